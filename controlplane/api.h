@@ -5,7 +5,7 @@
 //
 //   GET  /health  /ready  /errors  /status  /stats  /metrics  /groups  /services  /blocklist  /mem
 //        /tcp  /log /top?limit= /refresh?minutes=
-//        /why?name=&client=&mac=&group=&type=
+//        /why?name=&client=&mac=&vlan=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
 //        /log/tail?name=&client=&verdict=&group=  (a stream)

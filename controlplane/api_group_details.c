@@ -22,6 +22,10 @@ static void members_out(struct json_out *o, struct json_node *n, const struct co
 		json_out_text(o, list, NULL, ip_address_text(&g->clients[i], true, text));
 	for (unsigned i = 0; i < g->mac_count && i < ITEMS_MAX; i++)
 		json_out_text(o, list, NULL, config_mac_text(&g->macs[i], text));
+	json_out_count(o, n, "vlan_count", g->vlan_count);
+	list = json_out_array(o, n, "vlans");
+	for (unsigned i = 0; i < g->vlan_count && i < ITEMS_MAX; i++)
+		json_out_count(o, list, NULL, g->vlans[i]);
 }
 
 static void services_out(struct json_out *o, struct json_node *n, const struct service_set *s)

@@ -158,14 +158,17 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked *out)
 {
 	const struct config *config = a->deps.config_current(a->deps.reload_arg);
-	const char *bad, *client = http_param(x, "client"), *mac = http_param(x, "mac");
-	const char *group = http_param(x, "group");
-	if (why_asked_parse(config, client, mac, group, out, &bad) == 0)
+	const struct why_text t = {http_param(x, "client"), http_param(x, "mac"),
+		http_param(x, "vlan"), http_param(x, "group")};
+	const char *bad;
+	if (why_asked_parse(config, &t, out, &bad) == 0)
 		return true;
 	if (strcmp(bad, "group") == 0)
-		api_refuse_group(a, x, group);
+		api_refuse_group(a, x, t.group);
 	else if (strcmp(bad, "client") == 0)
-		api_refuse_client(a, x, client);
+		api_refuse_client(a, x, t.client);
+	else if (strcmp(bad, "vlan") == 0)
+		api_refuse(x, 400, "vlan: must be a VLAN number, 1 to 4094");
 	else
 		api_refuse(x, 400, "mac: is not a MAC address");
 	return false;

@@ -10,6 +10,7 @@
 static_assert((int)CONFIG_GROUPS_MAX + 1 == (int)POLICY_GROUPS_MAX);
 static_assert((int)CONFIG_PREFIXES_MAX == (int)POLICY_PREFIXES_MAX);
 static_assert((int)CONFIG_MACS_MAX == (int)POLICY_MACS_MAX);
+static_assert((int)CONFIG_VLANS == (int)POLICY_VLANS);
 
 struct v4_table {
 	uint16_t *entry; // top, then the blocks
@@ -166,6 +167,9 @@ static void head_fill(
 	h->refuse = c->access.refuse;
 	for (unsigned i = 0; i <= c->group_count; i++)
 		h->group[i] = group[i];
+	for (unsigned i = 0; i < c->group_count; i++)
+		for (unsigned k = 0; k < c->groups[i].vlan_count; k++)
+			h->vlan[c->groups[i].vlans[k] % POLICY_VLANS] = (uint8_t)(i + 1);
 }
 
 struct parts {

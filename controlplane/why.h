@@ -92,6 +92,7 @@ enum why_found {
 	WHY_FOUND_REST,   // the client is in no group
 	WHY_FOUND_PREFIX,
 	WHY_FOUND_MAC,
+	WHY_FOUND_VLAN,
 	WHY_FOUND_GROUP, // the group was named
 };
 
@@ -102,9 +103,9 @@ struct why_client {
 	bool blocks_all;         // a schedule leaves only local data and what an allow rule names,
 				 // and no pause lifts that
 	char name[WHY_WORD_MAX]; // of the group; "" of everyone else
-	char client[WHY_WORD_MAX]; // address or MAC as asked
+	char client[WHY_WORD_MAX]; // address, MAC and VLAN as asked
 	char called[WHY_WORD_MAX]; // its name in the configuration; ""
-	char by[WHY_WORD_MAX];     // the prefix or MAC that was found
+	char by[WHY_WORD_MAX];     // the prefix, MAC or VLAN that was found
 	char when[WHY_TEXT_MAX];   // schedules and pauses in force; "": none
 };
 

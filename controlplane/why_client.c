@@ -41,13 +41,16 @@ static bool client_parse(const struct config *c, const char *text, struct why_as
 	return true;
 }
 
-int why_asked_parse(const struct config *c, const char *client, const char *mac, const char *group,
-	struct why_asked *out, const char **bad)
+int why_asked_parse(
+	const struct config *c, const struct why_text *t, struct why_asked *out, const char **bad)
 {
+	const char *client = t->client, *mac = t->mac, *group = t->group;
 	struct why_asked a = {.has_mac = mac != NULL, .has_group = group != NULL};
 	*bad = NULL;
 	if (mac && config_mac_parse(mac, &a.mac) < 0)
 		*bad = "mac";
+	else if (t->vlan && (config_vlan_parse(t->vlan, &a.vlan) < 0 || a.vlan == 0))
+		*bad = "vlan";
 	else if (client && !client_parse(c, client, &a))
 		*bad = "client";
 	else if (group && group_parse(c, group, &a.group) < 0)
@@ -103,6 +106,20 @@ static void find_by_address(
 	ip_address_text(best, true, out->by);
 }
 
+static void find_by_vlan(const struct config *c, unsigned vlan, struct why_client *out)
+{
+	for (unsigned i = 0; i < c->group_count; i++) {
+		const struct config_group *g = &c->groups[i];
+		for (unsigned k = 0; k < g->vlan_count; k++) {
+			if (g->vlans[k] != vlan)
+				continue;
+			out->found = WHY_FOUND_VLAN;
+			out->group = i + 1;
+			snprintf(out->by, sizeof out->by, "%u", vlan);
+		}
+	}
+}
+
 // As asked, and what the configuration calls it.
 static void client_name(const struct config *c, const struct why_asked *a, struct why_client *out)
 {
@@ -119,6 +136,11 @@ static void client_name(const struct config *c, const struct why_asked *a, struc
 		snprintf(
 			out->client + len, sizeof out->client - len, "%s%s", len ? ", " : "", text);
 	}
+	if (a->vlan) {
+		size_t len = strlen(out->client);
+		snprintf(out->client + len, sizeof out->client - len, "%sVLAN %u", len ? ", " : "",
+			a->vlan);
+	}
 	if (known)
 		snprintf(out->called, sizeof out->called, "%s", known->name);
 }
@@ -126,7 +148,7 @@ static void client_name(const struct config *c, const struct why_asked *a, struc
 void why_client_find(const struct config *c, const struct why_asked *asked, struct why_client *out)
 {
 	*out = (struct why_client){.found = WHY_FOUND_NOBODY, .blocking = true};
-	if (asked->has_address || asked->has_mac)
+	if (asked->has_address || asked->has_mac || asked->vlan)
 		out->found = WHY_FOUND_REST;
 	client_name(c, asked, out);
 	if (asked->has_group) {
@@ -135,6 +157,8 @@ void why_client_find(const struct config *c, const struct why_asked *asked, stru
 	} else if (!asked->has_mac || !find_by_mac(c, &asked->mac, out)) {
 		if (asked->has_address)
 			find_by_address(c, &asked->address, out);
+		if (asked->vlan && out->group == 0)
+			find_by_vlan(c, asked->vlan, out);
 	}
 	const struct config_group *g = out->group ? &c->groups[out->group - 1] : NULL;
 	snprintf(out->name, sizeof out->name, "%s", g ? g->name : "");

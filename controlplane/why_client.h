@@ -2,7 +2,8 @@
 #pragma once
 
 // Which group a client is in, and how that was found: from the configuration, in the order that the
-// policy image has (policy.h): its MAC address, then the longest prefix.
+// policy image has (policy.h): its MAC address, then the longest prefix, then the VLAN of its
+// frames.
 
 #include "why.h"
 
@@ -11,11 +12,16 @@ struct why_asked {
 	struct ip_address address;
 	struct config_mac mac;
 	unsigned group; // number
+	uint16_t vlan;  // 0: none
 };
 
-// From text of a request; NULL: not given. `client`: an address, or a name of `clients`. -EINVAL
-// and *bad: the parameter that is none.
-ATTR_MUST_CHECK int why_asked_parse(const struct config *c, const char *client, const char *mac,
-	const char *group, struct why_asked *out, const char **bad);
+// Of a request; NULL: not given. `client`: an address, or a name of `clients`.
+struct why_text {
+	const char *client, *mac, *vlan, *group;
+};
+
+// -EINVAL and *bad: the parameter that is none.
+ATTR_MUST_CHECK int why_asked_parse(
+	const struct config *c, const struct why_text *t, struct why_asked *out, const char **bad);
 
 void why_client_find(const struct config *c, const struct why_asked *asked, struct why_client *out);

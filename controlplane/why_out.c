@@ -12,6 +12,7 @@ static const char *const found_name[] = {
 	[WHY_FOUND_REST] = "rest",
 	[WHY_FOUND_PREFIX] = "prefix",
 	[WHY_FOUND_MAC] = "mac",
+	[WHY_FOUND_VLAN] = "vlan",
 	[WHY_FOUND_GROUP] = "group",
 };
 

@@ -139,6 +139,9 @@ static enum why_stage stage_of(const struct why_hit *h)
 static void client_step(struct why *w)
 {
 	const struct why_client *c = &w->client;
+	static const char *const found_by[] = {[WHY_FOUND_PREFIX] = "prefix",
+		[WHY_FOUND_MAC] = "MAC address",
+		[WHY_FOUND_VLAN] = "VLAN"};
 	char group[WHY_TEXT_MAX];
 	snprintf(group, sizeof group, "%s%s", *c->name ? "group " : "no group, as everyone else",
 		c->name);
@@ -154,7 +157,7 @@ static void client_step(struct why *w)
 		break;
 	default:
 		step(w, WHY_STAGE_CLIENT, false, "%s is in %s by %s %s", c->client, group,
-			c->found == WHY_FOUND_MAC ? "MAC address" : "prefix", c->by);
+			found_by[c->found], c->by);
 	}
 }
 

@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cookie.h"
 #include "frame.h"
+#include "frame_group.h"
 #include "reply.h"
 #include "stages.h"
 
-enum { MAC_SOURCE = 6, ETHER_TYPE = 12 };
-
-// Who is in the table of MAC addresses is in that group, whatever the address.
-static void by_mac(const struct batch *b, uint8_t leaf[])
-{
-	for (unsigned i = 0; i < b->count; i++) {
-		const struct packet *p = b->pkt[i];
-		const uint8_t *mac = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, MAC_SOURCE);
-		unsigned was = leaf[i], by_address = policy_group_of(was);
-		unsigned group = policy_group_mac(&b->tables->policy, mac, by_address);
-		leaf[i] = (uint8_t)(was - by_address + group);
-	}
-}
+enum { ETHER_TYPE = 12 };
 
 // A word to a client that gets no answer, if its packet is a query at all; with a cookie by which
 // its next one may be let through.
@@ -319,7 +308,9 @@ static void by_group(struct batch *b, uint8_t leaf[])
 	_Atomic uint64_t *counters = b->w->stats->group;
 	const unsigned count = b->count;
 	if (b->tables->policy.has_macs)
-		by_mac(b, leaf);
+		frame_group_by_mac(b, leaf);
+	if (unlikely_(b->tables->policy.has_vlans))
+		frame_group_by_vlan(b, leaf);
 	for (unsigned i = 0; i < count; i++) {
 		unsigned group = policy_group_of(leaf[i]);
 		b->pkt[i]->group = (uint8_t)group;

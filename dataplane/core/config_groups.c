@@ -9,6 +9,7 @@
 #include "config_lists.h"
 #include "config_local.h"
 #include "config_net.h"
+#include "config_vlans.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -150,7 +151,9 @@ int config_groups_apply(
 	int ret = 0;
 	for (unsigned i = 0; i < raw->groups_count && ret != -ENOMEM; i++)
 		ret = config_worse(ret, group_apply(doc, &raw->groups[i], i, out));
-	return ret == 0 ? config_members_apply(doc, raw, out) : ret;
+	if (ret == 0)
+		ret = config_members_apply(doc, raw, out);
+	return ret == 0 ? config_group_vlans_apply(doc, raw, out) : ret;
 }
 
 void config_groups_free(struct config *c)
@@ -166,6 +169,7 @@ void config_groups_free(struct config *c)
 		free(g->lists);
 		free(g->clients);
 		free(g->macs);
+		free(g->vlans);
 		free(g->name);
 	}
 	free(c->groups);

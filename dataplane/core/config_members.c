@@ -165,9 +165,9 @@ static int members_fill(const struct config_doc *doc, const struct config_raw *r
 		char list[CONFIG_PATH_MAX];
 		int ret = 0;
 		config_item_key(list, "groups", i, "clients");
-		if (g->clients_count == 0)
+		if (g->clients_count + g->vlans_count == 0)
 			return config_refuse(
-				doc, list, "at least one address, MAC or client is needed");
+				doc, list, "at least one address, MAC, client or VLAN is needed");
 		for (unsigned k = 0; ret == 0 && k < g->clients_count; k++)
 			ret = entry_add(doc, m, list, g->clients[k], i, k);
 		if (ret < 0)

@@ -4,6 +4,7 @@
 
 #include "config_clients.h"
 #include "config_lists.h"
+#include "config_vlans.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -92,29 +93,6 @@ static int port_macs_apply(const struct config_doc *doc, const struct config_raw
 	return 0;
 }
 
-// 0 stands for frames without a tag; 4095 is nobody's (802.1Q).
-static int port_vlans_apply(const struct config_doc *doc, const struct config_raw_port *raw,
-	unsigned i, struct config_port *port)
-{
-	enum { VLAN_MOST = 4094 };
-	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
-	config_item_key(list, "dataplane.ports", i, "vlans");
-	for (unsigned k = 0; k < raw->vlans_count; k++) {
-		config_item_key(key, list, k, NULL);
-		const char *text = raw->vlans[k];
-		size_t digits = strspn(text, "0123456789");
-		unsigned long id = strtoul(text, NULL, 10);
-		if (digits == 0 || digits > 4 || text[digits] || id > VLAN_MOST)
-			return config_refuse(
-				doc, key, "must be a VLAN number, 1 to 4094, or 0: no tag");
-		if (port->vlans[id / 64] >> id % 64 & 1)
-			return config_refuse(doc, key, "given twice");
-		port->vlans[id / 64] |= UINT64_C(1) << id % 64;
-	}
-	port->has_vlans = raw->vlans_count > 0;
-	return 0;
-}
-
 // "eth0" or "eth0,busy_budget=0": the interface, and arguments of DPDK's driver. What the steering
 // program decides is not for anyone to set.
 static int xdp_apply(const struct config_doc *doc, const char *key, const char *text, unsigned i,
@@ -200,7 +178,7 @@ static int port_apply(const struct config_doc *doc, const struct config_raw_port
 	if (!port->exception)
 		return -ENOMEM;
 	ret = port_macs_apply(doc, raw, i, port);
-	return ret < 0 ? ret : port_vlans_apply(doc, raw, i, port);
+	return ret < 0 ? ret : config_port_vlans_apply(doc, raw, i, port);
 }
 
 static int ports_apply(

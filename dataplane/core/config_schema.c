@@ -279,6 +279,7 @@ static const cyaml_schema_field_t raw_group_fields[] = {
 	RAW_TEXT(config_raw_group, blocking),
 	RAW_TEXT(config_raw_group, inherit),
 	RAW_SEQUENCE(config_raw_group, clients, &raw_text, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
+	RAW_SEQUENCE(config_raw_group, vlans, &raw_text, CONFIG_VLAN_MAX),
 	RAW_SEQUENCE(config_raw_group, allow, &raw_text, CONFIG_GROUP_ENTRIES_MAX),
 	RAW_SEQUENCE(config_raw_group, deny, &raw_text, CONFIG_GROUP_ENTRIES_MAX),
 	RAW_MAPPING(config_raw_group, block, block, raw_block_fields),

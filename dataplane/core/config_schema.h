@@ -185,8 +185,8 @@ struct config_raw_group {
 	unsigned allow_count, deny_count;
 	struct config_raw_block *block;
 	struct config_raw_filter filter;
-	char **clients;
-	unsigned clients_count;
+	char **clients, **vlans;
+	unsigned clients_count, vlans_count;
 	char **lists;
 	unsigned lists_count;
 	struct config_raw_server *upstreams;

@@ -38,6 +38,9 @@ static int head_check(const struct policy_head *h, size_t size, char why[128])
 	for (unsigned i = 0; i < h->group_count; i++)
 		if (h->group[i].block.mode >= DNS_BLOCK_MODES)
 			return refuse(why, "policy image: a group with an unknown block reply");
+	for (unsigned i = 0; i < POLICY_VLANS; i++)
+		if (h->vlan[i] >= h->group_count)
+			return refuse(why, "policy image: a VLAN of a group that is not in it");
 	return 0;
 }
 
@@ -168,5 +171,8 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 		r->group[i] = h.group[i < h.group_count ? i : 0];
 		r->has_block_all |= r->group[i].block_all != 0;
 	}
+	memcpy(r->vlan, h.vlan, sizeof r->vlan);
+	for (unsigned i = 0; i < POLICY_VLANS; i++)
+		r->has_vlans |= r->vlan[i] != 0;
 	return 0;
 }

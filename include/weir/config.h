@@ -25,6 +25,7 @@ enum {
 	CONFIG_PORT_MACS_MAX = 8,
 	CONFIG_PORT_VLANS_MAX = 64, // of a port; CONFIG_VLANS: how many numbers there are
 	CONFIG_VLANS = 4096,
+	CONFIG_VLAN_MAX = 4094, // 4095 is nobody's (802.1Q)
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_ADDRESSES_MAX = 16,
 	CONFIG_UPSTREAMS_MAX = 16,
@@ -65,6 +66,8 @@ struct config_mac {
 
 // "02:00:5e:10:00:01" or with "-". -EINVAL.
 ATTR_MUST_CHECK int config_mac_parse(const char *text, struct config_mac *out);
+// The number of a VLAN up to CONFIG_VLAN_MAX, 0 included. -EINVAL: it is none.
+ATTR_MUST_CHECK int config_vlan_parse(const char *text, uint16_t *out);
 enum { CONFIG_MAC_TEXT_MAX = 18 };
 char *config_mac_text(const struct config_mac *mac, char out[CONFIG_MAC_TEXT_MAX]);
 
@@ -399,6 +402,8 @@ struct config_group {
 	struct ip_address *clients; // prefixes without host bits, none in two groups
 	unsigned mac_count;
 	struct config_mac *macs; // unicast, none in two groups; a MAC beats a prefix
+	unsigned vlan_count;
+	uint16_t *vlans; // 1 to CONFIG_VLAN_MAX, none in two groups; a prefix beats a VLAN
 	struct config_block block;
 	struct config_entries allow, deny; // beside those of everyone
 	// What it has of its own; of the rest config_group_services and so on tell.

@@ -22,7 +22,8 @@
 // of such needs no more; for IPv6 the reader makes that table of what the image has. MAC addresses:
 // one more such table, looked at only if there are any; one that is in it beats every prefix in
 // what the group is, and changes nothing of the access. A MAC means a client only on a segment of
-// ours, as routers put theirs in its place.
+// ours, as routers put theirs in its place. The VLAN of the frame counts last: for clients that
+// neither MAC address nor prefix puts into a group, an array has the group by the VLAN's number.
 //
 // Groups are numbered from 1; 0 is everyone else. A group's view is part of the L0 key: groups that
 // resolve alike share view 0. The control plane stores nothing under the view of a group without
@@ -45,6 +46,7 @@ enum {
 	POLICY_PREFIXES_MAX = 4096,
 	POLICY_MACS_MAX = 4096,
 	POLICY_MAC_LEN = 6,
+	POLICY_VLANS = 4096, // numbers of 802.1Q; 0: no tag
 	POLICY_V4_TOP = 65536,
 	POLICY_V4_BITS = 4, // of each level but the first
 	POLICY_V4_BLOCK = 1 << POLICY_V4_BITS,
@@ -60,7 +62,7 @@ enum {
 	POLICY_BURST_MAX_S = 60,
 };
 #define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
-#define POLICY_VERSION 5
+#define POLICY_VERSION 6
 
 // What a client may. In the upper bits of a leaf; the fourth value counts as the third.
 enum policy_access {
@@ -136,8 +138,9 @@ struct policy_head {
 	struct policy_v6_table mac;                   // only if mac_count is not 0
 	struct policy_v6_table v6[POLICY_V6_LENGTHS]; // by length, ascending
 	struct policy_group group[POLICY_GROUPS_MAX];
-	uint64_t body_sum; // contenthash of all octets after this struct
-	uint64_t head_sum; // contenthash of this struct up to here
+	uint8_t vlan[POLICY_VLANS]; // the group of each, 0: none
+	uint64_t body_sum;          // contenthash of all octets after this struct
+	uint64_t head_sum;          // contenthash of this struct up to here
 };
 static_assert(sizeof(struct policy_head) % 8 == 0);
 static_assert(offsetof(struct policy_head, mac) == 80);
@@ -156,6 +159,7 @@ struct policy_reader {
 	uint32_t group_count;
 	uint32_t v6_length_count, v6_narrow_count; // all, of which the first are narrow
 	bool has_macs;
+	bool has_vlans;     // some VLAN is in a group
 	bool has_block_all; // some group
 	bool has_access;    // some clients are not POLICY_ASK
 	bool refuse;
@@ -167,6 +171,7 @@ struct policy_reader {
 	// if there are longer ones.
 	uint16_t v6_top[POLICY_V6_TOP];
 	struct policy_group group[POLICY_GROUPS_MAX]; // beyond group_count like group 0
+	uint8_t vlan[POLICY_VLANS];
 };
 
 // Checks magic, version, sums, offsets and sizes. `size` may be larger than the image (a region
@@ -327,4 +332,10 @@ ATTR_INLINE unsigned policy_group_mac(
 	uint64_t whole;
 	memcpy(&whole, mac, sizeof whole);
 	return (unsigned)policy_look_narrow(&r->mac, whole, group) & (POLICY_GROUPS_MAX - 1);
+}
+
+// `group`: by MAC address or prefix; unless it is 0, it beats the group of this VLAN.
+ATTR_INLINE unsigned policy_group_vlan(const struct policy_reader *r, unsigned vlan, unsigned group)
+{
+	return group ? group : r->vlan[vlan % POLICY_VLANS];
 }

@@ -125,8 +125,8 @@ void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned
 void harness_rules_lost(struct harness *h); // zeros in place of the image
 
 // Puts clients into group 1, 2, ... in place of what was: prefixes[i] go to group i + 1, separated
-// by blanks, and MAC addresses (02:00:...) among them; `group` says what applies to each, group 0
-// first.
+// by blanks, MAC addresses (02:00:...) and VLANs (vlan7) among them; `group` says what applies to
+// each, group 0 first.
 void harness_groups(struct harness *h, const char *const *prefixes, unsigned count,
 	const struct policy_group *group);
 

@@ -176,13 +176,24 @@ static bool mac_add(struct config_group *g, const char *text)
 	return true;
 }
 
+static bool vlan_add(struct config_group *g, const char *text)
+{
+	unsigned id;
+	if (sscanf(text, "vlan%u", &id) != 1)
+		return false;
+	g->vlans = realloc(g->vlans, (g->vlan_count + 1) * sizeof *g->vlans);
+	assert_non_null(g->vlans);
+	g->vlans[g->vlan_count++] = (uint16_t)id;
+	return true;
+}
+
 static void client_add(struct config_group *g, const char *text, size_t len)
 {
 	char one[64];
 	assert_true(len < sizeof one);
 	memcpy(one, text, len);
 	one[len] = 0;
-	if (mac_add(g, one))
+	if (mac_add(g, one) || vlan_add(g, one))
 		return;
 	g->clients = realloc(g->clients, (g->client_count + 1) * sizeof *g->clients);
 	assert_non_null(g->clients);
@@ -221,6 +232,7 @@ void harness_groups(struct harness *h, const char *const *prefixes, unsigned cou
 	for (unsigned i = 0; i < count; i++) {
 		free(groups[i].clients);
 		free(groups[i].macs);
+		free(groups[i].vlans);
 	}
 }
 

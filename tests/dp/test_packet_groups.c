@@ -203,6 +203,63 @@ static void test_macs(void **)
 	harness_end(h);
 }
 
+// The VLAN decides for clients that are in no group by MAC and address; its miss has the group.
+static void test_vlans(void **)
+{
+	static const char *const with_vlans[] = {
+		"198.18.1.0/24 vlan10 vlan4094", "fd53:2::/64 02:00:00:00:01:02 vlan20"};
+	static const uint8_t mac[][6] = {{2, 0, 0, 0, 1, 1}, {2, 0, 0, 0, 1, 2}};
+	enum { UNTAGGED = -1, PRIORITY = 7 << 13 | 1 << 12 };
+	static const struct {
+		int tci;
+		unsigned mac, version, group;
+		const char *address;
+	} cases[] = {
+		{10, 0, 4, KIDS, "198.18.0.9"},
+		{4094, 0, 6, KIDS, "fd53::9"},
+		{20, 0, 4, LAB, "198.18.0.9"},
+		{20 | PRIORITY, 0, 6, LAB, "fd53::9"},
+		{21, 0, 4, 0, "198.18.0.9"},
+		{0, 0, 4, 0, "198.18.0.9"},
+		{PRIORITY, 0, 4, 0, "198.18.0.9"},
+		{4095, 0, 4, 0, "198.18.0.9"},
+		{UNTAGGED, 0, 4, 0, "198.18.0.9"},
+		{20, 0, 4, KIDS, "198.18.1.9"}, // its address decides
+		{10, 0, 6, LAB, "fd53:2::9"},
+		{10, 1, 4, LAB, "198.18.0.9"}, // its MAC
+		{UNTAGGED, 0, 4, KIDS, "198.18.1.9"},
+	};
+	struct harness *h = harness_begin(NULL);
+	unsigned counted[3] = {0};
+	harness_groups(h, with_vlans, 2, groups);
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct wire_query q = {.name = "cold.example",
+			.src = cases[i].address,
+			.version = cases[i].version,
+			.mac = mac[cases[i].mac],
+			.has_vlan = cases[i].tci != UNTAGGED,
+			.vlan_tci = (uint16_t)cases[i].tci};
+		struct msg_miss m;
+		uint8_t question[300];
+		harness_ask_dropped(h, &q, VERDICT_miss);
+		assert_int_not_equal(harness_miss(h, &m, question), 0);
+		assert_int_equal(m.group, cases[i].group);
+		assert_int_equal(m.view, groups[cases[i].group].view);
+		counted[cases[i].group]++;
+	}
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(atomic_load(&h->stats.group[i]), counted[i]);
+	harness_groups(h, prefixes, 2, groups); // without any
+	struct wire_query q = {
+		.name = "cold.example", .src = "198.18.0.9", .has_vlan = true, .vlan_tci = 10};
+	struct msg_miss m;
+	uint8_t question[300];
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	assert_int_not_equal(harness_miss(h, &m, question), 0);
+	assert_int_equal(m.group, 0);
+	harness_end(h);
+}
+
 // A client moves with the next image, and out of all groups with an empty one.
 static void test_moves(void **)
 {
@@ -248,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_mixed_batch),
 		cmocka_unit_test(test_whole_batches),
 		cmocka_unit_test(test_macs),
+		cmocka_unit_test(test_vlans),
 		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_without_l0),
 	};

@@ -65,6 +65,8 @@ static void seal(uint8_t *image, size_t len)
 	h.mac.length %= 130;
 	if (h.mac.length != 129)
 		h.mac.length = 8 * POLICY_MAC_LEN;
+	for (unsigned i = 0; i < POLICY_VLANS; i++)
+		h.vlan[i] %= h.group_count + (i == 0 || h.group_count == 0);
 	h.body_sum = contenthash(image + sizeof h, len - sizeof h);
 	h.head_sum = contenthash(&h, offsetof(struct policy_head, head_sum));
 	memcpy(image, &h, sizeof h);
@@ -78,6 +80,7 @@ static void ask(const struct policy_reader *r, const uint8_t *data, size_t len)
 			address[k] = (uint8_t)(len ? data[(i * 16 + k) % len] + i : i);
 		FUZZ_CHECK(policy_leaf_v4(r, address) < POLICY_LEAVES);
 		FUZZ_CHECK(policy_leaf_v6(r, address) < POLICY_LEAVES);
+		FUZZ_CHECK(policy_group_vlan(r, get_u16(address), 0) < r->group_count);
 		if (r->has_macs)
 			FUZZ_CHECK(policy_group_mac(r, address, 0) < POLICY_GROUPS_MAX);
 	}

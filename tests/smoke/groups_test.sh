@@ -110,6 +110,28 @@ check "a group by MAC" groups "groups:
 - {name: address, clients: [198.18.0.3], blocking: false}"
 check "adopted" eventually adopted
 check "whatever the address" eventually is 0.0.0.0 198.18.0.3 ok-3103.cached.test
+
+# Frames with a tag by hand: the kernel here may know no VLANs. The reply has the tag of the query.
+in_vlan() { [ "$(client $python "$smoke_dir/vlan_ask.py" "$1" "$3" "$4")" = "$1 $2" ]; }
+of_group() { weirctl --json stats --interval 0 | jq "[.dataplane.groups[] | select(.group == $1) | .queries] | add // 0"; }
+check "a group by VLAN" groups "groups:
+- {name: lan10, vlans: [10], deny: [ok-3104.cached.test], block: {mode: 'null'}}
+- {name: address, clients: [198.18.0.11], blocking: false}"
+check "adopted" eventually adopted
+was=$(of_group 1)
+same "a client without a tag is not in it" 198.18.200.1 "$(from 198.18.0.3 ok-3104.cached.test A)"
+check "nor is one of another VLAN" eventually in_vlan 11 198.18.200.1 198.18.0.3 ok-3104.cached.test
+same "so far it has no query" "$was" "$(of_group 1)"
+check "a client of the VLAN is" eventually in_vlan 10 0.0.0.0 198.18.0.3 ok-3104.cached.test
+check "and gets what its group may have" eventually in_vlan 10 198.18.200.1 198.18.0.3 ok-3105.cached.test
+check "an address in another group beats the VLAN" eventually in_vlan 10 198.18.200.1 198.18.0.11 ok-3104.cached.test
+counted() { [ "$(of_group 1)" -ge $((was + 2)) ]; }
+check "its queries are counted for the group" eventually counted
+same "why knows the VLAN" "vlan lan10 blocked" "$(weirctl --json why ok-3104.cached.test --client 198.18.0.10 --vlan 10 |
+	jq -r '"\(.client.found_by) \(.client.group) \(.verdict)"')"
+same "which must be one" 1 "$(weirctl why ok-3104.cached.test --vlan 4095 2>&1 | grep -c 'must be a VLAN number')"
+check "weirctl groups has it" grep -qE '^ *lan10 +0 +0 +1 ' <<<"$(weirctl groups)"
+
 check "no groups" groups ''
 check "adopted" eventually adopted
 check "every frame has one verdict" verdicts_add_up

@@ -65,6 +65,26 @@ def udp4(src_mac, dst_mac, src, sport, payload, dst=SERVICE4, dport=53):
     return dst_mac + src_mac + b"\x08\0" + ip + head[:6] + struct.pack("!H", csum) + payload
 
 
+def tagged(frame, vid):
+    return frame[:12] + struct.pack("!HH", 0x8100, vid) + frame[12:]
+
+
+def tag_socket(iface):
+    """A packet socket whose messages tell the tag that the kernel took off a frame."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    sock.setsockopt(263, 8, 1)  # PACKET_AUXDATA
+    sock.bind((iface, 0))
+    return sock
+
+
+def tag_of(extra):
+    """The VLAN in a message's ancillary data, 0 without a tag."""
+    for level, kind, data in extra:  # struct tpacket_auxdata
+        if level == 263 and kind == 8 and struct.unpack("I", data[:4])[0] & 0x10:
+            return struct.unpack("H", data[16:18])[0] & 0xFFF
+    return 0
+
+
 def tcp4(src_mac, dst_mac, src, sport, flags, seq, dst=SERVICE4, dport=53):
     """A segment with these flags; a SYN has the option that says how long one may be."""
     syn = flags & 2

@@ -4,7 +4,6 @@
 
 Runs inside the lab's client namespace. A reply is looked for by its id, and its VLAN tag is what the kernel took off it.
 """
-import socket
 import struct
 import time
 
@@ -12,10 +11,6 @@ import wire
 
 NAME = "www.lab.example"
 CLIENT4, CLIENT6 = "198.18.0.2", "fd53::2"
-
-
-def tagged(frame, vid):
-    return frame[:12] + struct.pack("!HH", 0x8100, vid) + frame[12:]
 
 
 def with_options(frame):
@@ -55,18 +50,12 @@ def reply(sock, ident, seconds):
         at = {0x0800: 42, 0x86DD: 62}.get(struct.unpack("!H", frame[12:14])[0])
         if not at or frame[:6] != mac or frame[at:at + 2] != struct.pack("!H", ident) or not frame[at + 2] & 0x80:
             continue
-        vid = 0
-        for level, kind, data in extra:  # struct tpacket_auxdata
-            if level == 263 and kind == 8 and struct.unpack("I", data[:4])[0] & 0x10:
-                vid = struct.unpack("H", data[16:18])[0] & 0xFFF
-        return vid
+        return wire.tag_of(extra)
     return None
 
 
 mac, peer = wire.mac_of(wire.IFACE), wire.service_mac()
-sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-sock.setsockopt(263, 8, 1)  # PACKET_AUXDATA
-sock.bind((wire.IFACE, 0))
+sock = wire.tag_socket(wire.IFACE)
 
 
 def v4(ident):
@@ -77,10 +66,10 @@ def v6(ident):
     return wire.udp6(mac, peer, CLIENT6, 5000 + ident, wire.query(NAME, ident=ident))
 
 
-cases = [("plain4", v4(1)), ("plain6", v6(2)), ("vlan4", tagged(v4(3), 7)), ("vlan6", tagged(v6(4), 7)),
-         ("options4", with_options(v4(5))), ("two_tags", tagged(tagged(v4(6), 7), 8)), ("fragment_first", fragment(v4(7), 0)),
-         ("fragment_later", fragment(v4(8), 64)), ("extension6", behind_options6(v6(9))), ("runt", v4(10)[:36]),
-         ("other_host", bytes.fromhex("020000000077") + v4(11)[6:])]
+cases = [("plain4", v4(1)), ("plain6", v6(2)), ("vlan4", wire.tagged(v4(3), 7)), ("vlan6", wire.tagged(v6(4), 7)),
+         ("options4", with_options(v4(5))), ("two_tags", wire.tagged(wire.tagged(v4(6), 7), 8)),
+         ("fragment_first", fragment(v4(7), 0)), ("fragment_later", fragment(v4(8), 64)), ("extension6", behind_options6(v6(9))),
+         ("runt", v4(10)[:36]), ("other_host", bytes.fromhex("020000000077") + v4(11)[6:])]
 for number, (name, frame) in enumerate(cases, 1):
     sock.send(frame)
     print(name, reply(sock, number, 3 if number <= 5 else 0.3), flush=True)

@@ -19,6 +19,7 @@ struct world {
 	struct config_group group[CONFIG_GROUPS_MAX];
 	struct ip_address prefix[CONFIG_GROUPS_MAX][CONFIG_PREFIXES_MAX];
 	struct config_mac mac[CONFIG_GROUPS_MAX][CONFIG_MACS_MAX];
+	uint16_t vlan[CONFIG_GROUPS_MAX][CONFIG_VLANS];
 	struct policy_group what[POLICY_GROUPS_MAX];
 	struct policy_image image;
 	struct policy_reader reader;
@@ -35,6 +36,7 @@ static inline void world_clear(unsigned groups)
 	for (unsigned i = 0; i < groups; i++) {
 		w.group[i].clients = w.prefix[i];
 		w.group[i].macs = w.mac[i];
+		w.group[i].vlans = w.vlan[i];
 		w.what[i + 1].view = (uint16_t)(i + 100);
 		w.what[i + 1].lists[0] = i;
 	}

@@ -61,6 +61,24 @@ static void test_clients(void **)
 	config_free(c);
 }
 
+// A group may have VLANs alone.
+static void test_vlans(void **)
+{
+	struct config *c =
+		config_text_load(MINIMAL "groups:\n"
+					 "- {name: kids, clients: [192.0.2.1], vlans: [10, 4094]}\n"
+					 "- {name: guests, vlans: [1]}\n"
+					 "- {name: rest, clients: [192.0.2.2]}\n");
+	assert_int_equal(c->groups[0].vlan_count, 2);
+	assert_int_equal(c->groups[0].vlans[0], 10);
+	assert_int_equal(c->groups[0].vlans[1], 4094);
+	assert_int_equal(c->groups[1].client_count, 0);
+	assert_int_equal(c->groups[1].vlan_count, 1);
+	assert_int_equal(c->groups[1].vlans[0], 1);
+	assert_int_equal(c->groups[2].vlan_count, 0);
+	config_free(c);
+}
+
 static void test_entries(void **)
 {
 	struct config *c = config_text_load(MINIMAL
@@ -215,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_clients),
+		cmocka_unit_test(test_vlans),
 		cmocka_unit_test(test_entries),
 		cmocka_unit_test(test_block),
 		cmocka_unit_test(test_inherited),

@@ -25,6 +25,12 @@
 {MINIMAL "groups: [{name: a2345678901234567890123456789012, clients: [192.0.2.1]}]\n", "8:11: groups \"a2345678901234567890123456789012\": name: is longer than 31 octets"},
 {MINIMAL "blocking: {lists: [{path: /a, name: service x}]}\n", "8:31: blocking.lists \"service x\": name: begins with \"service \", which"},
 {MINIMAL "blocking: {lists: [{path: /a, name: 'group kids: allow'}]}\n", "8:31: blocking.lists \"group kids: allow\": name: begins with \"group \", which"},
+{MINIMAL "groups: [{name: g}]\n", "8:10: groups \"g\": clients: at least one address, MAC, client or VLAN is needed"},
+{GROUP("vlans: [7, 0]"), "9:56: groups \"kids\": vlans[1]: must be a VLAN number, 1 to 4094"},
+{GROUP("vlans: [4095]"), "9:53: groups \"kids\": vlans[0]: must be a VLAN number, 1 to 4094"},
+{GROUP("vlans: [eth0.7]"), "9:53: groups \"kids\": vlans[0]: must be a VLAN number, 1 to 4094"},
+{GROUP("vlans: [7, 7]"), "9:56: groups \"kids\": vlans[1]: VLAN 7 is in group \"kids\" already"},
+{MINIMAL "groups: [{name: g, vlans: [7]}, {name: h, vlans: [8, 7]}]\n", "8:54: groups \"h\": vlans[1]: VLAN 7 is in group \"g\" already"},
 
 {GROUP("inherit: 1"), "9:45: groups \"kids\": inherit: must be true or false"},
 {GROUP("allow: ['*.a.example']"), "9:53: groups \"kids\": allow[0]: an entry covers all names below it"},

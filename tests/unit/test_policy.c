@@ -199,6 +199,30 @@ static void test_macs_too_many_or_equal(void **)
 	assert_int_equal(policy_build(&w.config, w.what, &image), -E2BIG);
 }
 
+// Each number that a group has, and no other; and a group by address or MAC stays.
+static void test_vlans(void **)
+{
+	world_clear(3);
+	add_text(0, "198.18.7.9");
+	build();
+	assert_false(w.reader.has_vlans);
+	free(w.image.head);
+	for (unsigned id = 1; id <= CONFIG_VLAN_MAX; id += 1 + id % 5)
+		w.vlan[id % 3][w.group[id % 3].vlan_count++] = (uint16_t)id;
+	build();
+	assert_true(w.reader.has_vlans);
+	unsigned next = 1;
+	for (unsigned id = 0; id < POLICY_VLANS; id++) {
+		bool is_in = id == next && id <= CONFIG_VLAN_MAX;
+		unsigned group = is_in ? id % 3 + 1 : 0;
+		next += is_in ? 1 + id % 5 : 0;
+		assert_int_equal(policy_group_vlan(&w.reader, id, 0), group);
+		assert_int_equal(policy_group_vlan(&w.reader, id | 7 << 13, 0), group);
+		assert_int_equal(policy_group_vlan(&w.reader, id, 2), 2);
+	}
+	free(w.image.head);
+}
+
 static void test_what_groups_have(void **)
 {
 	world_clear(1);
@@ -300,6 +324,8 @@ static void test_lies(void **)
 	LIE(mac.slot_off, good.size);
 	LIE(mac.pilots, 0);
 	LIE(mac.pilot_off, UINT64_MAX - 1);
+	LIE(vlan[0], 3);
+	LIE(vlan[POLICY_VLANS - 1], 255);
 	LIE(version, 7);
 	LIE(magic, 7);
 	LIE(size, 8);
@@ -346,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_macs),
 		cmocka_unit_test(test_macs_too_many_or_equal),
+		cmocka_unit_test(test_vlans),
 		cmocka_unit_test(test_what_groups_have),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_lies),

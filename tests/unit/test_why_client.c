@@ -27,6 +27,7 @@ static struct config config;
 static struct config_group groups[3];
 static struct ip_address kids[2], guests[2];
 static struct config_mac tv[1];
+static uint16_t kids_vlans[] = {10, 20}, tv_vlans[] = {4094};
 static struct config_client client;
 static struct config_forward_zone zones[4], own_zones[1];
 
@@ -52,10 +53,14 @@ static int setup(void **)
 	own_zones[0] = (struct config_forward_zone){fixture_name("corp.example"), 1, &nearer};
 	groups[0] = (struct config_group){
 		.name = names[0], .clients = kids, .client_count = 2, .blocking = true};
+	groups[0].vlans = kids_vlans;
+	groups[0].vlan_count = 2;
 	groups[1] = (struct config_group){.name = names[1], .clients = guests, .client_count = 2};
 	groups[2] = (struct config_group){.name = names[2],
 		.macs = tv,
 		.mac_count = 1,
+		.vlans = tv_vlans,
+		.vlan_count = 1,
 		.blocking = true,
 		.forwards = own_zones,
 		.forward_count = 1};
@@ -70,14 +75,31 @@ static int setup(void **)
 	return 0;
 }
 
-static struct why_client find(const char *address, const char *mac, const char *group)
+static struct why_client find_text(const struct why_text *t)
 {
 	struct why_asked asked;
 	struct why_client out;
 	const char *bad;
-	assert_int_equal(why_asked_parse(&config, address, mac, group, &asked, &bad), 0);
+	assert_int_equal(why_asked_parse(&config, t, &asked, &bad), 0);
 	why_client_find(&config, &asked, &out);
 	return out;
+}
+
+static struct why_client find(const char *address, const char *mac, const char *group)
+{
+	return find_text(&(struct why_text){.client = address, .mac = mac, .group = group});
+}
+
+static struct why_client find_vlan(const char *vlan, const char *address, const char *mac)
+{
+	return find_text(&(struct why_text){.client = address, .mac = mac, .vlan = vlan});
+}
+
+static int parse(const char *who, const char *mac, const char *vlan, const char *group,
+	struct why_asked *out, const char **bad)
+{
+	const struct why_text t = {who, mac, vlan, group};
+	return why_asked_parse(&config, &t, out, bad);
 }
 
 static void test_group(void **)
@@ -121,14 +143,41 @@ static void test_bad(void **)
 	struct why_asked asked;
 	const char *bad;
 	for (unsigned i = 0; i < ARRAY_LEN(addresses); i++) {
-		assert_int_equal(
-			why_asked_parse(&config, addresses[i], NULL, NULL, &asked, &bad), -EINVAL);
+		assert_int_equal(parse(addresses[i], NULL, NULL, NULL, &asked, &bad), -EINVAL);
 		assert_string_equal(bad, "client");
 	}
-	assert_int_equal(why_asked_parse(&config, NULL, "02:00", NULL, &asked, &bad), -EINVAL);
+	assert_int_equal(parse(NULL, "02:00", NULL, NULL, &asked, &bad), -EINVAL);
 	assert_string_equal(bad, "mac");
-	assert_int_equal(why_asked_parse(&config, NULL, NULL, "Kids", &asked, &bad), -EINVAL);
+	assert_int_equal(parse(NULL, NULL, NULL, "Kids", &asked, &bad), -EINVAL);
 	assert_string_equal(bad, "group");
+	static const char *const vlans[] = {"", "0", "4095", "-1", "12345", "7 ", "x", "0x7"};
+	for (unsigned i = 0; i < ARRAY_LEN(vlans); i++) {
+		assert_int_equal(parse(NULL, NULL, vlans[i], NULL, &asked, &bad), -EINVAL);
+		assert_string_equal(bad, "vlan");
+	}
+}
+
+// A MAC address and a prefix beat the VLAN.
+static void test_vlan(void **)
+{
+	struct why_client c = find_vlan("20", NULL, NULL);
+	assert_int_equal(c.found, WHY_FOUND_VLAN);
+	assert_int_equal(c.group, 1);
+	assert_string_equal(c.by, "20");
+	assert_string_equal(c.client, "VLAN 20");
+	c = find_vlan("4094", "fd53:2::1", "02:00:5e:10:00:02");
+	assert_int_equal(c.found, WHY_FOUND_VLAN);
+	assert_int_equal(c.group, 3);
+	assert_string_equal(c.client, "02:00:5e:10:00:02, fd53:2::1, VLAN 4094");
+	c = find_vlan("21", NULL, NULL);
+	assert_int_equal(c.found, WHY_FOUND_REST);
+	assert_int_equal(c.group, 0);
+	c = find_vlan("4094", "198.18.0.5", NULL);
+	assert_int_equal(c.found, WHY_FOUND_PREFIX);
+	assert_int_equal(c.group, 1);
+	c = find_vlan("20", "fd53:2::1", "02:00:5e:10:00:01");
+	assert_int_equal(c.found, WHY_FOUND_MAC);
+	assert_int_equal(c.group, 3);
 }
 
 // A client by the name that the configuration gives it: all that is known of it is asked for.
@@ -148,16 +197,15 @@ static void test_by_name(void **)
 	config.client_count = ARRAY_LEN(clients);
 	struct why_asked asked;
 	const char *bad;
-	assert_int_equal(why_asked_parse(&config, "TV", NULL, NULL, &asked, &bad), 0);
+	assert_int_equal(parse("TV", NULL, NULL, NULL, &asked, &bad), 0);
 	assert_true(asked.has_address && !asked.has_mac);
 	assert_memory_equal(&asked.address, &addresses[0], sizeof asked.address);
-	assert_int_equal(why_asked_parse(&config, "phone", NULL, NULL, &asked, &bad), 0);
+	assert_int_equal(parse("phone", NULL, NULL, NULL, &asked, &bad), 0);
 	assert_true(!asked.has_address && asked.has_mac);
-	assert_int_equal(
-		why_asked_parse(&config, "both", "02:00:00:00:00:07", NULL, &asked, &bad), 0);
+	assert_int_equal(parse("both", "02:00:00:00:00:07", NULL, NULL, &asked, &bad), 0);
 	assert_true(asked.has_address && asked.has_mac);
 	assert_int_equal(asked.mac.octets[5], 7); // that of the request
-	assert_int_equal(why_asked_parse(&config, "phon", NULL, NULL, &asked, &bad), -EINVAL);
+	assert_int_equal(parse("phon", NULL, NULL, NULL, &asked, &bad), -EINVAL);
 	assert_string_equal(bad, "client");
 	config.client_count = 0;
 	config.clients = NULL;
@@ -264,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_group),
+		cmocka_unit_test(test_vlan),
 		cmocka_unit_test(test_by_name),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_way),

@@ -66,8 +66,9 @@ static void now_cell(struct table *t, const struct json_node *g)
 
 static void groups_print(const struct json_node *groups)
 {
-	static const char *const heads[] = {"group", ">prefixes", ">MACs", "lists", ">allow",
-		">deny", "services", "safe search", "blocked gets", "now", "next change", NULL};
+	static const char *const heads[] = {"group", ">prefixes", ">MACs", ">VLANs", "lists",
+		">allow", ">deny", "services", "safe search", "blocked gets", "now", "next change",
+		NULL};
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(groups); i++) {
 		const struct json_node *g = json_at(groups, i);
@@ -75,6 +76,7 @@ static void groups_print(const struct json_node *groups)
 		table_cell(t, "%s", json_text(g, "name"));
 		table_cell_count(t, json_count(g, "prefixes"));
 		table_cell_count(t, json_count(g, "macs"));
+		table_cell_count(t, json_count(g, "vlan_count"));
 		if (json_flag(g, "all_lists"))
 			table_cell(t, "all");
 		else

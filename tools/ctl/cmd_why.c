@@ -95,9 +95,9 @@ static void why_print(const struct json_node *root)
 
 int cmd_why(struct ctl *c)
 {
-	struct http_param params[6] = {{"name", c->operand}};
-	const struct http_param options[] = {
-		{"client", c->client}, {"mac", c->mac}, {"group", c->group}, {"type", c->type}};
+	struct http_param params[7] = {{"name", c->operand}};
+	const struct http_param options[] = {{"client", c->client}, {"mac", c->mac},
+		{"vlan", c->vlan}, {"group", c->group}, {"type", c->type}};
 	for (unsigned i = 0, n = 1; i < ARRAY_LEN(options); i++)
 		if (options[i].value)
 			params[n++] = options[i];

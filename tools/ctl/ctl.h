@@ -21,7 +21,7 @@ enum {
 	CTL_OPT_GROUP = 16,
 	CTL_OPT_CLIENT = 32,
 	CTL_OPT_RATE = 64, // --rate
-	CTL_OPT_MAC = 128, // --mac and --type
+	CTL_OPT_MAC = 128, // --mac, --vlan and --type
 	CTL_OPT_LOG = 256, // --since, --until
 	CTL_OPT_LIMIT = 512,
 	CTL_OPT_FORMAT = 1024,
@@ -39,11 +39,11 @@ struct ctl {
 	bool service_reads_file; // and says what is wrong with it, so ctl_open does not
 	double interval_s;
 	bool below, all, force, rate, strict;
-	unsigned given;                   // CTL_OPT_* of its options
-	unsigned seconds;                 // of --seconds, 0: not a number; else 3
-	const char *operand;              // NAME or FILE, or NULL
-	const char *type;                 // what follows it, or --type, or NULL
-	const char *group, *client, *mac; // of --group, --client, --mac; or NULL
+	unsigned given;                          // CTL_OPT_* of its options
+	unsigned seconds;                        // of --seconds, 0: not a number; else 3
+	const char *operand;                     // NAME or FILE, or NULL
+	const char *type;                        // what follows it, or --type, or NULL
+	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
 	const char *name, *verdict, *since, *until, *limit, *format, *output, *load; // likewise
 
 	struct config *config;  // of ctl_open_config, else NULL

@@ -56,7 +56,7 @@ SECTIONS = {
     "query_log_dnstap": "The log as dnstap ([live.md](live.md)).",
     "forward_zones": "A list. Names that other servers are asked for than `upstreams.servers`; the longest that a name "
                      "is, or is below, decides. In force for all groups.",
-    "groups": "A list. Clients that are treated in their own way; the longest prefix that a client's address has decides. "
+    "groups": "A list. Clients that are treated in their own way; a client's MAC decides, then the longest prefix that its address has, then its VLAN. "
               "Whoever is in no group gets what the rest of this file says..",
 }
 
@@ -193,9 +193,12 @@ LISTS = {
          "Of this group alone, before everyone's of the same name."),
         ("name", "1 to {CONFIG_GROUP_NAME_MAX} octets", "none: required", None, "live",
          "Unique, not `everyone`. At most {CONFIG_GROUPS_MAX} groups."),
-        ("clients", "IP address, with or without `/prefix`, MAC, or name of one of `clients`", "none: required", "CONFIG_PREFIXES_MAX", "live",
+        ("clients", "IP address, with or without `/prefix`, MAC, or name of one of `clients`", "`[]`", "CONFIG_PREFIXES_MAX", "live",
          "A MAC decides before any prefix. Prefixes may lie within each other, in one group or in several; equal ones and IPv4 written as IPv6 (`::ffff:192.0.2.1`) are refused. The bound is for all "
-         "groups together, and there is one like it for MACs."),
+         "groups together, and there is one like it for MACs. A group needs one of these or one of `vlans`."),
+        ("vlans", "VLAN number, 1 to {CONFIG_VLAN_MAX}", "`[]`", "CONFIG_VLAN_MAX", "live",
+         "Clients whose frames have the tag of one of these, unless a MAC or a prefix of `clients` decides. None in two groups. TCP is not seen to have a tag: "
+         "see [groups.md](groups.md#who-is-in-a-group)."),
         ("lists", "names of `blocking.lists`", "all", "CONFIG_LISTS_MAX", "live",
          "The lists that apply. `blocking.allow` and `blocking.deny` apply in any case."),
         ("blocking", "`true`, `false`", "`true`", None, "live", "`false`: nothing is blocked."),

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_vlans.h"
+
+#include "config_lists.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int config_vlan_parse(const char *text, uint16_t *out)
+{
+	enum { DIGITS_MAX = 4 };
+	size_t digits = strspn(text, "0123456789");
+	if (digits == 0 || digits > DIGITS_MAX || text[digits])
+		return -EINVAL;
+	unsigned long id = strtoul(text, NULL, 10);
+	if (id > CONFIG_VLAN_MAX)
+		return -EINVAL;
+	*out = (uint16_t)id;
+	return 0;
+}
+
+// 0 stands for frames without a tag.
+int config_port_vlans_apply(const struct config_doc *doc, const struct config_raw_port *raw,
+	unsigned i, struct config_port *port)
+{
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	config_item_key(list, "dataplane.ports", i, "vlans");
+	for (unsigned k = 0; k < raw->vlans_count; k++) {
+		uint16_t id;
+		config_item_key(key, list, k, NULL);
+		if (config_vlan_parse(raw->vlans[k], &id) < 0)
+			return config_refuse(
+				doc, key, "must be a VLAN number, 1 to 4094, or 0: no tag");
+		if (port->vlans[id / 64] >> id % 64 & 1)
+			return config_refuse(doc, key, "given twice");
+		port->vlans[id / 64] |= UINT64_C(1) << id % 64;
+	}
+	port->has_vlans = raw->vlans_count > 0;
+	return 0;
+}
+
+// `taken`: by VLAN, the number of the group that has it, or 0.
+static int group_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
+	uint8_t taken[CONFIG_VLANS], struct config *c)
+{
+	struct config_group *g = &c->groups[i];
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	if (raw->vlans_count == 0)
+		return 0;
+	g->vlans = calloc(raw->vlans_count, sizeof *g->vlans);
+	if (!g->vlans)
+		return -ENOMEM;
+	config_item_key(list, "groups", i, "vlans");
+	for (unsigned k = 0; k < raw->vlans_count; k++) {
+		uint16_t id;
+		config_item_key(key, list, k, NULL);
+		if (config_vlan_parse(raw->vlans[k], &id) < 0 || id == 0)
+			return config_refuse(doc, key, "must be a VLAN number, 1 to 4094");
+		if (taken[id])
+			return config_refuse(doc, key, "VLAN %u is in group \"%s\" already", id,
+				c->groups[taken[id] - 1].name);
+		taken[id] = (uint8_t)(i + 1);
+		g->vlans[g->vlan_count++] = id;
+	}
+	return 0;
+}
+
+int config_group_vlans_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	uint8_t taken[CONFIG_VLANS] = {0};
+	int ret = 0;
+	for (unsigned i = 0; ret == 0 && i < out->group_count; i++)
+		ret = group_apply(doc, &raw->groups[i], i, taken, out);
+	return ret;
+}
