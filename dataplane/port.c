@@ -308,18 +308,21 @@ static struct worker_port bind_one(const struct ports *p, unsigned i,
 	const struct config_dataplane *dp, const struct worker *w)
 {
 	int exception = p->exception_of[i];
-	return (struct worker_port){
+	struct worker_port out = {
 		.port_id = p->port[i].id,
 		.exception_id = exception >= 0 ? p->port[exception].id : 0,
 		.queue = (uint16_t)w->index,
 		.rx_queue = (uint16_t)w->index,
 		.has_exception = exception >= 0,
 		.rx_csum_trusted = csum_trusted(&p->port[i], dp->rx_csum),
-		.is_screened = dp->ports[i].has_vlans || p->port[i].strips_tags,
 		.vlans = dp->ports[i].has_vlans ? dp->ports[i].vlans : NULL,
 		.dns_most = p->port[i].dns_most,
 		.mac = p->port[i].mac,
 	};
+	port_mac_bind(
+		&p->port[i], exception >= 0 ? &p->port[exception] : NULL, &dp->ports[i], &out);
+	out.is_screened = dp->ports[i].has_vlans || p->port[i].strips_tags || out.mac_count;
+	return out;
 }
 
 void ports_bind(const struct ports *p, const struct config_dataplane *dp, struct worker *w)

@@ -27,6 +27,7 @@ struct port {
 	bool dma;         // keeps sent frames in its TX ring, refills RX in batches
 	bool xdp;         // AF_XDP: no checksum can be trusted (a veth's are partial)
 	bool strips_tags; // VLAN tags, which then are beside the frame
+	bool sees_others; // frames for other hosts, which workers have to tell apart (port_mac.c)
 	bool has_rest;    // one more RX queue, behind the workers'
 	char driver[32];
 	char name[STATS_PORT_NAME]; // for statistics: device name, or the kernel interface

@@ -15,6 +15,12 @@ static void take_modes(struct port *port)
 	(void)rte_eth_promiscuous_disable(port->id);
 	if (rte_eth_promiscuous_get(port->id) == 1)
 		port->features |= 1u << PORT_FEATURE_promiscuous;
+	// A packet socket gets all that its interface receives, and somebody else may have made
+	// that promiscuous. A TAP is a wire to this machine, and udev may give the kernel interface
+	// behind its exception port another address at any time.
+	port->sees_others = port->features & 1u << PORT_FEATURE_promiscuous
+				    ? strcmp(port->driver, "net_tap") != 0
+				    : strcmp(port->driver, "net_af_packet") == 0;
 	// A port that cannot filter passes multicast anyway.
 	int rc = rte_eth_allmulticast_enable(port->id);
 	if (rc && rc != -ENOTSUP)
@@ -29,7 +35,7 @@ static int add_one(const struct port *port, const struct config_mac *config, cha
 	if (rte_is_same_ether_addr(&mac, &port->mac))
 		return 0;
 	int rc = rte_eth_dev_mac_addr_add(port->id, &mac, 0);
-	if (rc == 0)
+	if (rc == 0 || (rc == -ENOTSUP && port->sees_others))
 		return 0;
 	char text[CONFIG_MAC_TEXT_MAX];
 	snprintf(why, PORT_WHY_MAX, "port %s (%s): does not take the MAC %s beside its own: %s",
@@ -63,4 +69,30 @@ void port_mac_share(const struct port *client, struct port *exception)
 			client->name, rte_strerror(-rc));
 	else
 		exception->mac = mac;
+}
+
+// As stage_screen.c reads it.
+static void take(struct worker_port *out, const void *mac)
+{
+	uint64_t word = 0;
+	memcpy(&word, mac, RTE_ETHER_ADDR_LEN);
+	for (unsigned i = 0; i < out->mac_count; i++) {
+		if (out->macs[i] == word)
+			return;
+	}
+	out->macs[out->mac_count++] = word;
+}
+
+void port_mac_bind(const struct port *client, const struct port *exception,
+	const struct config_port *config, struct worker_port *out)
+{
+	out->mac_count = 0;
+	if (!client->sees_others || client->xdp)
+		return;
+	// Where the kernel answers ARP, clients know its address.
+	if (exception)
+		take(out, &exception->mac);
+	take(out, &client->mac);
+	for (unsigned i = 0; i < config->mac_count; i++)
+		take(out, &config->macs[i]);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The first look at a port's frames where it has VLANs of its own, or tags that its driver takes
-// off. Other ports pay one test for each batch (stage_net.c).
+// The first look at a port's frames where it has VLANs of its own, tags that its driver takes off,
+// or sees frames for other hosts. Other ports pay one test for each batch (stage_net.c).
 
+#include "frame.h"
 #include "stages.h"
 
 #include <rte_ether.h>
@@ -33,9 +34,28 @@ static unsigned vlan_of(const struct rte_mbuf *m)
 	return get_u16(frame + AT_TCI) & VLAN_ID;
 }
 
+// Is the frame for this port, or for many? To answer what is for another host would teach switches
+// that host's address at the wrong port. A runt is stage_net's to drop.
+ATTR_INLINE bool is_for_port(const struct worker_port *port, const struct rte_mbuf *m)
+{
+	enum { OTHERS_BITS = 16 };
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t to;
+	memcpy(&to, frame, sizeof to);
+	to = to << OTHERS_BITS >> OTHERS_BITS;
+	if (likely_(to == port->macs[0]) || (frame[0] & 1))
+		return true;
+	for (unsigned i = 1; i < port->mac_count; i++) {
+		if (to == port->macs[i])
+			return true;
+	}
+	return rte_pktmbuf_data_len(m) < FRAME_ETHER_LEN;
+}
+
 void stage_screen(struct batch *b)
 {
-	const uint64_t *allowed = b->port->vlans;
+	const struct worker_port *port = b->port;
+	const uint64_t *allowed = port->vlans;
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
@@ -43,7 +63,11 @@ void stage_screen(struct batch *b)
 			batch_drop(b, p, VERDICT_drop_runt);
 			continue;
 		}
-		const unsigned id = vlan_of(p->m);
+		if (port->mac_count && unlikely_(!is_for_port(port, p->m))) {
+			batch_drop(b, p, VERDICT_drop_other_host);
+			continue;
+		}
+		const unsigned id = allowed ? vlan_of(p->m) : 0;
 		if (allowed && !(allowed[id / 64] >> id % 64 & 1))
 			batch_drop(b, p, VERDICT_drop_vlan);
 		else

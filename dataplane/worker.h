@@ -47,6 +47,9 @@ struct worker_tables {
 	uint64_t l0_generation, names_generation, config_generation, policy_generation; // 0: none
 };
 
+// The port's own address, that of its kernel interface, and `ports[].macs`.
+enum { WORKER_MACS_MAX = 2 + CONFIG_PORT_MACS_MAX };
+
 // A client port as a worker sees it. Written by main before launch, then constant.
 struct worker_port {
 	uint16_t port_id;      // DPDK port of the clients
@@ -59,6 +62,11 @@ struct worker_port {
 	const uint64_t *vlans; // a bit for each VLAN that it takes, 0: no tag; NULL: takes all
 	uint16_t dns_most;     // longest message that a frame on this port can carry
 	struct rte_ether_addr mac;
+	// Of a port that sees frames for other hosts: whose it takes beside multicast, as the first
+	// eight octets of a frame hold them (stage_screen.c); the first is that of nearly all. 0:
+	// no such port.
+	unsigned mac_count;
+	uint64_t macs[WORKER_MACS_MAX];
 };
 
 // Is it the entry that also takes what the kernel sends? A port's rest queue has one of its own.

@@ -58,6 +58,7 @@
 	X(drop_source, "dropped: source address that no client can have")           \
 	X(drop_mac, "dropped: query to or from a group MAC address")                \
 	X(drop_vlan, "dropped: VLAN that is not the port's (ports[].vlans)")        \
+	X(drop_other_host, "dropped: for the MAC address of another host")          \
 	X(drop_dns_short, "dropped: under 12 octets of DNS")                        \
 	X(drop_dns_response, "dropped: QR=1")                                       \
 	X(drop_chained, "dropped: frame in several segments")                       \
@@ -225,7 +226,7 @@ ATTR_INLINE unsigned stats_type(uint16_t qtype)
 	X(reta, "has a table for that, filled evenly")                              \
 	X(link_events, "tells link changes at once")                                \
 	X(steering, "brings DNS to the workers and the rest to a queue of its own") \
-	X(promiscuous, "takes frames for any MAC address, and cannot do otherwise")
+	X(promiscuous, "receives frames for any MAC address, and cannot do otherwise")
 
 enum port_feature {
 #define X(name, text) PORT_FEATURE_##name,

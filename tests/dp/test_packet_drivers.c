@@ -29,7 +29,8 @@ static char dir[] = "/tmp/weir-test-drivers-XXXXXX";
 static bool has_namespace;
 static char nothing[] = "";
 static uint16_t udp_reply_size = 1232;
-static const struct wire_query query = {.name = "a.example"};
+static uint8_t port_mac[6]; // of the port at hand
+static const struct wire_query query = {.name = "a.example", .to_mac = port_mac};
 
 // A port of a driver in place of the harness's ring.
 struct rig {
@@ -65,6 +66,7 @@ static void rig_begin(struct rig *r, const char *device, const char *arguments)
 	w->index = 0;
 	ports_bind(&r->ports, &r->config.dataplane, w);
 	w->index = index;
+	memcpy(port_mac, &r->ports.port[0].mac, sizeof port_mac);
 	harness_put(r->h, &(struct harness_record){.name = "a.example", .count = 2});
 }
 
@@ -103,23 +105,31 @@ static void check_reply(const uint8_t *frame, size_t len)
 
 static void pcap_reads_and_writes_files(void **)
 {
+	static const uint8_t pcap_mac[6] = {2, 'p', 'c', 'a', 'p', 0}; // the driver's first
 	static const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, 1};
 	char in[64], out[64], arguments[192];
 	uint8_t frame[WIRE_MAX];
 	uint32_t record[4] = {0}, seen_head[6], seen[4];
 	struct rig r;
+	memcpy(port_mac, pcap_mac, sizeof port_mac);
 	record[2] = record[3] = (uint32_t)wire_make(&query, frame);
 	snprintf(in, sizeof in, "%s/in.pcap", dir);
 	snprintf(out, sizeof out, "%s/out.pcap", dir);
 	FILE *f = fopen(in, "w");
 	assert_non_null(f);
 	assert_int_equal(fwrite(head, sizeof head, 1, f), 1);
+	frame[5] ^= 1; // first one for another host
+	assert_int_equal(fwrite(record, sizeof record, 1, f), 1);
+	assert_int_equal(fwrite(frame, record[2], 1, f), 1);
+	frame[5] ^= 1;
 	assert_int_equal(fwrite(record, sizeof record, 1, f), 1);
 	assert_int_equal(fwrite(frame, record[2], 1, f), 1);
 	fclose(f);
 	snprintf(arguments, sizeof arguments, "rx_pcap=%s,tx_pcap=%s", in, out);
 	rig_begin(&r, "net_pcap0", arguments);
+	assert_memory_equal(port_mac, pcap_mac, sizeof pcap_mac);
 	turn_until_hit(&r);
+	assert_int_equal(harness_verdict(r.h, VERDICT_drop_other_host), 1);
 	rig_end(&r);
 	f = fopen(out, "r");
 	assert_non_null(f);

@@ -334,10 +334,50 @@ static void test_vlans(void **)
 	harness_end(h);
 }
 
+// A port that sees frames for other hosts takes those for its addresses and for many, and drops the
+// rest, the kernel's too. Ports without the list take all.
+static void test_other_hosts(void **)
+{
+	static const uint8_t router[] = {0, 0, 0x5e, 0, 1, 5}, other[] = {2, 0, 0, 0, 0, 0x54},
+			     above[] = {2, 0, 0, 0, 0, 0x53, 1}, many[] = {1, 0, 0x5e, 0, 0, 5};
+	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
+	struct worker_port *port = &h->w.port[0];
+	struct wire_query q = {.name = "a.example", .to_mac = other}, kernels = {.dst_port = 5353};
+	struct wire_reply r;
+	uint8_t f[WIRE_MAX];
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	harness_ask(h, &q, VERDICT_hit, &r);
+	port->is_screened = true;
+	memcpy(&port->macs[port->mac_count++], wire_service_mac, 6);
+	memcpy(&port->macs[port->mac_count++], router, 6);
+	harness_ask_dropped(h, &q, VERDICT_drop_other_host);
+	q.has_vlan = true;
+	harness_ask_dropped(h, &q, VERDICT_drop_other_host);
+	q.to_mac = above; // the type behind the address does not count
+	harness_ask(h, &q, VERDICT_hit, &r);
+	q.to_mac = router;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	q.to_mac = many;
+	harness_ask_dropped(h, &q, VERDICT_drop_mac);
+	kernels.name = "a.example";
+	kernels.to_mac = other;
+	harness_ask_dropped(h, &kernels, VERDICT_drop_other_host);
+	kernels.to_mac = many;
+	size_t len = wire_make(&kernels, f);
+	harness_inject(h, f, len);
+	harness_inject(h, f, 5); // of its address one octet is missing
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 1);
+	assert_int_equal(harness_take_kernel(h, f), len);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_runt), 1);
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vlans),
+		cmocka_unit_test(test_other_hosts),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_partial_checksums),

@@ -7,6 +7,7 @@
 
 #include "eal_args.h"
 #include "mbuf_pool.h"
+#include "port_mac.h"
 #include "port_offload.h"
 #include "port_rig.h"
 #include "port_rss.h"
@@ -23,12 +24,13 @@ enum { WORKERS = PORT_RIG_WORKERS };
 static struct port_rig rig;
 
 static char ring_device[] = "net_ring0", null_device[] = "net_null0", other_device[] = "net_null1",
-	    nothing[] = "";
+	    full_device[] = "net_ring1", nothing[] = "";
 
 static int start_eal(void **)
 {
-	static char vdevs[][20] = {"--vdev=net_null0", "--vdev=net_null1", "--vdev=net_ring0"};
-	char *const all[] = {vdevs[0], vdevs[1], vdevs[2]};
+	static char vdevs[][20] = {
+		"--vdev=net_null0", "--vdev=net_null1", "--vdev=net_ring0", "--vdev=net_ring1"};
+	char *const all[] = {vdevs[0], vdevs[1], vdevs[2], vdevs[3]};
 	return port_rig_start(&rig, "test_port_setup", all, ARRAY_LEN(all));
 }
 
@@ -176,12 +178,48 @@ static void queues_share_the_table_evenly(void **)
 	ports_stop(&p);
 }
 
-static void refused_mac_ends_the_start(void **)
+static uint64_t word_of(const void *mac)
 {
+	uint64_t word = 0;
+	memcpy(&word, mac, 6);
+	return word;
+}
+
+// Workers of a port that takes everything compare: with its own address, the kernel interface's,
+// which comes first, and those of the configuration, which such a port need not know.
+static void workers_compare_where_all_comes_in(void **)
+{
+	static const char router[] = "\x00\x00\x5e\x00\x01\x05";
 	struct config config = config_of(other_device, 1);
 	struct ports p;
+	struct worker w = {.index = 0};
 	config.dataplane.ports[0].mac_count = 1;
-	memcpy(&config.dataplane.ports[0].macs[0], "\x00\x00\x5e\x00\x01\x05", 6);
+	memcpy(&config.dataplane.ports[0].macs[0], router, 6);
+	assert_int_equal(ports_find(&p, &config.dataplane, rig.why), 0);
+	assert_int_equal(ports_start(&p, &config, rig.pool, rig.why), 0);
+	ports_bind(&p, &config.dataplane, &w);
+	assert_true(w.port[0].is_screened);
+	assert_int_equal(w.port[0].mac_count, 2);
+	assert_int_equal(w.port[0].macs[0], word_of(&p.port[0].mac));
+	assert_int_equal(w.port[0].macs[1], word_of(router));
+	struct port exception = {.mac = {{2, 0, 0, 0, 0, 9}}};
+	struct worker_port bound;
+	port_mac_bind(&p.port[0], &exception, &config.dataplane.ports[0], &bound);
+	assert_int_equal(bound.mac_count, 3);
+	assert_int_equal(bound.macs[0], word_of(&exception.mac));
+	exception.mac = p.port[0].mac; // as where the kernel's interface has that of the NIC
+	port_mac_bind(&p.port[0], &exception, &config.dataplane.ports[0], &bound);
+	assert_int_equal(bound.mac_count, 2);
+	ports_stop(&p);
+}
+
+static void refused_mac_ends_the_start(void **)
+{
+	struct config config = config_of(full_device, 1);
+	struct ports p;
+	config.dataplane.ports[0].mac_count = 2; // it has room for one
+	memcpy(&config.dataplane.ports[0].macs[0], "\x00\x00\x5e\x00\x01\x04", 6);
+	memcpy(&config.dataplane.ports[0].macs[1], "\x00\x00\x5e\x00\x01\x05", 6);
 	assert_int_equal(ports_find(&p, &config.dataplane, rig.why), 0);
 	assert_true(ports_start(&p, &config, rig.pool, rig.why) < 0);
 	assert_non_null(strstr(rig.why, "00:00:5e:00:01:05"));
@@ -198,6 +236,10 @@ static void link_changes_are_noticed(void **)
 	assert_in_range(ports_workers_most(&p, 4096), 1, 4095); // it has not that many queues
 	assert_int_equal(ports_start(&p, &config, rig.pool, rig.why), 0);
 	assert_int_equal(p.port[0].features & 1u << PORT_FEATURE_promiscuous, 0);
+	struct worker w = {.index = 0};
+	ports_bind(&p, &config.dataplane, &w);
+	assert_false(w.port[0].is_screened);
+	assert_int_equal(w.port[0].mac_count, 0);
 	port_stats(&p.port[0], &s);
 	assert_int_equal(s.link_up, 1);
 	assert_int_equal(s.link_changes, 0);
@@ -262,8 +304,9 @@ int main(void)
 		cmocka_unit_test(symmetric_key_maps_both_directions_alike),
 		cmocka_unit_test(queues_share_the_table_evenly),
 		cmocka_unit_test(a_pool_has_room_for_what_waits),
-		cmocka_unit_test(refused_mac_ends_the_start),
+		cmocka_unit_test(workers_compare_where_all_comes_in),
 		cmocka_unit_test(link_changes_are_noticed),
+		cmocka_unit_test(refused_mac_ends_the_start),
 	};
 	return cmocka_run_group_tests(tests, start_eal, port_rig_stop);
 }

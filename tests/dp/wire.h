@@ -21,6 +21,7 @@ struct wire_query {
 	uint16_t vlan_tci;
 	const char *src, *dst; // addresses, NULL: the client's and the service's
 	const uint8_t *mac;    // NULL: wire_client_mac
+	const uint8_t *to_mac; // NULL: wire_service_mac
 	uint16_t src_port;     // 0: 4242
 	uint16_t dst_port;     // 0: 53
 	bool zero_src_port;

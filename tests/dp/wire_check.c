@@ -179,7 +179,7 @@ void wire_check_answers(
 	assert_int_equal(out->has_vlan, q->has_vlan);
 	assert_int_equal(out->vlan_tci, q->has_vlan ? q->vlan_tci : 0);
 	assert_memory_equal(frame, q->mac ? q->mac : wire_client_mac, 6);
-	assert_memory_equal(frame + 6, wire_service_mac, 6);
+	assert_memory_equal(frame + 6, q->to_mac ? q->to_mac : wire_service_mac, 6);
 	const uint8_t *ip = frame + (q->has_vlan ? 18 : 14);
 	assert_memory_equal(ip + (v6 ? 8 : 12), addresses, 2 * size);
 	assert_int_equal(out->src_port, 53);

@@ -78,7 +78,7 @@ size_t wire_make_dns(const struct wire_query *q, uint8_t *out)
 
 static size_t make_ether(const struct wire_query *q, uint8_t *out)
 {
-	memcpy(out, wire_service_mac, 6);
+	memcpy(out, q->to_mac ? q->to_mac : wire_service_mac, 6);
 	memcpy(out + 6, q->mac ? q->mac : wire_client_mac, 6);
 	size_t n = 12;
 	if (q->has_vlan) {
