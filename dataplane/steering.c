@@ -4,6 +4,7 @@
 
 #include "exception_addr.h"
 #include "steering_mac.h"
+#include "steering_tags.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -132,7 +133,9 @@ int steering_prepare(struct steering *s, struct config_dataplane *dp, const char
 		*p = (struct steering_port){.index = i, .claim = -1};
 		snprintf(p->interface, sizeof p->interface, "%s", dp->ports[i].xdp);
 		steering_mac_init(p->mac, &dp->ports[i]);
-		int rc = prepare_one(p, dp->worker_count, why);
+		int rc = steering_tags_check(&dp->ports[i], why, STEERING_WHY_MAX);
+		if (rc == 0)
+			rc = prepare_one(p, dp->worker_count, why);
 		if (rc) {
 			steering_close(s);
 			return rc;

@@ -5,6 +5,7 @@
 
 #include "steering.h"
 #include "steering_mac.h"
+#include "steering_tags.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -85,12 +86,23 @@ static void macs_are_words(void **)
 		assert_int_equal(mac[i], 0);
 }
 
+// tests/smoke/xdp_test.sh has an interface that does strip.
+static void tags_stay_on_the_loopback(void **)
+{
+	static char lo[] = "lo", none[] = "weir-no-such";
+	struct config_port port = {.xdp = lo, .has_vlans = true};
+	assert_int_equal(steering_tags_check(&port, why, sizeof why), 0);
+	port.xdp = none; // steering_prepare says so
+	assert_int_equal(steering_tags_check(&port, why, sizeof why), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gate_is_open_while_workers_turn),
 		cmocka_unit_test(gate_opens_without_a_control_plane),
 		cmocka_unit_test(macs_are_words),
+		cmocka_unit_test(tags_stay_on_the_loopback),
 		cmocka_unit_test(auto_workers_fit_the_queues),
 	};
 	log_init("test_steering", LOG_LEVEL_ERROR);

@@ -138,6 +138,25 @@ kill -CONT "$dataplane"
 check "going on: they are steered again" eventually steers_again
 check "still every frame has one verdict" verdicts_add_up
 
+# The VLANs of a port need tags, which an interface may strip.
+vlans() { sed 's/^\( *\)- xdp: .*/&\n\1  vlans: [0, 7]/' /run/weir/lab/weir.yaml >$tmp/vlans.yaml; }
+"$lab" stop dataplane
+check "a port with VLANs" eval "vlans && grep -A1 'xdp: ' $tmp/vlans.yaml | grep -q vlans"
+check "of an interface that strips tags" ethtool -K weir0 rxvlan on
+same "does not start" 1 "$(
+	timeout 20 "$WEIR_BUILD/dataplane/weir-dataplane" -c $tmp/vlans.yaml >$tmp/vlans.log 2>&1
+	echo $?
+)"
+check "which is said" grep -q 'port weir0: the interface strips the VLAN tags.*ethtool -K weir0 rxvlan off' $tmp/vlans.log
+check "that turned off" ethtool -K weir0 rxvlan off
+"$WEIR_BUILD/dataplane/weir-dataplane" -c $tmp/vlans.yaml >$tmp/vlans.log 2>&1 &
+check "it starts and serves" eventually steers_again
+same "in its VLAN" "vlan4 7" "$(client $python "$smoke_dir/xdp_frames.py" | grep '^vlan4')"
+kill $!
+wait $!
+check "start" "$lab" start dataplane
+check "serves" eventually steers_again
+
 # An orderly stop leaves nothing; a foreign program is not touched.
 check "stop" "$lab" stop dataplane
 same "nothing is attached after it" nothing "$(attached)"

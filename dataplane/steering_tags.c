@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "steering_tags.h"
+
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// False too where the kernel does not tell.
+static bool are_stripped(const char *interface)
+{
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq request = {0};
+	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+	request.ifr_data = (char *)&flags;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	bool told = ioctl(fd, SIOCETHTOOL, &request) == 0;
+	close(fd);
+	return told && (flags.data & ETH_FLAG_RXVLAN);
+}
+
+int steering_tags_check(const struct config_port *port, char *why, size_t cap)
+{
+	if (!port->has_vlans || !are_stripped(port->xdp))
+		return 0;
+	snprintf(why, cap,
+		"port %s: the interface strips the VLAN tags that `vlans` goes by; turn that off: "
+		"ethtool -K %s rxvlan off",
+		port->xdp, port->xdp);
+	return -EINVAL;
+}
