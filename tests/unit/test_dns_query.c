@@ -234,16 +234,33 @@ static void test_opt_owner_may_be_a_pointer_to_the_root(void **)
 // A name has 255 octets at most, wherever it stands: nobody walks on through a message of labels.
 static void test_owner_is_no_longer_than_a_name(void **)
 {
-	for (unsigned labels = 126; labels <= 128; labels++) {
+	for (size_t len = DNS_NAME_MAX - 2; len <= DNS_NAME_MAX + 2; len++) {
 		struct dns_query q;
 		uint8_t msg[512];
 		struct wr w = wr_init(msg, sizeof msg);
 		wr_bytes(&w, "\0\1\1\0\0\1\0\0\0\0\0\1\1a\0\0\1\0\1", 19);
-		for (unsigned i = 0; i < labels; i++)
-			wr_bytes(&w, "\1a", 2);
+		for (size_t left = len - 1; left; left -= left == 3 ? 3 : 2)
+			wr_bytes(&w, left == 3 ? "\2aa" : "\1a", left == 3 ? 3 : 2);
 		wr_bytes(&w, "\0\0\1\0\1\0\0\0\0\0\0", 11);
+		assert_int_equal(w.pos, 19 + len + 10);
 		assert_int_equal(dns_query_parse(msg, w.pos, &q),
-			labels <= DNS_LABELS_MAX ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
+			len <= DNS_NAME_MAX ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
+	}
+}
+
+// Longer labels are the label types that nobody uses (RFC 6891 5), up to those of pointers.
+static void test_owner_has_labels_of_63_octets_at_most(void **)
+{
+	for (unsigned first = 1; first < 0x100; first++) {
+		struct dns_query q;
+		uint8_t msg[512] = {0};
+		struct wr w = wr_init(msg, sizeof msg);
+		wr_bytes(&w, "\0\1\1\0\0\1\0\0\0\0\0\1\1a\0\0\1\0\1", 19);
+		wr_u8(&w, (uint8_t)first);
+		w.pos += first < 0xc0 ? first + 1 : 1; // a root behind the label
+		wr_bytes(&w, "\0\1\0\1\0\0\0\0\0\0", 10);
+		assert_int_equal(dns_query_parse(msg, w.pos, &q),
+			first <= DNS_LABEL_MAX || first >= 0xc0 ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
 	}
 }
 
@@ -372,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_opt_owner_must_be_root),
 		cmocka_unit_test(test_opt_owner_may_be_a_pointer_to_the_root),
 		cmocka_unit_test(test_owner_is_no_longer_than_a_name),
+		cmocka_unit_test(test_owner_has_labels_of_63_octets_at_most),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_compressed_question),
 		cmocka_unit_test(test_short_and_response),
