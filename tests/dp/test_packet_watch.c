@@ -3,6 +3,8 @@
 // what became of it; behind the records of the query log, and never in their half of the ring.
 #include "harness.h"
 
+#include <rte_cycles.h>
+
 #include <weir/dns_name.h>
 #include <weir/keyhash.h>
 #include <weir/log_hit.h>
@@ -296,6 +298,37 @@ static void test_a_miss_has_a_number(void **)
 	harness_end(h);
 }
 
+// Its milliseconds are those of a clock that ticks slowly; the rest is only asked for where
+// somebody logs, and is never less than nothing.
+static void test_a_miss_has_its_microseconds(void **)
+{
+	static const struct {
+		int64_t clock_us; // of the log, since the millisecond
+		uint32_t wanted;
+	} cases[] = {{0, 0}, {1, 1}, {999, 999}, {3001, 3001}, {-1, 0}, {-5000, 0}};
+	struct harness *h = begin(1, &(struct dp_watch){.id = 7});
+	const struct wire_query q = {.name = "here.test"};
+	struct msg_miss miss;
+	uint8_t question[300];
+	h->w.now_ms = 123456;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		const uint64_t us = h->w.now_ms * 1000 + (uint64_t)cases[i].clock_us;
+		h->w.log_clock = (struct log_clock){.us = us, .tsc = rte_rdtsc(), .scale = 1};
+		(void)shows(h, &q);
+		assert_true(harness_miss(h, &miss, question) > 0);
+		assert_int_equal(miss.arrival_ms, h->w.now_ms);
+		// One more for each second that this machine stood still.
+		assert_in_range(miss.arrival_more_us, cases[i].wanted, cases[i].wanted + 10);
+	}
+	h->w.log_clock = (struct log_clock){.us = h->w.now_ms * 1000 + 7, .scale = 1};
+	log_writer_set(&h->w.log, 0, 0);
+	h->w.watching = false;
+	(void)shows(h, &q);
+	assert_true(harness_miss(h, &miss, question) > 0);
+	assert_int_equal(miss.arrival_more_us, 0);
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_an_answer_that_leaves),
 		cmocka_unit_test(test_half_of_the_ring),
 		cmocka_unit_test(test_a_miss_has_a_number),
+		cmocka_unit_test(test_a_miss_has_its_microseconds),
 	};
 	return HARNESS_MAIN(tests);
 }

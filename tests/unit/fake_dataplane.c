@@ -117,7 +117,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 		.dp_incarnation = f->incarnation,
 		.arrival_ms = clock_mono_ms() - m->age_ms,
 		.path = {.worker = (uint16_t)m->lane,
-			.ip_version = 4,
+			.ip_version = m->client6 ? 6 : 4,
 			.client_udp = m->client_port},
 		.id = m->id,
 		.flags = DNS_FLAG_RD | (m->cd ? DNS_FLAG_CD : 0),
@@ -130,7 +130,10 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 		.question_len = (uint16_t)(name.len + 4),
 		.trace = m->trace,
 	};
-	memcpy(miss.path.client_ip, &m->client, sizeof(m->client));
+	if (m->client6)
+		memcpy(miss.path.client_ip, m->client6, sizeof(miss.path.client_ip));
+	else
+		memcpy(miss.path.client_ip, &m->client, sizeof(m->client));
 	uint8_t *q = octets + sizeof(miss);
 	memcpy(octets, &miss, sizeof(miss));
 	memcpy(q, name.wire, name.len);

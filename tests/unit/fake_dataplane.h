@@ -46,9 +46,10 @@ struct fake_miss {
 	uint8_t group;
 	uint16_t policy; // generation of the policy image that the group is of; 0: the newest
 	bool has_opt, refresh, cd;
-	uint64_t age_ms; // since its arrival
-	uint32_t client; // its IPv4 address
-	uint32_t trace;  // of who watches
+	uint64_t age_ms;        // since its arrival
+	uint32_t client;        // its IPv4 address
+	const uint8_t *client6; // its IPv6 address in place of that; NULL: none
+	uint32_t trace;         // of who watches
 };
 bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m); // false: ring full
 void fake_dataplane_ring(struct fake_dataplane *f); // doorbells of lanes that sleep

@@ -30,6 +30,8 @@ static void watch_begin_now(void)
 	(void)status(); // the loop may take a lane's questions before what it is called for
 }
 
+static const uint8_t *client6; // of who asks; NULL: by IPv4
+
 static void ask_traced(const char *name, uint16_t id)
 {
 	const struct fake_miss m = {.name = name,
@@ -38,6 +40,7 @@ static void ask_traced(const char *name, uint16_t id)
 		.has_opt = true,
 		.client_port = id,
 		.client = 0x0100007f + ((uint32_t)id << 24),
+		.client6 = client6,
 		.trace = watch_trace_number(WATCH_ID, id)};
 	assert_true(fake_dataplane_ask(&dp, &m));
 	fake_dataplane_ring(&dp);
@@ -104,6 +107,28 @@ static void test_answered(void **)
 	ask("www.example", 3); // of no watch
 	expect_answer(1000, 3, 0, ANSWER_CACHED);
 	assert_int_equal(seen_count, 2);
+}
+
+static void test_who_asks(void **)
+{
+	static const uint8_t home[16] = {127, 0, 0, 2}, address[16] = "\x20\1\xd\xb8............";
+	static const uint8_t name[] = "\3www\7example";
+	watch_begin_now();
+	for (uint16_t id = 1; id <= 2; id++) {
+		client6 = id == 2 ? address : NULL;
+		ask_traced("wWw.example", id);
+		expect_answer(1000, id, 0, id == 1 ? ANSWER_UPSTREAM : ANSWER_CACHED);
+		await_traces(id);
+		const struct trace *t = trace_of(id);
+		assert_int_equal(t->ip_version, id == 1 ? 4 : 6);
+		assert_memory_equal(t->client, id == 1 ? home : address, sizeof t->client);
+		assert_int_equal(t->worker, 0);
+		assert_int_equal(t->qtype, DNS_TYPE_A);
+		assert_int_equal(t->name_len, sizeof name);
+		assert_memory_equal(t->name, name, sizeof name);
+		assert_false(t->is_tcp);
+	}
+	client6 = NULL;
 }
 
 static void test_tcp_after_tc(void **)
@@ -253,6 +278,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answered, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_who_asks, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_tcp_after_tc, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_next_server, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_all_fail, rig_setup, rig_teardown),
