@@ -75,7 +75,7 @@ echo "# blocking.closed: nobody gets an answer that the lost rules held back"
 sed -i 's/^blocking:/&\n  closed: true/' /run/weir/lab/weir.yaml
 echo ok-3000.cached.test >>$list
 check "a cached name is listed" taken_over weirctl config reload
-asked() { client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+asked() { client kdig +timeout=30 +retry=0 @$service ok-3000.cached.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
 same "it is blocked" NXDOMAIN "$(asked)"
 kill -STOP "$(pid controlplane)"
 $python "$smoke_dir/damage.py" 4096 cut "$(region 'names.*')"

@@ -26,7 +26,7 @@ check "it starts likewise" "$lab" start controlplane
 resolves() { [ "$(short $1 A)" = 198.18.200.1 ]; }
 check "a name is resolved" eventually resolves ok-1.stalled.test
 same "a blocked one is blocked" NXDOMAIN "$(rcode @$service x.blocked.test A)"
-check "over TCP, too" eval 'client kdig +tcp +short +timeout=5 @$service ok-2.stalled.test A | grep -qx 198.18.200.1'
+check "over TCP, too" eventually eval 'client kdig +tcp +short +timeout=5 @$service ok-2.stalled.test A | grep -qx 198.18.200.1'
 
 # Lines of some 300 bytes, fewer than the limit of a second, until the buffer of 64 KiB is full.
 label=$(printf 'x%.0s' {1..60})
@@ -43,11 +43,20 @@ check "the control plane is killed" "$lab" kill controlplane
 same "the data plane answers what is cached" 198.18.200.1 "$(short ok-3.stalled.test A)"
 check "the control plane is back" "$lab" start controlplane
 check "and resolves" eventually resolves ok-4.stalled.test
-began=$(now_ms)
-check "the control plane stops in order" "$lab" stop controlplane
-check "the data plane, too" "$lab" stop dataplane
-took=$(($(now_ms) - began))
-check "in time: $took ms" test "$took" -lt $((8000 * patience))
+# A machine with other things to do can hold up a stop; one that waits for a reader takes too long each time.
+in_time() {
+	local began turn
+	for turn in 1 2 3; do
+		began=$(now_ms)
+		"$lab" stop controlplane && "$lab" stop dataplane || return
+		took=$(($(now_ms) - began))
+		[ "$took" -lt $((8000 * patience)) ] && return
+		[ $turn = 3 ] || { "$lab" start dataplane && "$lab" start controlplane; } || return
+	done
+	return 1
+}
+check "both stop in order, in time" in_time
+echo "# in $took ms"
 
 # Somebody reads again: the lines that were lost are named.
 cat <&7 >$tmp/dataplane.tail & reader=$!
