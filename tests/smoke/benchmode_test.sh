@@ -98,9 +98,14 @@ stall() {
 	sleep 0.4
 	kill -CONT "$1"
 }
-lines=4 meanwhile=stall bench_run alternate -t 4 --rate 2000 --loads 1
 first() { head -n 1 $tmp/load.json | jq "$1"; }
-check "open loop: the stall of the other side shows" test "$(first '[.answer_longest_ns, .reflect_longest_ns] | max > 1e8')" = true
+stall_shows() { [ "$(first '[.answer_longest_ns, .reflect_longest_ns] | max > 1e8')" = true ]; }
+# On a machine that hardly let it ask the load may be over before the stall begins: then once more.
+for turn in 1 2 3; do
+	lines=4 meanwhile=stall bench_run alternate -t 4 --rate 2000 --loads 1
+	stall_shows && break
+done
+check "open loop: the stall of the other side shows" stall_shows
 check "open loop: half of the replies came before or after it" test \
 	"$(first '.answer_p50_ns < ([.answer_longest_ns, .reflect_longest_ns] | max) / 2')" = true
 same "open loop: the rate that was asked for" 2000 "$(first .rate)"

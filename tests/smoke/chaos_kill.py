@@ -37,11 +37,16 @@ CONTROL_LOG = f"{LAB.RUN}/lab/controlplane.log"
 
 
 def recovered(since):
-    """(taken over, discarded) as the start says whose log begins at `since`; None when it began with an empty cache."""
-    with open(CONTROL_LOG) as log:
-        log.seek(since)
-        found = re.findall(r"cache taken over: (\d+) records, (\d+) discarded", log.read())
-    return tuple(map(int, found[-1])) if found else None
+    """(taken over, discarded) as the start says whose log begins at `since`; None when it began with an empty cache. A thread
+    writes the log, perhaps later than the first answer."""
+    end = time.monotonic() + 20
+    while True:
+        with open(CONTROL_LOG) as log:
+            log.seek(since)
+            found = re.findall(r"cache taken over: (\d+) records, (\d+) discarded", log.read())
+        if found or time.monotonic() > end:
+            return tuple(map(int, found[-1])) if found else None
+        time.sleep(0.02)
 
 
 def reloads(stop, count):

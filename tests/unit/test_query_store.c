@@ -445,14 +445,14 @@ static void test_folder_that_comes_later(void **)
 	assert_true(st.lost_rows > 0 || !st.rows);
 	snprintf(command, sizeof command, "rm -f %s", real);
 	assert_int_equal(system(command), 0);
-	for (unsigned i = 0; i < 400 && st.failing; i++) { // nobody asks anything
+	for (unsigned i = 0; i < 2000 && st.failing; i++) { // nobody asks anything
 		usleep(20000);
 		query_store_status(s, &st);
 	}
 	assert_false(st.failing);
 	assert_string_equal(st.why, "");
 	give(s, querylog_rig_batch(&rig, 1));
-	for (unsigned i = 0; i < 400 && !st.rows; i++) {
+	for (unsigned i = 0; i < 4000 && !st.rows; i++) {
 		usleep(10000);
 		query_store_status(s, &st);
 	}

@@ -392,7 +392,7 @@ static void everyone_asks(unsigned i)
 
 static void await_empty(void)
 {
-	for (unsigned i = 0; i < 2000 && status().l0.entries > 0; i++)
+	for (unsigned i = 0; i < 20000 && status().l0.entries > 0; i++)
 		usleep(1000);
 	assert_int_equal(status().l0.entries, 0);
 }

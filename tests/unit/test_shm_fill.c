@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,7 +22,8 @@ static char why[SHM_WHY_MAX];
 
 static int setup(void **)
 {
-	static const char run_dir[] = "/dev/shm/weir-test-shm-fill";
+	char run_dir[64];
+	snprintf(run_dir, sizeof run_dir, "/dev/shm/weir-test-shm-fill-%d", (int)getpid());
 	char name[] = "/tmp/weir-test-shm-fill-XXXXXX";
 	source = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	file = mkstemp(name);
