@@ -98,6 +98,7 @@ check "another knob is turned" weirctl set upstream.recycle 9
 check "and the first one back" weirctl set refresh default
 wait $reloading
 same "the reload reports its own result" 0 $?
+check "all workers use what it built" eventually adopted
 same "its names are blocked" NXDOMAIN "$(rcode @$service name-3000000.long.test A)"
 same "the knob stays as it was turned" 9 "$(knob upstream.recycle)"
 check "a later reload is taken" weirctl config reload
