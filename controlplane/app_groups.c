@@ -193,11 +193,12 @@ int app_groups_publish(struct app *a, const struct config *c)
 
 	app_groups_masks(a, c, now);
 	look_arm(a, c);
-	app_log_names(a, c);
 	groups_fill(a, c, now, group);
 	int rc = policy_build(c, group, &image);
 	bool same = rc == 0 && last->head && last->size == image.size
 		    && memcmp(last->head, image.head, image.size) == 0;
+	// One that fails has a number, too, and no worker has it.
+	app_log_names(a, c, policy_generation(a->publisher) + !same);
 	if (rc == 0 && !same)
 		rc = policy_publish(a->publisher, image.head, image.size, why);
 	if (same || rc < 0)

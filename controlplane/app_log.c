@@ -69,16 +69,22 @@ int app_log_start(struct app *a)
 	return querylog_start(a->log);
 }
 
-void app_log_names(struct app *a, const struct config *c)
+void app_log_names(struct app *a, const struct config *c, uint64_t policy_generation)
 {
 	unsigned count;
 	const struct rule_list_info *lists = rules_lists(a->rules, &count);
 	struct querylog_names *names =
 		querylog_names_new(c, lists, count, resolver_upstream_book(a->resolver));
-	if (names)
-		querylog_set_names(a->log, names);
-	else
+	if (!names) {
 		log_warning("query log: no memory for names; those from before stay");
+		return;
+	}
+	if (a->log_names)
+		querylog_names_follow(names, a->log_names, policy_generation);
+	querylog_names_release(a->log_names);
+	querylog_names_hold(names);
+	a->log_names = names;
+	querylog_set_names(a->log, names);
 }
 
 // The resolver's loop has ended: what it still owes goes to the ring, and all rings to the sinks.
@@ -93,6 +99,7 @@ void app_log_stop(struct app *a)
 void app_log_close(struct app *a)
 {
 	querylog_close(a->log);
+	querylog_names_release(a->log_names);
 	top_free(a->top);
 	tail_free(a->tail);
 	watch_free(a->watch);

@@ -87,6 +87,7 @@ struct app {
 	struct rules *rules;
 	struct api *api;
 	struct querylog *log;
+	struct querylog_names *log_names; // as set last
 	struct top *top;
 	struct tail *tail;
 	struct watch *watch;
@@ -122,7 +123,8 @@ ATTR_MUST_CHECK int app_files_raise(struct config *c, unsigned *tcp_files, char 
 ATTR_MUST_CHECK int app_fronts_open(struct app *a, char why[APP_WHY_MAX]);
 void app_fronts_close(struct app *a); // before the resolver
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
-// whenever the configuration or the lists are others; stopped once the resolver's loop has ended.
+// whenever the configuration or the lists are others, before the policy image of that generation is
+// published; stopped once the resolver's loop has ended.
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_store_open(struct app *a, char why[APP_WHY_MAX]); // behind app_log_open
 ATTR_MUST_CHECK int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX]); // likewise
@@ -141,7 +143,7 @@ void app_outputs_close(struct app *a);
 // That names in URLs of sinks are asked of, as for lists. How many.
 unsigned app_name_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX]);
 ATTR_MUST_CHECK int app_log_start(struct app *a);
-void app_log_names(struct app *a, const struct config *c);
+void app_log_names(struct app *a, const struct config *c, uint64_t policy_generation);
 void app_log_stop(struct app *a);
 void app_log_close(struct app *a);
 // Service loop's thread. The moment is now, for the app_groups_publish that follows too.

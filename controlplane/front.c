@@ -99,7 +99,7 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 	slot->asked_us = clock_mono_us();
 	slot->asked_ms = slot->asked_us / 1000;
 	slot->has_opt = q->query.has_opt;
-	slot->group = q->group;
+	slot->group = group_in_image(q->group, front_policy_generation(&f->policy));
 	slot->proven = q->proven;
 	slot->query_len = (uint16_t)len;
 	slot->client = *client;

@@ -33,8 +33,8 @@ struct front_slot {
 	uint32_t next, previous;    // of the session's; `next` of the free ones
 	uint32_t next_age, earlier; // of all, the oldest first
 	uint8_t has_opt;            // of enum dns_query_opt
-	uint8_t group;
-	bool proven; // as in front_question
+	uint8_t group;              // group_in_image
+	bool proven;                // as in front_question
 	uint16_t query_len;
 	uint64_t asked_us;
 	union client_address client;

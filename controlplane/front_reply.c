@@ -110,7 +110,7 @@ void front_log_settled(struct front *f, const struct front_session *s,
 	const struct front_slot slot = {.client = *client,
 		.query_len = (uint16_t)len,
 		.asked_us = clock_mono_us(),
-		.group = q->group};
+		.group = group_in_image(q->group, front_policy_generation(&f->policy))};
 	const uint8_t *reply = reply_len ? f->reply : NULL;
 	const struct resolver_logged what = {
 		.ede = reply ? reply_ede(f, reply, reply_len, q->query.has_opt) : DNS_EDE_NONE,

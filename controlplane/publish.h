@@ -87,6 +87,8 @@ void names_discard(struct publisher *p, struct names_region *r);
 // themselves. One caller at a time; any thread. -errno with `why`: the one before stays.
 ATTR_MUST_CHECK int policy_publish(
 	struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX]);
+// Of the last policy_publish; the next one has the next.
+uint64_t policy_generation(struct publisher *p);
 // The groups of the current image, the last life's until the first policy_publish; their number, 0:
 // none.
 unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX]);

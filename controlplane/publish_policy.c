@@ -64,6 +64,14 @@ void policy_group_at(
 	pthread_mutex_unlock(&p->lock);
 }
 
+uint64_t policy_generation(struct publisher *p)
+{
+	pthread_mutex_lock(&p->lock);
+	uint64_t generation = p->policy_generation;
+	pthread_mutex_unlock(&p->lock);
+	return generation;
+}
+
 int policy_publish(struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX], old_name[SHM_NAME_MAX];

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/log_msg.h>
 #include <weir/policy.h>
 #include <weir/text.h>
 
@@ -23,7 +24,7 @@ struct querylog_names {
 	_Atomic unsigned references;
 	enum log_clients anonymize;
 	unsigned list_count, client_count, mac_count, domain_count, exclude_count;
-	char group[POLICY_GROUPS_MAX][NAME_MAX_OCTETS];
+	char group[LOG_IMAGES][POLICY_GROUPS_MAX][NAME_MAX_OCTETS]; // by the last of generations
 	char (*list)[RULE_TITLE_MAX];
 	char (*client_name)[NAME_MAX_OCTETS];
 	struct client_prefix *client; // longest prefixes first
@@ -123,12 +124,21 @@ struct querylog_names *querylog_names_new(const struct config *c,
 	n->anonymize = c->query_log.anonymize;
 	n->book = book;
 	for (unsigned i = 0; i < c->group_count && i + 1 < POLICY_GROUPS_MAX; i++)
-		text_name(c->groups[i].name, n->group[i + 1], sizeof n->group[0]);
+		for (unsigned image = 0; image < LOG_IMAGES; image++)
+			text_name(c->groups[i].name, n->group[image][i + 1], NAME_MAX_OCTETS);
 	if (clients_take(n, c) && lists_take(n, lists, list_count)
 		&& excludes_take(n, &c->query_log))
 		return n;
 	querylog_names_release(n);
 	return NULL;
+}
+
+void querylog_names_follow(
+	struct querylog_names *n, const struct querylog_names *before, uint64_t policy_generation)
+{
+	for (unsigned image = 0; image < LOG_IMAGES; image++)
+		if (image != policy_generation % LOG_IMAGES)
+			memcpy(n->group[image], before->group[image], sizeof n->group[image]);
 }
 
 void querylog_names_hold(struct querylog_names *n)
@@ -155,9 +165,11 @@ static struct querylog_text text_of(const char *s)
 	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
 }
 
-struct querylog_text querylog_names_group(const struct querylog_names *n, unsigned group)
+struct querylog_text querylog_names_group(const struct querylog_names *n, uint8_t logged)
 {
-	return text_of(group < POLICY_GROUPS_MAX ? n->group[group] : "");
+	static_assert(POLICY_GROUPS_MAX == 1 << LOG_GROUP_BITS);
+	static_assert(LOG_IMAGES << LOG_GROUP_BITS == UINT8_MAX + 1);
+	return text_of(n->group[logged >> LOG_GROUP_BITS][logged % POLICY_GROUPS_MAX]);
 }
 
 struct querylog_text querylog_names_list(const struct querylog_names *n, unsigned number)

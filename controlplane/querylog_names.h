@@ -16,10 +16,16 @@ struct querylog_names;
 // NULL: no memory. The caller holds it. `book`, of the upstreams, outlives every batch; NULL: none.
 ATTR_MUST_CHECK struct querylog_names *querylog_names_new(const struct config *c,
 	const struct rule_list_info *lists, unsigned list_count, const struct upstream_book *book);
+// Before others have it: `n` is of the policy image `policy_generation`; groups of the images
+// before it have the names that `before` has for them. Without the call all images have those of
+// `c`.
+void querylog_names_follow(
+	struct querylog_names *n, const struct querylog_names *before, uint64_t policy_generation);
 void querylog_names_hold(struct querylog_names *n);
 void querylog_names_release(void *names); // NULL is fine; any thread
 
-struct querylog_text querylog_names_group(const struct querylog_names *n, unsigned group);
+// `logged`: the group and its image, group_in_image.
+struct querylog_text querylog_names_group(const struct querylog_names *n, uint8_t logged);
 struct querylog_text querylog_names_list(const struct querylog_names *n, unsigned number);
 struct querylog_text querylog_names_upstream(const struct querylog_names *n, unsigned number);
 // Whether any of `clients` goes by MAC addresses.

@@ -150,7 +150,7 @@ static struct resolver_logged logged(const struct dns_query *q, const struct wai
 		.query_len = w->query_len,
 		.ede = DNS_EDE_NONE,
 		.arrival_us = w->arrival_ms * 1000 + w->arrival_more_us,
-		.group = w->group,
+		.group = group_in_image(w->group, w->policy),
 		.list = LOG_NO_LIST,
 		.upstream = LOG_NO_UPSTREAM,
 	};

@@ -68,6 +68,7 @@ struct query_record {
 	uint64_t time_us, last; // of `last`: upstream, dataplane_us, verdict, flags
 	uint64_t took_us;
 	bool has_groups;
+	uint8_t image; // group_in_image of group 0
 };
 
 // Which octets of a word a field is. The first word is the ring's header.
@@ -105,6 +106,7 @@ ATTR_INLINE struct query_record query_record_of(
 			| (uint64_t)VERDICT_hit << QUERY_RECORD_VERDICT
 			| flags << QUERY_RECORD_FLAGS,
 		.has_groups = b->tables->has_groups,
+		.image = group_in_image(0, b->tables->policy_generation),
 	};
 }
 
@@ -142,7 +144,7 @@ ATTR_INLINE uint8_t *query_record_put_short(uint8_t *unit, const struct packet *
 	enum { CLIENT_TO = 16, PORT_TO = 2 }; // a reply has them where the query had us
 	const uint64_t len = sizeof(struct log_hit) + p->q.name.len;
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint64_t rcode = frame[p->dns + 3] & 0xf, group = t->has_groups ? p->group : 0;
+	uint64_t rcode = frame[p->dns + 3] & 0xf, group = t->has_groups ? p->group | t->image : 0;
 	uint32_t client;
 	memcpy(&client, frame + p->l3 + CLIENT_TO, sizeof client);
 	query_record_store_two(
@@ -165,7 +167,7 @@ ATTR_INLINE uint8_t *query_record_put(uint8_t *unit, const struct packet *p,
 	const uint64_t units = ring_units_of((uint32_t)len);
 	const uint64_t word = sizeof word;
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint64_t rcode = frame[p->dns + 3] & 0xf, group = t->has_groups ? p->group : 0;
+	uint64_t rcode = frame[p->dns + 3] & 0xf, group = t->has_groups ? p->group | t->image : 0;
 	uint64_t v6 = p->ip_version == 4 ? 0 : LOG_IPV6;
 	query_record_store(unit, len | units << 32 | (uint64_t)MSG_LOG << 48);
 	query_record_store(unit + word, t->time_us);

@@ -103,7 +103,8 @@ static void fill(struct log_record *r, const struct batch *b, const struct packe
 	r->upstream = LOG_NO_UPSTREAM;
 	r->dataplane_us = t->took_us;
 	r->verdict = n->verdict;
-	r->group = b->tables->has_groups ? p->group : 0;
+	r->group =
+		b->tables->has_groups ? group_in_image(p->group, b->tables->policy_generation) : 0;
 	r->flags =
 		(uint8_t)((p->ip_version == 6 ? LOG_IPV6 : 0) | (n->is_answered ? LOG_ANSWERED : 0)
 			  | tier_of[n->verdict] << LOG_TIER_SHIFT);

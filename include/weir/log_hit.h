@@ -20,7 +20,7 @@ struct log_hit {
 	uint16_t client_port, qtype;
 	uint16_t query_len, reply_len;
 	uint16_t dataplane_us;
-	uint8_t group;
+	uint8_t group; // group_in_image
 	uint8_t rcode; // of the header
 };
 static_assert(sizeof(struct log_hit) + LOG_HIT_NAME_MAX == RING_UNIT - 8);

@@ -8,6 +8,7 @@
 // behind the ring's header; the name follows in the next ones, one for most names. The log thread
 // copies it out and believes nothing of it: every number is checked before it indexes anything.
 
+#include "attr.h"
 #include "shm_abi.h"
 
 enum log_from { LOG_FROM_WORKER = 0, LOG_FROM_RESOLVER = 1 };
@@ -45,11 +46,20 @@ struct log_record {
 	uint16_t list;     // number of the list that blocked, or LOG_NO_LIST
 	uint16_t upstream; // number in the control plane's book, or LOG_NO_UPSTREAM
 	uint16_t dataplane_us;
-	uint8_t verdict; // enum verdict
-	uint8_t group;
+	uint8_t verdict;  // enum verdict
+	uint8_t group;    // group_in_image
 	uint8_t flags;    // LOG_*
 	uint8_t name_len; // octets of lower-case wire form that follow; 0: not read
 };
 static_assert(sizeof(struct log_record) == RING_UNIT - 8);
 
 enum { LOG_MESSAGE_MAX = 56 + 255 };
+
+// A group's number may mean another group in the next policy image. So the last bits of the image's
+// generation go with it. Group 0 has no name in any image.
+enum { LOG_GROUP_BITS = 6, LOG_IMAGES = 4 };
+
+ATTR_INLINE uint8_t group_in_image(unsigned group, uint64_t policy_generation)
+{
+	return (uint8_t)(group | policy_generation % LOG_IMAGES << LOG_GROUP_BITS);
+}

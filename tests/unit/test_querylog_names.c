@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Names of groups, by the policy image that let the client in.
+
+#include "../../controlplane/querylog_names.h"
+#include "unit.h"
+
+#include <weir/log_msg.h>
+
+static struct config_group one[] = {{.name = (char *)(uintptr_t) "child\x1bren"}};
+static struct config_group two[] = {
+	{.name = (char *)(uintptr_t) "guests"}, {.name = (char *)(uintptr_t) "children"}};
+
+static struct querylog_names *names_of(struct config_group *groups, unsigned count)
+{
+	const struct config c = {.groups = groups, .group_count = count};
+	struct querylog_names *n = querylog_names_new(&c, NULL, 0, NULL);
+	assert_non_null(n);
+	return n;
+}
+
+static void expect(const struct querylog_names *n, unsigned group, uint64_t image, const char *name)
+{
+	assert_string_equal(querylog_names_group(n, group_in_image(group, image)).at, name);
+}
+
+static void test_images_before_keep_their_names(void **)
+{
+	struct querylog_names *first = names_of(one, 1), *next = names_of(two, 2);
+	querylog_names_follow(next, first, 70);
+	querylog_names_release(first);
+	expect(next, 1, 70, "guests");
+	expect(next, 2, 70, "children");
+	for (uint64_t image = 67; image < 70; image++) {
+		expect(next, 1, image, "child\\x1bren");
+		expect(next, 2, image, "");
+	}
+	struct querylog_names *last = names_of(one, 1);
+	querylog_names_follow(last, next, 71);
+	querylog_names_release(next);
+	expect(last, 1, 71, "child\\x1bren");
+	expect(last, 1, 70, "guests");
+	expect(last, 1, 69, "child\\x1bren");
+	querylog_names_release(last);
+}
+
+// The same image, in which a group has another name: that of its number.
+static void test_a_group_renamed(void **)
+{
+	struct querylog_names *first = names_of(two, 2), *next = names_of(one, 1);
+	querylog_names_follow(next, first, 70);
+	querylog_names_release(first);
+	struct querylog_names *again = names_of(two, 2);
+	querylog_names_follow(again, next, 70);
+	querylog_names_release(next);
+	expect(again, 1, 70, "guests");
+	querylog_names_release(again);
+}
+
+// Whatever octet a ring holds.
+static void test_any_octet(void **)
+{
+	struct querylog_names *n = names_of(two, 2);
+	for (unsigned octet = 0; octet <= UINT8_MAX; octet++) {
+		const char *name = querylog_names_group(n, (uint8_t)octet).at;
+		unsigned group = octet % 64;
+		assert_string_equal(name, group == 1 ? "guests" : group == 2 ? "children" : "");
+	}
+	querylog_names_release(n);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_images_before_keep_their_names),
+		cmocka_unit_test(test_a_group_renamed),
+		cmocka_unit_test(test_any_octet),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
