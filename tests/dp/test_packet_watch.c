@@ -298,6 +298,24 @@ static void test_a_miss_has_a_number(void **)
 	harness_end(h);
 }
 
+// A hit that asks for a refresh is followed to its own end; the refresh is nobody's query.
+static void test_a_refresh_has_none(void **)
+{
+	struct harness *h = begin(0, &(struct dp_watch){.id = 7});
+	const struct wire_query q = {.name = "due.example"};
+	uint8_t kind;
+	harness_put(h, &(struct harness_record){.name = q.name,
+			       .count = 1,
+			       .created_ms = -50000,
+			       .soft_ms = 60000,
+			       .refresh_ms = 49000});
+	assert_true(shows(h, &q));
+	assert_int_equal(end.record.verdict, VERDICT_hit);
+	assert_int_equal(trace_of_miss(h, &kind), 0);
+	assert_int_equal(kind, MISS_REFRESH);
+	harness_end(h);
+}
+
 // Its milliseconds are those of a clock that ticks slowly; the rest is only asked for where
 // somebody logs, and is never less than nothing.
 static void test_a_miss_has_its_microseconds(void **)
@@ -340,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_an_answer_that_leaves),
 		cmocka_unit_test(test_half_of_the_ring),
 		cmocka_unit_test(test_a_miss_has_a_number),
+		cmocka_unit_test(test_a_refresh_has_none),
 		cmocka_unit_test(test_a_miss_has_its_microseconds),
 	};
 	return HARNESS_MAIN(tests);

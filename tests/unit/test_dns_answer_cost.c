@@ -93,6 +93,26 @@ static void test_a_dname_of_two_steps_is_told_once(void **)
 	assert_int_equal(answer.ancount, 5);
 }
 
+// A DNAME that would have made another target, or of another length, is not where the CNAME is
+// from.
+static void test_a_dname_of_another_target_is_left_out(void **)
+{
+	static const struct {
+		const char *target;
+		bool is_made; // by the DNAME
+	} cases[] = {{"x.new.example", true}, {"x.bad.example", false}, {"y.new.example", false},
+		{"x.new.examples", false}, {"xx.new.example", false}, {"new.example", false}};
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
+		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 5, "new.example");
+		build_rr_name(
+			&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 5, cases[i].target);
+		build_rr(&b, SECTION_ANSWER, cases[i].target, DNS_TYPE_A, 5, "\1\2\3\4", 4);
+		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
+		assert_int_equal(answer.ancount, cases[i].is_made ? 3 : 2);
+	}
+}
+
 struct hashed {
 	uint32_t hash, number;
 };
@@ -220,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_pointers_lead_through_so_many),
 		cmocka_unit_test(test_twins_by_two_pointers),
 		cmocka_unit_test(test_a_dname_of_two_steps_is_told_once),
+		cmocka_unit_test(test_a_dname_of_another_target_is_left_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,6 +173,30 @@ static void test_half_a_pointer(void **)
 	assert_false(judge_record_target(&r, &record, &target));
 }
 
+// An owner in full, one that ends in a pointer, and the label types that nobody uses.
+static void test_owners_in_full(void **)
+{
+	static const uint8_t full[] = "\3www\7example\0\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\1"
+				      "\3www\xc0\x0c\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\2"
+				      "\0\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\3";
+	uint8_t octets[sizeof full - 1];
+	memcpy(octets, full, sizeof octets);
+	const struct dns_answer_view v = {.bytes = octets, .len = sizeof octets, .ancount = 3};
+	char names[64];
+	struct seen s = {0};
+	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
+	walk(&v, names, &s);
+	assert_int_equal(s.count, 3);
+	for (unsigned i = 0; i < s.count; i++)
+		assert_int_equal(s.address[i][3], i + 1);
+	for (unsigned first = 0x40; first < 0xc0; first += 0x40) {
+		octets[0] = (uint8_t)first;
+		s.count = 0;
+		walk(&v, names, &s);
+		assert_int_equal(s.count, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +206,7 @@ int main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_pointer_loops_end),
 		cmocka_unit_test(test_half_a_pointer),
+		cmocka_unit_test(test_owners_in_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,6 +42,11 @@ static void test_refusals(void **)
 	p.put.key.qclass = 1;
 	p.put.answer.ancount = 4096;
 	assert_int_equal(l0_writer_put(b.w, &p.put), -E2BIG);
+	p.put.answer.ancount = p.put.answer.nscount = 4095;
+	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+	p.put.answer.nscount = 4096;
+	assert_int_equal(l0_writer_put(b.w, &p.put), -E2BIG);
+	p.put.answer.nscount = 0;
 	p.put.answer.ancount = 0;
 	p.put.key.name_len = 0;
 	assert_int_equal(l0_writer_put(b.w, &p.put), -EINVAL);

@@ -171,9 +171,29 @@ static void test_line_numbers(void **)
 	assert_string_equal(r.text, "6:=evil.test{A,60,c0000201} 10:=x.test{nxdomain} ");
 }
 
+// A backslash takes away what the next octet means, if there is one.
+static void test_tokens(void **)
+{
+	static const struct {
+		const char *text, *token, *rest;
+	} cases[] = {{"a b", "a", "b"}, {"a", "a", ""}, {"", "", ""}, {"\"a b\" c", "\"a b\"", "c"},
+		{"\\\"a b", "\\\"a", "b"}, {"\\ a", "\\ a", ""}, {"a\\ b c", "a\\ b", "c"},
+		{"a\\", "a\\", ""}, {"\\", "\\", ""}, {"\"a\\\" b\" c", "\"a\\\" b\"", "c"}};
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct list_text rest = {cases[i].text, strlen(cases[i].text)};
+		const struct list_text token = list_zone_token(&rest);
+		assert_int_equal(token.len, strlen(cases[i].token));
+		assert_memory_equal(token.at, cases[i].token, token.len);
+		rest = list_text_trim(rest);
+		assert_int_equal(rest.len, strlen(cases[i].rest));
+		assert_memory_equal(rest.at, cases[i].rest, rest.len);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_forced),

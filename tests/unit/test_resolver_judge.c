@@ -450,6 +450,14 @@ static void test_tables_count_every_refusal(void **)
 	assert_int_equal(tables.table[1].refused, 4000);
 }
 
+// As resolver_open() does when it fails before anything walks.
+static void test_close_of_what_never_was(void **)
+{
+	static struct resolver r;
+	rejudge_close(&r);
+	assert_null(r.rejudge);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -468,6 +476,7 @@ int main(void)
 		T(test_walk_at_once),
 		T(test_without_a_mask_nothing_is_kept),
 		T(test_tables_count_every_refusal),
+		cmocka_unit_test(test_close_of_what_never_was),
 		T(test_model),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

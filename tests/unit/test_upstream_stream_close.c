@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -129,10 +130,44 @@ static void test_one_query_gives_up_the_others_as_it_closes(void **)
 	close(listener);
 }
 
+// A part of what waits has been written: the rest moves to the front before more is put behind it.
+static void test_put_behind_what_is_written_in_part(void **)
+{
+	enum { PART = 5, EACH = 2 + DNS_HEADER_LEN + QUESTION, MANY = 3 };
+	static struct upstream_streams none;
+	struct upstream_stream s = {.pool = &none, .out = malloc(UPSTREAM_STREAM_OUT)};
+	uint8_t whole[MANY * EACH];
+	assert_non_null(s.out);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct upstream_ask *a = &query[i].ask;
+		*a = (struct upstream_ask){.owner = &servers, .question_len = QUESTION};
+		memcpy(a->question, (const uint8_t[]){1, (uint8_t)('a' + i), 0, 0, 1, 0, 1},
+			QUESTION);
+		query[i].leg =
+			(struct upstream_leg){.ask = a, .tcp = true, .id = (uint16_t)(i + 1)};
+		assert_int_equal(stream_put(&s, &query[i].leg), 0);
+		if (i == 0) {
+			memcpy(whole, s.out, PART);
+			s.out_pos = PART;
+		}
+	}
+	assert_int_equal(s.out_pos, 0);
+	assert_int_equal(s.out_len, sizeof whole - PART);
+	memcpy(whole + PART, s.out, s.out_len);
+	for (unsigned i = 0; i < MANY; i++) {
+		const uint8_t *p = whole + i * EACH;
+		assert_int_equal(get_u16(p), EACH - 2);
+		assert_int_equal(get_u16(p + 2), i + 1);
+		assert_memory_equal(p + 2 + DNS_HEADER_LEN, query[i].ask.question, QUESTION);
+	}
+	free(s.out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_query_gives_up_the_others_as_it_closes),
+		cmocka_unit_test(test_put_behind_what_is_written_in_part),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
