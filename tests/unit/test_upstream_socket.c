@@ -169,6 +169,31 @@ static void test_worn_out_goes(void **state)
 	assert_true(first->fd < 0);
 }
 
+static void test_last_use(void **)
+{
+	static const struct {
+		unsigned most, uses;
+	} cases[] = {{0, UPSTREAM_SOCKET_USES}, {2, 2},
+		{UPSTREAM_SOCKET_USES - 1, UPSTREAM_SOCKET_USES - 1},
+		{UPSTREAM_SOCKET_USES + 1, UPSTREAM_SOCKET_USES}};
+	struct upstream_leg leg = {.ask = &fx.ask};
+	wait_for_idle(MANY);
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct upstream_socket *s;
+		upstream_sockets_uses(fx.up->sockets, cases[i].most);
+		assert_int_equal(
+			upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
+		s->uses = cases[i].uses - 1;
+		upstream_socket_give(s, true);
+		assert_true(is_idle(s));
+		assert_int_equal(
+			upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
+		s->uses = cases[i].uses;
+		upstream_socket_give(s, true);
+		assert_true(s->fd < 0);
+	}
+}
+
 static void test_stray_closes(void **state)
 {
 	struct upstream_socket *s;
@@ -305,6 +330,7 @@ int main(void)
 		T(test_flags),
 		T(test_asked_twice_goes),
 		T(test_worn_out_goes),
+		T(test_last_use),
 		T(test_stray_closes),
 		T(test_too_old_goes),
 		T(test_new_list),
