@@ -83,16 +83,18 @@ static void test_refuses_and_goes_on(void **)
 		{2, "", 0},
 		{2, nul, 3},
 		{2, longest, JUDGE_PATTERN_LEN_MAX + 1},
-		{300, "list", 4},
+		{RULE_LISTS_MAX, "list", 4},
+		{RULE_LISTS_MAX - 1, "last", 4},
 		{2, "((a{50}){50}){50}", 17},
 		{3, longest, JUDGE_PATTERN_LEN_MAX},
 		{4, "good", 4},
 	};
 	struct judge_patterns *p;
-	assert_int_equal(judge_patterns_new(&p, pattern, 10, NULL, &counts), 0);
+	assert_int_equal(judge_patterns_new(&p, pattern, ARRAY_LEN(pattern), NULL, &counts), 0);
 	assert_int_equal(counts.refused_syntax, 6);
 	assert_int_equal(counts.refused_length, 2);
-	assert_int_equal(counts.compiled, 2);
+	assert_int_equal(counts.compiled, 3);
+	assert_true(has(p, "last.example", RULE_LISTS_MAX - 1));
 	assert_non_null(strstr(counts.first_error, "(unclosed"));
 	assert_true(has(p, "good.example", 4));
 	assert_false(has(p, "look.example", 2));
@@ -185,6 +187,11 @@ static void *no_memory(size_t)
 	return NULL;
 }
 
+static void *no_memory_for_errors(size_t size)
+{
+	return size == sizeof(hs_compile_error_t) ? NULL : malloc(size);
+}
+
 // The library blames no single pattern: every pattern of the portion is counted as too large.
 static void test_the_library_refuses_a_portion(void **)
 {
@@ -202,6 +209,13 @@ static void test_the_library_refuses_a_portion(void **)
 	assert_null(p);
 	assert_int_equal(counts.refused_syntax, 1);
 	assert_int_equal(counts.refused_size, 0);
+	// It blames the first of those that are left, one after the other.
+	assert_int_equal(hs_set_misc_allocator(no_memory_for_errors, free), HS_SUCCESS);
+	assert_int_equal(judge_patterns_new(&p, pattern, COUNT, NULL, &counts), 0);
+	assert_null(p);
+	assert_int_equal(counts.refused_syntax, COUNT);
+	assert_int_equal(counts.refused_size, 0);
+	assert_int_equal(hs_set_misc_allocator(NULL, NULL), HS_SUCCESS);
 	assert_int_equal(hs_set_database_allocator(NULL, NULL), HS_SUCCESS);
 	free(pattern);
 }

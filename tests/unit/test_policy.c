@@ -362,9 +362,30 @@ static void test_scribbled(void **)
 	free(w.image.head);
 }
 
+// Room for the prefixes of each list of `access`, whichever of them has any.
+static void test_room_for_each_list(void **)
+{
+	enum { MANY = 300 };
+	static struct ip_address one[MANY];
+	for (unsigned i = 0; i < MANY; i++)
+		one[i] = (struct ip_address){.version = 4,
+			.prefix_len = 32,
+			.bytes = {198, 51, (uint8_t)(i >> 8), (uint8_t)i}};
+	const struct config_access lists[] = {{.allow = one, .allow_count = MANY},
+		{.deny = one, .deny_count = MANY}, {.unlimited = one, .unlimited_count = MANY}};
+	for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
+		world_clear(1);
+		w.config.access = lists[i];
+		build();
+		assert_int_equal(look(4, one[MANY - 1].bytes), 0); // of no group
+		free(w.image.head);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_room_for_each_list),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_small_tables),
 		cmocka_unit_test(test_longest_wins),
