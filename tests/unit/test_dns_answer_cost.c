@@ -113,6 +113,19 @@ static void test_a_dname_of_another_target_is_left_out(void **)
 	}
 }
 
+// Counts that no message of this length can hold are a lie; those that it could hold are too many.
+static void test_counts_of_more_than_there_is_room_for(void **)
+{
+	enum { TOTAL = DNS_ANSWER_RECORDS_MAX + 1, LEAST = TOTAL * 11 };
+	static uint8_t msg[LEAST];
+	static struct dns_records records;
+	put_u16(msg + 6, TOTAL - 1);
+	put_u16(msg + 8, 1);
+	assert_int_equal(dns_records_read(msg, LEAST - 1, DNS_HEADER_LEN, &records), -EBADMSG);
+	assert_int_equal(dns_records_read(msg, LEAST, DNS_HEADER_LEN, &records), -E2BIG);
+	assert_int_equal(dns_records_read(msg, DNS_HEADER_LEN, DNS_HEADER_LEN, &records), -EBADMSG);
+}
+
 struct hashed {
 	uint32_t hash, number;
 };
@@ -241,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_twins_by_two_pointers),
 		cmocka_unit_test(test_a_dname_of_two_steps_is_told_once),
 		cmocka_unit_test(test_a_dname_of_another_target_is_left_out),
+		cmocka_unit_test(test_counts_of_more_than_there_is_room_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -454,6 +454,7 @@ static void test_time_runs_out_in_the_queue(void **)
 	assert_int_equal(streams().waiting, 0);
 	assert_int_equal(queries_sent(), EACH + 2 + EACH + 1); // TCP: all but the one that left
 	assert_int_equal(rig.steps[TRACE_tcp_sent] + rig.steps[TRACE_udp_sent], queries_sent());
+	assert_int_equal(server_status().sent, queries_sent());
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
