@@ -178,7 +178,8 @@ static int members_fill(const struct config_doc *doc, const struct config_raw *r
 		ret = members_store(m, out);
 	if (ret < 0)
 		return ret;
-	qsort(m->one, m->count, sizeof *m->one, by_member);
+	if (m->count > 0) // groups may have VLANs alone
+		qsort(m->one, m->count, sizeof *m->one, by_member);
 	return members_check(doc, out, m);
 }
 
