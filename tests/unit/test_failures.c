@@ -47,6 +47,18 @@ static void test_it_lasts_longer_each_time(void **)
 	assert_int_equal(lasts_ms(now_ms), expected_ms[0]);
 }
 
+// The only one there is, while it lasts.
+static void test_the_first_one_is_cleared(void **)
+{
+	uint64_t now_ms = 5000;
+	failures_add(failures, HASH, now_ms);
+	assert_true(failures_recent(failures, HASH, now_ms));
+	failures_clear(failures, HASH + 1);
+	assert_true(failures_recent(failures, HASH, now_ms));
+	failures_clear(failures, HASH);
+	assert_false(failures_recent(failures, HASH, now_ms));
+}
+
 static void test_what_is_long_ago_is_forgotten(void **)
 {
 	failures_add(failures, HASH, 5000);
@@ -99,6 +111,7 @@ static void rfc9520_3_2_the_table_is_of_bounded_size(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(test_the_first_one_is_cleared),
 		T(test_it_lasts_longer_each_time),
 		T(test_what_is_long_ago_is_forgotten),
 		T(rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most),
