@@ -66,18 +66,26 @@ struct querylog_text {
 	uint16_t len;
 };
 
+// Both ends and both messages of a query (log_whole.h). Part of the batch.
+struct querylog_whole {
+	const uint8_t *query, *reply; // the row's query_len and reply_len octets; NULL: left out
+	uint8_t service_bytes[16];    // the address that was asked; IPv4 in the first 4
+	uint16_t service_port;        // 0: neither is known
+};
+
 struct querylog_row {
-	uint64_t time_us;                 // received, microseconds since 1970 UTC
-	uint64_t weight;                  // of so many queries, this one included
-	struct querylog_text qname;       // "." for the root; "" where the question was not read
-	struct querylog_text client;      // address as text, after anonymisation
-	struct querylog_text client_name; // "" without one
-	struct querylog_text group;       // "" for group 0
-	struct querylog_text verdict;     // verdict_names or answer kinds, one vocabulary
-	struct querylog_text list;        // that blocked, "" without one
-	struct querylog_text upstream;    // that answered, "" without one
-	uint32_t dataplane_us;            // from the receive burst to the end of the batch
-	uint32_t total_us;                // from there to the answer
+	uint64_t time_us;                   // received, microseconds since 1970 UTC
+	uint64_t weight;                    // of so many queries, this one included
+	struct querylog_text qname;         // "." for the root; "" where the question was not read
+	struct querylog_text client;        // address as text, after anonymisation
+	struct querylog_text client_name;   // "" without one
+	struct querylog_text group;         // "" for group 0
+	struct querylog_text verdict;       // verdict_names or answer kinds, one vocabulary
+	struct querylog_text list;          // that blocked, "" without one
+	struct querylog_text upstream;      // that answered, "" without one
+	const struct querylog_whole *whole; // NULL: not logged
+	uint32_t dataplane_us;              // from the receive burst to the end of the batch
+	uint32_t total_us;                  // from there to the answer
 	uint16_t qtype, qclass;
 	uint16_t rcode; // extended; of a query without an answer 0 with is_answered false
 	uint16_t ede;   // RFC 8914, or QUERYLOG_NO_EDE
@@ -113,6 +121,7 @@ void querylog_release(const struct querylog_batch *b);
 struct querylog_held {
 	uint64_t rows, weight;           // in memory, at most: a kill loses them
 	uint64_t lost_rows, lost_weight; // taken, and kept nowhere
+	uint64_t without_messages;       // rows that were told without (querylog_whole)
 };
 
 struct querylog_sink {
@@ -174,6 +183,7 @@ struct querylog_sink_counts {
 	uint64_t lost_rows, lost_weight;     // all that is kept nowhere: dropped, or taken and lost
 	uint64_t held_rows, held_weight;     // in its memory
 	uint64_t before_rows, before_weight; // lost by a kill of the life before, at most
+	uint64_t without_messages;           // of `rows`
 };
 
 // Any thread.

@@ -6,10 +6,14 @@
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/log_hit.h>
+#include <weir/log_whole.h>
 #include <weir/shm_msg.h>
 #include <weir/watch_msg.h>
 
-enum { ROW_TEXT_MAX = QUERYLOG_NAME_MAX + QUERYLOG_CLIENT_TEXT_MAX };
+enum {
+	ROW_TEXT_MAX = QUERYLOG_NAME_MAX + QUERYLOG_CLIENT_TEXT_MAX + sizeof(struct querylog_whole)
+		       + alignof(struct querylog_whole)
+};
 
 void querylog_flush(struct querylog *q, uint64_t now_ms, bool now)
 {
@@ -36,20 +40,28 @@ static void names_look(struct querylog *q)
 	q->naming = names;
 }
 
-// A batch with room for any row. False: all are out.
-static bool batch_ready(struct querylog *q, uint64_t now_ms)
+// An empty batch in the place of what is filled. False: all are out, and nothing has changed.
+static bool batch_next(struct querylog *q, uint64_t now_ms)
 {
-	if (q->filling && querylog_batch_row(q->filling, ROW_TEXT_MAX))
-		return true;
-	querylog_flush(q, 0, true);
-	q->filling = querylog_pool_take(q->pool, q->settings.box, q->batches + 1);
-	if (!q->filling)
+	struct querylog_batch *b = querylog_pool_take(q->pool, q->settings.box, q->batches + 1);
+	if (!b)
 		return false;
+	querylog_flush(q, 0, true);
+	q->filling = b;
 	q->batches++;
 	q->filling_ms = now_ms;
 	querylog_names_hold(q->naming);
 	querylog_batch_keep(q->filling, querylog_names_release, q->naming);
 	return true;
+}
+
+// A batch with room for any row without messages. False: all are out.
+static bool batch_ready(struct querylog *q, uint64_t now_ms)
+{
+	if (q->filling && querylog_batch_row(q->filling, ROW_TEXT_MAX))
+		return true;
+	querylog_flush(q, 0, true);
+	return batch_next(q, now_ms);
 }
 
 // What lies in a ring is seldom older than a look, but for what a data plane wrote while there was
@@ -99,22 +111,36 @@ bool querylog_carry(struct querylog *q, uint64_t now_ms)
 	return true;
 }
 
-static void record_take(struct querylog *q, const uint8_t *msg, size_t len)
+// Messages for which there is neither room nor another batch are left out.
+static enum querylog_made row_make(struct querylog *q, const uint8_t *msg, size_t len,
+	const struct log_whole_view *whole, uint64_t *weight)
+{
+	const struct querylog_maker by = {
+		.names = q->naming, .hide = &q->hide, .macs = &q->macs, .wall_us = q->wall_us};
+	enum querylog_made made = querylog_row_make(q->filling, &by, msg, len, whole, weight);
+	if (made != QUERYLOG_FULL || !whole)
+		return made;
+	struct log_whole_view bare = *whole;
+	if (!batch_next(q, q->look_us / 1000))
+		bare.query = bare.reply = NULL;
+	return querylog_row_make(q->filling, &by, msg, len, &bare, weight);
+}
+
+static void record_take(
+	struct querylog *q, const uint8_t *msg, size_t len, const struct log_whole_view *whole)
 {
 	if (!time_is_near(q, msg, len)) {
 		untimely_take(q, msg, len);
 		return;
 	}
 	uint64_t weight = 0;
-	const struct querylog_batch *b = q->filling;
-	const struct querylog_maker by = {
-		.names = q->naming, .hide = &q->hide, .macs = &q->macs, .wall_us = q->wall_us};
-	switch (querylog_row_make(q->filling, &by, msg, len, &weight)) {
+	switch (row_make(q, msg, len, whole, &weight)) {
 	case QUERYLOG_MADE:
 		querylog_count(&q->rows, 1);
 		querylog_count(&q->weight, weight);
 		// The row itself is of one query; a rest's of none.
-		querylog_count(&q->unlogged, weight - (b->row[b->count - 1].client.len > 0));
+		querylog_count(&q->unlogged,
+			weight - (q->filling->row[q->filling->count - 1].client.len > 0));
 		carried_add(q);
 		break;
 	case QUERYLOG_EXCLUDED:
@@ -135,27 +161,38 @@ static void hit_take(struct querylog *q, const uint8_t *msg, size_t len)
 	if (n < 0)
 		querylog_count(&q->bad, 1);
 	else
-		record_take(q, whole, (size_t)n);
+		record_take(q, whole, (size_t)n, NULL);
+}
+
+static void whole_take(struct querylog *q, const uint8_t *msg, size_t len)
+{
+	struct log_whole_view whole;
+	if (log_whole_read(msg, len, &whole) < 0)
+		querylog_count(&q->bad, 1);
+	else
+		record_take(q, msg, whole.record_len, &whole);
 }
 
 // The records read; *empty: there is no more.
 static unsigned source_read(
 	struct querylog *q, struct querylog_source *s, uint64_t now_ms, bool *empty)
 {
-	alignas(8) uint8_t msg[WATCH_MESSAGE_MAX + 1];
+	uint8_t *msg = q->msg;
 	unsigned n = 0;
 	*empty = false;
 	while (n < QUERYLOG_READ_MAX && batch_ready(q, now_ms)) {
 		uint16_t type;
-		int len = ring_read(&s->ring, msg, sizeof msg, &type);
+		int len = ring_read(&s->ring, msg, sizeof q->msg, &type);
 		*empty = len == 0;
 		if (len <= 0)
 			break;
 		n++;
 		if (type == MSG_LOG)
-			record_take(q, msg, (size_t)len);
+			record_take(q, msg, (size_t)len, NULL);
 		else if (type == MSG_LOG_HIT)
 			hit_take(q, msg, (size_t)len);
+		else if (type == MSG_LOG_WHOLE)
+			whole_take(q, msg, (size_t)len);
 		else if (type != MSG_WATCH || !q->watch
 			 || !q->watch(q->watch_arg, q->wall_us, msg, (size_t)len))
 			querylog_count(&q->bad, 1);

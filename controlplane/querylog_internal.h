@@ -12,6 +12,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <weir/log_whole.h>
+#include <weir/watch_msg.h>
 
 enum {
 	QUERYLOG_POLL_MS = 10,       // between two looks at the rings
@@ -35,6 +37,10 @@ struct querylog_sink_slot {
 	uint64_t before_rows, before_weight;       // of the life before; set before the thread runs
 	bool was_offered;                          // a batch since the last beat
 };
+
+// An empty batch has room for the largest row.
+static_assert((int)LOG_WHOLE_MAX + (int)QUERYLOG_NAME_MAX < (int)QUERYLOG_TEXT_MAX);
+static_assert((int)WATCH_MESSAGE_MAX < (int)LOG_WHOLE_MAX);
 
 struct querylog {
 	struct querylog_settings settings;
@@ -63,6 +69,7 @@ struct querylog {
 	int64_t wall_us;                // what makes wall time of a record's
 	uint64_t look_us;               // of the look at the rings, as clock_mono_us
 	uint64_t carried; // weight of records without a believable time, for the next row
+	alignas(8) uint8_t msg[LOG_WHOLE_MAX + 1]; // what was read last from a ring
 
 	// Written by the log thread alone.
 	_Atomic uint64_t rows, weight, unlogged, excluded_rows, excluded_weight, bad,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/dns_name.h>
+#include <weir/log_whole.h>
 #include <weir/shm_stats.h>
 
 static_assert((int)LOG_TIERS == (int)QUERYLOG_TIERS);
@@ -139,8 +140,37 @@ static void client(struct querylog_batch *b, struct querylog_row *row,
 	row->client = keep(b, text, len);
 }
 
+enum { WHOLE_ALIGN = alignof(struct querylog_whole) };
+
+// Octets of a batch that whole_keep takes, at most.
+static size_t whole_size(const struct log_record *r, const struct log_whole_view *w)
+{
+	return !w ? 0
+		  : WHOLE_ALIGN + sizeof(struct querylog_whole) + (w->query ? r->query_len : 0u)
+			       + (w->reply ? r->reply_len : 0u);
+}
+
+static const uint8_t *octets_keep(struct querylog_batch *b, const uint8_t *from, size_t len)
+{
+	return from ? memcpy(querylog_batch_text(b, len), from, len) : NULL;
+}
+
+static const struct querylog_whole *whole_keep(
+	struct querylog_batch *b, const struct log_record *r, const struct log_whole_view *w)
+{
+	uintptr_t at =
+		(uintptr_t)querylog_batch_text(b, WHOLE_ALIGN + sizeof(struct querylog_whole));
+	struct querylog_whole *to =
+		(void *)((at + WHOLE_ALIGN - 1) & ~(uintptr_t)(WHOLE_ALIGN - 1));
+	*to = (struct querylog_whole){.service_port = w->ends.service_port,
+		.query = octets_keep(b, w->query, r->query_len),
+		.reply = octets_keep(b, w->reply, r->reply_len)};
+	memcpy(to->service_bytes, w->ends.service, sizeof to->service_bytes);
+	return to;
+}
+
 enum querylog_made querylog_row_make(struct querylog_batch *b, const struct querylog_maker *by,
-	const uint8_t *msg, size_t len, uint64_t *weight)
+	const uint8_t *msg, size_t len, const struct log_whole_view *whole, uint64_t *weight)
 {
 	const struct querylog_names *n = by->names;
 	struct log_record r;
@@ -165,7 +195,14 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 	if (r.name_len)
 		(void)dns_name_to_text(&name, text);
 	size_t text_len = strlen(text);
-	struct querylog_row *row = querylog_batch_row(b, text_len + 1 + QUERYLOG_CLIENT_TEXT_MAX);
+	struct log_whole_view shown;
+	if (whole && querylog_names_anonymize(n) != LOG_CLIENTS_WHOLE) {
+		shown = *whole;
+		shown.query = shown.reply = NULL;
+		whole = &shown;
+	}
+	struct querylog_row *row = querylog_batch_row(
+		b, text_len + 1 + QUERYLOG_CLIENT_TEXT_MAX + whole_size(&r, whole));
 	if (!row)
 		return QUERYLOG_FULL;
 	scalars(row, &r, by->wall_us);
@@ -176,6 +213,8 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 	if (r.list != LOG_NO_LIST)
 		row->list = querylog_names_list(n, r.list);
 	row->upstream = querylog_names_upstream(n, r.upstream);
+	if (whole)
+		row->whole = whole_keep(b, &r, whole);
 	querylog_batch_end_row(b);
 	return QUERYLOG_MADE;
 }

@@ -24,6 +24,8 @@ enum querylog_made {
 	QUERYLOG_FULL,     // the batch: again with another one
 };
 
+struct log_whole_view;
+
 // What a row is made by.
 struct querylog_maker {
 	const struct querylog_names *names;
@@ -32,8 +34,11 @@ struct querylog_maker {
 	int64_t wall_us; // added to the record's time
 };
 
+// `whole`: of a MSG_LOG_WHOLE, whose record and name are the `len` octets; NULL: it is none. Of a
+// client that is hidden no message goes into the row: both may hold its address.
 ATTR_MUST_CHECK enum querylog_made querylog_row_make(struct querylog_batch *b,
-	const struct querylog_maker *by, const uint8_t *msg, size_t len, uint64_t *weight);
+	const struct querylog_maker *by, const uint8_t *msg, size_t len,
+	const struct log_whole_view *whole, uint64_t *weight);
 // The words for a row's verdict, one by one; NULL: behind the last.
 const char *querylog_row_verdict(unsigned i);
 // What a record stands for whose time is not believed, if all else of it makes sense; else 0.

@@ -21,11 +21,12 @@ void log_writer_set(struct log_writer *w, uint32_t sample, uint64_t now_us)
 	w->sample = w->countdown = sample;
 }
 
-// Takes as much of what is owed as a weight can say.
-static struct log_record *record_take(struct log_writer *w, uint8_t name_len, uint64_t queries)
+// Takes as much of what is owed as a weight can say. `more`: octets behind the name.
+static struct log_record *record_take(
+	struct log_writer *w, uint8_t name_len, uint32_t more, uint64_t queries)
 {
-	struct log_record *r =
-		ring_reserve(&w->ring, MSG_LOG, (uint32_t)sizeof(struct log_record) + name_len);
+	struct log_record *r = ring_reserve(&w->ring, more ? MSG_LOG_WHOLE : MSG_LOG,
+		(uint32_t)sizeof(struct log_record) + name_len + more);
 	if (!r)
 		return NULL;
 	uint64_t weight = w->skipped + queries;
@@ -35,16 +36,29 @@ static struct log_record *record_take(struct log_writer *w, uint8_t name_len, ui
 	return r;
 }
 
-struct log_record *log_writer_take(struct log_writer *w, uint8_t name_len)
+static struct log_record *due_take(struct log_writer *w, uint8_t name_len, uint32_t more)
 {
 	w->countdown = w->sample;
-	struct log_record *r = record_take(w, name_len, 1);
+	struct log_record *r = record_take(w, name_len, more, 1);
 	if (unlikely_(!r)) {
 		w->skipped++;
 		// The main lcore of a data plane shows it.
 		__atomic_store_n(&w->full, w->full + 1, __ATOMIC_RELAXED);
 	}
 	return r;
+}
+
+struct log_record *log_writer_take(struct log_writer *w, uint8_t name_len)
+{
+	return due_take(w, name_len, 0);
+}
+
+struct log_record *log_writer_take_whole(
+	struct log_writer *w, uint8_t name_len, struct log_parts *parts)
+{
+	if (ring_is_fuller(&w->ring, w->ring.units / 2))
+		parts->query = parts->reply = NULL;
+	return due_take(w, name_len, log_whole_len(parts));
 }
 
 void log_writer_publish(struct log_writer *w)
@@ -58,7 +72,7 @@ bool log_writer_rest(struct log_writer *w, uint64_t now_us)
 {
 	if (w->skipped == 0)
 		return false;
-	struct log_record *r = record_take(w, 0, 0);
+	struct log_record *r = record_take(w, 0, 0, 0);
 	if (!r)
 		return false;
 	uint32_t weight = r->weight;

@@ -12,7 +12,7 @@
 // Cost: a query that is left out is two additions for its whole batch; a record a call and two
 // lines written. No lock, no system call.
 
-#include "log_msg.h"
+#include "log_whole.h"
 #include "shm_ring.h"
 
 struct log_writer {
@@ -51,6 +51,10 @@ ATTR_INLINE uint32_t log_writer_left(const struct log_writer *w)
 // The query that is due. Room for its record and `name_len` octets behind it, with `weight` and
 // `name_len` set and nothing else; NULL: the ring is full, and the query is owed.
 ATTR_MUST_CHECK struct log_record *log_writer_take(struct log_writer *w, uint8_t name_len);
+// Likewise as MSG_LOG_WHOLE, with room for log_writer_whole_put. While the ring is over half full,
+// the messages are left out of *parts: records come first.
+ATTR_MUST_CHECK struct log_record *log_writer_take_whole(
+	struct log_writer *w, uint8_t name_len, struct log_parts *parts);
 // Where every query has its record and nothing is owed: room in one piece for a batch of them, each
 // as log_writer_take and ring_reserve would have made it. NULL: take them one by one.
 ATTR_INLINE uint8_t *log_writer_span(struct log_writer *w, uint64_t units)

@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 // Raised with every change of any struct in this file, shm_msg.h, log_msg.h, log_hit.h,
-// watch_msg.h, shm_stats.h, stats_tables.h, l0_table.h, policy.h or rule_image.h. Unequal versions
-// refuse each other.
+// log_whole.h, watch_msg.h, shm_stats.h, stats_tables.h, l0_table.h, policy.h or rule_image.h.
+// Unequal versions refuse each other.
 #define SHM_ABI_VERSION 12
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
@@ -86,8 +86,10 @@ struct dp_config {
 	struct dp_watch watch;
 	struct dns_identity identity;      // what is told of us
 	uint64_t block_all_pause_until_ms; // as pause_until_ms, for groups with block_all
+	uint8_t log_detail;                // enum log_detail
+	uint8_t reserved[7];
 };
-static_assert(sizeof(struct dp_config) == 408);
+static_assert(sizeof(struct dp_config) == 416);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 
 // Frames that a worker passes to the kernel (dataplane/punt.h).
@@ -95,6 +97,8 @@ enum { DP_KERNEL_FRAMES_UNIT = 100 };
 
 // CLOSED: without rules no client is answered, unless blocking is paused.
 enum blocking_on { BLOCKING_OFF = 0, BLOCKING_ON = 1, BLOCKING_CLOSED = 2 };
+// What records of the query log have beside the record (log_whole.h).
+enum log_detail { LOG_DETAIL_NONE = 0, LOG_DETAIL_ENDS = 1, LOG_DETAIL_MESSAGES = 2 };
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };
 
 enum { DIRECTORY_CONFIG_SLOTS = 4, DIRECTORY_DROPS_MAX = 64 };

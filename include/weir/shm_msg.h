@@ -7,17 +7,19 @@
 #include "shm_abi.h"
 
 enum shm_msg_type {
-	MSG_PAD = 0, // ring-internal
-	MSG_MISS =
-		1, // dp -> cp: struct msg_miss, then question_len octets of question as
-		   // received, and with a cookie (has_opt) that of the reply, DNS_COOKIE_LEN octets
+	MSG_PAD = 0,     // ring-internal
+	MSG_MISS = 1,    // dp -> cp: struct msg_miss, then question_len octets of question as
+			 // received, and with a cookie (has_opt) that of the reply, DNS_COOKIE_LEN
+			 // octets, and whole_len of the query as received
 	MSG_ANSWER = 2,  // cp -> dp: struct msg_answer, then a whole DNS message
 	MSG_WATCH = 4,   // to the log thread: struct watch_msg (watch_msg.h), a name, a frame
 	MSG_LOG = 3,     // to the log thread: struct log_record (log_msg.h), then a name
 	MSG_LOG_HIT = 5, // likewise: struct log_hit (log_hit.h), then a short name
+	MSG_LOG_WHOLE = 6, // likewise: as MSG_LOG, then struct log_whole (log_whole.h), messages
 };
 
-enum { MSG_DNS_MAX = 4096 }; // longest DNS message that passes a ring; longer ones go as TC
+enum { MSG_WHOLE_MAX = 1472 }; // longest query that goes along with its miss
+enum { MSG_DNS_MAX = 4096 };   // longest DNS message that passes a ring; longer ones go as TC
 
 // Everything that is needed to send a reply to a client without its packet. Made by the data
 // plane, handed back unchanged by the control plane; addresses in network byte order.
@@ -60,8 +62,8 @@ struct msg_miss {
 	uint16_t query_len;       // octets of the whole query
 	uint32_t arrival_more_us; // since arrival_ms, whose clock ticks slowly; for the query log
 	uint32_t trace;           // its number for who watches (watch_msg.h); 0: it has none
-	uint16_t policy; // generation, modulo 65536, of the policy image that `group` is of
-	uint16_t reserved;
+	uint16_t policy;    // generation, modulo 65536, of the policy image that `group` is of
+	uint16_t whole_len; // query_len, or 0: the query does not go along
 };
 static_assert(sizeof(struct msg_miss) == 104);
 static_assert(offsetof(struct msg_miss, policy) == 100);

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What a data plane puts on a log ring: a record, or the short form of a hit, is no row or one
-// whose texts may be printed and whose numbers a store may index by.
+// What a data plane puts on a log ring: a record, the short form of a hit, or one with messages, is
+// no row or one whose texts may be printed, whose numbers a store may index by, and whose messages
+// are what lay there.
 //
-// The first octet: whether it is the short form, and how clients are hidden; the rest is the
-// message.
+// The first octet: which of the three it is, and how clients are hidden; the rest is the message.
 
 #include "../../controlplane/querylog_row.h"
 #include "fuzz.h"
 
 #include <string.h>
 #include <weir/log_hit.h>
+#include <weir/log_whole.h>
 
-enum { SHORT = 1, HIDE_SHIFT = 1, WAYS = 3 };
+enum { SHORT = 1, HIDE_SHIFT = 1, WAYS = 3, WHOLE = 1 << 7 };
 
 static const enum log_clients ways[WAYS] = {
 	LOG_CLIENTS_WHOLE, LOG_CLIENTS_TRUNCATED, LOG_CLIENTS_HASHED};
@@ -58,14 +59,30 @@ static void check_row(const struct querylog_row *row)
 	FUZZ_CHECK(row->rcode <= 0xfff);
 }
 
-static void take(unsigned way, const uint8_t *msg, size_t len)
+static void check_octets(const uint8_t *kept, const uint8_t *from, size_t len)
+{
+	FUZZ_CHECK(!kept || (from && memcmp(kept, from, len) == 0));
+}
+
+static void check_whole(
+	unsigned way, const struct querylog_row *row, const struct log_whole_view *whole)
+{
+	FUZZ_CHECK((row->whole != NULL) == (whole != NULL && row->client.len > 0));
+	if (!row->whole)
+		return;
+	FUZZ_CHECK(ways[way] == LOG_CLIENTS_WHOLE || (!row->whole->query && !row->whole->reply));
+	check_octets(row->whole->query, whole->query, row->query_len);
+	check_octets(row->whole->reply, whole->reply, row->reply_len);
+}
+
+static void take(unsigned way, const uint8_t *msg, size_t len, const struct log_whole_view *whole)
 {
 	uint64_t weight = 0;
 	struct querylog_batch *b = querylog_pool_take(pool, "box", 1);
 	FUZZ_CHECK(b);
 	const struct querylog_maker by = {
 		.names = names[way], .hide = &hide, .macs = &macs, .wall_us = wall_us};
-	enum querylog_made made = querylog_row_make(b, &by, msg, len, &weight);
+	enum querylog_made made = querylog_row_make(b, &by, msg, len, whole, &weight);
 	FUZZ_CHECK(made == QUERYLOG_MADE || made == QUERYLOG_BAD);
 	FUZZ_CHECK(b->count == (made == QUERYLOG_MADE));
 	// What would be carried on if its time alone made no sense.
@@ -74,6 +91,7 @@ static void take(unsigned way, const uint8_t *msg, size_t len)
 	if (made == QUERYLOG_MADE) {
 		FUZZ_CHECK(b->weight == weight && b->row[0].weight == weight);
 		check_row(&b->row[0]);
+		check_whole(way, &b->row[0], whole);
 	}
 	querylog_release(b);
 }
@@ -91,18 +109,29 @@ static void take_short(unsigned way, const uint8_t *msg, size_t len)
 	uint8_t *exact = malloc((size_t)n);
 	FUZZ_CHECK(exact);
 	memcpy(exact, whole, (size_t)n);
-	take(way, exact, (size_t)n);
+	take(way, exact, (size_t)n, NULL);
 	free(exact);
+}
+
+static void take_whole(unsigned way, const uint8_t *msg, size_t len)
+{
+	struct log_whole_view whole;
+	if (log_whole_read(msg, len, &whole) < 0)
+		return;
+	FUZZ_CHECK(whole.record_len + sizeof whole.ends <= len);
+	take(way, msg, whole.record_len, &whole);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (len == 0)
 		return 0;
-	unsigned way = (data[0] >> HIDE_SHIFT) % WAYS;
-	if (data[0] & SHORT)
+	unsigned way = ((data[0] & ~WHOLE) >> HIDE_SHIFT) % WAYS;
+	if (data[0] & WHOLE)
+		take_whole(way, data + 1, len - 1);
+	else if (data[0] & SHORT)
 		take_short(way, data + 1, len - 1);
 	else
-		take(way, data + 1, len - 1);
+		take(way, data + 1, len - 1, NULL);
 	return 0;
 }
