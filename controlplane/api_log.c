@@ -62,6 +62,7 @@ static void outputs_out(struct json_out *o, struct json_node *root, struct api *
 		json_out_count(o, n, "lost_weight", s.lost_weight);
 		json_out_count(o, n, "bytes", s.bytes);
 		json_out_count(o, n, "failures", s.failures);
+		json_out_count(o, n, "without_messages", s.without_messages);
 		json_out_count(o, n, "cut_bytes", s.cut_bytes);
 		json_out_count(o, n, "untrusted", s.untrusted);
 		json_out_count(o, n, "queued", s.queued);

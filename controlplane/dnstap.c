@@ -14,7 +14,7 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum { BUFFER = 16 * DNSTAP_FRAME_MAX };
+enum { BUFFER = DNSTAP_FRAME_MAX + 128 * 1024 };
 
 struct dnstap {
 	struct sockaddr_un address;
@@ -24,8 +24,8 @@ struct dnstap {
 	uint64_t end_ms; // when all that is to be sent must be; 0: it is not to end yet
 	struct sink_retry retry;
 	struct sink_status now;
-	size_t used, rows; // in the buffer
-	uint64_t weight;   // of these rows
+	size_t used, rows, without; // in the buffer; of these rows without messages
+	uint64_t weight;            // of these rows
 	uint8_t buffer[BUFFER];
 };
 
@@ -155,13 +155,14 @@ static void flush(struct dnstap *d)
 	if (rc == 0) {
 		d->now.written += d->rows;
 		d->now.bytes += d->used;
+		d->now.without_messages += d->without;
 	} else {
 		d->now.lost += d->rows;
 		d->now.lost_weight += d->weight;
 		if (d->fd >= 0)
 			fail(d, rc);
 	}
-	d->used = d->rows = d->weight = 0;
+	d->used = d->rows = d->without = d->weight = 0;
 }
 
 static void on_take(void *arg, const struct querylog_batch *b)
@@ -174,6 +175,7 @@ static void on_take(void *arg, const struct querylog_batch *b)
 			&b->row[i], b->box, d->buffer + d->used, sizeof d->buffer - d->used);
 		d->used += len;
 		d->rows += len > 0;
+		d->without += len > 0 && !dnstap_frame_is_whole(&b->row[i]);
 		d->weight += len > 0 ? b->row[i].weight : 0;
 		d->now.lost += len == 0;
 		d->now.lost_weight += len == 0 ? b->row[i].weight : 0;

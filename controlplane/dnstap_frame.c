@@ -16,8 +16,10 @@ enum {
 	MESSAGE_FAMILY,
 	MESSAGE_PROTOCOL,
 	MESSAGE_QUERY_ADDRESS,
-	MESSAGE_QUERY_PORT = 6,
-	MESSAGE_QUERY_TIME_S = 8,
+	MESSAGE_RESPONSE_ADDRESS,
+	MESSAGE_QUERY_PORT,
+	MESSAGE_RESPONSE_PORT,
+	MESSAGE_QUERY_TIME_S,
 	MESSAGE_QUERY_TIME_NS,
 	MESSAGE_QUERY,
 	MESSAGE_RESPONSE_TIME_S = 12,
@@ -82,56 +84,117 @@ static size_t message(const struct querylog_row *row, bool is_reply, uint8_t out
 	return DNS_HEADER_LEN + name.len + 4u;
 }
 
-static void client(struct wr *p, const struct querylog_row *row)
+static void ends(struct wr *p, const struct querylog_row *row)
 {
 	static const uint8_t none[16];
+	const struct querylog_whole *w = row->whole;
 	bool is_v6 = row->client_version == 6;
+	const size_t len = is_v6 ? 16 : 4;
 	pb_number(p, MESSAGE_FAMILY, is_v6 ? 2 : 1);
 	pb_number(p, MESSAGE_PROTOCOL, row->transport == QUERYLOG_TCP ? 2 : 1);
 	if (memcmp(row->client_bytes, none, sizeof none) != 0)
-		pb_field(p, MESSAGE_QUERY_ADDRESS, row->client_bytes, is_v6 ? 16 : 4);
+		pb_field(p, MESSAGE_QUERY_ADDRESS, row->client_bytes, len);
 	if (row->client_port)
 		pb_number(p, MESSAGE_QUERY_PORT, row->client_port);
+	if (w && w->service_port) {
+		pb_field(p, MESSAGE_RESPONSE_ADDRESS, w->service_bytes, len);
+		pb_number(p, MESSAGE_RESPONSE_PORT, w->service_port);
+	}
+}
+
+static void times(struct wr *p, const struct querylog_row *row)
+{
+	uint64_t end_us = row->time_us + row->total_us;
+	pb_number(p, MESSAGE_QUERY_TIME_S, row->time_us / 1000000);
+	pb_fixed32(p, MESSAGE_QUERY_TIME_NS, (uint32_t)(row->time_us % 1000000) * 1000);
+	if (!row->is_answered)
+		return;
+	pb_number(p, MESSAGE_RESPONSE_TIME_S, end_us / 1000000);
+	pb_fixed32(p, MESSAGE_RESPONSE_TIME_NS, (uint32_t)(end_us % 1000000) * 1000);
+}
+
+bool dnstap_frame_is_whole(const struct querylog_row *row)
+{
+	const struct querylog_whole *w = row->whole;
+	return w && w->query && (w->reply || !row->is_answered);
+}
+
+// The two messages as fields; a NULL one has none.
+struct messages {
+	const uint8_t *query, *reply;
+	size_t query_len, reply_len;
+};
+
+static struct messages messages_of(const struct querylog_row *row, uint8_t made[QUESTION_MAX])
+{
+	const struct querylog_whole *w = row->whole;
+	struct messages m = {0};
+	if (w && w->query) {
+		m.query = w->query;
+		m.query_len = row->query_len;
+	}
+	if (w && w->reply && row->is_answered) {
+		m.reply = w->reply;
+		m.reply_len = row->reply_len;
+	}
+	if (row->is_answered ? m.reply != NULL : m.query != NULL)
+		return m;
+	size_t len = message(row, row->is_answered, made);
+	if (len && row->is_answered) {
+		m.reply = made;
+		m.reply_len = len;
+	} else if (len) {
+		m.query = made;
+		m.query_len = len;
+	}
+	return m;
+}
+
+static size_t octets_size(unsigned field, const uint8_t *from, size_t len)
+{
+	uint8_t head[20];
+	struct wr p = wr_init(head, sizeof head);
+	if (!from)
+		return 0;
+	pb_tag(&p, field, WIRE_OCTETS);
+	pb_varint(&p, len);
+	return p.pos + len;
 }
 
 static void message_write(struct wr *p, const struct querylog_row *row)
 {
-	uint8_t dns[QUESTION_MAX];
-	uint64_t end_us = row->time_us + row->total_us;
-	pb_number(p, MESSAGE_TYPE, row->is_answered ? CLIENT_RESPONSE : CLIENT_QUERY);
-	client(p, row);
-	pb_number(p, MESSAGE_QUERY_TIME_S, row->time_us / 1000000);
-	pb_fixed32(p, MESSAGE_QUERY_TIME_NS, (uint32_t)(row->time_us % 1000000) * 1000);
-	size_t len = message(row, row->is_answered, dns);
-	if (!row->is_answered) {
-		if (len)
-			pb_field(p, MESSAGE_QUERY, dns, len);
-		return;
-	}
-	pb_number(p, MESSAGE_RESPONSE_TIME_S, end_us / 1000000);
-	pb_fixed32(p, MESSAGE_RESPONSE_TIME_NS, (uint32_t)(end_us % 1000000) * 1000);
-	if (len)
-		pb_field(p, MESSAGE_RESPONSE, dns, len);
+	uint8_t made[QUESTION_MAX], head[128];
+	struct wr h = wr_init(head, sizeof head);
+	const struct messages m = messages_of(row, made);
+	pb_number(&h, MESSAGE_TYPE, row->is_answered ? CLIENT_RESPONSE : CLIENT_QUERY);
+	ends(&h, row);
+	times(&h, row);
+	pb_tag(p, TAP_MESSAGE, WIRE_OCTETS);
+	pb_varint(p, h.pos + octets_size(MESSAGE_QUERY, m.query, m.query_len)
+			     + octets_size(MESSAGE_RESPONSE, m.reply, m.reply_len));
+	wr_bytes(p, head, h.pos);
+	if (m.query)
+		pb_field(p, MESSAGE_QUERY, m.query, m.query_len);
+	if (m.reply)
+		pb_field(p, MESSAGE_RESPONSE, m.reply, m.reply_len);
 }
 
 size_t dnstap_frame_row(const struct querylog_row *row, const char *box, uint8_t *out, size_t cap)
 {
 	static const char version[] = "weir " WEIR_VERSION;
-	uint8_t inner[512];
 	char extra[ROW_LINE_MAX];
-	struct wr m = wr_init(inner, sizeof inner), p = wr_init(out, cap);
+	struct wr p = wr_init(out, cap);
 	if (row->client.len == 0)
 		return 0; // queries that are known by number alone
-	message_write(&m, row);
-	wr_u32(&p, 0); // the length, when it is known
+	wr_u32(&p, 0);    // the length, when it is known
 	pb_field(&p, TAP_IDENTITY, box, strlen(box));
 	pb_field(&p, TAP_VERSION, version, sizeof version - 1);
 	size_t len = row_to_json(row, box, extra, sizeof extra);
 	if (len)
 		pb_field(&p, TAP_EXTRA, extra, len - 1);
-	pb_field(&p, TAP_MESSAGE, inner, m.pos);
+	message_write(&p, row);
 	pb_number(&p, TAP_TYPE, TYPE_MESSAGE);
-	if (!wr_ok(&m) || !wr_ok(&p))
+	if (!wr_ok(&p))
 		return 0;
 	put_u32(out, (uint32_t)(p.pos - 4));
 	return p.pos;

@@ -91,6 +91,8 @@ static const struct metrics_field of_sinks[] = {
 	SINK(METRICS_COUNTER, lost_rows, "lost_rows_total",
 		"Rows that it lost: not taken, or taken and then lost."),
 	SINK(METRICS_COUNTER, lost_weight, "lost_queries_total", "Queries that they stand for."),
+	SINK(METRICS_COUNTER, without_messages, "rows_without_messages_total",
+		"Rows that dnstap told without the messages that were on the wire."),
 	SINK(METRICS_GAUGE, held_rows, "held_rows", "Rows in its memory, which a kill loses."),
 	SINK(METRICS_GAUGE, before_rows, "lost_by_kill_rows",
 		"Rows in its memory, at most, when the previous control plane was killed."),

@@ -45,6 +45,7 @@ unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUER
 		};
 		out[i].lost_rows = out[i].dropped_rows + held.lost_rows;
 		out[i].lost_weight = out[i].dropped_weight + held.lost_weight;
+		out[i].without_messages = held.without_messages;
 	}
 	return q->sinks;
 }

@@ -96,7 +96,8 @@ static void held(void *arg, struct querylog_held *out)
 	*out = (struct querylog_held){.rows = q.rows,
 		.weight = q.weight,
 		.lost_rows = t->work.of_messages ? 0 : s.lost,
-		.lost_weight = t->work.of_messages ? 0 : s.lost_weight};
+		.lost_weight = t->work.of_messages ? 0 : s.lost_weight,
+		.without_messages = s.without_messages};
 }
 
 struct querylog_sink sink_thread_sink(struct sink_thread *t)

@@ -54,6 +54,7 @@ struct sink_status {
 	uint64_t lost_weight;   // of rows: queries that they stand for
 	uint64_t bytes;
 	uint64_t failures;
+	uint64_t without_messages; // of dnstap: written, but not with all that was on the wire
 	uint64_t cut_bytes; // of lines that a power cut left torn, cut off when a file was opened
 	uint64_t untrusted; // of these: nobody vouched for the certificate of the server
 	uint64_t queued, queued_most, refused; // batches

@@ -167,7 +167,7 @@ static bool field_of(const uint8_t *octets, size_t len, unsigned number, struct 
 
 static void test_a_row_as_a_message(void **)
 {
-	uint8_t frame[DNSTAP_FRAME_MAX];
+	static uint8_t frame[DNSTAP_FRAME_MAX];
 	struct field f, m;
 	struct querylog_row row = {.time_us = 1795000000000123,
 		.weight = 1,
@@ -220,6 +220,116 @@ static void test_a_row_as_a_message(void **)
 	assert_int_equal(dnstap_frame_row(&row, "box", frame, sizeof frame), 0);
 }
 
+static const uint8_t asked[] = "octets of a query";
+static uint8_t told[UINT16_MAX];
+
+static struct querylog_row answered_row(const struct querylog_whole *whole)
+{
+	return (struct querylog_row){.time_us = 1795000000000123,
+		.weight = 1,
+		.qname = {"www.example", 11},
+		.client = {"fd53::2", 7},
+		.client_name = {"", 0},
+		.group = {"", 0},
+		.verdict = {"hit", 3},
+		.list = {"", 0},
+		.upstream = {"", 0},
+		.qtype = 28,
+		.qclass = 1,
+		.ede = QUERYLOG_NO_EDE,
+		.client_port = 5353,
+		.client_version = 6,
+		.client_bytes = {0xfd, 0x53, [15] = 2},
+		.transport = QUERYLOG_TCP,
+		.query_len = sizeof asked,
+		.reply_len = sizeof told,
+		.is_answered = true,
+		.whole = whole};
+}
+
+// Both ends, and both messages octet for octet, of any length.
+static void test_a_row_with_messages(void **)
+{
+	static uint8_t frame[DNSTAP_FRAME_MAX];
+	struct field f, m;
+	struct querylog_whole whole = {.query = asked,
+		.reply = told,
+		.service_bytes = {0xfd, 0x53, [15] = 0x53},
+		.service_port = 53};
+	struct querylog_row row = answered_row(&whole);
+	memset(told, 'r', sizeof told);
+	assert_true(dnstap_frame_is_whole(&row));
+	size_t len = dnstap_frame_row(&row, "box", frame, sizeof frame);
+	assert_true(len > sizeof told);
+	assert_int_equal(get_u32(frame), len - 4);
+	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	assert_true(field_of(m.octets, m.len, 1, &f) && f.value == 6);
+	assert_true(field_of(m.octets, m.len, 2, &f) && f.value == 2);
+	assert_true(field_of(m.octets, m.len, 3, &f) && f.value == 2);
+	assert_true(field_of(m.octets, m.len, 4, &f) && f.len == 16);
+	assert_memory_equal(f.octets, row.client_bytes, 16);
+	assert_true(field_of(m.octets, m.len, 5, &f) && f.len == 16);
+	assert_memory_equal(f.octets, whole.service_bytes, 16);
+	assert_true(field_of(m.octets, m.len, 6, &f) && f.value == 5353);
+	assert_true(field_of(m.octets, m.len, 7, &f) && f.value == 53);
+	assert_true(field_of(m.octets, m.len, 10, &f) && f.len == sizeof asked);
+	assert_memory_equal(f.octets, asked, sizeof asked);
+	assert_true(field_of(m.octets, m.len, 14, &f) && f.len == sizeof told);
+	assert_memory_equal(f.octets, told, sizeof told);
+	row.is_answered = false; // so there is no reply
+	assert_true(dnstap_frame_is_whole(&row));
+	len = dnstap_frame_row(&row, "box", frame, sizeof frame);
+	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	assert_true(field_of(m.octets, m.len, 1, &f) && f.value == 5);
+	assert_true(field_of(m.octets, m.len, 10, &f) && f.len == sizeof asked);
+	assert_false(field_of(m.octets, m.len, 14, &f));
+	whole.query = whole.reply = NULL; // both ends alone
+	row.is_answered = true;
+	assert_false(dnstap_frame_is_whole(&row));
+	len = dnstap_frame_row(&row, "box", frame, sizeof frame);
+	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	assert_true(field_of(m.octets, m.len, 7, &f) && f.value == 53);
+	assert_false(field_of(m.octets, m.len, 10, &f));
+	assert_true(field_of(m.octets, m.len, 14, &f));
+	assert_int_equal(f.len, DNS_HEADER_LEN + 13 + 4);
+}
+
+static struct sink_status await_written(struct dnstap *d, uint64_t rows)
+{
+	struct sink_status s;
+	for (unsigned i = 0; i < 4000; i++) {
+		sink_thread_status(dnstap_thread(d), &s);
+		if (s.written >= rows)
+			break;
+		usleep(2500);
+	}
+	assert_int_equal(s.written, rows);
+	return s;
+}
+
+static void test_rows_without_messages_are_counted(void **)
+{
+	static uint8_t octets[DNSTAP_FRAME_MAX];
+	const struct querylog_whole whole = {.query = asked, .reply = told, .service_port = 53};
+	struct dnstap *d;
+	listen_now();
+	assert_int_equal(dnstap_open(&d, path), 0);
+	int fd = greet();
+	await(d, false);
+	for (unsigned i = 0; i < 5; i++) {
+		const struct querylog_row row = answered_row(i % 2 ? &whole : NULL);
+		assert_true(give(d, querylog_rig_row(&rig, &row)));
+		read_all(fd, octets, 4);
+		uint32_t len = get_u32(octets);
+		assert_in_range(len, 1, sizeof octets);
+		read_all(fd, octets, len);
+	}
+	assert_int_equal(await_written(d, 5).without_messages, 3);
+	say(fd, DNSTAP_FINISH);
+	dnstap_close(d);
+	close(fd);
+}
+
 static void test_every_row_arrives(void **)
 {
 	struct dnstap *d;
@@ -237,14 +347,7 @@ static void test_every_row_arrives(void **)
 		read_all(fd, octets, len);
 	}
 	say(fd, DNSTAP_FINISH); // what it will wait for
-	struct sink_status s;
-	for (unsigned i = 0; i < 4000; i++) {
-		sink_thread_status(dnstap_thread(d), &s);
-		if (s.written == 300)
-			break;
-		usleep(2500);
-	}
-	assert_int_equal(s.written, 300);
+	(void)await_written(d, 300);
 	dnstap_close(d);
 	close(fd);
 }
@@ -321,6 +424,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_a_row_as_a_message),
+		T(test_a_row_with_messages),
+		T(test_rows_without_messages_are_counted),
 		T(test_every_row_arrives),
 		T(test_a_receiver_that_goes_and_comes),
 		T(test_a_slow_receiver_does_not_keep_the_end),

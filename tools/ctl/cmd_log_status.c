@@ -59,8 +59,9 @@ static void before_print(const struct json_node *sinks)
 
 static void outputs_print(const struct json_node *outputs)
 {
-	static const char *const heads[] = {"output", "state", ">written", ">lost",
-		">refused batches", ">failures", ">untrusted", "target", "last failure", NULL};
+	static const char *const heads[] = {"output", "state", ">written", ">without messages",
+		">lost", ">refused batches", ">failures", ">untrusted", "target", "last failure",
+		NULL};
 	if (json_length(outputs) == 0)
 		return;
 	struct table *t = table_new(heads);
@@ -69,6 +70,7 @@ static void outputs_print(const struct json_node *outputs)
 		table_cell(t, "%s", json_text(n, "name"));
 		table_cell(t, "%s", json_text(n, "state"));
 		table_cell_count(t, json_count(n, "written"));
+		table_cell_count(t, json_count(n, "without_messages"));
 		table_cell_count(t, json_count(n, "lost"));
 		table_cell_count(t, json_count(n, "refused"));
 		table_cell_count(t, json_count(n, "failures"));
