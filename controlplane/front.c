@@ -2,6 +2,7 @@
 #include "front.h"
 
 #include "front_internal.h"
+#include "kept_query.h"
 #include "loop.h"
 
 #include <event2/event.h>
@@ -66,6 +67,11 @@ static enum verdict verdict_said(enum answer_kind kind)
 	return verdicts[kind];
 }
 
+static bool is_truncated(const struct front_reply *reply)
+{
+	return reply->len && (get_u16(reply->msg + 2) & DNS_FLAG_TC);
+}
+
 static void count_said(struct front_counts *c, enum answer_kind kind)
 {
 	enum verdict v = verdict_said(kind);
@@ -74,7 +80,7 @@ static void count_said(struct front_counts *c, enum answer_kind kind)
 		count_answer(c, kind);
 }
 
-static enum front_outcome refuse(struct front *f, const struct front_session *s,
+static enum front_outcome refuse(struct front *f, struct front_session *s,
 	const struct front_question *q, const uint8_t *msg, struct front_reply *out)
 {
 	struct front_counts *c = &f->status.of[s->transport];
@@ -85,7 +91,7 @@ static enum front_outcome refuse(struct front *f, const struct front_session *s,
 	uint16_t len = dns_reply_rcode(
 		reply, DNS_MESSAGE_MAX, &q->query, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, &sum);
 	c->verdict[VERDICT_servfail_ring_full]++;
-	front_reply_fill(f, c, reply, len, q->query.has_opt, out);
+	front_reply_fill(f, s, reply, len, q->query.has_opt, out);
 	return FRONT_REPLY;
 }
 
@@ -118,21 +124,22 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 	f->asking = NULL;
 	if (f->said.msg) {
 		resolver_client_answered(f->r, trace, verdict_said(f->said.told.kind));
-		front_log_told(f, slot, s->transport == FRONT_TCP, &q->query, f->said.msg,
-			f->said.len, &f->said.told);
+		front_reply_fill(f, s, f->said.msg, f->said.len, q->query.has_opt, out);
+		front_log_told(f, s, slot, &q->query, msg, out, &f->said.told);
 		front_slot_give_back(f, slot);
 		front_charge(f, s, client, q->proven, f->said.len);
 		count_said(c, f->said.told.kind);
-		front_reply_fill(f, c, f->said.msg, f->said.len, q->query.has_opt, out);
+		c->truncated += is_truncated(out);
 		return FRONT_REPLY;
 	}
 	resolver_client_waits(f->r, trace);
 	if (front_slot_is_last(f, slot)) {
 		front_slot_give_back(f, slot);
 		enum front_outcome o = refuse(f, s, q, msg, out);
-		front_log_settled(f, s, client, q, len, VERDICT_servfail_ring_full, out->len);
+		front_log_settled(f, s, client, q, msg, len, VERDICT_servfail_ring_full, out);
 		return o;
 	}
+	slot->query = kept_query_new(resolver_kept_queries(f->r), msg, (uint16_t)len);
 	front_slot_link(f, slot, s);
 	c->verdict[VERDICT_miss]++;
 	return FRONT_LATER;
@@ -152,14 +159,15 @@ enum front_outcome front_ask(struct front *f, struct front_session *s,
 	c->verdict[v]++;
 	if (!front_is_unread(v))
 		resolver_client_settled(f->r, &q.query, client, s->transport == FRONT_TCP, v);
-	front_log_settled(f, s, client, &q, len, v, reply_len);
+	front_reply_fill(f, s, f->reply, reply_len, q.query.has_opt, out);
+	front_log_settled(f, s, client, &q, msg, len, v, out);
 	if (v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
 		|| v == VERDICT_drop_denied)
 		return FRONT_BROKEN;
 	if (reply_len == 0)
 		return FRONT_NO_REPLY;
 	front_charge(f, s, client, q.proven, reply_len);
-	front_reply_fill(f, c, f->reply, reply_len, q.query.has_opt, out);
+	c->truncated += is_truncated(out);
 	return FRONT_REPLY;
 }
 
@@ -194,9 +202,10 @@ static void on_answer(void *arg, const struct client_ticket *t, const struct dns
 	}
 	struct front_counts *c = &f->status.of[slot->session->transport];
 	count_answer(c, told->kind);
-	front_log_told(f, slot, slot->session->transport == FRONT_TCP, query, msg, len, told);
+	front_reply_fill(f, slot->session, msg, len, slot->has_opt, &reply);
+	front_log_told(f, slot->session, slot, query, slot->query, &reply, told);
 	front_charge(f, slot->session, &slot->client, slot->proven, len);
-	front_reply_fill(f, c, msg, len, slot->has_opt, &reply);
+	c->truncated += is_truncated(&reply);
 	tell(f, slot, &reply);
 }
 

@@ -58,9 +58,12 @@ struct front_reply {
 struct front_session {
 	void (*reply)(struct front_session *s, const union client_address *client,
 		const struct front_reply *reply);
+	// What the transport has to add to a reply, before the query log sees it. NULL: nothing.
+	void (*complete)(struct front_session *s, struct front_reply *reply);
 	enum front_transport transport;
-	unsigned pending; // questions that will be answered later
-	uint32_t first;   // the engine's
+	union client_address service; // the address of ours that it is at; all 0: not known
+	unsigned pending;             // questions that will be answered later
+	uint32_t first;               // the engine's
 };
 
 enum front_outcome {
@@ -71,7 +74,7 @@ enum front_outcome {
 		      // ask: nothing good will come of its stream
 };
 
-// `reply` and `transport` are set by the caller.
+// What stands before `pending` is set by the caller.
 void front_session_begin(struct front_session *s);
 void front_session_end(struct front *f, struct front_session *s);
 

@@ -37,6 +37,7 @@ struct front_slot {
 	bool proven;                // as in front_question
 	uint16_t query_len;
 	uint64_t asked_us;
+	uint8_t *query; // query_len octets, a copy; NULL: not kept
 	union client_address client;
 };
 
@@ -93,14 +94,17 @@ void front_slot_give_back(struct front *f, struct front_slot *slot);
 void front_slot_link(struct front *f, struct front_slot *slot, struct front_session *s);
 void front_slot_unlink(struct front *f, struct front_slot *slot);
 
-void front_reply_fill(const struct front *f, struct front_counts *c, uint8_t *msg, uint16_t len,
+// The reply as its session sends it.
+void front_reply_fill(const struct front *f, struct front_session *s, uint8_t *msg, uint16_t len,
 	uint8_t has_opt, struct front_reply *out);
 // One that was turned away unread has no question.
 bool front_is_unread(enum verdict v);
 // For the query log: what the resolver said, that it said nothing, what was answered without it.
-void front_log_told(struct front *f, const struct front_slot *slot, bool is_tcp,
-	const struct dns_query *q, const uint8_t *reply, uint16_t len, const struct told *told);
+// `msg`: the query as it came. A reply without octets: there is none.
+void front_log_told(struct front *f, const struct front_session *s, const struct front_slot *slot,
+	const struct dns_query *q, const uint8_t *msg, const struct front_reply *reply,
+	const struct told *told);
 void front_log_untold(struct front *f, const struct front_slot *slot);
 void front_log_settled(struct front *f, const struct front_session *s,
-	const union client_address *client, const struct front_question *q, size_t len,
-	enum verdict v, uint16_t reply_len);
+	const union client_address *client, const struct front_question *q, const uint8_t *msg,
+	size_t len, enum verdict v, const struct front_reply *reply);

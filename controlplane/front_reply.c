@@ -33,51 +33,56 @@ static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least)
 	return 0;
 }
 
-// Of a reply of ours, where the error is the last option.
-static int reply_ede(const struct front *f, const uint8_t *msg, uint16_t len, uint8_t has_opt)
+// Of a reply of ours, where the error is our last option, and the transport's are behind it.
+static int reply_ede(const struct front *f, const struct front_reply *reply, uint8_t has_opt)
 {
-	const uint16_t least = options_least(f, has_opt);
-	const int behind = DNS_OPT_FIXED_LEN + least;
-	uint16_t opt = opt_of(msg, len, least);
-	const uint8_t *option = msg + opt + behind;
-	if (!opt || len - opt < behind + DNS_OPT_EDE_LEN || get_u16(option) != DNS_EDNS_OPTION_EDE)
+	const int behind = DNS_OPT_FIXED_LEN + options_least(f, has_opt);
+	const uint8_t *option = reply->msg + reply->opt + behind;
+	if (!reply->opt || reply->len - reply->opt < behind + DNS_OPT_EDE_LEN
+		|| get_u16(option) != DNS_EDNS_OPTION_EDE)
 		return DNS_EDE_NONE;
 	return get_u16(option + 4);
 }
 
-void front_reply_fill(const struct front *f, struct front_counts *c, uint8_t *msg, uint16_t len,
+void front_reply_fill(const struct front *f, struct front_session *s, uint8_t *msg, uint16_t len,
 	uint8_t has_opt, struct front_reply *out)
 {
 	*out = (struct front_reply){.msg = msg, .len = len};
+	if (len == 0)
+		return;
 	if (has_opt)
 		out->opt = opt_of(msg, len, options_least(f, has_opt));
-	c->truncated += (get_u16(msg + 2) & DNS_FLAG_TC) != 0;
+	if (s->complete)
+		s->complete(s, out);
 }
 
 // `reply`: NULL where there is none.
-static void log_end(struct front *f, const struct front_slot *slot, bool is_tcp,
-	const struct dns_query *q, struct resolver_logged what, const uint8_t *reply, uint16_t len)
+static void log_end(struct front *f, const struct front_session *s, const struct front_slot *slot,
+	const struct dns_query *q, struct resolver_logged what, const uint8_t *msg,
+	const struct front_reply *reply)
 {
 	if (!resolver_log_is_on(resolver_log_of(f->r)))
 		return;
 	what.query = q;
-	what.reply = reply;
-	what.reply_len = len;
+	what.asked = msg;
+	what.reply = reply && reply->len ? reply->msg : NULL;
+	what.reply_len = reply ? reply->len : 0;
 	what.query_len = slot->query_len;
 	what.arrival_us = slot->asked_us;
 	what.group = slot->group;
-	what.is_tcp = is_tcp;
-	resolver_log_client(resolver_log_of(f->r), &slot->client, &what);
+	what.is_tcp = s->transport == FRONT_TCP;
+	resolver_log_client(resolver_log_of(f->r), &slot->client, &s->service, &what);
 }
 
-void front_log_told(struct front *f, const struct front_slot *slot, bool is_tcp,
-	const struct dns_query *q, const uint8_t *reply, uint16_t len, const struct told *told)
+void front_log_told(struct front *f, const struct front_session *s, const struct front_slot *slot,
+	const struct dns_query *q, const uint8_t *msg, const struct front_reply *reply,
+	const struct told *told)
 {
 	if (!resolver_log_is_on(resolver_log_of(f->r)))
 		return;
-	struct resolver_logged what = {.ede = reply_ede(f, reply, len, slot->has_opt)};
+	struct resolver_logged what = {.ede = reply_ede(f, reply, slot->has_opt)};
 	resolver_log_told(&what, told);
-	log_end(f, slot, is_tcp, q, what, reply, len);
+	log_end(f, s, slot, q, what, msg, reply);
 }
 
 void front_log_untold(struct front *f, const struct front_slot *slot)
@@ -86,7 +91,7 @@ void front_log_untold(struct front *f, const struct front_slot *slot)
 		.verdict = LOG_VERDICT_UNANSWERED,
 		.list = LOG_NO_LIST,
 		.upstream = LOG_NO_UPSTREAM};
-	log_end(f, slot, slot->session->transport == FRONT_TCP, NULL, what, NULL, 0);
+	log_end(f, slot->session, slot, NULL, what, slot->query, NULL);
 }
 
 bool front_is_unread(enum verdict v)
@@ -96,8 +101,8 @@ bool front_is_unread(enum verdict v)
 }
 
 void front_log_settled(struct front *f, const struct front_session *s,
-	const union client_address *client, const struct front_question *q, size_t len,
-	enum verdict v, uint16_t reply_len)
+	const union client_address *client, const struct front_question *q, const uint8_t *msg,
+	size_t len, enum verdict v, const struct front_reply *reply)
 {
 	static const uint8_t tiers[VERDICT_COUNT] = {
 		[VERDICT_blocked] = LOG_TIER_RULES,
@@ -111,13 +116,11 @@ void front_log_settled(struct front *f, const struct front_session *s,
 		.query_len = (uint16_t)len,
 		.asked_us = clock_mono_us(),
 		.group = group_in_image(q->group, front_policy_generation(&f->policy))};
-	const uint8_t *reply = reply_len ? f->reply : NULL;
 	const struct resolver_logged what = {
-		.ede = reply ? reply_ede(f, reply, reply_len, q->query.has_opt) : DNS_EDE_NONE,
+		.ede = reply->len ? reply_ede(f, reply, q->query.has_opt) : DNS_EDE_NONE,
 		.verdict = (uint8_t)v,
 		.tier = tiers[v],
 		.list = q->list,
 		.upstream = LOG_NO_UPSTREAM};
-	log_end(f, &slot, s->transport == FRONT_TCP, front_is_unread(v) ? NULL : &q->query, what,
-		reply, reply_len);
+	log_end(f, s, &slot, front_is_unread(v) ? NULL : &q->query, what, msg, reply);
 }

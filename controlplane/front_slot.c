@@ -3,6 +3,7 @@
 // The front's slots: a place for each question that waits for the resolver, in its session's list
 // and in the list of all by age.
 #include "front_internal.h"
+#include "kept_query.h"
 
 uint32_t front_slot_number(const struct front *f, const struct front_slot *slot)
 {
@@ -30,6 +31,8 @@ void front_slot_give_back(struct front *f, struct front_slot *slot)
 {
 	slot->life++;
 	slot->session = NULL;
+	kept_query_end(resolver_kept_queries(f->r), slot->query, slot->query_len);
+	slot->query = NULL;
 	if (front_slot_is_last(f, slot))
 		return;
 	slot->next = f->free;

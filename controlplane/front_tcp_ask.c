@@ -3,7 +3,9 @@
 #include "front_tcp_keepalive.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <weir/clock.h>
 
 // A client's part of tcp.queries, or its many connections would take all of it.
@@ -95,8 +97,6 @@ enum front_tcp_end conn_reply(struct front_conn *c, struct front_reply *reply)
 
 	if (reply->len == 0)
 		return FRONT_TCP_OPEN;
-	if (c->keepalive)
-		tcp_keepalive_tell(reply, conn_idle_ms(c));
 	uint8_t *frame = reply->msg - 2;
 	size_t n = 2 + (size_t)reply->len;
 	put_u16(frame, reply->len);
@@ -254,4 +254,44 @@ void conn_resume_some(struct front_tcp *t)
 		conn_settle(c, c->held ? conn_take(c, c->in, c->in_len) : conn_read(c));
 		conn_feed(t); // it may have taken nothing of what there is
 	}
+}
+
+static struct front_conn *conn_of(struct front_session *s)
+{
+	return (struct front_conn *)(void *)((char *)s - offsetof(struct front_conn, session));
+}
+
+static void on_reply(struct front_session *s, const union client_address *client,
+	const struct front_reply *given)
+{
+	struct front_conn *c = conn_of(s);
+	struct front_tcp *t = c->tcp;
+	struct front_reply reply = *given;
+	(void)client;
+
+	conn_pending_end(c, 1);
+	enum front_tcp_end end = conn_reply(c, &reply);
+	conn_touch(c, clock_mono_ms());
+	conn_hold(c);
+	conn_feed(t);
+	conn_settle(c, end);
+}
+
+static void on_complete(struct front_session *s, struct front_reply *reply)
+{
+	const struct front_conn *c = conn_of(s);
+	if (c->keepalive)
+		tcp_keepalive_tell(reply, conn_idle_ms(c));
+}
+
+void conn_session_begin(struct front_conn *c)
+{
+	socklen_t len = sizeof c->session.service;
+
+	c->session.reply = on_reply;
+	c->session.complete = on_complete;
+	c->session.transport = FRONT_TCP;
+	if (getsockname(c->fd, &c->session.service.any, &len) < 0)
+		memset(&c->session.service, 0, sizeof c->session.service);
+	c->tcp->engine.begin(&c->session);
 }

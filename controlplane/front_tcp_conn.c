@@ -193,23 +193,6 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	conn_settle(c, end);
 }
 
-static void on_reply(struct front_session *s, const union client_address *client,
-	const struct front_reply *given)
-{
-	struct front_conn *c =
-		(struct front_conn *)(void *)((char *)s - offsetof(struct front_conn, session));
-	struct front_tcp *t = c->tcp;
-	struct front_reply reply = *given;
-	(void)client;
-
-	conn_pending_end(c, 1);
-	enum front_tcp_end end = conn_reply(c, &reply);
-	conn_touch(c, clock_mono_ms());
-	conn_hold(c);
-	conn_feed(t);
-	conn_settle(c, end);
-}
-
 // What it has not asked yet is not asked: a client must expect that (RFC 7766 6.2.4).
 static void conn_grow_old(struct front_conn *c)
 {
@@ -336,9 +319,7 @@ void conn_open(struct front_tcp *t, int fd, const union client_address *peer)
 	c->out_end = &c->out;
 	c->timer.fn = on_timer;
 	c->timer.arg = c;
-	c->session.reply = on_reply;
-	c->session.transport = FRONT_TCP;
-	t->engine.begin(&c->session);
+	conn_session_begin(c);
 	event_assign(&c->readable, loop_base(t->loop), fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&c->writable, loop_base(t->loop), fd, EV_WRITE | EV_PERSIST, on_writable, c);
 	TAILQ_INSERT_TAIL(&t->by_use, c, by_use);

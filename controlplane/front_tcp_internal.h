@@ -141,6 +141,7 @@ enum front_tcp_end conn_take(struct front_conn *c, const uint8_t *p, size_t len)
 enum front_tcp_end conn_read(struct front_conn *c);
 bool conn_turn(struct front_conn *c); // false: it will have one later
 enum front_tcp_end conn_reply(struct front_conn *c, struct front_reply *reply);
+void conn_session_begin(struct front_conn *c); // of a new one, which has its `fd`
 // A held one waits for its turn, or for others; while it has enough under way itself it waits for
 // nothing but that, and this is called again when some of it ends.
 void conn_hold(struct front_conn *c);

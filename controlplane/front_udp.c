@@ -260,6 +260,11 @@ int front_udp_open(struct front_udp **out, struct front *front, const struct res
 			.address = config->dataplane.addresses[i],
 			.fd = -1,
 		};
+		socklen_t len;
+		const struct socket_address at = {.ip = s->address, .port = port};
+		struct sockaddr_storage sa;
+		if (socket_address_to_sockaddr(&at, &sa, &len))
+			memcpy(&s->session.service, &sa, sizeof s->session.service);
 		front_session_begin(&s->session);
 	}
 	if (!u->flush || !u->retry) {

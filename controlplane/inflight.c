@@ -2,6 +2,7 @@
 #include "inflight.h"
 
 #include "crowd.h"
+#include "kept_query.h"
 #include "list_suffix.h"
 #include "zone_of.h"
 
@@ -15,6 +16,7 @@
 struct inflight {
 	struct question *question;
 	struct waiter *waiter;
+	struct kept_queries *kept;
 	uint32_t *bucket;
 	uint32_t bucket_mask;
 	struct inflight_limits limit; // live settings
@@ -25,7 +27,8 @@ struct inflight {
 	struct crowd zones, clients; // suffixes are in `zones` as well
 };
 
-int inflight_new(struct inflight **out, unsigned questions, unsigned waiters)
+int inflight_new(
+	struct inflight **out, unsigned questions, unsigned waiters, struct kept_queries *kept)
 {
 	uint32_t buckets = 64;
 	while (buckets < questions * 2)
@@ -43,6 +46,7 @@ int inflight_new(struct inflight **out, unsigned questions, unsigned waiters)
 	}
 	memset(f->bucket, 0xff, buckets * sizeof(*f->bucket));
 	f->bucket_mask = buckets - 1;
+	f->kept = kept;
 	f->limit.questions = f->question_cap = questions;
 	f->waiter_cap = waiters;
 	list_suffix_load(); // the loop does not run yet
@@ -156,7 +160,7 @@ void inflight_remove(struct inflight *f, struct question *q)
 	uint32_t *link = &f->bucket[q->hash & f->bucket_mask];
 
 	while (inflight_take_waiter(f, q, &dropped))
-		;
+		inflight_waiter_end(f, &dropped);
 	while (*link != i)
 		link = &f->question[*link].chain;
 	*link = q->chain;
@@ -185,6 +189,7 @@ int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w
 	else
 		i = f->waiter_touched++;
 	f->waiter[i] = *w;
+	f->waiter[i].query = kept_query_new(f->kept, w->query, w->query_len);
 	f->waiter[i].next = NIL;
 	if (q->last_waiter == NIL)
 		q->first_waiter = i;
@@ -216,6 +221,12 @@ bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter 
 	if (out->client)
 		crowd_remove(&f->clients, out->client);
 	return true;
+}
+
+void inflight_waiter_end(struct inflight *f, struct waiter *w)
+{
+	kept_query_end(f->kept, w->query, w->query_len);
+	w->query = NULL;
 }
 
 struct question *inflight_any(struct inflight *f)

@@ -28,6 +28,7 @@
 
 struct inflight;
 struct forward_set;
+struct kept_queries;
 struct l1_lookup;
 struct refresh_request;
 struct rewrite;
@@ -52,8 +53,10 @@ struct waiter {
 	uint8_t upper[DNS_NAME_MAX / 8 + 1]; // octet i of the name is an upper-case letter
 	uint8_t cookie[DNS_COOKIE_LEN];      // with DNS_OPT_COOKIE: the reply's
 	uint16_t policy; // generation, modulo 65536, of the policy image that `group` is of
+	// query_len octets as they came, a copy for those that wait; NULL: not known.
+	const uint8_t *query;
 };
-static_assert(sizeof(struct waiter) == 160);
+static_assert(sizeof(struct waiter) == 168);
 
 struct question {
 	struct upstream_ask ask;
@@ -98,7 +101,9 @@ struct inflight_limits {
 	unsigned client_waiters; // of one client; 0: no bound
 };
 
-ATTR_MUST_CHECK int inflight_new(struct inflight **out, unsigned questions, unsigned waiters);
+// `kept`: for the queries of those that wait.
+ATTR_MUST_CHECK int inflight_new(
+	struct inflight **out, unsigned questions, unsigned waiters, struct kept_queries *kept);
 void inflight_free(struct inflight *f); // NULL is fine
 void inflight_set_limits(struct inflight *f, const struct inflight_limits *limits);
 // More than half of what it may hold: what nobody waits for should go.
@@ -120,7 +125,9 @@ enum { INFLIGHT_FEW = 4 };
 // waits for enough; -ENOSPC: the pool is empty.
 ATTR_MUST_CHECK int inflight_wait(
 	struct inflight *f, struct question *q, const struct waiter *w, unsigned most);
+// One that is taken is the caller's to end.
 bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out);
+void inflight_waiter_end(struct inflight *f, struct waiter *w);
 
 struct question *inflight_any(struct inflight *f); // for the end; NULL: empty
 void inflight_stats(const struct inflight *f, struct inflight_stats *out);

@@ -17,7 +17,7 @@
 #include <weir/shm_ring.h>
 
 enum {
-	MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4 + DNS_COOKIE_LEN,
+	MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4 + DNS_COOKIE_LEN + MSG_WHOLE_MAX,
 	RING_UNITS_MAX = 1 << 22,
 	PUBLICATIONS_A_RING = 8 // while resting
 };
@@ -63,7 +63,7 @@ static void miss_take(struct lane *lane, const uint8_t *buf, uint32_t len, uint1
 	}
 	memcpy(&m, buf, sizeof(m));
 	if (m.dp_incarnation != l->incarnation || m.path.worker != lane->index
-		|| m.question_len + (m.has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0u)
+		|| m.question_len + (m.has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0u) + m.whole_len
 			   != len - sizeof(m)) {
 		l->stats.foreign++;
 		return;

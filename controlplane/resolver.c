@@ -150,7 +150,8 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc < 0)
 		return rc;
 	snprintf(why, SHM_WHY_MAX, "no memory for the resolver");
-	rc = inflight_new(&r->inflight, RESOLVER_QUESTIONS_MAX, RESOLVER_WAITERS_MAX);
+	rc = inflight_new(
+		&r->inflight, RESOLVER_QUESTIONS_MAX, RESOLVER_WAITERS_MAX, &r->kept_queries);
 	if (rc == 0) {
 		settings_take(r, config);
 		rc = failures_new(&r->failures, FAILURES_BUCKETS, &spans);
@@ -242,6 +243,13 @@ void resolver_close(struct resolver *r)
 	free(r);
 }
 
+static void log_set(struct resolver *r, const struct config *config)
+{
+	enum log_detail detail = (enum log_detail)config_log_detail(config);
+	resolver_log_set(r->log, config_log_sample(config), detail);
+	r->kept_queries.is_on = detail == LOG_DETAIL_MESSAGES;
+}
+
 int resolver_reconfigure(struct resolver *r, const struct config *config)
 {
 	uint32_t turn = views_turn(r->views);
@@ -252,7 +260,7 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 	settings_take(r, config);
 	r->is_off = config->resolver_off;
 	if (r->logs)
-		resolver_log_set(r->log, config_log_sample(config));
+		log_set(r, config);
 	l1_configure(r->l1, config);
 	flushes_configure(r);
 	l1_sweep_configure(r->l1_sweep, &config->redis);
@@ -292,7 +300,7 @@ int resolver_set_log(struct resolver *r, struct querylog *q, const struct config
 	if (rc < 0)
 		return rc;
 	r->logs = true;
-	resolver_log_set(r->log, config_log_sample(config));
+	log_set(r, config);
 	lanes_set_log(r->lanes, q);
 	return 0;
 }

@@ -148,6 +148,7 @@ static struct resolver_logged logged(const struct dns_query *q, const struct wai
 	return (struct resolver_logged){
 		.query = q,
 		.query_len = w->query_len,
+		.asked = w->query,
 		.ede = DNS_EDE_NONE,
 		.arrival_us = w->arrival_ms * 1000 + w->arrival_more_us,
 		.group = group_in_image(w->group, w->policy),
@@ -258,6 +259,7 @@ void answer_all(struct resolver *r, struct question *q, const struct resolver_an
 	// In portions, so that workers empty the rings while the rest is written.
 	for (unsigned n = 1; inflight_take_waiter(r->inflight, q, &w); n++) {
 		waiter_answer(r, &q->query, &w, a, now_ms);
+		inflight_waiter_end(r->inflight, &w);
 		if (n % ANSWERS_A_PORTION == 0)
 			lanes_publish(r->lanes);
 	}

@@ -77,6 +77,11 @@ const struct judge *resolver_judge(const struct resolver *r)
 	return r->judge;
 }
 
+struct kept_queries *resolver_kept_queries(struct resolver *r)
+{
+	return &r->kept_queries;
+}
+
 struct resolver_log *resolver_log_of(const struct resolver *r)
 {
 	return r->log;

@@ -21,6 +21,7 @@
 struct dns_identity;
 struct dns_query;
 struct judge;
+struct kept_queries;
 struct resolver;
 struct resolver_log;
 
@@ -79,4 +80,5 @@ void resolver_client_settled(struct resolver *r, const struct dns_query *q,
 // What answers are checked against now; NULL: nothing yet.
 const struct judge *resolver_judge(const struct resolver *r);
 struct resolver_log *resolver_log_of(const struct resolver *r);
-bool resolver_has_workers(const struct resolver *r); // a data plane is attached
+struct kept_queries *resolver_kept_queries(struct resolver *r); // those of clients that wait
+bool resolver_has_workers(const struct resolver *r);            // a data plane is attached

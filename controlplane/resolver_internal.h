@@ -18,6 +18,7 @@
 #include "flush_log.h"
 #include "inflight.h"
 #include "judge.h"
+#include "kept_query.h"
 #include "l1.h"
 #include "l1_flush.h"
 #include "l1_sweep.h"
@@ -89,7 +90,8 @@ struct resolver {
 	uint32_t turn; // of addresses, from reply to reply
 	struct upstream_book *book;
 	struct resolver_log *log;
-	bool logs; // somebody empties its ring
+	bool logs;                        // somebody empties its ring
+	struct kept_queries kept_queries; // of waiters and of the front's clients
 	struct traces *traces;
 	resolver_client_fn answer_client; // resolver_client_serve; NULL: there is no frontend
 	void *answer_client_arg;

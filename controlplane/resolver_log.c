@@ -14,6 +14,7 @@ enum { LOG_UNITS = 32768 }; // 2 MiB: some 16,000 records
 
 struct resolver_log {
 	struct log_writer writer;
+	enum log_detail detail;
 	_Atomic uint64_t owed;
 	struct ring_index tail, head;
 	uint8_t *data;
@@ -50,8 +51,9 @@ int resolver_log_source(struct resolver_log *l, struct querylog *q)
 	return querylog_add_source(q, &source);
 }
 
-void resolver_log_set(struct resolver_log *l, uint32_t sample)
+void resolver_log_set(struct resolver_log *l, uint32_t sample, enum log_detail detail)
 {
+	l->detail = detail;
 	log_writer_set(&l->writer, sample, clock_mono_us());
 }
 
@@ -117,7 +119,14 @@ static void fill(struct log_record *r, const struct resolver_logged *e, unsigned
 		memcpy(r + 1, e->query->name.wire, r->name_len);
 }
 
-static void record(struct resolver_log *l, unsigned version, const uint8_t bytes[16], uint16_t port,
+// Who asked, and what was asked.
+struct end {
+	unsigned version;
+	uint16_t port;
+	uint8_t bytes[16];
+};
+
+static void record(struct resolver_log *l, const struct end *client, const struct end *service,
 	const struct resolver_logged *e)
 {
 	struct log_writer *w = &l->writer;
@@ -126,12 +135,25 @@ static void record(struct resolver_log *l, unsigned version, const uint8_t bytes
 		log_writer_publish(w);
 		return;
 	}
-	bool is_read = e->query && e->query->question_len;
-	struct log_record *r = log_writer_take(w, is_read ? e->query->name.len : 0);
+	const bool is_read = e->query && e->query->question_len;
+	const bool has_messages = l->detail == LOG_DETAIL_MESSAGES;
+	const uint8_t name_len = is_read ? e->query->name.len : 0;
+	struct log_parts parts = {.service = service->bytes,
+		.ip_version = service->version,
+		.service_port = service->port,
+		.query_len = e->query_len,
+		.reply_len = e->reply_len,
+		.query = has_messages ? e->asked : NULL,
+		.reply = has_messages ? e->reply : NULL};
+	struct log_record *r = l->detail == LOG_DETAIL_NONE
+				       ? log_writer_take(w, name_len)
+				       : log_writer_take_whole(w, name_len, &parts);
 	if (r) {
-		memcpy(r->client, bytes, sizeof r->client);
-		r->client_port = port;
-		fill(r, e, version);
+		memcpy(r->client, client->bytes, sizeof r->client);
+		r->client_port = client->port;
+		fill(r, e, client->version);
+		if (l->detail != LOG_DETAIL_NONE)
+			log_writer_whole_put(r, &parts);
 	}
 	log_writer_publish(w);
 }
@@ -139,21 +161,33 @@ static void record(struct resolver_log *l, unsigned version, const uint8_t bytes
 void resolver_log_lane(
 	struct resolver_log *l, const struct return_path *path, const struct resolver_logged *e)
 {
-	record(l, path->ip_version, path->client_ip, ntohs(path->client_udp), e);
+	struct end client = {.version = path->ip_version, .port = ntohs(path->client_udp)};
+	struct end service = {.version = path->ip_version, .port = ntohs(path->service_udp)};
+	memcpy(client.bytes, path->client_ip, sizeof client.bytes);
+	memcpy(service.bytes, path->service_ip, sizeof service.bytes);
+	record(l, &client, &service, e);
 }
 
-void resolver_log_client(
-	struct resolver_log *l, const union client_address *client, const struct resolver_logged *e)
+static struct end end_of(const union client_address *c)
 {
-	uint8_t bytes[16] = {0};
-	if (client->any.sa_family == AF_INET) {
-		memcpy(bytes, &client->v4.sin_addr, 4);
-		record(l, 4, bytes, ntohs(client->v4.sin_port), e);
-	} else if (IN6_IS_ADDR_V4MAPPED(&client->v6.sin6_addr)) {
-		memcpy(bytes, client->v6.sin6_addr.s6_addr + 12, 4);
-		record(l, 4, bytes, ntohs(client->v6.sin6_port), e);
+	struct end end = {.version = 4};
+	if (c->any.sa_family == AF_INET) {
+		memcpy(end.bytes, &c->v4.sin_addr, 4);
+		end.port = ntohs(c->v4.sin_port);
+	} else if (IN6_IS_ADDR_V4MAPPED(&c->v6.sin6_addr)) {
+		memcpy(end.bytes, c->v6.sin6_addr.s6_addr + 12, 4);
+		end.port = ntohs(c->v6.sin6_port);
 	} else {
-		memcpy(bytes, &client->v6.sin6_addr, 16);
-		record(l, 6, bytes, ntohs(client->v6.sin6_port), e);
+		end.version = 6;
+		memcpy(end.bytes, &c->v6.sin6_addr, 16);
+		end.port = ntohs(c->v6.sin6_port);
 	}
+	return end;
+}
+
+void resolver_log_client(struct resolver_log *l, const union client_address *client,
+	const union client_address *service, const struct resolver_logged *e)
+{
+	const struct end from = end_of(client), to = end_of(service);
+	record(l, &from, &to, e);
 }

@@ -17,6 +17,7 @@ struct waiter;
 struct resolver_logged {
 	const struct dns_query *query; // NULL, or question_len 0: not read
 	const uint8_t *reply;          // NULL: there is none
+	const uint8_t *asked;          // the query as it came; NULL: not known
 	uint16_t reply_len, query_len;
 	int ede; // DNS_EDE_NONE: none
 	uint64_t arrival_us;
@@ -28,7 +29,7 @@ struct resolver_logged {
 
 ATTR_MUST_CHECK int resolver_log_open(struct resolver_log **out);
 void resolver_log_close(struct resolver_log *l); // NULL is fine
-void resolver_log_set(struct resolver_log *l, uint32_t sample);
+void resolver_log_set(struct resolver_log *l, uint32_t sample, enum log_detail detail);
 // Adds the ring to the log, which must be stopped before the close.
 ATTR_MUST_CHECK int resolver_log_source(struct resolver_log *l, struct querylog *q);
 void resolver_log_beat(struct resolver_log *l);
@@ -37,7 +38,8 @@ bool resolver_log_is_on(const struct resolver_log *l);
 
 void resolver_log_lane(
 	struct resolver_log *l, const struct return_path *path, const struct resolver_logged *what);
+// `service`: what the client asked; without a port it is not known.
 void resolver_log_client(struct resolver_log *l, const union client_address *client,
-	const struct resolver_logged *what);
+	const union client_address *service, const struct resolver_logged *what);
 // Verdict, tier, list and upstream of what a waiter was told.
 void resolver_log_told(struct resolver_logged *what, const struct told *told);

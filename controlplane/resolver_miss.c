@@ -22,11 +22,12 @@ struct miss {
 static bool miss_parse(
 	struct resolver *r, const struct msg_miss *m, const uint8_t *question, struct miss *out)
 {
+	const unsigned cookie_len = m->has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
 	uint8_t msg[DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX] = {0};
 
 	if (m->question_len > UPSTREAM_QUESTION_MAX
 		|| (m->kind != MISS_WAITER && m->kind != MISS_REFRESH)
-		|| m->group >= POLICY_GROUPS_MAX)
+		|| m->group >= POLICY_GROUPS_MAX || (m->whole_len && m->whole_len != m->query_len))
 		return false;
 	put_u16(msg, m->id);
 	put_u16(msg + 2, m->flags);
@@ -55,9 +56,9 @@ static bool miss_parse(
 		.arrival_ms = m->arrival_ms,
 		.arrival_more_us = m->arrival_more_us < MORE_US_MAX ? m->arrival_more_us : 0,
 		.query_len = m->query_len,
+		.query = m->whole_len ? question + m->question_len + cookie_len : NULL,
 	};
-	if (m->has_opt & DNS_OPT_COOKIE)
-		memcpy(out->waiter.cookie, question + m->question_len, DNS_COOKIE_LEN);
+	memcpy(out->waiter.cookie, question + m->question_len, cookie_len);
 	out->view = views_find(r->views, m->view);
 	if (!out->view)
 		return false;

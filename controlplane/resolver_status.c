@@ -142,6 +142,16 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 				    .refused = s->refused_waiters + s->refused_client,
 				    .oldest_ms = table_age(inflight->waiting_since_ms, now_ms),
 				    .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(&s->tables, &(struct table_info){.name = "kept_queries",
+					   .owner = "resolver loop",
+					   .eviction = "not kept: dnstap goes without them",
+					   .lifetime = "of their clients' waits",
+					   .cap = KEPT_QUERIES_MAX,
+					   .used = r->kept_queries.count,
+					   .bytes = r->kept_queries.bytes,
+					   .high = r->kept_queries.count_most,
+					   .refused = r->kept_queries.refused,
+					   .has = TABLE_REFUSES});
 	tables_of_upstreams(r, s, upstream);
 	table_register(&s->tables,
 		&(struct table_info){.name = "failures",

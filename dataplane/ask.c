@@ -14,11 +14,21 @@ static uint32_t arrival_more_us(const struct batch *b)
 	return us > b->now_ms * 1000 ? (uint32_t)(us - b->now_ms * 1000) : 0;
 }
 
+// For the query log, which tells it together with the answer.
+static uint16_t whole_len(const struct batch *b, const struct packet *p, uint8_t kind)
+{
+	return likely_(!b->logs) || kind != MISS_WAITER || p->dns_len > MSG_WHOLE_MAX
+			       || b->tables->config.log_detail != LOG_DETAIL_MESSAGES
+		       ? 0
+		       : p->dns_len;
+}
+
 bool ask_control(struct batch *b, const struct packet *p, uint8_t kind, uint32_t ticket)
 {
 	struct worker *w = b->w;
 	const uint32_t cookie = p->q.has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
-	uint32_t len = (uint32_t)sizeof(struct msg_miss) + p->q.question_len + cookie;
+	const uint16_t whole = whole_len(b, p, kind);
+	uint32_t len = (uint32_t)sizeof(struct msg_miss) + p->q.question_len + cookie + whole;
 	struct msg_miss *msg = ring_reserve(&w->miss, MSG_MISS, len);
 	if (!msg)
 		return false;
@@ -37,12 +47,14 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind, uint32_t
 		.question_len = p->q.question_len,
 		.query_len = p->dns_len,
 		.arrival_more_us = arrival_more_us(b),
+		.whole_len = whole,
 		.trace = unlikely_(b->logs) && kind == MISS_WAITER ? watch_trace(b, p) : 0,
 	};
 	frame_return_path(p, (uint16_t)(b->port - w->port), (uint16_t)w->index, &msg->path);
 	frame_note_put(msg->path.note, (struct path_note){ticket, batch_is_proven(b, p)});
 	memcpy(msg + 1, packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
 	memcpy((uint8_t *)(msg + 1) + p->q.question_len, p->q.cookie, cookie);
+	memcpy((uint8_t *)(msg + 1) + p->q.question_len + cookie, packet_dns(p), whole);
 	b->rang = true;
 	return true;
 }

@@ -7,19 +7,15 @@
 
 static_assert((int)WATCH_STAGES == (int)STAGE_COUNT);
 
-// Replies are written over queries, so what came is kept before any stage sees it.
 void stage_watch_begin(struct batch *b)
 {
 	struct worker *w = b->w;
-	for (unsigned i = 0; i < b->count; i++) {
-		const struct rte_mbuf *m = b->store[i].m;
-		uint16_t len = rte_pktmbuf_data_len(m);
-		w->watched_len[i] = len;
-		w->watched_trace[i] = 0;
-		if (b->tables->config.watch.frames)
-			memcpy(w->watched[i], rte_pktmbuf_mtod(m, const uint8_t *),
-				len < WATCH_FRAME_MAX ? len : WATCH_FRAME_MAX);
-	}
+	memset(w->watched_trace, 0, sizeof w->watched_trace);
+	if (b->tables->config.watch.frames)
+		stage_keep_frames(b);
+	else
+		for (unsigned i = 0; i < b->count; i++)
+			w->came_len[i] = rte_pktmbuf_data_len(b->store[i].m);
 }
 
 static bool name_passes(const struct dp_watch *f, const struct packet *p)
@@ -49,7 +45,7 @@ static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsi
 	const struct packet *p = &b->store[i];
 	const struct batch_note *n = &b->note[i];
 	struct watch_msg msg = {
-		.frame_len = w->watched_len[i], .batch = (uint16_t)received, .id = f->id};
+		.frame_len = w->came_len[i], .batch = (uint16_t)received, .id = f->id};
 	bool is_query = note_has_query(n->verdict);
 	uint8_t name_len = is_query && p->q.question_len ? p->q.name.len : 0;
 	msg.kept = !f->frames                        ? 0
@@ -76,7 +72,7 @@ static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsi
 	}
 	memcpy(out, &msg, sizeof msg);
 	memcpy(out + sizeof msg, p->q.name.wire, name_len);
-	memcpy(out + sizeof msg + name_len, w->watched[i], msg.kept);
+	memcpy(out + sizeof msg + name_len, w->came[i], msg.kept);
 }
 
 void watch_answer(

@@ -45,6 +45,19 @@ ATTR_INLINE uint64_t note_word(const struct batch_note *n)
 	return word;
 }
 
+void stage_keep_frames(struct batch *b)
+{
+	struct worker *w = b->w;
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct rte_mbuf *m = b->store[i].m;
+		const uint16_t len = rte_pktmbuf_data_len(m);
+		w->came_len[i] = len;
+		w->came_at[i] = m->data_off;
+		memcpy(w->came[i], rte_pktmbuf_mtod(m, const uint8_t *),
+			len < WATCH_FRAME_MAX ? len : WATCH_FRAME_MAX);
+	}
+}
+
 void stage_log_begin(struct batch *b)
 {
 	const uint64_t word = note_word(&plain);
@@ -57,6 +70,8 @@ void stage_log_begin(struct batch *b)
 		p->q.question_len = 0; // not read yet
 	}
 	b->log_lines = false;
+	if (unlikely_(b->tables->config.log_detail == LOG_DETAIL_MESSAGES))
+		stage_keep_frames(b);
 }
 
 ATTR_INLINE bool is_logged(const struct batch_note *n)
@@ -183,15 +198,57 @@ static void record_all(struct batch *b, unsigned received, uint8_t *unit)
 	b->log_lines = true;
 }
 
+// The query as it came, NULL if not all of it was kept. Its octets are where they were in the
+// buffer, whatever became of the headers before them.
+static const uint8_t *query_of(const struct batch *b, unsigned i)
+{
+	const struct worker *w = b->w;
+	const struct packet *p = &b->store[i];
+	const unsigned at = (unsigned)b->note[i].m->data_off + p->dns - w->came_at[i];
+	const unsigned end = at + p->dns_len;
+	return at <= end && end <= w->came_len[i] && end <= WATCH_FRAME_MAX ? w->came[i] + at
+									    : NULL;
+}
+
+// A reply has us where the query had the client.
+static struct log_parts parts_of(const struct batch *b, unsigned i)
+{
+	enum { IPV4_FROM = 12, IPV4_TO = 16, IPV6_FROM = 8, IPV6_TO = 24 };
+	const struct packet *p = &b->store[i];
+	const struct batch_note *n = &b->note[i];
+	const uint8_t *frame = rte_pktmbuf_mtod(n->m, const uint8_t *), *ip = frame + p->l3;
+	struct log_parts parts = {.ip_version = p->ip_version,
+		.service_port = get_u16(frame + p->l4 + (n->is_answered ? 0 : 2)),
+		.query_len = p->dns_len};
+	if (p->ip_version == 4)
+		parts.service = ip + (n->is_answered ? IPV4_FROM : IPV4_TO);
+	else
+		parts.service = ip + (n->is_answered ? IPV6_FROM : IPV6_TO);
+	if (b->tables->config.log_detail != LOG_DETAIL_MESSAGES)
+		return parts;
+	parts.query = query_of(b, i);
+	if (n->is_answered) {
+		parts.reply = frame + p->dns;
+		parts.reply_len = (uint16_t)(n->m->pkt_len - p->dns);
+	}
+	return parts;
+}
+
 static void record_one(struct batch *b, unsigned i, struct log_times *times)
 {
 	const struct packet *p = &b->store[i];
-	struct log_record *r = log_writer_take(&b->w->log, name_len_of(p));
+	const uint8_t name_len = name_len_of(p);
+	const bool is_whole = b->tables->config.log_detail != LOG_DETAIL_NONE;
+	struct log_parts parts = is_whole ? parts_of(b, i) : (struct log_parts){0};
+	struct log_record *r = is_whole ? log_writer_take_whole(&b->w->log, name_len, &parts)
+					: log_writer_take(&b->w->log, name_len);
 	if (unlikely_(!r))
 		return;
 	if (!times->at_us)
 		*times = times_of(b);
 	fill(r, b, p, &b->note[i], times);
+	if (is_whole)
+		log_writer_whole_put(r, &parts);
 }
 
 static void record_some(struct batch *b, unsigned received)
@@ -218,7 +275,9 @@ static void record_some(struct batch *b, unsigned received)
 void stage_log(struct batch *b, unsigned received)
 {
 	uint64_t most = received * ring_units_of(LOG_MESSAGE_MAX);
-	uint8_t *unit = log_writer_span(&b->w->log, most);
+	uint8_t *unit = likely_(b->tables->config.log_detail == LOG_DETAIL_NONE)
+				? log_writer_span(&b->w->log, most)
+				: NULL;
 	if (likely_(unit))
 		record_all(b, received, unit);
 	else

@@ -27,6 +27,8 @@ void stage_tx(struct batch *b);     // sends, keeps what is the kernel's, frees;
 // on their way, so that nothing waits for the records' way to memory.
 void stage_log_begin(struct batch *b);
 void stage_log(struct batch *b, unsigned received);
+// What came, before any stage writes a reply over it.
+void stage_keep_frames(struct batch *b);
 // Of what came with this verdict the stages have read that it is a query to us.
 bool note_has_query(enum verdict v);
 // As a record of the log, without its name.

@@ -168,8 +168,8 @@ static void own_write(const struct worker *w)
 	bool watching = __atomic_load_n(&w->watching, __ATOMIC_RELAXED);
 	put(&t[STATS_dp_watched], &(struct stats_table_copy){.cap = WORKER_BATCH,
 					  .used = watching ? WORKER_BATCH : 0,
-					  .bytes = sizeof w->watched + sizeof w->watched_len
-						   + sizeof w->watched_trace,
+					  .bytes = sizeof w->came + sizeof w->came_len
+						   + sizeof w->came_at + sizeof w->watched_trace,
 					  .refused = counted(w, COUNTER_watch_full)});
 }
 

@@ -163,10 +163,11 @@ struct worker {
 	struct closed_pace closed;
 	struct punt punt;
 	struct kernel_flows kernel_flows;
-	uint16_t watched_len[WORKER_BATCH];   // frames of a batch as they came, while watching
 	uint32_t watched_trace[WORKER_BATCH]; // numbers of those that became misses; 0: none
 	uint32_t traces;                      // numbers given out, from anywhere on
-	uint8_t watched[WORKER_BATCH][WATCH_FRAME_MAX];
+	// Frames of a batch as they came, cut, while somebody watches or the log has messages.
+	uint16_t came_len[WORKER_BATCH], came_at[WORKER_BATCH]; // and where in their buffers
+	uint8_t came[WORKER_BATCH][WATCH_FRAME_MAX];
 };
 
 // The loop; returns 0 after `stop`. `arg` is the struct worker. Runs on its lcore.

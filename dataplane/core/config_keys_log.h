@@ -81,6 +81,9 @@
 	X(query_log_requests, max_mb, max_mb, NUMBER, none, "1024", 1, 1048576, RESTART,     \
 		"A day's file in MiB at most; what is more is counted as lost.")
 
-#define CONFIG_KEYS_QUERY_LOG_DNSTAP(X)                                      \
-	X(query_log_dnstap, socket, socket, TEXT, none, "", 0, 100, RESTART, \
-		"The unix socket of a frame streams receiver, absolute. Empty: none.")
+#define CONFIG_KEYS_QUERY_LOG_DNSTAP(X)                                                            \
+	X(query_log_dnstap, socket, socket, TEXT, none, "", 0, 100, RESTART,                       \
+		"The unix socket of a frame streams receiver, absolute. Empty: none.")             \
+	X(query_log_dnstap, messages, messages, BOOL, none, "true", 0, 0, LIVE,                    \
+		"Whether it gets each query and reply whole, as on the wire. With `anonymize` it " \
+		"gets none.")

@@ -211,7 +211,7 @@ struct config_raw_query_log_requests {
 };
 
 struct config_raw_query_log_dnstap {
-	char *socket;
+	char *socket, *messages;
 };
 
 struct config_raw_webhook {

@@ -37,6 +37,16 @@ uint32_t config_log_sample(const struct config *c)
 	return c->query_log.enabled ? c->query_log.sample : 0;
 }
 
+// No message goes to where clients are hidden: it may hold their addresses.
+uint8_t config_log_detail(const struct config *c)
+{
+	const struct config_query_log *q = &c->query_log;
+	if (!q->enabled || !*q->dnstap.socket)
+		return LOG_DETAIL_NONE;
+	return q->dnstap.messages && q->anonymize == LOG_CLIENTS_WHOLE ? LOG_DETAIL_MESSAGES
+								       : LOG_DETAIL_ENDS;
+}
+
 static void text_take(char out[DNS_IDENTITY_MAX + 1], const char *text)
 {
 	memset(out, 0, DNS_IDENTITY_MAX + 1);
@@ -71,6 +81,7 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 		.blocking_on = blocking_on(&config->blocking),
 		.any_minimal = config->access.any_minimal,
 		.log_sample = config_log_sample(config),
+		.log_detail = config_log_detail(config),
 		.rotate = config->cache.rotate,
 		.kernel_hundreds = kernel_hundreds(config->limits.kernel_frames),
 		.group_lists = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},

@@ -24,8 +24,8 @@ static const struct {
 	{MEM_ACCOUNT_images,
 		"drop group hosts list local names policy publish rebinding rule rules"},
 	{MEM_ACCOUNT_lanes, "link lanes"},
-	{MEM_ACCOUNT_resolver,
-		"failures flush inflight judge refresh resolver rewrite rewrites waiters wheel"},
+	{MEM_ACCOUNT_resolver, "failures flush inflight judge kept refresh resolver rewrite "
+			       "rewrites waiters wheel"},
 	{MEM_ACCOUNT_upstream, "forward upstream view views"},
 	{MEM_ACCOUNT_redis, "l1 redis"},
 	{MEM_ACCOUNT_query_log, "log query querylog resolver_log sketch sql tail top watch"},

@@ -24,7 +24,8 @@ enum {
 	MARK_OF_UNIT = 1,    // for each worker
 	OF_QUESTION = 1536,  // in flight, with its buckets
 	WAITERS = 65536,
-	OF_WAITER = 160,
+	OF_WAITER = 168,
+	KEPT_QUERIES = 8 << 20,
 	OF_CONNECTION = 1024, // with its client
 	SOCKETS = 65536,      // of a set of servers
 	SOCKETS_IDLE = 2048,  // of a server
@@ -127,6 +128,9 @@ static void charge_log(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_CONTROLPLANE, "query store, top lists", "query_log.enabled", LOG_FIXED,
 		"query_store_files query_store_texts query_store_queue log_readers top_sketches "
 		"watch");
+	if (c->query_log.dnstap.socket[0])
+		charge(p, MEM_PLAN_CONTROLPLANE, "dnstap, queries that wait", "query_log.dnstap",
+			KEPT_QUERIES, "kept_queries");
 	if (c->query_log.clickhouse.url[0])
 		charge(p, MEM_PLAN_CONTROLPLANE, "ClickHouse", "query_log.clickhouse", CLICKHOUSE,
 			"clickhouse_queue clickhouse_outbox clickhouse_chunk clickhouse_spool");

@@ -451,6 +451,7 @@ struct config {
 };
 
 uint32_t config_log_sample(const struct config *c); // 0: the query log is off
+uint8_t config_log_detail(const struct config *c);  // enum log_detail (shm_abi.h)
 
 // What applies to a group, its own or inherited; NULL: to everyone else. Never NULL.
 const struct service_set *config_group_services(

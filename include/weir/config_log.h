@@ -51,7 +51,8 @@ struct config_query_log_requests {
 };
 
 struct config_query_log_dnstap {
-	char *socket; // "": none
+	char *socket;  // "": none
+	bool messages; // true: as they were on the wire
 };
 
 enum webhook_form { WEBHOOK_GENERIC, WEBHOOK_DISCORD };

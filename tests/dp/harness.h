@@ -135,7 +135,8 @@ void harness_groups(struct harness *h, const char *const *prefixes, unsigned cou
 void harness_access(struct harness *h, const struct config_access *access);
 void harness_limits_look(struct harness *h, uint64_t now_ms);
 
-// The next message of the miss ring: its length, 0 when there is none. `question` holds 300 octets.
+// The next message of the miss ring: its length, 0 when there is none. `question` holds 300
+// octets, and MSG_WHOLE_MAX more where queries go along.
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question);
 // Sends a message to the worker as the control plane would.
 void harness_answer(

@@ -254,7 +254,7 @@ void harness_limits_look(struct harness *h, uint64_t now_ms)
 
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question)
 {
-	static alignas(8) uint8_t buf[sizeof(struct msg_miss) + 300];
+	static alignas(8) uint8_t buf[sizeof(struct msg_miss) + 300 + MSG_WHOLE_MAX];
 	uint16_t type = 0;
 	int len = ring_read(&h->miss, buf, sizeof(buf), &type);
 	if (len == 0)
@@ -263,8 +263,9 @@ uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question
 	assert_true(len >= (int)sizeof(*msg));
 	memcpy(msg, buf, sizeof(*msg));
 	unsigned cookie = msg->has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
-	assert_int_equal(len, sizeof(*msg) + msg->question_len + cookie);
-	memcpy(question, buf + sizeof(*msg), msg->question_len + cookie);
+	const size_t behind = msg->question_len + cookie + (size_t)msg->whole_len;
+	assert_int_equal(len, sizeof(*msg) + behind);
+	memcpy(question, buf + sizeof(*msg), behind);
 	ring_release(&h->miss);
 	return (uint32_t)len;
 }

@@ -69,6 +69,7 @@ static enum front_outcome engine_ask(struct front *, struct front_session *s,
 		return FRONT_REPLY;
 	case TCP_OPT:
 		*out = opt_make(id);
+		s->complete(s, out);
 		return FRONT_REPLY;
 	default:
 		*out = reply_make(id, len);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../../controlplane/inflight.h"
+#include "../../controlplane/kept_query.h"
 #include "unit.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+static struct kept_queries kept;
 
 static struct dns_query query_of(const char *text, uint16_t type)
 {
@@ -42,7 +45,7 @@ static void test_full_key_is_compared(void **state)
 {
 	struct inflight *f;
 	(void)state;
-	assert_int_equal(inflight_new(&f, 16, 16), 0);
+	assert_int_equal(inflight_new(&f, 16, 16, &kept), 0);
 	struct dns_query a = query_of("a.example", DNS_TYPE_A),
 			 b = query_of("b.example", DNS_TYPE_A);
 	struct l0_key key = key_of(&a, 7);
@@ -67,7 +70,7 @@ static void test_questions_are_capped_and_come_back(void **state)
 	struct inflight *f;
 	struct question *q[8];
 	(void)state;
-	assert_int_equal(inflight_new(&f, 8, 8), 0);
+	assert_int_equal(inflight_new(&f, 8, 8, &kept), 0);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < 8; i++) {
@@ -95,7 +98,7 @@ static void test_waiters_are_bounded_and_in_order(void **state)
 	struct inflight_stats s;
 	struct waiter w = {.id = 0};
 	(void)state;
-	assert_int_equal(inflight_new(&f, 4, 10), 0);
+	assert_int_equal(inflight_new(&f, 4, 10, &kept), 0);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	struct l0_key ka = key_of(&query, 1), kb = key_of(&query, 2);
 	struct question *a = add(f, &ka, &query), *b = add(f, &kb, &query);
@@ -125,7 +128,7 @@ static void test_the_last_quarter_is_for_who_has_few(void **)
 	enum { ALL = 64, QUARTER = ALL / 4 };
 	struct inflight *f;
 	struct waiter w = {.id = 0};
-	assert_int_equal(inflight_new(&f, 8, ALL), 0);
+	assert_int_equal(inflight_new(&f, 8, ALL, &kept), 0);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	struct l0_key key = key_of(&query, 1);
 	struct question *crowded = add(f, &key, &query), *q = NULL;
@@ -194,7 +197,7 @@ static void test_a_zone_has_its_share(void **)
 {
 	struct inflight *f;
 	int why;
-	assert_int_equal(inflight_new(&f, 4096, 16), 0);
+	assert_int_equal(inflight_new(&f, 4096, 16, &kept), 0);
 	set_limits(f, 4096, 256, 0);
 	assert_int_equal(fill(f, ".victim.co.uk", 1000, &why), 256);
 	assert_int_equal(why, -EDQUOT);
@@ -224,7 +227,7 @@ static void test_a_suffix_leaves_a_quarter(void **)
 {
 	struct inflight *f;
 	int why;
-	assert_int_equal(inflight_new(&f, 4096, 16), 0);
+	assert_int_equal(inflight_new(&f, 4096, 16, &kept), 0);
 	set_limits(f, 4096, 256, 0);
 	// The sketch may count a few of the other names for the suffix (crowd.h), never too few.
 	unsigned com = fill(f, ".com", 5000, &why);
@@ -243,7 +246,7 @@ static void test_a_suffix_leaves_a_quarter_of_few(void **)
 {
 	struct inflight *f;
 	int why;
-	assert_int_equal(inflight_new(&f, 8, 16), 0);
+	assert_int_equal(inflight_new(&f, 8, 16, &kept), 0);
 	set_limits(f, 8, 256, 0);
 	assert_int_equal(fill(f, ".com", 8, &why), 6);
 	assert_int_equal(why, -EDQUOT);
@@ -255,7 +258,7 @@ static void test_a_client_has_its_share(void **)
 	struct inflight *f;
 	const uint8_t a[4] = {192, 0, 2, 1}, b[4] = {192, 0, 2, 2};
 	const uint8_t v6[16] = {0xfd, 0x53, [15] = 1}, near[16] = {0xfd, 0x53, [15] = 2};
-	assert_int_equal(inflight_new(&f, 4, 12000), 0);
+	assert_int_equal(inflight_new(&f, 4, 12000, &kept), 0);
 	set_limits(f, 4, 0, 64);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	struct l0_key ka = key_of(&query, 1), kb = key_of(&query, 2);
@@ -295,8 +298,8 @@ static void test_octets_of_buckets(void **)
 {
 	struct inflight *small, *large;
 	struct inflight_stats few, many;
-	assert_int_equal(inflight_new(&small, 32, 16), 0);
-	assert_int_equal(inflight_new(&large, 1000, 16), 0);
+	assert_int_equal(inflight_new(&small, 32, 16, &kept), 0);
+	assert_int_equal(inflight_new(&large, 1000, 16, &kept), 0);
 	inflight_stats(small, &few);
 	inflight_stats(large, &many);
 	assert_true(few.bytes >= 64 * sizeof(uint32_t));

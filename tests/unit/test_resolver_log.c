@@ -13,13 +13,32 @@
 #include <string.h>
 #include <weir/clock.h>
 
-enum { ROWS = 8, CLIENT_MAX = 64 };
+enum { ROWS = 8, CLIENT_MAX = 64, MESSAGE_MAX = 65535 };
 
 static struct {
 	_Atomic unsigned rows;
 	char client[ROWS][CLIENT_MAX];
 	uint16_t port[ROWS];
+	bool has_whole[ROWS];
+	struct querylog_whole whole[ROWS];
+	uint16_t query_len[ROWS], reply_len[ROWS];
+	uint8_t query[ROWS][MESSAGE_MAX], reply[ROWS][MESSAGE_MAX];
 } kept;
+
+// The octets die with the batch.
+static void keep_whole(unsigned n, const struct querylog_row *row)
+{
+	kept.has_whole[n] = row->whole != NULL;
+	if (!row->whole)
+		return;
+	kept.whole[n] = *row->whole;
+	kept.query_len[n] = row->query_len;
+	kept.reply_len[n] = row->reply_len;
+	if (row->whole->query)
+		memcpy(kept.query[n], row->whole->query, row->query_len);
+	if (row->whole->reply)
+		memcpy(kept.reply[n], row->whole->reply, row->reply_len);
+}
 
 static bool take(void *, const struct querylog_batch *b)
 {
@@ -29,6 +48,7 @@ static bool take(void *, const struct querylog_batch *b)
 			continue;
 		snprintf(kept.client[n], CLIENT_MAX, "%s", b->row[i].client.at);
 		kept.port[n] = b->row[i].client_port;
+		keep_whole(n, &b->row[i]);
 	}
 	return true;
 }
@@ -42,9 +62,8 @@ static struct resolver_logged logged(void)
 		.upstream = LOG_NO_UPSTREAM};
 }
 
-static void log_front(struct resolver_log *l, const char *address, uint16_t port)
+static union client_address client_of(const char *address, uint16_t port)
 {
-	const struct resolver_logged what = logged();
 	union client_address client = {0};
 	if (strchr(address, ':')) {
 		client.v6 =
@@ -54,7 +73,14 @@ static void log_front(struct resolver_log *l, const char *address, uint16_t port
 		client.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
 		assert_int_equal(inet_pton(AF_INET, address, &client.v4.sin_addr), 1);
 	}
-	resolver_log_client(l, &client, &what);
+	return client;
+}
+
+static void log_front(struct resolver_log *l, const char *address, uint16_t port)
+{
+	const struct resolver_logged what = logged();
+	const union client_address client = client_of(address, port), service = {0};
+	resolver_log_client(l, &client, &service, &what);
 }
 
 static void log_lane(struct resolver_log *l, const char *address, uint16_t port)
@@ -67,14 +93,15 @@ static void log_lane(struct resolver_log *l, const char *address, uint16_t port)
 }
 
 // Every query is logged; what is not read yet waits in the ring.
-static struct resolver_log *begin(struct querylog **q)
+static struct resolver_log *begin_with(
+	struct querylog **q, enum log_detail detail, enum log_clients anonymize)
 {
-	static const struct config config = {.query_log.anonymize = LOG_CLIENTS_WHOLE};
+	const struct config config = {.query_log.anonymize = anonymize};
 	const struct querylog_sink sink = {.name = "kept", .take = take};
 	struct resolver_log *l;
 	kept.rows = 0;
 	assert_int_equal(resolver_log_open(&l), 0);
-	resolver_log_set(l, 1);
+	resolver_log_set(l, 1, detail);
 	assert_int_equal(querylog_open(q, &(struct querylog_settings){.box = "box"}), 0);
 	assert_int_equal(querylog_add(*q, &sink), 0);
 	struct querylog_names *n = querylog_names_new(&config, NULL, 0, NULL);
@@ -82,6 +109,11 @@ static struct resolver_log *begin(struct querylog **q)
 	querylog_set_names(*q, n);
 	assert_int_equal(resolver_log_source(l, *q), 0);
 	return l;
+}
+
+static struct resolver_log *begin(struct querylog **q)
+{
+	return begin_with(q, LOG_DETAIL_NONE, LOG_CLIENTS_WHOLE);
 }
 
 static void test_clients(void **)
@@ -112,6 +144,79 @@ static void test_clients(void **)
 	resolver_log_close(l);
 }
 
+static uint8_t longest[2][MESSAGE_MAX];
+
+// Two exchanges: of a lane over IPv6, and of a client of the sockets with messages of any length.
+static void log_exchanges(struct resolver_log *l)
+{
+	static const uint8_t asked[] = "a query of a lane's", told[] = "what it got";
+	struct resolver_logged what = logged();
+	struct return_path path = {
+		.ip_version = 6, .client_udp = htons(5306), .service_udp = htons(53)};
+	assert_int_equal(inet_pton(AF_INET6, "2001:db8::6", path.client_ip), 1);
+	assert_int_equal(inet_pton(AF_INET6, "2001:db8::53", path.service_ip), 1);
+	what.asked = asked;
+	what.query_len = sizeof asked;
+	what.reply = told;
+	what.reply_len = sizeof told;
+	resolver_log_lane(l, &path, &what);
+	const union client_address client = client_of("198.18.0.1", 5301),
+				   service = client_of("::ffff:198.18.0.53", 5353);
+	memset(longest[0], 'q', MESSAGE_MAX);
+	memset(longest[1], 'r', MESSAGE_MAX);
+	what.asked = longest[0];
+	what.reply = longest[1];
+	what.query_len = what.reply_len = MESSAGE_MAX;
+	resolver_log_client(l, &client, &service, &what);
+}
+
+static void expect_service(unsigned n, const char *text, uint16_t port)
+{
+	uint8_t bytes[16] = {0};
+	assert_int_equal(inet_pton(strchr(text, ':') ? AF_INET6 : AF_INET, text, bytes), 1);
+	assert_true(kept.has_whole[n]);
+	assert_memory_equal(kept.whole[n].service_bytes, bytes, 16);
+	assert_int_equal(kept.whole[n].service_port, port);
+}
+
+static void expect_exchanges(enum log_detail detail, enum log_clients anonymize, bool has_messages)
+{
+	struct querylog *q;
+	struct resolver_log *l = begin_with(&q, detail, anonymize);
+	log_exchanges(l);
+	assert_int_equal(querylog_start(q), 0);
+	querylog_stop(q);
+	assert_int_equal(kept.rows, 2);
+	expect_service(0, "2001:db8::53", 53);
+	expect_service(1, "198.18.0.53", 5353);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(kept.whole[i].query != NULL, has_messages);
+		assert_int_equal(kept.whole[i].reply != NULL, has_messages);
+	}
+	if (has_messages) {
+		assert_string_equal(kept.query[0], "a query of a lane's");
+		assert_string_equal(kept.reply[0], "what it got");
+		assert_int_equal(kept.query_len[1], MESSAGE_MAX);
+		assert_memory_equal(kept.query[1], longest[0], MESSAGE_MAX);
+		assert_memory_equal(kept.reply[1], longest[1], MESSAGE_MAX);
+	}
+	querylog_close(q);
+	resolver_log_close(l);
+}
+
+static void test_both_ends_and_messages(void **)
+{
+	expect_exchanges(LOG_DETAIL_MESSAGES, LOG_CLIENTS_WHOLE, true);
+	expect_exchanges(LOG_DETAIL_ENDS, LOG_CLIENTS_WHOLE, false);
+}
+
+// Records that were written before clients were hidden are read after it.
+static void test_no_messages_of_hidden_clients(void **)
+{
+	expect_exchanges(LOG_DETAIL_MESSAGES, LOG_CLIENTS_TRUNCATED, false);
+	expect_exchanges(LOG_DETAIL_MESSAGES, LOG_CLIENTS_HASHED, false);
+}
+
 // As many as there is room for, and no octet behind it.
 static void test_a_full_ring(void **)
 {
@@ -131,6 +236,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clients),
+		cmocka_unit_test(test_both_ends_and_messages),
+		cmocka_unit_test(test_no_messages_of_hidden_clients),
 		cmocka_unit_test(test_a_full_ring),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

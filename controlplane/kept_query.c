@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "kept_query.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len)
+{
+	if (!k->is_on || !msg)
+		return NULL;
+	const bool fits = k->count < KEPT_QUERIES_MAX && k->bytes + len <= KEPT_QUERIES_BYTES;
+	uint8_t *copy = fits ? malloc(len) : NULL;
+	if (!copy) {
+		k->refused++;
+		return NULL;
+	}
+	memcpy(copy, msg, len);
+	k->bytes += len;
+	if (++k->count > k->count_most)
+		k->count_most = k->count;
+	return copy;
+}
+
+void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len)
+{
+	if (!msg)
+		return;
+	k->bytes -= len;
+	k->count--;
+	free((void *)(uintptr_t)msg);
+}

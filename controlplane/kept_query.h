@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Queries as they came, of clients that wait for an answer, for the query log's record of both
+// (log_whole.h). Resolver loop's thread only.
+//
+// A copy each, KEPT_QUERIES_MAX of them with KEPT_QUERIES_BYTES; one for which there is no room or
+// no memory is not kept, and its record goes without it (counted).
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum { KEPT_QUERIES_MAX = 81920, KEPT_QUERIES_BYTES = 8 << 20 };
+
+struct kept_queries {
+	bool is_on;
+	unsigned count, count_most;
+	size_t bytes;
+	uint64_t refused;
+};
+
+// A copy, or NULL: it is off, `msg` is NULL, or there is no room.
+ATTR_MUST_CHECK uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len);
+void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len); // NULL is fine
