@@ -288,6 +288,11 @@ void adopt_poll(struct adopt *a, uint64_t now_ms)
 		tell(a);
 }
 
+bool adopt_is_settled(const struct adopt *a)
+{
+	return !a->moving && !a->next;
+}
+
 void adopt_check(const struct adopt *a)
 {
 	char name[SHM_NAME_MAX];

@@ -50,6 +50,9 @@ void adopt_link(struct adopt *a, bool up); // the link came up or went down
 // As lanes_check, for the marks that we made.
 void adopt_check(const struct adopt *a);
 void adopt_poll(struct adopt *a, uint64_t now_ms);
+// No hand-over is under way: workers have what a poll finds. With a directory it takes polls until
+// they have its tables.
+bool adopt_is_settled(const struct adopt *a);
 
 // The directory in use; NULL: none.
 const struct directory *adopt_directory(const struct adopt *a);

@@ -248,6 +248,20 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 	}
 }
 
+void housekeep_start(struct housekeep *h)
+{
+	const struct timespec step = {.tv_nsec = 50000};
+	uint64_t now_ms = clock_mono_ms();
+	const uint64_t until_ms = now_ms + HOUSEKEEP_START_MS;
+	do {
+		adopt_poll(&h->adopt, now_ms);
+		(void)nanosleep(&step, NULL);
+		now_ms = clock_mono_ms();
+	} while (!adopt_is_settled(&h->adopt) && now_ms < until_ms);
+	for (unsigned i = 0; i < h->worker_count; i++)
+		atomic_store_explicit(&h->workers[i]->hold, 0, memory_order_release);
+}
+
 void housekeep_run(struct housekeep *h, const _Atomic int *stop)
 {
 	while (!atomic_load_explicit(stop, memory_order_acquire)) {

@@ -22,6 +22,7 @@
 
 enum {
 	HOUSEKEEP_TURN_MS = 10,
+	HOUSEKEEP_START_MS = 500,
 	HOUSEKEEP_BEAT_MS = 100,
 	HOUSEKEEP_REPORT_MS = 1000,
 	CONTROL_HUNG_MS = 500, // a heartbeat older than this: nobody drains the miss rings
@@ -66,5 +67,8 @@ struct housekeep {
 // workers have. link and adopt are the caller's to initialise and to close.
 void housekeep_init(struct housekeep *h, uint64_t now_ms);
 void housekeep_turn(struct housekeep *h, uint64_t now_ms);
+// Once the workers run, with `hold` set: hands them what lies in shared memory, then lets them read
+// frames. HOUSEKEEP_START_MS at most.
+void housekeep_start(struct housekeep *h);
 // Until *stop is set.
 void housekeep_run(struct housekeep *h, const _Atomic int *stop);

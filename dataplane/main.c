@@ -324,6 +324,7 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 	power_detect();
 	while (rc == 0 && launched < dp->worker_count) {
 		struct worker *w = dp->worker[launched];
+		atomic_store_explicit(&w->hold, 1, memory_order_relaxed);
 		rc = launch(dp, launched);
 		if (rc)
 			snprintf(why, WHY_MAX, "worker %u does not launch on lcore %u", launched,
@@ -332,6 +333,7 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 			launched++;
 	}
 	if (rc == 0) {
+		housekeep_start(&dp->housekeep);
 		log_info("serving: %u workers, %u client ports", dp->worker_count,
 			dp->ports.client_count);
 		housekeep_run(&dp->housekeep, &stop_requested);

@@ -132,6 +132,7 @@ struct worker {
 	_Atomic(const struct worker_tables *) next_tables;
 	_Atomic(const _Atomic uint64_t *) next_epoch; // directory.epoch, NULL: no directory
 	_Atomic uint32_t control_alive;               // 1: someone drains the miss ring
+	_Atomic uint32_t hold; // 1: its first tables are on their way, no frame is read
 	_Atomic uint32_t stop;
 
 	// Written here, read by the main lcore.

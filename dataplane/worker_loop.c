@@ -130,6 +130,20 @@ static void count_late_turn(struct worker *w, uint64_t cycles, uint64_t hz)
 	stats_add(&w->stats->counter[COUNTER_turns_long_us], cycles * 1000 / (hz / 1000));
 }
 
+// Frames wait in their queues until the main lcore has handed over what lies in shared memory; a
+// worker without it would answer SERVFAIL.
+static void hold(struct worker *w)
+{
+	while (atomic_load_explicit(&w->hold, memory_order_acquire)
+		&& !atomic_load_explicit(&w->stop, memory_order_acquire)) {
+		take_epoch(w);
+		take_tables(w);
+		if (w->epoch.epoch)
+			epoch_quiescent(&w->epoch);
+		rte_pause();
+	}
+}
+
 // `bench` is a constant NULL where the worker serves.
 ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 {
@@ -149,6 +163,7 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 	atomic_store_explicit(&w->stats->lcore, w->lcore, memory_order_relaxed);
 	atomic_store_explicit(&w->stats->online, 1, memory_order_relaxed);
 
+	hold(w);
 	uint64_t began = rte_rdtsc();
 	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
 		uint64_t now = rte_rdtsc();

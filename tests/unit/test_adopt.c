@@ -164,6 +164,26 @@ static void a_silent_control_planes_cache_is_served(void **)
 	close(lock);
 }
 
+// Until workers have the tables of what lies there, or there is nothing.
+static void settled_once_workers_have_it(void **)
+{
+	assert_false(adopt_is_settled(&adopt));
+	settle();
+	assert_true(adopt_is_settled(&adopt));
+	make_directory(0xc0);
+	serve_l0(1, 0xc0);
+	for (unsigned polls = 0; workers[0].tables->l0_generation == 0; polls++) {
+		assert_true(polls < 20);
+		now_ms += ADOPT_RETRY_MS;
+		adopt_poll(&adopt, now_ms);
+		assert_false(adopt_is_settled(&adopt));
+		take(0);
+		take(1);
+	}
+	poll_once();
+	assert_true(adopt_is_settled(&adopt));
+}
+
 static void next_life(unsigned count)
 {
 	const struct dp_config defaults = {.udp_limit = 1232};
@@ -456,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ADOPT_TEST(without_a_directory_there_are_empty_tables),
 		ADOPT_TEST(a_silent_control_planes_cache_is_served),
+		ADOPT_TEST(settled_once_workers_have_it),
 		ADOPT_TEST(a_dead_control_planes_cache_is_served),
 		ADOPT_TEST(a_later_life_goes_on_with_the_visits),
 		ADOPT_TEST(the_old_goes_only_when_every_worker_left_it),

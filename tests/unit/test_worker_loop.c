@@ -100,6 +100,28 @@ static void takes_what_is_published(void **)
 	assert_true(atomic_load(&worker.lane->seen_epoch) == EPOCH_OFFLINE);
 }
 
+// It takes tables meanwhile, but has not begun to beat when it is let go.
+static void a_worker_on_hold_takes_tables_alone(void **)
+{
+	for (unsigned ends_on_hold = 0; ends_on_hold < 2; ends_on_hold++) {
+		atomic_store(&worker.stop, 0);
+		atomic_store(&worker.hold, 1);
+		atomic_store(&worker.next_tables, &tables[0]);
+		atomic_store(&worker.next_epoch, &epoch[0]);
+		atomic_store(&worker.lane->heartbeat_ms, 0);
+		start(POLL_BUSY);
+		EVENTUALLY(atomic_load(&worker.epoch_in_use) == &epoch[0]);
+		atomic_store(&worker.next_tables, &tables[1]);
+		EVENTUALLY(atomic_load(&worker.tables_in_use) == &tables[1]);
+		assert_true(atomic_load(&worker.lane->heartbeat_ms) == 0);
+		if (!ends_on_hold) {
+			atomic_store(&worker.hold, 0);
+			EVENTUALLY(atomic_load(&worker.lane->heartbeat_ms) > 0);
+		}
+		stop();
+	}
+}
+
 static void an_idle_worker_sleeps_offline_and_delays_nobody(void **)
 {
 	atomic_store(&worker.next_epoch, &epoch[0]);
@@ -175,6 +197,7 @@ int main(void)
 		LOOP_TEST(a_watch_has_an_end),
 		LOOP_TEST(follows_a_suspend),
 		LOOP_TEST(takes_what_is_published),
+		LOOP_TEST(a_worker_on_hold_takes_tables_alone),
 		LOOP_TEST(an_idle_worker_sleeps_offline_and_delays_nobody),
 		LOOP_TEST(a_busy_worker_stays_online_and_quiescent),
 	};
