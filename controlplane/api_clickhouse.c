@@ -42,6 +42,10 @@ static void sender_out(
 	json_out_text(o, n, "state", clickhouse_state_text(s));
 	json_out_text(o, n, "why", why_text(s));
 	json_out_count(o, n, "retry_in_ms", s->retry_in_ms);
+	json_out_text(o, n, "url", s->url);
+	json_out_count(o, n, "url_number", s->url_at);
+	json_out_count(o, n, "urls", s->urls);
+	json_out_count(o, n, "failovers", s->failovers);
 	json_out_text(o, n, "server_version", version);
 	json_out_bool(o, n, "distributed", s->is_distributed);
 	json_out_bool(o, n, "deduplicates", s->dedups);
@@ -57,6 +61,8 @@ static void sender_out(
 	json_out_count(o, n, "partial_rows", s->partial_rows);
 	json_out_count(o, n, "partial_weight", s->partial_weight);
 	json_out_count(o, n, "repeated_inserts", s->repeated_chunks);
+	json_out_count(o, n, "uncertain_rows", s->uncertain_rows);
+	json_out_count(o, n, "uncertain_weight", s->uncertain_weight);
 	json_out_count(o, n, "refused_in_a_row", s->refused_in_a_row);
 	json_out_count(o, n, "cut_inserts", s->cut_chunks);
 	json_out_count(o, n, "recoded_inserts", s->recoded_chunks);

@@ -7,14 +7,26 @@
 #include "sink_thread.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <weir/clock.h>
 
-static void sinks_out(struct json_out *o, struct json_node *root, const struct querylog_status *s)
+// The server of the sink, where it has one and sends there itself.
+static void server_out(struct json_out *o, struct json_node *n, const char *sink, struct api *a)
+{
+	struct clickhouse_status s = {0};
+	if (a->deps.clickhouse && strcmp(sink, "clickhouse") == 0)
+		clickhouse_status(a->deps.clickhouse, &s);
+	json_out_text(o, n, "server", s.sender.url);
+}
+
+static void sinks_out(
+	struct json_out *o, struct json_node *root, const struct querylog_status *s, struct api *a)
 {
 	struct json_node *list = json_out_array(o, root, "sinks");
 	for (unsigned i = 0; i < s->sink_count; i++) {
 		struct json_node *n = json_out_object(o, list, NULL);
 		json_out_text(o, n, "name", s->sink[i].name);
+		server_out(o, n, s->sink[i].name, a);
 		json_out_count(o, n, "rows", s->sink[i].rows);
 		json_out_count(o, n, "weight", s->sink[i].weight);
 		json_out_count(o, n, "folded_rows", s->sink[i].folded_rows);
@@ -91,7 +103,7 @@ static void log_out(struct json_out *o, struct json_node *n, struct api *a)
 	json_out_count(o, n, "batches", s.batches);
 	json_out_count(o, n, "batches_cap", QUERYLOG_BATCHES_MAX);
 	json_out_count(o, n, "batch_bytes", s.batch_bytes);
-	sinks_out(o, n, &s);
+	sinks_out(o, n, &s, a);
 	outputs_out(o, n, a);
 	api_tail_out(o, n, a);
 }

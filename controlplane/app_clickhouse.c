@@ -37,14 +37,15 @@ static void settings_of(struct app *a, const struct config *c,
 	const struct config_query_log_clickhouse *s = &c->query_log.clickhouse,
 						 *started = &a->started->query_log.clickhouse;
 	*out = (struct clickhouse_settings){
-		.client = {.url = s->url,
-			.user = s->user,
+		.client = {.user = s->user,
 			.password = s->password ? s->password : "",
 			.post = {.server_count = app_name_servers(c, server),
 				.servers = server,
 				.single = &a->http_single,
 				.ca_file = started->ca_file}},
 		.flush_ms = s->flush_ms};
+	for (unsigned i = 0; i < s->url_count; i++)
+		out->client.urls[i] = s->urls[i];
 	schema_of(s, &out->schema);
 }
 
@@ -54,7 +55,7 @@ int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX])
 	const struct config_query_log_clickhouse *s = &c->query_log.clickhouse;
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
 	char folder[PATH_MAX];
-	if (!*s->url)
+	if (!s->url_count)
 		return 0;
 	if (*s->spool_directory)
 		snprintf(folder, sizeof folder, "%s", s->spool_directory);
@@ -79,9 +80,10 @@ static bool is_same(const struct clickhouse_settings *a, const struct clickhouse
 {
 	const struct clickhouse_client_settings *x = &a->client, *y = &b->client;
 	const struct clickhouse_schema_settings *s = &a->schema, *t = &b->schema;
-	bool same = strcmp(x->url, y->url) == 0 && strcmp(x->user, y->user) == 0
-		    && strcmp(x->password, y->password) == 0
+	bool same = strcmp(x->user, y->user) == 0 && strcmp(x->password, y->password) == 0
 		    && x->post.server_count == y->post.server_count;
+	for (unsigned i = 0; same && (x->urls[i] || y->urls[i]); i++)
+		same = x->urls[i] && y->urls[i] && strcmp(x->urls[i], y->urls[i]) == 0;
 	for (unsigned i = 0; same && i < x->post.server_count; i++)
 		same = memcmp(&x->post.servers[i], &y->post.servers[i], sizeof x->post.servers[i])
 		       == 0;
@@ -96,7 +98,7 @@ int app_clickhouse_reload(struct app *a, const struct config *before, const stru
 	struct socket_address server[2][CONFIG_UPSTREAMS_MAX];
 	struct clickhouse_settings was, is;
 	// Without a URL there, or here, it needs a restart, which the reload says.
-	if (!a->clickhouse || !*c->query_log.clickhouse.url)
+	if (!a->clickhouse || !c->query_log.clickhouse.url_count)
 		return 0;
 	settings_of(a, before, server[0], &was);
 	settings_of(a, c, server[1], &is);

@@ -228,6 +228,7 @@ static int sender_open(struct clickhouse *c, const struct clickhouse_settings *s
 		.retry_max_ms = s->retry_max_ms ? s->retry_max_ms : CLICKHOUSE_RETRY_MAX_MS,
 		.settle_ms = s->settle_ms ? s->settle_ms : CLICKHOUSE_SETTLE_MS,
 		.tidy_ms = s->tidy_ms ? s->tidy_ms : CLICKHOUSE_TIDY_MS,
+		.hold_ms = s->hold_ms ? s->hold_ms : CLICKHOUSE_HOLD_MS,
 		.unix_s = s->unix_s};
 	return clickhouse_sender_open(&c->sender, &settings);
 }

@@ -24,6 +24,7 @@ enum {
 	CLICKHOUSE_RETRY_MAX_MS = 30000,
 	CLICKHOUSE_SETTLE_MS = 2000,
 	CLICKHOUSE_TIDY_MS = 60000,
+	CLICKHOUSE_HOLD_MS = 60000,
 };
 
 struct clickhouse_settings {
@@ -35,7 +36,7 @@ struct clickhouse_settings {
 	unsigned flush_ms;
 	// 0, NULL: as above. For tests.
 	uint64_t memory_max_bytes, run;
-	unsigned retry_min_ms, retry_max_ms, settle_ms, tidy_ms, stop_ms;
+	unsigned retry_min_ms, retry_max_ms, settle_ms, tidy_ms, stop_ms, hold_ms;
 	int64_t (*unix_s)(void);
 };
 

@@ -13,7 +13,8 @@ enum { QUERY_MAX = 8192 };
 struct clickhouse_client {
 	struct http_post *post;
 	unsigned ask_ms, insert_ms;
-	char url[CLICKHOUSE_URL_MAX];                                           // ends in "/"
+	unsigned urls, at;
+	char url[CLICKHOUSE_URLS_MAX][CLICKHOUSE_URL_MAX];                      // end in "/"
 	char user[CLICKHOUSE_SECRET_MAX + 32], key[CLICKHOUSE_SECRET_MAX + 32]; // header lines
 	struct http_post_reply reply;
 };
@@ -21,10 +22,12 @@ struct clickhouse_client {
 int clickhouse_client_open(
 	struct clickhouse_client **out, const struct clickhouse_client_settings *s)
 {
-	size_t len = strlen(s->url);
-	if (!len || len + 2 > CLICKHOUSE_URL_MAX || strlen(s->user) >= CLICKHOUSE_SECRET_MAX
+	if (!s->urls[0] || strlen(s->user) >= CLICKHOUSE_SECRET_MAX
 		|| strlen(s->password) >= CLICKHOUSE_SECRET_MAX)
 		return -EINVAL;
+	for (unsigned i = 0; i < CLICKHOUSE_URLS_MAX && s->urls[i]; i++)
+		if (!*s->urls[i] || strlen(s->urls[i]) + 2 > CLICKHOUSE_URL_MAX)
+			return -EINVAL;
 	struct clickhouse_client *c = calloc(1, sizeof *c);
 	if (!c)
 		return -ENOMEM;
@@ -35,7 +38,11 @@ int clickhouse_client_open(
 	}
 	c->ask_ms = s->ask_ms ? s->ask_ms : CLICKHOUSE_ASK_MS;
 	c->insert_ms = s->insert_ms ? s->insert_ms : CLICKHOUSE_INSERT_MS;
-	snprintf(c->url, sizeof c->url, "%s%s", s->url, s->url[len - 1] == '/' ? "" : "/");
+	for (; c->urls < CLICKHOUSE_URLS_MAX && s->urls[c->urls]; c->urls++) {
+		const char *url = s->urls[c->urls];
+		snprintf(c->url[c->urls], sizeof c->url[0], "%s%s", url,
+			url[strlen(url) - 1] == '/' ? "" : "/");
+	}
 	snprintf(c->user, sizeof c->user, "X-ClickHouse-User: %s", s->user);
 	if (*s->password)
 		snprintf(c->key, sizeof c->key, "X-ClickHouse-Key: %s", s->password);
@@ -50,6 +57,21 @@ void clickhouse_client_close(struct clickhouse_client *c)
 	http_post_close(c->post);
 	explicit_bzero(c->key, sizeof c->key);
 	free(c);
+}
+
+unsigned clickhouse_client_urls(const struct clickhouse_client *c)
+{
+	return c->urls;
+}
+
+void clickhouse_client_use(struct clickhouse_client *c, unsigned url)
+{
+	c->at = url;
+}
+
+const char *clickhouse_client_url(const struct clickhouse_client *c)
+{
+	return c->url[c->at];
 }
 
 // FNV-1a: boxes of one table have ids of their own, which is all that is asked of it.
@@ -120,7 +142,7 @@ enum clickhouse_end clickhouse_answer_read(
 enum clickhouse_end clickhouse_ask(
 	struct clickhouse_client *c, const char *sql, struct clickhouse_answer *out)
 {
-	const struct http_post_request request = {.url = c->url,
+	const struct http_post_request request = {.url = c->url[c->at],
 		.header = {c->user, *c->key ? c->key : NULL},
 		.body = sql,
 		.len = strlen(sql),
@@ -135,7 +157,7 @@ enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *s
 {
 	char url[QUERY_MAX], escaped[QUERY_MAX], coding[64];
 	int len = http_url_escape(sql, escaped, sizeof escaped) ? snprintf(url, sizeof url,
-			  "%s?query=%s&query_id=%s%s", c->url, escaped, id, parameters)
+			  "%s?query=%s&query_id=%s%s", c->url[c->at], escaped, id, parameters)
 								: -1;
 	if (len < 0 || (size_t)len >= sizeof url) {
 		*out = (struct clickhouse_answer){.text = "", .why = "the statement is too long"};

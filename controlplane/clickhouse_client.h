@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Statements and inserts to a ClickHouse server over its HTTP interface, one after the other.
+// Statements and inserts to a ClickHouse server over its HTTP interface, one after the other. Of
+// several URLs one is in use at a time; which one is for the owner to say.
 //
 // User and password go in headers, never in the URL. What the server says is cut, and escaped
 // before it is kept as a reason. Waits CLICKHOUSE_ASK_MS for a statement and CLICKHOUSE_INSERT_MS
@@ -11,19 +12,22 @@
 #include "clickhouse_file.h"
 #include "http_post.h"
 
+#include <weir/config.h>
+
 enum {
 	CLICKHOUSE_ASK_MS = 10000,
 	CLICKHOUSE_INSERT_MS = 30000,
 	CLICKHOUSE_NAME_MAX = 64, // of a database or table, its NUL included
 	CLICKHOUSE_SECRET_MAX = 256,
 	CLICKHOUSE_URL_MAX = 512,
+	CLICKHOUSE_URLS_MAX = CONFIG_CLICKHOUSE_URLS_MAX,
 	CLICKHOUSE_SQL_MAX = 8192,
 	CLICKHOUSE_WHY_MAX = 200,
 	CLICKHOUSE_QUERY_ID_MAX = 96,
 };
 
 struct clickhouse_client_settings {
-	const char *url; // "http://host:8123", without query and user
+	const char *urls[CLICKHOUSE_URLS_MAX + 1]; // "http://host:8123"; NULL behind the last
 	const char *user, *password;
 	struct http_post_settings post;
 	unsigned ask_ms, insert_ms; // 0: as above
@@ -32,8 +36,13 @@ struct clickhouse_client_settings {
 struct clickhouse_client;
 
 ATTR_MUST_CHECK int clickhouse_client_open(struct clickhouse_client **out,
-	const struct clickhouse_client_settings *s);       // -ENOMEM, -EINVAL
-void clickhouse_client_close(struct clickhouse_client *c); // NULL is fine
+	const struct clickhouse_client_settings *s);                // -ENOMEM, -EINVAL
+void clickhouse_client_close(struct clickhouse_client *c);          // NULL is fine
+unsigned clickhouse_client_urls(const struct clickhouse_client *c); // how many
+// From now on that URL is asked; the first one at the start. The connection to another one ends
+// when there is one to this.
+void clickhouse_client_use(struct clickhouse_client *c, unsigned url);
+const char *clickhouse_client_url(const struct clickhouse_client *c); // in use; ends in "/"
 
 enum clickhouse_end {
 	CLICKHOUSE_DONE,
@@ -47,7 +56,10 @@ enum {
 	CLICKHOUSE_NO_COLUMN = 16,
 	CLICKHOUSE_NO_TABLE = 60,
 	CLICKHOUSE_NO_DATABASE = 81,
+	CLICKHOUSE_WRONG_PASSWORD = 193,
+	CLICKHOUSE_REQUIRED_PASSWORD = 194,
 	CLICKHOUSE_IS_RUNNING = 216,
+	CLICKHOUSE_AUTHENTICATION_FAILED = 516,
 };
 
 struct clickhouse_answer {

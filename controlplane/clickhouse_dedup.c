@@ -49,12 +49,43 @@ static enum clickhouse_end spread_ask(struct clickhouse_schema *s, struct clickh
 	return end;
 }
 
+// Replicas have one path in ZooKeeper or Keeper. Two clusters may have the same path: the node
+// below it was made by one transaction, at one time.
+static enum clickhouse_end replicated_ask(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
+{
+	char path[CLICKHOUSE_REPLICATED_MAX / 2], quoted[CLICKHOUSE_REPLICATED_MAX + 4];
+	struct clickhouse_sql q = {.len = 0};
+	clickhouse_sql_add(&q,
+		"SELECT zookeeper_path FROM system.replicas WHERE database = '%s' AND table = '%s'",
+		s->settings.database, s->settings.table);
+	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
+	size_t len = end == CLICKHOUSE_DONE ? strcspn(out->text, "\n") : 0;
+	if (!len || len >= sizeof path || memchr(out->text, '\\', len))
+		return end;
+	snprintf(path, sizeof path, "%.*s", (int)len, out->text);
+	if (!clickhouse_quote(path, quoted, sizeof quoted))
+		return end;
+	q.len = 0;
+	clickhouse_sql_add(&q,
+		"SELECT czxid, toUInt32(ctime) FROM system.zookeeper WHERE path = %s"
+		" AND name = 'metadata'",
+		quoted);
+	end = clickhouse_ask(c, q.text, out);
+	len = end == CLICKHOUSE_DONE ? strcspn(out->text, "\n") : 0;
+	if (len)
+		snprintf(s->replicated, sizeof s->replicated, "%s %.*s", path,
+			len < 100 ? (int)len : 100, out->text);
+	return end;
+}
+
 enum clickhouse_end clickhouse_dedup_look(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
 {
 	struct clickhouse_sql q = {.len = 0};
 	enum clickhouse_end end = CLICKHOUSE_DONE;
 	s->dedups = false;
+	s->replicated[0] = '\0';
 	if (s->version < CLICKHOUSE_HAS_TOKEN)
 		return end;
 	if (s->is_distributed)
@@ -67,5 +98,7 @@ enum clickhouse_end clickhouse_dedup_look(
 	if (end == CLICKHOUSE_DONE && q.len)
 		end = clickhouse_ask(c, q.text, out);
 	s->dedups = end == CLICKHOUSE_DONE && q.len && out->text[0] == '1';
+	if (s->dedups && s->has_peers && !s->is_distributed)
+		end = replicated_ask(s, c, out);
 	return end == CLICKHOUSE_REFUSED && out->code ? CLICKHOUSE_DONE : end;
 }

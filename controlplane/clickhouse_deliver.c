@@ -12,7 +12,12 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum { HTTP_TOO_LARGE = 413, PARAMETERS_MAX = 256 };
+enum {
+	HTTP_UNAUTHORIZED = 401,
+	HTTP_FORBIDDEN = 403,
+	HTTP_TOO_LARGE = 413,
+	PARAMETERS_MAX = 256,
+};
 
 // What became of one chunk so far.
 struct delivery {
@@ -20,11 +25,15 @@ struct delivery {
 	const char *box;
 	bool has_layout; // its columns are not ours, but these
 	struct clickhouse_layout layout;
-	enum clickhouse_step step;        // was tried last
-	bool must_ask;                    // the server may have it
-	bool is_too_large;                // was said, by an answer that came whole or not
-	bool is_foreign;                  // the table has no such columns
-	bool is_unreadable;               // its body is not what it says
+	enum clickhouse_step step;       // was tried last
+	struct clickhouse_places places; // servers that may have it
+	unsigned renewals;               // of the sender's settings, when they were found out
+	unsigned failed_at;              // the URL, from 1 on, that did not say it took it; 0: none
+	bool moves;                      // the next server's turn, which is no failure of this one
+	bool is_uncertain;               // another server may have it too
+	bool is_too_large;               // was said, by an answer that came whole or not
+	bool is_foreign;                 // the table has no such columns
+	bool is_unreadable;              // its body is not what it says
 	uint64_t missing, missing_weight; // rows that the server has not, and never gets
 	uint64_t tried_ms;                // when it was sent first, in this life; 0: not yet
 	unsigned body_tries;              // that ended with a word about the body
@@ -56,7 +65,7 @@ static enum clickhouse_end count_ask(struct clickhouse_sender *s, const struct d
 		return CLICKHOUSE_UNCLEAR;
 	}
 	if (end == CLICKHOUSE_DONE) {
-		clickhouse_schema_count(&s->schema, d->box, what, sql);
+		clickhouse_schema_count(&s->here->schema, d->box, what, sql);
 		end = number_ask(s, sql, rows, a);
 	}
 	return end;
@@ -74,7 +83,7 @@ static enum found find(struct clickhouse_sender *s, const struct delivery *d, ui
 			return FOUND_ERROR;
 		if (*rows >= d->parcel->what.rows)
 			return FOUND_ALL;
-		uint64_t settled_ms = clock_mono_ms() - s->contact_ms;
+		uint64_t settled_ms = clock_mono_ms() - s->here->contact_ms;
 		if (settled_ms >= s->settings.settle_ms)
 			return *rows ? FOUND_SOME : FOUND_NONE;
 		if (s->stop || s->is_closing || s->is_renewed) {
@@ -89,7 +98,7 @@ static enum found find(struct clickhouse_sender *s, const struct delivery *d, ui
 // Some rows of the chunk are there. False: the others are lost.
 static bool may_repeat(const struct clickhouse_sender *s, const struct delivery *d)
 {
-	return s->schema.dedups && d->tried_ms
+	return s->here->schema.dedups && d->tried_ms
 	       && clock_mono_ms() - d->tried_ms < CLICKHOUSE_TOKEN_MS && !d->is_too_large;
 }
 
@@ -130,8 +139,8 @@ static enum clickhouse_end insert(
 	char sql[CLICKHOUSE_SQL_MAX], id[CLICKHOUSE_QUERY_ID_MAX], parameters[PARAMETERS_MAX];
 	const struct clickhouse_parcel *p = d->parcel;
 	clickhouse_query_id(d->box, &p->what.chunk, id);
-	clickhouse_schema_insert(&s->schema, d->has_layout ? &d->layout : NULL, sql);
-	clickhouse_schema_parameters(&s->schema, id, parameters, sizeof parameters);
+	clickhouse_schema_insert(&s->here->schema, d->has_layout ? &d->layout : NULL, sql);
+	clickhouse_schema_parameters(&s->here->schema, id, parameters, sizeof parameters);
 	enum clickhouse_end end =
 		clickhouse_insert(s->client, sql, id, parameters, &p->what, p->body, a);
 	clickhouse_sender_heard(s, a);
@@ -147,12 +156,13 @@ static enum clickhouse_end layout_ask(
 	if (!d->has_layout)
 		return CLICKHOUSE_DONE;
 	d->step = CLICKHOUSE_STEP_COLUMNS;
-	enum clickhouse_end end = clickhouse_schema_has(&s->schema, s->client, &d->layout, &has, a);
+	enum clickhouse_end end =
+		clickhouse_schema_has(&s->here->schema, s->client, &d->layout, &has, a);
 	clickhouse_sender_heard(s, a);
 	if (end != CLICKHOUSE_DONE || has == CLICKHOUSE_ALL_THERE)
 		return end;
 	if (has == CLICKHOUSE_NONE_THERE) {
-		s->is_ready = false;
+		s->here->is_ready = false;
 		snprintf(a->why, sizeof a->why, "the table has gone");
 		return CLICKHOUSE_REFUSED;
 	}
@@ -166,7 +176,7 @@ static enum clickhouse_end coding_fit(
 	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
 {
 	struct clickhouse_parcel *p = d->parcel;
-	enum clickhouse_coding known = clickhouse_schema_coding(&s->schema);
+	enum clickhouse_coding known = clickhouse_schema_coding(&s->here->schema);
 	if (p->what.coding == CLICKHOUSE_GZIP || p->what.coding == known)
 		return CLICKHOUSE_DONE;
 	d->step = CLICKHOUSE_STEP_CODING;
@@ -196,7 +206,46 @@ static bool is_alone_too_large(const struct delivery *d)
 	       && (d->is_too_large || d->broken_tries >= CLICKHOUSE_ALONE_TRIES);
 }
 
-// One try. d->must_ask: whether the server may have it.
+// The server may have the chunk: it is asked. False: *end says what else than to send it.
+static bool is_asked(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end *end,
+	struct clickhouse_answer *a)
+{
+	d->step = CLICKHOUSE_STEP_COUNT;
+	if (!is_to_be_sent(s, d, end, a))
+		return false;
+	clickhouse_places_set_here(&d->places, s, false);
+	d->step = CLICKHOUSE_STEP_SIZE;
+	*end = CLICKHOUSE_REFUSED;
+	if (is_cut_due(d) || is_alone_too_large(d))
+		return false;
+	d->moves = s->urls > 1 && d->failed_at == clickhouse_sender_at(s) + 1;
+	d->failed_at = 0;
+	return !d->moves;
+}
+
+// Who does not let the user in has not looked at the rows.
+static bool is_kept_out(const struct clickhouse_answer *a)
+{
+	return a->status == HTTP_UNAUTHORIZED || a->status == HTTP_FORBIDDEN
+	       || a->code == CLICKHOUSE_WRONG_PASSWORD || a->code == CLICKHOUSE_REQUIRED_PASSWORD
+	       || a->code == CLICKHOUSE_AUTHENTICATION_FAILED;
+}
+
+// What the server in use may have of the chunk by what it said, or did not say, of the insert.
+static void insert_judge(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end end,
+	const struct clickhouse_answer *a)
+{
+	bool is_open = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
+	d->is_too_large = is_open && a->status == HTTP_TOO_LARGE;
+	d->broken_tries = a->is_broken ? d->broken_tries + 1 : 0;
+	// Whoever says that, in a whole answer, did not pass it on.
+	if (end == CLICKHOUSE_REFUSED && (d->is_too_large || is_kept_out(a)))
+		is_open = false;
+	clickhouse_places_set_here(&d->places, s, is_open);
+	d->failed_at = is_open ? clickhouse_sender_at(s) + 1 : 0;
+}
+
+// One try.
 static enum clickhouse_end attempt(
 	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
 {
@@ -206,15 +255,14 @@ static enum clickhouse_end attempt(
 		end = layout_ask(s, d, a);
 	if (end != CLICKHOUSE_DONE)
 		return end;
-	if (d->must_ask) {
-		d->step = CLICKHOUSE_STEP_COUNT;
-		if (!is_to_be_sent(s, d, &end, a))
-			return end;
-		d->must_ask = false;
-		d->step = CLICKHOUSE_STEP_SIZE;
-		if (is_cut_due(d) || is_alone_too_large(d))
-			return CLICKHOUSE_REFUSED;
+	if (clickhouse_places_is_here(&d->places, s) && !is_asked(s, d, &end, a))
+		return end;
+	bool is_uncertain;
+	if (!clickhouse_places_may_send(&d->places, s, d->tried_ms, &is_uncertain)) {
+		d->moves = true;
+		return CLICKHOUSE_UNCLEAR;
 	}
+	d->is_uncertain |= is_uncertain;
 	end = coding_fit(s, d, a);
 	if (end != CLICKHOUSE_DONE)
 		return end;
@@ -222,12 +270,7 @@ static enum clickhouse_end attempt(
 	if (!d->tried_ms)
 		d->tried_ms = clock_mono_ms();
 	end = insert(s, d, a);
-	d->must_ask = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
-	d->is_too_large = d->must_ask && a->status == HTTP_TOO_LARGE;
-	d->broken_tries = a->is_broken ? d->broken_tries + 1 : 0;
-	// Whoever says that, in a whole answer, did not pass it on.
-	if (d->is_too_large && end == CLICKHOUSE_REFUSED)
-		d->must_ask = false;
+	insert_judge(s, d, end, a);
 	return end;
 }
 
@@ -292,7 +335,7 @@ static bool cut(struct clickhouse_sender *s, struct delivery *d)
 		}
 	}
 	if (ret) {
-		clickhouse_sender_failed(s, CLICKHOUSE_STEP_SIZE, strerror(-ret));
+		clickhouse_sender_failed(s, CLICKHOUSE_STEP_SIZE, strerror(-ret), false);
 		return false;
 	}
 	uint64_t n = ++s->now.cut_chunks;
@@ -311,6 +354,16 @@ static void taken(struct clickhouse_sender *s, const struct delivery *d)
 	s->now.chunks++;
 	s->now.refused_in_a_row = 0;
 	s->now.sent_unix_s = (uint64_t)time(NULL);
+	unsigned at = clickhouse_sender_at(s) + 1;
+	s->now.failovers += s->taken_at && s->taken_at != at;
+	s->taken_at = at;
+	if (d->is_uncertain) {
+		s->now.uncertain_rows += p->what.rows;
+		s->now.uncertain_weight += p->what.weight;
+		log_warning("clickhouse: %u rows may be at two servers: the one that was sent them"
+			    " first did not say within %u s whether it has them",
+			p->what.rows, s->settings.hold_ms / 1000);
+	}
 	rows_grow(s);
 	clickhouse_sender_succeeded(s);
 	clickhouse_outbox_done(s->settings.outbox, p);
@@ -324,20 +377,28 @@ static bool settle(struct clickhouse_sender *s, struct delivery *d, enum clickho
 		clickhouse_outbox_refuse(s->settings.outbox, d->parcel);
 		return true;
 	}
-	if (is_alone_too_large(d) && !d->must_ask) {
+	if (d->moves) {
+		d->moves = false;
+		clickhouse_sender_next(s);
+		return false;
+	}
+	if (is_alone_too_large(d) && !d->places.may_have) {
 		s->now.too_large_rows++;
 		give_up(s, d);
 		return true;
 	}
-	if (is_cut_due(d) && !d->must_ask)
+	if (is_cut_due(d) && !d->places.may_have)
 		return cut(s, d);
 	s->now.unclear += end == CLICKHOUSE_UNCLEAR;
-	clickhouse_sender_failed(s, d->step, a->why);
+	// With several URLs the server is asked what it has of the chunk before the next one's
+	// turn.
+	clickhouse_sender_failed(s, d->step, a->why,
+		s->urls > 1 && d->step == CLICKHOUSE_STEP_INSERT && d->failed_at);
 	// A question that fails by such a code, as on a damaged part, says nothing about the body.
 	if (end != CLICKHOUSE_REFUSED || d->step != CLICKHOUSE_STEP_INSERT || !is_about_body(a))
 		return false;
 	if (d->parcel->what.coding != CLICKHOUSE_GZIP)
-		s->is_ready = false; // another server, of another version?
+		s->here->is_ready = false; // another server, of another version?
 	if (++d->body_tries < CLICKHOUSE_BODY_TRIES)
 		return false;
 	s->now.refused_in_a_row++;
@@ -351,7 +412,9 @@ bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p
 	struct clickhouse_answer a;
 	struct delivery d = {.parcel = p,
 		.box = p->origin ? p->origin->box : s->settings.box,
-		.must_ask = p->what.chunk.run != s->settings.run};
+		.renewals = s->renewals};
+	uint64_t run = p->what.chunk.run;
+	clickhouse_places_begin(&d.places, s, run);
 	d.has_layout = p->origin && strcmp(p->origin->columns, clickhouse_layout_own) != 0;
 	// The file's reader has accepted it.
 	if (d.has_layout
@@ -362,8 +425,12 @@ bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p
 	}
 	for (;;) {
 		clickhouse_sender_renew(s);
+		if (d.renewals != s->renewals && d.places.may_have)
+			clickhouse_places_all(&d.places, s);
+		d.renewals = s->renewals;
 		enum clickhouse_end end = attempt(s, &d, &a);
 		if (end == CLICKHOUSE_DONE) {
+			s->settled_run = run;
 			taken(s, &d);
 			return true;
 		}
@@ -371,9 +438,13 @@ bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p
 			return false;
 		if (s->is_renewed)
 			continue;
-		if (settle(s, &d, end, &a))
+		if (settle(s, &d, end, &a)) {
+			s->settled_run = run;
 			return true;
+		}
+		if (!s->wait_ms)
+			continue;
 		clickhouse_outbox_failed(s->settings.outbox, p);
-		clickhouse_sender_pause(s, s->backoff_ms);
+		clickhouse_sender_pause(s, s->wait_ms);
 	}
 }

@@ -30,7 +30,7 @@
 #include "clickhouse_layout.h"
 #include "retention.h"
 
-enum { CLICKHOUSE_BOX_TEXT = 64 };
+enum { CLICKHOUSE_BOX_TEXT = 64, CLICKHOUSE_REPLICATED_MAX = 320 };
 
 struct clickhouse_schema_settings {
 	char database[CLICKHOUSE_NAME_MAX], table[CLICKHOUSE_NAME_MAX]; // identifiers, checked
@@ -58,9 +58,11 @@ struct clickhouse_schema {
 	uint64_t limits_at_ms; // when they are asked for again
 	unsigned version;      // of the server, 1816 for 18.16; 0: not known
 	bool is_distributed;
-	bool dedups;                 // every table that holds rows knows blocks by their tokens
-	uint64_t bytes;              // that rows took when last looked
-	uint64_t dropped_partitions; // in all
+	bool has_peers; // the sender has other servers as well
+	bool dedups;    // every table that holds rows knows blocks by their tokens
+	char replicated[CLICKHOUSE_REPLICATED_MAX]; // same text: same table; "": not known
+	uint64_t bytes;                             // that rows took when last looked
+	uint64_t dropped_partitions;                // in all
 };
 
 // Makes what lacks. Not CLICKHOUSE_DONE: out->why.

@@ -15,13 +15,18 @@ enum { TAKE_MS = 200 };
 static void show(struct clickhouse_sender *s)
 {
 	s->now.retry_at_ms = s->retry_at_ms;
-	s->now.version = s->schema.version;
-	s->now.is_distributed = s->schema.is_distributed;
-	s->now.dedups = s->schema.dedups;
-	s->now.table_bytes = s->schema.bytes;
-	s->now.dropped_partitions = s->schema.dropped_partitions;
-	s->now.limits = s->schema.limits;
-	s->now.clock_ahead_s = s->schema.clock_ahead_s;
+	s->now.version = s->here->schema.version;
+	s->now.is_distributed = s->here->schema.is_distributed;
+	s->now.dedups = s->here->schema.dedups;
+	s->now.table_bytes = s->here->schema.bytes;
+	s->now.dropped_partitions = 0;
+	for (unsigned i = 0; i < s->urls; i++)
+		s->now.dropped_partitions += s->server[i].schema.dropped_partitions;
+	s->now.urls = s->urls;
+	s->now.url_at = clickhouse_sender_at(s) + 1;
+	snprintf(s->now.url, sizeof s->now.url, "%s", clickhouse_client_url(s->client));
+	s->now.limits = s->here->schema.limits;
+	s->now.clock_ahead_s = s->here->schema.clock_ahead_s;
 	pthread_mutex_lock(&s->lock);
 	s->shown = s->now;
 	pthread_mutex_unlock(&s->lock);
@@ -42,20 +47,45 @@ void clickhouse_sender_pause(struct clickhouse_sender *s, uint64_t ms)
 void clickhouse_sender_heard(struct clickhouse_sender *s, const struct clickhouse_answer *a)
 {
 	if (!a->status) {
-		s->contact_ms = 0;
-		s->is_ready = false;
+		s->here->contact_ms = 0;
+		s->here->is_ready = false;
 	} else if (a->status != 200 && !a->code) {
-		s->contact_ms = 0;
-	} else if (!s->contact_ms) {
-		s->contact_ms = clock_mono_ms();
+		s->here->contact_ms = 0;
+	} else if (!s->here->contact_ms) {
+		s->here->contact_ms = clock_mono_ms();
 	}
 	if (a->code == CLICKHOUSE_NO_TABLE || a->code == CLICKHOUSE_NO_DATABASE
 		|| a->code == CLICKHOUSE_NO_COLUMN)
-		s->is_ready = false;
+		s->here->is_ready = false;
+}
+
+void clickhouse_sender_use(struct clickhouse_sender *s, unsigned url)
+{
+	s->here->contact_ms = 0; // what happens there meanwhile is not seen
+	s->here = &s->server[url];
+	s->here->contact_ms = 0;
+	clickhouse_client_use(s->client, url);
+	if (s->here->is_ready)
+		atomic_store(&s->coding, clickhouse_schema_coding(&s->here->schema));
+}
+
+void clickhouse_sender_next(struct clickhouse_sender *s)
+{
+	s->wait_ms = 0;
+	if (++s->tried >= s->urls) {
+		s->tried = 0;
+		s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : s->settings.retry_min_ms;
+		if (s->backoff_ms > s->settings.retry_max_ms)
+			s->backoff_ms = s->settings.retry_max_ms;
+		s->wait_ms = s->backoff_ms;
+	}
+	s->retry_at_ms = clock_mono_ms() + s->wait_ms;
+	if (s->urls > 1)
+		clickhouse_sender_use(s, (clickhouse_sender_at(s) + 1) % s->urls);
 }
 
 void clickhouse_sender_failed(
-	struct clickhouse_sender *s, enum clickhouse_step step, const char *why)
+	struct clickhouse_sender *s, enum clickhouse_step step, const char *why, bool stays)
 {
 	static const char *const names[] = {
 		[CLICKHOUSE_STEP_SCHEMA] = "schema",
@@ -65,24 +95,31 @@ void clickhouse_sender_failed(
 		[CLICKHOUSE_STEP_CODING] = "coding",
 		[CLICKHOUSE_STEP_INSERT] = "insert",
 	};
-	s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : s->settings.retry_min_ms;
-	if (s->backoff_ms > s->settings.retry_max_ms)
-		s->backoff_ms = s->settings.retry_max_ms;
-	s->retry_at_ms = clock_mono_ms() + s->backoff_ms;
+	char text[CLICKHOUSE_WHY_MAX];
+	if (s->urls > 1)
+		snprintf(text, sizeof text, "%.64s: %.100s", clickhouse_client_url(s->client), why);
+	else
+		snprintf(text, sizeof text, "%.170s", why);
 	s->now.failures++;
 	if (!s->now.is_failing)
-		log_warning("clickhouse: %s: %s", names[step], why);
+		log_warning("clickhouse: %s: %s", names[step], text);
+	snprintf(s->now.why, sizeof s->now.why, "%.20s: %.170s", names[step], text);
 	s->now.is_failing = true;
 	s->now.is_up = false;
-	snprintf(s->now.why, sizeof s->now.why, "%.20s: %.170s", names[step], why);
+	s->wait_ms = 0;
+	if (!stays)
+		clickhouse_sender_next(s);
 	show(s);
 }
 
 void clickhouse_sender_succeeded(struct clickhouse_sender *s)
 {
-	if (s->now.is_failing)
+	if (s->now.is_failing && s->urls > 1)
+		log_info("clickhouse: %s is up", clickhouse_client_url(s->client));
+	else if (s->now.is_failing)
 		log_info("clickhouse: up again");
-	s->backoff_ms = 0;
+	s->backoff_ms = s->wait_ms = 0;
+	s->tried = 0;
 	s->now.is_failing = false;
 	s->now.is_up = true;
 	s->now.why[0] = '\0';
@@ -92,15 +129,30 @@ void clickhouse_sender_succeeded(struct clickhouse_sender *s)
 enum clickhouse_end clickhouse_sender_schema(
 	struct clickhouse_sender *s, struct clickhouse_answer *a)
 {
-	if (s->is_ready)
+	if (s->here->is_ready)
 		return CLICKHOUSE_DONE;
-	enum clickhouse_end end = clickhouse_schema_make(&s->schema, s->client, a);
+	enum clickhouse_end end = clickhouse_schema_make(&s->here->schema, s->client, a);
 	clickhouse_sender_heard(s, a);
 	if (end != CLICKHOUSE_DONE)
 		return end;
-	s->is_ready = true;
-	atomic_store(&s->coding, clickhouse_schema_coding(&s->schema));
+	s->here->is_ready = true;
+	atomic_store(&s->coding, clickhouse_schema_coding(&s->here->schema));
 	return end;
+}
+
+static void servers_begin(
+	struct clickhouse_sender *s, const struct clickhouse_schema_settings *schema)
+{
+	s->urls = clickhouse_client_urls(s->client);
+	s->here = s->server;
+	s->tried = s->taken_at = 0;
+	for (unsigned i = 0; i < s->urls; i++) {
+		s->server[i].schema.settings = *schema;
+		s->server[i].schema.box = s->settings.box;
+		s->server[i].schema.has_peers = s->urls > 1;
+		s->server[i].is_ready = false;
+		s->server[i].contact_ms = 0;
+	}
 }
 
 void clickhouse_sender_renew(struct clickhouse_sender *s)
@@ -111,12 +163,12 @@ void clickhouse_sender_renew(struct clickhouse_sender *s)
 	struct clickhouse_client *before = s->client;
 	s->client = s->next_client;
 	s->next_client = NULL;
-	s->schema.settings = s->next_schema;
+	servers_begin(s, &s->next_schema);
 	s->is_renewed = false;
 	pthread_mutex_unlock(&s->lock);
 	clickhouse_client_close(before);
-	s->is_ready = false;
-	s->contact_ms = s->backoff_ms = s->retry_at_ms = s->tidy_at_ms = 0;
+	s->renewals++;
+	s->backoff_ms = s->wait_ms = s->retry_at_ms = s->tidy_at_ms = 0;
 }
 
 static int64_t unix_now(const struct clickhouse_sender *s)
@@ -131,12 +183,12 @@ static void idle(struct clickhouse_sender *s)
 	struct clickhouse_answer a;
 	uint64_t now_ms = clock_mono_ms();
 	if (s->now.is_failing && now_ms >= s->retry_at_ms)
-		s->is_ready = false;
-	if (!s->is_ready && now_ms >= s->retry_at_ms) {
+		s->here->is_ready = false;
+	if (!s->here->is_ready && now_ms >= s->retry_at_ms) {
 		if (clickhouse_sender_schema(s, &a) == CLICKHOUSE_DONE)
 			clickhouse_sender_succeeded(s);
 		else if (!s->stop && !s->is_closing)
-			clickhouse_sender_failed(s, CLICKHOUSE_STEP_SCHEMA, a.why);
+			clickhouse_sender_failed(s, CLICKHOUSE_STEP_SCHEMA, a.why, false);
 	}
 	show(s);
 }
@@ -145,10 +197,11 @@ static void tidy(struct clickhouse_sender *s)
 {
 	struct clickhouse_answer a = {.status = 200};
 	uint64_t now_ms = clock_mono_ms();
-	if (!s->is_ready || now_ms < s->tidy_at_ms || s->is_closing)
+	if (!s->here->is_ready || now_ms < s->tidy_at_ms || s->is_closing)
 		return;
 	s->tidy_at_ms = now_ms + s->settings.tidy_ms;
-	if (clickhouse_schema_tidy(&s->schema, s->client, unix_now(s), &a) != CLICKHOUSE_DONE) {
+	if (clickhouse_schema_tidy(&s->here->schema, s->client, unix_now(s), &a)
+		!= CLICKHOUSE_DONE) {
 		s->now.tidy_failures++;
 		log_warning("clickhouse: could not drop expired partitions: %s", a.why);
 	}
@@ -219,15 +272,15 @@ int clickhouse_sender_open(
 	pthread_condattr_destroy(&attr);
 	s->settings = *settings;
 	atomic_store(&s->rows_max, CLICKHOUSE_ROWS_MAX);
-	s->schema.settings = settings->schema;
-	s->schema.box = settings->box;
 	struct clickhouse_client_settings client = settings->client;
 	client.post.stop = &s->stop;
 	int ret = clickhouse_client_open(&s->client, &client);
 	// What the caller's texts were is with the client now; they may go.
 	s->settings.client = (struct clickhouse_client_settings){0};
-	if (ret == 0)
+	if (ret == 0) {
+		servers_begin(s, &settings->schema);
 		ret = thread_start(s);
+	}
 	if (ret) {
 		sender_free(s);
 		return ret;

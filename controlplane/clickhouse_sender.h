@@ -32,6 +32,12 @@
 // taken the place of the one that was asked first, is compressed anew before it is sent. A word
 // about the body of one that such a server would not know makes the version be asked for again.
 //
+// Of several URLs one is in use until a try fails: then the next one is asked at once, and there is
+// a wait when all were asked. A chunk of which a server may have rows goes to no other server until
+// that one has said that it has none, but to another replica of its table, which knows the chunk's
+// token. After hold_ms without that word it goes to the next server, and its rows are counted as
+// uncertain.
+//
 // Rows of another build, from the spool, are sent by the names of their columns if the table has
 // these, else put aside (clickhouse_outbox_refuse).
 
@@ -52,7 +58,7 @@ struct clickhouse_sender_settings {
 	const char *box;
 	uint64_t run;
 	struct clickhouse_outbox *outbox;
-	unsigned retry_min_ms, retry_max_ms, settle_ms, tidy_ms;
+	unsigned retry_min_ms, retry_max_ms, settle_ms, tidy_ms, hold_ms;
 	int64_t (*unix_s)(void); // NULL: time(2)
 };
 
@@ -88,7 +94,11 @@ struct clickhouse_sender_status {
 	uint64_t cut_chunks;                   // too large, sent in two
 	uint64_t recoded_chunks;               // compressed anew for an older server
 	uint64_t too_large_rows;               // of refused_rows: too large alone
-	uint64_t sent_unix_s;                  // when the server last took a chunk; 0: never
+	uint64_t uncertain_rows, uncertain_weight; // that two servers may have
+	char url[CLICKHOUSE_URL_MAX];              // in use
+	unsigned url_at, urls;                     // its place in the list, from 1 on
+	uint64_t failovers;                        // chunks taken by another URL than the last one
+	uint64_t sent_unix_s;                      // when the server last took a chunk; 0: never
 	uint64_t tidy_failures, dropped_partitions, table_bytes;
 	struct clickhouse_limits limits;
 	int64_t clock_ahead_s; // of the newest rows; 0: the clocks are believed

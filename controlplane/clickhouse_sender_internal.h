@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the two files of the sender share: clickhouse_sender.c has its thread, clickhouse_deliver.c
-// the way of one chunk.
+// What the files of the sender share: clickhouse_sender.c has its thread, clickhouse_deliver.c the
+// way of one chunk, clickhouse_place.c the servers that may have it.
 
 #include "clickhouse_sender.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+
+struct clickhouse_server { // behind one URL
+	struct clickhouse_schema schema;
+	bool is_ready;       // the schema was made since contact
+	uint64_t contact_ms; // since when the server answers; 0: it does not
+};
 
 struct clickhouse_sender {
 	struct clickhouse_sender_settings settings;
@@ -25,11 +31,15 @@ struct clickhouse_sender {
 
 	// The thread's own.
 	struct clickhouse_client *client;
-	struct clickhouse_schema schema;
+	struct clickhouse_server server[CLICKHOUSE_URLS_MAX], *here; // here: in use
+	unsigned urls;                                               // how many there are
+	unsigned taken_at;    // the URL that took the last chunk, from 1 on; 0: none yet
+	unsigned tried;       // of them without a success, since the last wait
+	unsigned renewals;    // of the settings
+	uint64_t settled_run; // the earlier run of which a chunk was last dealt with; 0: none
 	struct clickhouse_sender_status now;
-	bool is_ready;       // the schema was made since contact
-	uint64_t contact_ms; // since when the server answers; 0: it does not
-	uint64_t backoff_ms, retry_at_ms, tidy_at_ms;
+	uint64_t backoff_ms, wait_ms; // wait_ms: before the next try, 0: none
+	uint64_t retry_at_ms, tidy_at_ms;
 	unsigned taken_in_a_row; // chunks, since rows_max was another
 };
 
@@ -45,8 +55,18 @@ enum clickhouse_step {
 
 // Or until it is to end, or has other settings.
 void clickhouse_sender_pause(struct clickhouse_sender *s, uint64_t ms);
+// A try failed. The next one asks the next URL, at once, or after a wait where all were tried;
+// `stays`: this one, at once.
 void clickhouse_sender_failed(
-	struct clickhouse_sender *s, enum clickhouse_step step, const char *why);
+	struct clickhouse_sender *s, enum clickhouse_step step, const char *why, bool stays);
+// On to that URL.
+void clickhouse_sender_use(struct clickhouse_sender *s, unsigned url);
+// On to the next URL; after the last one of a round with a wait.
+void clickhouse_sender_next(struct clickhouse_sender *s);
+static inline unsigned clickhouse_sender_at(const struct clickhouse_sender *s)
+{
+	return (unsigned)(s->here - s->server);
+}
 void clickhouse_sender_succeeded(struct clickhouse_sender *s);
 // Every answer goes through here, so that it is known since when the server speaks.
 void clickhouse_sender_heard(struct clickhouse_sender *s, const struct clickhouse_answer *a);
@@ -55,6 +75,30 @@ void clickhouse_sender_renew(struct clickhouse_sender *s);
 
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_sender_schema(
 	struct clickhouse_sender *s, struct clickhouse_answer *a);
+// The servers that may have a chunk, of which nobody has said yet whether they do.
+struct clickhouse_places {
+	uint32_t may_have; // a bit for each URL
+	uint64_t since_ms; // when another URL was wanted first; 0: not yet
+};
+static_assert(CLICKHOUSE_URLS_MAX <= 32);
+
+// Of a chunk that was in the spool at the start: any server may have it. Only the first of an
+// earlier run that is sent can have been on its way when that ended; of later ones the server in
+// use alone is asked.
+void clickhouse_places_begin(
+	struct clickhouse_places *p, const struct clickhouse_sender *s, uint64_t run);
+// Any server may have it.
+void clickhouse_places_all(struct clickhouse_places *p, const struct clickhouse_sender *s);
+// Whether the server in use may have it.
+bool clickhouse_places_is_here(
+	const struct clickhouse_places *p, const struct clickhouse_sender *s);
+void clickhouse_places_set_here(
+	struct clickhouse_places *p, const struct clickhouse_sender *s, bool may_have);
+// Whether the server in use may get the chunk, as no other one may have it. *is_uncertain: one of
+// them still may, and did not say so within hold_ms: what it has is doubled.
+bool clickhouse_places_may_send(struct clickhouse_places *p, const struct clickhouse_sender *s,
+	uint64_t tried_ms, bool *is_uncertain);
+
 // Until the chunk is with the server, cut in two, or given up. False: the thread is to end, and the
 // chunk is to be given back.
 bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p);

@@ -31,6 +31,12 @@ static const struct metrics_field of_sender[] = {
 		"Queries that they stand for, at most."),
 	SENDER(METRICS_COUNTER, repeated_chunks, "repeated_inserts_total",
 		"Chunks sent again whole, as the server had some of their rows."),
+	SENDER(METRICS_COUNTER, failovers, "failovers_total",
+		"Chunks that another URL took than the one before."),
+	SENDER(METRICS_COUNTER, uncertain_rows, "uncertain_rows_total",
+		"Rows that two servers may have: possible overcount."),
+	SENDER(METRICS_COUNTER, uncertain_weight, "uncertain_queries_total",
+		"Queries that they stand for."),
 	SENDER(METRICS_GAUGE, sent_unix_s, "sent_timestamp_seconds",
 		"When the server last took a chunk; 0: never."),
 	SENDER(METRICS_GAUGE, table_bytes, "table_bytes", "Octets of the table on its disk."),
@@ -83,6 +89,8 @@ void metrics_clickhouse(struct metrics_text *t, const struct clickhouse_status *
 	metrics_family(t, METRICS_COUNTER, "weir_clickhouse_lost_queries_total",
 		"Queries that they stand for.");
 	metrics_count(t, NULL, s->lost_weight + s->outbox.lost_weight);
+	metrics_family(t, METRICS_GAUGE, "weir_clickhouse_url_info", "The URL that is in use; 1.");
+	metrics_count(t, METRICS_LABELS({"url", s->sender.url}), 1);
 	metrics_family(t, METRICS_GAUGE, "weir_clickhouse_failing",
 		"Whether the server does not take rows.");
 	metrics_count(t, NULL, s->sender.is_failing || s->sender.refused_in_a_row > 0);

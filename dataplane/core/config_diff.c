@@ -79,7 +79,7 @@ static bool webhooks_differ(const struct config_query_log *a, const struct confi
 // The sink to ClickHouse is there from the start or not at all; another server is taken over.
 static bool has_clickhouse(const struct config *c)
 {
-	return *c->query_log.clickhouse.url != '\0';
+	return c->query_log.clickhouse.url_count > 0;
 }
 
 unsigned config_needs_restart(

@@ -35,8 +35,8 @@
 #define CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(X)                                                        \
 	X(query_log_clickhouse, url, url, TEXT, none, "", 0, 400, LIVE,                            \
 		"Of the HTTP interface of a ClickHouse server: `http://192.0.2.9:8123`. A name "   \
-		"is asked of `blocking.update.bootstrap`. Empty: none; the first one, and none "   \
-		"again, need a restart.")                                                          \
+		"is asked of `blocking.update.bootstrap`. Empty: none, or those of `urls`; the "   \
+		"first one, and none again, need a restart.")                                      \
 	X(query_log_clickhouse, database, database, TEXT, none, "weir", 1, 48, LIVE,               \
 		"Made if it is not there.")                                                        \
 	X(query_log_clickhouse, table, table, TEXT, none, "queries", 1, 48, LIVE,                  \

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <weir/url.h>
 
-enum { CA_FILE_MAX = 200 };
+enum { CA_FILE_MAX = 200, CLICKHOUSE_URL_MAX = 400 };
 
 static int domains_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
 	struct config_query_log *out)
@@ -69,18 +69,47 @@ static int identifier_check(const struct config_doc *doc, const char *key, const
 	return config_refuse(doc, key, "must be letters, digits and _, a letter or _ first");
 }
 
-static int clickhouse_url_check(const struct config_doc *doc, const char *text)
+static int clickhouse_url_check(const struct config_doc *doc, const char *key, const char *text)
 {
-	static const char key[] = "query_log.clickhouse.url";
 	struct url u;
-	if (!*text)
-		return 0;
 	if (url_parse(text, &u) < 0)
 		return config_refuse(doc, key, "is no http or https URL");
 	if (u.userinfo_len || u.has_query || strchr(text, '#'))
 		return config_refuse(doc, key,
 			"must be without user, query and fragment (user and password_file are)");
 	return 0;
+}
+
+static int clickhouse_url_take(const struct config_doc *doc, const char *key, const char *text,
+	struct config_query_log_clickhouse *c)
+{
+	char **url = &c->urls[c->url_count];
+	int ret = config_text_take(doc, key, text, CLICKHOUSE_URL_MAX, url);
+	if (ret < 0)
+		return ret;
+	c->url_count++;
+	ret = clickhouse_url_check(doc, key, *url);
+	for (unsigned i = 0; ret == 0 && i + 1 < c->url_count; i++)
+		if (strcmp(c->urls[i], *url) == 0)
+			ret = config_refuse(doc, key, "given twice");
+	return ret;
+}
+
+// Those of `urls`, or the one of `url`.
+static int clickhouse_urls_take(const struct config_doc *doc,
+	const struct config_raw_query_log_clickhouse *raw, struct config_query_log_clickhouse *c)
+{
+	static const char one[] = "query_log.clickhouse.url", list[] = "query_log.clickhouse.urls";
+	char key[CONFIG_PATH_MAX];
+	int ret = 0;
+	if (*c->url && raw->urls_count)
+		return config_refuse(doc, list, "goes not with query_log.clickhouse.url");
+	if (*c->url)
+		return clickhouse_url_take(doc, one, c->url, c);
+	for (unsigned i = 0; ret == 0 && i < raw->urls_count; i++)
+		ret = clickhouse_url_take(
+			doc, config_item_key(key, list, i, NULL), raw->urls[i], c);
+	return ret;
 }
 
 // It goes into a header.
@@ -97,10 +126,11 @@ static int path_check(const struct config_doc *doc, const char *key, const char 
 	return *path && *path != '/' ? config_refuse(doc, key, "must be an absolute path") : 0;
 }
 
-static int clickhouse_apply(const struct config_doc *doc, struct config_query_log_clickhouse *c)
+static int clickhouse_apply(const struct config_doc *doc,
+	const struct config_raw_query_log_clickhouse *raw, struct config_query_log_clickhouse *c)
 {
 	static const char password_key[] = "query_log.clickhouse.password_file";
-	int ret = clickhouse_url_check(doc, c->url);
+	int ret = clickhouse_urls_take(doc, raw, c);
 	if (ret == 0)
 		ret = identifier_check(doc, "query_log.clickhouse.database", c->database);
 	if (ret == 0)
@@ -109,7 +139,7 @@ static int clickhouse_apply(const struct config_doc *doc, struct config_query_lo
 		ret = path_check(doc, "query_log.clickhouse.spool_directory", c->spool_directory);
 	if (ret == 0)
 		ret = path_check(doc, "query_log.clickhouse.ca_file", c->ca_file);
-	if (ret == 0 && *c->url && *c->password_file)
+	if (ret == 0 && c->url_count && *c->password_file)
 		ret = config_password_read(doc, password_key, c->password_file, &c->password);
 	if (ret == 0 && c->password)
 		ret = password_check(doc, password_key, c->password);
@@ -195,7 +225,7 @@ int config_query_log_apply(
 		ret = domains_take(doc, raw->query_log, c);
 	if (ret == 0)
 		ret = clients_take(doc, raw->query_log, c);
-	return ret < 0 ? ret : clickhouse_apply(doc, &c->clickhouse);
+	return ret < 0 ? ret : clickhouse_apply(doc, raw->query_log_clickhouse, &c->clickhouse);
 }
 
 void config_query_log_free(struct config *c)
@@ -206,6 +236,8 @@ void config_query_log_free(struct config *c)
 	if (password)
 		explicit_bzero(password, strlen(password));
 	free(password);
+	for (unsigned i = 0; i < c->query_log.clickhouse.url_count; i++)
+		free(c->query_log.clickhouse.urls[i]);
 	for (unsigned i = 0; i < c->query_log.webhook_count; i++) {
 		free(c->query_log.webhooks[i].url);
 		free(c->query_log.webhooks[i].ca_file);

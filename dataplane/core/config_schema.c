@@ -229,7 +229,9 @@ static const cyaml_schema_field_t raw_query_log_store_fields[] = {
 };
 
 static const cyaml_schema_field_t raw_query_log_clickhouse_fields[] = {
-	CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(RAW_KEY) CYAML_FIELD_END,
+	CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(RAW_KEY) RAW_SEQUENCE(
+		config_raw_query_log_clickhouse, urls, &raw_text, CONFIG_CLICKHOUSE_URLS_MAX),
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t raw_query_log_requests_fields[] = {

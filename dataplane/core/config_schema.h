@@ -204,6 +204,8 @@ struct config_raw_query_log_store {
 struct config_raw_query_log_clickhouse {
 	char *url, *database, *table, *user, *password_file, *ca_file, *partition, *hours, *max_mb,
 		*rollups, *rollup_days, *flush_ms, *spool_directory, *spool_mb;
+	char **urls;
+	unsigned urls_count;
 };
 
 struct config_raw_query_log_requests {

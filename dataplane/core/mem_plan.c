@@ -131,7 +131,7 @@ static void charge_log(struct mem_plan *p, const struct config *c)
 	if (c->query_log.dnstap.socket[0])
 		charge(p, MEM_PLAN_CONTROLPLANE, "dnstap, queries that wait", "query_log.dnstap",
 			KEPT_QUERIES, "kept_queries");
-	if (c->query_log.clickhouse.url[0])
+	if (c->query_log.clickhouse.url_count)
 		charge(p, MEM_PLAN_CONTROLPLANE, "ClickHouse", "query_log.clickhouse", CLICKHOUSE,
 			"clickhouse_queue clickhouse_outbox clickhouse_chunk clickhouse_spool");
 }

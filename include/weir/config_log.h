@@ -11,7 +11,7 @@
 // What is logged of a client.
 enum log_clients { LOG_CLIENTS_WHOLE, LOG_CLIENTS_HASHED, LOG_CLIENTS_TRUNCATED };
 
-enum { CONFIG_LOG_EXCLUDE_MAX = 256, CONFIG_WEBHOOKS_MAX = 4 };
+enum { CONFIG_LOG_EXCLUDE_MAX = 256, CONFIG_WEBHOOKS_MAX = 4, CONFIG_CLICKHOUSE_URLS_MAX = 8 };
 
 // The store of the log on this box.
 struct config_query_log_store {
@@ -26,9 +26,11 @@ enum log_partition { LOG_PARTITION_DAY, LOG_PARTITION_HOUR };
 
 // The log in a ClickHouse server (docs/clickhouse.md).
 struct config_query_log_clickhouse {
-	char *url;                    // "": none
-	char *database, *table;       // "weir", "queries"; identifiers
-	char *user, *password_file;   // "default", ""
+	char *url;                              // "": none, or `urls` has them
+	unsigned url_count;                     // 0: no sink
+	char *urls[CONFIG_CLICKHOUSE_URLS_MAX]; // of `urls`, or that of `url` alone
+	char *database, *table;                 // "weir", "queries"; identifiers
+	char *user, *password_file;             // "default", ""
 	char *password;               // what the file held, NULL without one. Never printed
 	char *ca_file;                // "": the system's authorities
 	enum log_partition partition; // LOG_PARTITION_DAY

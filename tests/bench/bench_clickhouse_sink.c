@@ -135,7 +135,7 @@ int main(int argc, char **argv)
 	if (argc < 2 || !mkdtemp(folder) || querylog_pool_open(&pool) < 0)
 		return 2;
 	const struct clickhouse_settings settings = {
-		.client = {.url = argv[1], .user = "default", .password = ""},
+		.client = {.urls = {argv[1]}, .user = "default", .password = ""},
 		.schema = {.database = "weir_bench",
 			.table = "queries",
 			.hours = 24,

@@ -89,7 +89,7 @@ static void clickhouse_begin(void)
 	char folder[128];
 	snprintf(folder, sizeof folder, "%.90s/spool", box.paths.run);
 	const struct clickhouse_settings s = {
-		.client = {.url = "http://127.0.0.1:1", .user = "u", .password = "p"},
+		.client = {.urls = {"http://127.0.0.1:1"}, .user = "u", .password = "p"},
 		.schema = {.database = "weir", .table = "queries", .hours = 9},
 		.box = "fuzz",
 		.folder = folder,

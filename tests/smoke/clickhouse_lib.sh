@@ -42,12 +42,15 @@ ch_kill() { kill -9 "$(ch_pid $1)"; wait "$(ch_pid $1)" 2>/dev/null; true; }
 # ch_sql NUMBER STATEMENT
 ch_sql() { curl -sS --max-time 30 --fail-with-body "http://127.0.0.1:812$1/" --data-binary "$2"; }
 # ch_config NUMBER [PORT]: the lab's configuration with that server as a sink, or what is before it on PORT, in force.
-ch_config() {
+ch_config() { ch_config_of "url: 'http://127.0.0.1:${2-812$1}'"; }
+# ch_config_urls NUMBER...: likewise, with these servers as a list.
+ch_config_urls() { ch_config_of "urls: [$(printf "'http://127.0.0.1:812%s', " "$@")]"; }
+ch_config_of() {
 	printf '%s\n' "$ch_password" >$tmp/password
 	cat >>/run/weir/lab/weir.yaml <<-YAML
 		query_log:
 		  box: "it's a \\\\ box"
-		  clickhouse: {url: 'http://127.0.0.1:${2-812$1}', user: weir, password_file: $tmp/password, flush_ms: 200}
+		  clickhouse: {$1, user: weir, password_file: $tmp/password, flush_ms: 200}
 	YAML
 	check "the configuration is taken" "$WEIR_BUILD/tools/ctl/weirctl" config check /run/weir/lab/weir.yaml
 	check "the control plane starts with it" ch_restart

@@ -35,7 +35,7 @@ int clickhouse_rig_open(void **)
 	querylog_rig_open(&rig, 3);
 	rig.time_us = 1700000000000000;
 	fed_rows = fed_weight = 0;
-	settings = (struct clickhouse_settings){.client = {.url = url,
+	settings = (struct clickhouse_settings){.client = {.urls = {url},
 							.user = "weir",
 							.password = "secret",
 							.ask_ms = 3000,

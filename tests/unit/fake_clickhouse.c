@@ -339,6 +339,10 @@ static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024
 		strcpy(reply, "Distributed(\\'both\\', \\'weir\\', \\'here\\', chunk)\n");
 	else if (strstr(sql, "non_replicated_deduplication_window = [1-9]"))
 		snprintf(reply, 1024, "%u\n", f->dedups);
+	else if (strstr(sql, "SELECT zookeeper_path"))
+		snprintf(reply, 1024, "%s%s", f->path ? f->path : "", f->path ? "\n" : "");
+	else if (strstr(sql, "system.zookeeper"))
+		snprintf(reply, 1024, "%s\n", f->zxid);
 	else if (strstr(sql, "SELECT version()"))
 		snprintf(reply, 1024, "%s\n", f->version);
 	else if (strstr(sql, "system.databases"))
@@ -381,7 +385,9 @@ static int answer(void *arg, const struct fake_post_request *q, char reply[1024]
 	int status;
 	const char *key = strstr(q->head, "X-ClickHouse-Key: ");
 	bool is_right = !f->key || (key && strncmp(key + 18, f->key, strlen(f->key)) == 0);
-	if (!is_right || (!f->choose && f->fault == FAKE_PASSWORD)) {
+	if (f->is_down) {
+		status = FAKE_POST_CLOSE;
+	} else if (!is_right || (!f->choose && f->fault == FAKE_PASSWORD)) {
 		status = error(reply, 193, 401);
 	} else if (!f->choose && f->fault == FAKE_FORBIDDEN) {
 		strcpy(reply, "\033[31mno entry\n");

@@ -35,6 +35,8 @@ struct fake_clickhouse {
 	enum fake_fault fault;     // of inserts, but where all is said
 	enum fake_fault (*choose)(struct fake_clickhouse *f); // NULL: `fault`
 	bool has_table, may_create, lacks_column, is_distributed;
+	bool is_down;             // closes each connection without a word, takes nothing
+	const char *path, *zxid;  // of a replicated table; NULL: it is none
 	unsigned running;         // what system.processes says of a chunk
 	unsigned late_ms;         // each answer to an insert comes so late
 	unsigned count_code;      // what a question for a chunk ends with; 0: its answer

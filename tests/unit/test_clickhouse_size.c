@@ -369,7 +369,7 @@ static void test_another_server_and_table(void **)
 	fake_clickhouse_start(&second);
 	snprintf(other, sizeof other, "http://127.0.0.1:%u", second.http.port);
 	struct clickhouse_settings next = settings;
-	next.client.url = other;
+	next.client.urls[0] = other;
 	strcpy(next.schema.table, "elsewhere");
 	assert_int_equal(clickhouse_reconfigure(sink, &next), 0);
 	feed(3, 100);
@@ -377,7 +377,7 @@ static void test_another_server_and_table(void **)
 	assert_int_equal(server.rows, 200);
 	assert_int_equal(second.rows, 300);
 	assert_non_null(strstr(second.last_insert, "elsewhere"));
-	next.client.url = "";
+	next.client.urls[0] = "";
 	assert_int_equal(clickhouse_reconfigure(sink, &next), -EINVAL);
 	feed(1, 100);
 	assert_true(eventually(all_sent));

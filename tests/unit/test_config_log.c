@@ -103,10 +103,13 @@ static void test_clickhouse_changes(void **)
 			" table: t, hours: 5, max_mb: 7, flush_ms: 100, rollups: false,"
 			" rollup_days: 3, partition: hour}\n",
 		MINIMAL "query_log:\n  clickhouse: {url: 'http://192.0.2.1', spool_mb: 5,"
-			" spool_directory: /s}\n"};
+			" spool_directory: /s}\n",
+		MINIMAL "query_log:\n  clickhouse: {urls: ['http://192.0.2.2',"
+			" 'http://192.0.2.1']}\n"};
 	static const struct {
 		unsigned from, to, keys;
-	} changes[] = {{0, 1, 1}, {1, 0, 1}, {1, 2, 0}, {1, 3, 2}, {0, 0, 0}};
+	} changes[] = {{0, 1, 1}, {1, 0, 1}, {1, 2, 0}, {1, 3, 2}, {0, 0, 0}, {1, 4, 0}, {0, 4, 1},
+		{4, 0, 1}};
 	char keys[256];
 	for (unsigned i = 0; i < ARRAY_LEN(changes); i++) {
 		struct config *a = config_text_load(section[changes[i].from]),
@@ -119,6 +122,22 @@ static void test_clickhouse_changes(void **)
 	}
 }
 
+// One URL is a list of one.
+static void test_clickhouse_urls(void **)
+{
+	struct config *c =
+		config_text_load(MINIMAL "query_log:\n  clickhouse: {url: 'http://192.0.2.1'}\n");
+	assert_int_equal(c->query_log.clickhouse.url_count, 1);
+	assert_string_equal(c->query_log.clickhouse.urls[0], "http://192.0.2.1");
+	config_free(c);
+	c = config_text_load(MINIMAL "query_log:\n  clickhouse: {urls: ['http://192.0.2.1',"
+				     " 'https://ch.example:8443/x']}\n");
+	assert_int_equal(c->query_log.clickhouse.url_count, 2);
+	assert_string_equal(c->query_log.clickhouse.urls[0], "http://192.0.2.1");
+	assert_string_equal(c->query_log.clickhouse.urls[1], "https://ch.example:8443/x");
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +146,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_changes_need_a_restart),
 		cmocka_unit_test(test_clickhouse_changes),
+		cmocka_unit_test(test_clickhouse_urls),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,17 @@ static void test_clickhouse(void **)
 		"that no disk took, the spool's disk takes nothing\n");
 }
 
+static void test_several_urls(void **)
+{
+	assert_string_equal(printed("{\"state\": \"up\", \"url\": \"http://b:8123/\","
+				    " \"url_number\": 2, \"urls\": 3, \"uncertain_rows\": 1200,"
+				    " \"uncertain_weight\": 1300}"),
+		"clickhouse      up, 0 rows sent, 0 B in 0 files wait on disk, at http://b:8123/"
+		" (2 of 3), possible overcount: 1,200 rows (1,300 queries)\n");
+	assert_string_equal(printed("{\"state\": \"up\", \"url\": \"http://a/\", \"urls\": 1}"),
+		"clickhouse      up, 0 rows sent, 0 B in 0 files wait on disk\n");
+}
+
 // Rows in memory are not "0 B", and a try that is due is not "in 0 ms".
 static void test_a_server_that_is_away(void **)
 {
@@ -81,6 +92,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clickhouse),
+		cmocka_unit_test(test_several_urls),
 		cmocka_unit_test(test_a_server_that_is_away),
 		cmocka_unit_test(test_what_is_lost),
 	};

@@ -22,7 +22,7 @@ static const struct count_row counts[] = {
 static void sinks_print(const struct json_node *sinks)
 {
 	static const char *const heads[] = {"sink", ">rows", ">queries", ">of these without a row",
-		">owed", ">in memory", ">rows lost", ">queries lost", NULL};
+		">owed", ">in memory", ">rows lost", ">queries lost", "server", NULL};
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(sinks); i++) {
 		const struct json_node *n = json_at(sinks, i);
@@ -34,6 +34,7 @@ static void sinks_print(const struct json_node *sinks)
 		table_cell_count(t, json_count(n, "held_rows"));
 		table_cell_count(t, json_count(n, "lost_rows"));
 		table_cell_count(t, json_count(n, "lost_weight"));
+		table_cell(t, "%s", json_text(n, "server"));
 		table_row_end(t);
 	}
 	printf("\n");

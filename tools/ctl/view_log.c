@@ -87,6 +87,20 @@ void view_print_log(const struct json_node *log)
 	}
 }
 
+// Of several URLs the one in use; and what two servers may have.
+static void urls_print(const struct json_node *n)
+{
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], url[512];
+	if (json_count(n, "urls") > 1)
+		printf(", at %s (%s of %s)", term_text(json_text(n, "url"), url, sizeof url),
+			count_text(json_count(n, "url_number"), a),
+			count_text(json_count(n, "urls"), b));
+	if (json_count(n, "uncertain_rows"))
+		printf(", possible overcount: %s rows (%s queries)",
+			count_text(json_count(n, "uncertain_rows"), a),
+			count_text(json_count(n, "uncertain_weight"), b));
+}
+
 void view_print_clickhouse(const struct json_node *n)
 {
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[512];
@@ -98,6 +112,7 @@ void view_print_clickhouse(const struct json_node *n)
 		octets_text(json_count(n, "spool_bytes"), b),
 		count_text(json_count(n, "spool_files"), (char[COUNT_TEXT_MAX]){0}));
 	waits_print(n);
+	urls_print(n);
 	if (json_count(n, "aside_files"))
 		printf(", %s unreadable files kept aside",
 			count_text(json_count(n, "aside_files"), a));

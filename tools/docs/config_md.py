@@ -156,6 +156,11 @@ LISTS = {
          "the default, or `discord`. `per_minute`: messages at most, 60 by default, 1 to 600. `ca_file`: of an https URL, a PEM file of the "
          "authorities that may vouch for the server, absolute; the system's without it ([live.md](live.md))."),
     ],
+    "query_log_clickhouse": [
+        ("urls", "URL, as in `url`", "`[]`", "CONFIG_CLICKHOUSE_URLS_MAX", "live",
+         "In place of `url`: several servers with the same user, password, database and table. weir sends to one of them, and to the next one when "
+         "that fails ([clickhouse.md](clickhouse.md#several-urls))."),
+    ],
     "redis": [
         ("addresses", "IP address, with or without port", "`[]`", "CONFIG_REDIS_ADDRESSES_MAX", "live",
          "`192.0.2.7`, `192.0.2.7:6380`, `[fd53::7]:6379`; port 6379 by default, 26379 for sentinels. No host names: "

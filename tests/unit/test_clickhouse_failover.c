@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Two servers behind two URLs, of which one fails: every row is at one of them, once.
+
+#include "clickhouse_rig.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NEVER_MS = 3600000 };
+
+static struct fake_clickhouse second;
+static char second_url[64];
+
+static int setup(void **state)
+{
+	int ret = clickhouse_rig_open(state);
+	second = (struct fake_clickhouse){.has_table = true, .may_create = true, .seed = 2};
+	fake_clickhouse_start(&second);
+	snprintf(second_url, sizeof second_url, "http://127.0.0.1:%u", second.http.port);
+	settings.client.urls[1] = second_url;
+	settings.hold_ms = NEVER_MS;
+	return ret;
+}
+
+static int teardown(void **state)
+{
+	clickhouse_close(sink);
+	sink = NULL;
+	fake_clickhouse_stop(&second);
+	return clickhouse_rig_close(state);
+}
+
+static void down_set(struct fake_clickhouse *f, bool is_down)
+{
+	pthread_mutex_lock(&f->lock);
+	f->is_down = is_down;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void fault_of(struct fake_clickhouse *f, enum fake_fault fault)
+{
+	pthread_mutex_lock(&f->lock);
+	f->fault = fault;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static uint64_t rows_of(const struct fake_clickhouse *f, uint64_t run, uint64_t number)
+{
+	for (unsigned i = 0; i < f->chunks; i++)
+		if (f->chunk[i].run == run && f->chunk[i].number == number)
+			return f->chunk[i].rows;
+	return 0;
+}
+
+// Both together have what was fed, and no chunk is at both.
+static void expect_once_in_all(void)
+{
+	assert_int_equal(server.rows + second.rows, fed_rows);
+	assert_int_equal(server.weight + second.weight, fed_weight);
+	for (unsigned i = 0; i < server.chunks; i++)
+		assert_int_equal(rows_of(&second, server.chunk[i].run, server.chunk[i].number), 0);
+	assert_int_equal(status.sender.uncertain_rows, 0);
+	assert_int_equal(status.all.lost_rows, 0);
+}
+
+// Nobody listens at the first URL: the second one gets all, without a wait.
+static void test_the_next_url_at_once(void **)
+{
+	fake_post_stop(&server.http);
+	settings.retry_min_ms = settings.retry_max_ms = NEVER_MS;
+	sink_open();
+	feed(2, 100);
+	assert_true(eventually(all_sent));
+	expect_once_in_all();
+	assert_int_equal(second.rows, 200);
+	assert_true(status.sender.is_up);
+	assert_int_equal(status.sender.urls, 2);
+	assert_int_equal(status.sender.url_at, 2);
+	assert_true(strncmp(status.sender.url, second_url, strlen(second_url)) == 0);
+	assert_string_equal(status.sender.why, "");
+	fake_post_start(&server.http); // which the rig stops
+}
+
+// All URLs once, then a wait.
+static bool has_tried_both(void)
+{
+	return status.sender.failures >= 2;
+}
+
+static void test_a_wait_after_all_were_tried(void **)
+{
+	down_set(&server, true);
+	down_set(&second, true);
+	settings.retry_min_ms = settings.retry_max_ms = NEVER_MS;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(has_tried_both));
+	usleep(300000);
+	clickhouse_status(sink, &status);
+	assert_int_equal(status.sender.failures, 2);
+	assert_true(status.sender.is_failing);
+	assert_true(status.sender.retry_in_ms > 1000);
+	assert_non_null(strstr(status.sender.why, second_url));
+}
+
+// An error without the rows taken: the server says that it has none of them, and the next gets
+// them.
+static void test_each_failure_goes_on(void **)
+{
+	static const enum fake_fault faults[] = {
+		FAKE_ERROR, FAKE_DISK_FULL, FAKE_GATEWAY, FAKE_LOST, FAKE_PASSWORD, FAKE_FORBIDDEN};
+	sink_open();
+	for (unsigned i = 0; i < ARRAY_LEN(faults); i++) {
+		struct fake_clickhouse *ill = i % 2 ? &second : &server,
+				       *well = i % 2 ? &server : &second;
+		uint64_t before = well->rows;
+		fault_of(ill, faults[i]);
+		feed(2, 100);
+		assert_true(eventually(all_sent));
+		assert_int_equal(well->rows, before + 200);
+		assert_int_equal(status.sender.url_at, i % 2 ? 1 : 2);
+		fault_of(ill, FAKE_WELL);
+	}
+	expect_once_in_all();
+	assert_int_equal(status.sender.failovers, ARRAY_LEN(faults) - 1);
+}
+
+// Taken, and not said: the server that has it is asked, and no other one gets it.
+static void test_what_was_taken_is_found(void **)
+{
+	static const enum fake_fault faults[] = {
+		FAKE_TAKEN_LOST, FAKE_TAKEN_HALF, FAKE_TAKEN_ERROR, FAKE_TAKEN_SILENT};
+	settings.client.insert_ms = 300;
+	sink_open();
+	for (unsigned i = 0; i < ARRAY_LEN(faults); i++) {
+		fault_of(&server, faults[i]);
+		fault_of(&second, faults[i]);
+		feed(2, 100);
+		assert_true(eventually(all_sent));
+	}
+	expect_once_in_all();
+	assert_true(status.sender.found_chunks >= ARRAY_LEN(faults));
+}
+
+static enum fake_fault take_and_die(struct fake_clickhouse *f)
+{
+	f->is_down = true;
+	return FAKE_TAKEN_LOST;
+}
+
+// The first server in vain, and the second one, which has nothing to say.
+static bool has_gone_round(void)
+{
+	return status.sender.failures > 5 && second.http.requests > 3;
+}
+
+// The server dies with the chunk: it waits for that server, which then says that it has it.
+static void test_a_chunk_waits_for_the_server_that_may_have_it(void **)
+{
+	server.choose = take_and_die;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(is_failing));
+	assert_true(eventually(has_gone_round));
+	clickhouse_status(sink, &status);
+	assert_int_equal(second.inserts, 0);
+	assert_true(status.sender.is_failing);
+	pthread_mutex_lock(&server.lock);
+	server.choose = NULL;
+	pthread_mutex_unlock(&server.lock);
+	down_set(&server, false);
+	assert_true(eventually(all_sent));
+	feed(1, 100);
+	assert_true(eventually(all_sent));
+	expect_once_in_all();
+	assert_int_equal(server.rows, 200);
+}
+
+// It does not come back: the rows go to the next one after hold_ms, and are counted.
+static void test_not_for_ever(void **)
+{
+	server.choose = take_and_die;
+	settings.hold_ms = 300;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(all_sent));
+	assert_int_equal(server.rows, 100);
+	assert_int_equal(second.rows, 100);
+	assert_int_equal(status.sender.uncertain_rows, 100);
+	assert_int_equal(status.sender.uncertain_weight, fed_weight);
+	feed(2, 100);
+	assert_true(eventually(all_sent));
+	assert_int_equal(second.rows, 300);
+	assert_int_equal(status.sender.uncertain_rows, 100);
+}
+
+static bool has_failed(void)
+{
+	return status.sender.failures > 0;
+}
+
+// Another replica of the table knows the token: it gets the chunk at once.
+static void replicas(const char *zxid_of_second)
+{
+	server.version = second.version = "24.8.1.2";
+	server.dedups = second.dedups = true;
+	server.path = second.path = "/clickhouse/tables/1/queries";
+	server.zxid = "4294967298\t1795219260";
+	second.zxid = zxid_of_second;
+	server.choose = take_and_die;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(has_failed));
+}
+
+static void test_a_replica_gets_it_at_once(void **)
+{
+	replicas("4294967298\t1795219260");
+	assert_true(eventually(all_sent));
+	assert_int_equal(second.rows, 100);
+	assert_int_equal(status.sender.uncertain_rows, 0);
+	assert_non_null(strstr(second.last_insert, "insert_deduplication_token=weir-"));
+}
+
+// The same path in another Keeper is another table.
+static void test_another_cluster_is_no_replica(void **)
+{
+	replicas("17\t1795219260");
+	assert_true(eventually(has_gone_round));
+	assert_int_equal(second.inserts, 0);
+}
+
+static enum fake_fault any_of(struct fake_clickhouse *f)
+{
+	static const enum fake_fault faults[] = {FAKE_WELL, FAKE_ERROR, FAKE_LOST, FAKE_TAKEN_LOST,
+		FAKE_TAKEN_ERROR, FAKE_GATEWAY, FAKE_WELL, FAKE_TAKEN_HALF};
+	f->seed = f->seed * 6364136223846793005 + 1442695040888963407;
+	return faults[f->seed >> 61];
+}
+
+// Any fault after any other, of both, with a restart of the sink in between.
+static void test_any_faults(void **)
+{
+	server.choose = second.choose = any_of;
+	settings.stop_ms = 50;
+	sink_open();
+	for (unsigned i = 0; i < 3; i++) {
+		feed(20, 50);
+		clickhouse_close(sink);
+		sink_open();
+	}
+	feed(20, 50);
+	for (unsigned i = 0; i < 30000 && server.rows + second.rows < fed_rows; i++)
+		usleep(1000);
+	clickhouse_status(sink, &status);
+	expect_once_in_all();
+	assert_true(server.rows && second.rows);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_the_next_url_at_once),
+		CASE(test_a_wait_after_all_were_tried),
+		CASE(test_each_failure_goes_on),
+		CASE(test_what_was_taken_is_found),
+		CASE(test_a_chunk_waits_for_the_server_that_may_have_it),
+		CASE(test_not_for_ever),
+		CASE(test_a_replica_gets_it_at_once),
+		CASE(test_another_cluster_is_no_replica),
+		CASE(test_any_faults),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
