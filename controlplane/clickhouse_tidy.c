@@ -231,11 +231,14 @@ enum clickhouse_end clickhouse_schema_tidy(struct clickhouse_schema *s, struct c
 	enum clickhouse_end end = limits_due(s, c, out);
 	if (end == CLICKHOUSE_DONE)
 		end = age_ask(s, c, unix_s, &age, out);
-	// An empty table says nothing of its age, nor does one of another's partitions.
-	if (end != CLICKHOUSE_DONE || !partition_end(age.newest))
+	// A table without rows of the present says nothing of its age, nor does one of another's
+	// partitions.
+	if (end != CLICKHOUSE_DONE || (age.newest[0] && !partition_end(age.newest)))
 		return end;
 	if (age.future_first && s->limits.max_bytes)
 		end = rows_tidy(s, c, &age, true, out);
+	if (!age.newest[0])
+		return end;
 	if (end == CLICKHOUSE_DONE)
 		end = rows_tidy(s, c, &age, false, out);
 	if (end == CLICKHOUSE_DONE && s->settings.rollups)

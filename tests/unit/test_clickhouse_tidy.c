@@ -68,6 +68,21 @@ static void test_all_of_the_future_may_go(void **)
 	assert_int_equal(schema.bytes, 3000);
 }
 
+// With no partition of the present, those of the future still go for size.
+static void test_a_table_of_the_future_alone(void **)
+{
+	server.newest[0] = '\0';
+	strcpy(server.parts, "");
+	strcpy(server.future, "20271120\t1000\t2000\n20271121\t1000\t2000\n");
+	tidy(true, 1000);
+	assert_int_equal(server.drops, 1);
+	assert_non_null(strstr(server.last_drop, "DROP PARTITION 20271120"));
+	tidy(false, 1000); // by a clock that has not proved itself
+	assert_int_equal(server.drops, 0);
+	tidy(true, 0);
+	assert_int_equal(server.drops, 0);
+}
+
 static void test_a_clock_that_is_not_steady_drops_none_of_the_future(void **)
 {
 	tidy(false, 3000);
@@ -94,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_the_future_goes_first_for_size),
 		CASE(test_all_of_the_future_may_go),
+		CASE(test_a_table_of_the_future_alone),
 		CASE(test_a_clock_that_is_not_steady_drops_none_of_the_future),
 		CASE(test_the_newest_is_of_the_present),
 	};
