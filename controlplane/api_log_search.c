@@ -17,6 +17,7 @@ struct log_call {
 	struct http_exchange *exchange;
 	char folder[PATH_MAX];
 	struct query_filter filter;
+	char unknown_client[API_WHY_MAX];
 	struct query_outcome outcome;
 	struct json_out *out;
 	struct json_node *rows;
@@ -89,6 +90,7 @@ static void on_searched(void *arg, int err)
 		query_place_print(&c->outcome.place, place);
 	json_out_bool(c->out, root, "complete", c->outcome.complete);
 	json_out_text(c->out, root, "after", place);
+	json_out_text(c->out, root, "unknown_client", c->unknown_client);
 	json_out_signed(c->out, root, "reached_us", c->outcome.reached_us);
 	json_out_count(c->out, root, "looked_at", c->outcome.looked_at);
 	json_out_count(c->out, root, "ruled_out_files", c->outcome.ruled_out);
@@ -140,14 +142,16 @@ bool api_name_text(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX])
 }
 static_assert((int)DNS_NAME_TEXT_MAX <= (int)QUERY_NAME_TEXT_MAX);
 
-static bool filter_take(const struct api *a, struct http_exchange *x, struct query_filter *f)
+static bool filter_take(const struct api *a, struct http_exchange *x, struct query_filter *f,
+	char unknown_client[API_WHY_MAX])
 {
 	const char *after = http_param(x, "after");
 	bool oldest_first;
 	*f = (struct query_filter){.until_us = INT64_MAX, .for_ms = QUERY_SEARCH_MS};
 	if (!api_flag(x, "oldest_first", &oldest_first)
 		|| !api_number(x, "limit", QUERY_SEARCH_ROWS_MAX, &f->rows)
-		|| !api_name_text(x, f->name) || !api_log_client(a, x, f->client)
+		|| !api_name_text(x, f->name)
+		|| !api_log_client_of_then(a, x, f->client, unknown_client)
 		|| !api_log_verdict(x, f->verdict) || !time_take(x, "since", &f->since_us)
 		|| !time_take(x, "until", &f->until_us))
 		return false;
@@ -162,7 +166,8 @@ static bool filter_take(const struct api *a, struct http_exchange *x, struct que
 void api_log_search(struct api *a, struct http_exchange *x)
 {
 	struct query_filter filter;
-	if (!filter_take(a, x, &filter))
+	char unknown_client[API_WHY_MAX];
+	if (!filter_take(a, x, &filter, unknown_client))
 		return;
 	if (!a->deps.store) {
 		api_refuse(x, 409, "the query store is off (query_log.store.enabled)");
@@ -175,6 +180,7 @@ void api_log_search(struct api *a, struct http_exchange *x)
 	}
 	c->exchange = x;
 	c->filter = filter;
+	memcpy(c->unknown_client, unknown_client, sizeof c->unknown_client);
 	snprintf(c->folder, sizeof c->folder, "%s", query_store_folder(a->deps.store));
 	c->out = json_out_new();
 	c->rows = json_out_array(c->out, json_out_root(c->out), "rows");

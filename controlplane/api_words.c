@@ -23,15 +23,22 @@ void api_refuse_word(
 		api_refuse(x, 400, "no %s \"%s\"", what, text);
 }
 
-void api_refuse_client(const struct api *a, struct http_exchange *x, const char *text)
+// The client of the configuration whose name is nearest; NULL: none is near.
+static const char *client_near(const struct api *a, const char *text)
 {
 	const struct config *c = config_of(a);
 	struct text_near near;
 	text_near_begin(&near, text);
 	for (unsigned i = 0; c && i < c->client_count; i++)
 		text_near_try(&near, c->clients[i].name);
-	if (near.best)
-		api_refuse_word(x, "client", text, near.best);
+	return near.best;
+}
+
+void api_refuse_client(const struct api *a, struct http_exchange *x, const char *text)
+{
+	const char *near = client_near(a, text);
+	if (near)
+		api_refuse_word(x, "client", text, near);
 	else
 		api_refuse(x, 400,
 			"client: \"%s\" is neither an IP address nor a name of `clients`", text);
@@ -64,19 +71,39 @@ static bool address_spell(char client[QUERY_TEXT_MAX])
 	       && inet_ntop(family, bytes, client, QUERY_TEXT_MAX);
 }
 
+// False: `text` is a name that the configuration does not have.
+static bool client_spell(const struct config *c, char text[QUERY_TEXT_MAX])
+{
+	if (!text[0] || address_spell(text) || (c && c->query_log.anonymize != LOG_CLIENTS_WHOLE))
+		return true;
+	const struct config_client *known = c ? config_client_by_name(c, text) : NULL;
+	if (known)
+		snprintf(text, QUERY_TEXT_MAX, "%s", known->name);
+	return known;
+}
+
 bool api_log_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX])
 {
-	const struct config *c = config_of(a);
 	if (!api_text(x, "client", out, QUERY_TEXT_MAX))
 		return false;
-	if (!out[0] || address_spell(out) || (c && c->query_log.anonymize != LOG_CLIENTS_WHOLE))
+	if (client_spell(config_of(a), out))
 		return true;
-	const struct config_client *known = c ? config_client_by_name(c, out) : NULL;
-	if (!known) {
-		api_refuse_client(a, x, http_param(x, "client"));
+	api_refuse_client(a, x, http_param(x, "client"));
+	return false;
+}
+
+bool api_log_client_of_then(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX],
+	char unknown[API_WHY_MAX])
+{
+	const char *near;
+	unknown[0] = '\0';
+	if (!api_text(x, "client", out, QUERY_TEXT_MAX))
 		return false;
-	}
-	snprintf(out, QUERY_TEXT_MAX, "%s", known->name);
+	if (client_spell(config_of(a), out))
+		return true;
+	near = client_near(a, out);
+	snprintf(unknown, API_WHY_MAX, "no client \"%.100s\" in the configuration%s%.64s%s", out,
+		near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return true;
 }
 

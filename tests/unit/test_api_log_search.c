@@ -108,6 +108,22 @@ static void test_pages(void **)
 	}
 }
 
+// A name that the configuration no longer has is looked for all the same.
+static void test_a_client_of_then(void **)
+{
+	const char *request = "GET /log/search?limit=9&client=%3Cb%3E%22Ann%27s%22%3C%2Fb%3E";
+	assert_reply(request, 200, "\"client_name\":\"<b>\\\"Ann's\\\"</b>\"");
+	assert_reply(request, 200,
+		"\"unknown_client\":\"no client \\\"<b>\\\"Ann's\\\"</b>\\\" in the "
+		"configuration\"");
+	assert_reply("GET /log/search?limit=9&client=phnoe", 200, "{\"rows\":[],");
+	assert_reply("GET /log/search?limit=9&client=phnoe", 200,
+		"no client \\\"phnoe\\\" in the configuration; did you mean \\\"phone\\\"?");
+	assert_reply("GET /log/search?limit=9&client=%27%20OR%201=1--", 200, "{\"rows\":[],");
+	assert_reply("GET /log/search?limit=9&client=TV", 200, "\"unknown_client\":\"\"");
+	assert_reply("GET /log/search?limit=9&client=192.0.2.99", 200, "\"unknown_client\":\"\"");
+}
+
 static void test_refused(void **)
 {
 	assert_reply("POST /log/search?limit=9", 405, "use GET");
@@ -118,10 +134,8 @@ static void test_refused(void **)
 	assert_reply("GET /log/search?limit=9&until=1e9", 400, "until: must be micro");
 	assert_reply("GET /log/search?limit=9&after=1.2", 400, "after: is no place");
 	assert_reply("GET /log/search?limit=9&oldest_first=2", 400, "must be 0 or 1");
-	assert_reply("GET /log/search?limit=9&client=%27%20OR%201=1--", 400,
+	assert_reply("GET /log/tail?client=%27%20OR%201=1--", 400,
 		"client: \\\"' OR 1=1--\\\" is neither an IP address nor a name of `clients`");
-	assert_reply("GET /log/search?limit=9&client=phnoe", 400,
-		"no client \\\"phnoe\\\"; did you mean \\\"phone\\\"?");
 	assert_reply("GET /log/search?limit=9&verdict=blokced", 400,
 		"no verdict \\\"blokced\\\"; did you mean \\\"blocked\\\"?");
 	assert_reply("GET /log/search?limit=9&verdict=x", 400, "no verdict \\\"x\\\"");
@@ -145,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_found),
 		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_a_client_of_then),
 		cmocka_unit_test(test_refused),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -40,6 +40,20 @@ static struct json_node *unreadable_of(const struct log_pages *p)
 	return json_get(json_doc_root(p->unreadable), "unreadable");
 }
 
+// CTL_FAILED: neither the configuration nor the store has the client.
+static int client_tell(const struct log_pages *p)
+{
+	char shown[512];
+	if (!*p->unknown_client)
+		return CTL_OK;
+	term_text(p->unknown_client, shown, sizeof shown);
+	if (p->rows)
+		fprintf(stderr, "weirctl: %s; these rows are from when it had one\n", shown);
+	else
+		fprintf(stderr, "weirctl: %s, nor in the rows searched\n", shown);
+	return p->rows || !p->complete ? CTL_OK : CTL_FAILED;
+}
+
 int log_pages_end(struct log_pages *p)
 {
 	char file[1024], why[512];
@@ -53,7 +67,8 @@ int log_pages_end(struct log_pages *p)
 			(unsigned long long)(p->unreadable_files - json_length(list)));
 	json_doc_free(p->unreadable);
 	p->unreadable = NULL;
-	return p->unreadable_files ? CTL_FAILED : CTL_OK;
+	int ret = client_tell(p);
+	return p->unreadable_files ? CTL_FAILED : ret;
 }
 
 // A page that ended at such a file begins the next one with it.
@@ -90,6 +105,9 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 		return NULL;
 	const struct json_node *root = json_doc_root(doc);
 	const char *after = json_text(root, "after");
+	p->rows += json_length(json_get(root, "rows"));
+	snprintf(p->unknown_client, sizeof p->unknown_client, "%s",
+		json_text(root, "unknown_client"));
 	p->complete = json_flag(root, "complete") || !*after;
 	p->unreadable_files += json_count(root, "unreadable_files");
 	unreadable_take(p, json_get(root, "unreadable"));

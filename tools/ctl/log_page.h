@@ -13,13 +13,15 @@ struct log_pages {
 	const struct ctl *ctl;
 	bool oldest_first, complete;
 	char since[LOG_PAGE_TEXT_MAX], until[LOG_PAGE_TEXT_MAX], after[LOG_PAGE_TEXT_MAX];
-	uint64_t unreadable_files;
+	uint64_t unreadable_files, rows;
+	char unknown_client[256];    // "": the configuration has it, or none was asked for
 	struct json_doc *unreadable; // "unreadable": [{file, why}], of the pages so far
 };
 
 // Reads the filter's options. CTL_OK, or CTL_USAGE (said).
 ATTR_MUST_CHECK int log_pages_start(struct log_pages *p, const struct ctl *c, bool oldest_first);
-// Names the files that could not be read on stderr. CTL_FAILED where there are any, else CTL_OK.
+// Says on stderr which files could not be read, and that the configuration does not have the
+// client. CTL_FAILED where there are such files, or no row of such a client; else CTL_OK.
 int log_pages_end(struct log_pages *p);
 // The next page, of at most `rows` rows, to be freed by json_doc_free; NULL: failed (said).
 struct json_doc *log_pages_next(struct log_pages *p, unsigned rows);
