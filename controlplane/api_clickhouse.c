@@ -27,10 +27,17 @@ void api_clickhouse_degraded(struct json_out *o, struct json_node *degraded, con
 	if (!a->deps.clickhouse)
 		return;
 	clickhouse_status(a->deps.clickhouse, &s);
-	if (!s.sender.is_failing && s.sender.refused_in_a_row == 0)
-		return;
-	snprintf(text, sizeof text, "ClickHouse takes no rows: %s", why_text(&s.sender));
-	json_out_text(o, degraded, NULL, text);
+	if (s.sender.is_failing || s.sender.refused_in_a_row > 0) {
+		snprintf(text, sizeof text, "ClickHouse takes no rows: %s", why_text(&s.sender));
+		json_out_text(o, degraded, NULL, text);
+	}
+	if (*s.sender.tidy_why) {
+		snprintf(text, sizeof text, "ClickHouse drops no old rows: %s", s.sender.tidy_why);
+		json_out_text(o, degraded, NULL, text);
+	}
+	if (s.sender.limits.twins)
+		json_out_text(o, degraded, NULL,
+			"another box writes to ClickHouse under this box's name (query_log.box)");
 }
 
 static void sender_out(
@@ -69,10 +76,12 @@ static void sender_out(
 	json_out_count(o, n, "table_bytes", s->table_bytes);
 	json_out_count(o, n, "dropped_partitions", s->dropped_partitions);
 	json_out_count(o, n, "tidy_failures", s->tidy_failures);
+	json_out_text(o, n, "tidy_why", s->tidy_why);
 	json_out_signed(o, n, "clock_ahead_s", s->clock_ahead_s);
 	struct json_node *limits = json_out_object(o, n, "table_limits");
 	json_out_bool(o, limits, "known", s->limits.are_known);
 	json_out_count(o, limits, "boxes", s->limits.boxes);
+	json_out_count(o, limits, "same_name", s->limits.twins);
 	json_out_count(o, limits, "hours", s->limits.hours);
 	json_out_text(o, limits, "hours_of_box", s->limits.box);
 	json_out_count(o, limits, "max_bytes", s->limits.max_bytes);

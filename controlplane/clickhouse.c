@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse.h"
 
+#include "clickhouse_instance.h"
 #include "querylog_queue.h"
 #include "thread_start.h"
 
@@ -16,7 +17,7 @@
 enum { LOOK_MS = 200 };
 
 struct clickhouse {
-	char folder[PATH_MAX - 256];
+	char folder[PATH_MAX - 256], instance[CLICKHOUSE_INSTANCE_MAX];
 	struct querylog_queue *queue;
 	struct clickhouse_outbox *outbox;
 	struct clickhouse_sender *sender;
@@ -222,6 +223,7 @@ static int sender_open(struct clickhouse *c, const struct clickhouse_settings *s
 	const struct clickhouse_sender_settings settings = {.client = s->client,
 		.schema = s->schema,
 		.box = s->box,
+		.instance = s->instance ? s->instance : c->instance,
 		.run = run,
 		.outbox = c->outbox,
 		.retry_min_ms = s->retry_min_ms ? s->retry_min_ms : CLICKHOUSE_RETRY_MIN_MS,
@@ -242,6 +244,7 @@ int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s
 		return -ENOMEM;
 	uint64_t run = s->run ? s->run : wall_us();
 	snprintf(c->folder, sizeof c->folder, "%s", s->folder);
+	clickhouse_instance("/etc/machine-id", c->folder, c->instance);
 	c->flush_ms = s->flush_ms;
 	c->look_ms = s->flush_ms < LOOK_MS ? s->flush_ms : LOOK_MS;
 	c->stop_ms = s->stop_ms ? s->stop_ms : CLICKHOUSE_STOP_MS;

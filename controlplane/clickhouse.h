@@ -30,8 +30,9 @@ enum {
 struct clickhouse_settings {
 	struct clickhouse_client_settings client;
 	struct clickhouse_schema_settings schema;
-	const char *box;    // outlives the sink
-	const char *folder; // of the spool; copied
+	const char *box;      // outlives the sink
+	const char *folder;   // of the spool; copied
+	const char *instance; // NULL: that of this machine and folder. Outlives the sink
 	uint64_t spool_max_bytes;
 	unsigned flush_ms;
 	// 0, NULL: as above. For tests.

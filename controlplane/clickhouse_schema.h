@@ -17,8 +17,9 @@
 // servers and whose hours are kept by these servers. Partitions are dropped whole; a server that
 // has TTL keeps to the hours by itself too.
 //
-// Several boxes may write one table. Each leaves its limits in TABLE_limits, hourly, and each goes
-// by the widest that any box left there within 30 days; without an answer it drops nothing.
+// Several boxes may write one table. Each leaves, as "BOX#INSTANCE" so that boxes of one name do
+// not overwrite each other's, its limits in TABLE_limits, hourly, and each goes by the widest that
+// any box left there within 30 days; without an answer it drops nothing.
 //
 // Ages count from the earlier of the server's clock and this box's, by the rules of retention.h.
 // The newest partition of the present stays. Partitions of the future are dropped for max_bytes
@@ -44,6 +45,7 @@ struct clickhouse_schema_settings {
 struct clickhouse_limits { // the widest of all boxes
 	bool are_known;
 	unsigned boxes; // that left theirs, this one included
+	unsigned twins; // of these, others of this one's name, in the last hours
 	unsigned hours, rollup_days;
 	uint64_t max_bytes;            // 0: any
 	char box[CLICKHOUSE_BOX_TEXT]; // whose hours these are; "": this one's
@@ -51,7 +53,8 @@ struct clickhouse_limits { // the widest of all boxes
 
 struct clickhouse_schema {
 	struct clickhouse_schema_settings settings;
-	const char *box; // this one's name; outlives this
+	const char *box;      // this one's name; outlives this
+	const char *instance; // of clickhouse_instance.h; likewise; "": unknown
 	struct clickhouse_limits limits;
 	struct retention retention;
 	int64_t clock_ahead_s; // of what ages count from; 0: the clocks are believed

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
@@ -149,6 +150,7 @@ static void servers_begin(
 	for (unsigned i = 0; i < s->urls; i++) {
 		s->server[i].schema.settings = *schema;
 		s->server[i].schema.box = s->settings.box;
+		s->server[i].schema.instance = s->settings.instance;
 		s->server[i].schema.has_peers = s->urls > 1;
 		s->server[i].is_ready = false;
 		s->server[i].contact_ms = 0;
@@ -201,9 +203,13 @@ static void tidy(struct clickhouse_sender *s)
 		return;
 	s->tidy_at_ms = now_ms + s->settings.tidy_ms;
 	if (clickhouse_schema_tidy(&s->here->schema, s->client, unix_now(s), &a)
-		!= CLICKHOUSE_DONE) {
+		== CLICKHOUSE_DONE) {
+		s->now.tidy_why[0] = '\0';
+	} else {
 		s->now.tidy_failures++;
 		log_warning("clickhouse: could not drop expired partitions: %s", a.why);
+		if (a.code)
+			memcpy(s->now.tidy_why, a.why, sizeof s->now.tidy_why);
 	}
 	clickhouse_sender_heard(s, &a);
 	show(s);

@@ -55,7 +55,7 @@ enum {
 struct clickhouse_sender_settings {
 	struct clickhouse_client_settings client; // its `stop` is the sender's own
 	struct clickhouse_schema_settings schema;
-	const char *box;
+	const char *box, *instance;
 	uint64_t run;
 	struct clickhouse_outbox *outbox;
 	unsigned retry_min_ms, retry_max_ms, settle_ms, tidy_ms, hold_ms;
@@ -100,6 +100,7 @@ struct clickhouse_sender_status {
 	uint64_t failovers;                        // chunks taken by another URL than the last one
 	uint64_t sent_unix_s;                      // when the server last took a chunk; 0: never
 	uint64_t tidy_failures, dropped_partitions, table_bytes;
+	char tidy_why[CLICKHOUSE_WHY_MAX]; // the server refuses to drop partitions; "": it does not
 	struct clickhouse_limits limits;
 	int64_t clock_ahead_s; // of the newest rows; 0: the clocks are believed
 };

@@ -42,6 +42,7 @@ int clickhouse_rig_open(void **)
 							.insert_ms = 3000},
 		.schema = {.database = "weir", .table = "queries", .hours = 168},
 		.box = "a'box",
+		.instance = "0123456789abcdef",
 		.folder = spool,
 		.spool_max_bytes = 64 << 20,
 		.flush_ms = 20,

@@ -327,7 +327,8 @@ static int limits(struct fake_clickhouse *f, const char *sql, char reply[1024])
 	if (strstr(sql, "INSERT INTO"))
 		snprintf(f->last_limits, sizeof f->last_limits, "%s", sql);
 	else if (strstr(sql, "SELECT count()"))
-		strcpy(reply, *f->other_limits ? f->other_limits : "0\t0\t0\t0\t0\t\n");
+		snprintf(f->asked_limits, sizeof f->asked_limits, "%s", sql),
+			strcpy(reply, *f->other_limits ? f->other_limits : "0\t0\t0\t0\t0\t0\t\n");
 	return 200;
 }
 
@@ -346,7 +347,9 @@ static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024
 	else if (strstr(sql, "SELECT version()"))
 		snprintf(reply, 1024, "%s\n", f->version);
 	else if (strstr(sql, "system.databases"))
-		strcpy(reply, "1\n");
+		strcpy(reply, f->lacks_database ? "0\n" : "1\n");
+	else if (strstr(sql, "SELECT create_table_query"))
+		strcpy(reply, f->has_other_ttl ? "1\n" : "0\n");
 	else if (strstr(sql, "SELECT engine") && f->has_table)
 		strcpy(reply, f->is_distributed ? "Distributed\n" : "MergeTree\n");
 	else if (strstr(sql, "SELECT count() FROM system.columns"))
@@ -393,10 +396,14 @@ static int answer(void *arg, const struct fake_post_request *q, char reply[1024]
 		strcpy(reply, "\033[31mno entry\n");
 		status = 403;
 	} else if (strstr(q->head, "query=INSERT")) {
+		if (f->on_statement)
+			f->on_statement(q->head);
 		status = insert(f, q, reply);
 	} else {
 		char *sql = strndup((const char *)q->body, q->len);
 		assert_non_null(sql);
+		if (f->on_statement)
+			f->on_statement(sql);
 		status = statement(f, sql, reply);
 		free(sql);
 	}

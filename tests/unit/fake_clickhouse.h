@@ -34,6 +34,9 @@ struct fake_clickhouse {
 	const char *version, *key; // key: what is asked for as a password; NULL: anything goes
 	enum fake_fault fault;     // of inserts, but where all is said
 	enum fake_fault (*choose)(struct fake_clickhouse *f); // NULL: `fault`
+	void (*on_statement)(
+		const char *sql); // sees each one; an INSERT of rows as its URL. Or NULL
+	bool lacks_database, has_other_ttl;
 	bool has_table, may_create, lacks_column, is_distributed;
 	bool is_down;             // closes each connection without a word, takes nothing
 	const char *path, *zxid;  // of a replicated table; NULL: it is none
@@ -54,13 +57,14 @@ struct fake_clickhouse {
 	uint64_t last_number; // of the last insert that was taken, in last_run
 	uint64_t last_run;
 	bool was_out_of_order;
-	bool dedups;            // knows chunks by their tokens, shard by shard
-	unsigned lagging;       // so many counts are of a replica that has none of the rows yet
-	unsigned drops;         // statements DROP PARTITION
-	unsigned limits_code;   // what the table of limits ends with; 0: it is there
-	char other_limits[128]; // of other boxes, a line as clickhouse_limits.c asks for it
-	char newest[512];       // "now TAB partition" a line, the newest first; "": 2026112100
-	char last_limits[512];  // the statement that left this box's
+	bool dedups;             // knows chunks by their tokens, shard by shard
+	unsigned lagging;        // so many counts are of a replica that has none of the rows yet
+	unsigned drops;          // statements DROP PARTITION
+	unsigned limits_code;    // what the table of limits ends with; 0: it is there
+	char other_limits[128];  // of other boxes, a line as clickhouse_limits.c asks for it
+	char newest[512];        // "now TAB partition" a line, the newest first; "": 2026112100
+	char last_limits[512];   // the statement that left this box's
+	char asked_limits[1024]; // the one that asked for those of others
 	char last_create[8192];
 	char last_insert[2048], last_drop[256], parts[512]; // heads; a reply to system.parts
 	char future[512];      // likewise, to a question for partitions beyond a name

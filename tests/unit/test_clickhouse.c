@@ -2,10 +2,12 @@
 //
 // The sink from batches to a server that does what it is asked.
 
+#include "../../controlplane/clickhouse_instance.h"
 #include "clickhouse_rig.h"
 #include "unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
@@ -216,7 +218,7 @@ static void test_the_widest_limits_of_all_boxes_hold(void **)
 	parts_of_a_week(IN_2026);
 	settings.schema.hours = 100;
 	settings.schema.max_bytes = 1;
-	strcpy(server.other_limits, "2\t400\t0\t77\t90\tattic box\n");
+	strcpy(server.other_limits, "2\t400\t0\t77\t90\t0\tattic box#00000000000000aa\n");
 	sink_open();
 	assert_true(eventually(is_looked_after));
 	assert_int_equal(server.drops, 0);
@@ -225,12 +227,54 @@ static void test_the_widest_limits_of_all_boxes_hold(void **)
 	assert_int_equal(status.sender.limits.max_bytes, 0);
 	assert_int_equal(status.sender.limits.rollup_days, 90);
 	assert_string_equal(status.sender.limits.box, "attic box");
-	assert_non_null(strstr(server.last_limits, "SELECT 'a\\'box', 100, 1, 0, now()"));
+	assert_non_null(
+		strstr(server.last_limits, "SELECT 'a\\'box#0123456789abcdef', 100, 1, 0, now()"));
+}
+
+// Boxes of one name do not overwrite each other's limits, and it is said that there are such.
+static void test_two_boxes_of_one_name(void **)
+{
+	settings.unix_s = in_2026;
+	parts_of_a_week(IN_2026);
+	strcpy(server.other_limits, "1\t400\t0\t0\t0\t1\ta'box#00000000000000aa\n");
+	sink_open();
+	assert_true(eventually(is_looked_after));
+	assert_int_equal(status.sender.limits.boxes, 2);
+	assert_int_equal(status.sender.limits.twins, 1);
+	assert_int_equal(status.sender.limits.hours, 400);
+	assert_string_equal(status.sender.limits.box, "a'box");
+	assert_non_null(strstr(server.asked_limits,
+		"WHERE box NOT IN ('a\\'box#0123456789abcdef', 'a\\'box') AND"));
+}
+
+static void test_the_instance_of_a_machine(void **)
+{
+	char a[CLICKHOUSE_INSTANCE_MAX], b[CLICKHOUSE_INSTANCE_MAX], path[] = "/tmp/weir-id-XXXXXX";
+	int fd = mkstemp(path);
+	assert_return_code(fd, 0);
+	clickhouse_instance(path, "/a", a);
+	assert_string_equal(a, ""); // an empty file, as of an image
+	assert_int_equal(write(fd, "3c1a0b\n", 7), 7);
+	clickhouse_instance(path, "/a", a);
+	clickhouse_instance(path, "/a", b);
+	assert_int_equal(strlen(a), 16);
+	assert_string_equal(a, b);
+	clickhouse_instance(path, "/b", b);
+	assert_string_not_equal(a, b);
+	close(fd);
+	unlink(path);
+	clickhouse_instance(path, "/a", a);
+	assert_string_equal(a, "");
 }
 
 static bool is_tidy_failing(void)
 {
 	return status.sender.tidy_failures > 0;
+}
+
+static bool is_tidy_well(void)
+{
+	return status.sender.limits.are_known && !*status.sender.tidy_why;
 }
 
 // Whoever may not see the limits of others drops nothing, and sends rows all the same.
@@ -246,6 +290,11 @@ static void test_without_limits_nothing_is_dropped(void **)
 	assert_true(eventually(is_tidy_failing));
 	assert_false(status.sender.limits.are_known);
 	assert_int_equal(server.drops, 0);
+	assert_string_equal(status.sender.tidy_why, "code 497: said 497");
+	pthread_mutex_lock(&server.lock);
+	server.limits_code = 0;
+	pthread_mutex_unlock(&server.lock);
+	assert_true(eventually(is_tidy_well));
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, clickhouse_rig_open, clickhouse_rig_close)
@@ -266,6 +315,8 @@ int main(void)
 		CASE(test_a_clock_far_ahead_drops_nothing),
 		CASE(test_two_clocks_far_ahead_drop_nothing),
 		CASE(test_the_widest_limits_of_all_boxes_hold),
+		CASE(test_two_boxes_of_one_name),
+		cmocka_unit_test(test_the_instance_of_a_machine),
 		CASE(test_without_limits_nothing_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,15 @@ static void test_several_urls(void **)
 		"clickhouse      up, 0 rows sent, 0 B in 0 files wait on disk\n");
 }
 
+static void test_nothing_is_dropped(void **)
+{
+	assert_string_equal(printed("{\"state\": \"up\", \"tidy_why\": \"code 497: weir: Not enough"
+				    " privileges\", \"table_limits\": {\"same_name\": 1}}"),
+		"clickhouse      up, 0 rows sent, 0 B in 0 files wait on disk, ANOTHER BOX HAS THE"
+		" SAME NAME (query_log.box), drops no old rows: code 497: weir: Not enough"
+		" privileges\n");
+}
+
 // Rows in memory are not "0 B", and a try that is due is not "in 0 ms".
 static void test_a_server_that_is_away(void **)
 {
@@ -93,6 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clickhouse),
 		cmocka_unit_test(test_several_urls),
+		cmocka_unit_test(test_nothing_is_dropped),
 		cmocka_unit_test(test_a_server_that_is_away),
 		cmocka_unit_test(test_what_is_lost),
 	};

@@ -39,6 +39,8 @@ static void clock_print(const struct json_node *n)
 static void limits_print(const struct json_node *limits)
 {
 	char a[COUNT_TEXT_MAX], box[256];
+	if (json_count(limits, "same_name"))
+		printf(", ANOTHER BOX HAS THE SAME NAME (query_log.box)");
 	if (json_count(limits, "boxes") < 2)
 		return;
 	printf(", %s boxes share the table: kept for %s hours",
@@ -125,6 +127,9 @@ void view_print_clickhouse(const struct json_node *n)
 		printf(", takes fewer rows than there are");
 	clock_print(n);
 	limits_print(json_get(n, "table_limits"));
+	if (*json_text(n, "tidy_why"))
+		printf(", drops no old rows: %s",
+			term_text(json_text(n, "tidy_why"), shown, sizeof shown));
 	why_print(n);
 	printf("\n");
 }
