@@ -80,6 +80,8 @@ static int setup_with(unsigned inflight, unsigned waiters)
 	c->limits.waiters = waiters;
 	c->limits.udp_reply_size = 1232;
 	c->redis = redis_local(rig_redis_port);
+	static char none[] = "";
+	c->query_log.dnstap.socket = none; // as the loader leaves it
 	c->upstreams.count = 2;
 	c->upstreams.first_timeout_ms = 400;
 	c->upstreams.max_sends = rig_max_sends;

@@ -6,6 +6,7 @@
 #include "front_rig.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
@@ -113,6 +114,29 @@ static void test_closed_without_policy(void **)
 }
 
 // Over UDP few are told; a TCP client has proven its address.
+// An image that cannot be mapped is tried again after FRONT_POLICY_RETRY_MS, not with each message.
+static void test_retry_of_an_image(void **)
+{
+	static struct front_policy fp;
+	char file[2 * SHM_PATH_MAX], away[2 * SHM_PATH_MAX + 8];
+	access_publish(false);
+	uint64_t word = atomic_load(&publisher_directory(rig.publisher)->current[REGION_POLICY]);
+	snprintf(file, sizeof file, "%s/policy.%llu", rig.paths.mem,
+		(unsigned long long)(word >> 1));
+	snprintf(away, sizeof away, "%s.away", file);
+	assert_int_equal(rename(file, away), 0);
+	const uint64_t now_ms = clock_mono_ms();
+	front_policy_open(&fp);
+	front_policy_look(&fp, rig.publisher, now_ms);
+	assert_true(front_policy_is_closed(&fp));
+	assert_int_equal(rename(away, file), 0);
+	front_policy_look(&fp, rig.publisher, now_ms + FRONT_POLICY_RETRY_MS - 1);
+	assert_true(front_policy_is_closed(&fp));
+	front_policy_look(&fp, rig.publisher, now_ms + FRONT_POLICY_RETRY_MS);
+	assert_true(fp.word == word);
+	front_policy_close(&fp);
+}
+
 static void test_closed_tells_few(void **)
 {
 	enum { ASKED = 1000 };
@@ -267,6 +291,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_long_replies_cost_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closed_without_policy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_retry_of_an_image, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closed_tells_few, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_admitted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied, setup, teardown),
