@@ -47,6 +47,20 @@ static void sample_pools(struct housekeep *h)
 	}
 }
 
+// The workers have the time of a machine that wakes up with our next turn. The control plane then
+// needs as long as we do for its next heartbeat.
+static void watch_clock(struct housekeep *h, uint64_t now_ms)
+{
+	uint64_t suspended_ms = clock_suspended_ms(h->suspended_ms);
+	if (suspended_ms == h->suspended_ms)
+		return;
+	h->judge_from_ms = now_ms + CONTROL_HUNG_MS;
+	h->suspended_ms = suspended_ms;
+	for (unsigned i = 0; i < h->worker_count; i++)
+		atomic_store_explicit(
+			&h->workers[i]->suspended_ms, suspended_ms, memory_order_relaxed);
+}
+
 void housekeep_init(struct housekeep *h, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < h->worker_count; i++) {
@@ -59,6 +73,7 @@ void housekeep_init(struct housekeep *h, uint64_t now_ms)
 		};
 	}
 	h->alive = false;
+	watch_clock(h, now_ms);
 	h->next_beat_ms = now_ms;
 	h->next_report_ms = now_ms + HOUSEKEEP_REPORT_MS;
 	h->next_memory_ms = now_ms + HOUSEKEEP_MEMORY_MS;
@@ -188,11 +203,6 @@ static void watch_control(struct housekeep *h, uint64_t now_ms)
 		adopt_link(&h->adopt, event == LINK_CAME_UP);
 	adopt_poll(&h->adopt, now_ms);
 
-	// After a suspend the control plane needs as long as we do for its next heartbeat.
-	uint64_t suspended_ms = clock_suspended_ms(h->suspended_ms);
-	if (suspended_ms != h->suspended_ms)
-		h->judge_from_ms = now_ms + CONTROL_HUNG_MS;
-	h->suspended_ms = suspended_ms;
 	bool is_old = adopt_heartbeat_age_ms(&h->adopt, now_ms) > CONTROL_HUNG_MS;
 	bool alive = h->link.up && (!is_old || (h->alive && now_ms < h->judge_from_ms));
 	if (alive != h->alive) {
@@ -222,6 +232,7 @@ static void watch_limits(struct housekeep *h, uint64_t now_ms)
 
 void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 {
+	watch_clock(h, now_ms);
 	watch_control(h, now_ms);
 	watch_limits(h, now_ms);
 	if (now_ms >= h->next_beat_ms) {

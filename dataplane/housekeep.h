@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The main lcore's loop while the workers run: each 10 ms the link, what the control plane has
-// published and what limited clients asked, each 100 ms the heartbeat and a sample of the packet
-// pools and rings, each second the ports' statistics, the conservation law of the pools, the
+// The main lcore's loop while the workers run: each 10 ms the clock, the link, what the control
+// plane has published and what limited clients asked, each 100 ms the heartbeat and a sample of the
+// packet pools and rings, each second the ports' statistics, the conservation law of the pools, the
 // figures of all tables (table_report.h), and the
 // reconciliation of received frames with verdicts. It never waits for anyone; it sleeps between
 // turns, and signals may cut that short.

@@ -8,7 +8,6 @@
 #include <rte_cycles.h>
 
 #include <weir/bytes.h>
-#include <weir/clock.h>
 
 // A constant of each caller of turn(): of what is not measured nothing remains.
 enum laps { LAPS_NONE, LAPS_RX, LAPS_ALL };
@@ -86,7 +85,7 @@ ATTR_INLINE unsigned turn(
 	if (laps)
 		c->last = start_tsc;
 	b.tables = w->tables;
-	b.now_ms = w->now_ms = clock_mono_coarse_ms(w->suspended_ms);
+	b.now_ms = w->now_ms = worker_clock_ms(w);
 	batch_see_rules(&b);
 	b.control_alive = atomic_load_explicit(&w->control_alive, memory_order_acquire);
 	if (unlikely_(b.logs)) {

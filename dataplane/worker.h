@@ -18,6 +18,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include <weir/clock.h>
 #include <weir/closed_pace.h>
 #include <weir/config.h>
 #include <weir/l0_table.h>
@@ -134,6 +135,7 @@ struct worker {
 	_Atomic uint32_t control_alive;               // 1: someone drains the miss ring
 	_Atomic uint32_t hold; // 1: its first tables are on their way, no frame is read
 	_Atomic uint32_t stop;
+	_Atomic uint64_t suspended_ms; // clock_suspended_ms
 
 	// Written here, read by the main lcore.
 	_Atomic(const struct worker_tables *) tables_in_use;
@@ -154,7 +156,6 @@ struct worker {
 	struct log_writer log;
 	struct log_clock log_clock;
 	uint64_t now_ms;       // of the current batch
-	uint64_t suspended_ms; // clock_suspended_ms, at the last beat
 	uint32_t turn;         // of addresses, from reply to reply
 	unsigned answers_held; // of ANSWERS_PER_TURN, so many not in the next (stage_answer)
 	uint32_t until_timed;  // batches before one whose stages are timed
@@ -173,6 +174,12 @@ struct worker {
 
 // The loop; returns 0 after `stop`. `arg` is the struct worker. Runs on its lcore.
 int worker_main(void *arg);
+
+// The time, without a system call (clock.h).
+ATTR_INLINE uint64_t worker_clock_ms(const struct worker *w)
+{
+	return clock_mono_coarse_ms(atomic_load_explicit(&w->suspended_ms, memory_order_relaxed));
+}
 
 // Counts the pool (pool_told): each beat, at the top of the loop. Exposed for tests, as below.
 void worker_tell_pool(struct worker *w);

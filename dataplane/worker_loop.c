@@ -105,9 +105,6 @@ static void beat(struct worker *w, uint64_t *next_ms)
 {
 	if (likely_(w->now_ms < *next_ms))
 		return;
-	uint64_t before_ms = w->suspended_ms;
-	w->suspended_ms = clock_suspended_ms(before_ms);
-	w->now_ms += w->suspended_ms - before_ms;
 	*next_ms = w->now_ms + BEAT_MS;
 	atomic_store_explicit(&w->lane->heartbeat_ms, w->now_ms, memory_order_relaxed);
 	atomic_store_explicit(&w->stats->heartbeat_ms, w->now_ms, memory_order_relaxed);
@@ -174,7 +171,7 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 		take_tables(w);
 		if (w->epoch.epoch)
 			epoch_quiescent(&w->epoch);
-		w->now_ms = clock_mono_coarse_ms(w->suspended_ms);
+		w->now_ms = worker_clock_ms(w);
 		beat(w, &next_beat_ms);
 		if (bench)
 			bench_tick(bench);

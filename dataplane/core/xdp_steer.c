@@ -318,11 +318,7 @@ int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address)
 int xdp_steer_until(struct xdp_steer *s, uint64_t mono_ms, const uint64_t mac[STEER_MACS_MAX])
 {
 	const uint32_t zero = 0;
-	// The kernel's clock is CLOCK_MONOTONIC: it begins where ours has CLOCK_AHEAD_MS, and
-	// stands still in a suspend.
-	const uint64_t ahead_ms = CLOCK_AHEAD_MS + clock_suspended_ms(0);
-	uint64_t kernel_ms = mono_ms > ahead_ms ? mono_ms - ahead_ms : 0;
-	struct steer_gate gate = {.until_ns = kernel_ms * 1000000};
+	struct steer_gate gate = {.until_ns = clock_kernel_ms(mono_ms) * 1000000};
 	for (unsigned i = 0; i < STEER_MACS_MAX; i++)
 		gate.mac[i] = mac[i];
 	int rc = bpf_map_update_elem(s->gate, &zero, &gate, BPF_ANY);

@@ -56,6 +56,14 @@ static inline uint64_t clock_suspended_ms(uint64_t before)
 	return before;
 }
 
+// That moment of clock_mono_ms by the kernel's CLOCK_MONOTONIC, in milliseconds; 0: it has passed.
+// Earlier than that by as long as we are held up in here, never later.
+static inline uint64_t clock_kernel_ms(uint64_t at_ms)
+{
+	uint64_t kernel_ms = clock_ms_of(CLOCK_MONOTONIC), now_ms = clock_mono_ms();
+	return at_ms > now_ms ? kernel_ms + (at_ms - now_ms) : 0;
+}
+
 // clock_mono_ms, up to one scheduler tick (4 ms) behind, by what clock_suspended_ms found last.
 // Always answered by the vDSO, so a worker reads this one, once per batch, without a system call
 // whatever the clock source, and for an eighth of what CLOCK_BOOTTIME costs (docs/architecture.md).

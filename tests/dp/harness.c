@@ -167,8 +167,8 @@ struct harness *harness_begin(const struct harness_options *o)
 	if (!o)
 		o = &plain;
 	struct harness *h = zeroed(sizeof(*h));
-	h->w.suspended_ms = clock_suspended_ms(0);
-	h->start_ms = clock_mono_coarse_ms(h->w.suspended_ms);
+	atomic_store(&h->w.suspended_ms, clock_suspended_ms(0));
+	h->start_ms = worker_clock_ms(&h->w);
 	h->pool_baseline = rte_mempool_avail_count(wires.pool);
 	assert_int_equal(h->pool_baseline, POOL_SIZE);
 	if (!o->no_l0)

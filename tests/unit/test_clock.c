@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Deadlines: that long from now, on the clock itself. And a machine that was suspended.
 
-#include "clock_suspend.h"
+#include "clock_shift.h"
 #include "unit.h"
 
 #include <weir/attr.h>
@@ -57,12 +57,32 @@ static void test_no_suspend(void **)
 		was_ms + CLOCK_SUSPEND_MS + 10);
 }
 
+// In a suspended machine's kernel, whose clock stands still meanwhile; not a moment later, however
+// long the readings take.
+static void test_kernel_time(void **)
+{
+	enum { HOUR_MS = 3600000, LEFT_MS = 500 };
+	clock_suspend_ms(HOUR_MS);
+	for (unsigned slow_us = 0; slow_us <= 20000; slow_us += 2000) {
+		clock_slow_us(slow_us);
+		uint64_t now_ms = clock_ms_of(CLOCK_MONOTONIC);
+		uint64_t at_ms = clock_kernel_ms(clock_mono_ms() + LEFT_MS);
+		clock_slow_us(0);
+		assert_in_range(
+			at_ms, now_ms + LEFT_MS - 1, now_ms + LEFT_MS + 5 * slow_us / 1000 + 5);
+		assert_true(at_ms <= clock_ms_of(CLOCK_MONOTONIC) + LEFT_MS);
+	}
+	assert_int_equal(clock_kernel_ms(0), 0);
+	assert_int_equal(clock_kernel_ms(clock_mono_ms() - 1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_no_suspend),
 		cmocka_unit_test(test_suspend),
+		cmocka_unit_test(test_kernel_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

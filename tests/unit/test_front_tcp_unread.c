@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What TCP/53 does with clients that ask and do not read.
 
-#include "clock_ahead.h"
+#include "clock_shift.h"
 #include "tcp_rig.h"
 
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
 
 // The resolver with a real Redis behind it: what it takes from there, what it refuses, and how it
 // renews what other boxes may be renewing.
-#include "clock_ahead.h"
+#include "clock_shift.h"
 #include "redis_local.h"
 #include "redis_server.h"
 #include "resolver_rig.h"

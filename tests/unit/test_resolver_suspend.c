@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A machine that was suspended: what it has cached has aged, and nobody hangs because of it.
-#include "clock_suspend.h"
+#include "clock_shift.h"
 #include "resolver_rig.h"
 
 #include <unistd.h>
