@@ -66,6 +66,15 @@ static void judge_out(struct json_out *o, struct json_node *resolver, const stru
 	json_out_count(o, n, "walk_ms", c->walk_ms);
 }
 
+static void step_out(struct json_out *o, struct json_node *under, const struct step_count *c)
+{
+	struct json_node *n = json_out_object(o, under, "wall_clock");
+	json_out_count(o, n, "steps", c->steps);
+	json_out_count(o, n, "stepped_ms", c->stepped_ms);
+	json_out_count(o, n, "aged", c->aged);
+	json_out_count(o, n, "dropped", c->dropped);
+}
+
 static void resolver_out(
 	struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
@@ -127,6 +136,7 @@ static void resolver_out(
 	lag_out(o, n, &s->lag);
 	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
 	judge_out(o, n, &s->judge);
+	step_out(o, n, &s->step);
 }
 
 // What makes no sense for a table is not there.
@@ -400,6 +410,7 @@ static void on_status(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "waiters", s->waiters);
 	lag_out(o, root, &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
+	step_out(o, root, &s->step);
 	json_out_count(o, root, "upstream_sets", s->upstream_sets);
 	json_out_count(o, root, "upstream_sets_down", s->upstream_sets_down);
 	if (http_is_live(call->exchange)) {

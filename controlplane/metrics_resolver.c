@@ -96,6 +96,14 @@ static const struct metrics_field of_resolver[] = {
 		"Questions blocked by a pattern.", 0),
 	OTHER(METRICS_COUNTER, judge.rejudged, "judge_rejudged_total",
 		"Cached records judged anew by a new image.", 0),
+	OTHER(METRICS_COUNTER, step.steps, "clock_steps_total",
+		"Steps of the wall clock ahead, by which cached records aged.", 0),
+	OTHER(METRICS_COUNTER, step.stepped_ms, "clock_stepped_seconds_total",
+		"By how much it stepped in all.", 1e-3),
+	OTHER(METRICS_COUNTER, step.aged, "clock_aged_total",
+		"Cached records written anew as that much older.", 0),
+	OTHER(METRICS_COUNTER, step.dropped, "clock_dropped_total",
+		"Cached records that were over by it, or for which there was no room.", 0),
 };
 
 void metrics_resolver(struct metrics_text *t, const struct resolver_status *s)

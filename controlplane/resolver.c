@@ -25,6 +25,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	l0_writer_reclaim(r->l0);
 	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
 		views_sweep(r->views, clock_mono_ms());
+	steps_beat(r);
 	refresh_run(r->refresh, clock_mono_ms());
 	resolver_log_beat(r->log);
 	traces_beat(r->traces, clock_mono_ms());
@@ -165,6 +166,8 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = rejudge_open(r);
 	if (rc == 0)
+		rc = steps_open(r);
+	if (rc == 0)
 		rc = views_open(r, config, &callbacks, why);
 	if (rc == 0)
 		flush_everyone(r, view_everyone_hash(config), false);
@@ -228,6 +231,7 @@ void resolver_close(struct resolver *r)
 	walks_free(r);
 	flushes_close(r);
 	rejudge_close(r);
+	steps_close(r);
 	timer_free(r->beat);
 	resolver_refresh_close(r);
 	lanes_free(r->lanes);

@@ -77,6 +77,12 @@ struct judge_count {
 	uint64_t walks, walk_ms; // finished ones; time that the last one took
 };
 
+// Steps of the wall clock ahead, and what they came to.
+struct step_count {
+	uint64_t steps, stepped_ms;
+	uint64_t aged, dropped; // cached records
+};
+
 struct flush_status {
 	uint64_t asked, told; // here; other boxes were told
 	// Of what other boxes say: taken; ours come back; over the bounds; no such message.
@@ -117,6 +123,7 @@ struct resolver_status {
 	struct l1_sweep_status l1_sweep;
 	struct flush_status flush;
 	struct judge_count judge;
+	struct step_count step;
 	struct took took[ANSWER_KINDS]; // from receipt to the answer, by enum answer_kind
 	// Sets of servers, everyone's and those of groups and zones; of these without one that
 	// answers.

@@ -3,11 +3,12 @@
 
 // What the resolver's files share: resolver.c (open, timers, settings), resolver_miss.c (from a
 // client's query to a question), resolver_question.c (a question's life), resolver_judge.c (what
-// answers lead to), resolver_rejudge.c (that of cached ones under a new image), resolver_l1.c (its
-// way through Redis), resolver_refresh.c (questions that nobody waits for), resolver_rewrite.c
-// (local CNAMEs, zones), resolver_answer.c (replies to waiters), resolver_store.c (L0),
-// resolver_trace.c (for who watches), resolver_client.c (the door of frontends), resolver_flush.c,
-// resolver_cache.c and resolver_status.c (calls from other threads).
+// answers lead to), resolver_rejudge.c (that of cached ones under a new image), resolver_step.c
+// (the age of cached ones when the wall clock steps ahead), resolver_l1.c (its way through Redis),
+// resolver_refresh.c (questions that nobody waits for), resolver_rewrite.c (local CNAMEs, zones),
+// resolver_answer.c (replies to waiters), resolver_store.c (L0), resolver_trace.c (for who
+// watches), resolver_client.c (the door of frontends), resolver_flush.c, resolver_cache.c and
+// resolver_status.c (calls from other threads).
 //
 // struct resolver holds no state of a single question. Its answer (struct dns_answer, 70 KiB), what
 // the response policy says of it (struct judge_finding) and each waiter's query are variables of
@@ -50,6 +51,7 @@ enum {
 struct walk;
 struct flushes;
 struct rejudge;
+struct steps;
 
 struct resolver_settings {
 	struct ttl_rules ttl;
@@ -84,6 +86,7 @@ struct resolver {
 	struct age_list rewrite_ages;
 	const struct judge *judge; // NULL: there is none yet
 	struct rejudge *rejudge;
+	struct steps *steps;
 	struct walk *walk[RESOLVER_WALKS_MAX]; // looks under way
 	struct resolver_status count;          // counters only; gauges are filled in when asked for
 	uint64_t record_anomalies;
@@ -197,6 +200,11 @@ bool question_blocked(struct resolver *r, const struct dns_query *q, const struc
 ATTR_MUST_CHECK int rejudge_open(struct resolver *r);
 void rejudge_close(struct resolver *r);
 
+// resolver_step.c
+ATTR_MUST_CHECK int steps_open(struct resolver *r);
+void steps_close(struct resolver *r);
+void steps_beat(struct resolver *r); // each 100 ms
+
 // resolver_flush.c
 ATTR_MUST_CHECK int flushes_open(struct resolver *r);
 void flushes_close(struct resolver *r);     // before L1
@@ -249,6 +257,11 @@ bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *ou
 bool store_usable(const struct l0_view *v, uint64_t now_ms);
 // Fetches the records of a bucket, for walks: each is a line that is in no cache.
 void store_look_ahead(const struct l0_reader *l0, uint64_t bucket);
+// A slice of a walk through all records, between which the loop does its work; `fn` may write the
+// record anew or delete it. *cursor starts at 0. Entries do not move, so none is missed. True: all
+// is done.
+typedef void (*store_walk_fn)(struct resolver *r, const struct l0_view *v, void *arg);
+bool store_walk(struct resolver *r, uint64_t *cursor, store_walk_fn fn, void *arg);
 void store_restamp(struct resolver *r, const struct l0_key *key);
 void store_refreshed(struct resolver *r, const struct l0_key *key); // clears the refresh mark
 

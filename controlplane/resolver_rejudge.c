@@ -12,9 +12,6 @@
 #include <stdlib.h>
 #include <weir/clock.h>
 
-// A slice, and how often its time is looked at: a bucket has ten records at most, of some 0.3 us.
-enum { SLICE_US = 400, LOOK_BUCKETS = 16 };
-
 struct rejudge {
 	struct resolver *resolver;
 	struct event *step;
@@ -25,7 +22,7 @@ struct rejudge {
 	void *arg;
 };
 
-static void record_judge(struct resolver *r, const struct l0_view *v)
+static void record_judge(struct resolver *r, const struct l0_view *v, void *)
 {
 	struct judge_count *count = &r->count.judge;
 	struct rd rd = rd_init(v->name, v->name_len);
@@ -55,31 +52,10 @@ static void record_judge(struct resolver *r, const struct l0_view *v)
 	count->rejudged_deleted += rc < 0;
 }
 
-static void bucket_judge(struct resolver *r, const struct l0_bucket *b)
-{
-	for (unsigned i = 0; i < L0_BUCKET_SLOTS; i++) {
-		struct l0_view v;
-		if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) != 0
-			&& l0_record_read(l0_writer_reader(r->l0),
-				atomic_load_explicit(&b->record[i], memory_order_relaxed), &v))
-			record_judge(r, &v);
-	}
-}
-
 // True: all is done.
 static bool slice(struct rejudge *w)
 {
-	const struct l0_reader *l0 = l0_writer_reader(w->resolver->l0);
-	uint64_t end_us = clock_mono_us() + SLICE_US;
-
-	l0_writer_reclaim(w->resolver->l0);
-	while (w->cursor <= l0->bucket_mask) {
-		store_look_ahead(l0, w->cursor + 2);
-		bucket_judge(w->resolver, &l0->buckets[w->cursor++]);
-		if (w->cursor % LOOK_BUCKETS == 0 && clock_mono_us() >= end_us)
-			return false;
-	}
-	return true;
+	return store_walk(w->resolver, &w->cursor, record_judge, NULL);
 }
 
 static void walk_end(struct rejudge *w)

@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <weir/clock.h>
 
+// A slice of a walk, and how often its time is looked at: a bucket has ten records at most, of some
+// 0.3 us.
+enum { SLICE_US = 400, LOOK_BUCKETS = 16 };
+
 struct l0_key question_key(const struct question *q)
 {
 	return (struct l0_key){
@@ -90,4 +94,30 @@ void store_refreshed(struct resolver *r, const struct l0_key *key)
 
 	if (record != L0_NONE)
 		l0_writer_clear_refresh(r->l0, record);
+}
+
+static void bucket_walk(struct resolver *r, const struct l0_bucket *b, store_walk_fn fn, void *arg)
+{
+	for (unsigned i = 0; i < L0_BUCKET_SLOTS; i++) {
+		struct l0_view v;
+		if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) != 0
+			&& l0_record_read(l0_writer_reader(r->l0),
+				atomic_load_explicit(&b->record[i], memory_order_relaxed), &v))
+			fn(r, &v, arg);
+	}
+}
+
+bool store_walk(struct resolver *r, uint64_t *cursor, store_walk_fn fn, void *arg)
+{
+	const struct l0_reader *l0 = l0_writer_reader(r->l0);
+	uint64_t end_us = clock_mono_us() + SLICE_US;
+
+	l0_writer_reclaim(r->l0);
+	while (*cursor <= l0->bucket_mask) {
+		store_look_ahead(l0, *cursor + 2);
+		bucket_walk(r, &l0->buckets[(*cursor)++], fn, arg);
+		if (*cursor % LOOK_BUCKETS == 0 && clock_mono_us() >= end_us)
+			return false;
+	}
+	return true;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What is kept of a record in a new one, because records are immutable: all but its stamp, or all
-// but the mask that it is judged by.
+// What is kept of a record in a new one, because records are immutable: all but its stamp, all but
+// the mask that it is judged by, or all but the time when it was made.
 
 #include "l0_state.h"
 
@@ -100,6 +100,26 @@ int l0_writer_judge(struct l0_writer *w, const struct l0_key *key, const struct 
 		memcpy((uint8_t *)p + kept, &is, sizeof is);
 	}
 	sum_follow(p, head, l0_mask_sum(&was), l0_mask_sum(&is));
+	change_end(w, slot, number);
+	return 0;
+}
+
+int l0_writer_age(struct l0_writer *w, const struct l0_key *key, uint32_t by_ms)
+{
+	uint32_t number, slot = l0_slot_of_key(w, key);
+	if (slot == L0_SLOT_NONE)
+		return -ENOENT;
+	uint32_t octets = l0_record_octets(l0_record_at(w, l0_record_in(w, slot)));
+	int rc = change_begin(w, key, octets, &slot, &number);
+	if (rc == -ENOSPC)
+		(void)l0_writer_delete(w, key);
+	if (rc < 0)
+		return rc;
+	struct l0_record *p = l0_record_at(w, number);
+	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), octets);
+	uint64_t head = p->head_word;
+	p->created_ms = p->created_ms > by_ms ? p->created_ms - by_ms : 0;
+	sum_follow(p, head, 0, 0);
 	change_end(w, slot, number);
 	return 0;
 }

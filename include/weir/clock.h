@@ -2,9 +2,9 @@
 #pragma once
 
 // Time. Everything that both processes compare is CLOCK_BOOTTIME in milliseconds, so that it is the
-// same clock in both and no wall-clock step reaches a TTL. It runs on while the machine is
-// suspended, as TTLs do; CLOCK_MONOTONIC stands still then, and is for what the kernel and libevent
-// measure by it. Wall time is for logs and Redis.
+// same clock in both and no wall-clock step reaches a limit or a pause. It runs on while the
+// machine is suspended, as TTLs do; CLOCK_MONOTONIC stands still then, and is for what the kernel
+// and libevent measure by it. Wall time is for logs and Redis.
 //
 // That clock begins when the machine does, but what other boxes keep may have been made days before
 // and must be given a date. So ours is ahead of it by the 49 days after which every record is gone.
@@ -52,6 +52,19 @@ static inline uint64_t clock_suspended_ms(uint64_t before)
 		uint64_t ms = (now - first) / 1000;
 		uint64_t change = ms > before ? ms - before : before - ms;
 		return change > CLOCK_SUSPEND_MS ? ms : before;
+	}
+	return before;
+}
+
+// What the wall clock has ahead of CLOCK_BOOTTIME, or is behind it. `before`: what the last look
+// found; it stands where we were held up between the two readings each time.
+static inline int64_t clock_wall_ahead_ms(int64_t before)
+{
+	for (int i = 0; i < CLOCK_TRIES; i++) {
+		uint64_t first = clock_us_of(CLOCK_BOOTTIME);
+		uint64_t wall = clock_us_of(CLOCK_REALTIME);
+		if (clock_us_of(CLOCK_BOOTTIME) - first <= CLOCK_READ_US)
+			return ((int64_t)wall - (int64_t)first) / 1000;
 	}
 	return before;
 }

@@ -80,6 +80,10 @@ ATTR_MUST_CHECK int l0_writer_restamp(
 ATTR_MUST_CHECK int l0_writer_judge(
 	struct l0_writer *w, const struct l0_key *key, const struct rule_set *mask);
 
+// The same answer again, made so much earlier. -ENOENT; with -ENOSPC the record is gone, as it is
+// older than it says.
+ATTR_MUST_CHECK int l0_writer_age(struct l0_writer *w, const struct l0_key *key, uint32_t by_ms);
+
 bool l0_writer_delete(struct l0_writer *w, const struct l0_key *key);
 // Deletes all records of the name (any type), or of the name and everything below; number deleted.
 // Walks the whole index: some milliseconds per million entries, so the caller does it in steps:

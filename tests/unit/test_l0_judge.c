@@ -99,12 +99,51 @@ static void test_recovery(void **)
 	box_close(&b);
 }
 
+// Made earlier by as much, and all the rest stays; without room it is gone.
+static void test_age(void **)
+{
+	struct box b;
+	struct l0_view v;
+	uint32_t number, serial, lost = 0, id = 0;
+	assert_true(box_open(&b, 1 << 20, 2));
+	assert_int_equal(box_put(&b, 5, 3, 100, 1000, 5000), 0);
+	assert_int_equal(box_judge(&b, 5, 99), 0);
+	assert_true(box_get(l0_writer_reader(b.w), 5, &v, &number));
+	const uint16_t sum = v.answer.sum;
+	struct l0_key key;
+	l0_key_of_view(l0_writer_reader(b.w), &v, &key);
+	assert_int_equal(l0_writer_age(b.w, &key, 300), 0);
+	assert_true(box_get(l0_writer_reader(b.w), 5, &v, &number));
+	assert_true(v.judged && v.mask.lists[1] == 99 && box_is_answer(&v, 5, &serial));
+	assert_int_equal(v.created_ms, 700);
+	assert_int_equal(v.hard_ms, 5000);
+	assert_int_equal(v.answer.sum, sum);
+	audit(&b);
+	l0_key_of_view(l0_writer_reader(b.w), &v, &key);
+	b.seen[0] = b.epoch;
+	while (box_put(&b, 10 + id, 1, 100, 1000, 1 << 30) == 0)
+		id++;
+	for (uint32_t i = 0; i < id; i++) {
+		if (!box_get(l0_writer_reader(b.w), 10 + i, &v, &number))
+			continue;
+		l0_key_of_view(l0_writer_reader(b.w), &v, &key);
+		int rc = l0_writer_age(b.w, &key, 1);
+		assert_int_equal(box_get(l0_writer_reader(b.w), 10 + i, &v, &number), rc == 0);
+		assert_true(rc < 0 || v.created_ms == 999);
+		lost += rc == -ENOSPC;
+	}
+	assert_true(lost > 1000);
+	audit(&b);
+	box_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_judge),
 		cmocka_unit_test(test_judge_without_room),
 		cmocka_unit_test(test_recovery),
+		cmocka_unit_test(test_age),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A machine that was suspended: what it has cached has aged, and nobody hangs because of it.
+// A machine that was suspended, or paused by its host: what it has cached has aged, and nobody
+// hangs because of it.
 #include "clock_shift.h"
 #include "resolver_rig.h"
 
@@ -26,6 +27,77 @@ static void test_records_age(void **)
 	ask("www.example", 5);
 	expect_answer(1000, 5, 0, ANSWER_CACHED);
 	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 2);
+}
+
+static void walked(uint64_t steps, uint64_t records)
+{
+	for (unsigned i = 0; i < 2000; i++) {
+		const struct step_count c = status().step;
+		if (c.steps == steps && c.aged + c.dropped == records)
+			return;
+		usleep(10000);
+	}
+	fail_msg("no walk: %u steps, %u aged, %u dropped", (unsigned)status().step.steps,
+		(unsigned)status().step.aged, (unsigned)status().step.dropped);
+}
+
+// The host paused the machine, and somebody set its wall clock right: what is cached is older.
+static void test_a_step_ahead_ages_records(void **)
+{
+	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
+	ask("www.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	clock_step_ms(TTL_S * 1000 / 2);
+	walked(1, 1);
+	ask("www.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	clock_step_ms(TTL_S * 1000 / 2);
+	walked(2, 2);
+	ask("www.example", 3);
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	ask("www.example", 4);
+	expect_answer(1000, 4, 0, ANSWER_CACHED);
+	assert_int_equal(status().step.stepped_ms / 1000, TTL_S);
+	assert_int_equal(status().step.dropped, 0);
+}
+
+// A box that starts in 1970 learns the time: what it has cached is gone, once.
+static void test_a_step_of_half_a_century(void **)
+{
+	const int64_t years_ms = INT64_C(50) * 365 * 86400 * 1000;
+	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
+	clock_step_ms(-years_ms);
+	usleep(300000);
+	ask("www.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	clock_step_ms(years_ms);
+	walked(1, 1);
+	assert_int_equal(status().step.dropped, 1);
+	ask("www.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	usleep(300000);
+	ask("www.example", 3);
+	expect_answer(1000, 3, 0, ANSWER_CACHED);
+}
+
+// A clock that is set back says nothing of records, nor does one that is set right by a little.
+static void test_other_steps_are_not_believed(void **)
+{
+	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
+	ask("www.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	clock_step_ms(-HOUR_MS);
+	usleep(300000);
+	clock_step_ms(1000);
+	usleep(300000);
+	ask("www.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	assert_int_equal(status().step.steps, 0);
+	// The step there and back makes it older, not younger.
+	clock_step_ms(HOUR_MS);
+	walked(1, 1);
+	ask("www.example", 3);
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
 }
 
 static unsigned hung(void)
@@ -66,6 +138,9 @@ int main(void)
 	rig_max_sends = 1;
 	const struct CMUnitTest tests[] = {
 		T(test_records_age),
+		T(test_a_step_ahead_ages_records),
+		T(test_a_step_of_half_a_century),
+		T(test_other_steps_are_not_believed),
 		T(test_workers_do_not_hang),
 		T(test_the_loop_is_not_late),
 	};

@@ -164,6 +164,16 @@ static void upstreams_note(const struct json_node *root)
 			(unsigned long long)json_count(root, "upstream_sets") - 1);
 }
 
+static void clock_print(const struct json_node *c)
+{
+	char steps[COUNT_TEXT_MAX], text[COUNT_TEXT_MAX];
+	if (json_count(c, "steps"))
+		printf("  the wall clock went ahead %s times, by %s in all: cached answers aged by "
+		       "that\n",
+			count_text(json_count(c, "steps"), steps),
+			duration_text(json_count(c, "stepped_ms"), text));
+}
+
 static void control_print(const struct view *v)
 {
 	const struct json_node *root = json_doc_root(v->control);
@@ -182,6 +192,7 @@ static void control_print(const struct view *v)
 	failing_print(json_get(rules, "failing"), "  NOT updated: ");
 	blocking_print(json_get(root, "blocking"));
 	printf("cache           %s answers\n", count_text(json_count(root, "l0_entries"), a));
+	clock_print(json_get(root, "wall_clock"));
 	view_print_redis(json_get(root, "redis"));
 	printf("in flight       %s questions, %s waiting clients\n",
 		count_text(json_count(root, "inflight"), a),
