@@ -11,8 +11,6 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum { GROUPS_AGAIN_MS = 2000, GROUPS_AGAIN_MAX_MS = 3600000 };
-
 void app_groups_views(
 	const struct app *a, const struct config *c, struct policy_group view[POLICY_GROUPS_MAX])
 {
@@ -101,8 +99,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 }
 
 // An image that the data plane does not activate is published again, under a new generation: the
-// file of the region may be damaged or gone, and a data plane that starts then answers nobody. Each
-// time that does not help doubles the wait for the next.
+// file of the region may be damaged or gone, and a data plane that starts then answers nobody.
 static void on_again(evutil_socket_t, short, void *arg)
 {
 	struct app_groups *g = &((struct app *)arg)->groups;
@@ -111,12 +108,8 @@ static void on_again(evutil_socket_t, short, void *arg)
 	char why[SHM_WHY_MAX];
 
 	publish_status(publisher, &p);
-	if (!p.policy_lag_ms)
-		g->again_wait_ms = GROUPS_AGAIN_MS;
-	if (p.policy_lag_ms < g->again_wait_ms || !g->image.head)
+	if (!again_due(&g->lag_again, p.policy_lag_ms) || !g->image.head)
 		return;
-	if (g->again_wait_ms < GROUPS_AGAIN_MAX_MS)
-		g->again_wait_ms *= 2;
 	log_error("the data plane has not activated the groups of generation %" PRIu64
 		  " for %" PRIu64 " ms: publishing them again",
 		p.policy_generation, p.policy_lag_ms);
@@ -129,7 +122,6 @@ int app_groups_open(struct app *a)
 	const struct timeval second = {.tv_sec = 1};
 
 	tzset();
-	a->groups.again_wait_ms = GROUPS_AGAIN_MS;
 	a->groups.look = evtimer_new(loop_base(a->service), on_look, a);
 	a->groups.again = event_new(loop_base(a->service), -1, EV_PERSIST, on_again, a);
 	if (!a->groups.look || !a->groups.again)

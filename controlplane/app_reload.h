@@ -5,6 +5,7 @@
 // one change of knobs. The latter runs beside a reload that waits for its lists, and waits for one
 // whose configuration the resolver has.
 
+#include "again.h"
 #include "api.h"
 #include "app.h"
 #include "clickhouse.h"
@@ -64,7 +65,7 @@ struct app_groups {                                  // as published last
 	struct group_moment moment; // for which masks are made, of the settings and of the image
 	struct event *look;         // when something can change by itself
 	struct event *again;        // is the image in force?
-	uint64_t again_wait_ms;
+	struct again lag_again;     // when it is published again
 };
 
 enum { HOST_NAME_MAX_OCTETS = 64 };

@@ -31,18 +31,10 @@ static void publish_again(struct rules *r)
 	rules_run_job(r, j);
 }
 
-// Each one that does not help doubles the wait for the next.
 static void look(struct rules *r, const struct publish_status *p)
 {
-	if (p->names_lag_ms < r->again_wait_ms) {
-		if (!p->names_lag_ms)
-			r->again_wait_ms = RULES_AGAIN_MS;
-		return;
-	}
-	r->again_wait_ms = r->again_wait_ms < RULES_AGAIN_MAX_MS / 2 ? r->again_wait_ms * 2
-								     : RULES_AGAIN_MAX_MS;
 	// A new image helps no worker while two older ones still wait to be left.
-	if (p->retired_waiting >= RULES_AGAIN_OLD_MAX)
+	if (!again_due(&r->lag_again, p->names_lag_ms) || p->retired_waiting >= RULES_AGAIN_OLD_MAX)
 		return;
 	log_error("the data plane has not activated the rules of generation %" PRIu64
 		  " for %" PRIu64 " ms: publishing them again",
@@ -62,7 +54,6 @@ static void on_lag_timer(evutil_socket_t, short, void *arg)
 
 int rules_again_open(struct rules *r, struct event_base *base)
 {
-	r->again_wait_ms = RULES_AGAIN_MS;
 	r->lag_timer = event_new(base, -1, 0, on_lag_timer, r);
 	if (!r->lag_timer)
 		return -ENOMEM;

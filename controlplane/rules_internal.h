@@ -3,6 +3,7 @@
 
 // What the files of the rule manager share. All on the service loop's thread.
 
+#include "again.h"
 #include "rules.h"
 #include "rules_fetch.h"
 #include "rules_job.h"
@@ -43,7 +44,7 @@ struct rules {
 	struct loop *resolver_loop, *service_loop;
 	struct event *again; // what could not be done at once is tried again
 	struct event *lag_timer;
-	uint64_t again_wait_ms; // a lag of so long has the image published again
+	struct again lag_again; // when the image is published again
 	const struct config *config;
 	char image_path[PATH_MAX], previous_path[PATH_MAX], state_path[PATH_MAX];
 
@@ -105,12 +106,9 @@ void rules_log_rejects(const struct rules_job *j);
 void rules_start_look(struct rules *r); // whenever a job or a round of fetching has ended
 void rules_start_close(struct rules *r);
 
-// rules_again.c: looks so often; after so long, doubled each time up to the most; not while so many
-// older images wait for workers.
+// rules_again.c: looks so often; not while so many older images wait for workers.
 enum {
 	RULES_AGAIN_LOOK_MS = 500,
-	RULES_AGAIN_MS = 2000,
-	RULES_AGAIN_MAX_MS = 3600000,
 	RULES_AGAIN_OLD_MAX = 2,
 };
 ATTR_MUST_CHECK int rules_again_open(struct rules *r, struct event_base *base);
