@@ -320,6 +320,26 @@ static void look_at_file(
 		region_lost_end(name);
 }
 
+// The cache that a worker does not activate. Our mapping of it outlives its file, which only a
+// start makes anew. With a sound file it is the data plane that refuses it, and says why.
+static void look_at_l0(struct publisher *p)
+{
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+	struct region r = {0};
+
+	if (!again_due(&p->l0_again, p->l0_lag.ms))
+		return;
+	shm_name_generation(name, "l0", p->l0_generation);
+	int rc = region_attach(&p->paths, p->l0.where, name, REGION_L0, false, &r, why);
+	if (rc == 0 && r.inode != p->l0.inode) {
+		snprintf(why, sizeof(why), "%s: another file of that name", name);
+		rc = -EPROTO;
+	}
+	region_unmap(&r);
+	if (rc == -ENOENT || rc == -EPROTO)
+		region_gone_end(why);
+}
+
 // With the lock held, for p->names.
 static void look_at_files(struct publisher *p, uint64_t now_ms)
 {
@@ -366,6 +386,7 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 	watch_workers(p, now_ms);
 	names_retire(p);
 	lag_watch(p, now_ms);
+	look_at_l0(p);
 	look_at_files(p, now_ms);
 	if (cookies_are_due(p, now_ms))
 		cookies_rotate(p, now_ms);

@@ -55,9 +55,9 @@ void publisher_no_lanes(struct publisher *p); // its process is dead
 
 // Each 100 ms on the resolver loop: heartbeat, old generations that nobody uses any more, which
 // workers are silent, and which turn without the newest rule image, as a data plane that refuses it
-// does (rules_again.c publishes it again). They are only reported: nothing of theirs is taken. Once
-// a second the files: one that was cut off ends us (shm_lost.h), as the data plane cannot go on
-// without it.
+// does (rules_again.c publishes it again). They are only reported: nothing of theirs is taken. One
+// that turns without the cache, whose file is gone or damaged, ends us. Once a second the files:
+// one that was cut off ends us (shm_lost.h), as the data plane cannot go on without it.
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 void publisher_state(struct publisher *p, enum cp_state state); // any thread
 

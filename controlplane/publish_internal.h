@@ -3,6 +3,7 @@
 
 // What publish.c and publish_names.c share.
 
+#include "again.h"
 #include "publish.h"
 
 #include <pthread.h>
@@ -64,7 +65,8 @@ struct publisher {
 	unsigned old_count;
 	uint64_t refused_busy;
 	unsigned workers_hung;
-	struct publish_lag names_lag, policy_lag;
+	struct publish_lag names_lag, policy_lag, l0_lag;
+	struct again l0_again;               // when its file is looked at
 	struct dns_cookie_terms cookies;     // as published last
 	struct dns_cookie_terms own_cookies; // secrets that were not configured
 	bool cookies_are_own;

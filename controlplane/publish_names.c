@@ -157,7 +157,8 @@ static void lag_count(struct publish_lag *lag, bool lags, uint64_t now_ms)
 void lag_watch(struct publisher *p, uint64_t now_ms)
 {
 	const uint64_t newest_names = p->names ? p->names->generation : 0;
-	bool names = false, policy = false;
+	const uint64_t newest_l0 = atomic_load(&p->dir->current[REGION_L0]) >> 1;
+	bool names = false, policy = false, l0 = false;
 
 	for (unsigned i = 0; i < p->lanes && !p->workers_hung; i++) {
 		const struct lane_dp_page *lane = p->lane[i];
@@ -165,7 +166,9 @@ void lag_watch(struct publisher *p, uint64_t now_ms)
 			 < newest_names;
 		policy |= atomic_load_explicit(&lane->adopted_policy, memory_order_relaxed)
 			  < p->policy_mapped;
+		l0 |= atomic_load_explicit(&lane->adopted_l0, memory_order_relaxed) < newest_l0;
 	}
+	lag_count(&p->l0_lag, l0, now_ms);
 	lag_count(&p->names_lag, names, now_ms);
 	lag_count(&p->policy_lag, policy, now_ms);
 }

@@ -183,10 +183,23 @@ void region_lost_catch(const char *const *own)
 	(void)sigaction(SIGBUS, &catch, NULL);
 }
 
+static _Noreturn void lost_end(void)
+{
+	log_out_stop(); // _exit leaves what waits unwritten
+	_exit(REGION_LOST_STATUS);
+}
+
 void region_lost_end(const char *name)
 {
 	log_error("%s: cut off while in use; ending with status %d, a restart makes it anew", name,
 		REGION_LOST_STATUS);
-	log_out_stop(); // _exit leaves what waits unwritten
-	_exit(REGION_LOST_STATUS);
+	lost_end();
+}
+
+void region_gone_end(const char *why)
+{
+	log_error("a data plane that starts cannot map the cache (%s); ending with status %d, a "
+		  "restart makes it anew",
+		why, REGION_LOST_STATUS);
+	lost_end();
 }

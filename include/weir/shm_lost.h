@@ -21,5 +21,6 @@ enum { REGION_LOST_STATUS = 87 };
 // usual meaning.
 void region_lost_catch(const char *const *own);
 
-// The same end for who found `name` cut off by looking.
+// The same end for who found `name` cut off by looking, or its file gone or damaged, as `why` says.
 _Noreturn void region_lost_end(const char *name);
+_Noreturn void region_gone_end(const char *why);

@@ -90,6 +90,15 @@ sed -i '/^  closed: true/d' /run/weir/lab/weir.yaml
 check "the list as it was" taken_over weirctl config reload
 check "every frame has one verdict" verdicts_add_up
 
+echo "# the cache's file deleted, then the data plane starts"
+rm -f "$(region 'l0.*')"
+check "the data plane killed" "$lab" kill dataplane
+check "and started" "$lab" start dataplane
+check "the control plane ends" eventually gone controlplane
+check "and says why" grep -q 'cannot map the cache (.*/l0[.].*status 87' /run/weir/lab/controlplane.log
+check "all is well after a restart" well
+check "with a cache that both have" eventually adopted
+
 echo "# locks and the identity deleted while both live"
 were="$(pid controlplane) $(pid dataplane)"
 rm -f /run/weir/dataplane.lock /run/weir/controlplane.lock /run/weir/instance

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/l0_writer.h>
+#include <weir/shm_lost.h>
 
 static struct shm_paths paths;
 static struct config config;
@@ -235,6 +237,43 @@ static void test_a_worker_without_the_newest_groups(void **)
 	publisher_no_lanes(p);
 }
 
+// A data plane starts when the file of the cache, which is mapped here, is gone or damaged: how a
+// child ends that beats for an hour.
+static int ends_within_an_hour(void)
+{
+	static struct lane_dp_page page;
+	const struct lane_dp_page *pages[1] = {&page};
+	int status = 0;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		publisher_lanes(p, 0xd0, pages, 1);
+		for (uint64_t ms = 100000; ms < 3700000; ms += 100)
+			publisher_heartbeat(p, ms);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_a_cache_without_a_file(void **)
+{
+	char path[SHM_PATH_MAX + 64], aside[SHM_PATH_MAX + 80], command[1024];
+	publish_l0(p);
+	assert_int_equal(ends_within_an_hour(), 0); // the data plane's own fault
+	snprintf(path, sizeof(path), "%s/l0.1", paths.mem);
+	snprintf(aside, sizeof(aside), "%s.aside", path);
+	assert_int_equal(rename(path, aside), 0);
+	assert_int_equal(ends_within_an_hour(), REGION_LOST_STATUS);
+	snprintf(command, sizeof(command), "cp '%s' '%s'", aside, path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(ends_within_an_hour(), REGION_LOST_STATUS);
+	assert_int_equal(truncate(path, 100), 0);
+	assert_int_equal(ends_within_an_hour(), REGION_LOST_STATUS);
+	assert_int_equal(rename(aside, path), 0);
+	assert_int_equal(ends_within_an_hour(), 0);
+}
+
 static void test_images_wait_for_the_slowest_worker(void **state)
 {
 	static struct lane_dp_page page[2];
@@ -395,6 +434,7 @@ int main(void)
 		T(test_silent_workers_are_told_of),
 		T(test_a_worker_without_the_newest_image),
 		T(test_a_worker_without_the_newest_groups),
+		T(test_a_cache_without_a_file),
 		T(test_images_wait_for_the_slowest_worker),
 		T(test_a_living_data_plane_holds_the_epoch_back),
 		T(test_a_data_plane_unseen_holds_the_epoch_back),
