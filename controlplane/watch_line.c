@@ -63,7 +63,7 @@ static void add_type(struct watch_line *l, uint16_t qtype)
 static void add_query(struct watch_line *l, const struct log_record *r)
 {
 	add_client(l, r->flags & LOG_IPV6, r->client, r->client_port);
-	add(l, ",\"group\":%u", r->group);
+	add(l, ",\"group\":%u", r->group % (1u << LOG_GROUP_BITS));
 	add_type(l, r->qtype);
 	if (r->list != LOG_NO_LIST)
 		add(l, ",\"list\":%u", r->list);

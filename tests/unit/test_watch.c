@@ -27,6 +27,7 @@ static size_t make(uint8_t kept)
 		.rcode = 3,
 		.list = LOG_NO_LIST,
 		.verdict = VERDICT_blocked,
+		.group = group_in_image(2, 7),
 		.flags = LOG_ANSWERED,
 		.name_len = sizeof name};
 	memcpy(msg, &m, sizeof m);
@@ -47,7 +48,7 @@ static void test_line(void **)
 	assert_int_equal(missed, 0);
 	assert_non_null(strstr(out, "{\"time_us\":1005,\"verdict\":\"blocked\","));
 	assert_non_null(strstr(out, "\"client\":\"198.18.0.2\",\"client_port\":5300,"));
-	assert_non_null(strstr(out, "\"qtype\":\"AAAA\",\"rcode\":\"NXDOMAIN\""));
+	assert_non_null(strstr(out, "\"group\":2,\"qtype\":\"AAAA\",\"rcode\":\"NXDOMAIN\""));
 	assert_non_null(strstr(out, "\"parse\":77,"));
 	assert_non_null(strstr(out, "\"frame\":\"a5a5\"}\n"));
 	// Quotes, backslashes and dots of a name stay inside its string.
