@@ -98,6 +98,7 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 	json_out_count(o, root, "peak_bytes", r->peak_bytes);
 	json_out_count(o, root, "build_ms", r->build_ms);
 	json_out_count(o, root, "rested_ms", r->rested_ms);
+	json_out_count(o, root, "copies_bytes", r->kept_bytes);
 	json_out_count(o, root, "loaded_unix_s", r->loaded_unix_s);
 	api_failing_out(o, root, r);
 	struct json_node *lists = json_out_array(o, root, "lists");

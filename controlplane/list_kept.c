@@ -126,7 +126,9 @@ static bool is_used(const char *name, const struct rule_source *source, unsigned
 	return false;
 }
 
-void list_kept_prune(const char *state_directory, const struct rule_source *source, unsigned count)
+// Calls `each` for every file that is a copy or was to become one.
+static void each_copy(const char *state_directory,
+	void (*each)(void *arg, int folder, const char *name), void *arg)
 {
 	char folder[PATH_MAX];
 	if (snprintf(folder, sizeof folder, "%s/lists", state_directory) >= (int)sizeof folder)
@@ -135,10 +137,41 @@ void list_kept_prune(const char *state_directory, const struct rule_source *sour
 	if (!d)
 		return;
 	for (const struct dirent *e; (e = readdir(d));)
-		if (strncmp(e->d_name + strcspn(e->d_name, "."), ending, strlen(ending)) == 0
-			&& !is_used(e->d_name, source, count))
-			(void)unlinkat(dirfd(d), e->d_name, 0);
+		if (strncmp(e->d_name + strcspn(e->d_name, "."), ending, strlen(ending)) == 0)
+			each(arg, dirfd(d), e->d_name);
 	closedir(d);
+}
+
+struct pruning {
+	const struct rule_source *source;
+	unsigned count;
+};
+
+static void prune_one(void *arg, int folder, const char *name)
+{
+	const struct pruning *p = arg;
+	if (!is_used(name, p->source, p->count))
+		(void)unlinkat(folder, name, 0);
+}
+
+void list_kept_prune(const char *state_directory, const struct rule_source *source, unsigned count)
+{
+	each_copy(state_directory, prune_one, &(struct pruning){source, count});
+}
+
+static void count_one(void *arg, int folder, const char *name)
+{
+	uint64_t *bytes = arg;
+	struct stat st;
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*bytes += (uint64_t)st.st_size;
+}
+
+uint64_t list_kept_bytes(const char *state_directory)
+{
+	uint64_t bytes = 0;
+	each_copy(state_directory, count_one, &bytes);
+	return bytes;
 }
 
 uint64_t list_kept_unix_s(const char *path)

@@ -13,6 +13,8 @@ static const struct metrics_field of_rules[] = {
 	RULES(METRICS_GAUGE, building, "building", "Whether an image is being built.", 0),
 	RULES(METRICS_GAUGE, held, "held", "Whether the image is that of a rollback.", 0),
 	RULES(METRICS_GAUGE, list_count, "lists", "Lists.", 0),
+	METRICS_FIELD(METRICS_GAUGE, struct rules_status, kept_bytes, "weir_list_copies_bytes",
+		"Bytes of the copies of lists in the state directory.", 0),
 	RULES(METRICS_GAUGE, loaded_unix_s, "loaded_timestamp_seconds",
 		"When the image became current.", 0),
 	RULES(METRICS_GAUGE, pause_until_unix_s, "paused_until_timestamp_seconds",

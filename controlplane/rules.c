@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules.h"
 
+#include "list_kept.h"
 #include "rules_internal.h"
 
 #include <event2/event.h>
@@ -93,6 +94,7 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 	}
 	if (j->same)
 		r->input_hash = j->input_hash;
+	s->kept_bytes = j->kept_bytes;
 	rules_describe(r, j);
 	s->lists = r->list;
 	rules_failing_log(s);
@@ -119,6 +121,7 @@ struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
 	j->judging = r->judging;
 	j->judge_before = r->judge;
 	j->known = r->known;
+	j->kept_bytes = r->status.kept_bytes;
 	j->image_path = r->image_path;
 	j->previous_path = r->previous_path;
 	if (r->arena.base) {
@@ -300,6 +303,7 @@ int rules_build(struct rules *r, bool force, bool urgent, struct rules_waiters *
 // The stored image, published at once: the resolver loop does not run yet.
 static void load_last(struct rules *r, struct rules_sources *sources)
 {
+	r->status.kept_bytes = list_kept_bytes(sources->state_directory);
 	struct rules_job *j = rules_job_new(r, sources);
 	if (!j) {
 		rules_sources_free(sources);

@@ -71,6 +71,7 @@ struct rules_status {
 	uint64_t names, image_bytes, peak_bytes, build_ms; // of the current image
 	uint64_t rested_ms;                                // of build_ms (pace.h)
 	uint64_t bloom_bytes, table_bytes, sets;
+	uint64_t kept_bytes; // of copies of lists, in the state directory
 	uint64_t loaded_unix_s;
 	bool from_disk;              // current image is the last good one, mapped at start
 	bool held;                   // current image is that of a rollback

@@ -31,7 +31,7 @@ static void ATTR_PRINTF(2, 3) fail(struct rules_job *j, const char *fmt, ...)
 
 // What the lists have is kept for builds that cannot have them, behind the image and with room left
 // for the next one.
-static void keep_lists(const struct rules_job *j, uint64_t image_size)
+static void keep_lists(struct rules_job *j, uint64_t image_size)
 {
 	const struct rules_sources *s = j->sources;
 	list_kept_prune(s->state_directory, s->source, s->count);
@@ -45,6 +45,7 @@ static void keep_lists(const struct rules_job *j, uint64_t image_size)
 			log_warning("list \"%s\": no copy kept, should it be gone one day: %s",
 				list->title, strerror(-err));
 	}
+	j->kept_bytes = list_kept_bytes(s->state_directory);
 }
 
 // Shares an image, and maps what is shared: the only copy from then on.

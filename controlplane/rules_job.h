@@ -62,9 +62,10 @@ struct rules_job {
 	struct names_region *region;
 	struct judge *judge; // by `reader`; the new image's owner takes it
 	uint64_t peak_bytes, build_ms, rested_ms;
-	bool swapped; // the files, for a rollback
-	bool anew;    // the stored image is gone: built from the sources, though one may be held
-	bool same;    // other sources, the same image: `input_hash` is theirs
+	uint64_t kept_bytes; // of copies of lists (list_kept.h); begins with what there is
+	bool swapped;        // the files, for a rollback
+	bool anew; // the stored image is gone: built from the sources, though one may be held
+	bool same; // other sources, the same image: `input_hash` is theirs
 	uint64_t input_hash;
 };
 

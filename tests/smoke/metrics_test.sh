@@ -26,6 +26,7 @@ check "times of stages" eventually at_least 'weir_dataplane_stage_seconds_count{
 check "times of misses" eventually at_least 'weir_resolver_answer_seconds_count{outcome="upstream"}' 1
 same "both run" "1 1" "$(value 'weir_up{process="dataplane"}') $(value 'weir_up{process="controlplane"}')"
 check "upstreams" grep -q '^weir_upstream_up{upstream=".*",address="127.0.0.1:[0-9]*"} 1$' $tmp/metrics
+check "copies of lists" grep -qE '^weir_list_copies_bytes [1-9]' $tmp/metrics
 check "lists" grep -q '^weir_list_names{list="' $tmp/metrics
 check "what a table turned away" grep -q '^weir_table_refused_total{table="waiters"} 0$' $tmp/metrics
 check "tables" grep -q '^weir_table_cap{table="waiters"} [1-9]' $tmp/metrics

@@ -202,14 +202,37 @@ static void test_copies_of_lists_that_left_go(void **)
 	write_list(1, "old.example\n");
 	begin();
 	assert_int_equal(copies(), 2);
+	assert_int_equal(env.last.kept_bytes, strlen("ads.example\nold.example\n"));
 	env.config.blocking.list_count = 1;
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_int_equal(env.last.kept_bytes, strlen("ads.example\n"));
 	env.config.blocking.list_count = 2;
 	assert_int_equal(unlink(env.list_path[1]), 0);
 	reload(1, false);
 	assert_false(blocked("old.example"));
 	assert_int_equal(copies(), 1);
+	close_rules();
+}
+
+// Copies count from before the first build, also when no build makes or removes one.
+static void test_bytes_of_copies(void **)
+{
+	struct rules_status s;
+	write_list(0, "ads.example\n");
+	write_list(1, "old.example\n");
+	begin();
+	write_list(0, "longer.ads.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.kept_bytes, strlen("longer.ads.example\nold.example\n"));
+	assert_int_equal(unlink(env.list_path[0]), 0);
+	reload(1, false);
+	assert_int_equal(env.last.kept_bytes, strlen("longer.ads.example\nold.example\n"));
+	close_rules();
+	open_rules();
+	rules_status(env.rules, &s);
+	assert_int_equal(s.kept_bytes, strlen("longer.ads.example\nold.example\n"));
+	run();
 	close_rules();
 }
 
@@ -283,6 +306,7 @@ int main(void)
 		RULES_CASE(test_a_copy_has_the_role_it_was_read_in),
 		RULES_CASE(test_the_id_is_that_of_the_log),
 		RULES_CASE(test_copies_of_lists_that_left_go),
+		RULES_CASE(test_bytes_of_copies),
 		RULES_CASE(test_a_small_state_directory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,8 @@ static void rules_print(const struct json_node *root)
 		duration_text(json_count(root, "build_ms"), b),
 		count_text(json_count(root, "unchanged"), shown),
 		count_text(json_count(root, "failed"), when));
+	printf("copies      %s of lists, for builds that cannot read them\n",
+		octets_text(json_count(root, "copies_bytes"), a));
 	pause_print(root);
 	const struct json_node *lists = json_get(root, "lists");
 	lists_print(lists);
