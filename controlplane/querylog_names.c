@@ -23,9 +23,9 @@ struct client_mac {
 struct querylog_names {
 	_Atomic unsigned references;
 	enum log_clients anonymize;
-	unsigned list_count, client_count, mac_count, domain_count, exclude_count;
+	unsigned client_count, mac_count, domain_count, exclude_count;
 	char group[LOG_IMAGES][POLICY_GROUPS_MAX][NAME_MAX_OCTETS]; // by the last of generations
-	char (*list)[RULE_TITLE_MAX];
+	char list[RULE_LISTS_MAX][RULE_TITLE_MAX];
 	char (*client_name)[NAME_MAX_OCTETS];
 	struct client_prefix *client; // longest prefixes first
 	struct client_mac *mac;       // in their order
@@ -87,18 +87,13 @@ static bool clients_take(struct querylog_names *n, const struct config *c)
 	return true;
 }
 
-static bool lists_take(
+static void lists_take(
 	struct querylog_names *n, const struct rule_list_info *lists, unsigned list_count)
 {
-	n->list = calloc(list_count ? list_count : 1, sizeof *n->list);
-	if (!n->list)
-		return false;
-	n->list_count = list_count;
-	for (unsigned i = 0; i < list_count; i++) {
+	for (unsigned i = 0; i < list_count && i < RULE_LISTS_MAX; i++) {
 		memcpy(n->list[i], lists[i].title, RULE_TITLE_MAX);
 		n->list[i][RULE_TITLE_MAX - 1] = '\0';
 	}
-	return true;
 }
 
 static bool excludes_take(struct querylog_names *n, const struct config_query_log *c)
@@ -126,8 +121,8 @@ struct querylog_names *querylog_names_new(const struct config *c,
 	for (unsigned i = 0; i < c->group_count && i + 1 < POLICY_GROUPS_MAX; i++)
 		for (unsigned image = 0; image < LOG_IMAGES; image++)
 			text_name(c->groups[i].name, n->group[image][i + 1], NAME_MAX_OCTETS);
-	if (clients_take(n, c) && lists_take(n, lists, list_count)
-		&& excludes_take(n, &c->query_log))
+	lists_take(n, lists, list_count);
+	if (clients_take(n, c) && excludes_take(n, &c->query_log))
 		return n;
 	querylog_names_release(n);
 	return NULL;
@@ -139,6 +134,9 @@ void querylog_names_follow(
 	for (unsigned image = 0; image < LOG_IMAGES; image++)
 		if (image != policy_generation % LOG_IMAGES)
 			memcpy(n->group[image], before->group[image], sizeof n->group[image]);
+	for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
+		if (!*n->list[i])
+			memcpy(n->list[i], before->list[i], sizeof n->list[i]);
 }
 
 void querylog_names_hold(struct querylog_names *n)
@@ -151,7 +149,6 @@ void querylog_names_release(void *names)
 	struct querylog_names *n = names;
 	if (!n || atomic_fetch_sub_explicit(&n->references, 1, memory_order_acq_rel) != 1)
 		return;
-	free(n->list);
 	free(n->client_name);
 	free(n->client);
 	free(n->mac);
@@ -174,7 +171,7 @@ struct querylog_text querylog_names_group(const struct querylog_names *n, uint8_
 
 struct querylog_text querylog_names_list(const struct querylog_names *n, unsigned number)
 {
-	return text_of(number < n->list_count ? n->list[number] : "");
+	return text_of(number < RULE_LISTS_MAX ? n->list[number] : "");
 }
 
 struct querylog_text querylog_names_upstream(const struct querylog_names *n, unsigned number)

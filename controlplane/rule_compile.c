@@ -304,7 +304,7 @@ static void explain(const struct rule_builder *b, const struct rule_source *sour
 	if (err == -E2BIG && numbers > RULE_LISTS_MAX) {
 		snprintf(why, RULE_COMPILE_WHY_MAX,
 			"too many lists, one for each kind of rules that a source has: %u needed, "
-			"%u at most; %u of these are free from the next image on",
+			"%u at most; %u of these are free a minute after the next image",
 			numbers, (unsigned)RULE_LISTS_MAX, resting);
 		return;
 	}

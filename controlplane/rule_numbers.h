@@ -35,7 +35,8 @@ struct rule_numbers {
 	unsigned source, kinds; // kinds that the newest source has
 };
 
-// `before`: the lists of the image before, as it has them; NULL with 0: there is none.
+// `before`: the lists of the image before, as it has them, and lists whose numbers rest; NULL with
+// 0: there is none.
 void rule_numbers_init(
 	struct rule_numbers *n, const struct rule_list_info *before, unsigned before_count);
 void rule_numbers_free(struct rule_numbers *n);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 
 enum { AGAIN_MS = 10 };
@@ -40,6 +41,8 @@ static void log_judge(const struct judge_counts *c)
 
 static void adopt_image(struct rules *r, struct rules_job *j)
 {
+	if (r->arena.base)
+		list_rest_note(&r->rest, r->reader.lists, r->reader.list_count, clock_mono_ms());
 	judge_free(r->judge);
 	r->judge = j->judge;
 	j->judge = NULL;
@@ -136,8 +139,9 @@ struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
 			j->had_names[i] = info && info->names > 0;
 			j->had_text[i] = info && info->bytes > 0;
 		}
-		j->list_count = r->reader.list_count;
-		memcpy(j->lists, r->reader.lists, j->list_count * sizeof *j->lists);
+		memcpy(j->lists, r->reader.lists, r->reader.list_count * sizeof *j->lists);
+		j->list_count =
+			list_rest_add(&r->rest, j->lists, r->reader.list_count, clock_mono_ms());
 	}
 	return j;
 }

@@ -4,6 +4,7 @@
 // What the files of the rule manager share. All on the service loop's thread.
 
 #include "again.h"
+#include "list_rest.h"
 #include "rules.h"
 #include "rules_fetch.h"
 #include "rules_job.h"
@@ -67,6 +68,7 @@ struct rules {
 	struct rule_arena arena; // current image, our own mapping of the region: `why` reads it
 	struct rule_reader reader;
 	struct judge *judge;
+	struct list_rest rest;
 	uint64_t input_hash; // of the sources that it stands for
 	struct rule_known known[RULE_SOURCES_MAX];
 	struct rules_status status;

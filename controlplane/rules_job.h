@@ -49,7 +49,7 @@ struct rules_job {
 	struct keyhash_secret secret; // of the current image
 	bool had_names[RULE_SOURCES_MAX]; // which sources have names in the current image
 	bool had_text[RULE_SOURCES_MAX];  // or at least a comment
-	struct rule_list_info lists[RULE_LISTS_MAX]; // of the current image
+	struct rule_list_info lists[RULE_LISTS_MAX]; // of the current image, and resting ones
 	unsigned list_count;
 
 	// Output.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Names of groups, by the policy image that let the client in.
+// Names of groups, by the policy image that let the client in, and titles of lists.
 
 #include "../../controlplane/querylog_names.h"
 #include "unit.h"
@@ -56,6 +56,35 @@ static void test_a_group_renamed(void **)
 	querylog_names_release(again);
 }
 
+static struct querylog_names *names_with(const struct rule_list_info *lists, unsigned count)
+{
+	static const struct config none;
+	struct querylog_names *n = querylog_names_new(&none, lists, count, NULL);
+	assert_non_null(n);
+	return n;
+}
+
+// A row of a query before the reload has the title of that time, until the number is given away.
+static void test_a_list_that_left_keeps_its_title(void **)
+{
+	static const struct rule_list_info both[] = {{.title = "ads"}, {.title = "trackers"}};
+	static const struct rule_list_info other[] = {{.title = ""}, {.title = "new"}};
+	struct querylog_names *first = names_with(both, 2), *next = names_with(both, 1);
+	querylog_names_follow(next, first, 70);
+	querylog_names_release(first);
+	assert_string_equal(querylog_names_list(next, 0).at, "ads");
+	assert_string_equal(querylog_names_list(next, 1).at, "trackers");
+	assert_string_equal(querylog_names_list(next, 2).at, "");
+	assert_string_equal(querylog_names_list(next, RULE_LISTS_MAX).at, "");
+	assert_string_equal(querylog_names_list(next, LOG_NO_LIST).at, "");
+	struct querylog_names *last = names_with(other, 2);
+	querylog_names_follow(last, next, 71);
+	querylog_names_release(next);
+	assert_string_equal(querylog_names_list(last, 0).at, "ads");
+	assert_string_equal(querylog_names_list(last, 1).at, "new");
+	querylog_names_release(last);
+}
+
 // Whatever octet a ring holds.
 static void test_any_octet(void **)
 {
@@ -73,6 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_images_before_keep_their_names),
 		cmocka_unit_test(test_a_group_renamed),
+		cmocka_unit_test(test_a_list_that_left_keeps_its_title),
 		cmocka_unit_test(test_any_octet),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -236,6 +236,58 @@ static void test_bytes_of_copies(void **)
 	close_rules();
 }
 
+struct number_call {
+	const char *title;
+	int number; // -1: there is none
+};
+
+static void call_number(void *arg)
+{
+	struct number_call *c = arg;
+	unsigned count;
+	const struct rule_list_info *list = rules_lists(env.rules, &count);
+	c->number = -1;
+	for (unsigned i = 0; i < count; i++)
+		if (list[i].kind.covers && strcmp(list[i].title, c->title) == 0)
+			c->number = (int)i;
+	atomic_fetch_add(&env.told, 1);
+}
+
+static int number_of(const char *title)
+{
+	struct number_call c = {.title = title};
+	int before = atomic_load(&env.told);
+	assert_int_equal(loop_call(env.service, call_number, &c), 0);
+	wait_told(before + 1);
+	return c.number;
+}
+
+// However many images come in a minute, rows of the query log that lie in a ring name their lists.
+static void test_numbers_of_lists_that_left_rest(void **)
+{
+	write_list(0, "ads.example\n");
+	write_list(1, "old.example\n");
+	begin();
+	int number = number_of("other things");
+	assert_true(number >= RULE_LIST_FIRST);
+	env.config.blocking.list_count = 1;
+	for (unsigned i = 0; i < 3; i++) {
+		write_list(0, i % 2 ? "ads.example\n" : "more.ads.example\n");
+		reload(1, false);
+		assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	}
+	env.config.blocking.list_count = 2;
+	strcpy(env.list[1].name, "third thing");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_int_not_equal(number_of("third thing"), -1);
+	assert_int_not_equal(number_of("third thing"), number);
+	strcpy(env.list[1].name, "other things");
+	reload(1, false);
+	assert_int_equal(number_of("other things"), number);
+	close_rules();
+}
+
 static off_t image_size(void)
 {
 	char path[96];
@@ -307,6 +359,7 @@ int main(void)
 		RULES_CASE(test_the_id_is_that_of_the_log),
 		RULES_CASE(test_copies_of_lists_that_left_go),
 		RULES_CASE(test_bytes_of_copies),
+		RULES_CASE(test_numbers_of_lists_that_left_rest),
 		RULES_CASE(test_a_small_state_directory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
