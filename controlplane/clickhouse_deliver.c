@@ -425,7 +425,7 @@ bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p
 	}
 	for (;;) {
 		clickhouse_sender_renew(s);
-		if (d.renewals != s->renewals && d.places.may_have)
+		if (d.renewals != s->renewals && (d.places.may_have | d.places.given_up))
 			clickhouse_places_all(&d.places, s);
 		d.renewals = s->renewals;
 		enum clickhouse_end end = attempt(s, &d, &a);

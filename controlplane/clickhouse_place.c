@@ -25,18 +25,18 @@ void clickhouse_places_begin(
 
 void clickhouse_places_all(struct clickhouse_places *p, const struct clickhouse_sender *s)
 {
-	p->may_have = (uint32_t)((UINT64_C(1) << s->urls) - 1);
-	p->since_ms = 0;
+	*p = (struct clickhouse_places){.may_have = (uint32_t)((UINT64_C(1) << s->urls) - 1)};
 }
 
 bool clickhouse_places_is_here(const struct clickhouse_places *p, const struct clickhouse_sender *s)
 {
-	return p->may_have & here_bit(s);
+	return (p->may_have | p->given_up) & here_bit(s);
 }
 
 void clickhouse_places_set_here(
 	struct clickhouse_places *p, const struct clickhouse_sender *s, bool may_have)
 {
+	p->given_up &= ~here_bit(s);
 	if (may_have)
 		p->may_have |= here_bit(s);
 	else
@@ -62,6 +62,8 @@ bool clickhouse_places_may_send(struct clickhouse_places *p, const struct clickh
 	uint32_t others = p->may_have & ~here_bit(s);
 	uint64_t now_ms = clock_mono_ms();
 	*is_uncertain = false;
+	if (!others)
+		p->since_ms = 0;
 	if (!others
 		|| (tried_ms && now_ms - tried_ms < CLICKHOUSE_TOKEN_MS && are_replicas(s, others)))
 		return true;
@@ -70,6 +72,8 @@ bool clickhouse_places_may_send(struct clickhouse_places *p, const struct clickh
 	if (now_ms - p->since_ms < s->settings.hold_ms)
 		return false;
 	p->may_have &= ~others;
+	p->given_up |= others;
+	p->since_ms = 0;
 	*is_uncertain = true;
 	return true;
 }

@@ -78,6 +78,7 @@ ATTR_MUST_CHECK enum clickhouse_end clickhouse_sender_schema(
 // The servers that may have a chunk, of which nobody has said yet whether they do.
 struct clickhouse_places {
 	uint32_t may_have; // a bit for each URL
+	uint32_t given_up; // may have it too, no longer waited for, but asked in their turn
 	uint64_t since_ms; // when another URL was wanted first; 0: not yet
 };
 static_assert(CLICKHOUSE_URLS_MAX <= 32);

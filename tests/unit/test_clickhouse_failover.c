@@ -2,6 +2,7 @@
 //
 // Two servers behind two URLs, of which one fails: every row is at one of them, once.
 
+#include "../../controlplane/clickhouse_sender_internal.h"
 #include "clickhouse_rig.h"
 #include "unit.h"
 
@@ -197,6 +198,53 @@ static void test_not_for_ever(void **)
 	assert_int_equal(status.sender.uncertain_rows, 100);
 }
 
+static bool was_sent_to_second(void)
+{
+	return second.inserts > 0;
+}
+
+// The first server was not waited for any longer, and the second one refuses the chunk. When the
+// first one is back it is asked before it is sent the chunk again.
+static void test_a_server_given_up_is_asked(void **)
+{
+	server.choose = take_and_die;
+	second.fault = FAKE_DISK_FULL;
+	settings.hold_ms = 300;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(was_sent_to_second));
+	pthread_mutex_lock(&server.lock);
+	server.choose = NULL;
+	pthread_mutex_unlock(&server.lock);
+	down_set(&server, false);
+	assert_true(eventually(all_sent));
+	assert_int_equal(server.rows, 100);
+	assert_int_equal(second.rows, 0);
+}
+
+// A wait for one server takes nothing off the wait for the next one.
+static void test_each_wait_is_whole(void **)
+{
+	enum { HOLD_MS = 200 };
+	static struct clickhouse_sender s;
+	struct clickhouse_places p = {.may_have = 1};
+	bool is_uncertain;
+	s.urls = 2;
+	s.settings.hold_ms = HOLD_MS;
+	s.here = &s.server[1];
+	assert_false(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
+	s.here = &s.server[0];
+	clickhouse_places_set_here(&p, &s, false);
+	assert_true(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
+	clickhouse_places_set_here(&p, &s, true);
+	usleep((HOLD_MS + 50) * 1000);
+	s.here = &s.server[1];
+	assert_false(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
+	usleep((HOLD_MS + 50) * 1000);
+	assert_true(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
+	assert_true(is_uncertain);
+}
+
 static bool has_failed(void)
 {
 	return status.sender.failures > 0;
@@ -271,6 +319,8 @@ int main(void)
 		CASE(test_what_was_taken_is_found),
 		CASE(test_a_chunk_waits_for_the_server_that_may_have_it),
 		CASE(test_not_for_ever),
+		CASE(test_a_server_given_up_is_asked),
+		cmocka_unit_test(test_each_wait_is_whole),
 		CASE(test_a_replica_gets_it_at_once),
 		CASE(test_another_cluster_is_no_replica),
 		CASE(test_any_faults),
