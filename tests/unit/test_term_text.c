@@ -54,6 +54,9 @@ static const struct {
 	{"\xe2\x80\xa8", "\\xe2\\x80\\xa8", 12},          // a line separator
 	{"\xc2\xad", "\\xc2\\xad", 8},                    // a soft hyphen
 	{"\xf3\xa0\x80\xa1", "\\xf3\\xa0\\x80\\xa1", 16}, // a tag
+	{"\xf0\x9d\x85\xb3", "\\xf0\\x9d\\x85\\xb3", 16}, // begins a beam of notes
+	{"\xf0\x9b\xb2\xa0", "\\xf0\\x9b\\xb2\\xa0", 16}, // a sign of shorthand
+	{"\xe0\xa3\xa2", "\\xe0\\xa3\\xa2", 12},          // Arabic, as U+0600
 	{"\xed\xa0\x80", "\\xed\\xa0\\x80", 12},          // a surrogate
 	{"\xc0\xaf", "\\xc0\\xaf", 8},                    // longer than need be
 	{"\xe6\x97", "\\xe6\\x97", 8},                    // cut off
