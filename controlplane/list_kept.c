@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <weir/fault.h>
 #include <weir/keyhash.h>
 #include <weir/list_file.h>
 
@@ -71,19 +72,23 @@ static int copy_file(const char *path, const char *temporary, uint64_t content_h
 	int to = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to < 0)
 		err = -errno;
+	FAULT_POINT(copy_file_made);
 	if (!err)
 		err = check_room(to, (uint64_t)st.st_size, spare);
 	if (!err)
 		err = copy_octets(from, to);
+	FAULT_POINT(copy_written);
 	// With the time of the list, which is_copy compares.
 	if (!err && futimens(to, (const struct timespec[2]){st.st_atim, st.st_mtim}))
 		err = -errno;
+	FAULT_POINT(copy_dated);
 	if (!err)
 		err = list_store_hash(to, &size, &hash);
 	if (!err && hash != content_hash)
 		err = -ESTALE;
 	if (!err && fsync(to))
 		err = -errno;
+	FAULT_POINT(copy_synced);
 	if (to >= 0)
 		close(to);
 	close(from);
@@ -103,14 +108,18 @@ int list_kept_take(const char *state_directory, const struct rule_source *s, uin
 		return err;
 	snprintf(temporary, sizeof temporary, "%s.tmp", kept);
 	(void)unlink(temporary);
+	FAULT_POINT(copy_emptied);
 	// A stored list is only ever replaced as a whole.
-	if (s->stored)
+	if (s->stored) {
 		err = link(s->path, temporary) ? -errno : 0;
-	else
+		FAULT_POINT(copy_linked);
+	} else {
 		err = copy_file(s->path, temporary, content_hash, spare);
+	}
 	// Two names of one file are renamed to nothing at all: the temporary one would stay.
 	if (!err && rename(temporary, kept))
 		err = -errno;
+	FAULT_POINT(copy_renamed);
 	(void)unlink(temporary);
 	return err;
 }
@@ -150,8 +159,10 @@ struct pruning {
 static void prune_one(void *arg, int folder, const char *name)
 {
 	const struct pruning *p = arg;
-	if (!is_used(name, p->source, p->count))
-		(void)unlinkat(folder, name, 0);
+	if (is_used(name, p->source, p->count))
+		return;
+	(void)unlinkat(folder, name, 0);
+	FAULT_POINT(copy_pruned);
 }
 
 void list_kept_prune(const char *state_directory, const struct rule_source *source, unsigned count)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/fault.h>
 
 enum { PROBES = 6, PAGE_BITS = QUERY_ABSENT_PAGE * 8, NAME_OCTETS = 2, CLIENT_OCTETS = 4 };
 
@@ -105,6 +106,7 @@ static int pages_write(struct sql *db, const struct filter *f)
 		sql_bind(t, 1, i);
 		sql_bind_octets(t, 2, f->bits + (size_t)i * QUERY_ABSENT_PAGE, QUERY_ABSENT_PAGE);
 		ret = sql_do(t);
+		FAULT_POINT(absent_page_written);
 	}
 	sql_free(t);
 	return ret;
@@ -115,18 +117,23 @@ int query_absent_write(struct sql *db)
 	struct filter f = {0};
 	int ret = sql_run(db, "BEGIN IMMEDIATE; DROP TABLE IF EXISTS absent;"
 			      "CREATE TABLE absent(page INTEGER PRIMARY KEY, bits BLOB NOT NULL)");
+	FAULT_POINT(absent_begun);
 	if (ret == 0)
 		ret = filter_make(db, &f);
 	if (ret == 0)
 		ret = pages_write(db, &f);
 	free(f.bits);
+	FAULT_POINT(absent_before_commit);
 	int end = sql_run(db, ret ? "ROLLBACK" : "COMMIT");
+	FAULT_POINT(absent_written);
 	return ret ? ret : end;
 }
 
 int query_absent_drop(struct sql *db)
 {
-	return sql_run(db, "DROP TABLE IF EXISTS absent");
+	int ret = sql_run(db, "DROP TABLE IF EXISTS absent");
+	FAULT_POINT(absent_dropped);
+	return ret;
 }
 
 static bool may_have(struct sql_statement *t, unsigned pages, uint64_t hash)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/fault.h>
 
 #define HAND_MAGIC UINT64_C(0x646e61682d676f6c) // "log-hand"
 
@@ -52,6 +53,7 @@ int querylog_hand_open(struct querylog_hand *h, const char *path)
 	if (fd < 0)
 		return -errno;
 	h->fd = fd;
+	FAULT_POINT(hand_opened);
 	was_read(h);
 	return 0;
 }
@@ -72,9 +74,11 @@ void querylog_hand_put(
 	if (count)
 		memcpy(r.sink, rows, count * sizeof *rows);
 	r.sum = sum_of(&r);
+	FAULT_POINT(hand_before);
 	// One that a full tmpfs does not take leaves an older word, or none: a bound is not
 	// promised.
 	(void)!pwrite(h->fd, &r, sizeof r, 0);
+	FAULT_POINT(hand_written);
 }
 
 void querylog_hand_close(struct querylog_hand *h)

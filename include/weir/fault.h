@@ -72,6 +72,24 @@
 	X(store_synced, STORE)                                                     \
 	X(store_renamed, STORE)                                                    \
 	X(store_folder_synced, STORE)                                              \
+	/* Copies of lists. */                                                     \
+	X(copy_emptied, COPIES)                                                    \
+	X(copy_file_made, COPIES)                                                  \
+	X(copy_written, COPIES)                                                    \
+	X(copy_dated, COPIES)                                                      \
+	X(copy_synced, COPIES)                                                     \
+	X(copy_linked, COPIES)                                                     \
+	X(copy_renamed, COPIES)                                                    \
+	X(copy_pruned, COPIES)                                                     \
+	/* Files that the query log keeps for its next life. */                    \
+	X(hand_opened, LOG_FILES)                                                  \
+	X(hand_before, LOG_FILES)                                                  \
+	X(hand_written, LOG_FILES)                                                 \
+	X(absent_begun, LOG_FILES)                                                 \
+	X(absent_page_written, LOG_FILES)                                          \
+	X(absent_before_commit, LOG_FILES)                                         \
+	X(absent_written, LOG_FILES)                                               \
+	X(absent_dropped, LOG_FILES)                                               \
 	/* The control plane's end of the link. */                                 \
 	X(link_hello_taken, ATTACH)                                                \
 	X(link_welcome_sent, ATTACH)                                               \
@@ -101,6 +119,8 @@ enum fault_group {
 	FAULT_GROUP_REGION,
 	FAULT_GROUP_PUBLISH,
 	FAULT_GROUP_STORE,
+	FAULT_GROUP_COPIES,
+	FAULT_GROUP_LOG_FILES,
 	FAULT_GROUP_ATTACH,
 	FAULT_GROUP_DATAPLANE,
 };
