@@ -14,6 +14,7 @@
 #include "power.h"
 #include "service.h"
 #include "steering.h"
+#include "steering_tags.h"
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -469,6 +470,7 @@ int main(int argc, char **argv)
 		log_error("%s", why);
 		goto unlock;
 	}
+	steering_tags_warn(dp.config);
 	(void)exception_left_remove(&dp.config->dataplane, dp.paths.instance);
 	if (start_eal(dp.config, dp.paths.run))
 		goto close_steering;

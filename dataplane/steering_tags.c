@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <weir/log.h>
 
 // False too where the kernel does not tell.
 static bool are_stripped(const char *interface)
@@ -35,4 +36,25 @@ int steering_tags_check(const struct config_port *port, char *why, size_t cap)
 		"ethtool -K %s rxvlan off",
 		port->xdp, port->xdp);
 	return -EINVAL;
+}
+
+static bool has_group_vlans(const struct config *config)
+{
+	for (unsigned i = 0; i < config->group_count; i++)
+		if (config->groups[i].vlan_count > 0)
+			return true;
+	return false;
+}
+
+void steering_tags_warn(const struct config *config)
+{
+	const struct config_dataplane *dp = &config->dataplane;
+	bool matters = has_group_vlans(config);
+	for (unsigned i = 0; matters && i < dp->port_count; i++) {
+		const char *interface = dp->ports[i].xdp;
+		if (interface && are_stripped(interface))
+			log_warning("port %s: the interface strips VLAN tags, so no client is in a "
+				    "group by its VLAN; turn that off: ethtool -K %s rxvlan off",
+				interface, interface);
+	}
 }

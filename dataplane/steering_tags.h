@@ -8,3 +8,5 @@
 
 // Main lcore, at start. -EINVAL with `why` where the port's `vlans` cannot be told apart.
 ATTR_MUST_CHECK int steering_tags_check(const struct config_port *port, char *why, size_t cap);
+// Says so where groups[].vlans finds no tags on a port.
+void steering_tags_warn(const struct config *config);

@@ -148,6 +148,13 @@ same "does not start" 1 "$(
 	echo $?
 )"
 check "which is said" grep -q 'port weir0: the interface strips the VLAN tags.*ethtool -K weir0 rxvlan off' $tmp/vlans.log
+# Those of a group need them too, but other clients are served without.
+(cat /run/weir/lab/weir.yaml && printf 'groups:\n- {name: guests, vlans: [7]}\n') >$tmp/guests.yaml
+"$WEIR_BUILD/dataplane/weir-dataplane" -c $tmp/guests.yaml >$tmp/guests.log 2>&1 &
+check "a group with VLANs: it starts and serves" eventually steers_again
+check "that the group finds none is said" grep -q 'port weir0: the interface strips VLAN tags.*ethtool -K weir0 rxvlan off' $tmp/guests.log
+kill $!
+wait $!
 check "that turned off" ethtool -K weir0 rxvlan off
 "$WEIR_BUILD/dataplane/weir-dataplane" -c $tmp/vlans.yaml >$tmp/vlans.log 2>&1 &
 check "it starts and serves" eventually steers_again
