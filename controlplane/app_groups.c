@@ -102,18 +102,19 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 // file of the region may be damaged or gone, and a data plane that starts then answers nobody.
 static void on_again(evutil_socket_t, short, void *arg)
 {
-	struct app_groups *g = &((struct app *)arg)->groups;
-	struct publisher *publisher = ((struct app *)arg)->publisher;
+	struct app *a = arg;
+	struct app_groups *g = &a->groups;
 	struct publish_status p;
 	char why[SHM_WHY_MAX];
 
-	publish_status(publisher, &p);
+	publish_status(a->publisher, &p);
 	if (!again_due(&g->lag_again, p.policy_lag_ms) || !g->image.head)
 		return;
 	log_error("the data plane has not activated the groups of generation %" PRIu64
 		  " for %" PRIu64 " ms: publishing them again",
 		p.policy_generation, p.policy_lag_ms);
-	if (policy_publish(publisher, g->image.head, g->image.size, why) < 0)
+	app_log_names(a, a->current, policy_generation(a->publisher) + 1);
+	if (policy_publish(a->publisher, g->image.head, g->image.size, why) < 0)
 		log_error("groups: %s; the next try follows", why);
 }
 
@@ -189,7 +190,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 	int rc = policy_build(c, group, &image);
 	bool same = rc == 0 && last->head && last->size == image.size
 		    && memcmp(last->head, image.head, image.size) == 0;
-	// One that fails has a number, too, and no worker has it.
+	// An image that cannot be published leaves its number to the next one.
 	app_log_names(a, c, policy_generation(a->publisher) + !same);
 	if (rc == 0 && !same)
 		rc = policy_publish(a->publisher, image.head, image.size, why);

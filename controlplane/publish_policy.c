@@ -78,7 +78,7 @@ int policy_publish(struct publisher *p, const void *image, size_t size, char why
 	struct region r;
 
 	pthread_mutex_lock(&p->lock);
-	uint64_t old = policy_word(p), generation = ++p->policy_generation;
+	uint64_t old = policy_word(p), generation = p->policy_generation + 1;
 	pthread_mutex_unlock(&p->lock);
 	shm_name_generation(name, "policy", generation);
 	const struct region_spec spec = {
@@ -102,7 +102,7 @@ int policy_publish(struct publisher *p, const void *image, size_t size, char why
 	pthread_mutex_lock(&p->lock);
 	region_unmap(&p->policy);
 	p->policy = r;
-	p->policy_mapped = generation;
+	p->policy_generation = p->policy_mapped = generation;
 	pthread_mutex_unlock(&p->lock);
 	if (old) {
 		shm_name_generation(old_name, "policy", old >> 1);
