@@ -11,11 +11,11 @@
 //
 // What the rings and the asking core can do is measured with a worker that reflects.
 
-#include "../../tools/loadgen/corpus.h"
-#include "../../tools/loadgen/packet.h"
-#include "../dp/wire.h"
 #include "bench_row.h"
 #include "path_rig.h"
+#include "tests/dp/wire.h"
+#include "tools/loadgen/corpus.h"
+#include "tools/loadgen/packet.h"
 
 #include <rte_cycles.h>
 #include <rte_errno.h>

@@ -8,8 +8,8 @@
 // list, and by 120. Questions below the exceptions, which all pass. The images are asked in turn,
 // a round each, in one process; of each its best round counts.
 
-#include "../../controlplane/rule_build.h"
 #include "bench_row.h"
+#include "controlplane/rule_build.h"
 
 #include <stdio.h>
 #include <stdlib.h>

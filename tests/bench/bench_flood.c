@@ -5,7 +5,7 @@
 // is what the last of its answers waited. Fails when a cached name was not answered or a frame has
 // not the verdict that its case says; never because it is slow.
 
-#include "../dp/harness.h"
+#include "tests/dp/harness.h"
 
 #include <rte_cycles.h>
 

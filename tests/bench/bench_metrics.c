@@ -3,8 +3,8 @@
 // What a scrape costs the service loop: the text of all metrics, made of copies, for some sizes of
 // a box. Its least and its median time of many. Fails when samples are left out.
 
-#include "../unit/metrics_full.h"
 #include "bench_row.h"
+#include "tests/unit/metrics_full.h"
 
 #include <weir/clock.h>
 

@@ -9,8 +9,8 @@
 // however short a message is. Fails when the slowest of a class takes over WORST times the median
 // of its plain ones that are read whole: a ratio within one run, whatever the machine.
 
-#include "../../dataplane/core/dns_query_line.h"
 #include "bench_row.h"
+#include "dataplane/core/dns_query_line.h"
 #include "slowest_made.h"
 
 #include <dirent.h>

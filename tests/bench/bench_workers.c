@@ -9,10 +9,10 @@
 // to the mean of the two alone before them; a median of many. Fails when a query is not answered
 // from L0, never because it is slow.
 
-#include "../../dataplane/worker.h"
-#include "../dp/wire.h"
 #include "bench_row.h"
+#include "dataplane/worker.h"
 #include "path_load.h"
+#include "tests/dp/wire.h"
 
 #include <rte_bus_vdev.h>
 #include <rte_eal.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "corpus_l0.h"
 
-#include "../../tools/loadgen/corpus.h"
+#include "tools/loadgen/corpus.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_beside.h"
 
-#include "../../tools/loadgen/corpus.h"
 #include "corpus_l0.h"
+#include "tools/loadgen/corpus.h"
 
 #include <sched.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_control.h"
 
-#include "../../tools/loadgen/corpus.h"
+#include "tools/loadgen/corpus.h"
 
 #include <string.h>
 #include <weir/bytes.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_load.h"
 
-#include "../../controlplane/rule_build.h"
-#include "../../tools/loadgen/corpus.h"
-#include "../dp/wire.h"
+#include "controlplane/rule_build.h"
 #include "corpus_l0.h"
+#include "tests/dp/wire.h"
+#include "tools/loadgen/corpus.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

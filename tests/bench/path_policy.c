@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_policy.h"
 
-#include "../../controlplane/policy_build.h"
-#include "../../tools/loadgen/corpus.h"
-#include "../dp/wire.h"
+#include "controlplane/policy_build.h"
 #include "path_load.h"
+#include "tests/dp/wire.h"
+#include "tools/loadgen/corpus.h"
 
 #include <stdio.h>
 #include <string.h>

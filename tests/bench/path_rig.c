@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_rig.h"
 
-#include "../../dataplane/mbuf_pool.h"
-#include "../dp/wire.h"
+#include "dataplane/mbuf_pool.h"
+#include "tests/dp/wire.h"
 
 #include <rte_bus_vdev.h>
 #include <rte_eal.h>

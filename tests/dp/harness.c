@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "harness.h"
 
-#include "../../controlplane/rule_build.h"
-#include "../fuzz/frame_oracle.h"
-#include "../fuzz/reply_oracle.h"
+#include "controlplane/rule_build.h"
+#include "tests/fuzz/frame_oracle.h"
+#include "tests/fuzz/reply_oracle.h"
 
 #include <rte_eal.h>
 #include <rte_eth_ring.h>

@@ -9,9 +9,9 @@
 // which also checks the laws that hold for every test: as many verdicts as frames, every packet
 // buffer back in its pool). Failures fail the running cmocka test.
 
-#include "../../dataplane/batch.h"
-#include "../../dataplane/stages.h"
-#include "../unit/unit.h"
+#include "dataplane/batch.h"
+#include "dataplane/stages.h"
+#include "tests/unit/unit.h"
 #include "wire.h"
 
 #include <rte_ring.h>

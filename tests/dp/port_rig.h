@@ -4,9 +4,9 @@
 // An EAL without huge pages, with the virtual devices that a test of ports names, and the pools of
 // its workers. It starts once a program.
 
-#include "mbuf_pool.h"
-#include "port.h"
-#include "unit.h"
+#include "dataplane/mbuf_pool.h"
+#include "dataplane/port.h"
+#include "tests/unit/unit.h"
 
 #include <rte_eal.h>
 

@@ -3,7 +3,7 @@
 // Our epoch against rte_rcu_qsbr as a model: random sequences of what readers and the writer do,
 // given to both, and after each step both must say the same about every token still of interest.
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <rte_rcu_qsbr.h>
 

@@ -4,9 +4,9 @@
 // them damaged, at the end of what may be read. What the line takes the steps must keep, with the
 // same offsets and flags and nothing counted; and the line must take what is plain.
 
-#include "dns_rand.h"
-#include "guard.h"
 #include "net_line_twin.h"
+#include "tests/unit/dns_rand.h"
+#include "tests/unit/guard.h"
 
 enum { ROUNDS = 300000 };
 

@@ -3,7 +3,7 @@
 // weir-dataplane --bench: what comes back while it reflects, and that the slices in which it
 // answers answer as the product does.
 
-#include "../../dataplane/bench.h"
+#include "dataplane/bench.h"
 #include "harness.h"
 
 #include <stdlib.h>

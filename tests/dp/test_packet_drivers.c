@@ -5,9 +5,9 @@
 // is what all other packet tests run on. TAP and af_packet need root; they get a network namespace
 // of their own, so that nothing of the machine is touched.
 
+#include "dataplane/mbuf_pool.h"
+#include "dataplane/port.h"
 #include "harness.h"
-#include "mbuf_pool.h"
-#include "port.h"
 
 #include <rte_bus_vdev.h>
 #include <rte_ethdev.h>

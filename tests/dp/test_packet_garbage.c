@@ -3,8 +3,8 @@
 // Garbage without end, of every kind that never reaches an answer: each frame moves one counter of
 // its verdict, and nothing else does. What a worker shares with others, or keeps, is the same to
 // the last octet afterwards, nothing is sent, and nothing was allocated.
-#include "../unit/dns_rand.h"
 #include "harness.h"
+#include "tests/unit/dns_rand.h"
 
 #include <malloc.h>
 #include <stdlib.h>

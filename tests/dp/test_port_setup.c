@@ -5,12 +5,12 @@
 
 #define ALLOW_EXPERIMENTAL_API // rte_eth_dev_conf_get
 
-#include "eal_args.h"
-#include "mbuf_pool.h"
-#include "port_mac.h"
-#include "port_offload.h"
+#include "dataplane/eal_args.h"
+#include "dataplane/mbuf_pool.h"
+#include "dataplane/port_mac.h"
+#include "dataplane/port_offload.h"
+#include "dataplane/port_rss.h"
 #include "port_rig.h"
-#include "port_rss.h"
 
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>

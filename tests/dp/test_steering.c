@@ -3,10 +3,10 @@
 // When the gate of AF_XDP ports is open, and how many workers shared interfaces leave. The programs
 // themselves are shown by tests/smoke/xdp_test.sh.
 
-#include "steering.h"
-#include "steering_mac.h"
-#include "steering_tags.h"
-#include "unit.h"
+#include "dataplane/steering.h"
+#include "dataplane/steering_mac.h"
+#include "dataplane/steering_tags.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <weir/log.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../unit/unit.h"
+#include "tests/unit/unit.h"
 #include "wire.h"
 
 #include <arpa/inet.h>

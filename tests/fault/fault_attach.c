@@ -4,10 +4,10 @@
 // data plane that introduces itself to it again and again, as after each hang-up. After the child's
 // death a successor takes the same lanes over and answers through them.
 
-#include "../../controlplane/lanes.h"
-#include "../../controlplane/link.h"
-#include "../unit/fake_dataplane.h"
+#include "controlplane/lanes.h"
+#include "controlplane/link.h"
 #include "fault_run.h"
+#include "tests/unit/fake_dataplane.h"
 
 #include <event2/event.h>
 

@@ -5,13 +5,13 @@
 // as well, with caches of different sizes. What its death leaves must be refused or sound, hold no
 // one up once the process is known to be dead, and be swept by the next life.
 
-#include "../../controlplane/publish.h"
-#include "../../dataplane/adopt.h"
-#include "../../dataplane/lane.h"
-#include "../../dataplane/link.h"
-#include "../unit/l0_fixture.h"
-#include "../unit/rule_fixture.h"
+#include "controlplane/publish.h"
+#include "dataplane/adopt.h"
+#include "dataplane/lane.h"
+#include "dataplane/link.h"
 #include "fault_run.h"
+#include "tests/unit/l0_fixture.h"
+#include "tests/unit/rule_fixture.h"
 
 #include <dirent.h>
 #include <stdio.h>

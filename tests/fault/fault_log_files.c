@@ -3,10 +3,10 @@
 // Files that the query log keeps for the next life: the word of rows in memory is the last one or
 // the one before, and a query store file's filter never hides a row.
 
-#include "../../controlplane/query_absent.h"
-#include "../../controlplane/querylog_hand.h"
-#include "../unit/query_rows.h"
+#include "controlplane/query_absent.h"
+#include "controlplane/querylog_hand.h"
 #include "fault_run.h"
+#include "tests/unit/query_rows.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api_box.h"
 
-#include "../../controlplane/sink_thread.h"
-#include "../unit/query_rows.h"
+#include "controlplane/sink_thread.h"
 #include "resolver_box.h"
+#include "tests/unit/query_rows.h"
 
 #include <errno.h>
 #include <string.h>

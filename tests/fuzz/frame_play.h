@@ -5,7 +5,7 @@
 // stale, blocked and absent names, cookies and NSID. One frame brings one reply at most; that and
 // its way back are judged by the oracles, and it is counted once.
 
-#include "../dp/harness.h"
+#include "tests/dp/harness.h"
 
 enum { FRAME_PLAY_MIN = 15, FRAME_PLAY_MOST = 1600 }; // shorter ones no driver gives
 

@@ -7,9 +7,9 @@
 // The first octet chooses: & 1: the rest is the message as it is; else it is laid over a sound one,
 // from the second octet on. & 2: over the ring's own octets too.
 
-#include "../dp/harness.h"
 #include "frame_oracle.h"
 #include "fuzz.h"
+#include "tests/dp/harness.h"
 
 #include <arpa/inet.h>
 

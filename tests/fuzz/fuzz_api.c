@@ -9,16 +9,16 @@
 // The first octet: enum; the rest is the target, up to a NUL, and behind that changes to the
 // statistics. Octets that would end the target are changed.
 
-#include "../../controlplane/api.h"
-#include "../../controlplane/memory_meter.h"
-#include "../../controlplane/querylog.h"
-#include "../../controlplane/tail.h"
-#include "../../controlplane/watch.h"
-#include "../unit/api_rules_double.h"
-#include "../unit/api_tcp_double.h"
-#include "../unit/api_top_double.h"
 #include "api_box.h"
+#include "controlplane/api.h"
+#include "controlplane/memory_meter.h"
+#include "controlplane/querylog.h"
+#include "controlplane/tail.h"
+#include "controlplane/watch.h"
 #include "resolver_box.h"
+#include "tests/unit/api_rules_double.h"
+#include "tests/unit/api_tcp_double.h"
+#include "tests/unit/api_top_double.h"
 
 #include <event2/event.h>
 #include <jansson.h>

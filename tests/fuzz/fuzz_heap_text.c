@@ -3,8 +3,8 @@
 // Heap profiles from a file: numbers are finite, addresses are in the maps that are said to hold
 // them, and nothing is read past the text.
 
-#include "../../tools/ctl/heap_text.h"
 #include "fuzz.h"
+#include "tools/ctl/heap_text.h"
 
 #include <math.h>
 #include <string.h>

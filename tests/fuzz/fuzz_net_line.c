@@ -4,8 +4,8 @@
 // octets): what the line takes the steps must keep, with the same offsets and flags. The first
 // octet chooses what the port says of checksums, and whether the IPv4 header's is put right.
 
-#include "../dp/net_line_twin.h"
 #include "fuzz.h"
+#include "tests/dp/net_line_twin.h"
 
 enum { TRUSTED = 1, GOOD = 2, SEALED = 4, FRAME_MIN = 15, FRAME_MOST = 1600 };
 

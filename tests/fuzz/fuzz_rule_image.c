@@ -6,9 +6,9 @@
 // accepted is asked about names and must stay in bounds; unchanged it decides what rule_kinds.c
 // says.
 
-#include "../unit/rule_line_twin.h"
 #include "fuzz.h"
 #include "rule_kinds.h"
+#include "tests/unit/rule_line_twin.h"
 
 #include <errno.h>
 #include <string.h>

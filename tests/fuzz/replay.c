@@ -6,8 +6,8 @@
 // seeded mutations of each and as many random inputs, each in memory of exactly its size so that
 // ASan sees any octet read beyond. A failure names input and round; the same arguments repeat it.
 
-#include "../unit/dns_rand.h"
 #include "fuzz.h"
+#include "tests/unit/dns_rand.h"
 
 #include <dirent.h>
 #include <signal.h>

@@ -5,10 +5,10 @@
 // once, and a data plane of two lanes that is played. One of each in a program; its files go away
 // with it.
 
-#include "../../controlplane/front.h"
-#include "../../controlplane/resolver.h"
-#include "../unit/fake_dataplane.h"
+#include "controlplane/front.h"
+#include "controlplane/resolver.h"
 #include "fuzz.h"
+#include "tests/unit/fake_dataplane.h"
 
 struct resolver_box {
 	struct shm_paths paths;

@@ -6,8 +6,8 @@
 // Every answer follows from its key and a serial number that never falls, so a torn record, one
 // reused too early or one that comes back after its successor was seen ends the program.
 
-#include "../unit/l0_fixture.h"
 #include "stress.h"
+#include "tests/unit/l0_fixture.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -4,8 +4,8 @@
 // What the control API knows of groups in test_http_api.c: nobody's but everyone's settings, and
 // pauses that are noted.
 
-#include "../../controlplane/api.h"
 #include "api_drops_double.h"
+#include "controlplane/api.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "front_rig.h"
 
-#include "../../controlplane/policy_build.h"
-#include "../fuzz/reply_oracle.h"
+#include "controlplane/policy_build.h"
+#include "tests/fuzz/reply_oracle.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 // The plain decision in line (dataplane/core/rule_line.h) in the steps of the packet path, for what
 // compares it with the general one.
 
-#include "../../dataplane/core/rule_line.h"
+#include "dataplane/core/rule_line.h"
 
 // The steps before it.
 static inline void rule_line_probe(

@@ -2,7 +2,7 @@
 
 // What weir-dataplane --bench makes of its slices, and where it refuses to run.
 
-#include "bench.h"
+#include "dataplane/bench.h"
 #include "unit.h"
 
 #include <errno.h>

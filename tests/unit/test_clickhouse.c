@@ -2,8 +2,8 @@
 //
 // The sink from batches to a server that does what it is asked.
 
-#include "../../controlplane/clickhouse_instance.h"
 #include "clickhouse_rig.h"
+#include "controlplane/clickhouse_instance.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -2,8 +2,8 @@
 //
 // Two servers behind two URLs, of which one fails: every row is at one of them, once.
 
-#include "../../controlplane/clickhouse_sender_internal.h"
 #include "clickhouse_rig.h"
+#include "controlplane/clickhouse_sender_internal.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -3,8 +3,8 @@
 // The sink and a server, or a proxy before it, that takes no large bodies; rows of another build;
 // other settings while it runs.
 
-#include "../../controlplane/clickhouse_number.h"
 #include "clickhouse_rig.h"
+#include "controlplane/clickhouse_number.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 //
 // Partitions of the future, and a table that takes too many bytes.
 
-#include "../../controlplane/clickhouse_schema.h"
 #include "clickhouse_rig.h"
+#include "controlplane/clickhouse_schema.h"
 #include "unit.h"
 
 #include <stdio.h>

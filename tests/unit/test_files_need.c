@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How many files a configuration makes the control plane open.
 
-#include "../../controlplane/files_need.h"
-#include "../../controlplane/front_tcp.h"
-#include "../../controlplane/upstream.h"
+#include "controlplane/files_need.h"
+#include "controlplane/front_tcp.h"
+#include "controlplane/upstream.h"
 #include "unit.h"
 
 static struct config_upstream server[4];

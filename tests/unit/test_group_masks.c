@@ -3,9 +3,9 @@
 // Masks of groups: every minute of two weeks around both changes of the clock, against conditions
 // written down by hand.
 
-#include "../../controlplane/group_masks.h"
-#include "../../controlplane/group_sources.h"
 #include "config_text.h"
+#include "controlplane/group_masks.h"
+#include "controlplane/group_sources.h"
 
 static const char document[] =
 	"dataplane:\n  ports: [{device: net_null0}]\n  service_addresses: [198.18.0.53]\n"

@@ -3,8 +3,8 @@
 // Housekeeping over a real packet pool, with a control plane that this test plays. No ports.
 
 #include "clock_shift.h"
-#include "housekeep.h"
-#include "mbuf_pool.h"
+#include "dataplane/housekeep.h"
+#include "dataplane/mbuf_pool.h"
 #include "unit.h"
 
 #include <rte_eal.h>

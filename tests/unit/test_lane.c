@@ -2,7 +2,7 @@
 
 // Lanes and statistics as the control plane and weirctl find them.
 
-#include "lane.h"
+#include "dataplane/lane.h"
 #include "unit.h"
 
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 
 // The generator's histogram of latencies.
 
-#include "../../tools/loadgen/latency.h"
+#include "tools/loadgen/latency.h"
 #include "unit.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 // The client of link.sock against a server that this test plays.
 
-#include "link.h"
+#include "dataplane/link.h"
 #include "unit.h"
 
 #include <errno.h>

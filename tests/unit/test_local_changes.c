@@ -2,7 +2,7 @@
 
 // What a reload of local data flushes.
 
-#include "../../controlplane/local_changes.h"
+#include "controlplane/local_changes.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -2,8 +2,8 @@
 
 // Policy images in real regions, taken into the workers' tables or refused.
 
-#include "../../controlplane/policy_build.h"
-#include "tables.h"
+#include "controlplane/policy_build.h"
+#include "dataplane/tables.h"
 #include "unit.h"
 
 #include <errno.h>

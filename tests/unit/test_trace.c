@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What bounds traces, and which of them are whose. The clock stands still while the test works.
 
-#include "../../controlplane/trace.h"
 #include "clock_still.h"
+#include "controlplane/trace.h"
 #include "unit.h"
 
 #include <stdlib.h>
