@@ -11,7 +11,9 @@ import pathlib
 import re
 import sys
 
-FOLDERS = {"controlplane": "controlplane", "dataplane": "dataplane", "dataplane/core": "either"}
+# Whose messages are in a folder and those below it; the longest path decides.
+FOLDERS = {"controlplane": "controlplane", "dataplane": "dataplane", "dataplane/config": "either", "dataplane/core": "either",
+           "dataplane/xdp": "either"}
 # Integers of <inttypes.h> as the compiler spells them on x86-64 and aarch64.
 MACROS = {"PRIu64": "lu", "PRId64": "ld", "PRIx64": "lx", "PRIu32": "u", "PRId32": "d", "PRIx32": "x"}
 CALL = re.compile(r"\blog_(error|warning)\s*\(\s*")
@@ -47,9 +49,10 @@ def id_of(level, wording):
 
 def messages(root):
     found = {}
-    for folder, process in FOLDERS.items():
-        for path in sorted((root / folder).glob("*.c")):
-            text = path.read_text()
+    for top in ("controlplane", "dataplane"):
+        for path in sorted((root / top).rglob("*.c")):
+            text, folder = path.read_text(), path.parent.relative_to(root).as_posix()
+            process = FOLDERS[max((f for f in FOLDERS if (folder + "/").startswith(f + "/")), key=len)]
             for call in CALL.finditer(text):
                 place = f"{folder}/{path.name}:{text.count(chr(10), 0, call.start()) + 1}"
                 wording = literal(text, call.end(), place)

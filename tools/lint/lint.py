@@ -112,12 +112,17 @@ def floor_breach(name, quote, header):
     elif name.startswith("dataplane/core/"):
         if rte:
             return "no DPDK in dataplane/core"
-        if quote == '"' and "/" in header:
+        if quote == '"' and "/" in header and not header.startswith("core/"):
             return "dataplane/core sees include/weir and itself"
+    elif name.startswith(("dataplane/config/", "dataplane/xdp/")):
+        if rte:
+            return "no DPDK in dataplane/config and dataplane/xdp"
+        if quote == '"' and "/" in header and not header.startswith("core/"):
+            return "dataplane/config and dataplane/xdp see the core and themselves"
     elif top == "dataplane":
         if header.startswith("event2/") or "controlplane/" in header:
             return "the data plane does not see the control plane"
-        if re.match(r"dataplane/stage_\w+\.c$", name) and quote == '"' and header.startswith("stage_"):
+        if re.match(r"dataplane/(stage/)?stage_\w+\.c$", name) and quote == '"' and header.startswith(("stage_", "stage/stage_")):
             return "no stage includes another"
     elif top == "controlplane":
         if rte or "dataplane/" in header:
@@ -136,10 +141,16 @@ def check_floors():
                 yield f"{name}:{number}: includes {header}: {why}"
 
 
+def program_of(name):
+    """The folder of LIBRARIES that a file is below, or else its own."""
+    folders = {f for of in LIBRARIES.values() for f in of}
+    return max((f for f in folders if name.startswith(f + "/")), key=len, default=name.rsplit("/", 1)[0])
+
+
 def check_includers():
     users = {}
     for name in C_FILES:
-        folder = name.rsplit("/", 1)[0]
+        folder = program_of(name)
         if folder.startswith("tests"):
             continue
         for _, _, header in includes(name):
@@ -157,7 +168,7 @@ def check_tests():
     """Every test source is named in a meson.build of its folder (or by its stem), and so is every smoke script."""
     for name in FILES:
         folder, _, base = name.rpartition("/")
-        if folder in ("tests/unit", "tests/dp", "tests/tsan") and base.endswith(".c"):
+        if (folder in ("tests/dp", "tests/tsan") or (folder + "/").startswith("tests/unit/")) and base.endswith(".c"):
             stem = base[:-2]
         elif folder == "tests/fuzz" and base.startswith("fuzz_"):
             stem = base[:-2]
@@ -165,16 +176,16 @@ def check_tests():
             stem = base[:-3]
         else:
             continue
-        build = root / folder / "meson.build"
-        text = build.read_text() if build.exists() else ""
+        builds = {root / folder / "meson.build", *([root / "tests/unit/meson.build"] if folder.startswith("tests/unit/") else [])}
+        text = "".join(build.read_text() for build in builds if build.exists())
         short = re.sub(r"^(test|fuzz|bench)_|_test$", "", stem)
-        if not re.search(rf"'({re.escape(stem)}|{re.escape(short)})(\.c|\.sh)?'", text):
+        if not re.search(rf"['/]({re.escape(stem)}|{re.escape(short)})(\.c|\.sh)?'", text):
             yield f"{name}: not registered in {folder}/meson.build"
 
 
 def check_packet_path():
     for name in C_FILES:
-        if not re.match(r"dataplane/(stage_\w+|worker|recent|frame)\.c$", name):
+        if not re.match(r"dataplane/(?:stage/|state/)?(stage_\w+|worker|recent|frame)\.c$", name):
             continue
         for number, line in enumerate(lines_of(name), 1):
             code = line.split("//")[0]
@@ -191,7 +202,7 @@ def check_accounts():
     words = [w for row in re.findall(r'{MEM_ACCOUNT_\w+,\s*((?:"[^"]*"\s*)+)}', table.read_text())
              for w in re.sub(r'"\s*"|"', "", row).split()] if table.exists() else []
     for name in C_FILES:
-        match = re.match(r"(?:controlplane|dataplane|dataplane/core)/(\w+)\.c$", name)
+        match = re.match(r"(?:controlplane|dataplane)/(?:\w+/)*(\w+)\.c$", name)
         if not match or match.group(1) == "heap_site":
             continue
         if any(match.group(1) == w or match.group(1).startswith(w + "_") for w in words):
@@ -221,7 +232,7 @@ def check_dataplane_tables():
     path = root / DP_LIST
     tables = set(re.findall(r"X\((dp_\w+),", path.read_text())) if path.exists() else set()
     for name in C_FILES:
-        if not re.match(r"dataplane/(core/)?\w+\.[ch]$", name) or name.endswith("/heap_site.c"):
+        if not re.match(r"dataplane/(\w+/)*\w+\.[ch]$", name) or name.endswith("/heap_site.c"):
             continue
         if name in named or any(n.endswith("*") and name.startswith(n[:-1]) for n in named):
             continue
@@ -289,7 +300,7 @@ def check_musts():
     for name in FILES:
         if name.startswith("tests/conformance/test_"):
             outside.update(re.findall(r"^@case\b.*\ndef (\w+)\(", (root / name).read_text(), re.M))
-        elif name.startswith("tests/unit/test_"):
+        elif re.match(r"tests/unit/(\w+/)*test_", name):
             there.update(re.findall(r"^static void (\w+)\(void \*\*", (root / name).read_text(), re.M))
     for number, line in enumerate(lines_of(page), 1):
         cells = line.split("|")
@@ -316,7 +327,7 @@ def check_attacks():
     for name in FILES:
         if re.match(r"tests/(smoke/\w+_test\.sh|fuzz/fuzz_\w+\.c|bench/bench_\w+\.c)$", name):
             there.add(pathlib.Path(name).stem)
-        elif re.match("tests/(conformance|unit|dp)/test_", name):
+        elif re.match(r"tests/(conformance|unit|dp)/(\w+/)*test_", name):
             there.update(re.findall(r"^(?:@case\b.*\ndef|static void) (\w+)\((?:way|void \*\*)", (root / name).read_text(), re.M))
     for number, line in enumerate(lines_of(page) if (root / page).exists() else [], 1):
         cells = line.split("|")
