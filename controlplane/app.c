@@ -2,7 +2,7 @@
 #include "app.h"
 
 #include "app_reload.h"
-#include "thread_start.h"
+#include "base/thread_start.h"
 
 #include <event2/event.h>
 

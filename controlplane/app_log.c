@@ -2,7 +2,7 @@
 // The query log of this process: what it is called, who it hands rows to, when it begins and ends.
 
 #include "app_reload.h"
-#include "querylog_names.h"
+#include "querylog/querylog_names.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -3,10 +3,10 @@
 // hold.
 
 #include "app_reload.h"
-#include "heap.h"
-#include "memory_dataplane.h"
-#include "memory_meter.h"
-#include "process.h"
+#include "memory/heap.h"
+#include "memory/memory_dataplane.h"
+#include "memory/memory_meter.h"
+#include "memory/process.h"
 
 #include <event2/event.h>
 

@@ -5,23 +5,23 @@
 // one change of knobs. The latter runs beside a reload that waits for its lists, and waits for one
 // whose configuration the resolver has.
 
-#include "again.h"
-#include "api.h"
+#include "api/api.h"
 #include "app.h"
-#include "clickhouse.h"
-#include "dnstap.h"
-#include "group_masks.h"
-#include "group_pause.h"
-#include "knobs.h"
 #include "local_changes.h"
-#include "policy_build.h"
-#include "query_store.h"
-#include "querylog.h"
-#include "request_log.h"
-#include "sink_thread.h"
-#include "tail.h"
-#include "top.h"
-#include "webhook.h"
+#include "memory/knobs.h"
+#include "policy/group_masks.h"
+#include "policy/group_pause.h"
+#include "policy/policy_build.h"
+#include "querylog/clickhouse/clickhouse.h"
+#include "querylog/querylog.h"
+#include "querylog/sinks/dnstap.h"
+#include "querylog/sinks/request_log.h"
+#include "querylog/sinks/sink_thread.h"
+#include "querylog/sinks/tail.h"
+#include "querylog/sinks/top.h"
+#include "querylog/sinks/webhook.h"
+#include "querylog/store/query_store.h"
+#include "shm/again.h"
 
 #include <pthread.h>
 

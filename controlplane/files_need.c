@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "files_need.h"
 
-#include "forward.h"
-#include "front_tcp.h"
-#include "upstream.h"
+#include "frontend/front_tcp.h"
+#include "upstream/forward.h"
+#include "upstream/upstream.h"
 
 enum { FILES_REST = 256 }; // rings, lists, the control socket, Redis
 

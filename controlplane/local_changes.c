@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_changes.h"
 
-#include "forward.h"
+#include "upstream/forward.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -107,7 +107,7 @@ static unsigned domain_lists(const struct config_schedules *s)
 	return n;
 }
 
-// Each of these is at least one list of the rule image (controlplane/group_sources.h).
+// Each of these is at least one list of the rule image (controlplane/policy/group_sources.h).
 static int rule_lists_check(const struct config_doc *doc, const struct config *c)
 {
 	const unsigned most = CONFIG_LISTS_MAX + 2;

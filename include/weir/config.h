@@ -242,7 +242,7 @@ struct config_upstreams {
 	unsigned first_timeout_ms; // 400
 	unsigned max_sends;        // 6
 	unsigned backoff_s;        // 30: a failed server is asked last for so long
-	uint32_t socket_uses;      // by a knob (controlplane/knobs.h); 0: UPSTREAM_SOCKET_USES
+	uint32_t socket_uses; // by a knob (controlplane/memory/knobs.h); 0: UPSTREAM_SOCKET_USES
 };
 
 struct config_limits {
@@ -254,7 +254,7 @@ struct config_limits {
 	uint32_t kernel_frames;  // a second, by a worker, 40000; 0: any number
 };
 
-// TCP on the service addresses (controlplane/front_tcp.h).
+// TCP on the service addresses (controlplane/frontend/front_tcp.h).
 struct config_tcp {
 	bool enabled;                // true
 	uint32_t connections;        // 12288
@@ -268,7 +268,8 @@ struct config_tcp {
 	uint32_t buffer_kb;          // 4096
 };
 
-// Who answers on the service addresses while no data plane does (controlplane/front_udp.h).
+// Who answers on the service addresses while no data plane does
+// (controlplane/frontend/front_udp.h).
 enum fallback_udp { FALLBACK_AUTO, FALLBACK_ON, FALLBACK_OFF };
 
 struct config_fallback {
@@ -378,7 +379,7 @@ struct config_local_zone {
 
 struct config_local {
 	uint32_t ttl_s;     // of records that give none, and of hosts files
-	bool special_names; // RFC 6761 and so on (controlplane/special_names.h)
+	bool special_names; // RFC 6761 and so on (controlplane/policy/special_names.h)
 	bool test_names;    // names below `test` are asked of the upstreams
 	bool doh_canary;    // use-application-dns.net does not exist
 	bool hosts_ptr;     // addresses in hosts files have PTR records
@@ -446,7 +447,7 @@ struct config {
 	struct config_forward_zone *forwards;
 	unsigned group_count;
 	struct config_group *groups;
-	// By knobs (controlplane/knobs.h), never by the file.
+	// By knobs (controlplane/memory/knobs.h), never by the file.
 	bool resolver_off, http_single;
 };
 

@@ -3,7 +3,7 @@
 
 // The policy image: whether a client may ask and how often, which group it is in, and what applies
 // to each group. This header is its layout (behind the first page of a REGION_POLICY region) and
-// the reader; the builder is controlplane/policy_build.h.
+// the reader; the builder is controlplane/policy/policy_build.h.
 //
 // What an address is looked up for is its leaf: the number of its group and its class of access, in
 // one octet. Each has prefixes of its own; the builder puts them together, so that the longest

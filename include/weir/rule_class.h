@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Kinds of rules: what the parser of lists (controlplane/list_parse.h), the builder, the image
-// (rule_image.h) and the packet path call them.
+// Kinds of rules: what the parser of lists (controlplane/lists/list_parse.h), the builder, the
+// image (rule_image.h) and the packet path call them.
 //
 // A source (one list, one section of the configuration) holds rules of several kinds: names to
 // block, exceptions to that, some for one query type alone. Each kind that occurs is a list of its

@@ -2,7 +2,7 @@
 #pragma once
 
 // Services that can be blocked by name: what the configuration and weirctl call them. Their domains
-// are in controlplane/services_table.c. The order is of no consequence outside a process.
+// are in controlplane/policy/services_table.c. The order is of no consequence outside a process.
 
 #include "attr.h"
 

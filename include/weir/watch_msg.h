@@ -11,7 +11,7 @@
 //
 // A query that passes the filter and is handed to the control plane has a number, which stands in
 // its miss (msg_miss.trace) and in its MSG_WATCH: the control plane says under it what it did
-// (controlplane/trace.h), and whoever watches sees both as one.
+// (controlplane/querylog/trace.h), and whoever watches sees both as one.
 
 #include "log_msg.h"
 

@@ -8,8 +8,8 @@
 // encoded only, then encoded and compressed by gzip and by zstd. Prints CPU time of this thread and
 // octets a row; fails when a body cannot be made.
 
-#include "controlplane/clickhouse_pack.h"
-#include "controlplane/clickhouse_row.h"
+#include "controlplane/querylog/clickhouse/clickhouse_pack.h"
+#include "controlplane/querylog/clickhouse/clickhouse_row.h"
 
 #include <stdio.h>
 #include <stdlib.h>

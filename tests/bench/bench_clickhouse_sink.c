@@ -8,8 +8,8 @@
 // weir_bench, made if it is not there. Prints rows a second, the CPU time of this process, and how
 // large chunks and buffers became. Fails unless the server says that it has every row.
 
-#include "controlplane/clickhouse.h"
-#include "controlplane/querylog_batch.h"
+#include "controlplane/querylog/clickhouse/clickhouse.h"
+#include "controlplane/querylog/querylog_batch.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,8 +8,8 @@
 // not found again, as when the cache is too small to keep all without evicting. With -b it writes
 // the first LISTED listed names, one a line, for blocking.lists.
 
-#include "controlplane/publish.h"
-#include "controlplane/views.h"
+#include "controlplane/shm/publish.h"
+#include "controlplane/upstream/views.h"
 #include "corpus_l0.h"
 #include "tools/loadgen/corpus.h"
 

@@ -3,7 +3,7 @@
 // The control plane's own server: what a cached answer costs the resolver loop (CPU time of its
 // thread, the best of several rounds), and how many a second a client gets from a UDP socket on
 // loopback with 64 queries on their way. One JSON object on stdout.
-#include "controlplane/front_udp.h"
+#include "controlplane/frontend/front_udp.h"
 #include "tests/unit/front_rig.h"
 
 #include <arpa/inet.h>

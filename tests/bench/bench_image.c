@@ -3,8 +3,8 @@
 // From a list of made-up domains to the image that the data plane has mapped: parse and build, the
 // peak of its memory, octets a domain, and a warm start. bench_image [DOMAINS]
 
-#include "controlplane/file_write.h"
-#include "controlplane/rules_job.h"
+#include "controlplane/base/file_write.h"
+#include "controlplane/rules/rules_job.h"
 #include "tests/unit/listgen.h"
 
 #include <stdlib.h>

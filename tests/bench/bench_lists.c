@@ -9,7 +9,7 @@
 // The images are asked in turn, a round each, in one process, so that what else the machine does
 // meets all of them; of each its best round counts. Prints cycles and ratios.
 
-#include "controlplane/rule_build.h"
+#include "controlplane/lists/rule_build.h"
 #include "tests/unit/listgen.h"
 
 #include <stdlib.h>

@@ -9,9 +9,9 @@
 // read by a search for a verdict that is not there, and names that are not are looked for. Prints
 // rates of CPU time of this thread and octets a row; fails when a row is missing.
 
-#include "controlplane/query_file.h"
-#include "controlplane/query_folder.h"
-#include "controlplane/query_search.h"
+#include "controlplane/querylog/store/query_file.h"
+#include "controlplane/querylog/store/query_folder.h"
+#include "controlplane/querylog/store/query_search.h"
 
 #include <stdio.h>
 #include <stdlib.h>

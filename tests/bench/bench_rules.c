@@ -9,7 +9,7 @@
 // The first of 32 groups has all lists, the others a random half each. Prints, for each kind of
 // query, cycles per decision in batches of 32 (best of several rounds), with one group and with 32.
 
-#include "controlplane/rule_build.h"
+#include "controlplane/lists/rule_build.h"
 #include "tests/unit/listgen.h"
 
 #include <stdbool.h>

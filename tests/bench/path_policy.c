@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_policy.h"
 
-#include "controlplane/policy_build.h"
+#include "controlplane/policy/policy_build.h"
 #include "path_load.h"
 #include "tests/dp/wire.h"
 #include "tools/loadgen/corpus.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "harness.h"
 
-#include "controlplane/rule_build.h"
+#include "controlplane/lists/rule_build.h"
 #include "tests/fuzz/frame_oracle.h"
 #include "tests/fuzz/reply_oracle.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The test's control plane: what it writes into tables and rings.
-#include "controlplane/policy_build.h"
-#include "controlplane/rule_build.h"
+#include "controlplane/lists/rule_build.h"
+#include "controlplane/policy/policy_build.h"
 #include "harness.h"
 
 #include <stdio.h>

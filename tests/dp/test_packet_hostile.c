@@ -4,7 +4,7 @@
 // sanitizers too), end every frame in one verdict, lose no buffer, and serve again once the
 // nonsense is gone. With
 // `--flips N`, random single bits in all of that instead, N of them; the longest turn is printed.
-#include "controlplane/rule_build.h"
+#include "controlplane/lists/rule_build.h"
 #include "harness.h"
 
 #include <stdlib.h>

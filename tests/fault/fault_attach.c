@@ -4,8 +4,8 @@
 // data plane that introduces itself to it again and again, as after each hang-up. After the child's
 // death a successor takes the same lanes over and answers through them.
 
-#include "controlplane/lanes.h"
-#include "controlplane/link.h"
+#include "controlplane/shm/lanes.h"
+#include "controlplane/shm/link.h"
 #include "fault_run.h"
 #include "tests/unit/fake_dataplane.h"
 

@@ -5,7 +5,7 @@
 // as well, with caches of different sizes. What its death leaves must be refused or sound, hold no
 // one up once the process is known to be dead, and be swept by the next life.
 
-#include "controlplane/publish.h"
+#include "controlplane/shm/publish.h"
 #include "dataplane/adopt.h"
 #include "dataplane/lane.h"
 #include "dataplane/link.h"

@@ -5,7 +5,7 @@
 // reads on, then a successor recovers the table. Every answer follows from its key and a serial
 // number; the ledger, in memory that outlives the child, says which serial numbers are right.
 
-#include "controlplane/publish.h"
+#include "controlplane/shm/publish.h"
 #include "fault_run.h"
 #include "tests/unit/l0_fixture.h"
 

@@ -4,7 +4,7 @@
 // changes the cache's size each time and publishes images and settings. After its death a data
 // plane must find what the directory names, whole; a successor must go on from there.
 
-#include "controlplane/publish.h"
+#include "controlplane/shm/publish.h"
 #include "fault_run.h"
 
 #include <dirent.h>

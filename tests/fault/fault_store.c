@@ -3,8 +3,8 @@
 // The rule image on disk: whenever its writer dies, the old image or the new one loads, whole, and
 // the next write succeeds.
 
-#include "controlplane/file_write.h"
-#include "controlplane/rule_store.h"
+#include "controlplane/base/file_write.h"
+#include "controlplane/lists/rule_store.h"
 #include "fault_run.h"
 #include "tests/unit/rule_fixture.h"
 

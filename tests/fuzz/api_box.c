@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api_box.h"
 
-#include "controlplane/sink_thread.h"
+#include "controlplane/querylog/sinks/sink_thread.h"
 #include "resolver_box.h"
 #include "tests/unit/query_rows.h"
 

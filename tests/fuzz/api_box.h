@@ -6,7 +6,7 @@
 // output, a query store with rows, metrics over loopback, and the statistics of a data plane that
 // lives and may say anything. One in a program, until its end.
 
-#include "controlplane/api.h"
+#include "controlplane/api/api.h"
 
 // After box_open: fills what is there, all but sockets and doubles.
 void api_box_open(struct api_deps *deps);

@@ -10,11 +10,11 @@
 // statistics. Octets that would end the target are changed.
 
 #include "api_box.h"
-#include "controlplane/api.h"
-#include "controlplane/memory_meter.h"
-#include "controlplane/querylog.h"
-#include "controlplane/tail.h"
-#include "controlplane/watch.h"
+#include "controlplane/api/api.h"
+#include "controlplane/memory/memory_meter.h"
+#include "controlplane/querylog/querylog.h"
+#include "controlplane/querylog/sinks/tail.h"
+#include "controlplane/querylog/watch.h"
 #include "resolver_box.h"
 #include "tests/unit/api_rules_double.h"
 #include "tests/unit/api_tcp_double.h"

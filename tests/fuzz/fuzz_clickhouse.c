@@ -3,7 +3,7 @@
 // What a ClickHouse server, or whatever is in its place, says: the reason that is kept is short and
 // printable, and only a plain 200 counts as done. The first octet chooses the status.
 
-#include "controlplane/clickhouse_client.h"
+#include "controlplane/querylog/clickhouse/clickhouse_client.h"
 #include "fuzz.h"
 
 #include <errno.h>

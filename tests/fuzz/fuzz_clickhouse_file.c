@@ -5,8 +5,8 @@
 // of the input is what the name says of it; sums are put right, so that a mutation gets behind
 // them.
 
-#include "controlplane/clickhouse_cut.h"
-#include "controlplane/clickhouse_number.h"
+#include "controlplane/querylog/clickhouse/clickhouse_cut.h"
+#include "controlplane/querylog/clickhouse/clickhouse_number.h"
 #include "fuzz.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 // What a dnstap receiver sends: read in pieces it is the same frame, and no octet behind it counts.
 
-#include "controlplane/dnstap_frame.h"
+#include "controlplane/querylog/sinks/dnstap_frame.h"
 #include "fuzz.h"
 
 #include <errno.h>

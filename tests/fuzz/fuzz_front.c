@@ -8,9 +8,9 @@
 // The first octet chooses: its bits (enum), and from WHO on who asks (ways); the rest is the
 // message.
 
-#include "controlplane/front.h"
-#include "controlplane/judge.h"
-#include "controlplane/policy_build.h"
+#include "controlplane/answer_policy/judge.h"
+#include "controlplane/frontend/front.h"
+#include "controlplane/policy/policy_build.h"
 #include "reply_oracle.h"
 #include "resolver_box.h"
 #include "rule_kinds.h"

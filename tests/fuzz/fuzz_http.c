@@ -4,7 +4,7 @@
 // with parameters that are texts, and each gets one reply or the connection's end. The first octet
 // says where the rest is cut.
 
-#include "controlplane/http_server.h"
+#include "controlplane/http/http_server.h"
 #include "fuzz.h"
 
 #include <event2/event.h>

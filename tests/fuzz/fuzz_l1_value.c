@@ -5,8 +5,8 @@
 // the rest is the server's reply; odd: the rest is age (2), TTL (2) and the message, in a sound
 // reply.
 
-#include "controlplane/l1_value.h"
-#include "controlplane/redis_reader.h"
+#include "controlplane/l1/l1_value.h"
+#include "controlplane/l1/redis_reader.h"
 #include "fuzz.h"
 #include "reply_oracle.h"
 

@@ -10,7 +10,7 @@
 // a sound hello, or that it stands in its place (0xff), or that its first octet says where the
 // others are laid over the lane's header (0xfe), or that nothing is said (0xfd).
 
-#include "controlplane/querylog.h"
+#include "controlplane/querylog/querylog.h"
 #include "resolver_box.h"
 
 #include <event2/event.h>

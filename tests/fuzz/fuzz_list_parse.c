@@ -3,9 +3,9 @@
 // Lists: however the octets are cut into pieces the rules are the same, each name is one that a
 // list may hold, and every line is counted once. The first octet chooses role, format and force.
 
-#include "controlplane/list_find.h"
-#include "controlplane/list_name.h"
-#include "controlplane/list_suffix.h"
+#include "controlplane/lists/list_find.h"
+#include "controlplane/lists/list_name.h"
+#include "controlplane/lists/list_suffix.h"
 #include "fuzz.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
 //
 // The first octet: which of the three it is, and how clients are hidden; the rest is the message.
 
-#include "controlplane/querylog_row.h"
+#include "controlplane/querylog/querylog_row.h"
 #include "fuzz.h"
 
 #include <string.h>

@@ -8,7 +8,7 @@
 // bits, how the data plane is found and how it ended before. Then
 // changes, each its place (two octets), its length (one) and its octets.
 
-#include "controlplane/memory_file.h"
+#include "controlplane/memory/memory_file.h"
 #include "fuzz.h"
 
 #include <fcntl.h>

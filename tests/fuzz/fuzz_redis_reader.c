@@ -4,8 +4,8 @@
 // asked between these, the replies are the same, and they stay within their bounds. What stays for
 // the next reply is small then.
 
-#include "controlplane/redis_error.h"
-#include "controlplane/redis_reader.h"
+#include "controlplane/l1/redis_error.h"
+#include "controlplane/l1/redis_reader.h"
 #include "fuzz.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 // whole and in order, and each reply comes back with its length. The first octet says how the rest
 // is cut; the engine echoes.
 
-#include "controlplane/front_tcp_internal.h"
+#include "controlplane/frontend/front_tcp_internal.h"
 #include "fuzz.h"
 
 #include <event2/event.h>

@@ -7,8 +7,8 @@
 // piece; the third which of them are given up, before the first piece or in the midst of them, so
 // that connections stall and are left, and idle ones end. Time passes in no other way.
 
-#include "controlplane/upstream_keepalive.h"
-#include "controlplane/upstream_stream_internal.h"
+#include "controlplane/upstream/upstream_keepalive.h"
+#include "controlplane/upstream/upstream_stream_internal.h"
 #include "fuzz.h"
 
 #include <event2/event.h>

@@ -5,8 +5,8 @@
 // once, and a data plane of two lanes that is played. One of each in a program; its files go away
 // with it.
 
-#include "controlplane/front.h"
-#include "controlplane/resolver.h"
+#include "controlplane/frontend/front.h"
+#include "controlplane/resolver/resolver.h"
 #include "fuzz.h"
 #include "tests/unit/fake_dataplane.h"
 

@@ -18,9 +18,10 @@
 //                            any worker is given the epoch
 //   readers_known            acquire load of that life: nothing has passed unless its lanes are
 //                            attached or its death is known
-//   lanes_attach             (controlplane/lanes.c) seen words of a new life are looked at. Words
+//   lanes_attach             (controlplane/shm/lanes.c) seen words of a new life are looked at.
+//   Words
 //                            of a dead one that are still attached may say anything here
-//   publisher_probe_readers  (controlplane/publish.c) load of the life, then a look whether the
+//   publisher_probe_readers  (controlplane/shm/publish.c) load of the life, then a look whether the
 //                            lock is free: that life is dead, its lanes are no longer looked at.
 //                            Deaths, starts and a stopped writer lie anywhere between all these
 //

@@ -10,7 +10,8 @@
 //   ring_reserve, "write"    headers, pad and payload, one unit a step, as plain memory
 //   ring_publish             release store of tail
 //   ring_wants_wake          fence; relaxed load of sleeping; then the eventfd is written
-//   lane_drain               (controlplane/lanes.c) ring_awake, ring_read until the burst is full
+//   lane_drain               (controlplane/shm/lanes.c) ring_awake, ring_read until the burst is
+//   full
 //                            or nothing is left, ring_release, ring_prepare_sleep
 //   ring_read                acquire load of tail; header; payload, one unit a step
 //   ring_release             release store of head, if it moved

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Six leaks as other resolvers had them, planted in the real control plane (controlplane/leak_demo.h), must be found: each by the
+# Six leaks as other resolvers had them, planted in the real control plane (controlplane/base/leak_demo.h), must be found: each by the
 # slope meter, in the account that it is of, and by heap diff, with the function that it is in; one by bisect too, which
 # suspects nothing where nothing is planted.
 # WEIR_BUILD: a build with -Dleak_demo=true

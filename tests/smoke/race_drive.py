@@ -80,8 +80,8 @@ def call(verb, path, params=(), stream_s=0.0):
 
 
 def endpoints():
-    """(those that are read, those that change something) of controlplane/api.c."""
-    with open(f"{HERE}/../../controlplane/api.c") as source:
+    """(those that are read, those that change something) of controlplane/api/api.c."""
+    with open(f"{HERE}/../../controlplane/api/api.c") as source:
         found = re.findall(r'\{"(/[a-z/]+)", (true|false), api_\w+\}', source.read())
     return [path for path, post in found if post == "false"], [path for path, post in found if post == "true"]
 

@@ -3,8 +3,8 @@
 
 // For test_http_api: what a reload of the configuration and the setting of a knob come to.
 
-#include "controlplane/api.h"
-#include "controlplane/knobs.h"
+#include "controlplane/api/api.h"
+#include "controlplane/memory/knobs.h"
 #include "http_client.h"
 
 #include <errno.h>

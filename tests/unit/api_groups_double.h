@@ -5,7 +5,7 @@
 // pauses that are noted.
 
 #include "api_drops_double.h"
-#include "controlplane/api.h"
+#include "controlplane/api/api.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
 // For test_http_api: a jemalloc whose profiles are as the test says, and what becomes of asking for
 // one. heap.c takes it as there when somebody has its mallctl.
 
-#include "controlplane/heap.h"
+#include "controlplane/memory/heap.h"
 #include "http_client.h"
 
 #include <errno.h>

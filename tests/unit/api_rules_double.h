@@ -4,7 +4,7 @@
 // The rule manager as the control API sees it in its test: functions of the same names, which say
 // what they are told to.
 
-#include "controlplane/rules.h"
+#include "controlplane/rules/rules.h"
 #include "rule_fixture.h"
 
 #include <errno.h>

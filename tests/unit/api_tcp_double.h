@@ -3,7 +3,7 @@
 
 // What the frontends tell the API, told at once: the API asks on the loop that the answer comes to.
 
-#include "controlplane/front_report.h"
+#include "controlplane/frontend/front_report.h"
 #include "http_client.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 
 // For the test of the control API: counts of one row of weight 7.
 
-#include "controlplane/top.h"
+#include "controlplane/querylog/sinks/top.h"
 #include "http_client.h"
 #include "unit.h"
 

@@ -4,7 +4,7 @@
 // The ClickHouse sink between batches of querylog_rig.h and the server of fake_clickhouse.h, all
 // times short. One at a time.
 
-#include "controlplane/clickhouse.h"
+#include "controlplane/querylog/clickhouse/clickhouse.h"
 #include "fake_clickhouse.h"
 #include "querylog_rig.h"
 

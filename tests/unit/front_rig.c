@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "front_rig.h"
 
-#include "controlplane/policy_build.h"
+#include "controlplane/policy/policy_build.h"
 #include "tests/fuzz/reply_oracle.h"
 
 #include <arpa/inet.h>

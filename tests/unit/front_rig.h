@@ -4,7 +4,7 @@
 // The front's engine on the resolver's rig: one session for each transport, asked from the calling
 // thread, and what comes later kept in order.
 
-#include "controlplane/front.h"
+#include "controlplane/frontend/front.h"
 #include "resolver_rig.h"
 
 enum { LATER_MAX = 20000 };

@@ -3,7 +3,7 @@
 
 // Images and judges of a few rules, one word each, for tests.
 
-#include "controlplane/judge.h"
+#include "controlplane/answer_policy/judge.h"
 #include "rule_fixture.h"
 
 struct judge_fixture {

@@ -3,7 +3,7 @@
 
 // L1 on a loop that the test turns itself, before a real redis-server of its own.
 
-#include "controlplane/l1.h"
+#include "controlplane/l1/l1.h"
 #include "redis_server.h"
 
 struct l1_rig {

@@ -9,7 +9,7 @@
 //   x{types:A,~} x{client:kids}
 //   /pattern/ [192.0.2.0/24]
 
-#include "controlplane/list_parse.h"
+#include "controlplane/lists/list_parse.h"
 
 enum { LIST_RIG_TEXT_MAX = 16384 };
 

@@ -4,7 +4,7 @@
 // All that metrics are made of, with so many workers, upstreams and lists, every verdict, type and
 // table in use, names as long as they get and nothing but what has to be escaped.
 
-#include "controlplane/metrics.h"
+#include "controlplane/api/metrics/metrics.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 // A configuration's groups with prefixes that lie within each other, the image made of it, and a
 // model of it that is searched from end to end.
 
-#include "controlplane/policy_build.h"
+#include "controlplane/policy/policy_build.h"
 #include "dns_rand.h"
 #include "unit.h"
 

@@ -4,8 +4,8 @@
 // Rows in a query store's folder, for who searches it over the API: three of this hour, 1, 2 and 3
 // us into it, of both families, with names that a reply has to escape.
 
-#include "controlplane/query_file.h"
-#include "controlplane/query_folder.h"
+#include "controlplane/querylog/store/query_file.h"
+#include "controlplane/querylog/store/query_folder.h"
 
 #include <string.h>
 #include <time.h>

@@ -4,8 +4,8 @@
 // Batches of rows for tests of the query log's sinks: made by the product's own pool, filled from a
 // seed, the same for the same seed. No log thread runs; the test plays it.
 
-#include "controlplane/querylog.h"
-#include "controlplane/querylog_batch.h"
+#include "controlplane/querylog/querylog.h"
+#include "controlplane/querylog/querylog_batch.h"
 
 struct querylog_rig {
 	struct querylog_pool *pool;

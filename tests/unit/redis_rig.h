@@ -3,7 +3,7 @@
 
 // A Redis client on a loop that the test turns itself, and what came of its commands.
 
-#include "controlplane/redis.h"
+#include "controlplane/l1/redis.h"
 #include "redis_server.h"
 
 struct redis_seen {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_rig.h"
 
-#include "controlplane/views.h"
+#include "controlplane/upstream/views.h"
 #include "redis_local.h"
 #include "refresh_shipped.h"
 

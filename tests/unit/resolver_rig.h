@@ -4,8 +4,8 @@
 // What the tests of the resolver stand on: a resolver on its own thread, two scripted upstream
 // servers, and the calling thread as the data plane with two lanes.
 
-#include "controlplane/front.h"
-#include "controlplane/resolver.h"
+#include "controlplane/frontend/front.h"
+#include "controlplane/resolver/resolver.h"
 #include "fake_dataplane.h"
 #include "fake_upstream.h"
 #include "unit.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "row_watch.h"
 
-#include "controlplane/querylog_names.h"
+#include "controlplane/querylog/querylog_names.h"
 #include "resolver_rig.h"
 
 #include <pthread.h>

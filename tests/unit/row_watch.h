@@ -4,7 +4,7 @@
 // The query log of the resolver of resolver_rig.h, for tests that look at rows: what the last one
 // was.
 
-#include "controlplane/querylog.h"
+#include "controlplane/querylog/querylog.h"
 
 struct row_watch_row {
 	char qname[256], verdict[32], list[64], upstream[64];

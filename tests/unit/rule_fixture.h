@@ -3,7 +3,7 @@
 
 // Small images for tests of the rules, from lists written as text.
 
-#include "controlplane/rule_build.h"
+#include "controlplane/lists/rule_build.h"
 #include "unit.h"
 
 #include <errno.h>

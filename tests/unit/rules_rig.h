@@ -4,7 +4,7 @@
 // The rule manager with everything real: two loops on two threads, a publisher on a directory of
 // its own, two list files.
 
-#include "controlplane/rules.h"
+#include "controlplane/rules/rules.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
 // over TCP it says what the test writes. The monotonic clock stands still unless the test turns it,
 // so a busy machine makes no wait run out.
 
-#include "controlplane/upstream_internal.h"
+#include "controlplane/upstream/upstream_internal.h"
 
 enum { STREAM_ASKS = 1100, STREAM_CONNS = 300 };
 

@@ -4,7 +4,7 @@
 // TCP/53 on a loopback address of this process's own, on a loop in a thread, with an engine whose
 // answers the test decides: a message is a DNS header and an order of one octet.
 
-#include "controlplane/front_tcp.h"
+#include "controlplane/frontend/front_tcp.h"
 #include "unit.h"
 
 enum {

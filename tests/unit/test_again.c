@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // When a generation is published again: the waits double, up to the most.
 
-#include "controlplane/again.h"
+#include "controlplane/shm/again.h"
 #include "unit.h"
 
 enum { LOOK_MS = 500 };

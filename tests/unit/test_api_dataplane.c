@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The data plane's tables in the registry: sums of all workers, and the fullest of them.
 
-#include "controlplane/api_internal.h"
+#include "controlplane/api/api_internal.h"
 #include "unit.h"
 
 #include <string.h>

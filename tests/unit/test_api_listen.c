@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who may connect to the metrics' own address: the kernel's filter and our look at the peer agree.
 
-#include "controlplane/api_listen.h"
+#include "controlplane/api/api_listen.h"
 #include "unit.h"
 
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
 //
 // Searches of the query store over the control API's real socket, on files of query_rows.h.
 
-#include "controlplane/api.h"
+#include "controlplane/api/api.h"
 #include "http_client.h"
 #include "query_rows.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/bootstrap.h"
+#include "controlplane/http/bootstrap.h"
 #include "fake_upstream.h"
 #include "unit.h"
 

@@ -3,7 +3,7 @@
 // The sink from batches to a server that does what it is asked.
 
 #include "clickhouse_rig.h"
-#include "controlplane/clickhouse_instance.h"
+#include "controlplane/querylog/clickhouse/clickhouse_instance.h"
 #include "unit.h"
 
 #include <stdio.h>

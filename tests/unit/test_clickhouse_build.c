@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The buffer of rows: it grows with a chunk and is given back, bit by bit or when nobody asks.
 
-#include "controlplane/clickhouse_build.h"
-#include "controlplane/clickhouse_pack.h"
-#include "controlplane/growth.h"
+#include "controlplane/base/growth.h"
+#include "controlplane/querylog/clickhouse/clickhouse_build.h"
+#include "controlplane/querylog/clickhouse/clickhouse_pack.h"
 #include "unit.h"
 
 #include <errno.h>

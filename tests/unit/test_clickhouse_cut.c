@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Chunks cut in two: every row is in one half, under its number, with its weight.
 
-#include "controlplane/clickhouse_build.h"
-#include "controlplane/clickhouse_cut.h"
-#include "controlplane/clickhouse_number.h"
+#include "controlplane/querylog/clickhouse/clickhouse_build.h"
+#include "controlplane/querylog/clickhouse/clickhouse_cut.h"
+#include "controlplane/querylog/clickhouse/clickhouse_number.h"
 #include "querylog_rig.h"
 #include "unit.h"
 

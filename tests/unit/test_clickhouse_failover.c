@@ -3,7 +3,7 @@
 // Two servers behind two URLs, of which one fails: every row is at one of them, once.
 
 #include "clickhouse_rig.h"
-#include "controlplane/clickhouse_sender_internal.h"
+#include "controlplane/querylog/clickhouse/clickhouse_sender_internal.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -2,8 +2,8 @@
 // Chunks between maker and sender with memory and spool full: a server that takes them has the
 // maker wait, one that is away makes the oldest go.
 
-#include "controlplane/clickhouse_number.h"
-#include "controlplane/clickhouse_outbox.h"
+#include "controlplane/querylog/clickhouse/clickhouse_number.h"
+#include "controlplane/querylog/clickhouse/clickhouse_outbox.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 //
 // Rows as RowBinary, octet by octet, and what comes out of compressed bodies again.
 
-#include "controlplane/clickhouse_pack.h"
-#include "controlplane/clickhouse_row.h"
+#include "controlplane/querylog/clickhouse/clickhouse_pack.h"
+#include "controlplane/querylog/clickhouse/clickhouse_row.h"
 #include "querylog_rig.h"
 #include "unit.h"
 

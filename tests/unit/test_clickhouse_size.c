@@ -4,7 +4,7 @@
 // other settings while it runs.
 
 #include "clickhouse_rig.h"
-#include "controlplane/clickhouse_number.h"
+#include "controlplane/querylog/clickhouse/clickhouse_number.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 //
 // The spool of request bodies: order, bounds, what a restart finds, a disk that fails.
 
-#include "controlplane/clickhouse_number.h"
-#include "controlplane/clickhouse_spool.h"
+#include "controlplane/querylog/clickhouse/clickhouse_number.h"
+#include "controlplane/querylog/clickhouse/clickhouse_spool.h"
 #include "unit.h"
 
 #include <errno.h>

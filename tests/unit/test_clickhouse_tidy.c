@@ -3,7 +3,7 @@
 // Partitions of the future, and a table that takes too many bytes.
 
 #include "clickhouse_rig.h"
-#include "controlplane/clickhouse_schema.h"
+#include "controlplane/querylog/clickhouse/clickhouse_schema.h"
 #include "unit.h"
 
 #include <stdio.h>

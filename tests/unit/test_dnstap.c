@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/dnstap.h"
-#include "controlplane/dnstap_frame.h"
+#include "controlplane/querylog/sinks/dnstap.h"
+#include "controlplane/querylog/sinks/dnstap_frame.h"
 #include "querylog_rig.h"
 #include "unit.h"
 

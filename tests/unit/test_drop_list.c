@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/drop_list.h"
+#include "controlplane/shm/drop_list.h"
 #include "unit.h"
 
 #include <errno.h>

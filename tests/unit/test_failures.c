@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Failures are remembered for a while, and never for long.
 
-#include "controlplane/failures.h"
+#include "controlplane/resolver/failures.h"
 #include "unit.h"
 
 enum { HASH = 0x1234, FIRST_MS = 1000, FIVE_MINUTES_MS = 300000 };

@@ -2,8 +2,8 @@
 // How many files a configuration makes the control plane open.
 
 #include "controlplane/files_need.h"
-#include "controlplane/front_tcp.h"
-#include "controlplane/upstream.h"
+#include "controlplane/frontend/front_tcp.h"
+#include "controlplane/upstream/upstream.h"
 #include "unit.h"
 
 static struct config_upstream server[4];

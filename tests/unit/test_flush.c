@@ -2,7 +2,7 @@
 
 // Flushes: their messages, hostile ones, how many pass, and what is remembered of them.
 
-#include "controlplane/flush_log.h"
+#include "controlplane/l1/flush_log.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Who may ask the control plane's own server, and how often: the data plane's lists.
-#include "controlplane/front_internal.h"
-#include "controlplane/policy_build.h"
+#include "controlplane/frontend/front_internal.h"
+#include "controlplane/policy/policy_build.h"
 #include "front_rig.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // DNS cookies by the front: at once, of misses, and where a TCP option is put behind them.
-#include "controlplane/policy_build.h"
+#include "controlplane/policy/policy_build.h"
 #include "front_rig.h"
 
 #include <unistd.h>

@@ -2,7 +2,7 @@
 
 // MAC addresses of clients, from a kernel with neighbours that this test gave it, in a network
 // namespace of its own.
-#include "controlplane/front_neighbour.h"
+#include "controlplane/base/front_neighbour.h"
 #include "net_segment.h"
 #include "unit.h"
 

@@ -4,7 +4,7 @@
 // has the list "ads", group 1 (198.18.1.0/24, fd53:1::/32) "more" and another reply, group 2
 // (198.18.2.0/24) may ask for nothing that is not allowed. In a network namespace of its own, for
 // the neighbours.
-#include "controlplane/policy_build.h"
+#include "controlplane/policy/policy_build.h"
 #include "front_rig.h"
 #include "judge_fixture.h"
 #include "net_segment.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who counts as one client over TCP.
 
-#include "controlplane/front_tcp_clients.h"
+#include "controlplane/frontend/front_tcp_clients.h"
 #include "unit.h"
 
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The keepalive option: found in queries of any content, written into replies.
 
-#include "controlplane/front_tcp_keepalive.h"
+#include "controlplane/frontend/front_tcp_keepalive.h"
 #include "unit.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 // The UDP sockets that answer while no data plane does: replies from the address that was asked,
 // bounds, and addresses that somebody else holds.
-#include "controlplane/front_udp.h"
+#include "controlplane/frontend/front_udp.h"
 #include "front_rig.h"
 #include "net_segment.h"
 

@@ -4,8 +4,8 @@
 // written down by hand.
 
 #include "config_text.h"
-#include "controlplane/group_masks.h"
-#include "controlplane/group_sources.h"
+#include "controlplane/policy/group_masks.h"
+#include "controlplane/policy/group_sources.h"
 
 static const char document[] =
 	"dataplane:\n  ports: [{device: net_null0}]\n  service_addresses: [198.18.0.53]\n"

@@ -2,8 +2,8 @@
 
 // Pauses of groups, and a timer that is woken when something changes: in fake time.
 
-#include "controlplane/group_masks.h"
-#include "controlplane/group_pause.h"
+#include "controlplane/policy/group_masks.h"
+#include "controlplane/policy/group_pause.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What grows, and how old what is kept is.
 
-#include "controlplane/age_list.h"
-#include "controlplane/growth.h"
-#include "controlplane/redis_reader.h"
-#include "controlplane/redis_wire.h"
+#include "controlplane/base/age_list.h"
+#include "controlplane/base/growth.h"
+#include "controlplane/l1/redis_reader.h"
+#include "controlplane/l1/redis_wire.h"
 #include "unit.h"
 
 #include <stdio.h>

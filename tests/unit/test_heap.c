@@ -2,7 +2,7 @@
 // The heap's numbers and profiles, of a program that is linked with jemalloc as the product is. In
 // a sanitizer build there is none: profiles are refused, numbers are libc's or nothing.
 
-#include "controlplane/heap.h"
+#include "controlplane/memory/heap.h"
 #include "unit.h"
 
 #include <errno.h>

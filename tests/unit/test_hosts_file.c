@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Files of the form of /etc/hosts: what is read from them, and which files are refused.
-#include "controlplane/hosts_file.h"
+#include "controlplane/policy/hosts_file.h"
 #include "unit.h"
 
 #include <errno.h>

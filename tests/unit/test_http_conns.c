@@ -2,8 +2,8 @@
 // Connections of an HTTP server that counts them: no more than it may have, none for longer than it
 // takes to ask and to read, and each one's descriptor comes back.
 
-#include "controlplane/http_server.h"
-#include "controlplane/loop.h"
+#include "controlplane/base/loop.h"
+#include "controlplane/http/http_server.h"
 #include "http_client.h"
 
 #include <pthread.h>

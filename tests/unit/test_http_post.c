@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/http_post.h"
+#include "controlplane/http/http_post.h"
 #include "fake_post.h"
 #include "unit.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The HTTP server over a real socket and loop, against clients that do not mean well.
 
-#include "controlplane/http_server.h"
-#include "controlplane/loop.h"
+#include "controlplane/base/loop.h"
+#include "controlplane/http/http_server.h"
 #include "few_files.h"
 #include "http_client.h"
 

@@ -2,7 +2,7 @@
 // The stream of the control API over a real socket: what comes, who is refused, who hangs up, who
 // is cut, and the end of the API with readers on it.
 
-#include "controlplane/api.h"
+#include "controlplane/api/api.h"
 #include "http_client.h"
 #include "querylog_rig.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Posts over TLS: who is trusted, and what a server that is trusted may do.
-#include "controlplane/http_post.h"
+#include "controlplane/http/http_post.h"
 #include "fake_https.h"
 #include "fake_post.h"
 #include "unit.h"

@@ -2,9 +2,9 @@
 // The watch of the control API over a real socket: one at a time, and the next one at once when its
 // client has hung up.
 
-#include "controlplane/api.h"
-#include "controlplane/publish.h"
-#include "controlplane/watch.h"
+#include "controlplane/api/api.h"
+#include "controlplane/querylog/watch.h"
+#include "controlplane/shm/publish.h"
 #include "http_client.h"
 
 #include <pthread.h>

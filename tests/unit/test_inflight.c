@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/inflight.h"
-#include "controlplane/kept_query.h"
+#include "controlplane/resolver/inflight.h"
+#include "controlplane/resolver/kept_query.h"
 #include "unit.h"
 
 #include <errno.h>

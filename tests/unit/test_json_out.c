@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/json_out.h"
+#include "controlplane/base/json_out.h"
 #include "unit.h"
 
 #include <stdlib.h>

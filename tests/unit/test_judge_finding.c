@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/judge_finding.h"
-#include "controlplane/judge_rank.h"
+#include "controlplane/answer_policy/judge_finding.h"
+#include "controlplane/answer_policy/judge_rank.h"
 #include "dns_rand.h"
 #include "judge_fixture.h"
 #include "unit.h"

@@ -2,7 +2,7 @@
 // What is found against a name, clauses and masks for all groups at once, against the order of
 // precedence as rule_class.h puts it for one group: random rules of every kind over few names, so
 // that most of them meet. The model looks at all rules, one by one.
-#include "controlplane/judge_rank.h"
+#include "controlplane/answer_policy/judge_rank.h"
 #include "rule_fixture.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/judge_patterns.h"
+#include "controlplane/answer_policy/judge_patterns.h"
 #include "unit.h"
 
 #include <hs.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/judge_prefixes.h"
+#include "controlplane/answer_policy/judge_prefixes.h"
 #include "dns_rand.h"
 #include "unit.h"
 

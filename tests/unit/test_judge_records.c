@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/judge_records.h"
+#include "controlplane/answer_policy/judge_records.h"
 #include "dns_build.h"
 #include "dns_rand.h"
 

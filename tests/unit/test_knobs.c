@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Knobs: what they take, and what they lay over a configuration.
 
-#include "controlplane/knobs.h"
+#include "controlplane/memory/knobs.h"
 #include "unit.h"
 
 #include <errno.h>

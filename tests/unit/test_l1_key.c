@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/l1_key.h"
+#include "controlplane/l1/l1_key.h"
 #include "dns_rand.h"
 #include "unit.h"
 

@@ -2,7 +2,7 @@
 
 // Housekeeping of L1 on a real redis-server.
 
-#include "controlplane/l1_sweep.h"
+#include "controlplane/l1/l1_sweep.h"
 #include "l1_rig.h"
 #include "unit.h"
 

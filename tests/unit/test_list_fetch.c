@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/list_fetch.h"
+#include "controlplane/rules/list_fetch.h"
 #include "fake_http.h"
 #include "fake_upstream.h"
 #include "unit.h"

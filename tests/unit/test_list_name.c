@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Names as lists write them, each check at its bound.
-#include "controlplane/list_name.h"
+#include "controlplane/lists/list_name.h"
 #include "rule_fixture.h"
 #include "unit.h"
 

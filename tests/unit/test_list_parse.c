@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/list_find.h"
-#include "controlplane/list_name.h"
-#include "controlplane/list_suffix.h"
+#include "controlplane/lists/list_find.h"
+#include "controlplane/lists/list_name.h"
+#include "controlplane/lists/list_suffix.h"
 #include "list_rig.h"
 #include "unit.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/list_rest.h"
+#include "controlplane/lists/list_rest.h"
 #include "unit.h"
 
 static struct list_rest rest;

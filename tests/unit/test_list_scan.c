@@ -2,7 +2,7 @@
 //
 // Names of lists read sixteen octets at a time, beside the twin that reads one (list_scan.h).
 
-#include "controlplane/list_name.h"
+#include "controlplane/lists/list_name.h"
 #include "unit.h"
 
 #include <stdlib.h>

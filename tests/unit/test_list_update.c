@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/list_update.h"
+#include "controlplane/rules/list_update.h"
 #include "fake_http.h"
 #include "unit.h"
 

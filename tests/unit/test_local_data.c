@@ -3,9 +3,9 @@
 // Local data as rules: which rule decides each name once the image is built of them, and what it
 // answers with. The rules go through the real builder, so what is tested is what clients get.
 
-#include "controlplane/hosts_file.h"
-#include "controlplane/local_data.h"
-#include "controlplane/special_names.h"
+#include "controlplane/policy/hosts_file.h"
+#include "controlplane/policy/local_data.h"
+#include "controlplane/policy/special_names.h"
 #include "rule_fixture.h"
 
 #include <errno.h>

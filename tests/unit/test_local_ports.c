@@ -2,9 +2,9 @@
 // The ports that the operator reserves, from the kernel's text; that those drawn are as good as
 // any, and ids too.
 
-#include "controlplane/local_ports.h"
-#include "controlplane/rng.h"
-#include "controlplane/upstream_socket.h"
+#include "controlplane/base/rng.h"
+#include "controlplane/upstream/local_ports.h"
+#include "controlplane/upstream/upstream_socket.h"
 #include "unit.h"
 
 #include <math.h>

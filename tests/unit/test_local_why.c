@@ -2,7 +2,7 @@
 
 // What `weirctl why` is told of local data.
 
-#include "controlplane/local_why.h"
+#include "controlplane/policy/local_why.h"
 #include "unit.h"
 
 #include <stdio.h>

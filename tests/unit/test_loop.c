@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clock_still.h"
-#include "controlplane/loop.h"
+#include "controlplane/base/loop.h"
 #include "unit.h"
 
 #include <event2/event.h>

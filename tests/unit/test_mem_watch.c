@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/loop.h"
-#include "controlplane/mem_watch.h"
+#include "controlplane/base/loop.h"
+#include "controlplane/memory/mem_watch.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The data plane's accounts in the slope meter: which there are, a leak by name, a restart of ours.
 
-#include "controlplane/memory_dataplane.h"
-#include "controlplane/memory_meter.h"
+#include "controlplane/memory/memory_dataplane.h"
+#include "controlplane/memory/memory_meter.h"
 #include "unit.h"
 
 #include <stdio.h>

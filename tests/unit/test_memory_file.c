@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The history of memory on disk: what a restart finds, and what damage costs.
 
-#include "controlplane/memory_file.h"
+#include "controlplane/memory/memory_file.h"
 #include "unit.h"
 
 #include <errno.h>

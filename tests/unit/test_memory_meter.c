@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The slope meter: growth, what is not judged yet, the alarm, series that come and go.
 
-#include "controlplane/memory_meter.h"
+#include "controlplane/memory/memory_meter.h"
 #include "unit.h"
 
 #include <stdio.h>

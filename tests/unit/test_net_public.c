@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/net_public.h"
+#include "controlplane/base/net_public.h"
 #include "unit.h"
 
 static void check(const char *const *text, size_t count, bool expected)

@@ -2,8 +2,8 @@
 //
 // Rests of a build: how long, when none, and that they change nothing of the image.
 
-#include "controlplane/pace.h"
-#include "controlplane/rule_compile.h"
+#include "controlplane/base/pace.h"
+#include "controlplane/lists/rule_compile.h"
 #include "rules_rig.h"
 
 enum { NAMES = 100000 }; // more than a step of work on any machine

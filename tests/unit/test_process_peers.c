@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/process_peers.h"
+#include "controlplane/memory/process_peers.h"
 #include "unit.h"
 
 #include <stdio.h>

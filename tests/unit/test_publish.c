@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/policy_build.h"
-#include "controlplane/publish.h"
+#include "controlplane/policy/policy_build.h"
+#include "controlplane/shm/publish.h"
 #include "unit.h"
 
 #include <errno.h>

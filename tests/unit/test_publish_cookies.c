@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The secrets of cookies as workers and the front get them, day by day.
-#include "controlplane/publish.h"
+#include "controlplane/shm/publish.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -2,8 +2,8 @@
 //
 // Files that have no such name or client are passed over by a search, and no others are.
 
-#include "controlplane/query_absent.h"
-#include "controlplane/query_search.h"
+#include "controlplane/querylog/store/query_absent.h"
+#include "controlplane/querylog/store/query_search.h"
 #include "query_rows.h"
 #include "unit.h"
 

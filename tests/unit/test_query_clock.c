@@ -2,7 +2,7 @@
 //
 // The query store under a wrong clock: real files, deleted or not.
 
-#include "controlplane/query_store_internal.h"
+#include "controlplane/querylog/store/query_store_internal.h"
 #include "query_rows.h"
 #include "querylog_rig.h"
 #include "unit.h"

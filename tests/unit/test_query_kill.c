@@ -4,9 +4,9 @@
 // after the other: SQLite's calls are this program's own here, and count. Whatever is left is
 // readable at once, has all that was committed, and is gone on with.
 
-#include "controlplane/query_file.h"
-#include "controlplane/query_folder.h"
-#include "controlplane/query_search.h"
+#include "controlplane/querylog/store/query_file.h"
+#include "controlplane/querylog/store/query_folder.h"
+#include "controlplane/querylog/store/query_search.h"
 #include "querylog_rig.h"
 #include "unit.h"
 

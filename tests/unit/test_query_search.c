@@ -3,8 +3,8 @@
 // What a search compares and takes from outside, and how many rows a flood leaves; searches
 // themselves are in test_query_store.c.
 
-#include "controlplane/query_rate.h"
-#include "controlplane/query_search.h"
+#include "controlplane/querylog/store/query_rate.h"
+#include "controlplane/querylog/store/query_search.h"
 #include "unit.h"
 
 // The tail of a name whose own dots are escaped is not its parent.

@@ -2,9 +2,9 @@
 //
 // The query store from its sink to a search: real files in a folder of the test's own.
 
-#include "controlplane/query_folder.h"
-#include "controlplane/query_search.h"
-#include "controlplane/query_store.h"
+#include "controlplane/querylog/store/query_folder.h"
+#include "controlplane/querylog/store/query_search.h"
+#include "controlplane/querylog/store/query_store.h"
 #include "querylog_rig.h"
 #include "unit.h"
 

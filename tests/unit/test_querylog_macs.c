@@ -2,7 +2,7 @@
 
 // Clients that the query log names by their MAC addresses, from a kernel with neighbours that this
 // test gave it, in a network namespace of its own.
-#include "controlplane/querylog_row.h"
+#include "controlplane/querylog/querylog_row.h"
 #include "net_segment.h"
 #include "querylog_rig.h"
 #include "unit.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names of groups, by the policy image that let the client in, and titles of lists.
 
-#include "controlplane/querylog_names.h"
+#include "controlplane/querylog/querylog_names.h"
 #include "unit.h"
 
 #include <weir/log_msg.h>

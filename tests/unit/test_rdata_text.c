@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/rdata_text.h"
+#include "controlplane/base/rdata_text.h"
 #include "unit.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/rebinding_source.h"
+#include "controlplane/policy/rebinding_source.h"
 #include "dns_build.h"
 #include "judge_fixture.h"
 

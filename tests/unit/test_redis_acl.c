@@ -3,8 +3,8 @@
 // The user of docs/cache.md, to the letter: everything that L1 says to Redis is allowed to it. And
 // what is said of a server that refuses.
 
-#include "controlplane/l1_flush.h"
-#include "controlplane/l1_sweep.h"
+#include "controlplane/l1/l1_flush.h"
+#include "controlplane/l1/l1_sweep.h"
 #include "l1_rig.h"
 #include "unit.h"
 

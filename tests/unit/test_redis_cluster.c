@@ -2,7 +2,7 @@
 
 // The client against a real cluster of three masters: slots, MOVED, ASK, a master that dies.
 
-#include "controlplane/redis_wire.h"
+#include "controlplane/l1/redis_wire.h"
 #include "redis_rig.h"
 #include "redis_trio.h"
 #include "unit.h"

@@ -2,10 +2,10 @@
 
 // The client against a server that lies, stalls and floods, and the reader of replies by itself.
 
-#include "controlplane/redis_error.h"
-#include "controlplane/redis_internal.h"
-#include "controlplane/redis_reader.h"
-#include "controlplane/redis_wire.h"
+#include "controlplane/l1/redis_error.h"
+#include "controlplane/l1/redis_internal.h"
+#include "controlplane/l1/redis_reader.h"
+#include "controlplane/l1/redis_wire.h"
 #include "redis_rig.h"
 #include "unit.h"
 

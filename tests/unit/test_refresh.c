@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Refresh-ahead over a real L0 under a fake clock: what a sweep plans, in which order it is asked,
 // and its bounds.
-#include "controlplane/refresh.h"
+#include "controlplane/resolver/refresh.h"
 #include "l0_fixture.h"
 #include "refresh_shipped.h"
 #include "unit.h"

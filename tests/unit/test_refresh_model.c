@@ -2,7 +2,7 @@
 // Ten minutes of Zipf traffic in fake time, through the real L0 writer and the real refresh code,
 // with an upstream that answers after 50 ms: no name of 20 questions a minute or more is met
 // expired or missing after its first fill. The same without refresh-ahead tells what that costs.
-#include "controlplane/refresh.h"
+#include "controlplane/resolver/refresh.h"
 #include "dataplane/mark.h"
 #include "l0_fixture.h"
 #include "refresh_shipped.h"

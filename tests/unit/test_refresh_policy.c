@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // When a record is due: the thresholds, the plan's order, and the counts by the minute.
-#include "controlplane/refresh_plan.h"
-#include "controlplane/refresh_policy.h"
-#include "controlplane/refresh_stats.h"
+#include "controlplane/resolver/refresh_plan.h"
+#include "controlplane/resolver/refresh_policy.h"
+#include "controlplane/resolver/refresh_stats.h"
 #include "refresh_shipped.h"
 #include "unit.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/request_log.h"
-#include "controlplane/row_text.h"
+#include "controlplane/querylog/row_text.h"
+#include "controlplane/querylog/sinks/request_log.h"
 #include "querylog_rig.h"
 #include "unit.h"
 

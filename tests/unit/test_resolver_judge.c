@@ -3,8 +3,8 @@
 // Answers judged on their way through the resolver: for each waiter, in L0, and anew when the image
 // changes. Group 0 has the list "ads", group 1 "ads" and "more", group 2 "more" and "good", group 3
 // none.
-#include "controlplane/policy_build.h"
-#include "controlplane/resolver_internal.h"
+#include "controlplane/policy/policy_build.h"
+#include "controlplane/resolver/resolver_internal.h"
 #include "dns_rand.h"
 #include "judge_fixture.h"
 #include "resolver_rig.h"

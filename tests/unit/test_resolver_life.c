@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What surrounds the miss path: the link, restarts, calls from other threads.
-#include "controlplane/views.h"
+#include "controlplane/upstream/views.h"
 #include "few_files.h"
 #include "resolver_rig.h"
 

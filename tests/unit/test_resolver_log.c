@@ -2,10 +2,10 @@
 
 // What the resolver's own records of the query log say of the client: of each family, and of an
 // IPv4 client that came to a socket of IPv6.
-#include "controlplane/querylog_names.h"
-#include "controlplane/querylog_row.h"
-#include "controlplane/resolver_internal.h"
-#include "controlplane/resolver_log.h"
+#include "controlplane/querylog/querylog_names.h"
+#include "controlplane/querylog/querylog_row.h"
+#include "controlplane/resolver/resolver_internal.h"
+#include "controlplane/resolver/resolver_log.h"
 #include "unit.h"
 
 #include <arpa/inet.h>

@@ -3,7 +3,7 @@
 // Local CNAMEs and forwarding zones: what is asked of whom, what the client is told, what is kept
 // where. fake[0] is everyone's server, fake[1] that of zones.
 
-#include "controlplane/rdata_text.h"
+#include "controlplane/base/rdata_text.h"
 #include "redis_local.h"
 #include "redis_server.h"
 #include "resolver_rig.h"

@@ -3,8 +3,8 @@
 // A name that has no A because there is no such name has nothing of another type either: what the
 // answer to a question of another type, made of that, is checked against the lists by. Group 0 has
 // all lists, group 1 none.
-#include "controlplane/policy_build.h"
-#include "controlplane/resolver_internal.h"
+#include "controlplane/policy/policy_build.h"
+#include "controlplane/resolver/resolver_internal.h"
 #include "judge_fixture.h"
 #include "resolver_rig.h"
 

@@ -3,7 +3,7 @@
 // A client that waits while the groups are changed: what its group's number says is what it said
 // when the client was let in. Under the first image group 1 has the list "ads", under the second
 // one group 2 has it, and its clients are answered otherwise.
-#include "controlplane/policy_build.h"
+#include "controlplane/policy/policy_build.h"
 #include "judge_fixture.h"
 #include "resolver_rig.h"
 

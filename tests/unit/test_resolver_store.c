@@ -2,7 +2,7 @@
 
 // What becomes of a cached record when a newer answer of its key arrives: one that is stored
 // replaces it, one that may not be kept ends it, and one for which there is no room leaves it.
-#include "controlplane/resolver_internal.h"
+#include "controlplane/resolver/resolver_internal.h"
 #include "resolver_rig.h"
 #include "rule_fixture.h"
 

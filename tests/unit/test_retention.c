@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Which time deletes old data, with clocks that are right, wrong, stepped and put right again.
-#include "controlplane/retention.h"
+#include "controlplane/querylog/retention.h"
 #include "unit.h"
 
 enum { HOUR = 3600, DAY = 86400, HOURS_MAX = 1000 };

@@ -2,7 +2,7 @@
 
 // Windows of local time, minute by minute, in zones that change their clocks and some that do not.
 
-#include "controlplane/schedule.h"
+#include "controlplane/policy/schedule.h"
 #include "unit.h"
 
 #include <stdio.h>

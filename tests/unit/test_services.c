@@ -2,9 +2,9 @@
 
 // The tables of services and of safe search, and the sources of rules that groups bring.
 
-#include "controlplane/group_sources.h"
-#include "controlplane/safe_search.h"
-#include "controlplane/services_table.h"
+#include "controlplane/policy/group_sources.h"
+#include "controlplane/policy/safe_search.h"
+#include "controlplane/policy/services_table.h"
 #include "unit.h"
 
 #include <stdio.h>

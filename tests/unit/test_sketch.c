@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Heavy hitters: counts against exact ones, over streams made to defeat a table of fixed size.
 
-#include "controlplane/sketch.h"
+#include "controlplane/querylog/sinks/sketch.h"
 #include "unit.h"
 
 #include <errno.h>

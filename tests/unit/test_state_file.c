@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/state_file.h"
+#include "controlplane/lists/state_file.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 // Policy images in real regions, taken into the workers' tables or refused.
 
-#include "controlplane/policy_build.h"
+#include "controlplane/policy/policy_build.h"
 #include "dataplane/tables.h"
 #include "unit.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Rows for those who watch: filters, lines, what a full buffer leaves out, how many may watch.
 
-#include "controlplane/row_text.h"
-#include "controlplane/tail.h"
+#include "controlplane/querylog/row_text.h"
+#include "controlplane/querylog/sinks/tail.h"
 #include "querylog_rig.h"
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is asked for most, out of rows: the kinds, weights, and what is forgotten when.
 
-#include "controlplane/top.h"
+#include "controlplane/querylog/sinks/top.h"
 #include "querylog_rig.h"
 #include "unit.h"
 

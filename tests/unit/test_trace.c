@@ -2,7 +2,7 @@
 // What bounds traces, and which of them are whose. The clock stands still while the test works.
 
 #include "clock_still.h"
-#include "controlplane/trace.h"
+#include "controlplane/querylog/trace.h"
 #include "unit.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lines through samples: the slope, and an interval that holds it as often as it says.
 
-#include "controlplane/trend.h"
+#include "controlplane/memory/trend.h"
 #include "unit.h"
 
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/ttl_rules.h"
+#include "controlplane/l1/ttl_rules.h"
 #include "dns_build.h"
 #include "dns_rand.h"
 #include "l0_fixture.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/table_registry.h"
-#include "controlplane/upstream_book.h"
+#include "controlplane/base/table_registry.h"
+#include "controlplane/querylog/upstream_book.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sockets kept ready: who may use one again, and when it goes.
-#include "controlplane/upstream_internal.h"
+#include "controlplane/upstream/upstream_internal.h"
 #include "unit.h"
 #include "upstream_rig.h"
 

@@ -3,7 +3,7 @@
 // A connection that is closing under its queries, one of which gives up another: nothing may be
 // begun on it any more, for it is freed when the last one has been told.
 
-#include "controlplane/upstream_stream_internal.h"
+#include "controlplane/upstream/upstream_stream_internal.h"
 #include "unit.h"
 
 #include <event2/event.h>

@@ -2,8 +2,8 @@
 
 // Numbers and definitions of views: which stay together, and what never comes back.
 
-#include "controlplane/upstream_internal.h"
-#include "controlplane/views.h"
+#include "controlplane/upstream/upstream_internal.h"
+#include "controlplane/upstream/views.h"
 #include "unit.h"
 
 #include <errno.h>

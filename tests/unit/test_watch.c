@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/watch.h"
-#include "controlplane/watch_join.h"
+#include "controlplane/querylog/watch.h"
+#include "controlplane/querylog/watch_join.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/webhook.h"
-#include "controlplane/webhook_text.h"
+#include "controlplane/querylog/sinks/webhook.h"
+#include "controlplane/querylog/sinks/webhook_text.h"
 #include "fake_post.h"
 #include "fake_upstream.h"
 #include "querylog_rig.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Webhooks over TLS, as Discord's are: who is told, and what a server may ask for.
-#include "controlplane/webhook.h"
+#include "controlplane/querylog/sinks/webhook.h"
 #include "fake_https.h"
 #include "querylog_rig.h"
 #include "unit.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/wheel.h"
+#include "controlplane/base/wheel.h"
 #include "unit.h"
 
 #include <event2/event.h>

@@ -2,8 +2,8 @@
 // The explanation of a decision: which rule decides in each class, what the others are said to be,
 // what comes next, and the words.
 
-#include "controlplane/why_reply.h"
-#include "controlplane/why_steps.h"
+#include "controlplane/answer_policy/why/why_reply.h"
+#include "controlplane/answer_policy/why/why_steps.h"
 #include "rule_fixture.h"
 #include "why_situations.h"
 

@@ -2,9 +2,9 @@
 // What an explanation takes from elsewhere: the client's group from the configuration, who is
 // asked, what a cached answer leads to.
 
-#include "controlplane/why_cached.h"
-#include "controlplane/why_client.h"
-#include "controlplane/why_way.h"
+#include "controlplane/answer_policy/why/why_client.h"
+#include "controlplane/answer_policy/why/why_way.h"
+#include "controlplane/api/why_cached.h"
 #include "rule_fixture.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lines of rules: each format's, several of one name, sources that changed, went or are no files.
 
-#include "controlplane/why_find.h"
-#include "controlplane/why_read.h"
+#include "controlplane/answer_policy/why/why_find.h"
+#include "controlplane/answer_policy/why/why_read.h"
 #include "rule_fixture.h"
 
 #include <stdio.h>

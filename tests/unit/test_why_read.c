@@ -2,7 +2,7 @@
 // The explanation against the packet path's decision: the same verdict, by a rule of the same class
 // at the same name, for random rules of all kinds, names, types and groups.
 
-#include "controlplane/why_read.h"
+#include "controlplane/answer_policy/why/why_read.h"
 #include "dns_rand.h"
 #include "rule_fixture.h"
 

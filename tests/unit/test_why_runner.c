@@ -2,7 +2,7 @@
 // Helper threads of explanations: how many, who waits and how long, what they return, and an end
 // while they run.
 
-#include "controlplane/why_runner.h"
+#include "controlplane/api/why_runner.h"
 #include "unit.h"
 
 #include <event2/event.h>

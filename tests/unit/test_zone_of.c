@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/zone_of.h"
+#include "controlplane/lists/zone_of.h"
 #include "unit.h"
 
 #include <string.h>

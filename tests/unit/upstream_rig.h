@@ -4,7 +4,7 @@
 // Asks of upstream.h over real sockets, to servers that behave as told. One loop, run by the test
 // itself; the first two servers are configured, with a first wait of 60 ms and 6 sends.
 
-#include "controlplane/upstream.h"
+#include "controlplane/upstream/upstream.h"
 #include "fake_upstream.h"
 
 enum { RIG_SERVERS = 4 };

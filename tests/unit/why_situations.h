@@ -3,7 +3,7 @@
 
 // Situations for the explanation of a decision (test_why.c): rules, and what is to be said of them.
 
-#include "controlplane/why.h"
+#include "controlplane/answer_policy/why/why.h"
 
 #define A    DNS_TYPE_A
 #define AAAA DNS_TYPE_AAAA

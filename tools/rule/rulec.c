@@ -2,7 +2,7 @@
 
 #include "rulec.h"
 
-#include "controlplane/rdata_text.h"
+#include "controlplane/base/rdata_text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/file_write.h"
+#include "controlplane/base/file_write.h"
 #include "rulec.h"
 
 #include <stdio.h>

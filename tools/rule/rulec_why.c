@@ -2,9 +2,9 @@
 // The explanation of `weirctl why`, of lists that nobody has loaded: all of them apply, and answers
 // are not judged.
 
-#include "controlplane/why_find.h"
-#include "controlplane/why_read.h"
-#include "controlplane/why_steps.h"
+#include "controlplane/answer_policy/why/why_find.h"
+#include "controlplane/answer_policy/why/why_read.h"
+#include "controlplane/answer_policy/why/why_steps.h"
 #include "rulec.h"
 
 #include <getopt.h>
