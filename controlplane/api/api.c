@@ -4,7 +4,7 @@
 
 #include "api_internal.h"
 #include "api_listen.h"
-#include "leak_demo.h"
+#include "base/leak_demo.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -27,20 +27,20 @@
 // that neither sends nor reads, API_CONNECTION_MS for one that is slow (http_conns.h). A reply that
 // waits for another loop has a deadline (504), and is dropped when its client has hung up.
 
-#include "clickhouse.h"
-#include "front_report.h"
-#include "group_pause.h"
-#include "knobs.h"
-#include "loop.h"
-#include "memory_meter.h"
-#include "publish.h"
-#include "query_store.h"
-#include "querylog.h"
-#include "resolver.h"
-#include "rules.h"
-#include "tail.h"
-#include "top.h"
-#include "watch.h"
+#include "base/loop.h"
+#include "frontend/front_report.h"
+#include "memory/knobs.h"
+#include "memory/memory_meter.h"
+#include "policy/group_pause.h"
+#include "querylog/clickhouse/clickhouse.h"
+#include "querylog/querylog.h"
+#include "querylog/sinks/tail.h"
+#include "querylog/sinks/top.h"
+#include "querylog/store/query_store.h"
+#include "querylog/watch.h"
+#include "resolver/resolver.h"
+#include "rules/rules.h"
+#include "shm/publish.h"
 
 enum {
 	API_REQUESTS_MAX = 16,

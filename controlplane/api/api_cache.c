@@ -2,7 +2,7 @@
 // Endpoints of the answer cache: what both tiers hold of a name, and flushing.
 
 #include "api_internal.h"
-#include "rdata_text.h"
+#include "base/rdata_text.h"
 
 #include <stdlib.h>
 #include <weir/l0_table.h>

@@ -2,7 +2,7 @@
 // Endpoints for sources that the ports drop by themselves.
 
 #include "api_internal.h"
-#include "drop_list.h"
+#include "shm/drop_list.h"
 
 #include <errno.h>
 #include <weir/clock.h>

@@ -3,8 +3,8 @@
 // it does so now; GET /services: what can be blocked by name.
 
 #include "api_internal.h"
-#include "schedule.h"
-#include "services_table.h"
+#include "policy/schedule.h"
+#include "policy/services_table.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 // Endpoints that say whether this box lives, whether it serves, and what went wrong lately.
 
 #include "api_internal.h"
-#include "memory_meter.h"
+#include "memory/memory_meter.h"
 
 #include <inttypes.h>
 #include <stdio.h>

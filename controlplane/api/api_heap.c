@@ -3,9 +3,9 @@
 // threads and open sockets.
 
 #include "api_internal.h"
-#include "heap.h"
-#include "process.h"
-#include "process_peers.h"
+#include "memory/heap.h"
+#include "memory/process.h"
+#include "memory/process_peers.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,10 +6,10 @@
 
 #include "api.h"
 #include "api_listen.h"
-#include "http_server.h"
-#include "json_out.h"
-#include "mem_watch.h"
-#include "query_reader.h"
+#include "base/json_out.h"
+#include "http/http_server.h"
+#include "memory/mem_watch.h"
+#include "querylog/store/query_reader.h"
 #include "why_runner.h"
 
 #include <sys/queue.h>

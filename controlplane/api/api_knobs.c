@@ -2,7 +2,7 @@
 // Endpoints of the knobs.
 
 #include "api_internal.h"
-#include "knobs.h"
+#include "memory/knobs.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,8 +7,8 @@
 // little gets nothing more until less than a cap of the owner's waits, so that is what one holds.
 // Owned by one endpoint's object, on the service loop.
 
-#include "http_server.h"
-#include "loop.h"
+#include "base/loop.h"
+#include "http/http_server.h"
 
 #include <weir/attr.h>
 

@@ -2,9 +2,9 @@
 // Endpoint of the query log: what came off the rings, and what each sink took of it.
 
 #include "api_internal.h"
-#include "front_neighbour.h"
-#include "querylog.h"
-#include "sink_thread.h"
+#include "base/front_neighbour.h"
+#include "querylog/querylog.h"
+#include "querylog/sinks/sink_thread.h"
 
 #include <stdio.h>
 #include <string.h>

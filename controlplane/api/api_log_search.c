@@ -4,9 +4,9 @@
 // takes the memory of one page. Files are read on a helper thread (why_runner.h).
 
 #include "api_words.h"
-#include "query_folder.h"
-#include "query_search.h"
-#include "rdata_text.h"
+#include "base/rdata_text.h"
+#include "querylog/store/query_folder.h"
+#include "querylog/store/query_search.h"
 
 #include <errno.h>
 #include <stdio.h>

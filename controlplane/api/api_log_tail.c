@@ -5,7 +5,7 @@
 
 #include "api_lines.h"
 #include "api_words.h"
-#include "tail.h"
+#include "querylog/sinks/tail.h"
 
 #include <errno.h>
 #include <stdlib.h>

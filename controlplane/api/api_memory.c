@@ -2,7 +2,7 @@
 // Endpoints of the slope meter: how fast memory grows, and its history.
 
 #include "api_internal.h"
-#include "memory_meter.h"
+#include "memory/memory_meter.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 // Endpoint of metrics, as text for Prometheus. The resolver's part is copied on its loop, then that
 // of TCP; the text is made here, from copies.
 
+#include "api/metrics/metrics.h"
 #include "api_internal.h"
-#include "metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 // Endpoints of the rule lists and of the configuration.
 
 #include "api_internal.h"
-#include "rule_compile.h"
+#include "lists/rule_compile.h"
 
 #include <errno.h>
 #include <string.h>

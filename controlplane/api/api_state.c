@@ -2,8 +2,8 @@
 // What an operator has set, or has to do: pauses, a held rollback, the last reload, settings that
 // wait for a restart. In the status and in the metrics.
 
+#include "api/metrics/metrics.h"
 #include "api_internal.h"
-#include "metrics.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 // Endpoint that tells who and what is asked for most.
 
 #include "api_internal.h"
-#include "top.h"
+#include "querylog/sinks/top.h"
 
 #include <stdlib.h>
 #include <weir/clock.h>

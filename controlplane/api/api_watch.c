@@ -4,7 +4,7 @@
 
 #include "api_lines.h"
 #include "api_words.h"
-#include "watch.h"
+#include "querylog/watch.h"
 
 #include <errno.h>
 #include <stdlib.h>

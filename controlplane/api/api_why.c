@@ -3,17 +3,17 @@
 // leads to, then the image is read, on the service loop; patterns and the sources' lines are a
 // helper thread's (why_runner.h), which has copies of all that it needs.
 
+#include "answer_policy/why/why_client.h"
+#include "answer_policy/why/why_find.h"
+#include "answer_policy/why/why_out.h"
+#include "answer_policy/why/why_read.h"
+#include "answer_policy/why/why_reply.h"
+#include "answer_policy/why/why_steps.h"
+#include "answer_policy/why/why_way.h"
 #include "api_words.h"
-#include "rdata_text.h"
-#include "rules_sources.h"
+#include "base/rdata_text.h"
+#include "rules/rules_sources.h"
 #include "why_cached.h"
-#include "why_client.h"
-#include "why_find.h"
-#include "why_out.h"
-#include "why_read.h"
-#include "why_reply.h"
-#include "why_steps.h"
-#include "why_way.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "api_words.h"
 
-#include "querylog_row.h"
+#include "querylog/querylog_row.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

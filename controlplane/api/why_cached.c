@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_cached.h"
 
-#include "judge_records.h"
+#include "answer_policy/judge_records.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 // names and addresses of the explanation. Only what L0 has under the view that the client's
 // question is looked up in; records that are cut off are left out. Pure.
 
-#include "resolver.h"
-#include "why.h"
+#include "answer_policy/why/why.h"
+#include "resolver/resolver.h"
 
 void why_cached(struct why *w, const struct cache_look *look);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_runner.h"
 
-#include "thread_start.h"
+#include "base/thread_start.h"
 
 #include <event2/event.h>
 

@@ -6,7 +6,7 @@
 // operators who look at a time do not break a third one's export in the middle. Owned by one loop's
 // thread, which looks every WHY_POLL_MS while something runs; there is no timer otherwise.
 
-#include "loop.h"
+#include "base/loop.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "front.h"
 
+#include "base/loop.h"
 #include "front_internal.h"
-#include "kept_query.h"
-#include "loop.h"
+#include "resolver/kept_query.h"
 
 #include <event2/event.h>
 

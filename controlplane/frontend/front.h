@@ -27,8 +27,8 @@
 // of its own here.
 // Costs: a hit some 0.3 us (tests/bench/bench_front.c); nothing is allocated.
 
-#include "resolver_client.h"
-#include "table_registry.h"
+#include "base/table_registry.h"
+#include "resolver/resolver_client.h"
 
 #include <netinet/in.h>
 #include <weir/log_msg.h>

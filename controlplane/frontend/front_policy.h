@@ -6,8 +6,8 @@
 // Resolver loop's thread; the image is mapped again when another one is current, some 0.1 ms.
 // Where it cannot be mapped the one before stays, and without any nobody may ask.
 
-#include "front_neighbour.h"
-#include "publish.h"
+#include "base/front_neighbour.h"
+#include "shm/publish.h"
 
 #include <netinet/in.h>
 #include <weir/shm_region.h>

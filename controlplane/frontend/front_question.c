@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The stages of a worker for one message: parse, policy, rules.
+#include "answer_policy/judge.h"
 #include "front_internal.h"
-#include "judge.h"
-#include "publish.h"
+#include "shm/publish.h"
 
 #include <string.h>
 #include <time.h>

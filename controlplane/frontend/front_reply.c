@@ -3,8 +3,8 @@
 // What became of a question, told: what the transport gets of a reply besides its octets, and what
 // the query log gets of replies and of what had none.
 #include "front_internal.h"
-#include "querylog_row.h"
-#include "resolver_log.h"
+#include "querylog/querylog_row.h"
+#include "resolver/resolver_log.h"
 
 #include <string.h>
 #include <weir/clock.h>

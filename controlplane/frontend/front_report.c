@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "front_report.h"
 
-#include "loop.h"
+#include "base/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>

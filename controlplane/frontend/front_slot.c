@@ -3,7 +3,7 @@
 // The front's slots: a place for each question that waits for the resolver, in its session's list
 // and in the list of all by age.
 #include "front_internal.h"
-#include "kept_query.h"
+#include "resolver/kept_query.h"
 
 uint32_t front_slot_number(const struct front *f, const struct front_slot *slot)
 {

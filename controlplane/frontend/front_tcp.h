@@ -35,9 +35,9 @@
 // misses of workers and replies of upstreams wait little for TCP; hits and blocks over UDP do not
 // pass this loop.
 
+#include "base/loop.h"
+#include "base/table_registry.h"
 #include "front.h"
-#include "loop.h"
-#include "table_registry.h"
 
 #include <weir/config.h>
 

@@ -6,11 +6,11 @@
 // replies out, whose turn it is), front_tcp_buffer.c (what came or went in part) and
 // front_tcp_io.c (its socket).
 
-#include "age_list.h"
+#include "base/age_list.h"
+#include "base/growth.h"
+#include "base/wheel.h"
 #include "front_tcp.h"
 #include "front_tcp_clients.h"
-#include "growth.h"
-#include "wheel.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "front_udp.h"
 
+#include "base/loop.h"
 #include "front.h"
 #include "front_udp_socket.h"
-#include "loop.h"
 
 #include <event2/event.h>
 

@@ -17,7 +17,7 @@
 // dropped and counted: the client asks again. No path MTU is learnt (RFC 9715), so nobody can make
 // replies smaller by forged errors.
 
-#include "table_registry.h"
+#include "base/table_registry.h"
 
 #include <weir/config.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bootstrap.h"
 
-#include "local_ports.h"
+#include "upstream/local_ports.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 
 #include "http_server.h"
 
-#include "age_list.h"
+#include "base/age_list.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>

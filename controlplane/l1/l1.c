@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "l1.h"
 
-#include "age_list.h"
-#include "leak_demo.h"
+#include "base/age_list.h"
+#include "base/leak_demo.h"
 #include "redis_error.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/rng.h"
 #include "l1_sweep_internal.h"
-#include "rng.h"
 
 #include <event2/event.h>
 

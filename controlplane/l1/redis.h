@@ -22,8 +22,8 @@
 // WRONGTYPE, NOAUTH, LOADING) are replies: counted by kind and given to the caller; READONLY makes
 // the topology be asked again.
 
-#include "loop.h"
-#include "table_registry.h"
+#include "base/loop.h"
+#include "base/table_registry.h"
 
 #include <stdbool.h>
 #include <stddef.h>

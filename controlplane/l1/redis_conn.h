@@ -12,8 +12,8 @@
 // it is REDIS_STUCK_MS overdue: then the connection is closed. Each close ends every call once.
 // An idle connection (no call for 5 min) is closed; one for subscriptions never is.
 
-#include "age_list.h"
-#include "growth.h"
+#include "base/age_list.h"
+#include "base/growth.h"
 #include "redis.h"
 #include "redis_reader.h"
 #include "redis_wire.h"

@@ -8,8 +8,8 @@
 // A node that is no longer wanted is retired, not freed: it takes no more calls, those under way
 // may end, and r->reap frees it outside of any callback.
 
+#include "base/rng.h"
 #include "redis_conn.h"
-#include "rng.h"
 
 #include <netinet/in.h>
 

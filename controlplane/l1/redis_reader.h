@@ -10,7 +10,7 @@
 // Replies are built in blocks that are reused for the next one; above READER_KEEP they are freed.
 // One thread.
 
-#include "growth.h"
+#include "base/growth.h"
 #include "redis.h"
 
 enum { REDIS_ELEMENTS_MAX = 1 << 16, REDIS_LINE_MAX = 4096 };

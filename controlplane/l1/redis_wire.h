@@ -4,7 +4,7 @@
 // What leaves for a Redis server (RESP2 arrays of bulk strings), in a buffer that grows as it must
 // and gives its memory back; and the slot of a key. One thread.
 
-#include "growth.h"
+#include "base/growth.h"
 #include "redis.h"
 
 enum { REDIS_SLOTS = 16384, REDIS_OUT_CHUNK = 4096, REDIS_OUT_KEEP = 64 << 10 };

@@ -13,8 +13,8 @@
 // same image before give the same image, octet for octet. No I/O. One thread (a helper thread; not
 // for a loop).
 
+#include "base/pace.h"
 #include "list_rule.h"
-#include "pace.h"
 
 #include <weir/rule_image.h>
 

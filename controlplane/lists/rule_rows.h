@@ -7,7 +7,7 @@
 // its set or gets a row of its own; so a name has more than one row only where sets were exhausted.
 // 10 octets a row; growing copies nothing but the rows (realloc). One thread.
 
-#include "pace.h"
+#include "base/pace.h"
 #include "rule_sets.h"
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "state_file.h"
 
-#include "file_write.h"
+#include "base/file_write.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mem_watch.h"
 
+#include "base/loop.h"
+#include "base/wheel.h"
 #include "heap.h"
-#include "loop.h"
 #include "process.h"
-#include "wheel.h"
 
 #include <errno.h>
 #include <stdlib.h>

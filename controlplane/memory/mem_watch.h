@@ -6,7 +6,7 @@
 // explains has become much (mem_account.h), looked at every ten seconds and told in the log. On the
 // service loop.
 
-#include "table_registry.h"
+#include "base/table_registry.h"
 
 #include <stdbool.h>
 #include <weir/mem_account.h>

@@ -10,7 +10,7 @@
 // Entries and domains of schedules are the operator's own words (RULE_CLASS_OPERATOR_*: the nearest
 // decides), services are lists like any other (RULE_CLASS_BLOCK: an allow rule beats them).
 
-#include "list_rule.h"
+#include "lists/list_rule.h"
 
 #include <weir/rule_image.h>
 

@@ -9,7 +9,7 @@
 // away what others say of the same. Of different names the nearest decides, as in the image.
 // Octets are kept once each; some 32 and the name's for each item. One thread, no I/O.
 
-#include "list_rule.h"
+#include "lists/list_rule.h"
 
 enum local_voice {
 	LOCAL_OWN_RECORD,

@@ -16,7 +16,7 @@
 // helper thread. One that cannot be read is logged and contributes nothing.
 
 #include "hosts_file.h"
-#include "list_rule.h"
+#include "lists/list_rule.h"
 
 #include <weir/rule_image.h>
 

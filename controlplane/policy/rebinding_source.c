@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rebinding_source.h"
 
-#include "rule_build.h"
+#include "lists/rule_build.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 // have, and the names below which they are welcome (EXCEPT; judge.h). A copy, independent of the
 // configuration's life: it is read on a helper thread.
 
-#include "list_rule.h"
+#include "lists/list_rule.h"
 
 #define REBINDING_TITLE "rebinding" // of the source; no list of the configuration may have it
 

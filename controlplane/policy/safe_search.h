@@ -6,7 +6,7 @@
 // them; for addresses and HTTPS records, so that mail and the like of a domain stay as they are.
 // Any thread; no state.
 
-#include "list_rule.h"
+#include "lists/list_rule.h"
 
 #include <weir/config_filter.h>
 

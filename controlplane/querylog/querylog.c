@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/thread_start.h"
 #include "querylog_internal.h"
-#include "thread_start.h"
 
 #include <errno.h>
 #include <stdlib.h>

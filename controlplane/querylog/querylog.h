@@ -26,7 +26,7 @@
 // A sink's `take` runs on the log thread and must not block: it queues the batch (querylog_queue.h)
 // or does bounded work in memory.
 
-#include "table_registry.h"
+#include "base/table_registry.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "querylog_batch.h"
 
-#include "age_list.h"
+#include "base/age_list.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -8,7 +8,7 @@
 // taker, those over QUERYLOG_SPARE_MAX are freed, so a backlog of the sinks does not stay as
 // memory. With all of them out, querylog_pool_take says so and the caller waits.
 
-#include "growth.h"
+#include "base/growth.h"
 #include "querylog.h"
 
 enum { QUERYLOG_SPARE_MAX = 4 };

@@ -7,7 +7,7 @@
 //
 // Log thread only, but for the counts. Costs nothing while no client has a name by MAC.
 
-#include "front_neighbour.h"
+#include "base/front_neighbour.h"
 
 #include <stdatomic.h>
 

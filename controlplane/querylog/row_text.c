@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "row_text.h"
 
-#include "rdata_text.h"
+#include "base/rdata_text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

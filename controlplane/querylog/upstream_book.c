@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "upstream_book.h"
 
-#include "table_registry.h"
+#include "base/table_registry.h"
 
 #include <errno.h>
 #include <stdatomic.h>

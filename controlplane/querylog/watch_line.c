@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "watch_line.h"
 
-#include "rdata_text.h"
+#include "base/rdata_text.h"
 #include "upstream_book.h"
 
 #include <arpa/inet.h>

@@ -3,8 +3,8 @@
 
 #include "crowd.h"
 #include "kept_query.h"
-#include "list_suffix.h"
-#include "zone_of.h"
+#include "lists/list_suffix.h"
+#include "lists/zone_of.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -18,9 +18,9 @@
 //
 // The arrays are touched only as far as they were ever used.
 
-#include "age_list.h"
+#include "base/age_list.h"
 #include "resolver_client.h"
-#include "upstream.h"
+#include "upstream/upstream.h"
 
 #include <weir/dns_query.h>
 #include <weir/l0_table.h>

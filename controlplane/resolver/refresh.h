@@ -19,12 +19,12 @@
 // (failures.h, 10,000 keys). The root is left out. Heat lives in L0's writer and dies with the
 // process; counts in the marks outlive it.
 
-#include "age_list.h"
+#include "base/age_list.h"
+#include "base/table_registry.h"
 #include "failures.h"
 #include "refresh_plan.h"
 #include "refresh_policy.h"
 #include "refresh_stats.h"
-#include "table_registry.h"
 
 #include <weir/l0_writer.h>
 

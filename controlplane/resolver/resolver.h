@@ -15,17 +15,17 @@
 // client, is SERVFAIL at once, one waiter too many for a question is dropped (the client's retry
 // hits); both are counted.
 
-#include "flush.h"
-#include "judge.h"
-#include "l1.h"
-#include "l1_flush.h"
-#include "l1_sweep.h"
-#include "loop.h"
-#include "publish.h"
+#include "answer_policy/judge.h"
+#include "base/loop.h"
+#include "base/table_registry.h"
+#include "l1/flush.h"
+#include "l1/l1.h"
+#include "l1/l1_flush.h"
+#include "l1/l1_sweep.h"
+#include "querylog/trace.h"
 #include "refresh.h"
-#include "table_registry.h"
-#include "trace.h"
-#include "upstream.h"
+#include "shm/publish.h"
+#include "upstream/upstream.h"
 
 #include <weir/config.h>
 #include <weir/l0_writer.h>

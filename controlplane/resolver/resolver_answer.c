@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "querylog_row.h"
+#include "querylog/querylog_row.h"
 #include "resolver_internal.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Flushes: of L0 and L1 on our own account, with word to other boxes; of L0 on theirs.
+#include "base/rng.h"
 #include "resolver_internal.h"
-#include "rng.h"
 
 #include <event2/event.h>
 

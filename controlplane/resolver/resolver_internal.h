@@ -15,23 +15,23 @@
 // the function that made them, which passes them on. The loop's thread has a stack of 8 MiB, and no
 // such function calls itself.
 
+#include "answer_policy/judge.h"
 #include "failures.h"
-#include "flush_log.h"
 #include "inflight.h"
-#include "judge.h"
 #include "kept_query.h"
-#include "l1.h"
-#include "l1_flush.h"
-#include "l1_sweep.h"
-#include "lanes.h"
-#include "link.h"
+#include "l1/flush_log.h"
+#include "l1/l1.h"
+#include "l1/l1_flush.h"
+#include "l1/l1_sweep.h"
+#include "l1/ttl_rules.h"
+#include "querylog/trace.h"
 #include "refresh.h"
 #include "resolver.h"
 #include "resolver_client.h"
 #include "resolver_log.h"
-#include "trace.h"
-#include "ttl_rules.h"
-#include "views.h"
+#include "shm/lanes.h"
+#include "shm/link.h"
+#include "upstream/views.h"
 
 #include <weir/dns_answer.h>
 #include <weir/dns_identity.h>

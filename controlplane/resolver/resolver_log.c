@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_log.h"
 
-#include "querylog_row.h"
-#include "querylog_source.h"
+#include "querylog/querylog_row.h"
+#include "querylog/querylog_source.h"
 #include "resolver_internal.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "leak_demo.h"
+#include "base/leak_demo.h"
 #include "resolver_internal.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Refresh-ahead (refresh.h) on the resolver's loop: its timers, and the questions it asks.
-#include "leak_demo.h"
+#include "base/leak_demo.h"
 #include "resolver_internal.h"
 
 #include <event2/event.h>

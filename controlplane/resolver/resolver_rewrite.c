@@ -2,8 +2,8 @@
 // What a question is asked as, and whom: local CNAMEs, safe search and forwarding zones. The
 // client's question stays what it is in L0 and for the client; upstreams and L1 see the name at the
 // CNAMEs' end.
+#include "policy/safe_search.h"
 #include "resolver_internal.h"
-#include "safe_search.h"
 
 #include <errno.h>
 #include <stdlib.h>

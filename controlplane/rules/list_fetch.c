@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_fetch.h"
 
-#include "http_host.h"
-#include "net_public.h"
+#include "base/net_public.h"
+#include "http/http_host.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -14,7 +14,7 @@
 // body of anything but 200 is thrown away, 64 KiB at most. A body shorter than the server said is
 // an error. Blocks: for helper threads; thread-safe. Memory: libcurl's, some 100 KiB.
 
-#include "bootstrap.h"
+#include "http/bootstrap.h"
 
 enum {
 	LIST_FETCH_CONNECT_MS = 10000,

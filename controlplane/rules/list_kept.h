@@ -11,7 +11,7 @@
 // build at a time. A copy is complete or not there: temporary name, fsync, rename. Costs one read
 // and one write of a local list that changed. Blocking file I/O.
 
-#include "rule_compile.h"
+#include "lists/rule_compile.h"
 
 #include <limits.h>
 

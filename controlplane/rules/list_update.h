@@ -7,8 +7,8 @@
 // threads.
 
 #include "list_fetch.h"
-#include "list_parse.h"
 #include "list_store.h"
+#include "lists/list_parse.h"
 
 enum { LIST_UPDATE_THREADS = 4 };
 

@@ -20,9 +20,9 @@
 // another until then, through restarts too. A pause is kept through restarts as well; both are in
 // <state_directory>/rules.state.
 
-#include "judge.h"
-#include "list_parse.h"
-#include "publish.h"
+#include "answer_policy/judge.h"
+#include "lists/list_parse.h"
+#include "shm/publish.h"
 
 #include <weir/config.h>
 #include <weir/rule_image.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Messages about lists that weir could not read or fetch.
-#include "rule_compile.h"
+#include "lists/rule_compile.h"
 #include "rules.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/thread_start.h"
 #include "rules.h"
 #include "rules_fetch_internal.h"
-#include "thread_start.h"
 
 #include <event2/event.h>
 

@@ -11,8 +11,8 @@
 // that the failure may be due to. On hold nothing is due. Functions are for the service loop's
 // thread.
 
+#include "base/loop.h"
 #include "list_update.h"
-#include "loop.h"
 
 struct rules_fetch;
 struct rules_list_status;

@@ -4,8 +4,8 @@
 // What the files of the fetching of lists share: rules_fetch.c (rounds, their timer and thread),
 // rules_fetch_set.c (the lists to be fetched, and when each is due).
 
-#include "rng.h"
-#include "rule_build.h"
+#include "base/rng.h"
+#include "lists/rule_build.h"
 #include "rules_fetch.h"
 
 #include <pthread.h>

@@ -3,11 +3,11 @@
 
 // What the files of the rule manager share. All on the service loop's thread.
 
-#include "again.h"
-#include "list_rest.h"
+#include "lists/list_rest.h"
 #include "rules.h"
 #include "rules_fetch.h"
 #include "rules_job.h"
+#include "shm/again.h"
 
 #include <limits.h>
 

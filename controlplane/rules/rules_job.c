@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_job.h"
 
-#include "file_write.h"
-#include "leak_demo.h"
+#include "base/file_write.h"
+#include "base/leak_demo.h"
+#include "base/thread_start.h"
 #include "list_kept.h"
-#include "thread_start.h"
 
 #include <errno.h>
 #include <fcntl.h>

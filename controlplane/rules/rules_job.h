@@ -9,10 +9,10 @@
 // DONE or READY to the service loop, which gives a READY one to the resolver loop, which leaves
 // DONE.
 
-#include "judge.h"
-#include "loop.h"
-#include "pace.h"
-#include "rule_store.h"
+#include "answer_policy/judge.h"
+#include "base/loop.h"
+#include "base/pace.h"
+#include "lists/rule_store.h"
 #include "rules.h"
 #include "rules_sources.h"
 

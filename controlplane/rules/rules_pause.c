@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The pause of blocking, and the file in which it and a hold outlive the process.
+#include "lists/state_file.h"
 #include "rules_internal.h"
-#include "state_file.h"
 
 #include <event2/event.h>
 

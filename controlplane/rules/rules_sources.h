@@ -9,10 +9,10 @@
 // has no file; whoever builds leaves it out (rules_sources_leave_out) unless it is known from
 // before.
 
-#include "group_sources.h"
-#include "local_data.h"
-#include "rebinding_source.h"
-#include "rule_compile.h"
+#include "lists/rule_compile.h"
+#include "policy/group_sources.h"
+#include "policy/local_data.h"
+#include "policy/rebinding_source.h"
 
 #include <weir/config.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lanes.h"
 
-#include "querylog.h"
-#include "querylog_source.h"
+#include "querylog/querylog.h"
+#include "querylog/querylog_source.h"
 
 #include <event2/event.h>
 

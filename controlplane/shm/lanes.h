@@ -12,7 +12,7 @@
 // asked; a full ring is a counted loss, the client asks again. A worker that sleeps is rung for at
 // once, or, while the loop rests, after each eight publications and at the end of the turn.
 
-#include "loop.h"
+#include "base/loop.h"
 #include "publish.h"
 
 #include <weir/l0_writer.h>

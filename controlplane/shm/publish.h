@@ -10,7 +10,7 @@
 // here until every attached worker has adopted the new one, at most two old ones at a time: a third
 // is refused with -EBUSY (a stuck worker then keeps the current image, and status says so).
 
-#include "loop.h"
+#include "base/loop.h"
 
 #include <weir/config.h>
 #include <weir/policy.h>

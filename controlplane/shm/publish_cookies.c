@@ -3,8 +3,8 @@
 // The secrets of cookies: the configured ones, or our own, which change within each day, at a time
 // that nobody can foresee (RFC 7873 7.1). All with the publisher's lock held, but for
 // publisher_cookies.
+#include "base/rng.h"
 #include "publish_internal.h"
-#include "rng.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "forward.h"
 
-#include "special_names.h"
+#include "policy/special_names.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 //
 // Read once into a few ranges; a look compares with each. No allocation; any thread.
 
-#include "rng.h"
+#include "base/rng.h"
 
 #include <stdbool.h>
 #include <stddef.h>

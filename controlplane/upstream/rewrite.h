@@ -13,7 +13,7 @@
 // circle (the configuration refuses the circles of one list; everyone's and a group's together may
 // make one), is -ELOOP. Cost of a lookup: a binary search for each label, none without records.
 
-#include "age_list.h"
+#include "base/age_list.h"
 
 #include <weir/config.h>
 #include <weir/dns_answer.h>

@@ -42,13 +42,13 @@
 // the connections of upstream_stream.h. Without one to be had (EMFILE) the send has failed: it is
 // counted, and the next server is tried.
 
-#include "loop.h"
-#include "rng.h"
-#include "trace_step.h"
-#include "upstream_book.h"
+#include "base/loop.h"
+#include "base/rng.h"
+#include "base/wheel.h"
+#include "querylog/trace_step.h"
+#include "querylog/upstream_book.h"
 #include "upstream_socket.h"
 #include "upstream_stream.h"
-#include "wheel.h"
 
 #include <stdbool.h>
 #include <stddef.h>

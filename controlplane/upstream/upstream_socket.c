@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "upstream_socket.h"
 
-#include "leak_demo.h"
+#include "base/leak_demo.h"
 
 #include <event2/event.h>
 

@@ -27,10 +27,10 @@
 // Full: UPSTREAM_SOCKETS_MAX in all, or EMFILE; then an idle one is used if there is any, else the
 // send fails.
 
-#include "age_list.h"
+#include "base/age_list.h"
+#include "base/loop.h"
+#include "base/rng.h"
 #include "local_ports.h"
-#include "loop.h"
-#include "rng.h"
 
 #include <event2/event_struct.h>
 

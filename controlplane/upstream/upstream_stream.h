@@ -37,11 +37,11 @@
 // most. Deadlines of queries are their owners'. A turn of the loop reads UPSTREAM_STREAM_READS
 // messages.
 
-#include "age_list.h"
-#include "loop.h"
-#include "rng.h"
+#include "base/age_list.h"
+#include "base/loop.h"
+#include "base/rng.h"
+#include "base/wheel.h"
 #include "upstream_socket.h"
-#include "wheel.h"
 
 #include <event2/event_struct.h>
 

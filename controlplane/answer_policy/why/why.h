@@ -14,7 +14,7 @@
 // why_rules, what is known of the cached answer, why_line_add, why_steps (why_steps.h); then it is
 // only read. 400 KiB on the heap; no I/O.
 
-#include "list_rule.h"
+#include "lists/list_rule.h"
 
 #include <weir/rule_image.h>
 

@@ -7,7 +7,7 @@
 // A source that is not what it was when the image was built may have other lines now: its note says
 // so, as it does when it cannot be read or when the time was up.
 
-#include "rule_compile.h"
+#include "lists/rule_compile.h"
 #include "why.h"
 
 enum { WHY_FIND_MS = 3000 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_out.h"
 
-#include "rdata_text.h"
+#include "base/rdata_text.h"
 #include "why_steps.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which patterns match a name: the compiled ones of the control plane only say of which list.
 
-#include "judge_patterns.h"
+#include "answer_policy/judge_patterns.h"
 #include "why_read.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_way.h"
 
-#include "local_why.h"
-#include "special_names.h"
+#include "policy/local_why.h"
+#include "policy/special_names.h"
 
 #include <stdio.h>
 

@@ -8,16 +8,16 @@
 // capped; nothing comes from a packet. The sum of all is under METRICS_TEXT_MAX octets with every
 // table of the configuration full.
 
-#include "clickhouse.h"
-#include "front_report.h"
-#include "mem_watch.h"
-#include "memory_meter.h"
+#include "base/table_registry.h"
+#include "frontend/front_report.h"
+#include "memory/mem_watch.h"
+#include "memory/memory_meter.h"
 #include "metrics_text.h"
-#include "query_store.h"
-#include "querylog.h"
-#include "resolver.h"
-#include "rules.h"
-#include "table_registry.h"
+#include "querylog/clickhouse/clickhouse.h"
+#include "querylog/querylog.h"
+#include "querylog/store/query_store.h"
+#include "resolver/resolver.h"
+#include "rules/rules.h"
 
 #include <weir/stats_read.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Metrics of times, types and response codes.
 
+#include "base/rdata_text.h"
 #include "metrics.h"
-#include "rdata_text.h"
 
 static void histogram_put(
 	struct metrics_text *t, const char *label, const char *value, const struct took *took)

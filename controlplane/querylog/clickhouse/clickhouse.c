@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse.h"
 
+#include "base/thread_start.h"
 #include "clickhouse_instance.h"
-#include "querylog_queue.h"
-#include "thread_start.h"
+#include "querylog/querylog_queue.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse_build.h"
 
-#include "growth.h"
+#include "base/growth.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 // sender's.
 
 #include "clickhouse_file.h"
-#include "http_post.h"
+#include "http/http_post.h"
 
 #include <weir/config.h>
 

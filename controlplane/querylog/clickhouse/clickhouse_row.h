@@ -13,7 +13,7 @@
 //
 // Pure: no allocation, no state; tens of nanoseconds a row (bench_clickhouse).
 
-#include "querylog.h"
+#include "querylog/querylog.h"
 
 #include <sys/types.h>
 

@@ -29,7 +29,7 @@
 
 #include "clickhouse_client.h"
 #include "clickhouse_layout.h"
-#include "retention.h"
+#include "querylog/retention.h"
 
 enum { CLICKHOUSE_BOX_TEXT = 64, CLICKHOUSE_REPLICATED_MAX = 320 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/thread_start.h"
 #include "clickhouse_build.h"
 #include "clickhouse_sender_internal.h"
-#include "thread_start.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dnstap_frame.h"
 
-#include "row_text.h"
+#include "querylog/row_text.h"
 
 #include <errno.h>
 #include <string.h>

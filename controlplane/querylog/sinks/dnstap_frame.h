@@ -13,7 +13,7 @@
 // was none. `extra` is the row as JSON (row_text.h), its weight included. A client that is hidden
 // by hashing has no address; one that is cut has its network; neither has messages.
 
-#include "querylog.h"
+#include "querylog/querylog.h"
 
 #define DNSTAP_CONTENT_TYPE "protobuf:dnstap.Dnstap"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "request_log.h"
 
-#include "query_folder.h"
+#include "querylog/retention.h"
+#include "querylog/row_text.h"
+#include "querylog/store/query_folder.h"
 #include "request_file.h"
-#include "retention.h"
-#include "row_text.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sink_thread.h"
 
-#include "querylog_queue.h"
-#include "thread_start.h"
+#include "base/thread_start.h"
+#include "querylog/querylog_queue.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -9,7 +9,7 @@
 // querylog_stop; what is queued is then worked off, within the deadlines of the owner's own calls.
 // All of `work` runs on the thread.
 
-#include "querylog.h"
+#include "querylog/querylog.h"
 
 enum {
 	SINK_QUEUE = 6,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sketch.h"
 
-#include "querylog_hide.h"
+#include "querylog/querylog_hide.h"
 
 #include <errno.h>
 #include <stdlib.h>

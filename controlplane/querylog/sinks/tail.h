@@ -12,8 +12,8 @@
 // The sink runs on the log thread; the rest on one other thread. One lock, held for the copy of
 // a line, of a buffer or of the filters, never while rows are looked at or written down.
 
-#include "query_search.h"
-#include "querylog.h"
+#include "querylog/querylog.h"
+#include "querylog/store/query_search.h"
 
 enum { TAIL_READERS_MAX = 4, TAIL_BUFFER_MAX = 256 * 1024 };
 

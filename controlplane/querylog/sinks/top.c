@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "top.h"
 
-#include "age_list.h"
+#include "base/age_list.h"
 
 #include <errno.h>
 #include <pthread.h>

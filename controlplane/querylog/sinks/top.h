@@ -12,7 +12,7 @@
 // `take` runs on the log thread, top_read on any other; one lock, held for a batch, or while the
 // largest are looked up (TOP_CAP items sorted).
 
-#include "querylog.h"
+#include "querylog/querylog.h"
 #include "sketch.h"
 
 enum top_kind { TOP_NAMES, TOP_CLIENTS, TOP_BLOCKED, TOP_NXDOMAIN, TOP_SLOW, TOP_KINDS };

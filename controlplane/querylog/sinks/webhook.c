@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "webhook.h"
 
-#include "http_post.h"
+#include "http/http_post.h"
 #include "webhook_text.h"
 
 #include <errno.h>

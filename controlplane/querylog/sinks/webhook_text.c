@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "webhook_text.h"
 
-#include "json_out.h"
-#include "rdata_text.h"
+#include "base/json_out.h"
+#include "base/rdata_text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

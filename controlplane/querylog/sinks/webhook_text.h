@@ -5,7 +5,7 @@
 // JSON, or what Discord takes: `content` under WEBHOOK_CONTENT_MAX octets, without mentions of
 // anyone.
 
-#include "querylog.h"
+#include "querylog/querylog.h"
 #include "sketch.h"
 
 #include <weir/config_log.h>

@@ -9,7 +9,7 @@
 // checkpoints alone (synchronous=NORMAL), so a power cut costs what was committed since the last
 // one, and leaves a sound file. After any failure the file is of no use: close it.
 
-#include "querylog.h"
+#include "querylog/querylog.h"
 
 enum { QUERY_NAMES_CACHED = 1 << 16, QUERY_CLIENTS_CACHED = 1 << 12, QUERY_KINDS_CACHED = 1 << 12 };
 

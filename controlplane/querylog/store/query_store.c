@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "base/thread_start.h"
 #include "query_file.h"
 #include "query_folder.h"
 #include "query_schema.h"
 #include "query_store_internal.h"
-#include "thread_start.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -19,7 +19,7 @@
 // committed are lost and counted; the file is closed and, 1 s to 60 s later, doubling, opened
 // again, a damaged one left alone for a new part. Until then no batch is taken.
 
-#include "querylog.h"
+#include "querylog/querylog.h"
 
 #include <limits.h>
 

@@ -6,8 +6,8 @@
 
 #include "query_rate.h"
 #include "query_store.h"
-#include "querylog_queue.h"
-#include "retention.h"
+#include "querylog/querylog_queue.h"
+#include "querylog/retention.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
