@@ -17,7 +17,7 @@
 // while it runs; bench_report.h tells the result afterwards.
 
 #include "bench_report.h"
-#include "stage_cycles.h"
+#include "stage/stage_cycles.h"
 
 enum { BENCH_SLICE_MS = 5, BENCH_SLICES_MAX = 32768, BENCH_INTERRUPTED = 100 };
 

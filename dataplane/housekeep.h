@@ -8,14 +8,14 @@
 // reconciliation of received frames with verdicts. It never waits for anyone; it sleeps between
 // turns, and signals may cut that short.
 
-#include "adopt.h"
 #include "housekeep_memory.h"
-#include "lane.h"
-#include "link.h"
-#include "mbuf_law.h"
-#include "port.h"
-#include "port_drops.h"
-#include "steering.h"
+#include "port/mbuf_law.h"
+#include "port/port.h"
+#include "port/port_drops.h"
+#include "port/steering.h"
+#include "state/adopt.h"
+#include "state/lane.h"
+#include "state/link.h"
 #include "table_report.h"
 
 #include <weir/limit.h>

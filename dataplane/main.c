@@ -4,17 +4,17 @@
 
 #include "arguments.h"
 #include "bench.h"
-#include "dpdk_log.h"
-#include "eal_args.h"
-#include "eal_pages.h"
-#include "exception_addr.h"
-#include "exception_left.h"
 #include "housekeep.h"
-#include "mbuf_pool.h"
-#include "power.h"
-#include "service.h"
-#include "steering.h"
-#include "steering_tags.h"
+#include "port/dpdk_log.h"
+#include "port/eal_args.h"
+#include "port/eal_pages.h"
+#include "port/exception_addr.h"
+#include "port/exception_left.h"
+#include "port/mbuf_pool.h"
+#include "port/power.h"
+#include "port/steering.h"
+#include "port/steering_tags.h"
+#include "state/service.h"
 
 #include <rte_cycles.h>
 #include <rte_eal.h>

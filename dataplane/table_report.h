@@ -8,7 +8,7 @@
 // second at most; no worker counts anything for it. The asked keys of a worker (recent.h) are
 // walked by parts, one a second, so their number is that of the last whole walk.
 
-#include "recent.h"
+#include "state/recent.h"
 
 #include <weir/shm_stats.h>
 

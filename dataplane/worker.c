@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "worker.h"
+#include "state/worker.h"
 
-#include "frame.h"
-#include "stage_cycles.h"
-#include "stages.h"
+#include "stage/frame.h"
+#include "stage/stage_cycles.h"
+#include "stage/stages.h"
 
 #include <rte_cycles.h>
 

@@ -5,9 +5,9 @@
 // rests in the configured way: doze.h (adaptive), power.h (monitor), or not at all (busy).
 
 #include "bench.h"
-#include "doze.h"
-#include "power.h"
-#include "stages.h"
+#include "port/doze.h"
+#include "port/power.h"
+#include "stage/stages.h"
 
 #include <rte_cycles.h>
 #include <rte_pause.h>

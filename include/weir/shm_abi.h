@@ -92,7 +92,7 @@ struct dp_config {
 static_assert(sizeof(struct dp_config) == 416);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 
-// Frames that a worker passes to the kernel (dataplane/punt.h).
+// Frames that a worker passes to the kernel (dataplane/stage/punt.h).
 enum { DP_KERNEL_FRAMES_UNIT = 100 };
 
 // CLOSED: without rules no client is answered, unless blocking is paused.

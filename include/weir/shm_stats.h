@@ -142,7 +142,7 @@ enum bench_mode {
 };
 extern const char *const bench_mode_names[BENCH_MODES];
 
-// The stages of a worker, in the order in which they run (dataplane/stages.h).
+// The stages of a worker, in the order in which they run (dataplane/stage/stages.h).
 #define STAGE_LIST(X) X(rx) X(net) X(policy) X(parse) X(rules) X(lookup) X(miss) X(tx)
 
 // What became of a query, as far as its time in the data plane goes.

@@ -10,7 +10,7 @@
 // of its plain ones that are read whole: a ratio within one run, whatever the machine.
 
 #include "bench_row.h"
-#include "dataplane/core/dns_query_line.h"
+#include "dataplane/core/dns/dns_query_line.h"
 #include "slowest_made.h"
 
 #include <dirent.h>

@@ -10,7 +10,7 @@
 // from L0, never because it is slow.
 
 #include "bench_row.h"
-#include "dataplane/worker.h"
+#include "dataplane/state/worker.h"
 #include "path_load.h"
 #include "tests/dp/wire.h"
 

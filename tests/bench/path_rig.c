@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_rig.h"
 
-#include "dataplane/mbuf_pool.h"
+#include "dataplane/port/mbuf_pool.h"
 #include "tests/dp/wire.h"
 
 #include <rte_bus_vdev.h>

@@ -7,9 +7,9 @@
 // One EAL per program; one case at a time. Each case's frames lie in packet buffers of the worker's
 // pool, as many as the file has.
 
-#include "dataplane/batch.h"
-#include "dataplane/stage_cycles.h"
-#include "dataplane/stages.h"
+#include "dataplane/stage/batch.h"
+#include "dataplane/stage/stage_cycles.h"
+#include "dataplane/stage/stages.h"
 #include "path_case.h"
 #include "path_control.h"
 

@@ -9,8 +9,8 @@
 // which also checks the laws that hold for every test: as many verdicts as frames, every packet
 // buffer back in its pool). Failures fail the running cmocka test.
 
-#include "dataplane/batch.h"
-#include "dataplane/stages.h"
+#include "dataplane/stage/batch.h"
+#include "dataplane/stage/stages.h"
 #include "tests/unit/unit.h"
 #include "wire.h"
 

@@ -5,8 +5,8 @@
 // one frame is given to both: stage_net without its line, and a batch of one for our addresses.
 // Included once per program, as stage_net.c is compiled in it again. One thread.
 
-#include "dataplane/net_line.h"
-#include "dataplane/stages.h"
+#include "dataplane/stage/net_line.h"
+#include "dataplane/stage/stages.h"
 #include "wire.h"
 
 #include <arpa/inet.h>
@@ -18,7 +18,7 @@ static bool no_line(const struct batch *, struct packet *)
 void steps_alone(struct batch *b);
 #define net_line  no_line
 #define stage_net steps_alone
-#include "dataplane/stage_net.c"
+#include "dataplane/stage/stage_net.c"
 #undef net_line
 #undef stage_net
 

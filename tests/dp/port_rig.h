@@ -4,8 +4,8 @@
 // An EAL without huge pages, with the virtual devices that a test of ports names, and the pools of
 // its workers. It starts once a program.
 
-#include "dataplane/mbuf_pool.h"
-#include "dataplane/port.h"
+#include "dataplane/port/mbuf_pool.h"
+#include "dataplane/port/port.h"
 #include "tests/unit/unit.h"
 
 #include <rte_eal.h>

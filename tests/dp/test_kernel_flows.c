@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Whom the kernel talks to (kernel_flows.h): who is told from strangers, by which worker, how long.
-#include "dataplane/punt.h"
+#include "dataplane/stage/punt.h"
 #include "punt_frames.h"
 
 // One table for each test; the workers' holds of it.

@@ -5,8 +5,8 @@
 // is what all other packet tests run on. TAP and af_packet need root; they get a network namespace
 // of their own, so that nothing of the machine is touched.
 
-#include "dataplane/mbuf_pool.h"
-#include "dataplane/port.h"
+#include "dataplane/port/mbuf_pool.h"
+#include "dataplane/port/port.h"
 #include "harness.h"
 
 #include <rte_bus_vdev.h>

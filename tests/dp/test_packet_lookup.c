@@ -2,7 +2,7 @@
 // Batches of every size through a full table: records of both buckets of their keys, with and
 // without names that rules settle before the lookup. Each packet must come to its record at the
 // first candidate: a look that was left out would still be made good, as an anomaly.
-#include "dataplane/core/l0_read.h"
+#include "dataplane/core/l0/l0_read.h"
 #include "harness.h"
 
 #include <stdio.h>

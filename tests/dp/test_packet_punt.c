@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How much of what is not DNS goes to the kernel (punt.h): each class has its own, by time.
-#include "dataplane/punt.h"
+#include "dataplane/stage/punt.h"
 #include "punt_frames.h"
 
 #include <rte_cycles.h>

@@ -3,7 +3,7 @@
 // Rules of a port, before a rule engine that stands in for a NIC's (fake_flow.h): where frames
 // would go, what happens when it refuses, and the table of sources that ports drop.
 
-#include "dataplane/port_drops.h"
+#include "dataplane/port/port_drops.h"
 #include "fake_flow.h"
 #include "port_rig.h"
 #include "wire.h"

@@ -5,11 +5,11 @@
 
 #define ALLOW_EXPERIMENTAL_API // rte_eth_dev_conf_get
 
-#include "dataplane/eal_args.h"
-#include "dataplane/mbuf_pool.h"
-#include "dataplane/port_mac.h"
-#include "dataplane/port_offload.h"
-#include "dataplane/port_rss.h"
+#include "dataplane/port/eal_args.h"
+#include "dataplane/port/mbuf_pool.h"
+#include "dataplane/port/port_mac.h"
+#include "dataplane/port/port_offload.h"
+#include "dataplane/port/port_rss.h"
 #include "port_rig.h"
 
 #include <rte_eth_ring.h>

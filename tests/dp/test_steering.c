@@ -3,9 +3,9 @@
 // When the gate of AF_XDP ports is open, and how many workers shared interfaces leave. The programs
 // themselves are shown by tests/smoke/xdp_test.sh.
 
-#include "dataplane/steering.h"
-#include "dataplane/steering_mac.h"
-#include "dataplane/steering_tags.h"
+#include "dataplane/port/steering.h"
+#include "dataplane/port/steering_mac.h"
+#include "dataplane/port/steering_tags.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>

@@ -6,9 +6,9 @@
 // one up once the process is known to be dead, and be swept by the next life.
 
 #include "controlplane/shm/publish.h"
-#include "dataplane/adopt.h"
-#include "dataplane/lane.h"
-#include "dataplane/link.h"
+#include "dataplane/state/adopt.h"
+#include "dataplane/state/lane.h"
+#include "dataplane/state/link.h"
 #include "fault_run.h"
 #include "tests/unit/l0_fixture.h"
 #include "tests/unit/rule_fixture.h"

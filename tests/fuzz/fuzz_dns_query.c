@@ -3,7 +3,7 @@
 // A client's packet: parsed, by the parser for plain queries too, which must agree; then answered
 // in every way over a buffer of exactly the room given, and each reply judged by the oracle.
 
-#include "dataplane/core/dns_query_line.h"
+#include "dataplane/core/dns/dns_query_line.h"
 #include "fuzz.h"
 #include "reply_oracle.h"
 

@@ -4,7 +4,7 @@
 // table, both forms of the lookup (the call and that in line) find the same, and a reply that is
 // made of it stays inside its buffer. Input: where in the record, then the octets.
 
-#include "dataplane/core/l0_read.h"
+#include "dataplane/core/l0/l0_read.h"
 #include "fuzz.h"
 #include "tests/unit/l0_fixture.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Quiescence (dataplane/core/shm_epoch.c): a writer that replaces a record behind one slot, WRITES
-// times, and reuses what it replaced; two readers in one process. Either process may die at any
-// step and be started again, once each. Every label names the function whose line the step is:
+// Quiescence (dataplane/core/shm/shm_epoch.c): a writer that replaces a record behind one slot,
+// WRITES times, and reuses what it replaced; two readers in one process. Either process may die at
+// any step and be started again, once each. Every label names the function whose line the step is:
 //
 //   epoch_online             acquire load of epoch, release store of seen, fence
 //   epoch_quiescent          acquire load of epoch, release store of seen if it moved
@@ -14,7 +14,8 @@
 //   l0_writer                the record, as plain memory; release store of the slot
 //   l0_recover               after a restart: what the slot does not lead to is free, one grace
 //                            period later
-//   announce                 (dataplane/adopt.c) release store of the life that will read, before
+//   announce                 (dataplane/state/adopt.c) release store of the life that will read,
+//   before
 //                            any worker is given the epoch
 //   readers_known            acquire load of that life: nothing has passed unless its lanes are
 //                            attached or its death is known

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The byte ring and its doorbell (dataplane/core/shm_ring.c), one producer and one consumer, each
-// of which may die at any step and be started again. Ring of 4 units, messages of 1, 2, 2, 1 units,
-// so that the third needs a pad and the ring is lapped; 2 messages at most to a publish and to a
-// burst; CRASHES deaths. Every label names the function whose line the step is:
+// The byte ring and its doorbell (dataplane/core/shm/shm_ring.c), one producer and one consumer,
+// each of which may die at any step and be started again. Ring of 4 units, messages of 1, 2, 2, 1
+// units, so that the third needs a pad and the ring is lapped; 2 messages at most to a publish and
+// to a burst; CRASHES deaths. Every label names the function whose line the step is:
 //
 //   ring_reserve, "look"     producer_look: acquire load of head; waits here while full, where the
 //                            product refuses and counts, so that every lap is walked

@@ -5,7 +5,7 @@
 // while there is room, and none be found that nobody has. Then all of them put the same ones in at
 // the same time, more than it holds. What they counted is what is in it.
 
-#include "dataplane/kernel_flows.h"
+#include "dataplane/state/kernel_flows.h"
 #include "stress.h"
 
 #include <rte_tcp.h>

@@ -4,7 +4,7 @@
 // Labels that have one hash to dns_compress.c, as anybody can make them: of two words, the second
 // takes back what the first did.
 
-#include "dataplane/core/dns_compress.h"
+#include "dataplane/core/dns/dns_compress.h"
 
 #include <stdio.h>
 #include <weir/ascii.h>

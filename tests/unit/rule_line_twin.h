@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The plain decision in line (dataplane/core/rule_line.h) in the steps of the packet path, for what
-// compares it with the general one.
+// The plain decision in line (dataplane/core/rule/rule_line.h) in the steps of the packet path, for
+// what compares it with the general one.
 
-#include "dataplane/core/rule_line.h"
+#include "dataplane/core/rule/rule_line.h"
 
 // The steps before it.
 static inline void rule_line_probe(

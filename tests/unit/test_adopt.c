@@ -3,7 +3,7 @@
 // Adoption with real regions: this test is the control plane that makes them and the workers that
 // take them.
 
-#include "dataplane/adopt.h"
+#include "dataplane/state/adopt.h"
 #include "unit.h"
 
 #include <stdio.h>

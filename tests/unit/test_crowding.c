@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dataplane/crowding.h"
+#include "dataplane/state/crowding.h"
 #include "unit.h"
 
 #include <stdio.h>

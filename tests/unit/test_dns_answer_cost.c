@@ -3,7 +3,7 @@
 // Replies that are made to take long: how far their names may lead, and how often they are looked
 // at.
 
-#include "dataplane/core/dns_records.h"
+#include "dataplane/core/dns/dns_records.h"
 #include "dns_build.h"
 #include "dns_one_hash.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/core/dns_records.h"
+#include "dataplane/core/dns/dns_records.h"
 #include "dns_build.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 // it declines nothing may have been written, and what is plain and fits it may not decline. Rooms
 // end where memory does.
 
-#include "dataplane/core/dns_block_line.h"
+#include "dataplane/core/dns/dns_block_line.h"
 #include "dns_rand.h"
 #include "guard.h"
 

@@ -4,7 +4,7 @@
 // right, damaged, old, not yet due, of another secret, any number at once; and both ways to hash
 // them against dns_cookie_make, the one by lanes where this CPU has them.
 
-#include "dataplane/core/dns_cookie_many.h"
+#include "dataplane/core/dns/dns_cookie_many.h"
 #include "dns_rand.h"
 #include "unit.h"
 

@@ -4,7 +4,7 @@
 // or cut, at the end of what may be read. What it takes, dns_query_parse must take as well, with
 // every field the same; and it must take what is plain.
 
-#include "dataplane/core/dns_query_line.h"
+#include "dataplane/core/dns/dns_query_line.h"
 #include "dns_rand.h"
 #include "guard.h"
 

@@ -3,8 +3,8 @@
 // How an idle worker waits: on descriptors, by time, and what it does with descriptors that lie.
 // The queues are eventfds and pipes of the test, in a struct doze that is filled in by hand.
 
-#include "dataplane/doze.h"
-#include "dataplane/power.h"
+#include "dataplane/port/doze.h"
+#include "dataplane/port/power.h"
 #include "unit.h"
 
 #include <string.h>

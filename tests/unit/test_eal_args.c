@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/eal_args.h"
+#include "dataplane/port/eal_args.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 
 // In a network namespace of its own, on a TAP of its own. Skipped where that is not allowed.
 
-#include "dataplane/exception_addr.h"
-#include "dataplane/exception_left.h"
+#include "dataplane/port/exception_addr.h"
+#include "dataplane/port/exception_left.h"
 #include "unit.h"
 
 #include <errno.h>

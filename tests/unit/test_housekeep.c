@@ -4,7 +4,7 @@
 
 #include "clock_shift.h"
 #include "dataplane/housekeep.h"
-#include "dataplane/mbuf_pool.h"
+#include "dataplane/port/mbuf_pool.h"
 #include "unit.h"
 
 #include <rte_eal.h>

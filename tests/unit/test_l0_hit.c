@@ -5,7 +5,7 @@
 // dns_reply_line make of the same record, and where it declines nothing may have been written.
 // Records often end with the table, and rooms with the reply, and nothing beyond may be touched.
 
-#include "dataplane/core/l0_hit.h"
+#include "dataplane/core/l0/l0_hit.h"
 #include "dns_rand.h"
 #include "guard.h"
 

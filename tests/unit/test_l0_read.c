@@ -4,7 +4,7 @@
 // in its last units, whatever lengths it claims, read and made into a reply; and the key compare of
 // every length against memcmp.
 
-#include "dataplane/core/l0_read.h"
+#include "dataplane/core/l0/l0_read.h"
 #include "dns_rand.h"
 #include "guard.h"
 

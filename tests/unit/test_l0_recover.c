@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/core/l0_state.h"
+#include "dataplane/core/l0/l0_state.h"
 #include "l0_check.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/core/l0_alloc.h"
-#include "dataplane/core/l0_read.h"
-#include "dataplane/core/l0_record.h"
+#include "dataplane/core/l0/l0_alloc.h"
+#include "dataplane/core/l0/l0_read.h"
+#include "dataplane/core/l0/l0_record.h"
 #include "l0_fixture.h"
 #include "unit.h"
 

@@ -2,7 +2,7 @@
 
 // Lanes and statistics as the control plane and weirctl find them.
 
-#include "dataplane/lane.h"
+#include "dataplane/state/lane.h"
 #include "unit.h"
 
 #include <fcntl.h>

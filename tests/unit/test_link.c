@@ -2,7 +2,7 @@
 
 // The client of link.sock against a server that this test plays.
 
-#include "dataplane/link.h"
+#include "dataplane/state/link.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/mbuf_law.h"
+#include "dataplane/port/mbuf_law.h"
 #include "unit.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 // Folding and hashing in one pass against its twin, for every length, at the end of what may be
 // read and written.
 
-#include "dataplane/core/name_fold.h"
+#include "dataplane/core/dns/name_fold.h"
 #include "dns_rand.h"
 #include "guard.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dataplane/recent.h"
+#include "dataplane/state/recent.h"
 #include "unit.h"
 
 #include <stdalign.h>

@@ -3,7 +3,7 @@
 // with an upstream that answers after 50 ms: no name of 20 questions a minute or more is met
 // expired or missing after its first fill. The same without refresh-ahead tells what that costs.
 #include "controlplane/resolver/refresh.h"
-#include "dataplane/mark.h"
+#include "dataplane/state/mark.h"
 #include "l0_fixture.h"
 #include "refresh_shipped.h"
 #include "unit.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/core/shm_folder.h"
-#include "dataplane/core/shm_instance.h"
+#include "dataplane/core/shm/shm_folder.h"
+#include "dataplane/core/shm/shm_instance.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 // Policy images in real regions, taken into the workers' tables or refused.
 
 #include "controlplane/policy/policy_build.h"
-#include "dataplane/tables.h"
+#include "dataplane/state/tables.h"
 #include "unit.h"
 
 #include <errno.h>

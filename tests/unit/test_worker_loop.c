@@ -4,7 +4,7 @@
 // online, that it sleeps and that it stops.
 
 #include "clock_shift.h"
-#include "dataplane/lane.h"
+#include "dataplane/state/lane.h"
 #include "unit.h"
 
 #include <poll.h>

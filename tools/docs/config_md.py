@@ -9,13 +9,13 @@ import re
 import sys
 
 root = pathlib.Path(sys.argv[1])
-core = root / "dataplane" / "core"
+config = root / "dataplane" / "config"
 target = root / "docs" / "config.md"
 
 INTRO = """# The configuration file
 
 One YAML file for `weir-dataplane` and `weir-controlplane`; `weirctl` reads it too. `tools/weir.yaml` is the commented
-example that is installed. Written by `tools/docs/config_md.py` from `dataplane/core/config_keys.h`: edit there.
+example that is installed. Written by `tools/docs/config_md.py` from `dataplane/config/config_keys.h`: edit there.
 
 * Everything has a default except `dataplane.ports`, `dataplane.service_addresses` and `upstreams.servers`.
 * `weirctl config check FILE` needs nothing running. Unknown keys, keys given twice, values out of range, and values that
@@ -230,7 +230,7 @@ NESTED = {"blocking_update": "blocking.update", "query_log_store": "query_log.st
 
 
 def tables():
-    return "".join((core / name).read_text() for name in ("config_keys.h", "config_keys_log.h"))
+    return "".join((config / name).read_text() for name in ("config_keys.h", "config_keys_log.h"))
 
 
 def joined(text):
@@ -268,12 +268,12 @@ def bounds():
 
 def record_types():
     """Those that local records can have, as the parser of their values knows them."""
-    return sorted(re.findall(r'^\t\{DNS_TYPE_\w+, "(\w+)"\},', (core / "rdata_parse.c").read_text(), re.M))
+    return sorted(re.findall(r'^\t\{DNS_TYPE_\w+, "(\w+)"\},', (root / "dataplane/core/dns/rdata_parse.c").read_text(), re.M))
 
 
 def faults():
     """What the tables above or docs/musts.md say otherwise than the code."""
-    schema = (core / "config_schema.c").read_text()
+    schema = (config / "config_schema.c").read_text()
     structs = {"forward_zones": "forward", "groups": "group", "clients": "client"}
     for name, entries in LISTS.items():
         for key, _, _, bound, _, _ in entries:
@@ -322,7 +322,7 @@ def page():
 
 def main():
     text = page()
-    schema = (core / "config_schema.c").read_text()
+    schema = (config / "config_schema.c").read_text()
     wanted = re.findall(r"RAW_(?:TEXT|SEQUENCE)\(\s*config_raw_\w+,\s*(\w+)", schema)
     missing = [key for key in wanted if f"{key}`" not in text and f"`{key}" not in text]
     count = len(re.findall(r"^\s*X\(\w+, \w+, \w+, [A-Z]+,", tables(), re.M))

@@ -40,7 +40,7 @@ def literal(text, at, place):
 
 
 def id_of(level, wording):
-    """As dataplane/core/log_recent.c has it."""
+    """As dataplane/core/log/log_recent.c has it."""
     h = 2166136261
     for octet in wording.encode():
         h = (h ^ octet) * 16777619 & 0xffffffff

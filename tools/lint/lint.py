@@ -28,10 +28,10 @@ LIBRARIES = {
     "libpsl.h": ["controlplane"],
     "idn2.h": ["controlplane"],
     "jemalloc/": ["controlplane"],
-    "cyaml/": ["dataplane/core"],
-    "yaml.h": ["dataplane/core"],
+    "cyaml/": ["dataplane/config"],
+    "yaml.h": ["dataplane/config"],
     "xxhash.h": ["dataplane/core"],
-    "bpf/": ["dataplane/core", "bpf"],
+    "bpf/": ["dataplane/xdp", "bpf"],
     "event2/": ["controlplane"],
 }
 EXEMPT_FROM_ONE_INCLUDER = {"event2/"}  # libevent in controlplane/
@@ -197,8 +197,8 @@ ALLOCATES = re.compile(r"\b(malloc|calloc|realloc|reallocarray|aligned_alloc|str
 
 
 def check_accounts():
-    """Every file that allocates belongs to an account of dataplane/core/mem_account.c."""
-    table = root / "dataplane/core/mem_account.c"
+    """Every file that allocates belongs to an account of dataplane/core/mem/mem_account.c."""
+    table = root / "dataplane/core/mem/mem_account.c"
     words = [w for row in re.findall(r'{MEM_ACCOUNT_\w+,\s*((?:"[^"]*"\s*)+)}', table.read_text())
              for w in re.sub(r'"\s*"|"', "", row).split()] if table.exists() else []
     for name in C_FILES:
@@ -252,14 +252,14 @@ def check_dataplane_tables():
 
 
 def check_plan():
-    """Every table of either process stands on a line of the bill (dataplane/core/mem_plan.c)."""
-    book, plan = root / "tools/lint/memory.txt", root / "dataplane/core/mem_plan.c"
+    """Every table of either process stands on a line of the bill (dataplane/core/mem/mem_plan.c)."""
+    book, plan = root / "tools/lint/memory.txt", root / "dataplane/core/mem/mem_plan.c"
     billed = {w for text in re.findall(r'"([^"]*)"', plan.read_text()) for w in text.split()} if plan.exists() else set()
     for line in book.read_text().split("\n") if book.exists() else []:
         words = line.split("#")[0].split()
         for table in [] if "=" in words else words[1:]:
             if table not in billed:
-                yield f"tools/lint/memory.txt: {words[0]}: {table} is on no line of dataplane/core/mem_plan.c"
+                yield f"tools/lint/memory.txt: {words[0]}: {table} is on no line of dataplane/core/mem/mem_plan.c"
 
 
 def check_tables():

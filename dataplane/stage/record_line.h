@@ -10,7 +10,7 @@
 // Looked at at once, that line would be waited for.
 
 #include "batch.h"
-#include "core/l0_read.h"
+#include "core/l0/l0_read.h"
 
 enum {
 	RECORD_STEP = 4,   // packets at once, so that loops are short and loads go out together

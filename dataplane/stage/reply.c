@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "reply.h"
 
-#include "core/dns_block_line.h"
+#include "core/dns/dns_block_line.h"
 #include "reply_line.h"
 
 #include <weir/dns_identity.h>

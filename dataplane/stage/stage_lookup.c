@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ask.h"
-#include "core/l0_hit.h"
+#include "core/l0/l0_hit.h"
 #include "mark.h"
 #include "record_line.h"
 #include "reply_line.h"

@@ -9,7 +9,7 @@
 // batch holds no reference to it. One struct batch per worker lives on the worker's stack and is
 // used again each turn.
 
-#include "core/dns_cookie_many.h"
+#include "core/dns/dns_cookie_many.h"
 #include "worker.h"
 
 #include <weir/rule_probe.h>

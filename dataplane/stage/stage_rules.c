@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/dns_block_line.h"
-#include "core/rule_line.h"
+#include "core/dns/dns_block_line.h"
+#include "core/rule/rule_line.h"
 #include "question_line.h"
 #include "record_line.h"
 #include "reply_line.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cookie.h"
-#include "core/dns_query_line.h"
+#include "core/dns/dns_query_line.h"
 #include "frame.h"
 #include "question_line.h"
 #include "record_line.h"

@@ -3,7 +3,7 @@
 
 // reply_answer in line, for stage_lookup, which does little else (reply.h).
 
-#include "core/dns_reply_line.h"
+#include "core/dns/dns_reply_line.h"
 #include "frame_line.h"
 #include "reply.h"
 

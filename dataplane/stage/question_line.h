@@ -6,7 +6,7 @@
 // one will do.
 
 #include "batch.h"
-#include "core/l0_read.h"
+#include "core/l0/l0_read.h"
 
 ATTR_INLINE void question_hash(const struct worker_tables *t, struct packet *p, uint16_t view)
 {
