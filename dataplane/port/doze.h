@@ -18,7 +18,7 @@
 // where DOZE_MISSED sleeps in a row lasted until the backstop and frames were waiting at their end.
 // One per worker, its lcore's alone.
 
-#include "worker.h"
+#include "state/worker.h"
 
 #include <poll.h>
 

@@ -14,7 +14,7 @@
 #include "port_flow.h"
 #include "port_link.h"
 #include "port_rss.h"
-#include "worker.h"
+#include "state/worker.h"
 
 enum { PORT_WHY_MAX = 256, PORTS_ALL_MAX = 2 * CONFIG_PORTS_MAX };
 

@@ -12,7 +12,7 @@
 // long. Where the CPU or a driver has none of it (AMD CPUs in DPDK 22.11, TAP, memif),
 // it is a pause: `monitor` is then like `busy`, and the log says so.
 
-#include "worker.h"
+#include "state/worker.h"
 
 #include <rte_power_intrinsics.h>
 

@@ -15,7 +15,7 @@
 //
 // Main lcore only; each beat is one system call per port.
 
-#include "worker.h"
+#include "state/worker.h"
 
 #include <weir/shm_region.h>
 #include <weir/xdp_steer.h>

@@ -6,7 +6,7 @@
 // Pure functions over addresses in network byte order; the list of service addresses is short
 // (CONFIG_ADDRESSES_MAX) and constant, so a linear compare beats any table.
 
-#include "worker.h"
+#include "state/worker.h"
 
 #include <rte_byteorder.h>
 

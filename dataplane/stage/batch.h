@@ -10,7 +10,7 @@
 // used again each turn.
 
 #include "core/dns/dns_cookie_many.h"
-#include "worker.h"
+#include "state/worker.h"
 
 #include <weir/rule_probe.h>
 

@@ -4,7 +4,7 @@
 // Sends frames on a client port in one burst, counts them, and frees what the port does not take:
 // a full port drops (counter tx_full) and never makes a worker wait.
 
-#include "worker.h"
+#include "state/worker.h"
 
 // Takes all `n` frames over. Number sent.
 unsigned send_to_clients(

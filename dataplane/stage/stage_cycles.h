@@ -9,7 +9,7 @@
 // A reflecting turn receives, swaps the addresses and sends: what rx and tx cost by themselves on
 // the port and the machine at hand, and so the measure for everything else.
 
-#include "worker.h"
+#include "state/worker.h"
 
 struct stage_cycles {
 	uint64_t cycles[STAGE_COUNT];

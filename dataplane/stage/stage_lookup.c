@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ask.h"
 #include "core/l0/l0_hit.h"
-#include "mark.h"
 #include "record_line.h"
 #include "reply_line.h"
 #include "stages.h"
+#include "state/mark.h"
 
 #include <weir/shm_msg.h>
 

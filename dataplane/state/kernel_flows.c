@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernel_flows.h"
 
-#include "frame.h"
+#include "stage/frame.h"
 
 #include <rte_ip.h>
 #include <rte_tcp.h>

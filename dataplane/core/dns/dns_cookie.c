@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "siphash.h"
+#include "core/base/siphash.h"
 
 #include <assert.h>
 #include <weir/bytes.h>

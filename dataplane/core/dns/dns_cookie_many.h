@@ -9,7 +9,7 @@
 // from a client; of the others dns_cookie_settle says what they are. Pure, no allocation; 1.5 KiB
 // of the caller's stack.
 
-#include "siphash.h"
+#include "core/base/siphash.h"
 
 #include <assert.h>
 #include <weir/dns_cookie.h>

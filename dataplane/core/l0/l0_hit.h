@@ -10,7 +10,7 @@
 // Octets are copied in steps of a cache line, without asking how many the last has: so up to 63
 // behind the answer are read and written, within the table and within the message's room.
 
-#include "dns_reply_line.h"
+#include "core/dns/dns_reply_line.h"
 #include "l0_read.h"
 
 struct l0_hit_terms { // of a batch
