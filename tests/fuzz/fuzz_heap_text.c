@@ -4,7 +4,7 @@
 // them, and nothing is read past the text.
 
 #include "fuzz.h"
-#include "tools/ctl/heap_text.h"
+#include "tools/ctl/memory/heap_text.h"
 
 #include <math.h>
 #include <string.h>

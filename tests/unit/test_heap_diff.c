@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Heap profiles read and compared: scaling, bounds, names of functions, what grew.
 
-#include "tools/ctl/heap_diff.h"
+#include "tools/ctl/memory/heap_diff.h"
 #include "unit.h"
 
 #include <errno.h>

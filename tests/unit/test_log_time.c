@@ -2,7 +2,7 @@
 //
 // Times as people say them to weirctl.
 
-#include "tools/ctl/log_time.h"
+#include "tools/ctl/lib/log_time.h"
 #include "unit.h"
 
 #include <stdlib.h>

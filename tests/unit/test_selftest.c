@@ -2,8 +2,8 @@
 
 // What weirctl's selftest makes of a configuration, and its own upstream.
 
-#include "tools/ctl/selftest_plan.h"
-#include "tools/ctl/selftest_upstream.h"
+#include "tools/ctl/selftest/selftest_plan.h"
+#include "tools/ctl/selftest/selftest_upstream.h"
 #include "unit.h"
 
 #include <errno.h>

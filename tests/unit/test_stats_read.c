@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "tools/ctl/stats_out.h"
+#include "tools/ctl/lib/stats_out.h"
 #include "unit.h"
 
 #include <errno.h>

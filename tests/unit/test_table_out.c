@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "tools/ctl/table_out.h"
+#include "tools/ctl/lib/table_out.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What weirctl shows of names that are not ASCII, by locale.
 
-#include "tools/ctl/table_out.h"
-#include "tools/ctl/term_text.h"
+#include "tools/ctl/lib/table_out.h"
+#include "tools/ctl/lib/term_text.h"
 #include "unit.h"
 
 #include <locale.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What weirctl status says of the sinks of the log.
 
-#include "tools/ctl/view.h"
+#include "tools/ctl/lib/view.h"
 #include "unit.h"
 
 #include <stdio.h>
