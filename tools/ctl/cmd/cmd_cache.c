@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "http_get.h"
-#include "table_out.h"
-#include "term_text.h"
+#include "lib/http_get.h"
+#include "lib/table_out.h"
+#include "lib/term_text.h"
 
 #include <stdio.h>
 #include <string.h>

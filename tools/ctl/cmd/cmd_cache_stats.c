@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "http_get.h"
-#include "stats_out.h"
-#include "table_out.h"
+#include "lib/http_get.h"
+#include "lib/stats_out.h"
+#include "lib/table_out.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_prove.h"
-#include "show.h"
-#include "table_out.h"
-#include "term_text.h"
+#include "lib/config_prove.h"
+#include "lib/show.h"
+#include "lib/table_out.h"
+#include "lib/term_text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,9 +3,9 @@
 // `weirctl drops`: sources whose frames the ports drop by themselves. The control plane has the
 // list, the data plane's statistics say how much of it is in force.
 
-#include "show.h"
-#include "table_out.h"
-#include "term_text.h"
+#include "lib/show.h"
+#include "lib/table_out.h"
+#include "lib/term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients, what applies to them now, and services that can be blocked by name.
 
-#include "show.h"
-#include "table_out.h"
+#include "lib/show.h"
+#include "lib/table_out.h"
 
 #include <stdio.h>
 #include <string.h>

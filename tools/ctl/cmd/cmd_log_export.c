@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "log_page.h"
+#include "lib/log_page.h"
 
 #include <inttypes.h>
 #include <stdio.h>

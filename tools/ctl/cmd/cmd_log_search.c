@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "log_page.h"
-#include "table_out.h"
+#include "lib/log_page.h"
+#include "lib/table_out.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "http_get.h"
+#include "lib/http_get.h"
 
 int cmd_metrics(struct ctl *c)
 {

@@ -2,8 +2,8 @@
 
 // `weirctl ports`: how each port is set up, from the statistics alone, so without a control plane.
 
-#include "stats_out.h"
-#include "table_out.h"
+#include "lib/stats_out.h"
+#include "lib/table_out.h"
 
 #include <stdio.h>
 #include <stdlib.h>

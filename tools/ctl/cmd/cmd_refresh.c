@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "show.h"
-#include "table_out.h"
+#include "lib/show.h"
+#include "lib/table_out.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "stats_out.h"
-#include "table_out.h"
+#include "lib/stats_out.h"
+#include "lib/table_out.h"
 
 #include <stdio.h>
 #include <time.h>

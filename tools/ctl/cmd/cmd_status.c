@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "show.h"
-#include "table_out.h"
-#include "term_text.h"
-#include "view.h"
+#include "lib/show.h"
+#include "lib/table_out.h"
+#include "lib/term_text.h"
+#include "lib/view.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they are served: step by step on the terminal, or the frames into a file.
 
-#include "http_get.h"
-#include "trace_out.h"
+#include "lib/http_get.h"
+#include "lib/trace_out.h"
 
 #include <errno.h>
 #include <fcntl.h>

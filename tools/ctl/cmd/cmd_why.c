@@ -2,9 +2,9 @@
 // Why a client gets what it gets: the headline, the steps of the decision, then every rule that
 // names the name or a parent.
 
-#include "show.h"
-#include "table_out.h"
-#include "term_text.h"
+#include "lib/show.h"
+#include "lib/table_out.h"
+#include "lib/term_text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,9 +3,9 @@
 // `weirctl xdp`: the steering programs of AF_XDP ports, asked of the kernel itself, so also when no
 // data plane runs. In the network namespace of the interfaces, as root.
 
-#include "ctl.h"
-#include "json_doc.h"
-#include "table_out.h"
+#include "lib/ctl.h"
+#include "lib/json_doc.h"
+#include "lib/table_out.h"
 
 #include <errno.h>
 #include <net/if.h>

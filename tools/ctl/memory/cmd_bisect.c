@@ -2,8 +2,8 @@
 // Which part of the control plane grows: one knob after the other is turned, under a load that is
 // held, and the heap's slope measured each time.
 
-#include "http_get.h"
-#include "table_out.h"
+#include "lib/http_get.h"
+#include "lib/table_out.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Heap profiles of the control plane: taken here, compared in cmd_heap_diff.c.
 
-#include "show.h"
-#include "table_out.h"
-#include "term_text.h"
+#include "lib/show.h"
+#include "lib/table_out.h"
+#include "lib/term_text.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two heap profiles compared: what grew, by call stack.
 
-#include "ctl.h"
 #include "heap_diff.h"
-#include "json_doc.h"
-#include "table_out.h"
-#include "term_text.h"
+#include "lib/ctl.h"
+#include "lib/json_doc.h"
+#include "lib/table_out.h"
+#include "lib/term_text.h"
 
 #include <errno.h>
 #include <fcntl.h>

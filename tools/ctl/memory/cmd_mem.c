@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where the memory of the control plane is, as it says itself.
 
+#include "lib/show.h"
+#include "lib/table_out.h"
+#include "lib/term_text.h"
 #include "mem_dataplane.h"
 #include "mem_doc.h"
-#include "show.h"
-#include "table_out.h"
-#include "term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

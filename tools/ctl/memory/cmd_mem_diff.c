@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two looks at the memory of both processes, and what grew between them.
 
+#include "lib/table_out.h"
 #include "mem_doc.h"
-#include "table_out.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,9 +3,9 @@
 //
 // The bill itself is mem_plan.h's, by which both processes refuse to start.
 
-#include "ctl.h"
-#include "json_doc.h"
-#include "table_out.h"
+#include "lib/ctl.h"
+#include "lib/json_doc.h"
+#include "lib/table_out.h"
 
 #include <stdio.h>
 #include <weir/mem_plan.h>

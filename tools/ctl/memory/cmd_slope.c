@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How fast memory grows, and its history.
 
-#include "show.h"
-#include "table_out.h"
+#include "lib/show.h"
+#include "lib/table_out.h"
 
 #include <inttypes.h>
 #include <stdio.h>

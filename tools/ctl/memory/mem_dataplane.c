@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mem_dataplane.h"
 
-#include "table_out.h"
-#include "term_text.h"
+#include "lib/table_out.h"
+#include "lib/term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
 // statistics, what it has reserved of DPDK, and what the kernel says of its mappings, for which one
 // must be root. Nothing of it is there while no data plane runs.
 
-#include "ctl.h"
-#include "json_doc.h"
+#include "lib/ctl.h"
+#include "lib/json_doc.h"
 
 void mem_dataplane_add(const struct ctl *c, struct json_node *root);
 void mem_dataplane_print(const struct json_node *root);

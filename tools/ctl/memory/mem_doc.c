@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mem_doc.h"
 
-#include "http_get.h"
+#include "lib/http_get.h"
 #include "mem_dataplane.h"
 
 #include <errno.h>

@@ -8,8 +8,8 @@
 // go with the next boot. Each says its `format`; of an older one what it lacks is left out, a later
 // one is refused.
 
-#include "ctl.h"
-#include "json_doc.h"
+#include "lib/ctl.h"
+#include "lib/json_doc.h"
 
 enum { MEM_NAME_MAX = 32, MEM_DOC_MAX = 1 << 20, MEM_DOC_FORMAT = 1 };
 

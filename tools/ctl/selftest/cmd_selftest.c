@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How many queries a second this machine answers, asked of a weir of its own by weir-loadgen.
 
+#include "lib/table_out.h"
+#include "lib/view.h"
 #include "selftest_rig.h"
-#include "table_out.h"
-#include "view.h"
 
 #include <errno.h>
 #include <sched.h>

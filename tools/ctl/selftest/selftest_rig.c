@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "selftest_rig.h"
 
+#include "lib/view.h"
 #include "selftest_upstream.h"
-#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>

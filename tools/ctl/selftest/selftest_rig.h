@@ -8,7 +8,7 @@
 // All processes end with us, however that comes; the directories are removed by selftest_rig_stop.
 // Each wait has a deadline and ends when a process dies or selftest_rig_interrupted().
 
-#include "ctl.h"
+#include "lib/ctl.h"
 #include "selftest_plan.h"
 
 #include <limits.h>
