@@ -6,7 +6,7 @@
 
 #include "bench_row.h"
 #include "corpus_l0.h"
-#include "path_load.h"
+#include "tests/bench/path/path_load.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 // What the rings and the asking core can do is measured with a worker that reflects.
 
 #include "bench_row.h"
-#include "path_rig.h"
+#include "tests/bench/path/path_rig.h"
 #include "tests/dp/wire.h"
 #include "tools/loadgen/corpus.h"
 #include "tools/loadgen/packet.h"

@@ -4,7 +4,7 @@
 // thread, the best of several rounds), and how many a second a client gets from a UDP socket on
 // loopback with 64 queries on their way. One JSON object on stdout.
 #include "controlplane/frontend/front_udp.h"
-#include "tests/unit/front_rig.h"
+#include "tests/unit/cp/frontend/front_rig.h"
 
 #include <arpa/inet.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
 
 #include "controlplane/base/file_write.h"
 #include "controlplane/rules/rules_job.h"
-#include "tests/unit/listgen.h"
+#include "tests/unit/cp/lists/listgen.h"
 
 #include <stdlib.h>
 #include <time.h>

@@ -5,7 +5,7 @@
 // 32 at a time in the worker's steps, one at a time, and 32 at a time for names that are not
 // there. Medians of many batches, so that what else runs on the machine counts little.
 
-#include "tests/unit/l0_fixture.h"
+#include "tests/unit/core/l0/l0_fixture.h"
 
 #include <errno.h>
 #include <stdio.h>

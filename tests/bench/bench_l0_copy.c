@@ -4,7 +4,7 @@
 // 256 MiB copied into one of twice, then of half their size, in CPU time, the fastest and the
 // slowest of three. The resolver gives it 600 ms (resolver.c).
 
-#include "tests/unit/l0_fixture.h"
+#include "tests/unit/core/l0/l0_fixture.h"
 
 #include <stdio.h>
 #include <time.h>

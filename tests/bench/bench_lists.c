@@ -10,7 +10,7 @@
 // meets all of them; of each its best round counts. Prints cycles and ratios.
 
 #include "controlplane/lists/rule_build.h"
-#include "tests/unit/listgen.h"
+#include "tests/unit/cp/lists/listgen.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -4,7 +4,7 @@
 // a box. Its least and its median time of many. Fails when samples are left out.
 
 #include "bench_row.h"
-#include "tests/unit/metrics_full.h"
+#include "tests/unit/cp/api/metrics/metrics_full.h"
 
 #include <weir/clock.h>
 

@@ -9,8 +9,8 @@
 // packet is not accounted for, or when the path allocated, locked or called the kernel; never
 // because it is slow.
 
-#include "path_count.h"
-#include "path_report.h"
+#include "tests/bench/path/path_count.h"
+#include "tests/bench/path/path_report.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 // query, cycles per decision in batches of 32 (best of several rounds), with one group and with 32.
 
 #include "controlplane/lists/rule_build.h"
-#include "tests/unit/listgen.h"
+#include "tests/unit/cp/lists/listgen.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

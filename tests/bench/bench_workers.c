@@ -11,7 +11,7 @@
 
 #include "bench_row.h"
 #include "dataplane/state/worker.h"
-#include "path_load.h"
+#include "tests/bench/path/path_load.h"
 #include "tests/dp/wire.h"
 
 #include <rte_bus_vdev.h>

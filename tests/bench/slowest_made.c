@@ -2,7 +2,7 @@
 
 #include "slowest_made.h"
 
-#include "tests/unit/dns_one_hash.h"
+#include "tests/unit/core/dns/dns_one_hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 // same offsets and flags and nothing counted; and the line must take what is plain.
 
 #include "net_line_twin.h"
-#include "tests/unit/dns_rand.h"
+#include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/guard.h"
 
 enum { ROUNDS = 300000 };

@@ -4,7 +4,7 @@
 // its verdict, and nothing else does. What a worker shares with others, or keeps, is the same to
 // the last octet afterwards, nothing is sent, and nothing was allocated.
 #include "harness.h"
-#include "tests/unit/dns_rand.h"
+#include "tests/unit/core/dns/dns_rand.h"
 
 #include <malloc.h>
 #include <stdlib.h>

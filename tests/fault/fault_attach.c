@@ -7,7 +7,7 @@
 #include "controlplane/shm/lanes.h"
 #include "controlplane/shm/link.h"
 #include "fault_run.h"
-#include "tests/unit/fake_dataplane.h"
+#include "tests/unit/cp/shm/fake_dataplane.h"
 
 #include <event2/event.h>
 

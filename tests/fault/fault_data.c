@@ -10,8 +10,8 @@
 #include "dataplane/state/lane.h"
 #include "dataplane/state/link.h"
 #include "fault_run.h"
-#include "tests/unit/l0_fixture.h"
-#include "tests/unit/rule_fixture.h"
+#include "tests/unit/core/l0/l0_fixture.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <dirent.h>
 #include <stdio.h>

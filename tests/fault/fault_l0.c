@@ -7,7 +7,7 @@
 
 #include "controlplane/shm/publish.h"
 #include "fault_run.h"
-#include "tests/unit/l0_fixture.h"
+#include "tests/unit/core/l0/l0_fixture.h"
 
 #include <errno.h>
 #include <stdio.h>

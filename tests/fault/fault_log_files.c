@@ -6,7 +6,7 @@
 #include "controlplane/querylog/querylog_hand.h"
 #include "controlplane/querylog/store/query_absent.h"
 #include "fault_run.h"
-#include "tests/unit/query_rows.h"
+#include "tests/unit/cp/querylog/store/query_rows.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -6,7 +6,7 @@
 #include "controlplane/base/file_write.h"
 #include "controlplane/lists/rule_store.h"
 #include "fault_run.h"
-#include "tests/unit/rule_fixture.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
 
 #include "controlplane/querylog/sinks/sink_thread.h"
 #include "resolver_box.h"
-#include "tests/unit/query_rows.h"
+#include "tests/unit/cp/querylog/store/query_rows.h"
 
 #include <errno.h>
 #include <string.h>

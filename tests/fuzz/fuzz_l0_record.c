@@ -6,7 +6,7 @@
 
 #include "dataplane/core/l0/l0_read.h"
 #include "fuzz.h"
-#include "tests/unit/l0_fixture.h"
+#include "tests/unit/core/l0/l0_fixture.h"
 
 #include <weir/dns_reply.h>
 

@@ -8,7 +8,7 @@
 
 #include "fuzz.h"
 #include "rule_kinds.h"
-#include "tests/unit/rule_line_twin.h"
+#include "tests/unit/core/rule/rule_line_twin.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 // ASan sees any octet read beyond. A failure names input and round; the same arguments repeat it.
 
 #include "fuzz.h"
-#include "tests/unit/dns_rand.h"
+#include "tests/unit/core/dns/dns_rand.h"
 
 #include <dirent.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_box.h"
 
-#include "tests/unit/refresh_shipped.h"
+#include "tests/unit/cp/resolver/refresh_shipped.h"
 
 #include <event2/event.h>
 

@@ -8,7 +8,7 @@
 #include "controlplane/frontend/front.h"
 #include "controlplane/resolver/resolver.h"
 #include "fuzz.h"
-#include "tests/unit/fake_dataplane.h"
+#include "tests/unit/cp/shm/fake_dataplane.h"
 
 struct resolver_box {
 	struct shm_paths paths;

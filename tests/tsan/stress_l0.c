@@ -7,7 +7,7 @@
 // reused too early or one that comes back after its successor was seen ends the program.
 
 #include "stress.h"
-#include "tests/unit/l0_fixture.h"
+#include "tests/unit/core/l0/l0_fixture.h"
 
 #include <errno.h>
 #include <pthread.h>
