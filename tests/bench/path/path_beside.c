@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_beside.h"
 
-#include "corpus_l0.h"
+#include "tests/bench/corpus_l0.h"
 #include "tools/loadgen/corpus.h"
 
 #include <sched.h>

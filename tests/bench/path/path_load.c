@@ -2,7 +2,7 @@
 #include "path_load.h"
 
 #include "controlplane/lists/rule_build.h"
-#include "corpus_l0.h"
+#include "tests/bench/corpus_l0.h"
 #include "tests/dp/wire.h"
 #include "tools/loadgen/corpus.h"
 

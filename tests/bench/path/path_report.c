@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_report.h"
 
-#include "bench_row.h"
+#include "tests/bench/bench_row.h"
 
 #include <rte_cycles.h>
 

@@ -4,7 +4,7 @@
 #include "controlplane/files_need.h"
 #include "controlplane/frontend/front_tcp.h"
 #include "controlplane/upstream/upstream.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 static struct config_upstream server[4];
 

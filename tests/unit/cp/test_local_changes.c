@@ -3,7 +3,7 @@
 // What a reload of local data flushes.
 
 #include "controlplane/local_changes.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>

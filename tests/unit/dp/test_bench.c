@@ -3,7 +3,7 @@
 // What weir-dataplane --bench makes of its slices, and where it refuses to run.
 
 #include "dataplane/bench.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>

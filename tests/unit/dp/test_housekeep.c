@@ -2,10 +2,10 @@
 
 // Housekeeping over a real packet pool, with a control plane that this test plays. No ports.
 
-#include "clock_shift.h"
 #include "dataplane/housekeep.h"
 #include "dataplane/port/mbuf_pool.h"
-#include "unit.h"
+#include "tests/unit/clock_shift.h"
+#include "tests/unit/unit.h"
 
 #include <rte_eal.h>
 

@@ -2,7 +2,7 @@
 
 // The data plane's last errors in its statistics: as many as there are, and no entry more.
 #include "dataplane/recent_errors.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 #include <weir/log_recent.h>

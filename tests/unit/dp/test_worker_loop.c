@@ -3,9 +3,9 @@
 // The worker's loop on a plain thread, without ports: what it takes from the main lcore, when it is
 // online, that it sleeps and that it stops.
 
-#include "clock_shift.h"
 #include "dataplane/state/lane.h"
-#include "unit.h"
+#include "tests/unit/clock_shift.h"
+#include "tests/unit/unit.h"
 
 #include <poll.h>
 #include <pthread.h>

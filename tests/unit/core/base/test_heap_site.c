@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define WEIR_HEAP_SITES
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <weir/heap_site.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Rate limits, with workers and a clock of our own: what gets through in sum, beside floods too.
 
-#include "dns_rand.h"
-#include "unit.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/unit.h"
 
 #include <stdlib.h>
 #include <string.h>

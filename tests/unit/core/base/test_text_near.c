@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 #include <weir/attr.h>

@@ -4,7 +4,7 @@
 // Builds upstream replies record by record, and prints what came of them, for the DNS tests.
 
 #include "dns_rand.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <weir/dns_answer.h>

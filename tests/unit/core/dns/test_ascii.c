@@ -4,7 +4,7 @@
 // read and written, copied and in place.
 
 #include "dns_rand.h"
-#include "guard.h"
+#include "tests/unit/guard.h"
 
 #include <weir/ascii.h>
 

@@ -4,7 +4,7 @@
 // parts, and the values at which the carry goes round.
 
 #include "dns_rand.h"
-#include "guard.h"
+#include "tests/unit/guard.h"
 
 #include <weir/csum.h>
 

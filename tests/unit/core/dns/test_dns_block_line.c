@@ -8,7 +8,7 @@
 
 #include "dataplane/core/dns/dns_block_line.h"
 #include "dns_rand.h"
-#include "guard.h"
+#include "tests/unit/guard.h"
 
 enum { ROUNDS = 400000, ROOM_MOST = 400, QUESTION_LEAST = 5, QUESTION_MOST = 64 };
 

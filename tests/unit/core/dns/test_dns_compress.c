@@ -6,7 +6,7 @@
 
 #include "dns_one_hash.h"
 #include "dns_rand.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 
 #include "dataplane/core/dns/dns_cookie_many.h"
 #include "dns_rand.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 enum { ROUNDS = 3000, NOW_S = 0x80000010 }; // where signed times turn over
 

@@ -6,7 +6,7 @@
 
 #include "dataplane/core/dns/dns_query_line.h"
 #include "dns_rand.h"
-#include "guard.h"
+#include "tests/unit/guard.h"
 
 enum { ROUNDS = 200000 };
 

@@ -2,7 +2,7 @@
 // The order of addresses: what moves, what stays, and that the checksum does not.
 
 #include "dns_rand.h"
-#include "guard.h"
+#include "tests/unit/guard.h"
 
 #include <weir/bytes.h>
 #include <weir/csum.h>

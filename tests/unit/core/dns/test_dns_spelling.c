@@ -4,7 +4,7 @@
 // labels and pointers.
 
 #include "dns_rand.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <weir/ascii.h>

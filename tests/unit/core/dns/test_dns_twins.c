@@ -2,7 +2,7 @@
 // Records that are there twice (RFC 2181 5).
 
 #include "dataplane/core/dns/dns_twins.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 

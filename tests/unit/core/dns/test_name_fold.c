@@ -5,7 +5,7 @@
 
 #include "dataplane/core/dns/name_fold.h"
 #include "dns_rand.h"
-#include "guard.h"
+#include "tests/unit/guard.h"
 
 enum { LEN_MOST = 255, ROUNDS = 200 };
 

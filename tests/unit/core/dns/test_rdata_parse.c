@@ -4,7 +4,7 @@
 // on random texts, and what is refused.
 
 #include "dns_rand.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <ldns/ldns.h>
 

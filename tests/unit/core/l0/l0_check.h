@@ -4,7 +4,7 @@
 // What unit tests look at in a box (l0_fixture.h): its audit and what its writer counts.
 
 #include "l0_fixture.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 static inline void audit(const struct box *b)
 {

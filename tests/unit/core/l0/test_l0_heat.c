@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Hits in marks become a record's heat, which outlives its replacements and the workers.
 #include "l0_fixture.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <weir/shm_abi.h>

@@ -6,8 +6,8 @@
 // Records often end with the table, and rooms with the reply, and nothing beyond may be touched.
 
 #include "dataplane/core/l0/l0_hit.h"
-#include "dns_rand.h"
-#include "guard.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/guard.h"
 
 enum { UNITS = 12, ROUNDS = 60000, MESSAGE_MOST = 700 };
 

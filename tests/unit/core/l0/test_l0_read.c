@@ -5,8 +5,8 @@
 // every length against memcmp.
 
 #include "dataplane/core/l0/l0_read.h"
-#include "dns_rand.h"
-#include "guard.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/guard.h"
 
 static struct dns_rand rnd = {5};
 

@@ -4,7 +4,7 @@
 #include "dataplane/core/l0/l0_read.h"
 #include "dataplane/core/l0/l0_record.h"
 #include "l0_fixture.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 

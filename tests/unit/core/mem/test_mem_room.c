@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What can be had, from what a kernel may say: here files of the same form in a folder.
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <ftw.h>
 #include <stdio.h>

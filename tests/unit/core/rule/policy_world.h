@@ -5,8 +5,8 @@
 // model of it that is searched from end to end.
 
 #include "controlplane/policy/policy_build.h"
-#include "dns_rand.h"
-#include "unit.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/unit.h"
 
 #include <weir/keyhash.h>
 

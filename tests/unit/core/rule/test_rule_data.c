@@ -4,8 +4,8 @@
 // question, and nothing of it is trusted.
 
 #include "controlplane/lists/rule_patterns.h"
-#include "listgen.h"
-#include "rule_fixture.h"
+#include "tests/unit/cp/lists/listgen.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <weir/csum.h>
 #include <weir/rule_data.h>

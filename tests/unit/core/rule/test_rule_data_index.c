@@ -2,7 +2,7 @@
 
 // From a fingerprint to an answer, through an index that nobody checked: each number at its bound
 // and one behind it, in a reader made by hand.
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "listgen.h"
-#include "rule_fixture.h"
+#include "tests/unit/cp/lists/listgen.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <weir/rule_data.h>
 #include <weir/rule_probe.h>

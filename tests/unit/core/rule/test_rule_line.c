@@ -5,9 +5,9 @@
 // one, over images of plain lists with some that are not. Built for SSE4.1, as the data plane is;
 // the same in words: test_rule_model, fuzz_rule_image.
 
-#include "listgen.h"
-#include "rule_fixture.h"
 #include "rule_line_twin.h"
+#include "tests/unit/cp/lists/listgen.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #ifndef __SSE4_1__
 #error "tests nothing without"

@@ -4,7 +4,7 @@
 // A small ring between two guard pages, and messages whose octets follow from a number. For the
 // two ring tests.
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdbool.h>
 #include <sys/mman.h>

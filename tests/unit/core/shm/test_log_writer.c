@@ -2,7 +2,7 @@
 // The law of weights: what a writer's records stand for, and what it owes, are the queries that it
 // was told of, whatever the sample and however full the ring.
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 
 // Nodes of CPUs by a made-up machine, and what the kernel then says of this thread's memory.
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <linux/mempolicy.h>

@@ -3,7 +3,7 @@
 // Regions that are filled while they are made: from memory and from a file, whole or not at all.
 
 #include "dataplane/core/shm/shm_fill.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

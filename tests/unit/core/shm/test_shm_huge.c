@@ -4,7 +4,7 @@
 // affair: older ones refuse, which must change nothing.
 
 #include "dataplane/core/shm/shm_huge.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

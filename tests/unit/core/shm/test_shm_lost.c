@@ -3,7 +3,7 @@
 // A region cut off while it is mapped: its maker ends with its own status, the other side reads
 // zeros and goes on, any other SIGBUS kills as ever. Each in a child of its own.
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

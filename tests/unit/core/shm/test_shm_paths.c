@@ -2,7 +2,7 @@
 
 #include "dataplane/core/shm/shm_folder.h"
 #include "dataplane/core/shm/shm_instance.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

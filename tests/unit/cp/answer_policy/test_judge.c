@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dns_build.h"
-#include "dns_rand.h"
 #include "judge_fixture.h"
+#include "tests/unit/core/dns/dns_build.h"
+#include "tests/unit/core/dns/dns_rand.h"
 
 #include <weir/rule_mask.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/answer_policy/judge_finding.h"
 #include "controlplane/answer_policy/judge_rank.h"
-#include "dns_rand.h"
 #include "judge_fixture.h"
-#include "unit.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/unit.h"
 
 static struct rule_set set(uint64_t lists)
 {

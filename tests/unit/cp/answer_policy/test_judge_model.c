@@ -3,7 +3,7 @@
 // precedence as rule_class.h puts it for one group: random rules of every kind over few names, so
 // that most of them meet. The model looks at all rules, one by one.
 #include "controlplane/answer_policy/judge_rank.h"
-#include "rule_fixture.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <stdio.h>
 #include <weir/rule_mask.h>

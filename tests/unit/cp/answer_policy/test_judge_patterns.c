@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/answer_policy/judge_patterns.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <hs.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/answer_policy/judge_prefixes.h"
-#include "dns_rand.h"
-#include "unit.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 

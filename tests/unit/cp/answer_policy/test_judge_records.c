@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/answer_policy/judge_records.h"
-#include "dns_build.h"
-#include "dns_rand.h"
+#include "tests/unit/core/dns/dns_build.h"
+#include "tests/unit/core/dns/dns_rand.h"
 
 static struct dns_build build;
 static struct dns_answer answer;

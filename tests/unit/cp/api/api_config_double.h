@@ -5,7 +5,7 @@
 
 #include "controlplane/api/api.h"
 #include "controlplane/memory/knobs.h"
-#include "http_client.h"
+#include "tests/unit/cp/http/http_client.h"
 
 #include <errno.h>
 

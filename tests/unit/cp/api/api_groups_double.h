@@ -6,7 +6,7 @@
 
 #include "api_drops_double.h"
 #include "controlplane/api/api.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 

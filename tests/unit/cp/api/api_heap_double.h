@@ -5,7 +5,7 @@
 // one. heap.c takes it as there when somebody has its mallctl.
 
 #include "controlplane/memory/heap.h"
-#include "http_client.h"
+#include "tests/unit/cp/http/http_client.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 // For test_http_api: where metrics look for the data plane, which is not there, and what they say.
 
 #include "controlplane/shm/publish.h"
-#include "http_client.h"
+#include "tests/unit/cp/http/http_client.h"
 
 #include <weir/log.h>
 

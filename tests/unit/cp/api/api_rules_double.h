@@ -5,7 +5,7 @@
 // what they are told to.
 
 #include "controlplane/rules/rules.h"
-#include "rule_fixture.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <errno.h>
 

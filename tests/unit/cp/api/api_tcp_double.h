@@ -4,7 +4,7 @@
 // What the frontends tell the API, told at once: the API asks on the loop that the answer comes to.
 
 #include "controlplane/frontend/front_report.h"
-#include "http_client.h"
+#include "tests/unit/cp/http/http_client.h"
 
 #include <errno.h>
 

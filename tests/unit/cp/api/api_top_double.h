@@ -4,8 +4,8 @@
 // For the test of the control API: counts of one row of weight 7.
 
 #include "controlplane/querylog/sinks/top.h"
-#include "http_client.h"
-#include "unit.h"
+#include "tests/unit/cp/http/http_client.h"
+#include "tests/unit/unit.h"
 
 #include <weir/clock.h>
 

@@ -2,7 +2,7 @@
 // The data plane's tables in the registry: sums of all workers, and the fullest of them.
 
 #include "controlplane/api/api_internal.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 #include <weir/stats_read.h>

@@ -2,7 +2,7 @@
 // Who may connect to the metrics' own address: the kernel's filter and our look at the peer agree.
 
 #include "controlplane/api/api_listen.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

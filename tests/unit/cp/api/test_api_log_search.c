@@ -3,8 +3,8 @@
 // Searches of the query store over the control API's real socket, on files of query_rows.h.
 
 #include "controlplane/api/api.h"
-#include "http_client.h"
-#include "query_rows.h"
+#include "tests/unit/cp/http/http_client.h"
+#include "tests/unit/cp/querylog/store/query_rows.h"
 
 #include <pthread.h>
 #include <signal.h>

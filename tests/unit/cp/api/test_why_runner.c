@@ -3,7 +3,7 @@
 // while they run.
 
 #include "controlplane/api/why_runner.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <event2/event.h>
 

@@ -3,8 +3,8 @@
 // MAC addresses of clients, from a kernel with neighbours that this test gave it, in a network
 // namespace of its own.
 #include "controlplane/base/front_neighbour.h"
-#include "net_segment.h"
-#include "unit.h"
+#include "tests/unit/dp/config/net_segment.h"
+#include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>

@@ -5,7 +5,7 @@
 #include "controlplane/base/growth.h"
 #include "controlplane/l1/redis_reader.h"
 #include "controlplane/l1/redis_wire.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "controlplane/base/net_public.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 static void check(const char *const *text, size_t count, bool expected)
 {

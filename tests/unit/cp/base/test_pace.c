@@ -4,7 +4,7 @@
 
 #include "controlplane/base/pace.h"
 #include "controlplane/lists/rule_compile.h"
-#include "rules_rig.h"
+#include "tests/unit/cp/rules/rules_rig.h"
 
 enum { NAMES = 100000 }; // more than a step of work on any machine
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "controlplane/base/rdata_text.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 #include <weir/attr.h>

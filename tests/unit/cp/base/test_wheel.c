@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/base/wheel.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <event2/event.h>
 

@@ -5,7 +5,7 @@
 // thread, and what comes later kept in order.
 
 #include "controlplane/frontend/front.h"
-#include "resolver_rig.h"
+#include "tests/unit/cp/resolver/resolver_rig.h"
 
 enum { LATER_MAX = 20000 };
 

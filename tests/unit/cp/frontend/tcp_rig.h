@@ -5,7 +5,7 @@
 // answers the test decides: a message is a DNS header and an order of one octet.
 
 #include "controlplane/frontend/front_tcp.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 enum {
 	TCP_ECHO = 'e',  // replied to at once, with what was asked

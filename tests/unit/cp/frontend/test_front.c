@@ -2,8 +2,8 @@
 
 // The engine behind TCP/53 and the UDP sockets: one cache and one set of questions with the data
 // plane's clients, sessions that die, tables that are full, and messages of any octets.
-#include "dns_rand.h"
 #include "front_rig.h"
+#include "tests/unit/core/dns/dns_rand.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 // the neighbours.
 #include "controlplane/policy/policy_build.h"
 #include "front_rig.h"
-#include "judge_fixture.h"
-#include "net_segment.h"
+#include "tests/unit/cp/answer_policy/judge_fixture.h"
+#include "tests/unit/dp/config/net_segment.h"
 
 #include <weir/clock.h>
 

@@ -2,7 +2,7 @@
 // Who counts as one client over TCP.
 
 #include "controlplane/frontend/front_tcp_clients.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 // The keepalive option: found in queries of any content, written into replies.
 
 #include "controlplane/frontend/front_tcp_keepalive.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What TCP/53 does with too many, too slow and too greedy clients.
 
-#include "few_files.h"
 #include "tcp_rig.h"
+#include "tests/unit/few_files.h"
 
 #include <dirent.h>
 #include <errno.h>

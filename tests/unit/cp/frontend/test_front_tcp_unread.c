@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What TCP/53 does with clients that ask and do not read.
 
-#include "clock_shift.h"
 #include "tcp_rig.h"
+#include "tests/unit/clock_shift.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

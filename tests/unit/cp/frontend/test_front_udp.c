@@ -4,7 +4,7 @@
 // bounds, and addresses that somebody else holds.
 #include "controlplane/frontend/front_udp.h"
 #include "front_rig.h"
-#include "net_segment.h"
+#include "tests/unit/dp/config/net_segment.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 
 // A client of an HTTP server on a unix socket, as plain as tests of hostile input need it.
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <poll.h>
 #include <stdio.h>

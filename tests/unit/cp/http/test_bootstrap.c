@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "controlplane/http/bootstrap.h"
-#include "fake_upstream.h"
-#include "unit.h"
+#include "tests/unit/cp/upstream/fake_upstream.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <string.h>

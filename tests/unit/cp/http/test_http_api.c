@@ -2,15 +2,15 @@
 // The control API over its real socket, loop and HTTP server. The calls into the resolver, the
 // rules and the publisher end here, in functions of the same names: what is tested is the API.
 
-#include "api_config_double.h"
-#include "api_groups_double.h"
-#include "api_heap_double.h"
-#include "api_metrics_double.h"
-#include "api_rules_double.h"
-#include "api_tcp_double.h"
-#include "api_top_double.h"
 #include "http_client.h"
-#include "umask_watch.h"
+#include "tests/unit/cp/api/api_config_double.h"
+#include "tests/unit/cp/api/api_groups_double.h"
+#include "tests/unit/cp/api/api_heap_double.h"
+#include "tests/unit/cp/api/api_metrics_double.h"
+#include "tests/unit/cp/api/api_rules_double.h"
+#include "tests/unit/cp/api/api_tcp_double.h"
+#include "tests/unit/cp/api/api_top_double.h"
+#include "tests/unit/umask_watch.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -2,7 +2,7 @@
 
 #include "controlplane/http/http_post.h"
 #include "fake_post.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <pthread.h>

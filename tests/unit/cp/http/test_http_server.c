@@ -3,8 +3,8 @@
 
 #include "controlplane/base/loop.h"
 #include "controlplane/http/http_server.h"
-#include "few_files.h"
 #include "http_client.h"
+#include "tests/unit/few_files.h"
 
 #include <event2/event.h>
 

@@ -4,7 +4,7 @@
 
 #include "controlplane/api/api.h"
 #include "http_client.h"
-#include "querylog_rig.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
 #include "controlplane/http/http_post.h"
 #include "fake_https.h"
 #include "fake_post.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 
 // redis: for a server of the test's own on 127.0.0.1. Port 0: off.
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <weir/config.h>
 

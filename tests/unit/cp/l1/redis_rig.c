@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "redis_rig.h"
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <event2/event.h>
 

@@ -3,7 +3,7 @@
 // Flushes: their messages, hostile ones, how many pass, and what is remembered of them.
 
 #include "controlplane/l1/flush_log.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>

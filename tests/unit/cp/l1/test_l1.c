@@ -3,7 +3,7 @@
 // L1 against a real redis-server: what it writes, what it believes, what it deletes.
 
 #include "l1_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

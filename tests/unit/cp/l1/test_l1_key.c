@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "controlplane/l1/l1_key.h"
-#include "dns_rand.h"
-#include "unit.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/unit.h"
 
 #include <fnmatch.h>
 #include <stdio.h>

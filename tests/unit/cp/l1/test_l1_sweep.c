@@ -4,7 +4,7 @@
 
 #include "controlplane/l1/l1_sweep.h"
 #include "l1_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

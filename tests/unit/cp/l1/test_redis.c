@@ -3,7 +3,7 @@
 // The client against a real redis-server.
 
 #include "redis_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <signal.h>
 #include <stdio.h>

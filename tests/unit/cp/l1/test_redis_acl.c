@@ -6,7 +6,7 @@
 #include "controlplane/l1/l1_flush.h"
 #include "controlplane/l1/l1_sweep.h"
 #include "l1_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "controlplane/l1/redis_wire.h"
 #include "redis_rig.h"
 #include "redis_trio.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

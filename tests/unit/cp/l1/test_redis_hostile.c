@@ -7,7 +7,7 @@
 #include "controlplane/l1/redis_reader.h"
 #include "controlplane/l1/redis_wire.h"
 #include "redis_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <event2/event.h>
 

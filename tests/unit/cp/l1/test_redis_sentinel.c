@@ -3,7 +3,7 @@
 // The client behind a real sentinel that watches a real master and its replica.
 
 #include "redis_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "controlplane/l1/ttl_rules.h"
-#include "dns_build.h"
-#include "dns_rand.h"
-#include "l0_fixture.h"
+#include "tests/unit/core/dns/dns_build.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/core/l0/l0_fixture.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 
 #include "list_rig.h"
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
 // Small images for tests of the rules, from lists written as text.
 
 #include "controlplane/lists/rule_build.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "list_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #define GOOD       LIST_REJECT_COUNT
 #define NO(reason) LIST_REJECT_##reason

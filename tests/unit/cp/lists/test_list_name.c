@@ -3,7 +3,7 @@
 // Names as lists write them, each check at its bound.
 #include "controlplane/lists/list_name.h"
 #include "rule_fixture.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 #include <weir/rule_image.h>

@@ -4,7 +4,7 @@
 #include "controlplane/lists/list_name.h"
 #include "controlplane/lists/list_suffix.h"
 #include "list_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

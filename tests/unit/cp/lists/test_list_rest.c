@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "controlplane/lists/list_rest.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 static struct list_rest rest;
 static struct rule_list_info image[RULE_LISTS_MAX], lists[RULE_LISTS_MAX];

@@ -3,7 +3,7 @@
 // Lists as people publish them, headers and oddities included; all names are ours.
 
 #include "list_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 // Names of lists read sixteen octets at a time, beside the twin that reads one (list_scan.h).
 
 #include "controlplane/lists/list_name.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdlib.h>
 

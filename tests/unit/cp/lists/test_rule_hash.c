@@ -4,9 +4,9 @@
 // use the same lines, so a table that both agree on would not show it. And a name's suffix has the
 // fingerprint of the same name by itself, whatever lies behind the name.
 
-#include "dns_rand.h"
-#include "guard.h"
 #include "rule_fixture.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/guard.h"
 
 #include <weir/rule_probe.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <weir/rule_mask.h>
 

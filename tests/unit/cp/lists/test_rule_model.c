@@ -5,7 +5,7 @@
 
 #include "listgen.h"
 #include "rule_fixture.h"
-#include "rule_line_twin.h"
+#include "tests/unit/core/rule/rule_line_twin.h"
 
 enum { RULES_MAX = 400, SOURCES = 5, KINDS = 6 };
 

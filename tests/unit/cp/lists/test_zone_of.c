@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/lists/zone_of.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 

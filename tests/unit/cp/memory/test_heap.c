@@ -3,7 +3,7 @@
 // a sanitizer build there is none: profiles are refused, numbers are libc's or nothing.
 
 #include "controlplane/memory/heap.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

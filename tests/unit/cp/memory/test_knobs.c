@@ -2,7 +2,7 @@
 // Knobs: what they take, and what they lay over a configuration.
 
 #include "controlplane/memory/knobs.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>

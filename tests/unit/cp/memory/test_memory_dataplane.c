@@ -3,7 +3,7 @@
 
 #include "controlplane/memory/memory_dataplane.h"
 #include "controlplane/memory/memory_meter.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 // The history of memory on disk: what a restart finds, and what damage costs.
 
 #include "controlplane/memory/memory_file.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

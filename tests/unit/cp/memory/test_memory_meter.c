@@ -2,7 +2,7 @@
 // The slope meter: growth, what is not judged yet, the alarm, series that come and go.
 
 #include "controlplane/memory/memory_meter.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>

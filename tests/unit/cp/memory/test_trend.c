@@ -2,7 +2,7 @@
 // Lines through samples: the slope, and an interval that holds it as often as it says.
 
 #include "controlplane/memory/trend.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdint.h>
 

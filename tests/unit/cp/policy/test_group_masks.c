@@ -3,9 +3,9 @@
 // Masks of groups: every minute of two weeks around both changes of the clock, against conditions
 // written down by hand.
 
-#include "config_text.h"
 #include "controlplane/policy/group_masks.h"
 #include "controlplane/policy/group_sources.h"
+#include "tests/unit/dp/config/config_text.h"
 
 static const char document[] =
 	"dataplane:\n  ports: [{device: net_null0}]\n  service_addresses: [198.18.0.53]\n"

@@ -4,7 +4,7 @@
 
 #include "controlplane/policy/group_masks.h"
 #include "controlplane/policy/group_pause.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 // Files of the form of /etc/hosts: what is read from them, and which files are refused.
 #include "controlplane/policy/hosts_file.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "controlplane/policy/hosts_file.h"
 #include "controlplane/policy/local_data.h"
 #include "controlplane/policy/special_names.h"
-#include "rule_fixture.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 // What `weirctl why` is told of local data.
 
 #include "controlplane/policy/local_why.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

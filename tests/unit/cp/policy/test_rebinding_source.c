@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/policy/rebinding_source.h"
-#include "dns_build.h"
-#include "judge_fixture.h"
+#include "tests/unit/core/dns/dns_build.h"
+#include "tests/unit/cp/answer_policy/judge_fixture.h"
 
 static struct judge_fixture f;
 

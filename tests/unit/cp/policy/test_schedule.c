@@ -3,7 +3,7 @@
 // Windows of local time, minute by minute, in zones that change their clocks and some that do not.
 
 #include "controlplane/policy/schedule.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "controlplane/policy/group_sources.h"
 #include "controlplane/policy/safe_search.h"
 #include "controlplane/policy/services_table.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "row_watch.h"
 
 #include "controlplane/querylog/querylog_names.h"
-#include "resolver_rig.h"
+#include "tests/unit/cp/resolver/resolver_rig.h"
 
 #include <pthread.h>
 #include <stdio.h>

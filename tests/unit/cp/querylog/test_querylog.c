@@ -6,7 +6,7 @@
 #include "controlplane/querylog/querylog_names.h"
 #include "controlplane/querylog/querylog_row.h"
 #include "controlplane/querylog/querylog_source.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
 #include <stdatomic.h>

@@ -4,7 +4,7 @@
 #include "controlplane/querylog/querylog_hide.h"
 #include "controlplane/querylog/querylog_queue.h"
 #include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -4,7 +4,7 @@
 
 #include "controlplane/querylog/querylog_internal.h"
 #include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <unistd.h>
 #include <weir/clock.h>

@@ -5,7 +5,7 @@
 
 #include "controlplane/querylog/querylog_internal.h"
 #include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -3,9 +3,9 @@
 // Clients that the query log names by their MAC addresses, from a kernel with neighbours that this
 // test gave it, in a network namespace of its own.
 #include "controlplane/querylog/querylog_row.h"
-#include "net_segment.h"
 #include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/dp/config/net_segment.h"
+#include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 // Names of groups, by the policy image that let the client in, and titles of lists.
 
 #include "controlplane/querylog/querylog_names.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <weir/log_msg.h>
 

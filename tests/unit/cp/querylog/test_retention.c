@@ -2,7 +2,7 @@
 //
 // Which time deletes old data, with clocks that are right, wrong, stepped and put right again.
 #include "controlplane/querylog/retention.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 enum { HOUR = 3600, DAY = 86400, HOURS_MAX = 1000 };
 #define NOW INT64_C(1795219200)

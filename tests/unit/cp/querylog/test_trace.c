@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What bounds traces, and which of them are whose. The clock stands still while the test works.
 
-#include "clock_still.h"
 #include "controlplane/querylog/trace.h"
-#include "unit.h"
+#include "tests/unit/clock_still.h"
+#include "tests/unit/unit.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/base/table_registry.h"
 #include "controlplane/querylog/upstream_book.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <weir/log_msg.h>

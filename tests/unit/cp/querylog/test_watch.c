@@ -2,7 +2,7 @@
 
 #include "controlplane/querylog/watch.h"
 #include "controlplane/querylog/watch_join.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 #include "resolver_rig.h"
 
 #include "controlplane/upstream/views.h"
-#include "redis_local.h"
 #include "refresh_shipped.h"
+#include "tests/unit/cp/l1/redis_local.h"
 
 #include <errno.h>
 #include <inttypes.h>

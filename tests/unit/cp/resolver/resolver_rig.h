@@ -6,9 +6,9 @@
 
 #include "controlplane/frontend/front.h"
 #include "controlplane/resolver/resolver.h"
-#include "fake_dataplane.h"
-#include "fake_upstream.h"
-#include "unit.h"
+#include "tests/unit/cp/shm/fake_dataplane.h"
+#include "tests/unit/cp/upstream/fake_upstream.h"
+#include "tests/unit/unit.h"
 
 struct resolver_rig {
 	char run[64];

@@ -2,7 +2,7 @@
 // Failures are remembered for a while, and never for long.
 
 #include "controlplane/resolver/failures.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 enum { HASH = 0x1234, FIRST_MS = 1000, FIVE_MINUTES_MS = 300000 };
 

@@ -2,9 +2,9 @@
 // Refresh-ahead over a real L0 under a fake clock: what a sweep plans, in which order it is asked,
 // and its bounds.
 #include "controlplane/resolver/refresh.h"
-#include "l0_fixture.h"
 #include "refresh_shipped.h"
-#include "unit.h"
+#include "tests/unit/core/l0/l0_fixture.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <weir/shm_abi.h>

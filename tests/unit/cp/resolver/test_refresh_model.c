@@ -4,9 +4,9 @@
 // expired or missing after its first fill. The same without refresh-ahead tells what that costs.
 #include "controlplane/resolver/refresh.h"
 #include "dataplane/state/mark.h"
-#include "l0_fixture.h"
 #include "refresh_shipped.h"
-#include "unit.h"
+#include "tests/unit/core/l0/l0_fixture.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
 #include "controlplane/resolver/refresh_policy.h"
 #include "controlplane/resolver/refresh_stats.h"
 #include "refresh_shipped.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdlib.h>
 #include <weir/l0_writer.h>

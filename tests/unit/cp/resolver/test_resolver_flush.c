@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Flushes through the resolver, on a real redis-server: both tiers, what comes late, other boxes,
 // and what Redis may say without being believed.
-#include "redis_server.h"
 #include "resolver_rig.h"
+#include "tests/unit/cp/l1/redis_server.h"
 
 #include <signal.h>
 #include <stdio.h>

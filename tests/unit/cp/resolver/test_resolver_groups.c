@@ -3,9 +3,9 @@
 // Groups with servers of their own and without cache: who is asked, and who sees whose answers, on
 // one box and on several with one Redis. fake[0] is everyone's server, fake[1] that of groups.
 
-#include "redis_local.h"
-#include "redis_server.h"
 #include "resolver_rig.h"
+#include "tests/unit/cp/l1/redis_local.h"
+#include "tests/unit/cp/l1/redis_server.h"
 
 #include <stdio.h>
 #include <stdlib.h>

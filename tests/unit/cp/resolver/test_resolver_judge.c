@@ -5,10 +5,10 @@
 // none.
 #include "controlplane/policy/policy_build.h"
 #include "controlplane/resolver/resolver_internal.h"
-#include "dns_rand.h"
-#include "judge_fixture.h"
 #include "resolver_rig.h"
-#include "row_watch.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/cp/answer_policy/judge_fixture.h"
+#include "tests/unit/cp/querylog/row_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,11 +2,11 @@
 
 // The resolver with a real Redis behind it: what it takes from there, what it refuses, and how it
 // renews what other boxes may be renewing.
-#include "clock_shift.h"
-#include "redis_local.h"
-#include "redis_server.h"
 #include "resolver_rig.h"
-#include "row_watch.h"
+#include "tests/unit/clock_shift.h"
+#include "tests/unit/cp/l1/redis_local.h"
+#include "tests/unit/cp/l1/redis_server.h"
+#include "tests/unit/cp/querylog/row_watch.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What surrounds the miss path: the link, restarts, calls from other threads.
 #include "controlplane/upstream/views.h"
-#include "few_files.h"
 #include "resolver_rig.h"
+#include "tests/unit/few_files.h"
 
 #include <errno.h>
 #include <poll.h>

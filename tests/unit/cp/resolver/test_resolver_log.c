@@ -6,7 +6,7 @@
 #include "controlplane/querylog/querylog_row.h"
 #include "controlplane/resolver/resolver_internal.h"
 #include "controlplane/resolver/resolver_log.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

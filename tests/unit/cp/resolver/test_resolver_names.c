@@ -4,9 +4,9 @@
 // where. fake[0] is everyone's server, fake[1] that of zones.
 
 #include "controlplane/base/rdata_text.h"
-#include "redis_local.h"
-#include "redis_server.h"
 #include "resolver_rig.h"
+#include "tests/unit/cp/l1/redis_local.h"
+#include "tests/unit/cp/l1/redis_server.h"
 
 #include <stdio.h>
 #include <stdlib.h>

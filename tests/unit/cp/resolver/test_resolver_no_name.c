@@ -5,8 +5,8 @@
 // all lists, group 1 none.
 #include "controlplane/policy/policy_build.h"
 #include "controlplane/resolver/resolver_internal.h"
-#include "judge_fixture.h"
 #include "resolver_rig.h"
+#include "tests/unit/cp/answer_policy/judge_fixture.h"
 
 #include <stdlib.h>
 

@@ -4,8 +4,8 @@
 // when the client was let in. Under the first image group 1 has the list "ads", under the second
 // one group 2 has it, and its clients are answered otherwise.
 #include "controlplane/policy/policy_build.h"
-#include "judge_fixture.h"
 #include "resolver_rig.h"
+#include "tests/unit/cp/answer_policy/judge_fixture.h"
 
 #include <stdlib.h>
 #include <unistd.h>

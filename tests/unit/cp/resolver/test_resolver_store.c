@@ -4,7 +4,7 @@
 // replaces it, one that may not be kept ends it, and one for which there is no room leaves it.
 #include "controlplane/resolver/resolver_internal.h"
 #include "resolver_rig.h"
-#include "rule_fixture.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 
 // A machine that was suspended, or paused by its host: what it has cached has aged, and nobody
 // hangs because of it.
-#include "clock_shift.h"
 #include "resolver_rig.h"
+#include "tests/unit/clock_shift.h"
 
 #include <unistd.h>
 #include <weir/clock.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The steps of a miss that somebody watches, as the resolver tells them, each in its place.
 
-#include "clock_still.h"
 #include "resolver_rig.h"
+#include "tests/unit/clock_still.h"
 
 #include <stdio.h>
 #include <string.h>

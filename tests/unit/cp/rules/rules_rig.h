@@ -5,7 +5,7 @@
 // its own, two list files.
 
 #include "controlplane/rules/rules.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <ftw.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "controlplane/rules/list_fetch.h"
-#include "fake_http.h"
-#include "fake_upstream.h"
-#include "unit.h"
+#include "tests/unit/cp/http/fake_http.h"
+#include "tests/unit/cp/upstream/fake_upstream.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

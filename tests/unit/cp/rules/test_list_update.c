@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "controlplane/rules/list_update.h"
-#include "fake_http.h"
-#include "unit.h"
+#include "tests/unit/cp/http/fake_http.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 //
 // Lists that are fetched: schedule, failures, restarts, and when clients may be answered.
 
-#include "fake_http.h"
 #include "rules_rig.h"
+#include "tests/unit/cp/http/fake_http.h"
 
 #include <dirent.h>
 #include <weir/clock.h>

@@ -2,7 +2,7 @@
 // When a generation is published again: the waits double, up to the most.
 
 #include "controlplane/shm/again.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 enum { LOOK_MS = 500 };
 

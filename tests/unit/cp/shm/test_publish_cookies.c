@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The secrets of cookies as workers and the front get them, day by day.
 #include "controlplane/shm/publish.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "controlplane/base/rng.h"
 #include "controlplane/upstream/local_ports.h"
 #include "controlplane/upstream/upstream_socket.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <math.h>
 #include <netinet/in.h>

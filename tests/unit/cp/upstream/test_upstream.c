@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "clock_still.h"
 #include "controlplane/upstream/upstream_internal.h"
-#include "unit.h"
+#include "tests/unit/clock_still.h"
+#include "tests/unit/unit.h"
 #include "upstream_rig.h"
 
 #include <event2/event.h>

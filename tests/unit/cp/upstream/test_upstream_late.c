@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Slow servers: what an ask holds open, repeats and still believes.
 #include "controlplane/upstream/upstream_internal.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 #include "upstream_rig.h"
 
 #include <event2/event.h>

@@ -2,7 +2,7 @@
 // How many queries a server takes on a TCP connection: learnt, tried again, forgotten.
 
 #include "controlplane/upstream/upstream_limit.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 static struct upstream_limit known_for(unsigned queries, uint64_t now_ms)
 {

@@ -2,7 +2,7 @@
 // TCP to upstream servers: connections shared, kept, given up; what a server may do to them.
 
 #include "stream_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 // begun on it any more, for it is freed when the last one has been told.
 
 #include "controlplane/upstream/upstream_stream_internal.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <event2/event.h>
 

@@ -2,7 +2,7 @@
 // How long TCP connections to upstreams live.
 
 #include "stream_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>

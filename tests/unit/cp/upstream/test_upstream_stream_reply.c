@@ -3,7 +3,7 @@
 // what.
 
 #include "stream_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 // It was we who ended it: no sign that the server takes no more than those queries.
 static void test_nonsense_is_no_limit(void **)

@@ -4,7 +4,7 @@
 
 #include "controlplane/upstream/upstream_internal.h"
 #include "controlplane/upstream/views.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

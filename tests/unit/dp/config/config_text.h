@@ -3,7 +3,7 @@
 
 // Configurations that stand in the test: each is loaded from a file that is gone afterwards.
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

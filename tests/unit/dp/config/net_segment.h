@@ -5,7 +5,7 @@
 // and neighbours that the test gave it. Where namespaces are not allowed there is none, and tests
 // that need it are skipped. One a program.
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <sched.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 // never as a mistake in the file, and never taken for another one; nothing is kept.
 
 #include "config_text.h"
-#include "memory_fails.h"
+#include "tests/unit/cp/memory/memory_fails.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -5,7 +5,7 @@
 
 #include "dataplane/port/doze.h"
 #include "dataplane/port/power.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 #include <sys/eventfd.h>

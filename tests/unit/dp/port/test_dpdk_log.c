@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // DPDK's messages go where ours go; those that say nothing are left out.
 #include "dataplane/port/dpdk_log.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <rte_log.h>
 

@@ -4,7 +4,7 @@
 
 #include "dataplane/port/exception_addr.h"
 #include "dataplane/port/exception_left.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "dataplane/port/mbuf_law.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 

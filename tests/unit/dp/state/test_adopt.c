@@ -4,7 +4,7 @@
 // take them.
 
 #include "dataplane/state/adopt.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 // Lanes and statistics as the control plane and weirctl find them.
 
 #include "dataplane/state/lane.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <fcntl.h>
 #include <poll.h>

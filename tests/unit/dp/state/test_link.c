@@ -3,7 +3,7 @@
 // The client of link.sock against a server that this test plays.
 
 #include "dataplane/state/link.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/state/recent.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdalign.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 
 #include "controlplane/policy/policy_build.h"
 #include "dataplane/state/tables.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

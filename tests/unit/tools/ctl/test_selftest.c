@@ -2,9 +2,9 @@
 
 // What weirctl's selftest makes of a configuration, and its own upstream.
 
+#include "tests/unit/unit.h"
 #include "tools/ctl/selftest/selftest_plan.h"
 #include "tools/ctl/selftest/selftest_upstream.h"
-#include "unit.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,8 +2,8 @@
 
 // The generator's histogram of latencies.
 
+#include "tests/unit/unit.h"
 #include "tools/loadgen/latency.h"
-#include "unit.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
 
 #include "controlplane/answer_policy/why/why_reply.h"
 #include "controlplane/answer_policy/why/why_steps.h"
-#include "rule_fixture.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 #include "why_situations.h"
 
 static struct why_hit hit_of(const struct rule *r)

@@ -5,7 +5,7 @@
 #include "controlplane/answer_policy/why/why_client.h"
 #include "controlplane/answer_policy/why/why_way.h"
 #include "controlplane/api/why_cached.h"
-#include "rule_fixture.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 
 #include "controlplane/answer_policy/why/why_find.h"
 #include "controlplane/answer_policy/why/why_read.h"
-#include "rule_fixture.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -3,8 +3,8 @@
 // at the same name, for random rules of all kinds, names, types and groups.
 
 #include "controlplane/answer_policy/why/why_read.h"
-#include "dns_rand.h"
-#include "rule_fixture.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

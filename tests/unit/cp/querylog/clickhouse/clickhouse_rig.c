@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse_rig.h"
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <malloc.h>
 #include <stdio.h>

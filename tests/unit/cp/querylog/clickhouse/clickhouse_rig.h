@@ -6,7 +6,7 @@
 
 #include "controlplane/querylog/clickhouse/clickhouse.h"
 #include "fake_clickhouse.h"
-#include "querylog_rig.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
 
 enum { PATIENCE_MS = 30000 };
 

@@ -3,7 +3,7 @@
 
 #include "controlplane/querylog/clickhouse/clickhouse_columns.h"
 #include "controlplane/querylog/clickhouse/clickhouse_number.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <inttypes.h>
 #include <stdio.h>

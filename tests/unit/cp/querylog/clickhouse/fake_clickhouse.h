@@ -5,7 +5,7 @@
 // demand. It unpacks and reads what is inserted and keeps how many rows of which chunk it has, so
 // that a row lost or taken twice shows.
 
-#include "fake_post.h"
+#include "tests/unit/cp/http/fake_post.h"
 
 enum { FAKE_CHUNKS_MAX = 4096 };
 

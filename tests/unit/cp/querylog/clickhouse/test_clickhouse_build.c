@@ -4,7 +4,7 @@
 #include "controlplane/base/growth.h"
 #include "controlplane/querylog/clickhouse/clickhouse_build.h"
 #include "controlplane/querylog/clickhouse/clickhouse_pack.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 #include "controlplane/querylog/clickhouse/clickhouse_build.h"
 #include "controlplane/querylog/clickhouse/clickhouse_cut.h"
 #include "controlplane/querylog/clickhouse/clickhouse_number.h"
-#include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>

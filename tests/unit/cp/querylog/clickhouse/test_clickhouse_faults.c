@@ -3,7 +3,7 @@
 // The sink and a server that fails in every way: each row is there once, or counted.
 
 #include "clickhouse_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>

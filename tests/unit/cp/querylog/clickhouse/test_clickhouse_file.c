@@ -2,7 +2,7 @@
 // Heads of spool files, and the columns that they name.
 
 #include "controlplane/querylog/clickhouse/clickhouse_file.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 // A spool disk that hangs: the log thread and the service loop still get their counts.
 
 #include "clickhouse_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdatomic.h>
 #include <sys/syscall.h>

@@ -3,7 +3,7 @@
 // Chunks of which the server has some rows, or says so: sent again where that doubles nothing.
 
 #include "clickhouse_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 

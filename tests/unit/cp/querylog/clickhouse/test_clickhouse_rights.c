@@ -4,7 +4,7 @@
 // statement without its right, no right without a statement.
 
 #include "clickhouse_rig.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

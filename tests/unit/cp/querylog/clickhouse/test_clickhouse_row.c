@@ -4,8 +4,8 @@
 
 #include "controlplane/querylog/clickhouse/clickhouse_pack.h"
 #include "controlplane/querylog/clickhouse/clickhouse_row.h"
-#include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>

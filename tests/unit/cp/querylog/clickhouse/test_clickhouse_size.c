@@ -5,7 +5,7 @@
 
 #include "clickhouse_rig.h"
 #include "controlplane/querylog/clickhouse/clickhouse_number.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

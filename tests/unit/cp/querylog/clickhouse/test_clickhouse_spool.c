@@ -4,7 +4,7 @@
 
 #include "controlplane/querylog/clickhouse/clickhouse_number.h"
 #include "controlplane/querylog/clickhouse/clickhouse_spool.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

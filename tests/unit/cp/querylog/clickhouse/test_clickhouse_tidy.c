@@ -4,7 +4,7 @@
 
 #include "clickhouse_rig.h"
 #include "controlplane/querylog/clickhouse/clickhouse_schema.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/querylog/sinks/dnstap.h"
 #include "controlplane/querylog/sinks/dnstap_frame.h"
-#include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <poll.h>

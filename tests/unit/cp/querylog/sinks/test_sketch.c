@@ -2,7 +2,7 @@
 // Heavy hitters: counts against exact ones, over streams made to defeat a table of fixed size.
 
 #include "controlplane/querylog/sinks/sketch.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
 
 #include "controlplane/querylog/row_text.h"
 #include "controlplane/querylog/sinks/tail.h"
-#include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/unit.h"
 
 #include <jansson.h>
 

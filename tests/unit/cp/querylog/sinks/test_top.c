@@ -2,8 +2,8 @@
 // What is asked for most, out of rows: the kinds, weights, and what is forgotten when.
 
 #include "controlplane/querylog/sinks/top.h"
-#include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/unit.h"
 
 #include <string.h>
 #include <weir/dns_proto.h>

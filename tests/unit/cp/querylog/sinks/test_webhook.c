@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/querylog/sinks/webhook.h"
 #include "controlplane/querylog/sinks/webhook_text.h"
-#include "fake_post.h"
-#include "fake_upstream.h"
-#include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/cp/http/fake_post.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/cp/upstream/fake_upstream.h"
+#include "tests/unit/unit.h"
 
 #include <netinet/in.h>
 #include <stdio.h>

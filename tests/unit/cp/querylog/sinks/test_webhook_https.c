@@ -2,9 +2,9 @@
 
 // Webhooks over TLS, as Discord's are: who is told, and what a server may ask for.
 #include "controlplane/querylog/sinks/webhook.h"
-#include "fake_https.h"
-#include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/cp/http/fake_https.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>

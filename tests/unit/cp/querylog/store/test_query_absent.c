@@ -5,7 +5,7 @@
 #include "controlplane/querylog/store/query_absent.h"
 #include "controlplane/querylog/store/query_search.h"
 #include "query_rows.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 
 #include "controlplane/querylog/store/query_store_internal.h"
 #include "query_rows.h"
-#include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

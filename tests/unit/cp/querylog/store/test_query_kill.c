@@ -7,8 +7,8 @@
 #include "controlplane/querylog/store/query_file.h"
 #include "controlplane/querylog/store/query_folder.h"
 #include "controlplane/querylog/store/query_search.h"
-#include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/unit.h"
 
 #include <fcntl.h>
 #include <signal.h>

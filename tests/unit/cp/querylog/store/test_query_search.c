@@ -5,7 +5,7 @@
 
 #include "controlplane/querylog/store/query_rate.h"
 #include "controlplane/querylog/store/query_search.h"
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 // The tail of a name whose own dots are escaped is not its parent.
 static void test_name_below(void **)

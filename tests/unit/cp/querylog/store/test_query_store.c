@@ -5,8 +5,8 @@
 #include "controlplane/querylog/store/query_folder.h"
 #include "controlplane/querylog/store/query_search.h"
 #include "controlplane/querylog/store/query_store.h"
-#include "querylog_rig.h"
-#include "unit.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

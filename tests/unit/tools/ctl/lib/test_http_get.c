@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weirctl's HTTP client against a peer that says what the test wants, in a process of its own.
 
+#include "tests/unit/unit.h"
 #include "tools/ctl/lib/http_get.h"
-#include "unit.h"
 
 #include <signal.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
 //
 // Times as people say them to weirctl.
 
+#include "tests/unit/unit.h"
 #include "tools/ctl/lib/log_time.h"
-#include "unit.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "tests/unit/unit.h"
 #include "tools/ctl/lib/table_out.h"
-#include "unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What weirctl shows of names that are not ASCII, by locale.
 
+#include "tests/unit/unit.h"
 #include "tools/ctl/lib/table_out.h"
 #include "tools/ctl/lib/term_text.h"
-#include "unit.h"
 
 #include <locale.h>
 #include <stdio.h>

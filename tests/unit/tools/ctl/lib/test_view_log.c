@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What weirctl status says of the sinks of the log.
 
+#include "tests/unit/unit.h"
 #include "tools/ctl/lib/view.h"
-#include "unit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Heap profiles read and compared: scaling, bounds, names of functions, what grew.
 
+#include "tests/unit/unit.h"
 #include "tools/ctl/memory/heap_diff.h"
-#include "unit.h"
 
 #include <errno.h>
 #include <math.h>
