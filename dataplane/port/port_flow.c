@@ -2,7 +2,7 @@
 
 #include "port_flow.h"
 
-#include "stage/frame.h"
+#include "state/frame_size.h"
 
 #include <rte_errno.h>
 #include <rte_flow.h>

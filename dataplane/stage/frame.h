@@ -12,19 +12,9 @@
 // partial (AF_XDP and af_packet on veth). Pure functions, worker-local.
 
 #include "batch.h"
+#include "state/frame_size.h"
 
 #include <weir/shm_msg.h>
-
-enum {
-	FRAME_ETHER_LEN = 14,
-	FRAME_VLAN_LEN = 4,
-	FRAME_IPV4_LEN = 20,
-	FRAME_IPV6_LEN = 40,
-	FRAME_UDP_LEN = 8,
-	FRAME_HEADERS_MAX = FRAME_ETHER_LEN + FRAME_VLAN_LEN + FRAME_IPV6_LEN + FRAME_UDP_LEN,
-	FRAME_TTL = 64,
-	FRAME_DNS_PORT = 53,
-};
 
 // One's complement sum (dns_reply.h) of the pseudo header: both addresses, protocol and length.
 uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernel_flows.h"
 
-#include "stage/frame.h"
+#include "frame_size.h"
 
+#include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
