@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """House rules that a machine can check. Prints one line per breach; exit status 1 if there is any.
 
-usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors includers tests packet_path accounts tables
+usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan musts attacks pages
                                           imports format
 """
@@ -37,6 +37,25 @@ LIBRARIES = {
 EXEMPT_FROM_ONE_INCLUDER = {"event2/"}  # libevent in controlplane/
 # cyaml's schema tables need its header as well: one library, two files.
 LIBRARY_FILES = {"cyaml/": 2}
+
+# Rooms of each program from the lowest floor up. A room includes headers of lower floors alone; the files beside the rooms
+# are the top floor. Each room has a README.md, whose **Door** names the headers that others may include.
+ROOMS = {
+    "controlplane": [
+        "base", "lists", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "upstream",
+        "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "rules", "resolver",
+        "frontend", "api/metrics", "api",
+    ],
+    "dataplane": [
+        "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "config", "xdp",
+        "state", "stage", "port",
+    ],
+    "tools/ctl": [
+        "lib", "memory", "selftest", "cmd",
+    ],
+}
+ROOM_SOURCES_MAX = 60
+ROOM_README_LINES_MAX = 40
 
 PACKET_PATH = re.compile(
     r"\b(malloc|calloc|realloc|free|rte_malloc|rte_zmalloc|rte_free|printf|fprintf|log_(?!writer_|clock_)\w+|"
@@ -145,6 +164,75 @@ def program_of(name):
     """The folder of LIBRARIES that a file is below, or else its own."""
     folders = {f for of in LIBRARIES.values() for f in of}
     return max((f for f in folders if name.startswith(f + "/")), key=len, default=name.rsplit("/", 1)[0])
+
+
+def room_of(name):
+    """(program, room) of a file of the product; the room is "" for the files beside the rooms."""
+    for program in ROOMS:
+        if name.startswith(program + "/"):
+            return program, os.path.dirname(name)[len(program) + 1:]
+    return None, None
+
+
+def room_includes():
+    """(file, line, program, its room, the other room, header's name) of each include from one room into another."""
+    there = set(C_FILES)
+    for name in C_FILES:
+        program, room = room_of(name)
+        for number, quote, header in includes(name) if program else ():
+            near = os.path.normpath(os.path.join(os.path.dirname(name), header))
+            target = next((t for t in (near, f"{program}/{header}") if t in there), None) if quote == '"' else None
+            other = room_of(target)[1] if target else room
+            if other != room and room_of(target)[0] == program:
+                yield name, number, program, room, other, target.rsplit("/", 1)[1]
+
+
+def room_doors(program, room):
+    readme = root / program / room / "README.md"
+    door = re.search(r"\*\*Door\*\*:(.*?)(\n\n|\Z)", readme.read_text() if readme.exists() else "", re.S)
+    return set(re.findall(r"`([\w/.]+\.h)`", door[1])) if door else set()
+
+
+def circle_of(edges):
+    """The rooms of one circle in {room: rooms}, or []."""
+    done = set()
+
+    def walk(room, way):
+        if room in way:
+            return way[way.index(room):] + [room]
+        if room in done:
+            return []
+        done.add(room)
+        return next((c for c in (walk(n, way + [room]) for n in sorted(edges.get(room, ()))) if c), [])
+    return next((c for c in (walk(r, []) for r in sorted(edges)) if c), [])
+
+
+def check_rooms():
+    """Rooms include downwards, by doors, without circles; each has a README.md and not too many files."""
+    edges, count = {p: {} for p in ROOMS}, {}
+    for name, number, program, room, other, header in room_includes():
+        edges[program].setdefault(room, set()).add(other)
+        order = ROOMS[program]
+        if other == "" or room in order and other in order and order.index(other) > order.index(room):
+            yield f"{name}:{number}: {header} is of {other or program}, a room above {room}"
+        elif other in order and header not in room_doors(program, other):
+            yield f"{name}:{number}: {header} is no door of {program}/{other} (README.md)"
+    for program, of in edges.items():
+        circle = circle_of(of)
+        if circle:
+            yield f"{program}: a circle of rooms: {' -> '.join(r or program for r in circle)}"
+    for name in C_FILES:
+        program, room = room_of(name)
+        if room:
+            count[program, room] = count.get((program, room), 0) + 1
+    for (program, room), n in sorted(count.items()):
+        readme = root / program / room / "README.md"
+        if room not in ROOMS[program]:
+            yield f"{program}/{room}: no room of tools/lint/lint.py"
+        elif not readme.exists() or readme.read_text().count("\n") > ROOM_README_LINES_MAX:
+            yield f"{program}/{room}: no README.md of {ROOM_README_LINES_MAX} lines at most"
+        if n > ROOM_SOURCES_MAX:
+            yield f"{program}/{room}: {n} sources, over {ROOM_SOURCES_MAX}"
 
 
 def check_includers():

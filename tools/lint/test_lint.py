@@ -39,17 +39,51 @@ BELOW = [
 ]
 
 
+# Files, and what the lint must say of them.
+ROOM_BREACHES = {
+    "a room above base": {"controlplane/base/low.c": '#include "lists/high.h"\n', "controlplane/lists/high.h": ""},
+    "a circle of rooms: base -> lists -> base": {
+        "controlplane/base/low.c": '#include "lists/high.h"\n', "controlplane/lists/high.h": "",
+        "controlplane/lists/high.c": '#include "base/low.h"\n', "controlplane/base/low.h": ""},
+    "inside.h is no door of controlplane/base": {
+        "controlplane/lists/high.c": '#include "base/inside.h"\n', "controlplane/base/inside.h": ""},
+    "controlplane/lists: no README.md": {"controlplane/lists/high.h": ""},
+    "controlplane/cellar: no room": {"controlplane/cellar/deep.c": ""},
+    "controlplane/base: 61 sources": {f"controlplane/base/n{i}.h": "" for i in range(61)},
+}
+
+
+def rooms_planted():
+    """How many breaches of the rooms were not found."""
+    failed = 0
+    for wanted, files in ROOM_BREACHES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            tree = pathlib.Path(folder)
+            for name, text in {**files, "controlplane/base/README.md": "**Door**: `low.h`.\n"}.items():
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                (tree / name).write_text(HEAD + text if name.endswith((".c", ".h")) else text)
+            if "README" not in wanted:
+                (tree / "controlplane/lists").mkdir(exist_ok=True)
+                (tree / "controlplane/lists/README.md").write_text("**Door**: `high.h`.\n")
+            out = lint(tree, "rooms")
+            if out.returncode != 1 or wanted not in out.stdout:
+                print(f"rooms: not found: {wanted}:\n{out.stdout}{out.stderr}")
+                failed += 1
+    return failed
+
+
 def lint(tree, *checks):
     return subprocess.run([sys.executable, LINT, tree, *checks], capture_output=True, text=True)
 
 
 def main():
-    failed, tried = 0, len(BREACHES) + len(BELOW) + 2
+    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + 2
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder)
         (tree / ".clang-format").write_bytes(LINT.parents[2].joinpath(".clang-format").read_bytes())
-        clean = tree / "dataplane/core/good.c"
+        clean = tree / "dataplane/core/base/good.c"
         clean.parent.mkdir(parents=True)
+        clean.with_name("README.md").write_text("**Door**: `good.h`.\n")
         clean.write_text(HEAD + "\nint good;\n")
         named = tree / "tests/smoke/good_names.py"
         named.parent.mkdir(parents=True)
@@ -68,6 +102,7 @@ def main():
                 print(f"{check}: the breach in {name} was not found:\n{out.stdout}{out.stderr}")
                 failed += 1
             path.unlink()
+        failed += rooms_planted()
     print(f"{tried - failed} of {tried} as expected")
     return 1 if failed else 0
 
