@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// weir-controlplane: everything slow of the appliance. docs/architecture.md has the picture.
+// weir-controlplane: everything slow of the appliance (docs/explanation/architecture.md).
 #include "app.h"
 
 #include <getopt.h>

@@ -16,9 +16,9 @@
 // Rest: under load a loop that turns for each event pays for going to sleep and waking up more than
 // for its work. So from LOOP_REST_FROM turns in LOOP_REST_WINDOW_US on, turns begin LOOP_REST_US
 // apart at least, until fewer than LOOP_REST_UNTIL do; an event then waits so much
-// longer at most (docs/performance.md, G12). Whoever would have to be rung for can be looked at
-// instead while turns come by time (struct loop_watch), and what a turn has set going is looked at
-// once more before the rest: many an answer is there by then.
+// longer at most (docs/explanation/performance.md, G12). Whoever would have to be rung for can be
+// looked at instead while turns come by time (struct loop_watch), and what a turn has set going is
+// looked at once more before the rest: many an answer is there by then.
 
 #include "loop_lag.h"
 

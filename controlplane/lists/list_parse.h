@@ -2,7 +2,7 @@
 #pragma once
 
 // Reads a list of names to block or to allow and hands its rules (list_rule.h) to the builder.
-// docs/lists.md says what each line of each format means, and shows one for each reason below.
+// docs/reference/lists.md explains each line of each format, and has one for each reason below.
 //
 // The format is told for each line: hosts (an address, then names), a domain, a wildcard, AdBlock's
 // syntax as far as it is about names, dnsmasq's options, /patterns/. A zone file (RPZ) is one from

@@ -7,8 +7,8 @@
 // Profiles: from heap_profile(true) on, about one allocation in each `sample` octets is remembered
 // with its call stack until it is freed; a dump lists what is still there, in the text format of
 // pprof (heap_v2). Off, which it is at a start, an allocation costs the test of a counter more than
-// without (docs/heap.md). heap_profile(true) forgets what was sampled before. Any thread; the
-// numbers are of all threads.
+// without (docs/how-to/heap.md). heap_profile(true) forgets what was sampled before. Any thread;
+// the numbers are of all threads.
 
 #include <stdbool.h>
 #include <stddef.h>

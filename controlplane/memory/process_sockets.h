@@ -4,7 +4,7 @@
 // The sockets of this process, by asking the kernel about each open file: nothing has to be kept
 // for it. Any thread; another one may close a file meanwhile, or open another one of that number:
 // neither is reported then. Some us each: 12,289 took 61 to 102 ms of CPU on a very busy machine
-// (docs/heap.md).
+// (docs/how-to/heap.md).
 
 #include <stdbool.h>
 #include <stdint.h>

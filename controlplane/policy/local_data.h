@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Local data as sources of the rule image (docs/local.md): records, hosts files and local zones of
-// everyone, special-use names, and for a group with records or forwarding zones of its own a source
-// that says all of it over with the group's own in front: in the mask of that group it stands in
-// for everyone's. So lists of two sources that apply to one group never speak of the same name, and
-// the image needs no order among them.
+// Local data as sources of the rule image (docs/how-to/local.md): records, hosts files and local
+// zones of everyone, special-use names, and for a group with records or forwarding zones of its own
+// a source that says all of it over with the group's own in front: in the mask of that group it
+// stands in for everyone's. So lists of two sources that apply to one group never speak of the same
+// name, and the image needs no order among them.
 //
 // A CNAME is RULE_REPLY_DATA where its chain ends in local data of the same source, else
 // RULE_REPLY_RESOLVE (rewrite.h). In a local zone with `unknown: nxdomain` a name that only has

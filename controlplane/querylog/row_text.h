@@ -2,8 +2,8 @@
 #pragma once
 
 // A row of the query log as one line: of JSON with the keys of /log/search, or of words with one
-// space between, `-` for what there is not, in an order that docs/live.md has. No allocation; any
-// thread.
+// space between, `-` for what there is not, in an order that docs/how-to/live.md has. No
+// allocation; any thread.
 
 #include "querylog.h"
 

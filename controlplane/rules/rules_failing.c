@@ -48,7 +48,7 @@ unsigned rules_failing(const struct rules_status *s)
 	return n;
 }
 
-// The wording twice, as docs/errors.md has that of the call (test_rules_missing compares them).
+// The wording twice: docs/reference/errors.md has that of the call (test_rules_missing compares).
 uint32_t rules_failing_id(void)
 {
 	return log_recent_id("not updated: %s");

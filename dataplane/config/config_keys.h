@@ -4,7 +4,7 @@
 // Every key of the configuration file that holds one value: its name, kind, default and range.
 //
 // One list makes the raw struct that libcyaml fills (config_schema.h), the conversion and range
-// check (config_keys.c), what needs a restart (config_diff.c) and docs/config.md
+// check (config_keys.c), what needs a restart (config_diff.c) and docs/reference/config.md
 // (tools/docs/config_md.py reads this file and config_keys_log.h). Keys that hold lists are in
 // config_lists.c.
 //
@@ -35,7 +35,7 @@
 		"Whether DPDK takes its memory from huge pages.")                               \
 	X(dataplane, poll, poll, CHOICE, poll, "adaptive", 0, 0, RESTART,                       \
 		"`busy` never sleeps; `adaptive` sleeps when idle, until a port wakes it, "     \
-		"or else for 1 ms at most; `monitor` waits in the CPU (docs/power.md).")        \
+		"or else for 1 ms at most; `monitor` waits in the CPU (docs/how-to/power.md).") \
 	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "auto", 0, 0, RESTART,                  \
 		"`trusted`: received UDP checksums are whole and checked. `compute`: they may " \
 		"be partial (a kernel on the other end of a veth leaves them to a NIC), and "   \
@@ -202,7 +202,7 @@
 		"by its exception port: so many of its own connections and questions; a third of " \
 		"it other TCP, a quarter SYN, an eighth UDP from port 53, a fortieth other UDP, "  \
 		"a fortieth of the rest, an eightieth ICMP, an eightieth ARP and neighbour "       \
-		"discovery ([floods.md](floods.md)). "                                             \
+		"discovery ([floods.md](../explanation/floods.md)). "                              \
 		"More are dropped. 0: any number.")
 
 #define CONFIG_KEYS_TCP(X)                                                                         \

@@ -9,7 +9,7 @@
 // * Fast free, where all that a TX queue is given comes from one pool and has one owner: always so
 //   here, as a worker's queues and its pool are its own.
 // * Not the checksums of replies: a hit's is made of sums that lie ready, while a NIC would have to
-//   be given the pseudo header's sum and the second line of the packet buffer (docs/nic.md).
+//   be given the pseudo header's sum and the second line of the packet buffer (docs/how-to/nic.md).
 // * No segments: replies are in one buffer, received frames fit one, and drivers have their vector
 //   paths for that. A frame that comes in segments all the same is counted (drop_chained).
 // * No RSS hash in the packet: nothing would read it. L0 and the groups hash other things, with

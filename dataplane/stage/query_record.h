@@ -6,9 +6,9 @@
 //
 // It is made in words and put into the ring past the caches, for the worker never reads it: a ring
 // of 4 MiB would push out what the next packets need, and each line would be fetched only to be
-// written over (docs/performance.md). Such stores are not in order with others, so the lines of a
-// batch are for the log thread only after query_record_fence. Elsewhere than on x86-64 these are
-// stores as all others.
+// written over (docs/explanation/performance.md). Such stores are not in order with others, so the
+// lines of a batch are for the log thread only after query_record_fence. Elsewhere than on x86-64
+// these are stores as all others.
 
 #include "batch.h"
 

@@ -43,7 +43,7 @@ static void mark_used(_Atomic uint8_t *marks, const uint32_t *used, unsigned cou
 	}
 }
 
-// The cases of design.md section 4 in which a worker may use a record past its soft expiry unasked.
+// The cases in which a worker may use a record past its soft expiry unasked.
 // The third, a full miss ring, is found out by stage_miss.
 static bool stale_is_allowed(const struct batch *b, const struct l0_view *view, uint64_t age_ms)
 {

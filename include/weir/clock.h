@@ -79,7 +79,7 @@ static inline uint64_t clock_kernel_ms(uint64_t at_ms)
 
 // clock_mono_ms, up to one scheduler tick (4 ms) behind, by what clock_suspended_ms found last.
 // Always answered by the vDSO, so a worker reads this one, once per batch, without a system call
-// whatever the clock source, and for an eighth of what CLOCK_BOOTTIME costs (docs/architecture.md).
+// whatever the clock source, at 1/8 the cost of CLOCK_BOOTTIME (docs/explanation/architecture.md).
 static inline uint64_t clock_mono_coarse_ms(uint64_t suspended_ms)
 {
 	return CLOCK_AHEAD_MS + suspended_ms + clock_ms_of(CLOCK_MONOTONIC_COARSE);

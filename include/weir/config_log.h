@@ -24,7 +24,7 @@ struct config_query_log_store {
 
 enum log_partition { LOG_PARTITION_DAY, LOG_PARTITION_HOUR };
 
-// The log in a ClickHouse server (docs/clickhouse.md).
+// The log in a ClickHouse server (docs/how-to/clickhouse.md).
 struct config_query_log_clickhouse {
 	char *url;                              // "": none, or `urls` has them
 	unsigned url_count;                     // 0: no sink

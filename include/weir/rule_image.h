@@ -17,7 +17,7 @@
 //
 // Lists have kinds (rule_class.h): which rules they hold, whom these cover, for which query types,
 // and how they are answered. One source of rules may be several lists, one for each kind. Which
-// rule decides is said there, and in docs/rule-image.md.
+// rule decides is said there, and in docs/reference/rule-image.md.
 //
 // A list keeps its number from image to image: records of answers keep sets of list numbers. So
 // there may be numbers that no list has.
@@ -213,8 +213,8 @@ ATTR_INLINE bool rule_reader_is_whole(const struct rule_reader *r)
 // where low and high are the 8-octet halves, fold is the xor of the product's halves, and the key
 // is secret words, so that nobody without them can aim names at one bucket or at a listed name. The
 // c are common to all suffixes of a name, so a suffix costs one multiplication, whatever its
-// length. (keyhash.h, one call per suffix, costs four times as much: docs/rule-image.md.) Never 0,
-// which marks a free slot.
+// length. (keyhash.h, one call per suffix, costs four times as much: docs/reference/rule-image.md.)
+// Never 0, which marks a free slot.
 uint64_t rule_name_hash(const struct keyhash_secret *secret, const struct dns_name *name);
 
 // Bloom block and home bucket come from the upper half of the fingerprint, in its order (so that

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The layout of what the two processes share, and nothing else. docs/shm-abi.md tells the story.
+// The layout of what the two processes share, and nothing else: docs/reference/shm-abi.md.
 //
 // Everything is little-endian host layout, offsets never pointers. Each field says who writes it.
 // "dp" is weir-dataplane, "cp" is weir-controlplane. A field that the other side writes is hostile:

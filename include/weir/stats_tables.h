@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-// What can be said of a table at all; docs/memory.md says why for each.
+// What can be said of a table at all; docs/reference/memory.md says why for each.
 enum stats_table_notion {
 	STATS_TABLE_AGES = 1,
 	STATS_TABLE_EVICTS = 2,

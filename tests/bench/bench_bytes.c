@@ -16,7 +16,7 @@
 
 enum { NAMES = 1000000, UNITS = 3 };
 
-// A table just large enough, as docs/l0-table.md has it. What the workers' marks take is for one.
+// A table just large enough, as docs/reference/l0-table.md has it. The workers' marks: for one.
 static bool answers(void)
 {
 	static const char title[] = "1M names, one A record";

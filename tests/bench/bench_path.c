@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The packet path, measured on one core: the gate of docs/performance.md.
+// The packet path, measured on one core: the gate of docs/explanation/performance.md.
 //
 // Slices alternate in one process between a reflector (rx, swap, tx), the worker as shipped, and
 // the same with the TSC read at each stage; what a case is worth is the first decile of its slices,

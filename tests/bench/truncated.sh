@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Connections to an upstream for 10,000 answers that it truncates over UDP, which it gives over TCP: kept and shared, one for each
 # query (as weir did before, and does by `upstream.keepalive off`), and with a server that ends each after a query. No test: it
-# prints what docs/upstreams.md says. usage: truncated.sh [NUMBER]
+# prints what docs/reference/upstreams.md says. usage: truncated.sh [NUMBER]
 . "$(dirname "${BASH_SOURCE[0]}")/../smoke/_init.sh"
 
 number=${1:-10000}

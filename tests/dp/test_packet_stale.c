@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Records past their soft expiry, and refresh-ahead (design.md section 4).
+// Records past their soft expiry, and refresh-ahead.
 #include "harness.h"
 
 // Soft expired 10 s ago, good for another hour.

@@ -31,14 +31,14 @@ check "nor is the copy" grep -q "install -m 640 weir.yaml.example weir.yaml" "${
 check "tools/nic is installed" sh -c "echo '$(plan tools/nic)' | grep -q 'sbindir}/weir-nic'"
 check "the unit runs what is installed" grep -qx "ExecStart=$sbin/weir-nic bind %i" "$unit"
 check "before weir and the network" grep -qx "Before=weir-dataplane.service network-pre.target" "$unit"
-# What docs/errors.md tells operators of the supervisor.
-errors=${0%/*}/../../docs/errors.md
+# What docs/reference/errors.md tells operators of the supervisor.
+errors=${0%/*}/../../docs/reference/errors.md
 for name in controlplane dataplane; do
 	unit=$build/tools/systemd/weir-$name.service
 	check "a $name that ends is started again" grep -qx "Restart=always" "$unit"
 	watched=$(grep -c "^WatchdogSec=" "$unit")
 	told=$(grep -c "No supervisor restarts a process that hangs: \`systemctl restart weir-controlplane\`" "$errors")
-	check "whether one that hangs is, is as docs/errors.md says" test "$watched $told" = "0 1"
+	check "whether one that hangs is, is as docs/reference/errors.md says" test "$watched $told" = "0 1"
 done
 [ $bad = 0 ] && echo "all as wanted"
 exit $bad

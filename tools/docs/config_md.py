@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""docs/config.md from the tables that the configuration library itself is built of.
+"""docs/reference/config.md from the tables that the configuration library itself is built of.
 
 usage: config_md.py SOURCE_ROOT [--check]     writes the file, or fails if it is not current
 """
@@ -10,7 +10,7 @@ import sys
 
 root = pathlib.Path(sys.argv[1])
 config = root / "dataplane" / "config"
-target = root / "docs" / "config.md"
+target = root / "docs" / "reference" / "config.md"
 
 INTRO = """# The configuration file
 
@@ -37,23 +37,23 @@ SECTIONS = {
     "cache": "The answer cache (L0).",
     "refresh": "Refresh-ahead: who asks often is never kept waiting.",
     "blocking": "Block lists, and how a blocked name is answered.",
-    "blocking_update": "When and how lists with a `url` are fetched ([blocking.md](blocking.md)).",
+    "blocking_update": "When and how lists with a `url` are fetched ([blocking.md](../how-to/blocking.md)).",
     "upstreams": "The servers that misses are sent to.",
     "limits": "Bounds of what clients can make weir hold, send, and pass to the kernel.",
     "tcp": "DNS over TCP on the service addresses (RFC 7766); `weirctl tcp` tells what it does.",
-    "fallback": "Who answers while no data plane does; see [fallback.md](fallback.md).",
-    "access": "Who may ask, and how often ([access.md](access.md)).",
+    "fallback": "Who answers while no data plane does; see [fallback.md](../explanation/fallback.md).",
+    "access": "Who may ask, and how often ([access.md](../how-to/access.md)).",
     "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
-    "identity": "What weir says of itself to who asks for it, in class CHAOS or by NSID ([access.md](access.md)).",
+    "identity": "What weir says of itself to who asks for it, in class CHAOS or by NSID ([access.md](../how-to/access.md)).",
     "metrics": "Metrics for a Prometheus that cannot reach the control socket ([metrics.md](metrics.md)).",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
-    "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](groups.md).",
-    "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
+    "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](../how-to/groups.md).",
+    "local": "Records of the operator's own, and names that are nobody else's; see [local.md](../how-to/local.md).",
     "query_log": "What became of each query; see [query-log.md](query-log.md).",
-    "query_log_store": "The log on this box itself ([query-store.md](query-store.md)).",
-    "query_log_clickhouse": "The log in a ClickHouse server ([clickhouse.md](clickhouse.md)).",
-    "query_log_requests": "The log as lines of a file a day ([live.md](live.md)).",
-    "query_log_dnstap": "The log as dnstap ([live.md](live.md)).",
+    "query_log_store": "The log on this box itself ([query-store.md](../how-to/query-store.md)).",
+    "query_log_clickhouse": "The log in a ClickHouse server ([clickhouse.md](../how-to/clickhouse.md)).",
+    "query_log_requests": "The log as lines of a file a day ([live.md](../how-to/live.md)).",
+    "query_log_dnstap": "The log as dnstap ([live.md](../how-to/live.md)).",
     "forward_zones": "A list. Names that other servers are asked for than `upstreams.servers`; the longest that a name "
                      "is, or is below, decides. In force for all groups.",
     "groups": "A list. Clients that are treated in their own way; a client's MAC decides, then the longest prefix that its address has, then its VLAN. "
@@ -103,7 +103,7 @@ LISTS = {
          "that gets all that is not DNS for us; without one ARP, NDP and echo are answered by weir itself. `macs`: up to {CONFIG_PORT_MACS_MAX} addresses that the port "
          "takes frames for beside its own, such as a virtual router's. `vlans`: up to {CONFIG_PORT_VLANS_MAX} VLANs whose frames it takes (0: without a tag), all others are dropped; all, "
          "if not given. `xdp`, in place of `device`: a kernel interface that weir and the "
-         "kernel share by AF_XDP (`eth0`), with further arguments of DPDK's driver behind commas; see [af-xdp.md](af-xdp.md)."),
+         "kernel share by AF_XDP (`eth0`), with further arguments of DPDK's driver behind commas; see [af-xdp.md](../how-to/af-xdp.md)."),
         ("service_addresses", "IP address, with or without `/prefix`", "none: required", "CONFIG_ADDRESSES_MAX",
          "restart", "The addresses that are answered on; put on the exception interface at start."),
     ],
@@ -154,12 +154,12 @@ LISTS = {
         ("webhooks", "`url`, `form`, `on_block`, `on_error`, `summary`, `per_minute`, `ca_file`", "`[]`", "CONFIG_WEBHOOKS_MAX", "restart",
          "Where blocked (`on_block`) and failed (`on_error`) queries and a daily `summary` are told; all `false` by default. `form`: `generic`, "
          "the default, or `discord`. `per_minute`: messages at most, 60 by default, 1 to 600. `ca_file`: of an https URL, a PEM file of the "
-         "authorities that may vouch for the server, absolute; the system's without it ([live.md](live.md))."),
+         "authorities that may vouch for the server, absolute; the system's without it ([live.md](../how-to/live.md))."),
     ],
     "query_log_clickhouse": [
         ("urls", "URL, as in `url`", "`[]`", "CONFIG_CLICKHOUSE_URLS_MAX", "live",
          "In place of `url`: several servers with the same user, password, database and table. weir sends to one of them, and to the next one when "
-         "that fails ([clickhouse.md](clickhouse.md#several-urls))."),
+         "that fails ([clickhouse.md](../how-to/clickhouse.md#several-urls))."),
     ],
     "redis": [
         ("addresses", "IP address, with or without port", "`[]`", "CONFIG_REDIS_ADDRESSES_MAX", "live",
@@ -203,7 +203,7 @@ LISTS = {
          "groups together, and there is one like it for MACs. A group needs one of these or one of `vlans`."),
         ("vlans", "VLAN number, 1 to {CONFIG_VLAN_MAX}", "`[]`", "CONFIG_VLAN_MAX", "live",
          "Clients whose frames have the tag of one of these, unless a MAC or a prefix of `clients` decides. None in two groups. TCP is not seen to have a tag: "
-         "see [groups.md](groups.md#who-is-in-a-group)."),
+         "see [groups.md](../how-to/groups.md#who-is-in-a-group)."),
         ("lists", "names of `blocking.lists`", "all", "CONFIG_LISTS_MAX", "live",
          "The lists that apply. `blocking.allow` and `blocking.deny` apply in any case."),
         ("blocking", "`true`, `false`", "`true`", None, "live", "`false`: nothing is blocked."),
@@ -272,7 +272,7 @@ def record_types():
 
 
 def faults():
-    """What the tables above or docs/musts.md say otherwise than the code."""
+    """What the tables above or docs/reference/musts.md say otherwise than the code."""
     schema = (config / "config_schema.c").read_text()
     structs = {"forward_zones": "forward", "groups": "group", "clients": "client"}
     for name, entries in LISTS.items():
@@ -280,10 +280,10 @@ def faults():
             for kind in re.findall(rf"RAW_(TEXT|SEQUENCE)\(\s*config_raw_{structs.get(name, name)},\s*{key}[,)]", schema):
                 if (kind == "SEQUENCE") != bool(bound):
                     yield f"{name}.{key} is {'a list' if kind == 'SEQUENCE' else 'one value'} in config_schema.c"
-    musts = (root / "docs" / "musts.md").read_text()
+    musts = (root / "docs" / "reference" / "musts.md").read_text()
     said = re.search(r"`local\.records` takes ([A-Z, ]+[A-Z])", musts)
     if not said or sorted(said.group(1).split(", ")) != record_types():
-        yield f"docs/musts.md: local.records takes {', '.join(record_types())}"
+        yield f"docs/reference/musts.md: local.records takes {', '.join(record_types())}"
 
 
 def presets():
@@ -334,7 +334,7 @@ def main():
     if "--check" not in sys.argv[2:]:
         target.write_text(text)
     elif not target.exists() or target.read_text() != text:
-        sys.exit("docs/config.md is not current: run tools/docs/config_md.py .")
+        sys.exit("docs/reference/config.md is not current: run tools/docs/config_md.py .")
 
 
 main()

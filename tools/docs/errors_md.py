@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""docs/errors.md beside the messages of the code: each error and warning has a row there, and each row a message.
+"""docs/reference/errors.md beside the messages of the code: each error and warning has a row there, and each row a message.
 
 usage: errors_md.py SOURCE_ROOT [--check]     brings ids, places and wordings up to date, or fails if they are not
 
@@ -79,13 +79,13 @@ def table(found, told):
 
 
 def main(root, check):
-    page = root / "docs" / "errors.md"
+    page = root / "docs" / "reference" / "errors.md"
     text = page.read_text()
     told = {}
     for line in text.split("\n"):
         if row := ROW.match(line):
             if row[1] in told:
-                raise Refused(f"docs/errors.md: {row[1]} stands there twice")
+                raise Refused(f"docs/reference/errors.md: {row[1]} stands there twice")
             told[row[1]] = row[4].strip()
     found = messages(root)
     gone, empty = sorted(told.keys() - found.keys()), sorted(i for i in found if not told.get(i))
@@ -100,11 +100,11 @@ def main(root, check):
         page.write_text(now)
         return
     if gone:
-        raise Refused(f"docs/errors.md: no message of the code has {', '.join(gone)}")
+        raise Refused(f"docs/reference/errors.md: no message of the code has {', '.join(gone)}")
     if empty:
-        raise Refused(f"docs/errors.md: does not explain {', '.join(empty)}: run tools/docs/errors_md.py .")
+        raise Refused(f"docs/reference/errors.md: does not explain {', '.join(empty)}: run tools/docs/errors_md.py .")
     if now != text:
-        raise Refused("docs/errors.md is not current: run tools/docs/errors_md.py .")
+        raise Refused("docs/reference/errors.md is not current: run tools/docs/errors_md.py .")
 
 
 if __name__ == "__main__":

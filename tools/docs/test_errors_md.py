@@ -24,9 +24,9 @@ def expect(what, root, word):
 
 with tempfile.TemporaryDirectory() as place:
     root = pathlib.Path(place)
-    for folder in ("controlplane", "dataplane/core", "docs"):
+    for folder in ("controlplane", "dataplane/core", "docs/reference"):
         (root / folder).mkdir(parents=True)
-    code, page = root / "controlplane" / "a.c", root / "docs" / "errors.md"
+    code, page = root / "controlplane" / "a.c", root / "docs" / "reference" / "errors.md"
     code.write_text(CODE)
     page.write_text("# Errors\n\n| id | of | message | what it means, and what to do |\n|---|---|---|---|\n\nEnd.\n")
     expect("no rows", root, "does not explain")

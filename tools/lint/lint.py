@@ -380,8 +380,8 @@ def check_tables():
 
 
 def check_musts():
-    """Each test that docs/musts.md names is there, and is run; each row has one of tests/conformance, or says why not."""
-    page = "docs/musts.md"
+    """Each test that docs/reference/musts.md names is there, and is run; each row has one of tests/conformance, or says why not."""
+    page = "docs/reference/musts.md"
     if not (root / page).exists():
         return
     there, outside = set(), set()
@@ -410,8 +410,8 @@ def check_musts():
 
 
 def check_attacks():
-    """Each row of docs/attacks.md names tests that are there, or says why none is."""
-    page, there = "docs/attacks.md", set()
+    """Each row of docs/reference/attacks.md names tests that are there, or says why none is."""
+    page, there = "docs/reference/attacks.md", set()
     for name in FILES:
         if re.match(r"tests/(smoke/\w+_test\.sh|fuzz/fuzz_\w+\.c|bench/bench_\w+\.c)$", name):
             there.add(pathlib.Path(name).stem)
@@ -432,20 +432,28 @@ def check_attacks():
                 yield f"{page}:{number}: there is no test {test}"
 
 
+def anchors(name):
+    """What a link may name behind `#`: the headings of a page, as GitHub spells them."""
+    text = re.sub(r"^```.*?^```", "", (root / name).read_text(), flags=re.M | re.S)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
 def check_pages():
-    """README.md leads to each page of docs/, and a link between pages leads to a file."""
-    pages = [n for n in FILES if re.fullmatch(r"README\.md|docs/[^/]*\.md", n)]
-    led_to = set()
+    """docs/README.md leads to each page of docs/, and each relative link of a page to a file and a heading of it."""
+    led_to, pages = set(), [n for n in FILES if n.endswith(".md")]
     for name in pages:
         for number, line in enumerate(lines_of(name), 1):
-            for link in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", line):
-                there = os.path.normpath(os.path.join(os.path.dirname(name), link))
+            for link, _, heading in re.findall(r"\]\(([^):#\s]*)(#([^)\s]*))?\)", line):
+                there = os.path.normpath(os.path.join(os.path.dirname(name), link)) if link else name
                 if not (root / there).exists():
                     yield f"{name}:{number}: there is no {link}"
-                if name == "README.md":
+                elif heading and heading not in anchors(there):
+                    yield f"{name}:{number}: {there} has no heading #{heading}"
+                if name == "docs/README.md":
                     led_to.add(there)
-    for name in sorted(set(pages) - led_to - {"README.md"}):
-        yield f"{name}: README.md does not lead there"
+    for name in sorted(set(pages) - led_to - {"docs/README.md"}):
+        if name.startswith("docs/"):
+            yield f"{name}: docs/README.md does not lead there"
 
 
 def python_names(tree):

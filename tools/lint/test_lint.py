@@ -20,9 +20,9 @@ BREACHES = {
     "tables": ("controlplane/api_hoard.c", HEAD + "void *f(void)\n{\n\treturn calloc(9, 9);\n}\n"),
     "dataplane_tables": ("dataplane/pool_x.c", HEAD + "void *f(void)\n{\n\treturn rte_ring_create(9);\n}\n"),
     "plan": ("tools/lint/memory.txt", "hoard.c hoards\n"),
-    "musts": ("docs/musts.md", "| 1035 9 | one thing | `gone_since` – but once there |\n"),
-    "attacks": ("docs/attacks.md", "| an attack | a defence | `gone_since` |\n"),
-    "pages": ("docs/lone.md", "# A page\n\nSee [another](other.md).\n"),
+    "musts": ("docs/reference/musts.md", "| 1035 9 | one thing | `gone_since` – but once there |\n"),
+    "attacks": ("docs/reference/attacks.md", "| an attack | a defence | `gone_since` |\n"),
+    "pages": ("docs/how-to/lone.md", "# A page\n"),
     "imports": ("tests/smoke/caller.py", "# SPDX-License-Identifier: BSD-3-Clause\nfrom good_names import gone\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
 }
@@ -30,6 +30,9 @@ BREACHES = {
 
 # The same in the folders below.
 BELOW = [
+    ("pages", ("docs/README.md", "# Index\n\n[Another](how-to/other.md)\n")),
+    ("pages", ("docs/README.md", "# Index\n\n[Another](#page)\n")),
+    ("pages", ("controlplane/base/README.md", "[Another](../../docs/other.md)\n")),
     ("includers", ("dataplane/port/http.c", HEAD + "#include <curl/curl.h>\n")),
     ("tests", ("tests/unit/cp/l1/test_forgotten.c", HEAD)),
     ("packet_path", ("dataplane/stage/stage_x.c", HEAD + "void f(void)\n{\n\tprintf(\"x\");\n}\n")),

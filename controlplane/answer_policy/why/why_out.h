@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The explanation as JSON (docs/why.md). Of a struct why with its steps.
+// The explanation as JSON (docs/how-to/why.md). Of a struct why with its steps.
 
 #include "base/json_out.h"
 #include "why.h"

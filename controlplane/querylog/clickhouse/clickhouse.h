@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A sink of the query log: rows to a ClickHouse server (docs/clickhouse.md).
+// A sink of the query log: rows to a ClickHouse server (docs/how-to/clickhouse.md).
 //
 //   log thread -> queue of CLICKHOUSE_QUEUE_MAX batches -> maker -> outbox -> sender -> server
 //                                                                  memory, then disk

@@ -9,7 +9,7 @@
 // seconds, `time_us` what is left of it. A query without EDE has `ede` -1.
 //
 // `box`, `run` and `chunk` name the request that a row came in: by them the sink asks, after an end
-// that said nothing, whether a request was taken (docs/clickhouse.md).
+// that said nothing, whether a request was taken (docs/how-to/clickhouse.md).
 //
 // Pure: no allocation, no state; tens of nanoseconds a row (bench_clickhouse).
 

@@ -2,7 +2,7 @@
 #pragma once
 
 // The tables of the query log in ClickHouse: made where they are not there, given the columns that
-// they lack, and kept within hours and octets (docs/clickhouse.md has them in full).
+// they lack, and kept within hours and octets (docs/how-to/clickhouse.md has them in full).
 //
 //   TABLE               rows, in the order of CLICKHOUSE_COLUMNS; MergeTree by day or hour
 //                       from 23.3 on with codecs, skip indexes for client and name, and the

@@ -17,7 +17,7 @@ enum {
 
 // Records per bucket at the load that the plan aims at, and the most that it accepts so that a
 // power of two need not waste half an index: 0.75 and 0.85 of the slots. Above, puts that find both
-// buckets full become common (docs/l0-table.md).
+// buckets full become common (docs/reference/l0-table.md).
 #define L0_LOAD_AIM  7.5
 #define L0_LOAD_MOST 8.5
 

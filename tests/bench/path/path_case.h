@@ -26,7 +26,7 @@ struct path_case {
 	bool rules;    // the block list is on
 	bool nxdomain; // blocked names are answered as shipped, in place of the null address
 	enum path_versus versus;
-	double dns_cycles, ratio; // docs/performance.md: what must be reached; 0: nothing said
+	double dns_cycles, ratio; // to be reached (docs/explanation/performance.md); 0: nothing
 	double alone_us; // likewise, over the reflector, of one query at a time; 0: full bursts
 };
 

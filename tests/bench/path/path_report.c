@@ -118,7 +118,7 @@ bool path_report_books(const struct path_rig *r, const struct path_case *c)
 	uint64_t missed = s->verdict[VERDICT_miss], answers = s->counter[COUNTER_answers];
 	uint64_t strays = unaccounted(r);
 	path_report_one(c, "unaccounted", (double)strays, "packets", 0);
-	// L0 evicts a name for a full bucket, some 0.8 % of a million (docs/l0-table.md).
+	// L0 evicts a name for a full bucket, some 0.8 % of a million (docs/reference/l0-table.md).
 	bool ok = strays == 0
 		  && (double)(hits + blocked)
 			     >= (0.98 - c->traffic.missed_percent / 100.0) * (double)asked

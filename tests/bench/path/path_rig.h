@@ -55,7 +55,7 @@ void path_rig_leave(void);
 
 // The control plane's and the main lcore's part: looks after the limits, and answers what is still
 // on the miss ring: of a million names L0 lacks some, as their buckets are
-// full (docs/l0-table.md). Not to be measured.
+// full (docs/reference/l0-table.md). Not to be measured.
 void path_rig_settle(struct path_rig *r);
 
 // What a worker's loop does at its top: takes new tables, and holds no reference to the old ones.

@@ -53,7 +53,8 @@ static const struct mem_plan_line *line_of(const struct mem_plan *p, const char 
 	return NULL;
 }
 
-// A box of 512 MiB runs the defaults (docs/memory.md has the measure), from huge pages it does not.
+// A box of 512 MiB runs the defaults (docs/reference/memory.md has the measure), from huge pages it
+// does not.
 static void the_defaults_fit_in_half_a_gibibyte(void **)
 {
 	struct mem_plan p = plan_of(HEAD);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The user of docs/cache.md, to the letter: everything that L1 says to Redis is allowed to it. And
-// what is said of a server that refuses.
+// The user of docs/explanation/cache.md, to the letter: everything that L1 says to Redis is allowed
+// to it. And what is said of a server that refuses.
 
 #include "controlplane/l1/l1_flush.h"
 #include "controlplane/l1/l1_sweep.h"
@@ -20,7 +20,7 @@ static char rights[1024]; // what follows the name
 static int documented_user(void **state)
 {
 	static const char begin[] = "user weir on >PASSWORD ";
-	FILE *page = fopen(WEIR_SOURCE_ROOT "/docs/cache.md", "re");
+	FILE *page = fopen(WEIR_SOURCE_ROOT "/docs/explanation/cache.md", "re");
 	char line[1024];
 	assert_non_null(page);
 	while (fgets(line, sizeof line, page)) {

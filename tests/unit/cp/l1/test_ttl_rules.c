@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 
-// What an upstream's reply becomes with time, against the rules of docs/architecture.md written
-// down once more in plain 64-bit arithmetic: reply -> dns_answer_read -> ttl_record_times -> L0 ->
-// age -> reply to a client, under a clock that goes wherever it wants.
+// What an upstream's reply becomes with time, against the rules of docs/explanation/architecture.md
+// written down once more in plain 64-bit arithmetic: reply -> dns_answer_read -> ttl_record_times
+// -> L0 -> age -> reply to a client, under a clock that goes wherever it wants.
 
 enum { RECORDS_MAX = 5, ROUNDS = 30000 };
 

@@ -183,7 +183,7 @@ static unsigned copies(void)
 	return n;
 }
 
-// What `weirctl errors` has of a list is the kind that docs/errors.md explains.
+// What `weirctl errors` has of a list is the kind that docs/reference/errors.md explains.
 static void test_the_id_is_that_of_the_log(void **)
 {
 	static struct log_recent kind[LOG_RECENT_MAX];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The rights that docs/clickhouse.md grants are those that the statements of the sink need: no
-// statement without its right, no right without a statement.
+// The rights that docs/how-to/clickhouse.md grants are those that the statements of the sink need:
+// no statement without its right, no right without a statement.
 
 #include "clickhouse_rig.h"
 #include "tests/unit/unit.h"
@@ -119,7 +119,7 @@ static void test_a_distributed_table(void **)
 static char *section_read(void)
 {
 	static char text[64 * 1024];
-	FILE *f = fopen(WEIR_SOURCE_ROOT "/docs/clickhouse.md", "r");
+	FILE *f = fopen(WEIR_SOURCE_ROOT "/docs/how-to/clickhouse.md", "r");
 	assert_non_null(f);
 	text[fread(text, 1, sizeof text - 1, f)] = '\0';
 	fclose(f);
@@ -161,7 +161,7 @@ static void test_the_documented_rights(void **)
 	unsigned needed = 2; // SELECT on system, REMOTE
 	for (unsigned i = 0; i < ARRAY_LEN(rights); i++) {
 		if (!is_granted(section, rights[i].right, "weir.* TO weir;"))
-			fail_msg("docs/clickhouse.md does not grant %s", rights[i].right);
+			fail_msg("docs/how-to/clickhouse.md does not grant %s", rights[i].right);
 		needed += i > 0; // INSERT is there twice
 	}
 	assert_true(is_granted(section, "SELECT", "system.* TO weir;"));
@@ -173,7 +173,8 @@ static void test_the_documented_rights(void **)
 	for (unsigned i = 0; i < system_tables; i++) {
 		const char *at = strstr(comment, system_table[i]);
 		if (!at || at > strchr(comment, '\n'))
-			fail_msg("docs/clickhouse.md does not name system.%s", system_table[i]);
+			fail_msg("docs/how-to/clickhouse.md does not name system.%s",
+				system_table[i]);
 	}
 	unsigned commas = 0;
 	for (const char *at = comment; *at != '\n'; at++)
