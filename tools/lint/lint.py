@@ -4,7 +4,7 @@
 
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan musts attacks pages
-                                          imports format
+                                          phrases imports format
 """
 import ast
 import os
@@ -12,6 +12,8 @@ import pathlib
 import re
 import subprocess
 import sys
+
+import phrases
 
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 120
@@ -454,6 +456,11 @@ def check_pages():
     for name in sorted(set(pages) - led_to - {"docs/README.md"}):
         if name.startswith("docs/"):
             yield f"{name}: docs/README.md does not lead there"
+
+
+def check_phrases():
+    """No more of the phrases of phrases.txt than that file allows."""
+    yield from phrases.breaches(root, FILES)
 
 
 def python_names(tree):

@@ -23,6 +23,7 @@ BREACHES = {
     "musts": ("docs/reference/musts.md", "| 1035 9 | one thing | `gone_since` – but once there |\n"),
     "attacks": ("docs/reference/attacks.md", "| an attack | a defence | `gone_since` |\n"),
     "pages": ("docs/how-to/lone.md", "# A page\n"),
+    "phrases": ("docs/told.md", "The querier, or who asks.\n"),
     "imports": ("tests/smoke/caller.py", "# SPDX-License-Identifier: BSD-3-Clause\nfrom good_names import gone\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
 }
@@ -80,7 +81,7 @@ def lint(tree, *checks):
 
 
 def main():
-    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + 2
+    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + 3
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder)
         (tree / ".clang-format").write_bytes(LINT.parents[2].joinpath(".clang-format").read_bytes())
@@ -91,6 +92,10 @@ def main():
         named = tree / "tests/smoke/good_names.py"
         named.parent.mkdir(parents=True)
         named.write_text("# SPDX-License-Identifier: BSD-3-Clause\nhere = 1\n")
+        book = tree / "tools/lint/phrases.txt"
+        book.parent.mkdir(parents=True)
+        book.write_text("# a head\n1 who asks: the client\n0 for want of: without\n")
+        clean.with_name("one.c").write_text(HEAD + "\n// Who asks: one of one. They who  ask, who-asks.\nint one;\n")
         out = lint(tree)
         if out.returncode != 0:
             print("a clean tree is refused:\n" + out.stdout)
@@ -105,6 +110,10 @@ def main():
                 print(f"{check}: the breach in {name} was not found:\n{out.stdout}{out.stderr}")
                 failed += 1
             path.unlink()
+        book.write_text("who asks\n")
+        if "phrases.txt:1: not" not in lint(tree, "phrases").stdout:
+            print("phrases: a row without a count was not found")
+            failed += 1
         failed += rooms_planted()
     print(f"{tried - failed} of {tried} as expected")
     return 1 if failed else 0
