@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <weir/url.h>
 
 enum { CA_FILE_MAX = 200, CLICKHOUSE_URL_MAX = 400 };
@@ -80,6 +81,29 @@ static int clickhouse_url_check(const struct config_doc *doc, const char *key, c
 	return 0;
 }
 
+static uint16_t url_port(const struct url *u)
+{
+	return u->port_len ? (uint16_t)strtoul(u->port, NULL, 10) : u->https ? 443 : 80;
+}
+
+// A path of nothing is that of a slash alone.
+static size_t url_path_len(const struct url *u)
+{
+	return u->path_len ? u->path_len : 1;
+}
+
+// However each is spelled.
+static bool is_same_server(const char *a, const char *b)
+{
+	struct url x, y;
+	return url_parse(a, &x) == 0 && url_parse(b, &y) == 0 && x.https == y.https
+	       && url_port(&x) == url_port(&y) && x.host_len == y.host_len
+	       && strncasecmp(x.host, y.host, x.host_len) == 0
+	       && url_path_len(&x) == url_path_len(&y)
+	       && strncmp(x.path_len ? x.path : "/", y.path_len ? y.path : "/", url_path_len(&x))
+			  == 0;
+}
+
 static int clickhouse_url_take(const struct config_doc *doc, const char *key, const char *text,
 	struct config_query_log_clickhouse *c)
 {
@@ -90,7 +114,7 @@ static int clickhouse_url_take(const struct config_doc *doc, const char *key, co
 	c->url_count++;
 	ret = clickhouse_url_check(doc, key, *url);
 	for (unsigned i = 0; ret == 0 && i + 1 < c->url_count; i++)
-		if (strcmp(c->urls[i], *url) == 0)
+		if (is_same_server(c->urls[i], *url))
 			ret = config_refuse(doc, key, "given twice");
 	return ret;
 }
