@@ -217,18 +217,51 @@ static bool is_running(const char *run)
 	for (unsigned i = 0; i < ARRAY_LEN(locks); i++) {
 		snprintf(path, sizeof path, "%s/%s", run, locks[i]);
 		int held = process_lock_probe(path);
-		if (held != 0 && held != -ENOENT)
+		if (held != 0 && held != -ENOENT && held != -ENOTDIR)
 			return true;
 	}
 	return false;
 }
 
-void shm_folder_sweep_flat(const char *root, const char *flat, const char *run)
+// In the name of a folder without an identity each '-' was a '-' or a '/' of the runtime directory:
+// /a/b and /a-b had one folder. True also if that is not known.
+static bool may_be_used(const char *flat)
+{
+	char run[SHM_PATH_MAX];
+	size_t at[FOLDER_DASHES_MAX], len = strlen(flat);
+	unsigned dashes = 0;
+	for (size_t i = 0; i < len; i++) {
+		if (flat[i] == '-' && dashes == FOLDER_DASHES_MAX)
+			return true;
+		if (flat[i] == '-')
+			at[dashes++] = i;
+	}
+	for (unsigned choice = 0; choice < 1U << dashes; choice++) {
+		snprintf(run, sizeof run, "/%s", flat);
+		for (unsigned i = 0; i < dashes; i++)
+			run[1 + at[i]] = choice >> i & 1 ? '/' : '-';
+		if (is_running(run))
+			return true;
+	}
+	return false;
+}
+
+static void left_tell(const char *name)
+{
+	char shown[4 * NAME_MAX + 1];
+	log_info("left %s as it is: a weir without an identity may use it",
+		text_escape(name, shown, sizeof shown));
+}
+
+void shm_folder_sweep_flat(const char *root, const char *flat)
 {
 	int top = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int folder =
 		top < 0 ? -1 : openat(top, flat, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (folder >= 0 && is_ours(folder) && !is_running(run)) {
+	bool may = folder >= 0 && is_ours(folder);
+	if (may && may_be_used(flat)) {
+		left_tell(flat);
+	} else if (may) {
 		regions_remove(folder);
 		if (unlinkat(top, flat, AT_REMOVEDIR) == 0)
 			removed_tell(flat, "a weir without an identity");

@@ -13,7 +13,12 @@
 
 #include <weir/shm_region.h>
 
-enum { FOLDER_SWEEP_MAX = 256, FOLDER_LOOKS_MAX = 65536, FOLDER_TRIES = 100 };
+enum {
+	FOLDER_SWEEP_MAX = 256,
+	FOLDER_LOOKS_MAX = 65536,
+	FOLDER_TRIES = 100,
+	FOLDER_DASHES_MAX = 10,
+};
 
 // Takes the lock of a folder of ours. The descriptor to keep, or -errno; -ENOENT: the folder was
 // removed meanwhile, so make it again.
@@ -24,8 +29,8 @@ ATTR_MUST_CHECK int shm_folder_keep(const char *folder, const char *run, int hol
 // Removes the folders of dead weirs other than `own` below `root`, FOLDER_SWEEP_MAX at most, among
 // the first FOLDER_LOOKS_MAX names.
 void shm_folders_sweep(const char *root, uint64_t own);
-// Removes the folder `flat`, which has no identity, unless a process runs on `run`: versions before
-// identities made it.
-void shm_folder_sweep_flat(const char *root, const char *flat, const char *run);
+// Removes the folder `flat`, which has no identity: versions before identities made it. Leaves it
+// while a process runs on any runtime directory that had this name, or if there may be too many.
+void shm_folder_sweep_flat(const char *root, const char *flat);
 // Removes the regions in `folder`; with `whole` also what else a weir makes there, and the folder.
 void shm_folder_remove(const char *folder, bool whole);

@@ -99,7 +99,7 @@ static bool is_hugetlbfs(const char *dir, long *page_size)
 static void place_sweep(const struct search *s, const char *place)
 {
 	shm_folders_sweep(place, s->paths.instance);
-	shm_folder_sweep_flat(place, s->flat, s->paths.run);
+	shm_folder_sweep_flat(place, s->flat);
 }
 
 static int take_huge(struct search *s, const char *mount, const char *folder, char *why)

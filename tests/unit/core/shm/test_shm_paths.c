@@ -286,6 +286,59 @@ static void test_folder_without_identity(void **)
 	assert_int_equal(rmdir(run), 0);
 }
 
+static bool is_left(const char *run, const char *old)
+{
+	struct shm_paths p;
+	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
+	shm_paths_close(&p);
+	return access(old, F_OK) == 0;
+}
+
+// /a/b and /a-b had one name, so the folder may be that of a weir that runs in the other one.
+static void test_folder_of_either_directory(void **)
+{
+	char run[64], up[64], other[96], old[96], file[2 * SHM_PATH_MAX];
+	struct shm_paths p;
+	disk_run(run, 0);
+	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
+	skip_without_disk(&p);
+	snprintf(up, sizeof up, "/var/tmp/weir-test-paths-%d", (int)getpid());
+	snprintf(other, sizeof other, "%s/0", up);
+	snprintf(old, sizeof old, "/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
+	assert_int_equal(mkdir(up, 0700), 0);
+	assert_int_equal(mkdir(other, 0700), 0);
+	folder_make(old, (const char *const[]){"directory", NULL});
+	file_of(file, other, "controlplane.lock");
+	int running = process_lock(file);
+	assert_true(running >= 0);
+	assert_true(is_left(run, old));
+	close(running);
+	assert_false(is_left(run, old));
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(other), 0);
+	assert_int_equal(rmdir(up), 0);
+	shm_paths_remove(&p);
+	assert_int_equal(rmdir(run), 0);
+}
+
+// Too many directories had that name to look at each: it is left alone.
+static void test_folder_of_too_many_directories(void **)
+{
+	char run[96], old[96], file[2 * SHM_PATH_MAX];
+	struct shm_paths p;
+	snprintf(run, sizeof run, "/var/tmp/w-e-i-r-t-e-s-t-s-%d", (int)getpid());
+	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
+	skip_without_disk(&p);
+	snprintf(old, sizeof old, "/dev/shm/var-tmp-w-e-i-r-t-e-s-t-s-%d", (int)getpid());
+	folder_make(old, (const char *const[]){"directory", NULL});
+	assert_true(is_left(run, old));
+	file_of(file, old, "directory");
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(old), 0);
+	shm_paths_remove(&p);
+	assert_int_equal(rmdir(run), 0);
+}
+
 // Anyone may make folders in /dev/shm, with any name: only ours are swept.
 static void test_folders_of_strangers(void **)
 {
@@ -377,6 +430,8 @@ int main(void)
 		cmocka_unit_test(test_folder_lock_deleted),
 		cmocka_unit_test(test_identity_restored_under_the_lock),
 		cmocka_unit_test(test_folder_without_identity),
+		cmocka_unit_test(test_folder_of_either_directory),
+		cmocka_unit_test(test_folder_of_too_many_directories),
 		cmocka_unit_test(test_folders_of_strangers),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_planted_mem_dir),
