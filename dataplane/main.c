@@ -190,7 +190,9 @@ static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
 			log_warning("exception interface %s takes no alias (%s): it stays when no "
 				    "port names it any more",
 				c->ports[i].exception,
-				marked == -EEXIST ? "it has one" : strerror(-marked));
+				marked == -EEXIST    ? "it has one"
+				: marked == -EBADMSG ? "the one that it has cannot be read"
+						     : strerror(-marked));
 	}
 	return rc;
 }

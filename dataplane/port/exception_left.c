@@ -83,8 +83,11 @@ int exception_left_mark(const char *interface, uint64_t instance)
 		return fd;
 	mark_of(instance, mark);
 	rtnetlink_append(&r, IFLA_IFALIAS, mark, (unsigned short)strlen(mark));
-	bool keep = index && alias_read(fd, index, 1, alias) && is_foreign(alias);
-	int rc = keep ? -EEXIST : rtnetlink_transact(fd, &r, 2);
+	int rc = index && !alias_read(fd, index, 1, alias) ? -EBADMSG : 0;
+	if (index && rc == 0 && is_foreign(alias))
+		rc = -EEXIST;
+	if (rc == 0)
+		rc = rtnetlink_transact(fd, &r, 2);
 	close(fd);
 	return rc;
 }

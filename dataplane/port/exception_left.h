@@ -10,7 +10,7 @@
 #include <weir/config.h>
 
 // Marks the interface as an exception interface of that weir. -EEXIST: it has an alias that no weir
-// gave, which stays; or -errno.
+// gave, -EBADMSG: its alias cannot be read; either stays; or -errno.
 ATTR_MUST_CHECK int exception_left_mark(const char *interface, uint64_t instance);
 // Deletes those with the mark of this weir that are no exception of `dp`, and says so in the log.
 // How many.

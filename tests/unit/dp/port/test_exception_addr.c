@@ -163,6 +163,20 @@ static void keeps_the_alias_of_an_operator(void **)
 	assert_int_equal(exception_left_remove(&without, 7), 1);
 }
 
+// Other names by the hundred, with which the kernel's description is longer than weir reads.
+static void keeps_an_alias_that_it_cannot_read(void **)
+{
+	need_namespace();
+	assert_int_equal(system("ip tuntap add xtest0 mode tap"), 0);
+	assert_int_equal(system("ip link set xtest0 alias 'uplink of weir'"), 0);
+	assert_int_equal(system("for i in $(seq 101 300); do echo link property add dev xtest0"
+				" altname $(printf \"x$i%0100d\" 0); done | ip -batch -"),
+		0);
+	assert_int_equal(exception_left_mark("xtest0", 7), -EBADMSG);
+	assert_true(has_alias("uplink of weir"));
+	assert_int_equal(system("ip link del xtest0"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +185,7 @@ int main(void)
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(removes_what_is_left_of_an_earlier_configuration),
 		cmocka_unit_test(keeps_the_alias_of_an_operator),
+		cmocka_unit_test(keeps_an_alias_that_it_cannot_read),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
