@@ -86,9 +86,6 @@ uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *questi
 	q.udp_size = DNS_MESSAGE_MAX;
 	q.has_opt = DNS_OPT_NONE;
 	q.question_len = (uint16_t)(n + 4);
-	memset(msg, 0, DNS_HEADER_LEN);
-	put_u16(msg + 2, q.flags);
-	put_u16(msg + 4, 1);
 	memcpy(msg + DNS_HEADER_LEN, q.name.wire, n);
 	put_u16(msg + DNS_HEADER_LEN + n, q.qtype);
 	put_u16(msg + DNS_HEADER_LEN + n + 2, q.qclass);
