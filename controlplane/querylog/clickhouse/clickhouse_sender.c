@@ -20,9 +20,6 @@ static void show(struct clickhouse_sender *s)
 	s->now.is_distributed = s->here->schema.is_distributed;
 	s->now.dedups = s->here->schema.dedups;
 	s->now.table_bytes = s->here->schema.bytes;
-	s->now.dropped_partitions = 0;
-	for (unsigned i = 0; i < s->urls; i++)
-		s->now.dropped_partitions += s->server[i].schema.dropped_partitions;
 	s->now.urls = s->urls;
 	s->now.url_at = clickhouse_sender_at(s) + 1;
 	snprintf(s->now.url, sizeof s->now.url, "%s", clickhouse_client_url(s->client));
@@ -202,6 +199,7 @@ static void tidy(struct clickhouse_sender *s)
 	if (!s->here->is_ready || now_ms < s->tidy_at_ms || s->is_closing)
 		return;
 	s->tidy_at_ms = now_ms + s->settings.tidy_ms;
+	uint64_t dropped_before = s->here->schema.dropped_partitions;
 	if (clickhouse_schema_tidy(&s->here->schema, s->client, unix_now(s), &a)
 		== CLICKHOUSE_DONE) {
 		s->now.tidy_why[0] = '\0';
@@ -211,6 +209,7 @@ static void tidy(struct clickhouse_sender *s)
 		if (a.code)
 			memcpy(s->now.tidy_why, a.why, sizeof s->now.tidy_why);
 	}
+	s->now.dropped_partitions += s->here->schema.dropped_partitions - dropped_before;
 	clickhouse_sender_heard(s, &a);
 	show(s);
 }

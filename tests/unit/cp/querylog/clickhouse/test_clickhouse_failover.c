@@ -222,6 +222,36 @@ static void test_a_server_given_up_is_asked(void **)
 	assert_int_equal(second.rows, 0);
 }
 
+static bool has_dropped_one(void)
+{
+	return status.sender.dropped_partitions == 1;
+}
+
+static int64_t in_2026(void)
+{
+	return 1795219200; // 2026-11-21 00:00
+}
+
+// What was counted of a server stays counted when a reload leaves it out.
+static void test_dropped_partitions_never_fall(void **)
+{
+	down_set(&server, true);
+	settings.unix_s = in_2026;
+	settings.tidy_ms = NEVER_MS;
+	strcpy(second.parts, "20261113\t1000\t5000\n20261121\t3000\t5000\n");
+	strcpy(second.newest, "1795219260\t20261121\n1795219260\t20261120\n"
+			      "1795219260\t20261119\n1795219260\t20261113\n");
+	sink_open();
+	assert_true(eventually(has_dropped_one));
+	down_set(&server, false);
+	settings.client.urls[1] = NULL;
+	assert_int_equal(clickhouse_reconfigure(sink, &settings), 0);
+	feed(1, 100);
+	assert_true(eventually(all_sent));
+	assert_int_equal(status.sender.urls, 1);
+	assert_int_equal(status.sender.dropped_partitions, 1);
+}
+
 // A wait for one server takes nothing off the wait for the next one.
 static void test_each_wait_is_whole(void **)
 {
@@ -320,6 +350,7 @@ int main(void)
 		CASE(test_a_chunk_waits_for_the_server_that_may_have_it),
 		CASE(test_not_for_ever),
 		CASE(test_a_server_given_up_is_asked),
+		CASE(test_dropped_partitions_never_fall),
 		cmocka_unit_test(test_each_wait_is_whole),
 		CASE(test_a_replica_gets_it_at_once),
 		CASE(test_another_cluster_is_no_replica),
