@@ -30,7 +30,7 @@ struct delivery {
 	unsigned renewals;               // of the sender's settings, when they were found out
 	unsigned failed_at;              // the URL, from 1 on, that did not say it took it; 0: none
 	bool moves;                      // the next server's turn, which is no failure of this one
-	bool is_uncertain;               // another server may have it too
+	bool is_uncertain;               // sent while another server might have it
 	bool is_too_large;               // was said, by an answer that came whole or not
 	bool is_foreign;                 // the table has no such columns
 	bool is_unreadable;              // its body is not what it says
@@ -357,7 +357,7 @@ static void taken(struct clickhouse_sender *s, const struct delivery *d)
 	unsigned at = clickhouse_sender_at(s) + 1;
 	s->now.failovers += s->taken_at && s->taken_at != at;
 	s->taken_at = at;
-	if (d->is_uncertain) {
+	if (d->is_uncertain && clickhouse_places_is_elsewhere(&d->places, s)) {
 		s->now.uncertain_rows += p->what.rows;
 		s->now.uncertain_weight += p->what.weight;
 		log_warning("clickhouse: %u rows may be at two servers: the one that was sent them"

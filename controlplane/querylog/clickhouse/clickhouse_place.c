@@ -33,6 +33,12 @@ bool clickhouse_places_is_here(const struct clickhouse_places *p, const struct c
 	return (p->may_have | p->given_up) & here_bit(s);
 }
 
+bool clickhouse_places_is_elsewhere(
+	const struct clickhouse_places *p, const struct clickhouse_sender *s)
+{
+	return (p->may_have | p->given_up) & ~here_bit(s);
+}
+
 void clickhouse_places_set_here(
 	struct clickhouse_places *p, const struct clickhouse_sender *s, bool may_have)
 {

@@ -93,6 +93,9 @@ void clickhouse_places_all(struct clickhouse_places *p, const struct clickhouse_
 // Whether the server in use may have it.
 bool clickhouse_places_is_here(
 	const struct clickhouse_places *p, const struct clickhouse_sender *s);
+// Whether another one may have it.
+bool clickhouse_places_is_elsewhere(
+	const struct clickhouse_places *p, const struct clickhouse_sender *s);
 void clickhouse_places_set_here(
 	struct clickhouse_places *p, const struct clickhouse_sender *s, bool may_have);
 // Whether the server in use may get the chunk, as no other one may have it. *is_uncertain: one of

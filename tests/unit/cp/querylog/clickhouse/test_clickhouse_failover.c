@@ -220,6 +220,7 @@ static void test_a_server_given_up_is_asked(void **)
 	assert_true(eventually(all_sent));
 	assert_int_equal(server.rows, 100);
 	assert_int_equal(second.rows, 0);
+	assert_int_equal(status.sender.uncertain_rows, 0);
 }
 
 static bool has_dropped_one(void)
