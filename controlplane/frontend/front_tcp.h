@@ -52,7 +52,7 @@ struct front_tcp;
 	X(slow_reader, "replies left unread")                             \
 	X(broken, "not DNS")                                              \
 	X(queries, "had its tcp.connection_queries")                      \
-	X(age, "as old as tcp.connection_age")                            \
+	X(age, "open for tcp.connection_age")                             \
 	X(evicted, "idle longest, when tcp.connections were open")        \
 	X(evicted_client, "idle longest, when its client had too many")   \
 	X(evicted_memory, "stalled longest, when tcp.buffer_kb was full") \
@@ -68,10 +68,10 @@ enum front_tcp_end {
 extern const char *const front_tcp_end_names[FRONT_TCP_END_COUNT]; // NULL for FRONT_TCP_OPEN
 
 // Why accept() gave no connection. X(name, text)
-#define FRONT_TCP_ACCEPT_ERRORS(X)                            \
-	X(lost, "ended, or unreachable, before it was taken") \
-	X(files, "no file was left")                          \
-	X(memory, "the kernel had no memory")                 \
+#define FRONT_TCP_ACCEPT_ERRORS(X)                     \
+	X(lost, "closed or unreachable before accept") \
+	X(files, "no file descriptor left")            \
+	X(memory, "the kernel had no memory")          \
 	X(other, "another error")
 
 enum front_tcp_accept_error {

@@ -93,7 +93,7 @@
 	X(refresh_asked, "refresh requests sent")                                                  \
 	X(refresh_full, "refresh requests not sent: miss ring full")                               \
 	X(recent_replaced, "asked keys forgotten early: table full")                               \
-	X(ring_anomaly, "nonsense read from a ring")                                               \
+	X(ring_anomaly, "bytes of a ring that are no record")                                      \
 	X(record_anomaly, "records that failed their bounds check")                                \
 	X(cookies_good, "queries with a right cookie")                                             \
 	X(cookies_bad, "with a wrong one")                                                         \

@@ -65,7 +65,7 @@ check "Redis is away" eventually away
 short $name A >/dev/null
 weirctl cache flush $name >$tmp/flush.out
 same "a flush without Redis says so by its status" 1 $?
-check "and in words" grep -q 'Redis is away: nothing removed there, and other boxes not told' $tmp/flush.out
+check "and in words" grep -q 'Redis is unreachable: nothing removed there; the flush was not sent to other boxes' $tmp/flush.out
 check "L0 was flushed" test "$(sed -nE 's/^L0: ([0-9]+) .*/\1/p' $tmp/flush.out)" = 1
 check "weirctl cache stats says how often it began to listen" grep -qE '^ *began to listen +1 ' \
 	<(weirctl cache stats | sed 's/$/ /')

@@ -57,11 +57,11 @@ over() { curl -sS --noproxy '*' --max-time 20 -o /dev/null -w '%{http_code}' "ht
 same "over TCP likewise" "200 503 400" "$(over '') $(over '?strict=1') $(over '?strict=x')"
 sed 's/^  main_lcore: .*//; s/^dataplane:/dataplane:\n  mbufs: 16383\n  rx_descriptors: 512/' $tmp/good.yaml >$config
 check "one that needs a restart" weirctl config reload
-check "is in the status" says "waits for a restart: .*dataplane.mbufs"
+check "is in the status" says "needs a restart: .*dataplane.mbufs"
 check "as are its settings in the metrics" eval '[ "$(metric weir_config_restart_pending)" -ge 2 ] && is weir_config_last_reload_successful 1'
 cp $tmp/good.yaml $config
 check "back to what runs" weirctl config reload
-check "nothing waits any more" eval '! says "waits for a restart" && is weir_config_restart_pending 0 && whole'
+check "nothing waits any more" eval '! says "needs a restart" && is weir_config_restart_pending 0 && whole'
 
 redis-server --port 6390 --bind 127.0.0.1 --save '' --appendonly no --dir $tmp >$tmp/redis.log &
 redis=$!
@@ -93,9 +93,9 @@ unready() { short ok-$RANDOM.dead.test A >/dev/null; [ "$(over '')" = 503 ]; }
 check "then it does not" eventually unready
 
 check "without a control plane" "$lab" stop controlplane
-check "status says so" says "control plane is down; the data plane goes on: cache hits and blocked names are served"
+check "status says so" says "control plane is down; the data plane is up: it answers cache hits and blocked names"
 same "which they are" 198.18.200.1 "$(short ok-3000.cached.test A)"
-check "as do other commands" eval 'weirctl ready 2>&1 | grep -q "control plane is down .*cache hits and blocked names are served"'
+check "as do other commands" eval 'weirctl ready 2>&1 | grep -q "control plane is down .*it answers cache hits and blocked names"'
 check "without a data plane" "$lab" stop dataplane
-check "nobody is answered" eval 'says "control plane is down; nobody is answered"'
+check "nobody is answered" eval 'says "control plane is down; no client is answered"'
 finish

@@ -27,9 +27,9 @@ static void state_print(const struct json_node *e)
 	if (json_flag(e, "refresh_asked"))
 		printf(", a worker asked for it");
 	if (json_flag(e, "inflight"))
-		printf(", being asked for");
+		printf(", being resolved");
 	if (json_flag(e, "held_back"))
-		printf(", held back as its last refresh failed");
+		printf(", no refresh for a while: the last one failed");
 	printf("; message of %llu octets", (unsigned long long)json_count(e, "message_bytes"));
 	if (json_count(e, "units"))
 		printf(" in %llu units", (unsigned long long)json_count(e, "units"));
@@ -76,7 +76,7 @@ static void l1_print(const struct json_node *l1)
 	const struct json_node *types = json_get(l1, "types");
 	char shown[64];
 	if (json_count(l1, "asked") == 0) {
-		printf("L1 was not asked: off or away\n");
+		printf("L1 was not queried: off or unreachable\n");
 		return;
 	}
 	printf("L1 was asked for");
@@ -108,7 +108,7 @@ int cmd_cache_get(struct ctl *c)
 		for (size_t i = 0; i < count; i++)
 			entry_print(json_at(entries, i));
 		if (count == 0)
-			printf("nothing is cached of that name\n");
+			printf("no cached records of that name\n");
 		l1_print(json_get(json_doc_root(doc), "l1"));
 	}
 	json_doc_free(doc);
@@ -123,12 +123,13 @@ static void flushed_print(const struct json_node *root)
 	if (strcmp(l1, "off") == 0)
 		return;
 	if (strcmp(l1, "away") == 0) {
-		printf("L1: Redis is away: nothing removed there, and other boxes not told\n");
+		printf("L1: Redis is unreachable: nothing removed there; the flush was not sent to "
+		       "other boxes\n");
 		return;
 	}
 	printf("L1: %s answers removed%s\n", count_text(json_count(root, "l1_removed"), text),
 		strcmp(l1, "done") == 0 ? ""
-					: "; it did not get through all of Redis: flush again");
+					: "; the search of Redis was not finished: flush again");
 	printf("other boxes were %s\n", json_flag(root, "boxes_told") ? "told" : "NOT told");
 }
 

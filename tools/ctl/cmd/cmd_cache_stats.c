@@ -58,11 +58,10 @@ static void l1_print(const struct json_node *root)
 		{"of these, stale", "hits_stale"}, {"misses", "misses"},
 		{"not asked, or no answer in time", "skipped"}, {"bad values, deleted", "bad"},
 		{"written", "puts"}, {"writes lost", "puts_lost"}, {"too large", "too_large"},
-		{"deleted", "deletes"}, {"evicted over the cap", "evicted"},
+		{"deleted", "deletes"}, {"evicted over redis.max_keys", "evicted"},
 		{"deleted as cold", "cold"}, {"expired, left the index", "trimmed"},
-		{"index entries without a key", "orphans"},
-		{"index entries that were none", "foreign"}, {"sweeps", "sweep_rounds"},
-		{"sweeps of another box", "sweep_elsewhere"},
+		{"index entries without a key", "orphans"}, {"invalid index entries", "foreign"},
+		{"sweeps", "sweep_rounds"}, {"sweeps of another box", "sweep_elsewhere"},
 		{"sweeps that failed", "sweep_failed"}, {NULL, NULL}};
 	const struct json_node *redis = json_get(root, "redis");
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
@@ -87,8 +86,8 @@ static void l1_print(const struct json_node *root)
 static void flush_print(const struct json_node *flush)
 {
 	static const struct column columns[] = {{"asked for here", "asked"},
-		{"told to other boxes", "told"}, {"began to listen", "subscribed"},
-		{"heard from other boxes", "heard"}, {"refused: too many", "refused"},
+		{"sent to other boxes", "told"}, {"began to listen", "subscribed"},
+		{"received from other boxes", "heard"}, {"refused: too many", "refused"},
 		{"no such message", "bad"}, {"answers removed for others", "removed_for_others"},
 		{"answers too old to be stored", "kept_out"}, {NULL, NULL}};
 	counts_print("Flushes", flush, columns);

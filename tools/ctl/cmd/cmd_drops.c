@@ -33,7 +33,7 @@ int cmd_drops_add(struct ctl *c)
 static void removed_print(const struct json_node *root)
 {
 	char source[128];
-	printf("%s is not dropped any more\n", source_text(root, source));
+	printf("drop rule of %s removed\n", source_text(root, source));
 }
 
 int cmd_drops_remove(struct ctl *c)

@@ -55,7 +55,7 @@ static void errors_print(const struct json_node *root)
 {
 	const struct json_node *list = json_get(root, "errors");
 	if (json_length(list) == 0) {
-		printf("no error and no warning since the start of either process\n");
+		printf("no errors or warnings since the start of both processes\n");
 		return;
 	}
 	static const char *const heads[] = {"id", "process", ">times", "last", "text", NULL};

@@ -79,7 +79,7 @@ static void rows_print(const struct log_pages *p, const struct json_node *list, 
 		row_print(t, json_at(list, i));
 	table_print(t);
 	if (!p->complete && json_length(list) < limit)
-		printf("not all was searched in %d s; --since and --until make it less\n",
+		printf("search stopped after %d s; narrow it with --since and --until\n",
 			SEARCH_MS / 1000);
 }
 

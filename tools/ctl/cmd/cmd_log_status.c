@@ -8,15 +8,15 @@
 #include <stdio.h>
 
 static const struct count_row counts[] = {
-	{"weight", "queries on record, by the weights of"},
+	{"weight", "queries (sum of the weights of the rows)"},
 	{"rows", "rows"},
-	{"unlogged", "queries without a row of their own: sampling, full rings"},
-	{"excluded_weight", "queries left out as configured, by the weights of"},
-	{"excluded_rows", "records"},
-	{"bad", "records that made no sense"},
-	{"carried_weight", "queries of these whose time alone made no sense, told by other rows"},
-	{"ring_anomalies", "nonsense read from a ring"},
-	{"starved", "looks at the rings that found no batch free"},
+	{"unlogged", "queries without their own row: sampling, full rings"},
+	{"excluded_weight", "queries excluded by the configuration (sum of the weights)"},
+	{"excluded_rows", "records excluded by the configuration"},
+	{"bad", "invalid records"},
+	{"carried_weight", "weight of valid records whose timestamp is implausible"},
+	{"ring_anomalies", "bytes of a ring that are no record"},
+	{"starved", "polls of the rings without a free batch"},
 };
 
 static void sinks_print(const struct json_node *sinks)
@@ -49,9 +49,8 @@ static void before_print(const struct json_node *sinks)
 		const struct json_node *n = json_at(sinks, i);
 		if (!json_count(n, "lost_by_kill_rows"))
 			continue;
-		printf("\nthe control plane before was killed: up to %s rows (%s queries) that %s "
-		       "had"
-		       " in memory are lost\n",
+		printf("\nthe previous control plane was killed: up to %s rows (%s queries) in the "
+		       "memory of %s are lost\n",
 			count_text(json_count(n, "lost_by_kill_rows"), a),
 			count_text(json_count(n, "lost_by_kill_weight"), b),
 			term_text(json_text(n, "name"), name, sizeof name));

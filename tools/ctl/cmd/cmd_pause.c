@@ -12,7 +12,7 @@ enum { PAUSE_MINUTES_MAX = 1440 };
 static void rollback_print(const struct json_node *root)
 {
 	char a[COUNT_TEXT_MAX];
-	printf("back to the image before: %s names; it stays until weirctl blocklist reload\n",
+	printf("previous image activated: %s names; it stays until weirctl blocklist reload\n",
 		count_text(json_count(root, "names"), a));
 }
 
@@ -26,12 +26,12 @@ static void pause_print(const struct json_node *root)
 	char group[300], left[COUNT_TEXT_MAX];
 	const char *name = term_text(json_text(root, "group"), group, sizeof group);
 	const char *note = json_text(root, "note");
-	printf("nothing is blocked%s%s for %s\n", *name ? " for group " : "", name,
+	printf("blocking paused%s%s for %s\n", *name ? " for group " : "", name,
 		duration_text(1000 * json_count(root, "pause_left_s"), left));
 	const struct json_node *blocked = json_get(root, "blocked_groups");
 	for (size_t i = 0; i < json_length(blocked); i++)
-		printf("but group %s stays blocked by a schedule with block_all; --group %s or "
-		       "--all lifts that\n",
+		printf("group %s stays blocked by a schedule with block_all; use --group %s or "
+		       "--all\n",
 			term_text(json_item_text(blocked, i), group, sizeof group), group);
 	if (*note)
 		printf("but %s\n", term_text(note, group, sizeof group));

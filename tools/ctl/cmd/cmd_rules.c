@@ -77,8 +77,8 @@ static void pause_print(const struct json_node *root)
 	char when[WHEN_TEXT_MAX], left[COUNT_TEXT_MAX];
 	time_t now = time(NULL);
 	if (until > (uint64_t)now)
-		printf("paused      nothing is blocked until %s, for %s more%s\n",
-			when_text(until, when), duration_text(1000 * (until - (uint64_t)now), left),
+		printf("paused      blocking, until %s, for %s more%s\n", when_text(until, when),
+			duration_text(1000 * (until - (uint64_t)now), left),
 			json_flag(root, "pause_lifts_block_all") ? ""
 								 : "; block_all stays in force");
 	const struct json_node *groups = json_get(root, "paused_groups");
@@ -100,7 +100,7 @@ static void rules_print(const struct json_node *root)
 		octets_text(json_count(root, "image_bytes"), b),
 		when_text(json_count(root, "loaded_unix_s"), when),
 		json_flag(root, "from_disk") ? ", from disk" : "",
-		json_flag(root, "has_previous") ? "; the one before it is kept" : "");
+		json_flag(root, "has_previous") ? "; the previous one is kept" : "");
 	const char *note = json_text(root, "error");
 	note = *note ? note : json_text(root, "note");
 	printf("last reload %s%s%s%s\n", json_text(root, "outcome"), *note ? ": " : "",
@@ -111,7 +111,7 @@ static void rules_print(const struct json_node *root)
 		duration_text(json_count(root, "build_ms"), b),
 		count_text(json_count(root, "unchanged"), shown),
 		count_text(json_count(root, "failed"), when));
-	printf("copies      %s of lists, for builds that cannot read them\n",
+	printf("copies      %s of lists, for builds that cannot read the source\n",
 		octets_text(json_count(root, "copies_bytes"), a));
 	pause_print(root);
 	const struct json_node *lists = json_get(root, "lists");

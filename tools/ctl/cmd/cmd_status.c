@@ -83,7 +83,7 @@ static void generations_print(const struct view *v)
 		       "limits for %s\n",
 			duration_text(json_count(g, "policy_lag_ms"), text));
 	if (json_count(g, "retired_waiting"))
-		printf("  %llu old generations wait for a worker to let go of them\n",
+		printf("  %llu old generations wait for a worker to release them\n",
 			(unsigned long long)json_count(g, "retired_waiting"));
 }
 
@@ -120,7 +120,7 @@ static void reload_print(const struct json_node *r)
 		printf(": %s\n", term_text(json_text(r, "why"), shown, sizeof shown));
 	}
 	if (json_count(r, "restart_pending"))
-		printf("  waits for a restart: %s\n",
+		printf("  needs a restart: %s\n",
 			term_text(json_text(r, "needs_restart"), shown, sizeof shown));
 }
 
@@ -151,9 +151,8 @@ static void upstreams_note(const struct json_node *root)
 	for (size_t i = 0; i < count; i++)
 		up += json_flag(json_at(list, i), "up");
 	if (count && up == 0)
-		printf("\nNO UPSTREAM ANSWERS: what is cached, blocked or local is served, all "
-		       "else "
-		       "is stale or SERVFAIL\n");
+		printf("\nNO UPSTREAM ANSWERS: cached, blocked and local names are served; other "
+		       "queries get stale answers or SERVFAIL\n");
 	else if (up < count)
 		printf("\n%zu of %zu upstreams %s down\n", count - up, count,
 			count - up == 1 ? "is" : "are");
@@ -168,8 +167,8 @@ static void clock_print(const struct json_node *c)
 {
 	char steps[COUNT_TEXT_MAX], text[COUNT_TEXT_MAX];
 	if (json_count(c, "steps"))
-		printf("  the wall clock went ahead %s times, by %s in all: cached answers aged by "
-		       "that\n",
+		printf("  the wall clock jumped forward %s times, by %s in total: cached answers "
+		       "aged by as much\n",
 			count_text(json_count(c, "steps"), steps),
 			duration_text(json_count(c, "stepped_ms"), text));
 }

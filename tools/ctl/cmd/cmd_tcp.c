@@ -11,13 +11,13 @@ static const struct count_row counts[] = {
 	{"accepted", "connections accepted"},
 	{"refused_full", "refused: tcp.connections are open, none of them idle"},
 	{"refused_client", "refused: their client has tcp.per_client, none of them idle"},
-	{"refused_denied", "refused: their client may not ask (access)"},
-	{"accept_paused", "pauses: the system had no file or memory for one more"},
+	{"refused_denied", "refused: the client is not allowed (access)"},
+	{"accept_paused", "pauses: no file descriptor or memory left"},
 	{"queries", "queries"},
 	{"replies", "replies"},
 	{"octets_in", "octets received"},
 	{"octets_out", "octets sent"},
-	{"held", "times that a connection had to wait: too much under way"},
+	{"held", "waits of a connection: too many queries in progress"},
 };
 
 static const struct count_row ends[] = {
@@ -26,18 +26,18 @@ static const struct count_row ends[] = {
 	{"idle", "idle"},
 	{"slow_query", "a query took longer than tcp.query_timeout"},
 	{"slow_reader", "replies left unread"},
-	{"broken", "what came is not DNS"},
+	{"broken", "not DNS"},
 	{"queries", "had its tcp.connection_queries"},
-	{"age", "as old as tcp.connection_age"},
-	{"evicted", "idle longest, for a new connection"},
-	{"evicted_client", "idle longest of its client, for a new one of his"},
-	{"evicted_memory", "stalled longest, as tcp.buffer_kb was used up"},
+	{"age", "open for tcp.connection_age"},
+	{"evicted", "longest idle, closed for a new connection"},
+	{"evicted_client", "longest idle of its client, closed for a new one"},
+	{"evicted_memory", "longest stalled, closed as tcp.buffer_kb was used up"},
 	{"stopped", "TCP was turned off"},
 };
 
 static const struct count_row errors[] = {
-	{"lost", "ended, or unreachable, before it was taken"},
-	{"files", "no file was left"},
+	{"lost", "closed or unreachable before accept"},
+	{"files", "no file descriptor left"},
 	{"memory", "the kernel had no memory"},
 	{"other", "another error of accept"},
 };

@@ -18,7 +18,7 @@ static const struct {
 static void kind_print(const struct json_node *root, const char *key, const char *title)
 {
 	const struct json_node *n = json_get(root, key), *items = json_get(n, "items");
-	const char *const heads[] = {">queries", ">too many by up to", ">% of these", title, NULL};
+	const char *const heads[] = {">queries", ">possible overcount", ">% of these", title, NULL};
 	uint64_t all = json_count(n, "queries");
 	if (json_length(items) == 0)
 		return;

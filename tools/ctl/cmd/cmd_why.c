@@ -81,7 +81,7 @@ static void notes_print(const struct json_node *root)
 				term_text(json_text(s, "note"), note, sizeof note));
 	}
 	if (!json_flag(root, "complete"))
-		printf("more rules name it than are shown: the verdict may be another one\n");
+		printf("more rules match than are shown: the verdict may differ\n");
 }
 
 static void why_print(const struct json_node *root)

@@ -156,7 +156,7 @@ static int detach_one(const struct ctl *c, const char *interface)
 	if (rc == 0)
 		return CTL_OK;
 	return ctl_fail(c, "%s: %s", interface,
-		rc == -EBUSY ? "its data plane lives (--force takes the program off all the same)"
+		rc == -EBUSY    ? "its data plane is running (--force detaches the program anyway)"
 		: rc == -EEXIST ? "the attached XDP program is not weir's"
 				: strerror(-rc));
 }

@@ -146,7 +146,7 @@ const char *http_served_text(const struct ctl *c)
 	bool has_stats = s && stats_read(&c->paths, s, why) == 0;
 	bool is_up = has_stats && dataplane_state(&c->paths, s) == PROCESS_UP;
 	free(s);
-	return is_up ? HTTP_SERVED_TEXT : "the data plane is down, too: nobody is answered";
+	return is_up ? HTTP_SERVED_TEXT : "the data plane is down, too: no client is answered";
 }
 
 void http_fail(const struct ctl *c, enum http_outcome outcome, const char *why)
@@ -255,7 +255,8 @@ static int stream_run(const struct ctl *c, CURL *curl, struct http_lines *l)
 		http_fail(c, outcome, why);
 		json_doc_free(doc);
 	} else {
-		ctl_fail(c, "the control plane hung up: it stopped, or we were too slow");
+		ctl_fail(c, "the control plane closed the connection: it stopped, or weirctl read "
+			    "too slowly");
 	}
 	return CTL_FAILED;
 }

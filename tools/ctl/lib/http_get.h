@@ -30,7 +30,7 @@ enum http_outcome {
 
 // While the data plane is up.
 #define HTTP_SERVED_TEXT \
-	"the data plane goes on: cache hits and blocked names are served, all else is not"
+	"the data plane is up: it answers cache hits and blocked names; cache misses fail"
 // What clients get while the control plane is down.
 const char *http_served_text(const struct ctl *c);
 

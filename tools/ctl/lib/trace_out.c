@@ -72,5 +72,5 @@ void trace_print(const struct json_node *query)
 		printf("    %llu more steps had no room\n",
 			(unsigned long long)json_count(query, "events_lost"));
 	if (json_flag(query, "incomplete"))
-		printf("    the other part did not come\n");
+		printf("    the other part did not arrive\n");
 }

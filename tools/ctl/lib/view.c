@@ -80,10 +80,10 @@ static void dataplane_print(const struct view *v)
 				s->worker[i].lcore, duration_text(s->taken_ms - beat, text));
 	}
 	if (v->dataplane == PROCESS_UP && s->workers && s->worker[0].bench_mode)
-		printf("  BENCH MODE (%s): it measures and is no service\n",
+		printf("  BENCH MODE (%s): for measurements only, not for service\n",
 			bench_mode_names[s->worker[0].bench_mode]);
 	if (v->dataplane == PROCESS_UP && !s->control_seen)
-		printf("  it has no link to the control plane\n");
+		printf("  no link to the control plane\n");
 }
 
 void view_put_controlplane(struct json_node *root, const struct view *v)
@@ -110,7 +110,7 @@ void view_print_states(const struct view *v)
 	printf("\n");
 	if (v->controlplane == PROCESS_DOWN)
 		printf("  the control plane is down; %s\n",
-			v->dataplane == PROCESS_UP ? HTTP_SERVED_TEXT : "nobody is answered");
+			v->dataplane == PROCESS_UP ? HTTP_SERVED_TEXT : "no client is answered");
 }
 
 void view_print_redis(const struct json_node *redis)
@@ -130,9 +130,10 @@ void view_print_redis(const struct json_node *redis)
 			term_text(json_text(redis, "error"), shown, sizeof shown));
 	printf("\n");
 	if (strcmp(state, "refusing") == 0)
-		printf("  it refuses every write: nothing new gets there\n");
+		printf("  Redis refuses every write: no new answers are stored\n");
 	if (strcmp(state, "partial") == 0)
-		printf("  a part of the cluster is away: its keys are neither read nor written\n");
+		printf("  part of the cluster is unreachable: its keys are neither read nor "
+		       "written\n");
 	if (*json_text(redis, "housekeeping_error"))
 		printf("  housekeeping fails, redis.max_keys does not hold: %s\n",
 			term_text(json_text(redis, "housekeeping_error"), shown, sizeof shown));

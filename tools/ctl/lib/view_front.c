@@ -16,12 +16,12 @@ void view_print_fallback(const struct view *v, const struct json_node *fallback)
 		return;
 	printf("UDP fallback    ");
 	if (bound < addresses)
-		printf("only %llu of %llu addresses could be had; ", (unsigned long long)bound,
+		printf("only %llu of %llu addresses are bound; ", (unsigned long long)bound,
 			(unsigned long long)addresses);
 	printf("%s; %s queries so far, %s of them without a data plane\n",
 		v->dataplane == PROCESS_UP || v->dataplane == PROCESS_UNKNOWN
 			? "ready"
-			: "answers now, as no data plane does",
+			: "answers now, as no data plane is up",
 		count_text(json_count(fallback, "received"), a),
 		count_text(json_count(fallback, "alone"), b));
 }

@@ -82,8 +82,8 @@ void view_print_log(const struct json_node *log)
 			printf("query log       %s LOST %s rows (%s queries)\n", name,
 				count_text(rows, a), count_text(json_count(n, "lost_weight"), b));
 		if (before)
-			printf("query log       %s lost up to %s rows (%s queries) when the control"
-			       " plane before was killed\n",
+			printf("query log       %s lost up to %s rows (%s queries) when the "
+			       "previous control plane was killed\n",
 				name, count_text(before, a),
 				count_text(json_count(n, "lost_by_kill_weight"), b));
 	}
@@ -119,16 +119,16 @@ void view_print_clickhouse(const struct json_node *n)
 		printf(", %s unreadable files kept aside",
 			count_text(json_count(n, "aside_files"), a));
 	if (json_count(n, "unspooled_halves"))
-		printf(", %s halves of files that no disk took",
+		printf(", %s half files not written to disk",
 			count_text(json_count(n, "unspooled_halves"), a));
 	if (json_flag(n, "waits_for_disk"))
-		printf(", the spool's disk takes nothing");
+		printf(", cannot write to the spool");
 	if (json_flag(n, "behind"))
-		printf(", takes fewer rows than there are");
+		printf(", slower than rows arrive");
 	clock_print(n);
 	limits_print(json_get(n, "table_limits"));
 	if (*json_text(n, "tidy_why"))
-		printf(", drops no old rows: %s",
+		printf(", could not drop expired partitions: %s",
 			term_text(json_text(n, "tidy_why"), shown, sizeof shown));
 	why_print(n);
 	printf("\n");

@@ -42,9 +42,9 @@ static const struct {
 	const char *name, *text;
 } verdicts[] = {
 	[VERDICT_UNKNOWN] = {"unknown",
-		"too little is known of the slope as usual: measure longer"},
-	[VERDICT_NO_GROWTH] = {"no-growth", "nothing grows for sure when all is as usual"},
-	[VERDICT_NO_KNOB] = {"no-knob", "no knob stops the growth"},
+		"the slope with default toggles is not precise enough: measure longer"},
+	[VERDICT_NO_GROWTH] = {"no-growth", "no significant growth with default toggles"},
+	[VERDICT_NO_KNOB] = {"no-knob", "no toggle stops the growth"},
 	[VERDICT_SUSPECT] = {"suspect", ""},
 };
 
@@ -303,7 +303,7 @@ static int steps_make(struct bisect *b)
 	}
 	json_doc_free(doc);
 	if (b->count == 1)
-		return ctl_fail(b->ctl, "no such knob: weirctl knobs lists them");
+		return ctl_fail(b->ctl, "no such toggle; weirctl knobs lists them");
 	b->count++;
 	return CTL_OK;
 }

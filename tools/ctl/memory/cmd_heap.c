@@ -103,7 +103,7 @@ static const char *sample_lg(const char *octets, char out[8])
 
 static void on_print(const struct json_node *)
 {
-	printf("the heap is profiled from now on; what was there before is not seen\n");
+	printf("heap profile started; it does not include earlier allocations\n");
 }
 
 int cmd_heap_on(struct ctl *c)
@@ -111,7 +111,7 @@ int cmd_heap_on(struct ctl *c)
 	char lg[8];
 	const char *value = c->operand ? sample_lg(c->operand, lg) : "16";
 	if (!value) {
-		fprintf(stderr, "weirctl: heap on takes a power of two, in octets\n");
+		fprintf(stderr, "weirctl: heap on takes a power of two, in bytes\n");
 		return CTL_USAGE;
 	}
 	const struct http_param params[] = {{"sample_lg", value}, {NULL, NULL}};

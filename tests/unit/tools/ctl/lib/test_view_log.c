@@ -42,8 +42,8 @@ static void test_clickhouse(void **)
 		"clickhouse      up, 5,000 rows sent, 0 B in 0 files wait on disk\n");
 	assert_string_equal(
 		printed("{\"state\": \"up\", \"unspooled_halves\": 2, \"waits_for_disk\": true}"),
-		"clickhouse      up, 0 rows sent, 0 B in 0 files wait on disk, 2 halves of files "
-		"that no disk took, the spool's disk takes nothing\n");
+		"clickhouse      up, 0 rows sent, 0 B in 0 files wait on disk, 2 half files "
+		"not written to disk, cannot write to the spool\n");
 }
 
 static void test_several_urls(void **)
@@ -62,7 +62,8 @@ static void test_nothing_is_dropped(void **)
 	assert_string_equal(printed("{\"state\": \"up\", \"tidy_why\": \"code 497: weir: Not enough"
 				    " privileges\", \"table_limits\": {\"same_name\": 1}}"),
 		"clickhouse      up, 0 rows sent, 0 B in 0 files wait on disk, ANOTHER BOX HAS THE"
-		" SAME NAME (query_log.box), drops no old rows: code 497: weir: Not enough"
+		" SAME NAME (query_log.box), could not drop expired partitions: code 497: weir: "
+		"Not enough"
 		" privileges\n");
 }
 
@@ -92,9 +93,8 @@ static void test_what_is_lost(void **)
 					   "\"lost_by_kill_rows\": 700,"
 					   " \"lost_by_kill_weight\": 900}]}"),
 		"query log       store LOST 10,435 rows (20,000 queries)\n"
-		"query log       clickhouse lost up to 700 rows (900 queries) when the control "
-		"plane"
-		" before was killed\n");
+		"query log       clickhouse lost up to 700 rows (900 queries) when the previous "
+		"control plane was killed\n");
 }
 
 int main(void)
