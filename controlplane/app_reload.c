@@ -185,18 +185,25 @@ static void reload_refuse(struct reload *r, int err)
 	reload_end(r);
 }
 
-static int message_send(struct reload *r, const struct config *read);
+static int message_send(struct reload *r);
 
-// Knobs that were set while the resolver had a file's configuration.
+// What began while the resolver had the message of the other one, and keeps what that changed.
 static void waiting_send(struct reload *r)
 {
+	struct reload_message *m = &r->message;
+
 	if (!r->is_waiting)
 		return;
 	r->is_waiting = false;
-	r->message.tcp_files = r->app->tcp_files;
-	r->err = message_send(r, r->app->read);
-	if (r->err < 0)
+	if (r->of_knobs)
+		m->tcp_files = r->app->tcp_files;
+	else
+		m->knobs = r->app->knobs;
+	r->err = message_send(r);
+	if (r->err < 0) {
+		message_clear(m);
 		reload_end(r);
+	}
 }
 
 // Service loop: the message is ours again.
@@ -209,7 +216,7 @@ static void reload_returned(void *arg)
 		reload_refuse(r, r->message.err);
 	else
 		reload_activate(r);
-	waiting_send(&r->app->setting);
+	waiting_send(r->of_knobs ? &r->app->reload : &r->app->setting);
 }
 
 // Resolver loop, which owns the message.
@@ -229,23 +236,29 @@ static void reload_resolver(void *arg)
 	loop_call_back(a->service, &m->back, reload_returned, r);
 }
 
-// Lays the knobs over `read` and sends it to the resolver loop, whose the message is from then on.
-static int message_send(struct reload *r, const struct config *read)
+// Lays the knobs over the file's configuration and sends that to the resolver loop, whose the
+// message is from then on.
+static int message_send(struct reload *r)
 {
 	struct reload_message *m = &r->message;
 
-	m->next = knobs_lay(&m->knobs, read);
+	m->next = knobs_lay(&m->knobs, m->read ? m->read : r->app->read);
 	if (!m->next) {
 		snprintf(r->why, sizeof(r->why), "no memory");
 		return -ENOMEM;
 	}
 	int err = loop_call(r->app->loop, reload_resolver, r);
-	if (err < 0) {
+	if (err < 0)
 		snprintf(r->why, sizeof(r->why), "the resolver takes no more calls");
-		message_clear(m);
-	}
 	r->app->at_resolver = err == 0;
 	return err;
+}
+
+// The resolver has one message at a time.
+static int message_send_or_wait(struct reload *r)
+{
+	r->is_waiting = r->app->at_resolver;
+	return r->is_waiting ? 0 : message_send(r);
 }
 
 static void reload_begin(
@@ -273,7 +286,7 @@ int app_reload(void *app, api_config_done done, void *arg)
 	struct reload *r = &a->reload;
 	struct reload_message *m = &r->message;
 
-	if (r->running || a->at_resolver)
+	if (r->running)
 		return -EBUSY;
 	reload_begin(r, a, &a->knobs, done, arg);
 	int err = config_load(a->started->path, &m->read, r->why);
@@ -282,7 +295,7 @@ int app_reload(void *app, api_config_done done, void *arg)
 	if (err == 0) {
 		(void)config_needs_restart(
 			a->started, m->read, r->needs_restart, sizeof(r->needs_restart));
-		err = message_send(r, m->read);
+		err = message_send_or_wait(r);
 	}
 	return err < 0 ? reload_fail(r, err) : 0;
 }
@@ -296,7 +309,6 @@ int app_knobs(void *app, const struct knobs *knobs, api_config_done done, void *
 		return -EBUSY;
 	reload_begin(r, a, knobs, done, arg);
 	r->of_knobs = true;
-	r->is_waiting = a->at_resolver;
-	int err = r->is_waiting ? 0 : message_send(r, a->read);
+	int err = message_send_or_wait(r);
 	return err < 0 ? reload_fail(r, err) : 0;
 }

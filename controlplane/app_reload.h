@@ -2,8 +2,8 @@
 #pragma once
 
 // What app.c and app_reload.c share: the process, the one reload of the file that may run, and the
-// one change of knobs. The latter runs beside a reload that waits for its lists, and waits for one
-// whose configuration the resolver has.
+// one change of runtime toggles. The latter runs beside a reload that waits for its lists. Either
+// waits while the resolver has the other's configuration.
 
 #include "api/api.h"
 #include "app.h"

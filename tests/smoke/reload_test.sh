@@ -111,5 +111,27 @@ for ((round = 0; round < 20; round++)); do
 done
 same "20 knobs, each turned as a reload begins, are not refused" 0 $refused
 same "the last one is in force" 29 "$(knob upstream.recycle)"
+# at_once: a knob and a reload, each on a connection of its own, are asked for in the same moment. The status of each reply.
+at_once() {
+	$python - "$1" <<-'END'
+		import socket, sys
+		paths = "/set?knob=upstream.recycle&value=" + sys.argv[1], "/config/reload"
+		with_both = []
+		for path in paths:
+		    s = socket.socket(socket.AF_UNIX)
+		    s.settimeout(20)
+		    s.connect("/run/weir/control.sock")
+		    with_both.append((s, f"POST {path} HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n".encode()))
+		for s, request in with_both:
+		    s.sendall(request)
+		print(*(s.recv(4096).split()[1].decode() for s, _ in with_both))
+	END
+}
+refused=0
+for ((round = 0; round < 20; round++)); do
+	[ "$(at_once $((round + 40)))" = "200 200" ] || refused=$((refused + 1))
+done
+same "20 reloads, each begun as a knob is turned, are not refused" 0 $refused
+same "the last knob is in force" 59 "$(knob upstream.recycle)"
 "$lab" down >/dev/null
 finish
