@@ -4,7 +4,7 @@
 
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan musts attacks pages
-                                          phrases imports format
+                                          phrases verbs metrics keys recipes imports format
 """
 import ast
 import os
@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 
+import documented
 import phrases
 
 FILE_LINES_MAX = 500
@@ -461,6 +462,22 @@ def check_pages():
 def check_phrases():
     """No more of the phrases of phrases.txt than that file allows."""
     yield from phrases.breaches(root, FILES)
+
+
+def check_verbs():
+    yield from documented.verbs(root, FILES)
+
+
+def check_metrics():
+    yield from documented.metrics(root, FILES)
+
+
+def check_keys():
+    yield from documented.keys(root)
+
+
+def check_recipes():
+    yield from documented.recipes(root)
 
 
 def python_names(tree):

@@ -9,6 +9,8 @@ import tempfile
 HEAD = "// SPDX-License-Identifier: BSD-3-Clause\n"
 LINT = pathlib.Path(__file__).with_name("lint.py")
 
+RECIPE = "## Add a thing\n\n| file | at | do |\n|---|---|---|\n| `{}` | `{}` | x |\n| `{}` | `{}` | y |\n"
+
 BREACHES = {
     "spdx": ("dataplane/no_spdx.c", "int x;\n"),
     "size": ("dataplane/core/long.c", HEAD + "int a;\n" * 501),
@@ -24,6 +26,10 @@ BREACHES = {
     "attacks": ("docs/reference/attacks.md", "| an attack | a defence | `gone_since` |\n"),
     "pages": ("docs/how-to/lone.md", "# A page\n"),
     "phrases": ("docs/told.md", "The querier, or who asks.\n"),
+    "verbs": ("tools/ctl/main.c", HEAD + 'const struct ctl_command ctl_commands[] = {\n\t{"frob", NULL, 0},\n};\n'),
+    "metrics": ("controlplane/api/metrics/metrics_x.c", HEAD + 'const char *x = "weir_x_total";\n'),
+    "keys": ("dataplane/config/config_keys.h", HEAD + "#define K(X) \\\n\tX(dns, frob, frob, BOOL, none, 0)\n"),
+    "recipes": ("docs/contributing.md", RECIPE.format("docs/gone.md", "a word", "docs", "contributing.md")),
     "imports": ("tests/smoke/caller.py", "# SPDX-License-Identifier: BSD-3-Clause\nfrom good_names import gone\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
 }
@@ -39,6 +45,15 @@ BELOW = [
     ("packet_path", ("dataplane/stage/stage_x.c", HEAD + "void f(void)\n{\n\tprintf(\"x\");\n}\n")),
     ("accounts", ("controlplane/base/hoard.c", HEAD + "void *f(void)\n{\n\treturn malloc(9);\n}\n")),
     ("dataplane_tables", ("dataplane/port/pool_x.c", HEAD + "void *f(void)\n{\n\treturn rte_ring_create(9);\n}\n")),
+    # Rows that cannot be read, anchors that moved, recipes without rows.
+    ("verbs", ("tools/ctl/main.c", HEAD + "const struct ctl_command ctl_commands[] = {\n\tROW(frob),\n};\n")),
+    ("verbs", ("tools/ctl/main.c", HEAD + "const struct ctl_command ctl_commands[] = {\n\t{FROB, NULL},\n};\n")),
+    ("metrics", ("controlplane/api/metrics/metrics_x.c", HEAD + "int x;\n")),
+    ("keys", ("dataplane/config/config_keys.h", HEAD + "#define K(X)\n")),
+    ("recipes", ("docs/contributing.md", RECIPE.format("docs", "contributing.md", "tools/lint/phrases.txt", "moved"))),
+    ("recipes", ("docs/contributing.md", RECIPE.format("docs", "contributing.md", "docs", "gone.md"))),
+    ("recipes", ("docs/contributing.md", "## Add a thing\n\nSomewhere.\n")),
+    ("recipes", ("docs/contributing.md", "# A page\n")),
     ("floors", ("dataplane/config/eal.c", HEAD + "#include <rte_eal.h>\n")),
 ]
 

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Checks that docs/ has what the code offers, and that the recipes of docs/contributing.md lead to code that is there."""
+import re
+
+VERBS, METRICS, KEYS = "tools/ctl/main.c", "docs/reference/metrics.md", "docs/reference/config.md"
+RECIPES = "docs/contributing.md"
+
+
+def text_of(root, name):
+    path = root / name
+    return path.read_text() if path.exists() else ""
+
+
+def verbs(root, files):
+    """Each command of weirctl is named on a page of docs/, as `weirctl WORD [SECOND]`."""
+    table = re.search(r"^const struct ctl_command ctl_commands\[\] = \{\n(.*?)^\};", text_of(root, VERBS), re.M | re.S)
+    rows = re.findall(r"^\t\{(.*)", table[1], re.M) if table else []
+    pages = " ".join(" ".join(text_of(root, n).split()) for n in files if n.startswith("docs/") and n.endswith(".md"))
+    if (root / VERBS).exists() and not rows:
+        yield f"{VERBS}: no command found in ctl_commands[]"
+    for row in rows:
+        words = re.match(r'"([\w-]+)", (?:NULL|"([\w-]+)"),', row)
+        verb = "weirctl " + " ".join(w for w in words.groups() if w) if words else None
+        if not verb:
+            yield f"{VERBS}: a row of ctl_commands[] that the lint cannot read: {row}"
+        elif not re.search(re.escape(verb) + r"(?![\w-])", pages):
+            yield f"{VERBS}: no page of docs/ names `{verb}`"
+
+
+def metrics(root, files):
+    """Each family of /metrics has a row in docs/reference/metrics.md: its name, or a prefix such as `weir_l0_*`."""
+    page = text_of(root, METRICS)
+    names = set(re.findall(r"`(weir_\w+)(?![\w*])", page))
+    prefixes = tuple(re.findall(r"`(weir_\w+_)\*", page))
+    sources = [n for n in files if re.match(r"controlplane/api/(metrics/|api_metrics)\w*\.c$", n)]
+    found = {family: n for n in sources for family in re.findall(r'"(weir_\w+)"', text_of(root, n))}
+    if sources and not found:
+        yield f"{sources[0]}: no metric found"
+    for family, name in sorted(found.items()):
+        if family not in names and not (family.startswith(prefixes) if prefixes else False):
+            yield f"{name}: {METRICS} has no row for {family}"
+
+
+def keys(root):
+    """Each key of the configuration has a row in docs/reference/config.md."""
+    rows = {key.replace(".", "_") for key in re.findall(r"^\| `([\w.]+)` \|", text_of(root, KEYS), re.M)}
+    for name in ("dataplane/config/config_keys.h", "dataplane/config/config_keys_log.h"):
+        text = re.sub(r"\\\n\s*", "", text_of(root, name))
+        found = re.findall(r"X\((\w+), (\w+), \w+, (?:TEXT|NUMBER|BOOL|CHOICE),", text)
+        if text and not found:
+            yield f"{name}: no key found"
+        for section, key in found:
+            if f"{section}_{key}" not in rows:
+                yield f"{name}: {KEYS} has no row for {section}: {key}"
+
+
+def recipes(root):
+    """Each row `| file | anchor | step |` of the recipes names a file that has the anchor, or a folder that has that file."""
+    page = text_of(root, RECIPES)
+    parts = re.split(r"^## (Add .*)\n", page, flags=re.M)
+    if page and len(parts) < 3:
+        yield f"{RECIPES}: no recipe"
+    for title, body in zip(parts[1::2], parts[2::2]):
+        rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", body, re.M)
+        if len(rows) < 2:
+            yield f"{RECIPES}: `{title}` names {len(rows)} files"
+        for name, anchor in rows:
+            path = root / name
+            if not path.exists():
+                yield f"{RECIPES}: `{title}`: there is no {name}"
+            elif not ((path / anchor).exists() if path.is_dir() else anchor in path.read_text(errors="replace")):
+                yield f"{RECIPES}: `{title}`: {name} does not have {anchor}"
