@@ -54,9 +54,13 @@ def keys(root):
                 yield f"{name}: {KEYS} has no row for {section}: {key}"
 
 
-def recipes(root):
-    """Each row `| file | anchor | step |` of the recipes names a file that has the anchor, or a folder that has that file."""
+def recipes(root, files):
+    """Each row `| file | anchor | step |` of the recipes names a file that has the anchor, or a folder that has that file.
+
+    Each `meson test -C FOLDER NAME...` names tests that a meson.build has.
+    """
     page = text_of(root, RECIPES)
+    builds = "".join(text_of(root, n) for n in files if n.endswith("meson.build"))
     parts = re.split(r"^## (Add .*)\n", page, flags=re.M)
     if page and len(parts) < 3:
         yield f"{RECIPES}: no recipe"
@@ -70,3 +74,6 @@ def recipes(root):
                 yield f"{RECIPES}: `{title}`: there is no {name}"
             elif not ((path / anchor).exists() if path.is_dir() else anchor in path.read_text(errors="replace")):
                 yield f"{RECIPES}: `{title}`: {name} does not have {anchor}"
+        for test in " ".join(re.findall(r"^.*meson test -C \S+ ([\w ]+)", body, re.M)).split():
+            if not re.search(rf"'({test}|{re.sub('^(fuzz|smoke|fault)_', '', test)})'", builds):
+                yield f"{RECIPES}: `{title}`: there is no test {test}"

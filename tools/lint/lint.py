@@ -477,7 +477,7 @@ def check_keys():
 
 
 def check_recipes():
-    yield from documented.recipes(root)
+    yield from documented.recipes(root, FILES)
 
 
 def python_names(tree):

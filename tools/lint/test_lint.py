@@ -54,6 +54,7 @@ BELOW = [
     ("recipes", ("docs/contributing.md", RECIPE.format("docs", "contributing.md", "docs", "gone.md"))),
     ("recipes", ("docs/contributing.md", "## Add a thing\n\nSomewhere.\n")),
     ("recipes", ("docs/contributing.md", "# A page\n")),
+    ("recipes", ("docs/contributing.md", RECIPE.format(*["docs", "contributing.md"] * 2) + "\nmeson test -C build gone && x\n")),
     ("floors", ("dataplane/config/eal.c", HEAD + "#include <rte_eal.h>\n")),
 ]
 
