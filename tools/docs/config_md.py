@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""docs/reference/config.md from the tables that the configuration library itself is built of.
+"""docs/reference/config.md and config-query-log.md from the tables that the configuration library itself is built of.
 
-usage: config_md.py SOURCE_ROOT [--check]     writes the file, or fails if it is not current
+usage: config_md.py SOURCE_ROOT [--check]     writes the files, or fails if one is not current
 """
 import pathlib
 import re
@@ -10,7 +10,7 @@ import sys
 
 root = pathlib.Path(sys.argv[1])
 config = root / "dataplane" / "config"
-target = root / "docs" / "reference" / "config.md"
+reference = root / "docs" / "reference"
 
 INTRO = """# The configuration file
 
@@ -29,6 +29,13 @@ example that is installed. Written by `tools/docs/config_md.py` from `dataplane/
 * `weirctl config reload` takes over what is marked *live* and names what needs a *restart* of the processes.
 * Durations are whole seconds unless the key says milliseconds; sizes are MiB. Plain decimal numbers, `true` and `false`.
 * No anchors, aliases, tags or second documents; 4 MiB at most. An empty section or list counts as absent.
+* The section `query_log` and those below it: [config-query-log.md](config-query-log.md).
+"""
+
+INTRO_LOG = """# The configuration file: query_log
+
+The keys of the query log. [config.md](config.md) has those of the other sections, and the rules for the whole file.
+Written by `tools/docs/config_md.py` from `dataplane/config/config_keys_log.h`: edit there.
 """
 
 SECTIONS = {
@@ -302,9 +309,10 @@ def span(kind, choice, low, high, words):
     return "`true`, `false`" if kind == "BOOL" else f"{low} to {high} octets"
 
 
-def page():
-    out, words, limits, rows, other = [INTRO], choices(), bounds(), keys(), presets()
-    for name, about in SECTIONS.items():
+def page(intro, sections):
+    out, words, limits, rows, other = [intro], choices(), bounds(), keys(), presets()
+    for name in sections:
+        about = SECTIONS[name]
         section = NESTED.get(name, name)
         out.append(f"## {section}\n\n{about}\n\n| key | default | values | takes effect | meaning |\n|---|---|---|---|---|")
         for key, entry, default, bound, when, text in LISTS.get(name, []):
@@ -320,8 +328,15 @@ def page():
     return "\n".join(out)
 
 
+def pages():
+    log = [name for name in SECTIONS if name.startswith("query_log")]
+    return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log]),
+            "config-query-log.md": page(INTRO_LOG, log)}
+
+
 def main():
-    text = page()
+    written = pages()
+    text = "".join(written.values())
     schema = (config / "config_schema.c").read_text()
     wanted = re.findall(r"RAW_(?:TEXT|SEQUENCE)\(\s*config_raw_\w+,\s*(\w+)", schema)
     missing = [key for key in wanted if f"{key}`" not in text and f"`{key}" not in text]
@@ -331,10 +346,12 @@ def main():
     wrong = list(faults())
     if wrong:
         sys.exit("config_md.py: " + "; ".join(wrong))
-    if "--check" not in sys.argv[2:]:
-        target.write_text(text)
-    elif not target.exists() or target.read_text() != text:
-        sys.exit("docs/reference/config.md is not current: run tools/docs/config_md.py .")
+    for name, text in written.items():
+        target = reference / name
+        if "--check" not in sys.argv[2:]:
+            target.write_text(text)
+        elif not target.exists() or target.read_text() != text:
+            sys.exit(f"docs/reference/{name} is not current: run tools/docs/config_md.py .")
 
 
 main()

@@ -2,7 +2,8 @@
 """Checks that docs/ has what the code offers, and that the recipes of docs/contributing.md lead to code that is there."""
 import re
 
-VERBS, METRICS, KEYS = "tools/ctl/main.c", "docs/reference/metrics.md", "docs/reference/config.md"
+VERBS, METRICS = "tools/ctl/main.c", "docs/reference/metrics.md"
+KEYS = ("docs/reference/config.md", "docs/reference/config-query-log.md")
 RECIPES = "docs/contributing.md"
 
 
@@ -42,8 +43,9 @@ def metrics(root, files):
 
 
 def keys(root):
-    """Each key of the configuration has a row in docs/reference/config.md."""
-    rows = {key.replace(".", "_") for key in re.findall(r"^\| `([\w.]+)` \|", text_of(root, KEYS), re.M)}
+    """Each key of the configuration has a row in docs/reference/config.md or config-query-log.md."""
+    pages = "\n".join(text_of(root, page) for page in KEYS)
+    rows = {key.replace(".", "_") for key in re.findall(r"^\| `([\w.]+)` \|", pages, re.M)}
     for name in ("dataplane/config/config_keys.h", "dataplane/config/config_keys_log.h"):
         text = re.sub(r"\\\n\s*", "", text_of(root, name))
         found = re.findall(r"X\((\w+), (\w+), \w+, (?:TEXT|NUMBER|BOOL|CHOICE),", text)
@@ -51,7 +53,7 @@ def keys(root):
             yield f"{name}: no key found"
         for section, key in found:
             if f"{section}_{key}" not in rows:
-                yield f"{name}: {KEYS} has no row for {section}: {key}"
+                yield f"{name}: {' and '.join(KEYS)} have no row for {section}: {key}"
 
 
 def recipes(root, files):

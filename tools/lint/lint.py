@@ -435,6 +435,9 @@ def check_attacks():
                 yield f"{page}:{number}: there is no test {test}"
 
 
+PAGE_LINES = 350
+
+
 def anchors(name):
     """What a link may name behind `#`: the headings of a page, as GitHub spells them."""
     text = re.sub(r"^```.*?^```", "", (root / name).read_text(), flags=re.M | re.S)
@@ -442,7 +445,7 @@ def anchors(name):
 
 
 def check_pages():
-    """docs/README.md leads to each page of docs/, and each relative link of a page to a file and a heading of it."""
+    """docs/README.md leads to each page of docs/, each relative link of a page to a file and a heading; 350 lines a page."""
     led_to, pages = set(), [n for n in FILES if n.endswith(".md")]
     for name in pages:
         for number, line in enumerate(lines_of(name), 1):
@@ -457,6 +460,9 @@ def check_pages():
     for name in sorted(set(pages) - led_to - {"docs/README.md"}):
         if name.startswith("docs/"):
             yield f"{name}: docs/README.md does not lead there"
+    for name in pages:
+        if len(lines_of(name)) - 1 > PAGE_LINES:
+            yield f"{name}: {len(lines_of(name)) - 1} lines, {PAGE_LINES} allowed"
 
 
 def check_phrases():

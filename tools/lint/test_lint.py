@@ -39,6 +39,7 @@ BREACHES = {
 BELOW = [
     ("pages", ("docs/README.md", "# Index\n\n[Another](how-to/other.md)\n")),
     ("pages", ("docs/README.md", "# Index\n\n[Another](#page)\n")),
+    ("pages", ("docs/README.md", "# Index\n" + "\n" * 350)),
     ("pages", ("controlplane/base/README.md", "[Another](../../docs/other.md)\n")),
     ("includers", ("dataplane/port/http.c", HEAD + "#include <curl/curl.h>\n")),
     ("tests", ("tests/unit/cp/l1/test_forgotten.c", HEAD)),
