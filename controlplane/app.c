@@ -27,7 +27,8 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ar
 {
 	(void)signal_number, (void)what;
 	if (app_reload(arg, NULL, NULL) < 0)
-		log_warning("configuration not read again: a reload is running");
+		log_warning("configuration not reloaded: another reload is running; reload again "
+			    "later");
 }
 
 static int signals_open(struct app *a)

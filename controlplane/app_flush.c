@@ -18,7 +18,8 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 	a->flushes.running--;
 	(void)f;
 	if (err < 0) // somebody flushes a great deal; it goes on with the next reload or by TTL
-		log_warning("flush of a changed name: %s", strerror(-err));
+		log_warning(
+			"local data: changed name not flushed from the cache: %s", strerror(-err));
 	flush_next(a);
 }
 
@@ -32,7 +33,8 @@ static void flush_next(struct app *a)
 		int rc = resolver_cache_forget(a->resolver, &what, a->service, on_flushed, a);
 		q->running += rc == 0;
 		if (rc < 0)
-			log_warning("flush of a changed name: %s", strerror(-rc));
+			log_warning("local data: changed name not flushed from the cache: %s",
+				strerror(-rc));
 	}
 }
 
@@ -42,9 +44,10 @@ void app_flush_changes(struct app *a, const struct config *before, const struct 
 	struct local_changes changes;
 
 	if (local_changes_find(before, after, &changes) < 0)
-		log_warning("no memory to compare local data: everything is flushed");
+		log_warning("local data: no memory to compare; flushing the whole cache");
 	else if (changes.names > LOCAL_CHANGES_MAX)
-		log_info("local data: %u names changed, flushing all below what they share",
+		log_info("local data: %u names changed; flushing all names below their common "
+			 "parent",
 			changes.names);
 	if (q->count + changes.count > LOCAL_CHANGES_MAX) {
 		// Those of earlier reloads are still waiting.

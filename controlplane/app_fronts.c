@@ -45,13 +45,13 @@ static void questions_fit(struct config *c, struct files_need *need, unsigned lo
 
 	if (was != FILES_QUESTIONS_DEFAULT || fit == 0 || fit == was) {
 		if (most < need->all)
-			log_warning("limits.inflight: only %llu files may be open, %llu are wanted",
+			log_warning("limits.inflight: open files limited to %llu, %llu needed",
 				most, (unsigned long long)need->all);
 		return;
 	}
 	files_questions_lower(c, fit);
-	log_warning("limits.inflight: %u and not %u, zone_inflight: %u, tcp.queries: %u, as only "
-		    "%llu files may be open, and %llu are wanted (LimitNOFILE, ulimit -n)",
+	log_warning("limits.inflight lowered to %u from %u, zone_inflight: %u, tcp.queries: %u: "
+		    "open files limited to %llu, %llu needed (LimitNOFILE, ulimit -n)",
 		fit, was, c->limits.zone_inflight, c->tcp.queries, most,
 		(unsigned long long)need->all);
 	files_need(c, need);
@@ -80,7 +80,7 @@ int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]
 	}
 	*tcp_files = tcp;
 	if (c->tcp.enabled && tcp < c->tcp.connections)
-		log_warning("tcp.connections: %u, as only %llu files may be open", tcp, most);
+		log_warning("tcp.connections lowered to %u: open files limited to %llu", tcp, most);
 	return 0;
 }
 

@@ -115,7 +115,7 @@ static void on_again(evutil_socket_t, short, void *arg)
 		p.policy_generation, p.policy_lag_ms);
 	app_log_names(a, a->current, policy_generation(a->publisher) + 1);
 	if (policy_publish(a->publisher, g->image.head, g->image.size, why) < 0)
-		log_error("groups: %s; the next try follows", why);
+		log_error("groups not published: %s; weir tries again", why);
 }
 
 int app_groups_open(struct app *a)
@@ -198,7 +198,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 		free(image.head);
 	resolver_groups_published(a->resolver, rc == 0);
 	if (rc < 0) { // the next look tries again
-		log_error("groups: %s; what was in use stays", why);
+		log_error("groups not updated: %s; the previous groups stay active", why);
 		return rc;
 	}
 	memcpy(a->groups.mask, now, sizeof(now));

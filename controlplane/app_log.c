@@ -76,7 +76,8 @@ void app_log_names(struct app *a, const struct config *c, uint64_t policy_genera
 	struct querylog_names *names =
 		querylog_names_new(c, lists, count, resolver_upstream_book(a->resolver));
 	if (!names) {
-		log_warning("query log: no memory for names; those from before stay");
+		log_warning("query log: no memory for the new names of clients and lists; keeping "
+			    "the old ones");
 		return;
 	}
 	if (a->log_names)

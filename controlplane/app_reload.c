@@ -49,7 +49,7 @@ static void reload_tell(struct reload *r)
 	if (r->err < 0)
 		log_warning("configuration: %s", r->why);
 	else if (!r->of_knobs)
-		log_info("configuration read again%s%s",
+		log_info("configuration reloaded%s%s",
 			r->needs_restart[0] ? "; needs a restart: " : "", r->needs_restart);
 	r->running = false;
 	if (r->done)

@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 	log_init("weir-controlplane", LOG_LEVEL_INFO);
 	int rc = log_out_start("weir-controlplane");
 	if (rc < 0)
-		log_warning("stderr has no thread of its own, a reader that stalls holds us up: %s",
+		log_warning("no thread for stderr: log lines wait for the reader of stderr: %s",
 			strerror(-rc));
 	region_lost_catch(own_regions);
 	if (app_open(&app, config_path, why) < 0) {

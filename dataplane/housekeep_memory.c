@@ -49,8 +49,8 @@ void housekeep_memory_look(struct stats_memory *m)
 	set(&m->alarming, alarming);
 	set(&m->alarms, get(&m->alarms) + alarming);
 	if (alarming)
-		log_warning("memory: %llu KiB allocated since the start that no account knows",
+		log_warning("memory: %llu KiB allocated since the start are unaccounted",
 			(unsigned long long)unexplained >> 10);
 	else
-		log_info("memory: explained again");
+		log_info("unaccounted memory back under the threshold");
 }

@@ -441,7 +441,7 @@ int main(int argc, char **argv)
 	status = EXIT_FAILED;
 	int rc = log_out_start("weir-dataplane");
 	if (rc)
-		log_warning("stderr has no thread of its own, a reader that stalls holds us up: %s",
+		log_warning("no thread for stderr: log lines wait for the reader of stderr: %s",
 			strerror(-rc));
 	if (config_load(args.config, &dp.config, why)) {
 		log_error("%s", why);

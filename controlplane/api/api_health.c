@@ -50,10 +50,11 @@ static void dataplane_look(struct ready *r, const struct api *a, const struct re
 	bool up = has_stats && dataplane_state(paths, c) == PROCESS_UP;
 	bool answers = up && s->link_up && c->config_generation && c->policy_generation;
 	if (!answers && fallback->bound == 0)
-		not_ready(r, up ? "the data plane has not taken over the settings yet"
+		not_ready(r, up ? "the data plane has not activated its settings yet"
 				: "no data plane, and no fallback of the control plane");
 	else if (!answers)
-		json_out_text(r->o, r->degraded, NULL, "the control plane answers by itself");
+		json_out_text(r->o, r->degraded, NULL,
+			"no data plane; the control plane answers queries");
 	struct publish_status p;
 	publish_status(a->deps.publisher, &p);
 	if (answers && !c->names_generation && publisher_closes(a->deps.publisher, clock_mono_ms()))

@@ -165,7 +165,7 @@ static void listen_try(struct api *a)
 	l->error = listen_now(a);
 	if (l->error == 0) {
 		if (was)
-			log_info("metrics.listen: %s: listening at last", address);
+			log_info("metrics.listen: %s: listening", address);
 		return;
 	}
 	l->failures++;
@@ -173,7 +173,7 @@ static void listen_try(struct api *a)
 		    : l->wait_s < API_LISTEN_AGAIN_MAX_S / 2 ? 2 * l->wait_s
 							     : API_LISTEN_AGAIN_MAX_S;
 	if (l->error != was)
-		log_error("metrics.listen: %s: %s, trying again up to each %u s", address,
+		log_error("metrics.listen: %s: %s; next tries up to %u s apart", address,
 			strerror(-l->error), (unsigned)API_LISTEN_AGAIN_MAX_S);
 	event_add(l->again, &(struct timeval){.tv_sec = l->wait_s});
 }

@@ -172,7 +172,7 @@ static void listener_try(struct front_tcp *t, struct tcp_listener *l)
 
 	if (fd < 0) {
 		if (fd != l->err)
-			log_warning("TCP: %s: %s; trying again",
+			log_warning("TCP: %s: cannot listen: %s; trying again",
 				socket_address_text(&l->address, text), strerror(-fd));
 		l->err = fd;
 		return;

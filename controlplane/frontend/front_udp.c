@@ -166,7 +166,7 @@ static void note_alone(struct front_udp *u, unsigned received)
 
 	u->status.alone += is_alone ? received : 0;
 	if (is_alone && !u->was_alone)
-		log_info("no data plane: queries are answered on sockets");
+		log_info("no data plane: the control plane answers queries on sockets");
 	u->was_alone = is_alone;
 }
 
@@ -206,10 +206,10 @@ static bool socket_bind(struct udp_socket *s)
 	}
 	ip_address_text(&s->address, false, text);
 	if (fd < 0 && fd != s->error)
-		log_warning("fallback.udp: %s: %s, trying again each %d s", text, strerror(-fd),
+		log_warning("fallback.udp: %s: %s; retry every %d s", text, strerror(-fd),
 			FRONT_UDP_RETRY_S);
 	else if (fd >= 0 && s->error)
-		log_info("fallback.udp: %s is ours now", text);
+		log_info("fallback.udp: %s: bound", text);
 	s->error = fd < 0 ? fd : 0;
 	s->fd = fd < 0 ? -1 : fd;
 	return fd >= 0;

@@ -306,7 +306,7 @@ void l1_wrote(struct l1 *l, enum redis_end end, const struct redis_reply *reply)
 	uint64_t *row = &l->count.refused_in_a_row;
 	if (end == REDIS_DONE) {
 		if (*row >= L1_REFUSALS_MAX)
-			log_info("redis: takes writes again");
+			log_info("redis: accepts writes again");
 		*row = 0;
 	} else if (is_refusal(end, reply) && ++*row == L1_REFUSALS_MAX) {
 		struct redis_status s;

@@ -167,7 +167,7 @@ static void round_failed(struct l1_sweep *s)
 	memcpy(s->status.error, redis.error, sizeof(s->status.error));
 	s->status.failed++;
 	if (++s->status.failed_in_a_row == SWEEP_FAILURES_MAX)
-		log_warning("redis: housekeeping fails, redis.max_keys does not hold: %s",
+		log_warning("redis: housekeeping fails; redis.max_keys is not enforced: %s",
 			s->status.error);
 }
 

@@ -33,7 +33,7 @@ static void node_away(struct redis_node *node, const char *why)
 		return;
 	node->away = true;
 	node->away_since_ms = clock_mono_ms();
-	log_warning("redis %s: away: %s", node->name, why);
+	log_warning("redis %s: unreachable: %s", node->name, why);
 	if (!node->probing)
 		probe_later(node);
 	r->topology->trouble(r, node);

@@ -53,7 +53,7 @@ static void master_set(struct redis *r, const struct socket_address *address)
 	if (!old)
 		return;
 	r->totals.failovers++;
-	log_info("redis: the master is now %s, before %s", node->name, old->name);
+	log_info("redis: master changed to %s from %s", node->name, old->name);
 	(void)redis_node_retire(old);
 }
 

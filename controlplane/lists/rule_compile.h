@@ -80,9 +80,9 @@ uint64_t rule_compile_hash_known(const struct rule_source *source, unsigned coun
 static inline const char *rule_source_error_text(int err)
 {
 	if (err == -EBADMSG)
-		return "no line of it is a rule (is it an HTML page?)";
+		return "no line is a rule (is it an HTML page?)";
 	if (err == -ENODATA)
-		return "it is empty now; a forced reload takes it so";
+		return "the list is empty; a forced reload accepts it";
 	return strerror(-err);
 }
 

@@ -62,12 +62,11 @@ static void alarm_set(struct mem_watch *w, const struct mem_reading *r)
 	w->alarming = alarming;
 	w->alarms += alarming;
 	if (alarming)
-		log_warning(
-			"memory: %llu KiB allocated that no account knows, of %llu KiB resident",
+		log_warning("memory: %llu KiB allocated are unaccounted, of %llu KiB resident",
 			(unsigned long long)r->unexplained >> 10,
 			(unsigned long long)r->process.rss >> 10);
 	else
-		log_info("memory: explained again");
+		log_info("unaccounted memory back under the threshold");
 }
 
 // Of `r` the process's resident set is there already.

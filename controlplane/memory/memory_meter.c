@@ -177,9 +177,8 @@ static void alarm_look(struct memory_meter *m)
 			s->trend.slope * 3600 / 1048576,
 			(s->trend.slope - s->trend.half) * 3600 / 1048576);
 	} else if (!s && m->alarm) {
-		log_info("memory: %s", enough && r->steady
-					       ? "no longer grows"
-					       : "no longer grows but by what a table fills with");
+		log_info("memory: %s", enough && r->steady ? "no longer grows"
+							   : "grows only with tables that fill");
 	}
 	m->alarm = s != NULL;
 	memset(m->alarm_by, 0, sizeof m->alarm_by);

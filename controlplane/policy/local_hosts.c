@@ -63,10 +63,10 @@ int local_hosts_say(const struct local_data *d, struct local_book *b)
 			return rc;
 		if (rc < 0)
 			log_warning("hosts file %s: %s", d->hosts[i],
-				rc == -E2BIG ? "too many names, the rest is left out"
+				rc == -E2BIG ? "too many names; the rest is ignored"
 					     : strerror(-rc));
 		if (counts.rejected)
-			log_info("hosts file %s: %llu names or addresses cannot be used",
+			log_info("hosts file %s: %llu invalid names or addresses ignored",
 				d->hosts[i], (unsigned long long)counts.rejected);
 	}
 	return 0;

@@ -30,8 +30,8 @@ int querylog_open(struct querylog **out, const struct querylog_settings *s)
 	q->hand.fd = -1;
 	rc = s->hand_path ? querylog_hand_open(&q->hand, s->hand_path) : 0;
 	if (rc < 0)
-		log_warning("query log: %s: %s; what a kill loses will not be known", s->hand_path,
-			strerror(-rc));
+		log_warning("query log: %s: %s; rows lost by a kill cannot be counted",
+			s->hand_path, strerror(-rc));
 	q->settings.hand_path = NULL;
 	querylog_macs_open(&q->macs);
 	*out = q;

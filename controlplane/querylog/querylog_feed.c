@@ -87,7 +87,7 @@ void querylog_forgive(struct querylog *q)
 		unsigned long long owed = load(&s->owed_weight);
 		if (!owed)
 			continue;
-		log_warning("query log: %s did not take %llu queries before the end", s->sink.name,
+		log_warning("query log: %s did not take %llu queries before shutdown", s->sink.name,
 			owed);
 		give_up(s);
 	}

@@ -54,7 +54,8 @@ void querylog_before_take(struct querylog *q)
 {
 	for (unsigned i = 0; i < q->hand.was_count; i++) {
 		const struct querylog_hand_rows *was = &q->hand.was[i];
-		log_warning("query log: a kill lost up to %llu rows (%llu queries) of %s",
+		log_warning("query log: the previous control plane was killed with up to %llu rows "
+			    "(%llu queries) of %s in memory; they are lost",
 			(unsigned long long)was->rows, (unsigned long long)was->weight, was->name);
 		for (unsigned k = 0; k < q->sinks; k++) {
 			struct querylog_sink_slot *s = &q->sink[k];

@@ -82,7 +82,8 @@ static void l0_copy(struct resolver *r)
 	if (!old)
 		return;
 	if (l0_reader_init(&from, old->base, old->size) < 0) {
-		log_warning("cache of an earlier run: its geometry does not fit its size");
+		log_warning(
+			"cache of an earlier run not usable: its geometry does not match its size");
 		return;
 	}
 	uint64_t start_ms = clock_mono_ms(), now_ms = start_ms;
@@ -91,11 +92,11 @@ static void l0_copy(struct resolver *r)
 		done = l0_writer_copy(r->l0, &from, now_ms, &c, L0_COPY_STEP_BUCKETS);
 		now_ms = clock_mono_ms();
 	}
-	log_info("cache of another size: %llu records copied in %llu ms, %llu discarded%s",
+	log_info("cache of the new size: %llu records copied in %llu ms, %llu discarded%s",
 		(unsigned long long)c.copied, (unsigned long long)(now_ms - start_ms),
 		(unsigned long long)c.discarded,
 		c.full  ? ", the new one is full"
-		: !done ? ", the rest left behind for want of time"
+		: !done ? ", the rest not copied: out of time"
 			: "");
 }
 
@@ -116,7 +117,7 @@ static int l0_open(struct resolver *r, char why[SHM_WHY_MAX])
 	publish_l0(r->publisher);
 	l0_writer_stats(r->l0, &stats);
 	if (!fresh)
-		log_info("cache taken over: %llu records, %llu discarded",
+		log_info("cache reused: %llu records kept, %llu discarded",
 			(unsigned long long)stats.recovered, (unsigned long long)stats.discarded);
 	return 0;
 }

@@ -81,7 +81,8 @@ void steps_beat(struct resolver *r)
 	s->wall_ahead_ms = ahead_ms;
 	if (step_ms < STEP_MIN_MS)
 		return;
-	log_warning("the wall clock went %" PRId64 " ms ahead at once: cached records age by that",
+	log_warning("the wall clock jumped forward by %" PRId64
+		    " ms; cached records age by as much",
 		step_ms);
 	r->count.step.steps++;
 	r->count.step.stepped_ms += (uint64_t)step_ms;

@@ -46,8 +46,8 @@ static int look_at(int fd, const struct list_options *options)
 static int refuse(struct list_update *l, int err)
 {
 	snprintf(l->why, sizeof l->why, "%s",
-		err == -EBADMSG   ? "no line of it is a rule (is it an HTML page?)"
-		: err == -ENODATA ? "it is empty; a forced reload takes it so"
+		err == -EBADMSG   ? "no line is a rule (is it an HTML page?)"
+		: err == -ENODATA ? "the list is empty; a forced reload accepts it"
 				  : strerror(-err));
 	return err;
 }
@@ -143,7 +143,7 @@ static void update(const struct list_update_options *o, struct list_update *l)
 	if (err)
 		log_warning("lists: %s: %s", shown, l->why);
 	else if (l->outcome == LIST_UPDATE_CHANGED)
-		log_info("lists: %s: %llu octets", shown, (unsigned long long)l->bytes);
+		log_info("lists: %s: %llu bytes", shown, (unsigned long long)l->bytes);
 }
 
 struct crew {

@@ -35,7 +35,7 @@ static void log_judge(const struct judge_counts *c)
 			p->refused_count, p->refused_slow, p->refused_time, p->refused_size,
 			p->first_error);
 	if (c->prefixes.refused_count)
-		log_warning("rules: %u address prefixes refused: over %u",
+		log_warning("rules: %u address prefixes refused: more than %u",
 			c->prefixes.refused_count, JUDGE_PREFIXES_MAX);
 }
 
@@ -64,7 +64,7 @@ static void adopt_image(struct rules *r, struct rules_job *j)
 	s->rested_ms = j->rested_ms;
 	s->from_disk = j->from_disk;
 	s->judge = *judge_counts(r->judge);
-	log_info("rules: %llu names, %llu octets, %s", (unsigned long long)h->names,
+	log_info("rules: %llu names, %llu bytes, %s", (unsigned long long)h->names,
 		(unsigned long long)h->size, j->from_disk ? "last good image" : "new image");
 	log_judge(&s->judge);
 }
@@ -86,13 +86,14 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 	if (j->outcome == RULES_PUBLISHED)
 		adopt_image(r, j);
 	if (j->outcome == RULES_FAILED)
-		log_error("rules: %s; the previous image stays", j->error);
+		log_error("rules not updated: %s; the previous rule image stays active", j->error);
 	else if (j->error[0])
 		log_warning("rules: %s", j->error);
 	if (j->rollback && j->outcome != RULES_PUBLISHED && r->kept.held != j->was_held)
 		rules_hold(r, j->was_held);
 	if (j->anew && j->outcome == RULES_PUBLISHED && r->kept.held) {
-		log_warning("rules: the image that was held is gone: building anew");
+		log_warning(
+			"rules: the held rule image is missing; building a new one from the lists");
 		rules_hold(r, false);
 	}
 	if (j->same)
@@ -345,7 +346,8 @@ static int open_parts(struct rules *r, const struct config *config, struct loop 
 		return err;
 	load_last(r, sources);
 	if (r->kept.held && !r->arena.base) {
-		log_warning("rules: the image that was held is gone: building anew");
+		log_warning(
+			"rules: the held rule image is missing; building a new one from the lists");
 		rules_hold(r, false); // for the next start as well
 	}
 	rules_fetch_hold(r->fetch, r->kept.held);

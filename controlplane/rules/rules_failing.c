@@ -16,7 +16,7 @@ static void in_force(const struct rules_list_status *l, char *out, size_t cap)
 	char when[32] = "an unknown time";
 	struct tm tm;
 	if (!has_copy) {
-		snprintf(out, cap, "nothing of it is in force");
+		snprintf(out, cap, "none of its rules in force");
 		return;
 	}
 	if (localtime_r(&at, &tm))

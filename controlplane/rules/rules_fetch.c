@@ -134,7 +134,7 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 		(void)pthread_setname_np(f->thread, "weir-lists");
 	if (!err)
 		return true;
-	log_warning("lists: no thread to fetch with: %s", strerror(err));
+	log_warning("lists not fetched: no thread: %s", strerror(err));
 	f->round = NULL;
 	fetch_set_free(round->set);
 	free(round);

@@ -19,7 +19,7 @@ void rules_note_held(struct rules *r)
 {
 	r->status.outcome = RULES_HELD;
 	snprintf(r->status.error, sizeof r->status.error,
-		"the image of a rollback is held; a reload of the lists releases it");
+		"a rollback holds its rule image; reload the lists to release it");
 }
 
 int rules_release(struct rules *r, const struct config *config, rules_done done, void *arg)

@@ -42,8 +42,8 @@ static void keep_lists(struct rules_job *j, uint64_t image_size)
 				  : list_kept_take(s->state_directory, list,
 					  j->result[i].content_hash, SPARE_IMAGES * image_size);
 		if (err && err != -ESTALE)
-			log_warning("list \"%s\": no copy kept, should it be gone one day: %s",
-				list->title, strerror(-err));
+			log_warning("list \"%s\": could not store a copy: %s", list->title,
+				strerror(-err));
 	}
 	j->kept_bytes = list_kept_bytes(s->state_directory);
 }
@@ -80,7 +80,8 @@ static int make_judge(struct rules_job *j)
 {
 	int err = judge_new(&j->judge, &j->reader);
 	if (err)
-		fail(j, "cannot make a judge of the image: %s", strerror(-err));
+		fail(j, "cannot load the address and pattern rules of the image: %s",
+			strerror(-err));
 	else
 		judge_follow(j->judge, j->judge_before);
 	return err;
@@ -101,7 +102,7 @@ static int share_built(struct rules_job *j)
 	j->arena = shared;
 	err = rule_reader_init(&j->reader, shared.base, shared.size, false, why);
 	if (err) {
-		fail(j, "image just shared is refused: %s", why);
+		fail(j, "new shared image refused: %s", why);
 		return err;
 	}
 	return make_judge(j);
@@ -130,8 +131,8 @@ static void keep_previous(const struct rules_job *j)
 	snprintf(second, sizeof second, "%s.tmp", j->previous_path);
 	(void)unlink(second);
 	if ((link(j->image_path, second) || rename(second, j->previous_path)) && errno != ENOENT)
-		log_warning(
-			"rules: %s is not kept for a rollback: %s", j->image_path, strerror(errno));
+		log_warning("rules: previous image %s not kept for a rollback: %s", j->image_path,
+			strerror(errno));
 }
 
 static int swap_files(const struct rules_job *j)
@@ -226,7 +227,7 @@ static int make_image(struct rules_job *j)
 	}
 	err = rule_reader_init(&j->reader, j->arena.base, j->arena.size, true, why);
 	if (err) {
-		fail(j, "image just built is refused: %s", why);
+		fail(j, "new image refused: %s", why);
 		return err;
 	}
 	if (!j->force && j->has_current && same_result(j->current, j->arena.base)) {
@@ -262,7 +263,7 @@ static int load_again(struct rules_job *j)
 		if (j->region) // its copy, of which only then it was seen that it is damaged
 			names_discard(j->publisher, j->region);
 		j->region = NULL;
-		log_warning("rule image: %s: building it anew", j->error[0] ? j->error : why);
+		log_warning("rule image: %s; building a new one", j->error[0] ? j->error : why);
 		j->error[0] = '\0';
 		j->force = j->anew = true;
 		return make_image(j);

@@ -45,8 +45,8 @@ static void kept_load(struct rules *r)
 	int err = state_file_read(&f, r->state_path, kept_kind, KEPT_VERSION);
 	if (err) {
 		if (err != -ENOENT)
-			log_warning(
-				"rules: %s: not usable: nothing is held or paused", r->state_path);
+			log_warning("rules: %s not usable: hold and pause of blocking are off",
+				r->state_path);
 		return;
 	}
 	uint64_t until = state_file_get_number(&f, "pause_until_unix_s"), now = unix_s();
@@ -83,7 +83,7 @@ static void on_pause_timer(evutil_socket_t, short, void *arg)
 		pause_watch(arg);
 		return;
 	}
-	log_info("rules: the pause is over");
+	log_info("rules: the pause of blocking expired");
 	pause_end(arg);
 }
 
@@ -111,7 +111,7 @@ int rules_pause(struct rules *r, unsigned minutes, bool lifts_block_all)
 	pause_set(r, (uint64_t)minutes * MINUTE_S);
 	r->kept.pause_lifts_block_all = lifts_block_all;
 	pause_watch(r);
-	log_info("rules: blocking is paused for %u min%s", minutes,
+	log_info("rules: blocking paused for %u min%s", minutes,
 		lifts_block_all ? ", with block_all of schedules" : "");
 	int err = rules_kept_save(r);
 	if (r->pause_changed)
@@ -123,7 +123,7 @@ int rules_resume(struct rules *r)
 {
 	if (!r->kept.pause_until_unix_s)
 		return -EALREADY;
-	log_info("rules: the pause is ended");
+	log_info("rules: the pause of blocking ended");
 	pause_end(r);
 	return 0;
 }

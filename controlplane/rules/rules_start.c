@@ -27,7 +27,7 @@ static void missing(struct rules *r, char *out, size_t cap)
 		return;
 	rules_fetch_failures(r->fetch, out, cap);
 	if (!out[0] && !r->arena.base)
-		snprintf(out, cap, "%.250s", s.error[0] ? s.error : "nothing was built yet");
+		snprintf(out, cap, "%.250s", s.error[0] ? s.error : "no image built yet");
 	for (unsigned i = 0; i < s.list_count && !out[0]; i++)
 		if (s.lists[i].error && !s.lists[i].kept_unix_s)
 			snprintf(out, cap, "%s: %s", s.lists[i].name,
@@ -42,8 +42,8 @@ static void decide(struct rules *r, bool late)
 	if (late && !r->start.had_image && r->start.how == UPDATE_START_FAIL && !lacks[0])
 		snprintf(lacks, sizeof lacks, "not loaded in blocking.update.start_timeout");
 	if (late && !lacks[0])
-		log_warning("rules: the lists are not loaded yet: starting without waiting longer");
-	snprintf(why, sizeof why, "lists, and there is no last good image: %s", lacks);
+		log_warning("rules: lists not loaded in time; starting without them");
+	snprintf(why, sizeof why, "lists not loaded, and no last good image: %s", lacks);
 	started(r, lacks[0] ? why : NULL);
 }
 
@@ -73,7 +73,7 @@ void rules_start(struct rules *r, rules_started done, void *arg)
 	const struct timeval late = {.tv_sec = (time_t)r->config->blocking.update.start_timeout_s};
 	r->start.timer = event_new(loop_base(r->service_loop), -1, 0, on_late, r);
 	if (!r->start.timer || event_add(r->start.timer, &late)) {
-		log_warning("rules: no memory to wait for the lists with");
+		log_warning("rules: no memory to wait for the lists; starting without them");
 		started(r, NULL);
 		return;
 	}

@@ -308,7 +308,7 @@ static int lane_open(struct lanes *l, unsigned i, const struct link_hello *hello
 	lane->bell = event_new(base, bell, EV_READ | EV_PERSIST | EV_ET, on_bell, lane);
 	lane->more = event_new(base, -1, 0, on_more, lane);
 	if (!lane->bell || !lane->more || event_add(lane->bell, NULL) < 0) {
-		snprintf(why, SHM_WHY_MAX, "lane %u: no memory for its events", i);
+		snprintf(why, SHM_WHY_MAX, "worker %u: no memory for the events of its rings", i);
 		return -ENOMEM;
 	}
 	return 0;
@@ -344,7 +344,7 @@ int lanes_attach(
 	lanes_attach_marks(l);
 	for (unsigned i = 0; i < l->count; i++)
 		if (lane_log(&l->lane[i], l, why) < 0)
-			log_warning("not logged: %s", why);
+			log_warning("queries of a worker not logged: %s", why);
 	return 0;
 }
 

@@ -94,7 +94,7 @@ static int greeting_read(int fd, struct greeting *g, char why[SHM_WHY_MAX])
 	greeting_take_fds(g, &msg);
 	const struct link_hello *h = &g->hello;
 	if (n == 0) {
-		snprintf(why, SHM_WHY_MAX, "hung up before its hello");
+		snprintf(why, SHM_WHY_MAX, "closed the link before its hello");
 		return -EPIPE;
 	}
 	if (n != sizeof(*h) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
@@ -104,8 +104,8 @@ static int greeting_read(int fd, struct greeting *g, char why[SHM_WHY_MAX])
 	}
 	if (h->abi_version != SHM_ABI_VERSION) {
 		snprintf(why, SHM_WHY_MAX,
-			"its ABI version is %u, ours %u: restart both programs of "
-			"one build",
+			"its ABI version is %u, weir's is %u: restart both processes from the same "
+			"build",
 			h->abi_version, SHM_ABI_VERSION);
 		return -EPROTONOSUPPORT;
 	}
@@ -155,7 +155,7 @@ static void on_peer(evutil_socket_t fd, short what, void *arg)
 	char octet;
 
 	if (what & EV_TIMEOUT) {
-		log_warning("data plane said no hello in time");
+		log_warning("data plane: handshake timed out");
 		peer_drop(s);
 		return;
 	}
@@ -166,7 +166,7 @@ static void on_peer(evutil_socket_t fd, short what, void *arg)
 	ssize_t n = recv(fd, &octet, sizeof(octet), MSG_DONTWAIT);
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
-	log_warning("data plane hung up");
+	log_warning("data plane closed its link");
 	peer_drop(s);
 	probe_arm(s);
 }

@@ -50,7 +50,7 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 	if (!reused) {
 		if (rc != -ENOENT)
 			log_warning(
-				"directory of an earlier run is not usable (%s), making a new one",
+				"directory of an earlier run not usable (%s); creating a new one",
 				why);
 		rc = region_create(&p->paths, &spec, &p->directory, why);
 		if (rc < 0)
@@ -93,14 +93,14 @@ static bool l0_reuse(struct publisher *p, const uint64_t geometry[SHM_GEOMETRY_W
 	int rc = region_attach(
 		&p->paths, (enum shm_where)(word & 1), name, REGION_L0, true, &p->l0, why);
 	if (rc < 0) {
-		log_warning("cache of an earlier run is not usable: %s", why);
+		log_warning("cache of an earlier run not usable: %s", why);
 		return false;
 	}
 	const struct region_header *h = region_header_of(&p->l0);
 	if (h->generation == p->l0_generation
 		&& memcmp(h->geometry, geometry, sizeof(h->geometry)) == 0)
 		return true;
-	log_info("cache of an earlier run has another size, making a new one");
+	log_info("cache of an earlier run has another size; creating a new one");
 	p->l0_old = p->l0;
 	p->l0 = (struct region){0};
 	return false;

@@ -30,7 +30,7 @@ void names_recover(struct publisher *p)
 		p->names = r;
 		return;
 	}
-	log_warning("rule image of an earlier run is not usable: %s", why);
+	log_warning("rule image of an earlier run not usable: %s", why);
 	atomic_store(&p->dir->current[REGION_NAMES], 0);
 	free(r);
 }

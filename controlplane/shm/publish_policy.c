@@ -35,7 +35,7 @@ unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUP
 		return 0;
 	shm_name_generation(name, "policy", word >> 1);
 	if (region_load(&p->paths, (enum shm_where)(word & 1), name, REGION_POLICY, &r, why) < 0) {
-		log_warning("groups of an earlier run are not usable: %s", why);
+		log_warning("groups of an earlier run not usable: %s", why);
 		return 0;
 	}
 	reader = malloc(sizeof(*reader));
@@ -45,7 +45,7 @@ unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUP
 		memcpy(group, reader->group, count * sizeof(*group));
 		groups_keep(p, word >> 1, reader->group, count);
 	} else {
-		log_warning("groups of an earlier run are not usable: %s", detail);
+		log_warning("groups of an earlier run not usable: %s", detail);
 	}
 	free(reader);
 	region_unmap(&r);

@@ -68,7 +68,8 @@ void upstream_server_timed_out(
 		return;
 	s->down_until_ms = clock_mono_ms() + backoff_s * 1000ull;
 	if (!s->was_down)
-		log_warning("upstream %s does not answer, asked last for %u s", s->name, backoff_s);
+		log_warning("upstream %s does not answer; used only as a last resort for %u s",
+			s->name, backoff_s);
 	s->was_down = true;
 }
 

@@ -43,7 +43,7 @@ def recovered(since):
     while True:
         with open(CONTROL_LOG) as log:
             log.seek(since)
-            found = re.findall(r"cache taken over: (\d+) records, (\d+) discarded", log.read())
+            found = re.findall(r"cache reused: (\d+) records kept, (\d+) discarded", log.read())
         if found or time.monotonic() > end:
             return tuple(map(int, found[-1])) if found else None
         time.sleep(0.02)

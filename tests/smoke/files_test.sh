@@ -9,7 +9,7 @@ export WEIR_CONTROLPLANE="$few $WEIR_BUILD/controlplane/weir-controlplane"
 log=/run/weir/lab/controlplane.log
 cap() { weirctl --json stats --interval 0 | jq .controlplane.resolver.inflight_cap; }
 tcp_cap() { weirctl --json tcp | jq .open_cap; }
-said() { grep -c "limits.inflight: $1 and not 4096, zone_inflight: 0, tcp.queries: $2, as only $files files may be open, and [0-9]* are wanted" $log; }
+said() { grep -c "limits.inflight lowered to $1 from 4096, zone_inflight: 0, tcp.queries: $2: open files limited to $files, [0-9]* needed" $log; }
 fits() { # questions and connections have the same share, and all of the rest is theirs
 	local questions=$1 connections=$2
 	[ "$questions" != null ] && [ "$connections" != null ] && [ $((connections - questions)) -ge 0 ] && [ $((connections - questions)) -le 1 ] &&
@@ -22,7 +22,7 @@ questions=$(cap) connections=$(tcp_cap)
 check "fewer questions, as many connections: $questions, $connections" fits "$questions" "$connections"
 once() { [ "$(said "$@")" = 1 ]; }
 check "said with its numbers" eventually once "$questions" $((questions / 4))
-check "said among the errors too" grep -q "limits.inflight: $questions and not 4096" <(weirctl errors)
+check "said among the errors too" grep -q "limits.inflight lowered to $questions from 4096" <(weirctl errors)
 same "an answer over TCP" 198.18.200.1 "$(client kdig +tcp +timeout=10 +retry=0 +short @$service ok.fresh.test A)"
 
 config=$(readlink -f /run/weir/lab/weir.yaml)

@@ -141,8 +141,8 @@ check "it is told to be down" eventually down
 fell() { scrape && [ "$(value 'weir_process_ends{process="dataplane",end="killed or crashed"}')" = 1 ]; }
 check "and how it ended" eventually fell
 told() { weirctl "$1" | grep -q "$2"; }
-check "that is not ready, or less than it should be" eventually told ready "by itself\|no data plane"
+check "that is not ready, or less than it should be" eventually told ready "no data plane; the control plane answers\|no data plane, and no fallback"
 check "and is among the warnings" eventually told errors "W[0-9a-f]\{8\} *controlplane"
-id=$(sed -n 's/^| .\(W[0-9a-f]*\). | controlplane | data plane hung up |.*/\1/p' "$root/docs/reference/errors.md")
+id=$(sed -n 's/^| .\(W[0-9a-f]*\). | controlplane | data plane closed its link |.*/\1/p' "$root/docs/reference/errors.md")
 check "by the id that the catalogue has" eventually told errors "${id:-none} "
 finish

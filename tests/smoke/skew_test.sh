@@ -43,7 +43,7 @@ for name in directory l0.*; do
 	broken controlplane "overwritten" "$name" 'not a weir region|not usable' noise
 	broken controlplane "geometry overwritten" "$name" 'damaged header|not usable' geometry
 done
-broken controlplane "all but the header overwritten" 'l0.*' 'cache taken over: 0 records|discarded' noise_behind
+broken controlplane "all but the header overwritten" 'l0.*' 'cache reused: 0 records kept|discarded' noise_behind
 broken controlplane "another ABI version" 'names.*' 'not usable: .*ABI version' skew
 broken controlplane "all but the header overwritten" 'names.*' '' noise_behind
 # These it makes anew, whatever is there. (Only stats may be cut: the others are mapped by who lives.)
@@ -98,7 +98,7 @@ for size in 16 8; do
 	sed -i "s/l0_mb: .*/l0_mb: $size/" /run/weir/lab/weir.yaml
 	same "$size MiB: answered meanwhile" 198.18.200.1 "$(short ok-3000.kept.test A)"
 	check "$size MiB: started" "$lab" start controlplane
-	check "$size MiB: records are copied" eventually said controlplane 'cache of another size: [1-9][0-9]* records copied'
+	check "$size MiB: records are copied" eventually said controlplane 'cache of the new size: [1-9][0-9]* records copied'
 	check "$size MiB: adopted" eventually bash -c \
 		"'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json status |
 		jq -e '.dataplane.l0_generation == .controlplane.generations.l0'"

@@ -59,14 +59,14 @@ check "blocks what is new" blocked ok.more.web.test
 echo '<html>log in</html>' >$web/list
 weirctl blocklist reload >$tmp/page.out
 same "a page in its place: reload fails" 1 $?
-row='list "web1" not fetched (no line of it is a rule (is it an HTML page?)); still 2 names from 20'
+row='list "web1" not fetched (no line is a rule (is it an HTML page?)); still 2 names from 20'
 check "and says what is not updated" grep -qF "NOT updated: $row" $tmp/page.out
 check "and what of the rest" grep -q "^all else unchanged: " $tmp/page.out
 check "status has a row" grep -qF "NOT updated: $row" <(weirctl status)
 check "so have the errors" grep -qF "$row" <(weirctl --json errors | jq -r '.errors[].text')
 check "ready has a line" grep -q "but: 1 list is not updated" <(weirctl ready)
 check "the metric" grep -q '^weir_list_failing{list="web1"} 1' <(weirctl metrics)
-same "says so" "no line of it is a rule (is it an HTML page?)" "$(of_list .fetch_error)"
+same "says so" "no line is a rule (is it an HTML page?)" "$(of_list .fetch_error)"
 check "what was there stays" blocked ok.more.web.test
 mv $web/list $web/away
 weirctl blocklist reload >$tmp/gone.out

@@ -107,7 +107,7 @@ static void chunk_end(struct clickhouse *c)
 		chunk_put(c, &what, body);
 	} else if (ret != -ENOENT) {
 		uint64_t rows, weight;
-		log_warning("clickhouse: a chunk is lost: %s", strerror(-ret));
+		log_warning("clickhouse: chunk lost: %s", strerror(-ret));
 		clickhouse_builder_drop(&c->builder, &rows, &weight);
 		c->now.lost_rows += rows;
 		c->now.lost_weight += weight;
@@ -291,7 +291,7 @@ static void losses_tell(const struct clickhouse *c, const struct clickhouse_outb
 				     + c->lost_at_end_weight;
 	if (rows)
 		log_warning(
-			"clickhouse: %llu rows of %llu queries are lost at the end", rows, queries);
+			"clickhouse: %llu rows of %llu queries lost at shutdown", rows, queries);
 }
 
 // A quarter of the time for what the maker still has, the rest for the sender.

@@ -111,7 +111,7 @@ static void missing_lose(struct clickhouse_sender *s, struct delivery *d, uint64
 		+ (what->weight % what->rows * d->missing + what->rows - 1) / what->rows;
 	s->now.partial_rows += d->missing;
 	s->now.partial_weight += d->missing_weight;
-	log_warning("clickhouse: %llu of %u rows of a chunk are not there and are lost",
+	log_warning("clickhouse: %llu of %u rows of a chunk are missing from the table and lost",
 		(unsigned long long)d->missing, what->rows);
 }
 
@@ -307,7 +307,7 @@ static void rows_grow(struct clickhouse_sender *s)
 static void give_up(struct clickhouse_sender *s, const struct delivery *d)
 {
 	const struct clickhouse_spooled *what = &d->parcel->what;
-	log_warning("clickhouse: %u rows are refused for good", what->rows);
+	log_warning("clickhouse: server refuses %u rows; rows dropped", what->rows);
 	s->now.refused_rows += what->rows;
 	s->now.refused_weight += what->weight;
 	// Who breaks connections has said nothing yet.
@@ -340,8 +340,9 @@ static bool cut(struct clickhouse_sender *s, struct delivery *d)
 	}
 	uint64_t n = ++s->now.cut_chunks;
 	if ((n & (n - 1)) == 0)
-		log_warning(
-			"clickhouse: %u rows are too large for the server, they go in two", rows);
+		log_warning("clickhouse: server refuses %u rows as too large; sending them as two "
+			    "halves",
+			rows);
 	rows_halve(s, rows);
 	return true;
 }
@@ -360,8 +361,8 @@ static void taken(struct clickhouse_sender *s, const struct delivery *d)
 	if (d->is_uncertain && clickhouse_places_is_elsewhere(&d->places, s)) {
 		s->now.uncertain_rows += p->what.rows;
 		s->now.uncertain_weight += p->what.weight;
-		log_warning("clickhouse: %u rows may be at two servers: the one that was sent them"
-			    " first did not say within %u s whether it has them",
+		log_warning("clickhouse: %u rows may be stored on two servers: the first server "
+			    "did not confirm the insert within %u s",
 			p->what.rows, s->settings.hold_ms / 1000);
 	}
 	rows_grow(s);

@@ -227,7 +227,7 @@ static void set_aside(struct clickhouse_outbox *o, const struct clickhouse_spool
 {
 	uint64_t n = ++o->counts.unreadable;
 	if ((n & (n - 1)) == 0)
-		log_warning("clickhouse: a file of the spool is put aside: %s", strerror(-err));
+		log_warning("clickhouse: unreadable spool file renamed: %s", strerror(-err));
 	lose(o, what);
 	clickhouse_spool_put_aside(&o->spool);
 	spool_count(o);

@@ -46,7 +46,7 @@ static enum clickhouse_end version_read(
 	if (end != CLICKHOUSE_DONE)
 		return end;
 	if (sscanf(out->text, "%4u.%2u", &major, &minor) != 2) {
-		snprintf(out->why, sizeof out->why, "what answers is no ClickHouse server");
+		snprintf(out->why, sizeof out->why, "the server is not ClickHouse");
 		return CLICKHOUSE_REFUSED;
 	}
 	s->version = major * 100 + minor;
@@ -208,7 +208,7 @@ static enum clickhouse_end columns_check(
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	if (end != CLICKHOUSE_DONE || !out->text[0])
 		return end;
-	snprintf(out->why, sizeof out->why, "column %.*s has another type than ours",
+	snprintf(out->why, sizeof out->why, "column %.*s has another type than weir's",
 		(int)strcspn(out->text, "\n"), out->text);
 	return CLICKHOUSE_REFUSED;
 }

@@ -96,9 +96,8 @@ static void age_read(
 	out->future_first = retention_is_steady(&s->retention, mono_ms);
 	int64_t ahead_s = clock_s - out->now_s > DAY_S ? clock_s - out->now_s : 0;
 	if (ahead_s && !s->clock_ahead_s)
-		log_warning("clickhouse: the clock is %lld hours ahead of the newest rows; no"
-			    " partition is dropped for its age until the clock has run so for a"
-			    " day",
+		log_warning("clickhouse: the clock is %lld hours ahead of the newest rows; weir "
+			    "drops no partition by age for a day",
 			(long long)(ahead_s / HOUR_S));
 	s->clock_ahead_s = ahead_s;
 }

@@ -126,8 +126,8 @@ static void tidy(struct request_log *l)
 	int64_t newest = present ? start_s[present - 1] / DAY_S : 0;
 	free(start_s);
 	if (n && clock_s - now_s > DAY_S)
-		log_warning("request log: the clock is %lld days ahead of the newest file; no file"
-			    " is deleted until the clock has run so for two days",
+		log_warning("request log: the clock is %lld days ahead of the newest file; weir "
+			    "deletes no file for two days",
 			(long long)((clock_s - now_s) / DAY_S));
 	if (n)
 		rewinddir(d);
@@ -155,8 +155,8 @@ static int64_t file_check(struct request_log *l, int fd)
 	uint64_t cut = (uint64_t)st.st_size - size;
 	l->now.cut_bytes += cut;
 	if (cut)
-		log_warning("request log: %s ended in a torn line; %llu bytes are cut off", l->path,
-			(unsigned long long)cut);
+		log_warning("request log: %s ended in an incomplete line; %llu bytes removed",
+			l->path, (unsigned long long)cut);
 	return (int64_t)size;
 }
 
@@ -215,7 +215,7 @@ static int write_whole(struct request_log *l)
 		if (n <= 0) {
 			int err = n < 0 ? -errno : -EIO;
 			if (ftruncate(l->fd, (off_t)l->size) < 0)
-				log_warning("request log: a line may be cut");
+				log_warning("request log: the last line may be incomplete");
 			return err;
 		}
 		at += (size_t)n;
@@ -225,7 +225,7 @@ static int write_whole(struct request_log *l)
 
 static void file_is_full(struct request_log *l)
 {
-	snprintf(l->now.why, sizeof l->now.why, "the file of the day is full, at %llu octets",
+	snprintf(l->now.why, sizeof l->now.why, "today's file is full, at %llu bytes",
 		(unsigned long long)l->size);
 	if (!l->is_full_day)
 		log_warning("request log: %s", l->now.why);

@@ -160,8 +160,8 @@ static void send_failed(
 		snprintf(t->why, sizeof t->why, "%.60s: HTTP %u", t->shown, reply->status);
 	if (rc == -EKEYREJECTED) {
 		w->now.untrusted++;
-		log_warning("webhook: no trust in the certificate of %s; next try in %llu ms",
-			t->why, wait_ms);
+		log_warning("webhook: certificate of %s not trusted; next try in %llu ms", t->why,
+			wait_ms);
 	} else {
 		log_warning("webhook: %s; next try in %llu ms", t->why, wait_ms);
 	}
@@ -312,7 +312,7 @@ static void on_end(void *arg)
 	show(w);
 	if (messages)
 		log_warning("webhook: %" PRIu64 " messages, of %" PRIu64
-			    " queries, are not told at the end",
+			    " queries, dropped at shutdown",
 			messages, queries);
 }
 

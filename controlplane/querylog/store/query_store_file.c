@@ -49,8 +49,8 @@ static int order_make(struct query_store *s, const struct query_folder *f, struc
 	free(start_s);
 	int64_t ahead_s = clock_s - now_s > RETENTION_PROOF_S ? clock_s - now_s : 0;
 	if (ahead_s && !s->now.clock_ahead_s)
-		log_warning("query store: the clock is %lld hours ahead of the newest rows; no file"
-			    " is deleted for its age until the clock has run so for a day",
+		log_warning("query store: the clock is %lld hours ahead of the newest rows; weir "
+			    "deletes no file by age for a day",
 			(long long)(ahead_s / 3600));
 	s->now.clock_ahead_s = ahead_s;
 	*out = (struct order){.oldest = now_s / 3600 - s->settings.hours,

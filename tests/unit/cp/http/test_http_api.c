@@ -185,7 +185,7 @@ static void test_endpoints(void **)
 	assert_reply("GET /refresh?minutes=1", 200, "\"done\":3,");
 	tcp_double_check();
 	top_double_check();
-	assert_reply("GET /blocklist", 200, "\"error\":\"no line of it is a rule");
+	assert_reply("GET /blocklist", 200, "\"error\":\"no line is a rule");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"verdict\":\"blocked\",\"headline\":");
 	assert_reply("GET /why?name=x.ads.example&type=mx", 200, "\"type\":\"MX\"");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"note\":\"no longer in the config");

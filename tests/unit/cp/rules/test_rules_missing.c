@@ -108,7 +108,7 @@ static void test_one_that_was_never_there(void **)
 	assert_true(blocked("new.example"));
 	assert_int_equal(list_of("blocked things")->error, -ENOENT);
 	assert_int_equal(list_of("blocked things")->kept_unix_s, 0);
-	assert_true(told("blocked things", "; nothing of it is in force"));
+	assert_true(told("blocked things", "; none of its rules in force"));
 	close_rules();
 }
 

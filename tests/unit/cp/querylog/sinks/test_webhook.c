@@ -219,7 +219,7 @@ static uint64_t end_beside_a_silent_one_ms(void)
 	uint64_t begin_ms = clock_mono_ms();
 	webhook_close(w);
 	uint64_t took_ms = clock_mono_ms() - begin_ms;
-	assert_string_equal(logged(), "webhook: 2 messages, of 4 queries, are not told at the end");
+	assert_string_equal(logged(), "webhook: 2 messages, of 4 queries, dropped at shutdown");
 	return took_ms;
 }
 
