@@ -187,8 +187,8 @@ static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
 		int marked =
 			rc ? 0 : exception_left_mark(c->ports[i].exception, dp->paths.instance);
 		if (marked)
-			log_warning("exception interface %s takes no alias (%s): it stays when no "
-				    "port names it any more",
+			log_warning("exception interface %s: alias not set (%s); remove the "
+				    "interface by hand when unused",
 				c->ports[i].exception,
 				marked == -EEXIST    ? "it has one"
 				: marked == -EBADMSG ? "the one that it has cannot be read"
@@ -300,7 +300,8 @@ static int prepare_bench(struct dataplane *dp, char why[WHY_MAX])
 {
 	if (!dp->bench_mode)
 		return 0;
-	log_warning("bench mode: %s; this is no service", bench_mode_names[dp->bench_mode]);
+	log_warning("bench mode: %s; for measurements only, not for service",
+		bench_mode_names[dp->bench_mode]);
 	for (unsigned i = 0; i < dp->worker_count; i++) {
 		int rc = bench_init(&dp->bench[i], dp->worker[i], dp->bench_mode,
 			rte_get_tsc_hz() / 1000 * BENCH_SLICE_MS);

@@ -157,8 +157,8 @@ int config_access_apply(
 			doc, "access.unlimited", r->unlimited, r->unlimited_count, out, &unlimited);
 	if (ret == 0 && allow.count == 0)
 		ret = config_refuse(doc, "access.allow",
-			"has no prefix, so nobody could ask; leave it out for private and local "
-			"networks");
+			"has no prefix, so no client is allowed; remove the key to allow private "
+			"and local networks");
 	if (ret == 0)
 		ret = deny_check(doc, r, &deny);
 	a->allow = allow.one;

@@ -33,7 +33,7 @@ int config_prefix_check(const struct config_doc *doc, const char *key, const str
 			doc, key, "has bits set behind its prefix of %u", a->prefix_len);
 	if (is_mapped(a))
 		return config_refuse(
-			doc, key, "is an IPv4 address written as IPv6, which no client has");
+			doc, key, "is an IPv4 address written as IPv6; write it as IPv4");
 	return 0;
 }
 
@@ -62,7 +62,7 @@ static int client_name_apply(
 	config_item_key(key, "clients", i, "name");
 	int ret = config_text_take(doc, key, text, CONFIG_TITLE_MAX, &c->name);
 	if (ret == 0 && (ip_address_parse(text, &a) == 0 || config_mac_parse(text, &mac) == 0))
-		return config_refuse(doc, key, "is an address: a name is wanted");
+		return config_refuse(doc, key, "is an address; give a name");
 	return ret;
 }
 

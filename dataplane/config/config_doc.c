@@ -329,7 +329,7 @@ static int event_read(struct doc_walk *w, const yaml_event_t *e)
 {
 	if (event_is_decorated(e))
 		return walk_refuse(
-			w, &e->start_mark, "anchors, aliases and tags are not used here");
+			w, &e->start_mark, "anchors, aliases and tags are not supported");
 	switch (e->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		if (w->documents++)

@@ -37,7 +37,7 @@ static int name_apply(
 	if (ret == 0 && strchr(text, ':'))
 		return config_refuse(doc, key, "must be without colons");
 	if (ret == 0 && strcmp(text, CONFIG_EVERYONE) == 0)
-		return config_refuse(doc, key, "is what those in no group are called");
+		return config_refuse(doc, key, "is reserved for clients without a group");
 	for (unsigned i = 0; ret == 0 && i < group; i++) {
 		if (c->groups[i].name && strcmp(c->groups[i].name, text) == 0)
 			return config_refuse(doc, key, "the name \"%s\" is given twice", text);

@@ -91,7 +91,7 @@ static void note_missed(struct doze *d)
 		return;
 	d->ports_ring = false;
 	log_warning("worker: frames wait, but the interrupts of its ports do not arrive (%u times "
-		    "in a row); sleeps by time",
+		    "in a row); the worker polls on a timer",
 		d->missed);
 }
 
@@ -118,15 +118,16 @@ static void empty_eventfd(int fd)
 static void look_at(struct doze *d)
 {
 	if (d->fd[0].revents && !bell_clear(d->fd[0].fd)) {
-		log_warning("worker: the control plane shut its bell down, sleeps by time");
+		log_warning("worker: the control plane closed its wake-up socket; the worker polls "
+			    "on a timer");
 		d->fd[0].fd = -1;
 		d->ports_ring = false;
 	}
 	for (unsigned i = 1; i < d->fd_count; i++) {
 		short got = d->fd[i].revents;
 		if (got & (POLLERR | POLLHUP | POLLNVAL)) {
-			log_warning("worker: queue %u of port %u cannot be waited on any more, "
-				    "sleeps by time",
+			log_warning("worker: no more interrupts for queue %u of port %u; the "
+				    "worker polls on a timer",
 				d->queue[i].queue, d->queue[i].port_id);
 			d->fd[i].fd = -1;
 			d->ports_ring = false;

@@ -115,12 +115,10 @@ unsigned exception_left_remove(const struct config_dataplane *dp, uint64_t insta
 		struct rtnetlink_request r = link_request(i->if_index, RTM_DELLINK);
 		int rc = rtnetlink_transact(fd, &r, sequence++);
 		if (rc)
-			log_warning("exception interface %s is no port's any more, and cannot be "
-				    "removed: %s",
+			log_warning("exception interface %s is unused and could not be removed: %s",
 				i->if_name, strerror(-rc));
 		else
-			log_info("exception interface %s is no port's any more: removed",
-				i->if_name);
+			log_info("exception interface %s is unused: removed", i->if_name);
 		removed += rc == 0;
 	}
 	if (fd >= 0)

@@ -40,7 +40,7 @@ int mbuf_pool_create(struct rte_mempool **out, unsigned worker, unsigned lcore, 
 	if (!pool) {
 		int rc = rte_errno ? -rte_errno : -ENOMEM;
 		snprintf(why, MBUF_POOL_WHY_MAX,
-			"packet pool of worker %u: %u buffers of %u octets: %s (dataplane.mbufs, "
+			"packet pool of worker %u: %u buffers of %u bytes: %s (dataplane.mbufs, "
 			"dataplane.memory_mb)",
 			worker, mbufs, mbuf_pool_room(udp_reply_size), rte_strerror(-rc));
 		return rc;

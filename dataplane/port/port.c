@@ -215,8 +215,8 @@ static int fit_mtu(struct port *port, unsigned udp_reply_size, const struct rte_
 	port->mtu = mtu;
 	port->dns_most = (uint16_t)(most < room ? most : room);
 	if (rc && port->dns_most < udp_reply_size)
-		log_warning("port %s: takes no MTU of %u (%s); replies above %u octets are "
-			    "truncated (limits.udp_reply_size)",
+		log_warning("port %s: cannot set MTU %u (%s); replies above %u bytes are truncated "
+			    "(limits.udp_reply_size)",
 			port->name, need,
 			is_shared(port) ? "the kernel's to set" : rte_strerror(-rc),
 			port->dns_most);
@@ -235,8 +235,8 @@ static bool steer(struct port *port, const struct rte_eth_dev_info *info)
 		port->features |= 1u << PORT_FEATURE_steering;
 		return true;
 	}
-	log_info(
-		"port %s: what is not DNS stays among the workers' queues: %s", port->name, reason);
+	log_info("port %s: frames other than DNS stay on the workers' queues: %s", port->name,
+		reason);
 	return false;
 }
 

@@ -173,7 +173,7 @@ void drops_take(struct drops *d, const struct directory *dir, uint64_t now_ms)
 		char why[DROPS_WHY_MAX] = "", text[SOCKET_ADDRESS_TEXT_MAX];
 		int rc = drops_add(d, &source, expires_ms, true, why);
 		if (rc && rc != -EINVAL)
-			log_warning("frames from %s are not dropped by any port: %s",
+			log_warning("no port drops frames from %s: %s",
 				ip_address_text(&source, true, text), why);
 	}
 }

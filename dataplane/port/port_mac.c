@@ -24,8 +24,7 @@ static void take_modes(struct port *port)
 	// A port that cannot filter passes multicast anyway.
 	int rc = rte_eth_allmulticast_enable(port->id);
 	if (rc && rc != -ENOTSUP)
-		log_warning("port %s: multicast cannot be turned on: %s", port->name,
-			rte_strerror(-rc));
+		log_warning("port %s: cannot enable multicast: %s", port->name, rte_strerror(-rc));
 }
 
 static int add_one(const struct port *port, const struct config_mac *config, char why[PORT_WHY_MAX])

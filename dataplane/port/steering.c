@@ -67,8 +67,8 @@ static int check_queues(const struct steering_port *p, unsigned workers, char wh
 		return -ENOTSUP;
 	}
 	if (all > workers)
-		log_warning("port %s: %u receive queues for %u workers: queries that come in on "
-			    "the others are left to the kernel (ethtool -L %s combined %u)",
+		log_warning("port %s: %u receive queues for %u workers: the kernel receives "
+			    "queries on the other queues (ethtool -L %s combined %u)",
 			p->interface, all, workers, p->interface, workers);
 	return 0;
 }
@@ -97,8 +97,7 @@ static int prepare_one(struct steering_port *p, unsigned workers, char why[STEER
 		return -EBUSY;
 	}
 	if (rc == 0 && found.attached == XDP_OURS) {
-		log_info(
-			"port %s: takes off the steering program of an earlier life", p->interface);
+		log_info("port %s: detaching the steering program of an earlier run", p->interface);
 		rc = xdp_program_detach(p->ifindex, true); // the claim is ours
 	}
 	return rc ? refuse(rc, why, p->interface, strerror(-rc)) : 0;
@@ -181,7 +180,7 @@ static int apply_addresses(const struct steering_port *p, const struct config_da
 		if (someone_has(all, &dp->addresses[i]))
 			continue;
 		char text[SOCKET_ADDRESS_TEXT_MAX];
-		log_info("port %s: gets the address %s, which no interface has", p->interface,
+		log_info("port %s: gets the address %s, configured on no interface", p->interface,
 			ip_address_text(&dp->addresses[i], true, text));
 		rc = exception_addr_apply(p->interface, &dp->addresses[i], 1, why);
 	}
@@ -243,7 +242,7 @@ int steering_start(struct steering *s, const struct config_dataplane *dp, uint64
 		rc = xdp_steer_pin(&p->maps);
 		if (rc)
 			log_info("port %s: the steering program is not pinned below /sys/fs/bpf "
-				 "(%s); weirctl xdp detach takes off what a kill leaves",
+				 "(%s); after a kill, run weirctl xdp detach",
 				p->interface, strerror(-rc));
 		rc = 0;
 		for (unsigned a = 0; rc == 0 && a < dp->address_count; a++)
@@ -280,8 +279,8 @@ static void set_gates(struct steering *s, uint64_t until_ms)
 			continue;
 		int rc = xdp_steer_until(&p->maps, until_ms, p->mac);
 		if (rc)
-			log_warning(
-				"port %s: the gate cannot be set: %s", p->interface, strerror(-rc));
+			log_warning("port %s: cannot switch queries between workers and kernel: %s",
+				p->interface, strerror(-rc));
 	}
 }
 
@@ -294,9 +293,9 @@ void steering_beat(struct steering *s, struct stats_region *stats, struct worker
 		     || now_ms >= s->start_ms + STEERING_OPEN_MS;
 	bool serve = ready && workers_turn(workers, worker_count, now_ms);
 	if (serve && !s->until_ms)
-		log_info("AF_XDP: queries are steered to the workers");
+		log_info("AF_XDP: workers receive the queries");
 	else if (!serve && s->until_ms)
-		log_warning("AF_XDP: a worker hangs, queries are left to the kernel");
+		log_warning("AF_XDP: a worker hangs; the kernel receives all queries");
 	if (serve || s->until_ms)
 		set_gates(s, serve ? now_ms + STEERING_OPEN_MS : 0);
 }

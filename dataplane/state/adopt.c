@@ -203,7 +203,8 @@ static bool judge(
 		return rc == 0;
 	}
 	if (word != refused->word)
-		log_error("refused: %s; what was in use stays", why[0] ? why : strerror(-rc));
+		log_error("data plane refused new state: %s; the previous one stays active",
+			why[0] ? why : strerror(-rc));
 	*refused = (struct adopt_refusal){.word = word, .until_ms = now_ms + ADOPT_REFUSED_MS};
 	return false;
 }

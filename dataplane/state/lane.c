@@ -80,7 +80,7 @@ static void give_to_group(const struct shm_paths *paths, const char *group)
 	const struct group *g = getgrnam(group);
 	if (!g) {
 		log_warning(
-			"runtime.group: no group %s; statistics are for the owner alone", group);
+			"runtime.group: no group %s; only the owner can read statistics", group);
 		return;
 	}
 	char path[SHM_PATH_MAX + SHM_NAME_MAX];

@@ -134,10 +134,10 @@ static enum link_event watch(struct link_client *l, uint64_t now_ms)
 	ssize_t n = recv(l->fd, &octet, 1, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return LINK_NOTHING;
-	log_warning(
-		"link to the control plane is down: %s", n == 0  ? "it hung up"
-							 : n > 0 ? "it sent what was not asked for"
-								 : strerror(errno));
+	log_warning("link to the control plane is down: %s",
+		n == 0  ? "the control plane closed it"
+		: n > 0 ? "the control plane sent unexpected data"
+			: strerror(errno));
 	return drop(l, now_ms);
 }
 

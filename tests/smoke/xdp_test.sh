@@ -89,7 +89,7 @@ same "the program is still there" ours "$(attached)"
 check "the data plane starts over it" "$lab" start dataplane
 same "which is pinned, and its maps" 4 "$(ls /sys/fs/bpf | grep -cE '^weir_[0-9]+_[0-9]+(_weir_(addresses|counters|gate))?$')"
 check "and serves again" eventually steers_again
-check "it said so" eventually grep -q 'takes off the steering program of an earlier life' /run/weir/lab/dataplane.log
+check "it said so" eventually grep -q 'detaching the steering program of an earlier run' /run/weir/lab/dataplane.log
 
 "$lab" kill dataplane
 # Nobody but root can claim an interface: neither by a name among unix sockets nor by a file.
@@ -118,7 +118,7 @@ same "another process reads the counters by their pin" "$was" "$("${rights[@]}" 
 	-c /run/weir/lab/weir.yaml --json xdp status | jq .ports[0].counters.steered)"
 "${rights[@]}" "$WEIR_BUILD/dataplane/weir-dataplane" -c /run/weir/lab/weir.yaml >$tmp/rights.log 2>&1 &
 check "with the unit's rights, over what a kill left" eventually steers_again
-check "it said so" eventually grep -q 'takes off the steering program' $tmp/rights.log
+check "it said so" eventually grep -q 'detaching the steering program' $tmp/rights.log
 kill $!
 wait $!
 same "it stops in order" 0 $?

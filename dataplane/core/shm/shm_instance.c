@@ -116,8 +116,7 @@ int shm_instance_get(const char *run, bool create, uint64_t *out, char why[SHM_W
 		return lock;
 	int rc = file_read(run, out, why);
 	if (rc == -EPROTO)
-		log_warning(
-			"identity refused: %s; making a new one, so the cache starts cold", why);
+		log_warning("identity refused: %s; creating a new one; the cache starts cold", why);
 	if (rc < 0) {
 		*out = incarnation_new();
 		rc = file_make(run, *out, why);

@@ -12,15 +12,15 @@
 
 _Noreturn static void place_lost(const char *path)
 {
-	log_error("%s: was replaced by another process; ending with status %d", path,
-		REGION_LOST_STATUS);
+	log_error(
+		"%s: replaced by another process; ending with status %d", path, REGION_LOST_STATUS);
 	log_out_stop(); // _exit leaves what waits unwritten
 	_exit(REGION_LOST_STATUS);
 }
 
 static void restored_tell(const char *path)
 {
-	log_warning("%s: was deleted while in use; made again", path);
+	log_warning("%s: deleted while in use; created again", path);
 }
 
 // Any other error leaves all as it is: the lock is held, and the next second tries again.
