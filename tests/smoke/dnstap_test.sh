@@ -14,10 +14,11 @@ capture() { # FILE
 	capturer=$!
 	eventually is state up
 }
-capture_end() {
+is_down() { ! is state up; }
+capture_end() { # until weir has seen it, or it would write to the old receiver
 	kill $capturer
 	wait $capturer
-	true
+	eventually is_down
 }
 asks() { # FILE TRANSPORT ADDRESS NAME...
 	client $python "$smoke_dir/dnstap_ask.py" "$@"

@@ -73,7 +73,7 @@ for try in 1 2 3 4 5; do
 done
 check "a kill lost some: $missing" test "$missing" -ge 1
 check "no more than it says: $missing of $(bound)" test "$missing" -le "$(bound)"
-check "and the log has a line of it" eval 'weirctl errors | grep -q "a kill lost up to .* of store"'
+check "and the log has a line of it" eval 'weirctl errors | grep -q "killed with up to .* of store"'
 check "and the status" eval 'weirctl status | grep -q "^query log .*store lost up to"'
 unread=$(weirctl --json status | jq -r .controlplane.query_store.directory)/queries-20200101T00-001.sqlite
 echo "no database" >"$unread"

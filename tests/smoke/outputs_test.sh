@@ -50,7 +50,7 @@ check "is another" eventually row ads.lab.example '.blocked and .transport == "t
 check "a webhook is told of it" eventually hooked '^POST /generic.*"kind": *"block".*ads.lab.example'
 check "so is one of Discord's form" eventually hooked '^POST /discord.*"content": *".*1 blocked.*`ads.lab.example`'
 check "who is not trusted is counted" eventually eval '[ "$(output webhooks untrusted)" -ge 1 ]'
-check "and an error with its id" eventually eval 'weirctl --json errors | grep -q "no trust in the certificate of 127.0.0.1"'
+check "and an error with its id" eventually eval 'weirctl --json errors | grep -q "certificate of 127.0.0.1.* not trusted"'
 check "status for people" eval 'weirctl log status | grep -Eq "requests +up"'
 
 weirctl log tail >$tmp/tail &

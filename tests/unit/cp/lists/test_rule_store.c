@@ -235,7 +235,7 @@ static void test_compile(void **)
 	static const char page[] = "<html>\n<p>Not found here today</p>\n</html>\n";
 	write_raw(list, page, sizeof page - 1);
 	assert_int_equal(rule_compile(source, 3, &strict, result, &a, &peak, why), -EBADMSG);
-	assert_non_null(strstr(why, "no line of it is a rule"));
+	assert_non_null(strstr(why, "no line is a rule"));
 	write_raw(list, "# none yet\n", 11);
 	assert_int_equal(rule_compile(source, 3, &strict, result, &a, &peak, why), 0);
 	assert_int_equal(((struct rule_image_head *)a.base)->names, 1);
