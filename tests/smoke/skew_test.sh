@@ -53,13 +53,13 @@ for name in lane.0 'marks.0.*' stats; do
 done
 broken dataplane "cut off" stats '' cut_off
 # The control plane, which lives, publishes these once more.
-broken dataplane "one octet overwritten" 'names.*' 'refused: names.*checksum' one_octet
+broken dataplane "one octet overwritten" 'names.*' 'refused new state: names.*checksum' one_octet
 check "it was published again" eventually grep -q 'has not activated the rules of generation .*: publishing them again' /run/weir/lab/controlplane.log
-broken dataplane "another ABI version" 'names.*' 'refused: .*ABI version' skew
-broken dataplane "gone" 'names.*' 'refused: ' rm -f
-broken dataplane "one octet overwritten" 'policy.*' 'refused: policy.*damaged' one_octet
+broken dataplane "another ABI version" 'names.*' 'refused new state: .*ABI version' skew
+broken dataplane "gone" 'names.*' 'refused new state: ' rm -f
+broken dataplane "one octet overwritten" 'policy.*' 'refused new state: policy.*damaged' one_octet
 check "it was published again" eventually grep -q 'has not activated the groups of generation .*: publishing them again' /run/weir/lab/controlplane.log
-broken dataplane "gone" 'policy.*' 'refused: ' rm -f
+broken dataplane "gone" 'policy.*' 'refused new state: ' rm -f
 
 echo "# both down"
 both() { # both TEXT REGION CMD [PATTERN: what the data plane alone says [NAME: asked [ANSWER]]]
@@ -78,10 +78,10 @@ both() { # both TEXT REGION CMD [PATTERN: what the data plane alone says [NAME: 
 }
 both "cut off" 'l0.*' cut_off
 both "empty" 'names.*' empty
-both "one octet overwritten" 'names.*' one_octet 'refused: names.*checksum'
+both "one octet overwritten" 'names.*' one_octet 'refused new state: names.*checksum'
 # What is cached is for those who may ask, and that is not known then.
 same "an answer for some" 198.18.200.1 "$(short ok-3000.open.test A)"
-both "one octet overwritten" 'policy.*' one_octet 'refused: policy.*damaged' ok-3000.open.test SERVFAIL
+both "one octet overwritten" 'policy.*' one_octet 'refused new state: policy.*damaged' ok-3000.open.test SERVFAIL
 both "cut off" directory cut_off
 both "another ABI version" 'l0.*' skew
 both "overwritten" 'names.*' noise_behind
