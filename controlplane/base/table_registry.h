@@ -15,7 +15,8 @@
 
 enum { TABLES_MAX = 128 };
 
-// What can be said of a table at all; the rest is shown as "-" (docs/reference/memory.md).
+// The properties that a table has. Columns of the others are shown as "-"
+// (docs/reference/memory.md).
 enum table_notion {
 	TABLE_AGES = 1,    // entries have a beginning, and `oldest_ms` is known
 	TABLE_EVICTS = 2,  // some give way to others

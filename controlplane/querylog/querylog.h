@@ -121,7 +121,7 @@ void querylog_release(const struct querylog_batch *b);
 struct querylog_held {
 	uint64_t rows, weight;           // in memory, at most: a kill loses them
 	uint64_t lost_rows, lost_weight; // taken, and kept nowhere
-	uint64_t without_messages;       // rows that were told without (querylog_whole)
+	uint64_t without_messages;       // rows written without messages (querylog_whole)
 };
 
 struct querylog_sink {

@@ -69,7 +69,7 @@ struct querylog {
 	int64_t wall_us;                // what makes wall time of a record's
 	uint64_t look_us;               // of the look at the rings, as clock_mono_us
 	uint64_t carried; // weight of records without a believable time, for the next row
-	alignas(8) uint8_t msg[LOG_WHOLE_MAX + 1]; // what was read last from a ring
+	alignas(8) uint8_t msg[LOG_WHOLE_MAX + 1]; // the message last read from a ring
 
 	// Written by the log thread alone.
 	_Atomic uint64_t rows, weight, unlogged, excluded_rows, excluded_weight, bad,

@@ -29,3 +29,17 @@ void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len)
 	k->count--;
 	free((void *)(uintptr_t)msg);
 }
+
+void kept_queries_tables(const struct kept_queries *k, struct table_registry *tables)
+{
+	table_register(tables, &(struct table_info){.name = "kept_queries",
+				       .owner = "resolver loop",
+				       .eviction = "not kept: dnstap goes without them",
+				       .lifetime = "of their clients' waits",
+				       .cap = KEPT_QUERIES_MAX,
+				       .used = k->count,
+				       .bytes = k->bytes,
+				       .high = k->count_most,
+				       .refused = k->refused,
+				       .has = TABLE_REFUSES});
+}

@@ -7,6 +7,8 @@
 // A copy each, KEPT_QUERIES_MAX of them with KEPT_QUERIES_BYTES; one for which there is no room or
 // no memory is not kept, and its record goes without it (counted).
 
+#include "base/table_registry.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,3 +26,4 @@ struct kept_queries {
 // A copy, or NULL: it is off, `msg` is NULL, or there is no room.
 ATTR_MUST_CHECK uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len);
 void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len); // NULL is fine
+void kept_queries_tables(const struct kept_queries *k, struct table_registry *tables);

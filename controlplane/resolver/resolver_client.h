@@ -38,7 +38,7 @@ union client_address {
 	struct sockaddr_in6 v6; // also an IPv4 address mapped into it
 };
 
-// What a waiter was told, and by what: for the counters and the query log.
+// The kind and the source of an answer that was sent: for the counters and the query log.
 struct told {
 	enum answer_kind kind;
 	bool from_l1;      // told as ANSWER_CACHED

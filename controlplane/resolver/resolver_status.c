@@ -89,6 +89,62 @@ static void tables_of_upstreams(
 	upstream_book_tables(r->book, &s->tables);
 }
 
+static void tables_of_questions(
+	const struct resolver *r, struct resolver_status *s, const struct inflight_stats *inflight)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	table_register(&s->tables, &(struct table_info){.name = "inflight",
+					   .owner = "resolver loop",
+					   .eviction = "refused: stale or SERVFAIL",
+					   .lifetime = "5 s",
+					   .cap = inflight->questions_cap,
+					   .used = inflight->questions,
+					   .bytes = inflight->bytes,
+					   .high = inflight->questions_max,
+					   .refused = s->refused_inflight + s->refused_zone,
+					   .oldest_ms = table_age(inflight->since_ms, now_ms),
+					   .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(
+		&s->tables, &(struct table_info){.name = "waiters",
+				    .owner = "resolver loop",
+				    .eviction = "refused: dropped or SERVFAIL",
+				    .lifetime = "1.9 s",
+				    .cap = inflight->waiters_cap,
+				    .used = inflight->waiters,
+				    .bytes = inflight->waiter_bytes,
+				    .high = inflight->waiters_max,
+				    .refused = s->refused_waiters + s->refused_client,
+				    .oldest_ms = table_age(inflight->waiting_since_ms, now_ms),
+				    .has = TABLE_AGES | TABLE_REFUSES});
+	kept_queries_tables(&r->kept_queries, &s->tables);
+}
+
+static void tables_of_l1(const struct resolver *r, struct resolver_status *s)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	table_register(&s->tables, &(struct table_info){.name = "l1_lookups",
+					   .owner = "resolver loop",
+					   .eviction = "refused: the upstreams are asked",
+					   .lifetime = "redis.lookup_timeout_ms",
+					   .cap = L1_LOOKUPS_MAX,
+					   .used = s->l1.looking,
+					   .bytes = s->l1.bytes,
+					   .high = s->l1.looking_most,
+					   .refused = s->l1.full,
+					   .oldest_ms = table_age(s->l1.looking_since_ms, now_ms),
+					   .has = TABLE_AGES | TABLE_REFUSES});
+	redis_tables(l1_redis(r->l1), &s->tables);
+	table_register(&s->tables, &(struct table_info){.name = "l1_sample",
+					   .owner = "resolver loop",
+					   .eviction = "none: one sample at a time",
+					   .lifetime = "one round",
+					   .cap = L1_SAMPLE,
+					   .used = 0,
+					   .bytes = s->l1_sweep.bytes});
+}
+
 static void status_tables(const struct resolver *r, struct resolver_status *s,
 	const struct inflight_stats *inflight, const struct upstream_totals *upstream)
 {
@@ -119,39 +175,7 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 			.shared = published.names_bytes + published.retired_bytes,
 			.refused = published.refused_busy,
 			.has = TABLE_REFUSES});
-	table_register(&s->tables, &(struct table_info){.name = "inflight",
-					   .owner = "resolver loop",
-					   .eviction = "refused: stale or SERVFAIL",
-					   .lifetime = "5 s",
-					   .cap = inflight->questions_cap,
-					   .used = inflight->questions,
-					   .bytes = inflight->bytes,
-					   .high = inflight->questions_max,
-					   .refused = s->refused_inflight + s->refused_zone,
-					   .oldest_ms = table_age(inflight->since_ms, now_ms),
-					   .has = TABLE_AGES | TABLE_REFUSES});
-	table_register(
-		&s->tables, &(struct table_info){.name = "waiters",
-				    .owner = "resolver loop",
-				    .eviction = "refused: dropped or SERVFAIL",
-				    .lifetime = "1.9 s",
-				    .cap = inflight->waiters_cap,
-				    .used = inflight->waiters,
-				    .bytes = inflight->waiter_bytes,
-				    .high = inflight->waiters_max,
-				    .refused = s->refused_waiters + s->refused_client,
-				    .oldest_ms = table_age(inflight->waiting_since_ms, now_ms),
-				    .has = TABLE_AGES | TABLE_REFUSES});
-	table_register(&s->tables, &(struct table_info){.name = "kept_queries",
-					   .owner = "resolver loop",
-					   .eviction = "not kept: dnstap goes without them",
-					   .lifetime = "of their clients' waits",
-					   .cap = KEPT_QUERIES_MAX,
-					   .used = r->kept_queries.count,
-					   .bytes = r->kept_queries.bytes,
-					   .high = r->kept_queries.count_most,
-					   .refused = r->kept_queries.refused,
-					   .has = TABLE_REFUSES});
+	tables_of_questions(r, s, inflight);
 	tables_of_upstreams(r, s, upstream);
 	table_register(&s->tables,
 		&(struct table_info){.name = "failures",
@@ -164,25 +188,7 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 			.evicted = failures_evicted(r->failures),
 			.oldest_ms = table_age(failures_since(r->failures, now_ms), now_ms),
 			.has = TABLE_AGES | TABLE_EVICTS});
-	table_register(&s->tables, &(struct table_info){.name = "l1_lookups",
-					   .owner = "resolver loop",
-					   .eviction = "refused: the upstreams are asked",
-					   .lifetime = "redis.lookup_timeout_ms",
-					   .cap = L1_LOOKUPS_MAX,
-					   .used = s->l1.looking,
-					   .bytes = s->l1.bytes,
-					   .high = s->l1.looking_most,
-					   .refused = s->l1.full,
-					   .oldest_ms = table_age(s->l1.looking_since_ms, now_ms),
-					   .has = TABLE_AGES | TABLE_REFUSES});
-	redis_tables(l1_redis(r->l1), &s->tables);
-	table_register(&s->tables, &(struct table_info){.name = "l1_sample",
-					   .owner = "resolver loop",
-					   .eviction = "none: one sample at a time",
-					   .lifetime = "one round",
-					   .cap = L1_SAMPLE,
-					   .used = 0,
-					   .bytes = s->l1_sweep.bytes});
+	tables_of_l1(r, s);
 }
 
 static void status_fill(struct resolver *r, struct resolver_status *s)

@@ -7,8 +7,8 @@
 // younger. Our own clock (clock.h) does not step, so no limit, pause or question is touched.
 //
 // The walk goes through the index in slices between which the loop does its work; each record that
-// was made before the step is written anew, earlier by as much. What is stored meanwhile is younger
-// than the step.
+// was made before the step is written anew, earlier by as much. Records that are stored during the
+// walk are younger than the step.
 #include "resolver_internal.h"
 
 #include <event2/event.h>

@@ -63,9 +63,9 @@ struct worker_port {
 	const uint64_t *vlans; // a bit for each VLAN that it takes, 0: no tag; NULL: takes all
 	uint16_t dns_most;     // longest message that a frame on this port can carry
 	struct rte_ether_addr mac;
-	// Of a port that sees frames for other hosts: whose it takes beside multicast, as the first
-	// eight octets of a frame hold them (stage_screen.c); the first is that of nearly all. 0:
-	// no such port.
+	// For a port that sees frames for other hosts: the MAC addresses that it accepts beside
+	// multicast, as the first eight octets of a frame hold them (stage_screen.c). Nearly all
+	// frames have the first of them. 0: the port compares nothing.
 	unsigned mac_count;
 	uint64_t macs[WORKER_MACS_MAX];
 };

@@ -223,7 +223,7 @@ static bool is_asked(struct clickhouse_sender *s, struct delivery *d, enum click
 	return !d->moves;
 }
 
-// Who does not let the user in has not looked at the rows.
+// A server that refuses the user has not read the rows.
 static bool is_kept_out(const struct clickhouse_answer *a)
 {
 	return a->status == HTTP_UNAUTHORIZED || a->status == HTTP_FORBIDDEN

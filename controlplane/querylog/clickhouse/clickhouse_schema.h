@@ -54,7 +54,7 @@ struct clickhouse_limits { // the widest of all boxes
 struct clickhouse_schema {
 	struct clickhouse_schema_settings settings;
 	const char *box;      // this one's name; outlives this
-	const char *instance; // of clickhouse_instance.h; likewise; "": unknown
+	const char *instance; // clickhouse_instance.h; outlives this; "": unknown
 	struct clickhouse_limits limits;
 	struct retention retention;
 	int64_t clock_ahead_s; // of what ages count from; 0: the clocks are believed

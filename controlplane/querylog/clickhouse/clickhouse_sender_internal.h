@@ -43,7 +43,7 @@ struct clickhouse_sender {
 	unsigned taken_in_a_row; // chunks, since rows_max was another
 };
 
-// What the sender tries, and what is told of it when that fails.
+// The steps of the sender; a failure is logged under the name of its step.
 enum clickhouse_step {
 	CLICKHOUSE_STEP_SCHEMA,
 	CLICKHOUSE_STEP_COLUMNS, // of a file of another build
@@ -70,7 +70,7 @@ static inline unsigned clickhouse_sender_at(const struct clickhouse_sender *s)
 void clickhouse_sender_succeeded(struct clickhouse_sender *s);
 // Every answer goes through here, so that it is known since when the server speaks.
 void clickhouse_sender_heard(struct clickhouse_sender *s, const struct clickhouse_answer *a);
-// What was said to clickhouse_sender_reconfigure is so from here on.
+// Activates the settings that clickhouse_sender_reconfigure left.
 void clickhouse_sender_renew(struct clickhouse_sender *s);
 
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_sender_schema(
@@ -99,7 +99,7 @@ bool clickhouse_places_is_elsewhere(
 void clickhouse_places_set_here(
 	struct clickhouse_places *p, const struct clickhouse_sender *s, bool may_have);
 // Whether the server in use may get the chunk, as no other one may have it. *is_uncertain: one of
-// them still may, and did not say so within hold_ms: what it has is doubled.
+// them may have it and did not answer within hold_ms, so its rows may be there twice.
 bool clickhouse_places_may_send(struct clickhouse_places *p, const struct clickhouse_sender *s,
 	uint64_t tried_ms, bool *is_uncertain);
 

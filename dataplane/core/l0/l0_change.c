@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What is kept of a record in a new one, because records are immutable: all but its stamp, all but
-// the mask that it is judged by, or all but the time when it was made.
+// Changes of a record. Records are immutable, so a change writes a new record that differs in its
+// stamp, in the mask that it is checked by, or in the time when it was made.
 
 #include "l0_state.h"
 
