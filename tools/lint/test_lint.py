@@ -25,6 +25,7 @@ BREACHES = {
     "musts": ("docs/reference/musts.md", "| 1035 9 | one thing | `gone_since` – but once there |\n"),
     "attacks": ("docs/reference/attacks.md", "| an attack | a defence | `gone_since` |\n"),
     "pages": ("docs/how-to/lone.md", "# A page\n"),
+    "structure": ("controlplane/base/apart.c", HEAD + "\nvoid one(void)\n{\n}\n"),
     "phrases": ("docs/told.md", "The querier, or who asks.\n"),
     "verbs": ("tools/ctl/main.c", HEAD + 'const struct ctl_command ctl_commands[] = {\n\t{"frob", NULL, 0},\n};\n'),
     "metrics": ("controlplane/api/metrics/metrics_x.c", HEAD + 'const char *x = "weir_x_total";\n'),
@@ -72,24 +73,83 @@ ROOM_BREACHES = {
     "controlplane/cellar: no room": {"controlplane/cellar/deep.c": ""},
     "controlplane/base: 61 sources": {f"controlplane/base/n{i}.h": "" for i in range(61)},
 }
+ROOM_DOORS = {"controlplane/base/README.md": "**Door**: `low.h`.\n", "controlplane/lists/README.md": "**Door**: `high.h`.\n"}
 
 
-def rooms_planted():
-    """How many breaches of the rooms were not found."""
+FN = "\nvoid {}(void)\n{{\n\t{};\n}}\n"
+USER = {"controlplane/app.c": "\nstatic void app(void)\n{\n\tgood_open(), list_open(), helper_open();\n}\n"}
+AROUND = {f"controlplane/lists/{a}.h": f'#include "lists/{b}.h"\n' for a, b in ("ab", "bc", "cd", "da")}
+BOOK = {"tools/lint/structure.txt": "1 unused controlplane/lists\n"}
+
+STRUCTURE_BREACHES = {
+    "lists/a: in a circle of 4: a b c d": AROUND,
+    "is of controlplane/lists alone": {
+        "controlplane/lists/good_internal.h": "", "controlplane/rules/x.c": '#include "lists/good_internal.h"\n'},
+    "x.c: includes controlplane/lists/good_internal.h": {
+        "controlplane/lists/good_internal.h": "", "tests/unit/cp/rules/x.c": '#include "controlplane/lists/good_internal.h"\n'},
+    "good_internal.h is a door": {
+        "controlplane/base/README.md": "**Door**: `good_internal.h`.\n", "controlplane/base/x.c": ""},
+    "good.c:3: helper_open": {**USER, "controlplane/lists/good.c": FN.format("helper_open", "")},
+    "good_list.c:3: list_open": {
+        **USER, "controlplane/base/good_list.c": FN.format("list_open", ""), "controlplane/lists/list.h": ""},
+    "good_open: no other file uses it": {"controlplane/lists/good.c": FN.format("good_open", "")},
+    "good_open: tests alone use it": {
+        "controlplane/lists/good.c": FN.format("good_open", ""), "tests/unit/cp/lists/x.c": FN.format("x", "good_open()")},
+    "good_open: its file and tests use it": {
+        "controlplane/lists/good.c": FN.format("good_open", "") + FN.format("good_close", "good_open()"),
+        "controlplane/lists/user.c": FN.format("user_x", "good_close()"),
+        "tests/unit/cp/lists/x.c": FN.format("x", "good_open()")},
+    "(2 in controlplane/lists, 1 allowed)": {
+        **BOOK, "controlplane/lists/good.c": FN.format("good_open", "") + FN.format("good_close", "")},
+    "a function of 61 lines": {"controlplane/lists/good.c": "static void f(void)\n{\n" + "\t;\n" * 60 + "}\n"},
+    "352 lines, over 350": {"controlplane/lists/good.h": "int a;\n" * 351},
+    "structure.txt:1: not": {"tools/lint/structure.txt": "1 frob controlplane/lists\n"},
+}
+
+# What the structure may be.
+STRUCTURE_GOOD = [
+    {k: v for k, v in AROUND.items() if "/d.h" not in k},
+    {"controlplane/lists/good_internal.h": "", "tests/unit/cp/lists/x.c": '#include "controlplane/lists/good_internal.h"\n'},
+    {**USER, "controlplane/lists/goods.c": FN.format("good_open", "")},
+    {**USER, "controlplane/lists/x.c": FN.format("good_open", ""), "controlplane/lists/good_internal.h": "void good_open(void);\n"},
+    {**USER, "controlplane/base/good_list.c": FN.format("list_open", "")},
+    {**BOOK, "controlplane/lists/good.c": FN.format("good_open", "")},
+    {"controlplane/lists/good.c": "\nstatic void good_open(void)\n{\n\t// {\n}\n",
+     "controlplane/lists/good.h": "int a;\n" * 349, "controlplane/base/x.c": "\nvoid __wrap_x(void)\n{\n}\n"},
+    {"controlplane/lists/good.c": "static void f(void)\n{\n" + "\t;\n" * 59 + "}\n"},
+]
+
+
+def planted(check, files, around):
+    """What the lint says of a tree of `files`, and of those of `around` that it does not have."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = pathlib.Path(folder)
+        for name, text in {**around, **files}.items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_text(HEAD + text if name.endswith((".c", ".h")) else text)
+        return lint(tree, check)
+
+
+def not_found(check, breaches, around=()):
+    """How many of `breaches` the lint does not find."""
     failed = 0
-    for wanted, files in ROOM_BREACHES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            tree = pathlib.Path(folder)
-            for name, text in {**files, "controlplane/base/README.md": "**Door**: `low.h`.\n"}.items():
-                (tree / name).parent.mkdir(parents=True, exist_ok=True)
-                (tree / name).write_text(HEAD + text if name.endswith((".c", ".h")) else text)
-            if "README" not in wanted:
-                (tree / "controlplane/lists").mkdir(exist_ok=True)
-                (tree / "controlplane/lists/README.md").write_text("**Door**: `high.h`.\n")
-            out = lint(tree, "rooms")
-            if out.returncode != 1 or wanted not in out.stdout:
-                print(f"rooms: not found: {wanted}:\n{out.stdout}{out.stderr}")
-                failed += 1
+    for wanted, files in breaches.items():
+        kept = {n: t for n, t in dict(around).items() if "README" not in wanted or "lists" not in n}
+        out = planted(check, files, kept)
+        if out.returncode != 1 or wanted not in out.stdout:
+            print(f"{check}: not found: {wanted}:\n{out.stdout}{out.stderr}")
+            failed += 1
+    return failed
+
+
+def refused():
+    """How many good structures the lint refuses."""
+    failed = 0
+    for files in STRUCTURE_GOOD:
+        out = planted("structure", files, {})
+        if out.returncode != 0:
+            print(f"structure: refused: {out.stdout}{out.stderr}")
+            failed += 1
     return failed
 
 
@@ -98,7 +158,7 @@ def lint(tree, *checks):
 
 
 def main():
-    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + 3
+    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + len(STRUCTURE_BREACHES) + len(STRUCTURE_GOOD) + 3
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder)
         (tree / ".clang-format").write_bytes(LINT.parents[2].joinpath(".clang-format").read_bytes())
@@ -131,7 +191,7 @@ def main():
         if "phrases.txt:1: not" not in lint(tree, "phrases").stdout:
             print("phrases: a row without a count was not found")
             failed += 1
-        failed += rooms_planted()
+        failed += not_found("rooms", ROOM_BREACHES, ROOM_DOORS) + not_found("structure", STRUCTURE_BREACHES) + refused()
     print(f"{tried - failed} of {tried} as expected")
     return 1 if failed else 0
 
