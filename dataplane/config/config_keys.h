@@ -13,357 +13,347 @@
 //   when: LIVE (config reload), RESTART
 #define CONFIG_KEYS_RUNTIME(X)                                                                     \
 	X(runtime, directory, directory, TEXT, none, "/run/weir", 1, 80, RESTART,                  \
-		"Absolute path of the directory of sockets, locks and small shared regions. "      \
-		"The path of a socket has at most 108 bytes.")                                     \
+		"Absolute path of the directory of sockets, locks and small shared regions. The "  \
+		"path of a socket has at most 108 bytes.")                                         \
 	X(runtime, state_directory, state_directory, TEXT, none, "/var/lib/weir", 1, 200, RESTART, \
 		"Absolute path of the directory of files that outlive a reboot, such as the "      \
 		"last good rule image.")                                                           \
 	X(runtime, hugepages, hugepages, TEXT, none, "auto", 1, 200, RESTART,                      \
-		"Where weir puts large shared regions: `auto` (a hugetlbfs mount if there "        \
-		"is one), `off` (no huge pages), or a directory on a hugetlbfs.")                  \
+		"Where weir puts large shared regions: `auto` (a hugetlbfs mount if there is "     \
+		"one), `off` (no huge pages), or a directory on a hugetlbfs.")                     \
 	X(runtime, log_level, log_level, CHOICE, log_level, "info", 0, 0, RESTART,                 \
 		"Least severe level that weir logs.")                                              \
 	X(runtime, group, group, TEXT, none, "", 0, 32, RESTART,                                   \
 		"Unix group that may read statistics and use the control socket. Empty: no "       \
 		"group.")
 
-#define CONFIG_KEYS_DATAPLANE(X)                                                              \
-	X(dataplane, main_lcore, main_lcore, NUMBER, none, "0", 0, 1023, RESTART,             \
-		"CPU core of the housekeeping thread.")                                       \
-	X(dataplane, memory_mb, memory_mb, NUMBER, none, "256", 64, 1048576, RESTART,         \
-		"MiB of memory for DPDK: packet pools and drivers.")                          \
-	X(dataplane, eal_hugepages, eal_hugepages, BOOL, none, "false", 0, 0, RESTART,        \
-		"Whether DPDK takes its memory from huge pages.")                             \
-	X(dataplane, poll, poll, CHOICE, poll, "adaptive", 0, 0, RESTART,                     \
-		"What an idle worker does. `busy`: it polls and never sleeps. `adaptive`: "   \
-		"it sleeps until a port wakes it, or in sleeps of at most 1 ms where a port " \
-		"cannot. `monitor`: it waits in the CPU for a write to a receive ring "       \
-		"([power.md](../how-to/power.md)).")                                          \
-	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "auto", 0, 0, RESTART,                \
-		"`trusted`: the UDP checksums of received frames are complete and checked. "  \
-		"`compute`: they may be partial, because a kernel at the other end of a "     \
-		"veth leaves them to a NIC; weir computes the checksums of replies from "     \
-		"scratch. `auto`: `compute` on AF_XDP and af_packet ports, `trusted` on all " \
-		"others.")                                                                    \
-	X(dataplane, rss, rss, CHOICE, rss, "plain", 0, 0, RESTART,                           \
-		"Key of the hash by which a port spreads clients over workers. `plain`: a "   \
-		"random key, drawn at each start. `symmetric`: the well-known key that "      \
-		"gives both directions of a flow the same hash.")                             \
-	X(dataplane, flow_rules, flow_rules, CHOICE, flow_rules, "off", 0, 0, RESTART,        \
-		"`auto`: a port that supports rte_flow steers all that is not DNS to a "      \
-		"receive queue of its own, so that a flood of it does not fill the workers' " \
-		"queues. `off`: no flow rules.")                                              \
-	X(dataplane, rx_descriptors, rx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART, \
-		"Receive descriptors per queue.")                                             \
-	X(dataplane, tx_descriptors, tx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART, \
-		"Transmit descriptors per queue.")                                            \
-	X(dataplane, mbufs, mbufs, NUMBER, none, "8191", 1023, 1048575, RESTART,              \
-		"Packet buffers (mbufs) per worker. The least is the descriptors of its "     \
-		"rings, 640 more, and 448 more where a port has `exception`. AF_XDP ports "   \
-		"and the queue for traffic that is not DNS need more; the log says how many " \
-		"at start. A power of two less one uses memory best.")
+#define CONFIG_KEYS_DATAPLANE(X)                                                                  \
+	X(dataplane, main_lcore, main_lcore, NUMBER, none, "0", 0, 1023, RESTART,                 \
+		"CPU core of the housekeeping thread.")                                           \
+	X(dataplane, memory_mb, memory_mb, NUMBER, none, "256", 64, 1048576, RESTART,             \
+		"MiB of memory for DPDK: packet pools and drivers.")                              \
+	X(dataplane, eal_hugepages, eal_hugepages, BOOL, none, "false", 0, 0, RESTART,            \
+		"Whether DPDK takes its memory from huge pages.")                                 \
+	X(dataplane, poll, poll, CHOICE, poll, "adaptive", 0, 0, RESTART,                         \
+		"What an idle worker does. `busy`: it polls and never sleeps. `adaptive`: it "    \
+		"sleeps until a port wakes it, or in sleeps of at most 1 ms where a port "        \
+		"cannot. `monitor`: it waits in the CPU for a write to a receive ring "           \
+		"([power.md](../how-to/power.md)).")                                              \
+	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "auto", 0, 0, RESTART,                    \
+		"`trusted`: the UDP checksums of received frames are complete and checked. "      \
+		"`compute`: they may be partial, because a kernel at the other end of a veth "    \
+		"leaves them to a NIC; weir computes the checksums of replies from scratch. "     \
+		"`auto`: `compute` on AF_XDP and af_packet ports, `trusted` on all others.")      \
+	X(dataplane, rss, rss, CHOICE, rss, "plain", 0, 0, RESTART,                               \
+		"Key of the hash by which a port spreads clients over workers. `plain`: a "       \
+		"random key, drawn at each start. `symmetric`: the well-known key that gives "    \
+		"both directions of a flow the same hash.")                                       \
+	X(dataplane, flow_rules, flow_rules, CHOICE, flow_rules, "off", 0, 0, RESTART,            \
+		"`auto`: a port that supports rte_flow steers all that is not DNS to a receive "  \
+		"queue of its own, so that a flood of it does not fill the workers' queues. "     \
+		"`off`: no flow rules.")                                                          \
+	X(dataplane, rx_descriptors, rx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,     \
+		"Receive descriptors per queue.")                                                 \
+	X(dataplane, tx_descriptors, tx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,     \
+		"Transmit descriptors per queue.")                                                \
+	X(dataplane, mbufs, mbufs, NUMBER, none, "8191", 1023, 1048575, RESTART,                  \
+		"Packet buffers (mbufs) per worker. The least is the descriptors of its rings, "  \
+		"640 more, and 448 more where a port has `exception`. AF_XDP ports and the "      \
+		"queue for traffic that is not DNS need more; the log says how many at start. A " \
+		"power of two less one uses memory best.")
 
-#define CONFIG_KEYS_CACHE(X)                                                                  \
-	X(cache, ttl_preset, ttl_preset, CHOICE, ttl_preset, "weir", 0, 0, LIVE,              \
-		"Set of defaults for the TTL keys below: `weir` keeps the authority's TTL, "  \
-		"`reference` raises or cuts it to between 5 minutes and 1 hour.")             \
-	X(cache, l0_mb, l0_mb, NUMBER, none, "64", 1, 1048576, RESTART,                       \
-		"MiB of the answer cache (L0), which all workers share.")                     \
-	X(cache, min_ttl, min_ttl_s, NUMBER, none, "0", 0, 86400, LIVE,                       \
-		"Shortest time that an answer is kept, in seconds.")                          \
-	X(cache, max_ttl, max_ttl_s, NUMBER, none, "86400", 1, 604800, LIVE,                  \
-		"Longest time that an answer is kept, in seconds.")                           \
-	X(cache, negative_ttl, negative_ttl_s, NUMBER, none, "3600", 1, 86400, LIVE,          \
-		"Longest time that an NXDOMAIN or empty answer is kept, in seconds (RFC "     \
-		"2308).")                                                                     \
-	X(cache, client_ttl_cap, client_ttl_cap_s, NUMBER, none, "0", 0, 604800, LIVE,        \
-		"Largest TTL in a reply to a client, in seconds. 0: no cap.")                 \
-	X(cache, stale, stale_immediate, CHOICE, stale, "on-failure", 0, 0, LIVE,             \
-		"When weir serves an expired answer: `on-failure`, when the upstreams fail; " \
-		"or `immediate`, at once, while it renews the answer.")                       \
-	X(cache, stale_window, stale_window_s, NUMBER, none, "3600", 0, 604800, LIVE,         \
-		"How long after its expiry an answer is kept as a stale one, in seconds.")    \
-	X(cache, stale_bound, stale_bound, CHOICE, stale_bound, "window", 0, 0, LIVE,         \
-		"Bound of that time: `window`, the whole `stale_window`; or `stored`, no "    \
-		"longer than the answer was fresh.")                                          \
-	X(cache, stale_ttl, stale_ttl_s, NUMBER, none, "30", 1, 3600, LIVE,                   \
-		"TTL of a stale answer, in seconds (RFC 8767).")                              \
-	X(cache, failure_ttl, failure_ttl_s, NUMBER, none, "1", 1, 300, LIVE,                 \
-		"Seconds before weir asks the upstreams again about a question that no "      \
-		"server could answer (RFC 9520). Each further failure doubles the time, up "  \
-		"to 8 s, or up to this value if it is longer.")                               \
-	X(cache, rrset_order, rotate, CHOICE, rrset_order, "keep", 0, 0, LIVE,                \
-		"Order of the A or AAAA records of a name: as the upstream sent them "        \
-		"(`keep`), or moved on by one from query to query (`rotate`).")
+#define CONFIG_KEYS_CACHE(X)                                                                      \
+	X(cache, ttl_preset, ttl_preset, CHOICE, ttl_preset, "weir", 0, 0, LIVE,                  \
+		"Set of defaults for the TTL keys below: `weir` keeps the authority's TTL, "      \
+		"`reference` raises or cuts it to between 5 minutes and 1 hour.")                 \
+	X(cache, l0_mb, l0_mb, NUMBER, none, "64", 1, 1048576, RESTART,                           \
+		"MiB of the answer cache (L0), which all workers share.")                         \
+	X(cache, min_ttl, min_ttl_s, NUMBER, none, "0", 0, 86400, LIVE,                           \
+		"Shortest time that an answer is kept, in seconds.")                              \
+	X(cache, max_ttl, max_ttl_s, NUMBER, none, "86400", 1, 604800, LIVE,                      \
+		"Longest time that an answer is kept, in seconds.")                               \
+	X(cache, negative_ttl, negative_ttl_s, NUMBER, none, "3600", 1, 86400, LIVE,              \
+		"Longest time that an NXDOMAIN or empty answer is kept, in seconds (RFC 2308).")  \
+	X(cache, client_ttl_cap, client_ttl_cap_s, NUMBER, none, "0", 0, 604800, LIVE,            \
+		"Largest TTL in a reply to a client, in seconds. 0: no cap.")                     \
+	X(cache, stale, stale_immediate, CHOICE, stale, "on-failure", 0, 0, LIVE,                 \
+		"When weir serves an expired answer: `on-failure`, when the upstreams fail; or "  \
+		"`immediate`, at once, while it renews the answer.")                              \
+	X(cache, stale_window, stale_window_s, NUMBER, none, "3600", 0, 604800, LIVE,             \
+		"How long after its expiry an answer is kept as a stale one, in seconds.")        \
+	X(cache, stale_bound, stale_bound, CHOICE, stale_bound, "window", 0, 0, LIVE,             \
+		"Bound of that time: `window`, the whole `stale_window`; or `stored`, no longer " \
+		"than the answer was fresh.")                                                     \
+	X(cache, stale_ttl, stale_ttl_s, NUMBER, none, "30", 1, 3600, LIVE,                       \
+		"TTL of a stale answer, in seconds (RFC 8767).")                                  \
+	X(cache, failure_ttl, failure_ttl_s, NUMBER, none, "1", 1, 300, LIVE,                     \
+		"Seconds before weir asks the upstreams again about a question that no server "   \
+		"could answer (RFC 9520). Each further failure doubles the time, up to 8 s, or "  \
+		"up to this value if it is longer.")                                              \
+	X(cache, rrset_order, rotate, CHOICE, rrset_order, "keep", 0, 0, LIVE,                    \
+		"Order of the A or AAAA records of a name: as the upstream sent them (`keep`), "  \
+		"or moved on by one from query to query (`rotate`).")
 
-#define CONFIG_KEYS_REFRESH(X)                                                               \
-	X(refresh, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                         \
-		"Whether weir renews popular records before they expire.")                   \
-	X(refresh, mode, mode, CHOICE, refresh_mode, "balanced", 0, 0, LIVE,                 \
-		"Set of defaults for the thresholds below; a threshold that the file gives " \
-		"overrides it. `custom`: the same defaults as `balanced`.")                  \
-	X(refresh, hit_window, hit_window_s, NUMBER, none, "60", 15, 3600, LIVE,             \
-		"Time over which hits are averaged, in seconds. The older a hit, the less "  \
-		"it counts.")                                                                \
-	X(refresh, hot_threshold_rate, hot_threshold_rate, NUMBER, none, "0", 0, 250, LIVE,  \
-		"Hits a minute from which on a record is hot. 0: 20; with "                  \
-		"`cache.client_ttl_cap` the rate of three clients that ask again whenever "  \
-		"their TTL expires, at least 2.")                                            \
-	X(refresh, warm_threshold, warm_threshold, NUMBER, none, "2", 1, 250, LIVE,          \
-		"Hits a minute from which on a record is warm.")                             \
-	X(refresh, hot_ttl_percent, hot_ttl_percent, NUMBER, none, "30", 1, 90, LIVE,        \
-		"weir renews a hot record when this much of its TTL is left, in percent.")   \
-	X(refresh, warm_ttl_percent, warm_ttl_percent, NUMBER, none, "25", 1, 90, LIVE,      \
-		"weir renews a warm record when this much of its TTL is left, in percent.")  \
-	X(refresh, min_ttl, min_ttl_s, NUMBER, none, "0", 0, 86400, LIVE,                    \
-		"A hit renews a cold record that has at most this many seconds left, at "    \
-		"most half of its TTL. 0: cold records are not renewed before they expire.") \
-	X(refresh, past_auth_ttl, past_auth, BOOL, none, "true", 0, 0, LIVE,                 \
-		"Whether a hot or warm record that `cache.min_ttl` keeps longer than its "   \
-		"authority said is renewed as soon as the authority's TTL is over.")         \
-	X(refresh, max_inflight, max_inflight, NUMBER, none, "100", 1, 1024, LIVE,           \
-		"Refreshes in flight at one time, at most a quarter of `limits.inflight`.")  \
-	X(refresh, sweep_interval, sweep_interval_s, NUMBER, none, "15", 5, 120, LIVE,       \
-		"Time between two sweeps of the cache for records that expire soon, in "     \
-		"seconds.")                                                                  \
-	X(refresh, sweep_window, sweep_window_s, NUMBER, none, "60", 5, 3600, LIVE,          \
-		"A sweep plans the renewal of records that have at most this many seconds "  \
-		"left; it leaves all others to the next hit.")                               \
-	X(refresh, max_batch, max_batch, NUMBER, none, "2000", 1, 10000, LIVE,               \
-		"Records that may wait for their renewal. When there are more, weir keeps "  \
-		"the most urgent.")                                                          \
-	X(refresh, servfail_backoff, servfail_backoff_s, NUMBER, none, "60", 1, 3600, LIVE,  \
+#define CONFIG_KEYS_REFRESH(X)                                                                    \
+	X(refresh, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                              \
+		"Whether weir renews popular records before they expire.")                        \
+	X(refresh, mode, mode, CHOICE, refresh_mode, "balanced", 0, 0, LIVE,                      \
+		"Set of defaults for the thresholds below; a threshold that the file gives "      \
+		"overrides it. `custom`: the same defaults as `balanced`.")                       \
+	X(refresh, hit_window, hit_window_s, NUMBER, none, "60", 15, 3600, LIVE,                  \
+		"Time over which hits are averaged, in seconds. The older a hit, the less it "    \
+		"counts.")                                                                        \
+	X(refresh, hot_threshold_rate, hot_threshold_rate, NUMBER, none, "0", 0, 250, LIVE,       \
+		"Hits a minute from which on a record is hot. 0: 20; with "                       \
+		"`cache.client_ttl_cap` the rate of three clients that ask again whenever their " \
+		"TTL expires, at least 2.")                                                       \
+	X(refresh, warm_threshold, warm_threshold, NUMBER, none, "2", 1, 250, LIVE,               \
+		"Hits a minute from which on a record is warm.")                                  \
+	X(refresh, hot_ttl_percent, hot_ttl_percent, NUMBER, none, "30", 1, 90, LIVE,             \
+		"weir renews a hot record when this much of its TTL is left, in percent.")        \
+	X(refresh, warm_ttl_percent, warm_ttl_percent, NUMBER, none, "25", 1, 90, LIVE,           \
+		"weir renews a warm record when this much of its TTL is left, in percent.")       \
+	X(refresh, min_ttl, min_ttl_s, NUMBER, none, "0", 0, 86400, LIVE,                         \
+		"A hit renews a cold record that has at most this many seconds left, at most "    \
+		"half of its TTL. 0: cold records are not renewed before they expire.")           \
+	X(refresh, past_auth_ttl, past_auth, BOOL, none, "true", 0, 0, LIVE,                      \
+		"Whether a hot or warm record that `cache.min_ttl` keeps longer than its "        \
+		"authority said is renewed as soon as the authority's TTL is over.")              \
+	X(refresh, max_inflight, max_inflight, NUMBER, none, "100", 1, 1024, LIVE,                \
+		"Refreshes in flight at one time, at most a quarter of `limits.inflight`.")       \
+	X(refresh, sweep_interval, sweep_interval_s, NUMBER, none, "15", 5, 120, LIVE,            \
+		"Time between two sweeps of the cache for records that expire soon, in seconds.") \
+	X(refresh, sweep_window, sweep_window_s, NUMBER, none, "60", 5, 3600, LIVE,               \
+		"A sweep plans the renewal of records that have at most this many seconds left; " \
+		"it leaves all others to the next hit.")                                          \
+	X(refresh, max_batch, max_batch, NUMBER, none, "2000", 1, 10000, LIVE,                    \
+		"Records that may wait for their renewal. When there are more, weir keeps the "   \
+		"most urgent.")                                                                   \
+	X(refresh, servfail_backoff, servfail_backoff_s, NUMBER, none, "60", 1, 3600, LIVE,       \
 		"Seconds before weir tries again to renew a record whose refresh failed.")
 
-#define CONFIG_KEYS_BLOCKING(X)                                                              \
-	X(blocking, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                        \
-		"Whether the lists block anything.")                                         \
-	X(blocking, closed, closed, BOOL, none, "false", 0, 0, LIVE,                         \
-		"What clients get while the data plane has no rules, for example after "     \
-		"damage. `true`: SERVFAIL. `false`: answers without any blocking.")          \
-	X(blocking, mode, mode, CHOICE, block_mode, "nxdomain", 0, 0, LIVE,                  \
-		"Answer for a blocked name: `nxdomain`, `null` (0.0.0.0 and ::), `nodata`, " \
-		"`refused` or `address` (the addresses `ipv4` and `ipv6`).")                 \
-	X(blocking, ttl, ttl_s, NUMBER, none, "300", 1, 86400, LIVE,                         \
+#define CONFIG_KEYS_BLOCKING(X)                                                                  \
+	X(blocking, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                            \
+		"Whether the lists block anything.")                                             \
+	X(blocking, closed, closed, BOOL, none, "false", 0, 0, LIVE,                             \
+		"What clients get while the data plane has no rules, for example after damage. " \
+		"`true`: SERVFAIL. `false`: answers without any blocking.")                      \
+	X(blocking, mode, mode, CHOICE, block_mode, "nxdomain", 0, 0, LIVE,                      \
+		"Answer for a blocked name: `nxdomain`, `null` (0.0.0.0 and ::), `nodata`, "     \
+		"`refused` or `address` (the addresses `ipv4` and `ipv6`).")                     \
+	X(blocking, ttl, ttl_s, NUMBER, none, "300", 1, 86400, LIVE,                             \
 		"TTL of that answer, in seconds.")
 
 // Below `blocking`, in a mapping of its own: its keys are called blocking.update.interval and so
 // on.
-#define CONFIG_KEYS_BLOCKING_UPDATE(X)                                                        \
-	X(blocking_update, interval, interval_s, NUMBER, none, "86400", 0, 2592000, LIVE,     \
-		"Time between two fetches of a list with a `url`, in seconds. The default "   \
-		"is one day, as list makers expect; 21600 is six hours. At least 60. 0: "     \
-		"weir fetches lists only on `weirctl blocklist reload`.")                     \
-	X(blocking_update, jitter, jitter_s, NUMBER, none, "3600", 0, 86400, LIVE,            \
-		"Largest random delay added to `interval`, in seconds, so that not all "      \
-		"boxes fetch at once.")                                                       \
-	X(blocking_update, start, start, CHOICE, update_start, "fast", 0, 0, LIVE,            \
-		"How weir starts. `fast`: it serves at once, with the last good image if "    \
-		"there is one, and loads the lists meanwhile. `blocking`: it serves when "    \
-		"the lists are loaded, or after `start_timeout`. `fail`: it exits if a list " \
-		"cannot be loaded and there is no last good image.")                          \
-	X(blocking_update, start_timeout, start_timeout_s, NUMBER, none, "60", 1, 600, LIVE,  \
-		"How long `blocking` and `fail` wait for the lists, in seconds.")             \
-	X(blocking_update, timeout, timeout_s, NUMBER, none, "60", 1, 3600, LIVE,             \
-		"Longest time of one download, in seconds.")                                  \
-	X(blocking_update, max_mb, max_mb, NUMBER, none, "64", 1, 1024, LIVE,                 \
-		"Largest list, in MiB, as sent and as unpacked. weir refuses the whole of a " \
-		"larger one.")                                                                \
-	X(blocking_update, max_redirects, max_redirects, NUMBER, none, "5", 0, 20, LIVE,      \
-		"Longest chain of HTTP redirects that weir follows.")                         \
-	X(blocking_update, allow_private, allow_private, BOOL, none, "false", 0, 0, LIVE,     \
-		"Whether weir fetches lists from loopback, private, link-local and other "    \
+#define CONFIG_KEYS_BLOCKING_UPDATE(X)                                                           \
+	X(blocking_update, interval, interval_s, NUMBER, none, "86400", 0, 2592000, LIVE,        \
+		"Time between two fetches of a list with a `url`, in seconds. The default is "   \
+		"one day, as list makers expect; 21600 is six hours. At least 60. 0: weir "      \
+		"fetches lists only on `weirctl blocklist reload`.")                             \
+	X(blocking_update, jitter, jitter_s, NUMBER, none, "3600", 0, 86400, LIVE,               \
+		"Largest random delay added to `interval`, in seconds, so that not all boxes "   \
+		"fetch at once.")                                                                \
+	X(blocking_update, start, start, CHOICE, update_start, "fast", 0, 0, LIVE,               \
+		"How weir starts. `fast`: it serves at once, with the last good image if there " \
+		"is one, and loads the lists meanwhile. `blocking`: it serves when the lists "   \
+		"are loaded, or after `start_timeout`. `fail`: it exits if a list cannot be "    \
+		"loaded and there is no last good image.")                                       \
+	X(blocking_update, start_timeout, start_timeout_s, NUMBER, none, "60", 1, 600, LIVE,     \
+		"How long `blocking` and `fail` wait for the lists, in seconds.")                \
+	X(blocking_update, timeout, timeout_s, NUMBER, none, "60", 1, 3600, LIVE,                \
+		"Longest time of one download, in seconds.")                                     \
+	X(blocking_update, max_mb, max_mb, NUMBER, none, "64", 1, 1024, LIVE,                    \
+		"Largest list, in MiB, as sent and as unpacked. weir refuses the whole of a "    \
+		"larger one.")                                                                   \
+	X(blocking_update, max_redirects, max_redirects, NUMBER, none, "5", 0, 20, LIVE,         \
+		"Longest chain of HTTP redirects that weir follows.")                            \
+	X(blocking_update, allow_private, allow_private, BOOL, none, "false", 0, 0, LIVE,        \
+		"Whether weir fetches lists from loopback, private, link-local and other "       \
 		"addresses that are not public.")
 
-#define CONFIG_KEYS_UPSTREAMS(X)                                                              \
-	X(upstreams, first_timeout_ms, first_timeout_ms, NUMBER, none, "400", 20, 1500, LIVE, \
-		"Longest wait for a reply to the first query of a question, in "              \
-		"milliseconds.")                                                              \
-	X(upstreams, max_sends, max_sends, NUMBER, none, "6", 1, 16, LIVE,                    \
-		"Most queries that weir sends to upstreams for one question.")                \
-	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 300, LIVE,                    \
+#define CONFIG_KEYS_UPSTREAMS(X)                                                               \
+	X(upstreams, first_timeout_ms, first_timeout_ms, NUMBER, none, "400", 20, 1500, LIVE,  \
+		"Longest wait for a reply to the first query of a question, in milliseconds.") \
+	X(upstreams, max_sends, max_sends, NUMBER, none, "6", 1, 16, LIVE,                     \
+		"Most queries that weir sends to upstreams for one question.")                 \
+	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 300, LIVE,                     \
 		"Seconds for which a server that failed is tried last.")
 
-#define CONFIG_KEYS_LIMITS(X)                                                                 \
-	X(limits, inflight, inflight, NUMBER, none, "4096", 16, 65536, LIVE,                  \
-		"Questions in flight at one time.")                                           \
-	X(limits, waiters, waiters, NUMBER, none, "1024", 1, 65536, LIVE,                     \
-		"Clients that may wait for one question.")                                    \
-	X(limits, zone_inflight, zone_inflight, NUMBER, none, "256", 0, 65536, LIVE,          \
-		"Questions of one registrable domain in flight at one time; the next one "    \
-		"gets SERVFAIL. 0: as many as `inflight`.")                                   \
-	X(limits, client_waiters, client_waiters, NUMBER, none, "64", 0, 65536, LIVE,         \
-		"Answers that one IPv4 address or IPv6 /64 may wait for over UDP; the next "  \
-		"query gets SERVFAIL. Raise it where one address has many users behind it: "  \
-		"another resolver, a NAT. 0: no bound.")                                      \
-	X(limits, udp_reply_size, udp_reply_size, NUMBER, none, "1232", 512, 4096, LIVE,      \
-		"Largest UDP reply, in bytes. weir truncates a larger one, and the client "   \
-		"asks again over TCP. Above 1452 the data plane raises the MTU of its ports " \
-		"at start, and truncates what a port still cannot carry. The network behind " \
-		"the port must carry it too: weir does not fragment replies.")                \
-	X(limits, kernel_frames, kernel_frames, NUMBER, none, "40000", 0, 6500000, LIVE,      \
-		"Frames a second that each worker passes to the kernel by its exception "     \
-		"port, rounded up to hundreds. Replies to the box's own connections and "     \
-		"questions get this rate. Each other kind gets a share of it: other TCP a "   \
-		"third, SYN a quarter, UDP from port 53 an eighth, other UDP a fortieth, "    \
-		"the rest a fortieth, ICMP an eightieth, ARP and neighbour discovery an "     \
-		"eightieth ([floods.md](../explanation/floods.md)). weir drops the frames "   \
-		"beyond. 0: no limit.")
+#define CONFIG_KEYS_LIMITS(X)                                                                     \
+	X(limits, inflight, inflight, NUMBER, none, "4096", 16, 65536, LIVE,                      \
+		"Questions in flight at one time.")                                               \
+	X(limits, waiters, waiters, NUMBER, none, "1024", 1, 65536, LIVE,                         \
+		"Clients that may wait for one question.")                                        \
+	X(limits, zone_inflight, zone_inflight, NUMBER, none, "256", 0, 65536, LIVE,              \
+		"Questions of one registrable domain in flight at one time; the next one gets "   \
+		"SERVFAIL. 0: as many as `inflight`.")                                            \
+	X(limits, client_waiters, client_waiters, NUMBER, none, "64", 0, 65536, LIVE,             \
+		"Answers that one IPv4 address or IPv6 /64 may wait for over UDP; the next "      \
+		"query gets SERVFAIL. Raise it where one address has many users behind it: "      \
+		"another resolver, a NAT. 0: no bound.")                                          \
+	X(limits, udp_reply_size, udp_reply_size, NUMBER, none, "1232", 512, 4096, LIVE,          \
+		"Largest UDP reply, in bytes. weir truncates a larger one, and the client asks "  \
+		"again over TCP. Above 1452 the data plane raises the MTU of its ports at "       \
+		"start, and truncates what a port still cannot carry. The network behind the "    \
+		"port must carry it too: weir does not fragment replies.")                        \
+	X(limits, kernel_frames, kernel_frames, NUMBER, none, "40000", 0, 6500000, LIVE,          \
+		"Frames a second that each worker passes to the kernel by its exception port, "   \
+		"rounded up to hundreds. Replies to the box's own connections and questions get " \
+		"this rate. Each other kind gets a share of it: other TCP a third, SYN a "        \
+		"quarter, UDP from port 53 an eighth, other UDP a fortieth, the rest a "          \
+		"fortieth, ICMP an eightieth, ARP and neighbour discovery an eightieth "          \
+		"([floods.md](../explanation/floods.md)). weir drops the frames beyond. 0: no "   \
+		"limit.")
 
-#define CONFIG_KEYS_TCP(X)                                                                     \
-	X(tcp, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                               \
-		"Whether weir also serves the service addresses over TCP (port 53).")          \
-	X(tcp, connections, connections, NUMBER, none, "12288", 16, 100000, LIVE,              \
-		"Connections at one time. One more closes the connection that was idle "       \
-		"longest. The limit of open files may lower this number.")                     \
-	X(tcp, per_client, per_client, NUMBER, none, "32", 1, 100000, LIVE,                    \
-		"Connections at one time from one IPv4 address or IPv6 /64. One more closes "  \
-		"the client's connection that was idle longest.")                              \
-	X(tcp, pipelined, pipelined, NUMBER, none, "100", 1, 1000, LIVE,                       \
-		"Questions of one connection in flight at one time. weir reads the next one "  \
-		"when one of them is answered.")                                               \
-	X(tcp, queries, queries, NUMBER, none, "1024", 1, 16384, LIVE,                         \
-		"Questions of all connections in flight at one time. weir reads the next "     \
-		"one when one of them is answered. Best at most a quarter of "                 \
-		"`limits.inflight`, so that UDP has the rest.")                                \
-	X(tcp, idle_timeout, idle_timeout_s, NUMBER, none, "10", 1, 600, LIVE,                 \
-		"Seconds without a question after which weir closes a connection. The time "   \
-		"falls to a tenth while the last quarter of `connections` fills. A client "    \
-		"that sends the keepalive option gets this time (RFC 7828).")                  \
-	X(tcp, query_timeout, query_timeout_s, NUMBER, none, "5", 1, 60, LIVE,                 \
-		"Longest time from the first byte of a query to its last, in seconds.")        \
-	X(tcp, connection_queries, connection_queries, NUMBER, none, "0", 0, 1000000000, LIVE, \
-		"Queries of one connection. weir answers them and then closes the "            \
-		"connection. 0: no limit.")                                                    \
-	X(tcp, connection_age, connection_age_s, NUMBER, none, "0", 0, 604800, LIVE,           \
-		"Seconds after which weir closes a connection, once it has answered all "      \
-		"that the connection asked. 0: no limit.")                                     \
-	X(tcp, buffer_kb, buffer_kb, NUMBER, none, "4096", 256, 1048576, LIVE,                 \
-		"KiB for queries and replies that are only partly received or sent. When "     \
-		"they are used up, weir closes the connection that has stalled longest.")
+#define CONFIG_KEYS_TCP(X)                                                                        \
+	X(tcp, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                                  \
+		"Whether weir also serves the service addresses over TCP (port 53).")             \
+	X(tcp, connections, connections, NUMBER, none, "12288", 16, 100000, LIVE,                 \
+		"Connections at one time. One more closes the connection that was idle longest. " \
+		"The limit of open files may lower this number.")                                 \
+	X(tcp, per_client, per_client, NUMBER, none, "32", 1, 100000, LIVE,                       \
+		"Connections at one time from one IPv4 address or IPv6 /64. One more closes the " \
+		"client's connection that was idle longest.")                                     \
+	X(tcp, pipelined, pipelined, NUMBER, none, "100", 1, 1000, LIVE,                          \
+		"Questions of one connection in flight at one time. weir reads the next one "     \
+		"when one of them is answered.")                                                  \
+	X(tcp, queries, queries, NUMBER, none, "1024", 1, 16384, LIVE,                            \
+		"Questions of all connections in flight at one time. weir reads the next one "    \
+		"when one of them is answered. Best at most a quarter of `limits.inflight`, so "  \
+		"that UDP has the rest.")                                                         \
+	X(tcp, idle_timeout, idle_timeout_s, NUMBER, none, "10", 1, 600, LIVE,                    \
+		"Seconds without a question after which weir closes a connection. The time "      \
+		"falls to a tenth while the last quarter of `connections` fills. A client that "  \
+		"sends the keepalive option gets this time (RFC 7828).")                          \
+	X(tcp, query_timeout, query_timeout_s, NUMBER, none, "5", 1, 60, LIVE,                    \
+		"Longest time from the first byte of a query to its last, in seconds.")           \
+	X(tcp, connection_queries, connection_queries, NUMBER, none, "0", 0, 1000000000, LIVE,    \
+		"Queries of one connection. weir answers them and then closes the connection. "   \
+		"0: no limit.")                                                                   \
+	X(tcp, connection_age, connection_age_s, NUMBER, none, "0", 0, 604800, LIVE,              \
+		"Seconds after which weir closes a connection, once it has answered all that "    \
+		"the connection asked. 0: no limit.")                                             \
+	X(tcp, buffer_kb, buffer_kb, NUMBER, none, "4096", 256, 1048576, LIVE,                    \
+		"KiB for queries and replies that are only partly received or sent. When they "   \
+		"are used up, weir closes the connection that has stalled longest.")
 
-#define CONFIG_KEYS_FALLBACK(X)                                                            \
-	X(fallback, udp, udp, CHOICE, fallback_udp, "auto", 0, 0, RESTART,                 \
-		"Whether the control plane answers UDP on kernel sockets of the service "  \
-		"addresses. `auto`: only where a port is AF_XDP, whose queries reach the " \
-		"kernel while no data plane runs. `on`, `off`: always, never. Do not use " \
-		"`on` beside a port that copies frames (af_packet, pcap), or clients get " \
-		"two replies.")
+#define CONFIG_KEYS_FALLBACK(X)                                                                   \
+	X(fallback, udp, udp, CHOICE, fallback_udp, "auto", 0, 0, RESTART,                        \
+		"Whether the control plane answers UDP on kernel sockets of the service "         \
+		"addresses. `auto`: only where a port is AF_XDP, whose queries reach the kernel " \
+		"while no data plane runs. `on`, `off`: always, never. Do not use `on` beside a " \
+		"port that copies frames (af_packet, pcap), or clients get two replies.")
 
-#define CONFIG_KEYS_ACCESS(X)                                                                 \
-	X(access, denied, refuse, CHOICE, access_denied, "drop", 0, 0, LIVE,                  \
-		"Reply to a client that may not ask: none (`drop`), or REFUSED (`refuse`), "  \
-		"which a forged query directs to another address.")                           \
-	X(access, rate, rate, NUMBER, none, "100", 0, 1000000, LIVE,                          \
-		"Queries a second that one client may send: an IPv4 address, or an IPv6 "     \
-		"/64. 0: no limit.")                                                          \
-	X(access, network_rate, network_rate, NUMBER, none, "1000", 0, 10000000, LIVE,        \
-		"Queries a second from one network: an IPv4 /24, or an IPv6 /56. 0: no "      \
-		"limit.")                                                                     \
-	X(access, burst, burst_s, NUMBER, none, "2", 1, 60, LIVE,                             \
-		"Size of a burst: the queries of this many seconds may come at once after a " \
-		"silence.")                                                                   \
-	X(access, slip, slip, NUMBER, none, "2", 0, 100, LIVE,                                \
-		"Every how many-th query over the limit gets a reply without records and "    \
-		"with TC, so that a real client asks again over TCP. 1: every one; 0: none. " \
-		"weir drops the others.")                                                     \
-	X(access, reply_octets, reply_octets, NUMBER, none, "512", 0, 65535, LIVE,            \
-		"Bytes of a UDP reply that count as one query; a started unit counts whole. " \
-		"So a client gets at most `rate` times this many bytes a second. 0: each "    \
-		"reply counts as one query.")                                                 \
-	X(access, any, any_minimal, CHOICE, access_any, "minimal", 0, 0, LIVE,                \
-		"Reply to a question for ANY: one HINFO record without content (`minimal`, "  \
-		"RFC 8482), or the upstreams' answer (`forward`).")
+#define CONFIG_KEYS_ACCESS(X)                                                                     \
+	X(access, denied, refuse, CHOICE, access_denied, "drop", 0, 0, LIVE,                      \
+		"Reply to a client that may not ask: none (`drop`), or REFUSED (`refuse`), "      \
+		"which a forged query directs to another address.")                               \
+	X(access, rate, rate, NUMBER, none, "100", 0, 1000000, LIVE,                              \
+		"Queries a second that one client may send: an IPv4 address, or an IPv6 /64. 0: " \
+		"no limit.")                                                                      \
+	X(access, network_rate, network_rate, NUMBER, none, "1000", 0, 10000000, LIVE,            \
+		"Queries a second from one network: an IPv4 /24, or an IPv6 /56. 0: no limit.")   \
+	X(access, burst, burst_s, NUMBER, none, "2", 1, 60, LIVE,                                 \
+		"Size of a burst: the queries of this many seconds may come at once after a "     \
+		"silence.")                                                                       \
+	X(access, slip, slip, NUMBER, none, "2", 0, 100, LIVE,                                    \
+		"Every how many-th query over the limit gets a reply without records and with "   \
+		"TC, so that a real client asks again over TCP. 1: every one; 0: none. weir "     \
+		"drops the others.")                                                              \
+	X(access, reply_octets, reply_octets, NUMBER, none, "512", 0, 65535, LIVE,                \
+		"Bytes of a UDP reply that count as one query; a started unit counts whole. So "  \
+		"a client gets at most `rate` times this many bytes a second. 0: each reply "     \
+		"counts as one query.")                                                           \
+	X(access, any, any_minimal, CHOICE, access_any, "minimal", 0, 0, LIVE,                    \
+		"Reply to a question for ANY: one HINFO record without content (`minimal`, RFC "  \
+		"8482), or the upstreams' answer (`forward`).")
 
-#define CONFIG_KEYS_COOKIES(X)                                                                \
-	X(cookies, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                          \
-		"Whether a client that sends a DNS cookie (RFC 7873) gets one back. Queries " \
-		"over `access.rate` with a right cookie count against a limit of the "        \
-		"client's own, `access.network_rate`.")                                       \
-	X(cookies, require, require, CHOICE, cookies_require, "over-limit", 0, 0, LIVE,       \
-		"Who gets BADCOOKIE. `over-limit`: every `access.slip`-th query over its "    \
-		"rate that has a cookie, but not a right one, gets it in place of TC. "       \
-		"`never`: nobody.")                                                           \
-	X(cookies, secret_file, secret_file, TEXT, none, "", 0, 200, LIVE,                    \
-		"Absolute path of a file with the secrets, one a line, in place of "          \
-		"`secrets`. weir reads it with the configuration.")
+#define CONFIG_KEYS_COOKIES(X)                                                                  \
+	X(cookies, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                            \
+		"Whether a client that sends a DNS cookie (RFC 7873) gets one back. Queries "   \
+		"over `access.rate` with a right cookie count against a limit of the client's " \
+		"own, `access.network_rate`.")                                                  \
+	X(cookies, require, require, CHOICE, cookies_require, "over-limit", 0, 0, LIVE,         \
+		"Who gets BADCOOKIE. `over-limit`: every `access.slip`-th query over its rate " \
+		"that has a cookie, but not a right one, gets it in place of TC. `never`: "     \
+		"nobody.")                                                                      \
+	X(cookies, secret_file, secret_file, TEXT, none, "", 0, 200, LIVE,                      \
+		"Absolute path of a file with the secrets, one a line, in place of `secrets`. " \
+		"weir reads it with the configuration.")
 
-#define CONFIG_KEYS_IDENTITY(X)                                                             \
-	X(identity, version, version, TEXT, none, "", 0, 63, LIVE,                          \
-		"Text of `version.bind` and `version.server` (TXT of class CH). Empty: "    \
-		"REFUSED.")                                                                 \
-	X(identity, name, name, TEXT, none, "", 0, 63, LIVE,                                \
-		"Text of `hostname.bind` and `id.server` (RFC 4892). Empty: REFUSED.")      \
-	X(identity, nsid, nsid, TEXT, none, "", 0, 63, LIVE,                                \
-		"Text of the NSID option (RFC 5001) in the reply to a query that asks for " \
-		"it. Empty: no option.")
+#define CONFIG_KEYS_IDENTITY(X)                                                                   \
+	X(identity, version, version, TEXT, none, "", 0, 63, LIVE,                                \
+		"Text of `version.bind` and `version.server` (TXT of class CH). Empty: REFUSED.") \
+	X(identity, name, name, TEXT, none, "", 0, 63, LIVE,                                      \
+		"Text of `hostname.bind` and `id.server` (RFC 4892). Empty: REFUSED.")            \
+	X(identity, nsid, nsid, TEXT, none, "", 0, 63, LIVE,                                      \
+		"Text of the NSID option (RFC 5001) in the reply to a query that asks for it. "   \
+		"Empty: no option.")
 
-#define CONFIG_KEYS_METRICS(X)                                                                  \
-	X(metrics, listen, listen, TEXT, none, "", 0, 63, RESTART,                              \
-		"IP address, with or without port (default 9153), on which weir serves "        \
-		"`/metrics`, `/health` and `/ready` over HTTP to the clients in `allow`. "      \
-		"Empty: only on the control socket.")                                           \
-	X(metrics, ready_needs_upstream, ready_needs_upstream, BOOL, none, "false", 0, 0, LIVE, \
-		"Whether `/ready` is 503 while no server of `upstreams` answers. `false`: "     \
-		"it stays 200, because weir still answers names that are cached, blocked or "   \
-		"local.")
+#define CONFIG_KEYS_METRICS(X)                                                                    \
+	X(metrics, listen, listen, TEXT, none, "", 0, 63, RESTART,                                \
+		"IP address, with or without port (default 9153), on which weir serves "          \
+		"`/metrics`, `/health` and `/ready` over HTTP to the clients in `allow`. Empty: " \
+		"only on the control socket.")                                                    \
+	X(metrics, ready_needs_upstream, ready_needs_upstream, BOOL, none, "false", 0, 0, LIVE,   \
+		"Whether `/ready` is 503 while no server of `upstreams` answers. `false`: it "    \
+		"stays 200, because weir still answers names that are cached, blocked or local.")
 
-#define CONFIG_KEYS_REDIS(X)                                                                  \
-	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                           \
-		"What `addresses` names: `standalone` one server; `sentinel` the sentinels "  \
-		"of `master_name`; `cluster` some of the nodes. `off`: no L1.")               \
-	X(redis, master_name, master_name, TEXT, none, "", 0, 100, LIVE,                      \
-		"With `sentinel`: the name of the master that the sentinels watch.")          \
-	X(redis, namespace, space, TEXT, none, "weir", 1, 32, LIVE,                           \
-		"First word of every key and channel. Only boxes with the same word share "   \
-		"answers, flushes and the cap. Letters, digits, `-`, `_` and `.`; no "        \
-		"`-meta` at the end.")                                                        \
-	X(redis, db, db, NUMBER, none, "0", 0, 65535, LIVE,                                   \
-		"Number of the database. A cluster has only 0.")                              \
-	X(redis, username, username, TEXT, none, "", 0, 200, LIVE,                            \
-		"User of the ACL (Redis 6 and later). Empty: `default`.")                     \
-	X(redis, password, password, TEXT, none, "", 0, 512, LIVE,                            \
-		"Password that weir sends with AUTH. `password_file` is the safer place.")    \
-	X(redis, password_file, password_file, TEXT, none, "", 0, 200, LIVE,                  \
-		"Absolute path of a file whose first line is the password. weir reads it "    \
-		"with the configuration.")                                                    \
-	X(redis, sentinel_password, sentinel_password, TEXT, none, "", 0, 512, LIVE,          \
-		"Password of the sentinels themselves, if they need one.")                    \
-	X(redis, connections, connections, NUMBER, none, "2", 1, 16, LIVE,                    \
-		"Most connections to each server; commands are pipelined.")                   \
-	X(redis, timeout_ms, timeout_ms, NUMBER, none, "100", 5, 10000, LIVE,                 \
-		"Longest wait for a reply, in milliseconds.")                                 \
-	X(redis, lookup_timeout_ms, lookup_timeout_ms, NUMBER, none, "5", 1, 1000, LIVE,      \
-		"Longest time that a miss waits for Redis, in milliseconds; then weir asks "  \
-		"the upstream.")                                                              \
-	X(redis, buffer_kb, buffer_kb, NUMBER, none, "4096", 256, 1048576, LIVE,              \
-		"Most KiB of commands that wait to be sent. weir does not store the answers " \
-		"beyond.")                                                                    \
-	X(redis, max_keys, max_keys, NUMBER, none, "1000000", 0, 1000000000, LIVE,            \
-		"Most answers in Redis, over all boxes; weir deletes the coldest first. An "  \
-		"answer takes about half a KiB, so the default needs some 512 MiB. 0: no "    \
-		"cap.")                                                                       \
-	X(redis, sweep_min_hits, sweep_min_hits, NUMBER, none, "1", 1, 1000000, LIVE,         \
-		"With `sweep_hit_window`: weir deletes answers with fewer hits a minute.")    \
-	X(redis, sweep_hit_window, sweep_hit_window_s, NUMBER, none, "0", 0, 604800, LIVE,    \
-		"Age in seconds from which on weir deletes an answer that had fewer than "    \
+#define CONFIG_KEYS_REDIS(X)                                                                      \
+	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \
+		"What `addresses` names: `standalone` one server; `sentinel` the sentinels of "   \
+		"`master_name`; `cluster` some of the nodes. `off`: no L1.")                      \
+	X(redis, master_name, master_name, TEXT, none, "", 0, 100, LIVE,                          \
+		"With `sentinel`: the name of the master that the sentinels watch.")              \
+	X(redis, namespace, space, TEXT, none, "weir", 1, 32, LIVE,                               \
+		"First word of every key and channel. Only boxes with the same word share "       \
+		"answers, flushes and the cap. Letters, digits, `-`, `_` and `.`; no `-meta` at " \
+		"the end.")                                                                       \
+	X(redis, db, db, NUMBER, none, "0", 0, 65535, LIVE,                                       \
+		"Number of the database. A cluster has only 0.")                                  \
+	X(redis, username, username, TEXT, none, "", 0, 200, LIVE,                                \
+		"User of the ACL (Redis 6 and later). Empty: `default`.")                         \
+	X(redis, password, password, TEXT, none, "", 0, 512, LIVE,                                \
+		"Password that weir sends with AUTH. `password_file` is the safer place.")        \
+	X(redis, password_file, password_file, TEXT, none, "", 0, 200, LIVE,                      \
+		"Absolute path of a file whose first line is the password. weir reads it with "   \
+		"the configuration.")                                                             \
+	X(redis, sentinel_password, sentinel_password, TEXT, none, "", 0, 512, LIVE,              \
+		"Password of the sentinels themselves, if they need one.")                        \
+	X(redis, connections, connections, NUMBER, none, "2", 1, 16, LIVE,                        \
+		"Most connections to each server; commands are pipelined.")                       \
+	X(redis, timeout_ms, timeout_ms, NUMBER, none, "100", 5, 10000, LIVE,                     \
+		"Longest wait for a reply, in milliseconds.")                                     \
+	X(redis, lookup_timeout_ms, lookup_timeout_ms, NUMBER, none, "5", 1, 1000, LIVE,          \
+		"Longest time that a miss waits for Redis, in milliseconds; then weir asks the "  \
+		"upstream.")                                                                      \
+	X(redis, buffer_kb, buffer_kb, NUMBER, none, "4096", 256, 1048576, LIVE,                  \
+		"Most KiB of commands that wait to be sent. weir does not store the answers "     \
+		"beyond.")                                                                        \
+	X(redis, max_keys, max_keys, NUMBER, none, "1000000", 0, 1000000000, LIVE,                \
+		"Most answers in Redis, over all boxes; weir deletes the coldest first. An "      \
+		"answer takes about half a KiB, so the default needs some 512 MiB. 0: no cap.")   \
+	X(redis, sweep_min_hits, sweep_min_hits, NUMBER, none, "1", 1, 1000000, LIVE,             \
+		"With `sweep_hit_window`: weir deletes answers with fewer hits a minute.")        \
+	X(redis, sweep_hit_window, sweep_hit_window_s, NUMBER, none, "0", 0, 604800, LIVE,        \
+		"Age in seconds from which on weir deletes an answer that had fewer than "        \
 		"`sweep_min_hits` hits a minute when it was stored. 0: off.")
 
-#define CONFIG_KEYS_LOCAL(X)                                                                 \
-	X(local, ttl, ttl_s, NUMBER, none, "300", 0, 604800, LIVE,                           \
-		"TTL of records that give none, and of records from hosts files, in "        \
-		"seconds.")                                                                  \
-	X(local, special_names, special_names, BOOL, none, "true", 0, 0, LIVE,               \
-		"Whether weir answers special-use names itself (localhost, invalid, onion, " \
-		"home.arpa, reverse zones of private addresses and so on) and never asks a " \
-		"server about them.")                                                        \
-	X(local, test_names, test_names, BOOL, none, "false", 0, 0, LIVE,                    \
-		"`true`: weir asks the upstreams about names below `test` in spite of "      \
-		"`special_names`.")                                                          \
-	X(local, doh_canary, doh_canary, BOOL, none, "true", 0, 0, LIVE,                     \
-		"Whether weir says that `use-application-dns.net` does not exist, which "    \
-		"makes browsers use this resolver.")                                         \
-	X(local, hosts_ptr, hosts_ptr, BOOL, none, "true", 0, 0, LIVE,                       \
+#define CONFIG_KEYS_LOCAL(X)                                                                    \
+	X(local, ttl, ttl_s, NUMBER, none, "300", 0, 604800, LIVE,                              \
+		"TTL of records that give none, and of records from hosts files, in seconds.")  \
+	X(local, special_names, special_names, BOOL, none, "true", 0, 0, LIVE,                  \
+		"Whether weir answers special-use names itself (localhost, invalid, onion, "    \
+		"home.arpa, reverse zones of private addresses and so on) and never asks a "    \
+		"server about them.")                                                           \
+	X(local, test_names, test_names, BOOL, none, "false", 0, 0, LIVE,                       \
+		"`true`: weir asks the upstreams about names below `test` in spite of "         \
+		"`special_names`.")                                                             \
+	X(local, doh_canary, doh_canary, BOOL, none, "true", 0, 0, LIVE,                        \
+		"Whether weir says that `use-application-dns.net` does not exist, which makes " \
+		"browsers use this resolver.")                                                  \
+	X(local, hosts_ptr, hosts_ptr, BOOL, none, "true", 0, 0, LIVE,                          \
 		"Whether addresses in hosts files get PTR records.")
 
 #define CONFIG_KEYS(X)           \
