@@ -2,11 +2,11 @@
 #include "app.h"
 
 #include "app_reload.h"
-#include "base/thread_start.h"
 
 #include <event2/event.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include <weir/log.h>
 #include <weir/mem_plan.h>
 #include <weir/numa.h>
+#include <weir/thread.h>
 
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
 {
@@ -56,19 +57,11 @@ static void *resolver_thread(void *arg)
 	return NULL;
 }
 
-// Signals stay with the main thread.
 static int thread_open(struct app *a)
 {
-	sigset_t all, before;
-
-	thread_mask(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int rc = pthread_create(&a->thread, NULL, resolver_thread, a);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	int rc = thread_start(&a->thread, "weir-resolver", resolver_thread, a);
 	a->thread_runs = rc == 0;
-	if (rc == 0)
-		(void)pthread_setname_np(a->thread, "weir-resolver");
-	return -rc;
+	return rc;
 }
 
 static int memory_open(struct app *a, char why[APP_WHY_MAX])

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_runner.h"
 
-#include "base/thread_start.h"
-
 #include <event2/event.h>
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/thread.h>
 
 struct why_job {
 	int (*work)(void *arg, const _Atomic bool *stop);
@@ -74,14 +73,10 @@ static int run_start(struct why_runner *r, struct why_run *run, const struct why
 {
 	const struct timeval interval = {.tv_usec = WHY_POLL_MS * 1000};
 	*run = (struct why_run){.taken = true, .job = *job};
-	sigset_t all, before;
-	thread_mask(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int err = pthread_create(&run->thread, NULL, run_work, run);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err) {
+	int rc = thread_start(&run->thread, "weir-why", run_work, run);
+	if (rc < 0) {
 		run->taken = false;
-		return -err;
+		return rc;
 	}
 	(void)event_add(r->poll, &interval);
 	return 0;

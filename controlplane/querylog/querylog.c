@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/thread_start.h"
 #include "querylog_internal.h"
 
 #include <errno.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/thread.h>
 
 int querylog_open(struct querylog **out, const struct querylog_settings *s)
 {
@@ -134,16 +134,10 @@ void querylog_set_watch(struct querylog *q,
 
 int querylog_start(struct querylog *q)
 {
-	sigset_t all, before;
 	querylog_before_take(q);
-	thread_mask(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int rc = pthread_create(&q->thread, NULL, log_thread, q);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc == 0)
-		(void)pthread_setname_np(q->thread, "weir-log");
+	int rc = thread_start(&q->thread, "weir-log", log_thread, q);
 	q->is_running = rc == 0;
-	return -rc;
+	return rc;
 }
 
 void querylog_stop(struct querylog *q)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/thread_start.h"
 #include "rules.h"
 #include "rules_fetch_internal.h"
 
@@ -12,6 +11,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/thread.h>
 #include <weir/url.h>
 
 // What the thread works on; its own until it gives the round back.
@@ -107,7 +107,6 @@ static void *work(void *arg)
 static bool round_start(struct rules_fetch *f, bool all, bool force)
 {
 	struct fetch_round *round = calloc(1, sizeof *round);
-	sigset_t mask, before;
 	uint64_t now_ms = clock_mono_ms();
 	if (round)
 		round->set = fetch_set_copy(f->set);
@@ -126,15 +125,10 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 			.force = force};
 	}
 	f->round = round;
-	thread_mask(&mask);
-	pthread_sigmask(SIG_SETMASK, &mask, &before);
-	int err = pthread_create(&f->thread, NULL, work, round);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0)
-		(void)pthread_setname_np(f->thread, "weir-lists");
-	if (!err)
+	int rc = thread_start(&f->thread, "weir-lists", work, round);
+	if (rc == 0)
 		return true;
-	log_warning("lists not fetched: no thread: %s", strerror(err));
+	log_warning("lists not fetched: no thread: %s", strerror(-rc));
 	f->round = NULL;
 	fetch_set_free(round->set);
 	free(round);

@@ -3,7 +3,6 @@
 
 #include "base/file_write.h"
 #include "base/leak_demo.h"
-#include "base/thread_start.h"
 #include "list_kept.h"
 
 #include <errno.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/thread.h>
 
 enum { SPARE_IMAGES = 2 }; // one that is written, which may have grown
 
@@ -295,16 +295,10 @@ static void *work(void *arg)
 
 void rules_job_start(struct rules_job *j)
 {
-	sigset_t all, before;
-	thread_mask(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int err = pthread_create(&j->thread, NULL, work, j);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0)
-		(void)pthread_setname_np(j->thread, "weir-rules");
-	j->has_thread = err == 0;
-	if (err) {
-		fail(j, "cannot start the builder's thread: %s", strerror(err));
+	int rc = thread_start(&j->thread, "weir-rules", work, j);
+	j->has_thread = rc == 0;
+	if (rc < 0) {
+		fail(j, "cannot start the builder's thread: %s", strerror(-rc));
 		settle(j, RULES_JOB_DONE);
 	}
 }

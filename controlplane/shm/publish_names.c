@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/thread_start.h"
 #include "publish_internal.h"
 
 #include <errno.h>
@@ -7,6 +6,7 @@
 #include <string.h>
 #include <weir/fault.h>
 #include <weir/log.h>
+#include <weir/thread.h>
 
 // Generations count on from the highest one that the last life may have used, so that a worker
 // never sees the same number for another image.
@@ -53,15 +53,10 @@ static void *drop_work(void *region)
 static void region_drop_aside(struct names_region *r)
 {
 	pthread_t thread;
-	sigset_t all, before;
-
-	thread_mask(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&thread, NULL, drop_work, r) == 0)
+	if (thread_start(&thread, "weir-unmap", drop_work, r) == 0)
 		(void)pthread_detach(thread);
 	else
 		region_drop(r);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void names_close(struct publisher *p)

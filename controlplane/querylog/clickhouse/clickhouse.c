@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse.h"
 
-#include "base/thread_start.h"
 #include "clickhouse_instance.h"
 #include "querylog/querylog_queue.h"
 
@@ -13,6 +12,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/thread.h>
 
 enum { LOOK_MS = 200 };
 
@@ -198,19 +198,6 @@ static void *maker_run(void *arg)
 	return NULL;
 }
 
-static int thread_start(struct clickhouse *c)
-{
-	sigset_t all, before;
-	thread_mask(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int err = pthread_create(&c->thread, NULL, maker_run, c);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0)
-		(void)pthread_setname_np(c->thread, "weir-ch-make");
-	c->thread_runs = err == 0;
-	return -err;
-}
-
 static uint64_t wall_us(void)
 {
 	struct timespec now;
@@ -262,7 +249,8 @@ int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s
 	if (ret == 0)
 		ret = sender_open(c, s, run);
 	if (ret == 0)
-		ret = thread_start(c);
+		ret = thread_start(&c->thread, "weir-ch-make", maker_run, c);
+	c->thread_runs = ret == 0;
 	if (ret) {
 		clickhouse_close(c);
 		return ret;

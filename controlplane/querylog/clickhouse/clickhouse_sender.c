@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/thread_start.h"
 #include "clickhouse_build.h"
 #include "clickhouse_sender_internal.h"
 
@@ -10,6 +9,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/thread.h>
 
 enum { TAKE_MS = 200 };
 
@@ -242,18 +242,6 @@ static void *sender_run(void *arg)
 	return NULL;
 }
 
-static int thread_start(struct clickhouse_sender *s)
-{
-	sigset_t all, before;
-	thread_mask(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int err = pthread_create(&s->thread, NULL, sender_run, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0)
-		(void)pthread_setname_np(s->thread, "weir-ch-send");
-	return -err;
-}
-
 static void sender_free(struct clickhouse_sender *s)
 {
 	clickhouse_client_close(s->client);
@@ -284,7 +272,7 @@ int clickhouse_sender_open(
 	s->settings.client = (struct clickhouse_client_settings){0};
 	if (ret == 0) {
 		servers_begin(s, &settings->schema);
-		ret = thread_start(s);
+		ret = thread_start(&s->thread, "weir-ch-send", sender_run, s);
 	}
 	if (ret) {
 		sender_free(s);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sink_thread.h"
 
-#include "base/thread_start.h"
 #include "querylog/querylog_queue.h"
 
 #include <errno.h>
@@ -9,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/thread.h>
 
 struct sink_thread {
 	struct sink_work work;
@@ -47,15 +47,8 @@ int sink_thread_start(struct sink_thread **out, const struct sink_work *work)
 	pthread_mutex_init(&t->lock, NULL);
 	int rc = querylog_queue_open(&t->queue, SINK_QUEUE);
 	*out = t; // the thread may look for it
-	if (rc == 0) {
-		sigset_t all, before;
-		thread_mask(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before);
-		rc = -pthread_create(&t->thread, NULL, run, t);
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
-		if (rc == 0)
-			(void)pthread_setname_np(t->thread, "weir-sink");
-	}
+	if (rc == 0)
+		rc = thread_start(&t->thread, "weir-sink", run, t);
 	if (rc == 0)
 		return 0;
 	*out = NULL;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "base/thread_start.h"
 #include "query_file.h"
 #include "query_folder.h"
 #include "query_schema.h"
@@ -14,6 +13,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/thread.h>
 
 static void show(struct query_store *s)
 {
@@ -182,18 +182,6 @@ static void *store_run(void *arg)
 	return NULL;
 }
 
-static int thread_start(struct query_store *s)
-{
-	sigset_t all, before;
-	thread_mask(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int err = pthread_create(&s->thread, NULL, store_run, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0)
-		(void)pthread_setname_np(s->thread, "weir-store");
-	return -err;
-}
-
 static void store_free(struct query_store *s)
 {
 	querylog_queue_free(s->queue);
@@ -224,7 +212,7 @@ int query_store_open(struct query_store **out, const struct query_store_settings
 	if (ret == 0)
 		ret = query_file_new(&s->file);
 	if (ret == 0)
-		ret = thread_start(s);
+		ret = thread_start(&s->thread, "weir-store", store_run, s);
 	if (ret) {
 		store_free(s);
 		return ret;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <weir/log_out.h>
+#include <weir/thread.h>
 
 enum { CHUNK = 4096 };
 
@@ -112,18 +112,13 @@ static void *run(void *)
 
 int log_out_start(const char *program)
 {
-	sigset_t all, before;
 	if (out.running)
 		return 0;
 	out.program = program;
 	out.stopping = out.has_ended = false;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int rc = pthread_create(&out.thread, NULL, run, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc)
-		return -rc;
-	(void)pthread_setname_np(out.thread, "weir-stderr");
+	int rc = thread_start(&out.thread, "weir-stderr", run, NULL);
+	if (rc < 0)
+		return rc;
 	out.running = true;
 	static bool is_registered;
 	if (!is_registered)

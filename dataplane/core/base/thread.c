@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <weir/thread.h>
+
+int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg)
+{
+	sigset_t mask, before;
+	sigfillset(&mask);
+	sigdelset(&mask, SIGBUS);
+	sigdelset(&mask, SIGSEGV);
+	sigdelset(&mask, SIGFPE);
+	sigdelset(&mask, SIGILL);
+	pthread_sigmask(SIG_SETMASK, &mask, &before);
+	int err = pthread_create(out, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err == 0)
+		(void)pthread_setname_np(*out, name);
+	return -err;
+}
+
+void thread_background(void)
+{
+	(void)setpriority(PRIO_PROCESS, 0, 19);
+}

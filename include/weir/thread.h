@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Threads beside the main one. Signals stay with the main thread.
+
+#include "attr.h"
+
+#include <pthread.h>
+
+// Starts a thread that blocks all signals, except those that an instruction of its own raises:
+// blocked, those would end the process without a word of shm_lost.c or of a sanitizer.
+// `name`: at most 15 characters. -errno of pthread_create.
+ATTR_MUST_CHECK int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg);
+
+// The calling thread takes only the CPU time that nobody else wants: the loops come first. On Linux
+// the nice value is a thread's own.
+void thread_background(void);
