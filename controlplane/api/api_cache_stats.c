@@ -31,7 +31,8 @@ static void l0_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "discarded", l->discarded);
 }
 
-const char *api_sweep_error(const struct resolver_status *s)
+// What keeps the housekeeping of L1 from running; "": nothing.
+static const char *sweep_error(const struct resolver_status *s)
 {
 	const struct l1_sweep_status *w = &s->l1_sweep;
 	return w->failed_in_a_row >= SWEEP_FAILURES_MAX ? w->error : "";
@@ -49,7 +50,7 @@ void api_redis_degraded(
 		{"refusing", "Redis refuses every write"},
 	};
 	const struct redis_status *r = &s->l1.redis;
-	const char *error = api_sweep_error(s);
+	const char *error = sweep_error(s);
 	char text[sizeof(r->error) + 96];
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
 		if (strcmp(r->state, states[i].state) != 0)
@@ -79,7 +80,7 @@ void api_redis_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "keys", s->l1_sweep.keys);
 	json_out_count(o, n, "keys_cap", s->l1_sweep.max_keys);
 	json_out_bool(o, n, "keys_known", s->l1_sweep.rounds > 0);
-	json_out_text(o, n, "housekeeping_error", api_sweep_error(s));
+	json_out_text(o, n, "housekeeping_error", sweep_error(s));
 	json_out_count(o, n, "refused_in_a_row", s->l1.refused_in_a_row);
 	json_out_count(o, n, "commands", r->commands);
 	json_out_count(o, n, "errors", r->errors);

@@ -101,8 +101,6 @@ struct metrics_text;
 void api_state_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_state_degraded(struct json_out *o, struct json_node *degraded, const struct api *a);
 void api_state_metrics(struct metrics_text *t, const struct api *a);
-// What keeps the housekeeping of L1 from running; "": nothing.
-const char *api_sweep_error(const struct resolver_status *s);
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 // Objects "front" and "fallback".
 void api_front_out(struct json_out *o, struct json_node *root, const struct front_status *s);

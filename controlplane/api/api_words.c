@@ -14,7 +14,8 @@ static const struct config *config_of(const struct api *a)
 	return a->deps.config_current ? a->deps.config_current(a->deps.reload_arg) : NULL;
 }
 
-void api_refuse_word(
+// Replies: no WHAT "TEXT"; did you mean "NEAREST"? The nearest one has been looked for.
+static void word_refuse(
 	struct http_exchange *x, const char *what, const char *text, const char *nearest)
 {
 	if (nearest)
@@ -38,7 +39,7 @@ void api_refuse_client(const struct api *a, struct http_exchange *x, const char 
 {
 	const char *near = client_near(a, text);
 	if (near)
-		api_refuse_word(x, "client", text, near);
+		word_refuse(x, "client", text, near);
 	else
 		api_refuse(x, 400,
 			"client: \"%s\" is neither an IP address nor a name of `clients`", text);
@@ -57,7 +58,7 @@ void api_refuse_group(const struct api *a, struct http_exchange *x, const char *
 		snprintf(names + len, sizeof names - len, ", %s", c->groups[i].name);
 	}
 	if (near.best)
-		api_refuse_word(x, "group", text, near.best);
+		word_refuse(x, "group", text, near.best);
 	else
 		api_refuse(x, 400, "no group \"%s\"; groups: %s", text, names);
 }
@@ -135,6 +136,6 @@ bool api_log_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
 		text_near_try(&near, word);
 	}
 	if (out[0])
-		api_refuse_word(x, "verdict", out, near.best);
+		word_refuse(x, "verdict", out, near.best);
 	return !out[0];
 }

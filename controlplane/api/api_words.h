@@ -7,9 +7,6 @@
 
 #include "api_internal.h"
 
-// Replies: no WHAT "TEXT"; did you mean "NEAREST"? The nearest one has been looked for.
-void api_refuse_word(
-	struct http_exchange *x, const char *what, const char *text, const char *nearest);
 void api_refuse_client(const struct api *a, struct http_exchange *x, const char *text);
 // With the names of all groups.
 void api_refuse_group(const struct api *a, struct http_exchange *x, const char *text);

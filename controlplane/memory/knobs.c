@@ -73,11 +73,6 @@ int knob_set(struct knobs *k, enum knob knob, const char *value)
 	return rc;
 }
 
-bool knob_is_usual(const struct knobs *k, enum knob knob)
-{
-	return k->value[knob] == knobs[knob].most;
-}
-
 struct config *knobs_lay(const struct knobs *k, const struct config *read)
 {
 	struct config *c = malloc(sizeof(*c));

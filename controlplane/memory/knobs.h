@@ -49,7 +49,6 @@ const char *knob_help(enum knob knob);
 uint32_t knob_usual(enum knob knob); // 1: on; of a number its most
 // "on", "off", a number from 1 on, "default". -EINVAL.
 ATTR_MUST_CHECK int knob_set(struct knobs *k, enum knob knob, const char *value);
-bool knob_is_usual(const struct knobs *k, enum knob knob);
 void knobs_apply(const struct knobs *k, struct config *c);
 // A copy of `read` with the knobs laid over it, for free(): it points to what `read` owns, which
 // must stay that long. NULL: no memory.

@@ -77,8 +77,3 @@ bool trend_is_above(const struct trend *t, double slope)
 {
 	return t->known && t->slope - t->half > slope;
 }
-
-bool trend_is_below(const struct trend *t, double slope)
-{
-	return t->known && t->slope + t->half < slope;
-}

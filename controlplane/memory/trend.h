@@ -22,6 +22,5 @@ struct trend {
 
 // `x` grows. O(n), three passes.
 void trend_fit(const double *x, const double *y, unsigned n, struct trend *out);
-// The interval of `out` lies above or below, all of it.
+// All of the interval lies above.
 bool trend_is_above(const struct trend *t, double slope);
-bool trend_is_below(const struct trend *t, double slope);

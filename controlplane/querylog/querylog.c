@@ -20,12 +20,8 @@ int querylog_open(struct querylog **out, const struct querylog_settings *s)
 		free(q);
 		return rc;
 	}
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&q->lock, NULL);
-	pthread_cond_init(&q->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	thread_cond_init(&q->wake);
 	querylog_sources_init(&q->sources);
 	q->hand.fd = -1;
 	rc = s->hand_path ? querylog_hand_open(&q->hand, s->hand_path) : 0;

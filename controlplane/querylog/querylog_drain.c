@@ -224,14 +224,6 @@ static bool source_settle(struct querylog *q, const struct querylog_source *s, u
 	return true;
 }
 
-static int64_t wall_now(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	int64_t wall = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-	return wall - (int64_t)clock_mono_us();
-}
-
 unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
 {
 	unsigned read = 0;
@@ -239,7 +231,7 @@ unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
 	querylog_sources_look(&q->sources);
 	if (!q->naming || querylog_hide_beat(&q->hide, now_ms) < 0)
 		return 0;
-	q->wall_us = wall_now();
+	q->wall_us = (int64_t)(clock_us_of(CLOCK_REALTIME) - clock_mono_us());
 	q->look_us = clock_mono_us();
 	q->macs.now_ms = now_ms;
 	for (unsigned i = 0; i < q->sources.count;) {

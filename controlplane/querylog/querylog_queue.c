@@ -6,11 +6,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/thread.h>
 
 struct querylog_queue {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool is_closed, is_woken;
+	bool is_closed;
 	unsigned first;
 	struct querylog_queue_counts counts;
 	uint64_t working_rows, working_weight; // of the batch that was taken last
@@ -27,12 +28,8 @@ int querylog_queue_open(struct querylog_queue **out, unsigned cap)
 	if (!q)
 		return -ENOMEM;
 	q->counts.cap = cap;
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&q->lock, NULL);
-	pthread_cond_init(&q->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	thread_cond_init(&q->changed);
 	*out = q;
 	return 0;
 }
@@ -78,10 +75,9 @@ const struct querylog_batch *querylog_queue_take(
 	const struct timespec until = clock_deadline(timeout_ms);
 	const struct querylog_batch *b = NULL;
 	pthread_mutex_lock(&q->lock);
-	while (!q->counts.used && !q->is_closed && !q->is_woken && timeout_ms)
+	while (!q->counts.used && !q->is_closed && timeout_ms)
 		if (pthread_cond_timedwait(&q->changed, &q->lock, &until) == ETIMEDOUT)
 			break;
-	q->is_woken = false;
 	q->counts.rows -= q->working_rows;
 	q->counts.weight -= q->working_weight;
 	q->working_rows = q->working_weight = 0;
@@ -96,14 +92,6 @@ const struct querylog_batch *querylog_queue_take(
 	}
 	pthread_mutex_unlock(&q->lock);
 	return b;
-}
-
-void querylog_queue_wake(struct querylog_queue *q)
-{
-	pthread_mutex_lock(&q->lock);
-	q->is_woken = true;
-	pthread_cond_signal(&q->changed);
-	pthread_mutex_unlock(&q->lock);
 }
 
 void querylog_queue_close(struct querylog_queue *q)

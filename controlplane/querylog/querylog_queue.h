@@ -23,10 +23,9 @@ void querylog_queue_free(struct querylog_queue *q);
 ATTR_MUST_CHECK bool querylog_queue_put(
 	struct querylog_queue *q, const struct querylog_batch *b, uint64_t owed);
 // The oldest batch, which the caller releases, after at most timeout_ms (0: at once). NULL: none
-// came, querylog_queue_wake was called, or closed and empty. *owed (may be NULL): as it was put.
+// came, or closed and empty. *owed (may be NULL): as it was put.
 ATTR_MUST_CHECK const struct querylog_batch *querylog_queue_take(
 	struct querylog_queue *q, unsigned timeout_ms, uint64_t *owed);
-void querylog_queue_wake(struct querylog_queue *q);    // the taker looks around once
 void querylog_queue_close(struct querylog_queue *q);   // no more puts; what is queued can be taken
 bool querylog_queue_is_done(struct querylog_queue *q); // closed and empty
 

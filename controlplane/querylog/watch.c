@@ -32,9 +32,7 @@ struct watch {
 
 static int64_t wall_of_clock(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - (int64_t)clock_mono_us();
+	return (int64_t)(clock_us_of(CLOCK_REALTIME) - clock_mono_us());
 }
 
 int watch_open(struct watch **out)

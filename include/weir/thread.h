@@ -12,6 +12,9 @@
 // `name`: at most 15 characters. -errno of pthread_create.
 ATTR_MUST_CHECK int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg);
 
+// A condition that is waited for until a clock_deadline.
+void thread_cond_init(pthread_cond_t *out);
+
 // The calling thread takes only the CPU time that nobody else wants: the loops come first. On Linux
 // the nice value is a thread's own.
 void thread_background(void);

@@ -198,13 +198,6 @@ static void *maker_run(void *arg)
 	return NULL;
 }
 
-static uint64_t wall_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static int sender_open(struct clickhouse *c, const struct clickhouse_settings *s, uint64_t run)
 {
 	const struct clickhouse_sender_settings settings = {.client = s->client,
@@ -229,7 +222,7 @@ int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s
 	struct clickhouse *c = calloc(1, sizeof *c);
 	if (!c)
 		return -ENOMEM;
-	uint64_t run = s->run ? s->run : wall_us();
+	uint64_t run = s->run ? s->run : clock_us_of(CLOCK_REALTIME);
 	snprintf(c->folder, sizeof c->folder, "%s", s->folder);
 	clickhouse_instance("/etc/machine-id", c->folder, c->instance);
 	c->flush_ms = s->flush_ms;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/thread.h>
 
 struct clickhouse_outbox {
 	pthread_mutex_t lock;
@@ -77,13 +78,9 @@ int clickhouse_outbox_open(
 	struct clickhouse_outbox *o = calloc(1, sizeof *o);
 	if (!o)
 		return -ENOMEM;
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_mutex_init(&o->shown_lock, NULL);
-	pthread_cond_init(&o->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	thread_cond_init(&o->changed);
 	snprintf(o->folder, sizeof o->folder, "%s", s->folder);
 	snprintf(o->box, sizeof o->box, "%s", s->box);
 	o->spool_max_bytes = o->counts.spool_max_bytes = s->spool_max_bytes;
@@ -435,14 +432,6 @@ void clickhouse_outbox_spill(struct clickhouse_outbox *o)
 		memory_drop(o);
 	}
 	unlock(o);
-}
-
-bool clickhouse_outbox_is_empty(struct clickhouse_outbox *o)
-{
-	pthread_mutex_lock(&o->lock);
-	bool empty = !o->counts.chunks && !(o->is_spool_open && o->spool.count);
-	pthread_mutex_unlock(&o->lock);
-	return empty;
 }
 
 void clickhouse_outbox_counts(struct clickhouse_outbox *o, struct clickhouse_outbox_counts *out)

@@ -73,7 +73,6 @@ void clickhouse_outbox_failed(struct clickhouse_outbox *o, struct clickhouse_par
 void clickhouse_outbox_give_back(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
 // All that is in memory to disk; what it does not take is lost and counted. After the sender ended.
 void clickhouse_outbox_spill(struct clickhouse_outbox *o);
-bool clickhouse_outbox_is_empty(struct clickhouse_outbox *o);
 
 struct clickhouse_outbox_counts {
 	unsigned chunks, chunks_most;   // in memory

@@ -57,7 +57,8 @@ void clickhouse_sender_heard(struct clickhouse_sender *s, const struct clickhous
 		s->here->is_ready = false;
 }
 
-void clickhouse_sender_use(struct clickhouse_sender *s, unsigned url)
+// On to that URL.
+static void server_use(struct clickhouse_sender *s, unsigned url)
 {
 	s->here->contact_ms = 0; // what happens there meanwhile is not seen
 	s->here = &s->server[url];
@@ -79,7 +80,7 @@ void clickhouse_sender_next(struct clickhouse_sender *s)
 	}
 	s->retry_at_ms = clock_mono_ms() + s->wait_ms;
 	if (s->urls > 1)
-		clickhouse_sender_use(s, (clickhouse_sender_at(s) + 1) % s->urls);
+		server_use(s, (clickhouse_sender_at(s) + 1) % s->urls);
 }
 
 void clickhouse_sender_failed(
@@ -257,12 +258,8 @@ int clickhouse_sender_open(
 	struct clickhouse_sender *s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	thread_cond_init(&s->changed);
 	s->settings = *settings;
 	atomic_store(&s->rows_max, CLICKHOUSE_ROWS_MAX);
 	struct clickhouse_client_settings client = settings->client;

@@ -59,8 +59,6 @@ void clickhouse_sender_pause(struct clickhouse_sender *s, uint64_t ms);
 // `stays`: this one, at once.
 void clickhouse_sender_failed(
 	struct clickhouse_sender *s, enum clickhouse_step step, const char *why, bool stays);
-// On to that URL.
-void clickhouse_sender_use(struct clickhouse_sender *s, unsigned url);
 // On to the next URL; after the last one of a round with a wait.
 void clickhouse_sender_next(struct clickhouse_sender *s);
 static inline unsigned clickhouse_sender_at(const struct clickhouse_sender *s)

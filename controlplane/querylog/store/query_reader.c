@@ -102,11 +102,6 @@ static int64_t row_time(const struct query_reader *r, int64_t offset)
 	return __builtin_add_overflow(r->middle_us, offset, &time_us) ? 0 : time_us;
 }
 
-int query_reader_last(struct query_reader *r, int64_t *id)
-{
-	return sql_number(r->db, "SELECT coalesce(max(id), 0) FROM rows", id);
-}
-
 // 0 with *time_us of the first row from `id` on, INT64_MAX where there is none.
 static int time_at(struct query_reader *r, int64_t id, int64_t *time_us)
 {
@@ -122,7 +117,7 @@ static int time_at(struct query_reader *r, int64_t id, int64_t *time_us)
 int query_reader_seek(struct query_reader *r, int64_t time_us, int64_t *id)
 {
 	int64_t low = 1, high, at;
-	int ret = query_reader_last(r, &high);
+	int ret = sql_number(r->db, "SELECT coalesce(max(id), 0) FROM rows", &high);
 	if (ret)
 		return ret;
 	if (high == INT64_MAX)

@@ -45,7 +45,6 @@ bool query_reader_may_have(struct query_reader *r, const char *name, const char 
 // The first row that is not earlier than time_us, in a file that is in order; of one a little out
 // of it, one nearby. After the last one where none is.
 ATTR_MUST_CHECK int query_reader_seek(struct query_reader *r, int64_t time_us, int64_t *id);
-ATTR_MUST_CHECK int query_reader_last(struct query_reader *r, int64_t *id); // 0: no row
 
 // From the first row with an id over `id`, or, `backwards`, from the last one with one below.
 void query_reader_start(struct query_reader *r, int64_t id, bool backwards);

@@ -20,6 +20,15 @@ int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *a
 	return -err;
 }
 
+void thread_cond_init(pthread_cond_t *out)
+{
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(out, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 void thread_background(void)
 {
 	(void)setpriority(PRIO_PROCESS, 0, 19);

@@ -76,8 +76,8 @@ static inline void test_knobs(void **)
 	assert_reply("GET /knobs", 200, "{\"name\":\"refresh\",");
 	assert_reply("POST /set?knob=upstream.recycle&value=7", 200, "{\"ok\":true}");
 	assert_int_equal(set_double.wanted.value[KNOB_UPSTREAM_RECYCLE], 7);
-	assert_true(knob_is_usual(&set_double.wanted, KNOB_REFRESH));
-	assert_true(knob_is_usual(&knobs, KNOB_UPSTREAM_RECYCLE));
+	assert_int_equal(set_double.wanted.value[KNOB_REFRESH], knob_usual(KNOB_REFRESH));
+	assert_int_equal(knobs.value[KNOB_UPSTREAM_RECYCLE], knob_usual(KNOB_UPSTREAM_RECYCLE));
 	knobs = set_double.wanted;
 	assert_reply("POST /set?knob=refresh&value=off", 200, "{\"ok\":true}");
 	assert_int_equal(set_double.wanted.value[KNOB_REFRESH], 0);
