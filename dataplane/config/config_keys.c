@@ -104,20 +104,29 @@ int config_bool_parse(const struct config_doc *doc, const char *path, const char
 	return 0;
 }
 
+bool config_choice_find(const char *choices, const char *word, int64_t *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(config_choices); i++)
+		if (strcmp(config_choices[i].choices, choices) == 0
+			&& strcmp(config_choices[i].word, word) == 0) {
+			*out = config_choices[i].value;
+			return true;
+		}
+	return false;
+}
+
 int config_choice_parse(const struct config_doc *doc, const char *path, const char *choices,
 	const char *text, int64_t *out)
 {
 	char words[128] = "";
 	size_t n = 0;
 	struct text_near near;
+	if (config_choice_find(choices, text, out))
+		return 0;
 	text_near_begin(&near, text);
 	for (size_t i = 0; i < ARRAY_LEN(config_choices); i++) {
 		if (strcmp(config_choices[i].choices, choices) != 0)
 			continue;
-		if (strcmp(config_choices[i].word, text) == 0) {
-			*out = config_choices[i].value;
-			return 0;
-		}
 		text_near_try(&near, config_choices[i].word);
 		n += (size_t)snprintf(
 			words + n, sizeof words - n, "%s%s", n ? ", " : "", config_choices[i].word);

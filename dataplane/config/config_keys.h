@@ -492,6 +492,7 @@ ATTR_MUST_CHECK int config_number_parse(const struct config_doc *doc, const char
 	const char *text, int64_t min, int64_t max, int64_t *out);
 ATTR_MUST_CHECK int config_bool_parse(
 	const struct config_doc *doc, const char *path, const char *text, bool *out);
-// `choices`: first column of CONFIG_CHOICES.
+// `choices`: first column of CONFIG_CHOICES. False: there is no such word.
+bool config_choice_find(const char *choices, const char *word, int64_t *out);
 ATTR_MUST_CHECK int config_choice_parse(const struct config_doc *doc, const char *path,
 	const char *choices, const char *text, int64_t *out);

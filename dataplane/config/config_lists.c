@@ -98,6 +98,15 @@ static int list_flag_apply(
 	return 0;
 }
 
+bool config_list_format(const char *word, uint8_t *out)
+{
+	int64_t value;
+	bool known = config_choice_find("list_format", word, &value);
+	if (known)
+		*out = (uint8_t)value;
+	return known;
+}
+
 static int list_format_apply(
 	const struct config_doc *doc, const char *text, unsigned i, struct config_list *list)
 {

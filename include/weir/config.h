@@ -179,6 +179,7 @@ enum list_format {
 	LIST_FORMAT_ADDRESSES, // of answers to block, not of names
 	LIST_FORMAT_COUNT
 };
+bool config_list_format(const char *word, uint8_t *out); // false: no such format
 
 struct config_list {
 	char *name; // title, unique

@@ -3,28 +3,7 @@
 
 #include "rulec.h"
 
-#include <string.h>
 #include <time.h>
-
-static bool format_parse(const char *text, uint8_t *out)
-{
-	static const char *const names[LIST_FORMAT_COUNT] = {
-		[LIST_FORMAT_AUTO] = "auto",
-		[LIST_FORMAT_HOSTS] = "hosts",
-		[LIST_FORMAT_DOMAINS] = "domains",
-		[LIST_FORMAT_ADBLOCK] = "adblock",
-		[LIST_FORMAT_DNSMASQ] = "dnsmasq",
-		[LIST_FORMAT_RPZ] = "rpz",
-		[LIST_FORMAT_ADDRESSES] = "addresses",
-	};
-	for (uint8_t i = 0; i < LIST_FORMAT_COUNT; i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*out = i;
-			return true;
-		}
-	}
-	return false;
-}
 
 void rulec_lists_begin(struct rulec_lists *l)
 {
@@ -40,7 +19,7 @@ bool rulec_lists_option(struct rulec_lists *l, int option, const char *value)
 		l->next.allow = true;
 		return true;
 	case 'f':
-		return format_parse(value, &l->next.format);
+		return config_list_format(value, &l->next.format);
 	case 'F':
 		l->next.force = true;
 		return true;
