@@ -109,11 +109,6 @@ int judge_finding_list(const struct judge_finding *f, const uint64_t group_lists
 	return -1;
 }
 
-bool judge_finding_blocks(const struct judge_finding *f, const uint64_t group_lists[4])
-{
-	return judge_finding_list(f, group_lists) >= 0;
-}
-
 bool judge_finding_mask(const struct judge_finding *f, struct rule_set *mask)
 {
 	*mask = (struct rule_set){{0}};

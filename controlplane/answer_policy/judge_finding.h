@@ -32,7 +32,6 @@ void judge_finding_add(
 	struct judge_finding *f, const struct rule_set *block, const struct rule_set *unless);
 // The lowest list that blocks a group with these; -1: none does.
 int judge_finding_list(const struct judge_finding *f, const uint64_t group_lists[4]);
-bool judge_finding_blocks(const struct judge_finding *f, const uint64_t group_lists[4]);
 
 // The mask for L0 (empty: nothing found), or false: it takes more than one.
 bool judge_finding_mask(const struct judge_finding *f, struct rule_set *mask);

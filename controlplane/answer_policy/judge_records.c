@@ -52,7 +52,7 @@ static size_t name_gather(
 	return 0;
 }
 
-bool judge_records_name(const struct judge_records *r, uint32_t pos, struct dns_name *out)
+static bool name_read(const struct judge_records *r, uint32_t pos, struct dns_name *out)
 {
 	uint8_t wire[DNS_NAME_MAX];
 	size_t n = name_gather(r, DNS_HEADER_LEN + r->question->len + 4U + pos, wire);
@@ -103,8 +103,8 @@ bool judge_record_target(
 	bool service = record->type == DNS_TYPE_HTTPS || record->type == DNS_TYPE_SVCB;
 
 	if (record->type == DNS_TYPE_CNAME)
-		return judge_records_name(r, record->rdata, out);
-	return service && record->rdata_len > 2 && judge_records_name(r, record->rdata + 2, out)
+		return name_read(r, record->rdata, out);
+	return service && record->rdata_len > 2 && name_read(r, record->rdata + 2, out)
 	       && out->labels > 0;
 }
 

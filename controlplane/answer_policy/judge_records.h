@@ -31,7 +31,6 @@ bool judge_records_next(struct judge_records *r, struct judge_record *out); // f
 
 // A name in the octets from `pos` on, which may be compressed to what is before it, the question
 // included. False: there is none.
-bool judge_records_name(const struct judge_records *r, uint32_t pos, struct dns_name *out);
 
 // The name that a CNAME, HTTPS or SVCB record leads to; false: none, or the owner itself.
 bool judge_record_target(

@@ -180,7 +180,7 @@ void api_services(struct api *a, struct http_exchange *x)
 		struct json_node *n = json_out_object(o, list, NULL);
 		json_out_text(o, n, "name", service_word(i));
 		struct domains_out d = {o, json_out_array(o, n, "domains")};
-		(void)service_each_domain(i, domain_out, &d);
+		(void)services_table_each(i, domain_out, &d);
 	}
 	http_reply(x, 200, json_out_finish(o));
 }

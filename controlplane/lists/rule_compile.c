@@ -113,14 +113,6 @@ static uint64_t join_hashes(
 	return joined;
 }
 
-uint64_t rule_compile_hash(
-	const struct rule_source *source, unsigned count, struct rule_source_result *result)
-{
-	for (unsigned i = 0; i < count; i++)
-		hash_list(&source[i], &result[i], NULL);
-	return join_hashes(source, count, result);
-}
-
 static struct rule_known known_now(const char *path)
 {
 	struct stat st;
@@ -159,7 +151,7 @@ static void hash_known(const struct rule_source *s, struct rule_source_result *r
 	known->content_hash = r->content_hash;
 }
 
-uint64_t rule_compile_hash_known(const struct rule_source *source, unsigned count,
+uint64_t rule_compile_hash(const struct rule_source *source, unsigned count,
 	struct rule_source_result *result, struct rule_known *known, struct pace *pace)
 {
 	for (unsigned i = 0; i < count; i++) {

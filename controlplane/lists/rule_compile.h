@@ -70,11 +70,8 @@ struct rule_known {
 };
 
 // The content hash of all sources. A source that cannot be read counts as such, its result tells.
-uint64_t rule_compile_hash(
-	const struct rule_source *source, unsigned count, struct rule_source_result *result);
-
-// The same, with what is known of each, which is brought up to date; with rests or NULL.
-uint64_t rule_compile_hash_known(const struct rule_source *source, unsigned count,
+// `known`, of each, is brought up to date; all zero: nothing is known. With rests or NULL.
+uint64_t rule_compile_hash(const struct rule_source *source, unsigned count,
 	struct rule_source_result *result, struct rule_known *known, struct pace *pace);
 
 static inline const char *rule_source_error_text(int err)

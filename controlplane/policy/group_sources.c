@@ -233,7 +233,7 @@ int group_source_rules(void *arg, list_rule_take take, void *take_arg)
 	const struct group_source *s = arg;
 	struct taker t = {take, take_arg};
 	if (s->what == SOURCE_SERVICE)
-		return service_each_domain(s->id, service_rule, &t);
+		return services_table_each(s->id, service_rule, &t);
 	if (s->what == SOURCE_SAFE)
 		return safe_search_rules((enum safe_engine)s->id, take, take_arg);
 	return entries_rules(s, take, take_arg);

@@ -10,18 +10,14 @@ static unsigned week_minute(const struct tm *tm)
 	return day * CONFIG_DAY_MIN + (unsigned)(tm->tm_hour * 60 + tm->tm_min);
 }
 
-bool schedule_covers(const struct config_schedule *s, unsigned day, unsigned minute)
+static bool covers_week(const struct config_schedule *s, unsigned week_min)
 {
+	unsigned day = week_min / CONFIG_DAY_MIN, minute = week_min % CONFIG_DAY_MIN;
 	bool today = s->days >> day & 1;
 	if (s->from_min < s->to_min)
 		return today && minute >= s->from_min && minute < s->to_min;
 	bool yesterday = s->days >> (day + DAYS - 1) % DAYS & 1;
 	return (today && minute >= s->from_min) || (yesterday && minute < s->to_min);
-}
-
-static bool covers_week(const struct config_schedule *s, unsigned minute)
-{
-	return schedule_covers(s, minute / CONFIG_DAY_MIN, minute % CONFIG_DAY_MIN);
 }
 
 bool schedule_active(const struct config_schedule *s, time_t now)

@@ -11,8 +11,6 @@
 #include <time.h>
 #include <weir/config_filter.h>
 
-// `day`: 0 is Monday; `minute` of the day.
-bool schedule_covers(const struct config_schedule *s, unsigned day, unsigned minute);
 bool schedule_active(const struct config_schedule *s, time_t now);
 // The first instant after `now` at which that is another; 0: there is none. Exact, unless the zone
 // changes its offset twice within a week.

@@ -130,7 +130,7 @@ static const char *const domains[SERVICE_COUNT] = {
 };
 // clang-format on
 
-int service_each_domain(
+int services_table_each(
 	unsigned service, int (*take)(void *arg, const struct dns_name *name), void *arg)
 {
 	int ret = 0;

@@ -10,5 +10,5 @@
 
 // Hands each domain to `take`, one at least, and stops with what that returns if it is not 0.
 // `service` below SERVICE_COUNT.
-int service_each_domain(
+int services_table_each(
 	unsigned service, int (*take)(void *arg, const struct dns_name *name), void *arg);

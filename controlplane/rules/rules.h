@@ -16,8 +16,8 @@
 // loop's thread.
 //
 // The image before the current one stays in rules.img.1. A rollback makes it current again, swaps
-// the two files and holds: nothing but a reload by hand (rules_reload) or rules_release builds
-// another until then, through restarts too. A pause is kept through restarts as well; both are in
+// the two files and holds: nothing but a reload by hand (rules_reload) builds another until
+// then, through restarts too. A pause is kept through restarts as well; both are in
 // <state_directory>/rules.state.
 
 #include "answer_policy/judge.h"
@@ -129,9 +129,6 @@ ATTR_MUST_CHECK int rules_follow(struct rules *r, const struct config *config);
 // Makes the image before the current one current again, and holds it. `done` as above, RULES_FAILED
 // if that image cannot be used. -EBUSY: a build runs; -ENOENT: there is none.
 ATTR_MUST_CHECK int rules_rollback(struct rules *r, rules_done done, void *arg);
-// Ends the hold and builds. -EALREADY: nothing is held.
-ATTR_MUST_CHECK int rules_release(
-	struct rules *r, const struct config *config, rules_done done, void *arg);
 
 // Rules block nothing for so many minutes from here on. Groups in a schedule with block_all stay
 // blocked unless `lifts_block_all`. -EINVAL: not 1 to 1440; another -errno: blocking is paused, but

@@ -22,11 +22,6 @@ void rules_note_held(struct rules *r)
 		"a rollback holds its rule image; reload the lists to release it");
 }
 
-int rules_release(struct rules *r, const struct config *config, rules_done done, void *arg)
-{
-	return r->kept.held ? rules_reload(r, config, false, done, arg) : -EALREADY;
-}
-
 int rules_rollback(struct rules *r, rules_done done, void *arg)
 {
 	if (r->job || r->next || r->fetch_waiting.count) {

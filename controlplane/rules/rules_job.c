@@ -199,7 +199,7 @@ static int make_image(struct rules_job *j)
 	char why[RULE_STORE_WHY_MAX];
 	size_t peak = 0;
 	if (!j->force && j->has_current
-		&& rule_compile_hash_known(
+		&& rule_compile_hash(
 			   j->sources->source, j->sources->count, j->result, j->known, rests)
 			   == j->current_input_hash) {
 		keep_lists(j, ((const struct rule_image_head *)j->current)->size);

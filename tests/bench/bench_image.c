@@ -46,6 +46,7 @@ static void build(const char *list, const char *image_path)
 	const struct rule_source source[] = {{.title = "allow entries"}, {.title = "deny entries"},
 		{.title = "list", .path = list}};
 	static struct rule_source_result result[3];
+	static struct rule_known known[3];
 	struct rule_compile_options options = {.created_unix_s = 1};
 	struct rule_arena image;
 	size_t peak;
@@ -53,7 +54,7 @@ static void build(const char *list, const char *image_path)
 	if (keyhash_secret_make(&options.secret))
 		die("no random numbers");
 	double hash_ms = now_ms(CLOCK_PROCESS_CPUTIME_ID);
-	(void)rule_compile_hash(source, 3, result);
+	(void)rule_compile_hash(source, 3, result, known, NULL);
 	double start_ms = now_ms(CLOCK_PROCESS_CPUTIME_ID);
 	if (rule_compile(source, 3, &options, result, &image, &peak, why))
 		die(why);

@@ -205,7 +205,8 @@ static void check_finding(const struct model *m, const struct question *q, unsig
 	struct rule_set mask;
 	unsigned n = rule_matches(&m->reader, &q->name, q->qtype, match);
 	judge_rank_name(&m->rank, match, n, NULL, &f);
-	if (f.count < JUDGE_CLAUSES_MAX && judge_finding_blocks(&f, q->group) != is_blocking(want))
+	if (f.count < JUDGE_CLAUSES_MAX
+		&& (judge_finding_list(&f, q->group) >= 0) != is_blocking(want))
 		fail_question(q, want, "another finding");
 	if (!judge_finding_mask(&f, &mask))
 		return;

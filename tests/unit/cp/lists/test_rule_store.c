@@ -181,6 +181,12 @@ static struct rule_compile_options options(bool partial)
 		.secret = fixture_secret(), .created_unix_s = 9, .partial = partial};
 }
 
+static uint64_t hash_of(const struct rule_source *source, struct rule_source_result *result)
+{
+	struct rule_known known[3] = {0};
+	return rule_compile_hash(source, 3, result, known, NULL);
+}
+
 static int hand_entry(void *arg, list_rule_take take, void *take_arg)
 {
 	struct list_rule rule = rule_of_name(RULE_CLASS_OPERATOR_DENY, arg);
@@ -203,8 +209,8 @@ static void test_compile(void **)
 	struct rule_compile_options strict = options(false), partial = options(true);
 	write_raw(list, "0.0.0.0 a.example b.example\ncom\n", 32);
 
-	uint64_t hash = rule_compile_hash(source, 3, result);
-	assert_int_equal(rule_compile_hash(source, 3, result), hash);
+	uint64_t hash = hash_of(source, result);
+	assert_int_equal(hash_of(source, result), hash);
 	assert_int_equal(rule_compile(source, 3, &strict, result, &a, &peak, why), 0);
 	assert_int_equal(((struct rule_image_head *)a.base)->input_hash, hash);
 	assert_int_equal(((struct rule_image_head *)a.base)->names, 3);
@@ -222,15 +228,15 @@ static void test_compile(void **)
 	assert_int_equal(rule_compile(source, 4, &strict, result, &a, &peak, why), -EISDIR);
 
 	source[2].title = "renamed";
-	assert_true(rule_compile_hash(source, 3, result) != hash);
+	assert_true(hash_of(source, result) != hash);
 	source[2].title = "file";
 	source[2].allow = true;
-	assert_true(rule_compile_hash(source, 3, result) != hash);
+	assert_true(hash_of(source, result) != hash);
 	source[2].allow = false;
 	entry = fixture_name("thine.example");
-	assert_true(rule_compile_hash(source, 3, result) != hash);
+	assert_true(hash_of(source, result) != hash);
 	entry = fixture_name("mine.example");
-	assert_int_equal(rule_compile_hash(source, 3, result), hash);
+	assert_int_equal(hash_of(source, result), hash);
 
 	static const char page[] = "<html>\n<p>Not found here today</p>\n</html>\n";
 	write_raw(list, page, sizeof page - 1);

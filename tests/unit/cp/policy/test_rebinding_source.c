@@ -21,7 +21,7 @@ static bool blocked(const char *name, const char *address)
 	judge_answer(f.judge, JUDGE_ON_RESOLVER, &q, octets[3], &v, &finding);
 	static const char *const title = REBINDING_TITLE;
 	const struct rule_set group = fixture_group(&f, &title, 1);
-	return judge_finding_blocks(&finding, group.lists);
+	return judge_finding_list(&finding, group.lists) >= 0;
 }
 
 static void test_addresses_and_names(void **)

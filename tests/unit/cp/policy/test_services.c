@@ -44,7 +44,7 @@ static void test_tables(void **)
 	static struct seen s;
 	for (unsigned i = 0; i < SERVICE_COUNT; i++) {
 		s.count = 0;
-		if (service_each_domain(i, see, &s) != 0 || s.count == 0)
+		if (services_table_each(i, see, &s) != 0 || s.count == 0)
 			fail_msg("%s", service_word(i));
 		for (unsigned k = 0; k < s.count; k++) {
 			char text[DNS_NAME_TEXT_MAX];
@@ -58,7 +58,7 @@ static void test_tables(void **)
 		assert_int_equal(service_find(service_word(i)), (int)i);
 	}
 	int taken = 0;
-	assert_int_equal(service_each_domain(SERVICE_TIKTOK, stop, &taken), 7);
+	assert_int_equal(services_table_each(SERVICE_TIKTOK, stop, &taken), 7);
 	assert_int_equal(taken, 2);
 	assert_int_equal(service_find("Tiktok"), -1);
 	assert_int_equal(service_find(""), -1);
