@@ -85,7 +85,10 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 		rc = signals_open(a);
 	snprintf(why, APP_WHY_MAX, "event loops: %s", strerror(-rc));
 	if (rc == 0)
-		rc = resolver_open(&a->resolver, a->loop, a->publisher, a->started, why);
+		rc = link_open(&a->link, a->loop, a->publisher, why);
+	if (rc == 0)
+		rc = resolver_open(&a->resolver,
+			&(struct resolver_given){a->loop, a->publisher, a->link}, a->started, why);
 	if (rc == 0)
 		rc = app_fronts_open(a, why);
 	if (rc == 0)
@@ -273,6 +276,7 @@ void app_close(struct app *a)
 	rules_close(a->rules);
 	app_fronts_close(a);
 	resolver_close(a->resolver);
+	link_close(a->link);
 	app_log_close(a);
 	publisher_close(a->publisher);
 	shm_paths_close(&a->paths);

@@ -83,6 +83,7 @@ struct app {
 	struct publisher *publisher;
 	struct loop *loop, *service; // loop: the resolver's
 	struct event *signals[3];
+	struct link_server *link;
 	struct resolver *resolver;
 	struct fronts fronts;
 	struct rules *rules;

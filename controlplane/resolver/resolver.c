@@ -9,20 +9,12 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum {
-	BEAT_MS = 100,
-	L0_COPY_MAX_MS = 600, // of the second that a restart may take
-	L0_COPY_STEP_BUCKETS = 4096,
-};
+enum { BEAT_MS = 100 };
 
 static void on_beat(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolver *r = arg;
 	(void)fd, (void)what;
-	publisher_heartbeat(r->publisher, clock_mono_ms());
-	lanes_attach_marks(r->lanes);
-	lanes_look(r->lanes);
-	l0_writer_reclaim(r->l0);
 	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
 		views_sweep(r->views, clock_mono_ms());
 	steps_beat(r);
@@ -71,57 +63,6 @@ static void settings_take(struct resolver *r, const struct config *c)
 					 });
 }
 
-// The cache of the last life, of another size, into the new one. A data plane that lives goes on
-// with the old one meanwhile; only misses wait, so it may not take long.
-static void l0_copy(struct resolver *r)
-{
-	const struct region *old = publisher_l0_old(r->publisher);
-	struct l0_copy c = {0};
-	struct l0_reader from;
-
-	if (!old)
-		return;
-	if (l0_reader_init(&from, old->base, old->size) < 0) {
-		log_warning(
-			"cache of an earlier run not usable: its geometry does not match its size");
-		return;
-	}
-	uint64_t start_ms = clock_mono_ms(), now_ms = start_ms;
-	bool done = false;
-	while (!done && now_ms < start_ms + L0_COPY_MAX_MS) {
-		done = l0_writer_copy(r->l0, &from, now_ms, &c, L0_COPY_STEP_BUCKETS);
-		now_ms = clock_mono_ms();
-	}
-	log_info("cache of the new size: %llu records copied in %llu ms, %llu discarded%s",
-		(unsigned long long)c.copied, (unsigned long long)(now_ms - start_ms),
-		(unsigned long long)c.discarded,
-		c.full  ? ", the new one is full"
-		: !done ? ", the rest not copied: out of time"
-			: "");
-}
-
-static int l0_open(struct resolver *r, char why[SHM_WHY_MAX])
-{
-	struct region region;
-	struct l0_writer_stats stats;
-	bool fresh;
-
-	publisher_l0(r->publisher, &region, &fresh);
-	int rc = l0_writer_open(&r->l0, region.base, region.size, fresh,
-		publisher_epoch(r->publisher), clock_mono_ms());
-	if (rc < 0) {
-		snprintf(why, SHM_WHY_MAX, "cache: cannot be opened: %d", rc);
-		return rc;
-	}
-	l0_copy(r);
-	publish_l0(r->publisher);
-	l0_writer_stats(r->l0, &stats);
-	if (!fresh)
-		log_info("cache reused: %llu records kept, %llu discarded",
-			(unsigned long long)stats.recovered, (unsigned long long)stats.discarded);
-	return 0;
-}
-
 // Group definitions that the last life knew keep their numbers, for the cache's sake.
 static int views_open(struct resolver *r, const struct config *config,
 	const struct upstream_callbacks *callbacks, char why[SHM_WHY_MAX])
@@ -148,11 +89,7 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 		.note = trace_upstream,
 	};
 	const struct failures_spans spans = failure_spans(config);
-	int rc = l0_open(r, why);
-	if (rc < 0)
-		return rc;
-	snprintf(why, SHM_WHY_MAX, "no memory for the resolver");
-	rc = inflight_new(
+	int rc = inflight_new(
 		&r->inflight, RESOLVER_QUESTIONS_MAX, RESOLVER_WAITERS_MAX, &r->kept_queries);
 	if (rc == 0) {
 		settings_take(r, config);
@@ -177,26 +114,24 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		resolver_refresh_configure(r, config);
 	if (rc == 0)
-		rc = lanes_new(&r->lanes, r->loop, r->publisher, r->l0, resolver_miss, r);
-	if (rc == 0)
 		rc = resolver_log_open(&r->log);
 	if (rc == 0)
 		rc = timers_open(r);
-	if (rc == 0)
-		rc = link_open(&r->link, r->loop, r->publisher, r->lanes, why);
 	return rc;
 }
 
-int resolver_open(struct resolver **out, struct loop *loop, struct publisher *publisher,
+int resolver_open(struct resolver **out, const struct resolver_given *given,
 	const struct config *config, char why[SHM_WHY_MAX])
 {
 	struct resolver *r = calloc(1, sizeof(*r));
-	if (!r) {
-		snprintf(why, SHM_WHY_MAX, "no memory for the resolver");
+	snprintf(why, SHM_WHY_MAX, "no memory for the resolver");
+	if (!r)
 		return -ENOMEM;
-	}
-	r->loop = loop;
-	r->publisher = publisher;
+	r->loop = given->loop;
+	r->publisher = given->publisher;
+	r->link = given->link;
+	r->lanes = link_lanes(given->link);
+	r->l0 = link_l0(given->link);
 	r->reply = r->reply_room + REPLY_HEADROOM;
 	int rc = upstream_book_open(&r->book);
 	if (rc == 0)
@@ -207,6 +142,7 @@ int resolver_open(struct resolver **out, struct loop *loop, struct publisher *pu
 		resolver_close(r);
 		return rc;
 	}
+	lanes_serve(r->lanes, resolver_miss, r);
 	*out = r;
 	return 0;
 }
@@ -223,7 +159,6 @@ void resolver_close(struct resolver *r)
 
 	if (!r)
 		return;
-	link_close(r->link);
 	if (r->traces)
 		traces_end(r->traces);
 	while (r->inflight && (q = inflight_any(r->inflight)))
@@ -235,7 +170,6 @@ void resolver_close(struct resolver *r)
 	steps_close(r);
 	timer_free(r->beat);
 	resolver_refresh_close(r);
-	lanes_free(r->lanes);
 	views_free(r->views);
 	upstream_book_close(r->book);
 	traces_free(r->traces);
@@ -243,8 +177,6 @@ void resolver_close(struct resolver *r)
 	l1_sweep_free(r->l1_sweep);
 	failures_free(r->failures);
 	inflight_free(r->inflight);
-	if (r->l0)
-		l0_writer_close(r->l0);
 	free(r);
 }
 

@@ -24,7 +24,7 @@
 #include "l1/l1_sweep.h"
 #include "querylog/trace.h"
 #include "refresh.h"
-#include "shm/publish.h"
+#include "shm/link.h"
 #include "upstream/upstream.h"
 
 #include <weir/config.h>
@@ -35,8 +35,14 @@
 
 struct resolver;
 
-ATTR_MUST_CHECK int resolver_open(struct resolver **out, struct loop *loop,
-	struct publisher *publisher, const struct config *config, char why[SHM_WHY_MAX]);
+// What a resolver uses and the process owns. It outlives the resolver, and has no other one.
+struct resolver_given {
+	struct loop *loop; // on whose thread the resolver runs
+	struct publisher *publisher;
+	struct link_server *link; // whose misses it answers, and whose L0 it alone writes
+};
+ATTR_MUST_CHECK int resolver_open(struct resolver **out, const struct resolver_given *given,
+	const struct config *config, char why[SHM_WHY_MAX]);
 void resolver_close(struct resolver *r);
 
 // Upstreams, limits and TTL limits from a new configuration, which must outlive its use (until the

@@ -119,8 +119,8 @@ static void entry_fill(struct walk *w, const struct l0_view *v, uint32_t record,
 		.soft_left_ms = (int64_t)v->soft_ms - (int64_t)age_ms,
 		.hard_left_ms = (int64_t)v->hard_ms - (int64_t)age_ms,
 		.auth_ttl_s = v->auth_ttl_s,
-		.visited = lanes_visited(r->lanes, record),
-		.refresh_asked = lanes_refresh_asked(r->lanes, record),
+		.visited = lanes_marked(r->lanes, record, MARK_VISITED),
+		.refresh_asked = lanes_marked(r->lanes, record, MARK_REFRESH),
 	};
 	entry_heat(e, v, r, now_ms);
 	entry_message(e, &w->name, &v->answer, (uint32_t)(age_ms / 1000));

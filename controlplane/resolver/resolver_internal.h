@@ -29,8 +29,6 @@
 #include "resolver.h"
 #include "resolver_client.h"
 #include "resolver_log.h"
-#include "shm/lanes.h"
-#include "shm/link.h"
 #include "upstream/views.h"
 
 #include <weir/dns_answer.h>
@@ -65,11 +63,11 @@ struct resolver_settings {
 
 struct resolver {
 	struct loop *loop;
-	bool is_off; // by a knob: nothing is asked of upstreams
-	struct publisher *publisher;
-	struct l0_writer *l0;
+	bool is_off;                 // by a knob: nothing is asked of upstreams
+	struct publisher *publisher; // given, as the next three
+	const struct link_server *link;
 	struct lanes *lanes;
-	struct link_server *link;
+	struct l0_writer *l0;
 	struct l1 *l1;
 	struct l1_sweep *l1_sweep;
 	_Atomic uint64_t views_keep_ms; // until then no view is let go

@@ -106,17 +106,15 @@ static bool lane_drain(struct lane *lane)
 // Edge-triggered: each ring comes, whatever lies there from those before. But a worker rings with
 // each burst until we are awake, and a socket that is full brings no ring at all, so it is emptied
 // each time. One that was shut down does not come again.
-static void on_bell(evutil_socket_t fd, short what, void *arg)
+static void on_bell(evutil_socket_t fd, short, void *arg)
 {
 	struct lane *lane = arg;
-	(void)what;
 	(void)bell_clear(fd);
 	lane_drain(lane);
 }
 
-static void on_more(evutil_socket_t fd, short what, void *arg)
+static void on_more(evutil_socket_t, short, void *arg)
 {
-	(void)fd, (void)what;
 	lane_drain(arg);
 }
 
@@ -129,14 +127,9 @@ static bool drain_all(struct lanes *l)
 	return any;
 }
 
-void lanes_look(struct lanes *l)
-{
-	(void)drain_all(l);
-}
-
 static void turn_look(void *arg)
 {
-	lanes_look(arg);
+	(void)drain_all(arg);
 }
 
 // Before the loop may wait, all lanes are asleep.
@@ -173,8 +166,8 @@ static void turn_end(void *arg)
 			worker_ring(&l->lane[i]);
 }
 
-int lanes_new(struct lanes **out, struct loop *loop, struct publisher *publisher,
-	struct l0_writer *l0, lanes_miss_fn miss, void *arg)
+int lanes_new(
+	struct lanes **out, struct loop *loop, struct publisher *publisher, struct l0_writer *l0)
 {
 	struct lanes *l = calloc(1, sizeof(*l));
 	if (!l)
@@ -182,13 +175,17 @@ int lanes_new(struct lanes **out, struct loop *loop, struct publisher *publisher
 	l->loop = loop;
 	l->publisher = publisher;
 	l->l0 = l0;
-	l->miss = miss;
-	l->arg = arg;
 	loop_set_watch(
 		loop, &(struct loop_watch){
 			      .begin = turn_begin, .look = turn_look, .end = turn_end, .arg = l});
 	*out = l;
 	return 0;
+}
+
+void lanes_serve(struct lanes *l, lanes_miss_fn miss, void *arg)
+{
+	l->miss = miss;
+	l->arg = arg;
 }
 
 static void lane_close(struct lane *lane)
@@ -314,75 +311,6 @@ static int lane_open(struct lanes *l, unsigned i, const struct link_hello *hello
 	return 0;
 }
 
-int lanes_attach(
-	struct lanes *l, const struct link_hello *hello, const int *bells, char why[SHM_WHY_MAX])
-{
-	const struct lane_dp_page *pages[SHM_WORKERS_MAX];
-	unsigned opened = 0;
-	int rc = 0;
-
-	lanes_detach(l);
-	for (; opened < hello->workers && rc == 0; opened++)
-		rc = lane_open(l, opened, hello, bells[opened], why);
-	if (rc < 0) {
-		while (opened-- > 0)
-			lane_close(&l->lane[opened]);
-		return rc;
-	}
-	l->count = hello->workers;
-	l->incarnation = hello->dp_incarnation;
-	l->marks_missing = true;
-	for (unsigned i = 0; i < l->count; i++) {
-		struct lane *lane = &l->lane[i];
-		lane->bell_fd = bells[i];
-		pages[i] = (const struct lane_dp_page *)(const void *)(lane->region.base
-								       + LANE_DP_PAGE);
-		// What lies there already rang no bell of ours.
-		event_add(lane->more, &(struct timeval){0});
-	}
-	publisher_lanes(l->publisher, l->incarnation, pages, l->count);
-	lanes_attach_marks(l);
-	for (unsigned i = 0; i < l->count; i++)
-		if (lane_log(&l->lane[i], l, why) < 0)
-			log_warning("queries of a worker not logged: %s", why);
-	return 0;
-}
-
-void lanes_detach(struct lanes *l)
-{
-	if (l->count == 0)
-		return;
-	publisher_no_lanes(l->publisher);
-	if (l->log)
-		querylog_end_lanes(l->log);
-	for (unsigned i = 0; i < l->count; i++) {
-		l->anomalies_before += l->lane[i].misses.anomalies + l->lane[i].answers.anomalies;
-		l0_writer_set_marks(l->l0, i, NULL);
-		lane_close(&l->lane[i]);
-	}
-	l->count = 0;
-	l->incarnation = 0;
-}
-
-void lanes_free(struct lanes *l)
-{
-	if (!l)
-		return;
-	lanes_detach(l);
-	loop_set_watch(l->loop, &(struct loop_watch){0});
-	free(l);
-}
-
-unsigned lanes_count(const struct lanes *l)
-{
-	return l->count;
-}
-
-uint64_t lanes_incarnation(const struct lanes *l)
-{
-	return l->incarnation;
-}
-
 // A renewal that an earlier life of ours was asked for died with it, and its mark keeps the worker
 // from asking again.
 static void marks_forget_refresh(const struct region *marks, uint32_t units)
@@ -424,7 +352,7 @@ static bool marks_map(struct lanes *l, struct lane *lane)
 	return true;
 }
 
-void lanes_attach_marks(struct lanes *l)
+static void marks_attach(struct lanes *l)
 {
 	if (!l->marks_missing)
 		return;
@@ -435,7 +363,82 @@ void lanes_attach_marks(struct lanes *l)
 	l->marks_missing = missing;
 }
 
-static bool is_marked(const struct lanes *l, uint32_t record, uint8_t which)
+int lanes_attach(
+	struct lanes *l, const struct link_hello *hello, const int *bells, char why[SHM_WHY_MAX])
+{
+	const struct lane_dp_page *pages[SHM_WORKERS_MAX];
+	unsigned opened = 0;
+	int rc = 0;
+
+	lanes_detach(l);
+	for (; opened < hello->workers && rc == 0; opened++)
+		rc = lane_open(l, opened, hello, bells[opened], why);
+	if (rc < 0) {
+		while (opened-- > 0)
+			lane_close(&l->lane[opened]);
+		return rc;
+	}
+	l->count = hello->workers;
+	l->incarnation = hello->dp_incarnation;
+	l->marks_missing = true;
+	for (unsigned i = 0; i < l->count; i++) {
+		struct lane *lane = &l->lane[i];
+		lane->bell_fd = bells[i];
+		pages[i] = (const struct lane_dp_page *)(const void *)(lane->region.base
+								       + LANE_DP_PAGE);
+		// What lies there already rang no bell of ours.
+		event_add(lane->more, &(struct timeval){0});
+	}
+	publisher_lanes(l->publisher, l->incarnation, pages, l->count);
+	marks_attach(l);
+	for (unsigned i = 0; i < l->count; i++)
+		if (lane_log(&l->lane[i], l, why) < 0)
+			log_warning("queries of a worker not logged: %s", why);
+	return 0;
+}
+
+void lanes_beat(struct lanes *l)
+{
+	marks_attach(l);
+	(void)drain_all(l);
+}
+
+void lanes_detach(struct lanes *l)
+{
+	if (l->count == 0)
+		return;
+	publisher_no_lanes(l->publisher);
+	if (l->log)
+		querylog_end_lanes(l->log);
+	for (unsigned i = 0; i < l->count; i++) {
+		l->anomalies_before += l->lane[i].misses.anomalies + l->lane[i].answers.anomalies;
+		l0_writer_set_marks(l->l0, i, NULL);
+		lane_close(&l->lane[i]);
+	}
+	l->count = 0;
+	l->incarnation = 0;
+}
+
+void lanes_free(struct lanes *l)
+{
+	if (!l)
+		return;
+	lanes_detach(l);
+	loop_set_watch(l->loop, &(struct loop_watch){0});
+	free(l);
+}
+
+unsigned lanes_count(const struct lanes *l)
+{
+	return l->count;
+}
+
+uint64_t lanes_incarnation(const struct lanes *l)
+{
+	return l->incarnation;
+}
+
+bool lanes_marked(const struct lanes *l, uint32_t record, uint8_t which)
 {
 	for (unsigned i = 0; i < l->count; i++) {
 		const struct region *marks = &l->lane[i].marks;
@@ -446,16 +449,6 @@ static bool is_marked(const struct lanes *l, uint32_t record, uint8_t which)
 			return true;
 	}
 	return false;
-}
-
-bool lanes_visited(const struct lanes *l, uint32_t record)
-{
-	return is_marked(l, record, MARK_VISITED);
-}
-
-bool lanes_refresh_asked(const struct lanes *l, uint32_t record)
-{
-	return is_marked(l, record, MARK_REFRESH);
 }
 
 bool lanes_answer(struct lanes *l, const struct msg_answer *head, const uint8_t *dns)

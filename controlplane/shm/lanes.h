@@ -30,9 +30,11 @@ struct lanes_stats {
 	uint64_t answers, answer_ring_full, answer_foreign;
 };
 
-ATTR_MUST_CHECK int lanes_new(struct lanes **out, struct loop *loop, struct publisher *publisher,
-	struct l0_writer *l0, lanes_miss_fn miss, void *arg);
+ATTR_MUST_CHECK int lanes_new(
+	struct lanes **out, struct loop *loop, struct publisher *publisher, struct l0_writer *l0);
 void lanes_free(struct lanes *l); // NULL is fine
+// From now on misses go to `miss`. Before the loop runs.
+void lanes_serve(struct lanes *l, lanes_miss_fn miss, void *arg);
 
 struct querylog;
 void lanes_set_log(struct lanes *l, struct querylog *q); // NULL: nobody empties the log rings
@@ -45,17 +47,14 @@ void lanes_detach(struct lanes *l); // its process is dead
 unsigned lanes_count(const struct lanes *l);
 uint64_t lanes_incarnation(const struct lanes *l); // 0: none attached
 
-// Each 100 ms by a timer: looks at all rings without being rung. The words by which a worker knows
-// that we sleep, and that there is room, are shared; were they overwritten, it would not ring, and
-// we not put them right.
-void lanes_look(struct lanes *l);
+// Each 100 ms: looks at all rings without being rung. The words by which a worker knows that we
+// sleep, and that there is room, are shared; were they overwritten, it would not ring, and we not
+// put them right. Then at marks regions, which appear once a worker activated the l0 generation.
+void lanes_beat(struct lanes *l);
 
-// Marks regions appear once a worker adopted the l0 generation; called by a timer.
-void lanes_attach_marks(struct lanes *l);
-// Has any worker marked the record since SIEVE's hand passed?
-bool lanes_visited(const struct lanes *l, uint32_t record);
-// Does any wait for a new copy of it?
-bool lanes_refresh_asked(const struct lanes *l, uint32_t record);
+// Has any worker marked the record so? MARK_VISITED: since SIEVE's hand passed; MARK_REFRESH: it
+// waits for a new copy.
+bool lanes_marked(const struct lanes *l, uint32_t record, uint8_t which);
 
 // Puts an answer on the ring; visible after lanes_publish. False: counted and dropped.
 bool lanes_answer(struct lanes *l, const struct msg_answer *head, const uint8_t *dns);

@@ -11,19 +11,21 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/fault.h>
 #include <weir/log.h>
 
-enum { HELLO_MS = 1000, PROBE_MS = 100, ACCEPT_PAUSE_MS = 100 };
+enum { HELLO_MS = 1000, BEAT_MS = 100, ACCEPT_PAUSE_MS = 100 };
 
 struct link_server {
 	struct loop *loop;
 	struct publisher *publisher;
 	struct lanes *lanes;
+	struct l0_writer *l0;
 	char path[SHM_PATH_MAX + 16];
 	int listen_fd, peer_fd; // -1: none
 	bool up;                // the peer has been welcomed
-	struct event *accept_event, *accept_timer, *peer_event, *probe_timer;
+	struct event *accept_event, *accept_timer, *peer_event, *beat;
 };
 
 static void peer_drop(struct link_server *s)
@@ -117,11 +119,6 @@ static int greeting_read(int fd, struct greeting *g, char why[SHM_WHY_MAX])
 	return 0;
 }
 
-static void probe_arm(struct link_server *s)
-{
-	event_add(s->probe_timer, &(struct timeval){.tv_usec = PROBE_MS * 1000});
-}
-
 static void peer_greet(struct link_server *s)
 {
 	struct greeting g = {.fd_count = 0};
@@ -138,7 +135,6 @@ static void peer_greet(struct link_server *s)
 		greeting_close(&g);
 		welcome_send(s->peer_fd, publisher_incarnation(s->publisher), rc);
 		peer_drop(s);
-		probe_arm(s);
 		return;
 	}
 	s->up = true;
@@ -168,19 +164,18 @@ static void on_peer(evutil_socket_t fd, short what, void *arg)
 		return;
 	log_warning("data plane closed its link");
 	peer_drop(s);
-	probe_arm(s);
 }
 
 // Without a link, again and again: is the process dead? It may start and die unseen.
-static void on_probe(evutil_socket_t fd, short what, void *arg)
+static void on_beat(evutil_socket_t fd, short what, void *arg)
 {
 	struct link_server *s = arg;
 	(void)fd, (void)what;
-	if (s->up)
-		return;
-	if (publisher_probe_readers(s->publisher))
+	publisher_heartbeat(s->publisher, clock_mono_ms());
+	lanes_beat(s->lanes);
+	l0_writer_reclaim(s->l0);
+	if (!s->up && publisher_probe_readers(s->publisher))
 		lanes_detach(s->lanes);
-	probe_arm(s);
 }
 
 // No file or memory. Whoever waits there would make the loop turn without end.
@@ -248,35 +243,44 @@ static int listen_open(struct link_server *s)
 	return rc;
 }
 
+static int events_open(struct link_server *s)
+{
+	struct event_base *base = loop_base(s->loop);
+
+	s->accept_event = event_new(base, s->listen_fd, EV_READ | EV_PERSIST, on_accept, s);
+	s->accept_timer = event_new(base, -1, 0, on_accept_timer, s);
+	s->beat = event_new(base, -1, EV_PERSIST, on_beat, s);
+	if (!s->accept_event || !s->accept_timer || !s->beat || event_add(s->accept_event, NULL) < 0
+		|| event_add(s->beat, &(struct timeval){.tv_usec = BEAT_MS * 1000}) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 int link_open(struct link_server **out, struct loop *loop, struct publisher *publisher,
-	struct lanes *lanes, char why[SHM_WHY_MAX])
+	char why[SHM_WHY_MAX])
 {
 	struct link_server *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	*s = (struct link_server){.loop = loop,
-		.publisher = publisher,
-		.lanes = lanes,
-		.listen_fd = -1,
-		.peer_fd = -1};
-	const char *run = publisher_paths(publisher)->run;
-	snprintf(s->path, sizeof(s->path), "%s/link.sock", run);
-	int rc = listen_open(s);
+	*s = (struct link_server){
+		.loop = loop, .publisher = publisher, .listen_fd = -1, .peer_fd = -1};
+	snprintf(s->path, sizeof(s->path), "%s/link.sock", publisher_paths(publisher)->run);
+	int rc = link_l0_open(publisher, &s->l0, why);
+	if (rc == 0) {
+		snprintf(why, SHM_WHY_MAX, "no memory for the link");
+		rc = lanes_new(&s->lanes, loop, publisher, s->l0);
+	}
+	if (rc == 0) {
+		rc = listen_open(s);
+		if (rc < 0)
+			snprintf(why, SHM_WHY_MAX, "%.200s: %s", s->path, strerror(-rc));
+	}
+	if (rc == 0)
+		rc = events_open(s);
 	if (rc < 0) {
-		snprintf(why, SHM_WHY_MAX, "%.200s: %s", s->path, strerror(-rc));
 		link_close(s);
 		return rc;
 	}
-	struct event_base *base = loop_base(loop);
-	s->accept_event = event_new(base, s->listen_fd, EV_READ | EV_PERSIST, on_accept, s);
-	s->accept_timer = event_new(base, -1, 0, on_accept_timer, s);
-	s->probe_timer = event_new(base, -1, 0, on_probe, s);
-	if (!s->accept_event || !s->accept_timer || !s->probe_timer
-		|| event_add(s->accept_event, NULL) < 0) {
-		link_close(s);
-		return -ENOMEM;
-	}
-	probe_arm(s);
 	*out = s;
 	return 0;
 }
@@ -290,13 +294,26 @@ void link_close(struct link_server *s)
 		event_free(s->accept_event);
 	if (s->accept_timer)
 		event_free(s->accept_timer);
-	if (s->probe_timer)
-		event_free(s->probe_timer);
+	if (s->beat)
+		event_free(s->beat);
 	if (s->listen_fd >= 0) {
 		close(s->listen_fd);
 		(void)unlink(s->path);
 	}
+	lanes_free(s->lanes);
+	if (s->l0)
+		l0_writer_close(s->l0);
 	free(s);
+}
+
+struct lanes *link_lanes(const struct link_server *s)
+{
+	return s->lanes;
+}
+
+struct l0_writer *link_l0(const struct link_server *s)
+{
+	return s->l0;
 }
 
 bool link_up(const struct link_server *s)

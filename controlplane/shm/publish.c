@@ -80,66 +80,6 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 	return rc;
 }
 
-// Maps the current l0 of the last life if it has the size that the configuration asks for now.
-static bool l0_reuse(struct publisher *p, const uint64_t geometry[SHM_GEOMETRY_WORDS])
-{
-	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
-	uint64_t word = atomic_load(&p->dir->current[REGION_L0]);
-
-	if (word == 0)
-		return false;
-	p->l0_generation = word >> 1;
-	shm_name_generation(name, "l0", p->l0_generation);
-	int rc = region_attach(
-		&p->paths, (enum shm_where)(word & 1), name, REGION_L0, true, &p->l0, why);
-	if (rc < 0) {
-		log_warning("cache of an earlier run not usable: %s", why);
-		return false;
-	}
-	const struct region_header *h = region_header_of(&p->l0);
-	if (h->generation == p->l0_generation
-		&& memcmp(h->geometry, geometry, sizeof(h->geometry)) == 0)
-		return true;
-	log_info("cache of an earlier run has another size; creating a new one");
-	p->l0_old = p->l0;
-	p->l0 = (struct region){0};
-	return false;
-}
-
-static int l0_open(struct publisher *p, const struct config *config, char why[SHM_WHY_MAX])
-{
-	char name[SHM_NAME_MAX];
-	struct region_spec spec = {
-		.name = name,
-		.kind = REGION_L0,
-		.incarnation = p->incarnation,
-		.mode = 0600,
-		.want_huge = true,
-	};
-	int rc = l0_plan((uint64_t)config->cache.l0_mb << 20, PUBLISH_L0_MEAN_UNITS, spec.geometry,
-		&spec.data_size);
-	if (rc < 0) {
-		snprintf(why, SHM_WHY_MAX, "cache.l0_mb: %u is out of range", config->cache.l0_mb);
-		return rc;
-	}
-	if (l0_reuse(p, spec.geometry))
-		return 0;
-	spec.generation = ++p->l0_generation;
-	shm_name_generation(name, "l0", spec.generation);
-	rc = region_create(&p->paths, &spec, &p->l0, why);
-	if (rc < 0)
-		return rc;
-	rc = l0_region_init(p->l0.base, p->l0.size);
-	if (rc < 0) {
-		snprintf(why, SHM_WHY_MAX, "l0: no random octets: %s", strerror(-rc));
-		return rc;
-	}
-	FAULT_POINT(l0_secret_stored);
-	region_publish(&p->l0);
-	p->l0_fresh = true;
-	return 0;
-}
-
 // Files "<stem>.<number>" in one directory whose generation is not the one to keep.
 static void unlink_old(struct publisher *p, enum shm_where where, const char *stem, uint64_t keep)
 {
@@ -162,7 +102,7 @@ static void unlink_old(struct publisher *p, enum shm_where where, const char *st
 		closedir(d);
 }
 
-static void unlink_leftovers(struct publisher *p, const char *stem, uint64_t keep)
+void publish_unlink_old(struct publisher *p, const char *stem, uint64_t keep)
 {
 	for (int where = SHM_IN_MEM; where <= SHM_IN_HUGE; where++)
 		unlink_old(p, (enum shm_where)where, stem, keep);
@@ -182,15 +122,15 @@ int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	if (rc == 0)
 		rc = directory_open(p, why);
 	if (rc == 0)
-		rc = l0_open(p, config, why);
+		rc = publish_l0_open(p, config, why);
 	if (rc < 0) {
 		publisher_close(p);
 		return rc;
 	}
 	names_recover(p);
 	p->policy_generation = atomic_load(&p->dir->current[REGION_POLICY]) >> 1;
-	unlink_leftovers(p, "policy", p->policy_generation);
-	unlink_leftovers(p, "names", atomic_load(&p->dir->current[REGION_NAMES]) >> 1);
+	publish_unlink_old(p, "policy", p->policy_generation);
+	publish_unlink_old(p, "names", atomic_load(&p->dir->current[REGION_NAMES]) >> 1);
 	(void)publisher_probe_readers(p);
 	*out = p;
 	return 0;
@@ -231,26 +171,6 @@ struct epoch_writer *publisher_epoch(struct publisher *p)
 struct directory *publisher_directory(struct publisher *p)
 {
 	return p->dir;
-}
-
-void publisher_l0(struct publisher *p, struct region *out, bool *fresh)
-{
-	*out = p->l0;
-	*fresh = p->l0_fresh;
-}
-
-const struct region *publisher_l0_old(const struct publisher *p)
-{
-	return p->l0_old.base ? &p->l0_old : NULL;
-}
-
-void publish_l0(struct publisher *p)
-{
-	atomic_store_explicit(&p->dir->current[REGION_L0],
-		generation_word(p->l0_generation, p->l0.where), memory_order_release);
-	FAULT_POINT(l0_switched);
-	unlink_leftovers(p, "l0", p->l0_generation);
-	region_unmap(&p->l0_old);
 }
 
 bool publisher_probe_readers(struct publisher *p)
@@ -320,26 +240,6 @@ static void look_at_file(
 		region_lost_end(name);
 }
 
-// The cache that a worker does not activate. Our mapping of it outlives its file, which only a
-// start makes anew. With a sound file it is the data plane that refuses it, and says why.
-static void look_at_l0(struct publisher *p)
-{
-	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
-	struct region r = {0};
-
-	if (!again_due(&p->l0_again, p->l0_lag.ms))
-		return;
-	shm_name_generation(name, "l0", p->l0_generation);
-	int rc = region_attach(&p->paths, p->l0.where, name, REGION_L0, false, &r, why);
-	if (rc == 0 && r.inode != p->l0.inode) {
-		snprintf(why, sizeof(why), "%s: another file of that name", name);
-		rc = -EPROTO;
-	}
-	region_unmap(&r);
-	if (rc == -ENOENT || rc == -EPROTO)
-		region_gone_end(why);
-}
-
 // With the lock held, for p->names.
 static void look_at_files(struct publisher *p, uint64_t now_ms)
 {
@@ -386,7 +286,7 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 	watch_workers(p, now_ms);
 	names_retire(p);
 	lag_watch(p, now_ms);
-	look_at_l0(p);
+	publish_l0_look(p);
 	look_at_files(p, now_ms);
 	if (cookies_are_due(p, now_ms))
 		cookies_rotate(p, now_ms);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What publish.c and publish_names.c share.
+// What the files of the publisher share.
 
 #include "again.h"
 #include "publish.h"
@@ -77,6 +77,14 @@ static inline uint64_t generation_word(uint64_t generation, enum shm_where where
 {
 	return generation << 1 | (uint64_t)where;
 }
+
+// Files "<stem>.<number>" whose generation is not the one to keep go.
+void publish_unlink_old(struct publisher *p, const char *stem, uint64_t keep);
+
+// Reuses the region of the last life, or makes one of the configured size.
+ATTR_MUST_CHECK int publish_l0_open(
+	struct publisher *p, const struct config *config, char why[SHM_WHY_MAX]);
+void publish_l0_look(struct publisher *p); // with the lock held; may end the process
 
 // With the lock held: the secrets that none is configured for, new ones when they are due.
 void cookies_complete(struct publisher *p, struct dns_cookie_terms *terms, uint64_t now_ms);

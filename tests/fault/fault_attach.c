@@ -4,7 +4,6 @@
 // data plane that introduces itself to it again and again, as after each hang-up. After the child's
 // death a successor takes the same lanes over and answers through them.
 
-#include "controlplane/shm/lanes.h"
 #include "controlplane/shm/link.h"
 #include "fault_run.h"
 #include "tests/unit/cp/shm/fake_dataplane.h"
@@ -17,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <weir/clock.h>
-#include <weir/l0_writer.h>
 
 enum { LANES = 2, LINKS = 4, ASKED = 20, WAIT_MS = 20000 };
 
@@ -50,28 +48,19 @@ static void control_plane(void)
 	char why[SHM_WHY_MAX];
 	struct config config = {.cache.l0_mb = 1};
 	struct publisher *p;
-	struct l0_writer *w;
 	struct loop *loop;
 	struct link_server *server;
-	struct region region;
-	bool fresh;
 	FAULT_CHECK(publisher_open(&p, paths, &config, why) == 0);
-	publisher_l0(p, &region, &fresh);
-	FAULT_CHECK(l0_writer_open(&w, region.base, region.size, fresh, publisher_epoch(p),
-			    clock_mono_ms())
-		    == 0);
-	publish_l0(p);
 	FAULT_CHECK(loop_new("fault", &loop) == 0);
-	FAULT_CHECK(lanes_new(&lanes, loop, p, w, on_miss, NULL) == 0);
-	FAULT_CHECK(link_open(&server, loop, p, lanes, why) == 0);
+	FAULT_CHECK(link_open(&server, loop, p, why) == 0);
+	lanes = link_lanes(server);
+	lanes_serve(lanes, on_miss, NULL);
 	struct event *tick = event_new(loop_base(loop), -1, EV_PERSIST, on_tick, loop);
 	FAULT_CHECK(tick && event_add(tick, &(struct timeval){.tv_usec = 2000}) == 0);
 	FAULT_CHECK(loop_run(loop) == 0);
 	event_free(tick);
 	link_close(server);
-	lanes_free(lanes);
 	loop_free(loop);
-	l0_writer_close(w);
 	publisher_close(p);
 }
 

@@ -68,7 +68,9 @@ void box_open(void)
 	upstream_open(c);
 	FUZZ_CHECK(publisher_open(&box.publisher, &box.paths, c, why) == 0);
 	FUZZ_CHECK(loop_new("fuzz", &box.loop) == 0);
-	FUZZ_CHECK(resolver_open(&box.resolver, box.loop, box.publisher, c, why) == 0);
+	FUZZ_CHECK(link_open(&box.link, box.loop, box.publisher, why) == 0);
+	const struct resolver_given given = {box.loop, box.publisher, box.link};
+	FUZZ_CHECK(resolver_open(&box.resolver, &given, c, why) == 0);
 	FUZZ_CHECK(front_open(&box.front, box.resolver, box.loop, box.publisher, c) == 0);
 	fake_dataplane_open(&box.dp, &box.paths, 2);
 }

@@ -15,6 +15,7 @@ struct resolver_box {
 	struct config config;
 	struct publisher *publisher;
 	struct loop *loop;
+	struct link_server *link;
 	struct resolver *resolver;
 	struct front *front;
 	struct fake_dataplane dp;

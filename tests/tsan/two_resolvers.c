@@ -36,6 +36,7 @@ struct box {
 	struct ip_address allow, deny;
 	struct publisher *publisher;
 	struct loop *loop;
+	struct link_server *link;
 	struct resolver *resolver;
 	struct front *front;
 	struct front_session session;
@@ -171,7 +172,9 @@ static void box_open(struct box *b, unsigned number)
 	config_fill(b);
 	CHECK(publisher_open(&b->publisher, &b->paths, &b->config, why) == 0);
 	CHECK(loop_new("test", &b->loop) == 0);
-	CHECK(resolver_open(&b->resolver, b->loop, b->publisher, &b->config, why) == 0);
+	CHECK(link_open(&b->link, b->loop, b->publisher, why) == 0);
+	const struct resolver_given given = {b->loop, b->publisher, b->link};
+	CHECK(resolver_open(&b->resolver, &given, &b->config, why) == 0);
 	CHECK(front_open(&b->front, b->resolver, b->loop, b->publisher, &b->config) == 0);
 	policy_open(b);
 	b->session = (struct front_session){.reply = on_reply, .transport = FRONT_UDP};
@@ -187,6 +190,7 @@ static void box_close(struct box *b)
 	front_session_end(b->front, &b->session);
 	front_close(b->front);
 	resolver_close(b->resolver);
+	link_close(b->link);
 	publisher_close(b->publisher);
 	loop_free(b->loop);
 	fake_upstream_stop(&b->upstream);

@@ -35,7 +35,10 @@ void control_start(void)
 	if (publisher_open(&rig.publisher, &rig.paths, &rig.config, why) < 0)
 		fail_msg("publisher_open: %s", why);
 	assert_int_equal(loop_new("test", &rig.loop), 0);
-	if (resolver_open(&rig.resolver, rig.loop, rig.publisher, &rig.config, why) < 0)
+	if (link_open(&rig.link, rig.loop, rig.publisher, why) < 0)
+		fail_msg("link_open: %s", why);
+	const struct resolver_given given = {rig.loop, rig.publisher, rig.link};
+	if (resolver_open(&rig.resolver, &given, &rig.config, why) < 0)
 		fail_msg("resolver_open: %s", why);
 	assert_int_equal(
 		front_open(&rig.front, rig.resolver, rig.loop, rig.publisher, &rig.config), 0);
@@ -48,6 +51,7 @@ void control_stop(void)
 	pthread_join(rig.thread, NULL);
 	front_close(rig.front);
 	resolver_close(rig.resolver);
+	link_close(rig.link);
 	publisher_close(rig.publisher);
 	loop_free(rig.loop);
 }

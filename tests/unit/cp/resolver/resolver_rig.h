@@ -16,6 +16,7 @@ struct resolver_rig {
 	struct config config;
 	struct publisher *publisher;
 	struct loop *loop;
+	struct link_server *link;
 	struct resolver *resolver;
 	struct front *front; // without a transport
 	pthread_t thread;
