@@ -40,12 +40,13 @@ static void build_out(struct metrics_text *t, const struct api *a)
 {
 	char abi[16];
 	snprintf(abi, sizeof abi, "%d", SHM_ABI_VERSION);
-	metrics_family(t, METRICS_GAUGE, "weir_build_info", "1, with what was built.");
+	metrics_family(t, METRICS_GAUGE, "weir_build_info",
+		"1, with the version, ABI and compiler of the build.");
 	metrics_count(t,
 		METRICS_LABELS({"version", WEIR_VERSION}, {"abi", abi}, {"compiler", __VERSION__}),
 		1);
 	metrics_family(t, METRICS_GAUGE, "weir_controlplane_uptime_seconds",
-		"Since the control plane's start.");
+		"Time since the start of the control plane.");
 	metrics_real(t, NULL, (double)(clock_mono_ms() - a->start_ms) / 1e3);
 }
 
@@ -77,7 +78,8 @@ static void dataplane_out(struct metrics_text *t, const struct api *a)
 	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
 	struct stats_copy *s = calloc(1, sizeof *s);
 	bool has_stats = s && paths && stats_read(paths, s, why) == 0;
-	metrics_family(t, METRICS_GAUGE, up, "Whether a process runs and is not held up.");
+	metrics_family(
+		t, METRICS_GAUGE, up, "Whether a process runs and its heartbeat is current.");
 	metrics_count(t, METRICS_LABELS({"process", "controlplane"}), 1);
 	metrics_count(t, METRICS_LABELS({"process", "dataplane"}),
 		has_stats && dataplane_state(paths, s) == PROCESS_UP);
@@ -97,7 +99,7 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 	struct publish_status p;
 	publish_status(a->deps.publisher, &p);
 	metrics_family(t, METRICS_GAUGE, "weir_generation",
-		"Generation of what the control plane has published.");
+		"Newest generation that the control plane has published.");
 	metrics_count(t, METRICS_LABELS({"of", "l0"}), p.l0_generation);
 	metrics_count(t, METRICS_LABELS({"of", "names"}), p.names_generation);
 	metrics_count(t, METRICS_LABELS({"of", "config"}), p.config_generation);
@@ -105,10 +107,11 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 	metrics_family(t, METRICS_GAUGE, "weir_retired_regions",
 		"Old generations that some worker still uses.");
 	metrics_count(t, NULL, p.retired_waiting);
-	metrics_family(t, METRICS_GAUGE, "weir_retired_bytes", "Octets of these.");
+	metrics_family(t, METRICS_GAUGE, "weir_retired_bytes",
+		"Bytes of old generations that some worker still uses.");
 	metrics_count(t, NULL, p.retired_bytes);
 	metrics_family(
-		t, METRICS_GAUGE, "weir_workers_hung", "Workers that were not heard of for 1 s.");
+		t, METRICS_GAUGE, "weir_workers_hung", "Workers without a heartbeat for 1 s.");
 	metrics_count(t, NULL, p.workers_hung);
 	metrics_family(t, METRICS_GAUGE, "weir_rules_lag_seconds",
 		"How long workers have not activated the newest rule image; 0: they have.");
@@ -126,24 +129,24 @@ static void http_out(struct metrics_text *t, const struct api *a)
 		t, METRICS_COUNTER, "weir_control_requests_total", "Requests on the control API.");
 	metrics_count(t, NULL, c.requests);
 	metrics_family(t, METRICS_COUNTER, "weir_control_refused_total",
-		"Of these, refused or not answered in time.");
+		"Requests on the control API refused or not answered in time, by reason.");
 	metrics_count(t, METRICS_LABELS({"why", "full"}), c.refused_full);
 	metrics_count(t, METRICS_LABELS({"why", "peer"}), c.refused_peer);
 	metrics_count(t, METRICS_LABELS({"why", "malformed"}), c.bad_requests);
 	metrics_count(t, METRICS_LABELS({"why", "timeout"}), c.timeouts);
 	if (api_listen_is_on(a)) {
 		metrics_family(t, METRICS_GAUGE, "weir_metrics_listening",
-			"Whether the address of metrics.listen is listened on.");
+			"Whether weir listens on metrics.listen.");
 		metrics_count(t, NULL, a->listener.server != NULL);
 		metrics_family(t, METRICS_COUNTER, "weir_metrics_listen_failures_total",
-			"Times that it could not be.");
+			"Failed attempts to listen on metrics.listen.");
 		metrics_count(t, NULL, a->listener.failures);
 	}
 	metrics_family(t, METRICS_COUNTER, "weir_messages_suppressed_total",
-		"Messages of the control plane over the limit of its own log.");
+		"Log messages of the control plane dropped by the log's rate limit.");
 	metrics_count(t, NULL, log_suppressed());
 	metrics_family(t, METRICS_COUNTER, "weir_messages_lost_total",
-		"Messages of the control plane that were lost, as its stderr was not read.");
+		"Log messages lost because the stderr of the control plane was not read.");
 	metrics_count(t, NULL, log_out_lost());
 }
 
@@ -190,12 +193,14 @@ static void self_out(struct metrics_text *t, const struct api *a)
 	metrics_family(t, METRICS_GAUGE, "weir_scrape_cpu_seconds",
 		"Time that the service loop spent on the scrape before this one.");
 	metrics_real(t, NULL, (double)a->scrape.took_us / 1e6);
-	metrics_family(t, METRICS_GAUGE, "weir_scrape_bytes", "Octets of it.");
+	metrics_family(
+		t, METRICS_GAUGE, "weir_scrape_bytes", "Bytes of the scrape before this one.");
 	metrics_count(t, NULL, a->scrape.bytes);
-	metrics_family(t, METRICS_GAUGE, "weir_scrape_samples", "Samples of it.");
+	metrics_family(
+		t, METRICS_GAUGE, "weir_scrape_samples", "Samples of the scrape before this one.");
 	metrics_count(t, NULL, a->scrape.samples);
 	metrics_family(t, METRICS_COUNTER, "weir_scrape_left_out_total",
-		"Samples that had no room, of all scrapes.");
+		"Samples left out of all scrapes because there was no room.");
 	metrics_count(t, NULL, a->scrape.left_out);
 }
 

@@ -71,8 +71,7 @@ void api_state_metrics(struct metrics_text *t, const struct api *a)
 {
 	const struct api_reload *r = last_reload(a);
 	metrics_family(t, METRICS_GAUGE, "weir_config_last_reload_successful",
-		"Whether the last reload of the configuration was done as a whole, or there was "
-		"none.");
+		"Whether the last reload of the configuration succeeded; 1 if there was none.");
 	metrics_count(t, NULL, r->err == 0);
 	metrics_family(t, METRICS_GAUGE, "weir_config_last_reload_timestamp_seconds",
 		"When the configuration was last reloaded; 0: not since the start.");

@@ -14,104 +14,104 @@
 #include "took.h"
 
 // name, what it means (shown by weirctl and in metrics)
-#define VERDICT_LIST(X)                                                             \
-	X(hit, "answered from L0")                                                  \
-	X(hit_stale, "answered from L0 past its soft expiry")                       \
-	X(blocked, "answered by a block rule")                                      \
-	X(blocked_answer, "answered as blocked for what its answer leads to")       \
-	X(local, "answered from local data")                                        \
-	X(any_minimal, "HINFO: ANY is not for clients (access.any)")                \
-	X(identity, "TXT of class CHAOS (identity)")                                \
-	X(drop_rule, "dropped by a block rule")                                     \
-	X(miss, "handed to the control plane")                                      \
-	X(miss_duplicate, "dropped: enough clients already wait for that question") \
-	X(servfail_ring_full, "SERVFAIL: miss ring full and nothing stale")         \
-	X(servfail_crowd, "SERVFAIL: who fills the miss ring asked for more")       \
-	X(drop_ring_full, "dropped: miss ring full, asked a moment ago")            \
-	X(servfail_no_control, "SERVFAIL: no control plane and nothing cached")     \
-	X(servfail_no_policy, "SERVFAIL: not known yet who may ask")                \
-	X(servfail_no_rules, "SERVFAIL: no rules yet (blocking.closed)")            \
-	X(cookie_only, "NOERROR: no question, but a cookie asked for")              \
-	X(badcookie, "BADCOOKIE: over its rate, or alone, and not one of ours")     \
-	X(formerr, "FORMERR")                                                       \
-	X(notimp, "NOTIMP: opcode or type not supported")                           \
-	X(badvers, "BADVERS: EDNS version above 0")                                 \
-	X(refused, "REFUSED: class or type that is not served")                     \
-	X(refused_denied, "REFUSED: the client may not ask (access.allow)")         \
-	X(drop_denied, "dropped: the client may not ask (access.allow)")            \
-	X(drop_limited, "dropped: client or network over its rate (access.rate)")   \
-	X(slip_limited, "TC without records: over its rate (access.slip)")          \
-	X(to_kernel, "passed to the exception port")                                \
-	X(arp_reply, "ARP answered (no exception port)")                            \
-	X(ndp_reply, "neighbour solicitation answered (no exception port)")         \
-	X(echo_reply, "ICMP or ICMPv6 echo answered (no exception port)")           \
-	X(drop_kernel_rate, "dropped: over limits.kernel_frames")                   \
-	X(drop_exception_full, "dropped: no place on the way to the kernel")        \
-	X(drop_not_ours, "dropped: not for us and no exception port")               \
-	X(drop_runt, "dropped: frame too short for its headers")                    \
-	X(drop_ip_header, "dropped: bad IP header, or extensions before DNS")       \
-	X(drop_ip_csum, "dropped: bad IPv4 header checksum")                        \
-	X(drop_udp_header, "dropped: bad UDP length, or source port 0")             \
-	X(drop_udp_csum, "dropped: bad UDP checksum")                               \
-	X(drop_source_port, "dropped: from a port whose service answers anything")  \
-	X(drop_fragment, "dropped: first fragment of UDP to our port")              \
-	X(drop_source, "dropped: source address that no client can have")           \
-	X(drop_mac, "dropped: query to or from a group MAC address")                \
-	X(drop_vlan, "dropped: VLAN that is not the port's (ports[].vlans)")        \
-	X(drop_other_host, "dropped: for the MAC address of another host")          \
-	X(drop_dns_short, "dropped: under 12 octets of DNS")                        \
-	X(drop_dns_response, "dropped: QR=1")                                       \
-	X(drop_chained, "dropped: frame in several segments")                       \
-	X(drop_no_room, "dropped: no room for any reply in the packet")             \
-	X(reflected, "sent back as it came (weir-dataplane --bench)")
+#define VERDICT_LIST(X)                                                                \
+	X(hit, "answered from L0")                                                     \
+	X(hit_stale, "answered from L0 past its soft expiry")                          \
+	X(blocked, "answered by a block rule")                                         \
+	X(blocked_answer, "blocked because of a record of its answer")                 \
+	X(local, "answered from local data")                                           \
+	X(any_minimal, "HINFO in reply to ANY (access.any)")                           \
+	X(identity, "answered with a TXT of class CHAOS (identity)")                   \
+	X(drop_rule, "dropped by a block rule")                                        \
+	X(miss, "handed to the control plane")                                         \
+	X(miss_duplicate, "dropped: enough clients already wait for that question")    \
+	X(servfail_ring_full, "SERVFAIL: miss ring full, no stale answer")             \
+	X(servfail_crowd, "SERVFAIL: the client already fills the miss ring")          \
+	X(drop_ring_full, "dropped: miss ring full, same question a moment ago")       \
+	X(servfail_no_control, "SERVFAIL: no control plane, no cached answer")         \
+	X(servfail_no_policy, "SERVFAIL: no policy image yet (access.allow)")          \
+	X(servfail_no_rules, "SERVFAIL: no rules yet (blocking.closed)")               \
+	X(cookie_only, "NOERROR: a query for a cookie, without a question")            \
+	X(badcookie, "BADCOOKIE: wrong cookie, over its rate or without a question")   \
+	X(formerr, "FORMERR")                                                          \
+	X(notimp, "NOTIMP: opcode or type not supported")                              \
+	X(badvers, "BADVERS: EDNS version above 0")                                    \
+	X(refused, "REFUSED: class or type that is not served")                        \
+	X(refused_denied, "REFUSED: the client may not ask (access.allow)")            \
+	X(drop_denied, "dropped: the client may not ask (access.allow)")               \
+	X(drop_limited, "dropped: client or network over its rate (access.rate)")      \
+	X(slip_limited, "TC without records: over its rate (access.slip)")             \
+	X(to_kernel, "passed to the exception port")                                   \
+	X(arp_reply, "ARP answered (no exception port)")                               \
+	X(ndp_reply, "neighbour solicitation answered (no exception port)")            \
+	X(echo_reply, "ICMP or ICMPv6 echo answered (no exception port)")              \
+	X(drop_kernel_rate, "dropped: over limits.kernel_frames")                      \
+	X(drop_exception_full, "dropped: exception port or its queue full")            \
+	X(drop_not_ours, "dropped: not for weir, and no exception port")               \
+	X(drop_runt, "dropped: frame too short for its headers")                       \
+	X(drop_ip_header, "dropped: bad IP header, or extensions before DNS")          \
+	X(drop_ip_csum, "dropped: bad IPv4 header checksum")                           \
+	X(drop_udp_header, "dropped: bad UDP length, or source port 0")                \
+	X(drop_udp_csum, "dropped: bad UDP checksum")                                  \
+	X(drop_source_port, "dropped: source port of a service that answers anything") \
+	X(drop_fragment, "dropped: first fragment of UDP to port 53")                  \
+	X(drop_source, "dropped: source address that no client can have")              \
+	X(drop_mac, "dropped: query to or from a group MAC address")                   \
+	X(drop_vlan, "dropped: VLAN that the port does not accept (ports[].vlans)")    \
+	X(drop_other_host, "dropped: sent to the MAC address of another host")         \
+	X(drop_dns_short, "dropped: DNS message under 12 bytes")                       \
+	X(drop_dns_response, "dropped: a response (QR=1)")                             \
+	X(drop_chained, "dropped: frame in several segments")                          \
+	X(drop_no_room, "dropped: no room for any reply in the packet")                \
+	X(reflected, "sent back unchanged (weir-dataplane --bench)")
 
 #define COUNTER_LIST(X)                                                                            \
 	X(rx_frames, "frames received on client ports")                                            \
-	X(rx_bytes, "octets received on client ports")                                             \
+	X(rx_bytes, "bytes received on client ports")                                              \
 	X(tx_frames, "frames sent on client ports")                                                \
-	X(tx_bytes, "octets sent on client ports")                                                 \
-	X(tx_full, "frames dropped: client port took no more")                                     \
+	X(tx_bytes, "bytes sent on client ports")                                                  \
+	X(tx_full, "frames dropped: transmit queue of a client port full")                         \
 	X(kernel_rx, "frames from the exception port")                                             \
-	X(kernel_tx, "frames given to the exception port")                                         \
-	X(kernel_over_flow, "over limits.kernel_frames: of its own connections and questions")     \
-	X(kernel_over_tcp, "over limits.kernel_frames: TCP of no connection of its own")           \
+	X(kernel_tx, "frames sent to the exception port")                                          \
+	X(kernel_over_flow,                                                                        \
+		"over limits.kernel_frames: of the box's own connections and questions")           \
+	X(kernel_over_tcp, "over limits.kernel_frames: TCP of no such connection")                 \
 	X(kernel_over_syn, "over limits.kernel_frames: SYN")                                       \
-	X(kernel_over_answer,                                                                      \
-		"over limits.kernel_frames: UDP from port 53 that it did not ask for")             \
+	X(kernel_over_answer, "over limits.kernel_frames: UDP from port 53 without a question")    \
 	X(kernel_over_udp, "over limits.kernel_frames: other UDP")                                 \
 	X(kernel_over_other, "over limits.kernel_frames: other protocols, fragments")              \
 	X(kernel_over_icmp, "over limits.kernel_frames: ICMP, ICMPv6")                             \
 	X(kernel_over_neighbour, "over limits.kernel_frames: ARP, neighbour and router discovery") \
-	X(answers, "answers of the control plane sent")                                            \
+	X(answers, "answers of the control plane that were sent")                                  \
 	X(answers_stale, "of these, stale")                                                        \
 	X(answers_servfail, "of these, SERVFAIL")                                                  \
 	X(answers_blocked, "of these, blocked")                                                    \
-	X(answer_foreign, "answers dropped: of another life or lane")                              \
+	X(answer_foreign, "answers dropped: for an earlier run or another worker")                 \
 	X(answer_bad, "answers dropped: malformed")                                                \
 	X(answer_nombuf, "answers dropped: no packet buffer")                                      \
-	X(answer_large, "answers dropped: longer than a frame can be")                             \
+	X(answer_large, "answers dropped: longer than a frame")                                    \
 	X(refresh_asked, "refresh requests sent")                                                  \
 	X(refresh_full, "refresh requests not sent: miss ring full")                               \
-	X(recent_replaced, "asked keys forgotten early: table full")                               \
-	X(ring_anomaly, "bytes of a ring that are no record")                                      \
+	X(recent_replaced, "entries of duplicate suppression evicted early")                       \
+	X(ring_anomaly, "ring contents that are no record")                                        \
 	X(record_anomaly, "records that failed their bounds check")                                \
 	X(cookies_good, "queries with a right cookie")                                             \
-	X(cookies_bad, "with a wrong one")                                                         \
-	X(cookies_alone, "with the client's part only")                                            \
-	X(cookies_exempt, "over their limits, but with a right one")                               \
+	X(cookies_bad, "queries with a wrong cookie")                                              \
+	X(cookies_alone, "queries with a client cookie only")                                      \
+	X(cookies_exempt, "queries over their limits with a right cookie")                         \
 	X(reply_truncated, "replies sent with TC")                                                 \
 	X(csum_absent, "IPv4 queries without UDP checksum")                                        \
 	X(batches, "receive bursts with packets")                                                  \
 	X(polls, "receive polls")                                                                  \
 	X(sleeps, "times the worker slept")                                                        \
 	X(sleeps_woken, "of these, ended by a port or an answer")                                  \
-	X(sleeps_timed, "of these, ended by time")                                                 \
-	X(sleep_us, "microseconds asleep")                                                         \
+	X(sleeps_timed, "of these, ended by the timer")                                            \
+	X(sleep_us, "microseconds that the worker slept")                                          \
 	X(frames_slow, "frames in bursts that took over 100 us")                                   \
-	X(turns_late, "turns of the loop that took over 1 ms")                                     \
+	X(turns_late, "iterations of the loop that took over 1 ms")                                \
 	X(turns_long, "of these, over 10 ms")                                                      \
-	X(turns_long_us, "microseconds in these")                                                  \
-	X(watch_full, "frames not shown to who watches: log ring half full")                       \
+	X(turns_long_us, "microseconds in iterations over 10 ms")                                  \
+	X(watch_full, "frames not sent to watchers: log ring half full")                           \
 	X(busy_cycles, "TSC cycles in batches with packets")
 
 enum verdict {
@@ -146,10 +146,10 @@ extern const char *const bench_mode_names[BENCH_MODES];
 #define STAGE_LIST(X) X(rx) X(net) X(policy) X(parse) X(rules) X(lookup) X(miss) X(tx)
 
 // What became of a query, as far as its time in the data plane goes.
-#define OUTCOME_LIST(X)                                                      \
-	X(hit, "answered from L0")                                           \
-	X(ruled, "answered or dropped by a rule, or for what the answer is") \
-	X(miss, "handed to the control plane")                               \
+#define OUTCOME_LIST(X)                                                    \
+	X(hit, "answered from L0")                                         \
+	X(ruled, "answered or dropped by a rule, or by the answer policy") \
+	X(miss, "handed to the control plane")                             \
 	X(other, "everything else, frames for the kernel too")
 
 enum stage {

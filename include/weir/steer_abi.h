@@ -33,12 +33,12 @@ struct steer_gate {
 	__u64 mac[STEER_MACS_MAX]; // the interface's own first; 0: none
 };
 
-#define STEER_COUNTER_LIST(X)                                                  \
-	X(steered, "DNS to us given to the data plane")                        \
-	X(gate_shut, "DNS to us left to the kernel: no data plane that works") \
-	X(no_socket, "DNS to us left to the kernel: queue without a worker")   \
-	X(passed, "frames of all other kinds, left to the kernel")             \
-	X(other_host, "DNS to us in frames for another MAC, left to the kernel")
+#define STEER_COUNTER_LIST(X)                                                    \
+	X(steered, "DNS for weir, given to the data plane")                      \
+	X(gate_shut, "DNS for weir, left to the kernel: no working data plane")  \
+	X(no_socket, "DNS for weir, left to the kernel: queue without a worker") \
+	X(passed, "all other frames, left to the kernel")                        \
+	X(other_host, "DNS for weir in frames to another MAC, left to the kernel")
 
 enum steer_counter {
 #define X(name, text) STEER_##name,

@@ -15,20 +15,25 @@
 
 static const struct metrics_field of_all[] = {
 	GAUGE(control_seen, "link_up", "Whether the data plane sees a control plane.", 0),
-	GAUGE(workers, "workers", "Workers.", 0),
+	GAUGE(workers, "workers", "Workers of the data plane.", 0),
 	GAUGE(l0_generation, "l0_generation", "Generation of L0 that all workers use.", 0),
-	GAUGE(names_generation, "names_generation", "Generation of the rule image, likewise.", 0),
-	GAUGE(config_generation, "config_generation", "Generation of the settings, likewise.", 0),
-	GAUGE(policy_generation, "policy_generation", "Generation of the policy image, likewise.",
-		0),
-	GAUGE(verdict_gap, "verdict_gap", "Frames received without a verdict, while quiet: 0.", 0),
-	GAUGE(limit_empty, "limit_empty", "Clients that are over their rate just now.", 0),
-	GAUGE(drops_in_force, "drops_in_force", "Sources that ports drop by themselves.", 0),
+	GAUGE(names_generation, "names_generation",
+		"Generation of the rule image that all workers use.", 0),
+	GAUGE(config_generation, "config_generation",
+		"Generation of the settings that all workers use.", 0),
+	GAUGE(policy_generation, "policy_generation",
+		"Generation of the policy image that all workers use.", 0),
+	GAUGE(verdict_gap, "verdict_gap",
+		"Frames received that have no verdict; 0 without traffic.", 0),
+	GAUGE(limit_empty, "limit_empty", "Cells of the rate limiter without queries left.", 0),
+	GAUGE(drops_in_force, "drops_in_force", "Drop rules for a source that ports carry out.", 0),
 	GAUGE(drops_partial, "drops_partial",
-		"Drops in force that some port does not make, or not with a VLAN tag.", 0),
-	GAUGE(drops_refused, "drops_refused", "Sources that no port would drop.", 0),
+		"Drop rules in force that a port cannot carry out, or not for frames with a VLAN "
+		"tag.",
+		0),
+	GAUGE(drops_refused, "drops_refused", "Drop rules for a source that no port accepted.", 0),
 	COUNTER(log_lost, "messages_lost_total",
-		"Messages that were lost, as the data plane's stderr was not read.", 0),
+		"Log messages lost because the stderr of the data plane was not read.", 0),
 };
 
 // Microseconds and cycles become seconds, as units go in metrics.
@@ -64,15 +69,15 @@ static void counters_out(struct metrics_text *t, const struct stats_copy *s)
 void metrics_dataplane(struct metrics_text *t, const struct stats_copy *s)
 {
 	metrics_family(t, METRICS_GAUGE, "weir_dataplane_heartbeat_age_seconds",
-		"Since the data plane's main lcore was last heard of.");
+		"Time since the last heartbeat of the data plane's main lcore.");
 	metrics_real(t, NULL,
 		s->taken_ms > s->heartbeat_ms ? (double)(s->taken_ms - s->heartbeat_ms) / 1e3 : 0);
-	metrics_family(
-		t, METRICS_GAUGE, "weir_dataplane_uptime_seconds", "Since the data plane's start.");
+	metrics_family(t, METRICS_GAUGE, "weir_dataplane_uptime_seconds",
+		"Time since the start of the data plane.");
 	metrics_real(t, NULL, (double)(s->taken_ms - s->start_ms) / 1e3);
 	metrics_fields(t, s, of_all, ARRAY_LEN(of_all));
 	metrics_family(t, METRICS_COUNTER, "weir_frames_total",
-		"Frames received on client ports, by what became of them.");
+		"Frames received on client ports, by verdict.");
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
 		metrics_count(t, METRICS_LABELS({"verdict", verdict_names[v]}), s->verdict[v]);
 	counters_out(t, s);
@@ -98,12 +103,12 @@ static void numbers_fill(struct numbers *n, unsigned count)
 		scale)
 static const struct metrics_field of_workers[] = {
 	GAUGE(online, "online", "Whether the worker's loop runs.", 0),
-	GAUGE(lcore, "lcore", "The logical core that it runs on.", 0),
+	GAUGE(lcore, "lcore", "Logical core on which the worker runs.", 0),
 	GAUGE(mbuf_size, "mbufs", "Packet buffers of the worker's pool.", 0),
-	GAUGE(mbuf_free, "mbufs_free", "Packet buffers of the pool that nobody holds.", 0),
+	GAUGE(mbuf_free, "mbufs_free", "Free packet buffers of the worker's pool.", 0),
 	METRICS_FIELD(METRICS_COUNTER, struct stats_worker_copy, mbuf_breaches,
 		"weir_worker_mbuf_breaches_total",
-		"Times that the pool's buffers could not be accounted for.", 0),
+		"Times that the mbuf audit could not account for all buffers.", 0),
 	METRICS_FIELD(METRICS_COUNTER, struct stats_worker_copy, counter[COUNTER_rx_frames],
 		"weir_worker_rx_frames_total", "Frames received by the worker.", 0),
 	METRICS_FIELD(METRICS_COUNTER, struct stats_worker_copy, counter[COUNTER_tx_frames],
@@ -134,15 +139,15 @@ void metrics_workers(struct metrics_text *t, const struct stats_copy *s)
 	metrics_field_rows(t, of_workers, ARRAY_LEN(of_workers), s->worker, s->workers,
 		sizeof s->worker[0], "worker", n.name);
 	metrics_family(t, METRICS_COUNTER, "weir_worker_busy_seconds_total",
-		"Time in batches with packets.");
+		"Time that the worker spent in batches with packets.");
 	for (unsigned i = 0; i < s->workers; i++)
 		metrics_real(t, METRICS_LABELS({"worker", n.name[i]}),
 			s->tsc_hz ? (double)s->worker[i].counter[COUNTER_busy_cycles]
 					    / (double)s->tsc_hz
 				  : 0);
-	rings_out(t, s, &n, "weir_ring_used_bytes", "What lies on a ring between the processes.",
+	rings_out(t, s, &n, "weir_ring_used_bytes", "Bytes in use of a ring between the processes.",
 		false);
-	rings_out(t, s, &n, "weir_ring_size_bytes", "Room of such a ring.", true);
+	rings_out(t, s, &n, "weir_ring_size_bytes", "Size of a ring between the processes.", true);
 }
 
 #define PORT(kind, field, metric, text) \
@@ -151,16 +156,17 @@ static const struct metrics_field of_ports[] = {
 	PORT(METRICS_COUNTER, ipackets, "rx_packets_total", "Packets that the port received."),
 	PORT(METRICS_COUNTER, opackets, "tx_packets_total", "Packets that the port sent."),
 	PORT(METRICS_COUNTER, imissed, "rx_missed_total",
-		"Packets lost as no worker came in time."),
-	PORT(METRICS_COUNTER, ierrors, "rx_errors_total", "Received with errors."),
-	PORT(METRICS_COUNTER, oerrors, "tx_errors_total", "Not sent, with errors."),
-	PORT(METRICS_COUNTER, rx_nombuf, "rx_nombuf_total", "Lost for want of packet buffers."),
+		"Packets dropped because the receive queue was full."),
+	PORT(METRICS_COUNTER, ierrors, "rx_errors_total", "Packets received with errors."),
+	PORT(METRICS_COUNTER, oerrors, "tx_errors_total", "Packets not sent because of an error."),
+	PORT(METRICS_COUNTER, rx_nombuf, "rx_nombuf_total",
+		"Packets dropped because no packet buffer was free."),
 	PORT(METRICS_GAUGE, link_up, "link_up", "Whether the link is up."),
 	PORT(METRICS_GAUGE, is_exception, "exception", "Whether the port leads to the kernel."),
 	PORT(METRICS_COUNTER, link_changes, "link_changes_total", "Times that the link changed."),
 	PORT(METRICS_GAUGE, queues, "queues", "Queues of each direction."),
 	METRICS_FIELD(METRICS_GAUGE, struct stats_port_copy, link_speed_mbps,
-		"weir_port_speed_bytes", "Octets a second that the link can carry; 0: unknown.",
+		"weir_port_speed_bytes", "Bytes a second that the link can carry; 0: unknown.",
 		125000),
 };
 
@@ -173,7 +179,7 @@ static void steering_out(
 #undef X
 	};
 	metrics_family(t, METRICS_COUNTER, "weir_port_steered_total",
-		"Frames at the XDP program of a port, by what it did.");
+		"Frames at the XDP program of a port, by its action.");
 	for (unsigned p = 0; p < s->ports; p++)
 		for (unsigned c = 0; s->port[p].is_xdp && c < STEER_COUNTERS; c++)
 			metrics_count(t, METRICS_LABELS({"port", names[p]}, {"end", ends[c]}),
@@ -193,7 +199,7 @@ void metrics_ports(struct metrics_text *t, const struct stats_copy *s)
 void metrics_groups(struct metrics_text *t, const struct stats_copy *s, const struct config *c)
 {
 	metrics_family(t, METRICS_COUNTER, "weir_group_queries_total",
-		"Queries over UDP by group of the client, while there are groups.");
+		"Queries over UDP by group of the client, if groups are configured.");
 	for (unsigned g = 0; g <= c->group_count && g < STATS_GROUPS_MAX; g++)
 		if (c->group_count)
 			metrics_count(t,

@@ -8,18 +8,18 @@ void metrics_accounts(struct metrics_text *t, const struct mem_reading *r)
 	if (r->process.rss == 0)
 		return;
 	metrics_family(t, METRICS_GAUGE, "weir_memory_account_bytes",
-		"Heap of the control plane by subsystem, at a look each ten seconds.");
+		"Heap of the control plane by subsystem, sampled every ten seconds.");
 	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)
 		metrics_count(
 			t, METRICS_LABELS({"account", mem_account_names[i]}), r->account[i].bytes);
 	metrics_family(t, METRICS_GAUGE, "weir_memory_allocated_bytes",
-		"What the allocator has handed out.");
+		"Bytes that the allocator has handed out.");
 	metrics_count(t, NULL, r->process.allocated);
 	metrics_family(t, METRICS_GAUGE, "weir_memory_unexplained_bytes",
-		"Of that, what is in no account.");
+		"Allocated bytes that are in no account.");
 	metrics_count(t, NULL, r->unexplained);
-	metrics_family(
-		t, METRICS_GAUGE, "weir_memory_unexplained_alarm", "Whether that is too much.");
+	metrics_family(t, METRICS_GAUGE, "weir_memory_unexplained_alarm",
+		"Whether the bytes in no account are over the threshold.");
 	metrics_count(t, NULL, r->alarming);
 }
 
@@ -47,26 +47,25 @@ void metrics_growth(struct metrics_text *t, const struct memory_report *r)
 	if (r->samples == 0)
 		return;
 	metrics_family(t, METRICS_GAUGE, "weir_memory_growth_bytes_per_second",
-		"Slope of memory over the last half hour, where it is known: of the control plane, "
-		"and "
-		"of the data plane where it says so.");
+		"Slope of memory over the last half hour, of the control plane unless the label "
+		"names the data plane.");
 	slopes_put(t, r, SLOPE);
 	metrics_family(t, METRICS_GAUGE, "weir_memory_growth_margin_bytes_per_second",
-		"Half of its interval of 95 %%.");
+		"Half of the 95 %% interval of the slope.");
 	slopes_put(t, r, SLOPE_MARGIN);
 	if (r->query_rate > 0) {
 		metrics_family(t, METRICS_GAUGE, "weir_memory_growth_bytes_per_million_queries",
-			"The same slope by the queries of that half hour, while there were any.");
+			"Slope of memory per million queries of the last half hour.");
 		slopes_put(t, r, SLOPE_PER_MILLION);
 	}
 	metrics_family(t, METRICS_GAUGE, "weir_memory_steady",
-		"Whether no table was filling, so that growth means something.");
+		"Whether no table was filling, so that the slope is meaningful.");
 	metrics_count(t, NULL, r->steady);
 	metrics_family(t, METRICS_GAUGE, "weir_memory_growth_alarm",
-		"Whether something grows for sure by over 1 MiB an hour.");
+		"Whether memory grows with certainty by over 1 MiB an hour.");
 	metrics_count(t, NULL, r->alarm);
-	metrics_family(
-		t, METRICS_COUNTER, "weir_memory_growth_alarms_total", "Times that it began to.");
+	metrics_family(t, METRICS_COUNTER, "weir_memory_growth_alarms_total",
+		"Times that the growth alarm was raised.");
 	metrics_count(t, NULL, r->alarms);
 }
 
@@ -87,13 +86,13 @@ static void ends_put(struct metrics_text *t, const char *process, const struct m
 void metrics_lives(struct metrics_text *t, const struct memory_meter *m)
 {
 	metrics_family(t, METRICS_COUNTER, "weir_process_lives_total",
-		"Times that a process was started, since its history began.");
+		"Starts of a process since its history began.");
 	for (unsigned p = 0; p < MEMORY_PROCESSES; p++) {
 		const struct memory_life *now = memory_life_get(memory_meter_lives(m, p), 0);
 		metrics_count(t, METRICS_LABELS({"process", processes[p]}), now ? now->number : 0);
 	}
 	metrics_family(t, METRICS_GAUGE, "weir_process_ends",
-		"Of the last 64 lives of a process, by how they ended.");
+		"The last 64 runs of a process, by how they ended.");
 	for (unsigned p = 0; p < MEMORY_PROCESSES; p++)
 		ends_put(t, processes[p], memory_meter_lives(m, p));
 }

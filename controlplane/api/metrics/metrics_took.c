@@ -18,7 +18,8 @@ static void types_put(struct metrics_text *t, const uint64_t type[STATS_TYPES])
 {
 	char text[DNS_TYPE_TEXT_MAX];
 	metrics_family(t, METRICS_COUNTER, "weir_questions_total",
-		"Questions that workers read, by type; ANY and those over 65 together.");
+		"Questions that workers read, by type; types over 65 other than ANY count as "
+		"other.");
 	for (unsigned i = 0; i < STATS_TYPES; i++) {
 		const char *name = i == STATS_TYPE_ANY     ? "ANY"
 				   : i == STATS_TYPE_OTHER ? "other"
@@ -33,7 +34,7 @@ static void rcodes_put(struct metrics_text *t, const struct stats_copy *s)
 {
 	uint64_t badvers = s->verdict[VERDICT_badvers], badcookie = s->verdict[VERDICT_badcookie];
 	metrics_family(t, METRICS_COUNTER, "weir_replies_total",
-		"Replies over UDP by response code, those of the control plane too.");
+		"Replies over UDP by response code, of both planes.");
 	for (unsigned i = 0; i < STATS_RCODES; i++) {
 		uint64_t other = i == DNS_RCODE_NOERROR          ? badvers
 				 : i == DNS_RCODE_BADCOOKIE % 16 ? badcookie
@@ -52,12 +53,11 @@ void metrics_kinds(struct metrics_text *t, const struct stats_copy *s)
 	types_put(t, s->type);
 	rcodes_put(t, s);
 	metrics_family(t, METRICS_HISTOGRAM, "weir_dataplane_batch_seconds",
-		"Frames by the time that their batch took, from receiving to sending.");
+		"Frames, by the time of their batch from receive to send.");
 	for (unsigned i = 0; i < OUTCOME_COUNT; i++)
 		histogram_put(t, "outcome", outcome_names[i], &s->outcome[i]);
 	metrics_family(t, METRICS_HISTOGRAM, "weir_dataplane_stage_seconds",
-		"One batch in %d of each worker, by the time that a stage took.",
-		STATS_STAGE_SAMPLE);
+		"One batch in %d of each worker, by the time of a stage.", STATS_STAGE_SAMPLE);
 	for (unsigned i = 0; i < STAGE_COUNT; i++)
 		histogram_put(t, "stage", stage_names[i], &s->stage[i]);
 }
@@ -67,11 +67,11 @@ void metrics_answers(struct metrics_text *t, const struct resolver_status *s)
 	static const char *const kinds[ANSWER_KINDS] = {
 		"upstream", "cached", "stale", "servfail", "blocked"};
 	metrics_family(t, METRICS_HISTOGRAM, "weir_resolver_answer_seconds",
-		"Misses, by the time from their receipt to the answer that the resolver sent.");
+		"Misses, by the time from their receipt to the resolver's answer.");
 	for (unsigned i = 0; i < ANSWER_KINDS; i++)
 		histogram_put(t, "outcome", kinds[i], &s->took[i]);
 	metrics_family(t, METRICS_HISTOGRAM, "weir_upstream_reply_seconds",
-		"Replies of a server to what it was asked once, by the time that they took.");
+		"Replies to queries that weir sent once, by round-trip time.");
 	for (unsigned i = 0; i < s->upstream_count && i < CONFIG_UPSTREAMS_MAX; i++)
 		histogram_put(t, "address", s->upstream[i].address, &s->upstream[i].took);
 }

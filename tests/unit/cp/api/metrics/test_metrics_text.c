@@ -104,7 +104,7 @@ static void test_memory(void **)
 	assert_null(strstr(text.data, "per_million"));
 	assert_null(strstr(text.data, "unknown"));
 	assert_null(strstr(text.data, "of=\"table\""));
-	assert_non_null(strstr(text.data, "interval of 95 %.\n"));
+	assert_non_null(strstr(text.data, "95 % interval of the slope.\n"));
 	assert_non_null(strstr(text.data, "weir_memory_steady 1\n"));
 	free(text.data);
 	text = (struct metrics_text){0};
