@@ -7,6 +7,7 @@ usage: config_md.py SOURCE_ROOT [--check]     writes the files, or fails if one 
 import pathlib
 import re
 import sys
+import textwrap
 
 root = pathlib.Path(sys.argv[1])
 config = root / "dataplane" / "config"
@@ -20,25 +21,29 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 `tools/docs/config_md.py` writes this page from `dataplane/config/config_keys.h`: edit there.
 
 * Everything has a default except `dataplane.ports`, `dataplane.service_addresses` and `upstreams.servers`.
-* `weirctl config check FILE` checks a file without a running weir. FILE may be a pipe. weir refuses unknown keys, keys given
-  twice, values out of range, and values that do not go together, with `config: KEY: REASON (FILE:LINE:COLUMN)` and the nearest
-  word for an unknown name. The command prints up to 16 errors at once; the other commands and the log print the first one and
-  the number of the others. It also checks that the Unix group, the cores and the PCI devices exist on this machine, and that
-  device strings parse. A refused reload leaves the old configuration in force.
-* `weirctl` reaches the running service even if weir refuses the file: each command reports the error on stderr, and uses
-  `runtime.directory` and `runtime.hugepages` of the file where it can read them, else their defaults. Only
-  `config check`, `mem plan`, `selftest` and `xdp` need the whole file. A path given by `-c` or `WEIR_CONFIG` must exist.
+* `weirctl config check FILE` checks a file without a running weir. FILE may be a pipe. weir refuses
+  unknown keys, keys given twice, values out of range, and values that do not go together, with
+  `config: KEY: REASON (FILE:LINE:COLUMN)` and the nearest word for an unknown name. The command
+  prints up to 16 errors at once; the other commands and the log print the first one and the number
+  of the others. It also checks that the Unix group, the cores and the PCI devices exist on this
+  machine, and that device strings parse. A refused reload leaves the old configuration in force.
+* `weirctl` reaches the running service even if weir refuses the file: each command reports the
+  error on stderr, and uses `runtime.directory` and `runtime.hugepages` of the file where it can
+  read them, else their defaults. Only `config check`, `mem plan`, `selftest` and `xdp` need the
+  whole file. A path given by `-c` or `WEIR_CONFIG` must exist.
 * `weirctl config reload` applies the changes that are marked *live* and names those that need a *restart* of the processes.
-* Durations are whole seconds unless the key says milliseconds; sizes are MiB. Numbers are plain decimals; the words for a
-  switch are `true` and `false`.
-* No anchors, aliases, tags or second documents; 4 MiB at most. An empty section or list counts as absent.
+* Durations are whole seconds unless the key says milliseconds; sizes are MiB. Numbers are plain
+  decimals; the words for a switch are `true` and `false`.
+* No anchors, aliases, tags or second documents; 4 MiB at most. An empty section or list counts as
+  absent.
 * The section `query_log` and those below it are in [config-query-log.md](config-query-log.md).
 """
 
 INTRO_LOG = """# The configuration file: query_log
 
-Look up a key of the query log here. [config.md](config.md) has the keys of the other sections, and the rules for the whole file.
-`tools/docs/config_md.py` writes this page from `dataplane/config/config_keys_log.h`: edit there.
+Look up a key of the query log here. [config.md](config.md) has the keys of the other sections, and
+the rules for the whole file. `tools/docs/config_md.py` writes this page from
+`dataplane/config/config_keys_log.h`: edit there.
 """
 
 SECTIONS = {
@@ -316,7 +321,7 @@ def page(intro, sections):
     for name in sections:
         about = SECTIONS[name]
         section = NESTED.get(name, name)
-        out.append(f"## {section}\n\n{about}\n\n| key | default | values | takes effect | meaning |\n|---|---|---|---|---|")
+        out.append(f"## {section}\n\n{textwrap.fill(about, 100)}\n\n| key | default | values | takes effect | meaning |\n|---|---|---|---|---|")
         for key, entry, default, bound, when, text in LISTS.get(name, []):
             entry = entry.format(**limits)
             values = f"list of {entry}; at most {limits[bound]}" if bound else entry

@@ -4,7 +4,7 @@
 
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan musts attacks pages
-                                          phrases structure verbs metrics keys recipes imports format
+                                          phrases prose structure verbs metrics keys recipes imports format
 """
 import ast
 import os
@@ -15,6 +15,7 @@ import sys
 
 import documented
 import phrases
+import prose
 import structure
 
 FILE_LINES_MAX = 500
@@ -469,6 +470,11 @@ def check_pages():
 def check_phrases():
     """No more of the phrases of phrases.txt than that file allows."""
     yield from phrases.breaches(root, FILES)
+
+
+def check_prose():
+    """Pages are wrapped, and their paragraphs short."""
+    yield from prose.breaches(root, FILES)
 
 
 def check_structure():
