@@ -133,16 +133,16 @@ void api_tail_tables(struct api *a, struct table_registry *tables)
 	tail_counts(a->deps.tail, &c);
 	LIST_FOREACH (w, &a->tails, link)
 		since_ms = w->since_ms; // the newest come first
-	table_register(tables,
-		&(struct table_info){.name = "log_readers",
-			.owner = "query log",
-			.eviction = "one more is refused; rows are missed; who is stuck is cut",
-			.lifetime = "of their connection",
-			.cap = TAIL_READERS_MAX,
-			.used = c.readers,
-			.bytes = c.readers * (TAIL_BUFFER_MAX + sizeof(struct api_tail)),
-			.evicted = c.cut,
-			.refused = c.refused,
-			.oldest_ms = table_age(since_ms, clock_mono_ms()),
-			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+	table_register(
+		tables, &(struct table_info){.name = "log_readers",
+				.owner = "query log",
+				.eviction = "refuse; skip rows; close a stalled reader",
+				.lifetime = "life of the connection",
+				.cap = TAIL_READERS_MAX,
+				.used = c.readers,
+				.bytes = c.readers * (TAIL_BUFFER_MAX + sizeof(struct api_tail)),
+				.evicted = c.cut,
+				.refused = c.refused,
+				.oldest_ms = table_age(since_ms, clock_mono_ms()),
+				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }

@@ -19,7 +19,7 @@ void api_meter_tables(struct api *a, struct table_registry *tables)
 		used += r->series[i].name[0] != '\0';
 	table_register(tables, &(struct table_info){.name = "memory_series",
 				       .owner = "memory meter",
-				       .eviction = "one more is not drawn",
+				       .eviction = "leave the next series out",
 				       .lifetime = "24 h after its last value",
 				       .cap = MEMORY_SERIES_MAX,
 				       .used = used,

@@ -205,8 +205,8 @@ static void http_table(
 	if (!server)
 		return;
 	http_server_counts(server, &c);
-	t.eviction = "one more is 503";
-	t.lifetime = "of its request, 120 s at most";
+	t.eviction = "refuse with 503";
+	t.lifetime = "the request, 120 s at most";
 	t.cap = c.waiting_max;
 	t.used = c.waiting;
 	t.high = c.waiting_most;
@@ -225,7 +225,7 @@ static void connections_table(
 	if (!server)
 		return;
 	http_server_counts(server, &c);
-	t.eviction = "one more is 503, a slow one is cut";
+	t.eviction = "refuse with 503; close a slow one";
 	t.cap = c.conns.max;
 	t.used = c.conns.live;
 	t.high = c.conns.most;
@@ -263,8 +263,8 @@ static void runner_table(
 	struct why_runner_counts c;
 	why_runner_counts(r, &c);
 	t.owner = "control API";
-	t.eviction = "one more is 503, so is one whose turn comes too late";
-	t.lifetime = "8 s until its turn, and its work";
+	t.eviction = "refuse with 503, as does a wait that is too long";
+	t.lifetime = "8 s of waiting, then its work";
 	t.cap = WHY_RUNNING_MAX + WHY_WAITING_MAX;
 	t.bytes = c.bytes;
 	t.used = c.used;
@@ -282,8 +282,8 @@ static void errors_tables(struct table_registry *tables)
 	log_recent_counts(&c);
 	table_register(tables, &(struct table_info){.name = "log_recent",
 				       .owner = "any thread that logs",
-				       .eviction = "the kind that is longest ago",
-				       .lifetime = "until the end",
+				       .eviction = "evict the kind that was seen longest ago",
+				       .lifetime = "life of the process",
 				       .cap = LOG_RECENT_MAX,
 				       .used = c.used,
 				       .high = c.used,

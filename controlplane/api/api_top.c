@@ -57,7 +57,7 @@ void api_top_tables(struct api *a, struct table_registry *tables)
 	top_size(a->deps.top, &size);
 	table_register(tables, &(struct table_info){.name = "top_sketches",
 				       .owner = "query log",
-				       .eviction = "the least counted",
+				       .eviction = "evict the least counted",
 				       .lifetime = "30 min",
 				       .cap = size.cap,
 				       .used = size.used,

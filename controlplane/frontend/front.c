@@ -280,7 +280,7 @@ void front_tables(const struct front *f, struct table_registry *tables)
 	table_register(tables,
 		&(struct table_info){.name = "front_pending",
 			.owner = "resolver loop",
-			.eviction = "refused: what is cached, else SERVFAIL",
+			.eviction = "refuse: cached answer or SERVFAIL",
 			.lifetime = "1.9 s",
 			.cap = FRONT_PENDING_MAX,
 			.used = f->status.pending,
@@ -294,7 +294,7 @@ void front_tables(const struct front *f, struct table_registry *tables)
 	table_register(
 		tables, &(struct table_info){.name = "front_neighbours",
 				.owner = "resolver loop",
-				.eviction = "the one in its place",
+				.eviction = "evict the entry in the same slot",
 				.lifetime = "5 s",
 				.cap = FRONT_NEIGHBOURS,
 				.used = f->policy.neighbours.used,

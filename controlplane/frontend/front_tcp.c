@@ -192,29 +192,30 @@ static void tables_fill(const struct front_tcp *t, struct table_registry *tables
 	const struct front_tcp_status *s = &t->count;
 	uint64_t now_ms = clock_mono_ms();
 
-	table_register(tables, &(struct table_info){.name = "tcp_connections",
-				       .owner = "resolver loop",
-				       .eviction = "the one idle longest; none: refused",
-				       .lifetime = "tcp.idle_timeout after its last question",
-				       .cap = tcp_connections_cap(t),
-				       .used = s->open,
-				       .bytes = s->open * sizeof(struct front_conn) + sizeof(*t),
-				       .high = s->open_max,
-				       .evicted = s->ended[FRONT_TCP_END_evicted]
-						  + s->ended[FRONT_TCP_END_evicted_client],
-				       .refused = s->refused_full + s->refused_client,
-				       .oldest_ms = table_age(age_since(&t->ages), now_ms),
-				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+	table_register(tables,
+		&(struct table_info){.name = "tcp_connections",
+			.owner = "resolver loop",
+			.eviction = "close the connection idle longest; none is idle: refuse",
+			.lifetime = "tcp.idle_timeout after its last question",
+			.cap = tcp_connections_cap(t),
+			.used = s->open,
+			.bytes = s->open * sizeof(struct front_conn) + sizeof(*t),
+			.high = s->open_max,
+			.evicted = s->ended[FRONT_TCP_END_evicted]
+				   + s->ended[FRONT_TCP_END_evicted_client],
+			.refused = s->refused_full + s->refused_client,
+			.oldest_ms = table_age(age_since(&t->ages), now_ms),
+			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 	table_register(tables, &(struct table_info){.name = "tcp_clients",
 				       .owner = "resolver loop",
-				       .eviction = "none: no more than connections",
-				       .lifetime = "its connections",
+				       .eviction = "cannot be full: bounded by connections",
+				       .lifetime = "life of its connections",
 				       .cap = tcp_connections_cap(t),
 				       .used = tcp_clients_count(t->clients),
 				       .bytes = tcp_clients_memory(t->clients)});
 	table_register(tables, &(struct table_info){.name = "tcp_buffers",
 				       .owner = "resolver loop",
-				       .eviction = "the connection that stalled longest",
+				       .eviction = "close the connection that stalled longest",
 				       .lifetime = "10 s without progress",
 				       .cap = UINT64_C(1024) * t->set.buffer_kb,
 				       .used = s->buffered,

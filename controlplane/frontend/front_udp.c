@@ -310,8 +310,8 @@ void front_udp_tables(const struct front_udp *u, struct table_registry *tables)
 {
 	table_register(tables, &(struct table_info){.name = "front_udp",
 				       .owner = "resolver loop",
-				       .eviction = "dropped: the socket takes no more",
-				       .lifetime = "one turn of the loop",
+				       .eviction = "drop the reply",
+				       .lifetime = "one iteration of the loop",
 				       .cap = FRONT_UDP_BATCH,
 				       .used = u ? u->out_count : 0,
 				       .refused = u ? u->status.send_full : 0,

@@ -72,8 +72,8 @@ void redis_tables(const struct redis *r, struct table_registry *out)
 		bytes += conns_bytes(r->retired[i]);
 	table_register(out, &(struct table_info){.name = "redis_calls",
 				    .owner = "resolver loop",
-				    .eviction = "refused: L1 is not asked",
-				    .lifetime = "its deadline and 1 s",
+				    .eviction = "refuse: skip L1",
+				    .lifetime = "its deadline plus 1 s",
 				    .cap = REDIS_PENDING_MAX,
 				    .used = r->pending,
 				    .bytes = r->calls ? REDIS_PENDING_MAX * sizeof(*r->calls) : 0,
@@ -83,8 +83,8 @@ void redis_tables(const struct redis *r, struct table_registry *out)
 				    .has = TABLE_AGES | TABLE_REFUSES});
 	table_register(out, &(struct table_info){.name = "redis_buffers",
 				    .owner = "resolver loop",
-				    .eviction = "refused: L1 is not asked",
-				    .lifetime = "until sent, or the connection is closed",
+				    .eviction = "refuse: skip L1",
+				    .lifetime = "until sent or the connection closes",
 				    .cap = (uint64_t)r->c->buffer_kb << 10,
 				    .used = r->buffers.unsent + r->copied,
 				    .bytes = bytes,

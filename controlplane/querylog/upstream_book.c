@@ -60,8 +60,8 @@ void upstream_book_tables(const struct upstream_book *b, struct table_registry *
 	table_register(
 		tables, &(struct table_info){.name = "upstream_names",
 				.owner = "resolver loop",
-				.eviction = "none: one more has no name in the query log",
-				.lifetime = "until the end",
+				.eviction = "refuse: the upstream has no name in the query log",
+				.lifetime = "life of the process",
 				.cap = UPSTREAM_BOOK_MAX,
 				.used = count,
 				.high = count,

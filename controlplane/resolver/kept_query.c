@@ -34,8 +34,8 @@ void kept_queries_tables(const struct kept_queries *k, struct table_registry *ta
 {
 	table_register(tables, &(struct table_info){.name = "kept_queries",
 				       .owner = "resolver loop",
-				       .eviction = "not kept: dnstap goes without them",
-				       .lifetime = "of their clients' waits",
+				       .eviction = "refuse: dnstap lacks the message",
+				       .lifetime = "wait of its client",
 				       .cap = KEPT_QUERIES_MAX,
 				       .used = k->count,
 				       .bytes = k->bytes,

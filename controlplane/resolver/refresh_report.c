@@ -35,7 +35,7 @@ void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_regis
 {
 	table_register(r, &(struct table_info){.name = "refresh_plan",
 				  .owner = "resolver loop",
-				  .eviction = "the least urgent",
+				  .eviction = "evict the least urgent",
 				  .lifetime = "until due",
 				  .cap = f->plan.cap,
 				  .used = f->plan.used,
@@ -45,7 +45,7 @@ void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_regis
 				  .bytes = f->plan.cap * sizeof(*f->plan.entry)});
 	table_register(r, &(struct table_info){.name = "refresh_requests",
 				  .owner = "resolver loop",
-				  .eviction = "refused: stays planned",
+				  .eviction = "refuse: stays planned",
 				  .lifetime = "5 s",
 				  .cap = REFRESH_REQUESTS,
 				  .used = f->inflight,
@@ -57,8 +57,8 @@ void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_regis
 	table_register(
 		r, &(struct table_info){.name = "refresh_backoff",
 			   .owner = "resolver loop",
-			   .eviction = "the one of the bucket that ends first",
-			   .lifetime = "60 s, or as refresh.servfail_backoff says",
+			   .eviction = "evict the entry of the bucket that expires first",
+			   .lifetime = "refresh.servfail_backoff",
 			   .cap = failures_cap(f->backoff),
 			   .used = failures_used(f->backoff, now_ms),
 			   .evicted = failures_evicted(f->backoff),
@@ -67,7 +67,7 @@ void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_regis
 			   .bytes = failures_memory(f->backoff)});
 	table_register(r, &(struct table_info){.name = "refresh_minutes",
 				  .owner = "resolver loop",
-				  .eviction = "the oldest",
+				  .eviction = "evict the oldest",
 				  .lifetime = "24 h",
 				  .cap = REFRESH_MINUTES,
 				  .used = REFRESH_MINUTES,

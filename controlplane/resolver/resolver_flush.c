@@ -366,7 +366,7 @@ void flushes_status(const struct resolver *r, struct flush_status *out, struct t
 	table_register(
 		t, &(struct table_info){.name = "flush_log",
 			   .owner = "resolver loop",
-			   .eviction = "the oldest; then all that is older counts as flushed",
+			   .eviction = "evict the oldest; all that is older counts as flushed",
 			   .lifetime = "15 s",
 			   .cap = FLUSH_LOG_MAX,
 			   .used = flush_log_used(&f->log, now_ms),
@@ -377,7 +377,7 @@ void flushes_status(const struct resolver *r, struct flush_status *out, struct t
 	table_register(
 		t, &(struct table_info){.name = "flush_queue",
 			   .owner = "resolver loop",
-			   .eviction = "refused",
+			   .eviction = "refuse",
 			   .lifetime = "until done",
 			   .cap = OTHERS_MAX,
 			   .used = f->others_count,

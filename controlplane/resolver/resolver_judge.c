@@ -79,7 +79,7 @@ void judge_tables(const struct resolver *r, struct table_registry *tables)
 	table_register(
 		tables, &(struct table_info){.name = "judge_patterns",
 				.owner = "rules helper thread",
-				.eviction = "refused: those over number, size or time",
+				.eviction = "refuse patterns over number, size or time",
 				.lifetime = "until the next image",
 				.cap = JUDGE_PATTERNS_MAX,
 				.used = c->patterns.compiled,
@@ -89,7 +89,7 @@ void judge_tables(const struct resolver *r, struct table_registry *tables)
 				.has = TABLE_REFUSES});
 	table_register(tables, &(struct table_info){.name = "judge_prefixes",
 				       .owner = "rules helper thread",
-				       .eviction = "refused: those over the number",
+				       .eviction = "refuse entries over the number",
 				       .lifetime = "until the next image",
 				       .cap = JUDGE_PREFIXES_MAX,
 				       .used = c->prefixes.taken,

@@ -89,8 +89,8 @@ void trace_tables(const struct resolver *r, struct table_registry *tables)
 	traces_counts(r->traces, &c);
 	table_register(tables, &(struct table_info){.name = "trace",
 				       .owner = "resolver loop",
-				       .eviction = "one more is left out of what is shown",
-				       .lifetime = "of its question, 5 s",
+				       .eviction = "leave the next step out",
+				       .lifetime = "life of the question, 5 s",
 				       .cap = TRACES_MAX,
 				       .used = c.live,
 				       .high = c.most,

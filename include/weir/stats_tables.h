@@ -26,33 +26,34 @@ enum stats_table_notion {
 
 // Of each worker: name, notions, what happens when it is full, how long an entry stays. Of
 // dp_kernel_flows there is one for all of them, told of the first.
-#define STATS_WORKER_TABLE_LIST(X)                                                                 \
-	X(dp_buffers, STATS_TABLE_REFUSES, "no answer, or the port drops", "from rx to tx")        \
-	X(dp_miss_ring, STATS_TABLE_REFUSES, "stale answer, SERVFAIL or drop", "until it is read") \
-	X(dp_answer_ring, STATS_TABLE_REFUSES, "the answer is dropped", "until it is read")        \
-	X(dp_log_ring, STATS_TABLE_REFUSES, "the next record stands for it too",                   \
-		"until it is read")                                                                \
-	X(dp_asked, STATS_TABLE_AGES | STATS_TABLE_EVICTS, "oldest of 4 goes", "2 s")              \
-	X(dp_crowd, 0, "all counts are halved", "1 s after the miss ring was half full")           \
-	X(dp_kernel_queue, STATS_TABLE_REFUSES, "the frame is dropped", "until a turn has time")   \
-	X(dp_kernel_flows, STATS_TABLE_EVICTS, "oldest of 8 goes", "until it is pushed out")       \
-	X(dp_watched, STATS_TABLE_REFUSES, "frames of one batch, no more", "one batch")            \
-	X(dp_marks, 0, "one octet for each unit of L0", "generation of L0")
+#define STATS_WORKER_TABLE_LIST(X)                                                                \
+	X(dp_buffers, STATS_TABLE_REFUSES, "send no answer, or the port drops", "from rx to tx")  \
+	X(dp_miss_ring, STATS_TABLE_REFUSES, "stale answer, SERVFAIL or drop", "until read")      \
+	X(dp_answer_ring, STATS_TABLE_REFUSES, "drop the answer", "until read")                   \
+	X(dp_log_ring, STATS_TABLE_REFUSES, "count it in the next record's weight", "until read") \
+	X(dp_asked, STATS_TABLE_AGES | STATS_TABLE_EVICTS, "evict the oldest of 4", "2 s")        \
+	X(dp_crowd, 0, "halve all counts", "1 s after the miss ring was half full")               \
+	X(dp_kernel_queue, STATS_TABLE_REFUSES, "drop the frame", "until an iteration has time")  \
+	X(dp_kernel_flows, STATS_TABLE_EVICTS, "evict the oldest of 8", "until evicted")          \
+	X(dp_watched, STATS_TABLE_REFUSES, "cannot be full: one batch", "one batch")              \
+	X(dp_marks, 0, "cannot be full: a byte for each unit of L0", "life of the L0 generation")
 
 // Of the process.
-#define STATS_PROCESS_TABLE_LIST(X)                                                             \
-	X(dp_workers, 0, "made at start", "until the end")                                      \
-	X(dp_sets, 0, "the next waits for the workers", "until all workers have a newer one")   \
-	X(dp_images, 0, "the next waits for the workers", "until all workers have a newer one") \
-	X(dp_limits, 0, "none: clients share buckets", "until the bucket is full again")        \
-	X(dp_drops, STATS_TABLE_REFUSES, "one more is refused", "24 h at most")                 \
-	X(dp_errors, STATS_TABLE_EVICTS, "the kind that is longest ago", "until the end")       \
-	X(dp_rx_rings, STATS_TABLE_REFUSES, "the port drops", "until a worker comes")           \
-	X(dp_tx_rings, STATS_TABLE_REFUSES, "the frame is dropped", "until it is sent")         \
-	X(dp_xdp_sockets, 0, "made at start", "until the end")                                  \
-	X(dp_eal_heap, 0, "DPDK is given no more", "until it is freed")                         \
-	X(dp_memzones, 0, "DPDK is given no more", "until the end")                             \
-	X(dp_stats, 0, "made at start", "until the end")
+#define STATS_PROCESS_TABLE_LIST(X)                                                                \
+	X(dp_workers, 0, "cannot be full: made at start", "life of the process")                   \
+	X(dp_sets, 0, "the next one waits for the workers", "until all workers have a newer one")  \
+	X(dp_images, 0, "the next one waits for the workers",                                      \
+		"until all workers have a newer one")                                              \
+	X(dp_limits, 0, "cannot be full: clients share buckets", "until the bucket is full again") \
+	X(dp_drops, STATS_TABLE_REFUSES, "refuse", "24 h at most")                                 \
+	X(dp_errors, STATS_TABLE_EVICTS, "evict the kind that was seen longest ago",               \
+		"life of the process")                                                             \
+	X(dp_rx_rings, STATS_TABLE_REFUSES, "the port drops", "until a worker reads it")           \
+	X(dp_tx_rings, STATS_TABLE_REFUSES, "drop the frame", "until sent")                        \
+	X(dp_xdp_sockets, 0, "cannot be full: made at start", "life of the process")               \
+	X(dp_eal_heap, 0, "refuse: DPDK gets no more", "until freed")                              \
+	X(dp_memzones, 0, "refuse: DPDK gets no more", "life of the process")                      \
+	X(dp_stats, 0, "cannot be full: made at start", "life of the process")
 
 enum stats_worker_table {
 #define X(name, has, eviction, lifetime) STATS_##name,

@@ -39,7 +39,7 @@ check "each thread that stays has a name of its own" sh -c '"$0" -c /run/weir/la
 	jq -e "[.threads[].name] | contains([\"weir-resolver\", \"weir-log\", \"weir-store\"])"' "$WEIR_BUILD/tools/ctl/weirctl"
 check "tables for people" eval "weirctl mem tables >$tmp/tables"
 check "with how long an entry stays and what a full one does" \
-	eval "head -n 1 $tmp/tables | grep -q 'TTL  *when full$' && grep -q '^ *refresh_requests .* 5 s  *refused: stays planned$' $tmp/tables"
+	eval "head -n 1 $tmp/tables | grep -q 'TTL  *when full$' && grep -q '^ *refresh_requests .* 5 s  *refuse: stays planned$' $tmp/tables"
 check "helpers' tables say what they take" sh -c '"$0" -c /run/weir/lab/weir.yaml --json mem tables |
 	jq -e "[.tables[] | select(.name | startswith(\"why_\")) | .bytes > 200] == [true, true]"' "$WEIR_BUILD/tools/ctl/weirctl"
 sums() { weirctl --json connections | jq -e '([.peers[].sockets] | add) + .other_peers.sockets == .open_sockets'; }

@@ -371,20 +371,19 @@ static uint64_t spool_age(const struct clickhouse_status *s)
 void clickhouse_tables(const struct clickhouse_status *s, struct table_registry *tables)
 {
 	uint64_t now_ms = clock_mono_ms();
-	table_register(
-		tables, &(struct table_info){.name = "clickhouse_queue",
-				.owner = "clickhouse",
-				.eviction = "a batch that finds it full is not sent, its weight is",
-				.lifetime = "until its rows are in a chunk",
-				.cap = s->queue_cap,
-				.used = s->queued,
-				.high = s->queued_most,
-				.refused = s->refused,
-				.oldest_ms = table_age(s->queued_since_ms, now_ms),
-				.has = TABLE_AGES | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "clickhouse_queue",
+				       .owner = "clickhouse",
+				       .eviction = "drop the batch, keep its weight",
+				       .lifetime = "until its rows are in a chunk",
+				       .cap = s->queue_cap,
+				       .used = s->queued,
+				       .high = s->queued_most,
+				       .refused = s->refused,
+				       .oldest_ms = table_age(s->queued_since_ms, now_ms),
+				       .has = TABLE_AGES | TABLE_REFUSES});
 	table_register(tables, &(struct table_info){.name = "clickhouse_chunk",
 				       .owner = "clickhouse",
-				       .eviction = "full: the chunk ends",
+				       .eviction = "end the chunk",
 				       .lifetime = "query_log.clickhouse.flush_ms",
 				       .cap = s->wanted_rows,
 				       .used = s->open_rows,
@@ -395,7 +394,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				       .has = TABLE_AGES | TABLE_GROWS});
 	table_register(tables, &(struct table_info){.name = "clickhouse_outbox",
 				       .owner = "clickhouse",
-				       .eviction = "full: the oldest to disk",
+				       .eviction = "move the oldest to disk",
 				       .lifetime = "until sent",
 				       .cap = CLICKHOUSE_OUTBOX_MAX,
 				       .used = s->outbox.chunks,
@@ -408,7 +407,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 	table_register(
 		tables, &(struct table_info){.name = "clickhouse_spool",
 				.owner = "clickhouse",
-				.eviction = "the oldest by octets of disk, counted",
+				.eviction = "delete the oldest, counted",
 				.lifetime = "until sent",
 				.cap = CLICKHOUSE_SPOOL_FILES_MAX,
 				.used = s->outbox.spooled,

@@ -134,8 +134,8 @@ void sink_thread_tables(struct sink_thread *t, struct table_registry *tables)
 	querylog_queue_counts(t->queue, &q);
 	table_register(tables, &(struct table_info){.name = t->work.table,
 				       .owner = t->work.name,
-				       .eviction = "refused, counted by the query log",
-				       .lifetime = "until they are written",
+				       .eviction = "refuse, counted by the query log",
+				       .lifetime = "until written",
 				       .cap = q.cap,
 				       .used = q.used,
 				       .high = q.used_most,

@@ -282,22 +282,21 @@ void query_store_status(struct query_store *s, struct query_store_status *out)
 void query_store_tables(const struct query_store_status *s, struct table_registry *tables)
 {
 	int64_t now_s = time(NULL);
-	table_register(tables,
-		&(struct table_info){.name = "query_store_queue",
-			.owner = "query store",
-			.eviction = "a batch that finds it full is not stored, its weight is",
-			.lifetime = "until it is written",
-			.cap = s->queue_cap,
-			.used = s->queued,
-			.high = s->queued_most,
-			.refused = s->refused,
-			.oldest_ms = table_age(s->queued_since_ms, clock_mono_ms()),
-			.has = TABLE_AGES | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "query_store_queue",
+				       .owner = "query store",
+				       .eviction = "drop the batch, keep its weight",
+				       .lifetime = "until written",
+				       .cap = s->queue_cap,
+				       .used = s->queued,
+				       .high = s->queued_most,
+				       .refused = s->refused,
+				       .oldest_ms = table_age(s->queued_since_ms, clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_REFUSES});
 	table_register(tables,
 		&(struct table_info){.name = "query_store_texts",
 			.owner = "query store",
-			.eviction = "of a set of two the one used longer ago",
-			.lifetime = "that of the open file",
+			.eviction = "evict the least recently used of two",
+			.lifetime = "life of the open file",
 			.cap = QUERY_NAMES_CACHED + QUERY_CLIENTS_CACHED + QUERY_KINDS_CACHED,
 			.used = s->texts,
 			.evicted = s->texts_evicted,
@@ -306,7 +305,7 @@ void query_store_tables(const struct query_store_status *s, struct table_registr
 	table_register(
 		tables, &(struct table_info){.name = "query_store_files",
 				.owner = "query store",
-				.eviction = "oldest first, by hours and octets of disk",
+				.eviction = "delete the oldest file, by hours and bytes",
 				.lifetime = "query_log.store.hours",
 				.cap = QUERY_FILES_MAX,
 				.used = s->files,
