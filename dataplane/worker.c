@@ -71,8 +71,6 @@ ATTR_INLINE unsigned turn(
 	b.port = &w->port[port_index];
 	b.tx_count = b.kernel_count = b.drop_count = 0;
 	b.rang = false;
-	b.limits_found = 0;
-	b.is_early = false;
 	b.proven = 0;
 	const bool watching = laps == LAPS_ALL && w->watching;
 	b.logs = log_writer_is_on(&w->log) || watching;
@@ -95,10 +93,6 @@ ATTR_INLINE unsigned turn(
 	if (watching)
 		stage_watch_begin(&b);
 	lap(c, laps, STAGE_rx);
-	if (received <= BATCH_FEW)
-		stage_parse_early(&b);
-	if (unlikely_(w->limits_early))
-		stage_policy_early(&b);
 	stage_net(&b);
 	lap(c, laps, STAGE_net);
 	stage_policy(&b);

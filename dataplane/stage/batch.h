@@ -84,15 +84,6 @@ struct batch_cookies {
 };
 static_assert((unsigned)DNS_COOKIE_MANY >= (unsigned)WORKER_BATCH);
 
-// Of few frames the question as stage_parse_early read it.
-struct batch_early {
-	uint16_t dns, dns_len; // where it was taken to be; dns 0: nowhere
-	bool is_plain;         // and set are, in its packet, q, hash and key_word
-	bool has_cookie;
-};
-
-enum { BATCH_FEW = 4 };
-
 struct batch {
 	struct worker *w;
 	const struct worker_port *port;
@@ -106,12 +97,10 @@ struct batch {
 	bool rang;       // something was put on the miss ring
 	bool logs;       // the query log is on: `note` is kept
 	bool log_lines;  // records went past the caches (query_record.h)
-	bool is_early;   // `early` is set
 	uint64_t start_tsc;
 	uint32_t proven; // by the place in `store`: over their limits, with a right cookie
 	unsigned count;
 	unsigned looked_home, looked_other; // of these (record_line.h)
-	unsigned limits_found;              // 0, or of so many as were received: their `limits`
 	unsigned tx_count, kernel_count, drop_count;
 	struct packet *pkt[WORKER_BATCH];
 	struct rte_mbuf *tx[WORKER_BATCH];
@@ -121,8 +110,6 @@ struct batch {
 	struct packet store[WORKER_BATCH];
 	struct batch_note note[WORKER_BATCH]; // when `logs`
 	struct batch_cookies cookies;
-	struct batch_early early[BATCH_FEW];          // by the place in `store`
-	struct limit_places limits[WORKER_BATCH + 1]; // of clients; of nobody behind the last
 };
 
 // What rules may do to a batch that has its tables and its time.

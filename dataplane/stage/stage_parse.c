@@ -7,8 +7,6 @@
 #include "reply.h"
 #include "stages.h"
 
-#include <rte_ether.h>
-
 #include <weir/dns_served.h>
 
 // What the parser's status alone decides. True: a question to go on with.
@@ -109,110 +107,17 @@ static void hash_suffixes(const struct batch *b, struct packet *p)
 	rule_probe_hash(&b->tables->rules, &p->q, &p->probe);
 }
 
-// Untagged IPv4 without options and IPv6: whether it is a query at all is for stage_net to say,
-// which comes to the same offsets where it lets such a frame through. So of one that stage_policy
-// drops the query log has the question that was asked, or none.
-ATTR_INLINE bool find_message(const struct rte_mbuf *m, struct batch_early *e)
-{
-	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	unsigned udp = FRAME_ETHER_LEN + FRAME_IPV4_LEN;
-	uint16_t type, len;
-	if (unlikely_(m->data_len < udp + FRAME_UDP_LEN))
-		return false;
-	memcpy(&type, frame + 12, sizeof type);
-	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
-		if (unlikely_(frame[FRAME_ETHER_LEN] != 0x45)) // version and header length
-			return false;
-	} else {
-		udp = FRAME_ETHER_LEN + FRAME_IPV6_LEN;
-		if (type != RTE_BE16(RTE_ETHER_TYPE_IPV6) || m->data_len < udp + FRAME_UDP_LEN)
-			return false;
-	}
-	memcpy(&len, frame + udp + 4, sizeof len);
-	len = rte_be_to_cpu_16(len);
-	if (unlikely_(len < FRAME_UDP_LEN || udp + len > m->data_len))
-		return false;
-	e->dns = (uint16_t)(udp + FRAME_UDP_LEN);
-	e->dns_len = (uint16_t)(len - FRAME_UDP_LEN);
-	return true;
-}
-
-// Both buckets: one after the other takes twice as long, and one key in six lies in the second.
-ATTR_INLINE void read_early(const struct worker_tables *t, struct packet *p, struct batch_early *e)
-{
-	uint64_t name_hash;
-	*e = (struct batch_early){0};
-	if (unlikely_(!find_message(p->m, e)))
-		return;
-	const uint8_t *msg = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, e->dns);
-	const enum dns_query_kind kind =
-		dns_query_line(msg, e->dns_len, &t->l0.secret, &p->q, &name_hash);
-	if (unlikely_(kind == DNS_QUERY_ODD) || unlikely_(!question_is_plain(&p->q)))
-		return;
-	question_hash_behind(t, p, 0, name_hash);
-	l0_read_ask_other(&t->l0, p->hash);
-	e->is_plain = true;
-	e->has_cookie = kind == DNS_QUERY_PLAIN_COOKIE;
-}
-
-// The view of a question is its client's group's, who is not known yet.
-void stage_parse_early(struct batch *b)
-{
-	const struct worker_tables *t = b->tables;
-	b->is_early = t->has_l0 && !t->has_groups;
-	if (unlikely_(!b->is_early))
-		return;
-	for (unsigned i = 0; i < b->count; i++)
-		read_early(t, &b->store[i], &b->early[i]);
-}
-
-// A tag, IP options, or a frame that holds less than it says.
-static __attribute__((noinline)) bool parse_late(struct batch *b, struct packet *p)
-{
-	return parse(b, p);
-}
-
-ATTR_INLINE bool parse_early(struct batch *b, struct packet *p)
-{
-	const struct batch_early *e = &b->early[p - b->store];
-	if (unlikely_(e->dns != p->dns || e->dns_len != p->dns_len))
-		return parse_late(b, p);
-	if (unlikely_(!e->is_plain))
-		return parse_whole(b, p);
-	if (unlikely_(e->has_cookie))
-		cookie_take_plain(b, p);
-	return true;
-}
-
-// The names were stored long enough ago to be read again at once. The records are asked for before
-// the rules, whose lines come later than the buckets: a core that waits for those sees too little
-// ahead. No question gets another hash meanwhile, as there are no groups.
-static __attribute__((noinline)) void parse_few(struct batch *b)
-{
-	unsigned kept = 0;
-	for (unsigned i = 0; i < b->count; i++) {
-		struct packet *p = b->pkt[i];
-		if (unlikely_(!parse_early(b, p)))
-			continue;
-		b->pkt[kept++] = p;
-		stats_add(&b->w->stats->type[stats_type(p->q.qtype)], 1);
-		if (b->rules)
-			hash_suffixes(b, p);
-	}
-	b->count = kept;
-	record_look_home(b, kept);
-	record_look_other(b, kept);
-}
-
 // The suffixes of a name are hashed one packet later: just stored, it would be read in other pieces
 // than it was stored in, and the core would wait. Not in a loop of their own: the prefetches need
 // work between them.
-static void parse_many(struct batch *b)
+void stage_parse(struct batch *b)
 {
 	const bool looks = batch_looks_early(b), rules = b->rules;
 	const unsigned count = b->count;
 	_Atomic uint64_t *types = b->w->stats->type;
 	unsigned kept = 0;
+	b->cookies.any = false;
+	b->looked_home = b->looked_other = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct packet *p = b->pkt[i];
 		if (unlikely_(!parse(b, p)))
@@ -228,16 +133,6 @@ static void parse_many(struct batch *b)
 	b->count = kept;
 	if (rules && kept > 0)
 		hash_suffixes(b, b->pkt[kept - 1]);
-}
-
-void stage_parse(struct batch *b)
-{
-	b->cookies.any = false;
-	b->looked_home = b->looked_other = 0;
-	if (unlikely_(b->is_early))
-		parse_few(b);
-	else
-		parse_many(b);
 	if (unlikely_(b->cookies.any))
 		cookie_settle_plain(b);
 }

@@ -5,8 +5,6 @@
 #include "reply.h"
 #include "stages.h"
 
-enum { ETHER_TYPE = 12 };
-
 // A word to a client that gets no answer, if its packet is a query at all; with a cookie by which
 // its next one may be let through.
 static void turn_away(struct batch *b, struct packet *p, enum verdict told, enum verdict dropped)
@@ -45,7 +43,6 @@ static bool over_limit(struct batch *b, struct packet *p)
 		&& limit_take_proven(b->w->limit, p->ip_version, packet_source(p))) {
 		b->proven |= UINT32_C(1) << (p - b->store);
 		batch_count(b, COUNTER_cookies_exempt, 1);
-		b->is_early = false; // its question was read anew
 		return true;
 	}
 	if (!limit_slips(b->w->limit, t->policy.limit.slip))
@@ -90,65 +87,6 @@ static void one_by_one(
 	b->count = kept;
 }
 
-// By the EtherType alone, which is enough for an untagged frame that stage_net lets through. A
-// runt's are read too, from behind its end: no buffer is that short, and what is found is not used.
-ATTR_INLINE uint64_t frame_word(const struct rte_mbuf *m, unsigned *others)
-{
-	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint16_t type;
-	uint64_t eight;
-	memcpy(&type, frame + ETHER_TYPE, sizeof type);
-	memcpy(&eight, frame + FRAME_ETHER_LEN + LIMIT_OCTETS, sizeof eight);
-	const bool is_v4 = type == RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	*others |= !is_v4 & (type != RTE_BE16(RTE_ETHER_TYPE_IPV6));
-	return limit_word_of(is_v4 ? 4 : 6, eight);
-}
-
-void stage_policy_early(struct batch *b)
-{
-	struct limit_table *t = b->w->limit;
-	const unsigned count = b->count;
-	unsigned others = 0;
-	if (unlikely_(!b->tables->has_access)) {
-		b->w->limits_early = false;
-		return;
-	}
-	for (unsigned i = 0; i < count; i++) {
-		const struct limit_places at = limit_places(t, frame_word(b->store[i].m, &others));
-		limit_prefetch(t, at);
-		b->limits[i] = at;
-	}
-	b->limits_found = others ? 0 : count;
-}
-
-// All leaves of a batch put together: what any of them has, and what every one has.
-struct leaves {
-	unsigned any, every;
-};
-
-ATTR_INLINE void leaves_add(struct leaves *l, unsigned leaf)
-{
-	l->any |= leaf;
-	l->every &= leaf;
-}
-
-static const struct leaves no_leaves = {0, POLICY_LEAVES - 1};
-
-// Of the places of all clients those of the limited ones; how many.
-static unsigned keep_limited(
-	unsigned count, const uint8_t leaf[], struct leaves all, struct limit_places at[])
-{
-	unsigned limited = 0;
-	if (likely_(all.every >> POLICY_ACCESS_SHIFT == POLICY_ASK_LIMITED
-		    && all.any >> POLICY_ACCESS_SHIFT == POLICY_ASK_LIMITED))
-		return count;
-	for (unsigned i = 0; i < count; i++) {
-		at[limited] = at[i];
-		limited += policy_access_of(leaf[i]) == POLICY_ASK_LIMITED;
-	}
-	return limited;
-}
-
 static uint64_t client_word(const struct packet *p)
 {
 	uint64_t eight;
@@ -186,19 +124,18 @@ static __attribute__((noinline)) unsigned take_until(
 
 // All buckets are on their way before the first is looked into. Nearly always each has something
 // left; from the first that has not, clients are looked at one by one.
-static void by_access(struct batch *b, const uint8_t leaf[], struct leaves all)
+static void by_access(struct batch *b, const uint8_t leaf[], unsigned any)
 {
-	struct limit_places *at = b->limits;
-	const unsigned limited = b->limits_found == b->count ? keep_limited(b->count, leaf, all, at)
-							     : find_buckets(b, leaf, at);
+	struct limit_places at[WORKER_BATCH + 1]; // one_by_one reads that of nobody behind the last
+	const unsigned limited = find_buckets(b, leaf, at);
 	const unsigned taken = take_until(b->w->limit, at, limited);
-	b->w->limits_early = limited > b->count / 2 && !b->pkt[0]->has_vlan;
-	if (unlikely_(taken < limited || policy_access_of(all.any) == POLICY_DENIED))
+	if (unlikely_(taken < limited || policy_access_of(any) == POLICY_DENIED))
 		one_by_one(b, leaf, at, taken);
 }
 
 // The clients of a batch are looked up a step at a time, all through one before any goes on: of the
-// lines that only the second cache holds, those of many clients are under way at once.
+// lines that only the second cache holds, those of many clients are under way at once. Returned are
+// the bits of all leaves together.
 
 struct four {
 	unsigned count;
@@ -208,19 +145,19 @@ struct four {
 };
 
 // In registers of its own, as find_six.
-static __attribute__((noinline)) struct leaves find_four(
+static __attribute__((noinline)) unsigned find_four(
 	const struct policy_reader *r, struct four *s, uint8_t leaf[])
 {
 	const unsigned count = s->count;
-	struct leaves all = no_leaves;
+	unsigned any = 0;
 	for (unsigned i = 0; i < count; i++)
 		s->block[i] = (uint16_t)policy_upper_v4(r, s->whole[i]);
 	for (unsigned i = 0; i < count; i++) {
 		const unsigned found = policy_lower_v4(r, s->block[i], s->whole[i]);
 		leaf[s->at[i]] = (uint8_t)found;
-		leaves_add(&all, found);
+		any |= found;
 	}
-	return all;
+	return any;
 }
 
 struct six {
@@ -229,10 +166,10 @@ struct six {
 	uint64_t whole[WORKER_BATCH][2], leaf[WORKER_BATCH];
 };
 
-static struct leaves find_six(const struct policy_reader *r, struct six *s, uint8_t leaf[])
+static unsigned find_six(const struct policy_reader *r, struct six *s, uint8_t leaf[])
 {
 	const unsigned count = s->count;
-	struct leaves all = no_leaves;
+	unsigned any = 0;
 	unsigned length = 0;
 	for (; length < r->v6_narrow_count; length++) {
 		const struct policy_v6_reader t = r->v6[length];
@@ -247,18 +184,18 @@ static struct leaves find_six(const struct policy_reader *r, struct six *s, uint
 	for (unsigned i = 0; i < count; i++) {
 		unsigned found = (unsigned)s->leaf[i] & (POLICY_LEAVES - 1);
 		leaf[s->at[i]] = (uint8_t)found;
-		leaves_add(&all, found);
+		any |= found;
 	}
-	return all;
+	return any;
 }
 
 // The leaf of each client by all that there is to look at, in the same steps for all.
-ATTR_INLINE struct leaves find_whole(const struct batch *b, uint8_t leaf[])
+ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
 {
 	const struct policy_reader *r = &b->tables->policy;
 	struct four four;
 	struct six six;
-	struct leaves all = no_leaves;
+	unsigned any = 0;
 	four.count = six.count = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct packet *p = b->pkt[i];
@@ -275,20 +212,18 @@ ATTR_INLINE struct leaves find_whole(const struct batch *b, uint8_t leaf[])
 		}
 	}
 	if (four.count)
-		all = find_four(r, &four, leaf);
-	if (six.count) {
-		const struct leaves of_six = find_six(r, &six, leaf);
-		all = (struct leaves){all.any | of_six.any, all.every & of_six.every};
-	}
-	return all;
+		any |= find_four(r, &four, leaf);
+	if (six.count)
+		any |= find_six(r, &six, leaf);
+	return any;
 }
 
 // Without groups the first load tells most leaves, as it does of private networks. One branch for
-// the batch: if any client takes more, all are looked up. Returned are all leaves put together.
-ATTR_INLINE struct leaves find_leaves(const struct batch *b, uint8_t leaf[])
+// the batch: if any client takes more, all are looked up.
+ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
 {
 	const struct policy_reader *r = &b->tables->policy;
-	struct leaves all = no_leaves;
+	unsigned any = 0;
 	if (b->tables->has_groups)
 		return find_whole(b, leaf);
 	for (unsigned i = 0; i < b->count; i++) {
@@ -296,9 +231,9 @@ ATTR_INLINE struct leaves find_leaves(const struct batch *b, uint8_t leaf[])
 		unsigned found = p->ip_version == 4 ? policy_first_v4(r, packet_source(p))
 						    : policy_first_v6(r, packet_source(p));
 		leaf[i] = (uint8_t)found;
-		leaves_add(&all, found);
+		any |= found;
 	}
-	return likely_(all.any < POLICY_LEAVES) ? all : find_whole(b, leaf);
+	return likely_(any < POLICY_LEAVES) ? any : find_whole(b, leaf);
 }
 
 // In a pass of its own: where a counter lies is known only at the end of a lookup, and the loads of
@@ -329,12 +264,10 @@ void stage_policy(struct batch *b)
 			turn_all_away(b);
 		return;
 	}
-	const struct leaves all = find_leaves(b, leaf);
+	const unsigned any = find_leaves(b, leaf);
 	if (t->has_groups)
 		by_group(b, leaf);
 	// Where nobody is limited or denied, leaves have none of those bits.
-	if (t->has_access && unlikely_(all.any >> POLICY_ACCESS_SHIFT))
-		by_access(b, leaf, all);
-	else
-		b->w->limits_early = false;
+	if (t->has_access && unlikely_(any >> POLICY_ACCESS_SHIFT))
+		by_access(b, leaf, any);
 }

@@ -6,12 +6,7 @@
 
 #include "batch.h"
 
-void stage_rx(struct batch *b); // burst, one packet struct per frame, prefetch headers
-// Where most clients are limited: asks for the lines of their buckets, which come during stage_net.
-void stage_policy_early(struct batch *b);
-// Where few frames came, BATCH_FEW at most, nothing hides the wait for the lines of L0: the
-// questions are read, and their buckets asked for, before it is known whether the frames are good.
-void stage_parse_early(struct batch *b);
+void stage_rx(struct batch *b);     // burst, one packet struct per frame, prefetch headers
 void stage_screen(struct batch *b); // first part of stage_net, of ports that are screened
 void stage_net(
 	struct batch *b); // Ethernet, VLAN, IPv4/IPv6, UDP: settles all that is not UDP/53 to us

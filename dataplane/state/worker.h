@@ -146,9 +146,8 @@ struct worker {
 
 	// The worker's own.
 	const struct worker_tables *tables;
-	// Most clients of the last batch were limited, and so probably are the next one's.
-	bool limits_early;
-	bool rules_settle; // likewise: rules settled more than one in eight of the last one
+	// Rules settled more than one in eight of the last batch, and so probably of the next one.
+	bool rules_settle;
 	struct epoch_reader epoch;
 	struct ring_producer miss;
 	struct ring_consumer answer;

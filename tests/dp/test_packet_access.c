@@ -174,7 +174,7 @@ static void test_rate_of_address_and_network(void **)
 
 // Whole batches of everyone: who runs out within one is turned away from there on, the others are
 // not. Each how many-th client is unlimited, is denied, has a frame that says nothing, or a tag; 0:
-// none. From the second batch on buckets are looked for early.
+// none.
 struct each {
 	unsigned unlimited, denied, damaged, tagged;
 };
@@ -218,7 +218,6 @@ static void ask_in_batches(const struct each *each)
 		if (n % BATCH != BATCH - 1)
 			continue;
 		assert_int_equal(worker_turn(&h->w, 0), BATCH);
-		assert_int_equal(h->w.limits_early, !is_each(n - (BATCH - 1), each->tagged));
 		harness_drain(h);
 		assert_int_equal(harness_verdict(h, VERDICT_hit), hits);
 		assert_int_equal(harness_verdict(h, VERDICT_drop_limited), over);
@@ -244,7 +243,7 @@ static void test_limits_within_a_batch(void **)
 		ask_in_batches(&each[i]);
 }
 
-// What was expected of a batch holds for the next one only while there are limits.
+// A client over its rate is answered once there are no limits.
 static void test_limits_end(void **)
 {
 	struct harness *h = harness_begin(NULL);
@@ -253,14 +252,10 @@ static void test_limits_end(void **)
 	harness_access(h, lists(&l, false, 0));
 	harness_limits_look(h, 1000);
 	assert_int_equal(ask(h, "198.18.2.1", 100), RATE * BURST_S);
-	assert_true(h->w.limits_early);
 	assert_int_equal(ask(h, "198.18.1.1", 1), 1);
-	assert_false(h->w.limits_early);
 	assert_int_equal(ask(h, "198.18.2.2", 1), 1);
-	assert_true(h->w.limits_early);
 	h->tables.has_access = false;
 	assert_int_equal(ask(h, "198.18.2.1", 100), 100);
-	assert_false(h->w.limits_early);
 	harness_end(h);
 }
 

@@ -53,13 +53,6 @@ ATTR_INLINE void l0_read_key(
 // Not a record's number: the key's home bucket does not have it, and the other one may.
 #define L0_ELSEWHERE (UINT32_MAX - 1)
 
-// The line of the other bucket, before it is known whether that is needed.
-ATTR_INLINE void l0_read_ask_other(const struct l0_reader *r, uint64_t hash)
-{
-	__builtin_prefetch(
-		&r->buckets[l0_other_bucket(hash & r->bucket_mask, l0_tag(hash), r->bucket_mask)]);
-}
-
 // The first of `bits` slots, its record's lines asked for.
 ATTR_INLINE uint32_t l0_read_slot(
 	const struct l0_reader *r, const struct l0_bucket *b, unsigned bits)
@@ -85,7 +78,8 @@ ATTR_INLINE uint32_t l0_read_home(const struct l0_reader *r, uint64_t hash)
 		return l0_read_slot(r, b, bits);
 	if (likely_(!l0_overflows(b)))
 		return L0_NONE;
-	l0_read_ask_other(r, hash);
+	__builtin_prefetch(
+		&r->buckets[l0_other_bucket(hash & r->bucket_mask, l0_tag(hash), r->bucket_mask)]);
 	return L0_ELSEWHERE;
 }
 
