@@ -66,6 +66,8 @@ ATTR_INLINE const struct rule_set *rule_line_reach(
 }
 
 // Once more, after all of a batch: in the bucket behind the home one, where an entry in seven is.
+// Gains 5.4 cycles of the DNS stages of a blocked query (145.0 with it, 150.4 without: medians of 9
+// interleaved runs). To repeat: tools/bench --goals G4 --against a build without it.
 ATTR_INLINE const struct rule_set *rule_line_behind(
 	const struct rule_reader *r, const struct rule_probe *p)
 {
