@@ -90,7 +90,7 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 		rc = resolver_open(&a->resolver,
 			&(struct resolver_given){a->loop, a->publisher, a->link}, a->started, why);
 	if (rc == 0)
-		rc = app_fronts_open(a, why);
+		rc = app_frontends_open(a, why);
 	if (rc == 0)
 		rc = app_log_open(a, why);
 	if (rc == 0)
@@ -122,7 +122,8 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	struct api_deps *d = &a->deps;
 
 	int rc = rules_open(&a->rules, c, a->publisher, a->loop, a->service,
-		(struct rules_judging){resolver_judge_by, resolver_judge_finish, a->resolver});
+		(struct rules_answer_policy){
+			resolver_set_answer_policy, resolver_recheck_finish, a->resolver});
 	if (rc < 0) {
 		snprintf(why, APP_WHY_MAX, "lists: %s", strerror(-rc));
 		return rc;
@@ -147,7 +148,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	*d = (struct api_deps){
 		.service = a->service,
 		.resolver = a->resolver,
-		.fronts = &a->fronts,
+		.frontends = &a->frontends,
 		.log = a->log,
 		.top = a->top,
 		.tail = a->tail,
@@ -157,7 +158,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.clickhouse = a->clickhouse,
 		.outputs = a->output,
 		.output_count = a->outputs,
-		.knobs = &a->knobs,
+		.toggles = &a->toggles,
 		.rules = a->rules,
 		.publisher = a->publisher,
 		.socket_path = a->socket_path,
@@ -171,7 +172,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.last_reload = app_last_reload,
 		.reload_arg = a,
 		.config_reload = app_reload,
-		.knobs_set = app_knobs,
+		.toggles_set = app_toggles,
 	};
 	return api_open(&a->api, d, why);
 }
@@ -196,7 +197,7 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 	place_memory(&a->started->dataplane);
 	rc = app_files_raise(a->started, &a->tcp_files, why);
 	if (rc == 0)
-		a->current = knobs_lay(&a->knobs, a->started);
+		a->current = toggles_lay(&a->toggles, a->started);
 	if (rc == 0 && !a->current)
 		rc = -ENOMEM;
 	if (rc == 0)
@@ -215,7 +216,7 @@ int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX])
 		snprintf(why, APP_WHY_MAX, "no memory");
 		return -ENOMEM;
 	}
-	knobs_reset(&a->knobs);
+	toggles_reset(&a->toggles);
 	int rc = parts_open(a, config_path, why);
 	if (rc < 0) {
 		app_close(a);
@@ -274,7 +275,7 @@ void app_close(struct app *a)
 	app_outputs_close(a);
 	app_groups_close(a);
 	rules_close(a->rules);
-	app_fronts_close(a);
+	app_frontends_close(a);
 	resolver_close(a->resolver);
 	link_close(a->link);
 	app_log_close(a);

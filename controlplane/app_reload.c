@@ -48,7 +48,7 @@ static void reload_tell(struct reload *r)
 {
 	if (r->err < 0)
 		log_warning("configuration: %s", r->why);
-	else if (!r->of_knobs)
+	else if (!r->of_toggles)
 		log_info("configuration reloaded%s%s",
 			r->needs_restart[0] ? "; needs a restart: " : "", r->needs_restart);
 	r->running = false;
@@ -60,7 +60,7 @@ static void reload_end(void *arg)
 {
 	struct reload *r = arg;
 
-	if (!r->of_knobs)
+	if (!r->of_toggles)
 		reload_note(r);
 	reload_tell(r);
 }
@@ -123,15 +123,15 @@ static void reload_incomplete(struct reload *r, int err, const char *what)
 	snprintf(r->why, sizeof(r->why), "reloaded, except the %s: %s", what, strerror(-err));
 }
 
-// The rules follow, and let go of the configuration before. Knobs are no reason to build.
+// The rules follow, and let go of the configuration before. Toggles are no reason to build.
 static void reload_rules(struct reload *r)
 {
 	struct app *a = r->app;
-	int err = r->of_knobs ? rules_follow(a->rules, a->current)
-			      : rules_configure(a->rules, a->current, on_rules, r);
+	int err = r->of_toggles ? rules_follow(a->rules, a->current)
+				: rules_configure(a->rules, a->current, on_rules, r);
 	if (err < 0)
 		reload_incomplete(r, err, "lists");
-	if (err < 0 || r->of_knobs)
+	if (err < 0 || r->of_toggles)
 		reload_end(r);
 }
 
@@ -150,7 +150,7 @@ static void reload_activate(struct reload *r)
 			a->last_reload.restart, sizeof(a->last_reload.restart));
 	}
 	m->next = m->read = NULL;
-	a->knobs = m->knobs;
+	a->toggles = m->toggles;
 	a->tcp_files = m->tcp_files;
 	atomic_store(&a->http_single, a->current->http_single);
 	app_flush_changes(a, before, a->current);
@@ -195,10 +195,10 @@ static void waiting_send(struct reload *r)
 	if (!r->is_waiting)
 		return;
 	r->is_waiting = false;
-	if (r->of_knobs)
+	if (r->of_toggles)
 		m->tcp_files = r->app->tcp_files;
 	else
-		m->knobs = r->app->knobs;
+		m->toggles = r->app->toggles;
 	r->err = message_send(r);
 	if (r->err < 0) {
 		message_clear(m);
@@ -216,7 +216,7 @@ static void reload_returned(void *arg)
 		reload_refuse(r, r->message.err);
 	else
 		reload_activate(r);
-	waiting_send(r->of_knobs ? &r->app->reload : &r->app->setting);
+	waiting_send(r->of_toggles ? &r->app->reload : &r->app->setting);
 }
 
 // Resolver loop, which owns the message.
@@ -229,20 +229,20 @@ static void reload_resolver(void *arg)
 	m->err = resolver_reconfigure(a->resolver, m->next);
 	if (m->err == 0) {
 		app_groups_views(a, m->next, m->group);
-		front_configure(a->fronts.engine, m->next);
-		front_tcp_files(a->fronts.tcp, m->tcp_files);
-		front_tcp_configure(a->fronts.tcp, &m->next->tcp);
+		frontend_configure(a->frontends.engine, m->next);
+		frontend_tcp_files(a->frontends.tcp, m->tcp_files);
+		frontend_tcp_configure(a->frontends.tcp, &m->next->tcp);
 	}
 	loop_call_back(a->service, &m->back, reload_returned, r);
 }
 
-// Lays the knobs over the file's configuration and sends that to the resolver loop, whose the
+// Lays the toggles over the file's configuration and sends that to the resolver loop, whose the
 // message is from then on.
 static int message_send(struct reload *r)
 {
 	struct reload_message *m = &r->message;
 
-	m->next = knobs_lay(&m->knobs, m->read ? m->read : r->app->read);
+	m->next = toggles_lay(&m->toggles, m->read ? m->read : r->app->read);
 	if (!m->next) {
 		snprintf(r->why, sizeof(r->why), "no memory");
 		return -ENOMEM;
@@ -261,11 +261,11 @@ static int message_send_or_wait(struct reload *r)
 	return r->is_waiting ? 0 : message_send(r);
 }
 
-static void reload_begin(
-	struct reload *r, struct app *a, const struct knobs *knobs, api_config_done done, void *arg)
+static void reload_begin(struct reload *r, struct app *a, const struct toggles *toggles,
+	api_config_done done, void *arg)
 {
 	*r = (struct reload){.app = a, .running = true, .done = done, .arg = arg};
-	r->message.knobs = *knobs;
+	r->message.toggles = *toggles;
 	r->message.tcp_files = a->tcp_files;
 }
 
@@ -288,7 +288,7 @@ int app_reload(void *app, api_config_done done, void *arg)
 
 	if (r->running)
 		return -EBUSY;
-	reload_begin(r, a, &a->knobs, done, arg);
+	reload_begin(r, a, &a->toggles, done, arg);
 	int err = config_load(a->started->path, &m->read, r->why);
 	if (err == 0)
 		err = app_files_raise(m->read, &m->tcp_files, r->why);
@@ -300,15 +300,15 @@ int app_reload(void *app, api_config_done done, void *arg)
 	return err < 0 ? reload_fail(r, err) : 0;
 }
 
-int app_knobs(void *app, const struct knobs *knobs, api_config_done done, void *arg)
+int app_toggles(void *app, const struct toggles *toggles, api_config_done done, void *arg)
 {
 	struct app *a = app;
 	struct reload *r = &a->setting;
 
 	if (r->running)
 		return -EBUSY;
-	reload_begin(r, a, knobs, done, arg);
-	r->of_knobs = true;
+	reload_begin(r, a, toggles, done, arg);
+	r->of_toggles = true;
 	int err = message_send_or_wait(r);
 	return err < 0 ? reload_fail(r, err) : 0;
 }

@@ -8,7 +8,7 @@
 #include "api/api.h"
 #include "app.h"
 #include "local_changes.h"
-#include "memory/knobs.h"
+#include "memory/toggles.h"
 #include "policy/group_masks.h"
 #include "policy/group_pause.h"
 #include "policy/policy_build.h"
@@ -31,9 +31,9 @@ struct event;
 // reads it from loop_call until the way back has run; whatever it has to say is in here.
 struct reload_message {
 	struct loop_return back;
-	struct config *read; // NULL: of the one that was read before, knobs are others
-	struct config *next; // the file's configuration with the knobs; not in force yet
-	struct knobs knobs;
+	struct config *read; // NULL: of the one that was read before, toggles are others
+	struct config *next; // the file's configuration with the toggles; not in force yet
+	struct toggles toggles;
 	unsigned tcp_files;
 	int err;                                      // of the resolver; below 0: nothing changed
 	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in
@@ -41,9 +41,9 @@ struct reload_message {
 
 struct reload { // the service loop's
 	struct app *app;
-	bool running, of_knobs; // of_knobs: no file was read
-	bool is_waiting;        // not sent yet: the resolver has the other one's message
-	api_config_done done;   // NULL: nobody asked
+	bool running, of_toggles; // of_toggles: no file was read
+	bool is_waiting;          // not sent yet: the resolver has the other one's message
+	api_config_done done;     // NULL: nobody asked
 	void *arg;
 	int err;
 	char why[APP_WHY_MAX + 64];
@@ -77,7 +77,7 @@ enum { APP_OUTPUTS_MAX = 4 };
 struct app {
 	struct config *started; // as read at start: what settings that need a restart still are
 	struct config *read;    // as read last, and owner of what `current` points to
-	struct config *current; // in force: `read` with the knobs laid over it
+	struct config *current; // in force: `read` with the toggles laid over it
 	unsigned tcp_files;     // that TCP may have open
 	struct shm_paths paths;
 	struct publisher *publisher;
@@ -85,7 +85,7 @@ struct app {
 	struct event *signals[3];
 	struct link_server *link;
 	struct resolver *resolver;
-	struct fronts fronts;
+	struct frontends frontends;
 	struct rules *rules;
 	struct api *api;
 	struct querylog *log;
@@ -93,7 +93,7 @@ struct app {
 	struct top *top;
 	struct tail *tail;
 	struct watch *watch;
-	struct knobs knobs;       // in force
+	struct toggles toggles;   // in force
 	_Atomic bool http_single; // of them, for the threads that send
 	struct app_memory *memory;
 	struct memory_meter *meter;
@@ -112,7 +112,7 @@ struct app {
 	bool thread_runs;
 	int start_err;
 	struct reload reload;          // of the file
-	struct reload setting;         // of knobs
+	struct reload setting;         // of toggles
 	bool at_resolver;              // a message of either is on its way there or back
 	struct api_reload last_reload; // of the file
 	struct app_groups groups;
@@ -121,9 +121,9 @@ struct app {
 
 // The limit of open files, and how many of them TCP may have. -EMFILE: too few.
 ATTR_MUST_CHECK int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]);
-// app.fronts, once there is a resolver.
-ATTR_MUST_CHECK int app_fronts_open(struct app *a, char why[APP_WHY_MAX]);
-void app_fronts_close(struct app *a); // before the resolver
+// app.frontends, once there is a resolver.
+ATTR_MUST_CHECK int app_frontends_open(struct app *a, char why[APP_WHY_MAX]);
+void app_frontends_close(struct app *a); // before the resolver
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
 // whenever the configuration or the lists are others, before the policy image of that generation is
 // published; stopped once the resolver's loop has ended.
@@ -170,5 +170,6 @@ const struct policy_group *app_groups_current(void *app);
 void app_flush_changes(struct app *a, const struct config *before, const struct config *after);
 const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
-int app_reload(void *app, api_config_done done, void *arg);                           // -EBUSY
-int app_knobs(void *app, const struct knobs *knobs, api_config_done done, void *arg); // -EBUSY
+int app_reload(void *app, api_config_done done, void *arg); // -EBUSY
+int app_toggles(
+	void *app, const struct toggles *toggles, api_config_done done, void *arg); // -EBUSY

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "files_need.h"
 
-#include "frontend/front_tcp.h"
+#include "frontend/frontend_tcp.h"
 #include "upstream/forward.h"
 #include "upstream/upstream.h"
 
@@ -82,5 +82,5 @@ unsigned files_for_tcp(const struct files_need *need, uint64_t limit)
 	if (limit < need->least + FILES_TCP_MIN)
 		return 0;
 	uint64_t left = limit - need->least;
-	return left < FRONT_TCP_FILES_ALL ? (unsigned)left : FRONT_TCP_FILES_ALL;
+	return left < FRONTEND_TCP_FILES_ALL ? (unsigned)left : FRONTEND_TCP_FILES_ALL;
 }

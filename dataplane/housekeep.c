@@ -42,7 +42,7 @@ static void sample_pools(struct housekeep *h)
 		uint64_t told =
 			atomic_load_explicit(&h->workers[i]->pool_told, memory_order_acquire);
 		if (told != k->told)
-			mbuf_law_sample(&k->law, (uint32_t)told);
+			mbuf_audit_sample(&k->law, (uint32_t)told);
 		k->told = told;
 	}
 }
@@ -54,7 +54,7 @@ static void watch_clock(struct housekeep *h, uint64_t now_ms)
 	uint64_t suspended_ms = clock_suspended_ms(h->suspended_ms);
 	if (suspended_ms == h->suspended_ms)
 		return;
-	h->judge_from_ms = now_ms + CONTROL_HUNG_MS;
+	h->check_from_ms = now_ms + CONTROL_HUNG_MS;
 	h->suspended_ms = suspended_ms;
 	for (unsigned i = 0; i < h->worker_count; i++)
 		atomic_store_explicit(
@@ -68,7 +68,7 @@ void housekeep_init(struct housekeep *h, uint64_t now_ms)
 			.law = {.base = rte_mempool_in_use_count(h->workers[i]->pool),
 				.tx_hold = ports_tx_hold(h->ports),
 				.rx_vary = ports_rx_vary(h->ports),
-				.in_flight = 4 * WORKER_BATCH + PUNT_WAITING},
+				.in_flight = 4 * WORKER_BATCH + EXCEPTION_WAITING},
 			.quiet = true,
 		};
 	}
@@ -99,7 +99,7 @@ static bool came_round(const struct housekeep_worker *k)
 	return k->law.samples > 0;
 }
 
-static void judge_pools(struct housekeep *h)
+static void answer_policy_pools(struct housekeep *h)
 {
 	for (unsigned i = 0; i < h->worker_count; i++) {
 		struct housekeep_worker *k = &h->worker[i];
@@ -109,11 +109,11 @@ static void judge_pools(struct housekeep *h)
 		if (!came_round(k))
 			continue; // the window goes on
 		uint32_t floor = k->law.floor;
-		enum mbuf_breach breach = mbuf_law_judge(&k->law, k->quiet);
+		enum mbuf_breach breach = mbuf_audit_judge(&k->law, k->quiet);
 		// Under load a burst, or twice that of answers, is on its way, and some wait for
 		// the kernel.
 		bool quiet = k->quiet;
-		uint32_t lost = quiet ? 1 : 2 * WORKER_BATCH + PUNT_WAITING + 1;
+		uint32_t lost = quiet ? 1 : 2 * WORKER_BATCH + EXCEPTION_WAITING + 1;
 		k->quiet = true;
 		struct mbuf_flows now;
 		mbuf_flows_read(&now, w->stats);
@@ -184,7 +184,7 @@ static void report(struct housekeep *h, uint64_t now_ms)
 	if (h->steering)
 		steering_report(h->steering, h->stats);
 	reconcile(h, quiet);
-	judge_pools(h);
+	answer_policy_pools(h);
 	table_report_write(h, now_ms);
 	recent_errors_report(&h->stats->errors, &h->errors_seen);
 	if (h->lock)
@@ -192,7 +192,7 @@ static void report(struct housekeep *h, uint64_t now_ms)
 	const uint64_t lost = log_out_lost();
 	atomic_store_explicit(&h->stats->log_lost, lost < UINT32_MAX ? (uint32_t)lost : UINT32_MAX,
 		memory_order_relaxed);
-	lanes_check(h->lanes, &h->adopt.src.paths);
+	worker_rings_check(h->worker_rings, &h->adopt.src.paths);
 	adopt_check(&h->adopt);
 }
 
@@ -204,7 +204,7 @@ static void watch_control(struct housekeep *h, uint64_t now_ms)
 	adopt_poll(&h->adopt, now_ms);
 
 	bool is_old = adopt_heartbeat_age_ms(&h->adopt, now_ms) > CONTROL_HUNG_MS;
-	bool alive = h->link.up && (!is_old || (h->alive && now_ms < h->judge_from_ms));
+	bool alive = h->link.up && (!is_old || (h->alive && now_ms < h->check_from_ms));
 	if (alive != h->alive) {
 		h->alive = alive;
 		if (h->link.up && !alive)

@@ -9,13 +9,13 @@
 // turns, and signals may cut that short.
 
 #include "housekeep_memory.h"
-#include "port/mbuf_law.h"
+#include "port/mbuf_audit.h"
 #include "port/port.h"
 #include "port/port_drops.h"
 #include "port/steering.h"
 #include "state/adopt.h"
-#include "state/lane.h"
 #include "state/link.h"
+#include "state/worker_rings.h"
 #include "table_report.h"
 
 #include <weir/limit.h>
@@ -29,7 +29,7 @@ enum {
 };
 
 struct housekeep_worker {
-	struct mbuf_law law;
+	struct mbuf_audit law;
 	uint64_t moved; // frames in and out, at the last sample
 	uint64_t told;  // pool_told, likewise
 	bool quiet;     // none moved in this window
@@ -46,7 +46,7 @@ struct housekeep {
 	struct ports *ports;
 	struct steering *steering; // NULL: no AF_XDP ports
 	struct stats_region *stats;
-	const struct lanes *lanes;
+	const struct worker_rings *worker_rings;
 	int *lock; // of dataplane.lock, which is kept there; NULL: none
 	struct limiter *limiter;
 	struct link_client link;
@@ -57,7 +57,7 @@ struct housekeep {
 	bool alive;             // what the workers were told of the control plane
 	bool hung;              // it was linked and silent
 	uint64_t suspended_ms;  // clock_suspended_ms, at the last turn
-	uint64_t judge_from_ms; // before that a heartbeat may be old because of a suspend
+	uint64_t check_from_ms; // before that a heartbeat may be old because of a suspend
 	uint64_t next_beat_ms, next_report_ms, next_memory_ms;
 	uint64_t gap_told;    // last verdict gap that was logged
 	uint64_t errors_seen; // recent_errors.h

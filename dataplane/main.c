@@ -41,7 +41,7 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, WHY_MAX = 512 };
 // Set by the signal handler, which can reach nothing else.
 static _Atomic int stop_requested;
 
-static const char *const own_regions[] = {"lane.", "marks.", "stats", NULL};
+static const char *const own_regions[] = {"rings.", "marks.", "stats", NULL};
 
 struct dataplane {
 	struct config *config;
@@ -51,7 +51,7 @@ struct dataplane {
 	unsigned worker_count;
 	struct worker_service service;
 	struct ports ports;
-	struct lanes lanes;
+	struct worker_rings worker_rings;
 	int bells[SHM_WORKERS_MAX];
 	struct rte_mempool *pool[SHM_WORKERS_MAX];
 	struct worker *worker[SHM_WORKERS_MAX];
@@ -134,9 +134,9 @@ static int start_eal(const struct config *config, const char *run)
 	return rc < 0 ? -EIO : 0;
 }
 
-static int create_lanes(struct dataplane *dp, char why[WHY_MAX])
+static int create_all_rings(struct dataplane *dp, char why[WHY_MAX])
 {
-	struct lanes_spec spec = {.workers = dp->worker_count,
+	struct rings_spec_all spec = {.workers = dp->worker_count,
 		.lcores = dp->config->dataplane.worker_lcores,
 		.incarnation = dp->incarnation,
 		.port_count = dp->ports.count,
@@ -145,9 +145,9 @@ static int create_lanes(struct dataplane *dp, char why[WHY_MAX])
 		memcpy(spec.port_name[i], dp->ports.port[i].name, STATS_PORT_NAME);
 		spec.port_is_exception[i] = dp->ports.port[i].exception;
 	}
-	int rc = lanes_create(&dp->lanes, &dp->paths, &spec, why);
+	int rc = worker_rings_create(&dp->worker_rings, &dp->paths, &spec, why);
 	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++)
-		dp->bells[i] = dp->lanes.lane[i].bell[LANE_BELL_THEIRS];
+		dp->bells[i] = dp->worker_rings.rings[i].bell[RINGS_BELL_THEIRS];
 	return rc;
 }
 
@@ -245,7 +245,7 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	w->traces = (uint32_t)dp->incarnation;
 	recent_init(&w->recent, recent);
 	ports_bind(&dp->ports, c, w);
-	lanes_bind(&dp->lanes, w);
+	worker_rings_bind(&dp->worker_rings, w);
 	atomic_store_explicit(&w->stats->mbuf_size, w->pool->size, memory_order_relaxed);
 	dp->worker[index] = w;
 	return 0;
@@ -272,8 +272,8 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 		.worker_count = dp->worker_count,
 		.ports = &dp->ports,
 		.steering = dp->steering.count ? &dp->steering : NULL,
-		.stats = lanes_stats(&dp->lanes),
-		.lanes = &dp->lanes,
+		.stats = worker_rings_stats(&dp->worker_rings),
+		.worker_rings = &dp->worker_rings,
 		.lock = &dp->lock,
 		.limiter = dp->limiter};
 	uint16_t clients[CONFIG_PORTS_MAX];
@@ -377,7 +377,7 @@ static int serve(struct dataplane *dp, char why[WHY_MAX])
 	if (rc)
 		return rc;
 	settle_workers(dp);
-	rc = create_lanes(dp, why);
+	rc = create_all_rings(dp, why);
 	if (rc)
 		return rc;
 	rc = create_pools(dp, why);
@@ -423,8 +423,8 @@ free_pools:
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		rte_mempool_free(dp->pool[i]);
 	if (rc)
-		lanes_fail(&dp->lanes);
-	lanes_close(&dp->lanes);
+		rings_fail(&dp->worker_rings);
+	worker_rings_close(&dp->worker_rings);
 	return rc;
 }
 

@@ -57,19 +57,19 @@ static uint64_t on_ring(
 	return used < units ? used : units;
 }
 
-struct lane_used {
+struct rings_used {
 	uint64_t miss, answer, log;
 };
 
-static struct lane_used lane_used(const struct housekeep *h, unsigned i)
+static struct rings_used rings_used(const struct housekeep *h, unsigned i)
 {
-	const uint8_t *base = h->lanes->lane[i].region.base;
-	const struct lane_dp_page *dp = (const void *)(base + LANE_DP_PAGE);
-	const struct lane_cp_page *cp = (const void *)(base + LANE_CP_PAGE);
-	return (struct lane_used){
-		.miss = on_ring(&dp->miss_tail, &cp->miss_head, LANE_MISS_UNITS),
-		.answer = on_ring(&cp->answer_tail, &dp->answer_head, LANE_ANSWER_UNITS),
-		.log = on_ring(&dp->log_tail, &cp->log_head, LANE_LOG_UNITS),
+	const uint8_t *base = h->worker_rings->rings[i].region.base;
+	const struct rings_dp_page *dp = (const void *)(base + RINGS_DP_PAGE);
+	const struct rings_cp_page *cp = (const void *)(base + RINGS_CP_PAGE);
+	return (struct rings_used){
+		.miss = on_ring(&dp->miss_tail, &cp->miss_head, RINGS_MISS_UNITS),
+		.answer = on_ring(&cp->answer_tail, &dp->answer_head, RINGS_ANSWER_UNITS),
+		.log = on_ring(&dp->log_tail, &cp->log_head, RINGS_LOG_UNITS),
 	};
 }
 
@@ -77,7 +77,7 @@ void table_report_look(struct housekeep *h)
 {
 	for (unsigned i = 0; i < h->worker_count; i++) {
 		struct stats_table *t = h->workers[i]->stats->table;
-		struct lane_used used = lane_used(h, i);
+		struct rings_used used = rings_used(h, i);
 		put_used(&t[STATS_dp_buffers], rte_mempool_in_use_count(h->workers[i]->pool));
 		put_used(&t[STATS_dp_miss_ring], used.miss);
 		put_used(&t[STATS_dp_answer_ring], used.answer);
@@ -95,16 +95,16 @@ static void put_ring(struct stats_table *t, uint64_t units, uint64_t used, uint6
 }
 
 // What the control plane had no room for on the answer ring it counts itself.
-static void lane_write(const struct housekeep *h, unsigned i)
+static void rings_write(const struct housekeep *h, unsigned i)
 {
 	const struct worker *w = h->workers[i];
 	struct stats_table *t = w->stats->table;
-	struct lane_used used = lane_used(h, i);
-	put_ring(&t[STATS_dp_miss_ring], LANE_MISS_UNITS, used.miss,
+	struct rings_used used = rings_used(h, i);
+	put_ring(&t[STATS_dp_miss_ring], RINGS_MISS_UNITS, used.miss,
 		ended(w, VERDICT_servfail_ring_full) + ended(w, VERDICT_drop_ring_full)
-			+ ended(w, VERDICT_servfail_crowd) + counted(w, COUNTER_refresh_full));
-	put_ring(&t[STATS_dp_answer_ring], LANE_ANSWER_UNITS, used.answer, 0);
-	put_ring(&t[STATS_dp_log_ring], LANE_LOG_UNITS, used.log,
+			+ ended(w, VERDICT_servfail_fairness) + counted(w, COUNTER_refresh_full));
+	put_ring(&t[STATS_dp_answer_ring], RINGS_ANSWER_UNITS, used.answer, 0);
+	put_ring(&t[STATS_dp_log_ring], RINGS_LOG_UNITS, used.log,
 		__atomic_load_n(&w->log.full, __ATOMIC_RELAXED));
 }
 
@@ -155,15 +155,16 @@ static void asked_write(const struct worker *w, struct asked_walk *a, uint64_t n
 static void own_write(const struct worker *w)
 {
 	struct stats_table *t = w->stats->table;
-	put(&t[STATS_dp_crowd], &(struct stats_table_copy){.cap = CROWDING_SUM,
-					.used = __atomic_load_n(&w->crowding.sum, __ATOMIC_RELAXED),
-					.bytes = sizeof w->crowding});
-	uint32_t head = __atomic_load_n(&w->punt.head, __ATOMIC_RELAXED);
-	uint32_t waiting = __atomic_load_n(&w->punt.tail, __ATOMIC_RELAXED) - head;
+	put(&t[STATS_dp_fairness],
+		&(struct stats_table_copy){.cap = FAIRNESS_SUM,
+			.used = __atomic_load_n(&w->fairness.sum, __ATOMIC_RELAXED),
+			.bytes = sizeof w->fairness});
+	uint32_t head = __atomic_load_n(&w->exception.head, __ATOMIC_RELAXED);
+	uint32_t waiting = __atomic_load_n(&w->exception.tail, __ATOMIC_RELAXED) - head;
 	put(&t[STATS_dp_kernel_queue],
-		&(struct stats_table_copy){.cap = PUNT_WAITING,
-			.used = waiting < PUNT_WAITING ? waiting : PUNT_WAITING,
-			.bytes = sizeof w->punt,
+		&(struct stats_table_copy){.cap = EXCEPTION_WAITING,
+			.used = waiting < EXCEPTION_WAITING ? waiting : EXCEPTION_WAITING,
+			.bytes = sizeof w->exception,
 			.refused = ended(w, VERDICT_drop_exception_full)});
 	bool watching = __atomic_load_n(&w->watching, __ATOMIC_RELAXED);
 	put(&t[STATS_dp_watched], &(struct stats_table_copy){.cap = WORKER_BATCH,
@@ -297,8 +298,8 @@ static void rest_write(const struct housekeep *h)
 			.bytes = sizeof *h->steering});
 	put(&t[STATS_dp_stats], &(struct stats_table_copy){.cap = SHM_WORKERS_MAX,
 					.used = h->worker_count,
-					.bytes = h->lanes->stats.size,
-					.shared = h->lanes->stats.size});
+					.bytes = h->worker_rings->stats.size,
+					.shared = h->worker_rings->stats.size});
 }
 
 void table_report_write(struct housekeep *h, uint64_t now_ms)
@@ -306,7 +307,7 @@ void table_report_write(struct housekeep *h, uint64_t now_ms)
 	for (unsigned i = 0; i < h->worker_count; i++) {
 		const struct worker *w = h->workers[i];
 		buffers_write(w);
-		lane_write(h, i);
+		rings_write(h, i);
 		asked_write(w, &h->worker[i].asked, now_ms);
 		own_write(w);
 	}

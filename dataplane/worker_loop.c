@@ -106,7 +106,7 @@ static void beat(struct worker *w, uint64_t *next_ms)
 	if (likely_(w->now_ms < *next_ms))
 		return;
 	*next_ms = w->now_ms + BEAT_MS;
-	atomic_store_explicit(&w->lane->heartbeat_ms, w->now_ms, memory_order_relaxed);
+	atomic_store_explicit(&w->rings->heartbeat_ms, w->now_ms, memory_order_relaxed);
 	atomic_store_explicit(&w->stats->heartbeat_ms, w->now_ms, memory_order_relaxed);
 	w->log_clock = log_clock_at(clock_mono_us(), rte_rdtsc(), rte_get_tsc_hz());
 	look_at_watch(w);
@@ -181,7 +181,7 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 			began = rte_rdtsc(); // a sleep is no turn
 	}
 
-	while (stage_kernel(w, false)) // PUNT_WAITING at most
+	while (stage_kernel(w, false)) // EXCEPTION_WAITING at most
 		continue;
 	w->tables = NULL;
 	if (w->log.owed)

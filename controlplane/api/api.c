@@ -57,7 +57,7 @@ static const struct {
 	{"/log/tail", false, api_log_tail},
 	{"/watch", false, api_watch},
 	{"/config/reload", true, api_config_reload},
-	{"/knobs", false, api_knobs},
+	{"/toggles", false, api_toggles},
 	{"/set", true, api_set},
 	{"/heap", false, api_heap},
 	{"/heap/on", true, api_heap_on},
@@ -137,7 +137,7 @@ static void on_request(void *arg, struct http_exchange *x)
 {
 	struct api *a = arg;
 	if (api_is_off(a, http_path(x))) {
-		api_refuse(x, 503, "the knob api is off");
+		api_refuse(x, 503, "the toggle api is off");
 		return;
 	}
 	LEAK_DEMO(bodies, 20000);

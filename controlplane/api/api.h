@@ -11,12 +11,12 @@
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
 //        /cache?name=&type=  /cache/stats  /drops
 //        /memory/slope?seconds=  /memory/history?name=&limit=
-//        /knobs  /heap  /debug/heap (pprof)  /threads  /connections
+//        /toggles  /heap  /debug/heap (pprof)  /threads  /connections
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
 //        /blocklist/resume?group=  /config/reload  /drops/add?source=&minutes=
 //        /drops/remove?source=  /heap/on?sample_lg=  /heap/off
-//        /set?knob=&value=
+//        /set?toggle=&value=
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; besides
 // that the credentials of whoever asks are checked (root, our uid, a member of `group`), and every
@@ -28,9 +28,9 @@
 // waits for another loop has a deadline (504), and is dropped when its client has hung up.
 
 #include "base/loop.h"
-#include "frontend/front_report.h"
-#include "memory/knobs.h"
+#include "frontend/frontend_report.h"
 #include "memory/memory_meter.h"
+#include "memory/toggles.h"
 #include "policy/group_pause.h"
 #include "querylog/clickhouse/clickhouse.h"
 #include "querylog/querylog.h"
@@ -67,7 +67,7 @@ struct api_reload {
 struct api_deps { // all of it outlives the api
 	struct loop *service;
 	struct resolver *resolver;
-	const struct fronts *fronts;
+	const struct frontends *frontends;
 	struct querylog *log; // NULL: there is none
 	struct top *top;      // NULL: likewise
 	struct tail *tail;    // NULL: likewise
@@ -76,7 +76,7 @@ struct api_deps { // all of it outlives the api
 	struct publisher *publisher;
 	struct query_store *store;     // NULL: there is none
 	struct clickhouse *clickhouse; // NULL: likewise
-	const struct knobs *knobs;     // in force; NULL: there are none
+	const struct toggles *toggles; // in force; NULL: there are none
 	struct memory_meter *meter;    // NULL: likewise
 	const char *socket_path;       // <run>/control.sock
 	const char *group;             // "" or NULL: nobody else
@@ -99,9 +99,10 @@ struct api_deps { // all of it outlives the api
 	// Reads the file again and applies it: 0 and `done` is called later, or -errno and it is
 	// not. A second one while the first runs is -EBUSY.
 	int (*config_reload)(void *reload_arg, api_config_done done, void *arg);
-	// Applies the knobs to the configuration that is in force; reads no file. `done` as above.
-	int (*knobs_set)(
-		void *reload_arg, const struct knobs *knobs, api_config_done done, void *arg);
+	// Applies the toggles to the configuration that is in force; reads no file. `done` as
+	// above.
+	int (*toggles_set)(
+		void *reload_arg, const struct toggles *toggles, api_config_done done, void *arg);
 };
 
 struct api;

@@ -41,7 +41,7 @@ static void not_ready(struct ready *r, const char *text)
 }
 
 static void dataplane_look(struct ready *r, const struct api *a, const struct resolver_status *s,
-	const struct front_udp_status *fallback)
+	const struct frontend_udp_status *fallback)
 {
 	char why[SHM_WHY_MAX];
 	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
@@ -141,7 +141,7 @@ static void on_ready(void *arg, const struct resolver_status *s)
 		const struct directory *d = publisher_directory(call->api->deps.publisher);
 		if (atomic_load_explicit(&d->state, memory_order_relaxed) != CP_SERVING)
 			not_ready(&r, "the control plane is starting or stopping");
-		dataplane_look(&r, call->api, s, &call->fronts.udp);
+		dataplane_look(&r, call->api, s, &call->frontends.udp);
 		rest_look(&r, call->api, s);
 		memory_look(&r, call->api, s);
 	}

@@ -65,7 +65,7 @@ void api_drops_remove(struct api *a, struct http_exchange *x);
 void api_groups(struct api *a, struct http_exchange *x);
 void api_log_tail(struct api *a, struct http_exchange *x);
 void api_log_search(struct api *a, struct http_exchange *x);
-void api_knobs(struct api *a, struct http_exchange *x);
+void api_toggles(struct api *a, struct http_exchange *x);
 void api_set(struct api *a, struct http_exchange *x);
 bool api_is_off(const struct api *a, const char *path);
 bool api_lists_off(const struct api *a);
@@ -85,7 +85,7 @@ struct api_status_call { // a request that waits for the resolver loop
 	struct http_exchange *exchange;
 	void (*done)(void *arg, const struct resolver_status *s);
 	bool strict; // of api_ready
-	struct fronts_status fronts;
+	struct frontends_status frontends;
 };
 // `done` replies and frees its `arg`, an api_status_call.
 void api_status_ask(struct api *a, struct http_exchange *x,
@@ -102,9 +102,10 @@ void api_state_out(struct json_out *o, struct json_node *root, const struct api 
 void api_state_degraded(struct json_out *o, struct json_node *degraded, const struct api *a);
 void api_state_metrics(struct metrics_text *t, const struct api *a);
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
-// Objects "front" and "fallback".
-void api_front_out(struct json_out *o, struct json_node *root, const struct front_status *s);
-void api_fallback_out(struct json_out *o, struct json_node *root, const struct front_udp_status *u);
+// Objects "frontend" and "fallback".
+void api_frontend_out(struct json_out *o, struct json_node *root, const struct frontend_status *s);
+void api_fallback_out(
+	struct json_out *o, struct json_node *root, const struct frontend_udp_status *u);
 // Object "query_store", if there is one; its tables are added to `tables`, unless that is NULL.
 void api_store_out(struct json_out *o, struct json_node *root, struct table_registry *tables,
 	const struct api *a);

@@ -133,7 +133,7 @@ static void on_request(void *arg, struct http_exchange *x)
 	if (http_is_post(x))
 		api_refuse(x, 405, "use GET");
 	else if (api_is_off(a, path))
-		api_refuse(x, 503, "the knob api is off");
+		api_refuse(x, 503, "the toggle api is off");
 	else if (strcmp(path, "/metrics") == 0)
 		api_metrics(a, x);
 	else if (strcmp(path, "/health") == 0)

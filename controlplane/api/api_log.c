@@ -2,7 +2,7 @@
 // Endpoint of the query log: what came off the rings, and what each sink took of it.
 
 #include "api_internal.h"
-#include "base/front_neighbour.h"
+#include "base/frontend_neighbour.h"
 #include "querylog/querylog.h"
 #include "querylog/sinks/sink_thread.h"
 
@@ -152,15 +152,16 @@ void api_log_tables(struct api *a, struct table_registry *tables)
 				       .used = s.sources,
 				       .refused = s.sources_refused,
 				       .has = TABLE_REFUSES});
-	table_register(tables, &(struct table_info){.name = "log_neighbours",
-				       .owner = "query log",
-				       .eviction = "evict the address in the same slot",
-				       .lifetime = "5 s, then looked up again",
-				       .cap = FRONT_NEIGHBOURS,
-				       .used = s.macs,
-				       .evicted = s.macs_evicted,
-				       .refused = s.macs_refused,
-				       .bytes = FRONT_NEIGHBOURS * sizeof(struct front_neighbour),
-				       .oldest_ms = s.macs_oldest_ms,
-				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+	table_register(
+		tables, &(struct table_info){.name = "log_neighbours",
+				.owner = "query log",
+				.eviction = "evict the address in the same slot",
+				.lifetime = "5 s, then looked up again",
+				.cap = FRONTEND_NEIGHBOURS,
+				.used = s.macs,
+				.evicted = s.macs_evicted,
+				.refused = s.macs_refused,
+				.bytes = FRONTEND_NEIGHBOURS * sizeof(struct frontend_neighbour),
+				.oldest_ms = s.macs_oldest_ms,
+				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }

@@ -236,7 +236,7 @@ static void on_metrics(void *arg, const struct resolver_status *s)
 	metrics_answers(&c->text, s);
 	metrics_upstreams(&c->text, s);
 	metrics_cache(&c->text, s);
-	metrics_fronts(&c->text, &call->fronts);
+	metrics_frontends(&c->text, &call->frontends);
 	free(call);
 	service_out(&c->text, c->api, s);
 	self_out(&c->text, c->api);

@@ -124,7 +124,7 @@ void api_rules_reply(void *arg, const struct rules_status *r)
 void api_blocklist_reload(struct api *a, struct http_exchange *x)
 {
 	if (api_lists_off(a)) {
-		api_refuse(x, 409, "the knob list_reload is off");
+		api_refuse(x, 409, "the toggle list_reload is off");
 		return;
 	}
 	bool force;

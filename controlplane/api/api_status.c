@@ -51,17 +51,18 @@ static void lag_out(struct json_out *o, struct json_node *n, const struct loop_l
 	json_out_count(o, n, "loop_lag_over_1ms", lag->late);
 }
 
-static void judge_out(struct json_out *o, struct json_node *resolver, const struct judge_count *c)
+static void answer_policy_out(
+	struct json_out *o, struct json_node *resolver, const struct answer_policy_count *c)
 {
-	struct json_node *n = json_out_object(o, resolver, "judge");
+	struct json_node *n = json_out_object(o, resolver, "answer_policy");
 	json_out_count(o, n, "answers", c->answers);
 	json_out_count(o, n, "listed", c->listed);
 	json_out_count(o, n, "not_kept", c->not_kept);
 	json_out_count(o, n, "answered_blocked", c->answered_blocked);
 	json_out_count(o, n, "questions_blocked", c->questions_blocked);
-	json_out_count(o, n, "rejudged", c->rejudged);
-	json_out_count(o, n, "rejudged_changed", c->rejudged_changed);
-	json_out_count(o, n, "rejudged_deleted", c->rejudged_deleted);
+	json_out_count(o, n, "rechecked", c->rechecked);
+	json_out_count(o, n, "rechecked_changed", c->rechecked_changed);
+	json_out_count(o, n, "rechecked_deleted", c->rechecked_deleted);
 	json_out_count(o, n, "walks", c->walks);
 	json_out_count(o, n, "walk_ms", c->walk_ms);
 }
@@ -135,7 +136,7 @@ static void resolver_out(
 	json_out_count(o, n, "foreign_messages", s->foreign_messages);
 	lag_out(o, n, &s->lag);
 	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
-	judge_out(o, n, &s->judge);
+	answer_policy_out(o, n, &s->answer_policy);
 	step_out(o, n, &s->step);
 }
 
@@ -338,8 +339,8 @@ static void on_stats(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "monotonic_ms", clock_mono_ms());
 	resolver_out(o, root, s);
 	api_tiers_out(o, root, s);
-	api_front_out(o, root, &call->fronts.engine);
-	api_fallback_out(o, root, &call->fronts.udp);
+	api_frontend_out(o, root, &call->frontends.engine);
+	api_fallback_out(o, root, &call->frontends.udp);
 	upstreams_out(o, root, s);
 	struct table_registry tables = s->tables;
 	if (http_is_live(call->exchange)) {
@@ -406,7 +407,7 @@ static void on_status(void *arg, const struct resolver_status *s)
 		api_state_out(o, root, a);
 	}
 	json_out_bool(o, root, "link_up", s->link_up != 0);
-	json_out_count(o, root, "lanes", s->lanes);
+	json_out_count(o, root, "worker_rings", s->worker_rings);
 	json_out_count(o, root, "inflight", s->inflight);
 	json_out_count(o, root, "waiters", s->waiters);
 	lag_out(o, root, &s->lag);
@@ -421,18 +422,18 @@ static void on_status(void *arg, const struct resolver_status *s)
 		api_log_out(o, root, call->api);
 	}
 	api_redis_out(o, root, s);
-	api_fallback_out(o, root, &call->fronts.udp);
+	api_fallback_out(o, root, &call->frontends.udp);
 	upstreams_out(o, root, s);
 	http_reply(call->exchange, 200, json_out_finish(o));
 	free(call);
 }
 
-static void on_fronts(void *arg, const struct fronts_status *s)
+static void on_frontends(void *arg, const struct frontends_status *s)
 {
 	struct api_status_call *call = arg;
 	int ret = -ECANCELED;
 
-	call->fronts = *s;
+	call->frontends = *s;
 	if (http_is_live(call->exchange))
 		ret = resolver_status(
 			call->api->deps.resolver, call->api->deps.service, call->done, call);
@@ -458,7 +459,7 @@ void api_status_ask_strict(struct api *a, struct http_exchange *x, bool strict,
 	}
 	*call = (struct api_status_call){.api = a, .exchange = x, .done = done, .strict = strict};
 	http_defer(x, API_SHORT_MS);
-	int ret = fronts_report(a->deps.fronts, a->deps.service, on_fronts, call);
+	int ret = frontends_report(a->deps.frontends, a->deps.service, on_frontends, call);
 	if (ret < 0) {
 		free(call);
 		api_busy(x, ret);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static void listeners_out(
-	struct json_out *o, struct json_node *root, const struct front_tcp_status *s)
+	struct json_out *o, struct json_node *root, const struct frontend_tcp_status *s)
 {
 	struct json_node *list = json_out_array(o, root, "listeners");
 	char text[SOCKET_ADDRESS_TEXT_MAX];
@@ -19,7 +19,7 @@ static void listeners_out(
 	}
 }
 
-static void now_out(struct json_out *o, struct json_node *root, const struct front_tcp_status *s)
+static void now_out(struct json_out *o, struct json_node *root, const struct frontend_tcp_status *s)
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 
@@ -41,9 +41,9 @@ static void now_out(struct json_out *o, struct json_node *root, const struct fro
 	json_out_count(o, root, "idle_ms", s->idle_ms);
 }
 
-static void on_report(void *arg, const struct fronts_status *fronts)
+static void on_report(void *arg, const struct frontends_status *frontends)
 {
-	const struct front_tcp_status *s = &fronts->tcp;
+	const struct frontend_tcp_status *s = &frontends->tcp;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 
@@ -54,16 +54,16 @@ static void on_report(void *arg, const struct fronts_status *fronts)
 	json_out_count(o, root, "refused_denied", s->refused_denied);
 	json_out_count(o, root, "accept_paused", s->accept_paused);
 	struct json_node *errors = json_out_object(o, root, "accept_errors");
-	for (unsigned i = 0; i < FRONT_TCP_ACCEPT_ERROR_COUNT; i++)
-		json_out_count(o, errors, front_tcp_accept_error_names[i], s->accept_errors[i]);
+	for (unsigned i = 0; i < FRONTEND_TCP_ACCEPT_ERROR_COUNT; i++)
+		json_out_count(o, errors, frontend_tcp_accept_error_names[i], s->accept_errors[i]);
 	json_out_count(o, root, "queries", s->queries);
 	json_out_count(o, root, "replies", s->replies);
 	json_out_count(o, root, "octets_in", s->octets_in);
 	json_out_count(o, root, "octets_out", s->octets_out);
 	json_out_count(o, root, "held", s->held);
 	struct json_node *ended = json_out_object(o, root, "ended");
-	for (unsigned i = FRONT_TCP_OPEN + 1; i < FRONT_TCP_END_COUNT; i++)
-		json_out_count(o, ended, front_tcp_end_names[i], s->ended[i]);
+	for (unsigned i = FRONTEND_TCP_OPEN + 1; i < FRONTEND_TCP_END_COUNT; i++)
+		json_out_count(o, ended, frontend_tcp_end_names[i], s->ended[i]);
 	listeners_out(o, root, s);
 	http_reply(arg, 200, json_out_finish(o));
 }
@@ -71,7 +71,7 @@ static void on_report(void *arg, const struct fronts_status *fronts)
 void api_tcp(struct api *a, struct http_exchange *x)
 {
 	http_defer(x, API_SHORT_MS);
-	int ret = fronts_report(a->deps.fronts, a->deps.service, on_report, x);
+	int ret = frontends_report(a->deps.frontends, a->deps.service, on_report, x);
 	if (ret < 0)
 		api_busy(x, ret);
 }

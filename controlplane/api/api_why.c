@@ -54,7 +54,7 @@ static int find_lines(void *arg, const _Atomic bool *stop)
 	int err = why_patterns_match(c->why, &c->patterns, stop);
 	if (err)
 		return err;
-	why_judge(c->why);
+	why_check(c->why);
 	return why_find(c->why, c->sources->source, c->sources->count, stop);
 }
 
@@ -126,7 +126,7 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 	w->paused_left_ms = UINT64_C(1000) * rules_pause_left_s(d->rules);
 	why_way_find(w, config);
 	why_read_name(w, 0, image);
-	why_judge(w);
+	why_check(w);
 	w->view = w->safe && c->policy.safe_view ? c->policy.safe_view : c->policy.view;
 	if (look)
 		why_cached(w, look);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_cached.h"
 
-#include "answer_policy/judge_records.h"
+#include "answer_policy/answer_records.h"
 
 #include <string.h>
 
@@ -21,13 +21,13 @@ static void answer_read(struct why *w, const struct cache_entry *e)
 	struct dns_answer_view view = {.bytes = e->answer + front,
 		.len = (uint32_t)(e->answer_len - front),
 		.ancount = e->ancount};
-	struct judge_records records = judge_records_of(&w->name[0], &view);
-	struct judge_record r;
+	struct answer_records records = answer_records_of(&w->name[0], &view);
+	struct answer_record r;
 	struct dns_name target;
-	while (judge_records_next(&records, &r)) {
-		if (judge_record_target(&records, &r, &target))
+	while (answer_records_next(&records, &r)) {
+		if (answer_record_target(&records, &r, &target))
 			(void)why_name_add(w, &target);
-		judge_record_addresses(&records, &r, on_address, w);
+		answer_record_addresses(&records, &r, on_address, w);
 	}
 }
 

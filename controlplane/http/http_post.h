@@ -27,7 +27,7 @@ struct http_post_settings {
 	unsigned server_count; // that names are asked of; copied
 	const struct socket_address *servers;
 	const _Atomic bool *stop; // ends every wait once it turns true; may be NULL
-	// While it is true no connection is kept (the knob http.keepalive); may be NULL.
+	// While it is true no connection is kept (the toggle http.keepalive); may be NULL.
 	const _Atomic bool *single;
 	const char *ca_file; // of http_transfer.h; NULL or "": the system's. Outlives it
 };

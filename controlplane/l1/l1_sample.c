@@ -83,9 +83,9 @@ static void on_looked(void *arg, enum redis_end end, const struct redis_reply *r
 	sweep_replied(s, c->read || c->doomed);
 }
 
-void sweep_judge(struct l1_sweep *s)
+void sweep_check(struct l1_sweep *s)
 {
-	s->step = SWEEP_JUDGE;
+	s->step = SWEEP_CHECK;
 	for (unsigned i = 0; i < s->count; i++) {
 		struct candidate *c = &s->candidate[i];
 		if (c->doomed)

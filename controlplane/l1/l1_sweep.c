@@ -213,8 +213,8 @@ static void step_next(struct l1_sweep *s)
 			s->status.keys = sweep_keys(s);
 			sweep_sample(s);
 		} else if (s->step == SWEEP_SAMPLE) {
-			sweep_judge(s);
-		} else if (s->step == SWEEP_JUDGE) {
+			sweep_check(s);
+		} else if (s->step == SWEEP_CHECK) {
 			sweep_delete(s);
 		} else if (evict_more(s)) {
 			s->evicting = true;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <weir/clock.h>
 
-enum sweep_step { SWEEP_IDLE, SWEEP_LOCK, SWEEP_COUNT, SWEEP_SAMPLE, SWEEP_JUDGE, SWEEP_DELETE };
+enum sweep_step { SWEEP_IDLE, SWEEP_LOCK, SWEEP_COUNT, SWEEP_SAMPLE, SWEEP_CHECK, SWEEP_DELETE };
 
 struct shard {
 	struct l1_sweep *owner;
@@ -64,5 +64,5 @@ uint64_t sweep_keys(const struct l1_sweep *s);
 
 // l1_sample.c
 void sweep_sample(struct l1_sweep *s); // reads members of an index
-void sweep_judge(struct l1_sweep *s);  // looks at their keys
+void sweep_check(struct l1_sweep *s);  // looks at their keys
 void sweep_delete(struct l1_sweep *s); // what they are not worth keeping for

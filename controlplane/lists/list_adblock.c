@@ -32,7 +32,7 @@ bool list_adblock_is(struct list_text line)
 }
 
 // The class of a rule, and whether its options have a meaning for that.
-static enum list_reject judge_class(const struct list_parser *p, bool exception,
+static enum list_reject answer_policy_class(const struct list_parser *p, bool exception,
 	const struct list_modifiers *m, enum rule_class *out)
 {
 	if (!exception && p->options.role == LIST_ROLE_BLOCK) {
@@ -60,7 +60,7 @@ static struct list_rule make_rule(const struct list_parser *p, enum rule_class r
 	return rule;
 }
 
-static enum list_reject judge_pattern(struct list_text t, const struct list_modifiers *m)
+static enum list_reject answer_pattern(struct list_text t, const struct list_modifiers *m)
 {
 	if (list_text_has_any(t, "/"))
 		return LIST_REJECT_URL;
@@ -104,9 +104,9 @@ static enum list_reject take_pattern(struct list_parser *p, struct list_text lin
 		return LIST_REJECT_URL;
 	enum list_reject why = list_modifiers_read(options, &m);
 	if (why == LIST_REJECT_COUNT)
-		why = judge_pattern(pattern, &m);
+		why = answer_pattern(pattern, &m);
 	if (why == LIST_REJECT_COUNT)
-		why = judge_class(p, exception, &m, &rule_class);
+		why = answer_policy_class(p, exception, &m, &rule_class);
 	if (why != LIST_REJECT_COUNT)
 		return why;
 	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, &m);
@@ -149,7 +149,7 @@ static uint8_t cut_anchors(struct list_text *t)
 }
 
 // All names of $denyallow are good, or the rule is none: it would block what it must not.
-static enum list_reject judge_except(struct list_text except)
+static enum list_reject answer_policy_except(struct list_text except)
 {
 	struct dns_name name;
 	enum list_reject why = LIST_REJECT_COUNT;
@@ -187,11 +187,11 @@ static enum list_reject take_name(struct list_parser *p, struct list_text line, 
 		return why;
 	if (covers == 0 || list_text_has_any(body, "*^|"))
 		return LIST_REJECT_FILTER;
-	why = judge_class(p, exception, &m, &rule_class);
+	why = answer_policy_class(p, exception, &m, &rule_class);
 	if (why == LIST_REJECT_COUNT)
 		why = list_name_read(body, p->options.force, &name);
 	if (why == LIST_REJECT_COUNT && m.except.len)
-		why = judge_except(m.except);
+		why = answer_policy_except(m.except);
 	if (why != LIST_REJECT_COUNT)
 		return why;
 	struct list_rule rule = make_rule(p, rule_class, covers, &m);

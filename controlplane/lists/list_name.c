@@ -110,7 +110,7 @@ bool list_name_scan(struct list_text t, struct dns_name *out)
 								: list_name_scan_octets(t, out);
 }
 
-static enum list_reject judge_octets(struct list_text t)
+static enum list_reject answer_pattern_octets(struct list_text t)
 {
 	enum list_reject verdict = LIST_REJECT_COUNT;
 	for (size_t i = 0; i < t.len; i++) {
@@ -124,7 +124,7 @@ static enum list_reject judge_octets(struct list_text t)
 	return verdict;
 }
 
-static enum list_reject judge_labels(struct list_text t)
+static enum list_reject answer_policy_labels(struct list_text t)
 {
 	size_t label = 0;
 	for (size_t i = 0; i <= t.len; i++) {
@@ -145,7 +145,7 @@ static enum list_reject read_slow(struct list_text t, struct dns_name *out)
 	char ascii[LIST_IDN_TEXT_MAX];
 	if (list_text_is_address(t))
 		return LIST_REJECT_ADDRESS;
-	enum list_reject why = judge_octets(t);
+	enum list_reject why = answer_pattern_octets(t);
 	if (why == LIST_REJECT_CHARACTER) {
 		bool international = false;
 		for (size_t i = 0; i < t.len; i++)
@@ -157,7 +157,7 @@ static enum list_reject read_slow(struct list_text t, struct dns_name *out)
 		t = (struct list_text){ascii, strlen(ascii)};
 		return list_name_scan(t, out) ? LIST_REJECT_COUNT : LIST_REJECT_NON_ASCII;
 	}
-	return why != LIST_REJECT_COUNT ? why : judge_labels(t);
+	return why != LIST_REJECT_COUNT ? why : answer_policy_labels(t);
 }
 
 bool list_name_is_host(const struct dns_name *name)
@@ -198,7 +198,7 @@ static bool ends_in_number(const struct dns_name *name)
 	return true;
 }
 
-enum list_reject list_name_judge(const struct dns_name *name, bool force)
+enum list_reject list_name_check(const struct dns_name *name, bool force)
 {
 	if (is_digit((char)name->wire[name->len - 2u]) && ends_in_number(name))
 		return LIST_REJECT_ADDRESS;
@@ -220,7 +220,7 @@ enum list_reject list_name_read(struct list_text text, bool force, struct dns_na
 		if (why != LIST_REJECT_COUNT)
 			return why;
 	}
-	return list_name_judge(out, force);
+	return list_name_check(out, force);
 }
 
 static bool read_address(struct list_text t, struct ip_address *out)

@@ -15,7 +15,7 @@ bool list_name_is_host(const struct dns_name *name); // the same of a name in wi
 
 // Why a scanned name is none for a list; LIST_REJECT_COUNT: it is. Single labels and public
 // suffixes are good when `force`.
-enum list_reject list_name_judge(const struct dns_name *name, bool force);
+enum list_reject list_name_check(const struct dns_name *name, bool force);
 
 // Both, and international names. What it refuses leaves *out undefined.
 enum list_reject list_name_read(struct list_text text, bool force, struct dns_name *out);

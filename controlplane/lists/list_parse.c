@@ -229,7 +229,7 @@ static void read_line(struct list_parser *p, struct list_text raw)
 	struct dns_name name;
 	if (format <= LIST_FORMAT_DOMAINS && format != LIST_FORMAT_HOSTS
 		&& list_name_scan(line, &name)) {
-		enum list_reject why = list_name_judge(&name, p->options.force);
+		enum list_reject why = list_name_check(&name, p->options.force);
 		if (why == LIST_REJECT_COUNT) {
 			p->plain.line = list_line_number(p);
 			p->plain.name = &name;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The octets of a plain name of 8 to 63 octets, sixteen at a time: lowered, judged, copied. The
+// The octets of a plain name of 8 to 63 octets, sixteen at a time: lowered, checked, copied. The
 // twin of list_name_scan_octets, which does the others; test_list_scan compares them.
 
 #include <emmintrin.h>

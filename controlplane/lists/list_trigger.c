@@ -218,11 +218,12 @@ static enum list_reject read_action(const struct list_parser *p, const struct li
 }
 
 // A name of the zone file's may hold any octets; a list's only those of host names.
-static enum list_reject judge_trigger(const struct list_parser *p, const struct dns_name *name)
+static enum list_reject answer_policy_trigger(
+	const struct list_parser *p, const struct dns_name *name)
 {
 	if (name->labels == 0)
 		return LIST_REJECT_SINGLE_LABEL;
-	return list_name_is_host(name) ? list_name_judge(name, p->options.force)
+	return list_name_is_host(name) ? list_name_check(name, p->options.force)
 				       : LIST_REJECT_CHARACTER;
 }
 
@@ -244,7 +245,7 @@ static enum list_reject read_trigger(
 		name->labels--;
 		memmove(name->wire, name->wire + 2, name->len);
 	}
-	return judge_trigger(p, name);
+	return answer_policy_trigger(p, name);
 }
 
 void list_trigger_take(struct list_parser *p, const struct list_record *record)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 // This host, private use, loopback, link-local; unique local and link-local IPv6. IPv4 within IPv6
-// is looked up as IPv4 (judge_prefixes.h).
+// is looked up as IPv4 (answer_prefixes.h).
 static const char *const prefixes[] = {"0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16",
 	"172.16.0.0/12", "192.168.0.0/16", "::/128", "::1/128", "fc00::/7", "fe80::/10"};
 

@@ -2,8 +2,8 @@
 #pragma once
 
 // Rebinding protection as a source of rules: the prefixes of addresses that no public name should
-// have, and the names below which they are welcome (EXCEPT; judge.h). A copy, independent of the
-// configuration's life: it is read on a helper thread.
+// have, and the names below which they are welcome (EXCEPT; answer_policy.h). A copy, independent
+// of the configuration's life: it is read on a helper thread.
 
 #include "lists/list_rule.h"
 

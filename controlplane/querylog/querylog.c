@@ -162,9 +162,9 @@ int querylog_add_source(struct querylog *q, const struct querylog_source *source
 	return querylog_sources_add(&q->sources, source);
 }
 
-void querylog_end_lanes(struct querylog *q)
+void querylog_end_rings(struct querylog *q)
 {
-	querylog_sources_end_lanes(&q->sources);
+	querylog_sources_end_rings(&q->sources);
 }
 
 void querylog_status(struct querylog *q, struct querylog_status *out)

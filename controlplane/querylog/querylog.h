@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The query log: what became of every query, handed from the lanes to the sinks.
+// The query log: what became of every query, handed from the worker rings to the sinks.
 //
-// Workers leave a record of each query they end by themselves on their lane's log ring (log_msg.h);
+// Workers leave a record of each query they end by themselves on their rings' log ring (log_msg.h);
 // the resolver loop leaves those of misses, of TCP and of the UDP fallback on a ring of its own.
 // One thread, this module's, empties all of them by a timer, checks what it copied, leaves out what
 // the configuration excludes, hides clients as it asks, puts names to numbers, and makes rows. Rows
@@ -167,9 +167,10 @@ struct querylog_source;
 // Any thread: what rows are made by from now on, in place of what was; taken over. Before the first
 // one nothing is read.
 void querylog_set_names(struct querylog *q, struct querylog_names *names);
-// Any thread: one more ring (querylog_source.h), taken over on success; all lanes have ended.
+// Any thread: one more ring (querylog_source.h), taken over on success; all worker rings have
+// ended.
 ATTR_MUST_CHECK int querylog_add_source(struct querylog *q, const struct querylog_source *source);
-void querylog_end_lanes(struct querylog *q);
+void querylog_end_rings(struct querylog *q);
 
 // Gives a batch to every sink and counts who took it. On the log thread, or in a test.
 void querylog_feed(struct querylog *q, const struct querylog_batch *b);
@@ -202,7 +203,7 @@ struct querylog_status {
 	unsigned batches_most;
 	uint64_t batch_since_ms;                // when the oldest one held was taken; 0: none
 	uint64_t batches_grown, batches_shrunk; // made, and freed for there were enough
-	uint64_t sources_refused;               // lanes that are not logged
+	uint64_t sources_refused;               // worker rings that are not logged
 	uint64_t macs, macs_evicted, macs_refused, macs_oldest_ms; // of querylog_macs.h
 	unsigned sink_count;
 	struct querylog_sink_counts sink[QUERYLOG_SINKS_MAX];

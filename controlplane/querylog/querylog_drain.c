@@ -204,7 +204,7 @@ static unsigned source_read(
 	return n;
 }
 
-// What a lane's worker took along when it ended.
+// What a worker's rings' worker took along when it ended.
 static bool source_settle(struct querylog *q, const struct querylog_source *s, uint64_t now_ms)
 {
 	const uint64_t owed_max = UINT64_C(1) << 40; // a million a second for twelve days

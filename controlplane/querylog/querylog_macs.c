@@ -5,25 +5,26 @@
 
 void querylog_macs_open(struct querylog_macs *m)
 {
-	front_neighbours_open(&m->neighbours);
+	frontend_neighbours_open(&m->neighbours);
 }
 
 void querylog_macs_close(struct querylog_macs *m)
 {
-	front_neighbours_close(&m->neighbours);
+	frontend_neighbours_close(&m->neighbours);
 }
 
 void querylog_macs_beat(struct querylog_macs *m, uint64_t now_ms)
 {
-	const struct front_neighbours *n = &m->neighbours;
+	const struct frontend_neighbours *n = &m->neighbours;
 	atomic_store_explicit(&m->used, n->used, memory_order_relaxed);
 	atomic_store_explicit(&m->evicted, n->evicted, memory_order_relaxed);
 	atomic_store_explicit(&m->refused, n->refused, memory_order_relaxed);
-	atomic_store_explicit(&m->oldest_ms, front_neighbours_age(n, now_ms), memory_order_relaxed);
+	atomic_store_explicit(
+		&m->oldest_ms, frontend_neighbours_age(n, now_ms), memory_order_relaxed);
 }
 
 bool querylog_macs_find(struct querylog_macs *m, unsigned version, const uint8_t address[16],
-	uint8_t mac[FRONT_NEIGHBOUR_MAC])
+	uint8_t mac[FRONTEND_NEIGHBOUR_MAC])
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
@@ -31,5 +32,5 @@ bool querylog_macs_find(struct querylog_macs *m, unsigned version, const uint8_t
 	memcpy(&v6.sin6_addr, address, sizeof v6.sin6_addr);
 	const struct sockaddr *sa =
 		version == 4 ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6;
-	return front_neighbour_mac(&m->neighbours, sa, m->now_ms, mac);
+	return frontend_neighbour_mac(&m->neighbours, sa, m->now_ms, mac);
 }

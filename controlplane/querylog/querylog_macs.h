@@ -2,18 +2,19 @@
 #pragma once
 
 // MAC addresses of clients, for those that the configuration names by them. Records have none: the
-// kernel is asked (front_neighbour.h, whose table and bounds these are), which learns who is where
-// from ARP and neighbour discovery, as workers leave both to it. Who is behind a router has none.
+// kernel is asked (frontend_neighbour.h, whose table and bounds these are), which learns who is
+// where from ARP and neighbour discovery, as workers leave both to it. Who is behind a router has
+// none.
 //
 // Log thread only, but for the counts. Costs nothing while no client has a name by MAC.
 
-#include "base/front_neighbour.h"
+#include "base/frontend_neighbour.h"
 
 #include <stdatomic.h>
 
 struct querylog_macs {
 	uint64_t now_ms; // of this look at the rings
-	struct front_neighbours neighbours;
+	struct frontend_neighbours neighbours;
 	_Atomic uint64_t used, evicted, refused, oldest_ms; // for other threads
 };
 
@@ -23,4 +24,4 @@ void querylog_macs_close(struct querylog_macs *m);
 void querylog_macs_beat(struct querylog_macs *m, uint64_t now_ms);
 // Of an address as in a record; the rest of `mac` is zeros. False: none is known.
 bool querylog_macs_find(struct querylog_macs *m, unsigned version, const uint8_t address[16],
-	uint8_t mac[FRONT_NEIGHBOUR_MAC]);
+	uint8_t mac[FRONTEND_NEIGHBOUR_MAC]);

@@ -114,7 +114,7 @@ static void scalars(struct querylog_row *row, const struct log_record *r, int64_
 static struct querylog_text client_name(
 	const struct querylog_maker *by, unsigned version, const uint8_t address[16])
 {
-	uint8_t mac[FRONT_NEIGHBOUR_MAC];
+	uint8_t mac[FRONTEND_NEIGHBOUR_MAC];
 	if (querylog_names_has_macs(by->names)
 		&& querylog_macs_find(by->macs, version, address, mac)) {
 		struct querylog_text name = querylog_names_mac(by->names, mac);

@@ -29,7 +29,7 @@ uint64_t querylog_sources_refused(struct querylog_sources *s)
 	return refused;
 }
 
-void querylog_sources_end_lanes(struct querylog_sources *s)
+void querylog_sources_end_rings(struct querylog_sources *s)
 {
 	pthread_mutex_lock(&s->lock);
 	s->ended = true;

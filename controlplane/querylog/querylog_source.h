@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The log rings that the log thread empties: one for each lane, mapped here once more so that it
-// outlives the lane by as long as it takes to read what is left, and the resolver loop's.
+// The log rings that the log thread empties: one for each rings, mapped here once more so that it
+// outlives the worker rings by as long as it takes to read what is left, and the resolver loop's.
 //
 // Other threads add and end sources through a short lock; a source belongs to the log thread once
 // it has looked. An ended one is read to its end; then what its writer still owed is known, and the
-// mapping goes. Bounds: QUERYLOG_SOURCES_MAX; one lane more is not logged, and said in the log.
+// mapping goes. Bounds: QUERYLOG_SOURCES_MAX; one worker rings more is not logged, and said in the
+// log.
 
 #include <pthread.h>
 #include <weir/shm_abi.h>
@@ -26,7 +27,7 @@ struct querylog_sources {
 	pthread_mutex_t lock; // of `added` and `ended`
 	unsigned count, added;
 	uint64_t refused; // under the lock
-	bool ended;       // all lanes that were there have
+	bool ended;       // all worker rings that were there have
 	struct querylog_source source[QUERYLOG_SOURCES_MAX];
 	struct querylog_source next[QUERYLOG_SOURCES_MAX]; // to be taken over
 	uint64_t anomalies;                                // of rings that are gone
@@ -43,4 +44,4 @@ uint64_t querylog_sources_anomalies(const struct querylog_sources *s);
 ATTR_MUST_CHECK int querylog_sources_add(
 	struct querylog_sources *s, const struct querylog_source *source);
 uint64_t querylog_sources_refused(struct querylog_sources *s); // any thread
-void querylog_sources_end_lanes(struct querylog_sources *s);
+void querylog_sources_end_rings(struct querylog_sources *s);

@@ -42,7 +42,7 @@ struct traces {
 	trace_put_fn put;
 	void *arg;
 	unsigned live;
-	uint32_t numbers; // given to queries of the front
+	uint32_t numbers; // given to queries of the frontend
 	uint64_t second;
 	unsigned in_second;
 	struct traces_counts count;
@@ -240,10 +240,10 @@ void traces_join(struct traces *t, trace_handle *first, trace_handle one)
 	*first = one;
 }
 
-// The front's own are not looked at by a worker, so their verdict is asked here.
+// The frontend's own are not looked at by a worker, so their verdict is asked here.
 static bool is_wanted(const struct traces *t, const struct trace *what)
 {
-	return what->worker != TRACE_OF_FRONT || !t->filter.verdicts
+	return what->worker != TRACE_OF_FRONTEND || !t->filter.verdicts
 	       || t->filter.verdicts >> what->verdict & 1;
 }
 

@@ -3,8 +3,8 @@
 
 // What the control plane did for queries that somebody watches (watch_msg.h), step by step.
 //
-// While there is a watch, a miss that a worker numbered, or a query of a client of the front's that
-// passes the filter, gets a trace: a fixed number of events with the time since it arrived. It
+// While there is a watch, a miss that a worker numbered, or a query of a client of the frontend's
+// that passes the filter, gets a trace: a fixed number of events with the time since it arrived. It
 // follows its client's question until that has ended, which is up to 5 s; who joins a question sees
 // what happens to it from then on. What has ended goes to `put`, under the number that the worker's
 // part has too.
@@ -25,7 +25,7 @@
 #include <weir/watch_msg.h>
 
 enum { TRACES_MAX = 64, TRACES_A_SECOND = 500, TRACES_TOLD_A_SECOND = 2000, TRACE_EVENTS_MAX = 48 };
-enum { TRACE_OF_FRONT = UINT16_MAX }; // the `worker` of who has none
+enum { TRACE_OF_FRONTEND = UINT16_MAX }; // the `worker` of who has none
 
 // Of enum answer_kind, and:
 enum { TRACE_NO_ANSWER = ANSWER_KINDS, TRACE_OUTCOMES };
@@ -66,7 +66,7 @@ const unsigned *traces_live(const struct traces *t);
 // What a trace is known by; 0: none. One that has ended, or is of an earlier watch, is none either.
 typedef uint32_t trace_handle;
 
-// `what` with all but its events; `number` 0: of the front, whose filter is asked here.
+// `what` with all but its events; `number` 0: of the frontend, whose filter is asked here.
 trace_handle traces_start(struct traces *t, const struct trace *what);
 // Of it and of all that are in its chain.
 void traces_note(

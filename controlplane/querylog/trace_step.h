@@ -17,7 +17,7 @@
 	X(l0_miss, "", "")            /* nothing there that may be served */                     \
 	X(no_such_name, "", "")       /* by the NXDOMAIN of another type */                      \
 	X(failed_recently, "", "")    /* from the memory of failures */                          \
-	X(resolver_off, "", "")       /* by a knob */                                            \
+	X(resolver_off, "", "")       /* by a toggle */                                          \
 	X(refused, "", "")            /* no room, or its share is used up */                     \
 	X(began, "", "")              /* a question of its own */                                \
 	X(joined, "sends", "waiters") /* one that is under way; what was there before */         \
@@ -49,7 +49,7 @@
 	X(stale_none, "", "")                                                                    \
 	X(servfail_timer, "", "") /* 1.9 s */                                                    \
 	X(l0_stored, "", "ttl_s")                                                                \
-	X(l0_not_stored, "", "ttl_s") /* TTL 0, no room, judged by too much, flushed since */    \
+	X(l0_not_stored, "", "ttl_s") /* TTL 0, no room, checked by too much, flushed since */   \
 	X(answered, "kind", "rcode")                                                             \
 	X(unanswered, "", "")                                                                    \
 	X(l1_stored, "", "")                                                                     \

@@ -210,7 +210,7 @@ void watch_put_trace(void *watch, const struct trace *t)
 	pthread_mutex_lock(&w->lock);
 	bool is_ours = w->lines && t->number >> 16 == w->id;
 	w->counts.former += !is_ours;
-	if (is_ours && t->worker == TRACE_OF_FRONT) {
+	if (is_ours && t->worker == TRACE_OF_FRONTEND) {
 		show(w, &(struct watch_parts){.control = t});
 	} else if (is_ours) {
 		struct watch_half *h = half_of(w, t->number, t->worker, WATCH_FOR_WORKER_MS);

@@ -109,7 +109,7 @@ static void add_alone(struct watch_line *l, int64_t wall_us, const struct trace 
 	add_client(l, t->ip_version == 6, t->client, t->client_port);
 	add_type(l, t->qtype);
 	add_name(l, t->name, t->name_len);
-	if (t->worker == TRACE_OF_FRONT)
+	if (t->worker == TRACE_OF_FRONTEND)
 		add(l, ",\"transport\":\"%s\"", t->is_tcp ? "tcp" : "udp");
 }
 
@@ -208,7 +208,7 @@ void watch_line_make(struct watch_line *l, int64_t wall_us, const struct watch_p
 		add(l, ",\"trace\":\"%04x-%u-%u\"", t->number >> 16, t->worker, t->number & 0xffff);
 	if (t && !t->is_left_out)
 		add_events(l, parts, book);
-	if (t ? t->is_left_out || (parts->is_alone && t->worker != TRACE_OF_FRONT)
+	if (t ? t->is_left_out || (parts->is_alone && t->worker != TRACE_OF_FRONTEND)
 	      : parts->is_alone)
 		add(l, ",\"incomplete\":true");
 	add(l, "}\n");

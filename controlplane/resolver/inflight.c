@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "inflight.h"
 
-#include "crowd.h"
 #include "kept_query.h"
 #include "lists/list_suffix.h"
 #include "lists/zone_of.h"
+#include "share_sketch.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ struct inflight {
 	uint32_t waiter_cap, waiter_touched, waiter_free, waiters, waiters_max;
 	struct age_list ages; // of questions
 	struct keyhash_secret secret;
-	struct crowd zones, clients; // suffixes are in `zones` as well
+	struct share_sketch zones, clients; // suffixes are in `zones` as well
 };
 
 int inflight_new(
@@ -82,7 +82,7 @@ uint32_t inflight_client(const struct inflight *f, unsigned ip_version, const ui
 	uint8_t who[9] = {(uint8_t)ip_version};
 	size_t len = ip_version == 6 ? 8 : 4; // a /64 is one client
 	memcpy(who + 1, address, len);
-	return crowd_key(&f->secret, who, 1 + len);
+	return share_sketch_key(&f->secret, who, 1 + len);
 }
 
 static bool same_key(const struct question *q, const struct l0_key *key)
@@ -106,8 +106,8 @@ static bool zone_has_room(struct inflight *f, uint32_t zone, uint32_t suffix)
 {
 	unsigned most = f->limit.zone_questions;
 	return most == 0
-	       || (crowd_of(&f->zones, zone) < most
-		       && crowd_of(&f->zones, suffix)
+	       || (share_sketch_of(&f->zones, zone) < most
+		       && share_sketch_of(&f->zones, suffix)
 				  < f->limit.questions - f->limit.questions / 4);
 }
 
@@ -116,10 +116,11 @@ int inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_
 {
 	const struct dns_name *name = &query->name;
 	const struct zone_of of = zone_of(name);
-	uint32_t zone = crowd_key(&f->secret, name->wire + of.zone, (size_t)name->len - of.zone);
+	uint32_t zone =
+		share_sketch_key(&f->secret, name->wire + of.zone, (size_t)name->len - of.zone);
 	// One that is a zone too is another thing than that zone: its last octet is not there.
-	uint32_t suffix =
-		crowd_key(&f->secret, name->wire + of.suffix, (size_t)name->len - of.suffix - 1u);
+	uint32_t suffix = share_sketch_key(
+		&f->secret, name->wire + of.suffix, (size_t)name->len - of.suffix - 1u);
 	uint32_t i = f->question_free;
 
 	if (f->questions >= f->limit.questions)
@@ -142,8 +143,8 @@ int inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_
 	q->live = true;
 	q->zone = zone;
 	q->suffix = suffix;
-	crowd_add(&f->zones, zone);
-	crowd_add(&f->zones, suffix);
+	share_sketch_add(&f->zones, zone);
+	share_sketch_add(&f->zones, suffix);
 	q->chain = f->bucket[key->hash & f->bucket_mask];
 	f->bucket[key->hash & f->bucket_mask] = i;
 	age_add(&f->ages, &q->age);
@@ -164,8 +165,8 @@ void inflight_remove(struct inflight *f, struct question *q)
 	while (*link != i)
 		link = &f->question[*link].chain;
 	*link = q->chain;
-	crowd_remove(&f->zones, q->zone);
-	crowd_remove(&f->zones, q->suffix);
+	share_sketch_remove(&f->zones, q->zone);
+	share_sketch_remove(&f->zones, q->suffix);
 	age_remove(&f->ages, &q->age);
 	q->live = false;
 	q->chain = f->question_free;
@@ -177,7 +178,8 @@ int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w
 {
 	if (q->waiters >= most)
 		return -EDQUOT;
-	if (f->limit.client_waiters && crowd_of(&f->clients, w->client) >= f->limit.client_waiters)
+	if (f->limit.client_waiters
+		&& share_sketch_of(&f->clients, w->client) >= f->limit.client_waiters)
 		return -EUSERS;
 	if (f->waiters >= f->waiter_cap)
 		return -ENOSPC;
@@ -200,7 +202,7 @@ int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w
 	if (++f->waiters > f->waiters_max)
 		f->waiters_max = f->waiters;
 	if (w->client)
-		crowd_add(&f->clients, w->client);
+		share_sketch_add(&f->clients, w->client);
 	return 0;
 }
 
@@ -219,7 +221,7 @@ bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter 
 	q->waiters--;
 	f->waiters--;
 	if (out->client)
-		crowd_remove(&f->clients, out->client);
+		share_sketch_remove(&f->clients, out->client);
 	return true;
 }
 

@@ -8,13 +8,13 @@
 // in a list per question, oldest first. Both refuse when full; nothing grows. A waiter keeps its
 // spelling of the question as one bit per octet: upper case or not.
 //
-// Nobody gets all of it (crowd.h). A zone's questions (zone_of.h) may be so many, and those of all
-// zones under one public suffix three quarters of all: who asks for random names below a zone whose
-// servers do not answer fills its share and no more. A client, an IPv4 address or an IPv6 /64, may
-// wait for so many answers: an upstream that holds them back and lets them go at one time sends no
-// more to whoever's address was forged (DNSBomb, CVE-2024-33655). The last quarter of the waiters
-// is for questions that have INFLIGHT_FEW at most: that is four for each of 4,096, so some hundred
-// names that fail and that everybody asks for leave new names theirs.
+// Nobody gets all of it (share_sketch.h). A zone's questions (zone_of.h) may be so many, and those
+// of all zones under one public suffix three quarters of all: who asks for random names below a
+// zone whose servers do not answer fills its share and no more. A client, an IPv4 address or an
+// IPv6 /64, may wait for so many answers: an upstream that holds them back and lets them go at one
+// time sends no more to whoever's address was forged (DNSBomb, CVE-2024-33655). The last quarter of
+// the waiters is for questions that have INFLIGHT_FEW at most: that is four for each of 4,096, so
+// some hundred names that fail and that everybody asks for leave new names theirs.
 //
 // The arrays are touched only as far as they were ever used.
 

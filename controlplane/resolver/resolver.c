@@ -102,7 +102,7 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = flushes_open(r);
 	if (rc == 0)
-		rc = rejudge_open(r);
+		rc = recheck_open(r);
 	if (rc == 0)
 		rc = steps_open(r);
 	if (rc == 0)
@@ -130,7 +130,7 @@ int resolver_open(struct resolver **out, const struct resolver_given *given,
 	r->loop = given->loop;
 	r->publisher = given->publisher;
 	r->link = given->link;
-	r->lanes = link_lanes(given->link);
+	r->worker_rings = link_lanes(given->link);
 	r->l0 = link_l0(given->link);
 	r->reply = r->reply_room + REPLY_HEADROOM;
 	int rc = upstream_book_open(&r->book);
@@ -142,7 +142,7 @@ int resolver_open(struct resolver **out, const struct resolver_given *given,
 		resolver_close(r);
 		return rc;
 	}
-	lanes_serve(r->lanes, resolver_miss, r);
+	worker_rings_serve(r->worker_rings, resolver_miss, r);
 	*out = r;
 	return 0;
 }
@@ -166,7 +166,7 @@ void resolver_close(struct resolver *r)
 	resolver_log_close(r->log);
 	walks_free(r);
 	flushes_close(r);
-	rejudge_close(r);
+	recheck_close(r);
 	steps_close(r);
 	timer_free(r->beat);
 	resolver_refresh_close(r);
@@ -238,7 +238,7 @@ int resolver_set_log(struct resolver *r, struct querylog *q, const struct config
 		return rc;
 	r->logs = true;
 	log_set(r, config);
-	lanes_set_log(r->lanes, q);
+	worker_rings_set_log(r->worker_rings, q);
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 //
 // A miss is parsed again (the ring is not trusted), coalesced with others of the same key
 // (inflight.h), asked of an upstream (upstream.h), the reply checked and rewritten (dns_answer.h),
-// stored in L0, and every waiter answered through its lane's answer ring.
+// stored in L0, and every waiter answered through its rings' answer ring.
 // Deadlines: first try at most first_timeout_ms, at most max_sends sends in all, a stale answer at
 // 1.8 s if L0 has one, SERVFAIL with EDE 22 at 1.9 s, the question lives on to 5 s to fill the
 // cache. When every upstream has failed: the stale record, restamped so that workers serve it for
@@ -15,7 +15,7 @@
 // client, is SERVFAIL at once, one waiter too many for a question is dropped (the client's retry
 // hits); both are counted.
 
-#include "answer_policy/judge.h"
+#include "answer_policy/answer_policy.h"
 #include "base/loop.h"
 #include "base/table_registry.h"
 #include "l1/flush.h"
@@ -58,28 +58,28 @@ void resolver_safe_view(const struct resolver *r, unsigned group, struct policy_
 // left stay, as clients are still in them. Service loop, or before it runs.
 void resolver_groups_published(struct resolver *r, bool published);
 
-// From now on answers are judged by this (NULL: nothing is), which must outlive it: until another
-// one has taken its place. L0 is judged anew by it, in slices of 0.4 ms, then `then` is called, if
-// not NULL, on the loop. No other may be asked for before that, unless `then` is NULL. On the
+// From now on answers are checked by this (NULL: nothing is), which must outlive it: until another
+// one has taken its place. L0 is checked again by it, in slices of 0.4 ms, then `then` is called,
+// if not NULL, on the loop. No other may be asked for before that, unless `then` is NULL. On the
 // loop's thread, or before it runs.
-void resolver_judge_by(
-	void *resolver, const struct judge *judge, void (*then)(void *arg), void *arg);
+void resolver_set_answer_policy(void *resolver, const struct answer_policy *answer_policy,
+	void (*then)(void *arg), void *arg);
 // What is left of that at once, some 0.3 us for each cached answer: for a start, before the loop
 // runs.
-void resolver_judge_finish(void *resolver);
+void resolver_recheck_finish(void *resolver);
 
 // Somebody watches queries from now on (NULL: nobody any more): what becomes of them here goes to
 // `put` on the resolver's loop (trace.h). Any thread. -EAGAIN, -ENOMEM: there are no traces.
 ATTR_MUST_CHECK int resolver_watch(
 	struct resolver *r, const struct dp_watch *filter, trace_put_fn put, void *arg);
 
-struct judge_count {
-	uint64_t answers, listed;   // judged when they came; of these with something on a list
+struct answer_policy_count {
+	uint64_t answers, listed;   // checked when they came; of these with something on a list
 	uint64_t not_kept;          // listed ones without a mask: not cached
 	uint64_t answered_blocked;  // clients
 	uint64_t questions_blocked; // of these by a pattern, without asking an upstream
-	// Of cached records under new images: judged, given another mask, deleted.
-	uint64_t rejudged, rejudged_changed, rejudged_deleted;
+	// Of cached records under new images: checked, given another mask, deleted.
+	uint64_t rechecked, rechecked_changed, rechecked_deleted;
 	uint64_t walks, walk_ms; // finished ones; time that the last one took
 };
 
@@ -114,7 +114,7 @@ struct resolver_status {
 	uint64_t ring_anomalies, foreign_messages;
 	uint64_t link_up; // data plane connected
 	uint64_t dp_incarnation;
-	unsigned lanes;
+	unsigned worker_rings;
 	struct loop_lag_minute lag;
 	struct loop_lag lag_ever; // for readers that want another span
 	uint64_t loop_busy_us;    // CPU time of the longest turn, last minute
@@ -128,7 +128,7 @@ struct resolver_status {
 	struct l1_status l1;
 	struct l1_sweep_status l1_sweep;
 	struct flush_status flush;
-	struct judge_count judge;
+	struct answer_policy_count answer_policy;
 	struct step_count step;
 	struct took took[ANSWER_KINDS]; // from receipt to the answer, by enum answer_kind
 	// Sets of servers, everyone's and those of groups and zones; of these without one that

@@ -8,7 +8,7 @@
 
 enum { ANSWERS_A_PORTION = 32 };
 
-struct resolver_answer answer_servfail(int ede)
+struct resolver_answer resolver_answer_servfail(int ede)
 {
 	return (struct resolver_answer){
 		.rcode = DNS_RCODE_SERVFAIL,
@@ -17,7 +17,7 @@ struct resolver_answer answer_servfail(int ede)
 	};
 }
 
-struct resolver_answer answer_fresh(
+struct resolver_answer resolver_answer_fresh(
 	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s)
 {
 	return (struct resolver_answer){
@@ -32,10 +32,10 @@ struct resolver_answer answer_fresh(
 	};
 }
 
-struct resolver_answer answer_stale_record(
-	const struct resolver *r, const struct l0_view *v, const struct judge_finding *finding)
+struct resolver_answer resolver_answer_stale_record(
+	const struct resolver *r, const struct l0_view *v, const struct answer_match *finding)
 {
-	struct resolver_answer a = answer_fresh(r, &v->answer, 0);
+	struct resolver_answer a = resolver_answer_fresh(r, &v->answer, 0);
 	a.kind = ANSWER_STALE;
 	a.opts.has_ttl_fixed = true;
 	a.opts.ttl_fixed_s = r->set.stale_ttl_s;
@@ -72,7 +72,7 @@ static void query_rebuild(const struct resolver *r, const struct waiter *w, stru
 	put_u16(msg + DNS_HEADER_LEN + n + 2, q->qclass);
 }
 
-uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *question,
+uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_query *question,
 	const struct dns_answer_view *view, uint32_t age_s)
 {
 	struct dns_query q = *question;
@@ -95,7 +95,7 @@ uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *questi
 static void count_answer(struct resolver *r, enum answer_kind kind)
 {
 	if (kind == ANSWER_BLOCKED)
-		r->count.judge.answered_blocked++;
+		r->count.answer_policy.answered_blocked++;
 	else if (kind == ANSWER_SERVFAIL)
 		r->count.servfail++;
 	else if (kind == ANSWER_STALE)
@@ -123,7 +123,7 @@ static uint16_t reply_write(struct resolver *r, const struct dns_query *q, const
 		.from_l1 = a->from_l1,
 		.list = LOG_NO_LIST,
 		.upstream = a->by ? a->by->answered_by : LOG_NO_UPSTREAM};
-	if (judged_blocks(r, q, w, a->finding, &told->list, &block)) {
+	if (resolver_check_blocks(r, q, w, a->finding, &told->list, &block)) {
 		told->kind = ANSWER_BLOCKED;
 		told->from_l1 = false;
 		return dns_reply_blocked(r->reply, cap, q, &block, limit_of(r, w), sum);
@@ -169,7 +169,7 @@ static void trace_end(struct resolver *r, const struct waiter *w, unsigned outco
 			outcome == TRACE_NO_ANSWER ? 0 : get_u16(r->reply + 2) & DNS_FLAG_RCODE);
 }
 
-static void lane_answer(struct resolver *r, const struct dns_query *q, const struct waiter *w,
+static void rings_answer(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a)
 {
 	struct msg_answer head = {
@@ -183,7 +183,7 @@ static void lane_answer(struct resolver *r, const struct dns_query *q, const str
 	head.verdict = (uint8_t)told.kind;
 	if (unlikely_(w->trace))
 		head.trace = traces_hand(r->traces, w->trace);
-	bool is_sent = head.dns_len && lanes_answer(r->lanes, &head, r->reply);
+	bool is_sent = head.dns_len && worker_rings_answer(r->worker_rings, &head, r->reply);
 	trace_end(r, w, is_sent ? told.kind : TRACE_NO_ANSWER);
 	if (is_sent)
 		count_answer(r, told.kind), count_time(r, w, told.kind);
@@ -200,17 +200,17 @@ static void lane_answer(struct resolver *r, const struct dns_query *q, const str
 	} else {
 		e.verdict = LOG_VERDICT_UNANSWERED;
 	}
-	resolver_log_lane(r->log, &w->path, &e);
+	resolver_log_rings(r->log, &w->path, &e);
 }
 
-void answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w)
+void resolver_answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w)
 {
 	trace_end(r, w, TRACE_NO_ANSWER);
 	if (w->is_client || !resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(q, w);
 	e.verdict = LOG_VERDICT_UNANSWERED;
-	resolver_log_lane(r->log, &w->path, &e);
+	resolver_log_rings(r->log, &w->path, &e);
 }
 
 // `question`: of the query, what all its waiters have in common.
@@ -224,12 +224,12 @@ static void waiter_answer(struct resolver *r, const struct dns_query *question,
 	// Over a stream nothing is sent to where nobody asked.
 	if (!w->is_stream && now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
 		r->count.late++;
-		answer_none(r, question, w);
+		resolver_answer_none(r, question, w);
 		return;
 	}
 	query_rebuild(r, w, &q);
 	if (!w->is_client) {
-		lane_answer(r, &q, w, a);
+		rings_answer(r, &q, w, a);
 		return;
 	}
 	uint16_t len = reply_write(r, &q, w, a, &told, &sum);
@@ -239,14 +239,14 @@ static void waiter_answer(struct resolver *r, const struct dns_query *question,
 		r->answer_client(r->answer_client_arg, &w->ticket, &q, r->reply, len, &told);
 }
 
-void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
+void resolver_answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a)
 {
 	waiter_answer(r, q, w, a, clock_mono_ms());
-	lanes_publish(r->lanes);
+	worker_rings_publish(r->worker_rings);
 }
 
-void answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a)
+void resolver_answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a)
 {
 	struct waiter w;
 	uint64_t now_ms = clock_mono_ms();
@@ -258,7 +258,7 @@ void answer_all(struct resolver *r, struct question *q, const struct resolver_an
 		waiter_answer(r, &q->query, &w, a, now_ms);
 		inflight_waiter_end(r->inflight, &w);
 		if (n % ANSWERS_A_PORTION == 0)
-			lanes_publish(r->lanes);
+			worker_rings_publish(r->worker_rings);
 	}
-	lanes_publish(r->lanes);
+	worker_rings_publish(r->worker_rings);
 }

@@ -82,7 +82,7 @@ static void entry_message(struct cache_entry *e, const struct dns_name *name,
 	e->nscount = answer->nscount;
 	e->arcount = answer->arcount;
 	e->message_len = (uint16_t)(DNS_HEADER_LEN + name->len + 4 + answer->len);
-	e->answer_len = answer_message(e->answer, sizeof(e->answer), &q, answer, age_s);
+	e->answer_len = resolver_answer_message(e->answer, sizeof(e->answer), &q, answer, age_s);
 }
 
 static void entry_heat(
@@ -119,8 +119,8 @@ static void entry_fill(struct walk *w, const struct l0_view *v, uint32_t record,
 		.soft_left_ms = (int64_t)v->soft_ms - (int64_t)age_ms,
 		.hard_left_ms = (int64_t)v->hard_ms - (int64_t)age_ms,
 		.auth_ttl_s = v->auth_ttl_s,
-		.visited = lanes_marked(r->lanes, record, MARK_VISITED),
-		.refresh_asked = lanes_marked(r->lanes, record, MARK_REFRESH),
+		.visited = worker_rings_marked(r->worker_rings, record, MARK_VISITED),
+		.refresh_asked = worker_rings_marked(r->worker_rings, record, MARK_REFRESH),
 	};
 	entry_heat(e, v, r, now_ms);
 	entry_message(e, &w->name, &v->answer, (uint32_t)(age_ms / 1000));

@@ -72,9 +72,9 @@ void resolver_client_settled(struct resolver *r, const struct dns_query *q,
 	trace_client_settled(r, q, address, is_tcp, verdict);
 }
 
-const struct judge *resolver_judge(const struct resolver *r)
+const struct answer_policy *resolver_answer_policy(const struct resolver *r)
 {
-	return r->judge;
+	return r->answer_policy;
 }
 
 struct kept_queries *resolver_kept_queries(struct resolver *r)
@@ -89,5 +89,5 @@ struct resolver_log *resolver_log_of(const struct resolver *r)
 
 bool resolver_has_workers(const struct resolver *r)
 {
-	return lanes_count(r->lanes) > 0;
+	return worker_rings_count(r->worker_rings) > 0;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 // The resolver's door for a frontend of this process, whose clients send DNS messages to sockets of
-// the kernel (front.h). Their questions join those of the workers' clients.
+// the kernel (frontend.h). Their questions join those of the workers' clients.
 //
 // A frontend hands over a question with a ticket, and gets the answer with that ticket back: during
 // resolver_client_ask, from the loop later, or never, if there is no answer after SERVFAIL is due
@@ -21,7 +21,7 @@
 
 struct dns_identity;
 struct dns_query;
-struct judge;
+struct answer_policy;
 struct kept_queries;
 struct resolver;
 struct resolver_log;
@@ -79,7 +79,7 @@ void resolver_client_settled(struct resolver *r, const struct dns_query *q,
 	const union client_address *address, bool is_tcp, unsigned verdict);
 
 // What answers are checked against now; NULL: nothing yet.
-const struct judge *resolver_judge(const struct resolver *r);
+const struct answer_policy *resolver_answer_policy(const struct resolver *r);
 struct resolver_log *resolver_log_of(const struct resolver *r);
 struct kept_queries *resolver_kept_queries(struct resolver *r); // those of clients that wait
 bool resolver_has_workers(const struct resolver *r);            // a data plane is attached

@@ -2,20 +2,20 @@
 #pragma once
 
 // What the resolver's files share: resolver.c (open, timers, settings), resolver_miss.c (from a
-// client's query to a question), resolver_question.c (a question's life), resolver_judge.c (what
-// answers lead to), resolver_rejudge.c (that of cached ones under a new image), resolver_step.c
-// (the age of cached ones when the wall clock steps ahead), resolver_l1.c (its way through Redis),
-// resolver_refresh.c (questions that nobody waits for), resolver_rewrite.c (local CNAMEs, zones),
-// resolver_answer.c (replies to waiters), resolver_store.c (L0), resolver_trace.c (for who
-// watches), resolver_client.c (the door of frontends), resolver_flush.c, resolver_cache.c and
-// resolver_status.c (calls from other threads).
+// client's query to a question), resolver_question.c (a question's life), resolver_answer_policy.c
+// (what answers lead to), resolver_recheck.c (that of cached ones under a new image),
+// resolver_step.c (the age of cached ones when the wall clock steps ahead), resolver_l1.c (its way
+// through Redis), resolver_refresh.c (questions that nobody waits for), resolver_rewrite.c (local
+// CNAMEs, zones), resolver_answer.c (replies to waiters), resolver_store.c (L0), resolver_trace.c
+// (for who watches), resolver_client.c (the door of frontends), resolver_flush.c, resolver_cache.c
+// and resolver_status.c (calls from other threads).
 //
 // struct resolver holds no state of a single question. Its answer (struct dns_answer, 70 KiB), what
-// the response policy says of it (struct judge_finding) and each waiter's query are variables of
+// the response policy says of it (struct answer_match) and each waiter's query are variables of
 // the function that made them, which passes them on. The loop's thread has a stack of 8 MiB, and no
 // such function calls itself.
 
-#include "answer_policy/judge.h"
+#include "answer_policy/answer_policy.h"
 #include "failures.h"
 #include "inflight.h"
 #include "kept_query.h"
@@ -48,7 +48,7 @@ enum {
 
 struct walk;
 struct flushes;
-struct rejudge;
+struct recheck;
 struct steps;
 
 struct resolver_settings {
@@ -63,10 +63,10 @@ struct resolver_settings {
 
 struct resolver {
 	struct loop *loop;
-	bool is_off;                 // by a knob: nothing is asked of upstreams
+	bool is_off;                 // by a toggle: nothing is asked of upstreams
 	struct publisher *publisher; // given, as the next three
 	const struct link_server *link;
-	struct lanes *lanes;
+	struct worker_rings *worker_rings;
 	struct l0_writer *l0;
 	struct l1 *l1;
 	struct l1_sweep *l1_sweep;
@@ -82,8 +82,8 @@ struct resolver {
 	struct flushes *flushes;
 	unsigned rewrites, rewrites_most; // questions that have one
 	struct age_list rewrite_ages;
-	const struct judge *judge; // NULL: there is none yet
-	struct rejudge *rejudge;
+	const struct answer_policy *answer_policy; // NULL: there is none yet
+	struct recheck *recheck;
 	struct steps *steps;
 	struct walk *walk[RESOLVER_WALKS_MAX]; // looks under way
 	struct resolver_status count;          // counters only; gauges are filled in when asked for
@@ -92,7 +92,7 @@ struct resolver {
 	struct upstream_book *book;
 	struct resolver_log *log;
 	bool logs;                        // somebody empties its ring
-	struct kept_queries kept_queries; // of waiters and of the front's clients
+	struct kept_queries kept_queries; // of waiters and of the frontend's clients
 	struct traces *traces;
 	resolver_client_fn answer_client; // resolver_client_serve; NULL: there is no frontend
 	void *answer_client_arg;
@@ -108,9 +108,9 @@ struct resolver_answer {
 	uint16_t rcode;
 	enum answer_kind kind;
 	struct dns_reply_opts opts;
-	const struct judge_finding *finding; // for whom it is blocked; NULL: for nobody. The
-					     // caller's, of this answer alone
-	const struct upstream_ask *by;       // its server answered; NULL: none did
+	const struct answer_match *finding; // for whom it is blocked; NULL: for nobody. The
+					    // caller's, of this answer alone
+	const struct upstream_ask *by; // its server answered; NULL: none did
 	bool from_l1;
 };
 
@@ -175,28 +175,31 @@ bool l1_drop(void *resolver, const struct l1_key_parts *key); // l1_drop_fn
 void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a,
 	const uint8_t *msg, size_t len);
 
-// resolver_judge.c
+// resolver_answer_policy.c
 // Checks an answer to this query against the lists: the result is written to *out, all of it.
-void judge_for(const struct resolver *r, const struct dns_query *q,
-	const struct dns_answer_view *answer, struct judge_finding *out);
+void resolver_check_for(const struct resolver *r, const struct dns_query *q,
+	const struct dns_answer_view *answer, struct answer_match *out);
 // The same, and counts it.
-void judge_reply(struct resolver *r, const struct dns_query *q, const struct dns_answer *a,
-	struct judge_finding *out);
+void resolver_check_reply(struct resolver *r, const struct dns_query *q, const struct dns_answer *a,
+	struct answer_match *out);
 // The same of a cached record, by its mask.
-void judged_record(const struct resolver *r, const struct l0_view *v, struct judge_finding *out);
+void resolver_checked_record(
+	const struct resolver *r, const struct l0_view *v, struct answer_match *out);
 // False: it has no mask, so the answer is not to be kept (counted).
-bool judged_mask(struct resolver *r, const struct judge_finding *finding, struct rule_set *mask);
+bool resolver_checked_mask(
+	struct resolver *r, const struct answer_match *finding, struct rule_set *mask);
 // Does the policy block this answer for the waiter's client, by the group that the client had when
 // it was let in? Then *list is the list, and *block how the group is answered.
-bool judged_blocks(const struct resolver *r, const struct dns_query *q, const struct waiter *w,
-	const struct judge_finding *finding, uint16_t *list, struct dns_block *block);
-void judge_tables(const struct resolver *r, struct table_registry *tables);
+bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
+	const struct waiter *w, const struct answer_match *finding, uint16_t *list,
+	struct dns_block *block);
+void resolver_answer_policy_tables(const struct resolver *r, struct table_registry *tables);
 // A pattern blocks the name for who asks: answered.
 bool question_blocked(struct resolver *r, const struct dns_query *q, const struct waiter *w);
 
-// resolver_rejudge.c
-ATTR_MUST_CHECK int rejudge_open(struct resolver *r);
-void rejudge_close(struct resolver *r);
+// resolver_recheck.c
+ATTR_MUST_CHECK int recheck_open(struct resolver *r);
+void recheck_close(struct resolver *r);
 
 // resolver_step.c
 ATTR_MUST_CHECK int steps_open(struct resolver *r);
@@ -224,21 +227,21 @@ void resolver_refresh_configure(struct resolver *r, const struct config *config)
 void resolver_refresh_close(struct resolver *r);
 
 // resolver_answer.c: one answer for one waiter or for all of a question's.
-struct resolver_answer answer_servfail(int ede);
-struct resolver_answer answer_fresh(
+struct resolver_answer resolver_answer_servfail(int ede);
+struct resolver_answer resolver_answer_fresh(
 	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s);
-struct resolver_answer answer_stale_record(
-	const struct resolver *r, const struct l0_view *v, const struct judge_finding *finding);
-void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
+struct resolver_answer resolver_answer_stale_record(
+	const struct resolver *r, const struct l0_view *v, const struct answer_match *finding);
+void resolver_answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a);
-void answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a);
+void resolver_answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a);
 
 // One of a worker's clients gets no answer.
-void answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w);
+void resolver_answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w);
 
 // A whole response without id and OPT, as a client would get it at that age; over `cap` octets it
 // is header and question with TC. Its length.
-uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *q,
+uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_answer_view *view, uint32_t age_s);
 
 // resolver_store.c
@@ -248,7 +251,7 @@ struct l0_key question_key(const struct question *q);
 // room leaves the record, up to its own expiry: otherwise a worker that stands still would have the
 // most wanted names deleted, which are renewed most often.
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
-	const struct judge_finding *finding, uint64_t created_ms);
+	const struct answer_match *finding, uint64_t created_ms);
 // The record of a key, whatever its age; false: none.
 bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *out);
 // May be served although it is past its soft expiry?

@@ -32,7 +32,7 @@ static bool is_known(struct resolver *r, const struct l0_key *key, uint64_t crea
 static bool value_take(struct resolver *r, struct question *q, const struct l1_value *v)
 {
 	struct dns_answer a;
-	struct judge_finding finding;
+	struct answer_match finding;
 	const struct l0_key key = question_key(q);
 	uint64_t created_ms = clock_mono_ms() - (uint64_t)v->age_s * 1000;
 
@@ -49,12 +49,12 @@ static bool value_take(struct resolver *r, struct question *q, const struct l1_v
 	if (is_known(r, &key, created_ms) || flush_covers_value(r, q, created_ms)
 		|| !views_same_servers(r->views, q->def, q->turn))
 		return false;
-	judge_reply(r, &q->query, &a, &finding);
+	resolver_check_reply(r, &q->query, &a, &finding);
 	store_answer(r, q, &a, &finding, created_ms);
 	if (a.ttl_s <= v->age_s)
 		return false;
 	const struct dns_answer_view view = dns_answer_view_of(&a);
-	struct resolver_answer answer = answer_fresh(r, &view, v->age_s);
+	struct resolver_answer answer = resolver_answer_fresh(r, &view, v->age_s);
 	answer.kind = ANSWER_CACHED;
 	answer.finding = &finding;
 	answer.from_l1 = true;
@@ -138,7 +138,7 @@ static void value_store(struct resolver *r, const struct question *q, const stru
 	}
 	const struct l1_put put = {
 		.msg = message,
-		.len = answer_message(message, sizeof(message), asked, &view, 0),
+		.len = resolver_answer_message(message, sizeof(message), asked, &view, 0),
 		.stored_ttl_s = a->ttl_s,
 		.auth_ttl_s = a->auth_ttl_s,
 		.hits = refresh_rate(policy, l0_writer_heat(r->l0, &key)),

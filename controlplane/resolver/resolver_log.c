@@ -158,7 +158,7 @@ static void record(struct resolver_log *l, const struct end *client, const struc
 	log_writer_publish(w);
 }
 
-void resolver_log_lane(
+void resolver_log_rings(
 	struct resolver_log *l, const struct return_path *path, const struct resolver_logged *e)
 {
 	struct end client = {.version = path->ip_version, .port = ntohs(path->client_udp)};

@@ -36,7 +36,7 @@ void resolver_log_beat(struct resolver_log *l);
 void resolver_log_end(struct resolver_log *l); // no more queries: says what is owed
 bool resolver_log_is_on(const struct resolver_log *l);
 
-void resolver_log_lane(
+void resolver_log_rings(
 	struct resolver_log *l, const struct return_path *path, const struct resolver_logged *what);
 // `service`: what the client asked; without a port it is not known.
 void resolver_log_client(struct resolver_log *l, const union client_address *client,

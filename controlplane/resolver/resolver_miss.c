@@ -70,13 +70,13 @@ static bool miss_parse(
 static void miss_refuse(
 	struct resolver *r, const struct miss *m, const struct l0_view *stale, int ede)
 {
-	struct judge_finding finding;
+	struct answer_match finding;
 
 	if (stale)
-		judged_record(r, stale, &finding);
-	struct resolver_answer a =
-		stale ? answer_stale_record(r, stale, &finding) : answer_servfail(ede);
-	answer_one(r, &m->query, &m->waiter, &a);
+		resolver_checked_record(r, stale, &finding);
+	struct resolver_answer a = stale ? resolver_answer_stale_record(r, stale, &finding)
+					 : resolver_answer_servfail(ede);
+	resolver_answer_one(r, &m->query, &m->waiter, &a);
 }
 
 // A worker would have asked for a new copy (stage_lookup.c); the plan knows whether one is due.
@@ -92,7 +92,7 @@ static void miss_refresh(
 // Filled, or stamped as stale, since the worker looked, or a frontend's clients are the first
 // to look: true when that settles the miss.
 static bool miss_cached(struct resolver *r, const struct miss *m, const struct l0_view *v,
-	const struct judge_finding *finding, uint64_t now_ms)
+	const struct answer_match *finding, uint64_t now_ms)
 {
 	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
 	enum l0_age age = l0_age_of(v, now_ms);
@@ -102,16 +102,16 @@ static bool miss_cached(struct resolver *r, const struct miss *m, const struct l
 
 	if (age == L0_FRESH) {
 		trace_note(r, m->waiter.trace, TRACE_l0_hit, (uint32_t)(age_ms / 1000));
-		a = answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
+		a = resolver_answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
 		a.kind = ANSWER_CACHED;
 		a.finding = finding;
 	} else if (age == L0_SOFT_EXPIRED && stale_too) {
 		trace_note(r, m->waiter.trace, TRACE_l0_stale, (uint32_t)(age_ms / 1000));
-		a = answer_stale_record(r, v, finding);
+		a = resolver_answer_stale_record(r, v, finding);
 	} else {
 		return false;
 	}
-	answer_one(r, &m->query, &m->waiter, &a);
+	resolver_answer_one(r, &m->query, &m->waiter, &a);
 	miss_refresh(r, m, v, now_ms);
 	return true;
 }
@@ -137,7 +137,7 @@ static int miss_wait(struct resolver *r, const struct miss *m, struct question *
 	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
 	if (rc != -EDQUOT || m->waiter.is_client)
 		return DNS_EDE_NO_REACHABLE_AUTHORITY;
-	answer_none(r, &m->query, &m->waiter);
+	resolver_answer_none(r, &m->query, &m->waiter);
 	return DNS_EDE_NONE;
 }
 
@@ -176,7 +176,7 @@ static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
 // The same answer for the type asked now, so that workers have it too. Its octets are copied first:
 // what is stored may take their place.
 static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const struct l0_view *v,
-	const struct judge_finding *finding)
+	const struct answer_match *finding)
 {
 	struct dns_answer copy;
 	struct rule_set mask;
@@ -198,7 +198,7 @@ static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const st
 	put.answer.bytes = copy.bytes;
 	put.answer.ttl_off = copy.ttl_off;
 	put.answer.ttl_step = 0;
-	if (judged_mask(r, finding, &mask) && l0_writer_put(r->l0, &put) == 0)
+	if (resolver_checked_mask(r, finding, &mask) && l0_writer_put(r->l0, &put) == 0)
 		r->count.stored++;
 }
 
@@ -209,7 +209,7 @@ static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const st
 static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	struct dns_query a = m->query;
-	struct judge_finding finding;
+	struct answer_match finding;
 	struct l0_key key;
 	struct l0_view v;
 
@@ -220,7 +220,7 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 	if (!store_find(r, &key, &v) || v.answer.rcode != DNS_RCODE_NXDOMAIN
 		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH)
 		return false;
-	judge_for(r, &m->query, &v.answer, &finding);
+	resolver_check_for(r, &m->query, &v.answer, &finding);
 	if (!miss_cached(r, m, &v, &finding, now_ms))
 		return false;
 	nxdomain_keep(r, &m->key, &v, &finding);
@@ -230,14 +230,14 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 // A question that is not blocked by its name.
 static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
-	struct judge_finding finding;
+	struct answer_match finding;
 	struct l0_view v;
 
 	if (question_blocked(r, &m->query, &m->waiter))
 		return;
 	bool found = !m->view->no_cache && store_find(r, &m->key, &v);
 	if (found)
-		judged_record(r, &v, &finding);
+		resolver_checked_record(r, &v, &finding);
 	if (found && miss_cached(r, m, &v, &finding, now_ms)) {
 		l0_writer_heat_add(r->l0, &m->key, 1);
 		return;
@@ -289,7 +289,7 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 		if (m.refresh)
 			store_refreshed(r, &m.key); // or nobody would ask for it again
 		else
-			answer_none(r, &m.query, &m.waiter);
+			resolver_answer_none(r, &m.query, &m.waiter);
 	} else if (m.refresh) {
 		refresh_hit(r->refresh, &m.key, now_ms);
 	} else {

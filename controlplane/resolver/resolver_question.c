@@ -14,7 +14,7 @@ static void question_arm(struct resolver *r, struct question *q, uint64_t at_ms,
 static bool question_serve_stale(struct resolver *r, struct question *q)
 {
 	const struct l0_key key = question_key(q);
-	struct judge_finding finding;
+	struct answer_match finding;
 	struct l0_view v;
 	uint64_t now_ms = clock_mono_ms();
 
@@ -23,9 +23,9 @@ static bool question_serve_stale(struct resolver *r, struct question *q)
 		return false;
 	}
 	trace_note(r, q->trace, TRACE_stale_served, (uint32_t)((now_ms - v.created_ms) / 1000));
-	judged_record(r, &v, &finding);
-	struct resolver_answer a = answer_stale_record(r, &v, &finding);
-	answer_all(r, q, &a);
+	resolver_checked_record(r, &v, &finding);
+	struct resolver_answer a = resolver_answer_stale_record(r, &v, &finding);
+	resolver_answer_all(r, q, &a);
 	store_restamp(r, &key);
 	return true;
 }
@@ -44,8 +44,8 @@ static void on_question_timer(void *arg)
 	}
 	if (q->stage == STAGE_NO_STALE) {
 		trace_note(r, q->trace, TRACE_servfail_timer, 0);
-		struct resolver_answer a = answer_servfail(DNS_EDE_NO_REACHABLE_AUTHORITY);
-		answer_all(r, q, &a);
+		struct resolver_answer a = resolver_answer_servfail(DNS_EDE_NO_REACHABLE_AUTHORITY);
+		resolver_answer_all(r, q, &a);
 	}
 	q->stage = STAGE_BACKGROUND;
 	trace_note(r, q->trace, TRACE_left_waiting, 0);
@@ -99,14 +99,14 @@ void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
 
 void question_answered(struct resolver *r, struct question *q, const struct resolver_answer *answer)
 {
-	answer_all(r, q, answer);
+	resolver_answer_all(r, q, answer);
 	question_finish(r, q, REFRESH_DONE);
 }
 
 void question_refuse(struct resolver *r, struct question *q, int ede)
 {
-	struct resolver_answer a = answer_servfail(ede);
-	answer_all(r, q, &a);
+	struct resolver_answer a = resolver_answer_servfail(ede);
+	resolver_answer_all(r, q, &a);
 	question_finish(r, q, REFRESH_FAILED);
 }
 
@@ -120,7 +120,7 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 	struct question *q = question_of(ask);
 	struct resolver *r = q->owner;
 	struct dns_answer answer;
-	struct judge_finding finding;
+	struct answer_match finding;
 
 	l0_prefetch_bucket(l0_writer_reader(r->l0), q->hash); // needed by the time it is read
 	int rc = question_read(r, q, msg, len, &answer);
@@ -136,17 +136,17 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 		trace_note(r, q->trace, TRACE_failed, get_u16(msg + 2) & DNS_FLAG_RCODE);
 		return UPSTREAM_FAILED;
 	}
-	judge_reply(r, &q->query, &answer, &finding);
+	resolver_check_reply(r, &q->query, &answer, &finding);
 	bool keep = !q->def->no_cache && views_same_servers(r->views, q->def, q->turn)
 		    && !flush_covers(r, q, q->born_ms);
 	if (keep)
 		store_answer(r, q, &answer, &finding, clock_mono_ms());
 	failures_clear(r->failures, q->hash);
 	const struct dns_answer_view view = dns_answer_view_of(&answer);
-	struct resolver_answer a = answer_fresh(r, &view, 0);
+	struct resolver_answer a = resolver_answer_fresh(r, &view, 0);
 	a.finding = &finding;
 	a.by = ask;
-	answer_all(r, q, &a);
+	resolver_answer_all(r, q, &a);
 	if (keep)
 		l1_store(r, q, &answer, msg, len); // whoever waits has been served
 	question_finish(r, q, REFRESH_DONE);
@@ -161,10 +161,10 @@ void resolver_upstream_ended(struct upstream_ask *ask, enum upstream_end why)
 	failures_add(r->failures, q->hash, clock_mono_ms());
 	trace_note(r, q->trace, TRACE_upstreams_failed, 0);
 	if (!question_serve_stale(r, q)) {
-		struct resolver_answer a = answer_servfail(
+		struct resolver_answer a = resolver_answer_servfail(
 			why == UPSTREAM_END_NETWORK ? DNS_EDE_NETWORK_ERROR
 						    : DNS_EDE_NO_REACHABLE_AUTHORITY);
-		answer_all(r, q, &a);
+		resolver_answer_all(r, q, &a);
 	}
 	question_finish(r, q, REFRESH_FAILED);
 }

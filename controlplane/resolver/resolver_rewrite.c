@@ -47,17 +47,17 @@ static struct rewrite *rewrite_keep(struct resolver *r, const struct rewrite *w)
 static void alias_answer(struct resolver *r, struct question *q)
 {
 	struct dns_answer answer;
-	struct judge_finding finding;
+	struct answer_match finding;
 
 	if (question_read(r, q, NULL, 0, &answer) < 0) {
 		question_refuse(r, q, DNS_EDE_OTHER);
 		return;
 	}
-	judge_reply(r, &q->query, &answer, &finding);
+	resolver_check_reply(r, &q->query, &answer, &finding);
 	if (!q->def->no_cache)
 		store_answer(r, q, &answer, &finding, clock_mono_ms());
 	const struct dns_answer_view view = dns_answer_view_of(&answer);
-	struct resolver_answer a = answer_fresh(r, &view, 0);
+	struct resolver_answer a = resolver_answer_fresh(r, &view, 0);
 	a.finding = &finding;
 	question_answered(r, q, &a);
 }

@@ -194,7 +194,7 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 static void status_fill(struct resolver *r, struct resolver_status *s)
 {
 	struct inflight_stats inflight;
-	struct lanes_stats lanes;
+	struct worker_rings_stats worker_rings;
 	struct upstream_totals upstream;
 	struct region region;
 	bool fresh;
@@ -211,13 +211,13 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->waiters = inflight.waiters;
 	s->waiter_cap = inflight.waiters_cap;
 	s->failures = failures_used(r->failures, clock_mono_ms());
-	lanes_stats(r->lanes, &lanes);
-	s->ring_anomalies = lanes.ring_anomalies + r->record_anomalies;
-	s->foreign_messages = lanes.foreign + lanes.answer_foreign;
-	s->answer_ring_full = lanes.answer_ring_full;
+	worker_rings_stats(r->worker_rings, &worker_rings);
+	s->ring_anomalies = worker_rings.ring_anomalies + r->record_anomalies;
+	s->foreign_messages = worker_rings.foreign + worker_rings.answer_foreign;
+	s->answer_ring_full = worker_rings.answer_ring_full;
 	s->link_up = link_up(r->link);
-	s->dp_incarnation = lanes_incarnation(r->lanes);
-	s->lanes = lanes_count(r->lanes);
+	s->dp_incarnation = worker_rings_incarnation(r->worker_rings);
+	s->worker_rings = worker_rings_count(r->worker_rings);
 	loop_lag_minute(r->loop, &s->lag);
 	loop_lag_now(r->loop, &s->lag_ever);
 	s->loop_busy_us = loop_busy_minute_us(r->loop);
@@ -234,7 +234,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->sockets = upstream.sockets;
 	s->upstream_count = upstreams_status(views_everyone(r->views)->upstreams, s->upstream);
 	status_tables(r, s, &inflight, &upstream);
-	judge_tables(r, &s->tables);
+	resolver_answer_policy_tables(r, &s->tables);
 	refresh_tables(r->refresh, clock_mono_ms(), &s->tables);
 	flushes_status(r, &s->flush, &s->tables);
 	trace_tables(r, &s->tables);

@@ -22,7 +22,7 @@ struct l0_key question_key(const struct question *q)
 }
 
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
-	const struct judge_finding *finding, uint64_t created_ms)
+	const struct answer_match *finding, uint64_t created_ms)
 {
 	struct rule_set mask;
 	struct l0_put put = {
@@ -37,7 +37,7 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
 	put.refresh_ms = refresh_told_ms(refresh_policy(r->refresh), put.soft_ms, a->auth_ttl_s);
-	bool may_keep = judged_mask(r, finding, &mask) && a->ttl_s > 0;
+	bool may_keep = resolver_checked_mask(r, finding, &mask) && a->ttl_s > 0;
 	int rc = may_keep ? l0_writer_put(r->l0, &put) : -EINVAL;
 	if (rc == 0) {
 		r->count.stored++;

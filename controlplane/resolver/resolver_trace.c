@@ -31,7 +31,7 @@ trace_handle trace_miss(struct resolver *r, const struct msg_miss *m, const stru
 static struct trace client_trace(const struct dns_query *q, const union client_address *client,
 	uint64_t arrival_us, bool is_tcp)
 {
-	struct trace t = {.worker = TRACE_OF_FRONT,
+	struct trace t = {.worker = TRACE_OF_FRONTEND,
 		.is_tcp = is_tcp,
 		.verdict = VERDICT_miss,
 		.ip_version = 6,

@@ -23,9 +23,9 @@ static const struct rule_image_head *head_of(const struct rules *r)
 }
 
 // What the judge could not take is not the lists' parser's to count.
-static void log_judge(const struct judge_counts *c)
+static void log_answer_policy(const struct answer_policy_counts *c)
 {
-	const struct judge_pattern_counts *p = &c->patterns;
+	const struct answer_pattern_counts *p = &c->patterns;
 	uint64_t refused = (uint64_t)p->refused_syntax + p->refused_length + p->refused_count
 			   + p->refused_slow + p->refused_time + p->refused_size;
 	if (refused)
@@ -36,16 +36,16 @@ static void log_judge(const struct judge_counts *c)
 			p->first_error);
 	if (c->prefixes.refused_count)
 		log_warning("rules: %u address prefixes refused: more than %u",
-			c->prefixes.refused_count, JUDGE_PREFIXES_MAX);
+			c->prefixes.refused_count, ANSWER_PREFIXES_MAX);
 }
 
 static void adopt_image(struct rules *r, struct rules_job *j)
 {
 	if (r->arena.base)
 		list_rest_note(&r->rest, r->reader.lists, r->reader.list_count, clock_mono_ms());
-	judge_free(r->judge);
-	r->judge = j->judge;
-	j->judge = NULL;
+	answer_policy_free(r->answer_policy);
+	r->answer_policy = j->answer_policy;
+	j->answer_policy = NULL;
 	rule_arena_free(&r->arena);
 	r->arena = j->arena;
 	r->reader = j->reader;
@@ -63,10 +63,10 @@ static void adopt_image(struct rules *r, struct rules_job *j)
 	s->build_ms = j->build_ms;
 	s->rested_ms = j->rested_ms;
 	s->from_disk = j->from_disk;
-	s->judge = *judge_counts(r->judge);
+	s->answer_policy = *answer_policy_counts(r->answer_policy);
 	log_info("rules: %llu names, %llu bytes, %s", (unsigned long long)h->names,
 		(unsigned long long)h->size, j->from_disk ? "last good image" : "new image");
-	log_judge(&s->judge);
+	log_answer_policy(&s->answer_policy);
 }
 
 // Is this the image in force once more, which says nothing of the last reload? A stored one that
@@ -122,8 +122,8 @@ struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
 		return NULL;
 	j->sources = sources;
 	j->publisher = r->publisher;
-	j->judging = r->judging;
-	j->judge_before = r->judge;
+	j->policy = r->policy;
+	j->policy_before = r->answer_policy;
 	j->known = r->known;
 	j->kept_bytes = r->status.kept_bytes;
 	j->image_path = r->image_path;
@@ -358,13 +358,13 @@ static int open_parts(struct rules *r, const struct config *config, struct loop 
 }
 
 int rules_open(struct rules **out, const struct config *config, struct publisher *publisher,
-	struct loop *resolver_loop, struct loop *service_loop, struct rules_judging judging)
+	struct loop *resolver_loop, struct loop *service_loop, struct rules_answer_policy policy)
 {
 	struct rules *r = calloc(1, sizeof *r);
 	if (!r)
 		return -ENOMEM;
 	r->publisher = publisher;
-	r->judging = judging;
+	r->policy = policy;
 	r->resolver_loop = resolver_loop;
 	r->service_loop = service_loop;
 	r->config = config;
@@ -394,7 +394,7 @@ void rules_close(struct rules *r)
 	rules_kept_close(r);
 	rules_job_free(r->job);
 	rules_sources_free(r->next);
-	judge_free(r->judge);
+	answer_policy_free(r->answer_policy);
 	rule_arena_free(&r->arena);
 	free(r);
 }

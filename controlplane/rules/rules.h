@@ -20,7 +20,7 @@
 // then, through restarts too. A pause is kept through restarts as well; both are in
 // <state_directory>/rules.state.
 
-#include "answer_policy/judge.h"
+#include "answer_policy/answer_policy.h"
 #include "lists/list_parse.h"
 #include "shm/publish.h"
 
@@ -78,17 +78,18 @@ struct rules_status {
 	bool has_previous;           // there is one to roll back to
 	uint64_t pause_until_unix_s; // 0: not paused
 	bool pause_lifts_block_all;
-	struct judge_counts judge; // patterns and prefixes of the current image
+	struct answer_policy_counts answer_policy; // patterns and prefixes of the current image
 	unsigned list_count;
 	const struct rules_list_status *lists; // [list_count], the configuration's own two first
 };
 
-// What cached answers are judged by changes before the image does (resolver_judge_by); NULL: nobody
-// judges. On the resolver loop, or before it runs; `then` on that loop, when L0 is judged.
-struct rules_judging {
-	void (*judge_by)(
-		void *arg, const struct judge *judge, void (*then)(void *arg), void *then_arg);
-	void (*finish)(void *arg); // now, before that loop runs (resolver_judge_finish)
+// What cached answers are checked by changes before the image does (resolver_set_answer_policy);
+// NULL: nobody judges. On the resolver loop, or before it runs; `then` on that loop, when L0 is
+// checked.
+struct rules_answer_policy {
+	void (*set_answer_policy)(void *arg, const struct answer_policy *answer_policy,
+		void (*then)(void *arg), void *then_arg);
+	void (*finish)(void *arg); // now, before that loop runs (resolver_recheck_finish)
 	void *arg;
 };
 
@@ -97,7 +98,7 @@ struct rules_judging {
 // good until another is given to one of the functions below.
 ATTR_MUST_CHECK int rules_open(struct rules **out, const struct config *config,
 	struct publisher *publisher, struct loop *resolver_loop, struct loop *service_loop,
-	struct rules_judging judging);
+	struct rules_answer_policy policy);
 // When both loops have stopped, and before they are freed: waits for a running build and throws it
 // away.
 void rules_close(struct rules *r);

@@ -41,7 +41,7 @@ struct rules_start {
 
 struct rules {
 	struct publisher *publisher;
-	struct rules_judging judging;
+	struct rules_answer_policy policy;
 	struct loop *resolver_loop, *service_loop;
 	struct event *again; // what could not be done at once is tried again
 	struct event *lag_timer;
@@ -67,7 +67,7 @@ struct rules {
 
 	struct rule_arena arena; // current image, our own mapping of the region: `why` reads it
 	struct rule_reader reader;
-	struct judge *judge;
+	struct answer_policy *answer_policy;
 	struct list_rest rest;
 	uint64_t input_hash; // of the sources that it stands for
 	struct rule_known known[RULE_SOURCES_MAX];

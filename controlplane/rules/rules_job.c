@@ -76,14 +76,14 @@ static int share_file(void *job, int fd, size_t size, struct rule_arena *out)
 }
 
 // Of the image where it is shared, which the judge reads.
-static int make_judge(struct rules_job *j)
+static int make_answer_policy(struct rules_job *j)
 {
-	int err = judge_new(&j->judge, &j->reader);
+	int err = answer_policy_new(&j->answer_policy, &j->reader);
 	if (err)
 		fail(j, "cannot load the address and pattern rules of the image: %s",
 			strerror(-err));
 	else
-		judge_follow(j->judge, j->judge_before);
+		answer_policy_follow(j->answer_policy, j->policy_before);
 	return err;
 }
 
@@ -105,7 +105,7 @@ static int share_built(struct rules_job *j)
 		fail(j, "new shared image refused: %s", why);
 		return err;
 	}
-	return make_judge(j);
+	return make_answer_policy(j);
 }
 
 // One that was stored and then not published is nobody's way back.
@@ -155,7 +155,7 @@ static int load_previous(struct rules_job *j)
 		return err;
 	}
 	j->from_disk = true;
-	err = make_judge(j);
+	err = make_answer_policy(j);
 	if (!err)
 		err = swap_files(j);
 	j->swapped = err == 0;
@@ -268,7 +268,7 @@ static int load_again(struct rules_job *j)
 		j->force = j->anew = true;
 		return make_image(j);
 	}
-	return make_judge(j);
+	return make_answer_policy(j);
 }
 
 // From here on the job is the service loop's.
@@ -313,7 +313,7 @@ int rules_job_load(struct rules_job *j)
 		return err;
 	}
 	j->from_disk = true;
-	err = make_judge(j);
+	err = make_answer_policy(j);
 	if (err)
 		log_warning("rule image: %s", j->error);
 	else
@@ -328,15 +328,16 @@ static void fail_publish(struct rules_job *j, int err)
 }
 
 // `then` when that is done, with the job.
-static void judge_by(struct rules_job *j, const struct judge *judge, void (*then)(void *arg))
+static void set_answer_policy(
+	struct rules_job *j, const struct answer_policy *answer_policy, void (*then)(void *arg))
 {
-	if (j->judging.judge_by)
-		j->judging.judge_by(j->judging.arg, judge, then, j);
+	if (j->policy.set_answer_policy)
+		j->policy.set_answer_policy(j->policy.arg, answer_policy, then, j);
 	else if (then)
 		then(j);
 }
 
-// Answers are judged by the new image already.
+// Answers are checked by the new image already.
 static void switch_image(void *arg)
 {
 	struct rules_job *j = arg;
@@ -344,7 +345,7 @@ static void switch_image(void *arg)
 	if (err) {
 		names_discard(j->publisher, j->region);
 		fail_publish(j, err);
-		judge_by(j, j->judge_before, NULL);
+		set_answer_policy(j, j->policy_before, NULL);
 	} else {
 		j->outcome = RULES_PUBLISHED;
 	}
@@ -364,18 +365,18 @@ void rules_job_publish(void *arg)
 		settle(j, RULES_JOB_DONE);
 	} else if (same_again) {
 		// The resolver loop does not run yet, and begins with this. What is cached was
-		// judged by this very image, unless the last life ended while it was taking it
+		// checked by this very image, unless the last life ended while it was taking it
 		// over.
-		judge_by(j, j->judge, NULL);
+		set_answer_policy(j, j->answer_policy, NULL);
 		switch_image(j);
 	} else {
 		// The job may be gone at the end. A data plane that lives answers from the cache
 		// before the start, too.
-		const struct rules_judging judging = j->judging;
+		const struct rules_answer_policy policy = j->policy;
 		bool before_start = j->before_start;
-		judge_by(j, j->judge, switch_image);
-		if (before_start && judging.finish)
-			judging.finish(judging.arg);
+		set_answer_policy(j, j->answer_policy, switch_image);
+		if (before_start && policy.finish)
+			policy.finish(policy.arg);
 	}
 }
 
@@ -394,7 +395,7 @@ void rules_job_free(struct rules_job *j)
 	rules_job_join(j);
 	if (j->region)
 		names_discard(j->publisher, j->region);
-	judge_free(j->judge);
+	answer_policy_free(j->answer_policy);
 	rule_arena_free(&j->arena);
 	rules_sources_free(j->sources);
 	free(j);

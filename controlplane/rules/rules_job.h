@@ -9,7 +9,7 @@
 // DONE or READY to the service loop, which gives a READY one to the resolver loop, which leaves
 // DONE.
 
-#include "answer_policy/judge.h"
+#include "answer_policy/answer_policy.h"
 #include "base/loop.h"
 #include "base/pace.h"
 #include "lists/rule_store.h"
@@ -33,9 +33,9 @@ struct rules_job {
 	// Input.
 	struct rules_sources *sources; // owned
 	struct publisher *publisher;
-	struct rules_judging judging;
-	const struct judge *judge_before;       // of the current image
-	const char *image_path, *previous_path; // outlive the job
+	struct rules_answer_policy policy;
+	const struct answer_policy *policy_before; // of the current image
+	const char *image_path, *previous_path;    // outlive the job
 	bool force, from_disk;
 	bool paced;              // rests while it builds
 	struct pace pace;        // its `hurry` is any thread's
@@ -60,7 +60,7 @@ struct rules_job {
 	struct rule_arena arena; // empty unless there is a new image
 	struct rule_reader reader;
 	struct names_region *region;
-	struct judge *judge; // by `reader`; the new image's owner takes it
+	struct answer_policy *answer_policy; // by `reader`; the new image's owner takes it
 	uint64_t peak_bytes, build_ms, rested_ms;
 	uint64_t kept_bytes; // of copies of lists (list_kept.h); begins with what there is
 	bool swapped;        // the files, for a rollback
@@ -80,7 +80,7 @@ ATTR_MUST_CHECK int rules_job_load(struct rules_job *j);
 // After DONE: a rollback that was not published gives the files back their names.
 void rules_job_settle_files(struct rules_job *j);
 
-// On the resolver loop, or before it runs: READY to DONE, perhaps later, once L0 is judged by the
+// On the resolver loop, or before it runs: READY to DONE, perhaps later, once L0 is checked by the
 // new image. `arg` is the job.
 void rules_job_publish(void *arg);
 

@@ -20,7 +20,7 @@ enum { HELLO_MS = 1000, BEAT_MS = 100, ACCEPT_PAUSE_MS = 100 };
 struct link_server {
 	struct loop *loop;
 	struct publisher *publisher;
-	struct lanes *lanes;
+	struct worker_rings *worker_rings;
 	struct l0_writer *l0;
 	char path[SHM_PATH_MAX + 16];
 	int listen_fd, peer_fd; // -1: none
@@ -129,7 +129,7 @@ static void peer_greet(struct link_server *s)
 		return;
 	FAULT_POINT(link_hello_taken);
 	if (rc == 0)
-		rc = lanes_attach(s->lanes, &g.hello, g.fds, why);
+		rc = worker_rings_attach(s->worker_rings, &g.hello, g.fds, why);
 	if (rc < 0) {
 		log_warning("data plane refused: %s", why);
 		greeting_close(&g);
@@ -172,10 +172,10 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	struct link_server *s = arg;
 	(void)fd, (void)what;
 	publisher_heartbeat(s->publisher, clock_mono_ms());
-	lanes_beat(s->lanes);
+	worker_rings_beat(s->worker_rings);
 	l0_writer_reclaim(s->l0);
 	if (!s->up && publisher_probe_readers(s->publisher))
-		lanes_detach(s->lanes);
+		worker_rings_detach(s->worker_rings);
 }
 
 // No file or memory. Whoever waits there would make the loop turn without end.
@@ -268,7 +268,7 @@ int link_open(struct link_server **out, struct loop *loop, struct publisher *pub
 	int rc = link_l0_open(publisher, &s->l0, why);
 	if (rc == 0) {
 		snprintf(why, SHM_WHY_MAX, "no memory for the link");
-		rc = lanes_new(&s->lanes, loop, publisher, s->l0);
+		rc = worker_rings_new(&s->worker_rings, loop, publisher, s->l0);
 	}
 	if (rc == 0) {
 		rc = listen_open(s);
@@ -300,15 +300,15 @@ void link_close(struct link_server *s)
 		close(s->listen_fd);
 		(void)unlink(s->path);
 	}
-	lanes_free(s->lanes);
+	worker_rings_free(s->worker_rings);
 	if (s->l0)
 		l0_writer_close(s->l0);
 	free(s);
 }
 
-struct lanes *link_lanes(const struct link_server *s)
+struct worker_rings *link_lanes(const struct link_server *s)
 {
-	return s->lanes;
+	return s->worker_rings;
 }
 
 struct l0_writer *link_l0(const struct link_server *s)

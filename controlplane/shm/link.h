@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The data plane, as this process sees it: link.sock, where it introduces itself, the lanes that it
-// brings, and L0, which it reads. Owned by the process, on the resolver loop's thread.
+// The data plane, as this process sees it: link.sock, where it introduces itself, the worker rings
+// that it brings, and L0, which it reads. Owned by the process, on the resolver loop's thread.
 //
 // SOCK_SEQPACKET, mode 0600. One data plane at a time: it sends struct link_hello and one eventfd
 // for each worker, and gets struct link_welcome; then nothing more is said, the hang-up is the
 // message. A second one is refused (-EBUSY) while the first is connected, a hello must come within
-// 1 s. After a hang-up the lanes stay attached while the process lives (dataplane.lock, probed each
-// 100 ms): a stopped worker may still hold references; they are detached once it is dead.
+// 1 s. After a hang-up the worker rings stay attached while the process lives (dataplane.lock,
+// probed each 100 ms): a stopped worker may still hold references; they are detached once it is
+// dead.
 //
-// The same timer is the heartbeat of the publisher, the lanes and the writer of L0.
+// The same timer is the heartbeat of the publisher, the worker rings and the writer of L0.
 
-#include "lanes.h"
+#include "worker_rings.h"
 
 struct link_server;
 
@@ -21,7 +22,7 @@ ATTR_MUST_CHECK int link_open(struct link_server **out, struct loop *loop,
 void link_close(struct link_server *s); // NULL is fine; unlinks the socket
 bool link_up(const struct link_server *s);
 // Both live as long as the link.
-struct lanes *link_lanes(const struct link_server *s);
+struct worker_rings *link_lanes(const struct link_server *s);
 struct l0_writer *link_l0(const struct link_server *s);
 
 // link_l0.c: the writer of L0, filled from a cache of another size for 0.6 s at most, and its

@@ -187,22 +187,22 @@ bool publisher_probe_readers(struct publisher *p)
 	return true;
 }
 
-void publisher_lanes(struct publisher *p, uint64_t incarnation,
-	const struct lane_dp_page *const *pages, unsigned count)
+void publisher_rings(struct publisher *p, uint64_t incarnation,
+	const struct rings_dp_page *const *pages, unsigned count)
 {
 	pthread_mutex_lock(&p->lock);
-	p->lanes = count;
+	p->worker_rings = count;
 	p->epoch.attached = incarnation;
 	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
-		p->lane[i] = i < count ? pages[i] : NULL;
+		p->rings[i] = i < count ? pages[i] : NULL;
 		p->epoch.seen[i] = i < count ? &pages[i]->seen_epoch : NULL;
 	}
 	pthread_mutex_unlock(&p->lock);
 }
 
-void publisher_no_lanes(struct publisher *p)
+void publisher_no_rings(struct publisher *p)
 {
-	publisher_lanes(p, 0, NULL, 0);
+	publisher_rings(p, 0, NULL, 0);
 }
 
 // Clocks are read at different places, so a heartbeat may lie ahead of now_ms.
@@ -213,20 +213,20 @@ static void watch_workers(struct publisher *p, uint64_t now_ms)
 
 	// After a suspend the workers need as long as we do for their next heartbeat.
 	if (suspended_ms != p->suspended_ms)
-		p->judge_from_ms = now_ms + PUBLISH_HUNG_MS;
+		p->check_from_ms = now_ms + PUBLISH_HUNG_MS;
 	p->suspended_ms = suspended_ms;
-	if (now_ms < p->judge_from_ms)
+	if (now_ms < p->check_from_ms)
 		return;
-	for (unsigned i = 0; i < p->lanes; i++) {
+	for (unsigned i = 0; i < p->worker_rings; i++) {
 		uint64_t beat =
-			atomic_load_explicit(&p->lane[i]->heartbeat_ms, memory_order_relaxed);
+			atomic_load_explicit(&p->rings[i]->heartbeat_ms, memory_order_relaxed);
 		// 0: attached before its first heartbeat.
 		hung += beat != 0 && now_ms > beat && now_ms - beat > PUBLISH_HUNG_MS;
 	}
 	if (hung > p->workers_hung)
 		log_warning("the data plane hangs: no heartbeat of %u of %u workers for %d ms",
-			hung, p->lanes, PUBLISH_HUNG_MS);
-	else if (p->workers_hung && !hung && p->lanes)
+			hung, p->worker_rings, PUBLISH_HUNG_MS);
+	else if (p->workers_hung && !hung && p->worker_rings)
 		log_info("the data plane is back");
 	p->workers_hung = hung;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The control plane's side of shared memory: the directory, generations of names and l0, lanes.
+// The control plane's side of shared memory: the directory, generations of names and l0, worker
+// rings.
 //
 // Owned by the resolver loop's thread unless a function says otherwise (a mutex, held for a few
 // stores, covers those). A new generation is made
@@ -44,14 +45,14 @@ const struct region *publisher_l0_old(const struct publisher *p);
 void publish_l0(struct publisher *p);
 
 // Is no data plane there? Then none of the lives that the directory names so far reads any more.
-// One that lives and whose lanes are not attached holds the epoch back.
+// One that lives and whose worker rings are not attached holds the epoch back.
 bool publisher_probe_readers(struct publisher *p);
 
 // Lanes of the data plane of this life, for quiescence and retirement. A page must stay mapped
 // until it is detached.
-void publisher_lanes(struct publisher *p, uint64_t incarnation,
-	const struct lane_dp_page *const *pages, unsigned count);
-void publisher_no_lanes(struct publisher *p); // its process is dead
+void publisher_rings(struct publisher *p, uint64_t incarnation,
+	const struct rings_dp_page *const *pages, unsigned count);
+void publisher_no_rings(struct publisher *p); // its process is dead
 
 // Each 100 ms on the resolver loop: heartbeat, old generations that nobody uses any more, which
 // workers are silent, and which turn without the newest rule image, as a data plane that refuses it
@@ -101,7 +102,7 @@ unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUP
 enum { POLICY_KEPT = 16 };
 void policy_group_at(
 	struct publisher *p, uint16_t generation, unsigned group, struct policy_group *out);
-// By what the cookies of now are made and judged. Any thread.
+// By what the cookies of now are made and checked. Any thread.
 void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out);
 // Do workers block now, by the last publish_config? Any thread.
 bool publisher_blocks(const struct publisher *p, uint64_t now_ms);

@@ -45,7 +45,7 @@ struct publisher {
 	bool l0_fresh;
 	uint64_t next_look_ms;  // at the files
 	uint64_t suspended_ms;  // clock_suspended_ms, at the last heartbeat
-	uint64_t judge_from_ms; // before that a worker's heartbeat may be old because of a suspend
+	uint64_t check_from_ms; // before that a worker's heartbeat may be old because of a suspend
 
 	_Atomic bool blocking_on, closed;
 	_Atomic uint64_t pause_until_ms, block_all_pause_until_ms;
@@ -54,8 +54,8 @@ struct publisher {
 	struct dp_watch watch;
 	struct policy_kept kept[POLICY_KEPT]; // generation 0: none
 	unsigned kept_newest;
-	const struct lane_dp_page *lane[SHM_WORKERS_MAX];
-	unsigned lanes;
+	const struct rings_dp_page *rings[SHM_WORKERS_MAX];
+	unsigned worker_rings;
 	uint64_t policy_generation; // of the last policy_publish
 	struct region policy;       // of policy_mapped; only looked at for cuts
 	uint64_t policy_mapped;

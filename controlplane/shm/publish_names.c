@@ -122,9 +122,9 @@ void names_retire(struct publisher *p)
 	uint64_t adopted = p->names ? p->names->generation : 0;
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < p->lanes; i++) {
-		const struct lane_dp_page *lane = p->lane[i];
-		uint64_t g = atomic_load_explicit(&lane->adopted_names, memory_order_acquire);
+	for (unsigned i = 0; i < p->worker_rings; i++) {
+		const struct rings_dp_page *rings = p->rings[i];
+		uint64_t g = atomic_load_explicit(&rings->adopted_names, memory_order_acquire);
 		if (g < adopted)
 			adopted = g;
 	}
@@ -155,13 +155,13 @@ void lag_watch(struct publisher *p, uint64_t now_ms)
 	const uint64_t newest_l0 = atomic_load(&p->dir->current[REGION_L0]) >> 1;
 	bool names = false, policy = false, l0 = false;
 
-	for (unsigned i = 0; i < p->lanes && !p->workers_hung; i++) {
-		const struct lane_dp_page *lane = p->lane[i];
-		names |= atomic_load_explicit(&lane->adopted_names, memory_order_relaxed)
+	for (unsigned i = 0; i < p->worker_rings && !p->workers_hung; i++) {
+		const struct rings_dp_page *rings = p->rings[i];
+		names |= atomic_load_explicit(&rings->adopted_names, memory_order_relaxed)
 			 < newest_names;
-		policy |= atomic_load_explicit(&lane->adopted_policy, memory_order_relaxed)
+		policy |= atomic_load_explicit(&rings->adopted_policy, memory_order_relaxed)
 			  < p->policy_mapped;
-		l0 |= atomic_load_explicit(&lane->adopted_l0, memory_order_relaxed) < newest_l0;
+		l0 |= atomic_load_explicit(&rings->adopted_l0, memory_order_relaxed) < newest_l0;
 	}
 	lag_count(&p->l0_lag, l0, now_ms);
 	lag_count(&p->names_lag, names, now_ms);

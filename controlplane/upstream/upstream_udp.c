@@ -6,7 +6,7 @@
 enum { READS_A_TURN = 8 };
 
 // A datagram from the server's address: is it the reply? False: keep waiting.
-static bool judge(struct upstream_leg *leg, uint8_t *msg, size_t len)
+static bool take_reply(struct upstream_leg *leg, uint8_t *msg, size_t len)
 {
 	if (upstream_leg_matches(leg, msg, len, leg->mixed_case))
 		return upstream_replied(leg, msg, len) != UPSTREAM_IGNORED;
@@ -47,7 +47,7 @@ void upstream_udp_readable(struct upstream_socket *s)
 		// answer.
 		if (n < 0 || !upstream_same_address(&from, &leg->peer))
 			upstream_count_bad(leg);
-		else if (judge(leg, u->buf, (size_t)n))
+		else if (take_reply(leg, u->buf, (size_t)n))
 			return;
 	}
 }

@@ -377,7 +377,7 @@ unsigned ports_rx_vary(const struct ports *p)
 unsigned ports_mbufs_least(const struct ports *p)
 {
 	static_assert(2 * MBUF_POOL_CACHE + 4 * WORKER_BATCH == CONFIG_MBUF_SPARE);
-	const unsigned waiting = p->count > p->client_count ? PUNT_WAITING : 0;
+	const unsigned waiting = p->count > p->client_count ? EXCEPTION_WAITING : 0;
 	return ports_rx_posted(p) + ports_tx_hold(p) + waiting + CONFIG_MBUF_SPARE;
 }
 

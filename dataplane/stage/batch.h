@@ -91,7 +91,7 @@ struct batch {
 	uint64_t now_ms;
 	bool control_alive; // read once per batch, so that all stages decide alike
 	bool rules;         // there are some for names
-	bool blocks;     // they, or what answers were judged by, may block: neither off nor paused
+	bool blocks;     // they, or what answers were checked by, may block: neither off nor paused
 	bool closed;     // there are no rules, and without them nobody is answered
 	bool blocks_all; // some group of clients may ask for nothing, and the same goes for that
 	bool rang;       // something was put on the miss ring

@@ -92,10 +92,10 @@ void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *
 	write_ruled(b, p, d);
 }
 
-bool reply_is_judged(struct batch *b, struct packet *p, const struct l0_view *view)
+bool reply_is_checked(struct batch *b, struct packet *p, const struct l0_view *view)
 {
 	const struct rule_reader *r = &b->tables->rules;
-	if (!view->judged || !b->blocks || (b->rules && p->probe.candidates && p->allowed))
+	if (!view->masked || !b->blocks || (b->rules && p->probe.candidates && p->allowed))
 		return false;
 	uint64_t allowing[4] = {0};
 	for (unsigned class = 0; class < RULE_CLASSES; class ++)
@@ -109,7 +109,7 @@ bool reply_is_judged(struct batch *b, struct packet *p, const struct l0_view *vi
 	return true;
 }
 
-void reply_judged(struct batch *b, struct packet *p)
+void reply_checked(struct batch *b, struct packet *p)
 {
 	uint16_t sum = 0;
 	uint16_t len = dns_reply_blocked(packet_dns(p), packet_dns_room(p), &p->q,

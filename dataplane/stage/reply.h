@@ -25,9 +25,9 @@ void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *
 
 // Does a record's answer lead to what the client's group blocks? Then the list is noted for the
 // log.
-bool reply_is_judged(struct batch *b, struct packet *p, const struct l0_view *view);
+bool reply_is_checked(struct batch *b, struct packet *p, const struct l0_view *view);
 // Then this is its reply.
-void reply_judged(struct batch *b, struct packet *p);
+void reply_checked(struct batch *b, struct packet *p);
 
 // ANY, minimally (dns_reply_any).
 void reply_any(struct batch *b, struct packet *p);

@@ -57,8 +57,8 @@ static bool sums_agree(uint16_t a, uint16_t b)
 	return a % 0xffff == b % 0xffff;
 }
 
-// `len` octets came off the ring. Answers to the questions of another life or lane are expected
-// after a restart; everything else that does not fit is an error of the other side.
+// `len` octets came off the ring. Answers to the questions of another life or worker rings are
+// expected after a restart; everything else that does not fit is an error of the other side.
 static bool answer_valid(struct worker *w, struct answer *a, int len, uint16_t type)
 {
 	bool whole = type == MSG_ANSWER && (size_t)len >= sizeof(struct msg_answer) + DNS_HEADER_LEN

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "punt.h"
+#include "exception.h"
 #include "send.h"
 #include "stages.h"
 
@@ -34,17 +34,17 @@ static void pass(struct worker *w, const struct worker_port *port, struct rte_mb
 
 unsigned stage_kernel(struct worker *w, bool crowded)
 {
-	struct punt *punt = &w->punt;
-	if (likely_(punt_waiting(punt) == 0))
+	struct exception *exception = &w->exception;
+	if (likely_(exception_waiting(exception) == 0))
 		return 0;
-	const uint64_t until = crowded ? 0 : rte_rdtsc() + w->slow_cycles / PUNT_SHARE;
+	const uint64_t until = crowded ? 0 : rte_rdtsc() + w->slow_cycles / EXCEPTION_SHARE;
 	unsigned n = 0;
 	do {
-		unsigned slot = punt->head % PUNT_SLOTS;
+		unsigned slot = exception->head % EXCEPTION_SLOTS;
 		// The main lcore shows how many wait.
-		__atomic_store_n(&punt->head, punt->head + 1, __ATOMIC_RELAXED);
-		pass(w, punt->waiting_for[slot], punt->waiting[slot]);
+		__atomic_store_n(&exception->head, exception->head + 1, __ATOMIC_RELAXED);
+		pass(w, exception->waiting_for[slot], exception->waiting[slot]);
 		n++;
-	} while (n < PUNT_PER_TURN && punt_waiting(punt) && rte_rdtsc() < until);
+	} while (n < EXCEPTION_PER_TURN && exception_waiting(exception) && rte_rdtsc() < until);
 	return n;
 }

@@ -53,12 +53,12 @@ static bool stale_is_allowed(const struct batch *b, const struct l0_view *view, 
 
 // Reads the record again: were the address of the caller's view known here, all of it would have to
 // be in memory for every hit, at some ten cycles. True: settled, as a blocked answer.
-static __attribute__((noinline)) bool settle_judged(struct batch *b, struct packet *p)
+static __attribute__((noinline)) bool settle_checked(struct batch *b, struct packet *p)
 {
 	struct l0_view view;
-	if (!l0_record_read(&b->tables->l0, p->record, &view) || !reply_is_judged(b, p, &view))
+	if (!l0_record_read(&b->tables->l0, p->record, &view) || !reply_is_checked(b, p, &view))
 		return false;
-	reply_judged(b, p);
+	reply_checked(b, p);
 	return true;
 }
 
@@ -85,7 +85,7 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 	if (stale && !stale_is_allowed(b, &view, age_ms))
 		return true;
 	// Not renewed for those who do not get it.
-	if (unlikely_(view.judged) && settle_judged(b, p))
+	if (unlikely_(view.masked) && settle_checked(b, p))
 		return false;
 	// A record that the control plane stamped as stale is in its hands already.
 	bool stamped = age_ms < view.stale_until_ms;

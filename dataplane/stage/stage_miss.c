@@ -11,8 +11,8 @@ static void settle_ring_full(
 {
 	struct l0_view view;
 	if (p->record != L0_NONE && l0_record_read(&b->tables->l0, p->record, &view)) {
-		if (reply_is_judged(b, p, &view))
-			reply_judged(b, p);
+		if (reply_is_checked(b, p, &view))
+			reply_checked(b, p);
 		else
 			reply_answer(b, p, &view, true);
 	} else if (asked_before)
@@ -22,11 +22,11 @@ static void settle_ring_full(
 }
 
 // Counted even while nobody is refused yet.
-static bool is_crowd(struct batch *b, const struct packet *p)
+static bool is_over_share(struct batch *b, const struct packet *p)
 {
-	const struct crowding_asker who = {
+	const struct fairness_client who = {
 		.ip_version = p->ip_version, .address = packet_source(p), .name = &p->q.name};
-	return crowding_ask(&b->w->crowding, &b->tables->l0.secret, &who, b->now_ms);
+	return fairness_ask(&b->w->fairness, &b->tables->l0.secret, &who, b->now_ms);
 }
 
 static void settle_miss(struct batch *b, struct packet *p, bool is_half_full)
@@ -39,10 +39,10 @@ static void settle_miss(struct batch *b, struct packet *p, bool is_half_full)
 		batch_drop(b, p, VERDICT_miss_duplicate);
 		return;
 	}
-	if (unlikely_(is_half_full) && is_crowd(b, p)
+	if (unlikely_(is_half_full) && is_over_share(b, p)
 		&& ring_is_fuller(&b->w->miss, b->w->miss.units / 4 * 3)) {
 		recent_end(recent, wait.ticket);
-		settle_ring_full(b, p, wait.before > 0, VERDICT_servfail_crowd);
+		settle_ring_full(b, p, wait.before > 0, VERDICT_servfail_fairness);
 		return;
 	}
 	if (ask_control(b, p, MISS_WAITER, wait.ticket)) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "address.h"
+#include "exception.h"
 #include "frame.h"
 #include "local_arp_nd.h"
 #include "net_line.h"
-#include "punt.h"
 #include "stages.h"
 
 #include <rte_ip.h>
@@ -27,7 +27,7 @@ static bool settle(struct batch *b, struct packet *p, enum verdict v)
 static bool net_not_ours(struct batch *b, struct packet *p, uint16_t ether_type)
 {
 	if (likely_(b->port->has_exception)) {
-		enum verdict v = punt_judge(b, p, ether_type);
+		enum verdict v = exception_verdict(b, p, ether_type);
 		if (unlikely_(v != VERDICT_to_kernel))
 			return settle(b, p, v);
 		batch_to_kernel(b, p);

@@ -50,7 +50,7 @@ static bool pattern_may_allow(
 static bool settle(struct batch *b, struct packet *p)
 {
 	struct rule_decision d = decide(b, p);
-	// The operator's own data is not judged by where it leads.
+	// The operator's own data is not checked by where it leads.
 	p->allowed = d.allowed || d.action == RULE_RESOLVE;
 	switch ((enum rule_action)d.action) {
 	case RULE_BLOCK:

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "punt.h"
+#include "exception.h"
 #include "send.h"
 #include "stages.h"
 
 #include <weir/bell.h>
 
-// punt_judge has seen that there is room.
+// exception_verdict has seen that there is room.
 static void keep_for_kernel(struct batch *b)
 {
-	struct punt *punt = &b->w->punt;
-	uint32_t tail = punt->tail;
+	struct exception *exception = &b->w->exception;
+	uint32_t tail = exception->tail;
 	for (unsigned i = 0; i < b->kernel_count; i++) {
-		unsigned slot = tail++ % PUNT_SLOTS;
-		punt->waiting[slot] = b->kernel[i];
-		punt->waiting_for[slot] = b->port;
+		unsigned slot = tail++ % EXCEPTION_SLOTS;
+		exception->waiting[slot] = b->kernel[i];
+		exception->waiting_for[slot] = b->port;
 	}
-	__atomic_store_n(&punt->tail, tail, __ATOMIC_RELAXED); // the main lcore shows it
-	assert(punt_waiting(punt) <= PUNT_WAITING);
+	__atomic_store_n(&exception->tail, tail, __ATOMIC_RELAXED); // the main lcore shows it
+	assert(exception_waiting(exception) <= EXCEPTION_WAITING);
 	b->kernel_count = 0;
 }
 

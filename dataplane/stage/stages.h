@@ -46,7 +46,7 @@ uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 
 // Frames from the kernel, unchanged to the client port; number moved.
 unsigned stage_exception(struct worker *w, const struct worker_port *port);
-// Some of what waits for the kernel (punt.h), when all else of a turn is done; number taken.
+// Some of what waits for the kernel (exception.h), when all else of a turn is done; number taken.
 // `crowded`: clients' frames wait too.
 unsigned stage_kernel(struct worker *w, bool crowded);
 // Answers of the control plane, each in a fresh packet of this worker's pool; number sent. So many

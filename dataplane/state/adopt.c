@@ -15,9 +15,9 @@ static struct directory *directory_of(const struct region *r)
 	return region_data(r);
 }
 
-// Before any worker reads what the directory leads to: a control plane that does not know our lanes
-// (it is stopped, or starts just now) then reuses nothing (shm_epoch.h). And again when the word
-// was damaged, or it would wait for a life that there never was.
+// Before any worker reads what the directory leads to: a control plane that does not know our
+// worker rings (it is stopped, or starts just now) then reuses nothing (shm_epoch.h). And again
+// when the word was damaged, or it would wait for a life that there never was.
 static void announce(const struct adopt *a, const struct region *directory)
 {
 	_Atomic uint64_t *reader = &directory_of(directory)->reader;
@@ -82,14 +82,14 @@ static void tell_adopted(
 	struct adopt *a, uint64_t l0, uint64_t names, uint64_t config, uint64_t policy)
 {
 	for (unsigned i = 0; i < a->src.workers; i++) {
-		struct lane_dp_page *lane = a->workers[i]->lane;
-		atomic_store_explicit(&lane->adopted_l0, l0, memory_order_release);
+		struct rings_dp_page *rings = a->workers[i]->rings;
+		atomic_store_explicit(&rings->adopted_l0, l0, memory_order_release);
 		FAULT_POINT(adopted_l0_stored);
-		atomic_store_explicit(&lane->adopted_names, names, memory_order_release);
+		atomic_store_explicit(&rings->adopted_names, names, memory_order_release);
 		FAULT_POINT(adopted_names_stored);
-		atomic_store_explicit(&lane->adopted_config, config, memory_order_release);
+		atomic_store_explicit(&rings->adopted_config, config, memory_order_release);
 		FAULT_POINT(adopted_config_stored);
-		atomic_store_explicit(&lane->adopted_policy, policy, memory_order_relaxed);
+		atomic_store_explicit(&rings->adopted_policy, policy, memory_order_relaxed);
 	}
 }
 

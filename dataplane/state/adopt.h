@@ -6,15 +6,16 @@
 // A poll, each 10 ms by the main lcore, moves at most one step and never waits: attach the
 // directory (again after each link-up: it may be another file), look for newer generations, build a
 // new set of tables, hand it to the workers, and once every worker stands on it unmap the old one
-// and say so in the lanes (adopted_*). While one hand-over is under way no other starts, so a stuck
-// worker stops adoption, and only that. A region that fails its checks is refused with one log line
-// per generation, tried again each second, and the old one stays in use.
+// and say so in the worker rings (adopted_*). While one hand-over is under way no other starts, so
+// a stuck worker stops adoption, and only that. A region that fails its checks is refused with one
+// log line per generation, tried again each second, and the old one stays in use.
 //
 // Without a directory workers have tables without L0 and rules. With the directory of a dead or
 // stopped control plane they serve from what is there; adopted_* is told only to one that listens.
-// What keeps a living one that does not know our lanes yet from reusing records under our workers
-// is directory.reader, stored before they read (tests/model/model_epoch.c, read-before-announce).
-// Main lcore only; no DPDK calls, so tests drive it with real regions and no EAL.
+// What keeps a living one that does not know our worker rings yet from reusing records under our
+// workers is directory.reader, stored before they read (tests/model/model_epoch.c,
+// read-before-announce). Main lcore only; no DPDK calls, so tests drive it with real regions and no
+// EAL.
 
 #include "tables.h"
 
@@ -47,7 +48,7 @@ ATTR_MUST_CHECK int adopt_init(struct adopt *a, const struct shm_paths *paths,
 void adopt_close(struct adopt *a);
 
 void adopt_link(struct adopt *a, bool up); // the link came up or went down
-// As lanes_check, for the marks that we made.
+// As worker_rings_check, for the marks that we made.
 void adopt_check(const struct adopt *a);
 void adopt_poll(struct adopt *a, uint64_t now_ms);
 // No hand-over is under way: workers have what a poll finds. With a directory it takes polls until

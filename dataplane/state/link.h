@@ -3,9 +3,9 @@
 
 // Our end of link.sock: introduces the two processes and notices the other's death.
 //
-// The control plane listens; we try each 100 ms. One hello (with the bells of all lanes), one
-// welcome, then silence: the socket is only held, so that its hang-up tells at once. Any further
-// octet, a wrong welcome or none within a second ends the connection. Nothing here blocks.
+// The control plane listens; we try each 100 ms. One hello (with the bells of all worker rings),
+// one welcome, then silence: the socket is only held, so that its hang-up tells at once. Any
+// further octet, a wrong welcome or none within a second ends the connection. Nothing here blocks.
 // Main lcore only; no DPDK.
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ enum link_event { LINK_NOTHING, LINK_CAME_UP, LINK_WENT_DOWN };
 
 struct link_client {
 	char path[LINK_PATH_MAX];
-	const int *bells; // the caller's: the control plane's end of each lane's
+	const int *bells; // the caller's: the control plane's end of each rings'
 	unsigned workers;
 	uint64_t dp_incarnation;
 

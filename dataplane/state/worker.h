@@ -10,7 +10,7 @@
 // main lcore maps new generations (adopt.h), publishes a new struct, and frees the old one after
 // every worker has moved on.
 
-#include "crowding.h"
+#include "fairness.h"
 #include "kernel_flows.h"
 #include "recent.h"
 
@@ -97,18 +97,18 @@ ATTR_INLINE struct log_clock log_clock_at(uint64_t us, uint64_t tsc, uint64_t hz
 	return (struct log_clock){.us = us, .tsc = tsc, .scale = scale};
 }
 
-// What may still go to the kernel, by class (punt.h). In cycles of the TSC: when a bucket is full
-// again, what one frame takes, and what it holds.
-enum { WORKER_PUNT_CLASSES = 9 };
-enum { PUNT_WAITING = CONFIG_KERNEL_WAITING, PUNT_SLOTS = 512 };
-struct punt {
-	struct rte_mbuf *waiting[PUNT_SLOTS]; // PUNT_WAITING at most, and for whom
-	const struct worker_port *waiting_for[PUNT_SLOTS];
+// What may still go to the kernel, by class (exception.h). In cycles of the TSC: when a bucket is
+// full again, what one frame takes, and what it holds.
+enum { WORKER_EXCEPTION_CLASSES = 9 };
+enum { EXCEPTION_WAITING = CONFIG_KERNEL_WAITING, EXCEPTION_SLOTS = 512 };
+struct exception {
+	struct rte_mbuf *waiting[EXCEPTION_SLOTS]; // EXCEPTION_WAITING at most, and for whom
+	const struct worker_port *waiting_for[EXCEPTION_SLOTS];
 	uint32_t head, tail; // first and behind the last, free-running
 	uint32_t rate;       // of all that follows; 0: no limit
-	struct punt_bucket {
+	struct exception_bucket {
 		uint64_t full_at, step, depth;
-	} bucket[WORKER_PUNT_CLASSES];
+	} bucket[WORKER_EXCEPTION_CLASSES];
 };
 
 struct worker {
@@ -124,7 +124,7 @@ struct worker {
 	int bell; // our end (bell.h): rings the control plane, is rung for us; 0 and below: none
 	int bell_far; // the other one, which is rung for us from here too
 	struct stats_worker *stats;
-	struct lane_dp_page *lane;
+	struct rings_dp_page *rings;
 	struct limit_table *limit; // of this worker alone
 	uint64_t slow_cycles;      // of a burst, from which on its frames are slow; its own, once
 	uint64_t ns_shifted;       // nanoseconds a cycle, by CYCLES_SHIFT; likewise
@@ -160,9 +160,9 @@ struct worker {
 	uint32_t until_timed;  // batches before one whose stages are timed
 	bool watching;         // somebody wants to be shown queries (show.c)
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
-	struct crowding crowding;
+	struct fairness fairness;
 	struct closed_pace closed;
-	struct punt punt;
+	struct exception exception;
 	struct kernel_flows kernel_flows;
 	uint32_t watched_trace[WORKER_BATCH]; // numbers of those that became misses; 0: none
 	uint32_t traces;                      // numbers given out, from anywhere on

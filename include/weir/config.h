@@ -243,7 +243,8 @@ struct config_upstreams {
 	unsigned first_timeout_ms; // 400
 	unsigned max_sends;        // 6
 	unsigned backoff_s;        // 30: a failed server is asked last for so long
-	uint32_t socket_uses; // by a knob (controlplane/memory/knobs.h); 0: UPSTREAM_SOCKET_USES
+	uint32_t
+		socket_uses; // by a toggle (controlplane/memory/toggles.h); 0: UPSTREAM_SOCKET_USES
 };
 
 struct config_limits {
@@ -255,7 +256,7 @@ struct config_limits {
 	uint32_t kernel_frames;  // a second, by a worker, 40000; 0: any number
 };
 
-// TCP on the service addresses (controlplane/frontend/front_tcp.h).
+// TCP on the service addresses (controlplane/frontend/frontend_tcp.h).
 struct config_tcp {
 	bool enabled;                // true
 	uint32_t connections;        // 12288
@@ -270,7 +271,7 @@ struct config_tcp {
 };
 
 // Who answers on the service addresses while no data plane does
-// (controlplane/frontend/front_udp.h).
+// (controlplane/frontend/frontend_udp.h).
 enum fallback_udp { FALLBACK_AUTO, FALLBACK_ON, FALLBACK_OFF };
 
 struct config_fallback {
@@ -448,7 +449,7 @@ struct config {
 	struct config_forward_zone *forwards;
 	unsigned group_count;
 	struct config_group *groups;
-	// By knobs (controlplane/memory/knobs.h), never by the file.
+	// By toggles (controlplane/memory/toggles.h), never by the file.
 	bool resolver_off, http_single;
 };
 

@@ -34,7 +34,7 @@
 	X(l0_recover_retired, L0)                                                  \
 	X(epoch_before_advance, L0)                                                \
 	X(epoch_advanced, L0)                                                      \
-	/* One lane's ring: the producer's side, then the consumer's. */           \
+	/* One rings' ring: the producer's side, then the consumer's. */           \
 	X(ring_pad_written, RING_PRODUCER)                                         \
 	X(ring_header_written, RING_PRODUCER)                                      \
 	X(ring_before_tail, RING_PRODUCER)                                         \
@@ -94,10 +94,10 @@
 	X(link_hello_taken, ATTACH)                                                \
 	X(link_welcome_sent, ATTACH)                                               \
 	/* The data plane's regions, adoption, epochs and end of the link. */      \
-	X(former_lane_unlinked, DATAPLANE)                                         \
+	X(former_rings_unlinked, DATAPLANE)                                        \
 	X(stats_filled, DATAPLANE)                                                 \
-	X(lane_offline_stored, DATAPLANE)                                          \
-	X(lane_made, DATAPLANE)                                                    \
+	X(rings_offline_stored, DATAPLANE)                                         \
+	X(rings_made, DATAPLANE)                                                   \
 	X(former_marks_unlinked, DATAPLANE)                                        \
 	X(marks_made, DATAPLANE)                                                   \
 	X(marks_unlinked, DATAPLANE)                                               \

@@ -38,7 +38,7 @@ enum { L0_KEY_DO = 1, L0_KEY_CD = 2 };
 
 // Followed by: name (name_len octets, lower case, wire form), a table of TTL offsets (uint16_t
 // each, at an even offset; left out where L0_RECORD_EVEN), answer (answer_len octets), and a struct
-// rule_set, at any offset, if L0_RECORD_JUDGED. It takes as many units as these need: four A
+// rule_set, at any offset, if L0_RECORD_MASKED. It takes as many units as these need: four A
 // records under a name of 24 octets take two lines, so every octet here counts. Fields that are
 // asked for together share a word. The class is IN, no other is stored.
 struct l0_record {
@@ -88,7 +88,7 @@ enum {
 	// What the answer leads to (CNAMEs, addresses, patterns) is on lists: the set behind it
 	// says on which. For whom it is a blocked answer: rule_mask_blocks (rule_mask.h), which
 	// is not just `mask & group`, as the set also holds the lists that allow.
-	L0_RECORD_JUDGED = 8,
+	L0_RECORD_MASKED = 8,
 };
 static_assert(sizeof(struct l0_record) == 40);
 static_assert(offsetof(struct l0_record, check) == 20);
@@ -162,8 +162,8 @@ struct l0_view {
 	const uint8_t *name;
 	uint8_t name_len, key_flags;
 	uint16_t qtype, qclass, view, units;
-	bool judged;
-	struct rule_set mask; // if judged; else undefined, as most records have none
+	bool masked;
+	struct rule_set mask; // if checked; else undefined, as most records have none
 	struct dns_answer_view answer;
 };
 ATTR_MUST_CHECK bool l0_record_read(

@@ -76,8 +76,8 @@ ATTR_MUST_CHECK int l0_writer_restamp(
 	struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms);
 
 // The same answer again with another mask (NULL or empty: none), where it has another. -ENOENT;
-// with -ENOSPC the record is gone, as what it was judged by no longer holds.
-ATTR_MUST_CHECK int l0_writer_judge(
+// with -ENOSPC the record is gone, as what it was checked by no longer holds.
+ATTR_MUST_CHECK int l0_writer_set_mask(
 	struct l0_writer *w, const struct l0_key *key, const struct rule_set *mask);
 
 // The same answer again, made so much earlier. -ENOENT; with -ENOSPC the record is gone, as it is

@@ -5,7 +5,7 @@
 // queries of most boxes, which is a hit from L0 for a name of class IN, asked over IPv4 and UDP.
 //
 // What it does not say is as such a hit has it: weight 1, no list, server or EDE. Whoever reads a
-// ring makes the long form of it first, so that only one is judged and used.
+// ring makes the long form of it first, so that only one is checked and used.
 
 #include "log_msg.h"
 

@@ -3,7 +3,7 @@
 
 // A record of the query log, as it lies on a log ring (MSG_LOG): what became of one query.
 //
-// Written by whoever ended the query: a worker on its lane's log ring, the resolver loop on a ring
+// Written by whoever ended the query: a worker on its rings' log ring, the resolver loop on a ring
 // in its own memory for misses, TCP and the UDP fallback. The fixed part fills the rest of one unit
 // behind the ring's header; the name follows in the next ones, one for most names. The log thread
 // copies it out and believes nothing of it: every number is checked before it indexes anything.

@@ -3,7 +3,7 @@
 
 // Which memory node what the workers read lies on.
 //
-// What one worker has to itself (packet pool, its struct, lane, marks) is taken from that worker's
+// What one worker has to itself (packet pool, its struct, rings, marks) is taken from that worker's
 // node. What all of them read (L0, images, policy) is made by the control plane, which therefore
 // prefers the workers' node for all of its memory, or interleaves over their nodes when there are
 // several: then each worker pays the same share of distant lines, and no link carries them all.

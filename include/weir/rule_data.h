@@ -2,7 +2,7 @@
 #pragma once
 
 // What a rule image holds besides names: records of names that are answered from it, and patterns
-// and address prefixes, which the control plane judges by.
+// and address prefixes, which the control plane checks by.
 //
 // Records are ready answers, one for each name, list and type: owner c00c, so they fit any question
 // that the rule covers, names in them not compressed, TTLs at even steps or with their offsets, and

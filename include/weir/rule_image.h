@@ -253,7 +253,7 @@ struct rule_decision {
 	uint8_t rule_class; // enum rule_class: LOCAL is no blocking, whatever the action
 	uint8_t index;      // probe.hash[index] is the fingerprint of the rule's name
 	uint8_t matched; // 0: no rule decided, and none of the above but the action means anything
-	uint8_t allowed; // 1: an allow rule decided, so the answer is not judged
+	uint8_t allowed; // 1: an allow rule decided, so the answer is not checked
 	uint8_t safe;    // 1: a rule of class SAFE covers the name
 };
 static_assert(sizeof(struct rule_decision) == 8);

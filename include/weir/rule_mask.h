@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The mask of lists that a judged record carries (l0_table.h, L0_RECORD_JUDGED), and for whom it
+// The mask of lists that a checked record carries (l0_table.h, L0_RECORD_MASKED), and for whom it
 // blocks. It holds lists of blocking classes, and those of allowing ones that take a block away:
 // which of them counts depends on the lists of the group, as one list may allow what another
 // blocks. The control plane stores only masks that say it exactly
-// (controlplane/answer_policy/judge_finding.h).
+// (controlplane/answer_policy/answer_match.h).
 
 #include "rule_class.h"
 #include "rule_image.h"

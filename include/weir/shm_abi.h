@@ -27,7 +27,7 @@ enum region_kind {
 	REGION_DIRECTORY = 1, // written by cp
 	REGION_L0 = 2,        // written by cp
 	REGION_NAMES = 3,     // written by cp, immutable once published
-	REGION_LANE = 4,      // created by dp; each side writes its own pages
+	REGION_RINGS = 4,     // created by dp; each side writes its own pages
 	REGION_MARKS = 5,     // created by dp; bytes set by one worker, cleared by cp
 	REGION_STATS = 6,     // written by dp
 	REGION_POLICY = 7,    // written by cp, immutable once published
@@ -45,7 +45,7 @@ struct region_header {
 	uint64_t generation;  // which of its kind; counts up from 1 per creator lifetime chain
 	uint64_t incarnation; // of the process that made it
 	uint64_t instance;    // identity of the weir that it belongs to
-	uint32_t index;       // lane and marks: the worker; else 0
+	uint32_t index;       // worker rings and marks: the worker; else 0
 	uint32_t reserved;
 	uint64_t geometry[SHM_GEOMETRY_WORDS]; // per kind; see that kind's struct
 	uint64_t sum; // keyless XXH3-64 of the octets from abi_version up to here
@@ -92,7 +92,7 @@ struct dp_config {
 static_assert(sizeof(struct dp_config) == 416);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 
-// Frames that a worker passes to the kernel (dataplane/stage/punt.h).
+// Frames that a worker passes to the kernel (dataplane/stage/exception.h).
 enum { DP_KERNEL_FRAMES_UNIT = 100 };
 
 // CLOSED: without rules no client is answered, unless blocking is paused.
@@ -171,12 +171,12 @@ struct ring_index {
 };
 static_assert(sizeof(struct ring_index) == 64);
 
-// REGION_LANE. geometry[0] = units of the miss ring, [1] = of the answer ring, [2] = of the log
-// ring (powers of two; 0 log units: none). The lane's three parts lie on separate pages so that
+// REGION_RINGS. geometry[0] = units of the miss ring, [1] = of the answer ring, [2] = of the log
+// ring (powers of two; 0 log units: none). The rings' three parts lie on separate pages so that
 // each side can map the other's read-only.
-struct lane_dp_page { // page 1: only dp writes
+struct rings_dp_page { // page 1: only dp writes
 	alignas(CACHE_LINE) _Atomic uint64_t
-		seen_epoch; // EPOCH_OFFLINE (also in a new lane, set before region_publish: 0
+		seen_epoch; // EPOCH_OFFLINE (also in a new rings, set before region_publish: 0
 			    // would delay the writer), or the last epoch seen while quiescent
 	_Atomic uint64_t heartbeat_ms;
 	alignas(CACHE_LINE) struct ring_index miss_tail;
@@ -189,30 +189,30 @@ struct lane_dp_page { // page 1: only dp writes
 	alignas(CACHE_LINE) struct ring_index log_tail;
 	_Atomic uint64_t log_owed; // queries that no record on the log ring stands for
 };
-static_assert(offsetof(struct lane_dp_page, miss_tail) == 64);
-static_assert(offsetof(struct lane_dp_page, answer_head) == 128);
-static_assert(offsetof(struct lane_dp_page, adopted_l0) == 192);
-static_assert(offsetof(struct lane_dp_page, adopted_policy) == 216);
-static_assert(offsetof(struct lane_dp_page, log_tail) == 256);
-static_assert(sizeof(struct lane_dp_page) <= SHM_PAGE);
+static_assert(offsetof(struct rings_dp_page, miss_tail) == 64);
+static_assert(offsetof(struct rings_dp_page, answer_head) == 128);
+static_assert(offsetof(struct rings_dp_page, adopted_l0) == 192);
+static_assert(offsetof(struct rings_dp_page, adopted_policy) == 216);
+static_assert(offsetof(struct rings_dp_page, log_tail) == 256);
+static_assert(sizeof(struct rings_dp_page) <= SHM_PAGE);
 
-struct lane_cp_page { // page 2: only cp writes
+struct rings_cp_page { // page 2: only cp writes
 	struct ring_index miss_head;
 	struct ring_index answer_tail;
 	struct ring_index log_head;
 };
-static_assert(offsetof(struct lane_cp_page, answer_tail) == 64);
-static_assert(sizeof(struct lane_cp_page) <= SHM_PAGE);
+static_assert(offsetof(struct rings_cp_page, answer_tail) == 64);
+static_assert(sizeof(struct rings_cp_page) <= SHM_PAGE);
 
 enum {
-	LANE_DP_PAGE = SHM_PAGE,
-	LANE_CP_PAGE = 2 * SHM_PAGE,
+	RINGS_DP_PAGE = SHM_PAGE,
+	RINGS_CP_PAGE = 2 * SHM_PAGE,
 	// dp writes; then the answer ring's pages, which cp writes; then the log ring's, dp again.
-	LANE_MISS_RING = 3 * SHM_PAGE,
+	RINGS_MISS_RING = 3 * SHM_PAGE,
 	RING_UNIT = 64,
-	LANE_MISS_UNITS = 32768, // 2 MiB: some 6,500 misses of 5 units
-	LANE_ANSWER_UNITS = 32768,
-	LANE_LOG_UNITS = 65536, // 4 MiB: some 32,000 records
+	RINGS_MISS_UNITS = 32768, // 2 MiB: some 6,500 misses of 5 units
+	RINGS_ANSWER_UNITS = 32768,
+	RINGS_LOG_UNITS = 65536, // 4 MiB: some 32,000 records
 };
 
 // REGION_MARKS: geometry[0] = record units of the L0 generation that it belongs to; one octet per

@@ -5,15 +5,15 @@
 //
 // The writer takes something out of sight, advances the epoch, and may reuse the memory once every
 // online worker has stored a seen-epoch at least that new; a worker does that at the top of its
-// loop, where it holds no reference. One word in the directory, one per lane: a reader that writes
-// nonsense into its word (an epoch that was never given out, say) can only delay the writer, whose
-// wait is bounded by its caller. A worker goes offline before it sleeps; one whose process died is
-// put offline by the writer ("not attached"), never one that is merely stopped.
+// loop, where it holds no reference. One word in the directory, one per worker rings: a reader that
+// writes nonsense into its word (an epoch that was never given out, say) can only delay the writer,
+// whose wait is bounded by its caller. A worker goes offline before it sleeps; one whose process
+// died is put offline by the writer ("not attached"), never one that is merely stopped.
 //
 // The writer may not know the readers there are: it was stopped, or starts anew, while a data plane
 // started and went on with what it found. So a process says in a word of the directory which life
-// of it is about to read, before it does, and to a writer that knows neither the lanes nor the
-// death of the life that stands there nothing has passed.
+// of it is about to read, before it does, and to a writer that knows neither the worker rings nor
+// the death of the life that stands there nothing has passed.
 //
 // Cost per worker loop: one load of a shared line that is written only on retirements, and one
 // store to its own line when the epoch moved. Tested against rte_rcu_qsbr as a model.
@@ -29,7 +29,7 @@
 // Reader side (worker thread).
 struct epoch_reader {
 	const _Atomic uint64_t *epoch; // directory.epoch
-	_Atomic uint64_t *seen;        // lane_dp_page.seen_epoch
+	_Atomic uint64_t *seen;        // rings_dp_page.seen_epoch
 	uint64_t last;
 };
 
@@ -51,7 +51,8 @@ struct epoch_writer {
 	const _Atomic uint64_t
 		*seen[SHM_WORKERS_MAX]; // NULL: no such worker, or its process is dead
 	const _Atomic uint64_t *reader; // directory.reader; NULL: the readers are all known
-	uint64_t attached, dead; // the lives whose lanes `seen` is of and that is known to be dead
+	uint64_t attached,
+		dead; // the lives whose worker rings `seen` is of and that is known to be dead
 };
 
 // Call after taking something out of sight; the value to wait for.

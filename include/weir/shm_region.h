@@ -118,11 +118,11 @@ static inline size_t region_data_size(const struct region *r)
 	return r->size - SHM_PAGE;
 }
 
-// "l0.7", "lane.0", "marks.0.7": file names, in one place for both processes.
+// "l0.7", "rings.0", "marks.0.7": file names, in one place for both processes.
 enum { SHM_NAME_MAX = 48 };
 #define SHM_NAME_LOG_HAND "log.in-hand" // no region: a file of the control plane's beside them
 void shm_name_generation(char out[SHM_NAME_MAX], const char *stem, uint64_t generation);
-void shm_name_lane(char out[SHM_NAME_MAX], unsigned worker);
+void shm_name_rings(char out[SHM_NAME_MAX], unsigned worker);
 void shm_name_marks(char out[SHM_NAME_MAX], unsigned worker, uint64_t l0_generation);
 
 // Open-file-description locks: each process holds one on a file of its own for its whole life, so

@@ -26,7 +26,7 @@
 	X(miss, "handed to the control plane")                                         \
 	X(miss_duplicate, "dropped: enough clients already wait for that question")    \
 	X(servfail_ring_full, "SERVFAIL: miss ring full, no stale answer")             \
-	X(servfail_crowd, "SERVFAIL: the client already fills the miss ring")          \
+	X(servfail_fairness, "SERVFAIL: the client already fills the miss ring")       \
 	X(drop_ring_full, "dropped: miss ring full, same question a moment ago")       \
 	X(servfail_no_control, "SERVFAIL: no control plane, no cached answer")         \
 	X(servfail_no_policy, "SERVFAIL: no policy image yet (access.allow)")          \

@@ -33,8 +33,8 @@ struct stats_worker_copy {
 	uint64_t group[STATS_GROUPS_MAX];
 	uint64_t heartbeat_ms, mbuf_breaches;
 	uint32_t lcore, online, mbuf_size, mbuf_free;
-	uint32_t bench_mode;                                     // enum bench_mode
-	bool has_rings;                                          // the lane could be read (root)
+	uint32_t bench_mode; // enum bench_mode
+	bool has_rings;      // the worker rings could be read (root)
 	uint32_t miss_used, miss_size, answer_used, answer_size; // units
 	struct stats_table_copy table[STATS_WORKER_TABLES];
 };

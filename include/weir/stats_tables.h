@@ -32,7 +32,7 @@ enum stats_table_notion {
 	X(dp_answer_ring, STATS_TABLE_REFUSES, "drop the answer", "until read")                   \
 	X(dp_log_ring, STATS_TABLE_REFUSES, "count it in the next record's weight", "until read") \
 	X(dp_asked, STATS_TABLE_AGES | STATS_TABLE_EVICTS, "evict the oldest of 4", "2 s")        \
-	X(dp_crowd, 0, "halve all counts", "1 s after the miss ring was half full")               \
+	X(dp_fairness, 0, "halve all counts", "1 s after the miss ring was half full")            \
 	X(dp_kernel_queue, STATS_TABLE_REFUSES, "drop the frame", "until an iteration has time")  \
 	X(dp_kernel_flows, STATS_TABLE_EVICTS, "evict the oldest of 8", "until evicted")          \
 	X(dp_watched, STATS_TABLE_REFUSES, "cannot be full: one batch", "one batch")              \

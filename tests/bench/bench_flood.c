@@ -29,7 +29,7 @@ static const struct flood_case cases[] = {
 	{.name = "torture, ring nearly full",
 		.hits = 8,
 		.behind = true,
-		.flood = VERDICT_servfail_crowd},
+		.flood = VERDICT_servfail_fairness},
 	{.name = "garbage", .garbage = true, .flood = VERDICT_drop_udp_csum},
 };
 

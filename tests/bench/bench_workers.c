@@ -45,8 +45,8 @@ enum { ROOM = 640 + RTE_PKTMBUF_HEADROOM, BUF_OCTETS = ROOM + 320, RING_UNITS = 
 struct runner {
 	struct worker w;
 	struct stats_worker stats;
-	struct lane_dp_page dp;
-	struct lane_cp_page cp;
+	struct rings_dp_page dp;
+	struct rings_cp_page cp;
 	alignas(CACHE_LINE) _Atomic unsigned order; // counts up: the number of a slice to run
 	_Atomic unsigned done;
 	double rate[SLICES]; // frames a CPU second, of each slice
@@ -142,7 +142,7 @@ static bool open_runner(unsigned index, size_t units)
 		.service = &service,
 		.bell = -1,
 		.stats = &r->stats,
-		.lane = &r->dp,
+		.rings = &r->dp,
 		.control_alive = 1,
 		.tables = &tables};
 	r->w.pool =

@@ -62,11 +62,11 @@ def judge(query, wire):
         assert qflags & AD or theirs is not None and theirs.ednsflags & 0x8000, "AD for who did not ask (RFC 6840 5.7)"
     if flags & TC and (msg.answer or msg.authority):  # only where an extended error had no room
         assert msg.edns == 0 and not [o for o in msg.options if o.otype == dns.edns.EDE], "records beside TC (RFC 8914 3)"
-    judge_records(msg)
+    answer_records(msg)
     return fold(msg)
 
 
-def judge_records(msg):
+def answer_records(msg):
     sets = {}
     for section, name in ((msg.answer, "answer"), (msg.authority, "authority"), (msg.additional, "additional")):
         for one in section:

@@ -172,7 +172,7 @@ def cookies_counted(way):
     stats = json.loads(weirctl("--json", "stats", "--interval", "0"))
     if way.proto == "udp":
         return {kind: sum(worker["counters"]["cookies_" + kind] for worker in stats["dataplane"]["workers"]) for kind in KINDS}
-    return {kind: stats["controlplane"]["front"]["tcp"]["cookies_" + kind] for kind in KINDS}
+    return {kind: stats["controlplane"]["frontend"]["tcp"]["cookies_" + kind] for kind in KINDS}
 
 
 @case(alone=True)

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <weir/clock.h>
 
-enum { RING_SIZE = 1024, POOL_SIZE = 2047, LANE_UNITS = 32768 };
+enum { RING_SIZE = 1024, POOL_SIZE = 2047, RINGS_UNITS = 32768 };
 
 // Made once: EAL cannot be started twice in a process.
 static struct {
@@ -110,17 +110,17 @@ static void make_l0(struct harness *h)
 	h->marks = zeroed(geometry[1]);
 }
 
-static void make_lane(struct harness *h, unsigned miss_units)
+static void make_rings(struct harness *h, unsigned miss_units)
 {
 	h->miss_data = zeroed((size_t)miss_units * RING_UNIT);
-	h->answer_data = zeroed((size_t)LANE_UNITS * RING_UNIT);
+	h->answer_data = zeroed((size_t)RINGS_UNITS * RING_UNIT);
 	ring_producer_init(
 		&h->w.miss, &h->dp.miss_tail, &h->cp.miss_head, h->miss_data, miss_units);
 	ring_consumer_init(&h->miss, &h->dp.miss_tail, &h->cp.miss_head, h->miss_data, miss_units);
 	ring_producer_init(
-		&h->answer, &h->cp.answer_tail, &h->dp.answer_head, h->answer_data, LANE_UNITS);
+		&h->answer, &h->cp.answer_tail, &h->dp.answer_head, h->answer_data, RINGS_UNITS);
 	ring_consumer_init(
-		&h->w.answer, &h->cp.answer_tail, &h->dp.answer_head, h->answer_data, LANE_UNITS);
+		&h->w.answer, &h->cp.answer_tail, &h->dp.answer_head, h->answer_data, RINGS_UNITS);
 }
 
 static void make_worker(struct harness *h, const struct harness_options *o)
@@ -156,7 +156,7 @@ static void make_worker(struct harness *h, const struct harness_options *o)
 	h->w.kernel_flows.table = &h->kernel_flows;
 	h->w.bell = -1;
 	h->w.stats = &h->stats;
-	h->w.lane = &h->dp;
+	h->w.rings = &h->dp;
 	h->w.control_alive = 1;
 	h->w.tables = &h->tables;
 }
@@ -173,7 +173,7 @@ struct harness *harness_begin(const struct harness_options *o)
 	assert_int_equal(h->pool_baseline, POOL_SIZE);
 	if (!o->no_l0)
 		make_l0(h);
-	make_lane(h, o->miss_units ? o->miss_units : LANE_UNITS);
+	make_rings(h, o->miss_units ? o->miss_units : RINGS_UNITS);
 	make_worker(h, o);
 	return h;
 }

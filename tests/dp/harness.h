@@ -3,7 +3,7 @@
 
 // A worker on rings instead of wires, for the packet tests: worker_turn and the stages as shipped,
 // net_ring ports for clients and kernel, L0 and rule tables made by their real writers in ordinary
-// memory, real lane rings with the test as the control plane.
+// memory, real worker rings rings with the test as the control plane.
 //
 // One EAL per program (harness_main), one struct harness per test (harness_begin and harness_end,
 // which also checks the laws that hold for every test: as many verdicts as frames, every packet
@@ -33,8 +33,8 @@ struct harness {
 	struct worker_tables tables;
 	struct worker_service service;
 	struct stats_worker stats;
-	struct lane_dp_page dp;
-	struct lane_cp_page cp;
+	struct rings_dp_page dp;
+	struct rings_cp_page cp;
 	struct ring_consumer miss; // the control plane's ends
 	struct ring_producer answer;
 	uint8_t *miss_data, *answer_data;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Whom the kernel talks to (kernel_flows.h): who is told from strangers, by which worker, how long.
-#include "dataplane/stage/punt.h"
-#include "punt_frames.h"
+#include "dataplane/stage/exception.h"
+#include "exception_frames.h"
 
 // One table for each test; the workers' holds of it.
 static struct kernel_flow_table table;
@@ -15,14 +15,14 @@ static int fresh(void **)
 	return 0;
 }
 
-static enum punt_class class_at(
+static enum exception_class class_at(
 	const struct kernel_flows *by, uint8_t *frame, size_t len, uint64_t now_ms)
 {
 	struct rte_mbuf m = {.buf_addr = frame, .data_len = (uint16_t)len};
 	const bool v6 = frame[12] == 0x86;
 	const struct packet p = {
 		.m = &m, .l3 = 14, .l4 = v6 ? L4_V6 : L4_V4, .ip_version = v6 ? 6 : 4};
-	return punt_class_of(&(struct punt_view){by, now_ms}, &p,
+	return exception_class_of(&(struct exception_view){by, now_ms}, &p,
 		v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
 }
 
@@ -44,20 +44,20 @@ static void test_flows(void **)
 	static const struct {
 		uint8_t version, protocol, sent, comes;
 		uint16_t src_port;
-		enum punt_class before, after;
+		enum exception_class before, after;
 	} given[] = {
-		{4, 6, RST, ACK, 1000, PUNT_tcp, PUNT_tcp},
-		{4, 6, SYN | ACK, ACK, 1000, PUNT_tcp, PUNT_tcp},
-		{4, 6, BARE | ACK, ACK, 1000, PUNT_tcp, PUNT_tcp},
-		{6, 6, BARE | ACK, ACK, 1000, PUNT_tcp, PUNT_tcp},
-		{4, 6, ACK, SYN, 1000, PUNT_tcp_new, PUNT_tcp_new},
-		{4, 6, BARE | FIN | ACK, ACK, 1006, PUNT_tcp, PUNT_flow},
-		{4, 6, ACK, ACK, 1001, PUNT_tcp, PUNT_flow},
-		{6, 6, ACK, FIN | ACK, 1002, PUNT_tcp, PUNT_flow},
-		{4, 6, SYN, SYN | ACK, 1003, PUNT_tcp, PUNT_flow},
-		{6, 17, 0, 0, 853, PUNT_udp, PUNT_asked},
-		{4, 17, 0, 0, 53, PUNT_answer, PUNT_asked},
-		{4, 47, 0, 0, 1005, PUNT_other, PUNT_other},
+		{4, 6, RST, ACK, 1000, EXCEPTION_tcp, EXCEPTION_tcp},
+		{4, 6, SYN | ACK, ACK, 1000, EXCEPTION_tcp, EXCEPTION_tcp},
+		{4, 6, BARE | ACK, ACK, 1000, EXCEPTION_tcp, EXCEPTION_tcp},
+		{6, 6, BARE | ACK, ACK, 1000, EXCEPTION_tcp, EXCEPTION_tcp},
+		{4, 6, ACK, SYN, 1000, EXCEPTION_tcp_new, EXCEPTION_tcp_new},
+		{4, 6, BARE | FIN | ACK, ACK, 1006, EXCEPTION_tcp, EXCEPTION_flow},
+		{4, 6, ACK, ACK, 1001, EXCEPTION_tcp, EXCEPTION_flow},
+		{6, 6, ACK, FIN | ACK, 1002, EXCEPTION_tcp, EXCEPTION_flow},
+		{4, 6, SYN, SYN | ACK, 1003, EXCEPTION_tcp, EXCEPTION_flow},
+		{6, 17, 0, 0, 853, EXCEPTION_udp, EXCEPTION_asked},
+		{4, 17, 0, 0, 53, EXCEPTION_answer, EXCEPTION_asked},
+		{4, 47, 0, 0, 1005, EXCEPTION_other, EXCEPTION_other},
 	};
 	const uint64_t now_ms = 1000000;
 	for (unsigned i = 0; i < ARRAY_LEN(given); i++) {
@@ -81,7 +81,8 @@ static void test_flows(void **)
 			given[i].protocol == 17 ? given[i].before : given[i].after);
 		for (unsigned at = l4 - 8; at < l4 + 4; at++) { // addresses and ports
 			f[at] ^= 0x80;
-			assert_in_range(class_at(&flows, f, len, now_ms), PUNT_tcp, PUNT_neighbour);
+			assert_in_range(class_at(&flows, f, len, now_ms), EXCEPTION_tcp,
+				EXCEPTION_neighbour);
 			f[at] ^= 0x80;
 		}
 	}
@@ -109,7 +110,7 @@ static void test_odd_flows(void **)
 	memcpy(odd + 16, f + 12, len - 12);
 	sees(&flows, odd, len + 4, 0);
 	assert_int_equal(flows.taken, 1);
-	assert_int_equal(class_at(&flows, f, len, 0), PUNT_flow);
+	assert_int_equal(class_at(&flows, f, len, 0), EXCEPTION_flow);
 }
 
 // The table is full and no fuller, the last ones are in it, and who is sent to again stays.
@@ -127,8 +128,8 @@ static void test_full(void **)
 	}
 	assert_in_range(flows.taken + others.taken, CAP * 15 / 16, CAP);
 	assert_int_equal(flows.taken + others.taken + flows.evicted + others.evicted, FLOWS + 1);
-	assert_int_equal(class_at(&flows, f, len, now_ms), PUNT_flow);
-	assert_int_equal(class_at(&flows, often, often_len, now_ms), PUNT_flow);
+	assert_int_equal(class_at(&flows, f, len, now_ms), EXCEPTION_flow);
+	assert_int_equal(class_at(&flows, often, often_len, now_ms), EXCEPTION_flow);
 }
 
 // Questions that are over make way for new ones, so that a connection stays in which nothing is
@@ -143,7 +144,7 @@ static void test_silent(void **)
 		wire_put16(f + L4_V4 + 2, (uint16_t)i);
 		sees(&flows, f, len, i / KERNEL_FLOW_SETS * ROUND_MS);
 	}
-	assert_int_equal(class_at(&flows, silent, silent_len, ROUNDS * ROUND_MS), PUNT_flow);
+	assert_int_equal(class_at(&flows, silent, silent_len, ROUNDS * ROUND_MS), EXCEPTION_flow);
 	assert_in_range(flows.evicted, 0, ROUNDS);
 	assert_true(flows.taken < KERNEL_FLOW_SETS * KERNEL_FLOW_WAYS);
 }
@@ -159,12 +160,12 @@ static void test_clocks(void **)
 		size_t len = make(f, 6, 17, 53);
 		wire_put16(f + L4_V6 + 2, (uint16_t)i);
 		sees(&flows, f, len, now_ms);
-		assert_int_equal(class_at(&others, f, len, now_ms - 1900), PUNT_asked);
-		assert_int_equal(class_at(&others, f, len, now_ms), PUNT_asked);
-		assert_int_equal(class_at(&others, f, len, now_ms + 2000), PUNT_asked);
-		assert_int_equal(class_at(&others, f, len, now_ms + 2176), PUNT_answer);
+		assert_int_equal(class_at(&others, f, len, now_ms - 1900), EXCEPTION_asked);
+		assert_int_equal(class_at(&others, f, len, now_ms), EXCEPTION_asked);
+		assert_int_equal(class_at(&others, f, len, now_ms + 2000), EXCEPTION_asked);
+		assert_int_equal(class_at(&others, f, len, now_ms + 2176), EXCEPTION_answer);
 		sees(&others, f, len, now_ms + 5000);
-		assert_int_equal(class_at(&flows, f, len, now_ms + 5000), PUNT_asked);
+		assert_int_equal(class_at(&flows, f, len, now_ms + 5000), EXCEPTION_asked);
 	}
 	assert_int_equal(flows.taken, ARRAY_LEN(times_ms));
 	assert_int_equal(others.taken + others.evicted + flows.evicted, 0);

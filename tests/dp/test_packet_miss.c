@@ -183,7 +183,7 @@ static void test_a_crowd_leaves_room(void **)
 		snprintf(src, sizeof(src), "198.18.%u.%u", 1 + sent / 250, 1 + sent % 250);
 		struct wire_query q = {.name = name, .src = src, .edns = true};
 		if (ring_is_fuller(&h->w.miss, 8192 / 4 * 3)) {
-			harness_ask(h, &q, VERDICT_servfail_crowd, &r);
+			harness_ask(h, &q, VERDICT_servfail_fairness, &r);
 			assert_int_equal(r.rcode, 2);
 			assert_int_equal(r.ede, 0);
 			refused++;
@@ -201,7 +201,7 @@ static void test_a_crowd_leaves_room(void **)
 	// Whoever was refused is not held for one who waits.
 	struct wire_query again = {.name = "again.victim.example", .edns = true};
 	for (unsigned i = 0; i < 3; i++)
-		harness_ask(h, &again, VERDICT_servfail_crowd, &r);
+		harness_ask(h, &again, VERDICT_servfail_fairness, &r);
 	// The control plane catches up.
 	struct msg_miss msg;
 	uint8_t question[300];

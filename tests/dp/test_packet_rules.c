@@ -267,7 +267,7 @@ static const struct harness_rule judging[] = {
 
 // A record whose answer leads to a listed name is blocked for groups with that list, unless a rule
 // allows its name, or one of their lists what it leads to.
-static void test_judged_records(void **)
+static void test_masked_records(void **)
 {
 	static const struct policy_group with[] = {
 		{.lists = {1 << 2 | 1 << 4}, .block = {.mode = DNS_BLOCK_NODATA, .ttl_s = 5}},
@@ -316,7 +316,7 @@ static void test_judged_records(void **)
 }
 
 // Nor is it served stale, and nobody is sent to renew it.
-static void test_judged_and_stale(void **)
+static void test_masked_and_stale(void **)
 {
 	static const struct rule_set cloaked = {{1 << 2}};
 	struct harness *h = harness_begin(NULL);
@@ -400,7 +400,7 @@ static void test_pattern_may_allow_safe(void **)
 }
 
 // An image without names still says what was judged.
-static void test_judged_by_patterns_alone(void **)
+static void test_checked_by_patterns_alone(void **)
 {
 	static const struct harness_rule rules[] = {
 		{"/^ad/", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}};
@@ -417,7 +417,7 @@ static void test_judged_by_patterns_alone(void **)
 	harness_end(h);
 }
 
-static void test_judged_and_ring_full(void **)
+static void test_masked_and_ring_full(void **)
 {
 	static const struct rule_set cloaked = {{1 << 2}};
 	struct harness_options o = {.miss_units = 16};
@@ -485,12 +485,12 @@ int main(void)
 		cmocka_unit_test(test_safe_view),
 		cmocka_unit_test(test_block_all),
 		cmocka_unit_test(test_everyone),
-		cmocka_unit_test(test_judged_records),
-		cmocka_unit_test(test_judged_and_stale),
-		cmocka_unit_test(test_judged_and_ring_full),
+		cmocka_unit_test(test_masked_records),
+		cmocka_unit_test(test_masked_and_stale),
+		cmocka_unit_test(test_masked_and_ring_full),
 		cmocka_unit_test(test_pattern_may_allow),
 		cmocka_unit_test(test_pattern_may_allow_safe),
-		cmocka_unit_test(test_judged_by_patterns_alone),
+		cmocka_unit_test(test_checked_by_patterns_alone),
 		cmocka_unit_test(test_mixed_batch),
 	};
 	return HARNESS_MAIN(tests);

@@ -286,7 +286,7 @@ static void a_pool_has_room_for_what_waits(void **)
 	p.port[0].has_rest = true;
 	assert_int_equal(ports_mbufs_least(&p), 2 * RX + TX + ON);
 	p.count = 2;
-	assert_int_equal(ports_mbufs_least(&p), 3 * RX + TX + PUNT_WAITING + ON);
+	assert_int_equal(ports_mbufs_least(&p), 3 * RX + TX + EXCEPTION_WAITING + ON);
 	// What the configuration asks for at least is enough where both ports free late.
 	p.port[0].has_rest = false;
 	p.port[1].dma = true;

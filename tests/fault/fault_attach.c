@@ -2,7 +2,7 @@
 
 // The control plane's end of the link: the child is a control plane with its loop, the parent the
 // data plane that introduces itself to it again and again, as after each hang-up. After the child's
-// death a successor takes the same lanes over and answers through them.
+// death a successor takes the same worker rings over and answers through them.
 
 #include "controlplane/shm/link.h"
 #include "fault_run.h"
@@ -22,8 +22,8 @@ enum { LANES = 2, LINKS = 4, ASKED = 20, WAIT_MS = 20000 };
 static const struct shm_paths *paths;
 static struct fake_dataplane data;
 static bool data_open;
-static _Atomic uint32_t *stop; // shared
-static struct lanes *lanes;    // the child's
+static _Atomic uint32_t *stop;            // shared
+static struct worker_rings *worker_rings; // the child's
 
 static void on_miss(void *arg, const struct msg_miss *m, const uint8_t *question)
 {
@@ -32,8 +32,8 @@ static void on_miss(void *arg, const struct msg_miss *m, const uint8_t *question
 		.arrival_ms = m->arrival_ms,
 		.path = m->path,
 		.dns_len = m->question_len};
-	FAULT_CHECK(lanes_answer(lanes, &head, question));
-	lanes_publish(lanes);
+	FAULT_CHECK(worker_rings_answer(worker_rings, &head, question));
+	worker_rings_publish(worker_rings);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *loop)
@@ -53,8 +53,8 @@ static void control_plane(void)
 	FAULT_CHECK(publisher_open(&p, paths, &config, why) == 0);
 	FAULT_CHECK(loop_new("fault", &loop) == 0);
 	FAULT_CHECK(link_open(&server, loop, p, why) == 0);
-	lanes = link_lanes(server);
-	lanes_serve(lanes, on_miss, NULL);
+	worker_rings = link_lanes(server);
+	worker_rings_serve(worker_rings, on_miss, NULL);
 	struct event *tick = event_new(loop_base(loop), -1, EV_PERSIST, on_tick, loop);
 	FAULT_CHECK(tick && event_add(tick, &(struct timeval){.tv_usec = 2000}) == 0);
 	FAULT_CHECK(loop_run(loop) == 0);
@@ -105,13 +105,13 @@ static bool introduce(struct link_welcome *welcome, pid_t pid)
 	}
 }
 
-// Questions of both lanes are answered, each once and whole.
+// Questions of both worker rings are answered, each once and whole.
 static void ask_all(void)
 {
 	unsigned seen[ASKED] = {0};
 	for (uint16_t i = 0; i < ASKED; i++) {
 		struct fake_miss m = {
-			.name = "www.lab.example", .type = 1, .client_port = i, .lane = i % LANES};
+			.name = "www.lab.example", .type = 1, .client_port = i, .rings = i % LANES};
 		FAULT_CHECK(fake_dataplane_ask(&data, &m));
 	}
 	fake_dataplane_ring(&data);

@@ -7,8 +7,8 @@
 
 #include "controlplane/shm/publish.h"
 #include "dataplane/state/adopt.h"
-#include "dataplane/state/lane.h"
 #include "dataplane/state/link.h"
+#include "dataplane/state/worker_rings.h"
 #include "fault_run.h"
 #include "tests/unit/core/l0/l0_fixture.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
@@ -27,7 +27,7 @@ static struct rule_arena image;
 struct plane { // the data plane
 	uint64_t incarnation, now_ms;
 	int lock;
-	struct lanes lanes;
+	struct worker_rings worker_rings;
 	struct worker worker[WORKERS];
 	struct worker *list[WORKERS];
 	struct adopt adopt;
@@ -48,21 +48,21 @@ static void plane_open(struct plane *d)
 	snprintf(path, sizeof path, "%s/dataplane.lock", paths->run);
 	d->lock = process_lock(path);
 	FAULT_CHECK(d->lock >= 0);
-	const struct lanes_spec spec = {.workers = WORKERS,
+	const struct rings_spec_all spec = {.workers = WORKERS,
 		.incarnation = d->incarnation,
 		.port_count = 1,
 		.port_name = {"net_tap0"},
 		.group = ""};
-	FAULT_CHECK(lanes_create(&d->lanes, paths, &spec, why) == 0);
+	FAULT_CHECK(worker_rings_create(&d->worker_rings, paths, &spec, why) == 0);
 	for (unsigned i = 0; i < WORKERS; i++) {
 		d->worker[i].index = i;
 		d->list[i] = &d->worker[i];
-		lanes_bind(&d->lanes, &d->worker[i]);
-		d->bells[i] = d->lanes.lane[i].bell[LANE_BELL_THEIRS];
+		worker_rings_bind(&d->worker_rings, &d->worker[i]);
+		d->bells[i] = d->worker_rings.rings[i].bell[RINGS_BELL_THEIRS];
 	}
 	const struct dp_config defaults = {.udp_limit = 1232};
 	FAULT_CHECK(adopt_init(&d->adopt, paths, d->list, WORKERS, d->incarnation, &defaults,
-			    lanes_stats(&d->lanes))
+			    worker_rings_stats(&d->worker_rings))
 		    == 0);
 	FAULT_CHECK(link_init(&d->link, paths->run, d->bells, WORKERS, d->incarnation) == 0);
 }
@@ -73,7 +73,7 @@ static void plane_close(struct plane *d)
 		epoch_offline(&d->worker[i].epoch);
 	link_close(&d->link);
 	adopt_close(&d->adopt);
-	lanes_close(&d->lanes);
+	worker_rings_close(&d->worker_rings);
 	close(d->lock);
 }
 
@@ -162,10 +162,10 @@ static void greet(struct reign *r, struct plane *d)
 	FAULT_CHECK(send(r->peer, &welcome, sizeof welcome, 0) == sizeof welcome);
 	FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_CAME_UP);
 	adopt_link(&d->adopt, true);
-	const struct lane_dp_page *pages[WORKERS];
+	const struct rings_dp_page *pages[WORKERS];
 	for (unsigned i = 0; i < WORKERS; i++)
-		pages[i] = d->worker[i].lane;
-	publisher_lanes(r->p, d->incarnation, pages, WORKERS);
+		pages[i] = d->worker[i].rings;
+	publisher_rings(r->p, d->incarnation, pages, WORKERS);
 }
 
 static void publish_all(struct reign *r, uint16_t udp_limit)
@@ -188,11 +188,11 @@ static void check_adopted(const struct plane *d, struct publisher *p, uint16_t u
 	const struct directory *dir = publisher_directory(p);
 	for (unsigned i = 0; i < WORKERS; i++) {
 		const struct worker_tables *t = d->worker[i].tables;
-		const struct lane_dp_page *lane = d->worker[i].lane;
+		const struct rings_dp_page *rings = d->worker[i].rings;
 		FAULT_CHECK(t->has_l0 && t->has_rules && t->config.udp_limit == udp_limit);
-		FAULT_CHECK(lane->adopted_l0 == atomic_load(&dir->current[REGION_L0]) >> 1);
-		FAULT_CHECK(lane->adopted_names == atomic_load(&dir->current[REGION_NAMES]) >> 1);
-		FAULT_CHECK(lane->adopted_config == atomic_load(&dir->config_generation));
+		FAULT_CHECK(rings->adopted_l0 == atomic_load(&dir->current[REGION_L0]) >> 1);
+		FAULT_CHECK(rings->adopted_names == atomic_load(&dir->current[REGION_NAMES]) >> 1);
+		FAULT_CHECK(rings->adopted_config == atomic_load(&dir->config_generation));
 	}
 }
 
@@ -241,30 +241,30 @@ static void prepare(void)
 	paths = fault_folders();
 }
 
-// A lane as a control plane that lives on finds it: refused or sound. A worker that died in the
-// middle of its work holds the epoch up only while its process counts as alive.
-static void check_lane(unsigned i, const struct directory *dir)
+// A worker's rings as a control plane that lives on finds it: refused or sound. A worker that died
+// in the middle of its work holds the epoch up only while its process counts as alive.
+static void check_rings(unsigned i, const struct directory *dir)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 	struct region r;
-	shm_name_lane(name, i);
-	int rc = region_attach(paths, SHM_IN_MEM, name, REGION_LANE, true, &r, why);
+	shm_name_rings(name, i);
+	int rc = region_attach(paths, SHM_IN_MEM, name, REGION_RINGS, true, &r, why);
 	FAULT_CHECK(rc == 0 || rc == -ENOENT || rc == -EPROTO);
 	if (rc < 0)
 		return;
-	const struct lane_dp_page *lane = (void *)(r.base + LANE_DP_PAGE);
+	const struct rings_dp_page *rings = (void *)(r.base + RINGS_DP_PAGE);
 	const struct region_header *h = region_header_of(&r);
-	uint64_t seen = atomic_load(&lane->seen_epoch);
+	uint64_t seen = atomic_load(&rings->seen_epoch);
 	_Atomic uint64_t epoch = dir ? atomic_load(&dir->epoch) : 1;
-	FAULT_CHECK(h->index == i && h->geometry[0] == LANE_MISS_UNITS);
+	FAULT_CHECK(h->index == i && h->geometry[0] == RINGS_MISS_UNITS);
 	FAULT_CHECK(seen == EPOCH_OFFLINE || (seen >= 1 && seen <= epoch));
-	FAULT_CHECK(atomic_load(&lane->adopted_l0)
+	FAULT_CHECK(atomic_load(&rings->adopted_l0)
 		    <= (dir ? atomic_load(&dir->current[REGION_L0]) >> 1 : 0));
-	FAULT_CHECK(atomic_load(&lane->adopted_names)
+	FAULT_CHECK(atomic_load(&rings->adopted_names)
 		    <= (dir ? atomic_load(&dir->current[REGION_NAMES]) >> 1 : 0));
-	FAULT_CHECK(atomic_load(&lane->adopted_config)
+	FAULT_CHECK(atomic_load(&rings->adopted_config)
 		    <= (dir ? atomic_load(&dir->config_generation) : 0));
-	struct epoch_writer writer = {.epoch = &epoch, .seen = {&lane->seen_epoch}};
+	struct epoch_writer writer = {.epoch = &epoch, .seen = {&rings->seen_epoch}};
 	uint64_t waits = epoch_advance(&writer);
 	FAULT_CHECK(epoch_passed(&writer, waits) == (seen == EPOCH_OFFLINE));
 	writer.seen[0] = NULL;
@@ -281,7 +281,7 @@ static void check_left(void)
 		== 0)
 		dir = region_data(&directory);
 	for (unsigned i = 0; i < WORKERS; i++)
-		check_lane(i, dir);
+		check_rings(i, dir);
 	int rc = region_attach(paths, SHM_IN_MEM, "stats", REGION_STATS, false, &stats, why);
 	FAULT_CHECK(rc == 0 || rc == -ENOENT || rc == -EPROTO);
 	if (rc == 0) {
@@ -293,18 +293,18 @@ static void check_left(void)
 	region_unmap(&directory);
 }
 
-// Lanes and marks of this life alone: one lane and one marks region a worker.
+// Lanes and marks of this life alone: one worker rings and one marks region a worker.
 static void check_files(void)
 {
-	unsigned lanes = 0, marks = 0;
+	unsigned worker_rings = 0, marks = 0;
 	DIR *folder = opendir(paths->mem);
 	FAULT_CHECK(folder != NULL);
 	for (const struct dirent *e = readdir(folder); e; e = readdir(folder)) {
-		lanes += strncmp(e->d_name, "lane.", 5) == 0;
+		worker_rings += strncmp(e->d_name, "rings.", 5) == 0;
 		marks += strncmp(e->d_name, "marks.", 6) == 0;
 	}
 	closedir(folder);
-	FAULT_CHECK(lanes == WORKERS && marks == WORKERS);
+	FAULT_CHECK(worker_rings == WORKERS && marks == WORKERS);
 }
 
 static void audit(enum fault_site died_at)

@@ -29,7 +29,7 @@ struct held {
 };
 
 struct ledger {
-	struct lane_dp_page lane;
+	struct rings_dp_page rings;
 	_Atomic uint8_t marks[UNITS];
 	uint32_t done[IDS], trying[IDS]; // serial numbers, 0: none
 	bool gone[IDS];                  // may be absent
@@ -81,9 +81,9 @@ static void announce(void)
 
 static void life_attach(struct life *l)
 {
-	const struct lane_dp_page *page = &ledger->lane;
+	const struct rings_dp_page *page = &ledger->rings;
 	announce();
-	publisher_lanes(l->p, LIFE, &page, 1);
+	publisher_rings(l->p, LIFE, &page, 1);
 	FAULT_CHECK(l0_writer_reader(l->box.w)->unit_count <= UNITS);
 	l0_writer_set_marks(l->box.w, 0, ledger->marks);
 }
@@ -140,7 +140,7 @@ static void restamp(struct life *l, uint32_t id)
 
 static void judge(struct life *l, uint32_t id)
 {
-	int rc = box_judge(&l->box, id, l->seed % 3);
+	int rc = box_set_mask(&l->box, id, l->seed % 3);
 	FAULT_CHECK(rc == 0 || rc == -ENOENT || rc == -ENOSPC);
 	if (rc == -ENOSPC)
 		ledger->gone[id] = true;
@@ -168,7 +168,7 @@ static void worker_turn_at(struct life *l)
 {
 	const struct directory *d = publisher_directory(l->p);
 	ledger->held_count = 0;
-	atomic_store(&ledger->lane.seen_epoch, atomic_load(&d->epoch));
+	atomic_store(&ledger->rings.seen_epoch, atomic_load(&d->epoch));
 	unsigned n = 0;
 	for (unsigned i = 0; i < HELD; i++) {
 		struct held *h = &ledger->held[n];
@@ -249,7 +249,7 @@ static void prepare(void)
 {
 	char path[SHM_PATH_MAX + 32];
 	memset(ledger, 0, sizeof *ledger);
-	atomic_store(&ledger->lane.seen_epoch, EPOCH_OFFLINE);
+	atomic_store(&ledger->rings.seen_epoch, EPOCH_OFFLINE);
 	if (dataplane_lock >= 0)
 		close(dataplane_lock);
 	paths = fault_folders();

@@ -16,7 +16,7 @@
 enum { LIVES = 5, ROUNDS = 6, IMAGE_WORDS = 700 };
 
 struct ledger {
-	struct lane_dp_page lane;
+	struct rings_dp_page rings;
 	uint32_t image_done, image_trying;   // serial numbers, 0: none
 	uint32_t config_done, config_trying; // likewise
 	uint64_t names_seen;                 // highest generation that was ever current
@@ -49,7 +49,7 @@ static void life_open(struct life *l, uint32_t l0_mb)
 	char why[SHM_WHY_MAX];
 	struct config config = {.cache.l0_mb = l0_mb};
 	struct region region;
-	const struct lane_dp_page *page = &ledger->lane;
+	const struct rings_dp_page *page = &ledger->rings;
 	bool fresh;
 	FAULT_CHECK(publisher_open(&l->p, paths, &config, why) == 0);
 	ledger->opened = true;
@@ -59,7 +59,7 @@ static void life_open(struct life *l, uint32_t l0_mb)
 		== 0);
 	publish_l0(l->p);
 	ledger->switched = true;
-	publisher_lanes(l->p, 1, &page, 1);
+	publisher_rings(l->p, 1, &page, 1);
 	ledger->lives++;
 }
 
@@ -108,8 +108,8 @@ static void config_publish(struct life *l)
 static void adopt(struct life *l)
 {
 	const struct directory *d = publisher_directory(l->p);
-	atomic_store(&ledger->lane.adopted_names, atomic_load(&d->current[REGION_NAMES]) >> 1);
-	atomic_store(&ledger->lane.seen_epoch, atomic_load(&d->epoch));
+	atomic_store(&ledger->rings.adopted_names, atomic_load(&d->current[REGION_NAMES]) >> 1);
+	atomic_store(&ledger->rings.seen_epoch, atomic_load(&d->epoch));
 	publisher_heartbeat(l->p, 4321);
 }
 
@@ -138,7 +138,7 @@ static void work(void)
 static void prepare(void)
 {
 	memset(ledger, 0, sizeof *ledger);
-	atomic_store(&ledger->lane.seen_epoch, EPOCH_OFFLINE);
+	atomic_store(&ledger->rings.seen_epoch, EPOCH_OFFLINE);
 	paths = fault_folders();
 }
 

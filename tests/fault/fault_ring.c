@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A lane's ring. The child plays both sides in turn; both sides' private state lies in memory that
-// outlives it, so that its death can be taken for that of the side at whose site it died: the other
-// one goes on, the dead one's successor starts from what the ring says. And for the death of both.
+// a worker's rings' ring. The child plays both sides in turn; both sides' private state lies in
+// memory that outlives it, so that its death can be taken for that of the side at whose site it
+// died: the other one goes on, the dead one's successor starts from what the ring says. And for the
+// death of both.
 
 #include "fault_run.h"
 

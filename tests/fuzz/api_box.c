@@ -43,7 +43,7 @@ static const char config_text[] =
 	"   block: {mode: nodata}}\n";
 
 static struct config *config;
-static struct knobs knobs;
+static struct toggles toggles;
 static struct clickhouse *clickhouse;
 static struct sink_thread *output;
 static struct query_store *store;
@@ -210,12 +210,12 @@ static int reload(void *, api_config_done done, void *done_arg)
 	return 0;
 }
 
-static int knobs_set(void *, const struct knobs *wanted, api_config_done done, void *done_arg)
+static int toggles_set(void *, const struct toggles *wanted, api_config_done done, void *done_arg)
 {
 	if (outcome_now == API_BOX_BUSY)
 		return -EBUSY;
 	if (outcome_now != API_BOX_BAD)
-		knobs = *wanted;
+		toggles = *wanted;
 	done(done_arg, outcome_now == API_BOX_BAD ? -ENOMEM : 0, "", "");
 	return 0;
 }
@@ -227,10 +227,10 @@ void api_box_open(struct api_deps *deps)
 	clickhouse_begin();
 	output_open();
 	stats_open();
-	knobs_reset(&knobs);
+	toggles_reset(&toggles);
 	deps->store = store;
 	deps->clickhouse = clickhouse;
-	deps->knobs = &knobs;
+	deps->toggles = &toggles;
 	deps->outputs = &output;
 	deps->output_count = 1;
 	deps->metrics = &config->metrics;
@@ -240,15 +240,15 @@ void api_box_open(struct api_deps *deps)
 	deps->group_now = group_now;
 	deps->group_pause = group_pause;
 	deps->config_reload = reload;
-	deps->knobs_set = knobs_set;
+	deps->toggles_set = toggles_set;
 }
 
 void api_box_reset(
 	bool is_off, enum api_box_outcome outcome, const uint8_t *changes, size_t changes_len)
 {
-	knobs_reset(&knobs);
+	toggles_reset(&toggles);
 	if (is_off)
-		FUZZ_CHECK(knob_set(&knobs, KNOB_API, "off") == 0);
+		FUZZ_CHECK(toggle_set(&toggles, TOGGLE_API, "off") == 0);
 	outcome_now = outcome;
 	stats_change(changes, changes_len);
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 // All that an API of a box with everything knows, around the resolver's box (resolver_box.h): a
-// configuration with groups, schedules and services, knobs, a ClickHouse sink without a server, an
-// output, a query store with rows, metrics over loopback, and the statistics of a data plane that
-// lives and may say anything. One in a program, until its end.
+// configuration with groups, schedules and services, toggles, a ClickHouse sink without a server,
+// an output, a query store with rows, metrics over loopback, and the statistics of a data plane
+// that lives and may say anything. One in a program, until its end.
 
 #include "controlplane/api/api.h"
 
@@ -12,7 +12,7 @@
 void api_box_open(struct api_deps *deps);
 
 enum api_box_outcome { API_BOX_FINE, API_BOX_LATER, API_BOX_BAD, API_BOX_BUSY };
-// Before each input: knobs as usual, the control API's `off` or not; what a reload comes to; the
+// Before each input: toggles as usual, the control API's `off` or not; what a reload comes to; the
 // data plane's statistics with `changes`, each its place (two octets), its length (one) and its
 // octets.
 void api_box_reset(

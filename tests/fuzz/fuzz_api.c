@@ -30,7 +30,7 @@ enum {
 	IS_POST = 1,
 	IS_BARE = 2,      // of the box with little; all else is of the other:
 	OVER_NETWORK = 4, // to metrics.listen
-	IS_OFF = 8,       // the knob api
+	IS_OFF = 8,       // the toggle api
 	OUTCOME = 16,     // enum api_box_outcome, two bits: of a reload
 	TARGET_MOST = 600,
 	INPUT_MOST = 4096,

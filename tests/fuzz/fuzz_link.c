@@ -2,13 +2,13 @@
 
 // What a process says to the control plane on link.sock, with file descriptors of any kind beside
 // it. Welcome is whoever says a whole hello of our ABI, with the number of workers and bells that
-// its lanes have; everyone else is told that they are not, and hung up on. No descriptor stays. And
-// what stands in the header of the first lane, whose rings, that of the log too, are taken only if
-// they lie within it. While one is welcome another is told to come later.
+// its worker rings have; everyone else is told that they are not, and hung up on. No descriptor
+// stays. And what stands in the header of the first rings, whose rings, that of the log too, are
+// taken only if they lie within it. While one is welcome another is told to come later.
 //
 // The first octet: how many descriptors, and of what kind; the second: where the rest is laid over
 // a sound hello, or that it stands in its place (0xff), or that its first octet says where the
-// others are laid over the lane's header (0xfe), or that nothing is said (0xfd).
+// others are laid over the worker rings' header (0xfe), or that nothing is said (0xfd).
 
 #include "controlplane/querylog/querylog.h"
 #include "resolver_box.h"
@@ -30,7 +30,7 @@ enum {
 	KIND_SHIFT = 2,
 	KINDS = 4, // bells, pipes' ends, plain files, /dev/null
 	ALONE = 0xff,
-	OVER_LANE = 0xfe,
+	OVER_RINGS = 0xfe,
 	SILENT = 0xfd,
 	SUM_FROM = offsetof(struct region_header, abi_version),
 	SUM_AT = offsetof(struct region_header, sum),
@@ -61,7 +61,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 	FUZZ_CHECK(resolver_set_log(box.resolver, q, &box.config) == 0);
 	FUZZ_CHECK(querylog_start(q) == 0);
 	box_link();
-	close(box.dp.link_fd); // the place is free, the lanes stay
+	close(box.dp.link_fd); // the place is free, the worker rings stay
 	box_settle();
 	descriptors_before = descriptors();
 	return 0;
@@ -159,7 +159,7 @@ static void make(struct input *in, const uint8_t *data, size_t len)
 		.kinds = data[0] >> KIND_SHIFT};
 	memcpy(in->said, &in->sound, sizeof in->sound);
 	in->is_silent = data[1] == SILENT;
-	if (data[1] == OVER_LANE || data[1] == SILENT)
+	if (data[1] == OVER_RINGS || data[1] == SILENT)
 		return;
 	if (data[1] == ALONE) {
 		in->len = len - 2;
@@ -170,8 +170,8 @@ static void make(struct input *in, const uint8_t *data, size_t len)
 	}
 }
 
-// The lane's header as it is to be, with a sum that fits unless it was the sum that was changed.
-static void lane_spoil(struct region_header *h, const uint8_t *data, size_t len)
+// The rings' header as it is to be, with a sum that fits unless it was the sum that was changed.
+static void rings_spoil(struct region_header *h, const uint8_t *data, size_t len)
 {
 	size_t at = data[2] % sizeof *h, room = sizeof *h - at;
 	uint8_t *octets = (uint8_t *)h;
@@ -185,15 +185,15 @@ static bool is_ring(uint64_t units)
 	return units >= RING_LEAST && units <= RING_MOST && __builtin_popcountll(units) == 1;
 }
 
-// A header that was taken, its log ring apart, without which a lane does.
-static void lane_check(const struct region_header *h)
+// A header that was taken, its log ring apart, without which a worker's rings does.
+static void rings_check(const struct region_header *h)
 {
 	FUZZ_CHECK(h->magic == SHM_MAGIC && h->abi_version == SHM_ABI_VERSION);
-	FUZZ_CHECK(h->kind == REGION_LANE && h->index == 0);
-	FUZZ_CHECK(h->incarnation == box.dp.incarnation && h->total_size == box.dp.lane[0].size);
+	FUZZ_CHECK(h->kind == REGION_RINGS && h->index == 0);
+	FUZZ_CHECK(h->incarnation == box.dp.incarnation && h->total_size == box.dp.rings[0].size);
 	FUZZ_CHECK(is_ring(h->geometry[0]) && is_ring(h->geometry[1]));
-	FUZZ_CHECK(LANE_MISS_RING + (h->geometry[0] + h->geometry[1]) * RING_UNIT
-		   <= box.dp.lane[0].size);
+	FUZZ_CHECK(RINGS_MISS_RING + (h->geometry[0] + h->geometry[1]) * RING_UNIT
+		   <= box.dp.rings[0].size);
 }
 
 static void welcome_check(const struct input *in, const struct link_welcome *w)
@@ -244,29 +244,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct input in;
 	struct link_welcome w;
-	struct region_header *lane = (struct region_header *)(void *)box.dp.lane[0].base, was;
+	struct region_header *rings = (struct region_header *)(void *)box.dp.rings[0].base, was;
 	if (len < 3 || len > INPUT_MOST)
 		return 0;
 	make(&in, data, len);
-	memcpy(&was, lane, sizeof was);
-	if (data[1] == OVER_LANE)
-		lane_spoil(lane, data, len);
+	memcpy(&was, rings, sizeof was);
+	if (data[1] == OVER_RINGS)
+		rings_spoil(rings, data, len);
 	int fd = -1;
 	if (in.is_silent) {
 		fd = client_open();
 	} else {
 		fd = greet(&in, &w);
-		if (data[1] != OVER_LANE)
+		if (data[1] != OVER_RINGS)
 			welcome_check(&in, &w);
 		else if (w.error == 0)
-			lane_check(lane);
+			rings_check(rings);
 		if (w.error == 0)
 			another_check(fd);
 	}
 	close(fd);
 	for (unsigned i = 0; i < 3; i++) // and the control plane sees it
 		box_turn();
-	memcpy(lane, &was, sizeof was);
+	memcpy(rings, &was, sizeof was);
 	// Again, as the store may have grown since its status was taken.
 	for (unsigned i = 0; descriptors() > descriptors_before + box.dp.workers; i++)
 		FUZZ_CHECK(i < TURNS_MOST);

@@ -118,16 +118,17 @@ static unsigned answers_take(void)
 	struct msg_answer a;
 	unsigned answers = 0;
 	uint16_t type;
-	for (unsigned lane = 0; lane < box.dp.workers; lane++) {
-		for (int len; (len = ring_read(&box.dp.answers[lane], buf, sizeof buf, &type)) != 0;
+	for (unsigned rings = 0; rings < box.dp.workers; rings++) {
+		for (int len;
+			(len = ring_read(&box.dp.answers[rings], buf, sizeof buf, &type)) != 0;
 			answers++) {
 			FUZZ_CHECK(len >= (int)sizeof a && type == MSG_ANSWER);
 			memcpy(&a, buf, sizeof a);
 			FUZZ_CHECK(sizeof a + a.dns_len == (size_t)len);
-			FUZZ_CHECK(a.path.worker == lane);
+			FUZZ_CHECK(a.path.worker == rings);
 			answer_check(&a, buf + sizeof a);
 		}
-		ring_release(&box.dp.answers[lane]);
+		ring_release(&box.dp.answers[rings]);
 	}
 	return answers;
 }

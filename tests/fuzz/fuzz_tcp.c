@@ -4,7 +4,7 @@
 // whole and in order, and each reply comes back with its length. The first octet says how the rest
 // is cut; the engine echoes.
 
-#include "controlplane/frontend/front_tcp_internal.h"
+#include "controlplane/frontend/frontend_tcp_internal.h"
 #include "fuzz.h"
 
 #include <event2/event.h>
@@ -17,39 +17,39 @@
 enum { INPUT_MOST = 4096, TURNS_MOST = 64 };
 
 static struct loop *loop;
-static struct front_tcp *server;
+static struct frontend_tcp *server;
 static const uint8_t *expected; // the messages to come
 static size_t expected_len;
 static uint8_t room[REPLY_HEADROOM + DNS_MESSAGE_MAX + REPLY_TAILROOM];
 static size_t echoed; // octets of replies
 
-static enum front_outcome engine_ask(struct front *, struct front_session *,
-	const union client_address *, const uint8_t *msg, size_t len, struct front_reply *out)
+static enum frontend_outcome engine_ask(struct frontend *, struct frontend_session *,
+	const union client_address *, const uint8_t *msg, size_t len, struct frontend_reply *out)
 {
 	FUZZ_CHECK(expected_len >= 2 + len && get_u16(expected) == len);
 	FUZZ_CHECK(memcmp(expected + 2, msg, len) == 0);
 	expected += 2 + len;
 	expected_len -= 2 + len;
 	if (len < DNS_HEADER_LEN)
-		return FRONT_NO_REPLY;
+		return FRONTEND_NO_REPLY;
 	memcpy(room + REPLY_HEADROOM, msg, len);
-	*out = (struct front_reply){.msg = room + REPLY_HEADROOM, .len = (uint16_t)len};
+	*out = (struct frontend_reply){.msg = room + REPLY_HEADROOM, .len = (uint16_t)len};
 	echoed += 2 + len;
-	return FRONT_REPLY;
+	return FRONTEND_REPLY;
 }
 
-static void engine_begin(struct front_session *s)
+static void engine_begin(struct frontend_session *s)
 {
 	s->pending = 0;
 }
 
-static void engine_end(struct front *, struct front_session *)
+static void engine_end(struct frontend *, struct frontend_session *)
 {
 }
 
 int LLVMFuzzerInitialize(int *, char ***)
 {
-	const struct front_tcp_engine engine = {
+	const struct frontend_tcp_engine engine = {
 		.ask = engine_ask, .begin = engine_begin, .end = engine_end};
 	const struct config_tcp config = {.enabled = true,
 		.connections = 64,
@@ -61,7 +61,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 		.buffer_kb = 4096};
 	const struct socket_address nobody = {.ip = {.version = 4, .prefix_len = 32}};
 	FUZZ_CHECK(loop_new("fuzz", &loop) == 0);
-	FUZZ_CHECK(front_tcp_open(&server, loop, &engine, &config, &nobody, 0, 64) == 0);
+	FUZZ_CHECK(frontend_tcp_open(&server, loop, &engine, &config, &nobody, 0, 64) == 0);
 	return 0;
 }
 
@@ -115,8 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	FUZZ_CHECK(all_asked() && got == echoed);
 	close(pair[1]);
 	turn();
-	struct front_tcp_status status;
-	front_tcp_status(server, &status, NULL);
+	struct frontend_tcp_status status;
+	frontend_tcp_status(server, &status, NULL);
 	FUZZ_CHECK(status.open == 0 && status.buffered == 0);
 	return 0;
 }

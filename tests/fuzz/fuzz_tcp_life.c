@@ -94,7 +94,7 @@ static void step(enum op op, unsigned who, unsigned arg, const uint8_t *octets, 
 		break;
 	case OP_LIMITS:
 		tcp_players_limit(arg);
-		front_tcp_configure(tcp_server, tcp_players_limits());
+		frontend_tcp_configure(tcp_server, tcp_players_limits());
 		break;
 	case OP_REPLY_ALL:
 		for (unsigned i = tcp_players_later; i > 0; i--)
@@ -114,12 +114,12 @@ static void step(enum op op, unsigned who, unsigned arg, const uint8_t *octets, 
 
 static void counters_check(void)
 {
-	struct front_tcp_status s;
+	struct frontend_tcp_status s;
 	struct table_registry tables = {0};
 	uint64_t ended = 0;
 	unsigned sessions = 0;
-	front_tcp_status(tcp_server, &s, &tables);
-	for (unsigned i = 0; i < FRONT_TCP_END_COUNT; i++)
+	frontend_tcp_status(tcp_server, &s, &tables);
+	for (unsigned i = 0; i < FRONTEND_TCP_END_COUNT; i++)
 		ended += s.ended[i];
 	for (unsigned i = 0; i < TCP_PLAYERS; i++)
 		sessions += tcp_player[i].session != NULL;
@@ -153,9 +153,9 @@ static void all_settle(void)
 		const struct tcp_player *c = &tcp_player[i];
 		if (!c->session || c->fd < 0)
 			continue;
-		const struct front_conn *conn =
+		const struct frontend_conn *conn =
 			(const void *)((const char *)c->session
-				       - offsetof(struct front_conn, session));
+				       - offsetof(struct frontend_conn, session));
 		size_t left = c->said_len - c->asked;
 		FUZZ_CHECK(conn->last || left < 2 || left < 2u + get_u16(c->said + c->asked));
 	}
@@ -164,7 +164,7 @@ static void all_settle(void)
 // Nobody says or reads anything any more.
 static void all_end(void)
 {
-	struct front_tcp_status s;
+	struct frontend_tcp_status s;
 	for (unsigned i = 0; i < QUIET_S; i++) {
 		tcp_players_wait(1000);
 		tcp_players_turn();
@@ -172,7 +172,7 @@ static void all_end(void)
 		while (tcp_players_later)
 			tcp_players_reply(0);
 	}
-	front_tcp_status(tcp_server, &s, NULL);
+	frontend_tcp_status(tcp_server, &s, NULL);
 	FUZZ_CHECK(s.open == 0 && s.pending == 0 && s.buffered == 0 && s.clients == 0);
 	FUZZ_CHECK(tcp_server->growth.bytes == 0);
 }
@@ -203,7 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	all_settle();
 	if (data[0] & 0x80) // or they are there when it stops
 		all_end();
-	front_tcp_close(tcp_server);
+	frontend_tcp_close(tcp_server);
 	for (unsigned i = 0; i < TCP_PLAYERS; i++) {
 		FUZZ_CHECK(!tcp_player[i].session);
 		tcp_player_close(&tcp_player[i]);

@@ -106,7 +106,7 @@ def seeds(paths, corpus):
         played.append(frame)
         keep(corpus / "dns_query", "query", msg)
         keep(corpus / "dns_ldns", "query", b"\0" + msg)
-        keep(corpus / "front", "query", bytes([len(played) % 4]) + msg)
+        keep(corpus / "frontend", "query", bytes([len(played) % 4]) + msg)
         opt = opt_of(msg)
         if opt:
             keep(corpus / "dns_opt", "opt", b"\0" + opt[:6] + opt[8:])

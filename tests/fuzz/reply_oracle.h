@@ -2,7 +2,7 @@
 #pragma once
 
 // Is this a reply that may leave weir? For every body that makes one, for each frame that a packet
-// test takes from a worker (tests/dp/harness.c), and for each reply of the front's tests. Reads
+// test takes from a worker (tests/dp/harness.c), and for each reply of the frontend's tests. Reads
 // messages with code of its own, octet by octet, and aborts with the property that is broken.
 //
 // Header: the query's id, opcode, RD and CD; QR and RA set, AA and the reserved bit clear. The

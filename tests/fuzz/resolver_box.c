@@ -71,7 +71,7 @@ void box_open(void)
 	FUZZ_CHECK(link_open(&box.link, box.loop, box.publisher, why) == 0);
 	const struct resolver_given given = {box.loop, box.publisher, box.link};
 	FUZZ_CHECK(resolver_open(&box.resolver, &given, c, why) == 0);
-	FUZZ_CHECK(front_open(&box.front, box.resolver, box.loop, box.publisher, c) == 0);
+	FUZZ_CHECK(frontend_open(&box.frontend, box.resolver, box.loop, box.publisher, c) == 0);
 	fake_dataplane_open(&box.dp, &box.paths, 2);
 }
 

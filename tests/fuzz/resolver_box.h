@@ -2,10 +2,10 @@
 #pragma once
 
 // A resolver whose loop is turned by the fuzz body itself, an upstream that answers each query at
-// once, and a data plane of two lanes that is played. One of each in a program; its files go away
-// with it.
+// once, and a data plane of two worker rings that is played. One of each in a program; its files go
+// away with it.
 
-#include "controlplane/frontend/front.h"
+#include "controlplane/frontend/frontend.h"
 #include "controlplane/resolver/resolver.h"
 #include "fuzz.h"
 #include "tests/unit/cp/shm/fake_dataplane.h"
@@ -17,7 +17,7 @@ struct resolver_box {
 	struct loop *loop;
 	struct link_server *link;
 	struct resolver *resolver;
-	struct front *front;
+	struct frontend *frontend;
 	struct fake_dataplane dp;
 	int upstream_fd;
 };

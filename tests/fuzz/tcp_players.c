@@ -12,13 +12,13 @@
 struct tcp_player tcp_player[TCP_PLAYERS];
 struct tcp_question tcp_question[TCP_QUESTIONS_MOST];
 unsigned tcp_questions, tcp_players_later;
-struct front_tcp *tcp_server;
+struct frontend_tcp *tcp_server;
 const char tcp_players_orders[] = "elbBnxoq";
 
 enum { SAID_MOST = 1 << 18, BIG = 20000, SENT_AT_ONCE = 8192, OPTION_LEN = 6, DENIED = 5 };
 
 static struct {
-	struct front_session *session;
+	struct frontend_session *session;
 	unsigned number;
 } later[TCP_QUESTIONS_MOST];
 
@@ -37,7 +37,7 @@ int clock_gettime(clockid_t id, struct timespec *out)
 	return 0;
 }
 
-static struct tcp_player *client_of(const struct front_session *s)
+static struct tcp_player *client_of(const struct frontend_session *s)
 {
 	for (unsigned i = 0; i < TCP_PLAYERS; i++)
 		if (tcp_player[i].session == s)
@@ -57,7 +57,7 @@ static size_t reply_len(const struct tcp_question *q)
 	return DNS_HEADER_LEN + (big ? BIG : has_opt(q->order) ? DNS_OPT_FIXED_LEN : 0);
 }
 
-static struct front_reply reply_make(unsigned number)
+static struct frontend_reply reply_make(unsigned number)
 {
 	struct tcp_question *q = &tcp_question[number];
 	uint8_t *msg = room + REPLY_HEADROOM;
@@ -66,11 +66,11 @@ static struct front_reply reply_make(unsigned number)
 	put_u32(msg + 4, number);
 	if (has_opt(q->order))
 		put_u16(msg + DNS_HEADER_LEN + DNS_OPT_FIXED_LEN - 2, 0);
-	return (struct front_reply){
+	return (struct frontend_reply){
 		.msg = msg, .len = (uint16_t)len, .opt = has_opt(q->order) ? DNS_HEADER_LEN : 0};
 }
 
-static unsigned later_of(const struct front_session *s)
+static unsigned later_of(const struct frontend_session *s)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < tcp_players_later; i++)
@@ -78,8 +78,8 @@ static unsigned later_of(const struct front_session *s)
 	return n;
 }
 
-static enum front_outcome engine_ask(struct front *, struct front_session *s,
-	const union client_address *, const uint8_t *msg, size_t len, struct front_reply *out)
+static enum frontend_outcome engine_ask(struct frontend *, struct frontend_session *s,
+	const union client_address *, const uint8_t *msg, size_t len, struct frontend_reply *out)
 {
 	struct tcp_player *c = client_of(s);
 	const uint8_t *next = c->said + c->asked;
@@ -89,29 +89,29 @@ static enum front_outcome engine_ask(struct front *, struct front_session *s,
 	c->asked += 2 + len;
 	char order = len < TCP_PLAYERS_SHORTEST ? 'x' : (char)msg[TCP_PLAYERS_ORDER_AT];
 	if (order == 'x' || len < DNS_HEADER_LEN)
-		return FRONT_BROKEN;
+		return FRONTEND_BROKEN;
 	if (!strchr(tcp_players_orders, order) || order == 'n'
 		|| tcp_questions == TCP_QUESTIONS_MOST)
-		return FRONT_NO_REPLY;
+		return FRONTEND_NO_REPLY;
 	unsigned number = tcp_questions++;
 	tcp_question[number] =
 		(struct tcp_question){(unsigned)(c - tcp_player), c->life, order, true};
 	if (order == 'l' || order == 'B' || order == 'q') {
 		later[tcp_players_later].session = s;
 		later[tcp_players_later++].number = number;
-		return FRONT_LATER;
+		return FRONTEND_LATER;
 	}
 	*out = reply_make(number);
-	return FRONT_REPLY;
+	return FRONTEND_REPLY;
 }
 
-static void engine_begin(struct front_session *s)
+static void engine_begin(struct frontend_session *s)
 {
 	s->pending = 0;
 	tcp_player[opening].session = s;
 }
 
-static void engine_end(struct front *, struct front_session *s)
+static void engine_end(struct frontend *, struct frontend_session *s)
 {
 	unsigned kept = 0;
 	client_of(s)->session = NULL;
@@ -121,7 +121,7 @@ static void engine_end(struct front *, struct front_session *s)
 	tcp_players_later = kept;
 }
 
-static bool engine_admits(struct front *, const union client_address *from)
+static bool engine_admits(struct frontend *, const union client_address *from)
 {
 	return from->any.sa_family != AF_INET || from->v4.sin_addr.s_addr != DENIED;
 }
@@ -239,22 +239,22 @@ void tcp_players_reply(unsigned which)
 	if (tcp_players_later == 0)
 		return;
 	which %= tcp_players_later;
-	struct front_session *s = later[which].session;
+	struct frontend_session *s = later[which].session;
 	unsigned number = later[which].number;
 	tcp_players_later--;
 	memmove(&later[which], &later[which + 1], (tcp_players_later - which) * sizeof later[0]);
-	struct front_reply r = reply_make(number);
+	struct frontend_reply r = reply_make(number);
 	s->reply(s, NULL, &r);
 }
 
 void tcp_players_server(unsigned how)
 {
-	const struct front_tcp_engine engine = {.ask = engine_ask,
+	const struct frontend_tcp_engine engine = {.ask = engine_ask,
 		.begin = engine_begin,
 		.end = engine_end,
 		.admits = engine_admits};
 	tcp_players_limit((how & 0x3f) | 0x40);
-	FUZZ_CHECK(front_tcp_open(&tcp_server, loop, &engine, &limits, NULL, 0, 64) == 0);
+	FUZZ_CHECK(frontend_tcp_open(&tcp_server, loop, &engine, &limits, NULL, 0, 64) == 0);
 }
 
 void tcp_players_begin(void)

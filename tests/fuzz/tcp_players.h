@@ -5,7 +5,7 @@
 // which knows of each question whose it is. The clock stands still unless the body turns it. What a
 // message is stands in its octet TCP_PLAYERS_ORDER_AT, one of tcp_players_orders.
 
-#include "controlplane/frontend/front_tcp_internal.h"
+#include "controlplane/frontend/frontend_tcp_internal.h"
 #include "fuzz.h"
 
 enum {
@@ -16,8 +16,8 @@ enum {
 };
 
 extern struct tcp_player {
-	int fd;                        // its end; -1: none
-	struct front_session *session; // the server's; NULL: it has ended
+	int fd;                           // its end; -1: none
+	struct frontend_session *session; // the server's; NULL: it has ended
 	unsigned life;
 	bool keepalive; // it has asked for how long it may be silent
 	uint8_t *said;
@@ -32,7 +32,7 @@ extern struct tcp_question {
 	bool is_open; // its reply has not come
 } tcp_question[TCP_QUESTIONS_MOST];
 extern unsigned tcp_questions, tcp_players_later; // of these to be answered later
-extern struct front_tcp *tcp_server;
+extern struct frontend_tcp *tcp_server;
 // At once, later; big ones; none; not DNS; with an OPT, at once and later.
 extern const char tcp_players_orders[];
 

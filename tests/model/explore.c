@@ -147,7 +147,7 @@ static void trace_print(const struct search *s, uint32_t at)
 	printf("    %s\n", s->node[at].label);
 }
 
-static void swap_fronts(struct search *s)
+static void swap_frontends(struct search *s)
 {
 	uint8_t *front = s->front[0];
 	uint32_t *id = s->id[0];
@@ -167,7 +167,7 @@ struct explored explore(const struct model *m, bool trace)
 	m->init(state);
 	push(&s, state, 0, "start");
 	while (s.count[1] && !s.out.bad) {
-		swap_fronts(&s);
+		swap_frontends(&s);
 		for (size_t i = 0; i < s.count[0] && !s.out.bad; i++)
 			expand(&s, s.front[0] + i * m->size, s.id[0][i], state);
 	}

@@ -17,14 +17,15 @@
 //   announce                 (dataplane/state/adopt.c) release store of the life that will read,
 //   before
 //                            any worker is given the epoch
-//   readers_known            acquire load of that life: nothing has passed unless its lanes are
+//   readers_known            acquire load of that life: nothing has passed unless its worker rings
+//   are
 //                            attached or its death is known
-//   lanes_attach             (controlplane/shm/lanes.c) seen words of a new life are looked at.
-//   Words
+//   worker_rings_attach             (controlplane/shm/worker_rings.c) seen words of a new life are
+//   looked at. Words
 //                            of a dead one that are still attached may say anything here
 //   publisher_probe_readers  (controlplane/shm/publish.c) load of the life, then a look whether the
-//                            lock is free: that life is dead, its lanes are no longer looked at.
-//                            Deaths, starts and a stopped writer lie anywhere between all these
+//                            lock is free: that life is dead, its worker rings are no longer looked
+//                            at. Deaths, starts and a stopped writer lie anywhere between all these
 //
 // Promised: no record is written while a reader may hold it (no data race, and none between its
 // load of the slot and its read); and a writer that waits can go on as soon as each reader has
@@ -291,7 +292,7 @@ static enum step_result reader_step(
 	return STEP_DONE;
 }
 
-static void lane_new(struct weak *w, unsigned location)
+static void rings_new(struct weak *w, unsigned location)
 {
 	memset(w->store[location], 0, sizeof(w->store[location]));
 	w->count[location] = 1;
@@ -314,7 +315,7 @@ static enum step_result readers_start(struct epoch_state *e, struct step *s)
 	for (unsigned i = 0; i < READERS; i++) {
 		e->reader[i] = (struct reader){
 			.at = broken == READ_UNANNOUNCED ? R_OFF : R_NEW, .cycles = cycles[i] - !i};
-		lane_new(&e->w, SEEN + i);
+		rings_new(&e->w, SEEN + i);
 	}
 	writer_learns_of_death(e);
 	return STEP_DONE;
@@ -392,7 +393,7 @@ static enum step_result writer_probe_lock(struct epoch_state *e, struct step *s)
 
 static enum step_result writer_attach(struct epoch_state *e, struct step *s)
 {
-	s->label = "writer: lanes_attach";
+	s->label = "writer: worker_rings_attach";
 	if (e->at == W_DEAD || !e->alive || e->attached == e->life)
 		return STEP_DISABLED;
 	e->attached = e->life;

@@ -10,13 +10,13 @@
 //   ring_reserve, "write"    headers, pad and payload, one unit a step, as plain memory
 //   ring_publish             release store of tail
 //   ring_wants_wake          fence; relaxed load of sleeping; then the eventfd is written
-//   lane_drain               (controlplane/shm/lanes.c) ring_awake, ring_read until the burst is
-//   full
+//   rings_drain               (controlplane/shm/worker_rings.c) ring_awake, ring_read until the
+//   burst is full
 //                            or nothing is left, ring_release, ring_prepare_sleep
 //   ring_read                acquire load of tail; header; payload, one unit a step
 //   ring_release             release store of head, if it moved
 //   ring_prepare_sleep       relaxed store of sleeping, fence, relaxed load of tail
-//   lanes_attach             event `more`: a new life on either side drains without a bell
+//   worker_rings_attach             event `more`: a new life on either side drains without a bell
 //
 // Promised: no unit is read that was not published, none is overwritten that may still be read (no
 // data race, and each unit holds what the message at that place should); messages whole, in order,
@@ -66,7 +66,7 @@ static const struct mutation mutations[] = {
 	{"publish-before-write", "tail is stored before the message is written"},
 	{"release-before-copy", "head is stored before the message is copied"},
 	{"pad-not-counted", "ring_reserve asks for no room for the pad"},
-	{"no-drain-on-attach", "lanes_attach trusts in the bell"},
+	{"no-drain-on-attach", "worker_rings_attach trusts in the bell"},
 	{"resume-at-tail", "a new consumer begins at tail"},
 	{"resume-unpublished", "a new producer begins behind what was reserved"},
 };
@@ -306,7 +306,7 @@ static enum step_result consumer_idle(struct ring_state *r, unsigned option, str
 	return STEP_DONE;
 }
 
-// One turn of lane_drain's loop is over.
+// One turn of rings_drain's loop is over.
 static void consumer_turn(struct ring_state *r)
 {
 	r->c_done = ++r->c_burst == BURST;

@@ -36,10 +36,10 @@ enum target {
 	AT_L0,
 	AT_L0_RECORD,
 	AT_NAMES,
-	AT_LANE_CP,
+	AT_RINGS_CP,
 	AT_ANSWERS,
 	AT_MARKS,
-	AT_LANE_DP,
+	AT_RINGS_DP,
 	AT_MISSES,
 	AT_STATS,
 	AT_HEADER,
@@ -53,11 +53,15 @@ static const uint8_t share[2][TARGETS] = {
 		[AT_L0] = 8,
 		[AT_L0_RECORD] = 22,
 		[AT_NAMES] = 8,
-		[AT_LANE_CP] = 3,
+		[AT_RINGS_CP] = 3,
 		[AT_ANSWERS] = 16,
 		[AT_MARKS] = 4,
 		[AT_HEADER] = 1},
-	[1] = {[AT_MARKS] = 8, [AT_LANE_DP] = 6, [AT_MISSES] = 44, [AT_STATS] = 5, [AT_HEADER] = 1},
+	[1] = {[AT_MARKS] = 8,
+		[AT_RINGS_DP] = 6,
+		[AT_MISSES] = 44,
+		[AT_STATS] = 5,
+		[AT_HEADER] = 1},
 };
 
 struct file {
@@ -133,7 +137,7 @@ static void file_see(const char *path, bool huge)
 static void scan(void)
 {
 	static const char *const kinds[] = {
-		"directory", "l0.*", "names.*", "lane.*", "marks.*", "stats"};
+		"directory", "l0.*", "names.*", "rings.*", "marks.*", "stats"};
 	for (unsigned i = 0; i < s.files; i++)
 		s.file[i].current = false;
 	for (unsigned k = 0; k < 2 * ARRAY_LEN(kinds); k++) {
@@ -198,7 +202,7 @@ static uint8_t *in_record(const struct file *f)
 // Just behind the producer, where the reader is.
 static uint8_t *in_ring(const struct file *f, size_t ring, const struct ring_index *tail)
 {
-	uint64_t units = LANE_MISS_UNITS;
+	uint64_t units = RINGS_MISS_UNITS;
 	uint64_t end = atomic_load(&tail->units) * RING_UNIT;
 	if (next(8) == 0)
 		return within(f, ring, units * RING_UNIT);
@@ -208,16 +212,16 @@ static uint8_t *in_ring(const struct file *f, size_t ring, const struct ring_ind
 
 static uint8_t *place_in_lane(enum target t, const struct file *f)
 {
-	const size_t miss = LANE_MISS_RING, answer = miss + (size_t)LANE_MISS_UNITS * RING_UNIT;
-	if (f->size < answer + (size_t)LANE_ANSWER_UNITS * RING_UNIT)
+	const size_t miss = RINGS_MISS_RING, answer = miss + (size_t)RINGS_MISS_UNITS * RING_UNIT;
+	if (f->size < answer + (size_t)RINGS_ANSWER_UNITS * RING_UNIT)
 		return NULL;
-	const struct lane_dp_page *dp = (const void *)(f->base + LANE_DP_PAGE);
-	const struct lane_cp_page *cp = (const void *)(f->base + LANE_CP_PAGE);
+	const struct rings_dp_page *dp = (const void *)(f->base + RINGS_DP_PAGE);
+	const struct rings_cp_page *cp = (const void *)(f->base + RINGS_CP_PAGE);
 	switch (t) {
-	case AT_LANE_CP:
-		return within(f, LANE_CP_PAGE, sizeof(*cp));
-	case AT_LANE_DP:
-		return within(f, LANE_DP_PAGE, sizeof(*dp));
+	case AT_RINGS_CP:
+		return within(f, RINGS_CP_PAGE, sizeof(*cp));
+	case AT_RINGS_DP:
+		return within(f, RINGS_DP_PAGE, sizeof(*dp));
 	case AT_ANSWERS:
 		return in_ring(f, answer, &cp->answer_tail);
 	default:
@@ -228,9 +232,9 @@ static uint8_t *place_in_lane(enum target t, const struct file *f)
 static uint8_t *place(enum target t)
 {
 	static const char *const headers[2][3] = {
-		{"directory", "l0.", "names."}, {"lane.", "marks.", "stats"}};
-	static const char *const stem[TARGETS] = {"directory", "l0.", "l0.", "names.", "lane.",
-		"lane.", "marks.", "lane.", "lane.", "stats", ""};
+		{"directory", "l0.", "names."}, {"rings.", "marks.", "stats"}};
+	static const char *const stem[TARGETS] = {"directory", "l0.", "l0.", "names.", "rings.",
+		"rings.", "marks.", "rings.", "rings.", "stats", ""};
 	const char *wanted = t == AT_HEADER ? headers[s.controlplane_is_victim][next(3)] : stem[t];
 	const struct file *f = file_of(wanted);
 	if (!f)

@@ -65,9 +65,9 @@ class Question:
             return "servfail", 0
         if rcode or an != RECORDS:
             return f"rcode {rcode}, {an} records", 0
-        return self.judge_records(msg)
+        return self.answer_records(msg)
 
-    def judge_records(self, msg):
+    def answer_records(self, msg):
         at, serials, indices = 12 + len(self.body), set(), set()
         for _ in range(RECORDS):
             at = skip_name(msg, at)

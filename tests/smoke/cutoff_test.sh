@@ -51,7 +51,7 @@ cut_off stats 5000 dataplane
 cut_off 'names.*' 4096 controlplane
 cut_off 'l0.*' 65536 controlplane
 check "the data plane went on without it" eventually survived dataplane 'l0[.][0-9]+'
-cut_off 'lane.0' 20000 dataplane
+cut_off 'rings.0' 20000 dataplane
 cut_off 'marks.0.*' 4096 dataplane
 # Two more clients on the same cable, of which access.allow names one.
 client ip addr add 198.18.0.66/32 dev wt0

@@ -39,7 +39,7 @@ same "none was sent in vain" 0 "$(fallback send_errors)"
 check "status says who answers" grep -q "^UDP fallback    answers now" <(weirctl status)
 settled() { # a query that was asked twice may still be under way
 	stats | jq -e '.controlplane
-		| ([.front.udp.verdicts[]] | add) == .fallback.received - .fallback.too_long - .fallback.bad_source'
+		| ([.frontend.udp.verdicts[]] | add) == .fallback.received - .fallback.too_long - .fallback.bad_source'
 }
 check "each query has one verdict" eventually settled
 

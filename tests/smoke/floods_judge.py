@@ -5,7 +5,7 @@ be judged at all ends with a status of its own, which is no success and no failu
 import os
 import time
 
-GOOD, FAILED, NOT_JUDGED = 0, 1, 3
+GOOD, FAILED, NOT_CHECKED = 0, 1, 3
 ROUNDS = 3
 STOLEN_MAX = 0.01
 
@@ -38,7 +38,7 @@ class Judge:
     with other things to do can be held up through no fault of ours, and ours shows each time."""
 
     def __init__(self, strict):
-        self.strict, self.failed, self.not_judged = strict, [], []
+        self.strict, self.failed, self.not_checked = strict, [], []
 
     def expect(self, what, good):
         if not good:
@@ -65,10 +65,10 @@ class Judge:
                 return True
             print("once more", flush=True)
             del self.failed[mark:]
-        self.not_judged.append(name)
+        self.not_checked.append(name)
         return False
 
     def status(self):
-        if self.not_judged:
-            print(f"not judged, as too much CPU was stolen in each of {ROUNDS} rounds: {', '.join(self.not_judged)}", flush=True)
-        return FAILED if self.failed else NOT_JUDGED if self.not_judged else GOOD
+        if self.not_checked:
+            print(f"not judged, as too much CPU was stolen in each of {ROUNDS} rounds: {', '.join(self.not_checked)}", flush=True)
+        return FAILED if self.failed else NOT_CHECKED if self.not_checked else GOOD

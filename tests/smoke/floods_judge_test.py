@@ -11,7 +11,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from floods_judge import FAILED, GOOD, NOT_JUDGED, Judge, Steal  # noqa: E402
+from floods_judge import FAILED, GOOD, NOT_CHECKED, Judge, Steal  # noqa: E402
 
 
 class Rounds(unittest.TestCase):
@@ -45,7 +45,7 @@ class Rounds(unittest.TestCase):
 
     def test_stolen_each_time_is_no_success_and_no_failure(self):
         self.assertEqual(3, self.play(Judge(True), (0.02, 0.02, 0.02), (False, False, False)))
-        self.assertEqual((False, NOT_JUDGED), (self.judged, self.status))
+        self.assertEqual((False, NOT_CHECKED), (self.judged, self.status))
         self.assertIn("not judged, as too much CPU was stolen in each of 3 rounds: phase", self.said)
 
     def test_what_no_host_does_is_a_failure(self):

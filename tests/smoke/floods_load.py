@@ -8,7 +8,7 @@ A line of JSON for each phase: quiet, torture (random names below one zone whose
 and a control plane that stands still again and again), ring (the same with a domain for each name: nobody is to blame, so the
 miss ring gets full), waiters (names that nobody answers and that many ask for: all waiters are taken), nxdomain (torture that
 is answered), slow (torture and new names, answered after 300 ms), spoofed (each query from another address), garbage (frames of
-every kind that is no query), punt (what is the kernel's), bomb (answers that an upstream held back), injection (names that mean
+every kind that is no query), exception (what is the kernel's), bomb (answers that an upstream held back), injection (names that mean
 something to a terminal). In
 each of them but the last two an honest client asks for cached names, 1,000 a second, blocked ones, 500, and new ones, 40.
 overheard: what one in 64 of the flood's clients was told, by rcode and extended error.
@@ -31,7 +31,7 @@ import time
 
 from floods_honest import BLOCKS, HITS, PATIENCE, Honest, Worker, hear_only, part
 from floods_judge import Judge, Steal
-from floods_kinds import HOT, LONG, Askers, Domains, Garbage, Punt, Spoofed, Torture, rng
+from floods_kinds import HOT, LONG, Askers, Domains, Garbage, Exception, Spoofed, Torture, rng
 from wire import SERVICE4, Port, query, udp4
 
 CTL, CONFIG, LOG, SECONDS, RATE, SEED = *sys.argv[1:4], float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6])
@@ -189,7 +189,7 @@ def phase(name, kind, seconds, rate, stalls=False, lag=0):
            "upstream_sent": diff["cp_upstream_sent"], "refused_zone": diff["cp_refused_zone"],
            "refused_inflight": diff["cp_refused_inflight"], "refused_client": diff["cp_refused_client"],
            "refused_waiters": diff["cp_refused_waiters"], "overheard": overheard(beside),
-           "crowd": diff["servfail_crowd"], "ring_full": diff["servfail_ring_full"], "grown_kb": grown, "log_octets": log_octets() - logs}
+           "crowd": diff["servfail_fairness"], "ring_full": diff["servfail_ring_full"], "grown_kb": grown, "log_octets": log_octets() - logs}
     row["times_quiet"] = beside_quiet(row)
     print(json.dumps(row), flush=True)
     expect(f"{name}: who is refused is told why", "2, no EDE" not in row["overheard"])
@@ -261,17 +261,17 @@ def over_tcp():
         return sock.recv(4)[2:] == message[:2]
 
 
-def punt(turn, *kinds):
+def exception(turn, *kinds):
     """Of what is the kernel's it gets what limits.kernel_frames says by class, a quarter of that at once; in the long form each kind
     by itself as well."""
     share = {"syn": 10000, "segment": 13334, "reply": 5000, "udp": 1000}
-    name, begin = "_".join(("punt", *kinds)), time.monotonic()
-    row, diff, sent = phase(name, lambda p: Punt(p, *kinds), SECONDS, RATE * 2.5)
+    name, begin = "_".join(("exception", *kinds)), time.monotonic()
+    row, diff, sent = phase(name, lambda p: Exception(p, *kinds), SECONDS, RATE * 2.5)
     seconds = time.monotonic() - begin + 1
     over = {kind: n for kind, n in diff.items() if n and (kind.startswith("kernel_over_") or kind == "drop_exception_full")}
     print(json.dumps({"phase": name, "to_kernel": diff["to_kernel"], "over": over}))
     # The client's RSTs are segments; ARP, and what is the lab's own.
-    most = sum(share[kind] for kind in {*(kinds or Punt.KINDS), *([] if kinds and "syn" not in kinds else ["segment"])}) + 500
+    most = sum(share[kind] for kind in {*(kinds or Exception.KINDS), *([] if kinds and "syn" not in kinds else ["segment"])}) + 500
     expect(f"{name}: the kernel gets no more than its share", diff["to_kernel"] < seconds * most)
     expect(f"{name}: what is over that is dropped", diff["drop_kernel_rate"] > 0 or sent < seconds * most)
     expect(f"{name}: each frame over it is of a class", diff["drop_kernel_rate"] == sum(n for k, n in over.items() if k[0] == "k"))
@@ -336,8 +336,8 @@ def quiet(turn):
     phase("quiet", None, SECONDS, 0)
 
 
-BODIES = {body.__name__: body for body in (quiet, torture, stalled, ring, waiters, nxdomain, slow, spoofed, garbage, punt)}
-BODIES |= {f"punt_{kind}": lambda turn, kind=kind: punt(turn, kind) for kind in Punt.KINDS if STRICT} | {"bomb": bomb, "injection": injection}
+BODIES = {body.__name__: body for body in (quiet, torture, stalled, ring, waiters, nxdomain, slow, spoofed, garbage, exception)}
+BODIES |= {f"exception_{kind}": lambda turn, kind=kind: exception(turn, kind) for kind in Exception.KINDS if STRICT} | {"bomb": bomb, "injection": injection}
 
 
 def wanted(name):

@@ -158,7 +158,7 @@ def judge(name, row, diff):
 
 def memory_judge(name, rss):
     """Beside the phase before, in which the data plane was another process. The first flood fills what has a fixed size and had
-    never been full: the control plane's 65,536 waiters (10 MiB), the rings of a lane, which it maps (8 MiB), some of the
+    never been full: the control plane's 65,536 waiters (10 MiB), the rings of a worker's rings, which it maps (8 MiB), some of the
     query log's 64 batches."""
     first = {"controlplane": 49152, "dataplane": 16384}
     if name != "one":

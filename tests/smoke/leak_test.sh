@@ -49,7 +49,7 @@ rests() { slope "$1" '.per_hour < 16777216'; }
 # function FUNCTION: heap diff names it as what keeps memory
 function_grew() { jq -e --arg f "$1" '[.growers[] | select(.growth > 0) | .stack] | any(startswith($f))' $tmp/diff; }
 # A bisect whose slopes as usual are not known says so, and is repeated, each time a bit longer.
-# So many may be without an answer that the load goes on where the knob takes the answers away.
+# So many may be without an answer that the load goes on where the toggle takes the answers away.
 bisect() {
 	local try
 	for try in 1 2 3 4; do
@@ -69,7 +69,7 @@ for account in images http redis resolver upstream; do
 	check "without a leak there is no such growth: $account" eventually rests $account
 done
 load_end
-check "without a leak bisect has no suspect" bisect says '.suspect == "" and (.verdict == "no-growth" or .verdict == "no-knob")'
+check "without a leak bisect has no suspect" bisect says '.suspect == "" and (.verdict == "no-growth" or .verdict == "no-toggle")'
 jq -c . $tmp/bisect
 
 check "a control plane with five leaks" restart reload,bodies,keys,refresh,buffers
@@ -102,5 +102,5 @@ check "compared" eval "weirctl --json heap diff $tmp/c $tmp/d >$tmp/diff"
 check "the map that nobody prunes is named" eval "function_grew miss_resolve || function_grew resolver_miss" # inlined or not
 check "bisect finds it: the resolver" bisect says '.suspect == "resolver"'
 check "of which the account grows" says '.steps[0].grower == "resolver"'
-check "all knobs are as usual again" eval 'weirctl --json knobs | jq -e "all(.knobs[]; .value == .usual)"'
+check "all toggles are as usual again" eval 'weirctl --json toggles | jq -e "all(.toggles[]; .value == .usual)"'
 finish

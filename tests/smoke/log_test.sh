@@ -13,7 +13,7 @@ sum='[to_entries[] | select(.key | test($q)) | .value] | add // 0'
 received() {
 	local workers own
 	workers=$(weirctl --json stats --interval 0 | jq --arg q "$queries" ".dataplane.verdicts | $sum")
-	own=$(weirctl --json stats --interval 0 | jq --arg q "$queries" "[.. | objects | .front // empty][0] | [.udp.verdicts, .tcp.verdicts] | map($sum) | add")
+	own=$(weirctl --json stats --interval 0 | jq --arg q "$queries" "[.. | objects | .frontend // empty][0] | [.udp.verdicts, .tcp.verdicts] | map($sum) | add")
 	echo $((workers + own))
 }
 # As many, by all that the log made and left out?

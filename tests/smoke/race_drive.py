@@ -5,7 +5,7 @@
 usage: race_drive.py LAB FOLDER SECONDS SEED CLICKHOUSE_PID
 
 Runs in the namespace of the servers. Configures the lab with every part that has a thread, then for SECONDS: reads each
-endpoint of the control API, reloads (some are refused), turns knobs, flushes, pauses, builds lists; kills and stops Redis,
+endpoint of the control API, reloads (some are refused), turns toggles, flushes, pauses, builds lists; kills and stops Redis,
 ClickHouse (CLICKHOUSE_PID; 0: there is none), an upstream and the data plane. Prints what it did as JSON; exit status 1 when
 something of it never happened, or a process of the lab ended by itself.
 """
@@ -257,13 +257,13 @@ class Drive:
         os.kill(pid_of("controlplane"), signal.SIGHUP)
         self.count("SIGHUP")
 
-    def knob(self):
-        _, body = call("GET", "/knobs")
-        names = [knob["name"] for knob in json.loads(body)["knobs"]] if body else []
+    def toggle(self):
+        _, body = call("GET", "/toggles")
+        names = [toggle["name"] for toggle in json.loads(body)["toggles"]] if body else []
         for name in self.rng.sample(names, min(3, len(names))):
-            self.post("/set", knob=name, value="3" if name.endswith("recycle") else "off")
+            self.post("/set", toggle=name, value="3" if name.endswith("recycle") else "off")
             self.stop.wait(0.1)
-            self.post("/set", knob=name, value="default")
+            self.post("/set", toggle=name, value="default")
 
     def flush(self):
         below = {"name": "soak.test", "below": "1"}
@@ -297,7 +297,7 @@ class Drive:
         self.post("/heap/off", (200, 409))
 
     def operate(self):
-        acts = [self.reload_plain, self.reload_broken, self.hang_up, self.knob, self.flush, self.lists, self.hold, self.pause,
+        acts = [self.reload_plain, self.reload_broken, self.hang_up, self.toggle, self.flush, self.lists, self.hold, self.pause,
                 self.drops, self.heap]
         turns = acts + [self.reload_until_refused]  # first each once, so that a short run has them all
         while not self.stop.wait(0.05):

@@ -64,7 +64,7 @@ def load(turn, server, samples):
     return asks.communicate()[0]
 
 
-def judge_load(said, warm):
+def answer_policy_load(said, warm):
     """Whether all were answered, and memory did not grow from `warm` on."""
     broken = []
     done = int(re.search(r"Queries completed:\s+(\d+)", said)[1])
@@ -84,14 +84,14 @@ def main():
     first, begin, samples = stats(), time.monotonic(), []
     said = load(0, kind.servers[0], samples)
     warm = next(sample["rss_kb"] for sample in samples if sample["misses"] >= NAMES * WARM)
-    broken = judge_load(said, warm)
+    broken = answer_policy_load(said, warm)
     # What a machine with other things to do held up takes more memory, and may be lost, once; what grows, grows on.
     for turn in range(1, 3 if NAMES < 100000 else 1):
         if not broken:
             break
         print(f"once more: {broken}")
         before = rss_kb()
-        broken = judge_load(load(turn, kind.servers[0], samples), before)
+        broken = answer_policy_load(load(turn, kind.servers[0], samples), before)
     took = time.monotonic() - begin
     s = stats()
     if s["resolver"]["misses"] - first["resolver"]["misses"] < NAMES:

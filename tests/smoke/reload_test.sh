@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # A reload that the resolver refuses changes nothing and says so, each time. The control plane has one CPU, so that its two loops
-# take turns where they would else run side by side. A knob changes the running configuration alone: what stands in the files by then
+# take turns where they would else run side by side. A toggle changes the running configuration alone: what stands in the files by then
 # does not matter.
 . "$(dirname "$0")/_init.sh"
 
@@ -59,28 +59,28 @@ same "20 reloads are refused, of which more than three within 10 s are too many"
 same "each says what came of it" 0 $untrue
 same "and none resolves a client's names in another way" 0 $moved
 
-knob() { weirctl --json knobs | jq -r ".knobs[] | select(.name == \"$1\") | .value"; }
+toggle() { weirctl --json toggles | jq -r ".toggles[] | select(.name == \"$1\") | .value"; }
 named=$(described)
 printf 'local:\n  test_names: true\n  records:\n    - {name: pending.test, type: A, value: 198.18.200.9}\n' |
 	cat <(sed '/^local:/,/test_names/d' $tmp/plain.yaml) - >$config
 check "an edit that waits for a reload is a good file" weirctl config check
 echo pending-list.test >>$list
 builds=$(weirctl --json blocklist status | jq .builds)
-check "a knob is turned" taken_over weirctl set refresh off
-same "and says so" 0 "$(knob refresh)"
+check "a toggle is turned" taken_over weirctl set refresh off
+same "and says so" 0 "$(toggle refresh)"
 same "the edit waits on" 198.18.200.1 "$(short pending.test A)"
 same "a list that was edited does, too" 198.18.200.1 "$(short ok-1.pending-list.test A)"
 same "nothing was built" "$builds" "$(weirctl --json blocklist status | jq .builds)"
 same "the groups are still there" "$named" "$(described)"
 printf 'local: [\n' >>$config
 check "a file that is no configuration is refused by a reload" eval '! weirctl config reload'
-check "not by a knob" weirctl set refresh default
-same "which is as usual again" 1 "$(knob refresh)"
+check "not by a toggle" weirctl set refresh default
+same "which is as usual again" 1 "$(toggle refresh)"
 check "nor by another one" weirctl set upstream.recycle 7
-same "which has its number" 7 "$(knob upstream.recycle)"
+same "which has its number" 7 "$(toggle upstream.recycle)"
 rm $config
 check "nor do they need the file" curl -sf --unix-socket /run/weir/control.sock -X POST \
-	'http://weir/set?knob=upstream.recycle&value=default'
+	'http://weir/set?toggle=upstream.recycle&value=default'
 cp $tmp/plain.yaml $config
 check "the file is right again" taken_over weirctl config reload
 same "then the list's edit is in force" NXDOMAIN "$(rcode @$service ok-1.pending-list.test A)"
@@ -90,17 +90,17 @@ weirctl config reload >$tmp/reload.out 2>&1 &
 reloading=$!
 building() { [ "$(weirctl --json blocklist status | jq .building)" = true ]; }
 check "a reload that takes long is building" eventually building
-check "a knob is turned meanwhile" weirctl set refresh off
-same "and says so" 0 "$(knob refresh)"
+check "a toggle is turned meanwhile" weirctl set refresh off
+same "and says so" 0 "$(toggle refresh)"
 check "the reload goes on" kill -0 $reloading
 same "a second reload is refused" 1 "$(weirctl config reload >/dev/null 2>&1; echo $?)"
-check "another knob is turned" weirctl set upstream.recycle 9
+check "another toggle is turned" weirctl set upstream.recycle 9
 check "and the first one back" weirctl set refresh default
 wait $reloading
 same "the reload reports its own result" 0 $?
 check "all workers use what it built" eventually adopted
 same "its names are blocked" NXDOMAIN "$(rcode @$service name-3000000.long.test A)"
-same "the knob stays as it was turned" 9 "$(knob upstream.recycle)"
+same "the toggle stays as it was turned" 9 "$(toggle upstream.recycle)"
 check "a later reload is taken" weirctl config reload
 check "the list is short again" eval 'sed -i /long.test/d $list && weirctl config reload'
 refused=0
@@ -109,13 +109,13 @@ for ((round = 0; round < 20; round++)); do
 	weirctl set upstream.recycle $((round + 10)) >/dev/null || refused=$((refused + 1))
 	wait $!
 done
-same "20 knobs, each turned as a reload begins, are not refused" 0 $refused
-same "the last one is in force" 29 "$(knob upstream.recycle)"
-# at_once: a knob and a reload, each on a connection of its own, are asked for in the same moment. The status of each reply.
+same "20 toggles, each turned as a reload begins, are not refused" 0 $refused
+same "the last one is in force" 29 "$(toggle upstream.recycle)"
+# at_once: a toggle and a reload, each on a connection of its own, are asked for in the same moment. The status of each reply.
 at_once() {
 	$python - "$1" <<-'END'
 		import socket, sys
-		paths = "/set?knob=upstream.recycle&value=" + sys.argv[1], "/config/reload"
+		paths = "/set?toggle=upstream.recycle&value=" + sys.argv[1], "/config/reload"
 		with_both = []
 		for path in paths:
 		    s = socket.socket(socket.AF_UNIX)
@@ -131,7 +131,7 @@ refused=0
 for ((round = 0; round < 20; round++)); do
 	[ "$(at_once $((round + 40)))" = "200 200" ] || refused=$((refused + 1))
 done
-same "20 reloads, each begun as a knob is turned, are not refused" 0 $refused
-same "the last knob is in force" 59 "$(knob upstream.recycle)"
+same "20 reloads, each begun as a toggle is turned, are not refused" 0 $refused
+same "the last toggle is in force" 59 "$(toggle upstream.recycle)"
 "$lab" down >/dev/null
 finish

@@ -47,7 +47,7 @@ broken controlplane "all but the header overwritten" 'l0.*' 'cache reused: 0 rec
 broken controlplane "another ABI version" 'names.*' 'not usable: .*ABI version' skew
 broken controlplane "all but the header overwritten" 'names.*' '' noise_behind
 # These it makes anew, whatever is there. (Only stats may be cut: the others are mapped by who lives.)
-for name in lane.0 'marks.0.*' stats; do
+for name in rings.0 'marks.0.*' stats; do
 	broken dataplane "another ABI version" "$name" '' skew
 	broken dataplane "overwritten" "$name" '' noise
 done

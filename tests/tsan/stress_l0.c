@@ -108,7 +108,7 @@ static void write_one(struct box *b, uint64_t *seed, uint32_t serial)
 		(void)l0_writer_sweep(
 			b->w, &(struct l0_sweep){.now_ms = serial, .keep_256 = 256}, 64);
 	} else if (what < 17) {
-		int rc = box_judge(b, id, serial % 3);
+		int rc = box_set_mask(b, id, serial % 3);
 		CHECK(rc == 0 || rc == -ENOENT || rc == -ENOSPC);
 	} else {
 		uint64_t long_one = stress_random(seed) % 8 == 0;

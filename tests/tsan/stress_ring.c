@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Two lanes, three threads: each worker polls, sends numbered misses and checks that an answer to
-// each comes back, whole and in order; the control thread reads both lanes, answers, and sleeps on
-// one eventfd whenever it finds nothing. A lost wake-up shows as a sleep that ends by its deadline
-// although a ring is not empty.
+// Two worker rings, three threads: each worker polls, sends numbered misses and checks that an
+// answer to each comes back, whole and in order; the control thread reads both worker rings,
+// answers, and sleeps on one eventfd whenever it finds nothing. A lost wake-up shows as a sleep
+// that ends by its deadline although a ring is not empty.
 
 #include "stress.h"
 
@@ -20,7 +20,7 @@
 enum { OPERATIONS_A_MESSAGE = 4 };
 enum { LANES = 2, UNITS = 256, BATCH = 32, LEN_MAX = UNITS / 4 * RING_UNIT - 8, SLEEP_MS = 2000 };
 
-struct lane {
+struct rings {
 	struct ring_index miss_tail, miss_head, answer_tail, answer_head;
 	alignas(CACHE_LINE) uint8_t miss[UNITS * RING_UNIT];
 	uint8_t answer[UNITS * RING_UNIT];
@@ -29,7 +29,7 @@ struct lane {
 	int doorbell;
 };
 
-static struct lane lanes[LANES];
+static struct rings worker_rings[LANES];
 static uint64_t sleeps; // of the control thread
 
 static uint32_t length_of(uint64_t n)
@@ -65,7 +65,7 @@ static bool message_get(struct ring_consumer *c, uint16_t type, uint64_t n)
 	return true;
 }
 
-static unsigned worker_send(struct lane *l, struct ring_producer *p, uint64_t *next)
+static unsigned worker_send(struct rings *l, struct ring_producer *p, uint64_t *next)
 {
 	unsigned sent = 0;
 	while (sent < BATCH && *next < l->rounds && message_put(p, MSG_MISS, *next)) {
@@ -84,7 +84,7 @@ static unsigned worker_send(struct lane *l, struct ring_producer *p, uint64_t *n
 
 static void *worker_main(void *arg)
 {
-	struct lane *l = arg;
+	struct rings *l = arg;
 	struct ring_producer p;
 	struct ring_consumer c;
 	ring_producer_init(&p, &l->miss_tail, &l->miss_head, l->miss, UNITS);
@@ -149,7 +149,7 @@ static unsigned control_poll(struct control *ctl)
 static bool control_finished(const struct control *ctl)
 {
 	for (unsigned i = 0; i < LANES; i++)
-		if (ctl->next[i] < lanes[i].rounds)
+		if (ctl->next[i] < worker_rings[i].rounds)
 			return false;
 	return true;
 }
@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 	CHECK(doorbell >= 0);
 	pthread_t thread[LANES];
 	for (unsigned i = 0; i < LANES; i++) {
-		struct lane *l = &lanes[i];
+		struct rings *l = &worker_rings[i];
 		l->rounds = rounds / LANES;
 		l->doorbell = doorbell;
 		ring_consumer_init(&ctl.c[i], &l->miss_tail, &l->miss_head, l->miss, UNITS);
@@ -205,7 +205,8 @@ int main(int argc, char **argv)
 	}
 	printf("%llu messages there and back in %llu ms; slept %llu times, full %llu times\n",
 		(unsigned long long)rounds, (unsigned long long)(stress_now_ms() - start),
-		(unsigned long long)sleeps, (unsigned long long)(lanes[0].full + lanes[1].full));
+		(unsigned long long)sleeps,
+		(unsigned long long)(worker_rings[0].full + worker_rings[1].full));
 	CHECK(sleeps > 0);
 	close(doorbell);
 	return 0;

@@ -6,7 +6,7 @@
 // other: no state is shared.
 
 #include "controlplane/base/loop.h"
-#include "controlplane/frontend/front.h"
+#include "controlplane/frontend/frontend.h"
 #include "controlplane/policy/policy_build.h"
 #include "controlplane/resolver/resolver.h"
 #include "stress.h"
@@ -38,8 +38,8 @@ struct box {
 	struct loop *loop;
 	struct link_server *link;
 	struct resolver *resolver;
-	struct front *front;
-	struct front_session session;
+	struct frontend *frontend;
+	struct frontend_session session;
 	struct fake_upstream upstream;
 	pthread_t thread;
 	// The loop's.
@@ -53,7 +53,7 @@ static uint32_t address_of(const struct box *b)
 	return 0xc0000210 + b->number; // 192.0.2.16 and on
 }
 
-static void reply_check(struct box *b, const struct front_reply *reply)
+static void reply_check(struct box *b, const struct frontend_reply *reply)
 {
 	unsigned rcode = reply->len ? get_u16(reply->msg + 2) & DNS_FLAG_RCODE : DNS_RCODE_SERVFAIL;
 	if (rcode == DNS_RCODE_REFUSED) {
@@ -66,8 +66,8 @@ static void reply_check(struct box *b, const struct front_reply *reply)
 	atomic_fetch_add(&b->done, 1);
 }
 
-static void on_reply(
-	struct front_session *s, const union client_address *, const struct front_reply *reply)
+static void on_reply(struct frontend_session *s, const union client_address *,
+	const struct frontend_reply *reply)
 {
 	struct box *b = (struct box *)(void *)((char *)s - offsetof(struct box, session));
 	reply_check(b, reply);
@@ -96,16 +96,17 @@ static void ask_batch(void *arg)
 	struct box *b = arg;
 	for (unsigned i = 0; i < BATCH; i++) {
 		uint8_t msg[128];
-		struct front_reply reply;
+		struct frontend_reply reply;
 		union client_address from = {
 			.v4 = {.sin_family = AF_INET, .sin_port = htons(4000)}};
 		unsigned id = (unsigned)b->asked++;
 		const char *client = clients[id % 8 == 0];
 		CHECK(inet_pton(AF_INET, client, &from.v4.sin_addr) == 1);
 		size_t len = query_make(msg, id);
-		enum front_outcome o = front_ask(b->front, &b->session, &from, msg, len, &reply);
-		CHECK(o == FRONT_REPLY || o == FRONT_LATER);
-		if (o == FRONT_REPLY) {
+		enum frontend_outcome o =
+			frontend_ask(b->frontend, &b->session, &from, msg, len, &reply);
+		CHECK(o == FRONTEND_REPLY || o == FRONTEND_LATER);
+		if (o == FRONTEND_REPLY) {
 			b->hits++;
 			reply_check(b, &reply);
 		}
@@ -175,10 +176,10 @@ static void box_open(struct box *b, unsigned number)
 	CHECK(link_open(&b->link, b->loop, b->publisher, why) == 0);
 	const struct resolver_given given = {b->loop, b->publisher, b->link};
 	CHECK(resolver_open(&b->resolver, &given, &b->config, why) == 0);
-	CHECK(front_open(&b->front, b->resolver, b->loop, b->publisher, &b->config) == 0);
+	CHECK(frontend_open(&b->frontend, b->resolver, b->loop, b->publisher, &b->config) == 0);
 	policy_open(b);
-	b->session = (struct front_session){.reply = on_reply, .transport = FRONT_UDP};
-	front_session_begin(&b->session);
+	b->session = (struct frontend_session){.reply = on_reply, .transport = FRONTEND_UDP};
+	frontend_session_begin(&b->session);
 	CHECK(pthread_create(&b->thread, NULL, run, b) == 0);
 }
 
@@ -187,8 +188,8 @@ static void box_close(struct box *b)
 	char command[256];
 	loop_stop(b->loop);
 	pthread_join(b->thread, NULL);
-	front_session_end(b->front, &b->session);
-	front_close(b->front);
+	frontend_session_end(b->frontend, &b->session);
+	frontend_close(b->frontend);
 	resolver_close(b->resolver);
 	link_close(b->link);
 	publisher_close(b->publisher);

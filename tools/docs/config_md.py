@@ -133,7 +133,7 @@ LISTS = {
         ("ipv4", "IPv4 address", "none", None, "live", "IPv4 address of the answers by `mode: address`."),
         ("ipv6", "IPv6 address", "none", None, "live", "IPv6 address of the answers by `mode: address`."),
         ("rebinding", "`enabled`, `allow`", "`enabled: false`", None, "live",
-         "`enabled: true`: weir blocks an answer with a private, loopback or link-local address (judge.md), except for names below those in "
+         "`enabled: true`: weir blocks an answer with a private, loopback or link-local address (answer-policy.md), except for names below those in "
          "`allow`, a list, and below zones with servers of their own."),
         *shared("none"),
     ],

@@ -42,7 +42,7 @@ static int explain(struct why *w, const struct rulec_lists *lists, const struct 
 		return err;
 	err = why_patterns_match(w, &patterns, &never);
 	if (!err) {
-		why_judge(w);
+		why_check(w);
 		err = why_find(w, lists->source, lists->count, &never);
 	}
 	if (!err) {

@@ -78,7 +78,7 @@ struct why_source {
 
 enum why_verdict {
 	WHY_PASSED,         // no rule decides: resolved
-	WHY_ALLOWED,        // an allow rule decides: resolved, and the answer is not judged
+	WHY_ALLOWED,        // an allow rule decides: resolved, and the answer is not checked
 	WHY_BLOCKED,        // by the name
 	WHY_BLOCKED_ANSWER, // by what the cached answer leads to
 	WHY_DROPPED,        // not answered at all
@@ -198,10 +198,10 @@ void why_source_add(struct why *w, unsigned number, uint64_t content_hash, const
 void why_hit_add(struct why *w, const struct why_hit *hit);
 
 // In the order of rule_class.h for the question's name and the rules at it; then, if none decides,
-// by its patterns; then each name and address of the cached answer by itself (judge.h: there a
-// pattern counts as a rule at the root, and no pattern blocks a name that a rule at it allows).
-// Sorts the hits, tells their states, then the verdict. Before lines are added.
-void why_judge(struct why *w);
+// by its patterns; then each name and address of the cached answer by itself (answer_policy.h:
+// there a pattern counts as a rule at the root, and no pattern blocks a name that a rule at it
+// allows). Sorts the hits, tells their states, then the verdict. Before lines are added.
+void why_check(struct why *w);
 
 // What a source says of a hit, if it has room for it; `text` need not end with a NUL.
 void why_line_add(struct why *w, unsigned hit, uint32_t line, const char *text, size_t len);

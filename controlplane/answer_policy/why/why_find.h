@@ -13,6 +13,6 @@
 enum { WHY_FIND_MS = 3000 };
 
 // `source`: [count], those of the configuration; which ones are looked into say the hits. Of a
-// judged struct why. 0 or -ECANCELED when *stop.
+// checked struct why. 0 or -ECANCELED when *stop.
 ATTR_MUST_CHECK int why_find(
 	struct why *w, const struct rule_source *source, unsigned count, const _Atomic bool *stop);

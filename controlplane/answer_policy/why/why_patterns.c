@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which patterns match a name: the compiled ones of the control plane only say of which list.
 
-#include "answer_policy/judge_patterns.h"
+#include "answer_policy/answer_patterns.h"
 #include "why_read.h"
 
 #include <errno.h>
@@ -87,13 +87,13 @@ static void hit_add(struct why *w, unsigned name, const struct why_patterns *p,
 }
 
 static void names_match(struct why *w, const struct why_patterns *p, unsigned first,
-	const struct judge_patterns *compiled, struct judge_pattern_scratch *scratch)
+	const struct answer_patterns *compiled, struct answer_pattern_scratch *scratch)
 {
 	for (unsigned n = 0; n < w->names; n++) {
 		char text[DNS_NAME_TEXT_MAX];
 		struct rule_set found = {{0}};
 		dns_name_to_text(&w->name[n], text);
-		judge_patterns_match(compiled, scratch, text, strlen(text), &found);
+		answer_patterns_match(compiled, scratch, text, strlen(text), &found);
 		for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
 			if (found.lists[i / 64] >> i % 64 & 1)
 				hit_add(w, n, p, &p->pattern[first + i]);
@@ -105,26 +105,26 @@ static void names_match(struct why *w, const struct why_patterns *p, unsigned fi
 static int portion_match(struct why *w, const struct why_patterns *p, unsigned first,
 	unsigned count, uint64_t deadline_ms)
 {
-	const struct judge_pattern_limits limits = {.budget_ms = WHY_PATTERNS_MS,
-		.bytes = JUDGE_PATTERNS_BYTES_MAX,
+	const struct answer_pattern_limits limits = {.budget_ms = WHY_PATTERNS_MS,
+		.bytes = ANSWER_PATTERNS_BYTES_MAX,
 		.until_ms = deadline_ms};
-	struct judge_pattern one[RULE_LISTS_MAX];
-	struct judge_pattern_counts counts;
-	struct judge_patterns *compiled;
-	struct judge_pattern_scratch *scratch = NULL;
+	struct answer_pattern one[RULE_LISTS_MAX];
+	struct answer_pattern_counts counts;
+	struct answer_patterns *compiled;
+	struct answer_pattern_scratch *scratch = NULL;
 	for (unsigned i = 0; i < count; i++) {
 		const struct why_pattern *from = &p->pattern[first + i];
-		one[i] = (struct judge_pattern){i, p->text + from->off, from->len};
+		one[i] = (struct answer_pattern){i, p->text + from->off, from->len};
 	}
-	int err = judge_patterns_new(&compiled, one, count, &limits, &counts);
+	int err = answer_patterns_new(&compiled, one, count, &limits, &counts);
 	w->hits_left_out += counts.refused_time;
 	if (err || !compiled)
 		return err;
-	err = judge_pattern_scratch_new(compiled, &scratch);
+	err = answer_pattern_scratch_new(compiled, &scratch);
 	if (!err)
 		names_match(w, p, first, compiled, scratch);
-	judge_pattern_scratch_free(scratch);
-	judge_patterns_free(compiled);
+	answer_pattern_scratch_free(scratch);
+	answer_patterns_free(compiled);
 	return err;
 }
 

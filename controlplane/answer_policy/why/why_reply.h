@@ -2,7 +2,7 @@
 #pragma once
 
 // What the client is told when a rule decides: the rule's own reply, else that of its group. Of a
-// judged struct why; where the question is resolved nothing is filled in. Pure.
+// checked struct why; where the question is resolved nothing is filled in. Pure.
 
 #include "why.h"
 

@@ -226,13 +226,13 @@ static void answer_step(struct why *w)
 		text = "not looked for";
 		break;
 	case WHY_CACHE_NOTHING:
-		text = "not in the cache: judged when it arrives";
+		text = "not in the cache: checked when it arrives";
 		break;
 	default:
 		text = "in the cache; what it leads to is not blocked";
 	}
 	if (w->verdict == WHY_ALLOWED)
-		text = "not judged, as the name is allowed";
+		text = "not checked, as the name is allowed";
 	step(w, WHY_STAGE_ANSWER, false, "%s", text);
 }
 

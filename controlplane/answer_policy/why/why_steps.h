@@ -6,7 +6,7 @@
 
 #include "why.h"
 
-// Of a judged struct why: fills in its steps and headline.
+// Of a checked struct why: fills in its steps and headline.
 void why_steps(struct why *w);
 
 // "list ads: ||tracker.example^ (line 4711)"; without a known line the name and what is covered.

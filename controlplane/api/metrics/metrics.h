@@ -9,7 +9,7 @@
 // table of the configuration full.
 
 #include "base/table_registry.h"
-#include "frontend/front_report.h"
+#include "frontend/frontend_report.h"
 #include "memory/mem_watch.h"
 #include "memory/memory_meter.h"
 #include "metrics_text.h"
@@ -33,7 +33,7 @@ void metrics_resolver(struct metrics_text *t, const struct resolver_status *s);
 void metrics_answers(struct metrics_text *t, const struct resolver_status *s); // times
 void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s);
 void metrics_cache(struct metrics_text *t, const struct resolver_status *s); // L0, L1, Redis
-void metrics_fronts(struct metrics_text *t, const struct fronts_status *s);
+void metrics_frontends(struct metrics_text *t, const struct frontends_status *s);
 void metrics_lag(struct metrics_text *t, const struct loop_lag_minute *resolver,
 	const struct loop_lag_minute *service);
 

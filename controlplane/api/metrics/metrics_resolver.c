@@ -84,19 +84,20 @@ static const struct metrics_field of_resolver[] = {
 	NOW(waiters, "Clients that wait for an answer."),
 	NOW(waiter_cap, "Most clients that can wait."),
 	NOW(link_up, "Whether a data plane is connected."),
-	NOW(lanes, "Workers of the data plane that are connected."),
+	NOW(worker_rings, "Workers of the data plane that are connected."),
 	NOW(failures, "Questions whose last failure weir remembers."),
 	OTHER(METRICS_GAUGE, loop_busy_us, "loop_busy_seconds",
 		"CPU time of the longest turn of the loop in the last minute.", 1e-6),
-	OTHER(METRICS_COUNTER, judge.answers, "judge_answers_total",
+	OTHER(METRICS_COUNTER, answer_policy.answers, "answer_policy_answers_total",
 		"Answers checked by the answer policy.", 0),
-	OTHER(METRICS_COUNTER, judge.listed, "judge_listed_total",
+	OTHER(METRICS_COUNTER, answer_policy.listed, "answer_policy_listed_total",
 		"Of these, answers with a record that is on a list.", 0),
-	OTHER(METRICS_COUNTER, judge.answered_blocked, "judge_answered_blocked_total",
+	OTHER(METRICS_COUNTER, answer_policy.answered_blocked,
+		"answer_policy_answered_blocked_total",
 		"Clients that got a blocked answer because of the records of their answer.", 0),
-	OTHER(METRICS_COUNTER, judge.questions_blocked, "judge_questions_blocked_total",
-		"Questions blocked by a pattern.", 0),
-	OTHER(METRICS_COUNTER, judge.rejudged, "judge_rejudged_total",
+	OTHER(METRICS_COUNTER, answer_policy.questions_blocked,
+		"answer_policy_questions_blocked_total", "Questions blocked by a pattern.", 0),
+	OTHER(METRICS_COUNTER, answer_policy.rechecked, "answer_policy_rechecked_total",
 		"Cached records checked again by a new rule image.", 0),
 	OTHER(METRICS_COUNTER, step.steps, "clock_steps_total",
 		"Forward steps of the wall clock that aged cached records.", 0),
@@ -165,12 +166,12 @@ void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s)
 	}
 }
 
-static const char *const transports[FRONT_TRANSPORTS] = {"udp", "tcp"};
+static const char *const transports[FRONTEND_TRANSPORTS] = {"udp", "tcp"};
 
-#define FRONT(field, text)                                                                        \
-	METRICS_FIELD(METRICS_COUNTER, struct front_counts, field, "weir_front_" #field "_total", \
-		text, 0)
-static const struct metrics_field of_front[] = {
+#define FRONT(field, text)                                            \
+	METRICS_FIELD(METRICS_COUNTER, struct frontend_counts, field, \
+		"weir_frontend_" #field "_total", text, 0)
+static const struct metrics_field of_frontend[] = {
 	FRONT(answers, "Clients of the frontend that the resolver answered."),
 	FRONT(answers_stale, "Of these, answers from a stale record."),
 	FRONT(answers_servfail, "Of these, answers with SERVFAIL."),
@@ -180,9 +181,9 @@ static const struct metrics_field of_front[] = {
 	FRONT(truncated, "Replies of the frontend with TC."),
 };
 
-#define UDP(field, metric, text) \
-	METRICS_FIELD(           \
-		METRICS_COUNTER, struct front_udp_status, field, "weir_fallback_" metric, text, 0)
+#define UDP(field, metric, text)                                                                   \
+	METRICS_FIELD(METRICS_COUNTER, struct frontend_udp_status, field, "weir_fallback_" metric, \
+		text, 0)
 static const struct metrics_field of_fallback[] = {
 	UDP(received, "received_total", "Queries that the control plane received over UDP."),
 	UDP(alone, "alone_total", "Of these, queries while no data plane was attached."),
@@ -192,27 +193,27 @@ static const struct metrics_field of_fallback[] = {
 	UDP(send_errors, "send_errors_total", "Replies that the kernel refused to send."),
 	UDP(kernel_drops, "kernel_drops_total",
 		"Queries dropped because the kernel's receive buffer was full."),
-	METRICS_FIELD(METRICS_GAUGE, struct front_udp_status, bound, "weir_fallback_bound",
+	METRICS_FIELD(METRICS_GAUGE, struct frontend_udp_status, bound, "weir_fallback_bound",
 		"Service addresses to which the control plane is bound.", 0),
 };
 
-static void metrics_front(struct metrics_text *t, const struct front_status *s)
+static void metrics_frontend(struct metrics_text *t, const struct frontend_status *s)
 {
-	metrics_family(t, METRICS_COUNTER, "weir_front_queries_total",
+	metrics_family(t, METRICS_COUNTER, "weir_frontend_queries_total",
 		"Queries that the frontend received, by verdict.");
-	for (unsigned i = 0; i < FRONT_TRANSPORTS; i++)
+	for (unsigned i = 0; i < FRONTEND_TRANSPORTS; i++)
 		for (unsigned v = 0; v < VERDICT_COUNT; v++)
 			if (s->of[i].verdict[v])
 				metrics_count(t,
 					METRICS_LABELS({"transport", transports[i]},
 						{"verdict", verdict_names[v]}),
 					s->of[i].verdict[v]);
-	metrics_field_rows(t, of_front, ARRAY_LEN(of_front), s->of, FRONT_TRANSPORTS,
+	metrics_field_rows(t, of_frontend, ARRAY_LEN(of_frontend), s->of, FRONTEND_TRANSPORTS,
 		sizeof s->of[0], "transport", transports);
 }
 
 #define TCP(kind, field, metric, text) \
-	METRICS_FIELD(kind, struct front_tcp_status, field, "weir_tcp_" metric, text, 0)
+	METRICS_FIELD(kind, struct frontend_tcp_status, field, "weir_tcp_" metric, text, 0)
 static const struct metrics_field of_tcp[] = {
 	TCP(METRICS_GAUGE, open, "connections", "TCP connections of clients."),
 	TCP(METRICS_GAUGE, cap, "connections_cap", "Most TCP connections of clients."),
@@ -236,17 +237,17 @@ static const struct metrics_field of_tcp[] = {
 	TCP(METRICS_COUNTER, octets_out, "sent_bytes_total", "Bytes sent over TCP."),
 };
 
-static void metrics_tcp(struct metrics_text *t, const struct front_tcp_status *s)
+static void metrics_tcp(struct metrics_text *t, const struct frontend_tcp_status *s)
 {
 	metrics_fields(t, s, of_tcp, ARRAY_LEN(of_tcp));
 	metrics_family(t, METRICS_COUNTER, "weir_tcp_ended_total",
 		"TCP connections that ended, by reason.");
-	for (unsigned i = FRONT_TCP_OPEN + 1; i < FRONT_TCP_END_COUNT; i++)
-		metrics_count(t, METRICS_LABELS({"why", front_tcp_end_names[i]}), s->ended[i]);
+	for (unsigned i = FRONTEND_TCP_OPEN + 1; i < FRONTEND_TCP_END_COUNT; i++)
+		metrics_count(t, METRICS_LABELS({"why", frontend_tcp_end_names[i]}), s->ended[i]);
 	metrics_family(t, METRICS_COUNTER, "weir_tcp_accept_errors_total",
 		"TCP connections that weir could not accept, by reason.");
-	for (unsigned i = 0; i < FRONT_TCP_ACCEPT_ERROR_COUNT; i++)
-		metrics_count(t, METRICS_LABELS({"why", front_tcp_accept_error_names[i]}),
+	for (unsigned i = 0; i < FRONTEND_TCP_ACCEPT_ERROR_COUNT; i++)
+		metrics_count(t, METRICS_LABELS({"why", frontend_tcp_accept_error_names[i]}),
 			s->accept_errors[i]);
 }
 
@@ -266,9 +267,9 @@ void metrics_lag(struct metrics_text *t, const struct loop_lag_minute *resolver,
 	lag_put(t, "service", service);
 }
 
-void metrics_fronts(struct metrics_text *t, const struct fronts_status *s)
+void metrics_frontends(struct metrics_text *t, const struct frontends_status *s)
 {
-	metrics_front(t, &s->engine);
+	metrics_frontend(t, &s->engine);
 	metrics_fields(t, &s->udp, of_fallback, ARRAY_LEN(of_fallback));
 	metrics_tcp(t, &s->tcp);
 }

@@ -232,7 +232,7 @@ static bool is_kept_out(const struct clickhouse_answer *a)
 }
 
 // What the server in use may have of the chunk by what it said, or did not say, of the insert.
-static void insert_judge(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end end,
+static void insert_mask(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end end,
 	const struct clickhouse_answer *a)
 {
 	bool is_open = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
@@ -270,7 +270,7 @@ static enum clickhouse_end attempt(
 	if (!d->tried_ms)
 		d->tried_ms = clock_mono_ms();
 	end = insert(s, d, a);
-	insert_judge(s, d, end, a);
+	insert_mask(s, d, end, a);
 	return end;
 }
 

@@ -69,10 +69,10 @@ static struct rule_set mask_of(const struct l0_record *p)
 {
 	struct rule_set none = {0};
 	uint32_t end = l0_record_octets(p);
-	return p->flags & L0_RECORD_JUDGED ? l0_mask_at(p, end - (uint32_t)sizeof none) : none;
+	return p->flags & L0_RECORD_MASKED ? l0_mask_at(p, end - (uint32_t)sizeof none) : none;
 }
 
-int l0_writer_judge(struct l0_writer *w, const struct l0_key *key, const struct rule_set *mask)
+int l0_writer_set_mask(struct l0_writer *w, const struct l0_key *key, const struct rule_set *mask)
 {
 	uint32_t number, slot = l0_slot_of_key(w, key);
 	if (slot == L0_SLOT_NONE)
@@ -84,7 +84,7 @@ int l0_writer_judge(struct l0_writer *w, const struct l0_key *key, const struct 
 	if (memcmp(&was, &is, sizeof is) == 0)
 		return 0;
 	uint32_t octets = l0_record_octets(old);
-	uint32_t kept = octets - (old->flags & L0_RECORD_JUDGED ? sizeof was : 0);
+	uint32_t kept = octets - (old->flags & L0_RECORD_MASKED ? sizeof was : 0);
 	octets = kept + (l0_mask_is_empty(&is) ? 0 : sizeof is);
 	int rc = change_begin(w, key, octets, &slot, &number);
 	if (rc == -ENOSPC)
@@ -94,9 +94,9 @@ int l0_writer_judge(struct l0_writer *w, const struct l0_key *key, const struct 
 	struct l0_record *p = l0_record_at(w, number);
 	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), kept);
 	uint64_t head = p->head_word;
-	p->flags &= (uint8_t)~L0_RECORD_JUDGED;
+	p->flags &= (uint8_t)~L0_RECORD_MASKED;
 	if (!l0_mask_is_empty(&is)) {
-		p->flags |= L0_RECORD_JUDGED;
+		p->flags |= L0_RECORD_MASKED;
 		memcpy((uint8_t *)p + kept, &is, sizeof is);
 	}
 	sum_follow(p, head, l0_mask_sum(&was), l0_mask_sum(&is));

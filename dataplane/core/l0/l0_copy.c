@@ -5,7 +5,7 @@
 #include <errno.h>
 
 // The live records of a table of another size, put into a new one that nobody reads yet. What an
-// earlier life left is judged as recovery judges it, record by record.
+// earlier life left is checked as recovery judges it, record by record.
 
 // Evicting for a copy would throw out copies. Twice the record: a run must be found for it.
 static bool has_room(const struct l0_writer *w, uint32_t units)
@@ -27,7 +27,7 @@ static bool copy_record(
 		.refresh_ms = v->refresh_ms,
 		.stale_until_ms = v->stale_until_ms,
 		.auth_ttl_s = v->auth_ttl_s,
-		.mask = v->judged ? &v->mask : NULL,
+		.mask = v->masked ? &v->mask : NULL,
 	};
 	l0_key_of_view(&w->reader, v, &put.key);
 	int rc = l0_writer_put(w, &put);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The reply of a plain hit, in line: a fresh record that nobody judged, of even answers of an even
+// The reply of a plain hit, in line: a fresh record that nobody checked, of even answers of an even
 // number of octets (or TTLs would count turned), that fits the client, as nearly all are. From the
 // words that the lookup has checked (struct l0_found), in one go: no view of the record, no
 // options, no second check. Everything else is left to l0_read_record and dns_reply_line, whose
@@ -87,7 +87,7 @@ ATTR_INLINE uint64_t l0_hit_header(
 ATTR_INLINE uint32_t l0_hit_reply(const struct l0_found *f, const struct dns_query *q, uint8_t *msg,
 	uint32_t room, const struct l0_hit_terms *t, uint64_t *sum)
 {
-	const uint32_t kinds = L0_RECORD_EVEN | L0_RECORD_STAMPED | L0_RECORD_JUDGED;
+	const uint32_t kinds = L0_RECORD_EVEN | L0_RECORD_STAMPED | L0_RECORD_MASKED;
 	const uint32_t len = l0_answer_len_of(f->head), step = l0_ttls_of(f->key);
 	const uint32_t answer_at = sizeof(struct l0_record) + l0_name_len_of(f->key);
 	const uint32_t copied = (len + L0_HIT_STEP - 1) & -(uint32_t)L0_HIT_STEP;

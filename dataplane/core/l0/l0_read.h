@@ -180,8 +180,8 @@ ATTR_INLINE bool l0_read_record_most(
 		if (!l0_ttls_fit(ttl_off, b.ttl_count, l0_answer_len_of(b.head), &rest))
 			return false;
 	}
-	out->judged = l0_flags_of(b.head) & L0_RECORD_JUDGED;
-	if (unlikely_(out->judged)) {
+	out->masked = l0_flags_of(b.head) & L0_RECORD_MASKED;
+	if (unlikely_(out->masked)) {
 		out->mask = l0_mask_at(p, b.at.mask);
 		rest = csum_wide_add(rest, l0_mask_sum(&out->mask));
 	}

@@ -24,13 +24,13 @@ struct l0_layout {
 ATTR_INLINE struct l0_layout l0_layout_of(
 	uint32_t name_len, uint32_t table, uint32_t answer_len, uint32_t flags)
 {
-	static_assert(sizeof(struct rule_set) == 4 * L0_RECORD_JUDGED);
+	static_assert(sizeof(struct rule_set) == 4 * L0_RECORD_MASKED);
 	struct l0_layout l = {.ttl_off = sizeof(struct l0_record) + name_len};
 	if (table)
 		l.ttl_off += l.ttl_off & 1;
 	l.answer = l.ttl_off + 2 * table;
 	l.mask = l.answer + answer_len;
-	l.end = l.mask + 4 * (flags & L0_RECORD_JUDGED);
+	l.end = l.mask + 4 * (flags & L0_RECORD_MASKED);
 	return l;
 }
 
@@ -110,7 +110,7 @@ ATTR_INLINE uint64_t l0_mask_sum(const struct rule_set *m)
 }
 
 // The octets of an answer are a message only together with these three words, the offsets of a
-// table and the mask that it was judged by. So what is stored as `sum` is the answer's one's
+// table and the mask that it was checked by. So what is stored as `sum` is the answer's one's
 // complement sum less that of all these, and all of them added up give the answer's. Where a bit of
 // any of them is no longer what it was, the reply's UDP checksum comes out wrong and its client
 // never sees it. `rest`: of the table and the mask, as they lie in memory. A wide sum (csum.h), as

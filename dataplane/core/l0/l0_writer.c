@@ -131,7 +131,7 @@ static unsigned put_flags(const struct l0_put *put)
 	return (put_step(put) ? L0_RECORD_EVEN : 0)
 	       | (put->answer.authenticated ? L0_RECORD_AUTHENTICATED : 0)
 	       | (put->stale_until_ms ? L0_RECORD_STAMPED : 0)
-	       | (l0_mask_is_empty(put->mask) ? 0 : L0_RECORD_JUDGED);
+	       | (l0_mask_is_empty(put->mask) ? 0 : L0_RECORD_MASKED);
 }
 
 // Octets that the record takes; -E2BIG, or -EINVAL for what no parser makes.
@@ -207,7 +207,7 @@ static void record_write(struct l0_writer *w, uint32_t number, const struct l0_p
 	uint16_t *ttl_off = (uint16_t *)(void *)((uint8_t *)p + at.ttl_off);
 	for (unsigned i = 0; i < table; i++)
 		rest += ttl_off[i] = (uint16_t)dns_answer_ttl_at(a, i);
-	if (head.flags & L0_RECORD_JUDGED)
+	if (head.flags & L0_RECORD_MASKED)
 		rest = csum_wide_add(rest, l0_mask_sum(put->mask));
 	head.sum = l0_sum_for(&head, rest, csum_widen(a->sum));
 	*p = head;
@@ -216,7 +216,7 @@ static void record_write(struct l0_writer *w, uint32_t number, const struct l0_p
 		octets[at.ttl_off - 1] = 0; // the check covers the gap as well
 	copy(octets + sizeof *p, put->key.name, put->key.name_len);
 	copy(octets + at.answer, a->bytes, a->len);
-	if (head.flags & L0_RECORD_JUDGED)
+	if (head.flags & L0_RECORD_MASKED)
 		copy(octets + at.mask, put->mask, sizeof *put->mask);
 	p->check = l0_check_of(p);
 	FAULT_POINT(l0_record_written);

@@ -23,19 +23,19 @@ static const struct {
 	{MEM_ACCOUNT_l0, "l0"},
 	{MEM_ACCOUNT_images,
 		"drop group hosts list local names policy publish rebinding rule rules"},
-	{MEM_ACCOUNT_lanes, "link lanes"},
-	{MEM_ACCOUNT_resolver, "failures flush inflight judge kept refresh resolver rewrite "
+	{MEM_ACCOUNT_worker_rings, "link worker_rings"},
+	{MEM_ACCOUNT_resolver, "failures answer flush inflight kept refresh resolver rewrite "
 			       "rewrites waiters wheel"},
 	{MEM_ACCOUNT_upstream, "forward upstream view views"},
 	{MEM_ACCOUNT_redis, "l1 redis"},
 	{MEM_ACCOUNT_query_log, "log query querylog resolver_log sketch sql tail top watch"},
 	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request sink_thread webhook"},
 	{MEM_ACCOUNT_http, "api http json why"},
-	{MEM_ACCOUNT_front, "front tcp"},
+	{MEM_ACCOUNT_frontend, "frontend tcp"},
 	{MEM_ACCOUNT_config, "bootstrap config net_address"},
-	{MEM_ACCOUNT_stats, "errors heap knobs leak mem memory metrics slope stats trace"},
+	{MEM_ACCOUNT_stats, "errors heap toggles leak mem memory metrics slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm"},
-	{MEM_ACCOUNT_dataplane, "adopt bench capture dp lane limit"},
+	{MEM_ACCOUNT_dataplane, "adopt bench capture dp worker_rings limit"},
 	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml keyhash sqlite"},
 };
 

@@ -96,13 +96,13 @@ static void charge_dataplane(struct mem_plan *p, const struct config *c)
 {
 	uint64_t workers = c->dataplane.worker_count;
 	uint64_t marks = (uint64_t)c->cache.l0_mb * MIB / L0_UNIT * MARK_OF_UNIT;
-	uint64_t lane =
-		LANE_MISS_RING
-		+ (uint64_t)(LANE_MISS_UNITS + LANE_ANSWER_UNITS + LANE_LOG_UNITS) * RING_UNIT;
+	uint64_t rings =
+		RINGS_MISS_RING
+		+ (uint64_t)(RINGS_MISS_UNITS + RINGS_ANSWER_UNITS + RINGS_LOG_UNITS) * RING_UNIT;
 
 	charge(p, MEM_PLAN_DATAPLANE, "marks", "cache.l0_mb, each worker", workers * marks,
 		"dp_marks");
-	charge(p, MEM_PLAN_DATAPLANE, "lanes", "each worker", workers * lane,
+	charge(p, MEM_PLAN_DATAPLANE, "worker_rings", "each worker", workers * rings,
 		"dp_miss_ring dp_answer_ring dp_log_ring");
 	charge(p, MEM_PLAN_DATAPLANE, "packet buffers, drivers",
 		c->dataplane.eal_hugepages ? "dataplane.memory_mb" : "dataplane.mbufs, each worker",
@@ -111,7 +111,7 @@ static void charge_dataplane(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_DATAPLANE, "rate limits", "each worker",
 		(workers + 1) * LIMIT_CELLS * OF_LIMIT_CELL, "dp_limits");
 	charge(p, MEM_PLAN_DATAPLANE, "workers", "each worker", workers * OF_WORKER,
-		"dp_workers dp_asked dp_crowd dp_kernel_queue dp_kernel_flows dp_watched");
+		"dp_workers dp_asked dp_fairness dp_kernel_queue dp_kernel_flows dp_watched");
 	charge(p, MEM_PLAN_DATAPLANE, "statistics", "each worker",
 		SHM_PAGE + sizeof(struct stats_region) + workers * sizeof(struct stats_worker),
 		"dp_stats dp_errors");
@@ -144,7 +144,7 @@ static void charge_lists(struct mem_plan *p, const struct config *c)
 	p->guess = 3 * l.guess;
 	charge(p, MEM_PLAN_CONTROLPLANE, "rule images, both generations",
 		l.unfetched ? "blocking.lists: some never fetched" : "blocking.lists, as on disk",
-		2 * l.bytes, "names judge_patterns judge_prefixes");
+		2 * l.bytes, "names answer_patterns answer_prefixes");
 	charge(p, MEM_PLAN_CONTROLPLANE, "building one", "blocking.lists", l.bytes, "");
 }
 
@@ -188,15 +188,15 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 		"log_recent why_explanations why_searches trace");
 	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED,
 		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "
-		"flush_queue rewrites upstream_names views front_pending front_neighbours "
-		"front_udp");
+		"flush_queue rewrites upstream_names views frontend_pending frontend_neighbours "
+		"frontend_udp");
 	charge_dataplane(p, c);
 }
 
 // Octets of regions of a process that are there from a life before, and will be used or replaced.
 static uint64_t regions_there(const char *folder, enum mem_plan_of of)
 {
-	static const char *const dataplane[] = {"lane.", "marks.", "stats"};
+	static const char *const dataplane[] = {"rings.", "marks.", "stats"};
 	uint64_t sum = 0;
 	DIR *d = *folder ? opendir(folder) : NULL;
 	for (const struct dirent *e; d && (e = readdir(d));) {

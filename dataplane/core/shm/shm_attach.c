@@ -16,7 +16,7 @@ static const char *kind_name(uint32_t kind)
 	static const char *const names[REGION_KINDS] = {[REGION_DIRECTORY] = "directory",
 		[REGION_L0] = "l0",
 		[REGION_NAMES] = "names",
-		[REGION_LANE] = "lane",
+		[REGION_RINGS] = "rings",
 		[REGION_MARKS] = "marks",
 		[REGION_STATS] = "stats",
 		[REGION_POLICY] = "policy"};

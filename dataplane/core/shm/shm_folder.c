@@ -31,7 +31,7 @@ static int lock_take(int fd, short kind)
 
 static bool is_made_by_weir(const char *name)
 {
-	static const char *const stems[] = {"l0.", "names.", "policy.", "lane.", "marks."};
+	static const char *const stems[] = {"l0.", "names.", "policy.", "rings.", "marks."};
 	for (unsigned i = 0; i < ARRAY_LEN(stems); i++)
 		if (strncmp(name, stems[i], strlen(stems[i])) == 0)
 			return true;

@@ -107,7 +107,7 @@ static bool is_one_of(const char *path, const char *const *names)
 static bool is_region(const char *path)
 {
 	static const char *const names[] = {
-		"directory", "l0.", "names.", "policy.", "lane.", "marks.", "stats", NULL};
+		"directory", "l0.", "names.", "policy.", "rings.", "marks.", "stats", NULL};
 	return is_one_of(path, names);
 }
 

@@ -256,9 +256,9 @@ void shm_name_generation(char out[SHM_NAME_MAX], const char *stem, uint64_t gene
 	snprintf(out, SHM_NAME_MAX, "%s.%" PRIu64, stem, generation);
 }
 
-void shm_name_lane(char out[SHM_NAME_MAX], unsigned worker)
+void shm_name_rings(char out[SHM_NAME_MAX], unsigned worker)
 {
-	snprintf(out, SHM_NAME_MAX, "lane.%u", worker);
+	snprintf(out, SHM_NAME_MAX, "rings.%u", worker);
 }
 
 void shm_name_marks(char out[SHM_NAME_MAX], unsigned worker, uint64_t l0_generation)

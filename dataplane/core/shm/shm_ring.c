@@ -39,7 +39,7 @@ void ring_producer_init(struct ring_producer *p, struct ring_index *tail,
 		.units = units,
 		.next = at,
 		.published = at,
-		.head_seen = at - units}; // full until the consumer's index was read and judged
+		.head_seen = at - units}; // full until the consumer's index was read and checked
 }
 
 // Loads the consumer's index; false: it is nonsense.

@@ -138,14 +138,14 @@ static void rings_copy(
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 	struct region r;
-	shm_name_lane(name, worker);
-	if (region_attach(paths, SHM_IN_MEM, name, REGION_LANE, false, &r, why) < 0)
+	shm_name_rings(name, worker);
+	if (region_attach(paths, SHM_IN_MEM, name, REGION_RINGS, false, &r, why) < 0)
 		return;
 	const struct region_header *h = region_header_of(&r);
 	uint64_t miss = h->geometry[0], answer = h->geometry[1];
-	if (r.size >= LANE_MISS_RING && miss <= UINT32_MAX && answer <= UINT32_MAX) {
-		const struct lane_dp_page *dp = (const void *)(r.base + LANE_DP_PAGE);
-		const struct lane_cp_page *cp = (const void *)(r.base + LANE_CP_PAGE);
+	if (r.size >= RINGS_MISS_RING && miss <= UINT32_MAX && answer <= UINT32_MAX) {
+		const struct rings_dp_page *dp = (const void *)(r.base + RINGS_DP_PAGE);
+		const struct rings_cp_page *cp = (const void *)(r.base + RINGS_CP_PAGE);
 		out->miss_size = (uint32_t)miss;
 		out->answer_size = (uint32_t)answer;
 		out->miss_used = ring_used(

@@ -101,7 +101,7 @@ static uint64_t unaccounted(const struct path_rig *r)
 		verdicts += s->verdict[i];
 	uint64_t replies = s->verdict[VERDICT_reflected] + s->verdict[VERDICT_hit]
 			   + s->verdict[VERDICT_blocked] + s->verdict[VERDICT_servfail_ring_full]
-			   + s->verdict[VERDICT_servfail_crowd] + s->counter[COUNTER_answers];
+			   + s->verdict[VERDICT_servfail_fairness] + s->counter[COUNTER_answers];
 	int64_t frames = (int64_t)(s->counter[COUNTER_rx_frames] - verdicts);
 	int64_t sent = (int64_t)(s->counter[COUNTER_tx_frames] - replies);
 	int64_t late = (int64_t)(s->verdict[VERDICT_miss] - s->counter[COUNTER_answers]);

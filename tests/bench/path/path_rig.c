@@ -17,7 +17,7 @@
 #include <weir/clock.h>
 
 enum {
-	LANE_UNITS = 32768,
+	RINGS_UNITS = 32768,
 	ROOM = 640 + RTE_PKTMBUF_HEADROOM,
 	SPARE = 4096, // buffers beside those that hold the file
 	BUF_OCTETS = 1200,
@@ -86,21 +86,21 @@ static void *zeroed(size_t size)
 static bool make_worker(struct path_rig *r)
 {
 	r->recent = zeroed(sizeof *r->recent * RECENT_SETS * RECENT_WAYS);
-	r->miss_data = zeroed((size_t)LANE_UNITS * RING_UNIT);
-	r->answer_data = zeroed((size_t)LANE_UNITS * RING_UNIT);
-	r->log_data = zeroed((size_t)LANE_LOG_UNITS * RING_UNIT);
+	r->miss_data = zeroed((size_t)RINGS_UNITS * RING_UNIT);
+	r->answer_data = zeroed((size_t)RINGS_UNITS * RING_UNIT);
+	r->log_data = zeroed((size_t)RINGS_LOG_UNITS * RING_UNIT);
 	if (!r->recent || !r->miss_data || !r->answer_data || !r->log_data)
 		return false;
 	recent_init(&r->w.recent, r->recent);
 	ring_producer_init(
-		&r->w.miss, &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, LANE_UNITS);
+		&r->w.miss, &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, RINGS_UNITS);
 	ring_consumer_init(
-		&r->w.answer, &r->cp.answer_tail, &r->dp.answer_head, r->answer_data, LANE_UNITS);
+		&r->w.answer, &r->cp.answer_tail, &r->dp.answer_head, r->answer_data, RINGS_UNITS);
 	ring_consumer_init(
-		&r->control.miss, &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, LANE_UNITS);
+		&r->control.miss, &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, RINGS_UNITS);
 	ring_producer_init(&r->control.answer, &r->cp.answer_tail, &r->dp.answer_head,
-		r->answer_data, LANE_UNITS);
-	log_writer_init(&r->w.log, &r->dp.log_tail, &r->cp.log_head, r->log_data, LANE_LOG_UNITS,
+		r->answer_data, RINGS_UNITS);
+	log_writer_init(&r->w.log, &r->dp.log_tail, &r->cp.log_head, r->log_data, RINGS_LOG_UNITS,
 		&r->dp.log_owed);
 	r->service.v4_count = r->service.v6_count = 1;
 	(void)inet_pton(AF_INET, WIRE_SERVICE4, &r->service.v4[0]);
@@ -116,7 +116,7 @@ static bool make_worker(struct path_rig *r)
 	r->w.pool = pool;
 	r->w.bell = -1;
 	r->w.stats = &r->stats;
-	r->w.lane = &r->dp;
+	r->w.rings = &r->dp;
 	r->w.control_alive = 1;
 	if (limiter_new(1, &limiter) < 0)
 		return false;

@@ -20,8 +20,8 @@ struct path_rig {
 	struct worker_tables tables;
 	struct worker_service service;
 	struct stats_worker stats;
-	struct lane_dp_page dp;
-	struct lane_cp_page cp;
+	struct rings_dp_page dp;
+	struct rings_cp_page cp;
 	struct recent_way *recent;
 	uint8_t *miss_data, *answer_data, *log_data;
 	struct path_control control;

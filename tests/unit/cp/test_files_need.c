@@ -2,7 +2,7 @@
 // How many files a configuration makes the control plane open.
 
 #include "controlplane/files_need.h"
-#include "controlplane/frontend/front_tcp.h"
+#include "controlplane/frontend/frontend_tcp.h"
 #include "controlplane/upstream/upstream.h"
 #include "tests/unit/unit.h"
 
@@ -67,7 +67,7 @@ static void test_what_is_left_for_tcp(void **)
 	assert_int_equal(files_for_tcp(&need, 5000 + FILES_TCP_MIN - 1), 0);
 	assert_int_equal(files_for_tcp(&need, 5000 + FILES_TCP_MIN), FILES_TCP_MIN);
 	assert_int_equal(files_for_tcp(&need, 65536), 60536);
-	assert_int_equal(files_for_tcp(&need, UINT64_MAX), FRONT_TCP_FILES_ALL);
+	assert_int_equal(files_for_tcp(&need, UINT64_MAX), FRONTEND_TCP_FILES_ALL);
 }
 
 // What a default gives way to: few files, and then TCP has as many of them as questions.

@@ -27,7 +27,7 @@ enum { MBUFS = 1023, SUSPEND_MS = 3600000 };
 static char dir[64];
 static char why[SHM_WHY_MAX];
 static struct shm_paths paths;
-static struct lanes lanes;
+static struct worker_rings worker_rings;
 static struct worker worker;
 static struct worker *const workers[1] = {&worker};
 static struct ports no_ports;
@@ -58,14 +58,14 @@ static int stop_eal(void **)
 
 static int setup(void **)
 {
-	const struct lanes_spec spec = {.workers = 1, .incarnation = 7, .group = ""};
+	const struct rings_spec_all spec = {.workers = 1, .incarnation = 7, .group = ""};
 	const struct dp_config defaults = {.udp_limit = 1232};
 	strcpy(dir, "/tmp/weir-test-hk-XXXXXX");
 	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why)
-		|| lanes_create(&lanes, &paths, &spec, why))
+		|| worker_rings_create(&worker_rings, &paths, &spec, why))
 		return -1;
 	worker = (struct worker){.pool = worker.pool};
-	lanes_bind(&lanes, &worker);
+	worker_rings_bind(&worker_rings, &worker);
 	// What RX rings would hold.
 	if (rte_pktmbuf_alloc_bulk(worker.pool, posted, ARRAY_LEN(posted)) != 0)
 		return -1;
@@ -73,11 +73,11 @@ static int setup(void **)
 	h = (struct housekeep){.workers = workers,
 		.worker_count = 1,
 		.ports = &no_ports,
-		.stats = lanes_stats(&lanes),
-		.lanes = &lanes};
+		.stats = worker_rings_stats(&worker_rings),
+		.worker_rings = &worker_rings};
 	now_ms = 1000;
 	is_held_up = false;
-	if (link_init(&h.link, dir, &lanes.lane[0].bell[LANE_BELL_THEIRS], 1, 7)
+	if (link_init(&h.link, dir, &worker_rings.rings[0].bell[RINGS_BELL_THEIRS], 1, 7)
 		|| adopt_init(&h.adopt, &paths, workers, 1, 7, &defaults, h.stats))
 		return -1;
 	housekeep_init(&h, now_ms);
@@ -90,7 +90,7 @@ static int teardown(void **)
 	rte_pktmbuf_free_bulk(posted, ARRAY_LEN(posted));
 	link_close(&h.link);
 	adopt_close(&h.adopt);
-	lanes_close(&lanes);
+	worker_rings_close(&worker_rings);
 	shm_paths_close(&paths);
 	snprintf(command, sizeof command, "rm -rf %s %s", paths.mem, dir);
 	return system(command);

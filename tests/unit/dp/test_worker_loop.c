@@ -3,7 +3,7 @@
 // The worker's loop on a plain thread, without ports: what it takes from the main lcore, when it is
 // online, that it sleeps and that it stops.
 
-#include "dataplane/state/lane.h"
+#include "dataplane/state/worker_rings.h"
 #include "tests/unit/clock_shift.h"
 #include "tests/unit/unit.h"
 
@@ -21,7 +21,7 @@ enum { DEADLINE_MS = 60000 };
 static char dir[64];
 static char why[SHM_WHY_MAX];
 static struct shm_paths paths;
-static struct lanes lanes;
+static struct worker_rings worker_rings;
 static struct worker worker;
 static const struct worker_tables tables[2];
 static _Atomic uint64_t epoch[2];
@@ -35,14 +35,14 @@ static void *run(void *arg)
 
 static int setup(void **)
 {
-	const struct lanes_spec spec = {.workers = 1, .incarnation = 7, .group = ""};
+	const struct rings_spec_all spec = {.workers = 1, .incarnation = 7, .group = ""};
 	log_init("test_worker_loop", LOG_LEVEL_ERROR);
 	strcpy(dir, "/tmp/weir-test-loop-XXXXXX");
 	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why)
-		|| lanes_create(&lanes, &paths, &spec, why))
+		|| worker_rings_create(&worker_rings, &paths, &spec, why))
 		return -1;
 	worker = (struct worker){.lcore = 5, .poll = POLL_ADAPTIVE};
-	lanes_bind(&lanes, &worker);
+	worker_rings_bind(&worker_rings, &worker);
 	atomic_store(&worker.suspended_ms, clock_suspended_ms(0));
 	atomic_store(&worker.next_tables, &tables[0]);
 	atomic_store(&epoch[0], 1);
@@ -52,7 +52,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	lanes_close(&lanes);
+	worker_rings_close(&worker_rings);
 	shm_paths_remove(&paths);
 	rmdir(dir);
 	return 0;
@@ -89,16 +89,16 @@ static void takes_what_is_published(void **)
 	atomic_store(&worker.next_tables, &tables[1]);
 	EVENTUALLY(atomic_load(&worker.tables_in_use) == &tables[1]);
 	// Without a directory there is no epoch, and nobody whom it could hold up.
-	assert_true(atomic_load(&worker.lane->seen_epoch) == EPOCH_OFFLINE);
+	assert_true(atomic_load(&worker.rings->seen_epoch) == EPOCH_OFFLINE);
 	atomic_store(&worker.next_epoch, &epoch[0]);
 	EVENTUALLY(atomic_load(&worker.epoch_in_use) == &epoch[0]);
 	atomic_store(&worker.next_epoch, &epoch[1]);
 	EVENTUALLY(atomic_load(&worker.epoch_in_use) == &epoch[1]);
 	uint64_t now_ms = clock_mono_ms();
-	EVENTUALLY(atomic_load(&worker.lane->heartbeat_ms) > now_ms);
+	EVENTUALLY(atomic_load(&worker.rings->heartbeat_ms) > now_ms);
 	assert_true(worker.stats->heartbeat_ms > now_ms);
 	stop();
-	assert_true(atomic_load(&worker.lane->seen_epoch) == EPOCH_OFFLINE);
+	assert_true(atomic_load(&worker.rings->seen_epoch) == EPOCH_OFFLINE);
 }
 
 // It takes tables meanwhile, but has not begun to beat when it is let go.
@@ -109,15 +109,15 @@ static void a_worker_on_hold_takes_tables_alone(void **)
 		atomic_store(&worker.hold, 1);
 		atomic_store(&worker.next_tables, &tables[0]);
 		atomic_store(&worker.next_epoch, &epoch[0]);
-		atomic_store(&worker.lane->heartbeat_ms, 0);
+		atomic_store(&worker.rings->heartbeat_ms, 0);
 		start(POLL_BUSY);
 		EVENTUALLY(atomic_load(&worker.epoch_in_use) == &epoch[0]);
 		atomic_store(&worker.next_tables, &tables[1]);
 		EVENTUALLY(atomic_load(&worker.tables_in_use) == &tables[1]);
-		assert_true(atomic_load(&worker.lane->heartbeat_ms) == 0);
+		assert_true(atomic_load(&worker.rings->heartbeat_ms) == 0);
 		if (!ends_on_hold) {
 			atomic_store(&worker.hold, 0);
-			EVENTUALLY(atomic_load(&worker.lane->heartbeat_ms) > 0);
+			EVENTUALLY(atomic_load(&worker.rings->heartbeat_ms) > 0);
 		}
 		stop();
 	}
@@ -129,8 +129,8 @@ static void an_idle_worker_sleeps_offline_and_delays_nobody(void **)
 	start(POLL_ADAPTIVE);
 	EVENTUALLY(atomic_load(&worker.epoch_in_use) == &epoch[0]);
 	EVENTUALLY(worker.stats->counter[COUNTER_sleeps] > 20);
-	EVENTUALLY(atomic_load(&worker.lane->seen_epoch) == EPOCH_OFFLINE);
-	struct epoch_writer writer = {.epoch = &epoch[0], .seen = {&worker.lane->seen_epoch}};
+	EVENTUALLY(atomic_load(&worker.rings->seen_epoch) == EPOCH_OFFLINE);
+	struct epoch_writer writer = {.epoch = &epoch[0], .seen = {&worker.rings->seen_epoch}};
 	uint64_t e = epoch_advance(&writer);
 	EVENTUALLY(epoch_passed(&writer, e));
 	// A sleeping worker is not a stopped one: it still takes what comes.
@@ -144,10 +144,10 @@ static void a_busy_worker_stays_online_and_quiescent(void **)
 	atomic_store(&worker.next_epoch, &epoch[0]);
 	start(POLL_BUSY);
 	EVENTUALLY(atomic_load(&worker.epoch_in_use) == &epoch[0]);
-	struct epoch_writer writer = {.epoch = &epoch[0], .seen = {&worker.lane->seen_epoch}};
+	struct epoch_writer writer = {.epoch = &epoch[0], .seen = {&worker.rings->seen_epoch}};
 	for (unsigned i = 0; i < 20; i++) {
 		uint64_t e = epoch_advance(&writer);
-		EVENTUALLY(atomic_load(&worker.lane->seen_epoch) == e);
+		EVENTUALLY(atomic_load(&worker.rings->seen_epoch) == e);
 		assert_true(epoch_passed(&writer, e));
 	}
 	stop();
@@ -160,11 +160,11 @@ static void follows_a_suspend(void **)
 	enum { HOUR_MS = 3600000 };
 	start(POLL_ADAPTIVE);
 	uint64_t before_ms = clock_mono_ms();
-	EVENTUALLY(atomic_load(&worker.lane->heartbeat_ms) > before_ms);
-	assert_true(atomic_load(&worker.lane->heartbeat_ms) < before_ms + HOUR_MS);
+	EVENTUALLY(atomic_load(&worker.rings->heartbeat_ms) > before_ms);
+	assert_true(atomic_load(&worker.rings->heartbeat_ms) < before_ms + HOUR_MS);
 	clock_suspend_ms(HOUR_MS);
 	atomic_store(&worker.suspended_ms, clock_suspended_ms(0));
-	EVENTUALLY(atomic_load(&worker.lane->heartbeat_ms) > before_ms + HOUR_MS);
+	EVENTUALLY(atomic_load(&worker.rings->heartbeat_ms) > before_ms + HOUR_MS);
 	stop();
 	assert_true(worker.now_ms <= clock_mono_ms() + 2);
 }
@@ -178,7 +178,7 @@ static bool watches_until(uint64_t more_ms)
 	atomic_store(&worker.next_tables, &t);
 	start(POLL_ADAPTIVE);
 	uint64_t now_ms = clock_mono_ms();
-	EVENTUALLY(atomic_load(&worker.lane->heartbeat_ms) > now_ms);
+	EVENTUALLY(atomic_load(&worker.rings->heartbeat_ms) > now_ms);
 	stop();
 	return worker.watching;
 }

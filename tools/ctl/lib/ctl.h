@@ -96,7 +96,7 @@ int cmd_drops_add(struct ctl *c);
 int cmd_drops_remove(struct ctl *c);
 int cmd_groups(struct ctl *c);
 int cmd_services(struct ctl *c);
-int cmd_knobs(struct ctl *c);
+int cmd_toggles(struct ctl *c);
 int cmd_set(struct ctl *c);
 int cmd_bisect(struct ctl *c);
 int cmd_heap_status(struct ctl *c);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static const enum verdict stats_misses[] = {VERDICT_miss, VERDICT_miss_duplicate,
-	VERDICT_servfail_ring_full, VERDICT_servfail_crowd, VERDICT_drop_ring_full,
+	VERDICT_servfail_ring_full, VERDICT_servfail_fairness, VERDICT_drop_ring_full,
 	VERDICT_servfail_no_control};
 static const enum verdict stats_others[] = {VERDICT_blocked, VERDICT_blocked_answer, VERDICT_local,
 	VERDICT_drop_rule, VERDICT_formerr, VERDICT_notimp, VERDICT_badvers, VERDICT_refused,
@@ -193,7 +193,7 @@ static void control_print(const struct json_node *root)
 	printf("\n");
 	table_print(t);
 	l1_print(json_get(root, "l1"));
-	view_print_front(json_get(root, "front"));
+	view_print_frontend(json_get(root, "frontend"));
 	view_print_upstreams(json_get(root, "upstreams"));
 }
 

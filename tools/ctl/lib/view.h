@@ -36,5 +36,5 @@ void view_print_store(const struct json_node *store);
 void view_print_log(const struct json_node *log); // what sinks lost; nothing where none did
 void view_print_clickhouse(const struct json_node *clickhouse); // likewise
 // What came of each query on a socket of the control plane.
-void view_print_front(const struct json_node *front);
+void view_print_frontend(const struct json_node *front);
 void view_print_upstreams(const struct json_node *upstreams);

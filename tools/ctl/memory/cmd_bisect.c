@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which part of the control plane grows: one knob after the other is turned, under a load that is
+// Which part of the control plane grows: one toggle after the other is turned, under a load that is
 // held, and the heap's slope measured each time.
 
 #include "lib/http_get.h"
@@ -36,7 +36,7 @@ struct step {
 	char filling[32]; // the table that fills fastest; "": none
 };
 
-enum verdict { VERDICT_UNKNOWN, VERDICT_NO_GROWTH, VERDICT_NO_KNOB, VERDICT_SUSPECT };
+enum verdict { VERDICT_UNKNOWN, VERDICT_NO_GROWTH, VERDICT_NO_TOGGLE, VERDICT_SUSPECT };
 
 static const struct {
 	const char *name, *text;
@@ -44,7 +44,7 @@ static const struct {
 	[VERDICT_UNKNOWN] = {"unknown",
 		"the slope with default toggles is not precise enough: measure longer"},
 	[VERDICT_NO_GROWTH] = {"no-growth", "no significant growth with default toggles"},
-	[VERDICT_NO_KNOB] = {"no-knob", "no toggle stops the growth"},
+	[VERDICT_NO_TOGGLE] = {"no-toggle", "no toggle stops the growth"},
 	[VERDICT_SUSPECT] = {"suspect", ""},
 };
 
@@ -112,10 +112,10 @@ static void load_stop(struct bisect *b)
 	(void)waitpid(pid, NULL, 0);
 }
 
-static bool knob_turn(struct bisect *b, const struct step *s, bool back)
+static bool toggle_switch(struct bisect *b, const struct step *s, bool back)
 {
 	const struct http_param params[] = {
-		{"knob", s->name}, {"value", back ? "default" : s->value}, {NULL, NULL}};
+		{"toggle", s->name}, {"value", back ? "default" : s->value}, {NULL, NULL}};
 	if (!*s->name)
 		return true;
 	struct json_doc *doc = http_call_or_fail(b->ctl, true, "/set", params, HTTP_BUILD_MS);
@@ -167,7 +167,7 @@ static bool slope_look(struct bisect *b, struct step *s, unsigned span_s)
 	return true;
 }
 
-// What the knob, or the load that has just begun, changes at once may bend the line so much that
+// What the toggle, or the load that has just begun, changes at once may bend the line so much that
 // nothing is known of its slope; then the time after that is looked at. Where it is but noise, more
 // of it will do: all of the time.
 static bool slope_find(struct bisect *b, struct step *s)
@@ -183,17 +183,17 @@ static bool slope_find(struct bisect *b, struct step *s)
 
 static bool step_run(struct bisect *b, struct step *s)
 {
-	if (!knob_turn(b, s, false)) {
-		// The reply may be what failed, and the knob be turned.
-		(void)knob_turn(b, s, true);
+	if (!toggle_switch(b, s, false)) {
+		// The reply may be what failed, and the toggle be turned.
+		(void)toggle_switch(b, s, true);
 		return false;
 	}
 	wait_s(SETTLE_S);
 	bool looked = slope_find(b, s);
-	return knob_turn(b, s, true) && looked;
+	return toggle_switch(b, s, true) && looked;
 }
 
-// The knob whose slope is the lowest of those whose whole interval lies below that of the first
+// The toggle whose slope is the lowest of those whose whole interval lies below that of the first
 // and last steps, in which all is as usual; and below half of it.
 static void suspect_find(struct bisect *b)
 {
@@ -201,8 +201,8 @@ static void suspect_find(struct bisect *b)
 	const struct step *least = last->slope < first->slope ? last : first;
 	b->verdict = !first->known || !last->known     ? VERDICT_UNKNOWN
 		     : least->slope - least->half <= 0 ? VERDICT_NO_GROWTH
-						       : VERDICT_NO_KNOB;
-	if (b->verdict != VERDICT_NO_KNOB)
+						       : VERDICT_NO_TOGGLE;
+	if (b->verdict != VERDICT_NO_TOGGLE)
 		return;
 	for (unsigned i = 1; i + 1 < b->count; i++) {
 		const struct step *s = &b->step[i];
@@ -218,7 +218,7 @@ static void suspect_find(struct bisect *b)
 static void bisect_print(const struct bisect *b)
 {
 	static const char *const heads[] = {
-		"knob", "is", ">MiB/h", ">+-", ">queries/s", "grows most", ">MiB/h", NULL};
+		"toggle", "is", ">MiB/h", ">+-", ">queries/s", "grows most", ">MiB/h", NULL};
 	struct table *t = table_new(heads);
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct step *s = &b->step[i];
@@ -254,7 +254,7 @@ static void bisect_json(const struct bisect *b)
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct step *s = &b->step[i];
 		struct json_node *n = json_put_object(list, NULL);
-		json_put_text(n, "knob", s->name);
+		json_put_text(n, "toggle", s->name);
 		json_put_text(n, "value", s->value);
 		json_put_real(n, "per_hour", s->slope);
 		json_put_real(n, "plus_minus", s->half);
@@ -284,13 +284,13 @@ static bool is_wanted(const char *wanted, const char *name)
 	return false;
 }
 
-// Step 0 and the last one leave all as usual; between them each knob that was asked for.
+// Step 0 and the last one leave all as usual; between them each toggle that was asked for.
 static int steps_make(struct bisect *b)
 {
-	struct json_doc *doc = http_call_or_fail(b->ctl, false, "/knobs", NULL, HTTP_SHORT_MS);
+	struct json_doc *doc = http_call_or_fail(b->ctl, false, "/toggles", NULL, HTTP_SHORT_MS);
 	if (!doc)
 		return CTL_FAILED;
-	const struct json_node *list = json_get(json_doc_root(doc), "knobs");
+	const struct json_node *list = json_get(json_doc_root(doc), "toggles");
 	b->count = 1;
 	for (size_t i = 0; i < json_length(list) && b->count < STEPS_MAX - 1; i++) {
 		const struct json_node *n = json_at(list, i);
@@ -303,7 +303,7 @@ static int steps_make(struct bisect *b)
 	}
 	json_doc_free(doc);
 	if (b->count == 1)
-		return ctl_fail(b->ctl, "no such toggle; weirctl knobs lists them");
+		return ctl_fail(b->ctl, "no such toggle; weirctl toggles lists them");
 	b->count++;
 	return CTL_OK;
 }

@@ -204,14 +204,14 @@ static inline bool box_is_answer(const struct l0_view *v, uint32_t id, uint32_t 
 		return false;
 	memcpy(serial, v->answer.bytes + 4, 4);
 	box_answer(want, v->answer.len, id, *serial);
-	if (v->judged && !box_is_mask(&v->mask, id, *serial))
+	if (v->masked && !box_is_mask(&v->mask, id, *serial))
 		return false;
 	return memcmp(want, v->answer.bytes, v->answer.len) == 0 && v->answer.ttl_off[0] == 8
 	       && v->answer.ttl_off[1] == v->answer.len - 4;
 }
 
 // Judges the record of the id anew; n = 0: by no list.
-static inline int box_judge(struct box *b, uint32_t id, uint64_t n)
+static inline int box_set_mask(struct box *b, uint32_t id, uint64_t n)
 {
 	const struct l0_reader *r = l0_writer_reader(b->w);
 	struct box_name name;
@@ -221,5 +221,5 @@ static inline int box_judge(struct box *b, uint32_t id, uint64_t n)
 	if (box_get(r, id, &v, &number))
 		memcpy(&serial, v.answer.bytes + 4, 4);
 	struct rule_set mask = box_mask(id, serial, n);
-	return l0_writer_judge(b->w, &key, n ? &mask : NULL);
+	return l0_writer_set_mask(b->w, &key, n ? &mask : NULL);
 }

@@ -43,7 +43,7 @@ static void test_all_live_records_with_their_times(void **)
 		if (id % 10 == 0)
 			continue;
 		assert_true(box_is_answer(&v, id, &serial) && serial == id + 7);
-		assert_int_equal(v.judged, id % 8 == 5);
+		assert_int_equal(v.masked, id % 8 == 5);
 		assert_int_equal(v.created_ms, 1000);
 		assert_int_equal(v.soft_ms, LONG_MS / 2);
 		assert_int_equal(v.hard_ms, LONG_MS);

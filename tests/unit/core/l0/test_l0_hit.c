@@ -27,7 +27,7 @@ static struct l0_record *make_record(const struct guard *g, unsigned units, uint
 	unsigned step = 12 + below(24), count = 1 + below(6);
 	p->name_len = (uint8_t)(1 + below(40));
 	p->flags = L0_RECORD_EVEN | (below(2) ? L0_RECORD_AUTHENTICATED : 0);
-	p->flags |= (below(8) ? 0 : L0_RECORD_STAMPED) | (below(8) ? 0 : L0_RECORD_JUDGED);
+	p->flags |= (below(8) ? 0 : L0_RECORD_STAMPED) | (below(8) ? 0 : L0_RECORD_MASKED);
 	p->ancount = below(count + 1);
 	p->nscount = count - p->ancount;
 	p->ttls = (uint16_t)step;
@@ -99,7 +99,7 @@ static bool check_once(const struct guard *table, const struct guard *message)
 	}
 	uint64_t age_ms = now_ms - view.created_ms;
 	assert_true(now_ms >= view.created_ms && l0_age_of(&view, now_ms) == L0_FRESH);
-	assert_false(view.judged || view.stale_until_ms || age_ms >= view.refresh_ms);
+	assert_false(view.masked || view.stale_until_ms || age_ms >= view.refresh_ms);
 	const struct dns_reply_opts o = {.age_s = (uint32_t)(age_ms / 1000),
 		.ttl_cap_s = t.most_ttl_s,
 		.ede = DNS_EDE_NONE,

@@ -56,10 +56,10 @@ static void model_put(struct model *m, uint32_t serial)
 	m->id[id].mask = id % 8 == 5 ? serial : 0;
 }
 
-static void model_judge(struct model *m)
+static void model_set_mask(struct model *m)
 {
 	uint32_t id = rnd_below(&m->seed, IDS), n = rnd_below(&m->seed, 3);
-	int rc = box_judge(&m->b, id, n);
+	int rc = box_set_mask(&m->b, id, n);
 	if (rc == 0) {
 		assert_true(m->id[id].present);
 		m->id[id].mask = n;
@@ -151,8 +151,8 @@ static void model_compare(struct model *m, bool exact)
 		assert_int_equal(serial, m->id[id].serial);
 		assert_int_equal(v.answer.len, m->id[id].len);
 		assert_int_equal(v.hard_ms, m->id[id].hard_ms);
-		assert_int_equal(v.judged, m->id[id].mask != 0);
-		if (v.judged)
+		assert_int_equal(v.masked, m->id[id].mask != 0);
+		if (v.masked)
 			assert_int_equal(v.mask.lists[1], m->id[id].mask);
 		present++;
 	}
@@ -177,7 +177,7 @@ static void run_model(uint64_t seed, uint64_t bytes, unsigned mean, uint64_t ste
 		else if (what < 8000)
 			model_delete(&m);
 		else if (what < 8100)
-			model_judge(&m);
+			model_set_mask(&m);
 		else if (what < 8998)
 			model_worker(&m);
 		else if (what < 9995)

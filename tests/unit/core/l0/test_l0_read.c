@@ -42,7 +42,7 @@ static struct l0_record *hostile_record(const struct guard *g, unsigned units)
 	bool even = dns_rand_below(&rnd, 2);
 	unsigned count = dns_rand_below(&rnd, 8);
 	p->name_len = (uint8_t)dns_rand_below(&rnd, 40);
-	p->flags = (even ? L0_RECORD_EVEN : 0) | (dns_rand_below(&rnd, 3) ? 0 : L0_RECORD_JUDGED);
+	p->flags = (even ? L0_RECORD_EVEN : 0) | (dns_rand_below(&rnd, 3) ? 0 : L0_RECORD_MASKED);
 	p->ancount = count;
 	p->nscount = dns_rand_below(&rnd, 2);
 	p->ttls = (uint16_t)(even ? dns_rand_below(&rnd, 40) : count);

@@ -120,7 +120,7 @@ static unsigned flip_each_bit(const struct l0_reader *r, const struct box_put *p
 		sum_mod(v.answer.sum), sum_mod(csum_partial(v.answer.bytes, v.answer.len)));
 	uint8_t *record = (uint8_t *)(uintptr_t)(r->units + (size_t)n * L0_UNIT);
 	const size_t end =
-		(size_t)(v.answer.bytes - record) + v.answer.len + (v.judged ? sizeof v.mask : 0);
+		(size_t)(v.answer.bytes - record) + v.answer.len + (v.masked ? sizeof v.mask : 0);
 	const size_t name_end = sizeof(struct l0_record) + p->put.key.name_len;
 	const bool has_gap = !v.answer.ttl_step && name_end & 1;
 	unsigned seen = 0;
@@ -161,7 +161,7 @@ static void test_a_flipped_bit_shows_in_the_sum(void **state)
 	assert_int_equal(l0_writer_restamp(b.w, &p.put.key, 34567), 0);
 	assert_true(flip_each_bit(l0_writer_reader(b.w), &p) > 900);
 	for (unsigned i = 3; i < 6; i++) { // judged, by others, by none
-		assert_int_equal(box_judge(&b, 9, i % 5), 0);
+		assert_int_equal(box_set_mask(&b, 9, i % 5), 0);
 		assert_true(flip_each_bit(l0_writer_reader(b.w), &p) > (i < 5 ? 1150 : 900));
 	}
 	box_put_fill(l0_writer_reader(b.w), &p, 13, 4, 99, 1000, 5000);

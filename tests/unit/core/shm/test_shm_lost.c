@@ -93,7 +93,7 @@ static void test_its_maker_ends(void **)
 static void test_who_reads_it_goes_on(void **)
 {
 	cut_off("l0.1");
-	int status = touch("lane.");
+	int status = touch("rings.");
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 1);
 }
@@ -111,7 +111,7 @@ static void fill(int fd)
 // How a worker ends that falls over a cut region while nobody reads its stderr.
 static int touch_with_stderr(int fd)
 {
-	static const char *const others[] = {"lane.", NULL};
+	static const char *const others[] = {"rings.", NULL};
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -172,7 +172,7 @@ static void raise_at(const volatile uint8_t *at)
 // next region that is cut off is dealt with as well.
 static void test_two_threads_at_once(void **)
 {
-	static const char *const others[] = {"lane.", NULL};
+	static const char *const others[] = {"rings.", NULL};
 	cut_off("l0.1");
 	pid_t child = fork();
 	assert_true(child >= 0);

@@ -414,8 +414,8 @@ static void test_names(void **)
 	assert_string_equal(name, "l0.7");
 	shm_name_generation(name, "names", UINT64_MAX);
 	assert_string_equal(name, "names.18446744073709551615");
-	shm_name_lane(name, 63);
-	assert_string_equal(name, "lane.63");
+	shm_name_rings(name, 63);
+	assert_string_equal(name, "rings.63");
 	shm_name_marks(name, 0, 7);
 	assert_string_equal(name, "marks.0.7");
 }

@@ -41,10 +41,10 @@ static const char *mem_path(const char *name)
 	return path;
 }
 
-static struct region_spec lane_spec(void)
+static struct region_spec rings_spec(void)
 {
-	return (struct region_spec){.name = "lane.3",
-		.kind = REGION_LANE,
+	return (struct region_spec){.name = "rings.3",
+		.kind = REGION_RINGS,
 		.generation = 5,
 		.incarnation = 0x1234,
 		.index = 3,
@@ -53,40 +53,40 @@ static struct region_spec lane_spec(void)
 		.mode = 0600};
 }
 
-static struct region create_lane(void)
+static struct region create_rings(void)
 {
 	struct region r;
-	struct region_spec spec = lane_spec();
+	struct region_spec spec = rings_spec();
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
 	return r;
 }
 
-static int attach_lane(struct region *out, bool writable)
+static int attach_rings(struct region *out, bool writable)
 {
-	return region_attach(&paths, SHM_IN_MEM, "lane.3", REGION_LANE, writable, out, why);
+	return region_attach(&paths, SHM_IN_MEM, "rings.3", REGION_RINGS, writable, out, why);
 }
 
 static void expect_refused(int err, const char *text)
 {
 	struct region r = {.base = NULL};
-	assert_int_equal(attach_lane(&r, false), err);
+	assert_int_equal(attach_rings(&r, false), err);
 	assert_null(r.base);
 	assert_non_null(strstr(why, text));
-	assert_non_null(strstr(why, mem_path("lane.3")));
+	assert_non_null(strstr(why, mem_path("rings.3")));
 }
 
-static void remove_lane(struct region *r)
+static void remove_rings(struct region *r)
 {
 	region_unmap(r);
 	region_unmap(r); // harmless twice
-	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "lane.3"), 0);
-	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "lane.3"), -ENOENT);
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "rings.3"), 0);
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "rings.3"), -ENOENT);
 }
 
 static void test_create_and_attach(void **)
 {
 	mode_t old = umask(0077);
-	struct region w = create_lane(), r;
+	struct region w = create_rings(), r;
 	umask(old);
 	assert_int_equal(w.size, 5 * SHM_PAGE);
 	assert_int_equal(region_data_size(&w), 4 * SHM_PAGE);
@@ -98,12 +98,12 @@ static void test_create_and_attach(void **)
 	region_publish(&w);
 
 	struct stat st;
-	assert_int_equal(stat(mem_path("lane.3"), &st), 0);
+	assert_int_equal(stat(mem_path("rings.3"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(st.st_size, w.size);
 	assert_true((size_t)st.st_blocks * 512 >= w.size); // all reserved
 
-	assert_int_equal(attach_lane(&r, true), 0);
+	assert_int_equal(attach_rings(&r, true), 0);
 	const struct region_header *h = region_header_of(&r);
 	assert_int_equal(h->generation, 5);
 	assert_int_equal(h->incarnation, 0x1234);
@@ -114,48 +114,48 @@ static void test_create_and_attach(void **)
 	*(char *)region_data(&r) = 'j';
 	assert_string_equal((char *)region_data(&w), "jello");
 	region_unmap(&r);
-	remove_lane(&w);
+	remove_rings(&w);
 	expect_refused(-ENOENT, "No such file");
 }
 
 // Whoever has the old file mapped keeps it; the new one is another.
 static void test_recreate_replaces(void **)
 {
-	struct region old = create_lane(), new;
+	struct region old = create_rings(), new;
 	region_publish(&old);
 	memcpy(region_data(&old), "old", 4);
-	new = create_lane();
+	new = create_rings();
 	assert_int_equal(*(uint8_t *)region_data(&new), 0);
 	assert_string_equal((char *)region_data(&old), "old");
 	expect_refused(-EPROTO, "still being made");
 	region_unmap(&old);
-	remove_lane(&new);
+	remove_rings(&new);
 }
 
 static void test_mode_beats_umask(void **)
 {
-	struct region_spec spec = lane_spec();
+	struct region_spec spec = rings_spec();
 	spec.mode = 0640;
 	struct region r;
 	mode_t old = umask(0077);
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
 	umask(old);
 	struct stat st;
-	assert_int_equal(stat(mem_path("lane.3"), &st), 0);
+	assert_int_equal(stat(mem_path("rings.3"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
-	remove_lane(&r);
+	remove_rings(&r);
 }
 
 static void test_bad_names(void **)
 {
 	const char *bad[] = {"", ".", "..", "a/b", "/x", "rtemap_0", "map_", ".hidden"};
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
-		struct region_spec spec = lane_spec();
+		struct region_spec spec = rings_spec();
 		struct region r;
 		spec.name = bad[i];
 		assert_int_equal(region_create(&paths, &spec, &r, why), -EINVAL);
 		assert_int_equal(
-			region_attach(&paths, SHM_IN_MEM, bad[i], REGION_LANE, false, &r, why),
+			region_attach(&paths, SHM_IN_MEM, bad[i], REGION_RINGS, false, &r, why),
 			-EINVAL);
 		assert_int_equal(region_unlink(&paths, SHM_IN_MEM, bad[i]), -EINVAL);
 	}
@@ -169,7 +169,7 @@ static struct region_header *header(struct region *r)
 
 static void test_foreign_and_skewed(void **)
 {
-	struct region w = create_lane(), r;
+	struct region w = create_rings(), r;
 	region_publish(&w);
 	header(&w)->magic = SHM_MAGIC ^ 1;
 	expect_refused(-EPROTO, "not a weir region");
@@ -183,103 +183,103 @@ static void test_foreign_and_skewed(void **)
 	header(&w)->kind = 4711;
 	region_publish(&w);
 	expect_refused(-EPROTO, "kind unknown (4711)");
-	header(&w)->kind = REGION_LANE;
+	header(&w)->kind = REGION_RINGS;
 	header(&w)->total_size += SHM_PAGE;
 	region_publish(&w);
 	expect_refused(-EPROTO, "its header says");
 	header(&w)->total_size -= SHM_PAGE;
 	region_publish(&w);
-	assert_int_equal(attach_lane(&r, false), 0);
+	assert_int_equal(attach_rings(&r, false), 0);
 	region_unmap(&r);
-	remove_lane(&w);
+	remove_rings(&w);
 }
 
 // As it lies there where two weirs share a folder.
 static void test_of_another_weir(void **)
 {
-	struct region w = create_lane(), r = {.base = NULL};
+	struct region w = create_rings(), r = {.base = NULL};
 	struct shm_paths other = paths;
 	region_publish(&w);
 	other.instance++;
 	assert_int_equal(
-		region_attach(&other, SHM_IN_MEM, "lane.3", REGION_LANE, true, &r, why), -EPROTO);
+		region_attach(&other, SHM_IN_MEM, "rings.3", REGION_RINGS, true, &r, why), -EPROTO);
 	assert_null(r.base);
 	assert_non_null(strstr(why, "another weir"));
-	remove_lane(&w);
+	remove_rings(&w);
 }
 
 // Every bit of the header that is flipped without its sum is found out.
 static void test_scribbled_header(void **)
 {
-	struct region w = create_lane(), r;
+	struct region w = create_rings(), r;
 	region_publish(&w);
 	for (size_t bit = 0; bit < sizeof(struct region_header) * 8; bit++) {
 		w.base[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		r.base = NULL;
-		assert_int_equal(attach_lane(&r, false), -EPROTO);
+		assert_int_equal(attach_rings(&r, false), -EPROTO);
 		assert_null(r.base);
 		w.base[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
-	assert_int_equal(attach_lane(&r, false), 0);
+	assert_int_equal(attach_rings(&r, false), 0);
 	region_unmap(&r);
-	remove_lane(&w);
+	remove_rings(&w);
 }
 
 static void test_truncated_and_grown(void **)
 {
-	struct region w = create_lane();
+	struct region w = create_rings();
 	region_publish(&w);
 	size_t size = w.size;
 	region_unmap(&w);
-	assert_int_equal(truncate(mem_path("lane.3"), (off_t)size + SHM_PAGE), 0);
+	assert_int_equal(truncate(mem_path("rings.3"), (off_t)size + SHM_PAGE), 0);
 	expect_refused(-EPROTO, "its header says");
-	assert_int_equal(truncate(mem_path("lane.3"), (off_t)size - 1), 0);
+	assert_int_equal(truncate(mem_path("rings.3"), (off_t)size - 1), 0);
 	expect_refused(-EPROTO, "its header says");
-	assert_int_equal(truncate(mem_path("lane.3"), 100), 0);
+	assert_int_equal(truncate(mem_path("rings.3"), 100), 0);
 	expect_refused(-EPROTO, "only 100 octets");
-	assert_int_equal(truncate(mem_path("lane.3"), 0), 0);
+	assert_int_equal(truncate(mem_path("rings.3"), 0), 0);
 	expect_refused(-EPROTO, "only 0 octets");
-	remove_lane(&w);
+	remove_rings(&w);
 }
 
 static void test_not_a_file(void **)
 {
 	struct region r = {.base = NULL};
-	assert_int_equal(symlink("/dev/zero", mem_path("lane.3")), 0);
+	assert_int_equal(symlink("/dev/zero", mem_path("rings.3")), 0);
 	expect_refused(-ELOOP, "");
 	// Creating replaces the link and touches nothing behind it.
-	r = create_lane();
+	r = create_rings();
 	struct stat st;
-	assert_int_equal(lstat(mem_path("lane.3"), &st), 0);
+	assert_int_equal(lstat(mem_path("rings.3"), &st), 0);
 	assert_true(S_ISREG(st.st_mode));
-	remove_lane(&r);
-	assert_int_equal(mkfifo(mem_path("lane.3"), 0600), 0);
+	remove_rings(&r);
+	assert_int_equal(mkfifo(mem_path("rings.3"), 0600), 0);
 	expect_refused(-EPROTO, "not a regular file");
-	assert_int_equal(unlink(mem_path("lane.3")), 0);
-	assert_int_equal(mkdir(mem_path("lane.3"), 0700), 0);
+	assert_int_equal(unlink(mem_path("rings.3")), 0);
+	assert_int_equal(mkdir(mem_path("rings.3"), 0700), 0);
 	expect_refused(-EPROTO, "not a regular file");
-	assert_int_equal(rmdir(mem_path("lane.3")), 0);
+	assert_int_equal(rmdir(mem_path("rings.3")), 0);
 }
 
 static void test_foreign_owner(void **)
 {
 	if (geteuid() != 0)
 		skip();
-	struct region w = create_lane(), r;
+	struct region w = create_rings(), r;
 	region_publish(&w);
-	assert_int_equal(chown(mem_path("lane.3"), 65534, 65534), 0);
+	assert_int_equal(chown(mem_path("rings.3"), 65534, 65534), 0);
 	expect_refused(-EPERM, "uid 65534");
 	// Unless the runtime directory is theirs as well.
 	assert_int_equal(chown(run_dir, 65534, 65534), 0);
-	assert_int_equal(attach_lane(&r, false), 0);
+	assert_int_equal(attach_rings(&r, false), 0);
 	region_unmap(&r);
 	assert_int_equal(chown(run_dir, 0, 0), 0);
-	remove_lane(&w);
+	remove_rings(&w);
 }
 
 static void test_no_room(void **)
 {
-	struct region_spec spec = lane_spec();
+	struct region_spec spec = rings_spec();
 	struct region r = {.base = NULL};
 	struct statfs fs;
 	assert_int_equal(statfs(paths.mem, &fs), 0);
@@ -290,7 +290,7 @@ static void test_no_room(void **)
 	assert_in_range(clock_ms_of(CLOCK_THREAD_CPUTIME_ID) - began, 0, 500);
 	assert_null(r.base);
 	assert_non_null(strstr(why, "cannot reserve"));
-	assert_int_equal(access(mem_path("lane.3"), F_OK), -1); // nothing left lying
+	assert_int_equal(access(mem_path("rings.3"), F_OK), -1); // nothing left lying
 	spec.data_size = SIZE_MAX - 10;
 	assert_int_equal(region_create(&paths, &spec, &r, why), -EINVAL);
 }
@@ -312,7 +312,7 @@ static bool store_faults(uint8_t *p)
 
 static void test_protect(void **)
 {
-	struct region w = create_lane(), r;
+	struct region w = create_rings(), r;
 	region_publish(&w);
 	assert_int_equal(region_protect(&w, SHM_PAGE, 2 * SHM_PAGE), 0);
 	assert_false(store_faults(w.base));
@@ -324,10 +324,10 @@ static void test_protect(void **)
 	assert_int_equal(region_protect(&w, SHM_PAGE, 5 * SHM_PAGE), -EINVAL);
 	assert_int_equal(region_protect(&w, 6 * SHM_PAGE, 0), -EINVAL);
 	assert_int_equal(region_protect(&w, SHM_PAGE, (size_t)0 - SHM_PAGE), -EINVAL);
-	assert_int_equal(attach_lane(&r, false), 0);
+	assert_int_equal(attach_rings(&r, false), 0);
 	assert_true(store_faults(r.base + SHM_PAGE));
 	region_unmap(&r);
-	remove_lane(&w);
+	remove_rings(&w);
 }
 
 // Free huge pages of 2 MiB for our directory. A mount without a limit of its own says nothing.
@@ -346,7 +346,7 @@ static uint64_t huge_pages_free(const struct statfs *fs)
 // On huge pages where there are some, else in memory; both directions of the choice.
 static void test_huge_or_fallback(void **)
 {
-	struct region_spec spec = lane_spec();
+	struct region_spec spec = rings_spec();
 	struct region r, a;
 	spec.want_huge = true;
 	struct statfs fs = {0};
@@ -366,7 +366,7 @@ static void test_huge_or_fallback(void **)
 	assert_int_equal(r.where, free_pages ? SHM_IN_HUGE : SHM_IN_MEM);
 	assert_int_equal(r.size % (free_pages ? (size_t)fs.f_bsize : SHM_PAGE), 0);
 	region_publish(&r);
-	assert_int_equal(region_attach(&paths, r.where, "lane.3", REGION_LANE, true, &a, why), 0);
+	assert_int_equal(region_attach(&paths, r.where, "rings.3", REGION_RINGS, true, &a, why), 0);
 	assert_int_equal(region_protect(&a, SHM_PAGE, SHM_PAGE), 0);
 	assert_int_equal(store_faults(a.base + SHM_PAGE), !free_pages);
 	region_unmap(&a);
@@ -377,11 +377,11 @@ static void test_huge_or_fallback(void **)
 		spec.data_size = (free_pages + 1) * (size_t)fs.f_bsize;
 		assert_int_equal(region_create(&paths, &spec, &r, why), 0);
 		assert_int_equal(r.where, SHM_IN_MEM);
-		assert_int_equal(region_unlink(&paths, SHM_IN_HUGE, "lane.3"), -ENOENT);
+		assert_int_equal(region_unlink(&paths, SHM_IN_HUGE, "rings.3"), -ENOENT);
 		where = r.where;
 		region_unmap(&r);
 	}
-	assert_int_equal(region_unlink(&paths, where, "lane.3"), 0);
+	assert_int_equal(region_unlink(&paths, where, "rings.3"), 0);
 }
 
 static void test_huge_absent(void **)

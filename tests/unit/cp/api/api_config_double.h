@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// For test_http_api: what a reload of the configuration and the setting of a knob come to.
+// For test_http_api: what a reload of the configuration and the setting of a toggle come to.
 
 #include "controlplane/api/api.h"
-#include "controlplane/memory/knobs.h"
+#include "controlplane/memory/toggles.h"
 #include "tests/unit/cp/http/http_client.h"
 
 #include <errno.h>
@@ -55,13 +55,13 @@ static inline void test_last_reload(void **)
 	assert_reply("GET /status", 200, "\"ok\":true");
 }
 
-static struct knobs knobs;
+static struct toggles toggles;
 static struct {
-	struct knobs wanted;
+	struct toggles wanted;
 	int rc, err;
 } set_double;
 
-static int knobs_set(void *, const struct knobs *wanted, api_config_done done, void *done_arg)
+static int toggles_set(void *, const struct toggles *wanted, api_config_done done, void *done_arg)
 {
 	set_double.wanted = *wanted;
 	if (set_double.rc == 0)
@@ -69,25 +69,26 @@ static int knobs_set(void *, const struct knobs *wanted, api_config_done done, v
 	return set_double.rc;
 }
 
-// A knob reads no file, and is in force only once the application says so.
-static inline void test_knobs(void **)
+// A toggle reads no file, and is in force only once the application says so.
+static inline void test_toggles(void **)
 {
 	reload_outcome = -1; // fails the test
-	assert_reply("GET /knobs", 200, "{\"name\":\"refresh\",");
-	assert_reply("POST /set?knob=upstream.recycle&value=7", 200, "{\"ok\":true}");
-	assert_int_equal(set_double.wanted.value[KNOB_UPSTREAM_RECYCLE], 7);
-	assert_int_equal(set_double.wanted.value[KNOB_REFRESH], knob_usual(KNOB_REFRESH));
-	assert_int_equal(knobs.value[KNOB_UPSTREAM_RECYCLE], knob_usual(KNOB_UPSTREAM_RECYCLE));
-	knobs = set_double.wanted;
-	assert_reply("POST /set?knob=refresh&value=off", 200, "{\"ok\":true}");
-	assert_int_equal(set_double.wanted.value[KNOB_REFRESH], 0);
-	assert_int_equal(set_double.wanted.value[KNOB_UPSTREAM_RECYCLE], 7);
+	assert_reply("GET /toggles", 200, "{\"name\":\"refresh\",");
+	assert_reply("POST /set?toggle=upstream.recycle&value=7", 200, "{\"ok\":true}");
+	assert_int_equal(set_double.wanted.value[TOGGLE_UPSTREAM_RECYCLE], 7);
+	assert_int_equal(set_double.wanted.value[TOGGLE_REFRESH], toggle_usual(TOGGLE_REFRESH));
+	assert_int_equal(
+		toggles.value[TOGGLE_UPSTREAM_RECYCLE], toggle_usual(TOGGLE_UPSTREAM_RECYCLE));
+	toggles = set_double.wanted;
+	assert_reply("POST /set?toggle=refresh&value=off", 200, "{\"ok\":true}");
+	assert_int_equal(set_double.wanted.value[TOGGLE_REFRESH], 0);
+	assert_int_equal(set_double.wanted.value[TOGGLE_UPSTREAM_RECYCLE], 7);
 	set_double.err = -ENOMEM;
-	assert_reply("POST /set?knob=refresh&value=off", 500, "no memory");
+	assert_reply("POST /set?toggle=refresh&value=off", 500, "no memory");
 	set_double.rc = -EBUSY;
-	assert_reply("POST /set?knob=refresh&value=off", 503, "\"error\"");
+	assert_reply("POST /set?toggle=refresh&value=off", 503, "\"error\"");
 	set_double.rc = set_double.err = 0;
-	assert_reply("POST /set?knob=refresh&value=7", 400, "refresh: takes on, off, or default");
-	assert_reply("POST /set?knob=none&value=off", 404, "no such knob");
-	knobs_reset(&knobs);
+	assert_reply("POST /set?toggle=refresh&value=7", 400, "refresh: takes on, off, or default");
+	assert_reply("POST /set?toggle=none&value=off", 404, "no such toggle");
+	toggles_reset(&toggles);
 }

@@ -3,18 +3,18 @@
 
 // What the frontends tell the API, told at once: the API asks on the loop that the answer comes to.
 
-#include "controlplane/frontend/front_report.h"
+#include "controlplane/frontend/frontend_report.h"
 #include "tests/unit/cp/http/http_client.h"
 
 #include <errno.h>
 
-int fronts_report(const struct fronts *, struct loop *,
-	void (*done)(void *arg, const struct fronts_status *s), void *arg)
+int frontends_report(const struct frontends *, struct loop *,
+	void (*done)(void *arg, const struct frontends_status *s), void *arg)
 {
-	static const struct fronts_status s = {
+	static const struct frontends_status s = {
 		.tcp = {.open = 5,
 			.busiest = {.version = 4, .prefix_len = 32, .bytes = {198, 18, 0, 2}},
-			.ended = {[FRONT_TCP_END_idle] = 9},
+			.ended = {[FRONTEND_TCP_END_idle] = 9},
 			.listener_count = 1,
 			.listener = {{{{4, 32, {198, 18, 0, 53}}, 53}, -EADDRINUSE}}}};
 

@@ -17,30 +17,30 @@ enum { PORT = 53053, LATER_MAX = 4096, ORDER_AT = DNS_HEADER_LEN };
 
 struct config_tcp tcp_config;
 static struct loop *loop;
-static struct front_tcp *server;
+static struct frontend_tcp *server;
 static pthread_t thread;
 static struct socket_address address;
 static _Atomic unsigned asked;
 static struct later {
-	struct front_session *session; // NULL: it has ended
+	struct frontend_session *session; // NULL: it has ended
 	uint16_t id;
 	bool big;
 } later[LATER_MAX];
 static unsigned later_count;
 static uint8_t room[REPLY_HEADROOM + TCP_MESSAGE_MAX + REPLY_TAILROOM];
 
-static struct front_reply reply_make(uint16_t id, size_t len)
+static struct frontend_reply reply_make(uint16_t id, size_t len)
 {
 	uint8_t *msg = room + REPLY_HEADROOM;
 
 	memset(msg, (int)(id & 0xff), len);
 	put_u16(msg, id);
-	return (struct front_reply){.msg = msg, .len = (uint16_t)len};
+	return (struct frontend_reply){.msg = msg, .len = (uint16_t)len};
 }
 
-static struct front_reply opt_make(uint16_t id)
+static struct frontend_reply opt_make(uint16_t id)
 {
-	struct front_reply r = reply_make(id, DNS_HEADER_LEN + DNS_OPT_FIXED_LEN);
+	struct frontend_reply r = reply_make(id, DNS_HEADER_LEN + DNS_OPT_FIXED_LEN);
 
 	memset(r.msg + 2, 0, r.len - 2U);
 	r.opt = DNS_HEADER_LEN;
@@ -48,48 +48,49 @@ static struct front_reply opt_make(uint16_t id)
 	return r;
 }
 
-static enum front_outcome engine_ask(struct front *, struct front_session *s,
-	const union client_address *client, const uint8_t *msg, size_t len, struct front_reply *out)
+static enum frontend_outcome engine_ask(struct frontend *, struct frontend_session *s,
+	const union client_address *client, const uint8_t *msg, size_t len,
+	struct frontend_reply *out)
 {
 	assert_int_equal(client->any.sa_family, AF_INET);
 	asked++;
 	if (len <= ORDER_AT)
-		return FRONT_BROKEN;
+		return FRONTEND_BROKEN;
 	uint16_t id = get_u16(msg);
 	switch (msg[ORDER_AT]) {
 	case TCP_NONE:
-		return FRONT_NO_REPLY;
+		return FRONTEND_NO_REPLY;
 	case TCP_LATER:
 	case TCP_LATER_BIG:
 		assert_true(later_count < LATER_MAX);
 		later[later_count++] = (struct later){s, id, msg[ORDER_AT] == TCP_LATER_BIG};
-		return FRONT_LATER;
+		return FRONTEND_LATER;
 	case TCP_BIG:
 		*out = reply_make(id, TCP_BIG_LEN);
-		return FRONT_REPLY;
+		return FRONTEND_REPLY;
 	case TCP_OPT:
 		*out = opt_make(id);
 		s->complete(s, out);
-		return FRONT_REPLY;
+		return FRONTEND_REPLY;
 	default:
 		*out = reply_make(id, len);
-		return FRONT_REPLY;
+		return FRONTEND_REPLY;
 	}
 }
 
-static void engine_begin(struct front_session *s)
+static void engine_begin(struct frontend_session *s)
 {
 	s->pending = 0;
 }
 
-static void engine_end(struct front *, struct front_session *s)
+static void engine_end(struct frontend *, struct frontend_session *s)
 {
 	for (unsigned i = 0; i < later_count; i++)
 		if (later[i].session == s)
 			later[i].session = NULL;
 }
 
-static bool engine_admits(struct front *, const union client_address *client)
+static bool engine_admits(struct frontend *, const union client_address *client)
 {
 	return ntohl(client->v4.sin_addr.s_addr) != 0x7f000000 + TCP_DENIED_HOST;
 }
@@ -99,8 +100,8 @@ static void on_release(void *)
 	unsigned count = later_count;
 
 	for (unsigned i = count; i-- > 0;) {
-		struct front_session *s = later[i].session;
-		struct front_reply r = reply_make(
+		struct frontend_session *s = later[i].session;
+		struct frontend_reply r = reply_make(
 			later[i].id, later[i].big ? (size_t)TCP_BIG_LEN : (size_t)DNS_HEADER_LEN);
 		if (s)
 			s->reply(s, NULL, &r);
@@ -137,7 +138,7 @@ static void on_loop(void (*fn)(void *arg), void *arg)
 
 void tcp_rig_start_files(unsigned files)
 {
-	const struct front_tcp_engine engine = {.ask = engine_ask,
+	const struct frontend_tcp_engine engine = {.ask = engine_ask,
 		.begin = engine_begin,
 		.end = engine_end,
 		.admits = engine_admits};
@@ -154,27 +155,27 @@ void tcp_rig_start_files(unsigned files)
 	later_count = 0;
 	assert_int_equal(loop_new("test", &loop), 0);
 	assert_int_equal(
-		front_tcp_open(&server, loop, &engine, &tcp_config, &address, 1, files), 0);
+		frontend_tcp_open(&server, loop, &engine, &tcp_config, &address, 1, files), 0);
 	assert_int_equal(pthread_create(&thread, NULL, loop_thread, NULL), 0);
 }
 
 void tcp_rig_start(void)
 {
-	tcp_rig_start_files(FRONT_TCP_FILES_ALL);
+	tcp_rig_start_files(FRONTEND_TCP_FILES_ALL);
 }
 
 void tcp_rig_stop(void)
 {
 	loop_stop(loop);
 	pthread_join(thread, NULL);
-	front_tcp_close(server);
+	frontend_tcp_close(server);
 	loop_free(loop);
 	sem_destroy(&wait.done);
 }
 
 static void on_configure(void *)
 {
-	front_tcp_configure(server, &tcp_config);
+	frontend_tcp_configure(server, &tcp_config);
 }
 
 void tcp_rig_configure(void)
@@ -186,11 +187,11 @@ static void on_status(void *out)
 {
 	struct table_registry tables = {0};
 
-	front_tcp_status(server, out, &tables);
+	frontend_tcp_status(server, out, &tables);
 	assert_int_equal(tables.count, 3);
 }
 
-void tcp_rig_status(struct front_tcp_status *out)
+void tcp_rig_status(struct frontend_tcp_status *out)
 {
 	on_loop(on_status, out);
 }

@@ -4,7 +4,7 @@
 // TCP/53 on a loopback address of this process's own, on a loop in a thread, with an engine whose
 // answers the test decides: a message is a DNS header and an order of one octet.
 
-#include "controlplane/frontend/front_tcp.h"
+#include "controlplane/frontend/frontend_tcp.h"
 #include "tests/unit/unit.h"
 
 enum {
@@ -26,14 +26,14 @@ void tcp_rig_start_files(unsigned files);
 void tcp_rig_stop(void);
 void tcp_rig_configure(void); // tcp_config
 
-void tcp_rig_status(struct front_tcp_status *out);
+void tcp_rig_status(struct frontend_tcp_status *out);
 unsigned tcp_rig_asked(void); // messages that the engine saw
 // Those that wait, answered; the last that came first.
 void tcp_rig_release(void);
 // Until `field` of the status is `value`; fails the test if it never is.
 #define tcp_rig_until(field, value)                                                               \
 	do {                                                                                      \
-		struct front_tcp_status status_;                                                  \
+		struct frontend_tcp_status status_;                                               \
 		unsigned waited_ = 0;                                                             \
 		for (tcp_rig_status(&status_); status_.field != (value) && waited_ < TCP_WAIT_MS; \
 			waited_ += 2) {                                                           \

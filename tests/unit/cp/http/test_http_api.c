@@ -383,8 +383,8 @@ static struct api_deps deps_make(void)
 		.reload_arg = &reload_outcome,
 		.last_reload = last_reload_double,
 		.config_reload = reload,
-		.knobs = &knobs,
-		.knobs_set = knobs_set};
+		.toggles = &toggles,
+		.toggles_set = toggles_set};
 }
 
 static void test_socket(void **)
@@ -460,7 +460,7 @@ static int setup(void **)
 	if (!mkdtemp(folder) || loop_new("service", &service) < 0)
 		return -1;
 	snprintf(path, sizeof path, "%s/control.sock", folder);
-	knobs_reset(&knobs);
+	toggles_reset(&toggles);
 	struct api_deps deps = deps_make();
 	char why[API_WHY_MAX];
 	if (api_open(&api, &deps, why) < 0)
@@ -479,7 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_heap_dumps),
-		cmocka_unit_test(test_knobs),
+		cmocka_unit_test(test_toggles),
 		cmocka_unit_test(test_last_reload),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_refused),

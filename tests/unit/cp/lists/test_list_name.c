@@ -101,20 +101,20 @@ static void test_special(void **)
 		assert_false(is_special(not [i]));
 }
 
-static enum list_reject judge(const char *text, bool force)
+static enum list_reject answer_policy(const char *text, bool force)
 {
 	const struct dns_name name = fixture_name(text);
-	return list_name_judge(&name, force);
+	return list_name_check(&name, force);
 }
 
 static void test_last_labels(void **)
 {
-	assert_int_equal(judge("a.123", true), LIST_REJECT_ADDRESS);
-	assert_int_equal(judge("a.0", true), LIST_REJECT_ADDRESS);
-	assert_int_equal(judge("a.12a", true), LIST_REJECT_COUNT);
-	assert_int_equal(judge("a.a12", true), LIST_REJECT_COUNT);
-	assert_int_equal(judge("a.1:", true), LIST_REJECT_COUNT);
-	assert_int_equal(judge("a.1/", true), LIST_REJECT_COUNT);
+	assert_int_equal(answer_policy("a.123", true), LIST_REJECT_ADDRESS);
+	assert_int_equal(answer_policy("a.0", true), LIST_REJECT_ADDRESS);
+	assert_int_equal(answer_policy("a.12a", true), LIST_REJECT_COUNT);
+	assert_int_equal(answer_policy("a.a12", true), LIST_REJECT_COUNT);
+	assert_int_equal(answer_policy("a.1:", true), LIST_REJECT_COUNT);
+	assert_int_equal(answer_policy("a.1/", true), LIST_REJECT_COUNT);
 }
 
 static bool prefix(const char *text)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/policy/rebinding_source.h"
 #include "tests/unit/core/dns/dns_build.h"
-#include "tests/unit/cp/answer_policy/judge_fixture.h"
+#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 
-static struct judge_fixture f;
+static struct answer_policy_fixture f;
 
 // Is an answer with this address to this name blocked?
 static bool blocked(const char *name, const char *address)
 {
 	struct dns_name q = fixture_name(name);
 	struct ip_address a;
-	struct judge_finding finding;
+	struct answer_match finding;
 	uint8_t octets[28] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4};
 	assert_int_equal(ip_address_parse(address, &a), 0);
 	unsigned len = a.version == 6 ? 16 : 4;
@@ -18,10 +18,11 @@ static bool blocked(const char *name, const char *address)
 	octets[11] = (uint8_t)len;
 	memcpy(octets + 12, a.bytes, len);
 	const struct dns_answer_view v = {.bytes = octets, .len = 12 + len, .ancount = 1};
-	judge_answer(f.judge, JUDGE_ON_RESOLVER, &q, octets[3], &v, &finding);
+	answer_policy_answer(
+		f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &q, octets[3], &v, &finding);
 	static const char *const title = REBINDING_TITLE;
 	const struct rule_set group = fixture_group(&f, &title, 1);
-	return judge_finding_list(&finding, group.lists) >= 0;
+	return answer_match_list(&finding, group.lists) >= 0;
 }
 
 static void test_addresses_and_names(void **)
@@ -48,7 +49,7 @@ static void test_addresses_and_names(void **)
 	fixture_source(&f, REBINDING_TITLE);
 	assert_int_equal(rebinding_source_rules(s, rule_builder_rule, f.builder), 0);
 	rebinding_source_free(s);
-	fixture_judge(&f);
+	fixture_check(&f);
 	static const char *const private[] = {"0.0.0.0", "10.255.255.255", "127.0.0.1",
 		"169.254.169.254", "172.16.0.1", "172.31.255.255", "192.168.0.1", "::", "::1",
 		"fd53::1", "fe80::1", "::ffff:192.168.1.1", "64:ff9b::10.0.0.1"};

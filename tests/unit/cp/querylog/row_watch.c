@@ -45,7 +45,8 @@ void row_watch_start(const char *const *lists, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		snprintf(info[i].title, sizeof info[i].title, "%s", lists[i]);
 	last = (struct row_watch_row){0};
-	querylog_close(log_of_rig); // of a resolver that is gone; its lanes told it of their end
+	querylog_close(
+		log_of_rig); // of a resolver that is gone; its worker rings told it of their end
 	assert_int_equal(querylog_open(&log_of_rig, &(struct querylog_settings){.box = "rig"}), 0);
 	const struct querylog_sink sink = {.name = "watch", .take = take};
 	assert_int_equal(querylog_add(log_of_rig, &sink), 0);

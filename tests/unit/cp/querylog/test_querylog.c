@@ -455,7 +455,7 @@ static void test_weights_through_the_thread(void **)
 	querylog_close(q);
 }
 
-static void test_a_lane_ends_with_a_debt(void **)
+static void test_worker_rings_end_with_a_debt(void **)
 {
 	static struct ring r;
 	static struct kept k;
@@ -489,7 +489,7 @@ int main(void)
 		cmocka_unit_test(test_records_that_make_no_sense),
 		cmocka_unit_test(test_weight_of_records_out_of_time),
 		cmocka_unit_test(test_weights_through_the_thread),
-		cmocka_unit_test(test_a_lane_ends_with_a_debt),
+		cmocka_unit_test(test_worker_rings_end_with_a_debt),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -25,8 +25,8 @@ static struct {
 	alignas(CACHE_LINE) uint8_t data[4096 * RING_UNIT];
 	_Atomic uint64_t owed;
 	struct log_writer writer;
-} lane;
-static uint64_t released_then; // of the lane, when the sink was asked what it holds
+} rings;
+static uint64_t released_then; // of the rings, when the sink was asked what it holds
 
 static int setup(void **)
 {
@@ -53,7 +53,7 @@ static bool take(void *arg, const struct querylog_batch *)
 static void held(void *, struct querylog_held *out)
 {
 	*out = said;
-	released_then = atomic_load(&lane.head.units);
+	released_then = atomic_load(&rings.head.units);
 }
 
 static struct querylog *log_open(bool *takes)
@@ -185,24 +185,24 @@ static void test_a_start_that_fails_reports_nothing(void **)
 	querylog_close(q);
 }
 
-static void lane_join(struct querylog *q)
+static void rings_join(struct querylog *q)
 {
 	static const struct config config;
-	struct querylog_source s = {.owed = &lane.owed};
-	memset(&lane, 0, sizeof lane);
-	log_writer_init(&lane.writer, &lane.tail, &lane.head, lane.data, 4096, &lane.owed);
-	log_writer_set(&lane.writer, 1, 0);
-	ring_consumer_init(&s.ring, &lane.tail, &lane.head, lane.data, 4096);
+	struct querylog_source s = {.owed = &rings.owed};
+	memset(&rings, 0, sizeof rings);
+	log_writer_init(&rings.writer, &rings.tail, &rings.head, rings.data, 4096, &rings.owed);
+	log_writer_set(&rings.writer, 1, 0);
+	ring_consumer_init(&s.ring, &rings.tail, &rings.head, rings.data, 4096);
 	assert_int_equal(querylog_add_source(q, &s), 0);
 	struct querylog_names *n = querylog_names_new(&config, NULL, 0, NULL);
 	assert_non_null(n);
 	querylog_set_names(q, n);
 }
 
-static void lane_put(unsigned records, uint32_t weight)
+static void rings_put(unsigned records, uint32_t weight)
 {
 	for (unsigned i = 0; i < records; i++) {
-		struct log_record *r = log_writer_take(&lane.writer, 6);
+		struct log_record *r = log_writer_take(&rings.writer, 6);
 		assert_non_null(r);
 		*r = (struct log_record){.time_us = clock_mono_us(),
 			.client = {192, 0, 2, 7},
@@ -212,7 +212,7 @@ static void lane_put(unsigned records, uint32_t weight)
 			.weight = weight,
 			.name_len = 6};
 		memcpy(r + 1, "\4test", 6);
-		log_writer_publish(&lane.writer);
+		log_writer_publish(&rings.writer);
 	}
 }
 
@@ -231,14 +231,14 @@ static void test_rows_of_the_batch_being_filled_count(void **)
 	bool takes = true;
 	struct querylog *q = log_open(&takes);
 	querylog_before_take(q);
-	lane_join(q);
-	lane_put(3, 7);
+	rings_join(q);
+	rings_put(3, 7);
 	assert_int_equal(querylog_drain(q, 1000), 3);
 	assert_int_equal(released_then, 0); // the file came first
-	assert_true(atomic_load(&lane.head.units) > 0);
+	assert_true(atomic_load(&rings.head.units) > 0);
 	assert_int_equal(left().rows, 3);
 	assert_int_equal(left().weight, 21);
-	lane_put(2, 1);
+	rings_put(2, 1);
 	assert_int_equal(querylog_drain(q, 1100), 2);
 	assert_int_equal(left().rows, 5);
 	querylog_flush(q, 0, true); // they are the sink's

@@ -121,7 +121,7 @@ static void test_it_follows_the_card(void **)
 		net_segment_ip(
 			"neigh add 198.18.7.6 lladdr 02:00:00:00:00:09 dev seg0 nud permanent\n"),
 		0);
-	macs.now_ms += FRONT_NEIGHBOUR_NONE_MS;
+	macs.now_ms += FRONTEND_NEIGHBOUR_NONE_MS;
 	assert_string_equal(name_of(n, "198.18.7.6"), "phone");
 	querylog_names_release(n);
 }

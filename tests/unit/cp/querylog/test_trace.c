@@ -189,9 +189,9 @@ static void test_ends_by_itself(void **)
 	assert_false(traces_on(traces));
 }
 
-static struct trace from_front(const char *text, uint8_t last_octet)
+static struct trace from_frontend(const char *text, uint8_t last_octet)
 {
-	struct trace t = {.worker = TRACE_OF_FRONT,
+	struct trace t = {.worker = TRACE_OF_FRONTEND,
 		.ip_version = 4,
 		.verdict = VERDICT_miss,
 		.client = {198, 18, 0, last_octet}};
@@ -203,9 +203,9 @@ static struct trace from_front(const char *text, uint8_t last_octet)
 	return t;
 }
 
-static bool front_passes(const char *name, uint8_t last_octet, unsigned verdict)
+static bool frontend_passes(const char *name, uint8_t last_octet, unsigned verdict)
 {
-	const struct trace t = from_front(name, last_octet);
+	const struct trace t = from_frontend(name, last_octet);
 	unsigned before = put_count;
 	trace_handle h = traces_start(traces, &t);
 	traces_verdict(traces, h, verdict);
@@ -214,7 +214,7 @@ static bool front_passes(const char *name, uint8_t last_octet, unsigned verdict)
 }
 
 // Queries to the control plane itself: no worker has asked the filter.
-static void test_front(void **)
+static void test_frontend(void **)
 {
 	const struct dp_watch f = {.id = 9,
 		.verdicts = UINT64_C(1) << VERDICT_hit,
@@ -223,17 +223,17 @@ static void test_front(void **)
 		.client_version = 4,
 		.client_bits = 28};
 	begin(&f);
-	assert_true(front_passes("example", 16, VERDICT_hit));
+	assert_true(frontend_passes("example", 16, VERDICT_hit));
 	assert_int_equal(last.number >> 16, 9);
-	assert_true(front_passes("a.b.example", 31, VERDICT_hit));
-	assert_false(front_passes("example", 32, VERDICT_hit));
-	assert_false(front_passes("example", 15, VERDICT_hit));
-	assert_false(front_passes("xexample", 16, VERDICT_hit));
-	assert_false(front_passes("example", 16, VERDICT_miss));
+	assert_true(frontend_passes("a.b.example", 31, VERDICT_hit));
+	assert_false(frontend_passes("example", 32, VERDICT_hit));
+	assert_false(frontend_passes("example", 15, VERDICT_hit));
+	assert_false(frontend_passes("xexample", 16, VERDICT_hit));
+	assert_false(frontend_passes("example", 16, VERDICT_miss));
 	struct dp_watch frames = f;
 	frames.frames = 1;
 	begin(&frames);
-	assert_false(front_passes("example", 16, VERDICT_hit));
+	assert_false(frontend_passes("example", 16, VERDICT_hit));
 }
 
 static void test_words(void **)
@@ -270,7 +270,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_former, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends_by_itself, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_front, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_frontend, setup, teardown),
 		cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

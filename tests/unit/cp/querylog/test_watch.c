@@ -319,7 +319,7 @@ static void test_longest(void **)
 		memcpy(name + i, "\3\"\"\"", 4);
 	memcpy(name + 252, "\1\"", 3);
 	assert_int_equal(watch_begin(watch, 0, &id), 0);
-	struct trace t = make_trace(1, TRACE_OF_FRONT, ANSWER_UPSTREAM);
+	struct trace t = make_trace(1, TRACE_OF_FRONTEND, ANSWER_UPSTREAM);
 	memcpy(t.name, name, sizeof name);
 	t.name_len = sizeof name;
 	t.count = TRACE_EVENTS_MAX;

@@ -41,7 +41,8 @@ void control_start(void)
 	if (resolver_open(&rig.resolver, &given, &rig.config, why) < 0)
 		fail_msg("resolver_open: %s", why);
 	assert_int_equal(
-		front_open(&rig.front, rig.resolver, rig.loop, rig.publisher, &rig.config), 0);
+		frontend_open(&rig.frontend, rig.resolver, rig.loop, rig.publisher, &rig.config),
+		0);
 	assert_int_equal(pthread_create(&rig.thread, NULL, run_loop, rig.loop), 0);
 }
 
@@ -49,7 +50,7 @@ void control_stop(void)
 {
 	loop_stop(rig.loop);
 	pthread_join(rig.thread, NULL);
-	front_close(rig.front);
+	frontend_close(rig.frontend);
 	resolver_close(rig.resolver);
 	link_close(rig.link);
 	publisher_close(rig.publisher);

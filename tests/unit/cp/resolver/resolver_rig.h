@@ -2,9 +2,9 @@
 #pragma once
 
 // What the tests of the resolver stand on: a resolver on its own thread, two scripted upstream
-// servers, and the calling thread as the data plane with two lanes.
+// servers, and the calling thread as the data plane with two worker rings.
 
-#include "controlplane/frontend/front.h"
+#include "controlplane/frontend/frontend.h"
 #include "controlplane/resolver/resolver.h"
 #include "tests/unit/cp/shm/fake_dataplane.h"
 #include "tests/unit/cp/upstream/fake_upstream.h"
@@ -18,7 +18,7 @@ struct resolver_rig {
 	struct loop *loop;
 	struct link_server *link;
 	struct resolver *resolver;
-	struct front *front; // without a transport
+	struct frontend *frontend; // without a transport
 	pthread_t thread;
 };
 extern struct resolver_rig rig;
@@ -42,7 +42,7 @@ void control_stop(void);
 void link_up_now(void);
 struct resolver_status status(void);
 
-// One query for A with an OPT on lane 0, and the doorbell.
+// One query for A with an OPT on worker rings 0, and the doorbell.
 void ask(const char *name, uint16_t id);
 // The next answer, in `got`; fails the test when it is another, or none. wait_ms is what a machine
 // takes that has nothing else to do; any other gets more time.

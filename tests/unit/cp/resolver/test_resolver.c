@@ -23,7 +23,7 @@ static void test_a_miss_is_resolved_stored_and_answered(void **state)
 	assert_int_equal(s.stored, 1);
 	assert_int_equal(s.l0.entries, 1);
 	assert_int_equal(s.link_up, 1);
-	assert_int_equal(s.lanes, 2);
+	assert_int_equal(s.worker_rings, 2);
 }
 
 static void test_ten_thousand_clients_one_upstream_packet(void **state)
@@ -36,7 +36,7 @@ static void test_ten_thousand_clients_one_upstream_packet(void **state)
 			.type = DNS_TYPE_A,
 			.id = (uint16_t)i,
 			.client_port = (uint16_t)i,
-			.lane = i % 2};
+			.rings = i % 2};
 		while (!fake_dataplane_ask(&dp, &m)) {
 			fake_dataplane_ring(&dp);
 			usleep(500);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A data plane gone wild beside a serving resolver: random bits flip in all that it may write (its
-// page of each lane, the miss rings, the marks) while the resolver's own thread reads it. Nothing
+// page of each rings, the miss rings, the marks) while the resolver's own thread reads it. Nothing
 // crashes (run under sanitizers too), the loop is never held up, what is wrong is counted, and once
 // the words are right again every question gets its answer. `--flips N`: how many.
 
@@ -71,18 +71,18 @@ static void flip_at(uint8_t *at)
 
 static void flip(void)
 {
-	unsigned lane = next(dp.workers), what = next(128);
-	uint8_t *base = dp.lane[lane].base, *ring = base + LANE_MISS_RING;
-	uint64_t size = dp.misses[lane].units * RING_UNIT;
+	unsigned rings = next(dp.workers), what = next(128);
+	uint8_t *base = dp.rings[rings].base, *ring = base + RINGS_MISS_RING;
+	uint64_t size = dp.misses[rings].units * RING_UNIT;
 	if (what == 0) {
-		flip_at(base + LANE_DP_PAGE + next(sizeof(struct lane_dp_page)));
+		flip_at(base + RINGS_DP_PAGE + next(sizeof(struct rings_dp_page)));
 	} else if (what < 16) {
-		uint8_t *mark = region_data(&marks[lane]);
-		flip_at(mark + next((uint32_t)region_data_size(&marks[lane])));
+		uint8_t *mark = region_data(&marks[rings]);
+		flip_at(mark + next((uint32_t)region_data_size(&marks[rings])));
 	} else if (what < 32) {
 		flip_at(ring + next((uint32_t)size));
 	} else {
-		uint64_t end = dp.misses[lane].next * RING_UNIT;
+		uint64_t end = dp.misses[rings].next * RING_UNIT;
 		flip_at(ring + ((end - next(RING_OCTETS)) & (size - 1)));
 	}
 }
@@ -106,7 +106,7 @@ static unsigned drain(void)
 static void put_right(void)
 {
 	for (unsigned i = 0; i < dp.workers; i++) {
-		struct lane_dp_page *page = dp.dp[i];
+		struct rings_dp_page *page = dp.dp[i];
 		atomic_store(&page->seen_epoch, EPOCH_OFFLINE);
 		atomic_store(&page->miss_tail.units, dp.misses[i].published);
 		uint64_t end = atomic_load(&dp.answers[i].tail->units);
@@ -121,7 +121,7 @@ static void ask_some(char name[NAMES][24], uint64_t round)
 		const struct fake_miss m = {.name = name[next(NAMES)],
 			.type = next(16) ? 1 : 28,
 			.id = (uint16_t)round,
-			.lane = next(dp.workers),
+			.rings = next(dp.workers),
 			.refresh = next(8) == 0,
 			.has_opt = next(2)};
 		(void)fake_dataplane_ask(&dp, &m);
@@ -142,7 +142,7 @@ static void look(struct totals *t)
 	t->busy_us = s.loop_busy_us > t->busy_us ? s.loop_busy_us : t->busy_us;
 }
 
-// Everything is right again: each name is answered on each lane, as asked.
+// Everything is right again: each name is answered on each rings, as asked.
 static void expect_service(char name[NAMES][24])
 {
 	put_right();
@@ -161,7 +161,7 @@ static void expect_service(char name[NAMES][24])
 		;
 	for (uint16_t i = 0; i < 2 * NAMES; i++) {
 		const struct fake_miss m = {
-			.name = name[i / 2], .type = 1, .id = i, .lane = i & 1, .has_opt = true};
+			.name = name[i / 2], .type = 1, .id = i, .rings = i & 1, .has_opt = true};
 		assert_true(fake_dataplane_ask(&dp, &m));
 		fake_dataplane_ring(&dp);
 		assert_true(fake_dataplane_answer(&dp, &got, 20000));

@@ -24,9 +24,9 @@ static void test_second_data_plane_is_refused_and_a_death_is_noticed(void **stat
 	assert_int_equal(fake_dataplane_link(&second, &welcome), -EBUSY);
 	close(second.link_fd);
 	fake_dataplane_close(&dp);
-	for (unsigned i = 0; i < 200 && status().lanes != 0; i++)
+	for (unsigned i = 0; i < 200 && status().worker_rings != 0; i++)
 		usleep(5000);
-	assert_int_equal(status().lanes, 0);
+	assert_int_equal(status().worker_rings, 0);
 	assert_null(publisher_epoch(rig.publisher)->seen[0]);
 	fake_dataplane_open(&dp, &rig.paths, 2);
 	link_up_now();
@@ -255,7 +255,7 @@ static void test_too_many_flushes_are_refused(void **)
 	assert_int_equal(status().flush.asked, RESOLVER_WALKS_MAX);
 }
 
-// The marks of lane 0 with every refresh mark set, as the data plane makes them.
+// The marks of worker rings 0 with every refresh mark set, as the data plane makes them.
 static struct region marks_make(uint32_t *units)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
@@ -336,7 +336,7 @@ static void test_every_table_is_registered(void **state)
 	static const char *const expected[] = {"l0", "names", "inflight", "waiters", "kept_queries",
 		"upstream_tcp", "upstream_tcp_queue", "upstream_sockets", "views", "forward_sets",
 		"rewrites", "upstream_names", "failures", "l1_lookups", "redis_calls",
-		"redis_buffers", "l1_sample", "judge_patterns", "judge_prefixes", "refresh_plan",
+		"redis_buffers", "l1_sample", "answer_patterns", "answer_prefixes", "refresh_plan",
 		"refresh_requests", "refresh_backoff", "refresh_minutes", "flush_log",
 		"flush_queue", "trace"};
 	(void)state;

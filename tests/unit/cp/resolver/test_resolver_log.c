@@ -76,20 +76,20 @@ static union client_address client_of(const char *address, uint16_t port)
 	return client;
 }
 
-static void log_front(struct resolver_log *l, const char *address, uint16_t port)
+static void log_frontend(struct resolver_log *l, const char *address, uint16_t port)
 {
 	const struct resolver_logged what = logged();
 	const union client_address client = client_of(address, port), service = {0};
 	resolver_log_client(l, &client, &service, &what);
 }
 
-static void log_lane(struct resolver_log *l, const char *address, uint16_t port)
+static void log_rings(struct resolver_log *l, const char *address, uint16_t port)
 {
 	const bool is_six = strchr(address, ':') != NULL;
 	const struct resolver_logged what = logged();
 	struct return_path path = {.ip_version = is_six ? 6 : 4, .client_udp = htons(port)};
 	assert_int_equal(inet_pton(is_six ? AF_INET6 : AF_INET, address, path.client_ip), 1);
-	resolver_log_lane(l, &path, &what);
+	resolver_log_rings(l, &path, &what);
 }
 
 // Every query is logged; what is not read yet waits in the ring.
@@ -122,12 +122,12 @@ static void test_clients(void **)
 		"::fffe:198.18.0.4", "198.18.0.5", "2001:db8::6"};
 	struct querylog *q;
 	struct resolver_log *l = begin(&q);
-	log_front(l, "198.18.0.1", 5301);
-	log_front(l, "::ffff:198.18.255.2", 5302);
-	log_front(l, "2001:db8::3", 5303);
-	log_front(l, "::fffe:198.18.0.4", 5304); // is no such address
-	log_lane(l, "198.18.0.5", 5305);
-	log_lane(l, "2001:db8::6", 5306);
+	log_frontend(l, "198.18.0.1", 5301);
+	log_frontend(l, "::ffff:198.18.255.2", 5302);
+	log_frontend(l, "2001:db8::3", 5303);
+	log_frontend(l, "::fffe:198.18.0.4", 5304); // is no such address
+	log_rings(l, "198.18.0.5", 5305);
+	log_rings(l, "2001:db8::6", 5306);
 	assert_int_equal(querylog_start(q), 0);
 	querylog_stop(q);
 	assert_int_equal(kept.rows, ARRAY_LEN(expected));
@@ -146,10 +146,11 @@ static void test_clients(void **)
 
 static uint8_t longest[2][MESSAGE_MAX];
 
-// Two exchanges: of a lane over IPv6, and of a client of the sockets with messages of any length.
+// Two exchanges: of a worker's rings over IPv6, and of a client of the sockets with messages of any
+// length.
 static void log_exchanges(struct resolver_log *l)
 {
-	static const uint8_t asked[] = "a query of a lane's", told[] = "what it got";
+	static const uint8_t asked[] = "a query of a worker's rings'", told[] = "what it got";
 	struct resolver_logged what = logged();
 	struct return_path path = {
 		.ip_version = 6, .client_udp = htons(5306), .service_udp = htons(53)};
@@ -159,7 +160,7 @@ static void log_exchanges(struct resolver_log *l)
 	what.query_len = sizeof asked;
 	what.reply = told;
 	what.reply_len = sizeof told;
-	resolver_log_lane(l, &path, &what);
+	resolver_log_rings(l, &path, &what);
 	const union client_address client = client_of("198.18.0.1", 5301),
 				   service = client_of("::ffff:198.18.0.53", 5353);
 	memset(longest[0], 'q', MESSAGE_MAX);
@@ -194,7 +195,7 @@ static void expect_exchanges(enum log_detail detail, enum log_clients anonymize,
 		assert_int_equal(kept.whole[i].reply != NULL, has_messages);
 	}
 	if (has_messages) {
-		assert_string_equal(kept.query[0], "a query of a lane's");
+		assert_string_equal(kept.query[0], "a query of a worker's rings'");
 		assert_string_equal(kept.reply[0], "what it got");
 		assert_int_equal(kept.query_len[1], MESSAGE_MAX);
 		assert_memory_equal(kept.query[1], longest[0], MESSAGE_MAX);
@@ -224,7 +225,7 @@ static void test_a_full_ring(void **)
 	struct querylog *q;
 	struct resolver_log *l = begin(&q);
 	for (unsigned i = 0; i < ASKED; i++)
-		log_front(l, "198.18.0.1", 5301);
+		log_frontend(l, "198.18.0.1", 5301);
 	assert_int_equal(querylog_start(q), 0);
 	querylog_stop(q);
 	assert_in_range(kept.rows, LEAST, MOST);

@@ -6,11 +6,11 @@
 #include "controlplane/policy/policy_build.h"
 #include "controlplane/resolver/resolver_internal.h"
 #include "resolver_rig.h"
-#include "tests/unit/cp/answer_policy/judge_fixture.h"
+#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 
 #include <stdlib.h>
 
-static struct judge_fixture image, no_patterns;
+static struct answer_policy_fixture image, no_patterns;
 static struct config_group group;
 static char group_name[] = "group";
 static uint16_t next_id;
@@ -29,7 +29,7 @@ static void groups_publish(void)
 	free(policy.head);
 }
 
-static void image_make(struct judge_fixture *f, bool has_patterns)
+static void image_make(struct answer_policy_fixture *f, bool has_patterns)
 {
 	fixture_open(f);
 	fixture_source(f, "allow entries");
@@ -41,12 +41,12 @@ static void image_make(struct judge_fixture *f, bool has_patterns)
 		fixture_source(f, "four");
 		fixture_rule_for(f, RULE_CLASS_BLOCK, "/^four[.]/", DNS_TYPE_A);
 	}
-	fixture_judge(f);
+	fixture_check(f);
 }
 
-static void judge_by(void *judge)
+static void set_answer_policy(void *answer_policy)
 {
-	resolver_judge_by(rig.resolver, judge, NULL, NULL);
+	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
 }
 
 static int setup(void **state)
@@ -62,7 +62,7 @@ static int setup(void **state)
 	rig.config.group_count = 1;
 	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
 	groups_publish();
-	on_loop(judge_by, image.judge);
+	on_loop(set_answer_policy, image.answer_policy);
 	fake[0].mode = fake[1].mode = FAKE_NO_NAME;
 	next_id = 0;
 	return 0;
@@ -102,7 +102,7 @@ static void mask_look(void *arg)
 	struct l0_view v;
 	l0_key_of_query(l0, &q, 0, &key);
 	look->there = store_find(rig.resolver, &key, &v);
-	look->listed = look->there && v.judged;
+	look->listed = look->there && v.masked;
 }
 
 // In L0, which workers answer from, and with a list or none.
@@ -119,7 +119,7 @@ static void expect_kept(const char *name, uint16_t type, bool listed)
 static void test_of_others_nothing_is_found(void **)
 {
 	static struct dns_name tracker;
-	on_loop(judge_by, no_patterns.judge);
+	on_loop(set_answer_policy, no_patterns.answer_policy);
 	expect(0, "nope.example", DNS_TYPE_A, ANSWER_UPSTREAM);
 	tracker = fixture_name("tracker.example");
 	fake[0].alias = fake[1].alias = tracker.wire;

@@ -5,13 +5,13 @@
 // one group 2 has it, and its clients are answered otherwise.
 #include "controlplane/policy/policy_build.h"
 #include "resolver_rig.h"
-#include "tests/unit/cp/answer_policy/judge_fixture.h"
+#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { GROUPS = 3 };
-static struct judge_fixture image;
+static struct answer_policy_fixture image;
 static struct config_group groups[GROUPS - 1];
 static uint16_t next_id;
 
@@ -33,9 +33,9 @@ static uint16_t publish(unsigned with_list, enum dns_block_mode mode)
 	return (uint16_t)s.policy_generation;
 }
 
-static void judge_by(void *judge)
+static void set_answer_policy(void *answer_policy)
 {
-	resolver_judge_by(rig.resolver, judge, NULL, NULL);
+	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
 }
 
 static int setup(void **state)
@@ -47,14 +47,14 @@ static int setup(void **state)
 	fixture_source(&image, "deny entries");
 	fixture_source(&image, "ads");
 	fixture_rule(&image, RULE_CLASS_BLOCK, "192.0.2.1");
-	fixture_judge(&image);
+	fixture_check(&image);
 	rig_setup(state);
 	for (unsigned i = 0; i < GROUPS - 1; i++)
 		groups[i] = (struct config_group){.name = name, .blocking = true};
 	rig.config.groups = groups;
 	rig.config.group_count = GROUPS - 1;
 	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
-	on_loop(judge_by, image.judge);
+	on_loop(set_answer_policy, image.answer_policy);
 	next_id = 0;
 	return 0;
 }
@@ -147,7 +147,7 @@ static void test_a_restart(void **)
 	control_start();
 	link_up_now();
 	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
-	on_loop(judge_by, image.judge);
+	on_loop(set_answer_policy, image.answer_policy);
 	uint16_t second = publish(2, DNS_BLOCK_NXDOMAIN);
 	assert_int_equal(second, first + 1);
 	ask_as(1, first, "www.shop.example");

@@ -44,7 +44,7 @@ struct put {
 	const char *name;
 	unsigned len;
 	uint32_t ttl_s;
-	struct judge_finding finding;
+	struct answer_match finding;
 	uint64_t created_ms;
 };
 
@@ -93,7 +93,7 @@ static void fill(void *arg)
 	struct l0_writer_stats before, s;
 	answer_make(&a, ANSWER_LEN, TTL_S);
 	for (unsigned i = 0; in_a_row < REFUSED_IN_A_ROW && i < PUTS_MAX; i++) {
-		const struct judge_finding none = {.count = 0};
+		const struct answer_match none = {.count = 0};
 		char name[32];
 		struct question q;
 		snprintf(name, sizeof name, "n%u.example", ++number);
@@ -156,7 +156,7 @@ static void test_what_may_not_be_kept_ends_the_old_record(void **)
 	struct put bad[] = {good, good, good};
 	bad[0].ttl_s = 0;
 	bad[1].len = L0_ANSWER_MAX + 1;
-	bad[2].finding = (struct judge_finding){
+	bad[2].finding = (struct answer_match){
 		.count = 2, .clause = {{.block = {{1}}}, {.block = {{2}}, .unless = {{4}}}}};
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
 		snprintf(name, sizeof name, "free%u.example", i);

@@ -27,7 +27,8 @@ static void watch_begin_now(void)
 	const struct dp_watch f = {.id = WATCH_ID, .until_ms = clock_mono_ms() + 600000};
 	seen_count = 0;
 	assert_int_equal(resolver_watch(rig.resolver, &f, on_trace, NULL), 0);
-	(void)status(); // the loop may take a lane's questions before what it is called for
+	(void)status(); // the loop may take a worker's rings' questions before what it is called
+			// for
 }
 
 static const uint8_t *client6; // of who asks; NULL: by IPv4

@@ -90,7 +90,7 @@ static inline void open_rules(void)
 	assert_int_equal(loop_new("resolver", &env.resolver), 0);
 	assert_int_equal(loop_new("service", &env.service), 0);
 	assert_int_equal(rules_open(&env.rules, &env.config, env.publisher, env.resolver,
-				 env.service, (struct rules_judging){0}),
+				 env.service, (struct rules_answer_policy){0}),
 		0);
 }
 

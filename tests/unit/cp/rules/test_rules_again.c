@@ -6,18 +6,18 @@
 
 #include <weir/clock.h>
 
-static struct lane_dp_page page; // of its only worker
-static _Atomic bool has_lane;
+static struct rings_dp_page page; // of its only worker
+static _Atomic bool has_rings;
 
 // As the resolver's loop does each 100 ms.
 static void beat(void *)
 {
-	const struct lane_dp_page *pages[] = {&page};
+	const struct rings_dp_page *pages[] = {&page};
 	uint64_t now_ms = clock_mono_ms();
-	if (atomic_load(&has_lane))
-		publisher_lanes(env.publisher, 0xd0, pages, 1);
+	if (atomic_load(&has_rings))
+		publisher_rings(env.publisher, 0xd0, pages, 1);
 	else
-		publisher_no_lanes(env.publisher);
+		publisher_no_rings(env.publisher);
 	atomic_store(&page.heartbeat_ms, now_ms);
 	publisher_heartbeat(env.publisher, now_ms);
 }
@@ -55,13 +55,13 @@ static uint64_t begin(void)
 	reload(1, false);
 	images_told = 0;
 	atomic_store(&page.adopted_names, 0);
-	atomic_store(&has_lane, true);
+	atomic_store(&has_rings, true);
 	return generation();
 }
 
 static void end(void)
 {
-	atomic_store(&has_lane, false);
+	atomic_store(&has_rings, false);
 	close_rules();
 }
 
@@ -126,14 +126,14 @@ static void call_rollback(void *)
 static void test_a_held_image_is_that_one_again(void **)
 {
 	(void)begin();
-	atomic_store(&has_lane, false);
+	atomic_store(&has_rings, false);
 	write_list(0, "second.example\n");
 	reload(1, false);
 	int before = atomic_load(&env.told);
 	assert_int_equal(loop_call(env.service, call_rollback, NULL), 0);
 	wait_told(before + 1);
 	assert_true(blocked("ads.example") && env.last.held);
-	atomic_store(&has_lane, true);
+	atomic_store(&has_rings, true);
 	assert_true(generation_grows(generation(), 10000));
 	assert_true(blocked("ads.example"));
 	assert_false(blocked("second.example"));

@@ -14,32 +14,32 @@
 
 enum { MISS_UNITS = 16384, ANSWER_UNITS = 32768 };
 
-static void lane_open(struct fake_dataplane *f, unsigned i)
+static void rings_open(struct fake_dataplane *f, unsigned i)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 
-	shm_name_lane(name, i);
+	shm_name_rings(name, i);
 	const struct region_spec spec = {
 		.name = name,
-		.kind = REGION_LANE,
+		.kind = REGION_RINGS,
 		.generation = 1,
 		.incarnation = f->incarnation,
 		.index = i,
-		.data_size = LANE_MISS_RING - SHM_PAGE + (MISS_UNITS + ANSWER_UNITS) * RING_UNIT,
+		.data_size = RINGS_MISS_RING - SHM_PAGE + (MISS_UNITS + ANSWER_UNITS) * RING_UNIT,
 		.geometry = {MISS_UNITS, ANSWER_UNITS},
 		.mode = 0600,
 	};
-	int rc = region_create(&f->paths, &spec, &f->lane[i], why);
+	int rc = region_create(&f->paths, &spec, &f->rings[i], why);
 	assert(rc == 0);
-	uint8_t *base = f->lane[i].base;
-	struct lane_cp_page *cp = (void *)(base + LANE_CP_PAGE);
-	f->dp[i] = (void *)(base + LANE_DP_PAGE);
+	uint8_t *base = f->rings[i].base;
+	struct rings_cp_page *cp = (void *)(base + RINGS_CP_PAGE);
+	f->dp[i] = (void *)(base + RINGS_DP_PAGE);
 	atomic_store(&f->dp[i]->seen_epoch, EPOCH_OFFLINE);
 	ring_producer_init(&f->misses[i], &f->dp[i]->miss_tail, &cp->miss_head,
-		base + LANE_MISS_RING, MISS_UNITS);
+		base + RINGS_MISS_RING, MISS_UNITS);
 	ring_consumer_init(&f->answers[i], &cp->answer_tail, &f->dp[i]->answer_head,
-		base + LANE_MISS_RING + MISS_UNITS * RING_UNIT, ANSWER_UNITS);
-	region_publish(&f->lane[i]);
+		base + RINGS_MISS_RING + MISS_UNITS * RING_UNIT, ANSWER_UNITS);
+	region_publish(&f->rings[i]);
 	int pair[BELL_ENDS];
 	rc = bell_open(pair);
 	assert(rc == 0);
@@ -60,14 +60,14 @@ void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths
 	f->lock_fd = process_lock(path);
 	assert(f->lock_fd >= 0);
 	for (unsigned i = 0; i < workers; i++)
-		lane_open(f, i);
+		rings_open(f, i);
 }
 
 int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	const struct timeval patience = {.tv_sec = 20};
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FAKE_LANES_MAX)] = {0};
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FAKE_RINGS_MAX)] = {0};
 	struct link_hello hello = {.magic = SHM_MAGIC,
 		.abi_version = SHM_ABI_VERSION,
 		.workers = f->workers,
@@ -100,7 +100,7 @@ void fake_dataplane_close(struct fake_dataplane *f)
 	if (f->link_fd >= 0)
 		close(f->link_fd);
 	for (unsigned i = 0; i < f->workers; i++) {
-		region_unmap(&f->lane[i]);
+		region_unmap(&f->rings[i]);
 		close(f->bell[i]);
 		close(f->bell_far[i]);
 	}
@@ -116,7 +116,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 	struct msg_miss miss = {
 		.dp_incarnation = f->incarnation,
 		.arrival_ms = clock_mono_ms() - m->age_ms,
-		.path = {.worker = (uint16_t)m->lane,
+		.path = {.worker = (uint16_t)m->rings,
 			.ip_version = m->client6 ? 6 : 4,
 			.client_udp = m->client_port},
 		.id = m->id,
@@ -144,11 +144,11 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 	put_u16(q + name.len, m->type);
 	put_u16(q + name.len + 2, DNS_CLASS_IN);
 	uint32_t len = (uint32_t)(sizeof(miss) + miss.question_len);
-	void *room = ring_reserve(&f->misses[m->lane], MSG_MISS, len);
+	void *room = ring_reserve(&f->misses[m->rings], MSG_MISS, len);
 	if (!room)
 		return false;
 	memcpy(room, octets, len);
-	ring_publish(&f->misses[m->lane]);
+	ring_publish(&f->misses[m->rings]);
 	return true;
 }
 

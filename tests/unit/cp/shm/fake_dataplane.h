@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The data plane's half of the link and of the lanes, played by a test: real regions, rings and
-// eventfds, lane 0 to workers - 1 served by the calling thread.
+// The data plane's half of the link and of the worker rings, played by a test: real regions, rings
+// and eventfds, worker rings 0 to workers - 1 served by the calling thread.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,19 +11,19 @@
 #include <weir/shm_region.h>
 #include <weir/shm_ring.h>
 
-enum { FAKE_LANES_MAX = 4, FAKE_ANSWER_MAX = sizeof(struct msg_answer) + MSG_DNS_MAX };
+enum { FAKE_RINGS_MAX = 4, FAKE_ANSWER_MAX = sizeof(struct msg_answer) + MSG_DNS_MAX };
 
 struct fake_dataplane {
 	struct shm_paths paths;
 	unsigned workers;
 	uint64_t incarnation;
 	int lock_fd, link_fd;
-	int bell[FAKE_LANES_MAX];
-	int bell_far[FAKE_LANES_MAX]; // the control plane's ends
-	struct region lane[FAKE_LANES_MAX];
-	struct lane_dp_page *dp[FAKE_LANES_MAX];
-	struct ring_producer misses[FAKE_LANES_MAX];
-	struct ring_consumer answers[FAKE_LANES_MAX];
+	int bell[FAKE_RINGS_MAX];
+	int bell_far[FAKE_RINGS_MAX]; // the control plane's ends
+	struct region rings[FAKE_RINGS_MAX];
+	struct rings_dp_page *dp[FAKE_RINGS_MAX];
+	struct ring_producer misses[FAKE_RINGS_MAX];
+	struct ring_consumer answers[FAKE_RINGS_MAX];
 	uint64_t wakes; // doorbells rung
 };
 
@@ -41,7 +41,7 @@ void fake_dataplane_close(struct fake_dataplane *f); // as if killed
 struct fake_miss {
 	const char *name;
 	uint16_t type, id, client_port;
-	unsigned lane;
+	unsigned rings;
 	uint16_t view;
 	uint8_t group;
 	uint16_t policy; // generation of the policy image that the group is of; 0: the newest
@@ -52,7 +52,7 @@ struct fake_miss {
 	uint32_t trace;         // of who watches
 };
 bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m); // false: ring full
-void fake_dataplane_ring(struct fake_dataplane *f); // doorbells of lanes that sleep
+void fake_dataplane_ring(struct fake_dataplane *f); // doorbells of worker rings that sleep
 
-// Waits for an answer on any lane.
+// Waits for an answer on any rings.
 bool fake_dataplane_answer(struct fake_dataplane *f, struct fake_answer *out, unsigned wait_ms);

@@ -153,13 +153,13 @@ static void test_a_damaged_directory_is_replaced(void **state)
 
 static void test_silent_workers_are_told_of(void **state)
 {
-	static struct lane_dp_page page[2];
-	const struct lane_dp_page *pages[2] = {&page[0], &page[1]};
+	static struct rings_dp_page page[2];
+	const struct rings_dp_page *pages[2] = {&page[0], &page[1]};
 	struct publish_status s;
 	(void)state;
 	enum { NOW_MS = 100000 };
 	atomic_store(&page[0].heartbeat_ms, NOW_MS + 5); // another clock, a little ahead
-	publisher_lanes(p, 0xd0, pages, 2);
+	publisher_rings(p, 0xd0, pages, 2);
 	publisher_heartbeat(p, NOW_MS);
 	publish_status(p, &s);
 	assert_int_equal(s.workers_hung, 0);
@@ -171,7 +171,7 @@ static void test_silent_workers_are_told_of(void **state)
 	publisher_heartbeat(p, NOW_MS);
 	publish_status(p, &s);
 	assert_int_equal(s.workers_hung, 0);
-	publisher_no_lanes(p);
+	publisher_no_rings(p);
 }
 
 static uint64_t names_lag(uint64_t now_ms)
@@ -185,12 +185,12 @@ static uint64_t names_lag(uint64_t now_ms)
 // One that hangs is another thing.
 static void test_a_worker_without_the_newest_image(void **)
 {
-	static struct lane_dp_page page[2];
-	const struct lane_dp_page *pages[2] = {&page[0], &page[1]};
+	static struct rings_dp_page page[2];
+	const struct rings_dp_page *pages[2] = {&page[0], &page[1]};
 	enum { NOW_MS = 100000 };
 	assert_int_equal(publish_image(), 0);
 	assert_int_equal(names_lag(NOW_MS), 0); // nobody is there
-	publisher_lanes(p, 0xd0, pages, 2);
+	publisher_rings(p, 0xd0, pages, 2);
 	atomic_store(&page[0].adopted_names, 1);
 	assert_int_equal(names_lag(NOW_MS), 0);
 	assert_int_equal(names_lag(NOW_MS + 700), 700);
@@ -201,7 +201,7 @@ static void test_a_worker_without_the_newest_image(void **)
 	assert_int_equal(names_lag(NOW_MS + 950), 50);
 	atomic_store(&page[1].adopted_names, 1);
 	assert_int_equal(names_lag(NOW_MS + 990), 0);
-	publisher_no_lanes(p);
+	publisher_no_rings(p);
 }
 
 static uint64_t policy_lag(uint64_t now_ms)
@@ -214,13 +214,13 @@ static uint64_t policy_lag(uint64_t now_ms)
 
 static void test_a_worker_without_the_newest_groups(void **)
 {
-	static struct lane_dp_page page;
-	const struct lane_dp_page *pages[1] = {&page};
+	static struct rings_dp_page page;
+	const struct rings_dp_page *pages[1] = {&page};
 	struct policy_group group = {0};
 	struct policy_image image;
 	struct publish_status s;
 	enum { NOW_MS = 100000 };
-	publisher_lanes(p, 0xd0, pages, 1);
+	publisher_rings(p, 0xd0, pages, 1);
 	atomic_store(&page.heartbeat_ms, NOW_MS);
 	assert_int_equal(policy_lag(NOW_MS), 0); // none was published
 	assert_int_equal(policy_build(&config, &group, &image), 0);
@@ -238,20 +238,20 @@ static void test_a_worker_without_the_newest_groups(void **)
 	// names the groups of four numbers.
 	assert_true(policy_publish(p, "", SIZE_MAX, why) < 0);
 	assert_int_equal(policy_generation(p), s.policy_generation);
-	publisher_no_lanes(p);
+	publisher_no_rings(p);
 }
 
 // A data plane starts when the file of the cache, which is mapped here, is gone or damaged: how a
 // child ends that beats for an hour.
 static int ends_within_an_hour(void)
 {
-	static struct lane_dp_page page;
-	const struct lane_dp_page *pages[1] = {&page};
+	static struct rings_dp_page page;
+	const struct rings_dp_page *pages[1] = {&page};
 	int status = 0;
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		publisher_lanes(p, 0xd0, pages, 1);
+		publisher_rings(p, 0xd0, pages, 1);
 		for (uint64_t ms = 100000; ms < 3700000; ms += 100)
 			publisher_heartbeat(p, ms);
 		_exit(0);
@@ -280,11 +280,11 @@ static void test_a_cache_without_a_file(void **)
 
 static void test_images_wait_for_the_slowest_worker(void **state)
 {
-	static struct lane_dp_page page[2];
-	const struct lane_dp_page *pages[2] = {&page[0], &page[1]};
+	static struct rings_dp_page page[2];
+	const struct rings_dp_page *pages[2] = {&page[0], &page[1]};
 	struct publish_status s;
 	(void)state;
-	publisher_lanes(p, 0xd0, pages, 2);
+	publisher_rings(p, 0xd0, pages, 2);
 	for (unsigned i = 1; i <= 3; i++)
 		assert_int_equal(publish_image(), 0);
 	assert_false(file_there("names", 2)); // unlinked at once, mapped as long as it is used
@@ -298,7 +298,7 @@ static void test_images_wait_for_the_slowest_worker(void **state)
 	assert_int_equal(s.retired_waiting, 1); // 1 is gone, 2 is in use by worker 1
 	assert_int_equal(s.refused_busy, 1);
 	assert_int_equal(s.names_generation, 3);
-	publisher_no_lanes(p); // dead: nobody uses anything
+	publisher_no_rings(p); // dead: nobody uses anything
 	publisher_heartbeat(p, clock_mono_ms());
 	publish_status(p, &s);
 	assert_int_equal(s.retired_waiting, 0);
@@ -340,8 +340,8 @@ static bool passes(void)
 
 static void test_a_living_data_plane_holds_the_epoch_back(void **state)
 {
-	static struct lane_dp_page page;
-	const struct lane_dp_page *pages[1] = {&page};
+	static struct rings_dp_page page;
+	const struct rings_dp_page *pages[1] = {&page};
 	(void)state;
 	assert_true(passes());
 	publisher_close(p);
@@ -349,8 +349,8 @@ static void test_a_living_data_plane_holds_the_epoch_back(void **state)
 	struct reader r = reader_open(0xd1);
 	publisher_close(p);
 	open_now();
-	assert_false(passes()); // its lanes are not known yet
-	publisher_lanes(p, 0xd1, pages, 1);
+	assert_false(passes()); // its worker rings are not known yet
+	publisher_rings(p, 0xd1, pages, 1);
 	uint64_t e = epoch_advance(publisher_epoch(p));
 	atomic_store(&page.seen_epoch, e - 1);
 	assert_false(epoch_passed(publisher_epoch(p), e));
@@ -364,23 +364,23 @@ static void test_a_living_data_plane_holds_the_epoch_back(void **state)
 // Lives that came and went, or came, while this control plane was stopped.
 static void test_a_data_plane_unseen_holds_the_epoch_back(void **state)
 {
-	static struct lane_dp_page page;
-	const struct lane_dp_page *pages[1] = {&page};
+	static struct rings_dp_page page;
+	const struct rings_dp_page *pages[1] = {&page};
 	(void)state;
 	atomic_store(&page.seen_epoch, EPOCH_OFFLINE); // it died asleep
 	struct reader r = reader_open(0xd1);
-	publisher_lanes(p, 0xd1, pages, 1);
+	publisher_rings(p, 0xd1, pages, 1);
 	assert_true(passes());
 	reader_close(&r);
 	r = reader_open(0xd2);
-	assert_false(passes()); // the lanes are not of this life
+	assert_false(passes()); // the worker rings are not of this life
 	assert_false(publisher_probe_readers(p));
 	assert_false(passes());
-	publisher_lanes(p, 0xd2, pages, 1);
+	publisher_rings(p, 0xd2, pages, 1);
 	assert_true(passes());
 	reader_close(&r);
 	assert_true(publisher_probe_readers(p));
-	publisher_no_lanes(p);
+	publisher_no_rings(p);
 	assert_true(passes());
 	r = reader_open(0xd3); // after the look
 	assert_false(passes());

@@ -340,7 +340,7 @@ static const struct forward_set *forwards_of(const char *name)
 	return zone->set;
 }
 
-// Servers of zones are asked as `upstreams` says, also by what a knob says; not as a refused
+// Servers of zones are asked as `upstreams` says, also by what a toggle says; not as a refused
 // configuration does.
 static void test_forwards_follow(void **)
 {

@@ -19,8 +19,8 @@
 enum { RING_UNITS = 64, NO_SUCH_PORT = 999 };
 
 static struct stats_worker stats;
-static struct lane_dp_page dp;
-static struct lane_cp_page cp;
+static struct rings_dp_page dp;
+static struct rings_cp_page cp;
 static alignas(RING_UNIT) uint8_t ring[RING_UNITS * RING_UNIT];
 static _Atomic uint64_t epoch;
 static struct worker w;
@@ -38,7 +38,7 @@ static int setup(void **)
 	int pair[BELL_ENDS];
 	if (bell_open(pair))
 		return -1;
-	w = (struct worker){.stats = &stats, .lane = &dp, .bell = pair[0], .bell_far = pair[1]};
+	w = (struct worker){.stats = &stats, .rings = &dp, .bell = pair[0], .bell_far = pair[1]};
 	w.epoch.seen = &dp.seen_epoch;
 	ring_consumer_init(&w.answer, &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);
 	ring_producer_init(&answers, &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);

@@ -21,7 +21,7 @@ static struct shm_paths paths;
 static struct adopt adopt;
 static struct worker workers[WORKERS];
 static struct worker *const worker_list[WORKERS] = {&workers[0], &workers[1]};
-static struct lane_dp_page lanes[WORKERS];
+static struct rings_dp_page worker_rings[WORKERS];
 static struct stats_region stats;
 static struct region directory_region;
 static struct directory *directory;
@@ -34,10 +34,10 @@ static int setup(void **)
 	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why))
 		return -1;
 	memset(workers, 0, sizeof workers);
-	memset(lanes, 0, sizeof lanes);
+	memset(worker_rings, 0, sizeof worker_rings);
 	memset(&stats, 0, sizeof stats);
 	for (unsigned i = 0; i < WORKERS; i++)
-		workers[i].lane = &lanes[i];
+		workers[i].rings = &worker_rings[i];
 	now_ms = 1000;
 	const struct dp_config defaults = {.udp_limit = 1232, .block.ttl_s = 7};
 	return adopt_init(&adopt, &paths, worker_list, WORKERS, 0xd0, &defaults, &stats);
@@ -190,7 +190,7 @@ static void next_life(unsigned count)
 	adopt_close(&adopt);
 	memset(workers, 0, sizeof workers);
 	for (unsigned i = 0; i < WORKERS; i++)
-		workers[i].lane = &lanes[i];
+		workers[i].rings = &worker_rings[i];
 	assert_int_equal(
 		adopt_init(&adopt, &paths, worker_list, count, 0xd1, &defaults, &stats), 0);
 }
@@ -263,13 +263,13 @@ static void a_dead_control_planes_cache_is_served(void **)
 		region_unmap(&r);
 	}
 	// Nobody listens, so nobody is told.
-	assert_int_equal(lanes[0].adopted_l0, 0);
+	assert_int_equal(worker_rings[0].adopted_l0, 0);
 	adopt_link(&adopt, true);
 	settle();
-	assert_int_equal(lanes[0].adopted_l0, 3);
-	assert_int_equal(lanes[1].adopted_l0, 3);
+	assert_int_equal(worker_rings[0].adopted_l0, 3);
+	assert_int_equal(worker_rings[1].adopted_l0, 3);
 	adopt_link(&adopt, false);
-	assert_int_equal(lanes[0].adopted_l0, 0);
+	assert_int_equal(worker_rings[0].adopted_l0, 0);
 	assert_true(workers[0].tables->has_l0);
 }
 
@@ -291,7 +291,7 @@ static void the_old_goes_only_when_every_worker_left_it(void **)
 	assert_int_equal(old->l0_generation, 1);
 	assert_int_equal(atomic_load(&old->marks[1][0]), 0);
 	assert_true(exists("marks.1.1"));
-	assert_int_equal(lanes[0].adopted_l0, 1);
+	assert_int_equal(worker_rings[0].adopted_l0, 1);
 	// And what comes meanwhile waits.
 	serve_l0(3, 0xc0);
 	poll_once();
@@ -299,7 +299,7 @@ static void the_old_goes_only_when_every_worker_left_it(void **)
 	take(1);
 	settle();
 	assert_int_equal(workers[1].tables->l0_generation, 3);
-	assert_int_equal(lanes[1].adopted_l0, 3);
+	assert_int_equal(worker_rings[1].adopted_l0, 3);
 	assert_false(exists("marks.1.1"));
 	assert_true(exists("marks.1.3"));
 }
@@ -337,7 +337,7 @@ static void what_fails_its_checks_is_refused(void **)
 	assert_int_equal(workers[0].tables->l0_generation, 1);
 	assert_int_equal(workers[0].tables->config.udp_limit, 1400);
 	assert_false(workers[0].tables->has_rules);
-	assert_int_equal(lanes[0].adopted_l0, 1);
+	assert_int_equal(worker_rings[0].adopted_l0, 1);
 	// A later good one is taken at once, the refused one again after a while.
 	publish_config(3, 1300);
 	settle();
@@ -396,7 +396,7 @@ static void a_restarted_control_planes_same_table_stays(void **)
 	settle();
 	assert_ptr_equal(workers[0].tables->l0.units, units);
 	assert_ptr_equal(atomic_load(&workers[0].epoch_in_use), epoch);
-	assert_int_equal(lanes[0].adopted_l0, 1);
+	assert_int_equal(worker_rings[0].adopted_l0, 1);
 }
 
 // The same generation number, but all of it made anew: another directory, another table.
@@ -421,7 +421,7 @@ static void a_control_plane_that_starts_afresh_is_followed(void **)
 	settle();
 	assert_ptr_not_equal(workers[0].tables, old);
 	assert_int_equal(workers[0].tables->l0_generation, 1);
-	assert_int_equal(lanes[1].adopted_l0, 1);
+	assert_int_equal(worker_rings[1].adopted_l0, 1);
 	assert_true(exists("marks.0.1"));
 	assert_true(adopt_heartbeat_age_ms(&adopt, now_ms) < 1000);
 }

@@ -35,7 +35,7 @@ static struct why *why_of(const struct situation *s)
 		struct why_hit h = hit_of(&s->rule[i]);
 		why_hit_add(w, &h);
 	}
-	why_judge(w);
+	why_check(w);
 	return w;
 }
 
@@ -104,7 +104,7 @@ static void test_all_blocked(void **)
 		w->client.blocks_all = true;
 		struct why_hit h = hit_of(&cases[i].rule);
 		why_hit_add(w, &h);
-		why_judge(w);
+		why_check(w);
 		assert_int_equal(w->verdict, cases[i].verdict);
 		assert_int_equal(w->decider, cases[i].decider);
 		why_reply(w, &null);
@@ -116,13 +116,13 @@ static void test_all_blocked(void **)
 		assert_int_equal(
 			strncmp(w->headline, "blocked by a schedule:", 22) == 0, w->decider < 0);
 		w->paused_left_ms = 1000; // of everyone's blocking: not of this
-		why_judge(w);
+		why_check(w);
 		assert_int_equal(w->verdict, cases[i].verdict);
 		why_steps(w);
 		assert_non_null(strstr(w->step[1].text, "paused for everyone"));
 		assert_non_null(strstr(w->step[1].text, "does not lift block_all"));
 		w->client.blocks_all = false;
-		why_judge(w);
+		why_check(w);
 		assert_int_not_equal(w->verdict, WHY_BLOCKED);
 		why_steps(w);
 		assert_null(strstr(w->step[1].text, "only local data"));
@@ -146,13 +146,13 @@ static void test_answer(void **)
 	assert_int_equal(why_name_add(w, &cloak), 2);
 	block.name = allow.name = 2;
 	why_hit_add(w, &block);
-	why_judge(w);
+	why_check(w);
 	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
 	struct dns_name at = why_hit_name(w, &w->hit[w->decider]);
 	struct dns_name want = fixture_name("tracker.example");
 	assert_true(dns_name_equal(&at, &want));
 	why_hit_add(w, &allow);
-	why_judge(w);
+	why_check(w);
 	assert_int_equal(w->verdict, WHY_PASSED);
 	assert_int_equal(w->decider, -1);
 	why_free(w);
@@ -163,11 +163,11 @@ static void test_answer(void **)
 		.name = "198.51.100.0/24",
 		.what = WHY_ADDRESS});
 	why_hit_add(w, &address);
-	why_judge(w);
+	why_check(w);
 	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
 	allow = hit_of(&(struct rule){.list = 3, .class = RULE_CLASS_ALLOW, .name = "www.example"});
 	why_hit_add(w, &allow);
-	why_judge(w);
+	why_check(w);
 	assert_int_equal(w->verdict, WHY_ALLOWED);
 	assert_int_equal(w->next_verdict, WHY_BLOCKED_ANSWER);
 	why_free(w);
@@ -190,12 +190,12 @@ static void test_answer_patterns(void **)
 	why_hit_add(w, &pattern);
 	why_hit_add(
 		w, &own); // allows the name asked, by a pattern: the answer is judged all the same
-	why_judge(w);
+	why_check(w);
 	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
 	assert_int_equal(w->next_verdict, WHY_ALLOWED);
 	allow.name = 1;
 	why_hit_add(w, &allow);
-	why_judge(w);
+	why_check(w);
 	assert_int_equal(w->verdict, WHY_ALLOWED);
 	why_free(w);
 
@@ -206,7 +206,7 @@ static void test_answer_patterns(void **)
 		&(struct rule){.list = 2, .class = RULE_CLASS_EXCEPT, .name = "www.example"});
 	why_hit_add(w, &address);
 	why_hit_add(w, &except);
-	why_judge(w);
+	why_check(w);
 	assert_int_equal(w->verdict, WHY_PASSED);
 	why_free(w);
 }
@@ -279,7 +279,7 @@ static void test_bounds(void **)
 	}
 	assert_int_equal(w->hits, WHY_HITS_MAX);
 	assert_int_equal(w->hits_left_out, 5);
-	why_judge(w);
+	why_check(w);
 	why_steps(w);
 	memset(odd, '\033', sizeof odd);
 	for (unsigned i = 0; i < 2 * WHY_LINES_MAX; i++)

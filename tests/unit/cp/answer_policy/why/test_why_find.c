@@ -73,7 +73,7 @@ static struct why *why_of_sources(const struct rule_source *from, unsigned count
 	why_read_name(w, 0, &r);
 	assert_int_equal(why_patterns_copy(&r, &patterns), 0);
 	assert_int_equal(why_patterns_match(w, &patterns, &go), 0);
-	why_judge(w);
+	why_check(w);
 	if (now)
 		list_write(now);
 	assert_int_equal(why_find(w, from, count, &go), 0);

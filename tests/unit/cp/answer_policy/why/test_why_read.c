@@ -110,7 +110,7 @@ static void compare(const struct rule_reader *r, const struct dns_name *name, ui
 	assert_int_equal(why_new(name, qtype, &w), 0);
 	memcpy(w->lists, lists, sizeof w->lists);
 	why_read_name(w, 0, r);
-	why_judge(w);
+	why_check(w);
 	const struct why_hit *h = w->decider < 0 ? NULL : &w->hit[w->decider];
 	if (w->verdict != verdict_of(&v.d) || (v.d.action == RULE_PASS && w->safe != v.d.safe)
 		|| (h != NULL) != v.d.matched)
@@ -209,7 +209,7 @@ static void test_patterns(void **)
 	}
 	assert_int_equal(w->hits_left_out, 0);
 	assert_int_equal(w->hits, 2);
-	why_judge(w);
+	why_check(w);
 	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
 	assert_string_equal(w->hit[w->decider].text, "^x599\\.");
 	assert_int_equal(w->hit[w->decider].name, 1);
@@ -249,7 +249,7 @@ static void test_addresses(void **)
 	}
 	why_read_addresses(w, &r);
 	assert_int_equal(w->hits, 2);
-	why_judge(w);
+	why_check(w);
 	assert_int_equal(w->hit[0].name, 2);
 	assert_string_equal(w->hit[0].text, "fd53:1::/33");
 	assert_int_equal(w->hit[1].name, 4);

@@ -15,7 +15,7 @@ struct metrics_full {
 	struct stats_copy stats;
 	struct resolver_status resolver;
 	struct rules_status rules;
-	struct fronts_status fronts;
+	struct frontends_status frontends;
 	struct querylog_status log;
 	struct query_store_status store;
 	struct table_registry tables;
@@ -82,7 +82,7 @@ static inline struct metrics_full *metrics_full_new(
 	}
 	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
 		f->stats.verdict[v] = UINT32_MAX;
-		f->fronts.engine.of[0].verdict[v] = f->fronts.engine.of[1].verdict[v] = 1;
+		f->frontends.engine.of[0].verdict[v] = f->frontends.engine.of[1].verdict[v] = 1;
 	}
 	f->rules.list_count = lists;
 	f->rules.lists = f->list;
@@ -109,5 +109,5 @@ static inline void metrics_full_put(struct metrics_text *t, const struct metrics
 	metrics_accounts(t, &f->memory);
 	metrics_growth(t, &f->growth);
 	metrics_lag(t, &f->lag, &f->lag);
-	metrics_fronts(t, &f->fronts);
+	metrics_frontends(t, &f->frontends);
 }

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "answer_match.h"
+
+#include <string.h>
+
+static bool set_empty(const struct rule_set *s)
+{
+	return (s->lists[0] | s->lists[1] | s->lists[2] | s->lists[3]) == 0;
+}
+
+static bool set_meets(const struct rule_set *s, const uint64_t lists[4])
+{
+	uint64_t any = 0;
+	for (unsigned w = 0; w < 4; w++)
+		any |= s->lists[w] & lists[w];
+	return any != 0;
+}
+
+static void set_join(struct rule_set *to, const struct rule_set *s)
+{
+	for (unsigned w = 0; w < 4; w++)
+		to->lists[w] |= s->lists[w];
+}
+
+static void set_less(struct rule_set *from, const struct rule_set *s)
+{
+	for (unsigned w = 0; w < 4; w++)
+		from->lists[w] &= ~s->lists[w];
+}
+
+static bool set_equal(const struct rule_set *a, const struct rule_set *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
+// The unconditional clause, which is the first if there is one.
+static struct answer_policy_clause *unconditional(struct answer_match *f)
+{
+	return f->count && set_empty(&f->clause[0].unless) ? &f->clause[0] : NULL;
+}
+
+// What is blocked in any case needs no condition.
+static void simplify(struct answer_match *f)
+{
+	unsigned kept = 1;
+	if (!unconditional(f))
+		return;
+	for (unsigned i = 1; i < f->count; i++) {
+		set_less(&f->clause[i].block, &f->clause[0].block);
+		if (!set_empty(&f->clause[i].block))
+			f->clause[kept++] = f->clause[i];
+	}
+	f->count = kept;
+}
+
+static void insert(
+	struct answer_match *f, const struct rule_set *block, const struct rule_set *unless)
+{
+	unsigned at = set_empty(unless) ? 0 : f->count;
+	memmove(&f->clause[at + 1], &f->clause[at], (f->count - at) * sizeof f->clause[0]);
+	f->clause[at] = (struct answer_policy_clause){.block = *block, .unless = *unless};
+	f->count++;
+}
+
+// Makes room: the last clause and the new one lose their conditions.
+static void overflow(struct answer_match *f, const struct rule_set *block)
+{
+	static const struct rule_set none;
+	struct rule_set joined = f->clause[--f->count].block;
+	set_join(&joined, block);
+	if (unconditional(f))
+		set_join(&f->clause[0].block, &joined);
+	else
+		insert(f, &joined, &none);
+}
+
+void answer_match_add(
+	struct answer_match *f, const struct rule_set *block, const struct rule_set *unless)
+{
+	unsigned i = 0;
+
+	if (set_empty(block))
+		return;
+	while (i < f->count && !set_equal(&f->clause[i].unless, unless))
+		i++;
+	if (i < f->count)
+		set_join(&f->clause[i].block, block);
+	else if (f->count < ANSWER_POLICY_CLAUSES_MAX)
+		insert(f, block, unless);
+	else
+		overflow(f, block);
+	simplify(f);
+}
+
+static int lowest(const struct rule_set *s, const uint64_t lists[4])
+{
+	for (unsigned w = 0; w < 4; w++)
+		if (s->lists[w] & lists[w])
+			return (int)(w * 64) + __builtin_ctzll(s->lists[w] & lists[w]);
+	return -1;
+}
+
+int answer_match_list(const struct answer_match *f, const uint64_t group_lists[4])
+{
+	for (unsigned i = 0; i < f->count; i++)
+		if (set_meets(&f->clause[i].block, group_lists)
+			&& !set_meets(&f->clause[i].unless, group_lists))
+			return lowest(&f->clause[i].block, group_lists);
+	return -1;
+}
+
+bool answer_match_mask(const struct answer_match *f, struct rule_set *mask)
+{
+	*mask = (struct rule_set){{0}};
+	if (f->count == 0)
+		return true;
+	*mask = f->clause[0].block;
+	set_join(mask, &f->clause[0].unless);
+	return f->count == 1;
+}
+
+void answer_match_of_mask(
+	const struct rule_set *mask, const uint64_t allowing[4], struct answer_match *out)
+{
+	struct rule_set unless;
+
+	out->count = 0;
+	for (unsigned w = 0; w < 4; w++)
+		unless.lists[w] = mask->lists[w] & allowing[w];
+	struct rule_set block = *mask;
+	set_less(&block, &unless);
+	answer_match_add(out, &block, &unless);
+}

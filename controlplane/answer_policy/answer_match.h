@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What was found against an answer, before it is known for whom: for which groups it is blocked.
+//
+// Whether a rule of one list beats that of another depends on which lists a group has, so one set
+// of lists cannot say it. A finding is clauses, and blocks a group if one of them does:
+//   the group has a list of `block`, and none of `unless`.
+// That is exact for every order of precedence (answer_rank.c says how one name's rules become
+// clauses). Clauses with the same `unless` are joined; what an unconditional clause has is taken
+// out of the others. Nearly always one clause is left, or none, and then a record in L0 can carry
+// it: a mask of lists, those of blocking classes are its `block`, the others its `unless`
+// (l0_table.h). A group's lists & mask that hold a blocking one and no allowing one: blocked.
+// More clauses (two names of a chain, each blocked by another list, one of them allowed by a third)
+// have no mask; such an answer is not kept, and checked by itself each time that it comes.
+// At most ANSWER_POLICY_CLAUSES_MAX; beyond, a clause loses its `unless`: it blocks rather than
+// lets slip.
+
+#include <weir/rule_image.h>
+
+enum { ANSWER_POLICY_CLAUSES_MAX = 8 };
+
+struct answer_policy_clause {
+	struct rule_set block, unless;
+};
+
+struct answer_match { // all zero: nothing found
+	unsigned count;
+	struct answer_policy_clause clause[ANSWER_POLICY_CLAUSES_MAX];
+};
+
+void answer_match_add(
+	struct answer_match *f, const struct rule_set *block, const struct rule_set *unless);
+// The lowest list that blocks a group with these; -1: none does.
+int answer_match_list(const struct answer_match *f, const uint64_t group_lists[4]);
+
+// The mask for L0 (empty: nothing found), or false: it takes more than one.
+bool answer_match_mask(const struct answer_match *f, struct rule_set *mask);
+// Back again. `allowing`: lists whose class is an allowing one.
+void answer_match_of_mask(
+	const struct rule_set *mask, const uint64_t allowing[4], struct answer_match *out);

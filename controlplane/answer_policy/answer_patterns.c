@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "answer_patterns.h"
+
+#include <errno.h>
+#include <hs.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+
+// The first portion is small, so that its time tells how large the next may be.
+enum { PORTION_FIRST = 32, PORTION_MAX = 512, PORTION_QUICK_MS = 150, PORTIONS_MAX = 256 };
+enum {
+	HS_FLAGS = HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY,
+};
+
+struct answer_patterns {
+	unsigned portions;
+	hs_database_t *portion[PORTIONS_MAX];
+	unsigned count;
+	uint16_t list[ANSWER_PATTERNS_MAX]; // of pattern i
+};
+
+struct answer_pattern_scratch {
+	hs_scratch_t *hs;
+};
+
+struct compile {
+	struct answer_patterns *made;
+	struct answer_pattern_counts *counts;
+	struct answer_pattern_limits limits;
+	uint64_t start_ms;
+	unsigned portion; // patterns wanted in the next one
+	// Those that wait for their portion: copies with a NUL.
+	unsigned held;
+	char *text[PORTION_MAX];
+	unsigned id[PORTION_MAX];
+};
+
+// This thread's CPU time: what a pattern costs. On a busy machine it may take any time, and it is
+// no worse a pattern for that.
+static uint64_t cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint64_t spent_ms(const struct compile *c)
+{
+	return cpu_ms() - c->start_ms;
+}
+
+static bool is_late(const struct compile *c)
+{
+	return spent_ms(c) >= c->limits.budget_ms
+	       || (c->limits.until_ms && clock_mono_ms() >= c->limits.until_ms);
+}
+
+static void note_error(struct compile *c, const char *text, const hs_compile_error_t *error)
+{
+	c->counts->refused_syntax++;
+	if (!c->counts->first_error[0])
+		snprintf(c->counts->first_error, sizeof c->counts->first_error, "/%.60s/: %.50s",
+			text, error ? error->message : "");
+}
+
+// Like free.
+static void error_free(hs_compile_error_t *error)
+{
+	if (error)
+		(void)hs_free_compile_error(error);
+}
+
+static pthread_once_t counted = PTHREAD_ONCE_INIT;
+
+// Its patterns are most of what it allocates; a failure would leave them uncounted, no more.
+static void count_memory(void)
+{
+	(void)!hs_set_allocator(heap_hyperscan_malloc, heap_free);
+}
+
+// 0, -EINVAL: *bad is not for libhs (counted), -E2BIG: they are not together.
+static int compile_many(struct compile *c, char *const *text, const unsigned *id, unsigned n,
+	hs_database_t **out, unsigned *bad)
+{
+	unsigned flags[PORTION_MAX];
+	hs_compile_error_t *error = NULL;
+
+	for (unsigned i = 0; i < n; i++)
+		flags[i] = HS_FLAGS;
+	hs_error_t rc = hs_compile_multi(
+		(const char *const *)text, flags, id, n, HS_MODE_BLOCK, NULL, out, &error);
+	if (rc == HS_SUCCESS)
+		return 0;
+	int blamed = error ? error->expression : -1;
+	*bad = blamed >= 0 && (unsigned)blamed < n ? (unsigned)blamed : 0;
+	if (n == 1 || blamed >= 0)
+		note_error(c, text[*bad], error);
+	error_free(error);
+	return n == 1 || blamed >= 0 ? -EINVAL : -E2BIG;
+}
+
+static void held_drop(struct compile *c, unsigned i)
+{
+	free(c->text[i]);
+	c->held--;
+	memmove(&c->text[i], &c->text[i + 1], (c->held - i) * sizeof c->text[0]);
+	memmove(&c->id[i], &c->id[i + 1], (c->held - i) * sizeof c->id[0]);
+}
+
+static void held_clear(struct compile *c)
+{
+	while (c->held)
+		held_drop(c, c->held - 1);
+}
+
+static void portion_take(struct compile *c, hs_database_t *db)
+{
+	struct answer_patterns *m = c->made;
+	size_t size = 0;
+
+	if (hs_database_size(db, &size) != HS_SUCCESS || m->portions == PORTIONS_MAX
+		|| c->counts->bytes + size > c->limits.bytes) {
+		(void)hs_free_database(db);
+		c->counts->refused_size += c->held;
+		return;
+	}
+	m->portion[m->portions++] = db;
+	c->counts->bytes += size;
+	c->counts->compiled += c->held;
+}
+
+// What is held becomes a portion, less what libhs blames.
+static void portion_compile(struct compile *c)
+{
+	uint64_t before_ms = spent_ms(c);
+	int rc = -EINVAL;
+
+	while (c->held && rc == -EINVAL) {
+		hs_database_t *db = NULL;
+		unsigned bad = 0;
+		rc = compile_many(c, c->text, c->id, c->held, &db, &bad);
+		if (rc == -EINVAL)
+			held_drop(c, bad);
+		else if (rc == 0)
+			portion_take(c, db);
+		else
+			c->counts->refused_size += c->held;
+	}
+	held_clear(c);
+	uint64_t took_ms = spent_ms(c) - before_ms;
+	if (took_ms > PORTION_QUICK_MS && c->portion > PORTION_FIRST)
+		c->portion /= 4;
+	else if (took_ms <= PORTION_QUICK_MS && c->portion < PORTION_MAX)
+		c->portion *= 4;
+}
+
+// Is it worth a place in a portion? Cheap, but for bounded repeats.
+static bool pattern_passes(struct compile *c, char *text)
+{
+	hs_expr_info_t *info = NULL;
+	hs_compile_error_t *error = NULL;
+
+	if (hs_expression_info(text, HS_FLAGS, &info, &error) != HS_SUCCESS) {
+		note_error(c, text, error);
+		error_free(error);
+		return false;
+	}
+	free(info);
+	if (!strchr(text, '{'))
+		return true;
+	hs_database_t *db = NULL;
+	unsigned id = 0, bad;
+	uint64_t before_ms = spent_ms(c);
+	if (compile_many(c, &text, &id, 1, &db, &bad) < 0)
+		return false;
+	(void)hs_free_database(db);
+	bool slow = spent_ms(c) - before_ms > ANSWER_PATTERN_SLOW_MS;
+	c->counts->refused_slow += slow;
+	return !slow;
+}
+
+static int pattern_hold(struct compile *c, const struct answer_pattern *p)
+{
+	struct answer_patterns *m = c->made;
+
+	if (p->len == 0 || memchr(p->text, 0, p->len)) {
+		c->counts->refused_syntax++;
+		return 0;
+	}
+	char *text = strndup(p->text, p->len);
+	if (!text)
+		return -ENOMEM;
+	if (!pattern_passes(c, text)) {
+		free(text);
+		return 0;
+	}
+	m->list[m->count] = (uint16_t)p->list;
+	c->text[c->held] = text;
+	c->id[c->held++] = m->count++;
+	if (c->held >= c->portion)
+		portion_compile(c);
+	return 0;
+}
+
+static int patterns_compile(struct compile *c, const struct answer_pattern *pattern, size_t count)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		if (pattern[i].len > ANSWER_PATTERN_LEN_MAX || pattern[i].list >= RULE_LISTS_MAX)
+			c->counts->refused_length++;
+		else if (c->made->count == ANSWER_PATTERNS_MAX)
+			c->counts->refused_count++;
+		else if (c->counts->bytes >= c->limits.bytes)
+			c->counts->refused_size++;
+		else if (is_late(c))
+			c->counts->refused_time++;
+		else
+			rc = pattern_hold(c, &pattern[i]);
+	}
+	if (rc == 0)
+		portion_compile(c);
+	held_clear(c);
+	return rc;
+}
+
+int answer_patterns_new(struct answer_patterns **out, const struct answer_pattern *pattern,
+	size_t count, const struct answer_pattern_limits *limits,
+	struct answer_pattern_counts *counts)
+{
+	static const struct answer_pattern_limits usual = {
+		.budget_ms = ANSWER_PATTERNS_BUDGET_MS, .bytes = ANSWER_PATTERNS_BYTES_MAX};
+	*counts = (struct answer_pattern_counts){0};
+	*out = NULL;
+	if (count == 0)
+		return 0;
+	if (hs_valid_platform() != HS_SUCCESS) {
+		counts->refused_syntax = (uint32_t)count;
+		snprintf(counts->first_error, sizeof counts->first_error,
+			"this processor lacks SSE4.2");
+		return 0;
+	}
+	pthread_once(&counted, count_memory);
+	struct compile *c = calloc(1, sizeof *c);
+	struct answer_patterns *made = calloc(1, sizeof *made);
+	int rc = c && made ? 0 : -ENOMEM;
+	if (rc == 0) {
+		*c = (struct compile){.made = made,
+			.counts = counts,
+			.limits = limits ? *limits : usual,
+			.start_ms = cpu_ms(),
+			.portion = PORTION_FIRST};
+		rc = patterns_compile(c, pattern, count);
+		counts->compile_ms = spent_ms(c);
+	}
+	free(c);
+	if (rc < 0 || made->portions == 0) {
+		answer_patterns_free(made);
+		made = NULL;
+	}
+	if (rc == 0)
+		*out = made;
+	return rc;
+}
+
+void answer_patterns_free(struct answer_patterns *p)
+{
+	if (!p)
+		return;
+	for (unsigned i = 0; i < p->portions; i++)
+		(void)hs_free_database(p->portion[i]);
+	free(p);
+}
+
+int answer_pattern_scratch_new(const struct answer_patterns *p, struct answer_pattern_scratch **out)
+{
+	struct answer_pattern_scratch *s = calloc(1, sizeof *s);
+	if (!s)
+		return -ENOMEM;
+	// One that grows to what the largest needs.
+	for (unsigned i = 0; p && i < p->portions; i++) {
+		if (hs_alloc_scratch(p->portion[i], &s->hs) != HS_SUCCESS) {
+			answer_pattern_scratch_free(s);
+			return -ENOMEM;
+		}
+	}
+	*out = s;
+	return 0;
+}
+
+void answer_pattern_scratch_free(struct answer_pattern_scratch *s)
+{
+	if (!s)
+		return;
+	if (s->hs)
+		(void)hs_free_scratch(s->hs);
+	free(s);
+}
+
+struct match {
+	const struct answer_patterns *patterns;
+	struct rule_set *lists;
+};
+
+static int on_match(
+	unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
+{
+	const struct match *m = arg;
+	(void)from, (void)to, (void)flags;
+	unsigned list = m->patterns->list[id];
+	m->lists->lists[list / 64] |= UINT64_C(1) << list % 64;
+	return 0;
+}
+
+void answer_patterns_match(const struct answer_patterns *p, struct answer_pattern_scratch *s,
+	const char *text, size_t len, struct rule_set *lists)
+{
+	struct match m = {.patterns = p, .lists = lists};
+
+	for (unsigned i = 0; p && i < p->portions; i++)
+		(void)hs_scan(p->portion[i], text, (unsigned)len, 0, s->hs, on_match, &m);
+}

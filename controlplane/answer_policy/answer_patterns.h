@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Regular expressions over names: which lists have one that matches. The only includer of hs.h
+// (vectorscan).
+//
+// A name is matched in text form, lower case, without the dot at its end (dns_name_to_text).
+// Patterns ignore case, match anywhere unless they say ^ or $ (as in Pi-hole and AdGuard Home), and
+// are those of libhs: no look-around, no back references. What cannot be compiled is refused and
+// counted, the rest works.
+//
+// Compiled for seconds of CPU time at most, so on a helper thread: a pattern with a bounded repeat,
+// the one kind that can take long, is first compiled alone and refused if that is slow; the others
+// come in portions, and when the time or the size is used up, the rest is refused and counted. A
+// portion that is under way is not interrupted. Immutable then, shared by all threads; each thread
+// needs a scratch of its own. A name costs some 0.1 us for each portion of up to 512 patterns.
+
+#include <stdbool.h>
+#include <weir/attr.h>
+#include <weir/rule_image.h>
+
+enum {
+	ANSWER_PATTERNS_MAX = 4096,
+	ANSWER_PATTERN_LEN_MAX = 1024,
+	ANSWER_PATTERNS_BUDGET_MS = 5000,
+	ANSWER_PATTERN_SLOW_MS = 250,
+};
+#define ANSWER_PATTERNS_BYTES_MAX (UINT64_C(64) << 20)
+
+struct answer_pattern {
+	unsigned list; // number in the image
+	const char *text;
+	size_t len; // no NUL needed
+};
+
+struct answer_pattern_limits {
+	uint64_t budget_ms, bytes;
+	uint64_t until_ms; // clock_mono_ms; 0: however long it takes to get that CPU time
+};
+
+struct answer_pattern_counts {
+	uint32_t compiled;
+	uint32_t refused_syntax; // not a pattern of libhs, or a NUL in it
+	uint32_t refused_length, refused_count;
+	uint32_t refused_slow; // alone took too long
+	uint32_t refused_time; // no time was left, of one kind or the other
+	uint32_t refused_size; // no room was left
+	uint64_t bytes, compile_ms;
+	char first_error[128]; // of the first one with bad syntax
+};
+
+struct answer_patterns;
+struct answer_pattern_scratch;
+
+// *out is NULL where no pattern is left. `limits`: NULL for the ones above. -ENOMEM.
+ATTR_MUST_CHECK int answer_patterns_new(struct answer_patterns **out,
+	const struct answer_pattern *pattern, size_t count,
+	const struct answer_pattern_limits *limits, struct answer_pattern_counts *counts);
+void answer_patterns_free(struct answer_patterns *p); // NULL is fine
+
+// For one thread; of these patterns alone.
+ATTR_MUST_CHECK int answer_pattern_scratch_new(
+	const struct answer_patterns *p, struct answer_pattern_scratch **out);
+void answer_pattern_scratch_free(struct answer_pattern_scratch *s); // NULL is fine
+
+// Adds the lists with a pattern that matches to *lists. NULL patterns match nothing.
+void answer_patterns_match(const struct answer_patterns *p, struct answer_pattern_scratch *s,
+	const char *text, size_t len, struct rule_set *lists);

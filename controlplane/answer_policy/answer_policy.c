@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "answer_policy.h"
+
+#include "answer_rank.h"
+#include "answer_records.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/rule_data.h>
+
+struct answer_policy {
+	struct rule_reader image;
+	struct answer_rank rank;
+	struct answer_patterns *patterns;
+	struct answer_pattern_scratch *scratch[ANSWER_POLICY_LOOPS];
+	struct answer_prefixes *prefixes;
+	// Of the names asked: patterns may allow what a list blocks by name. By the image, as
+	// workers go by it: even if all of these patterns were refused.
+	bool names_too, image_names_too; // the image's alone
+	struct answer_policy_counts counts;
+};
+
+static int patterns_open(struct answer_policy *j)
+{
+	uint32_t count = j->image.pattern_count, n = 0;
+	struct answer_pattern *pattern = calloc(count ? count : 1, sizeof *pattern);
+	if (!pattern)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		struct rule_pattern p;
+		if (rule_pattern_at(&j->image, i, &p))
+			pattern[n++] = (struct answer_pattern){p.list, p.text, p.len};
+	}
+	int rc = answer_patterns_new(&j->patterns, pattern, n, NULL, &j->counts.patterns);
+	free(pattern);
+	for (unsigned i = 0; rc == 0 && j->patterns && i < ANSWER_POLICY_LOOPS; i++)
+		rc = answer_pattern_scratch_new(j->patterns, &j->scratch[i]);
+	return rc;
+}
+
+static int prefixes_open(struct answer_policy *j)
+{
+	uint32_t count = j->image.prefix_count, n = 0;
+	struct answer_prefix *prefix = calloc(count ? count : 1, sizeof *prefix);
+	if (!prefix)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		struct rule_prefix_row row;
+		if (!rule_prefix_at(&j->image, i, &row))
+			continue;
+		struct answer_prefix *p = &prefix[n++];
+		p->list = row.list;
+		p->prefix = (struct ip_address){.version = row.version, .prefix_len = row.length};
+		memcpy(p->prefix.bytes, row.bytes, sizeof p->prefix.bytes);
+	}
+	int rc = answer_prefixes_new(&j->prefixes, prefix, n, &j->counts.prefixes);
+	free(prefix);
+	return rc;
+}
+
+int answer_policy_new(struct answer_policy **out, const struct rule_reader *image)
+{
+	struct answer_policy *j = calloc(1, sizeof *j);
+	if (!j)
+		return -ENOMEM;
+	j->image = *image;
+	answer_rank_init(&j->rank, &j->image);
+	const uint64_t *allows = j->image.pattern_allows;
+	j->names_too = j->image_names_too = (allows[0] | allows[1] | allows[2] | allows[3]) != 0;
+	int rc = patterns_open(j);
+	if (rc == 0)
+		rc = prefixes_open(j);
+	if (rc < 0) {
+		answer_policy_free(j);
+		return rc;
+	}
+	*out = j;
+	return 0;
+}
+
+void answer_policy_follow(struct answer_policy *j, const struct answer_policy *before)
+{
+	j->names_too |= before && before->image_names_too;
+}
+
+void answer_policy_free(struct answer_policy *j)
+{
+	if (!j)
+		return;
+	for (unsigned i = 0; i < ANSWER_POLICY_LOOPS; i++)
+		answer_pattern_scratch_free(j->scratch[i]);
+	answer_patterns_free(j->patterns);
+	answer_prefixes_free(j->prefixes);
+	free(j);
+}
+
+const struct answer_policy_counts *answer_policy_counts(const struct answer_policy *j)
+{
+	return &j->counts;
+}
+
+const struct rule_reader *answer_policy_image(const struct answer_policy *j)
+{
+	return &j->image;
+}
+
+bool answer_policy_concerns_names(const struct answer_policy *j)
+{
+	return j->patterns || j->names_too;
+}
+
+const uint64_t *answer_policy_allowing(const struct answer_policy *j)
+{
+	return j->rank.allowing;
+}
+
+// One answer being checked.
+struct hearing {
+	const struct answer_policy *answer_policy;
+	const struct dns_name *question;
+	uint16_t qtype;
+	struct rule_set addresses; // lists that hold one of those of the record
+	struct answer_match *out;
+};
+
+// Lists with a pattern for the name and the type; false: none.
+static bool patterns_of(const struct answer_policy *j, enum answer_policy_loop loop,
+	const struct dns_name *name, uint16_t qtype, struct rule_set *lists)
+{
+	char text[DNS_NAME_TEXT_MAX];
+
+	*lists = (struct rule_set){{0}};
+	if (!j->patterns)
+		return false;
+	dns_name_to_text(name, text);
+	answer_patterns_match(j->patterns, j->scratch[loop], text, strlen(text), lists);
+	rule_keep_types(&j->image, lists, qtype);
+	return (lists->lists[0] | lists->lists[1] | lists->lists[2] | lists->lists[3]) != 0;
+}
+
+static void answer_policy_name(const struct answer_policy *j, enum answer_policy_loop loop,
+	const struct dns_name *name, uint16_t qtype, struct answer_match *out)
+{
+	struct rule_match match[RULE_LABELS_MAX];
+	struct rule_set lists;
+	unsigned n = rule_matches(&j->image, name, qtype, match);
+	bool has = patterns_of(j, loop, name, qtype, &lists);
+
+	if (n || has)
+		answer_rank_name(&j->rank, match, n, has ? &lists : NULL, out);
+}
+
+static void on_address(void *arg, const uint8_t *address, unsigned octets)
+{
+	struct hearing *h = arg;
+	if (octets == 4)
+		answer_prefixes_find_v4(h->answer_policy->prefixes, address, &h->addresses);
+	else
+		answer_prefixes_find_v6(h->answer_policy->prefixes, address, &h->addresses);
+}
+
+static void answer_policy_addresses(
+	struct hearing *h, const struct answer_records *r, const struct answer_record *record)
+{
+	struct rule_match match[RULE_LABELS_MAX];
+
+	h->addresses = (struct rule_set){{0}};
+	answer_record_addresses(r, record, on_address, h);
+	const uint64_t *lists = h->addresses.lists;
+	if (!(lists[0] | lists[1] | lists[2] | lists[3]))
+		return;
+	unsigned n = rule_matches(&h->answer_policy->image, h->question, h->qtype, match);
+	answer_rank_address(&h->answer_policy->rank, match, n, &h->addresses, h->out);
+}
+
+static bool leads_on(uint16_t type)
+{
+	return type == DNS_TYPE_CNAME || type == DNS_TYPE_HTTPS || type == DNS_TYPE_SVCB;
+}
+
+static bool has_address(uint16_t type)
+{
+	return type == DNS_TYPE_A || type == DNS_TYPE_AAAA || type == DNS_TYPE_HTTPS
+	       || type == DNS_TYPE_SVCB;
+}
+
+bool answer_policy_concerns(const struct answer_policy *j, const struct dns_answer_view *answer)
+{
+	static const struct dns_name root = {.len = 1}; // no name is read
+	struct answer_records r = answer_records_of(&root, answer);
+	struct answer_record record;
+
+	if (answer_policy_concerns_names(j))
+		return true;
+	while (answer_records_next(&r, &record))
+		if (leads_on(record.type) || (j->prefixes && has_address(record.type)))
+			return true;
+	return false;
+}
+
+void answer_policy_question(const struct answer_policy *j, enum answer_policy_loop loop,
+	const struct dns_name *name, uint16_t qtype, struct answer_match *out)
+{
+	struct rule_set lists;
+
+	out->count = 0;
+	if (j->names_too)
+		answer_policy_name(j, loop, name, qtype, out);
+	else if (patterns_of(j, loop, name, qtype, &lists))
+		answer_rank_patterns(&j->rank, &lists, out);
+}
+
+void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop loop,
+	const struct dns_name *question, uint16_t qtype, const struct dns_answer_view *answer,
+	struct answer_match *out)
+{
+	struct hearing h = {.answer_policy = j, .question = question, .qtype = qtype, .out = out};
+	struct answer_records r = answer_records_of(question, answer);
+	struct answer_record record;
+	struct dns_name target;
+
+	answer_policy_question(j, loop, question, qtype, out);
+	while (answer_records_next(&r, &record)) {
+		if (leads_on(record.type) && answer_record_target(&r, &record, &target))
+			answer_policy_name(j, loop, &target, qtype, out);
+		if (j->prefixes && has_address(record.type))
+			answer_policy_addresses(&h, &r, &record);
+	}
+}
+
+bool answer_policy_allows(const struct answer_policy *j, const struct dns_name *question,
+	uint16_t qtype, const uint64_t group_lists[4])
+{
+	struct rule_verdict v;
+	rule_decide(&j->image, question, qtype, group_lists, &v);
+	return v.d.allowed || (v.d.matched && v.d.rule_class == RULE_CLASS_LOCAL);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What an answer leads to, checked by one rule image: CNAME chains, addresses, patterns.
+//
+// The packet path knows the name that was asked. What a judge looks at is the rest:
+//   - the names that an answer leads to (CNAME, and the targets of HTTPS and SVCB), against the
+//     image's table and patterns, so that a listed name behind an alias is blocked all the same;
+//   - the addresses in it (A, AAAA, hints of HTTPS and SVCB), against the image's prefixes;
+//     rebinding protection is a list of prefixes like any other;
+//   - the name asked, against the patterns.
+// The order of rules is that of rule_class.h for each name in itself. A pattern counts as a rule at
+// the root, and a name's own allow rules beat all patterns. An address rule is taken away by an
+// EXCEPT rule of its source that covers the name asked, and by nothing else. One blocked name or
+// address blocks the answer; one whose question an allow rule of the table decided is not checked,
+// which is the caller's business (answer_policy_allows).
+// The result is a finding (answer_match.h), good for all groups at once.
+//
+// Made by a helper thread (patterns take time), immutable then. It reads the image, which must
+// outlive it. Two loops may use it at a time, each with a scratch of its own. A finding costs some
+// 0.1 us for each name and as much for each address; nothing is allocated.
+
+#include "answer_match.h"
+#include "answer_patterns.h"
+#include "answer_prefixes.h"
+
+#include <weir/dns_answer.h>
+
+struct answer_policy;
+
+enum answer_policy_loop {
+	ANSWER_POLICY_ON_RESOLVER,
+	ANSWER_POLICY_ON_SERVICE,
+	ANSWER_POLICY_LOOPS
+};
+
+struct answer_policy_counts {
+	struct answer_pattern_counts patterns;
+	struct answer_prefix_counts prefixes;
+};
+
+// -ENOMEM. Patterns and prefixes that are refused are counted, the others work.
+ATTR_MUST_CHECK int answer_policy_new(struct answer_policy **out, const struct rule_reader *image);
+// Before it is used: as long as workers have the image of `before` (NULL: none), they may leave
+// names to us that its allow patterns might allow, so this one checks names too if that one does.
+void answer_policy_follow(struct answer_policy *j, const struct answer_policy *before);
+void answer_policy_free(struct answer_policy *j); // NULL is fine
+const struct answer_policy_counts *answer_policy_counts(const struct answer_policy *j);
+
+// By which it checks.
+const struct rule_reader *answer_policy_image(const struct answer_policy *j);
+
+// May answer_policy_question come to anything?
+bool answer_policy_concerns_names(const struct answer_policy *j);
+// Lists whose rules allow: the `unless` of a mask (answer_match_of_mask).
+const uint64_t *answer_policy_allowing(const struct answer_policy *j);
+// May an answer of this kind come to anything? For walks over many.
+bool answer_policy_concerns(const struct answer_policy *j, const struct dns_answer_view *answer);
+
+// Of the name asked, by its patterns; where some of them allow, by the table too, as workers then
+// leave to us what a list blocks by name. All else of it is theirs.
+void answer_policy_question(const struct answer_policy *j, enum answer_policy_loop loop,
+	const struct dns_name *name, uint16_t qtype, struct answer_match *out);
+// Of the whole answer, with the above.
+void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop loop,
+	const struct dns_name *question, uint16_t qtype, const struct dns_answer_view *answer,
+	struct answer_match *out);
+// Does an allow rule of the table, or the operator's own data, decide the question for this group?
+bool answer_policy_allows(const struct answer_policy *j, const struct dns_name *question,
+	uint16_t qtype, const uint64_t group_lists[4]);

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "answer_rank.h"
+
+#include <string.h>
+
+static struct rule_set set_and(const struct rule_set *s, const uint64_t lists[4])
+{
+	struct rule_set out;
+	for (unsigned w = 0; w < 4; w++)
+		out.lists[w] = s->lists[w] & lists[w];
+	return out;
+}
+
+static void set_join(struct rule_set *to, const struct rule_set *s)
+{
+	for (unsigned w = 0; w < 4; w++)
+		to->lists[w] |= s->lists[w];
+}
+
+static bool set_meets(const struct rule_set *a, const struct rule_set *b)
+{
+	uint64_t any = 0;
+	for (unsigned w = 0; w < 4; w++)
+		any |= a->lists[w] & b->lists[w];
+	return any != 0;
+}
+
+static bool set_empty(const struct rule_set *s)
+{
+	return (s->lists[0] | s->lists[1] | s->lists[2] | s->lists[3]) == 0;
+}
+
+static bool set_has(const uint64_t lists[4], unsigned list)
+{
+	return lists[list / 64] >> list % 64 & 1;
+}
+
+static void set_put(struct rule_set *s, unsigned list, bool in)
+{
+	uint64_t bit = UINT64_C(1) << list % 64;
+	s->lists[list / 64] = in ? s->lists[list / 64] | bit : s->lists[list / 64] & ~bit;
+}
+
+// For each list of a set.
+#define SET_EACH(list, s)                                                                   \
+	for (unsigned w_ = 0; w_ < 4; w_++)                                                 \
+		for (uint64_t left_ = (s)->lists[w_], list;                                 \
+			left_ && (list = 64 * w_ + (unsigned)__builtin_ctzll(left_), true); \
+			left_ &= left_ - 1)
+
+static bool is_guard(const struct rule_list_info *allow, const struct rule_list_info *block)
+{
+	return allow->source == block->source
+	       && (allow->kind.client[0] == '\0'
+		       || strncmp(allow->kind.client, block->kind.client, RULE_CLIENT_MAX) == 0);
+}
+
+void answer_rank_init(struct answer_rank *k, const struct rule_reader *image)
+{
+	static const uint8_t allowing[] = {RULE_CLASS_LOCAL, RULE_CLASS_OPERATOR_ALLOW,
+		RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_ALLOW, RULE_CLASS_EXCEPT};
+
+	memset(k, 0, sizeof *k);
+	memcpy(k->of_class, image->of_class, sizeof k->of_class);
+	for (unsigned i = 0; i < ARRAY_LEN(allowing); i++)
+		for (unsigned w = 0; w < 4; w++)
+			k->allowing[w] |= k->of_class[allowing[i]][w];
+	for (unsigned b = 0; b < RULE_LISTS_MAX; b++) {
+		const struct rule_list_info *block = rule_list_info(image, b);
+		for (unsigned a = 0; block && a < RULE_LISTS_MAX; a++) {
+			const struct rule_list_info *other = rule_list_info(image, a);
+			if (!other || other->source != block->source)
+				continue;
+			set_put(&k->same_source[b], a, true);
+			if (set_has(k->allowing, a) && is_guard(other, block))
+				set_put(&k->guard[b], a, true);
+		}
+	}
+}
+
+// Groups of `block` without one of `unless`. Entries for everyone are in each group's mask in which
+// anything is.
+static void clause_add(const struct answer_rank *k, const struct rule_set *block,
+	const struct rule_set *unless, struct answer_match *out)
+{
+	struct rule_set left = *block;
+
+	if (set_has(unless->lists, RULE_LIST_ALLOW))
+		return;
+	SET_EACH(list, block)
+	{
+		if (set_meets(&k->guard[list], unless))
+			set_put(&left, (unsigned)list, false);
+	}
+	answer_match_add(out, &left, unless);
+}
+
+// What takes a block of each rank away.
+struct unless {
+	struct rule_set operators; // operator's allow rules and local data
+	struct rule_set important; // and important allow rules
+	struct rule_set all;       // and allow rules
+};
+
+static void unless_join(const struct answer_rank *k, const struct rule_set *lists, struct unless *u)
+{
+	struct rule_set s = set_and(lists, k->of_class[RULE_CLASS_OPERATOR_ALLOW]);
+	struct rule_set local = set_and(lists, k->of_class[RULE_CLASS_LOCAL]);
+	set_join(&s, &local);
+	set_join(&u->operators, &s);
+	struct rule_set more = set_and(lists, k->of_class[RULE_CLASS_IMPORTANT_ALLOW]);
+	set_join(&s, &more);
+	set_join(&u->important, &s);
+	more = set_and(lists, k->of_class[RULE_CLASS_ALLOW]);
+	set_join(&s, &more);
+	set_join(&u->all, &s);
+}
+
+// The operator's rules: the nearest decides, allow before deny at one name. Local data decides
+// wherever it is.
+static void operators_add(const struct answer_rank *k, const struct rule_match *match,
+	unsigned count, struct answer_match *out)
+{
+	struct rule_set nearer = {{0}};
+
+	for (unsigned i = 0; i < count; i++) {
+		struct rule_set local = set_and(&match[i].set, k->of_class[RULE_CLASS_LOCAL]);
+		set_join(&nearer, &local);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		struct rule_set s = set_and(&match[i].set, k->of_class[RULE_CLASS_OPERATOR_ALLOW]);
+		set_join(&nearer, &s);
+		s = set_and(&match[i].set, k->of_class[RULE_CLASS_OPERATOR_DENY]);
+		clause_add(k, &s, &nearer, out);
+	}
+}
+
+// Blocks of one name less those that an EXCEPT rule of their source at a nearer name takes away.
+static void blocks_add(const struct answer_rank *k, const struct rule_set *blocks,
+	const struct rule_set *excepts, const struct rule_set *unless, struct answer_match *out)
+{
+	struct rule_set plain = *blocks;
+
+	if (!set_empty(excepts)) {
+		SET_EACH(list, blocks)
+		{
+			struct rule_set one = {{0}}, with = *unless;
+			struct rule_set e = set_and(excepts, k->same_source[list].lists);
+			if (set_empty(&e))
+				continue;
+			set_put(&plain, (unsigned)list, false);
+			set_put(&one, (unsigned)list, true);
+			set_join(&with, &e);
+			clause_add(k, &one, &with, out);
+		}
+	}
+	clause_add(k, &plain, unless, out);
+}
+
+static void lists_add(const struct answer_rank *k, const struct rule_match *match, unsigned count,
+	const struct unless *u, struct answer_match *out)
+{
+	struct rule_set excepts = {{0}};
+
+	for (unsigned i = 0; i < count; i++) {
+		struct rule_set s = set_and(&match[i].set, k->of_class[RULE_CLASS_IMPORTANT_BLOCK]);
+		clause_add(k, &s, &u->important, out);
+		s = set_and(&match[i].set, k->of_class[RULE_CLASS_BLOCK]);
+		blocks_add(k, &s, &excepts, &u->all, out);
+		s = set_and(&match[i].set, k->of_class[RULE_CLASS_EXCEPT]);
+		set_join(&excepts, &s);
+	}
+}
+
+static void patterns_add(const struct answer_rank *k, const struct rule_set *patterns,
+	const struct rule_set *names_allow, struct answer_match *out)
+{
+	struct unless u = {
+		.operators = *names_allow, .important = *names_allow, .all = *names_allow};
+
+	unless_join(k, patterns, &u);
+	struct rule_set s = set_and(patterns, k->of_class[RULE_CLASS_OPERATOR_DENY]);
+	clause_add(k, &s, &u.operators, out);
+	s = set_and(patterns, k->of_class[RULE_CLASS_IMPORTANT_BLOCK]);
+	clause_add(k, &s, &u.important, out);
+	s = set_and(patterns, k->of_class[RULE_CLASS_BLOCK]);
+	clause_add(k, &s, &u.all, out);
+}
+
+void answer_rank_name(const struct answer_rank *k, const struct rule_match *match, unsigned count,
+	const struct rule_set *patterns, struct answer_match *out)
+{
+	struct unless u = {0};
+
+	for (unsigned i = 0; i < count; i++)
+		unless_join(k, &match[i].set, &u);
+	const struct rule_set names_allow = u.all;
+	operators_add(k, match, count, out);
+	if (patterns) {
+		unless_join(k, patterns, &u);
+		patterns_add(k, patterns, &names_allow, out);
+	}
+	lists_add(k, match, count, &u, out);
+}
+
+void answer_rank_patterns(
+	const struct answer_rank *k, const struct rule_set *patterns, struct answer_match *out)
+{
+	static const struct rule_set none;
+	patterns_add(k, patterns, &none, out);
+}
+
+void answer_rank_address(const struct answer_rank *k, const struct rule_match *match,
+	unsigned count, const struct rule_set *lists, struct answer_match *out)
+{
+	struct rule_match ranked[2] = {{0}};
+
+	for (unsigned i = 0; i < count; i++) {
+		struct rule_set e = set_and(&match[i].set, k->of_class[RULE_CLASS_EXCEPT]);
+		set_join(&ranked[0].set, &e);
+	}
+	ranked[1].set = *lists;
+	answer_rank_name(k, ranked, 2, NULL, out);
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The rules that match one name, for all groups at once: from the order of precedence
+// (rule_class.h) to clauses of a finding.
+
+#include "answer_match.h"
+
+// What is known of the lists of an image.
+struct answer_rank {
+	uint64_t of_class[RULE_CLASSES][4];
+	uint64_t allowing[4]; // of classes that take a block away
+	// For each list the allowing ones that every group with that list has too, as they are of
+	// the same source.
+	struct rule_set guard[RULE_LISTS_MAX];
+	struct rule_set same_source[RULE_LISTS_MAX];
+};
+
+void answer_rank_init(struct answer_rank *k, const struct rule_reader *image);
+
+// `match`: what rule_matches says of the name, nearest first. `patterns`: lists with a pattern for
+// it, or NULL.
+void answer_rank_name(const struct answer_rank *k, const struct rule_match *match, unsigned count,
+	const struct rule_set *patterns, struct answer_match *out);
+// Patterns alone.
+void answer_rank_patterns(
+	const struct answer_rank *k, const struct rule_set *patterns, struct answer_match *out);
+// Lists that hold an address; `match`: of the name asked, for its exceptions.
+void answer_rank_address(const struct answer_rank *k, const struct rule_match *match,
+	unsigned count, const struct rule_set *lists, struct answer_match *out);

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which hit decides, and what is said of the others.
+
+#include "why.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool type_fits(const struct rule_types *t, uint16_t qtype)
+{
+	bool named = false;
+	for (unsigned i = 0; i < t->count && i < RULE_TYPES_MAX; i++)
+		named |= t->type[i] == qtype;
+	return t->count == 0 || named != (bool)t->except;
+}
+
+static bool covers(const struct why *w, const struct why_hit *h)
+{
+	if (h->what != WHY_NAME)
+		return true;
+	unsigned need = h->labels == w->name[h->name].labels ? RULE_COVERS_SELF : RULE_COVERS_BELOW;
+	return h->kind.covers & need;
+}
+
+static bool has_list(const uint64_t lists[4], unsigned list)
+{
+	return lists[list / 64 % 4] >> list % 64 & 1;
+}
+
+// What can be said of a hit without looking at others.
+static enum why_state state_alone(const struct why *w, const struct why_hit *h)
+{
+	if (!covers(w, h))
+		return WHY_NO_COVER;
+	if (!type_fits(&h->kind.types, w->qtype))
+		return WHY_NO_TYPE;
+	if (!has_list(w->lists, h->list))
+		return has_list(w->unpaused, h->list) ? WHY_PAUSED : WHY_NO_GROUP;
+	switch (h->kind.rule_class) {
+	case RULE_CLASS_SAFE:
+		return WHY_ADDS;
+	case RULE_CLASS_EXCEPT:
+		return WHY_EXCEPTS;
+	case RULE_CLASS_LOCAL:
+		return WHY_OVERRULED;
+	default:
+		// Of a group that may ask for nothing, the rules say what is allowed all the same.
+		return w->enabled && (!w->paused_left_ms || w->client.blocks_all) ? WHY_OVERRULED
+										  : WHY_PAUSED;
+	}
+}
+
+// Does a rule of the same source at a longer name take it away? From an address one at the name
+// asked does.
+static bool excepted(const struct why *w, const struct why_hit *h)
+{
+	unsigned name = h->what == WHY_ADDRESS ? 0 : h->name;
+	for (unsigned i = 0; i < w->hits; i++) {
+		const struct why_hit *e = &w->hit[i];
+		if (e->state == WHY_EXCEPTS && e->what == WHY_NAME && e->name == name
+			&& e->labels > h->labels && strcmp(e->title, h->title) == 0)
+			return true;
+	}
+	return false;
+}
+
+// The order of decision, the first one lowest: class, then the nearest where that counts, allow
+// before deny, then list numbers, which decide nothing and make the outcome the same each time.
+static uint32_t rank(const struct why_hit *h)
+{
+	static const uint8_t tiers[RULE_CLASSES] = {
+		[RULE_CLASS_LOCAL] = 0,
+		[RULE_CLASS_OPERATOR_ALLOW] = 1,
+		[RULE_CLASS_OPERATOR_DENY] = 1,
+		[RULE_CLASS_IMPORTANT_ALLOW] = 2,
+		[RULE_CLASS_IMPORTANT_BLOCK] = 3,
+		[RULE_CLASS_ALLOW] = 4,
+		[RULE_CLASS_BLOCK] = 5,
+		[RULE_CLASS_EXCEPT] = 6,
+		[RULE_CLASS_SAFE] = 7,
+	};
+	uint32_t tier = tiers[h->kind.rule_class % RULE_CLASSES];
+	bool deny = h->kind.rule_class == RULE_CLASS_OPERATOR_DENY;
+	return tier << 24 | (uint32_t)(DNS_LABELS_MAX - h->labels) << 16 | (uint32_t)deny << 12
+	       | h->list;
+}
+
+// What is checked by itself, in this order: the name asked by the rules at it, then by its
+// patterns, each name and each address that the answer leads to.
+enum { SUBJECT_NAME, SUBJECT_PATTERNS, SUBJECT_ANSWER };
+
+static unsigned subject(const struct why_hit *h)
+{
+	if (h->what == WHY_ADDRESS)
+		return SUBJECT_ANSWER + WHY_NAMES_MAX + h->name;
+	if (h->name)
+		return SUBJECT_ANSWER + h->name;
+	return h->what == WHY_PATTERN ? SUBJECT_PATTERNS : SUBJECT_NAME;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct why_hit *x = a, *y = b;
+	unsigned sx = subject(x), sy = subject(y);
+	uint32_t rx = rank(x), ry = rank(y);
+	if (sx != sy)
+		return sx < sy ? -1 : 1;
+	return rx < ry ? -1 : rx > ry;
+}
+
+static enum why_verdict verdict_of(const struct why_hit *h)
+{
+	unsigned reply = h->kind.reply;
+	switch (h->kind.rule_class) {
+	case RULE_CLASS_ALLOW:
+	case RULE_CLASS_IMPORTANT_ALLOW:
+	case RULE_CLASS_OPERATOR_ALLOW:
+		return WHY_ALLOWED;
+	case RULE_CLASS_LOCAL:
+		if (reply == RULE_REPLY_RESOLVE)
+			return WHY_REWRITTEN;
+		return reply == RULE_REPLY_DROP ? WHY_DROPPED : WHY_LOCAL;
+	default:
+		// Of an answer it is only known that it is blocked, not by which reply.
+		if (subject(h) >= SUBJECT_ANSWER)
+			return WHY_BLOCKED_ANSWER;
+		if (subject(h) == SUBJECT_PATTERNS)
+			return WHY_BLOCKED;
+		return reply == RULE_REPLY_DROP ? WHY_DROPPED : WHY_BLOCKED;
+	}
+}
+
+// What decides about one name or address of the answer, whose hits are from `from` to `end`.
+static int subject_decider(const struct why *w, unsigned from, unsigned end)
+{
+	bool allowed = false;
+	for (unsigned i = from; i < end; i++)
+		allowed |= w->hit[i].what == WHY_NAME && w->hit[i].state == WHY_OVERRULED
+			   && verdict_of(&w->hit[i]) == WHY_ALLOWED;
+	for (unsigned i = from; i < end; i++) {
+		const struct why_hit *h = &w->hit[i];
+		bool beaten = allowed && h->what == WHY_PATTERN && verdict_of(h) != WHY_ALLOWED;
+		if (h->state == WHY_OVERRULED && !beaten)
+			return (int)i;
+	}
+	return -1;
+}
+
+// Of the names and addresses of the answer, what blocks the first that is blocked.
+static int answer_decider(const struct why *w)
+{
+	unsigned end;
+	for (unsigned i = 0; i < w->hits; i = end) {
+		for (end = i + 1; end < w->hits; end++)
+			if (subject(&w->hit[end]) != subject(&w->hit[i]))
+				break;
+		if (subject(&w->hit[i]) < SUBJECT_ANSWER)
+			continue;
+		int decider = subject_decider(w, i, end);
+		if (decider >= 0 && verdict_of(&w->hit[decider]) == WHY_BLOCKED_ANSWER)
+			return decider;
+	}
+	return -1;
+}
+
+// The first hit from `from` on about the name asked; -1: none.
+static int own_hit(const struct why *w, unsigned from, unsigned its_subject)
+{
+	for (unsigned i = from; i < w->hits; i++)
+		if (subject(&w->hit[i]) == its_subject && w->hit[i].state == WHY_OVERRULED)
+			return (int)i;
+	return -1;
+}
+
+// Does this pattern take away what a list blocks by name? Workers leave to the control plane what a
+// list blocks with the group's reply, not what it drops or has data for.
+static bool pattern_frees(const struct why *w, int pattern, int name)
+{
+	if (name < 0)
+		return false;
+	const struct why_hit *allow = &w->hit[pattern], *block = &w->hit[name];
+	bool of_list = block->kind.rule_class == RULE_CLASS_BLOCK
+		       || block->kind.rule_class == RULE_CLASS_IMPORTANT_BLOCK;
+	return of_list && verdict_of(block) == WHY_BLOCKED && rank(allow) < rank(block);
+}
+
+// An allow rule at the name ends it; an allowing pattern keeps other patterns and lists away, but
+// not what the answer leads to.
+static void deciders_find(struct why *w)
+{
+	int name = own_hit(w, 0, SUBJECT_NAME), pattern = own_hit(w, 0, SUBJECT_PATTERNS);
+	bool allows = pattern >= 0 && verdict_of(&w->hit[pattern]) == WHY_ALLOWED;
+	bool frees = allows && pattern_frees(w, pattern, name);
+	const int order[] = {
+		frees ? -1 : name,
+		frees || name < 0 ? -1 : own_hit(w, (unsigned)name + 1, SUBJECT_NAME),
+		allows ? -1 : pattern,
+		answer_decider(w),
+		pattern,
+		name,
+	};
+	w->decider = w->next = -1;
+	for (unsigned i = 0; i < ARRAY_LEN(order) && w->next < 0; i++) {
+		if (order[i] < 0 || order[i] == w->decider)
+			continue;
+		if (w->decider < 0)
+			w->decider = order[i];
+		else
+			w->next = order[i];
+	}
+	for (unsigned i = 0; i < w->hits && w->decider < 0 && w->next < 0; i++)
+		if (w->hit[i].state == WHY_PAUSED)
+			w->next = (int)i;
+}
+
+static enum why_verdict verdict_at(const struct why *w, int hit)
+{
+	return hit < 0 ? WHY_PASSED : verdict_of(&w->hit[hit]);
+}
+
+// What the rules at the name leave over, where a schedule leaves nothing else.
+static void all_block(struct why *w)
+{
+	bool left = w->decider < 0 || w->verdict == WHY_REWRITTEN
+		    || subject(&w->hit[w->decider]) != SUBJECT_NAME;
+	w->all_blocked = w->client.blocks_all && left;
+	if (!w->all_blocked)
+		return;
+	w->next = w->decider;
+	w->next_verdict = w->verdict;
+	w->decider = -1;
+	w->verdict = WHY_BLOCKED;
+}
+
+void why_check(struct why *w)
+{
+	qsort(w->hit, w->hits, sizeof *w->hit, by_rank);
+	w->safe = false;
+	for (unsigned i = 0; i < w->hits; i++) {
+		struct why_hit *h = &w->hit[i];
+		h->state = state_alone(w, h);
+		w->safe |= subject(h) == SUBJECT_NAME && h->state == WHY_ADDS;
+	}
+	for (unsigned i = 0; i < w->hits; i++) {
+		struct why_hit *h = &w->hit[i];
+		bool may = h->state == WHY_OVERRULED || h->state == WHY_PAUSED;
+		if (may && h->kind.rule_class == RULE_CLASS_BLOCK && excepted(w, h))
+			h->state = WHY_EXCEPTED;
+	}
+	deciders_find(w);
+	w->verdict = verdict_at(w, w->decider);
+	w->next_verdict = verdict_at(w, w->next);
+	all_block(w);
+	// Nobody is asked about what is not resolved.
+	w->safe &= w->verdict == WHY_PASSED || w->verdict == WHY_ALLOWED
+		   || w->verdict == WHY_BLOCKED_ANSWER;
+	if (w->decider >= 0)
+		w->hit[w->decider].state = WHY_DECIDES;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoints of the toggles.
+
+#include "api_internal.h"
+#include "memory/toggles.h"
+
+#include <errno.h>
+#include <string.h>
+#include <weir/log.h>
+
+void api_toggles(struct api *a, struct http_exchange *x)
+{
+	struct json_out *o = json_out_new();
+	struct json_node *list = json_out_array(o, json_out_root(o), "toggles");
+	for (unsigned i = 0; a->deps.toggles && i < TOGGLE_COUNT; i++) {
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", toggle_name(i));
+		json_out_text(o, n, "help", toggle_help(i));
+		json_out_count(o, n, "value", a->deps.toggles->value[i]);
+		json_out_count(o, n, "usual", toggle_usual(i));
+	}
+	http_reply(x, 200, json_out_finish(o));
+}
+
+static void on_set(void *arg, int err, const char *why, const char *)
+{
+	struct http_exchange *x = arg;
+	if (err < 0) {
+		api_refuse(x, 500, "%s", why);
+		return;
+	}
+	struct json_out *o = json_out_new();
+	json_out_bool(o, json_out_root(o), "ok", true);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+void api_set(struct api *a, struct http_exchange *x)
+{
+	const char *name = http_param(x, "toggle"), *value = http_param(x, "value");
+	enum toggle toggle = name ? toggle_find(name) : TOGGLE_COUNT;
+	if (!a->deps.toggles || toggle == TOGGLE_COUNT) {
+		api_refuse(x, 404, "no such toggle");
+		return;
+	}
+	struct toggles toggles = *a->deps.toggles;
+	if (!value || toggle_set(&toggles, toggle, value) < 0) {
+		api_refuse(x, 400, "%s: takes %s, or default", toggle_name(toggle),
+			toggle_usual(toggle) > 1 ? "a number from 1 on" : "on, off");
+		return;
+	}
+	http_defer(x, API_BUILD_MS);
+	int rc = a->deps.toggles_set(a->deps.reload_arg, &toggles, on_set, x);
+	if (rc < 0)
+		api_busy(x, rc == -EBUSY ? -EAGAIN : rc);
+	else
+		log_info("control: set toggle %s to %u, usually %u", toggle_name(toggle),
+			toggles.value[toggle], toggle_usual(toggle));
+}
+
+// What is served while the toggle `api` is off: enough to look, and to turn it on again.
+bool api_is_off(const struct api *a, const char *path)
+{
+	static const char *const kept[] = {"/health", "/ready", "/toggles", "/set", "/mem",
+		"/memory/slope", "/memory/history", "/heap", "/debug/heap"};
+	if (!a->deps.toggles || a->deps.toggles->value[TOGGLE_API])
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		if (strcmp(path, kept[i]) == 0)
+			return false;
+	return true;
+}
+
+bool api_lists_off(const struct api *a)
+{
+	return a->deps.toggles && !a->deps.toggles->value[TOGGLE_LIST_RELOAD];
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The MAC address of a client: a worker reads it from the frame, elsewhere the kernel is asked
+// (rtnetlink), as it had to learn it to be heard by the client. For clients that ask over a socket,
+// while some group goes by MAC addresses (policy.h): without this, such a client would leave its
+// group by asking over TCP. And for the query log, while some client is named by its MAC address
+// (querylog_macs.h). Who is behind a router has none.
+//
+// What the kernel said is kept for FRONTEND_NEIGHBOUR_KEEP_MS, and that there is none for a shorter
+// time, in a table where a newer address takes the place of an older one. A question to the kernel
+// takes some 10 us; FRONTEND_NEIGHBOUR_ASKS a second at most, counted. Beyond that a
+// client keeps the MAC that it had, or nobody would be held to a group while others make up
+// addresses, and one that is not in the table has none. Of one thread: the resolver loop and the
+// log thread have one each.
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum {
+	FRONTEND_NEIGHBOURS = 4096,
+	FRONTEND_NEIGHBOUR_KEEP_MS = 5000,
+	FRONTEND_NEIGHBOUR_NONE_MS = 1000,
+	FRONTEND_NEIGHBOUR_ASKS = 2000,
+	FRONTEND_NEIGHBOUR_MAC =
+		8, // octets of which 6 are the address, then zeros (policy_group_mac)
+};
+
+struct frontend_neighbour {
+	uint8_t address[16]; // IPv4 in the first 4
+	uint32_t scope;      // interface, for link-local addresses
+	bool has_mac;
+	uint64_t until_ms; // 0: no entry
+	uint8_t mac[FRONTEND_NEIGHBOUR_MAC];
+};
+
+struct frontend_neighbours {
+	int fd; // -1: not wanted yet
+	uint32_t sequence;
+	uint64_t second_ms, refused,
+		evicted; // refused: kernel not asked; evicted: while it was good
+	unsigned asked;  // in that second
+	unsigned used;
+	struct frontend_neighbour entry[FRONTEND_NEIGHBOURS];
+};
+
+void frontend_neighbours_open(struct frontend_neighbours *n); // zeroed
+void frontend_neighbours_close(struct frontend_neighbours *n);
+// False: none, or none is known.
+bool frontend_neighbour_mac(struct frontend_neighbours *n, const struct sockaddr *client,
+	uint64_t now_ms, uint8_t mac[FRONTEND_NEIGHBOUR_MAC]);
+// Of the oldest entry that is still good; walks the table when there is anything in it.
+uint64_t frontend_neighbours_age(const struct frontend_neighbours *n, uint64_t now_ms);

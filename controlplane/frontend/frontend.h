@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The front: DNS messages that clients send to the control plane itself, over TCP (frontend_tcp.h)
+// or, while no data plane takes them off the wire, over UDP (frontend_udp.h). One engine behind
+// every transport; it knows no sockets and no framing.
+//
+// A message goes the way that a worker's stages go, with the same functions of dataplane/core:
+// parsed, the group of its client found, the rules asked, L0 looked up, and what is left is a
+// question of the resolver's, joined with those of the workers' clients. So the reply is the one
+// that the data plane would send, up to the size that the transport can carry.
+//
+// Who owns what: the process makes and frees the engine; all of it runs on the resolver loop's
+// thread. A transport embeds one frontend_session for each place that replies go to: a
+// connection, or a UDP socket. The message stays the transport's and is not needed once
+// frontend_ask has returned. A reply is the engine's own buffer, good until the transport calls the
+// engine again or returns to the loop. Ends: frontend_ask answers at once or calls session->reply
+// exactly once later, from the loop and never from within frontend_ask, in the order in which
+// answers are found, which is not that of the questions. What nobody answers in FRONTEND_LIFE_MS
+// (the resolver says SERVFAIL after 1.9 s) ends with a reply of no octets. frontend_session_end,
+// when a connection dies, takes back all that its session still waits for: nothing is called for it
+// afterwards. The reply function may end any session, its own too, and then free it; it may not
+// ask, as it is called in the midst of answering many: a transport that has more to ask goes on
+// from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions is SERVFAIL with EDE 0
+// at once, counted; `pending` tells a transport how many a session has, to stop reading there. A
+// session has no cap of its own here. Costs: a hit some 0.3 us (tests/bench/bench_frontend.c);
+// nothing is allocated.
+
+#include "base/table_registry.h"
+#include "resolver/resolver_client.h"
+
+#include <netinet/in.h>
+#include <weir/log_msg.h>
+#include <weir/shm_msg.h>
+#include <weir/shm_stats.h>
+
+struct config;
+struct frontend;
+struct loop;
+struct publisher;
+
+enum frontend_transport { FRONTEND_UDP, FRONTEND_TCP, FRONTEND_TRANSPORTS };
+
+enum {
+	FRONTEND_PORT = 53,
+	FRONTEND_PENDING_MAX = 16384,
+	FRONTEND_LIFE_MS = 3000,
+};
+
+// `msg` may be changed, with REPLY_HEADROOM octets before and REPLY_TAILROOM behind it.
+struct frontend_reply {
+	uint8_t *msg;
+	uint16_t len; // 0: there is none, and the client gets nothing
+	uint16_t opt; // where our OPT begins, whose RDATA ends the message; 0: there is none
+};
+
+struct frontend_session {
+	void (*reply)(struct frontend_session *s, const union client_address *client,
+		const struct frontend_reply *reply);
+	// What the transport has to add to a reply, before the query log sees it. NULL: nothing.
+	void (*complete)(struct frontend_session *s, struct frontend_reply *reply);
+	enum frontend_transport transport;
+	union client_address service; // the address of ours that it is at; all 0: not known
+	unsigned pending;             // questions that will be answered later
+	uint32_t first;               // the engine's
+};
+
+enum frontend_outcome {
+	FRONTEND_REPLY,    // *out is the reply
+	FRONTEND_LATER,    // session->reply will be called
+	FRONTEND_NO_REPLY, // none is due: not a query, dropped by a rule
+	FRONTEND_BROKEN,   // likewise, and under 12 octets or a response, or from a client that may
+			   // not ask: nothing good will come of its stream
+};
+
+// What stands before `pending` is set by the caller.
+void frontend_session_begin(struct frontend_session *s);
+void frontend_session_end(struct frontend *f, struct frontend_session *s);
+
+// One message of `len` octets, of any content. Over UDP the reply is no longer than the client and
+// limits.udp_reply_size allow, over TCP than 65,535 octets.
+ATTR_MUST_CHECK enum frontend_outcome frontend_ask(struct frontend *f, struct frontend_session *s,
+	const union client_address *client, const uint8_t *msg, size_t len,
+	struct frontend_reply *out);
+
+// Is there any use in a stream of this client's? False: it may not ask, and is not told so.
+ATTR_MUST_CHECK bool frontend_admits(struct frontend *f, const union client_address *client);
+
+struct frontend_counts {
+	// Every message ends in exactly one verdict, named and meant as a worker's: `miss` is a
+	// question that the resolver took over, and its end is one of `answers`.
+	uint64_t verdict[VERDICT_COUNT];
+	uint64_t answers, answers_stale, answers_servfail, answers_blocked;
+	uint64_t left;      // the client's session had ended before its answer came
+	uint64_t lost;      // nobody answered in FRONTEND_LIFE_MS
+	uint64_t truncated; // replies with TC
+	// Queries with a cookie; `exempt`: over their limits, but it was right.
+	uint64_t cookies_good, cookies_bad, cookies_alone, cookies_exempt;
+};
+
+struct frontend_status {
+	struct frontend_counts of[FRONTEND_TRANSPORTS];
+	unsigned pending, pending_max;
+	uint64_t macs_unasked; // clients whose MAC address was not asked for (frontend_neighbour.h)
+};
+
+// Makes the engine, in front of this resolver, whose answers it takes from then on. `loop` is the
+// resolver's; `config` as frontend_configure. Before the loop runs, or on it. -ENOMEM.
+ATTR_MUST_CHECK int frontend_open(struct frontend **out, struct resolver *r, struct loop *loop,
+	struct publisher *publisher, const struct config *config);
+void frontend_close(struct frontend *f); // NULL is fine; before the resolver's end
+// Sizes of replies, identity and the like of a new configuration, which are copied.
+void frontend_configure(struct frontend *f, const struct config *config);
+void frontend_status(const struct frontend *f, struct frontend_status *out);
+void frontend_tables(const struct frontend *f, struct table_registry *tables);

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "frontend_tcp_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+
+enum {
+	EVICT_LOOKED_AT = 256, // connections that are looked at for an idle one
+	IDLE_FLOOR_MS = 200,
+};
+
+const char *const frontend_tcp_end_names[FRONTEND_TCP_END_COUNT] = {
+#define X(name, text) [FRONTEND_TCP_END_##name] = #name,
+	FRONTEND_TCP_ENDS(X)
+#undef X
+};
+
+unsigned tcp_connections_cap(const struct frontend_tcp *t)
+{
+	return t->set.connections < t->files ? t->set.connections : t->files;
+}
+
+unsigned tcp_idle_ms(const struct frontend_tcp *t)
+{
+	uint64_t cap = tcp_connections_cap(t), whole_ms = UINT64_C(1000) * t->set.idle_timeout_s;
+	uint64_t last = cap / 4 + 1, open = t->count.open;
+
+	if (open + last <= cap)
+		return (unsigned)whole_ms;
+	uint64_t above = open + last - cap < last ? open + last - cap : last;
+	uint64_t ms = whole_ms - whole_ms * 9 / 10 * above / last;
+	return (unsigned)(ms > IDLE_FLOOR_MS ? ms : IDLE_FLOOR_MS);
+}
+
+static bool conn_is_idle(const struct frontend_conn *c)
+{
+	return c->pending == 0 && c->out_len == 0 && !c->held;
+}
+
+// Of all: the first idle one, then the first that has stalled.
+static struct frontend_conn *victim_of_all(struct frontend_tcp *t)
+{
+	struct frontend_conn *c;
+	unsigned looked = 0;
+
+	TAILQ_FOREACH (c, &t->by_use, by_use) {
+		if (conn_is_idle(c))
+			return c;
+		if (++looked == EVICT_LOOKED_AT)
+			break;
+	}
+	return TAILQ_FIRST(&t->stalled);
+}
+
+static struct frontend_conn *victim_of_client(struct tcp_client *client)
+{
+	struct frontend_conn *c, *stalled = NULL;
+	unsigned looked = 0;
+
+	TAILQ_FOREACH (c, &client->conns, by_client) {
+		if (conn_is_idle(c))
+			return c;
+		if (!stalled && c->stalled)
+			stalled = c;
+		if (++looked == EVICT_LOOKED_AT)
+			break;
+	}
+	return stalled;
+}
+
+bool tcp_evict(struct frontend_tcp *t, struct tcp_client *client, enum frontend_tcp_end why)
+{
+	struct frontend_conn *c = client ? victim_of_client(client) : victim_of_all(t);
+
+	if (c)
+		conn_close(c, why);
+	return c != NULL;
+}
+
+bool tcp_buffer_take(struct frontend_conn *c, size_t n)
+{
+	struct frontend_tcp *t = c->tcp;
+	uint64_t most = UINT64_C(1024) * t->set.buffer_kb;
+
+	while (t->count.buffered + n > most) {
+		struct frontend_conn *longest = TAILQ_FIRST(&t->stalled);
+		if (!longest || longest == c)
+			return false;
+		conn_close(longest, FRONTEND_TCP_END_evicted_memory);
+	}
+	t->count.buffered += n;
+	return true;
+}
+
+void tcp_buffer_give(struct frontend_conn *c, size_t n)
+{
+	c->tcp->count.buffered -= n;
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	conn_resume_some(arg);
+}
+
+int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
+	const struct frontend_tcp_engine *engine, const struct config_tcp *config,
+	const struct socket_address *address, unsigned count, unsigned files)
+{
+	struct frontend_tcp *t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	int rc = tcp_clients_new(&t->clients);
+	if (rc < 0) {
+		free(t);
+		return rc;
+	}
+	t->loop = loop;
+	t->engine = *engine;
+	t->set = *config;
+	t->files = files;
+	t->turn_left = TCP_MESSAGES_A_TURN;
+	t->accepts_left = TCP_ACCEPTS_A_TURN;
+	TAILQ_INIT(&t->by_use);
+	TAILQ_INIT(&t->stalled);
+	TAILQ_INIT(&t->starved);
+	TAILQ_INIT(&t->ready);
+	event_assign(&t->resume, loop_base(loop), -1, 0, on_resume, t);
+	t->listener_count = count < CONFIG_ADDRESSES_MAX ? count : CONFIG_ADDRESSES_MAX;
+	for (unsigned i = 0; i < t->listener_count; i++) {
+		t->listener[i].address = address[i];
+		t->listener[i].fd = -1;
+	}
+	if (t->set.enabled)
+		tcp_listen(t);
+	*out = t;
+	return 0;
+}
+
+static void all_close(struct frontend_tcp *t)
+{
+	struct frontend_conn *c;
+
+	tcp_listen_end(t);
+	while ((c = TAILQ_FIRST(&t->by_use)))
+		conn_close(c, FRONTEND_TCP_END_stopped);
+}
+
+void frontend_tcp_close(struct frontend_tcp *t)
+{
+	if (!t)
+		return;
+	all_close(t);
+	event_del(&t->resume);
+	tcp_clients_free(t->clients);
+	free(t);
+}
+
+void frontend_tcp_files(struct frontend_tcp *t, unsigned files)
+{
+	t->files = files;
+}
+
+void frontend_tcp_configure(struct frontend_tcp *t, const struct config_tcp *config)
+{
+	struct frontend_conn *c;
+
+	t->set = *config;
+	if (!t->set.enabled)
+		tcp_listen_end(t); // and each connection has its turn to end
+	else
+		tcp_listen(t);
+	TAILQ_FOREACH (c, &t->by_use, by_use) {
+		if (!t->set.enabled)
+			c->turn_ms = 0; // a look at how it reads is none
+		conn_arm(c);            // its deadline may be an earlier one
+		conn_hold(c); // what it waited for may be there without the end of anything
+	}
+	conn_feed(t);
+}
+
+// How long the connection that stalled longest has kept its octets.
+static uint64_t stalled_age(const struct frontend_tcp *t, uint64_t now_ms)
+{
+	const struct frontend_conn *c = TAILQ_FIRST(&t->stalled);
+	return c ? table_age(c->in ? c->message_ms : c->drain_ms, now_ms) : 0;
+}
+
+static void tables_fill(const struct frontend_tcp *t, struct table_registry *tables)
+{
+	const struct frontend_tcp_status *s = &t->count;
+	uint64_t now_ms = clock_mono_ms();
+
+	table_register(tables,
+		&(struct table_info){.name = "tcp_connections",
+			.owner = "resolver loop",
+			.eviction = "close the connection idle longest; none is idle: refuse",
+			.lifetime = "tcp.idle_timeout after its last question",
+			.cap = tcp_connections_cap(t),
+			.used = s->open,
+			.bytes = s->open * sizeof(struct frontend_conn) + sizeof(*t),
+			.high = s->open_max,
+			.evicted = s->ended[FRONTEND_TCP_END_evicted]
+				   + s->ended[FRONTEND_TCP_END_evicted_client],
+			.refused = s->refused_full + s->refused_client,
+			.oldest_ms = table_age(age_since(&t->ages), now_ms),
+			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "tcp_clients",
+				       .owner = "resolver loop",
+				       .eviction = "cannot be full: bounded by connections",
+				       .lifetime = "life of its connections",
+				       .cap = tcp_connections_cap(t),
+				       .used = tcp_clients_count(t->clients),
+				       .bytes = tcp_clients_memory(t->clients)});
+	table_register(tables, &(struct table_info){.name = "tcp_buffers",
+				       .owner = "resolver loop",
+				       .eviction = "close the connection that stalled longest",
+				       .lifetime = "10 s without progress",
+				       .cap = UINT64_C(1024) * t->set.buffer_kb,
+				       .used = s->buffered,
+				       .bytes = s->buffered,
+				       .evicted = s->ended[FRONTEND_TCP_END_evicted_memory],
+				       .oldest_ms = stalled_age(t, now_ms),
+				       .grown = t->growth.grown,
+				       .shrunk = t->growth.shrunk,
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_GROWS});
+}
+
+void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out,
+	struct table_registry *tables)
+{
+	*out = t->count;
+	out->enabled = t->set.enabled;
+	out->cap = tcp_connections_cap(t);
+	out->clients = tcp_clients_count(t->clients);
+	out->per_client = t->set.per_client;
+	out->busiest_open = tcp_clients_busiest(t->clients, &out->busiest);
+	out->pending_cap = t->set.queries;
+	out->buffered_cap = UINT64_C(1024) * t->set.buffer_kb;
+	out->idle_ms = tcp_idle_ms(t);
+	out->listener_count = t->set.enabled ? t->listener_count : 0;
+	for (unsigned i = 0; i < out->listener_count; i++)
+		out->listener[i] = (struct frontend_tcp_listener_status){
+			t->listener[i].address, t->listener[i].err};
+	if (tables)
+		tables_fill(t, tables);
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// TCP/53: what clients send to the service addresses over TCP (RFC 7766, 9210), on the kernel's
+// sockets behind the exception port, answered by the front (frontend.h).
+//
+// Runs on the resolver loop. Connections are kept open and take any number of queries, one after
+// the other or many at once; replies leave as they are found, in whatever order, each in one piece
+// with its length. A client that closes its side still gets what it asked for. One that sends the
+// keepalive option (RFC 7828) is told in replies with an OPT how long it may be silent.
+// Sockets are touched in frontend_tcp_io.c alone, above which there are only octets: TLS goes
+// there.
+//
+// Bounds, all of them in weirctl tcp:
+// * None from who may not ask (access), unless access.denied says to tell them.
+// * tcp.connections in all; one more closes the one that was idle longest, or if none is, the one
+//   that has stalled longest; if there is none either, the new one is refused. Never more than the
+//   files that this process may open, less those that the resolver needs.
+// * tcp.per_client from one address (IPv4) or /64 (IPv6), in the same way among that client's.
+// * tcp.pipelined questions without their answers in one connection, a quarter of tcp.queries in
+//   those of one address (or what one connection may, if that is more) and tcp.queries in all, so
+//   that TCP cannot take all places of limits.inflight; over that, or while a client leaves
+//   CONN_OUT_SOFT octets unread, its connection is not read: it waits in its kernel.
+// * tcp.buffer_kb of memory for messages of which a part has come, or a part could not be sent:
+//   only slow clients need any. When it is used up, the one that has stalled longest is closed.
+// * Time: tcp.idle_timeout without a question, falling to a tenth of it while the last quarter of
+//   tcp.connections fills; tcp.query_timeout from the first octet of a query to its last;
+//   CONN_DRAIN_MS for what the client leaves unread.
+// * tcp.connection_queries questions in one connection, and tcp.connection_age of it, where the
+//   operator sets them (RFC 9210 4.2): it gets its answers, and is told with keepalive that it is
+//   at its end, then only the client's end is waited for (CONN_PARTING_MS): to close at once, with
+//   further queries unread, would be a reset, which can cost the client what it has not read.
+// Connections whose time is over end TCP_ENDS_A_TICK in each tick of the wheel, the others in the
+// ticks behind it: of ten thousand that a lower tcp.idle_timeout ends, nobody waits for all.
+// A turn of the loop takes 64 new connections, 256 messages, and 32 of one connection, so that
+// misses of workers and replies of upstreams wait little for TCP; hits and blocks over UDP do not
+// pass this loop.
+
+#include "base/loop.h"
+#include "base/table_registry.h"
+#include "frontend.h"
+
+#include <weir/config.h>
+
+struct frontend_tcp;
+
+// Why connections end. X(name, text)
+#define FRONTEND_TCP_ENDS(X)                                              \
+	X(client, "closed by the client")                                 \
+	X(error, "reset, or the network failed")                          \
+	X(idle, "no question for tcp.idle_timeout")                       \
+	X(slow_query, "a query not complete in tcp.query_timeout")        \
+	X(slow_reader, "replies left unread")                             \
+	X(broken, "not DNS")                                              \
+	X(queries, "had its tcp.connection_queries")                      \
+	X(age, "open for tcp.connection_age")                             \
+	X(evicted, "idle longest, when tcp.connections were open")        \
+	X(evicted_client, "idle longest, when its client had too many")   \
+	X(evicted_memory, "stalled longest, when tcp.buffer_kb was full") \
+	X(stopped, "TCP turned off, or weir stops")
+
+enum frontend_tcp_end {
+	FRONTEND_TCP_OPEN,
+#define X(name, text) FRONTEND_TCP_END_##name,
+	FRONTEND_TCP_ENDS(X)
+#undef X
+		FRONTEND_TCP_END_COUNT
+};
+extern const char
+	*const frontend_tcp_end_names[FRONTEND_TCP_END_COUNT]; // NULL for FRONTEND_TCP_OPEN
+
+// Why accept() gave no connection. X(name, text)
+#define FRONTEND_TCP_ACCEPT_ERRORS(X)                  \
+	X(lost, "closed or unreachable before accept") \
+	X(files, "no file descriptor left")            \
+	X(memory, "the kernel had no memory")          \
+	X(other, "another error")
+
+enum frontend_tcp_accept_error {
+#define X(name, text) FRONTEND_TCP_ACCEPT_##name,
+	FRONTEND_TCP_ACCEPT_ERRORS(X)
+#undef X
+		FRONTEND_TCP_ACCEPT_ERROR_COUNT
+};
+extern const char *const frontend_tcp_accept_error_names[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
+enum frontend_tcp_accept_error frontend_tcp_accept_error_of(int err); // of errno
+
+struct frontend_tcp_listener_status {
+	struct socket_address address;
+	int err; // 0: it listens; -errno: it is tried again
+};
+
+struct frontend_tcp_status {
+	bool enabled;
+	unsigned open, open_max, cap; // connections; cap: as the files allow
+	unsigned clients, per_client;
+	struct ip_address busiest; // the client with most connections; version 0: nobody
+	unsigned busiest_open;
+	unsigned pending, pending_max, pending_cap; // questions without their answers
+	uint64_t buffered, buffered_cap;            // octets
+	unsigned idle_ms;                           // as of now
+	uint64_t accepted, refused_full, refused_client;
+	uint64_t refused_denied; // their client may not ask
+	uint64_t accept_paused;  // the kernel had no file or memory for one more
+	uint64_t accept_errors[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
+	uint64_t queries, replies, octets_in, octets_out;
+	uint64_t held; // times that a connection was not read, as too much was under way
+	uint64_t ended[FRONTEND_TCP_END_COUNT];
+	unsigned listener_count;
+	struct frontend_tcp_listener_status listener[CONFIG_ADDRESSES_MAX];
+};
+
+// What answers; frontend.h's, but for tests.
+struct frontend_tcp_engine {
+	struct frontend *frontend;
+	enum frontend_outcome (*ask)(struct frontend *f, struct frontend_session *s,
+		const union client_address *client, const uint8_t *msg, size_t len,
+		struct frontend_reply *out);
+	void (*begin)(struct frontend_session *s);
+	void (*end)(struct frontend *f, struct frontend_session *s);
+	bool (*admits)(struct frontend *f, const union client_address *client); // NULL: everyone
+};
+
+enum { FRONTEND_TCP_FILES_ALL = 1 << 30 };
+
+// Listens where `address` says (a copy is made), unless it is off. `files`: how many connections
+// there may be by the limit of open files. An address that cannot be had is logged and tried again
+// every 5 s. -ENOMEM, or -errno if there is no randomness. Before the loop runs.
+ATTR_MUST_CHECK int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
+	const struct frontend_tcp_engine *engine, const struct config_tcp *config,
+	const struct socket_address *address, unsigned count, unsigned files);
+void frontend_tcp_close(struct frontend_tcp *t); // NULL is fine; before the engine's end
+
+// On the loop's thread: so many connections the limit of open files allows now.
+void frontend_tcp_files(struct frontend_tcp *t, unsigned files);
+// On the loop's thread. Times hold for all connections, lower caps for new ones; off closes all.
+void frontend_tcp_configure(struct frontend_tcp *t, const struct config_tcp *config);
+// On the loop's thread. `tables` may be NULL.
+void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out,
+	struct table_registry *tables);

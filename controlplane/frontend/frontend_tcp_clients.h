@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Who has how many TCP connections: by IPv4 address, or by the /64 of an IPv6 one, which is what
+// one client can take addresses from at will.
+//
+// An entry lives as long as its client has a connection, so there are no more entries than
+// connections. Buckets are chosen by a keyed hash, so nobody can aim addresses at one of them.
+
+#include "frontend.h"
+
+#include <sys/queue.h>
+#include <weir/config.h>
+
+struct frontend_conn;
+struct tcp_clients;
+
+struct tcp_client {
+	LIST_ENTRY(tcp_client) chain;
+	uint8_t key[9]; // 4 or 6, then the prefix
+	unsigned count;
+	unsigned pending; // the owner's: questions of all its connections without an answer
+	TAILQ_HEAD(, frontend_conn) conns; // by use, longest ago first; the owner's
+};
+
+ATTR_MUST_CHECK int tcp_clients_new(struct tcp_clients **out); // -ENOMEM, -errno of getrandom
+void tcp_clients_free(struct tcp_clients *c);                  // NULL is fine; all have left
+
+// The client's entry, made if there is none. NULL: no memory.
+struct tcp_client *tcp_client_join(struct tcp_clients *c, const union client_address *address);
+void tcp_client_leave(struct tcp_clients *c, struct tcp_client *client);
+
+unsigned tcp_clients_count(const struct tcp_clients *c);
+size_t tcp_clients_memory(const struct tcp_clients *c);
+// The one with most connections, by looking at all; version 0: there is none. How many it has.
+unsigned tcp_clients_busiest(const struct tcp_clients *c, struct ip_address *out);

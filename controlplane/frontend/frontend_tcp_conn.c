@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "frontend_tcp_internal.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+void conn_touch(struct frontend_conn *c, uint64_t now_ms)
+{
+	struct frontend_tcp *t = c->tcp;
+
+	c->used_ms = now_ms;
+	TAILQ_REMOVE(&t->by_use, c, by_use);
+	TAILQ_INSERT_TAIL(&t->by_use, c, by_use);
+	TAILQ_REMOVE(&c->client->conns, c, by_client);
+	TAILQ_INSERT_TAIL(&c->client->conns, c, by_client);
+	if (!c->stalled)
+		return;
+	// It gets on, only not at the end of a message.
+	TAILQ_REMOVE(&t->stalled, c, stall);
+	TAILQ_INSERT_TAIL(&t->stalled, c, stall);
+}
+
+// The kernel would keep replies that a client does not read for as long as TCP_USER_TIMEOUT, of a
+// connection that nobody counts any more: one that ends as a new one comes costs another socket
+// buffer each time. Of those that end as they ask to, what is unread has been waited for. A reply
+// or two of any is on its way: with a reset behind it, it may be lost to a client that is only far
+// away.
+static bool conn_leaves_unread(const struct frontend_conn *c, enum frontend_tcp_end why)
+{
+	static const bool is_ours[FRONTEND_TCP_END_COUNT] = {
+		[FRONTEND_TCP_END_idle] = true,
+		[FRONTEND_TCP_END_slow_query] = true,
+		[FRONTEND_TCP_END_slow_reader] = true,
+		[FRONTEND_TCP_END_evicted] = true,
+		[FRONTEND_TCP_END_evicted_client] = true,
+		[FRONTEND_TCP_END_evicted_memory] = true,
+	};
+	const bool is_waited_for = c->parting && why == c->last;
+	return c->out_len || ((is_ours[why] || is_waited_for) && conn_is_unread(c));
+}
+
+void conn_close(struct frontend_conn *c, enum frontend_tcp_end why)
+{
+	struct frontend_tcp *t = c->tcp;
+
+	if (conn_leaves_unread(c, why))
+		conn_cut(c);
+	t->engine.end(t->engine.frontend, &c->session);
+	event_del(&c->readable);
+	event_del(&c->writable);
+	wheel_stop(&c->timer);
+	conn_wait_end(c);
+	conn_in_drop(c);
+	conn_out_drop(c);
+	if (c->stalled)
+		TAILQ_REMOVE(&t->stalled, c, stall);
+	TAILQ_REMOVE(&t->by_use, c, by_use);
+	TAILQ_REMOVE(&c->client->conns, c, by_client);
+	conn_pending_end(c, c->pending);
+	tcp_client_leave(t->clients, c->client);
+	close(c->fd);
+	age_remove(&t->ages, &c->age);
+	t->count.open--;
+	t->count.ended[why]++;
+	free(c);
+	conn_feed(t);
+}
+
+// When it is too old; once it is, or ends for another reason, that no longer matters.
+static uint64_t conn_age_end(const struct frontend_conn *c)
+{
+	uint32_t most_s = c->tcp->set.connection_age_s;
+	return most_s && !c->last ? c->age.since_ms + UINT64_C(1000) * most_s : UINT64_MAX;
+}
+
+// At what the operator gives a connection.
+static bool conn_is_spent(const struct frontend_conn *c)
+{
+	return c->last == FRONTEND_TCP_END_queries || c->last == FRONTEND_TCP_END_age;
+}
+
+unsigned conn_idle_ms(const struct frontend_conn *c)
+{
+	uint64_t now_ms = clock_mono_ms(), end_ms = conn_age_end(c);
+	unsigned idle_ms = tcp_idle_ms(c->tcp);
+
+	if (conn_is_spent(c) || end_ms <= now_ms)
+		return 0;
+	return end_ms - now_ms < idle_ms ? (unsigned)(end_ms - now_ms) : idle_ms;
+}
+
+static uint64_t conn_deadline(const struct frontend_conn *c)
+{
+	uint64_t at = UINT64_MAX, age_end = conn_age_end(c);
+
+	if (!c->tcp->set.enabled)
+		return 0;
+	if (c->parting)
+		return c->used_ms + (c->ended ? CONN_LOOK_MS : CONN_PARTING_MS);
+	if (c->out_len)
+		at = c->drain_ms + CONN_DRAIN_MS;
+	if (c->in && !c->held && c->message_ms + c->tcp->set.query_timeout_s * 1000 < at)
+		at = c->message_ms + c->tcp->set.query_timeout_s * 1000;
+	if (!c->out_len && !c->in && !c->pending)
+		at = c->used_ms + tcp_idle_ms(c->tcp);
+	return at < age_end ? at : age_end;
+}
+
+void conn_arm(struct frontend_conn *c)
+{
+	uint64_t now_ms = clock_mono_ms(), at = conn_deadline(c);
+
+	if (at > now_ms)
+		c->turn_ms = 0;
+	else if (c->turn_ms > now_ms)
+		at = c->turn_ms;
+	if (at == UINT64_MAX)
+		wheel_stop(&c->timer);
+	else
+		wheel_start(
+			loop_wheel(c->tcp->loop), &c->timer, at > now_ms ? at - now_ms : 0, now_ms);
+}
+
+static void conn_stall_note(struct frontend_conn *c)
+{
+	bool stalls = c->in || c->out_len;
+
+	if (stalls == c->stalled)
+		return;
+	c->stalled = stalls;
+	if (stalls)
+		TAILQ_INSERT_TAIL(&c->tcp->stalled, c, stall);
+	else
+		TAILQ_REMOVE(&c->tcp->stalled, c, stall);
+}
+
+static void event_want(struct event *e, bool *added, bool wanted)
+{
+	if (wanted == *added)
+		return;
+	*added = wanted && event_add(e, NULL) == 0;
+	if (!wanted)
+		event_del(e);
+}
+
+// All is answered: what now, if nothing more is read? A client that has ended its side may read
+// for long what it asked for before, and has a place here, where it counts, until it has.
+static enum frontend_tcp_end conn_end(struct frontend_conn *c)
+{
+	if (!c->last || !(conn_is_spent(c) || conn_is_unread(c)))
+		return c->last;
+	if (!c->parting) {
+		c->parting = true;
+		c->used_ms = clock_mono_ms();
+		conn_send_end(c);
+	}
+	return FRONTEND_TCP_OPEN;
+}
+
+void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end)
+{
+	if (end == FRONTEND_TCP_OPEN && !c->pending && !c->out_len && !c->held)
+		end = conn_end(c);
+	if (end != FRONTEND_TCP_OPEN) {
+		conn_close(c, end);
+		return;
+	}
+	bool reads = c->parting ? !c->ended : !c->last;
+	event_want(&c->readable, &c->reading, reads && !c->held);
+	event_want(&c->writable, &c->writing, c->out_len > 0);
+	conn_stall_note(c);
+	conn_arm(c);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct frontend_conn *c = arg;
+	(void)fd, (void)what;
+	if (conn_turn(c))
+		conn_settle(c, conn_read(c));
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct frontend_conn *c = arg;
+	(void)fd, (void)what;
+	enum frontend_tcp_end end = conn_out_flush(c);
+	if (end == FRONTEND_TCP_OPEN && c->out_len == 0)
+		conn_touch(c, clock_mono_ms());
+	conn_hold(c);
+	conn_settle(c, end);
+}
+
+// What it has not asked yet is not asked: a client must expect that (RFC 7766 6.2.4).
+static void conn_grow_old(struct frontend_conn *c)
+{
+	c->last = FRONTEND_TCP_END_age;
+	c->held = false;
+	conn_wait_end(c);
+	conn_in_drop(c);
+}
+
+// The time of thousands may be over at once, as when tcp.idle_timeout is lowered: each has a turn
+// of its own, so that nobody waits for the end of all of them. One that gets on before its turn
+// leaves it unused; were these not given again, turns would come later and later.
+static uint64_t end_turn_ms(struct frontend_tcp *t, uint64_t now_ms)
+{
+	uint64_t tick = now_ms / WHEEL_TICK_MS, last = tick + t->count.open / TCP_ENDS_A_TICK;
+
+	if (t->ends_tick < tick || t->ends_tick > last) {
+		t->ends_tick = tick;
+		t->ends_taken = 0;
+	} else if (t->ends_taken == TCP_ENDS_A_TICK) {
+		t->ends_tick++;
+		t->ends_taken = 0;
+	}
+	t->ends_taken++;
+	return t->ends_tick * WHEEL_TICK_MS;
+}
+
+static bool conn_waits_to_end(struct frontend_conn *c, uint64_t now_ms)
+{
+	if (!c->turn_ms)
+		c->turn_ms = end_turn_ms(c->tcp, now_ms);
+	bool waits = now_ms < c->turn_ms;
+	if (waits)
+		conn_arm(c);
+	else
+		c->turn_ms = 0;
+	return waits;
+}
+
+// Its replies are the kernel's, and its client is not done with them: it has as long for these as
+// for what we keep ourselves, and is looked at again meanwhile.
+static bool conn_waits_for_reader(struct frontend_conn *c, uint64_t now_ms)
+{
+	uint64_t over_ms = c->used_ms + CONN_DRAIN_MS, age_end = conn_age_end(c);
+
+	if (now_ms >= over_ms || !conn_is_unread(c))
+		return false;
+	c->turn_ms = now_ms + (c->parting ? CONN_LOOK_MS : tcp_idle_ms(c->tcp));
+	if (c->turn_ms > over_ms)
+		c->turn_ms = over_ms;
+	if (c->turn_ms > age_end)
+		c->turn_ms = age_end;
+	return true;
+}
+
+static void on_timer(void *arg)
+{
+	struct frontend_conn *c = arg;
+	uint64_t now_ms = clock_mono_ms();
+	enum frontend_tcp_end end = FRONTEND_TCP_OPEN;
+
+	if (now_ms < conn_deadline(c))
+		end = FRONTEND_TCP_OPEN;
+	else if (conn_waits_to_end(c, now_ms))
+		return;
+	else if (!c->tcp->set.enabled)
+		end = FRONTEND_TCP_END_stopped;
+	else if (c->parting)
+		end = conn_waits_for_reader(c, now_ms) ? FRONTEND_TCP_OPEN : c->last;
+	else if (now_ms >= conn_age_end(c))
+		conn_grow_old(c);
+	else if (c->in && !c->held && now_ms >= c->message_ms + c->tcp->set.query_timeout_s * 1000)
+		end = FRONTEND_TCP_END_slow_query;
+	else if (!c->out_len)
+		end = conn_waits_for_reader(c, now_ms) ? FRONTEND_TCP_OPEN : FRONTEND_TCP_END_idle;
+	else if (c->sent < c->drain_mark)
+		end = FRONTEND_TCP_END_slow_reader;
+	else {
+		c->drain_ms = now_ms;
+		c->drain_mark = c->sent + c->out_len;
+	}
+	conn_settle(c, end);
+}
+
+static bool conn_admit(struct frontend_tcp *t, struct tcp_client *client)
+{
+	if (client->count > t->set.per_client
+		&& !tcp_evict(t, client, FRONTEND_TCP_END_evicted_client)) {
+		t->count.refused_client++;
+		return false;
+	}
+	if (t->count.open >= tcp_connections_cap(t)
+		&& !tcp_evict(t, NULL, FRONTEND_TCP_END_evicted)) {
+		t->count.refused_full++;
+		return false;
+	}
+	return true;
+}
+
+void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer)
+{
+	struct frontend_conn *c = NULL;
+
+	// Or whoever is let in would lose their places to those who are not.
+	if (t->engine.admits && !t->engine.admits(t->engine.frontend, peer)) {
+		t->count.refused_denied++;
+		close(fd);
+		return;
+	}
+	struct tcp_client *client = tcp_client_join(t->clients, peer);
+	if (!client)
+		t->count.refused_full++;
+	else if (conn_admit(t, client))
+		c = calloc(1, sizeof(*c));
+	if (!c) {
+		if (client)
+			tcp_client_leave(t->clients, client);
+		close(fd);
+		return;
+	}
+	c->tcp = t;
+	c->fd = fd;
+	c->client = client;
+	c->peer = *peer;
+	c->out_end = &c->out;
+	c->timer.fn = on_timer;
+	c->timer.arg = c;
+	conn_session_begin(c);
+	event_assign(&c->readable, loop_base(t->loop), fd, EV_READ | EV_PERSIST, on_readable, c);
+	event_assign(&c->writable, loop_base(t->loop), fd, EV_WRITE | EV_PERSIST, on_writable, c);
+	TAILQ_INSERT_TAIL(&t->by_use, c, by_use);
+	TAILQ_INSERT_TAIL(&client->conns, c, by_client);
+	c->used_ms = clock_mono_ms();
+	age_add(&t->ages, &c->age);
+	if (++t->count.open > t->count.open_max)
+		t->count.open_max = t->count.open;
+	t->count.accepted++;
+	conn_settle(c, FRONTEND_TCP_OPEN);
+}

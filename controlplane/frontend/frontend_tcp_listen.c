@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "frontend_tcp_internal.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum {
+	BACKLOG = 4096, // the kernel's own limit cuts it
+	FAST_OPEN_QUEUE = 256,
+	SEND_BUFFER = 65536, // the kernel doubles it
+	USER_TIMEOUT_MS = 10000,
+	ACCEPT_PAUSE_MS = 100,
+	RETRY_MS = 5000,
+};
+
+static int option_set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+// What connections inherit. A kernel without one of these works all the same.
+static void options_inherited(int fd)
+{
+	(void)option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	(void)option_set(fd, IPPROTO_TCP, TCP_FASTOPEN, FAST_OPEN_QUEUE);
+	// What a client does not take stays in our bounds, not in the kernel's.
+	(void)option_set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+	(void)option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
+}
+
+// The address need not be there yet: the data plane puts it on the exception port.
+static int options_own(int fd, int family)
+{
+	int rc = option_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+	if (rc == 0 && family == AF_INET6)
+		rc = option_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (rc == 0 && family == AF_INET6)
+		rc = option_set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+	if (rc == 0 && family == AF_INET)
+		rc = option_set(fd, IPPROTO_IP, IP_FREEBIND, 1);
+	return rc;
+}
+
+static int socket_listen(const struct socket_address *address)
+{
+	struct sockaddr_storage name;
+	socklen_t len;
+
+	if (!socket_address_to_sockaddr(address, &name, &len))
+		return -EINVAL;
+	int fd = socket(name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int rc = options_own(fd, name.ss_family);
+	options_inherited(fd);
+	if (rc == 0 && bind(fd, (struct sockaddr *)&name, len) < 0)
+		rc = -errno;
+	if (rc == 0 && listen(fd, BACKLOG) < 0)
+		rc = -errno;
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static void on_retry(void *arg)
+{
+	struct frontend_tcp *t = arg;
+
+	for (unsigned i = 0; t->accept_paused && i < t->listener_count; i++)
+		if (t->listener[i].fd >= 0)
+			(void)event_add(&t->listener[i].event, NULL);
+	t->accept_paused = false;
+	tcp_listen(t);
+}
+
+static void retry_in(struct frontend_tcp *t, uint64_t ms)
+{
+	t->retry.fn = on_retry;
+	t->retry.arg = t;
+	wheel_start(loop_wheel(t->loop), &t->retry, ms, clock_mono_ms());
+}
+
+// Trying again at once would only turn the loop. Where it is files or memory that are missing, the
+// end of some connection helps.
+static void accept_pause(struct frontend_tcp *t, int err)
+{
+	t->count.accept_paused++;
+	if (frontend_tcp_accept_error_of(err) != FRONTEND_TCP_ACCEPT_other)
+		(void)tcp_evict(t, NULL, FRONTEND_TCP_END_evicted);
+	for (unsigned i = 0; i < t->listener_count; i++)
+		if (t->listener[i].fd >= 0)
+			event_del(&t->listener[i].event);
+	t->accept_paused = true;
+	retry_in(t, ACCEPT_PAUSE_MS);
+}
+
+const char *const frontend_tcp_accept_error_names[FRONTEND_TCP_ACCEPT_ERROR_COUNT] = {
+#define X(name, text) [FRONTEND_TCP_ACCEPT_##name] = #name,
+	FRONTEND_TCP_ACCEPT_ERRORS(X)
+#undef X
+};
+
+enum frontend_tcp_accept_error frontend_tcp_accept_error_of(int err)
+{
+	// The connection's own trouble, which Linux hands on from it (accept(2)).
+	static const int lost[] = {ECONNABORTED, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET,
+		EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, ECONNRESET, ETIMEDOUT};
+
+	for (unsigned i = 0; i < ARRAY_LEN(lost); i++)
+		if (err == lost[i])
+			return FRONTEND_TCP_ACCEPT_lost;
+	if (err == EMFILE || err == ENFILE)
+		return FRONTEND_TCP_ACCEPT_files;
+	return err == ENOBUFS || err == ENOMEM ? FRONTEND_TCP_ACCEPT_memory
+					       : FRONTEND_TCP_ACCEPT_other;
+}
+
+// All listeners share what a turn may accept; `resume` gives it back in the next.
+static bool accept_spend(struct frontend_tcp *t)
+{
+	if (t->accepts_left == 0)
+		return false;
+	if (t->accepts_left-- == TCP_ACCEPTS_A_TURN)
+		event_add(&t->resume, &(struct timeval){0});
+	return true;
+}
+
+static void on_accept(evutil_socket_t listener, short what, void *arg)
+{
+	struct frontend_tcp *t = ((struct tcp_listener *)arg)->tcp;
+	(void)what;
+
+	for (unsigned i = 0; accept_spend(t); i++) {
+		union client_address peer = {0};
+		socklen_t len = sizeof(peer);
+		int fd = accept4(listener, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			conn_open(t, fd, &peer);
+			continue;
+		}
+		int err = errno;
+		if (err == EINTR)
+			continue;
+		if (err == EAGAIN || err == EWOULDBLOCK)
+			return;
+		enum frontend_tcp_accept_error kind = frontend_tcp_accept_error_of(err);
+		if (kind == FRONTEND_TCP_ACCEPT_lost) { // the next may be well
+			t->count.accept_errors[kind]++;
+			continue;
+		}
+		// The kernel looks for a file first, so only before the first one there surely is
+		// somebody to accept.
+		if (i > 0)
+			return;
+		t->count.accept_errors[kind]++;
+		accept_pause(t, err);
+		return;
+	}
+}
+
+static void listener_try(struct frontend_tcp *t, struct tcp_listener *l)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	int fd = socket_listen(&l->address);
+
+	if (fd < 0) {
+		if (fd != l->err)
+			log_warning("TCP: %s: cannot listen: %s; trying again",
+				socket_address_text(&l->address, text), strerror(-fd));
+		l->err = fd;
+		return;
+	}
+	l->fd = fd;
+	l->err = 0;
+	event_assign(&l->event, loop_base(t->loop), fd, EV_READ | EV_PERSIST, on_accept, l);
+	if (event_add(&l->event, NULL) < 0)
+		log_warning("TCP: %s: no memory", socket_address_text(&l->address, text));
+	else
+		log_info("TCP: listening on %s", socket_address_text(&l->address, text));
+}
+
+void tcp_listen(struct frontend_tcp *t)
+{
+	bool missing = false;
+
+	for (unsigned i = 0; i < t->listener_count; i++) {
+		struct tcp_listener *l = &t->listener[i];
+		l->tcp = t;
+		if (l->fd < 0)
+			listener_try(t, l);
+		missing |= l->fd < 0;
+	}
+	if (missing && !t->accept_paused)
+		retry_in(t, RETRY_MS);
+}
+
+void tcp_listen_end(struct frontend_tcp *t)
+{
+	wheel_stop(&t->retry);
+	t->accept_paused = false;
+	for (unsigned i = 0; i < t->listener_count; i++) {
+		struct tcp_listener *l = &t->listener[i];
+		if (l->fd < 0)
+			continue;
+		event_del(&l->event);
+		close(l->fd);
+		l->fd = -1;
+	}
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "frontend_udp.h"
+
+#include "base/loop.h"
+#include "frontend.h"
+#include "frontend_udp_socket.h"
+
+#include <event2/event.h>
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/log.h>
+#include <weir/source_port.h>
+
+struct udp_socket {
+	struct frontend_session session;
+	struct frontend_udp *owner;
+	struct ip_address address;
+	int fd;    // -1: not bound
+	int error; // why not, as it was logged
+	struct event *readable;
+};
+
+struct outgoing {
+	int fd;
+	union client_address client;
+	struct iovec iov;
+	uint8_t msg[MSG_DNS_MAX];
+};
+
+struct frontend_udp {
+	const struct resolver *r;
+	struct frontend *frontend;
+	struct loop *loop;
+	struct event *retry; // while some address is not bound
+	struct event *flush; // at the end of a turn that left replies
+	uint16_t port;
+	bool was_alone;
+	unsigned socket_count, out_count;
+	struct udp_socket socket[CONFIG_ADDRESSES_MAX];
+	struct frontend_udp_status status; // counters only
+	struct mmsghdr head[FRONTEND_UDP_BATCH];
+	struct iovec iov[FRONTEND_UDP_BATCH];
+	union client_address client[FRONTEND_UDP_BATCH];
+	uint8_t msg[FRONTEND_UDP_BATCH][FRONTEND_UDP_QUERY_MAX];
+	struct outgoing out[FRONTEND_UDP_BATCH];
+};
+
+static socklen_t client_len(const union client_address *c)
+{
+	return c->any.sa_family == AF_INET ? sizeof(c->v4) : sizeof(c->v6);
+}
+
+// Replies from `first` on that are the same socket's; number of them that are done with.
+static unsigned send_run(struct frontend_udp *u, unsigned first)
+{
+	struct mmsghdr head[FRONTEND_UDP_BATCH] = {0};
+	unsigned n = 0;
+
+	for (; first + n < u->out_count && u->out[first + n].fd == u->out[first].fd; n++) {
+		struct outgoing *o = &u->out[first + n];
+		head[n].msg_hdr = (struct msghdr){
+			.msg_name = &o->client,
+			.msg_namelen = client_len(&o->client),
+			.msg_iov = &o->iov,
+			.msg_iovlen = 1,
+		};
+	}
+	int sent = sendmmsg(u->out[first].fd, head, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent > 0) {
+		u->status.sent += (unsigned)sent;
+		return (unsigned)sent;
+	}
+	if (errno == EAGAIN || errno == ENOBUFS) {
+		u->status.send_full += n;
+		return n;
+	}
+	u->status.send_errors++; // of the first one; the next may have another way
+	return 1;
+}
+
+static void flush(struct frontend_udp *u)
+{
+	for (unsigned done = 0; done < u->out_count;)
+		done += send_run(u, done);
+	u->out_count = 0;
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	flush(arg);
+}
+
+static void reply_put(struct frontend_udp *u, int fd, const union client_address *client,
+	const struct frontend_reply *reply)
+{
+	if (u->out_count == FRONTEND_UDP_BATCH)
+		flush(u);
+	struct outgoing *o = &u->out[u->out_count++];
+	o->fd = fd;
+	o->client = *client;
+	o->iov = (struct iovec){.iov_base = o->msg, .iov_len = reply->len};
+	memcpy(o->msg, reply->msg, reply->len);
+}
+
+static void on_reply(struct frontend_session *s, const union client_address *client,
+	const struct frontend_reply *reply)
+{
+	struct udp_socket *socket = (struct udp_socket *)s; // its first member
+	struct frontend_udp *u = socket->owner;
+
+	if (reply->len == 0 || reply->len > sizeof(u->out[0].msg))
+		return;
+	if (u->out_count == 0)
+		event_active(u->flush, EV_TIMEOUT, 0);
+	reply_put(u, socket->fd, client, reply);
+}
+
+static uint16_t client_port(const union client_address *c)
+{
+	return c->any.sa_family == AF_INET ? c->v4.sin_port : c->v6.sin6_port;
+}
+
+static void query_take(struct udp_socket *s, unsigned i)
+{
+	struct frontend_udp *u = s->owner;
+	const union client_address *client = &u->client[i];
+	struct frontend_reply reply;
+
+	if (u->head[i].msg_hdr.msg_flags & MSG_TRUNC) {
+		u->status.too_long++;
+		return;
+	}
+	if (!source_port_fits(be16toh(client_port(client)))) {
+		u->status.bad_source++;
+		return;
+	}
+	enum frontend_outcome outcome = frontend_ask(
+		u->frontend, &s->session, client, u->msg[i], u->head[i].msg_len, &reply);
+	if (outcome == FRONTEND_REPLY && reply.len <= sizeof(u->out[0].msg))
+		reply_put(u, s->fd, client, &reply);
+}
+
+static int batch_receive(struct frontend_udp *u, int fd)
+{
+	for (unsigned i = 0; i < FRONTEND_UDP_BATCH; i++) {
+		u->iov[i] = (struct iovec){u->msg[i], FRONTEND_UDP_QUERY_MAX};
+		u->head[i].msg_hdr = (struct msghdr){
+			.msg_name = &u->client[i],
+			.msg_namelen = sizeof(u->client[i]),
+			.msg_iov = &u->iov[i],
+			.msg_iovlen = 1,
+		};
+	}
+	return recvmmsg(fd, u->head, FRONTEND_UDP_BATCH, MSG_DONTWAIT, NULL);
+}
+
+// Once for each change, not for each query.
+static void note_alone(struct frontend_udp *u, unsigned received)
+{
+	bool is_alone = !resolver_has_workers(u->r);
+
+	u->status.alone += is_alone ? received : 0;
+	if (is_alone && !u->was_alone)
+		log_info("no data plane: the control plane answers queries on sockets");
+	u->was_alone = is_alone;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp_socket *s = arg;
+	struct frontend_udp *u = s->owner;
+	(void)what;
+
+	for (unsigned taken = 0; taken < FRONTEND_UDP_BURST;) {
+		int n = batch_receive(u, fd);
+		if (n <= 0)
+			break; // EAGAIN, or an error that an earlier reply left behind
+		u->status.received += (unsigned)n;
+		note_alone(u, (unsigned)n);
+		for (unsigned i = 0; i < (unsigned)n; i++)
+			query_take(s, i);
+		flush(u);
+		taken += (unsigned)n;
+		if (n < FRONTEND_UDP_BATCH)
+			break;
+	}
+}
+
+static bool socket_bind(struct udp_socket *s)
+{
+	struct frontend_udp *u = s->owner;
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	int fd = frontend_udp_socket(&s->address, u->port);
+
+	if (fd >= 0)
+		s->readable =
+			event_new(loop_base(u->loop), fd, EV_READ | EV_PERSIST, on_readable, s);
+	if (fd >= 0 && (!s->readable || event_add(s->readable, NULL) < 0)) {
+		close(fd);
+		fd = -ENOMEM;
+	}
+	ip_address_text(&s->address, false, text);
+	if (fd < 0 && fd != s->error)
+		log_warning("fallback.udp: %s: %s; retry every %d s", text, strerror(-fd),
+			FRONTEND_UDP_RETRY_S);
+	else if (fd >= 0 && s->error)
+		log_info("fallback.udp: %s: bound", text);
+	s->error = fd < 0 ? fd : 0;
+	s->fd = fd < 0 ? -1 : fd;
+	return fd >= 0;
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct frontend_udp *u = arg;
+	bool missing = false;
+	(void)fd, (void)what;
+
+	for (unsigned i = 0; i < u->socket_count; i++)
+		if (u->socket[i].fd < 0 && !socket_bind(&u->socket[i]))
+			missing = true;
+	if (missing)
+		event_add(u->retry, &(struct timeval){.tv_sec = FRONTEND_UDP_RETRY_S});
+}
+
+static bool is_wanted(const struct config *c)
+{
+	bool has_xdp = false;
+	for (unsigned i = 0; i < c->dataplane.port_count; i++)
+		has_xdp |= strncmp(c->dataplane.ports[i].device, "net_af_xdp", 10) == 0;
+	return c->fallback.udp == FALLBACK_ON || (c->fallback.udp == FALLBACK_AUTO && has_xdp);
+}
+
+int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,
+	const struct resolver *r, struct loop *loop, const struct config *config, uint16_t port)
+{
+	*out = NULL;
+	if (!is_wanted(config))
+		return 0;
+	struct frontend_udp *u = calloc(1, sizeof(*u));
+	if (!u)
+		return -ENOMEM;
+	u->r = r;
+	u->frontend = frontend;
+	u->loop = loop;
+	u->port = port;
+	u->socket_count = config->dataplane.address_count;
+	u->flush = event_new(loop_base(loop), -1, 0, on_flush, u);
+	u->retry = event_new(loop_base(loop), -1, 0, on_retry, u);
+	for (unsigned i = 0; i < u->socket_count; i++) {
+		struct udp_socket *s = &u->socket[i];
+		*s = (struct udp_socket){
+			.session = {.reply = on_reply, .transport = FRONTEND_UDP},
+			.owner = u,
+			.address = config->dataplane.addresses[i],
+			.fd = -1,
+		};
+		socklen_t len;
+		const struct socket_address at = {.ip = s->address, .port = port};
+		struct sockaddr_storage sa;
+		if (socket_address_to_sockaddr(&at, &sa, &len))
+			memcpy(&s->session.service, &sa, sizeof s->session.service);
+		frontend_session_begin(&s->session);
+	}
+	if (!u->flush || !u->retry) {
+		frontend_udp_close(u);
+		return -ENOMEM;
+	}
+	on_retry(-1, 0, u);
+	*out = u;
+	return 0;
+}
+
+void frontend_udp_close(struct frontend_udp *u)
+{
+	if (!u)
+		return;
+	for (unsigned i = 0; i < u->socket_count; i++) {
+		struct udp_socket *s = &u->socket[i];
+		frontend_session_end(u->frontend, &s->session);
+		if (s->readable)
+			event_free(s->readable);
+		if (s->fd >= 0)
+			close(s->fd);
+	}
+	if (u->flush)
+		event_free(u->flush);
+	if (u->retry)
+		event_free(u->retry);
+	free(u);
+}
+
+void frontend_udp_status(const struct frontend_udp *u, struct frontend_udp_status *out)
+{
+	*out = u ? u->status : (struct frontend_udp_status){0};
+	out->sockets = u ? u->socket_count : 0;
+	for (unsigned i = 0; i < out->sockets; i++) {
+		int fd = u->socket[i].fd;
+		out->bound += fd >= 0;
+		out->kernel_drops += fd >= 0 ? frontend_udp_socket_drops(fd) : 0;
+	}
+}
+
+void frontend_udp_tables(const struct frontend_udp *u, struct table_registry *tables)
+{
+	table_register(tables, &(struct table_info){.name = "frontend_udp",
+				       .owner = "resolver loop",
+				       .eviction = "drop the reply",
+				       .lifetime = "one iteration of the loop",
+				       .cap = FRONTEND_UDP_BATCH,
+				       .used = u ? u->out_count : 0,
+				       .refused = u ? u->status.send_full : 0,
+				       .has = TABLE_REFUSES,
+				       .bytes = u ? sizeof(*u) : 0});
+}

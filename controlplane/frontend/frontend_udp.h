@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// UDP/53 on sockets of the kernel, one for each service address: what the XDP program passes on
+// because no data plane takes it is answered here, from the same cache and by the same rules
+// (frontend.h). Resolver loop's thread only.
+//
+// The sockets are there all the time and nobody has to switch anything: while a data plane lives,
+// its queries never get this far; the moment it dies the program lets them through, and once a new
+// one has bound its queues they stop coming. A port of another kind than AF_XDP takes its frames
+// from the kernel for good, so without one nothing is opened, unless fallback.udp says `on`.
+//
+// Each socket is bound to its address (IP_FREEBIND: it need not be there yet), so replies have the
+// right source. An address that something else holds is tried again each FRONTEND_UDP_RETRY_S. At
+// most FRONTEND_UDP_BURST queries of a socket in a turn of the loop; what the kernel's queue does
+// not hold is dropped by it and told as kernel_drops. Replies that a socket does not take at once
+// are dropped and counted: the client asks again. No path MTU is learnt (RFC 9715), so nobody can
+// make replies smaller by forged errors.
+
+#include "base/table_registry.h"
+
+#include <weir/config.h>
+
+struct frontend_udp;
+struct frontend;
+struct loop;
+struct resolver;
+
+enum {
+	FRONTEND_UDP_BATCH = 32,
+	FRONTEND_UDP_BURST = 256,
+	FRONTEND_UDP_QUERY_MAX = 4096,
+	FRONTEND_UDP_RETRY_S = 5,
+	FRONTEND_UDP_BUFFER = 1 << 20, // the kernel's, as far as net.core.rmem_max allows
+};
+
+struct frontend_udp_status {
+	unsigned sockets, bound; // one for each service address; 0: the fallback is off
+	uint64_t received;
+	uint64_t alone; // of these, while no data plane was attached
+	uint64_t sent, send_full, send_errors;
+	uint64_t too_long;   // queries over FRONTEND_UDP_QUERY_MAX octets
+	uint64_t bad_source; // from a port that nobody asks from who means it (source_port.h)
+	uint64_t kernel_drops;
+};
+
+// *out is NULL where the fallback is off. `loop` is the resolver's. -ENOMEM.
+ATTR_MUST_CHECK int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,
+	const struct resolver *r, struct loop *loop, const struct config *config, uint16_t port);
+void frontend_udp_close(struct frontend_udp *u); // NULL is fine; before the engine's end
+// Here NULL is fine too: all 0.
+void frontend_udp_status(const struct frontend_udp *u, struct frontend_udp_status *out);
+void frontend_udp_tables(const struct frontend_udp *u, struct table_registry *tables);

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "mbuf_audit.h"
+
+#include <string.h>
+
+void mbuf_audit_sample(struct mbuf_audit *law, uint32_t in_use)
+{
+	if (law->samples++ == 0 || in_use < law->floor)
+		law->floor = in_use;
+}
+
+enum mbuf_breach mbuf_audit_judge(struct mbuf_audit *law, bool quiet)
+{
+	if (law->samples == 0)
+		return MBUF_SOUND;
+	law->samples = 0;
+	uint64_t most = (uint64_t)law->base + law->tx_hold + (quiet ? 0 : law->in_flight);
+	if (law->floor > most)
+		return MBUF_LEAK;
+	if (quiet && (uint64_t)law->floor + law->rx_vary < law->base)
+		return MBUF_DOUBLE_FREE;
+	return MBUF_SOUND;
+}
+
+// What becomes of the frame of each verdict.
+enum fate { SENT, TO_KERNEL, FREED };
+
+static enum fate fate_of(enum verdict v)
+{
+	static const char *const freed[] = {"drop_", "miss"};
+	if (v == VERDICT_to_kernel)
+		return TO_KERNEL;
+	for (unsigned i = 0; i < ARRAY_LEN(freed); i++)
+		if (strncmp(verdict_names[v], freed[i], strlen(freed[i])) == 0)
+			return FREED;
+	return SENT;
+}
+
+static uint64_t get(const _Atomic uint64_t *n)
+{
+	return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s)
+{
+	// What goes in first and what comes out last: the worker goes on meanwhile, and no frame of
+	// that time may look lost.
+	*out = (struct mbuf_flows){
+		.received = get(&s->counter[COUNTER_rx_frames]),
+		.to_send = get(&s->counter[COUNTER_answers]) + get(&s->counter[COUNTER_kernel_rx]),
+	};
+	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
+		uint64_t n = get(&s->verdict[v]);
+		out->settled += n;
+		switch (fate_of((enum verdict)v)) {
+		case SENT:
+			out->to_send += n;
+			break;
+		case TO_KERNEL:
+			out->to_kernel += n;
+			break;
+		case FREED:
+			out->dropped[v] = n;
+			break;
+		}
+	}
+	out->sent = get(&s->counter[COUNTER_tx_frames]) + get(&s->counter[COUNTER_tx_full]);
+	out->kernel = get(&s->counter[COUNTER_kernel_tx]);
+}
+
+// Frames that went in and never came out.
+static uint64_t kept(uint64_t in, uint64_t out)
+{
+	return in > out ? in - out : 0;
+}
+
+const char *mbuf_suspect(
+	const struct mbuf_flows *before, const struct mbuf_flows *after, uint32_t lost)
+{
+	const char *name = "?";
+	uint64_t most = 0;
+
+	if (kept(after->received, after->settled) >= lost)
+		return "rx to verdict";
+	if (kept(after->to_send, after->sent) >= lost)
+		return "tx";
+	if (kept(after->to_kernel, after->kernel) >= lost)
+		return "exception";
+	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
+		uint64_t n = after->dropped[v] - before->dropped[v];
+		if (n >= lost && n > most) {
+			most = n;
+			name = verdict_names[v];
+		}
+	}
+	return name;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The conservation law of a packet pool: what is not free must be somewhere.
+//
+// After the ports have started, `base` buffers are out: those posted in RX rings. From then on the
+// worker may hold a few batches and what waits for the kernel (exception.h), and ports that send by
+// DMA may hold up to their TX rings; nothing else. The worker counts what is out ten times a
+// second, at the top of its loop, where it holds nothing: from outside, one that the machine keeps
+// from running looks like a leak of its burst. A window without a count has no verdict.
+//
+// In a second without any frame the least count must not exceed base + tx_hold, which is exact for
+// ports that free what they send; while frames flow, base + tx_hold + in_flight, as for fewer no
+// stage could be named. Below base - rx_vary at rest, a buffer was freed twice. Pure arithmetic;
+// the main lcore's.
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/shm_stats.h>
+
+struct mbuf_audit {
+	uint32_t base;      // in use at start
+	uint32_t tx_hold;   // most that TX rings keep of sent frames
+	uint32_t rx_vary;   // most that RX rings may be short of their posted buffers
+	uint32_t in_flight; // more than a worker holds at once, by far
+	uint32_t floor;     // least sample of this window
+	uint32_t samples;
+};
+
+// Where the worker's frames went, in the whole of a life; at rest nothing is on its way, else no
+// more than a worker holds at once.
+struct mbuf_flows {
+	uint64_t received, settled; // from the wire; with a verdict
+	uint64_t to_send, sent; // replies, answers, frames of the kernel; what TX took or dropped
+	uint64_t to_kernel, kernel; // by verdict; taken by the exception port
+	uint64_t dropped[VERDICT_COUNT];
+};
+
+// The stage that most likely lost `lost` buffers: where so many frames more went in than came out
+// in the life up to `after`, as a leak may have grown for long before it showed; else the verdict
+// under which most were dropped between the two looks, as these alone are freed without a count of
+// their own. `lost` is to be more than can be on its way at `after`. "rx to verdict", "tx",
+// "exception", a verdict's name, "?".
+const char *mbuf_suspect(
+	const struct mbuf_flows *before, const struct mbuf_flows *after, uint32_t lost);
+void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s);
+
+enum mbuf_breach { MBUF_SOUND, MBUF_LEAK, MBUF_DOUBLE_FREE };
+
+void mbuf_audit_sample(struct mbuf_audit *law, uint32_t in_use);
+// Ends the window. `quiet`: the worker moved no frame in the whole of it.
+enum mbuf_breach mbuf_audit_judge(struct mbuf_audit *law, bool quiet);

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "worker_rings.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/bell.h>
+#include <weir/clock.h>
+#include <weir/fault.h>
+#include <weir/log.h>
+#include <weir/numa.h>
+#include <weir/shm_lost.h>
+
+// Lanes of a former life: nobody will ever ask for them again, and a life with more workers would
+// leave some behind for good. Its marks are for tables.c.
+static void sweep_former_life(const struct shm_paths *paths)
+{
+	DIR *d = opendir(paths->mem);
+	if (!d)
+		return;
+	for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
+		if (strncmp(e->d_name, "rings.", 5) == 0) {
+			(void)region_unlink(paths, SHM_IN_MEM, e->d_name);
+			FAULT_POINT(former_rings_unlinked);
+		}
+	}
+	closedir(d);
+}
+
+static int rings_create(struct rings *rings, const struct shm_paths *paths, unsigned worker,
+	uint64_t incarnation, char why[SHM_WHY_MAX])
+{
+	int rc = bell_open(rings->bell);
+	if (rc) {
+		snprintf(why, SHM_WHY_MAX, "bell of lane %u: %s", worker, strerror(-rc));
+		return rc;
+	}
+	char name[SHM_NAME_MAX];
+	shm_name_rings(name, worker);
+	const size_t miss_size = (size_t)RINGS_MISS_UNITS * RING_UNIT;
+	const size_t answer_size = (size_t)RINGS_ANSWER_UNITS * RING_UNIT;
+	const size_t log_size = (size_t)RINGS_LOG_UNITS * RING_UNIT;
+	const struct region_spec spec = {
+		.name = name,
+		.kind = REGION_RINGS,
+		.generation = 1,
+		.incarnation = incarnation,
+		.index = worker,
+		.data_size = RINGS_MISS_RING - SHM_PAGE + miss_size + answer_size + log_size,
+		.geometry = {RINGS_MISS_UNITS, RINGS_ANSWER_UNITS, RINGS_LOG_UNITS},
+		.mode = 0600,
+	};
+	rc = region_create(paths, &spec, &rings->region, why);
+	if (rc)
+		return rc;
+	struct rings_dp_page *dp = (void *)(rings->region.base + RINGS_DP_PAGE);
+	atomic_store_explicit(&dp->seen_epoch, EPOCH_OFFLINE, memory_order_relaxed);
+	FAULT_POINT(rings_offline_stored);
+	region_publish(&rings->region);
+	FAULT_POINT(rings_made);
+	rc = region_protect(&rings->region, RINGS_CP_PAGE, SHM_PAGE);
+	if (rc == 0)
+		rc = region_protect(&rings->region, RINGS_MISS_RING + miss_size, answer_size);
+	if (rc)
+		snprintf(why, SHM_WHY_MAX, "%s: mprotect: %s", name, strerror(-rc));
+	return rc;
+}
+
+// The group may pass the directories and read the statistics. Not fatal: root still can.
+static void give_to_group(const struct shm_paths *paths, const char *group)
+{
+	if (!group[0])
+		return;
+	errno = 0;
+	const struct group *g = getgrnam(group);
+	if (!g) {
+		log_warning(
+			"runtime.group: no group %s; only the owner can read statistics", group);
+		return;
+	}
+	char path[SHM_PATH_MAX + SHM_NAME_MAX];
+	snprintf(path, sizeof path, "%s/stats", paths->mem);
+	const char *const all[] = {paths->run, paths->mem, path};
+	for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+		if (chown(all[i], (uid_t)-1, g->gr_gid) != 0)
+			log_warning("%s: chown to group %s: %s", all[i], group, strerror(errno));
+	}
+}
+
+// How the life before ended: its statistics are still where ours will be.
+static unsigned former_end(const struct shm_paths *paths, uint64_t *incarnation)
+{
+	char why[SHM_WHY_MAX];
+	struct region r;
+	if (region_attach(paths, SHM_IN_MEM, "stats", REGION_STATS, false, &r, why) < 0)
+		return STATS_UNTOLD;
+	unsigned end = STATS_UNTOLD;
+	if (region_data_size(&r) >= sizeof(struct stats_region)) {
+		const struct stats_region *s = region_data(&r);
+		uint32_t told = atomic_load_explicit(&s->ended, memory_order_relaxed);
+		end = told == STATS_STOPPED || told == STATS_FAILED ? told : STATS_FELL;
+		*incarnation = ((const struct region_header *)r.base)->incarnation;
+	}
+	region_unmap(&r);
+	return end;
+}
+
+static int stats_create(struct worker_rings *l, const struct shm_paths *paths,
+	const struct rings_spec_all *spec, char why[SHM_WHY_MAX])
+{
+	const struct region_spec region = {
+		.name = "stats",
+		.kind = REGION_STATS,
+		.generation = 1,
+		.incarnation = spec->incarnation,
+		.data_size =
+			sizeof(struct stats_region) + spec->workers * sizeof(struct stats_worker),
+		.geometry = {spec->workers, spec->port_count, VERDICT_COUNT, COUNTER_COUNT,
+			STATS_WORKER_TABLES, STATS_PROCESS_TABLES},
+		.mode = 0640,
+	};
+	uint64_t former = 0;
+	unsigned end = former_end(paths, &former);
+	int rc = region_create(paths, &region, &l->stats, why);
+	if (rc)
+		return rc;
+	struct stats_region *s = worker_rings_stats(l);
+	uint64_t now_ms = clock_mono_ms();
+	atomic_store_explicit(&s->start_ms, now_ms, memory_order_relaxed);
+	atomic_store_explicit(&s->heartbeat_ms, now_ms, memory_order_relaxed);
+	atomic_store_explicit(&s->pid, (uint32_t)getpid(), memory_order_relaxed);
+	atomic_store_explicit(&s->former_end, end, memory_order_relaxed);
+	atomic_store_explicit(&s->former_incarnation, former, memory_order_relaxed);
+	for (unsigned i = 0; i < spec->port_count; i++) {
+		memcpy(s->port[i].name, spec->port_name[i], STATS_PORT_NAME);
+		s->port[i].name[STATS_PORT_NAME - 1] = '\0';
+		atomic_store_explicit(
+			&s->port[i].is_exception, spec->port_is_exception[i], memory_order_relaxed);
+	}
+	FAULT_POINT(stats_filled);
+	region_publish(&l->stats);
+	give_to_group(paths, spec->group);
+	return 0;
+}
+
+int worker_rings_create(struct worker_rings *out, const struct shm_paths *paths,
+	const struct rings_spec_all *spec, char why[SHM_WHY_MAX])
+{
+	struct worker_rings l = {.count = spec->workers};
+	for (unsigned i = 0; i < l.count; i++)
+		l.rings[i].bell[RINGS_BELL_OURS] = l.rings[i].bell[RINGS_BELL_THEIRS] = -1;
+	sweep_former_life(paths);
+	int rc = stats_create(&l, paths, spec, why);
+	for (unsigned i = 0; rc == 0 && i < l.count; i++) {
+		if (spec->lcores)
+			(void)numa_place(numa_nodes_of(NULL, &spec->lcores[i], 1));
+		rc = rings_create(&l.rings[i], paths, i, spec->incarnation, why);
+	}
+	if (spec->lcores)
+		(void)numa_place(0);
+	if (rc) {
+		rings_fail(&l);
+		worker_rings_close(&l);
+		return rc;
+	}
+	*out = l;
+	return 0;
+}
+
+static void end_tell(const struct worker_rings *l, enum stats_end end)
+{
+	uint32_t untold = STATS_UNTOLD;
+	if (l->stats.base)
+		(void)atomic_compare_exchange_strong(&worker_rings_stats(l)->ended, &untold, end);
+}
+
+void rings_fail(const struct worker_rings *l)
+{
+	end_tell(l, STATS_FAILED);
+}
+
+void worker_rings_close(struct worker_rings *l)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		region_unmap(&l->rings[i].region);
+		for (unsigned k = 0; k < BELL_ENDS; k++)
+			if (l->rings[i].bell[k] >= 0)
+				close(l->rings[i].bell[k]);
+	}
+	end_tell(l, STATS_STOPPED); // who was killed does not come here
+	region_unmap(&l->stats);
+	*l = (struct worker_rings){0};
+}
+
+void worker_rings_check(const struct worker_rings *l, const struct shm_paths *paths)
+{
+	char name[SHM_NAME_MAX];
+	for (unsigned i = 0; i < l->count; i++) {
+		shm_name_rings(name, i);
+		if (region_is_cut(paths, &l->rings[i].region, name))
+			region_lost_end(name);
+	}
+	if (region_is_cut(paths, &l->stats, "stats"))
+		region_lost_end("stats");
+}
+
+struct stats_region *worker_rings_stats(const struct worker_rings *l)
+{
+	return region_data(&l->stats);
+}
+
+void worker_rings_bind(const struct worker_rings *l, struct worker *w)
+{
+	const struct rings *rings = &l->rings[w->index];
+	uint8_t *base = rings->region.base;
+	struct rings_dp_page *dp = (void *)(base + RINGS_DP_PAGE);
+	struct rings_cp_page *cp = (void *)(base + RINGS_CP_PAGE);
+	w->rings = dp;
+	w->bell = rings->bell[RINGS_BELL_OURS];
+	w->bell_far = rings->bell[RINGS_BELL_THEIRS];
+	w->stats = &worker_rings_stats(l)->worker[w->index];
+	w->epoch.seen = &dp->seen_epoch;
+	ring_producer_init(
+		&w->miss, &dp->miss_tail, &cp->miss_head, base + RINGS_MISS_RING, RINGS_MISS_UNITS);
+	ring_consumer_init(&w->answer, &cp->answer_tail, &dp->answer_head,
+		base + RINGS_MISS_RING + (size_t)RINGS_MISS_UNITS * RING_UNIT, RINGS_ANSWER_UNITS);
+	log_writer_init(&w->log, &dp->log_tail, &cp->log_head,
+		base + RINGS_MISS_RING
+			+ (size_t)(RINGS_MISS_UNITS + RINGS_ANSWER_UNITS) * RING_UNIT,
+		RINGS_LOG_UNITS, &dp->log_owed);
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/answer_policy/answer_patterns.h"
+#include "tests/unit/unit.h"
+
+#include <hs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct answer_pattern_counts counts;
+
+static struct answer_patterns *make(const char *const *text, const unsigned *list, size_t n)
+{
+	struct answer_pattern pattern[16] = {0};
+	struct answer_patterns *p;
+	for (size_t i = 0; i < n; i++)
+		pattern[i] = (struct answer_pattern){list[i], text[i], strlen(text[i])};
+	assert_int_equal(answer_patterns_new(&p, pattern, n, NULL, &counts), 0);
+	return p;
+}
+
+static struct rule_set lists_of(const struct answer_patterns *p, const char *name)
+{
+	struct answer_pattern_scratch *s;
+	struct rule_set set = {{0}};
+	assert_int_equal(answer_pattern_scratch_new(p, &s), 0);
+	answer_patterns_match(p, s, name, strlen(name), &set);
+	answer_pattern_scratch_free(s);
+	return set;
+}
+
+static bool has(const struct answer_patterns *p, const char *name, unsigned list)
+{
+	const struct rule_set set = lists_of(p, name);
+	return set.lists[list / 64] >> list % 64 & 1;
+}
+
+static void test_matches(void **)
+{
+	static const char *const text[] = {
+		"^ad[0-9]*\\.", "tracker", "\\.zip$", "^$", "(^|\\.)ADS\\."};
+	static const unsigned list[] = {2, 70, 130, 200, 255};
+	struct answer_patterns *p = make(text, list, 5);
+	assert_int_equal(counts.compiled, 5);
+	assert_true(has(p, "ad12.example.com", 2));
+	assert_false(has(p, "bad12.example.com", 2));        // anchored
+	assert_true(has(p, "my-tracker-1.example.com", 70)); // anywhere
+	assert_true(has(p, "TRACKER.example", 70));
+	assert_true(has(p, "file.zip", 130));
+	assert_false(has(p, "zip", 130));
+	assert_false(has(p, "example.com", 200));
+	assert_true(has(p, "ads.example", 255)); // case of the pattern does not count
+	assert_true(has(p, "www.ads.example", 255));
+	assert_false(has(p, "wwwads.example", 255));
+	// Several lists at once.
+	const struct rule_set both = lists_of(p, "ad1.tracker.zip");
+	assert_int_equal(both.lists[0], 1u << 2);
+	assert_int_equal(both.lists[1], 1u << (70 - 64));
+	assert_int_equal(both.lists[2], 1u << (130 - 128));
+	assert_int_equal(both.lists[3], 0);
+	answer_patterns_free(p);
+}
+
+static void test_dot_star_matches_everything(void **)
+{
+	static const char *const text[] = {".*"};
+	static const unsigned list[] = {3};
+	struct answer_patterns *p = make(text, list, 1);
+	assert_true(has(p, "a", 3));
+	assert_true(has(p, "www.example.com", 3));
+	answer_patterns_free(p);
+}
+
+static void test_refuses_and_goes_on(void **)
+{
+	static const char nul[] = "a\0b";
+	static char longest[ANSWER_PATTERN_LEN_MAX + 1];
+	memset(longest, 'x', sizeof longest);
+	const struct answer_pattern pattern[] = {
+		{2, "(unclosed", 9},
+		{2, "(?!look)ahead", 13},
+		{2, "(a)\\1", 5},
+		{2, "", 0},
+		{2, nul, 3},
+		{2, longest, ANSWER_PATTERN_LEN_MAX + 1},
+		{RULE_LISTS_MAX, "list", 4},
+		{RULE_LISTS_MAX - 1, "last", 4},
+		{2, "((a{50}){50}){50}", 17},
+		{3, longest, ANSWER_PATTERN_LEN_MAX},
+		{4, "good", 4},
+	};
+	struct answer_patterns *p;
+	assert_int_equal(answer_patterns_new(&p, pattern, ARRAY_LEN(pattern), NULL, &counts), 0);
+	assert_int_equal(counts.refused_syntax, 6);
+	assert_int_equal(counts.refused_length, 2);
+	assert_int_equal(counts.compiled, 3);
+	assert_true(has(p, "last.example", RULE_LISTS_MAX - 1));
+	assert_non_null(strstr(counts.first_error, "(unclosed"));
+	assert_true(has(p, "good.example", 4));
+	assert_false(has(p, "look.example", 2));
+	answer_patterns_free(p);
+}
+
+static void test_none_left(void **)
+{
+	static const char *const text[] = {"("};
+	static const unsigned list[] = {2};
+	assert_null(make(text, list, 1));
+	assert_null(make(text, list, 0));
+	assert_int_equal(lists_of(NULL, "www.example").lists[0], 0);
+}
+
+// `count` patterns that differ, of list i % 200.
+static struct answer_pattern *many(unsigned count, char (*text)[32])
+{
+	struct answer_pattern *pattern = calloc(count, sizeof *pattern);
+	assert_non_null(pattern);
+	for (unsigned i = 0; i < count; i++) {
+		int n = snprintf(text[i], 32, "^host%u\\.", i);
+		pattern[i] = (struct answer_pattern){i % 200, text[i], (size_t)n};
+	}
+	return pattern;
+}
+
+// Beyond the limit the rest is refused, in the order given; what is left works in every portion.
+static void test_count_limit(void **)
+{
+	enum { COUNT = ANSWER_PATTERNS_MAX + 10 };
+	static char text[COUNT][32];
+	struct answer_pattern *pattern = many(COUNT, text);
+	struct answer_patterns *p;
+	const struct answer_pattern_limits limits = {
+		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &limits, &counts), 0);
+	assert_int_equal(counts.refused_count, 10);
+	assert_int_equal(counts.compiled, ANSWER_PATTERNS_MAX);
+	assert_true(has(p, "host0.example", 0));
+	assert_true(has(p, "host4095.example", 4095 % 200));
+	assert_int_equal(lists_of(p, "host4096.example").lists[4096 % 200 / 64], 0);
+	for (unsigned i = 1; i < ANSWER_PATTERNS_MAX; i += 97) {
+		char name[64];
+		snprintf(name, sizeof name, "host%u.example", i);
+		assert_true(has(p, name, i % 200));
+		assert_false(has(p, name, (i + 1) % 200));
+	}
+	answer_patterns_free(p);
+	free(pattern);
+}
+
+static void test_time_and_size(void **)
+{
+	enum { COUNT = 200, FIRST = 32 };
+	static char text[COUNT][32];
+	struct answer_pattern *pattern = many(COUNT, text);
+	struct answer_patterns *p;
+	const struct answer_pattern_limits no_time = {.bytes = ANSWER_PATTERNS_BYTES_MAX};
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &no_time, &counts), 0);
+	assert_null(p);
+	assert_int_equal(counts.refused_time, COUNT);
+	const struct answer_pattern_limits too_late = {
+		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX, .until_ms = 1};
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &too_late, &counts), 0);
+	assert_null(p);
+	assert_int_equal(counts.refused_time, COUNT);
+	const struct answer_pattern_limits no_room = {.budget_ms = UINT64_MAX, .bytes = 20000};
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &no_room, &counts), 0);
+	assert_true(counts.refused_size > 0);
+	assert_int_equal(counts.compiled + counts.refused_size, COUNT);
+	assert_true(counts.bytes <= 20000);
+	answer_patterns_free(p);
+	// Room for the first portion to the last octet: it is taken, and nothing behind it.
+	struct answer_pattern_limits exact = {
+		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
+	assert_int_equal(answer_patterns_new(&p, pattern, FIRST, &exact, &counts), 0);
+	assert_int_equal(counts.compiled, FIRST);
+	answer_patterns_free(p);
+	exact.bytes = counts.bytes;
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &exact, &counts), 0);
+	assert_int_equal(counts.compiled, FIRST);
+	assert_int_equal(counts.refused_size, COUNT - FIRST);
+	answer_patterns_free(p);
+	free(pattern);
+}
+
+static void *no_memory(size_t)
+{
+	return NULL;
+}
+
+static void *no_memory_for_errors(size_t size)
+{
+	return size == sizeof(hs_compile_error_t) ? NULL : malloc(size);
+}
+
+// The library blames no single pattern: every pattern of the portion is counted as too large.
+static void test_the_library_refuses_a_portion(void **)
+{
+	enum { COUNT = 5 };
+	static char text[COUNT][32];
+	struct answer_pattern *pattern = many(COUNT, text);
+	struct answer_patterns *p;
+	assert_int_equal(hs_set_database_allocator(no_memory, free), HS_SUCCESS);
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, NULL, &counts), 0);
+	assert_null(p);
+	assert_int_equal(counts.refused_size, COUNT);
+	assert_int_equal(counts.refused_syntax + counts.compiled, 0);
+	// A portion of one pattern: that one is to blame.
+	assert_int_equal(answer_patterns_new(&p, pattern, 1, NULL, &counts), 0);
+	assert_null(p);
+	assert_int_equal(counts.refused_syntax, 1);
+	assert_int_equal(counts.refused_size, 0);
+	// It blames the first of those that are left, one after the other.
+	assert_int_equal(hs_set_misc_allocator(no_memory_for_errors, free), HS_SUCCESS);
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, NULL, &counts), 0);
+	assert_null(p);
+	assert_int_equal(counts.refused_syntax, COUNT);
+	assert_int_equal(counts.refused_size, 0);
+	assert_int_equal(hs_set_misc_allocator(NULL, NULL), HS_SUCCESS);
+	assert_int_equal(hs_set_database_allocator(NULL, NULL), HS_SUCCESS);
+	free(pattern);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_matches),
+		cmocka_unit_test(test_dot_star_matches_everything),
+		cmocka_unit_test(test_refuses_and_goes_on),
+		cmocka_unit_test(test_none_left),
+		cmocka_unit_test(test_count_limit),
+		cmocka_unit_test(test_time_and_size),
+		cmocka_unit_test(test_the_library_refuses_a_portion),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

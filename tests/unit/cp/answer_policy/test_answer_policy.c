@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "answer_policy_fixture.h"
+#include "tests/unit/core/dns/dns_build.h"
+#include "tests/unit/core/dns/dns_rand.h"
+
+#include <weir/rule_mask.h>
+
+static struct answer_policy_fixture f;
+static struct dns_build build;
+static struct dns_answer answer;
+static struct answer_match finding;
+
+// Judges an answer to `names[0]`: a chain through the names (space-separated), then addresses.
+static void answer_chain(const char *names, const char *address)
+{
+	static const struct dns_ttl_limits limits = {0, 86400, 3600};
+	char copy[512], *rest = copy, *word, *owner;
+	struct ip_address a;
+	strcpy(copy, names);
+	owner = strtok_r(rest, " ", &rest);
+	struct dns_query q = {
+		.name = fixture_name(owner), .qtype = DNS_TYPE_A, .qclass = DNS_CLASS_IN};
+	assert_int_equal(ip_address_parse(address, &a), 0);
+	if (a.version == 6)
+		q.qtype = DNS_TYPE_AAAA;
+	build_reply(&build, 0, owner, q.qtype);
+	while ((word = strtok_r(rest, " ", &rest))) {
+		build_rr_name(&build, SECTION_ANSWER, owner, DNS_TYPE_CNAME, 60, word);
+		owner = word;
+	}
+	build_rr(&build, SECTION_ANSWER, owner, q.qtype, 60, a.bytes, a.version == 6 ? 16 : 4);
+	assert_int_equal(dns_answer_read(build.buf, build.w.pos, &q, &limits, &answer), 0);
+	const struct dns_answer_view v = dns_answer_view_of(&answer);
+	answer_policy_answer(
+		f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &q.name, q.qtype, &v, &finding);
+	assert_true(finding.count == 0 || answer_policy_concerns(f.answer_policy, &v));
+}
+
+static bool blocks(const char *a, const char *b)
+{
+	const char *const titles[] = {a, b};
+	const struct rule_set g = fixture_group(&f, titles, b ? 2 : a ? 1 : 0);
+	return answer_match_list(&finding, g.lists) >= 0;
+}
+
+static int setup(void **)
+{
+	fixture_open(&f);
+	fixture_source(&f, "allow entries");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_ALLOW, "fine.tracker.example");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_ALLOW, "/^trusted[.]/");
+	fixture_source(&f, "deny entries");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_DENY, "denied.example");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_DENY, "/metrics/");
+	fixture_source(&f, "ads");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "tracker.example");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "double.example");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "/^ads?[0-9]*[.]/");
+	fixture_rule(&f, RULE_CLASS_ALLOW, "own.tracker.example");
+	fixture_source(&f, "malware");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "double.example");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "evil.example");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "192.0.2.0/24");
+	fixture_rule(&f, RULE_CLASS_IMPORTANT_BLOCK, "worst.example");
+	fixture_source(&f, "good");
+	fixture_rule(&f, RULE_CLASS_ALLOW, "double.example");
+	fixture_rule(&f, RULE_CLASS_ALLOW, "worst.example");
+	fixture_source(&f, "rebinding");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "10.0.0.0/8");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "fc00::/7");
+	fixture_rule(&f, RULE_CLASS_EXCEPT, "home.example");
+	fixture_check(&f);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	fixture_close(&f);
+	return 0;
+}
+
+static void test_chain(void **)
+{
+	answer_chain("www.shop.example", "198.18.0.1");
+	assert_int_equal(finding.count, 0);
+	answer_chain("tracker.example", "198.18.0.1"); // a pattern might have allowed it
+	assert_true(blocks("ads", NULL));
+	answer_chain("trusted.tracker.example", "198.18.0.1");
+	assert_false(blocks("ads", NULL));
+	answer_chain("www.shop.example shop.Tracker.example", "198.18.0.1");
+	assert_true(blocks("ads", NULL));
+	assert_false(blocks("malware", NULL));
+	answer_chain("www.shop.example a.example b.example evil.example c.example", "198.18.0.1");
+	assert_false(blocks("ads", NULL));
+	assert_true(blocks("malware", NULL));
+	answer_chain("www.shop.example x.denied.example", "198.18.0.1");
+	assert_true(blocks(NULL, NULL)); // the operator's entries are everyone's
+}
+
+static void test_allowed_targets(void **)
+{
+	answer_chain("www.shop.example fine.tracker.example", "198.18.0.1"); // by the operator
+	assert_false(blocks("ads", "malware"));
+	answer_chain("www.shop.example own.tracker.example", "198.18.0.1"); // by the list itself
+	assert_false(blocks("ads", "malware"));
+	answer_chain("www.shop.example double.example", "198.18.0.1"); // by another one
+	assert_true(blocks("ads", NULL));
+	assert_false(blocks("ads", "good"));
+	struct rule_set mask;
+	assert_true(answer_match_mask(&finding, &mask));
+	answer_chain("www.shop.example worst.example", "198.18.0.1"); // important beats that
+	assert_true(blocks("malware", "good"));
+	// One allowed name does not take the other's block away.
+	answer_chain("www.shop.example fine.tracker.example evil.example", "198.18.0.1");
+	assert_true(blocks("malware", NULL));
+	assert_false(blocks("ads", NULL));
+	answer_chain("www.shop.example double.example evil.example tracker.example", "198.18.0.1");
+	assert_true(blocks("malware", "good"));
+	assert_true(blocks("ads", "good"));
+}
+
+static void test_patterns(void **)
+{
+	answer_chain("ad3.shop.example", "198.18.0.1");
+	assert_true(blocks("ads", NULL));
+	assert_false(blocks("malware", NULL));
+	answer_chain("www.shop.example ads.cdn.example", "198.18.0.1");
+	assert_true(blocks("ads", NULL));
+	answer_chain("METRICS.shop.example", "198.18.0.1");
+	assert_true(blocks(NULL, NULL));
+	answer_chain("trusted.metrics.example", "198.18.0.1");
+	assert_false(blocks("ads", "malware"));
+	// An allow pattern takes a list's block of a target away, an operator's deny of a name not.
+	answer_chain("www.shop.example trusted.tracker.example", "198.18.0.1");
+	assert_false(blocks("ads", NULL));
+	answer_chain("www.shop.example trusted.denied.example", "198.18.0.1");
+	assert_true(blocks("ads", NULL));
+	struct dns_name name = fixture_name("ad9.example");
+	answer_policy_question(
+		f.answer_policy, ANSWER_POLICY_ON_SERVICE, &name, DNS_TYPE_A, &finding);
+	assert_true(blocks("ads", NULL));
+}
+
+static void typed_pattern(struct answer_policy_fixture *g, enum rule_class rule_class,
+	const char *text, uint16_t type)
+{
+	struct list_rule rule = rule_of_name(rule_class, NULL);
+	rule.what = LIST_RULE_PATTERN;
+	rule.pattern = text;
+	rule.pattern_len = strlen(text);
+	rule.kind.types = (struct rule_types){.count = 1, .type = {type}};
+	assert_int_equal(rule_builder_rule(g->builder, &rule), 0);
+}
+
+// Workers leave names to us that a list blocks, whether or not libhs took the pattern that may
+// allow them.
+static void test_refused_allow_pattern(void **)
+{
+	struct answer_policy_fixture was = f;
+	fixture_open(&f);
+	fixture_source(&f, "allow entries");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_ALLOW, "/^(?=trusted)/");
+	fixture_source(&f, "ads");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "tracker.example");
+	fixture_check(&f);
+	assert_int_equal(answer_policy_counts(f.answer_policy)->patterns.compiled, 0);
+	assert_true(answer_policy_concerns_names(f.answer_policy));
+	answer_chain("tracker.example", "198.18.0.1"); // and its record is looked at by walks
+	assert_true(blocks("ads", NULL));
+	answer_chain("www.shop.example", "198.18.0.1");
+	assert_int_equal(finding.count, 0);
+	fixture_close(&f);
+	f = was;
+}
+
+// The last allow pattern goes: until workers know, names are judged as before.
+static void test_follows_allow_pattern(void **)
+{
+	const struct dns_name name = fixture_name("tracker.example");
+	struct answer_policy_fixture next[2];
+	const struct answer_policy *before = f.answer_policy;
+	for (unsigned i = 0; i < 2; i++) {
+		fixture_open(&next[i]);
+		fixture_source(&next[i], "allow entries");
+		fixture_source(&next[i], "ads");
+		fixture_rule(&next[i], RULE_CLASS_BLOCK, "tracker.example");
+		fixture_check(&next[i]);
+		answer_policy_follow(next[i].answer_policy, before);
+		assert_int_equal(answer_policy_concerns_names(next[i].answer_policy), i == 0);
+		answer_policy_question(next[i].answer_policy, ANSWER_POLICY_ON_RESOLVER, &name,
+			DNS_TYPE_A, &finding);
+		assert_int_equal(finding.count, i == 0);
+		before = next[i].answer_policy;
+	}
+	fixture_close(&next[0]);
+	fixture_close(&next[1]);
+}
+
+// A pattern for some types ($dnstype) says nothing of others, be it that it blocks or allows.
+static void test_pattern_types(void **)
+{
+	static const struct {
+		const char *name;
+		uint16_t qtype;
+		bool blocked;
+	} asked[] = {{"six.example", DNS_TYPE_A, false}, {"six.example", DNS_TYPE_AAAA, true},
+		{"free.example", DNS_TYPE_A, false}, {"free.example", DNS_TYPE_AAAA, true}};
+	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	for (unsigned allows = 0; allows < 2; allows++) {
+		struct answer_policy_fixture g;
+		fixture_open(&g);
+		fixture_source(&g, "allow entries");
+		fixture_source(&g, "deny entries");
+		fixture_source(&g, "ads");
+		typed_pattern(&g, RULE_CLASS_BLOCK, "^six", DNS_TYPE_AAAA);
+		if (allows) {
+			fixture_rule(&g, RULE_CLASS_BLOCK, "free.example");
+			typed_pattern(&g, RULE_CLASS_ALLOW, "^free", DNS_TYPE_A);
+		}
+		fixture_check(&g);
+		for (unsigned i = 0; i < (allows ? 4 : 2); i++) {
+			struct dns_name name = fixture_name(asked[i].name);
+			answer_policy_question(g.answer_policy, ANSWER_POLICY_ON_RESOLVER, &name,
+				asked[i].qtype, &finding);
+			if ((answer_match_list(&finding, all) >= 0) != asked[i].blocked)
+				fail_msg("%s, type %u", asked[i].name, asked[i].qtype);
+		}
+		fixture_close(&g);
+	}
+}
+
+static void test_addresses(void **)
+{
+	answer_chain("www.shop.example", "192.0.2.77");
+	assert_true(blocks("malware", NULL));
+	assert_false(blocks("ads", NULL));
+	answer_chain("www.shop.example", "10.1.2.3");
+	assert_true(blocks("rebinding", NULL));
+	answer_chain("www.shop.example", "fd53::1");
+	assert_true(blocks("rebinding", NULL));
+	answer_chain("www.shop.example", "::ffff:10.0.0.1");
+	assert_true(blocks("rebinding", NULL));
+	answer_chain("nas.home.example", "10.1.2.3");
+	assert_false(blocks("rebinding", NULL));
+	// What is excepted is the name asked, not one that it leads to.
+	answer_chain("www.shop.example nas.home.example", "10.1.2.3");
+	assert_true(blocks("rebinding", NULL));
+	// Of rebinding alone.
+	answer_chain("nas.home.example", "192.0.2.77");
+	assert_true(blocks("malware", "rebinding"));
+}
+
+static void test_question_allowed(void **)
+{
+	static const uint64_t all[4] = {~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
+	const uint64_t none[4] = {0};
+	struct dns_name name = fixture_name("x.fine.tracker.example");
+	assert_true(answer_policy_allows(f.answer_policy, &name, DNS_TYPE_A, all));
+	assert_false(answer_policy_allows(f.answer_policy, &name, DNS_TYPE_A, none));
+	name = fixture_name("tracker.example");
+	assert_false(answer_policy_allows(f.answer_policy, &name, DNS_TYPE_A, all));
+}
+
+// Random rules of all classes, random chains, groups with any sources: the finding says what the
+// decisions on the names one by one say, with patterns looked for by hand, and a mask that it.
+enum { SOURCES = 6, LABELS = 3 };
+static const char *const pattern_text[] = {"aa", "b.c", "[.]d", "ee[.]", "c"};
+struct model_pattern {
+	unsigned text, source;
+	enum rule_class rule_class;
+};
+static struct model_pattern model_pattern[12];
+static unsigned model_patterns;
+
+static void random_name(struct dns_rand *r, char *out)
+{
+	out[0] = 0;
+	for (unsigned n = 1 + dns_rand_below(r, 4); n; n--) {
+		static const char *const label[LABELS] = {"a", "bc", "d"};
+		strcat(out, label[dns_rand_below(r, LABELS)]);
+		if (dns_rand_below(r, 8) == 0)
+			strcat(out, label[dns_rand_below(r, LABELS)]);
+		strcat(out, ".");
+	}
+	strcat(out, "test");
+}
+
+static const char *source_title(unsigned source)
+{
+	static const char *const title[SOURCES] = {
+		"allow entries", "deny entries", "s2", "s3", "s4", "s5"};
+	return title[source];
+}
+
+static enum rule_class random_class(struct dns_rand *r, unsigned source)
+{
+	static const enum rule_class any[] = {RULE_CLASS_BLOCK, RULE_CLASS_BLOCK, RULE_CLASS_BLOCK,
+		RULE_CLASS_ALLOW, RULE_CLASS_ALLOW, RULE_CLASS_IMPORTANT_BLOCK,
+		RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_EXCEPT, RULE_CLASS_OPERATOR_ALLOW,
+		RULE_CLASS_OPERATOR_DENY, RULE_CLASS_LOCAL};
+	return source == 0   ? RULE_CLASS_OPERATOR_ALLOW
+	       : source == 1 ? RULE_CLASS_OPERATOR_DENY
+			     : any[dns_rand_below(r, ARRAY_LEN(any))];
+}
+
+static void model_image(struct dns_rand *r)
+{
+	bool allows = dns_rand_below(r, 2); // some pattern does
+	model_patterns = 0;
+	fixture_open(&f);
+	for (unsigned s = 0; s < SOURCES; s++) {
+		fixture_source(&f, source_title(s));
+		for (unsigned i = 0; i < (s < 2 ? 2 : 12); i++) {
+			char name[256];
+			random_name(r, name);
+			enum rule_class c = random_class(r, s);
+			struct dns_name n = fixture_name(name);
+			struct list_rule rule = rule_of_name(c, &n);
+			if (c == RULE_CLASS_LOCAL)
+				rule.kind.reply = RULE_REPLY_RESOLVE;
+			assert_int_equal(rule_builder_rule(f.builder, &rule), 0);
+		}
+		for (unsigned i = 0; i < (s > 0 || allows ? 2 : 0); i++) {
+			struct model_pattern *p = &model_pattern[model_patterns++];
+			char text[32];
+			*p = (struct model_pattern){
+				dns_rand_below(r, ARRAY_LEN(pattern_text)), s, random_class(r, s)};
+			bool may = p->rule_class == RULE_CLASS_BLOCK
+				   || p->rule_class == RULE_CLASS_IMPORTANT_BLOCK
+				   || p->rule_class == RULE_CLASS_OPERATOR_DENY;
+			if (!may
+				&& !(allows && p->rule_class != RULE_CLASS_EXCEPT
+					&& p->rule_class != RULE_CLASS_LOCAL))
+				p->rule_class = RULE_CLASS_BLOCK;
+			snprintf(text, sizeof text, "/%s/", pattern_text[p->text]);
+			fixture_rule(&f, p->rule_class, text);
+		}
+	}
+	fixture_check(&f);
+}
+
+static bool pattern_matches(unsigned text, const char *name)
+{
+	static const char *const plain[] = {"aa", NULL, ".d", "ee.", "c"};
+	if (plain[text])
+		return strstr(name, plain[text]) != NULL;
+	for (const char *p = strchr(name, 'b'); p; p = strchr(p + 1, 'b'))
+		if (p[1] && p[2] == 'c')
+			return true;
+	return false;
+}
+
+// Which classes have a pattern for the name in a group.
+static unsigned model_classes(const char *name, unsigned sources)
+{
+	unsigned classes = 0;
+	for (unsigned i = 0; i < model_patterns; i++)
+		if ((sources >> model_pattern[i].source & 1)
+			&& pattern_matches(model_pattern[i].text, name))
+			classes |= 1u << model_pattern[i].rule_class;
+	return classes;
+}
+
+// Any allow rule by name, whether or not it decided.
+static bool model_names_allow(const struct dns_name *name, const struct rule_set *group)
+{
+	struct rule_match match[RULE_LABELS_MAX];
+	const uint64_t *allowing = answer_policy_allowing(f.answer_policy);
+	bool any = false;
+	for (unsigned n = rule_matches(&f.image, name, DNS_TYPE_A, match); n; n--)
+		for (unsigned w = 0; w < 4; w++)
+			any |= match[n - 1].set.lists[w] & group->lists[w] & allowing[w]
+			       & ~f.image.of_class[RULE_CLASS_EXCEPT][w];
+	return any;
+}
+
+static bool model_blocks(
+	const char *text, unsigned sources, const struct rule_set *group, bool asked)
+{
+	struct rule_verdict v = {0};
+	struct dns_name name = fixture_name(text);
+	unsigned p = model_classes(text, sources);
+	bool names_too = false; // of what is asked: else it has passed the table
+	for (unsigned i = 0; i < model_patterns; i++) {
+		enum rule_class k = model_pattern[i].rule_class;
+		names_too |= k == RULE_CLASS_ALLOW || k == RULE_CLASS_IMPORTANT_ALLOW
+			     || k == RULE_CLASS_OPERATOR_ALLOW;
+	}
+	if (!asked || names_too)
+		rule_decide(&f.image, &name, DNS_TYPE_A, group->lists, &v);
+	unsigned c = v.d.matched ? v.d.rule_class : RULE_CLASSES;
+	if (v.d.allowed || c == RULE_CLASS_LOCAL)
+		return false;
+	if (c == RULE_CLASS_OPERATOR_DENY)
+		return true;
+	unsigned over_all = 1u << RULE_CLASS_OPERATOR_ALLOW;
+	unsigned over_important = over_all | 1u << RULE_CLASS_IMPORTANT_ALLOW;
+	unsigned over_block = over_important | 1u << RULE_CLASS_ALLOW;
+	if ((c == RULE_CLASS_IMPORTANT_BLOCK && !(p & over_important))
+		|| (c == RULE_CLASS_BLOCK && !(p & over_block)))
+		return true;
+	if ((!asked || names_too) && model_names_allow(&name, group))
+		return false;
+	return (p & 1u << RULE_CLASS_OPERATOR_DENY && !(p & over_all))
+	       || (p & 1u << RULE_CLASS_IMPORTANT_BLOCK && !(p & over_important))
+	       || (p & 1u << RULE_CLASS_BLOCK && !(p & over_block));
+}
+
+static void check_group(char (*name)[256], unsigned count, unsigned sources)
+{
+	const char *titles[SOURCES];
+	unsigned n = 0;
+	for (unsigned s = 2; s < SOURCES; s++)
+		if (sources >> s & 1)
+			titles[n++] = source_title(s);
+	const struct rule_set group = fixture_group(&f, titles, n);
+	bool want = false;
+	for (unsigned i = 0; i < count; i++)
+		want |= model_blocks(name[i], sources, &group, i == 0);
+	if (finding.count < ANSWER_POLICY_CLAUSES_MAX)
+		assert_int_equal((answer_match_list(&finding, group.lists) >= 0), want);
+	else
+		assert_true(!want || answer_match_list(&finding, group.lists) >= 0);
+	struct rule_set mask;
+	if (answer_match_mask(&finding, &mask))
+		assert_int_equal(rule_mask_blocks(&mask, answer_policy_allowing(f.answer_policy),
+					 group.lists),
+			want);
+}
+
+static void test_model(void **)
+{
+	struct dns_rand r = {.state = 17};
+	unsigned masks = 0, blocked = 0, all = 0;
+	for (unsigned round = 0; round < 60; round++) {
+		model_image(&r);
+		for (unsigned k = 0; k < 60; k++) {
+			char name[4][256], chain[1024] = "";
+			unsigned count = 1 + dns_rand_below(&r, 4);
+			struct rule_set mask;
+			for (unsigned i = 0; i < count; i++) {
+				char plain[240];
+				random_name(&r, plain);
+				// No loops in the chain.
+				snprintf(name[i], sizeof name[i], "%u.%s", i, plain);
+				strcat(strcat(chain, i ? " " : ""), name[i]);
+			}
+			answer_chain(chain, "198.18.0.1");
+			for (unsigned sources = 3; sources < 1u << SOURCES; sources += 4)
+				check_group(name, count, sources);
+			all++;
+			blocked += finding.count > 0;
+			masks += answer_match_mask(&finding, &mask);
+		}
+		fixture_close(&f);
+	}
+	assert_true(blocked > all / 4 && blocked < all);
+	assert_true(masks > all / 4);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_chain),
+		T(test_allowed_targets),
+		T(test_refused_allow_pattern),
+		T(test_follows_allow_pattern),
+		T(test_patterns),
+		T(test_pattern_types),
+		T(test_addresses),
+		T(test_question_allowed),
+		cmocka_unit_test(test_model),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/answer_policy/answer_records.h"
+#include "tests/unit/core/dns/dns_build.h"
+#include "tests/unit/core/dns/dns_rand.h"
+
+static struct dns_build build;
+static struct dns_answer answer;
+static struct dns_name question;
+
+static const struct dns_ttl_limits limits = {0, 86400, 3600};
+
+static struct dns_answer_view read_back(uint16_t qtype)
+{
+	const struct dns_query q = {.name = question, .qtype = qtype, .qclass = DNS_CLASS_IN};
+	assert_int_equal(dns_answer_read(build.buf, build.w.pos, &q, &limits, &answer), 0);
+	return dns_answer_view_of(&answer);
+}
+
+static void ask(const char *name, uint16_t qtype)
+{
+	assert_int_equal(dns_name_from_text(name, strlen(name), &question), 0);
+	build_reply(&build, 0, name, qtype);
+}
+
+struct seen {
+	unsigned count;
+	unsigned octets[8];
+	uint8_t address[8][16];
+};
+
+static void on_address(void *arg, const uint8_t *address, unsigned octets)
+{
+	struct seen *s = arg;
+	assert_true(s->count < 8);
+	s->octets[s->count] = octets;
+	memcpy(s->address[s->count++], address, octets);
+}
+
+// All targets as text, each followed by a space.
+static void walk(const struct dns_answer_view *v, char *names, struct seen *s)
+{
+	struct answer_records r = answer_records_of(&question, v);
+	struct answer_record record;
+	char text[DNS_NAME_TEXT_MAX];
+	names[0] = 0;
+	while (answer_records_next(&r, &record)) {
+		struct dns_name target;
+		if (answer_record_target(&r, &record, &target)) {
+			strcat(names, dns_name_to_text(&target, text));
+			strcat(names, " ");
+		}
+		answer_record_addresses(&r, &record, on_address, s);
+	}
+}
+
+static void test_chain(void **)
+{
+	char names[4096];
+	struct seen s = {0};
+	ask("www.shop.example", DNS_TYPE_A);
+	build_rr_name(&build, SECTION_ANSWER, "www.shop.example", DNS_TYPE_CNAME, 60,
+		"Shop.Tracker.EXAMPLE");
+	build_rr_name(&build, SECTION_ANSWER, "shop.tracker.example", DNS_TYPE_CNAME, 60,
+		"edge.shop.example");
+	build_rr_name(&build, SECTION_ANSWER, "edge.shop.example", DNS_TYPE_CNAME, 60, "example");
+	build_rr(&build, SECTION_ANSWER, "example", DNS_TYPE_A, 60, "\xc0\0\2\1", 4);
+	build_rr(&build, SECTION_ANSWER, "example", DNS_TYPE_A, 60, "\xc0\0\2\2", 4);
+	const struct dns_answer_view v = read_back(DNS_TYPE_A);
+	walk(&v, names, &s);
+	assert_string_equal(names, "shop.tracker.example edge.shop.example example ");
+	assert_int_equal(s.count, 2);
+	assert_memory_equal(s.address[1], "\xc0\0\2\2", 4);
+}
+
+static void test_service(void **)
+{
+	static const uint8_t rdata[] = "\0\1\3svc\7example\0"
+				       "\0\1\0\3\2h2"
+				       "\0\4\0\x08\x0a\0\0\1\x0a\0\0\2"
+				       "\0\6\0\x10\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1";
+	char names[4096];
+	struct seen s = {0};
+	ask("www.example", DNS_TYPE_HTTPS);
+	build_rr(
+		&build, SECTION_ANSWER, "www.example", DNS_TYPE_HTTPS, 60, rdata, sizeof rdata - 1);
+	build_rr(&build, SECTION_ANSWER, "www.example", DNS_TYPE_HTTPS, 60, "\0\1\0", 3);
+	const struct dns_answer_view v = read_back(DNS_TYPE_HTTPS);
+	walk(&v, names, &s);
+	assert_string_equal(names, "svc.example "); // the owner itself is no target
+	assert_int_equal(s.count, 3);
+	assert_memory_equal(s.address[1], "\x0a\0\0\2", 4);
+	assert_int_equal(s.octets[2], 16);
+	assert_int_equal(s.address[2][0], 0xfd);
+}
+
+static void test_other_types_and_sections_are_left_alone(void **)
+{
+	char names[4096];
+	struct seen s = {0};
+	ask("example", DNS_TYPE_MX);
+	build_rr(&build, SECTION_ANSWER, "example", DNS_TYPE_MX, 60, "\0\5\4mail\7example\0", 16);
+	const struct dns_answer_view v = read_back(DNS_TYPE_MX);
+	walk(&v, names, &s);
+	assert_string_equal(names, "");
+	assert_int_equal(s.count, 0);
+	ask("none.example", DNS_TYPE_AAAA);
+	build_reply(&build, DNS_RCODE_NXDOMAIN, "none.example", DNS_TYPE_AAAA);
+	const struct dns_answer_view empty = read_back(DNS_TYPE_AAAA);
+	walk(&empty, names, &s);
+	assert_string_equal(names, "");
+}
+
+// Octets that nobody ever made: the walk ends, and ASan says when it left the answer.
+static void test_damaged(void **)
+{
+	struct dns_rand rand = {.state = 3};
+	char names[65536];
+	ask("www.shop.example", DNS_TYPE_A);
+	for (unsigned i = 0; i < 6; i++) {
+		char from[32], to[32];
+		snprintf(from, sizeof from, "c%u.shop.example", i);
+		snprintf(to, sizeof to, "c%u.shop.example", i + 1);
+		build_rr_name(&build, SECTION_ANSWER, i ? from : "www.shop.example", DNS_TYPE_CNAME,
+			60, to);
+	}
+	build_rr(&build, SECTION_ANSWER, "c6.shop.example", DNS_TYPE_A, 60, "\xc0\0\2\1", 4);
+	const struct dns_answer_view whole = read_back(DNS_TYPE_A);
+	for (unsigned i = 0; i < 20000; i++) {
+		uint8_t octets[1024];
+		memcpy(octets, whole.bytes, whole.len);
+		size_t len = dns_rand_mutate(&rand, octets, whole.len, sizeof octets);
+		struct dns_answer_view v = whole;
+		uint8_t *exact = dns_exact_copy(octets, len);
+		v.bytes = exact;
+		v.len = (uint32_t)len;
+		struct seen s = {0};
+		walk(&v, names, &s);
+		free(exact);
+	}
+}
+
+static void test_pointer_loops_end(void **)
+{
+	// Owner c00c, CNAME, rdata: a pointer to itself (12 + 9 + 4 octets before the view).
+	static const uint8_t octets[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 37};
+	const struct dns_answer_view v = {.bytes = octets, .len = sizeof octets, .ancount = 1};
+	struct answer_record record;
+	struct dns_name target;
+	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
+	struct answer_records r = answer_records_of(&question, &v);
+	assert_true(answer_records_next(&r, &record));
+	assert_false(answer_record_target(&r, &record, &target));
+	assert_false(answer_records_next(&r, &record));
+}
+
+// A pointer of which the answer has the first octet alone, whatever lies behind it.
+static void test_half_a_pointer(void **)
+{
+	static const uint8_t octets[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 12};
+	static const uint8_t half[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 1, 0xc0, 12};
+	struct dns_answer_view v = {.bytes = octets, .len = sizeof octets, .ancount = 1};
+	struct answer_record record;
+	struct dns_name target;
+	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
+	struct answer_records r = answer_records_of(&question, &v);
+	assert_true(answer_records_next(&r, &record));
+	assert_true(answer_record_target(&r, &record, &target));
+	assert_true(dns_name_equal(&target, &question));
+	v.bytes = half;
+	v.len = sizeof half - 1;
+	r = answer_records_of(&question, &v);
+	assert_true(answer_records_next(&r, &record));
+	assert_false(answer_record_target(&r, &record, &target));
+}
+
+// An owner in full, one that ends in a pointer, and the label types that nobody uses.
+static void test_owners_in_full(void **)
+{
+	static const uint8_t full[] = "\3www\7example\0\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\1"
+				      "\3www\xc0\x0c\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\2"
+				      "\0\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\3";
+	uint8_t octets[sizeof full - 1];
+	memcpy(octets, full, sizeof octets);
+	const struct dns_answer_view v = {.bytes = octets, .len = sizeof octets, .ancount = 3};
+	char names[64];
+	struct seen s = {0};
+	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
+	walk(&v, names, &s);
+	assert_int_equal(s.count, 3);
+	for (unsigned i = 0; i < s.count; i++)
+		assert_int_equal(s.address[i][3], i + 1);
+	for (unsigned first = 0x40; first < 0xc0; first += 0x40) {
+		octets[0] = (uint8_t)first;
+		s.count = 0;
+		walk(&v, names, &s);
+		assert_int_equal(s.count, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_service),
+		cmocka_unit_test(test_other_types_and_sections_are_left_alone),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_pointer_loops_end),
+		cmocka_unit_test(test_half_a_pointer),
+		cmocka_unit_test(test_owners_in_full),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// MAC addresses of clients, from a kernel with neighbours that this test gave it, in a network
+// namespace of its own.
+#include "controlplane/base/frontend_neighbour.h"
+#include "tests/unit/dp/config/net_segment.h"
+#include "tests/unit/unit.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct frontend_neighbours table;
+
+static int group_setup(void **state)
+{
+	(void)state;
+	return net_segment_open(
+		"addr add 198.18.7.1/24 dev seg0\n"
+		"addr add fd53:7::1/64 dev seg0 nodad\n"
+		"neigh add 198.18.7.2 lladdr 02:00:00:00:00:02 dev seg0 nud permanent\n"
+		"neigh add fd53:7::2 lladdr 02:00:00:00:00:03 dev seg0 nud permanent\n"
+		"neigh add fe80::2 lladdr 02:00:00:00:00:04 dev seg0 nud permanent\n"
+		"route add 198.18.9.0/24 via 198.18.7.2\n");
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&table, 0, sizeof(table));
+	frontend_neighbours_open(&table);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	frontend_neighbours_close(&table);
+	return 0;
+}
+
+// The last octet; -1: none.
+static int mac_at(const char *address, uint32_t scope, uint64_t now_ms)
+{
+	uint8_t mac[FRONTEND_NEIGHBOUR_MAC] = {0};
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_scope_id = scope};
+	bool is_v4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1;
+	if (!is_v4)
+		assert_int_equal(inet_pton(AF_INET6, address, &v6.sin6_addr), 1);
+	const struct sockaddr *sa = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	if (!frontend_neighbour_mac(&table, sa, now_ms, mac))
+		return -1;
+	assert_memory_equal(mac, "\2\0\0\0\0", 5);
+	assert_int_equal(mac[6] | mac[7], 0);
+	return mac[5];
+}
+
+static void test_segment(void **)
+{
+	net_segment_need();
+	assert_int_equal(mac_at("198.18.7.2", 0, 1), 2);
+	assert_int_equal(mac_at("::ffff:198.18.7.2", 0, 1), 2);
+	assert_int_equal(mac_at("fd53:7::2", 0, 1), 3);
+	assert_int_equal(mac_at("fe80::2", if_nametoindex("seg0"), 1), 4);
+	assert_int_equal(mac_at("198.18.7.3", 0, 1), -1);
+}
+
+// A router's MAC means nobody; without a route there is none at all.
+static void test_elsewhere(void **)
+{
+	net_segment_need();
+	assert_int_equal(mac_at("198.18.9.2", 0, 1), -1);
+	assert_int_equal(mac_at("192.0.2.1", 0, 1), -1);
+	assert_int_equal(mac_at("127.0.0.1", 0, 1), -1);
+	assert_int_equal(table.refused, 0);
+}
+
+static void test_kept_for_a_while(void **)
+{
+	net_segment_need();
+	assert_int_equal(mac_at("198.18.7.9", 0, 1000), -1);
+	assert_int_equal(
+		net_segment_ip(
+			"neigh add 198.18.7.9 lladdr 02:00:00:00:00:09 dev seg0 nud permanent\n"),
+		0);
+	assert_int_equal(mac_at("198.18.7.9", 0, 1000 + FRONTEND_NEIGHBOUR_NONE_MS - 1), -1);
+	assert_int_equal(mac_at("198.18.7.9", 0, 1000 + FRONTEND_NEIGHBOUR_NONE_MS), 9);
+	assert_int_equal(net_segment_ip("neigh del 198.18.7.9 dev seg0\n"), 0);
+	assert_int_equal(mac_at("198.18.7.9", 0, 2500), 9);
+	assert_int_equal(mac_at("198.18.7.9", 0, 2000 + FRONTEND_NEIGHBOUR_KEEP_MS), -1);
+	assert_int_equal(table.used, 1);
+}
+
+// Whoever makes up addresses does not keep the loop in system calls, and gets nobody out of a
+// group.
+static void test_bounded(void **)
+{
+	net_segment_need();
+	assert_int_equal(mac_at("fd53:7::2", 0, 0), 3);
+	for (unsigned i = 0; i < FRONTEND_NEIGHBOUR_ASKS + 100; i++) {
+		char text[32];
+		snprintf(text, sizeof(text), "192.0.%u.%u", i / 256, i % 256);
+		assert_int_equal(mac_at(text, 0, 5000), -1);
+	}
+	assert_true(table.refused > 0);
+	assert_int_equal(mac_at("fd53:7::2", 0, 5500), 3);
+	assert_int_equal(mac_at("198.18.7.2", 0, 5500), -1);
+	assert_int_equal(mac_at("198.18.7.2", 0, 6000), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_segment, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_elsewhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kept_for_a_while, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, group_setup, NULL);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The frontend's engine on the resolver's rig: one session for each transport, asked from the
+// calling thread, and what comes later kept in order.
+
+#include "controlplane/frontend/frontend.h"
+#include "tests/unit/cp/resolver/resolver_rig.h"
+
+enum { LATER_MAX = 20000 };
+
+struct frontend_rig_reply {
+	union client_address client;
+	enum frontend_transport transport;
+	uint16_t len, opt;
+	uint8_t msg[1200]; // the first octets
+};
+
+extern struct frontend_session frontend_session[FRONTEND_TRANSPORTS];
+// What was said at once; whole.
+extern uint8_t frontend_said[DNS_MESSAGE_MAX];
+extern struct frontend_reply frontend_said_reply;
+// What came later; `later_count` is written last.
+extern struct frontend_rig_reply later[LATER_MAX];
+extern _Atomic unsigned later_count;
+
+void frontend_rig_open(void);  // after rig_setup
+void frontend_rig_close(void); // before rig_teardown
+// Before that it answers nobody.
+void frontend_rig_admit_all(void);
+
+struct frontend_rig_query {
+	const char *name; // without escapes
+	uint16_t type, id;
+	uint16_t udp_size;  // 0: no OPT
+	const char *client; // NULL: 198.18.0.2
+};
+// Its octets; returns their number.
+size_t query_write(uint8_t msg[600], const struct frontend_rig_query *q);
+enum frontend_outcome frontend_rig_ask(
+	enum frontend_transport t, const struct frontend_rig_query *q);
+enum frontend_outcome frontend_rig_ask_bytes(
+	enum frontend_transport t, const char *client, const uint8_t *msg, size_t len);
+// Number n of what comes later, waited for. wait_ms: as expect_answer.
+const struct frontend_rig_reply *expect_later(unsigned n, unsigned wait_ms);
+struct frontend_status frontend_now(void);        // on the loop
+void frontend_rig_end(enum frontend_transport t); // as when its connection dies

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The engine behind TCP/53 and the UDP sockets: one cache and one set of questions with the data
+// plane's clients, sessions that die, tables that are full, and messages of any octets.
+#include "frontend_rig.h"
+#include "tests/unit/core/dns/dns_rand.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/dns_name.h>
+
+static int setup(void **state)
+{
+	rig_setup(state);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	frontend_rig_open();
+	frontend_rig_admit_all();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	frontend_rig_close();
+	return rig_teardown(state);
+}
+
+static unsigned queries(void)
+{
+	return fake[0].udp_queries + fake[1].udp_queries;
+}
+
+static struct frontend_counts counts(enum frontend_transport t)
+{
+	return frontend_now().of[t];
+}
+
+static void expect_said(enum frontend_outcome outcome, uint16_t id, unsigned rcode)
+{
+	assert_int_equal(outcome, FRONTEND_REPLY);
+	assert_int_equal(get_u16(frontend_said), id);
+	assert_true(get_u16(frontend_said + 2) & DNS_FLAG_QR);
+	assert_int_equal(get_u16(frontend_said + 2) & DNS_FLAG_RCODE, rcode);
+}
+
+// A miss is answered later, with the client's letter case, id and address; then it is a hit for
+// every transport and for the data plane.
+static void test_miss_then_hits(void **)
+{
+	const struct frontend_rig_query q = {.name = "wWw.Example", .type = DNS_TYPE_A, .id = 7};
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
+	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	assert_int_equal(get_u16(l->msg), 7);
+	assert_int_equal(get_u16(l->msg + 6), 1);
+	assert_memory_equal(l->msg + DNS_HEADER_LEN, "\3wWw\7Example", 12);
+	assert_int_equal(l->client.v4.sin_port, htons(4000));
+	assert_int_equal(l->opt, 0);
+
+	const struct frontend_rig_query again = {
+		.name = "www.example", .type = DNS_TYPE_A, .id = 8, .udp_size = 1232};
+	expect_said(frontend_rig_ask(FRONTEND_TCP, &again), 8, DNS_RCODE_NOERROR);
+	assert_int_equal(frontend_said_reply.opt, frontend_said_reply.len - DNS_OPT_FIXED_LEN);
+	ask("www.example", 9);
+	expect_answer(1000, 9, DNS_RCODE_NOERROR, ANSWER_CACHED);
+	assert_int_equal(queries(), 1);
+	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_miss], 1);
+	assert_int_equal(counts(FRONTEND_UDP).answers, 1);
+	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_hit], 1);
+	assert_int_equal(frontend_now().pending, 0);
+}
+
+// The question of a worker's client and those of both transports is one.
+static void test_joined(void **)
+{
+	fake[0].held = true;
+	ask("joined.example", 1);
+	const struct frontend_rig_query q = {.name = "joined.example", .type = DNS_TYPE_A, .id = 2};
+	assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
+	for (unsigned i = 0; i < 20000 && status().coalesced < 2; i++)
+		usleep(1000);
+	fake[0].held = false;
+	expect_answer(1500, 1, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	expect_later(1, 1500);
+	assert_int_equal(later[0].transport + later[1].transport, FRONTEND_UDP + FRONTEND_TCP);
+	assert_int_equal(queries(), 1);
+	assert_int_equal(status().coalesced, 2);
+}
+
+// A name of 250 octets, all of one letter.
+static struct dns_name long_name(char letter)
+{
+	char text[256];
+	struct dns_name name;
+	memset(text, letter, sizeof(text));
+	for (unsigned i = 50; i < 250; i += 50)
+		text[i - 1] = '.';
+	assert_int_equal(dns_name_from_text(text, 249, &name), 0);
+	return name;
+}
+
+// Over UDP no longer than the client says, over TCP whatever it says.
+static void test_sizes(void **)
+{
+	static struct dns_name target;
+	const struct dns_name name = long_name('q');
+	char text[DNS_NAME_TEXT_MAX];
+	target = long_name('t');
+	dns_name_to_text(&name, text);
+	for (unsigned i = 0; i < 2; i++) {
+		fake[i].alias = target.wire;
+		fake[i].mode = FAKE_ALIAS;
+	}
+	const struct frontend_rig_query q = {.name = text, .type = DNS_TYPE_A, .id = 1};
+	assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
+	const struct frontend_rig_reply *whole = expect_later(0, 1500);
+	assert_int_equal(get_u16(whole->msg + 6), 2);
+	assert_true(whole->len > DNS_UDP_PLAIN_MAX);
+	expect_said(frontend_rig_ask(FRONTEND_TCP, &q), 1, DNS_RCODE_NOERROR);
+	assert_int_equal(frontend_said_reply.len, whole->len);
+
+	expect_said(frontend_rig_ask(FRONTEND_UDP, &q), 1, DNS_RCODE_NOERROR);
+	assert_true(get_u16(frontend_said + 2) & DNS_FLAG_TC);
+	assert_true(frontend_said_reply.len <= DNS_UDP_PLAIN_MAX);
+	assert_int_equal(counts(FRONTEND_UDP).truncated, 1);
+	const struct frontend_rig_query large = {
+		.name = text, .type = DNS_TYPE_A, .id = 1, .udp_size = 1232};
+	expect_said(frontend_rig_ask(FRONTEND_UDP, &large), 1, DNS_RCODE_NOERROR);
+	assert_int_equal(get_u16(frontend_said + 6), 2);
+	assert_int_equal(counts(FRONTEND_TCP).truncated, 0);
+}
+
+// A connection that dies takes its questions with it, and nobody else's.
+static void test_session_ends(void **)
+{
+	fake[0].held = true;
+	for (uint16_t i = 0; i < 3; i++) {
+		const struct frontend_rig_query q = {
+			.name = i % 2 ? "one.example" : "two.example", .type = DNS_TYPE_A, .id = i};
+		assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
+	}
+	const struct frontend_rig_query q = {.name = "one.example", .type = DNS_TYPE_A, .id = 9};
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
+	assert_int_equal(frontend_now().pending, 4);
+	frontend_rig_end(FRONTEND_TCP);
+	assert_int_equal(frontend_session[FRONTEND_TCP].pending, 0);
+	fake[0].held = false;
+	assert_int_equal(expect_later(0, 1500)->transport, FRONTEND_UDP);
+	usleep(50000);
+	assert_int_equal(later_count, 1);
+	assert_int_equal(counts(FRONTEND_TCP).left, 3);
+	assert_int_equal(counts(FRONTEND_TCP).answers, 0);
+	// Their places are used again, and the tickets of before lead nowhere.
+	const struct frontend_rig_query next = {
+		.name = "two.example", .type = DNS_TYPE_A, .id = 10};
+	expect_said(frontend_rig_ask(FRONTEND_TCP, &next), 10, DNS_RCODE_NOERROR);
+}
+
+struct many {
+	unsigned asked;
+	enum frontend_outcome last;
+};
+
+// From one turn of the loop, so that nothing is answered meanwhile.
+static void ask_many(void *arg)
+{
+	struct many *m = arg;
+	union client_address client = {.v4 = {.sin_family = AF_INET, .sin_port = htons(4000)}};
+	struct frontend_reply reply;
+	uint8_t msg[600];
+	for (m->asked = 0; m->asked < FRONTEND_PENDING_MAX + 10; m->asked++) {
+		char name[32];
+		snprintf(name, sizeof(name), "n%u.example", m->asked / 1000);
+		const struct frontend_rig_query q = {.name = name,
+			.type = DNS_TYPE_A,
+			.id = (uint16_t)m->asked,
+			.udp_size = 512};
+		size_t len = query_write(msg, &q);
+		m->last = frontend_ask(
+			rig.frontend, &frontend_session[FRONTEND_TCP], &client, msg, len, &reply);
+		if (m->last != FRONTEND_LATER)
+			return;
+	}
+}
+
+// Full: what is cached is still answered, the rest refused at once, and all others in time, with
+// SERVFAIL and an extended error.
+static void test_full(void **)
+{
+	struct many m;
+	const struct frontend_rig_query cached = {
+		.name = "hot.example", .type = DNS_TYPE_A, .id = 1};
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &cached), FRONTEND_LATER);
+	expect_later(0, 1500);
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	on_loop(ask_many, &m);
+	assert_int_equal(m.asked, FRONTEND_PENDING_MAX);
+	assert_int_equal(m.last, FRONTEND_REPLY);
+	expect_said(frontend_rig_ask(FRONTEND_UDP, &cached), 1, DNS_RCODE_NOERROR);
+	const struct frontend_rig_query fresh = {
+		.name = "more.example", .type = DNS_TYPE_A, .id = 2};
+	expect_said(frontend_rig_ask(FRONTEND_UDP, &fresh), 2, DNS_RCODE_SERVFAIL);
+	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
+	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_servfail_ring_full], 1);
+	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_hit], 1);
+	const struct frontend_rig_reply *l = expect_later(FRONTEND_PENDING_MAX, 10000);
+	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
+	assert_int_equal(l->opt, l->len - DNS_OPT_FIXED_LEN - 6);
+	assert_int_equal(counts(FRONTEND_TCP).answers_servfail, FRONTEND_PENDING_MAX);
+	assert_int_equal(frontend_now().pending, 0);
+	assert_int_equal(frontend_now().pending_max, FRONTEND_PENDING_MAX);
+}
+
+// One question has so many waiters at most; the next is told at once, as a stream asks but once.
+static void test_too_many_waiters(void **)
+{
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	const struct frontend_rig_query q = {
+		.name = "popular.example", .type = DNS_TYPE_A, .id = 1};
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
+	expect_said(frontend_rig_ask(FRONTEND_TCP, &q), 1, DNS_RCODE_SERVFAIL);
+	assert_int_equal(status().refused_waiters, 1);
+}
+
+static void bound_clients(void *)
+{
+	rig.config.limits.client_waiters = 2;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	frontend_configure(rig.frontend, &rig.config);
+}
+
+// Over UDP a client waits for so many answers at most, as its address may be forged; a stream has
+// bounds of its own.
+static void test_a_client_waits_for_so_much(void **)
+{
+	on_loop(bound_clients, NULL);
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	for (unsigned i = 0; i < 4; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "n%u.example", i);
+		const struct frontend_rig_query q = {
+			.name = name, .type = DNS_TYPE_A, .id = (uint16_t)i};
+		if (i < 2)
+			assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
+		else
+			expect_said(frontend_rig_ask(FRONTEND_UDP, &q), (uint16_t)i,
+				DNS_RCODE_SERVFAIL);
+		assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
+	}
+	assert_int_equal(status().refused_client, 2);
+}
+
+static int setup_small(void **state)
+{
+	rig_setup_small(state);
+	frontend_rig_open();
+	frontend_rig_admit_all();
+	return 0;
+}
+
+struct odd {
+	const char *what;
+	uint8_t msg[64];
+	size_t len;
+	enum frontend_outcome outcome;
+	unsigned rcode;
+	enum verdict verdict;
+};
+
+#define HEAD(flags, qd) 0, 5, flags, 0, 0, qd, 0, 0, 0, 0, 0, 0
+
+static void test_odd_messages(void **)
+{
+	static const struct odd odd[] = {
+		{"empty", {0}, 0, FRONTEND_BROKEN, 0, VERDICT_drop_dns_short},
+		{"short", {HEAD(1, 1)}, 11, FRONTEND_BROKEN, 0, VERDICT_drop_dns_short},
+		{"response", {HEAD(0x80, 1), 0, 0, 1, 0, 1}, 17, FRONTEND_BROKEN, 0,
+			VERDICT_drop_dns_response},
+		{"no question", {HEAD(1, 0)}, 12, FRONTEND_REPLY, 1, VERDICT_formerr},
+		{"two questions", {HEAD(1, 2), 0, 0, 1, 0, 1, 0, 0, 1, 0, 1}, 22, FRONTEND_REPLY, 1,
+			VERDICT_formerr},
+		{"cut question", {HEAD(1, 1), 3, 'w'}, 14, FRONTEND_REPLY, 1, VERDICT_formerr},
+		{"update", {HEAD(0x28, 1), 0, 0, 1, 0, 1}, 17, FRONTEND_REPLY, 4, VERDICT_notimp},
+		{"transfer", {HEAD(1, 1), 0, 0, 252, 0, 1}, 17, FRONTEND_REPLY, 5, VERDICT_refused},
+		{"chaos", {HEAD(1, 1), 0, 0, 16, 0, 3}, 17, FRONTEND_REPLY, 5, VERDICT_refused},
+		{"mailb", {HEAD(1, 1), 0, 0, 253, 0, 1}, 17, FRONTEND_REPLY, 4, VERDICT_notimp},
+		{"EDNS 1",
+			{0, 5, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 1,
+				0, 0, 0, 0},
+			28, FRONTEND_REPLY, 0, VERDICT_badvers},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(odd); i++) {
+		const struct odd *o = &odd[i];
+		enum frontend_outcome outcome =
+			frontend_rig_ask_bytes(FRONTEND_TCP, "198.18.0.2", o->msg, o->len);
+		if (outcome != o->outcome || counts(FRONTEND_TCP).verdict[o->verdict] == 0)
+			fail_msg("%s: outcome %d", o->what, outcome);
+		if (outcome == FRONTEND_REPLY)
+			expect_said(outcome, 5, o->rcode);
+	}
+	assert_int_equal(queries(), 0);
+}
+
+enum { MUTANTS = 20000 };
+
+struct mutants {
+	unsigned asked, bad;
+};
+
+// Not asserted here, as this runs on the loop's thread.
+static bool reply_fits(const struct frontend_reply *reply, const uint8_t *msg)
+{
+	return reply->len >= DNS_HEADER_LEN && memcmp(reply->msg, msg, 2) == 0
+	       && (get_u16(reply->msg + 2) & DNS_FLAG_QR)
+	       && (reply->opt == 0 || reply->opt + DNS_OPT_FIXED_LEN <= reply->len);
+}
+
+static void ask_mutants(void *arg)
+{
+	struct dns_rand rand = {.state = 20261120};
+	union client_address client = {.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(1)}};
+	struct mutants *m = arg;
+	for (m->asked = 0; m->asked < MUTANTS; m->asked++) {
+		uint8_t msg[600];
+		struct frontend_reply reply;
+		const struct frontend_rig_query q = {.name = "mutant.example",
+			.type = DNS_TYPE_A,
+			.id = (uint16_t)m->asked,
+			.udp_size = 1232};
+		size_t len = dns_rand_mutate(&rand, msg, query_write(msg, &q), sizeof(msg));
+		enum frontend_outcome outcome = frontend_ask(rig.frontend,
+			&frontend_session[m->asked % FRONTEND_TRANSPORTS], &client, msg, len,
+			&reply);
+		m->bad += outcome == FRONTEND_REPLY && !reply_fits(&reply, msg);
+	}
+}
+
+// Whatever comes: one verdict, and no reply that is none.
+static void test_mutants(void **)
+{
+	struct mutants m = {0};
+	uint64_t sum = 0;
+	on_loop(ask_mutants, &m);
+	struct frontend_status s = frontend_now();
+	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++)
+		for (unsigned v = 0; v < VERDICT_COUNT; v++)
+			sum += s.of[t].verdict[v];
+	assert_int_equal(m.asked, MUTANTS);
+	assert_int_equal(m.bad, 0);
+	assert_int_equal(sum, MUTANTS);
+	assert_true(s.of[FRONTEND_UDP].verdict[VERDICT_formerr] > 100);
+}
+
+int main(void)
+{
+	rig_max_sends = 1;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_miss_then_hits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_joined, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_session_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_waiters, setup_small, teardown),
+		cmocka_unit_test_setup_teardown(test_a_client_waits_for_so_much, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_odd_messages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mutants, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

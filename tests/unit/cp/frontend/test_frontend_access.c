@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Who may ask the control plane's own server, and how often: the data plane's lists.
+#include "controlplane/frontend/frontend_internal.h"
+#include "controlplane/policy/policy_build.h"
+#include "frontend_rig.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { RATE = 5, BURST_S = 2 };
+
+static struct ip_address prefix(const char *text)
+{
+	struct ip_address a;
+	assert_int_equal(ip_address_parse(text, &a), 0);
+	return a;
+}
+
+static uint32_t reply_octets;
+
+static void access_publish(bool refuse)
+{
+	static const struct policy_group groups[2]; // everyone's, and that of the test with one
+	struct ip_address allow[] = {prefix("198.18.0.0/16"), prefix("fd53::/48")};
+	struct ip_address deny = prefix("198.18.0.66"), unlimited = prefix("198.18.1.0/24");
+	struct policy_image image;
+	char why[SHM_WHY_MAX];
+
+	rig.config.access = (struct config_access){
+		.refuse = refuse,
+		.allow = allow,
+		.allow_count = ARRAY_LEN(allow),
+		.deny = &deny,
+		.deny_count = 1,
+		.unlimited = &unlimited,
+		.unlimited_count = 1,
+		.rate = RATE,
+		.burst_s = BURST_S,
+		.slip = 2,
+		.reply_octets = reply_octets,
+	};
+	assert_int_equal(policy_build(&rig.config, groups, &image), 0);
+	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
+	free(image.head);
+	memset(&rig.config.access, 0, sizeof rig.config.access);
+}
+
+static int setup(void **state)
+{
+	rig_setup(state);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	frontend_rig_open();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	frontend_rig_close();
+	return rig_teardown(state);
+}
+
+static enum frontend_outcome ask_from(enum frontend_transport t, const char *client)
+{
+	uint8_t msg[600];
+	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 9};
+	return frontend_rig_ask_bytes(t, client, msg, query_write(msg, &q));
+}
+
+static struct frontend_counts counts(enum frontend_transport t)
+{
+	return frontend_now().of[t];
+}
+
+static void answer_cached(void)
+{
+	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.1.1"), FRONTEND_LATER);
+	(void)expect_later(0, 1500);
+}
+
+static union client_address admitted;
+static bool is_admitted;
+static void on_admit(void *)
+{
+	is_admitted = frontend_admits(rig.frontend, &admitted);
+}
+
+static bool admits(const char *client)
+{
+	admitted = (union client_address){.v6.sin6_family = AF_INET6};
+	assert_int_equal(inet_pton(AF_INET6, client, &admitted.v6.sin6_addr), 1);
+	on_loop(on_admit, NULL);
+	return is_admitted;
+}
+
+// What an earlier life cached is for those whom it let ask, and that is not known yet.
+static void test_closed_without_policy(void **)
+{
+	assert_true(admits("::ffff:198.18.0.65")); // to be told
+	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.1.1"), FRONTEND_REPLY);
+	assert_int_equal(get_u16(frontend_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
+	assert_int_equal(ask_from(FRONTEND_TCP, "127.0.0.1"), FRONTEND_REPLY);
+	assert_int_equal(get_u16(frontend_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
+	assert_int_equal(frontend_rig_ask_bytes(FRONTEND_UDP, "198.18.1.1", (const uint8_t *)"", 0),
+		FRONTEND_BROKEN);
+	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_servfail_no_policy], 1);
+	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_servfail_no_policy], 1);
+	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 0);
+	access_publish(false);
+	answer_cached();
+}
+
+// Over UDP few are told; a TCP client has proven its address.
+// An image that cannot be mapped is tried again after FRONTEND_POLICY_RETRY_MS, not with each
+// message.
+static void test_retry_of_an_image(void **)
+{
+	static struct frontend_policy fp;
+	char file[2 * SHM_PATH_MAX], away[2 * SHM_PATH_MAX + 8];
+	access_publish(false);
+	uint64_t word = atomic_load(&publisher_directory(rig.publisher)->current[REGION_POLICY]);
+	snprintf(file, sizeof file, "%s/policy.%llu", rig.paths.mem,
+		(unsigned long long)(word >> 1));
+	snprintf(away, sizeof away, "%s.away", file);
+	assert_int_equal(rename(file, away), 0);
+	const uint64_t now_ms = clock_mono_ms();
+	frontend_policy_open(&fp);
+	frontend_policy_look(&fp, rig.publisher, now_ms);
+	assert_true(frontend_policy_is_closed(&fp));
+	assert_int_equal(rename(away, file), 0);
+	frontend_policy_look(&fp, rig.publisher, now_ms + FRONTEND_POLICY_RETRY_MS - 1);
+	assert_true(frontend_policy_is_closed(&fp));
+	frontend_policy_look(&fp, rig.publisher, now_ms + FRONTEND_POLICY_RETRY_MS);
+	assert_true(fp.word == word);
+	frontend_policy_close(&fp);
+}
+
+static void test_closed_tells_few(void **)
+{
+	enum { ASKED = 1000 };
+	const uint64_t began_ms = clock_mono_ms();
+	for (unsigned i = 0; i < ASKED; i++) {
+		(void)ask_from(FRONTEND_UDP, "198.18.1.1");
+		assert_int_equal(ask_from(FRONTEND_TCP, "198.18.1.1"), FRONTEND_REPLY);
+	}
+	const uint64_t told = counts(FRONTEND_UDP).verdict[VERDICT_servfail_no_policy];
+	assert_true(told >= CLOSED_BURST && told <= CLOSED_BURST + clock_mono_ms() - began_ms + 1);
+	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_drop_limited], ASKED - told);
+}
+
+// Who gets nothing takes no place from those who may ask; who is to be told has to be heard.
+static void test_admitted(void **)
+{
+	access_publish(false);
+	assert_false(admits("::ffff:198.18.0.66"));
+	assert_false(admits("2001:db8::1"));
+	assert_true(admits("::ffff:198.18.0.65"));
+	assert_true(admits("fd53::1"));
+	access_publish(true);
+	assert_true(admits("2001:db8::1"));
+}
+
+// Over TCP the stream is not worth keeping.
+static void test_denied(void **)
+{
+	access_publish(false);
+	answer_cached();
+	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.0.66"), FRONTEND_BROKEN);
+	assert_int_equal(ask_from(FRONTEND_UDP, "198.19.0.1"), FRONTEND_BROKEN);
+	assert_int_equal(ask_from(FRONTEND_TCP, "2001:db8::1"), FRONTEND_BROKEN);
+	assert_int_equal(ask_from(FRONTEND_TCP, "::ffff:198.18.0.66"), FRONTEND_BROKEN);
+	assert_int_equal(ask_from(FRONTEND_TCP, "::ffff:198.18.0.65"), FRONTEND_REPLY);
+	assert_int_equal(ask_from(FRONTEND_UDP, "fd53::9"), FRONTEND_REPLY);
+	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_drop_denied], 2);
+	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_drop_denied], 2);
+}
+
+// A reply of 45 octets costs three queries over UDP; TCP has no rate.
+static void test_long_replies_cost_more(void **)
+{
+	unsigned told = 0;
+
+	reply_octets = 20;
+	access_publish(false);
+	reply_octets = 0;
+	answer_cached();
+	usleep(250000); // the engine looks at its limits every 100 ms
+	for (unsigned i = 0; i < 20; i++)
+		told += ask_from(FRONTEND_UDP, "198.18.2.1") == FRONTEND_REPLY
+			&& get_u16(frontend_said + 6) > 0;
+	assert_in_range(told, 4, RATE * BURST_S - 1);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(ask_from(FRONTEND_TCP, "::ffff:198.18.3.1"), FRONTEND_REPLY);
+	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.3.1"), FRONTEND_REPLY);
+	assert_true(get_u16(frontend_said + 6) > 0);
+}
+
+static void test_denied_is_told(void **)
+{
+	access_publish(true);
+	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.0.66"), FRONTEND_REPLY);
+	assert_int_equal(get_u16(frontend_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_REFUSED);
+	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_refused_denied], 1);
+	assert_int_equal(
+		frontend_rig_ask_bytes(FRONTEND_UDP, "198.18.0.66", (const uint8_t *)"", 0),
+		FRONTEND_BROKEN);
+}
+
+struct settled {
+	const char *client;
+	const uint8_t *msg;
+	size_t len;
+	enum verdict verdict;
+	struct frontend_question q;
+};
+
+static void on_settle(void *arg)
+{
+	struct settled *s = arg;
+	union client_address client = {.v4.sin_family = AF_INET};
+	uint16_t len;
+	assert_int_equal(inet_pton(AF_INET, s->client, &client.v4.sin_addr), 1);
+	memset(&s->q, 0xa5, sizeof s->q); // as a stack has it
+	s->verdict = frontend_settle(rig.frontend, &frontend_session[FRONTEND_UDP], &client, s->msg,
+		s->len, &s->q, &len);
+}
+
+static unsigned group_settled(
+	const char *client, const uint8_t *msg, size_t len, enum verdict verdict)
+{
+	struct settled s = {.client = client, .msg = msg, .len = len};
+	on_loop(on_settle, &s);
+	assert_int_equal(s.verdict, verdict);
+	assert_int_equal(s.q.list, LOG_NO_LIST);
+	return s.q.group;
+}
+
+// The log names the group of whoever is turned away, too, as a worker's does.
+static void test_group_of_who_is_turned_away(void **)
+{
+	static char name[] = "guests";
+	struct ip_address clients = prefix("198.18.0.0/24");
+	struct config_group group = {.name = name, .clients = &clients, .client_count = 1};
+	const struct frontend_rig_query query = {
+		.name = "www.example", .type = DNS_TYPE_A, .id = 9};
+	uint8_t msg[600];
+	size_t len = query_write(msg, &query);
+
+	assert_int_equal(group_settled("198.18.0.66", msg, len, VERDICT_servfail_no_policy), 0);
+	rig.config.groups = &group;
+	rig.config.group_count = 1;
+	access_publish(true);
+	assert_int_equal(group_settled("198.18.0.66", msg, len, VERDICT_refused_denied), 1);
+	assert_int_equal(group_settled("198.19.0.66", msg, len, VERDICT_refused_denied), 0);
+	assert_int_equal(group_settled("198.18.0.66", msg, 0, VERDICT_drop_denied), 1);
+	assert_int_equal(group_settled("198.18.0.65", msg, len, VERDICT_miss), 1);
+	msg[2] |= 0x10; // a status request (RFC 1035 4.1.1)
+	assert_int_equal(group_settled("198.18.0.65", msg, len, VERDICT_notimp), 1);
+	assert_int_equal(group_settled("198.18.1.65", msg, len, VERDICT_notimp), 0);
+	rig.config.groups = NULL;
+	rig.config.group_count = 0;
+}
+
+// The rate holds over UDP; whoever comes over TCP has proven their address.
+static void test_limited(void **)
+{
+	unsigned replies = 0, told = 0;
+
+	access_publish(false);
+	answer_cached();
+	usleep(250000); // the engine looks at its limits every 100 ms
+	uint64_t begin_ms = clock_mono_ms();
+	for (unsigned i = 0; i < 100; i++) {
+		if (ask_from(FRONTEND_UDP, "198.18.2.1") != FRONTEND_REPLY)
+			continue;
+		bool is_truncated = get_u16(frontend_said + 2) & DNS_FLAG_TC;
+		told += is_truncated;
+		replies += !is_truncated;
+	}
+	uint64_t more = (clock_mono_ms() - begin_ms) * RATE / 1000 + 2;
+	assert_in_range(replies, RATE * BURST_S, RATE * BURST_S + more);
+	assert_in_range(told, (100 - replies) / 2, (100 - replies) / 2 + 1);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(ask_from(FRONTEND_TCP, "198.18.2.1"), FRONTEND_REPLY);
+		assert_int_equal(ask_from(FRONTEND_UDP, "198.18.1.77"), FRONTEND_REPLY);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_long_replies_cost_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_closed_without_policy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_retry_of_an_image, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_closed_tells_few, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_admitted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_denied, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_denied_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_group_of_who_is_turned_away, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limited, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

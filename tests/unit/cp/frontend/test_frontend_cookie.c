@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// DNS cookies by the front: at once, of misses, and where a TCP option is put behind them.
+#include "controlplane/policy/policy_build.h"
+#include "frontend_rig.h"
+
+#include <unistd.h>
+#include <weir/bytes.h>
+#include <weir/clock.h>
+
+enum { OPT_LEN = DNS_OPT_FIXED_LEN + 4 + DNS_COOKIE_LEN, EDE_LEN = 6 };
+
+static int setup_closed(void **state)
+{
+	const uint64_t none[4] = {0};
+	rig_setup(state);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	rig.config.cookies = (struct config_cookies){.enabled = true};
+	frontend_rig_open();
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	int rc = setup_closed(state);
+	frontend_rig_admit_all();
+	return rc;
+}
+
+static int teardown(void **state)
+{
+	memset(&rig.config.cookies, 0, sizeof rig.config.cookies);
+	frontend_rig_close();
+	return rig_teardown(state);
+}
+
+// With a cookie of `len` octets in its OPT.
+static enum frontend_outcome ask_with(
+	enum frontend_transport t, const char *name, const uint8_t *cookie, uint16_t len)
+{
+	uint8_t msg[600];
+	const struct frontend_rig_query q = {
+		.name = name, .type = DNS_TYPE_A, .id = 9, .udp_size = 1232};
+	size_t n = query_write(msg, &q);
+	put_u16(msg + n - 2, (uint16_t)(len + 4));
+	put_u16(msg + n, DNS_EDNS_OPTION_COOKIE);
+	put_u16(msg + n + 2, len);
+	memcpy(msg + n + 4, cookie, len);
+	return frontend_rig_ask_bytes(t, "198.18.0.9", msg, n + 4 + len);
+}
+
+// With a client's cookie and a wish for NSID.
+static enum frontend_outcome ask_nsid(
+	enum frontend_transport t, const char *name, const uint8_t cookie_and_nsid[12])
+{
+	uint8_t msg[600];
+	const struct frontend_rig_query q = {
+		.name = name, .type = DNS_TYPE_A, .id = 9, .udp_size = 1232};
+	size_t n = query_write(msg, &q);
+	put_u16(msg + n - 2, 4 + 12);
+	put_u16(msg + n, DNS_EDNS_OPTION_COOKIE);
+	put_u16(msg + n + 2, DNS_COOKIE_CLIENT_LEN);
+	memcpy(msg + n + 4, cookie_and_nsid, 12);
+	return frontend_rig_ask_bytes(t, "198.18.0.9", msg, n + 16);
+}
+
+// The cookie that ends this message, whose OPT begins at `opt`, but for `behind` octets.
+static void cookie_expect_before(const uint8_t *msg, uint16_t len, uint16_t opt, uint16_t behind,
+	uint8_t out[DNS_COOKIE_LEN])
+{
+	assert_int_equal(opt, len - OPT_LEN - behind);
+	assert_int_equal(get_u16(msg + opt + 9), 4 + DNS_COOKIE_LEN + behind);
+	assert_int_equal(get_u16(msg + opt + 11), DNS_EDNS_OPTION_COOKIE);
+	memcpy(out, msg + opt + 15, DNS_COOKIE_LEN);
+	assert_memory_equal(out, "abcdefgh\1\0\0", 12);
+}
+
+static void cookie_expect(
+	const uint8_t *msg, uint16_t len, uint16_t opt, uint8_t out[DNS_COOKIE_LEN])
+{
+	cookie_expect_before(msg, len, opt, 0, out);
+}
+
+static struct frontend_counts counts(enum frontend_transport t)
+{
+	return frontend_now().of[t];
+}
+
+static void test_miss_and_hit(void **)
+{
+	uint8_t first[DNS_COOKIE_LEN], again[DNS_COOKIE_LEN];
+	const uint8_t *mine = (const uint8_t *)"abcdefgh";
+	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
+		const char *name = t == FRONTEND_TCP ? "tcp.example" : "udp.example";
+		assert_int_equal(ask_with(t, name, mine, 8), FRONTEND_LATER);
+		const struct frontend_rig_reply *l = expect_later(t, 1500);
+		cookie_expect(l->msg, l->len, l->opt, first);
+		assert_int_equal(ask_with(t, name, first, sizeof first), FRONTEND_REPLY);
+		cookie_expect(
+			frontend_said, frontend_said_reply.len, frontend_said_reply.opt, again);
+		assert_memory_equal(first, again, sizeof first);
+		first[17] ^= 4;
+		assert_int_equal(ask_with(t, name, first, sizeof first), FRONTEND_REPLY);
+		cookie_expect(
+			frontend_said, frontend_said_reply.len, frontend_said_reply.opt, again);
+		assert_memory_not_equal(first, again, sizeof first);
+		assert_int_equal(counts(t).cookies_alone, 1);
+		assert_int_equal(counts(t).cookies_good, 1);
+		assert_int_equal(counts(t).cookies_bad, 1);
+	}
+}
+
+static void test_new_settings_keep_own_secrets(void **)
+{
+	const uint64_t none[4] = {0};
+	uint8_t first[DNS_COOKIE_LEN], again[DNS_COOKIE_LEN];
+	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", (const uint8_t *)"abcdefgh", 8),
+		FRONTEND_LATER);
+	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	cookie_expect(l->msg, l->len, l->opt, first);
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
+	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", first, sizeof first), FRONTEND_REPLY);
+	cookie_expect(frontend_said, frontend_said_reply.len, frontend_said_reply.opt, again);
+	assert_memory_equal(first, again, sizeof first);
+	rig.config.cookies.enabled = false;
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
+	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", first, sizeof first), FRONTEND_REPLY);
+	assert_int_equal(frontend_said_reply.opt, frontend_said_reply.len - DNS_OPT_FIXED_LEN);
+}
+
+static void test_malformed(void **)
+{
+	const uint8_t *mine = (const uint8_t *)"abcdefgh";
+	assert_int_equal(ask_with(FRONTEND_TCP, "a.example", mine, 7), FRONTEND_REPLY);
+	assert_int_equal(get_u16(frontend_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_FORMERR);
+	assert_int_equal(frontend_said_reply.opt, frontend_said_reply.len - DNS_OPT_FIXED_LEN);
+}
+
+// Before there is a policy nobody is served, and told so like anybody else.
+static void test_closed(void **)
+{
+	static char nsid[] = "box 1";
+	const uint8_t octets[] = "abcdefgh\0\3\0";
+	uint8_t back[DNS_COOKIE_LEN];
+	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
+		assert_int_equal(ask_with(t, "a.example", octets, 8), FRONTEND_REPLY);
+		cookie_expect_before(frontend_said, frontend_said_reply.len,
+			frontend_said_reply.opt, EDE_LEN, back);
+		assert_int_equal(counts(t).verdict[VERDICT_servfail_no_policy], 1);
+		assert_int_equal(ask_with(t, "a.example", octets, 7), FRONTEND_BROKEN);
+	}
+	rig.config.identity.nsid = nsid;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	frontend_configure(rig.frontend, &rig.config);
+	assert_int_equal(ask_nsid(FRONTEND_UDP, "a.example", octets), FRONTEND_REPLY);
+	assert_memory_equal(frontend_said + frontend_said_reply.len - EDE_LEN - 5, nsid, 5);
+	rig.config.identity.nsid = NULL;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	frontend_configure(rig.frontend, &rig.config);
+}
+
+static void access_publish(const struct config_access *access)
+{
+	static const struct policy_group everyone;
+	struct ip_address allow;
+	struct policy_image image;
+	char why[SHM_WHY_MAX];
+
+	assert_int_equal(ip_address_parse("198.18.0.0/16", &allow), 0);
+	rig.config.access = *access;
+	rig.config.access.allow = &allow;
+	rig.config.access.allow_count = 1;
+	assert_int_equal(policy_build(&rig.config, &everyone, &image), 0);
+	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
+	free(image.head);
+	memset(&rig.config.access, 0, sizeof rig.config.access);
+}
+
+// One query a second; each one over that is told so.
+static void limits_publish(enum dns_cookie_require require)
+{
+	const uint64_t none[4] = {0};
+	access_publish(&(struct config_access){.rate = 1, .burst_s = 1, .slip = 1});
+	rig.config.cookies.require = require;
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
+}
+
+static uint16_t said_flags(void)
+{
+	return get_u16(frontend_said + 2);
+}
+
+// Asks without a cookie until it is over its limits, which the engine looks at every 100 ms.
+static void spend(void)
+{
+	const struct frontend_rig_query q = {
+		.name = "a.example", .type = DNS_TYPE_A, .client = "198.18.0.9"};
+	const uint64_t until_ms = clock_mono_ms() + 20000;
+	do {
+		if (clock_mono_ms() > until_ms)
+			fail_msg("never over its limit");
+		assert_int_not_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_BROKEN);
+	} while (!(said_flags() & DNS_FLAG_TC));
+}
+
+// What is said to this cookie over the limits: asked again if time let it pass.
+static bool verdict_of(const uint8_t *cookie, uint16_t len, enum verdict v)
+{
+	for (unsigned tries = 0; tries < 20; tries++) {
+		spend();
+		uint64_t before = counts(FRONTEND_UDP).verdict[v];
+		assert_int_equal(ask_with(FRONTEND_UDP, "a.example", cookie, len), FRONTEND_REPLY);
+		if (counts(FRONTEND_UDP).verdict[v] > before)
+			return true;
+	}
+	return false;
+}
+
+static void test_over_limit(void **)
+{
+	uint8_t good[DNS_COOKIE_LEN], bad[DNS_COOKIE_LEN], back[DNS_COOKIE_LEN];
+	const uint8_t *mine = (const uint8_t *)"abcdefgh";
+	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", mine, 8), FRONTEND_LATER);
+	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	cookie_expect(l->msg, l->len, l->opt, good);
+	memcpy(bad, good, sizeof bad);
+	bad[20] ^= 1;
+	limits_publish(DNS_COOKIE_REQUIRE_NEVER);
+	assert_true(verdict_of(bad, sizeof bad, VERDICT_slip_limited));
+	cookie_expect(frontend_said, frontend_said_reply.len, frontend_said_reply.opt, back);
+	assert_true(verdict_of(mine, 8, VERDICT_slip_limited));
+	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_badcookie], 0);
+	limits_publish(DNS_COOKIE_REQUIRE_OVER_LIMIT);
+	assert_true(verdict_of(mine, 8, VERDICT_badcookie));
+	assert_true(verdict_of(bad, sizeof bad, VERDICT_badcookie));
+	cookie_expect(frontend_said, frontend_said_reply.len, frontend_said_reply.opt, back);
+	assert_int_equal(said_flags() & DNS_FLAG_RCODE, DNS_RCODE_BADCOOKIE & DNS_FLAG_RCODE);
+	assert_int_equal(frontend_said[frontend_said_reply.opt + 5], DNS_RCODE_BADCOOKIE >> 4);
+	assert_int_equal(get_u16(frontend_said + 6), 0);
+	assert_int_equal(counts(FRONTEND_UDP).cookies_exempt, 0);
+	for (unsigned i = 0; i < 20; i++) {
+		spend();
+		assert_int_equal(
+			ask_with(FRONTEND_UDP, "a.example", back, sizeof back), FRONTEND_REPLY);
+		assert_int_equal(said_flags() & (DNS_FLAG_RCODE | DNS_FLAG_TC), 0);
+	}
+	assert_int_not_equal(counts(FRONTEND_UDP).cookies_exempt, 0);
+}
+
+// What a right cookie lets through beyond the limits is not taken from the neighbours.
+static void test_proven_client_pays_itself(void **)
+{
+	enum { NETWORK_RATE = 100, ASKED = 400 };
+	uint8_t good[DNS_COOKIE_LEN];
+	const uint8_t *mine = (const uint8_t *)"abcdefgh";
+	const struct frontend_rig_query neighbour = {
+		.name = "a.example", .type = DNS_TYPE_A, .client = "198.18.0.8"};
+	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", mine, 8), FRONTEND_LATER);
+	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	cookie_expect(l->msg, l->len, l->opt, good);
+	access_publish(&(struct config_access){.rate = 5,
+		.network_rate = NETWORK_RATE,
+		.burst_s = 2,
+		.slip = 1,
+		.reply_octets = 70}); // a reply takes two, TC one
+	spend();
+	for (unsigned i = 0; i < ASKED; i++)
+		assert_int_equal(
+			ask_with(FRONTEND_UDP, "a.example", good, sizeof good), FRONTEND_REPLY);
+	assert_true(said_flags() & DNS_FLAG_TC);
+	assert_int_not_equal(counts(FRONTEND_UDP).cookies_exempt, 0);
+	assert_true(counts(FRONTEND_UDP).cookies_exempt < ASKED / 2);
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &neighbour), FRONTEND_REPLY);
+	assert_false(said_flags() & DNS_FLAG_TC);
+}
+
+// Beside a cookie, with which it is asked for: of a miss, of a hit, of an error.
+static void test_nsid(void **)
+{
+	enum { NSID_LEN = 5, OPTIONS_LEN = 4 + DNS_COOKIE_LEN + 4 + NSID_LEN };
+	static char nsid[] = "box 1";
+	uint8_t octets[DNS_COOKIE_LEN + 4] = "abcdefgh";
+	memcpy(octets + 8, "\0\3\0\0", 4);
+	rig.config.identity.nsid = nsid;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	frontend_configure(rig.frontend, &rig.config);
+	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
+		const char *name = t == FRONTEND_TCP ? "tcp.example" : "udp.example";
+		const uint8_t *said = frontend_said;
+		assert_int_equal(ask_nsid(t, name, octets), FRONTEND_LATER);
+		const struct frontend_rig_reply *l = expect_later(t, 1500);
+		assert_int_equal(l->opt, l->len - DNS_OPT_FIXED_LEN - OPTIONS_LEN);
+		assert_memory_equal(l->msg + l->len - NSID_LEN, nsid, NSID_LEN);
+		assert_int_equal(ask_nsid(t, name, octets), FRONTEND_REPLY);
+		assert_int_equal(frontend_said_reply.opt,
+			frontend_said_reply.len - DNS_OPT_FIXED_LEN - OPTIONS_LEN);
+		assert_memory_equal(said + frontend_said_reply.len - NSID_LEN, nsid, NSID_LEN);
+	}
+	rig.config.identity.nsid = NULL;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	frontend_configure(rig.frontend, &rig.config);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_miss_and_hit),
+		T(test_new_settings_keep_own_secrets),
+		T(test_malformed),
+		T(test_over_limit),
+		T(test_proven_client_pays_itself),
+		T(test_nsid),
+		cmocka_unit_test_setup_teardown(test_closed, setup_closed, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Groups and rules for clients of the control plane's own server: what a worker would say. Group 0
+// has the list "ads", group 1 (198.18.1.0/24, fd53:1::/32) "more" and another reply, group 2
+// (198.18.2.0/24) may ask for nothing that is not allowed. In a network namespace of its own, for
+// the neighbours.
+#include "controlplane/policy/policy_build.h"
+#include "frontend_rig.h"
+#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
+#include "tests/unit/dp/config/net_segment.h"
+
+#include <weir/clock.h>
+
+enum { GROUPS = 3 };
+static struct answer_policy_fixture image;
+static struct config_group groups[GROUPS - 1];
+static struct ip_address prefixes[3];
+static struct config_mac tablet = {{2, 0, 0, 0, 0, 0x77}};
+
+// A name that is answered from the image, with so many addresses.
+static void local_rule(const char *text, unsigned addresses)
+{
+	struct dns_name name = fixture_name(text);
+	struct list_rule rule = rule_of_name(RULE_CLASS_LOCAL, &name);
+	rule.kind.reply = RULE_REPLY_DATA;
+	rule.kind.covers = RULE_COVERS_SELF;
+	rule.rtype = DNS_TYPE_A;
+	rule.ttl_s = 60;
+	rule.rdata_len = 4;
+	for (unsigned i = 0; i < addresses; i++) {
+		const uint8_t address[4] = {192, 0, 2, (uint8_t)i};
+		rule.rdata = address;
+		assert_int_equal(rule_builder_rule(image.builder, &rule), 0);
+	}
+}
+
+static void drop_rule(const char *text)
+{
+	struct dns_name name = fixture_name(text);
+	struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
+	rule.kind.reply = RULE_REPLY_DROP;
+	assert_int_equal(rule_builder_rule(image.builder, &rule), 0);
+}
+
+static void image_make(void)
+{
+	fixture_open(&image);
+	fixture_source(&image, "allow entries");
+	fixture_rule(&image, RULE_CLASS_OPERATOR_ALLOW, "wanted.example");
+	fixture_source(&image, "deny entries");
+	fixture_source(&image, "ads");
+	fixture_rule(&image, RULE_CLASS_BLOCK, "ads.example");
+	fixture_rule(&image, RULE_CLASS_BLOCK, "/^ad[0-9]+[.]/");
+	fixture_rule(&image, RULE_CLASS_BLOCK, "192.0.2.99");
+	local_rule("nas.lan", 50);
+	drop_rule("void.example");
+	fixture_source(&image, "more");
+	fixture_rule(&image, RULE_CLASS_BLOCK, "more.example");
+	fixture_check(&image);
+}
+
+static void groups_publish_with(const char *const has[GROUPS])
+{
+	struct policy_group group[GROUPS] = {0};
+	struct policy_image policy;
+	char why[SHM_WHY_MAX];
+	for (unsigned i = 0; i < GROUPS; i++) {
+		const struct rule_set s = fixture_group(&image, &has[i], 1);
+		memcpy(group[i].lists, s.lists, sizeof s.lists);
+		group[i].block = (struct dns_block){
+			.ttl_s = 77, .mode = i == 1 ? DNS_BLOCK_REFUSED : DNS_BLOCK_NXDOMAIN};
+	}
+	group[2].block_all = 1;
+	assert_int_equal(policy_build(&rig.config, group, &policy), 0);
+	assert_int_equal(policy_publish(rig.publisher, policy.head, policy.size, why), 0);
+	free(policy.head);
+}
+
+static void groups_publish(void)
+{
+	static const char *const has[GROUPS] = {"ads", "more", "ads"};
+	groups_publish_with(has);
+}
+
+static void pause_until(uint64_t until_ms)
+{
+	const uint64_t none[4] = {0};
+	publish_config(rig.publisher, &rig.config, none, true, until_ms, 0);
+}
+
+static void pause_all_until(uint64_t until_ms)
+{
+	const uint64_t none[4] = {0};
+	publish_config(rig.publisher, &rig.config, none, true, until_ms, until_ms);
+}
+
+static void check_now(void *answer_policy)
+{
+	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
+}
+
+static int setup(void **state)
+{
+	static char name[] = "group";
+	image_make();
+	rig_setup(state);
+	frontend_rig_open();
+	assert_int_equal(ip_address_parse("198.18.1.0/24", &prefixes[0]), 0);
+	assert_int_equal(ip_address_parse("fd53:1::/32", &prefixes[1]), 0);
+	assert_int_equal(ip_address_parse("198.18.2.0/24", &prefixes[2]), 0);
+	groups[0] = (struct config_group){.name = name,
+		.blocking = true,
+		.clients = prefixes,
+		.client_count = 2,
+		.macs = &tablet,
+		.mac_count = 1};
+	groups[1] = (struct config_group){
+		.name = name, .blocking = true, .clients = &prefixes[2], .client_count = 1};
+	rig.config.groups = groups;
+	rig.config.group_count = GROUPS - 1;
+	pause_until(0);
+	groups_publish();
+	on_loop(check_now, image.answer_policy);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	frontend_rig_close();
+	int rc = rig_teardown(state);
+	fixture_close(&image);
+	return rc;
+}
+
+static enum frontend_outcome ask_as(const char *client, const char *name)
+{
+	const struct frontend_rig_query q = {
+		.name = name, .type = DNS_TYPE_A, .id = 1, .udp_size = 1232, .client = client};
+	return frontend_rig_ask(FRONTEND_UDP, &q);
+}
+
+static unsigned rcode_said(void)
+{
+	return get_u16(frontend_said + 2) & DNS_FLAG_RCODE;
+}
+
+static uint64_t verdicts(enum verdict v)
+{
+	return frontend_now().of[FRONTEND_UDP].verdict[v];
+}
+
+// Blocked for whom, and how, goes by the client's group, by either family.
+static void test_blocked_by_group(void **)
+{
+	assert_int_equal(ask_as("198.18.0.2", "x.ads.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+	assert_int_equal(get_u16(frontend_said + 8), 1); // the SOA
+	assert_int_equal(ask_as("198.18.1.2", "x.ads.example"), FRONTEND_LATER);
+	assert_int_equal(ask_as("198.18.1.2", "more.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_REFUSED);
+	assert_int_equal(ask_as("fd53:1::2", "more.example"), FRONTEND_REPLY);
+	assert_int_equal(ask_as("::ffff:198.18.1.2", "more.example"), FRONTEND_REPLY);
+	assert_int_equal(ask_as("fd53::2", "more.example"), FRONTEND_LATER);
+	assert_int_equal(verdicts(VERDICT_blocked), 4);
+	expect_later(1, 1500);
+}
+
+static void test_local_data_and_drop(void **)
+{
+	assert_int_equal(ask_as("198.18.0.2", "nas.lan"), FRONTEND_REPLY);
+	assert_int_equal(get_u16(frontend_said + 6), 50);
+	const struct frontend_rig_query small = {.name = "nas.lan", .type = DNS_TYPE_A, .id = 2};
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &small), FRONTEND_REPLY);
+	assert_true(get_u16(frontend_said + 2) & DNS_FLAG_TC);
+	assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &small), FRONTEND_REPLY);
+	assert_int_equal(get_u16(frontend_said + 6), 50);
+	const struct frontend_rig_query other = {.name = "nas.lan", .type = DNS_TYPE_TXT, .id = 3};
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &other), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NOERROR);
+	assert_int_equal(get_u16(frontend_said + 6), 0);
+	assert_int_equal(ask_as("198.18.0.2", "void.example"), FRONTEND_NO_REPLY);
+	assert_int_equal(verdicts(VERDICT_drop_rule), 1);
+	assert_int_equal(verdicts(VERDICT_local), 3);
+}
+
+static void test_all_blocked_but_allowed(void **)
+{
+	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+	assert_int_equal(ask_as("198.18.2.2", "nas.lan"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NOERROR);
+	assert_int_equal(ask_as("198.18.2.2", "wanted.example"), FRONTEND_LATER);
+	expect_later(0, 1500);
+	// A pause for everyone does not lift it, one that says so does.
+	pause_until(UINT64_MAX);
+	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+	assert_int_equal(ask_as("198.18.0.2", "x.ads.example"), FRONTEND_LATER);
+	expect_later(1, 1500);
+	pause_all_until(UINT64_MAX);
+	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_LATER);
+	expect_later(2, 1500);
+	pause_until(0);
+}
+
+// By a pattern before anybody is asked, and by what the answer has, also when it is cached.
+static void test_masked(void **)
+{
+	assert_int_equal(ask_as("198.18.0.2", "ad7.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+	fake[0].address = fake[1].address = 0xc0000263; // 192.0.2.99
+	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_LATER);
+	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
+	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+	assert_int_equal(ask_as("198.18.1.2", "leads.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NOERROR);
+	struct frontend_status s = frontend_now();
+	assert_int_equal(s.of[FRONTEND_UDP].answers_blocked, 1);
+	assert_int_equal(s.of[FRONTEND_UDP].verdict[VERDICT_blocked_answer], 2);
+	assert_int_equal(s.of[FRONTEND_UDP].verdict[VERDICT_hit], 1);
+}
+
+// While blocking is paused local data stays.
+static void test_paused(void **)
+{
+	pause_until(clock_mono_ms() + 60000);
+	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONTEND_LATER);
+	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_REPLY);
+	pause_all_until(clock_mono_ms() + 60000);
+	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_LATER);
+	assert_int_equal(ask_as("198.18.0.2", "nas.lan"), FRONTEND_REPLY);
+	expect_later(1, 1500);
+	pause_until(0);
+	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+}
+
+// blocking.closed: nobody is answered as long as there is no image.
+static void test_without_rules(void **)
+{
+	on_loop(check_now, NULL);
+	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONTEND_LATER);
+	rig.config.blocking.closed = rig.config.blocking.enabled = true;
+	pause_until(0);
+	assert_int_equal(ask_as("198.18.0.2", "other.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_SERVFAIL);
+	assert_int_equal(verdicts(VERDICT_servfail_no_rules), 1);
+	pause_until(clock_mono_ms() + 60000);
+	assert_int_equal(ask_as("198.18.0.2", "more.example"), FRONTEND_LATER);
+	pause_until(0);
+	on_loop(check_now, image.answer_policy);
+	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+	expect_later(0, 1500);
+}
+
+// A new policy image is taken over with the next question.
+static void test_new_groups(void **)
+{
+	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_REPLY);
+	groups[1].client_count = 0;
+	groups_publish();
+	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_LATER);
+	expect_later(0, 1500);
+}
+
+// A client that waits is answered by the image under which it was let in.
+static void test_new_groups_while_one_waits(void **)
+{
+	static const char *const other[GROUPS] = {"more", "ads", "more"};
+	fake[0].address = fake[1].address = 0xc0000263; // 192.0.2.99
+	fake[0].held = fake[1].held = true;
+	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_LATER);
+	groups_publish_with(other);
+	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_LATER);
+	fake[0].held = fake[1].held = false;
+	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
+	l = expect_later(1, 1500);
+	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NOERROR);
+}
+
+// By asking over a socket nobody leaves the group of his MAC address.
+static void test_group_by_mac(void **)
+{
+	net_segment_need();
+	assert_int_equal(ask_as("198.18.0.77", "more.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_REFUSED);
+	assert_int_equal(ask_as("198.18.0.78", "more.example"), FRONTEND_LATER);
+	expect_later(0, 1500);
+}
+
+static int group_setup(void **state)
+{
+	(void)state;
+	return net_segment_open(
+		"link set lo up\n"
+		"addr add 198.18.0.1/24 dev seg0\n"
+		"neigh add 198.18.0.77 lladdr 02:00:00:00:00:77 dev seg0 nud permanent\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_blocked_by_group, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_local_data_and_drop, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_blocked_but_allowed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_masked, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_paused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_without_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_new_groups, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_new_groups_while_one_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_group_by_mac, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, group_setup, NULL);
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Who counts as one client over TCP.
+
+#include "controlplane/frontend/frontend_tcp_clients.h"
+#include "tests/unit/unit.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+enum { MANY = 20000, JOINED_MAX = 16 };
+
+static struct tcp_clients *clients;
+static struct tcp_client *joined[JOINED_MAX]; // by join, and not left yet
+static unsigned joined_count;
+
+static int each_start(void **)
+{
+	return tcp_clients_new(&clients);
+}
+
+static void leave_last(void)
+{
+	tcp_client_leave(clients, joined[--joined_count]);
+}
+
+static int each_end(void **)
+{
+	while (joined_count)
+		leave_last();
+	tcp_clients_free(clients);
+	return 0;
+}
+
+static union client_address address_of(const char *text)
+{
+	union client_address a = {0};
+
+	a.any.sa_family = strchr(text, ':') ? AF_INET6 : AF_INET;
+	void *at = strchr(text, ':') ? (void *)&a.v6.sin6_addr : (void *)&a.v4.sin_addr;
+	assert_int_equal(inet_pton(a.any.sa_family, text, at), 1);
+	return a;
+}
+
+static struct tcp_client *join(const char *text)
+{
+	const union client_address a = address_of(text);
+	struct tcp_client *client = tcp_client_join(clients, &a);
+	assert_non_null(client);
+	assert_true(joined_count < JOINED_MAX);
+	joined[joined_count++] = client;
+	return client;
+}
+
+static void test_same(void **)
+{
+	struct tcp_client *four = join("198.18.0.2"), *six = join("fd53::2");
+
+	assert_ptr_equal(join("198.18.0.2"), four);
+	assert_ptr_equal(join("::ffff:198.18.0.2"), four);
+	assert_ptr_not_equal(join("198.18.0.3"), four);
+	assert_ptr_equal(join("fd53::ffff:ffff:ffff:ffff"), six);
+	assert_ptr_not_equal(join("fd53:0:0:1::2"), six);
+	// An address whose octets are those of the other family's is another client.
+	assert_ptr_not_equal(join("c612:2::"), four);
+	assert_int_equal(four->count, 3);
+	assert_int_equal(six->count, 2);
+	assert_int_equal(tcp_clients_count(clients), 5);
+}
+
+static void test_busiest(void **)
+{
+	struct ip_address most;
+
+	assert_int_equal(tcp_clients_busiest(clients, &most), 0);
+	assert_int_equal(most.version, 0);
+	(void)join("198.18.0.2");
+	assert_ptr_equal(join("fd53::2"), join("fd53::3"));
+	assert_int_equal(tcp_clients_busiest(clients, &most), 2);
+	assert_int_equal(most.version, 6);
+	assert_int_equal(most.prefix_len, 64);
+	assert_int_equal(most.bytes[0], 0xfd);
+	leave_last();
+	leave_last();
+	assert_int_equal(tcp_clients_busiest(clients, &most), 1);
+	assert_int_equal(most.bytes[3], 2);
+}
+
+static void test_many(void **)
+{
+	static struct tcp_client *all[MANY];
+	union client_address a = address_of("198.18.0.0");
+	size_t empty = tcp_clients_memory(clients);
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		a.v4.sin_addr.s_addr = htonl(0xc6120000 + i);
+		all[i] = tcp_client_join(clients, &a);
+		assert_non_null(all[i]);
+		assert_int_equal(all[i]->count, 1);
+	}
+	assert_int_equal(tcp_clients_count(clients), MANY);
+	for (unsigned i = 0; i < MANY; i++)
+		tcp_client_leave(clients, all[i]);
+	assert_int_equal(tcp_clients_count(clients), 0);
+	assert_int_equal(tcp_clients_memory(clients), empty);
+}
+
+#define EACH(name) cmocka_unit_test_setup_teardown(name, each_start, each_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(test_same),
+		EACH(test_busiest),
+		EACH(test_many),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What one connection may have where the operator says so: queries, and time (RFC 9210 4.2).
+
+#include "tcp_rig.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+// MANY: two descriptors each. A tick of 4 ms has turns for 32 of them.
+enum { SHORTEST = 13, LATER_LEN = 12, MANY = 400, ENDS_A_TICK = 32, TICK_MS = 4 };
+
+// The server has closed its side, and did not reset the connection.
+static void at_its_end(int fd)
+{
+	uint8_t octet;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	assert_int_equal(poll(&p, 1, TCP_WAIT_MS), 1);
+	assert_int_equal(recv(fd, &octet, 1, 0), 0);
+}
+
+// A query to a server that may have closed by now, on a machine that let us sleep so long.
+static void ask_whoever_is_there(int fd, uint16_t id)
+{
+	uint8_t frame[2 + SHORTEST];
+	(void)send(fd, frame, tcp_message(frame, id, TCP_ECHO, SHORTEST), MSG_NOSIGNAL);
+}
+
+static void test_queries(void **)
+{
+	uint8_t frames[5 * (2 + SHORTEST)];
+	size_t len = 0;
+
+	tcp_config.connection_queries = 3;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0), other = tcp_connect(1, 0);
+	for (uint16_t id = 1; id <= 5; id++)
+		len += tcp_message(frames + len, id, TCP_ECHO, SHORTEST);
+	tcp_send(fd, frames, len - 1); // the last one not whole
+	for (uint16_t id = 1; id <= 3; id++)
+		tcp_reply_is(fd, id, SHORTEST);
+	at_its_end(fd);
+	ask_whoever_is_there(fd, 6);
+	close(fd);
+	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
+	assert_int_equal(tcp_rig_asked(), 3);
+	tcp_ask(other, 7, TCP_ECHO);
+	tcp_reply_is(other, 7, SHORTEST);
+	close(other);
+	tcp_rig_until(ended[FRONTEND_TCP_END_client], 1);
+	tcp_rig_until(buffered, 0);
+}
+
+// Queries whose answers are not there yet are waited for, and then a client that does not close is
+// not waited for for long.
+static void test_queries_under_way(void **)
+{
+	tcp_config.connection_queries = 2;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0);
+	for (uint16_t id = 1; id <= 3; id++)
+		tcp_ask(fd, id, TCP_LATER);
+	tcp_rig_until_asked(2);
+	tcp_rig_until(open, 1);
+	tcp_rig_release();
+	tcp_reply_is(fd, 2, LATER_LEN);
+	tcp_reply_is(fd, 1, LATER_LEN);
+	at_its_end(fd);
+	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
+	tcp_rig_until(open, 0);
+	assert_int_equal(tcp_rig_asked(), 2);
+	close(fd);
+}
+
+// Both may go on for ever, and both may be taken back, of connections that are there.
+static void test_live(void **)
+{
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0);
+	for (uint16_t id = 1; id <= 3; id++) {
+		tcp_ask(fd, id, TCP_ECHO);
+		tcp_reply_is(fd, id, SHORTEST);
+	}
+	tcp_config.connection_queries = 2;
+	tcp_rig_configure();
+	tcp_ask(fd, 4, TCP_ECHO);
+	tcp_reply_is(fd, 4, SHORTEST);
+	at_its_end(fd);
+	close(fd);
+	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
+}
+
+// A client's reset, too, is the end that was waited for, and no error.
+static void test_reset_at_the_end(void **)
+{
+	const struct linger reset = {.l_onoff = 1};
+
+	tcp_config.connection_queries = 1;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0);
+	tcp_ask(fd, 1, TCP_ECHO);
+	tcp_reply_is(fd, 1, SHORTEST);
+	at_its_end(fd);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+	close(fd);
+	tcp_rig_until(open, 0);
+	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
+	tcp_rig_until(ended[FRONTEND_TCP_END_error], 0);
+}
+
+static void ends_when_lowered(uint32_t *time_s, enum frontend_tcp_end end)
+{
+	int fd = tcp_connect(1, 0);
+	tcp_rig_until(open, 1);
+	*time_s = 1;
+	tcp_rig_configure();
+	at_its_end(fd);
+	close(fd);
+	tcp_rig_until(ended[end], 1);
+}
+
+// Times that are lowered hold for a connection that has nothing to do, and would not have been
+// looked at for minutes.
+static void test_lower_times(void **)
+{
+	tcp_config.idle_timeout_s = 600;
+	tcp_rig_start();
+	ends_when_lowered(&tcp_config.connection_age_s, FRONTEND_TCP_END_age);
+	tcp_config.connection_age_s = 0;
+	tcp_rig_configure();
+	ends_when_lowered(&tcp_config.idle_timeout_s, FRONTEND_TCP_END_idle);
+}
+
+static void many_connect(int fd[MANY])
+{
+	tcp_config.connections = tcp_config.per_client = 4 * MANY;
+	tcp_rig_start();
+	for (unsigned i = 0; i < MANY; i++)
+		fd[i] = tcp_connect(1, 0);
+	tcp_rig_until(open, MANY);
+}
+
+// No more of them a tick than may, since then.
+static void many_have_ended(const int fd[MANY], uint64_t began_ms)
+{
+	assert_true(clock_mono_ms() - began_ms >= (MANY / ENDS_A_TICK - 1) * TICK_MS);
+	for (unsigned i = 0; i < MANY; i++)
+		tcp_is_closed(fd[i]);
+}
+
+// Many are over at one time, and end one after the other, so that the loop serves others meanwhile.
+static void test_many_ends(void **)
+{
+	int fd[MANY];
+
+	many_connect(fd);
+	usleep(1100000);
+	tcp_config.idle_timeout_s = 1;
+	uint64_t began_ms = clock_mono_ms();
+	tcp_rig_configure();
+	tcp_rig_until(ended[FRONTEND_TCP_END_idle], MANY);
+	many_have_ended(fd, began_ms);
+}
+
+// So do all that there are when TCP is turned off.
+static void test_many_ends_when_off(void **)
+{
+	int fd[MANY];
+
+	many_connect(fd);
+	tcp_config.enabled = false;
+	uint64_t began_ms = clock_mono_ms();
+	tcp_rig_configure();
+	tcp_rig_until(ended[FRONTEND_TCP_END_stopped], MANY);
+	many_have_ended(fd, began_ms);
+}
+
+// A query that had to wait for those of another connection goes on when the limits are raised, and
+// not only with the end of one that is under way: none of these was the last that fitted.
+static void test_raised_limits(void **)
+{
+	tcp_config.queries = tcp_config.pipelined = 2;
+	tcp_rig_start();
+	int busy = tcp_connect(1, 0), waits = tcp_connect(1, 0);
+	tcp_ask(busy, 1, TCP_LATER);
+	tcp_ask(busy, 2, TCP_LATER);
+	tcp_rig_until(pending, 2);
+	tcp_ask(waits, 3, TCP_ECHO);
+	tcp_rig_until(held, 1);
+	tcp_config.queries = 1024;
+	tcp_config.pipelined = 100;
+	tcp_rig_configure();
+	tcp_reply_is(waits, 3, SHORTEST);
+	tcp_rig_release();
+	tcp_reply_is(busy, 2, LATER_LEN);
+	tcp_reply_is(busy, 1, LATER_LEN);
+	close(busy);
+	close(waits);
+}
+
+static void test_age(void **)
+{
+	static const uint8_t begun[] = {1, 0, 0, 0};
+	uint64_t began_ms = clock_mono_ms();
+	struct pollfd p = {.events = POLLIN};
+
+	tcp_rig_start();
+	int idle = tcp_connect(1, 0), part = tcp_connect(1, 0), waits = tcp_connect(1, 0);
+	int busy = tcp_connect(1, 0);
+	tcp_send(part, begun, sizeof(begun));
+	tcp_ask(waits, 1, TCP_LATER);
+	tcp_rig_until(octets_in, sizeof(begun) + 2 + SHORTEST);
+	// Not before: on a machine that lets us sleep so long they would be over without a word.
+	tcp_config.connection_age_s = 1;
+	tcp_rig_configure();
+	p.fd = busy;
+	for (uint16_t id = 1;; id++) { // until the server's end
+		static uint8_t reply[TCP_MESSAGE_MAX];
+		ask_whoever_is_there(busy, id);
+		if (tcp_reply(busy, reply) == 0)
+			break;
+		assert_true(clock_mono_ms() - began_ms < TCP_WAIT_MS);
+		poll(&p, 1, 10);
+	}
+	assert_true(clock_mono_ms() - began_ms >= 1000);
+	at_its_end(idle);
+	at_its_end(part);
+	assert_int_equal(recv(waits, &(uint8_t){0}, 1, MSG_DONTWAIT), -1);
+	tcp_rig_release();
+	tcp_reply_is(waits, 1, LATER_LEN);
+	at_its_end(waits);
+	close(idle);
+	close(part);
+	close(waits);
+	close(busy);
+	tcp_rig_until(ended[FRONTEND_TCP_END_age], 4);
+	tcp_rig_until(buffered, 0);
+}
+
+// Whole queries that wait for others' to be answered are dropped with it, and nothing is left of
+// it.
+static void test_age_of_a_held_one(void **)
+{
+	tcp_config.queries = tcp_config.pipelined = 1;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0), other = tcp_connect(2, 0);
+	tcp_ask(fd, 1, TCP_LATER);
+	tcp_rig_until(pending, 1);
+	tcp_ask(other, 2, TCP_LATER);
+	tcp_rig_until(held, 1);
+	tcp_config.connection_age_s = 1;
+	tcp_rig_configure();
+	at_its_end(other);
+	close(other);
+	tcp_rig_until(ended[FRONTEND_TCP_END_age], 1);
+	tcp_rig_release();
+	tcp_reply_is(fd, 1, LATER_LEN);
+	at_its_end(fd);
+	close(fd);
+	tcp_rig_until(ended[FRONTEND_TCP_END_age], 2);
+	assert_int_equal(tcp_rig_asked(), 1);
+	tcp_rig_until(buffered, 0);
+}
+
+#define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(test_queries),
+		EACH(test_queries_under_way),
+		EACH(test_reset_at_the_end),
+		EACH(test_lower_times),
+		EACH(test_many_ends),
+		EACH(test_many_ends_when_off),
+		EACH(test_raised_limits),
+		EACH(test_live),
+		EACH(test_age),
+		EACH(test_age_of_a_held_one),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Toggles: what they take, and what they lay over a configuration.
+
+#include "controlplane/memory/toggles.h"
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct toggles toggles;
+static struct config config;
+
+static int setup(void **)
+{
+	toggles_reset(&toggles);
+	config = (struct config){.refresh = {.enabled = true}};
+	config.redis.mode = REDIS_MODE_STANDALONE;
+	config.query_log.enabled = true;
+	config.blocking.update.interval_s = 3600;
+	return 0;
+}
+
+static void as_usual_nothing_changes(void **)
+{
+	for (unsigned i = 0; i < TOGGLE_COUNT; i++)
+		assert_int_equal(toggles.value[i], toggle_usual(i));
+	toggles_apply(&toggles, &config);
+	assert_true(config.refresh.enabled && config.query_log.enabled && !config.resolver_off);
+	assert_int_equal(config.redis.mode, REDIS_MODE_STANDALONE);
+	assert_int_equal(config.blocking.update.interval_s, 3600);
+	assert_int_equal(config.upstreams.socket_uses, 64);
+}
+
+static void each_turns_its_own_part_off(void **)
+{
+	static const char *const names[] = {"refresh", "l1", "query_log", "list_reload"};
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(toggle_set(&toggles, toggle_find(names[i]), "off"), 0);
+	toggles_apply(&toggles, &config);
+	assert_false(config.refresh.enabled || config.query_log.enabled);
+	assert_int_equal(config.redis.mode, REDIS_MODE_OFF);
+	assert_int_equal(config.blocking.update.interval_s, 0);
+	assert_false(config.resolver_off);
+}
+
+static void the_resolver_takes_refresh_with_it(void **)
+{
+	assert_int_equal(toggle_set(&toggles, TOGGLE_RESOLVER, "off"), 0);
+	toggles_apply(&toggles, &config);
+	assert_true(config.resolver_off);
+	assert_false(config.refresh.enabled);
+}
+
+static void sockets_are_recycled(void **)
+{
+	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, "7"), 0);
+	toggles_apply(&toggles, &config);
+	assert_int_equal(config.upstreams.socket_uses, 7);
+	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_KEEPALIVE, "off"), 0);
+	toggles_apply(&toggles, &config);
+	assert_int_equal(config.upstreams.socket_uses, 1);
+}
+
+static void no_connection_is_kept(void **)
+{
+	assert_false(config.http_single);
+	assert_int_equal(toggle_set(&toggles, toggle_find("http.keepalive"), "off"), 0);
+	toggles_apply(&toggles, &config);
+	assert_true(config.http_single);
+	assert_int_equal(config.upstreams.socket_uses, 64);
+}
+
+// What was read stays as it was, so a toggle that is as usual again brings it back.
+static void laid_over_a_copy(void **)
+{
+	assert_int_equal(toggle_set(&toggles, TOGGLE_REFRESH, "off"), 0);
+	assert_int_equal(toggle_set(&toggles, TOGGLE_L1, "off"), 0);
+	struct config *laid = toggles_lay(&toggles, &config);
+	assert_non_null(laid);
+	assert_false(laid->refresh.enabled);
+	assert_int_equal(laid->redis.mode, REDIS_MODE_OFF);
+	assert_true(config.refresh.enabled);
+	assert_int_equal(config.redis.mode, REDIS_MODE_STANDALONE);
+	free(laid);
+	toggles_reset(&toggles);
+	laid = toggles_lay(&toggles, &config);
+	assert_non_null(laid);
+	assert_true(laid->refresh.enabled);
+	assert_int_equal(laid->redis.mode, REDIS_MODE_STANDALONE);
+	free(laid);
+}
+
+static void wrong_values_change_nothing(void **)
+{
+	static const char *const wrong[] = {"", "0", "65", "-1", "1x", "off", "99999999999", " 2"};
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, wrong[i]), -EINVAL);
+	assert_int_equal(toggle_set(&toggles, TOGGLE_L1, "2"), -EINVAL);
+	assert_int_equal(toggle_set(&toggles, TOGGLE_L1, "ON"), -EINVAL);
+	as_usual_nothing_changes(NULL);
+	assert_int_equal(toggle_find("none"), TOGGLE_COUNT);
+}
+
+static void default_is_as_usual(void **)
+{
+	for (unsigned i = 0; i < TOGGLE_COUNT; i++) {
+		assert_int_equal(toggle_find(toggle_name(i)), i);
+		assert_int_equal(toggle_set(&toggles, i, toggle_usual(i) > 1 ? "2" : "off"), 0);
+		assert_int_not_equal(toggles.value[i], toggle_usual(i));
+		assert_int_equal(toggle_set(&toggles, i, "default"), 0);
+		assert_int_equal(toggles.value[i], toggle_usual(i));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(as_usual_nothing_changes, setup),
+		cmocka_unit_test_setup(each_turns_its_own_part_off, setup),
+		cmocka_unit_test_setup(the_resolver_takes_refresh_with_it, setup),
+		cmocka_unit_test_setup(sockets_are_recycled, setup),
+		cmocka_unit_test_setup(no_connection_is_kept, setup),
+		cmocka_unit_test_setup(laid_over_a_copy, setup),
+		cmocka_unit_test_setup(wrong_values_change_nothing, setup),
+		cmocka_unit_test_setup(default_is_as_usual, setup),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

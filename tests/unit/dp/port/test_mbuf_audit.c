@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/port/mbuf_audit.h"
+#include "tests/unit/unit.h"
+
+#include <string.h>
+
+static struct mbuf_audit tap(void)
+{
+	return (struct mbuf_audit){.base = 1000, .in_flight = 96};
+}
+
+static void window(struct mbuf_audit *law, const uint32_t *samples, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		mbuf_audit_sample(law, samples[i]);
+}
+
+static void full_bursts_are_sound_under_load(void **)
+{
+	struct mbuf_audit law = tap();
+	const uint32_t samples[] = {1096, 1400, 1064, 1096};
+	window(&law, samples, 4);
+	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_SOUND);
+}
+
+static void one_leaked_buffer_shows_at_rest(void **)
+{
+	struct mbuf_audit law = tap();
+	mbuf_audit_sample(&law, 1000);
+	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_SOUND);
+	mbuf_audit_sample(&law, 1001);
+	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_LEAK);
+}
+
+static void a_leak_shows_under_load_once_it_exceeds_what_may_fly(void **)
+{
+	struct mbuf_audit law = tap();
+	const uint32_t below[] = {1096, 1120}, above[] = {1097, 1500, 1098};
+	window(&law, below, 2);
+	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_SOUND);
+	window(&law, above, 3);
+	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_LEAK);
+}
+
+static void a_window_forgets_the_last_one(void **)
+{
+	struct mbuf_audit law = tap();
+	mbuf_audit_sample(&law, 1000);
+	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_SOUND);
+	mbuf_audit_sample(&law, 1200);
+	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_LEAK);
+	mbuf_audit_sample(&law, 1000);
+	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_SOUND);
+}
+
+static void tx_rings_may_keep_what_they_sent(void **)
+{
+	struct mbuf_audit law = tap();
+	law.tx_hold = 512;
+	mbuf_audit_sample(&law, 1512);
+	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_SOUND);
+	mbuf_audit_sample(&law, 1513);
+	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_LEAK);
+}
+
+static void fewer_than_posted_means_freed_twice(void **)
+{
+	struct mbuf_audit law = tap();
+	mbuf_audit_sample(&law, 999);
+	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_DOUBLE_FREE);
+	law.rx_vary = 64;
+	mbuf_audit_sample(&law, 936);
+	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_SOUND);
+	mbuf_audit_sample(&law, 935);
+	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_DOUBLE_FREE);
+	mbuf_audit_sample(&law, 935);
+	// While frames flow the ports may have fewer posted for a moment.
+	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_SOUND);
+}
+
+static void no_sample_is_no_verdict(void **)
+{
+	struct mbuf_audit law = tap();
+	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_SOUND);
+}
+
+static void the_stage_that_keeps_frames_is_named(void **)
+{
+	static struct stats_worker w;
+	struct mbuf_flows a, b;
+	memset(&w, 0, sizeof w);
+	w.counter[COUNTER_rx_frames] = 100;
+	w.verdict[VERDICT_hit] = 60;
+	w.verdict[VERDICT_miss] = 30;
+	w.verdict[VERDICT_to_kernel] = 10;
+	w.counter[COUNTER_answers] = 30;
+	w.counter[COUNTER_tx_frames] = 88;
+	w.counter[COUNTER_tx_full] = 2;
+	w.counter[COUNTER_kernel_tx] = 10;
+	mbuf_flows_read(&a, &w);
+	assert_int_equal(a.settled, 100);
+	assert_int_equal(a.to_send, a.sent);
+	b = a;
+	assert_string_equal(mbuf_suspect(&a, &b, 1), "?");
+	w.verdict[VERDICT_drop_runt] = 7;
+	w.counter[COUNTER_rx_frames] += 7;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 1), "drop_runt");
+	assert_string_equal(mbuf_suspect(&a, &b, 8), "?");
+	w.counter[COUNTER_rx_frames] += 3;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 3), "rx to verdict");
+	w.verdict[VERDICT_blocked] = 3;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 3), "tx");
+	w.counter[COUNTER_tx_frames] += 3;
+	w.verdict[VERDICT_to_kernel] += 2;
+	w.counter[COUNTER_rx_frames] += 2;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 2), "exception");
+}
+
+// A leak grows over many windows that were sound, and shows in one that lost a single frame.
+static void a_slow_leak_is_named_by_all_that_it_took(void **)
+{
+	static struct stats_worker w;
+	struct mbuf_flows a, b;
+	memset(&w, 0, sizeof w);
+	w.counter[COUNTER_rx_frames] = 5000;
+	w.verdict[VERDICT_hit] = 4000;
+	w.verdict[VERDICT_miss] = 1000;
+	w.counter[COUNTER_tx_frames] = 4000 - 99;
+	mbuf_flows_read(&a, &w);
+	w.counter[COUNTER_rx_frames] += 300;
+	w.verdict[VERDICT_hit] += 100;
+	w.verdict[VERDICT_miss] += 200 - 32; // a burst is on its way
+	w.counter[COUNTER_tx_frames] += 99;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 65), "tx");
+	w.counter[COUNTER_tx_frames] += 100;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 65), "miss");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(full_bursts_are_sound_under_load),
+		cmocka_unit_test(one_leaked_buffer_shows_at_rest),
+		cmocka_unit_test(a_leak_shows_under_load_once_it_exceeds_what_may_fly),
+		cmocka_unit_test(a_window_forgets_the_last_one),
+		cmocka_unit_test(tx_rings_may_keep_what_they_sent),
+		cmocka_unit_test(fewer_than_posted_means_freed_twice),
+		cmocka_unit_test(no_sample_is_no_verdict),
+		cmocka_unit_test(the_stage_that_keeps_frames_is_named),
+		cmocka_unit_test(a_slow_leak_is_named_by_all_that_it_took),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

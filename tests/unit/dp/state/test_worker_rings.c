@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Lanes and statistics as the control plane and weirctl find them.
+
+#include "dataplane/state/worker_rings.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weir/log.h>
+#include <weir/shm_msg.h>
+
+enum { WORKERS = 2 };
+
+static char dir[64];
+static struct shm_paths paths;
+static struct worker_rings worker_rings;
+static char why[SHM_WHY_MAX];
+
+static int create(unsigned workers)
+{
+	const struct rings_spec_all spec = {.workers = workers,
+		.incarnation = 0xd0,
+		.port_count = 2,
+		.port_name = {"net_tap0", "weir0"},
+		.port_is_exception = {false, true},
+		.group = ""};
+	return worker_rings_create(&worker_rings, &paths, &spec, why);
+}
+
+static int setup(void **)
+{
+	log_init("test_worker_rings", LOG_LEVEL_ERROR);
+	strcpy(dir, "/tmp/weir-test-lane-XXXXXX");
+	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why))
+		return -1;
+	return create(WORKERS);
+}
+
+static int teardown(void **)
+{
+	worker_rings_close(&worker_rings);
+	shm_paths_remove(&paths);
+	rmdir(dir);
+	return 0;
+}
+
+static bool exists(const char *name, mode_t *mode)
+{
+	char path[2 * SHM_PATH_MAX];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/%s", paths.mem, name);
+	if (stat(path, &st) != 0)
+		return false;
+	*mode = st.st_mode & 0777;
+	return true;
+}
+
+static void statistics_can_be_read_by_the_group(void **)
+{
+	struct region r;
+	mode_t mode = 0;
+	assert_true(exists("stats", &mode));
+	assert_int_equal(mode, 0640);
+	assert_int_equal(
+		region_attach(&paths, SHM_IN_MEM, "stats", REGION_STATS, false, &r, why), 0);
+	const struct region_header *h = region_header_of(&r);
+	assert_int_equal(h->geometry[0], WORKERS);
+	assert_int_equal(h->geometry[1], 2);
+	assert_int_equal(h->geometry[2], VERDICT_COUNT);
+	assert_int_equal(h->geometry[3], COUNTER_COUNT);
+	const struct stats_region *s = region_data(&r);
+	assert_string_equal(s->port[0].name, "net_tap0");
+	assert_string_equal(s->port[1].name, "weir0");
+	assert_int_equal(s->port[1].is_exception, 1);
+	assert_int_equal(s->pid, getpid());
+	assert_true(region_data_size(&r) >= sizeof *s + WORKERS * sizeof s->worker[0]);
+	region_unmap(&r);
+}
+
+// A miss goes over, an answer comes back, through two mappings of the same file.
+static void worker_rings_carry_messages_both_ways(void **)
+{
+	struct worker w = {.index = 1};
+	struct region r;
+	mode_t mode = 0;
+	worker_rings_bind(&worker_rings, &w);
+	assert_true(exists("rings.1", &mode));
+	assert_int_equal(mode, 0600);
+	assert_int_equal(
+		region_attach(&paths, SHM_IN_MEM, "rings.1", REGION_RINGS, true, &r, why), 0);
+	const struct region_header *h = region_header_of(&r);
+	assert_int_equal(h->index, 1);
+	assert_int_equal(h->incarnation, 0xd0);
+	assert_int_equal(h->geometry[0], RINGS_MISS_UNITS);
+	assert_int_equal(h->geometry[1], RINGS_ANSWER_UNITS);
+	struct rings_dp_page *dp = (void *)(r.base + RINGS_DP_PAGE);
+	struct rings_cp_page *cp = (void *)(r.base + RINGS_CP_PAGE);
+	// A worker that has not started holds nothing up.
+	assert_true(atomic_load(&dp->seen_epoch) == EPOCH_OFFLINE);
+
+	struct ring_consumer miss;
+	struct ring_producer answer;
+	ring_consumer_init(
+		&miss, &dp->miss_tail, &cp->miss_head, r.base + RINGS_MISS_RING, RINGS_MISS_UNITS);
+	ring_producer_init(&answer, &cp->answer_tail, &dp->answer_head,
+		r.base + RINGS_MISS_RING + (size_t)RINGS_MISS_UNITS * RING_UNIT,
+		RINGS_ANSWER_UNITS);
+	char buf[64];
+	uint16_t type = 0;
+	void *slot = ring_reserve(&w.miss, MSG_MISS, 9);
+	assert_non_null(slot);
+	memcpy(slot, "question", 9);
+	ring_publish(&w.miss);
+	assert_int_equal(ring_read(&miss, buf, sizeof buf, &type), 9);
+	assert_string_equal(buf, "question");
+	slot = ring_reserve(&answer, MSG_ANSWER, 7);
+	assert_non_null(slot);
+	memcpy(slot, "answer", 7);
+	ring_publish(&answer);
+	assert_int_equal(ring_read(&w.answer, buf, sizeof buf, &type), 7);
+	assert_string_equal(buf, "answer");
+
+	// The bell's other end is what the link passes on.
+	struct pollfd p = {.fd = worker_rings.rings[1].bell[RINGS_BELL_THEIRS], .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 0), 0);
+	bell_ring(w.bell);
+	assert_int_equal(poll(&p, 1, 0), 1);
+	p.fd = w.bell;
+	assert_int_equal(poll(&p, 1, 0), 0);
+	worker_wake(&w);
+	assert_int_equal(poll(&p, 1, 0), 1);
+	region_unmap(&r);
+}
+
+static void the_other_side_cannot_be_overwritten(void **)
+{
+	// read(2) into a read-only page fails where a plain store would kill the test.
+	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	uint8_t *base = worker_rings.rings[0].region.base;
+	size_t answers = RINGS_MISS_RING + (size_t)RINGS_MISS_UNITS * RING_UNIT;
+	assert_int_equal(read(fd, base + RINGS_CP_PAGE, 8), -1);
+	assert_int_equal(read(fd, base + answers, 8), -1);
+	assert_int_equal(
+		read(fd, base + answers + (size_t)RINGS_ANSWER_UNITS * RING_UNIT - 8, 8), -1);
+	assert_int_equal(read(fd, base + RINGS_MISS_RING, 8), 8);
+	assert_int_equal(read(fd, base + answers - 8, 8), 8);
+	close(fd);
+}
+
+static void a_smaller_life_leaves_no_rings_behind(void **)
+{
+	mode_t mode;
+	worker_rings_close(&worker_rings);
+	assert_true(exists("rings.1", &mode));
+	assert_int_equal(create(1), 0);
+	assert_true(exists("rings.0", &mode));
+	assert_false(exists("rings.1", &mode));
+}
+
+static uint32_t ended(void)
+{
+	struct region r;
+	assert_int_equal(
+		region_attach(&paths, SHM_IN_MEM, "stats", REGION_STATS, false, &r, why), 0);
+	const struct stats_region *s = region_data(&r);
+	uint32_t end = s->ended;
+	region_unmap(&r);
+	return end;
+}
+
+// As the control plane reads it while nobody is there, and as the next life tells it.
+static void an_end_is_told(void **)
+{
+	assert_int_equal(ended(), STATS_UNTOLD);
+	worker_rings_close(&worker_rings);
+	assert_int_equal(ended(), STATS_STOPPED);
+	assert_int_equal(create(1), 0);
+	assert_int_equal(worker_rings_stats(&worker_rings)->former_end, STATS_STOPPED);
+	rings_fail(&worker_rings);
+	worker_rings_close(&worker_rings);
+	assert_int_equal(ended(), STATS_FAILED);
+	assert_int_equal(create(1), 0);
+	assert_int_equal(worker_rings_stats(&worker_rings)->former_end, STATS_FAILED);
+	region_unmap(&worker_rings.rings[0].region);
+	region_unmap(&worker_rings.stats); // as if it had been killed
+	worker_rings = (struct worker_rings){0};
+	assert_int_equal(create(1), 0);
+	assert_int_equal(worker_rings_stats(&worker_rings)->former_end, STATS_FELL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(statistics_can_be_read_by_the_group),
+		cmocka_unit_test(worker_rings_carry_messages_both_ways),
+		cmocka_unit_test(the_other_side_cannot_be_overwritten),
+		cmocka_unit_test(a_smaller_life_leaves_no_rings_behind),
+		cmocka_unit_test(an_end_is_told),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
