@@ -3,8 +3,8 @@
 
 // ASCII letter case, for DNS names (RFC 4343): only A to Z change, whatever the locale.
 //
-// A wire name may be lowered as a whole, because its length octets (at most 63) lie below 'A'.
-// Type and class behind it may not: type 65 (HTTPS) is an 'A'. Sixteen octets per step, no tables.
+// A wire name may be lowered as a whole, because its length bytes (at most 63) lie below 'A'.
+// Type and class behind it may not: type 65 (HTTPS) is an 'A'. Sixteen bytes per step, no tables.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@ static inline uint8_t ascii_lower(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-// Eight octets at once: bit 7 of `upper` is set in each octet that is a letter A to Z, because the
+// Eight bytes at once: bit 7 of `upper` is set in each byte that is a letter A to Z, because the
 // additions carry into it from 'A' on and no longer from 'Z' + 1 on.
 static inline uint64_t ascii_lower_8(uint64_t w)
 {
@@ -30,7 +30,7 @@ typedef int8_t ascii_signed_vector __attribute__((vector_size(16)));
 
 static inline ascii_vector ascii_lower_16(ascii_vector v)
 {
-	// All bits of each octet that is one. Turned so that 'A' is the least signed octet there
+	// All bits of each byte that is one. Turned so that 'A' is the least signed byte there
 	// is, because vectors compare signed ones at once.
 	ascii_signed_vector turned = (ascii_signed_vector)(v + (0x80 - 'A'));
 	ascii_vector upper = (ascii_vector)(turned < INT8_MIN + 26);

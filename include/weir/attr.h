@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Short names for the attributes that our declarations use, and the one cache line size that every
+// Short names for the attributes of weir's declarations, and the one cache line size that every
 // layout in shared memory is written for.
 
 #include <assert.h>   // static_assert: no keyword yet in gcc 12
-#include <stdalign.h> // alignas: likewise
+#include <stdalign.h> // for alignas
 
 #define ATTR_MUST_CHECK     __attribute__((warn_unused_result))
 #define ATTR_NONNULL        __attribute__((nonnull))

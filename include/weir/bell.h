@@ -3,14 +3,14 @@
 
 // A bell between two processes that do not trust each other: one ends the other's sleep.
 //
-// A pair of stream sockets, of which each process holds one end and rings by an octet. Whether a
-// call may wait is said with each call, and so not for the other to choose: O_NONBLOCK belongs to
-// the open file, which is one for both in an eventfd, whose counter the other could fill as well. A
-// full socket drops what is rung, as it has long rung then. What the far end can do is to
-// ring too often, and to shut the pair down, which bell_clear tells.
+// A pair of stream sockets, of which each process holds one end and rings by a byte. Each call says
+// whether it may wait, so the other process has no say in it. An eventfd would be one open file for
+// both, with one O_NONBLOCK and a counter that the other can fill. A full socket drops a ring,
+// because the bell has rung long before. The far end can only ring too often, or shut the pair
+// down, which bell_clear reports.
 //
-// A ring and a clear are one system call each, 1.1 us where an eventfd takes 0.4, beside which the
-// wake-up is what costs. A socket holds some 250 rings. Any thread.
+// A ring and a clear are one system call each, 1.1 us where an eventfd takes 0.4; the wake-up costs
+// more than either. A socket holds some 250 rings. Any thread.
 
 #include "attr.h"
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Time. Everything that both processes compare is CLOCK_BOOTTIME in milliseconds, so that it is the
-// same clock in both and no wall-clock step reaches a limit or a pause. It runs on while the
-// machine is suspended, as TTLs do; CLOCK_MONOTONIC stands still then, and is for what the kernel
-// and libevent measure by it. Wall time is for logs and Redis.
+// Time. Times that both processes compare are CLOCK_BOOTTIME in milliseconds: both processes have
+// the same clock, and no step of the wall clock changes a limit or a pause. It runs on while the
+// machine is suspended, as TTLs do. CLOCK_MONOTONIC stands still then; it is for timers of the
+// kernel and libevent. Wall time is for logs and Redis.
 //
-// That clock begins when the machine does, but what other boxes keep may have been made days before
-// and must be given a date. So ours is ahead of it by the 49 days after which every record is gone.
+// CLOCK_BOOTTIME begins when the machine boots, but records of other boxes may be older and need a
+// date. So weir's clock is ahead of it by 49 days, after which every record is gone.
 
 #include <stdint.h>
 #include <time.h>
@@ -38,9 +38,9 @@ static inline uint64_t clock_mono_us(void)
 	return CLOCK_AHEAD_MS * 1000 + clock_us_of(CLOCK_BOOTTIME);
 }
 
-// How long the machine has been suspended since it booted: what CLOCK_BOOTTIME has ahead of
-// CLOCK_MONOTONIC. `before`: what the last look found; it stands where the difference is no more
-// than reading two clocks makes, or where we were held up between them each time.
+// How long the machine has been suspended since it booted: CLOCK_BOOTTIME less CLOCK_MONOTONIC.
+// `before` is the last result. It is returned again where the difference is no more than two
+// readings make, or where the thread was held up between them each time.
 enum { CLOCK_SUSPEND_MS = 20, CLOCK_READ_US = 1000, CLOCK_TRIES = 10 };
 static inline uint64_t clock_suspended_ms(uint64_t before)
 {
@@ -56,8 +56,8 @@ static inline uint64_t clock_suspended_ms(uint64_t before)
 	return before;
 }
 
-// What the wall clock has ahead of CLOCK_BOOTTIME, or is behind it. `before`: what the last look
-// found; it stands where we were held up between the two readings each time.
+// How far the wall clock is ahead of CLOCK_BOOTTIME, or behind it. `before` is the last result,
+// returned again where the thread was held up between the two readings each time.
 static inline int64_t clock_wall_ahead_ms(int64_t before)
 {
 	for (int i = 0; i < CLOCK_TRIES; i++) {
@@ -77,7 +77,7 @@ static inline uint64_t clock_kernel_ms(uint64_t at_ms)
 	return at_ms > now_ms ? kernel_ms + (at_ms - now_ms) : 0;
 }
 
-// clock_mono_ms, up to one scheduler tick (4 ms) behind, by what clock_suspended_ms found last.
+// clock_mono_ms, up to one scheduler tick (4 ms) behind; `suspended_ms` is from clock_suspended_ms.
 // Always answered by the vDSO, so a worker reads this one, once per batch, without a system call
 // whatever the clock source, at 1/8 the cost of CLOCK_BOOTTIME (docs/explanation/architecture.md).
 static inline uint64_t clock_mono_coarse_ms(uint64_t suspended_ms)
@@ -85,8 +85,7 @@ static inline uint64_t clock_mono_coarse_ms(uint64_t suspended_ms)
 	return CLOCK_AHEAD_MS + suspended_ms + clock_ms_of(CLOCK_MONOTONIC_COARSE);
 }
 
-// That long from now, for what waits by CLOCK_MONOTONIC itself (pthread_cond_timedwait() and the
-// like), so not ahead of it.
+// `ms` from now by CLOCK_MONOTONIC itself, for pthread_cond_timedwait() and similar calls.
 static inline struct timespec clock_deadline(uint64_t ms)
 {
 	struct timespec at;

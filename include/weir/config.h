@@ -25,7 +25,7 @@ enum {
 	CONFIG_PORT_MACS_MAX = 8,
 	CONFIG_PORT_VLANS_MAX = 64, // of a port; CONFIG_VLANS: how many numbers there are
 	CONFIG_VLANS = 4096,
-	CONFIG_VLAN_MAX = 4094, // 4095 is nobody's (802.1Q)
+	CONFIG_VLAN_MAX = 4094, // 4095 is reserved (802.1Q)
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_ADDRESSES_MAX = 16,
 	CONFIG_UPSTREAMS_MAX = 16,
@@ -37,7 +37,7 @@ enum {
 	CONFIG_PREFIXES_MAX = 4096,       // of clients, in all groups together
 	CONFIG_MACS_MAX = 4096,           // likewise
 	CONFIG_CLIENTS_MAX = 4096,        // that have a name
-	CONFIG_PATTERN_MAX = 1024,        // octets of a regular expression
+	CONFIG_PATTERN_MAX = 1024,        // bytes of a regular expression
 	CONFIG_GROUP_ENTRIES_MAX = 10000, // allow or deny, of one group
 	CONFIG_RECORDS_MAX = 20000,       // local ones, in all groups together
 	CONFIG_HOSTS_FILES_MAX = 16,
@@ -58,8 +58,8 @@ struct ip_address {
 	uint8_t bytes[16];  // network order; IPv4 in the first 4
 };
 
-// Of an Ethernet interface. Means a client only on a segment of ours: behind a router every frame
-// has the router's.
+// MAC address of an Ethernet interface. It identifies a client only on weir's own segment: every
+// frame from behind a router has the router's.
 struct config_mac {
 	uint8_t octets[6];
 };
@@ -100,12 +100,12 @@ struct config_runtime {
 	char *state_directory; // "/var/lib/weir": rule image
 	char *hugepages;       // "auto", "off" or a directory
 	int log_level;         // enum log_level
-	char *group;           // may read statistics and use the control socket; "" = nobody else
+	char *group;           // may read statistics and use the control socket; "" = no group
 };
 
 struct config_port {
 	char *device;    // DPDK device string: PCI address or vdev with arguments
-	char *exception; // kernel interface for everything that is not ours; "" = none
+	char *exception; // kernel interface for all traffic that is not DNS for weir; "" = none
 	char *xdp; // kernel interface that is shared by AF_XDP; NULL = none. `device` is its port
 		   // then
 	bool has_vlans;
@@ -168,7 +168,7 @@ struct config_refresh {
 };
 enum { CONFIG_REFRESH_INFLIGHT_MAX = 1024, CONFIG_REFRESH_BATCH_MAX = 10000 };
 
-// What its lines are taken for.
+// How to read the lines of a list.
 enum list_format {
 	LIST_FORMAT_AUTO, // each for itself
 	LIST_FORMAT_HOSTS,
@@ -202,7 +202,7 @@ enum update_start { UPDATE_START_FAST, UPDATE_START_BLOCKING, UPDATE_START_FAIL 
 
 // When and how lists are fetched.
 struct config_update {
-	uint32_t interval_s;      // 86400; 0: only when told to
+	uint32_t interval_s;      // 86400; 0: only on request
 	uint32_t jitter_s;        // 3600: added to the interval, up to this much
 	uint8_t start;            // enum update_start
 	uint32_t start_timeout_s; // 60
@@ -228,7 +228,7 @@ struct config_blocking {
 	unsigned allow_pattern_count, deny_pattern_count;
 	char **allow_patterns, **deny_patterns; // regular expressions, without the slashes
 	struct config_rebinding rebinding;
-	struct config_filter filter; // of everyone who is in no group, and what groups inherit
+	struct config_filter filter; // of clients in no group; groups inherit it
 	struct config_update update;
 };
 
@@ -242,7 +242,7 @@ struct config_upstreams {
 	struct config_upstream server[CONFIG_UPSTREAMS_MAX];
 	unsigned first_timeout_ms; // 400
 	unsigned max_sends;        // 6
-	unsigned backoff_s;        // 30: a failed server is asked last for so long
+	unsigned backoff_s;        // 30: for this time a failed server is tried last
 	uint32_t
 		socket_uses; // by a toggle (controlplane/memory/toggles.h); 0: UPSTREAM_SOCKET_USES
 };
@@ -270,7 +270,7 @@ struct config_tcp {
 	uint32_t buffer_kb;          // 4096
 };
 
-// Who answers on the service addresses while no data plane does
+// Whether the control plane answers on the service addresses while no data plane runs
 // (controlplane/frontend/frontend_udp.h).
 enum fallback_udp { FALLBACK_AUTO, FALLBACK_ON, FALLBACK_OFF };
 
@@ -278,17 +278,17 @@ struct config_fallback {
 	enum fallback_udp udp;
 };
 
-// Who may ask, and how often. Of `allow` and `deny` the longest prefix decides; who is in none of
-// them may not ask. The words of the file (`private`, `local`, `any`) are prefixes here.
+// Clients that may ask, and how often. The longest prefix of `allow` and `deny` decides; a client
+// in none of them may not ask. The words of the file (`private`, `local`, `any`) are prefixes here.
 struct config_access {
-	bool refuse;      // who may not ask is told so; false: silence
-	bool any_minimal; // ANY gets a record that says so; false: all that there is
+	bool refuse;      // a client that may not ask gets REFUSED; false: no reply
+	bool any_minimal; // ANY gets one HINFO record; false: the upstreams' answer
 	unsigned allow_count, deny_count, unlimited_count;
 	struct ip_address *allow, *deny; // prefixes without host bits; in both: denied
 	struct ip_address *unlimited;    // no limit applies to these clients
 	uint32_t rate, network_rate;     // queries a second of an address and of a network; 0: any
-	uint32_t burst_s;                // so many seconds of silence may be made up for at once
-	uint32_t reply_octets; // a reply is one query for each so many octets begun; 0: always one
+	uint32_t burst_s;                // a burst may have the queries of this many seconds
+	uint32_t reply_octets; // bytes of a reply that count as one query; 0: a reply is one
 	uint32_t slip;         // each how many-th query over the limit is answered by TC; 0: none
 };
 
@@ -298,10 +298,10 @@ struct config_metrics {
 	struct socket_address address; // what that says
 	bool ready_needs_upstream;
 	unsigned allow_count;
-	struct ip_address allow[CONFIG_METRICS_ALLOW_MAX]; // prefixes of who may scrape
+	struct ip_address allow[CONFIG_METRICS_ALLOW_MAX]; // clients that may scrape
 };
 
-// What weir says of itself (dns_identity.h); "": nothing.
+// Texts about weir itself (dns_identity.h); "": none.
 struct config_identity {
 	char *version, *name, *nsid;
 };
@@ -310,7 +310,7 @@ struct config_identity {
 struct config_cookies {
 	bool enabled;
 	enum dns_cookie_require require;
-	char *secret_file; // absolute or ""; what it holds is in `secret`
+	char *secret_file; // absolute or ""; its secrets are in `secret`
 	unsigned count;    // 0: the control plane makes its own
 	uint8_t secret[DNS_COOKIE_SECRETS_MAX][DNS_COOKIE_SECRET_LEN]; // never printed
 };
@@ -325,22 +325,22 @@ struct config_redis {
 	unsigned address_count; // 0 when off
 	// Of the server, the sentinels, or some nodes of the cluster.
 	struct socket_address addresses[CONFIG_REDIS_ADDRESSES_MAX];
-	char *master_name;   // as the sentinels call it; "" unless sentinel
-	char *username;      // "" = the default user
-	char *password;      // what password_file held if one is given; "" = none. Never printed
-	char *password_file; // absolute or ""
+	char *master_name;       // as the sentinels call it; "" unless sentinel
+	char *username;          // "" = the default user
+	char *password;          // from password_file if one is given; "" = none. Never printed
+	char *password_file;     // absolute or ""
 	char *sentinel_password; // "" = none. Never printed
 	unsigned db;
 	unsigned connections;        // per server, 2
 	unsigned timeout_ms;         // of a command, 100
-	unsigned lookup_timeout_ms;  // a miss waits so long for L1 before it asks upstream too, 5
+	unsigned lookup_timeout_ms;  // 5; longest wait of a miss for L1 before it asks an upstream
 	unsigned buffer_kb;          // commands under way, 4096
 	unsigned max_keys;           // 0: no cap
 	unsigned sweep_min_hits;     // 1
 	unsigned sweep_hit_window_s; // 0: cold keys are left to their TTL
 };
 
-// What a group sets of the reply for blocked names; the rest is everyone's.
+// The part of the reply for blocked names that a group sets; the rest is everyone's.
 struct config_block {
 	bool has_mode, has_ttl;
 	enum dns_block_mode mode;
@@ -373,7 +373,7 @@ struct config_record {
 	uint32_t ttl_s;
 };
 
-// What is said of names that have no local record, in a zone that is ours.
+// The answer for names without a local record in a local zone.
 struct config_local_zone {
 	struct dns_name name;
 	bool forward; // false: that they do not exist
@@ -382,7 +382,7 @@ struct config_local_zone {
 struct config_local {
 	uint32_t ttl_s;     // of records that give none, and of hosts files
 	bool special_names; // RFC 6761 and so on (controlplane/policy/special_names.h)
-	bool test_names;    // names below `test` are asked of the upstreams
+	bool test_names;    // ask the upstreams about names below `test`
 	bool doh_canary;    // use-application-dns.net does not exist
 	bool hosts_ptr;     // addresses in hosts files have PTR records
 	unsigned record_count, hosts_file_count, zone_count;
@@ -391,7 +391,7 @@ struct config_local {
 	struct config_local_zone *zones;
 };
 
-// A name with all below it that other servers are asked for; the longest one decides.
+// A zone with servers of its own; the longest zone that contains a name decides.
 struct config_forward_zone {
 	struct dns_name name; // may be the root
 	unsigned server_count;
@@ -409,8 +409,8 @@ struct config_group {
 	uint16_t *vlans; // 1 to CONFIG_VLAN_MAX, none in two groups; a prefix beats a VLAN
 	struct config_block block;
 	struct config_entries allow, deny; // beside those of everyone
-	// What it has of its own; of the rest config_group_services and so on tell.
-	bool inherits; // what is not its own is as in `blocking`; else it has none
+	// The group's own settings; config_group_services and others return the rest.
+	bool inherits; // it takes from `blocking` what it does not set
 	bool has_services, has_safe_search, has_schedules;
 	struct config_filter filter;
 	bool disable_cache;
@@ -490,6 +490,6 @@ struct dp_config;
 void config_for_workers(const struct config *config, struct dp_config *out);
 
 // Names of settings that differ and need a restart of a process ("dataplane.ports", ...), separated
-// by ", " in `out`; the number of them. What it does not name takes effect live.
+// by ", " in `out`; the number of them. All other settings take effect live.
 unsigned config_needs_restart(
 	const struct config *running, const struct config *loaded, char *out, size_t cap);

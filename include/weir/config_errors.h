@@ -19,6 +19,6 @@ struct config_errors {
 ATTR_MUST_CHECK int config_load_all(
 	const char *path, struct config **out, struct config_errors *errors);
 
-// Is the file itself one that a start would take? Files of secrets are not opened: who may read the
-// configuration may often not read these. Returns and says what config_load() does.
+// Would a start accept the file? Does not open files of secrets, which a reader of the
+// configuration may often not read. Returns and fills in the same as config_load().
 ATTR_MUST_CHECK int config_file_check(const char *path, char why[CONFIG_WHY_MAX]);

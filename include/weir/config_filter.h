@@ -39,20 +39,20 @@ bool config_safe_search_any(const struct config_safe_search *s);
 
 enum {
 	CONFIG_SCHEDULES_MAX = 16,     // of one group or of everyone, family time included
-	CONFIG_SCHEDULE_NAME_MAX = 23, // octets; fits a title in the rule image behind its group's
-	CONFIG_GROUP_NAME_MAX = 31,    // likewise, and as `$client` of a rule (RULE_CLIENT_MAX)
+	CONFIG_SCHEDULE_NAME_MAX = 23, // bytes; fits a title in the rule image behind its group's
+	CONFIG_GROUP_NAME_MAX = 31,    // the same, and as `$client` of a rule (RULE_CLIENT_MAX)
 	CONFIG_SCHEDULE_DOMAINS_MAX = 1000,
 	CONFIG_DAY_MIN = 24 * 60,
 };
 
-// A window of local time on some days of the week, and what it brings. Windows of one owner may
-// overlap: what each brings is added up.
+// A window of local time on some days of the week, and its effect. Windows of one owner may
+// overlap: their effects add up.
 struct config_schedule {
 	char *name;        // unique for its owner
 	uint8_t days;      // on which it begins; bit 0: Monday, bit 6: Sunday
 	uint16_t from_min; // of the day, below CONFIG_DAY_MIN
 	uint16_t to_min;   // 1..CONFIG_DAY_MIN; below from_min: of the day after
-	bool pause;        // what is blocked at all times is not; what schedules block is
+	bool pause;        // lifts permanent blocking, not that of schedules
 	bool block_all;    // all but what an allow rule names, and local data
 	struct service_set services;
 	unsigned list_count, domain_count;

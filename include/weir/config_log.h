@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// What is logged of a client.
+// The part of a client's address that is logged.
 enum log_clients { LOG_CLIENTS_WHOLE, LOG_CLIENTS_HASHED, LOG_CLIENTS_TRUNCATED };
 
 enum { CONFIG_LOG_EXCLUDE_MAX = 256, CONFIG_WEBHOOKS_MAX = 4, CONFIG_CLICKHOUSE_URLS_MAX = 8 };
@@ -31,15 +31,15 @@ struct config_query_log_clickhouse {
 	char *urls[CONFIG_CLICKHOUSE_URLS_MAX]; // of `urls`, or that of `url` alone
 	char *database, *table;                 // "weir", "queries"; identifiers
 	char *user, *password_file;             // "default", ""
-	char *password;               // what the file held, NULL without one. Never printed
-	char *ca_file;                // "": the system's authorities
-	enum log_partition partition; // LOG_PARTITION_DAY
-	uint32_t hours, max_mb;       // 168, 0: any
-	bool rollups;                 // true
-	uint32_t rollup_days;         // 400
-	uint32_t flush_ms;            // 5000
-	char *spool_directory;        // "": clickhouse, in runtime.state_directory
-	uint32_t spool_mb;            // 256
+	char *password;                         // from the file, NULL without one. Never printed
+	char *ca_file;                          // "": the system's authorities
+	enum log_partition partition;           // LOG_PARTITION_DAY
+	uint32_t hours, max_mb;                 // 168, 0: any
+	bool rollups;                           // true
+	uint32_t rollup_days;                   // 400
+	uint32_t flush_ms;                      // 5000
+	char *spool_directory;                  // "": clickhouse, in runtime.state_directory
+	uint32_t spool_mb;                      // 256
 };
 
 enum request_format { REQUESTS_TEXT, REQUESTS_JSON };

@@ -3,11 +3,11 @@
 
 // One's complement sums (RFC 1071) of packets and messages.
 //
-// Two forms. A *sum* is what the wire has: 16 bits, host order, the first octet high. A *wide sum*
+// Two forms. A *sum* is what the wire has: 16 bits, host order, the first byte high. A *wide sum*
 // is 64 bits of words as they lie in memory with the carry brought round: neither the order of
-// octets in a word nor how many words are added at once matters to the result (RFC 1071 2), so
+// bytes in a word nor how many words are added at once matters to the result (RFC 1071 2), so
 // parts are added wide, and folded and turned once at the end. 65535 divides 2^64 - 1, which is why
-// a part that begins at an odd octet is turned by eight bits of the wide sum. Little-endian
+// a part that begins at an odd byte is turned by eight bits of the wide sum. Little-endian
 // machines only, like the whole of the shared memory. Pure, inline: a call costs as much as the
 // sum.
 
@@ -28,7 +28,7 @@ ATTR_INLINE uint64_t csum_wide_add(uint64_t a, uint64_t b)
 	return s + carry;
 }
 
-// The wide sum of `len` octets, the last word padded with zero. Reads none besides.
+// The wide sum of `len` bytes, the last word padded with zero. Reads none besides.
 ATTR_INLINE uint64_t csum_wide(const void *p, size_t len)
 {
 	const uint8_t *b = p;
@@ -57,7 +57,7 @@ ATTR_INLINE uint64_t csum_wide(const void *p, size_t len)
 	return w;
 }
 
-// Of a part that begins at octet `at` of the message.
+// Of a part that begins at byte `at` of the message.
 ATTR_INLINE uint64_t csum_wide_at(size_t at, uint64_t part)
 {
 	unsigned turn = (at & 1) * 8;
@@ -72,7 +72,7 @@ ATTR_INLINE uint64_t csum_widen(uint16_t sum)
 // 65535 times this is 2^64 - 1.
 #define CSUM_WIDE_ONES UINT64_C(0x0001000100010001)
 
-// As the wire has it: the octets as they lie in memory. Of wide = 65535 q + r the product is
+// As the wire has it: the bytes as they lie in memory. Of wide = 65535 q + r the product is
 // (2^64 - 1) q + r CSUM_WIDE_ONES, and both its halves added up are r CSUM_WIDE_ONES, or all ones
 // where r is 0 and q is not.
 ATTR_INLINE uint16_t csum_fold_wire(uint64_t wide)
@@ -81,8 +81,8 @@ ATTR_INLINE uint16_t csum_fold_wire(uint64_t wide)
 	return (uint16_t)(((uint64_t)product + (uint64_t)(product >> 64)) >> 48);
 }
 
-// The checksum to send beside parts that come to this: never 0, which in UDP says that there is
-// none (RFC 768). As csum_fold_wire, but for 0 where r is 0.
+// The checksum to send for this sum: never 0, which in UDP means no checksum (RFC 768). As
+// csum_fold_wire, except for 0 where r is 0.
 ATTR_INLINE uint16_t csum_wide_send(uint64_t wide)
 {
 	unsigned __int128 product = (unsigned __int128)wide * CSUM_WIDE_ONES;
@@ -107,7 +107,7 @@ static inline uint16_t csum_add(uint16_t a, uint16_t b)
 	return (uint16_t)((s & 0xffff) + (s >> 16));
 }
 
-// The sum of len octets, as above.
+// The sum of len bytes, as above.
 ATTR_INLINE uint16_t csum_partial(const void *p, size_t len)
 {
 	return csum_fold(csum_wide(p, len));

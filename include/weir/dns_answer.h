@@ -4,21 +4,21 @@
 // An upstream's reply: checked, then rewritten into the form that the cache keeps.
 //
 // `dns_answer_read` accepts only a reply to exactly the question asked (QR, opcode, id and question
-// octets were compared before by dns_answer_matches), walks all sections with bounds checks, keeps
+// bytes were compared before by dns_answer_matches), walks all sections with bounds checks, keeps
 //   - of the answer section the chain that starts at QNAME: records of QNAME, then of each CNAME
 //     target in turn, at most 8 hops, a DNAME with the CNAME made from it; RRSIGs of kept sets when
 //     DO. They come out in the order of the chain;
 //   - of the authority section the SOA of a negative answer, and with DO the NSEC and NSEC3 records
 //     (a positive answer made from a wildcard needs them too) and the RRSIGs of all these;
 //   - nothing of the additional section but the high bits of the rcode in an OPT,
-// and re-emits those from parsed records with our own compression into out->bytes: what was not
-// understood does not survive. Unknown types are copied untouched (RFC 3597), names inside the
-// RDATA of the types of RFC 1035 (3.3) are decompressed and may be compressed again; in newer types
-// with names they are decompressed and stay so. Letter case is kept. All records of a set get the
-// least of its TTLs (RFC 2181 5.2). Octets after the counted records are ignored.
-// Single pass plus O(records * hops), at most DNS_ANSWER_RECORDS_MAX records, whose names lead
-// through no more than dns_names_may_follow (dns_records.h) allows. No allocation; the struct is
-// ~70 KiB, so keep one per loop, and the call takes ~50 KiB of stack.
+// and re-emits those from parsed records, compressed again, into out->bytes: bytes that were not
+// parsed do not survive. Unknown types are copied untouched (RFC 3597), names inside the RDATA of
+// the types of RFC 1035 (3.3) are decompressed and may be compressed again; in newer types with
+// names they are decompressed and stay so. Letter case is kept. All records of a set get the least
+// of its TTLs (RFC 2181 5.2). Bytes after the counted records are ignored. Single pass plus
+// O(records * hops), at most DNS_ANSWER_RECORDS_MAX records, whose names lead through no more than
+// dns_names_may_follow (dns_records.h) allows. No allocation; the struct is ~70 KiB, so keep one
+// per loop, and the call takes ~50 KiB of stack.
 
 #include "attr.h"
 #include "dns_reply.h"
@@ -63,13 +63,13 @@ struct dns_answer {
 	uint8_t bytes[DNS_MESSAGE_MAX]; // each TTL inside is within the limits as well
 };
 
-// Does this reply carry the id, QR=1, opcode QUERY, one question, and the question octets asked,
+// Does this reply carry the id, QR=1, opcode QUERY, one question, and the question bytes asked,
 // letter for letter (`exact_case`, for 0x20) or with letter case ignored? Anything else is to be
 // counted and ignored while waiting goes on (RFC 5452 9.1).
 bool dns_answer_matches(const uint8_t *reply, size_t len, uint16_t id, const uint8_t *question,
 	uint16_t question_len, bool exact_case) ATTR_NONNULL;
 
-// 0, -EBADMSG (does not parse, or to another question), -E2BIG (more than 65535 octets after
+// 0, -EBADMSG (does not parse, or to another question), -E2BIG (more than 65535 bytes after
 // rewriting, more than RECORDS_MAX records in answer and authority, or names that lead too far) or
 // -ELOOP (CNAME chain). On failure *out is not to be used. `q` is the question asked (lower case),
 // DO included.
@@ -79,7 +79,7 @@ ATTR_MUST_CHECK int dns_answer_read(const uint8_t *reply, size_t len, const stru
 // One step of a name that the operator has made another one's.
 struct dns_alias {
 	struct dns_name target;
-	uint8_t spelling[DNS_NAME_MAX]; // of it, target.len octets
+	uint8_t spelling[DNS_NAME_MAX]; // of it, target.len bytes
 	uint32_t ttl_s;
 };
 
@@ -106,7 +106,7 @@ static inline struct dns_answer_view dns_answer_view_of(const struct dns_answer 
 }
 
 // Builds a query: header with `id`, RD, CD when the client had it, the question in the letter case
-// given, and an OPT (size 1232, DO as asked). Octets written, or 0 if `cap` is too small.
+// given, and an OPT (size 1232, DO as asked). Bytes written, or 0 if `cap` is too small.
 ATTR_MUST_CHECK uint16_t dns_query_write(uint8_t *msg, size_t cap, uint16_t id,
 	const uint8_t *question, uint16_t question_len, bool checking_disabled,
 	bool dnssec_ok) ATTR_NONNULL;

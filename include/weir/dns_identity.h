@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What weir says of itself, where the operator wants that: TXT records of class CHAOS under the
+// Texts about weir itself, where the operator configures them: TXT records of class CHAOS under the
 // names that BIND made common (RFC 4892). `version.bind` and `version.server` have the version,
-// `hostname.bind` and `id.server` the name. The NSID option (RFC 5001) is for queries that ask for
-// it, whatever else they ask. What has no text is not told.
+// `hostname.bind` and `id.server` the name. The NSID option (RFC 5001) is for any query that asks
+// for it. A name without a text gets REFUSED.
 
 #include "attr.h"
 #include "dns_query.h"
@@ -21,8 +21,8 @@ struct dns_identity {
 };
 static_assert(sizeof(struct dns_identity) == 192);
 
-// For a query that was parsed: its reply has the NSID if that was asked for and is told. The text
-// stays `identity`'s.
+// For a parsed query: its reply has the NSID if the query asks for it and it has a text. `identity`
+// keeps the text.
 static inline void dns_identity_nsid(const struct dns_identity *identity, struct dns_query *q)
 {
 	if (!q->asks_nsid || !q->has_opt)

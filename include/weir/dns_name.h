@@ -4,51 +4,51 @@
 // A checked domain name: uncompressed wire form, ASCII letters lowered (RFC 4343), root included.
 //
 // A `struct dns_name` is only made by the functions below, so whoever holds one may trust its
-// length, its labels and their offsets. No function allocates; all are reentrant and O(octets).
+// length, its labels and their offsets. No function allocates; all are reentrant and O(bytes).
 
 #include "attr.h"
 #include "bytes.h"
 #include "dns_proto.h"
 
 struct dns_name {
-	uint8_t len;    // octets in wire, root label included: 1..255
+	uint8_t len;    // bytes in wire, root label included: 1..255
 	uint8_t labels; // besides the root: 0..127
 	uint8_t wire[DNS_NAME_MAX];
 };
 
 // Reads an uncompressed name at the cursor. 0, or -EBADMSG: pointer or reserved label type, over
-// 255 octets, or cut short; the cursor's position is then meaningless.
+// 255 bytes, or cut short; the cursor's position is then meaningless.
 ATTR_MUST_CHECK int dns_name_read(struct rd *r, struct dns_name *out);
 
 // Reads a possibly compressed name at the cursor, which must span the whole message from its
 // header. Pointers must go strictly backwards, at most 126 of them (RFC 9267); the cursor ends
-// after the name's own octets. -EBADMSG as above. `wire_case`, when not NULL, takes the same
-// octets (out->len of them) with their letter case kept.
+// after the name's own bytes. -EBADMSG as above. `wire_case`, when not NULL, takes the same
+// bytes (out->len of them) with their letter case kept.
 ATTR_MUST_CHECK int dns_name_read_compressed(
 	struct rd *msg, struct dns_name *out, uint8_t *wire_case);
 
 // How a name was spelled, and where its labels begin: who has read it knows.
 struct dns_spelling {
-	uint8_t wire[DNS_NAME_MAX];            // as many octets as the name has
+	uint8_t wire[DNS_NAME_MAX];            // as many bytes as the name has
 	uint8_t label_off[DNS_LABELS_MAX + 1]; // as many as it has labels; one more while reading
 };
 
-// The same of a message whose names may lead through no more than *left octets of labels and
+// The same of a message whose names may lead through no more than *left bytes of labels and
 // pointers in all, which are taken from it; -E2BIG where they do not suffice. `spelling` may be
 // NULL.
 ATTR_MUST_CHECK int dns_name_read_bounded(
 	struct rd *msg, struct dns_name *out, struct dns_spelling *spelling, size_t *left);
 
 // From text: labels by dots, optional trailing dot, `.` alone is the root, `\.` and `\DDD` escapes
-// (RFC 1035 5.1). `len` octets, no NUL needed. -EINVAL: empty, empty label, a label over 63
-// octets, a name over 255, or a bad escape.
+// (RFC 1035 5.1). `len` bytes, no NUL needed. -EINVAL: empty, empty label, a label over 63
+// bytes, a name over 255, or a bad escape.
 ATTR_MUST_CHECK int dns_name_from_text(const char *text, size_t len, struct dns_name *out);
 
-enum { DNS_NAME_TEXT_MAX = 1024 }; // 254 octets as \DDD, dots and NUL fit
+enum { DNS_NAME_TEXT_MAX = 1024 }; // 254 bytes as \DDD, dots and NUL fit
 
-// Presentation form, NUL-terminated, no trailing dot except for the root; octets outside
+// Presentation form, NUL-terminated, no trailing dot except for the root; bytes outside
 // 0x21..0x7e as \DDD and `.` `\` inside labels escaped, so the text is safe in logs and terminals.
-// Returns `buf`, which holds DNS_NAME_TEXT_MAX octets.
+// Returns `buf`, which holds DNS_NAME_TEXT_MAX bytes.
 char *dns_name_to_text(const struct dns_name *name, char *buf);
 char *dns_name_wire_to_text(
 	const uint8_t *wire, size_t len, char *buf); // wire: uncompressed, checked

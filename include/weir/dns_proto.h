@@ -7,7 +7,7 @@
 
 enum {
 	DNS_HEADER_LEN = 12,
-	DNS_NAME_MAX = 255, // octets on the wire, root label included (RFC 1035 2.3.4)
+	DNS_NAME_MAX = 255, // bytes on the wire, root label included (RFC 1035 2.3.4)
 	DNS_LABEL_MAX = 63,
 	DNS_LABELS_MAX = 127,    // labels besides the root
 	DNS_UDP_PLAIN_MAX = 512, // RFC 1035 4.2.1
@@ -18,7 +18,7 @@ enum {
 	DNS_TTL_MAX = 0x7fffffff, // what RFC 2181 8 lets us send; more counts as that (8767 4)
 };
 
-// Flag bits of header octets 2 and 3, as one number in host order.
+// Flag bits of header bytes 2 and 3, as one number in host order.
 enum {
 	DNS_FLAG_QR = 0x8000,
 	DNS_FLAG_OPCODE = 0x7800,

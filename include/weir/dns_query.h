@@ -6,27 +6,26 @@
 //
 // The parser reads only inside [msg, msg + len). It accepts: one question, uncompressed, nothing in
 // answer and authority, and in the additional section at most one OPT among at most
-// DNS_QUERY_ADDITIONAL_MAX records; others (a TSIG, say) are passed over. Octets after the counted
+// DNS_QUERY_ADDITIONAL_MAX records; others (a TSIG, say) are passed over. Bytes after the counted
 // records are ignored: no reply repeats them, so nothing hangs on them. Everything else ends in a
 // named status, and `out` then holds what a reply to it needs (id, flags, question_len when it
 // could be read, has_opt when the OPT was seen before the fault); a question that could not be read
-// leaves the root as `name`. After DNS_QUERY_SHORT nothing of `out` is set.
-// A query without question is good only with a cookie (RFC 7873 5.4). What a cookie is worth is not
-// settled here but by dns_cookie_settle.
-// Cost: one pass over the question, one over the rest of the message. No state, no allocation.
+// leaves the root as `name`. After DNS_QUERY_SHORT nothing of `out` is set. A query without
+// question is good only with a cookie (RFC 7873 5.4). dns_cookie_settle checks the cookie. Cost:
+// one pass over the question, one over the rest of the message. No state, no allocation.
 
 #include "attr.h"
 #include "dns_name.h"
 
 enum dns_query_status {
 	DNS_QUERY_OK,
-	DNS_QUERY_SHORT,    // under 12 octets: no reply is possible
+	DNS_QUERY_SHORT,    // under 12 bytes: no reply is possible
 	DNS_QUERY_RESPONSE, // QR=1: never answered, or two servers would talk for ever
 	DNS_QUERY_FORMERR,  // QDCOUNT != 1 (RFC 9619), bad name, records that do not parse, two
 			    // OPTs, ...
 	DNS_QUERY_NOTIMP,   // opcode other than QUERY
 	DNS_QUERY_BADVERS,  // EDNS version above 0 (RFC 6891 6.1.3)
-	DNS_QUERY_COOKIE,   // no question, but a cookie: it asks for one of ours
+	DNS_QUERY_COOKIE,   // no question, but a cookie: the client asks for a server cookie
 };
 
 enum {
@@ -42,7 +41,7 @@ enum {
 	DNS_COOKIE_MALFORMED = 0xff, // of another length than these
 };
 
-// A set: more than plain is an OPT of the reply with options of ours.
+// A set of bits: more than plain is an OPT of the reply with options.
 enum dns_query_opt {
 	DNS_OPT_NONE = 0,
 	DNS_OPT_PLAIN = 1,
@@ -53,22 +52,22 @@ enum dns_query_opt {
 
 struct dns_query {
 	uint16_t id;
-	uint16_t flags; // octets 2 and 3 as received, host order
+	uint16_t flags; // bytes 2 and 3 as received, host order
 	uint16_t qtype;
 	uint16_t qclass;
-	uint16_t question_len; // octets of name + type + class, which start at octet 12; 0:
+	uint16_t question_len; // bytes of name + type + class, which start at byte 12; 0:
 			       // unreadable
-	uint16_t udp_size;     // what the client can take: max(OPT size, 512), or 512 without EDNS
-	uint8_t has_opt;       // of enum dns_query_opt
-	bool dnssec_ok;        // DO
-	struct dns_name name;  // lower case; the client's spelling stays in the message
+	uint16_t udp_size; // largest reply for the client: max(OPT size, 512), or 512 without EDNS
+	uint8_t has_opt;   // of enum dns_query_opt
+	bool dnssec_ok;    // DO
+	struct dns_name name;              // lower case; the client's spelling stays in the message
 	uint8_t label_off[DNS_LABELS_MAX]; // where label i begins in name.wire; i < name.labels
-	// The client's cookie, as far as ours are long; then the reply's (dns_cookie_settle). Only
-	// dns_query_parse sets these always; the line for plain queries where there is a cookie.
+	// The client's cookie, cut to the length of weir's; then the reply's (dns_cookie_settle).
+	// dns_query_parse always sets these, the fast path only where there is a cookie.
 	uint8_t cookie_len; // as received; 0: none
 	uint8_t cookie[DNS_COOKIE_LEN];
-	bool asks_nsid; // RFC 5001; likewise
-	// With DNS_OPT_NSID alone: what the reply says we are; of dns_identity_nsid's caller.
+	bool asks_nsid; // RFC 5001; set in the same way
+	// With DNS_OPT_NSID alone: the NSID of the reply; the caller of dns_identity_nsid owns it.
 	uint8_t nsid_len;
 	const char *nsid;
 };

@@ -3,29 +3,29 @@
 
 // Replies, written over the query's own buffer.
 //
-// `msg` starts with the query as received (header, then q->question_len octets of question with
-// the client's letter case); the writers below keep id and question, set the header, append the
-// answer, and add our OPT if and only if the client sent one (RFC 6891 6.1.1). A reply that does
-// not fit min(q->udp_size, limit, cap) becomes header + question + OPT with TC (RFC 2181 9); with a
-// limit of 65535, that is over TCP, q->udp_size does not count. An EDE that alone does not fit is
-// left out, with TC beside the whole answer (RFC 8914 3). QR and RA are set, opcode, RD and CD
-// copied, AA never set; AD only when the answer may have it and the client asked for it by AD or DO
-// (RFC 6840 5.7). Both planes use the same writers: the data plane in the received mbuf, the
-// control plane for waiters. No allocation; cost is the octets written. `cap` is the room from msg
-// on, >= 12.
+// `msg` starts with the query as received (header, then q->question_len bytes of question with the
+// client's letter case); the writers below keep id and question, set the header, append the answer,
+// and add an OPT if and only if the client sent one (RFC 6891 6.1.1). A reply that does not fit
+// min(q->udp_size, limit, cap) becomes header + question + OPT with TC (RFC 2181 9); with a limit
+// of 65535, that is over TCP, q->udp_size does not count. An EDE that alone does not fit is left
+// out, with TC beside the whole answer (RFC 8914 3). QR and RA are set, opcode, RD and CD copied,
+// AA never set; AD only when the answer may have it and the client asked for it by AD or DO (RFC
+// 6840 5.7). Both planes use the same writers: the data plane in the received mbuf, the control
+// plane for waiters. No allocation; cost is the bytes written. `cap` is the room from msg on, >=
+// 12.
 
 #include "attr.h"
 #include "csum.h"
 #include "dns_query.h"
 
-// What the cache keeps of an answer: everything after the question, names compressed only to the
-// question (c00c...) and to other names of the answer, so it fits behind any spelling of the
+// The part of an answer that the cache keeps: everything after the question, names compressed only
+// to the question (c00c...) and to other names of the answer, so it fits behind any spelling of the
 // question. Never an OPT. Numbers are whole words, which compilers keep in registers without
 // storing them narrow and reading them wide.
 struct dns_answer_view {
 	const uint8_t *bytes;
-	const uint16_t
-		*ttl_off; // offsets of the TTL fields in bytes, ascending, 4-octet big-endian each
+	const uint16_t *ttl_off; // offsets of the TTL fields in bytes, ascending; each is 4 bytes,
+				 // big-endian
 	uint32_t len;
 	uint32_t ttl_count;
 	uint32_t ttl_step; // not 0: the TTLs are at DNS_TTL_FIRST + i * ttl_step, all within len,
@@ -33,14 +33,14 @@ struct dns_answer_view {
 	uint32_t ancount, nscount, arcount;
 	uint32_t rcode;
 	bool authenticated; // AD may be set
-	uint32_t sum; // one's complement sum of bytes as stored (RFC 1071), first octet high; not
+	uint32_t sum; // one's complement sum of bytes as stored (RFC 1071), first byte high; not
 		      // inverted
 };
 
-// Option code, length 2, info code (RFC 8914 2). It is the last option of our replies.
+// Option code, length 2, info code (RFC 8914 2). It is the last option of a reply.
 enum { DNS_OPT_EDE_LEN = 6 };
 
-// Does a reply of ours end in this error? None does that had no room for it, or no OPT.
+// Does a reply of weir end in this error? Not without an OPT, or where it had no room.
 ATTR_INLINE bool dns_reply_tells_ede(const uint8_t *msg, size_t len, int ede)
 {
 	const uint8_t *option = msg + len - DNS_OPT_EDE_LEN;
@@ -48,7 +48,7 @@ ATTR_INLINE bool dns_reply_tells_ede(const uint8_t *msg, size_t len, int ede)
 	       && get_u16(option + 4) == ede;
 }
 
-enum { DNS_TTL_FIRST = 6 }; // behind a name of two octets, type and class
+enum { DNS_TTL_FIRST = 6 }; // behind a name of two bytes, type and class
 
 // Offset of TTL i. Where offsets lie in shared memory: loaded once, to be checked by the caller.
 ATTR_INLINE unsigned dns_answer_ttl_at(const struct dns_answer_view *a, unsigned i)
@@ -64,11 +64,11 @@ struct dns_reply_opts {
 			      // has_ttl_fixed
 	bool has_ttl_fixed;
 	int ede;        // enum dns_ede, sent only in an OPT
-	uint16_t limit; // octets; our own UDP limit, or 65535 for TCP
+	uint16_t limit; // bytes; limits.udp_reply_size, or 65535 for TCP
 };
 
-// Length of the reply and, in *sum, the one's complement sum of all its octets (host order, first
-// octet high, folded to 16 bits, not inverted), built from the answer's stored sum so that only
+// Length of the reply and, in *sum, the one's complement sum of all its bytes (host order, first
+// byte high, folded to 16 bits, not inverted), built from the answer's stored sum so that only
 // header, question and OPT are added up here. 0 only if not even header and question fit `cap`.
 ATTR_MUST_CHECK uint16_t dns_reply_answer(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_answer_view *a, const struct dns_reply_opts *o,
@@ -94,7 +94,7 @@ enum dns_block_mode {
 	DNS_BLOCK_MODES
 };
 
-// The whole of it, as it stands in shared memory for each group of clients.
+// The whole block reply, as it is in shared memory for each group of clients.
 enum { DNS_BLOCK_HAS_V4 = 1, DNS_BLOCK_HAS_V6 = 2 };
 struct dns_block {
 	uint32_t ttl_s; // of the address or the SOA
@@ -111,12 +111,12 @@ static_assert(sizeof(struct dns_block) == 28);
 // question's name, also for the SOA. `block` is loaded once. Length, or 0, as above.
 ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
-// ANY, without what there is: one HINFO record with the text "RFC8482" (RFC 8482 4.2), so that
-// nobody can have much sent for little, nor learns what others asked for.
+// ANY without the records: one HINFO record with the text "RFC8482" (RFC 8482 4.2). So ANY does not
+// amplify, and does not show what other clients asked for.
 ATTR_MUST_CHECK uint16_t dns_reply_any(uint8_t *msg, size_t cap, const struct dns_query *q,
 	uint16_t limit, uint16_t *sum) ATTR_NONNULL;
 
-// As dns_reply_blocked where nobody is blocked, such as for a name that local data says there is
-// not: with another error, or DNS_EDE_NONE.
+// As dns_reply_blocked, for a reply that is not a block, such as NXDOMAIN from local data: with
+// another error, or DNS_EDE_NONE.
 ATTR_MUST_CHECK uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, int ede, uint16_t limit, uint16_t *sum) ATTR_NONNULL;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Through a message that nobody reads here, for its OPT. Bounded by the reader, whose error is set
-// where something is cut off.
+// Skips through a message to its OPT. The reader bounds it, and has its error set where the message
+// is cut off.
 
 #include "bytes.h"
 #include "dns_proto.h"
@@ -23,8 +23,8 @@ static inline void dns_name_skip(struct rd *r)
 	}
 }
 
-// The options of the first OPT (RFC 6891 6.1.2) among so many records from here on, `len` octets of
-// the message; NULL: there is none.
+// The options of the first OPT (RFC 6891 6.1.2) among the next `records` records: *len bytes of the
+// message; NULL: no OPT.
 static inline const uint8_t *dns_options_find(struct rd *r, unsigned records, size_t *len)
 {
 	for (; records && rd_ok(r); records--) {

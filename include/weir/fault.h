@@ -137,8 +137,8 @@ enum { FAULT_EXIT = 86 };
 #ifdef WEIR_FAULT_POINTS
 #define FAULT_POINT(name) fault_pass(FAULT_AT_##name)
 void fault_pass(enum fault_site site);
-// For tests that fork: what the environment would have said; counting starts anew. Before any
-// thread does.
+// For tests that fork: replaces the setting of the environment and restarts the count. Call it
+// before any thread starts.
 void fault_arm(enum fault_site site, unsigned passage);
 #else
 #define FAULT_POINT(name) ((void)0)

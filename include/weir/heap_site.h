@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Who allocated what: every source file of the product that asks for heap memory is a site.
+// Heap memory by source file: each file of the product that allocates is a site.
 //
 // The build puts this header in front of each file of the product's libraries. There it replaces
-// malloc and its kin by calls that say which file asks; a file that does not ask costs nothing. A
-// block carries its site in its last eight octets, so that whoever frees it settles with whoever
-// made it, and a block that a library made (json_dumps, asprintf) is told apart and left alone.
-// Sites say for each file how many octets and blocks are out now and how many ever were;
+// malloc and its relatives by calls that name the file; a file that does not allocate costs
+// nothing. A block carries its site in its last eight bytes, so a free is counted for the file that
+// allocated. It recognises a block that a library made (json_dumps, asprintf) and does not count
+// it. Sites say for each file how many bytes and blocks are out now and how many ever were;
 // mem_account.h adds them up to accounts. An allocation costs some 10 ns more. Any thread; nothing
 // of it is on the packet path, which does not allocate.
 //
@@ -22,8 +22,8 @@
 #include <string.h>
 
 struct heap_site {
-	const char *file; // its path as the compiler was given it, or the library's name
-	_Atomic uint64_t bytes, blocks;    // out now; usable octets
+	const char *file;               // its path as given to the compiler, or the library's name
+	_Atomic uint64_t bytes, blocks; // out now; usable bytes
 	_Atomic uint64_t made, made_bytes; // ever
 	uint64_t pad[3];
 } __attribute__((aligned(64)));
@@ -40,7 +40,7 @@ void *heap_aligned_alloc(struct heap_site *s, size_t align, size_t n)
 char *heap_strdup(struct heap_site *s, const char *text) __attribute__((malloc));
 char *heap_strndup(struct heap_site *s, const char *text, size_t n) __attribute__((malloc));
 void heap_free(void *p);
-size_t heap_size(void *p); // what a block of ours holds, at least what was asked for
+size_t heap_size(void *p); // usable bytes of a block, at least those requested
 
 enum { HEAP_SITES_MAX = 512 };
 
@@ -59,7 +59,7 @@ enum heap_library {
 
 struct heap_site *heap_site_library(enum heap_library library);
 
-// What they are given, before they first allocate; heap_free takes back.
+// Hooks for a library, set before it first allocates; heap_free takes the blocks back.
 #define X(name)                                         \
 	void *heap_##name##_malloc(size_t n);           \
 	void *heap_##name##_calloc(size_t c, size_t n); \

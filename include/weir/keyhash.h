@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Keyed hashes of names, with a 192-octet random secret. Secrets are made once, live in the header
-// of the table they serve, and so survive restarts.
+// Keyed hashes of names, with a random secret of 192 bytes. Secrets are made once, live in the
+// header of the table they serve, and so survive restarts.
 //
 // The keyed hash chains multiplications of 64 by 64 bits whose 128 bits are folded, as wyhash and
-// XXH3 do for short inputs: each 16 octets are two factors, one of them behind secret words, the
-// other behind what the octets before them came to. The product of two unknown factors is linear in
-// neither octet nor secret, so that without the secret nobody can aim names at one bucket (CRC and
-// seeded linear hashes can be aimed at; reliability rule 23). A factor that is 0 loses what the
-// other held; which octets make one, only the secret says. Replies show whether a name is cached
-// and never a hash. In line: for a name of usual length a call costs as much as the hash.
+// XXH3 do for short inputs: each 16 bytes are two factors, one of them behind secret words, the
+// other behind the result for the bytes before them. The product of two unknown factors is linear
+// in neither byte nor secret, so that without the secret nobody can aim names at one bucket (CRC
+// and seeded linear hashes can be aimed at; reliability rule 23). A factor that is 0 loses what the
+// other held; which bytes make one, only the secret says. Replies show whether a name is cached and
+// never a hash. In line: for a name of usual length a call costs as much as the hash.
 
 #include "attr.h"
 
@@ -46,7 +46,7 @@ ATTR_INLINE uint64_t keyhash_key(const struct keyhash_secret *s, unsigned i)
 	return keyhash_word(s->bytes + 8 * i);
 }
 
-// Under 16 octets as two words that hold all of them; the length tells apart what they repeat.
+// Under 16 bytes, as two words that hold all of them, some twice; the length makes them distinct.
 ATTR_INLINE void keyhash_short(const uint8_t *p, size_t len, uint64_t *a, uint64_t *b)
 {
 	if (len >= 8) {
@@ -59,7 +59,7 @@ ATTR_INLINE void keyhash_short(const uint8_t *p, size_t len, uint64_t *a, uint64
 		*a = *a << 8 | p[i];
 }
 
-// The last 16 octets, or all of fewer, behind what the octets before them came to. One product
+// The last 16 bytes, or all of fewer, behind what the bytes before them came to. One product
 // alone spreads names that differ in few bits badly under some secrets, so both of its halves are
 // multiplied once more, as wyhash does.
 ATTR_INLINE uint64_t keyhash_end(
@@ -71,7 +71,7 @@ ATTR_INLINE uint64_t keyhash_end(
 		(uint64_t)(product >> 64) ^ keyhash_key(secret, 5));
 }
 
-// 16 octets that are not the last, in two words.
+// 16 bytes that are not the last, in two words.
 ATTR_INLINE uint64_t keyhash_add(
 	const struct keyhash_secret *secret, uint64_t a, uint64_t b, uint64_t h)
 {

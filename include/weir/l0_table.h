@@ -11,8 +11,8 @@
 //
 // Index: buckets of one cache line: 10 tags of 16 bits, 10 record numbers of 32 bits, and a count
 // of keys of this bucket that live in their second one (0 ends a lookup early). Two buckets per
-// key, second = first xor a hash of the tag. A record number is an offset in 32-octet units; number
-// 0 is never used. The hash is keyed (keyhash.h), the secret lives in the region.
+// key, second = first xor a hash of the tag. A record number is an offset in units of 32 bytes;
+// number 0 is never used. The hash is keyed (keyhash.h), the secret lives in the region.
 //
 // Reader's cost for a hit: one bucket line (1.17 on average), the record's lines. The reader treats
 // what it reads as hostile for safety: each length once, checked against private geometry.
@@ -36,11 +36,11 @@ static_assert(sizeof(struct l0_bucket) == 64);
 
 enum { L0_KEY_DO = 1, L0_KEY_CD = 2 };
 
-// Followed by: name (name_len octets, lower case, wire form), a table of TTL offsets (uint16_t
-// each, at an even offset; left out where L0_RECORD_EVEN), answer (answer_len octets), and a struct
+// Followed by: name (name_len bytes, lower case, wire form), a table of TTL offsets (uint16_t each,
+// at an even offset; left out where L0_RECORD_EVEN), answer (answer_len bytes), and a struct
 // rule_set, at any offset, if L0_RECORD_MASKED. It takes as many units as these need: four A
-// records under a name of 24 octets take two lines, so every octet here counts. Fields that are
-// asked for together share a word. The class is IN, no other is stored.
+// records under a name of 24 bytes take two lines, so every byte here counts. Fields that are read
+// together share a word. The class is IN, no other is stored.
 struct l0_record {
 	union {
 		struct {
@@ -57,11 +57,11 @@ struct l0_record {
 	// After created. A stamped record: workers serve it stale until then (upstreams fail).
 	// Others: a hit from then on asks for a refresh; UINT32_MAX: never.
 	uint32_t then_ms;
-	uint32_t check; // of all octets of the record but these four; verified by recovery
+	uint32_t check; // of all bytes of the record but these four; verified by recovery
 	union {
 		struct {
 			uint16_t qtype;
-			uint16_t ttls; // octets of each resource record if even, else how many
+			uint16_t ttls; // bytes of each resource record if even, else how many
 				       // offsets
 			uint16_t view;
 			uint8_t key_flags; // L0_KEY_*
@@ -82,12 +82,12 @@ struct l0_record {
 enum {
 	L0_RECORD_AUTHENTICATED = 1,
 	L0_RECORD_STAMPED = 2,
-	// All resource records are as long, each begins with a pointer of two octets, and each TTL
+	// All resource records are as long, each begins with a pointer of two bytes, and each TTL
 	// ages: nearly every answer to A and AAAA, and all of one record.
 	L0_RECORD_EVEN = 4,
-	// What the answer leads to (CNAMEs, addresses, patterns) is on lists: the set behind it
-	// says on which. For whom it is a blocked answer: rule_mask_blocks (rule_mask.h), which
-	// is not just `mask & group`, as the set also holds the lists that allow.
+	// A CNAME, address or name of the answer is on lists; the set behind the answer says on
+	// which. rule_mask_blocks (rule_mask.h) says for which group the answer is blocked. That is
+	// not just `mask & group`, because the set also holds the lists that allow.
 	L0_RECORD_MASKED = 8,
 };
 static_assert(sizeof(struct l0_record) == 40);
@@ -95,7 +95,7 @@ static_assert(offsetof(struct l0_record, check) == 20);
 static_assert(offsetof(struct l0_record, key_word) == 24);
 
 // REGION_L0, second page; then buckets, then record units. geometry: [0] buckets (power of two),
-// [1] record units, the last of which no record begins in, [2] octet offset of the buckets in the
+// [1] record units, the last of which no record begins in, [2] byte offset of the buckets in the
 // file, [3] of the units.
 struct l0_head {
 	struct keyhash_secret secret; // written once, before the region is published
@@ -123,7 +123,7 @@ struct l0_reader {
 	struct keyhash_secret secret; // private copy
 };
 
-// Octets behind the region's first page and the geometry for a table of at most `bytes` octets in
+// Bytes behind the region's first page and the geometry for a table of at most `bytes` bytes in
 // all, assuming `mean_units` units per record (3 is one A record) and an index load of 0.75; as
 // buckets are a power of two it comes out between 0.4 and 0.85. -EINVAL below 1 MiB, at 2^32 units
 // or more, or for a mean over 256.
@@ -146,16 +146,16 @@ ATTR_INLINE void l0_prefetch_bucket(const struct l0_reader *r, uint64_t hash)
 // First record whose tag fits (L0_NONE: certainly absent), its first two lines prefetched.
 // UINT32_MAX: the slot holds nonsense, which l0_find will count.
 uint32_t l0_candidate(const struct l0_reader *r, uint64_t hash);
-// Full lookup with key compare; `candidate` is what l0_candidate said and is tried first. L0_NONE:
-// absent. Counts a record that fails its bounds check in *anomalies. Prefetches the third line of
-// one that has it.
+// Full lookup with key compare; `candidate` is the result of l0_candidate and is tried first.
+// L0_NONE: absent. Counts a record that fails its bounds check in *anomalies. Prefetches the third
+// line of one that has it.
 uint32_t l0_find(const struct l0_reader *r, const struct l0_key *key, uint32_t candidate,
 	uint64_t *anomalies);
 
 // A record's scalars and parts, copied and checked once, TTL offsets included: false for a damaged
-// record. Pointers lead into the table and are good until the reader's next quiescent state; what
-// they point at is checked but may still be overwritten by a writer gone wild, so ttl_off[i] is to
-// be loaded once and compared with len again where it is used, as dns_reply_answer does.
+// record. Pointers lead into the table and are good until the reader's next quiescent state; a
+// broken writer may still overwrite the checked bytes, so a user loads ttl_off[i] once and compares
+// it with len again, as dns_reply_answer does.
 struct l0_view {
 	uint64_t created_ms;
 	uint32_t soft_ms, hard_ms, refresh_ms, stale_until_ms, auth_ttl_s;

@@ -5,11 +5,11 @@
 //
 // Owner and only caller: the control plane's resolver loop. Private memory (bitmaps of used and
 // retired units, SIEVE list) is allocated once at open, its size is a function of the geometry, and
-// l0_writer_memory() tells it. Space for a record is a run of units found by next fit; under
+// l0_writer_memory() returns it. Space for a record is a run of units found by next fit; under
 // pressure SIEVE (Zhang et al., NSDI 2024) picks victims: workers mark records visited in their
 // marks region, the hand clears marks and takes the first unmarked record. Freed units come back
-// once the epoch has passed (shm_epoch.h). Nothing blocks: when no unit is free yet, a put is
-// refused with -ENOSPC and counted, and the answer simply goes to its clients unstored.
+// once the epoch has passed (shm_epoch.h). Nothing blocks: when no unit is free yet, a put returns
+// -ENOSPC and is counted, and the answer goes to its clients without being stored.
 
 #include "l0_table.h"
 #include "shm_epoch.h"
@@ -23,7 +23,7 @@ struct l0_put {
 	uint64_t created_ms;
 	uint32_t soft_ms, hard_ms, refresh_ms, stale_until_ms, auth_ttl_s;
 	uint16_t hits; // clients that asked for it and hit nothing: counted in its heat
-	bool renews;   // made ahead of time, by nobody's question
+	bool renews;   // renewed ahead of expiry, not for a client's question
 	const struct rule_set *mask; // lists that block it; NULL or empty: none does
 };
 
@@ -39,7 +39,7 @@ struct l0_writer_stats {
 	uint64_t renewed_used;         // of those, asked for before the next one came: misses saved
 };
 
-// `base`: the writable mapping of the region, `size` its octets. `fresh`: the region was just
+// `base`: the writable mapping of the region, `size` its bytes. `fresh`: the region was just
 // created (and its secret set by l0_region_init). Otherwise the index is walked: reachable, valid,
 // unexpired records are live, everything else is free; nothing is reused before one grace period.
 // So `epoch` must already wait for every worker that may be reading. -EPROTO: geometry and size
@@ -51,9 +51,9 @@ void l0_writer_close(struct l0_writer *w);
 // Sets the secret of a region that is not yet published.
 ATTR_MUST_CHECK int l0_region_init(uint8_t *base, size_t size);
 
-// Copies what is live in a table of another geometry, found by `from`, into one that was just made
-// and that no worker reads yet: first what is fresh, then what is past soft expiry, all times kept.
-// Ends early when the new one has no room left without evicting. `from` may be damaged, but nobody
+// Copies the live records of a table with another geometry, found by `from`, into a new table that
+// no worker reads yet: first the fresh ones, then those past soft expiry, with their times. Ends
+// early when the new one has no room left without evicting. `from` may be damaged, but nobody
 // writes it any more. In steps of at most `buckets` buckets; *c starts zeroed. True: done.
 struct l0_copy {
 	uint64_t cursor;
@@ -67,7 +67,7 @@ bool l0_writer_copy(struct l0_writer *w, const struct l0_reader *from, uint64_t 
 const struct l0_reader *l0_writer_reader(const struct l0_writer *w);
 
 // Stores, replacing a record of the same key. -ENOSPC (nothing free yet: the old record, if any,
-// stays), -E2BIG (over L0_ANSWER_MAX octets), -EINVAL (no name, or TTL offsets that overlap or
+// stays), -E2BIG (over L0_ANSWER_MAX bytes), -EINVAL (no name, or TTL offsets that overlap or
 // leave the answer). Bounded work: at most 64 evictions before and 64 after a failed search.
 ATTR_MUST_CHECK int l0_writer_put(struct l0_writer *w, const struct l0_put *put);
 
@@ -80,8 +80,8 @@ ATTR_MUST_CHECK int l0_writer_restamp(
 ATTR_MUST_CHECK int l0_writer_set_mask(
 	struct l0_writer *w, const struct l0_key *key, const struct rule_set *mask);
 
-// The same answer again, made so much earlier. -ENOENT; with -ENOSPC the record is gone, as it is
-// older than it says.
+// Replaces the answer by a copy that is `by_ms` older. -ENOENT; -ENOSPC: the record is deleted,
+// because its stored age is too low.
 ATTR_MUST_CHECK int l0_writer_age(struct l0_writer *w, const struct l0_key *key, uint32_t by_ms);
 
 bool l0_writer_delete(struct l0_writer *w, const struct l0_key *key);
@@ -91,11 +91,11 @@ bool l0_writer_delete(struct l0_writer *w, const struct l0_key *key);
 uint64_t l0_writer_flush(struct l0_writer *w, const struct dns_name *name, bool subtree,
 	uint64_t *cursor, uint64_t buckets);
 
-// Heat: how often a record is asked for, kept through its replacements. Hits are those of the
-// workers' marks, and of the puts. A full round of l0_writer_sweep takes them and folds them
-// in: heat = heat * keep / 256 + hits * weigh / 256, in units of 1/L0_HEAT_ONE hit, saturating at
+// Heat: how often clients ask for a record, kept through its replacements. Hits are those of the
+// workers' marks, and of the puts. A full round of l0_writer_sweep takes them and folds them in:
+// heat = heat * keep / 256 + hits * weigh / 256, in units of 1/L0_HEAT_ONE hit, saturating at
 // UINT16_MAX. With keep = 1 - (time between rounds) / window its steady state is hits per window.
-// Exact as long as no worker has more than MARK_HITS_MAX hits in a round. 3 octets a slot; private,
+// Exact as long as no worker has more than MARK_HITS_MAX hits in a round. 3 bytes a slot; private,
 // so a restart of the control plane begins with what the marks still hold.
 enum { L0_HEAT_ONE = 16 };
 
@@ -107,7 +107,7 @@ struct l0_swept { // a record that a sweep met
 struct l0_sweep {
 	uint64_t now_ms;
 	uint32_t keep_256, weigh_256; // at most 256
-	uint32_t heat_min;            // `met` is called for those of at least so much
+	uint32_t heat_min;            // `met` is called for records with at least this heat
 	void (*met)(void *arg, const struct l0_swept *s); // may not change the table
 	void *arg;
 };
@@ -124,16 +124,16 @@ void l0_writer_heat_add(struct l0_writer *w, const struct l0_key *key, unsigned 
 // Gives retired units back once quiescent. Call once per loop turn; cheap when there is nothing.
 void l0_writer_reclaim(struct l0_writer *w);
 
-// The marks of worker n (NULL: none), `units` octets; the writer only clears. Refresh marks that
-// are set already are cleared at once: who asked for those is gone. Visits and hits in the marks
-// that these take the place of, which must still be mapped, are carried over. Reads all, 1 ms per
-// million units, some more for the visits.
+// The marks of worker n (NULL: none), `units` bytes; the writer only clears. Clears refresh marks
+// that are already set: the worker that set them is gone. Visits and hits in the marks that these
+// take the place of, which must still be mapped, are carried over. Reads all, 1 ms per million
+// units, some more for the visits.
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks);
 // Clears the refresh mark of a key after it was renewed (all workers).
 void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record);
 
 void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out);
-size_t l0_writer_memory(const struct l0_writer *w); // private octets
+size_t l0_writer_memory(const struct l0_writer *w); // private bytes
 
 // Consistency check for tests and audits: used units = reachable units, none shared twice, overflow
 // counts right, SIEVE list complete. 0, or -EPROTO with `why` filled in.

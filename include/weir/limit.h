@@ -4,31 +4,30 @@
 // How often a client may ask: token buckets for each address (IPv6: each /64) and each network (/24
 // and /56), right in sum over all workers, in tables of fixed size.
 //
-// A worker counts what it lets through in cells of its own; every 10 ms the main lcore adds up what
-// all workers counted since, takes it from the bucket, fills the bucket by the time that passed,
-// and tells each worker how far it may count until the next look. So no worker waits for or writes
-// to a line of another; a client that comes through several workers at once may get at most a burst
-// more from each, which its bucket then owes. A bucket is two cells of one cache line, that a keyed
-// hash chooses (a count-min sketch of two rows, Cormode and Muthukrishnan 2005, in blocks of a line
-// as Putze, Sanders and Singler 2007 have it for bloom filters): a client is over its limit only if
-// both are, so whoever shares one cell with a flood is let through. Beside n addresses that are
-// over theirs a client is taken for one with probability (n/32768)^2 + n/131072, beside n networks
-// with (n/8192)^2 + n/32768. Nothing is stored of who a client is, nothing is evicted, and a flood
-// from any number of addresses changes no size.
+// A worker counts the queries that it lets through in cells of its own. Every 10 ms the main lcore
+// adds up the counts of all workers, takes them from the bucket, refills the bucket by the time
+// that passed, and sets how far each worker may count until the next pass. So no worker waits for
+// or writes to a line of another; a client that comes through several workers at once may get at
+// most a burst more from each, which its bucket then owes. A bucket is two cells of one cache line,
+// that a keyed hash chooses (a count-min sketch of two rows, Cormode and Muthukrishnan 2005, in
+// blocks of a line as Putze, Sanders and Singler 2007 have it for bloom filters): a client is over
+// its limit only if both are, so a client that shares one cell with a flood is let through. Beside
+// n addresses over their limit a client is counted as one of them with probability (n/32768)^2 +
+// n/131072, beside n networks with (n/8192)^2 + n/32768. The tables store no addresses, evict
+// nothing, and keep their size in a flood from any number of addresses.
 //
 // A client over its limits that proves its address (a right DNS cookie) pays from a bucket of its
-// own, as large as a network's, so its neighbours lose nothing. The bucket is two cells of the
-// networks' table, by a hash of its own.
+// own, as large as a network's, so other clients of its network lose nothing. The bucket is two
+// cells of the networks' table, by a hash of its own.
 //
-// A long reply takes from the same buckets as if more had been asked (policy_limit.reply_octets),
-// so both are bounded by one count: queries by the rate, octets by the rate times those of one
-// query.
+// A long reply takes from the same buckets as several queries (policy_limit.reply_octets), so both
+// are bounded by one count: queries by the rate, bytes by the rate times those of one query.
 //
 // 640 KiB a worker, as much beside it and 320 KiB more a worker for the main lcore. A query of a
 // limited client touches two lines; the look costs the main lcore nothing while no limited client
 // asks, and 80,000 cells a worker when all of them do, but never more than those of four workers:
-// with 32 of them, and a flood that reaches all cells, each cell's turn comes every 80 ms, and what
-// passed since then counts.
+// with 32 of them, and a flood that reaches all cells, each cell's turn comes every 80 ms, and the
+// time since its last turn counts.
 
 #include "attr.h"
 #include "keyhash.h"
@@ -46,8 +45,8 @@ enum {
 	LIMIT_NETWORK_LINES = 1 << 11,
 	LIMIT_NETWORKS_FROM = LIMIT_LINE * LIMIT_ADDRESS_LINES, // cells
 	LIMIT_CELLS = LIMIT_NETWORKS_FROM + LIMIT_LINE * LIMIT_NETWORK_LINES,
-	LIMIT_OCTETS = 8, // of the IP header and behind: what is limited (limit_word_of)
-	LIMIT_BLOCK = 64, // cells that are looked at together
+	LIMIT_OCTETS = 8, // bytes of the IP header that limit_word_of reads
+	LIMIT_BLOCK = 64, // cells that one pass takes together
 	LIMIT_BLOCKS = LIMIT_CELLS / LIMIT_BLOCK,
 };
 
@@ -66,7 +65,7 @@ struct limit_table {
 	uint32_t over; // queries over the limit, for every how many-th; the worker
 };
 
-// The cells of a bucket, in one line: octets from the first cell of all.
+// The cells of a bucket, in one line: bytes from the first cell of all.
 struct limit_bucket {
 	uint32_t first, second;
 };
@@ -78,8 +77,8 @@ static_assert(sizeof(struct limit_places) == 16);
 
 struct limiter;
 
-// Tables for `workers`; nobody is limited until the first limiter_look. -ENOMEM, or what
-// getrandom(2) said. Allocates; the tables live as long as the limiter.
+// Tables for `workers`; nobody is limited until the first limiter_look. -ENOMEM, or the error of
+// getrandom(2). Allocates; the tables live as long as the limiter.
 ATTR_MUST_CHECK int limiter_new(unsigned workers, struct limiter **out);
 void limiter_free(struct limiter *l); // NULL is fine; no worker may run any more
 struct limit_table *limiter_table(struct limiter *l, unsigned worker);
@@ -88,7 +87,7 @@ struct limit_table *limiter_table(struct limiter *l, unsigned worker);
 void limiter_look(struct limiter *l, const struct policy_limit *limit, uint64_t now_ms);
 // Cells whose buckets were empty at the last look, of addresses and of networks.
 unsigned limiter_empty(const struct limiter *l);
-// Cells whose buckets were not full then, and octets of all tables.
+// Cells whose buckets were not full then, and bytes of all tables.
 unsigned limiter_taken(const struct limiter *l);
 uint64_t limiter_bytes(const struct limiter *l);
 
@@ -102,17 +101,17 @@ ATTR_INLINE void limit_cell_set(struct limit_cell *c, uint32_t count)
 	atomic_store_explicit(&c->count, count, memory_order_relaxed);
 }
 
-// What is limited together, its octets as they lie in memory and the last ones highest, of which
-// the very last is not its network's. `eight`: octets 8 to 15 of the IP header, where an IPv4
-// client's address ends and an IPv6 one's /64 is. An IPv4 address is put where IPv6 has its
-// multicast addresses, which never ask (address.h).
+// The key of a limit: its bytes as they are in memory, the last ones highest; the very last is not
+// part of the network. `eight`: bytes 8 to 15 of the IP header, where an IPv4 client's address ends
+// and an IPv6 one's /64 is. An IPv4 address maps into the multicast range of IPv6, from which no
+// query comes (address.h).
 ATTR_INLINE uint64_t limit_word_of(unsigned version, uint64_t eight)
 {
 	const uint64_t v4 = (eight & UINT64_C(0xffffffff00000000)) | 0xff;
 	return version == 4 ? v4 : eight;
 }
 
-// `ip`: 4 or 16 octets as in the packet.
+// `ip`: 4 or 16 bytes as in the packet.
 ATTR_INLINE uint64_t limit_word(unsigned version, const uint8_t *ip)
 {
 	uint64_t eight = 0;
@@ -123,7 +122,7 @@ ATTR_INLINE uint64_t limit_word(unsigned version, const uint8_t *ip)
 	return limit_word_of(version, eight);
 }
 
-// Where the buckets of a client are, by its limit_word; without the last octet that is its network.
+// Where the buckets of a client are, by its limit_word; without the last byte that is its network.
 // A hash is the product of both halves, each with a secret added (NH, Black, Halevi, Krawczyk,
 // Krovetz and Rogaway 1999), folded: of a line, and of one cell of each of its halves, the second
 // as far behind the first one's counterpart as two more bits say, so it depends on neither.
@@ -184,14 +183,14 @@ ATTR_INLINE struct limit_places limit_places(const struct limit_table *t, uint64
 }
 #endif
 
-// For what follows, some packets later.
+// Prefetches for the calls below, some packets ahead.
 ATTR_INLINE void limit_prefetch(struct limit_table *t, struct limit_places at)
 {
 	__builtin_prefetch(limit_cell_at(t, at.address.first), 1);
 	__builtin_prefetch(limit_cell_at(t, at.network.first), 1);
 }
 
-// Some cell of the block of the one at `offset` is to be looked at.
+// Marks the block of the cell at `offset` for the next pass.
 ATTR_INLINE void limit_dirty(struct limit_table *t, uint64_t offset)
 {
 	const uint64_t block = offset / (LIMIT_BLOCK * sizeof(struct limit_cell));
@@ -211,8 +210,8 @@ ATTR_INLINE struct limit_next limit_cell_next(const struct limit_cell *c)
 	return (struct limit_next){count, (int32_t)(until - count)};
 }
 
-// May this client, whose buckets are there, ask once more? Then it is counted. Over a limit is who
-// has none left in both cells of a bucket. The table's worker alone.
+// May this client, whose buckets are `at`, ask once more? If so, counts the query. A client is over
+// a limit when both cells of a bucket are empty. The table's worker alone.
 ATTR_INLINE bool limit_take_at(struct limit_table *t, struct limit_places at)
 {
 	struct limit_cell *a = limit_cell_at(t, at.address.first),
@@ -257,7 +256,7 @@ ATTR_INLINE bool limit_take_proven(struct limit_table *t, unsigned version, cons
 	return true;
 }
 
-// What a reply of `len` octets takes beside the query's own, with so many octets a query (not 0).
+// How many queries more a reply of `len` bytes counts, with `octets` bytes a query (not 0).
 ATTR_INLINE uint32_t limit_reply_more(uint32_t len, uint32_t octets)
 {
 	return len ? (len - 1) / octets : 0;
@@ -271,8 +270,8 @@ ATTR_INLINE void limit_bucket_add(struct limit_table *t, struct limit_bucket at,
 	limit_dirty(t, at.first);
 }
 
-// A reply went to this client that takes so many queries more; its buckets may owe them then.
-// `proven`: its query was counted by limit_take_proven. The table's worker alone.
+// Charges this client for a long reply; its buckets may go into debt. `proven`: its query was
+// counted by limit_take_proven. The table's worker alone.
 ATTR_INLINE void limit_take_more(
 	struct limit_table *t, unsigned version, const uint8_t *ip, bool proven, uint32_t more)
 {
@@ -286,7 +285,7 @@ ATTR_INLINE void limit_take_more(
 	limit_bucket_add(t, at.network, more);
 }
 
-// Of a query over the limit: is it one that is told so?
+// Does this query over the limit get a reply with TC?
 ATTR_INLINE bool limit_slips(struct limit_table *t, uint32_t slip)
 {
 	return slip > 0 && ++t->over % slip == 0;

@@ -2,12 +2,12 @@
 #pragma once
 
 // Log lines of the two daemons: one line on stderr per call, with a priority prefix that journald
-// understands (`<4>` ...) when stderr is not a terminal. Bounded: at most 100 lines a second, what
-// is over is counted and the count printed with the next line that passes.
+// understands (`<4>` ...) when stderr is not a terminal. At most 100 lines a second: lines beyond
+// are counted, and the next line that passes has the count.
 //
-// Thread-safe. Lines leave by log_out.h: once its thread runs, a caller waits for no reader. Never
-// called between rx and tx of a worker. Bytes that came from outside must be escaped by the caller
-// (dns_name_to_text and the like).
+// Thread-safe. Lines leave by log_out.h: once its thread runs, no caller waits for a reader. Never
+// called between rx and tx of a worker. The caller escapes bytes that came from outside
+// (dns_name_to_text).
 
 #include "attr.h"
 

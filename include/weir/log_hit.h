@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The short form of a log_record (log_msg.h), on a log ring as MSG_LOG_HIT: one unit for most
-// queries of most boxes, which is a hit from L0 for a name of class IN, asked over IPv4 and UDP.
+// The short form of a log_record (log_msg.h), on a log ring as MSG_LOG_HIT: one unit for the most
+// common query: a hit from L0 for a name of class IN, over IPv4 and UDP.
 //
-// What it does not say is as such a hit has it: weight 1, no list, server or EDE. Whoever reads a
-// ring makes the long form of it first, so that only one is checked and used.
+// The fields that it leaves out have the values of such a hit: weight 1, no list, server or EDE. A
+// reader of a ring first makes the long form of it, so that the rest of the code knows one form.
 
 #include "log_msg.h"
 
@@ -25,6 +25,6 @@ struct log_hit {
 };
 static_assert(sizeof(struct log_hit) + LOG_HIT_NAME_MAX == RING_UNIT - 8);
 
-// The long form of the `len` octets at `msg`, which may be anything; its length. -EBADMSG: too
+// The long form of the `len` bytes at `msg`, which may be anything; its length. -EBADMSG: too
 // short, or too long.
 ATTR_MUST_CHECK int log_hit_expand(const uint8_t *msg, size_t len, uint8_t out[LOG_MESSAGE_MAX]);

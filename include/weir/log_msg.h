@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A record of the query log, as it lies on a log ring (MSG_LOG): what became of one query.
+// A record of the query log on a log ring (MSG_LOG): one query and its result.
 //
-// Written by whoever ended the query: a worker on its rings' log ring, the resolver loop on a ring
-// in its own memory for misses, TCP and the UDP fallback. The fixed part fills the rest of one unit
+// Written where the query ends: by a worker on its log ring, or by the resolver loop on a ring in
+// its own memory for misses, TCP and the UDP fallback. The fixed part fills the rest of one unit
 // behind the ring's header; the name follows in the next ones, one for most names. The log thread
-// copies it out and believes nothing of it: every number is checked before it indexes anything.
+// copies it out and does not trust it: it checks every number before it uses it as an index.
 
 #include "attr.h"
 #include "shm_abi.h"
@@ -49,7 +49,7 @@ struct log_record {
 	uint8_t verdict;  // enum verdict
 	uint8_t group;    // group_in_image
 	uint8_t flags;    // LOG_*
-	uint8_t name_len; // octets of lower-case wire form that follow; 0: not read
+	uint8_t name_len; // bytes of lower-case wire form that follow; 0: not read
 };
 static_assert(sizeof(struct log_record) == RING_UNIT - 8);
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Where log lines leave the process: stderr, written by a thread of its own, so that a reader that
-// stalls (a full pipe, a stopped terminal, a slow disk) holds up no other thread.
+// Writes log lines to stderr on a thread of its own, so that a reader that stalls (a full pipe, a
+// stopped terminal, a slow disk) holds up no other thread.
 //
-// Lines wait in a buffer of LOG_OUT_BYTES. A line that finds no room is lost, counted, and the loss
+// Lines wait in a buffer of LOG_OUT_BYTES. A line without room is lost and counted, and the count
 // is written when the reader goes on. Callers take a mutex for one copy and never wait for the
-// reader. Until log_out_start, and after log_out_stop, lines are written by the caller itself. The
+// reader. Until log_out_start, and after log_out_stop, the caller itself writes its lines. The
 // thread takes no signals. Lines that wait when the process is killed are lost.
 
 #include "attr.h"
@@ -19,8 +19,8 @@ enum {
 	LOG_OUT_STOP_MS = 1000, // how long a stop waits for the reader
 };
 
-// `program` stands before what is said of lost lines; a literal. Stops by itself at exit(3). 0, or
-// -errno: lines are written as before.
+// `program`, a literal, is the prefix of the message about lost lines. Stops by itself at exit(3).
+// 0, or -errno: lines are written as before.
 ATTR_MUST_CHECK int log_out_start(const char *program);
 void log_out_stop(void);
 // `len` bytes, LOG_OUT_BYTES at most, with the newlines that they need.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Errors and warnings that this process wrote lately, by kind: what log_line was given, counted by
-// its format, with the newest text. Also those that the limit of lines kept from the log.
+// Recent errors and warnings of this process by kind: calls of log_line, counted by format, with
+// the newest text. Also those that the limit of lines kept out of the log.
 //
-// LOG_RECENT_MAX kinds; one more takes the place of the one that is longest ago (counted). A kind's
-// id is a hash of its format: the same in every process, run and version until somebody words it
-// anew. One lock, held for a copy; any thread that may log.
+// LOG_RECENT_MAX kinds; one more evicts the kind that was seen longest ago (counted). A kind's id
+// is a hash of its format: the same in every process, run and version until the wording changes.
+// One lock, held for a copy; any thread that may log.
 
 #include "log.h"
 
@@ -23,7 +23,7 @@ struct log_recent {
 // log_line does this.
 void log_recent_add(enum log_level level, const char *fmt, const char *text);
 uint32_t log_recent_id(const char *fmt);
-// Newest first; their number, at most `max`. `*replaced`: kinds that had to go; may be NULL.
+// Newest first; their number, at most `max`. `*replaced`: kinds that were evicted; may be NULL.
 unsigned log_recent_copy(struct log_recent *out, unsigned max, uint64_t *replaced);
 // Grows with each log_recent_add.
 uint64_t log_recent_changes(void);

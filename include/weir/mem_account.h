@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Memory by subsystem, against what the allocator and the kernel say.
+// Memory by subsystem, compared with the figures of the allocator and the kernel.
 //
 // Each file of the product belongs to one account (the longest word that its name begins with
 // decides, in mem_account.c; a file that allocates and has none fails tools/lint), and so does each
-// library that lets us count. What the allocator has handed out and no account knows is the rest:
-// libraries that do not let us count, and libc's own. The resident set is told apart by what is
-// mapped: the allocator's pages, code, regions, stacks, and what is none of these. Any thread at
-// any time; sums are of relaxed counters, so they may be off by what is being allocated just then.
+// library with allocation hooks. The rest of what the allocator has handed out belongs to libraries
+// without hooks and to libc itself. The resident set is divided by mapping: the allocator's pages,
+// code, regions, stacks, and all others. Any thread at any time; sums are of relaxed counters, so
+// they may miss allocations in progress.
 
 #include "attr.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-// name, what it holds
+// name, contents
 #define MEM_ACCOUNT_LIST(X)                                                           \
 	X(l0, "private side of the answer cache")                                     \
 	X(images, "lists, rule images, names, policy and what builds them")           \
@@ -55,9 +55,9 @@ struct mem_sum {
 // By account and in all.
 struct mem_sum mem_accounts(struct mem_sum by[MEM_ACCOUNT_COUNT]);
 
-struct mem_process {        // octets
+struct mem_process {        // bytes
 	uint64_t allocated; // handed out by the allocator, large blocks too
-	uint64_t held;      // what it has from the kernel for that
+	uint64_t held;      // bytes that it has from the kernel for that
 	uint64_t rss;       // without hugetlbfs pages, which the kernel does not count there
 	uint64_t rss_heap, rss_code, rss_regions, rss_stacks, rss_other;
 	uint64_t huge; // on hugetlbfs
@@ -68,8 +68,8 @@ struct mem_process {        // octets
 // Reads /proc/self: some 0.3 ms; blocks. -errno.
 ATTR_MUST_CHECK int mem_process_read(struct mem_process *out);
 
-// Its parts: the mappings alone, of any process (pid; 0: ours) that we may look at; -errno. And
-// what libc's allocator says of ours.
+// Its parts: the mappings alone, of any process (pid; 0: ours) that this one may read; -errno. For
+// this process also the figures of libc's allocator.
 ATTR_MUST_CHECK int mem_process_of(unsigned pid, struct mem_process *out);
 void mem_allocator_read(struct mem_process *p); // allocated, held
 
@@ -85,7 +85,7 @@ struct mem_region {                 // a mapped file that is not code
 // many, more than MEM_REGIONS_MAX summed in the last. -errno.
 ATTR_MUST_CHECK int mem_regions_read(unsigned pid, struct mem_region out[MEM_REGIONS_MAX]);
 
-// The part of the allocator's octets that no account knows, and whether that is so much (a
-// twentieth of the resident set and over 8 MiB) that somebody should be told.
+// The allocator's bytes that are in no account, and whether they are over the threshold: a
+// twentieth of the resident set and 8 MiB.
 uint64_t mem_unexplained(const struct mem_process *p, const struct mem_sum *all);
 bool mem_is_alarming(const struct mem_process *p, uint64_t unexplained);

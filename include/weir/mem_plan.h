@@ -35,9 +35,8 @@ struct mem_plan {
 };
 void mem_plan_make(struct mem_plan *p, const struct config *c);
 
-// May this process start? What its part takes, less what its regions of a life before have already,
-// must be free; nobody is kept from fetching his lists by the guess of their size. 0; -ENOMEM with
-// `why`. With WEIR_MEMORY_CHECK=off in the environment it is only
-// logged.
+// May this process start? The memory of its part, less that of regions that it already has from an
+// earlier run, must be free. A guessed size of lists never prevents a start. 0; -ENOMEM with `why`.
+// With WEIR_MEMORY_CHECK=off in the environment a shortage is only logged.
 ATTR_MUST_CHECK int mem_plan_check(const struct config *c, enum mem_plan_of of,
 	const struct shm_paths *paths, char why[MEM_PLAN_WHY_MAX]);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What memory can be had right now, as the kernel says. What is not said is not held against
-// anyone: a process that does not start on a sound machine is worse than one that finds out later.
+// The memory that the kernel says is available. An unknown figure never prevents a start: a process
+// that does not start on a sound machine is worse than one that runs out of memory later.
 
 #include <stdint.h>
 
 struct mem_room {
 	uint64_t available; // without swapping
 	uint64_t huge;      // in free huge pages of all sizes, beside that
-	// To the limit of our cgroup (version 1 or 2) or of one above it; UINT64_MAX: none. What
-	// the group's page cache holds can be had, and huge pages do not count towards such a
-	// limit.
+	// Up to the limit of this process' cgroup (version 1 or 2) or of one above it; UINT64_MAX:
+	// no limit. The group's page cache counts as available, and huge pages do not count towards
+	// such a limit.
 	uint64_t group;
 };
 // Of this machine and process; `available` is UINT64_MAX where the kernel does not say.

@@ -8,9 +8,9 @@
 #include "attr.h"
 #include "dns_name.h"
 
-// `*why` is set with -EINVAL: words that follow the name of what was given. 1: something beside the
+// `*why` is set with -EINVAL: words that follow the name of the operand. 1: something beside the
 // name was left out (a URL's scheme, user, port and path; blanks; commas at the end). 0: the text
-// is the name. Characters that stand between names, and those of another alphabet, are refused
-// unless they are escaped (`\032`), as no host has them: the text is a list, or a mistake.
+// is the name. Separators between names and characters of another alphabet are refused unless they
+// are escaped (`\032`), because no host name has them: the text is a list, or a mistake.
 ATTR_MUST_CHECK int name_paste(
 	const char *text, struct dns_name *out, const char **why) ATTR_NONNULL;

@@ -5,30 +5,30 @@
 // to each group. This header is its layout (behind the first page of a REGION_POLICY region) and
 // the reader; the builder is controlplane/policy/policy_build.h.
 //
-// What an address is looked up for is its leaf: the number of its group and its class of access, in
-// one octet. Each has prefixes of its own; the builder puts them together, so that the longest
+// A lookup of an address returns its leaf: the number of its group and its class of access, in one
+// byte. Groups and access have prefixes of their own; the builder merges them, so that the longest
 // prefix that covers an address has both, and one lookup is enough.
 //
 // Longest prefix wins. IPv4: five levels of 16, 4, 4, 4 and 4 bits (Gupta, Lin, McKeown 1998, with
-// other widths, so that what many clients lead to stays in the first caches). An entry is a block
+// other widths, so that the blocks of most clients stay in the first caches). An entry is a block
 // of the next level, at the last a leaf; block n for each leaf n is made of entries n alone, so a
 // short prefix needs no flag and every lookup is the same five loads. IPv6: one perfect hash table
 // for each length that some prefix has (Belazzougui, Botelho, Dietzfelbinger 2009: a pilot for each
 // few keys leads them to free slots), so one key is compared for each length, its upper half alone
-// up to /64; the shortest first, none depends on another's outcome. IPv4 has no branch that depends
-// on the address: for mixed clients a misprediction costs more than the loads; IPv6 one for each
-// length, which gcc makes of policy_choose where the outcome is stored in place. Before either
+// up to /64; the shortest first, none depends on the result of another. IPv4 has no branch that
+// depends on the address: for mixed clients a misprediction costs more than the loads; IPv6 one for
+// each length, which gcc makes of policy_choose where the outcome is stored in place. Before either
 // comes one load by an address's first bits, which tells most clients' leaf by itself, so a batch
-// of such needs no more; for IPv6 the reader makes that table of what the image has. MAC addresses:
-// one more such table, looked at only if there are any; one that is in it beats every prefix in
-// what the group is, and changes nothing of the access. A MAC means a client only on a segment of
-// ours, as routers put theirs in its place. The VLAN of the frame counts last: for clients that
-// neither MAC address nor prefix puts into a group, an array has the group by the VLAN's number.
+// of such needs no more; for IPv6 the reader makes that table from the image. MAC addresses: one
+// more such table, used only if there are any. A MAC address in it beats every prefix for the
+// group, and does not change the access. A MAC identifies a client only on weir's own segment,
+// because routers replace it by theirs. The VLAN of the frame counts last: for clients that neither
+// MAC address nor prefix puts into a group, an array has the group by the VLAN's number.
 //
 // Groups are numbered from 1; 0 is everyone else. A group's view is part of the L0 key: groups that
 // resolve alike share view 0. The control plane stores nothing under the view of a group without
 // cache, so for its clients every lookup is a miss; workers need not know of it. A group with safe
-// search has a second view, in which names that the rule image says so of are resolved.
+// search has a second view, in which names marked SAFE in the rule image are resolved.
 //
 // The reader treats the image as hostile for safety: sums and geometry are checked once, groups and
 // geometry are private copies, and each number that is read is masked or compared.
@@ -64,7 +64,7 @@ enum {
 #define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
 #define POLICY_VERSION 6
 
-// What a client may. In the upper bits of a leaf; the fourth value counts as the third.
+// The access of a client, in the upper bits of a leaf; the fourth value counts as the third.
 enum policy_access {
 	POLICY_ASK,         // as often as it likes
 	POLICY_ASK_LIMITED, // struct policy_limit
@@ -72,12 +72,12 @@ enum policy_access {
 	POLICY_ACCESS_SHIFT = 6
 };
 
-// A token bucket (RFC 2697 has the like) for each address (IPv6: /64) and each network (/24, /56).
+// A token bucket (like RFC 2697's) for each address (IPv6: /64) and each network (/24, /56).
 struct policy_limit {
 	uint32_t rate, network_rate; // queries a second; 0: no bucket
-	uint32_t burst_s;            // a bucket holds so many seconds' worth
+	uint32_t burst_s;            // a bucket holds the queries of this many seconds
 	uint32_t slip;               // each how many-th over it is answered by TC; 0: none
-	// A reply takes one more from each bucket for every so many octets beyond the first; 0:
+	// A reply takes one more from each bucket for every further unit of this many bytes; 0:
 	// none.
 	uint32_t reply_octets;
 	uint32_t reserved;
@@ -86,7 +86,7 @@ struct policy_limit {
 struct policy_group {
 	uint64_t lists[4];  // that apply, one bit per list number
 	uint64_t view_hash; // of the view's definition, 0: view 0; for the next control plane
-	uint64_t safe_hash; // likewise of the safe view
+	uint64_t safe_hash; // the same of the safe view
 	uint16_t view;
 	uint16_t safe_view; // 0: none, names of class SAFE are as all others
 	struct dns_block block;
@@ -112,7 +112,7 @@ static_assert(sizeof(struct policy_v6_wide) == POLICY_V6_WIDE_WORDS * sizeof(uin
 struct policy_v6_table {
 	uint64_t seed;
 	uint64_t pilot_off;     // uint16_t, each counting words of slots
-	uint64_t slot_off;      // a multiple of a slot's octets
+	uint64_t slot_off;      // a multiple of a slot's bytes
 	uint32_t pilots, slots; // powers of two
 	uint8_t length;
 	uint8_t reserved[7];
@@ -124,7 +124,7 @@ struct policy_head {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t group_count; // 1: no group but 0
-	uint64_t size;        // octets in all
+	uint64_t size;        // bytes in all
 	uint64_t v4_off;      // POLICY_V4_TOP entries, then the blocks, all uint16_t
 	uint32_t v4_blocks;   // a power of two
 	uint32_t prefix_count;
@@ -139,7 +139,7 @@ struct policy_head {
 	struct policy_v6_table v6[POLICY_V6_LENGTHS]; // by length, ascending
 	struct policy_group group[POLICY_GROUPS_MAX];
 	uint8_t vlan[POLICY_VLANS]; // the group of each, 0: none
-	uint64_t body_sum;          // contenthash of all octets after this struct
+	uint64_t body_sum;          // contenthash of all bytes after this struct
 	uint64_t head_sum;          // contenthash of this struct up to here
 };
 static_assert(sizeof(struct policy_head) % 8 == 0);
@@ -179,8 +179,8 @@ struct policy_reader {
 ATTR_MUST_CHECK int policy_reader_init(
 	struct policy_reader *r, const void *image, size_t size, char why[128]);
 
-// Is a client's group to be looked up? Not where group 0 is all there is, and what applies to it is
-// in struct dp_config.
+// Must a client's group be looked up? Not where group 0 is the only one: its settings are in struct
+// dp_config.
 ATTR_INLINE bool policy_has_groups(const struct policy_reader *r)
 {
 	return r->group_count > 1 || r->group[0].safe_view || r->has_block_all;
@@ -235,15 +235,15 @@ ATTR_INLINE unsigned policy_v4_next(const struct policy_reader *r, unsigned bloc
 		(const uint16_t *)(const void *)p + at % POLICY_V4_BLOCK, __ATOMIC_RELAXED);
 }
 
-// `address`: 4 octets as in the packet. The first load of a lookup: the leaf, or POLICY_LEAVES or
+// `address`: 4 bytes as in the packet. The first load of a lookup: the leaf, or POLICY_LEAVES or
 // more.
 ATTR_INLINE unsigned policy_first_v4(const struct policy_reader *r, const uint8_t *address)
 {
 	return policy_v4_load(r, get_u16(address));
 }
 
-// A lookup in two halves, for who has many of them: of the upper 24 bits, whose loads are from few
-// lines, comes the block in which the lower ones go on.
+// A lookup in two halves, for callers with many of them. The upper 24 bits, whose loads are from
+// few cache lines, give the block in which the lower ones continue.
 ATTR_INLINE unsigned policy_upper_v4(const struct policy_reader *r, uint32_t whole)
 {
 	unsigned e = policy_v4_load(r, whole >> 16);
@@ -295,7 +295,7 @@ ATTR_INLINE uint64_t policy_look_wide(
 	return policy_choose((s[0] ^ key[0]) | (s[1] ^ key[1]), leaf, found);
 }
 
-// `address`: 16 octets.
+// `address`: 16 bytes.
 ATTR_INLINE unsigned policy_first_v6(const struct policy_reader *r, const uint8_t *address)
 {
 	return r->v6_top[get_u16(address) >> (16 - POLICY_V6_TOP_BITS)];
@@ -325,7 +325,7 @@ ATTR_INLINE enum policy_access policy_access_of(unsigned leaf)
 	return access < POLICY_DENIED ? (enum policy_access)access : POLICY_DENIED;
 }
 
-// Only if has_macs. `mac`: in a frame, as two octets behind it are read too. `group`: by prefix.
+// Only if has_macs. `mac`: in a frame, as two bytes behind it are read too. `group`: by prefix.
 ATTR_INLINE unsigned policy_group_mac(
 	const struct policy_reader *r, const uint8_t *mac, unsigned group)
 {

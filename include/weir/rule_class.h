@@ -17,7 +17,7 @@
 //   3. IMPORTANT_ALLOW, 4. IMPORTANT_BLOCK, 5. ALLOW, 6. BLOCK: wherever in the name.
 // A rule counts only if its list is in the group's mask, its query types fit, and it covers the
 // name; EXCEPT at a name takes the BLOCK rules of the same source at names above it away
-// ($denyallow). SAFE does not decide: what passes in the end is resolved in the group's view for
+// ($denyallow). SAFE does not decide: a question that passes is resolved in the group's view for
 // safe search.
 
 #include "attr.h"
@@ -60,7 +60,7 @@ struct rule_types {
 	uint16_t type[RULE_TYPES_MAX];
 };
 
-// What rules of one list of the image have in common; compared octet by octet, so unused octets
+// What rules of one list of the image have in common; compared byte by byte, so unused bytes
 // are 0.
 enum { RULE_CLIENT_MAX = 32 };
 struct rule_kind {

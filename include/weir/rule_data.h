@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What a rule image holds besides names: records of names that are answered from it, and patterns
-// and address prefixes, which the control plane checks by.
+// The parts of a rule image besides names: records of names that it answers, and patterns and
+// address prefixes for the control plane's answer policy.
 //
 // Records are ready answers, one for each name, list and type: owner c00c, so they fit any question
 // that the rule covers, names in them not compressed, TTLs at even steps or with their offsets, and
@@ -10,9 +10,9 @@
 // so its answers have the target's records behind it.
 //
 // An index by the upper half of the fingerprint leads to the entries of a name: two loads, then as
-// many entries as lists have data for that name. Like all of the image this is not trusted: every
-// number is loaded once and checked against the reader's own geometry; octets may be wrong, never
-// out of bounds.
+// many entries as lists have data for that name. The reader does not trust the image: it loads
+// every number once and checks it against its own geometry. Bytes may be wrong, but never out of
+// bounds.
 
 #include "dns_reply.h"
 #include "rule_image.h"
@@ -20,7 +20,7 @@
 enum {
 	RULE_DATA_RECORDS_MAX = 64, // of one name and type; further ones are left out
 	RULE_DATA_CHAIN_MAX = 8,    // CNAMEs in front of them
-	RULE_DATA_LEN_MAX = 32768,  // octets of one answer
+	RULE_DATA_LEN_MAX = 32768,  // bytes of one answer
 	RULE_DATA_TYPES_MAX = 64,   // answers of one name and list
 	RULE_DATA_SCAN_MAX = 4096,  // entries looked at for one name
 	RULE_PATTERN_LEN_MAX = 1024,
@@ -38,8 +38,8 @@ struct rule_data_answer {
 	uint16_t type;
 	uint16_t records;
 	uint32_t len;
-	uint32_t off;      // into the octets
-	uint32_t ttl_step; // 0: `records` offsets of 16 bits at ttl_off into the octets
+	uint32_t off;      // into the bytes
+	uint32_t ttl_step; // 0: `records` offsets of 16 bits at ttl_off into the bytes
 	uint32_t ttl_off;
 	uint16_t sum; // as in dns_answer_view
 	uint16_t reserved;

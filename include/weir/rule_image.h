@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The rule image: one immutable file that decides everything that depends on the name. This header
-// is its layout and the reader; the builder is controlplane/lists/rule_build.h.
+// The rule image: one immutable file with every decision that depends on the name. This header is
+// its layout and the reader; the builder is controlplane/lists/rule_build.h.
 //
 // A query's name and each of its parents (nearest first) is hashed with the image's secret, but
-// only those with a number of labels that some rule has; a blocked bloom filter (one 16-octet block
-// per probe, 6 bits) ends the walk for nearly all of them; behind it a table of 64-bit keyed
+// only those with a number of labels that some rule has; a blocked bloom filter (one block of 16
+// bytes per probe, 6 bits) ends the walk for nearly all of them; behind it a table of 64-bit keyed
 // fingerprints, 6 to a cache line, each with a 16-bit set number; a set says which lists hold that
 // name. The group's list mask selects. So the cost of a query depends neither on the number of
 // lists nor on that of groups. Names are not in the packet path: `why` names the lists from the
@@ -15,15 +15,15 @@
 // There are at most 65,536 sets. Where lists overlap in more ways than that, a name takes several
 // entries with one fingerprint, and its set is the union of theirs: exact, and never refused.
 //
-// Lists have kinds (rule_class.h): which rules they hold, whom these cover, for which query types,
-// and how they are answered. One source of rules may be several lists, one for each kind. Which
-// rule decides is said there, and in docs/reference/rule-image.md.
+// Lists have kinds (rule_class.h): which rules they hold, which names these cover, for which query
+// types, and how they are answered. One source of rules may be several lists, one for each kind.
+// rule_class.h and docs/reference/rule-image.md say which rule decides.
 //
 // A list keeps its number from image to image: records of answers keep sets of list numbers. So
 // there may be numbers that no list has.
 //
-// Behind what the packet path reads of every query: records of names that are answered from the
-// image (rule_data.h), and patterns and address prefixes for the control plane.
+// The rest is not read for every query: records of names that the image answers (rule_data.h), and
+// patterns and address prefixes for the control plane.
 //
 // The reader treats the image as hostile for safety: private geometry, every number checked.
 
@@ -79,7 +79,7 @@ struct rule_list_info {
 };
 static_assert(sizeof(struct rule_list_info) == 144);
 
-// What a source contributed, kept in the image so that status is whole after a restart.
+// Counts of a source, kept in the image so that the status is complete after a restart.
 struct rule_source_info {
 	char title[RULE_TITLE_MAX];                // escaped text, NUL-padded, always with a NUL
 	uint64_t names;                            // taken, repeated ones included
@@ -88,13 +88,13 @@ struct rule_source_info {
 };
 static_assert(sizeof(struct rule_source_info) == 112);
 
-// First octets of the image, on disk and behind the first page of the REGION_NAMES region. Offsets
+// First bytes of the image, on disk and behind the first page of the REGION_NAMES region. Offsets
 // are from the start of this struct.
 struct rule_image_head {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t list_count;               // highest list number, and one
-	uint64_t size;                     // octets in all
+	uint64_t size;                     // bytes in all
 	uint64_t names;                    // distinct names
 	uint64_t entries;                  // in the table: names, and more where sets were split
 	uint64_t depths;                   // bit n: some rule has n labels; n in 1..RULE_LABELS_MAX
@@ -113,18 +113,18 @@ struct rule_image_head {
 	uint64_t data_dropped; // records that were too many for one answer
 	uint64_t patterns_off, patterns;
 	uint64_t prefixes_off, prefixes;
-	uint64_t texts_off, texts; // octets of the patterns
+	uint64_t texts_off, texts; // bytes of the patterns
 	// Of rules of one label, such as special-use top-level domains: bit (first letter mod 32)
 	// at the label's length. Most names' last label need not be hashed for them.
 	uint32_t singles[64];
 	struct keyhash_secret secret;
 	uint64_t created_unix_s;
-	uint64_t body_sum; // contenthash of all octets after this struct
+	uint64_t body_sum; // contenthash of all bytes after this struct
 	uint64_t head_sum; // contenthash of this struct up to here
 };
 static_assert(sizeof(struct rule_image_head) % 8 == 0);
 
-// What a decision needs to know of a list.
+// The properties of a list that a decision needs.
 struct rule_list_way {
 	uint8_t rule_class, reply;
 	uint16_t source;
@@ -160,8 +160,8 @@ struct rule_reader {
 	const struct rule_list_info *lists;
 	uint64_t bloom_blocks, table_homes, depths;
 	uint32_t set_count, list_count;
-	// Lists of class BLOCK for all types, whose entries cover all and are answered as the group
-	// says: nearly all of them.
+	// Lists of class BLOCK for all types, whose entries cover the name and all below and get
+	// the group's reply: nearly all lists.
 	uint64_t plain[4];
 	uint64_t key[RULE_KEY_WORDS];
 	uint64_t covers_self[4], covers_below[4];
@@ -205,14 +205,14 @@ ATTR_INLINE bool rule_reader_is_whole(const struct rule_reader *r)
 
 // The arithmetic that builder and reader share.
 //
-// The fingerprint of a suffix of `len` octets, from its first label to the root:
+// The fingerprint of a suffix of `len` bytes, from its first label to the root:
 //   c[0] = 0, c[n] = fold((low ^ key[17] ^ c[n - 1]) * (high ^ key[18])) over the n-th last 16
-//   octets of the name,
+//   bytes of the name,
 //   fingerprint = fold((low ^ key[len % 16] ^ c[(len - 1) / 16]) * (high ^ key[16])) over the first
-//   16 octets of the suffix, zeros behind its end,
-// where low and high are the 8-octet halves, fold is the xor of the product's halves, and the key
-// is secret words, so that nobody without them can aim names at one bucket or at a listed name. The
-// c are common to all suffixes of a name, so a suffix costs one multiplication, whatever its
+//   16 bytes of the suffix, zeros behind its end,
+// where low and high are the halves of 8 bytes, fold is the xor of the product's halves, and the
+// key is secret words, so that nobody without them can aim names at one bucket or at a listed name.
+// The c are common to all suffixes of a name, so a suffix costs one multiplication, whatever its
 // length. (keyhash.h, one call per suffix, costs four times as much: docs/reference/rule-image.md.)
 // Never 0, which marks a free slot.
 uint64_t rule_name_hash(const struct keyhash_secret *secret, const struct dns_name *name);
@@ -235,7 +235,7 @@ enum rule_action {
 	RULE_PASS,
 	RULE_BLOCK,   // answered as `reply` says
 	RULE_DROP,    // not answered
-	RULE_DATA,    // with what the image has for the name (rule_data_find)
+	RULE_DATA,    // answer with the image's records for the name (rule_data_find)
 	RULE_RESOLVE, // the control plane knows how
 };
 
@@ -244,8 +244,8 @@ extern const char *const rule_class_name[RULE_CLASSES];      // "block", "allow"
 extern const char *const rule_reply_name[RULE_REPLIES];      // "group", "nxdomain", ...
 extern const char *const rule_action_name[RULE_RESOLVE + 1]; // "pass", "block", ...
 
-// What the rules say of a question. `list`, `rule_class` and `index` are those of the rule that
-// decided; where several lists hold one at the same name it is the lowest number of them.
+// The decision of the rules for a question. `list`, `rule_class` and `index` belong to the rule
+// that decided; where several lists have one at the same name, the lowest number.
 struct rule_decision {
 	uint8_t action;     // enum rule_action; goes by the list's reply
 	uint8_t reply;      // enum rule_reply
@@ -275,8 +275,8 @@ void rule_decide(const struct rule_reader *r, const struct dns_name *name, uint1
 // match.labels.
 struct dns_name rule_suffix(const struct dns_name *name, unsigned labels);
 
-// Every rule that covers a name and fits the type, whoever it is for and whatever it means: for
-// `why`, and for judging the names in an answer for all groups at once. Nearest name first.
+// Every rule that covers a name and fits the type, for any group and of any class: for `why`, and
+// to check the names in an answer for all groups at once. Nearest name first.
 struct rule_match {
 	uint8_t labels;
 	struct rule_set set; // the lists that hold this name

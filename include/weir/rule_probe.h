@@ -24,9 +24,8 @@ enum {
 static_assert(RULE_KEY_CHAIN + 2 == RULE_KEY_WORDS);
 static_assert(RULE_KEY_WORDS * 8 <= KEYHASH_SECRET_LEN);
 
-// What to keep of 16 octets of which the first `n` belong to the suffix:
-// &rule_octets_kept[DNS_NAME_MAX - n], whatever n: whether a suffix is shorter than that is a
-// branch that would be mispredicted often.
+// Mask for 16 bytes of which the first `n` belong to the suffix: &rule_octets_kept[DNS_NAME_MAX -
+// n] for any n. A branch on a short suffix would be mispredicted often.
 static const uint8_t rule_octets_kept[DNS_NAME_MAX + RULE_BLOCK_LEN] = {
 	[0 ... DNS_NAME_MAX - 1] = 255};
 
@@ -49,14 +48,14 @@ static inline uint64_t rule_add_block(const uint64_t *key, uint64_t hash, const 
 		rule_load_8(block + 8) ^ key[RULE_KEY_CHAIN + 1]);
 }
 
-// chain[n]: the hash of the name's last 16 n octets, for as many n as its suffixes need.
+// chain[n]: the hash of the name's last 16 n bytes, for as many n as its suffixes need.
 static inline void rule_chain(
 	const uint64_t *key, const struct dns_name *name, uint64_t chain[RULE_CHAIN_MAX + 1])
 {
 	unsigned len = name->len;
 	chain[0] = 0;
 	// The first one in any case, because a branch on whether it is needed would be mispredicted
-	// often: most names have 10 to 30 octets.
+	// often: most names have 10 to 30 bytes.
 	chain[1] = rule_add_block(
 		key, 0, name->wire + (len > RULE_BLOCK_LEN ? len - RULE_BLOCK_LEN : 0));
 	for (unsigned n = 2; unlikely_(n * RULE_BLOCK_LEN < len); n++)
@@ -69,7 +68,7 @@ static inline uint64_t rule_suffix_hash(const uint64_t *key,
 	const uint8_t *first = name->wire + off;
 	uint8_t near_end[RULE_BLOCK_LEN];
 	unsigned len = name->len - off;
-	if (unlikely_(off > DNS_NAME_MAX - RULE_BLOCK_LEN)) { // no 16 octets to read there
+	if (unlikely_(off > DNS_NAME_MAX - RULE_BLOCK_LEN)) { // no 16 bytes to read there
 		memset(near_end, 0, sizeof near_end);
 		memcpy(near_end, first, len);
 		first = near_end;
@@ -113,7 +112,7 @@ static inline unsigned rule_bloom_holds_words(const struct rule_reader *r, const
 
 #ifdef __SSE4_1__
 // A hash's six numbers of bits, each in 16 bits of its own; the last two are the first two again.
-// Of each the two octets that it lies in, moved up to their end, and down from there.
+// For each: its two bytes, moved up to their end, and down from there.
 static inline __m128i rule_bloom_numbers(__m128i hashes, __m128i octets)
 {
 	const __m128i up =
@@ -121,7 +120,7 @@ static inline __m128i rule_bloom_numbers(__m128i hashes, __m128i octets)
 	return _mm_srli_epi16(_mm_mullo_epi16(_mm_shuffle_epi8(hashes, octets), up), 10);
 }
 
-// The same in vectors, half as many instructions: sixteen numbers of bits, the octets of both
+// The same in vectors, half as many instructions: sixteen numbers of bits, the bytes of both
 // blocks that these lie in, and their masks.
 static inline unsigned rule_bloom_holds_two(const struct rule_reader *r, const uint64_t hash[2])
 {
@@ -196,7 +195,7 @@ static inline void rule_probe_bloom(const struct rule_reader *r, struct rule_pro
 		unsigned held = rule_bloom_holds_two(r, &p->hash[i]);
 		if (likely_(!held))
 			continue;
-		// Not of what the filter holds not: that line would be one in vain.
+		// Only for names that the filter may hold: any other line would be fetched in vain.
 		uint64_t one = p->hash[i + !(held & 1)], other = p->hash[i + (held >> 1)];
 		__builtin_prefetch(&r->table[rule_slot_of(one, r->table_homes)]);
 		__builtin_prefetch(&r->table[rule_slot_of(other, r->table_homes)]);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What comes of a rule's decision: which lists count while nothing may be blocked, and the reply.
-// Both processes go by these, so that a question has one answer on every way in.
+// From a rule's decision to the reply, and the lists that count while blocking is off. Both
+// processes use these functions, so a question gets the same answer on every path.
 
 #include "dns_reply.h"
 #include "rule_image.h"
 
-// While blocking is off or paused, what is left of a group's lists: local data, and safe search.
+// The lists of a group that stay while blocking is off or paused: local data and safe search.
 ATTR_INLINE void rule_lists_unblocked(
 	const struct rule_reader *r, const uint64_t lists[4], uint64_t kept[4])
 {
@@ -16,7 +16,7 @@ ATTR_INLINE void rule_lists_unblocked(
 			  & (r->of_class[RULE_CLASS_LOCAL][w] | r->of_class[RULE_CLASS_SAFE][w]);
 }
 
-// A list blocks the name, but a pattern may allow it, which only the resolver's judge can tell.
+// A list blocks the name, but a pattern may allow it: only the resolver's answer policy knows.
 ATTR_INLINE bool rule_pattern_may_allow(
 	const struct rule_reader *r, const uint64_t lists[4], const struct rule_decision *d)
 {
@@ -28,8 +28,8 @@ ATTR_INLINE bool rule_pattern_may_allow(
 		       || d->rule_class == RULE_CLASS_IMPORTANT_BLOCK);
 }
 
-// Of a rule of this class (enum rule_class). What a list blocks is Blocked; what somebody here has
-// denied by name is Filtered (RFC 8914 4.16, 4.18). Local data blocks nobody: no error is told.
+// The EDE of a rule of this class (enum rule_class). A list's rule is Blocked, the operator's own
+// entry Filtered (RFC 8914 4.16, 4.18). Local data does not block: no EDE.
 ATTR_INLINE int rule_class_ede(unsigned rule_class)
 {
 	if (rule_class == RULE_CLASS_LOCAL)
@@ -37,8 +37,7 @@ ATTR_INLINE int rule_class_ede(unsigned rule_class)
 	return rule_class == RULE_CLASS_OPERATOR_DENY ? DNS_EDE_FILTERED : DNS_EDE_BLOCKED;
 }
 
-// What a blocked name's own rule replies (enum rule_reply); DNS_BLOCK_MODES: it leaves that to the
-// client's group.
+// The reply that a rule itself sets (enum rule_reply); DNS_BLOCK_MODES: the client's group decides.
 ATTR_INLINE enum dns_block_mode rule_reply_mode(unsigned reply)
 {
 	switch ((enum rule_reply)reply) {

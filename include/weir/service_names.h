@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Services that can be blocked by name: what the configuration and weirctl call them. Their domains
-// are in controlplane/policy/services_table.c. The order is of no consequence outside a process.
+// Names of the services that can be blocked, in the configuration and in weirctl. Their domains are
+// in controlplane/policy/services_table.c. The order may change between versions.
 
 #include "attr.h"
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The layout of what the two processes share, and nothing else: docs/reference/shm-abi.md.
+// The layout of the memory that the two processes share, and nothing else:
+// docs/reference/shm-abi.md.
 //
 // Everything is little-endian host layout, offsets never pointers. Each field says who writes it.
-// "dp" is weir-dataplane, "cp" is weir-controlplane. A field that the other side writes is hostile:
-// read it once, check it against private constants, then use it.
+// "dp" is weir-dataplane, "cp" is weir-controlplane. Do not trust a field that the other side
+// writes: read it once, check it against private constants, then use it.
 
 #include "attr.h"
 #include "dns_cookie.h"
@@ -41,19 +42,19 @@ struct region_header {
 	_Atomic uint64_t magic; // last of all; 0 while the region is being made
 	uint32_t abi_version;
 	uint32_t kind;
-	uint64_t total_size;  // octets of the file, this page included
+	uint64_t total_size;  // bytes of the file, this page included
 	uint64_t generation;  // which of its kind; counts up from 1 per creator lifetime chain
 	uint64_t incarnation; // of the process that made it
 	uint64_t instance;    // identity of the weir that it belongs to
 	uint32_t index;       // worker rings and marks: the worker; else 0
 	uint32_t reserved;
 	uint64_t geometry[SHM_GEOMETRY_WORDS]; // per kind; see that kind's struct
-	uint64_t sum; // keyless XXH3-64 of the octets from abi_version up to here
+	uint64_t sum; // keyless XXH3-64 of the bytes from abi_version up to here
 };
 static_assert(sizeof(struct region_header) == 128);
 static_assert(offsetof(struct region_header, geometry) == 56);
 
-// Queries that somebody wants to be shown (watch_msg.h).
+// The filter of a watch (watch_msg.h).
 struct dp_watch {
 	uint64_t until_ms; // clock_mono_ms; 0: nothing is
 	uint64_t verdicts; // bits by enum verdict; 0: all
@@ -63,7 +64,7 @@ struct dp_watch {
 	uint8_t client_version, client_bits; // version 0: any
 	uint8_t frames;                      // 1: with the frame as it came
 	uint8_t reserved[3];
-	uint16_t id; // which watch it is: what is shown says it again
+	uint16_t id; // number of the watch, copied into its messages
 };
 static_assert(sizeof(struct dp_watch) == 48);
 
@@ -72,19 +73,19 @@ static_assert(sizeof(struct dp_watch) == 48);
 struct dp_config {
 	uint32_t client_ttl_cap_s; // 0: off
 	uint32_t stale_ttl_s;      // TTL of a stale answer, 30
-	uint16_t udp_limit;        // most octets of a UDP reply, 512..4096
+	uint16_t udp_limit;        // most bytes of a UDP reply, 512..4096
 	uint8_t stale_mode;        // enum stale_mode
 	uint8_t blocking_on;       // enum blocking_on
 	struct dns_block block;    // of group 0, while there is no policy image with groups
 	uint64_t pause_until_ms;   // clock_mono_ms: rules block nothing until then; 0: no pause
 	uint64_t group_lists[4];   // lists that apply to group 0, one bit per list number
-	uint32_t log_sample;       // one record of the query log for so many queries; 0: none
+	uint32_t log_sample;       // queries for each record of the query log; 0: no records
 	uint8_t any_minimal;       // 1: ANY is answered by dns_reply_any
 	uint8_t rotate;            // 1: addresses by dns_rotate, from query to query
 	uint16_t kernel_hundreds;  // DP_KERNEL_FRAMES_UNIT a second; 0: any number
 	struct dns_cookie_terms cookies;
 	struct dp_watch watch;
-	struct dns_identity identity;      // what is told of us
+	struct dns_identity identity;      // texts of `identity`
 	uint64_t block_all_pause_until_ms; // as pause_until_ms, for groups with block_all
 	uint8_t log_detail;                // enum log_detail
 	uint8_t reserved[7];
@@ -104,7 +105,7 @@ enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };
 enum { DIRECTORY_CONFIG_SLOTS = 4, DIRECTORY_DROPS_MAX = 64 };
 enum { DROP_PREFIX_MIN_V4 = 8, DROP_PREFIX_MIN_V6 = 24, DROP_MINUTES_MAX = 1440 };
 
-// A source whose frames the ports shall drop by themselves, as the operator asked (weirctl drops).
+// A source whose frames the ports drop, by an operator's drop rule (weirctl drops).
 struct directory_drop {
 	uint8_t bytes[16];  // network order; IPv4 in the first 4; host bits 0
 	uint8_t version;    // 4 or 6; 0: no entry
@@ -165,7 +166,7 @@ enum shm_where { SHM_IN_MEM = 0, SHM_IN_HUGE = 1 };
 
 // One side of a byte ring (shm_ring.h), alone on its cache line.
 struct ring_index {
-	alignas(CACHE_LINE) _Atomic uint64_t units; // free-running count of 64-octet units
+	alignas(CACHE_LINE) _Atomic uint64_t units; // free-running count of units of 64 bytes
 	_Atomic uint32_t sleeping;                  // consumer side only: 1 = ring the doorbell
 	uint32_t reserved[13];
 };
@@ -215,10 +216,10 @@ enum {
 	RINGS_LOG_UNITS = 65536, // 4 MiB: some 32,000 records
 };
 
-// REGION_MARKS: geometry[0] = record units of the L0 generation that it belongs to; one octet per
+// REGION_MARKS: geometry[0] = record units of the L0 generation that it belongs to; one byte per
 // unit from the second page on. `generation` equals that of the l0 region. Bits 2 to 7 of a
-// record's first unit: hits of this worker since the control plane last took them; at MARK_HITS_MAX
-// they stay, so the line of a hot record is written so many times and then stays clean.
+// record's first unit: hits of this worker since the control plane last took them; the count stops
+// at MARK_HITS_MAX, so that the cache line of a hot record then stays clean.
 enum { MARK_VISITED = 1, MARK_REFRESH = 2, MARK_HIT = 4, MARK_HITS_MAX = 63 };
 enum { MARK_HITS = MARK_HIT * MARK_HITS_MAX };
 static_assert((MARK_HITS | MARK_REFRESH | MARK_VISITED) == UINT8_MAX);

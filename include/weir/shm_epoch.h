@@ -3,17 +3,17 @@
 
 // Quiescence between one writer (the control plane) and up to 64 workers.
 //
-// The writer takes something out of sight, advances the epoch, and may reuse the memory once every
-// online worker has stored a seen-epoch at least that new; a worker does that at the top of its
-// loop, where it holds no reference. One word in the directory, one per worker rings: a reader that
-// writes nonsense into its word (an epoch that was never given out, say) can only delay the writer,
-// whose wait is bounded by its caller. A worker goes offline before it sleeps; one whose process
-// died is put offline by the writer ("not attached"), never one that is merely stopped.
+// The writer unpublishes something, advances the epoch, and may reuse the memory once every online
+// worker has stored a seen-epoch at least that new; a worker does that at the top of its loop,
+// where it holds no reference. One word in the directory, one per worker rings: a reader that
+// writes an impossible epoch into its word can only delay the writer, whose caller bounds the wait.
+// A worker goes offline before it sleeps. The writer puts a worker offline when its process has
+// died ("not attached"), never when it is merely stopped.
 //
-// The writer may not know the readers there are: it was stopped, or starts anew, while a data plane
-// started and went on with what it found. So a process says in a word of the directory which life
-// of it is about to read, before it does, and to a writer that knows neither the worker rings nor
-// the death of the life that stands there nothing has passed.
+// The writer may not know all readers: a data plane may start and use the published state while the
+// writer is stopped or restarts. So the data plane writes the number of its run into a word of the
+// directory before it reads. For a writer that knows neither the workers of that run nor that it
+// ended, no epoch has passed.
 //
 // Cost per worker loop: one load of a shared line that is written only on retirements, and one
 // store to its own line when the epoch moved. Tested against rte_rcu_qsbr as a model.

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A region whose file was cut off while it is mapped (an operator's `truncate`; none of us does
-// that). Whoever touches a page that is no longer there gets SIGBUS: what lay there is gone.
+// A region whose file was truncated while it is mapped (by an operator; weir never does that). A
+// process that touches a missing page gets SIGBUS: its contents are gone.
 //
-// The side that made the region cannot go on. It says which file it was and ends with a status of
-// its own; its supervisor starts it again, and the start makes the region anew, as it does with any
-// that is damaged. It looks for this once a second as well, since pages that it never touches may
-// be the ones that the other side needs.
+// The side that made the region cannot go on. It logs the file and ends with a status of its own;
+// its supervisor starts it again, and the start makes the region again, as it does with any damaged
+// one. It also checks for this once a second, since the other side may need pages that it never
+// touches itself.
 //
-// The other side lives: it gets zeros in place of the region, which are as good as anything else
-// that a neighbour gone wild may write, says so, and goes on until there is a new one.
+// The other side goes on: it gets zeros in place of the region, which are no worse than what a
+// broken writer may leave, logs that, and waits for a new region.
 
 #include "attr.h"
 

@@ -9,14 +9,14 @@
 
 enum shm_msg_type {
 	MSG_PAD = 0,     // ring-internal
-	MSG_MISS = 1,    // dp -> cp: struct msg_miss, then question_len octets of question as
+	MSG_MISS = 1,    // dp -> cp: struct msg_miss, then question_len bytes of question as
 			 // received, and with a cookie (has_opt) that of the reply, DNS_COOKIE_LEN
-			 // octets, and whole_len of the query as received
+			 // bytes, and whole_len of the query as received
 	MSG_ANSWER = 2,  // cp -> dp: struct msg_answer, then a whole DNS message
 	MSG_WATCH = 4,   // to the log thread: struct watch_msg (watch_msg.h), a name, a frame
 	MSG_LOG = 3,     // to the log thread: struct log_record (log_msg.h), then a name
-	MSG_LOG_HIT = 5, // likewise: struct log_hit (log_hit.h), then a short name
-	MSG_LOG_WHOLE = 6, // likewise: as MSG_LOG, then struct log_whole (log_whole.h), messages
+	MSG_LOG_HIT = 5, // log ring: struct log_hit (log_hit.h), then a short name
+	MSG_LOG_WHOLE = 6, // log ring: as MSG_LOG, then struct log_whole (log_whole.h), messages
 };
 
 enum { MSG_WHOLE_MAX = 1472 }; // longest query that goes along with its miss
@@ -34,7 +34,7 @@ struct return_path {
 	uint8_t service_mac[6]; // destination MAC of the query, source of the reply
 	uint16_t client_udp;    // network byte order
 	uint16_t service_udp;
-	uint8_t client_ip[16]; // IPv4 in the first 4 octets, the rest 0
+	uint8_t client_ip[16]; // IPv4 in the first 4 bytes, the rest 0
 	uint8_t service_ip[16];
 	uint8_t zero_csum; // IPv4 query came without UDP checksum
 	uint8_t note[3];   // the worker's own (frame.h)
@@ -44,7 +44,7 @@ static_assert(sizeof(struct return_path) == 60);
 
 enum {
 	MISS_WAITER = 1,  // a client waits for the answer
-	MISS_REFRESH = 2, // nobody waits: renew the record
+	MISS_REFRESH = 2, // no client waits: renew the record
 };
 
 struct msg_miss {
@@ -59,9 +59,9 @@ struct msg_miss {
 	uint16_t view;
 	uint8_t kind;             // MISS_*
 	uint8_t group;            // of the client, below POLICY_GROUPS_MAX
-	uint16_t question_len;    // octets that follow: 5..259
-	uint16_t query_len;       // octets of the whole query
-	uint32_t arrival_more_us; // since arrival_ms, whose clock ticks slowly; for the query log
+	uint16_t question_len;    // bytes that follow: 5..259
+	uint16_t query_len;       // bytes of the whole query
+	uint32_t arrival_more_us; // after arrival_ms, whose clock ticks slowly; for the query log
 	uint32_t trace;           // its number for who watches (watch_msg.h); 0: it has none
 	uint16_t policy;    // generation, modulo 65536, of the policy image that `group` is of
 	uint16_t whole_len; // query_len, or 0: the query does not go along
@@ -73,11 +73,11 @@ struct msg_answer {
 	uint64_t dp_incarnation; // as in the miss; another life's answers are dropped
 	uint64_t arrival_ms;     // as in the miss
 	struct return_path path;
-	uint16_t dns_len; // octets that follow, <= MSG_DNS_MAX
+	uint16_t dns_len; // bytes that follow, <= MSG_DNS_MAX
 	uint16_t sum;     // of these, csum_partial: what changed on its way is not sent
 	uint8_t verdict;  // enum answer_kind: what to count
 	uint8_t reserved;
-	uint16_t trace; // low half of msg_miss.trace, where somebody watches it; else 0
+	uint16_t trace; // low half of msg_miss.trace for a watched query; else 0
 };
 static_assert(sizeof(struct msg_answer) == 88);
 
@@ -86,7 +86,7 @@ enum answer_kind {
 	ANSWER_CACHED = 1,
 	ANSWER_STALE = 2,
 	ANSWER_SERVFAIL = 3,
-	ANSWER_BLOCKED = 4, // by what the answer led to, or by a pattern
+	ANSWER_BLOCKED = 4, // because of a record of the answer, or a pattern
 	ANSWER_KINDS
 };
 

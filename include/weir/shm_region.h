@@ -31,9 +31,9 @@ struct shm_paths {
 
 // Fills in the paths, creates the directories (0750) and the identity, and holds the folders until
 // shm_paths_close. `huge`: "auto" finds a hugetlbfs mount with 2 MiB pages, "off" uses none, else a
-// directory on one, in which <folder> is made. Folders that dead weirs left beside ours are
-// removed. Directories that everyone may write, or (but for run) that a stranger owns, are refused.
-// -errno, `why` says what.
+// directory on one, in which <folder> is made. Removes folders that dead weirs left beside this
+// one's. Refuses directories that everyone may write, or (except for run) that another user owns.
+// -errno with `why`.
 ATTR_MUST_CHECK int shm_paths_init(
 	struct shm_paths *paths, const char *run_dir, const char *huge, char why[SHM_WHY_MAX]);
 void shm_paths_close(struct shm_paths *paths); // harmless on one that is all zero
@@ -41,8 +41,8 @@ void shm_paths_close(struct shm_paths *paths); // harmless on one that is all ze
 // started on this directory.
 ATTR_MUST_CHECK int shm_paths_find(
 	struct shm_paths *paths, const char *run_dir, const char *huge, char why[SHM_WHY_MAX]);
-// Closes, and removes all regions, the shared folders and the identity; only `run` itself stays.
-// Nobody else may use them any more.
+// Closes, and removes all regions, the shared folders and the identity; only `run` itself stays. No
+// other process may still use them.
 void shm_paths_remove(struct shm_paths *paths);
 
 struct region {
@@ -52,13 +52,13 @@ struct region {
 	ino_t inode; // of its file, which may have another of that name in its place by now
 };
 
-// What a region's data is to begin with, written before anybody maps it, which costs half of what
-// writing to mapped pages does.
+// The initial data of a region. It is written before the file is mapped, at half the cost of
+// writing to mapped pages.
 struct region_fill {
 	size_t len;       // 0: nothing, and the pages are mapped at once
 	const void *from; // NULL: the file
 	int fd;           // read from its start
-	bool give_back;   // the memory's pages are given up as they are copied; whole ones, private
+	bool give_back;   // free the source pages as they are copied; whole, private pages
 };
 
 struct region_spec {
@@ -67,35 +67,35 @@ struct region_spec {
 	enum region_kind kind;
 	uint64_t generation, incarnation;
 	uint32_t index;
-	size_t data_size; // octets behind the first page; rounded up to whole (huge) pages
+	size_t data_size; // bytes behind the first page; rounded up to whole (huge) pages
 	uint64_t geometry[SHM_GEOMETRY_WORDS];
 	mode_t mode;
 	bool want_huge; // use hugetlbfs if there is one with enough free pages
 	struct region_fill fill;
 };
 
-// An existing file of that name is unlinked first (whoever has it mapped keeps it). The data is
-// zero but for what fills it. Not visible to others until region_publish. -errno, `why` says what.
+// Unlinks an existing file of that name first (processes that have it mapped keep it). The data is
+// zero except for `fill`. Not visible to others until region_publish. -errno with `why`.
 ATTR_MUST_CHECK int region_create(const struct shm_paths *paths, const struct region_spec *spec,
 	struct region *out, char why[SHM_WHY_MAX]);
 void region_publish(struct region *r); // computes the header sum, stores the magic with release
 
 // Maps an existing region and checks magic, ABI version, sum, instance, kind and size of its header
-// before returning. The file must be a regular one of ours, of root or of the owner of `run`.
-// -ENOENT, -EPROTO (not ours, other ABI, another weir's, damaged, still being made) or another
-// -errno; `why` says what.
+// before returning. The file must be a regular one owned by this user, by root or by the owner of
+// `run`. -ENOENT, -EPROTO (no region, other ABI, another weir's, damaged, still being made) or
+// another -errno, with `why`.
 ATTR_MUST_CHECK int region_attach(const struct shm_paths *paths, enum shm_where where,
 	const char *name, enum region_kind kind, bool writable, struct region *out,
 	char why[SHM_WHY_MAX]);
 
-// The same as a private copy that nobody else can change, cut off or take away: for what is small,
-// or would mean something else if it turned to zeros. -EFBIG beyond REGION_LOAD_MAX bytes.
+// The same as a private copy that no other process can change, truncate or remove: for data that is
+// small, or that would mean something else as zeros. -EFBIG beyond REGION_LOAD_MAX bytes.
 enum { REGION_LOAD_MAX = 64 << 20 };
 ATTR_MUST_CHECK int region_load(const struct shm_paths *paths, enum shm_where where,
 	const char *name, enum region_kind kind, struct region *out, char why[SHM_WHY_MAX]);
 
-// Is the file shorter by now than what is mapped of it? No, too, when it is gone: then nobody but
-// us needs it.
+// Is the file shorter than its mapping? False too when the file is gone: then only this process
+// needs it.
 bool region_is_cut(const struct shm_paths *paths, const struct region *r, const char *name);
 
 // Makes [offset, offset + len) of a writable mapping read-only (whole pages of 4 KiB; a no-op on
@@ -126,12 +126,12 @@ void shm_name_rings(char out[SHM_NAME_MAX], unsigned worker);
 void shm_name_marks(char out[SHM_NAME_MAX], unsigned worker, uint64_t l0_generation);
 
 // Open-file-description locks: each process holds one on a file of its own for its whole life, so
-// that the other can tell at once, whatever the pid, whether it lives.
-ATTR_MUST_CHECK int process_lock(const char *path); // fd to keep; -EAGAIN: another one lives
+// the other can see at once whether it lives, without its pid.
+ATTR_MUST_CHECK int process_lock(const char *path); // fd to keep; -EAGAIN: another process holds it
 // 1 held, 0 free, -ENOENT or another -errno: unknown, as a deleted file may still be held.
 int process_lock_probe(const char *path);
-// For the holder, once in a while. 0: all is well; 1: the file was deleted or replaced, and *fd is
-// the lock on the one that is there; -EAGAIN: another process holds that one; or -errno.
+// For the holder, once in a while. 0: unchanged; 1: the file was deleted or replaced, and *fd is
+// the lock on the present one; -EAGAIN: another process holds that one; or -errno.
 ATTR_MUST_CHECK int process_lock_keep(const char *path, int *fd);
 // For each process once a second: restores its lock file `name` in the runtime directory, the
 // identity and the locks of shared folders, when they were deleted. Ends with REGION_LOST_STATUS

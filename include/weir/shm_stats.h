@@ -13,7 +13,7 @@
 #include "stats_tables.h"
 #include "took.h"
 
-// name, what it means (shown by weirctl and in metrics)
+// name, meaning (shown by weirctl and in metrics)
 #define VERDICT_LIST(X)                                                                \
 	X(hit, "answered from L0")                                                     \
 	X(hit_stale, "answered from L0 past its soft expiry")                          \
@@ -133,7 +133,7 @@ extern const char *const verdict_texts[VERDICT_COUNT];
 extern const char *const counter_names[COUNTER_COUNT];
 extern const char *const counter_texts[COUNTER_COUNT];
 
-// What a worker does, when it is started to be measured (weir-dataplane --bench).
+// What a worker does in bench mode (weir-dataplane --bench).
 enum bench_mode {
 	BENCH_OFF,       // answers
 	BENCH_REFLECT,   // sends every frame back with its addresses swapped
@@ -145,7 +145,7 @@ extern const char *const bench_mode_names[BENCH_MODES];
 // The stages of a worker, in the order in which they run (dataplane/stage/stages.h).
 #define STAGE_LIST(X) X(rx) X(net) X(policy) X(parse) X(rules) X(lookup) X(miss) X(tx)
 
-// What became of a query, as far as its time in the data plane goes.
+// Outcome of a query, for histograms of its time in the data plane.
 #define OUTCOME_LIST(X)                                                    \
 	X(hit, "answered from L0")                                         \
 	X(ruled, "answered or dropped by a rule, or by the answer policy") \
@@ -184,14 +184,14 @@ enum {
 static_assert((int)VERDICT_COUNT <= (int)STATS_VERDICTS_MAX);
 static_assert((int)COUNTER_COUNT <= (int)STATS_COUNTERS_MAX);
 
-struct stats_worker { // one per worker, written by that worker alone unless said
+struct stats_worker { // one per worker, written by that worker alone unless noted
 	alignas(CACHE_LINE) _Atomic uint64_t verdict[STATS_VERDICTS_MAX];
 	_Atomic uint64_t counter[STATS_COUNTERS_MAX];
 	alignas(CACHE_LINE) _Atomic uint64_t heartbeat_ms;
 	_Atomic uint32_t lcore;
 	_Atomic uint32_t online;
 	// Packet buffers, by the main lcore once a second: allocated = size - free; held = in rings
-	// of ports and in flight as far as the ports tell; a breach of the law is counted.
+	// of ports and in flight, as reported by the ports. Breaches of the mbuf audit are counted.
 	_Atomic uint32_t mbuf_size;
 	_Atomic uint32_t mbuf_free;
 	_Atomic uint64_t mbuf_breaches;
@@ -218,7 +218,7 @@ ATTR_INLINE unsigned stats_type(uint16_t qtype)
 	return qtype == ANY ? STATS_TYPE_ANY : STATS_TYPE_OTHER;
 }
 
-// What a port does for us; name, what it means.
+// Offloads of a port: name, meaning.
 #define PORT_FEATURE_LIST(X)                                                        \
 	X(rx_csum, "verifies received checksums")                                   \
 	X(fast_free, "frees sent buffers in bulk")                                  \
@@ -250,7 +250,7 @@ struct stats_port { // written by the main lcore each second
 	char name[STATS_PORT_NAME];       // set before the region is published
 	_Atomic uint32_t link_speed_mbps; // 0: unknown
 	_Atomic uint32_t link_changes;    // since start
-	_Atomic uint64_t mac;             // as a number, the first octet highest
+	_Atomic uint64_t mac;             // as a number, the first byte highest
 	_Atomic uint32_t features;        // of PORT_FEATURE_LIST, one bit each
 	_Atomic uint16_t mtu;
 	_Atomic uint16_t queues;                 // of each direction
@@ -275,9 +275,9 @@ struct stats_errors {
 	struct stats_error error[STATS_ERRORS_MAX]; // newest first
 };
 
-// The heap of the data plane, by the main lcore each ten seconds (housekeep_memory.h): octets.
-// `libraries` is what DPDK and others had of the allocator when the workers were about to start;
-// they ask for nothing more, so what nobody explains is counted from there.
+// The heap of the data plane, by the main lcore each ten seconds (housekeep_memory.h): bytes.
+// `libraries` is what DPDK and other libraries had from the allocator before the workers started.
+// They allocate no more later, so unaccounted memory is counted from there.
 enum { STATS_ACCOUNTS_MAX = 32 };
 struct stats_memory {
 	alignas(CACHE_LINE) _Atomic uint64_t allocated;
@@ -289,7 +289,7 @@ struct stats_memory {
 };
 static_assert(sizeof(struct stats_memory) == 5 * CACHE_LINE);
 
-// How a life of the data plane ended: as it was asked to, not by itself, before it served anybody.
+// How a run of the data plane ended: on request, killed or crashed, before it served a client.
 enum stats_end { STATS_UNTOLD, STATS_STOPPED, STATS_FELL, STATS_FAILED };
 
 // REGION_STATS, second page. geometry: [0] workers, [1] ports, [2] VERDICT_COUNT, [3]
@@ -311,9 +311,9 @@ struct stats_region {
 	_Atomic uint32_t drops_in_force, drops_refused, drops_full;
 	_Atomic uint32_t drops_partial; // of those in force: not on every port, or not with a tag
 	_Atomic uint32_t ended; // enum stats_end; STATS_UNTOLD: it runs, or did not end by itself
-	// The life before, whose region was in this one's place; STATS_UNTOLD: not known.
+	// The previous run, whose region this one replaces; STATS_UNTOLD: not known.
 	_Atomic uint32_t former_end;
-	_Atomic uint32_t log_lost; // lines, as nobody read stderr (log_out.h); stops at its end
+	_Atomic uint32_t log_lost; // lines lost because stderr was not read (log_out.h); saturates
 	_Atomic uint64_t former_incarnation;
 	struct stats_errors errors;
 	struct stats_table table[STATS_PROCESS_TABLES_MAX];

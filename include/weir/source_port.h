@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// UDP ports from which nobody asks who means it: 0, services that answer whatever they get (RFC
-// 862, 867, 865, 864), and servers of our own kind. A reply to one of them could go round for ever,
-// and only who forges sources asks from there.
+// UDP ports from which no real client asks: 0, services that answer anything (RFC 862, 867, 865,
+// 864), and DNS servers. A reply to one of them could loop for ever; queries from there have forged
+// sources.
 
 #include "attr.h"
 

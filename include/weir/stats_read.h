@@ -3,9 +3,9 @@
 
 // The data plane's statistics, copied out of its region, and the state of both processes.
 //
-// Works without any process: the region of a dead data plane is read as it was left. Its header was
-// checked by region_attach; the geometry is checked here against our own lists, so that numbers of
-// another version are refused and not shown under wrong names.
+// Works without any process: it reads the region of a dead data plane as that left it.
+// region_attach has checked the header. This checks the geometry against the lists of this build,
+// so that it refuses numbers of another version and does not show them under wrong names.
 
 #include "shm_abi.h"
 #include "shm_region.h"
@@ -76,8 +76,7 @@ struct stats_copy {
 	struct stats_worker_copy worker[SHM_WORKERS_MAX];
 };
 
-// DPDK's memory by who has it, in octets; `drivers` is what is neither of the others: ports and
-// their rings of descriptors.
+// DPDK's memory by user, in bytes; `drivers` is the rest: ports and their descriptor rings.
 struct stats_eal {
 	uint64_t buffers, workers, drivers, free;
 };

@@ -4,28 +4,28 @@
 // Every long-lived table, pool, ring and queue of the data plane, and where its figures lie in the
 // region of statistics.
 //
-// Names, what happens when one is full, and what can be said of it are the same in both processes,
-// so they stand here; the figures are in shared memory (shm_stats.h): of each worker's tables in
-// its block, of the process's own in the region. The main lcore alone writes them, rings and
-// packet pools each 100 ms for their high water, all else each second. Nothing is counted for them
-// between rx and tx. The control plane puts them into its registry (api_dataplane.c), where
-// `weirctl mem tables`, the API and the metrics have them from. tools/lint refuses a file of
-// dataplane/ that allocates or maps for none of them.
+// Both processes know the names, what happens when a table is full, and which columns it has, so
+// these are here. The figures are in shared memory (shm_stats.h): those of each worker's tables in
+// its block, those of the process in the region. The main lcore alone writes them: rings and packet
+// pools each 100 ms for their high water, all others each second. Workers count nothing for them
+// between rx and tx. The control plane adds them to its registry (api_dataplane.c) for `weirctl mem
+// tables`, the API and the metrics. tools/lint refuses a file of dataplane/ that allocates or maps
+// for none of them.
 
 #include "attr.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-// What can be said of a table at all; docs/reference/memory.md says why for each.
+// The columns that a table has; docs/reference/memory.md says why for each.
 enum stats_table_notion {
 	STATS_TABLE_AGES = 1,
 	STATS_TABLE_EVICTS = 2,
 	STATS_TABLE_REFUSES = 4,
 };
 
-// Of each worker: name, notions, what happens when it is full, how long an entry stays. Of
-// dp_kernel_flows there is one for all of them, told of the first.
+// Of each worker: name, notions, what happens when it is full, how long an entry stays. All workers
+// share one dp_kernel_flows, reported for the first.
 #define STATS_WORKER_TABLE_LIST(X)                                                                \
 	X(dp_buffers, STATS_TABLE_REFUSES, "send no answer, or the port drops", "from rx to tx")  \
 	X(dp_miss_ring, STATS_TABLE_REFUSES, "stale answer, SERVFAIL or drop", "until read")      \
@@ -80,7 +80,7 @@ struct stats_table_kind {
 extern const struct stats_table_kind stats_worker_table_kinds[STATS_WORKER_TABLES];
 extern const struct stats_table_kind stats_process_table_kinds[STATS_PROCESS_TABLES];
 
-// Rings between the processes count in units (RING_UNIT), dp_eal_heap in octets, else entries.
+// Rings between the processes count in units (RING_UNIT), dp_eal_heap in bytes, else entries.
 struct stats_table {
 	alignas(CACHE_LINE) _Atomic uint64_t cap;
 	_Atomic uint64_t used, high; // high: most that any look saw

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// "did you mean": which of the words that there are is spelled nearest to one that there is not.
-// Pure; costs the product of both lengths for each word tried.
+// "did you mean": finds the known word whose spelling is nearest to an unknown one. Pure; costs the
+// product of both lengths for each word tried.
 
 #include "attr.h"
 

@@ -15,6 +15,6 @@ ATTR_MUST_CHECK int thread_start(pthread_t *out, const char *name, void *(*run)(
 // A condition that is waited for until a clock_deadline.
 void thread_cond_init(pthread_cond_t *out);
 
-// The calling thread takes only the CPU time that nobody else wants: the loops come first. On Linux
-// the nice value is a thread's own.
+// Gives the calling thread the lowest priority: the loops come first. On Linux each thread has a
+// nice value of its own.
 void thread_background(void);

@@ -59,7 +59,7 @@ ATTR_INLINE void took_live_add(struct took_live *t, uint64_t ns, uint64_t count)
 	atomic_store_explicit(&t->sum_ns, sum + ns * count, memory_order_relaxed);
 }
 
-// Adds what is there.
+// Adds the present values.
 ATTR_INLINE void took_live_sum(struct took *out, const struct took_live *t)
 {
 	for (unsigned i = 0; i < TOOK_BUCKETS; i++)

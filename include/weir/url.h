@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The parts of an http or https URL, for checks of a configuration and for what is shown of one.
-// Not what decides where a connection goes.
+// The parts of an http or https URL, for checks of a configuration and for display. It does not
+// decide where a connection goes.
 
 #include "attr.h"
 
@@ -21,6 +21,6 @@ struct url {
 // is no number.
 ATTR_MUST_CHECK int url_parse(const char *text, struct url *out);
 
-// The URL without user, password and query, which may be secrets, cut to `cap` octets. What is no
-// URL is shown as "?". Returns `out`.
+// The URL without user, password and query, which may be secrets, cut to `cap` bytes. Anything else
+// is shown as "?". Returns `out`.
 char *url_shown(const char *text, char *out, size_t cap);

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What an operator wants to be shown of queries (weirctl trace, capture), and how a worker says it.
+// The filter of a watch (weirctl trace, capture), and the message in which a worker reports a
+// query.
 //
-// `dp_watch` stands in the settings of the workers and ends by itself. While it holds, a worker
-// times each stage, and what passes the filter goes on its log ring as one MSG_WATCH, while that
-// is less than half full: records of the query log come first. When there is none, a worker asks
-// one flag for each batch, which it asks for the query log anyway. What lies on the rings when a
-// watch ends is of a former one by its `id`, and nobody is shown it.
+// `dp_watch` stands in the settings of the workers and ends by itself. While it is active, a worker
+// times each stage, and writes each query that passes the filter as one MSG_WATCH on its log ring,
+// while that is less than half full: records of the query log come first. Without a watch a worker
+// tests one flag for each batch, which it tests for the query log anyway. A message of an ended
+// watch has an old `id`, and no one sees it.
 //
-// A query that passes the filter and is handed to the control plane has a number, which stands in
-// its miss (msg_miss.trace) and in its MSG_WATCH: the control plane says under it what it did
-// (controlplane/querylog/trace.h), and whoever watches sees both as one.
+// A query that passes the filter and goes to the control plane has a number, in its miss
+// (msg_miss.trace) and in its MSG_WATCH. The control plane reports its own steps under that number
+// (controlplane/querylog/trace.h), so the watcher sees both as one query.
 
 #include "log_msg.h"
 
@@ -19,12 +20,12 @@
 
 enum { WATCH_FRAME_MAX = 1536, WATCH_STAGES = 8, WATCH_SECONDS_MAX = 600 };
 
-// What a message is about: a query; the answer to one that was handed to the control plane, on its
-// way out. Of an answer the record has when the worker took it off its ring (`time_us`),
-// LOG_ANSWERED if the port took it, and nothing else; `stage_ns` of tx what lay between.
+// The subject of a message: a query, or the answer of the control plane to one, on its way out. The
+// record of an answer has the time at which the worker took it off its ring (`time_us`),
+// LOG_ANSWERED if the port sent it, and nothing else; `stage_ns` of tx is the time between.
 enum watch_part { WATCH_QUERY, WATCH_ANSWER, WATCH_PARTS };
 
-// MSG_WATCH: this, `record.name_len` octets of name, `kept` octets of frame.
+// MSG_WATCH: this, `record.name_len` bytes of name, `kept` bytes of frame.
 struct watch_msg {
 	uint32_t stage_ns[WATCH_STAGES]; // of its batch, by enum stage; of a query's tx 0
 	uint16_t frame_len, kept;        // as it came; 0 without frames
@@ -44,7 +45,7 @@ static inline uint32_t watch_trace_number(uint16_t watch_id, uint32_t n)
 	return (uint32_t)watch_id << 16 | (n % UINT16_MAX + 1);
 }
 
-// Does a query pass the filter by its client (4 or 16 octets by the version), or by its name in
-// lower-case wire form (0 octets: none was read, which passes where any name does)?
+// Does a query pass the filter by its client (4 or 16 bytes by the version), or by its name in
+// lower-case wire form (0 bytes: none was read, which passes where any name does)?
 bool watch_passes_client(const struct dp_watch *f, unsigned ip_version, const uint8_t *address);
 bool watch_passes_name(const struct dp_watch *f, const uint8_t *wire, unsigned len);

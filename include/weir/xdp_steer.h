@@ -35,32 +35,32 @@ struct xdp_program {
 	char name[16];
 };
 
-// What is attached to an interface. 0 or -errno.
+// Finds the program that is attached to an interface. 0 or -errno.
 ATTR_MUST_CHECK int xdp_program_find(unsigned ifindex, struct xdp_program *out);
 
-// Writes the program (an ELF object that is part of this library) to a file that the driver can be
-// given, mode 0600, in place of one that is there. 0 or -errno.
+// Writes the program (an ELF object that is part of this library) to a file for the driver, mode
+// 0600; replaces an existing one. 0 or -errno.
 ATTR_MUST_CHECK int xdp_program_write(const char *path);
 
-// Takes our program off. 0: gone, or there was none; -EEXIST: another program is attached, which
-// stays; -EBUSY: its data plane lives (it holds the claim), unless `force`.
+// Detaches weir's program. 0: detached, or none was attached; -EEXIST: another program is attached
+// and stays; -EBUSY: its data plane lives (it holds the claim), unless `force`.
 ATTR_MUST_CHECK int xdp_program_detach(unsigned ifindex, bool force);
 
 // Claims an interface for this process, in this network namespace, until the descriptor is closed
 // or the process ends in any way: a lock on a file in /run, which is root's. The descriptor, -EBUSY
 // or -errno.
 ATTR_MUST_CHECK int xdp_claim(unsigned ifindex);
-// 1: somebody has it, 0: nobody, -errno.
+// 1: claimed by a living data plane, 0: not claimed, -errno.
 int xdp_claimed(unsigned ifindex);
 
-// Pins the program on the bpf file system, by which the next process tells its own when this one is
+// Pins the program on the bpf file system, by which the next process recognises it when this one is
 // killed, and its maps (addresses, counters, gate) beside it, by which a process without
-// CAP_SYS_ADMIN opens them. Replaces pins of an earlier life. 0 or -errno, then nothing is
-// pinned (no bpf file system at /sys/fs/bpf, as a rule): weir works without.
+// CAP_SYS_ADMIN opens them. Replaces pins of an earlier life. 0 or -errno, then nothing is pinned
+// (mostly because /sys/fs/bpf has no bpf file system): weir works without.
 ATTR_MUST_CHECK int xdp_steer_pin(const struct xdp_steer *s);
 void xdp_steer_unpin(unsigned ifindex);
 
-// -ENOENT: our program is not attached.
+// -ENOENT: weir's program is not attached.
 ATTR_MUST_CHECK int xdp_steer_open(struct xdp_steer *out, unsigned ifindex);
 void xdp_steer_close(struct xdp_steer *s);
 ATTR_MUST_CHECK int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address);
