@@ -42,8 +42,8 @@ static struct heap_site *site_of(uint64_t number)
 	return number < linked_count() ? &__start_heap_sites[number] : NULL;
 }
 
-// Where a block lies, which the loader and the kernel choose anew for each life, is secret enough:
-// this guards against accidents, not against who can write to our heap.
+// The address of a block, which the loader and the kernel choose for each run, is secret enough:
+// this guards against accidents, not against an attacker who can write to the heap.
 static uint64_t mark_of(const void *p)
 {
 	uint64_t x = (uint64_t)(uintptr_t)p ^ (uint64_t)(uintptr_t)library_site;
@@ -53,7 +53,7 @@ static uint64_t mark_of(const void *p)
 	return x >> SITE_BITS << SITE_BITS;
 }
 
-// The compiler knows of a block only what was asked for; its mark lies behind that.
+// The compiler knows only the requested size of a block; the mark lies behind it.
 static char *mark_place(void *p, size_t usable)
 {
 	char *end = (char *)p + usable - MARK;
@@ -75,7 +75,7 @@ static void *take(struct heap_site *s, void *p)
 	return p;
 }
 
-// The block's mark goes: nobody may settle it twice.
+// Clears the block's mark, so that no block is settled twice.
 static struct heap_site *settle(void *p)
 {
 	size_t usable = malloc_usable_size(p);
@@ -126,7 +126,7 @@ void *heap_realloc(struct heap_site *s, void *p, size_t n)
 	void *bigger = realloc(p, n + MARK);
 	if (bigger)
 		return take(s, bigger);
-	if (before) // as it was, but for one more in the count of those made
+	if (before) // unchanged, except that the count of made blocks is one higher
 		take(before, p);
 	return NULL;
 }

@@ -14,7 +14,7 @@ int keyhash_secret_make(struct keyhash_secret *out)
 	struct keyhash_secret s;
 	size_t have = 0;
 	while (have < sizeof s.bytes) {
-		// Up to 256 octets come whole once the pool is ready; only a signal during its
+		// Up to 256 bytes come whole once the pool is ready; only a signal during its
 		// first seconds can cut the call short.
 		ssize_t n = getrandom(s.bytes + have, sizeof s.bytes - have, 0);
 		if (n < 0 && errno != EINTR)
@@ -31,7 +31,7 @@ uint64_t contenthash(const void *data, size_t len)
 	return XXH3_64bits(data, len);
 }
 
-// struct contenthash_state is XXH3's own state under a name that keeps its header out of ours.
+// struct contenthash_state is XXH3's own state under a name that keeps its header out of weir's.
 static XXH3_state_t *state_of(struct contenthash_state *s)
 {
 	return (XXH3_state_t *)(void *)s;

@@ -74,7 +74,7 @@ static int64_t full_of(const struct limiter *l, uint32_t rate)
 	return (int64_t)rate * l->limit.burst_s * MILLI;
 }
 
-// What the workers counted since the last look.
+// The counts of the workers since the last pass.
 static uint64_t spent(struct limiter *l, unsigned cell)
 {
 	uint64_t sum = 0;

@@ -28,7 +28,7 @@ ATTR_INLINE uint64_t sip_load(const uint8_t *p)
 	return le64toh(w);
 }
 
-// The word that ends an input of `len` octets; `left`: those behind the last whole word.
+// The word that ends an input of `len` bytes; `left`: those behind the last whole word.
 ATTR_INLINE uint64_t sip_last(uint64_t left, size_t len)
 {
 	return left | (uint64_t)len << 56;

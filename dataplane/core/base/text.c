@@ -5,7 +5,7 @@
 #include <string.h>
 #include <weir/text.h>
 
-enum { ESCAPED_MAX = 4 }; // octets of the longest form of one octet
+enum { ESCAPED_MAX = 4 }; // bytes of the longest form of one byte
 
 static size_t octet_escape(char *out, size_t cap, unsigned char c)
 {

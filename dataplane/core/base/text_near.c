@@ -15,8 +15,8 @@ static bool same(char a, char b)
 	return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-// Letters to insert, leave out, replace or swap with their neighbour until `a` is `b`, whatever the
-// letter case (optimal string alignment).
+// Letters to insert, leave out, replace or swap with the next one until `a` is `b`, ignoring letter
+// case (optimal string alignment).
 static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	unsigned row[3][TEXT_NEAR_MAX + 1];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// From an upstream's reply to what the cache keeps: dns_records.c finds the records, dns_select.c
-// the ones that answer, dns_rdata.c and dns_compress.c write them; here are the order and the TTLs.
+// Turns an upstream's reply into the form that the cache keeps: dns_records.c finds the records,
+// dns_select.c selects those that answer, dns_rdata.c and dns_compress.c write them. This file sets
+// the order and the TTLs.
 
 #include "dns_compress.h"
 #include "dns_rdata.h"
@@ -49,7 +50,7 @@ struct job {
 	struct dns_compress compress;
 	struct dns_selection selection;
 	const struct dns_ttl_limits *limits;
-	const struct dns_alias *alias; // in front of what the reply says
+	const struct dns_alias *alias; // placed before the records of the reply
 	unsigned alias_count;
 	uint16_t owner_off;     // of the record before,
 	uint16_t owner_pointer; // and how its owner was written; 0: not by a pointer alone
@@ -76,8 +77,8 @@ static unsigned ttl_cell(const struct dns_records *t, unsigned i)
 	return (h ^ h >> 16 ^ h >> 8) % TTL_CELLS;
 }
 
-// The records of a set have one TTL, the least that was said (RFC 2181 5.2). Sets that share a cell
-// share that too: whoever keeps a record for less time than it may does nothing wrong.
+// The records of a set have one TTL, the least of theirs (RFC 2181 5.2). Sets that share a cell
+// share the TTL too: keeping a record for less time than allowed is correct.
 static void sets_level(struct dns_records *t)
 {
 	uint32_t least[TTL_CELLS];

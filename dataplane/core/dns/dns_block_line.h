@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The reply for a blocked name, in line: NXDOMAIN or no data with our SOA (as shipped), or the null
-// address to an A or AAAA question; in class IN, with no OPT or a plain one, where it fits with all
-// that belongs to it, as nearly all blocked questions are. One record of words known beforehand,
-// written wide and summed from registers. Everything else is left to dns_reply_synthetic, whose
-// twin this is: same octets, same sum (test_dns_block_line).
+// The reply for a blocked name, in line: NXDOMAIN or no data with weir's SOA (as shipped), or the
+// null address to an A or AAAA question; in class IN, without OPT or with a plain one, where the
+// whole reply fits. Nearly all blocked questions are like that. It is one record of constant words,
+// written wide and summed from registers. dns_reply_synthetic handles the rest and gives the same
+// bytes and the same sum (test_dns_block_line).
 
 #include "dns_reply_line.h"
 
@@ -54,7 +54,7 @@ ATTR_INLINE uint64_t dns_block_header(uint8_t *msg, unsigned rcode, bool is_answ
 	return csum_wide_add(front, back);
 }
 
-// Owner, type, class and the first half of the TTL, as they lie in memory.
+// Owner, type, class and the first half of the TTL, as they are in memory.
 ATTR_INLINE uint64_t dns_block_rr_front(uint16_t type, uint32_t ttl_s)
 {
 	const uint64_t owner = 0xc000 | DNS_HEADER_LEN; // the question's name
@@ -62,7 +62,7 @@ ATTR_INLINE uint64_t dns_block_rr_front(uint16_t type, uint32_t ttl_s)
 		owner << 48 | (uint64_t)type << 32 | (uint64_t)DNS_CLASS_IN << 16 | ttl_s >> 16);
 }
 
-// The record at p, of which DNS_BLOCK_WRITTEN octets are written whatever the type; the wide sum.
+// The record at p, of which DNS_BLOCK_WRITTEN bytes are written whatever the type; the wide sum.
 ATTR_INLINE uint64_t dns_block_rr(uint8_t *p, uint16_t qtype, uint32_t ttl_s, uint32_t address_len)
 {
 	const uint64_t front = dns_block_rr_front(qtype, ttl_s);
@@ -74,7 +74,7 @@ ATTR_INLINE uint64_t dns_block_rr(uint8_t *p, uint16_t qtype, uint32_t ttl_s, ui
 	return csum_wide_add(front, back);
 }
 
-// The SOA at p, its DNS_BLOCK_SOA_LEN octets and none besides; the wide sum.
+// The SOA at p, its DNS_BLOCK_SOA_LEN bytes and none besides; the wide sum.
 ATTR_INLINE uint64_t dns_block_soa(uint8_t *p, uint32_t ttl_s)
 {
 	enum { LAST = 8, WIDE = DNS_BLOCK_SOA_RDATA_LEN / 16 * 16 };
@@ -124,7 +124,7 @@ ATTR_INLINE uint32_t dns_block_of(uint8_t *msg, uint32_t room, const struct dns_
 	return dns_block_write(msg, room, q, is_address, true, rcode, ttl_s, ede, limit, sum);
 }
 
-// Octets of the reply, and their wide sum in *sum, which held the question's; 0: not plain, and
+// Bytes of the reply, and their wide sum in *sum, which held the question's; 0: not plain, and
 // nothing is written. `mode`: enum dns_block_mode; `ede`: sent only in an OPT; `room`: from msg on.
 ATTR_INLINE uint32_t dns_block_line(uint8_t *msg, uint32_t room, const struct dns_query *q,
 	unsigned mode, uint32_t ttl_s, int ede, uint32_t limit, uint64_t *sum)

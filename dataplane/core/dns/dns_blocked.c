@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The reply for a blocked name, apart from dns_reply.c because its records are our own invention.
+// The reply for a blocked name. It is not in dns_reply.c because weir makes its records itself.
 
 #include "dns_block_line.h"
 
@@ -21,7 +21,7 @@ static uint16_t rr_begin(
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
-// Puts the address for the type asked, which has `len` octets then; 0: there is none.
+// Puts the address for the type asked, which has `len` bytes then; 0: there is none.
 static uint16_t address_put(
 	uint8_t to[16], const struct dns_block *b, unsigned mode, const struct dns_query *q)
 {

@@ -7,7 +7,7 @@
 
 enum {
 	POINTER = 0xc0,
-	POINTER_TARGETS = 0x4000, // what 14 bits can tell
+	POINTER_TARGETS = 0x4000, // greatest offset in 14 bits
 	WORD = 8,
 	NONE = DNS_COMPRESS_SLOTS,
 };
@@ -18,13 +18,14 @@ uint64_t dns_compress_label(const struct dns_name *name, unsigned off)
 	uint64_t h = DNS_COMPRESS_FIRST;
 	for (; len > WORD; len -= WORD, off += WORD)
 		h = keyhash_fold(h ^ keyhash_word(name->wire + off), DNS_COMPRESS_FACTOR);
-	// What is left of it, of a word that lies in the name's room.
+	// The rest of it, from a word within the name's buffer.
 	unsigned at = off < DNS_NAME_MAX - WORD ? off : DNS_NAME_MAX - WORD;
 	uint64_t last = keyhash_word(name->wire + at) >> 8 * (off - at);
 	return keyhash_fold(h ^ (last & UINT64_MAX >> 8 * (WORD - len)), DNS_COMPRESS_FACTOR);
 }
 
-// From the root towards the first label. The low bits never learn of the high ones, so these tell.
+// From the root towards the first label. The low bits do not depend on the high ones, so the high
+// ones are the hash.
 static void suffixes_hash(const struct dns_name *name, const uint8_t *label_off, uint32_t *hash)
 {
 	uint64_t h = 0;
@@ -43,7 +44,7 @@ static void labels_find(const struct dns_name *name, uint8_t *label_off)
 	}
 }
 
-// The octets from a message offset on, which lies in the question's name or in what was written.
+// The bytes from a message offset on, which lies in the question's name or in what was written.
 static struct rd octets_at(const struct dns_compress *c, unsigned off)
 {
 	if (off < c->base)
@@ -52,7 +53,7 @@ static struct rd octets_at(const struct dns_compress *c, unsigned off)
 	return rd_init(c->w.base + (off - c->base), c->w.pos - (off - c->base));
 }
 
-// How many of the first `n` octets are the same, letter case of `a` ignored.
+// How many of the first `n` bytes are the same, letter case of `a` ignored.
 static unsigned octets_same(const uint8_t *a, const uint8_t *lower, unsigned n)
 {
 	unsigned i = 0;
@@ -63,8 +64,8 @@ static unsigned octets_same(const uint8_t *a, const uint8_t *lower, unsigned n)
 	return i;
 }
 
-// Does the name written at `off` equal the lower-case one of `len` octets at `wire`? They may first
-// differ where a label begins in `wire` and a pointer stands in its place. Our own pointers only
+// Does the name written at `off` equal the lower-case one of `len` bytes at `wire`? They may first
+// differ where a label begins in `wire` and a pointer stands in its place. weir's own pointers only
 // lead backwards, so this ends.
 static bool suffix_is_at(
 	const struct dns_compress *c, unsigned off, const uint8_t *wire, unsigned len)

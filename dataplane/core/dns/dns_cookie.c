@@ -11,9 +11,9 @@ enum {
 	IPV6_LEN = 16,
 };
 
-// The hash of a whole cookie's first 16 octets for this client, as it lies in the cookie. Word by
-// word from where they are: put together in a buffer first, they would be read in other widths than
-// they were stored in, which stalls the core.
+// The hash of a whole cookie's first 16 bytes for this client, as it is in the cookie. Read word by
+// word in place: a buffer would be read in other widths than it was stored in, which stalls the
+// core.
 static uint64_t cookie_hash(const uint8_t secret[DNS_COOKIE_SECRET_LEN],
 	const struct dns_cookie_client *c, const uint8_t cookie[DNS_COOKIE_SIGNED_LEN])
 {
@@ -42,7 +42,7 @@ void dns_cookie_make(const struct dns_cookie_terms *t, const struct dns_cookie_c
 	memcpy(out + DNS_COOKIE_SIGNED_LEN, &hash, HASH_LEN);
 }
 
-// RFC 9018 4.3; 4.2: the three octets behind the version may be anything that the hash agrees with.
+// RFC 9018 4.3; 4.2: the three bytes behind the version may be anything that the hash agrees with.
 enum dns_cookie_kind dns_cookie_check(const struct dns_cookie_terms *t,
 	const struct dns_cookie_client *c, const uint8_t *cookie, unsigned len, bool *fresh)
 {

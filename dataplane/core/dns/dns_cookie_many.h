@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The cookies of a batch: whole ones, of clients of one IP version, whose hashes are taken several
-// at a time where the CPU has AVX2 (by libgcc's note of what it has, made before main), one by one
-// elsewhere. A hash waits for itself in each of its ten rounds or more, which four lanes share.
+// The cookies of a batch: whole ones, of clients of one IP version, hashed several at a time where
+// the CPU has AVX2 (by libgcc's CPU model, set before main), one by one elsewhere. A hash waits for
+// its own result in each of its ten rounds or more, so four lanes share that wait.
 //
-// What is told is only which are signed by the first secret and young, as those are that come back
-// from a client; of the others dns_cookie_settle says what they are. Pure, no allocation; 1.5 KiB
-// of the caller's stack.
+// The result only says which cookies are young and signed by the first secret, as most are.
+// dns_cookie_settle checks the others. Pure, no allocation; 1.5 KiB of the caller's stack.
 
 #include "core/base/siphash.h"
 
@@ -23,7 +22,7 @@ enum {
 
 struct dns_cookie_many {
 	unsigned count, words;
-	alignas(32) uint64_t word[DNS_COOKIE_WORDS_IPV6][DNS_COOKIE_MANY]; // what is hashed
+	alignas(32) uint64_t word[DNS_COOKIE_WORDS_IPV6][DNS_COOKIE_MANY]; // input of the hashes
 	uint64_t given[DNS_COOKIE_MANY];                                   // the hash it came with
 };
 static_assert(DNS_COOKIE_MANY % DNS_COOKIE_LANES == 0);
@@ -34,7 +33,7 @@ ATTR_INLINE void dns_cookie_many_begin(struct dns_cookie_many *m, unsigned ip_ve
 	m->words = ip_version == 4 ? DNS_COOKIE_WORDS_IPV4 : DNS_COOKIE_WORDS_IPV6;
 }
 
-// At most DNS_COOKIE_MANY. `cookie`: whole; `address`: 4 or 16 octets, by the version.
+// At most DNS_COOKIE_MANY. `cookie`: whole; `address`: 4 or 16 bytes, by the IP version.
 ATTR_INLINE void dns_cookie_many_add(
 	struct dns_cookie_many *m, const uint8_t cookie[DNS_COOKIE_LEN], const uint8_t *address)
 {
@@ -59,8 +58,8 @@ ATTR_INLINE void dns_cookie_many_add(
 ATTR_MUST_CHECK uint32_t dns_cookie_many_young(
 	struct dns_cookie_many *m, const struct dns_cookie_terms *t, uint32_t now_s) ATTR_NONNULL;
 
-// The hashes of all, one by one; and DNS_COOKIE_LANES at a time, which the caller must know the CPU
-// to be able to (dns_cookie_many_has_lanes), of as many words as that takes, which must be set.
+// The hashes of all, one by one; and DNS_COOKIE_LANES at a time, for which the caller must have
+// checked the CPU (dns_cookie_many_has_lanes); all words of these lanes must be set.
 void dns_cookie_many_hash(const struct dns_cookie_many *m, const uint8_t key[SIP_KEY_LEN],
 	uint64_t out[DNS_COOKIE_MANY]) ATTR_NONNULL;
 void dns_cookie_many_hash_lanes(const struct dns_cookie_many *m, const uint8_t key[SIP_KEY_LEN],

@@ -8,9 +8,9 @@
 
 enum {
 	LABEL_POINTER = 0xc0,
-	POINTER_TARGETS = 0x4000, // what 14 bits can tell
+	POINTER_TARGETS = 0x4000, // greatest offset in 14 bits
 	POINTERS_MAX = 126,       // one per label of the longest name: more cannot add a label each
-	SHORT_RUN = 16,           // octets
+	SHORT_RUN = 16,           // bytes
 };
 
 int dns_name_read(struct rd *r, struct dns_name *out)
@@ -29,14 +29,14 @@ int dns_name_read(struct rd *r, struct dns_name *out)
 	return 0;
 }
 
-// What is gathered of a name, beside its octets.
+// The facts collected about a name, besides its bytes.
 struct gathered {
 	size_t len, jumps;
 	unsigned labels;
 };
 
 // Most runs of a compressed name are a label or two. Where the message goes on they are copied in
-// one step, with octets that the next run overwrites.
+// one step, with bytes that the next run overwrites.
 ATTR_INLINE void run_copy(uint8_t *to, const uint8_t *from, size_t len, size_t left)
 {
 	if (len <= SHORT_RUN && left >= SHORT_RUN)
@@ -45,10 +45,10 @@ ATTR_INLINE void run_copy(uint8_t *to, const uint8_t *from, size_t len, size_t l
 		memcpy(to, from, len);
 }
 
-// Labels in a row, of which `left` octets may be read. How many octets they have up to the one that
+// Labels in a row, of which `left` bytes may be read. How many bytes they have up to the one that
 // is no label's; `left` if the message, or what a name may take, ends before it. Labels of one
-// octet, of which a name can have most, have a loop of their own: where the next one begins does
-// not wait for the octet to be read, only whether that was right.
+// byte, of which a name can have most, have a loop of their own: where the next one begins does
+// not wait for the byte to be read, only whether that was right.
 ATTR_INLINE size_t run_gather(
 	struct gathered *g, const uint8_t *run, size_t left, uint8_t *wire, uint8_t *label_off)
 {
@@ -73,7 +73,7 @@ ATTR_INLINE size_t run_gather(
 	return pos;
 }
 
-// Each pointer must lead below the octets of the run of labels that it ends, so runs only go down
+// Each pointer must lead below the bytes of the run of labels that it ends, so runs only go down
 // and the walk ends.
 static bool name_gather(struct rd *r, struct gathered *g, uint8_t *wire, uint8_t *label_off)
 {
@@ -145,7 +145,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-// One octet of a label, escapes resolved: how many characters it took, 0 for a bad escape.
+// One byte of a label, escapes resolved: how many characters it took, 0 for a bad escape.
 static size_t text_octet(const char *text, size_t left, uint8_t *octet)
 {
 	if (text[0] != '\\') {
@@ -177,7 +177,7 @@ int dns_name_from_text(const char *text, size_t len, struct dns_name *out)
 		return 0;
 	}
 
-	size_t start = 0; // of the label being read, at its length octet
+	size_t start = 0; // of the label being read, at its length byte
 	size_t i = 0;
 	while (i < len) {
 		if (text[i] == '.') {
@@ -194,7 +194,7 @@ int dns_name_from_text(const char *text, size_t len, struct dns_name *out)
 		}
 		uint8_t octet;
 		size_t used = text_octet(text + i, len - i, &octet);
-		// The octet after the last label is the root's.
+		// The byte after the last label is the root's.
 		if (used == 0 || name.len >= DNS_NAME_MAX - 1 || name.len - start > DNS_LABEL_MAX)
 			return -EINVAL;
 		if (name.len == start + 1)

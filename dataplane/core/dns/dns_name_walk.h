@@ -8,8 +8,8 @@
 #include <weir/attr.h>
 #include <weir/dns_proto.h>
 
-// Octets of the name that starts at p, of which `left` may be read; 0 if it is cut short, over 255
-// octets, or has a pointer or a reserved label type. `label_off`, when not NULL, has
+// Bytes of the name that starts at p, of which `left` may be read; 0 if it is cut short, over 255
+// bytes, or has a pointer or a reserved label type. `label_off`, when not NULL, has
 // DNS_LABELS_MAX entries and takes the offset of each label.
 ATTR_INLINE size_t dns_name_walk(const uint8_t *p, size_t left, uint8_t *label_off, uint8_t *labels)
 {
@@ -17,8 +17,8 @@ ATTR_INLINE size_t dns_name_walk(const uint8_t *p, size_t left, uint8_t *label_o
 	size_t pos = 0, n = 0, len;
 	if (max == 0)
 		return 0;
-	// One test for the root and for what is no label; behind each label the root fits at least,
-	// so n stays below DNS_LABELS_MAX at the store, and p[pos] may be read.
+	// One test for the root and for an invalid length; behind each label the root fits at
+	// least, so n stays below DNS_LABELS_MAX at the store, and p[pos] may be read.
 	while (likely_((len = p[pos]) - 1 < DNS_LABEL_MAX)) {
 		size_t next = pos + 1 + len;
 		if (unlikely_(next >= max))

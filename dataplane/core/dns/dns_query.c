@@ -45,7 +45,7 @@ static void owner_skip(struct rd *r)
 }
 
 // The owner that was passed over: of an OPT it is the root (RFC 6891 6.1.2). BIND and unbound take
-// a pointer to a root octet for it as well.
+// a pointer to a root byte for it as well.
 static bool owner_is_root(const struct rd *r, size_t owner)
 {
 	if (r->pos == owner + 1)
@@ -56,7 +56,7 @@ static bool owner_is_root(const struct rd *r, size_t owner)
 	return at >= DNS_HEADER_LEN && at < owner && r->base[at] == 0;
 }
 
-// The first one counts (RFC 7873 5.2); of its octets as many as ours has.
+// The first one counts (RFC 7873 5.2), cut to the length of weir's own.
 static void cookie_take(struct dns_query *out, const uint8_t *octets, size_t len)
 {
 	bool whole = len == DNS_COOKIE_CLIENT_LEN
@@ -95,10 +95,10 @@ static bool opt_take(struct dns_query *out, uint16_t class, uint32_t ttl, bool r
 	return root && is_first;
 }
 
-// A query that is malformed before its additional section, or has an opcode whose sections are not
-// known here, may have an OPT all the same, and then the reply has one (RFC 6891 6.1.1, 7), of the
-// client's cookie too. Nobody honest sends this, so the line of good queries is not to be burdened
-// with it. Its version; 0: none.
+// A query that is malformed before its additional section, or has an unknown opcode, may still have
+// an OPT; then the reply has one (RFC 6891 6.1.1, 7), with the client's cookie. Real clients do not
+// send this, so it is kept out of the path of good queries. Returns the version of the OPT; 0:
+// none.
 __attribute__((cold, noinline)) static uint8_t opt_seek(
 	const uint8_t *msg, size_t len, struct dns_query *out)
 {
@@ -174,7 +174,7 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 {
 	if (len < DNS_HEADER_LEN)
 		return DNS_QUERY_SHORT;
-	// Field by field: clearing the 400 octets would cost more than the parsing.
+	// Field by field: clearing the 400 bytes would cost more than the parsing.
 	out->id = get_u16(msg);
 	out->flags = get_u16(msg + 2);
 	out->qtype = 0;
@@ -196,8 +196,8 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 	const uint16_t questions = get_u16(msg + 4), additional = get_u16(msg + 10);
 	bool readable = questions == 1 && question_read(&r, out);
 	if (unlikely_(out->flags & DNS_FLAG_OPCODE)) {
-		// Of its records only the OPT is of interest, as the reply has one then (RFC 6891
-		// 6.1.1), and as its version counts whatever the opcode (6.1.3).
+		// Only the OPT among its records matters: the reply then has one (RFC 6891 6.1.1),
+		// and its version counts for any opcode (6.1.3).
 		bool is_other = additional && opt_seek(msg, len, out) > 0;
 		return is_other ? DNS_QUERY_BADVERS : DNS_QUERY_NOTIMP;
 	}

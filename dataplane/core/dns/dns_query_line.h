@@ -3,11 +3,11 @@
 
 // The parser for plain queries, in line, for the packet path: opcode QUERY, one question, and at
 // most a plain OPT (root, version 0) behind it, without options or with a whole cookie alone, as
-// clients send it that keep ours. Nearly all are; everything else, faults included, is left to
-// dns_query_parse, whose twin this is (test_dns_query_line).
+// clients that keep weir's cookie send it. Nearly all queries are like that. dns_query_parse
+// handles all others, faults included, with the same results (test_dns_query_line).
 //
-// Header and OPT are tested in words as they lie in memory, and fields that stand together in
-// struct dns_query are stored as one word: the stages read them one by one, which costs nothing.
+// Header and OPT are tested in words as they are in memory. Adjacent fields of struct dns_query are
+// stored as one word; the stages read them one by one, which costs nothing.
 
 #include "dns_name_walk.h"
 #include "name_fold.h"
@@ -31,7 +31,7 @@ ATTR_INLINE uint64_t dns_query_8(const uint8_t *p)
 	return w;
 }
 
-// Two fields of 16 bits, as they stand in struct dns_query.
+// Two fields of 16 bits, as struct dns_query has them.
 ATTR_INLINE uint64_t dns_query_pair(const uint8_t *p)
 {
 	uint32_t w;
@@ -47,7 +47,7 @@ enum dns_query_kind {
 };
 
 // UDP size, presence and DO at their places in the second word of struct dns_query; 0: no plain OPT
-// in these `left` octets. *rdata_len: of its options, in network byte order.
+// in these `left` bytes. *rdata_len: of its options, in network byte order.
 ATTR_INLINE uint64_t dns_query_opt(const uint8_t *p, size_t left, uint16_t *rdata_len)
 {
 	// Owner and type, version.
@@ -63,7 +63,7 @@ ATTR_INLINE uint64_t dns_query_opt(const uint8_t *p, size_t left, uint16_t *rdat
 	return size << 16 | UINT64_C(1) << 32 | (w >> 63) << 40;
 }
 
-// The options at p, of which there are `left` octets: a whole cookie and nothing else?
+// The options at p, of which there are `left` bytes: a whole cookie and nothing else?
 ATTR_INLINE bool dns_query_cookie(
 	const uint8_t *p, size_t left, uint16_t rdata_len, struct dns_query *out)
 {
@@ -80,7 +80,7 @@ ATTR_INLINE bool dns_query_cookie(
 	return true;
 }
 
-// What was set of *out means nothing where it is odd. *name_hash: the name's, by this secret.
+// *out is undefined for an odd query. *name_hash: hash of the name by this secret.
 ATTR_INLINE enum dns_query_kind dns_query_line(const uint8_t *msg, size_t len,
 	const struct keyhash_secret *secret, struct dns_query *out, uint64_t *name_hash)
 {

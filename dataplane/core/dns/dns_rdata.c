@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-// A field of an RDATA: up to 31 is that many octets.
+// A field of an RDATA: up to 31 is that many bytes.
 enum field {
 	F_END,
 	F_NAME = 32, // may be compressed
@@ -135,7 +135,7 @@ int dns_rdata_copy(const struct rd *msg, uint16_t type, uint16_t class, uint16_t
 		return 0;
 	if (!rd_ok(&r) || rd_left(&r))
 		return -EBADMSG;
-	// Decompression can make it longer than the field can tell.
+	// Decompression can make it longer than the length field allows.
 	if (c->w.pos - length_at - 2 > UINT16_MAX)
 		c->w.bad = true;
 	if (wr_ok(&c->w))

@@ -3,7 +3,7 @@
 
 // Copies RDATA out of a foreign message, so that no pointer into that message survives.
 //
-// Names inside the RDATA of RFC 1035's types are decompressed and compressed anew. In some newer
+// Names inside the RDATA of RFC 1035's types are decompressed and compressed again. In some newer
 // types senders compress names although they must not; those are decompressed and written whole
 // (RFC 3597 4). Types that are not in the table are copied untouched (RFC 3597 3).
 

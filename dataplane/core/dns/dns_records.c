@@ -63,7 +63,7 @@ static int opt_find(struct owners *o, unsigned count, struct dns_records *out)
 		if (seen || o->name.len != 1)
 			return -EBADMSG;
 		seen = true;
-		out->rcode_high = out->msg[rec.rdata_off - 6]; // first octet of the TTL field
+		out->rcode_high = out->msg[rec.rdata_off - 6]; // first byte of the TTL field
 	}
 	return 0;
 }

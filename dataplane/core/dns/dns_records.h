@@ -3,15 +3,16 @@
 
 // The records of a reply as a table: where each lies in the message, checked once.
 //
-// Every owner name in the table is known to parse and every RDATA to lie inside the message; what
-// the RDATA holds is not looked at. The table borrows the message. About 40 KiB: one at a time.
+// Every owner name in the table is known to parse and every RDATA to lie inside the message; the
+// contents of the RDATA are not checked. The table borrows the message. About 40 KiB: one at a
+// time.
 
 #include <weir/attr.h>
 #include <weir/dns_answer.h>
 
 struct dns_record {
 	uint32_t owner_hash; // dns_name_hash of the owner
-	uint32_t ttl_s;      // DNS_TTL_MAX if more was said (RFC 8767 4)
+	uint32_t ttl_s;      // capped at DNS_TTL_MAX (RFC 8767 4)
 	uint16_t owner_off; // the same of records in a row that have the same pointer as owner, and
 			    // of those that were found to be one name's
 	uint16_t type;
@@ -27,28 +28,28 @@ struct dns_records {
 	uint16_t answers; // rec[0 .. answers), the authority section up to count
 	uint16_t count;
 	uint8_t rcode_high; // of the OPT in the additional section
-	uint8_t strangers;  // owners so far that had the hash of a name and were another one
+	uint8_t strangers;  // owners so far with the hash of a name, but not equal to it
 	struct dns_record rec[DNS_ANSWER_RECORDS_MAX];
 };
 
 // Walks answer, authority and additional of a message whose question ends at `pos`. 0, -EBADMSG
 // (does not parse, or two OPTs), or -E2BIG (more than DNS_ANSWER_RECORDS_MAX records in answer and
-// authority, or owners that lead through more octets than dns_names_may_follow). The additional
+// authority, or owners that lead through more bytes than dns_names_may_follow). The additional
 // section is walked for its OPT only.
 ATTR_MUST_CHECK int dns_records_read(
 	const uint8_t *msg, size_t len, size_t pos, struct dns_records *out);
 
 // Case is lowered already, so equal names have equal hashes. Not keyed, so collisions can be made:
-// after DNS_STRANGERS_MAX of them in a message no more owners are looked at.
+// after DNS_STRANGERS_MAX of them in a message no more owners are compared.
 uint32_t dns_name_hash(const struct dns_name *name);
 
-// A name with its hash, and whether it was the owner of the record that was looked at last: the
-// records of a set mostly have one owner_off. Those that have another one get that of the first,
-// so that the same name is not read again when it is written.
+// A name with its hash, and whether it owned the last record compared: the records of a set mostly
+// have one owner_off. Records of the set with another owner_off get that of the first, so that the
+// same name is not read again when it is written.
 struct dns_owner {
 	const struct dns_name *name;
 	uint32_t hash;
-	uint16_t off;   // 0: none was looked at
+	uint16_t off;   // 0: none was compared
 	uint16_t first; // 0: it owns none so far
 	bool is;
 };
@@ -58,9 +59,9 @@ enum { DNS_STRANGERS_MAX = 64 };
 // Is `by` the owner of this record? No, where that is not looked at any more.
 bool dns_record_is_owned_by(struct dns_records *t, struct dns_record *rec, struct dns_owner *by);
 
-// How many octets of labels and pointers the names of a message may lead through: without this, a
-// record of 12 octets can make its reader walk through 500. Names of 34 labels, as addresses have
-// them, take four octets for each of the message where no two records have one owner.
+// How many bytes of labels and pointers the names of a message may lead through: without this, a
+// record of 12 bytes can make its reader walk through 500. Names of 34 labels, as addresses have
+// them, take four bytes for each of the message where no two records have one owner.
 static inline size_t dns_names_may_follow(size_t message_len)
 {
 	return 6 * message_len + 512;
@@ -73,7 +74,7 @@ void dns_record_owner(
 ATTR_MUST_CHECK int dns_record_target(
 	const struct dns_records *t, const struct dns_record *rec, struct dns_name *out);
 
-// What an RRSIG signs; 0 if it is cut short.
+// The type that an RRSIG covers; 0 if it is cut short.
 static inline uint16_t dns_record_type_covered(
 	const struct dns_records *t, const struct dns_record *rec)
 {

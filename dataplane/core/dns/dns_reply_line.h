@@ -22,7 +22,7 @@ ATTR_INLINE size_t dns_reply_min(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-// The header, and the wide sum of its twelve octets. Written in two wide stores and summed from
+// The header, and the wide sum of its twelve bytes. Written in two wide stores and summed from
 // registers: narrow ones that are soon read as wide ones stall the core.
 ATTR_INLINE uint64_t dns_header_write(uint8_t *msg, const struct dns_query *q, unsigned flags,
 	unsigned rcode, struct dns_reply_counts n)
@@ -38,7 +38,7 @@ ATTR_INLINE uint64_t dns_header_write(uint8_t *msg, const struct dns_query *q, u
 	return csum_wide_add(front, back);
 }
 
-// Octets of our OPT without an error.
+// Bytes of the reply's OPT without an EDE.
 ATTR_INLINE uint32_t dns_opt_least(const struct dns_query *q)
 {
 	if (!q->has_opt)
@@ -49,7 +49,7 @@ ATTR_INLINE uint32_t dns_opt_least(const struct dns_query *q)
 	       + (q->has_opt & DNS_OPT_NSID ? DNS_OPT_OPTION_LEN + (uint32_t)q->nsid_len : 0);
 }
 
-// Octets of our OPT in `room`; without the error when that makes it fit, 0 when nothing does.
+// Bytes of the reply's OPT in `room`; without the EDE if only that fits, 0 if not even that.
 ATTR_INLINE size_t dns_opt_len(const struct dns_query *q, int ede, size_t room)
 {
 	const size_t least = dns_opt_least(q);
@@ -59,7 +59,7 @@ ATTR_INLINE size_t dns_opt_len(const struct dns_query *q, int ede, size_t room)
 	return least + (with_ede ? DNS_OPT_EDE_LEN : 0);
 }
 
-// The options that a query with more than a plain OPT gets, *len octets; their wide sum, as if they
+// The options that a query with more than a plain OPT gets, *len bytes; their wide sum, as if they
 // began at an even one. A cookie is summed from registers.
 ATTR_INLINE uint64_t dns_opt_options_write(uint8_t *p, const struct dns_query *q, size_t *len)
 {
@@ -89,7 +89,8 @@ ATTR_INLINE uint64_t dns_opt_options_write(uint8_t *p, const struct dns_query *q
 	return sum;
 }
 
-// The wide sum of what it wrote; in wide stores and from registers, like the header.
+// Returns the wide sum of the bytes written; uses wide stores and sums from registers, like the
+// header.
 ATTR_INLINE uint64_t dns_opt_write(
 	uint8_t *p, size_t len, const struct dns_query *q, unsigned rcode, int ede)
 {
@@ -104,7 +105,7 @@ ATTR_INLINE uint64_t dns_opt_write(
 				| (uint32_t)(len - DNS_OPT_FIXED_LEN));
 	memcpy(p, &front, sizeof front);
 	memcpy(p + 7, &back, sizeof back);
-	uint64_t sum = csum_wide_add(front, back >> 8); // its first octet is in both
+	uint64_t sum = csum_wide_add(front, back >> 8); // its first byte is in both
 	size_t at = DNS_OPT_FIXED_LEN;
 	if (unlikely_(q->has_opt > DNS_OPT_PLAIN)) {
 		size_t n;
@@ -123,7 +124,7 @@ ATTR_INLINE uint64_t dns_opt_write(
 	return sum;
 }
 
-// How old TTLs become new ones: what is left at this age, between these two.
+// How stored TTLs become those of the reply: the rest at this age, between these two bounds.
 struct dns_ttl_rule {
 	uint32_t age_s, least_s, most_s;
 };
@@ -140,8 +141,8 @@ ATTR_INLINE struct dns_ttl_rule dns_ttl_rule_of(const struct dns_reply_opts *o)
 }
 
 // Writes one TTL into the copied answer, from that in the stored one: the copy was written in wide
-// pieces a moment ago. What comes back it adds to the answer's wide sum: the new words plus the
-// complements of the old (RFC 1624), if it begins at an even octet.
+// pieces a moment ago. Returns what to add to the answer's wide sum: the new words plus the
+// complements of the old (RFC 1624), if the TTL begins at an even byte.
 ATTR_INLINE uint64_t dns_ttl_write(
 	uint8_t *to, const uint8_t *from, const struct dns_ttl_rule *rule)
 {
@@ -217,7 +218,7 @@ ATTR_INLINE uint16_t dns_reply_line(uint8_t *msg, size_t cap, const struct dns_q
 		flags = DNS_FLAG_AD; // RFC 6840 5.7
 	}
 
-	// Also where there are no octets: the sum tells the rest of a stored answer (l0_guard).
+	// Also without bytes: the sum covers the rest of a stored answer (l0_guard).
 	uint64_t body_sum = 0;
 	if (likely_(!(flags & DNS_FLAG_TC))) {
 		if (likely_(body))
@@ -228,7 +229,7 @@ ATTR_INLINE uint16_t dns_reply_line(uint8_t *msg, size_t cap, const struct dns_q
 	size_t opt_at = head + body;
 	size_t opt = no_opt ? 0 : dns_opt_len(q, o->ede, max > opt_at ? max - opt_at : 0);
 	uint64_t opt_sum = dns_opt_write(msg + opt_at, opt, q, a->rcode, o->ede);
-	// RFC 8914 3: who is not told the error for want of room is told to ask over TCP.
+	// RFC 8914 3: a client whose reply has no room for the error gets TC.
 	if (unlikely_(o->ede >= 0) && opt && opt == dns_opt_least(q) && o->limit != DNS_MESSAGE_MAX)
 		flags |= DNS_FLAG_TC;
 	n.ar += opt ? 1 : 0;

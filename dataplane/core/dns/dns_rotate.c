@@ -12,7 +12,7 @@ struct cursor {
 	size_t len, at;
 };
 
-// Octets of the record here; 0: it is not one whose owner is a pointer, or not whole.
+// Bytes of the record here; 0: it is not one whose owner is a pointer, or not whole.
 static size_t record_len(const struct cursor *c)
 {
 	const uint8_t *p = c->msg + c->at;

@@ -80,9 +80,9 @@ static bool dname_maps(const struct dns_name *owner, const struct dns_name *dnam
 	       && memcmp(to->wire + prefix, dname_target->wire, dname_target->len) == 0;
 }
 
-// The DNAME from which a CNAME was synthesised, if one is there: a validator needs it. A chain has
-// no more of them than hops, so no more are looked at, however many an upstream sends. What makes a
-// name too long may have made a CNAME of the chain before. 1: it is.
+// The DNAME from which a CNAME was synthesised, if the reply has it: a validator needs it. A chain
+// has no more of them than hops, so this reads no more, however many an upstream sends. A DNAME
+// that makes a name too long may have made an earlier CNAME of the chain. 1: kept.
 static int keep_dname(struct dns_records *t, const struct dns_query *q, const struct place *at,
 	const struct dns_name *to)
 {
@@ -107,7 +107,7 @@ static int keep_dname(struct dns_records *t, const struct dns_query *q, const st
 	return 0;
 }
 
-// Also with a CNAME that is what was asked for (RFC 6672 3.1).
+// Also with a CNAME that the client asked for (RFC 6672 3.1).
 static int keep_dname_of_asked(
 	struct dns_records *t, const struct dns_query *q, const struct place *at)
 {

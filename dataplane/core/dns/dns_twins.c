@@ -17,9 +17,9 @@ static uint32_t hash_of(const struct dns_records *t, unsigned i)
 	return h ^ h >> 15;
 }
 
-// What was kept for one step has one owner, where type and data are the same. A DNAME can be there
-// for several steps: names are read then, so many times, as two long ones for each record would
-// take milliseconds.
+// Records kept for one step with the same type and data have one owner. A DNAME can be kept for
+// several steps: only then are names read, a bounded number of times, because two long ones for
+// each record would take milliseconds.
 static bool have_same_owner(
 	struct dns_records *t, const struct dns_record *a, const struct dns_record *b)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Records that the answer section of a reply has twice: of one owner, type, class and data (RFC
-// 2181 5: that is meaningless, and such duplicates should be suppressed). Aliases too: who asks for
-// type CNAME or ANY gets all of a name, and not only the one that would be followed.
+// Finds records that the answer section of a reply has twice: of one owner, type, class and data
+// (RFC 2181 5: such duplicates should be suppressed). Aliases too: a question for type CNAME or ANY
+// gets all of a name, not only the one that a resolver follows.
 //
-// Data that hold names are compared as they are on the wire: two that are written with other
-// pointers are taken for different. Some microseconds for a thousand records: names are read only
-// of twins that dns_select.c kept for different steps, DNS_STRANGERS_MAX times at most.
+// Data with names are compared as on the wire: with other pointers they count as different. Some
+// microseconds for a thousand records: names are read only of twins that dns_select.c kept for
+// different steps, DNS_STRANGERS_MAX times at most.
 
 #include "dns_records.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A name in lower case and its keyed hash, in one pass: ascii_lower_copy and keyhash at once, whose
-// twin this is (test_name_fold). The hash is made from the registers that the copy is stored from.
-// Read back from memory, in other pieces than it was stored in, it would wait for the stores.
+// A name in lower case and its keyed hash, in one pass: the same as ascii_lower_copy and keyhash
+// together (test_name_fold). The hash is made from the registers that the copy is stored from. Read
+// back from memory, in other pieces than it was stored in, it would wait for the stores.
 
 #include <string.h>
 #include <weir/ascii.h>
@@ -27,7 +27,7 @@ ATTR_INLINE uint64_t name_fold_8(uint8_t *to, const uint8_t *from)
 	return w;
 }
 
-// `to` has room for `len` octets, `from` holds as many; they do not overlap.
+// `to` has room for `len` bytes, `from` holds as many; they do not overlap.
 ATTR_INLINE uint64_t name_fold(
 	const struct keyhash_secret *secret, uint8_t *to, const uint8_t *from, size_t len)
 {

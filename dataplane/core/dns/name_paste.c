@@ -46,7 +46,7 @@ static bool has_path(struct part p, bool has_scheme)
 {
 	struct part host = p;
 	part_cut(&host, "/?#");
-	// Zones of less than an octet have slashes in their names (RFC 2317).
+	// Zones of less than a byte have slashes in their names (RFC 2317).
 	return has_scheme
 	       || (memchr(host.text, '.', host.len)
 		       && !(ends_with(p, ".arpa") || ends_with(p, ".arpa.")));

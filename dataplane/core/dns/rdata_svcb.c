@@ -173,7 +173,7 @@ static void value_encode(
 	}
 }
 
-// The word's octets with escapes undone, between its quotes if it has some.
+// The word's bytes with escapes undone, between its quotes if it has some.
 static size_t value_unescape(struct rdata_text *t, struct rdata_token value, char *out, size_t cap)
 {
 	size_t n = 0;

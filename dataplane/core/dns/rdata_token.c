@@ -22,7 +22,7 @@ bool rdata_at_end(struct rdata_text *t)
 	return t->p == t->end;
 }
 
-// To the end of what is quoted; the opening quote is behind us.
+// Finds the closing quote; `p` is behind the opening one.
 static const char *quoted_end(struct rdata_text *t, const char *p)
 {
 	for (; p < t->end && *p != '"'; p++)
@@ -113,7 +113,7 @@ uint32_t rdata_number_next(struct rdata_text *t, uint32_t max)
 	return rdata_token_next(t, &token) ? rdata_number(t, &token, max) : 0;
 }
 
-// dns_name_from_text checks it and finds the labels; the octets are then taken as they were
+// dns_name_from_text checks it and finds the labels; the bytes are then taken as they were
 // written, each in the place that it has there.
 void rdata_name_next(struct rdata_text *t, struct wr *w)
 {

@@ -6,7 +6,7 @@
 #include <weir/bytes.h>
 #include <weir/rdata_parse.h>
 
-// What is left of the text. The first reason stays; after it nothing is read.
+// The rest of the text. The first error stays; after it nothing is read.
 struct rdata_text {
 	const char *p, *end;
 	const char *why; // NULL: fine so far
@@ -26,7 +26,7 @@ static inline void rdata_refuse(struct rdata_text *t, const char *why)
 bool rdata_at_end(struct rdata_text *t); // blanks apart
 // False: there is none, or it is malformed.
 bool rdata_token_next(struct rdata_text *t, struct rdata_token *out);
-// One octet of it with escapes undone. False: at its end, or a bad escape.
+// One byte of it with escapes undone. False: at its end, or a bad escape.
 bool rdata_octet_next(struct rdata_text *t, struct rdata_token *token, uint8_t *out);
 // Decimal digits alone, up to `max`. 0 and a reason otherwise.
 uint32_t rdata_number(struct rdata_text *t, const struct rdata_token *token, uint32_t max);

@@ -11,7 +11,7 @@ enum {
 	DRAIN_WORDS_MAX = 16384,  // words freed by one reclaim
 	HOLD_SHARE = 64,          // of the table, at least
 	HOLD_CANDIDATES = 8,      // windows compared before one is chosen
-	HOLD_SCAN_WORDS_MAX = 64, // words without a record before a candidate is given up
+	HOLD_SCAN_WORDS_MAX = 64, // words without a record after which a candidate is dropped
 };
 
 // The bits of word `w` that belong to [start, end).
@@ -301,7 +301,7 @@ void l0_alloc_want(struct l0_alloc *a, uint32_t k)
 	struct l0_hold *h = &a->hold;
 	if (h->units >= k)
 		return;
-	// Room for more than this one: where there is no run for it, the next ones find none
+	// Holds more than this request needs: where it finds no run, the next ones find none
 	// either.
 	uint32_t size = a->units / HOLD_SHARE > 2 * k ? a->units / HOLD_SHARE : 2 * k;
 	if (h->units && (uint64_t)h->start + size <= a->units)

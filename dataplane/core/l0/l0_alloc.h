@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Which units of L0 are free: the writer's private book-keeping, four bits a unit.
+// Free and used units of L0: the writer's private bookkeeping, four bits a unit.
 //
-// A unit is free, live, or retired: out of sight but perhaps still read, until every worker has
-// passed a quiescent state. `used` covers live and retired ones. Retired units collect in `open`;
-// at most one batch at a time waits (`closed`), under one epoch, so however much is retired the
-// epoch moves once per batch. As both are bitmaps over all units they can never be full.
+// A unit is free, live, or retired: no longer published but perhaps still read, until every worker
+// has passed a quiescent state. `used` covers live and retired ones. Retired units collect in
+// `open`; at most one batch at a time waits (`closed`), under one epoch, so the epoch moves once
+// per batch. As both are bitmaps over all units they can never be full.
 //
 // Space for k units is a run of free ones found by next fit with a bounded scan. Where the table is
-// so fragmented that there is none, the caller asks for a hold: a window that the allocator keeps
-// from everyone else while the caller evicts the records in it. Later requests that find no run
-// take from its front; when it has become too small for one, it grows at its end.
+// so fragmented that there is none, the caller requests a hold: a window that the allocator gives
+// to no other request while the caller evicts the records in it. Later requests that find no run
+// take from its front; when the window is too small for a request, it grows at its end.
 //
 // Owner: struct l0_writer; one thread.
 
@@ -43,7 +43,7 @@ struct l0_alloc {
 	bool draining; // the closed batch's epoch has passed
 	uint32_t drain_at;
 	struct l0_hold hold;
-	size_t memory; // octets allocated
+	size_t memory; // bytes allocated
 };
 
 // All units free. -ENOMEM.
@@ -55,7 +55,7 @@ ATTR_MUST_CHECK uint32_t l0_alloc_take(struct l0_alloc *a, uint32_t k);
 void l0_alloc_retire(struct l0_alloc *a, uint32_t start, uint32_t k);
 // Takes exactly this run, for recovery. False: part of it is used.
 ATTR_MUST_CHECK bool l0_alloc_claim(struct l0_alloc *a, uint32_t start, uint32_t k);
-// Retires every unit that is not live, for recovery: who knows who still reads it.
+// Retires every unit that is not live, for recovery: workers may still read any of them.
 void l0_alloc_retire_rest(struct l0_alloc *a);
 
 // Frees the waiting batch once its epoch has passed, a bounded part per call, and lets the open one

@@ -33,7 +33,7 @@ static void change_end(struct l0_writer *w, uint32_t slot, uint32_t number)
 	w->stats.replaced++;
 }
 
-// The sum covers head and mask: what the one says more than before, and what is more of the other.
+// Adjusts the sum, which covers head and mask, by the change of both.
 static void sum_follow(struct l0_record *p, uint64_t old_head, uint64_t less, uint64_t more)
 {
 	uint64_t change = csum_wide_add(old_head, ~p->head_word);

@@ -4,8 +4,8 @@
 
 #include <errno.h>
 
-// The live records of a table of another size, put into a new one that nobody reads yet. What an
-// earlier life left is checked as recovery judges it, record by record.
+// Puts the live records of a table of another size into a new one that no worker reads yet. Checks
+// the records of an earlier run as recovery does, one by one.
 
 // Evicting for a copy would throw out copies. Twice the record: a run must be found for it.
 static bool has_room(const struct l0_writer *w, uint32_t units)

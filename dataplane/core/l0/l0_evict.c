@@ -4,8 +4,8 @@
 
 #include <weir/fault.h>
 
-// Marks are the workers' octets: only single bits of them are looked at, and a store here that
-// crosses a worker's costs one mark.
+// Workers own the bytes of the marks: this reads single bits of them, and a store here that races
+// with a worker's loses one mark.
 bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark)
 {
 	for (unsigned n = 0; n < w->marks_count; n++) {

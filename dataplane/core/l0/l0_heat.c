@@ -82,8 +82,8 @@ uint32_t l0_heat_peek(const struct l0_heat *h, uint32_t slot, uint32_t hits)
 	return then > now ? then : now;
 }
 
-// Workers go on counting meanwhile: where a store crosses one of theirs, a hit is lost, or those
-// that are taken here are counted once more. It is rare, and heat is an estimate.
+// Workers go on counting meanwhile: a store that races with theirs loses a hit, or counts the hits
+// taken here again. It is rare, and heat is an estimate.
 uint32_t l0_hits_take(const struct l0_writer *w, uint32_t number)
 {
 	uint32_t hits = 0;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// How often each record of L0 is asked for: the writer's private counts, by index slot, which a
-// record keeps through its replacements. l0_writer.h says what they mean.
+// How often clients ask for each record of L0: the writer's private counts, by index slot, which a
+// record keeps through its replacements. l0_writer.h explains them.
 //
-// Three octets and a bit per slot: heat, hits that are not in the workers' marks any more (or never
-// were) and wait for the next fold, and whether this life was made ahead of time and nobody has
+// Three bytes and a bit per slot: heat, hits that are no longer in the workers' marks (or never
+// were) and wait for the next fold, and whether refresh-ahead made this copy and no client has
 // asked for it since. Owner: struct l0_writer; one thread.
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ struct l0_heat {
 	uint8_t *waiting;
 	uint64_t *renewed;
 	uint32_t keep_256; // of the last fold
-	size_t memory;     // octets allocated
+	size_t memory;     // bytes allocated
 };
 
 ATTR_MUST_CHECK int l0_heat_init(struct l0_heat *h, uint32_t slots); // -ENOMEM
@@ -28,7 +28,7 @@ void l0_heat_clear(struct l0_heat *h, uint32_t slot);
 void l0_heat_add(struct l0_heat *h, uint32_t slot, unsigned hits); // saturates
 // The next round's heat, of `hits` and those that waited; `hits` becomes their sum.
 uint32_t l0_heat_fold(struct l0_heat *h, uint32_t slot, uint32_t *hits, uint32_t weigh_256);
-// What the heat would be at least if it were folded now.
+// The least heat after a fold.
 uint32_t l0_heat_peek(const struct l0_heat *h, uint32_t slot, uint32_t hits);
 
 void l0_heat_set_renewed(struct l0_heat *h, uint32_t slot, bool renewed);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The reply of a plain hit, in line: a fresh record that nobody checked, of even answers of an even
-// number of octets (or TTLs would count turned), that fits the client, as nearly all are. From the
-// words that the lookup has checked (struct l0_found), in one go: no view of the record, no
-// options, no second check. Everything else is left to l0_read_record and dns_reply_line, whose
-// twin this is: same octets, same sum (test_l0_hit).
+// The reply of a plain hit, in line: a fresh record without a set of lists, whose records are all
+// alike and whose length is even (or TTLs would count byte-swapped), and which fits the client.
+// Nearly all are like that. From the words that the lookup has checked (struct l0_found), in one
+// pass: no view of the record, no options, no second check. l0_read_record and dns_reply_line
+// handle the rest and give the same bytes and the same sum (test_l0_hit).
 //
-// Octets are copied in steps of a cache line, without asking how many the last has: so up to 63
-// behind the answer are read and written, within the table and within the message's room.
+// It copies bytes in steps of a cache line, the last step whole: so up to 63 behind the answer are
+// read and written, within the table and within the message's room.
 
 #include "core/dns/dns_reply_line.h"
 #include "l0_read.h"
@@ -16,7 +16,7 @@
 struct l0_hit_terms { // of a batch
 	uint64_t now_ms;
 	uint32_t most_ttl_s; // the cap; UINT32_MAX: none
-	uint32_t limit;      // of a message, by our own limit and the port's
+	uint32_t limit; // of a message: the lower of limits.udp_reply_size and the port's limit
 };
 
 enum { L0_HIT_STEP = 64 };
@@ -32,8 +32,8 @@ ATTR_INLINE void l0_hit_copy(uint8_t *to, const uint8_t *from, uint32_t len)
 	} while (unlikely_(i < len));
 }
 
-// TTLs from the first to the one at `last`; what they come to is added to a wide sum: new words
-// less old ones. Below 0 that is one more as a number of 64 bits than as a wide sum.
+// Writes the TTLs from the first to the one at `last`. Returns what to add to a wide sum: new words
+// less old ones. Below 0 a number of 64 bits is one more than the wide sum.
 ATTR_INLINE uint64_t l0_hit_ttls(uint8_t *to, const uint8_t *from, uint64_t step, uint64_t last,
 	uint32_t age_s, uint32_t most_s)
 {
@@ -41,7 +41,7 @@ ATTR_INLINE uint64_t l0_hit_ttls(uint8_t *to, const uint8_t *from, uint64_t step
 	uint32_t old, next;
 	int64_t sum = 0;
 	memcpy(&next, from + off, sizeof next);
-	do { // once for all, as a rule: those of one set are alike (RFC 2181 5.2)
+	do { // mostly once for all: the TTLs of a set are equal (RFC 2181 5.2)
 		old = next;
 		uint32_t ttl = be32toh(old);
 		ttl = ttl > age_s ? ttl - age_s : 0;
@@ -82,7 +82,7 @@ ATTR_INLINE uint64_t l0_hit_header(
 	return csum_wide_add(front, back);
 }
 
-// Octets of the reply, and their wide sum in *sum, which held the question's; 0: not a plain hit,
+// Bytes of the reply, and their wide sum in *sum, which held the question's; 0: not a plain hit,
 // and nothing is written. `room`: from msg on.
 ATTR_INLINE uint32_t l0_hit_reply(const struct l0_found *f, const struct dns_query *q, uint8_t *msg,
 	uint32_t room, const struct l0_hit_terms *t, uint64_t *sum)

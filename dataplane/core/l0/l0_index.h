@@ -51,7 +51,7 @@ ATTR_INLINE unsigned l0_match_scalar(const struct l0_bucket *b, uint16_t tag)
 
 #ifndef L0_TAGS_SCALAR
 // The twin in two vector compares. The second takes in 6 words of record numbers, masked off. Each
-// 16-bit element is loaded whole (aligned vector loads are never torn within 8 octets), x86 does
+// 16-bit element is loaded whole (aligned vector loads are never torn within 8 bytes), x86 does
 // not reorder loads, and the fence, no instruction here, keeps the compiler from it.
 ATTR_INLINE unsigned l0_match_sse2(const struct l0_bucket *b, uint16_t tag)
 {
@@ -73,7 +73,7 @@ ATTR_INLINE unsigned l0_match(const struct l0_bucket *b, uint16_t tag)
 #endif
 }
 
-// Acquire, so that the record's octets are complete whichever record this number names: a slot may
+// Acquire, so that the record's bytes are complete whichever record this number names: a slot may
 // be emptied and used again between a reader's load of the tag and this one. The reader then meets
 // a record that its tag did not promise, and the full key compare decides.
 ATTR_INLINE uint32_t l0_slot_record(const struct l0_bucket *b, size_t slot)

@@ -7,7 +7,7 @@
 
 #include "l0_record.h"
 
-// The name is hashed with the secret; type, class, flags, view and length, 8 octets, are folded in
+// The name is hashed with the secret; type, class, flags, view and length, 8 bytes, are folded in
 // by one wide multiplication with secret words on both sides, which saves copying the name behind
 // them. Without the secret neither factor is known.
 ATTR_INLINE uint64_t l0_read_hash_behind(
@@ -68,8 +68,8 @@ ATTR_INLINE uint32_t l0_read_slot(
 	return number;
 }
 
-// The first record that may be the key's, its lines asked for, if its home bucket knows; or
-// L0_ELSEWHERE, and the other bucket's line is asked for.
+// The first record that may be the key's, with its lines prefetched, if the home bucket decides; or
+// L0_ELSEWHERE, with the other bucket's line prefetched.
 ATTR_INLINE uint32_t l0_read_home(const struct l0_reader *r, uint64_t hash)
 {
 	const struct l0_bucket *b = &r->buckets[hash & r->bucket_mask];
@@ -83,7 +83,7 @@ ATTR_INLINE uint32_t l0_read_home(const struct l0_reader *r, uint64_t hash)
 	return L0_ELSEWHERE;
 }
 
-// What is to be said of those, once that line is there.
+// The same for L0_ELSEWHERE, once that line has arrived.
 ATTR_INLINE uint32_t l0_read_other(const struct l0_reader *r, uint64_t hash)
 {
 	const struct l0_bucket *b =
@@ -98,8 +98,8 @@ ATTR_INLINE uint32_t l0_read_candidate(const struct l0_reader *r, uint64_t hash)
 	return number == L0_ELSEWHERE ? l0_read_other(r, hash) : number;
 }
 
-// What a lookup has checked of a record that it found, for whoever answers from it a pass later and
-// must not load it again: the rest of struct l0_bounds follows from it.
+// The fields that a lookup has checked of the record that it found. The reply, a pass later, must
+// not load them again; the rest of struct l0_bounds follows from them.
 struct l0_found {
 	const struct l0_record *record;
 	uint64_t head, key, count, left, ttl_last;
@@ -146,9 +146,9 @@ ATTR_INLINE uint32_t l0_read_find(const struct l0_reader *r, const struct l0_key
 }
 
 // Every offset of a table is checked here, so that a damaged record is a miss and not a damaged
-// reply. The table can change under us only if its writer went wild; the reply writer therefore
-// checks each offset again where it uses it (dns_reply.c), which is what safety rests on. Their
-// wide sum, as they lie in memory, goes to *offs.
+// reply. Only a broken writer can change the table meanwhile; so the reply writer checks each
+// offset again where it uses it (dns_reply.c), and safety rests on that check. *offs is the wide
+// sum of the offsets as they are in memory.
 ATTR_INLINE bool l0_ttls_fit(
 	const uint16_t *off, unsigned count, unsigned answer_len, uint64_t *offs)
 {

@@ -13,10 +13,10 @@
 
 #define L0_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
-// A resource record takes 11 octets at least, so an answer has no more TTLs than this.
+// A resource record takes 11 bytes at least, so an answer has no more TTLs than this.
 enum { L0_TTLS_MAX = L0_ANSWER_MAX / 11 };
 
-// Where the parts of a record lie, in octets from its start. `table`: how many TTL offsets it has.
+// Where the parts of a record lie, in bytes from its start. `table`: how many TTL offsets it has.
 struct l0_layout {
 	uint32_t ttl_off, answer, mask, end;
 };
@@ -45,7 +45,7 @@ static_assert(L0_RECORD_UNITS_MAX <= UINT16_MAX);
 struct l0_bounds {
 	const struct l0_record *record;
 	uint64_t head, key, count; // head_word, key_word, count_word
-	uint64_t left;             // octets from the record to the end of the table
+	uint64_t left;             // bytes from the record to the end of the table
 	struct l0_layout at;
 	uint32_t ttl_count, ttl_step;
 	uint64_t ttl_last; // offset of the last TTL; 0 without a step
@@ -109,12 +109,11 @@ ATTR_INLINE uint64_t l0_mask_sum(const struct rule_set *m)
 		csum_wide_add(m->lists[0], m->lists[1]), csum_wide_add(m->lists[2], m->lists[3]));
 }
 
-// The octets of an answer are a message only together with these three words, the offsets of a
-// table and the mask that it was checked by. So what is stored as `sum` is the answer's one's
-// complement sum less that of all these, and all of them added up give the answer's. Where a bit of
-// any of them is no longer what it was, the reply's UDP checksum comes out wrong and its client
-// never sees it. `rest`: of the table and the mask, as they lie in memory. A wide sum (csum.h), as
-// is l0_sum_for's `answer`.
+// An answer is valid only together with these three words, the table of offsets and the mask of
+// lists. So `sum` is the answer's one's complement sum less the sum of all these; added together
+// they give the answer's. If a bit of any of them has changed, the reply's UDP checksum is wrong
+// and its client drops it. `rest`: the sum of table and mask as they are in memory. A wide sum
+// (csum.h), as is l0_sum_for's `answer`.
 ATTR_INLINE uint64_t l0_sum_of(uint64_t head, uint64_t key, uint64_t count, uint64_t rest)
 {
 	return csum_wide_add(csum_wide_add(head, key), csum_wide_add(count, rest));
@@ -179,7 +178,7 @@ ATTR_INLINE l0_octets_16 l0_octets_differ(const uint8_t *a, const uint8_t *b)
 	return x ^ y;
 }
 
-// Are two runs of n octets the same? Nothing besides them is read.
+// Are two runs of n bytes the same? Nothing besides them is read.
 ATTR_INLINE bool l0_octets_same(const uint8_t *a, const uint8_t *b, unsigned n)
 {
 	uint64_t x, y, differ = 0;

@@ -6,14 +6,13 @@
 #include <stdlib.h>
 #include <weir/fault.h>
 
-// Taking over a table that a dead control plane left, or that something has scribbled on. A slot is
-// kept when its record lies in the table, fits its check sum, sits where its key's hash may sit,
-// has TTL offsets that fit the answer, is not past hard expiry, and shares no unit with one kept
-// before. Everything else is taken out of sight. Workers go on reading
-// meanwhile.
+// Recovers a table that a dead control plane left, or that was overwritten. A slot is kept when its
+// record lies in the table, fits its check sum, sits where its key's hash may sit, has TTL offsets
+// that fit the answer, is not past hard expiry, and shares no unit with one kept before. All other
+// slots are cleared. Workers go on reading meanwhile.
 
-// How far ahead of our clock a creation time may be: clocks are read at different places, but a
-// record from the future would never expire.
+// How far ahead of the clock a creation time may be: both processes read the clock at different
+// times, but a record from the future would never expire.
 enum { FUTURE_MAX_MS = 1000 };
 
 static bool ttls_sound(const struct l0_bounds *b)

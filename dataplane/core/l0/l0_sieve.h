@@ -2,12 +2,12 @@
 #pragma once
 
 // The SIEVE queue of L0 (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024): records in order of
-// insertion and a hand that moves from the oldest towards the newest. What it finds visited stays
-// in its place; what it finds unvisited is evicted. Nothing moves on a hit.
+// insertion and a hand that moves from the oldest towards the newest. A visited record stays in its
+// place; an unvisited one is evicted. Nothing moves on a hit.
 //
-// A record is named by its index slot, which it keeps for life, also when it is replaced. Two
-// links of 4 octets and one bit per slot. The bit carries "visited" over to a replacement, whose
-// own marks only the workers could set. Owner: struct l0_writer; one thread.
+// A record's id is its index slot, which it keeps for life, even when it is replaced. Two links of
+// 4 bytes and one bit per slot. The bit carries "visited" over to a replacement, whose own marks
+// only the workers could set. Owner: struct l0_writer; one thread.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,10 +19,10 @@
 struct l0_sieve {
 	uint32_t slots;
 	uint32_t newest, oldest;
-	uint32_t hand; // next to be looked at; NONE: the oldest
+	uint32_t hand; // the next candidate; NONE: the oldest
 	uint32_t *newer, *older;
 	uint64_t *carried;
-	size_t memory; // octets allocated
+	size_t memory; // bytes allocated
 };
 
 ATTR_MUST_CHECK int l0_sieve_init(struct l0_sieve *s, uint32_t slots); // -ENOMEM

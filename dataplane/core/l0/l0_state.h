@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The writer's state and what its files share: l0_writer.c (put, delete), l0_change.c
-// (restamp, judge), l0_evict.c (who has to
-// go), l0_heat.c (who is asked for), l0_walk.c (flush, sweep), l0_recover.c (open), l0_copy.c,
-// l0_audit.c.
+// The writer's state and what its files share: l0_writer.c (put, delete), l0_change.c (restamp,
+// judge), l0_evict.c (eviction), l0_heat.c (hit counts), l0_walk.c (flush, sweep), l0_recover.c
+// (open), l0_copy.c, l0_audit.c.
 //
-// A slot number is bucket * L0_BUCKET_SLOTS + slot. What lies in the table was written by this
-// process, or checked by recovery: it is read without bounds checks here.
+// A slot number is bucket * L0_BUCKET_SLOTS + slot. This process wrote the table's contents, or
+// recovery checked them: the code here reads them without bounds checks.
 
 #include "l0_alloc.h"
 #include "l0_heat.h"
@@ -19,7 +18,7 @@
 enum {
 	L0_EVICTIONS_MAX = 64,   // by one put
 	L0_HAND_STEPS_MAX = 128, // of the SIEVE hand, by one put
-	L0_RESERVE_SHARE = 32,   // one in so many units is kept free or on its way to it
+	L0_RESERVE_SHARE = 32,   // one unit in this many is kept free or retired
 	L0_UNITS_MIN = 8192,     // 1 MiB holds more
 };
 
@@ -95,10 +94,11 @@ void l0_drop(struct l0_writer *w, uint32_t slot);
 // Units for a record, or 0. Free units enough and yet no run: asks for a hold, which this and the
 // next puts clear; a later one then finds its room there.
 uint32_t l0_take(struct l0_writer *w, uint32_t k);
-// Puts record `number` in the place of the slot's, whose units are retired.
+// Replaces the slot's record by `number` and retires the old units.
 void l0_replace(struct l0_writer *w, uint32_t slot, uint32_t number);
 
-// Evicts at most so many of the records that lie in the allocator's hold; how many may still go.
+// Evicts at most `evictions` of the records in the allocator's hold; returns how many more it may
+// evict.
 unsigned l0_clear_hold(struct l0_writer *w, unsigned evictions);
 // That, and evicts by SIEVE until the reserve and k units are free or on their way to it; bounded.
 void l0_make_room(struct l0_writer *w, uint32_t k);
@@ -114,7 +114,7 @@ void l0_unmark(struct l0_writer *w, uint32_t number, uint8_t mark);
 
 // Hits in all workers' marks of the record, which are cleared (l0_heat.c).
 uint32_t l0_hits_take(const struct l0_writer *w, uint32_t number);
-// The slot's record was asked for.
+// Counts a question for the slot's record.
 void l0_heat_used(struct l0_writer *w, uint32_t slot, uint32_t hits);
 // Hits of the slot's record go over to the one that took its place.
 void l0_heat_carry(struct l0_writer *w, uint32_t slot, uint32_t old);

@@ -5,8 +5,8 @@
 #include <weir/shm_abi.h>
 
 // Flush and sweep go through the whole index, some buckets at a time. Every record is a line that
-// is in no cache, so those of the bucket after next are on their way while one is looked at.
-// `workers`: whose marks will be looked at as well.
+// is in no CPU cache, so those of the bucket after next are prefetched. `workers`: also prefetch
+// the marks of this many.
 static void prefetch_records(const struct l0_writer *w, uint64_t bucket, unsigned workers)
 {
 	if (bucket > w->reader.bucket_mask)
@@ -22,8 +22,8 @@ static void prefetch_records(const struct l0_writer *w, uint64_t bucket, unsigne
 	}
 }
 
-// Drops what `doomed` says in buckets [from, from + count), as far as there are so many; the number
-// dropped.
+// Drops the records that `doomed` selects in buckets [from, from + count) of the table; returns
+// their number.
 struct walk {
 	bool (*doomed)(const struct l0_record *p, const void *arg);
 	const void *arg;

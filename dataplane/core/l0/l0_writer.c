@@ -108,7 +108,7 @@ uint32_t l0_slot_of_key(const struct l0_writer *w, const struct l0_key *key)
 	return L0_SLOT_NONE;
 }
 
-// Can the TTLs be told without a table?
+// The step between TTLs at regular offsets; 0: they need a table.
 static uint16_t put_step(const struct l0_put *put)
 {
 	const struct dns_answer_view *a = &put->answer;
@@ -134,7 +134,7 @@ static unsigned put_flags(const struct l0_put *put)
 	       | (l0_mask_is_empty(put->mask) ? 0 : L0_RECORD_MASKED);
 }
 
-// Octets that the record takes; -E2BIG, or -EINVAL for what no parser makes.
+// Bytes that the record takes; -E2BIG; -EINVAL for an answer that no parser makes.
 static int put_check(const struct l0_put *put)
 {
 	const struct dns_answer_view *a = &put->answer;
@@ -292,7 +292,8 @@ int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 		return -ENOSPC;
 	}
 	record_write(w, number, put);
-	// What an earlier record left here would pass for this one's: a refresh never asked for.
+	// Marks of an earlier record here would count for this one, as a refresh that no worker
+	// requested.
 	l0_unmark(w, number, UINT8_MAX);
 	FAULT_POINT(l0_marks_cleared);
 	uint32_t slot = l0_slot_of_key(w, &put->key);
@@ -336,8 +337,8 @@ static void forget_requests(_Atomic uint8_t *marks, uint32_t units)
 	}
 }
 
-// What a worker that is gone had visited and counted. Its successor starts without marks, and the
-// hand would take the most wanted records before they are asked for again.
+// Keeps the visits and counts of a worker that ended. Its successor starts without marks, and the
+// hand would evict the most popular records before a client asks for them again.
 static void carry_visits(struct l0_writer *w, const _Atomic uint8_t *marks)
 {
 	for (uint32_t slot = 0; slot < w->sieve.slots; slot++) {

@@ -36,8 +36,8 @@ uint64_t log_out_lost(void)
 	return atomic_load_explicit(&lost, memory_order_relaxed);
 }
 
-// What cannot be written is given up: there is nowhere to complain. `waits`: for a reader of a
-// descriptor that somebody has made non-blocking.
+// Text that cannot be written is lost: there is no place to report it. `waits`: wait for the reader
+// of a non-blocking descriptor.
 static void write_all(const char *text, size_t len, bool waits)
 {
 	while (len > 0) {

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <weir/log_recent.h>
 
-// Of the process, as its log is: every module's messages come here.
+// Global, like the log of the process: it has the messages of every module.
 static struct {
 	pthread_mutex_t lock;
 	unsigned count;

@@ -39,7 +39,7 @@ static const struct {
 	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml keyhash sqlite"},
 };
 
-// Octets of the longest of `words` that `name` begins with, as whole words.
+// Bytes of the longest of `words` that `name` begins with, as whole words.
 static size_t words_match(const char *words, const char *name)
 {
 	size_t longest = 0, n;
@@ -92,8 +92,8 @@ struct mem_sum mem_accounts(struct mem_sum by[MEM_ACCOUNT_COUNT])
 	return all;
 }
 
-// BLOCK_BYTES: what the allocator itself keeps of a block, which no usable size includes. A million
-// small blocks would be an alarm by that alone.
+// BLOCK_BYTES: the allocator's own bytes of a block, which no usable size includes. Without them a
+// million small blocks would raise the alarm.
 enum { ALARM_BYTES = 8 << 20, ALARM_PART = 20, BLOCK_BYTES = sizeof(size_t) };
 
 uint64_t mem_unexplained(const struct mem_process *p, const struct mem_sum *all)

@@ -16,7 +16,8 @@
 #include <weir/shm_region.h>
 #include <weir/shm_stats.h>
 
-// What one thing takes at most. tests/smoke/memory_test.sh holds the sums against what is there.
+// The most that each object takes. tests/smoke/memory_test.sh compares the sums with real
+// processes.
 enum {
 	MIB = 1 << 20,
 	L0_UNIT = 32,
@@ -193,7 +194,7 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	charge_dataplane(p, c);
 }
 
-// Octets of regions of a process that are there from a life before, and will be used or replaced.
+// Bytes of regions of a process that are there from a life before, and will be used or replaced.
 static uint64_t regions_there(const char *folder, enum mem_plan_of of)
 {
 	static const char *const dataplane[] = {"rings.", "marks.", "stats"};

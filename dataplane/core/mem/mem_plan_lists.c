@@ -13,7 +13,7 @@ static uint64_t size_of(const char *path)
 	return stat(path, &s) == 0 && S_ISREG(s.st_mode) ? (uint64_t)s.st_size : 0;
 }
 
-// Of the list as it was fetched last; false: it never was.
+// Adds the size of the last fetched copy of a list; false: it was never fetched.
 static bool fetched_add(const char *state_directory, const char *url, uint64_t *text)
 {
 	char path[PATH_LEN];

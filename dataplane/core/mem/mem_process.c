@@ -16,7 +16,7 @@ struct map { // of /proc/PID/smaps
 	uint64_t rss, huge, swap;
 	char perms[8];
 	char path[LINE_LEN];
-	bool guarded; // right behind a page that nobody may touch
+	bool guarded; // right behind a guard page
 };
 
 struct walk {
@@ -26,7 +26,7 @@ struct walk {
 	uint64_t guard_end; // of the last guard page
 };
 
-// The rest of a line that was too long may begin with any octet.
+// The rest of a line that was too long may begin with any byte.
 static bool is_first_line(const char *line)
 {
 	unsigned long long start, end;
@@ -87,8 +87,8 @@ static bool walk_next(struct walk *w, struct map *m)
 	return true;
 }
 
-// What is shared and has a file is a region; what is private and has one is code and its data.
-// Threads' stacks have no name, but a guard page below.
+// A shared mapping of a file is a region; a private one is code and its data. Threads' stacks have
+// no name, but a guard page below.
 static enum map_kind map_kind(const struct map *m)
 {
 	bool shared = m->perms[3] == 's';

@@ -31,7 +31,7 @@ static bool number_read(const char *path, uint64_t *out)
 	return good;
 }
 
-// Octets of a group that give way before it meets its limit: files that can be read again. A group
+// Bytes of a group that give way before it meets its limit: files that can be read again. A group
 // that has read or written enough of them is always full, and has room all the same. Shared memory
 // is a file too and stays, so it is in none of these.
 static uint64_t group_yields(const char *folder, const struct group_files *v)
@@ -88,7 +88,8 @@ static const char *version2_path(const char *line)
 	return strncmp(line, "0::", 3) == 0 ? line + 3 : NULL;
 }
 
-// The path of our group below the root, without a slash at its end. False: none of that version.
+// The path of this process' group below the root, without a final slash. False: no group of that
+// version.
 static bool group_own(const char *own, const struct group_files *v, char out[LINE_LEN])
 {
 	const char *path = NULL;
@@ -127,7 +128,7 @@ static uint64_t version_left(
 	return least;
 }
 
-// A machine may have both, each with controllers of its own.
+// A machine may have both versions, each with its own controllers.
 uint64_t mem_room_group(const char *root, const char *own)
 {
 	const uint64_t one = version_left(root, "/memory", own, &version1);

@@ -142,7 +142,7 @@ static void v6_use(struct policy_reader *r, const struct policy_head *h, const u
 
 int policy_reader_init(struct policy_reader *r, const void *image, size_t size, char why[128])
 {
-	struct policy_head h; // ours alone from here on
+	struct policy_head h; // a private copy from here on
 	if (size < sizeof h)
 		return refuse(why, "policy image: cut short");
 	memcpy(&h, image, sizeof h);

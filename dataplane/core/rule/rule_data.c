@@ -2,8 +2,7 @@
 #include <string.h>
 #include <weir/rule_data.h>
 
-// What is checked must be what is used, so numbers are loaded once, whatever the compiler would
-// rather do.
+// Loads a number exactly once, so that the value checked is the value used.
 static inline uint32_t load_32(const uint32_t *p)
 {
 	return __atomic_load_n(p, __ATOMIC_RELAXED);
@@ -37,7 +36,7 @@ static const struct rule_data_entry *find_entry(
 	return NULL;
 }
 
-// The answer of that type, or for a type that there is none of the CNAME.
+// The answer of that type; without one, that of the CNAME.
 static const struct rule_data_answer *find_type(
 	const struct rule_reader *r, const struct rule_data_entry *e, uint16_t qtype)
 {

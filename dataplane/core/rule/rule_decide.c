@@ -13,8 +13,7 @@ static inline unsigned matching_slots(const struct rule_bucket *b, uint64_t hash
 	return slots;
 }
 
-// What is checked must be what is used, so these are loaded once, whatever the compiler would
-// rather do.
+// Loads a number exactly once, so that the value checked is the value used.
 static inline unsigned load_once(const uint16_t *p)
 {
 	return __atomic_load_n(p, __ATOMIC_RELAXED);
@@ -81,7 +80,7 @@ static const uint8_t rank_of[RULE_CLASSES] = {
 // A decision on its way, nearest name first.
 struct choice {
 	struct rule_decision d;
-	unsigned rank; // of what has decided so far; 0: nothing
+	unsigned rank; // rank of the rule that has decided so far; 0: none
 	bool safe;
 	uint8_t safe_index, safe_list;
 	const uint64_t *lists; // of the group, less those that an exception took away
@@ -226,9 +225,8 @@ static __attribute__((noinline)) bool weigh(const struct rule_reader *r, struct 
 	return took;
 }
 
-// No struct of lists leaves this function but where it is asked for: copied out in other widths
-// than it was written in, it stalled the core. `decided`, if not NULL: the lists that hold the name
-// that decided.
+// Returns no struct of lists: a copy in other widths than it was written in stalls the core.
+// `decided`, if not NULL, gets the lists that have the deciding name.
 static inline struct rule_decision choose(const struct rule_reader *r, const struct rule_probe *p,
 	unsigned labels, uint16_t qtype, const uint64_t group_lists[4], struct choice *c,
 	struct rule_set *decided)

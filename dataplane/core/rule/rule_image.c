@@ -56,7 +56,7 @@ static int refuse(char why[128], const char *text)
 	return -EPROTO;
 }
 
-// Does an array of `count` things of `each` octets lie inside the image, behind its head?
+// Does an array of `count` things of `each` bytes lie inside the image, behind its head?
 static bool fits(uint64_t size, uint64_t off, uint64_t count, uint64_t each, uint64_t align)
 {
 	return off >= sizeof(struct rule_image_head) && off <= size && off % align == 0
@@ -125,7 +125,7 @@ static void add_bit(uint64_t set[4], unsigned list)
 	set[list / 64] |= UINT64_C(1) << list % 64;
 }
 
-// The private copy of what a list means.
+// Makes the private copy of a list's properties.
 static const char *take_list(struct rule_reader *r, unsigned list, uint64_t source_count)
 {
 	struct rule_list_info l = r->lists[list];

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The plain decision in line: a question of which one name may be listed, whose entry is the only
-// one of its fingerprint and in its home bucket or the next, in a set whose lists, of those that
-// the client's group has, are all plain (rule_image.h): nearly all that lists block. Everything
-// else is left to rule_probe_decide, whose twin this is (test_rule_line). Data plane only.
+// The plain decision in line. At most one suffix of the name may be listed. Its entry is the only
+// one of its fingerprint, in its home bucket or the next, and the lists of its set that the
+// client's group has are all plain (rule_image.h). Nearly all blocked names are like that.
+// rule_probe_decide handles all others, with the same results (test_rule_line). Data plane only.
 //
-// As with that, two steps, each for a whole batch before the next: where the set lies, which
-// fetches it; and what it says.
+// Two steps, each for a whole batch before the next: find the set, which prefetches it; then
+// decide.
 
 #include <weir/rule_probe.h>
 
@@ -39,7 +39,7 @@ ATTR_INLINE const struct rule_set *rule_line_set(
 	const struct rule_reader *r, const struct rule_bucket *b, unsigned slots)
 {
 	const unsigned at = (unsigned)__builtin_ctz(slots), slot = at / 2;
-	// Loaded once: what is checked must be what is used.
+	// Loaded once: the value checked is the value used.
 	const unsigned set = __atomic_load_n(&b->set[slot], __ATOMIC_RELAXED);
 	__builtin_prefetch(&r->sets[set]); // in vain where that is none
 	if (unlikely_(slots >> at != 3 || b->more >> slot & 1 || set >= r->set_count))
@@ -47,8 +47,8 @@ ATTR_INLINE const struct rule_set *rule_line_set(
 	return &r->sets[set];
 }
 
-// Of a probe with candidates. NULL: not plain, or not where it was looked for; then the lines that
-// rule_line_behind or rule_probe_decide reads next are on their way.
+// For a probe with candidates. NULL: not plain, or not in these buckets; then the lines that
+// rule_line_behind or rule_probe_decide reads next are prefetched.
 ATTR_INLINE const struct rule_set *rule_line_reach(
 	const struct rule_reader *r, const struct rule_probe *p)
 {

@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 #include <weir/bell.h>
 
-// Each octet that waits takes a buffer of its own of what a socket may hold, so fewer fit.
+// Each waiting byte takes a socket buffer of its own, so fewer fit.
 enum { BELL_OCTETS = 512 };
 
 int bell_open(int end[BELL_ENDS])

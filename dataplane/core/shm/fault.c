@@ -8,7 +8,8 @@
 #include <unistd.h>
 #include <weir/fault.h>
 
-// Global, as a fault point must cost its callers no argument: written at start, then only counted.
+// Global, because a fault point must not cost its callers an argument. Written at start, then only
+// counted.
 static enum fault_site armed_site = FAULT_SITES_COUNT;
 static unsigned armed_passage;
 static _Atomic unsigned passages;

@@ -21,7 +21,7 @@ void log_writer_set(struct log_writer *w, uint32_t sample, uint64_t now_us)
 	w->sample = w->countdown = sample;
 }
 
-// Takes as much of what is owed as a weight can say. `more`: octets behind the name.
+// Takes as much of the debt as fits in a weight. `more`: bytes behind the name.
 static struct log_record *record_take(
 	struct log_writer *w, uint8_t name_len, uint32_t more, uint64_t queries)
 {

@@ -62,7 +62,7 @@ int numa_place(uint64_t nodes)
 	bool several = (nodes & (nodes - 1)) != 0;
 	int mode = nodes == 0 ? MPOL_DEFAULT : several ? MPOL_INTERLEAVE : MPOL_PREFERRED;
 	unsigned long mask[] = {nodes};
-	// The kernel takes one bit less than it is told of.
+	// The kernel uses one bit less than the count it gets.
 	long rc = nodes == 0 ? syscall(SYS_set_mempolicy, mode, NULL, 0)
 			     : syscall(SYS_set_mempolicy, mode, mask, NUMA_NODES_MAX + 1);
 	return rc < 0 ? -errno : 0;

@@ -8,9 +8,9 @@
 #include <unistd.h>
 #include <weir/shm_region.h>
 
-// Open-file-description locks and not flock or POSIX ones: they can be asked about without taking
-// them, they do not vanish when some library opens and closes the same file, and the kernel drops
-// them with the last descriptor, however the process dies.
+// Open-file-description locks and not flock or POSIX ones: a probe need not take them, they do not
+// vanish when a library opens and closes the same file, and the kernel drops them with the last
+// descriptor, however the process dies.
 
 enum { LOCK_MODE = 0600 };
 
@@ -72,8 +72,8 @@ uint64_t incarnation_new(void)
 			value = 0;
 	if (value)
 		return value;
-	// It only has to differ from other lives, nobody is kept out by it: without a random
-	// source the time and the pid do.
+	// It only has to differ from that of other runs and keeps nobody out: without a random
+	// source the time and the pid are enough.
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
 	return ((uint64_t)now.tv_sec << 32 ^ (uint64_t)now.tv_nsec << 16 ^ (uint64_t)getpid()) | 1;

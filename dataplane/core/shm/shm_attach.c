@@ -130,7 +130,7 @@ int region_attach(const struct shm_paths *paths, enum shm_where where, const cha
 	return 0;
 }
 
-// All of the file, whose size was read before. -EIO: it was cut off meanwhile.
+// Reads the whole file, whose size is known. -EIO: it was truncated meanwhile.
 static int read_all(int fd, uint8_t *to, size_t size)
 {
 	for (size_t at = 0; at < size;) {

@@ -46,7 +46,7 @@ static void give_back(const struct region_fill *fill, size_t at, size_t len)
 int shm_fill_file(int fd, size_t size, const struct region_fill *fill, struct shm_huge *huge)
 {
 	static const uint8_t zeros[SHM_PAGE];
-	// What is given back as it is copied is never there twice.
+	// Pages freed as they are copied never exist twice.
 	shm_huge_make(huge, fill->give_back ? SHM_PAGE : size);
 	int err = write_all(fd, zeros, sizeof zeros);
 	if (!err && !fill->from)

@@ -7,7 +7,7 @@
 
 #include <weir/shm_region.h>
 
-// On a tmpfs: writes all `size` octets of the file, a page of zeros for the header first, so that
+// On a tmpfs: writes all `size` bytes of the file, a page of zeros for the header first, so that
 // each has its page, in `huge` ones as far as there are such. -errno; -EIO: the source file is
 // shorter than it was.
 ATTR_MUST_CHECK int shm_fill_file(

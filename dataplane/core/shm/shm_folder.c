@@ -83,7 +83,7 @@ static void run_link(int folder, const char *run)
 	(void)symlinkat(run, folder, "run"); // without it the folder only goes sooner
 }
 
-// A read lock on the file that the folder has by the end. -EAGAIN: somebody removes it just now.
+// A read lock on the file that the folder has by the end. -EAGAIN: another process is removing it.
 static int lock_shared(int folder)
 {
 	int fd = openat(
@@ -138,7 +138,7 @@ int shm_folder_keep(const char *folder, const char *run, int hold)
 	return rc;
 }
 
-// "<flat>.<identity>" of a weir that is not ours.
+// Is it "<flat>.<identity>" of another weir?
 static bool is_of_another(const char *name, uint64_t own, uint64_t *id)
 {
 	const char *dot = strrchr(name, '.');
@@ -161,8 +161,8 @@ static bool may_come_back(int folder, uint64_t id)
 	return shm_instance_get(run, false, &there, why) == 0 && there == id;
 }
 
-// A folder of this user's in which nobody else makes files. In /dev/shm anyone may make a folder of
-// any name.
+// Is it a folder of this user in which no other user can create files? In /dev/shm anyone may
+// create a folder of any name.
 static bool is_ours(int folder)
 {
 	struct stat st;
@@ -175,7 +175,7 @@ static void removed_tell(const char *name, const char *why)
 	log_info("removed %s, which %s left behind", text_escape(name, shown, sizeof shown), why);
 }
 
-// False: it is no folder of ours.
+// False: it is not a folder of this user.
 static bool sweep_one(int root, const char *name, uint64_t id)
 {
 	int folder = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -5,11 +5,11 @@
 // named `<flat>.<identity>`. In it lie the regions, `lock`, on which every process of that weir
 // holds a read lock for its life, and `run`, a link that names the runtime directory.
 //
-// A folder is another weir's if its identity is not ours. Such a folder is removed when nobody
-// holds its lock and no runtime directory of that identity is to be seen; else it is left alone.
-// Only folders of this process's user are, and none that everyone may write.
+// A folder is another weir's if its identity differs. It is removed when nobody holds its lock and
+// no runtime directory of that identity can be seen; otherwise it stays. Only folders of this
+// process's user are removed, and none that everyone may write.
 //
-// Only for start-up and for the end of a self-test, but for shm_folder_keep.
+// All but shm_folder_keep are only for start-up and for the end of a self-test.
 
 #include <weir/shm_region.h>
 
@@ -20,8 +20,8 @@ enum {
 	FOLDER_DASHES_MAX = 10,
 };
 
-// Takes the lock of a folder of ours. The descriptor to keep, or -errno; -ENOENT: the folder was
-// removed meanwhile, so make it again.
+// Takes the lock of this weir's folder. Returns the descriptor to keep, or -errno; -ENOENT: the
+// folder was removed meanwhile, so make it again.
 ATTR_MUST_CHECK int shm_folder_hold(const char *folder, const char *run, char why[SHM_WHY_MAX]);
 // Restores lock and link of a folder in use when they were deleted. `hold` stays the descriptor. 0:
 // the lock was there; 1: restored; or -errno. Does not wait.

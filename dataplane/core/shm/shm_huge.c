@@ -27,7 +27,7 @@ void *shm_huge_map(int fd, size_t size, int prot, int flags)
 		munmap(room, size + SHM_HUGE_PAGE);
 		return MAP_FAILED;
 	}
-	// What is left of the room on both sides. Whole pages, as the room began with one.
+	// Unmaps the rest on both sides. Whole pages, because the mapping began with one.
 	const size_t page = SHM_PAGE, end = (size + page - 1) / page * page;
 	if (before)
 		munmap(room, before);

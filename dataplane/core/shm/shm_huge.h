@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Huge pages for regions on a tmpfs. A hugetlbfs mount must be set up and filled by somebody; where
+// Huge pages for regions on a tmpfs. An operator must set up and fill a hugetlbfs mount; where
 // there is none, a new file gets pages of 2 MiB before it has any of 4 KiB, which Linux does on
-// demand since 6.1, whatever the settings for transparent ones. Readers' tables then cost a page
-// walk of one step less and some five hundred times fewer entries of the TLB; both processes have
-// to map the file where a huge page can lie.
+// demand since 6.1, whatever the settings for transparent ones. Reads then need a page walk of one
+// step less and some five hundred times fewer TLB entries. Both processes must map the file at an
+// address where a huge page can be.
 //
-// A page of 2 MiB is made of one small one, so that nothing but zeros is copied: 0.12 to 0.16 ms of
-// CPU each, a twentieth of what 512 small ones and putting them together take; 3 to 5 ms on a
-// virtual machine whose host has yet to find the memory. Given up at the first refusal, after a
-// second of CPU and 6 ms more for each page of the file (what the caller takes between them
-// included), or after SHM_HUGE_MOST_MS of time, for which others may have the CPU: what is left
-// gets small pages later, and works.
+// A page of 2 MiB is made from one small one, so that only zeros are copied: 0.12 to 0.16 ms of CPU
+// each, a twentieth of what 512 small ones and putting them together take; 3 to 5 ms on a virtual
+// machine whose host has yet to find the memory. weir stops at the first refusal, after a second of
+// CPU and 6 ms more for each page of the file (the caller's time between them included), or after
+// SHM_HUGE_MOST_MS of wall time. The rest gets small pages later, and works.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +25,7 @@ void *shm_huge_map(int fd, size_t size, int prot, int flags);
 // A new file on a tmpfs that gets huge pages, from its start on. All zero, it makes none.
 struct shm_huge {
 	int fd;
-	size_t size, made; // octets; those in huge pages
+	size_t size, made; // bytes; those in huge pages
 	uint8_t *base;     // NULL: no more are made
 	uint64_t until_ms; // of the thread's CPU time
 	uint64_t late_ms;  // clock_mono_ms
@@ -34,8 +33,8 @@ struct shm_huge {
 
 // The file, which has no pages yet, has this size then.
 void shm_huge_begin(struct shm_huge *h, int fd, size_t size);
-// Pages for all before `end`, of which nothing behind `made` may be written yet: memory is taken
-// now, so whoever gives up what is copied into the file asks for no more than comes next.
+// Pages for all before `end`, of which nothing behind `made` may be written yet. It takes memory at
+// once, so a caller that frees its source as it copies asks for no more than the next part.
 void shm_huge_make(struct shm_huge *h, size_t end);
-// What was made stays.
+// The pages made so far stay.
 void shm_huge_end(struct shm_huge *h);

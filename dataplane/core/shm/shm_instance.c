@@ -67,7 +67,7 @@ static int file_read(const char *run, uint64_t *out, char why[SHM_WHY_MAX])
 	return 0;
 }
 
-// Written beside it and renamed: it is there whole or not at all.
+// Written beside it and renamed: the file is complete or does not exist.
 static int file_make(const char *run, uint64_t id, char why[SHM_WHY_MAX])
 {
 	char path[SHM_PATH_MAX + 32], made[SHM_PATH_MAX + 32], text[TEXT + 1];

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The identity of one weir: a random number in `<runtime directory>/instance`, made by whichever
-// process starts first and kept over restarts. The name of every shared folder and the header of
-// every region carry it, so that two weirs that see one hugetlbfs mount never use each other's
-// files.
+// The identity of one weir: a random number in `<runtime directory>/instance`, made by the process
+// that starts first and kept over restarts. The name of every shared folder and the header of every
+// region carry it, so that two weirs that see one hugetlbfs mount never use each other's files.
 //
 // The file also holds its own device and inode number. A copy of the directory (an image of a
 // container, a backup) therefore gets an identity of its own.

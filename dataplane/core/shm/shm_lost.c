@@ -13,8 +13,8 @@
 #include <weir/log_out.h>
 #include <weir/shm_lost.h>
 
-// All here must be fit for a signal handler: no stdio, no allocation, no lock. Which file it was is
-// looked up in /proc/self/maps, so that nothing needs to be kept for this day.
+// All code here must be async-signal-safe: no stdio, no allocation, no lock. It looks the file up
+// in /proc/self/maps, so that it needs no state beforehand.
 
 enum { LINE_MAX_OCTETS = 512 };
 
@@ -64,7 +64,7 @@ static bool line_parse(const char *line, uint64_t at, struct mapping *out)
 	return true;
 }
 
-// The next line of fd, cut to what fits; false at the end.
+// The next line of fd, truncated to the buffer; false at the end.
 static bool line_read(int fd, char line[LINE_MAX_OCTETS])
 {
 	size_t len = 0;
@@ -160,8 +160,8 @@ static void on_bus_error(int signo, siginfo_t *info, void *)
 		return;
 	}
 	if (found == LOOKUP_FAILED || !is_region(m.path)) {
-		// Not ours to explain. The instruction is tried again and ends us as ever; a signal
-		// that somebody sent is sent again.
+		// Another cause. The instruction runs again and ends the process as usual; a signal
+		// that a process sent is sent again.
 		signal(signo, SIG_DFL);
 		if (info->si_code <= 0)
 			raise(signo);

@@ -19,8 +19,9 @@ enum { IN_MEM, IN_HUGE }; // struct shm_paths.hold
 // What both public calls want to know from each step.
 struct search {
 	struct shm_paths paths;
-	char flat[SHM_PATH_MAX];      // the runtime directory's whole path as one name
-	char base[SHM_PATH_MAX + 20]; // that and the identity: the name of our shared folders
+	char flat[SHM_PATH_MAX]; // the runtime directory's whole path as one name
+	char base[SHM_PATH_MAX
+		  + 20]; // `flat` and the identity: the name of this weir's shared folders
 	bool create;
 	char *why;
 };
@@ -34,8 +35,8 @@ static int path_join(char out[SHM_PATH_MAX], const char *dir, const char *name)
 	return n < SHM_PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-// Whose files we believe: our own, root's, and those of whoever owns the runtime directory (an
-// operator's weirctl reads what the daemons' user wrote).
+// Owners whose files are trusted: this user, root, and the owner of the runtime directory (an
+// operator's weirctl reads files of the daemons' user).
 static bool owner_trusted(const struct search *s, uid_t owner)
 {
 	struct stat run;
@@ -70,8 +71,8 @@ static int dir_ready(struct search *s, const char *dir)
 
 enum { FOLDER_MAKE_TRIES = 8 };
 
-// Our folder in a place that other weirs may share, held from here on. A weir that starts at the
-// same moment may remove it while nobody holds it yet; then it is made again.
+// Opens and holds this weir's folder in a place that other weirs may share. A weir that starts at
+// the same moment may remove it while nobody holds it yet; then it is made again.
 static int folder_ready(struct search *s, const char *folder, int *hold)
 {
 	int rc = -ENOENT;
@@ -95,7 +96,7 @@ static bool is_hugetlbfs(const char *dir, long *page_size)
 	return true;
 }
 
-// What weirs that are gone left in a shared place.
+// Removes the folders of dead weirs in a shared place.
 static void place_sweep(const struct search *s, const char *place)
 {
 	shm_folders_sweep(place, s->paths.instance);
@@ -110,7 +111,7 @@ static int take_huge(struct search *s, const char *mount, const char *folder, ch
 	return folder_ready(&taking, folder, &s->paths.hold[IN_HUGE]);
 }
 
-// The first usable mount wins; one in which our directory lies already is preferred, so that two
+// The first usable mount wins; one that already has this weir's folder is preferred, so that two
 // processes that see the mounts in another order still meet.
 static void find_huge_auto(struct search *s)
 {
@@ -192,7 +193,7 @@ static int search_all(
 	if (len >= SHM_PATH_MAX)
 		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", run_dir);
 	memcpy(s->paths.run, run_dir, len);
-	// The whole path, so that an operator can tell whose folder it is.
+	// The whole path, so that an operator sees whose folder it is.
 	memcpy(s->flat, s->paths.run + 1, len);
 	for (char *c = s->flat; *c; c++)
 		if (*c == '/')

@@ -61,8 +61,8 @@ void *region_map_file(int fd, enum shm_where where, size_t size, int prot, int f
 				    : shm_huge_map(fd, size, prot, flags);
 }
 
-// What cannot be had takes no memory before that is said. A mount without a limit of its own says
-// nothing; there the reservation decides.
+// Fails before it takes memory for a region that does not fit. A mount without a limit of its own
+// reports nothing; there the reservation decides.
 static bool has_room(int fd, size_t size)
 {
 	struct statfs fs;
@@ -76,7 +76,7 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 	struct stat st;
 	if (fchmod(fd, spec->mode) < 0 || fstat(fd, &st) < 0) // the umask must not decide
 		return shm_fail(why, errno, "%s: cannot set its mode: %s", path, strerror(errno));
-	// What is written whole needs no reservation.
+	// A region that is written as a whole needs no reservation.
 	bool filled = spec->fill.len > 0 && where == SHM_IN_MEM;
 	struct shm_huge huge = {.fd = -1};
 	if (where == SHM_IN_MEM && has_room(fd, size))
@@ -200,7 +200,7 @@ void region_publish(struct region *r)
 	struct region_header *h = (struct region_header *)(void *)r->base;
 	h->sum = region_header_sum(h);
 	FAULT_POINT(region_sum_stored);
-	// Whoever sees the magic (acquire) sees the header and all that was filled in before.
+	// A process that sees the magic (acquire) sees the header and all data written before.
 	atomic_store_explicit(&h->magic, SHM_MAGIC, memory_order_release);
 	FAULT_POINT(region_magic_stored);
 }

@@ -54,7 +54,8 @@ static bool producer_look(struct ring_producer *p)
 	return true;
 }
 
-// Someone scribbled on our own index: the consumer went astray by it and finds back by this.
+// This side's own index was overwritten: the consumer lost its place by it and finds it again by
+// this.
 static void producer_heal(struct ring_producer *p)
 {
 	if (atomic_load_explicit(&p->tail->units, memory_order_relaxed) != p->published) {
@@ -143,7 +144,7 @@ void ring_consumer_init(struct ring_consumer *c, const struct ring_index *tail,
 		.tail_seen = at};
 }
 
-// Nothing between here and the producer's index can be believed: go on from there.
+// Nothing between here and the producer's index can be trusted: go on from there.
 static int consumer_reset(struct ring_consumer *c)
 {
 	c->tail_seen = atomic_load_explicit(&c->tail->units, memory_order_acquire);
@@ -199,8 +200,8 @@ int ring_read(struct ring_consumer *c, void *buf, uint32_t cap, uint16_t *type)
 void ring_release(struct ring_consumer *c)
 {
 	// Compared with the shared word and not with a private copy, so that a scribbled index,
-	// which would leave the producer "full" for ever, is put right at the next poll. The line
-	// is ours; when nothing was read it is only looked at.
+	// which would leave the producer "full" for ever, is corrected at the next poll. This side
+	// owns the line; when nothing was read it only loads it.
 	if (atomic_load_explicit(&c->head->units, memory_order_relaxed) == c->next)
 		return;
 	FAULT_POINT(ring_before_head);

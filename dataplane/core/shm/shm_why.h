@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// How the region and path code tells an operator what was found and what was expected: one
-// sentence in the caller's buffer, the error as return value. Names come from the configuration
-// and from our own code, so they need no escaping.
+// How the region and path code reports what it found and what it expected: one sentence in the
+// caller's buffer, the error as return value. Names come from the configuration and from weir's own
+// code, so they need no escaping.
 
 #include <stdarg.h>
 #include <stdio.h>

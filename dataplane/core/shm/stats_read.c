@@ -284,7 +284,7 @@ enum process_state dataplane_state(const struct shm_paths *paths, const struct s
 		return PROCESS_DOWN;
 	if (held < 0 && !s)
 		return PROCESS_UNKNOWN;
-	// We may not ask, or somebody deleted the file: only the heartbeat is left.
+	// No permission, or the file was deleted: only the heartbeat is left.
 	if (held < 0)
 		return old ? PROCESS_DOWN : PROCESS_UP;
 	return old ? PROCESS_HUNG : PROCESS_UP;
@@ -297,7 +297,7 @@ enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *s
 	int held = lock_probe(paths, "controlplane.lock");
 	if (held == 0)
 		return PROCESS_DOWN;
-	// Where the directory may not be read, the control API will tell.
+	// A caller that may not read the directory learns it from the control API.
 	if (region_attach(paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &r, why) < 0)
 		return held == -ENOENT ? PROCESS_DOWN : held < 0 ? PROCESS_UNKNOWN : PROCESS_UP;
 	enum process_state state = PROCESS_UP;
@@ -316,8 +316,7 @@ enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *s
 			state = beat_is_old(heartbeat_ms) ? PROCESS_HUNG : PROCESS_UP;
 		}
 		if (held < 0 && beat_is_old(heartbeat_ms))
-			state = PROCESS_DOWN; // somebody deleted the file: only the heartbeat is
-					      // left
+			state = PROCESS_DOWN; // the file was deleted: only the heartbeat is left
 	}
 	region_unmap(&r);
 	return state;
