@@ -200,7 +200,7 @@ static bool run_warm(struct load *l)
 	l->queries = l->names;
 	l->seconds = WARM_S;
 	l->rate = 0;
-	bool ok = load_report(l, load_run(l), 0);
+	bool ok = report_load(l, load_run(l), 0);
 	l->queries = queries;
 	l->seconds = seconds;
 	l->rate = rate;
@@ -216,7 +216,7 @@ static bool run_loads(struct load *l, double capacity, const struct arguments *a
 	for (unsigned part = 0; part < 3 * a->rounds; part++) {
 		unsigned percent = 25 * (part % 3 + 1);
 		l->rate = (uint64_t)(capacity * percent / 100) + 1;
-		ok &= load_report(l, load_run(l), percent);
+		ok &= report_load(l, load_run(l), percent);
 	}
 	l->rate = 0;
 	return ok;
@@ -226,7 +226,7 @@ static bool run_all(struct load *l, const struct arguments *a)
 {
 	bool ok = !a->warm || run_warm(l);
 	double seconds = load_run(l);
-	ok &= load_report(l, seconds, 0);
+	ok &= report_load(l, seconds, 0);
 	// Where the other side reflects in turn with answering, it answers half of the time.
 	double capacity = (double)l->answered * (l->reflected && l->sent_back ? 2 : 1) / seconds;
 	if (a->loads_s)
@@ -234,7 +234,7 @@ static bool run_all(struct load *l, const struct arguments *a)
 	if (a->alone_s) {
 		l->window = 1;
 		l->seconds = a->alone_s;
-		ok &= load_report(l, load_run(l), 0);
+		ok &= report_load(l, load_run(l), 0);
 	}
 	return ok;
 }

@@ -21,7 +21,7 @@ static void print_latency(const char *name, const struct latency *t)
 		t->count);
 }
 
-bool load_report(const struct load *l, double seconds, unsigned percent)
+bool report_load(const struct load *l, double seconds, unsigned percent)
 {
 	uint64_t lost = l->asked - l->answered - l->sent_back - l->bad;
 	printf("{\"asked\": %lu, \"answered\": %lu, \"reflected\": %lu, \"bad\": %lu, "

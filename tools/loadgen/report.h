@@ -7,4 +7,4 @@
 
 // `percent`: of the capacity that this run was asked to put on, or 0. True if every query was
 // answered and every reply was right.
-bool load_report(const struct load *l, double seconds, unsigned percent);
+bool report_load(const struct load *l, double seconds, unsigned percent);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "lib/cell.h"
 #include "lib/http_get.h"
-#include "lib/table_out.h"
 #include "lib/term_text.h"
 
 #include <stdio.h>
@@ -9,11 +9,11 @@
 
 static void left_print(const char *what, int64_t left_ms)
 {
-	char text[COUNT_TEXT_MAX];
+	char text[FIGURE_MAX];
 	if (left_ms >= 0)
-		printf(", %s in %s", what, duration_text((uint64_t)left_ms, text));
+		printf(", %s in %s", what, figure_duration((uint64_t)left_ms, text));
 	else
-		printf(", past %s by %s", what, duration_text((uint64_t)-left_ms, text));
+		printf(", past %s by %s", what, figure_duration((uint64_t)-left_ms, text));
 }
 
 static void state_print(const struct json_node *e)
@@ -36,10 +36,16 @@ static void state_print(const struct json_node *e)
 	printf("\n");
 }
 
+static void ttl_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%llu", (unsigned long long)json_count(n, key));
+}
+
 static void entry_print(const struct json_node *e)
 {
-	static const char *const heads[] = {"", "", "", "", NULL};
-	char text[COUNT_TEXT_MAX], shown[64];
+	static const struct cell_column columns[] = {{"", "name", cell_text}, {"", "ttl", ttl_cell},
+		{"", "type", cell_text}, {"", "data", cell_text}};
+	char text[FIGURE_MAX], shown[64];
 	printf("%s  ", term_text(json_text(e, "tier"), shown, sizeof shown));
 	printf("%s  ", term_text(json_text(e, "type"), shown, sizeof shown));
 	printf("%s", term_text(json_text(e, "rcode"), shown, sizeof shown));
@@ -49,23 +55,13 @@ static void entry_print(const struct json_node *e)
 		printf(" CD");
 	if (json_count(e, "view"))
 		printf(" view %llu", (unsigned long long)json_count(e, "view"));
-	printf("  %s old", duration_text(json_count(e, "age_ms"), text));
+	printf("  %s old", figure_duration(json_count(e, "age_ms"), text));
 	left_print("expires", json_signed(e, "soft_left_ms"));
 	left_print("removed", json_signed(e, "hard_left_ms"));
 	printf(", authority's TTL %llu s\n",
 		(unsigned long long)json_count(e, "authoritative_ttl"));
 	state_print(e);
-	struct table *t = table_new(heads);
-	const struct json_node *records = json_get(e, "records");
-	for (size_t i = 0; i < json_length(records); i++) {
-		const struct json_node *r = json_at(records, i);
-		table_cell(t, "%s", json_text(r, "name"));
-		table_cell(t, "%llu", (unsigned long long)json_count(r, "ttl"));
-		table_cell(t, "%s", json_text(r, "type"));
-		table_cell(t, "%s", json_text(r, "data"));
-		table_row_end(t);
-	}
-	table_print(t);
+	cell_rows_print(json_get(e, "records"), columns, ARRAY_LEN(columns));
 	if (!json_flag(e, "records_complete"))
 		printf("  (more records than fit here)\n");
 }
@@ -95,8 +91,7 @@ int cmd_cache_get(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	const struct http_param params[] = {
-		{"name", c->operand}, {c->type ? "type" : NULL, c->type}, {NULL, NULL}};
+	const struct http_param params[] = {{"name", c->operand}, {"type", c->type}, {NULL, NULL}};
 	struct json_doc *doc = http_call_or_fail(c, false, "/cache", params, HTTP_FLUSH_MS);
 	if (!doc)
 		return CTL_FAILED;
@@ -117,9 +112,9 @@ int cmd_cache_get(struct ctl *c)
 
 static void flushed_print(const struct json_node *root)
 {
-	char text[COUNT_TEXT_MAX];
+	char text[FIGURE_MAX];
 	const char *l1 = json_text(root, "l1");
-	printf("L0: %s answers removed\n", count_text(json_count(root, "l0_removed"), text));
+	printf("L0: %s answers removed\n", figure_count(json_count(root, "l0_removed"), text));
 	if (strcmp(l1, "off") == 0)
 		return;
 	if (strcmp(l1, "away") == 0) {
@@ -127,7 +122,7 @@ static void flushed_print(const struct json_node *root)
 		       "other boxes\n");
 		return;
 	}
-	printf("L1: %s answers removed%s\n", count_text(json_count(root, "l1_removed"), text),
+	printf("L1: %s answers removed%s\n", figure_count(json_count(root, "l1_removed"), text),
 		strcmp(l1, "done") == 0 ? ""
 					: "; the search of Redis was not finished: flush again");
 	printf("other boxes were %s\n", json_flag(root, "boxes_told") ? "told" : "NOT told");
@@ -141,11 +136,12 @@ int cmd_cache_flush(struct ctl *c)
 	}
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	const struct http_param all[] = {{"all", "1"}, {NULL, NULL}};
-	const struct http_param some[] = {
-		{"name", c->operand}, {"below", c->below ? "1" : "0"}, {NULL, NULL}};
-	struct json_doc *doc =
-		http_call_or_fail(c, true, "/cache/flush", c->all ? all : some, HTTP_FLUSH_MS);
+	const struct http_param params[] = {{"all", c->all ? "1" : NULL}, {"name", c->operand},
+		{"below", c->all     ? NULL
+			  : c->below ? "1"
+				     : "0"},
+		{NULL, NULL}};
+	struct json_doc *doc = http_call_or_fail(c, true, "/cache/flush", params, HTTP_FLUSH_MS);
 	if (!doc)
 		return CTL_FAILED;
 	const char *l1 = json_text(json_doc_root(doc), "l1");

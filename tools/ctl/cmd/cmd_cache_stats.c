@@ -38,16 +38,16 @@ static void l0_print(const struct view *v, const struct json_node *l0)
 		{"evicted from a full bucket", "evicted_bucket"}, {"expired", "expired_swept"},
 		{"deleted", "deleted"}, {"not stored: no room", "refused_nospace"},
 		{"not stored: too large", "refused_large"}, {NULL, NULL}};
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX];
 	uint64_t used = json_count(l0, "units_used"), units = json_count(l0, "units_total");
 	printf("L0 (shared memory)  %s answers, %s of %s (%.1f %%)\n",
-		count_text(json_count(l0, "entries"), a), octets_text(used * L0_UNIT, b),
-		octets_text(units * L0_UNIT, (char[COUNT_TEXT_MAX]){0}), percent(used, units));
+		figure_count(json_count(l0, "entries"), a), figure_octets(used * L0_UNIT, b),
+		figure_octets(units * L0_UNIT, (char[FIGURE_MAX]){0}), percent(used, units));
 	if (v->has_stats) {
 		const uint64_t *n = v->stats->verdict;
-		printf("  %s hits, ", count_text(n[VERDICT_hit], a));
-		printf("%s stale hits, ", count_text(n[VERDICT_hit_stale], a));
-		printf("%s misses\n", count_text(n[VERDICT_miss], a));
+		printf("  %s hits, ", figure_count(n[VERDICT_hit], a));
+		printf("%s stale hits, ", figure_count(n[VERDICT_hit_stale], a));
+		printf("%s misses\n", figure_count(n[VERDICT_miss], a));
 	}
 	counts_print("L0, since the control plane started", l0, columns);
 }
@@ -64,7 +64,7 @@ static void l1_print(const struct json_node *root)
 		{"sweeps", "sweep_rounds"}, {"sweeps of another box", "sweep_elsewhere"},
 		{"sweeps that failed", "sweep_failed"}, {NULL, NULL}};
 	const struct json_node *redis = json_get(root, "redis");
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX];
 	uint64_t keys = json_count(redis, "keys"), cap = json_count(redis, "keys_cap");
 	const char *state = json_text(redis, "state");
 	if (!*state || strcmp(state, "off") == 0) {
@@ -74,11 +74,11 @@ static void l1_print(const struct json_node *root)
 	printf("\n");
 	view_print_redis(redis);
 	if (json_flag(redis, "keys_known"))
-		printf("  %s keys at the last count", count_text(keys, a));
+		printf("  %s keys at the last count", figure_count(keys, a));
 	else
 		printf("  keys not counted by this box yet");
 	if (cap)
-		printf(" of at most %s (%.1f %%)", count_text(cap, b), percent(keys, cap));
+		printf(" of at most %s (%.1f %%)", figure_count(cap, b), percent(keys, cap));
 	printf(", a reply takes %llu us\n", (unsigned long long)json_count(redis, "rtt_us"));
 	counts_print("L1, since the control plane started", json_get(root, "l1"), columns);
 }
@@ -105,8 +105,7 @@ static void json_print(const struct view *v)
 		json_put_count(n, "hits_stale", v->stats->verdict[VERDICT_hit_stale]);
 		json_put_count(n, "misses", v->stats->verdict[VERDICT_miss]);
 	}
-	json_doc_print(doc);
-	json_doc_free(doc);
+	json_doc_end(doc);
 }
 
 int cmd_cache_stats(struct ctl *c)

@@ -57,8 +57,7 @@ static int errors_print(const struct ctl *c, const struct config_errors *e)
 		list = json_put_array(root, "errors");
 		for (unsigned i = 0; i < texts; i++)
 			json_put_text(list, NULL, e->text[i]);
-		json_doc_print(doc);
-		json_doc_free(doc);
+		json_doc_end(doc);
 		return CTL_FAILED;
 	}
 	for (unsigned i = 0; i < texts; i++)
@@ -81,8 +80,7 @@ int cmd_config_check(struct ctl *c)
 		json_put_bool(json_doc_root(doc), "ok", true);
 		json_put_text(json_doc_root(doc), "directory", c->config->runtime.directory);
 		(void)lists_check(c->config, json_put_array(json_doc_root(doc), "warnings"));
-		json_doc_print(doc);
-		json_doc_free(doc);
+		json_doc_end(doc);
 	} else {
 		char shown[1024];
 		unsigned warnings = lists_check(c->config, NULL);

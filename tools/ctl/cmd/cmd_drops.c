@@ -3,8 +3,8 @@
 // `weirctl drops`: sources whose frames the ports drop by themselves. The control plane has the
 // list, the data plane's statistics say how much of it is in force.
 
+#include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
 #include "lib/term_text.h"
 
 #include <stdio.h>
@@ -18,9 +18,9 @@ static const char *source_text(const struct json_node *n, char out[128])
 
 static void added_print(const struct json_node *root)
 {
-	char source[128], left[COUNT_TEXT_MAX];
+	char source[128], left[FIGURE_MAX];
 	printf("%s for %s; weirctl drops list says whether a port does it\n",
-		source_text(root, source), duration_text(json_count(root, "left_ms"), left));
+		source_text(root, source), figure_duration(json_count(root, "left_ms"), left));
 }
 
 int cmd_drops_add(struct ctl *c)
@@ -44,17 +44,9 @@ int cmd_drops_remove(struct ctl *c)
 
 static void list_print(const struct json_node *root)
 {
-	static const char *const heads[] = {"source", ">left", NULL};
-	const struct json_node *list = json_get(root, "drops");
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		char source[128], left[COUNT_TEXT_MAX];
-		table_cell(t, "%s", source_text(n, source));
-		table_cell(t, "%s", duration_text(json_count(n, "left_ms"), left));
-		table_row_end(t);
-	}
-	table_print(t);
+	static const struct cell_column columns[] = {
+		{"source", "source", cell_text}, {">left", "left_ms", cell_duration}};
+	cell_rows_print(json_get(root, "drops"), columns, ARRAY_LEN(columns));
 }
 
 // How it stands with the ports.

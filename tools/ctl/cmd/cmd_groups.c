@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients, what applies to them now, and services that can be blocked by name.
 
+#include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,34 +10,23 @@
 
 enum { TEXT_MAX = 256 };
 
-// Items separated by blanks, or `none`.
-static void items_cell(struct table *t, const struct json_node *list, const char *none)
-{
-	char text[TEXT_MAX] = "";
-	size_t n = 0;
-	for (size_t i = 0; i < json_length(list) && n < sizeof text; i++)
-		n += (size_t)snprintf(
-			text + n, sizeof text - n, "%s%s", i ? " " : "", json_item_text(list, i));
-	table_cell(t, "%s", n ? text : none);
-}
-
 // A moment within a week: day and minute of local time.
-static void moment_cell(struct table *t, uint64_t unix_s)
+static void moment_cell(struct table *t, const struct json_node *n, const char *key)
 {
 	char text[32] = "-";
-	time_t at = (time_t)unix_s;
+	time_t at = (time_t)json_count(n, key);
 	struct tm tm;
-	if (unix_s && localtime_r(&at, &tm))
+	if (at && localtime_r(&at, &tm))
 		strftime(text, sizeof text, "%a %H:%M", &tm);
 	table_cell(t, "%s", text);
 }
 
-static void safe_cell(struct table *t, const struct json_node *safe)
+static void safe_cell(struct table *t, const struct json_node *g, const char *key)
 {
 	char text[TEXT_MAX] = "";
 	size_t n = 0;
 	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++) {
-		const char *level = json_text(safe, safe_engine_word(i));
+		const char *level = json_text(json_get(g, key), safe_engine_word(i));
 		if (*level && n < sizeof text)
 			n += (size_t)snprintf(text + n, sizeof text - n, "%s%s%s", n ? " " : "",
 				safe_engine_word(i),
@@ -47,14 +36,14 @@ static void safe_cell(struct table *t, const struct json_node *safe)
 }
 
 // What is so now: paused by whom, or which schedules.
-static void now_cell(struct table *t, const struct json_node *g)
+static void now_cell(struct table *t, const struct json_node *g, const char *key)
 {
-	const struct json_node *schedules = json_get(g, "schedules");
-	char text[TEXT_MAX] = "", left[COUNT_TEXT_MAX];
+	const struct json_node *schedules = json_get(g, key);
+	char text[TEXT_MAX] = "", left[FIGURE_MAX];
 	size_t n = 0;
 	if (json_count(g, "pause_left_s"))
 		n += (size_t)snprintf(text, sizeof text, "paused for %s",
-			duration_text(1000 * json_count(g, "pause_left_s"), left));
+			figure_duration(1000 * json_count(g, "pause_left_s"), left));
 	for (size_t i = 0; i < json_length(schedules) && n < sizeof text; i++) {
 		const struct json_node *s = json_at(schedules, i);
 		if (json_flag(s, "active"))
@@ -64,37 +53,25 @@ static void now_cell(struct table *t, const struct json_node *g)
 	table_cell(t, "%s", n ? text : "-");
 }
 
+static void block_cell(struct table *t, const struct json_node *g, const char *key)
+{
+	table_cell(t, "%s", json_flag(g, "blocking") ? json_text(json_get(g, key), "mode") : "-");
+}
+
 static void groups_print(const struct json_node *groups)
 {
-	static const char *const heads[] = {"group", ">prefixes", ">MACs", ">VLANs", "lists",
-		">allow", ">deny", "services", "safe search", "blocked gets", "now", "next change",
-		NULL};
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(groups); i++) {
-		const struct json_node *g = json_at(groups, i);
-		const struct json_node *block = json_get(g, "block");
-		table_cell(t, "%s", json_text(g, "name"));
-		table_cell_count(t, json_count(g, "prefixes"));
-		table_cell_count(t, json_count(g, "macs"));
-		table_cell_count(t, json_count(g, "vlan_count"));
-		if (json_flag(g, "all_lists"))
-			table_cell(t, "all");
-		else
-			items_cell(t, json_get(g, "lists"), "none");
-		table_cell_count(t, json_count(g, "allow"));
-		table_cell_count(t, json_count(g, "deny"));
-		items_cell(t, json_get(g, "services"), "-");
-		safe_cell(t, json_get(g, "safe_search"));
-		table_cell(t, "%s", json_flag(g, "blocking") ? json_text(block, "mode") : "-");
-		now_cell(t, g);
-		moment_cell(t, json_count(g, "next_change_unix_s"));
-		table_row_end(t);
-	}
-	table_print(t);
+	static const struct cell_column columns[] = {{"group", "name", cell_text},
+		{">prefixes", "prefixes", cell_count}, {">MACs", "macs", cell_count},
+		{">VLANs", "vlan_count", cell_count}, {"lists", "lists", cell_group_lists},
+		{">allow", "allow", cell_count}, {">deny", "deny", cell_count},
+		{"services", "services", cell_items}, {"safe search", "safe_search", safe_cell},
+		{"blocked gets", "block", block_cell}, {"now", "schedules", now_cell},
+		{"next change", "next_change_unix_s", moment_cell}};
+	cell_rows_print(groups, columns, ARRAY_LEN(columns));
 }
 
 // "lists adult; services tiktok; 3 domains".
-static void effect_cell(struct table *t, const struct json_node *s)
+static void effect_cell(struct table *t, const struct json_node *s, const char *)
 {
 	static const char *const kinds[] = {"lists", "services"};
 	char text[TEXT_MAX] = "";
@@ -120,28 +97,33 @@ static void effect_cell(struct table *t, const struct json_node *s)
 	table_cell(t, "%s", text);
 }
 
+static void days_cell(struct table *t, const struct json_node *s, const char *key)
+{
+	if (json_length(json_get(s, key)) == 7)
+		table_cell(t, "daily");
+	else
+		cell_items(t, s, key);
+}
+
+static void active_cell(struct table *t, const struct json_node *s, const char *key)
+{
+	table_cell(t, json_flag(s, key) ? "on" : "-");
+}
+
 static void schedules_print(const struct json_node *groups)
 {
 	static const char *const heads[] = {
 		"group", "schedule", "days", "from", "to", "brings", "now", "changes", NULL};
+	static const struct cell_column columns[] = {{"", "name", cell_text},
+		{"", "days", days_cell}, {"", "from", cell_text}, {"", "to", cell_text},
+		{"", "", effect_cell}, {"", "active", active_cell},
+		{"", "changes_unix_s", moment_cell}};
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(groups); i++) {
-		const struct json_node *g = json_at(groups, i);
-		const struct json_node *schedules = json_get(g, "schedules");
-		for (size_t k = 0; k < json_length(schedules); k++) {
-			const struct json_node *s = json_at(schedules, k);
-			const struct json_node *days = json_get(s, "days");
-			table_cell(t, "%s", json_text(g, "name"));
-			table_cell(t, "%s", json_text(s, "name"));
-			if (json_length(days) == 7)
-				table_cell(t, "daily");
-			else
-				items_cell(t, days, "-");
-			table_cell(t, "%s", json_text(s, "from"));
-			table_cell(t, "%s", json_text(s, "to"));
-			effect_cell(t, s);
-			table_cell(t, json_flag(s, "active") ? "on" : "-");
-			moment_cell(t, json_count(s, "changes_unix_s"));
+		const struct json_node *g = json_at(groups, i), *list = json_get(g, "schedules");
+		for (size_t k = 0; k < json_length(list); k++) {
+			cell_text(t, g, "name");
+			cell_row(t, json_at(list, k), columns, ARRAY_LEN(columns));
 			table_row_end(t);
 		}
 	}
@@ -160,19 +142,21 @@ static void all_print(const struct json_node *root)
 		schedules_print(groups);
 }
 
+static void domains_cell(struct table *t, const struct json_node *s, const char *key)
+{
+	table_cell_count(t, json_length(json_get(s, key)));
+}
+
+static void example_cell(struct table *t, const struct json_node *s, const char *key)
+{
+	table_cell(t, "%s", json_item_text(json_get(s, key), 0));
+}
+
 static void services_print(const struct json_node *root)
 {
-	static const char *const heads[] = {"service", ">domains", "such as", NULL};
-	const struct json_node *services = json_get(root, "services");
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(services); i++) {
-		const struct json_node *s = json_at(services, i);
-		table_cell(t, "%s", json_text(s, "name"));
-		table_cell_count(t, json_length(json_get(s, "domains")));
-		table_cell(t, "%s", json_item_text(json_get(s, "domains"), 0));
-		table_row_end(t);
-	}
-	table_print(t);
+	static const struct cell_column columns[] = {{"service", "name", cell_text},
+		{">domains", "domains", domains_cell}, {"such as", "domains", example_cell}};
+	cell_rows_print(json_get(root, "services"), columns, ARRAY_LEN(columns));
 }
 
 int cmd_groups(struct ctl *c)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Whether the box serves, and what went wrong lately.
 
+#include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
 #include "lib/term_text.h"
 
 #include <stdio.h>
@@ -20,11 +20,10 @@ int cmd_ready(struct ctl *c)
 {
 	char why[HTTP_WHY_MAX];
 	struct json_doc *doc = NULL;
-	const struct http_param strict[] = {{"strict", "1"}, {NULL, NULL}};
+	const struct http_param params[] = {{"strict", c->strict ? "1" : NULL}, {NULL, NULL}};
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	enum http_outcome outcome =
-		http_call(c, false, "/ready", c->strict ? strict : NULL, HTTP_SHORT_MS, &doc, why);
+	enum http_outcome outcome = http_call(c, false, "/ready", params, HTTP_SHORT_MS, &doc, why);
 	const struct json_node *root = json_doc_root(doc);
 	bool is_ready = outcome == HTTP_OK && json_flag(root, "ready");
 	if (c->json && doc)
@@ -43,35 +42,25 @@ int cmd_ready(struct ctl *c)
 	return is_ready ? CTL_OK : CTL_FAILED;
 }
 
-static void when_print(int64_t unix_ms, char *out, size_t cap)
+static void when_cell(struct table *t, const struct json_node *n, const char *key)
 {
-	time_t s = (time_t)(unix_ms / 1000);
+	char when[32];
+	time_t s = (time_t)(json_signed(n, key) / 1000);
 	struct tm tm;
-	if (!localtime_r(&s, &tm) || strftime(out, cap, "%F %T", &tm) == 0)
-		snprintf(out, cap, "-");
+	bool known = localtime_r(&s, &tm) && strftime(when, sizeof when, "%F %T", &tm);
+	table_cell(t, "%s", known ? when : "-");
 }
 
 static void errors_print(const struct json_node *root)
 {
+	static const struct cell_column columns[] = {{"id", "id", cell_text},
+		{"process", "process", cell_text}, {">times", "count", cell_count},
+		{"last", "last_unix_ms", when_cell}, {"text", "text", cell_text}};
 	const struct json_node *list = json_get(root, "errors");
-	if (json_length(list) == 0) {
+	if (json_length(list) == 0)
 		printf("no errors or warnings since the start of both processes\n");
-		return;
-	}
-	static const char *const heads[] = {"id", "process", ">times", "last", "text", NULL};
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		char when[32], shown[1024];
-		when_print(json_signed(n, "last_unix_ms"), when, sizeof when);
-		table_cell(t, "%s", json_text(n, "id"));
-		table_cell(t, "%s", json_text(n, "process"));
-		table_cell_count(t, json_count(n, "count"));
-		table_cell(t, "%s", when);
-		table_cell(t, "%s", term_text(json_text(n, "text"), shown, sizeof shown));
-		table_row_end(t);
-	}
-	table_print(t);
+	else
+		cell_rows_print(list, columns, ARRAY_LEN(columns));
 }
 
 int cmd_errors(struct ctl *c)

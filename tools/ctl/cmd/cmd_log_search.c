@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "lib/cell.h"
 #include "lib/log_page.h"
-#include "lib/table_out.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,35 +12,35 @@
 enum { LIMIT = 50, LIMIT_MAX = 500, SEARCH_MS = 30000 };
 
 // "2026-11-20 10:00:30.123", of the local clock.
-static void time_cell(struct table *t, int64_t us)
+static void time_cell(struct table *t, const struct json_node *r, const char *key)
 {
+	int64_t us = json_signed(r, key);
 	time_t s = (time_t)(us / 1000000);
 	struct tm tm;
 	char text[32];
-	if (us < 0 || !localtime_r(&s, &tm) || !strftime(text, sizeof text, "%F %T", &tm)) {
+	if (us < 0 || !localtime_r(&s, &tm) || !strftime(text, sizeof text, "%F %T", &tm))
 		table_cell(t, "-");
-		return;
-	}
-	table_cell(t, "%s.%03d", text, (int)(us / 1000 % 1000));
+	else
+		table_cell(t, "%s.%03d", text, (int)(us / 1000 % 1000));
 }
 
-static void row_print(struct table *t, const struct json_node *r)
+static void client_cell(struct table *t, const struct json_node *r, const char *key)
 {
 	const char *name = json_text(r, "client_name");
-	time_cell(t, json_signed(r, "time_us"));
-	table_cell(
-		t, "%s%s%s%s", json_text(r, "client"), *name ? " (" : "", name, *name ? ")" : "");
-	table_cell(t, "%s", json_text(r, "qname"));
-	table_cell(t, "%s", json_text(r, "qtype"));
-	table_cell(t, "%s", json_text(r, "verdict"));
+	table_cell(t, "%s%s%s%s", json_text(r, key), *name ? " (" : "", name, *name ? ")" : "");
+}
+
+static void by_cell(struct table *t, const struct json_node *r, const char *)
+{
 	table_cell(t, "%s%s", json_text(r, "list"), json_text(r, "upstream"));
+}
+
+static void rcode_cell(struct table *t, const struct json_node *r, const char *key)
+{
 	if (json_flag(r, "answered"))
-		table_cell_count(t, json_count(r, "rcode"));
+		cell_count(t, r, key);
 	else
 		table_cell(t, "-");
-	table_cell_count(t, json_count(r, "total_us"));
-	table_cell_count(t, json_count(r, "weight"));
-	table_row_end(t);
 }
 
 static bool limit_take(const struct ctl *c, unsigned *out)
@@ -72,12 +72,12 @@ static int rows_collect(struct log_pages *p, unsigned limit, struct json_node *l
 
 static void rows_print(const struct log_pages *p, const struct json_node *list, unsigned limit)
 {
-	static const char *const heads[] = {"time", "client", "name", "type", "verdict",
-		"list, upstream", ">rcode", ">us", ">queries", NULL};
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(list); i++)
-		row_print(t, json_at(list, i));
-	table_print(t);
+	static const struct cell_column columns[] = {{"time", "time_us", time_cell},
+		{"client", "client", client_cell}, {"name", "qname", cell_text},
+		{"type", "qtype", cell_text}, {"verdict", "verdict", cell_text},
+		{"list, upstream", "", by_cell}, {">rcode", "rcode", rcode_cell},
+		{">us", "total_us", cell_count}, {">queries", "weight", cell_count}};
+	cell_rows_print(list, columns, ARRAY_LEN(columns));
 	if (!p->complete && json_length(list) < limit)
 		printf("search stopped after %d s; narrow it with --since and --until\n",
 			SEARCH_MS / 1000);

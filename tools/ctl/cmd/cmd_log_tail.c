@@ -29,7 +29,7 @@ static void time_print(int64_t us)
 
 static void row_print(const struct json_node *n)
 {
-	char a[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX];
 	const char *by = *json_text(n, "list") ? "list" : "upstream";
 	time_print(json_signed(n, "time_us"));
 	word_print(n, *json_text(n, "client_name") ? "client_name" : "client", " ");
@@ -37,9 +37,9 @@ static void row_print(const struct json_node *n)
 	word_print(n, "qtype", " ");
 	word_print(n, "verdict", " ");
 	word_print(n, by, " ");
-	printf("%s us", count_text(json_count(n, "total_us"), a));
+	printf("%s us", figure_count(json_count(n, "total_us"), a));
 	if (json_count(n, "weight") > 1)
-		printf(" x%s", count_text(json_count(n, "weight"), a));
+		printf(" x%s", figure_count(json_count(n, "weight"), a));
 	printf("\n");
 }
 
@@ -47,12 +47,12 @@ static void row_print(const struct json_node *n)
 static bool on_line(void *arg, const struct json_node *root)
 {
 	const struct ctl *c = arg;
-	char a[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX];
 	uint64_t missed = json_count(root, "missed");
 	if (c->json)
 		json_print_line(root);
 	else if (missed)
-		printf("... %s more, too fast to show; a filter helps\n", count_text(missed, a));
+		printf("... %s more, too fast to show; a filter helps\n", figure_count(missed, a));
 	else
 		row_print(root);
 	return fflush(stdout) == 0;
@@ -60,12 +60,8 @@ static bool on_line(void *arg, const struct json_node *root)
 
 int cmd_log_tail(struct ctl *c)
 {
-	const struct http_param options[] = {{"name", c->name}, {"client", c->client},
-		{"verdict", c->verdict}, {"group", c->group}};
-	struct http_param params[ARRAY_LEN(options) + 1] = {0};
-	for (unsigned i = 0, n = 0; i < ARRAY_LEN(options); i++)
-		if (options[i].value)
-			params[n++] = options[i];
+	const struct http_param params[] = {{"name", c->name}, {"client", c->client},
+		{"verdict", c->verdict}, {"group", c->group}, {NULL, NULL}};
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
 	return http_stream(c, "/log/tail", params, on_line, c);

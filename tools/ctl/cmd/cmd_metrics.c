@@ -6,5 +6,5 @@ int cmd_metrics(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	return http_print(c, "/metrics", HTTP_SHORT_MS);
+	return http_save(c, "/metrics", HTTP_SHORT_MS, stdout);
 }

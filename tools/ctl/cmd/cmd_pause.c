@@ -11,9 +11,9 @@ enum { PAUSE_MINUTES_MAX = 1440 };
 
 static void rollback_print(const struct json_node *root)
 {
-	char a[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX];
 	printf("previous image activated: %s names; it stays until weirctl blocklist reload\n",
-		count_text(json_count(root, "names"), a));
+		figure_count(json_count(root, "names"), a));
 }
 
 int cmd_blocklist_rollback(struct ctl *c)
@@ -23,11 +23,11 @@ int cmd_blocklist_rollback(struct ctl *c)
 
 static void pause_print(const struct json_node *root)
 {
-	char group[300], left[COUNT_TEXT_MAX];
+	char group[300], left[FIGURE_MAX];
 	const char *name = term_text(json_text(root, "group"), group, sizeof group);
 	const char *note = json_text(root, "note");
 	printf("blocking paused%s%s for %s\n", *name ? " for group " : "", name,
-		duration_text(1000 * json_count(root, "pause_left_s"), left));
+		figure_duration(1000 * json_count(root, "pause_left_s"), left));
 	const struct json_node *blocked = json_get(root, "blocked_groups");
 	for (size_t i = 0; i < json_length(blocked); i++)
 		printf("group %s stays blocked by a schedule with block_all; use --group %s or "
@@ -60,9 +60,8 @@ int cmd_blocklist_pause(struct ctl *c)
 			PAUSE_MINUTES_MAX);
 		return CTL_USAGE;
 	}
-	const char *only = c->group ? "group" : c->all ? "block_all" : NULL;
-	const struct http_param params[] = {
-		{"minutes", c->operand}, {only, c->group ? c->group : "1"}, {NULL, NULL}};
+	const struct http_param params[] = {{"minutes", c->operand}, {"group", c->group},
+		{"block_all", c->all ? "1" : NULL}, {NULL, NULL}};
 	return show_call(c, true, "/blocklist/pause", params, HTTP_SHORT_MS, pause_print);
 }
 
@@ -75,6 +74,6 @@ static void resume_print(const struct json_node *root)
 
 int cmd_blocklist_resume(struct ctl *c)
 {
-	const struct http_param params[] = {{c->group ? "group" : NULL, c->group}, {NULL, NULL}};
+	const struct http_param params[] = {{"group", c->group}, {NULL, NULL}};
 	return show_call(c, true, "/blocklist/resume", params, HTTP_SHORT_MS, resume_print);
 }

@@ -62,8 +62,7 @@ static void ports_json(const struct stats_copy *s)
 	struct json_node *list = json_put_array(json_doc_root(doc), "ports");
 	for (unsigned i = 0; i < s->ports; i++)
 		stats_port_put(list, &s->port[i]);
-	json_doc_print(doc);
-	json_doc_free(doc);
+	json_doc_end(doc);
 }
 
 int cmd_ports(struct ctl *c)

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
 
 #include <stdio.h>
 
 enum { ROWS = 15 }; // minutes that people are shown; programs get an hour
 
-static const char *const columns[] = {
-	"asked", "done", "failed", "dropped", "held_back", "used", "hot_stale", "hot_missed", NULL};
-
-static void counts_row(struct table *t, const struct json_node *n)
+static void late_cell(struct table *t, const struct json_node *n, const char *key)
 {
-	for (unsigned i = 0; columns[i]; i++)
-		table_cell_count(t, json_count(n, columns[i]));
-	table_cell(t, "%.1f", (double)json_count(n, "late_ms") / 1000);
-	table_row_end(t);
+	table_cell(t, "%.1f", (double)json_count(n, key) / 1000);
 }
+
+static const struct cell_column columns[] = {{">asked", "asked", cell_count},
+	{">done", "done", cell_count}, {">failed", "failed", cell_count},
+	{">dropped", "dropped", cell_count}, {">held back", "held_back", cell_count},
+	{">used", "used", cell_count}, {">hot stale", "hot_stale", cell_count},
+	{">hot missed", "hot_missed", cell_count}, {">late s", "late_ms", late_cell}};
 
 static void now_print(const struct json_node *root)
 {
@@ -59,13 +59,15 @@ static void tables_print(const struct json_node *root)
 	const struct json_node *minutes = json_get(root, "minutes");
 
 	table_cell(t, "24 h");
-	counts_row(t, json_get(root, "day"));
+	cell_row(t, json_get(root, "day"), columns, ARRAY_LEN(columns));
+	table_row_end(t);
 	for (size_t i = 0; i < json_length(minutes); i++) {
 		const struct json_node *n = json_at(minutes, i);
 		if (json_count(n, "ago") >= ROWS)
 			break;
 		table_cell(t, "%llu min ago", (unsigned long long)json_count(n, "ago"));
-		counts_row(t, n);
+		cell_row(t, n, columns, ARRAY_LEN(columns));
+		table_row_end(t);
 	}
 	table_print(t);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
 #include "lib/term_text.h"
 
 #include <stdio.h>
@@ -23,35 +23,38 @@ static const char *when_text(uint64_t unix_s, char out[WHEN_TEXT_MAX])
 	return out;
 }
 
+static void kind_cell(struct table *t, const struct json_node *l, const char *key)
+{
+	table_cell(t, json_flag(l, key) ? "allow" : "block");
+}
+
+static void when_cell(struct table *t, const struct json_node *l, const char *key)
+{
+	char when[WHEN_TEXT_MAX];
+	table_cell(t, "%s", when_text(json_count(l, key), when));
+}
+
+static void source_cell(struct table *t, const struct json_node *l, const char *key)
+{
+	cell_text(t, l, *json_text(l, key) ? key : "path");
+}
+
 static void lists_print(const struct json_node *lists)
 {
-	static const char *const heads[] = {"list", "kind", ">lines", ">names", ">duplicates",
-		">rejected", ">size", "last good", "next", "source", NULL};
-	struct table *t = table_new(heads);
-	char text[COUNT_TEXT_MAX], when[WHEN_TEXT_MAX];
-	for (size_t i = 0; i < json_length(lists); i++) {
-		const struct json_node *l = json_at(lists, i);
-		const char *url = json_text(l, "url");
-		table_cell(t, "%s", json_text(l, "name"));
-		table_cell(t, json_flag(l, "allow") ? "allow" : "block");
-		table_cell_count(t, json_count(l, "lines"));
-		table_cell_count(t, json_count(l, "names"));
-		table_cell_count(t, json_count(l, "duplicates"));
-		table_cell_count(t, json_count(l, "rejected"));
-		table_cell(t, "%s", octets_text(json_count(l, "bytes"), text));
-		table_cell(t, "%s", when_text(json_count(l, "last_good_unix_s"), when));
-		table_cell(t, "%s", when_text(json_count(l, "next_try_unix_s"), when));
-		table_cell(t, "%s", *url ? url : json_text(l, "path"));
-		table_row_end(t);
-	}
+	static const struct cell_column columns[] = {{"list", "name", cell_text},
+		{"kind", "allow", kind_cell}, {">lines", "lines", cell_count},
+		{">names", "names", cell_count}, {">duplicates", "duplicates", cell_count},
+		{">rejected", "rejected", cell_count}, {">size", "bytes", cell_octets},
+		{"last good", "last_good_unix_s", when_cell},
+		{"next", "next_try_unix_s", when_cell}, {"source", "url", source_cell}};
 	printf("\n");
-	table_print(t);
+	cell_rows_print(lists, columns, ARRAY_LEN(columns));
 }
 
 // What went wrong with fetching a list, and what was not taken of it, on lines of its own.
 static void list_notes_print(const struct json_node *l)
 {
-	char name[300], text[1100], count[COUNT_TEXT_MAX], when[WHEN_TEXT_MAX];
+	char name[300], text[1100], count[FIGURE_MAX], when[WHEN_TEXT_MAX];
 	const char *fetch = json_text(l, "fetch_error");
 	term_text(json_text(l, "name"), name, sizeof name);
 	if (*fetch)
@@ -65,7 +68,7 @@ static void list_notes_print(const struct json_node *l)
 			printf("%s rejected: ", name);
 		printf("%s%s %s", i ? ", " : "",
 			term_text(json_text(r, "reason"), text, sizeof text),
-			count_text(json_count(r, "count"), count));
+			figure_count(json_count(r, "count"), count));
 	}
 	if (json_length(reasons))
 		printf("\n");
@@ -74,11 +77,11 @@ static void list_notes_print(const struct json_node *l)
 static void pause_print(const struct json_node *root)
 {
 	uint64_t until = json_count(root, "pause_until_unix_s");
-	char when[WHEN_TEXT_MAX], left[COUNT_TEXT_MAX];
+	char when[WHEN_TEXT_MAX], left[FIGURE_MAX];
 	time_t now = time(NULL);
 	if (until > (uint64_t)now)
 		printf("paused      blocking, until %s, for %s more%s\n", when_text(until, when),
-			duration_text(1000 * (until - (uint64_t)now), left),
+			figure_duration(1000 * (until - (uint64_t)now), left),
 			json_flag(root, "pause_lifts_block_all") ? ""
 								 : "; block_all stays in force");
 	const struct json_node *groups = json_get(root, "paused_groups");
@@ -87,7 +90,7 @@ static void pause_print(const struct json_node *root)
 		char name[300];
 		printf("paused      group %s for %s more\n",
 			term_text(json_text(g, "group"), name, sizeof name),
-			duration_text(1000 * json_count(g, "pause_left_s"), left));
+			figure_duration(1000 * json_count(g, "pause_left_s"), left));
 	}
 	if (json_flag(root, "held"))
 		printf("rolled back this image stays until weirctl blocklist reload\n");
@@ -95,9 +98,9 @@ static void pause_print(const struct json_node *root)
 
 static void rules_print(const struct json_node *root)
 {
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[1100], when[WHEN_TEXT_MAX];
-	printf("image       %s names, %s, of %s%s%s\n", count_text(json_count(root, "names"), a),
-		octets_text(json_count(root, "image_bytes"), b),
+	char a[FIGURE_MAX], b[FIGURE_MAX], shown[1100], when[WHEN_TEXT_MAX];
+	printf("image       %s names, %s, of %s%s%s\n", figure_count(json_count(root, "names"), a),
+		figure_octets(json_count(root, "image_bytes"), b),
 		when_text(json_count(root, "loaded_unix_s"), when),
 		json_flag(root, "from_disk") ? ", from disk" : "",
 		json_flag(root, "has_previous") ? "; the previous one is kept" : "");
@@ -107,16 +110,16 @@ static void rules_print(const struct json_node *root)
 		term_text(note, shown, sizeof shown),
 		json_flag(root, "building") ? "; building now" : "");
 	printf("builds      %s, last took %s; %s unchanged, %s failed\n",
-		count_text(json_count(root, "builds"), a),
-		duration_text(json_count(root, "build_ms"), b),
-		count_text(json_count(root, "unchanged"), shown),
-		count_text(json_count(root, "failed"), when));
+		figure_count(json_count(root, "builds"), a),
+		figure_duration(json_count(root, "build_ms"), b),
+		figure_count(json_count(root, "unchanged"), shown),
+		figure_count(json_count(root, "failed"), when));
 	printf("copies      %s of lists, for builds that cannot read the source\n",
-		octets_text(json_count(root, "copies_bytes"), a));
+		figure_octets(json_count(root, "copies_bytes"), a));
 	pause_print(root);
 	const struct json_node *lists = json_get(root, "lists");
 	lists_print(lists);
-	failing_print(json_get(root, "failing"), "NOT updated: ");
+	show_failing(json_get(root, "failing"), "NOT updated: ");
 	for (size_t i = 0; i < json_length(lists); i++)
 		list_notes_print(json_at(lists, i));
 }
@@ -128,16 +131,16 @@ int cmd_blocklist_status(struct ctl *c)
 
 static void reload_print(const struct json_node *root)
 {
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX];
 	const struct json_node *failing = json_get(root, "failing");
 	const char *rest = json_length(failing) ? "all else " : "";
-	failing_print(failing, "NOT updated: ");
-	count_text(json_count(root, "names"), a);
+	show_failing(failing, "NOT updated: ");
+	figure_count(json_count(root, "names"), a);
 	if (strcmp(json_text(root, "outcome"), "unchanged") == 0)
 		printf("%sunchanged: %s names\n", rest, a);
 	else
 		printf("%supdated: %s names, built in %s\n", rest, a,
-			duration_text(json_count(root, "build_ms"), b));
+			figure_duration(json_count(root, "build_ms"), b));
 }
 
 int cmd_blocklist_reload(struct ctl *c)

@@ -33,8 +33,7 @@ static void status_json(const struct view *v)
 		json_put_text(dp, "why", v->why_stats);
 	}
 	view_put_controlplane(root, v);
-	json_doc_print(doc);
-	json_doc_free(doc);
+	json_doc_end(doc);
 }
 
 // What the workers use, as far as the data plane's statistics can be read.
@@ -51,18 +50,18 @@ static void generations_print(const struct view *v)
 	static const char *const heads[] = {"", ">published", ">adopted", ">size", "in", NULL};
 	const struct json_node *root = json_doc_root(v->control);
 	const struct json_node *g = json_get(root, "generations");
-	char text[COUNT_TEXT_MAX];
+	char text[FIGURE_MAX];
 	struct table *t = table_new(heads);
 	table_cell(t, "cache");
 	table_cell_count(t, json_count(g, "l0"));
 	adopted_cell(t, v, v->stats->l0_generation);
-	table_cell(t, "%s", octets_text(json_count(g, "l0_bytes"), text));
+	table_cell(t, "%s", figure_octets(json_count(g, "l0_bytes"), text));
 	table_cell(t, "%s", json_text(g, "l0_where"));
 	table_row_end(t);
 	table_cell(t, "rules");
 	table_cell_count(t, json_count(g, "names"));
 	adopted_cell(t, v, v->stats->names_generation);
-	table_cell(t, "%s", octets_text(json_count(g, "names_bytes"), text));
+	table_cell(t, "%s", figure_octets(json_count(g, "names_bytes"), text));
 	table_cell(t, "%s", json_text(g, "names_where"));
 	table_row_end(t);
 	table_cell(t, "groups");
@@ -77,11 +76,11 @@ static void generations_print(const struct view *v)
 	table_print(t);
 	if (json_count(g, "names_lag_ms") >= RULES_LAG_SHOWN_MS)
 		printf("  RULES NOT ACTIVE: the data plane has not activated them for %s\n",
-			duration_text(json_count(g, "names_lag_ms"), text));
+			figure_duration(json_count(g, "names_lag_ms"), text));
 	if (json_count(g, "policy_lag_ms") >= RULES_LAG_SHOWN_MS)
 		printf("  GROUPS NOT ACTIVE: the data plane has not activated groups, access and "
 		       "limits for %s\n",
-			duration_text(json_count(g, "policy_lag_ms"), text));
+			figure_duration(json_count(g, "policy_lag_ms"), text));
 	if (json_count(g, "retired_waiting"))
 		printf("  %llu old generations wait for a worker to release them\n",
 			(unsigned long long)json_count(g, "retired_waiting"));
@@ -89,24 +88,24 @@ static void generations_print(const struct view *v)
 
 static void listen_print(const struct json_node *n)
 {
-	char a[COUNT_TEXT_MAX], shown[512];
+	char a[FIGURE_MAX], shown[512];
 	if (!n)
 		return;
 	printf("metrics         %s", term_text(json_text(n, "address"), shown, sizeof shown));
 	if (json_flag(n, "listening"))
-		printf(", %s connections\n", count_text(json_count(n, "connections"), a));
+		printf(", %s connections\n", figure_count(json_count(n, "connections"), a));
 	else
 		printf(", NOT LISTENING: %s, tried %s times\n",
 			term_text(json_text(n, "error"), shown, sizeof shown),
-			count_text(json_count(n, "failures"), a));
+			figure_count(json_count(n, "failures"), a));
 }
 
 static void ago_print(const char *what, int64_t unix_s)
 {
-	char text[COUNT_TEXT_MAX];
+	char text[FIGURE_MAX];
 	int64_t now = time(NULL);
 	printf("%s %s ago", what,
-		duration_text(now > unix_s ? 1000 * (uint64_t)(now - unix_s) : 0, text));
+		figure_duration(now > unix_s ? 1000 * (uint64_t)(now - unix_s) : 0, text));
 }
 
 static void reload_print(const struct json_node *r)
@@ -126,18 +125,18 @@ static void reload_print(const struct json_node *r)
 
 static void blocking_print(const struct json_node *b)
 {
-	char text[COUNT_TEXT_MAX], shown[300];
+	char text[FIGURE_MAX], shown[300];
 	const struct json_node *groups = json_get(b, "paused_groups");
 	if (b && !json_flag(b, "enabled"))
 		printf("  BLOCKING IS OFF (blocking.enabled)\n");
 	if (json_count(b, "pause_left_s"))
 		printf("  PAUSED for everyone, %s left (weirctl blocklist resume)\n",
-			duration_text(1000 * json_count(b, "pause_left_s"), text));
+			figure_duration(1000 * json_count(b, "pause_left_s"), text));
 	for (size_t i = 0; i < json_length(groups); i++) {
 		const struct json_node *g = json_at(groups, i);
 		printf("  PAUSED for group %s, %s left\n",
 			term_text(json_text(g, "group"), shown, sizeof shown),
-			duration_text(1000 * json_count(g, "pause_left_s"), text));
+			figure_duration(1000 * json_count(g, "pause_left_s"), text));
 	}
 	if (json_flag(b, "held"))
 		printf("  HELD: the rules of a rollback, until weirctl blocklist reload\n");
@@ -165,37 +164,37 @@ static void upstreams_note(const struct json_node *root)
 
 static void clock_print(const struct json_node *c)
 {
-	char steps[COUNT_TEXT_MAX], text[COUNT_TEXT_MAX];
+	char steps[FIGURE_MAX], text[FIGURE_MAX];
 	if (json_count(c, "steps"))
 		printf("  the wall clock jumped forward %s times, by %s in total: cached answers "
 		       "aged by as much\n",
-			count_text(json_count(c, "steps"), steps),
-			duration_text(json_count(c, "stepped_ms"), text));
+			figure_count(json_count(c, "steps"), steps),
+			figure_duration(json_count(c, "stepped_ms"), text));
 }
 
 static void control_print(const struct view *v)
 {
 	const struct json_node *root = json_doc_root(v->control);
 	const struct json_node *rules = json_get(root, "rules");
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[512];
+	char a[FIGURE_MAX], b[FIGURE_MAX], shown[512];
 	printf("configuration   %s", term_text(json_text(root, "config"), shown, sizeof shown));
 	reload_print(json_get(root, "reload"));
 	printf("rules           %s names from %s lists%s%s\n",
-		count_text(json_count(rules, "names"), a),
-		count_text(json_count(rules, "lists"), b),
+		figure_count(json_count(rules, "names"), a),
+		figure_count(json_count(rules, "lists"), b),
 		json_flag(rules, "building") ? ", building" : "",
 		json_flag(rules, "from_disk") ? ", from disk" : "");
 	if (*json_text(rules, "error"))
 		printf("  last reload: %s\n",
 			term_text(json_text(rules, "error"), shown, sizeof shown));
-	failing_print(json_get(rules, "failing"), "  NOT updated: ");
+	show_failing(json_get(rules, "failing"), "  NOT updated: ");
 	blocking_print(json_get(root, "blocking"));
-	printf("cache           %s answers\n", count_text(json_count(root, "l0_entries"), a));
+	printf("cache           %s answers\n", figure_count(json_count(root, "l0_entries"), a));
 	clock_print(json_get(root, "wall_clock"));
 	view_print_redis(json_get(root, "redis"));
 	printf("in flight       %s questions, %s waiting clients\n",
-		count_text(json_count(root, "inflight"), a),
-		count_text(json_count(root, "waiters"), b));
+		figure_count(json_count(root, "inflight"), a),
+		figure_count(json_count(root, "waiters"), b));
 	view_print_fallback(v, json_get(root, "fallback"));
 	view_print_store(json_get(root, "query_store"));
 	view_print_clickhouse(json_get(root, "clickhouse"));

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "lib/count_rows.h"
+#include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
 #include "lib/term_text.h"
 
 #include <stdio.h>
 
-static const struct count_row counts[] = {
+static const struct cell_counter counts[] = {
 	{"accepted", "connections accepted"},
 	{"refused_full", "refused: tcp.connections are open, none of them idle"},
 	{"refused_client", "refused: their client has tcp.per_client, none of them idle"},
@@ -20,7 +19,7 @@ static const struct count_row counts[] = {
 	{"held", "waits of a connection: too many queries in progress"},
 };
 
-static const struct count_row ends[] = {
+static const struct cell_counter ends[] = {
 	{"client", "by the client"},
 	{"error", "reset, or the network failed"},
 	{"idle", "idle"},
@@ -35,7 +34,7 @@ static const struct count_row ends[] = {
 	{"stopped", "TCP was turned off"},
 };
 
-static const struct count_row errors[] = {
+static const struct cell_counter errors[] = {
 	{"lost", "closed or unreachable before accept"},
 	{"files", "no file descriptor left"},
 	{"memory", "the kernel had no memory"},
@@ -62,28 +61,28 @@ static void listeners_print(const struct json_node *root)
 
 static void gauges_print(const struct json_node *root)
 {
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], c[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX], c[FIGURE_MAX];
 
-	printf("connections   %s of %s, most %s\n", count_text(json_count(root, "open"), a),
-		count_text(json_count(root, "open_cap"), b),
-		count_text(json_count(root, "open_max"), c));
-	printf("clients       %s", count_text(json_count(root, "clients"), a));
+	printf("connections   %s of %s, most %s\n", figure_count(json_count(root, "open"), a),
+		figure_count(json_count(root, "open_cap"), b),
+		figure_count(json_count(root, "open_max"), c));
+	printf("clients       %s", figure_count(json_count(root, "clients"), a));
 	if (*json_text(root, "busiest"))
 		printf(", busiest %s with %s of %s", json_text(root, "busiest"),
-			count_text(json_count(root, "busiest_open"), b),
-			count_text(json_count(root, "per_client_cap"), c));
+			figure_count(json_count(root, "busiest_open"), b),
+			figure_count(json_count(root, "per_client_cap"), c));
 	printf("\nresolving     %s questions of %s, most %s\n",
-		count_text(json_count(root, "pending"), a),
-		count_text(json_count(root, "pending_cap"), b),
-		count_text(json_count(root, "pending_max"), c));
-	printf("buffers       %s of %s\n", octets_text(json_count(root, "buffered"), a),
-		octets_text(json_count(root, "buffered_cap"), b));
-	printf("idle time     %s\n\n", duration_text(json_count(root, "idle_ms"), a));
+		figure_count(json_count(root, "pending"), a),
+		figure_count(json_count(root, "pending_cap"), b),
+		figure_count(json_count(root, "pending_max"), c));
+	printf("buffers       %s of %s\n", figure_octets(json_count(root, "buffered"), a),
+		figure_octets(json_count(root, "buffered_cap"), b));
+	printf("idle time     %s\n\n", figure_duration(json_count(root, "idle_ms"), a));
 }
 
 // Reasons that never were are left out.
 static void reasons_print(const struct json_node *counts_of, const char *head,
-	const struct count_row *reason, size_t count)
+	const struct cell_counter *reason, size_t count)
 {
 	const char *const heads[] = {head, "why", NULL};
 	struct table *t = table_new(heads);
@@ -111,7 +110,7 @@ static void tcp_print(const struct json_node *root)
 {
 	listeners_print(root);
 	gauges_print(root);
-	count_rows_print(root, counts, ARRAY_LEN(counts));
+	cell_counters_print(root, counts, ARRAY_LEN(counts));
 	reasons_print(json_get(root, "accept_errors"), ">not taken", errors, ARRAY_LEN(errors));
 	reasons_print(json_get(root, "ended"), ">closed", ends, ARRAY_LEN(ends));
 }

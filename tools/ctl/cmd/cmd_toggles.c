@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Toggles of the control plane.
 
+#include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
-
-#include <inttypes.h>
-#include <stdio.h>
 
 static void value_cell(struct table *t, const struct json_node *n, const char *key)
 {
@@ -18,18 +15,10 @@ static void value_cell(struct table *t, const struct json_node *n, const char *k
 
 static void toggles_print(const struct json_node *root)
 {
-	static const char *const heads[] = {"toggle", ">now", ">usually", "", NULL};
-	const struct json_node *list = json_get(root, "toggles");
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		table_cell(t, "%s", json_text(n, "name"));
-		value_cell(t, n, "value");
-		value_cell(t, n, "usual");
-		table_cell(t, "%s", json_text(n, "help"));
-		table_row_end(t);
-	}
-	table_print(t);
+	static const struct cell_column columns[] = {{"toggle", "name", cell_text},
+		{">now", "value", value_cell}, {">usually", "usual", value_cell},
+		{"", "help", cell_text}};
+	cell_rows_print(json_get(root, "toggles"), columns, ARRAY_LEN(columns));
 }
 
 int cmd_toggles(struct ctl *c)

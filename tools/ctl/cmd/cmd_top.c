@@ -38,11 +38,11 @@ static void kind_print(const struct json_node *root, const char *key, const char
 
 static void top_print(const struct json_node *root)
 {
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], c[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX], c[FIGURE_MAX];
 	printf("the last %s: %s queries by name; slow: over %s\n",
-		duration_text(json_count(root, "for_ms"), a),
-		count_text(json_count(json_get(root, "names"), "queries"), b),
-		duration_text(json_count(root, "slow_us") / 1000, c));
+		figure_duration(json_count(root, "for_ms"), a),
+		figure_count(json_count(json_get(root, "names"), "queries"), b),
+		figure_duration(json_count(root, "slow_us") / 1000, c));
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		kind_print(root, kinds[i].key, kinds[i].title);
 }

@@ -98,13 +98,10 @@ static uint64_t limit_of(const struct ctl *c)
 static int watch(struct ctl *c, struct watching *w, bool frames)
 {
 	char seconds[16];
-	const struct http_param options[] = {{"name", c->name}, {"client", c->client},
-		{"verdict", c->verdict}, {"frames", frames ? "1" : "0"}, {"seconds", seconds}};
-	struct http_param params[ARRAY_LEN(options) + 1] = {0};
+	const struct http_param params[] = {{"name", c->name}, {"client", c->client},
+		{"verdict", c->verdict}, {"frames", frames ? "1" : "0"}, {"seconds", seconds},
+		{NULL, NULL}};
 	snprintf(seconds, sizeof seconds, "%u", c->seconds);
-	for (unsigned i = 0, n = 0; i < ARRAY_LEN(options); i++)
-		if (options[i].value)
-			params[n++] = options[i];
 	w->ctl = c;
 	w->limit = limit_of(c);
 	if (w->limit == 0)

@@ -2,8 +2,8 @@
 // Why a client gets what it gets: the headline, the steps of the decision, then every rule that
 // names the name or a parent.
 
+#include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
 #include "lib/term_text.h"
 
 #include <stdio.h>
@@ -23,51 +23,43 @@ static void steps_print(const struct json_node *steps)
 }
 
 // What the rule says where it was found, else what the image knows of it.
-static const char *rule_text(const struct json_node *r)
+static void rule_cell(struct table *t, const struct json_node *r, const char *key)
 {
-	const char *line = json_text(json_at(json_get(r, "lines"), 0), "text");
+	const char *line = json_text(json_at(json_get(r, key), 0), "text");
 	const char *texts[] = {
-		line, json_text(r, "name"), json_text(r, "pattern"), json_text(r, "address")};
-	for (unsigned i = 0; i < ARRAY_LEN(texts); i++)
-		if (*texts[i])
-			return texts[i];
-	return "";
+		line, json_text(r, "name"), json_text(r, "pattern"), json_text(r, "address"), ""};
+	unsigned i = 0;
+	while (i + 1 < ARRAY_LEN(texts) && !*texts[i])
+		i++;
+	table_cell(t, "%s", texts[i]);
 }
 
 // "4711", "4711, 4800", "12, 15, 90 ..."
-static void lines_text(const struct json_node *lines, char *out, size_t cap)
+static void lines_cell(struct table *t, const struct json_node *r, const char *key)
 {
+	char out[64] = "";
 	size_t len = 0;
-	*out = 0;
-	for (size_t i = 0; i < json_length(lines) && len < cap; i++) {
+	const struct json_node *lines = json_get(r, key);
+	for (size_t i = 0; i < json_length(lines) && len < sizeof out; i++) {
 		uint64_t line = json_count(json_at(lines, i), "line");
 		if (line && i < 3)
-			len += (size_t)snprintf(out + len, cap - len, "%s%llu", len ? ", " : "",
-				(unsigned long long)line);
+			len += (size_t)snprintf(out + len, sizeof out - len, "%s%llu",
+				len ? ", " : "", (unsigned long long)line);
 		else if (i == 3)
-			snprintf(out + len, cap - len, " ...");
+			snprintf(out + len, sizeof out - len, " ...");
 	}
+	table_cell(t, "%s", out);
 }
 
 static void rules_print(const struct json_node *rules)
 {
-	static const char *const heads[] = {"list", "class", "rule", ">line", "", NULL};
+	static const struct cell_column columns[] = {{"list", "list", cell_text},
+		{"class", "class", cell_text}, {"rule", "lines", rule_cell},
+		{">line", "lines", lines_cell}, {"", "why", cell_text}};
 	if (json_length(rules) == 0)
 		return;
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(rules); i++) {
-		const struct json_node *r = json_at(rules, i);
-		char lines[64];
-		lines_text(json_get(r, "lines"), lines, sizeof lines);
-		table_cell(t, "%s", json_text(r, "list"));
-		table_cell(t, "%s", json_text(r, "class"));
-		table_cell(t, "%s", rule_text(r));
-		table_cell(t, "%s", lines);
-		table_cell(t, "%s", json_text(r, "why"));
-		table_row_end(t);
-	}
 	printf("\n");
-	table_print(t);
+	cell_rows_print(rules, columns, ARRAY_LEN(columns));
 }
 
 static void notes_print(const struct json_node *root)
@@ -95,11 +87,8 @@ static void why_print(const struct json_node *root)
 
 int cmd_why(struct ctl *c)
 {
-	struct http_param params[7] = {{"name", c->operand}};
-	const struct http_param options[] = {{"client", c->client}, {"mac", c->mac},
-		{"vlan", c->vlan}, {"group", c->group}, {"type", c->type}};
-	for (unsigned i = 0, n = 1; i < ARRAY_LEN(options); i++)
-		if (options[i].value)
-			params[n++] = options[i];
+	const struct http_param params[] = {{"name", c->operand}, {"client", c->client},
+		{"mac", c->mac}, {"vlan", c->vlan}, {"group", c->group}, {"type", c->type},
+		{NULL, NULL}};
 	return show_call(c, false, "/why", params, HTTP_FLUSH_MS, why_print);
 }

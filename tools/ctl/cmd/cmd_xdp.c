@@ -75,8 +75,7 @@ static void ports_json(const struct xdp_port *port, unsigned count)
 		for (unsigned c = 0; c < STEER_COUNTERS; c++)
 			json_put_count(counters, counter_names[c], p->counters[c]);
 	}
-	json_doc_print(doc);
-	json_doc_free(doc);
+	json_doc_end(doc);
 }
 
 static void ports_tables(const struct xdp_port *port, unsigned count)

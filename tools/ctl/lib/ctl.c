@@ -22,8 +22,7 @@ int ctl_fail(const struct ctl *c, const char *fmt, ...)
 	if (c->json) {
 		struct json_doc *doc = json_doc_new();
 		json_put_text(json_doc_root(doc), "error", text);
-		json_doc_print(doc);
-		json_doc_free(doc);
+		json_doc_end(doc);
 	} else {
 		char shown[4 * sizeof text];
 		fprintf(stderr, "weirctl: %s\n", term_text(text, shown, sizeof shown));

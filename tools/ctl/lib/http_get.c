@@ -34,36 +34,48 @@ static size_t body_take(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
+// Without those of `params` that have no value.
 static bool url_make(
 	CURL *curl, const char *path, const struct http_param *params, char *url, size_t cap)
 {
 	size_t n = (size_t)snprintf(url, cap, "http://weir%s", path);
-	for (unsigned i = 0; params && params[i].name && n < cap; i++) {
-		char *value = curl_easy_escape(curl, params[i].value, 0);
-		if (!value)
+	char mark = '?';
+	for (; params && params->name && n < cap; params++) {
+		char *value = params->value ? curl_easy_escape(curl, params->value, 0) : NULL;
+		if (params->value && !value)
 			return false;
-		n += (size_t)snprintf(
-			url + n, cap - n, "%c%s=%s", i ? '&' : '?', params[i].name, value);
+		if (value)
+			n += (size_t)snprintf(
+				url + n, cap - n, "%c%s=%s", mark, params->name, value);
+		mark = value ? '&' : mark;
 		curl_free(value);
 	}
 	return n < cap;
 }
 
-static bool request_set(CURL *curl, const char *socket, bool post, unsigned timeout_ms,
-	const char *url, struct http_body *body)
+typedef size_t take_fn(char *data, size_t size, size_t count, void *arg);
+
+// A request that is ready to be performed, its reply for `take`; NULL: out of memory.
+static CURL *request_new(const struct ctl *c, bool post, const char *path,
+	const struct http_param *params, unsigned timeout_ms, take_fn *take, void *arg)
 {
-	bool ok = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK
-		  && curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK
-		  && curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK
-		  && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK
-		  && curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
-		  && curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, 2000L) == CURLE_OK
-		  && curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK
-		  && curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_take) == CURLE_OK
-		  && curl_easy_setopt(curl, CURLOPT_WRITEDATA, body) == CURLE_OK;
-	if (ok && post)
-		ok = curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "") == CURLE_OK;
-	return ok;
+	char socket[SHM_PATH_MAX + 16], url[8192];
+	CURL *curl = curl_easy_init();
+	snprintf(socket, sizeof socket, "%s/control.sock", c->paths.run);
+	if (curl && url_make(curl, path, params, url, sizeof url)
+		&& curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, 2000L) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_WRITEDATA, arg) == CURLE_OK
+		&& (!post || curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "") == CURLE_OK))
+		return curl;
+	curl_easy_cleanup(curl);
+	return NULL;
 }
 
 static enum http_outcome outcome_of_error(CURL *curl, CURLcode code, char why[HTTP_WHY_MAX])
@@ -78,10 +90,11 @@ static enum http_outcome outcome_of_error(CURL *curl, CURLcode code, char why[HT
 	return os_errno == EACCES || os_errno == EPERM ? HTTP_DENIED : HTTP_NOBODY;
 }
 
+// `good`: the body of a reply with status 200 is what was asked for.
 static enum http_outcome outcome_of_status(
-	long status, const struct json_doc *doc, char why[HTTP_WHY_MAX])
+	long status, bool good, const struct json_doc *doc, char why[HTTP_WHY_MAX])
 {
-	if (status == 200 && doc)
+	if (status == 200 && good)
 		return HTTP_OK;
 	const char *error = json_text(json_doc_root(doc), "error");
 	if (*error)
@@ -93,30 +106,31 @@ static enum http_outcome outcome_of_status(
 	return status >= 400 && status < 600 ? HTTP_REFUSED : HTTP_BROKEN;
 }
 
-static enum http_outcome request_run(
-	CURL *curl, struct http_body *body, struct json_doc **doc, char why[HTTP_WHY_MAX])
+// `doc` NULL: the body is a text.
+static enum http_outcome request_run(const struct ctl *c, bool post, const char *path,
+	const struct http_param *params, unsigned timeout_ms, struct http_body *body,
+	struct json_doc **doc, char why[HTTP_WHY_MAX])
 {
-	CURLcode code = curl_easy_perform(curl);
-	if (code != CURLE_OK)
-		return outcome_of_error(curl, code, why);
+	struct json_doc *read = NULL;
+	enum http_outcome outcome = HTTP_BROKEN;
+	CURL *curl = request_new(c, post, path, params, timeout_ms, body_take, body);
+	CURLcode code = curl ? curl_easy_perform(curl) : CURLE_OUT_OF_MEMORY;
 	long status = 0;
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	*doc = body->len ? json_doc_parse(body->text, body->len) : NULL;
-	return outcome_of_status(status, *doc, why);
-}
-
-static enum http_outcome text_run(CURL *curl, struct http_body *body, char why[HTTP_WHY_MAX])
-{
-	CURLcode code = curl_easy_perform(curl);
-	if (code != CURLE_OK)
-		return outcome_of_error(curl, code, why);
-	long status = 0;
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 200)
-		return HTTP_OK;
-	struct json_doc *doc = body->len ? json_doc_parse(body->text, body->len) : NULL;
-	enum http_outcome outcome = outcome_of_status(status, doc, why);
-	json_doc_free(doc);
+	if (!curl) {
+		snprintf(why, HTTP_WHY_MAX, "out of memory");
+	} else if (code != CURLE_OK) {
+		outcome = outcome_of_error(curl, code, why);
+	} else {
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+		if (body->len && (doc || status != 200))
+			read = json_doc_parse(body->text, body->len);
+		outcome = outcome_of_status(status, read || !doc, read, why);
+	}
+	if (doc)
+		*doc = read;
+	else
+		json_doc_free(read);
+	curl_easy_cleanup(curl);
 	return outcome;
 }
 
@@ -124,17 +138,8 @@ enum http_outcome http_call(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms, struct json_doc **doc,
 	char why[HTTP_WHY_MAX])
 {
-	char socket[SHM_PATH_MAX + 16], url[8192];
 	struct http_body body = {0};
-	enum http_outcome outcome = HTTP_BROKEN;
-	*doc = NULL;
-	snprintf(why, HTTP_WHY_MAX, "out of memory");
-	snprintf(socket, sizeof socket, "%s/control.sock", c->paths.run);
-	CURL *curl = curl_easy_init();
-	if (curl && url_make(curl, path, params, url, sizeof url)
-		&& request_set(curl, socket, post, timeout_ms, url, &body))
-		outcome = request_run(curl, &body, doc, why);
-	curl_easy_cleanup(curl);
+	enum http_outcome outcome = request_run(c, post, path, params, timeout_ms, &body, doc, why);
 	free(body.text);
 	return outcome;
 }
@@ -180,22 +185,11 @@ struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *p
 	return NULL;
 }
 
-int http_print(const struct ctl *c, const char *path, unsigned timeout_ms)
-{
-	return http_save(c, path, timeout_ms, stdout);
-}
-
 int http_save(const struct ctl *c, const char *path, unsigned timeout_ms, FILE *file)
 {
-	char why[HTTP_WHY_MAX] = "out of memory", socket[SHM_PATH_MAX + 16], url[8192];
+	char why[HTTP_WHY_MAX];
 	struct http_body body = {0};
-	enum http_outcome outcome = HTTP_BROKEN;
-	snprintf(socket, sizeof socket, "%s/control.sock", c->paths.run);
-	CURL *curl = curl_easy_init();
-	if (curl && url_make(curl, path, NULL, url, sizeof url)
-		&& request_set(curl, socket, false, timeout_ms, url, &body))
-		outcome = text_run(curl, &body, why);
-	curl_easy_cleanup(curl);
+	enum http_outcome outcome = request_run(c, false, path, NULL, timeout_ms, &body, NULL, why);
 	if (outcome == HTTP_OK && fwrite(body.text, 1, body.len, file) != body.len)
 		outcome = HTTP_BROKEN, snprintf(why, sizeof why, "%s", strerror(errno));
 	if (outcome != HTTP_OK)
@@ -247,12 +241,10 @@ static int stream_run(const struct ctl *c, CURL *curl, struct http_lines *l)
 		return CTL_OK;
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 0) {
-		enum http_outcome outcome = outcome_of_error(curl, code, why);
-		http_fail(c, outcome, why);
+		http_fail(c, outcome_of_error(curl, code, why), why);
 	} else if (status != 200) {
 		struct json_doc *doc = json_doc_parse(l->text, l->used);
-		enum http_outcome outcome = outcome_of_status(status, doc, why);
-		http_fail(c, outcome, why);
+		http_fail(c, outcome_of_status(status, false, doc, why), why);
 		json_doc_free(doc);
 	} else {
 		ctl_fail(c, "the control plane closed the connection: it stopped, or weirctl read "
@@ -264,15 +256,10 @@ static int stream_run(const struct ctl *c, CURL *curl, struct http_lines *l)
 int http_stream(const struct ctl *c, const char *path, const struct http_param *params,
 	bool (*line)(void *arg, const struct json_node *root), void *arg)
 {
-	char socket[SHM_PATH_MAX + 16], url[8192];
-	int ret = CTL_FAILED;
 	struct http_lines *l = calloc(1, sizeof *l);
-	CURL *curl = curl_easy_init();
-	snprintf(socket, sizeof socket, "%s/control.sock", c->paths.run);
-	if (l && curl && url_make(curl, path, params, url, sizeof url)
-		&& request_set(curl, socket, false, 0, url, NULL)
-		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, lines_take) == CURLE_OK
-		&& curl_easy_setopt(curl, CURLOPT_WRITEDATA, l) == CURLE_OK) {
+	CURL *curl = request_new(c, false, path, params, 0, lines_take, l);
+	int ret = CTL_FAILED;
+	if (l && curl) {
 		*l = (struct http_lines){.line = line, .arg = arg};
 		ret = stream_run(c, curl, l);
 	} else {

@@ -34,7 +34,7 @@ enum http_outcome {
 // What clients get while the control plane is down.
 const char *http_served_text(const struct ctl *c);
 
-// A name and value for the query of a URL; the value is encoded.
+// A name and value for the query of a URL; the value is encoded. Without a value it is left out.
 struct http_param {
 	const char *name, *value;
 };
@@ -53,9 +53,7 @@ struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *p
 // Reports a failed call: which process is down, and what clients get meanwhile.
 void http_fail(const struct ctl *c, enum http_outcome outcome, const char *why);
 
-// A reply that is text, to standard output. CTL_OK; CTL_FAILED (said).
-ATTR_MUST_CHECK int http_print(const struct ctl *c, const char *path, unsigned timeout_ms);
-// The same into `file`.
+// A reply that is text, into `file`. CTL_OK; CTL_FAILED (said).
 ATTR_MUST_CHECK int http_save(
 	const struct ctl *c, const char *path, unsigned timeout_ms, FILE *file);
 

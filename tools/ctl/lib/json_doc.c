@@ -63,6 +63,12 @@ void json_doc_print(const struct json_doc *doc)
 		putchar('\n');
 }
 
+void json_doc_end(struct json_doc *doc)
+{
+	json_doc_print(doc);
+	json_doc_free(doc);
+}
+
 char *json_doc_text(const struct json_doc *doc)
 {
 	return json_dumps(doc->root, JSON_COMPACT | JSON_ENSURE_ASCII);

@@ -19,6 +19,7 @@ struct json_doc *json_doc_new(void);                           // an empty objec
 void json_doc_free(struct json_doc *doc);                      // NULL is fine
 struct json_node *json_doc_root(const struct json_doc *doc);
 void json_doc_print(const struct json_doc *doc); // on stdout, indented
+void json_doc_end(struct json_doc *doc);         // prints and frees it
 char *json_doc_text(const struct json_doc *doc); // the caller frees; NULL: out of memory
 void json_print_line(const struct json_node *n); // on stdout, ASCII alone
 

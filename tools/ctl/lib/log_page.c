@@ -92,14 +92,11 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 	const struct ctl *c = p->ctl;
 	char limit[16];
 	snprintf(limit, sizeof limit, "%u", rows);
-	const struct http_param options[] = {{"name", c->name}, {"client", c->client},
-		{"verdict", c->verdict}, {"since", *p->since ? p->since : NULL},
-		{"until", *p->until ? p->until : NULL}, {"after", *p->after ? p->after : NULL}};
-	struct http_param params[ARRAY_LEN(options) + 3] = {
-		{"limit", limit}, {"oldest_first", p->oldest_first ? "1" : "0"}};
-	for (unsigned i = 0, n = 2; i < ARRAY_LEN(options); i++)
-		if (options[i].value)
-			params[n++] = options[i];
+	const struct http_param params[] = {{"limit", limit},
+		{"oldest_first", p->oldest_first ? "1" : "0"}, {"name", c->name},
+		{"client", c->client}, {"verdict", c->verdict},
+		{"since", *p->since ? p->since : NULL}, {"until", *p->until ? p->until : NULL},
+		{"after", *p->after ? p->after : NULL}, {NULL, NULL}};
 	struct json_doc *doc = http_call_or_fail(c, false, "/log/search", params, HTTP_FLUSH_MS);
 	if (!doc)
 		return NULL;

@@ -25,7 +25,7 @@ int show_call(struct ctl *c, bool post, const char *path, const struct http_para
 	return show_doc(c, http_call_or_fail(c, post, path, params, timeout_ms), print);
 }
 
-void failing_print(const struct json_node *failing, const char *before)
+void show_failing(const struct json_node *failing, const char *before)
 {
 	char shown[1100];
 	for (size_t i = 0; i < json_length(failing); i++)

@@ -122,6 +122,5 @@ void stats_print_json(const struct view *v, const struct stats_rates *r)
 	view_put_controlplane(root, v);
 	if (r->known)
 		rates_put(root, r);
-	json_doc_print(doc);
-	json_doc_free(doc);
+	json_doc_end(doc);
 }

@@ -2,7 +2,7 @@
 
 #include "stats_out.h"
 
-#include "table_out.h"
+#include "cell.h"
 
 #include <stdio.h>
 
@@ -51,14 +51,14 @@ static void counts_print(const char *title, const char *const *names, const char
 	const uint64_t *totals, const double *rates, unsigned count, bool has_rates)
 {
 	const char *heads[] = {title, ">total", has_rates ? ">per second" : ">", "", NULL};
-	char text[COUNT_TEXT_MAX];
+	char text[FIGURE_MAX];
 	struct table *t = table_new(heads);
 	for (unsigned i = 0; i < count; i++) {
 		if (totals[i] == 0)
 			continue;
 		table_cell(t, "%s", names[i]);
 		table_cell_count(t, totals[i]);
-		table_cell(t, "%s", has_rates ? rate_text(rates[i], text) : "");
+		table_cell(t, "%s", has_rates ? figure_rate(rates[i], text) : "");
 		table_cell(t, "%s", texts[i]);
 		table_row_end(t);
 	}
@@ -69,13 +69,13 @@ static void counts_print(const char *title, const char *const *names, const char
 static void summary_print(const struct view *v, const struct stats_rates *r)
 {
 	double totals[VERDICT_COUNT];
-	char text[COUNT_TEXT_MAX];
+	char text[FIGURE_MAX];
 	totals_of(v->stats, totals);
 	const double *from = r->known ? r->verdict : totals;
 	double ratio = stats_hit_ratio(from);
-	printf("queries         %s", count_text((uint64_t)stats_queries(totals), text));
+	printf("queries         %s", figure_count((uint64_t)stats_queries(totals), text));
 	if (r->known)
-		printf(", %s a second", rate_text(stats_queries(r->verdict), text));
+		printf(", %s a second", figure_rate(stats_queries(r->verdict), text));
 	printf("\n");
 	if (ratio >= 0)
 		printf("answered by L0  %.1f %%%s\n", 100 * ratio,
@@ -142,34 +142,25 @@ static void l1_print(const struct json_node *l1)
 	static const char *const keys[] = {"lookups", "hits", "hits_stale", "misses", "bad",
 		"skipped", "timeouts", "puts", "puts_lost", "deletes", "refreshed_elsewhere",
 		"trimmed", "orphans", "cold", "evicted", "spared", "foreign"};
-	static const char *const heads[] = {"L1", ">total", NULL};
 	if (json_count(l1, "lookups") == 0)
 		return;
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (json_count(l1, keys[i]) == 0)
-			continue;
-		table_cell(t, "%s", keys[i]);
-		table_cell_count(t, json_count(l1, keys[i]));
-		table_row_end(t);
-	}
 	printf("\n");
-	table_print(t);
+	cell_keys_print("L1", l1, keys, ARRAY_LEN(keys));
 }
 
 static void control_print(const struct json_node *root)
 {
 	const struct json_node *l0 = json_get(root, "l0"), *r = json_get(root, "resolver");
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX];
 	uint64_t total = json_count(l0, "units_total");
 	double fill = total ? 100.0 * (double)json_count(l0, "units_used") / (double)total : 0;
 	printf("\ncache (L0)      %s answers, %.1f %% of %s full\n",
-		count_text(json_count(l0, "entries"), a), fill,
-		octets_text(json_count(l0, "bytes"), b));
+		figure_count(json_count(l0, "entries"), a), fill,
+		figure_octets(json_count(l0, "bytes"), b));
 	view_print_redis(json_get(root, "redis"));
-	printf("in flight       %s of %s questions", count_text(json_count(r, "inflight"), a),
-		count_text(json_count(r, "inflight_cap"), b));
-	printf(", %s waiting clients\n", count_text(json_count(r, "waiters"), a));
+	printf("in flight       %s of %s questions", figure_count(json_count(r, "inflight"), a),
+		figure_count(json_count(r, "inflight_cap"), b));
+	printf(", %s waiting clients\n", figure_count(json_count(r, "waiters"), a));
 	printf("loop lag        %.2f ms in 99 %% of all cases of the last minute, %.1f ms at "
 	       "most\n",
 		(double)json_count(r, "loop_lag_p99_us") / 1000,
@@ -180,18 +171,8 @@ static void control_print(const struct json_node *root)
 		"upstream_replies", "mismatched", "refused_inflight", "refused_waiters",
 		"refused_zone", "refused_client", "cut_short", "failed_recently", "late",
 		"answer_ring_full", "bad_misses", "ring_anomalies", "foreign_messages"};
-	static const char *const heads[] = {"control plane", ">total", NULL};
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		uint64_t n = json_count(r, keys[i]);
-		if (n == 0)
-			continue;
-		table_cell(t, "%s", keys[i]);
-		table_cell_count(t, n);
-		table_row_end(t);
-	}
 	printf("\n");
-	table_print(t);
+	cell_keys_print("control plane", r, keys, ARRAY_LEN(keys));
 	l1_print(json_get(root, "l1"));
 	view_print_frontend(json_get(root, "frontend"));
 	view_print_upstreams(json_get(root, "upstreams"));

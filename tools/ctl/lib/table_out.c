@@ -62,8 +62,8 @@ void table_cell(struct table *t, const char *fmt, ...)
 
 void table_cell_count(struct table *t, uint64_t n)
 {
-	char text[COUNT_TEXT_MAX];
-	table_cell(t, "%s", count_text(n, text));
+	char text[FIGURE_MAX];
+	table_cell(t, "%s", figure_count(n, text));
 }
 
 void table_row_end(struct table *t)
@@ -110,60 +110,4 @@ void table_print(struct table *t)
 		printf("  (%llu more)\n", (unsigned long long)t->left_out);
 	free(t->cells);
 	free(t);
-}
-
-char *count_text(uint64_t n, char out[COUNT_TEXT_MAX])
-{
-	char digits[24];
-	int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
-	char *p = out;
-	for (int i = 0; i < len; i++) {
-		if (i > 0 && (len - i) % 3 == 0)
-			*p++ = ',';
-		*p++ = digits[i];
-	}
-	*p = '\0';
-	return out;
-}
-
-char *rate_text(double n, char out[COUNT_TEXT_MAX])
-{
-	if (n >= 100)
-		return count_text((uint64_t)(n + 0.5), out);
-	snprintf(out, COUNT_TEXT_MAX, "%.1f", n);
-	return out;
-}
-
-char *octets_text(uint64_t n, char out[COUNT_TEXT_MAX])
-{
-	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
-	if (n < 1024) {
-		snprintf(out, COUNT_TEXT_MAX, "%llu B", (unsigned long long)n);
-		return out;
-	}
-	double value = (double)n / 1024;
-	unsigned unit = 0;
-	for (; value >= 1024 && unit + 1 < ARRAY_LEN(units); unit++)
-		value /= 1024;
-	snprintf(out, COUNT_TEXT_MAX, "%.1f %s", value, units[unit]);
-	return out;
-}
-
-char *duration_text(uint64_t ms, char out[COUNT_TEXT_MAX])
-{
-	uint64_t s = ms / 1000;
-	if (ms < 1000)
-		snprintf(out, COUNT_TEXT_MAX, "%u ms", (unsigned)ms);
-	else if (s < 60)
-		snprintf(out, COUNT_TEXT_MAX, "%u.%u s", (unsigned)s, (unsigned)(ms % 1000 / 100));
-	else if (s < 3600)
-		snprintf(
-			out, COUNT_TEXT_MAX, "%u min %u s", (unsigned)(s / 60), (unsigned)(s % 60));
-	else if (s < 86400)
-		snprintf(out, COUNT_TEXT_MAX, "%u h %u min", (unsigned)(s / 3600),
-			(unsigned)(s % 3600 / 60));
-	else
-		snprintf(out, COUNT_TEXT_MAX, "%u d %u h", (unsigned)(s / 86400),
-			(unsigned)(s % 86400 / 3600));
-	return out;
 }

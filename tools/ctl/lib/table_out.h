@@ -4,6 +4,8 @@
 // Aligned tables for people. A cell is a text; columns of numbers are right-aligned. A cell that is
 // too long ends in "..."; rows over TABLE_ROWS_MAX are left out and counted in a last line.
 
+#include "figure.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,9 +22,3 @@ void table_cell(struct table *t, const char *fmt, ...) ATTR_PRINTF(2, 3);
 void table_cell_count(struct table *t, uint64_t n); // 1,234,567
 void table_row_end(struct table *t);
 void table_print(struct table *t); // on stdout; frees
-
-enum { COUNT_TEXT_MAX = 32 };
-char *count_text(uint64_t n, char out[COUNT_TEXT_MAX]);     // "1,234,567"
-char *rate_text(double n, char out[COUNT_TEXT_MAX]);        // "12.5", "1,234"
-char *octets_text(uint64_t n, char out[COUNT_TEXT_MAX]);    // "64.0 MiB"
-char *duration_text(uint64_t ms, char out[COUNT_TEXT_MAX]); // "3 d 4 h", "12.3 s", "850 ms"

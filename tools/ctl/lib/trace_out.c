@@ -15,7 +15,7 @@ static void word_print(const struct json_node *n, const char *key, const char *e
 
 static void head_print(const struct json_node *n)
 {
-	char a[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX];
 	word_print(n, "client", " ");
 	word_print(n, "qname", " ");
 	word_print(n, "qtype", " ");
@@ -24,7 +24,7 @@ static void head_print(const struct json_node *n)
 	if (*json_text(n, "transport"))
 		printf(", to the control plane over "), word_print(n, "transport", "");
 	else if (json_get(n, "stage_ns"))
-		printf(", %s octets, batch of %u", count_text(json_count(n, "frame_len"), a),
+		printf(", %s octets, batch of %u", figure_count(json_count(n, "frame_len"), a),
 			(unsigned)json_count(n, "batch"));
 	if (*json_text(n, "trace"))
 		printf(", trace "), word_print(n, "trace", "");

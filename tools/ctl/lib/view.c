@@ -2,8 +2,8 @@
 
 #include "view.h"
 
+#include "cell.h"
 #include "http_get.h"
-#include "table_out.h"
 #include "term_text.h"
 
 #include <stdio.h>
@@ -13,19 +13,19 @@
 static void control_take(const struct ctl *c, const char *path, struct view *v)
 {
 	uint64_t silent_ms = 0;
-	char text[COUNT_TEXT_MAX], why[HTTP_WHY_MAX];
+	char text[FIGURE_MAX], why[HTTP_WHY_MAX];
 	v->controlplane = controlplane_state(&c->paths, &silent_ms);
 	if (v->controlplane == PROCESS_DOWN)
 		return;
 	// Asking would only take time.
 	if (v->controlplane == PROCESS_STARTING || v->controlplane == PROCESS_STOPPING) {
 		snprintf(v->why_control, sizeof v->why_control, "for %s",
-			duration_text(silent_ms, text));
+			figure_duration(silent_ms, text));
 		return;
 	}
 	if (v->controlplane == PROCESS_HUNG) {
 		snprintf(v->why_control, sizeof v->why_control, "last seen %s ago",
-			duration_text(silent_ms, text));
+			figure_duration(silent_ms, text));
 		return;
 	}
 	enum http_outcome outcome = http_call(c, false, path, NULL, HTTP_LOOK_MS, &v->control, why);
@@ -62,22 +62,23 @@ void view_free(struct view *v)
 
 static void dataplane_print(const struct view *v)
 {
-	char text[COUNT_TEXT_MAX], shown[SHM_WHY_MAX * 4];
+	char text[FIGURE_MAX], shown[SHM_WHY_MAX * 4];
 	const struct stats_copy *s = v->stats;
 	printf("data plane      %s", process_state_text(v->dataplane));
 	if (!v->has_stats)
 		printf(" (%s)", term_text(v->why_stats, shown, sizeof shown));
 	else if (v->dataplane == PROCESS_UP)
-		printf(", pid %u, for %s", s->pid, duration_text(s->taken_ms - s->start_ms, text));
+		printf(", pid %u, for %s", s->pid,
+			figure_duration(s->taken_ms - s->start_ms, text));
 	else
 		printf(", last seen %s ago; its numbers are the last known",
-			duration_text(s->taken_ms - s->heartbeat_ms, text));
+			figure_duration(s->taken_ms - s->heartbeat_ms, text));
 	printf("\n");
 	for (unsigned i = 0; i < s->workers && v->dataplane == PROCESS_UP; i++) {
 		uint64_t beat = s->worker[i].heartbeat_ms;
 		if (s->taken_ms > beat && s->taken_ms - beat > STATS_HUNG_MS)
 			printf("  worker %u on core %u is hung: last seen %s ago\n", i,
-				s->worker[i].lcore, duration_text(s->taken_ms - beat, text));
+				s->worker[i].lcore, figure_duration(s->taken_ms - beat, text));
 	}
 	if (v->dataplane == PROCESS_UP && s->workers && s->worker[0].bench_mode)
 		printf("  BENCH MODE (%s): for measurements only, not for service\n",
@@ -98,13 +99,13 @@ void view_put_controlplane(struct json_node *root, const struct view *v)
 
 void view_print_states(const struct view *v)
 {
-	char text[COUNT_TEXT_MAX], shown[SHM_WHY_MAX * 4];
+	char text[FIGURE_MAX], shown[SHM_WHY_MAX * 4];
 	dataplane_print(v);
 	const struct json_node *root = json_doc_root(v->control);
 	printf("control plane   %s", process_state_text(v->controlplane));
 	if (json_get(root, "pid"))
 		printf(", pid %llu, for %s", (unsigned long long)json_count(root, "pid"),
-			duration_text(json_count(root, "uptime_ms"), text));
+			figure_duration(json_count(root, "uptime_ms"), text));
 	if (v->controlplane != PROCESS_DOWN && !v->control)
 		printf(" (%s)", term_text(v->why_control, shown, sizeof shown));
 	printf("\n");
@@ -115,18 +116,18 @@ void view_print_states(const struct view *v)
 
 void view_print_redis(const struct json_node *redis)
 {
-	char a[COUNT_TEXT_MAX], shown[256];
+	char a[FIGURE_MAX], shown[256];
 	const char *state = json_text(redis, "state");
 	if (!*state || strcmp(state, "off") == 0)
 		return;
 	printf("cache (L1)      Redis %s: %s",
 		term_text(json_text(redis, "server"), shown, sizeof shown), state);
 	if (json_count(redis, "away_ms"))
-		printf(" for %s", duration_text(json_count(redis, "away_ms"), a));
+		printf(" for %s", figure_duration(json_count(redis, "away_ms"), a));
 	if (json_flag(redis, "keys_known"))
-		printf(", %s answers", count_text(json_count(redis, "keys"), a));
+		printf(", %s answers", figure_count(json_count(redis, "keys"), a));
 	if (*json_text(redis, "error"))
-		printf(" (%s ago: %s)", duration_text(json_count(redis, "error_ms"), a),
+		printf(" (%s ago: %s)", figure_duration(json_count(redis, "error_ms"), a),
 			term_text(json_text(redis, "error"), shown, sizeof shown));
 	printf("\n");
 	if (strcmp(state, "refusing") == 0)
@@ -139,40 +140,29 @@ void view_print_redis(const struct json_node *redis)
 			term_text(json_text(redis, "housekeeping_error"), shown, sizeof shown));
 }
 
-void view_print_upstreams(const struct json_node *upstreams)
+static void state_cell(struct table *t, const struct json_node *u, const char *key)
 {
-	static const char *const heads[] = {"upstream", "address", "state", ">sent", ">answered",
-		">timeouts", ">failures", ">srtt", NULL};
-	struct table *t = table_new(heads);
-	char text[COUNT_TEXT_MAX];
-	for (size_t i = 0; i < json_length(upstreams); i++) {
-		const struct json_node *u = json_at(upstreams, i);
-		table_cell(t, "%s", json_text(u, "name"));
-		table_cell(t, "%s", json_text(u, "address"));
-		if (json_flag(u, "up"))
-			table_cell(t, "up%s", json_flag(u, "edns_off") ? ", no EDNS" : "");
-		else
-			table_cell(t, "down, %s left",
-				duration_text(json_count(u, "down_for_ms"), text));
-		table_cell_count(t, json_count(u, "sent"));
-		table_cell_count(t, json_count(u, "answered"));
-		table_cell_count(t, json_count(u, "timeouts"));
-		table_cell_count(t, json_count(u, "failures"));
-		table_cell(t, "%.1f ms", (double)json_count(u, "srtt_us") / 1000);
-		table_row_end(t);
-	}
-	printf("\n");
-	table_print(t);
+	char text[FIGURE_MAX];
+	if (json_flag(u, key))
+		table_cell(t, "up%s", json_flag(u, "edns_off") ? ", no EDNS" : "");
+	else
+		table_cell(t, "down, %s left", figure_duration(json_count(u, "down_for_ms"), text));
 }
 
-static void items_cell(struct table *t, const struct json_node *list, const char *none)
+static void srtt_cell(struct table *t, const struct json_node *u, const char *key)
 {
-	char text[256] = "";
-	size_t n = 0;
-	for (size_t i = 0; i < json_length(list) && n < sizeof text; i++)
-		n += (size_t)snprintf(
-			text + n, sizeof text - n, "%s%s", i ? " " : "", json_item_text(list, i));
-	table_cell(t, "%s", n ? text : none);
+	table_cell(t, "%.1f ms", (double)json_count(u, key) / 1000);
+}
+
+void view_print_upstreams(const struct json_node *upstreams)
+{
+	static const struct cell_column columns[] = {{"upstream", "name", cell_text},
+		{"address", "address", cell_text}, {"state", "up", state_cell},
+		{">sent", "sent", cell_count}, {">answered", "answered", cell_count},
+		{">timeouts", "timeouts", cell_count}, {">failures", "failures", cell_count},
+		{">srtt", "srtt_us", srtt_cell}};
+	printf("\n");
+	cell_rows_print(upstreams, columns, ARRAY_LEN(columns));
 }
 
 void view_print_groups(const struct view *v, const struct json_node *groups)
@@ -185,19 +175,19 @@ void view_print_groups(const struct view *v, const struct json_node *groups)
 	for (size_t i = 0; i < json_length(groups); i++) {
 		const struct json_node *g = json_at(groups, i);
 		uint64_t number = json_count(g, "group");
-		table_cell(t, "%s", json_text(g, "name"));
-		table_cell_count(t, json_count(g, "prefixes"));
+		cell_text(t, g, "name");
+		cell_count(t, g, "prefixes");
 		if (v->has_stats && number < STATS_GROUPS_MAX)
 			table_cell_count(t, v->stats->group[number]);
 		else
 			table_cell(t, "-");
-		if (json_flag(g, "all_lists"))
-			table_cell(t, "all");
-		else
-			items_cell(t, json_get(g, "lists"), "none");
+		cell_group_lists(t, g, "lists");
 		table_cell(t, json_flag(g, "cache") ? "yes" : "no");
-		items_cell(t, json_get(g, "upstreams"), "everyone's");
-		table_cell_count(t, json_count(g, "view"));
+		if (json_length(json_get(g, "upstreams")))
+			cell_items(t, g, "upstreams");
+		else
+			table_cell(t, "everyone's");
+		cell_count(t, g, "view");
 		table_row_end(t);
 	}
 	printf("\n");

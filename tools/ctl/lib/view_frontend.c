@@ -11,7 +11,7 @@ void view_print_fallback(const struct view *v, const struct json_node *fallback)
 {
 	uint64_t addresses = json_count(fallback, "addresses"),
 		 bound = json_count(fallback, "bound");
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX];
 	if (addresses == 0)
 		return;
 	printf("UDP fallback    ");
@@ -22,8 +22,8 @@ void view_print_fallback(const struct view *v, const struct json_node *fallback)
 		v->dataplane == PROCESS_UP || v->dataplane == PROCESS_UNKNOWN
 			? "ready"
 			: "answers now, as no data plane is up",
-		count_text(json_count(fallback, "received"), a),
-		count_text(json_count(fallback, "alone"), b));
+		figure_count(json_count(fallback, "received"), a),
+		figure_count(json_count(fallback, "alone"), b));
 }
 
 static uint64_t of_transport(

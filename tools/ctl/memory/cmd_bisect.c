@@ -266,8 +266,7 @@ static void bisect_json(const struct bisect *b)
 	json_put_text(root, "verdict", verdicts[b->verdict].name);
 	json_put_text(
 		root, "suspect", b->verdict == VERDICT_SUSPECT ? b->step[b->suspect].name : "");
-	json_doc_print(doc);
-	json_doc_free(doc);
+	json_doc_end(doc);
 }
 
 static bool is_wanted(const char *wanted, const char *name)

@@ -42,21 +42,21 @@ static void status_print(const struct json_node *before, const struct json_node 
 		{"rss", "pages of the process, shared ones too"},
 	};
 	static const char *const heads[] = {"", ">", "", NULL};
-	char text[COUNT_TEXT_MAX], other[COUNT_TEXT_MAX];
+	char text[FIGURE_MAX], other[FIGURE_MAX];
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		table_cell(t, "%s", rows[i].key);
-		table_cell(t, "%s", octets_text(json_count(now, rows[i].key), text));
+		table_cell(t, "%s", figure_octets(json_count(now, rows[i].key), text));
 		table_cell(t, "%s", rows[i].text);
 		table_row_end(t);
 	}
 	table_print(t);
 	printf("\nallocator     %s\n", json_text(now, "allocator"));
-	printf("allocations   %s a second, %s out\n", rate_text(rate(before, now, "made"), text),
-		count_text(json_count(now, "allocations") - json_count(now, "frees"), other));
+	printf("allocations   %s a second, %s out\n", figure_rate(rate(before, now, "made"), text),
+		figure_count(json_count(now, "allocations") - json_count(now, "frees"), other));
 	if (json_flag(now, "profiles"))
 		printf("profile       on, one sample in %s\n",
-			octets_text(json_count(now, "sample"), text));
+			figure_octets(json_count(now, "sample"), text));
 	else
 		printf("profile       %s\n",
 			json_flag(now, "can_profile") ? "off" : "this build has none");

@@ -68,19 +68,19 @@ static uint64_t octets(double n)
 	return n < 9e18 ? (uint64_t)n : (uint64_t)9e18;
 }
 
-static const char *signed_octets(double n, char out[COUNT_TEXT_MAX])
+static const char *signed_octets(double n, char out[FIGURE_MAX])
 {
-	char text[COUNT_TEXT_MAX];
-	snprintf(out, COUNT_TEXT_MAX, "%c%.28s", n < 0 ? '-' : '+',
-		octets_text(octets(n < 0 ? -n : n), text));
+	char text[FIGURE_MAX];
+	snprintf(out, FIGURE_MAX, "%c%.28s", n < 0 ? '-' : '+',
+		figure_octets(octets(n < 0 ? -n : n), text));
 	return out;
 }
 
 static void growth_print(const struct heap_growth *g)
 {
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[SYMBOL_NAME_MAX * 4];
+	char a[FIGURE_MAX], b[FIGURE_MAX], shown[SYMBOL_NAME_MAX * 4];
 	printf("%12s %12s %+12.0f  ", signed_octets(g->bytes - g->bytes_before, a),
-		octets_text(octets(g->bytes), b), g->blocks - g->blocks_before);
+		figure_octets(octets(g->bytes), b), g->blocks - g->blocks_before);
 	for (unsigned i = 0; i < g->depth; i++)
 		printf("%s%s", i ? " < " : "", term_text(g->stack[i], shown, sizeof shown));
 	printf("\n");
@@ -88,9 +88,9 @@ static void growth_print(const struct heap_growth *g)
 
 static void diff_print(const struct heap_diff *d, unsigned left_out)
 {
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX];
 	printf("%s in all, %s now\n\n", signed_octets(d->bytes - d->bytes_before, a),
-		octets_text(octets(d->bytes), b));
+		figure_octets(octets(d->bytes), b));
 	printf("%12s %12s %12s  %s\n", "growth", "now", "blocks", "allocated by");
 	for (unsigned i = 0; i < d->count && i < GROWERS; i++)
 		if (d->growth[i].bytes > d->growth[i].bytes_before)
@@ -120,8 +120,7 @@ static void diff_json(const struct heap_diff *d)
 		json_put_real(n, "blocks", g->blocks - g->blocks_before);
 		json_put_text(n, "stack", stack);
 	}
-	json_doc_print(doc);
-	json_doc_free(doc);
+	json_doc_end(doc);
 }
 
 static int profiles_compare(const struct ctl *c, const struct profile *a, const struct profile *b)

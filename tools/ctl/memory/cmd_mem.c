@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where the memory of the control plane is, as it says itself.
 
+#include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
 #include "lib/term_text.h"
 #include "mem_dataplane.h"
 #include "mem_doc.h"
@@ -19,7 +19,7 @@ static int mem_show(struct ctl *c, void (*print)(const struct json_node *root))
 }
 
 // Of a table that each worker has: of the fullest, as one that is full says more than the mean.
-static void fill_cell(struct table *t, const struct json_node *n)
+static void fill_cell(struct table *t, const struct json_node *n, const char *)
 {
 	bool parts = json_get(n, "workers") != NULL;
 	uint64_t used = json_count(n, parts ? "fullest_used" : "used");
@@ -31,52 +31,35 @@ static void fill_cell(struct table *t, const struct json_node *n)
 }
 
 // "-": that makes no sense for the table.
-static void age_cell(struct table *t, const struct json_node *n)
+static void age_cell(struct table *t, const struct json_node *n, const char *key)
 {
-	char text[COUNT_TEXT_MAX];
-	uint64_t ms = json_count(n, "oldest_ms");
-	if (json_get(n, "oldest_ms"))
-		table_cell(t, "%s", ms ? duration_text(ms, text) : "");
-	else
+	if (!json_get(n, key))
 		table_cell(t, "%s", "-");
+	else if (json_count(n, key))
+		cell_duration(t, n, key);
+	else
+		table_cell(t, "%s", "");
 }
 
 static void notion_cell(struct table *t, const struct json_node *n, const char *key)
 {
 	if (json_get(n, key))
-		table_cell_count(t, json_count(n, key));
+		cell_count(t, n, key);
 	else
 		table_cell(t, "%s", "-");
 }
 
 static void tables_print(const struct json_node *root)
 {
-	static const char *const heads[] = {"table", "of", ">used", ">cap", ">fill %", ">most",
-		">evicted", ">refused", ">octets", ">oldest", ">grown", ">shrunk", "TTL",
-		"when full", NULL};
-	const struct json_node *list = json_get(root, "tables");
-	struct table *t = table_new(heads);
-	char text[COUNT_TEXT_MAX];
-
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		table_cell(t, "%s", json_text(n, "name"));
-		table_cell(t, "%s", json_text(n, "owner"));
-		table_cell_count(t, json_count(n, "used"));
-		table_cell_count(t, json_count(n, "cap"));
-		fill_cell(t, n);
-		table_cell_count(t, json_count(n, "high"));
-		notion_cell(t, n, "evicted");
-		notion_cell(t, n, "refused");
-		table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
-		age_cell(t, n);
-		notion_cell(t, n, "grown");
-		notion_cell(t, n, "shrunk");
-		table_cell(t, "%s", json_text(n, "lifetime"));
-		table_cell(t, "%s", json_text(n, "eviction"));
-		table_row_end(t);
-	}
-	table_print(t);
+	static const struct cell_column columns[] = {{"table", "name", cell_text},
+		{"of", "owner", cell_text}, {">used", "used", cell_count},
+		{">cap", "cap", cell_count}, {">fill %", "", fill_cell},
+		{">most", "high", cell_count}, {">evicted", "evicted", notion_cell},
+		{">refused", "refused", notion_cell}, {">octets", "bytes", cell_octets},
+		{">oldest", "oldest_ms", age_cell}, {">grown", "grown", notion_cell},
+		{">shrunk", "shrunk", notion_cell}, {"TTL", "lifetime", cell_text},
+		{"when full", "eviction", cell_text}};
+	cell_rows_print(json_get(root, "tables"), columns, ARRAY_LEN(columns));
 	if (json_count(root, "tables_dropped"))
 		printf("%llu tables more, for which the registry has no room\n",
 			(unsigned long long)json_count(root, "tables_dropped"));
@@ -89,8 +72,8 @@ int cmd_mem_tables(struct ctl *c)
 
 static void octets_line(const char *name, uint64_t octets, const char *text)
 {
-	char shown[COUNT_TEXT_MAX];
-	printf("  %-24s %12s  %s\n", name, octets_text(octets, shown), text);
+	char shown[FIGURE_MAX];
+	printf("  %-24s %12s  %s\n", name, figure_octets(octets, shown), text);
 }
 
 static uint64_t above(uint64_t a, uint64_t b)
@@ -131,24 +114,11 @@ static void resident_print(const struct json_node *root)
 
 static void accounts_print(const struct json_node *root)
 {
-	static const char *const heads[] = {"account", ">octets", ">in tables", ">blocks", ">made",
-		">octets made", "what", NULL};
-	const struct json_node *list = json_get(root, "accounts");
-	struct table *t = table_new(heads);
-	char text[COUNT_TEXT_MAX];
-
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		table_cell(t, "%s", json_text(n, "name"));
-		table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
-		table_cell(t, "%s", octets_text(json_count(n, "in_tables"), text));
-		table_cell_count(t, json_count(n, "blocks"));
-		table_cell_count(t, json_count(n, "made"));
-		table_cell(t, "%s", octets_text(json_count(n, "made_bytes"), text));
-		table_cell(t, "%s", json_text(n, "text"));
-		table_row_end(t);
-	}
-	table_print(t);
+	static const struct cell_column columns[] = {{"account", "name", cell_text},
+		{">octets", "bytes", cell_octets}, {">in tables", "in_tables", cell_octets},
+		{">blocks", "blocks", cell_count}, {">made", "made", cell_count},
+		{">octets made", "made_bytes", cell_octets}, {"what", "text", cell_text}};
+	cell_rows_print(json_get(root, "accounts"), columns, ARRAY_LEN(columns));
 	printf("\n");
 	resident_print(root);
 	mem_dataplane_print(root);
@@ -168,24 +138,19 @@ static int larger_first(const void *a, const void *b)
 
 static void files_print(const struct json_node *root)
 {
-	static const char *const heads[] = {
-		"file", "account", ">octets", ">blocks", ">made", ">octets made", NULL};
+	static const struct cell_column columns[] = {{"file", "name", cell_text},
+		{"account", "account", cell_text}, {">octets", "bytes", cell_octets},
+		{">blocks", "blocks", cell_count}, {">made", "made", cell_count},
+		{">octets made", "made_bytes", cell_octets}};
 	const struct json_node *list = json_get(root, "files"), *file[HEAP_SITES_MAX];
-	struct table *t = table_new(heads);
-	char text[COUNT_TEXT_MAX];
+	struct table *t = cell_table(columns, ARRAY_LEN(columns));
 	size_t count = json_length(list) < HEAP_SITES_MAX ? json_length(list) : HEAP_SITES_MAX;
 
 	for (size_t i = 0; i < count; i++)
 		file[i] = json_at(list, i);
 	qsort(file, count, sizeof file[0], larger_first);
 	for (size_t i = 0; i < count; i++) {
-		const struct json_node *n = file[i];
-		table_cell(t, "%s", json_text(n, "name"));
-		table_cell(t, "%s", json_text(n, "account"));
-		table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
-		table_cell_count(t, json_count(n, "blocks"));
-		table_cell_count(t, json_count(n, "made"));
-		table_cell(t, "%s", octets_text(json_count(n, "made_bytes"), text));
+		cell_row(t, file[i], columns, ARRAY_LEN(columns));
 		table_row_end(t);
 	}
 	table_print(t);
@@ -196,23 +161,26 @@ int cmd_mem_files(struct ctl *c)
 	return mem_show(c, files_print);
 }
 
+static void pages_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%s", json_flag(n, key) ? "huge" : "4 KiB");
+}
+
 static void regions_print(const struct json_node *root)
 {
 	static const char *const heads[] = {
 		"region", ">octets", ">resident", "pages", "mapped by", NULL};
+	static const struct cell_column columns[] = {{"", "name", cell_text},
+		{"", "bytes", cell_octets}, {"", "resident", cell_octets},
+		{"", "huge", pages_cell}};
 	static const char *const from[][2] = {
 		{"regions", "control plane"}, {"dataplane_regions", "data plane"}};
 	struct table *t = table_new(heads);
-	char text[COUNT_TEXT_MAX], shown[128];
 
 	for (size_t k = 0; k < ARRAY_LEN(from); k++) {
 		const struct json_node *list = json_get(root, from[k][0]);
 		for (size_t i = 0; i < json_length(list); i++) {
-			const struct json_node *n = json_at(list, i);
-			table_cell(t, "%s", term_text(json_text(n, "name"), shown, sizeof shown));
-			table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
-			table_cell(t, "%s", octets_text(json_count(n, "resident"), text));
-			table_cell(t, "%s", json_flag(n, "huge") ? "huge" : "4 KiB");
+			cell_row(t, json_at(list, i), columns, ARRAY_LEN(columns));
 			table_cell(t, "%s", from[k][1]);
 			table_row_end(t);
 		}

@@ -17,8 +17,7 @@ int cmd_mem_snapshot(struct ctl *c)
 		return CTL_FAILED;
 	int ret = mem_doc_keep(c, c->operand, doc);
 	if (ret == CTL_OK && c->json)
-		json_doc_print(doc);
-	json_doc_free(doc);
+		json_doc_end(doc);
 	return ret;
 }
 
@@ -147,7 +146,7 @@ static void grown_print(const struct grown_list *l, double hours)
 {
 	static const char *const heads[] = {"", "", ">before", ">after", ">change", ">MiB/h", NULL};
 	struct table *t = table_new(heads);
-	char text[COUNT_TEXT_MAX];
+	char text[FIGURE_MAX];
 
 	for (size_t i = 0; i < l->count; i++) {
 		const struct grown *g = &l->row[i];
@@ -156,7 +155,7 @@ static void grown_print(const struct grown_list *l, double hours)
 		table_cell_count(t, (uint64_t)g->before);
 		table_cell_count(t, (uint64_t)g->after);
 		table_cell(t, "%s%s", change(g) < 0 ? "-" : "+",
-			count_text((uint64_t)llabs(change(g)), text));
+			figure_count((uint64_t)llabs(change(g)), text));
 		if (hours > 0)
 			table_cell(t, "%.2f", (double)change(g) / (1 << 20) / hours);
 		else
@@ -188,8 +187,7 @@ static void grown_print_json(const struct grown_list *l, const struct between *t
 		json_put_count(n, "after", (uint64_t)l->row[i].after);
 		json_put_real(n, "change", (double)change(&l->row[i]));
 	}
-	json_doc_print(doc);
-	json_doc_free(doc);
+	json_doc_end(doc);
 }
 
 static bool is_another(const struct json_node *a, const struct json_node *b, const char *process)
@@ -211,9 +209,9 @@ static int diff_print(const struct ctl *c, const struct json_node *a, const stru
 	if (c->json) {
 		grown_print_json(l, &t);
 	} else {
-		char text[COUNT_TEXT_MAX];
+		char text[FIGURE_MAX];
 		printf("%s between them%s%s%s\n\n",
-			duration_text(t.seconds > 0 ? (uint64_t)t.seconds * 1000 : 0, text),
+			figure_duration(t.seconds > 0 ? (uint64_t)t.seconds * 1000 : 0, text),
 			t.restarted ? ", and a restart" : "",
 			t.dataplane_restarted ? ", and a restart of the data plane" : "",
 			both ? "" : "; one of them knows nothing of the data plane");

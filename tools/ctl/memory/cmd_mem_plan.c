@@ -16,24 +16,24 @@ static void bill_print(const struct mem_plan *b, uint64_t can)
 	static const char *const heads[] = {"memory", "of", ">at most", "by", "tables", NULL};
 	static const char *const of[] = {"control plane", "data plane"};
 	struct table *t = table_new(heads);
-	char text[COUNT_TEXT_MAX];
+	char text[FIGURE_MAX];
 
 	for (unsigned i = 0; i < b->count; i++) {
 		table_cell(t, "%s", b->line[i].what);
 		table_cell(t, "%s", of[b->line[i].of]);
-		table_cell(t, "%s", octets_text(b->line[i].bytes, text));
+		table_cell(t, "%s", figure_octets(b->line[i].bytes, text));
 		table_cell(t, "%s", b->line[i].by);
 		table_cell(t, "%s", b->line[i].tables);
 		table_row_end(t);
 	}
 	table_cell(t, "%s", "in all");
 	table_cell(t, "%s", "both");
-	table_cell(t, "%s", octets_text(b->total, text));
+	table_cell(t, "%s", figure_octets(b->total, text));
 	table_cell(t, "%s", "");
 	table_cell(t, "%s", "");
 	table_row_end(t);
 	table_print(t);
-	printf("to be had: %s\n", octets_text(can, text));
+	printf("to be had: %s\n", figure_octets(can, text));
 }
 
 static void bill_print_json(const struct mem_plan *b, uint64_t can)
@@ -55,8 +55,7 @@ static void bill_print_json(const struct mem_plan *b, uint64_t can)
 	json_put_count(root, "dataplane", b->of[MEM_PLAN_DATAPLANE]);
 	json_put_count(root, "available", can);
 	json_put_bool(root, "fits", b->total <= can);
-	json_doc_print(doc);
-	json_doc_free(doc);
+	json_doc_end(doc);
 }
 
 int cmd_mem_plan(struct ctl *c)

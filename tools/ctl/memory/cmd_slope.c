@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How fast memory grows, and its history.
 
+#include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,34 +11,39 @@
 
 enum { SLOPE_SECONDS = 3600 };
 
-static const char *mib_per_hour(int64_t bytes, char out[COUNT_TEXT_MAX])
+static void mib_cell(struct table *t, const struct json_node *n, const char *key)
 {
-	snprintf(out, COUNT_TEXT_MAX, "%+.3f", (double)bytes / 1048576);
-	return out;
+	table_cell(t, "%.2f", (double)json_count(n, key) / 1048576);
+}
+
+static void per_hour_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%+.3f", (double)json_signed(n, key) / 1048576);
+}
+
+static void error_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	if (json_flag(n, "known"))
+		table_cell(t, "%.3f", (double)json_count(n, key) / 1048576);
+	else
+		table_cell(t, "?");
+}
+
+static void per_query_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	if (json_get(n, key))
+		table_cell(t, "%" PRId64, json_signed(n, key));
+	else
+		table_cell(t, "-");
 }
 
 static void bytes_print(const struct json_node *list)
 {
-	static const char *const heads[] = {
-		"memory", ">MiB", ">MiB/h", ">+-", ">octets/Mquery", NULL};
-	char text[COUNT_TEXT_MAX];
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		table_cell(t, "%s", json_text(n, "name"));
-		table_cell(t, "%.2f", (double)json_count(n, "bytes") / 1048576);
-		table_cell(t, "%s", mib_per_hour(json_signed(n, "per_hour"), text));
-		if (json_flag(n, "known"))
-			table_cell(t, "%.3f", (double)json_count(n, "plus_minus") / 1048576);
-		else
-			table_cell(t, "?");
-		if (json_get(n, "per_million_queries"))
-			table_cell(t, "%" PRId64, json_signed(n, "per_million_queries"));
-		else
-			table_cell(t, "-");
-		table_row_end(t);
-	}
-	table_print(t);
+	static const struct cell_column columns[] = {{"memory", "name", cell_text},
+		{">MiB", "bytes", mib_cell}, {">MiB/h", "per_hour", per_hour_cell},
+		{">+-", "plus_minus", error_cell},
+		{">octets/Mquery", "per_million_queries", per_query_cell}};
+	cell_rows_print(list, columns, ARRAY_LEN(columns));
 }
 
 static void fills_print(const struct json_node *list)
@@ -52,9 +57,9 @@ static void fills_print(const struct json_node *list)
 			continue;
 		if (!t)
 			t = table_new(heads);
-		table_cell(t, "%s", json_text(n, "name"));
-		table_cell_count(t, json_count(n, "used"));
-		table_cell_count(t, json_count(n, "cap"));
+		cell_text(t, n, "name");
+		cell_count(t, n, "used");
+		cell_count(t, n, "cap");
 		table_cell(t, "%.1f", 100 * (double)json_count(n, "used") / cap);
 		table_cell(t, "%+.1f", 100 * (double)json_signed(n, "per_hour") / cap);
 		table_row_end(t);
@@ -67,10 +72,10 @@ static void fills_print(const struct json_node *list)
 
 static void slope_print(const struct json_node *root)
 {
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], c[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX], c[FIGURE_MAX];
 	printf("%s of samples, one each %" PRIu64 " s, at %s queries a second\n",
-		duration_text(json_count(root, "span_ms"), a), json_count(root, "sample_every_s"),
-		count_text(json_count(root, "queries_per_s"), b));
+		figure_duration(json_count(root, "span_ms"), a), json_count(root, "sample_every_s"),
+		figure_count(json_count(root, "queries_per_s"), b));
 	if (json_flag(root, "steady"))
 		printf("steady: every table is full, or as full as it was\n");
 	else
@@ -78,7 +83,7 @@ static void slope_print(const struct json_node *root)
 			json_text(root, "filling"));
 	if (json_flag(root, "alarm"))
 		printf("ALARM: %s grows for half an hour (alarm %s)\n", json_text(root, "alarm_by"),
-			count_text(json_count(root, "alarms"), c));
+			figure_count(json_count(root, "alarms"), c));
 	printf("\n");
 	bytes_print(json_get(root, "bytes"));
 	fills_print(json_get(root, "tables"));
@@ -93,51 +98,49 @@ int cmd_mem_slope(struct ctl *c)
 	return show_call(c, false, "/memory/slope", params, HTTP_SHORT_MS, slope_print);
 }
 
-static const char *when_text(uint64_t unix_s, char out[COUNT_TEXT_MAX])
+static const char *when_text(uint64_t unix_s, char out[FIGURE_MAX])
 {
 	time_t at = (time_t)unix_s;
 	struct tm tm;
-	if (!localtime_r(&at, &tm) || !strftime(out, COUNT_TEXT_MAX, "%F %T", &tm))
-		snprintf(out, COUNT_TEXT_MAX, "%" PRIu64, unix_s);
+	if (!localtime_r(&at, &tm) || !strftime(out, FIGURE_MAX, "%F %T", &tm))
+		snprintf(out, FIGURE_MAX, "%" PRIu64, unix_s);
 	return out;
+}
+
+static void when_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	char text[FIGURE_MAX];
+	table_cell(t, "%s", when_text(json_count(n, key), text));
+}
+
+static void rss_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%.1f", (double)json_count(n, key) / 1048576);
 }
 
 static void lives_print(const struct json_node *list)
 {
-	static const char *const heads[] = {
-		">life", "began", ">lasted", ">MiB at its end", ">queries", "end", NULL};
-	char text[COUNT_TEXT_MAX];
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		table_cell_count(t, json_count(n, "number"));
-		table_cell(t, "%s", when_text(json_count(n, "started_unix_s"), text));
-		table_cell(t, "%s", duration_text(json_count(n, "uptime_ms"), text));
-		table_cell(t, "%.1f", (double)json_count(n, "rss") / 1048576);
-		table_cell_count(t, json_count(n, "queries"));
-		table_cell(t, "%s", json_text(n, "end"));
-		table_row_end(t);
-	}
-	table_print(t);
+	static const struct cell_column columns[] = {{">life", "number", cell_count},
+		{"began", "started_unix_s", when_cell}, {">lasted", "uptime_ms", cell_duration},
+		{">MiB at its end", "rss", rss_cell}, {">queries", "queries", cell_count},
+		{"end", "end", cell_text}};
+	cell_rows_print(list, columns, ARRAY_LEN(columns));
 }
 
 // An hour is one line: its last minute.
 static void minutes_print(const struct json_node *list)
 {
-	static const char *const heads[] = {"at", ">life", ">MiB", ">queries", NULL};
-	char text[COUNT_TEXT_MAX];
-	struct table *t = table_new(heads);
+	static const struct cell_column columns[] = {{"at", "unix_s", when_cell},
+		{">life", "life", cell_count}, {">MiB", "bytes", mib_cell},
+		{">queries", "queries", cell_count}};
+	struct table *t = cell_table(columns, ARRAY_LEN(columns));
 	uint64_t hour = UINT64_MAX;
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *n = json_at(list, i);
-		uint64_t at = json_count(n, "unix_s");
-		if (at / 3600 == hour)
+		if (json_count(n, "unix_s") / 3600 == hour)
 			continue;
-		hour = at / 3600;
-		table_cell(t, "%s", when_text(at, text));
-		table_cell_count(t, json_count(n, "life"));
-		table_cell(t, "%.2f", (double)json_count(n, "bytes") / 1048576);
-		table_cell_count(t, json_count(n, "queries"));
+		hour = json_count(n, "unix_s") / 3600;
+		cell_row(t, n, columns, ARRAY_LEN(columns));
 		table_row_end(t);
 	}
 	printf("\n");

@@ -101,8 +101,8 @@ void mem_dataplane_add(const struct ctl *c, struct json_node *root)
 
 static void line(const char *name, uint64_t octets, const char *text)
 {
-	char shown[COUNT_TEXT_MAX];
-	printf("  %-24s %12s  %s\n", name, octets_text(octets, shown), text);
+	char shown[FIGURE_MAX];
+	printf("  %-24s %12s  %s\n", name, figure_octets(octets, shown), text);
 }
 
 static void lines(const struct json_node *list)

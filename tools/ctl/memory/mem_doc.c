@@ -21,7 +21,7 @@ struct json_doc *mem_doc_take(const struct ctl *c)
 	return doc;
 }
 
-bool mem_name_good(const char *name)
+static bool name_good(const char *name)
 {
 	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
 	return n >= 1 && n <= MEM_NAME_MAX && name[n] == '\0';
@@ -29,7 +29,7 @@ bool mem_name_good(const char *name)
 
 static int path_make(const struct ctl *c, const char *name, char out[SHM_PATH_MAX])
 {
-	if (!mem_name_good(name))
+	if (!name_good(name))
 		return ctl_fail(c, "a snapshot's name is 1 to %d letters, digits, '-' and '_'",
 			MEM_NAME_MAX);
 	int n = snprintf(out, SHM_PATH_MAX, "%s/mem-%s.json", c->paths.run, name);

@@ -15,7 +15,6 @@ enum { MEM_NAME_MAX = 32, MEM_DOC_MAX = 1 << 20, MEM_DOC_FORMAT = 1 };
 
 struct json_doc *mem_doc_take(const struct ctl *c); // NULL: said why
 
-// 1 to MEM_NAME_MAX letters, digits, '-' and '_'.
-bool mem_name_good(const char *name);
+// `name`: 1 to MEM_NAME_MAX letters, digits, '-' and '_'.
 ATTR_MUST_CHECK int mem_doc_keep(const struct ctl *c, const char *name, const struct json_doc *doc);
 struct json_doc *mem_doc_kept(const struct ctl *c, const char *name); // NULL: said why

@@ -61,22 +61,21 @@ static int lines_take(
 	return 0;
 }
 
-static char *time_text(uint64_t ns, char out[COUNT_TEXT_MAX])
+static char *time_text(uint64_t ns, char out[FIGURE_MAX])
 {
 	if (ns < 10000000)
-		snprintf(out, COUNT_TEXT_MAX, "%.1f us", (double)ns / 1e3);
+		snprintf(out, FIGURE_MAX, "%.1f us", (double)ns / 1e3);
 	else
-		snprintf(out, COUNT_TEXT_MAX, "%.1f ms", (double)ns / 1e6);
+		snprintf(out, FIGURE_MAX, "%.1f ms", (double)ns / 1e6);
 	return out;
 }
 
 static void latency_print(const struct line *l, const char *when)
 {
-	char p50[COUNT_TEXT_MAX], p99[COUNT_TEXT_MAX], p999[COUNT_TEXT_MAX], most[COUNT_TEXT_MAX],
-		rate[COUNT_TEXT_MAX];
+	char p50[FIGURE_MAX], p99[FIGURE_MAX], p999[FIGURE_MAX], most[FIGURE_MAX], rate[FIGURE_MAX];
 	printf("  %s, %s a second: half of the replies within %s, 99 %% within %s, 99.9 %% within "
 	       "%s, 99.99 %% within %s\n",
-		when, count_text(json_count(l->root, "qps"), rate),
+		when, figure_count(json_count(l->root, "qps"), rate),
 		time_text(json_count(l->root, "answer_p50_ns"), p50),
 		time_text(json_count(l->root, "answer_p99_ns"), p99),
 		time_text(json_count(l->root, "answer_p999_ns"), p999),
@@ -88,17 +87,17 @@ static void words_print(
 {
 	static const char *const when[LINES_MAX] = {NULL, NULL, "at a quarter of that",
 		"at half of it", "at three quarters", "one at a time"};
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], c[COUNT_TEXT_MAX], d[COUNT_TEXT_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX], c[FIGURE_MAX], d[FIGURE_MAX];
 	const struct json_node *full = f->line[1].root;
 	printf("one worker on core %u, %s cached names, %s listed ones from %u of your lists; the "
 	       "generator on core %u checks every reply; nothing is logged\n",
-		cpus->worker, count_text(SELFTEST_NAMES, a), count_text(rig->listed, b), rig->lists,
-		cpus->load);
+		cpus->worker, figure_count(SELFTEST_NAMES, a), figure_count(rig->listed, b),
+		rig->lists, cpus->load);
 	printf("  %s queries a second answered from the cache\n",
-		count_text(json_count(full, "qps"), a));
+		figure_count(json_count(full, "qps"), a));
 	printf("  of %s queries in all, %s got no reply, %s a wrong one; %s were asked again\n",
-		count_text(f->asked, a), count_text(f->lost, b), count_text(f->bad, c),
-		count_text(f->late, d));
+		figure_count(f->asked, a), figure_count(f->lost, b), figure_count(f->bad, c),
+		figure_count(f->late, d));
 	for (unsigned i = 2; i < f->count; i++)
 		latency_print(&f->line[i], when[i]);
 	// At full load the generator never catches up with what came while it stood still.
@@ -109,7 +108,7 @@ static void words_print(
 		printf("  Something else used these cores meanwhile (%s of %s replies came while "
 		       "the "
 		       "generator had none): on a quiet machine the figures are better.\n",
-			count_text(untimed, a), count_text(untimed + timed, b));
+			figure_count(untimed, a), figure_count(untimed + timed, b));
 }
 
 static void json_print(
@@ -129,8 +128,7 @@ static void json_print(
 	json_put_count(root, "bad", f->bad);
 	for (unsigned i = 0; i < f->count; i++)
 		json_put_all(json_put_object(root, names[i]), f->line[i].root);
-	json_doc_print(doc);
-	json_doc_free(doc);
+	json_doc_end(doc);
 }
 
 static int selftest_run(struct ctl *c, const struct selftest_cpus *cpus, unsigned seconds)

@@ -30,11 +30,6 @@ static void on_signal(int)
 	interrupted = 1;
 }
 
-bool selftest_rig_interrupted(void)
-{
-	return interrupted;
-}
-
 static int why_set(char why[CONFIG_WHY_MAX], int rc, const char *fmt, ...) ATTR_PRINTF(3, 4);
 static int why_set(char why[CONFIG_WHY_MAX], int rc, const char *fmt, ...)
 {

@@ -6,7 +6,7 @@
 // the configuration; nothing of it is reached from outside.
 //
 // All processes end with us, however that comes; the directories are removed by selftest_rig_stop.
-// Each wait has a deadline and ends when a process dies or selftest_rig_interrupted().
+// Each wait has a deadline and ends when a process dies or SIGINT or SIGTERM comes.
 
 #include "lib/ctl.h"
 #include "selftest_plan.h"
@@ -44,6 +44,3 @@ ATTR_MUST_CHECK int selftest_rig_start(struct selftest_rig *rig, const struct co
 ATTR_MUST_CHECK int selftest_rig_line(struct selftest_rig *rig, unsigned timeout_ms,
 	char line[SELFTEST_LINE_MAX], char why[CONFIG_WHY_MAX]);
 void selftest_rig_stop(struct selftest_rig *rig);
-
-// SIGINT or SIGTERM came since the first start.
-bool selftest_rig_interrupted(void);

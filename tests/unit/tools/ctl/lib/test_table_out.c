@@ -24,21 +24,21 @@ static void test_escape(void **)
 
 static void test_numbers(void **)
 {
-	char out[COUNT_TEXT_MAX];
-	assert_string_equal(count_text(0, out), "0");
-	assert_string_equal(count_text(999, out), "999");
-	assert_string_equal(count_text(1000, out), "1,000");
-	assert_string_equal(count_text(UINT64_MAX, out), "18,446,744,073,709,551,615");
-	assert_string_equal(rate_text(12.34, out), "12.3");
-	assert_string_equal(rate_text(1999.6, out), "2,000");
-	assert_string_equal(octets_text(1023, out), "1023 B");
-	assert_string_equal(octets_text(64 << 20, out), "64.0 MiB");
-	assert_string_equal(octets_text(UINT64_MAX, out), "16777216.0 TiB");
-	assert_string_equal(duration_text(999, out), "999 ms");
-	assert_string_equal(duration_text(59999, out), "59.9 s");
-	assert_string_equal(duration_text(61000, out), "1 min 1 s");
-	assert_string_equal(duration_text(3600000, out), "1 h 0 min");
-	assert_string_equal(duration_text(90000000, out), "1 d 1 h");
+	char out[FIGURE_MAX];
+	assert_string_equal(figure_count(0, out), "0");
+	assert_string_equal(figure_count(999, out), "999");
+	assert_string_equal(figure_count(1000, out), "1,000");
+	assert_string_equal(figure_count(UINT64_MAX, out), "18,446,744,073,709,551,615");
+	assert_string_equal(figure_rate(12.34, out), "12.3");
+	assert_string_equal(figure_rate(1999.6, out), "2,000");
+	assert_string_equal(figure_octets(1023, out), "1023 B");
+	assert_string_equal(figure_octets(64 << 20, out), "64.0 MiB");
+	assert_string_equal(figure_octets(UINT64_MAX, out), "16777216.0 TiB");
+	assert_string_equal(figure_duration(999, out), "999 ms");
+	assert_string_equal(figure_duration(59999, out), "59.9 s");
+	assert_string_equal(figure_duration(61000, out), "1 min 1 s");
+	assert_string_equal(figure_duration(3600000, out), "1 h 0 min");
+	assert_string_equal(figure_duration(90000000, out), "1 d 1 h");
 }
 
 // What table_print writes on stdout.

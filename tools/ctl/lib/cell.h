@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Tables of JSON on stdout, for people: a list with a row for each of its objects, or counters with
+// a row for each key of an object. A key that is not there counts 0.
+
+#include "json_doc.h"
+#include "table_out.h"
+
+struct cell_column {
+	const char *head, *key; // as of table_new(); in the objects
+	void (*cell)(struct table *t, const struct json_node *n, const char *key);
+};
+
+void cell_text(struct table *t, const struct json_node *n, const char *key);
+void cell_count(struct table *t, const struct json_node *n, const char *key);    // 1,234
+void cell_octets(struct table *t, const struct json_node *n, const char *key);   // "64.0 MiB"
+void cell_duration(struct table *t, const struct json_node *n, const char *key); // of ms: "12.3 s"
+// Items separated by blanks, or "-".
+void cell_items(struct table *t, const struct json_node *n, const char *key);
+// The same of a group, which may have all of them, or "none".
+void cell_group_lists(struct table *t, const struct json_node *n, const char *key);
+
+// A table with these columns, at most TABLE_COLUMNS_MAX, and no row.
+struct table *cell_table(const struct cell_column *columns, size_t count);
+// The cells of one row, whose end is the caller's.
+void cell_row(struct table *t, const struct json_node *n, const struct cell_column *columns,
+	size_t count);
+// The whole table.
+void cell_rows_print(const struct json_node *list, const struct cell_column *columns, size_t count);
+
+struct cell_counter {
+	const char *key, *text; // for people
+};
+
+// Each counter, and beside it its text.
+void cell_counters_print(
+	const struct json_node *n, const struct cell_counter *counters, size_t count);
+// Each counter that is not 0, behind its key.
+void cell_keys_print(
+	const char *head, const struct json_node *n, const char *const keys[], size_t count);
