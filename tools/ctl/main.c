@@ -201,26 +201,7 @@ struct args {
 	const char *word[WORDS_MAX];
 	unsigned words;
 	unsigned options; // CTL_OPT_* that were given
-	bool help, version;
 };
-
-// The value of "--option VALUE" or "--option=VALUE" at argv[*i], or NULL when it is not that one
-// (*missing: it is, without a value).
-static const char *option_value(
-	char **argv, int *i, const char *name, const char *alias, bool *missing)
-{
-	const char *arg = argv[*i];
-	size_t len = strlen(name);
-	if (strncmp(arg, name, len) == 0 && arg[len] == '=')
-		return arg + len + 1;
-	if (strcmp(arg, name) != 0 && (!alias || strcmp(arg, alias) != 0))
-		return NULL;
-	if (!argv[*i + 1]) {
-		*missing = true;
-		return NULL;
-	}
-	return argv[++*i];
-}
 
 static bool interval_parse(const char *text, double *out)
 {
@@ -240,121 +221,104 @@ static unsigned seconds_parse(const char *text)
 	return s && !*end && s <= UINT_MAX ? (unsigned)s : 0;
 }
 
-// Options whose value is a text, at its place in struct ctl.
-static const struct {
-	const char *name;
+// Options, and their places in struct ctl: of a text, or of a bool.
+static const struct option {
+	const char *name, *alias;
 	unsigned option;
+	bool is_flag;
 	size_t offset;
-} text_options[] = {
-#define X(name, option, field)                            \
-	{                                                 \
-		name, option, offsetof(struct ctl, field) \
+} options[] = {
+#define TEXT(name, option, field)                                      \
+	{                                                              \
+		name, NULL, option, false, offsetof(struct ctl, field) \
 	}
-	X("--config", 0, config_path),
-	X("--group", CTL_OPT_GROUP, group),
-	X("--client", CTL_OPT_CLIENT, client),
-	X("--mac", CTL_OPT_MAC, mac),
-	X("--vlan", CTL_OPT_MAC, vlan),
-	X("--type", CTL_OPT_MAC, type),
-	X("--name", CTL_OPT_NAME, name),
-	X("--verdict", CTL_OPT_NAME, verdict),
-	X("--since", CTL_OPT_LOG, since),
-	X("--until", CTL_OPT_LOG, until),
-	X("--limit", CTL_OPT_LIMIT, limit),
-	X("--format", CTL_OPT_FORMAT, format),
-	X("-o", CTL_OPT_OUTPUT, output),
-	X("--load", CTL_OPT_LOAD, load),
-#undef X
+#define FLAG(name, alias, option, field)                               \
+	{                                                              \
+		name, alias, option, true, offsetof(struct ctl, field) \
+	}
+	{"--config", "-c", 0, false, offsetof(struct ctl, config_path)},
+	TEXT("--group", CTL_OPT_GROUP, group),
+	TEXT("--client", CTL_OPT_CLIENT, client),
+	TEXT("--mac", CTL_OPT_MAC, mac),
+	TEXT("--vlan", CTL_OPT_MAC, vlan),
+	TEXT("--type", CTL_OPT_MAC, type),
+	TEXT("--name", CTL_OPT_NAME, name),
+	TEXT("--verdict", CTL_OPT_NAME, verdict),
+	TEXT("--since", CTL_OPT_LOG, since),
+	TEXT("--until", CTL_OPT_LOG, until),
+	TEXT("--limit", CTL_OPT_LIMIT, limit),
+	TEXT("--format", CTL_OPT_FORMAT, format),
+	TEXT("-o", CTL_OPT_OUTPUT, output),
+	TEXT("--load", CTL_OPT_LOAD, load),
+	FLAG("--json", NULL, 0, json),
+	FLAG("--below", NULL, CTL_OPT_BELOW, below),
+	FLAG("--all", NULL, CTL_OPT_ALL, all),
+	FLAG("--rate", NULL, CTL_OPT_RATE, rate),
+	FLAG("--force", NULL, CTL_OPT_FORCE, force),
+	FLAG("--strict", NULL, CTL_OPT_STRICT, strict),
+	TEXT("--interval", CTL_OPT_INTERVAL, interval),
+	TEXT("--seconds", CTL_OPT_SECONDS, seconds_text),
+	FLAG("--help", "-h", 0, help),
+	FLAG("--version", NULL, 0, version),
+#undef TEXT
+#undef FLAG
 };
-
-// *missing as above.
-static bool text_option(struct ctl *c, struct args *a, char **argv, int *i, bool *missing)
-{
-	for (unsigned k = 0; k < ARRAY_LEN(text_options) && !*missing; k++) {
-		const char *value =
-			option_value(argv, i, text_options[k].name, k == 0 ? "-c" : NULL, missing);
-		if (!value)
-			continue;
-		*(const char **)(void *)((char *)c + text_options[k].offset) = value;
-		c->is_path_given |= k == 0;
-		a->options |= text_options[k].option;
-		return true;
-	}
-	return false;
-}
-
-// Options without a value.
-static const struct {
-	const char *name;
-	unsigned option;
-	size_t offset;
-} flags[] = {
-	{"--json", 0, offsetof(struct ctl, json)},
-	{"--below", CTL_OPT_BELOW, offsetof(struct ctl, below)},
-	{"--all", CTL_OPT_ALL, offsetof(struct ctl, all)},
-	{"--rate", CTL_OPT_RATE, offsetof(struct ctl, rate)},
-	{"--force", CTL_OPT_FORCE, offsetof(struct ctl, force)},
-	{"--strict", CTL_OPT_STRICT, offsetof(struct ctl, strict)},
-};
-
-static bool flag_parse(const char *arg, struct ctl *c, struct args *a)
-{
-	for (unsigned i = 0; i < ARRAY_LEN(flags); i++) {
-		if (strcmp(arg, flags[i].name) != 0)
-			continue;
-		*(bool *)((char *)c + flags[i].offset) = true;
-		a->options |= flags[i].option;
-		return true;
-	}
-	a->help |= strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
-	a->version |= strcmp(arg, "--version") == 0;
-	return a->help || a->version;
-}
 
 static int option_unknown(const char *arg)
 {
 	struct text_near near;
 	text_near_begin(&near, arg);
-	for (unsigned i = 0; i < ARRAY_LEN(text_options); i++)
-		text_near_try(&near, text_options[i].name);
-	for (unsigned i = 0; i < ARRAY_LEN(flags); i++)
-		text_near_try(&near, flags[i].name);
-	text_near_try(&near, "--interval");
-	text_near_try(&near, "--seconds");
-	text_near_try(&near, "--help");
-	text_near_try(&near, "--version");
+	for (unsigned i = 0; i < ARRAY_LEN(options); i++)
+		text_near_try(&near, options[i].name);
 	return usage_wrong_word("no such option", arg, near.best);
+}
+
+// "--flag", "--option VALUE" or "--option=VALUE" at argv[*i].
+static int option_take(struct ctl *c, struct args *a, char **argv, int *i)
+{
+	const char *arg = argv[*i];
+	for (const struct option *o = options; o < options + ARRAY_LEN(options); o++) {
+		void *place = (char *)c + o->offset;
+		size_t len = strlen(o->name);
+		bool is_named =
+			strcmp(arg, o->name) == 0 || (o->alias && strcmp(arg, o->alias) == 0);
+		if (is_named && o->is_flag)
+			*(bool *)place = true;
+		else if (is_named && !argv[*i + 1])
+			return usage_wrong("needs a value", arg);
+		else if (is_named)
+			*(const char **)place = argv[++*i];
+		else if (!o->is_flag && strncmp(arg, o->name, len) == 0 && arg[len] == '=')
+			*(const char **)place = arg + len + 1;
+		else
+			continue;
+		c->is_path_given |= o == options;
+		a->options |= o->option;
+		return CTL_OK;
+	}
+	return option_unknown(arg);
 }
 
 static int args_parse(char **argv, struct ctl *c, struct args *a)
 {
 	bool only_words = false;
 	for (int i = 1; argv[i]; i++) {
-		const char *value, *arg = argv[i];
-		bool missing = false;
-		if (!only_words && strcmp(arg, "--") == 0) {
+		if (!only_words && strcmp(argv[i], "--") == 0) {
 			only_words = true;
-		} else if (only_words || arg[0] != '-' || !arg[1]) {
+		} else if (only_words || argv[i][0] != '-' || !argv[i][1]) {
 			if (a->words == WORDS_MAX)
 				return usage_wrong("too many arguments", NULL);
-			a->word[a->words++] = arg;
-		} else if (text_option(c, a, argv, &i, &missing)) {
-			continue;
-		} else if (!missing
-			   && (value = option_value(argv, &i, "--interval", NULL, &missing))) {
-			a->options |= CTL_OPT_INTERVAL;
-			if (!interval_parse(value, &c->interval_s))
+			a->word[a->words++] = argv[i];
+		} else {
+			int ret = option_take(c, a, argv, &i);
+			if (ret != CTL_OK)
+				return ret;
+			if (c->interval && !interval_parse(c->interval, &c->interval_s))
 				return usage_wrong("--interval takes 0 to 3600 seconds", NULL);
-		} else if (!missing
-			   && (value = option_value(argv, &i, "--seconds", NULL, &missing))) {
-			a->options |= CTL_OPT_SECONDS;
-			c->seconds = seconds_parse(value);
-		} else if (missing) {
-			return usage_wrong("needs a value", arg);
-		} else if (!flag_parse(arg, c, a)) {
-			return option_unknown(arg);
 		}
 	}
+	if (c->seconds_text)
+		c->seconds = seconds_parse(c->seconds_text);
 	return CTL_OK;
 }
 
@@ -432,7 +396,7 @@ int main(int, char **argv)
 	if (ret != CTL_OK)
 		return ret;
 	region_lost_catch(own_regions); // we read what others make
-	if (a.version) {
+	if (c.version) {
 		printf("weirctl %s\n", WEIR_VERSION);
 		return CTL_OK;
 	}
@@ -442,7 +406,7 @@ int main(int, char **argv)
 			a.word[i] = a.word[i + 1];
 		a.words--;
 	}
-	if (help || a.help) {
+	if (help || c.help) {
 		usage_print(stdout, a.words > 0 ? a.word[0] : NULL, a.words > 1 ? a.word[1] : NULL);
 		return fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;
 	}

@@ -19,7 +19,7 @@ static void left_print(const char *what, int64_t left_ms)
 static void state_print(const struct json_node *e)
 {
 	char shown[64];
-	printf("  %llu hits a minute", (unsigned long long)json_count(e, "hits_per_minute"));
+	printf("  %llu hits a minute", json_count(e, "hits_per_minute"));
 	if (strcmp(json_text(e, "tier"), "L0") == 0)
 		printf(": %s", term_text(json_text(e, "heat"), shown, sizeof shown));
 	if (json_get(e, "refresh_left_ms"))
@@ -30,15 +30,15 @@ static void state_print(const struct json_node *e)
 		printf(", being resolved");
 	if (json_flag(e, "held_back"))
 		printf(", no refresh for a while: the last one failed");
-	printf("; message of %llu octets", (unsigned long long)json_count(e, "message_bytes"));
+	printf("; message of %llu octets", json_count(e, "message_bytes"));
 	if (json_count(e, "units"))
-		printf(" in %llu units", (unsigned long long)json_count(e, "units"));
+		printf(" in %llu units", json_count(e, "units"));
 	printf("\n");
 }
 
 static void ttl_cell(struct table *t, const struct json_node *n, const char *key)
 {
-	table_cell(t, "%llu", (unsigned long long)json_count(n, key));
+	table_cell(t, "%llu", json_count(n, key));
 }
 
 static void entry_print(const struct json_node *e)
@@ -54,12 +54,11 @@ static void entry_print(const struct json_node *e)
 	if (json_flag(e, "cd"))
 		printf(" CD");
 	if (json_count(e, "view"))
-		printf(" view %llu", (unsigned long long)json_count(e, "view"));
+		printf(" view %llu", json_count(e, "view"));
 	printf("  %s old", figure_duration(json_count(e, "age_ms"), text));
 	left_print("expires", json_signed(e, "soft_left_ms"));
 	left_print("removed", json_signed(e, "hard_left_ms"));
-	printf(", authority's TTL %llu s\n",
-		(unsigned long long)json_count(e, "authoritative_ttl"));
+	printf(", authority's TTL %llu s\n", json_count(e, "authoritative_ttl"));
 	state_print(e);
 	cell_rows_print(json_get(e, "records"), columns, ARRAY_LEN(columns));
 	if (!json_flag(e, "records_complete"))
@@ -79,11 +78,11 @@ static void l1_print(const struct json_node *l1)
 	for (size_t i = 0; i < json_length(types); i++)
 		printf(" %s", term_text(json_item_text(types, i), shown, sizeof shown));
 	if (json_count(l1, "views") > 1)
-		printf(" in %llu views", (unsigned long long)json_count(l1, "views"));
+		printf(" in %llu views", json_count(l1, "views"));
 	if (json_count(l1, "lost"))
-		printf("; no reply for %llu keys", (unsigned long long)json_count(l1, "lost"));
+		printf("; no reply for %llu keys", json_count(l1, "lost"));
 	if (json_count(l1, "bad"))
-		printf("; %llu bad values deleted", (unsigned long long)json_count(l1, "bad"));
+		printf("; %llu bad values deleted", json_count(l1, "bad"));
 	printf("\n");
 }
 

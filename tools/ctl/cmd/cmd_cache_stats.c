@@ -79,7 +79,7 @@ static void l1_print(const struct json_node *root)
 		printf("  keys not counted by this box yet");
 	if (cap)
 		printf(" of at most %s (%.1f %%)", figure_count(cap, b), percent(keys, cap));
-	printf(", a reply takes %llu us\n", (unsigned long long)json_count(redis, "rtt_us"));
+	printf(", a reply takes %llu us\n", json_count(redis, "rtt_us"));
 	counts_print("L1, since the control plane started", json_get(root, "l1"), columns);
 }
 

@@ -89,8 +89,8 @@ static void effect_cell(struct table *t, const struct json_node *s, const char *
 			n += (size_t)snprintf(text + n, sizeof text - n, "; ");
 	}
 	if (json_count(s, "domains") && n < sizeof text)
-		n += (size_t)snprintf(text + n, sizeof text - n, "%llu domains; ",
-			(unsigned long long)json_count(s, "domains"));
+		n += (size_t)snprintf(
+			text + n, sizeof text - n, "%llu domains; ", json_count(s, "domains"));
 	size_t end = strlen(text);
 	if (end >= 2 && strcmp(text + end - 2, "; ") == 0)
 		text[end - 2] = '\0';

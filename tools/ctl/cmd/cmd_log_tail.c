@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "lib/figure.h"
 #include "lib/http_get.h"
-#include "lib/table_out.h"
-#include "lib/term_text.h"
+#include "lib/trace_out.h"
 
 #include <stdio.h>
 #include <time.h>
-
-enum { WORD_MAX = 320 };
-
-static void word_print(const struct json_node *n, const char *key, const char *end)
-{
-	char shown[WORD_MAX];
-	const char *text = json_text(n, key);
-	printf("%s%s", *text ? term_text(text, shown, sizeof shown) : "-", end);
-}
 
 // The local clock's time of day: who watches knows the day.
 static void time_print(int64_t us)
@@ -32,11 +23,11 @@ static void row_print(const struct json_node *n)
 	char a[FIGURE_MAX];
 	const char *by = *json_text(n, "list") ? "list" : "upstream";
 	time_print(json_signed(n, "time_us"));
-	word_print(n, *json_text(n, "client_name") ? "client_name" : "client", " ");
-	word_print(n, "qname", " ");
-	word_print(n, "qtype", " ");
-	word_print(n, "verdict", " ");
-	word_print(n, by, " ");
+	trace_word_print(n, *json_text(n, "client_name") ? "client_name" : "client", " ");
+	trace_word_print(n, "qname", " ");
+	trace_word_print(n, "qtype", " ");
+	trace_word_print(n, "verdict", " ");
+	trace_word_print(n, by, " ");
 	printf("%s us", figure_count(json_count(n, "total_us"), a));
 	if (json_count(n, "weight") > 1)
 		printf(" x%s", figure_count(json_count(n, "weight"), a));

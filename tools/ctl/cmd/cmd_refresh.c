@@ -26,18 +26,13 @@ static void now_print(const struct json_node *root)
 	}
 	printf("hot from %llu, warm from %llu hits a minute; renewed at %llu %% and %llu %% of the "
 	       "TTL\n",
-		(unsigned long long)json_count(root, "hot_per_minute"),
-		(unsigned long long)json_count(root, "warm_per_minute"),
-		(unsigned long long)json_count(root, "hot_ttl_percent"),
-		(unsigned long long)json_count(root, "warm_ttl_percent"));
+		json_count(root, "hot_per_minute"), json_count(root, "warm_per_minute"),
+		json_count(root, "hot_ttl_percent"), json_count(root, "warm_ttl_percent"));
 	printf("under way %llu of %llu, planned %llu of %llu, held back %llu, last sweep took %llu "
 	       "ms\n",
-		(unsigned long long)json_count(root, "inflight"),
-		(unsigned long long)json_count(root, "inflight_cap"),
-		(unsigned long long)json_count(root, "planned"),
-		(unsigned long long)json_count(root, "planned_cap"),
-		(unsigned long long)json_count(root, "held_back_now"),
-		(unsigned long long)json_count(root, "sweep_took_ms"));
+		json_count(root, "inflight"), json_count(root, "inflight_cap"),
+		json_count(root, "planned"), json_count(root, "planned_cap"),
+		json_count(root, "held_back_now"), json_count(root, "sweep_took_ms"));
 }
 
 // Each refresh is one question to the upstreams; each that was used, at most one miss saved.
@@ -65,7 +60,7 @@ static void tables_print(const struct json_node *root)
 		const struct json_node *n = json_at(minutes, i);
 		if (json_count(n, "ago") >= ROWS)
 			break;
-		table_cell(t, "%llu min ago", (unsigned long long)json_count(n, "ago"));
+		table_cell(t, "%llu min ago", json_count(n, "ago"));
 		cell_row(t, n, columns, ARRAY_LEN(columns));
 		table_row_end(t);
 	}

@@ -83,7 +83,7 @@ static void generations_print(const struct view *v)
 			figure_duration(json_count(g, "policy_lag_ms"), text));
 	if (json_count(g, "retired_waiting"))
 		printf("  %llu old generations wait for a worker to release them\n",
-			(unsigned long long)json_count(g, "retired_waiting"));
+			json_count(g, "retired_waiting"));
 }
 
 static void listen_print(const struct json_node *n)
@@ -159,7 +159,7 @@ static void upstreams_note(const struct json_node *root)
 		printf("\nNO SERVER ANSWERS for %llu of the %llu sets of servers of groups and "
 		       "forwarding zones\n",
 			(unsigned long long)(sets - (count && up == 0)),
-			(unsigned long long)json_count(root, "upstream_sets") - 1);
+			json_count(root, "upstream_sets") - 1);
 }
 
 static void clock_print(const struct json_node *c)

@@ -35,8 +35,9 @@ enum {
 struct ctl {
 	const char *config_path;
 	bool is_path_given; // by -c or WEIR_CONFIG
-	bool json;
-	bool service_reads_file; // and says what is wrong with it, so ctl_open does not
+	bool json, help, version;
+	bool service_reads_file;             // and says what is wrong with it, so ctl_open does not
+	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict;
 	unsigned given;                          // CTL_OPT_* of its options

@@ -106,7 +106,7 @@ int64_t json_signed(const struct json_node *n, const char *key)
 	return json_integer_value(value_of(json_get(n, key)));
 }
 
-uint64_t json_count(const struct json_node *n, const char *key)
+unsigned long long json_count(const struct json_node *n, const char *key)
 {
 	int64_t value = json_signed(n, key);
 	return value < 0 ? 0 : (uint64_t)value;

@@ -29,7 +29,8 @@ struct json_node *json_at(const struct json_node *n, size_t i);
 const char *json_text(const struct json_node *n, const char *key);
 const char *json_item_text(const struct json_node *n, size_t i);
 int64_t json_signed(const struct json_node *n, const char *key);
-uint64_t json_count(const struct json_node *n, const char *key); // negative is 0
+// Negative is 0.
+unsigned long long json_count(const struct json_node *n, const char *key);
 bool json_flag(const struct json_node *n, const char *key);
 
 void json_put_text(struct json_node *n, const char *key, const char *text);

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-static void word_print(const struct json_node *n, const char *key, const char *end)
+void trace_word_print(const struct json_node *n, const char *key, const char *end)
 {
 	char shown[512];
 	const char *text = json_text(n, key);
@@ -16,18 +16,18 @@ static void word_print(const struct json_node *n, const char *key, const char *e
 static void head_print(const struct json_node *n)
 {
 	char a[FIGURE_MAX];
-	word_print(n, "client", " ");
-	word_print(n, "qname", " ");
-	word_print(n, "qtype", " ");
-	word_print(n, "verdict", " ");
-	word_print(n, *json_text(n, "outcome") ? "outcome" : "rcode", "");
+	trace_word_print(n, "client", " ");
+	trace_word_print(n, "qname", " ");
+	trace_word_print(n, "qtype", " ");
+	trace_word_print(n, "verdict", " ");
+	trace_word_print(n, *json_text(n, "outcome") ? "outcome" : "rcode", "");
 	if (*json_text(n, "transport"))
-		printf(", to the control plane over "), word_print(n, "transport", "");
+		printf(", to the control plane over "), trace_word_print(n, "transport", "");
 	else if (json_get(n, "stage_ns"))
 		printf(", %s octets, batch of %u", figure_count(json_count(n, "frame_len"), a),
 			(unsigned)json_count(n, "batch"));
 	if (*json_text(n, "trace"))
-		printf(", trace "), word_print(n, "trace", "");
+		printf(", trace "), trace_word_print(n, "trace", "");
 	printf("\n");
 }
 
@@ -47,15 +47,14 @@ static void event_print(const struct json_node *e)
 	static const char *const numbers[] = {"attempt", "sends", "waiters", "wait_ms", "took_us",
 		"waited_us", "age_s", "ttl_s", "tx_ns"};
 	char shown[512];
-	printf("    +%9llu us %s", (unsigned long long)json_count(e, "at_us"),
+	printf("    +%9llu us %s", json_count(e, "at_us"),
 		term_text(json_text(e, "step"), shown, sizeof shown));
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
 		if (*json_text(e, words[i]))
 			printf(" %s", term_text(json_text(e, words[i]), shown, sizeof shown));
 	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
 		if (json_get(e, numbers[i]))
-			printf(" %s=%llu", numbers[i],
-				(unsigned long long)json_count(e, numbers[i]));
+			printf(" %s=%llu", numbers[i], json_count(e, numbers[i]));
 	printf("\n");
 }
 
@@ -69,8 +68,7 @@ void trace_print(const struct json_node *query)
 	for (size_t i = 0; events && i < json_length(events); i++)
 		event_print(json_at(events, i));
 	if (json_count(query, "events_lost"))
-		printf("    %llu more steps had no room\n",
-			(unsigned long long)json_count(query, "events_lost"));
+		printf("    %llu more steps had no room\n", json_count(query, "events_lost"));
 	if (json_flag(query, "incomplete"))
 		printf("    the other part did not arrive\n");
 }

@@ -7,3 +7,5 @@
 #include "json_doc.h"
 
 void trace_print(const struct json_node *query);
+// A text of it and `end`; "-" for an empty one.
+void trace_word_print(const struct json_node *n, const char *key, const char *end);

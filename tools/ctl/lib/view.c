@@ -104,7 +104,7 @@ void view_print_states(const struct view *v)
 	const struct json_node *root = json_doc_root(v->control);
 	printf("control plane   %s", process_state_text(v->controlplane));
 	if (json_get(root, "pid"))
-		printf(", pid %llu, for %s", (unsigned long long)json_count(root, "pid"),
+		printf(", pid %llu, for %s", json_count(root, "pid"),
 			figure_duration(json_count(root, "uptime_ms"), text));
 	if (v->controlplane != PROCESS_DOWN && !v->control)
 		printf(" (%s)", term_text(v->why_control, shown, sizeof shown));

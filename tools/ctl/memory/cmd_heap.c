@@ -6,7 +6,6 @@
 #include "lib/term_text.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +153,7 @@ static void threads_print(const struct json_node *root)
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *n = json_at(list, i);
-		table_cell(t, "%" PRIu64, json_count(n, "id"));
+		table_cell(t, "%llu", json_count(n, "id"));
 		table_cell(t, "%s", json_text(n, "name"));
 		table_cell(t, "%s", json_text(n, "state"));
 		table_cell(t, "%.2f", (double)json_count(n, "cpu_ms") / 1000);
@@ -214,7 +213,7 @@ static void connections_print(const struct json_node *root)
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *n = json_at(list, i);
-		table_cell(t, "%" PRIu64, json_count(n, "fd"));
+		table_cell(t, "%llu", json_count(n, "fd"));
 		table_cell(t, "%s", json_text(n, "kind"));
 		table_cell(t, "%s", json_text(n, "local"));
 		table_cell(t, "%s", json_text(n, "peer"));
@@ -224,7 +223,7 @@ static void connections_print(const struct json_node *root)
 	}
 	table_print(t);
 	peers_print(root);
-	printf("\n%" PRIu64 " open files, %" PRIu64 " of them sockets, %" PRIu64 " listed\n",
+	printf("\n%llu open files, %llu of them sockets, %llu listed\n",
 		json_count(root, "open_files"), json_count(root, "open_sockets"),
 		json_count(root, "listed"));
 }

@@ -62,23 +62,12 @@ static void tables_print(const struct json_node *root)
 	cell_rows_print(json_get(root, "tables"), columns, ARRAY_LEN(columns));
 	if (json_count(root, "tables_dropped"))
 		printf("%llu tables more, for which the registry has no room\n",
-			(unsigned long long)json_count(root, "tables_dropped"));
+			json_count(root, "tables_dropped"));
 }
 
 int cmd_mem_tables(struct ctl *c)
 {
 	return mem_show(c, tables_print);
-}
-
-static void octets_line(const char *name, uint64_t octets, const char *text)
-{
-	char shown[FIGURE_MAX];
-	printf("  %-24s %12s  %s\n", name, figure_octets(octets, shown), text);
-}
-
-static uint64_t above(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
 }
 
 static void resident_print(const struct json_node *root)
@@ -88,28 +77,26 @@ static void resident_print(const struct json_node *root)
 	char text[96];
 
 	printf("resident set\n");
-	octets_line("allocator's pages", json_count(p, "rss_heap"), "accounts, and what is free");
-	octets_line("code", json_count(p, "rss_code"), "programs and libraries, with their data");
-	octets_line("regions", json_count(p, "rss_regions"), "shared with the data plane");
-	octets_line("stacks", json_count(p, "rss_stacks"), "of threads");
-	octets_line("other", json_count(p, "rss_other"), "the kernel's");
-	octets_line("in all", rss, "");
-	octets_line("huge pages", json_count(p, "huge"), "not in the resident set");
-	octets_line("swapped", json_count(p, "swapped"), "");
+	mem_doc_line("allocator's pages", json_count(p, "rss_heap"), "accounts, and what is free");
+	mem_doc_line("code", json_count(p, "rss_code"), "programs and libraries, with their data");
+	mem_doc_line("regions", json_count(p, "rss_regions"), "shared with the data plane");
+	mem_doc_line("stacks", json_count(p, "rss_stacks"), "of threads");
+	mem_doc_line("other", json_count(p, "rss_other"), "the kernel's");
+	mem_doc_line("in all", rss, "");
+	mem_doc_line("huge pages", json_count(p, "huge"), "not in the resident set");
+	mem_doc_line("swapped", json_count(p, "swapped"), "");
 	printf("\nallocator\n");
-	octets_line("accounts", json_count(root, "accounted"), "as above");
+	mem_doc_line("accounts", json_count(root, "accounted"), "as above");
 	snprintf(text, sizeof text, "%.1f %% of the resident set%s",
 		rss ? 100.0 * (double)unexplained / (double)rss : 0,
 		json_flag(root, "alarm") ? "; ALARM: that is too much" : "");
-	octets_line("unexplained", unexplained, text);
-	octets_line("allocated", json_count(p, "allocated"), "");
-	octets_line("held", json_count(p, "held"), "from the kernel, for that");
-	octets_line("untouched", above(json_count(p, "held"), json_count(p, "rss_heap")),
+	mem_doc_line("unexplained", unexplained, text);
+	mem_doc_line("allocated", json_count(p, "allocated"), "");
+	mem_doc_line("held", json_count(p, "held"), "from the kernel, for that");
+	mem_doc_line("untouched", mem_doc_above(json_count(p, "held"), json_count(p, "rss_heap")),
 		"reserved, and never written so far");
-	printf("\n%llu mappings, %llu threads, %llu open files\n",
-		(unsigned long long)json_count(p, "maps"),
-		(unsigned long long)json_count(p, "threads"),
-		(unsigned long long)json_count(p, "files"));
+	printf("\n%llu mappings, %llu threads, %llu open files\n", json_count(p, "maps"),
+		json_count(p, "threads"), json_count(p, "files"));
 }
 
 static void accounts_print(const struct json_node *root)

@@ -73,7 +73,7 @@ static void fills_print(const struct json_node *list)
 static void slope_print(const struct json_node *root)
 {
 	char a[FIGURE_MAX], b[FIGURE_MAX], c[FIGURE_MAX];
-	printf("%s of samples, one each %" PRIu64 " s, at %s queries a second\n",
+	printf("%s of samples, one each %llu s, at %s queries a second\n",
 		figure_duration(json_count(root, "span_ms"), a), json_count(root, "sample_every_s"),
 		figure_count(json_count(root, "queries_per_s"), b));
 	if (json_flag(root, "steady"))

@@ -3,6 +3,7 @@
 
 #include "lib/table_out.h"
 #include "lib/term_text.h"
+#include "mem_doc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +30,6 @@ static void part_add(struct json_node *list, const char *name, uint64_t bytes, c
 	json_put_text(n, "name", name);
 	json_put_count(n, "bytes", bytes);
 	json_put_text(n, "text", text);
-}
-
-static uint64_t above(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
 }
 
 // What DPDK has reserved, and who has it of that.
@@ -78,7 +74,7 @@ static void process_add(struct json_node *n, const struct stats_memory_copy *m, 
 	json_put_count(n, "rss_other", p.rss_other);
 	json_put_count(n, "huge", p.huge);
 	json_put_count(n, "swapped", p.swapped);
-	uint64_t mapped = above(p.rss_heap, m->held);
+	uint64_t mapped = mem_doc_above(p.rss_heap, m->held);
 	json_put_count(n, "mapped", mapped);
 	json_put_bool(n, "mapped_alarm", mem_is_alarming(&p, mapped));
 }
@@ -99,17 +95,11 @@ void mem_dataplane_add(const struct ctl *c, struct json_node *root)
 	free(s);
 }
 
-static void line(const char *name, uint64_t octets, const char *text)
-{
-	char shown[FIGURE_MAX];
-	printf("  %-24s %12s  %s\n", name, figure_octets(octets, shown), text);
-}
-
 static void lines(const struct json_node *list)
 {
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *n = json_at(list, i);
-		line(json_text(n, "name"), json_count(n, "bytes"), json_text(n, "text"));
+		mem_doc_line(json_text(n, "name"), json_count(n, "bytes"), json_text(n, "text"));
 	}
 }
 
@@ -119,7 +109,7 @@ static void regions_print(const struct json_node *root)
 	const struct json_node *list = json_get(root, "dataplane_regions");
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *r = json_at(list, i);
-		line(term_text(json_text(r, "name"), shown, sizeof shown),
+		mem_doc_line(term_text(json_text(r, "name"), shown, sizeof shown),
 			json_count(r, "resident"), json_flag(r, "huge") ? "huge pages" : "");
 	}
 }
@@ -132,20 +122,21 @@ void mem_dataplane_print(const struct json_node *root)
 		return;
 	printf("\ndata plane: heap\n");
 	lines(json_get(n, "accounts"));
-	line("libraries", json_count(n, "libraries"), "DPDK and others, when all had started");
-	line("unexplained", json_count(n, "unexplained"),
+	mem_doc_line(
+		"libraries", json_count(n, "libraries"), "DPDK and others, when all had started");
+	mem_doc_line("unexplained", json_count(n, "unexplained"),
 		json_flag(n, "alarm") ? much : "of what came later");
-	line("allocated", json_count(n, "allocated"), "");
+	mem_doc_line("allocated", json_count(n, "allocated"), "");
 	printf("\ndata plane: DPDK's memory\n");
 	lines(json_get(n, "eal"));
 	printf("\ndata plane: resident set\n");
 	regions_print(root);
-	line("code", json_count(n, "rss_code"), "programs and libraries, with their data");
-	line("stacks", json_count(n, "rss_stacks"), "of threads");
-	line("allocator's pages", above(json_count(n, "rss_heap"), json_count(n, "mapped")),
-		"heap");
-	line("other pages", json_count(n, "mapped"),
+	mem_doc_line("code", json_count(n, "rss_code"), "programs and libraries, with their data");
+	mem_doc_line("stacks", json_count(n, "rss_stacks"), "of threads");
+	mem_doc_line("allocator's pages",
+		mem_doc_above(json_count(n, "rss_heap"), json_count(n, "mapped")), "heap");
+	mem_doc_line("other pages", json_count(n, "mapped"),
 		json_flag(n, "mapped_alarm") ? much : "mapped by libraries");
-	line("in all", json_count(n, "rss"), "");
-	line("huge pages", json_count(n, "huge"), "not in the resident set");
+	mem_doc_line("in all", json_count(n, "rss"), "");
+	mem_doc_line("huge pages", json_count(n, "huge"), "not in the resident set");
 }

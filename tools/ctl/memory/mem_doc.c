@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mem_doc.h"
 
+#include "lib/figure.h"
 #include "lib/http_get.h"
 #include "mem_dataplane.h"
 
@@ -82,4 +83,15 @@ struct json_doc *mem_doc_kept(const struct ctl *c, const char *name)
 	if (f)
 		fclose(f);
 	return doc;
+}
+
+void mem_doc_line(const char *name, uint64_t octets, const char *text)
+{
+	char shown[FIGURE_MAX];
+	printf("  %-24s %12s  %s\n", name, figure_octets(octets, shown), text);
+}
+
+uint64_t mem_doc_above(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
 }
