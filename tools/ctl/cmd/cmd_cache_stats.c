@@ -41,8 +41,8 @@ static void l0_print(const struct view *v, const struct json_node *l0)
 	char a[FIGURE_MAX], b[FIGURE_MAX];
 	uint64_t used = json_count(l0, "units_used"), units = json_count(l0, "units_total");
 	printf("L0 (shared memory)  %s answers, %s of %s (%.1f %%)\n",
-		figure_count(json_count(l0, "entries"), a), figure_octets(used * L0_UNIT, b),
-		figure_octets(units * L0_UNIT, (char[FIGURE_MAX]){0}), percent(used, units));
+		figure_count(json_count(l0, "entries"), a), figure_bytes(used * L0_UNIT, b),
+		figure_bytes(units * L0_UNIT, (char[FIGURE_MAX]){0}), percent(used, units));
 	if (v->has_stats) {
 		const uint64_t *n = v->stats->verdict;
 		printf("  %s hits, ", figure_count(n[VERDICT_hit], a));

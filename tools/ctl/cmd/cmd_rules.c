@@ -44,7 +44,7 @@ static void lists_print(const struct json_node *lists)
 	static const struct cell_column columns[] = {{"list", "name", cell_text},
 		{"kind", "allow", kind_cell}, {">lines", "lines", cell_count},
 		{">names", "names", cell_count}, {">duplicates", "duplicates", cell_count},
-		{">rejected", "rejected", cell_count}, {">size", "bytes", cell_octets},
+		{">rejected", "rejected", cell_count}, {">size", "bytes", cell_bytes},
 		{"last good", "last_good_unix_s", when_cell},
 		{"next", "next_try_unix_s", when_cell}, {"source", "url", source_cell}};
 	printf("\n");
@@ -100,7 +100,7 @@ static void rules_print(const struct json_node *root)
 {
 	char a[FIGURE_MAX], b[FIGURE_MAX], shown[1100], when[WHEN_TEXT_MAX];
 	printf("image       %s names, %s, of %s%s%s\n", figure_count(json_count(root, "names"), a),
-		figure_octets(json_count(root, "image_bytes"), b),
+		figure_bytes(json_count(root, "image_bytes"), b),
 		when_text(json_count(root, "loaded_unix_s"), when),
 		json_flag(root, "from_disk") ? ", from disk" : "",
 		json_flag(root, "has_previous") ? "; the previous one is kept" : "");
@@ -115,7 +115,7 @@ static void rules_print(const struct json_node *root)
 		figure_count(json_count(root, "unchanged"), shown),
 		figure_count(json_count(root, "failed"), when));
 	printf("copies      %s of lists, for builds that cannot read the source\n",
-		figure_octets(json_count(root, "copies_bytes"), a));
+		figure_bytes(json_count(root, "copies_bytes"), a));
 	pause_print(root);
 	const struct json_node *lists = json_get(root, "lists");
 	lists_print(lists);

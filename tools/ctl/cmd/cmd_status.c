@@ -55,13 +55,13 @@ static void generations_print(const struct view *v)
 	table_cell(t, "cache");
 	table_cell_count(t, json_count(g, "l0"));
 	adopted_cell(t, v, v->stats->l0_generation);
-	table_cell(t, "%s", figure_octets(json_count(g, "l0_bytes"), text));
+	table_cell(t, "%s", figure_bytes(json_count(g, "l0_bytes"), text));
 	table_cell(t, "%s", json_text(g, "l0_where"));
 	table_row_end(t);
 	table_cell(t, "rules");
 	table_cell_count(t, json_count(g, "names"));
 	adopted_cell(t, v, v->stats->names_generation);
-	table_cell(t, "%s", figure_octets(json_count(g, "names_bytes"), text));
+	table_cell(t, "%s", figure_bytes(json_count(g, "names_bytes"), text));
 	table_cell(t, "%s", json_text(g, "names_where"));
 	table_row_end(t);
 	table_cell(t, "groups");

@@ -75,8 +75,8 @@ static void gauges_print(const struct json_node *root)
 		figure_count(json_count(root, "pending"), a),
 		figure_count(json_count(root, "pending_cap"), b),
 		figure_count(json_count(root, "pending_max"), c));
-	printf("buffers       %s of %s\n", figure_octets(json_count(root, "buffered"), a),
-		figure_octets(json_count(root, "buffered_cap"), b));
+	printf("buffers       %s of %s\n", figure_bytes(json_count(root, "buffered"), a),
+		figure_bytes(json_count(root, "buffered_cap"), b));
 	printf("idle time     %s\n\n", figure_duration(json_count(root, "idle_ms"), a));
 }
 

@@ -15,10 +15,10 @@ void cell_count(struct table *t, const struct json_node *n, const char *key)
 	table_cell_count(t, json_count(n, key));
 }
 
-void cell_octets(struct table *t, const struct json_node *n, const char *key)
+void cell_bytes(struct table *t, const struct json_node *n, const char *key)
 {
 	char text[FIGURE_MAX];
-	table_cell(t, "%s", figure_octets(json_count(n, key), text));
+	table_cell(t, "%s", figure_bytes(json_count(n, key), text));
 }
 
 void cell_duration(struct table *t, const struct json_node *n, const char *key)

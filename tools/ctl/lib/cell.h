@@ -14,7 +14,7 @@ struct cell_column {
 
 void cell_text(struct table *t, const struct json_node *n, const char *key);
 void cell_count(struct table *t, const struct json_node *n, const char *key);    // 1,234
-void cell_octets(struct table *t, const struct json_node *n, const char *key);   // "64.0 MiB"
+void cell_bytes(struct table *t, const struct json_node *n, const char *key);    // "64.0 MiB"
 void cell_duration(struct table *t, const struct json_node *n, const char *key); // of ms: "12.3 s"
 // Items separated by blanks, or "-".
 void cell_items(struct table *t, const struct json_node *n, const char *key);

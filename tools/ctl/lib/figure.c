@@ -27,7 +27,7 @@ char *figure_rate(double n, char out[FIGURE_MAX])
 	return out;
 }
 
-char *figure_octets(uint64_t n, char out[FIGURE_MAX])
+char *figure_bytes(uint64_t n, char out[FIGURE_MAX])
 {
 	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
 	if (n < 1024) {

@@ -9,5 +9,5 @@ enum { FIGURE_MAX = 32 };
 
 char *figure_count(uint64_t n, char out[FIGURE_MAX]);     // "1,234,567"
 char *figure_rate(double n, char out[FIGURE_MAX]);        // "12.5", "1,234"
-char *figure_octets(uint64_t n, char out[FIGURE_MAX]);    // "64.0 MiB"
+char *figure_bytes(uint64_t n, char out[FIGURE_MAX]);     // "64.0 MiB"
 char *figure_duration(uint64_t ms, char out[FIGURE_MAX]); // "3 d 4 h", "12.3 s", "850 ms"

@@ -156,7 +156,7 @@ static void control_print(const struct json_node *root)
 	double fill = total ? 100.0 * (double)json_count(l0, "units_used") / (double)total : 0;
 	printf("\ncache (L0)      %s answers, %.1f %% of %s full\n",
 		figure_count(json_count(l0, "entries"), a), fill,
-		figure_octets(json_count(l0, "bytes"), b));
+		figure_bytes(json_count(l0, "bytes"), b));
 	view_print_redis(json_get(root, "redis"));
 	printf("in flight       %s of %s questions", figure_count(json_count(r, "inflight"), a),
 		figure_count(json_count(r, "inflight_cap"), b));

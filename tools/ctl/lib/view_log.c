@@ -58,9 +58,9 @@ void view_print_store(const struct json_node *store)
 	if (!*state)
 		return;
 	printf("query store     %s, %s in %s files of at most %s",
-		term_text(state, shown, sizeof shown), figure_octets(json_count(store, "bytes"), a),
+		term_text(state, shown, sizeof shown), figure_bytes(json_count(store, "bytes"), a),
 		figure_count(json_count(store, "files"), b),
-		figure_octets(json_count(store, "max_bytes"), c));
+		figure_bytes(json_count(store, "max_bytes"), c));
 	if (json_count(store, "keeps_one_in") > 1)
 		printf(", keeps one row in %s", figure_count(json_count(store, "keeps_one_in"), a));
 	clock_print(store);
@@ -112,7 +112,7 @@ void view_print_clickhouse(const struct json_node *n)
 		return;
 	printf("clickhouse      %s, %s rows sent, %s in %s files wait on disk",
 		term_text(state, shown, sizeof shown), figure_count(json_count(n, "rows"), a),
-		figure_octets(json_count(n, "spool_bytes"), b),
+		figure_bytes(json_count(n, "spool_bytes"), b),
 		figure_count(json_count(n, "spool_files"), (char[FIGURE_MAX]){0}));
 	waits_print(n);
 	urls_print(n);

@@ -45,7 +45,7 @@ static void status_print(const struct json_node *before, const struct json_node 
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		table_cell(t, "%s", rows[i].key);
-		table_cell(t, "%s", figure_octets(json_count(now, rows[i].key), text));
+		table_cell(t, "%s", figure_bytes(json_count(now, rows[i].key), text));
 		table_cell(t, "%s", rows[i].text);
 		table_row_end(t);
 	}
@@ -55,7 +55,7 @@ static void status_print(const struct json_node *before, const struct json_node 
 		figure_count(json_count(now, "allocations") - json_count(now, "frees"), other));
 	if (json_flag(now, "profiles"))
 		printf("profile       on, one sample in %s\n",
-			figure_octets(json_count(now, "sample"), text));
+			figure_bytes(json_count(now, "sample"), text));
 	else
 		printf("profile       %s\n",
 			json_flag(now, "can_profile") ? "off" : "this build has none");

@@ -72,7 +72,7 @@ static const char *signed_octets(double n, char out[FIGURE_MAX])
 {
 	char text[FIGURE_MAX];
 	snprintf(out, FIGURE_MAX, "%c%.28s", n < 0 ? '-' : '+',
-		figure_octets(octets(n < 0 ? -n : n), text));
+		figure_bytes(octets(n < 0 ? -n : n), text));
 	return out;
 }
 
@@ -80,7 +80,7 @@ static void growth_print(const struct heap_growth *g)
 {
 	char a[FIGURE_MAX], b[FIGURE_MAX], shown[SYMBOL_NAME_MAX * 4];
 	printf("%12s %12s %+12.0f  ", signed_octets(g->bytes - g->bytes_before, a),
-		figure_octets(octets(g->bytes), b), g->blocks - g->blocks_before);
+		figure_bytes(octets(g->bytes), b), g->blocks - g->blocks_before);
 	for (unsigned i = 0; i < g->depth; i++)
 		printf("%s%s", i ? " < " : "", term_text(g->stack[i], shown, sizeof shown));
 	printf("\n");
@@ -90,7 +90,7 @@ static void diff_print(const struct heap_diff *d, unsigned left_out)
 {
 	char a[FIGURE_MAX], b[FIGURE_MAX];
 	printf("%s in all, %s now\n\n", signed_octets(d->bytes - d->bytes_before, a),
-		figure_octets(octets(d->bytes), b));
+		figure_bytes(octets(d->bytes), b));
 	printf("%12s %12s %12s  %s\n", "growth", "now", "blocks", "allocated by");
 	for (unsigned i = 0; i < d->count && i < GROWERS; i++)
 		if (d->growth[i].bytes > d->growth[i].bytes_before)

@@ -55,7 +55,7 @@ static void tables_print(const struct json_node *root)
 		{"of", "owner", cell_text}, {">used", "used", cell_count},
 		{">cap", "cap", cell_count}, {">fill %", "", fill_cell},
 		{">most", "high", cell_count}, {">evicted", "evicted", notion_cell},
-		{">refused", "refused", notion_cell}, {">octets", "bytes", cell_octets},
+		{">refused", "refused", notion_cell}, {">octets", "bytes", cell_bytes},
 		{">oldest", "oldest_ms", age_cell}, {">grown", "grown", notion_cell},
 		{">shrunk", "shrunk", notion_cell}, {"TTL", "lifetime", cell_text},
 		{"when full", "eviction", cell_text}};
@@ -102,9 +102,9 @@ static void resident_print(const struct json_node *root)
 static void accounts_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"account", "name", cell_text},
-		{">octets", "bytes", cell_octets}, {">in tables", "in_tables", cell_octets},
+		{">octets", "bytes", cell_bytes}, {">in tables", "in_tables", cell_bytes},
 		{">blocks", "blocks", cell_count}, {">made", "made", cell_count},
-		{">octets made", "made_bytes", cell_octets}, {"what", "text", cell_text}};
+		{">octets made", "made_bytes", cell_bytes}, {"what", "text", cell_text}};
 	cell_rows_print(json_get(root, "accounts"), columns, ARRAY_LEN(columns));
 	printf("\n");
 	resident_print(root);
@@ -126,9 +126,9 @@ static int larger_first(const void *a, const void *b)
 static void files_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"file", "name", cell_text},
-		{"account", "account", cell_text}, {">octets", "bytes", cell_octets},
+		{"account", "account", cell_text}, {">octets", "bytes", cell_bytes},
 		{">blocks", "blocks", cell_count}, {">made", "made", cell_count},
-		{">octets made", "made_bytes", cell_octets}};
+		{">octets made", "made_bytes", cell_bytes}};
 	const struct json_node *list = json_get(root, "files"), *file[HEAP_SITES_MAX];
 	struct table *t = cell_table(columns, ARRAY_LEN(columns));
 	size_t count = json_length(list) < HEAP_SITES_MAX ? json_length(list) : HEAP_SITES_MAX;
@@ -158,8 +158,7 @@ static void regions_print(const struct json_node *root)
 	static const char *const heads[] = {
 		"region", ">octets", ">resident", "pages", "mapped by", NULL};
 	static const struct cell_column columns[] = {{"", "name", cell_text},
-		{"", "bytes", cell_octets}, {"", "resident", cell_octets},
-		{"", "huge", pages_cell}};
+		{"", "bytes", cell_bytes}, {"", "resident", cell_bytes}, {"", "huge", pages_cell}};
 	static const char *const from[][2] = {
 		{"regions", "control plane"}, {"dataplane_regions", "data plane"}};
 	struct table *t = table_new(heads);

@@ -21,19 +21,19 @@ static void bill_print(const struct mem_plan *b, uint64_t can)
 	for (unsigned i = 0; i < b->count; i++) {
 		table_cell(t, "%s", b->line[i].what);
 		table_cell(t, "%s", of[b->line[i].of]);
-		table_cell(t, "%s", figure_octets(b->line[i].bytes, text));
+		table_cell(t, "%s", figure_bytes(b->line[i].bytes, text));
 		table_cell(t, "%s", b->line[i].by);
 		table_cell(t, "%s", b->line[i].tables);
 		table_row_end(t);
 	}
 	table_cell(t, "%s", "in all");
 	table_cell(t, "%s", "both");
-	table_cell(t, "%s", figure_octets(b->total, text));
+	table_cell(t, "%s", figure_bytes(b->total, text));
 	table_cell(t, "%s", "");
 	table_cell(t, "%s", "");
 	table_row_end(t);
 	table_print(t);
-	printf("to be had: %s\n", figure_octets(can, text));
+	printf("to be had: %s\n", figure_bytes(can, text));
 }
 
 static void bill_print_json(const struct mem_plan *b, uint64_t can)

@@ -88,7 +88,7 @@ struct json_doc *mem_doc_kept(const struct ctl *c, const char *name)
 void mem_doc_line(const char *name, uint64_t octets, const char *text)
 {
 	char shown[FIGURE_MAX];
-	printf("  %-24s %12s  %s\n", name, figure_octets(octets, shown), text);
+	printf("  %-24s %12s  %s\n", name, figure_bytes(octets, shown), text);
 }
 
 uint64_t mem_doc_above(uint64_t a, uint64_t b)

@@ -31,9 +31,9 @@ static void test_numbers(void **)
 	assert_string_equal(figure_count(UINT64_MAX, out), "18,446,744,073,709,551,615");
 	assert_string_equal(figure_rate(12.34, out), "12.3");
 	assert_string_equal(figure_rate(1999.6, out), "2,000");
-	assert_string_equal(figure_octets(1023, out), "1023 B");
-	assert_string_equal(figure_octets(64 << 20, out), "64.0 MiB");
-	assert_string_equal(figure_octets(UINT64_MAX, out), "16777216.0 TiB");
+	assert_string_equal(figure_bytes(1023, out), "1023 B");
+	assert_string_equal(figure_bytes(64 << 20, out), "64.0 MiB");
+	assert_string_equal(figure_bytes(UINT64_MAX, out), "16777216.0 TiB");
 	assert_string_equal(figure_duration(999, out), "999 ms");
 	assert_string_equal(figure_duration(59999, out), "59.9 s");
 	assert_string_equal(figure_duration(61000, out), "1 min 1 s");
