@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frontend_report.h"
 
-#include "base/loop.h"
+#include "base/loop_ask.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 // One request on its way to the resolver loop and back.
 struct report_call {
+	struct loop_ask ask;
 	const struct frontends *frontends;
-	struct loop *reply_to;
-	struct loop_return back;
 	void (*done)(void *arg, const struct frontends_status *s);
 	void *arg;
 	struct frontends_status status;
@@ -20,7 +18,6 @@ static void report_deliver(void *arg)
 {
 	struct report_call *c = arg;
 	c->done(c->arg, &c->status);
-	free(c);
 }
 
 static void report_collect(void *arg)
@@ -29,23 +26,21 @@ static void report_collect(void *arg)
 	frontend_status(c->frontends->engine, &c->status.engine);
 	frontend_udp_status(c->frontends->udp, &c->status.udp);
 	frontend_tcp_status(c->frontends->tcp, &c->status.tcp, NULL);
-	loop_call_back(c->reply_to, &c->back, report_deliver, c);
+	loop_answer(&c->ask);
 }
 
 int frontends_report(const struct frontends *f, struct loop *reply_to,
 	void (*done)(void *arg, const struct frontends_status *s), void *arg)
 {
 	struct report_call *c = calloc(1, sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	c->frontends = f;
-	c->reply_to = reply_to;
-	c->done = done;
-	c->arg = arg;
-	int rc = loop_call(f->loop, report_collect, c);
-	if (rc < 0)
-		free(c);
-	return rc;
+	if (c)
+		*c = (struct report_call){.ask = {.reply_to = reply_to,
+						  .work = report_collect,
+						  .deliver = report_deliver},
+			.frontends = f,
+			.done = done,
+			.arg = arg};
+	return loop_ask(f->loop, c);
 }
 
 void frontends_tables(void *frontends, struct table_registry *tables)

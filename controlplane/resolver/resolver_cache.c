@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/loop_ask.h"
 #include "resolver_internal.h"
 
 #include <event2/event.h>
@@ -29,9 +30,8 @@ struct l1_ask { // one key of L1
 };
 
 struct walk {
+	struct loop_ask back;
 	struct resolver *resolver;
-	struct loop *reply_to;
-	struct loop_return back;
 	struct event *step;
 	struct dns_name name;
 	uint16_t qtype; // 0: any
@@ -52,7 +52,6 @@ static void walk_deliver(void *arg)
 	struct walk *w = arg;
 	w->look.entry = w->entry;
 	w->done(w->arg, w->err, &w->look);
-	free(w);
 }
 
 static void walk_end(struct walk *w)
@@ -63,7 +62,7 @@ static void walk_end(struct walk *w)
 	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++)
 		if (w->resolver->walk[i] == w)
 			w->resolver->walk[i] = NULL;
-	loop_call_back(w->reply_to, &w->back, walk_deliver, w);
+	loop_answer(&w->back);
 }
 
 // As much of the reply message as the entry holds.
@@ -323,14 +322,12 @@ int resolver_cache_get(struct resolver *r, const struct dns_name *name, uint16_t
 	struct walk *w = calloc(1, sizeof(*w)); // entries that stay empty are never touched
 	if (!w)
 		return -ENOMEM;
+	w->back = (struct loop_ask){
+		.reply_to = reply_to, .work = walk_begin, .deliver = walk_deliver};
 	w->resolver = r;
-	w->reply_to = reply_to;
 	w->name = *name;
 	w->qtype = qtype;
 	w->done = done;
 	w->arg = arg;
-	int rc = loop_call(r->loop, walk_begin, w);
-	if (rc < 0)
-		free(w);
-	return rc;
+	return loop_ask(r->loop, w);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Refresh-ahead (refresh.h) on the resolver's loop: its timers, and the questions it asks.
 #include "base/leak_demo.h"
+#include "base/loop_ask.h"
 #include "resolver_internal.h"
 
 #include <event2/event.h>
@@ -153,9 +154,8 @@ void resolver_refresh_close(struct resolver *r)
 }
 
 struct report_call {
+	struct loop_ask ask;
 	struct resolver *resolver;
-	struct loop *reply_to;
-	struct loop_return back;
 	void (*done)(void *arg, const struct refresh_report *report);
 	void *arg;
 	struct refresh_report report;
@@ -165,28 +165,25 @@ static void report_deliver(void *arg)
 {
 	struct report_call *c = arg;
 	c->done(c->arg, &c->report);
-	free(c);
 }
 
 static void report_collect(void *arg)
 {
 	struct report_call *c = arg;
 	refresh_report(c->resolver->refresh, clock_mono_ms(), &c->report);
-	loop_call_back(c->reply_to, &c->back, report_deliver, c);
+	loop_answer(&c->ask);
 }
 
 int resolver_refresh_report(struct resolver *r, struct loop *reply_to,
 	void (*done)(void *arg, const struct refresh_report *report), void *arg)
 {
 	struct report_call *c = calloc(1, sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	c->resolver = r;
-	c->reply_to = reply_to;
-	c->done = done;
-	c->arg = arg;
-	int rc = loop_call(r->loop, report_collect, c);
-	if (rc < 0)
-		free(c);
-	return rc;
+	if (c)
+		*c = (struct report_call){.ask = {.reply_to = reply_to,
+						  .work = report_collect,
+						  .deliver = report_deliver},
+			.resolver = r,
+			.done = done,
+			.arg = arg};
+	return loop_ask(r->loop, c);
 }
