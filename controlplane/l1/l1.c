@@ -404,3 +404,22 @@ void l1_status(const struct l1 *l, struct l1_status *out)
 	out->looking_since_ms = age_since(&l->ages);
 	out->bytes = offsetof(struct l1, lookup) + l->touched * sizeof(struct l1_lookup);
 }
+
+void l1_tables(const struct l1 *l, struct table_registry *tables)
+{
+	struct l1_status s;
+
+	l1_status(l, &s);
+	table_register(tables, &(struct table_info){.name = "l1_lookups",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: ask the upstreams",
+				       .lifetime = "redis.lookup_timeout_ms",
+				       .cap = L1_LOOKUPS_MAX,
+				       .used = s.looking,
+				       .bytes = s.bytes,
+				       .high = s.looking_most,
+				       .refused = s.full,
+				       .oldest_ms = table_age(s.looking_since_ms, clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_REFUSES});
+	redis_tables(l->redis, tables);
+}

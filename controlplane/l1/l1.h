@@ -101,3 +101,4 @@ struct l1_status {
 	size_t bytes;
 };
 void l1_status(const struct l1 *l, struct l1_status *out);
+void l1_tables(const struct l1 *l, struct table_registry *tables); // Redis's too

@@ -297,3 +297,14 @@ void l1_sweep_status(const struct l1_sweep *s, struct l1_sweep_status *out)
 	out->max_keys = s->max_keys;
 	out->bytes = sizeof(*s);
 }
+
+void l1_sweep_tables(const struct l1_sweep *s, struct table_registry *tables)
+{
+	table_register(tables, &(struct table_info){.name = "l1_sample",
+				       .owner = "resolver loop",
+				       .eviction = "cannot be full: one sample at a time",
+				       .lifetime = "one sweep",
+				       .cap = L1_SAMPLE,
+				       .used = 0,
+				       .bytes = sizeof(*s)});
+}

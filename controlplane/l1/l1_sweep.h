@@ -45,3 +45,4 @@ struct l1_sweep_status {
 	size_t bytes;
 };
 void l1_sweep_status(const struct l1_sweep *s, struct l1_sweep_status *out);
+void l1_sweep_tables(const struct l1_sweep *s, struct table_registry *tables);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/clock.h>
 
 struct failure {
 	uint64_t hash;
@@ -148,4 +149,21 @@ unsigned failures_cap(const struct failures *f)
 size_t failures_memory(const struct failures *f)
 {
 	return size_of(f->buckets);
+}
+
+void failures_tables(const struct failures *f, struct table_registry *tables)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	table_register(
+		tables, &(struct table_info){.name = "failures",
+				.owner = "resolver loop",
+				.eviction = "evict the entry of the bucket that expires first",
+				.lifetime = "cache.failure_ttl to 8 s, plus 60 s of its doubling",
+				.cap = failures_cap(f),
+				.used = failures_used(f, now_ms),
+				.bytes = failures_memory(f),
+				.evicted = failures_evicted(f),
+				.oldest_ms = table_age(failures_since(f, now_ms), now_ms),
+				.has = TABLE_AGES | TABLE_EVICTS});
 }

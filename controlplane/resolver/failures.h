@@ -10,6 +10,8 @@
 // clients asked for (1 to 8 s as shipped), and what could not be refreshed (refresh.h). Resolver
 // loop's thread only.
 
+#include "base/table_registry.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,3 +46,5 @@ uint64_t failures_since(const struct failures *f, uint64_t now_ms); // the oldes
 uint64_t failures_evicted(const struct failures *f);                // that were recent and gave way
 unsigned failures_cap(const struct failures *f);
 size_t failures_memory(const struct failures *f);
+// Of the one for clients' questions.
+void failures_tables(const struct failures *f, struct table_registry *tables);

@@ -23,6 +23,7 @@ struct inflight {
 	uint32_t question_cap, question_touched, question_free, questions, questions_max;
 	uint32_t waiter_cap, waiter_touched, waiter_free, waiters, waiters_max;
 	struct age_list ages; // of questions
+	struct inflight_refused refused;
 	struct keyhash_secret secret;
 	struct share_sketch zones, clients; // suffixes are in `zones` as well
 };
@@ -123,10 +124,14 @@ int inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_
 		&f->secret, name->wire + of.suffix, (size_t)name->len - of.suffix - 1u);
 	uint32_t i = f->question_free;
 
-	if (f->questions >= f->limit.questions)
+	if (f->questions >= f->limit.questions) {
+		f->refused.full += !is_refresh;
 		return -ENOSPC;
-	if (!is_refresh && !zone_has_room(f, zone, suffix))
+	}
+	if (!is_refresh && !zone_has_room(f, zone, suffix)) {
+		f->refused.zone++;
 		return -EDQUOT;
+	}
 	if (i != NIL)
 		f->question_free = f->question[i].chain;
 	else
@@ -174,7 +179,8 @@ void inflight_remove(struct inflight *f, struct question *q)
 	f->questions--;
 }
 
-int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w, unsigned most)
+static int waiter_room(
+	struct inflight *f, const struct question *q, const struct waiter *w, unsigned most)
 {
 	if (q->waiters >= most)
 		return -EDQUOT;
@@ -183,8 +189,17 @@ int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w
 		return -EUSERS;
 	if (f->waiters >= f->waiter_cap)
 		return -ENOSPC;
-	if (q->waiters >= INFLIGHT_FEW && f->waiters >= f->waiter_cap - f->waiter_cap / 4)
-		return -EDQUOT;
+	bool few_left = f->waiters >= f->waiter_cap - f->waiter_cap / 4;
+	return q->waiters >= INFLIGHT_FEW && few_left ? -EDQUOT : 0;
+}
+
+int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w, unsigned most)
+{
+	int rc = waiter_room(f, q, w, most);
+	if (rc < 0) {
+		*(rc == -EUSERS ? &f->refused.client : &f->refused.waiters) += 1;
+		return rc;
+	}
 	uint32_t i = f->waiter_free;
 	if (i != NIL)
 		f->waiter_free = f->waiter[i].next;
@@ -264,13 +279,39 @@ void inflight_stats(const struct inflight *f, struct inflight_stats *out)
 		.waiters = f->waiters,
 		.waiters_cap = f->waiter_cap,
 		.waiters_max = f->waiters_max,
-		.since_ms = age_since(&f->ages),
-		.waiting_since_ms = waiting_since(f),
-		.bytes = f->question_touched * sizeof(*f->question)
-			 + (f->bucket_mask + 1) * sizeof(*f->bucket) + sizeof(f->zones)
-			 + sizeof(f->clients),
-		.waiter_bytes = f->waiter_touched * sizeof(*f->waiter),
+		.refused = f->refused,
 	};
+}
+
+void inflight_tables(const struct inflight *f, struct table_registry *tables)
+{
+	uint64_t now_ms = clock_mono_ms();
+	const size_t bytes = f->question_touched * sizeof(*f->question)
+			     + (f->bucket_mask + 1) * sizeof(*f->bucket) + sizeof(f->zones)
+			     + sizeof(f->clients);
+
+	table_register(tables, &(struct table_info){.name = "inflight",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: stale answer or SERVFAIL",
+				       .lifetime = "5 s",
+				       .cap = f->limit.questions,
+				       .used = f->questions,
+				       .bytes = bytes,
+				       .high = f->questions_max,
+				       .refused = f->refused.full + f->refused.zone,
+				       .oldest_ms = table_age(age_since(&f->ages), now_ms),
+				       .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "waiters",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: drop or SERVFAIL",
+				       .lifetime = "1.9 s",
+				       .cap = f->waiter_cap,
+				       .used = f->waiters,
+				       .bytes = f->waiter_touched * sizeof(*f->waiter),
+				       .high = f->waiters_max,
+				       .refused = f->refused.waiters + f->refused.client,
+				       .oldest_ms = table_age(waiting_since(f), now_ms),
+				       .has = TABLE_AGES | TABLE_REFUSES});
 }
 
 void waiter_keep_case(struct waiter *w, const uint8_t *name, size_t len)

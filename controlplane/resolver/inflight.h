@@ -19,6 +19,7 @@
 // The arrays are touched only as far as they were ever used.
 
 #include "base/age_list.h"
+#include "base/table_registry.h"
 #include "resolver_client.h"
 #include "upstream/upstream.h"
 
@@ -87,12 +88,17 @@ struct question {
 	uint32_t zone, suffix; // keys of the crowds it is in
 };
 
+// For want of room; renewals are not counted.
+struct inflight_refused {
+	uint64_t full, zone;      // questions; `zone`: it, or its suffix, had its share
+	uint64_t waiters, client; // clients; `client`: it had its share
+};
+
 struct inflight_stats {
 	unsigned questions, questions_max, questions_cap;
 	unsigned waiters, waiters_cap;
 	unsigned waiters_max;
-	uint64_t since_ms, waiting_since_ms; // of the oldest; 0: none
-	size_t bytes, waiter_bytes; // of questions with their index, of waiters; touched so far
+	struct inflight_refused refused;
 };
 
 struct inflight_limits {
@@ -131,6 +137,7 @@ void inflight_waiter_end(struct inflight *f, struct waiter *w);
 
 struct question *inflight_any(struct inflight *f); // for the end; NULL: empty
 void inflight_stats(const struct inflight *f, struct inflight_stats *out);
+void inflight_tables(const struct inflight *f, struct table_registry *tables);
 
 // The letter case of a name (`len` octets of wire form), kept and given back.
 void waiter_keep_case(struct waiter *w, const uint8_t *name, size_t len);

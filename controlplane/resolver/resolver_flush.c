@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Flushes: of L0 and L1 on our own account, with word to other boxes; of L0 on theirs.
+#include "base/loop_ask.h"
 #include "base/rng.h"
 #include "resolver_internal.h"
 
@@ -23,9 +24,8 @@ enum {
 };
 
 struct flush_job { // one of ours
+	struct loop_ask ask;
 	struct resolver *resolver;
-	struct loop *reply_to;
-	struct loop_return back;
 	struct event *step;
 	struct flush what;
 	uint64_t cursor;
@@ -78,7 +78,6 @@ static void job_deliver(void *arg)
 {
 	struct flush_job *j = arg;
 	j->done(j->arg, j->err, &j->got);
-	free(j);
 }
 
 static void job_look(struct flush_job *j)
@@ -92,7 +91,7 @@ static void job_look(struct flush_job *j)
 	if (j->step)
 		event_free(j->step);
 	j->step = NULL;
-	loop_call_back(j->reply_to, &j->back, job_deliver, j);
+	loop_answer(&j->ask);
 }
 
 static void on_job_step(evutil_socket_t fd, short what, void *arg)
@@ -177,18 +176,15 @@ static int flush_ask(struct resolver *r, const struct flush *what, bool quiet,
 	struct loop *reply_to, resolver_flush_fn done, void *arg)
 {
 	struct flush_job *j = calloc(1, sizeof(*j));
-	if (!j)
-		return -ENOMEM;
-	j->resolver = r;
-	j->reply_to = reply_to;
-	j->what = *what;
-	j->quiet = quiet;
-	j->done = done;
-	j->arg = arg;
-	int rc = loop_call(r->loop, job_begin, j);
-	if (rc < 0)
-		free(j);
-	return rc;
+	if (j)
+		*j = (struct flush_job){
+			.ask = {.reply_to = reply_to, .work = job_begin, .deliver = job_deliver},
+			.resolver = r,
+			.what = *what,
+			.quiet = quiet,
+			.done = done,
+			.arg = arg};
+	return loop_ask(r->loop, j);
 }
 
 int resolver_cache_flush(struct resolver *r, const struct flush *what, struct loop *reply_to,
@@ -358,10 +354,14 @@ void flushes_close(struct resolver *r)
 	r->flushes = NULL;
 }
 
-void flushes_status(const struct resolver *r, struct flush_status *out, struct table_registry *t)
+void flushes_status(const struct resolver *r, struct flush_status *out)
+{
+	*out = r->flushes->count;
+}
+
+void resolver_flush_tables(const struct resolver *r, struct table_registry *t)
 {
 	const struct flushes *f = r->flushes;
-	*out = f->count;
 	uint64_t now_ms = clock_mono_ms();
 	table_register(
 		t, &(struct table_info){.name = "flush_log",

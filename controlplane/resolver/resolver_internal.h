@@ -159,7 +159,8 @@ void trace_tables(const struct resolver *r, struct table_registry *tables);
 // Before it is asked anywhere. False: it has ended, answered from what is here, or refused.
 bool question_direct(struct resolver *r, struct question *q);
 void question_direct_end(struct resolver *r, struct question *q); // once or more
-const struct dns_name *question_asked(const struct question *q);  // the name that is
+void resolver_rewrite_tables(const struct resolver *r, struct table_registry *tables);
+const struct dns_name *question_asked(const struct question *q); // the name that is
 // What answers to a name that is asked for are named by in L1: the hash of its zone, else of the
 // view.
 uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
@@ -214,8 +215,8 @@ void flushes_configure(struct resolver *r); // behind l1_configure: the channel
 // filled under another hash, but not with `same_servers`: app_flush_changes then removes what zones
 // and CNAMEs say differently.
 void flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers);
-void flushes_status(
-	const struct resolver *r, struct flush_status *out, struct table_registry *tables);
+void flushes_status(const struct resolver *r, struct flush_status *out);
+void resolver_flush_tables(const struct resolver *r, struct table_registry *tables);
 // An answer that was asked for at `since_ms`, or a value in L1 that was made at `created_ms`, is of
 // a name that was flushed since: it may be told, but not stored (counted).
 bool flush_covers(struct resolver *r, const struct question *q, uint64_t since_ms);

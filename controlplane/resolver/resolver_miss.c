@@ -129,11 +129,8 @@ static int miss_wait(struct resolver *r, const struct miss *m, struct question *
 		return DNS_EDE_NONE;
 	}
 	trace_note(r, m->waiter.trace, TRACE_refused, 0);
-	if (rc == -EUSERS) {
-		r->count.refused_client++;
+	if (rc == -EUSERS)
 		return DNS_EDE_OTHER;
-	}
-	r->count.refused_waiters++;
 	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
 	if (rc != -EDQUOT || m->waiter.is_client)
 		return DNS_EDE_NO_REACHABLE_AUTHORITY;
@@ -157,7 +154,6 @@ static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
 
 	if (rc < 0) {
 		trace_note(r, m->waiter.trace, TRACE_refused, 0);
-		*(rc == -EDQUOT ? &r->count.refused_zone : &r->count.refused_inflight) += 1;
 		return DNS_EDE_NO_REACHABLE_AUTHORITY;
 	}
 	trace_note(r, m->waiter.trace, TRACE_began, 0);

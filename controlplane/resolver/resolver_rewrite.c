@@ -149,3 +149,19 @@ void question_direct_end(struct resolver *r, struct question *q)
 	free(q->rewrite);
 	q->rewrite = NULL;
 }
+
+void resolver_rewrite_tables(const struct resolver *r, struct table_registry *tables)
+{
+	table_register(tables,
+		&(struct table_info){.name = "rewrites",
+			.owner = "resolver loop",
+			.eviction = "refuse: SERVFAIL",
+			.lifetime = "life of the question",
+			.cap = RESOLVER_REWRITES_MAX,
+			.used = r->rewrites,
+			.bytes = r->rewrites * sizeof(struct rewrite),
+			.high = r->rewrites_most,
+			.refused = r->count.refused_rewrites,
+			.oldest_ms = table_age(age_since(&r->rewrite_ages), clock_mono_ms()),
+			.has = TABLE_AGES | TABLE_REFUSES});
+}

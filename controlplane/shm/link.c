@@ -320,3 +320,24 @@ bool link_up(const struct link_server *s)
 {
 	return s->up;
 }
+
+void link_tables(const struct link_server *s, struct table_registry *tables)
+{
+	struct publish_status p;
+	struct l0_writer_stats l0;
+
+	publish_status(s->publisher, &p);
+	l0_writer_stats(s->l0, &l0);
+	table_register(tables, &(struct table_info){.name = "l0",
+				       .owner = "resolver loop",
+				       .eviction = "evict by SIEVE; no room: refuse",
+				       .lifetime = "TTL plus stale window",
+				       .cap = l0.units_total,
+				       .used = l0.units_used,
+				       .bytes = p.l0_bytes + l0_writer_memory(s->l0),
+				       .evicted = l0.evicted_space + l0.evicted_bucket,
+				       .refused = l0.refused_nospace + l0.refused_large,
+				       .shared = p.l0_bytes,
+				       .oldest_ms = table_age(l0.oldest_ms, clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+}

@@ -25,6 +25,9 @@ bool link_up(const struct link_server *s);
 struct worker_rings *link_lanes(const struct link_server *s);
 struct l0_writer *link_l0(const struct link_server *s);
 
+// The table of L0.
+void link_tables(const struct link_server *s, struct table_registry *tables);
+
 // link_l0.c: the writer of L0, filled from a cache of another size for 0.6 s at most, and its
 // region made current. -errno with `why`.
 ATTR_MUST_CHECK int link_l0_open(

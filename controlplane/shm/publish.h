@@ -12,6 +12,7 @@
 // is refused with -EBUSY (a stuck worker then keeps the current image, and status says so).
 
 #include "base/loop.h"
+#include "base/table_registry.h"
 
 #include <weir/config.h>
 #include <weir/policy.h>
@@ -127,3 +128,4 @@ struct publish_status {
 	uint64_t names_lag_ms, policy_lag_ms;
 };
 void publish_status(const struct publisher *p, struct publish_status *out); // any thread
+void publisher_tables(const struct publisher *p, struct table_registry *tables);

@@ -208,3 +208,20 @@ void names_discard(struct publisher *p, struct names_region *r)
 	names_unlink(p, r);
 	region_drop(r);
 }
+
+void publisher_tables(const struct publisher *p, struct table_registry *tables)
+{
+	struct publish_status s;
+
+	publish_status(p, &s);
+	table_register(tables, &(struct table_info){.name = "names",
+				       .owner = "rules helper thread",
+				       .eviction = "cannot be full: sized by its lists",
+				       .lifetime = "until the next image",
+				       .cap = 1 + 2,
+				       .used = (s.names_generation != 0) + s.retired_waiting,
+				       .bytes = s.names_bytes + s.retired_bytes,
+				       .shared = s.names_bytes + s.retired_bytes,
+				       .refused = s.refused_busy,
+				       .has = TABLE_REFUSES});
+}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/clock.h>
 
 struct views {
 	struct loop *loop;
@@ -346,11 +347,6 @@ int views_rewrite(const struct views *v, const struct view *view, const struct d
 		v->one[0].names.rewrites, name, out);
 }
 
-unsigned views_forward_sets(const struct views *v)
-{
-	return forwards_count(v->forwards);
-}
-
 const struct view *views_safe(const struct views *v, unsigned group)
 {
 	return group < POLICY_GROUPS_MAX ? v->safe[group] : NULL;
@@ -382,7 +378,7 @@ void views_totals(const struct views *v, struct upstream_totals *out)
 	upstream_totals_add(out, &t);
 }
 
-unsigned views_count(const struct views *v)
+static unsigned live_count(const struct views *v)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < VIEWS_MAX; i++)
@@ -390,17 +386,67 @@ unsigned views_count(const struct views *v)
 	return n;
 }
 
-uint64_t views_refused(const struct views *v)
+static void upstream_tables(const struct views *v, struct table_registry *tables)
 {
-	return v->refused;
+	uint64_t now_ms = clock_mono_ms();
+	unsigned sets = live_count(v) + forwards_count(v->forwards);
+	struct upstream_totals t;
+
+	views_totals(v, &t);
+	table_register(
+		tables, &(struct table_info){.name = "upstream_tcp",
+				.owner = "resolver loop",
+				.eviction = "close an idle or stalled one; none: the query waits",
+				.lifetime = "3 s without a query, or as the server says",
+				.cap = UPSTREAM_STREAMS_MAX * sets,
+				.used = t.streams.open,
+				.high = t.streams.high,
+				.bytes = t.streams.bytes,
+				.evicted = t.streams.evicted,
+				.oldest_ms = table_age(t.streams.since_ms, now_ms),
+				.has = TABLE_AGES | TABLE_EVICTS});
+	// Part of each question that is asked over TCP, so of no octets of its own.
+	table_register(tables, &(struct table_info){.name = "upstream_tcp_queue",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: the attempt fails",
+				       .lifetime = "1 s, or life of the question",
+				       .cap = UPSTREAM_STREAMS_WAITING * sets,
+				       .used = t.streams.waiting,
+				       .high = t.streams.waiting_high,
+				       .refused = t.streams.full,
+				       .has = TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "upstream_sockets",
+				       .owner = "resolver loop",
+				       .eviction = "close one; none: the query fails",
+				       .lifetime = "20 s or 64 queries",
+				       .cap = UPSTREAM_SOCKETS_MAX * sets,
+				       .used = t.sockets.open,
+				       .bytes = t.sockets.bytes,
+				       .evicted = t.sockets.evicted,
+				       .refused = t.sockets.full,
+				       .oldest_ms = table_age(t.sockets.since_ms, now_ms),
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }
 
-uint64_t views_forward_refused(const struct views *v)
+void views_tables(const struct views *v, struct table_registry *tables)
 {
-	return forwards_refused(v->forwards);
-}
-
-size_t views_memory(void)
-{
-	return sizeof(struct views);
+	upstream_tables(v, tables);
+	table_register(tables, &(struct table_info){.name = "views",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: the reload fails",
+				       .lifetime = "life of its groups, then 10 s",
+				       .cap = VIEWS_MAX,
+				       .used = live_count(v),
+				       .bytes = sizeof(*v),
+				       .refused = v->refused,
+				       .has = TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "forward_sets",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: the reload fails",
+				       .lifetime = "life of its zones and their questions",
+				       .cap = FORWARD_SETS_MAX,
+				       .used = forwards_count(v->forwards),
+				       .bytes = forwards_memory(),
+				       .refused = forwards_refused(v->forwards),
+				       .has = TABLE_REFUSES});
 }

@@ -31,6 +31,7 @@
 // dropped, and the client asks again. Full (VIEWS_MAX, or no number left): the reload is refused,
 // nothing changed.
 
+#include "base/table_registry.h"
 #include "upstream.h"
 #include "view_names.h"
 
@@ -89,11 +90,8 @@ ATTR_MUST_CHECK int views_rewrite(const struct views *v, const struct view *view
 // Its safe view; `group` from 1 on, 0: everyone else. NULL: it has no safe search.
 const struct view *views_safe(const struct views *v, unsigned group);
 void views_totals(const struct views *v, struct upstream_totals *out); // over all of them
-unsigned views_forward_sets(const struct views *v);
-unsigned views_count(const struct views *v);
-uint64_t views_refused(const struct views *v);         // for want of room
-uint64_t views_forward_refused(const struct views *v); // sets of servers, likewise
-size_t views_memory(void);
+// Those of all sets of servers, and of views.
+void views_tables(const struct views *v, struct table_registry *tables);
 
 // Counts changes of everyone's servers.
 uint32_t views_turn(const struct views *v);

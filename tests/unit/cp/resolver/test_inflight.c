@@ -298,13 +298,13 @@ static void test_a_client_has_its_share(void **)
 static void test_octets_of_buckets(void **)
 {
 	struct inflight *small, *large;
-	struct inflight_stats few, many;
+	static struct table_registry few, many;
 	assert_int_equal(inflight_new(&small, 32, 16, &kept), 0);
 	assert_int_equal(inflight_new(&large, 1000, 16, &kept), 0);
-	inflight_stats(small, &few);
-	inflight_stats(large, &many);
-	assert_true(few.bytes >= 64 * sizeof(uint32_t));
-	assert_int_equal(many.bytes - few.bytes, (2048 - 64) * sizeof(uint32_t));
+	inflight_tables(small, &few);
+	inflight_tables(large, &many);
+	assert_true(few.table[0].bytes >= 64 * sizeof(uint32_t));
+	assert_int_equal(many.table[0].bytes - few.table[0].bytes, (2048 - 64) * sizeof(uint32_t));
 	inflight_free(small);
 	inflight_free(large);
 }

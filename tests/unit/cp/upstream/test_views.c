@@ -28,6 +28,14 @@ static void on_ended(struct upstream_ask *, enum upstream_end)
 {
 }
 
+static unsigned views_live(void)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < VIEWS_MAX; i++)
+		n += views_at(views, i) != NULL;
+	return n;
+}
+
 static void views_start(void)
 {
 	const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
@@ -277,7 +285,7 @@ static void test_numbers_are_not_reused(void **)
 	assert_int_equal(number(0), 7);
 	configure(0, 60000);
 	views_sweep(views, 90000);
-	assert_int_equal(views_count(views), 1);
+	assert_int_equal(views_live(), 1);
 }
 
 // The next life: what is defined as before keeps its number, all else gets one never used.
@@ -327,7 +335,7 @@ static void test_full(void **)
 	assert_int_equal(number(0), before); // nothing has changed
 	assert_int_equal(atomic_load(&next), used);
 	views_sweep(views, 2000 + VIEWS_GRACE_MS);
-	assert_int_equal(views_count(views), 1 + CONFIG_GROUPS_MAX);
+	assert_int_equal(views_live(), 1 + CONFIG_GROUPS_MAX);
 	configure(CONFIG_GROUPS_MAX, 30000);
 }
 
