@@ -246,6 +246,19 @@ void inflight_waiter_end(struct inflight *f, struct waiter *w)
 	w->query = NULL;
 }
 
+struct l0_key inflight_key(const struct question *q)
+{
+	return (struct l0_key){
+		.hash = q->hash,
+		.name = q->query.name.wire,
+		.name_len = q->query.name.len,
+		.flags = q->key_flags,
+		.qtype = q->query.qtype,
+		.qclass = q->query.qclass,
+		.view = q->view,
+	};
+}
+
 struct question *inflight_any(struct inflight *f)
 {
 	for (uint32_t i = 0; i < f->question_touched; i++)
@@ -314,7 +327,7 @@ void inflight_tables(const struct inflight *f, struct table_registry *tables)
 				       .has = TABLE_AGES | TABLE_REFUSES});
 }
 
-void waiter_keep_case(struct waiter *w, const uint8_t *name, size_t len)
+void inflight_keep_case(struct waiter *w, const uint8_t *name, size_t len)
 {
 	memset(w->upper, 0, sizeof(w->upper));
 	// Length octets are at most 63, below 'A'.
@@ -323,7 +336,7 @@ void waiter_keep_case(struct waiter *w, const uint8_t *name, size_t len)
 			w->upper[i / 8] |= (uint8_t)(1u << i % 8);
 }
 
-void waiter_give_case(const struct waiter *w, uint8_t *name, size_t len)
+void inflight_give_case(const struct waiter *w, uint8_t *name, size_t len)
 {
 	for (size_t i = 0; i < len && i < DNS_NAME_MAX; i++)
 		if (w->upper[i / 8] >> i % 8 & 1)

@@ -66,7 +66,7 @@ struct question {
 	struct dns_query query; // lower case; DO, CD as in the key
 	void *owner;            // the resolver
 	struct view *def;       // what `view` stands for; the resolver's
-	// resolver_rewrite.c's: what is asked for in its place, and of whom.
+	// question.c's: what is asked for in its place, and of whom.
 	struct rewrite *rewrite;     // NULL: the name is asked for as it is
 	struct forward_set *forward; // NULL: the view's servers
 	uint64_t l1_hash;            // of the zone or the view, for the key in L1
@@ -135,10 +135,11 @@ ATTR_MUST_CHECK int inflight_wait(
 bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out);
 void inflight_waiter_end(struct inflight *f, struct waiter *w);
 
-struct question *inflight_any(struct inflight *f); // for the end; NULL: empty
+struct l0_key inflight_key(const struct question *q); // its name is that of the question
+struct question *inflight_any(struct inflight *f);    // for the end; NULL: empty
 void inflight_stats(const struct inflight *f, struct inflight_stats *out);
 void inflight_tables(const struct inflight *f, struct table_registry *tables);
 
 // The letter case of a name (`len` octets of wire form), kept and given back.
-void waiter_keep_case(struct waiter *w, const uint8_t *name, size_t len);
-void waiter_give_case(const struct waiter *w, uint8_t *name, size_t len);
+void inflight_keep_case(struct waiter *w, const uint8_t *name, size_t len);
+void inflight_give_case(const struct waiter *w, uint8_t *name, size_t len);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_answer.h"
+
 #include "querylog/querylog_row.h"
-#include "resolver_internal.h"
+#include "resolver_check.h"
+#include "resolver_log.h"
 
 #include <string.h>
 #include <weir/clock.h>
@@ -45,11 +48,12 @@ struct resolver_answer resolver_answer_stale_record(
 	return a;
 }
 
-// The query as the waiter sent it, as far as a reply needs it: header and question. *q comes with
-// the question's part of it.
+// The query as the waiter sent it, as far as a reply needs it. *q comes with the question's part of
+// it; the question is written where the reply has it, and the writers of replies put the header
+// before it.
 static void query_rebuild(const struct resolver *r, const struct waiter *w, struct dns_query *q)
 {
-	uint8_t *msg = r->reply;
+	uint8_t *question = r->reply + DNS_HEADER_LEN;
 	size_t n = q->name.len;
 
 	q->id = w->id;
@@ -62,14 +66,10 @@ static void query_rebuild(const struct resolver *r, const struct waiter *w, stru
 	q->asks_nsid = w->has_opt & DNS_OPT_NSID;
 	dns_identity_nsid(&r->set.identity, q);
 	q->question_len = (uint16_t)(n + 4);
-	memset(msg, 0, DNS_HEADER_LEN);
-	put_u16(msg, w->id);
-	put_u16(msg + 2, w->flags);
-	put_u16(msg + 4, 1);
-	memcpy(msg + DNS_HEADER_LEN, q->name.wire, n);
-	waiter_give_case(w, msg + DNS_HEADER_LEN, n);
-	put_u16(msg + DNS_HEADER_LEN + n, q->qtype);
-	put_u16(msg + DNS_HEADER_LEN + n + 2, q->qclass);
+	memcpy(question, q->name.wire, n);
+	inflight_give_case(w, question, n);
+	put_u16(question + n, q->qtype);
+	put_u16(question + n + 2, q->qclass);
 }
 
 uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_query *question,
@@ -92,8 +92,17 @@ uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_quer
 	return dns_reply_answer(msg, cap, &q, view, &opts, &sum);
 }
 
-static void count_answer(struct resolver *r, enum answer_kind kind)
+// One written for a waiter, good until the next one's.
+struct reply {
+	uint8_t *msg;
+	uint16_t len, sum;
+	struct told told; // its kind may be another one than that of the answer
+};
+
+static void count_answer(struct resolver *r, const struct reply *reply)
 {
+	const enum answer_kind kind = reply->told.kind;
+
 	if (kind == ANSWER_BLOCKED)
 		r->count.answer_policy.answered_blocked++;
 	else if (kind == ANSWER_SERVFAIL)
@@ -102,7 +111,7 @@ static void count_answer(struct resolver *r, enum answer_kind kind)
 		r->count.answered_stale++;
 	else
 		r->count.answered++;
-	if (get_u16(r->reply + 2) & DNS_FLAG_TC)
+	if (get_u16(reply->msg + 2) & DNS_FLAG_TC)
 		r->count.answers_truncated++;
 }
 
@@ -112,32 +121,32 @@ static uint16_t limit_of(const struct resolver *r, const struct waiter *w)
 	return w->is_stream ? DNS_MESSAGE_MAX : r->set.udp_reply_size;
 }
 
-// Its length; the kind may be another one than that of the answer.
-static uint16_t reply_write(struct resolver *r, const struct dns_query *q, const struct waiter *w,
-	const struct resolver_answer *a, struct told *told, uint16_t *sum)
+static struct reply reply_write(struct resolver *r, const struct dns_query *q,
+	const struct waiter *w, const struct resolver_answer *a)
 {
 	size_t cap = w->is_client ? DNS_MESSAGE_MAX : MSG_DNS_MAX;
 	struct dns_block block;
+	struct reply out = {.msg = r->reply,
+		.told = {.kind = a->kind,
+			.from_l1 = a->from_l1,
+			.list = LOG_NO_LIST,
+			.upstream = a->by ? a->by->answered_by : LOG_NO_UPSTREAM}};
 
-	*told = (struct told){.kind = a->kind,
-		.from_l1 = a->from_l1,
-		.list = LOG_NO_LIST,
-		.upstream = a->by ? a->by->answered_by : LOG_NO_UPSTREAM};
-	if (resolver_check_blocks(r, q, w, a->finding, &told->list, &block)) {
-		told->kind = ANSWER_BLOCKED;
-		told->from_l1 = false;
-		return dns_reply_blocked(r->reply, cap, q, &block, limit_of(r, w), sum);
-	}
-	if (a->view) {
+	if (resolver_check_blocks(r, q, w, a->finding, &out.told.list, &block)) {
+		out.told.kind = ANSWER_BLOCKED;
+		out.told.from_l1 = false;
+		out.len = dns_reply_blocked(out.msg, cap, q, &block, limit_of(r, w), &out.sum);
+	} else if (a->view) {
 		struct dns_reply_opts opts = a->opts;
 		opts.limit = limit_of(r, w);
-		uint16_t len = dns_reply_answer(r->reply, cap, q, a->view, &opts, sum);
-		if (r->set.rotate && len)
-			dns_rotate(
-				r->reply, len, DNS_HEADER_LEN + (size_t)q->question_len, r->turn++);
-		return len;
+		out.len = dns_reply_answer(out.msg, cap, q, a->view, &opts, &out.sum);
+		if (r->set.rotate && out.len)
+			dns_rotate(out.msg, out.len, DNS_HEADER_LEN + (size_t)q->question_len,
+				r->turn++);
+	} else {
+		out.len = dns_reply_rcode(out.msg, cap, q, a->rcode, a->opts.ede, &out.sum);
 	}
-	return dns_reply_rcode(r->reply, cap, q, a->rcode, a->opts.ede, sum);
+	return out;
 }
 
 static struct resolver_logged logged(const struct dns_query *q, const struct waiter *w)
@@ -161,12 +170,12 @@ static void count_time(struct resolver *r, const struct waiter *w, enum answer_k
 	took_add(&r->count.took[kind], now_us > then_us ? (now_us - then_us) * 1000 : 0);
 }
 
-// r->reply is what it was told.
-static void trace_end(struct resolver *r, const struct waiter *w, unsigned outcome)
+// `reply`: NULL: it was sent none.
+static void trace_end(struct resolver *r, const struct waiter *w, const struct reply *reply)
 {
 	if (unlikely_(w->trace))
-		traces_answered(r->traces, w->trace, outcome,
-			outcome == TRACE_NO_ANSWER ? 0 : get_u16(r->reply + 2) & DNS_FLAG_RCODE);
+		traces_answered(r->traces, w->trace, reply ? reply->told.kind : TRACE_NO_ANSWER,
+			reply ? get_u16(reply->msg + 2) & DNS_FLAG_RCODE : 0);
 }
 
 static void rings_answer(struct resolver *r, const struct dns_query *q, const struct waiter *w,
@@ -177,25 +186,26 @@ static void rings_answer(struct resolver *r, const struct dns_query *q, const st
 		.arrival_ms = w->arrival_ms,
 		.path = w->path,
 	};
-	struct told told;
+	const struct reply reply = reply_write(r, q, w, a);
 
-	head.dns_len = reply_write(r, q, w, a, &told, &head.sum);
-	head.verdict = (uint8_t)told.kind;
+	head.dns_len = reply.len;
+	head.sum = reply.sum;
+	head.verdict = (uint8_t)reply.told.kind;
 	if (unlikely_(w->trace))
 		head.trace = traces_hand(r->traces, w->trace);
-	bool is_sent = head.dns_len && worker_rings_answer(r->worker_rings, &head, r->reply);
-	trace_end(r, w, is_sent ? told.kind : TRACE_NO_ANSWER);
+	bool is_sent = reply.len && worker_rings_answer(r->worker_rings, &head, reply.msg);
+	trace_end(r, w, is_sent ? &reply : NULL);
 	if (is_sent)
-		count_answer(r, told.kind), count_time(r, w, told.kind);
+		count_answer(r, &reply), count_time(r, w, reply.told.kind);
 	if (!resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(q, w);
 	if (is_sent) {
-		resolver_log_told(&e, &told);
-		e.reply = r->reply;
-		e.reply_len = head.dns_len;
-		e.ede = told.kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede;
-		if (!dns_reply_tells_ede(r->reply, head.dns_len, e.ede))
+		resolver_log_told(&e, &reply.told);
+		e.reply = reply.msg;
+		e.reply_len = reply.len;
+		e.ede = reply.told.kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede;
+		if (!dns_reply_tells_ede(reply.msg, reply.len, e.ede))
 			e.ede = DNS_EDE_NONE;
 	} else {
 		e.verdict = LOG_VERDICT_UNANSWERED;
@@ -205,7 +215,7 @@ static void rings_answer(struct resolver *r, const struct dns_query *q, const st
 
 void resolver_answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w)
 {
-	trace_end(r, w, TRACE_NO_ANSWER);
+	trace_end(r, w, NULL);
 	if (w->is_client || !resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(q, w);
@@ -218,8 +228,6 @@ static void waiter_answer(struct resolver *r, const struct dns_query *question,
 	const struct waiter *w, const struct resolver_answer *a, uint64_t now_ms)
 {
 	struct dns_query q = *question;
-	struct told told;
-	uint16_t sum;
 
 	// Over a stream nothing is sent to where nobody asked.
 	if (!w->is_stream && now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
@@ -232,11 +240,12 @@ static void waiter_answer(struct resolver *r, const struct dns_query *question,
 		rings_answer(r, &q, w, a);
 		return;
 	}
-	uint16_t len = reply_write(r, &q, w, a, &told, &sum);
-	count_time(r, w, told.kind);
-	trace_end(r, w, len ? told.kind : TRACE_NO_ANSWER);
+	const struct reply reply = reply_write(r, &q, w, a);
+	count_time(r, w, reply.told.kind);
+	trace_end(r, w, reply.len ? &reply : NULL);
 	if (r->answer_client)
-		r->answer_client(r->answer_client_arg, &w->ticket, &q, r->reply, len, &told);
+		r->answer_client(
+			r->answer_client_arg, &w->ticket, &q, reply.msg, reply.len, &reply.told);
 }
 
 void resolver_answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,

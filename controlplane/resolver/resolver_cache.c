@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_cache.h"
+
 #include "base/loop_ask.h"
-#include "resolver_internal.h"
+#include "question.h"
+#include "resolver_answer.h"
+#include "resolver_store.h"
 
 #include <event2/event.h>
 
@@ -303,7 +307,7 @@ static void walk_begin(void *arg)
 	on_walk_step(-1, EV_TIMEOUT, w);
 }
 
-void walks_free(struct resolver *r)
+void resolver_cache_close(struct resolver *r)
 {
 	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++) {
 		struct walk *w = r->walk[i];

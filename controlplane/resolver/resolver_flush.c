@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Flushes: of L0 and L1 on our own account, with word to other boxes; of L0 on theirs.
+#include "resolver_flush.h"
+
 #include "base/loop_ask.h"
 #include "base/rng.h"
-#include "resolver_internal.h"
+#include "l1/flush_log.h"
 
 #include <event2/event.h>
 
@@ -20,7 +22,6 @@ enum {
 	OTHERS_PAUSE_MS = 2,
 	OTHERS_MAX = 16,
 	PUBLISH_MS = 1000,
-	CLOCK_STEP_MS = 1000, // times of values in L1 are whole seconds
 };
 
 struct flush_job { // one of ours
@@ -228,7 +229,7 @@ static bool is_empty(const struct resolver *r)
 }
 
 // A control plane that dies amid the walk leaves 0, so the next one begins the walk anew.
-void flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers)
+void resolver_flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers)
 {
 	struct flushes *f = r->flushes;
 	bool walks = event_pending(f->whole, EV_TIMEOUT, NULL);
@@ -287,22 +288,14 @@ static void on_gap(void *arg)
 	f->count.subscribed++;
 }
 
-bool flush_covers(struct resolver *r, const struct question *q, uint64_t since_ms)
+bool resolver_flush_covers(struct resolver *r, const struct dns_name *name, uint64_t since_ms)
 {
-	const struct flush_log *log = &r->flushes->log;
-	uint64_t now_ms = clock_mono_ms();
-	bool covers = flush_log_covers(log, &q->query.name, since_ms, now_ms)
-		      || (q->rewrite && flush_log_covers(log, question_asked(q), since_ms, now_ms));
+	bool covers = flush_log_covers(&r->flushes->log, name, since_ms, clock_mono_ms());
 	r->flushes->count.kept_out += covers;
 	return covers;
 }
 
-bool flush_covers_value(struct resolver *r, const struct question *q, uint64_t created_ms)
-{
-	return flush_covers(r, q, created_ms > CLOCK_STEP_MS ? created_ms - CLOCK_STEP_MS : 0);
-}
-
-int flushes_open(struct resolver *r)
+int resolver_flush_open(struct resolver *r)
 {
 	struct rng rng = {0};
 	struct flushes *f = calloc(1, sizeof(*f));
@@ -315,11 +308,11 @@ int flushes_open(struct resolver *r)
 	f->whole = event_new(loop_base(r->loop), -1, 0, on_whole_step, f);
 	if (!f->step || !f->whole)
 		return -ENOMEM;
-	flushes_configure(r);
+	resolver_flush_configure(r);
 	return 0;
 }
 
-void flushes_configure(struct resolver *r)
+void resolver_flush_configure(struct resolver *r)
 {
 	struct flushes *f = r->flushes;
 	char channel[L1_INDEX_MAX];
@@ -330,7 +323,7 @@ void flushes_configure(struct resolver *r)
 	redis_subscribe(l1_redis(r->l1), f->channel, on_message, on_gap, f);
 }
 
-void flushes_close(struct resolver *r)
+void resolver_flush_close(struct resolver *r)
 {
 	struct flushes *f = r->flushes;
 	if (!f)
@@ -354,7 +347,7 @@ void flushes_close(struct resolver *r)
 	r->flushes = NULL;
 }
 
-void flushes_status(const struct resolver *r, struct flush_status *out)
+void resolver_flush_status(const struct resolver *r, struct flush_status *out)
 {
 	*out = r->flushes->count;
 }

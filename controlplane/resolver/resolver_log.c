@@ -3,7 +3,6 @@
 
 #include "querylog/querylog_row.h"
 #include "querylog/querylog_source.h"
-#include "resolver_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

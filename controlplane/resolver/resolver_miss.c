@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_miss.h"
+
 #include "base/leak_demo.h"
-#include "resolver_internal.h"
+#include "question.h"
+#include "resolver_answer.h"
+#include "resolver_check.h"
+#include "resolver_store.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,6 +22,12 @@ struct miss {
 	struct view *view;
 	bool refresh;
 };
+
+static void miss_note(
+	const struct resolver *r, const struct miss *m, enum trace_step step, uint32_t value)
+{
+	resolver_trace_note(r, m->waiter.trace, step, value);
+}
 
 // The ring is not trusted: the question goes through the same parser as in the data plane.
 static bool miss_parse(
@@ -62,8 +73,21 @@ static bool miss_parse(
 	out->view = views_find(r->views, m->view);
 	if (!out->view)
 		return false;
-	waiter_keep_case(&out->waiter, question, out->query.name.len);
+	inflight_keep_case(&out->waiter, question, out->query.name.len);
 	return true;
+}
+
+static trace_handle miss_trace(
+	struct resolver *r, const struct msg_miss *m, const struct dns_query *q)
+{
+	struct trace t = {.number = m->trace,
+		.worker = m->path.worker,
+		.verdict = VERDICT_miss,
+		.ip_version = m->path.ip_version == 6 ? 6 : 4,
+		.client_port = be16toh(m->path.client_udp),
+		.arrival_us = m->arrival_ms * 1000 + m->arrival_more_us};
+	memcpy(t.client, m->path.client_ip, sizeof t.client);
+	return resolver_trace_start(r, &t, q);
 }
 
 // No upstream may be asked: the stale record if there is one, else SERVFAIL.
@@ -73,7 +97,7 @@ static void miss_refuse(
 	struct answer_match finding;
 
 	if (stale)
-		resolver_checked_record(r, stale, &finding);
+		resolver_check_record(r, stale, &finding);
 	struct resolver_answer a = stale ? resolver_answer_stale_record(r, stale, &finding)
 					 : resolver_answer_servfail(ede);
 	resolver_answer_one(r, &m->query, &m->waiter, &a);
@@ -101,12 +125,12 @@ static bool miss_cached(struct resolver *r, const struct miss *m, const struct l
 	struct resolver_answer a;
 
 	if (age == L0_FRESH) {
-		trace_note(r, m->waiter.trace, TRACE_l0_hit, (uint32_t)(age_ms / 1000));
+		miss_note(r, m, TRACE_l0_hit, (uint32_t)(age_ms / 1000));
 		a = resolver_answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
 		a.kind = ANSWER_CACHED;
 		a.finding = finding;
 	} else if (age == L0_SOFT_EXPIRED && stale_too) {
-		trace_note(r, m->waiter.trace, TRACE_l0_stale, (uint32_t)(age_ms / 1000));
+		miss_note(r, m, TRACE_l0_stale, (uint32_t)(age_ms / 1000));
 		a = resolver_answer_stale_record(r, v, finding);
 	} else {
 		return false;
@@ -128,7 +152,7 @@ static int miss_wait(struct resolver *r, const struct miss *m, struct question *
 			traces_join(r->traces, &q->trace, m->waiter.trace);
 		return DNS_EDE_NONE;
 	}
-	trace_note(r, m->waiter.trace, TRACE_refused, 0);
+	miss_note(r, m, TRACE_refused, 0);
 	if (rc == -EUSERS)
 		return DNS_EDE_OTHER;
 	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
@@ -153,10 +177,10 @@ static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
 	int rc = inflight_add(r->inflight, &m->key, &m->query, false, &q);
 
 	if (rc < 0) {
-		trace_note(r, m->waiter.trace, TRACE_refused, 0);
+		miss_note(r, m, TRACE_refused, 0);
 		return DNS_EDE_NO_REACHABLE_AUTHORITY;
 	}
-	trace_note(r, m->waiter.trace, TRACE_began, 0);
+	miss_note(r, m, TRACE_began, 0);
 	q->owner = r;
 	q->def = m->view;
 	q->born_ms = m->waiter.arrival_ms < now_ms ? m->waiter.arrival_ms : now_ms;
@@ -165,7 +189,7 @@ static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
 		inflight_remove(r->inflight, q);
 		return ede;
 	}
-	question_start(r, q, now_ms);
+	question_start(q, now_ms);
 	return DNS_EDE_NONE;
 }
 
@@ -194,7 +218,7 @@ static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const st
 	put.answer.bytes = copy.bytes;
 	put.answer.ttl_off = copy.ttl_off;
 	put.answer.ttl_step = 0;
-	if (resolver_checked_mask(r, finding, &mask) && l0_writer_put(r->l0, &put) == 0)
+	if (resolver_check_mask(r, finding, &mask) && l0_writer_put(r->l0, &put) == 0)
 		r->count.stored++;
 }
 
@@ -216,10 +240,29 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 	if (!store_find(r, &key, &v) || v.answer.rcode != DNS_RCODE_NXDOMAIN
 		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH)
 		return false;
-	resolver_check_for(r, &m->query, &v.answer, &finding);
+	resolver_check_answer(r, &m->query, &v.answer, &finding);
 	if (!miss_cached(r, m, &v, &finding, now_ms))
 		return false;
 	nxdomain_keep(r, &m->key, &v, &finding);
+	return true;
+}
+
+// A pattern blocks the name for who asks: answered.
+static bool miss_blocked(struct resolver *r, const struct miss *m)
+{
+	struct answer_match finding;
+
+	if (!r->answer_policy || !answer_policy_concerns_names(r->answer_policy))
+		return false;
+	answer_policy_question(r->answer_policy, ANSWER_POLICY_ON_RESOLVER, &m->query.name,
+		m->query.qtype, &finding);
+	struct dns_block block;
+	uint16_t list;
+	if (!resolver_check_blocks(r, &m->query, &m->waiter, &finding, &list, &block))
+		return false;
+	const struct resolver_answer a = {.finding = &finding};
+	r->count.answer_policy.questions_blocked++;
+	resolver_answer_one(r, &m->query, &m->waiter, &a);
 	return true;
 }
 
@@ -229,31 +272,27 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 	struct answer_match finding;
 	struct l0_view v;
 
-	if (question_blocked(r, &m->query, &m->waiter))
+	if (miss_blocked(r, m))
 		return;
 	bool found = !m->view->no_cache && store_find(r, &m->key, &v);
 	if (found)
-		resolver_checked_record(r, &v, &finding);
+		resolver_check_record(r, &v, &finding);
 	if (found && miss_cached(r, m, &v, &finding, now_ms)) {
 		l0_writer_heat_add(r->l0, &m->key, 1);
 		return;
 	}
 	if (miss_no_name(r, m, now_ms)) {
-		trace_note(r, m->waiter.trace, TRACE_no_such_name, 0);
+		miss_note(r, m, TRACE_no_such_name, 0);
 		return;
 	}
-	trace_note(r, m->waiter.trace, TRACE_l0_miss, 0);
+	miss_note(r, m, TRACE_l0_miss, 0);
 	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
 	if (stale)
 		refresh_missed(r->refresh, &m->key, stale, now_ms);
-	if (failures_recent(r->failures, m->key.hash, now_ms)) {
-		r->count.failed_recently++;
-		trace_note(r, m->waiter.trace, TRACE_failed_recently, 0);
-		miss_refuse(r, m, stale, DNS_EDE_CACHED_ERROR);
-		return;
-	}
-	if (r->is_off) {
-		trace_note(r, m->waiter.trace, TRACE_resolver_off, 0);
+	const bool failed = failures_recent(r->failures, m->key.hash, now_ms);
+	if (failed || r->is_off) {
+		r->count.failed_recently += failed;
+		miss_note(r, m, failed ? TRACE_failed_recently : TRACE_resolver_off, 0);
 		miss_refuse(r, m, stale, DNS_EDE_CACHED_ERROR);
 		return;
 	}
@@ -277,11 +316,11 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 	}
 	r->count.refreshes += m.refresh;
 	if (unlikely_(msg->trace))
-		m.waiter.trace = trace_miss(r, msg, &m.query);
+		m.waiter.trace = miss_trace(r, msg, &m.query);
 	// Its client has asked again or given up; working for it would only add to the backlog.
 	if (now_ms >= m.waiter.arrival_ms + SERVFAIL_AFTER_MS) {
 		r->count.late++;
-		trace_note(r, m.waiter.trace, TRACE_expired, 0);
+		miss_note(r, &m, TRACE_expired, 0);
 		if (m.refresh)
 			store_refreshed(r, &m.key); // or nobody would ask for it again
 		else

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Refresh-ahead (refresh.h) on the resolver's loop: its timers, and the questions it asks.
+#include "resolver_refresh.h"
+
 #include "base/leak_demo.h"
 #include "base/loop_ask.h"
-#include "resolver_internal.h"
+#include "question.h"
 
 #include <event2/event.h>
 
@@ -118,7 +120,7 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	q->request = request;
 	LEAK_DEMO(refresh, 4000);
 	q->born_ms = now_ms;
-	question_start(r, q, now_ms);
+	question_start(q, now_ms);
 	return REFRESH_UNDER_WAY;
 }
 

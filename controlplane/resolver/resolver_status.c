@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/loop_ask.h"
-#include "resolver_internal.h"
+#include "question.h"
+#include "resolver_check.h"
+#include "resolver_flush.h"
+#include "resolver_trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,15 +25,15 @@ static void status_tables(const struct resolver *r, struct table_registry *t)
 	inflight_tables(r->inflight, t);
 	kept_queries_tables(&r->kept_queries, t);
 	views_tables(r->views, t);
-	resolver_rewrite_tables(r, t);
+	question_tables(r, t);
 	upstream_book_tables(r->book, t);
 	failures_tables(r->failures, t);
 	l1_tables(r->l1, t);
 	l1_sweep_tables(r->l1_sweep, t);
-	resolver_answer_policy_tables(r, t);
+	resolver_check_tables(r, t);
 	refresh_tables(r->refresh, clock_mono_ms(), t);
 	resolver_flush_tables(r, t);
-	trace_tables(r, t);
+	resolver_trace_tables(r, t);
 	if (r->list_tables)
 		r->list_tables(r->list_tables_arg, t);
 }
@@ -80,7 +83,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	l1_sweep_status(r->l1_sweep, &s->l1_sweep);
 	s->sockets = upstream.sockets;
 	s->upstream_count = upstreams_status(views_everyone(r->views)->upstreams, s->upstream);
-	flushes_status(r, &s->flush);
+	resolver_flush_status(r, &s->flush);
 	status_tables(r, &s->tables);
 }
 

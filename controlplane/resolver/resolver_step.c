@@ -9,7 +9,9 @@
 // The walk goes through the index in slices between which the loop does its work; each record that
 // was made before the step is written anew, earlier by as much. Records that are stored during the
 // walk are younger than the step.
-#include "resolver_internal.h"
+#include "resolver_step.h"
+
+#include "resolver_store.h"
 
 #include <event2/event.h>
 
@@ -72,7 +74,7 @@ static void on_slice(evutil_socket_t, short, void *arg)
 		walk_begin(s);
 }
 
-void steps_beat(struct resolver *r)
+void resolver_step_beat(struct resolver *r)
 {
 	struct steps *s = r->steps;
 	int64_t ahead_ms = clock_wall_ahead_ms(s->wall_ahead_ms);
@@ -91,7 +93,7 @@ void steps_beat(struct resolver *r)
 		walk_begin(s);
 }
 
-int steps_open(struct resolver *r)
+int resolver_step_open(struct resolver *r)
 {
 	struct steps *s = calloc(1, sizeof *s);
 	if (!s)
@@ -103,7 +105,7 @@ int steps_open(struct resolver *r)
 	return s->slice ? 0 : -ENOMEM;
 }
 
-void steps_close(struct resolver *r)
+void resolver_step_close(struct resolver *r)
 {
 	if (r->steps && r->steps->slice)
 		event_free(r->steps->slice);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "resolver_internal.h"
+#include "resolver_store.h"
+
+#include "resolver_check.h"
+#include "resolver_trace.h"
 
 #include <errno.h>
 #include <weir/clock.h>
@@ -8,25 +11,12 @@
 // 0.3 us.
 enum { SLICE_US = 400, LOOK_BUCKETS = 16 };
 
-struct l0_key question_key(const struct question *q)
-{
-	return (struct l0_key){
-		.hash = q->hash,
-		.name = q->query.name.wire,
-		.name_len = q->query.name.len,
-		.flags = q->key_flags,
-		.qtype = q->query.qtype,
-		.qclass = q->query.qclass,
-		.view = q->view,
-	};
-}
-
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
 	const struct answer_match *finding, uint64_t created_ms)
 {
 	struct rule_set mask;
 	struct l0_put put = {
-		.key = question_key(q),
+		.key = inflight_key(q),
 		.answer = dns_answer_view_of(a),
 		.created_ms = created_ms,
 		.auth_ttl_s = a->auth_ttl_s,
@@ -37,16 +27,16 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
 	put.refresh_ms = refresh_told_ms(refresh_policy(r->refresh), put.soft_ms, a->auth_ttl_s);
-	bool may_keep = resolver_checked_mask(r, finding, &mask) && a->ttl_s > 0;
+	bool may_keep = resolver_check_mask(r, finding, &mask) && a->ttl_s > 0;
 	int rc = may_keep ? l0_writer_put(r->l0, &put) : -EINVAL;
 	if (rc == 0) {
 		r->count.stored++;
-		trace_note(r, q->trace, TRACE_l0_stored, a->ttl_s);
+		resolver_trace_note(r, q->trace, TRACE_l0_stored, a->ttl_s);
 		refresh_stored(r->refresh, &put.key, put.refresh_ms, clock_mono_ms());
 		return;
 	}
 	r->count.not_stored++;
-	trace_note(r, q->trace, TRACE_l0_not_stored, a->ttl_s);
+	resolver_trace_note(r, q->trace, TRACE_l0_not_stored, a->ttl_s);
 	if (rc != -ENOSPC)
 		(void)l0_writer_delete(r->l0, &put.key);
 }

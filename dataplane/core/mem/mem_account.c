@@ -24,8 +24,9 @@ static const struct {
 	{MEM_ACCOUNT_images,
 		"drop group hosts list local names policy publish rebinding rule rules"},
 	{MEM_ACCOUNT_worker_rings, "link worker_rings"},
-	{MEM_ACCOUNT_resolver, "failures answer flush inflight kept refresh resolver rewrite "
-			       "rewrites waiters wheel"},
+	{MEM_ACCOUNT_resolver,
+		"failures answer flush inflight kept question refresh resolver rewrite "
+		"rewrites waiters wheel"},
 	{MEM_ACCOUNT_upstream, "forward upstream view views"},
 	{MEM_ACCOUNT_redis, "l1 redis"},
 	{MEM_ACCOUNT_query_log, "log query querylog resolver_log sketch sql tail top watch"},

@@ -170,8 +170,8 @@ static void test_letter_case_is_kept(void **state)
 	assert_int_equal(pos, DNS_NAME_MAX - 1);
 	for (unsigned i = 0; i < DNS_NAME_MAX; i++)
 		lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i];
-	waiter_keep_case(&w, name, sizeof(name));
-	waiter_give_case(&w, lower, sizeof(lower));
+	inflight_keep_case(&w, name, sizeof(name));
+	inflight_give_case(&w, lower, sizeof(lower));
 	assert_memory_equal(name, lower, sizeof(name));
 }
 

@@ -4,7 +4,8 @@
 // changes. Group 0 has the list "ads", group 1 "ads" and "more", group 2 "more" and "good", group 3
 // none.
 #include "controlplane/policy/policy_build.h"
-#include "controlplane/resolver/resolver_internal.h"
+#include "controlplane/resolver/resolver_check.h"
+#include "controlplane/resolver/resolver_store.h"
 #include "resolver_rig.h"
 #include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
@@ -444,7 +445,7 @@ static void test_tables_count_every_refusal(void **)
 	c->patterns.refused_size = 20;
 	c->patterns.refused_time = 300;
 	c->prefixes.refused_count = 4000;
-	resolver_answer_policy_tables(&r, &tables);
+	resolver_check_tables(&r, &tables);
 	assert_int_equal(tables.count, 2);
 	assert_string_equal(tables.table[0].name, "answer_patterns");
 	assert_int_equal(tables.table[0].refused, 321);
@@ -456,7 +457,7 @@ static void test_tables_count_every_refusal(void **)
 static void test_close_of_what_never_was(void **)
 {
 	static struct resolver r;
-	recheck_close(&r);
+	resolver_check_close(&r);
 	assert_null(r.recheck);
 }
 

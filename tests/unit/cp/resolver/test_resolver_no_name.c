@@ -4,7 +4,7 @@
 // answer to a question of another type, made of that, is checked against the lists by. Group 0 has
 // all lists, group 1 none.
 #include "controlplane/policy/policy_build.h"
-#include "controlplane/resolver/resolver_internal.h"
+#include "controlplane/resolver/resolver_store.h"
 #include "resolver_rig.h"
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 

@@ -2,7 +2,7 @@
 
 // What becomes of a cached record when a newer answer of its key arrives: one that is stored
 // replaces it, one that may not be kept ends it, and one for which there is no room leaves it.
-#include "controlplane/resolver/resolver_internal.h"
+#include "controlplane/resolver/resolver_store.h"
 #include "resolver_rig.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
@@ -70,7 +70,7 @@ static void look(void *arg)
 	struct question q;
 	struct l0_view v;
 	question_make(&q, l->name);
-	const struct l0_key key = question_key(&q);
+	const struct l0_key key = inflight_key(&q);
 	l->there = store_find(rig.resolver, &key, &v);
 	l->created_ms = l->there ? v.created_ms : 0;
 }

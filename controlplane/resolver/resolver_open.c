@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "resolver_internal.h"
+#include "question.h"
+#include "resolver_cache.h"
+#include "resolver_check.h"
+#include "resolver_flush.h"
+#include "resolver_log.h"
+#include "resolver_miss.h"
+#include "resolver_refresh.h"
+#include "resolver_step.h"
 
 #include <event2/event.h>
 
@@ -17,7 +24,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
 		views_sweep(r->views, clock_mono_ms());
-	steps_beat(r);
+	resolver_step_beat(r);
 	refresh_run(r->refresh, clock_mono_ms());
 	resolver_log_beat(r->log);
 	traces_beat(r->traces, clock_mono_ms());
@@ -82,11 +89,11 @@ static int views_open(struct resolver *r, const struct config *config,
 static int parts_open(struct resolver *r, const struct config *config, char why[SHM_WHY_MAX])
 {
 	const struct upstream_callbacks callbacks = {
-		.reply = resolver_upstream_reply,
-		.ended = resolver_upstream_ended,
+		.reply = question_reply,
+		.ended = question_failed,
 		.book = r->book,
 		.watched = traces_live(r->traces),
-		.note = trace_upstream,
+		.note = question_upstream_note,
 	};
 	const struct failures_spans spans = failure_spans(config);
 	int rc = inflight_new(
@@ -98,17 +105,18 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = l1_new(&r->l1, r->loop, config);
 	if (rc == 0)
-		rc = l1_sweep_new(&r->l1_sweep, r->loop, r->l1, &config->redis, l1_drop, r);
+		rc = l1_sweep_new(
+			&r->l1_sweep, r->loop, r->l1, &config->redis, question_l1_drop, r);
 	if (rc == 0)
-		rc = flushes_open(r);
+		rc = resolver_flush_open(r);
 	if (rc == 0)
-		rc = recheck_open(r);
+		rc = resolver_check_open(r);
 	if (rc == 0)
-		rc = steps_open(r);
+		rc = resolver_step_open(r);
 	if (rc == 0)
 		rc = views_open(r, config, &callbacks, why);
 	if (rc == 0)
-		flush_everyone(r, view_everyone_hash(config), false);
+		resolver_flush_everyone(r, view_everyone_hash(config), false);
 	if (rc == 0)
 		rc = resolver_refresh_open(r);
 	if (rc == 0)
@@ -162,12 +170,12 @@ void resolver_close(struct resolver *r)
 	if (r->traces)
 		traces_end(r->traces);
 	while (r->inflight && (q = inflight_any(r->inflight)))
-		question_finish(r, q, REFRESH_ABANDONED);
+		question_finish(q, REFRESH_ABANDONED);
 	resolver_log_close(r->log);
-	walks_free(r);
-	flushes_close(r);
-	recheck_close(r);
-	steps_close(r);
+	resolver_cache_close(r);
+	resolver_flush_close(r);
+	resolver_check_close(r);
+	resolver_step_close(r);
 	timer_free(r->beat);
 	resolver_refresh_close(r);
 	views_free(r->views);
@@ -193,13 +201,13 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 	int rc = views_configure(r->views, config, clock_mono_ms());
 	if (rc < 0)
 		return rc;
-	flush_everyone(r, view_everyone_hash(config), views_turn(r->views) == turn);
+	resolver_flush_everyone(r, view_everyone_hash(config), views_turn(r->views) == turn);
 	settings_take(r, config);
 	r->is_off = config->resolver_off;
 	if (r->logs)
 		log_set(r, config);
 	l1_configure(r->l1, config);
-	flushes_configure(r);
+	resolver_flush_configure(r);
 	l1_sweep_configure(r->l1_sweep, &config->redis);
 	const struct failures_spans spans = failure_spans(config);
 	failures_configure(r->failures, &spans);

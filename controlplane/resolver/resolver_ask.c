@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_client.h"
-
-#include "resolver_internal.h"
+#include "resolver_miss.h"
+#include "resolver_trace.h"
 
 #include <string.h>
 #include <weir/clock.h>
@@ -27,6 +27,36 @@ static uint32_t counted_as(const struct resolver *r, const struct resolver_clien
 	return inflight_client(r->inflight, 6, v6);
 }
 
+static struct trace client_trace(
+	const union client_address *client, uint64_t arrival_us, bool is_tcp)
+{
+	struct trace t = {.worker = TRACE_OF_FRONTEND,
+		.is_tcp = is_tcp,
+		.verdict = VERDICT_miss,
+		.ip_version = 6,
+		.arrival_us = arrival_us};
+	const uint8_t *v6 = client->v6.sin6_addr.s6_addr;
+	if (client->any.sa_family == AF_INET) {
+		t.ip_version = 4;
+		t.client_port = be16toh(client->v4.sin_port);
+		memcpy(t.client, &client->v4.sin_addr, 4);
+	} else {
+		t.client_port = be16toh(client->v6.sin6_port);
+		t.ip_version = IN6_IS_ADDR_V4MAPPED(&client->v6.sin6_addr) ? 4 : 6;
+		memcpy(t.client, t.ip_version == 4 ? v6 + 12 : v6, t.ip_version == 4 ? 4 : 16);
+	}
+	return t;
+}
+
+static trace_handle trace_of(
+	struct resolver *r, const struct dns_query *q, const struct resolver_client *c)
+{
+	if (likely_(!traces_on(r->traces)))
+		return 0;
+	struct trace t = client_trace(c->address, c->arrival_us, c->is_stream);
+	return resolver_trace_start(r, &t, q);
+}
+
 uint32_t resolver_client_ask(struct resolver *r, const struct dns_query *q, uint16_t view,
 	const struct resolver_client *client)
 {
@@ -43,11 +73,11 @@ uint32_t resolver_client_ask(struct resolver *r, const struct dns_query *q, uint
 		.group = client->group,
 		.policy = client->policy,
 		.arrival_ms = client->arrival_us / 1000,
-		.trace = trace_client(r, q, client->address, client->arrival_us, client->is_stream),
+		.trace = trace_of(r, q, client),
 	};
 	if (w.has_opt & DNS_OPT_COOKIE)
 		memcpy(w.cookie, q->cookie, sizeof(w.cookie));
-	waiter_keep_case(&w, client->name, q->name.len);
+	inflight_keep_case(&w, client->name, q->name.len);
 	resolver_ask(r, q, view, &w);
 	return w.trace;
 }
@@ -69,7 +99,13 @@ void resolver_client_waits(struct resolver *r, uint32_t trace)
 void resolver_client_settled(struct resolver *r, const struct dns_query *q,
 	const union client_address *address, bool is_tcp, unsigned verdict)
 {
-	trace_client_settled(r, q, address, is_tcp, verdict);
+	if (likely_(!traces_on(r->traces)))
+		return;
+	struct trace t = client_trace(address, clock_mono_us(), is_tcp);
+	t.verdict = (uint8_t)verdict;
+	trace_handle h = resolver_trace_start(r, &t, q);
+	resolver_trace_note(r, h, TRACE_settled, 0);
+	traces_settle(r->traces, h);
 }
 
 const struct answer_policy *resolver_answer_policy(const struct resolver *r)

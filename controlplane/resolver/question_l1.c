@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "resolver_internal.h"
+#include "question.h"
+#include "resolver_answer.h"
+#include "resolver_check.h"
+#include "resolver_store.h"
 
 #include <string.h>
 #include <weir/clock.h>
@@ -7,15 +10,35 @@
 // A question's way through L1: asked before the upstreams, told of what they say. Whatever goes
 // wrong with Redis, the question goes on to the upstreams.
 
-enum { LOCK_SPARE_MS = 1000 }; // of a lock's life that its owner does not count on
+enum {
+	LOCK_SPARE_MS = 1000, // of a lock's life that its owner does not count on
+	CLOCK_STEP_MS = 1000,
+};
 // An answer has no longer than its TTL and the stale window, and both have this limit.
 static_assert(2 * UINT64_C(1000) * TTL_MAX_S < CLOCK_AHEAD_MS);
 
-static void question_key_text(const struct question *q, struct l1_key *out)
+// The DS of a zone is not where the rest of it is (RFC 4035 3.1.4.1).
+const struct forward_zone *question_zone(const struct resolver *r, const struct view *view,
+	const struct dns_name *asked, uint16_t qtype)
+{
+	const struct forward_zone *zone = views_zone(r->views, view, asked);
+	bool is_above = zone && qtype == DNS_TYPE_DS && zone->ds_is_above
+			&& dns_name_equal(&zone->name, asked);
+	return is_above ? views_zone(r->views, view, &zone->above) : zone;
+}
+
+uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
+	const struct dns_name *asked, uint16_t qtype)
+{
+	const struct forward_zone *zone = question_zone(r, view, asked, qtype);
+	return zone ? zone->hash : view->hash;
+}
+
+static void key_text(const struct question *q, struct l1_key *out)
 {
 	const struct resolver *r = q->owner;
 	const struct dns_name *asked = question_asked(q);
-	struct l0_key key = question_key(q);
+	struct l0_key key = inflight_key(q);
 	key.name = asked->wire;
 	key.name_len = asked->len;
 	l1_key_write(l1_space(r->l1), &key, q->l1_hash, out);
@@ -28,25 +51,32 @@ static bool is_known(struct resolver *r, const struct l0_key *key, uint64_t crea
 	return store_find(r, key, &v) && v.created_ms + 1000 >= created_ms;
 }
 
-// False: the upstreams are to be asked; a stale value is in L0 then, for when they fail.
-static bool value_take(struct resolver *r, struct question *q, const struct l1_value *v)
+// Values in L1 have times of whole seconds.
+static bool value_is_flushed(const struct question *q, uint64_t created_ms)
 {
+	return question_is_flushed(q, created_ms > CLOCK_STEP_MS ? created_ms - CLOCK_STEP_MS : 0);
+}
+
+// False: the upstreams are to be asked; a stale value is in L0 then, for when they fail.
+static bool value_take(struct question *q, const struct l1_value *v)
+{
+	struct resolver *r = q->owner;
 	struct dns_answer a;
 	struct answer_match finding;
-	const struct l0_key key = question_key(q);
+	const struct l0_key key = inflight_key(q);
 	uint64_t created_ms = clock_mono_ms() - (uint64_t)v->age_s * 1000;
 
-	if (question_read(r, q, v->msg, v->len, &a) != 0 || a.truncated
+	if (question_read(q, v->msg, v->len, &a) != 0 || a.truncated
 		|| a.kind == DNS_ANSWER_FAILURE) {
 		struct l1_key text;
-		question_key_text(q, &text);
+		key_text(q, &text);
 		l1_bad(r->l1, &text);
 		return false;
 	}
 	if (a.ttl_s > v->stored_ttl_s)
 		a.ttl_s = v->stored_ttl_s;
 	a.auth_ttl_s = v->auth_ttl_s;
-	if (is_known(r, &key, created_ms) || flush_covers_value(r, q, created_ms)
+	if (is_known(r, &key, created_ms) || value_is_flushed(q, created_ms)
 		|| !views_same_servers(r->views, q->def, q->turn))
 		return false;
 	resolver_check_reply(r, &q->query, &a, &finding);
@@ -59,7 +89,7 @@ static bool value_take(struct resolver *r, struct question *q, const struct l1_v
 	answer.finding = &finding;
 	answer.from_l1 = true;
 	r->count.l1_answers++;
-	question_answered(r, q, &answer);
+	question_answered(q, &answer);
 	return true;
 }
 
@@ -70,7 +100,7 @@ static void on_lock(void *arg, bool got)
 
 	q->look = NULL;
 	if (got)
-		trace_note(r, q->trace, TRACE_l1_locked, 0);
+		question_note(q, TRACE_l1_locked, 0);
 	if (got)
 		q->locked_until_ms = clock_mono_ms() + REFRESH_LOCK_S * 1000 - LOCK_SPARE_MS;
 	// Clients that came meanwhile wait for no other box.
@@ -79,7 +109,7 @@ static void on_lock(void *arg, bool got)
 		return;
 	}
 	r->count.refreshed_elsewhere++;
-	question_finish(r, q, REFRESH_ELSEWHERE);
+	question_finish(q, REFRESH_ELSEWHERE);
 }
 
 static void on_found(void *arg, enum l1_found found, const struct l1_value *v)
@@ -95,43 +125,45 @@ static void on_found(void *arg, enum l1_found found, const struct l1_value *v)
 	struct resolver *r = q->owner;
 
 	q->look = NULL;
-	trace_note(r, q->trace, steps[found], found == L1_HIT ? v->age_s : 0);
-	if (found == L1_HIT && value_take(r, q, v))
+	question_note(q, steps[found], found == L1_HIT ? v->age_s : 0);
+	if (found == L1_HIT && value_take(q, v))
 		return;
 	if (found == L1_HIT)
-		trace_note(r, q->trace, TRACE_l1_unused, 0);
+		question_note(q, TRACE_l1_unused, 0);
 	if (q->waiters == 0 && found != L1_AWAY && found != L1_LATE) {
 		struct l1_key text;
-		question_key_text(q, &text);
+		key_text(q, &text);
 		q->look = l1_lock(r->l1, &text, REFRESH_LOCK_S, on_lock, q);
 	}
 	if (!q->look)
 		question_ask(q);
 }
 
-bool question_look(struct resolver *r, struct question *q)
+bool question_l1_look(struct question *q)
 {
+	struct resolver *r = q->owner;
 	struct l1_key text;
 
 	if (!l1_usable(r->l1))
 		return false;
-	question_key_text(q, &text);
+	key_text(q, &text);
 	q->look = l1_get(r->l1, &text, on_found, q);
-	trace_note(r, q->trace, q->look ? TRACE_l1_sent : TRACE_l1_away, 0);
+	question_note(q, q->look ? TRACE_l1_sent : TRACE_l1_away, 0);
 	return q->look != NULL;
 }
 
 // The answer under the name that was asked, as L1 has it.
-static void value_store(struct resolver *r, const struct question *q, const struct dns_query *asked,
-	const struct dns_answer *a)
+static void value_store(
+	const struct question *q, const struct dns_query *asked, const struct dns_answer *a)
 {
+	struct resolver *r = q->owner;
 	uint8_t message[L1_MESSAGE_MAX];
 	struct l1_key text;
-	const struct l0_key key = question_key(q);
+	const struct l0_key key = inflight_key(q);
 	const struct refresh_policy *policy = refresh_policy(r->refresh);
 	const struct dns_answer_view view = dns_answer_view_of(a);
 
-	question_key_text(q, &text);
+	key_text(q, &text);
 	if (a->ttl_s == 0) {
 		l1_delete(r->l1, &text);
 		return;
@@ -146,33 +178,29 @@ static void value_store(struct resolver *r, const struct question *q, const stru
 	if (get_u16(put.msg + 2) & DNS_FLAG_TC)
 		r->count.l1_too_large++;
 	else if (l1_put(r->l1, &text, &put))
-		trace_note(r, q->trace, TRACE_l1_stored, 0);
+		question_note(q, TRACE_l1_stored, 0);
 	// Later it may be another box's.
 	if (clock_mono_ms() < q->locked_until_ms)
 		l1_unlock(r->l1, &text);
 }
 
-// Without the CNAMEs, which are this box's own.
-static void target_store(
-	struct resolver *r, const struct question *q, const uint8_t *msg, size_t len)
+void question_l1_store(
+	const struct question *q, const struct dns_answer *a, const uint8_t *msg, size_t len)
 {
+	const struct resolver *r = q->owner;
 	struct dns_query asked = q->query;
-	struct dns_answer a;
+	struct dns_answer target;
 
-	asked.name = *question_asked(q);
-	if (dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &a) == 0)
-		value_store(r, q, &asked, &a);
-}
-
-void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a,
-	const uint8_t *msg, size_t len)
-{
 	if (!l1_usable(r->l1))
 		return;
-	if (q->rewrite)
-		target_store(r, q, msg, len);
-	else
-		value_store(r, q, &q->query, a);
+	if (!q->rewrite) {
+		value_store(q, &asked, a);
+		return;
+	}
+	// Without the CNAMEs, which are this box's own.
+	asked.name = *question_asked(q);
+	if (dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &target) == 0)
+		value_store(q, &asked, &target);
 }
 
 // False: the record's clients would miss it.
@@ -195,7 +223,7 @@ static bool record_drop(struct resolver *r, struct l0_key *key)
 // Its copies in L0 go too, or it would come back with the next refresh. What its clients would miss
 // comes back rightly, and with its hits. A zone's answers are in all views that have the zone; of
 // what no view here has now there is no reader here either.
-bool l1_drop(void *resolver, const struct l1_key_parts *parts)
+bool question_l1_drop(void *resolver, const struct l1_key_parts *parts)
 {
 	struct resolver *r = resolver;
 	bool cold = true;

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Replies to those that wait: one answer for one waiter or for all of a question's. Resolver loop's
+// thread.
+
+#include "resolver_internal.h"
+
+// What a waiter is told.
+struct resolver_answer {
+	const struct dns_answer_view *view; // NULL: no records, `rcode`
+	uint16_t rcode;
+	enum answer_kind kind;
+	struct dns_reply_opts opts;
+	const struct answer_match *finding; // for whom it is blocked; NULL: for nobody. The
+					    // caller's, of this answer alone
+	const struct upstream_ask *by; // its server answered; NULL: none did
+	bool from_l1;
+};
+
+struct resolver_answer resolver_answer_servfail(int ede);
+struct resolver_answer resolver_answer_fresh(
+	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s);
+struct resolver_answer resolver_answer_stale_record(
+	const struct resolver *r, const struct l0_view *v, const struct answer_match *finding);
+void resolver_answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
+	const struct resolver_answer *a);
+void resolver_answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a);
+
+// One of a worker's clients gets no answer.
+void resolver_answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w);
+
+// A whole response without id and OPT, as a client would get it at that age; over `cap` octets it
+// is header and question with TC. Its length.
+uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_query *q,
+	const struct dns_answer_view *view, uint32_t age_s);

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_check.h"
+
+#include "resolver_store.h"
+
+#include <event2/event.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
+	const struct waiter *w, const struct answer_match *finding, uint16_t *list,
+	struct dns_block *block)
+{
+	struct policy_group group;
+
+	if (!finding || finding->count == 0 || !r->answer_policy
+		|| !publisher_blocks(r->publisher, clock_mono_ms()))
+		return false;
+	policy_group_at(r->publisher, w->policy, w->group, &group);
+	int found = answer_match_list(finding, group.lists);
+	if (found < 0 || answer_policy_allows(r->answer_policy, &q->name, q->qtype, group.lists))
+		return false;
+	*list = (uint16_t)found;
+	*block = group.block;
+	return true;
+}
+
+void resolver_check_answer(const struct resolver *r, const struct dns_query *q,
+	const struct dns_answer_view *answer, struct answer_match *out)
+{
+	out->count = 0;
+	if (r->answer_policy)
+		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER, &q->name,
+			q->qtype, answer, out);
+}
+
+void resolver_check_reply(struct resolver *r, const struct dns_query *q, const struct dns_answer *a,
+	struct answer_match *out)
+{
+	const struct dns_answer_view view = dns_answer_view_of(a);
+
+	resolver_check_answer(r, q, &view, out);
+	r->count.answer_policy.answers += r->answer_policy != NULL;
+	r->count.answer_policy.listed += out->count > 0;
+}
+
+bool resolver_check_mask(
+	struct resolver *r, const struct answer_match *finding, struct rule_set *mask)
+{
+	bool exact = answer_match_mask(finding, mask);
+	r->count.answer_policy.not_kept += !exact;
+	return exact;
+}
+
+void resolver_check_record(
+	const struct resolver *r, const struct l0_view *v, struct answer_match *out)
+{
+	out->count = 0;
+	if (v->masked && r->answer_policy)
+		answer_match_of_mask(&v->mask, answer_policy_allowing(r->answer_policy), out);
+}
+
+// A new image: what L0 holds is checked by it before workers get it, so that no cached answer is
+// served by rules that its mask does not know. What arrives meanwhile is checked by the new one
+// too. The walk goes through the index in slices between which the loop does its work. A record
+// whose mask changes is written anew; one for which there is no room then, or that has no mask
+// (answer_match.h), is deleted. Entries do not move, so none is missed.
+struct recheck {
+	struct resolver *resolver;
+	struct event *step;
+	bool running;
+	uint64_t cursor; // bucket
+	uint64_t start_ms;
+	void (*then)(void *arg);
+	void *arg;
+};
+
+static void record_check(struct resolver *r, const struct l0_view *v, void *)
+{
+	struct answer_policy_count *count = &r->count.answer_policy;
+	struct rd rd = rd_init(v->name, v->name_len);
+	struct dns_name name;
+	struct l0_key key;
+	struct rule_set mask;
+	struct answer_match finding = {.count = 0};
+
+	if (!v->masked
+		&& (!r->answer_policy || !answer_policy_concerns(r->answer_policy, &v->answer)))
+		return;
+	if (dns_name_read(&rd, &name))
+		return;
+	count->rechecked++;
+	if (r->answer_policy)
+		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER, &name, v->qtype,
+			&v->answer, &finding);
+	l0_key_of_view(l0_writer_reader(r->l0), v, &key);
+	key.name = name.wire;
+	if (!answer_match_mask(&finding, &mask)) {
+		count->rechecked_deleted += l0_writer_delete(r->l0, &key);
+		return;
+	}
+	if (v->masked ? memcmp(&mask, &v->mask, sizeof mask) == 0
+		      : !(mask.lists[0] | mask.lists[1] | mask.lists[2] | mask.lists[3]))
+		return;
+	int rc = l0_writer_set_mask(r->l0, &key, &mask);
+	count->rechecked_changed += rc == 0;
+	count->rechecked_deleted += rc < 0;
+}
+
+// True: all is done.
+static bool slice(struct recheck *w)
+{
+	return store_walk(w->resolver, &w->cursor, record_check, NULL);
+}
+
+static void walk_end(struct recheck *w)
+{
+	struct answer_policy_count *count = &w->resolver->count.answer_policy;
+
+	w->running = false;
+	count->walks++;
+	count->walk_ms = clock_mono_ms() - w->start_ms;
+	if (w->then)
+		w->then(w->arg);
+}
+
+static void on_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct recheck *w = arg;
+	(void)fd, (void)what;
+
+	if (slice(w))
+		walk_end(w);
+	else
+		event_add(w->step, &(struct timeval){0});
+}
+
+int resolver_check_open(struct resolver *r)
+{
+	struct recheck *w = calloc(1, sizeof *w);
+	if (!w)
+		return -ENOMEM;
+	r->recheck = w;
+	w->resolver = r;
+	w->step = event_new(loop_base(r->loop), -1, 0, on_step, w);
+	return w->step ? 0 : -ENOMEM;
+}
+
+void resolver_check_close(struct resolver *r)
+{
+	if (r->recheck && r->recheck->step)
+		event_free(r->recheck->step);
+	free(r->recheck);
+	r->recheck = NULL;
+}
+
+void resolver_set_answer_policy(void *resolver, const struct answer_policy *answer_policy,
+	void (*then)(void *arg), void *arg)
+{
+	struct resolver *r = resolver;
+	struct recheck *w = r->recheck;
+
+	assert(!w->running || !w->then);
+	r->answer_policy = answer_policy;
+	w->running = true;
+	w->cursor = 0;
+	w->start_ms = clock_mono_ms();
+	w->then = then;
+	w->arg = arg;
+	event_add(w->step, &(struct timeval){0});
+}
+
+void resolver_recheck_finish(void *resolver)
+{
+	struct resolver *r = resolver;
+	struct recheck *w = r->recheck;
+
+	if (!w->running)
+		return;
+	(void)event_del(w->step);
+	while (!slice(w))
+		;
+	walk_end(w);
+}
+
+void resolver_check_tables(const struct resolver *r, struct table_registry *tables)
+{
+	static const struct answer_policy_counts none;
+	const struct answer_policy_counts *c =
+		r->answer_policy ? answer_policy_counts(r->answer_policy) : &none;
+
+	table_register(
+		tables, &(struct table_info){.name = "answer_patterns",
+				.owner = "rules helper thread",
+				.eviction = "refuse patterns over number, size or time",
+				.lifetime = "until the next image",
+				.cap = ANSWER_PATTERNS_MAX,
+				.used = c->patterns.compiled,
+				.bytes = c->patterns.bytes,
+				.refused = c->patterns.refused_count + c->patterns.refused_size
+					   + c->patterns.refused_time,
+				.has = TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "answer_prefixes",
+				       .owner = "rules helper thread",
+				       .eviction = "refuse entries over the number",
+				       .lifetime = "until the next image",
+				       .cap = ANSWER_PREFIXES_MAX,
+				       .used = c->prefixes.taken,
+				       .bytes = c->prefixes.bytes,
+				       .refused = c->prefixes.refused_count,
+				       .has = TABLE_REFUSES});
+}

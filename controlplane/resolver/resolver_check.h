@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the response policy says of answers (answer_policy/answer_policy.h): checked when they
+// arrive, told apart for each waiter; cached ones are checked anew under a new image. Resolver
+// loop's thread.
+
+#include "resolver_internal.h"
+
+ATTR_MUST_CHECK int resolver_check_open(struct resolver *r);
+void resolver_check_close(struct resolver *r);
+
+// Checks an answer to this query against the lists: the result is written to *out, all of it.
+void resolver_check_answer(const struct resolver *r, const struct dns_query *q,
+	const struct dns_answer_view *answer, struct answer_match *out);
+// The same, and counts it.
+void resolver_check_reply(struct resolver *r, const struct dns_query *q, const struct dns_answer *a,
+	struct answer_match *out);
+// The same of a cached record, by its mask.
+void resolver_check_record(
+	const struct resolver *r, const struct l0_view *v, struct answer_match *out);
+// False: it has no mask, so the answer is not to be kept (counted).
+bool resolver_check_mask(
+	struct resolver *r, const struct answer_match *finding, struct rule_set *mask);
+// Does the policy block this answer for the waiter's client, by the group that the client had when
+// it was let in? Then *list is the list, and *block how the group is answered.
+bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
+	const struct waiter *w, const struct answer_match *finding, uint16_t *list,
+	struct dns_block *block);
+void resolver_check_tables(const struct resolver *r, struct table_registry *tables);

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Flushes by name, subtree or all, of this box and of others (resolver_flush.c). Resolver loop's
+// thread.
+
+#include "resolver_internal.h"
+
+ATTR_MUST_CHECK int resolver_flush_open(struct resolver *r);
+void resolver_flush_close(struct resolver *r);     // before L1
+void resolver_flush_configure(struct resolver *r); // behind l1_configure: the channel
+// `everyone`: view_everyone_hash of the configuration. Empties L0 in the background if it was
+// filled under another hash, but not with `same_servers`: app_flush_changes then removes what zones
+// and CNAMEs say differently.
+void resolver_flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers);
+void resolver_flush_status(const struct resolver *r, struct flush_status *out);
+void resolver_flush_tables(const struct resolver *r, struct table_registry *tables);
+// Was the name flushed since (counted)?
+bool resolver_flush_covers(struct resolver *r, const struct dns_name *name, uint64_t since_ms);
