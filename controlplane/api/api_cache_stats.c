@@ -12,23 +12,11 @@ static void l0_out(struct json_out *o, struct json_node *root, const struct reso
 {
 	struct json_node *n = json_out_object(o, root, "l0");
 	const struct l0_writer_stats *l = &s->l0;
-	json_out_count(o, n, "entries", l->entries);
-	json_out_count(o, n, "units_used", l->units_used);
-	json_out_count(o, n, "units_retired", l->units_retired);
-	json_out_count(o, n, "units_total", l->units_total);
-	json_out_count(o, n, "index_slots", l->index_slots);
+	JSON_COUNTS(o, n, l, entries, units_used, units_retired, units_total, index_slots);
 	json_out_count(o, n, "bytes", s->l0_bytes);
 	json_out_count(o, n, "private_bytes", s->l0_private_bytes);
-	json_out_count(o, n, "puts", l->puts);
-	json_out_count(o, n, "replaced", l->replaced);
-	json_out_count(o, n, "deleted", l->deleted);
-	json_out_count(o, n, "evicted_space", l->evicted_space);
-	json_out_count(o, n, "evicted_bucket", l->evicted_bucket);
-	json_out_count(o, n, "expired_swept", l->expired_swept);
-	json_out_count(o, n, "refused_nospace", l->refused_nospace);
-	json_out_count(o, n, "refused_large", l->refused_large);
-	json_out_count(o, n, "recovered", l->recovered);
-	json_out_count(o, n, "discarded", l->discarded);
+	JSON_COUNTS(o, n, l, puts, replaced, deleted, evicted_space, evicted_bucket, expired_swept,
+		refused_nospace, refused_large, recovered, discarded);
 }
 
 // What keeps the housekeeping of L1 from running; "": nothing.
@@ -74,27 +62,14 @@ void api_redis_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_text(o, n, "error", r->error);
 	json_out_count(o, n, "error_ms", r->error_ms ? clock_mono_ms() - r->error_ms : 0);
 	json_out_count(o, n, "away_ms", r->away_since_ms ? clock_mono_ms() - r->away_since_ms : 0);
-	json_out_count(o, n, "nodes", r->nodes);
-	json_out_count(o, n, "connections", r->connections);
-	json_out_count(o, n, "rtt_us", r->rtt_us);
+	JSON_COUNTS(o, n, r, nodes, connections, rtt_us);
 	json_out_count(o, n, "keys", s->l1_sweep.keys);
 	json_out_count(o, n, "keys_cap", s->l1_sweep.max_keys);
 	json_out_bool(o, n, "keys_known", s->l1_sweep.rounds > 0);
 	json_out_text(o, n, "housekeeping_error", sweep_error(s));
 	json_out_count(o, n, "refused_in_a_row", s->l1.refused_in_a_row);
-	json_out_count(o, n, "commands", r->commands);
-	json_out_count(o, n, "errors", r->errors);
-	json_out_count(o, n, "timeouts", r->timeouts);
-	json_out_count(o, n, "lost", r->lost);
-	json_out_count(o, n, "full", r->full);
-	json_out_count(o, n, "reconnects", r->reconnects);
-	json_out_count(o, n, "failovers", r->failovers);
-	json_out_count(o, n, "moved", r->moved);
-	json_out_count(o, n, "asked", r->asked);
-	json_out_count(o, n, "oom", r->oom);
-	json_out_count(o, n, "readonly", r->readonly);
-	json_out_count(o, n, "wrongtype", r->wrongtype);
-	json_out_count(o, n, "denied", r->denied);
+	JSON_COUNTS(o, n, r, commands, errors, timeouts, lost, full, reconnects, failovers, moved,
+		asked, oom, readonly, wrongtype, denied);
 	json_out_count(o, n, "subscription_breaks", r->sub_breaks);
 }
 
@@ -103,15 +78,8 @@ static void l1_out(struct json_out *o, struct json_node *root, const struct reso
 	struct json_node *n = json_out_object(o, root, "l1");
 	const struct l1_status *l = &s->l1;
 	const struct l1_sweep_status *w = &s->l1_sweep;
-	json_out_count(o, n, "lookups", l->lookups);
-	json_out_count(o, n, "hits", l->hits);
-	json_out_count(o, n, "hits_stale", l->hits_stale);
-	json_out_count(o, n, "misses", l->misses);
-	json_out_count(o, n, "bad", l->bad);
-	json_out_count(o, n, "skipped", l->skipped);
-	json_out_count(o, n, "timeouts", l->timeouts);
-	json_out_count(o, n, "puts", l->puts);
-	json_out_count(o, n, "puts_lost", l->puts_lost);
+	JSON_COUNTS(o, n, l, lookups, hits, hits_stale, misses, bad, skipped, timeouts, puts,
+		puts_lost);
 	json_out_count(o, n, "too_large", l->too_large + s->l1_too_large);
 	json_out_count(o, n, "deletes", l->deletes);
 	json_out_count(o, n, "answers", s->l1_answers);
@@ -120,26 +88,14 @@ static void l1_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "sweep_rounds", w->rounds);
 	json_out_count(o, n, "sweep_elsewhere", w->elsewhere);
 	json_out_count(o, n, "sweep_failed", w->failed);
-	json_out_count(o, n, "trimmed", w->trimmed);
-	json_out_count(o, n, "orphans", w->orphans);
-	json_out_count(o, n, "cold", w->cold);
-	json_out_count(o, n, "evicted", w->evicted);
-	json_out_count(o, n, "spared", w->spared);
-	json_out_count(o, n, "foreign", w->foreign);
+	JSON_COUNTS(o, n, w, trimmed, orphans, cold, evicted, spared, foreign);
 }
 
 static void flush_out(struct json_out *o, struct json_node *root, const struct flush_status *f)
 {
 	struct json_node *n = json_out_object(o, root, "flush");
-	json_out_count(o, n, "asked", f->asked);
-	json_out_count(o, n, "told", f->told);
-	json_out_count(o, n, "heard", f->heard);
-	json_out_count(o, n, "own", f->own);
-	json_out_count(o, n, "refused", f->refused);
-	json_out_count(o, n, "bad", f->bad);
-	json_out_count(o, n, "subscribed", f->subscribed);
-	json_out_count(o, n, "removed_for_others", f->removed_for_others);
-	json_out_count(o, n, "kept_out", f->kept_out);
+	JSON_COUNTS(o, n, f, asked, told, heard, own, refused, bad, subscribed, removed_for_others,
+		kept_out);
 }
 
 void api_tiers_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)

@@ -51,31 +51,22 @@ static void sender_out(
 	json_out_count(o, n, "retry_in_ms", s->retry_in_ms);
 	json_out_text(o, n, "url", s->url);
 	json_out_count(o, n, "url_number", s->url_at);
-	json_out_count(o, n, "urls", s->urls);
-	json_out_count(o, n, "failovers", s->failovers);
+	JSON_COUNTS(o, n, s, urls, failovers);
 	json_out_text(o, n, "server_version", version);
 	json_out_bool(o, n, "distributed", s->is_distributed);
 	json_out_bool(o, n, "deduplicates", s->dedups);
-	json_out_count(o, n, "rows", s->rows);
-	json_out_count(o, n, "weight", s->weight);
+	JSON_COUNTS(o, n, s, rows, weight);
 	json_out_count(o, n, "inserts", s->chunks);
 	json_out_count(o, n, "found_inserts", s->found_chunks);
 	json_out_count(o, n, "failures", s->failures);
 	json_out_count(o, n, "unclear_ends", s->unclear);
-	json_out_count(o, n, "refused_rows", s->refused_rows);
-	json_out_count(o, n, "refused_weight", s->refused_weight);
-	json_out_count(o, n, "too_large_rows", s->too_large_rows);
-	json_out_count(o, n, "partial_rows", s->partial_rows);
-	json_out_count(o, n, "partial_weight", s->partial_weight);
+	JSON_COUNTS(o, n, s, refused_rows, refused_weight, too_large_rows, partial_rows,
+		partial_weight);
 	json_out_count(o, n, "repeated_inserts", s->repeated_chunks);
-	json_out_count(o, n, "uncertain_rows", s->uncertain_rows);
-	json_out_count(o, n, "uncertain_weight", s->uncertain_weight);
-	json_out_count(o, n, "refused_in_a_row", s->refused_in_a_row);
+	JSON_COUNTS(o, n, s, uncertain_rows, uncertain_weight, refused_in_a_row);
 	json_out_count(o, n, "cut_inserts", s->cut_chunks);
 	json_out_count(o, n, "recoded_inserts", s->recoded_chunks);
-	json_out_count(o, n, "table_bytes", s->table_bytes);
-	json_out_count(o, n, "dropped_partitions", s->dropped_partitions);
-	json_out_count(o, n, "tidy_failures", s->tidy_failures);
+	JSON_COUNTS(o, n, s, table_bytes, dropped_partitions, tidy_failures);
 	json_out_text(o, n, "tidy_why", s->tidy_why);
 	json_out_signed(o, n, "clock_ahead_s", s->clock_ahead_s);
 	struct json_node *limits = json_out_object(o, n, "table_limits");
@@ -84,8 +75,7 @@ static void sender_out(
 	json_out_count(o, limits, "same_name", s->limits.twins);
 	json_out_count(o, limits, "hours", s->limits.hours);
 	json_out_text(o, limits, "hours_of_box", s->limits.box);
-	json_out_count(o, limits, "max_bytes", s->limits.max_bytes);
-	json_out_count(o, limits, "rollup_days", s->limits.rollup_days);
+	JSON_COUNTS(o, limits, &s->limits, max_bytes, rollup_days);
 }
 
 static void outbox_out(
@@ -95,15 +85,12 @@ static void outbox_out(
 	json_out_count(o, n, "waiting_bytes", c->bytes);
 	json_out_count(o, n, "spool_files", c->spooled);
 	json_out_count(o, n, "spool_files_most", c->spooled_most);
-	json_out_count(o, n, "spool_bytes", c->spool_bytes);
-	json_out_count(o, n, "spool_max_bytes", c->spool_max_bytes);
+	JSON_COUNTS(o, n, c, spool_bytes, spool_max_bytes);
 	json_out_signed(o, n, "spool_error", c->spool_err);
 	json_out_count(o, n, "unspooled_halves", c->unspooled_halves);
 	json_out_count(o, n, "unreadable_files", c->unreadable);
 	json_out_count(o, n, "aside_files", c->aside);
-	json_out_count(o, n, "aside_bytes", c->aside_bytes);
-	json_out_count(o, n, "dropped_rows", c->dropped_rows);
-	json_out_count(o, n, "dropped_weight", c->dropped_weight);
+	JSON_COUNTS(o, n, c, aside_bytes, dropped_rows, dropped_weight);
 }
 
 void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct api *a)
@@ -115,8 +102,7 @@ void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct
 	struct json_node *n = json_out_object(o, root, "clickhouse");
 	sender_out(o, n, &s.sender);
 	outbox_out(o, n, &s.outbox);
-	json_out_count(o, n, "taken_rows", s.taken_rows);
-	json_out_count(o, n, "taken_weight", s.taken_weight);
+	JSON_COUNTS(o, n, &s, taken_rows, taken_weight);
 	json_out_count(o, n, "lost_rows", s.lost_rows + s.outbox.lost_rows);
 	json_out_count(o, n, "lost_weight", s.lost_weight + s.outbox.lost_weight);
 	json_out_count(o, n, "open_rows", s.open_rows);
@@ -124,15 +110,8 @@ void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct
 	json_out_count(o, n, "held_weight", s.all.weight);
 	json_out_count(o, n, "all_lost_rows", s.all.lost_rows);
 	json_out_count(o, n, "all_lost_weight", s.all.lost_weight);
-	json_out_count(o, n, "wanted_rows", s.wanted_rows);
-	json_out_count(o, n, "rows_max", s.rows_max);
-	json_out_count(o, n, "raw_bytes", s.raw_bytes);
-	json_out_count(o, n, "packed_bytes", s.packed_bytes);
-	json_out_count(o, n, "buffer_bytes", s.buffer_bytes);
-	json_out_count(o, n, "buffer_bytes_most", s.buffer_bytes_most);
-	json_out_count(o, n, "buffer_shrunk", s.buffer_shrunk);
-	json_out_count(o, n, "queued", s.queued);
-	json_out_count(o, n, "queue_cap", s.queue_cap);
+	JSON_COUNTS(o, n, &s, wanted_rows, rows_max, raw_bytes, packed_bytes, buffer_bytes,
+		buffer_bytes_most, buffer_shrunk, queued, queue_cap);
 	json_out_bool(o, n, "waits_for_disk", s.is_waiting);
 	json_out_bool(o, n, "behind", s.is_behind);
 }

@@ -29,15 +29,8 @@ void api_heap(struct api *, struct http_exchange *x)
 	json_out_text(o, root, "allocator", s.jemalloc ? "jemalloc" : "libc");
 	json_out_bool(o, root, "can_profile", s.can_profile);
 	json_out_bool(o, root, "profiles", s.profiles);
-	json_out_count(o, root, "sample", s.sample);
-	json_out_count(o, root, "allocated", s.allocated);
-	json_out_count(o, root, "active", s.active);
-	json_out_count(o, root, "resident", s.resident);
-	json_out_count(o, root, "retained", s.retained);
-	json_out_count(o, root, "metadata", s.metadata);
-	json_out_count(o, root, "threads_cached", s.threads_cached);
-	json_out_count(o, root, "allocations", s.allocations);
-	json_out_count(o, root, "frees", s.frees);
+	JSON_COUNTS(o, root, &s, sample, allocated, active, resident, retained, metadata,
+		threads_cached, allocations, frees);
 	json_out_count(o, root, "made", mem_accounts(by).made);
 	json_out_count(o, root, "rss", rss);
 	json_out_count(o, root, "anonymous", anonymous);
@@ -121,9 +114,7 @@ void api_threads(struct api *, struct http_exchange *x)
 		json_out_count(o, n, "id", (uint64_t)t[i].id);
 		json_out_text(o, n, "name", t[i].name);
 		json_out_text(o, n, "state", state);
-		json_out_count(o, n, "cpu_ms", t[i].cpu_ms);
-		json_out_count(o, n, "waits", t[i].waits);
-		json_out_count(o, n, "preempted", t[i].preempted);
+		JSON_COUNTS(o, n, &t[i], cpu_ms, waits, preempted);
 	}
 	http_reply(x, 200, json_out_finish(o));
 }
@@ -148,15 +139,12 @@ static void socket_out(void *arg, const struct process_socket *s)
 	json_out_text(to->o, n, "kind", s->kind);
 	json_out_text(to->o, n, "local", s->local);
 	json_out_text(to->o, n, "peer", s->peer);
-	json_out_count(to->o, n, "unread", s->unread);
-	json_out_count(to->o, n, "unsent", s->unsent);
+	JSON_COUNTS(to->o, n, s, unread, unsent);
 }
 
 static void sums_out(struct json_out *o, struct json_node *n, const struct process_peer *p)
 {
-	json_out_count(o, n, "sockets", p->sockets);
-	json_out_count(o, n, "unread", p->unread);
-	json_out_count(o, n, "unsent", p->unsent);
+	JSON_COUNTS(o, n, p, sockets, unread, unsent);
 }
 
 static void peers_out(struct json_out *o, struct json_node *root, const struct process_peers *p)

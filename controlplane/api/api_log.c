@@ -27,18 +27,9 @@ static void sinks_out(
 		struct json_node *n = json_out_object(o, list, NULL);
 		json_out_text(o, n, "name", s->sink[i].name);
 		server_out(o, n, s->sink[i].name, a);
-		json_out_count(o, n, "rows", s->sink[i].rows);
-		json_out_count(o, n, "weight", s->sink[i].weight);
-		json_out_count(o, n, "folded_rows", s->sink[i].folded_rows);
-		json_out_count(o, n, "folded_weight", s->sink[i].folded_weight);
-		json_out_count(o, n, "owed_rows", s->sink[i].owed_rows);
-		json_out_count(o, n, "owed_weight", s->sink[i].owed_weight);
-		json_out_count(o, n, "dropped_rows", s->sink[i].dropped_rows);
-		json_out_count(o, n, "dropped_weight", s->sink[i].dropped_weight);
-		json_out_count(o, n, "lost_rows", s->sink[i].lost_rows);
-		json_out_count(o, n, "lost_weight", s->sink[i].lost_weight);
-		json_out_count(o, n, "held_rows", s->sink[i].held_rows);
-		json_out_count(o, n, "held_weight", s->sink[i].held_weight);
+		JSON_COUNTS(o, n, &s->sink[i], rows, weight, folded_rows, folded_weight, owed_rows,
+			owed_weight, dropped_rows, dropped_weight, lost_rows, lost_weight,
+			held_rows, held_weight);
 		json_out_count(o, n, "lost_by_kill_rows", s->sink[i].before_rows);
 		json_out_count(o, n, "lost_by_kill_weight", s->sink[i].before_weight);
 	}
@@ -69,17 +60,8 @@ static void outputs_out(struct json_out *o, struct json_node *root, struct api *
 		json_out_text(o, n, "state", s.failing || s.is_ill ? "failing" : "up");
 		json_out_text(o, n, "why", s.why);
 		json_out_count(o, n, "retry_in_ms", s.failing || s.is_ill ? s.retry_in_ms : 0);
-		json_out_count(o, n, "written", s.written);
-		json_out_count(o, n, "lost", s.lost);
-		json_out_count(o, n, "lost_weight", s.lost_weight);
-		json_out_count(o, n, "bytes", s.bytes);
-		json_out_count(o, n, "failures", s.failures);
-		json_out_count(o, n, "without_messages", s.without_messages);
-		json_out_count(o, n, "cut_bytes", s.cut_bytes);
-		json_out_count(o, n, "untrusted", s.untrusted);
-		json_out_count(o, n, "queued", s.queued);
-		json_out_count(o, n, "queued_most", s.queued_most);
-		json_out_count(o, n, "refused", s.refused);
+		JSON_COUNTS(o, n, &s, written, lost, lost_weight, bytes, failures, without_messages,
+			cut_bytes, untrusted, queued, queued_most, refused);
 	}
 }
 
@@ -90,17 +72,10 @@ static void log_out(struct json_out *o, struct json_node *n, struct api *a)
 	querylog_status(a->deps.log, &s);
 	json_out_bool(o, n, "enabled", c->enabled);
 	json_out_count(o, n, "sample", c->sample);
-	json_out_count(o, n, "rows", s.rows);
-	json_out_count(o, n, "weight", s.weight);
-	json_out_count(o, n, "unlogged", s.unlogged);
-	json_out_count(o, n, "excluded_rows", s.excluded_rows);
-	json_out_count(o, n, "excluded_weight", s.excluded_weight);
-	json_out_count(o, n, "bad", s.bad);
-	json_out_count(o, n, "carried_weight", s.carried_weight);
+	JSON_COUNTS(o, n, &s, rows, weight, unlogged, excluded_rows, excluded_weight, bad,
+		carried_weight);
 	json_out_count(o, n, "ring_anomalies", s.anomalies);
-	json_out_count(o, n, "starved", s.starved);
-	json_out_count(o, n, "sources", s.sources);
-	json_out_count(o, n, "batches", s.batches);
+	JSON_COUNTS(o, n, &s, starved, sources, batches);
 	json_out_count(o, n, "batches_cap", QUERYLOG_BATCHES_MAX);
 	json_out_count(o, n, "batch_bytes", s.batch_bytes);
 	sinks_out(o, n, &s, a);

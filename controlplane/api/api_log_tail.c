@@ -115,12 +115,7 @@ void api_tail_out(struct json_out *o, struct json_node *root, struct api *a)
 		return;
 	tail_counts(a->deps.tail, &c);
 	struct json_node *n = json_out_object(o, root, "tail");
-	json_out_count(o, n, "readers", c.readers);
-	json_out_count(o, n, "joined", c.joined);
-	json_out_count(o, n, "refused", c.refused);
-	json_out_count(o, n, "cut", c.cut);
-	json_out_count(o, n, "rows", c.rows);
-	json_out_count(o, n, "missed", c.missed);
+	JSON_COUNTS(o, n, &c, readers, joined, refused, cut, rows, missed);
 }
 
 void api_tail_tables(struct api *a, struct table_registry *tables)

@@ -14,19 +14,8 @@ static void process_out(struct json_out *o, struct json_node *root, const struct
 {
 	struct json_node *n = json_out_object(o, root, "process");
 	json_out_count(o, n, "pid", (uint64_t)getpid());
-	json_out_count(o, n, "allocated", p->allocated);
-	json_out_count(o, n, "held", p->held);
-	json_out_count(o, n, "rss", p->rss);
-	json_out_count(o, n, "rss_heap", p->rss_heap);
-	json_out_count(o, n, "rss_code", p->rss_code);
-	json_out_count(o, n, "rss_regions", p->rss_regions);
-	json_out_count(o, n, "rss_stacks", p->rss_stacks);
-	json_out_count(o, n, "rss_other", p->rss_other);
-	json_out_count(o, n, "huge", p->huge);
-	json_out_count(o, n, "swapped", p->swapped);
-	json_out_count(o, n, "maps", p->maps);
-	json_out_count(o, n, "threads", p->threads);
-	json_out_count(o, n, "files", p->files);
+	JSON_COUNTS(o, n, p, allocated, held, rss, rss_heap, rss_code, rss_regions, rss_stacks,
+		rss_other, huge, swapped, maps, threads, files);
 }
 
 static struct json_node *sum_out(
@@ -34,10 +23,7 @@ static struct json_node *sum_out(
 {
 	struct json_node *n = json_out_object(o, list, NULL);
 	json_out_text(o, n, "name", name);
-	json_out_count(o, n, "bytes", s->bytes);
-	json_out_count(o, n, "blocks", s->blocks);
-	json_out_count(o, n, "made", s->made);
-	json_out_count(o, n, "made_bytes", s->made_bytes);
+	JSON_COUNTS(o, n, s, bytes, blocks, made, made_bytes);
 	return n;
 }
 
@@ -62,8 +48,7 @@ static void accounts_out(struct json_out *o, struct json_node *root, const struc
 		json_out_count(o, n, "in_tables", in_tables(tables, (enum mem_account)i));
 	}
 	json_out_count(o, root, "accounted", r->all.bytes);
-	json_out_count(o, root, "unexplained", r->unexplained);
-	json_out_count(o, root, "unexplained_max", r->unexplained_max);
+	JSON_COUNTS(o, root, r, unexplained, unexplained_max);
 	json_out_bool(o, root, "alarm", r->alarming);
 	json_out_count(o, root, "alarms", r->alarms);
 }
@@ -97,8 +82,7 @@ static void regions_out(struct json_out *o, struct json_node *root)
 	for (int i = 0; i < n; i++) {
 		struct json_node *r = json_out_object(o, list, NULL);
 		json_out_text(o, r, "name", region[i].name);
-		json_out_count(o, r, "bytes", region[i].bytes);
-		json_out_count(o, r, "resident", region[i].resident);
+		JSON_COUNTS(o, r, &region[i], bytes, resident);
 		json_out_bool(o, r, "huge", region[i].huge);
 	}
 }

@@ -68,8 +68,7 @@ static void slopes_out(struct json_out *o, struct json_node *list, const struct 
 static void report_out(struct json_out *o, const struct memory_report *r)
 {
 	struct json_node *root = json_out_root(o);
-	json_out_count(o, root, "span_ms", r->span_ms);
-	json_out_count(o, root, "samples", r->samples);
+	JSON_COUNTS(o, root, r, span_ms, samples);
 	json_out_count(o, root, "sample_every_s", r->by_minute ? 60 : 1);
 	json_out_bool(o, root, "steady", r->steady);
 	json_out_text(o, root, "filling", r->filling);
@@ -110,10 +109,7 @@ static void lives_out(struct json_out *o, struct json_node *list, const struct m
 		json_out_text(o, n, "version", l->version);
 		json_out_count(o, n, "started_unix_s", l->started_s);
 		json_out_count(o, n, "seen_unix_s", l->seen_s);
-		json_out_count(o, n, "uptime_ms", l->uptime_ms);
-		json_out_count(o, n, "rss", l->rss);
-		json_out_count(o, n, "heap", l->heap);
-		json_out_count(o, n, "queries", l->queries);
+		JSON_COUNTS(o, n, l, uptime_ms, rss, heap, queries);
 		json_out_text(o, n, "end", memory_end_text(l->end));
 	}
 }
@@ -137,8 +133,7 @@ static void minutes_out(struct json_out *o, struct json_node *list, const struct
 			continue;
 		struct json_node *n = json_out_object(o, list, NULL);
 		json_out_count(o, n, "unix_s", row->wall_s);
-		json_out_count(o, n, "life", row->life);
-		json_out_count(o, n, "queries", row->queries);
+		JSON_COUNTS(o, n, row, life, queries);
 		json_out_count(o, n, "bytes", row->value[series]);
 	}
 }

@@ -12,15 +12,8 @@ struct refresh_call {
 
 static void counts_out(struct json_out *o, struct json_node *n, const struct refresh_counts *c)
 {
-	json_out_count(o, n, "asked", c->asked);
-	json_out_count(o, n, "done", c->done);
-	json_out_count(o, n, "failed", c->failed);
-	json_out_count(o, n, "dropped", c->dropped);
-	json_out_count(o, n, "held_back", c->held_back);
-	json_out_count(o, n, "used", c->used);
-	json_out_count(o, n, "hot_stale", c->hot_stale);
-	json_out_count(o, n, "hot_missed", c->hot_missed);
-	json_out_count(o, n, "late_ms", c->late_ms);
+	JSON_COUNTS(o, n, c, asked, done, failed, dropped, held_back, used, hot_stale, hot_missed,
+		late_ms);
 }
 
 static void now_out(struct json_out *o, struct json_node *root, const struct refresh_report *r)

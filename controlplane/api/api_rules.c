@@ -27,11 +27,8 @@ static const char *outcome_text(enum rules_outcome outcome)
 static void fetch_out(struct json_out *o, struct json_node *n, const struct rules_list_status *l)
 {
 	json_out_text(o, n, "url", l->url);
-	json_out_count(o, n, "last_try_unix_s", l->last_try_unix_s);
-	json_out_count(o, n, "last_good_unix_s", l->last_good_unix_s);
-	json_out_count(o, n, "next_try_unix_s", l->next_try_unix_s);
-	json_out_count(o, n, "http_status", l->http_status);
-	json_out_count(o, n, "failures", l->failures);
+	JSON_COUNTS(
+		o, n, l, last_try_unix_s, last_good_unix_s, next_try_unix_s, http_status, failures);
 	json_out_text(o, n, "fetch_error", l->fetch_error);
 }
 
@@ -41,12 +38,7 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct r
 	json_out_text(o, n, "name", l->name);
 	json_out_text(o, n, "path", l->path);
 	json_out_bool(o, n, "allow", l->allow);
-	json_out_count(o, n, "lines", l->lines);
-	json_out_count(o, n, "names", l->names);
-	json_out_count(o, n, "duplicates", l->duplicates);
-	json_out_count(o, n, "comments", l->comments);
-	json_out_count(o, n, "rejected", l->rejected);
-	json_out_count(o, n, "bytes", l->bytes);
+	JSON_COUNTS(o, n, l, lines, names, duplicates, comments, rejected, bytes);
 	struct json_node *reasons = json_out_array(o, n, "rejected_by");
 	for (unsigned i = 0; i < LIST_REJECT_COUNT; i++) {
 		if (!l->rejected_by[i])
@@ -86,18 +78,8 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 	json_out_bool(o, root, "has_previous", r->has_previous);
 	json_out_count(o, root, "pause_until_unix_s", r->pause_until_unix_s);
 	json_out_bool(o, root, "pause_lifts_block_all", r->pause_lifts_block_all);
-	json_out_count(o, root, "builds", r->builds);
-	json_out_count(o, root, "unchanged", r->unchanged);
-	json_out_count(o, root, "failed", r->failed);
-	json_out_count(o, root, "coalesced", r->coalesced);
-	json_out_count(o, root, "names", r->names);
-	json_out_count(o, root, "image_bytes", r->image_bytes);
-	json_out_count(o, root, "bloom_bytes", r->bloom_bytes);
-	json_out_count(o, root, "table_bytes", r->table_bytes);
-	json_out_count(o, root, "sets", r->sets);
-	json_out_count(o, root, "peak_bytes", r->peak_bytes);
-	json_out_count(o, root, "build_ms", r->build_ms);
-	json_out_count(o, root, "rested_ms", r->rested_ms);
+	JSON_COUNTS(o, root, r, builds, unchanged, failed, coalesced, names, image_bytes,
+		bloom_bytes, table_bytes, sets, peak_bytes, build_ms, rested_ms);
 	json_out_count(o, root, "copies_bytes", r->kept_bytes);
 	json_out_count(o, root, "loaded_unix_s", r->loaded_unix_s);
 	api_failing_out(o, root, r);

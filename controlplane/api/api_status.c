@@ -23,19 +23,9 @@ static void upstreams_out(
 		json_out_text(o, n, "name", u->name);
 		json_out_text(o, n, "address", u->address);
 		json_out_bool(o, n, "up", u->up);
-		json_out_count(o, n, "sent", u->sent);
-		json_out_count(o, n, "answered", u->answered);
-		json_out_count(o, n, "timeouts", u->timeouts);
-		json_out_count(o, n, "bad_replies", u->bad_replies);
-		json_out_count(o, n, "tcp_retries", u->tcp_retries);
-		json_out_count(o, n, "tcp_opened", u->tcp_opened);
-		json_out_count(o, n, "tcp_open", u->tcp_open);
-		json_out_count(o, n, "tcp_limit", u->tcp_limit);
-		json_out_count(o, n, "send_errors", u->send_errors);
-		json_out_count(o, n, "failures", u->failures);
-		json_out_count(o, n, "srtt_us", u->srtt_us);
-		json_out_count(o, n, "down_for_ms", u->down_for_ms);
-		json_out_count(o, n, "case_changed", u->case_changed);
+		JSON_COUNTS(o, n, u, sent, answered, timeouts, bad_replies, tcp_retries, tcp_opened,
+			tcp_open, tcp_limit, send_errors, failures, srtt_us, down_for_ms,
+			case_changed);
 		json_out_bool(o, n, "case_off", !u->mixed_case);
 		json_out_bool(o, n, "edns_off", !u->edns);
 	}
@@ -55,51 +45,24 @@ static void answer_policy_out(
 	struct json_out *o, struct json_node *resolver, const struct answer_policy_count *c)
 {
 	struct json_node *n = json_out_object(o, resolver, "answer_policy");
-	json_out_count(o, n, "answers", c->answers);
-	json_out_count(o, n, "listed", c->listed);
-	json_out_count(o, n, "not_kept", c->not_kept);
-	json_out_count(o, n, "answered_blocked", c->answered_blocked);
-	json_out_count(o, n, "questions_blocked", c->questions_blocked);
-	json_out_count(o, n, "rechecked", c->rechecked);
-	json_out_count(o, n, "rechecked_changed", c->rechecked_changed);
-	json_out_count(o, n, "rechecked_deleted", c->rechecked_deleted);
-	json_out_count(o, n, "walks", c->walks);
-	json_out_count(o, n, "walk_ms", c->walk_ms);
+	JSON_COUNTS(o, n, c, answers, listed, not_kept, answered_blocked, questions_blocked,
+		rechecked, rechecked_changed, rechecked_deleted, walks, walk_ms);
 }
 
 static void step_out(struct json_out *o, struct json_node *under, const struct step_count *c)
 {
 	struct json_node *n = json_out_object(o, under, "wall_clock");
-	json_out_count(o, n, "steps", c->steps);
-	json_out_count(o, n, "stepped_ms", c->stepped_ms);
-	json_out_count(o, n, "aged", c->aged);
-	json_out_count(o, n, "dropped", c->dropped);
+	JSON_COUNTS(o, n, c, steps, stepped_ms, aged, dropped);
 }
 
 static void resolver_out(
 	struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
 	struct json_node *n = json_out_object(o, root, "resolver");
-	json_out_count(o, n, "misses", s->misses);
-	json_out_count(o, n, "coalesced", s->coalesced);
-	json_out_count(o, n, "refreshes", s->refreshes);
-	json_out_count(o, n, "bad_misses", s->bad_misses);
-	json_out_count(o, n, "answered", s->answered);
-	json_out_count(o, n, "answered_stale", s->answered_stale);
-	json_out_count(o, n, "servfail", s->servfail);
-	json_out_count(o, n, "failed_recently", s->failed_recently);
-	json_out_count(o, n, "failures", s->failures);
-	json_out_count(o, n, "late", s->late);
-	json_out_count(o, n, "no_waiter", s->no_waiter);
-	json_out_count(o, n, "answer_ring_full", s->answer_ring_full);
-	json_out_count(o, n, "answers_truncated", s->answers_truncated);
-	json_out_count(o, n, "refused_inflight", s->refused_inflight);
-	json_out_count(o, n, "refused_waiters", s->refused_waiters);
-	json_out_count(o, n, "refused_zone", s->refused_zone);
-	json_out_count(o, n, "refused_client", s->refused_client);
-	json_out_count(o, n, "cut_short", s->cut_short);
-	json_out_count(o, n, "upstream_sent", s->upstream_sent);
-	json_out_count(o, n, "upstream_replies", s->upstream_replies);
+	JSON_COUNTS(o, n, s, misses, coalesced, refreshes, bad_misses, answered, answered_stale,
+		servfail, failed_recently, failures, late, no_waiter, answer_ring_full,
+		answers_truncated, refused_inflight, refused_waiters, refused_zone, refused_client,
+		cut_short, upstream_sent, upstream_replies);
 	json_out_count(o, n, "upstream_tcp_open", s->streams.open);
 	json_out_count(o, n, "upstream_tcp_queries", s->streams.queries);
 	json_out_count(o, n, "upstream_tcp_opened", s->streams.opened);
@@ -121,19 +84,9 @@ static void resolver_out(
 	json_out_count(o, n, "upstream_sockets_made", s->sockets.made);
 	json_out_count(o, n, "upstream_sockets_full", s->sockets.full);
 	json_out_count(o, n, "upstream_strays", s->sockets.strays);
-	json_out_count(o, n, "mismatched", s->mismatched);
-	json_out_count(o, n, "stored", s->stored);
-	json_out_count(o, n, "not_stored", s->not_stored);
-	json_out_count(o, n, "rewritten", s->rewritten);
-	json_out_count(o, n, "refused_rewrites", s->refused_rewrites);
-	json_out_count(o, n, "forwarded", s->forwarded);
-	json_out_count(o, n, "inflight", s->inflight);
-	json_out_count(o, n, "inflight_max", s->inflight_max);
-	json_out_count(o, n, "inflight_cap", s->inflight_cap);
-	json_out_count(o, n, "waiters", s->waiters);
-	json_out_count(o, n, "waiter_cap", s->waiter_cap);
-	json_out_count(o, n, "ring_anomalies", s->ring_anomalies);
-	json_out_count(o, n, "foreign_messages", s->foreign_messages);
+	JSON_COUNTS(o, n, s, mismatched, stored, not_stored, rewritten, refused_rewrites, forwarded,
+		inflight, inflight_max, inflight_cap, waiters, waiter_cap, ring_anomalies,
+		foreign_messages);
 	lag_out(o, n, &s->lag);
 	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
 	answer_policy_out(o, n, &s->answer_policy);
@@ -159,17 +112,11 @@ void api_tables_out(struct json_out *o, struct json_node *root, const struct tab
 		json_out_text(o, n, "owner", t->owner);
 		json_out_text(o, n, "eviction", t->eviction);
 		json_out_text(o, n, "lifetime", t->lifetime);
-		json_out_count(o, n, "cap", t->cap);
-		json_out_count(o, n, "used", t->used);
-		json_out_count(o, n, "bytes", t->bytes);
-		json_out_count(o, n, "shared", t->shared);
-		json_out_count(o, n, "high", t->high);
+		JSON_COUNTS(o, n, t, cap, used, bytes, shared, high);
 		json_out_text(o, n, "process", t->of_dataplane ? "dataplane" : "controlplane");
 		if (t->parts) {
 			json_out_count(o, n, "workers", t->parts);
-			json_out_count(o, n, "fullest", t->fullest);
-			json_out_count(o, n, "fullest_used", t->fullest_used);
-			json_out_count(o, n, "fullest_cap", t->fullest_cap);
+			JSON_COUNTS(o, n, t, fullest, fullest_used, fullest_cap);
 		}
 		notion_out(o, n, t, TABLE_EVICTS, "evicted", t->evicted);
 		notion_out(o, n, t, TABLE_REFUSES, "refused", t->refused);
@@ -184,11 +131,7 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	struct http_counts c;
 	http_server_counts(a->http, &c);
 	struct json_node *n = json_out_object(o, root, "control");
-	json_out_count(o, n, "requests", c.requests);
-	json_out_count(o, n, "refused_full", c.refused_full);
-	json_out_count(o, n, "refused_peer", c.refused_peer);
-	json_out_count(o, n, "bad_requests", c.bad_requests);
-	json_out_count(o, n, "timeouts", c.timeouts);
+	JSON_COUNTS(o, n, &c, requests, refused_full, refused_peer, bad_requests, timeouts);
 	json_out_count(o, n, "connections", c.conns.live);
 	json_out_count(o, n, "connections_refused", c.conns.refused);
 	json_out_count(o, n, "connections_cut", c.conns.cut);
@@ -365,15 +308,11 @@ static void generations_out(struct json_out *o, struct json_node *root, const st
 	json_out_count(o, n, "names", p.names_generation);
 	json_out_count(o, n, "config", p.config_generation);
 	json_out_count(o, n, "policy", p.policy_generation);
-	json_out_count(o, n, "l0_bytes", p.l0_bytes);
-	json_out_count(o, n, "names_bytes", p.names_bytes);
+	JSON_COUNTS(o, n, &p, l0_bytes, names_bytes);
 	json_out_text(o, n, "l0_where", where_text(p.l0_where));
 	json_out_text(o, n, "names_where", where_text(p.names_where));
-	json_out_count(o, n, "retired_waiting", p.retired_waiting);
-	json_out_count(o, n, "refused_busy", p.refused_busy);
-	json_out_count(o, n, "workers_hung", p.workers_hung);
-	json_out_count(o, n, "names_lag_ms", p.names_lag_ms);
-	json_out_count(o, n, "policy_lag_ms", p.policy_lag_ms);
+	JSON_COUNTS(
+		o, n, &p, retired_waiting, refused_busy, workers_hung, names_lag_ms, policy_lag_ms);
 }
 
 static void rules_out(struct json_out *o, struct json_node *root, const struct api *a)
@@ -407,14 +346,11 @@ static void on_status(void *arg, const struct resolver_status *s)
 		api_state_out(o, root, a);
 	}
 	json_out_bool(o, root, "link_up", s->link_up != 0);
-	json_out_count(o, root, "worker_rings", s->worker_rings);
-	json_out_count(o, root, "inflight", s->inflight);
-	json_out_count(o, root, "waiters", s->waiters);
+	JSON_COUNTS(o, root, s, worker_rings, inflight, waiters);
 	lag_out(o, root, &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
 	step_out(o, root, &s->step);
-	json_out_count(o, root, "upstream_sets", s->upstream_sets);
-	json_out_count(o, root, "upstream_sets_down", s->upstream_sets_down);
+	JSON_COUNTS(o, root, s, upstream_sets, upstream_sets_down);
 	if (http_is_live(call->exchange)) {
 		api_groups_out(o, root, call->api);
 		api_store_out(o, root, NULL, call->api);

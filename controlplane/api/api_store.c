@@ -17,24 +17,18 @@ void api_store_out(struct json_out *o, struct json_node *root, struct table_regi
 	json_out_text(o, n, "why", s.why);
 	json_out_count(o, n, "retry_in_ms", s.retry_in_ms);
 	json_out_text(o, n, "directory", s.folder);
-	json_out_count(o, n, "files", s.files);
-	json_out_count(o, n, "bytes", s.bytes);
-	json_out_count(o, n, "max_bytes", s.max_bytes);
-	json_out_count(o, n, "hours", s.hours);
+	JSON_COUNTS(o, n, &s, files, bytes, max_bytes, hours);
 	json_out_signed(o, n, "oldest_unix_s", s.oldest_unix_s);
 	json_out_count(o, n, "dropped_files", s.dropped_files);
 	json_out_signed(o, n, "clock_ahead_s", s.clock_ahead_s);
-	json_out_count(o, n, "rows", s.rows);
-	json_out_count(o, n, "weight", s.weight);
+	JSON_COUNTS(o, n, &s, rows, weight);
 	json_out_count(o, n, "merged_rows", s.merged);
 	json_out_count(o, n, "keeps_one_in", s.keep_one_in);
-	json_out_count(o, n, "lost_rows", s.lost_rows);
-	json_out_count(o, n, "lost_weight", s.lost_weight);
+	JSON_COUNTS(o, n, &s, lost_rows, lost_weight);
 	json_out_count(o, n, "held_rows", s.open_rows);
 	json_out_count(o, n, "held_weight", s.open_weight);
 	json_out_count(o, n, "failures", s.failures);
 	json_out_count(o, n, "damaged_files", s.damaged);
-	json_out_count(o, n, "queued", s.queued);
-	json_out_count(o, n, "queue_cap", s.queue_cap);
+	JSON_COUNTS(o, n, &s, queued, queue_cap);
 	json_out_count(o, n, "refused_batches", s.refused);
 }

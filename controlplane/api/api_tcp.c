@@ -24,21 +24,15 @@ static void now_out(struct json_out *o, struct json_node *root, const struct fro
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 
 	json_out_bool(o, root, "enabled", s->enabled);
-	json_out_count(o, root, "open", s->open);
-	json_out_count(o, root, "open_max", s->open_max);
+	JSON_COUNTS(o, root, s, open, open_max);
 	json_out_count(o, root, "open_cap", s->cap);
 	json_out_count(o, root, "clients", s->clients);
 	json_out_count(o, root, "per_client_cap", s->per_client);
 	json_out_text(o, root, "busiest",
 		s->busiest.version ? ip_address_text(&s->busiest, s->busiest.version == 6, text)
 				   : "");
-	json_out_count(o, root, "busiest_open", s->busiest_open);
-	json_out_count(o, root, "pending", s->pending);
-	json_out_count(o, root, "pending_max", s->pending_max);
-	json_out_count(o, root, "pending_cap", s->pending_cap);
-	json_out_count(o, root, "buffered", s->buffered);
-	json_out_count(o, root, "buffered_cap", s->buffered_cap);
-	json_out_count(o, root, "idle_ms", s->idle_ms);
+	JSON_COUNTS(o, root, s, busiest_open, pending, pending_max, pending_cap, buffered,
+		buffered_cap, idle_ms);
 }
 
 static void on_report(void *arg, const struct frontends_status *frontends)
@@ -48,19 +42,12 @@ static void on_report(void *arg, const struct frontends_status *frontends)
 	struct json_node *root = json_out_root(o);
 
 	now_out(o, root, s);
-	json_out_count(o, root, "accepted", s->accepted);
-	json_out_count(o, root, "refused_full", s->refused_full);
-	json_out_count(o, root, "refused_client", s->refused_client);
-	json_out_count(o, root, "refused_denied", s->refused_denied);
-	json_out_count(o, root, "accept_paused", s->accept_paused);
+	JSON_COUNTS(
+		o, root, s, accepted, refused_full, refused_client, refused_denied, accept_paused);
 	struct json_node *errors = json_out_object(o, root, "accept_errors");
 	for (unsigned i = 0; i < FRONTEND_TCP_ACCEPT_ERROR_COUNT; i++)
 		json_out_count(o, errors, frontend_tcp_accept_error_names[i], s->accept_errors[i]);
-	json_out_count(o, root, "queries", s->queries);
-	json_out_count(o, root, "replies", s->replies);
-	json_out_count(o, root, "octets_in", s->octets_in);
-	json_out_count(o, root, "octets_out", s->octets_out);
-	json_out_count(o, root, "held", s->held);
+	JSON_COUNTS(o, root, s, queries, replies, octets_in, octets_out, held);
 	struct json_node *ended = json_out_object(o, root, "ended");
 	for (unsigned i = FRONTEND_TCP_OPEN + 1; i < FRONTEND_TCP_END_COUNT; i++)
 		json_out_count(o, ended, frontend_tcp_end_names[i], s->ended[i]);

@@ -23,6 +23,22 @@ void json_out_count(struct json_out *o, struct json_node *parent, const char *ke
 void json_out_signed(struct json_out *o, struct json_node *parent, const char *key, int64_t n);
 void json_out_bool(struct json_out *o, struct json_node *parent, const char *key, bool b);
 
+// Counts under the names of their fields: JSON_COUNTS(o, parent, from, hits, misses) adds "hits" of
+// from->hits and "misses" of from->misses. Up to 64 fields.
+#define JSON_COUNTS(o, parent, from, ...)                            \
+	do {                                                         \
+		JSON_AGAIN(JSON_COUNT(o, parent, from, __VA_ARGS__)) \
+	} while (0)
+#define JSON_COUNT(o, parent, from, field, ...)           \
+	json_out_count(o, parent, #field, (from)->field); \
+	__VA_OPT__(JSON_COUNT_MORE JSON_LATER(o, parent, from, __VA_ARGS__))
+#define JSON_COUNT_MORE()  JSON_COUNT
+#define JSON_LATER         ()
+#define JSON_AGAIN(...)    JSON_AGAIN_16(JSON_AGAIN_16(JSON_AGAIN_16(JSON_AGAIN_16(__VA_ARGS__))))
+#define JSON_AGAIN_16(...) JSON_AGAIN_4(JSON_AGAIN_4(JSON_AGAIN_4(JSON_AGAIN_4(__VA_ARGS__))))
+#define JSON_AGAIN_4(...)  JSON_AGAIN_1(JSON_AGAIN_1(JSON_AGAIN_1(JSON_AGAIN_1(__VA_ARGS__))))
+#define JSON_AGAIN_1(...)  __VA_ARGS__
+
 unsigned json_out_length(const struct json_node *array); // so far
 
 char *json_out_finish(struct json_out *o); // frees the document; malloced text or NULL

@@ -154,12 +154,7 @@ char *webhook_day_text(
 	json_out_text(o, root, "box", box);
 	json_out_count(o, root, "since", d->since_s);
 	json_out_count(o, root, "until", until_s);
-	json_out_count(o, root, "queries", d->queries);
-	json_out_count(o, root, "answered", d->answered);
-	json_out_count(o, root, "blocked", d->blocked);
-	json_out_count(o, root, "cached", d->cached);
-	json_out_count(o, root, "nxdomain", d->nxdomain);
-	json_out_count(o, root, "failed", d->failed);
+	JSON_COUNTS(o, root, d, queries, answered, blocked, cached, nxdomain, failed);
 	for (unsigned k = 0; k < WEBHOOK_LISTS; k++) {
 		struct json_node *list = json_out_array(o, root, list_names[k]);
 		unsigned n = top_of(d->sketch[k], top);

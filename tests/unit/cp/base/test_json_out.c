@@ -24,6 +24,22 @@ static void test_document(void **)
 	free(text);
 }
 
+static void test_counts_of_fields(void **)
+{
+	const struct {
+		uint64_t large;
+		unsigned small;
+		uint8_t byte;
+	} from = {UINT64_MAX, 7, 255};
+	struct json_out *o = json_out_new();
+	if (o)
+		JSON_COUNTS(o, json_out_root(o), &from, byte);
+	JSON_COUNTS(o, json_out_root(o), &from, small, large);
+	char *text = json_out_finish(o);
+	assert_string_equal(text, "{\"byte\":255,\"small\":7,\"large\":9223372036854775807}");
+	free(text);
+}
+
 // One part that failed fails the whole, and what hangs below it is dropped.
 static void test_failure(void **)
 {
@@ -46,6 +62,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_document),
+		cmocka_unit_test(test_counts_of_fields),
 		cmocka_unit_test(test_failure),
 		cmocka_unit_test(test_error),
 	};
