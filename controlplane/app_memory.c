@@ -116,7 +116,7 @@ static void on_tables(void *arg, const struct resolver_status *s)
 	uint64_t rss, anonymous;
 
 	m->asks = false;
-	api_all_tables(a->api, &tables);
+	api_tables(a->api, &tables);
 	process_memory(&rss, &anonymous);
 	heap_read(&heap);
 	m->sample = (struct memory_sample){.uptime_ms = clock_mono_ms() - m->start_ms,

@@ -2,8 +2,7 @@
 
 #include "api.h"
 
-#include "api_internal.h"
-#include "api_listen.h"
+#include "api_server.h"
 #include "base/leak_demo.h"
 
 #include <errno.h>
@@ -23,51 +22,11 @@
 // As many explanations and searches as may run and wait leave requests for all else.
 static_assert(2 * ((int)WHY_RUNNING_MAX + (int)WHY_WAITING_MAX) < (int)API_REQUESTS_MAX);
 
-static const struct {
-	const char *path;
-	bool post;
-	void (*handle)(struct api *a, struct http_exchange *x);
-} api_endpoints[] = {
-	{"/health", false, api_health},
-	{"/ready", false, api_ready},
-	{"/errors", false, api_errors},
-	{"/status", false, api_status},
-	{"/stats", false, api_stats},
-	{"/metrics", false, api_metrics},
-	{"/why", false, api_why},
-	{"/cache", false, api_cache_get},
-	{"/cache/stats", false, api_cache_stats},
-	{"/cache/flush", true, api_cache_flush},
-	{"/refresh", false, api_refresh},
-	{"/blocklist", false, api_blocklist},
-	{"/blocklist/reload", true, api_blocklist_reload},
-	{"/blocklist/rollback", true, api_blocklist_rollback},
-	{"/blocklist/pause", true, api_blocklist_pause},
-	{"/blocklist/resume", true, api_blocklist_resume},
-	{"/mem", false, api_mem},
-	{"/tcp", false, api_tcp},
-	{"/log", false, api_log},
-	{"/top", false, api_top},
-	{"/drops", false, api_drops},
-	{"/drops/add", true, api_drops_add},
-	{"/drops/remove", true, api_drops_remove},
-	{"/groups", false, api_groups},
-	{"/services", false, api_services},
-	{"/log/search", false, api_log_search},
-	{"/log/tail", false, api_log_tail},
-	{"/watch", false, api_watch},
-	{"/config/reload", true, api_config_reload},
-	{"/toggles", false, api_toggles},
-	{"/set", true, api_set},
-	{"/heap", false, api_heap},
-	{"/heap/on", true, api_heap_on},
-	{"/heap/off", true, api_heap_off},
-	{"/debug/heap", false, api_debug_heap},
-	{"/threads", false, api_threads},
-	{"/connections", false, api_connections},
-	{"/memory/slope", false, api_memory_slope},
-	{"/memory/history", false, api_memory_history},
-};
+const struct api_part *const api_parts[] = {
+#define X(name) &api_##name##_part,
+	API_PARTS(X)
+#undef X
+		NULL};
 
 void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...)
 {
@@ -84,43 +43,6 @@ void api_busy(struct http_exchange *x, int err)
 	api_refuse(x, 503, "%s", err == -EAGAIN ? "too busy: try again" : strerror(-err));
 }
 
-bool api_name(struct http_exchange *x, struct dns_name *out)
-{
-	const char *text = http_param(x, "name"), *why = "is missing";
-	if (text && name_paste(text, out, &why) >= 0)
-		return true;
-	api_refuse(x, 400, "name: %s", why);
-	return false;
-}
-
-bool api_flag(struct http_exchange *x, const char *param, bool *out)
-{
-	const char *text = http_param(x, param);
-	if (!text || strcmp(text, "0") == 0 || strcmp(text, "1") == 0) {
-		*out = text && text[0] == '1';
-		return true;
-	}
-	api_refuse(x, 400, "%s: must be 0 or 1", param);
-	return false;
-}
-
-bool api_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out)
-{
-	const char *text = http_param(x, param);
-	unsigned n = 0;
-	bool good = text && *text;
-	for (const char *p = text; good && *p; p++) {
-		good = *p >= '0' && *p <= '9' && n <= max;
-		n = n * 10 + (unsigned)(*p - '0');
-	}
-	if (good && n >= 1 && n <= max) {
-		*out = n;
-		return true;
-	}
-	api_refuse(x, 400, "%s: must be 1 to %u", param, max);
-	return false;
-}
-
 // Paths of changes are constants of ours by the time that they are logged.
 static void change_log(const struct http_exchange *x)
 {
@@ -133,27 +55,87 @@ static void change_log(const struct http_exchange *x)
 	log_info("control: %s %s by uid %u, pid %d", http_path(x), text, peer->uid, peer->pid);
 }
 
-static void on_request(void *arg, struct http_exchange *x)
+static const struct api_endpoint *endpoint_find(const char *path, unsigned flags)
 {
-	struct api *a = arg;
-	if (api_is_off(a, http_path(x))) {
+	for (const struct api_part *const *p = api_parts; *p; p++)
+		for (unsigned i = 0; i < API_PART_ENDPOINTS_MAX && (*p)->endpoint[i].path; i++)
+			if (((*p)->endpoint[i].flags & flags) == flags
+				&& strcmp(path, (*p)->endpoint[i].path) == 0)
+				return &(*p)->endpoint[i];
+	return NULL;
+}
+
+static bool is_off(const struct api *a)
+{
+	return a->deps.toggles && !a->deps.toggles->value[TOGGLE_API];
+}
+
+void api_serve(struct api *a, struct http_exchange *x, unsigned flags)
+{
+	const struct api_endpoint *e = endpoint_find(http_path(x), flags);
+	if (is_off(a) && !(e && e->flags & API_ALWAYS)) {
 		api_refuse(x, 503, "the toggle api is off");
 		return;
 	}
 	LEAK_DEMO(bodies, 20000);
-	for (size_t i = 0; i < ARRAY_LEN(api_endpoints); i++) {
-		if (strcmp(http_path(x), api_endpoints[i].path) != 0)
-			continue;
-		if (http_is_post(x) != api_endpoints[i].post) {
-			api_refuse(x, 405, "use %s", api_endpoints[i].post ? "POST" : "GET");
-			return;
-		}
-		if (http_is_post(x))
-			change_log(x);
-		api_endpoints[i].handle(a, x);
+	if (!e) {
+		api_refuse(x, 404, "no such endpoint%s", flags & API_NETWORK ? " here" : "");
 		return;
 	}
-	api_refuse(x, 404, "no such endpoint");
+	const bool is_post = e->flags & API_POST;
+	if (http_is_post(x) != is_post) {
+		api_refuse(x, 405, "use %s", is_post ? "POST" : "GET");
+		return;
+	}
+	if (is_post)
+		change_log(x);
+	e->handle(a, x);
+}
+
+static void on_request(void *arg, struct http_exchange *x)
+{
+	api_serve(arg, x, 0);
+}
+
+static void on_resolver(void *arg, const struct resolver_status *s)
+{
+	struct api_look *l = arg;
+	l->resolver = s;
+	if (http_is_live(l->exchange))
+		l->reply(l);
+	else // nobody listens, and there may be no api any more
+		http_reply(l->exchange, 503, NULL);
+	free(l);
+}
+
+static void on_frontends(void *arg, const struct frontends_status *s)
+{
+	struct api_look *l = arg;
+	int ret = -ECANCELED;
+
+	l->frontends = *s;
+	if (http_is_live(l->exchange))
+		ret = resolver_status(l->api->deps.resolver, l->api->deps.service, on_resolver, l);
+	if (ret < 0) {
+		api_busy(l->exchange, ret);
+		free(l);
+	}
+}
+
+void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct api_look *l))
+{
+	struct api_look *l = calloc(1, sizeof *l);
+	if (!l) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	*l = (struct api_look){.api = a, .exchange = x, .reply = reply};
+	http_defer(x, API_SHORT_MS);
+	int ret = frontends_report(a->deps.frontends, a->deps.service, on_frontends, l);
+	if (ret < 0) {
+		free(l);
+		api_busy(x, ret);
+	}
 }
 
 // Groups as the kernel knew them when the peer connected: no name service is asked.
@@ -314,9 +296,10 @@ void api_close(struct api *a)
 {
 	if (!a)
 		return;
-	api_tails_close(a);
+	for (const struct api_part *const *p = api_parts; *p; p++)
+		if ((*p)->close)
+			(*p)->close(a);
 	mem_watch_close(a->watch);
-	api_watch_close(a);
 	http_server_close(a->http);
 	api_listen_close(a);
 	why_runner_close(a->whys);

@@ -114,4 +114,4 @@ ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char
 // `done`) are ignored: close the loops' mailboxes after it, then nothing is left.
 void api_close(struct api *a); // NULL is fine
 // All tables that a status of the resolver does not list.
-void api_all_tables(struct api *a, struct table_registry *tables);
+void api_tables(struct api *a, struct table_registry *tables);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints of the answer cache: what both tiers hold of a name, and flushing.
 
-#include "api_internal.h"
+#include "api_param.h"
 #include "base/rdata_text.h"
 
 #include <stdlib.h>
@@ -90,7 +90,7 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 	http_reply(arg, 200, json_out_finish(o));
 }
 
-void api_cache_get(struct api *a, struct http_exchange *x)
+static void serve_cache_get(struct api *a, struct http_exchange *x)
 {
 	struct dns_name name;
 	uint16_t qtype = 0;
@@ -144,7 +144,7 @@ static bool flush_take(struct http_exchange *x, struct flush *out)
 	return dns_name_from_text(".", 1, &out->name) == 0;
 }
 
-void api_cache_flush(struct api *a, struct http_exchange *x)
+static void serve_cache_flush(struct api *a, struct http_exchange *x)
 {
 	struct flush what;
 	if (!flush_take(x, &what))
@@ -154,3 +154,7 @@ void api_cache_flush(struct api *a, struct http_exchange *x)
 	if (ret < 0)
 		api_busy(x, ret);
 }
+
+const struct api_part api_cache_part = {
+	.endpoint = {{"/cache", serve_cache_get}, {"/cache/flush", serve_cache_flush, API_POST}},
+};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How the ClickHouse sink is, in the status and the statistics.
 
-#include "api_internal.h"
+#include "api_server.h"
 
 #include <stdio.h>
 
@@ -20,8 +20,10 @@ static const char *why_text(const struct clickhouse_sender_status *s)
 	return !s->is_failing && s->refused_in_a_row > 0 ? s->refused_why : s->why;
 }
 
-void api_clickhouse_degraded(struct json_out *o, struct json_node *degraded, const struct api *a)
+static void clickhouse_degraded(
+	struct json_out *o, struct json_node *degraded, const struct api_look *l)
 {
+	const struct api *a = l->api;
 	struct clickhouse_status s;
 	char text[CLICKHOUSE_WHY_MAX + 64];
 	if (!a->deps.clickhouse)
@@ -93,8 +95,9 @@ static void outbox_out(
 	JSON_COUNTS(o, n, c, aside_bytes, dropped_rows, dropped_weight);
 }
 
-void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct api *a)
+static void clickhouse_out(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
+	const struct api *a = l->api;
 	struct clickhouse_status s;
 	if (!a->deps.clickhouse)
 		return;
@@ -115,3 +118,17 @@ void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct
 	json_out_bool(o, n, "waits_for_disk", s.is_waiting);
 	json_out_bool(o, n, "behind", s.is_behind);
 }
+
+static void tables_add(struct api *a, struct table_registry *tables)
+{
+	struct clickhouse_status s;
+	if (!a->deps.clickhouse)
+		return;
+	clickhouse_status(a->deps.clickhouse, &s);
+	clickhouse_tables(&s, tables);
+}
+
+const struct api_part api_clickhouse_part = {.status = clickhouse_out,
+	.stats = clickhouse_out,
+	.degraded = clickhouse_degraded,
+	.tables = tables_add};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints for sources that the ports drop by themselves.
 
-#include "api_internal.h"
+#include "api_param.h"
 #include "shm/drop_list.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ static void done(struct http_exchange *x, const struct ip_address *source, uint6
 	http_reply(x, 200, json_out_finish(o));
 }
 
-void api_drops_add(struct api *a, struct http_exchange *x)
+static void serve_drops_add(struct api *a, struct http_exchange *x)
 {
 	struct ip_address source;
 	unsigned minutes;
@@ -49,7 +49,7 @@ void api_drops_add(struct api *a, struct http_exchange *x)
 		done(x, &source, minutes * UINT64_C(60000));
 }
 
-void api_drops_remove(struct api *a, struct http_exchange *x)
+static void serve_drops_remove(struct api *a, struct http_exchange *x)
 {
 	struct ip_address source;
 	if (!source_param(x, &source))
@@ -60,7 +60,7 @@ void api_drops_remove(struct api *a, struct http_exchange *x)
 		done(x, &source, 0);
 }
 
-void api_drops(struct api *a, struct http_exchange *x)
+static void serve_drops(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
 	struct json_node *list = json_out_array(o, json_out_root(o), "drops");
@@ -77,3 +77,8 @@ void api_drops(struct api *a, struct http_exchange *x)
 	}
 	http_reply(x, 200, json_out_finish(o));
 }
+
+const struct api_part api_drops_part = {
+	.endpoint = {{"/drops", serve_drops}, {"/drops/add", serve_drops_add, API_POST},
+		{"/drops/remove", serve_drops_remove, API_POST}},
+};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the control plane answered to clients of its own, and its sockets for that.
 
-#include "api_internal.h"
+#include "api_server.h"
 
 static void counts_out(struct json_out *o, struct json_node *frontend, const char *name,
 	const struct frontend_counts *c)
@@ -15,21 +15,25 @@ static void counts_out(struct json_out *o, struct json_node *frontend, const cha
 		truncated, cookies_good, cookies_bad, cookies_alone, cookies_exempt);
 }
 
-void api_frontend_out(struct json_out *o, struct json_node *root, const struct frontend_status *s)
+static void fallback_out(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
+	const struct frontend_udp_status *u = &l->frontends.udp;
+	struct json_node *n = json_out_object(o, root, "fallback");
+	json_out_count(o, n, "addresses", u->sockets);
+	JSON_COUNTS(o, n, u, bound, received, alone, sent, send_full, send_errors, too_long,
+		bad_source, kernel_drops);
+}
+
+static void frontend_out(struct json_out *o, struct json_node *root, const struct api_look *l)
+{
+	const struct frontend_status *s = &l->frontends.engine;
 	struct json_node *n = json_out_object(o, root, "frontend");
 	counts_out(o, n, "udp", &s->of[FRONTEND_UDP]);
 	counts_out(o, n, "tcp", &s->of[FRONTEND_TCP]);
 	JSON_COUNTS(o, n, s, pending, pending_max);
 	json_out_count(o, n, "pending_cap", FRONTEND_PENDING_MAX);
 	json_out_count(o, n, "macs_unasked", s->macs_unasked);
+	fallback_out(o, root, l);
 }
 
-void api_fallback_out(
-	struct json_out *o, struct json_node *root, const struct frontend_udp_status *u)
-{
-	struct json_node *n = json_out_object(o, root, "fallback");
-	json_out_count(o, n, "addresses", u->sockets);
-	JSON_COUNTS(o, n, u, bound, received, alone, sent, send_full, send_errors, too_long,
-		bad_source, kernel_drops);
-}
+const struct api_part api_frontend_part = {.status = fallback_out, .stats = frontend_out};

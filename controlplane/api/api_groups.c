@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What `status` says of the groups of clients. How many of their clients have asked is in the
-// statistics of the data plane, by the group's number.
+// GET /groups: everything that applies to each group of clients, everyone else first, and what of
+// it does so now; GET /services: what can be blocked by name; and what `status` says of the groups.
+// How many of their clients have asked is in the statistics of the data plane, by the group's
+// number.
 
-#include "api_internal.h"
+#include "api_server.h"
+#include "policy/schedule.h"
+#include "policy/services_table.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-void api_group_lists_out(struct json_out *o, struct json_node *n, const struct config *c,
+enum { ITEMS_MAX = 64 }; // of a list of which there is no end; its length is told
+
+// "all_lists" and "lists" of a group; NULL: of everyone else.
+static void lists_out(struct json_out *o, struct json_node *n, const struct config *c,
 	const struct config_group *g)
 {
 	bool all = !g || (g->blocking && !g->has_lists && g->inherits);
@@ -27,7 +35,7 @@ static void group_out(struct json_out *o, struct json_node *n, const struct conf
 	json_out_text(o, n, "name", g->name);
 	json_out_count(o, n, "prefixes", g->client_count);
 	json_out_bool(o, n, "blocking", g->blocking);
-	api_group_lists_out(o, n, c, g);
+	lists_out(o, n, c, g);
 	json_out_bool(o, n, "cache", !g->disable_cache);
 	struct json_node *upstreams = json_out_array(o, n, "upstreams");
 	for (unsigned k = 0; k < g->upstream_count; k++)
@@ -38,9 +46,9 @@ static void group_out(struct json_out *o, struct json_node *n, const struct conf
 	json_out_text(o, n, "view_hash", policy->view ? text : "");
 }
 
-void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a)
+static void groups_out(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
-	const struct api_deps *d = &a->deps;
+	const struct api_deps *d = &l->api->deps;
 	const struct config *c = d->config_current(d->reload_arg);
 	struct json_node *list = json_out_array(o, root, "groups");
 	if (!d->groups_current)
@@ -49,3 +57,180 @@ void api_groups_out(struct json_out *o, struct json_node *root, const struct api
 	for (unsigned i = 0; i < c->group_count; i++)
 		group_out(o, json_out_object(o, list, NULL), c, i, &policy[i + 1]);
 }
+
+static void members_out(struct json_out *o, struct json_node *n, const struct config_group *g)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	json_out_count(o, n, "prefixes", g->client_count);
+	json_out_count(o, n, "macs", g->mac_count);
+	struct json_node *list = json_out_array(o, n, "clients");
+	for (unsigned i = 0; i < g->client_count && i < ITEMS_MAX; i++)
+		json_out_text(o, list, NULL, ip_address_text(&g->clients[i], true, text));
+	for (unsigned i = 0; i < g->mac_count && i < ITEMS_MAX; i++)
+		json_out_text(o, list, NULL, config_mac_text(&g->macs[i], text));
+	json_out_count(o, n, "vlan_count", g->vlan_count);
+	list = json_out_array(o, n, "vlans");
+	for (unsigned i = 0; i < g->vlan_count && i < ITEMS_MAX; i++)
+		json_out_count(o, list, NULL, g->vlans[i]);
+}
+
+static void services_out(struct json_out *o, struct json_node *n, const struct service_set *s)
+{
+	struct json_node *list = json_out_array(o, n, "services");
+	for (unsigned i = 0; i < SERVICE_COUNT; i++)
+		if (service_set_has(s, i))
+			json_out_text(o, list, NULL, service_word(i));
+}
+
+static void safe_search_out(
+	struct json_out *o, struct json_node *n, const struct config_safe_search *s)
+{
+	static const char *const levels[] = {"off", "moderate", "strict"};
+	struct json_node *safe = json_out_object(o, n, "safe_search");
+	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++)
+		if (s->level[i])
+			json_out_text(o, safe, safe_engine_word(i), levels[s->level[i]]);
+}
+
+static const char *address_text(const uint8_t *octets, unsigned version, bool has, char *out)
+{
+	struct ip_address a = {.version = (uint8_t)version};
+	memcpy(a.bytes, octets, version == 4 ? 4 : 16);
+	return has ? ip_address_text(&a, false, out) : "";
+}
+
+static void block_out(struct json_out *o, struct json_node *n, const struct dns_block *b)
+{
+	static const char *const modes[DNS_BLOCK_MODES] = {[DNS_BLOCK_NXDOMAIN] = "nxdomain",
+		[DNS_BLOCK_NULL] = "null",
+		[DNS_BLOCK_NODATA] = "nodata",
+		[DNS_BLOCK_REFUSED] = "refused",
+		[DNS_BLOCK_CUSTOM] = "address"};
+	struct json_node *block = json_out_object(o, n, "block");
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	json_out_text(o, block, "mode", modes[b->mode]);
+	json_out_count(o, block, "ttl", b->ttl_s);
+	if (b->mode != DNS_BLOCK_CUSTOM)
+		return;
+	json_out_text(o, block, "ipv4", address_text(b->v4, 4, b->has & DNS_BLOCK_HAS_V4, text));
+	json_out_text(o, block, "ipv6", address_text(b->v6, 6, b->has & DNS_BLOCK_HAS_V6, text));
+}
+
+static void schedule_out(struct json_out *o, struct json_node *list, const struct config *c,
+	const struct config_schedule *s, bool active, time_t now)
+{
+	static const char *const words[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
+	struct json_node *n = json_out_object(o, list, NULL);
+	char text[8];
+	json_out_text(o, n, "name", s->name);
+	struct json_node *days = json_out_array(o, n, "days");
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+		if (s->days >> i & 1)
+			json_out_text(o, days, NULL, words[i]);
+	snprintf(text, sizeof text, "%02u:%02u", s->from_min / 60u % 100, s->from_min % 60u);
+	json_out_text(o, n, "from", text);
+	snprintf(text, sizeof text, "%02u:%02u", s->to_min / 60u % 100, s->to_min % 60u);
+	json_out_text(o, n, "to", text);
+	json_out_bool(o, n, "pause", s->pause);
+	json_out_bool(o, n, "block_all", s->block_all);
+	services_out(o, n, &s->services);
+	struct json_node *lists = json_out_array(o, n, "lists");
+	for (unsigned i = 0; i < s->list_count; i++)
+		json_out_text(o, lists, NULL, c->blocking.lists[s->lists[i]].name);
+	json_out_count(o, n, "domains", s->domain_count);
+	json_out_bool(o, n, "active", active);
+	json_out_count(o, n, "changes_unix_s", (uint64_t)schedule_change(s, now));
+}
+
+static void entries_out(struct json_out *o, struct json_node *n, const struct config *c,
+	const struct config_group *g)
+{
+	const struct config_blocking *b = &c->blocking;
+	json_out_count(o, n, "allow",
+		g ? g->allow.count + g->allow.pattern_count
+		  : b->allow_count + b->allow_pattern_count);
+	json_out_count(o, n, "deny",
+		g ? g->deny.count + g->deny.pattern_count : b->deny_count + b->deny_pattern_count);
+}
+
+static void now_out(struct json_out *o, struct json_node *n, const struct group_now *now)
+{
+	json_out_bool(o, n, "block_all", now->mask.block_all);
+	json_out_bool(o, n, "paused", now->mask.paused);
+	json_out_count(o, n, "pause_left_s", now->pause_left_s);
+	json_out_count(o, n, "next_change_unix_s", (uint64_t)now->next_change);
+}
+
+static void detail_out(
+	struct json_out *o, struct json_node *list, const struct api *a, unsigned group)
+{
+	static const struct config_group nobody;
+	const struct api_deps *d = &a->deps;
+	const struct config *c = d->config_current(d->reload_arg);
+	const struct config_group *g = group ? &c->groups[group - 1] : NULL;
+	const struct config_schedules *s = config_group_schedules(c, g);
+	struct json_node *n = json_out_object(o, list, NULL);
+	struct group_now now;
+	struct dns_block block;
+	d->group_now(d->reload_arg, group, &now);
+	config_block_reply(c, g, &block);
+	json_out_count(o, n, "group", group);
+	json_out_text(o, n, "name", config_group_name(g));
+	json_out_bool(o, n, "blocking", c->blocking.enabled && (!g || g->blocking));
+	members_out(o, n, g ? g : &nobody);
+	lists_out(o, n, c, g);
+	entries_out(o, n, c, g);
+	services_out(o, n, config_group_services(c, g));
+	safe_search_out(o, n, config_group_safe_search(c, g));
+	block_out(o, n, &block);
+	now_out(o, n, &now);
+	struct json_node *schedules = json_out_array(o, n, "schedules");
+	for (unsigned i = 0; i < s->count; i++)
+		schedule_out(o, schedules, c, &s->one[i], now.mask.active >> i & 1, time(NULL));
+}
+
+static void serve_groups(struct api *a, struct http_exchange *x)
+{
+	const struct api_deps *d = &a->deps;
+	if (!d->group_now) {
+		api_refuse(x, 503, "there are no groups yet");
+		return;
+	}
+	struct json_out *o = json_out_new();
+	struct json_node *list = json_out_array(o, json_out_root(o), "groups");
+	unsigned count = d->config_current(d->reload_arg)->group_count;
+	for (unsigned i = 0; i <= count; i++)
+		detail_out(o, list, a, i);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+struct domains_out {
+	struct json_out *o;
+	struct json_node *list;
+};
+
+static int domain_out(void *arg, const struct dns_name *name)
+{
+	const struct domains_out *d = arg;
+	char text[DNS_NAME_TEXT_MAX];
+	json_out_text(d->o, d->list, NULL, dns_name_to_text(name, text));
+	return 0;
+}
+
+static void serve_services(struct api *, struct http_exchange *x)
+{
+	struct json_out *o = json_out_new();
+	struct json_node *list = json_out_array(o, json_out_root(o), "services");
+	for (unsigned i = 0; i < SERVICE_COUNT; i++) {
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", service_word(i));
+		struct domains_out d = {o, json_out_array(o, n, "domains")};
+		(void)services_table_each(i, domain_out, &d);
+	}
+	http_reply(x, 200, json_out_finish(o));
+}
+
+const struct api_part api_groups_part = {
+	.endpoint = {{"/groups", serve_groups}, {"/services", serve_services}},
+	.status = groups_out,
+};

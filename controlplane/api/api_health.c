@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints that say whether this box lives, whether it serves, and what went wrong lately.
 
-#include "api_internal.h"
+#include "api_param.h"
+#include "api_tables.h"
 #include "memory/memory_meter.h"
 
 #include <inttypes.h>
@@ -14,7 +15,7 @@
 enum { HEALTH_SILENT_MS = 5000, HEALTH_RULES_LAG_MS = 1000 };
 
 // Alive: the service loop, which replies, and once it serves the resolver's.
-void api_health(struct api *a, struct http_exchange *x)
+static void serve_health(struct api *a, struct http_exchange *x)
 {
 	const struct directory *d = publisher_directory(a->deps.publisher);
 	uint64_t beat_ms = atomic_load_explicit(&d->heartbeat_ms, memory_order_relaxed);
@@ -82,8 +83,10 @@ static void failing_look(struct ready *r, const struct rules_status *rules)
 		json_out_text(r->o, r->degraded, NULL, text);
 }
 
-static void rest_look(struct ready *r, const struct api *a, const struct resolver_status *s)
+static void rest_look(struct ready *r, const struct api_look *l)
 {
+	const struct api *a = l->api;
+	const struct resolver_status *s = l->resolver;
 	unsigned up = 0;
 	struct rules_status rules;
 	rules_status(a->deps.rules, &rules);
@@ -97,7 +100,6 @@ static void rest_look(struct ready *r, const struct api *a, const struct resolve
 	else if (s->upstream_sets_down)
 		json_out_text(r->o, r->degraded, NULL,
 			"no server of a group or a forwarding zone answers");
-	api_state_degraded(r->o, r->degraded, a);
 	if (c->blocking.enabled && c->blocking.list_count && rules.loaded_unix_s == 0)
 		json_out_text(r->o, r->degraded, NULL, "no list is loaded");
 	failing_look(r, &rules);
@@ -105,23 +107,17 @@ static void rest_look(struct ready *r, const struct api *a, const struct resolve
 		json_out_text(r->o, r->degraded, NULL, "the last reload of the lists failed");
 	if (a->listener.error)
 		json_out_text(r->o, r->degraded, NULL, "metrics.listen cannot be listened on");
-	api_redis_degraded(r->o, r->degraded, s);
-	api_clickhouse_degraded(r->o, r->degraded, a);
-	api_outputs_degraded(r->o, r->degraded, a);
-	if (a->deps.store) {
-		struct query_store_status q;
-		query_store_status(a->deps.store, &q);
-		if (q.failing)
-			json_out_text(r->o, r->degraded, NULL, "the query store cannot write");
-	}
+	for (const struct api_part *const *p = api_parts; *p; p++)
+		if ((*p)->degraded)
+			(*p)->degraded(r->o, r->degraded, l);
 }
 
 // Memory: what grows for no reason, what nobody explains, tables that nobody sees.
-static void memory_look(struct ready *r, struct api *a, const struct resolver_status *s)
+static void memory_look(struct ready *r, const struct api_look *l)
 {
-	struct table_registry tables = s->tables;
-	api_all_tables(a, &tables);
-	api_dataplane_tables(a, s, &tables);
+	const struct api *a = l->api;
+	struct table_registry tables;
+	api_tables_look(l, &tables);
 	if (tables.dropped)
 		json_out_text(r->o, r->degraded, NULL, "more tables than the registry shows");
 	if (a->watch && mem_watch_last(a->watch)->alarming)
@@ -130,33 +126,31 @@ static void memory_look(struct ready *r, struct api *a, const struct resolver_st
 		json_out_text(r->o, r->degraded, NULL, "memory grows");
 }
 
-static void on_ready(void *arg, const struct resolver_status *s)
+// With `strict` what is degraded is not good enough.
+static void ready_reply(const struct api_look *l)
 {
-	struct api_status_call *call = arg;
+	const char *strict = http_param(l->exchange, "strict");
 	struct ready r = {.o = json_out_new(), .ok = true};
 	struct json_node *root = json_out_root(r.o);
 	r.why = json_out_array(r.o, root, "why");
 	r.degraded = json_out_array(r.o, root, "degraded");
-	if (http_is_live(call->exchange)) {
-		const struct directory *d = publisher_directory(call->api->deps.publisher);
-		if (atomic_load_explicit(&d->state, memory_order_relaxed) != CP_SERVING)
-			not_ready(&r, "the control plane is starting or stopping");
-		dataplane_look(&r, call->api, s, &call->frontends.udp);
-		rest_look(&r, call->api, s);
-		memory_look(&r, call->api, s);
-	}
+	const struct directory *d = publisher_directory(l->api->deps.publisher);
+	if (atomic_load_explicit(&d->state, memory_order_relaxed) != CP_SERVING)
+		not_ready(&r, "the control plane is starting or stopping");
+	dataplane_look(&r, l->api, l->resolver, &l->frontends.udp);
+	rest_look(&r, l);
+	memory_look(&r, l);
 	json_out_bool(r.o, root, "ready", r.ok);
-	bool good = r.ok && !(call->strict && json_out_length(r.degraded) > 0);
-	http_reply(call->exchange, good ? 200 : 503, json_out_finish(r.o));
-	free(call);
+	bool is_strict = strict && *strict == '1';
+	bool good = r.ok && !(is_strict && json_out_length(r.degraded) > 0);
+	http_reply(l->exchange, good ? 200 : 503, json_out_finish(r.o));
 }
 
-// With `strict` what is degraded is not good enough.
-void api_ready(struct api *a, struct http_exchange *x)
+static void serve_ready(struct api *a, struct http_exchange *x)
 {
 	bool strict;
 	if (api_flag(x, "strict", &strict))
-		api_status_ask_strict(a, x, strict, on_ready);
+		api_look(a, x, ready_reply);
 }
 
 static void error_out(
@@ -227,7 +221,7 @@ static unsigned list_errors(struct json_out *o, struct json_node *list, const st
 	return rules_failing(&r);
 }
 
-void api_errors(struct api *a, struct http_exchange *x)
+static void serve_errors(struct api *a, struct http_exchange *x)
 {
 	static struct log_recent kind[LOG_RECENT_MAX]; // of this loop's thread alone
 	uint64_t replaced = 0;
@@ -242,3 +236,8 @@ void api_errors(struct api *a, struct http_exchange *x)
 	json_out_count(o, root, "replaced", replaced);
 	http_reply(x, 200, json_out_finish(o));
 }
+
+const struct api_part api_health_part = {
+	.endpoint = {{"/health", serve_health, API_ALWAYS | API_NETWORK},
+		{"/ready", serve_ready, API_ALWAYS | API_NETWORK}, {"/errors", serve_errors}},
+};

@@ -2,7 +2,7 @@
 // Endpoints of the heap: its numbers, profiles, and what else of the process a profile leaves out:
 // threads and open sockets.
 
-#include "api_internal.h"
+#include "api_param.h"
 #include "memory/heap.h"
 #include "memory/process.h"
 #include "memory/process_peers.h"
@@ -16,7 +16,7 @@
 
 enum { SOCKETS_MAX = 1024 };
 
-void api_heap(struct api *, struct http_exchange *x)
+static void serve_heap(struct api *, struct http_exchange *x)
 {
 	struct heap_stats s;
 	struct mem_sum by[MEM_ACCOUNT_COUNT];
@@ -52,7 +52,7 @@ static void done_reply(struct http_exchange *x, int rc)
 	http_reply(x, 200, json_out_finish(o));
 }
 
-void api_heap_on(struct api *, struct http_exchange *x)
+static void serve_heap_on(struct api *, struct http_exchange *x)
 {
 	unsigned lg = HEAP_SAMPLE_LG;
 	if (http_param(x, "sample_lg") && !api_number(x, "sample_lg", HEAP_SAMPLE_LG_MAX, &lg))
@@ -65,7 +65,7 @@ void api_heap_on(struct api *, struct http_exchange *x)
 	done_reply(x, heap_profile(true, lg));
 }
 
-void api_heap_off(struct api *, struct http_exchange *x)
+static void serve_heap_off(struct api *, struct http_exchange *x)
 {
 	done_reply(x, heap_profile(false, 0));
 }
@@ -78,7 +78,7 @@ static bool has_dumped(int rc)
 	return rc != -ENOTSUP && rc != -EMFILE && rc != -ENFILE;
 }
 
-void api_debug_heap(struct api *a, struct http_exchange *x)
+static void serve_debug_heap(struct api *a, struct http_exchange *x)
 {
 	char *text;
 	size_t len;
@@ -100,7 +100,7 @@ void api_debug_heap(struct api *a, struct http_exchange *x)
 		http_reply_text(x, 200, "text/plain", text);
 }
 
-void api_threads(struct api *, struct http_exchange *x)
+static void serve_threads(struct api *, struct http_exchange *x)
 {
 	struct process_thread t[PROCESS_THREADS_MAX];
 	unsigned count = process_threads(t, PROCESS_THREADS_MAX);
@@ -159,7 +159,7 @@ static void peers_out(struct json_out *o, struct json_node *root, const struct p
 	sums_out(o, json_out_object(o, root, "other_peers"), &p->others);
 }
 
-void api_connections(struct api *, struct http_exchange *x)
+static void serve_connections(struct api *, struct http_exchange *x)
 {
 	struct process_peers *peers = calloc(1, sizeof *peers);
 	if (!peers) {
@@ -179,3 +179,10 @@ void api_connections(struct api *, struct http_exchange *x)
 	json_out_count(o, root, "listed", to.listed);
 	http_reply(x, 200, json_out_finish(o));
 }
+
+const struct api_part api_heap_part = {
+	.endpoint = {{"/heap", serve_heap, API_ALWAYS}, {"/heap/on", serve_heap_on, API_POST},
+		{"/heap/off", serve_heap_off, API_POST},
+		{"/debug/heap", serve_debug_heap, API_ALWAYS}, {"/threads", serve_threads},
+		{"/connections", serve_connections}},
+};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api_listen.h"
 
-#include "api_internal.h"
+#include "api_server.h"
 
 #include <event2/event.h>
 
@@ -128,20 +128,10 @@ static bool on_admit(void *arg, const struct ucred *, int fd)
 
 static void on_request(void *arg, struct http_exchange *x)
 {
-	struct api *a = arg;
-	const char *path = http_path(x);
 	if (http_is_post(x))
 		api_refuse(x, 405, "use GET");
-	else if (api_is_off(a, path))
-		api_refuse(x, 503, "the toggle api is off");
-	else if (strcmp(path, "/metrics") == 0)
-		api_metrics(a, x);
-	else if (strcmp(path, "/health") == 0)
-		api_health(a, x);
-	else if (strcmp(path, "/ready") == 0)
-		api_ready(a, x);
 	else
-		api_refuse(x, 404, "no such endpoint here");
+		api_serve(arg, x, API_NETWORK);
 }
 
 static int listen_now(struct api *a)

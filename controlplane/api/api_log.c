@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of the query log: what came off the rings, and what each sink took of it.
+// Endpoint of the query log: what came off the rings, what each sink took of it, and how the query
+// store is.
 
-#include "api_internal.h"
+#include "api_server.h"
 #include "base/frontend_neighbour.h"
 #include "querylog/querylog.h"
 #include "querylog/sinks/sink_thread.h"
@@ -35,8 +36,10 @@ static void sinks_out(
 	}
 }
 
-void api_outputs_degraded(struct json_out *o, struct json_node *degraded, const struct api *a)
+static void outputs_degraded(
+	struct json_out *o, struct json_node *degraded, const struct api_look *l)
 {
+	const struct api *a = l->api;
 	for (unsigned i = 0; i < a->deps.output_count; i++) {
 		struct sink_status s;
 		char text[SINK_WHY_MAX + 128];
@@ -46,6 +49,11 @@ void api_outputs_degraded(struct json_out *o, struct json_node *degraded, const 
 		snprintf(text, sizeof text, "the sink %s takes no rows: %s", s.name, s.why);
 		json_out_text(o, degraded, NULL, text);
 	}
+	struct query_store_status q = {.failing = false};
+	if (a->deps.store)
+		query_store_status(a->deps.store, &q);
+	if (q.failing)
+		json_out_text(o, degraded, NULL, "the query store cannot write");
 }
 
 static void outputs_out(struct json_out *o, struct json_node *root, struct api *a)
@@ -65,6 +73,16 @@ static void outputs_out(struct json_out *o, struct json_node *root, struct api *
 	}
 }
 
+static void tail_out(struct json_out *o, struct json_node *root, struct api *a)
+{
+	struct tail_counts c;
+	if (!a->deps.tail)
+		return;
+	tail_counts(a->deps.tail, &c);
+	struct json_node *n = json_out_object(o, root, "tail");
+	JSON_COUNTS(o, n, &c, readers, joined, refused, cut, rows, missed);
+}
+
 static void log_out(struct json_out *o, struct json_node *n, struct api *a)
 {
 	const struct config_query_log *c = &a->deps.config_current(a->deps.reload_arg)->query_log;
@@ -80,10 +98,10 @@ static void log_out(struct json_out *o, struct json_node *n, struct api *a)
 	json_out_count(o, n, "batch_bytes", s.batch_bytes);
 	sinks_out(o, n, &s, a);
 	outputs_out(o, n, a);
-	api_tail_out(o, n, a);
+	tail_out(o, n, a);
 }
 
-void api_log(struct api *a, struct http_exchange *x)
+static void serve_log(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
 	if (a->deps.log)
@@ -91,14 +109,47 @@ void api_log(struct api *a, struct http_exchange *x)
 	http_reply(x, 200, json_out_finish(o));
 }
 
-void api_log_out(struct json_out *o, struct json_node *root, struct api *a)
+static void store_out(struct json_out *o, struct json_node *root, const struct api *a)
 {
-	if (a->deps.log)
-		log_out(o, json_out_object(o, root, "query_log"), a);
+	struct query_store_status s;
+	if (!a->deps.store)
+		return;
+	query_store_status(a->deps.store, &s);
+	struct json_node *n = json_out_object(o, root, "query_store");
+	json_out_text(o, n, "state", s.failing ? "failing" : "up");
+	json_out_text(o, n, "why", s.why);
+	json_out_count(o, n, "retry_in_ms", s.retry_in_ms);
+	json_out_text(o, n, "directory", s.folder);
+	JSON_COUNTS(o, n, &s, files, bytes, max_bytes, hours);
+	json_out_signed(o, n, "oldest_unix_s", s.oldest_unix_s);
+	json_out_count(o, n, "dropped_files", s.dropped_files);
+	json_out_signed(o, n, "clock_ahead_s", s.clock_ahead_s);
+	JSON_COUNTS(o, n, &s, rows, weight);
+	json_out_count(o, n, "merged_rows", s.merged);
+	json_out_count(o, n, "keeps_one_in", s.keep_one_in);
+	JSON_COUNTS(o, n, &s, lost_rows, lost_weight);
+	json_out_count(o, n, "held_rows", s.open_rows);
+	json_out_count(o, n, "held_weight", s.open_weight);
+	json_out_count(o, n, "failures", s.failures);
+	json_out_count(o, n, "damaged_files", s.damaged);
+	JSON_COUNTS(o, n, &s, queued, queue_cap);
+	json_out_count(o, n, "refused_batches", s.refused);
 }
 
-void api_log_tables(struct api *a, struct table_registry *tables)
+static void log_status(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
+	store_out(o, root, l->api);
+	if (l->api->deps.log)
+		log_out(o, json_out_object(o, root, "query_log"), l->api);
+}
+
+static void log_tables(struct api *a, struct table_registry *tables)
+{
+	if (a->deps.store) {
+		struct query_store_status store;
+		query_store_status(a->deps.store, &store);
+		query_store_tables(&store, tables);
+	}
 	if (!a->deps.log)
 		return;
 	for (unsigned i = 0; i < a->deps.output_count; i++)
@@ -140,3 +191,11 @@ void api_log_tables(struct api *a, struct table_registry *tables)
 				.oldest_ms = s.macs_oldest_ms,
 				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }
+
+const struct api_part api_log_part = {
+	.endpoint = {{"/log", serve_log}},
+	.status = log_status,
+	.stats = log_status,
+	.degraded = outputs_degraded,
+	.tables = log_tables,
+};

@@ -3,7 +3,7 @@
 // a page ended at, so that nothing is kept here between two of them, and an export of any length
 // takes the memory of one page. Files are read on a helper thread (why_runner.h).
 
-#include "api_words.h"
+#include "api_param.h"
 #include "base/rdata_text.h"
 #include "querylog/store/query_folder.h"
 #include "querylog/store/query_search.h"
@@ -100,19 +100,6 @@ static void on_searched(void *arg, int err)
 	free(c);
 }
 
-bool api_text(struct http_exchange *x, const char *param, char *out, size_t cap)
-{
-	const char *text = http_param(x, param);
-	size_t len = text ? strlen(text) : 0;
-	if (len >= cap) {
-		api_refuse(x, 400, "%s: is too long", param);
-		return false;
-	}
-	memcpy(out, text ? text : "", len);
-	out[len] = '\0';
-	return true;
-}
-
 // Microseconds since 1970, digits alone; absent: `out` stays. False: it has been replied to.
 static bool time_take(struct http_exchange *x, const char *param, int64_t *out)
 {
@@ -127,20 +114,6 @@ static bool time_take(struct http_exchange *x, const char *param, int64_t *out)
 	*out = strtoll(text, NULL, 10);
 	return true;
 }
-
-bool api_name_text(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX])
-{
-	struct dns_name name;
-	char text[DNS_NAME_TEXT_MAX];
-	if (!http_param(x, "name"))
-		return true;
-	if (!api_name(x, &name))
-		return false;
-	dns_name_to_text(&name, text);
-	memcpy(out, text, strlen(text) + 1);
-	return true;
-}
-static_assert((int)DNS_NAME_TEXT_MAX <= (int)QUERY_NAME_TEXT_MAX);
 
 static bool filter_take(const struct api *a, struct http_exchange *x, struct query_filter *f,
 	char unknown_client[API_WHY_MAX])
@@ -163,7 +136,7 @@ static bool filter_take(const struct api *a, struct http_exchange *x, struct que
 	return true;
 }
 
-void api_log_search(struct api *a, struct http_exchange *x)
+static void serve_log_search(struct api *a, struct http_exchange *x)
 {
 	struct query_filter filter;
 	char unknown_client[API_WHY_MAX];
@@ -189,3 +162,5 @@ void api_log_search(struct api *a, struct http_exchange *x)
 	if (err)
 		on_searched(c, err);
 }
+
+const struct api_part api_log_search_part = {.endpoint = {{"/log/search", serve_log_search}}};

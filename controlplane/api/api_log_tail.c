@@ -4,7 +4,7 @@
 // stuck (api_lines.h) is hung up on.
 
 #include "api_lines.h"
-#include "api_words.h"
+#include "api_param.h"
 #include "querylog/sinks/tail.h"
 
 #include <errno.h>
@@ -75,7 +75,7 @@ static struct api_tail *reader_new(struct api *a)
 	return w;
 }
 
-void api_log_tail(struct api *a, struct http_exchange *x)
+static void serve_log_tail(struct api *a, struct http_exchange *x)
 {
 	struct tail_filter filter;
 	if (!filter_take(a, x, &filter))
@@ -102,23 +102,13 @@ void api_log_tail(struct api *a, struct http_exchange *x)
 	LIST_INSERT_HEAD(&a->tails, w, link);
 }
 
-void api_tails_close(struct api *a)
+static void tails_close(struct api *a)
 {
 	while (!LIST_EMPTY(&a->tails))
 		tail_end(LIST_FIRST(&a->tails), false);
 }
 
-void api_tail_out(struct json_out *o, struct json_node *root, struct api *a)
-{
-	struct tail_counts c;
-	if (!a->deps.tail)
-		return;
-	tail_counts(a->deps.tail, &c);
-	struct json_node *n = json_out_object(o, root, "tail");
-	JSON_COUNTS(o, n, &c, readers, joined, refused, cut, rows, missed);
-}
-
-void api_tail_tables(struct api *a, struct table_registry *tables)
+static void tail_tables(struct api *a, struct table_registry *tables)
 {
 	const struct api_tail *w;
 	struct tail_counts c;
@@ -141,3 +131,9 @@ void api_tail_tables(struct api *a, struct table_registry *tables)
 				.oldest_ms = table_age(since_ms, clock_mono_ms()),
 				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }
+
+const struct api_part api_log_tail_part = {
+	.endpoint = {{"/log/tail", serve_log_tail}},
+	.tables = tail_tables,
+	.close = tails_close,
+};

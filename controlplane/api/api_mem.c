@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint of memory: accounts, files, what the kernel says, regions, tables.
 
-#include "api_internal.h"
+#include "api_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,14 +87,15 @@ static void regions_out(struct json_out *o, struct json_node *root)
 	}
 }
 
-static void mem_out(struct json_out *o, struct api *a, const struct resolver_status *s)
+static void mem_reply(const struct api_look *l)
 {
+	struct api *a = l->api;
+	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
-	struct table_registry tables = s->tables;
+	struct table_registry tables;
 	struct mem_reading r;
 
-	api_all_tables(a, &tables);
-	api_dataplane_tables(a, s, &tables);
+	api_tables_look(l, &tables);
 	json_out_count(o, root, "unix_s", (uint64_t)time(NULL));
 	json_out_count(o, root, "uptime_ms", clock_mono_ms() - a->start_ms);
 	if (mem_watch_read(a->watch, &r) == 0) {
@@ -104,19 +105,12 @@ static void mem_out(struct json_out *o, struct api *a, const struct resolver_sta
 	files_out(o, root);
 	regions_out(o, root);
 	api_tables_out(o, root, &tables);
+	http_reply(l->exchange, 200, json_out_finish(o));
 }
 
-static void on_mem(void *arg, const struct resolver_status *s)
+static void serve_mem(struct api *a, struct http_exchange *x)
 {
-	struct api_status_call *call = arg;
-	struct json_out *o = json_out_new();
-	if (http_is_live(call->exchange))
-		mem_out(o, call->api, s);
-	http_reply(call->exchange, 200, json_out_finish(o));
-	free(call);
+	api_look(a, x, mem_reply);
 }
 
-void api_mem(struct api *a, struct http_exchange *x)
-{
-	api_status_ask(a, x, on_mem);
-}
+const struct api_part api_mem_part = {.endpoint = {{"/mem", serve_mem, API_ALWAYS}}};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints of the slope meter: how fast memory grows, and its history.
 
-#include "api_internal.h"
+#include "api_param.h"
 #include "memory/memory_meter.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 enum { SLOPE_SECONDS = 3600, SLOPE_SECONDS_MAX = 86400, HISTORY_ROWS_MAX = METER_MINUTES };
 
-void api_meter_tables(struct api *a, struct table_registry *tables)
+static void meter_tables(struct api *a, struct table_registry *tables)
 {
 	if (!a->deps.meter)
 		return;
@@ -83,7 +83,7 @@ static void report_out(struct json_out *o, const struct memory_report *r)
 	slopes_out(o, json_out_array(o, root, "tables"), r, MEMORY_FILL);
 }
 
-void api_memory_slope(struct api *a, struct http_exchange *x)
+static void serve_memory_slope(struct api *a, struct http_exchange *x)
 {
 	unsigned seconds = SLOPE_SECONDS;
 	if (http_param(x, "seconds") && !api_number(x, "seconds", SLOPE_SECONDS_MAX, &seconds))
@@ -138,7 +138,7 @@ static void minutes_out(struct json_out *o, struct json_node *list, const struct
 	}
 }
 
-void api_memory_history(struct api *a, struct http_exchange *x)
+static void serve_memory_history(struct api *a, struct http_exchange *x)
 {
 	char name[MEMORY_NAME_MAX];
 	unsigned limit = HISTORY_ROWS_MAX;
@@ -167,3 +167,9 @@ void api_memory_history(struct api *a, struct http_exchange *x)
 		minutes_out(o, minutes, r, series, limit);
 	http_reply(x, 200, json_out_finish(o));
 }
+
+const struct api_part api_memory_part = {
+	.endpoint = {{"/memory/slope", serve_memory_slope, API_ALWAYS},
+		{"/memory/history", serve_memory_history, API_ALWAYS}},
+	.tables = meter_tables,
+};

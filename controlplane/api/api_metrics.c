@@ -3,7 +3,7 @@
 // of TCP; the text is made here, from copies.
 
 #include "api/metrics/metrics.h"
-#include "api_internal.h"
+#include "api_tables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +13,6 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/log_out.h>
-
-struct metrics_call {
-	struct api *api;
-	struct http_exchange *exchange;
-	struct metrics_text text;
-	uint64_t took_us; // here
-};
 
 // Second field of /proc/PID/statm, in pages; 0: it cannot be read.
 static uint64_t resident_bytes(unsigned pid)
@@ -150,12 +143,15 @@ static void http_out(struct metrics_text *t, const struct api *a)
 	metrics_count(t, NULL, log_out_lost());
 }
 
-static void service_out(struct metrics_text *t, struct api *a, const struct resolver_status *s)
+static void service_out(struct metrics_text *t, const struct api_look *l)
 {
+	const struct api *a = l->api;
 	struct rules_status r;
 	rules_status(a->deps.rules, &r);
 	metrics_rules(t, &r);
-	api_state_metrics(t, a);
+	for (const struct api_part *const *p = api_parts; *p; p++)
+		if ((*p)->metrics)
+			(*p)->metrics(t, a);
 	if (a->deps.log) {
 		struct querylog_status q;
 		querylog_status(a->deps.log, &q);
@@ -171,9 +167,8 @@ static void service_out(struct metrics_text *t, struct api *a, const struct reso
 		clickhouse_status(a->deps.clickhouse, &c);
 		metrics_clickhouse(t, &c);
 	}
-	struct table_registry tables = s->tables;
-	api_all_tables(a, &tables);
-	api_dataplane_tables(a, s, &tables);
+	struct table_registry tables;
+	api_tables_look(l, &tables);
 	metrics_tables(t, &tables);
 	metrics_accounts(t, mem_watch_last(a->watch));
 	if (a->deps.meter) {
@@ -182,7 +177,7 @@ static void service_out(struct metrics_text *t, struct api *a, const struct reso
 	}
 	struct loop_lag_minute lag;
 	loop_lag_minute(a->deps.service, &lag);
-	metrics_lag(t, &s->lag, &lag);
+	metrics_lag(t, &l->resolver->lag, &lag);
 	http_out(t, a);
 	publish_out(t, a);
 }
@@ -204,47 +199,30 @@ static void self_out(struct metrics_text *t, const struct api *a)
 	metrics_count(t, NULL, a->scrape.left_out);
 }
 
-static void finish(struct metrics_call *c)
+static void metrics_reply(const struct api_look *l)
 {
-	struct metrics_text *t = &c->text;
-	if (http_is_live(c->exchange)) {
-		struct api_scrape *scrape = &c->api->scrape;
-		scrape->took_us = c->took_us;
-		scrape->bytes = t->len;
-		scrape->samples = t->samples;
-		scrape->left_out += t->left_out;
-	}
-	http_reply_text(c->exchange, 200, "text/plain; version=0.0.4; charset=utf-8", t->data);
-	free(c);
-}
-
-static void on_metrics(void *arg, const struct resolver_status *s)
-{
-	struct api_status_call *call = arg;
-	struct metrics_call *c = calloc(1, sizeof *c);
-	if (!c || !http_is_live(call->exchange)) {
-		http_reply(call->exchange, 500, NULL);
-		free(call);
-		free(c);
-		return;
-	}
+	struct api_scrape *scrape = &l->api->scrape;
+	struct metrics_text t = {.data = NULL};
 	uint64_t start_us = clock_mono_us();
-	*c = (struct metrics_call){.api = call->api, .exchange = call->exchange};
-	build_out(&c->text, c->api);
-	dataplane_out(&c->text, c->api);
-	metrics_resolver(&c->text, s);
-	metrics_answers(&c->text, s);
-	metrics_upstreams(&c->text, s);
-	metrics_cache(&c->text, s);
-	metrics_frontends(&c->text, &call->frontends);
-	free(call);
-	service_out(&c->text, c->api, s);
-	self_out(&c->text, c->api);
-	c->took_us = clock_mono_us() - start_us;
-	finish(c);
+	build_out(&t, l->api);
+	dataplane_out(&t, l->api);
+	metrics_resolver(&t, l->resolver);
+	metrics_answers(&t, l->resolver);
+	metrics_upstreams(&t, l->resolver);
+	metrics_cache(&t, l->resolver);
+	metrics_frontends(&t, &l->frontends);
+	service_out(&t, l);
+	self_out(&t, l->api);
+	scrape->took_us = clock_mono_us() - start_us;
+	scrape->bytes = t.len;
+	scrape->samples = t.samples;
+	scrape->left_out += t.left_out;
+	http_reply_text(l->exchange, 200, "text/plain; version=0.0.4; charset=utf-8", t.data);
 }
 
-void api_metrics(struct api *a, struct http_exchange *x)
+static void serve_metrics(struct api *a, struct http_exchange *x)
 {
-	api_status_ask(a, x, on_metrics);
+	api_look(a, x, metrics_reply);
 }
+
+const struct api_part api_metrics_part = {.endpoint = {{"/metrics", serve_metrics, API_NETWORK}}};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint of refresh-ahead: how it is set, what it does now, and the last 24 h by the minute.
 
-#include "api_internal.h"
+#include "api_param.h"
 
 #include <stdlib.h>
 
@@ -57,7 +57,7 @@ static void on_report(void *arg, const struct refresh_report *r)
 	free(call);
 }
 
-void api_refresh(struct api *a, struct http_exchange *x)
+static void serve_refresh(struct api *a, struct http_exchange *x)
 {
 	unsigned minutes = 60;
 
@@ -76,3 +76,5 @@ void api_refresh(struct api *a, struct http_exchange *x)
 		api_busy(x, ret);
 	}
 }
+
+const struct api_part api_refresh_part = {.endpoint = {{"/refresh", serve_refresh}}};

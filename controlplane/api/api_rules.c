@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoints of the rule lists and of the configuration.
+// Endpoints of the rule lists and of the configuration; and for when blocking goes wrong: the image
+// before, a pause of everyone's blocking or of one group's, and its end.
 
-#include "api_internal.h"
+#include "api_rules.h"
+
+#include "api_param.h"
 #include "lists/rule_compile.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *outcome_text(enum rules_outcome outcome)
@@ -54,7 +58,7 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct r
 		fetch_out(o, n, l);
 }
 
-void api_failing_out(struct json_out *o, struct json_node *n, const struct rules_status *r)
+void api_rules_failing_out(struct json_out *o, struct json_node *n, const struct rules_status *r)
 {
 	char text[RULES_LIST_TEXT_MAX];
 	struct json_node *list = json_out_array(o, n, "failing");
@@ -62,6 +66,22 @@ void api_failing_out(struct json_out *o, struct json_node *n, const struct rules
 		if (rules_list_failing(&r->lists[i]))
 			json_out_text(
 				o, list, NULL, rules_list_text(&r->lists[i], text, sizeof text));
+}
+
+void api_rules_pauses_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	const struct api_deps *d = &a->deps;
+	struct json_node *list = json_out_array(o, root, "paused_groups");
+	const struct config *c = d->config_current(d->reload_arg);
+	for (unsigned i = 0; d->group_now && i <= c->group_count; i++) {
+		struct group_now now;
+		d->group_now(d->reload_arg, i, &now);
+		if (!now.pause_left_s)
+			continue;
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "group", config_group_name(i ? &c->groups[i - 1] : NULL));
+		json_out_count(o, n, "pause_left_s", now.pause_left_s);
+	}
 }
 
 // `a`: NULL leaves the groups out.
@@ -82,30 +102,31 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 		bloom_bytes, table_bytes, sets, peak_bytes, build_ms, rested_ms);
 	json_out_count(o, root, "copies_bytes", r->kept_bytes);
 	json_out_count(o, root, "loaded_unix_s", r->loaded_unix_s);
-	api_failing_out(o, root, r);
+	api_rules_failing_out(o, root, r);
 	struct json_node *lists = json_out_array(o, root, "lists");
 	for (unsigned i = 0; i < r->list_count; i++)
 		list_out(o, lists, &r->lists[i]);
 	if (a)
-		api_pauses_out(o, root, a);
+		api_rules_pauses_out(o, root, a);
 	return json_out_finish(o);
 }
 
-void api_blocklist(struct api *a, struct http_exchange *x)
+static void serve_blocklist(struct api *a, struct http_exchange *x)
 {
 	struct rules_status r;
 	rules_status(a->deps.rules, &r);
 	http_reply(x, 200, rules_text(a, &r));
 }
 
-void api_rules_reply(void *arg, const struct rules_status *r)
+// Replies to `arg`, an exchange, with the status of the lists; a failure is a 500.
+static void rules_reply(void *arg, const struct rules_status *r)
 {
 	http_reply(arg, r->outcome == RULES_FAILED ? 500 : 200, rules_text(NULL, r));
 }
 
-void api_blocklist_reload(struct api *a, struct http_exchange *x)
+static void serve_blocklist_reload(struct api *a, struct http_exchange *x)
 {
-	if (api_lists_off(a)) {
+	if (a->deps.toggles && !a->deps.toggles->value[TOGGLE_LIST_RELOAD]) {
 		api_refuse(x, 409, "the toggle list_reload is off");
 		return;
 	}
@@ -114,9 +135,103 @@ void api_blocklist_reload(struct api *a, struct http_exchange *x)
 		return;
 	http_defer(x, API_BUILD_MS);
 	const struct config *config = a->deps.config_current(a->deps.reload_arg);
-	int ret = rules_reload(a->deps.rules, config, force, api_rules_reply, x);
+	int ret = rules_reload(a->deps.rules, config, force, rules_reply, x);
 	if (ret < 0)
 		api_busy(x, ret);
+}
+
+static void serve_blocklist_rollback(struct api *a, struct http_exchange *x)
+{
+	http_defer(x, API_BUILD_MS);
+	int ret = rules_rollback(a->deps.rules, rules_reply, x);
+	if (ret == -ENOENT)
+		api_refuse(x, 409, "there is no image before this one");
+	else if (ret == -EBUSY)
+		api_refuse(x, 503, "an image is being built: try again");
+	else if (ret < 0)
+		api_busy(x, ret);
+}
+
+// `group`: "" for everyone's.
+static struct json_node *pause_fill(
+	struct json_out *o, const char *group, uint64_t left_s, const char *note)
+{
+	struct json_node *root = json_out_root(o);
+	json_out_count(o, root, "pause_left_s", left_s);
+	json_out_text(o, root, "note", note);
+	json_out_text(o, root, "group", group);
+	return root;
+}
+
+static void pause_out(struct http_exchange *x, const char *group, uint64_t left_s, const char *note)
+{
+	struct json_out *o = json_out_new();
+	pause_fill(o, group, left_s, note);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+// Groups in a schedule with block_all, which this pause of everyone's blocking does not lift.
+static void blocked_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	const struct api_deps *d = &a->deps;
+	struct json_node *list = json_out_array(o, root, "blocked_groups");
+	const struct config *c = d->config_current(d->reload_arg);
+	for (unsigned i = 0; d->group_now && i <= c->group_count; i++) {
+		struct group_now now;
+		d->group_now(d->reload_arg, i, &now);
+		if (now.mask.block_all)
+			json_out_text(
+				o, list, NULL, config_group_name(i ? &c->groups[i - 1] : NULL));
+	}
+}
+
+// Of one group, if the request names one; then it has been replied to. 0 minutes: its end.
+static bool group_pause(struct api *a, struct http_exchange *x, unsigned minutes)
+{
+	const char *name = http_param(x, "group");
+	if (!name)
+		return false;
+	const struct api_deps *d = &a->deps;
+	int ret = d->group_pause ? d->group_pause(d->reload_arg, name, minutes) : -ENOENT;
+	if (ret == -ENOENT)
+		api_refuse_group(a, x, name);
+	else if (ret == -EALREADY)
+		api_refuse(x, 409, "the group is not paused");
+	else
+		pause_out(x, name, 60 * (uint64_t)minutes,
+			ret < 0 ? "the data plane does not know yet" : "");
+	return true;
+}
+
+static void serve_blocklist_pause(struct api *a, struct http_exchange *x)
+{
+	unsigned minutes;
+	bool lifts_block_all;
+	char note[API_WHY_MAX] = "";
+	static_assert((int)RULES_PAUSE_MINUTES_MAX == (int)GROUP_PAUSE_MINUTES_MAX);
+	if (!api_number(x, "minutes", RULES_PAUSE_MINUTES_MAX, &minutes)
+		|| !api_flag(x, "block_all", &lifts_block_all))
+		return;
+	if (group_pause(a, x, minutes))
+		return;
+	int ret = rules_pause(a->deps.rules, minutes, lifts_block_all);
+	if (ret < 0)
+		snprintf(note, sizeof note, "a restart will not know of it: %s", strerror(-ret));
+	struct json_out *o = json_out_new();
+	struct json_node *root = pause_fill(o, "", rules_pause_left_s(a->deps.rules), note);
+	if (!lifts_block_all)
+		blocked_out(o, root, a);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+static void serve_blocklist_resume(struct api *a, struct http_exchange *x)
+{
+	if (group_pause(a, x, 0))
+		return;
+	if (rules_resume(a->deps.rules) == -EALREADY)
+		api_refuse(x, 409, "blocking is not paused");
+	else
+		pause_out(x, "", 0, "");
 }
 
 static void on_config(void *arg, int err, const char *why, const char *needs_restart)
@@ -131,7 +246,7 @@ static void on_config(void *arg, int err, const char *why, const char *needs_res
 	http_reply(arg, 200, json_out_finish(o));
 }
 
-void api_config_reload(struct api *a, struct http_exchange *x)
+static void serve_config_reload(struct api *a, struct http_exchange *x)
 {
 	http_defer(x, API_BUILD_MS);
 	int ret = a->deps.config_reload(a->deps.reload_arg, on_config, x);
@@ -140,3 +255,12 @@ void api_config_reload(struct api *a, struct http_exchange *x)
 	else if (ret < 0)
 		api_busy(x, ret);
 }
+
+const struct api_part api_rules_part = {
+	.endpoint = {{"/blocklist", serve_blocklist},
+		{"/blocklist/reload", serve_blocklist_reload, API_POST},
+		{"/blocklist/rollback", serve_blocklist_rollback, API_POST},
+		{"/blocklist/pause", serve_blocklist_pause, API_POST},
+		{"/blocklist/resume", serve_blocklist_resume, API_POST},
+		{"/config/reload", serve_config_reload, API_POST}},
+};

@@ -3,7 +3,7 @@
 // wait for a restart. In the status and in the metrics.
 
 #include "api/metrics/metrics.h"
-#include "api_internal.h"
+#include "api_rules.h"
 
 #include <stdio.h>
 
@@ -24,7 +24,7 @@ static void blocking_out(struct json_out *o, struct json_node *root, const struc
 	json_out_count(o, n, "pause_left_s", rules_pause_left_s(a->deps.rules));
 	json_out_bool(o, n, "pause_lifts_block_all", r.pause_lifts_block_all);
 	json_out_bool(o, n, "held", r.held);
-	api_pauses_out(o, n, a);
+	api_rules_pauses_out(o, n, a);
 }
 
 static void reload_out(struct json_out *o, struct json_node *root, const struct api_reload *r)
@@ -38,15 +38,15 @@ static void reload_out(struct json_out *o, struct json_node *root, const struct 
 	json_out_text(o, n, "needs_restart", r->restart);
 }
 
-void api_state_out(struct json_out *o, struct json_node *root, const struct api *a)
+static void state_out(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
-	reload_out(o, root, last_reload(a));
-	blocking_out(o, root, a);
+	reload_out(o, root, last_reload(l->api));
+	blocking_out(o, root, l->api);
 }
 
-void api_state_degraded(struct json_out *o, struct json_node *degraded, const struct api *a)
+static void state_degraded(struct json_out *o, struct json_node *degraded, const struct api_look *l)
 {
-	const struct api_reload *r = last_reload(a);
+	const struct api_reload *r = last_reload(l->api);
 	char text[API_RELOAD_WHY_MAX + 64];
 	if (!r->err)
 		return;
@@ -67,7 +67,7 @@ static unsigned groups_paused(const struct api *a)
 	return count;
 }
 
-void api_state_metrics(struct metrics_text *t, const struct api *a)
+static void state_metrics(struct metrics_text *t, const struct api *a)
 {
 	const struct api_reload *r = last_reload(a);
 	metrics_family(t, METRICS_GAUGE, "weir_config_last_reload_successful",
@@ -91,3 +91,6 @@ void api_state_metrics(struct metrics_text *t, const struct api *a)
 		"Groups whose blocking an operator has paused.");
 	metrics_count(t, NULL, groups_paused(a));
 }
+
+const struct api_part api_state_part = {
+	.status = state_out, .degraded = state_degraded, .metrics = state_metrics};

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoints that say how the control plane is: health, status, stats.
+// Endpoints that say how the control plane is: status and stats.
 
-#include "api_internal.h"
+#include "api_rules.h"
+#include "api_tables.h"
 
-#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
-#include <weir/log_recent.h>
 
 static const char *where_text(enum shm_where where)
 {
@@ -93,39 +93,6 @@ static void resolver_out(
 	step_out(o, n, &s->step);
 }
 
-// What makes no sense for a table is not there.
-static void notion_out(struct json_out *o, struct json_node *n, const struct table_info *t,
-	enum table_notion notion, const char *key, uint64_t value)
-{
-	if (t->has & notion)
-		json_out_count(o, n, key, value);
-}
-
-void api_tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r)
-{
-	struct json_node *list = json_out_array(o, root, "tables");
-	json_out_count(o, root, "tables_dropped", r->dropped);
-	for (unsigned i = 0; i < r->count; i++) {
-		const struct table_info *t = &r->table[i];
-		struct json_node *n = json_out_object(o, list, NULL);
-		json_out_text(o, n, "name", t->name);
-		json_out_text(o, n, "owner", t->owner);
-		json_out_text(o, n, "eviction", t->eviction);
-		json_out_text(o, n, "lifetime", t->lifetime);
-		JSON_COUNTS(o, n, t, cap, used, bytes, shared, high);
-		json_out_text(o, n, "process", t->of_dataplane ? "dataplane" : "controlplane");
-		if (t->parts) {
-			json_out_count(o, n, "workers", t->parts);
-			JSON_COUNTS(o, n, t, fullest, fullest_used, fullest_cap);
-		}
-		notion_out(o, n, t, TABLE_EVICTS, "evicted", t->evicted);
-		notion_out(o, n, t, TABLE_REFUSES, "refused", t->refused);
-		notion_out(o, n, t, TABLE_AGES, "oldest_ms", t->oldest_ms);
-		notion_out(o, n, t, TABLE_GROWS, "grown", t->grown);
-		notion_out(o, n, t, TABLE_GROWS, "shrunk", t->shrunk);
-	}
-}
-
 static void http_out(struct json_out *o, struct json_node *root, const struct api *a)
 {
 	struct http_counts c;
@@ -139,46 +106,6 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	struct loop_lag_minute lag;
 	loop_lag_minute(a->deps.service, &lag);
 	lag_out(o, n, &lag);
-}
-
-// The rest of `t`, which has its name and owner.
-static void http_table(
-	const struct http_server *server, struct table_info t, struct table_registry *tables)
-{
-	struct http_counts c;
-	if (!server)
-		return;
-	http_server_counts(server, &c);
-	t.eviction = "refuse with 503";
-	t.lifetime = "the request, 120 s at most";
-	t.cap = c.waiting_max;
-	t.used = c.waiting;
-	t.high = c.waiting_most;
-	t.refused = c.refused_full;
-	t.oldest_ms = table_age(c.since_ms, clock_mono_ms());
-	t.has = TABLE_AGES | TABLE_REFUSES;
-	t.bytes = c.waiting * c.bytes;
-	table_register(tables, &t);
-}
-
-// The rest of `t`, likewise, and how long they may take.
-static void connections_table(
-	const struct http_server *server, struct table_info t, struct table_registry *tables)
-{
-	struct http_counts c;
-	if (!server)
-		return;
-	http_server_counts(server, &c);
-	t.eviction = "refuse with 503; close a slow one";
-	t.cap = c.conns.max;
-	t.used = c.conns.live;
-	t.high = c.conns.most;
-	t.bytes = c.conns.bytes;
-	t.evicted = c.conns.cut;
-	t.refused = c.conns.refused;
-	t.oldest_ms = table_age(c.conns.since_ms, clock_mono_ms());
-	t.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES;
-	table_register(tables, &t);
 }
 
 // `metrics.listen`, where it is asked for.
@@ -200,103 +127,21 @@ static void listen_out(struct json_out *o, struct json_node *root, const struct 
 	json_out_count(o, n, "connections_cut", c.conns.cut);
 }
 
-// The rest of `t`, which has its name.
-static void runner_table(
-	const struct why_runner *r, struct table_info t, struct table_registry *tables)
+static void stats_reply(const struct api_look *l)
 {
-	struct why_runner_counts c;
-	why_runner_counts(r, &c);
-	t.owner = "control API";
-	t.eviction = "refuse with 503, as does a wait that is too long";
-	t.lifetime = "8 s of waiting, then its work";
-	t.cap = WHY_RUNNING_MAX + WHY_WAITING_MAX;
-	t.bytes = c.bytes;
-	t.used = c.used;
-	t.high = c.high;
-	t.evicted = c.late;
-	t.refused = c.refused;
-	t.oldest_ms = table_age(c.since_ms, clock_mono_ms());
-	t.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES;
-	table_register(tables, &t);
-}
-
-static void errors_tables(struct table_registry *tables)
-{
-	struct log_recent_counts c;
-	log_recent_counts(&c);
-	table_register(tables, &(struct table_info){.name = "log_recent",
-				       .owner = "any thread that logs",
-				       .eviction = "evict the kind that was seen longest ago",
-				       .lifetime = "life of the process",
-				       .cap = LOG_RECENT_MAX,
-				       .used = c.used,
-				       .high = c.used,
-				       .evicted = c.replaced,
-				       .has = TABLE_EVICTS,
-				       .bytes = c.bytes});
-}
-
-void api_all_tables(struct api *a, struct table_registry *tables)
-{
-	struct query_store_status store;
-	struct clickhouse_status clickhouse;
-	if (a->deps.store) {
-		query_store_status(a->deps.store, &store);
-		query_store_tables(&store, tables);
-	}
-	if (a->deps.clickhouse) {
-		clickhouse_status(a->deps.clickhouse, &clickhouse);
-		clickhouse_tables(&clickhouse, tables);
-	}
-	api_log_tables(a, tables);
-	api_top_tables(a, tables);
-	api_tail_tables(a, tables);
-	api_watch_tables(a, tables);
-	api_meter_tables(a, tables);
-	http_table(a->http, (struct table_info){.name = "http_requests", .owner = "control API"},
-		tables);
-	http_table(a->listener.server,
-		(struct table_info){.name = "http_listen", .owner = "metrics.listen"}, tables);
-	connections_table(a->http,
-		(struct table_info){.name = "control_connections",
-			.owner = "control socket",
-			.lifetime = "30 s for a request and as long for its reply"},
-		tables);
-	connections_table(a->listener.server,
-		(struct table_info){.name = "http_connections",
-			.owner = "metrics.listen",
-			.lifetime = "10 s for a request and as long for its reply"},
-		tables);
-	runner_table(a->whys, (struct table_info){.name = "why_explanations"}, tables);
-	runner_table(a->searches, (struct table_info){.name = "why_searches"}, tables);
-	errors_tables(tables);
-	if (a->watch)
-		mem_watch_see(a->watch, tables);
-}
-
-static void on_stats(void *arg, const struct resolver_status *s)
-{
-	struct api_status_call *call = arg;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
+	struct table_registry tables;
 	json_out_count(o, root, "monotonic_ms", clock_mono_ms());
-	resolver_out(o, root, s);
-	api_tiers_out(o, root, s);
-	api_frontend_out(o, root, &call->frontends.engine);
-	api_fallback_out(o, root, &call->frontends.udp);
-	upstreams_out(o, root, s);
-	struct table_registry tables = s->tables;
-	if (http_is_live(call->exchange)) {
-		api_store_out(o, root, NULL, call->api);
-		api_clickhouse_out(o, root, call->api);
-		api_log_out(o, root, call->api);
-		api_all_tables(call->api, &tables);
-		api_dataplane_tables(call->api, s, &tables);
-		http_out(o, root, call->api);
-	}
+	resolver_out(o, root, l->resolver);
+	upstreams_out(o, root, l->resolver);
+	for (const struct api_part *const *p = api_parts; *p; p++)
+		if ((*p)->stats)
+			(*p)->stats(o, root, l);
+	http_out(o, root, l->api);
+	api_tables_look(l, &tables);
 	api_tables_out(o, root, &tables);
-	http_reply(call->exchange, 200, json_out_finish(o));
-	free(call);
+	http_reply(l->exchange, 200, json_out_finish(o));
 }
 
 static void generations_out(struct json_out *o, struct json_node *root, const struct api *a)
@@ -326,88 +171,45 @@ static void rules_out(struct json_out *o, struct json_node *root, const struct a
 	json_out_bool(o, n, "building", r.building);
 	json_out_bool(o, n, "from_disk", r.from_disk);
 	json_out_text(o, n, "error", r.error);
-	api_failing_out(o, n, &r);
+	api_rules_failing_out(o, n, &r);
 }
 
-static void on_status(void *arg, const struct resolver_status *s)
+static void status_reply(const struct api_look *l)
 {
-	struct api_status_call *call = arg;
+	const struct api *a = l->api;
+	const struct resolver_status *s = l->resolver;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "version", WEIR_VERSION);
 	json_out_count(o, root, "pid", (uint64_t)getpid());
-	if (http_is_live(call->exchange)) {
-		const struct api *a = call->api;
-		json_out_count(o, root, "uptime_ms", clock_mono_ms() - a->start_ms);
-		json_out_text(o, root, "config", a->deps.config_path);
-		listen_out(o, root, a);
-		generations_out(o, root, a);
-		rules_out(o, root, a);
-		api_state_out(o, root, a);
-	}
+	json_out_count(o, root, "uptime_ms", clock_mono_ms() - a->start_ms);
+	json_out_text(o, root, "config", a->deps.config_path);
+	listen_out(o, root, a);
+	generations_out(o, root, a);
+	rules_out(o, root, a);
 	json_out_bool(o, root, "link_up", s->link_up != 0);
 	JSON_COUNTS(o, root, s, worker_rings, inflight, waiters);
 	lag_out(o, root, &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
 	step_out(o, root, &s->step);
 	JSON_COUNTS(o, root, s, upstream_sets, upstream_sets_down);
-	if (http_is_live(call->exchange)) {
-		api_groups_out(o, root, call->api);
-		api_store_out(o, root, NULL, call->api);
-		api_clickhouse_out(o, root, call->api);
-		api_log_out(o, root, call->api);
-	}
-	api_redis_out(o, root, s);
-	api_fallback_out(o, root, &call->frontends.udp);
+	for (const struct api_part *const *p = api_parts; *p; p++)
+		if ((*p)->status)
+			(*p)->status(o, root, l);
 	upstreams_out(o, root, s);
-	http_reply(call->exchange, 200, json_out_finish(o));
-	free(call);
+	http_reply(l->exchange, 200, json_out_finish(o));
 }
 
-static void on_frontends(void *arg, const struct frontends_status *s)
+static void serve_status(struct api *a, struct http_exchange *x)
 {
-	struct api_status_call *call = arg;
-	int ret = -ECANCELED;
-
-	call->frontends = *s;
-	if (http_is_live(call->exchange))
-		ret = resolver_status(
-			call->api->deps.resolver, call->api->deps.service, call->done, call);
-	if (ret < 0) {
-		api_busy(call->exchange, ret);
-		free(call);
-	}
+	api_look(a, x, status_reply);
 }
 
-void api_status_ask(struct api *a, struct http_exchange *x,
-	void (*done)(void *arg, const struct resolver_status *s))
+static void serve_stats(struct api *a, struct http_exchange *x)
 {
-	api_status_ask_strict(a, x, false, done);
+	api_look(a, x, stats_reply);
 }
 
-void api_status_ask_strict(struct api *a, struct http_exchange *x, bool strict,
-	void (*done)(void *arg, const struct resolver_status *s))
-{
-	struct api_status_call *call = calloc(1, sizeof *call);
-	if (!call) {
-		http_reply(x, 500, NULL);
-		return;
-	}
-	*call = (struct api_status_call){.api = a, .exchange = x, .done = done, .strict = strict};
-	http_defer(x, API_SHORT_MS);
-	int ret = frontends_report(a->deps.frontends, a->deps.service, on_frontends, call);
-	if (ret < 0) {
-		free(call);
-		api_busy(x, ret);
-	}
-}
-
-void api_status(struct api *a, struct http_exchange *x)
-{
-	api_status_ask(a, x, on_status);
-}
-
-void api_stats(struct api *a, struct http_exchange *x)
-{
-	api_status_ask(a, x, on_stats);
-}
+const struct api_part api_status_part = {
+	.endpoint = {{"/status", serve_status}, {"/stats", serve_stats}},
+};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint of TCP/53: where it listens, who is connected, what was refused and why connections end.
 
-#include "api_internal.h"
+#include "api_server.h"
 
 #include <string.h>
 
@@ -55,10 +55,12 @@ static void on_report(void *arg, const struct frontends_status *frontends)
 	http_reply(arg, 200, json_out_finish(o));
 }
 
-void api_tcp(struct api *a, struct http_exchange *x)
+static void serve_tcp(struct api *a, struct http_exchange *x)
 {
 	http_defer(x, API_SHORT_MS);
 	int ret = frontends_report(a->deps.frontends, a->deps.service, on_report, x);
 	if (ret < 0)
 		api_busy(x, ret);
 }
+
+const struct api_part api_tcp_part = {.endpoint = {{"/tcp", serve_tcp}}};

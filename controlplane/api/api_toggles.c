@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints of the toggles.
 
-#include "api_internal.h"
+#include "api_server.h"
 #include "memory/toggles.h"
 
 #include <errno.h>
 #include <string.h>
 #include <weir/log.h>
 
-void api_toggles(struct api *a, struct http_exchange *x)
+static void serve_toggles(struct api *a, struct http_exchange *x)
 {
 	struct json_out *o = json_out_new();
 	struct json_node *list = json_out_array(o, json_out_root(o), "toggles");
@@ -34,7 +34,7 @@ static void on_set(void *arg, int err, const char *why, const char *)
 	http_reply(x, 200, json_out_finish(o));
 }
 
-void api_set(struct api *a, struct http_exchange *x)
+static void serve_set(struct api *a, struct http_exchange *x)
 {
 	const char *name = http_param(x, "toggle"), *value = http_param(x, "value");
 	enum toggle toggle = name ? toggle_find(name) : TOGGLE_COUNT;
@@ -57,20 +57,7 @@ void api_set(struct api *a, struct http_exchange *x)
 			toggles.value[toggle], toggle_usual(toggle));
 }
 
-// What is served while the toggle `api` is off: enough to look, and to turn it on again.
-bool api_is_off(const struct api *a, const char *path)
-{
-	static const char *const kept[] = {"/health", "/ready", "/toggles", "/set", "/mem",
-		"/memory/slope", "/memory/history", "/heap", "/debug/heap"};
-	if (!a->deps.toggles || a->deps.toggles->value[TOGGLE_API])
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
-		if (strcmp(path, kept[i]) == 0)
-			return false;
-	return true;
-}
-
-bool api_lists_off(const struct api *a)
-{
-	return a->deps.toggles && !a->deps.toggles->value[TOGGLE_LIST_RELOAD];
-}
+const struct api_part api_toggles_part = {
+	.endpoint = {{"/toggles", serve_toggles, API_ALWAYS},
+		{"/set", serve_set, API_POST | API_ALWAYS}},
+};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint that tells who and what is asked for most.
 
-#include "api_internal.h"
+#include "api_param.h"
 #include "querylog/sinks/top.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static void kind_out(
 	}
 }
 
-void api_top(struct api *a, struct http_exchange *x)
+static void serve_top(struct api *a, struct http_exchange *x)
 {
 	unsigned limit = TOP_LIMIT;
 	if (http_param(x, "limit") && !api_number(x, "limit", TOP_ITEMS_MAX, &limit))
@@ -49,7 +49,7 @@ void api_top(struct api *a, struct http_exchange *x)
 	free(r);
 }
 
-void api_top_tables(struct api *a, struct table_registry *tables)
+static void top_tables(struct api *a, struct table_registry *tables)
 {
 	struct top_size size;
 	if (!a->deps.top)
@@ -66,3 +66,8 @@ void api_top_tables(struct api *a, struct table_registry *tables)
 				       .has = TABLE_AGES | TABLE_EVICTS,
 				       .bytes = size.bytes});
 }
+
+const struct api_part api_top_part = {
+	.endpoint = {{"/top", serve_top}},
+	.tables = top_tables,
+};

@@ -3,7 +3,7 @@
 // A client that is stuck (api_lines.h) is hung up on, and with it the watch ends.
 
 #include "api_lines.h"
-#include "api_words.h"
+#include "api_param.h"
 #include "querylog/watch.h"
 
 #include <errno.h>
@@ -138,7 +138,7 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 	return true;
 }
 
-void api_watch(struct api *a, struct http_exchange *x)
+static void serve_watch(struct api *a, struct http_exchange *x)
 {
 	struct dp_watch filter;
 	unsigned seconds, outcomes;
@@ -181,13 +181,13 @@ void api_watch(struct api *a, struct http_exchange *x)
 	publish_watch(a->deps.publisher, &filter);
 }
 
-void api_watch_close(struct api *a)
+static void watch_close(struct api *a)
 {
 	if (a->watcher)
 		watch_stop(a->watcher);
 }
 
-void api_watch_tables(struct api *a, struct table_registry *tables)
+static void watch_tables(struct api *a, struct table_registry *tables)
 {
 	struct watch_counts c;
 	if (!a->deps.watch)
@@ -206,3 +206,9 @@ void api_watch_tables(struct api *a, struct table_registry *tables)
 				a->watcher ? table_age(a->watcher->since_ms, clock_mono_ms()) : 0,
 			.has = TABLE_AGES | TABLE_REFUSES});
 }
+
+const struct api_part api_watch_part = {
+	.endpoint = {{"/watch", serve_watch}},
+	.tables = watch_tables,
+	.close = watch_close,
+};

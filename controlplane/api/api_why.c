@@ -10,7 +10,7 @@
 #include "answer_policy/why/why_reply.h"
 #include "answer_policy/why/why_steps.h"
 #include "answer_policy/why/why_way.h"
-#include "api_words.h"
+#include "api_param.h"
 #include "base/rdata_text.h"
 #include "rules/rules_sources.h"
 #include "why_cached.h"
@@ -174,7 +174,7 @@ static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked 
 	return false;
 }
 
-void api_why(struct api *a, struct http_exchange *x)
+static void serve_why(struct api *a, struct http_exchange *x)
 {
 	struct dns_name name;
 	struct why_asked asked;
@@ -202,3 +202,5 @@ void api_why(struct api *a, struct http_exchange *x)
 	if (err)
 		on_looked(c, err, NULL);
 }
+
+const struct api_part api_why_part = {.endpoint = {{"/why", serve_why}}};

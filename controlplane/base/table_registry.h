@@ -3,7 +3,7 @@
 
 // Every long-lived table, queue, pool and growable buffer of both processes, with what bounds
 // it: the answer to "where is the memory". Filled in anew for each status, with the data plane's
-// from its statistics (api_dataplane.c). tools/lint has each file
+// from its statistics (api_tables.c). tools/lint has each file
 // that allocates name its table there (tools/lint/memory.txt), and what an account has beyond its
 // tables is a figure of its own (weirctl mem accounts), which a smoke test bounds.
 //

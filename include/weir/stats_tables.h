@@ -8,7 +8,7 @@
 // these are here. The figures are in shared memory (shm_stats.h): those of each worker's tables in
 // its block, those of the process in the region. The main lcore alone writes them: rings and packet
 // pools each 100 ms for their high water, all others each second. Workers count nothing for them
-// between rx and tx. The control plane adds them to its registry (api_dataplane.c) for `weirctl mem
+// between rx and tx. The control plane adds them to its registry (api_tables.c) for `weirctl mem
 // tables`, the API and the metrics. tools/lint refuses a file of dataplane/ that allocates or maps
 // for none of them.
 

@@ -1,13 +1,78 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "api_words.h"
+#include "api_param.h"
 
 #include "querylog/querylog_row.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/name_paste.h>
 #include <weir/text_near.h>
+
+bool api_name(struct http_exchange *x, struct dns_name *out)
+{
+	const char *text = http_param(x, "name"), *why = "is missing";
+	if (text && name_paste(text, out, &why) >= 0)
+		return true;
+	api_refuse(x, 400, "name: %s", why);
+	return false;
+}
+
+bool api_flag(struct http_exchange *x, const char *param, bool *out)
+{
+	const char *text = http_param(x, param);
+	if (!text || strcmp(text, "0") == 0 || strcmp(text, "1") == 0) {
+		*out = text && text[0] == '1';
+		return true;
+	}
+	api_refuse(x, 400, "%s: must be 0 or 1", param);
+	return false;
+}
+
+bool api_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out)
+{
+	const char *text = http_param(x, param);
+	unsigned n = 0;
+	bool good = text && *text;
+	for (const char *p = text; good && *p; p++) {
+		good = *p >= '0' && *p <= '9' && n <= max;
+		n = n * 10 + (unsigned)(*p - '0');
+	}
+	if (good && n >= 1 && n <= max) {
+		*out = n;
+		return true;
+	}
+	api_refuse(x, 400, "%s: must be 1 to %u", param, max);
+	return false;
+}
+
+bool api_text(struct http_exchange *x, const char *param, char *out, size_t cap)
+{
+	const char *text = http_param(x, param);
+	size_t len = text ? strlen(text) : 0;
+	if (len >= cap) {
+		api_refuse(x, 400, "%s: is too long", param);
+		return false;
+	}
+	memcpy(out, text ? text : "", len);
+	out[len] = '\0';
+	return true;
+}
+
+bool api_name_text(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX])
+{
+	struct dns_name name;
+	char text[DNS_NAME_TEXT_MAX];
+	if (!http_param(x, "name"))
+		return true;
+	if (!api_name(x, &name))
+		return false;
+	dns_name_to_text(&name, text);
+	memcpy(out, text, strlen(text) + 1);
+	return true;
+}
+static_assert((int)DNS_NAME_TEXT_MAX <= (int)QUERY_NAME_TEXT_MAX);
 
 static const struct config *config_of(const struct api *a)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of the two cache tiers' counters.
+// The two cache tiers' counters: their endpoint, and in the status.
 
-#include "api_internal.h"
+#include "api_server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,9 +26,9 @@ static const char *sweep_error(const struct resolver_status *s)
 	return w->failed_in_a_row >= SWEEP_FAILURES_MAX ? w->error : "";
 }
 
-void api_redis_degraded(
-	struct json_out *o, struct json_node *degraded, const struct resolver_status *s)
+static void redis_degraded(struct json_out *o, struct json_node *degraded, const struct api_look *l)
 {
+	const struct resolver_status *s = l->resolver;
 	static const struct {
 		const char *state, *text;
 	} states[] = {
@@ -53,8 +53,9 @@ void api_redis_degraded(
 	}
 }
 
-void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
+static void redis_out(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
+	const struct resolver_status *s = l->resolver;
 	const struct redis_status *r = &s->l1.redis;
 	struct json_node *n = json_out_object(o, root, "redis");
 	json_out_text(o, n, "state", r->state);
@@ -98,24 +99,30 @@ static void flush_out(struct json_out *o, struct json_node *root, const struct f
 		kept_out);
 }
 
-void api_tiers_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
+// Objects "l0", "redis", "l1" and "flush".
+static void tiers_out(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
-	l0_out(o, root, s);
-	api_redis_out(o, root, s);
-	l1_out(o, root, s);
-	flush_out(o, root, &s->flush);
+	l0_out(o, root, l->resolver);
+	redis_out(o, root, l);
+	l1_out(o, root, l->resolver);
+	flush_out(o, root, &l->resolver->flush);
 }
 
-static void on_cache_stats(void *arg, const struct resolver_status *s)
+static void tiers_reply(const struct api_look *l)
 {
-	struct api_status_call *call = arg;
 	struct json_out *o = json_out_new();
-	api_tiers_out(o, json_out_root(o), s);
-	http_reply(call->exchange, 200, json_out_finish(o));
-	free(call);
+	tiers_out(o, json_out_root(o), l);
+	http_reply(l->exchange, 200, json_out_finish(o));
 }
 
-void api_cache_stats(struct api *a, struct http_exchange *x)
+static void serve_cache_stats(struct api *a, struct http_exchange *x)
 {
-	api_status_ask(a, x, on_cache_stats);
+	api_look(a, x, tiers_reply);
 }
+
+const struct api_part api_tiers_part = {
+	.endpoint = {{"/cache/stats", serve_cache_stats}},
+	.status = redis_out,
+	.stats = tiers_out,
+	.degraded = redis_degraded,
+};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The data plane's tables in the registry: sums of all workers, and the fullest of them.
 
-#include "controlplane/api/api_internal.h"
+#include "controlplane/api/api_tables.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -29,7 +29,7 @@ static int fresh(void **)
 static void all_tables_are_there(void **)
 {
 	stats.workers = 1;
-	dataplane_tables(&stats, 0, &tables);
+	api_tables_dataplane(&stats, 0, &tables);
 	assert_int_equal(tables.count, STATS_WORKER_TABLES + STATS_PROCESS_TABLES);
 	assert_int_equal(tables.dropped, 0);
 	for (unsigned i = 0; i < tables.count; i++) {
@@ -50,7 +50,7 @@ static void workers_are_summed_and_the_fullest_is_named(void **)
 			.high = 95,
 			.bytes = 6400,
 			.refused = w};
-	dataplane_tables(&stats, 77, &tables);
+	api_tables_dataplane(&stats, 77, &tables);
 	const struct table_info *t = table("dp_miss_ring");
 	assert_int_equal(t->cap, 300);
 	assert_int_equal(t->used, 96);
@@ -71,7 +71,7 @@ static void what_makes_no_sense_is_left_out(void **)
 	stats.workers = 1;
 	memset(stats.worker[0].table, 0xff, sizeof stats.worker[0].table);
 	memset(stats.table, 0xff, sizeof stats.table);
-	dataplane_tables(&stats, 0, &tables);
+	api_tables_dataplane(&stats, 0, &tables);
 	assert_int_equal(table("dp_miss_ring")->evicted, 0);
 	assert_int_equal(table("dp_miss_ring")->oldest_ms, 0);
 	assert_int_equal(table("dp_errors")->refused, 0);

@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Parameters of requests that name something of the configuration: clients, groups, verdicts. A
-// request with an unknown name is refused with the known names, or with the nearest one: an empty
-// result would look like an answer. All on the service loop.
+// Parameters of requests. False: it has been replied to. A name of a client, a group or a verdict
+// that there is not is refused with the known names, or with the nearest one: an empty result would
+// look like an answer. All on the service loop.
 
-#include "api_internal.h"
+#include "api_server.h"
+#include "querylog/store/query_reader.h"
+
+// The `name` parameter.
+bool api_name(struct http_exchange *x, struct dns_name *out);
+// A parameter that fits, "" when absent.
+bool api_text(struct http_exchange *x, const char *param, char *out, size_t cap);
+// The `name` parameter as the log writes names, with their escapes.
+bool api_name_text(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX]);
+// A parameter that is 0 or 1, absent = 0.
+bool api_flag(struct http_exchange *x, const char *param, bool *out);
+// A parameter of 1 to `max`, digits alone.
+bool api_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out);
 
 void api_refuse_client(const struct api *a, struct http_exchange *x, const char *text);
 // With the names of all groups.
 void api_refuse_group(const struct api *a, struct http_exchange *x, const char *text);
 
-// For the query log, "" when absent. False: it has been replied to.
+// For the query log, "" when absent.
 // `client`: an address, as the log spells it, or a client of the configuration; any text while the
 // log hides clients, as it then has no address.
 bool api_log_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The server of the control API, and what the file of each subject gives to it: its endpoints, its
+// objects in the replies about the whole program, its tables. All on the service loop.
+
+#include "api.h"
+#include "api_listen.h"
+#include "base/json_out.h"
+#include "http/http_server.h"
+#include "memory/mem_watch.h"
+#include "why_runner.h"
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+struct api_scrape { // of metrics: the last one; left_out: of all
+	uint64_t took_us, bytes, samples, left_out;
+};
+
+struct api {
+	struct api_deps deps;
+	struct http_server *http;
+	struct why_runner *whys, *searches; // apart: an export leaves room for explanations
+	gid_t group;                        // (gid_t)-1: none
+	uint64_t start_ms;
+	LIST_HEAD(, api_tail) tails; // api_log_tail.c
+	struct mem_watch *watch;
+	struct api_scrape scrape;
+	struct api_watch *watcher; // NULL: nobody watches
+	uint64_t watches_refused;
+	uint64_t dumped_ms; // when the last heap dump ended; 0: none
+	struct api_listener listener;
+};
+
+enum { API_DUMP_SPACE_MS = 2000, API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
+
+enum api_endpoint_flags {
+	API_POST = 1 << 0, // changes something
+	API_ALWAYS =
+		1 << 1, // served while the toggle `api` is off: to look, and to turn it on again
+	API_NETWORK = 1 << 2, // served by metrics.listen as well
+};
+
+struct api_endpoint {
+	const char *path;
+	void (*handle)(struct api *a, struct http_exchange *x);
+	unsigned flags;
+};
+
+// A request about the whole program, once all loops have said how they are.
+struct api_look {
+	struct api *api;
+	struct http_exchange *exchange;
+	void (*reply)(const struct api_look *l);
+	const struct resolver_status *resolver;
+	struct frontends_status frontends;
+};
+
+struct metrics_text;
+enum { API_PART_ENDPOINTS_MAX = 6 };
+
+// NULL: it has none of that kind.
+struct api_part {
+	struct api_endpoint endpoint[API_PART_ENDPOINTS_MAX];
+	// Its objects in /status and in /stats.
+	void (*status)(struct json_out *o, struct json_node *root, const struct api_look *l);
+	void (*stats)(struct json_out *o, struct json_node *root, const struct api_look *l);
+	// Adds a text to the list of /ready for each thing that is wrong.
+	void (*degraded)(struct json_out *o, struct json_node *list, const struct api_look *l);
+	void (*metrics)(struct metrics_text *t, const struct api *a);
+	void (*tables)(struct api *a, struct table_registry *tables);
+	void (*close)(struct api *a); // ends its streams
+};
+
+// Each part is `api_NAME_part`, in api_NAME.c; replies have its objects in this order.
+#define API_PARTS(X)  \
+	X(health)     \
+	X(status)     \
+	X(state)      \
+	X(groups)     \
+	X(cache)      \
+	X(tiers)      \
+	X(frontend)   \
+	X(clickhouse) \
+	X(log)        \
+	X(log_search) \
+	X(log_tail)   \
+	X(top)        \
+	X(watch)      \
+	X(rules)      \
+	X(drops)      \
+	X(refresh)    \
+	X(why)        \
+	X(tcp)        \
+	X(toggles)    \
+	X(heap)       \
+	X(mem)        \
+	X(memory)     \
+	X(metrics)
+#define X(name) extern const struct api_part api_##name##_part;
+API_PARTS(X)
+#undef X
+extern const struct api_part *const api_parts[]; // NULL is the last
+
+// Serves a request; with API_NETWORK only endpoints that have that flag.
+void api_serve(struct api *a, struct http_exchange *x, unsigned flags);
+// Asks all loops how they are; then `reply` replies.
+void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct api_look *l));
+void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
+// After a call that was to answer later was refused.
+void api_busy(struct http_exchange *x, int err);

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "api_tables.h"
+
+#include <stdlib.h>
+#include <weir/clock.h>
+#include <weir/log_recent.h>
+#include <weir/stats_read.h>
+
+static_assert((int)STATS_TABLE_AGES == (int)TABLE_AGES);
+static_assert((int)STATS_TABLE_EVICTS == (int)TABLE_EVICTS);
+static_assert((int)STATS_TABLE_REFUSES == (int)TABLE_REFUSES);
+
+static struct table_info info_of(const struct stats_table_kind *kind)
+{
+	return (struct table_info){.name = kind->name,
+		.owner = "dataplane",
+		.eviction = kind->eviction,
+		.lifetime = kind->lifetime,
+		.has = kind->has,
+		.of_dataplane = true};
+}
+
+// What the other process wrote of something that makes no sense for the table is left out.
+static void info_add(struct table_info *t, const struct stats_table_copy *c)
+{
+	t->cap += c->cap;
+	t->used += c->used;
+	t->high += c->high;
+	t->bytes += c->bytes;
+	t->shared += c->shared;
+	t->evicted += t->has & TABLE_EVICTS ? c->evicted : 0;
+	t->refused += t->has & TABLE_REFUSES ? c->refused : 0;
+	if (t->has & TABLE_AGES && t->oldest_ms < c->oldest_ms)
+		t->oldest_ms = c->oldest_ms;
+}
+
+static double fill_of(uint64_t used, uint64_t cap)
+{
+	return cap ? (double)used / (double)cap : 0;
+}
+
+static void part_add(struct table_info *t, const struct stats_table_copy *c, unsigned worker)
+{
+	info_add(t, c);
+	t->parts++;
+	if (worker && fill_of(c->used, c->cap) <= fill_of(t->fullest_used, t->fullest_cap))
+		return;
+	t->fullest = worker;
+	t->fullest_used = c->used;
+	t->fullest_cap = c->cap;
+}
+
+void api_tables_dataplane(
+	const struct stats_copy *c, uint64_t answer_ring_full, struct table_registry *tables)
+{
+	for (unsigned k = 0; k < STATS_WORKER_TABLES; k++) {
+		struct table_info t = info_of(&stats_worker_table_kinds[k]);
+		for (unsigned w = 0; w < c->workers; w++)
+			part_add(&t, &c->worker[w].table[k], w);
+		if (k == STATS_dp_answer_ring)
+			t.refused = answer_ring_full;
+		table_register(tables, &t);
+	}
+	for (unsigned k = 0; k < STATS_PROCESS_TABLES; k++) {
+		struct table_info t = info_of(&stats_process_table_kinds[k]);
+		info_add(&t, &c->table[k]);
+		table_register(tables, &t);
+	}
+}
+
+// Those of the data plane, while its statistics are there.
+static void dataplane_look(
+	const struct api *a, const struct resolver_status *s, struct table_registry *tables)
+{
+	char why[SHM_WHY_MAX];
+	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
+	struct stats_copy *c = paths ? calloc(1, sizeof *c) : NULL;
+	if (c && stats_read(paths, c, why) == 0 && dataplane_state(paths, c) != PROCESS_DOWN)
+		api_tables_dataplane(c, s->answer_ring_full, tables);
+	free(c);
+}
+
+// The rest of `t`, which has its name and owner.
+static void http_table(
+	const struct http_server *server, struct table_info t, struct table_registry *tables)
+{
+	struct http_counts c;
+	if (!server)
+		return;
+	http_server_counts(server, &c);
+	t.eviction = "refuse with 503";
+	t.lifetime = "the request, 120 s at most";
+	t.cap = c.waiting_max;
+	t.used = c.waiting;
+	t.high = c.waiting_most;
+	t.refused = c.refused_full;
+	t.oldest_ms = table_age(c.since_ms, clock_mono_ms());
+	t.has = TABLE_AGES | TABLE_REFUSES;
+	t.bytes = c.waiting * c.bytes;
+	table_register(tables, &t);
+}
+
+// The rest of `t`, likewise, and how long they may take.
+static void connections_table(
+	const struct http_server *server, struct table_info t, struct table_registry *tables)
+{
+	struct http_counts c;
+	if (!server)
+		return;
+	http_server_counts(server, &c);
+	t.eviction = "refuse with 503; close a slow one";
+	t.cap = c.conns.max;
+	t.used = c.conns.live;
+	t.high = c.conns.most;
+	t.bytes = c.conns.bytes;
+	t.evicted = c.conns.cut;
+	t.refused = c.conns.refused;
+	t.oldest_ms = table_age(c.conns.since_ms, clock_mono_ms());
+	t.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES;
+	table_register(tables, &t);
+}
+
+// The rest of `t`, which has its name.
+static void runner_table(
+	const struct why_runner *r, struct table_info t, struct table_registry *tables)
+{
+	struct why_runner_counts c;
+	why_runner_counts(r, &c);
+	t.owner = "control API";
+	t.eviction = "refuse with 503, as does a wait that is too long";
+	t.lifetime = "8 s of waiting, then its work";
+	t.cap = WHY_RUNNING_MAX + WHY_WAITING_MAX;
+	t.bytes = c.bytes;
+	t.used = c.used;
+	t.high = c.high;
+	t.evicted = c.late;
+	t.refused = c.refused;
+	t.oldest_ms = table_age(c.since_ms, clock_mono_ms());
+	t.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES;
+	table_register(tables, &t);
+}
+
+static void errors_tables(struct table_registry *tables)
+{
+	struct log_recent_counts c;
+	log_recent_counts(&c);
+	table_register(tables, &(struct table_info){.name = "log_recent",
+				       .owner = "any thread that logs",
+				       .eviction = "evict the kind that was seen longest ago",
+				       .lifetime = "life of the process",
+				       .cap = LOG_RECENT_MAX,
+				       .used = c.used,
+				       .high = c.used,
+				       .evicted = c.replaced,
+				       .has = TABLE_EVICTS,
+				       .bytes = c.bytes});
+}
+
+void api_tables(struct api *a, struct table_registry *tables)
+{
+	for (const struct api_part *const *p = api_parts; *p; p++)
+		if ((*p)->tables)
+			(*p)->tables(a, tables);
+	http_table(a->http, (struct table_info){.name = "http_requests", .owner = "control API"},
+		tables);
+	http_table(a->listener.server,
+		(struct table_info){.name = "http_listen", .owner = "metrics.listen"}, tables);
+	connections_table(a->http,
+		(struct table_info){.name = "control_connections",
+			.owner = "control socket",
+			.lifetime = "30 s for a request and as long for its reply"},
+		tables);
+	connections_table(a->listener.server,
+		(struct table_info){.name = "http_connections",
+			.owner = "metrics.listen",
+			.lifetime = "10 s for a request and as long for its reply"},
+		tables);
+	runner_table(a->whys, (struct table_info){.name = "why_explanations"}, tables);
+	runner_table(a->searches, (struct table_info){.name = "why_searches"}, tables);
+	errors_tables(tables);
+	if (a->watch)
+		mem_watch_see(a->watch, tables);
+}
+
+void api_tables_look(const struct api_look *l, struct table_registry *tables)
+{
+	*tables = l->resolver->tables;
+	api_tables(l->api, tables);
+	dataplane_look(l->api, l->resolver, tables);
+}
+
+// What makes no sense for a table is not there.
+static void notion_out(struct json_out *o, struct json_node *n, const struct table_info *t,
+	enum table_notion notion, const char *key, uint64_t value)
+{
+	if (t->has & notion)
+		json_out_count(o, n, key, value);
+}
+
+void api_tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r)
+{
+	struct json_node *list = json_out_array(o, root, "tables");
+	json_out_count(o, root, "tables_dropped", r->dropped);
+	for (unsigned i = 0; i < r->count; i++) {
+		const struct table_info *t = &r->table[i];
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", t->name);
+		json_out_text(o, n, "owner", t->owner);
+		json_out_text(o, n, "eviction", t->eviction);
+		json_out_text(o, n, "lifetime", t->lifetime);
+		JSON_COUNTS(o, n, t, cap, used, bytes, shared, high);
+		json_out_text(o, n, "process", t->of_dataplane ? "dataplane" : "controlplane");
+		if (t->parts) {
+			json_out_count(o, n, "workers", t->parts);
+			JSON_COUNTS(o, n, t, fullest, fullest_used, fullest_cap);
+		}
+		notion_out(o, n, t, TABLE_EVICTS, "evicted", t->evicted);
+		notion_out(o, n, t, TABLE_REFUSES, "refused", t->refused);
+		notion_out(o, n, t, TABLE_AGES, "oldest_ms", t->oldest_ms);
+		notion_out(o, n, t, TABLE_GROWS, "grown", t->grown);
+		notion_out(o, n, t, TABLE_GROWS, "shrunk", t->shrunk);
+	}
+}
