@@ -3,7 +3,7 @@
 
 // What an answer leads to, checked by one rule image: CNAME chains, addresses, patterns.
 //
-// The packet path knows the name that was asked. What a judge looks at is the rest:
+// The packet path knows the name that was asked. The answer policy checks the rest:
 //   - the names that an answer leads to (CNAME, and the targets of HTTPS and SVCB), against the
 //     image's table and patterns, so that a listed name behind an alias is blocked all the same;
 //   - the addresses in it (A, AAAA, hints of HTTPS and SVCB), against the image's prefixes;

@@ -24,15 +24,22 @@ static void fallback_out(struct json_out *o, struct json_node *root, const struc
 		bad_source, kernel_drops);
 }
 
-static void frontend_out(struct json_out *o, struct json_node *root, const struct api_look *l)
+static void engine_out(struct json_out *o, struct json_node *root, const char *name,
+	const struct frontend_status *s)
 {
-	const struct frontend_status *s = &l->frontends.engine;
-	struct json_node *n = json_out_object(o, root, "frontend");
+	struct json_node *n = json_out_object(o, root, name);
 	counts_out(o, n, "udp", &s->of[FRONTEND_UDP]);
 	counts_out(o, n, "tcp", &s->of[FRONTEND_TCP]);
 	JSON_COUNTS(o, n, s, pending, pending_max);
 	json_out_count(o, n, "pending_cap", FRONTEND_PENDING_MAX);
 	json_out_count(o, n, "macs_unasked", s->macs_unasked);
+}
+
+// "front" is the former name, for one version.
+static void frontend_out(struct json_out *o, struct json_node *root, const struct api_look *l)
+{
+	engine_out(o, root, "frontend", &l->frontends.engine);
+	engine_out(o, root, "front", &l->frontends.engine);
 	fallback_out(o, root, l);
 }
 

@@ -213,6 +213,7 @@ static void metrics_reply(const struct api_look *l)
 	metrics_frontends(&t, &l->frontends);
 	service_out(&t, l);
 	self_out(&t, l->api);
+	metrics_aliases(&t);
 	scrape->took_us = clock_mono_us() - start_us;
 	scrape->bytes = t.len;
 	scrape->samples = t.samples;

@@ -5,7 +5,7 @@
 //
 // It is hostile: a number has ten digits at most, the message a length between a header and
 // L1_MESSAGE_MAX, and the TTLs keep the limits of our own answers. What the message says is
-// dns_answer_read's to judge.
+// for dns_answer_read to check.
 
 #include "redis.h"
 #include "ttl_rules.h"

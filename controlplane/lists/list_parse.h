@@ -55,7 +55,7 @@ enum list_reject {
 #define X(id, name, help) LIST_REJECT_##id,
 	LIST_REJECTS(X)
 #undef X
-		LIST_REJECT_COUNT // for functions that judge: nothing is wrong
+		LIST_REJECT_COUNT // for functions that check: nothing is wrong
 };
 
 extern const char *const list_reject_name[LIST_REJECT_COUNT];

@@ -22,7 +22,7 @@ static const struct rule_image_head *head_of(const struct rules *r)
 	return r->arena.base;
 }
 
-// What the judge could not take is not the lists' parser's to count.
+// Patterns and prefixes that the answer policy refused: the parser of lists does not count them.
 static void log_answer_policy(const struct answer_policy_counts *c)
 {
 	const struct answer_pattern_counts *p = &c->patterns;

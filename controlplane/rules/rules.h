@@ -84,7 +84,7 @@ struct rules_status {
 };
 
 // What cached answers are checked by changes before the image does (resolver_set_answer_policy);
-// NULL: nobody judges. On the resolver loop, or before it runs; `then` on that loop, when L0 is
+// NULL: nobody checks. On the resolver loop, or before it runs; `then` on that loop, when L0 is
 // checked.
 struct rules_answer_policy {
 	void (*set_answer_policy)(void *arg, const struct answer_policy *answer_policy,

@@ -75,7 +75,7 @@ static int share_file(void *job, int fd, size_t size, struct rule_arena *out)
 	return share(job, &image, out);
 }
 
-// Of the image where it is shared, which the judge reads.
+// Of the image where it is shared, which the answer policy reads.
 static int make_answer_policy(struct rules_job *j)
 {
 	int err = answer_policy_new(&j->answer_policy, &j->reader);

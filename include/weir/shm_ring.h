@@ -78,7 +78,7 @@ ATTR_INLINE uint64_t ring_units_of(uint32_t len)
 	return ((uint64_t)len + sizeof(struct ring_unit) + RING_UNIT - 1) / RING_UNIT;
 }
 
-// Headers move as one word each way, so that the consumer judges exactly what it uses, also
+// Headers move as one word each way, so that the consumer checks exactly what it uses, also
 // when the producer changes it meanwhile.
 ATTR_INLINE void ring_header_put(uint8_t *unit, struct ring_unit h)
 {

@@ -44,6 +44,6 @@ check "back to one" restart "${cpus[1]}"
 same "there is one" 1 "$(weirctl --json stats --interval 0 | jq '.dataplane.workers | length')"
 same "all is answered" 24 "$(flood)"
 same "from the cache" "$asked" "$(asked)"
-same "no lane of a former worker is left" rings.0 "$(ls /run/weir 2>/dev/null | grep '^lane' | xargs)"
+same "no rings of a former worker are left" rings.0 "$(ls /run/weir 2>/dev/null | grep '^rings' | xargs)"
 "$lab" down >/dev/null
 finish

@@ -333,6 +333,15 @@ static const struct ctl_command *command_find(const struct args *a)
 	return NULL;
 }
 
+// "knobs" is the former name of `toggles`, for one version.
+static void command_rename(struct args *a)
+{
+	if (a->words == 0 || strcmp(a->word[0], "knobs") != 0)
+		return;
+	fputs("weirctl: `knobs` is now `toggles`; the next version removes the old name\n", stderr);
+	a->word[0] = "toggles";
+}
+
 // Names the second words there are, where the first is one of ours.
 static int command_unknown(const struct args *a)
 {
@@ -400,6 +409,7 @@ int main(int, char **argv)
 		printf("weirctl %s\n", WEIR_VERSION);
 		return CTL_OK;
 	}
+	command_rename(&a);
 	bool help = a.words > 0 && strcmp(a.word[0], "help") == 0;
 	if (help) {
 		for (unsigned i = 0; i + 1 < a.words; i++)

@@ -45,3 +45,7 @@ void metrics_tables(struct metrics_text *t, const struct table_registry *r);
 void metrics_accounts(struct metrics_text *t, const struct mem_reading *r); // none yet: nothing
 void metrics_growth(struct metrics_text *t, const struct memory_report *r); // likewise
 void metrics_lives(struct metrics_text *t, const struct memory_meter *m);
+
+// Appends each family of a renamed metric a second time, under its former name, for one version
+// (docs/reference/metrics.md, "Renamed"). Call it when all families are there.
+void metrics_aliases(struct metrics_text *t);

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_MAX_OCTETS = 2048, GROW_OCTETS = 128 * 1024 };
+enum { GROW_OCTETS = 128 * 1024 };
 
 // A line is put together here and added whole.
 struct line {
-	char text[LINE_MAX_OCTETS];
+	char text[METRICS_LINE_MAX];
 	size_t len;
 	bool is_cut;
 };
@@ -63,6 +63,19 @@ static bool line_put(struct metrics_text *t, const struct line *l)
 	t->len += l->len;
 	t->data[t->len] = '\0';
 	return true;
+}
+
+void metrics_line(struct metrics_text *t, const char *fmt, ...)
+{
+	struct line l = {.len = 0};
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(l.text, sizeof(l.text), fmt, ap);
+	va_end(ap);
+	l.is_cut = n < 0 || (size_t)n >= sizeof(l.text);
+	l.len = l.is_cut ? 0 : (size_t)n;
+	if (!line_put(t, &l))
+		t->left_out++;
 }
 
 // UTF-8 is asked for; what is not ASCII or is a control octet is shown as '?', so that no name of a

@@ -13,6 +13,7 @@
 #include <weir/attr.h>
 
 enum { METRICS_TEXT_MAX = 4 << 20, METRICS_LABELS_MAX = 4, METRICS_NAME_MAX = 96 };
+enum { METRICS_LINE_MAX = 2048 }; // bytes, with a NUL
 
 enum metrics_type { METRICS_COUNTER, METRICS_GAUGE, METRICS_HISTOGRAM };
 
@@ -38,6 +39,9 @@ void metrics_real(struct metrics_text *t, const struct metrics_label *labels, do
 // none; `bucket` counts each by itself.
 void metrics_histogram(struct metrics_text *t, const struct metrics_label *labels,
 	const uint64_t *bucket, const double *bound, unsigned buckets, double sum);
+
+// A whole line, with its end, as it is.
+void metrics_line(struct metrics_text *t, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
 // Labels by value, for one or two of them.
 #define METRICS_LABELS(...) ((const struct metrics_label[]){__VA_ARGS__, {NULL, NULL}})

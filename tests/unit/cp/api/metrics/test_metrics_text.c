@@ -114,12 +114,36 @@ static void test_memory(void **)
 		strstr(text.data, "weir_memory_growth_bytes_per_million_queries{of=\"rss\"} 50\n"));
 }
 
+// A renamed family is there under both names, its help names the new one.
+static void test_aliases(void **)
+{
+	metrics_family(&text, METRICS_COUNTER, "weir_frontend_x_total", "X.");
+	metrics_count(&text, METRICS_LABELS({"transport", "tcp"}), 7);
+	metrics_count(&text, NULL, 8);
+	metrics_family(&text, METRICS_GAUGE, "weir_y", "See weir_frontend_x_total.");
+	metrics_count(&text, METRICS_LABELS({"a", "weir_frontend_b"}), 1);
+	metrics_family(&text, METRICS_COUNTER, "weir_resolver_answer_policy_rechecked_total", "R.");
+	metrics_count(&text, NULL, 9);
+	const size_t before = text.len;
+	metrics_aliases(&text);
+	assert_string_equal(text.data + before,
+		"# HELP weir_front_x_total Deprecated: use weir_frontend_x_total.\n"
+		"# TYPE weir_front_x_total counter\n"
+		"weir_front_x_total{transport=\"tcp\"} 7\nweir_front_x_total 8\n"
+		"# HELP weir_resolver_judge_rejudged_total "
+		"Deprecated: use weir_resolver_answer_policy_rechecked_total.\n"
+		"# TYPE weir_resolver_judge_rejudged_total counter\n"
+		"weir_resolver_judge_rejudged_total 9\n");
+	assert_int_equal(text.left_out, 0);
+}
+
 // The most that a configuration can lead to has room.
 static void test_most(void **)
 {
 	struct metrics_full *f =
 		metrics_full_new(SHM_WORKERS_MAX, CONFIG_UPSTREAMS_MAX, RULE_LISTS_MAX);
 	metrics_full_put(&text, f);
+	metrics_aliases(&text);
 	assert_int_equal(text.left_out, 0);
 	assert_true(text.len < METRICS_TEXT_MAX / 2);
 	free(f);
@@ -134,6 +158,7 @@ int main(void)
 		cmocka_unit_test_setup(test_histogram, fresh),
 		cmocka_unit_test_setup(test_full, fresh),
 		cmocka_unit_test_setup(test_memory, fresh),
+		cmocka_unit_test_setup(test_aliases, fresh),
 		cmocka_unit_test_setup_teardown(test_most, fresh, fresh),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
