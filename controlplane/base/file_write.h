@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Replaces a file as a whole: written beside the old one, synced and renamed over it, so a crash or
-// a full disk at any moment leaves the old file or the new one. Blocking file I/O: helper threads,
-// or before the loops run. One writer of a path at a time.
+// Replaces a file as a whole: writes it beside the old one, syncs it and renames it over the old
+// one. So a crash or a full disk at any moment leaves the old file or the new one. Blocking file
+// I/O: helper threads, or before the loops run. One writer of a path at a time.
 
 #include <stddef.h>
 #include <weir/attr.h>

@@ -14,7 +14,7 @@ struct request {
 	union {
 		struct rtmsg route;
 		struct ndmsg neighbour;
-	} body; // of 12 octets each
+	} body; // of 12 bytes each
 	struct rtattr attribute;
 	uint8_t address[16];
 };
@@ -25,7 +25,7 @@ struct reply {
 	alignas(struct nlmsghdr) uint8_t octets[REPLY_MAX];
 	const void *body;
 	const struct rtattr *first;
-	int attributes; // octets
+	int attributes; // bytes
 };
 
 struct target {
@@ -97,7 +97,7 @@ static const void *attribute_data(const struct rtattr *a)
 	return (const uint8_t *)a + RTA_LENGTH(0);
 }
 
-// The interface behind which a client is; 0: it is not on a segment of ours.
+// The interface through which a client is on weir's own segment; 0: it is on none.
 static uint32_t segment_of(struct frontend_neighbours *n, const struct target *t)
 {
 	struct request q = {

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The MAC address of a client: a worker reads it from the frame, elsewhere the kernel is asked
-// (rtnetlink), as it had to learn it to be heard by the client. For clients that ask over a socket,
-// while some group goes by MAC addresses (policy.h): without this, such a client would leave its
-// group by asking over TCP. And for the query log, while some client is named by its MAC address
-// (querylog_macs.h). Who is behind a router has none.
+// The MAC address of a client. A worker reads it from the frame; for clients of a socket this asks
+// the kernel (rtnetlink), which had to learn it to answer them. It is needed while a group has MAC
+// addresses (policy.h): otherwise a client could leave its group by asking over TCP. The query log
+// needs it while a client is named by its MAC address (querylog_macs.h). A client behind a router
+// has none.
 //
-// What the kernel said is kept for FRONTEND_NEIGHBOUR_KEEP_MS, and that there is none for a shorter
-// time, in a table where a newer address takes the place of an older one. A question to the kernel
-// takes some 10 us; FRONTEND_NEIGHBOUR_ASKS a second at most, counted. Beyond that a
-// client keeps the MAC that it had, or nobody would be held to a group while others make up
-// addresses, and one that is not in the table has none. Of one thread: the resolver loop and the
-// log thread have one each.
+// The kernel's answer is kept for FRONTEND_NEIGHBOUR_KEEP_MS, a negative one for a shorter time, in
+// a table where a newer address replaces an older one. A question to the kernel takes some 10 us;
+// at most FRONTEND_NEIGHBOUR_ASKS a second, counted. Beyond that a client keeps its last MAC, so
+// that a flood of forged addresses frees no client from its group; a client that is not in the
+// table has none. Owned by one thread: the resolver loop and the log thread have one each.
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -25,7 +24,7 @@ enum {
 	FRONTEND_NEIGHBOUR_NONE_MS = 1000,
 	FRONTEND_NEIGHBOUR_ASKS = 2000,
 	FRONTEND_NEIGHBOUR_MAC =
-		8, // octets of which 6 are the address, then zeros (policy_group_mac)
+		8, // bytes of which 6 are the address, then zeros (policy_group_mac)
 };
 
 struct frontend_neighbour {

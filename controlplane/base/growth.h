@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What buffers that grow have in common: they double up to what is wanted, stay as they are while
-// they are in use, and give their memory back when they are larger than twice the chunk that they
-// begin with and have been idle for GROWTH_IDLE_MS. All buffers of one kind share one count of what
-// they hold and of the steps that they took, which is their table's (TABLE_GROWS). One thread.
+// Buffers that grow: they double up to the size needed, keep it while they are in use, and free
+// memory when they are larger than twice their first chunk and have been idle for GROWTH_IDLE_MS.
+// All buffers of one kind share one count of bytes and steps, for their table (TABLE_GROWS). One
+// thread.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ struct growth {
 	uint64_t bytes, most;   // held, and the most that was
 };
 
-// A buffer of `from` octets has `to` now; 0: none.
+// A buffer of `from` bytes has `to` now; 0: none.
 static inline void growth_step(struct growth *g, size_t from, size_t to)
 {
 	g->bytes = g->bytes - from + to;
@@ -36,7 +36,7 @@ static inline size_t growth_cap(size_t cap, size_t wanted, size_t chunk)
 	return to;
 }
 
-// Should a buffer of `cap` octets with nothing in it go back?
+// Should a buffer of `cap` bytes with nothing in it go back?
 static inline bool growth_is_over(size_t cap, size_t chunk, uint64_t idle_ms)
 {
 	return cap > 2 * chunk && idle_ms >= GROWTH_IDLE_MS;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// A node is jansson's value under a name of ours; it is never looked into.
+// A node is jansson's value under weir's name; no code reads its fields.
 struct json_out {
 	json_t *root;
 	bool failed;

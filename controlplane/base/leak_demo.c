@@ -8,7 +8,7 @@ struct leaked {
 	struct leaked *next;
 };
 
-// Global, because what leaks belongs to nobody; in no build that is installed.
+// Global, because a leak has no owner; in no installed build.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct leaked *all;
 

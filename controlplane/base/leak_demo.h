@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Leaks as other resolvers had them, planted for the tests that must find them. Only in a build
-// with -Dleak_demo=true is anything of it compiled in, and there WEIR_LEAK in the environment says
-// which leak: a list of names from below, or "all". What is kept stays reachable, as in a table
-// that nobody prunes: a leak sanitizer would not see it. It is allocated by the file that it is
-// planted in, so it is in the account in which such a leak would be.
+// Leaks as other resolvers had them, planted for the tests that must find them. They exist only in
+// a build with -Dleak_demo=true, where WEIR_LEAK in the environment selects them: a list of names
+// from below, or "all". The leaked memory stays reachable, as in a table that is never pruned: a
+// leak sanitizer would not see it. The file with the leak allocates it, so it is in the account of
+// such a leak.
 
-// X(name, what was kept for ever), by account: images, http, redis, resolver, upstream, resolver.
+// X(name, the object that leaks), by account: images, http, redis, resolver, upstream, resolver.
 #define LEAK_DEMO_LIST(X)                                                         \
 	X(reload)  /* garbage of each reload of the lists */                      \
 	X(bodies)  /* the body of each HTTP exchange, undrained */                \

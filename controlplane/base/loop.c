@@ -50,8 +50,8 @@ struct loop {
 	uint64_t window_us; // when this window for `turns` began
 	unsigned turns;     // begun in it
 	bool resting;
-	uint64_t cpu_read_us, cpu_us; // when the CPU clock was read last, and what it said
-	pthread_mutex_t lock;         // of what follows; held for a few stores only
+	uint64_t cpu_read_us, cpu_us; // time and value of the last reading of the CPU clock
+	pthread_mutex_t lock;         // protects the fields below; held for a few stores only
 	struct loop_return *returns, **returns_end;
 	unsigned first, count;
 	struct loop_mail mail[LOOP_CALLS_MAX];
@@ -155,8 +155,8 @@ static void count_memory(void)
 }
 
 // libevent keeps a slot for each number that a descriptor of a loop ever had. Sockets that come and
-// go carry the numbers from loop to loop, so without this the heap creeps up for hours until each
-// loop has seen them all. Numbers that are taken right now are left out.
+// go carry the numbers from loop to loop, so without this the heap grows for hours until each loop
+// has seen them all. Skips numbers in use.
 static void slots_take(struct loop *l)
 {
 	for (int next = 0, fd; next < LOOP_SLOTS; next = fd + 1) {
@@ -233,7 +233,7 @@ struct wheel *loop_wheel(struct loop *l)
 	return l->wheel;
 }
 
-// Of this thread: what it waits, or the machine gives to others, is not in it. A system call.
+// CPU time of this thread, without the time that it waits or is preempted. A system call.
 static uint64_t cpu_us(void)
 {
 	struct timespec t;
@@ -247,7 +247,8 @@ static void busy_begin(struct loop *l)
 	l->cpu_us = cpu_us();
 }
 
-// After a turn. What a turn cost is at most the time that passed, so short ones need no reading.
+// After an iteration. Its CPU time is at most the time that passed, so a short one needs no
+// reading.
 static void busy_note(struct loop *l)
 {
 	uint64_t now_us = clock_mono_us();

@@ -5,20 +5,18 @@
 //
 // The control plane has two: the resolver loop (misses, upstreams, the only L0 writer) and the
 // service loop (control API, timers of slow things). Nothing that may block runs on the resolver
-// loop. The mailbox is bounded (LOOP_CALLS_MAX); a call that finds it full is refused.
-// Timers of libevent are in milliseconds, early or late by the kernel's tick (4 ms): finer would
-// cost each turn of the loop a system call. Lag is how late a timer of the kernel that rings every
-// 20 ms is heard, what any other event of this loop had to wait; each ringing that was slept
-// through counts. Busy is what one turn of the loop cost in CPU time: a turn that the machine
-// interrupts is late, not busy. That clock costs a system call, so it is read when
-// LOOP_BUSY_FINE_US have passed, and the turns between two readings count as one: up to so much is
-// told too much.
-// Rest: under load a loop that turns for each event pays for going to sleep and waking up more than
-// for its work. So from LOOP_REST_FROM turns in LOOP_REST_WINDOW_US on, turns begin LOOP_REST_US
-// apart at least, until fewer than LOOP_REST_UNTIL do; an event then waits so much
-// longer at most (docs/explanation/performance.md, G12). Whoever would have to be rung for can be
-// looked at instead while turns come by time (struct loop_watch), and what a turn has set going is
-// looked at once more before the rest: many an answer is there by then.
+// loop. The mailbox is bounded (LOOP_CALLS_MAX); a full mailbox refuses the call. Timers of
+// libevent are in milliseconds, early or late by the kernel's tick (4 ms): finer ones would cost
+// each iteration a system call. Lag is how late the loop handles a kernel timer of 20 ms, as late
+// as any other event; each missed expiry counts. Busy is the CPU time of one iteration: an
+// iteration that is preempted is late, not busy. Reading that clock costs a system call, so the
+// loop reads it when LOOP_BUSY_FINE_US have passed, and counts the iterations between two readings
+// as one: busy may be too high by that much. Rest: under load a loop that turns for each event pays
+// for going to sleep and waking up more than for its work. So from LOOP_REST_FROM turns in
+// LOOP_REST_WINDOW_US on, turns begin LOOP_REST_US apart at least, until fewer than LOOP_REST_UNTIL
+// do; an event then waits at most that much longer (docs/explanation/performance.md, G12). While
+// iterations come by time, the loop polls sources that would otherwise wake it (struct loop_watch).
+// Before it pauses it polls once more, because many answers have arrived by then.
 
 #include "loop_lag.h"
 
@@ -52,24 +50,25 @@ struct loop_watch {
 	// Before it waits for events. `resting`: turns begin by time. True: something was there,
 	// so this turn takes what is ready and waits for nothing, and `begin` is called again soon.
 	bool (*begin)(void *arg, bool resting);
-	// Before a rest, once what was ready is done: takes what has come meanwhile. What is ready
-	// by then is done too, so that it waits for no rest.
+	// Called before a pause, after the ready events: takes what has come meanwhile. The loop
+	// then handles the events that are ready, so that they do not wait for the pause.
 	void (*look)(void *arg);
 	void (*end)(void *arg);
 	void *arg;
 };
 void loop_set_watch(struct loop *l, const struct loop_watch *watch);
 
-// Once neither runs any more: what is still in their mailboxes and on its way back is run here, a
-// bounded number of times, because whoever waits for an answer only then gives back what he holds.
+// Once neither loop runs: runs the calls that are still in their mailboxes and on the way back, a
+// bounded number of times, because only an answer makes a waiting caller free its resources.
 void loops_settle(struct loop *a, struct loop *b);
 
 // Runs fn(arg) on the loop's thread, in order. Any thread. -EAGAIN: mailbox full (counted).
 ATTR_MUST_CHECK int loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
 uint64_t loop_calls_refused(const struct loop *l);
-// The way back of a call, never refused, in the caller's own memory, which is his again when fn is
-// called: whoever waits for an answer holds something that only the answer gives back (a request of
-// the control API, say), and that bounds how many there are. In order among themselves. Any thread.
+// The answer to a call. It is never refused, because it is in the caller's own memory, which the
+// caller gets back when fn is called. A caller that waits holds a bounded resource, such as a
+// request of the control API, so the number of answers is bounded too. Answers arrive in order. Any
+// thread.
 struct loop_return {
 	struct loop_return *next;
 	void (*fn)(void *arg);

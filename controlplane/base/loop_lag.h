@@ -3,9 +3,9 @@
 
 // How long the events of a loop had to wait: a histogram of fixed size, of one loop.
 //
-// Counts only grow, so every reader has a view of its own: it keeps what it saw before and asks for
-// what came since. The loop's thread adds; any thread may read. Buckets are a quarter of an octave
-// wide from 8 us on, so a quantile is at most a quarter too high and never too low.
+// Counts only grow, so every reader has a view of its own: it keeps its last values and subtracts
+// them. The loop's thread adds; any thread may read. Buckets are a quarter of an octave wide from 8
+// us on, so a quantile is at most a quarter too high and never too low.
 
 #include <stdatomic.h>
 #include <stdint.h>

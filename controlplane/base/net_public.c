@@ -17,7 +17,7 @@ static const struct prefix v4_special[] = {
 	{{198, 51, 100}, 24}, {{203, 0, 113}, 24}, {{224}, 3},  // multicast, reserved, broadcast
 };
 
-// Of what lies in 2000::/3; nothing else is public.
+// Special prefixes within 2000::/3; nothing outside it is public.
 static const struct prefix v6_special[] = {
 	{{0x20, 0x01}, 23},             // protocol assignments, Teredo among them
 	{{0x20, 0x01, 0x0d, 0xb8}, 32}, // documentation

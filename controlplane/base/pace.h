@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Rests of a helper thread, so that what it does is spread over more time: a build on one CPU
-// misses caches that the workers on the others share with it. Not for a loop.
+// Throttles a helper thread by pauses, so that its work takes more time: a build on one CPU evicts
+// lines from caches that the workers on other CPUs share with it. Not for a loop.
 //
-// After each step of PACE_STEP_US of CPU time at least, the thread rests PACE_REST_FACTOR times as
-// long as that took; PACE_REST_MAX_MS in all at most, so that large work takes no more than that
-// longer, and not at all any more once `hurry` is set: then it goes on within PACE_NAP_MS. Its own
-// CPU time counts, as a thread that others keep from the CPU disturbs nobody. A look costs a system
-// call: for every hundred microseconds of work, or so.
+// After each step of PACE_STEP_US of CPU time at least, the thread pauses PACE_REST_FACTOR times as
+// long as that took, PACE_REST_MAX_MS in all at most. Once `hurry` is set it pauses no more, and
+// goes on within PACE_NAP_MS. Its own CPU time counts, because a preempted thread disturbs nobody.
+// A call costs a system call: make one for about every hundred microseconds of work.
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -2,8 +2,8 @@
 #pragma once
 
 // Resource records as text, for `weirctl cache get`. Presentation form of RFC 1035 and successors
-// for the common types, RFC 3597 (`\# LEN HEX`) for all others and for what does not parse. The
-// text is printable ASCII. No allocation.
+// for the common types, RFC 3597 (`\# LEN HEX`) for all others and for data that does not parse.
+// The text is printable ASCII. No allocation.
 
 #include <stddef.h>
 #include <stdint.h>

@@ -14,7 +14,7 @@ static void rng_fill(struct rng *r)
 		if (n > 0)
 			got += (size_t)n;
 		else if (errno != EINTR)
-			abort(); // without it every forged reply would be believed
+			abort(); // without it weir would accept every forged reply
 	}
 	r->left = sizeof(r->pool);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Every long-lived table, queue, pool and growable buffer of both processes, with what bounds
-// it: the answer to "where is the memory". Filled in anew for each status, with the data plane's
-// from its statistics (api_tables.c). tools/lint has each file
-// that allocates name its table there (tools/lint/memory.txt), and what an account has beyond its
-// tables is a figure of its own (weirctl mem accounts), which a smoke test bounds.
+// Every long-lived table, queue, pool and growable buffer of both processes, with what bounds it:
+// the answer to "where is the memory". Filled in anew for each status, with the data plane's from
+// its statistics (api_tables.c). tools/lint has each file that allocates name its table there
+// (tools/lint/memory.txt), and what an account has beyond its tables is a figure of its own
+// (weirctl mem accounts), which a smoke test bounds.
 //
-// High water is the table's own where it counts that, else the most that mem_watch saw at a look
-// each second.
+// High water is the table's own where it counts that, else the most that mem_watch, which samples
+// each second, has seen.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,16 +20,16 @@ enum { TABLES_MAX = 128 };
 enum table_notion {
 	TABLE_AGES = 1,    // entries have a beginning, and `oldest_ms` is known
 	TABLE_EVICTS = 2,  // some give way to others
-	TABLE_REFUSES = 4, // some find no room
-	TABLE_GROWS = 8,   // its memory is taken and given back in steps (growth.h)
+	TABLE_REFUSES = 4, // some are refused
+	TABLE_GROWS = 8,   // its memory grows and shrinks in steps (growth.h)
 };
 
 struct table_info {
 	const char *name, *owner;
 	const char *eviction; // what happens when it is full
 	const char *lifetime; // how long an entry can stay
-	uint64_t cap, used;   // entries (of l0: units of 32 octets)
-	uint64_t bytes;       // octets reserved
+	uint64_t cap, used;   // entries (of l0: units of 32 bytes)
+	uint64_t bytes;       // bytes reserved
 	uint64_t shared;      // of these, in regions that both processes map
 	uint64_t high;        // most entries that there ever were
 	uint64_t evicted;     // gave way to others while they could have stayed
@@ -40,7 +40,7 @@ struct table_info {
 	// Of a table that each worker of the data plane has: sums are above, here is the fullest.
 	unsigned parts, fullest; // how many; which
 	uint64_t fullest_used, fullest_cap;
-	bool of_dataplane; // not of our heap
+	bool of_dataplane; // not in this process' heap
 };
 
 struct table_registry {

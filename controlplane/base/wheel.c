@@ -70,7 +70,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 			timer_take(t);
 			timer_put(&w->due, t);
 		}
-	// What is started from here on is of a later tick.
+	// A timer started from here on belongs to a later tick.
 	if (now > w->done)
 		w->done = now;
 	while ((t = w->due)) {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Many timers that are mostly stopped before they ring, over one of libevent's. One thread's.
+// Many timers that are mostly stopped before they expire, over one of libevent's. Owned by one
+// thread.
 //
-// A heap of timers costs two walks of its depth for each question that is asked and answered. Here
-// starting and stopping is a few stores: a timer hangs in the slot of its tick (Varghese and Lauck
-// 1987, scheme 6), and libevent's timer is set to the first tick that has one, or had when it was
-// set. Rings never early, up to WHEEL_TICK_MS and libevent's own tick late. Any length of time is
-// right; one longer than WHEEL_SLOTS ticks is looked at once each lap.
-// No limit of its own: timers lie in what they belong to.
+// A heap of timers costs two walks of its depth for each answered question. Here a start or stop is
+// a few stores: a timer is in the list of its tick's slot (Varghese and Lauck 1987, scheme 6), and
+// libevent's timer is set to the first tick that has one, or had when it was set. Timers expire
+// never early, and up to WHEEL_TICK_MS and libevent's own tick late. Any duration is allowed; one
+// longer than WHEEL_SLOTS ticks is visited once each lap. No limit of its own: each timer is part
+// of its owner.
 
 #include <stdint.h>
 #include <weir/attr.h>
@@ -29,7 +30,7 @@ struct wheel_timer { // all zero: stopped
 ATTR_MUST_CHECK int wheel_new(struct wheel **out, struct event_base *base); // -ENOMEM
 void wheel_free(struct wheel *w); // NULL is fine; timers that are left never ring
 
-// Once, `in_ms` after now_ms (clock_mono_ms); one that runs starts anew. fn may start and stop any
-// timer, and free what its own lies in.
+// Once, `in_ms` after now_ms (clock_mono_ms); a running timer starts again. fn may start and stop
+// any timer, and free the owner of its own.
 void wheel_start(struct wheel *w, struct wheel_timer *t, uint64_t in_ms, uint64_t now_ms);
 void wheel_stop(struct wheel_timer *t);

@@ -43,7 +43,7 @@ static void question_make(
 	w->id = rng_u16(&w->rng);
 	w->query = (struct dns_query){.qtype = type, .qclass = DNS_CLASS_IN, .name = *name};
 	for (unsigned i = 0; i < name->len; i++) {
-		uint8_t c = name->wire[i]; // length octets are below 'a'
+		uint8_t c = name->wire[i]; // length bytes are below 'a'
 		w->question[i] = c >= 'a' && c <= 'z' && coin[i] & 1 ? c - 32 : c;
 	}
 	put_u16(w->question + name->len, type);
@@ -82,7 +82,7 @@ static int reply_wait(const struct bootstrap *b, struct work *w, int fd, uint64_
 		ssize_t n = recv(fd, w->msg, sizeof w->msg, 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
-		if (n < 0) // an ICMP error: nobody is there
+		if (n < 0) // an ICMP error: no server there
 			return -errno;
 		if (!dns_answer_matches(
 			    w->msg, (size_t)n, w->id, w->question, w->question_len, true))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Addresses of the hosts that lists are fetched from, asked of servers that the configuration names
-// by address. Neither this appliance's own answers nor the system's resolver, which may well be
-// this appliance, are needed for it: nothing waits for itself.
+// Resolves the hosts of list URLs by servers that the configuration names by address. It uses
+// neither weir's own answers nor the system's resolver, which may be this weir: so weir never waits
+// for itself.
 //
 // One question at a time by UDP, with random id, port and, the first time, letter case; a reply
 // counts only if it comes from the server asked and repeats all of that (RFC 5452), and goes
@@ -29,8 +29,8 @@ struct bootstrap {
 };
 
 // IPv4 addresses, then IPv6 addresses. 0: *count is at least 1; -ENOENT: the host has none;
-// -ETIMEDOUT: no server said so in time; -ECANCELED; -EINVAL: no host name; -ENOMEM. `why` with all
-// of these.
+// -ETIMEDOUT: no server answered in time; -ECANCELED; -EINVAL: no host name; -ENOMEM. `why` with
+// all of these.
 ATTR_MUST_CHECK int bootstrap_resolve(const struct bootstrap *b, const char *host,
 	struct ip_address out[BOOTSTRAP_ADDRESSES_MAX], unsigned *count,
 	char why[BOOTSTRAP_WHY_MAX]);

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <weir/clock.h>
 
-// What one turn of the loop may accept over the cap, before it is hung up on.
+// Connections over the cap that one iteration may accept and then close.
 enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20 };
 
 #define OVER_BODY "{\"error\":\"too many connections: try again\"}"
@@ -47,7 +47,7 @@ static void conn_drop(struct http_conns *s, struct conn *c)
 	*c = (struct conn){0};
 }
 
-// What waits to be read would still be read, and done.
+// Otherwise evhttp would still read and serve the waiting input.
 static void input_drop(int fd)
 {
 	char junk[4096];

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The connections of an HTTP server (http_server.h): evhttp neither counts them nor lets anybody
-// ask at accept, so its bufferevents are made here, and a reference to each is kept.
+// The connections of an HTTP server (http_server.h): evhttp neither counts them nor has a hook at
+// accept. So this makes its bufferevents and keeps a reference to each.
 //
-// No more than `max` live at a time; what comes over that is told so (503) and hung up on when the
-// loop turns next, and nothing of what it sent is done. Without a place for even one of those the
-// listener is disabled, and who comes waits in the kernel. A connection has `life_ms` from its
-// beginning until a request is there, and from a reply until that is taken and the next request is
-// there: who sends an octet now and then, or reads so slowly, is cut. Between the two it is the
-// server's, whose deadlines hold. What it sends beyond HTTP_CONNS_INPUT_MAX waits in the kernel:
-// evhttp reads while it writes, to see the end of a connection, and would keep all of it. Owner:
-// the server, on its loop's thread. A descriptor is given back at the look after its end,
-// HTTP_CONNS_LOOK_MS later at most.
+// At most `max` live at a time. One beyond gets 503 and is closed in the next iteration; its
+// request is not served. When even those have no place the listener is disabled, and clients wait
+// in the kernel. A connection has `life_ms` from its beginning until a request is there, and from a
+// reply until the client has read it and sent the next request; a client that sends or reads too
+// slowly is closed. Between the two the deadlines of the server apply. Input beyond
+// HTTP_CONNS_INPUT_MAX waits in the kernel: evhttp reads while it writes, to see the end of a
+// connection, and would keep all of it. Owner: the server, on its loop's thread. A descriptor is
+// closed at the next check after its end, HTTP_CONNS_LOOK_MS later at most.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,7 +50,7 @@ struct http_conns_counts {
 	unsigned live, most, max;
 	uint64_t made;
 	uint64_t refused;  // found it full
-	uint64_t cut;      // had their time
+	uint64_t cut;      // closed for being too slow
 	uint64_t since_ms; // the oldest one's beginning; 0: none
 	size_t bytes;
 };

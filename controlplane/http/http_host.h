@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The addresses of a URL's host, asked of the configured servers (bootstrap.h) and not of the
-// system, whose resolver may be this very box.
+// Resolves a URL's host by the configured servers (bootstrap.h) and not by the system, whose
+// resolver may be this weir.
 
 #include "bootstrap.h"
 #include "http_transfer.h"
@@ -14,6 +14,6 @@ enum {
 
 // Writes "host:port:address,address", as http_transfer wants it, or "" for a host that is an
 // address or names this machine. -EPROTO: a name that is no plain ASCII; -ECANCELED, -ETIMEDOUT,
-// -EIO of asking, told in `why`. Blocks until b->deadline_ms.
+// -EIO of the lookup, with `why`. Blocks until b->deadline_ms.
 ATTR_MUST_CHECK int http_host_addresses(const struct http_url *url, const struct bootstrap *b,
 	char out[HTTP_HOST_LINE_MAX], char why[HTTP_HOST_WHY_MAX]);

@@ -16,7 +16,7 @@ struct http_post {
 	const char *ca_file;
 	struct http_url host;               // that `addresses` are of
 	char addresses[HTTP_HOST_LINE_MAX]; // ""; it needs none
-	uint64_t addresses_until_ms;        // 0: to be asked
+	uint64_t addresses_until_ms;        // 0: not resolved yet
 	struct http_post_reply *reply;
 	size_t got;
 };

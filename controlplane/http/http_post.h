@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One POST after the other to one server, over one kept connection. Of one thread, a sink's;
+// One POST after the other to one server, over one kept connection. Owned by one thread, a sink's;
 // blocks.
 //
-// No redirects, no proxy, no cookies; private addresses are fine, the operator wrote the URL. A
-// name in it is asked of the configured servers (http_host.h), again after HTTP_POST_ADDRESS_S and
-// after a failure. All of a reply is read, so that the connection can go on, and its first octets
-// are kept; over HTTP_POST_REPLY_MAX octets end the transfer. Nothing is sent again by itself: what
-// to do after an end that says nothing is for the caller to know.
+// No redirects, no proxy, no cookies; private addresses are fine, the operator wrote the URL. The
+// configured servers resolve a name in it (http_host.h), again after HTTP_POST_ADDRESS_S and after
+// a failure. All of a reply is read, so that the connection can go on, and its first bytes are
+// kept; over HTTP_POST_REPLY_MAX bytes end the transfer. It never sends a request again by itself:
+// after an unclear end the caller decides.
 
 #include "http_transfer.h"
 
@@ -24,7 +24,7 @@ enum {
 struct http_post;
 
 struct http_post_settings {
-	unsigned server_count; // that names are asked of; copied
+	unsigned server_count; // servers that resolve names; copied
 	const struct socket_address *servers;
 	const _Atomic bool *stop; // ends every wait once it turns true; may be NULL
 	// While it is true no connection is kept (the toggle http.keepalive); may be NULL.
@@ -35,7 +35,7 @@ struct http_post_settings {
 ATTR_MUST_CHECK int http_post_open(
 	struct http_post **out, const struct http_post_settings *s); // -ENOMEM
 void http_post_close(struct http_post *p);                           // NULL is fine
-// Names are asked of these from now on; copied. On the thread that posts.
+// Replaces the servers that resolve names; copied. On the thread that posts.
 void http_post_name_servers(
 	struct http_post *p, const struct socket_address *servers, unsigned count);
 
@@ -49,7 +49,7 @@ struct http_post_request {
 
 struct http_post_reply {
 	unsigned status;             // 0: there was none
-	bool is_unsent;              // no octet of the body can have reached a server
+	bool is_unsent;              // no byte of the body can have reached a server
 	uint64_t retry_after_s;      // of http_transfer.h
 	char body[HTTP_POST_KEPT];   // its beginning, NUL-terminated
 	char why[HTTP_POST_WHY_MAX]; // "" when a whole reply came; no secret of the URL

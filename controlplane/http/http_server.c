@@ -125,7 +125,7 @@ static struct http_exchange *exchange_new(
 static bool params_read(struct http_exchange *x)
 {
 	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(x->request));
-	// A zero octet would end the decoded string early: another name than was asked for.
+	// A zero byte would end the decoded string early, at another name than the client sent.
 	return !query || (!strstr(query, "%00") && evhttp_parse_query_str(query, &x->params) == 0);
 }
 
@@ -165,8 +165,8 @@ static void on_request(struct evhttp_request *r, void *arg)
 	}
 }
 
-// No file or memory. Whoever waits there would make the loop turn without end. evhttp has taken the
-// listener's argument for itself, so this knows no server whose timer it could start: that one runs
+// No file descriptor or memory. A waiting client would make the loop spin. evhttp uses the
+// listener's argument for itself, so this function cannot reach the server's timer: that one runs
 // all the time.
 static void on_accept_error(struct evconnlistener *listener, void *)
 {
@@ -314,7 +314,7 @@ void http_reply_text(struct http_exchange *x, unsigned status, const char *type,
 	free(body);
 }
 
-// What a client sends into its stream is not read: it may fill this much, and wait.
+// Input of a client in its stream is not read: it may fill this much, and wait.
 enum { STREAM_INPUT_MAX = 4096 };
 
 static struct bufferevent *stream_buffer(const struct http_stream *s)
@@ -343,8 +343,8 @@ struct http_stream *http_stream_begin(struct http_exchange *x)
 	return s;
 }
 
-// Asks the kernel, as the loop may have been told already and not have got to it. Less than 0: a
-// signal came in between (SIGHUP), which says nothing of the client.
+// Asks the kernel, because the loop may not have handled the event yet. Less than 0: a signal came
+// in between (SIGHUP), so the state is unknown.
 bool http_stream_is_live(const struct http_stream *s)
 {
 	struct bufferevent *b = stream_buffer(s);

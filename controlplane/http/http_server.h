@@ -2,19 +2,20 @@
 #pragma once
 
 // The control socket's HTTP server: libevent's evhttp, and what evhttp leaves to its user: the
-// peer's credentials, a cap on requests, replies that come later and their deadlines.
-// Owned by one loop's thread.
+// peer's credentials, a cap on requests, replies that come later and their deadlines. Owned by one
+// loop's thread.
 //
-// evhttp reads and writes nothing while a request is being served, so it cannot free it under us,
-// whatever the client does; only http_server_close can. The price: that a client hung up is seen
-// when its reply is written, and until then its request counts.
+// evhttp reads and writes nothing while a request is being served, so it cannot free the request
+// meanwhile, whatever the client does; only http_server_close can. The price: the server sees a
+// hang-up only when it writes the reply, and until then the request counts.
 //
 // What evhttp 2.1 cannot do:
-// * Nothing can be asked at accept. Who may connect at all is decided by the socket's mode; the
-//   peer is asked about when its request is complete, before anything is done for it.
+// * No hook at accept. The socket's mode decides who may connect; the peer is checked when its
+//   request is complete, before anything is done for it.
 // * Connections are not counted, only requests are: http_conns.h does that, with a cap and a time
 //   for each. One that is silent for HTTP_TIMEOUT_S, waiting, inside a request or while it should
-//   read, is closed before that. Without descriptors nobody is accepted for HTTP_ACCEPT_PAUSE_MS.
+//   read, is closed before that. Without descriptors no connection is accepted for
+//   HTTP_ACCEPT_PAUSE_MS.
 // * What it refuses by itself (400 malformed or a header too large, 413, 417, 501 a method other
 //   than GET and POST) has an HTML body, not JSON, and is in no counter.
 // The process must ignore SIGPIPE.
@@ -42,9 +43,10 @@ enum {
 struct http_settings {
 	struct event_base *base;
 	unsigned exchanges_max; // more at once are 503
-	// Connections, each with so long for a request and for taking its reply; one more is 503.
+	// Connections, and the time of each to send a request and to read its reply; one more gets
+	// 503.
 	unsigned connections_max, connection_ms;
-	// May this peer ask anything? `fd` for what else the kernel tells of it. No: 403.
+	// May this peer send requests? `fd`: for more facts from the kernel. False: 403.
 	bool (*admit)(void *arg, const struct ucred *peer, int fd);
 	// Replies with http_reply, now or later (then it says http_defer first).
 	void (*handle)(void *arg, struct http_exchange *x);
@@ -76,11 +78,11 @@ const char *http_path(const struct http_exchange *x);
 const char *http_param(const struct http_exchange *x, const char *name);
 const struct ucred *http_peer(const struct http_exchange *x);
 
-// Does the server still run, and the request still want a reply? What an asynchronous call was
-// given by the server's owner may only be used then.
+// Does the server still run, and the request still need a reply? Only then may an asynchronous call
+// use arguments of the server's owner.
 bool http_is_live(const struct http_exchange *x);
 
-// The reply comes later. After `deadline_ms` the client is told 504. The exchange stays valid, and
+// The reply comes later. After `deadline_ms` the client gets 504. The exchange stays valid, and
 // counts, until http_reply, which must be called exactly once.
 void http_defer(struct http_exchange *x, unsigned deadline_ms);
 // Sends and frees. `body`: malloced JSON, taken over; NULL: out of memory, replied as 500.
@@ -88,13 +90,13 @@ void http_reply(struct http_exchange *x, unsigned status, char *body);
 // The same of another type, such as "text/plain".
 void http_reply_text(struct http_exchange *x, unsigned status, const char *type, char *body);
 
-// A reply without an end, of lines: begins with status 200, and the exchange is freed and counts no
-// longer: bounding streams is the caller's. NULL: no memory, replied to as 500. Timeouts of the
-// server do not apply; who takes nothing is seen by http_stream_pending. Closed by its owner,
-// before http_server_close.
+// A reply without an end, of lines: begins with status 200, and the exchange is freed and no longer
+// counts: the caller bounds streams. NULL: no memory, replied to with 500. Timeouts of the server
+// do not apply; http_stream_pending shows a client that reads nothing. Closed by its owner, before
+// http_server_close.
 struct http_stream *http_stream_begin(struct http_exchange *x);
 bool http_stream_is_live(const struct http_stream *s); // the client has not hung up by now
 // False: no memory. Dropped if the client has hung up.
 ATTR_MUST_CHECK bool http_stream_send(struct http_stream *s, const char *data, size_t len);
-size_t http_stream_pending(const struct http_stream *s); // octets that the kernel has no room for
+size_t http_stream_pending(const struct http_stream *s); // bytes that the kernel has no room for
 void http_stream_close(struct http_stream *s);           // hangs up

@@ -190,7 +190,7 @@ static bool list_add(struct curl_slist **list, const char *line)
 	return longer != NULL;
 }
 
-// "Expect:" without a value: no octet of a body waits for a 100.
+// "Expect:" without a value: no byte of a body waits for a 100.
 static bool headers_make(const struct http_transfer_request *r, struct curl_slist **out)
 {
 	bool made = !r->body || list_add(out, "Expect:");

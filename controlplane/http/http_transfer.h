@@ -2,14 +2,15 @@
 #pragma once
 
 // One HTTP exchange at a time with a server, GET or POST: the only includer of libcurl in the
-// control plane. What is fetched and where it goes is for list_fetch.h and http_post.h to say.
+// control plane. list_fetch.h and http_post.h decide what to transfer.
 //
 // http and https only; no proxy, no cookies, no .netrc, no redirect is followed. TLS certificates
 // are always verified, against the system's authorities or those of a file. A name in the URL must
-// come with its addresses (http_host.h), else libcurl asks the system, which may be ourselves.
+// come with its addresses (http_host.h), else libcurl asks the system's resolver, which may be this
+// weir.
 //
 // A body is sent once: when a kept connection dies under it, libcurl must not begin again, for the
-// server may have taken it. Who sends decides that.
+// server may have taken it. The sender decides.
 //
 // A handle belongs to one thread at a time, keeps one connection, and costs some 100 KiB. Blocks;
 // on_wait is called once a second at least and can end it.
@@ -46,7 +47,7 @@ struct http_transfer_request {
 	uint64_t max_bytes;  // that a reply may say it has; 0: any
 	unsigned connect_ms; // of timeout_ms
 	unsigned timeout_ms;
-	unsigned low_speed_s; // given up after so long under 1 KiB/s; 0: not
+	unsigned low_speed_s; // abort after this time under 1 KiB/s; 0: never
 	unsigned idle_s;      // a connection unused for longer is not used again; 0: libcurl's 118
 	bool single;          // its connection, kept or new, is closed behind it
 	struct http_transfer_hooks hooks;
@@ -56,15 +57,15 @@ struct http_transfer_request {
 struct http_transfer_result {
 	unsigned status; // 0: there was no reply
 	uint64_t received;
-	uint64_t sent;          // octets of the body that were handed to a connection
+	uint64_t sent;          // bytes of the body that were handed to a connection
 	uint64_t retry_after_s; // that the reply asks for (RFC 9110 10.2.3), rounded up; 0: none
 	const char *redirect;   // where a 3xx leads, absolute; NULL. Until the next transfer
 	char why[HTTP_TRANSFER_WHY_MAX]; // "" when a whole reply came; printable
 };
 
 // 0: a whole reply came, whatever its status. -ECANCELED (a hook), -ETIMEDOUT, -EFBIG, -ENOMEM,
-// -EKEYREJECTED (nobody vouches for the server's certificate, or its file cannot be read), -EIO
-// (all else).
+// -EKEYREJECTED (no trusted authority signed the server's certificate, or `ca_file` cannot be
+// read), -EIO (all else).
 ATTR_MUST_CHECK int http_transfer(struct http_transfer *t, const struct http_transfer_request *r,
 	struct http_transfer_result *out);
 

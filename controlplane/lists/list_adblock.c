@@ -124,8 +124,8 @@ static bool cut_end(struct list_text *t, char c)
 	return cut;
 }
 
-// Takes the anchors off: what the rest, a name, covers of itself and what is below. 0: neither,
-// but names that begin like it.
+// Removes the anchors. Returns what the rest, a name, covers: itself, the names below, or both. 0:
+// names that begin like it.
 static uint8_t cut_anchors(struct list_text *t)
 {
 	uint8_t covers = RULE_COVERS_ALL;

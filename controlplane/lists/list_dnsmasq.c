@@ -14,7 +14,7 @@ bool list_dnsmasq_is(struct list_text line)
 	return i > 0 && i < line.len && line.at[i] == '=';
 }
 
-// What stands behind the last slash. An address that hosts files block with means block here, too.
+// Reads the part behind the last slash. An address by which hosts files block means block here too.
 static enum list_reject read_address(
 	struct list_text value, struct list_rule *rule, struct ip_address *address)
 {

@@ -2,14 +2,14 @@
 #pragma once
 
 // Which lines of a list made a rule: for `why`, which has the names from the image's lists only as
-// numbers. The parser reads the source again, so the answer is what the build saw, if the octets
+// numbers. The parser reads the source again, so the answer is what the build saw, if the bytes
 // are the same. As fast as the parser, in the same memory. One thread.
 
 #include "list_parse.h"
 
 enum { LIST_FIND_TEXT_MAX = 200 };
 
-// What is looked for: rules of exactly this name, this pattern or this prefix; NULL: not these.
+// The wanted rules: those of exactly this name, this pattern or this prefix; NULL: not these.
 struct list_wanted {
 	const struct dns_name *name;
 	const char *pattern;
@@ -19,7 +19,7 @@ struct list_wanted {
 
 struct list_found {
 	const struct list_rule *rule; // line number and kind; valid during the call
-	const char *text;             // of the line, not NUL-terminated, unchecked octets
+	const char *text;             // of the line, not NUL-terminated, unchecked bytes
 	size_t text_len;              // LIST_FIND_TEXT_MAX at most
 	unsigned wanted;              // which one of the array it is
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Between the files of the parser: what a line turns into.
+// Shared by the files of the parser: the rules of a line.
 
 #include "list_parse.h"
 
@@ -15,7 +15,7 @@ uint32_t list_line_number(const struct list_parser *p); // of the line at hand
 // A rule of the line at hand with nothing but its kind's class, cover and reply.
 struct list_rule list_rule_make(const struct list_parser *p, enum rule_class rule_class,
 	uint8_t covers, enum rule_reply reply);
-// What a name stands for in a list of this role, unless its format says more.
+// The class of a name in this list, unless its format says more.
 enum rule_class list_class(const struct list_parser *p);
 
 // The rule answers with the address, which must stay while it is used.
@@ -35,7 +35,7 @@ void list_zone_end(struct list_parser *p); // of the list
 bool list_zone_begins(struct list_text line);
 // `name CNAME target`, as a zone file's header may be missing.
 bool list_zone_is_record(struct list_text line);
-// `||`, `@@`, options and the like.
+// `||`, `@@`, options and similar syntax.
 bool list_adblock_is(struct list_text line);
 // `option=value`.
 bool list_dnsmasq_is(struct list_text line);

@@ -7,6 +7,6 @@
 
 enum { LIST_IDN_TEXT_MAX = 256 };
 
-// The name in ASCII, NUL-terminated; false: it is none. Input over LIST_IDN_TEXT_MAX * 4 octets is
+// The name in ASCII, NUL-terminated; false: it is none. Input over LIST_IDN_TEXT_MAX * 4 bytes is
 // none.
 bool list_idn_to_ascii(struct list_text text, char out[LIST_IDN_TEXT_MAX]);

@@ -31,7 +31,7 @@ static const struct list_text special_names[] = {
 	LIST_TEXT("home.arpa"),
 };
 
-// Octets of host names. OR-ing the first kind into such an octet lowers letters and changes no
+// Bytes of host names. OR-ing the first kind into such a byte lowers letters and changes no
 // other.
 enum { OCTET_LOWERS = 0x20, OCTET_AS_IS = 1 };
 static const uint8_t octet_kind[256] = {
@@ -53,7 +53,7 @@ static struct list_text without_last_dot(struct list_text t)
 	return t;
 }
 
-// The last label begins behind octet `start` of the wire, where its length belongs.
+// The last label begins behind byte `start` of the wire, where its length belongs.
 static bool scan_end(struct dns_name *out, size_t len, unsigned start, unsigned labels)
 {
 	unsigned last = (unsigned)len - start;

@@ -6,7 +6,7 @@
 
 #include "list_parse.h"
 
-// Host octets and dots only, of any number of labels; a dot behind or not. False: something else,
+// Host bytes and dots only, of any number of labels; a dot behind or not. False: something else,
 // and *out is undefined.
 bool list_name_scan(struct list_text text, struct dns_name *out);
 bool list_name_scan_octets(struct list_text text, struct dns_name *out); // without a dot behind
@@ -17,10 +17,10 @@ bool list_name_is_host(const struct dns_name *name); // the same of a name in wi
 // suffixes are good when `force`.
 enum list_reject list_name_check(const struct dns_name *name, bool force);
 
-// Both, and international names. What it refuses leaves *out undefined.
+// Both, and international names. *out is undefined after a refusal.
 enum list_reject list_name_read(struct list_text text, bool force, struct dns_name *out);
 
-bool list_name_is_special(const struct dns_name *name); // localhost and the like
+bool list_name_is_special(const struct dns_name *name); // localhost and similar names
 
 // An IPv4 or IPv6 address, the latter with a zone (fe80::1%lo0) or not.
 bool list_text_is_address(struct list_text text);

@@ -301,7 +301,7 @@ static void feed_line(struct list_parser *p, const char *at, size_t len, bool la
 		take_line(p, (struct list_text){p->line, p->line_len});
 }
 
-// Octets without a line feed, but for the one that may follow.
+// Bytes without a line feed, but for the one that may follow.
 static void feed_segment(struct list_parser *p, const char *at, const char *end, bool line_feed)
 {
 	while (at < end && !p->stopped) {

@@ -4,17 +4,17 @@
 // Reads a list of names to block or to allow and hands its rules (list_rule.h) to the builder.
 // docs/reference/lists.md explains each line of each format, and has one for each reason below.
 //
-// The format is told for each line: hosts (an address, then names), a domain, a wildcard, AdBlock's
-// syntax as far as it is about names, dnsmasq's options, /patterns/. A zone file (RPZ) is one from
-// its first line that only a zone file has ($TTL, $ORIGIN, SOA) to its end. What is none of that is
-// counted under a named reason and costs only itself; nothing is guessed, so a filter rule such as
-// `example.com##.ad` never blocks example.com. A text whose first word is a tag (<) is a page, not
-// a list: no line of it is taken.
+// The parser recognises the format of each line: hosts (an address, then names), a domain, a
+// wildcard, AdBlock's syntax as far as it is about names, dnsmasq's options, /patterns/. A zone
+// file (RPZ) is one from its first line that only a zone file has ($TTL, $ORIGIN, SOA) to its end.
+// Any other line is counted under a named reason and does not affect the rest. The parser does not
+// guess, so a filter rule such as `example.com##.ad` never blocks example.com. A text whose first
+// word is a tag (<) is a page, not a list: all its lines are refused.
 //
 // Lines end with LF, CR or both. The list is fed in pieces of any size. A line of up to
-// LIST_LINE_MAX octets is read as a whole; of a longer one nothing is taken. Every line ends as one
-// of: a comment, ruled, refused. Time is linear in the octets. Memory: the struct; besides, the
-// process's table of public suffixes (list_suffix.h). One thread.
+// LIST_LINE_MAX bytes is read as a whole; a longer one is refused. Every line ends as one of: a
+// comment, ruled, refused. Time is linear in the bytes. Memory: the struct; besides, the process's
+// table of public suffixes (list_suffix.h). One thread.
 
 #include "list_rule.h"
 #include "list_text.h"
@@ -65,7 +65,7 @@ enum list_role { LIST_ROLE_BLOCK, LIST_ROLE_ALLOW };
 struct list_options {
 	enum list_role role;
 	enum list_format format; // not AUTO: lines of another one are refused
-	bool force;              // single labels and public suffixes are taken as well
+	bool force;              // accept single labels and public suffixes too
 };
 
 // lines = comments + ruled + refused.
@@ -82,13 +82,13 @@ uint64_t list_counts_rejected(const struct list_counts *c); // sum of all reason
 uint64_t list_counts_rules(const struct list_counts *c);
 
 struct list_parser {
-	list_rule_take take; // what it returns that is not 0, list_parse_* return from then on
+	list_rule_take take; // list_parse_* return its first result that is not 0 from then on
 	void *arg;
 	struct list_options options;
 	struct list_counts counts;
 	int stopped;
 	struct list_text text;  // during `take`: the line, or the zone's record
-	struct list_rule plain; // what a plain name gives, but for name and line
+	struct list_rule plain; // the rule of a plain name, without name and line
 	struct list_zone zone;
 	bool gave, refused; // rules, reasons: by the line at hand
 	bool began, page;   // a line was not empty; that one begins with a tag, as pages do

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The octets of a plain name of 8 to 63 octets, sixteen at a time: lowered, checked, copied. The
-// twin of list_name_scan_octets, which does the others; test_list_scan compares them.
+// The bytes of a plain name of 8 to 63 bytes, sixteen at a time: lowered, checked, copied.
+// list_name_scan_octets handles the others; test_list_scan compares both.
 
 #include <emmintrin.h>
 #include <stdint.h>
@@ -13,8 +13,8 @@
 enum { LIST_SCAN_MIN = 8, LIST_SCAN_MAX = 63 };
 
 struct list_scan {
-	uint64_t dots; // bit i: octet i is one
-	uint64_t bad;  // neither an octet of a host name nor a dot
+	uint64_t dots; // bit i: byte i is one
+	uint64_t bad;  // neither a byte of a host name nor a dot
 };
 
 ATTR_INLINE unsigned list_scan_mask(ascii_vector v)
@@ -24,7 +24,7 @@ ATTR_INLINE unsigned list_scan_mask(ascii_vector v)
 
 ATTR_INLINE ascii_vector list_scan_within(ascii_vector v, uint8_t first, uint8_t count)
 {
-	// Turned so that `first` is the least signed octet there is.
+	// Turned so that `first` is the least signed byte there is.
 	ascii_signed_vector turned = (ascii_signed_vector)(v - first + 0x80);
 	return (ascii_vector)(turned < (int8_t)(INT8_MIN + count));
 }
@@ -40,8 +40,8 @@ ATTR_INLINE void list_scan_16(uint8_t *to, ascii_vector v, unsigned at, struct l
 	s->bad |= (uint64_t)(list_scan_mask(good) ^ 0xffff) << at;
 }
 
-// LIST_SCAN_MIN to LIST_SCAN_MAX octets; `to` has room for 16 at least. The last vector takes some
-// octets a second time.
+// LIST_SCAN_MIN to LIST_SCAN_MAX bytes; `to` has room for 16 at least. The last vector takes some
+// bytes a second time.
 ATTR_INLINE struct list_scan list_scan(uint8_t *to, const char *from, size_t len)
 {
 	struct list_scan s = {0};
@@ -50,7 +50,7 @@ ATTR_INLINE struct list_scan list_scan(uint8_t *to, const char *from, size_t len
 		uint64_t part[2];
 		memcpy(&part[0], from, 8);
 		memcpy(&part[1], from + len - 8, 8);
-		// Behind the end zeros, which are no octets of a name.
+		// Behind the end zeros, which are no bytes of a name.
 		part[1] = len > 8 ? part[1] >> 8 * (16 - len) : 0;
 		memcpy(&v, part, sizeof v);
 		list_scan_16(to, v, 0, &s);

@@ -24,7 +24,7 @@ static uint64_t load_octets(const uint8_t *at, size_t len)
 	return value;
 }
 
-// Of a name in wire form without the root: its length, its first and its last octets; and whether
+// Of a name in wire form without the root: its length, its first and its last bytes; and whether
 // the name itself is a suffix or those one label longer are.
 static uint32_t filter_bit(const uint8_t *wire, size_t len, bool below)
 {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Public suffixes (publicsuffix.org): names under which anybody registers names, so that blocking
-// one of them blocks strangers. By libpsl, from the system's list or, without it, libpsl's own.
+// Public suffixes (publicsuffix.org): names under which anybody can register names, so blocking one
+// of them blocks unrelated sites. By libpsl, from the system's list or, without it, libpsl's own.
 //
-// The list is read once per process, at the first question (5 ms, 1.7 MB), and stays: it is the
-// only way to ask for a million names, and the answer depends on nothing that a caller has. Any
-// thread may ask.
+// The list is read once per process, at the first call (5 ms, 1.7 MB), and stays in memory: a
+// million names must be checked, and the answer depends on nothing of the caller. Any thread.
 //
-// libpsl takes 100 to 300 ns a name. So a bitmap of hashes of all suffixes is asked before: 3 ns,
-// and 1 name in 100 goes on to libpsl.
+// libpsl takes 100 to 300 ns a name. So a bitmap of hashes of all suffixes comes first: 3 ns, and 1
+// name in 100 goes on to libpsl.
 
 #include <weir/dns_name.h>
 

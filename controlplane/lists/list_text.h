@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A piece of a list's text: not NUL-terminated, of octets that nobody has checked. For the parser's
-// own files.
+// A piece of a list's text: not NUL-terminated, of unchecked bytes. For the parser's own files.
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
-enum { LIST_LINE_MAX = 4096 }; // octets of a line, and of a record of a zone
+enum { LIST_LINE_MAX = 4096 }; // bytes of a line, and of a record of a zone
 
 struct list_text {
 	const char *at;
@@ -47,7 +46,7 @@ static inline bool list_text_has(struct list_text t, struct list_text what)
 	return t.at && memmem(t.at, t.len, what.at, what.len);
 }
 
-// Is one of the octets of `set`, a string, in it?
+// Is one of the bytes of `set`, a string, in it?
 static inline bool list_text_has_any(struct list_text t, const char *set)
 {
 	for (; t.len && *set; set++)
@@ -62,8 +61,8 @@ static inline struct list_text list_text_skip(struct list_text t, size_t octets)
 	return (struct list_text){t.at + octets, t.len - octets};
 }
 
-// Cuts *rest at the first `at`: what was before it, all of it if there is none. *rest has len 0
-// and at NULL when nothing is left to cut.
+// Cuts *rest at the first `at`: what was before it, all of it if there is none. *rest has len 0 and
+// at NULL when nothing is left.
 static inline struct list_text list_text_cut(struct list_text *rest, char at)
 {
 	struct list_text piece = *rest;

@@ -165,7 +165,7 @@ static bool is_name(const struct dns_name *name, const char *wire)
 	return name->len == strlen(wire) + 1 && memcmp(name->wire, wire, name->len) == 0;
 }
 
-// What a CNAME says. LIST_REJECT_COUNT: *kind has it.
+// The action of a CNAME. LIST_REJECT_COUNT: it is in *kind.
 static enum list_reject read_cname(const struct list_parser *p, const struct list_record *record,
 	const struct dns_name *trigger, struct rule_kind *kind)
 {
@@ -217,7 +217,7 @@ static enum list_reject read_action(const struct list_parser *p, const struct li
 	return why;
 }
 
-// A name of the zone file's may hold any octets; a list's only those of host names.
+// A name of the zone file's may hold any bytes; a list's only those of host names.
 static enum list_reject answer_policy_trigger(
 	const struct list_parser *p, const struct dns_name *name)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Response policy zones (draft-vixie-dnsop-dns-rpz): what a record of one means. The owner is the
+// Response policy zones (draft-vixie-dnsop-dns-rpz): the meaning of a record. The owner is the
 // trigger (a name, `*.name`, an address in answers), type and data are the action.
 
 #include "list_parse.h"

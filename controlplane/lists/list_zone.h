@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What is kept of a zone file (RFC 1035 5, RPZ) from line to line: the origin, the owner that lines
+// The state of a zone file (RFC 1035 5, RPZ) from line to line: the origin, the owner that lines
 // without one mean, and a record whose parentheses are still open. Bounded: such a record ends as
-// refused after LIST_LINE_MAX octets or LIST_RECORD_LINES_MAX lines, so that one parenthesis does
+// refused after LIST_LINE_MAX bytes or LIST_RECORD_LINES_MAX lines, so that one parenthesis does
 // not swallow the list.
 
 #include "list_text.h"
@@ -20,7 +20,7 @@ struct list_zone {
 	struct dns_name origin, apex, owner;
 	uint32_t ttl_s;             // of records without one
 	unsigned parentheses;       // open ones
-	bool quoted;                // inside quotes, at the end of what is in `record`
+	bool quoted;                // inside quotes, at the end of `record`
 	uint32_t first_line, lines; // of the record
 	size_t record_len;
 	char record[LIST_LINE_MAX + 4]; // without comments and parentheses

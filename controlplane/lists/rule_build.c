@@ -180,7 +180,7 @@ struct list_rule rule_of_name(enum rule_class rule_class, const struct dns_name 
 	return (struct list_rule){.kind = rule_kind_of(rule_class), .name = name};
 }
 
-// What the list had in the image before, and a little more: so it need not be moved as it grows.
+// The size of the list in the previous image, and a little more: so it need not move as it grows.
 static size_t first_room(const struct rule_list_info *before)
 {
 	uint64_t names = before->kind.covers ? before->names + before->duplicates : 0;
@@ -190,7 +190,7 @@ static size_t first_room(const struct rule_list_info *before)
 static int pending_grow(struct rule_builder *b, unsigned list)
 {
 	struct pending *p = &b->pending[list];
-	// Half as much again: what is not used of it was never touched.
+	// Half as much again: unused pages are never touched.
 	size_t room = p->room ? p->room + p->room / 2 : first_room(&b->numbers.before[list]);
 	if (room > 2 * (size_t)RULE_ROWS_MAX)
 		return -E2BIG;
@@ -345,7 +345,7 @@ static uint64_t choose_homes(const struct rule_rows *rows)
 	return 0;
 }
 
-// The part behind the last one, from an octet that `align` divides.
+// The part behind the last one, from a byte that `align` divides.
 static uint64_t place(struct rule_image_head *h, uint64_t count, uint64_t each, uint64_t align)
 {
 	uint64_t off = align_up(h->size, align);

@@ -7,10 +7,10 @@
 //   rule_builder_finish, rule_builder_free.
 //
 // Rules of one kind of a source become a list; the image before says which number it has
-// (rule_numbers.h). Names are not kept, only their fingerprints: 8 octets per name of the source
+// (rule_numbers.h). Names are not kept, only their fingerprints: 8 bytes per name of the source
 // being read, 10 per distinct name of all, 3 MiB for the sets, records and patterns; then the image
 // in one arena of exactly its size. The same sources in the same order with the same secret and the
-// same image before give the same image, octet for octet. No I/O. One thread (a helper thread; not
+// same image before give the same image, byte for byte. No I/O. One thread (a helper thread; not
 // for a loop).
 
 #include "base/pace.h"
@@ -20,11 +20,11 @@
 
 struct rule_builder;
 
-// An image in memory of its own, aligned to a page; or inside a mapping that goes with it.
+// An image in memory of its own, aligned to a page; or inside a mapping that is freed with it.
 struct rule_arena {
 	void *base;
 	size_t size;
-	void *map; // NULL: just these octets
+	void *map; // NULL: just these bytes
 	size_t map_size;
 };
 ATTR_MUST_CHECK int rule_arena_new(struct rule_arena *a, size_t size); // zeroed; -ENOMEM
@@ -33,7 +33,7 @@ void rule_arena_free(struct rule_arena *a);                            // an emp
 // A list's title as the image keeps it: printable ASCII, the rest as \DDD, cut to fit, NUL-padded.
 void rule_title_make(char out[RULE_TITLE_MAX], const char *text);
 
-// `before`: lists of the image before, as it has them (reader.lists); NULL with 0: there is none.
+// `before`: lists of the previous image (reader.lists); NULL with 0: no previous image.
 ATTR_MUST_CHECK int rule_builder_new(const struct keyhash_secret *secret,
 	const struct rule_list_info *before, unsigned before_count, struct rule_builder **out);
 void rule_builder_free(struct rule_builder *b);                    // NULL is fine
@@ -53,7 +53,7 @@ ATTR_MUST_CHECK int rule_builder_rule(void *builder, const struct list_rule *rul
 // A rule for a name and all below, for any type, answered as the group says.
 struct list_rule rule_of_name(enum rule_class rule_class, const struct dns_name *name);
 
-// What is told of the current source besides its rules: all but the title is taken from `info`.
+// Facts about the current source besides its rules: takes all but the title from `info`.
 void rule_builder_source_info(struct rule_builder *b, const struct rule_source_info *info);
 
 // List numbers that this image would need; more than RULE_LISTS_MAX: it cannot be made
@@ -64,5 +64,5 @@ unsigned rule_builder_numbers(const struct rule_builder *b, unsigned *resting);
 ATTR_MUST_CHECK int rule_builder_finish(struct rule_builder *b, uint64_t input_hash,
 	uint64_t created_unix_s, struct rule_arena *out);
 
-// Most octets held at one time so far, the arena included.
+// Most bytes held at one time so far, the arena included.
 size_t rule_builder_peak_bytes(const struct rule_builder *b);

@@ -82,7 +82,7 @@ static void hash_source(
 		r->content_hash = 0;
 }
 
-// Of its copy, if the list cannot be had.
+// Hashes its copy if the list cannot be read.
 static void hash_list(const struct rule_source *s, struct rule_source_result *r, struct pace *pace)
 {
 	hash_source(s, r, pace);
@@ -197,8 +197,8 @@ static int take_rule_and_hash(void *arg, const struct list_rule *rule)
 	return take_rule(f, rule);
 }
 
-// -ENOMEM and -E2BIG of the builder come back as such and end the whole; what is wrong with the
-// file is in the result.
+// -ENOMEM and -E2BIG of the builder are returned and end the build; an error of the file is in the
+// result.
 static int parse_file(struct feed *f, const struct rule_source *s, const char *path, bool had_names)
 {
 	struct rule_source_result *r = f->result;
@@ -229,7 +229,7 @@ struct attempt {
 };
 
 // -EAGAIN: the builder has rules of a file that then went wrong; the next attempt leaves that file
-// alone. What is wrong with the list is reported although its copy is in use.
+// alone. The error of the list is reported even if its copy is in use.
 static int compile_file(
 	struct feed *f, const struct rule_source *s, bool had_names, struct attempt *a)
 {
@@ -288,7 +288,7 @@ static int compile_source(struct rule_builder *b, const struct rule_source *s, b
 	return 0;
 }
 
-// What the whole failed of: `source` NULL in the end.
+// Why the build failed; `source`: NULL at the end.
 static void explain(const struct rule_builder *b, const struct rule_source *source, int err,
 	char why[RULE_COMPILE_WHY_MAX])
 {

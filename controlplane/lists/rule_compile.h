@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// From sources to a rule image. weir-controlplane and rulec both come through here, so that an
-// image made offline is the one that the server would make.
+// From sources to a rule image. weir-controlplane and rulec both use this, so an image made offline
+// is the one that the server would make.
 //
 // A source is a list file, or a function that hands rules: the operator's entries, a group's,
-// services, local data. Two passes over them: rule_compile_hash tells whether anything changed,
+// services, local data. Two passes over them: rule_compile_hash finds whether anything changed,
 // rule_compile parses and builds. Blocking file I/O and a second of CPU per few million names: for
 // a helper thread.
 
@@ -22,13 +22,13 @@ enum { RULE_COMPILE_WHY_MAX = 256 };
 // Sources 0 and 1 are the allow and deny entries for everyone. With neither path nor rules a source
 // has no rules.
 struct rule_source {
-	const char *title; // tells it apart from image to image: no two alike
+	const char *title; // identifies it from image to image: unique
 	const char *path;  // of a list; NULL: `rules`
-	const char *kept;  // copy to read if `path` cannot be had (list_kept.h); NULL: no copy
+	const char *kept;  // copy to read if `path` cannot be read (list_kept.h); NULL: no copy
 	bool stored;       // `path` is replaced as a whole and never written in place
 	// Hands each rule to `take` with `take_arg`, the same ones in the same order each time, and
-	// stops with what that returns if it is not 0. Called once or twice, on a helper thread. A
-	// rule that cannot be used (rule_builder_rule) is counted as rejected, and it goes on.
+	// stops with what that returns if it is not 0. Called once or twice, on a helper thread. An
+	// unusable rule (rule_builder_rule) is counted as rejected, and the walk goes on.
 	int (*rules)(void *arg, list_rule_take take, void *take_arg);
 	void *arg;
 	// Of a list: struct list_options.
@@ -58,9 +58,9 @@ static inline bool rule_source_lost(const struct rule_source_result *r)
 	return r->error && !r->kept;
 }
 
-// What a file was when its content was hashed. As long as device, number, size and times are these
-// it is not read again. A file that changed within RULE_KNOWN_SETTLED_S before it was read is not
-// known: its times may not tell the next change.
+// The state of a file when its content was hashed. While device, inode number, size and times are
+// the same it is not read again. A file that changed within RULE_KNOWN_SETTLED_S before it was read
+// is not known: its times may not show the next change.
 enum { RULE_KNOWN_SETTLED_S = 2 };
 struct rule_known {
 	uint64_t path_hash; // 0: nothing is known
@@ -69,8 +69,8 @@ struct rule_known {
 	uint64_t content_hash;
 };
 
-// The content hash of all sources. A source that cannot be read counts as such, its result tells.
-// `known`, of each, is brought up to date; all zero: nothing is known. With rests or NULL.
+// The content hash of all sources. A source that cannot be read counts too; its result says so.
+// Updates `known` of each; all zero: nothing is known. `pace`: throttled, or NULL.
 uint64_t rule_compile_hash(const struct rule_source *source, unsigned count,
 	struct rule_source_result *result, struct rule_known *known, struct pace *pace);
 
@@ -87,7 +87,7 @@ struct rule_compile_options {
 	struct keyhash_secret secret;
 	uint64_t created_unix_s;
 	bool partial; // take what can be read, or copies; otherwise any bad source fails the whole
-	const bool *had_names; // of each source: in the image before; NULL: nobody asks
+	const bool *had_names; // for each source: had names in the previous image; NULL: unknown
 	const struct rule_list_info *before; // lists of the image before, so that numbers stay
 	unsigned before_count;
 	struct pace *pace; // NULL: it takes no rests

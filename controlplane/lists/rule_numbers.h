@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Which number each list of an image gets, while it is built.
+// The number of each list of an image, while it is built.
 //
-// A list is the rules of one kind of one source, and keeps its number from image to image, known by
-// title and kind: records of answers keep sets of list numbers. A new list takes a number that the
-// image before did not use. Numbers 0 and 1 are the plain allow and deny entries of sources 0
-// and 1. There are 256 numbers; when they do not suffice the rest is counted, so that one can be
-// told how many it would take. One source gets 32 at most, so that a list made of odd rules costs
-// only these.
+// A list is the rules of one kind of one source, identified by title and kind. It keeps its number
+// from image to image, because records of answers keep sets of list numbers. A new list takes a
+// number that the previous image did not use. Numbers 0 and 1 are the plain allow and deny entries
+// of sources 0 and 1. There are 256 numbers; when they do not suffice the rest is counted, so that
+// the error can say how many are needed. One source gets 32 at most, so that an odd list cannot use
+// them all.
 //
-// A look costs one comparison for rules of the same kind in a row, else one for each list. One
+// A lookup costs one comparison for rules of the same kind in a row, else one for each list. One
 // thread.
 
 #include <stdbool.h>
 #include <weir/rule_image.h>
 
 enum {
-	RULE_NUMBERS_MORE_MAX = 1024, // lists beyond the 256 that are told apart
+	RULE_NUMBERS_MORE_MAX = 1024, // lists beyond the 256 that are counted
 	RULE_SOURCE_KINDS_MAX = 32,
 };
 
@@ -28,15 +28,15 @@ struct rule_number_key {
 
 struct rule_numbers {
 	struct rule_list_info before[RULE_LISTS_MAX]; // kind.covers 0: free for a new list
-	struct rule_list_info list[RULE_LISTS_MAX];   // of the image being built, likewise
+	struct rule_list_info list[RULE_LISTS_MAX];   // of the image being built
 	struct rule_number_key *more;
 	unsigned more_count, more_room;
 	unsigned last;          // number found last; RULE_LISTS_MAX: none
 	unsigned source, kinds; // kinds that the newest source has
 };
 
-// `before`: the lists of the image before, as it has them, and lists whose numbers rest; NULL with
-// 0: there is none.
+// `before`: the lists of the previous image, and lists whose numbers are reserved for a while; NULL
+// with 0: no previous image.
 void rule_numbers_init(
 	struct rule_numbers *n, const struct rule_list_info *before, unsigned before_count);
 void rule_numbers_free(struct rule_numbers *n);

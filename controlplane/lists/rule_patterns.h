@@ -2,7 +2,7 @@
 #pragma once
 
 // Collects the patterns and address prefixes of an image, which only the control plane reads:
-// sorted by list, each once. 8 octets and its text a pattern, 24 a prefix. One thread.
+// sorted by list, each once. 8 bytes and its text a pattern, 24 a prefix. One thread.
 
 #include "list_rule.h"
 

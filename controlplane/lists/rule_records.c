@@ -202,7 +202,7 @@ static bool find_at(const struct rule_records *r, uint64_t hash, unsigned covers
 	return found;
 }
 
-// What the source says of a CNAME's target: at its name, else at the nearest one above.
+// The source's record for a CNAME's target: at its name, else at the nearest one above.
 static bool find_target(
 	const struct rule_records *r, const struct rule_record *alias, struct run *out)
 {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Collects the records that an image answers from, and lays them out as <weir/rule_data.h> has
-// them.
+// Collects the records of an image, and lays them out as <weir/rule_data.h> defines.
 //
-// Records are kept until the image is made, 24 octets and their RDATA each. Then they are sorted,
-// and two walks over them first count and then write, straight into the image. A CNAME is followed
-// within its source here (8 steps), so that nobody has to do it for a question. One thread.
+// Records are kept until the image is made, 24 bytes and their RDATA each. Then they are sorted,
+// and two walks over them first count and then write, straight into the image. It follows a CNAME
+// within its source (8 steps), so that no question has to. One thread.
 
 #include "list_rule.h"
 

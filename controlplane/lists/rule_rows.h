@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What a rule image is built from: (fingerprint, set number) rows, sorted by fingerprint.
+// The rows of a rule image: (fingerprint, set number), sorted by fingerprint.
 //
 // A list is merged in as a whole. Each of its names either finds a row that can take the list into
 // its set or gets a row of its own; so a name has more than one row only where sets were exhausted.
-// 10 octets a row; growing copies nothing but the rows (realloc). One thread.
+// 10 bytes a row; growing copies nothing but the rows (realloc). One thread.
 
 #include "base/pace.h"
 #include "rule_sets.h"
@@ -26,8 +26,8 @@ void rule_rows_free(struct rule_rows *r);
 // Sorts `hash` in place and drops repeated ones; the number that stays.
 size_t rule_hashes_sort(uint64_t *hash, size_t count, struct pace *pace);
 
-// Those of the first list that has any: the allocation *hash, cut to what is used, becomes the
-// rows' own and *hash NULL, so that nothing is copied. -ENOMEM, -E2BIG: it stays the caller's.
+// Takes the rows of the first list that has any: the allocation *hash, shrunk to its use, becomes
+// the rows' own and *hash NULL, so that nothing is copied. -ENOMEM, -E2BIG: the caller keeps it.
 ATTR_MUST_CHECK int rule_rows_first(
 	struct rule_rows *r, struct rule_sets *sets, unsigned list, uint64_t **hash, size_t count);
 

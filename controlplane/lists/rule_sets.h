@@ -4,10 +4,10 @@
 // The distinct sets of lists that names are in, numbered with 16 bits, while an image is built.
 //
 // A set is made by adding one list to an existing one. Sets are counted by the entries that use
-// them; those that no entry uses any more are recycled when the table is full. Of the 65,536
-// numbers RULE_SETS_CHUNKS are kept for sets within eight neighbouring lists, of which there are
-// 32 * 255 at most: so a list can always be added to some set of a name, in the worst case to one
-// of its own (rule_rows.h then gives the name one more entry). Nothing is ever lost or refused.
+// them; unused ones are recycled when the table is full. Of the 65,536 numbers RULE_SETS_CHUNKS are
+// reserved for sets within eight adjacent lists, of which there are 32 * 255 at most: so a list can
+// always be added to some set of a name, in the worst case to one of its own (rule_rows.h then
+// gives the name one more entry). Nothing is ever lost or refused.
 //
 // Memory: 3 MiB, once. One thread.
 
@@ -32,7 +32,7 @@ struct rule_sets {
 
 struct rule_sets *rule_sets_new(void); // NULL: no memory. free(3) it.
 
-// The set that holds `list` alone; counts so many uses of it, at least one.
+// The set that holds `list` alone; counts `uses` uses of it, at least one.
 uint16_t rule_sets_single(struct rule_sets *s, unsigned list, size_t uses);
 
 // Moves one use from set *id to the set with `list` added. False: no number is left for that set.

@@ -12,12 +12,12 @@
 enum { RULE_STORE_WHY_MAX = 256 };
 #define RULE_STORE_SIZE_MAX (UINT64_C(1) << 32) // a larger file is refused unread
 
-// Makes the copy of `size` octets of the open file that is verified and used, so that nobody can
-// cut it short or change it any more. -errno.
+// Makes the copy of `size` bytes of the open file that is verified and used, so that no other
+// process can truncate or change it. -errno.
 typedef int (*rule_store_place)(void *arg, int fd, size_t size, struct rule_arena *out);
 
-// Reads and verifies the whole image; with `place` NULL into memory of its own. -ENOENT: there is
-// none; -EPROTO: refused; other -errno: could not be read. `why` in all cases.
+// Reads and verifies the whole image; with `place` NULL into memory of its own. -ENOENT: no image;
+// -EPROTO: refused; other -errno: could not be read. `why` in all cases.
 ATTR_MUST_CHECK int rule_store_read(const char *path, rule_store_place place, void *arg,
 	struct rule_arena *out, struct rule_reader *reader, char why[RULE_STORE_WHY_MAX]);
 

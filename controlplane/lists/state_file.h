@@ -21,7 +21,7 @@ struct state_file {
 
 // `kind` without blanks, the same in write and read.
 void state_file_begin(struct state_file *f, const char *kind, unsigned version);
-// Values end at the first octet that is no printable ASCII.
+// Values end at the first byte that is no printable ASCII.
 void state_file_text(struct state_file *f, const char *key, const char *value);
 void state_file_number(struct state_file *f, const char *key, uint64_t value);
 // -EFBIG, or what the file system says; the old file is then still there.

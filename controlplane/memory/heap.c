@@ -99,7 +99,7 @@ int heap_profile(bool on, unsigned sample_lg)
 	return -rc;
 }
 
-// jemalloc writes to a file of a name: this one is in memory, and ours alone.
+// jemalloc writes to a named file: this one is in memory and private.
 static int dump_to(int fd)
 {
 	char path[32];

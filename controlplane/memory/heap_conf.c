@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How jemalloc is set up, which it reads under this name before main. Profiles can be turned on and
-// are off. What is freed goes back to the kernel within seconds, by a thread of jemalloc when the
+// The options of jemalloc, which reads them under this name before main. Profiling can be turned on
+// and is off. Freed memory goes back to the kernel within seconds, by a thread of jemalloc when the
 // program is idle: memory that only the allocator holds would look like growth. Four arenas are
 // enough for two loops and some helpers; the usual number grows with the CPUs of the machine.
 extern const char *malloc_conf;

@@ -69,7 +69,7 @@ static void alarm_set(struct mem_watch *w, const struct mem_reading *r)
 		log_info("unaccounted memory back under the threshold");
 }
 
-// Of `r` the process's resident set is there already.
+// `r` already has the process' resident set.
 static void reading_end(struct mem_watch *w, struct mem_reading *r)
 {
 	struct heap_stats heap;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What is worth keeping of looks at memory: the high water of tables that do not count it (who
-// samples shows each registry that it took to mem_watch_see), and whether memory that no account
-// explains has become much (mem_account.h), looked at every ten seconds and told in the log. On the
-// service loop.
+// State between samples of memory: the high water of tables that do not count it (each sampler
+// passes its registry to mem_watch_see), and whether unaccounted memory is over the threshold
+// (mem_account.h), checked every ten seconds and logged. On the service loop.
 
 #include "base/table_registry.h"
 
@@ -19,7 +18,7 @@ enum { MEM_WATCH_MS = 10000 };
 ATTR_MUST_CHECK int mem_watch_open(struct mem_watch **out, struct loop *service);
 void mem_watch_close(struct mem_watch *w); // NULL is fine
 
-// Raises what is kept to what the tables have now, and fills in their high water.
+// Raises the stored high water to the present use, and fills it into the tables.
 void mem_watch_see(struct mem_watch *w, struct table_registry *tables);
 
 struct mem_reading {

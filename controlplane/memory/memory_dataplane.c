@@ -15,8 +15,8 @@ static void account_take(struct memory_sample *m, const char *account, uint64_t 
 	memory_sample_bytes(m, name, bytes);
 }
 
-// Libraries that let us count and those that do not are one series: of the latter only what they
-// had at the start is known, which does not change.
+// Libraries with allocation hooks and those without are one series: of the latter only the constant
+// amount at the start is known.
 static void heap_take(struct memory_sample *m, const struct stats_memory_copy *heap)
 {
 	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The data plane's accounts, from its statistics, in a sample of the slope meter: what its heap has
-// by subsystem, what nobody explains of it, and who has DPDK's memory. Names as `weirctl mem
-// accounts` shows them, behind METER_DATAPLANE; an account that holds nothing takes no series. What
-// is free of DPDK's memory is nobody's, hence no account. The figures of the heap change each ten
-// seconds, those of DPDK's memory each second; whatever the other process wrote is a value, no
-// more.
+// The data plane's accounts, from its statistics, in a sample of the slope meter: its heap by
+// subsystem, the unaccounted rest, and DPDK's memory by user. Names as in `weirctl mem accounts`,
+// behind METER_DATAPLANE; an empty account has no series. DPDK's free memory is in no account. The
+// figures of the heap change each ten seconds, those of DPDK's memory each second. They are not
+// trusted: any number is just a value.
 
 #include "memory_sample.h"
 

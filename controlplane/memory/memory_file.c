@@ -48,7 +48,7 @@ enum {
 	ROWS_AT = LIVES_AT + sizeof(struct file_lives),
 };
 
-// Of a part, whose last word it is.
+// The sum of a part, which is its last word.
 static uint64_t sum_of(const void *part, size_t size)
 {
 	return contenthash(part, size - sizeof(uint64_t));
@@ -86,7 +86,7 @@ static struct file_head head_now(const struct memory_ring *r)
 		.life_size = sizeof(struct memory_life)};
 }
 
-// A series was in a sample that is there, or it would keep its place from new ones for ever.
+// Drops a series that no stored sample has: it would keep its place from new ones for ever.
 static void series_check(struct memory_ring *r)
 {
 	uint64_t newest = r->next ? r->next - 1 : 0;

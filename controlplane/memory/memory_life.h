@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Lives of a process: when each began, how large it was when it was last seen, and how it ended.
-// Growth that a restart hides each few days shows here. The last MEMORY_LIVES are kept, the older
-// ones written over. How a life ended that did not say so is found by the next one: another boot,
-// the kernel's count of processes killed for want of memory, or neither.
+// Runs of a process: when each began, how large it was when last seen, and how it ended. Growth
+// that a restart hides each few days shows here. Keeps the last MEMORY_LIVES. The next run finds
+// how a run ended that left no note: another boot, the kernel's count of out-of-memory kills, or
+// neither.
 
 #include "memory_sample.h"
 
@@ -16,8 +16,8 @@ enum { MEMORY_LIVES = 64, MEMORY_BOOT_MAX = 40, MEMORY_VERSION_MAX = 24 };
 enum memory_end {
 	MEMORY_RUNS, // it does
 	MEMORY_STOPPED,
-	MEMORY_KILLED,     // or crashed: it said nothing
-	MEMORY_OUT_KILLED, // likewise, while the kernel killed for want of memory
+	MEMORY_KILLED,     // or crashed: it left no note
+	MEMORY_OUT_KILLED, // the same, while the kernel's out-of-memory killer was active
 	MEMORY_REBOOTED,   // the machine went down under it
 	MEMORY_UNSEEN,     // another life was there when anybody looked
 	MEMORY_FAILED,     // it could not start
@@ -26,7 +26,7 @@ enum memory_end {
 
 struct memory_life {
 	uint64_t number; // from 1 on; 0: none
-	uint64_t id;     // of another process's life, which may outlast ours: its incarnation
+	uint64_t id;     // incarnation of the other process' run, which may outlast this one
 	uint64_t started_s, seen_s, uptime_ms;
 	uint64_t rss, heap, queries; // when it was seen last
 	uint64_t oom_kills;          // of the machine since its boot
@@ -39,10 +39,10 @@ struct memory_lives {
 	struct memory_life life[MEMORY_LIVES];
 };
 
-// Whose lives are kept: ours, and those of the data plane.
+// The processes whose runs are kept.
 enum memory_process { MEMORY_CONTROLPLANE, MEMORY_DATAPLANE, MEMORY_PROCESSES };
 
-struct memory_place { // what a life finds around it
+struct memory_place { // the environment of a run
 	uint64_t wall_s, oom_kills;
 	char boot[MEMORY_BOOT_MAX];
 };
@@ -60,13 +60,13 @@ struct memory_other {
 	// How the life that is over ended, as far as it is known by itself: of `ended_id`.
 	enum { OTHER_UNKNOWN, OTHER_STOPPED, OTHER_FELL, OTHER_FAILED } ended;
 	uint64_t ended_id;
-	// Likewise of the one before `id` where that is over: two ends between two looks.
+	// The same of the run before `id`, if that has ended: two ends between two samples.
 	unsigned former;
 	uint64_t former_id;
 };
 // Does its newest life go on? Else memory_lives_follow has something to write down.
 bool memory_lives_goes_on(const struct memory_lives *l, const struct memory_other *o);
-// One that was taken for ended, and is there, has not: false: there is none such.
+// Reopens a run that was marked as ended and still exists. False: no such run.
 bool memory_lives_resume(struct memory_lives *l, const struct memory_other *o);
 // The end of the newest one if it is over, a new one if there is one. True: there is.
 bool memory_lives_follow(

@@ -14,8 +14,8 @@ enum { MINUTE_MS = 60000, MINUTES_MIN = 10 };
 struct memory_meter {
 	struct memory_ring seconds, minutes;
 	struct memory_lives lives[MEMORY_PROCESSES];
-	struct memory_other dataplane; // as it was seen last
-	struct memory_place place;     // as it was at the last minute; its time of the last sample
+	struct memory_other dataplane; // at the last sample
+	struct memory_place place;     // at the last minute; its time is of the last sample
 	struct memory_life *life;
 	struct memory_file *file; // NULL: not kept
 	uint64_t next_minute_ms;
@@ -91,7 +91,7 @@ static bool is_of_dataplane(const char *series)
 	return strncmp(series, METER_DATAPLANE, strlen(METER_DATAPLANE)) == 0;
 }
 
-// Of a process: what is in accounts of its too.
+// Is the series a sum over a process, whose accounts have the same bytes?
 static bool is_sum(const char *series)
 {
 	static const char *const sums[] = {"rss", "anonymous", "heap"};
@@ -103,8 +103,8 @@ static bool is_sum(const char *series)
 	return false;
 }
 
-// Whose a series of octets is; MEM_ACCOUNT_COUNT: a sum over accounts. What libraries hold may be
-// for any table.
+// The account of a series of bytes; MEM_ACCOUNT_COUNT: a sum over accounts. Memory of libraries may
+// be for any table.
 static enum mem_account account_of(const char *series)
 {
 	unsigned i = 0;
@@ -114,8 +114,8 @@ static enum mem_account account_of(const char *series)
 								    : (enum mem_account)i;
 }
 
-// Of what the data plane has by itself no table of ours is the reason; of all that it has mapped
-// those are that it maps too.
+// A table of the control plane explains no growth of the data plane's own memory; shared tables
+// explain growth of its mappings.
 static bool explains_dataplane(const struct memory_slope *table, const char *series)
 {
 	const enum mem_account account = mem_account_of(table->name);

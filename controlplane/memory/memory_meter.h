@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The slope meter: how fast memory grows, in all and of each subsystem, and whether that means
-// anything yet.
+// The slope meter: how fast memory grows, in all and by subsystem, and whether the figure is
+// meaningful yet.
 //
 // It is given a sample each second. The newest METER_SECONDS of them are kept, and one each minute
 // for METER_MINUTES in a ring that survives restarts (memory_file.h); both are allocated once. A
-// report draws a line through what there is of the asked span (trend.h). As long as a table fills,
+// report fits a line through the samples of the requested span (trend.h). As long as a table fills,
 // growth is what tables are for: the report is not steady then, and names the one that fills
 // fastest. A table is full from 99% of its cap on; else it fills when the lower end of its slope is
 // above 0 and it gains over the span more than 1% of what it holds and 0.1% of its cap.
 //
 // The alarm looks once a minute at the last half hour: it is on while something grows by more than
 // METER_ALARM_BYTES_H an hour with the whole interval of its slope, and logged when it goes on and
-// off. What it names is the account that grows most, where a process's sum grows with it. A table
-// that fills excuses its own account, what libraries hold and the process's sums, and no other
-// account: a cache that fills for days hides no leak elsewhere. What the data plane has by itself
-// (dataplane.anonymous and its accounts, memory_dataplane.h) no table excuses. One thread, save for
-// what is said otherwise. A sample costs some microseconds, a report a millisecond at most.
+// off. It names the account that grows most, where the process' sum grows with it. A table that
+// fills explains its own account, the libraries' and the process' sums, and no other account: a
+// cache that fills for days hides no leak elsewhere. No table explains the data plane's own memory
+// (dataplane.anonymous and its accounts, memory_dataplane.h). One thread, unless noted otherwise. A
+// sample costs some microseconds, a report a millisecond at most.
 
 #include "memory_life.h"
 #include "memory_ring.h"
@@ -36,9 +36,9 @@ ATTR_MUST_CHECK int memory_meter_open(struct memory_meter **out, const char *pat
 void memory_meter_stopped(struct memory_meter *m); // the life ends as it should
 void memory_meter_close(struct memory_meter *m);   // NULL is fine
 void memory_meter_take(struct memory_meter *m, const struct memory_sample *s);
-// The data plane as it is now, each second, before the sample, whose series that begin with
-// METER_DATAPLANE are its: a new life of it draws their lines anew, and how each life ended is
-// kept. A life that began and ended between two looks is not seen.
+// The present state of the data plane, each second, before the sample. Its series begin with
+// METER_DATAPLANE: a new run of it restarts their lines, and the end of each run is kept. A run
+// that began and ended between two samples is not seen.
 #define METER_DATAPLANE "dataplane."
 void memory_meter_dataplane(struct memory_meter *m, const struct memory_other *o);
 

@@ -2,7 +2,7 @@
 #pragma once
 
 // Samples of memory in a ring of fixed length: MEMORY_SERIES_MAX series, each sample a row of
-// values. Allocated once; octets = memory_ring_bytes. Full: the oldest sample is written over. A
+// values. Allocated once; bytes = memory_ring_bytes. Full: the oldest sample is written over. A
 // series that no sample of the ring has any more gives its place to a new one; without such a place
 // a new series is refused, counted. One thread.
 
@@ -38,7 +38,8 @@ ATTR_MUST_CHECK int memory_ring_open(struct memory_ring *r, unsigned length); //
 void memory_ring_close(struct memory_ring *r);
 size_t memory_ring_bytes(const struct memory_ring *r);
 void memory_ring_push(struct memory_ring *r, const struct memory_sample *s, uint64_t life);
-// Lines of series whose names begin so begin with the next sample: whose they are began anew.
+// Restarts the lines of the series whose names begin with `names` at the next sample, because their
+// process restarted.
 void memory_ring_begin(struct memory_ring *r, const char *names);
 // Sample `back` from the newest (0) on; NULL: there is none.
 const struct memory_row *memory_ring_row(const struct memory_ring *r, unsigned back);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the kernel tells of this process, and of one more, from /proc. Any thread.
+// Facts about this process, and one more, from /proc. Any thread.
 
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-// Octets in memory, and of these the ones that no file and no other process has; 0: not readable.
+// Bytes in memory, and of these the ones that no file and no other process has; 0: not readable.
 void process_memory(uint64_t *rss, uint64_t *anonymous);
 void process_memory_of(pid_t process, uint64_t *rss, uint64_t *anonymous);
 

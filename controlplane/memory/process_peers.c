@@ -17,7 +17,8 @@ static bool is_peer(const struct process_peer *p, const struct process_socket *s
 	       && memcmp(p->host, s->peer, len) == 0;
 }
 
-// Place of its own, or the one of all that have none. A quarter of the slots is used at most.
+// The peer's entry, or the common one of all peers without one. A quarter of the slots is used at
+// most.
 static struct process_peer *peer_of(struct process_peers *p, const struct process_socket *s)
 {
 	const size_t len = host_len(s);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Sockets summed up by kind and peer, ports left out: who has how many of them, however long the
-// list of them all would be. One peer with thousands stands in one line.
+// Sockets summed up by kind and peer, without ports: how many each peer has, in a list of bounded
+// length. One peer with thousands is one line.
 //
-// PROCESS_PEERS_MAX peers are told apart, in the order in which they come; those of any more are
-// one sum. A few hundred octets a peer, of one request.
+// PROCESS_PEERS_MAX peers are counted separately, in order of appearance; the rest is one sum. A
+// few hundred bytes a peer, for one request.
 
 #include "process_sockets.h"
 

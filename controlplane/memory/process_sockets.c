@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Other threads own, open and close the files of these numbers, and nothing orders this thread with
-// them: only the kernel knows what a number is at that moment. So this asks by system calls and not
-// by libc, whose calls stand for the caller's own files (a thread sanitizer would rightly object).
+// Other threads own, open and close these descriptors without ordering with this thread: only the
+// kernel knows what a number is at that moment. So this uses system calls and not libc, whose calls
+// imply the caller's own files (a thread sanitizer would rightly object).
 #include "process_sockets.h"
 
 #include <arpa/inet.h>

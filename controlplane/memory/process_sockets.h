@@ -15,7 +15,7 @@ struct process_socket {
 	int fd;
 	const char *kind; // "tcp", "udp", "tcp listener", "unix", "other"
 	char local[PROCESS_ADDRESS_MAX], peer[PROCESS_ADDRESS_MAX]; // "": none
-	uint64_t unread, unsent;                                    // octets that the kernel holds
+	uint64_t unread, unsent;                                    // bytes that the kernel holds
 };
 
 struct process_files_count {

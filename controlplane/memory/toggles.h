@@ -4,16 +4,15 @@
 // Toggles that switch a part of the control plane off for a while, to see whether growth stops: for
 // `weirctl set` and `weirctl bisect`. Never in the configuration file; gone with the process.
 //
-// All but two act as if the file said so: a change gives all parts the configuration that was read
-// last with the toggles laid over it, so nothing else has to know of them. No file is read for it.
-// Service loop's thread.
+// All but two act as if the file said so: a change gives all parts the last configuration with the
+// toggles applied, so no other code knows of them. It reads no file. Service loop's thread.
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/attr.h>
 #include <weir/config.h>
 
-// X(name, text, most: 1 is on or off, what it does when it is not as usual)
+// X(name, text, greatest value: 1 is on or off, effect when it is not the default)
 #define TOGGLE_LIST(X)                                                                           \
 	X(UPSTREAM_KEEPALIVE, "upstream.keepalive", 1,                                           \
 		"off: each query to an upstream has a "                                          \
@@ -50,6 +49,6 @@ uint32_t toggle_usual(enum toggle toggle); // 1: on; of a number its most
 // "on", "off", a number from 1 on, "default". -EINVAL.
 ATTR_MUST_CHECK int toggle_set(struct toggles *k, enum toggle toggle, const char *value);
 void toggles_apply(const struct toggles *k, struct config *c);
-// A copy of `read` with the toggles laid over it, for free(): it points to what `read` owns, which
-// must stay that long. NULL: no memory.
+// A copy of `read` with the toggles applied, for free(). It points into `read`, which must live as
+// long. NULL: no memory.
 struct config *toggles_lay(const struct toggles *k, const struct config *read);

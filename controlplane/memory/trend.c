@@ -33,7 +33,7 @@ static void sums_take(const double *x, const double *y, unsigned n, struct sums 
 	}
 }
 
-// Squares of what the line leaves, and how far one residual foretells the next.
+// The sum of squared residuals, and the correlation of each residual with the next.
 static double residuals(
 	const double *x, const double *y, unsigned n, const struct sums *s, double slope, double *r)
 {

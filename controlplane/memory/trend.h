@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A straight line through samples by least squares, and how sure its slope is.
+// A straight line through samples by least squares, and the confidence interval of its slope.
 //
-// Samples of memory follow one another: each is mostly the one before. So the interval is widened
-// by what the residuals' correlation from one sample to the next leaves of their number, n (1 - r)
-// / (1 + r), as if they were an autoregressive series of the first order. With fewer than
-// TREND_SAMPLES_MIN such samples nothing is known.
+// Successive samples of memory depend on each other. So the interval uses the effective number of
+// samples, n (1 - r) / (1 + r) with the correlation r of successive residuals, as for an
+// autoregressive series of the first order. With fewer than TREND_SAMPLES_MIN effective samples the
+// slope is unknown.
 
 #include <stdbool.h>
 

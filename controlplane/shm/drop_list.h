@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Sources that the ports of the data plane shall drop by themselves, as the operator asked.
+// Sources whose frames the ports of the data plane drop, by the operator's drop rules.
 //
 // The list is in the directory and nowhere else (struct directory_drops): so it outlives this
-// process, and the data plane's main lcore, which reads it ten times a second, needs no one. An
-// entry ends with its time, at most a day; then its place is free. A full list refuses. Service
-// loop only.
+// process, and the data plane's main lcore, which reads it ten times a second, needs no other
+// process. An entry expires after at most a day; then its place is free. A full list refuses.
+// Service loop only.
 
 #include <weir/config.h>
 #include <weir/shm_abi.h>
 
-// After a start: what a former life left half written is cleared.
+// After a start: clears an entry that an earlier run left half written.
 void drop_list_open(struct directory *dir);
 
-// Adds, or sets the time anew. Host bits are cleared in *source. -EINVAL: no such prefix
+// Adds the source, or renews its time. Host bits are cleared in *source. -EINVAL: no such prefix
 // (DROP_PREFIX_MIN_*); -ENOSPC: DIRECTORY_DROPS_MAX are in force.
 ATTR_MUST_CHECK int drop_list_add(
 	struct directory *dir, struct ip_address *source, unsigned minutes, uint64_t now_ms);

@@ -178,7 +178,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 		worker_rings_detach(s->worker_rings);
 }
 
-// No file or memory. Whoever waits there would make the loop turn without end.
+// No file descriptor or memory. A waiting client would make the loop spin.
 static void accept_pause(struct link_server *s)
 {
 	event_del(s->accept_event);
@@ -204,8 +204,8 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (s->peer_fd >= 0) {
-		// What it has said is read first: closing on unread octets would reset the
-		// connection, and the welcome with it.
+		// Reads its message first: closing with unread bytes would reset the connection and
+		// lose the welcome.
 		struct greeting g = {.fd_count = 0};
 		char why[SHM_WHY_MAX];
 		(void)!greeting_read(peer, &g, why);
@@ -231,7 +231,7 @@ static int listen_open(struct link_server *s)
 	s->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->listen_fd < 0)
 		return -errno;
-	// controlplane.lock is ours, so nobody can be listening on a socket that is left over.
+	// This process holds controlplane.lock, so no process listens on a leftover socket.
 	(void)unlink(s->path);
 	// bind() gives the file the mode of the socket; a umask would be the whole process's.
 	int rc = fchmod(s->listen_fd, 0600) < 0

@@ -5,11 +5,10 @@
 // that it brings, and L0, which it reads. Owned by the process, on the resolver loop's thread.
 //
 // SOCK_SEQPACKET, mode 0600. One data plane at a time: it sends struct link_hello and one eventfd
-// for each worker, and gets struct link_welcome; then nothing more is said, the hang-up is the
-// message. A second one is refused (-EBUSY) while the first is connected, a hello must come within
-// 1 s. After a hang-up the worker rings stay attached while the process lives (dataplane.lock,
-// probed each 100 ms): a stopped worker may still hold references; they are detached once it is
-// dead.
+// for each worker, and gets struct link_welcome; after that only the hang-up has a meaning. A
+// second one is refused (-EBUSY) while the first is connected, a hello must come within 1 s. After
+// a hang-up the worker rings stay attached while the process lives (dataplane.lock, probed each 100
+// ms): a stopped worker may still hold references; they are detached once it is dead.
 //
 // The same timer is the heartbeat of the publisher, the worker rings and the writer of L0.
 

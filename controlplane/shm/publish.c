@@ -177,7 +177,8 @@ bool publisher_probe_readers(struct publisher *p)
 {
 	char path[SHM_PATH_MAX + 32];
 	snprintf(path, sizeof(path), "%s/dataplane.lock", p->paths.run);
-	// In this order: whoever stored its life here held the lock then, and until its death.
+	// In this order: a process that stored its run here held the lock then, and holds it until
+	// it ends.
 	uint64_t life = atomic_load_explicit(&p->dir->reader, memory_order_acquire);
 	// A file that is not there proves nothing once a life has read: it may have been deleted.
 	int held = process_lock_probe(path);

@@ -5,11 +5,11 @@
 // rings.
 //
 // Owned by the resolver loop's thread unless a function says otherwise (a mutex, held for a few
-// stores, covers those). A new generation is made
-// and filled by whoever likes (a helper thread), then switched to on the loop by one release store
-// in the directory; its predecessor is unlinked at once (mappings keep it alive) and kept mapped
-// here until every attached worker has adopted the new one, at most two old ones at a time: a third
-// is refused with -EBUSY (a stuck worker then keeps the current image, and status says so).
+// stores, covers those). Any thread may make and fill a new generation. The loop activates it by
+// one release store in the directory and unlinks its predecessor at once (mappings keep it alive).
+// The predecessor stays mapped here until every attached worker has activated the new one. At most
+// two old ones stay: a third is refused with -EBUSY (a stuck worker then keeps the current image,
+// and status says so).
 
 #include "base/loop.h"
 #include "base/table_registry.h"
@@ -55,11 +55,12 @@ void publisher_rings(struct publisher *p, uint64_t incarnation,
 	const struct rings_dp_page *const *pages, unsigned count);
 void publisher_no_rings(struct publisher *p); // its process is dead
 
-// Each 100 ms on the resolver loop: heartbeat, old generations that nobody uses any more, which
-// workers are silent, and which turn without the newest rule image, as a data plane that refuses it
-// does (rules_again.c publishes it again). They are only reported: nothing of theirs is taken. One
-// that turns without the cache, whose file is gone or damaged, ends us. Once a second the files:
-// one that was cut off ends us (shm_lost.h), as the data plane cannot go on without it.
+// Each 100 ms on the resolver loop: writes the heartbeat, frees old generations that no worker
+// uses, and finds workers that are silent or run without the newest rule image, because the data
+// plane refuses it (rules_again.c publishes it again). Such workers are only reported and keep
+// their memory. A worker that runs without the cache, because its file is gone or damaged, ends
+// this process. Once a second it checks the files: a truncated one ends this process (shm_lost.h),
+// because the data plane cannot go on without it.
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 void publisher_state(struct publisher *p, enum cp_state state); // any thread
 
@@ -85,8 +86,9 @@ ATTR_MUST_CHECK int names_publish(struct publisher *p, struct names_region *r);
 bool names_busy(struct publisher *p);
 void names_discard(struct publisher *p, struct names_region *r);
 
-// The groups of clients. Small, so made, switched to and unmapped at once; workers map it for
-// themselves. One caller at a time; any thread. -errno with `why`: the one before stays.
+// Publishes the groups of clients. The image is small, so this makes, activates and unmaps it at
+// once; workers map it themselves. One caller at a time; any thread. -errno with `why`: the
+// previous one stays.
 ATTR_MUST_CHECK int policy_publish(
 	struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX]);
 // Of the last policy_publish; the next one has the next.
@@ -96,14 +98,14 @@ uint64_t policy_generation(struct publisher *p);
 unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX]);
 
 // A group as the workers have it, by the image of that generation modulo 65536: a number may mean
-// another group in the next image, and a client that waits was let in under its own. The last
-// POLICY_KEPT images are kept (90 KiB), the last life's too, as a client waits for 3 s at most. A
-// generation that is not kept: as the newest image has it. Any thread; copies one group under the
+// another group in the next image, and a waiting client keeps the group of its own image. Keeps the
+// last POLICY_KEPT images (90 KiB), those of an earlier run too, as a client waits for 3 s at most.
+// An older generation gets the group of the newest image. Any thread; copies one group under the
 // lock.
 enum { POLICY_KEPT = 16 };
 void policy_group_at(
 	struct publisher *p, uint16_t generation, unsigned group, struct policy_group *out);
-// By what the cookies of now are made and checked. Any thread.
+// The present terms for making and checking cookies. Any thread.
 void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out);
 // Do workers block now, by the last publish_config? Any thread.
 bool publisher_blocks(const struct publisher *p, uint64_t now_ms);
@@ -124,7 +126,7 @@ struct publish_status {
 	uint64_t retired_bytes;
 	uint64_t refused_busy;
 	unsigned workers_hung; // no heartbeat for PUBLISH_HUNG_MS
-	// For so long a worker that turns has not activated the newest image; 0: all have.
+	// How long a running worker has not activated the newest image; 0: all have.
 	uint64_t names_lag_ms, policy_lag_ms;
 };
 void publish_status(const struct publisher *p, struct publish_status *out); // any thread

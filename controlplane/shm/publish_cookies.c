@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The secrets of cookies: the configured ones, or our own, which change within each day, at a time
-// that nobody can foresee (RFC 7873 7.1). All with the publisher's lock held, but for
-// publisher_cookies.
+// The secrets of cookies: the configured ones, or random ones, which change within each day, at an
+// unpredictable time (RFC 7873 7.1). All with the publisher's lock held, but for publisher_cookies.
 #include "base/rng.h"
 #include "publish_internal.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the files of the publisher share.
+// Shared by the files of the publisher.
 
 #include "again.h"
 #include "publish.h"
@@ -50,7 +50,7 @@ struct publisher {
 	_Atomic bool blocking_on, closed;
 	_Atomic uint64_t pause_until_ms, block_all_pause_until_ms;
 
-	pthread_mutex_t lock; // of what follows
+	pthread_mutex_t lock; // protects the fields below
 	struct dp_watch watch;
 	struct policy_kept kept[POLICY_KEPT]; // generation 0: none
 	unsigned kept_newest;
@@ -66,7 +66,7 @@ struct publisher {
 	uint64_t refused_busy;
 	unsigned workers_hung;
 	struct publish_lag names_lag, policy_lag, l0_lag;
-	struct again l0_again;               // when its file is looked at
+	struct again l0_again;               // when to check its file
 	struct dns_cookie_terms cookies;     // as published last
 	struct dns_cookie_terms own_cookies; // secrets that were not configured
 	bool cookies_are_own;

@@ -91,8 +91,8 @@ void publish_l0(struct publisher *p)
 	region_unmap(&p->l0_old);
 }
 
-// The cache that a worker does not activate. Our mapping of it outlives its file, which only a
-// start makes anew. With a sound file it is the data plane that refuses it, and says why.
+// For a cache that a worker does not activate. This process' mapping outlives the file, which only
+// a start makes again. If the file is sound, the data plane refuses it, and logs why.
 void publish_l0_look(struct publisher *p)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];

@@ -48,8 +48,8 @@ static void *drop_work(void *region)
 	return NULL;
 }
 
-// The last to unmap a region gives its pages back, 0.2 ms for each MiB: too long for the resolver
-// loop. At most as many threads at a time as there are old images.
+// The last unmap of a region frees its pages, 0.2 ms for each MiB: too long for the resolver loop.
+// At most as many threads at a time as there are old images.
 static void region_drop_aside(struct names_region *r)
 {
 	pthread_t thread;
@@ -115,8 +115,8 @@ static void names_unlink(struct publisher *p, const struct names_region *r)
 	(void)region_unlink(&p->paths, r->region.where, name);
 }
 
-// Lets old images go that every attached worker has left behind. A worker's word is not trusted
-// beyond that: it maps its own copy, so a lie costs it nothing but our count.
+// Frees old images that no attached worker uses any more. A false word of a worker does no harm: it
+// has its own mapping, so only the count here is wrong.
 void names_retire(struct publisher *p)
 {
 	uint64_t adopted = p->names ? p->names->generation : 0;

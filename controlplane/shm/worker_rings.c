@@ -71,7 +71,7 @@ static void miss_take(struct rings *rings, const uint8_t *buf, uint32_t len, uin
 	l->miss(l->arg, &m, buf + sizeof(m));
 }
 
-// Nothing is left. False: something has come since, which no bell will tell.
+// True: nothing is left. False: a message has come since, for which no bell rings.
 static bool rings_empty(struct rings *rings)
 {
 	ring_release(&rings->misses);
@@ -104,9 +104,9 @@ static bool rings_drain(struct rings *rings)
 	return true;
 }
 
-// Edge-triggered: each ring comes, whatever lies there from those before. But a worker rings with
-// each burst until we are awake, and a socket that is full brings no ring at all, so it is emptied
-// each time. One that was shut down does not come again.
+// Edge-triggered: each ring is an event, even with unread ones before it. But a worker rings with
+// each burst until this loop is awake, and a full socket gives no event at all, so it is emptied
+// each time. A bell that was shut down gives no further event.
 static void on_bell(evutil_socket_t fd, short, void *arg)
 {
 	struct rings *rings = arg;
@@ -252,11 +252,12 @@ void worker_rings_set_log(struct worker_rings *l, struct querylog *q)
 	l->log = q;
 }
 
-// The log ring lies behind the other two. Mapped once more, for the log thread: what a dead worker
-// left there is read when the worker rings is long gone here.
+// The log ring lies behind the other two. It is mapped once more for the log thread, which reads
+// the rest of a dead worker's ring after the worker rings are detached here.
 static int rings_log(const struct rings *rings, struct worker_rings *l, char why[SHM_WHY_MAX])
 {
-	// Of the header only what was not checked before: who owns it may have changed it since.
+	// Reads only the fields of the header that were not checked before: their owner may have
+	// changed the others since.
 	uint64_t before = rings->misses.units + rings->answers.units;
 	uint64_t units = geometry_of(&rings->region, 2);
 	struct querylog_source s = {0};
@@ -314,8 +315,8 @@ static int rings_open(struct worker_rings *l, unsigned i, const struct link_hell
 	return 0;
 }
 
-// A renewal that an earlier life of ours was asked for died with it, and its mark keeps the worker
-// from asking again.
+// A renewal requested from an earlier run of this process ended with it, and its mark keeps the
+// worker from requesting it again.
 static void marks_forget_refresh(const struct region *marks, uint32_t units)
 {
 	_Atomic uint8_t *mark = (_Atomic uint8_t *)region_data(marks);
@@ -389,7 +390,7 @@ int worker_rings_attach(struct worker_rings *l, const struct link_hello *hello, 
 		rings->bell_fd = bells[i];
 		pages[i] = (const struct rings_dp_page *)(const void *)(rings->region.base
 									+ RINGS_DP_PAGE);
-		// What lies there already rang no bell of ours.
+		// For messages that are already there no bell rings.
 		event_add(rings->more, &(struct timeval){0});
 	}
 	publisher_rings(l->publisher, l->incarnation, pages, l->count);

@@ -39,9 +39,9 @@ void worker_rings_serve(struct worker_rings *l, worker_rings_miss_fn miss, void 
 
 struct querylog;
 void worker_rings_set_log(
-	struct worker_rings *l, struct querylog *q); // NULL: nobody empties the log rings
+	struct worker_rings *l, struct querylog *q); // NULL: no thread empties the log rings
 
-// Maps rings.0 .. rings.<workers - 1> and starts to serve them, in place of any attached before.
+// Maps rings.0 .. rings.<workers - 1> and starts to serve them, in place of those attached before.
 // `bells`, a pair (LINK_BELL_*) for each worker, are taken on success.
 ATTR_MUST_CHECK int worker_rings_attach(struct worker_rings *l, const struct link_hello *hello,
 	const int *bells, char why[SHM_WHY_MAX]);
@@ -49,9 +49,10 @@ void worker_rings_detach(struct worker_rings *l); // its process is dead
 unsigned worker_rings_count(const struct worker_rings *l);
 uint64_t worker_rings_incarnation(const struct worker_rings *l); // 0: none attached
 
-// Each 100 ms: looks at all rings without being rung. The words by which a worker knows that we
-// sleep, and that there is room, are shared; were they overwritten, it would not ring, and we not
-// put them right. Then at marks regions, which appear once a worker activated the l0 generation.
+// Each 100 ms: polls all rings. The words that tell a worker that this loop sleeps, and that there
+// is room, are shared; if they were overwritten, the worker would not ring and this loop would not
+// correct them. Then checks for marks regions, which appear once a worker activated the l0
+// generation.
 void worker_rings_beat(struct worker_rings *l);
 
 // Has any worker marked the record so? MARK_VISITED: since SIEVE's hand passed; MARK_REFRESH: it
