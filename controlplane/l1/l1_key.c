@@ -27,7 +27,7 @@ static char *octet_write(char *p, uint8_t c)
 	return p;
 }
 
-// At most four octets for each of the name's.
+// At most four bytes for each of the name's.
 static char *name_write(char *p, const uint8_t *wire, size_t len)
 {
 	if (len == 1)
@@ -125,7 +125,7 @@ void l1_key_pattern(const char *space, const struct dns_name *name, bool below, 
 	const char *from = below && name->len == 1 ? end : plain;
 	if (below)
 		*p++ = '*';
-	// In a pattern a backslash takes the next octet as it is, so each one is doubled.
+	// In a pattern a backslash takes the next byte as it is, so each one is doubled.
 	for (; from < end && p < last; from++) {
 		if (*from == '\\')
 			*p++ = '\\';

@@ -5,7 +5,7 @@
 //
 // The namespace is redis.namespace: boxes of another one neither read nor delete these keys.
 // The name is in lower-case presentation form without the final dot (RFC 1035 5.1: a `.` or `\`
-// inside a label as \. and \\, octets outside 0x21..0x7e as \DDD), the root is "."; `:` `*` `?` `[`
+// inside a label as \. and \\, bytes outside 0x21..0x7e as \DDD), the root is "."; `:` `*` `?` `[`
 // `]` `{` and `}` are written \DDD as well, so that no name can look like the end of one, like a
 // pattern of SCAN or like a hash tag. Type and class are numbers. `v` is the hash of the view's
 // definition (views.h), which names the servers that gave the answer; view numbers are a box's own.

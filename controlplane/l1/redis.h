@@ -11,9 +11,9 @@
 // twice, except after MOVED and ASK, where the server said that it did nothing. The slot of the
 // key also chooses the connection, so that commands for one key keep their order.
 //
-// Bounds: REDIS_PENDING_MAX commands and `buffer_kb` octets under way, each with a deadline of its
+// Bounds: REDIS_PENDING_MAX commands and `buffer_kb` bytes under way, each with a deadline of its
 // own from the moment it was given; a connection whose oldest command is REDIS_STUCK_MS overdue is
-// closed. hiredis' reader is bounded (a reply over REDIS_REPLY_MAX octets closes the connection).
+// closed. hiredis' reader is bounded (a reply over REDIS_REPLY_MAX bytes closes the connection).
 // Connections idle for 5 min are closed, none is kept without need.
 // Breaker: when over `timeout_ms` REDIS_FAILURES_MAX more commands got no reply in time than got
 // one within `lookup_timeout_ms`, when connections break or none comes about, the server is away:
@@ -59,7 +59,7 @@ enum redis_end {
 typedef void (*redis_done_fn)(void *arg, enum redis_end end, const struct redis_reply *reply);
 
 struct redis_word {
-	const char *text; // any octets
+	const char *text; // any bytes
 	size_t len;
 };
 
@@ -98,7 +98,7 @@ void redis_subscribe(struct redis *r, const char *channel,
 
 enum redis_kind { REDIS_NIL, REDIS_TEXT, REDIS_INTEGER, REDIS_ARRAY, REDIS_STATUS, REDIS_ERROR };
 enum redis_kind redis_reply_kind(const struct redis_reply *reply);
-// Octets of a text, status or error; else NULL and 0.
+// Bytes of a text, status or error; else NULL and 0.
 const char *redis_reply_text(const struct redis_reply *reply, size_t *len);
 int64_t redis_reply_integer(const struct redis_reply *reply); // 0 unless an integer
 unsigned redis_reply_count(const struct redis_reply *reply);  // elements of an array; else 0

@@ -38,7 +38,7 @@ struct redis_call {
 	redis_done_fn done; // NULL: was called
 	void *arg;
 	struct redis_node *node;
-	char *copy; // its octets, where it may be sent again
+	char *copy; // its bytes, where it may be sent again
 	size_t copy_len;
 	struct socket_address moved_to; // port 0: it was not
 	bool ask;                       // ... for this once
@@ -60,7 +60,7 @@ struct redis_conn_ops {
 };
 
 struct redis_buffers {
-	size_t unsent; // octets
+	size_t unsent; // bytes
 	struct growth growth;
 };
 
@@ -88,7 +88,7 @@ struct redis_conn {
 	uint64_t opened_ms, used_ms, read_ms;
 	struct redis_reader *reader;
 	struct redis_out out;
-	uint64_t given, sent; // octets of this socket's stream
+	uint64_t given, sent; // bytes of this socket's stream
 	uint64_t login_end;   // no more of it may leave before it is up
 	uint8_t step[4], steps, step_at;
 	struct redis_call *first, **last;
@@ -103,8 +103,8 @@ void redis_conn_init(struct redis_conn *c, struct event_base *base,
 ATTR_MUST_CHECK int redis_conn_open(struct redis_conn *c, const struct redis_login *login);
 // Quietly: `down` is not called, calls end with `end`.
 void redis_conn_close(struct redis_conn *c, enum redis_end end);
-// Room for the `len` octets of a call, which the caller writes at once; not closed. The call's
+// Room for the `len` bytes of a call, which the caller writes at once; not closed. The call's
 // deadline_ms and left are set; from now on it is the connection's until reply or end. `call` NULL:
-// octets that no call answers for (subscriptions). NULL: no memory.
+// bytes that no call answers for (subscriptions). NULL: no memory.
 char *redis_conn_take(struct redis_conn *c, struct redis_call *call, size_t len);
 size_t redis_conn_bytes(const struct redis_conn *c); // memory held

@@ -92,7 +92,7 @@ struct redis {
 	struct age_list call_ages;
 	uint64_t full_calls, full_buffers; // calls refused
 	struct redis_buffers buffers;
-	size_t copied; // octets kept for sending again
+	size_t copied; // bytes kept for sending again
 	struct redis_sub sub;
 	struct redis_status totals; // counters and the last error
 };

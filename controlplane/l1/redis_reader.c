@@ -10,13 +10,13 @@
 
 enum {
 	BLOCK_SIZE = 16 << 10,
-	READER_KEEP = 64 << 10, // octets of blocks that stay when a reply was larger
+	READER_KEEP = 64 << 10, // bytes of blocks that stay when a reply was larger
 	TEXTS_MAX = REDIS_REPLY_MAX,
 };
 
 struct redis_reply {
 	enum redis_kind kind;
-	uint32_t count; // elements, or octets of a text
+	uint32_t count; // elements, or bytes of a text
 	union {
 		const char *text;
 		int64_t integer;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Replies of a Redis server (RESP2) out of the octets of one connection, whatever the server sends.
+// Replies of a Redis server (RESP2) out of the bytes of one connection, whatever the server sends.
 // redis_reader.c is the only includer of hiredis, and takes its reader alone: the asynchronous
 // context of 0.14 asserts that each reply was asked for, so a server could end the process.
 //
-// Bounds of one reply: REDIS_REPLY_MAX octets, REDIS_ELEMENTS_MAX elements (known from the array's
-// head, before anything is allocated), hiredis' own depth of 7, lines of REDIS_LINE_MAX octets.
+// Bounds of one reply: REDIS_REPLY_MAX bytes, REDIS_ELEMENTS_MAX elements (known from the array's
+// head, before anything is allocated), hiredis' own depth of 7, lines of REDIS_LINE_MAX bytes.
 // Replies are built in blocks that are reused for the next one; above READER_KEEP they are freed.
 // One thread.
 
@@ -21,9 +21,9 @@ struct redis_reader;
 ATTR_MUST_CHECK int redis_reader_new(struct redis_reader **out, struct growth *growth);
 void redis_reader_free(struct redis_reader *r); // NULL is fine
 
-// Any octets, at most REDIS_REPLY_MAX at once; then redis_reader_next until it is not 1. -ENOMEM.
+// Any bytes, at most REDIS_REPLY_MAX at once; then redis_reader_next until it is not 1. -ENOMEM.
 ATTR_MUST_CHECK int redis_reader_feed(struct redis_reader *r, const void *octets, size_t len);
-// 1: `*out` is the next reply, good until the next call for this reader. 0: more octets are needed.
+// 1: `*out` is the next reply, good until the next call for this reader. 0: more bytes are needed.
 // -EBADMSG, -EMSGSIZE, -ENOMEM: the connection is of no use any more.
 ATTR_MUST_CHECK int redis_reader_next(struct redis_reader *r, const struct redis_reply **out);
 // Nothing was asked for so long: the block that stays for the next reply goes back if it is large.

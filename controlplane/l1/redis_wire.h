@@ -9,7 +9,7 @@
 
 enum { REDIS_SLOTS = 16384, REDIS_OUT_CHUNK = 4096, REDIS_OUT_KEEP = 64 << 10 };
 
-// Octets of `c` on the wire.
+// Bytes of `c` on the wire.
 size_t redis_command_size(const struct redis_command *c);
 // Writes exactly so many to `out`; returns the place after them.
 char *redis_command_write(const struct redis_command *c, char *out);
@@ -18,13 +18,13 @@ char *redis_command_write(const struct redis_command *c, char *out);
 // is nothing, else of the whole key (Redis Cluster specification).
 unsigned redis_slot(const char *key, size_t len);
 
-// Octets to send. The bound is its user's business.
+// Bytes to send. The bound is its user's business.
 struct redis_out {
 	char *base;
 	size_t head, tail, cap; // what is unsent lies in [head, tail)
 };
 
-// Room for `len` octets at the end, counted as unsent from now on; NULL: no memory.
+// Room for `len` bytes at the end, counted as unsent from now on; NULL: no memory.
 char *redis_out_take(struct redis_out *o, size_t len, struct growth *g);
 void redis_out_sent(struct redis_out *o, size_t len, struct growth *g);
 // Nothing was given for so long: what is larger than it must be goes back.

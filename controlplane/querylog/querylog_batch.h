@@ -21,13 +21,13 @@ void querylog_pool_close(struct querylog_pool *p); // every batch is back. NULL 
 // An empty batch that the caller holds, or NULL: all are out, or no memory. `box` outlives it.
 ATTR_MUST_CHECK struct querylog_batch *querylog_pool_take(
 	struct querylog_pool *p, const char *box, uint64_t number);
-// Room for one more row with `text` octets of text, zeroed and with empty texts; NULL: full.
+// Room for one more row with `text` bytes of text, zeroed and with empty texts; NULL: full.
 ATTR_MUST_CHECK struct querylog_row *querylog_batch_row(struct querylog_batch *b, size_t text);
-// Room for `size` octets of text of the last row, part of what querylog_batch_row was asked for.
+// Room for `size` bytes of text of the last row, part of the size passed to querylog_batch_row.
 char *querylog_batch_text(struct querylog_batch *b, size_t size);
 // The last row counts from here on: its weight is added to that of the batch.
 void querylog_batch_end_row(struct querylog_batch *b);
-// So many queries more are told by the last row that counts.
+// Adds `weight` queries to the last row that counts.
 void querylog_batch_add_weight(struct querylog_batch *b, uint64_t weight);
 // `drop(arg)` once the batch is let go of, on that thread: what rows point to outside of it.
 void querylog_batch_keep(struct querylog_batch *b, void (*drop)(void *arg), void *arg);
@@ -37,7 +37,7 @@ struct querylog_pool_counts {
 	uint64_t bytes;
 	uint64_t starved; // takes refused
 	unsigned out_most;
-	uint64_t since_ms; // when the oldest that is held was taken; 0: none is
+	uint64_t since_ms; // when the oldest one in use was taken; 0: none
 	struct growth growth;
 };
 void querylog_pool_counts(struct querylog_pool *p, struct querylog_pool_counts *out);

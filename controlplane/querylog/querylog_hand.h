@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// How many rows the sinks of the query log had in memory, kept in a small file, so that the life
-// after a kill can say what was lost at most.
+// How many rows the sinks of the query log had in memory, in a small file, so that the run after a
+// kill can report the greatest loss.
 //
-// Owned by the log thread, but for open, begin and close. The file is written in place, 512 bytes
-// by one pwrite, before records that were read are released in a ring, with each batch and each
-// second: a kill leaves the last one whole. It lies on a tmpfs, beside the rings, so no disk holds
-// the log thread up; a restart of the machine ends it, as it ends the rings. A file that makes no
-// sense says nothing.
+// Owned by the log thread, except open, begin and close. The file is written in place, 512 bytes by
+// one pwrite, before records that were read are released in a ring, with each batch and each
+// second: a kill leaves the last one whole. It is on a tmpfs, beside the rings, so no disk delays
+// the log thread; a restart of the machine deletes it, like the rings. An invalid file is ignored.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,9 +29,9 @@ struct querylog_hand {
 
 // Reads what the life before left, and leaves it there. -errno: the file cannot be used.
 ATTR_MUST_CHECK int querylog_hand_open(struct querylog_hand *h, const char *path);
-// What the life before left has been reported: this life writes from here on.
+// The figures of the previous run have been reported: this run writes from here on.
 void querylog_hand_begin(struct querylog_hand *h);
 void querylog_hand_put(
 	struct querylog_hand *h, const struct querylog_hand_rows *rows, unsigned count);
-// Nothing is in memory any more. The file of a life that never began stays as it was.
+// No rows are in memory any more. The file of a run that never began is not changed.
 void querylog_hand_close(struct querylog_hand *h);

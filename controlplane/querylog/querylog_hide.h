@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Clients' addresses as the log may know them. Log thread only.
+// Hides clients' addresses. Log thread only.
 //
-// Hashed: SipHash-2-4 (Aumasson, Bernstein 2012) under a key that is drawn at start and anew each
-// 24 hours and kept nowhere, so a client can be followed for a day on one box and not be named by
-// trying all addresses, which a bare SHA-256 of 2^32 of them would allow.
+// Hashed: SipHash-2-4 (Aumasson, Bernstein 2012) under a key that is drawn at start and again each
+// 24 hours and stored nowhere. So a client can be followed for a day on one box, but not identified
+// by hashing all 2^32 addresses, as with a bare SHA-256.
 
 #include <weir/attr.h>
 #include <weir/config.h>
@@ -23,5 +23,5 @@ ATTR_MUST_CHECK int querylog_hide_beat(struct querylog_hide *h, uint64_t now_ms)
 // Changes `bytes` and gives the text, NUL-terminated; its length.
 size_t querylog_hide_client(const struct querylog_hide *h, enum log_clients how, unsigned version,
 	uint8_t bytes[16], char out[QUERYLOG_CLIENT_TEXT_MAX]);
-// Of 16 octets. RFC 9018's appendix has it too.
+// Of 16 bytes. RFC 9018's appendix has it too.
 uint64_t querylog_siphash(const uint64_t key[2], const uint8_t bytes[16]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the files of the query log share: its thread's state.
+// Shared by the files of the query log: the state of its thread.
 
 #include "querylog.h"
 #include "querylog_batch.h"
@@ -21,8 +21,8 @@ enum {
 	QUERYLOG_BEAT_MS = 1000,
 	QUERYLOG_HOLD_MS = 200,    // how long a batch waits for more rows
 	QUERYLOG_READ_MAX = 32768, // records of one ring a look
-	QUERYLOG_PAST_H = 24,      // older records are not believed: stores make files by the time
-	QUERYLOG_FUTURE_S = 60,    // likewise
+	QUERYLOG_PAST_H = 24,      // older records are rejected: stores make files by the time
+	QUERYLOG_FUTURE_S = 60,    // records further ahead are rejected
 	QUERYLOG_LAST_TRIES = 50,  // at the end, QUERYLOG_POLL_MS apart, to pay what sinks are owed
 };
 
@@ -79,18 +79,19 @@ struct querylog {
 
 // One look at all rings. The records read.
 unsigned querylog_drain(struct querylog *q, uint64_t now_ms);
-// Gives what is there to the sinks, if it is old enough or `now`.
+// Passes the batch to the sinks, if it is old enough or `now`.
 void querylog_flush(struct querylog *q, uint64_t now_ms, bool now);
-// What no record came for to carry it becomes a row of its own. False: no batch is free.
+// Makes a row for weight that no record has carried. False: no batch is free.
 bool querylog_carry(struct querylog *q, uint64_t now_ms);
-// What one sink is owed while no batch comes that it could go with, as a row of its own; what has
-// waited too long is given up. False: something is still owed.
+// Makes a row for a sink's debt while no batch comes, and drops a debt that is too old. False: a
+// debt is left.
 bool querylog_settle(struct querylog *q, uint64_t now_ms);
-// At the end: what is still owed is given up.
+// At the end: drops the debts.
 void querylog_forgive(struct querylog *q);
 // Logs losses, and writes the rows in memory down for the next control plane. Each beat.
 void querylog_losses_beat(struct querylog *q, uint64_t now_ms);
 // Also with each batch, and before records are let go of in a ring.
 void querylog_hand_write(struct querylog *q);
-void querylog_before_take(struct querylog *q); // what the life before left; once, before the thread
+void querylog_before_take(
+	struct querylog *q); // figures of the previous run; once, before the thread starts
 void querylog_count(_Atomic uint64_t *counter, uint64_t n); // one that this thread alone writes

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// MAC addresses of clients, for those that the configuration names by them. Records have none: the
-// kernel is asked (frontend_neighbour.h, whose table and bounds these are), which learns who is
-// where from ARP and neighbour discovery, as workers leave both to it. Who is behind a router has
-// none.
+// MAC addresses of clients, for those that the configuration names by them. Records have none, so
+// this asks the kernel (frontend_neighbour.h, with its table and bounds), which learns them from
+// ARP and neighbour discovery, as workers pass both to it. A client behind a router has none.
 //
 // Log thread only, but for the counts. Costs nothing while no client has a name by MAC.
 

@@ -8,7 +8,7 @@
 #include <weir/policy.h>
 #include <weir/text.h>
 
-enum { NAME_MAX_OCTETS = 4 * 63 + 1 }; // each octet as \xNN
+enum { NAME_MAX_OCTETS = 4 * 63 + 1 }; // each byte as \xNN
 
 struct client_prefix {
 	struct ip_address prefix;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the query log knows of the configuration: names of groups, lists and clients, what it leaves
-// out and what it hides. A snapshot, immutable and counted: the service loop makes one with each
-// change of the configuration or of the lists, each batch holds the one that its rows were made by.
+// The part of the configuration that the query log needs: names of groups, lists and clients,
+// exclusions, and how to hide clients. A snapshot, immutable and counted: the service loop makes
+// one with each change of the configuration or of the lists, each batch holds the one that its rows
+// were made by.
 
 #include "querylog.h"
 #include "upstream_book.h"

@@ -142,7 +142,7 @@ static void client(struct querylog_batch *b, struct querylog_row *row,
 
 enum { WHOLE_ALIGN = alignof(struct querylog_whole) };
 
-// Octets of a batch that whole_keep takes, at most.
+// Bytes of a batch that whole_keep takes, at most.
 static size_t whole_size(const struct log_record *r, const struct log_whole_view *w)
 {
 	return !w ? 0

@@ -26,7 +26,7 @@ enum querylog_made {
 
 struct log_whole_view;
 
-// What a row is made by.
+// Input for making rows.
 struct querylog_maker {
 	const struct querylog_names *names;
 	const struct querylog_hide *hide;
@@ -34,14 +34,14 @@ struct querylog_maker {
 	int64_t wall_us; // added to the record's time
 };
 
-// `whole`: of a MSG_LOG_WHOLE, whose record and name are the `len` octets; NULL: it is none. Of a
-// client that is hidden no message goes into the row: both may hold its address.
+// `whole`: of a MSG_LOG_WHOLE, whose record and name are the `len` bytes; else NULL. The row of a
+// hidden client gets no messages: both may hold its address.
 ATTR_MUST_CHECK enum querylog_made querylog_row_make(struct querylog_batch *b,
 	const struct querylog_maker *by, const uint8_t *msg, size_t len,
 	const struct log_whole_view *whole, uint64_t *weight);
 // The words for a row's verdict, one by one; NULL: behind the last.
 const char *querylog_row_verdict(unsigned i);
-// What a record stands for whose time is not believed, if all else of it makes sense; else 0.
+// Weight of a record whose time is implausible and whose other fields are valid; else 0.
 uint64_t querylog_row_weight(const uint8_t *msg, size_t len);
 // A row for `weight` queries of which nothing is known. False: the batch is full.
 ATTR_MUST_CHECK bool querylog_row_rest(struct querylog_batch *b, uint64_t time_us, uint64_t weight);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The log rings that the log thread empties: one for each rings, mapped here once more so that it
-// outlives the worker rings by as long as it takes to read what is left, and the resolver loop's.
+// The log rings that the log thread empties: one for each worker, and the resolver loop's. A
+// worker's is mapped here once more, so that the thread can read the rest after the worker rings
+// are detached.
 //
-// Other threads add and end sources through a short lock; a source belongs to the log thread once
-// it has looked. An ended one is read to its end; then what its writer still owed is known, and the
-// mapping goes. Bounds: QUERYLOG_SOURCES_MAX; one worker rings more is not logged, and said in the
-// log.
+// Other threads add and end sources through a short lock; after that the log thread owns a source.
+// It reads an ended one to its end; then it knows the writer's debt and unmaps the ring. Bounds:
+// QUERYLOG_SOURCES_MAX; one more is not logged, with a warning.
 
 #include <pthread.h>
 #include <weir/shm_abi.h>
@@ -19,7 +19,7 @@ enum { QUERYLOG_SOURCES_MAX = 2 * SHM_WORKERS_MAX + 1 };
 struct querylog_source {
 	struct ring_consumer ring;
 	const _Atomic uint64_t *owed;
-	struct region region; // unmapped: in our own memory
+	struct region region; // unmapped: in this process' own memory
 	bool has_ended;
 };
 
@@ -29,7 +29,7 @@ struct querylog_sources {
 	uint64_t refused; // under the lock
 	bool ended;       // all worker rings that were there have
 	struct querylog_source source[QUERYLOG_SOURCES_MAX];
-	struct querylog_source next[QUERYLOG_SOURCES_MAX]; // to be taken over
+	struct querylog_source next[QUERYLOG_SOURCES_MAX]; // new sources for the log thread
 	uint64_t anomalies;                                // of rings that are gone
 };
 

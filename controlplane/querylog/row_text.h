@@ -2,14 +2,14 @@
 #pragma once
 
 // A row of the query log as one line: of JSON with the keys of /log/search, or of words with one
-// space between, `-` for what there is not, in an order that docs/how-to/live.md has. No
-// allocation; any thread.
+// space between, `-` for a missing value, in the order of docs/how-to/live.md. No allocation; any
+// thread.
 
 #include "querylog.h"
 
 enum { ROW_LINE_MAX = 8192 };
 
-// "\n" at the end, no NUL. Octets written, or 0: it does not fit (no row of the log's does).
+// "\n" at the end, no NUL. Bytes written, or 0: it does not fit (no row of the log's does).
 size_t row_to_json(const struct querylog_row *row, const char *box, char *out, size_t cap);
-// Likewise. A space within a word is \x20.
+// The same as words. A space within a word is \x20.
 size_t row_to_text(const struct querylog_row *row, char *out, size_t cap);

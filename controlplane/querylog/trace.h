@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the control plane did for queries that somebody watches (watch_msg.h), step by step.
+// The steps of the control plane for watched queries (watch_msg.h).
 //
 // While there is a watch, a miss that a worker numbered, or a query of a client of the frontend's
 // that passes the filter, gets a trace: a fixed number of events with the time since it arrived. It
-// follows its client's question until that has ended, which is up to 5 s; who joins a question sees
-// what happens to it from then on. What has ended goes to `put`, under the number that the worker's
-// part has too.
+// follows its client's question until that has ended, which is up to 5 s; a client that joins a
+// question sees its steps from then on. An ended trace goes to `put`, under the number that the
+// worker's part has too.
 //
-// Bounds: TRACES_MAX at one time and TRACES_A_SECOND; one more is counted, and a worker's is put
-// without events, as left out, while fewer than TRACES_TOLD_A_SECOND came in that second: in a
-// flood of misses it would cost more than the misses. Of more than TRACE_EVENTS_MAX events the last
-// place keeps the newest, the others are counted. The table is taken when a watch begins and given
-// back when it ends: without one a query costs the look at a number that is 0. Resolver loop's
-// thread only.
+// Bounds: TRACES_MAX at one time and TRACES_A_SECOND; one more is counted. A worker's is put
+// without events while fewer than TRACES_TOLD_A_SECOND came in that second: in a flood of misses it
+// would cost more than the misses. Of more than TRACE_EVENTS_MAX events the last place keeps the
+// newest, the others are counted. The table exists only during a watch: without one a query costs a
+// test of a number that is 0. Resolver loop's thread only.
 
 #include "trace_step.h"
 
@@ -25,7 +24,7 @@
 #include <weir/watch_msg.h>
 
 enum { TRACES_MAX = 64, TRACES_A_SECOND = 500, TRACES_TOLD_A_SECOND = 2000, TRACE_EVENTS_MAX = 48 };
-enum { TRACE_OF_FRONTEND = UINT16_MAX }; // the `worker` of who has none
+enum { TRACE_OF_FRONTEND = UINT16_MAX }; // the `worker` of a query without one
 
 // Of enum answer_kind, and:
 enum { TRACE_NO_ANSWER = ANSWER_KINDS, TRACE_OUTCOMES };
@@ -35,7 +34,7 @@ struct trace {
 	uint16_t worker;
 	bool is_left_out; // there was no room: no events
 	bool is_tcp;
-	bool is_handed;  // its answer went to a worker, which tells when it has left
+	bool is_handed;  // its answer went to a worker, which reports when it has left
 	uint8_t verdict; // enum verdict
 	uint8_t outcome;
 	uint8_t ip_version, name_len;
@@ -57,16 +56,17 @@ void traces_free(struct traces *t);                  // NULL is fine
 // From now on, until the filter's time is over for new ones. -ENOMEM: there will be none.
 ATTR_MUST_CHECK int traces_begin(
 	struct traces *t, const struct dp_watch *filter, trace_put_fn put, void *arg);
-void traces_end(struct traces *t);                   // what goes on is dropped
-void traces_beat(struct traces *t, uint64_t now_ms); // each 100 ms: ends what nobody ended
-bool traces_on(const struct traces *t);              // somebody watches
+void traces_end(struct traces *t);                   // unfinished traces are dropped
+void traces_beat(struct traces *t, uint64_t now_ms); // each 100 ms: ends expired traces
+bool traces_on(const struct traces *t);              // is a watch active?
 // How many go on, for those who have to look before they know of whom.
 const unsigned *traces_live(const struct traces *t);
 
-// What a trace is known by; 0: none. One that has ended, or is of an earlier watch, is none either.
+// Handle of a trace; 0: none. The handle of an ended trace, or of an earlier watch, is invalid too.
 typedef uint32_t trace_handle;
 
-// `what` with all but its events; `number` 0: of the frontend, whose filter is asked here.
+// `what` with all fields but the events; `number` 0: a query of the frontend, checked by the filter
+// here.
 trace_handle traces_start(struct traces *t, const struct trace *what);
 // Of it and of all that are in its chain.
 void traces_note(

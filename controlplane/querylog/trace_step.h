@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What may happen to a question that somebody watches (trace.h), by name, with what its two numbers
-// mean ("": nothing). A step of a server's has its name beside them.
+// Steps of a watched question (trace.h): a name and the meaning of two numbers ("": none). A step
+// with a server also has its name.
 
 #include <stdint.h>
 #include <weir/attr.h>

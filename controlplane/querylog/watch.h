@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Queries that a worker was told to show (watch_msg.h), with what the control plane did for those
-// that were handed to it (trace.h), for the one who asked, as lines of JSON (watch_line.h).
+// Watched queries of a worker (watch_msg.h), with the steps of the control plane for misses
+// (trace.h), as lines of JSON for the watcher (watch_line.h).
 //
-// One watcher at a time, WATCH_BUFFER_MAX octets of lines, taken while there is one; what has no
-// room is counted and left out, nobody waits for the watcher. A query that has two parts is one
-// line once both have come (watch_join.h). Messages are of another process: every length is
+// One watcher at a time, WATCH_BUFFER_MAX bytes of lines, allocated during a watch; queries without
+// room are counted and left out, and nothing waits for the watcher. A query that has two parts is
+// one line once both have come (watch_join.h). Messages are of another process: every length is
 // checked. One lock, held for a line or the copy of the buffer.
 
 #include "trace.h"
@@ -25,20 +25,21 @@ ATTR_MUST_CHECK int watch_open(struct watch **out); // -ENOMEM
 void watch_free(struct watch *w);                   // NULL is fine
 // Names servers in the lines; must outlive the watch. Before anybody watches.
 void watch_set_book(struct watch *w, const struct upstream_book *book);
-// -EBUSY: somebody watches; -ENOMEM. `*id` goes to the workers: what comes without it is of a
-// former watch, and nobody is shown it. `outcomes`: bits of what became of a miss (trace.h) to be
-// shown; 0: whatever did.
+// -EBUSY: another watch is active; -ENOMEM. `*id` goes to the workers: messages with another id are
+// of an earlier watch and are dropped. `outcomes`: bits of the results of misses (trace.h) to show;
+// 0: all.
 ATTR_MUST_CHECK int watch_begin(struct watch *w, unsigned outcomes, uint16_t *id);
 void watch_end(struct watch *w);
 // A message off a log ring; `wall_us` makes wall time of its time. On the log thread. False: it
 // makes no sense.
 bool watch_put(void *watch, int64_t wall_us, const uint8_t *msg, size_t len);
-// What the control plane did for a query. On the resolver's loop.
+// Adds the steps of the control plane for a query. On the resolver's loop.
 void watch_put_trace(void *watch, const struct trace *t);
 // Queries of which a part is awaited. watch_complete: shows them as they are.
 unsigned watch_waiting(struct watch *w);
 void watch_complete(struct watch *w);
-// Whole lines since the last call into `out` of WATCH_BUFFER_MAX octets; `*missed`: left out.
+// Copies the whole lines since the last call into `out` of WATCH_BUFFER_MAX bytes; `*missed`:
+// queries left out.
 size_t watch_take(struct watch *w, char *out, uint64_t *missed);
 
 struct watch_counts {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The parts of queries that a worker handed to the control plane: what the worker tells, what
-// became of them, and that the answer left. Whichever comes first waits here for the others, as the
-// log rings are emptied at their own pace and a question lives 5 s.
+// Joins the parts of a watched miss: the worker's message, the control plane's steps, and the
+// sending of the answer. The first part waits here for the others, because the log rings are read
+// at their own pace and a question lives up to 5 s.
 //
-// WATCH_JOIN_MAX of them; one more takes the place of that which has waited longest, whose half is
-// shown as it is. What nobody completes in time is shown so too.
+// WATCH_JOIN_MAX of them; one more evicts the query that has waited longest, which is shown
+// incomplete. A query that is not complete in time is shown so too.
 
 #include "trace.h"
 

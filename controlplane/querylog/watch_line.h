@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What became of one query, as a line of JSON: the worker's part (watch_msg.h), the control plane's
-// (trace.h), or both. Pure; what another process wrote was checked by the caller.
+// One query as a line of JSON: the worker's part (watch_msg.h), the control plane's (trace.h), or
+// both. Pure; the caller has checked the data of the other process.
 
 #include "trace.h"
 

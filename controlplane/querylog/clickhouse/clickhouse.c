@@ -129,7 +129,7 @@ static void row_add(
 }
 
 // As the list of files fills, chunks wait longer: a server that is away for days costs rows by
-// their octets, and not because a quiet box made a file of a few rows each flush_ms.
+// their bytes, and not because a quiet box made a file of a few rows each flush_ms.
 static unsigned flush_ms_now(const struct clickhouse *c)
 {
 	enum { QUARTER = CLICKHOUSE_SPOOL_FILES_MAX / 4, TIMES_MAX = 4 };

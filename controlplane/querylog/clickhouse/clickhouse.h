@@ -9,9 +9,9 @@
 // The maker makes rows into chunks (clickhouse_build.h), the sender sends them
 // (clickhouse_sender.h); both are threads of low priority. While the server is slow or away chunks
 // wait in memory and on disk (clickhouse_outbox.h). When both are full and the server is away, the
-// oldest on disk go, counted. When it is there and takes fewer rows than there are, or the disk
-// takes nothing, the maker waits, its queue fills, and what it does not take goes as weight into
-// the rows that it does (querylog.h).
+// oldest on disk are deleted and counted. When the server accepts rows too slowly, or the disk
+// accepts none, the maker waits and its queue fills; the weight of the batches that it does not
+// take goes into those that it does (querylog.h).
 
 #include "clickhouse_build.h"
 #include "clickhouse_sender.h"
@@ -46,11 +46,11 @@ struct clickhouse;
 // Starts the threads; that the server or the folder cannot be used is no failure of this. -ENOMEM,
 // -EINVAL, -errno of creating a thread.
 ATTR_MUST_CHECK int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s);
-// Sends what is there for CLICKHOUSE_STOP_MS, keeps the rest on disk. After querylog_stop. NULL is
+// Sends waiting chunks for CLICKHOUSE_STOP_MS, keeps the rest on disk. After querylog_stop. NULL is
 // fine.
 void clickhouse_close(struct clickhouse *c);
-// Any thread, one at a time: another server, user, password, names' servers, database, table, or
-// what is kept there, and flush_ms; box, folder and sizes stay. -ENOMEM, -EINVAL: all stays.
+// Any thread, one at a time: changes server, user, password, name servers, database, table, limits
+// and flush_ms; box, folder and sizes stay. -ENOMEM, -EINVAL: nothing is changed.
 ATTR_MUST_CHECK int clickhouse_reconfigure(
 	struct clickhouse *c, const struct clickhouse_settings *s);
 struct querylog_sink clickhouse_sink(struct clickhouse *c); // to be added to the log
@@ -63,8 +63,8 @@ struct clickhouse_status {
 	uint32_t open_rows, wanted_rows;   // of the chunk being made
 	uint64_t held_rows, held_weight;   // in memory: queued, in a chunk, or on its way
 	struct querylog_held all;          // the same, and all that is lost in any way
-	unsigned rows_max;                 // that one may have, by what was too large
-	uint64_t raw_bytes, packed_bytes;  // of all that was made
+	unsigned rows_max; // rows that a chunk may have, lowered when one was too large
+	uint64_t raw_bytes, packed_bytes; // of all that was made
 	uint64_t buffer_bytes, buffer_bytes_most, buffer_grown, buffer_shrunk;
 	uint64_t open_since_ms; // the chunk being made; 0: none
 	unsigned queued, queue_cap, queued_most;

@@ -9,7 +9,7 @@
 // many each time that a chunk fills within a second, for a server likes few large ones, half when
 // one does not fill.
 //
-// Memory: rows not yet compressed, CLICKHOUSE_RAW_MAX octets at most. It grows by doubling and
+// Memory: rows not yet compressed, CLICKHOUSE_RAW_MAX bytes at most. It grows by doubling and
 // shrinks again when CLICKHOUSE_SHRINK_AFTER chunks needed less than a quarter of it.
 //
 // One thread, the sink's. No clock: the caller says what time it is.
@@ -33,7 +33,7 @@ struct clickhouse_builder {
 	uint64_t weight, began_ms, used_ms; // used_ms: the last row
 	unsigned flush_ms, wanted_rows;
 	unsigned rows_max;                             // no more are wanted; the owner may lower it
-	size_t needed;                                 // most octets of the last chunks
+	size_t needed;                                 // most bytes of the last chunks
 	unsigned needed_chunks;                        // how many these are
 	size_t cap_most;                               // high-water mark of cap
 	uint64_t grown, shrunk;                        // how often

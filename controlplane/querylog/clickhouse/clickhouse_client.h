@@ -2,9 +2,9 @@
 #pragma once
 
 // Statements and inserts to a ClickHouse server over its HTTP interface, one after the other. Of
-// several URLs one is in use at a time; which one is for the owner to say.
+// several URLs one is in use at a time; the owner selects it.
 //
-// User and password go in headers, never in the URL. What the server says is cut, and escaped
+// User and password go in headers, never in the URL. The server's text is truncated, and escaped
 // before it is kept as a reason. Waits CLICKHOUSE_ASK_MS for a statement and CLICKHOUSE_INSERT_MS
 // for an insert at most, and no longer than until *stop turns true and a second. One thread, the
 // sender's.
@@ -39,14 +39,14 @@ ATTR_MUST_CHECK int clickhouse_client_open(struct clickhouse_client **out,
 	const struct clickhouse_client_settings *s);                // -ENOMEM, -EINVAL
 void clickhouse_client_close(struct clickhouse_client *c);          // NULL is fine
 unsigned clickhouse_client_urls(const struct clickhouse_client *c); // how many
-// From now on that URL is asked; the first one at the start. The connection to another one ends
-// when there is one to this.
+// Selects the URL; the first one at the start. The connection to the previous one ends once this
+// one has a connection.
 void clickhouse_client_use(struct clickhouse_client *c, unsigned url);
 const char *clickhouse_client_url(const struct clickhouse_client *c); // in use; ends in "/"
 
 enum clickhouse_end {
 	CLICKHOUSE_DONE,
-	CLICKHOUSE_REFUSED, // the server said no: `code`
+	CLICKHOUSE_REFUSED, // the server refused: `code`
 	CLICKHOUSE_UNSENT,  // it got nothing
 	CLICKHOUSE_UNCLEAR, // it may have done it, or be about to
 };
@@ -69,8 +69,8 @@ struct clickhouse_answer {
 	char why[CLICKHOUSE_WHY_MAX]; // "" when done; printable
 };
 
-// What a reply means, `err` being what http_post said of it. Pure; for the fuzzer too. out->text is
-// the reply's.
+// Interprets a reply; `err` is the result of http_post. Pure; for the fuzzer too. out->text points
+// into the reply.
 enum clickhouse_end clickhouse_answer_read(
 	const struct http_post_reply *r, int err, struct clickhouse_answer *out);
 

@@ -4,11 +4,10 @@
 // A chunk that is too large for a server, or for a proxy before it, in two halves of its rows.
 //
 // The body is unpacked, read row by row by its columns (clickhouse_layout.h), and made into two
-// bodies whose rows say the number of their half (clickhouse_number.h) where they said that of the
-// chunk. It may come from a file: what is not as many rows of as much weight as the chunk says it
-// has is refused.
+// bodies whose rows have the number of their half (clickhouse_number.h) in place of that of the
+// chunk. The chunk may come from a file: it is refused unless its rows and weight match its head.
 //
-// Costs 16 MiB for as long as it takes, some 0.1 s for the largest chunk. One thread, the sender's.
+// Takes 16 MiB for some 0.1 s with the largest chunk. One thread, the sender's.
 
 #include "clickhouse_file.h"
 

@@ -274,7 +274,7 @@ static enum clickhouse_end attempt(
 	return end;
 }
 
-// Of what is said of octets that cannot be read: parsing, unpacking, the statement itself.
+// Of what is said of bytes that cannot be read: parsing, unpacking, the statement itself.
 static bool is_about_body(const struct clickhouse_answer *a)
 {
 	static const unsigned codes[] = {

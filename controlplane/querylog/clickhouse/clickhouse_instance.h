@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What tells boxes of one name apart in TABLE_limits: the machine's id (machine-id(5)), hashed with
+// Distinguishes boxes of one name in TABLE_limits: the machine's id (machine-id(5)), hashed with
 // the folder of the spool, as several control planes may run on one machine.
 
 enum { CLICKHOUSE_INSTANCE_MAX = 17 };

@@ -115,7 +115,7 @@ int clickhouse_layout_read(const char *text, size_t len, struct clickhouse_layou
 	return 0;
 }
 
-// Of a string: as LEB128, of which more than five octets are no length.
+// Of a string: as LEB128, of which more than five bytes are no length.
 static uint64_t length_read(struct rd *r)
 {
 	uint64_t len = 0;

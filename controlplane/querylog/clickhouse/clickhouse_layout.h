@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Which columns the rows of a body have: "time DateTime('UTC'),time_us UInt32,...", in their order.
+// The columns of the rows of a body: "time DateTime('UTC'),time_us UInt32,...", in their order.
 //
-// RowBinary says nothing of itself, so rows that were spooled by one build and sent by another can
-// only be read with the columns of the build that wrote them. Every spool file has them as that
-// text (clickhouse_file.h); the INSERT names them, and the server is asked first whether it still
-// has them. The text may come from a damaged or foreign file: nothing but identifiers and types
-// known here is accepted. Pure, no allocation.
+// RowBinary does not describe itself, so rows that one build spooled and another sends can only be
+// read with the columns of the first. Every spool file has them as this text (clickhouse_file.h).
+// The INSERT names them, after the server has confirmed that it has them. The text may come from a
+// damaged or foreign file: only known identifiers and types are accepted. Pure, no allocation.
 
 #include "clickhouse_row.h"
 
@@ -16,7 +15,7 @@
 enum {
 	CLICKHOUSE_COLUMNS_MAX = 64,
 	CLICKHOUSE_COLUMN_NAME_MAX = 32, // its NUL included
-	CLICKHOUSE_LAYOUT_MAX = 2048,    // octets of the text, its NUL included
+	CLICKHOUSE_LAYOUT_MAX = 2048,    // bytes of the text, its NUL included
 };
 
 enum clickhouse_type {

@@ -3,11 +3,11 @@
 
 // Numbers of chunks, and of the halves of one that a server finds too large.
 //
-// The lower CLICKHOUSE_NUMBER_BITS count up in a run. Above them stands where in the chunk a piece
-// lies: its place in a binary tree as in a heap, 1 the whole (written 0), 2 and 3 its halves, 4 and
-// 5 those of 2. So a piece has a number that no other chunk of the run has, and the same one
-// however often, and after whichever crash, the chunk is cut again: what was taken of it is found
-// by count, never sent twice. Pure.
+// The lower CLICKHOUSE_NUMBER_BITS count up in a run. The upper bits are the place of a piece in
+// the chunk: its place in a binary tree as in a heap, 1 the whole (written 0), 2 and 3 its halves,
+// 4 and 5 those of 2. So a piece has a number that no other chunk of the run has, and the same one
+// however often, and after whichever crash, the chunk is cut again: weir finds by count the rows
+// that the server has, and never sends them twice. Pure.
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,16 +4,16 @@
 // Chunks between the thread that makes them and the one that sends them: some in memory, and as
 // many more as the spool on disk may hold (clickhouse_spool.h), oldest first.
 //
-// While the server takes them nothing is written to disk. From the first failure on
-// (clickhouse_outbox_failed) what is here goes there, as far as there is room, and what comes goes
-// there at once, so that a kill loses nothing but what was not sealed yet; the disk is read again
-// until it is empty. When memory is full the oldest chunks of it go to disk too. When the disk does
-// not take them either, clickhouse_outbox_put says so, and the maker has to wait. So it does when
-// memory and spool are full and the server takes chunks: only one that is away makes old rows go,
-// one chunk for each that comes.
+// While the server accepts chunks nothing is written to disk. From the first failure on
+// (clickhouse_outbox_failed) the chunks in memory move to disk, as far as there is room, and new
+// ones go there at once, so that a kill loses only unsealed rows. The sender then reads the disk
+// until it is empty. When memory is full its oldest chunks go to disk too. When the disk does not
+// accept them either, clickhouse_outbox_put fails and the maker waits. It also waits when memory
+// and spool are full and the server accepts chunks: only a server that is away makes old rows go,
+// one chunk for each new one.
 //
-// A chunk that was cut in two (clickhouse_cut.h) is replaced by its halves where it was, on disk
-// or in memory; of both the oldest is taken first.
+// The halves of a chunk that was cut in two (clickhouse_cut.h) replace it, on disk or in memory;
+// the oldest of both comes first.
 //
 // One maker, one sender; one lock, under which a file at a time is written: not for the log thread.
 // clickhouse_outbox_counts never takes that lock. It is for any thread: a disk that hangs does not
@@ -23,7 +23,7 @@
 
 enum {
 	CLICKHOUSE_OUTBOX_MAX = 64,
-	CLICKHOUSE_OUTBOX_SLOTS = CLICKHOUSE_OUTBOX_MAX + 32, // with pieces of what was cut
+	CLICKHOUSE_OUTBOX_SLOTS = CLICKHOUSE_OUTBOX_MAX + 32, // with pieces of cut chunks
 };
 
 struct clickhouse_outbox;
@@ -33,16 +33,16 @@ struct clickhouse_outbox_settings {
 	uint64_t spool_max_bytes, memory_max_bytes;
 };
 
-// A spool that cannot be used is no failure: it is told in the counts, and tried again by each put.
+// A spool that cannot be used is no failure: the counts report it, and each put tries again.
 ATTR_MUST_CHECK int clickhouse_outbox_open(
 	struct clickhouse_outbox **out, const struct clickhouse_outbox_settings *s); // -ENOMEM
-void clickhouse_outbox_free(struct clickhouse_outbox *o); // what is in memory is gone. NULL is fine
+void clickhouse_outbox_free(struct clickhouse_outbox *o); // chunks in memory are lost. NULL is fine
 
 // Takes `body` over on success. -EAGAIN: all is full, and the server is at it; -errno: memory is
 // full, and the disk says that.
 ATTR_MUST_CHECK int clickhouse_outbox_put(
 	struct clickhouse_outbox *o, const struct clickhouse_spooled *what, void *body);
-// Nobody waits any more: what does not fit makes the oldest go. For the maker's end.
+// The maker waits no more: a chunk that does not fit evicts the oldest. For the maker's end.
 void clickhouse_outbox_hurry(struct clickhouse_outbox *o);
 // No more puts; takers no longer wait.
 void clickhouse_outbox_close(struct clickhouse_outbox *o);
@@ -50,19 +50,20 @@ void clickhouse_outbox_close(struct clickhouse_outbox *o);
 struct clickhouse_parcel {
 	struct clickhouse_spooled what;
 	void *body;
-	struct clickhouse_origin *origin; // who wrote it, and how; NULL: as we do now
-	bool is_spooled;                  // a file has it too
+	struct clickhouse_origin
+		*origin; // its writer and format; NULL: this control plane's present ones
+	bool is_spooled; // a file has it too
 	uint64_t put_ms;
 };
 
-// The oldest chunk, after at most timeout_ms. -ENOENT: there is none; -ENOMEM, -EMFILE, -ENFILE, at
-// once: it cannot be had now. It is the sender's until one
-// of those below is called, but for clickhouse_outbox_failed.
+// The oldest chunk, after at most timeout_ms. -ENOENT: no chunk; -ENOMEM, -EMFILE, -ENFILE, at
+// once: it cannot be read now. The sender owns it until it calls one of the functions below other
+// than clickhouse_outbox_failed.
 ATTR_MUST_CHECK int clickhouse_outbox_take(
 	struct clickhouse_outbox *o, unsigned timeout_ms, struct clickhouse_parcel *out);
 void clickhouse_outbox_done(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
-// Its halves are in its place, whose bodies are taken over. -ENOSPC, -errno of the disk: nothing is
-// changed.
+// Replaces the chunk by its halves and takes ownership of their bodies. -ENOSPC, -errno of the
+// disk: nothing is changed.
 ATTR_MUST_CHECK int clickhouse_outbox_cut(
 	struct clickhouse_outbox *o, struct clickhouse_parcel *p, struct clickhouse_half half[2]);
 // It cannot be sent by this build: put aside where a file has it, and counted as lost.
@@ -71,7 +72,8 @@ void clickhouse_outbox_refuse(struct clickhouse_outbox *o, struct clickhouse_par
 void clickhouse_outbox_failed(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
 // The sender ends with it unsent: to disk, or lost.
 void clickhouse_outbox_give_back(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
-// All that is in memory to disk; what it does not take is lost and counted. After the sender ended.
+// Writes all chunks in memory to disk; those that do not fit are lost and counted. After the sender
+// ended.
 void clickhouse_outbox_spill(struct clickhouse_outbox *o);
 
 struct clickhouse_outbox_counts {

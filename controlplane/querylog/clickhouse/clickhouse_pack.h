@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Compression of a request body: zstd for a server that takes it as Content-Encoding, gzip for
-// Debian's 18.16, which takes nothing else. The fastest level of each: it is rows a second that
-// count, and rows of a log repeat so much that even this makes a quarter of them.
+// Compression of a request body: zstd for a server that accepts it as Content-Encoding, gzip for
+// Debian's 18.16, which accepts nothing else. The fastest level of each: rows a second matter, and
+// rows of a log repeat so much that even this level reduces them to a quarter.
 //
 // A packer belongs to one thread and keeps its tables, 0.3 to 1 MiB, between bodies.
 
@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include <weir/attr.h>
 
-enum { CLICKHOUSE_PACK_RAW_MAX = 16 << 20 }; // octets of rows in one body
+enum { CLICKHOUSE_PACK_RAW_MAX = 16 << 20 }; // bytes of rows in one body
 
 enum clickhouse_coding { CLICKHOUSE_GZIP, CLICKHOUSE_ZSTD, CLICKHOUSE_CODINGS };
 extern const char *const clickhouse_coding_names[CLICKHOUSE_CODINGS]; // of Content-Encoding
@@ -22,12 +22,12 @@ struct clickhouse_packer;
 ATTR_MUST_CHECK int clickhouse_packer_open(struct clickhouse_packer **out); // -ENOMEM
 void clickhouse_packer_close(struct clickhouse_packer *p);                  // NULL is fine
 
-// Room that `len` octets take at most, whichever coding. `len` under 1 GiB.
+// Room that `len` bytes take at most, whichever coding. `len` under 1 GiB.
 size_t clickhouse_pack_max(size_t len);
-// Octets of `out` that are the body now; -ENOSPC, -EIO: the library failed.
+// Bytes of `out` that are the body now; -ENOSPC, -EIO: the library failed.
 ATTR_MUST_CHECK ssize_t clickhouse_pack(struct clickhouse_packer *p, enum clickhouse_coding coding,
 	const void *from, size_t len, void *out, size_t cap);
-// The other way: octets of `out` that the body was. -ENOSPC: it is more than `cap`; -EBADMSG: it is
+// The other way: bytes of `out` that the body was. -ENOSPC: it is more than `cap`; -EBADMSG: it is
 // none of that coding, or not a whole one; -ENOMEM. Any thread.
 ATTR_MUST_CHECK ssize_t clickhouse_unpack(
 	enum clickhouse_coding coding, const void *from, size_t len, void *out, size_t cap);

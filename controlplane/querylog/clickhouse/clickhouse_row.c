@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-// Integers of a row in all, and the lengths of its strings: three octets each hold 2 Mi.
+// Integers of a row in all, and the lengths of its strings: three bytes each hold 2 Mi.
 enum { FIXED_MAX = 80, TEXTS = 11, LENGTH_MAX = 3 };
 
 static uint8_t *u16(uint8_t *at, uint16_t v)

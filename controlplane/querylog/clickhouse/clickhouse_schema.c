@@ -156,7 +156,7 @@ static void columns_sql(const struct clickhouse_schema *s, struct clickhouse_sql
 	clickhouse_sql_add(q, ")");
 }
 
-// Number `i` of a list of conditions: the column of that name has a type that takes the octets of
+// Number `i` of a list of conditions: the column of that name has a type that takes the bytes of
 // this one (a time of any zone, words of few or of any).
 static void column_is(struct clickhouse_sql *q, unsigned i, const char *name, const char *type)
 {
@@ -195,7 +195,7 @@ static enum clickhouse_end columns_add(
 	return end;
 }
 
-// A column of another type would take a row's octets for something else.
+// A column of another type would take a row's bytes for something else.
 static enum clickhouse_end columns_check(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
 {

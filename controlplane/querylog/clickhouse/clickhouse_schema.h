@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The tables of the query log in ClickHouse: made where they are not there, given the columns that
-// they lack, and kept within hours and octets (docs/how-to/clickhouse.md has them in full).
+// The tables of the query log in ClickHouse: creates missing tables, adds missing columns, and
+// keeps the tables within hours and bytes (docs/how-to/clickhouse.md has them in full).
 //
 //   TABLE               rows, in the order of CLICKHOUSE_COLUMNS; MergeTree by day or hour
 //                       from 23.3 on with codecs, skip indexes for client and name, and the
 //                       columns `at` (DateTime64) and `client_ip` (IPv6), which the server derives
-//   TABLE_minute        queries, microseconds and octets by minute, box, verdict, ...; summed
+//   TABLE_minute        queries, microseconds and bytes by minute, box, verdict, ...; summed
 //   TABLE_latency       queries by minute, box, tier and half powers of two of microseconds
 //   TABLE_*_feed        the materialised views that fill the latter two
-//   TABLE_limits        how long and how much each box wants kept
+//   TABLE_limits        the limits of each box
 //
-// A table that is there is left as it is but for missing columns, so that the operator may have
-// made it in another way: Replicated, or Distributed, into which inserts then wait for all its
-// servers and whose hours are kept by these servers. Partitions are dropped whole; a server that
-// has TTL keeps to the hours by itself too.
+// An existing table is unchanged except for missing columns, so that the operator may make it in
+// another way: Replicated, or Distributed, into which inserts then wait for all its servers and
+// whose hours are kept by these servers. Partitions are dropped whole; a server that has TTL keeps
+// to the hours by itself too.
 //
-// Several boxes may write one table. Each leaves, as "BOX#INSTANCE" so that boxes of one name do
-// not overwrite each other's, its limits in TABLE_limits, hourly, and each goes by the widest that
-// any box left there within 30 days; without an answer it drops nothing.
+// Several boxes may write one table. Each writes its limits to TABLE_limits every hour, as
+// "BOX#INSTANCE" so that boxes of one name do not overwrite each other's. The widest limits of any
+// box within 30 days apply; without an answer a box drops nothing.
 //
 // Ages count from the earlier of the server's clock and this box's, by the rules of retention.h.
 // The newest partition of the present stays. Partitions of the future are dropped for max_bytes
@@ -48,7 +48,7 @@ struct clickhouse_limits { // the widest of all boxes
 	unsigned twins; // of these, others of this one's name, in the last hours
 	unsigned hours, rollup_days;
 	uint64_t max_bytes;            // 0: any
-	char box[CLICKHOUSE_BOX_TEXT]; // whose hours these are; "": this one's
+	char box[CLICKHOUSE_BOX_TEXT]; // box of these hours; "": this one
 };
 
 struct clickhouse_schema {
@@ -57,8 +57,8 @@ struct clickhouse_schema {
 	const char *instance; // clickhouse_instance.h; outlives this; "": unknown
 	struct clickhouse_limits limits;
 	struct retention retention;
-	int64_t clock_ahead_s; // of what ages count from; 0: the clocks are believed
-	uint64_t limits_at_ms; // when they are asked for again
+	int64_t clock_ahead_s; // how far the clocks are ahead; 0: they are trusted
+	uint64_t limits_at_ms; // when to read them again
 	unsigned version;      // of the server, 1816 for 18.16; 0: not known
 	bool is_distributed;
 	bool has_peers; // the sender has other servers as well
@@ -77,12 +77,12 @@ ATTR_MUST_CHECK enum clickhouse_end clickhouse_schema_tidy(struct clickhouse_sch
 
 enum clickhouse_coding clickhouse_schema_coding(const struct clickhouse_schema *s);
 // How many columns of these names and types (clickhouse_layout.h) the table has. They need not be
-// ours: rows of another build are to go there.
+// this build's: rows of another build go there too.
 enum clickhouse_there { CLICKHOUSE_NONE_THERE, CLICKHOUSE_SOME_THERE, CLICKHOUSE_ALL_THERE };
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,
 	struct clickhouse_client *c, const struct clickhouse_layout *l, enum clickhouse_there *has,
 	struct clickhouse_answer *out);
-// The INSERT into the columns of `l`, NULL: ours; and what the URL has besides.
+// The INSERT into the columns of `l`, NULL: this build's; and further URL parameters.
 void clickhouse_schema_insert(const struct clickhouse_schema *s, const struct clickhouse_layout *l,
 	char sql[CLICKHOUSE_SQL_MAX]);
 void clickhouse_schema_parameters(

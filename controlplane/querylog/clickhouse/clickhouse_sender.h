@@ -6,19 +6,19 @@
 // An insert of a chunk is all or nothing, for its rows are of one partition and one block. After an
 // end that leaves open whether the server took it (a connection that broke, an error, a chunk found
 // in the spool of an earlier life) it is counted before it is sent again: first whether its insert
-// still runs, by its query id, then how many of its rows are there. A count of none is believed
-// only when the server has answered for `settle_ms` without a break, so that a request which still
-// lay in its sockets has begun by then. Servers from 22.3 on also know the chunk by its token.
+// still runs, by its query id, then how many of its rows are there. A count of 0 is trusted only
+// when the server has answered for `settle_ms` without a break, so that a request which still lay
+// in its sockets has begun by then. Servers from 22.3 on also know the chunk by its token.
 //
-// A server that has only some of the rows spreads the table over others, of which one failed, or is
+// A server with only some of the rows distributes the table over others, of which one failed, or is
 // a replica that lags. Where each table of the rows knows blocks by tokens (dedups of the schema),
-// the chunk is sent again, whole, within CLICKHOUSE_TOKEN_MS of the first try: a server
-// that has it stores nothing twice. Elsewhere the missing rows are counted as partial.
+// the chunk is sent again, whole, within CLICKHOUSE_TOKEN_MS of the first try: a server that has it
+// stores nothing twice. Elsewhere the missing rows are counted as partial.
 //
-// What fails is tried again after retry_min_ms, doubling, to retry_max_ms; for ever, as the outbox
-// is bounded. But for what is wrong with the body itself: CLICKHOUSE_BODY_TRIES, then it is counted
-// as refused and left. The schema is made before the first insert and whenever contact was lost or
-// a table is gone.
+// A failed chunk is tried again after retry_min_ms, doubling, to retry_max_ms; for ever, as the
+// outbox is bounded. A chunk whose body is at fault is tried CLICKHOUSE_BODY_TRIES times, then
+// counted as refused and dropped. The schema is made before the first insert and whenever contact
+// was lost or a table is gone.
 //
 // A chunk that is too large (status 413, of a server or of a proxy before it) is cut in two at once
 // (clickhouse_cut.h); where that status, or its connection, broke off under the body, the server is
@@ -28,15 +28,15 @@
 // Chunks to come are made half as large (clickhouse_sender_rows_max), and a quarter larger again
 // after each CLICKHOUSE_GROW_AFTER that were taken.
 //
-// A chunk compressed in a way that the server's version does not know, as when an older one has
-// taken the place of the one that was asked first, is compressed anew before it is sent. A word
-// about the body of one that such a server would not know makes the version be asked for again.
+// A chunk in a compression that the server's version does not know, because an older server
+// replaced the first one, is compressed again before it is sent. An error about the body of such a
+// chunk makes the sender ask for the version again.
 //
-// Of several URLs one is in use until a try fails: then the next one is asked at once, and there is
-// a wait when all were asked. A chunk of which a server may have rows goes to no other server until
-// that one has said that it has none, but to another replica of its table, which knows the chunk's
-// token. After hold_ms without that word it goes to the next server, and its rows are counted as
-// uncertain.
+// Of several URLs one is in use until an attempt fails: then the next one follows at once, with a
+// pause after the last. A chunk of which a server may have rows goes to no other server until that
+// one has confirmed that it has none, except to another replica of its table, which knows the
+// chunk's token. After hold_ms without that answer it goes to the next server, and its rows are
+// counted as uncertain.
 //
 // Rows of another build, from the spool, are sent by the names of their columns if the table has
 // these, else put aside (clickhouse_outbox_refuse).
@@ -49,7 +49,7 @@ enum {
 	CLICKHOUSE_BROKEN_TRIES = 4,
 	CLICKHOUSE_ALONE_TRIES = 20,
 	CLICKHOUSE_GROW_AFTER = 32,
-	CLICKHOUSE_TOKEN_MS = 1800000, // a server is believed to know a token for so long
+	CLICKHOUSE_TOKEN_MS = 1800000, // a server is trusted to know a token for this time
 };
 
 struct clickhouse_sender_settings {
@@ -67,11 +67,11 @@ struct clickhouse_sender;
 // Starts the thread. -ENOMEM, -EINVAL (a URL or name too long), -errno of creating it.
 ATTR_MUST_CHECK int clickhouse_sender_open(
 	struct clickhouse_sender **out, const struct clickhouse_sender_settings *s);
-// The outbox is closed: sends what is there for `within_ms` at most, as long as nothing fails,
-// gives back the rest. NULL is fine.
+// The outbox is closed: sends waiting chunks for `within_ms` at most, until one fails, and gives
+// back the rest. NULL is fine.
 void clickhouse_sender_close(struct clickhouse_sender *s, unsigned within_ms);
-// Any thread, at most one at a time: from its next try on the sender uses these. What it had an
-// unclear end with is asked of the new server then. -ENOMEM, -EINVAL: it goes on as before.
+// Any thread, at most one at a time: from its next attempt on the sender uses these. After an
+// unclear end it then asks the new server for the chunk. -ENOMEM, -EINVAL: it goes on as before.
 ATTR_MUST_CHECK int clickhouse_sender_reconfigure(struct clickhouse_sender *s,
 	const struct clickhouse_client_settings *client,
 	const struct clickhouse_schema_settings *schema);
@@ -86,13 +86,13 @@ struct clickhouse_sender_status {
 	bool is_distributed, dedups;
 	uint64_t rows, weight, chunks; // the server has them
 	uint64_t found_chunks;         // of these, found there instead of sent again
-	uint64_t failures, unclear;    // tries that failed; of these, by an end that said nothing
-	uint64_t repeated_chunks;      // sent again whole, as the server had some of the rows
+	uint64_t failures, unclear;    // attempts that failed; of these, with an unclear end
+	uint64_t repeated_chunks;      // sent again whole, because the server had some of the rows
 	uint64_t refused_rows, refused_weight; // lost so
-	uint64_t refused_in_a_row;             // chunks, since one was taken
+	uint64_t refused_in_a_row;             // chunks, since one was accepted
 	uint64_t partial_rows, partial_weight; // likewise; the weight by their share of the chunk's
 	uint64_t cut_chunks;                   // too large, sent in two
-	uint64_t recoded_chunks;               // compressed anew for an older server
+	uint64_t recoded_chunks;               // compressed again for an older server
 	uint64_t too_large_rows;               // of refused_rows: too large alone
 	uint64_t uncertain_rows, uncertain_weight; // that two servers may have
 	char url[CLICKHOUSE_URL_MAX];              // in use
@@ -102,9 +102,8 @@ struct clickhouse_sender_status {
 	uint64_t tidy_failures, dropped_partitions, table_bytes;
 	char tidy_why[CLICKHOUSE_WHY_MAX]; // the server refuses to drop partitions; "": it does not
 	struct clickhouse_limits limits;
-	int64_t clock_ahead_s; // of the newest rows; 0: the clocks are believed
+	int64_t clock_ahead_s; // ahead of the newest rows; 0: the clocks are trusted
 };
-// Any thread.
-// Rows that a chunk may have, by what was refused as too large. Any thread.
+// Any thread. Rows that a chunk may have, lowered when one was too large. Any thread.
 unsigned clickhouse_sender_rows_max(const struct clickhouse_sender *s);
 void clickhouse_sender_status(struct clickhouse_sender *s, struct clickhouse_sender_status *out);

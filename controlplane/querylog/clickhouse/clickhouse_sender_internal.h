@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the files of the sender share: clickhouse_sender.c has its thread, clickhouse_deliver.c the
-// way of one chunk, clickhouse_place.c the servers that may have it.
+// Shared by the files of the sender: clickhouse_sender.c has its thread, clickhouse_deliver.c
+// delivers one chunk, clickhouse_place.c tracks the servers that may have it.
 
 #include "clickhouse_sender.h"
 
@@ -18,7 +18,7 @@ struct clickhouse_server { // behind one URL
 struct clickhouse_sender {
 	struct clickhouse_sender_settings settings;
 	pthread_t thread;
-	pthread_mutex_t lock; // of what follows
+	pthread_mutex_t lock; // protects the fields below
 	pthread_cond_t changed;
 	bool is_ended;
 	struct clickhouse_sender_status shown;
@@ -49,7 +49,7 @@ enum clickhouse_step {
 	CLICKHOUSE_STEP_COLUMNS, // of a file of another build
 	CLICKHOUSE_STEP_COUNT,   // whether the server has the chunk already
 	CLICKHOUSE_STEP_SIZE,    // the chunk is cut in two
-	CLICKHOUSE_STEP_CODING,  // it is compressed anew
+	CLICKHOUSE_STEP_CODING,  // it is compressed again
 	CLICKHOUSE_STEP_INSERT,
 };
 
@@ -73,7 +73,7 @@ void clickhouse_sender_renew(struct clickhouse_sender *s);
 
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_sender_schema(
 	struct clickhouse_sender *s, struct clickhouse_answer *a);
-// The servers that may have a chunk, of which nobody has said yet whether they do.
+// The servers that may have a chunk and have not answered yet.
 struct clickhouse_places {
 	uint32_t may_have; // a bit for each URL
 	uint32_t given_up; // may have it too, no longer waited for, but asked in their turn
@@ -82,8 +82,8 @@ struct clickhouse_places {
 static_assert(CLICKHOUSE_URLS_MAX <= 32);
 
 // Of a chunk that was in the spool at the start: any server may have it. Only the first of an
-// earlier run that is sent can have been on its way when that ended; of later ones the server in
-// use alone is asked.
+// earlier run that is sent can have been on its way when that ended; for later ones only the server
+// in use is asked.
 void clickhouse_places_begin(
 	struct clickhouse_places *p, const struct clickhouse_sender *s, uint64_t run);
 // Any server may have it.
@@ -96,11 +96,11 @@ bool clickhouse_places_is_elsewhere(
 	const struct clickhouse_places *p, const struct clickhouse_sender *s);
 void clickhouse_places_set_here(
 	struct clickhouse_places *p, const struct clickhouse_sender *s, bool may_have);
-// Whether the server in use may get the chunk, as no other one may have it. *is_uncertain: one of
-// them may have it and did not answer within hold_ms, so its rows may be there twice.
+// Whether the server in use may get the chunk, because no other one may have it. *is_uncertain: one
+// of them may have it and did not answer within hold_ms, so its rows may be there twice.
 bool clickhouse_places_may_send(struct clickhouse_places *p, const struct clickhouse_sender *s,
 	uint64_t tried_ms, bool *is_uncertain);
 
-// Until the chunk is with the server, cut in two, or given up. False: the thread is to end, and the
-// chunk is to be given back.
+// Returns when the server has the chunk, or it was cut in two or dropped. False: the thread must
+// end and give the chunk back.
 bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p);

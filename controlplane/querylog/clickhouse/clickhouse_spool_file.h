@@ -9,19 +9,19 @@
 
 #include <fcntl.h>
 
-// What a name says; the very name that is made of that. False: it is no file of ours.
+// Reads a name; false unless the same fields give exactly that name.
 ATTR_MUST_CHECK bool clickhouse_spool_name_read(
 	const char *name, struct clickhouse_spooled *out, bool *is_aside);
-void clickhouse_spool_tidy(const char *folder); // what an end left unfinished goes
+void clickhouse_spool_tidy(const char *folder); // deletes unfinished files
 void clickhouse_spool_unlink(const char *folder, const struct clickhouse_spooled *f, bool is_aside);
 ATTR_MUST_CHECK int clickhouse_spool_rename_aside(
 	const char *folder, const struct clickhouse_spooled *f); // -errno
 ATTR_MUST_CHECK int clickhouse_spool_sync(const char *folder);   // -errno
 
-// Octets that a file has with its head.
+// Bytes that a file has with its head.
 uint32_t clickhouse_spool_file_bytes(
 	const struct clickhouse_origin *origin, const struct clickhouse_spooled *what);
-// Head and body under another name, synced, renamed, synced. -errno: nothing of it is there.
+// Writes head and body under another name, syncs, renames and syncs. -errno: no file is left.
 ATTR_MUST_CHECK int clickhouse_spool_write(const char *folder, const struct clickhouse_spooled *f,
 	const struct clickhouse_origin *origin, const void *body);
 // *body is to be freed; f->bytes is its length then. -ENOMEM, -errno of the disk, else as

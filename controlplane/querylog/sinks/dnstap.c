@@ -183,7 +183,7 @@ static void on_take(void *arg, const struct querylog_batch *b)
 	flush(d);
 }
 
-// A receiver says nothing between ACCEPT and FINISH: octets or an end are its end.
+// A receiver says nothing between ACCEPT and FINISH: bytes or an end are its end.
 static void look(struct dnstap *d)
 {
 	uint8_t octet;

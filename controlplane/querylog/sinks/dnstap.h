@@ -5,11 +5,10 @@
 // frame streams to a unix socket, to which it connects.
 //
 // A thread of its own (sink_thread.h). A connection begins with READY, ACCEPT, START and ends with
-// STOP, FINISH, each wait DNSTAP_WAIT_MS at most, as is that for room to send, and that for all
-// that is queued once it is to end. What goes wrong ends the connection; the next try is 1 s to
-// 60 s later, doubling, and until then no batch is taken. Of a connection that ends, what its
-// receiver had not read is lost without our knowing: the rows of the batch at hand are counted as
-// lost.
+// STOP, FINISH. Each wait is DNSTAP_WAIT_MS at most, also that for room to send, and that for all
+// queued batches at the end. An error ends the connection; the next attempt is 1 s to 60 s later,
+// doubling, and until then no batch is accepted. Data that the receiver had not read is lost
+// without a count: only the rows of the current batch count as lost.
 
 #include "sink_thread.h"
 

@@ -67,7 +67,7 @@ static void pb_field(struct wr *p, unsigned field, const void *from, size_t len)
 	wr_bytes(p, from, len);
 }
 
-// Header and question as they will have been. Octets; 0: the question was not read.
+// Header and question as they will have been. Bytes; 0: the question was not read.
 static size_t message(const struct querylog_row *row, bool is_reply, uint8_t out[QUESTION_MAX])
 {
 	struct dns_name name;

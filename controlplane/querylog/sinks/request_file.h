@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <weir/attr.h>
 
-// Does `path` name the file of `fd`? Then *size is what it takes now, which is less than before
-// when somebody has truncated it.
+// Does `path` name the file of `fd`? Then *size is its present size, smaller than before if another
+// process has truncated it.
 bool request_file_is_at(int fd, const char *path, uint64_t *size);
 // Cuts the file back to the end of its last whole line: after a power cut it may end in half a
-// line, or in NULs. *size: what it takes, before and after. 0 or -errno.
+// line, or in NULs. *size: its size, before and after. 0 or -errno.
 ATTR_MUST_CHECK int request_file_mend(int fd, uint64_t *size);

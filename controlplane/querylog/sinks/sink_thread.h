@@ -2,12 +2,12 @@
 #pragma once
 
 // A sink of the query log (querylog.h) that may block: a thread of its own, of low priority, behind
-// a queue of SINK_QUEUE batches. While the queue is full, or the sink refuses, the log counts what
-// was not taken.
+// a queue of SINK_QUEUE batches. While the queue is full, or the sink refuses, the log counts the
+// rejected rows.
 //
 // Who owns what: the owner makes it, adds sink_thread_sink to the log, and stops it after
-// querylog_stop; what is queued is then worked off, within the deadlines of the owner's own calls.
-// All of `work` runs on the thread.
+// querylog_stop; the queued batches are then processed, within the deadlines of the owner's own
+// calls. All of `work` runs on the thread.
 
 #include "querylog/querylog.h"
 
@@ -39,9 +39,9 @@ struct querylog_sink sink_thread_sink(struct sink_thread *t);
 // True once it is to end, for waits that look: http_post.
 const _Atomic bool *sink_thread_is_ending(const struct sink_thread *t);
 
-// What a sink says of itself; any thread reads it, the sink's own thread changes it by
-// sink_thread_show. While `failing` no batch is taken; a sink that goes on taking although what it
-// took last could not be told `is_ill`.
+// The status of a sink; any thread reads it, the sink's own thread changes it by sink_thread_show.
+// While `failing` no batch is accepted; a sink that accepts batches although it could not deliver
+// the last one `is_ill`.
 struct sink_status {
 	const char *name;
 	char target[SINK_TARGET_MAX]; // where it writes, without secrets
@@ -50,13 +50,13 @@ struct sink_status {
 	uint64_t retry_at_ms;   // of the next try, monotonic; 0: none is due
 	uint64_t retry_in_ms;   // from the look on, while failing or ill
 	uint64_t written;       // rows, or messages of a webhook
-	uint64_t lost;          // likewise: taken and not written
+	uint64_t lost;          // rows accepted and not written
 	uint64_t lost_weight;   // of rows: queries that they stand for
 	uint64_t bytes;
 	uint64_t failures;
 	uint64_t without_messages; // of dnstap: written, but not with all that was on the wire
 	uint64_t cut_bytes; // of lines that a power cut left torn, cut off when a file was opened
-	uint64_t untrusted; // of these: nobody vouched for the certificate of the server
+	uint64_t untrusted; // of these: the server's certificate was not trusted
 	uint64_t queued, queued_most, refused; // batches
 };
 void sink_thread_show(struct sink_thread *t, const struct sink_status *s);

@@ -5,12 +5,12 @@
 // weights. `cap` texts are counted; one that is not among them takes the place, and the count, of
 // the one with the least.
 //
-// What is promised, of a stream of weight N: every text with more than N / cap is there, and its
-// count is its true weight or more, by `error` at most, and error <= N / cap. So with cap 2048 a
-// text that makes up a twentieth of everything is counted to 1 % whatever else comes.
+// Guarantee for a stream of weight N: the table has every text with more than N / cap, its count is
+// its true weight or more, by `error` at most, and error <= N / cap. So with cap 2048 a text with a
+// twentieth of the weight is counted to 1 % whatever else comes.
 //
-// One owner, no lock. All memory is taken at sketch_open. An update costs one look in a hash table
-// and O(log cap) moves in a heap.
+// One owner, no lock. All memory is taken at sketch_open. An update costs one hash table lookup and
+// O(log cap) moves in a heap.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,13 +20,13 @@ enum { SKETCH_CAP_MAX = 65535 };
 
 struct sketch;
 
-// `text_max`: octets kept of a text, its NUL included; a longer one is told apart by its hash and
-// shown cut. -EINVAL, -ENOMEM.
+// `text_max`: bytes kept of a text, its NUL included; a longer one is identified by its hash and
+// shown truncated. -EINVAL, -ENOMEM.
 ATTR_MUST_CHECK int sketch_open(struct sketch **out, unsigned cap, unsigned text_max);
 void sketch_free(struct sketch *s); // NULL is fine
 void sketch_clear(struct sketch *s);
 
-// `hash`: of the text, by a key that nobody outside knows (sketch_hash).
+// `hash`: of the text, by a secret key (sketch_hash).
 void sketch_add(struct sketch *s, uint64_t hash, const char *text, size_t len, uint64_t weight);
 uint64_t sketch_hash(const uint64_t key[2], const char *text, size_t len);
 
@@ -34,7 +34,7 @@ struct sketch_item {
 	const char *text; // until the next change of the sketch
 	uint64_t hash;
 	uint64_t count; // true weight or more
-	uint64_t error; // by so much at most
+	uint64_t error; // greatest possible overcount
 };
 // The `max` largest of both sketches together, largest first, as if they were one; `before` may be
 // NULL. Returns how many. `room` holds the caps of both.
@@ -42,4 +42,4 @@ unsigned sketch_top(const struct sketch *now, const struct sketch *before, struc
 	struct sketch_item *out, unsigned max);
 uint64_t sketch_evicted(const struct sketch *s); // texts that gave way to others, ever
 unsigned sketch_used(const struct sketch *s);
-size_t sketch_bytes(const struct sketch *s); // octets reserved
+size_t sketch_bytes(const struct sketch *s); // bytes reserved

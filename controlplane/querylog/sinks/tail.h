@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Rows as they come, for those who watch: a sink of the query log that hands each reader the rows
-// that pass its filter, as lines of JSON (row_text.h).
+// Rows as they come, for `log tail`: a sink of the query log that gives each reader the rows that
+// pass its filter, as lines of JSON (row_text.h).
 //
-// Bounds: TAIL_READERS_MAX readers, TAIL_BUFFER_MAX octets each, taken while there is a reader. A
-// row that a full buffer has no room for is left out for that reader, and counted (`missed`); the
-// log thread never waits. A reader that takes nothing at all is cut by whoever serves it
-// (api_log_tail.c), which tail_leave counts.
+// Bounds: TAIL_READERS_MAX readers, TAIL_BUFFER_MAX bytes each, taken while there is a reader. When
+// a reader's buffer is full it misses the row, and that is counted (`missed`); the log thread never
+// waits. api_log_tail.c closes a reader that reads nothing, which tail_leave counts.
 //
-// The sink runs on the log thread; the rest on one other thread. One lock, held for the copy of
-// a line, of a buffer or of the filters, never while rows are looked at or written down.
+// The sink runs on the log thread; the rest on one other thread. One lock, held for the copy of a
+// line, of a buffer or of the filters, never while rows are filtered or formatted.
 
 #include "querylog/querylog.h"
 #include "querylog/store/query_search.h"
@@ -33,8 +32,8 @@ struct querylog_sink tail_sink(struct tail *t);
 // -EUSERS: as many as may are there already (counted); -ENOMEM.
 ATTR_MUST_CHECK int tail_join(struct tail *t, const struct tail_filter *f, unsigned *reader);
 void tail_leave(struct tail *t, unsigned reader, bool is_cut);
-// Whole lines that came since the last call, into `out` of TAIL_BUFFER_MAX octets; `*missed`: rows
-// left out behind them. Octets written.
+// Copies the whole lines since the last call into `out` of TAIL_BUFFER_MAX bytes; `*missed`: rows
+// missed after them. Returns the bytes written.
 size_t tail_take(struct tail *t, unsigned reader, char *out, uint64_t *missed);
 
 struct tail_counts {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Who and what is asked for most: a sink of the query log that counts names, clients, blocked
-// names, names that do not exist, and names that were slow, in sketches (sketch.h) of fixed size.
+// The most active clients and the most popular names: a sink of the query log that counts names,
+// clients, blocked names, names that do not exist, and names that were slow, in sketches (sketch.h)
+// of fixed size.
 //
-// Forgetting: counts are of the period that runs and of the one before, so of the last
-// TOP_PERIOD_MS to twice that; `since_ms` says from when on exactly. Nothing is kept over a
-// restart. What the log hides or leaves out is hidden and left out here: rows are all that comes
-// in.
+// Counts cover the current period and the one before, so the last TOP_PERIOD_MS to twice that;
+// `since_ms` is the exact start. Nothing survives a restart. Clients and names that the log hides
+// or excludes are hidden and excluded here too, because rows are the only input.
 //
 // `take` runs on the log thread, top_read on any other; one lock, held for a batch, or while the
 // largest are looked up (TOP_CAP items sorted).
@@ -39,7 +39,7 @@ struct top_item {
 
 struct top_report {
 	uint64_t since_ms;           // of the same clock as now_ms
-	uint64_t queries[TOP_KINDS]; // that were counted, of whatever text
+	uint64_t queries[TOP_KINDS]; // counted queries of any text
 	unsigned count[TOP_KINDS];
 	struct top_item item[TOP_KINDS][TOP_ITEMS_MAX];
 };

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What a webhook is told, as the body of a POST: of blocked or failed queries, or of a day. Generic
-// JSON, or what Discord takes: `content` under WEBHOOK_CONTENT_MAX octets, without mentions of
-// anyone.
+// The body of a webhook's POST: about blocked or failed queries, or about a day. Generic JSON, or
+// Discord's form: `content` under WEBHOOK_CONTENT_MAX bytes, without mentions.
 
 #include "querylog/querylog.h"
 #include "sketch.h"
@@ -25,7 +24,7 @@ struct webhook_event { // texts are cut
 	uint16_t qtype, rcode;
 };
 
-// What has not been told yet: how many queries, and the first few of them.
+// Queries that were not sent yet: their number, and the first few of them.
 struct webhook_note {
 	uint64_t count;
 	unsigned shown;

@@ -16,10 +16,10 @@
 
 enum { QUERY_ABSENT_PAGE = 4096, QUERY_ABSENT_PAGES_MAX = 256 };
 
-// In a transaction of its own. -errno; then there is none.
+// Writes the filter in a transaction of its own. -errno: the file has no filter.
 ATTR_MUST_CHECK int query_absent_write(struct sql *db);
 ATTR_MUST_CHECK int query_absent_drop(struct sql *db);
 
 // False: the file has no such name, nor one below it, or no such client; "": any will do. True:
-// perhaps, or there is no filter.
+// perhaps, or the file has no filter.
 bool query_absent_may_have(struct sql *db, const char *name, const char *client);

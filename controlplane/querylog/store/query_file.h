@@ -19,16 +19,16 @@ struct query_file;
 ATTR_MUST_CHECK int query_file_new(struct query_file **out);
 void query_file_free(struct query_file *f); // closes. NULL is fine
 
-// `hour`: hours since 1970. A file that is there is gone on with if it is of that hour. -EUCLEAN:
-// damaged or not ours; other -errno of sql.h.
+// `hour`: hours since 1970. Continues an existing file of that hour. -EUCLEAN: damaged or foreign;
+// other -errno of sql.h.
 ATTR_MUST_CHECK int query_file_open(struct query_file *f, const char *path, int64_t hour);
-// Without a commit, what was put since the last one is gone.
+// Without a commit: the rows since the last one are lost.
 void query_file_close(struct query_file *f);
 
 ATTR_MUST_CHECK int query_file_put(
 	struct query_file *f, const char *box, const struct querylog_row *row, uint64_t weight);
 ATTR_MUST_CHECK int query_file_commit(struct query_file *f); // nothing put: nothing done
 
-uint64_t query_file_memory(void); // octets of the caches of one
+uint64_t query_file_memory(void); // bytes of the caches of one
 // Texts whose numbers are remembered, and those that were forgotten for others.
 void query_file_texts(const struct query_file *f, uint64_t *used, uint64_t *evicted);

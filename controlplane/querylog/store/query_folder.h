@@ -2,7 +2,7 @@
 #pragma once
 
 // The folder of the query store: queries-<date>T<hour>-<part>.sqlite, in UTC, with what SQLite puts
-// beside each. Files that are not called so are left alone. Blocking file I/O.
+// beside each. Files with other names are not touched. Blocking file I/O.
 
 #include <limits.h>
 #include <stdint.h>
@@ -27,12 +27,12 @@ struct query_folder {
 ATTR_MUST_CHECK int query_folder_make(const char *path);
 // Whether the folder takes a file of QUERY_TRY_BYTES, which goes again. -errno.
 ATTR_MUST_CHECK int query_folder_try(const char *path);
-// What is there now; of more than QUERY_FILES_MAX some. -errno.
+// Lists the present files, at most QUERY_FILES_MAX. -errno.
 ATTR_MUST_CHECK int query_folder_scan(struct query_folder *out, const char *path);
 void query_folder_free(struct query_folder *f);
 
 ATTR_MUST_CHECK int query_folder_path(
 	const char *folder, int64_t hour, unsigned part, char out[PATH_MAX]);
-// Octets of a file and its WAL, 0 where there is none.
+// Bytes of a file and its WAL, 0 where there is none.
 uint64_t query_folder_bytes(const char *path);
 ATTR_MUST_CHECK int query_folder_remove(const char *folder, const struct query_folder_file *f);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What number a file of the query store has for a text: a cache of fixed size, by keyed 64-bit
-// hash, of sets of two of which the one used longer ago goes. What it forgot is written to the file
-// once more under another number, so a forgotten text costs octets, never a wrong row. Two texts of
-// one hash would be taken for one; nobody without the secret can aim at that, and by chance it is
-// one in 2^47 for each look.
+// The numbers of texts in a file of the query store: a cache of fixed size, by keyed 64-bit hash,
+// in sets of two that evict the least recently used. An evicted text is written to the file once
+// more under another number, so it costs bytes, never a wrong row. Two texts with the same hash
+// would count as one; that cannot be provoked without the secret, and by chance it is one in 2^47
+// for each lookup.
 
 #include <stddef.h>
 #include <stdint.h>

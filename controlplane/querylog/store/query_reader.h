@@ -33,8 +33,8 @@ struct query_kind {
 
 struct query_reader;
 
-// `stop` as sql_stop_when. -EUCLEAN: damaged, of another version, not ours. -ENOENT: there is none,
-// or one without anything in it, not even the schema: just begun, or its writer was killed then.
+// `stop` as sql_stop_when. -EUCLEAN: damaged, of another version, not ours. -ENOENT: no file, or an
+// empty one without a schema: just begun, or its writer was killed then.
 ATTR_MUST_CHECK int query_reader_open(
 	struct query_reader **out, const char *path, bool (*stop)(void *arg), void *arg);
 void query_reader_close(struct query_reader *r); // NULL is fine
@@ -51,7 +51,7 @@ void query_reader_start(struct query_reader *r, int64_t id, bool backwards);
 // 1: a row, 0: the end, -errno.
 ATTR_MUST_CHECK int query_reader_next(struct query_reader *r, struct query_raw *out);
 
-// 0 or -errno; what a row has a number of that is not there has empty texts.
+// 0 or -errno; a missing number gives empty texts.
 ATTR_MUST_CHECK int query_reader_name(
 	struct query_reader *r, int64_t id, char out[QUERY_NAME_TEXT_MAX]);
 ATTR_MUST_CHECK int query_reader_client(

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What is in a file of the query store, for its writer and its reader.
+// The schema of a file of the query store, for its writer and its reader.
 //
-// A row is nine small numbers: what repeats (names, clients, and the kind of an answer) stands once
-// a file in a table of its own, or a few times, and rows have its number. `time` is microseconds
-// from the middle of the hour, so that it takes four octets, and a port's upper half is negative,
-// so that it takes two. The view `queries` shows rows as they were logged, for sqlite3 and people.
+// A row is nine small numbers: repeated values (names, clients, and the kind of an answer) are in
+// tables of their own, once or a few times per file, and rows have their numbers. `time` is
+// microseconds from the middle of the hour, so that it takes four bytes, and a port's upper half is
+// negative, so that it takes two. The view `queries` shows rows as they were logged, for sqlite3
+// and people.
 
 enum {
 	QUERY_SCHEMA_VERSION = 1,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Looks through the files of the query store, on a helper thread.
+// Searches the files of the query store, on a helper thread.
 //
-// Bounds: `rows` found, `for_ms` of time, and one file open at a time; whatever ended it, the place
-// where it stopped is handed out, and the next search goes on there. Nothing is kept in between.
-// Rows come by file and in it as they were written: by time but for a second or so (a miss is
-// logged when its answer is there).
+// Bounds: `rows` found, `for_ms` of time, and one file open at a time; it returns the place where
+// it stopped, and the next search continues there. No state is kept in between. Rows come by file
+// and in it as they were written: by time except for a second or so (a miss is logged when its
+// answer is there).
 
 #include "query_reader.h"
 

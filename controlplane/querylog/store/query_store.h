@@ -5,19 +5,19 @@
 // (query_folder.h), which query_search.h reads.
 //
 // A thread of its own, of low priority, takes batches from a queue of QUERY_QUEUE_MAX and commits
-// each QUERY_FLUSH_MS: what a kill loses. What finds the queue full goes as weight into later
-// rows (querylog.h).
+// each QUERY_FLUSH_MS, which is the loss of a kill. The weight of a batch that finds the queue full
+// goes into later rows (querylog.h).
 //
-// Bounds: files older than `hours` go, by retention.h's time, and the oldest ones while there are
-// more than max_bytes; a file ends with its hour or at an eighth of max_bytes. The newest file is
-// kept in any case, but for one whose hour lies in the future of the clock. Over max_rate rows a
-// second (a bucket that holds a second's worth) the last of each N rows is kept, with the weights
-// of the others, so that sums over weights stay what they were; the last row of each batch is kept
-// as well, so that none is owed.
+// Bounds: files older than `hours` are deleted, by the time of retention.h, and the oldest ones
+// while they exceed max_bytes; a file ends with its hour or at an eighth of max_bytes. The newest
+// file always stays, unless its hour is in the future. Over max_rate rows a second (a bucket that
+// holds a second's worth) the last of each N rows is kept, with the weights of the others, so that
+// sums over weights stay exact; the last row of each batch is kept as well, so that no debt is
+// left.
 //
-// What fails (disk full, no permission, a damaged file) is counted and said in the status. Rows not
+// Failures (disk full, no permission, a damaged file) are counted and in the status. Rows not
 // committed are lost and counted; the file is closed and, 1 s to 60 s later, doubling, opened
-// again, a damaged one left alone for a new part. Until then no batch is taken.
+// again; a damaged one stays and a new part begins. Until then no batch is accepted.
 
 #include "querylog/querylog.h"
 
@@ -69,10 +69,10 @@ struct query_store_status {
 	unsigned hours;
 	int64_t oldest_unix_s; // start of the oldest file's hour; 0: no file
 	uint64_t dropped_files;
-	int64_t clock_ahead_s; // of what ages count from (retention.h); 0: the clock is believed
+	int64_t clock_ahead_s; // how far the clock is ahead (retention.h); 0: it is trusted
 	unsigned queued, queue_cap, queued_most;
 	uint64_t queued_since_ms;      // 0: none
-	uint64_t texts, texts_evicted; // whose number is remembered
+	uint64_t texts, texts_evicted; // texts whose number is cached
 	uint64_t refused;              // batches: queue full, or failing
 };
 // Any thread.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the files of the query store share: query_store.c (the thread, what fails, what is told),
-// query_store_file.c (the file in use, and those before it).
+// Shared by the files of the query store: query_store.c (the thread, failures, status),
+// query_store_file.c (the file in use, and earlier ones).
 
 #include "query_rate.h"
 #include "query_store.h"
@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-// Octets of a row, generously, by which a transaction ends before it makes a large WAL.
+// Bytes of a row, generously, by which a transaction ends before it makes a large WAL.
 enum { PART_SHARE = 8, ROW_BYTES = 64, TRANSACTION_MAX = 4 << 20 };
 
 struct query_store {
@@ -49,8 +49,9 @@ ATTR_MUST_CHECK int query_store_commit(struct query_store *s);
 void query_store_leave(struct query_store *s);
 void query_store_well(struct query_store *s); // a write went well: it fails no longer
 void query_store_lose(struct query_store *s, uint64_t rows, uint64_t weight);
-// Deletes what is too old or too much, `room` bytes to be left: the oldest first, those of the
-// future before or after them (retention.h). Never the file in use, nor the newest of the present.
+// Deletes files that are too old or too many, so that `room` bytes are free: the oldest first,
+// those of the future before or after them (retention.h). Never the file in use, nor the newest of
+// the present.
 ATTR_MUST_CHECK int query_store_tidy(struct query_store *s, uint64_t room);
-// Octets of rows after which it is time for a commit.
+// Bytes of rows after which it is time for a commit.
 uint64_t query_store_transaction_max(const struct query_store *s);

@@ -3,12 +3,11 @@
 
 // One SQLite database file. The one includer of sqlite3 in the control plane.
 //
-// A connection and its statements belong to one thread at a time. Statements are compiled from
-// constants of ours; what comes from outside is bound, never written into one. What a file says is
-// trusted for nothing: numbers may be any, texts any octets, and its schema may call no function
-// that has side effects. Errors are -errno: -ENOSPC disk full, -EUCLEAN damaged or no database,
-// -EBUSY locked by another for SQL_BUSY_MS, -EROFS, -EACCES, -ENOENT, -ECANCELED stopped by its
-// deadline, -ENOMEM, -EIO.
+// A connection and its statements belong to one thread at a time. Statements are constants; text
+// from outside is bound, never written into one. A file is not trusted: numbers may be any, texts
+// any bytes, and its schema may call no function with side effects. Errors are -errno: -ENOSPC disk
+// full, -EUCLEAN damaged or no database, -EBUSY locked by another for SQL_BUSY_MS, -EROFS, -EACCES,
+// -ENOENT, -ECANCELED stopped by its deadline, -ENOMEM, -EIO.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +20,7 @@ struct sql;
 struct sql_statement;
 
 enum sql_mode {
-	SQL_READ,  // there must be a file; what a killed writer left half done is undone
+	SQL_READ,  // the file must exist; undoes the unfinished work of a killed writer
 	SQL_WRITE, // made if there is none, 0600
 };
 
@@ -30,8 +29,8 @@ ATTR_MUST_CHECK int sql_open(struct sql **out, const char *path, enum sql_mode m
 // Its statements are freed before. NULL is fine.
 void sql_close(struct sql *s);
 
-// From now on a statement of this connection ends with -ECANCELED once `stop` says so; it is asked
-// each few thousand steps of SQLite's machine.
+// From now on a statement of this connection ends with -ECANCELED once `stop` returns true; it is
+// called each few thousand steps of SQLite's machine.
 void sql_stop_when(struct sql *s, bool (*stop)(void *arg), void *arg);
 
 // Statements without parameters or results, one or more.
@@ -42,7 +41,7 @@ ATTR_MUST_CHECK int sql_number(struct sql *s, const char *constant, int64_t *out
 ATTR_MUST_CHECK int sql_prepare(struct sql *s, const char *constant, struct sql_statement **out);
 void sql_free(struct sql_statement *t); // NULL is fine
 
-// Parameters count from 1. What is bound stays bound; a text must stand until sql_reset.
+// Parameters count from 1. A binding stays; a text must stay valid until sql_reset.
 void sql_bind(struct sql_statement *t, int at, int64_t value);
 void sql_bind_text(struct sql_statement *t, int at, const char *text, size_t len);
 void sql_bind_octets(struct sql_statement *t, int at, const void *octets, size_t len); // likewise
@@ -55,8 +54,8 @@ ATTR_MUST_CHECK int sql_do(struct sql_statement *t);
 int64_t sql_last_id(const struct sql *s); // of the row inserted last
 
 // Columns of the row count from 0. A text is valid until the next step and copied at most `cap` - 1
-// octets of; octets that no text of ours has (under 0x20, 0x7f and over) are '?'.
+// bytes of; bytes that no text of weir has (under 0x20, 0x7f and over) become '?'.
 int64_t sql_column(struct sql_statement *t, int at);
 void sql_column_text(struct sql_statement *t, int at, char *out, size_t cap);
-// What the column has, when that is `cap` octets at most; 0: it is not.
+// Copies the column if it has `cap` bytes at most; else 0.
 size_t sql_column_octets(struct sql_statement *t, int at, void *out, size_t cap);
