@@ -9,9 +9,9 @@
 // itself when a rest is over and before the next, and no worker rings for it; a turn that begins
 // with a look that finds nothing sleeps on them as ever. Every message is copied out and checked
 // before use; one that does not fit is counted as foreign and dropped. Answers go to the ring of
-// the worker rings that asked; a full ring is a counted loss, the client asks again. A worker that
-// sleeps is rung for at once, or, while the loop rests, after each eight publications and at the
-// end of the turn.
+// the rings of the worker that asked; a full ring is a counted loss, the client asks again. A
+// worker that sleeps is rung for at once, or, while the loop rests, after each eight publications
+// and at the end of the turn.
 
 #include "base/loop.h"
 #include "publish.h"

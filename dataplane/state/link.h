@@ -18,7 +18,7 @@ enum link_event { LINK_NOTHING, LINK_CAME_UP, LINK_WENT_DOWN };
 
 struct link_client {
 	char path[LINK_PATH_MAX];
-	const int *bells; // the caller's: the control plane's end of each rings'
+	const int *bells; // the caller's: for each worker the control plane's end of its bell
 	unsigned workers;
 	uint64_t dp_incarnation;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the data plane creates in shared memory: the statistics and one worker rings per worker.
+// What the data plane creates in shared memory: the statistics and one region of rings per worker.
 //
 // Made anew at each start (whoever still maps the files of a former life keeps those), before the
 // link introduces us. The control plane's parts of a worker's rings (its page, the answer ring's
@@ -32,8 +32,7 @@ struct worker_rings {
 
 struct rings_spec_all {
 	unsigned workers;
-	const unsigned
-		*lcores; // of the workers, whose nodes the worker rings lie on; NULL: anywhere
+	const unsigned *lcores; // of the workers, on whose nodes their rings are; NULL: anywhere
 	uint64_t incarnation;
 	unsigned port_count;
 	char port_name[STATS_PORTS_MAX][STATS_PORT_NAME];

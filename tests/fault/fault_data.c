@@ -293,7 +293,7 @@ static void check_left(void)
 	region_unmap(&directory);
 }
 
-// Lanes and marks of this life alone: one worker rings and one marks region a worker.
+// Rings and marks of this run alone: one region of each per worker.
 static void check_files(void)
 {
 	unsigned worker_rings = 0, marks = 0;

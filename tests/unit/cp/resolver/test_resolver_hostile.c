@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A data plane gone wild beside a serving resolver: random bits flip in all that it may write (its
-// page of each rings, the miss rings, the marks) while the resolver's own thread reads it. Nothing
-// crashes (run under sanitizers too), the loop is never held up, what is wrong is counted, and once
-// the words are right again every question gets its answer. `--flips N`: how many.
+// page of each region of rings, the miss rings, the marks) while the resolver's own thread reads
+// it. Nothing crashes (run under sanitizers too), the loop is never held up, what is wrong is
+// counted, and once the words are right again every question gets its answer. `--flips N`: how
+// many.
 
 #include "resolver_rig.h"
 
@@ -142,7 +143,7 @@ static void look(struct totals *t)
 	t->busy_us = s.loop_busy_us > t->busy_us ? s.loop_busy_us : t->busy_us;
 }
 
-// Everything is right again: each name is answered on each rings, as asked.
+// Everything is right again: each name is answered on the ring of its question.
 static void expect_service(char name[NAMES][24])
 {
 	put_right();
