@@ -113,8 +113,8 @@ static void on_again(evutil_socket_t, short, void *arg)
 	log_error("the data plane has not activated the groups of generation %" PRIu64
 		  " for %" PRIu64 " ms: publishing them again",
 		p.policy_generation, p.policy_lag_ms);
-	app_log_names(a, a->current, policy_generation(a->publisher) + 1);
-	if (policy_publish(a->publisher, g->image.head, g->image.size, why) < 0)
+	app_log_names(a, a->current, publisher_policy_generation(a->publisher) + 1);
+	if (publish_policy(a->publisher, g->image.head, g->image.size, why) < 0)
 		log_error("groups not published: %s; weir tries again", why);
 }
 
@@ -191,9 +191,9 @@ int app_groups_publish(struct app *a, const struct config *c)
 	bool same = rc == 0 && last->head && last->size == image.size
 		    && memcmp(last->head, image.head, image.size) == 0;
 	// An image that cannot be published leaves its number to the next one.
-	app_log_names(a, c, policy_generation(a->publisher) + !same);
+	app_log_names(a, c, publisher_policy_generation(a->publisher) + !same);
 	if (rc == 0 && !same)
-		rc = policy_publish(a->publisher, image.head, image.size, why);
+		rc = publish_policy(a->publisher, image.head, image.size, why);
 	if (same || rc < 0)
 		free(image.head);
 	resolver_groups_published(a->resolver, rc == 0);

@@ -20,7 +20,7 @@ bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
 	if (!finding || finding->count == 0 || !r->answer_policy
 		|| !publisher_blocks(r->publisher, clock_mono_ms()))
 		return false;
-	policy_group_at(r->publisher, w->policy, w->group, &group);
+	publisher_group_at(r->publisher, w->policy, w->group, &group);
 	int found = answer_match_list(finding, group.lists);
 	if (found < 0 || answer_policy_allows(r->answer_policy, &q->name, q->qtype, group.lists))
 		return false;

@@ -79,7 +79,7 @@ static int views_open(struct resolver *r, const struct config *config,
 		&publisher_directory(r->publisher)->next_view);
 	if (rc < 0)
 		return rc;
-	views_recover(r->views, last, policy_last(r->publisher, last));
+	views_recover(r->views, last, publisher_policy_last(r->publisher, last));
 	rc = views_configure(r->views, config, clock_mono_ms());
 	if (rc == -ENOSPC)
 		snprintf(why, SHM_WHY_MAX, "groups: no view number is left");

@@ -286,7 +286,7 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 	pthread_mutex_lock(&p->lock);
 	watch_workers(p, now_ms);
 	names_retire(p);
-	lag_watch(p, now_ms);
+	names_lag_watch(p, now_ms);
 	publish_l0_look(p);
 	look_at_files(p, now_ms);
 	if (cookies_are_due(p, now_ms))

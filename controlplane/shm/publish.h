@@ -89,13 +89,13 @@ void names_discard(struct publisher *p, struct names_region *r);
 // Publishes the groups of clients. The image is small, so this makes, activates and unmaps it at
 // once; workers map it themselves. One caller at a time; any thread. -errno with `why`: the
 // previous one stays.
-ATTR_MUST_CHECK int policy_publish(
+ATTR_MUST_CHECK int publish_policy(
 	struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX]);
-// Of the last policy_publish; the next one has the next.
-uint64_t policy_generation(struct publisher *p);
-// The groups of the current image, the last life's until the first policy_publish; their number, 0:
+// Of the last publish_policy; the next one has the next.
+uint64_t publisher_policy_generation(struct publisher *p);
+// The groups of the current image, the last life's until the first publish_policy; their number, 0:
 // none.
-unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX]);
+unsigned publisher_policy_last(struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX]);
 
 // A group as the workers have it, by the image of that generation modulo 65536: a number may mean
 // another group in the next image, and a waiting client keeps the group of its own image. Keeps the
@@ -103,7 +103,7 @@ unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUP
 // An older generation gets the group of the newest image. Any thread; copies one group under the
 // lock.
 enum { POLICY_KEPT = 16 };
-void policy_group_at(
+void publisher_group_at(
 	struct publisher *p, uint16_t generation, unsigned group, struct policy_group *out);
 // The present terms for making and checking cookies. Any thread.
 void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out);

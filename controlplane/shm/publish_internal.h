@@ -56,7 +56,7 @@ struct publisher {
 	unsigned kept_newest;
 	const struct rings_dp_page *rings[SHM_WORKERS_MAX];
 	unsigned worker_rings;
-	uint64_t policy_generation; // of the last policy_publish
+	uint64_t policy_generation; // of the last publish_policy
 	struct region policy;       // of policy_mapped; only looked at for cuts
 	uint64_t policy_mapped;
 	uint64_t names_next;                       // generation of the next names_prepare
@@ -92,6 +92,6 @@ bool cookies_are_due(const struct publisher *p, uint64_t now_ms);
 
 // The current names region of the last life, if it is whole; else none is current.
 void names_recover(struct publisher *p);
-void names_retire(struct publisher *p);               // with the lock held
-void lag_watch(struct publisher *p, uint64_t now_ms); // under the lock
+void names_retire(struct publisher *p);                     // with the lock held
+void names_lag_watch(struct publisher *p, uint64_t now_ms); // under the lock
 void names_close(struct publisher *p);

@@ -149,7 +149,7 @@ static void lag_count(struct publish_lag *lag, bool lags, uint64_t now_ms)
 	lag->ms = lag->since_ms ? now_ms - lag->since_ms : 0;
 }
 
-void lag_watch(struct publisher *p, uint64_t now_ms)
+void names_lag_watch(struct publisher *p, uint64_t now_ms)
 {
 	const uint64_t newest_names = p->names ? p->names->generation : 0;
 	const uint64_t newest_l0 = atomic_load(&p->dir->current[REGION_L0]) >> 1;

@@ -23,7 +23,7 @@ static void groups_keep(
 	pthread_mutex_unlock(&p->lock);
 }
 
-unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX])
+unsigned publisher_policy_last(struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX])
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX], detail[128] = "";
 	struct policy_reader *reader;
@@ -52,7 +52,7 @@ unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUP
 	return count;
 }
 
-void policy_group_at(
+void publisher_group_at(
 	struct publisher *p, uint16_t generation, unsigned group, struct policy_group *out)
 {
 	pthread_mutex_lock(&p->lock);
@@ -64,7 +64,7 @@ void policy_group_at(
 	pthread_mutex_unlock(&p->lock);
 }
 
-uint64_t policy_generation(struct publisher *p)
+uint64_t publisher_policy_generation(struct publisher *p)
 {
 	pthread_mutex_lock(&p->lock);
 	uint64_t generation = p->policy_generation;
@@ -72,7 +72,7 @@ uint64_t policy_generation(struct publisher *p)
 	return generation;
 }
 
-int policy_publish(struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX])
+int publish_policy(struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX], old_name[SHM_NAME_MAX];
 	struct region r;

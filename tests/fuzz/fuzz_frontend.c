@@ -152,7 +152,7 @@ static void rules_publish(void)
 	resolver_set_answer_policy(box.resolver, answer_policy, NULL, NULL);
 	groups_fill(group);
 	FUZZ_CHECK(policy_build(&box.config, group, &image) == 0);
-	FUZZ_CHECK(policy_publish(box.publisher, image.head, image.size, why) == 0);
+	FUZZ_CHECK(publish_policy(box.publisher, image.head, image.size, why) == 0);
 	free(image.head);
 }
 

@@ -126,7 +126,7 @@ static void policy_open(struct box *b)
 		.deny = &b->deny,
 		.deny_count = b->number};
 	CHECK(policy_build(&b->config, &everyone, &image) == 0);
-	CHECK(policy_publish(b->publisher, image.head, image.size, why) == 0);
+	CHECK(publish_policy(b->publisher, image.head, image.size, why) == 0);
 	free(image.head);
 }
 

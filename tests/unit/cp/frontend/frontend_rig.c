@@ -141,7 +141,7 @@ void frontend_rig_admit_all(void)
 	struct policy_image image;
 	char why[SHM_WHY_MAX];
 	assert_int_equal(policy_build(&rig.config, &everyone, &image), 0);
-	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
+	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
 	free(image.head);
 }
 

@@ -44,7 +44,7 @@ static void access_publish(bool refuse)
 		.reply_octets = reply_octets,
 	};
 	assert_int_equal(policy_build(&rig.config, groups, &image), 0);
-	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
+	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
 	free(image.head);
 	memset(&rig.config.access, 0, sizeof rig.config.access);
 }

@@ -171,7 +171,7 @@ static void access_publish(const struct config_access *access)
 	rig.config.access.allow = &allow;
 	rig.config.access.allow_count = 1;
 	assert_int_equal(policy_build(&rig.config, &everyone, &image), 0);
-	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
+	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
 	free(image.head);
 	memset(&rig.config.access, 0, sizeof rig.config.access);
 }

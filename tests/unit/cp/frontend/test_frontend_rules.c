@@ -72,7 +72,7 @@ static void groups_publish_with(const char *const has[GROUPS])
 	}
 	group[2].block_all = 1;
 	assert_int_equal(policy_build(&rig.config, group, &policy), 0);
-	assert_int_equal(policy_publish(rig.publisher, policy.head, policy.size, why), 0);
+	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);
 	free(policy.head);
 }
 

@@ -43,7 +43,7 @@ static void groups_publish(const struct answer_policy_fixture *f)
 	}
 	memset(group[3].lists, 0, sizeof group[3].lists); // not even the operator's
 	assert_int_equal(policy_build(&rig.config, group, &image), 0);
-	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
+	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
 	free(image.head);
 }
 

@@ -27,7 +27,7 @@ static uint16_t publish(unsigned with_list, enum dns_block_mode mode)
 	memcpy(of[with_list].lists, lists.lists, sizeof lists.lists);
 	of[with_list].block = (struct dns_block){.ttl_s = 77, .mode = mode};
 	assert_int_equal(policy_build(&rig.config, of, &policy), 0);
-	assert_int_equal(policy_publish(rig.publisher, policy.head, policy.size, why), 0);
+	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);
 	free(policy.head);
 	publish_status(rig.publisher, &s);
 	return (uint16_t)s.policy_generation;

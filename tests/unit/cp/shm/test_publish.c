@@ -224,7 +224,7 @@ static void test_a_worker_without_the_newest_groups(void **)
 	atomic_store(&page.heartbeat_ms, NOW_MS);
 	assert_int_equal(policy_lag(NOW_MS), 0); // none was published
 	assert_int_equal(policy_build(&config, &group, &image), 0);
-	assert_int_equal(policy_publish(p, image.head, image.size, why), 0);
+	assert_int_equal(publish_policy(p, image.head, image.size, why), 0);
 	free(image.head);
 	publish_status(p, &s);
 	assert_int_equal(policy_lag(NOW_MS), 0);
@@ -236,8 +236,8 @@ static void test_a_worker_without_the_newest_groups(void **)
 	assert_int_equal(policy_lag(NOW_MS + 700), 0);
 	// An image that cannot be published leaves its number to the next one, as the query log
 	// names the groups of four numbers.
-	assert_true(policy_publish(p, "", SIZE_MAX, why) < 0);
-	assert_int_equal(policy_generation(p), s.policy_generation);
+	assert_true(publish_policy(p, "", SIZE_MAX, why) < 0);
+	assert_int_equal(publisher_policy_generation(p), s.policy_generation);
 	publisher_no_rings(p);
 }
 
