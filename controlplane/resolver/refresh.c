@@ -230,6 +230,42 @@ static bool still_due(struct refresh *f, const struct refresh_planned *e, uint64
 	return due != REFRESH_NEVER && v->created_ms + due <= now_ms;
 }
 
+// Of what is due; NULL: as many are under way as may be.
+static struct refresh_request *request_take(
+	struct refresh *f, const struct l0_key *key, const struct l0_view *v)
+{
+	uint32_t i = f->free;
+
+	if (f->inflight >= f->inflight_limit || f->inflight >= REFRESH_REQUESTS)
+		return NULL;
+	if (i != REFRESH_NIL)
+		f->free = f->request[i].next;
+	else
+		i = f->touched++;
+	if (++f->inflight > f->inflight_most)
+		f->inflight_most = f->inflight;
+	struct refresh_request *q = &f->request[i];
+	*q = (struct refresh_request){
+		.hash = key->hash,
+		.qtype = key->qtype,
+		.qclass = key->qclass,
+		.view = key->view,
+		.key_flags = key->flags,
+		.name_len = v->name_len < DNS_NAME_MAX ? v->name_len : DNS_NAME_MAX,
+	};
+	memcpy(q->name, v->name, q->name_len);
+	age_add(&f->ages, &q->age);
+	return q;
+}
+
+static void request_give(struct refresh *f, struct refresh_request *q)
+{
+	age_remove(&f->ages, &q->age);
+	q->next = f->free;
+	f->free = (uint32_t)(q - f->request);
+	f->inflight--;
+}
+
 static void run_one(struct refresh *f, const struct refresh_planned *e, uint64_t now_ms)
 {
 	struct refresh_counts *c = refresh_stats_now(&f->stats, now_ms);
@@ -242,13 +278,12 @@ static void run_one(struct refresh *f, const struct refresh_planned *e, uint64_t
 		c->held_back++;
 		return;
 	}
-	struct refresh_request *q = refresh_request_take(f);
+	struct refresh_request *q = request_take(f, &key, &v);
 	if (!q) {
 		f->refused++;
 		c->dropped++;
 		return;
 	}
-	refresh_request_fill(f, q, &key, &v);
 	switch (f->ops.start(f->ops.arg, q)) {
 	case REFRESH_UNDER_WAY:
 		c->asked++;
@@ -260,7 +295,7 @@ static void run_one(struct refresh *f, const struct refresh_planned *e, uint64_t
 	case REFRESH_IS_ASKED:
 		break;
 	}
-	refresh_request_give(f, q);
+	request_give(f, q);
 }
 
 void refresh_run(struct refresh *f, uint64_t now_ms)
@@ -312,5 +347,5 @@ void refresh_ended(
 	}
 	if (end == REFRESH_ELSEWHERE)
 		plan_again(f, q, now_ms);
-	refresh_request_give(f, q);
+	request_give(f, q);
 }

@@ -89,7 +89,6 @@ void refresh_ended(
 	struct refresh *f, struct refresh_request *q, enum refresh_end end, uint64_t now_ms);
 
 const struct refresh_stats *refresh_stats(const struct refresh *f);
-uint32_t refresh_inflight(const struct refresh *f);
 // Its last refresh failed, so that it is left alone for a while.
 bool refresh_held_back(const struct refresh *f, uint64_t hash, uint64_t now_ms);
 struct refresh_report {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the files of refresh-ahead share: refresh.c (what is planned and started),
-// refresh_requests.c (what is under way), refresh_report.c (what is told).
+// struct refresh, of refresh.c (what is planned and under way) and refresh_report.c (its state).
 
 #include "refresh.h"
 
@@ -27,10 +26,3 @@ struct refresh {
 	uint64_t now_ms; // during a step
 	struct refresh_stats stats;
 };
-
-// refresh_requests.c
-// NULL: as many are under way as may be.
-struct refresh_request *refresh_request_take(struct refresh *f);
-void refresh_request_give(struct refresh *f, struct refresh_request *q);
-void refresh_request_fill(struct refresh *f, struct refresh_request *q, const struct l0_key *key,
-	const struct l0_view *v);

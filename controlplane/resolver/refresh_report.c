@@ -6,11 +6,6 @@ const struct refresh_stats *refresh_stats(const struct refresh *f)
 	return &f->stats;
 }
 
-uint32_t refresh_inflight(const struct refresh *f)
-{
-	return f->inflight;
-}
-
 bool refresh_held_back(const struct refresh *f, uint64_t hash, uint64_t now_ms)
 {
 	return failures_recent(f->backoff, hash, now_ms);

@@ -276,10 +276,9 @@ static void l1_begin(struct walk *w)
 	l1_go_on(w);
 }
 
-static void on_walk_step(evutil_socket_t fd, short what, void *arg)
+static void on_walk_step(evutil_socket_t, short, void *arg)
 {
 	struct walk *w = arg;
-	(void)fd, (void)what;
 
 	look_step(w);
 	if (w->cursor == 0)

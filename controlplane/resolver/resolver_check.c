@@ -128,10 +128,9 @@ static void walk_end(struct recheck *w)
 		w->then(w->arg);
 }
 
-static void on_step(evutil_socket_t fd, short what, void *arg)
+static void on_step(evutil_socket_t, short, void *arg)
 {
 	struct recheck *w = arg;
-	(void)fd, (void)what;
 
 	if (slice(w))
 		walk_end(w);

@@ -95,10 +95,9 @@ static void job_look(struct flush_job *j)
 	loop_answer(&j->ask);
 }
 
-static void on_job_step(evutil_socket_t fd, short what, void *arg)
+static void on_job_step(evutil_socket_t, short, void *arg)
 {
 	struct flush_job *j = arg;
-	(void)fd, (void)what;
 	j->walking = !walk_step(j->resolver, &j->what, &j->cursor, &j->got.l0);
 	if (j->walking)
 		step_arm(j->step, 0);
@@ -115,10 +114,9 @@ static void on_l1_flushed(void *arg, enum l1_flush_end end, uint64_t removed)
 	job_look(j);
 }
 
-static void on_published(void *arg, enum redis_end end, const struct redis_reply *reply)
+static void on_published(void *arg, enum redis_end end, const struct redis_reply *)
 {
 	struct flush_job *j = arg;
-	(void)reply;
 	j->publishing = false;
 	if (j->abandoned) {
 		job_free(j);
@@ -246,10 +244,9 @@ void resolver_flush_everyone(struct resolver *r, uint64_t everyone, bool same_se
 	}
 }
 
-static void on_others_step(evutil_socket_t fd, short what, void *arg)
+static void on_others_step(evutil_socket_t, short, void *arg)
 {
 	struct flushes *f = arg;
-	(void)fd, (void)what;
 	if (walk_step(f->resolver, &f->others[0], &f->cursor, &f->count.removed_for_others)) {
 		f->others_count--;
 		memmove(f->others, f->others + 1, f->others_count * sizeof(f->others[0]));

@@ -18,10 +18,9 @@
 
 enum { BEAT_MS = 100 };
 
-static void on_beat(evutil_socket_t fd, short what, void *arg)
+static void on_beat(evutil_socket_t, short, void *arg)
 {
 	struct resolver *r = arg;
-	(void)fd, (void)what;
 	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
 		views_sweep(r->views, clock_mono_ms());
 	resolver_step_beat(r);

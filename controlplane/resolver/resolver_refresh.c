@@ -43,12 +43,11 @@ static void sweep_arm(struct resolver *r, uint32_t extra_ms)
 	event_add(r->sweep, &tv);
 }
 
-static void on_sweep_step(evutil_socket_t fd, short what, void *arg)
+static void on_sweep_step(evutil_socket_t, short, void *arg)
 {
 	struct resolver *r = arg;
 	uint64_t start_us = clock_mono_us(), now_ms = clock_mono_ms();
 	bool done;
-	(void)fd, (void)what;
 
 	do
 		done = refresh_sweep_step(r->refresh, now_ms, REFRESH_STEP_BUCKETS);
@@ -57,10 +56,9 @@ static void on_sweep_step(evutil_socket_t fd, short what, void *arg)
 		event_add(r->sweep_step, &(struct timeval){.tv_usec = STEP_PAUSE_US});
 }
 
-static void on_sweep(evutil_socket_t fd, short what, void *arg)
+static void on_sweep(evutil_socket_t, short, void *arg)
 {
 	struct resolver *r = arg;
-	(void)fd, (void)what;
 
 	// A round of a very large cache goes on; the next one begins a sweep later.
 	if (!event_pending(r->sweep_step, EV_TIMEOUT, NULL)) {

@@ -167,10 +167,9 @@ static void on_peer(evutil_socket_t fd, short what, void *arg)
 }
 
 // Without a link, again and again: is the process dead? It may start and die unseen.
-static void on_beat(evutil_socket_t fd, short what, void *arg)
+static void on_beat(evutil_socket_t, short, void *arg)
 {
 	struct link_server *s = arg;
-	(void)fd, (void)what;
 	publisher_heartbeat(s->publisher, clock_mono_ms());
 	worker_rings_beat(s->worker_rings);
 	l0_writer_reclaim(s->l0);
@@ -185,18 +184,16 @@ static void accept_pause(struct link_server *s)
 	event_add(s->accept_timer, &(struct timeval){.tv_usec = ACCEPT_PAUSE_MS * 1000});
 }
 
-static void on_accept_timer(evutil_socket_t fd, short what, void *arg)
+static void on_accept_timer(evutil_socket_t, short, void *arg)
 {
 	struct link_server *s = arg;
-	(void)fd, (void)what;
 	if (event_add(s->accept_event, NULL) < 0)
 		accept_pause(s);
 }
 
-static void on_accept(evutil_socket_t fd, short what, void *arg)
+static void on_accept(evutil_socket_t fd, short, void *arg)
 {
 	struct link_server *s = arg;
-	(void)what;
 	int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (peer < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)

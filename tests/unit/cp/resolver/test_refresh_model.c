@@ -51,6 +51,13 @@ struct model {
 	uint32_t inflight_max;
 };
 
+static uint32_t under_way(const struct refresh *f)
+{
+	struct refresh_report r;
+	refresh_report(f, clock_mono_ms(), &r);
+	return r.inflight;
+}
+
 static void ask_upstream(struct model *m, uint32_t id, struct refresh_request *request)
 {
 	assert_true(m->count < ASKS_MAX);
@@ -207,8 +214,8 @@ static void timers(struct model *m, uint64_t at_ms)
 	}
 	if (at_ms % 2 == 0 && m->sweeping)
 		m->sweeping = !refresh_sweep_step(m->refresh, m->now_ms, STEP_BUCKETS);
-	if (refresh_inflight(m->refresh) > m->inflight_max)
-		m->inflight_max = refresh_inflight(m->refresh);
+	if (under_way(m->refresh) > m->inflight_max)
+		m->inflight_max = under_way(m->refresh);
 }
 
 static void model_run(struct model *m)

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "frontend_socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+static int set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+void frontend_socket_prefer(int fd, int level, int option, int value)
+{
+	(void)set(fd, level, option, value);
+}
+
+// Without these the socket would be another one than is meant.
+static int require(int fd, sa_family_t family, int type)
+{
+	int rc = type == SOCK_STREAM ? set(fd, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
+	if (rc == 0)
+		rc = set(fd, IPPROTO_IP, IP_FREEBIND, 1);
+	if (rc == 0 && family == AF_INET6)
+		rc = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	return rc;
+}
+
+int frontend_socket(const struct socket_address *at, int type)
+{
+	struct sockaddr_storage sa;
+	socklen_t len;
+
+	if (!socket_address_to_sockaddr(at, &sa, &len))
+		return -EINVAL;
+	int fd = socket(sa.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int rc = require(fd, sa.ss_family, type);
+	if (rc == 0 && bind(fd, (const struct sockaddr *)&sa, len) < 0)
+		rc = -errno;
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return rc;
+}
