@@ -16,6 +16,87 @@
 
 enum { BEAT_MS = 100 };
 
+// Slots: a place for each question that waits for the resolver, in its session's list and in the
+// list of all by age.
+
+static uint32_t slot_number(const struct frontend *f, const struct frontend_slot *slot)
+{
+	return (uint32_t)(slot - f->slot);
+}
+
+static struct frontend_slot *slot_take(struct frontend *f)
+{
+	if (f->free != FRONTEND_NIL) {
+		struct frontend_slot *slot = &f->slot[f->free];
+		f->free = slot->next;
+		return slot;
+	}
+	bool full = f->touched == FRONTEND_PENDING_MAX;
+	f->full += full;
+	return &f->slot[full ? FRONTEND_PENDING_MAX : f->touched++];
+}
+
+static bool slot_is_last(const struct frontend *f, const struct frontend_slot *slot)
+{
+	return slot_number(f, slot) == FRONTEND_PENDING_MAX;
+}
+
+static void slot_give_back(struct frontend *f, struct frontend_slot *slot)
+{
+	slot->life++;
+	slot->session = NULL;
+	kept_query_end(resolver_kept_queries(f->r), slot->query, slot->query_len);
+	slot->query = NULL;
+	if (slot_is_last(f, slot))
+		return;
+	slot->next = f->free;
+	f->free = slot_number(f, slot);
+}
+
+static void slot_link(struct frontend *f, struct frontend_slot *slot, struct frontend_session *s)
+{
+	uint32_t n = slot_number(f, slot);
+
+	slot->session = s;
+	slot->previous = FRONTEND_NIL;
+	slot->next = s->first;
+	if (s->first != FRONTEND_NIL)
+		f->slot[s->first].previous = n;
+	s->first = n;
+	s->pending++;
+	slot->next_age = FRONTEND_NIL;
+	slot->earlier = f->newest;
+	if (f->newest != FRONTEND_NIL)
+		f->slot[f->newest].next_age = n;
+	else
+		f->oldest = n;
+	f->newest = n;
+	if (++f->status.pending > f->status.pending_max)
+		f->status.pending_max = f->status.pending;
+}
+
+static void slot_unlink(struct frontend *f, struct frontend_slot *slot)
+{
+	struct frontend_session *s = slot->session;
+
+	if (slot->previous != FRONTEND_NIL)
+		f->slot[slot->previous].next = slot->next;
+	else
+		s->first = slot->next;
+	if (slot->next != FRONTEND_NIL)
+		f->slot[slot->next].previous = slot->previous;
+	s->pending--;
+	if (slot->earlier != FRONTEND_NIL)
+		f->slot[slot->earlier].next_age = slot->next_age;
+	else
+		f->oldest = slot->next_age;
+	if (slot->next_age != FRONTEND_NIL)
+		f->slot[slot->next_age].earlier = slot->earlier;
+	else
+		f->newest = slot->earlier;
+	f->status.pending--;
+}
+
 void frontend_close(struct frontend *f)
 {
 	if (!f)
@@ -40,8 +121,8 @@ void frontend_session_end(struct frontend *f, struct frontend_session *s)
 	while (s->first != FRONTEND_NIL) {
 		struct frontend_slot *slot = &f->slot[s->first];
 		frontend_log_untold(f, slot);
-		frontend_slot_unlink(f, slot);
-		frontend_slot_give_back(f, slot);
+		slot_unlink(f, slot);
+		slot_give_back(f, slot);
 		f->status.of[s->transport].left++;
 	}
 }
@@ -100,7 +181,7 @@ static enum frontend_outcome ask_resolver(struct frontend *f, struct frontend_se
 	size_t len, struct frontend_reply *out)
 {
 	struct frontend_counts *c = &f->status.of[s->transport];
-	struct frontend_slot *slot = frontend_slot_take(f);
+	struct frontend_slot *slot = slot_take(f);
 
 	slot->asked_us = clock_mono_us();
 	slot->asked_ms = slot->asked_us / 1000;
@@ -110,7 +191,7 @@ static enum frontend_outcome ask_resolver(struct frontend *f, struct frontend_se
 	slot->query_len = (uint16_t)len;
 	slot->client = *client;
 	const struct resolver_client asker = {
-		.ticket = {.slot = frontend_slot_number(f, slot), .life = slot->life},
+		.ticket = {.slot = slot_number(f, slot), .life = slot->life},
 		.address = client,
 		.name = msg + DNS_HEADER_LEN,
 		.arrival_us = slot->asked_us,
@@ -126,21 +207,21 @@ static enum frontend_outcome ask_resolver(struct frontend *f, struct frontend_se
 		resolver_client_answered(f->r, trace, verdict_said(f->said.told.kind));
 		frontend_reply_fill(f, s, f->said.msg, f->said.len, q->query.has_opt, out);
 		frontend_log_told(f, s, slot, &q->query, msg, out, &f->said.told);
-		frontend_slot_give_back(f, slot);
+		slot_give_back(f, slot);
 		frontend_charge(f, s, client, q->proven, f->said.len);
 		count_said(c, f->said.told.kind);
 		c->truncated += is_truncated(out);
 		return FRONTEND_REPLY;
 	}
 	resolver_client_waits(f->r, trace);
-	if (frontend_slot_is_last(f, slot)) {
-		frontend_slot_give_back(f, slot);
+	if (slot_is_last(f, slot)) {
+		slot_give_back(f, slot);
 		enum frontend_outcome o = refuse(f, s, q, msg, out);
 		frontend_log_settled(f, s, client, q, msg, len, VERDICT_servfail_ring_full, out);
 		return o;
 	}
 	slot->query = kept_query_new(resolver_kept_queries(f->r), msg, (uint16_t)len);
-	frontend_slot_link(f, slot, s);
+	slot_link(f, slot, s);
 	c->verdict[VERDICT_miss]++;
 	return FRONTEND_LATER;
 }
@@ -178,8 +259,8 @@ static void tell(struct frontend *f, struct frontend_slot *slot, const struct fr
 	struct frontend_session *s = slot->session;
 	const union client_address client = slot->client;
 
-	frontend_slot_unlink(f, slot);
-	frontend_slot_give_back(f, slot);
+	slot_unlink(f, slot);
+	slot_give_back(f, slot);
 	f->telling = true;
 	s->reply(s, &client, reply);
 	f->telling = false;
@@ -210,12 +291,11 @@ static void on_answer(void *arg, const struct client_ticket *t, const struct dns
 	tell(f, slot, &reply);
 }
 
-static void on_beat(evutil_socket_t fd, short what, void *arg)
+static void on_beat(evutil_socket_t, short, void *arg)
 {
 	static const struct frontend_reply none;
 	struct frontend *f = arg;
 	uint64_t now_ms = clock_mono_ms();
-	(void)fd, (void)what;
 
 	if (f->policy.word && f->policy.reader.has_access)
 		limiter_look(f->limiter, &f->policy.reader.limit, now_ms);
@@ -239,13 +319,6 @@ void frontend_configure(struct frontend *f, const struct config *config)
 	config_identity_take(config, &f->set.identity);
 }
 
-static int beat_start(struct frontend *f, struct loop *loop)
-{
-	const struct timeval every = {.tv_usec = BEAT_MS * 1000};
-	f->beat = event_new(loop_base(loop), -1, EV_PERSIST, on_beat, f);
-	return f->beat && event_add(f->beat, &every) == 0 ? 0 : -ENOMEM;
-}
-
 int frontend_open(struct frontend **out, struct resolver *r, struct loop *loop,
 	struct publisher *publisher, const struct config *config)
 {
@@ -259,8 +332,9 @@ int frontend_open(struct frontend **out, struct resolver *r, struct loop *loop,
 	f->free = f->oldest = f->newest = FRONTEND_NIL;
 	frontend_configure(f, config);
 	int rc = limiter_new(1, &f->limiter);
-	if (rc == 0)
-		rc = beat_start(f, loop);
+	f->beat = event_new(loop_base(loop), -1, EV_PERSIST, on_beat, f);
+	if (!f->beat || event_add(f->beat, &(struct timeval){.tv_usec = BEAT_MS * 1000}) < 0)
+		rc = -ENOMEM;
 	if (rc < 0) {
 		frontend_close(f);
 		return rc;
@@ -268,41 +342,4 @@ int frontend_open(struct frontend **out, struct resolver *r, struct loop *loop,
 	resolver_client_serve(r, on_answer, f);
 	*out = f;
 	return 0;
-}
-
-void frontend_status(const struct frontend *f, struct frontend_status *out)
-{
-	*out = f->status;
-	out->macs_unasked = f->policy.neighbours.refused;
-}
-
-void frontend_tables(const struct frontend *f, struct table_registry *tables)
-{
-	uint64_t now_ms = clock_mono_ms();
-	table_register(tables,
-		&(struct table_info){.name = "frontend_pending",
-			.owner = "resolver loop",
-			.eviction = "refuse: cached answer or SERVFAIL",
-			.lifetime = "1.9 s",
-			.cap = FRONTEND_PENDING_MAX,
-			.used = f->status.pending,
-			.high = f->status.pending_max,
-			.refused = f->full,
-			.oldest_ms = f->oldest == FRONTEND_NIL
-					     ? 0
-					     : table_age(f->slot[f->oldest].asked_ms, now_ms),
-			.has = TABLE_AGES | TABLE_REFUSES,
-			.bytes = f->touched * sizeof(f->slot[0])});
-	table_register(
-		tables, &(struct table_info){.name = "frontend_neighbours",
-				.owner = "resolver loop",
-				.eviction = "evict the entry in the same slot",
-				.lifetime = "5 s",
-				.cap = FRONTEND_NEIGHBOURS,
-				.used = f->policy.neighbours.used,
-				.evicted = f->policy.neighbours.evicted,
-				.refused = f->policy.neighbours.refused,
-				.oldest_ms = frontend_neighbours_age(&f->policy.neighbours, now_ms),
-				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES,
-				.bytes = sizeof(f->policy.neighbours.entry)});
 }

@@ -112,4 +112,3 @@ void frontend_close(struct frontend *f); // NULL is fine; before the resolver's 
 // Sizes of replies, identity and the like of a new configuration, which are copied.
 void frontend_configure(struct frontend *f, const struct config *config);
 void frontend_status(const struct frontend *f, struct frontend_status *out);
-void frontend_tables(const struct frontend *f, struct table_registry *tables);

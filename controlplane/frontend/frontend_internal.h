@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the engine's files share: frontend.c (sessions, and what the resolver says to them),
-// frontend_slot.c (what they wait for), frontend_question.c (a message's way to its answer),
-// frontend_reply.c (what the transport and the query log are told).
+// What the engine's files share: frontend.c (sessions, their questions, and what the resolver says
+// to them), frontend_question.c (a message's way to its answer), frontend_reply.c (what the
+// transport and the query log are told), frontend_report.c (its state).
 
 #include "frontend.h"
 #include "frontend_policy.h"
@@ -85,15 +85,6 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 // of its question.
 void frontend_charge(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, bool proven, uint16_t len);
-
-uint32_t frontend_slot_number(const struct frontend *f, const struct frontend_slot *slot);
-// Never NULL; the last one is for whom there is no room, and may only be answered at once.
-struct frontend_slot *frontend_slot_take(struct frontend *f);
-bool frontend_slot_is_last(const struct frontend *f, const struct frontend_slot *slot);
-// Its ticket is worth nothing from now on.
-void frontend_slot_give_back(struct frontend *f, struct frontend_slot *slot);
-void frontend_slot_link(struct frontend *f, struct frontend_slot *slot, struct frontend_session *s);
-void frontend_slot_unlink(struct frontend *f, struct frontend_slot *slot);
 
 // The reply as its session sends it.
 void frontend_reply_fill(const struct frontend *f, struct frontend_session *s, uint8_t *msg,

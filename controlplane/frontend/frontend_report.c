@@ -2,8 +2,16 @@
 #include "frontend_report.h"
 
 #include "base/loop_ask.h"
+#include "frontend_internal.h"
 
 #include <stdlib.h>
+#include <weir/clock.h>
+
+void frontend_status(const struct frontend *f, struct frontend_status *out)
+{
+	*out = f->status;
+	out->macs_unasked = f->policy.neighbours.refused;
+}
 
 // One request on its way to the resolver loop and back.
 struct report_call {
@@ -25,7 +33,7 @@ static void report_collect(void *arg)
 	struct report_call *c = arg;
 	frontend_status(c->frontends->engine, &c->status.engine);
 	frontend_udp_status(c->frontends->udp, &c->status.udp);
-	frontend_tcp_status(c->frontends->tcp, &c->status.tcp, NULL);
+	frontend_tcp_status(c->frontends->tcp, &c->status.tcp);
 	loop_answer(&c->ask);
 }
 
@@ -43,12 +51,42 @@ int frontends_report(const struct frontends *f, struct loop *reply_to,
 	return loop_ask(f->loop, c);
 }
 
+static void engine_tables(const struct frontend *f, struct table_registry *tables)
+{
+	uint64_t now_ms = clock_mono_ms();
+	table_register(tables,
+		&(struct table_info){.name = "frontend_pending",
+			.owner = "resolver loop",
+			.eviction = "refuse: cached answer or SERVFAIL",
+			.lifetime = "1.9 s",
+			.cap = FRONTEND_PENDING_MAX,
+			.used = f->status.pending,
+			.high = f->status.pending_max,
+			.refused = f->full,
+			.oldest_ms = f->oldest == FRONTEND_NIL
+					     ? 0
+					     : table_age(f->slot[f->oldest].asked_ms, now_ms),
+			.has = TABLE_AGES | TABLE_REFUSES,
+			.bytes = f->touched * sizeof(f->slot[0])});
+	table_register(
+		tables, &(struct table_info){.name = "frontend_neighbours",
+				.owner = "resolver loop",
+				.eviction = "evict the entry in the same slot",
+				.lifetime = "5 s",
+				.cap = FRONTEND_NEIGHBOURS,
+				.used = f->policy.neighbours.used,
+				.evicted = f->policy.neighbours.evicted,
+				.refused = f->policy.neighbours.refused,
+				.oldest_ms = frontend_neighbours_age(&f->policy.neighbours, now_ms),
+				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES,
+				.bytes = sizeof(f->policy.neighbours.entry)});
+}
+
 void frontends_tables(void *frontends, struct table_registry *tables)
 {
 	const struct frontends *f = frontends;
-	struct frontend_tcp_status s;
-
-	frontend_tables(f->engine, tables);
+	engine_tables(f->engine, tables);
 	frontend_udp_tables(f->udp, tables);
-	frontend_tcp_status(f->tcp, &s, tables);
+	if (f->tcp)
+		frontend_tcp_tables(f->tcp, tables);
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 // The state of this process's own DNS service, from any thread: its engine (frontend.h) and its
-// transports. Their owner is who opened them; `udp` may be NULL, where the fallback is off.
+// transports. Their owner is who opened them; a transport that is off may be NULL.
 
 #include "frontend.h"
 #include "frontend_tcp.h"

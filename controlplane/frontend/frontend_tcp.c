@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "frontend_tcp_internal.h"
+#include "frontend_tcp_conn.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -98,9 +98,8 @@ void tcp_buffer_give(struct frontend_conn *c, size_t n)
 	c->tcp->count.buffered -= n;
 }
 
-static void on_resume(evutil_socket_t fd, short what, void *arg)
+static void on_resume(evutil_socket_t, short, void *arg)
 {
-	(void)fd, (void)what;
 	conn_resume_some(arg);
 }
 
@@ -187,7 +186,7 @@ static uint64_t stalled_age(const struct frontend_tcp *t, uint64_t now_ms)
 	return c ? table_age(c->in ? c->message_ms : c->drain_ms, now_ms) : 0;
 }
 
-static void tables_fill(const struct frontend_tcp *t, struct table_registry *tables)
+void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *tables)
 {
 	const struct frontend_tcp_status *s = &t->count;
 	uint64_t now_ms = clock_mono_ms();
@@ -227,8 +226,7 @@ static void tables_fill(const struct frontend_tcp *t, struct table_registry *tab
 				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_GROWS});
 }
 
-void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out,
-	struct table_registry *tables)
+void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out)
 {
 	*out = t->count;
 	out->enabled = t->set.enabled;
@@ -243,6 +241,4 @@ void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_statu
 	for (unsigned i = 0; i < out->listener_count; i++)
 		out->listener[i] = (struct frontend_tcp_listener_status){
 			t->listener[i].address, t->listener[i].err};
-	if (tables)
-		tables_fill(t, tables);
 }

@@ -135,6 +135,6 @@ void frontend_tcp_close(struct frontend_tcp *t); // NULL is fine; before the eng
 void frontend_tcp_files(struct frontend_tcp *t, unsigned files);
 // On the loop's thread. Times hold for all connections, lower caps for new ones; off closes all.
 void frontend_tcp_configure(struct frontend_tcp *t, const struct config_tcp *config);
-// On the loop's thread. `tables` may be NULL.
-void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out,
-	struct table_registry *tables);
+// On the loop's thread.
+void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out);
+void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *tables);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "frontend_tcp_internal.h"
+#include "frontend_tcp_conn.h"
 #include "frontend_tcp_keepalive.h"
 
 #include <errno.h>
@@ -262,13 +262,12 @@ static struct frontend_conn *conn_of(struct frontend_session *s)
 						- offsetof(struct frontend_conn, session));
 }
 
-static void on_reply(struct frontend_session *s, const union client_address *client,
+static void on_reply(struct frontend_session *s, const union client_address *,
 	const struct frontend_reply *given)
 {
 	struct frontend_conn *c = conn_of(s);
 	struct frontend_tcp *t = c->tcp;
 	struct frontend_reply reply = *given;
-	(void)client;
 
 	conn_pending_end(c, 1);
 	enum frontend_tcp_end end = conn_reply(c, &reply);

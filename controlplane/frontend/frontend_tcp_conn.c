@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "frontend_tcp_internal.h"
+#include "frontend_tcp_conn.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -174,18 +174,16 @@ void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end)
 	conn_arm(c);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void on_readable(evutil_socket_t, short, void *arg)
 {
 	struct frontend_conn *c = arg;
-	(void)fd, (void)what;
 	if (conn_turn(c))
 		conn_settle(c, conn_read(c));
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+static void on_writable(evutil_socket_t, short, void *arg)
 {
 	struct frontend_conn *c = arg;
-	(void)fd, (void)what;
 	enum frontend_tcp_end end = conn_out_flush(c);
 	if (end == FRONTEND_TCP_OPEN && c->out_len == 0)
 		conn_touch(c, clock_mono_ms());

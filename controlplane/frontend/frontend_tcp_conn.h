@@ -2,8 +2,8 @@
 #pragma once
 
 // A connection of TCP/53: frontend_tcp_conn.c (its life and deadlines), frontend_tcp_ask.c
-// (messages in, replies out, whose turn it is), frontend_tcp_buffer.c (what came or went in part,
-// and its socket). Resolver loop's thread.
+// (messages in, replies out, whose turn it is), frontend_tcp_buffer.c (what came or went in
+// part) and frontend_tcp_io.c (its socket). Resolver loop's thread.
 
 #include "frontend_tcp_internal.h"
 
@@ -95,7 +95,7 @@ enum frontend_tcp_end conn_out_put(struct frontend_conn *c, const uint8_t *p, si
 enum frontend_tcp_end conn_out_flush(struct frontend_conn *c); // what was kept
 void conn_out_drop(struct frontend_conn *c);
 
-// Octets taken or sent; 0: none now; -errno; conn_recv at the end: -ENODATA.
+// frontend_tcp_io.c: octets taken or sent; 0: none now; -errno; conn_recv at the end: -ENODATA.
 ssize_t conn_recv(struct frontend_conn *c, uint8_t *p, size_t n);
 ssize_t conn_send(struct frontend_conn *c, const struct iovec *part, unsigned count);
 void conn_send_end(struct frontend_conn *c);        // nothing more will be

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "frontend_tcp_internal.h"
+#include "frontend_tcp_conn.h"
 
 #include <errno.h>
 #include <linux/sockios.h>

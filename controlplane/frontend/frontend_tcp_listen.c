@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "frontend_tcp_internal.h"
+#include "frontend_socket.h"
+#include "frontend_tcp_conn.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -18,56 +19,28 @@ enum {
 	RETRY_MS = 5000,
 };
 
-static int option_set(int fd, int level, int name, int value)
-{
-	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
-}
-
 // What connections inherit. A kernel without one of these works all the same.
 static void options_inherited(int fd)
 {
-	(void)option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	(void)option_set(fd, IPPROTO_TCP, TCP_FASTOPEN, FAST_OPEN_QUEUE);
+	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_FASTOPEN, FAST_OPEN_QUEUE);
 	// What a client does not take stays in our bounds, not in the kernel's.
-	(void)option_set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
-	(void)option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
-}
-
-// The address need not be there yet: the data plane puts it on the exception port.
-static int options_own(int fd, int family)
-{
-	int rc = option_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-
-	if (rc == 0 && family == AF_INET6)
-		rc = option_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (rc == 0 && family == AF_INET6)
-		rc = option_set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
-	if (rc == 0 && family == AF_INET)
-		rc = option_set(fd, IPPROTO_IP, IP_FREEBIND, 1);
-	return rc;
+	frontend_socket_prefer(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
 }
 
 static int socket_listen(const struct socket_address *address)
 {
-	struct sockaddr_storage name;
-	socklen_t len;
+	int fd = frontend_socket(address, SOCK_STREAM);
 
-	if (!socket_address_to_sockaddr(address, &name, &len))
-		return -EINVAL;
-	int fd = socket(name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return -errno;
-	int rc = options_own(fd, name.ss_family);
+		return fd;
 	options_inherited(fd);
-	if (rc == 0 && bind(fd, (struct sockaddr *)&name, len) < 0)
-		rc = -errno;
-	if (rc == 0 && listen(fd, BACKLOG) < 0)
-		rc = -errno;
-	if (rc < 0) {
-		close(fd);
-		return rc;
-	}
-	return fd;
+	if (listen(fd, BACKLOG) == 0)
+		return fd;
+	int rc = -errno;
+	close(fd);
+	return rc;
 }
 
 static void on_retry(void *arg)
@@ -133,10 +106,9 @@ static bool accept_spend(struct frontend_tcp *t)
 	return true;
 }
 
-static void on_accept(evutil_socket_t listener, short what, void *arg)
+static void on_accept(evutil_socket_t listener, short, void *arg)
 {
 	struct frontend_tcp *t = ((struct tcp_listener *)arg)->tcp;
-	(void)what;
 
 	for (unsigned i = 0; accept_spend(t); i++) {
 		union client_address peer = {0};

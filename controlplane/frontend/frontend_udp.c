@@ -3,12 +3,13 @@
 
 #include "base/loop.h"
 #include "frontend.h"
-#include "frontend_udp_socket.h"
+#include "frontend_socket.h"
 
 #include <event2/event.h>
 
 #include <endian.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,9 +90,8 @@ static void flush(struct frontend_udp *u)
 	u->out_count = 0;
 }
 
-static void on_flush(evutil_socket_t fd, short what, void *arg)
+static void on_flush(evutil_socket_t, short, void *arg)
 {
-	(void)fd, (void)what;
 	flush(arg);
 }
 
@@ -170,11 +170,10 @@ static void note_alone(struct frontend_udp *u, unsigned received)
 	u->was_alone = is_alone;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void on_readable(evutil_socket_t fd, short, void *arg)
 {
 	struct udp_socket *s = arg;
 	struct frontend_udp *u = s->owner;
-	(void)what;
 
 	for (unsigned taken = 0; taken < FRONTEND_UDP_BURST;) {
 		int n = batch_receive(u, fd);
@@ -191,15 +190,28 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+// Without these the socket is only a worse one.
+static void options_set(int fd, unsigned version)
+{
+	frontend_socket_prefer(fd, SOL_SOCKET, SO_RCVBUF, FRONTEND_UDP_BUFFER);
+	if (version == 4)
+		frontend_socket_prefer(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+	else
+		frontend_socket_prefer(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
+}
+
 static bool socket_bind(struct udp_socket *s)
 {
 	struct frontend_udp *u = s->owner;
 	char text[SOCKET_ADDRESS_TEXT_MAX];
-	int fd = frontend_udp_socket(&s->address, u->port);
+	const struct socket_address at = {.ip = s->address, .port = u->port};
+	int fd = frontend_socket(&at, SOCK_DGRAM);
 
-	if (fd >= 0)
+	if (fd >= 0) {
+		options_set(fd, s->address.version);
 		s->readable =
 			event_new(loop_base(u->loop), fd, EV_READ | EV_PERSIST, on_readable, s);
+	}
 	if (fd >= 0 && (!s->readable || event_add(s->readable, NULL) < 0)) {
 		close(fd);
 		fd = -ENOMEM;
@@ -215,11 +227,10 @@ static bool socket_bind(struct udp_socket *s)
 	return fd >= 0;
 }
 
-static void on_retry(evutil_socket_t fd, short what, void *arg)
+static void on_retry(evutil_socket_t, short, void *arg)
 {
 	struct frontend_udp *u = arg;
 	bool missing = false;
-	(void)fd, (void)what;
 
 	for (unsigned i = 0; i < u->socket_count; i++)
 		if (u->socket[i].fd < 0 && !socket_bind(&u->socket[i]))
@@ -295,6 +306,14 @@ void frontend_udp_close(struct frontend_udp *u)
 	free(u);
 }
 
+// Datagrams that its queue had no room for.
+static uint64_t kernel_drops(int fd)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t len = sizeof(info);
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 ? 0 : info[SK_MEMINFO_DROPS];
+}
+
 void frontend_udp_status(const struct frontend_udp *u, struct frontend_udp_status *out)
 {
 	*out = u ? u->status : (struct frontend_udp_status){0};
@@ -302,7 +321,7 @@ void frontend_udp_status(const struct frontend_udp *u, struct frontend_udp_statu
 	for (unsigned i = 0; i < out->sockets; i++) {
 		int fd = u->socket[i].fd;
 		out->bound += fd >= 0;
-		out->kernel_drops += fd >= 0 ? frontend_udp_socket_drops(fd) : 0;
+		out->kernel_drops += fd >= 0 ? kernel_drops(fd) : 0;
 	}
 }
 

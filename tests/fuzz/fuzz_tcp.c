@@ -4,7 +4,7 @@
 // whole and in order, and each reply comes back with its length. The first octet says how the rest
 // is cut; the engine echoes.
 
-#include "controlplane/frontend/frontend_tcp_internal.h"
+#include "controlplane/frontend/frontend_tcp_conn.h"
 #include "fuzz.h"
 
 #include <event2/event.h>
@@ -116,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	close(pair[1]);
 	turn();
 	struct frontend_tcp_status status;
-	frontend_tcp_status(server, &status, NULL);
+	frontend_tcp_status(server, &status);
 	FUZZ_CHECK(status.open == 0 && status.buffered == 0);
 	return 0;
 }

@@ -187,7 +187,8 @@ static void on_status(void *out)
 {
 	struct table_registry tables = {0};
 
-	frontend_tcp_status(server, out, &tables);
+	frontend_tcp_status(server, out);
+	frontend_tcp_tables(server, &tables);
 	assert_int_equal(tables.count, 3);
 }
 

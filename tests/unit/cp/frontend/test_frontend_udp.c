@@ -2,7 +2,7 @@
 
 // The UDP sockets that answer while no data plane does: replies from the address that was asked,
 // bounds, and addresses that somebody else holds.
-#include "controlplane/frontend/frontend_udp.h"
+#include "controlplane/frontend/frontend_report.h"
 #include "frontend_rig.h"
 #include "tests/unit/dp/config/net_segment.h"
 
@@ -228,8 +228,8 @@ static void test_address_in_use(void **)
 
 static void tables_now(void *arg)
 {
-	frontend_tables(rig.frontend, arg);
-	frontend_udp_tables(sockets, arg);
+	struct frontends all = {.engine = rig.frontend, .udp = sockets};
+	frontends_tables(&all, arg);
 }
 
 static void test_tables(void **)
