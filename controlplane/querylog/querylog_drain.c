@@ -5,7 +5,6 @@
 
 #include <string.h>
 #include <weir/clock.h>
-#include <weir/log_hit.h>
 #include <weir/log_whole.h>
 #include <weir/shm_msg.h>
 #include <weir/watch_msg.h>
@@ -154,16 +153,6 @@ static void record_take(
 	}
 }
 
-static void hit_take(struct querylog *q, const uint8_t *msg, size_t len)
-{
-	alignas(8) uint8_t whole[LOG_MESSAGE_MAX];
-	int n = log_hit_expand(msg, len, whole);
-	if (n < 0)
-		querylog_count(&q->bad, 1);
-	else
-		record_take(q, whole, (size_t)n, NULL);
-}
-
 static void whole_take(struct querylog *q, const uint8_t *msg, size_t len)
 {
 	struct log_whole_view whole;
@@ -189,8 +178,6 @@ static unsigned source_read(
 		n++;
 		if (type == MSG_LOG)
 			record_take(q, msg, (size_t)len, NULL);
-		else if (type == MSG_LOG_HIT)
-			hit_take(q, msg, (size_t)len);
 		else if (type == MSG_LOG_WHOLE)
 			whole_take(q, msg, (size_t)len);
 		else if (type != MSG_WATCH || !q->watch

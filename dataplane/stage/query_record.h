@@ -13,17 +13,10 @@
 #include "batch.h"
 
 #include <weir/bytes.h>
-#include <weir/log_hit.h>
 #include <weir/shm_msg.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
-
-ATTR_INLINE void query_record_store_two(uint8_t *at, uint64_t first, uint64_t second)
-{
-	_mm_stream_si128(
-		(__m128i *)(void *)at, _mm_set_epi64x((long long)second, (long long)first));
-}
 
 ATTR_INLINE void query_record_store(uint8_t *at, uint64_t word)
 {
@@ -47,12 +40,6 @@ ATTR_INLINE void query_record_store(uint8_t *at, uint64_t word)
 	memcpy(at, &word, sizeof word);
 }
 
-ATTR_INLINE void query_record_store_two(uint8_t *at, uint64_t first, uint64_t second)
-{
-	memcpy(at, &first, sizeof first);
-	memcpy(at + sizeof first, &second, sizeof second);
-}
-
 ATTR_INLINE void query_record_copy(uint8_t *to, const uint8_t *from, unsigned octets)
 {
 	memcpy(to, from, octets);
@@ -66,7 +53,6 @@ ATTR_INLINE void query_record_fence(void)
 // What is alike for all records of a batch, in the words of struct log_record.
 struct query_record {
 	uint64_t time_us, last; // of `last`: upstream, dataplane_us, verdict, flags
-	uint64_t took_us;
 	bool has_groups;
 	uint8_t image; // group_in_image of group 0
 };
@@ -88,11 +74,6 @@ static_assert(offsetof(struct log_record, list) == 46);
 static_assert(offsetof(struct log_record, upstream) == 48);
 static_assert(offsetof(struct log_record, verdict) == 52);
 static_assert(offsetof(struct log_record, name_len) == 55);
-static_assert(offsetof(struct log_hit, client) == 8);
-static_assert(offsetof(struct log_hit, client_port) == 12);
-static_assert(offsetof(struct log_hit, query_len) == 16);
-static_assert(offsetof(struct log_hit, dataplane_us) == 20);
-static_assert(offsetof(struct log_hit, group) == 22);
 static_assert(offsetof(struct dns_query, qclass) == offsetof(struct dns_query, qtype) + 2);
 
 ATTR_INLINE struct query_record query_record_of(
@@ -101,7 +82,6 @@ ATTR_INLINE struct query_record query_record_of(
 	uint64_t flags = LOG_ANSWERED | (unsigned)tier << LOG_TIER_SHIFT;
 	return (struct query_record){
 		.time_us = time_us,
-		.took_us = took_us,
 		.last = LOG_NO_UPSTREAM | (uint64_t)took_us << QUERY_RECORD_HALF
 			| (uint64_t)VERDICT_hit << QUERY_RECORD_VERDICT
 			| flags << QUERY_RECORD_FLAGS,
@@ -129,33 +109,6 @@ ATTR_INLINE uint64_t query_record_client(
 	memcpy(&type_class, &p->q.qtype, sizeof type_class);
 	return get_u16(frame + p->l4 + PORT_TO) | (uint64_t)type_class << QUERY_RECORD_HALF
 	       | (uint64_t)p->dns_len << 3 * QUERY_RECORD_HALF;
-}
-
-// Whether the short form has all of it.
-ATTR_INLINE bool query_record_is_short(const struct packet *p)
-{
-	return p->ip_version == 4 && p->q.qclass == 1 && p->q.name.len <= LOG_HIT_NAME_MAX;
-}
-
-// In the short form, in one unit.
-ATTR_INLINE uint8_t *query_record_put_short(uint8_t *unit, const struct packet *p,
-	const struct rte_mbuf *m, const struct query_record *t)
-{
-	enum { CLIENT_TO = 16, PORT_TO = 2 }; // a reply has them where the query had us
-	const uint64_t len = sizeof(struct log_hit) + p->q.name.len;
-	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint64_t rcode = frame[p->dns + 3] & 0xf, group = t->has_groups ? p->group | t->image : 0;
-	uint32_t client;
-	memcpy(&client, frame + p->l3 + CLIENT_TO, sizeof client);
-	query_record_store_two(
-		unit, len | UINT64_C(1) << 32 | (uint64_t)MSG_LOG_HIT << 48, t->time_us);
-	query_record_store_two(unit + RING_UNIT / 4,
-		client | (uint64_t)get_u16(frame + p->l4 + PORT_TO) << 32
-			| (uint64_t)p->q.qtype << 48,
-		p->dns_len | (uint64_t)(uint16_t)(m->pkt_len - p->dns) << 16 | t->took_us << 32
-			| group << 48 | rcode << 56);
-	query_record_copy(unit + RING_UNIT / 2, p->q.name.wire, RING_UNIT / 2);
-	return unit + RING_UNIT;
 }
 
 // At `unit`, which begins a line; where the next one goes. The name is followed in its lines by

@@ -188,9 +188,7 @@ static void record_all(struct batch *b, unsigned received, uint8_t *unit)
 		const struct batch_note *n = &b->note[i];
 		const struct packet *p = &b->store[i];
 		if (likely_(note_word(n) == plain_word) && likely_(p->q.question_len))
-			unit = likely_(query_record_is_short(p))
-				       ? query_record_put_short(unit, p, n->m, &line)
-				       : query_record_put(unit, p, n->m, &line);
+			unit = query_record_put(unit, p, n->m, &line);
 		else if (is_logged(n))
 			unit = put(unit, b, i, &times);
 	}

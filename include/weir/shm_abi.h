@@ -17,10 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Raised with every change of any struct in this file, shm_msg.h, log_msg.h, log_hit.h,
-// log_whole.h, watch_msg.h, shm_stats.h, stats_tables.h, l0_table.h, policy.h or rule_image.h.
+// Raised with every change of any struct in this file, shm_msg.h, log_msg.h, log_whole.h,
+// watch_msg.h, shm_stats.h, stats_tables.h, l0_table.h, policy.h or rule_image.h.
 // Unequal versions refuse each other.
-#define SHM_ABI_VERSION 12
+#define SHM_ABI_VERSION 13
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {

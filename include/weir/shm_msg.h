@@ -8,15 +8,14 @@
 #include "shm_abi.h"
 
 enum shm_msg_type {
-	MSG_PAD = 0,     // ring-internal
-	MSG_MISS = 1,    // dp -> cp: struct msg_miss, then question_len bytes of question as
-			 // received, and with a cookie (has_opt) that of the reply, DNS_COOKIE_LEN
-			 // bytes, and whole_len of the query as received
-	MSG_ANSWER = 2,  // cp -> dp: struct msg_answer, then a whole DNS message
-	MSG_WATCH = 4,   // to the log thread: struct watch_msg (watch_msg.h), a name, a frame
-	MSG_LOG = 3,     // to the log thread: struct log_record (log_msg.h), then a name
-	MSG_LOG_HIT = 5, // log ring: struct log_hit (log_hit.h), then a short name
-	MSG_LOG_WHOLE = 6, // log ring: as MSG_LOG, then struct log_whole (log_whole.h), messages
+	MSG_PAD = 0,    // ring-internal
+	MSG_MISS = 1,   // dp -> cp: struct msg_miss, then question_len bytes of question as
+			// received, and with a cookie (has_opt) that of the reply, DNS_COOKIE_LEN
+			// bytes, and whole_len of the query as received
+	MSG_ANSWER = 2, // cp -> dp: struct msg_answer, then a whole DNS message
+	MSG_WATCH = 4,  // to the log thread: struct watch_msg (watch_msg.h), a name, a frame
+	MSG_LOG = 3,    // to the log thread: struct log_record (log_msg.h), then a name
+	MSG_LOG_WHOLE = 5, // log ring: as MSG_LOG, then struct log_whole (log_whole.h), messages
 };
 
 enum { MSG_WHOLE_MAX = 1472 }; // longest query that goes along with its miss

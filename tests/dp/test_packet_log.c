@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <weir/clock.h>
 #include <weir/dns_name.h>
-#include <weir/log_hit.h>
 
 enum { UNITS = 1024 };
 
@@ -19,7 +18,6 @@ struct log_end {
 	struct log_record record; // the last one read
 	char name[DNS_NAME_TEXT_MAX];
 	uint64_t weight, records;
-	bool is_short; // it was a log_hit
 };
 
 static struct log_end end;
@@ -36,19 +34,14 @@ static struct harness *begin(uint32_t sample)
 
 static bool next(void)
 {
-	uint8_t msg[LOG_MESSAGE_MAX], read[LOG_MESSAGE_MAX];
+	uint8_t msg[LOG_MESSAGE_MAX];
 	struct dns_name name;
 	uint16_t type;
-	int len = ring_read(&end.ring, read, sizeof read, &type);
+	int len = ring_read(&end.ring, msg, sizeof msg, &type);
 	ring_release(&end.ring);
 	if (len == 0)
 		return false;
-	end.is_short = type == MSG_LOG_HIT;
-	if (end.is_short)
-		len = log_hit_expand(read, (size_t)len, msg);
-	else
-		memcpy(msg, read, (size_t)len);
-	assert_true(end.is_short || type == MSG_LOG);
+	assert_int_equal(type, MSG_LOG);
 	memcpy(&end.record, msg, sizeof end.record);
 	assert_int_equal(len, sizeof end.record + end.record.name_len);
 	end.name[0] = '\0';
@@ -117,45 +110,6 @@ static void test_hits(void **)
 	harness_end(h);
 }
 
-// One unit for what fits into it, and the same record either way.
-static void test_short_and_long(void **)
-{
-	static const struct {
-		const char *name;
-		int version;
-		bool is_short;
-	} cases[] = {
-		{"a.example", 4, true},
-		{"abcdefghijklmnopqrstuv.example", 4, true},   // 32 octets
-		{"abcdefghijklmnopqrstuvw.example", 4, false}, // 33
-		{"a.example", 6, false},
-		{"abcdefghijklmnopqrstuvw.example", 6, false},
-	};
-	struct harness *h = begin(1);
-	struct wire_reply reply;
-	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		struct wire_query q = {.name = cases[i].name, .version = cases[i].version};
-		if (cases[i].version == 4)
-			harness_put(h, &(struct harness_record){.name = q.name, .count = 1});
-		harness_ask(h, &q, VERDICT_hit, &reply);
-		const struct log_record *r = only(VERDICT_hit);
-		assert_int_equal(end.is_short, cases[i].is_short);
-		assert_string_equal(end.name, cases[i].name);
-		expect_client(r, cases[i].version == 4 ? WIRE_CLIENT4 : WIRE_CLIENT6);
-		assert_int_equal(r->flags & LOG_IPV6, cases[i].version == 4 ? 0 : LOG_IPV6);
-		assert_int_equal(r->qtype, 1);
-		assert_int_equal(r->qclass, 1);
-		assert_int_equal(r->query_len, 12 + strlen(q.name) + 2 + 4);
-		assert_int_equal(r->reply_len, r->query_len + 16);
-		assert_int_equal(r->ede, LOG_NO_EDE);
-		assert_int_equal(r->list, LOG_NO_LIST);
-		assert_int_equal(r->upstream, LOG_NO_UPSTREAM);
-		assert_int_equal(r->total_us, 0);
-	}
-	harness_end(h);
-}
-
-// An error that is left out for want of room (RFC 8914 3) was told to nobody.
 static void test_error_without_room(void **)
 {
 	enum { SIZE = 512, TYPE = 65280, DATA_LEN = SIZE - 12 - 17 - 12 - 11 };
@@ -386,7 +340,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hits),
-		cmocka_unit_test(test_short_and_long),
 		cmocka_unit_test(test_error_without_room),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_what_has_no_answer_of_its_own),

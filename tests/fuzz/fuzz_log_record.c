@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What a data plane puts on a log ring: a record, the short form of a hit, or one with messages, is
-// no row or one whose texts may be printed, whose numbers a store may index by, and whose messages
-// are what lay there.
+// What a data plane puts on a log ring: a record, or one with messages, is no row or one whose
+// texts may be printed, whose numbers a store may index by, and whose messages are what lay there.
 //
-// The first octet: which of the three it is, and how clients are hidden; the rest is the message.
+// The first octet: which of the two it is, and how clients are hidden; the rest is the message.
 
 #include "controlplane/querylog/querylog_row.h"
 #include "fuzz.h"
 
 #include <string.h>
-#include <weir/log_hit.h>
 #include <weir/log_whole.h>
 
-enum { SHORT = 1, HIDE_SHIFT = 1, WAYS = 3, WHOLE = 1 << 7 };
+enum { HIDE_SHIFT = 1, WAYS = 3, WHOLE = 1 << 7 };
 
 static const enum log_clients ways[WAYS] = {
 	LOG_CLIENTS_WHOLE, LOG_CLIENTS_TRUNCATED, LOG_CLIENTS_HASHED};
@@ -96,23 +94,6 @@ static void take(unsigned way, const uint8_t *msg, size_t len, const struct log_
 	querylog_release(b);
 }
 
-static void take_short(unsigned way, const uint8_t *msg, size_t len)
-{
-	uint8_t whole[LOG_MESSAGE_MAX];
-	const size_t head = sizeof(struct log_hit);
-	int n = log_hit_expand(msg, len, whole);
-	FUZZ_CHECK((n < 0) == (len < head || len > head + LOG_HIT_NAME_MAX));
-	if (n < 0)
-		return;
-	FUZZ_CHECK((size_t)n == sizeof(struct log_record) + len - head);
-	FUZZ_CHECK(memcmp(whole + sizeof(struct log_record), msg + head, len - head) == 0);
-	uint8_t *exact = malloc((size_t)n);
-	FUZZ_CHECK(exact);
-	memcpy(exact, whole, (size_t)n);
-	take(way, exact, (size_t)n, NULL);
-	free(exact);
-}
-
 static void take_whole(unsigned way, const uint8_t *msg, size_t len)
 {
 	struct log_whole_view whole;
@@ -129,8 +110,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	unsigned way = ((data[0] & ~WHOLE) >> HIDE_SHIFT) % WAYS;
 	if (data[0] & WHOLE)
 		take_whole(way, data + 1, len - 1);
-	else if (data[0] & SHORT)
-		take_short(way, data + 1, len - 1);
 	else
 		take(way, data + 1, len - 1, NULL);
 	return 0;
