@@ -4,7 +4,6 @@
 // lcore has published and reports quiescence; then one turn for each port. When nothing came it
 // rests in the configured way: doze.h (adaptive), power.h (monitor), or not at all (busy).
 
-#include "bench.h"
 #include "port/doze.h"
 #include "port/power.h"
 #include "stage/stages.h"
@@ -61,12 +60,12 @@ static void take_tables(struct worker *w)
 	atomic_store_explicit(&w->tables_in_use, t, memory_order_release);
 }
 
-ATTR_INLINE unsigned turn(struct worker *w, struct bench *bench)
+ATTR_INLINE unsigned turn(struct worker *w)
 {
 	unsigned frames = 0;
 	bool crowded = false;
 	for (unsigned p = 0; p < w->port_count; p++) {
-		unsigned n = bench ? bench_turn(bench, p) : worker_turn(w, p);
+		unsigned n = worker_turn(w, p);
 		crowded |= n == WORKER_BATCH;
 		frames += n;
 		if (worker_port_reads_kernel(&w->port[p]))
@@ -141,9 +140,9 @@ static void hold(struct worker *w)
 	}
 }
 
-// `bench` is a constant NULL where the worker serves.
-ATTR_INLINE int loop(struct worker *w, struct bench *bench)
+int worker_main(void *arg)
 {
+	struct worker *w = arg;
 	struct doze doze = {0};
 	struct power power = {0};
 	uint64_t next_beat_ms = 0;
@@ -173,9 +172,7 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 			epoch_quiescent(&w->epoch);
 		w->now_ms = worker_clock_ms(w);
 		beat(w, &next_beat_ms);
-		if (bench)
-			bench_tick(bench);
-		if (turn(w, bench) > 0)
+		if (turn(w) > 0)
 			doze_busy(&doze);
 		else if (rest(w, &doze, &power))
 			began = rte_rdtsc(); // a sleep is no turn
@@ -190,15 +187,4 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 		epoch_offline(&w->epoch);
 	atomic_store_explicit(&w->stats->online, 0, memory_order_release); // the main lcore's again
 	return 0;
-}
-
-int worker_main(void *arg)
-{
-	return loop(arg, NULL);
-}
-
-int worker_bench_main(void *arg)
-{
-	struct bench *b = arg;
-	return loop(b->w, b);
 }

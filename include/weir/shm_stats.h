@@ -63,7 +63,7 @@
 	X(drop_dns_response, "dropped: a response (QR=1)")                             \
 	X(drop_chained, "dropped: frame in several segments")                          \
 	X(drop_no_room, "dropped: no room for any reply in the packet")                \
-	X(reflected, "sent back unchanged (weir-dataplane --bench)")
+	X(reflected, "sent back unchanged (bench_dataplane)")
 
 #define COUNTER_LIST(X)                                                                            \
 	X(rx_frames, "frames received on client ports")                                            \
@@ -133,7 +133,7 @@ extern const char *const verdict_texts[VERDICT_COUNT];
 extern const char *const counter_names[COUNTER_COUNT];
 extern const char *const counter_texts[COUNTER_COUNT];
 
-// What a worker does in bench mode (weir-dataplane --bench).
+// What a worker does in bench mode (bench_dataplane).
 enum bench_mode {
 	BENCH_OFF,       // answers
 	BENCH_REFLECT,   // sends every frame back with its addresses swapped

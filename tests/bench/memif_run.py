@@ -2,7 +2,7 @@
 """The real binaries on a memif port, measured against their own reflector; tools/bench imports it.
 
 One run is one case: bench_fill puts the corpus into L0, weir-controlplane takes it over and compiles the list,
-weir-dataplane --bench alternate answers and reflects in slices of 5 ms, weir-loadgen keeps 512 queries under way and
+bench_dataplane --bench alternate answers and reflects in slices of 5 ms, weir-loadgen keeps 512 queries under way and
 checks every reply, then asks at even distances at 25, 50 and 75 % of what that reached, and at last one at a time, for
 the latency. Worker and generator come before other programs (nice -20), where that is allowed. The data plane is
 stopped first, because DPDK 22.11 takes a memif server's rings away with its client. Nothing leaves the machine: one
@@ -34,8 +34,9 @@ CASES = [
     ("G3", "memif, hits, 1M names, 1M listed", 1000000, 0, 0.25, 0.42, 0.5),
     ("G4", "memif, blocked, 1M listed", 1000, 100, 0.30, None, None),
 ]
+BENCHED = "tests/bench/dataplane/bench_dataplane"
 TARGETS = [
-    "dataplane/weir-dataplane",
+    BENCHED,
     "controlplane/weir-controlplane",
     "tools/ctl/weirctl",
     "tools/loadgen/weir-loadgen",
@@ -43,7 +44,7 @@ TARGETS = [
     "tests/bench/bench_syscalls",
 ]
 
-FIRST = ("dataplane/weir-dataplane", "tools/loadgen/weir-loadgen")
+FIRST = ("dataplane/weir-dataplane", BENCHED, "tools/loadgen/weir-loadgen")
 
 
 class Failed(Exception):
@@ -211,7 +212,7 @@ def run_case(tree, case, list_path, seconds, alone_s, loads_s, cpus):
         weir.start("controlplane/weir-controlplane")
         if share is not None:
             weir.wait("the list", weir.has_list)
-        dataplane = weir.start("dataplane/weir-dataplane", "--bench", "alternate")
+        dataplane = weir.start(BENCHED, "--bench", "alternate")
         weir.wait("the data plane", weir.adopted)
         generator = load(weir, names, share, seconds, alone_s, loads_s if case[6] else 0, cpus[2 % len(cpus)])
         time.sleep(min(1.0, seconds / 4))
@@ -222,7 +223,7 @@ def run_case(tree, case, list_path, seconds, alone_s, loads_s, cpus):
                 f.read_text(errors="replace")[-800:] for f in run.glob("*.log")))
         generator.stdin.close()
         generator.wait(10)
-        report = [line for line in (run / "weir-dataplane.out").read_text().splitlines() if line.startswith("{")]
+        report = [line for line in (run / "bench_dataplane.out").read_text().splitlines() if line.startswith("{")]
         rows = rows_of(case, json.loads(report[-1])["workers"][0], loads, calls)
         wrong = sum(line["bad"] + line["lost"] for line in loads) + (calls["worker"] if calls else 0)
         return rows, wrong == 0

@@ -39,7 +39,7 @@ import napi_threads  # noqa: E402
 
 root = pathlib.Path(__file__).resolve().parents[2]
 tmp = pathlib.Path("/run/xdp-peers")
-TARGETS = ["dataplane/weir-dataplane", "controlplane/weir-controlplane", "tools/ctl/weirctl"]
+TARGETS = ["dataplane/weir-dataplane", memif_run.BENCHED, "controlplane/weir-controlplane", "tools/ctl/weirctl"]
 SERVER, CLIENT, CLIENT_SPACE, INTERFACE = "198.18.0.53", "198.18.0.2", "bench-client", "bench-server"
 CLIENT_INTERFACE = napi_threads.own_name("client")
 AUTHORITY_PORT = 5300
@@ -232,7 +232,7 @@ forward-zone:
 
 class Weir(Server):
     name, with_address = "weir", False
-    mode = ()
+    program, mode = "dataplane/weir-dataplane", ()
 
     def config(self):
         path = tmp / "weir.yaml"
@@ -256,7 +256,7 @@ upstreams: {{servers: [{{address: "127.0.0.1:{AUTHORITY_PORT}"}}]}}
         make_veth(self.with_address, self.cpus[0] if self.threaded else None)
         config = self.config()
         self.spawn([self.build / "controlplane/weir-controlplane", "-c", config], self.cpus[:1])
-        self.spawn([self.build / "dataplane/weir-dataplane", "-c", config, *self.mode], self.cpus[:2])
+        self.spawn([self.build / self.program, "-c", config, *self.mode], self.cpus[:2])
 
 
     def ctl(self, *words):
@@ -286,7 +286,7 @@ upstreams: {{servers: [{{address: "127.0.0.1:{AUTHORITY_PORT}"}}]}}
 
 class Reflector(Weir):
     """weir's own, on the same port: what the machine, the interface and the generator can do at all."""
-    name, mode = "reflector", ("--bench", "reflect", "--bench-live-ports")
+    name, program, mode = "reflector", memif_run.BENCHED, ("--bench", "reflect", "--bench-live-ports")
 
     def ready(self):
         self.serves()

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// weir-dataplane --bench: what comes back while it reflects, and that the slices in which it
+// bench_dataplane: what comes back while it reflects, and that the slices in which it
 // answers answer as the product does.
 
-#include "dataplane/bench.h"
 #include "harness.h"
+#include "tests/bench/dataplane/bench.h"
 
 #include <stdlib.h>
 

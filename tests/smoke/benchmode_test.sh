@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# weir-dataplane --bench: refused where a network may be behind a port; reflects; answers right in between; says so.
+# bench_dataplane: refused where a network may be behind a port; reflects; answers right in between; says so.
 . "$(dirname "$0")/_init.sh"
 
 mkdir -p /run/weir/lab/state
@@ -18,7 +18,7 @@ upstreams: {servers: [{address: "127.0.0.1:9"}]}
 CONFIG
 }
 socket=/run/weir-memif.sock
-dataplane=$WEIR_BUILD/dataplane/weir-dataplane
+dataplane=$WEIR_BUILD/tests/bench/dataplane/bench_dataplane
 generator=$WEIR_BUILD/tools/loadgen/weir-loadgen
 config "net_tap0,iface=wt0" >/run/weir/lab/tap.yaml
 config "net_memif0,role=server,socket-abstract=no,socket=$socket,mac=02:00:00:00:00:53" >/run/weir/lab/weir.yaml

@@ -8,10 +8,10 @@
 // pool, as many as the file has.
 
 #include "dataplane/stage/batch.h"
-#include "dataplane/stage/stage_cycles.h"
 #include "dataplane/stage/stages.h"
 #include "path_case.h"
 #include "path_control.h"
+#include "tests/bench/dataplane/bench_turns.h"
 
 enum { PATH_PORT, PATH_PORT_PLAIN, PATH_PORTS }; // of the worker; the second for VERSUS_PLAIN alone
 

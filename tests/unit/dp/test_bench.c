@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What weir-dataplane --bench makes of its slices, and where it refuses to run.
+// What bench_dataplane makes of its slices, and where it refuses to run.
 
-#include "dataplane/bench.h"
+#include "tests/bench/dataplane/bench.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// weir-dataplane --bench reflect|alternate: a worker that measures itself on its real port.
+// bench_dataplane --bench reflect|alternate: a worker that measures itself on its real port.
 //
 // Reflecting, it sends each frame back with its addresses swapped and answers nothing: what rx and
 // tx cost by themselves. Alternating, it does that and its real work in slices of 5 ms in turn, so
-// that the ratio of the two holds for the machine and the minute at hand. The worker's loop calls
-// bench_tick between turns and bench_turn in place of worker_turn; the turn that answers is the
-// product's with one more reading of the TSC. What a slice cost is kept in a table made before the
-// start: BENCH_SLICES_MAX slices (160 s), then the oldest are overwritten. A turn of over a
-// hundredth of a slice (50 us) was interrupted by something else on the core: counted, and left
-// out.
+// that the ratio of the two holds for the machine and the minute at hand. The worker's loop is the
+// product's with another worker_turn (bench_main.c); the turn that answers is the product's with
+// one more reading of the TSC. What a slice cost is kept in a table made before the start:
+// BENCH_SLICES_MAX slices (160 s), then the oldest are overwritten. A turn of over a hundredth of a
+// slice (50 us) was interrupted by something else on the core: counted, and left out.
 //
 // Only for ports without a network behind them (memif, net_pcap, net_ring, net_null) unless that is
 // asked for, because half of all queries get no answer. One struct per worker, its lcore's alone
 // while it runs; bench_report.h tells the result afterwards.
 
 #include "bench_report.h"
-#include "stage/stage_cycles.h"
+#include "bench_turns.h"
 
 enum { BENCH_SLICE_MS = 5, BENCH_SLICES_MAX = 32768, BENCH_INTERRUPTED = 100 };
 
@@ -48,6 +47,3 @@ unsigned bench_turn(struct bench *b, unsigned port_index); // frames received
 
 // The slices in order of time, and how many of them; the table is turned round for that.
 const struct bench_slice *bench_slices(struct bench *b, uint32_t *count);
-
-// As worker_main; `arg` is a struct bench.
-int worker_bench_main(void *arg);

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane.h"
+
+#include "housekeep.h"
+#include "port/eal_args.h"
+#include "port/eal_pages.h"
+#include "port/exception_addr.h"
+#include "port/exception_left.h"
+#include "port/mbuf_pool.h"
+#include "port/power.h"
+#include "port/steering.h"
+#include "port/steering_tags.h"
+#include "state/service.h"
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_malloc.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+#include <weir/log_out.h>
+#include <weir/mem_plan.h>
+#include <weir/shm_lost.h>
+
+enum { WHY_MAX = 512 };
+
+// Set by the signal handler, which can reach nothing else.
+static _Atomic int stop_requested;
+
+static const char *const own_regions[] = {"rings.", "marks.", "stats", NULL};
+
+struct dataplane {
+	struct config *config;
+	struct shm_paths paths;
+	int lock; // on dataplane.lock
+	uint64_t incarnation;
+	unsigned worker_count;
+	struct worker_service service;
+	struct ports ports;
+	struct worker_rings worker_rings;
+	int bells[SHM_WORKERS_MAX];
+	struct rte_mempool *pool[SHM_WORKERS_MAX];
+	struct worker *worker[SHM_WORKERS_MAX];
+	struct kernel_flow_table *kernel_flows;
+	struct limiter *limiter;
+	struct steering steering;
+	struct housekeep housekeep;
+};
+
+static void on_signal(int signo)
+{
+	(void)signo;
+	atomic_store_explicit(&stop_requested, 1, memory_order_release);
+}
+
+static void catch_signals(void)
+{
+	const struct sigaction stop = {.sa_handler = on_signal};
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	// The TAP driver takes a free real-time signal to be told of each frame, and whatever
+	// thread gets it pays: at 75,000 queries a second half a core, of the main lcore and of
+	// EAL's interrupt thread. With none free it polls, as everyone else does.
+	for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++)
+		sigaction(signo, &ignore, NULL);
+}
+
+// The lock's descriptor, or -errno after saying what is wrong.
+static int lock_runtime(const char *run)
+{
+	char path[SHM_PATH_MAX + 16];
+	snprintf(path, sizeof path, "%s/dataplane.lock", run);
+	int fd = process_lock(path);
+	if (fd == -EAGAIN)
+		log_error("another weir-dataplane runs on %s (it holds %s)", run, path);
+	else if (fd < 0)
+		log_error("%s: %s", path, strerror(-fd));
+	return fd;
+}
+
+static int start_eal(const struct config *config, const char *run)
+{
+	struct eal_args args;
+	char why[EAL_WHY_MAX] = "", pages[EAL_PAGES_WHY_MAX];
+	if (config->dataplane.eal_hugepages && eal_pages_check(EAL_PAGES_SYSFS, pages)) {
+		log_error("%s", pages);
+		return -ENOMEM;
+	}
+	// EAL makes a directory of its own even when it shares nothing; ours goes with the rest.
+	setenv("RUNTIME_DIRECTORY", run, 1);
+	int rc = eal_args_build(&args, "weir-dataplane", config, why);
+	if (rc) {
+		log_error("%s", why);
+		return rc;
+	}
+	// EAL reorders argv, so it gets a copy of the pointers.
+	char *argv[EAL_ARGS_MAX + 1];
+	memcpy(argv, args.argv, sizeof argv);
+	rc = rte_eal_init(args.argc, argv);
+	if (rc < 0)
+		log_error("DPDK does not start: %s (see its messages above)",
+			rte_strerror(rte_errno));
+	eal_args_free(&args);
+	return rc < 0 ? -EIO : 0;
+}
+
+static int create_all_rings(struct dataplane *dp, char why[WHY_MAX])
+{
+	struct rings_spec_all spec = {.workers = dp->worker_count,
+		.lcores = dp->config->dataplane.worker_lcores,
+		.incarnation = dp->incarnation,
+		.port_count = dp->ports.count,
+		.group = dp->config->runtime.group};
+	for (unsigned i = 0; i < dp->ports.count; i++) {
+		memcpy(spec.port_name[i], dp->ports.port[i].name, STATS_PORT_NAME);
+		spec.port_is_exception[i] = dp->ports.port[i].exception;
+	}
+	int rc = worker_rings_create(&dp->worker_rings, &dp->paths, &spec, why);
+	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++)
+		dp->bells[i] = dp->worker_rings.rings[i].bell[RINGS_BELL_THEIRS];
+	return rc;
+}
+
+static int create_pools(struct dataplane *dp, char why[WHY_MAX])
+{
+	const struct config_dataplane *c = &dp->config->dataplane;
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		int rc = mbuf_pool_create(&dp->pool[i], i, c->worker_lcores[i], c->mbufs,
+			dp->config->limits.udp_reply_size, why);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+// Enough buffers that full rings everywhere still leave some to receive with?
+static int check_pools(const struct dataplane *dp, char why[WHY_MAX])
+{
+	unsigned least = ports_mbufs_least(&dp->ports);
+	if (dp->config->dataplane.mbufs >= least)
+		return 0;
+	snprintf(why, WHY_MAX,
+		"dataplane.mbufs: %u, but the ports' rings and what waits for the kernel need %u",
+		dp->config->dataplane.mbufs, least);
+	return -EINVAL;
+}
+
+static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
+{
+	const struct config_dataplane *c = &dp->config->dataplane;
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < c->port_count; i++) {
+		if (!c->ports[i].exception[0])
+			continue;
+		rc = exception_addr_apply(
+			c->ports[i].exception, c->addresses, c->address_count, why);
+		int marked =
+			rc ? 0 : exception_left_mark(c->ports[i].exception, dp->paths.instance);
+		if (marked)
+			log_warning("exception interface %s: alias not set (%s); remove the "
+				    "interface by hand when unused",
+				c->ports[i].exception,
+				marked == -EEXIST    ? "it has one"
+				: marked == -EBADMSG ? "the one that it has cannot be read"
+						     : strerror(-marked));
+	}
+	return rc;
+}
+
+static int create_limiter(struct dataplane *dp, char why[WHY_MAX])
+{
+	int rc = limiter_new(dp->worker_count, &dp->limiter);
+	if (rc)
+		snprintf(why, WHY_MAX, "rate limits: %s", strerror(-rc));
+	return rc;
+}
+
+static int create_kernel_flows(struct dataplane *dp, char why[WHY_MAX])
+{
+	int socket = (int)rte_lcore_to_socket_id(dp->config->dataplane.worker_lcores[0]);
+	dp->kernel_flows =
+		rte_zmalloc_socket("kernel_flows", sizeof *dp->kernel_flows, CACHE_LINE, socket);
+	if (!dp->kernel_flows) {
+		snprintf(why, WHY_MAX, "no memory for the kernel's flows (dataplane.memory_mb)");
+		return -ENOMEM;
+	}
+	// Drawn by this life, and kept to itself.
+	dp->kernel_flows->secret = limiter_table(dp->limiter, 0)->secret;
+	return 0;
+}
+
+static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX])
+{
+	const struct config_dataplane *c = &dp->config->dataplane;
+	unsigned lcore = c->worker_lcores[index];
+	int socket = (int)rte_lcore_to_socket_id(lcore);
+	struct worker *w = rte_zmalloc_socket("worker", sizeof *w, CACHE_LINE, socket);
+	size_t recent_size = sizeof(struct recent_way) * RECENT_WAYS * RECENT_SETS;
+	void *recent = rte_zmalloc_socket("recent", recent_size, CACHE_LINE, socket);
+	if (!w || !recent) {
+		rte_free(w);
+		rte_free(recent);
+		snprintf(why, WHY_MAX, "worker %u: no memory (dataplane.memory_mb)", index);
+		return -ENOMEM;
+	}
+	w->index = index;
+	w->lcore = lcore;
+	w->poll = c->poll;
+	w->service = &dp->service;
+	w->pool = dp->pool[index];
+	w->limit = limiter_table(dp->limiter, index);
+	w->dp_incarnation = dp->incarnation;
+	w->kernel_flows.table = dp->kernel_flows;
+	// Parts of queries that our last life numbered may still wait for theirs.
+	w->traces = (uint32_t)dp->incarnation;
+	recent_init(&w->recent, recent);
+	ports_bind(&dp->ports, c, w);
+	worker_rings_bind(&dp->worker_rings, w);
+	atomic_store_explicit(&w->stats->mbuf_size, w->pool->size, memory_order_relaxed);
+	dp->worker[index] = w;
+	return 0;
+}
+
+static void destroy_workers(struct dataplane *dp)
+{
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		if (dp->worker[i])
+			rte_free(dp->worker[i]->recent.way);
+		rte_free(dp->worker[i]);
+		dp->worker[i] = NULL;
+	}
+	rte_free(dp->kernel_flows);
+	limiter_free(dp->limiter);
+}
+
+static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
+{
+	struct housekeep *h = &dp->housekeep;
+	struct dp_config defaults;
+	config_for_workers(dp->config, &defaults);
+	*h = (struct housekeep){.workers = dp->worker,
+		.worker_count = dp->worker_count,
+		.ports = &dp->ports,
+		.steering = dp->steering.count ? &dp->steering : NULL,
+		.stats = worker_rings_stats(&dp->worker_rings),
+		.worker_rings = &dp->worker_rings,
+		.lock = &dp->lock,
+		.limiter = dp->limiter};
+	uint16_t clients[CONFIG_PORTS_MAX];
+	for (unsigned i = 0; i < dp->ports.client_count; i++)
+		clients[i] = dp->ports.port[i].id;
+	drops_init(&h->drops, clients, dp->ports.client_count);
+	int rc = link_init(&h->link, dp->paths.run, dp->bells, dp->worker_count, dp->incarnation);
+	if (rc) {
+		snprintf(why, WHY_MAX, "runtime.directory: too long a path for a socket");
+		return rc;
+	}
+	rc = adopt_init(&h->adopt, &dp->paths, dp->worker, dp->worker_count, dp->incarnation,
+		&defaults, h->stats);
+	if (rc) {
+		snprintf(why, WHY_MAX, "no memory");
+		return rc;
+	}
+	atomic_store_explicit(&h->stats->tsc_hz, rte_get_tsc_hz(), memory_order_relaxed);
+	housekeep_init(h, clock_mono_ms());
+	return 0;
+}
+
+static int run_workers(struct dataplane *dp, char why[WHY_MAX])
+{
+	int rc = 0;
+	unsigned launched = 0;
+	power_detect();
+	while (rc == 0 && launched < dp->worker_count) {
+		struct worker *w = dp->worker[launched];
+		atomic_store_explicit(&w->hold, 1, memory_order_relaxed);
+		rc = rte_eal_remote_launch(worker_main, w, w->lcore);
+		if (rc)
+			snprintf(why, WHY_MAX, "worker %u does not launch on lcore %u", launched,
+				w->lcore);
+		else
+			launched++;
+	}
+	if (rc == 0) {
+		housekeep_start(&dp->housekeep);
+		log_info("serving: %u workers, %u client ports", dp->worker_count,
+			dp->ports.client_count);
+		housekeep_run(&dp->housekeep, &stop_requested);
+		steering_stop(&dp->steering);
+		log_info("stopping");
+	}
+	for (unsigned i = 0; i < launched; i++) {
+		atomic_store_explicit(&dp->worker[i]->stop, 1, memory_order_release);
+		worker_wake(dp->worker[i]);
+	}
+	for (unsigned i = 0; i < launched; i++) {
+		(void)rte_eal_wait_lcore(dp->worker[i]->lcore);
+		assert(!atomic_load_explicit(&dp->worker[i]->stats->online, memory_order_acquire));
+	}
+	return rc;
+}
+
+// `worker_lcores: [auto]`: cores beyond the ports' queues stay idle.
+static void settle_workers(struct dataplane *dp)
+{
+	struct config_dataplane *c = &dp->config->dataplane;
+	unsigned cores = c->worker_count;
+	if (!c->workers_auto)
+		return;
+	c->worker_count = ports_workers_most(&dp->ports, cores);
+	dp->worker_count = c->worker_count;
+	if (c->worker_count < cores)
+		log_info("%u workers on %u cores: a port has no more queues", c->worker_count,
+			cores);
+}
+
+// From a started EAL to a stop that was asked for. 0 or -errno, `why` filled in.
+static int serve(struct dataplane *dp, const struct dataplane_bench *bench, char why[WHY_MAX])
+{
+	const struct config_dataplane *c = &dp->config->dataplane;
+	int rc = ports_find(&dp->ports, c, why);
+	if (rc)
+		return rc;
+	settle_workers(dp);
+	rc = create_all_rings(dp, why);
+	if (rc)
+		return rc;
+	rc = create_pools(dp, why);
+	if (rc)
+		goto free_pools;
+	rc = ports_start(&dp->ports, dp->config, dp->pool, why);
+	if (rc)
+		goto free_pools;
+	rc = check_pools(dp, why);
+	if (rc == 0)
+		rc = address_exceptions(dp, why);
+	if (rc == 0)
+		rc = steering_start(&dp->steering, c, clock_mono_ms(), why);
+	if (rc)
+		goto stop_ports;
+	rc = create_limiter(dp, why);
+	if (rc == 0)
+		rc = create_kernel_flows(dp, why);
+	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++) {
+		mbuf_pool_settle(dp->pool[i]);
+		rc = create_worker(dp, i, why);
+	}
+	if (rc)
+		goto destroy_workers;
+	rc = bench ? bench->begin(dp->worker, dp->worker_count) : 0;
+	if (rc)
+		snprintf(why, WHY_MAX, "bench: %s", strerror(-rc));
+	else
+		rc = prepare_housekeeping(dp, why);
+	if (rc)
+		goto destroy_workers;
+
+	rc = run_workers(dp, why);
+
+	drops_clear(&dp->housekeep.drops);
+	link_close(&dp->housekeep.link);
+	adopt_close(&dp->housekeep.adopt);
+destroy_workers:
+	destroy_workers(dp);
+stop_ports:
+	ports_stop(&dp->ports);
+free_pools:
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		rte_mempool_free(dp->pool[i]);
+	if (rc)
+		rings_fail(&dp->worker_rings);
+	worker_rings_close(&dp->worker_rings);
+	return rc;
+}
+
+int dataplane_run(const char *config, const struct dataplane_bench *bench)
+{
+	int status = EXIT_FAILURE;
+	char why[WHY_MAX] = "";
+	static struct dataplane dp; // some 20 KiB, too much for a signal-prone stack
+	int rc = log_out_start("weir-dataplane");
+	if (rc)
+		log_warning("no thread for stderr: log lines wait for the reader of stderr: %s",
+			strerror(-rc));
+	if (config_load(config, &dp.config, why)) {
+		log_error("%s", why);
+		return EXIT_FAILURE;
+	}
+	if (bench && !bench->allows(&dp.config->dataplane))
+		goto free_config;
+	log_init("weir-dataplane", (enum log_level)dp.config->runtime.log_level);
+	dp.worker_count = dp.config->dataplane.worker_count;
+	dp.incarnation = incarnation_new();
+	service_from_config(&dp.service, &dp.config->dataplane);
+	catch_signals();
+	region_lost_catch(own_regions);
+	if (shm_paths_init(
+		    &dp.paths, dp.config->runtime.directory, dp.config->runtime.hugepages, why)) {
+		log_error("%s", why);
+		goto free_config;
+	}
+	dp.lock = lock_runtime(dp.paths.run);
+	if (dp.lock < 0)
+		goto close_paths;
+	if (mem_plan_check(dp.config, MEM_PLAN_DATAPLANE, &dp.paths, why) < 0) {
+		log_error("%s", why);
+		goto unlock;
+	}
+	if (steering_prepare(&dp.steering, &dp.config->dataplane, dp.paths.run, why)) {
+		log_error("%s", why);
+		goto unlock;
+	}
+	steering_tags_warn(dp.config);
+	(void)exception_left_remove(&dp.config->dataplane, dp.paths.instance);
+	if (start_eal(dp.config, dp.paths.run))
+		goto close_steering;
+
+	if (serve(&dp, bench, why))
+		log_error("%s", why);
+	else
+		status = EXIT_SUCCESS;
+
+	rte_eal_cleanup();
+close_steering:
+	steering_close(&dp.steering);
+unlock:
+	close(dp.lock);
+close_paths:
+	shm_paths_close(&dp.paths);
+free_config:
+	config_free(dp.config);
+	return status;
+}
