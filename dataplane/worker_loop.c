@@ -13,7 +13,6 @@
 
 #include <sys/prctl.h>
 #include <unistd.h>
-#include <weir/bell.h>
 #include <weir/clock.h>
 
 enum {
@@ -85,12 +84,6 @@ static bool rest(struct worker *w, struct doze *d, struct power *p)
 	else
 		rte_pause();
 	return false;
-}
-
-void worker_wake(const struct worker *w)
-{
-	if (w->bell_far > 0)
-		bell_ring(w->bell_far);
 }
 
 void worker_tell_pool(struct worker *w)

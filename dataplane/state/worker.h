@@ -18,6 +18,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include <weir/bell.h>
 #include <weir/clock.h>
 #include <weir/closed_pace.h>
 #include <weir/config.h>
@@ -184,7 +185,11 @@ ATTR_INLINE uint64_t worker_clock_ms(const struct worker *w)
 void worker_tell_pool(struct worker *w);
 
 // From another thread: a worker that sleeps looks at once at what was published for it.
-void worker_wake(const struct worker *w);
+ATTR_INLINE void worker_wake(const struct worker *w)
+{
+	if (w->bell_far > 0)
+		bell_ring(w->bell_far);
+}
 
 // One turn of the loop for one port: receive, all stages, send. Number of frames received. Exposed
 // so that packet tests drive the very same pipeline over net_ring ports.
