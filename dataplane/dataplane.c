@@ -7,8 +7,8 @@
 #include "port/eal_pages.h"
 #include "port/exception_addr.h"
 #include "port/exception_left.h"
+#include "port/idle_monitor.h"
 #include "port/mbuf_pool.h"
-#include "port/power.h"
 #include "port/steering.h"
 #include "port/steering_tags.h"
 #include "state/service.h"
@@ -283,7 +283,7 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 {
 	int rc = 0;
 	unsigned launched = 0;
-	power_detect();
+	idle_monitor_detect();
 	while (rc == 0 && launched < dp->worker_count) {
 		struct worker *w = dp->worker[launched];
 		atomic_store_explicit(&w->hold, 1, memory_order_relaxed);

@@ -2,10 +2,11 @@
 
 // A worker's loop: at its top, where it holds no reference to any table, it takes what the main
 // lcore has published and reports quiescence; then one turn for each port. When nothing came it
-// rests in the configured way: doze.h (adaptive), power.h (monitor), or not at all (busy).
+// waits in the configured way: idle_sleep.h (adaptive), idle_monitor.h (monitor), or not at all
+// (busy).
 
-#include "port/doze.h"
-#include "port/power.h"
+#include "port/idle_monitor.h"
+#include "port/idle_sleep.h"
 #include "stage/stages.h"
 
 #include <rte_cycles.h>
@@ -75,12 +76,12 @@ ATTR_INLINE unsigned turn(struct worker *w)
 }
 
 // Nothing came.
-static bool rest(struct worker *w, struct doze *d, struct power *p)
+static bool wait_idle(struct worker *w, struct idle_sleep *d, struct idle_monitor *p)
 {
 	if (w->poll == POLL_ADAPTIVE)
-		return doze_idle(d, w);
+		return idle_sleep_turn(d, w);
 	if (w->poll == POLL_MONITOR)
-		power_wait(p, w);
+		idle_monitor_wait(p, w);
 	else
 		rte_pause();
 	return false;
@@ -136,8 +137,8 @@ static void hold(struct worker *w)
 int worker_main(void *arg)
 {
 	struct worker *w = arg;
-	struct doze doze = {0};
-	struct power power = {0};
+	struct idle_sleep idle = {0};
+	struct idle_monitor monitor = {0};
 	uint64_t next_beat_ms = 0;
 	const uint64_t hz = rte_get_tsc_hz(); // 0 without an EAL
 	const uint64_t late_cycles = hz ? hz / 1000 * LATE_MS : UINT64_MAX;
@@ -146,9 +147,9 @@ int worker_main(void *arg)
 	// The default slack of 50 us would double the shortest sleep.
 	(void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 	if (w->poll == POLL_ADAPTIVE)
-		doze_init(&doze, w);
+		idle_sleep_init(&idle, w);
 	if (w->poll == POLL_MONITOR)
-		power_init(&power, w);
+		idle_monitor_init(&monitor, w);
 	atomic_store_explicit(&w->stats->lcore, w->lcore, memory_order_relaxed);
 	atomic_store_explicit(&w->stats->online, 1, memory_order_relaxed);
 
@@ -166,8 +167,8 @@ int worker_main(void *arg)
 		w->now_ms = worker_clock_ms(w);
 		beat(w, &next_beat_ms);
 		if (turn(w) > 0)
-			doze_busy(&doze);
-		else if (rest(w, &doze, &power))
+			idle_sleep_busy(&idle);
+		else if (wait_idle(w, &idle, &monitor))
 			began = rte_rdtsc(); // a sleep is no turn
 	}
 

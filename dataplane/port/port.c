@@ -2,8 +2,8 @@
 
 #include "port.h"
 
-#include "doze.h"
 #include "eal_args.h"
+#include "idle_sleep.h"
 #include "mbuf_pool.h"
 #include "port_mac.h"
 #include "port_offload.h"
@@ -162,7 +162,8 @@ static int configure(struct port *port, const struct config_dataplane *dp, char 
 	if (rc)
 		return fail(port, rc, "no random numbers for its hash key", why);
 	note_features(port, &conf);
-	conf.intr_conf.rxq |= dp->poll == POLL_ADAPTIVE && doze_asks_port(port->driver, port->name);
+	conf.intr_conf.rxq |=
+		dp->poll == POLL_ADAPTIVE && idle_sleep_asks_port(port->driver, port->name);
 	// Some drivers want as many in either direction.
 	const uint16_t all = queues + rest;
 	rc = rte_eth_dev_configure(port->id, all, all, &conf);

@@ -2,7 +2,7 @@
 
 // DPDK 22.11 calls these functions experimental; they have not changed since.
 #define ALLOW_EXPERIMENTAL_API
-#include "power.h"
+#include "idle_monitor.h"
 
 #include <rte_cpuflags.h>
 #include <rte_cycles.h>
@@ -14,14 +14,14 @@
 // A fact of the CPU, found before the first worker runs; the same for all of them.
 static uint64_t pause_tsc; // 0: no TPAUSE
 
-void power_detect(void)
+void idle_monitor_detect(void)
 {
 	struct rte_cpu_intrinsics cpu = {0};
 	rte_cpu_get_intrinsics_support(&cpu);
-	pause_tsc = cpu.power_pause ? rte_get_tsc_hz() / (1000000000 / POWER_PAUSE_NS) : 0;
+	pause_tsc = cpu.power_pause ? rte_get_tsc_hz() / (1000000000 / IDLE_MONITOR_PAUSE_NS) : 0;
 }
 
-void power_pause(void)
+void idle_monitor_pause(void)
 {
 	if (pause_tsc)
 		(void)rte_power_pause(rte_rdtsc() + pause_tsc);
@@ -29,19 +29,19 @@ void power_pause(void)
 		rte_pause();
 }
 
-enum power_way power_way_of(bool one, bool several, unsigned found, unsigned queues)
+enum idle_monitor_way idle_monitor_way_of(bool one, bool several, unsigned found, unsigned queues)
 {
 	if (queues == 0 || found < queues)
-		return POWER_PAUSE; // a queue that nobody watches would wait for the others
+		return IDLE_MONITOR_PAUSE; // a queue that nobody watches would wait for the others
 	if (several)
-		return POWER_ALL_LINES;
-	return one && queues == 1 ? POWER_ONE_LINE : POWER_PAUSE;
+		return IDLE_MONITOR_ALL_LINES;
+	return one && queues == 1 ? IDLE_MONITOR_ONE_LINE : IDLE_MONITOR_PAUSE;
 }
 
 static const char *const ways[] = {
-	[POWER_PAUSE] = "pauses only: the CPU or a port's driver cannot do more",
-	[POWER_ONE_LINE] = "the line of its RX queue",
-	[POWER_ALL_LINES] = "the lines of its RX queues and answers",
+	[IDLE_MONITOR_PAUSE] = "pauses only: the CPU or a port's driver cannot do more",
+	[IDLE_MONITOR_ONE_LINE] = "the line of its RX queue",
+	[IDLE_MONITOR_ALL_LINES] = "the lines of its RX queues and answers",
 };
 
 // Not 0: the tail has moved, do not wait.
@@ -50,7 +50,7 @@ static int answers_came(const uint64_t tail, const uint64_t seen[RTE_POWER_MONIT
 	return tail != seen[0] ? -1 : 0;
 }
 
-static void watch_answers(struct power *p, const struct worker *w)
+static void watch_answers(struct idle_monitor *p, const struct worker *w)
 {
 	p->line[0] = (struct rte_power_monitor_cond){
 		.addr = (volatile void *)(uintptr_t)&w->answer.tail->units,
@@ -61,7 +61,7 @@ static void watch_answers(struct power *p, const struct worker *w)
 }
 
 // The next descriptor of each queue; how many of them told it.
-static unsigned watch_queues(struct power *p, const struct worker *w)
+static unsigned watch_queues(struct idle_monitor *p, const struct worker *w)
 {
 	unsigned found = 0;
 	for (unsigned i = 0; i < w->port_count; i++) {
@@ -77,32 +77,32 @@ static unsigned watch_queues(struct power *p, const struct worker *w)
 	return found;
 }
 
-void power_init(struct power *p, const struct worker *w)
+void idle_monitor_init(struct idle_monitor *p, const struct worker *w)
 {
 	struct rte_cpu_intrinsics cpu = {0};
 	const uint64_t hz = rte_get_tsc_hz();
 	unsigned queues = 0;
-	*p = (struct power){.watch_tsc = hz / (1000000 / POWER_WATCH_US),
-		.blind_tsc = hz / (1000000 / POWER_BLIND_US)};
+	*p = (struct idle_monitor){.watch_tsc = hz / (1000000 / IDLE_MONITOR_WATCH_US),
+		.blind_tsc = hz / (1000000 / IDLE_MONITOR_BLIND_US)};
 	rte_cpu_get_intrinsics_support(&cpu);
 	for (unsigned i = 0; i < w->port_count; i++)
 		queues += w->port[i].has_exception ? 2 : 1;
 	unsigned found = cpu.power_monitor ? watch_queues(p, w) : 0;
-	p->way = power_way_of(cpu.power_monitor, cpu.power_monitor_multi, found, queues);
+	p->way = idle_monitor_way_of(cpu.power_monitor, cpu.power_monitor_multi, found, queues);
 	log_info("worker %u: poll: monitor: %s", w->index, ways[p->way]);
 }
 
-void power_wait(struct power *p, const struct worker *w)
+void idle_monitor_wait(struct idle_monitor *p, const struct worker *w)
 {
-	if (p->way == POWER_PAUSE) {
-		power_pause();
+	if (p->way == IDLE_MONITOR_PAUSE) {
+		idle_monitor_pause();
 		return;
 	}
 	unsigned before = p->count;
 	watch_answers(p, w);
 	if (watch_queues(p, w) + 1 != before)
 		return; // a port is being stopped
-	if (p->way == POWER_ALL_LINES)
+	if (p->way == IDLE_MONITOR_ALL_LINES)
 		(void)rte_power_monitor_multi(p->line, p->count, rte_rdtsc() + p->watch_tsc);
 	else
 		(void)rte_power_monitor(&p->line[1], rte_rdtsc() + p->blind_tsc);

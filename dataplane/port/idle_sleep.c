@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "doze.h"
+#include "idle_sleep.h"
 
-#include "power.h"
+#include "idle_monitor.h"
 
 #include <rte_ethdev.h>
 
@@ -13,21 +13,21 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-bool doze_asks_port(const char *driver, const char *device)
+bool idle_sleep_asks_port(const char *driver, const char *device)
 {
 	// Only PCI addresses have colons.
 	return strcmp(driver, "net_tap") == 0 || strchr(device, ':');
 }
 
 // Adds a queue's descriptor; false if it has none.
-static bool add_queue(struct doze *d, uint16_t port_id, uint16_t queue)
+static bool add_queue(struct idle_sleep *d, uint16_t port_id, uint16_t queue)
 {
 	char device[RTE_ETH_NAME_MAX_LEN];
 	struct rte_eth_dev_info info;
 	// One that was not asked for interrupts would complain.
 	if (rte_eth_dev_get_name_by_port(port_id, device) != 0
 		|| rte_eth_dev_info_get(port_id, &info) != 0
-		|| !doze_asks_port(info.driver_name, device))
+		|| !idle_sleep_asks_port(info.driver_name, device))
 		return false;
 	int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(port_id, queue);
 	if (fd < 0)
@@ -39,14 +39,14 @@ static bool add_queue(struct doze *d, uint16_t port_id, uint16_t queue)
 		(void)rte_eth_dev_rx_intr_disable(port_id, queue);
 	}
 	d->queue[d->fd_count] =
-		(struct doze_queue){.port_id = port_id, .queue = queue, .arm = !level};
+		(struct idle_sleep_queue){.port_id = port_id, .queue = queue, .arm = !level};
 	d->fd[d->fd_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
 	return true;
 }
 
-void doze_init(struct doze *d, const struct worker *w)
+void idle_sleep_init(struct idle_sleep *d, const struct worker *w)
 {
-	*d = (struct doze){
+	*d = (struct idle_sleep){
 		.fd = {{.fd = w->bell > 0 ? w->bell : -1, .events = POLLIN}},
 		.fd_count = 1,
 		.ports_ring = w->port_count > 0,
@@ -59,10 +59,10 @@ void doze_init(struct doze *d, const struct worker *w)
 	}
 }
 
-static void arm(struct doze *d, bool on)
+static void arm(struct idle_sleep *d, bool on)
 {
 	for (unsigned i = 1; i < d->fd_count; i++) {
-		const struct doze_queue *q = &d->queue[i];
+		const struct idle_sleep_queue *q = &d->queue[i];
 		if (!q->arm)
 			continue;
 		// What goes wrong here ends by the backstop's time.
@@ -74,7 +74,7 @@ static void arm(struct doze *d, bool on)
 	}
 }
 
-static bool needs_arming(const struct doze *d)
+static bool needs_arming(const struct idle_sleep *d)
 {
 	for (unsigned i = 1; i < d->fd_count; i++) {
 		if (d->queue[i].arm && !d->armed)
@@ -84,10 +84,10 @@ static bool needs_arming(const struct doze *d)
 }
 
 // Frames were there that no interrupt told of.
-static void note_missed(struct doze *d)
+static void note_missed(struct idle_sleep *d)
 {
 	d->timed_out = false;
-	if (++d->missed < DOZE_MISSED)
+	if (++d->missed < IDLE_SLEEP_MISSED)
 		return;
 	d->ports_ring = false;
 	log_warning("worker: frames wait, but the interrupts of its ports do not arrive (%u times "
@@ -95,7 +95,7 @@ static void note_missed(struct doze *d)
 		d->missed);
 }
 
-void doze_busy(struct doze *d)
+void idle_sleep_busy(struct idle_sleep *d)
 {
 	if (unlikely_(d->timed_out))
 		note_missed(d);
@@ -115,7 +115,7 @@ static void empty_eventfd(int fd)
 }
 
 // What poll has said of each descriptor.
-static void look_at(struct doze *d)
+static void look_at(struct idle_sleep *d)
 {
 	if (d->fd[0].revents && !bell_clear(d->fd[0].fd)) {
 		log_warning("worker: the control plane closed its wake-up socket; the worker polls "
@@ -144,9 +144,9 @@ static void look_at(struct doze *d)
 }
 
 // By time alone: the bell, and not the ports that said they had something and had nothing.
-static void sleep_fds(struct doze *d, struct worker *w, long us)
+static void sleep_fds(struct idle_sleep *d, struct worker *w, long us)
 {
-	bool fruitless = d->fruitless >= DOZE_FRUITLESS;
+	bool fruitless = d->fruitless >= IDLE_SLEEP_FRUITLESS;
 	const struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
 	for (unsigned i = 0; i < d->fd_count; i++)
 		d->fd[i].revents = 0;
@@ -162,7 +162,7 @@ static void sleep_fds(struct doze *d, struct worker *w, long us)
 }
 
 // Offline, so that nobody waits for a worker that sleeps.
-static void sleep_offline(struct doze *d, struct worker *w, long us)
+static void sleep_offline(struct idle_sleep *d, struct worker *w, long us)
 {
 	if (!ring_prepare_sleep(&w->answer))
 		return;
@@ -177,14 +177,14 @@ static void sleep_offline(struct doze *d, struct worker *w, long us)
 	stats_add(&w->stats->counter[COUNTER_sleep_us], clock_mono_us() - began);
 }
 
-bool doze_idle(struct doze *d, struct worker *w)
+bool idle_sleep_turn(struct idle_sleep *d, struct worker *w)
 {
-	bool ring = d->ports_ring && d->fruitless < DOZE_FRUITLESS;
-	unsigned spins = ring ? DOZE_SPINS_BELL : DOZE_SPINS;
+	bool ring = d->ports_ring && d->fruitless < IDLE_SLEEP_FRUITLESS;
+	unsigned spins = ring ? IDLE_SLEEP_SPINS_BELL : IDLE_SLEEP_SPINS;
 	d->timed_out = false;
 	if (d->idle_turns < spins) {
 		d->idle_turns++;
-		power_pause();
+		idle_monitor_pause();
 		return false;
 	}
 	if (needs_arming(d)) {
@@ -192,13 +192,13 @@ bool doze_idle(struct doze *d, struct worker *w)
 		arm(d, true);
 		return false;
 	}
-	long us = DOZE_BELL_MS * 1000;
+	long us = IDLE_SLEEP_BELL_MS * 1000;
 	if (!ring) {
-		us = DOZE_FIRST_US + (long)(d->idle_turns - spins) * DOZE_STEP_US;
-		if (us < DOZE_MOST_US)
+		us = IDLE_SLEEP_FIRST_US + (long)(d->idle_turns - spins) * IDLE_SLEEP_STEP_US;
+		if (us < IDLE_SLEEP_MOST_US)
 			d->idle_turns++;
 		else
-			us = DOZE_MOST_US;
+			us = IDLE_SLEEP_MOST_US;
 	}
 	sleep_offline(d, w, us);
 	return true;

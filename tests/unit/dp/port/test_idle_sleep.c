@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // How an idle worker waits: on descriptors, by time, and what it does with descriptors that lie.
-// The queues are eventfds and pipes of the test, in a struct doze that is filled in by hand.
+// The queues are eventfds and pipes of the test, in a struct idle_sleep that is filled in by hand.
 
-#include "dataplane/port/doze.h"
-#include "dataplane/port/power.h"
+#include "dataplane/port/idle_monitor.h"
+#include "dataplane/port/idle_sleep.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -25,12 +25,12 @@ static alignas(RING_UNIT) uint8_t ring[RING_UNITS * RING_UNIT];
 static _Atomic uint64_t epoch;
 static struct worker w;
 static struct ring_producer answers; // the control plane's end
-static struct doze d;
+static struct idle_sleep d;
 static int port_fd;
 
 static int setup(void **)
 {
-	log_init("test_doze", LOG_LEVEL_ERROR);
+	log_init("test_idle_sleep", LOG_LEVEL_ERROR);
 	memset(&stats, 0, sizeof stats);
 	memset(&dp, 0, sizeof dp);
 	memset(&cp, 0, sizeof cp);
@@ -43,7 +43,7 @@ static int setup(void **)
 	ring_consumer_init(&w.answer, &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);
 	ring_producer_init(&answers, &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);
 	port_fd = eventfd(0, EFD_NONBLOCK);
-	d = (struct doze){
+	d = (struct idle_sleep){
 		.fd = {{.fd = w.bell, .events = POLLIN}, {.fd = port_fd, .events = POLLIN}},
 		.fd_count = 2,
 		.ports_ring = true,
@@ -69,7 +69,7 @@ static void sleep_once(void)
 {
 	uint64_t before = counted(COUNTER_sleeps);
 	while (counted(COUNTER_sleeps) == before)
-		(void)doze_idle(&d, &w);
+		(void)idle_sleep_turn(&d, &w);
 }
 
 static void ring_fd(int fd)
@@ -79,17 +79,17 @@ static void ring_fd(int fd)
 
 static void pauses_before_it_sleeps(void **)
 {
-	for (unsigned i = 0; i < DOZE_SPINS_BELL; i++)
-		assert_false(doze_idle(&d, &w));
+	for (unsigned i = 0; i < IDLE_SLEEP_SPINS_BELL; i++)
+		assert_false(idle_sleep_turn(&d, &w));
 	assert_int_equal(counted(COUNTER_sleeps), 0);
-	assert_true(doze_idle(&d, &w));
+	assert_true(idle_sleep_turn(&d, &w));
 	assert_int_equal(counted(COUNTER_sleeps), 1);
 	assert_int_equal(counted(COUNTER_sleeps_timed), 1);
-	assert_true(counted(COUNTER_sleep_us) >= DOZE_BELL_MS * 1000 - 1000);
+	assert_true(counted(COUNTER_sleep_us) >= IDLE_SLEEP_BELL_MS * 1000 - 1000);
 	// Once idle it sleeps in every turn, and after frames it pauses first again.
-	assert_true(doze_idle(&d, &w));
-	doze_busy(&d);
-	assert_false(doze_idle(&d, &w));
+	assert_true(idle_sleep_turn(&d, &w));
+	idle_sleep_busy(&d);
+	assert_false(idle_sleep_turn(&d, &w));
 }
 
 static void a_port_and_the_bell_wake_it(void **)
@@ -126,35 +126,35 @@ static void a_bell_that_is_shut_down_is_left_alone(void **)
 // A port whose interrupts never arrive: its frames would wait for the backstop each time.
 static void interrupts_that_never_arrive_are_not_trusted(void **)
 {
-	for (unsigned i = 0; i < DOZE_MISSED; i++) {
+	for (unsigned i = 0; i < IDLE_SLEEP_MISSED; i++) {
 		assert_true(d.ports_ring);
 		sleep_once(); // nobody writes to port_fd
-		doze_busy(&d);
+		idle_sleep_busy(&d);
 	}
 	assert_false(d.ports_ring);
-	assert_int_equal(counted(COUNTER_sleeps_timed), DOZE_MISSED);
+	assert_int_equal(counted(COUNTER_sleeps_timed), IDLE_SLEEP_MISSED);
 	uint64_t before = counted(COUNTER_sleep_us);
 	sleep_once();
-	assert_true(counted(COUNTER_sleep_us) - before < DOZE_BELL_MS * 1000 / 2);
+	assert_true(counted(COUNTER_sleep_us) - before < IDLE_SLEEP_BELL_MS * 1000 / 2);
 }
 
 // Frames that come just as a sleep ends, and sleeps that nothing follows, are no reason.
 static void interrupts_that_arrive_are_trusted(void **)
 {
 	eventfd_t left;
-	for (unsigned i = 0; i < 2 * DOZE_MISSED; i++) {
+	for (unsigned i = 0; i < 2 * IDLE_SLEEP_MISSED; i++) {
 		sleep_once();
-		doze_busy(&d);
+		idle_sleep_busy(&d);
 		ring_fd(port_fd);
 		sleep_once();
-		doze_busy(&d);
+		idle_sleep_busy(&d);
 		assert_int_equal(eventfd_read(port_fd, &left), 0);
 	}
-	for (unsigned i = 0; i < 2 * DOZE_MISSED; i++) {
+	for (unsigned i = 0; i < 2 * IDLE_SLEEP_MISSED; i++) {
 		sleep_once();
-		(void)doze_idle(&d, &w);
+		(void)idle_sleep_turn(&d, &w);
 	}
-	doze_busy(&d);
+	idle_sleep_busy(&d);
 	assert_true(d.ports_ring);
 }
 
@@ -167,9 +167,9 @@ static void does_not_sleep_beside_an_answer(void **)
 	memset(room, 0, 8);
 	ring_publish(&answers);
 	assert_false(ring_wants_wake(&answers));
-	d.idle_turns = DOZE_SPINS_BELL;
+	d.idle_turns = IDLE_SLEEP_SPINS_BELL;
 	for (unsigned i = 0; i < 10; i++)
-		(void)doze_idle(&d, &w);
+		(void)idle_sleep_turn(&d, &w);
 	assert_int_equal(counted(COUNTER_sleeps), 0);
 	assert_false(ring_wants_wake(&answers));
 	assert_int_equal(atomic_load(&dp.seen_epoch), 1);
@@ -189,38 +189,38 @@ static void time_alone_grows_to_its_most(void **)
 {
 	d.fd_count = 1;
 	d.ports_ring = false;
-	for (unsigned i = 0; i < DOZE_SPINS; i++)
-		assert_false(doze_idle(&d, &w));
+	for (unsigned i = 0; i < IDLE_SLEEP_SPINS; i++)
+		assert_false(idle_sleep_turn(&d, &w));
 	sleep_once();
 	uint64_t first_us = counted(COUNTER_sleep_us);
-	assert_true(first_us >= DOZE_FIRST_US - 1);
-	const unsigned steps = (DOZE_MOST_US - DOZE_FIRST_US) / DOZE_STEP_US + 1;
+	assert_true(first_us >= IDLE_SLEEP_FIRST_US - 1);
+	const unsigned steps = (IDLE_SLEEP_MOST_US - IDLE_SLEEP_FIRST_US) / IDLE_SLEEP_STEP_US + 1;
 	for (unsigned i = 0; i < steps; i++)
 		sleep_once();
 	unsigned longest = d.idle_turns;
 	uint64_t before_us = counted(COUNTER_sleep_us);
 	sleep_once();
-	assert_true(counted(COUNTER_sleep_us) - before_us >= DOZE_MOST_US - 1);
+	assert_true(counted(COUNTER_sleep_us) - before_us >= IDLE_SLEEP_MOST_US - 1);
 	assert_int_equal(d.idle_turns, longest);
 	// It begins small again after frames.
-	doze_busy(&d);
+	idle_sleep_busy(&d);
 	assert_int_equal(d.idle_turns, 0);
 }
 
 static void a_queue_that_cries_wolf_is_left_to_time(void **)
 {
 	ring_fd(port_fd); // and nobody ever reads it
-	for (unsigned i = 0; i < DOZE_FRUITLESS; i++)
+	for (unsigned i = 0; i < IDLE_SLEEP_FRUITLESS; i++)
 		sleep_once();
-	assert_int_equal(counted(COUNTER_sleeps_woken), DOZE_FRUITLESS);
+	assert_int_equal(counted(COUNTER_sleeps_woken), IDLE_SLEEP_FRUITLESS);
 	for (unsigned i = 0; i < 4; i++)
 		sleep_once();
-	assert_int_equal(counted(COUNTER_sleeps_woken), DOZE_FRUITLESS);
+	assert_int_equal(counted(COUNTER_sleeps_woken), IDLE_SLEEP_FRUITLESS);
 	assert_int_equal(counted(COUNTER_sleeps_timed), 4);
 	// A frame after all: it is believed again.
-	doze_busy(&d);
+	idle_sleep_busy(&d);
 	sleep_once();
-	assert_int_equal(counted(COUNTER_sleeps_woken), DOZE_FRUITLESS + 1);
+	assert_int_equal(counted(COUNTER_sleeps_woken), IDLE_SLEEP_FRUITLESS + 1);
 }
 
 static void a_queue_that_is_gone_is_left_to_time(void **)
@@ -232,7 +232,7 @@ static void a_queue_that_is_gone_is_left_to_time(void **)
 	sleep_once();
 	assert_int_equal(d.fd[1].fd, -1);
 	assert_false(d.ports_ring);
-	doze_busy(&d);
+	idle_sleep_busy(&d);
 	sleep_once();
 	assert_int_equal(counted(COUNTER_sleeps_timed), 1);
 	close(ends[0]);
@@ -241,60 +241,60 @@ static void a_queue_that_is_gone_is_left_to_time(void **)
 // An armed queue's interrupt may have been before: one turn looks between arming and sleeping.
 static void an_armed_queue_is_looked_at_before_the_sleep(void **)
 {
-	d.queue[1] = (struct doze_queue){.port_id = NO_SUCH_PORT, .arm = true};
-	d.idle_turns = DOZE_SPINS_BELL;
-	assert_false(doze_idle(&d, &w));
+	d.queue[1] = (struct idle_sleep_queue){.port_id = NO_SUCH_PORT, .arm = true};
+	d.idle_turns = IDLE_SLEEP_SPINS_BELL;
+	assert_false(idle_sleep_turn(&d, &w));
 	assert_true(d.armed);
 	assert_int_equal(counted(COUNTER_sleeps), 0);
 	ring_fd(port_fd);
-	assert_true(doze_idle(&d, &w));
+	assert_true(idle_sleep_turn(&d, &w));
 	assert_int_equal(counted(COUNTER_sleeps_woken), 1);
 	eventfd_t left; // its eventfd was read
 	assert_int_equal(eventfd_read(port_fd, &left), -1);
 	// No frame came of it: the interrupt is spent, so it is armed and looked at once more.
 	assert_false(d.armed);
-	assert_false(doze_idle(&d, &w));
+	assert_false(idle_sleep_turn(&d, &w));
 	assert_true(d.armed);
 	assert_int_equal(counted(COUNTER_sleeps), 1);
-	doze_busy(&d);
+	idle_sleep_busy(&d);
 	assert_false(d.armed);
 }
 
 static void only_some_ports_are_asked(void **)
 {
-	assert_true(doze_asks_port("net_tap", "net_tap0"));
-	assert_true(doze_asks_port("net_ixgbe", "0000:03:00.0"));
-	assert_false(doze_asks_port("net_memif", "net_memif0"));
-	assert_false(doze_asks_port("net_af_xdp", "net_af_xdp0"));
-	assert_false(doze_asks_port("net_ring", "net_ring0"));
+	assert_true(idle_sleep_asks_port("net_tap", "net_tap0"));
+	assert_true(idle_sleep_asks_port("net_ixgbe", "0000:03:00.0"));
+	assert_false(idle_sleep_asks_port("net_memif", "net_memif0"));
+	assert_false(idle_sleep_asks_port("net_af_xdp", "net_af_xdp0"));
+	assert_false(idle_sleep_asks_port("net_ring", "net_ring0"));
 }
 
 static void waits_in_the_cpu_only_where_every_queue_is_watched(void **)
 {
-	assert_int_equal(power_way_of(false, false, 1, 1), POWER_PAUSE);
-	assert_int_equal(power_way_of(true, false, 1, 1), POWER_ONE_LINE);
-	assert_int_equal(power_way_of(true, false, 2, 2), POWER_PAUSE);
-	assert_int_equal(power_way_of(true, true, 2, 2), POWER_ALL_LINES);
-	assert_int_equal(power_way_of(true, true, 1, 2), POWER_PAUSE);
-	assert_int_equal(power_way_of(true, true, 0, 0), POWER_PAUSE);
+	assert_int_equal(idle_monitor_way_of(false, false, 1, 1), IDLE_MONITOR_PAUSE);
+	assert_int_equal(idle_monitor_way_of(true, false, 1, 1), IDLE_MONITOR_ONE_LINE);
+	assert_int_equal(idle_monitor_way_of(true, false, 2, 2), IDLE_MONITOR_PAUSE);
+	assert_int_equal(idle_monitor_way_of(true, true, 2, 2), IDLE_MONITOR_ALL_LINES);
+	assert_int_equal(idle_monitor_way_of(true, true, 1, 2), IDLE_MONITOR_PAUSE);
+	assert_int_equal(idle_monitor_way_of(true, true, 0, 0), IDLE_MONITOR_PAUSE);
 }
 
-#define DOZE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define IDLE_SLEEP_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DOZE_TEST(pauses_before_it_sleeps),
-		DOZE_TEST(a_port_and_the_bell_wake_it),
-		DOZE_TEST(a_bell_that_is_shut_down_is_left_alone),
-		DOZE_TEST(interrupts_that_never_arrive_are_not_trusted),
-		DOZE_TEST(interrupts_that_arrive_are_trusted),
-		DOZE_TEST(does_not_sleep_beside_an_answer),
-		DOZE_TEST(is_online_and_awake_again_afterwards),
-		DOZE_TEST(time_alone_grows_to_its_most),
-		DOZE_TEST(a_queue_that_cries_wolf_is_left_to_time),
-		DOZE_TEST(a_queue_that_is_gone_is_left_to_time),
-		DOZE_TEST(an_armed_queue_is_looked_at_before_the_sleep),
+		IDLE_SLEEP_TEST(pauses_before_it_sleeps),
+		IDLE_SLEEP_TEST(a_port_and_the_bell_wake_it),
+		IDLE_SLEEP_TEST(a_bell_that_is_shut_down_is_left_alone),
+		IDLE_SLEEP_TEST(interrupts_that_never_arrive_are_not_trusted),
+		IDLE_SLEEP_TEST(interrupts_that_arrive_are_trusted),
+		IDLE_SLEEP_TEST(does_not_sleep_beside_an_answer),
+		IDLE_SLEEP_TEST(is_online_and_awake_again_afterwards),
+		IDLE_SLEEP_TEST(time_alone_grows_to_its_most),
+		IDLE_SLEEP_TEST(a_queue_that_cries_wolf_is_left_to_time),
+		IDLE_SLEEP_TEST(a_queue_that_is_gone_is_left_to_time),
+		IDLE_SLEEP_TEST(an_armed_queue_is_looked_at_before_the_sleep),
 		cmocka_unit_test(only_some_ports_are_asked),
 		cmocka_unit_test(waits_in_the_cpu_only_where_every_queue_is_watched),
 	};
