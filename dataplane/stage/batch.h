@@ -100,7 +100,7 @@ struct batch {
 	uint64_t start_tsc;
 	uint32_t proven; // by the place in `store`: over their limits, with a right cookie
 	unsigned count;
-	unsigned looked_home, looked_other; // of these (record_line.h)
+	unsigned looked_home, looked_other; // of these (record_fast.h)
 	unsigned tx_count, kernel_count, drop_count;
 	struct packet *pkt[WORKER_BATCH];
 	struct rte_mbuf *tx[WORKER_BATCH];

@@ -14,7 +14,7 @@ ATTR_MUST_CHECK enum dns_query_status cookie_parse(
 // The whole cookies of plain queries are taken up one by one by the parser, while their octets are
 // near, and settled together behind it.
 
-// The question is good (dns_query_line.h). Whatever its cookie is worth, the reply will have one.
+// The question is good (dns_query_fast.h). Whatever its cookie is worth, the reply will have one.
 void cookie_take_plain(struct batch *b, struct packet *p);
 // What the replies will have, and the counters.
 void cookie_settle_plain(struct batch *b);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frame.h"
 
-#include "frame_line.h"
+#include "frame_fast.h"
 
 #include <rte_udp.h>
 
@@ -12,17 +12,17 @@
 uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len)
 {
 	return csum_fold(
-		csum_wide_add(csum_wide(addresses, 32), frame_line_pseudo_rest(protocol, len)));
+		csum_wide_add(csum_wide(addresses, 32), frame_fast_pseudo_rest(protocol, len)));
 }
 
 void frame_set_len(struct packet *p, uint16_t payload_len)
 {
-	frame_line_set_len(p, payload_len);
+	frame_fast_set_len(p, payload_len);
 }
 
 void frame_turn_ip(struct packet *p, uint16_t payload_len)
 {
-	(void)frame_line_turn_ip(p, payload_len);
+	(void)frame_fast_turn_ip(p, payload_len);
 }
 
 void frame_return_path(
@@ -81,15 +81,15 @@ void frame_build(uint8_t *frame, const struct return_path *path, uint16_t dns_le
 		memcpy(ip + 12, path->service_ip, 4);
 		memcpy(ip + 16, path->client_ip, 4);
 		addresses = csum_wide(ip + 12, 8);
-		frame_line_ipv4_fill(ip, IPPROTO_UDP, udp_len, addresses);
+		frame_fast_ipv4_fill(ip, IPPROTO_UDP, udp_len, addresses);
 		ip += FRAME_IPV4_LEN;
 	} else {
 		memcpy(ip + 8, path->service_ip, 16);
 		memcpy(ip + 24, path->client_ip, 16);
 		addresses = csum_wide(ip + 8, 32);
-		frame_line_ipv6_fill(ip, IPPROTO_UDP, udp_len);
+		frame_fast_ipv6_fill(ip, IPPROTO_UDP, udp_len);
 		ip += FRAME_IPV6_LEN;
 	}
 	uint32_t ports = (uint32_t)path->client_udp << 16 | path->service_udp;
-	frame_line_udp_fill(ip, ports, dns_len, addresses, csum_widen(dns_sum), path->zero_csum);
+	frame_fast_udp_fill(ip, ports, dns_len, addresses, csum_widen(dns_sum), path->zero_csum);
 }

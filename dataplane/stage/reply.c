@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "reply.h"
 
-#include "core/dns/dns_block_line.h"
-#include "reply_line.h"
+#include "core/dns/dns_block_fast.h"
+#include "reply_fast.h"
 
 #include <weir/dns_identity.h>
 #include <weir/dns_rotate.h>
@@ -12,7 +12,7 @@
 
 void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view, bool stale)
 {
-	reply_line_answer(b, p, view, stale);
+	reply_fast_answer(b, p, view, stale);
 }
 
 void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, bool proven, uint32_t len)
@@ -51,9 +51,9 @@ ATTR_INLINE uint32_t plain_reply(const struct batch *b, struct packet *p,
 		mode = own == DNS_BLOCK_MODES ? mode : own;
 	}
 	*rcode = mode == DNS_BLOCK_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
-	*sum = reply_line_question_sum(p);
-	return dns_block_line(packet_dns(p), (uint32_t)packet_dns_room(p), &p->q, mode,
-		block->ttl_s, rule_class_ede(d->rule_class), reply_line_limit(b), sum);
+	*sum = reply_fast_question_sum(p);
+	return dns_block_fast(packet_dns(p), (uint32_t)packet_dns_room(p), &p->q, mode,
+		block->ttl_s, rule_class_ede(d->rule_class), reply_fast_limit(b), sum);
 }
 
 static void write_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
@@ -63,10 +63,10 @@ static void write_ruled(struct batch *b, struct packet *p, const struct rule_dec
 	uint64_t wide;
 	uint32_t len = plain_reply(b, p, d, &rcode, &wide);
 	if (likely_(len)) {
-		if (unlikely_(len > reply_line_plain_most(b)))
+		if (unlikely_(len > reply_fast_plain_most(b)))
 			reply_more(b, p, len);
 		stats_add(&b->w->stats->rcode[rcode], 1);
-		frame_line_reply(p, packet_dns(p), (uint16_t)len, wide);
+		frame_fast_reply(p, packet_dns(p), (uint16_t)len, wide);
 		batch_tx(b, p, v);
 		return;
 	}
@@ -74,12 +74,12 @@ static void write_ruled(struct batch *b, struct packet *p, const struct rule_dec
 		.block = reply_block_of(b, p),
 		.hash = d->action == RULE_DATA ? p->probe.hash[d->index] : 0,
 		.ttl_cap_s = b->tables->config.client_ttl_cap_s,
-		.limit = reply_line_limit(b),
+		.limit = reply_fast_limit(b),
 	};
 	uint16_t sum = 0;
 	len = rule_reply_write(
 		packet_dns(p), packet_dns_room(p), &p->q, &b->tables->rules, d, &o, &sum);
-	reply_line_finish(b, p, (uint16_t)len, sum, v);
+	reply_fast_finish(b, p, (uint16_t)len, sum, v);
 }
 
 void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
@@ -113,27 +113,27 @@ void reply_checked(struct batch *b, struct packet *p)
 {
 	uint16_t sum = 0;
 	uint16_t len = dns_reply_blocked(packet_dns(p), packet_dns_room(p), &p->q,
-		reply_block_of(b, p), reply_line_limit(b), &sum);
+		reply_block_of(b, p), reply_fast_limit(b), &sum);
 	if (b->logs && p->q.has_opt)
 		batch_note(b, p)->ede = DNS_EDE_BLOCKED;
-	reply_line_finish(b, p, len, sum, VERDICT_blocked_answer);
+	reply_fast_finish(b, p, len, sum, VERDICT_blocked_answer);
 }
 
 void reply_any(struct batch *b, struct packet *p)
 {
 	uint16_t sum = 0;
 	uint16_t len =
-		dns_reply_any(packet_dns(p), packet_dns_room(p), &p->q, reply_line_limit(b), &sum);
-	reply_line_finish(b, p, len, sum, VERDICT_any_minimal);
+		dns_reply_any(packet_dns(p), packet_dns_room(p), &p->q, reply_fast_limit(b), &sum);
+	reply_fast_finish(b, p, len, sum, VERDICT_any_minimal);
 }
 
 bool reply_identity(struct batch *b, struct packet *p)
 {
 	uint16_t sum = 0;
 	uint16_t len = dns_identity_reply(packet_dns(p), packet_dns_room(p), &p->q,
-		&b->tables->config.identity, reply_line_limit(b), &sum);
+		&b->tables->config.identity, reply_fast_limit(b), &sum);
 	if (len)
-		reply_line_finish(b, p, len, sum, VERDICT_identity);
+		reply_fast_finish(b, p, len, sum, VERDICT_identity);
 	return len > 0;
 }
 
@@ -151,12 +151,12 @@ void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enu
 		batch_note(b, p)->ede = p->q.has_opt && ede >= 0 ? (uint16_t)ede : LOG_NO_EDE;
 	}
 	uint16_t len = dns_reply_rcode(packet_dns(p), packet_dns_room(p), &p->q, rcode, ede, &sum);
-	reply_line_finish(b, p, len, sum, v);
+	reply_fast_finish(b, p, len, sum, v);
 }
 
 void reply_truncated(struct batch *b, struct packet *p, enum verdict v)
 {
 	uint16_t sum = 0;
 	uint16_t len = dns_reply_truncated(packet_dns(p), packet_dns_room(p), &p->q, &sum);
-	reply_line_finish(b, p, len, sum, v);
+	reply_fast_finish(b, p, len, sum, v);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ask.h"
 #include "core/l0/l0_hit.h"
-#include "record_line.h"
-#include "reply_line.h"
+#include "record_fast.h"
+#include "reply_fast.h"
 #include "stages.h"
 #include "state/mark.h"
 
@@ -94,7 +94,7 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 		|| (!stale && view.refresh_ms != UINT32_MAX && age_ms >= view.refresh_ms);
 	if (unlikely_(wants_refresh) && marks)
 		want_refresh(b, p, &marks[p->record]);
-	reply_line_answer(b, p, &view, stale);
+	reply_fast_answer(b, p, &view, stale);
 	return false;
 }
 
@@ -127,14 +127,14 @@ ATTR_INLINE bool answer_plain(struct batch *b, struct packet *p, const struct l0
 	if (unlikely_(p->record == L0_NONE))
 		return false;
 	uint8_t *msg = packet_dns(p);
-	uint64_t sum = reply_line_question_sum(p);
+	uint64_t sum = reply_fast_question_sum(p);
 	uint32_t len = l0_hit_reply(f, &p->q, msg, (uint32_t)packet_dns_room(p), t, &sum);
 	if (unlikely_(len == 0))
 		return false;
 	if (unlikely_(len > plain_most))
 		reply_more(b, p, len);
 	struct rte_mbuf *m = p->m;
-	frame_line_reply(p, msg, (uint16_t)len, sum);
+	frame_fast_reply(p, msg, (uint16_t)len, sum);
 	stats_add(&rcodes[l0_rcode_of(f->head)], 1);
 	b->tx[b->tx_count++] = m;
 	p->m = NULL;
@@ -147,9 +147,9 @@ static void answer_all(struct batch *b, struct hits *h, _Atomic uint8_t *marks, 
 	const struct l0_hit_terms terms = {
 		.now_ms = b->now_ms,
 		.most_ttl_s = config->client_ttl_cap_s ? config->client_ttl_cap_s : UINT32_MAX,
-		.limit = reply_line_limit(b),
+		.limit = reply_fast_limit(b),
 	};
-	const uint32_t plain_most = reply_line_plain_most(b);
+	const uint32_t plain_most = reply_fast_plain_most(b);
 	const unsigned count = b->count;
 	unsigned kept = 0;
 	struct l0_found found[RECORD_GROUP];

@@ -3,7 +3,7 @@
 #include "exception.h"
 #include "frame.h"
 #include "local_arp_nd.h"
-#include "net_line.h"
+#include "net_fast.h"
 #include "stages.h"
 
 #include <rte_ip.h>
@@ -13,7 +13,7 @@
 #include <weir/csum.h>
 #include <weir/source_port.h>
 
-// What is not plain (net_line.h). Each function below either settles the packet and returns false,
+// What is not plain (net_fast.h). Each function below either settles the packet and returns false,
 // or leaves a whole UDP/53 query to us, with its offsets filled in, and returns true.
 
 static bool settle(struct batch *b, struct packet *p, enum verdict v)
@@ -260,7 +260,7 @@ void stage_net(struct batch *b)
 		stage_screen(b);
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if (likely_(net_line(b, p)) || net_ether(b, p))
+		if (likely_(net_fast(b, p)) || net_ether(b, p))
 			b->pkt[kept++] = p;
 	}
 	b->count = kept;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cookie.h"
-#include "core/dns/dns_query_line.h"
+#include "core/dns/dns_query_fast.h"
 #include "frame.h"
-#include "question_line.h"
-#include "record_line.h"
+#include "question_fast.h"
+#include "record_fast.h"
 #include "reply.h"
 #include "stages.h"
 
@@ -93,7 +93,7 @@ ATTR_INLINE bool parse(struct batch *b, struct packet *p)
 	if (unlikely_(!t->has_l0))
 		return parse_whole(b, p);
 	const enum dns_query_kind kind =
-		dns_query_line(packet_dns(p), p->dns_len, &t->l0.secret, &p->q, &name_hash);
+		dns_query_fast(packet_dns(p), p->dns_len, &t->l0.secret, &p->q, &name_hash);
 	if (unlikely_(kind == DNS_QUERY_ODD) || unlikely_(!question_is_plain(&p->q)))
 		return parse_whole(b, p);
 	if (unlikely_(kind == DNS_QUERY_PLAIN_COOKIE))

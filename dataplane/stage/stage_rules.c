@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/dns/dns_block_line.h"
-#include "core/rule/rule_line.h"
-#include "question_line.h"
-#include "record_line.h"
-#include "reply_line.h"
+#include "core/dns/dns_block_fast.h"
+#include "core/rule/rule_fast.h"
+#include "question_fast.h"
+#include "record_fast.h"
+#include "reply_fast.h"
 #include "stages.h"
 
 #include <weir/rule_reply.h>
@@ -93,8 +93,8 @@ static struct plain_terms plain_terms_of(const struct batch *b)
 	return (struct plain_terms){
 		.any = b->blocks,
 		.patterns = allows[0] | allows[1] | allows[2] | allows[3],
-		.limit = reply_line_limit(b),
-		.most = reply_line_plain_most(b),
+		.limit = reply_fast_limit(b),
+		.most = reply_fast_plain_most(b),
 		.rcodes = b->w->stats->rcode,
 	};
 }
@@ -103,7 +103,7 @@ static __attribute__((noinline)) void note_plain(
 	struct batch *b, const struct packet *p, const struct rule_set *set)
 {
 	struct batch_note *n = batch_note(b, p);
-	n->list = (uint16_t)rule_line_list(set, batch_lists(b, p));
+	n->list = (uint16_t)rule_fast_list(set, batch_lists(b, p));
 	n->ede = p->q.has_opt ? DNS_EDE_BLOCKED : LOG_NO_EDE;
 	n->verdict = VERDICT_blocked;
 }
@@ -112,8 +112,8 @@ static __attribute__((noinline)) void note_plain(
 ATTR_INLINE uint32_t plain_reply(const struct packet *p, const struct plain_terms *t, unsigned mode,
 	uint32_t ttl_s, uint64_t *sum)
 {
-	*sum = reply_line_question_sum(p);
-	return dns_block_line(packet_dns(p), (uint32_t)packet_dns_room(p), &p->q, mode, ttl_s,
+	*sum = reply_fast_question_sum(p);
+	return dns_block_fast(packet_dns(p), (uint32_t)packet_dns_room(p), &p->q, mode, ttl_s,
 		DNS_EDE_BLOCKED, t->limit, sum);
 }
 
@@ -125,7 +125,7 @@ ATTR_INLINE bool settle_plain(
 	const uint64_t *lists = batch_lists(b, p);
 	const struct dns_block *block = reply_block_of(b, p);
 	uint64_t sum;
-	if (unlikely_(!t->any) || unlikely_(!rule_line_blocks(&tables->rules, set, lists)))
+	if (unlikely_(!t->any) || unlikely_(!rule_fast_blocks(&tables->rules, set, lists)))
 		return false;
 	if (unlikely_(t->patterns))
 		return false;
@@ -140,7 +140,7 @@ ATTR_INLINE bool settle_plain(
 							       : DNS_RCODE_NOERROR],
 		1);
 	struct rte_mbuf *m = p->m;
-	frame_line_reply(p, packet_dns(p), (uint16_t)len, sum);
+	frame_fast_reply(p, packet_dns(p), (uint16_t)len, sum);
 	b->tx[b->tx_count++] = m;
 	p->m = NULL;
 	return true;
@@ -152,7 +152,7 @@ ATTR_INLINE void reach_sets(
 {
 	for (uint64_t left = suspects; left; left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(left);
-		set[i] = rule_line_reach(&b->tables->rules, &b->pkt[i]->probe);
+		set[i] = rule_fast_reach(&b->tables->rules, &b->pkt[i]->probe);
 	}
 }
 
@@ -171,7 +171,7 @@ static void settle_all(
 		}
 		const struct rule_set *of = set[i];
 		if (unlikely_(!of))
-			of = rule_line_behind(&b->tables->rules, &p->probe);
+			of = rule_fast_behind(&b->tables->rules, &p->probe);
 		if (likely_(of) && likely_(settle_plain(b, p, of, &terms)))
 			blocked++;
 		else if (!settle(b, p))

@@ -3,14 +3,14 @@
 // Is there a message that takes much longer to read than others of its size?
 //
 // Each input of the fuzz corpora, and messages made for it (slowest_made.c), through the parsers of
-// clients' queries (as a worker does it: dns_query_line, else dns_query_parse), of compressed names
+// clients' queries (as a worker does it: dns_query_fast, else dns_query_parse), of compressed names
 // (octets of the labels and pointers that they lead through) and of upstreams' replies. In CPU time
 // of this thread, the least of ROUNDS, per octet; by classes of size, as a call costs something
 // however short a message is. Fails when the slowest of a class takes over WORST times the median
 // of its plain ones that are read whole: a ratio within one run, whatever the machine.
 
 #include "bench_row.h"
-#include "dataplane/core/dns/dns_query_line.h"
+#include "dataplane/core/dns/dns_query_fast.h"
 #include "slowest_made.h"
 
 #include <dirent.h>
@@ -43,7 +43,7 @@ static bool read_query(const struct slow_input *in)
 	static const struct keyhash_secret secret = {{1, 2, 3}};
 	static struct dns_query q;
 	uint64_t hash;
-	return dns_query_line(in->octets, in->len, &secret, &q, &hash) != DNS_QUERY_ODD
+	return dns_query_fast(in->octets, in->len, &secret, &q, &hash) != DNS_QUERY_ODD
 	       || dns_query_parse(in->octets, in->len, &q) == DNS_QUERY_OK;
 }
 

@@ -8,7 +8,7 @@
 
 #include "fuzz.h"
 #include "rule_kinds.h"
-#include "tests/unit/core/rule/rule_line_twin.h"
+#include "tests/unit/core/rule/rule_fast_twin.h"
 
 #include <errno.h>
 #include <string.h>
@@ -95,12 +95,12 @@ static void check_probe(const struct rule_reader *r, const struct dns_name *name
 	const uint64_t lists[4], const struct rule_verdict *v)
 {
 	struct rule_probe p;
-	rule_line_probe(r, name, &p);
+	rule_fast_probe(r, name, &p);
 	rule_probe_reach(r, &p);
 	struct rule_decision d = rule_probe_decide(r, &p, name->labels, qtype, lists);
 	FUZZ_CHECK(memcmp(&d, &v->d, sizeof d) == 0);
-	const struct rule_line_said said = rule_line_ask(r, &p, lists);
-	FUZZ_CHECK(rule_line_is_right(&said, &d));
+	const struct rule_fast_said said = rule_fast_ask(r, &p, lists);
+	FUZZ_CHECK(rule_fast_is_right(&said, &d));
 }
 
 // Those that fit are some of those that hold the name; nearest first.

@@ -2,7 +2,7 @@
 
 // The reply for a blocked name. It is not in dns_reply.c because weir makes its records itself.
 
-#include "dns_block_line.h"
+#include "dns_block_fast.h"
 
 // The fixed part of a record, and its sum: from registers and in wide stores, because it is copied
 // on at once in wide loads.

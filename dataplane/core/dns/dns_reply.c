@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dns_reply_line.h"
+#include "dns_reply_fast.h"
 
 #include <weir/dns_reply.h>
 
 uint16_t dns_reply_answer(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_answer_view *a, const struct dns_reply_opts *o, uint16_t *sum)
 {
-	return dns_reply_line(msg, cap, q, a, o, sum);
+	return dns_reply_fast(msg, cap, q, a, o, sum);
 }
 
 static uint16_t reply_empty(uint8_t *msg, size_t cap, const struct dns_query *q, uint16_t flags,

@@ -4,13 +4,13 @@
 // The reply of a plain hit, in line: a fresh record without a set of lists, whose records are all
 // alike and whose length is even (or TTLs would count byte-swapped), and which fits the client.
 // Nearly all are like that. From the words that the lookup has checked (struct l0_found), in one
-// pass: no view of the record, no options, no second check. l0_read_record and dns_reply_line
+// pass: no view of the record, no options, no second check. l0_read_record and dns_reply_fast
 // handle the rest and give the same bytes and the same sum (test_l0_hit).
 //
 // It copies bytes in steps of a cache line, the last step whole: so up to 63 behind the answer are
 // read and written, within the table and within the message's room.
 
-#include "core/dns/dns_reply_line.h"
+#include "core/dns/dns_reply_fast.h"
 #include "l0_read.h"
 
 struct l0_hit_terms { // of a batch

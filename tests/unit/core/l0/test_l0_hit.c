@@ -2,7 +2,7 @@
 
 // The plain hit against its twin: random even records, questions and options, read back through
 // the table; where l0_hit_reply answers, octets and sum must be what l0_read_record and
-// dns_reply_line make of the same record, and where it declines nothing may have been written.
+// dns_reply_fast make of the same record, and where it declines nothing may have been written.
 // Records often end with the table, and rooms with the reply, and nothing beyond may be touched.
 
 #include "dataplane/core/l0/l0_hit.h"
@@ -105,7 +105,7 @@ static bool check_once(const struct guard *table, const struct guard *message)
 		.ede = DNS_EDE_NONE,
 		.limit = (uint16_t)t.limit};
 	uint16_t twin_sum = 0;
-	assert_int_equal(dns_reply_line(twin, room, &q, &view.answer, &o, &twin_sum), len);
+	assert_int_equal(dns_reply_fast(twin, room, &q, &view.answer, &o, &twin_sum), len);
 	assert_memory_equal(msg, twin, len);
 	assert_int_equal(csum_fold(sum) % 0xffff, twin_sum % 0xffff);
 	return true;

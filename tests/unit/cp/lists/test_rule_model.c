@@ -5,7 +5,7 @@
 
 #include "listgen.h"
 #include "rule_fixture.h"
-#include "tests/unit/core/rule/rule_line_twin.h"
+#include "tests/unit/core/rule/rule_fast_twin.h"
 
 enum { RULES_MAX = 400, SOURCES = 5, KINDS = 6 };
 
@@ -223,10 +223,10 @@ static bool check_line(
 	const struct model *m, const struct dns_name *name, uint16_t qtype, const uint64_t lists[4])
 {
 	struct rule_probe p;
-	rule_line_probe(&m->r, name, &p);
+	rule_fast_probe(&m->r, name, &p);
 	struct rule_decision d = rule_probe_decide(&m->r, &p, name->labels, qtype, lists);
-	struct rule_line_said said = rule_line_ask(&m->r, &p, lists);
-	assert_true(rule_line_is_right(&said, &d));
+	struct rule_fast_said said = rule_fast_ask(&m->r, &p, lists);
+	assert_true(rule_fast_is_right(&said, &d));
 	return said.blocks;
 }
 

@@ -5,7 +5,7 @@
 // one, over images of plain lists with some that are not. Built for SSE4.1, as the data plane is;
 // the same in words: test_rule_model, fuzz_rule_image.
 
-#include "rule_line_twin.h"
+#include "rule_fast_twin.h"
 #include "tests/unit/cp/lists/listgen.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
@@ -92,10 +92,10 @@ static void ask(const struct rule_reader *r, struct listgen *g, struct tally *t)
 	const struct dns_name name = random_name(g);
 	const uint64_t lists[4] = {listgen_next(g) | listgen_next(g), 0, 0, listgen_next(g)};
 	struct rule_probe p;
-	rule_line_probe(r, &name, &p);
+	rule_fast_probe(r, &name, &p);
 	struct rule_decision d = rule_probe_decide(r, &p, name.labels, DNS_TYPE_A, lists);
-	struct rule_line_said said = rule_line_ask(r, &p, lists);
-	assert_true(rule_line_is_right(&said, &d));
+	struct rule_fast_said said = rule_fast_ask(r, &p, lists);
+	assert_true(rule_fast_is_right(&said, &d));
 	t->blocked += said.blocks;
 	t->behind += said.blocks && said.is_behind;
 	t->left += !said.blocks && d.matched;
@@ -134,8 +134,8 @@ static void test_each_list_is_plain_or_not(void **)
 			memset(r.plain, is_plain ? 0 : 0xff, sizeof r.plain);
 			r.plain[list / 64] ^= bit;
 			set.lists[list / 64] = bit;
-			assert_int_equal(rule_line_blocks(&r, &set, set.lists), is_plain);
-			assert_false(rule_line_blocks(&r, &set, (const uint64_t[4]){0}));
+			assert_int_equal(rule_fast_blocks(&r, &set, set.lists), is_plain);
+			assert_false(rule_fast_blocks(&r, &set, (const uint64_t[4]){0}));
 		}
 	}
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The line for plain frames against the steps that it stands for (as test_net_line, but with any
+// The line for plain frames against the steps that it stands for (as test_net_fast, but with any
 // octets): what the line takes the steps must keep, with the same offsets and flags. The first
 // octet chooses what the port says of checksums, and whether the IPv4 header's is put right.
 
 #include "fuzz.h"
-#include "tests/dp/net_line_twin.h"
+#include "tests/dp/net_fast_twin.h"
 
 enum { TRUSTED = 1, GOOD = 2, SEALED = 4, FRAME_MIN = 15, FRAME_MOST = 1600 };
 
@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.ol_flags = mode & GOOD ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0};
 	port.rx_csum_trusted = mode & TRUSTED;
 	struct packet *p = batch_of(&m);
-	bool is_taken = net_line(&one, p);
+	bool is_taken = net_fast(&one, p);
 	const struct packet line = *p;
 	(void)batch_of(&m);
 	steps_alone(&one);

@@ -4,7 +4,7 @@
 // The parser for plain queries, in line, for the packet path: opcode QUERY, one question, and at
 // most a plain OPT (root, version 0) behind it, without options or with a whole cookie alone, as
 // clients that keep weir's cookie send it. Nearly all queries are like that. dns_query_parse
-// handles all others, faults included, with the same results (test_dns_query_line).
+// handles all others, faults included, with the same results (test_dns_query_fast).
 //
 // Header and OPT are tested in words as they are in memory. Adjacent fields of struct dns_query are
 // stored as one word; the stages read them one by one, which costs nothing.
@@ -81,7 +81,7 @@ ATTR_INLINE bool dns_query_cookie(
 }
 
 // *out is undefined for an odd query. *name_hash: hash of the name by this secret.
-ATTR_INLINE enum dns_query_kind dns_query_line(const uint8_t *msg, size_t len,
+ATTR_INLINE enum dns_query_kind dns_query_fast(const uint8_t *msg, size_t len,
 	const struct keyhash_secret *secret, struct dns_query *out, uint64_t *name_hash)
 {
 	enum { TAIL = 4 }; // type and class

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What stands before the line for plain frames (net_line.h) and the steps that it stands for, when
+// What stands before the line for plain frames (net_fast.h) and the steps that it stands for, when
 // one frame is given to both: stage_net without its line, and a batch of one for our addresses.
 // Included once per program, as stage_net.c is compiled in it again. One thread.
 
-#include "dataplane/stage/net_line.h"
+#include "dataplane/stage/net_fast.h"
 #include "dataplane/stage/stages.h"
 #include "wire.h"
 
@@ -16,10 +16,10 @@ static bool no_line(const struct batch *, struct packet *)
 	return false;
 }
 void steps_alone(struct batch *b);
-#define net_line  no_line
+#define net_fast  no_line
 #define stage_net steps_alone
 #include "dataplane/stage/stage_net.c"
-#undef net_line
+#undef net_fast
 #undef stage_net
 
 static struct worker_service service;

@@ -2,11 +2,11 @@
 
 // The replies for blocked names in line against their twin: random modes, questions, options, TTLs,
 // sizes, limits and rooms, these often within some octets of what the reply takes; where
-// dns_block_line answers, octets and sum must be what dns_reply_synthetic makes of the same, where
+// dns_block_fast answers, octets and sum must be what dns_reply_synthetic makes of the same, where
 // it declines nothing may have been written, and what is plain and fits it may not decline. Rooms
 // end where memory does.
 
-#include "dataplane/core/dns/dns_block_line.h"
+#include "dataplane/core/dns/dns_block_fast.h"
 #include "dns_rand.h"
 #include "tests/unit/guard.h"
 
@@ -94,7 +94,7 @@ static void check_once(const struct guard *memory, struct tally *tally)
 	memcpy(twin, msg, room);
 	memcpy(was, msg, room);
 	uint64_t sum = csum_wide(msg + DNS_HEADER_LEN, q.question_len);
-	uint32_t len = dns_block_line(msg, room, &q, mode, block.ttl_s, ede, limit, &sum);
+	uint32_t len = dns_block_fast(msg, room, &q, mode, block.ttl_s, ede, limit, &sum);
 	uint16_t twin_sum = 0;
 	uint16_t twin_len = dns_reply_synthetic(twin, room, &q, &block, ede, limit, &twin_sum);
 	if (len == 0) {

@@ -3,14 +3,14 @@
 
 // reply_answer in line, for stage_lookup, which does little else (reply.h).
 
-#include "core/dns/dns_reply_line.h"
-#include "frame_line.h"
+#include "core/dns/dns_reply_fast.h"
+#include "frame_fast.h"
 #include "reply.h"
 
 #include <weir/bytes.h>
 
 // A longer reply takes more than to be sent (reply_more).
-ATTR_INLINE uint32_t reply_line_plain_most(const struct batch *b)
+ATTR_INLINE uint32_t reply_fast_plain_most(const struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
 	if (unlikely_(t->config.rotate))
@@ -19,7 +19,7 @@ ATTR_INLINE uint32_t reply_line_plain_most(const struct batch *b)
 							     : UINT32_MAX;
 }
 
-ATTR_INLINE void reply_line_finish(
+ATTR_INLINE void reply_fast_finish(
 	struct batch *b, struct packet *p, uint16_t len, uint16_t sum, enum verdict v)
 {
 	if (unlikely_(len == 0)) {
@@ -30,9 +30,9 @@ ATTR_INLINE void reply_line_finish(
 	stats_add(&b->w->stats->rcode[flags % STATS_RCODES], 1);
 	if (unlikely_(flags & DNS_FLAG_TC))
 		batch_count(b, COUNTER_reply_truncated, 1);
-	if (unlikely_(len > reply_line_plain_most(b)))
+	if (unlikely_(len > reply_fast_plain_most(b)))
 		reply_more(b, p, len);
-	frame_line_reply(p, packet_dns(p), len, csum_widen(sum));
+	frame_fast_reply(p, packet_dns(p), len, csum_widen(sum));
 	batch_tx(b, p, v);
 }
 
@@ -44,21 +44,21 @@ ATTR_INLINE const struct dns_block *reply_block_of(const struct batch *b, const 
 }
 
 // Our own limit may be raised while we run; what a frame can carry stays as it was at start.
-ATTR_INLINE uint16_t reply_line_limit(const struct batch *b)
+ATTR_INLINE uint16_t reply_fast_limit(const struct batch *b)
 {
 	uint16_t limit = b->tables->config.udp_limit;
 	return limit < b->port->dns_most ? limit : b->port->dns_most;
 }
 
 // The wide sum of the question's octets: stage_net's, where nothing stands behind the question.
-ATTR_INLINE uint64_t reply_line_question_sum(const struct packet *p)
+ATTR_INLINE uint64_t reply_fast_question_sum(const struct packet *p)
 {
 	if (likely_(p->rest_sum && p->dns_len == DNS_HEADER_LEN + p->q.question_len))
 		return p->rest_sum;
 	return csum_wide(packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
 }
 
-ATTR_INLINE void reply_line_answer(
+ATTR_INLINE void reply_fast_answer(
 	struct batch *b, struct packet *p, const struct l0_view *view, bool stale)
 {
 	const struct dp_config *config = &b->tables->config;
@@ -72,12 +72,12 @@ ATTR_INLINE void reply_line_answer(
 		.ede = !stale     ? DNS_EDE_NONE
 		       : nxdomain ? DNS_EDE_STALE_NXDOMAIN
 				  : DNS_EDE_STALE_ANSWER,
-		.limit = reply_line_limit(b),
+		.limit = reply_fast_limit(b),
 	};
 	uint16_t sum = 0;
 	uint16_t len =
-		dns_reply_line(packet_dns(p), packet_dns_room(p), &p->q, &view->answer, &o, &sum);
+		dns_reply_fast(packet_dns(p), packet_dns_room(p), &p->q, &view->answer, &o, &sum);
 	if (b->logs && stale)
 		reply_note_ede(b, p, len, o.ede);
-	reply_line_finish(b, p, len, sum, stale ? VERDICT_hit_stale : VERDICT_hit);
+	reply_fast_finish(b, p, len, sum, stale ? VERDICT_hit_stale : VERDICT_hit);
 }

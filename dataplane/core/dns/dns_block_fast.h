@@ -5,9 +5,9 @@
 // null address to an A or AAAA question; in class IN, without OPT or with a plain one, where the
 // whole reply fits. Nearly all blocked questions are like that. It is one record of constant words,
 // written wide and summed from registers. dns_reply_synthetic handles the rest and gives the same
-// bytes and the same sum (test_dns_block_line).
+// bytes and the same sum (test_dns_block_fast).
 
-#include "dns_reply_line.h"
+#include "dns_reply_fast.h"
 
 enum {
 	DNS_BLOCK_RR_LEN = 12,  // owner, type, class, TTL, RDLENGTH
@@ -88,7 +88,7 @@ ATTR_INLINE uint64_t dns_block_soa(uint8_t *p, uint32_t ttl_s)
 	return csum_wide_add(front, (uint64_t)back + htobe32(ttl_s) + dns_block_soa_rdata_sum());
 }
 
-// dns_block_line where it is known which of the two records it is, and whether there is an OPT.
+// dns_block_fast where it is known which of the two records it is, and whether there is an OPT.
 ATTR_INLINE uint32_t dns_block_write(uint8_t *msg, uint32_t room, const struct dns_query *q,
 	bool is_address, bool has_opt, unsigned rcode, uint32_t ttl_s, int ede, uint32_t limit,
 	uint64_t *sum)
@@ -126,7 +126,7 @@ ATTR_INLINE uint32_t dns_block_of(uint8_t *msg, uint32_t room, const struct dns_
 
 // Bytes of the reply, and their wide sum in *sum, which held the question's; 0: not plain, and
 // nothing is written. `mode`: enum dns_block_mode; `ede`: sent only in an OPT; `room`: from msg on.
-ATTR_INLINE uint32_t dns_block_line(uint8_t *msg, uint32_t room, const struct dns_query *q,
+ATTR_INLINE uint32_t dns_block_fast(uint8_t *msg, uint32_t room, const struct dns_query *q,
 	unsigned mode, uint32_t ttl_s, int ede, uint32_t limit, uint64_t *sum)
 {
 	if (unlikely_(mode > DNS_BLOCK_NODATA || q->qclass != DNS_CLASS_IN

@@ -191,7 +191,7 @@ ATTR_INLINE void dns_answer_copy(uint8_t *to, const uint8_t *from, size_t len)
 	memcpy(to + len - STEP, from + len - STEP, STEP);
 }
 
-ATTR_INLINE uint16_t dns_reply_line(uint8_t *msg, size_t cap, const struct dns_query *q,
+ATTR_INLINE uint16_t dns_reply_fast(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_answer_view *a, const struct dns_reply_opts *o, uint16_t *sum)
 {
 	size_t head = DNS_HEADER_LEN + (size_t)q->question_len;

@@ -4,7 +4,7 @@
 // them damaged, at the end of what may be read. What the line takes the steps must keep, with the
 // same offsets and flags and nothing counted; and the line must take what is plain.
 
-#include "net_line_twin.h"
+#include "net_fast_twin.h"
 #include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/guard.h"
 
@@ -97,7 +97,7 @@ static void test_twin(void **)
 			.ol_flags = below(4) ? 0 : RTE_MBUF_F_RX_L4_CKSUM_GOOD};
 		port.rx_csum_trusted = below(2);
 		struct packet *p = batch_of(&m);
-		bool is_taken = net_line(&one, p);
+		bool is_taken = net_fast(&one, p);
 		const struct packet line = *p;
 		(void)batch_of(&m);
 		m.buf_addr = place(&g, made, len, true);
