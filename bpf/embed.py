@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A file as the initialiser of a C array of octets.
+"""A file as the initialiser of a C array of bytes.
 
 usage: embed.py FILE HEADER
 """

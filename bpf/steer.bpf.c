@@ -90,7 +90,7 @@ static __always_inline bool ipv6_is_dns(const void *at, const void *end, struct 
 	const struct ipv6hdr *ip = at;
 	if ((const void *)(ip + 1) > end || ip->version != 6)
 		return false;
-	__builtin_memcpy(to, &ip->daddr, sizeof *to);
+	__builtin_memcpy(to, &ip->daddr, sizeof(*to));
 	__u8 next = ip->nexthdr;
 	at = ip + 1;
 	for (int i = 0; i < EXTENSIONS_MAX && next != IPPROTO_UDP; i++) {

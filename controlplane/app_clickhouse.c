@@ -16,8 +16,8 @@ static void schema_of(
 		.max_bytes = (uint64_t)s->max_mb << 20,
 		.rollups = s->rollups,
 		.rollup_days = s->rollup_days};
-	snprintf(out->database, sizeof out->database, "%s", s->database);
-	snprintf(out->table, sizeof out->table, "%s", s->table);
+	snprintf(out->database, sizeof(out->database), "%s", s->database);
+	snprintf(out->table, sizeof(out->table), "%s", s->table);
 }
 
 unsigned app_name_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX])
@@ -58,22 +58,22 @@ int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX])
 	if (!s->url_count)
 		return 0;
 	if (*s->spool_directory)
-		snprintf(folder, sizeof folder, "%s", s->spool_directory);
+		snprintf(folder, sizeof(folder), "%s", s->spool_directory);
 	else
-		snprintf(folder, sizeof folder, "%s/clickhouse", c->runtime.state_directory);
+		snprintf(folder, sizeof(folder), "%s/clickhouse", c->runtime.state_directory);
 	struct clickhouse_settings settings;
 	settings_of(a, c, server, &settings);
 	settings.box = a->box;
 	settings.folder = folder;
 	settings.spool_max_bytes = (uint64_t)s->spool_mb << 20;
-	int ret = clickhouse_open(&a->clickhouse, &settings);
-	if (ret == 0) {
+	int rc = clickhouse_open(&a->clickhouse, &settings);
+	if (rc == 0) {
 		struct querylog_sink sink = clickhouse_sink(a->clickhouse);
-		ret = querylog_add(a->log, &sink);
+		rc = querylog_add(a->log, &sink);
 	}
-	if (ret < 0)
-		snprintf(why, APP_WHY_MAX, "clickhouse: %s", strerror(-ret));
-	return ret;
+	if (rc < 0)
+		snprintf(why, APP_WHY_MAX, "clickhouse: %s", strerror(-rc));
+	return rc;
 }
 
 static bool is_same(const struct clickhouse_settings *a, const struct clickhouse_settings *b)
@@ -85,7 +85,7 @@ static bool is_same(const struct clickhouse_settings *a, const struct clickhouse
 	for (unsigned i = 0; same && (x->urls[i] || y->urls[i]); i++)
 		same = x->urls[i] && y->urls[i] && strcmp(x->urls[i], y->urls[i]) == 0;
 	for (unsigned i = 0; same && i < x->post.server_count; i++)
-		same = memcmp(&x->post.servers[i], &y->post.servers[i], sizeof x->post.servers[i])
+		same = memcmp(&x->post.servers[i], &y->post.servers[i], sizeof(x->post.servers[i]))
 		       == 0;
 	return same && strcmp(s->database, t->database) == 0 && strcmp(s->table, t->table) == 0
 	       && s->by_hour == t->by_hour && s->hours == t->hours && s->max_bytes == t->max_bytes
@@ -104,7 +104,7 @@ int app_clickhouse_reload(struct app *a, const struct config *before, const stru
 	settings_of(a, c, server[1], &is);
 	if (is_same(&was, &is) && !a->clickhouse_is_behind)
 		return 0;
-	int ret = clickhouse_reconfigure(a->clickhouse, &is);
-	a->clickhouse_is_behind = ret < 0;
-	return ret;
+	int rc = clickhouse_reconfigure(a->clickhouse, &is);
+	a->clickhouse_is_behind = rc < 0;
+	return rc;
 }

@@ -16,14 +16,14 @@
 // A host's name is whatever its administrator typed.
 static void box_name(struct app *a)
 {
-	char host[HOST_NAME_MAX_OCTETS + 1] = "";
+	char host[HOST_NAME_MAX_BYTES + 1] = "";
 	const char *box = a->started->query_log.box;
 	if (!box[0]) {
-		if (gethostname(host, sizeof host - 1) < 0 || !host[0])
-			snprintf(host, sizeof host, "weir");
+		if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
+			snprintf(host, sizeof(host), "weir");
 		box = host;
 	}
-	text_name(box, a->box, sizeof a->box);
+	text_name(box, a->box, sizeof(a->box));
 }
 
 static int sinks_add(struct app *a)
@@ -46,7 +46,7 @@ int app_log_open(struct app *a, char why[APP_WHY_MAX])
 {
 	box_name(a);
 	char hand[PATH_MAX];
-	snprintf(hand, sizeof hand, "%s/" SHM_NAME_LOG_HAND, a->paths.mem);
+	snprintf(hand, sizeof(hand), "%s/" SHM_NAME_LOG_HAND, a->paths.mem);
 	const struct querylog_settings settings = {.box = a->box, .hand_path = hand};
 	int rc = querylog_open(&a->log, &settings);
 	if (rc == 0)

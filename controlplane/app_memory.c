@@ -144,8 +144,8 @@ int app_memory_open(struct app *a, char why[APP_WHY_MAX])
 {
 	char path[PATH_MAX];
 	const struct timeval second = {.tv_sec = 1};
-	struct app_memory *m = calloc(1, sizeof *m);
-	snprintf(path, sizeof path, "%s/memory.history", a->started->runtime.state_directory);
+	struct app_memory *m = calloc(1, sizeof(*m));
+	snprintf(path, sizeof(path), "%s/memory.history", a->started->runtime.state_directory);
 	int rc = m ? memory_meter_open(&a->meter, path) : -ENOMEM;
 	if (rc < 0) {
 		free(m);

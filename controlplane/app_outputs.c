@@ -24,9 +24,10 @@ static int requests_open(struct app *a)
 	if (!c->enabled)
 		return 0;
 	if (*c->directory)
-		snprintf(folder, sizeof folder, "%s", c->directory);
+		snprintf(folder, sizeof(folder), "%s", c->directory);
 	else
-		snprintf(folder, sizeof folder, "%s/requests", a->started->runtime.state_directory);
+		snprintf(
+			folder, sizeof(folder), "%s/requests", a->started->runtime.state_directory);
 	const struct request_log_settings settings = {.folder = folder,
 		.json = c->format == REQUESTS_JSON,
 		.days = c->days,

@@ -78,7 +78,7 @@ static void note_missing(struct reload *r, const struct rules_status *s)
 	if (!missing || r->err < 0)
 		return;
 	r->err = -EIO;
-	rules_list_text(&s->lists[last], text, sizeof text);
+	rules_list_text(&s->lists[last], text, sizeof(text));
 	if (missing == 1)
 		snprintf(r->why, sizeof(r->why), "reloaded, except %s", text);
 	else

@@ -68,7 +68,7 @@ struct app_groups {                                  // as published last
 	struct again lag_again;     // when it is published again
 };
 
-enum { HOST_NAME_MAX_OCTETS = 64 };
+enum { HOST_NAME_MAX_BYTES = 64 };
 
 struct app_memory; // app_memory.c
 struct memory_meter;
@@ -105,7 +105,7 @@ struct app {
 	struct webhook *webhooks;      // likewise
 	struct sink_thread *output[APP_OUTPUTS_MAX];
 	unsigned outputs;
-	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log
+	char box[4 * HOST_NAME_MAX_BYTES + 1]; // in the query log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];
 	pthread_t thread;

@@ -16,19 +16,19 @@ int app_store_open(struct app *a, char why[APP_WHY_MAX])
 	if (!s->enabled)
 		return 0;
 	if (*s->directory)
-		snprintf(folder, sizeof folder, "%s", s->directory);
+		snprintf(folder, sizeof(folder), "%s", s->directory);
 	else
-		snprintf(folder, sizeof folder, "%s/log", c->runtime.state_directory);
+		snprintf(folder, sizeof(folder), "%s/log", c->runtime.state_directory);
 	const struct query_store_settings settings = {.folder = folder,
 		.hours = s->hours,
 		.max_bytes = (uint64_t)s->max_mb << 20,
 		.max_rate = s->max_rate};
-	int ret = query_store_open(&a->store, &settings);
-	if (ret == 0) {
+	int rc = query_store_open(&a->store, &settings);
+	if (rc == 0) {
 		struct querylog_sink sink = query_store_sink(a->store);
-		ret = querylog_add(a->log, &sink);
+		rc = querylog_add(a->log, &sink);
 	}
-	if (ret < 0)
-		snprintf(why, APP_WHY_MAX, "query store: %s", strerror(-ret));
-	return ret;
+	if (rc < 0)
+		snprintf(why, APP_WHY_MAX, "query store: %s", strerror(-rc));
+	return rc;
 }

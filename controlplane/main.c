@@ -19,7 +19,7 @@ static const char usage[] =
 	"  -h, --help         this text\n"
 	"SIGHUP reads the configuration again, SIGTERM and SIGINT stop.\n";
 
-static const char *const own_regions[] = {"directory", "l0.", "names.", "policy.", NULL};
+static const char *const own_regions[] = {"directory", "l0.", "rule_image.", "policy.", NULL};
 
 int main(int argc, char **argv)
 {

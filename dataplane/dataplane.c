@@ -82,7 +82,7 @@ static void catch_signals(void)
 static int lock_runtime(const char *run)
 {
 	char path[SHM_PATH_MAX + 16];
-	snprintf(path, sizeof path, "%s/dataplane.lock", run);
+	snprintf(path, sizeof(path), "%s/dataplane.lock", run);
 	int fd = process_lock(path);
 	if (fd == -EAGAIN)
 		log_error("another weir-dataplane runs on %s (it holds %s)", run, path);
@@ -108,7 +108,7 @@ static int start_eal(const struct config *config, const char *run)
 	}
 	// EAL reorders argv, so it gets a copy of the pointers.
 	char *argv[EAL_ARGS_MAX + 1];
-	memcpy(argv, args.argv, sizeof argv);
+	memcpy(argv, args.argv, sizeof(argv));
 	rc = rte_eal_init(args.argc, argv);
 	if (rc < 0)
 		log_error("DPDK does not start: %s (see its messages above)",
@@ -192,7 +192,7 @@ static int create_kernel_flows(struct dataplane *dp, char why[WHY_MAX])
 {
 	int socket = (int)rte_lcore_to_socket_id(dp->config->dataplane.worker_lcores[0]);
 	dp->kernel_flows =
-		rte_zmalloc_socket("kernel_flows", sizeof *dp->kernel_flows, CACHE_LINE, socket);
+		rte_zmalloc_socket("kernel_flows", sizeof(*dp->kernel_flows), CACHE_LINE, socket);
 	if (!dp->kernel_flows) {
 		snprintf(why, WHY_MAX, "no memory for the kernel's flows (dataplane.memory_mb)");
 		return -ENOMEM;
@@ -207,9 +207,9 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	const struct config_dataplane *c = &dp->config->dataplane;
 	unsigned lcore = c->worker_lcores[index];
 	int socket = (int)rte_lcore_to_socket_id(lcore);
-	struct worker *w = rte_zmalloc_socket("worker", sizeof *w, CACHE_LINE, socket);
-	size_t recent_size = sizeof(struct recent_way) * RECENT_WAYS * RECENT_SETS;
-	void *recent = rte_zmalloc_socket("recent", recent_size, CACHE_LINE, socket);
+	struct worker *w = rte_zmalloc_socket("worker", sizeof(*w), CACHE_LINE, socket);
+	size_t dedup_size = sizeof(struct recent_way) * DEDUP_WAYS * DEDUP_SETS;
+	void *recent = rte_zmalloc_socket("recent", dedup_size, CACHE_LINE, socket);
 	if (!w || !recent) {
 		rte_free(w);
 		rte_free(recent);
@@ -226,7 +226,7 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	w->kernel_flows.table = dp->kernel_flows;
 	// Parts of queries that our last life numbered may still wait for theirs.
 	w->traces = (uint32_t)dp->incarnation;
-	recent_init(&w->recent, recent);
+	dedup_init(&w->dedup, recent);
 	ports_bind(&dp->ports, c, w);
 	worker_rings_bind(&dp->worker_rings, w);
 	atomic_store_explicit(&w->stats->mbuf_size, w->pool->size, memory_order_relaxed);
@@ -238,7 +238,7 @@ static void destroy_workers(struct dataplane *dp)
 {
 	for (unsigned i = 0; i < dp->worker_count; i++) {
 		if (dp->worker[i])
-			rte_free(dp->worker[i]->recent.way);
+			rte_free(dp->worker[i]->dedup.way);
 		rte_free(dp->worker[i]);
 		dp->worker[i] = NULL;
 	}
@@ -268,7 +268,7 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 		snprintf(why, WHY_MAX, "runtime.directory: too long a path for a socket");
 		return rc;
 	}
-	rc = adopt_init(&h->adopt, &dp->paths, dp->worker, dp->worker_count, dp->incarnation,
+	rc = activate_init(&h->activate, &dp->paths, dp->worker, dp->worker_count, dp->incarnation,
 		&defaults, h->stats);
 	if (rc) {
 		snprintf(why, WHY_MAX, "no memory");
@@ -372,7 +372,7 @@ static int serve(struct dataplane *dp, const struct dataplane_bench *bench, char
 
 	drops_clear(&dp->housekeep.drops);
 	link_close(&dp->housekeep.link);
-	adopt_close(&dp->housekeep.adopt);
+	activate_close(&dp->housekeep.activate);
 destroy_workers:
 	destroy_workers(dp);
 stop_ports:

@@ -164,7 +164,7 @@ static void watch_drops(struct housekeep *h, uint64_t now_ms)
 {
 	struct drops *d = &h->drops;
 	drops_expire(d, now_ms);
-	drops_take(d, adopt_directory(&h->adopt), now_ms);
+	drops_take(d, activate_directory(&h->activate), now_ms);
 	atomic_store_explicit(&h->stats->drops_in_force, d->count, memory_order_relaxed);
 	atomic_store_explicit(&h->stats->drops_partial, drops_partial(d), memory_order_relaxed);
 	atomic_store_explicit(&h->stats->drops_refused, d->refused, memory_order_relaxed);
@@ -188,22 +188,22 @@ static void report(struct housekeep *h, uint64_t now_ms)
 	table_report_write(h, now_ms);
 	recent_errors_report(&h->stats->errors, &h->errors_seen);
 	if (h->lock)
-		shm_keep(&h->adopt.src.paths, "dataplane.lock", h->lock);
+		shm_keep(&h->activate.src.paths, "dataplane.lock", h->lock);
 	const uint64_t lost = log_out_lost();
 	atomic_store_explicit(&h->stats->log_lost, lost < UINT32_MAX ? (uint32_t)lost : UINT32_MAX,
 		memory_order_relaxed);
-	worker_rings_check(h->worker_rings, &h->adopt.src.paths);
-	adopt_check(&h->adopt);
+	worker_rings_check(h->worker_rings, &h->activate.src.paths);
+	activate_check(&h->activate);
 }
 
 static void watch_control(struct housekeep *h, uint64_t now_ms)
 {
 	enum link_event event = link_poll(&h->link, now_ms);
 	if (event != LINK_NOTHING)
-		adopt_link(&h->adopt, event == LINK_CAME_UP);
-	adopt_poll(&h->adopt, now_ms);
+		activate_link(&h->activate, event == LINK_CAME_UP);
+	activate_poll(&h->activate, now_ms);
 
-	bool is_old = adopt_heartbeat_age_ms(&h->adopt, now_ms) > CONTROL_HUNG_MS;
+	bool is_old = activate_heartbeat_age_ms(&h->activate, now_ms) > CONTROL_HUNG_MS;
 	bool alive = h->link.up && (!is_old || (h->alive && now_ms < h->check_from_ms));
 	if (alive != h->alive) {
 		h->alive = alive;
@@ -222,7 +222,7 @@ static void watch_control(struct housekeep *h, uint64_t now_ms)
 
 static void watch_limits(struct housekeep *h, uint64_t now_ms)
 {
-	const struct tables_set *set = h->adopt.current;
+	const struct tables_set *set = h->activate.current;
 	if (!set || !set->t.has_access)
 		return;
 	limiter_look(h->limiter, &set->t.policy.limit, now_ms);
@@ -265,10 +265,10 @@ void housekeep_start(struct housekeep *h)
 	uint64_t now_ms = clock_mono_ms();
 	const uint64_t until_ms = now_ms + HOUSEKEEP_START_MS;
 	do {
-		adopt_poll(&h->adopt, now_ms);
+		activate_poll(&h->activate, now_ms);
 		(void)nanosleep(&step, NULL);
 		now_ms = clock_mono_ms();
-	} while (!adopt_is_settled(&h->adopt) && now_ms < until_ms);
+	} while (!activate_is_settled(&h->activate) && now_ms < until_ms);
 	for (unsigned i = 0; i < h->worker_count; i++)
 		atomic_store_explicit(&h->workers[i]->hold, 0, memory_order_release);
 }

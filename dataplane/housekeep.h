@@ -13,7 +13,7 @@
 #include "port/port.h"
 #include "port/port_drops.h"
 #include "port/steering.h"
-#include "state/adopt.h"
+#include "state/activate.h"
 #include "state/link.h"
 #include "state/worker_rings.h"
 #include "table_report.h"
@@ -50,7 +50,7 @@ struct housekeep {
 	int *lock; // of dataplane.lock, which is kept there; NULL: none
 	struct limiter *limiter;
 	struct link_client link;
-	struct adopt adopt;
+	struct activate activate;
 	struct drops drops; // by the ports themselves
 
 	struct housekeep_worker worker[SHM_WORKERS_MAX];
@@ -64,7 +64,7 @@ struct housekeep {
 };
 
 // Takes the pools' fill as the base of their law: call after the ports have started and before the
-// workers have. link and adopt are the caller's to initialise and to close.
+// workers have. link and activate are the caller's to initialise and to close.
 void housekeep_init(struct housekeep *h, uint64_t now_ms);
 void housekeep_turn(struct housekeep *h, uint64_t now_ms);
 // Once the workers run, with `hold` set: hands them what lies in shared memory, then lets them read

@@ -13,7 +13,7 @@ static void one(struct stats_error *e, const struct log_recent *k)
 		.count = k->count,
 		.first_unix_ms = k->first_unix_ms,
 		.last_unix_ms = k->last_unix_ms};
-	memcpy(e->text, k->text, sizeof e->text - 1);
+	memcpy(e->text, k->text, sizeof(e->text) - 1);
 }
 
 void recent_errors_report(struct stats_errors *out, uint64_t *seen)

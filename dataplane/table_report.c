@@ -124,12 +124,11 @@ static uint64_t part_look(const struct worker *w, struct asked_walk *a, uint64_t
 {
 	uint64_t oldest_ms = 0;
 	unsigned from = a->next * TABLE_REPORT_SETS, live = 0;
-	for (unsigned i = 0; i < TABLE_REPORT_SETS * RECENT_WAYS; i++) {
-		const struct recent_way *way =
-			&w->recent.way[from + i / RECENT_WAYS][i % RECENT_WAYS];
+	for (unsigned i = 0; i < TABLE_REPORT_SETS * DEDUP_WAYS; i++) {
+		const struct recent_way *way = &w->dedup.way[from + i / DEDUP_WAYS][i % DEDUP_WAYS];
 		uint32_t age_ms =
 			(uint32_t)now_ms - __atomic_load_n(&way->since_ms, __ATOMIC_RELAXED);
-		if (!__atomic_load_n(&way->count, __ATOMIC_RELAXED) || age_ms >= RECENT_WINDOW_MS)
+		if (!__atomic_load_n(&way->count, __ATOMIC_RELAXED) || age_ms >= DEDUP_WINDOW_MS)
 			continue;
 		live++;
 		oldest_ms = age_ms > oldest_ms ? age_ms : oldest_ms;
@@ -141,14 +140,14 @@ static uint64_t part_look(const struct worker *w, struct asked_walk *a, uint64_t
 
 static void asked_write(const struct worker *w, struct asked_walk *a, uint64_t now_ms)
 {
-	uint64_t used = 0, oldest_ms = w->recent.way ? part_look(w, a, now_ms) : 0;
+	uint64_t used = 0, oldest_ms = w->dedup.way ? part_look(w, a, now_ms) : 0;
 	for (unsigned i = 0; i < TABLE_REPORT_PARTS; i++)
 		used += a->live[i];
 	put(&w->stats->table[STATS_dp_asked],
-		&(struct stats_table_copy){.cap = RECENT_SETS * RECENT_WAYS,
+		&(struct stats_table_copy){.cap = DEDUP_SETS * DEDUP_WAYS,
 			.used = used,
-			.bytes = sizeof(struct recent_way) * RECENT_SETS * RECENT_WAYS,
-			.evicted = counted(w, COUNTER_recent_replaced),
+			.bytes = sizeof(struct recent_way) * DEDUP_SETS * DEDUP_WAYS,
+			.evicted = counted(w, COUNTER_dedup_replaced),
 			.oldest_ms = oldest_ms});
 }
 
@@ -158,19 +157,19 @@ static void own_write(const struct worker *w)
 	put(&t[STATS_dp_fairness],
 		&(struct stats_table_copy){.cap = FAIRNESS_SUM,
 			.used = __atomic_load_n(&w->fairness.sum, __ATOMIC_RELAXED),
-			.bytes = sizeof w->fairness});
+			.bytes = sizeof(w->fairness)});
 	uint32_t head = __atomic_load_n(&w->exception.head, __ATOMIC_RELAXED);
 	uint32_t waiting = __atomic_load_n(&w->exception.tail, __ATOMIC_RELAXED) - head;
 	put(&t[STATS_dp_kernel_queue],
 		&(struct stats_table_copy){.cap = EXCEPTION_WAITING,
 			.used = waiting < EXCEPTION_WAITING ? waiting : EXCEPTION_WAITING,
-			.bytes = sizeof w->exception,
+			.bytes = sizeof(w->exception),
 			.refused = ended(w, VERDICT_drop_exception_full)});
 	bool watching = __atomic_load_n(&w->watching, __ATOMIC_RELAXED);
 	put(&t[STATS_dp_watched], &(struct stats_table_copy){.cap = WORKER_BATCH,
 					  .used = watching ? WORKER_BATCH : 0,
-					  .bytes = sizeof w->came + sizeof w->came_len
-						   + sizeof w->came_at + sizeof w->watched_trace,
+					  .bytes = sizeof(w->came) + sizeof(w->came_len)
+						   + sizeof(w->came_at) + sizeof(w->watched_trace),
 					  .refused = counted(w, COUNTER_watch_full)});
 }
 
@@ -198,18 +197,18 @@ static void region_add(struct stats_table_copy *c, const struct region *r, const
 
 static void images_write(struct housekeep *h)
 {
-	const struct tables_set *set[] = {h->adopt.current, h->adopt.next};
+	const struct tables_set *set[] = {h->activate.current, h->activate.next};
 	struct stats_table_copy images = {.cap = 2 * 3 + 2};
 	struct stats_table_copy sets = {.cap = ARRAY_LEN(set)};
 	struct stats_table_copy marks[SHM_WORKERS_MAX] = {{0}};
-	region_add(&images, &h->adopt.directory, NULL);
-	region_add(&images, &h->adopt.old_directory, &h->adopt.directory);
+	region_add(&images, &h->activate.directory, NULL);
+	region_add(&images, &h->activate.old_directory, &h->activate.directory);
 	for (unsigned k = 0; k < ARRAY_LEN(set); k++) {
 		const struct tables_set *s = set[k], *old = k ? set[0] : NULL;
 		if (!s)
 			continue;
 		sets.used++;
-		sets.bytes += sizeof *s;
+		sets.bytes += sizeof(*s);
 		region_add(&images, &s->l0, old ? &old->l0 : NULL);
 		region_add(&images, &s->names, old ? &old->names : NULL);
 		region_add(&images, &s->policy, old ? &old->policy : NULL);
@@ -285,17 +284,17 @@ static void rest_write(const struct housekeep *h)
 					 .bytes = h->limiter ? limiter_bytes(h->limiter) : 0});
 	put(&t[STATS_dp_drops], &(struct stats_table_copy){.cap = DROPS_MAX,
 					.used = h->drops.count,
-					.bytes = sizeof h->drops,
+					.bytes = sizeof(h->drops),
 					.refused = (uint64_t)h->drops.full + h->drops.refused});
 	put(&t[STATS_dp_errors], &(struct stats_table_copy){.cap = LOG_RECENT_MAX,
 					 .used = errors.used,
-					 .bytes = errors.bytes + sizeof h->stats->errors,
-					 .shared = sizeof h->stats->errors,
+					 .bytes = errors.bytes + sizeof(h->stats->errors),
+					 .shared = sizeof(h->stats->errors),
 					 .evicted = errors.replaced});
 	put(&t[STATS_dp_xdp_sockets],
 		&(struct stats_table_copy){.cap = SHM_WORKERS_MAX * CONFIG_PORTS_MAX,
 			.used = h->steering ? h->steering->socket_count : 0,
-			.bytes = sizeof *h->steering});
+			.bytes = sizeof(*h->steering)});
 	put(&t[STATS_dp_stats], &(struct stats_table_copy){.cap = SHM_WORKERS_MAX,
 					.used = h->worker_count,
 					.bytes = h->worker_rings->stats.size,

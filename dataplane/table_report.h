@@ -5,16 +5,16 @@
 //
 // Main lcore only. Each look reads words that others write anyway (indices of rings, free buffers
 // of pools) and takes nothing from a worker but a share of some cache lines, a few thousand in a
-// second at most; no worker counts anything for it. The asked keys of a worker (recent.h) are
+// second at most; no worker counts anything for it. The asked keys of a worker (dedup.h) are
 // walked by parts, one a second, so their number is that of the last whole walk.
 
-#include "state/recent.h"
+#include "state/dedup.h"
 
 #include <weir/shm_stats.h>
 
 struct housekeep;
 
-enum { TABLE_REPORT_PARTS = 16, TABLE_REPORT_SETS = RECENT_SETS / TABLE_REPORT_PARTS };
+enum { TABLE_REPORT_PARTS = 16, TABLE_REPORT_SETS = DEDUP_SETS / TABLE_REPORT_PARTS };
 
 // Of one worker's asked keys, by part.
 struct asked_walk {

@@ -30,7 +30,7 @@ static void set_less(struct rule_set *from, const struct rule_set *s)
 
 static bool set_equal(const struct rule_set *a, const struct rule_set *b)
 {
-	return memcmp(a, b, sizeof *a) == 0;
+	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
 // The unconditional clause, which is the first if there is one.
@@ -57,7 +57,7 @@ static void insert(
 	struct answer_match *f, const struct rule_set *block, const struct rule_set *unless)
 {
 	unsigned at = set_empty(unless) ? 0 : f->count;
-	memmove(&f->clause[at + 1], &f->clause[at], (f->count - at) * sizeof f->clause[0]);
+	memmove(&f->clause[at + 1], &f->clause[at], (f->count - at) * sizeof(f->clause[0]));
 	f->clause[at] = (struct answer_policy_clause){.block = *block, .unless = *unless};
 	f->count++;
 }

@@ -64,7 +64,7 @@ static void note_error(struct compile *c, const char *text, const hs_compile_err
 {
 	c->counts->refused_syntax++;
 	if (!c->counts->first_error[0])
-		snprintf(c->counts->first_error, sizeof c->counts->first_error, "/%.60s/: %.50s",
+		snprintf(c->counts->first_error, sizeof(c->counts->first_error), "/%.60s/: %.50s",
 			text, error ? error->message : "");
 }
 
@@ -108,8 +108,8 @@ static void held_drop(struct compile *c, unsigned i)
 {
 	free(c->text[i]);
 	c->held--;
-	memmove(&c->text[i], &c->text[i + 1], (c->held - i) * sizeof c->text[0]);
-	memmove(&c->id[i], &c->id[i + 1], (c->held - i) * sizeof c->id[0]);
+	memmove(&c->text[i], &c->text[i + 1], (c->held - i) * sizeof(c->text[0]));
+	memmove(&c->id[i], &c->id[i + 1], (c->held - i) * sizeof(c->id[0]));
 }
 
 static void held_clear(struct compile *c)
@@ -241,13 +241,13 @@ int answer_patterns_new(struct answer_patterns **out, const struct answer_patter
 		return 0;
 	if (hs_valid_platform() != HS_SUCCESS) {
 		counts->refused_syntax = (uint32_t)count;
-		snprintf(counts->first_error, sizeof counts->first_error,
+		snprintf(counts->first_error, sizeof(counts->first_error),
 			"this processor lacks SSE4.2");
 		return 0;
 	}
 	pthread_once(&counted, count_memory);
-	struct compile *c = calloc(1, sizeof *c);
-	struct answer_patterns *made = calloc(1, sizeof *made);
+	struct compile *c = calloc(1, sizeof(*c));
+	struct answer_patterns *made = calloc(1, sizeof(*made));
 	int rc = c && made ? 0 : -ENOMEM;
 	if (rc == 0) {
 		*c = (struct compile){.made = made,
@@ -279,7 +279,7 @@ void answer_patterns_free(struct answer_patterns *p)
 
 int answer_pattern_scratch_new(const struct answer_patterns *p, struct answer_pattern_scratch **out)
 {
-	struct answer_pattern_scratch *s = calloc(1, sizeof *s);
+	struct answer_pattern_scratch *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	// One that grows to what the largest needs.

@@ -24,7 +24,7 @@ struct answer_policy {
 static int patterns_open(struct answer_policy *j)
 {
 	uint32_t count = j->image.pattern_count, n = 0;
-	struct answer_pattern *pattern = calloc(count ? count : 1, sizeof *pattern);
+	struct answer_pattern *pattern = calloc(count ? count : 1, sizeof(*pattern));
 	if (!pattern)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
@@ -42,7 +42,7 @@ static int patterns_open(struct answer_policy *j)
 static int prefixes_open(struct answer_policy *j)
 {
 	uint32_t count = j->image.prefix_count, n = 0;
-	struct answer_prefix *prefix = calloc(count ? count : 1, sizeof *prefix);
+	struct answer_prefix *prefix = calloc(count ? count : 1, sizeof(*prefix));
 	if (!prefix)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
@@ -52,7 +52,7 @@ static int prefixes_open(struct answer_policy *j)
 		struct answer_prefix *p = &prefix[n++];
 		p->list = row.list;
 		p->prefix = (struct ip_address){.version = row.version, .prefix_len = row.length};
-		memcpy(p->prefix.bytes, row.bytes, sizeof p->prefix.bytes);
+		memcpy(p->prefix.bytes, row.bytes, sizeof(p->prefix.bytes));
 	}
 	int rc = answer_prefixes_new(&j->prefixes, prefix, n, &j->counts.prefixes);
 	free(prefix);
@@ -61,7 +61,7 @@ static int prefixes_open(struct answer_policy *j)
 
 int answer_policy_new(struct answer_policy **out, const struct rule_reader *image)
 {
-	struct answer_policy *j = calloc(1, sizeof *j);
+	struct answer_policy *j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
 	j->image = *image;
@@ -151,10 +151,10 @@ static void answer_policy_name(const struct answer_policy *j, enum answer_policy
 		answer_rank_name(&j->rank, match, n, has ? &lists : NULL, out);
 }
 
-static void on_address(void *arg, const uint8_t *address, unsigned octets)
+static void on_address(void *arg, const uint8_t *address, unsigned bytes)
 {
 	struct hearing *h = arg;
-	if (octets == 4)
+	if (bytes == 4)
 		answer_prefixes_find_v4(h->answer_policy->prefixes, address, &h->addresses);
 	else
 		answer_prefixes_find_v6(h->answer_policy->prefixes, address, &h->addresses);

@@ -49,11 +49,11 @@ struct sweep {
 	address_bits at; // where the last prefix begins
 };
 
-static address_bits bits_of(const uint8_t *octets, unsigned n)
+static address_bits bits_of(const uint8_t *bytes, unsigned n)
 {
 	address_bits b = 0;
 	for (unsigned i = 0; i < n; i++)
-		b |= (address_bits)octets[i] << (V6_BITS - 8 - 8 * i);
+		b |= (address_bits)bytes[i] << (V6_BITS - 8 - 8 * i);
 	return b;
 }
 
@@ -143,12 +143,12 @@ static int ranges_alloc(struct answer_prefixes *p, bool v6, size_t prefixes)
 {
 	size_t most = 2 * prefixes + 1;
 	if (v6) {
-		p->v6.first = malloc(most * sizeof *p->v6.first);
-		p->v6.set = malloc(most * sizeof *p->v6.set);
+		p->v6.first = malloc(most * sizeof(*p->v6.first));
+		p->v6.set = malloc(most * sizeof(*p->v6.set));
 		return p->v6.first && p->v6.set ? 0 : -ENOMEM;
 	}
-	p->v4.first = malloc(most * sizeof *p->v4.first);
-	p->v4.set = malloc(most * sizeof *p->v4.set);
+	p->v4.first = malloc(most * sizeof(*p->v4.first));
+	p->v4.set = malloc(most * sizeof(*p->v4.set));
 	return p->v4.first && p->v4.set ? 0 : -ENOMEM;
 }
 
@@ -162,18 +162,18 @@ static void shrink(void **block, size_t bytes)
 
 static void ranges_trim(struct answer_prefixes *p)
 {
-	shrink((void **)&p->v4.first, p->v4.count * sizeof *p->v4.first);
-	shrink((void **)&p->v4.set, p->v4.count * sizeof *p->v4.set);
-	shrink((void **)&p->v6.first, p->v6.count * sizeof *p->v6.first);
-	shrink((void **)&p->v6.set, p->v6.count * sizeof *p->v6.set);
+	shrink((void **)&p->v4.first, p->v4.count * sizeof(*p->v4.first));
+	shrink((void **)&p->v4.set, p->v4.count * sizeof(*p->v4.set));
+	shrink((void **)&p->v6.first, p->v6.count * sizeof(*p->v6.first));
+	shrink((void **)&p->v6.set, p->v6.count * sizeof(*p->v6.set));
 }
 
 static int ranges_make(struct answer_prefixes *p, bool v6, struct entry *entry, size_t count)
 {
-	struct sweep *s = calloc(1, sizeof *s);
+	struct sweep *s = calloc(1, sizeof(*s));
 	int rc = s ? ranges_alloc(p, v6, count) : -ENOMEM;
 	if (rc == 0) {
-		qsort(entry, count, sizeof *entry, entry_compare);
+		qsort(entry, count, sizeof(*entry), entry_compare);
 		s->made = p;
 		s->v6 = v6;
 		rc = sweep_all(s, entry, count);
@@ -222,8 +222,8 @@ int answer_prefixes_new(struct answer_prefixes **out, const struct answer_prefix
 	}
 	if (count == 0)
 		return 0;
-	struct answer_prefixes *p = calloc(1, sizeof *p);
-	struct entry *entry = malloc(count * sizeof *entry);
+	struct answer_prefixes *p = calloc(1, sizeof(*p));
+	struct entry *entry = malloc(count * sizeof(*entry));
 	int rc = p && entry ? answer_sets_init(&p->sets) : -ENOMEM;
 	for (unsigned v6 = 0; v6 < 2 && rc == 0; v6++) {
 		size_t n = entries_take(entry, v6, prefix, count, counts);
@@ -240,7 +240,7 @@ int answer_prefixes_new(struct answer_prefixes **out, const struct answer_prefix
 	counts->ranges_v4 = p->v4.count;
 	counts->ranges_v6 = p->v6.count;
 	counts->sets = p->sets.count;
-	counts->bytes = sizeof *p + p->v4.count * UINT64_C(8) + p->v6.count * UINT64_C(20)
+	counts->bytes = sizeof(*p) + p->v4.count * UINT64_C(8) + p->v6.count * UINT64_C(20)
 			+ p->sets.count * sizeof(struct rule_set);
 	if (counts->taken == 0) {
 		answer_prefixes_free(p);
@@ -305,7 +305,7 @@ void answer_prefixes_find_v6(
 	if (!p)
 		return;
 	find_v6(p, bits_of(address, 16), lists);
-	if (memcmp(address, mapped, sizeof mapped) == 0
-		|| memcmp(address, nat64, sizeof nat64) == 0)
+	if (memcmp(address, mapped, sizeof(mapped)) == 0
+		|| memcmp(address, nat64, sizeof(nat64)) == 0)
 		find_v4(p, get_u32(address + 12), lists);
 }

@@ -5,9 +5,9 @@
 // alone, as each may be of another list.
 //
 // Prefixes are nested or disjoint, so one pass over them in order makes disjoint ranges, each with
-// the union of what covers it; a lookup is a binary search. 8 octets a range for IPv4, 20 for IPv6,
-// at most two ranges a prefix, and 32 octets for each different set of lists. Built on a helper
-// thread with some 40 octets a prefix beside that; immutable then, for any thread. An IPv6 address
+// the union of what covers it; a lookup is a binary search. 8 bytes a range for IPv4, 20 for IPv6,
+// at most two ranges a prefix, and 32 bytes for each different set of lists. Built on a helper
+// thread with some 40 bytes a prefix beside that; immutable then, for any thread. An IPv6 address
 // that stands for an IPv4 one (mapped, RFC 4291 2.5.5.2, or NAT64 with the well-known prefix, RFC
 // 6052) is looked up as that too.
 

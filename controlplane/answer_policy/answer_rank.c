@@ -60,8 +60,8 @@ void answer_rank_init(struct answer_rank *k, const struct rule_reader *image)
 	static const uint8_t allowing[] = {RULE_CLASS_LOCAL, RULE_CLASS_OPERATOR_ALLOW,
 		RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_ALLOW, RULE_CLASS_EXCEPT};
 
-	memset(k, 0, sizeof *k);
-	memcpy(k->of_class, image->of_class, sizeof k->of_class);
+	memset(k, 0, sizeof(*k));
+	memcpy(k->of_class, image->of_class, sizeof(k->of_class));
 	for (unsigned i = 0; i < ARRAY_LEN(allowing); i++)
 		for (unsigned w = 0; w < 4; w++)
 			k->allowing[w] |= k->of_class[allowing[i]][w];

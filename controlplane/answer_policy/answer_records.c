@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "answer_records.h"
 
-enum { POINTER_OCTET = 0xc0, SVCB_IPV4HINT = 4, SVCB_IPV6HINT = 6, OWNER_TO_TTL = 8 };
+enum { POINTER_BYTE = 0xc0, SVCB_IPV4HINT = 4, SVCB_IPV6HINT = 6, OWNER_TO_TTL = 8 };
 
 // Where a compressed name goes on. Offsets in pointers count from the message's header; before the
-// octets of the view stands the question.
+// bytes of the view stands the question.
 struct place {
-	const uint8_t *octets;
+	const uint8_t *bytes;
 	uint32_t len, pos;
-	uint32_t message_pos; // of octets[0]
+	uint32_t message_pos; // of bytes[0]
 };
 
 static struct place place_of(const struct answer_records *r, uint32_t message_pos)
@@ -22,7 +22,7 @@ static struct place place_of(const struct answer_records *r, uint32_t message_po
 	return (struct place){q->wire, q->len, message_pos - DNS_HEADER_LEN, DNS_HEADER_LEN};
 }
 
-// Whole labels and pointers to what is before; the name's octets come out in `wire`.
+// Whole labels and pointers to what is before; the name's bytes come out in `wire`.
 static size_t name_gather(
 	const struct answer_records *r, uint32_t message_pos, uint8_t wire[DNS_NAME_MAX])
 {
@@ -31,19 +31,19 @@ static size_t name_gather(
 	size_t n = 0;
 
 	while (p.pos < p.len) {
-		unsigned label = p.octets[p.pos];
-		if ((label & POINTER_OCTET) == POINTER_OCTET && p.pos + 1 < p.len) {
-			uint32_t to = (label & 0x3fU) << 8 | p.octets[p.pos + 1];
+		unsigned label = p.bytes[p.pos];
+		if ((label & POINTER_BYTE) == POINTER_BYTE && p.pos + 1 < p.len) {
+			uint32_t to = (label & 0x3fU) << 8 | p.bytes[p.pos + 1];
 			if (to >= before)
 				return 0;
 			before = to;
 			p = place_of(r, to);
 			continue;
 		}
-		if (label & POINTER_OCTET || n + label + 1 > DNS_NAME_MAX
+		if (label & POINTER_BYTE || n + label + 1 > DNS_NAME_MAX
 			|| p.len - p.pos < label + 1)
 			return 0;
-		memcpy(wire + n, p.octets + p.pos, label + 1);
+		memcpy(wire + n, p.bytes + p.pos, label + 1);
 		n += label + 1;
 		p.pos += label + 1;
 		if (label == 0)
@@ -65,9 +65,9 @@ static uint32_t name_skip(const struct dns_answer_view *v, uint32_t pos)
 {
 	while (pos < v->len) {
 		unsigned label = v->bytes[pos];
-		if ((label & POINTER_OCTET) == POINTER_OCTET)
+		if ((label & POINTER_BYTE) == POINTER_BYTE)
 			return pos + 2;
-		if (label & POINTER_OCTET)
+		if (label & POINTER_BYTE)
 			return 0;
 		pos += label + 1;
 		if (label == 0)
@@ -121,9 +121,9 @@ static void service_addresses(
 	while (rd_left(&rd) >= 4) {
 		unsigned key = rd_u16(&rd), n = rd_u16(&rd);
 		const uint8_t *value = rd_bytes(&rd, n);
-		unsigned octets = key == SVCB_IPV4HINT ? 4 : key == SVCB_IPV6HINT ? 16 : 0;
-		for (unsigned i = 0; value && octets && i + octets <= n; i += octets)
-			take(arg, value + i, octets);
+		unsigned bytes = key == SVCB_IPV4HINT ? 4 : key == SVCB_IPV6HINT ? 16 : 0;
+		for (unsigned i = 0; value && bytes && i + bytes <= n; i += bytes)
+			take(arg, value + i, bytes);
 	}
 }
 

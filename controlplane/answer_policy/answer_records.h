@@ -4,7 +4,7 @@
 // The records of an answer as the cache keeps it (dns_answer_view): names that it leads to, and
 // addresses in it. For what is to be checked of an answer (answer_policy.h).
 //
-// The octets were made by dns_answer_read, but may come from shared memory or Redis: every step is
+// The bytes were made by dns_answer_read, but may come from shared memory or Redis: every step is
 // checked, and what does not parse ends the walk. No allocation.
 
 #include <weir/dns_name.h>
@@ -18,7 +18,7 @@ struct answer_records {
 
 struct answer_record {
 	uint16_t type, rdata_len;
-	uint32_t rdata; // offset in view->bytes; rdata_len octets are there
+	uint32_t rdata; // offset in view->bytes; rdata_len bytes are there
 };
 
 // Of the answer section.
@@ -29,15 +29,15 @@ static inline struct answer_records answer_records_of(
 }
 bool answer_records_next(struct answer_records *r, struct answer_record *out); // false: no more
 
-// A name in the octets from `pos` on, which may be compressed to what is before it, the question
+// A name in the bytes from `pos` on, which may be compressed to what is before it, the question
 // included. False: there is none.
 
 // The name that a CNAME, HTTPS or SVCB record leads to; false: none, or the owner itself.
 bool answer_record_target(
 	const struct answer_records *r, const struct answer_record *record, struct dns_name *out);
 
-// Addresses of a record of type A, AAAA, HTTPS or SVCB (hints): calls take for each; `octets` is 4
+// Addresses of a record of type A, AAAA, HTTPS or SVCB (hints): calls take for each; `bytes` is 4
 // or 16.
-typedef void (*answer_policy_address_fn)(void *arg, const uint8_t *address, unsigned octets);
+typedef void (*answer_policy_address_fn)(void *arg, const uint8_t *address, unsigned bytes);
 void answer_record_addresses(const struct answer_records *r, const struct answer_record *record,
 	answer_policy_address_fn take, void *arg);

@@ -9,8 +9,8 @@ enum { ROOM_FIRST = 64 };
 
 static uint32_t place_of(const struct answer_sets *s, const struct rule_set *set)
 {
-	uint32_t at = (uint32_t)contenthash(set, sizeof *set) & s->index_mask;
-	while (s->index[at] && memcmp(&s->set[s->index[at] - 1], set, sizeof *set) != 0)
+	uint32_t at = (uint32_t)contenthash(set, sizeof(*set)) & s->index_mask;
+	while (s->index[at] && memcmp(&s->set[s->index[at] - 1], set, sizeof(*set)) != 0)
 		at = (at + 1) & s->index_mask;
 	return at;
 }
@@ -19,11 +19,11 @@ static uint32_t place_of(const struct answer_sets *s, const struct rule_set *set
 static int grow(struct answer_sets *s)
 {
 	uint32_t room = s->room ? 2 * s->room : ROOM_FIRST;
-	struct rule_set *set = realloc(s->set, room * sizeof *set);
+	struct rule_set *set = realloc(s->set, room * sizeof(*set));
 	if (!set)
 		return -ENOMEM;
 	s->set = set;
-	uint32_t *index = calloc(2 * (size_t)room, sizeof *index);
+	uint32_t *index = calloc(2 * (size_t)room, sizeof(*index));
 	if (!index)
 		return -ENOMEM;
 	free(s->index);
@@ -62,7 +62,7 @@ void answer_sets_settle(struct answer_sets *s)
 {
 	free(s->index);
 	s->index = NULL;
-	struct rule_set *less = realloc(s->set, s->count * sizeof *less);
+	struct rule_set *less = realloc(s->set, s->count * sizeof(*less));
 	if (less) {
 		s->set = less;
 		s->room = s->count;

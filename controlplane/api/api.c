@@ -33,7 +33,7 @@ void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...)
 	char text[512];
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	http_reply(x, status, json_out_error("%s", text));
 }
@@ -111,30 +111,30 @@ static void on_resolver(void *arg, const struct resolver_status *s)
 static void on_frontends(void *arg, const struct frontends_status *s)
 {
 	struct api_look *l = arg;
-	int ret = -ECANCELED;
+	int rc = -ECANCELED;
 
 	l->frontends = *s;
 	if (http_is_live(l->exchange))
-		ret = resolver_status(l->api->deps.resolver, l->api->deps.service, on_resolver, l);
-	if (ret < 0) {
-		api_busy(l->exchange, ret);
+		rc = resolver_status(l->api->deps.resolver, l->api->deps.service, on_resolver, l);
+	if (rc < 0) {
+		api_busy(l->exchange, rc);
 		free(l);
 	}
 }
 
 void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct api_look *l))
 {
-	struct api_look *l = calloc(1, sizeof *l);
+	struct api_look *l = calloc(1, sizeof(*l));
 	if (!l) {
 		http_reply(x, 500, NULL);
 		return;
 	}
 	*l = (struct api_look){.api = a, .exchange = x, .reply = reply};
 	http_defer(x, API_SHORT_MS);
-	int ret = frontends_report(a->deps.frontends, a->deps.service, on_frontends, l);
-	if (ret < 0) {
+	int rc = frontends_report(a->deps.frontends, a->deps.service, on_frontends, l);
+	if (rc < 0) {
 		free(l);
-		api_busy(x, ret);
+		api_busy(x, rc);
 	}
 }
 
@@ -142,10 +142,10 @@ void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct
 static bool peer_in_group(int fd, gid_t group)
 {
 	gid_t groups[256];
-	socklen_t len = sizeof groups;
+	socklen_t len = sizeof(groups);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
 		return false;
-	for (size_t i = 0; i < len / sizeof groups[0]; i++) {
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++) {
 		if (groups[i] == group)
 			return true;
 	}
@@ -166,7 +166,7 @@ static bool on_admit(void *arg, const struct ucred *peer, int fd)
 static int address_fill(struct sockaddr_un *sun, const char *path)
 {
 	*sun = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof sun->sun_path)
+	if (strlen(path) >= sizeof(sun->sun_path))
 		return -ENAMETOOLONG;
 	memcpy(sun->sun_path, path, strlen(path) + 1);
 	return 0;
@@ -183,10 +183,10 @@ static int stale_remove(const struct sockaddr_un *sun)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	int ret = connect(fd, (const struct sockaddr *)sun, sizeof *sun);
+	int rc = connect(fd, (const struct sockaddr *)sun, sizeof(*sun));
 	int err = errno;
 	close(fd);
-	if (ret == 0 || err != ECONNREFUSED)
+	if (rc == 0 || err != ECONNREFUSED)
 		return -EADDRINUSE;
 	return unlink(sun->sun_path) < 0 ? -errno : 0;
 }
@@ -203,23 +203,23 @@ static int access_set(const char *path, gid_t group)
 static int socket_listen(const char *path, gid_t group)
 {
 	struct sockaddr_un sun;
-	int ret = address_fill(&sun, path);
-	if (ret == 0)
-		ret = stale_remove(&sun);
-	if (ret < 0)
-		return ret;
+	int rc = address_fill(&sun, path);
+	if (rc == 0)
+		rc = stale_remove(&sun);
+	if (rc < 0)
+		return rc;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)&sun, sizeof sun) < 0)
-		ret = -errno;
-	if (ret == 0)
-		ret = access_set(path, group);
-	if (ret == 0 && listen(fd, API_REQUESTS_MAX) < 0)
-		ret = -errno;
-	if (ret < 0) {
+	if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0)
+		rc = -errno;
+	if (rc == 0)
+		rc = access_set(path, group);
+	if (rc == 0 && listen(fd, API_REQUESTS_MAX) < 0)
+		rc = -errno;
+	if (rc < 0) {
 		close(fd);
-		return ret;
+		return rc;
 	}
 	return fd;
 }
@@ -231,7 +231,7 @@ static int group_find(const char *name, gid_t *out)
 		return 0;
 	char room[4096];
 	struct group entry, *found = NULL;
-	int err = getgrnam_r(name, &entry, room, sizeof room, &found);
+	int err = getgrnam_r(name, &entry, room, sizeof(room), &found);
 	if (!found)
 		return err ? -err : -ENOENT;
 	*out = found->gr_gid;
@@ -240,7 +240,7 @@ static int group_find(const char *name, gid_t *out)
 
 int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX])
 {
-	struct api *a = calloc(1, sizeof *a);
+	struct api *a = calloc(1, sizeof(*a));
 	if (!a) {
 		snprintf(why, API_WHY_MAX, "control socket: out of memory");
 		return -ENOMEM;
@@ -248,15 +248,15 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 	a->deps = *deps;
 	LIST_INIT(&a->tails);
 	a->start_ms = clock_mono_ms();
-	int ret = group_find(deps->group, &a->group);
-	if (ret < 0) {
+	int rc = group_find(deps->group, &a->group);
+	if (rc < 0) {
 		snprintf(why, API_WHY_MAX, "runtime.group: %s: %s", deps->group,
-			ret == -ENOENT ? "no such group" : strerror(-ret));
+			rc == -ENOENT ? "no such group" : strerror(-rc));
 		free(a);
-		return ret;
+		return rc;
 	}
 	int fd = socket_listen(deps->socket_path, a->group);
-	ret = fd;
+	rc = fd;
 	if (fd >= 0) {
 		struct http_settings settings = {.base = loop_base(deps->service),
 			.exchanges_max = API_REQUESTS_MAX,
@@ -265,28 +265,28 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 			.admit = on_admit,
 			.handle = on_request,
 			.arg = a};
-		ret = http_server_open(&a->http, fd, &settings);
+		rc = http_server_open(&a->http, fd, &settings);
 	}
-	if (ret == 0) {
-		ret = why_runner_open(&a->whys, deps->service, WHY_WAIT_MS);
-		if (ret == 0)
-			ret = why_runner_open(&a->searches, deps->service, WHY_WAIT_MS);
-		if (ret == 0)
-			ret = mem_watch_open(&a->watch, deps->service);
-		if (ret == 0) {
-			ret = api_listen_open(a);
-			if (ret < 0)
+	if (rc == 0) {
+		rc = why_runner_open(&a->whys, deps->service, WHY_WAIT_MS);
+		if (rc == 0)
+			rc = why_runner_open(&a->searches, deps->service, WHY_WAIT_MS);
+		if (rc == 0)
+			rc = mem_watch_open(&a->watch, deps->service);
+		if (rc == 0) {
+			rc = api_listen_open(a);
+			if (rc < 0)
 				mem_watch_close(a->watch);
 		}
-		if (ret < 0)
+		if (rc < 0)
 			http_server_close(a->http);
 	}
-	if (ret < 0) {
+	if (rc < 0) {
 		why_runner_close(a->whys);
 		why_runner_close(a->searches);
-		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-ret));
+		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-rc));
 		free(a);
-		return ret;
+		return rc;
 	}
 	*out = a;
 	return 0;

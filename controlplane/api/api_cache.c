@@ -102,9 +102,9 @@ static void serve_cache_get(struct api *a, struct http_exchange *x)
 		return;
 	}
 	http_defer(x, API_FLUSH_MS);
-	int ret = resolver_cache_get(a->deps.resolver, &name, qtype, a->deps.service, on_looked, x);
-	if (ret < 0)
-		api_busy(x, ret);
+	int rc = resolver_cache_get(a->deps.resolver, &name, qtype, a->deps.service, on_looked, x);
+	if (rc < 0)
+		api_busy(x, rc);
 }
 
 static void on_flushed(void *arg, int err, const struct cache_flushed *f)
@@ -150,9 +150,9 @@ static void serve_cache_flush(struct api *a, struct http_exchange *x)
 	if (!flush_take(x, &what))
 		return;
 	http_defer(x, API_FLUSH_MS);
-	int ret = resolver_cache_flush(a->deps.resolver, &what, a->deps.service, on_flushed, x);
-	if (ret < 0)
-		api_busy(x, ret);
+	int rc = resolver_cache_flush(a->deps.resolver, &what, a->deps.service, on_flushed, x);
+	if (rc < 0)
+		api_busy(x, rc);
 }
 
 const struct api_part api_cache_part = {

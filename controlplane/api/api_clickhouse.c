@@ -30,11 +30,11 @@ static void clickhouse_degraded(
 		return;
 	clickhouse_status(a->deps.clickhouse, &s);
 	if (s.sender.is_failing || s.sender.refused_in_a_row > 0) {
-		snprintf(text, sizeof text, "ClickHouse takes no rows: %s", why_text(&s.sender));
+		snprintf(text, sizeof(text), "ClickHouse takes no rows: %s", why_text(&s.sender));
 		json_out_text(o, degraded, NULL, text);
 	}
 	if (*s.sender.tidy_why) {
-		snprintf(text, sizeof text, "ClickHouse drops no old rows: %s", s.sender.tidy_why);
+		snprintf(text, sizeof(text), "ClickHouse drops no old rows: %s", s.sender.tidy_why);
 		json_out_text(o, degraded, NULL, text);
 	}
 	if (s.sender.limits.twins)
@@ -47,7 +47,7 @@ static void sender_out(
 {
 	char version[24] = "";
 	if (s->version)
-		snprintf(version, sizeof version, "%u.%u", s->version / 100, s->version % 100);
+		snprintf(version, sizeof(version), "%u.%u", s->version / 100, s->version % 100);
 	json_out_text(o, n, "state", clickhouse_state_text(s));
 	json_out_text(o, n, "why", why_text(s));
 	json_out_count(o, n, "retry_in_ms", s->retry_in_ms);

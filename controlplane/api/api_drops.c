@@ -39,11 +39,11 @@ static void serve_drops_add(struct api *a, struct http_exchange *x)
 	unsigned minutes;
 	if (!source_param(x, &source) || !api_number(x, "minutes", DROP_MINUTES_MAX, &minutes))
 		return;
-	int ret = drop_list_add(directory_of(a), &source, minutes, clock_mono_ms());
-	if (ret == -EINVAL)
+	int rc = drop_list_add(directory_of(a), &source, minutes, clock_mono_ms());
+	if (rc == -EINVAL)
 		api_refuse(x, 400, "source: at least /%d, or /%d of IPv6", DROP_PREFIX_MIN_V4,
 			DROP_PREFIX_MIN_V6);
-	else if (ret < 0)
+	else if (rc < 0)
 		api_refuse(x, 409, "%d sources are dropped already", DIRECTORY_DROPS_MAX);
 	else
 		done(x, &source, minutes * UINT64_C(60000));

@@ -42,7 +42,7 @@ static void group_out(struct json_out *o, struct json_node *n, const struct conf
 		json_out_text(
 			o, upstreams, NULL, socket_address_text(&g->upstreams[k].address, text));
 	json_out_count(o, n, "view", policy->view);
-	snprintf(text, sizeof text, "%016" PRIx64, policy->view_hash);
+	snprintf(text, sizeof(text), "%016" PRIx64, policy->view_hash);
 	json_out_text(o, n, "view_hash", policy->view ? text : "");
 }
 
@@ -92,10 +92,10 @@ static void safe_search_out(
 			json_out_text(o, safe, safe_engine_word(i), levels[s->level[i]]);
 }
 
-static const char *address_text(const uint8_t *octets, unsigned version, bool has, char *out)
+static const char *address_text(const uint8_t *bytes, unsigned version, bool has, char *out)
 {
 	struct ip_address a = {.version = (uint8_t)version};
-	memcpy(a.bytes, octets, version == 4 ? 4 : 16);
+	memcpy(a.bytes, bytes, version == 4 ? 4 : 16);
 	return has ? ip_address_text(&a, false, out) : "";
 }
 
@@ -127,9 +127,9 @@ static void schedule_out(struct json_out *o, struct json_node *list, const struc
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
 		if (s->days >> i & 1)
 			json_out_text(o, days, NULL, words[i]);
-	snprintf(text, sizeof text, "%02u:%02u", s->from_min / 60u % 100, s->from_min % 60u);
+	snprintf(text, sizeof(text), "%02u:%02u", s->from_min / 60u % 100, s->from_min % 60u);
 	json_out_text(o, n, "from", text);
-	snprintf(text, sizeof text, "%02u:%02u", s->to_min / 60u % 100, s->to_min % 60u);
+	snprintf(text, sizeof(text), "%02u:%02u", s->to_min / 60u % 100, s->to_min % 60u);
 	json_out_text(o, n, "to", text);
 	json_out_bool(o, n, "pause", s->pause);
 	json_out_bool(o, n, "block_all", s->block_all);

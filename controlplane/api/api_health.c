@@ -46,7 +46,7 @@ static void dataplane_look(struct ready *r, const struct api *a, const struct re
 {
 	char why[SHM_WHY_MAX];
 	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
-	struct stats_copy *c = calloc(1, sizeof *c);
+	struct stats_copy *c = calloc(1, sizeof(*c));
 	bool has_stats = c && paths && stats_read(paths, c, why) == 0;
 	bool up = has_stats && dataplane_state(paths, c) == PROCESS_UP;
 	bool answers = up && s->link_up && c->config_generation && c->policy_generation;
@@ -58,12 +58,14 @@ static void dataplane_look(struct ready *r, const struct api *a, const struct re
 			"no data plane; the control plane answers queries");
 	struct publish_status p;
 	publish_status(a->deps.publisher, &p);
-	if (answers && !c->names_generation && publisher_closes(a->deps.publisher, clock_mono_ms()))
+	if (answers && !c->rule_image_generation
+		&& publisher_closes(a->deps.publisher, clock_mono_ms()))
 		not_ready(r, "the data plane has no rules yet (blocking.closed)");
-	else if (up && p.names_lag_ms >= HEALTH_RULES_LAG_MS)
+	else if (up && p.rules_lag_ms >= HEALTH_RULES_LAG_MS)
 		json_out_text(r->o, r->degraded, NULL,
-			c->names_generation ? "the data plane blocks by older rules"
-					    : "the data plane has no rules, so nothing is blocked");
+			c->rule_image_generation
+				? "the data plane blocks by older rules"
+				: "the data plane has no rules, so nothing is blocked");
 	if (up && p.policy_lag_ms >= HEALTH_RULES_LAG_MS)
 		json_out_text(r->o, r->degraded, NULL,
 			"the data plane has not activated the newest groups and limits");
@@ -77,7 +79,7 @@ static void failing_look(struct ready *r, const struct rules_status *rules)
 {
 	char text[64];
 	unsigned n = rules_failing(rules);
-	snprintf(text, sizeof text, "%u list%s not updated (weirctl blocklist status)", n,
+	snprintf(text, sizeof(text), "%u list%s not updated (weirctl blocklist status)", n,
 		n == 1 ? " is" : "s are");
 	if (n)
 		json_out_text(r->o, r->degraded, NULL, text);
@@ -158,7 +160,7 @@ static void error_out(
 {
 	char id[16];
 	struct json_node *n = json_out_object(o, list, NULL);
-	snprintf(id, sizeof id, "%c%08" PRIx32, k->level <= LOG_LEVEL_ERROR ? 'E' : 'W', k->id);
+	snprintf(id, sizeof(id), "%c%08" PRIx32, k->level <= LOG_LEVEL_ERROR ? 'E' : 'W', k->id);
 	json_out_text(o, n, "id", id);
 	json_out_text(o, n, "process", process);
 	json_out_text(o, n, "level", k->level <= LOG_LEVEL_ERROR ? "error" : "warning");
@@ -182,7 +184,7 @@ static uint64_t dataplane_errors(
 {
 	char why[SHM_WHY_MAX];
 	uint64_t replaced = 0;
-	struct stats_copy *c = calloc(1, sizeof *c);
+	struct stats_copy *c = calloc(1, sizeof(*c));
 	if (c && paths && stats_read(paths, c, why) == 0) {
 		for (unsigned i = 0; i < c->errors; i++) {
 			const struct stats_error *e = &c->error[i];
@@ -215,7 +217,7 @@ static unsigned list_errors(struct json_out *o, struct json_node *list, const st
 			.count = l->failures ? l->failures : 1,
 			.last_unix_ms = (int64_t)l->last_try_unix_s * 1000};
 		k.first_unix_ms = k.last_unix_ms;
-		snprintf(k.text, sizeof k.text, "%s", rules_list_text(l, text, sizeof text));
+		snprintf(k.text, sizeof(k.text), "%s", rules_list_text(l, text, sizeof(text)));
 		error_out(o, list, "controlplane", &k);
 	}
 	return rules_failing(&r);

@@ -161,7 +161,7 @@ static void peers_out(struct json_out *o, struct json_node *root, const struct p
 
 static void serve_connections(struct api *, struct http_exchange *x)
 {
-	struct process_peers *peers = calloc(1, sizeof *peers);
+	struct process_peers *peers = calloc(1, sizeof(*peers));
 	if (!peers) {
 		http_reply(x, 500, NULL);
 		return;

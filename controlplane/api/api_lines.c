@@ -60,6 +60,6 @@ bool api_lines_send(struct api_lines *l, const char *text, size_t len, uint64_t 
 		return false;
 	if (missed == 0)
 		return true;
-	int n = snprintf(told, sizeof told, "{\"missed\":%" PRIu64 "}\n", missed);
+	int n = snprintf(told, sizeof(told), "{\"missed\":%" PRIu64 "}\n", missed);
 	return api_lines_put(l, told, (size_t)n);
 }

@@ -55,19 +55,19 @@ static int filter_set(int fd, const struct config_metrics *c)
 			put_prefix(&p, &c->allow[i]);
 	put(&p, BPF_RET | BPF_K, 0, 0);
 	const struct sock_fprog prog = {.len = (unsigned short)p.count, .filter = p.at};
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog) < 0 ? -errno : 0;
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno : 0;
 }
 
 // The address need not be there yet.
 static int options_set(int fd, int family)
 {
 	static const int one = 1;
-	int rc = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	int rc = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (rc == 0 && family == AF_INET6)
-		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (rc == 0)
 		rc = setsockopt(fd, family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
-			family == AF_INET6 ? IPV6_FREEBIND : IP_FREEBIND, &one, sizeof one);
+			family == AF_INET6 ? IPV6_FREEBIND : IP_FREEBIND, &one, sizeof(one));
 	return rc < 0 ? -errno : 0;
 }
 
@@ -121,7 +121,7 @@ static bool on_admit(void *arg, const struct ucred *, int fd)
 {
 	const struct api *a = arg;
 	struct sockaddr_storage peer;
-	socklen_t len = sizeof peer;
+	socklen_t len = sizeof(peer);
 	return getpeername(fd, (struct sockaddr *)&peer, &len) == 0
 	       && api_listen_admits(a->deps.metrics, &peer);
 }

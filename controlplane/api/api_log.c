@@ -46,7 +46,7 @@ static void outputs_degraded(
 		sink_thread_status(a->deps.outputs[i], &s);
 		if (!s.failing && !s.is_ill)
 			continue;
-		snprintf(text, sizeof text, "the sink %s takes no rows: %s", s.name, s.why);
+		snprintf(text, sizeof(text), "the sink %s takes no rows: %s", s.name, s.why);
 		json_out_text(o, degraded, NULL, text);
 	}
 	struct query_store_status q = {.failing = false};

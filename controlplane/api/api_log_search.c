@@ -146,15 +146,15 @@ static void serve_log_search(struct api *a, struct http_exchange *x)
 		api_refuse(x, 409, "the query store is off (query_log.store.enabled)");
 		return;
 	}
-	struct log_call *c = calloc(1, sizeof *c);
+	struct log_call *c = calloc(1, sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return;
 	}
 	c->exchange = x;
 	c->filter = filter;
-	memcpy(c->unknown_client, unknown_client, sizeof c->unknown_client);
-	snprintf(c->folder, sizeof c->folder, "%s", query_store_folder(a->deps.store));
+	memcpy(c->unknown_client, unknown_client, sizeof(c->unknown_client));
+	snprintf(c->folder, sizeof(c->folder), "%s", query_store_folder(a->deps.store));
 	c->out = json_out_new();
 	c->rows = json_out_array(c->out, json_out_root(c->out), "rows");
 	http_defer(x, API_FLUSH_MS);

@@ -65,7 +65,7 @@ static bool filter_take(const struct api *a, struct http_exchange *x, struct tai
 
 static struct api_tail *reader_new(struct api *a)
 {
-	struct api_tail *w = malloc(sizeof *w);
+	struct api_tail *w = malloc(sizeof(*w));
 	if (!w || api_lines_init(&w->out, a->deps.service, on_tick, w) < 0) {
 		free(w);
 		return NULL;

@@ -19,7 +19,7 @@ static uint64_t resident_bytes(unsigned pid)
 {
 	char path[64];
 	unsigned long long size = 0, resident = 0;
-	snprintf(path, sizeof path, "/proc/%u/statm", pid);
+	snprintf(path, sizeof(path), "/proc/%u/statm", pid);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return 0;
@@ -32,7 +32,7 @@ static uint64_t resident_bytes(unsigned pid)
 static void build_out(struct metrics_text *t, const struct api *a)
 {
 	char abi[16];
-	snprintf(abi, sizeof abi, "%d", SHM_ABI_VERSION);
+	snprintf(abi, sizeof(abi), "%d", SHM_ABI_VERSION);
 	metrics_family(t, METRICS_GAUGE, "weir_build_info",
 		"1, with the version, ABI and compiler of the build.");
 	metrics_count(t,
@@ -69,7 +69,7 @@ static void dataplane_out(struct metrics_text *t, const struct api *a)
 	static const char *const up = "weir_up";
 	char why[SHM_WHY_MAX];
 	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
-	struct stats_copy *s = calloc(1, sizeof *s);
+	struct stats_copy *s = calloc(1, sizeof(*s));
 	bool has_stats = s && paths && stats_read(paths, s, why) == 0;
 	metrics_family(
 		t, METRICS_GAUGE, up, "Whether a process runs and its heartbeat is current.");
@@ -94,7 +94,7 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 	metrics_family(t, METRICS_GAUGE, "weir_generation",
 		"Newest generation that the control plane has published.");
 	metrics_count(t, METRICS_LABELS({"of", "l0"}), p.l0_generation);
-	metrics_count(t, METRICS_LABELS({"of", "names"}), p.names_generation);
+	metrics_count(t, METRICS_LABELS({"of", "rule_image"}), p.rule_image_generation);
 	metrics_count(t, METRICS_LABELS({"of", "config"}), p.config_generation);
 	metrics_count(t, METRICS_LABELS({"of", "policy"}), p.policy_generation);
 	metrics_family(t, METRICS_GAUGE, "weir_retired_regions",
@@ -108,7 +108,7 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 	metrics_count(t, NULL, p.workers_hung);
 	metrics_family(t, METRICS_GAUGE, "weir_rules_lag_seconds",
 		"How long workers have not activated the newest rule image; 0: they have.");
-	metrics_real(t, NULL, (double)p.names_lag_ms * 1e-3);
+	metrics_real(t, NULL, (double)p.rules_lag_ms * 1e-3);
 	metrics_family(t, METRICS_GAUGE, "weir_policy_lag_seconds",
 		"How long workers have not activated the newest policy image; 0: they have.");
 	metrics_real(t, NULL, (double)p.policy_lag_ms * 1e-3);

@@ -120,7 +120,7 @@ void api_refuse_group(const struct api *a, struct http_exchange *x, const char *
 	for (unsigned i = 0; c && i < c->group_count; i++) {
 		size_t len = strlen(names);
 		text_near_try(&near, c->groups[i].name);
-		snprintf(names + len, sizeof names - len, ", %s", c->groups[i].name);
+		snprintf(names + len, sizeof(names) - len, ", %s", c->groups[i].name);
 	}
 	if (near.best)
 		word_refuse(x, "group", text, near.best);

@@ -63,17 +63,17 @@ static void serve_refresh(struct api *a, struct http_exchange *x)
 
 	if (http_param(x, "minutes") && !api_number(x, "minutes", REFRESH_MINUTES, &minutes))
 		return;
-	struct refresh_call *call = malloc(sizeof *call);
+	struct refresh_call *call = malloc(sizeof(*call));
 	if (!call) {
 		http_reply(x, 500, NULL);
 		return;
 	}
 	*call = (struct refresh_call){x, minutes};
 	http_defer(x, API_SHORT_MS);
-	int ret = resolver_refresh_report(a->deps.resolver, a->deps.service, on_report, call);
-	if (ret < 0) {
+	int rc = resolver_refresh_report(a->deps.resolver, a->deps.service, on_report, call);
+	if (rc < 0) {
 		free(call);
-		api_busy(x, ret);
+		api_busy(x, rc);
 	}
 }
 

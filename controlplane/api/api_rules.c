@@ -65,7 +65,7 @@ void api_rules_failing_out(struct json_out *o, struct json_node *n, const struct
 	for (unsigned i = 0; i < r->list_count; i++)
 		if (rules_list_failing(&r->lists[i]))
 			json_out_text(
-				o, list, NULL, rules_list_text(&r->lists[i], text, sizeof text));
+				o, list, NULL, rules_list_text(&r->lists[i], text, sizeof(text)));
 }
 
 void api_rules_pauses_out(struct json_out *o, struct json_node *root, const struct api *a)
@@ -216,7 +216,7 @@ static void serve_blocklist_pause(struct api *a, struct http_exchange *x)
 		return;
 	int ret = rules_pause(a->deps.rules, minutes, lifts_block_all);
 	if (ret < 0)
-		snprintf(note, sizeof note, "a restart will not know of it: %s", strerror(-ret));
+		snprintf(note, sizeof(note), "a restart will not know of it: %s", strerror(-ret));
 	struct json_out *o = json_out_new();
 	struct json_node *root = pause_fill(o, "", rules_pause_left_s(a->deps.rules), note);
 	if (!lifts_block_all)
@@ -234,9 +234,9 @@ static void serve_blocklist_resume(struct api *a, struct http_exchange *x)
 		pause_out(x, "", 0, "");
 }
 
-static void on_config(void *arg, int err, const char *why, const char *needs_restart)
+static void on_config(void *arg, int rc, const char *why, const char *needs_restart)
 {
-	if (err < 0) {
+	if (rc < 0) {
 		http_reply(arg, 400, json_out_error("%s", why));
 		return;
 	}

@@ -50,7 +50,7 @@ static void state_degraded(struct json_out *o, struct json_node *degraded, const
 	char text[API_RELOAD_WHY_MAX + 64];
 	if (!r->err)
 		return;
-	snprintf(text, sizeof text, "the last reload of the configuration failed: %s", r->why);
+	snprintf(text, sizeof(text), "the last reload of the configuration failed: %s", r->why);
 	json_out_text(o, degraded, NULL, text);
 }
 

@@ -150,14 +150,14 @@ static void generations_out(struct json_out *o, struct json_node *root, const st
 	publish_status(a->deps.publisher, &p);
 	struct json_node *n = json_out_object(o, root, "generations");
 	json_out_count(o, n, "l0", p.l0_generation);
-	json_out_count(o, n, "names", p.names_generation);
+	json_out_count(o, n, "rule_image", p.rule_image_generation);
 	json_out_count(o, n, "config", p.config_generation);
 	json_out_count(o, n, "policy", p.policy_generation);
-	JSON_COUNTS(o, n, &p, l0_bytes, names_bytes);
+	JSON_COUNTS(o, n, &p, l0_bytes, rule_image_bytes);
 	json_out_text(o, n, "l0_where", where_text(p.l0_where));
 	json_out_text(o, n, "names_where", where_text(p.names_where));
 	JSON_COUNTS(
-		o, n, &p, retired_waiting, refused_busy, workers_hung, names_lag_ms, policy_lag_ms);
+		o, n, &p, retired_waiting, refused_busy, workers_hung, rules_lag_ms, policy_lag_ms);
 }
 
 static void rules_out(struct json_out *o, struct json_node *root, const struct api *a)

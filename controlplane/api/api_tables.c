@@ -74,7 +74,7 @@ static void dataplane_look(
 {
 	char why[SHM_WHY_MAX];
 	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
-	struct stats_copy *c = paths ? calloc(1, sizeof *c) : NULL;
+	struct stats_copy *c = paths ? calloc(1, sizeof(*c)) : NULL;
 	if (c && stats_read(paths, c, why) == 0 && dataplane_state(paths, c) != PROCESS_DOWN)
 		api_tables_dataplane(c, s->answer_ring_full, tables);
 	free(c);

@@ -47,7 +47,7 @@ static void on_report(void *arg, const struct frontends_status *frontends)
 	struct json_node *errors = json_out_object(o, root, "accept_errors");
 	for (unsigned i = 0; i < FRONTEND_TCP_ACCEPT_ERROR_COUNT; i++)
 		json_out_count(o, errors, frontend_tcp_accept_error_names[i], s->accept_errors[i]);
-	JSON_COUNTS(o, root, s, queries, replies, octets_in, octets_out, held);
+	JSON_COUNTS(o, root, s, queries, replies, bytes_in, bytes_out, held);
 	struct json_node *ended = json_out_object(o, root, "ended");
 	for (unsigned i = FRONTEND_TCP_OPEN + 1; i < FRONTEND_TCP_END_COUNT; i++)
 		json_out_count(o, ended, frontend_tcp_end_names[i], s->ended[i]);
@@ -58,9 +58,9 @@ static void on_report(void *arg, const struct frontends_status *frontends)
 static void serve_tcp(struct api *a, struct http_exchange *x)
 {
 	http_defer(x, API_SHORT_MS);
-	int ret = frontends_report(a->deps.frontends, a->deps.service, on_report, x);
-	if (ret < 0)
-		api_busy(x, ret);
+	int rc = frontends_report(a->deps.frontends, a->deps.service, on_report, x);
+	if (rc < 0)
+		api_busy(x, rc);
 }
 
 const struct api_part api_tcp_part = {.endpoint = {{"/tcp", serve_tcp}}};

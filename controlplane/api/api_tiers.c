@@ -43,12 +43,12 @@ static void redis_degraded(struct json_out *o, struct json_node *degraded, const
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
 		if (strcmp(r->state, states[i].state) != 0)
 			continue;
-		snprintf(text, sizeof text, "%s%s%s", states[i].text, *r->error ? ": " : "",
+		snprintf(text, sizeof(text), "%s%s%s", states[i].text, *r->error ? ": " : "",
 			r->error);
 		json_out_text(o, degraded, NULL, text);
 	}
 	if (*error) {
-		snprintf(text, sizeof text, "the housekeeping of Redis fails: %s", error);
+		snprintf(text, sizeof(text), "the housekeeping of Redis fails: %s", error);
 		json_out_text(o, degraded, NULL, text);
 	}
 }

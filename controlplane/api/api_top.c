@@ -33,7 +33,7 @@ static void serve_top(struct api *a, struct http_exchange *x)
 		api_refuse(x, 409, "there is no query log");
 		return;
 	}
-	struct top_report *r = malloc(sizeof *r);
+	struct top_report *r = malloc(sizeof(*r));
 	if (!r) {
 		http_reply(x, 500, NULL);
 		return;

@@ -109,8 +109,8 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 	struct ip_address source;
 	*f = (struct dp_watch){0};
 	*outcomes = 0;
-	if (!api_text(x, "verdict", verdict, sizeof verdict)
-		|| !api_text(x, "client", client, sizeof client) || !api_flag(x, "frames", &frames)
+	if (!api_text(x, "verdict", verdict, sizeof(verdict))
+		|| !api_text(x, "client", client, sizeof(client)) || !api_flag(x, "frames", &frames)
 		|| !api_number(x, "seconds", WATCH_SECONDS_MAX, seconds))
 		return false;
 	if (verdict[0] && !watch_verdicts(verdict, &f->verdicts, outcomes)) {
@@ -124,7 +124,7 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 	if (client[0]) {
 		f->client_version = source.version;
 		f->client_bits = source.prefix_len;
-		memcpy(f->client, source.bytes, sizeof f->client);
+		memcpy(f->client, source.bytes, sizeof(f->client));
 	}
 	if (http_param(x, "name")) {
 		struct dns_name name;
@@ -152,7 +152,7 @@ static void serve_watch(struct api *a, struct http_exchange *x)
 			x, 503, "%s", err == -EBUSY ? "somebody watches already" : strerror(-err));
 		return;
 	}
-	struct api_watch *w = malloc(sizeof *w);
+	struct api_watch *w = malloc(sizeof(*w));
 	if (!w || api_lines_init(&w->out, a->deps.service, on_tick, w) < 0) {
 		free(w);
 		watch_end(a->deps.watch);

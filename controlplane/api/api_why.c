@@ -92,8 +92,8 @@ static void when_fill(struct why *w, const struct api_deps *d, const struct conf
 	if (!d->group_now)
 		return;
 	d->group_now(d->reload_arg, c->group, &now);
-	memcpy(w->unpaused, now.mask.unpaused, sizeof w->unpaused);
-	snprintf(text, sizeof text, "%llu s more", (unsigned long long)now.pause_left_s);
+	memcpy(w->unpaused, now.mask.unpaused, sizeof(w->unpaused));
+	snprintf(text, sizeof(text), "%llu s more", (unsigned long long)now.pause_left_s);
 	if (now.pause_left_s)
 		words_add(c->when, "paused by the operator for ", text);
 	for (unsigned i = 0; i < s->count; i++)
@@ -101,7 +101,7 @@ static void when_fill(struct why *w, const struct api_deps *d, const struct conf
 			words_add(c->when, s->one[i].pause ? "paused by schedule " : "schedule ",
 				s->one[i].name);
 	if (now.next_change && localtime_r(&now.next_change, &tm)
-		&& strftime(text, sizeof text, "%a %H:%M", &tm))
+		&& strftime(text, sizeof(text), "%a %H:%M", &tm))
 		words_add(c->when, "schedules change next on ", text);
 }
 
@@ -117,7 +117,7 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 	why_client_find(config, &c->asked, &w->client);
 	if (d->groups_current) {
 		c->policy = d->groups_current(d->reload_arg)[w->client.group];
-		memcpy(w->lists, c->policy.lists, sizeof w->lists);
+		memcpy(w->lists, c->policy.lists, sizeof(w->lists));
 		w->client.blocks_all = c->policy.block_all && config->blocking.enabled
 				       && !rules_pause_lifts_block_all(d->rules);
 	}
@@ -186,7 +186,7 @@ static void serve_why(struct api *a, struct http_exchange *x)
 		api_refuse(x, 400, "type: is not a record type");
 		return;
 	}
-	struct why_call *c = calloc(1, sizeof *c);
+	struct why_call *c = calloc(1, sizeof(*c));
 	int err = c ? why_new(&name, qtype, &c->why) : -ENOMEM;
 	if (err) {
 		free(c);

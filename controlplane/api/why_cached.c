@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-static void on_address(void *arg, const uint8_t *octets, unsigned count)
+static void on_address(void *arg, const uint8_t *bytes, unsigned count)
 {
 	struct ip_address a = {.version = count == 4 ? 4 : 6, .prefix_len = (uint8_t)(8 * count)};
-	memcpy(a.bytes, octets, count);
+	memcpy(a.bytes, bytes, count);
 	(void)why_address_add(arg, &a);
 }
 

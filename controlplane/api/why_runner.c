@@ -116,7 +116,7 @@ static void on_poll(evutil_socket_t, short, void *arg)
 
 int why_runner_open(struct why_runner **out, struct loop *loop, unsigned wait_ms)
 {
-	struct why_runner *r = calloc(1, sizeof *r);
+	struct why_runner *r = calloc(1, sizeof(*r));
 	if (r)
 		r->poll = event_new(loop_base(loop), -1, EV_PERSIST, on_poll, r);
 	if (!r || !r->poll) {

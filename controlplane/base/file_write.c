@@ -11,10 +11,10 @@
 #include <unistd.h>
 #include <weir/fault.h>
 
-static int fail(char why[FILE_WRITE_WHY_MAX], const char *path, const char *what, int err)
+static int fail(char why[FILE_WRITE_WHY_MAX], const char *path, const char *what, int rc)
 {
-	snprintf(why, FILE_WRITE_WHY_MAX, "%.150s: %s: %s", path, what, strerror(-err));
-	return err;
+	snprintf(why, FILE_WRITE_WHY_MAX, "%.150s: %s: %s", path, what, strerror(-rc));
+	return rc;
 }
 
 static int write_all(int fd, const uint8_t *from, size_t size)
@@ -34,13 +34,13 @@ static int write_all(int fd, const uint8_t *from, size_t size)
 static int sync_folder_of(const char *path)
 {
 	char copy[PATH_MAX];
-	snprintf(copy, sizeof copy, "%s", path);
+	snprintf(copy, sizeof(copy), "%s", path);
 	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	int err = fsync(fd) ? -errno : 0;
+	int rc = fsync(fd) ? -errno : 0;
 	close(fd);
-	return err;
+	return rc;
 }
 
 static int write_synced(const char *path, const void *bytes, size_t size)
@@ -49,30 +49,30 @@ static int write_synced(const char *path, const void *bytes, size_t size)
 	if (fd < 0)
 		return -errno;
 	FAULT_POINT(store_file_made);
-	int err = write_all(fd, bytes, size);
+	int rc = write_all(fd, bytes, size);
 	FAULT_POINT(store_written);
-	if (!err && fsync(fd))
-		err = -errno;
+	if (!rc && fsync(fd))
+		rc = -errno;
 	FAULT_POINT(store_synced);
-	if (close(fd) && !err)
-		err = -errno;
-	return err;
+	if (close(fd) && !rc)
+		rc = -errno;
+	return rc;
 }
 
 int file_write(const char *path, const void *bytes, size_t size, char why[FILE_WRITE_WHY_MAX])
 {
 	char temporary[PATH_MAX];
-	if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
+	if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary))
 		return fail(why, path, "cannot write", -ENAMETOOLONG);
-	int err = write_synced(temporary, bytes, size);
-	if (!err && rename(temporary, path))
-		err = -errno;
-	if (err) {
+	int rc = write_synced(temporary, bytes, size);
+	if (!rc && rename(temporary, path))
+		rc = -errno;
+	if (rc) {
 		(void)unlink(temporary);
-		return fail(why, path, "cannot write", err);
+		return fail(why, path, "cannot write", rc);
 	}
 	FAULT_POINT(store_renamed);
-	err = sync_folder_of(path);
+	rc = sync_folder_of(path);
 	FAULT_POINT(store_folder_synced);
-	return err ? fail(why, path, "cannot sync its folder", err) : 0;
+	return rc ? fail(why, path, "cannot sync its folder", rc) : 0;
 }

@@ -22,7 +22,7 @@ static_assert(sizeof(struct rtmsg) == sizeof(struct ndmsg));
 
 // The kernel's reply, checked as far as its header.
 struct reply {
-	alignas(struct nlmsghdr) uint8_t octets[REPLY_MAX];
+	alignas(struct nlmsghdr) uint8_t bytes[REPLY_MAX];
 	const void *body;
 	const struct rtattr *first;
 	int attributes; // bytes
@@ -30,7 +30,7 @@ struct reply {
 
 struct target {
 	uint8_t family;
-	uint8_t octets[16];
+	uint8_t bytes[16];
 	unsigned len;
 	uint32_t scope;
 };
@@ -40,18 +40,18 @@ static struct target target_of(const struct sockaddr *client)
 	struct target t = {.family = AF_INET, .len = 4};
 	if (client->sa_family == AF_INET) {
 		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)client;
-		memcpy(t.octets, &v4->sin_addr, 4);
+		memcpy(t.bytes, &v4->sin_addr, 4);
 		return t;
 	}
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)client;
 	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-		memcpy(t.octets, v6->sin6_addr.s6_addr + 12, 4);
+		memcpy(t.bytes, v6->sin6_addr.s6_addr + 12, 4);
 		return t;
 	}
 	t.family = AF_INET6;
 	t.len = 16;
 	t.scope = v6->sin6_scope_id;
-	memcpy(t.octets, &v6->sin6_addr, 16);
+	memcpy(t.bytes, &v6->sin6_addr, 16);
 	return t;
 }
 
@@ -60,21 +60,21 @@ static bool ask_kernel(
 	struct frontend_neighbours *n, struct request *q, const struct target *t, struct reply *out)
 {
 	q->attribute.rta_len = (unsigned short)RTA_LENGTH(t->len);
-	memcpy(q->address, t->octets, t->len);
+	memcpy(q->address, t->bytes, t->len);
 	q->head.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof(q->body)) + RTA_LENGTH(t->len));
 	q->head.nlmsg_flags = NLM_F_REQUEST;
 	q->head.nlmsg_seq = ++n->sequence;
 	if (send(n->fd, q, q->head.nlmsg_len, MSG_DONTWAIT) < 0)
 		return false;
-	ssize_t got = recv(n->fd, out->octets, sizeof(out->octets), MSG_DONTWAIT);
-	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)out->octets;
+	ssize_t got = recv(n->fd, out->bytes, sizeof(out->bytes), MSG_DONTWAIT);
+	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)out->bytes;
 	if (got < (ssize_t)NLMSG_LENGTH(sizeof(q->body)) || h->nlmsg_len > (size_t)got
 		|| h->nlmsg_len < NLMSG_LENGTH(sizeof(q->body)) || h->nlmsg_seq != n->sequence
 		|| h->nlmsg_type == NLMSG_ERROR)
 		return false;
-	out->body = out->octets + NLMSG_HDRLEN;
+	out->body = out->bytes + NLMSG_HDRLEN;
 	out->first =
-		(const struct rtattr *)(const void *)(out->octets + NLMSG_SPACE(sizeof(q->body)));
+		(const struct rtattr *)(const void *)(out->bytes + NLMSG_SPACE(sizeof(q->body)));
 	out->attributes = (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(q->body)));
 	return true;
 }
@@ -172,14 +172,14 @@ static bool may_ask(struct frontend_neighbours *n, uint64_t now_ms)
 static struct frontend_neighbour *entry_of(struct frontend_neighbours *n, const struct target *t)
 {
 	uint64_t half[2];
-	memcpy(half, t->octets, sizeof(half));
+	memcpy(half, t->bytes, sizeof(half));
 	uint64_t hash = (half[0] ^ half[1] ^ t->scope) * UINT64_C(0x9e3779b97f4a7c15);
 	return &n->entry[hash >> 52];
 }
 
 static bool is_of(const struct frontend_neighbour *e, const struct target *t)
 {
-	return e->scope == t->scope && memcmp(e->address, t->octets, sizeof(e->address)) == 0;
+	return e->scope == t->scope && memcmp(e->address, t->bytes, sizeof(e->address)) == 0;
 }
 
 static void entry_fill(struct frontend_neighbours *n, struct frontend_neighbour *e,
@@ -188,7 +188,7 @@ static void entry_fill(struct frontend_neighbours *n, struct frontend_neighbour 
 	n->used += e->until_ms == 0;
 	n->evicted += now_ms < e->until_ms && !is_of(e, t);
 	*e = (struct frontend_neighbour){.scope = t->scope};
-	memcpy(e->address, t->octets, sizeof(e->address));
+	memcpy(e->address, t->bytes, sizeof(e->address));
 	e->has_mac = look_up(n, t, e->mac);
 	e->until_ms =
 		now_ms + (e->has_mac ? FRONTEND_NEIGHBOUR_KEEP_MS : FRONTEND_NEIGHBOUR_NONE_MS);

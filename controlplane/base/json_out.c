@@ -31,7 +31,7 @@ static void count_memory(void)
 struct json_out *json_out_new(void)
 {
 	pthread_once(&counted, count_memory);
-	struct json_out *o = calloc(1, sizeof *o);
+	struct json_out *o = calloc(1, sizeof(*o));
 	if (o)
 		o->root = json_object();
 	if (o && !o->root)
@@ -55,8 +55,8 @@ static struct json_node *node_add(
 			o->failed = true;
 		return NULL;
 	}
-	int ret = key ? json_object_set_new(p, key, value) : json_array_append_new(p, value);
-	if (ret < 0) {
+	int rc = key ? json_object_set_new(p, key, value) : json_array_append_new(p, value);
+	if (rc < 0) {
 		o->failed = true;
 		return NULL;
 	}
@@ -131,7 +131,7 @@ char *json_out_error(const char *fmt, ...)
 	char text[512];
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	struct json_out *o = json_out_new();
 	json_out_text(o, json_out_root(o), "error", text);

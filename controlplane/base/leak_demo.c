@@ -25,12 +25,12 @@ bool leak_demo_is_planted(enum leak_demo which)
 	return strcmp(wanted, "all") == 0 || strstr(wanted, names[which]) != NULL;
 }
 
-void leak_demo_keep(void *block, size_t octets)
+void leak_demo_keep(void *block, size_t bytes)
 {
 	struct leaked *l = block;
 	if (!l)
 		return;
-	memset(l + 1, 1, octets - sizeof *l);
+	memset(l + 1, 1, bytes - sizeof(*l));
 	pthread_mutex_lock(&lock);
 	l->next = all;
 	all = l;

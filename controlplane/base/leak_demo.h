@@ -29,15 +29,15 @@ enum leak_demo {
 #include <stdlib.h>
 bool leak_demo_is_planted(enum leak_demo which);
 // `block` has room for a pointer at least; NULL is fine.
-void leak_demo_keep(void *block, size_t octets);
+void leak_demo_keep(void *block, size_t bytes);
 // The statement at the end keeps the call from being the function's last, which would hide the
 // function from a call stack.
-#define LEAK_DEMO(name, octets)                                   \
-	do {                                                      \
-		if (leak_demo_is_planted(LEAK_##name))            \
-			leak_demo_keep(malloc(octets), (octets)); \
-		__asm__ volatile("");                             \
+#define LEAK_DEMO(name, bytes)                                  \
+	do {                                                    \
+		if (leak_demo_is_planted(LEAK_##name))          \
+			leak_demo_keep(malloc(bytes), (bytes)); \
+		__asm__ volatile("");                           \
 	} while (0)
 #else
-#define LEAK_DEMO(name, octets) ((void)0)
+#define LEAK_DEMO(name, bytes) ((void)0)
 #endif

@@ -47,7 +47,7 @@ bool net_public(const struct ip_address *a)
 	const uint8_t *b = a->bytes;
 	if (a->version == 4)
 		return v4_public(b);
-	if (memcmp(b, mapped, sizeof mapped) == 0 || memcmp(b, nat64, sizeof nat64) == 0)
+	if (memcmp(b, mapped, sizeof(mapped)) == 0 || memcmp(b, nat64, sizeof(nat64)) == 0)
 		return v4_public(b + 12);
 	if (b[0] == 0x20 && b[1] == 0x02)
 		return v4_public(b + 2);

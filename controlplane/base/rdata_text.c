@@ -99,7 +99,7 @@ static void address_add(struct text *t, struct rd *msg, int family, size_t len)
 {
 	char text[INET6_ADDRSTRLEN];
 	const uint8_t *p = rd_bytes(msg, len);
-	if (p && inet_ntop(family, p, text, sizeof text))
+	if (p && inet_ntop(family, p, text, sizeof(text)))
 		text_add(t, "%s", text);
 }
 
@@ -192,7 +192,7 @@ bool rdata_record_read(struct rd *msg, struct rdata_record *out)
 	if (!rdata)
 		return false;
 
-	struct text t = {.base = out->data, .cap = sizeof out->data};
+	struct text t = {.base = out->data, .cap = sizeof(out->data)};
 	bool known = known_add(&t, &inside, out->type, msg->pos);
 	if (!known || !rd_ok(&inside) || inside.pos != msg->pos) {
 		t.len = 0;

@@ -190,7 +190,7 @@ static enum frontend_outcome ask_resolver(struct frontend *f, struct frontend_se
 	slot->proven = q->proven;
 	slot->query_len = (uint16_t)len;
 	slot->client = *client;
-	const struct resolver_client asker = {
+	const struct resolver_client querier = {
 		.ticket = {.slot = slot_number(f, slot), .life = slot->life},
 		.address = client,
 		.name = msg + DNS_HEADER_LEN,
@@ -201,7 +201,7 @@ static enum frontend_outcome ask_resolver(struct frontend *f, struct frontend_se
 	};
 	f->said.msg = NULL;
 	f->asking = slot;
-	uint32_t trace = resolver_client_ask(f->r, &q->query, q->view, &asker);
+	uint32_t trace = resolver_client_ask(f->r, &q->query, q->view, &querier);
 	f->asking = NULL;
 	if (f->said.msg) {
 		resolver_client_answered(f->r, trace, verdict_said(f->said.told.kind));

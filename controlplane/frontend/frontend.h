@@ -17,7 +17,7 @@
 // engine again or returns to the loop. Ends: frontend_ask answers at once or calls session->reply
 // exactly once later, from the loop and never from within frontend_ask, in the order in which
 // answers are found, which is not that of the questions. What nobody answers in FRONTEND_LIFE_MS
-// (the resolver says SERVFAIL after 1.9 s) ends with a reply of no octets. frontend_session_end,
+// (the resolver says SERVFAIL after 1.9 s) ends with a reply of no bytes. frontend_session_end,
 // when a connection dies, takes back all that its session still waits for: nothing is called for it
 // afterwards. The reply function may end any session, its own too, and then free it; it may not
 // ask, as it is called in the midst of answering many: a transport that has more to ask goes on
@@ -47,7 +47,7 @@ enum {
 	FRONTEND_LIFE_MS = 3000,
 };
 
-// `msg` may be changed, with REPLY_HEADROOM octets before and REPLY_TAILROOM behind it.
+// `msg` may be changed, with REPLY_HEADROOM bytes before and REPLY_TAILROOM behind it.
 struct frontend_reply {
 	uint8_t *msg;
 	uint16_t len; // 0: there is none, and the client gets nothing
@@ -69,7 +69,7 @@ enum frontend_outcome {
 	FRONTEND_REPLY,    // *out is the reply
 	FRONTEND_LATER,    // session->reply will be called
 	FRONTEND_NO_REPLY, // none is due: not a query, dropped by a rule
-	FRONTEND_BROKEN,   // likewise, and under 12 octets or a response, or from a client that may
+	FRONTEND_BROKEN,   // likewise, and under 12 bytes or a response, or from a client that may
 			   // not ask: nothing good will come of its stream
 };
 
@@ -77,8 +77,8 @@ enum frontend_outcome {
 void frontend_session_begin(struct frontend_session *s);
 void frontend_session_end(struct frontend *f, struct frontend_session *s);
 
-// One message of `len` octets, of any content. Over UDP the reply is no longer than the client and
-// limits.udp_reply_size allow, over TCP than 65,535 octets.
+// One message of `len` bytes, of any content. Over UDP the reply is no longer than the client and
+// limits.udp_reply_size allow, over TCP than 65,535 bytes.
 ATTR_MUST_CHECK enum frontend_outcome frontend_ask(struct frontend *f, struct frontend_session *s,
 	const union client_address *client, const uint8_t *msg, size_t len,
 	struct frontend_reply *out);

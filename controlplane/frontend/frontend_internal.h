@@ -22,7 +22,7 @@ struct frontend_question {
 	uint8_t group; // whatever the verdict; 0 where no policy is known
 	bool proven;   // let through over its limits by a right cookie (limit_take_proven)
 	uint16_t view;
-	uint16_t limit; // octets of the reply, beside what the client says
+	uint16_t limit; // bytes of the reply, beside what the client says
 	uint16_t list;  // that blocked, or LOG_NO_LIST; whatever the verdict
 };
 
@@ -37,7 +37,7 @@ struct frontend_slot {
 	bool proven;                // as in frontend_question
 	uint16_t query_len;
 	uint64_t asked_us;
-	uint8_t *query; // query_len octets, a copy; NULL: not kept
+	uint8_t *query; // query_len bytes, a copy; NULL: not kept
 	union client_address client;
 };
 
@@ -92,7 +92,7 @@ void frontend_reply_fill(const struct frontend *f, struct frontend_session *s, u
 // One that was turned away unread has no question.
 bool frontend_is_unread(enum verdict v);
 // For the query log: what the resolver said, that it said nothing, what was answered without it.
-// `msg`: the query as it came. A reply without octets: there is none.
+// `msg`: the query as it came. A reply without bytes: there is none.
 void frontend_log_told(struct frontend *f, const struct frontend_session *s,
 	const struct frontend_slot *slot, const struct dns_query *q, const uint8_t *msg,
 	const struct frontend_reply *reply, const struct told *told);

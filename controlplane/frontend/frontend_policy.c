@@ -53,7 +53,7 @@ void frontend_policy_close(struct frontend_policy *fp)
 	fp->word = 0;
 }
 
-const uint8_t *frontend_policy_octets(const struct sockaddr *client, unsigned *version)
+const uint8_t *frontend_policy_bytes(const struct sockaddr *client, unsigned *version)
 {
 	*version = 4;
 	if (client->sa_family == AF_INET)
@@ -71,11 +71,11 @@ unsigned frontend_policy_leaf_of_address(
 {
 	const struct policy_reader *r = &fp->reader;
 	unsigned version;
-	const uint8_t *octets = frontend_policy_octets(client, &version);
+	const uint8_t *bytes = frontend_policy_bytes(client, &version);
 
 	if (!policy_has_groups(r) && !r->has_access)
 		return 0;
-	return version == 4 ? policy_leaf_v4(r, octets) : policy_leaf_v6(r, octets);
+	return version == 4 ? policy_leaf_v4(r, bytes) : policy_leaf_v6(r, bytes);
 }
 
 unsigned frontend_policy_leaf(

@@ -45,7 +45,7 @@ unsigned frontend_policy_leaf(
 // By its address alone, as access goes by nothing else.
 unsigned frontend_policy_leaf_of_address(
 	const struct frontend_policy *fp, const struct sockaddr *client);
-// Its octets as in a packet, and in *version what they are.
-const uint8_t *frontend_policy_octets(const struct sockaddr *client, unsigned *version);
+// Its bytes as in a packet, and in *version what they are.
+const uint8_t *frontend_policy_bytes(const struct sockaddr *client, unsigned *version);
 // What applies to it.
 const struct policy_group *frontend_policy_of(const struct frontend_policy *fp, unsigned group);

@@ -35,7 +35,7 @@ static enum dns_query_status cookie_parse(struct frontend *f, const union client
 	dns_identity_nsid(&f->set.identity, q);
 	if (q->cookie_len == 0)
 		return status;
-	client.address = frontend_policy_octets(&from->any, &client.ip_version);
+	client.address = frontend_policy_bytes(&from->any, &client.ip_version);
 	client.now_s = (uint32_t)time(NULL);
 	publisher_cookies(f->publisher, &terms);
 	return dns_cookie_settle(&terms, &client, status, q, kind);
@@ -191,12 +191,12 @@ static enum verdict settle_over_limit(struct frontend *f, const struct frontend_
 	unsigned version;
 	uint16_t sum;
 
-	const uint8_t *octets = frontend_policy_octets(&client->any, &version);
+	const uint8_t *bytes = frontend_policy_bytes(&client->any, &version);
 
 	enum dns_query_status status = cookie_parse(f, client, msg, size, &q->query, &cookie);
 	if (status == DNS_QUERY_NOTIMP)
 		cookie = DNS_COOKIE_NONE; // no question that it could be of use to
-	if (cookie == DNS_COOKIE_GOOD && limit_take_proven(limits, version, octets)) {
+	if (cookie == DNS_COOKIE_GOOD && limit_take_proven(limits, version, bytes)) {
 		q->proven = true;
 		f->status.of[s->transport].cookies_exempt++;
 		return VERDICT_miss;
@@ -225,10 +225,10 @@ static enum verdict settle_access(struct frontend *f, const struct frontend_sess
 	unsigned version;
 
 	enum policy_access access = policy_access_of(leaf);
-	const uint8_t *octets = frontend_policy_octets(&client->any, &version);
+	const uint8_t *bytes = frontend_policy_bytes(&client->any, &version);
 	if (access == POLICY_ASK
 		|| (access == POLICY_ASK_LIMITED
-			&& (s->transport == FRONTEND_TCP || limit_take(limits, version, octets))))
+			&& (s->transport == FRONTEND_TCP || limit_take(limits, version, bytes))))
 		return VERDICT_miss;
 	if (access != POLICY_DENIED)
 		return settle_over_limit(f, s, client, msg, size, q, len);
@@ -290,14 +290,14 @@ void frontend_charge(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, bool proven, uint16_t len)
 {
 	const struct policy_reader *p = &f->policy.reader;
-	uint32_t octets = p->limit.reply_octets;
+	uint32_t bytes = p->limit.reply_octets;
 	unsigned version;
 
-	if (s->transport == FRONTEND_TCP || !p->has_access || octets == 0 || len <= octets)
+	if (s->transport == FRONTEND_TCP || !p->has_access || bytes == 0 || len <= bytes)
 		return;
 	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, &client->any);
-	const uint8_t *ip = frontend_policy_octets(&client->any, &version);
+	const uint8_t *ip = frontend_policy_bytes(&client->any, &version);
 	if (policy_access_of(leaf) == POLICY_ASK_LIMITED)
 		limit_take_more(limiter_table(f->limiter, 0), version, ip, proven,
-			limit_reply_more(len, octets));
+			limit_reply_more(len, bytes));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What became of a question, told: what the transport gets of a reply besides its octets, and what
+// What became of a question, told: what the transport gets of a reply besides its bytes, and what
 // the query log gets of replies and of what had none.
 #include "frontend_internal.h"
 #include "querylog/querylog_row.h"
@@ -11,7 +11,7 @@
 
 enum { OPTION_HEAD = 4 };
 
-// Octets of the options of our OPT without an error.
+// Bytes of the options of our OPT without an error.
 static uint16_t options_least(const struct frontend *f, uint8_t has_opt)
 {
 	size_t nsid = has_opt & DNS_OPT_NSID ? strlen(f->set.identity.nsid) : 0;

@@ -179,7 +179,7 @@ void frontend_tcp_configure(struct frontend_tcp *t, const struct config_tcp *con
 	conn_feed(t);
 }
 
-// How long the connection that stalled longest has kept its octets.
+// How long the connection that stalled longest has kept its bytes.
 static uint64_t stalled_age(const struct frontend_tcp *t, uint64_t now_ms)
 {
 	const struct frontend_conn *c = TAILQ_FIRST(&t->stalled);

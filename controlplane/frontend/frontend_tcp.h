@@ -8,7 +8,7 @@
 // the other or many at once; replies leave as they are found, in whatever order, each in one piece
 // with its length. A client that closes its side still gets what it asked for. One that sends the
 // keepalive option (RFC 7828) is told in replies with an OPT how long it may be silent.
-// Sockets are touched in frontend_tcp_io.c alone, above which there are only octets: TLS goes
+// Sockets are touched in frontend_tcp_io.c alone, above which there are only bytes: TLS goes
 // there.
 //
 // Bounds, all of them in weirctl tcp:
@@ -20,11 +20,11 @@
 // * tcp.pipelined questions without their answers in one connection, a quarter of tcp.queries in
 //   those of one address (or what one connection may, if that is more) and tcp.queries in all, so
 //   that TCP cannot take all places of limits.inflight; over that, or while a client leaves
-//   CONN_OUT_SOFT octets unread, its connection is not read: it waits in its kernel.
+//   CONN_OUT_SOFT bytes unread, its connection is not read: it waits in its kernel.
 // * tcp.buffer_kb of memory for messages of which a part has come, or a part could not be sent:
 //   only slow clients need any. When it is used up, the one that has stalled longest is closed.
 // * Time: tcp.idle_timeout without a question, falling to a tenth of it while the last quarter of
-//   tcp.connections fills; tcp.query_timeout from the first octet of a query to its last;
+//   tcp.connections fills; tcp.query_timeout from the first byte of a query to its last;
 //   CONN_DRAIN_MS for what the client leaves unread.
 // * tcp.connection_queries questions in one connection, and tcp.connection_age of it, where the
 //   operator sets them (RFC 9210 4.2): it gets its answers, and is told with keepalive that it is
@@ -97,13 +97,13 @@ struct frontend_tcp_status {
 	struct ip_address busiest; // the client with most connections; version 0: nobody
 	unsigned busiest_open;
 	unsigned pending, pending_max, pending_cap; // questions without their answers
-	uint64_t buffered, buffered_cap;            // octets
+	uint64_t buffered, buffered_cap;            // bytes
 	unsigned idle_ms;                           // as of now
 	uint64_t accepted, refused_full, refused_client;
 	uint64_t refused_denied; // their client may not ask
 	uint64_t accept_paused;  // the kernel had no file or memory for one more
 	uint64_t accept_errors[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
-	uint64_t queries, replies, octets_in, octets_out;
+	uint64_t queries, replies, bytes_in, bytes_out;
 	uint64_t held; // times that a connection was not read, as too much was under way
 	uint64_t ended[FRONTEND_TCP_END_COUNT];
 	unsigned listener_count;

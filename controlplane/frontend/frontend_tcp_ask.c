@@ -140,7 +140,7 @@ static enum frontend_tcp_end message_ask(struct frontend_conn *c, const uint8_t 
 	return FRONTEND_TCP_END_error;
 }
 
-// Asks what is whole, as far as it may; *taken: octets that are done with.
+// Asks what is whole, as far as it may; *taken: bytes that are done with.
 static enum frontend_tcp_end messages_take(
 	struct frontend_conn *c, const uint8_t *p, size_t len, size_t *taken)
 {
@@ -286,12 +286,12 @@ static void on_complete(struct frontend_session *s, struct frontend_reply *reply
 
 void conn_session_begin(struct frontend_conn *c)
 {
-	socklen_t len = sizeof c->session.service;
+	socklen_t len = sizeof(c->session.service);
 
 	c->session.reply = on_reply;
 	c->session.complete = on_complete;
 	c->session.transport = FRONTEND_TCP;
 	if (getsockname(c->fd, &c->session.service.any, &len) < 0)
-		memset(&c->session.service, 0, sizeof c->session.service);
+		memset(&c->session.service, 0, sizeof(c->session.service));
 	c->tcp->engine.begin(&c->session);
 }

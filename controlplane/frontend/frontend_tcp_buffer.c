@@ -19,7 +19,7 @@ void conn_in_drop(struct frontend_conn *c)
 	c->in_len = c->in_cap = 0;
 }
 
-// To `cap` octets at least.
+// To `cap` bytes at least.
 static bool in_grow(struct frontend_conn *c, size_t cap)
 {
 	if (cap <= c->in_cap)
@@ -66,7 +66,7 @@ enum frontend_tcp_end conn_in_keep(struct frontend_conn *c, const uint8_t *p, si
 	return FRONTEND_TCP_OPEN;
 }
 
-// Grows as octets come, not as the length claims.
+// Grows as bytes come, not as the length claims.
 uint8_t *conn_in_room(struct frontend_conn *c, size_t *room)
 {
 	size_t whole = c->in_len < 2 ? 2 : 2 + (size_t)get_u16(c->in);
@@ -94,7 +94,7 @@ static enum frontend_tcp_end out_keep(struct frontend_conn *c, const uint8_t *p,
 	chunk->next = NULL;
 	chunk->len = (uint32_t)n;
 	chunk->pos = 0;
-	memcpy(chunk->octets, p, n);
+	memcpy(chunk->bytes, p, n);
 	*c->out_end = chunk;
 	c->out_end = &chunk->next;
 	bool first = c->out_len == 0;
@@ -152,7 +152,7 @@ enum frontend_tcp_end conn_out_flush(struct frontend_conn *c)
 		unsigned count = 0;
 		size_t wanted = 0;
 		for (struct tcp_chunk *k = c->out; k && count < PARTS_A_SEND; k = k->next) {
-			part[count].iov_base = k->octets + k->pos;
+			part[count].iov_base = k->bytes + k->pos;
 			part[count].iov_len = k->len - k->pos;
 			wanted += part[count++].iov_len;
 		}

@@ -11,16 +11,16 @@ enum {
 	CONN_OUT_SOFT = 65536,  // no further question while so much is unread
 	CONN_OUT_MAX = 262144,  // closed: replies to what was under way then
 	CONN_DRAIN_MS = 10000,  // what waited at its begin has left at its end
-	CONN_ON_ITS_WAY = 4096, // octets in the kernel that an end of ours does not drop
+	CONN_ON_ITS_WAY = 4096, // bytes in the kernel that an end of ours does not drop
 	CONN_PARTING_MS = 2000, // for the client to close, when all is answered
 	CONN_LOOK_MS = 500,     // whether it has read, while nothing else would tell
 	CONN_MESSAGES_A_TURN = 32,
 };
 
-struct tcp_chunk { // of octets that wait to be sent
+struct tcp_chunk { // of bytes that wait to be sent
 	struct tcp_chunk *next;
 	uint32_t len, pos;
-	uint8_t octets[];
+	uint8_t bytes[];
 };
 
 struct frontend_conn {
@@ -36,7 +36,7 @@ struct frontend_conn {
 	unsigned pending;           // of its questions, as the server counts
 	uint32_t asked;             // all of them
 	bool reading, writing;      // events that are added
-	bool stalled;               // in the server's list of these: it has octets buffered
+	bool stalled;               // in the server's list of these: it has bytes buffered
 	bool parting; // its last reply has been sent: what comes is dropped until the client's end
 	bool ended;   // the client sends nothing more
 	bool held;    // a whole message is in `in`, but too much is under way
@@ -45,7 +45,7 @@ struct frontend_conn {
 	bool keepalive;      // the client asked how long it may be silent
 	uint64_t used_ms;    // its last question or reply
 	uint64_t turn_ms;    // its time is over, and it ends, or is looked at, then; 0: none
-	uint64_t message_ms; // the first octet of what is in `in`
+	uint64_t message_ms; // the first byte of what is in `in`
 	uint64_t drain_ms;   // a look at how it reads; with that:
 	uint64_t sent, drain_mark;
 	uint8_t *in; // what came of messages that are not asked yet; NULL: nothing
@@ -66,7 +66,7 @@ void conn_arm(struct frontend_conn *c); // to its deadline, by the limits in for
 void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end);
 
 // frontend_tcp_ask.c
-// Octets at p that came, or that had to wait: whole messages are asked, their replies leave
+// Bytes at p that came, or that had to wait: whole messages are asked, their replies leave
 // together, the rest is kept.
 enum frontend_tcp_end conn_take(struct frontend_conn *c, const uint8_t *p, size_t len);
 // What has come; `c` has its turn.
@@ -84,9 +84,9 @@ void conn_feed(struct frontend_tcp *t);        // one of `starved`, if there is 
 void conn_resume_some(struct frontend_tcp *t); // of `ready`
 
 // frontend_tcp_buffer.c. An end other than FRONTEND_TCP_OPEN is for the caller to carry out.
-// Keeps `len` octets from p on, which may lie in c->in, as all that is in c->in.
+// Keeps `len` bytes from p on, which may lie in c->in, as all that is in c->in.
 enum frontend_tcp_end conn_in_keep(struct frontend_conn *c, const uint8_t *p, size_t len);
-// Room for the rest of the message of which a part is in c->in; *room octets of it may be written
+// Room for the rest of the message of which a part is in c->in; *room bytes of it may be written
 // at the returned place. NULL: no memory.
 uint8_t *conn_in_room(struct frontend_conn *c, size_t *room);
 void conn_in_drop(struct frontend_conn *c);
@@ -95,7 +95,7 @@ enum frontend_tcp_end conn_out_put(struct frontend_conn *c, const uint8_t *p, si
 enum frontend_tcp_end conn_out_flush(struct frontend_conn *c); // what was kept
 void conn_out_drop(struct frontend_conn *c);
 
-// frontend_tcp_io.c: octets taken or sent; 0: none now; -errno; conn_recv at the end: -ENODATA.
+// frontend_tcp_io.c: bytes taken or sent; 0: none now; -errno; conn_recv at the end: -ENODATA.
 ssize_t conn_recv(struct frontend_conn *c, uint8_t *p, size_t n);
 ssize_t conn_send(struct frontend_conn *c, const struct iovec *part, unsigned count);
 void conn_send_end(struct frontend_conn *c);        // nothing more will be

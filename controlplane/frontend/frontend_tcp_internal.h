@@ -16,7 +16,7 @@
 #include <sys/queue.h>
 
 enum {
-	CONN_READ_MAX = 16384, // octets taken from a socket at a time
+	CONN_READ_MAX = 16384, // bytes taken from a socket at a time
 	CONN_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
 	TCP_MESSAGES_A_TURN = 256, // of all; a look at a connection counts as one
 	TCP_ACCEPTS_A_TURN = 64,   // of all listeners
@@ -40,7 +40,7 @@ struct frontend_tcp {
 	struct config_tcp set;
 	unsigned files;
 	struct age_list ages;
-	struct growth growth; // of what came in part; its octets are among `buffered`
+	struct growth growth; // of what came in part; its bytes are among `buffered`
 	struct tcp_clients *clients;
 	struct conn_list by_use;  // all, longest ago first
 	struct conn_list stalled; // longest first
@@ -67,7 +67,7 @@ unsigned tcp_connections_cap(const struct frontend_tcp *t);
 unsigned tcp_idle_ms(const struct frontend_tcp *t);
 // Closes the best of a client's connections (NULL: of all) to make room; false: none may be.
 bool tcp_evict(struct frontend_tcp *t, struct tcp_client *client, enum frontend_tcp_end why);
-// Room for `n` octets more in the buffers of `c`; false: it is the one that has to go.
+// Room for `n` bytes more in the buffers of `c`; false: it is the one that has to go.
 bool tcp_buffer_take(struct frontend_conn *c, size_t n);
 void tcp_buffer_give(struct frontend_conn *c, size_t n);
 

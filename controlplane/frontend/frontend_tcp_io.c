@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-static bool is_later(int err)
+static bool is_later(int rc)
 {
-	return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
+	return rc == EAGAIN || rc == EWOULDBLOCK || rc == EINTR;
 }
 
 ssize_t conn_recv(struct frontend_conn *c, uint8_t *p, size_t n)
@@ -22,7 +22,7 @@ ssize_t conn_recv(struct frontend_conn *c, uint8_t *p, size_t n)
 		return -ENODATA;
 	if (got < 0)
 		return is_later(errno) ? 0 : -errno;
-	c->tcp->count.octets_in += (uint64_t)got;
+	c->tcp->count.bytes_in += (uint64_t)got;
 	return got;
 }
 
@@ -34,7 +34,7 @@ ssize_t conn_send(struct frontend_conn *c, const struct iovec *part, unsigned co
 	if (sent < 0)
 		return is_later(errno) ? 0 : -errno;
 	c->sent += (uint64_t)sent;
-	c->tcp->count.octets_out += (uint64_t)sent;
+	c->tcp->count.bytes_out += (uint64_t)sent;
 	return sent;
 }
 
@@ -45,12 +45,12 @@ void conn_send_end(struct frontend_conn *c)
 
 bool conn_is_unread(const struct frontend_conn *c)
 {
-	int octets = 0;
-	uint8_t state; // the first octet of struct tcp_info
+	int bytes = 0;
+	uint8_t state; // the first byte of struct tcp_info
 	socklen_t len = sizeof(state);
 
-	if (c->sent <= CONN_ON_ITS_WAY || ioctl(c->fd, SIOCOUTQ, &octets) < 0
-		|| octets <= CONN_ON_ITS_WAY)
+	if (c->sent <= CONN_ON_ITS_WAY || ioctl(c->fd, SIOCOUTQ, &bytes) < 0
+		|| bytes <= CONN_ON_ITS_WAY)
 		return false;
 	// What a reset has dropped still counts there.
 	return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &state, &len) < 0 || state != TCP_CLOSE;

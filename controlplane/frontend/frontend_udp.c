@@ -275,7 +275,7 @@ int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,
 		const struct socket_address at = {.ip = s->address, .port = port};
 		struct sockaddr_storage sa;
 		if (socket_address_to_sockaddr(&at, &sa, &len))
-			memcpy(&s->session.service, &sa, sizeof s->session.service);
+			memcpy(&s->session.service, &sa, sizeof(s->session.service));
 		frontend_session_begin(&s->session);
 	}
 	if (!u->flush || !u->retry) {

@@ -79,7 +79,7 @@ static int reply_wait(const struct bootstrap *b, struct work *w, int fd, uint64_
 		uint64_t left = until_ms - now;
 		if (poll(&p, 1, left < SLICE_MS ? (int)left : SLICE_MS) <= 0)
 			continue;
-		ssize_t n = recv(fd, w->msg, sizeof w->msg, 0);
+		ssize_t n = recv(fd, w->msg, sizeof(w->msg), 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
 		if (n < 0) // an ICMP error: no server there
@@ -102,7 +102,7 @@ static int server_ask(const struct bootstrap *b, struct work *w,
 	uint64_t until_ms = clock_mono_ms() + BOOTSTRAP_WAIT_MS;
 	question_make(w, name, type, mixed_case);
 	uint16_t len = dns_query_write(
-		query, sizeof query, w->id, w->question, w->question_len, false, false);
+		query, sizeof(query), w->id, w->question, w->question_len, false, false);
 	if (len == 0)
 		return -EMSGSIZE;
 	int fd = socket_open(w, server);
@@ -119,7 +119,7 @@ static int server_ask(const struct bootstrap *b, struct work *w,
 static void addresses_take(struct work *w, uint16_t type)
 {
 	unsigned size = type == DNS_TYPE_A ? 4 : 16;
-	struct wr out = wr_init(w->msg, sizeof w->msg);
+	struct wr out = wr_init(w->msg, sizeof(w->msg));
 	memset(wr_space(&out, DNS_HEADER_LEN), 0, DNS_HEADER_LEN);
 	wr_bytes(&out, w->question, w->question_len);
 	wr_bytes(&out, w->answer.bytes, w->answer.len);
@@ -190,7 +190,7 @@ int bootstrap_resolve(const struct bootstrap *b, const char *host,
 		snprintf(why, BOOTSTRAP_WHY_MAX, "no host name");
 		return -EINVAL;
 	}
-	struct work *w = calloc(1, sizeof *w);
+	struct work *w = calloc(1, sizeof(*w));
 	if (!w) {
 		snprintf(why, BOOTSTRAP_WHY_MAX, "no memory");
 		return -ENOMEM;

@@ -14,7 +14,7 @@
 enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20 };
 
 #define OVER_BODY "{\"error\":\"too many connections: try again\"}"
-static_assert(sizeof OVER_BODY - 1 == 43);
+static_assert(sizeof(OVER_BODY) - 1 == 43);
 static const char over_text[] =
 	"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
 	"Content-Type: application/json\r\nContent-Length: 43\r\n\r\n" OVER_BODY;
@@ -51,8 +51,8 @@ static void conn_drop(struct http_conns *s, struct conn *c)
 static void input_drop(int fd)
 {
 	char junk[4096];
-	for (unsigned i = 0; i < OVER_INPUT_MAX / sizeof junk; i++)
-		if (recv(fd, junk, sizeof junk, MSG_DONTWAIT) <= 0)
+	for (unsigned i = 0; i < OVER_INPUT_MAX / sizeof(junk); i++)
+		if (recv(fd, junk, sizeof(junk), MSG_DONTWAIT) <= 0)
 			break;
 }
 
@@ -63,7 +63,7 @@ static void conn_cut(struct http_conns *s, struct conn *c)
 	s->counts.cut += !c->is_over;
 	c->is_cut = true;
 	if (c->is_over)
-		(void)!send(fd, over_text, sizeof over_text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)!send(fd, over_text, sizeof(over_text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(fd, SHUT_RDWR);
 	if (c->is_over)
 		input_drop(fd);
@@ -91,7 +91,7 @@ static void on_look(evutil_socket_t, short, void *arg)
 int http_conns_new(struct http_conns **out, const struct http_conns_settings *settings)
 {
 	const struct timeval each = {.tv_usec = HTTP_CONNS_LOOK_MS * 1000};
-	struct http_conns *s = calloc(1, sizeof *s);
+	struct http_conns *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->settings = *settings;
@@ -180,7 +180,7 @@ void http_conns_counts(const struct http_conns *s, struct http_conns_counts *out
 {
 	*out = s->counts;
 	out->max = s->settings.max;
-	out->bytes = sizeof *s;
+	out->bytes = sizeof(*s);
 	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
 		const struct conn *c = &s->conn[i];
 		if (c->b && !c->is_over && (!out->since_ms || c->since_ms < out->since_ms))

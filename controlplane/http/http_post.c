@@ -23,7 +23,7 @@ struct http_post {
 
 int http_post_open(struct http_post **out, const struct http_post_settings *s)
 {
-	struct http_post *p = calloc(1, sizeof *p);
+	struct http_post *p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	int err = http_transfer_open(&p->transfer);
@@ -56,12 +56,12 @@ void http_post_close(struct http_post *p)
 	free(p);
 }
 
-static bool on_body(void *arg, unsigned, const char *octets, size_t len)
+static bool on_body(void *arg, unsigned, const char *bytes, size_t len)
 {
 	struct http_post *p = arg;
-	const size_t cap = sizeof p->reply->body - 1;
+	const size_t cap = sizeof(p->reply->body) - 1;
 	size_t kept = p->got < cap ? p->got : cap, n = len < cap - kept ? len : cap - kept;
-	memcpy(p->reply->body + kept, octets, n);
+	memcpy(p->reply->body + kept, bytes, n);
 	p->got += len;
 	return p->got <= HTTP_POST_REPLY_MAX;
 }
@@ -115,14 +115,14 @@ static int transfer(struct http_post *p, const struct http_post_request *r, uint
 		.single = p->single && atomic_load_explicit(p->single, memory_order_relaxed),
 		.hooks = {.on_body = on_body, .on_wait = on_wait},
 		.arg = p};
-	memcpy(request.header, r->header, sizeof request.header);
+	memcpy(request.header, r->header, sizeof(request.header));
 	int err = http_transfer(p->transfer, &request, &got);
 	out->status = got.status;
 	out->is_unsent = got.sent == 0;
 	out->retry_after_s = got.retry_after_s;
-	snprintf(out->why, sizeof out->why, "%s", got.why);
+	snprintf(out->why, sizeof(out->why), "%s", got.why);
 	if (err == -ECANCELED && p->got > HTTP_POST_REPLY_MAX) {
-		snprintf(out->why, sizeof out->why, "a reply that is too long");
+		snprintf(out->why, sizeof(out->why), "a reply that is too long");
 		err = -EFBIG;
 	}
 	return err;

@@ -102,7 +102,7 @@ static void exchange_free(struct http_exchange *x)
 static struct http_exchange *exchange_new(
 	struct http_server *s, struct evhttp_request *r, const struct ucred *peer)
 {
-	struct http_exchange *x = calloc(1, sizeof *x);
+	struct http_exchange *x = calloc(1, sizeof(*x));
 	if (!x)
 		return NULL;
 	x->deadline = evtimer_new(s->settings.base, on_deadline, x);
@@ -133,7 +133,7 @@ static bool peer_admitted(
 	const struct http_settings *t, struct evhttp_request *r, struct ucred *peer)
 {
 	int fd = bufferevent_getfd(buffer_of(r));
-	socklen_t len = sizeof *peer;
+	socklen_t len = sizeof(*peer);
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0
 	       && t->admit(t->arg, peer, fd);
 }
@@ -208,7 +208,7 @@ static bool conns_start(
 
 int http_server_open(struct http_server **out, int fd, const struct http_settings *settings)
 {
-	struct http_server *s = calloc(1, sizeof *s);
+	struct http_server *s = calloc(1, sizeof(*s));
 	struct evhttp *evhttp = s ? evhttp_new(settings->base) : NULL;
 	struct evconnlistener *listener =
 		evhttp ? evconnlistener_new(settings->base, NULL, NULL,
@@ -325,7 +325,7 @@ static struct bufferevent *stream_buffer(const struct http_stream *s)
 
 struct http_stream *http_stream_begin(struct http_exchange *x)
 {
-	struct http_stream *s = x->request ? calloc(1, sizeof *s) : NULL;
+	struct http_stream *s = x->request ? calloc(1, sizeof(*s)) : NULL;
 	if (!s
 		|| evhttp_add_header(evhttp_request_get_output_headers(x->request), "Content-Type",
 			   "application/x-ndjson")

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <weir/text.h>
 
-enum { LOW_SPEED_OCTETS = 1024, IDLE_S = 118 };
+enum { LOW_SPEED_BYTES = 1024, IDLE_S = 118 };
 
 struct http_transfer {
 	CURL *curl;
@@ -29,11 +29,11 @@ static unsigned status_of(CURL *curl)
 }
 
 // Anything but `len` ends the transfer.
-static size_t on_body(char *octets, size_t, size_t len, void *arg)
+static size_t on_body(char *bytes, size_t, size_t len, void *arg)
 {
 	struct http_transfer *t = arg;
 	const struct http_transfer_request *r = t->request;
-	if (!r->hooks.on_body || r->hooks.on_body(r->arg, status_of(t->curl), octets, len))
+	if (!r->hooks.on_body || r->hooks.on_body(r->arg, status_of(t->curl), bytes, len))
 		return len;
 	return len ? 0 : 1;
 }
@@ -112,7 +112,7 @@ static bool options_lasting(struct http_transfer *t)
 	       && curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_USERAGENT, "weir/" WEIR_VERSION) == CURLE_OK
-	       && curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_OCTETS) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_WRITEDATA, t) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK
@@ -129,7 +129,7 @@ static bool options_lasting(struct http_transfer *t)
 int http_transfer_open(struct http_transfer **out)
 {
 	pthread_once(&curl_once, curl_start);
-	struct http_transfer *t = calloc(1, sizeof *t);
+	struct http_transfer *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	const curl_version_info_data *built = curl_version_info(CURLVERSION_NOW);
@@ -269,12 +269,12 @@ static void why_write(const struct http_transfer *t, CURLcode code, char *out, s
 	if (code == CURLE_OK)
 		text[0] = '\0';
 	else if (error_of(code) == -EKEYREJECTED && t->error[0])
-		snprintf(text, sizeof text, "%s", t->error);
+		snprintf(text, sizeof(text), "%s", t->error);
 	else if (code == CURLE_COULDNT_CONNECT
 		 && curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &err) == CURLE_OK && err > 0)
-		snprintf(text, sizeof text, "%s: %s", phrase, strerror((int)err));
+		snprintf(text, sizeof(text), "%s: %s", phrase, strerror((int)err));
 	else
-		snprintf(text, sizeof text, "%s", phrase ? phrase : curl_easy_strerror(code));
+		snprintf(text, sizeof(text), "%s", phrase ? phrase : curl_easy_strerror(code));
 	text_escape(text, out, cap);
 }
 
@@ -291,7 +291,7 @@ static int perform(struct http_transfer *t, struct http_transfer_result *out)
 	if (curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &redirect) == CURLE_OK)
 		out->redirect = redirect;
 	out->retry_after_s = retry_after_s(t->curl);
-	why_write(t, code, out->why, sizeof out->why);
+	why_write(t, code, out->why, sizeof(out->why));
 	return error_of(code);
 }
 
@@ -330,9 +330,9 @@ int http_url_split(const char *url, struct http_url *out)
 	CURLU *u = curl_url();
 	bool whole =
 		u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK
-		&& part_get(u, CURLUPART_SCHEME, 0, split.scheme, sizeof split.scheme)
-		&& part_get(u, CURLUPART_HOST, 0, split.host, sizeof split.host)
-		&& part_get(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, split.port, sizeof split.port);
+		&& part_get(u, CURLUPART_SCHEME, 0, split.scheme, sizeof(split.scheme))
+		&& part_get(u, CURLUPART_HOST, 0, split.host, sizeof(split.host))
+		&& part_get(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, split.port, sizeof(split.port));
 	curl_url_cleanup(u);
 	if (!whole)
 		return -EINVAL;

@@ -31,7 +31,7 @@ void http_transfer_close(struct http_transfer *t);                  // NULL is f
 struct http_transfer_hooks {
 	void (*on_header)(void *arg, const char *line, size_t len);
 	// Of a reply of this status, unpacked when takes_packed.
-	bool (*on_body)(void *arg, unsigned status, const char *octets, size_t len);
+	bool (*on_body)(void *arg, unsigned status, const char *bytes, size_t len);
 	bool (*on_wait)(void *arg, uint64_t received);
 	bool (*on_address)(void *arg, const struct ip_address *a); // before it is connected to
 };

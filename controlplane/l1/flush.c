@@ -46,7 +46,7 @@ static bool parts_take(const char *text, struct flush *out, uint64_t *box)
 bool flush_parse(const char *text, size_t len, struct flush *out, uint64_t *box)
 {
 	char given[FLUSH_MESSAGE_MAX], again[FLUSH_MESSAGE_MAX];
-	if (len >= sizeof given || memchr(text, 0, len))
+	if (len >= sizeof(given) || memchr(text, 0, len))
 		return false;
 	memcpy(given, text, len);
 	given[len] = 0;

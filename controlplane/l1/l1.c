@@ -268,7 +268,7 @@ unsigned l1_shards(const struct l1 *l)
 void l1_index_name(const struct l1 *l, unsigned shard, char out[L1_INDEX_MAX])
 {
 	char what[16];
-	snprintf(what, sizeof what, "{%02u}:expiry", shard % L1_SHARDS);
+	snprintf(what, sizeof(what), "{%02u}:expiry", shard % L1_SHARDS);
 	l1_meta_name(l, redis_is_cluster(l->redis) ? what : "expiry", out);
 }
 

@@ -146,7 +146,7 @@ static void on_scanned(void *arg, enum redis_end end, const struct redis_reply *
 static void scan_send(struct l1_flush *f)
 {
 	char count[8];
-	snprintf(count, sizeof count, "%d",
+	snprintf(count, sizeof(count), "%d",
 		f->what.kind == FLUSH_NAME ? LOOKED_AT_A_STEP : KEYS_A_STEP);
 	const struct redis_command c = {
 		6, {word("SCAN"), word(f->cursor), word("MATCH"), {f->pattern.text, f->pattern.len},

@@ -16,7 +16,7 @@ static bool is_plain(uint8_t c)
 	return c > 0x20 && c < 0x7f && !strchr(".\\:*?[]{}", c);
 }
 
-static char *octet_write(char *p, uint8_t c)
+static char *byte_write(char *p, uint8_t c)
 {
 	if (is_plain(c))
 		*p++ = (char)c;
@@ -36,7 +36,7 @@ static char *name_write(char *p, const uint8_t *wire, size_t len)
 		if (at > 0)
 			*p++ = '.';
 		for (unsigned i = 1; i <= wire[at]; i++)
-			p = octet_write(p, wire[at + i]);
+			p = byte_write(p, wire[at + i]);
 	}
 	return p;
 }
@@ -101,7 +101,7 @@ static bool parts_take(const char *space, const char *p, struct l1_key_parts *ou
 bool l1_key_parse(const char *space, const char *text, size_t len, struct l1_key_parts *out)
 {
 	struct l1_key given, again;
-	if (len >= sizeof given.text || memchr(text, 0, len))
+	if (len >= sizeof(given.text) || memchr(text, 0, len))
 		return false;
 	memcpy(given.text, text, len);
 	given.text[len] = 0;

@@ -52,7 +52,7 @@ void sweep_sample(struct l1_sweep *s)
 	s->count = 0;
 	s->shard = s->evicting ? largest_shard(s) : s->shard % l1_shards(s->l1);
 	l1_index_name(s->l1, s->shard, index);
-	snprintf(n, sizeof n, "%d", L1_SAMPLE);
+	snprintf(n, sizeof(n), "%d", L1_SAMPLE);
 	sweep_send(s, &(struct redis_command){3, {word("ZRANDMEMBER"), word(index), word(n)}},
 		on_sample, s);
 }
@@ -139,7 +139,7 @@ static void doom_least(struct l1_sweep *s)
 	unsigned doomed = 0, spared = 0, evicted = 0;
 	for (unsigned i = 0; i < s->count; i++)
 		doomed += s->candidate[i].doomed;
-	qsort(s->candidate, s->count, sizeof s->candidate[0], by_worth);
+	qsort(s->candidate, s->count, sizeof(s->candidate[0]), by_worth);
 	for (unsigned i = 0; i < s->count && keys > s->max_keys + doomed; i++) {
 		struct candidate *c = &s->candidate[i];
 		if (c->doomed)

@@ -140,7 +140,7 @@ static void count_begin(struct l1_sweep *s)
 	const struct ttl_rules rules = l1_rules(s->l1);
 	uint64_t now = sweep_wall_s(), kept_s = (uint64_t)rules.stale_window_s + SPARE_S;
 	// A machine that does not know the time yet begins in 1970.
-	snprintf(last, sizeof last, "%" PRIu64, now > kept_s ? now - kept_s : 0);
+	snprintf(last, sizeof(last), "%" PRIu64, now > kept_s ? now - kept_s : 0);
 	s->step = SWEEP_COUNT;
 	for (unsigned i = 0; i < l1_shards(s->l1); i++) {
 		char index[L1_INDEX_MAX];
@@ -252,8 +252,8 @@ static void token_draw(struct l1_sweep *s)
 {
 	struct rng rng = {0};
 	uint64_t number;
-	rng_bytes(&rng, &number, sizeof number);
-	snprintf(s->token, sizeof s->token, "%016" PRIx64, number);
+	rng_bytes(&rng, &number, sizeof(number));
+	snprintf(s->token, sizeof(s->token), "%016" PRIx64, number);
 }
 
 int l1_sweep_new(struct l1_sweep **out, struct loop *loop, struct l1 *l,

@@ -186,10 +186,10 @@ void redis_reader_free(struct redis_reader *r)
 	free(r);
 }
 
-int redis_reader_feed(struct redis_reader *r, const void *octets, size_t len)
+int redis_reader_feed(struct redis_reader *r, const void *bytes, size_t len)
 {
 	assert(len <= REDIS_REPLY_MAX);
-	return redisReaderFeed(r->resp, octets, len) == REDIS_OK ? 0 : -ENOMEM;
+	return redisReaderFeed(r->resp, bytes, len) == REDIS_OK ? 0 : -ENOMEM;
 }
 
 // What is left is the beginning of one item: its line must end soon, and hiredis buffers a whole

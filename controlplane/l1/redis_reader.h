@@ -22,7 +22,7 @@ ATTR_MUST_CHECK int redis_reader_new(struct redis_reader **out, struct growth *g
 void redis_reader_free(struct redis_reader *r); // NULL is fine
 
 // Any bytes, at most REDIS_REPLY_MAX at once; then redis_reader_next until it is not 1. -ENOMEM.
-ATTR_MUST_CHECK int redis_reader_feed(struct redis_reader *r, const void *octets, size_t len);
+ATTR_MUST_CHECK int redis_reader_feed(struct redis_reader *r, const void *bytes, size_t len);
 // 1: `*out` is the next reply, good until the next call for this reader. 0: more bytes are needed.
 // -EBADMSG, -EMSGSIZE, -ENOMEM: the connection is of no use any more.
 ATTR_MUST_CHECK int redis_reader_next(struct redis_reader *r, const struct redis_reply **out);

@@ -55,9 +55,9 @@ static uint16_t crc16(const char *text, size_t len)
 		static const uint16_t step[16] = {0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5,
 			0x60c6, 0x70e7, 0x8108, 0x9129, 0xa14a, 0xb16b, 0xc18c, 0xd1ad, 0xe1ce,
 			0xf1ef};
-		uint8_t octet = (uint8_t)text[i];
-		crc = (uint16_t)(crc << 4) ^ step[(crc >> 12) ^ (octet >> 4)];
-		crc = (uint16_t)(crc << 4) ^ step[(crc >> 12) ^ (octet & 15)];
+		uint8_t byte = (uint8_t)text[i];
+		crc = (uint16_t)(crc << 4) ^ step[(crc >> 12) ^ (byte >> 4)];
+		crc = (uint16_t)(crc << 4) ^ step[(crc >> 12) ^ (byte & 15)];
 	}
 	return crc;
 }

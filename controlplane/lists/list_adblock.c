@@ -50,7 +50,7 @@ static struct list_rule make_rule(const struct list_parser *p, enum rule_class r
 {
 	struct list_rule rule = list_rule_make(p, rule_class, covers, m->reply);
 	rule.kind.types = m->types;
-	memcpy(rule.kind.client, m->client, sizeof rule.kind.client);
+	memcpy(rule.kind.client, m->client, sizeof(rule.kind.client));
 	if (m->reply == RULE_REPLY_DATA) {
 		rule.rtype = m->rtype;
 		rule.rdata_len = m->rdata_len;

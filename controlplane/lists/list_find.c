@@ -12,7 +12,7 @@ static bool is_wanted(const struct list_wanted *w, const struct list_rule *rule)
 	case LIST_RULE_ADDRESS:
 		return w->prefix && w->prefix->version == rule->prefix.version
 		       && w->prefix->prefix_len == rule->prefix.prefix_len
-		       && memcmp(w->prefix->bytes, rule->prefix.bytes, sizeof rule->prefix.bytes)
+		       && memcmp(w->prefix->bytes, rule->prefix.bytes, sizeof(rule->prefix.bytes))
 				  == 0;
 	}
 	return false;
@@ -49,9 +49,9 @@ void list_find_begin(struct list_finder *f, const struct list_options *options,
 	f->arg = arg;
 }
 
-bool list_find_feed(struct list_finder *f, const void *octets, size_t len)
+bool list_find_feed(struct list_finder *f, const void *bytes, size_t len)
 {
-	return list_parse_feed(&f->parser, octets, len) == 0;
+	return list_parse_feed(&f->parser, bytes, len) == 0;
 }
 
 void list_find_end(struct list_finder *f)

@@ -40,5 +40,5 @@ void list_find_begin(struct list_finder *f, const struct list_options *options,
 	const struct list_wanted *wanted, unsigned wanted_count, unsigned found_max,
 	list_found_take take, void *arg);
 // False: enough was found, no more is needed.
-bool list_find_feed(struct list_finder *f, const void *octets, size_t len);
+bool list_find_feed(struct list_finder *f, const void *bytes, size_t len);
 void list_find_end(struct list_finder *f);

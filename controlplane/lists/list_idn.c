@@ -6,7 +6,7 @@
 bool list_idn_to_ascii(struct list_text text, char out[LIST_IDN_TEXT_MAX])
 {
 	char copy[4 * LIST_IDN_TEXT_MAX], *ascii = NULL;
-	if (text.len == 0 || text.len >= sizeof copy || memchr(text.at, 0, text.len))
+	if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.at, 0, text.len))
 		return false;
 	memcpy(copy, text.at, text.len);
 	copy[text.len] = 0;

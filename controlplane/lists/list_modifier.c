@@ -8,7 +8,7 @@ enum { TYPE_TEXT_MAX = 16 };
 static bool read_type(struct list_text text, uint16_t *type)
 {
 	char copy[TYPE_TEXT_MAX];
-	if (text.len == 0 || text.len >= sizeof copy || memchr(text.at, 0, text.len))
+	if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.at, 0, text.len))
 		return false;
 	memcpy(copy, text.at, text.len);
 	copy[text.len] = 0;
@@ -40,7 +40,7 @@ static bool add_type(struct rule_types *types, uint16_t type)
 	if (types->count == RULE_TYPES_MAX)
 		return false;
 	memmove(types->type + at + 1, types->type + at,
-		(types->count - at) * sizeof types->type[0]);
+		(types->count - at) * sizeof(types->type[0]));
 	types->type[at] = type;
 	types->count++;
 	return true;
@@ -157,7 +157,7 @@ enum list_reject list_modifiers_read(struct list_text options, struct list_modif
 	out->important = out->rewrites = false;
 	out->except = (struct list_text){0};
 	out->types = (struct rule_types){0};
-	memset(out->client, 0, sizeof out->client);
+	memset(out->client, 0, sizeof(out->client));
 	out->reply = RULE_REPLY_GROUP;
 	out->rtype = out->rdata_len = 0;
 	while (options.at && why == LIST_REJECT_COUNT)

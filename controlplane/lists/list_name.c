@@ -33,13 +33,13 @@ static const struct list_text special_names[] = {
 
 // Bytes of host names. OR-ing the first kind into such a byte lowers letters and changes no
 // other.
-enum { OCTET_LOWERS = 0x20, OCTET_AS_IS = 1 };
-static const uint8_t octet_kind[256] = {
-	['a' ... 'z'] = OCTET_LOWERS,
-	['A' ... 'Z'] = OCTET_LOWERS,
-	['0' ... '9'] = OCTET_LOWERS,
-	['-'] = OCTET_LOWERS,
-	['_'] = OCTET_AS_IS,
+enum { BYTE_LOWERS = 0x20, BYTE_AS_IS = 1 };
+static const uint8_t byte_kind[256] = {
+	['a' ... 'z'] = BYTE_LOWERS,
+	['A' ... 'Z'] = BYTE_LOWERS,
+	['0' ... '9'] = BYTE_LOWERS,
+	['-'] = BYTE_LOWERS,
+	['_'] = BYTE_AS_IS,
 };
 
 static bool is_digit(char c)
@@ -83,18 +83,18 @@ static bool scan_vectors(struct list_text t, struct dns_name *out)
 	return scan_end(out, t.len, start, labels);
 }
 
-bool list_name_scan_octets(struct list_text t, struct dns_name *out)
+bool list_name_scan_bytes(struct list_text t, struct dns_name *out)
 {
 	unsigned start = 0, labels = 1;
 	if (t.len == 0 || t.len > DNS_NAME_MAX - 2)
 		return false;
 	for (unsigned i = 0; i < t.len; i++) {
-		uint8_t octet = (uint8_t)t.at[i], kind = octet_kind[octet];
+		uint8_t byte = (uint8_t)t.at[i], kind = byte_kind[byte];
 		if (kind) {
-			out->wire[i + 1] = octet | (kind & OCTET_LOWERS);
+			out->wire[i + 1] = byte | (kind & BYTE_LOWERS);
 			continue;
 		}
-		if (octet != '.' || i == start || i - start > DNS_LABEL_MAX)
+		if (byte != '.' || i == start || i - start > DNS_LABEL_MAX)
 			return false;
 		out->wire[start] = (uint8_t)(i - start);
 		start = i + 1;
@@ -107,10 +107,10 @@ bool list_name_scan(struct list_text t, struct dns_name *out)
 {
 	t = without_last_dot(t);
 	return t.len >= LIST_SCAN_MIN && t.len <= LIST_SCAN_MAX ? scan_vectors(t, out)
-								: list_name_scan_octets(t, out);
+								: list_name_scan_bytes(t, out);
 }
 
-static enum list_reject answer_pattern_octets(struct list_text t)
+static enum list_reject answer_pattern_bytes(struct list_text t)
 {
 	enum list_reject verdict = LIST_REJECT_COUNT;
 	for (size_t i = 0; i < t.len; i++) {
@@ -118,7 +118,7 @@ static enum list_reject answer_pattern_octets(struct list_text t)
 			return LIST_REJECT_FILTER;
 		if (t.at[i] == '/')
 			return LIST_REJECT_URL;
-		if (!octet_kind[(uint8_t)t.at[i]] && t.at[i] != '.')
+		if (!byte_kind[(uint8_t)t.at[i]] && t.at[i] != '.')
 			verdict = LIST_REJECT_CHARACTER;
 	}
 	return verdict;
@@ -145,7 +145,7 @@ static enum list_reject read_slow(struct list_text t, struct dns_name *out)
 	char ascii[LIST_IDN_TEXT_MAX];
 	if (list_text_is_address(t))
 		return LIST_REJECT_ADDRESS;
-	enum list_reject why = answer_pattern_octets(t);
+	enum list_reject why = answer_pattern_bytes(t);
 	if (why == LIST_REJECT_CHARACTER) {
 		bool international = false;
 		for (size_t i = 0; i < t.len; i++)
@@ -164,7 +164,7 @@ bool list_name_is_host(const struct dns_name *name)
 {
 	for (const uint8_t *label = name->wire; label[0]; label += 1u + label[0])
 		for (unsigned i = 1; i <= label[0]; i++)
-			if (!octet_kind[label[i]])
+			if (!byte_kind[label[i]])
 				return false;
 	return name->labels > 0;
 }
@@ -226,7 +226,7 @@ enum list_reject list_name_read(struct list_text text, bool force, struct dns_na
 static bool read_address(struct list_text t, struct ip_address *out)
 {
 	char copy[INET6_ADDRSTRLEN + 1];
-	if (t.len == 0 || t.len >= sizeof copy || memchr(t.at, 0, t.len))
+	if (t.len == 0 || t.len >= sizeof(copy) || memchr(t.at, 0, t.len))
 		return false;
 	for (size_t i = 0; i < t.len; i++) // most names end here
 		if (!memchr("0123456789abcdefABCDEF:.", t.at[i], 24))

@@ -9,7 +9,7 @@
 // Host bytes and dots only, of any number of labels; a dot behind or not. False: something else,
 // and *out is undefined.
 bool list_name_scan(struct list_text text, struct dns_name *out);
-bool list_name_scan_octets(struct list_text text, struct dns_name *out); // without a dot behind
+bool list_name_scan_bytes(struct list_text text, struct dns_name *out); // without a dot behind
 
 bool list_name_is_host(const struct dns_name *name); // the same of a name in wire form
 

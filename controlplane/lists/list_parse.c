@@ -120,7 +120,7 @@ static bool is_sink(struct list_text t)
 		return false;
 	if (a.version == 4)
 		return a.bytes[0] == 127;
-	return memcmp(a.bytes, none, sizeof none) == 0 && a.bytes[15] <= 1;
+	return memcmp(a.bytes, none, sizeof(none)) == 0 && a.bytes[15] <= 1;
 }
 
 static void refuse_hosts(struct list_parser *p, struct list_text word)
@@ -318,9 +318,9 @@ static void feed_segment(struct list_parser *p, const char *at, const char *end,
 	p->after_cr = p->after_cr && !line_feed;
 }
 
-int list_parse_feed(struct list_parser *p, const void *octets, size_t len)
+int list_parse_feed(struct list_parser *p, const void *bytes, size_t len)
 {
-	const char *at = octets, *end = at + len;
+	const char *at = bytes, *end = at + len;
 	p->counts.bytes += len;
 	while (at < end && !p->stopped) {
 		const char *newline = memchr(at, '\n', (size_t)(end - at));

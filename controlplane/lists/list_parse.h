@@ -100,5 +100,5 @@ struct list_parser {
 
 void list_parse_begin(
 	struct list_parser *p, const struct list_options *options, list_rule_take take, void *arg);
-ATTR_MUST_CHECK int list_parse_feed(struct list_parser *p, const void *octets, size_t len);
+ATTR_MUST_CHECK int list_parse_feed(struct list_parser *p, const void *bytes, size_t len);
 ATTR_MUST_CHECK int list_parse_end(struct list_parser *p); // the last line may lack its newline

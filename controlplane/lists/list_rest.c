@@ -19,7 +19,7 @@ unsigned list_rest_add(const struct list_rest *r, struct rule_list_info lists[RU
 {
 	bool rests[RULE_LISTS_MAX];
 	unsigned numbers = 0, end = count;
-	memset(&lists[count], 0, (RULE_LISTS_MAX - count) * sizeof *lists);
+	memset(&lists[count], 0, (RULE_LISTS_MAX - count) * sizeof(*lists));
 	for (unsigned i = 0; i < RULE_LISTS_MAX; i++) {
 		rests[i] = !lists[i].kind.covers && r->list[i].kind.covers
 			   && now_ms - r->left_ms[i] < LIST_REST_MS;

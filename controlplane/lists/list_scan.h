@@ -2,7 +2,7 @@
 #pragma once
 
 // The bytes of a plain name of 8 to 63 bytes, sixteen at a time: lowered, checked, copied.
-// list_name_scan_octets handles the others; test_list_scan compares both.
+// list_name_scan_bytes handles the others; test_list_scan compares both.
 
 #include <emmintrin.h>
 #include <stdint.h>
@@ -35,7 +35,7 @@ ATTR_INLINE void list_scan_16(uint8_t *to, ascii_vector v, unsigned at, struct l
 	ascii_vector dot = (ascii_vector)(v == '.');
 	ascii_vector good = list_scan_within(v, 'a', 26) | list_scan_within(v, '0', 10)
 			    | (ascii_vector)(v == '-') | (ascii_vector)(v == '_') | dot;
-	memcpy(to + at, &v, sizeof v);
+	memcpy(to + at, &v, sizeof(v));
 	s->dots |= (uint64_t)list_scan_mask(dot) << at;
 	s->bad |= (uint64_t)(list_scan_mask(good) ^ 0xffff) << at;
 }
@@ -46,23 +46,23 @@ ATTR_INLINE struct list_scan list_scan(uint8_t *to, const char *from, size_t len
 {
 	struct list_scan s = {0};
 	ascii_vector v;
-	if (len < sizeof v) {
+	if (len < sizeof(v)) {
 		uint64_t part[2];
 		memcpy(&part[0], from, 8);
 		memcpy(&part[1], from + len - 8, 8);
 		// Behind the end zeros, which are no bytes of a name.
 		part[1] = len > 8 ? part[1] >> 8 * (16 - len) : 0;
-		memcpy(&v, part, sizeof v);
+		memcpy(&v, part, sizeof(v));
 		list_scan_16(to, v, 0, &s);
 		s.bad &= (UINT64_C(1) << len) - 1;
 		return s;
 	}
-	for (unsigned at = 0; at + sizeof v <= len; at += sizeof v) {
-		memcpy(&v, from + at, sizeof v);
+	for (unsigned at = 0; at + sizeof(v) <= len; at += sizeof(v)) {
+		memcpy(&v, from + at, sizeof(v));
 		list_scan_16(to, v, at, &s);
 	}
-	unsigned last = (unsigned)(len - sizeof v);
-	memcpy(&v, from + last, sizeof v);
+	unsigned last = (unsigned)(len - sizeof(v));
+	memcpy(&v, from + last, sizeof(v));
 	list_scan_16(to, v, last, &s);
 	return s;
 }

@@ -17,7 +17,7 @@ static const psl_ctx_t *suffixes; // NULL: no memory; then no name is a suffix
 static bool filtered;             // `filter` knows all suffixes
 static uint64_t filter[(1u << FILTER_BITS) / 64];
 
-static uint64_t load_octets(const uint8_t *at, size_t len)
+static uint64_t load_bytes(const uint8_t *at, size_t len)
 {
 	uint64_t value = 0;
 	memcpy(&value, at, len < 8 ? len : 8);
@@ -28,8 +28,8 @@ static uint64_t load_octets(const uint8_t *at, size_t len)
 // the name itself is a suffix or those one label longer are.
 static uint32_t filter_bit(const uint8_t *wire, size_t len, bool below)
 {
-	uint64_t first = load_octets(wire, len);
-	uint64_t last = len > 8 ? load_octets(wire + len - 8, 8) : 0;
+	uint64_t first = load_bytes(wire, len);
+	uint64_t last = len > 8 ? load_bytes(wire + len - 8, 8) : 0;
 	// One bit for `below` could be one of a letter's: then all of de would be taken for ee.
 	uint64_t mixed = (first ^ (last << 31 | last >> 33) ^ len ^ (below ? filter_below : 0))
 			 * UINT64_C(0x9e3779b97f4a7c15);
@@ -61,7 +61,7 @@ static bool filter_fill(const char *path)
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return false;
-	while (fgets(line, sizeof line, f)) {
+	while (fgets(line, sizeof(line), f)) {
 		struct list_text rest = {line, strcspn(line, "\n")};
 		struct list_text rule = list_text_word(&rest);
 		if (list_text_starts(rule, LIST_TEXT("//")) || rule.len == 0)
@@ -86,7 +86,7 @@ static void load(void)
 	if (dot) {
 		// The packed form, 54 KB: what libpsl makes of the text takes 1.7 MB.
 		suffixes = psl_load_file(dist);
-		snprintf(path, sizeof path, "%.*s.dat", (int)(dot - dist), dist);
+		snprintf(path, sizeof(path), "%.*s.dat", (int)(dot - dist), dist);
 		filtered = suffixes && filter_fill(path);
 	}
 	if (!suffixes)

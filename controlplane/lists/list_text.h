@@ -55,10 +55,10 @@ static inline bool list_text_has_any(struct list_text t, const char *set)
 	return false;
 }
 
-// Without its first `octets`.
-static inline struct list_text list_text_skip(struct list_text t, size_t octets)
+// Without its first `bytes`.
+static inline struct list_text list_text_skip(struct list_text t, size_t bytes)
 {
-	return (struct list_text){t.at + octets, t.len - octets};
+	return (struct list_text){t.at + bytes, t.len - bytes};
 }
 
 // Cuts *rest at the first `at`: what was before it, all of it if there is none. *rest has len 0 and

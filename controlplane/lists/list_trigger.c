@@ -58,7 +58,7 @@ static bool read_type(struct list_text text, uint16_t *type)
 		*type = DNS_TYPE_CNAME;
 		return true;
 	}
-	if (text.len == 0 || text.len >= sizeof copy || memchr(text.at, 0, text.len))
+	if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.at, 0, text.len))
 		return false;
 	memcpy(copy, text.at, text.len);
 	copy[text.len] = 0;
@@ -151,9 +151,9 @@ static bool read_address(const struct dns_name *name, struct ip_address *out)
 		const char *separator = i == 0 ? "/" : v4 ? "." : ":";
 		if (i == count - 1 || (zeros && i) || zz)
 			separator = zz ? "::" : "";
-		if (label[0] > 4 || len + label[0] + 4u > sizeof text)
+		if (label[0] > 4 || len + label[0] + 4u > sizeof(text))
 			return false;
-		len += (size_t)snprintf(text + len, sizeof text - len, "%s%.*s", separator,
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s", separator,
 			zz ? 0 : label[0], (const char *)label + 1);
 		zeros = zz;
 	}

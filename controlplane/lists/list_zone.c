@@ -90,13 +90,13 @@ static bool gather(struct list_zone *z, struct list_text line)
 			z->parentheses += c == '(' ? 1u : -1u;
 			c = ' ';
 		}
-		if (z->record_len + 2 > sizeof z->record)
+		if (z->record_len + 2 > sizeof(z->record))
 			return false;
 		z->record[z->record_len++] = c;
 		if (escape)
 			z->record[z->record_len++] = line.at[++i];
 	}
-	if (z->parentheses == 0 || z->record_len == sizeof z->record)
+	if (z->parentheses == 0 || z->record_len == sizeof(z->record))
 		return z->parentheses == 0 && !z->quoted;
 	z->record[z->record_len++] = ' '; // in quotes, for the line's end
 	return true;

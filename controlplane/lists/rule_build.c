@@ -63,7 +63,7 @@ void rule_arena_free(struct rule_arena *a)
 int rule_builder_new(const struct keyhash_secret *secret, const struct rule_list_info *before,
 	unsigned before_count, struct rule_builder **out)
 {
-	struct rule_builder *b = calloc(1, sizeof *b);
+	struct rule_builder *b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
 	b->sets = rule_sets_new();
@@ -108,9 +108,9 @@ void rule_builder_free(struct rule_builder *b)
 
 static void note_peak(struct rule_builder *b, size_t arena)
 {
-	size_t now = sizeof *b + sizeof *b->sets + arena + b->pending_room * sizeof(uint64_t)
+	size_t now = sizeof(*b) + sizeof(*b->sets) + arena + b->pending_room * sizeof(uint64_t)
 		     + rule_records_bytes(&b->records) + rule_patterns_bytes(&b->patterns)
-		     + b->rows.room * (sizeof *b->rows.hash + sizeof *b->rows.set);
+		     + b->rows.room * (sizeof(*b->rows.hash) + sizeof(*b->rows.set));
 	if (now > b->peak_bytes)
 		b->peak_bytes = now;
 }
@@ -194,7 +194,7 @@ static int pending_grow(struct rule_builder *b, unsigned list)
 	size_t room = p->room ? p->room + p->room / 2 : first_room(&b->numbers.before[list]);
 	if (room > 2 * (size_t)RULE_ROWS_MAX)
 		return -E2BIG;
-	uint64_t *hash = realloc(p->hash, room * sizeof *hash);
+	uint64_t *hash = realloc(p->hash, room * sizeof(*hash));
 	if (!hash)
 		return -ENOMEM;
 	b->pending_room += room - p->room;
@@ -263,9 +263,9 @@ void rule_builder_source_info(struct rule_builder *b, const struct rule_source_i
 {
 	struct rule_source_info *to = &b->source[b->source_count - 1];
 	char title[RULE_TITLE_MAX];
-	memcpy(title, to->title, sizeof title);
+	memcpy(title, to->title, sizeof(title));
 	*to = *info;
-	memcpy(to->title, title, sizeof title);
+	memcpy(to->title, title, sizeof(title));
 }
 
 unsigned rule_builder_numbers(const struct rule_builder *b, unsigned *resting)
@@ -362,7 +362,7 @@ static int lay_out(
 	h->names = b->rows.names;
 	h->entries = b->rows.count;
 	h->depths = b->depths;
-	memcpy(h->singles, b->singles, sizeof h->singles);
+	memcpy(h->singles, b->singles, sizeof(h->singles));
 	h->list_count = rule_numbers_end(&b->numbers);
 	h->source_count = b->source_count;
 	h->set_count = pack_sets(b);
@@ -370,18 +370,18 @@ static int lay_out(
 	h->table_buckets = homes + RULE_WALK_MAX;
 	h->index_slots = h->data_entries = data->entries;
 	h->answers = data->answers;
-	h->octets = data->octet_count;
+	h->bytes = data->byte_count;
 	h->data_dropped = data->dropped + b->records.dropped;
 	h->patterns = b->patterns.pattern_count;
 	h->prefixes = b->patterns.prefix_count;
 	h->texts = b->patterns.text_len;
-	h->size = sizeof *h;
+	h->size = sizeof(*h);
 	h->bloom_off = place(h, h->bloom_blocks, sizeof(struct rule_bloom_block), CACHE_LINE);
 	h->table_off = place(h, h->table_buckets, sizeof(struct rule_bucket), CACHE_LINE);
 	h->sets_off = place(h, h->set_count, sizeof(struct rule_set), CACHE_LINE);
 	h->entries_off = place(h, h->data_entries, sizeof(struct rule_data_entry), 8);
 	h->answers_off = place(h, h->answers, sizeof(struct rule_data_answer), 8);
-	h->octets_off = place(h, h->octets, 1, 8);
+	h->bytes_off = place(h, h->bytes, 1, 8);
 	h->index_off = place(h, h->index_slots + 1, sizeof(uint32_t), 4);
 	h->lists_off = place(h, h->list_count, sizeof(struct rule_list_info), 8);
 	h->sources_off = place(h, h->source_count, sizeof(struct rule_source_info), 8);
@@ -404,7 +404,7 @@ static int fill(struct rule_builder *b, const struct rule_image_head *h, uint8_t
 		.index = (void *)(base + h->index_off),
 		.entry = (void *)(base + h->entries_off),
 		.answer = (void *)(base + h->answers_off),
-		.octets = base + h->octets_off,
+		.bytes = base + h->bytes_off,
 	};
 	fill_bloom(&b->rows, h->bloom_blocks, (void *)(base + h->bloom_off));
 	pace(b->pace);
@@ -458,9 +458,9 @@ int rule_builder_finish(struct rule_builder *b, uint64_t input_hash, uint64_t cr
 	h.secret = b->secret;
 	h.input_hash = input_hash;
 	h.created_unix_s = created_unix_s;
-	h.body_sum = contenthash(base + sizeof h, arena.size - sizeof h);
+	h.body_sum = contenthash(base + sizeof(h), arena.size - sizeof(h));
 	h.head_sum = contenthash(&h, offsetof(struct rule_image_head, head_sum));
-	memcpy(base, &h, sizeof h);
+	memcpy(base, &h, sizeof(h));
 	*out = arena;
 	return 0;
 }

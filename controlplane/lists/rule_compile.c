@@ -10,10 +10,10 @@
 
 enum { READ_SIZE = 1 << 16 };
 
-typedef int (*octets_fn)(void *arg, const void *octets, size_t len);
+typedef int (*bytes_fn)(void *arg, const void *bytes, size_t len);
 
 // Reads a regular file of at most RULE_SOURCE_BYTES_MAX in pieces, with rests between them.
-static int read_file(const char *path, octets_fn take, void *arg, struct pace *p)
+static int read_file(const char *path, bytes_fn take, void *arg, struct pace *p)
 {
 	char piece[READ_SIZE];
 	struct stat st;
@@ -27,7 +27,7 @@ static int read_file(const char *path, octets_fn take, void *arg, struct pace *p
 	else if (!S_ISREG(st.st_mode))
 		err = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	while (!err) {
-		ssize_t n = read(fd, piece, sizeof piece);
+		ssize_t n = read(fd, piece, sizeof(piece));
 		if (n == 0)
 			break;
 		if (n < 0) {
@@ -42,23 +42,23 @@ static int read_file(const char *path, octets_fn take, void *arg, struct pace *p
 	return err;
 }
 
-static int take_hash(void *arg, const void *octets, size_t len)
+static int take_hash(void *arg, const void *bytes, size_t len)
 {
-	contenthash_update(arg, octets, len);
+	contenthash_update(arg, bytes, len);
 	return 0;
 }
 
 static int take_rule_hash(void *arg, const struct list_rule *rule)
 {
 	const uint32_t numbers[] = {rule->what, rule->rtype, rule->rdata_len, rule->ttl_s};
-	contenthash_update(arg, &rule->kind, sizeof rule->kind);
-	contenthash_update(arg, numbers, sizeof numbers);
+	contenthash_update(arg, &rule->kind, sizeof(rule->kind));
+	contenthash_update(arg, numbers, sizeof(numbers));
 	if (rule->what == LIST_RULE_NAME)
 		contenthash_update(arg, rule->name->wire, rule->name->len);
 	else if (rule->what == LIST_RULE_PATTERN)
 		contenthash_update(arg, rule->pattern, rule->pattern_len);
 	else
-		contenthash_update(arg, &rule->prefix, sizeof rule->prefix);
+		contenthash_update(arg, &rule->prefix, sizeof(rule->prefix));
 	if (rule->rdata_len)
 		contenthash_update(arg, rule->rdata, rule->rdata_len);
 	return 0;
@@ -108,7 +108,7 @@ static uint64_t join_hashes(
 			result[i].content_hash,
 			(uint64_t)source[i].allow | (uint64_t)rule_source_lost(&result[i]) << 1
 				| (uint64_t)source[i].force << 2 | (uint64_t)source[i].format << 8};
-		joined = contenthash(part, sizeof part);
+		joined = contenthash(part, sizeof(part));
 	}
 	return joined;
 }
@@ -182,11 +182,11 @@ static int take_rule(void *arg, const struct list_rule *rule)
 	return 0;
 }
 
-static int take_text(void *arg, const void *octets, size_t len)
+static int take_text(void *arg, const void *bytes, size_t len)
 {
 	struct feed *f = arg;
-	contenthash_update(f->hash, octets, len);
-	return list_parse_feed(&f->parser, octets, len);
+	contenthash_update(f->hash, bytes, len);
+	return list_parse_feed(&f->parser, bytes, len);
 }
 
 static int take_rule_and_hash(void *arg, const struct list_rule *rule)

@@ -13,10 +13,10 @@ struct rule_kind rule_kind_of(enum rule_class rule_class)
 void rule_numbers_init(
 	struct rule_numbers *n, const struct rule_list_info *before, unsigned before_count)
 {
-	memset(n, 0, sizeof *n);
+	memset(n, 0, sizeof(*n));
 	n->last = RULE_LISTS_MAX;
 	if (before_count > 0)
-		memcpy(n->before, before, before_count * sizeof *before);
+		memcpy(n->before, before, before_count * sizeof(*before));
 }
 
 void rule_numbers_free(struct rule_numbers *n)
@@ -27,7 +27,7 @@ void rule_numbers_free(struct rule_numbers *n)
 
 static bool same_kind(const struct rule_kind *a, const struct rule_kind *b)
 {
-	return memcmp(a, b, sizeof *a) == 0;
+	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
 static bool is_list(const struct rule_numbers *n, unsigned number, unsigned source,
@@ -77,7 +77,7 @@ static int count_more(struct rule_numbers *n, unsigned source, const struct rule
 		return -E2BIG;
 	if (n->more_count == n->more_room) {
 		unsigned room = n->more_room ? 2 * n->more_room : 64;
-		struct rule_number_key *more = realloc(n->more, room * sizeof *more);
+		struct rule_number_key *more = realloc(n->more, room * sizeof(*more));
 		if (!more)
 			return -ENOMEM;
 		n->more = more;

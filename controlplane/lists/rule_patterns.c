@@ -17,7 +17,7 @@ void rule_patterns_free(struct rule_patterns *p)
 
 size_t rule_patterns_bytes(const struct rule_patterns *p)
 {
-	return p->pattern_room * sizeof *p->pattern + p->prefix_room * sizeof *p->prefix
+	return p->pattern_room * sizeof(*p->pattern) + p->prefix_room * sizeof(*p->prefix)
 	       + p->text_room;
 }
 
@@ -41,7 +41,7 @@ int rule_patterns_add(struct rule_patterns *p, unsigned list, const char *text, 
 	if (p->pattern_count == RULE_PATTERNS_MAX)
 		return -ENOSPC;
 	void *rows = p->pattern, *texts = p->text;
-	int err = make_room(&rows, &p->pattern_room, p->pattern_count + 1, sizeof *p->pattern);
+	int err = make_room(&rows, &p->pattern_room, p->pattern_count + 1, sizeof(*p->pattern));
 	p->pattern = rows;
 	if (!err)
 		err = make_room(&texts, &p->text_room, p->text_len + len, 1);
@@ -64,7 +64,7 @@ int rule_patterns_add_prefix(
 	if (p->prefix_count == RULE_PREFIXES_MAX)
 		return -ENOSPC;
 	void *rows = p->prefix;
-	int err = make_room(&rows, &p->prefix_room, p->prefix_count + 1, sizeof *p->prefix);
+	int err = make_room(&rows, &p->prefix_room, p->prefix_count + 1, sizeof(*p->prefix));
 	p->prefix = rows;
 	if (err)
 		return err;
@@ -98,14 +98,14 @@ static int compare_prefixes(const void *a, const void *b)
 	const struct rule_prefix_row *x = a, *y = b;
 	if (x->list != y->list)
 		return x->list < y->list ? -1 : 1;
-	return memcmp(x, y, sizeof *x);
+	return memcmp(x, y, sizeof(*x));
 }
 
 void rule_patterns_sort(struct rule_patterns *p)
 {
 	size_t kept = 0;
 	if (p->pattern_count > 0)
-		qsort_r(p->pattern, p->pattern_count, sizeof *p->pattern, compare_patterns,
+		qsort_r(p->pattern, p->pattern_count, sizeof(*p->pattern), compare_patterns,
 			p->text);
 	for (size_t i = 0; i < p->pattern_count; i++)
 		if (kept == 0 || !same_pattern(p, &p->pattern[kept - 1], &p->pattern[i]))
@@ -113,7 +113,7 @@ void rule_patterns_sort(struct rule_patterns *p)
 	p->pattern_count = kept;
 	kept = 0;
 	if (p->prefix_count > 0)
-		qsort(p->prefix, p->prefix_count, sizeof *p->prefix, compare_prefixes);
+		qsort(p->prefix, p->prefix_count, sizeof(*p->prefix), compare_prefixes);
 	for (size_t i = 0; i < p->prefix_count; i++)
 		if (kept == 0 || compare_prefixes(&p->prefix[kept - 1], &p->prefix[i]) != 0)
 			p->prefix[kept++] = p->prefix[i];

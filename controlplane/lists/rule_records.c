@@ -14,8 +14,8 @@ struct rule_record {
 };
 
 enum {
-	RECORD_FIXED = 12,           // owner c00c, type, class, TTL, length
-	FOLLOW_OCTETS_MAX = 1 << 26, // of answers: beyond it no CNAME is followed any more
+	RECORD_FIXED = 12,          // owner c00c, type, class, TTL, length
+	FOLLOW_BYTES_MAX = 1 << 26, // of answers: beyond it no CNAME is followed any more
 };
 
 // Records of one name, list and, as the walk goes on, type.
@@ -40,7 +40,7 @@ void rule_records_free(struct rule_records *r)
 
 size_t rule_records_bytes(const struct rule_records *r)
 {
-	return r->room * sizeof *r->one + r->text_room;
+	return r->room * sizeof(*r->one) + r->text_room;
 }
 
 static int make_room(struct rule_records *r, size_t text)
@@ -49,7 +49,7 @@ static int make_room(struct rule_records *r, size_t text)
 		return -E2BIG;
 	if (r->count == r->room) {
 		size_t room = r->room + r->room / 2 + 64;
-		struct rule_record *one = realloc(r->one, room * sizeof *one);
+		struct rule_record *one = realloc(r->one, room * sizeof(*one));
 		if (!one)
 			return -ENOMEM;
 		r->one = one;
@@ -66,11 +66,11 @@ static int make_room(struct rule_records *r, size_t text)
 	return 0;
 }
 
-static uint32_t keep(struct rule_records *r, const void *octets, size_t len)
+static uint32_t keep(struct rule_records *r, const void *bytes, size_t len)
 {
 	uint32_t at = (uint32_t)r->text_len;
 	if (len > 0)
-		memcpy(r->text + at, octets, len);
+		memcpy(r->text + at, bytes, len);
 	r->text_len += len;
 	return at;
 }
@@ -137,7 +137,7 @@ void rule_records_sort(struct rule_records *r)
 	size_t kept = 0, first = 0; // of those of its place
 	unsigned types = 0;         // of its name and list
 	if (r->count > 0)
-		qsort(r->one, r->count, sizeof *r->one, compare_records);
+		qsort(r->one, r->count, sizeof(*r->one), compare_records);
 	for (size_t i = 0; i < r->count; i++) {
 		const struct rule_record *one = &r->one[i], *last = kept ? &r->one[kept - 1] : NULL;
 		bool same_name = last && last->hash == one->hash && last->list == one->list;
@@ -245,11 +245,11 @@ static bool follow(
 	return chain->count > 0;
 }
 
-static void put(struct rule_data_parts *w, const void *octets, size_t len)
+static void put(struct rule_data_parts *w, const void *bytes, size_t len)
 {
-	if (w->octets && len > 0)
-		memcpy(w->octets + w->octet_count, octets, len);
-	w->octet_count += len;
+	if (w->bytes && len > 0)
+		memcpy(w->bytes + w->byte_count, bytes, len);
+	w->byte_count += len;
 }
 
 // `owner` NULL: the question's name.
@@ -265,7 +265,7 @@ static void put_record(struct rule_data_parts *w, const struct rule_records *r,
 	put_u16(fixed + 2, DNS_CLASS_IN);
 	put_u32(fixed + 4, record->ttl_s);
 	put_u16(fixed + 8, record->rdata_len);
-	put(w, fixed, sizeof fixed);
+	put(w, fixed, sizeof(fixed));
 	put(w, r->text + record->rdata, record->rdata_len);
 }
 
@@ -278,7 +278,7 @@ struct answer_places {
 static bool put_next(struct rule_data_parts *w, const struct rule_records *r,
 	struct answer_places *p, const struct rule_record *record, const struct rule_record *owner)
 {
-	size_t at = w->octet_count - p->start, owner_len = owner ? owner->rdata_len : 2;
+	size_t at = w->byte_count - p->start, owner_len = owner ? owner->rdata_len : 2;
 	if (at + owner_len + RECORD_FIXED + record->rdata_len > RULE_DATA_LEN_MAX)
 		return false;
 	p->ttl[p->count++] = (uint16_t)(at + owner_len + 4);
@@ -299,7 +299,7 @@ static uint32_t even_step(const struct answer_places *p, uint32_t len)
 static void put_answer(struct rule_data_parts *w, const struct rule_records *r,
 	const struct chain *chain, struct run run)
 {
-	struct answer_places p = {.start = w->octet_count};
+	struct answer_places p = {.start = w->byte_count};
 	bool whole = true;
 	for (unsigned i = 0; i < chain->count && whole; i++)
 		whole = put_next(w, r, &p, chain->alias[i], i ? chain->alias[i - 1] : NULL);
@@ -313,12 +313,12 @@ static void put_answer(struct rule_data_parts *w, const struct rule_records *r,
 	}
 	if (p.count == 0)
 		return;
-	uint32_t len = (uint32_t)(w->octet_count - p.start), step = even_step(&p, len);
-	if (w->octet_count % 2)
+	uint32_t len = (uint32_t)(w->byte_count - p.start), step = even_step(&p, len);
+	if (w->byte_count % 2)
 		put(w, "", 1);
-	uint64_t ttls = w->octet_count;
+	uint64_t ttls = w->byte_count;
 	if (!step)
-		put(w, p.ttl, p.count * sizeof *p.ttl);
+		put(w, p.ttl, p.count * sizeof(*p.ttl));
 	if (w->answer)
 		w->answer[w->answers] = (struct rule_data_answer){
 			.type = run.from->type,
@@ -327,7 +327,7 @@ static void put_answer(struct rule_data_parts *w, const struct rule_records *r,
 			.off = (uint32_t)p.start,
 			.ttl_step = step,
 			.ttl_off = (uint32_t)ttls,
-			.sum = csum_partial(w->octets + p.start, len),
+			.sum = csum_partial(w->bytes + p.start, len),
 		};
 	w->answers++;
 }
@@ -356,7 +356,7 @@ static void put_entry(struct rule_data_parts *w, const struct rule_records *r, s
 	struct run end;
 	uint64_t first = w->answers, most = first + RULE_DATA_TYPES_MAX;
 	put_types(w, r, &none, run, NULL, most);
-	if (w->octet_count < FOLLOW_OCTETS_MAX && follow(r, run, &chain, &end))
+	if (w->byte_count < FOLLOW_BYTES_MAX && follow(r, run, &chain, &end))
 		put_types(w, r, &chain, end, &run, most);
 	if (w->entry)
 		w->entry[w->entries] = (struct rule_data_entry){
@@ -380,12 +380,12 @@ static void put_index(const struct rule_data_parts *w)
 
 int rule_records_walk(const struct rule_records *r, struct rule_data_parts *parts)
 {
-	parts->entries = parts->answers = parts->octet_count = parts->dropped = 0;
+	parts->entries = parts->answers = parts->byte_count = parts->dropped = 0;
 	for (size_t i = 0; i < r->count;) {
 		struct run run = run_at(r, i, false);
 		put_entry(parts, r, run);
 		i += (size_t)(run.to - run.from);
-		if (parts->octet_count > UINT32_MAX || parts->answers > UINT32_MAX)
+		if (parts->byte_count > UINT32_MAX || parts->answers > UINT32_MAX)
 			return -E2BIG;
 	}
 	if (parts->index)

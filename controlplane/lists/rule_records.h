@@ -28,8 +28,8 @@ struct rule_data_parts {
 	uint32_t *index; // entries + 1 numbers
 	struct rule_data_entry *entry;
 	struct rule_data_answer *answer;
-	uint8_t *octets;
-	uint64_t entries, answers, octet_count;
+	uint8_t *bytes;
+	uint64_t entries, answers, byte_count;
 	uint64_t dropped; // records that were too long for an answer
 };
 

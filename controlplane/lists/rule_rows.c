@@ -89,11 +89,11 @@ static int make_room(struct rule_rows *r, size_t room)
 		return -E2BIG;
 	if (room <= r->room)
 		return 0;
-	uint64_t *hash = realloc(r->hash, room * sizeof *hash);
+	uint64_t *hash = realloc(r->hash, room * sizeof(*hash));
 	if (!hash)
 		return -ENOMEM;
 	r->hash = hash;
-	uint16_t *set = realloc(r->set, room * sizeof *set);
+	uint16_t *set = realloc(r->set, room * sizeof(*set));
 	if (!set)
 		return -ENOMEM;
 	r->set = set;
@@ -107,8 +107,8 @@ int rule_rows_first(
 	assert(r->count == 0 && count > 0);
 	if (count > RULE_ROWS_MAX)
 		return -E2BIG;
-	uint16_t *set = malloc(count * sizeof *set);
-	uint64_t *own = set ? realloc(*hash, count * sizeof *own) : NULL;
+	uint16_t *set = malloc(count * sizeof(*set));
+	uint64_t *own = set ? realloc(*hash, count * sizeof(*own)) : NULL;
 	if (!own) {
 		free(set);
 		return -ENOMEM;

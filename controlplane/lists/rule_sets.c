@@ -20,8 +20,8 @@ static bool within_chunk(const struct rule_set *set)
 // The place of `set` in the index: its own, or the free one where it belongs.
 static uint32_t *find_place(struct rule_sets *s, const struct rule_set *set)
 {
-	uint64_t i = contenthash(set, sizeof *set) % RULE_SETS_INDEX;
-	while (s->index[i] && memcmp(&s->set[s->index[i] - 1], set, sizeof *set) != 0)
+	uint64_t i = contenthash(set, sizeof(*set)) % RULE_SETS_INDEX;
+	while (s->index[i] && memcmp(&s->set[s->index[i] - 1], set, sizeof(*set)) != 0)
 		i = (i + 1) % RULE_SETS_INDEX;
 	return &s->index[i];
 }
@@ -32,7 +32,7 @@ static void recycle(struct rule_sets *s)
 	bool free_number[RULE_SETS_MAX] = {false};
 	for (uint32_t i = 0; i < s->spares; i++)
 		free_number[s->spare[i]] = true;
-	memset(s->index, 0, sizeof s->index);
+	memset(s->index, 0, sizeof(s->index));
 	s->wide = s->idle = 0;
 	for (uint32_t id = 0; id < s->numbered; id++) {
 		if (free_number[id])

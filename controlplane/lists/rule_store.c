@@ -96,7 +96,7 @@ int rule_store_load(const char *path, rule_store_place place, void *arg, struct 
 	int err = rule_store_read(path, place, arg, out, reader, why);
 	if (err != -EPROTO)
 		return err;
-	bool moved = snprintf(bad, sizeof bad, "%s.bad", path) < (int)sizeof bad
+	bool moved = snprintf(bad, sizeof(bad), "%s.bad", path) < (int)sizeof(bad)
 		     && rename(path, bad) == 0;
 	size_t len = strlen(why);
 	snprintf(why + len, RULE_STORE_WHY_MAX - len, "; %s",

@@ -18,7 +18,7 @@ static_assert((int)STATE_FILE_WHY_MAX == (int)FILE_WRITE_WHY_MAX);
 static void ATTR_PRINTF(2, 3) append(struct state_file *f, const char *fmt, ...)
 {
 	va_list ap;
-	size_t left = sizeof f->text - f->len;
+	size_t left = sizeof(f->text) - f->len;
 	va_start(ap, fmt);
 	int n = vsnprintf(f->text + f->len, left, fmt, ap);
 	va_end(ap);
@@ -72,8 +72,8 @@ static int read_text(struct state_file *f, const char *path)
 	if (fd < 0)
 		return -errno;
 	int err = 0;
-	while (!err && f->len < sizeof f->text - 1) {
-		ssize_t n = read(fd, f->text + f->len, sizeof f->text - 1 - f->len);
+	while (!err && f->len < sizeof(f->text) - 1) {
+		ssize_t n = read(fd, f->text + f->len, sizeof(f->text) - 1 - f->len);
 		if (n == 0)
 			break;
 		if (n > 0)
@@ -93,12 +93,12 @@ int state_file_read(struct state_file *f, const char *path, const char *kind, un
 	int err = read_text(f, path);
 	if (err)
 		return err;
-	int head = snprintf(first, sizeof first, "%s %u\n", kind, version);
+	int head = snprintf(first, sizeof(first), "%s %u\n", kind, version);
 	if (f->len < (size_t)head + SUM_LINE || memcmp(f->text, first, (size_t)head) != 0
 		|| memchr(f->text, '\0', f->len))
 		return -EPROTO;
 	f->len -= SUM_LINE;
-	snprintf(last, sizeof last, "sum %016" PRIx64 "\n", contenthash(f->text, f->len));
+	snprintf(last, sizeof(last), "sum %016" PRIx64 "\n", contenthash(f->text, f->len));
 	if (memcmp(f->text + f->len, last, SUM_LINE) != 0)
 		return -EPROTO;
 	f->text[f->len] = '\0';
@@ -127,7 +127,7 @@ bool state_file_get(const struct state_file *f, const char *key, char *out, size
 uint64_t state_file_get_number(const struct state_file *f, const char *key)
 {
 	char text[24];
-	if (!state_file_get(f, key, text, sizeof text))
+	if (!state_file_get(f, key, text, sizeof(text)))
 		return 0;
 	return strtoull(text, NULL, 10);
 }

@@ -29,21 +29,21 @@ static bool is_there(void)
 
 static uint64_t number(const char *name)
 {
-	size_t n = 0, len = sizeof n;
+	size_t n = 0, len = sizeof(n);
 	return mallctl(name, &n, &len, NULL, 0) == 0 ? n : 0;
 }
 
 static uint64_t number_64(const char *name)
 {
 	uint64_t n = 0;
-	size_t len = sizeof n;
+	size_t len = sizeof(n);
 	return mallctl(name, &n, &len, NULL, 0) == 0 ? n : 0;
 }
 
 static bool flag(const char *name)
 {
 	bool b = false;
-	size_t len = sizeof b;
+	size_t len = sizeof(b);
 	return mallctl(name, &b, &len, NULL, 0) == 0 && b;
 }
 
@@ -66,7 +66,7 @@ void heap_read(struct heap_stats *out)
 		return;
 	}
 	uint64_t epoch = 1;
-	size_t len = sizeof epoch;
+	size_t len = sizeof(epoch);
 	(void)mallctl("epoch", &epoch, &len, &epoch, len);
 	*out = (struct heap_stats){
 		.allocated = number("stats.allocated"),
@@ -93,9 +93,9 @@ int heap_profile(bool on, unsigned sample_lg)
 	size_t lg = sample_lg;
 	if (on && (sample_lg < HEAP_SAMPLE_LG_MIN || sample_lg > HEAP_SAMPLE_LG_MAX))
 		return -EINVAL;
-	int rc = on ? mallctl("prof.reset", NULL, NULL, &lg, sizeof lg) : 0;
+	int rc = on ? mallctl("prof.reset", NULL, NULL, &lg, sizeof(lg)) : 0;
 	if (rc == 0)
-		rc = mallctl("prof.active", NULL, NULL, &on, sizeof on);
+		rc = mallctl("prof.active", NULL, NULL, &on, sizeof(on));
 	return -rc;
 }
 
@@ -104,8 +104,8 @@ static int dump_to(int fd)
 {
 	char path[32];
 	const char *name = path;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return -mallctl("prof.dump", NULL, NULL, &name, sizeof name);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return -mallctl("prof.dump", NULL, NULL, &name, sizeof(name));
 }
 
 static int text_read(int fd, char **out, size_t *len)

@@ -123,7 +123,7 @@ static void on_timer(void *arg)
 
 int mem_watch_open(struct mem_watch **out, struct loop *service)
 {
-	struct mem_watch *w = calloc(1, sizeof *w);
+	struct mem_watch *w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->service = service;

@@ -11,7 +11,7 @@ static void account_take(struct memory_sample *m, const char *account, uint64_t 
 	char name[MEMORY_NAME_MAX];
 	if (bytes == 0)
 		return;
-	snprintf(name, sizeof name, METER_DATAPLANE "%s", account);
+	snprintf(name, sizeof(name), METER_DATAPLANE "%s", account);
 	memory_sample_bytes(m, name, bytes);
 }
 

@@ -59,7 +59,7 @@ static __attribute__((noinline)) int part_write(
 	struct memory_file *f, void *part, size_t size, off_t at)
 {
 	uint64_t sum = sum_of(part, size);
-	memcpy((char *)part + size - sizeof sum, &sum, sizeof sum);
+	memcpy((char *)part + size - sizeof(sum), &sum, sizeof(sum));
 	ssize_t n = pwrite(f->fd, part, size, at);
 	return n == (ssize_t)size ? 0 : n < 0 ? -errno : -ENOSPC;
 }
@@ -70,7 +70,7 @@ static bool part_read(struct memory_file *f, void *part, size_t size, off_t at)
 	uint64_t sum;
 	if (pread(f->fd, part, size, at) != (ssize_t)size)
 		return false;
-	memcpy(&sum, (const char *)part + size - sizeof sum, sizeof sum);
+	memcpy(&sum, (const char *)part + size - sizeof(sum), sizeof(sum));
 	if (sum == sum_of(part, size))
 		return true;
 	f->damaged += sum != 0;
@@ -104,7 +104,7 @@ static void series_check(struct memory_ring *r)
 static bool row_read(struct memory_file *f, const struct memory_ring *r, unsigned i)
 {
 	struct file_row *in = &f->row;
-	return part_read(f, in, sizeof *in, ROWS_AT + (off_t)i * (off_t)sizeof *in)
+	return part_read(f, in, sizeof(*in), ROWS_AT + (off_t)i * (off_t)sizeof(*in))
 	       && in->number > 0 && in->number <= FILE_NUMBER_MAX
 	       && (in->number - 1) % r->length == i;
 }
@@ -121,7 +121,7 @@ static void rows_read(struct memory_file *f, struct memory_ring *r)
 		if (row_read(f, r, i) && f->row.number + r->length > r->next)
 			r->row[i] = f->row.row;
 		else
-			memset(r->row[i].value, 0xff, sizeof r->row[i].value);
+			memset(r->row[i].value, 0xff, sizeof(r->row[i].value));
 	f->damaged = damaged;
 }
 
@@ -139,13 +139,13 @@ static void lives_take(const struct memory_lives *from, struct memory_lives *l)
 static void all_read(
 	struct memory_file *f, struct memory_ring *r, struct memory_lives lives[MEMORY_PROCESSES])
 {
-	if (part_read(f, &f->lives, sizeof f->lives, LIVES_AT))
+	if (part_read(f, &f->lives, sizeof(f->lives), LIVES_AT))
 		for (unsigned i = 0; i < MEMORY_PROCESSES; i++)
 			lives_take(&f->lives.lives[i], &lives[i]);
 	// Rows without names say nothing.
-	if (!part_read(f, &f->names, sizeof f->names, NAMES_AT))
+	if (!part_read(f, &f->names, sizeof(f->names), NAMES_AT))
 		return;
-	memcpy(r->series, f->names.series, sizeof r->series);
+	memcpy(r->series, f->names.series, sizeof(r->series));
 	rows_read(f, r);
 	series_check(r);
 }
@@ -154,21 +154,21 @@ static int file_start(
 	struct memory_file *f, struct memory_ring *r, struct memory_lives lives[MEMORY_PROCESSES])
 {
 	struct file_head want = head_now(r), head;
-	want.sum = sum_of(&want, sizeof want);
-	if (part_read(f, &head, sizeof head, 0) && memcmp(&head, &want, sizeof head) == 0) {
+	want.sum = sum_of(&want, sizeof(want));
+	if (part_read(f, &head, sizeof(head), 0) && memcmp(&head, &want, sizeof(head)) == 0) {
 		all_read(f, r, lives);
 		return 0;
 	}
 	off_t size = ROWS_AT + (off_t)r->length * (off_t)sizeof(struct file_row);
 	if (ftruncate(f->fd, 0) < 0 || ftruncate(f->fd, size) < 0)
 		return -errno;
-	return part_write(f, &want, sizeof want, 0);
+	return part_write(f, &want, sizeof(want), 0);
 }
 
 int memory_file_open(struct memory_file **out, const char *path, struct memory_ring *r,
 	struct memory_lives lives[MEMORY_PROCESSES])
 {
-	struct memory_file *f = calloc(1, sizeof *f);
+	struct memory_file *f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	// Without O_NONBLOCK a FIFO in this place would hang us.
@@ -187,20 +187,20 @@ int memory_file_row(struct memory_file *f, const struct memory_ring *r)
 	const struct memory_row *newest = memory_ring_row(r, 0);
 	if (!newest)
 		return 0;
-	memcpy(f->names.series, r->series, sizeof f->names.series);
-	int rc = part_write(f, &f->names, sizeof f->names, NAMES_AT);
+	memcpy(f->names.series, r->series, sizeof(f->names.series));
+	int rc = part_write(f, &f->names, sizeof(f->names), NAMES_AT);
 	if (rc < 0)
 		return rc;
 	f->row.row = *newest;
 	f->row.number = r->next;
-	off_t at = (off_t)((r->next - 1) % r->length) * (off_t)sizeof f->row;
-	return part_write(f, &f->row, sizeof f->row, ROWS_AT + at);
+	off_t at = (off_t)((r->next - 1) % r->length) * (off_t)sizeof(f->row);
+	return part_write(f, &f->row, sizeof(f->row), ROWS_AT + at);
 }
 
 int memory_file_lives(struct memory_file *f, const struct memory_lives lives[MEMORY_PROCESSES])
 {
-	memcpy(f->lives.lives, lives, sizeof f->lives.lives);
-	return part_write(f, &f->lives, sizeof f->lives, LIVES_AT);
+	memcpy(f->lives.lives, lives, sizeof(f->lives.lives));
+	return part_write(f, &f->lives, sizeof(f->lives), LIVES_AT);
 }
 
 uint64_t memory_file_damaged(const struct memory_file *f)

@@ -22,9 +22,9 @@ void memory_place_read(struct memory_place *out)
 {
 	char text[16384];
 	*out = (struct memory_place){.wall_s = (uint64_t)time(NULL)};
-	text_read("/proc/sys/kernel/random/boot_id", out->boot, sizeof out->boot);
+	text_read("/proc/sys/kernel/random/boot_id", out->boot, sizeof(out->boot));
 	out->boot[strcspn(out->boot, "\n")] = '\0';
-	text_read("/proc/vmstat", text, sizeof text);
+	text_read("/proc/vmstat", text, sizeof(text));
 	const char *line = strstr(text, "\noom_kill ");
 	if (line)
 		out->oom_kills = strtoull(line + strlen("\noom_kill "), NULL, 10);
@@ -32,7 +32,7 @@ void memory_place_read(struct memory_place *out)
 
 static uint32_t end_of(const struct memory_life *last, const struct memory_place *p)
 {
-	if (strncmp(last->boot, p->boot, sizeof last->boot) != 0)
+	if (strncmp(last->boot, p->boot, sizeof(last->boot)) != 0)
 		return MEMORY_REBOOTED;
 	return p->oom_kills > last->oom_kills ? MEMORY_OUT_KILLED : MEMORY_KILLED;
 }
@@ -47,8 +47,8 @@ struct memory_life *memory_life_begin(struct memory_lives *l, const struct memor
 		.started_s = p->wall_s,
 		.seen_s = p->wall_s,
 		.oom_kills = p->oom_kills};
-	memcpy(life->boot, p->boot, sizeof life->boot);
-	snprintf(life->version, sizeof life->version, "%s", WEIR_VERSION);
+	memcpy(life->boot, p->boot, sizeof(life->boot));
+	snprintf(life->version, sizeof(life->version), "%s", WEIR_VERSION);
 	return life;
 }
 

@@ -28,7 +28,7 @@ struct memory_meter {
 
 int memory_meter_open(struct memory_meter **out, const char *path)
 {
-	struct memory_meter *m = calloc(1, sizeof *m);
+	struct memory_meter *m = calloc(1, sizeof(*m));
 	if (!m)
 		return -ENOMEM;
 	int rc = memory_ring_open(&m->seconds, METER_SECONDS);
@@ -181,12 +181,12 @@ static void alarm_look(struct memory_meter *m)
 							   : "grows only with tables that fill");
 	}
 	m->alarm = s != NULL;
-	memset(m->alarm_by, 0, sizeof m->alarm_by);
+	memset(m->alarm_by, 0, sizeof(m->alarm_by));
 	if (s)
-		memcpy(m->alarm_by, s->name, sizeof m->alarm_by);
+		memcpy(m->alarm_by, s->name, sizeof(m->alarm_by));
 	r->alarm = m->alarm;
 	r->alarms = m->alarms;
-	memcpy(r->alarm_by, m->alarm_by, sizeof r->alarm_by);
+	memcpy(r->alarm_by, m->alarm_by, sizeof(r->alarm_by));
 }
 
 const struct memory_report *memory_meter_look(const struct memory_meter *m)
@@ -252,14 +252,14 @@ static void series_report(
 		struct memory_slope *s = &out->slope[out->count++];
 		*s = (struct memory_slope){
 			.kind = in->kind, .value = newest->value[i], .cap = in->cap};
-		memcpy(s->name, in->name, sizeof s->name);
+		memcpy(s->name, in->name, sizeof(s->name));
 		memory_ring_trend(r, i, out->samples, &s->trend);
 		s->fills = table_fills(s, span_s);
 		double part = s->cap ? s->trend.slope / (double)s->cap : 0;
 		if (s->fills && (out->steady || part > most)) {
 			out->steady = false;
 			most = part;
-			memcpy(out->filling, s->name, sizeof out->filling);
+			memcpy(out->filling, s->name, sizeof(out->filling));
 		}
 	}
 }
@@ -278,7 +278,7 @@ void memory_meter_report(const struct memory_meter *m, uint64_t span_s, struct m
 		.refused = m->seconds.refused,
 		.damaged = m->damaged,
 		.kept = m->file && !m->file_failed};
-	memcpy(out->alarm_by, m->alarm_by, sizeof out->alarm_by);
+	memcpy(out->alarm_by, m->alarm_by, sizeof(out->alarm_by));
 	if (out->samples == 0)
 		return;
 	const struct memory_row *newest = memory_ring_row(r, 0);

@@ -10,7 +10,7 @@ enum { TREND_ROWS_MAX = 1440 };
 int memory_ring_open(struct memory_ring *r, unsigned length)
 {
 	*r = (struct memory_ring){.length = length};
-	r->row = calloc(length, sizeof *r->row);
+	r->row = calloc(length, sizeof(*r->row));
 	return r->row ? 0 : -ENOMEM;
 }
 
@@ -22,7 +22,7 @@ void memory_ring_close(struct memory_ring *r)
 
 size_t memory_ring_bytes(const struct memory_ring *r)
 {
-	return r->length * sizeof *r->row;
+	return r->length * sizeof(*r->row);
 }
 
 static bool series_is(const struct memory_series *s, const struct memory_item *item)
@@ -48,7 +48,7 @@ static struct memory_series *series_find(
 	if (!empty)
 		return NULL;
 	*empty = (struct memory_series){.kind = item->kind, .since = r->next};
-	memcpy(empty->name, item->name, sizeof empty->name);
+	memcpy(empty->name, item->name, sizeof(empty->name));
 	return empty;
 }
 
@@ -59,7 +59,7 @@ void memory_ring_push(struct memory_ring *r, const struct memory_sample *s, uint
 		.wall_s = s->wall_s,
 		.queries = s->queries,
 		.life = life};
-	memset(row->value, 0xff, sizeof row->value);
+	memset(row->value, 0xff, sizeof(row->value));
 	r->refused += s->refused;
 	for (unsigned i = 0; i < s->count; i++) {
 		struct memory_series *m = series_find(r, &s->item[i], i);

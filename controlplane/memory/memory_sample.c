@@ -13,7 +13,7 @@ static void put(
 	}
 	struct memory_item *i = &s->item[s->count++];
 	*i = (struct memory_item){.kind = kind, .value = value, .cap = cap};
-	snprintf(i->name, sizeof i->name, "%s", name);
+	snprintf(i->name, sizeof(i->name), "%s", name);
 }
 
 void memory_sample_bytes(struct memory_sample *s, const char *name, uint64_t bytes)

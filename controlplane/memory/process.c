@@ -21,7 +21,7 @@ static void memory_read(const char *path, uint64_t *rss, uint64_t *anonymous)
 {
 	char text[128], *end;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	text_read(path, text, sizeof text);
+	text_read(path, text, sizeof(text));
 	(void)strtoull(text, &end, 10);
 	uint64_t resident = strtoull(end, &end, 10), shared = strtoull(end, NULL, 10);
 	*rss = resident * page;
@@ -36,7 +36,7 @@ void process_memory(uint64_t *rss, uint64_t *anonymous)
 void process_memory_of(pid_t process, uint64_t *rss, uint64_t *anonymous)
 {
 	char path[64];
-	snprintf(path, sizeof path, "/proc/%d/statm", process);
+	snprintf(path, sizeof(path), "/proc/%d/statm", process);
 	memory_read(path, rss, anonymous);
 }
 
@@ -47,7 +47,8 @@ static void stat_read(const char *text, struct process_thread *t)
 	if (!open || !shut || shut[1] != ' ')
 		return;
 	size_t len = (size_t)(shut - open - 1);
-	snprintf(t->name, sizeof t->name, "%.*s", (int)(len < sizeof t->name ? len : 15), open + 1);
+	snprintf(t->name, sizeof(t->name), "%.*s", (int)(len < sizeof(t->name) ? len : 15),
+		open + 1);
 	t->state = shut[2];
 	const char *at = shut + 2;
 	for (unsigned field = 3; field < 14 && at; field++) {
@@ -71,11 +72,11 @@ static void thread_read(const char *id, struct process_thread *t)
 {
 	char path[64], text[4096];
 	*t = (struct process_thread){.id = (pid_t)strtol(id, NULL, 10), .state = '?'};
-	snprintf(path, sizeof path, "/proc/self/task/%d/stat", t->id);
-	text_read(path, text, sizeof text);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", t->id);
+	text_read(path, text, sizeof(text));
 	stat_read(text, t);
-	snprintf(path, sizeof path, "/proc/self/task/%d/status", t->id);
-	text_read(path, text, sizeof text);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", t->id);
+	text_read(path, text, sizeof(text));
 	t->waits = status_number(text, "\nvoluntary_ctxt_switches:");
 	t->preempted = status_number(text, "\nnonvoluntary_ctxt_switches:");
 }

@@ -45,10 +45,10 @@ static void address_text(const union any_address *a, socklen_t len, char out[PRO
 	char host[INET6_ADDRSTRLEN] = "";
 	out[0] = '\0';
 	if (a->sa.sa_family == AF_INET) {
-		inet_ntop(AF_INET, &a->in.sin_addr, host, sizeof host);
+		inet_ntop(AF_INET, &a->in.sin_addr, host, sizeof(host));
 		snprintf(out, PROCESS_ADDRESS_MAX, "%s:%u", host, ntohs(a->in.sin_port));
 	} else if (a->sa.sa_family == AF_INET6) {
-		inet_ntop(AF_INET6, &a->in6.sin6_addr, host, sizeof host);
+		inet_ntop(AF_INET6, &a->in6.sin6_addr, host, sizeof(host));
 		snprintf(out, PROCESS_ADDRESS_MAX, "[%s]:%u", host, ntohs(a->in6.sin6_port));
 	} else if (a->sa.sa_family == AF_UNIX) {
 		unix_text(&a->un, len, out);
@@ -59,12 +59,12 @@ static void address_text(const union any_address *a, socklen_t len, char out[PRO
 static int option_of(int fd, int option)
 {
 	int value = 0;
-	socklen_t len = sizeof value;
+	socklen_t len = sizeof(value);
 	long rc = syscall(SYS_getsockopt, fd, SOL_SOCKET, option, &value, &len);
 	return rc < 0 ? 0 : value;
 }
 
-static uint64_t octets_of(int fd, unsigned long request)
+static uint64_t bytes_of(int fd, unsigned long request)
 {
 	int n = 0;
 	return syscall(SYS_ioctl, fd, request, &n) == 0 && n > 0 ? (uint64_t)n : 0;
@@ -85,18 +85,18 @@ static const char *kind_of(int fd, int family)
 static bool socket_read(int fd, struct process_socket *s)
 {
 	union any_address a = {0};
-	socklen_t len = sizeof a;
+	socklen_t len = sizeof(a);
 	*s = (struct process_socket){.fd = fd};
 	if (syscall(SYS_getsockname, fd, &a, &len) < 0)
 		return false;
 	s->kind = kind_of(fd, a.sa.sa_family);
 	address_text(&a, len, s->local);
 	a = (union any_address){0};
-	len = sizeof a;
+	len = sizeof(a);
 	if (syscall(SYS_getpeername, fd, &a, &len) == 0)
 		address_text(&a, len, s->peer);
-	s->unread = octets_of(fd, SIOCINQ);
-	s->unsent = octets_of(fd, SIOCOUTQ);
+	s->unread = bytes_of(fd, SIOCINQ);
+	s->unsent = bytes_of(fd, SIOCOUTQ);
 	return true;
 }
 
@@ -104,7 +104,7 @@ static bool socket_read(int fd, struct process_socket *s)
 static bool file_of(const char *number, struct stat *out)
 {
 	char path[32];
-	snprintf(path, sizeof path, "/proc/self/fd/%.10s", number);
+	snprintf(path, sizeof(path), "/proc/self/fd/%.10s", number);
 	return stat(path, out) == 0;
 }
 

@@ -198,20 +198,20 @@ static struct list_rule rule_of(enum rule_class rule_class)
 static int entries_rules(const struct group_source *s, list_rule_take take, void *take_arg)
 {
 	struct list_rule rule = rule_of(s->rule_class);
-	int ret = 0;
+	int rc = 0;
 	rule.what = LIST_RULE_NAME;
-	for (unsigned i = 0; ret == 0 && i < s->entries.count; i++) {
+	for (unsigned i = 0; rc == 0 && i < s->entries.count; i++) {
 		rule.name = &s->entries.names[i];
-		ret = take(take_arg, &rule);
+		rc = take(take_arg, &rule);
 	}
 	rule.what = LIST_RULE_PATTERN;
 	rule.name = NULL;
-	for (unsigned i = 0; ret == 0 && i < s->entries.pattern_count; i++) {
+	for (unsigned i = 0; rc == 0 && i < s->entries.pattern_count; i++) {
 		rule.pattern = s->entries.patterns[i];
 		rule.pattern_len = strlen(rule.pattern);
-		ret = take(take_arg, &rule);
+		rc = take(take_arg, &rule);
 	}
-	return ret;
+	return rc;
 }
 
 struct taker {

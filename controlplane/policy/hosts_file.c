@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct text {
-	char *octets;
+	char *bytes;
 	size_t len;
 };
 
@@ -24,11 +24,11 @@ static int text_fill(int fd, struct text *out)
 		return -EISDIR;
 	if (st.st_size > HOSTS_BYTES_MAX)
 		return -EFBIG;
-	out->octets = malloc((size_t)st.st_size + 1);
-	if (!out->octets)
+	out->bytes = malloc((size_t)st.st_size + 1);
+	if (!out->bytes)
 		return -ENOMEM;
 	while (out->len < (size_t)st.st_size) {
-		ssize_t n = read(fd, out->octets + out->len, (size_t)st.st_size - out->len);
+		ssize_t n = read(fd, out->bytes + out->len, (size_t)st.st_size - out->len);
 		if (n < 0)
 			return -errno;
 		if (n == 0)
@@ -98,7 +98,7 @@ int hosts_file_read(const char *path, hosts_take take, void *arg, struct hosts_c
 		return -errno;
 	int rc = text_fill(fd, &text);
 	close(fd);
-	const char *p = text.octets, *end = p + text.len;
+	const char *p = text.bytes, *end = p + text.len;
 	while (rc == 0 && p < end) {
 		const char *newline = memchr(p, '\n', (size_t)(end - p));
 		const char *stop = newline ? newline : end;
@@ -106,7 +106,7 @@ int hosts_file_read(const char *path, hosts_take take, void *arg, struct hosts_c
 		rc = line_read(p, stop, ++line, take, arg, counts);
 		p = newline ? newline + 1 : end;
 	}
-	free(text.octets);
+	free(text.bytes);
 	return rc;
 }
 

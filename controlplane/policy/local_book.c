@@ -7,7 +7,7 @@
 
 struct item {
 	uint32_t order;       // as handed
-	uint32_t name, rdata; // offsets of octets
+	uint32_t name, rdata; // offsets of bytes
 	uint32_t ttl_s;
 	uint16_t rtype, rdata_len, but_type;
 	uint8_t name_len, labels, voice, covers, reply;
@@ -16,8 +16,8 @@ struct item {
 struct local_book {
 	struct item *item;
 	size_t count, room;
-	uint8_t *octets;
-	size_t used, octets_room;
+	uint8_t *bytes;
+	size_t used, bytes_room;
 };
 
 int local_book_new(struct local_book **out)
@@ -33,17 +33,17 @@ int local_book_copy(const struct local_book *from, struct local_book **out)
 	if (rc < 0)
 		return rc;
 	b->item = malloc((from->count + 1) * sizeof(b->item[0]));
-	b->octets = malloc(from->used + 1);
-	if (!b->item || !b->octets) {
+	b->bytes = malloc(from->used + 1);
+	if (!b->item || !b->bytes) {
 		local_book_free(b);
 		return -ENOMEM;
 	}
 	if (from->count)
 		memcpy(b->item, from->item, from->count * sizeof(b->item[0]));
 	if (from->used)
-		memcpy(b->octets, from->octets, from->used);
+		memcpy(b->bytes, from->bytes, from->used);
 	b->count = b->room = from->count;
-	b->used = b->octets_room = from->used;
+	b->used = b->bytes_room = from->used;
 	*out = b;
 	return 0;
 }
@@ -53,11 +53,11 @@ void local_book_free(struct local_book *b)
 	if (!b)
 		return;
 	free(b->item);
-	free(b->octets);
+	free(b->bytes);
 	free(b);
 }
 
-static int make_room(struct local_book *b, size_t octets)
+static int make_room(struct local_book *b, size_t bytes)
 {
 	if (b->count == LOCAL_ITEMS_MAX)
 		return -E2BIG;
@@ -69,24 +69,24 @@ static int make_room(struct local_book *b, size_t octets)
 		b->item = grown;
 		b->room = room;
 	}
-	if (b->used + octets > UINT32_MAX)
+	if (b->used + bytes > UINT32_MAX)
 		return -E2BIG;
-	if (b->used + octets > b->octets_room) {
-		size_t room = b->octets_room * 2 + octets + 4096;
-		uint8_t *grown = realloc(b->octets, room);
+	if (b->used + bytes > b->bytes_room) {
+		size_t room = b->bytes_room * 2 + bytes + 4096;
+		uint8_t *grown = realloc(b->bytes, room);
 		if (!grown)
 			return -ENOMEM;
-		b->octets = grown;
-		b->octets_room = room;
+		b->bytes = grown;
+		b->bytes_room = room;
 	}
 	return 0;
 }
 
-static uint32_t keep(struct local_book *b, const uint8_t *octets, size_t len)
+static uint32_t keep(struct local_book *b, const uint8_t *bytes, size_t len)
 {
 	uint32_t at = (uint32_t)b->used;
 	if (len)
-		memcpy(b->octets + at, octets, len);
+		memcpy(b->bytes + at, bytes, len);
 	b->used += len;
 	return at;
 }
@@ -119,14 +119,14 @@ static int name_order(
 {
 	if (i->name_len != len)
 		return i->name_len < len ? -1 : 1;
-	return memcmp(b->octets + i->name, wire, len);
+	return memcmp(b->bytes + i->name, wire, len);
 }
 
 static int by_name(const void *x, const void *y, void *book)
 {
 	const struct local_book *b = book;
 	const struct item *i = x, *k = y;
-	int order = name_order(b, i, b->octets + k->name, k->name_len);
+	int order = name_order(b, i, b->bytes + k->name, k->name_len);
 	if (order == 0 && i->voice != k->voice)
 		order = i->voice < k->voice ? -1 : 1;
 	return order ? order : (i->order > k->order) - (i->order < k->order);
@@ -138,7 +138,7 @@ static size_t name_end(const struct local_book *b, size_t from)
 	size_t to = from + 1;
 	while (to < b->count
 		&& name_order(
-			   b, &b->item[to], b->octets + b->item[from].name, b->item[from].name_len)
+			   b, &b->item[to], b->bytes + b->item[from].name, b->item[from].name_len)
 			   == 0)
 		to++;
 	return to;
@@ -148,7 +148,7 @@ static bool same_item(const struct local_book *b, const struct item *i, const st
 {
 	return i->covers == k->covers && i->reply == k->reply && i->rtype == k->rtype
 	       && i->rdata_len == k->rdata_len
-	       && memcmp(b->octets + i->rdata, b->octets + k->rdata, i->rdata_len) == 0;
+	       && memcmp(b->bytes + i->rdata, b->bytes + k->rdata, i->rdata_len) == 0;
 }
 
 // An address has one host's name: that of the first line with it.
@@ -217,7 +217,7 @@ static const struct item *item_covering(const struct local_book *b, const struct
 static bool leads_to_others(const struct local_book *b, const struct item *i)
 {
 	for (unsigned hops = 0; i && i->rtype == DNS_TYPE_CNAME; hops++) {
-		struct rd rd = rd_init(b->octets + i->rdata, i->rdata_len);
+		struct rd rd = rd_init(b->bytes + i->rdata, i->rdata_len);
 		struct dns_name target;
 		// A circle is the control plane's to refuse.
 		if (hops == CONFIG_ALIASES_MAX || dns_name_read(&rd, &target) < 0)
@@ -258,7 +258,7 @@ static struct list_rule rule_of(const struct local_book *b, const struct item *i
 			},
 		.rtype = data ? i->rtype : 0,
 		.rdata_len = data ? i->rdata_len : 0,
-		.rdata = data ? b->octets + i->rdata : NULL,
+		.rdata = data ? b->bytes + i->rdata : NULL,
 		.ttl_s = data ? i->ttl_s : 0,
 	};
 }
@@ -273,7 +273,7 @@ int local_book_rules(const struct local_book *b, unsigned first_voice, unsigned 
 		struct dns_name name = {.len = i->name_len, .labels = i->labels};
 		if (i->voice < first_voice || i->voice > last_voice)
 			continue;
-		memcpy(name.wire, b->octets + i->name, i->name_len);
+		memcpy(name.wire, b->bytes + i->name, i->name_len);
 		rule.name = &name;
 		rc = take(arg, &rule);
 	}

@@ -7,7 +7,7 @@
 // Voices, the loudest first: a group's own records, records, hosts files, local zones, forwarding
 // zones, special-use names. What a louder one says of a name itself, or of what is below it, takes
 // away what others say of the same. Of different names the nearest decides, as in the image.
-// Octets are kept once each; some 32 and the name's for each item. One thread, no I/O.
+// Bytes are kept once each; some 32 and the name's for each item. One thread, no I/O.
 
 #include "lists/list_rule.h"
 

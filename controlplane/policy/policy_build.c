@@ -26,7 +26,7 @@ static int macs_collect(
 		n += c->groups[i].mac_count;
 	if (n > POLICY_MACS_MAX)
 		return -E2BIG;
-	out->one = calloc(n + 1, sizeof *out->one);
+	out->one = calloc(n + 1, sizeof(*out->one));
 	*address = calloc(n + 1, sizeof **address);
 	if (!out->one || !*address)
 		return -ENOMEM;
@@ -34,10 +34,10 @@ static int macs_collect(
 		for (unsigned k = 0; k < c->groups[i].mac_count; k++) {
 			struct ip_address *a = &(*address)[out->count];
 			a->prefix_len = 8 * POLICY_MAC_LEN;
-			memcpy(a->bytes, c->groups[i].macs[k].octets, POLICY_MAC_LEN);
+			memcpy(a->bytes, c->groups[i].macs[k].bytes, POLICY_MAC_LEN);
 			out->one[out->count++] = (struct policy_prefix){a, (uint8_t)(i + 1)};
 		}
-	qsort(out->one, out->count, sizeof *out->one, policy_leaves_order);
+	qsort(out->one, out->count, sizeof(*out->one), policy_leaves_order);
 	return 0;
 }
 
@@ -85,7 +85,7 @@ static int v4_build(const struct policy_prefixes *p, uint8_t other, struct v4_ta
 		want += v4_blocks_of(p->one[i].address->prefix_len);
 	while (cap < want)
 		cap *= 2;
-	t->entry = calloc(POLICY_V4_TOP + (size_t)cap * POLICY_V4_BLOCK, sizeof *t->entry);
+	t->entry = calloc(POLICY_V4_TOP + (size_t)cap * POLICY_V4_BLOCK, sizeof(*t->entry));
 	if (!t->entry)
 		return -ENOMEM;
 	v4_fill(t->entry, 0, 16, other);
@@ -100,9 +100,9 @@ static int v4_build(const struct policy_prefixes *p, uint8_t other, struct v4_ta
 	return 0;
 }
 
-static size_t lines(size_t octets)
+static size_t lines(size_t bytes)
 {
-	return (octets + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+	return (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
 static void tables_shift(struct policy_v6_table *t, unsigned count, uint64_t pilots, uint64_t slots)
@@ -117,18 +117,17 @@ static void tables_copy(uint8_t *pilots, uint8_t *slots, const struct policy_v6 
 {
 	if (v->word_count == 0)
 		return;
-	memcpy(pilots, v->pilot, v->pilot_count * sizeof *v->pilot);
-	memcpy(slots, v->slot, v->word_count * sizeof *v->slot);
+	memcpy(pilots, v->pilot, v->pilot_count * sizeof(*v->pilot));
+	memcpy(slots, v->slot, v->word_count * sizeof(*v->slot));
 }
 
 static int assemble(struct policy_head *h, const struct v4_table *v4, const struct policy_v6 *v6,
 	const struct policy_v6 *mac, struct policy_image *out)
 {
-	size_t v4_octets =
-		(POLICY_V4_TOP + (size_t)v4->blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
+	size_t v4_bytes = (POLICY_V4_TOP + (size_t)v4->blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
 	h->v4_blocks = v4->blocks;
-	h->v4_off = lines(sizeof *h);
-	uint64_t pilots = h->v4_off + lines(v4_octets);
+	h->v4_off = lines(sizeof(*h));
+	uint64_t pilots = h->v4_off + lines(v4_bytes);
 	uint64_t mac_pilots = pilots + v6->pilot_count * sizeof(uint16_t);
 	uint64_t slots = lines(mac_pilots + mac->pilot_count * sizeof(uint16_t));
 	uint64_t mac_slots = slots + v6->word_count * sizeof(uint64_t);
@@ -139,12 +138,12 @@ static int assemble(struct policy_head *h, const struct v4_table *v4, const stru
 	if (!base)
 		return -ENOMEM;
 	memset(base, 0, lines(h->size));
-	memcpy(base + h->v4_off, v4->entry, v4_octets);
+	memcpy(base + h->v4_off, v4->entry, v4_bytes);
 	tables_copy(base + pilots, base + slots, v6);
 	tables_copy(base + mac_pilots, base + mac_slots, mac);
-	h->body_sum = contenthash(base + sizeof *h, h->size - sizeof *h);
+	h->body_sum = contenthash(base + sizeof(*h), h->size - sizeof(*h));
 	h->head_sum = contenthash(h, offsetof(struct policy_head, head_sum));
-	memcpy(base, h, sizeof *h);
+	memcpy(base, h, sizeof(*h));
 	*out = (struct policy_image){.head = (void *)base, .size = h->size};
 	return 0;
 }
@@ -215,7 +214,7 @@ int policy_build(
 	struct parts p = {0};
 	struct policy_head h;
 
-	memset(&h, 0, sizeof h); // padding too: the image is compared
+	memset(&h, 0, sizeof(h)); // padding too: the image is compared
 	int rc = parts_build(&p, config, &h);
 	if (rc == 0) {
 		head_fill(&h, config, group);

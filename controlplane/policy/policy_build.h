@@ -4,9 +4,9 @@
 // Makes the policy image (policy.h) of a configuration's groups. Any thread; no state.
 //
 // Cost: 150 KiB and some milliseconds, and for IPv4 prefixes longer than 16 bits at most four
-// blocks of 32 octets each, in a power of two: 1 MiB with 4,096 scattered addresses. With as many
+// blocks of 32 bytes each, in a power of two: 1 MiB with 4,096 scattered addresses. With as many
 // of IPv6 258 KiB, or 130 KiB where they are /64 or shorter; 130 KiB for as many MACs. The same
-// input makes the same octets.
+// input makes the same bytes.
 
 #include <stdlib.h>
 #include <weir/config.h>

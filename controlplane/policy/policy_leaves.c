@@ -61,7 +61,7 @@ int policy_leaves_order(const void *a, const void *b)
 	const struct policy_prefix *x = a, *y = b;
 	if (x->address->prefix_len != y->address->prefix_len)
 		return x->address->prefix_len < y->address->prefix_len ? -1 : 1;
-	return memcmp(x->address->bytes, y->address->bytes, sizeof x->address->bytes);
+	return memcmp(x->address->bytes, y->address->bytes, sizeof(x->address->bytes));
 }
 
 static void add(
@@ -105,7 +105,7 @@ int policy_leaves_collect(const struct config *c, unsigned version, struct polic
 		n += c->groups[i].client_count;
 	if (n > POLICY_PREFIXES_MAX || c->group_count >= POLICY_GROUPS_MAX)
 		return -E2BIG;
-	out->one = calloc(n + all + 1, sizeof *out->one);
+	out->one = calloc(n + all + 1, sizeof(*out->one));
 	if (!out->one)
 		return -ENOMEM;
 	for (unsigned i = 0; i < c->group_count; i++)
@@ -113,7 +113,7 @@ int policy_leaves_collect(const struct config *c, unsigned version, struct polic
 	add(out, x->allow, x->allow_count, version);
 	add(out, x->deny, x->deny_count, version);
 	add(out, x->unlimited, x->unlimited_count, version);
-	qsort(out->one, out->count, sizeof *out->one, policy_leaves_order);
+	qsort(out->one, out->count, sizeof(*out->one), policy_leaves_order);
 	drop_twins(out);
 	for (unsigned i = 0; i < out->count; i++) {
 		const struct ip_address *a = out->one[i].address;

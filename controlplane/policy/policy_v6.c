@@ -34,7 +34,7 @@ static uint32_t power_above(unsigned n)
 
 static void key_of(const struct policy_prefix *p, uint64_t key[2])
 {
-	memcpy(key, p->address->bytes, sizeof p->address->bytes);
+	memcpy(key, p->address->bytes, sizeof(p->address->bytes));
 }
 
 static uint64_t hash_of(const struct table *t, const uint64_t key[2])
@@ -46,7 +46,7 @@ static uint64_t hash_of(const struct table *t, const uint64_t key[2])
 static unsigned sort_into_buckets(struct table *t)
 {
 	unsigned fullest = 0;
-	memset(t->first, 0, t->head->pilots * sizeof *t->first);
+	memset(t->first, 0, t->head->pilots * sizeof(*t->first));
 	for (unsigned i = 0; i < t->count; i++) {
 		uint64_t key[2];
 		key_of(&t->prefix[i], key);
@@ -102,7 +102,7 @@ static bool pilot_find(struct table *t, unsigned bucket)
 
 static bool place_all(struct table *t)
 {
-	memset(t->taken, 0, t->head->slots * sizeof *t->taken);
+	memset(t->taken, 0, t->head->slots * sizeof(*t->taken));
 	for (unsigned size = sort_into_buckets(t); size > 0; size--)
 		for (unsigned bucket = 0; bucket < t->head->pilots; bucket++)
 			if (bucket_size(t, bucket) == size && !pilot_find(t, bucket))
@@ -116,10 +116,10 @@ static void slot_fill(const struct table *t, unsigned word, const struct policy_
 	key_of(p, key);
 	if (policy_v6_is_narrow(t->head->length)) {
 		const struct policy_v6_narrow s = {.key = key[0], .leaf = p->leaf};
-		memcpy(&t->slot[word], &s, sizeof s);
+		memcpy(&t->slot[word], &s, sizeof(s));
 	} else {
 		const struct policy_v6_wide s = {.key = {key[0], key[1]}, .leaf = p->leaf};
-		memcpy(&t->slot[word], &s, sizeof s);
+		memcpy(&t->slot[word], &s, sizeof(s));
 	}
 }
 
@@ -136,10 +136,10 @@ static void slots_fill(struct table *t)
 
 static int table_build(struct table *t)
 {
-	t->taken = calloc(t->head->slots, sizeof *t->taken);
-	t->first = calloc(t->head->pilots, sizeof *t->first);
-	t->next = calloc(t->count, sizeof *t->next);
-	t->hash = calloc(t->count, sizeof *t->hash);
+	t->taken = calloc(t->head->slots, sizeof(*t->taken));
+	t->first = calloc(t->head->pilots, sizeof(*t->first));
+	t->next = calloc(t->count, sizeof(*t->next));
+	t->hash = calloc(t->count, sizeof(*t->hash));
 	int rc = t->taken && t->first && t->next && t->hash ? -E2BIG : -ENOMEM;
 	for (unsigned i = 1; rc == -E2BIG && i <= SEEDS_MAX; i++) {
 		t->head->seed = (2 * i + 1) * UINT64_C(0xa0761d6478bd642f);
@@ -171,8 +171,8 @@ static void layout(const struct policy_prefixes *p, struct policy_v6_table *tabl
 			n++;
 		struct policy_v6_table *t = &tables[(*lengths)++];
 		t->length = length;
-		t->pilot_off = out->pilot_count * sizeof *out->pilot;
-		t->slot_off = out->word_count * sizeof *out->slot;
+		t->pilot_off = out->pilot_count * sizeof(*out->pilot);
+		t->slot_off = out->word_count * sizeof(*out->slot);
 		table_size(t, n);
 		out->pilot_count += t->pilots;
 		out->word_count += (size_t)t->slots * policy_v6_words(length);
@@ -186,15 +186,15 @@ int policy_v6_build(const struct policy_prefixes *p, struct policy_v6_table *tab
 	layout(p, tables, lengths, out);
 	if (p->count == 0)
 		return 0;
-	out->pilot = calloc(out->pilot_count, sizeof *out->pilot);
-	out->slot = calloc(out->word_count, sizeof *out->slot);
+	out->pilot = calloc(out->pilot_count, sizeof(*out->pilot));
+	out->slot = calloc(out->word_count, sizeof(*out->slot));
 	int rc = out->pilot && out->slot ? 0 : -ENOMEM;
 	for (unsigned i = 0, done = 0; rc == 0 && i < *lengths; i++) {
 		struct table t = {
 			.prefix = p->one + done,
 			.head = &tables[i],
-			.pilot = out->pilot + tables[i].pilot_off / sizeof *out->pilot,
-			.slot = out->slot + tables[i].slot_off / sizeof *out->slot,
+			.pilot = out->pilot + tables[i].pilot_off / sizeof(*out->pilot),
+			.slot = out->slot + tables[i].slot_off / sizeof(*out->slot),
 			.words = policy_v6_words(tables[i].length),
 		};
 		while (done < p->count && p->one[done].address->prefix_len == tables[i].length)

@@ -37,11 +37,11 @@ int rebinding_source_new(const struct config *c, struct rebinding_source **out)
 		return 0;
 	for (unsigned i = 0; i < c->group_count; i++)
 		most += c->groups[i].forward_count;
-	struct rebinding_source *s = calloc(1, sizeof *s + most * sizeof s->allow[0]);
+	struct rebinding_source *s = calloc(1, sizeof(*s) + most * sizeof(s->allow[0]));
 	if (!s)
 		return -ENOMEM;
 	if (r->allow_count)
-		memcpy(s->allow, r->allow, r->allow_count * sizeof s->allow[0]);
+		memcpy(s->allow, r->allow, r->allow_count * sizeof(s->allow[0]));
 	s->count = r->allow_count;
 	s->count += forwards_add(c->forwards, c->forward_count, s->allow + s->count);
 	for (unsigned i = 0; i < c->group_count; i++)

@@ -86,13 +86,13 @@ const char *safe_search_target(
 // One rule for each word, with `before` in front of it.
 static int words_rules(const char *before, const char *words, list_rule_take take, void *arg)
 {
-	int ret = 0;
-	for (const char *p = words; ret == 0 && *p;) {
+	int rc = 0;
+	for (const char *p = words; rc == 0 && *p;) {
 		char text[64];
 		struct dns_name name;
 		size_t len = strcspn(p, " ");
 		int n = snprintf(text, sizeof(text), "%s%.*s", before, (int)len, p);
-		ret = dns_name_from_text(text, (size_t)n, &name);
+		rc = dns_name_from_text(text, (size_t)n, &name);
 		const struct list_rule rule = {
 			.what = LIST_RULE_NAME,
 			.kind = {.rule_class = RULE_CLASS_SAFE,
@@ -100,17 +100,17 @@ static int words_rules(const char *before, const char *words, list_rule_take tak
 				.types = safe_search_types},
 			.name = &name,
 		};
-		if (ret == 0)
-			ret = take(arg, &rule);
+		if (rc == 0)
+			rc = take(arg, &rule);
 		p += len + (p[len] == ' ');
 	}
-	return ret;
+	return rc;
 }
 
 int safe_search_rules(enum safe_engine engine, list_rule_take take, void *arg)
 {
 	if (engines[engine].hosts)
 		return words_rules("", engines[engine].hosts, take, arg);
-	int ret = words_rules("google.", google_domains, take, arg);
-	return ret ? ret : words_rules("www.google.", google_domains, take, arg);
+	int rc = words_rules("google.", google_domains, take, arg);
+	return rc ? rc : words_rules("www.google.", google_domains, take, arg);
 }

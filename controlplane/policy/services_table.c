@@ -133,14 +133,14 @@ static const char *const domains[SERVICE_COUNT] = {
 int services_table_each(
 	unsigned service, int (*take)(void *arg, const struct dns_name *name), void *arg)
 {
-	int ret = 0;
-	for (const char *p = domains[service]; ret == 0 && *p;) {
+	int rc = 0;
+	for (const char *p = domains[service]; rc == 0 && *p;) {
 		struct dns_name name;
 		size_t len = strcspn(p, " ");
-		ret = dns_name_from_text(p, len, &name);
-		if (ret == 0)
-			ret = take(arg, &name);
+		rc = dns_name_from_text(p, len, &name);
+		if (rc == 0)
+			rc = take(arg, &name);
 		p += len + (p[len] == ' ');
 	}
-	return ret;
+	return rc;
 }

@@ -11,7 +11,7 @@
 
 int querylog_open(struct querylog **out, const struct querylog_settings *s)
 {
-	struct querylog *q = calloc(1, sizeof *q);
+	struct querylog *q = calloc(1, sizeof(*q));
 	if (!q)
 		return -ENOMEM;
 	q->settings = *s;

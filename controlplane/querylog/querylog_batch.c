@@ -50,7 +50,7 @@ static struct batch *batch_of(const struct querylog_batch *b)
 
 int querylog_pool_open(struct querylog_pool **out)
 {
-	struct querylog_pool *p = calloc(1, sizeof *p);
+	struct querylog_pool *p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	pthread_mutex_init(&p->lock, NULL);
@@ -92,12 +92,12 @@ static struct batch *pool_get(struct querylog_pool *p)
 		return NULL;
 	bool is_new = !b;
 	if (is_new)
-		b = malloc(sizeof *b);
+		b = malloc(sizeof(*b));
 	pthread_mutex_lock(&p->lock);
 	if (b) {
 		age_add(&p->ages, &b->age);
 		if (is_new)
-			growth_step(&p->growth, 0, sizeof *b);
+			growth_step(&p->growth, 0, sizeof(*b));
 		if (p->out > p->out_most)
 			p->out_most = p->out;
 	} else {
@@ -125,7 +125,7 @@ struct querylog_batch *querylog_pool_take(struct querylog_pool *p, const char *b
 struct querylog_row *querylog_batch_row(struct querylog_batch *out, size_t text)
 {
 	struct batch *b = batch_of(out);
-	if (out->count == QUERYLOG_ROWS_MAX || text > sizeof b->text - b->text_used)
+	if (out->count == QUERYLOG_ROWS_MAX || text > sizeof(b->text) - b->text_used)
 		return NULL;
 	const struct querylog_text none = {.at = "", .len = 0};
 	struct querylog_row *row = &b->row[out->count];
@@ -143,7 +143,7 @@ struct querylog_row *querylog_batch_row(struct querylog_batch *out, size_t text)
 char *querylog_batch_text(struct querylog_batch *out, size_t size)
 {
 	struct batch *b = batch_of(out);
-	assert(size <= sizeof b->text - b->text_used);
+	assert(size <= sizeof(b->text) - b->text_used);
 	char *at = b->text + b->text_used;
 	b->text_used += size;
 	return at;
@@ -191,7 +191,7 @@ void querylog_release(const struct querylog_batch *out)
 		p->spare = b;
 		p->spares++;
 	} else {
-		growth_step(&p->growth, sizeof *b, 0);
+		growth_step(&p->growth, sizeof(*b), 0);
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (!keep)

@@ -69,9 +69,9 @@ static bool time_is_near(const struct querylog *q, const uint8_t *msg, size_t le
 {
 	const uint64_t past_us = QUERYLOG_PAST_H * UINT64_C(3600000000);
 	uint64_t time_us;
-	if (len < sizeof time_us)
+	if (len < sizeof(time_us))
 		return false;
-	memcpy(&time_us, msg + offsetof(struct log_record, time_us), sizeof time_us);
+	memcpy(&time_us, msg + offsetof(struct log_record, time_us), sizeof(time_us));
 	return time_us < q->look_us + QUERYLOG_FUTURE_S * UINT64_C(1000000)
 	       && time_us + past_us > q->look_us;
 }
@@ -171,7 +171,7 @@ static unsigned source_read(
 	*empty = false;
 	while (n < QUERYLOG_READ_MAX && batch_ready(q, now_ms)) {
 		uint16_t type;
-		int len = ring_read(&s->ring, msg, sizeof q->msg, &type);
+		int len = ring_read(&s->ring, msg, sizeof(q->msg), &type);
 		*empty = len == 0;
 		if (len <= 0)
 			break;

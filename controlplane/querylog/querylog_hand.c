@@ -23,7 +23,7 @@ static uint64_t sum_of(const struct record *r)
 {
 	uint64_t sum = UINT64_C(0xcbf29ce484222325);
 	const uint8_t *from = (const uint8_t *)&r->count;
-	for (size_t i = 0; i < sizeof *r - offsetof(struct record, count); i++)
+	for (size_t i = 0; i < sizeof(*r) - offsetof(struct record, count); i++)
 		sum = (sum ^ from[i]) * UINT64_C(0x100000001b3);
 	return sum;
 }
@@ -38,7 +38,7 @@ static bool name_is_plain(const char name[QUERYLOG_HAND_NAME])
 static void was_read(struct querylog_hand *h)
 {
 	struct record r;
-	if (pread(h->fd, &r, sizeof r, 0) != (ssize_t)sizeof r || r.magic != HAND_MAGIC
+	if (pread(h->fd, &r, sizeof(r), 0) != (ssize_t)sizeof(r) || r.magic != HAND_MAGIC
 		|| r.sum != sum_of(&r) || r.count > QUERYLOG_HAND_SINKS)
 		return;
 	for (unsigned i = 0; i < r.count; i++)
@@ -72,12 +72,12 @@ void querylog_hand_put(
 	if (h->fd < 0)
 		return;
 	if (count)
-		memcpy(r.sink, rows, count * sizeof *rows);
+		memcpy(r.sink, rows, count * sizeof(*rows));
 	r.sum = sum_of(&r);
 	FAULT_POINT(hand_before);
 	// One that a full tmpfs does not take leaves an older word, or none: a bound is not
 	// promised.
-	(void)!pwrite(h->fd, &r, sizeof r, 0);
+	(void)!pwrite(h->fd, &r, sizeof(r), 0);
 	FAULT_POINT(hand_written);
 }
 

@@ -41,7 +41,7 @@ uint64_t querylog_siphash(const uint64_t key[2], const uint8_t bytes[16])
 		key[1] ^ UINT64_C(0x646f72616e646f6d), key[0] ^ UINT64_C(0x6c7967656e657261),
 		key[1] ^ UINT64_C(0x7465646279746573)};
 	uint64_t word[2];
-	memcpy(word, bytes, sizeof word);
+	memcpy(word, bytes, sizeof(word));
 	word_in(v, word[0]);
 	word_in(v, word[1]);
 	word_in(v, UINT64_C(16) << 56);
@@ -56,10 +56,10 @@ int querylog_hide_beat(struct querylog_hide *h, uint64_t now_ms)
 	if (h->has_key && now_ms - h->drawn_ms < KEY_LIFE_MS)
 		return 0;
 	uint64_t key[2];
-	ssize_t got = getrandom(key, sizeof key, 0);
-	if (got != (ssize_t)sizeof key)
+	ssize_t got = getrandom(key, sizeof(key), 0);
+	if (got != (ssize_t)sizeof(key))
 		return got < 0 ? -errno : -EIO;
-	memcpy(h->key, key, sizeof key);
+	memcpy(h->key, key, sizeof(key));
 	h->drawn_ms = now_ms;
 	h->has_key = true;
 	return 0;

@@ -89,7 +89,7 @@ void querylog_hand_write(struct querylog *q)
 			.rows = held.rows + s->recent_rows[0] + s->recent_rows[1] + filling_rows,
 			.weight = held.weight + s->recent_weight[0] + s->recent_weight[1]
 				  + load(&s->owed_weight) + filling_weight};
-		snprintf(to->name, sizeof to->name, "%s", s->sink.name);
+		snprintf(to->name, sizeof(to->name), "%s", s->sink.name);
 	}
 	querylog_hand_put(&q->hand, rows, n);
 }

@@ -28,8 +28,8 @@ bool querylog_macs_find(struct querylog_macs *m, unsigned version, const uint8_t
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-	memcpy(&v4.sin_addr, address, sizeof v4.sin_addr);
-	memcpy(&v6.sin6_addr, address, sizeof v6.sin6_addr);
+	memcpy(&v4.sin_addr, address, sizeof(v4.sin_addr));
+	memcpy(&v6.sin6_addr, address, sizeof(v6.sin6_addr));
 	const struct sockaddr *sa =
 		version == 4 ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6;
 	return frontend_neighbour_mac(&m->neighbours, sa, m->now_ms, mac);

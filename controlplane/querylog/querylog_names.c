@@ -8,7 +8,7 @@
 #include <weir/policy.h>
 #include <weir/text.h>
 
-enum { NAME_MAX_OCTETS = 4 * 63 + 1 }; // each byte as \xNN
+enum { NAME_MAX_BYTES = 4 * 63 + 1 }; // each byte as \xNN
 
 struct client_prefix {
 	struct ip_address prefix;
@@ -16,7 +16,7 @@ struct client_prefix {
 };
 
 struct client_mac {
-	uint8_t octets[6];
+	uint8_t bytes[6];
 	const char *name;
 };
 
@@ -24,9 +24,9 @@ struct querylog_names {
 	_Atomic unsigned references;
 	enum log_clients anonymize;
 	unsigned client_count, mac_count, domain_count, exclude_count;
-	char group[LOG_IMAGES][POLICY_GROUPS_MAX][NAME_MAX_OCTETS]; // by the last of generations
+	char group[LOG_IMAGES][POLICY_GROUPS_MAX][NAME_MAX_BYTES]; // by the last of generations
 	char list[RULE_LISTS_MAX][RULE_TITLE_MAX];
-	char (*client_name)[NAME_MAX_OCTETS];
+	char (*client_name)[NAME_MAX_BYTES];
 	struct client_prefix *client; // longest prefixes first
 	struct client_mac *mac;       // in their order
 	struct dns_name *domain;
@@ -48,10 +48,10 @@ static int by_length(const void *a, const void *b)
 	return (int)y->prefix.prefix_len - (int)x->prefix.prefix_len;
 }
 
-static int by_octets(const void *a, const void *b)
+static int by_bytes(const void *a, const void *b)
 {
 	const struct client_mac *x = a, *y = b;
-	return memcmp(x->octets, y->octets, sizeof x->octets);
+	return memcmp(x->bytes, y->bytes, sizeof(x->bytes));
 }
 
 static void client_take(struct querylog_names *n, const struct config_client *c, const char *name)
@@ -61,7 +61,7 @@ static void client_take(struct querylog_names *n, const struct config_client *c,
 			(struct client_prefix){.prefix = c->addresses[i], .name = name};
 	for (unsigned i = 0; i < c->mac_count; i++) {
 		struct client_mac *m = &n->mac[n->mac_count++];
-		memcpy(m->octets, c->macs[i].octets, sizeof m->octets);
+		memcpy(m->bytes, c->macs[i].bytes, sizeof(m->bytes));
 		m->name = name;
 	}
 }
@@ -73,17 +73,17 @@ static bool clients_take(struct querylog_names *n, const struct config *c)
 		prefixes += c->clients[i].address_count;
 		macs += c->clients[i].mac_count;
 	}
-	n->client_name = calloc(c->client_count + 1, sizeof *n->client_name);
-	n->client = calloc(prefixes + 1, sizeof *n->client);
-	n->mac = calloc(macs + 1, sizeof *n->mac);
+	n->client_name = calloc(c->client_count + 1, sizeof(*n->client_name));
+	n->client = calloc(prefixes + 1, sizeof(*n->client));
+	n->mac = calloc(macs + 1, sizeof(*n->mac));
 	if (!n->client_name || !n->client || !n->mac)
 		return false;
 	for (unsigned i = 0; i < c->client_count; i++) {
-		text_name(c->clients[i].name, n->client_name[i], sizeof n->client_name[i]);
+		text_name(c->clients[i].name, n->client_name[i], sizeof(n->client_name[i]));
 		client_take(n, &c->clients[i], n->client_name[i]);
 	}
-	qsort(n->client, n->client_count, sizeof *n->client, by_length);
-	qsort(n->mac, n->mac_count, sizeof *n->mac, by_octets);
+	qsort(n->client, n->client_count, sizeof(*n->client), by_length);
+	qsort(n->mac, n->mac_count, sizeof(*n->mac), by_bytes);
 	return true;
 }
 
@@ -98,8 +98,8 @@ static void lists_take(
 
 static bool excludes_take(struct querylog_names *n, const struct config_query_log *c)
 {
-	n->domain = calloc(c->exclude_domain_count + 1, sizeof *n->domain);
-	n->exclude = calloc(c->exclude_client_count + 1, sizeof *n->exclude);
+	n->domain = calloc(c->exclude_domain_count + 1, sizeof(*n->domain));
+	n->exclude = calloc(c->exclude_client_count + 1, sizeof(*n->exclude));
 	if (!n->domain || !n->exclude)
 		return false;
 	for (; n->domain_count < c->exclude_domain_count; n->domain_count++)
@@ -112,7 +112,7 @@ static bool excludes_take(struct querylog_names *n, const struct config_query_lo
 struct querylog_names *querylog_names_new(const struct config *c,
 	const struct rule_list_info *lists, unsigned list_count, const struct upstream_book *book)
 {
-	struct querylog_names *n = calloc(1, sizeof *n);
+	struct querylog_names *n = calloc(1, sizeof(*n));
 	if (!n)
 		return NULL;
 	n->references = 1;
@@ -120,7 +120,7 @@ struct querylog_names *querylog_names_new(const struct config *c,
 	n->book = book;
 	for (unsigned i = 0; i < c->group_count && i + 1 < POLICY_GROUPS_MAX; i++)
 		for (unsigned image = 0; image < LOG_IMAGES; image++)
-			text_name(c->groups[i].name, n->group[image][i + 1], NAME_MAX_OCTETS);
+			text_name(c->groups[i].name, n->group[image][i + 1], NAME_MAX_BYTES);
 	lists_take(n, lists, list_count);
 	if (clients_take(n, c) && excludes_take(n, &c->query_log))
 		return n;
@@ -133,10 +133,10 @@ void querylog_names_follow(
 {
 	for (unsigned image = 0; image < LOG_IMAGES; image++)
 		if (image != policy_generation % LOG_IMAGES)
-			memcpy(n->group[image], before->group[image], sizeof n->group[image]);
+			memcpy(n->group[image], before->group[image], sizeof(n->group[image]));
 	for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
 		if (!*n->list[i])
-			memcpy(n->list[i], before->list[i], sizeof n->list[i]);
+			memcpy(n->list[i], before->list[i], sizeof(n->list[i]));
 }
 
 void querylog_names_hold(struct querylog_names *n)
@@ -187,9 +187,9 @@ bool querylog_names_has_macs(const struct querylog_names *n)
 struct querylog_text querylog_names_mac(const struct querylog_names *n, const uint8_t mac[6])
 {
 	struct client_mac key;
-	memcpy(key.octets, mac, sizeof key.octets);
+	memcpy(key.bytes, mac, sizeof(key.bytes));
 	const struct client_mac *found =
-		bsearch(&key, n->mac, n->mac_count, sizeof *n->mac, by_octets);
+		bsearch(&key, n->mac, n->mac_count, sizeof(*n->mac), by_bytes);
 	return text_of(found ? found->name : "");
 }
 

@@ -24,7 +24,7 @@ struct querylog_queue {
 int querylog_queue_open(struct querylog_queue **out, unsigned cap)
 {
 	assert(cap > 0 && cap <= QUERYLOG_QUEUE_MAX);
-	struct querylog_queue *q = calloc(1, sizeof *q);
+	struct querylog_queue *q = calloc(1, sizeof(*q));
 	if (!q)
 		return -ENOMEM;
 	q->counts.cap = cap;

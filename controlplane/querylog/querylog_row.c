@@ -75,7 +75,7 @@ static bool time_is_sane(uint64_t time_us, int64_t wall_us)
 
 static bool record_is_sane(const struct log_record *r, size_t len)
 {
-	return len == sizeof *r + r->name_len && r->weight > 0
+	return len == sizeof(*r) + r->name_len && r->weight > 0
 	       && r->flags >> LOG_TIER_SHIFT < LOG_TIERS && verdict_text(r->verdict);
 }
 
@@ -83,11 +83,11 @@ uint64_t querylog_row_weight(const uint8_t *msg, size_t len)
 {
 	struct log_record r;
 	struct dns_name name;
-	if (len < sizeof r)
+	if (len < sizeof(r))
 		return 0;
-	memcpy(&r, msg, sizeof r);
+	memcpy(&r, msg, sizeof(r));
 	if (!record_is_sane(&r, len)
-		|| (!(r.flags & LOG_REST) && r.name_len && !name_read(&r, msg + sizeof r, &name)))
+		|| (!(r.flags & LOG_REST) && r.name_len && !name_read(&r, msg + sizeof(r), &name)))
 		return 0;
 	return r.weight;
 }
@@ -130,7 +130,7 @@ static void client(struct querylog_batch *b, struct querylog_row *row,
 	char text[QUERYLOG_CLIENT_TEXT_MAX];
 	enum log_clients how = querylog_names_anonymize(by->names);
 	row->client_version = r->flags & LOG_IPV6 ? 6 : 4;
-	memcpy(row->client_bytes, r->client, sizeof row->client_bytes);
+	memcpy(row->client_bytes, r->client, sizeof(row->client_bytes));
 	if (how == LOG_CLIENTS_WHOLE) {
 		row->client_port = r->client_port;
 		row->client_name = client_name(by, row->client_version, r->client);
@@ -150,7 +150,7 @@ static size_t whole_size(const struct log_record *r, const struct log_whole_view
 			       + (w->reply ? r->reply_len : 0u);
 }
 
-static const uint8_t *octets_keep(struct querylog_batch *b, const uint8_t *from, size_t len)
+static const uint8_t *bytes_keep(struct querylog_batch *b, const uint8_t *from, size_t len)
 {
 	return from ? memcpy(querylog_batch_text(b, len), from, len) : NULL;
 }
@@ -163,9 +163,9 @@ static const struct querylog_whole *whole_keep(
 	struct querylog_whole *to =
 		(void *)((at + WHOLE_ALIGN - 1) & ~(uintptr_t)(WHOLE_ALIGN - 1));
 	*to = (struct querylog_whole){.service_port = w->ends.service_port,
-		.query = octets_keep(b, w->query, r->query_len),
-		.reply = octets_keep(b, w->reply, r->reply_len)};
-	memcpy(to->service_bytes, w->ends.service, sizeof to->service_bytes);
+		.query = bytes_keep(b, w->query, r->query_len),
+		.reply = bytes_keep(b, w->reply, r->reply_len)};
+	memcpy(to->service_bytes, w->ends.service, sizeof(to->service_bytes));
 	return to;
 }
 
@@ -177,9 +177,9 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 	struct dns_name name;
 	char text[DNS_NAME_TEXT_MAX] = "";
 
-	if (len < sizeof r)
+	if (len < sizeof(r))
 		return QUERYLOG_BAD;
-	memcpy(&r, msg, sizeof r);
+	memcpy(&r, msg, sizeof(r));
 	if (!record_is_sane(&r, len) || !time_is_sane(r.time_us, by->wall_us))
 		return QUERYLOG_BAD;
 	*weight = r.weight;
@@ -187,7 +187,7 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 		return querylog_row_rest(b, r.time_us + (uint64_t)by->wall_us, r.weight)
 			       ? QUERYLOG_MADE
 			       : QUERYLOG_FULL;
-	if (r.name_len && !name_read(&r, msg + sizeof r, &name))
+	if (r.name_len && !name_read(&r, msg + sizeof(r), &name))
 		return QUERYLOG_BAD;
 	if (querylog_names_excludes_client(n, r.flags & LOG_IPV6 ? 6 : 4, r.client)
 		|| (r.name_len && querylog_names_excludes_name(n, &name)))

@@ -15,7 +15,7 @@ struct line {
 	bool is_full;
 };
 
-static void octets(struct line *l, const char *from, size_t len)
+static void bytes(struct line *l, const char *from, size_t len)
 {
 	if (len > l->cap - l->len) {
 		l->is_full = true;
@@ -31,12 +31,12 @@ static void print(struct line *l, const char *fmt, ...)
 	char text[128];
 	va_list args;
 	va_start(args, fmt);
-	int n = vsnprintf(text, sizeof text, fmt, args);
+	int n = vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (n < 0 || (size_t)n >= sizeof text)
+	if (n < 0 || (size_t)n >= sizeof(text))
 		l->is_full = true;
 	else
-		octets(l, text, (size_t)n);
+		bytes(l, text, (size_t)n);
 }
 
 // Texts of a row are printable UTF-8: quotes and backslashes are all that JSON minds.
@@ -45,10 +45,10 @@ static void json_text(struct line *l, const char *key, const char *text, size_t 
 	print(l, ",\"%s\":\"", key);
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] == '"' || text[i] == '\\')
-			octets(l, "\\", 1);
-		octets(l, text + i, 1);
+			bytes(l, "\\", 1);
+		bytes(l, text + i, 1);
 	}
-	octets(l, "\"", 1);
+	bytes(l, "\"", 1);
 }
 
 static void json_row_text(struct line *l, const char *key, struct querylog_text text)
@@ -98,20 +98,20 @@ size_t row_to_json(const struct querylog_row *row, const char *box, char *out, s
 	json_number(&l, "total_us", row->total_us);
 	json_number(&l, "query_len", row->query_len);
 	json_number(&l, "reply_len", row->reply_len);
-	octets(&l, "}\n", 2);
+	bytes(&l, "}\n", 2);
 	return l.is_full ? 0 : l.len;
 }
 
 static void word(struct line *l, struct querylog_text text)
 {
-	octets(l, " ", 1);
+	bytes(l, " ", 1);
 	if (text.len == 0)
-		octets(l, "-", 1);
+		bytes(l, "-", 1);
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.at[i] == ' ')
-			octets(l, "\\x20", 4);
+			bytes(l, "\\x20", 4);
 		else
-			octets(l, text.at + i, 1);
+			bytes(l, text.at + i, 1);
 	}
 }
 
@@ -120,7 +120,7 @@ static void when(struct line *l, uint64_t time_us)
 	const time_t s = (time_t)(time_us / 1000000);
 	struct tm tm;
 	char text[64];
-	if (!gmtime_r(&s, &tm) || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
+	if (!gmtime_r(&s, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
 		l->is_full = true; // no time that there is
 		return;
 	}
@@ -140,11 +140,11 @@ size_t row_to_text(const struct querylog_row *row, char *out, size_t cap)
 	if (row->is_answered)
 		print(&l, " %u", row->rcode);
 	else
-		octets(&l, " -", 2);
+		bytes(&l, " -", 2);
 	if (row->ede != QUERYLOG_NO_EDE)
 		print(&l, " %u", row->ede);
 	else
-		octets(&l, " -", 2);
+		bytes(&l, " -", 2);
 	print(&l, " %s", querylog_tier_names[row->tier]);
 	word(&l, row->list);
 	word(&l, row->upstream);
@@ -152,6 +152,6 @@ size_t row_to_text(const struct querylog_row *row, char *out, size_t cap)
 		row->query_len, row->reply_len, row->weight);
 	word(&l, row->client_name);
 	word(&l, row->group);
-	octets(&l, "\n", 1);
+	bytes(&l, "\n", 1);
 	return l.is_full ? 0 : l.len;
 }

@@ -50,7 +50,7 @@ struct traces {
 
 int traces_new(struct traces **out)
 {
-	struct traces *t = calloc(1, sizeof *t);
+	struct traces *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	*out = t;
@@ -67,7 +67,7 @@ void traces_free(struct traces *t)
 int traces_begin(struct traces *t, const struct dp_watch *filter, trace_put_fn put, void *arg)
 {
 	traces_end(t);
-	t->slot = calloc(TRACES_MAX, sizeof t->slot[0]);
+	t->slot = calloc(TRACES_MAX, sizeof(t->slot[0]));
 	if (!t->slot)
 		return -ENOMEM;
 	t->filter = *filter;
@@ -282,5 +282,5 @@ void traces_counts(const struct traces *t, struct traces_counts *out)
 	out->is_on = t->slot != NULL;
 	out->live = t->live;
 	out->since_ms = oldest_us / 1000;
-	out->bytes = t->slot ? TRACES_MAX * sizeof t->slot[0] : 0;
+	out->bytes = t->slot ? TRACES_MAX * sizeof(t->slot[0]) : 0;
 }

@@ -33,7 +33,7 @@
 	X(l1_locked, "", "") /* this box refreshes it */                                         \
 	X(udp_sent, "attempt", "wait_ms")                                                        \
 	X(tcp_queued, "attempt", "wait_ms") /* for a connection, or on one that is opened */     \
-	X(tcp_sent, "attempt", "")          /* its last octet has left */                        \
+	X(tcp_sent, "attempt", "")          /* its last byte has left */                         \
 	X(send_failed, "attempt", "")                                                            \
 	X(reply, "", "took_us") /* since the first query of this leg */                          \
 	X(truncated, "", "")    /* TC: the same server by TCP */                                 \

@@ -33,7 +33,7 @@ uint16_t upstream_book_number(struct upstream_book *b, const char *name)
 	char text[UPSTREAM_BOOK_NAME_MAX];
 	if (!b)
 		return LOG_NO_UPSTREAM;
-	text_name(name, text, sizeof text);
+	text_name(name, text, sizeof(text));
 	unsigned count = atomic_load_explicit(&b->count, memory_order_relaxed);
 	for (unsigned i = 0; i < count; i++)
 		if (strcmp(b->name[i], text) == 0)
@@ -42,7 +42,7 @@ uint16_t upstream_book_number(struct upstream_book *b, const char *name)
 		atomic_fetch_add_explicit(&b->refused, 1, memory_order_relaxed);
 		return LOG_NO_UPSTREAM;
 	}
-	memcpy(b->name[count], text, sizeof text);
+	memcpy(b->name[count], text, sizeof(text));
 	atomic_store_explicit(&b->count, count + 1, memory_order_release);
 	return (uint16_t)count;
 }
@@ -67,5 +67,5 @@ void upstream_book_tables(const struct upstream_book *b, struct table_registry *
 				.high = count,
 				.refused = atomic_load_explicit(&b->refused, memory_order_relaxed),
 				.has = TABLE_REFUSES,
-				.bytes = sizeof *b});
+				.bytes = sizeof(*b)});
 }

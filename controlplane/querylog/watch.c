@@ -37,7 +37,7 @@ static int64_t wall_of_clock(void)
 
 int watch_open(struct watch **out)
 {
-	struct watch *w = calloc(1, sizeof *w);
+	struct watch *w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	pthread_mutex_init(&w->lock, NULL);
@@ -63,26 +63,26 @@ void watch_set_book(struct watch *w, const struct upstream_book *book)
 
 int watch_begin(struct watch *w, unsigned outcomes, uint16_t *id)
 {
-	int ret = 0;
+	int rc = 0;
 	pthread_mutex_lock(&w->lock);
 	if (w->lines) {
-		ret = -EBUSY;
+		rc = -EBUSY;
 		w->counts.refused++;
 	} else {
-		w->lines = malloc(sizeof *w->lines);
-		ret = w->lines ? 0 : -ENOMEM;
+		w->lines = malloc(sizeof(*w->lines));
+		rc = w->lines ? 0 : -ENOMEM;
 		if (w->lines)
-			memset(&w->lines->join, 0, sizeof w->lines->join);
+			memset(&w->lines->join, 0, sizeof(w->lines->join));
 		w->used = 0;
 		w->outcomes = outcomes;
 		w->wall_us = wall_of_clock();
 		w->missed = 0;
-		w->counts.begun += ret == 0;
-		if (ret == 0)
+		w->counts.begun += rc == 0;
+		if (rc == 0)
 			*id = ++w->id;
 	}
 	pthread_mutex_unlock(&w->lock);
-	return ret;
+	return rc;
 }
 
 void watch_end(struct watch *w)
@@ -95,13 +95,13 @@ void watch_end(struct watch *w)
 
 static bool message_read(struct watch_msg *m, const uint8_t *msg, size_t len)
 {
-	if (len < sizeof *m)
+	if (len < sizeof(*m))
 		return false;
-	memcpy(m, msg, sizeof *m);
+	memcpy(m, msg, sizeof(*m));
 	if (m->part != WATCH_QUERY && (m->part != WATCH_ANSWER || !m->trace || m->kept))
 		return false;
 	return m->record.verdict < VERDICT_COUNT && m->kept <= WATCH_FRAME_MAX
-	       && len == sizeof *m + m->record.name_len + m->kept;
+	       && len == sizeof(*m) + m->record.name_len + m->kept;
 }
 
 static bool is_wanted(const struct watch *w, const struct watch_parts *p)
@@ -120,7 +120,7 @@ static void show(struct watch *w, const struct watch_parts *p)
 {
 	if (!is_wanted(w, p))
 		return;
-	if (WATCH_BUFFER_MAX - w->used < sizeof w->line.text) {
+	if (WATCH_BUFFER_MAX - w->used < sizeof(w->line.text)) {
 		w->missed++;
 		w->counts.missed++;
 		return;
@@ -199,7 +199,7 @@ bool watch_put(void *watch, int64_t wall_us, const uint8_t *msg, size_t len)
 	bool is_ours = is_sane && w->lines && m.id == w->id;
 	w->counts.former += is_sane && !is_ours;
 	if (is_ours)
-		worker_take(w, &m, msg + sizeof m);
+		worker_take(w, &m, msg + sizeof(m));
 	pthread_mutex_unlock(&w->lock);
 	return is_sane;
 }
@@ -271,7 +271,7 @@ void watch_counts(struct watch *w, struct watch_counts *out)
 	pthread_mutex_lock(&w->lock);
 	*out = w->counts;
 	out->is_watched = w->lines != NULL;
-	out->bytes = w->lines ? sizeof *w->lines : 0;
+	out->bytes = w->lines ? sizeof(*w->lines) : 0;
 	pthread_mutex_unlock(&w->lock);
 }
 

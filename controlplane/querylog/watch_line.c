@@ -20,9 +20,9 @@ static void add(struct watch_line *l, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	int n = vsnprintf(l->text + l->len, sizeof l->text - l->len, fmt, ap);
+	int n = vsnprintf(l->text + l->len, sizeof(l->text) - l->len, fmt, ap);
 	va_end(ap);
-	if (n > 0 && (size_t)n < sizeof l->text - l->len)
+	if (n > 0 && (size_t)n < sizeof(l->text) - l->len)
 		l->len += (size_t)n;
 }
 
@@ -49,7 +49,7 @@ static void add_name(struct watch_line *l, const uint8_t *wire, uint8_t len)
 static void add_client(struct watch_line *l, bool is_ipv6, const uint8_t *client, unsigned port)
 {
 	char address[INET6_ADDRSTRLEN] = "";
-	if (!inet_ntop(is_ipv6 ? AF_INET6 : AF_INET, client, address, sizeof address))
+	if (!inet_ntop(is_ipv6 ? AF_INET6 : AF_INET, client, address, sizeof(address)))
 		address[0] = '\0';
 	add(l, ",\"client\":\"%s\",\"client_port\":%u", address, port);
 }
@@ -76,7 +76,7 @@ static void add_frame(struct watch_line *l, const uint8_t *frame, unsigned len)
 {
 	static const char digits[] = "0123456789abcdef";
 	add(l, ",\"frame\":\"");
-	for (unsigned i = 0; i < len && l->len + 2 < sizeof l->text; i++) {
+	for (unsigned i = 0; i < len && l->len + 2 < sizeof(l->text); i++) {
 		l->text[l->len++] = digits[frame[i] >> 4];
 		l->text[l->len++] = digits[frame[i] & 0xf];
 	}
@@ -179,7 +179,7 @@ static void add_events(
 	struct answer_way way = way_of(t, parts->answer);
 	unsigned i = 0;
 	add(l, ",\"outcome\":\"%s\",\"events\":[", trace_outcome_names[t->outcome]);
-	for (; i < t->count && sizeof l->text - l->len > EVENT_MOST; i++) {
+	for (; i < t->count && sizeof(l->text) - l->len > EVENT_MOST; i++) {
 		const struct trace_event *e = &t->event[i];
 		add(l, "%s{\"at_us\":%" PRIu32 ",\"step\":\"%s\"", i ? "," : "", e->at_us,
 			trace_step_names[e->step]);

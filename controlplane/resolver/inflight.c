@@ -119,7 +119,7 @@ int inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_
 	const struct zone_of of = zone_of(name);
 	uint32_t zone =
 		share_sketch_key(&f->secret, name->wire + of.zone, (size_t)name->len - of.zone);
-	// One that is a zone too is another thing than that zone: its last octet is not there.
+	// One that is a zone too is another thing than that zone: its last byte is not there.
 	uint32_t suffix = share_sketch_key(
 		&f->secret, name->wire + of.suffix, (size_t)name->len - of.suffix - 1u);
 	uint32_t i = f->question_free;
@@ -330,7 +330,7 @@ void inflight_tables(const struct inflight *f, struct table_registry *tables)
 void inflight_keep_case(struct waiter *w, const uint8_t *name, size_t len)
 {
 	memset(w->upper, 0, sizeof(w->upper));
-	// Length octets are at most 63, below 'A'.
+	// Length bytes are at most 63, below 'A'.
 	for (size_t i = 0; i < len && i < DNS_NAME_MAX; i++)
 		if (name[i] >= 'A' && name[i] <= 'Z')
 			w->upper[i / 8] |= (uint8_t)(1u << i % 8);

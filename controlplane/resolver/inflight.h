@@ -6,7 +6,7 @@
 // One question per L0 key however many ask (reliability row 4). Questions come from a fixed array,
 // found through a hash table of chains; a waiter is an address and some scalars, from a fixed pool,
 // in a list per question, oldest first. Both refuse when full; nothing grows. A waiter keeps its
-// spelling of the question as one bit per octet: upper case or not.
+// spelling of the question as one bit per byte: upper case or not.
 //
 // Nobody gets all of it (share_sketch.h). A zone's questions (zone_of.h) may be so many, and those
 // of all zones under one public suffix three quarters of all: who asks for random names below a
@@ -51,10 +51,10 @@ struct waiter {
 	uint64_t dp_incarnation, arrival_ms;
 	uint32_t arrival_more_us; // since then, for the query log
 	uint16_t query_len;
-	uint8_t upper[DNS_NAME_MAX / 8 + 1]; // octet i of the name is an upper-case letter
+	uint8_t upper[DNS_NAME_MAX / 8 + 1]; // byte i of the name is an upper-case letter
 	uint8_t cookie[DNS_COOKIE_LEN];      // with DNS_OPT_COOKIE: the reply's
 	uint16_t policy; // generation, modulo 65536, of the policy image that `group` is of
-	// query_len octets as they came, a copy for those that wait; NULL: not known.
+	// query_len bytes as they came, a copy for those that wait; NULL: not known.
 	const uint8_t *query;
 };
 static_assert(sizeof(struct waiter) == 168);
@@ -115,7 +115,7 @@ void inflight_set_limits(struct inflight *f, const struct inflight_limits *limit
 // More than half of what it may hold: what nobody waits for should go.
 bool inflight_is_crowded(const struct inflight *f);
 
-// What a client is known by in struct waiter. `address`: 4 or 16 octets by the version.
+// What a client is known by in struct waiter. `address`: 4 or 16 bytes by the version.
 uint32_t inflight_client(const struct inflight *f, unsigned ip_version, const uint8_t *address);
 
 struct question *inflight_find(struct inflight *f, const struct l0_key *key);
@@ -140,6 +140,6 @@ struct question *inflight_any(struct inflight *f);    // for the end; NULL: empt
 void inflight_stats(const struct inflight *f, struct inflight_stats *out);
 void inflight_tables(const struct inflight *f, struct table_registry *tables);
 
-// The letter case of a name (`len` octets of wire form), kept and given back.
+// The letter case of a name (`len` bytes of wire form), kept and given back.
 void inflight_keep_case(struct waiter *w, const uint8_t *name, size_t len);
 void inflight_give_case(const struct waiter *w, uint8_t *name, size_t len);

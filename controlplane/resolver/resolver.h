@@ -178,7 +178,7 @@ struct cache_entry {
 	enum refresh_heat heat;
 	int64_t refresh_left_ms; // until it is renewed as things are; INT64_MAX: it will not be
 	uint16_t answer_len;
-	uint8_t answer[4096]; // first octets of a reply message: header, question, answer; at most
+	uint8_t answer[4096]; // first bytes of a reply message: header, question, answer; at most
 			      // this
 	uint16_t message_len;
 };

@@ -115,7 +115,7 @@ static void count_answer(struct resolver *r, const struct reply *reply)
 		r->count.answers_truncated++;
 }
 
-// Octets that its reply may have, whatever its client says.
+// Bytes that its reply may have, whatever its client says.
 static uint16_t limit_of(const struct resolver *r, const struct waiter *w)
 {
 	return w->is_stream ? DNS_MESSAGE_MAX : r->set.udp_reply_size;

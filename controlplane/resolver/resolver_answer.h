@@ -30,7 +30,7 @@ void resolver_answer_all(struct resolver *r, struct question *q, const struct re
 // One of a worker's clients gets no answer.
 void resolver_answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w);
 
-// A whole response without id and OPT, as a client would get it at that age; over `cap` octets it
+// A whole response without id and OPT, as a client would get it at that age; over `cap` bytes it
 // is header and question with TC. Its length.
 uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_answer_view *view, uint32_t age_s);

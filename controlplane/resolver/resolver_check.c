@@ -103,7 +103,7 @@ static void record_check(struct resolver *r, const struct l0_view *v, void *)
 		count->rechecked_deleted += l0_writer_delete(r->l0, &key);
 		return;
 	}
-	if (v->masked ? memcmp(&mask, &v->mask, sizeof mask) == 0
+	if (v->masked ? memcmp(&mask, &v->mask, sizeof(mask)) == 0
 		      : !(mask.lists[0] | mask.lists[1] | mask.lists[2] | mask.lists[3]))
 		return;
 	int rc = l0_writer_set_mask(r->l0, &key, &mask);
@@ -140,7 +140,7 @@ static void on_step(evutil_socket_t, short, void *arg)
 
 int resolver_check_open(struct resolver *r)
 {
-	struct recheck *w = calloc(1, sizeof *w);
+	struct recheck *w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	r->recheck = w;

@@ -47,11 +47,11 @@ struct told {
 };
 
 enum {
-	REPLY_HEADROOM = 2, // octets before a reply, the transport's: for a length
+	REPLY_HEADROOM = 2, // bytes before a reply, the transport's: for a length
 	REPLY_TAILROOM = 64 // behind it: for an option of the transport's
 };
 
-// The answer to one question: `len` octets at `msg`, with room around it as above, the resolver's
+// The answer to one question: `len` bytes at `msg`, with room around it as above, the resolver's
 // until the function returns. It may end tickets, but may not ask. `query` is for the query log.
 typedef void (*resolver_client_fn)(void *arg, const struct client_ticket *ticket,
 	const struct dns_query *query, uint8_t *msg, uint16_t len, const struct told *told);

@@ -21,10 +21,10 @@ struct resolver_log {
 
 int resolver_log_open(struct resolver_log **out)
 {
-	struct resolver_log *l = aligned_alloc(CACHE_LINE, sizeof *l);
+	struct resolver_log *l = aligned_alloc(CACHE_LINE, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
-	memset(l, 0, sizeof *l);
+	memset(l, 0, sizeof(*l));
 	l->data = aligned_alloc(CACHE_LINE, (size_t)LOG_UNITS * RING_UNIT);
 	if (!l->data) {
 		free(l);
@@ -148,7 +148,7 @@ static void record(struct resolver_log *l, const struct end *client, const struc
 				       ? log_writer_take(w, name_len)
 				       : log_writer_take_whole(w, name_len, &parts);
 	if (r) {
-		memcpy(r->client, client->bytes, sizeof r->client);
+		memcpy(r->client, client->bytes, sizeof(r->client));
 		r->client_port = client->port;
 		fill(r, e, client->version);
 		if (l->detail != LOG_DETAIL_NONE)
@@ -162,8 +162,8 @@ void resolver_log_rings(
 {
 	struct end client = {.version = path->ip_version, .port = ntohs(path->client_udp)};
 	struct end service = {.version = path->ip_version, .port = ntohs(path->service_udp)};
-	memcpy(client.bytes, path->client_ip, sizeof client.bytes);
-	memcpy(service.bytes, path->service_ip, sizeof service.bytes);
+	memcpy(client.bytes, path->client_ip, sizeof(client.bytes));
+	memcpy(service.bytes, path->service_ip, sizeof(service.bytes));
 	record(l, &client, &service, e);
 }
 

@@ -86,7 +86,7 @@ static trace_handle miss_trace(
 		.ip_version = m->path.ip_version == 6 ? 6 : 4,
 		.client_port = be16toh(m->path.client_udp),
 		.arrival_us = m->arrival_ms * 1000 + m->arrival_more_us};
-	memcpy(t.client, m->path.client_ip, sizeof t.client);
+	memcpy(t.client, m->path.client_ip, sizeof(t.client));
 	return resolver_trace_start(r, &t, q);
 }
 
@@ -193,7 +193,7 @@ static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
 	return DNS_EDE_NONE;
 }
 
-// The same answer for the type asked now, so that workers have it too. Its octets are copied first:
+// The same answer for the type asked now, so that workers have it too. Its bytes are copied first:
 // what is stored may take their place.
 static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const struct l0_view *v,
 	const struct answer_match *finding)

@@ -95,7 +95,7 @@ void resolver_step_beat(struct resolver *r)
 
 int resolver_step_open(struct resolver *r)
 {
-	struct steps *s = calloc(1, sizeof *s);
+	struct steps *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	r->steps = s;

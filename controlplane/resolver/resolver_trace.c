@@ -54,7 +54,7 @@ static void watch_apply(void *arg)
 
 int resolver_watch(struct resolver *r, const struct dp_watch *filter, trace_put_fn put, void *arg)
 {
-	struct watch_call *c = calloc(1, sizeof *c);
+	struct watch_call *c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->resolver = r;

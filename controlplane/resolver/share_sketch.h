@@ -19,7 +19,7 @@ struct share_sketch {
 	uint32_t cell[2][SHARE_SKETCH_CELLS];
 };
 
-// What stands for some octets in any crowd; never 0, which stands for nobody.
+// What stands for some bytes in any crowd; never 0, which stands for nobody.
 ATTR_INLINE uint32_t share_sketch_key(
 	const struct keyhash_secret *secret, const void *data, size_t len)
 {

@@ -32,7 +32,7 @@ static int ATTR_PRINTF(3, 4) fail(struct fetch *f, int err, const char *fmt, ...
 {
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(f->result->why, sizeof f->result->why, fmt, ap);
+	vsnprintf(f->result->why, sizeof(f->result->why), fmt, ap);
 	va_end(ap);
 	return err;
 }
@@ -56,7 +56,7 @@ static bool write_whole(int fd, const char *from, size_t len)
 	return true;
 }
 
-static bool on_body(void *arg, unsigned status, const char *octets, size_t len)
+static bool on_body(void *arg, unsigned status, const char *bytes, size_t len)
 {
 	struct fetch *f = arg;
 	if (status != 200) {
@@ -66,7 +66,7 @@ static bool on_body(void *arg, unsigned status, const char *octets, size_t len)
 	f->result->bytes += len;
 	if (f->result->bytes > f->request->max_bytes)
 		f->err = -EFBIG;
-	else if (!write_whole(f->request->fd, octets, len))
+	else if (!write_whole(f->request->fd, bytes, len))
 		f->err = -errno;
 	return !f->err;
 }
@@ -96,8 +96,8 @@ static void header_take(const char *line, size_t len, const char *name, char *ou
 static void on_header(void *arg, const char *line, size_t len)
 {
 	struct list_fetch_result *r = ((struct fetch *)arg)->result;
-	header_take(line, len, "ETag", r->etag, sizeof r->etag);
-	header_take(line, len, "Last-Modified", r->last_modified, sizeof r->last_modified);
+	header_take(line, len, "ETag", r->etag, sizeof(r->etag));
+	header_take(line, len, "Last-Modified", r->last_modified, sizeof(r->last_modified));
 }
 
 static bool on_wait(void *arg, uint64_t received)
@@ -130,7 +130,7 @@ static int host_prepare(struct fetch *f, const struct http_url *url, char out[HT
 	if (b.server_count > ARRAY_LEN(b.server))
 		b.server_count = ARRAY_LEN(b.server);
 	if (b.server_count)
-		memcpy(b.server, f->request->servers, b.server_count * sizeof b.server[0]);
+		memcpy(b.server, f->request->servers, b.server_count * sizeof(b.server[0]));
 	int err = http_host_addresses(url, &b, out, why);
 	return err ? fail(f, err, "%s", why) : 0;
 }
@@ -233,8 +233,8 @@ static int hops_run(struct fetch *f)
 		had_tls |= strncasecmp(url, "https:", 6) == 0;
 		if (err < 0 && i > 0) {
 			size_t len = strlen(f->result->why);
-			snprintf(f->result->why + len, sizeof f->result->why - len,
-				" (redirected to %s)", url_shown(url, shown, sizeof shown));
+			snprintf(f->result->why + len, sizeof(f->result->why) - len,
+				" (redirected to %s)", url_shown(url, shown, sizeof(shown)));
 		}
 		free(url);
 		url = next;

@@ -24,7 +24,7 @@ static uint64_t id_of(const struct rule_source *s)
 		uint64_t title;
 		uint32_t format, allow;
 	} id = {contenthash(s->title, strlen(s->title)), s->format, s->allow};
-	return contenthash(&id, sizeof id);
+	return contenthash(&id, sizeof(id));
 }
 
 int list_kept_path(char out[PATH_MAX], const char *state_directory, const struct rule_source *s)
@@ -32,7 +32,7 @@ int list_kept_path(char out[PATH_MAX], const char *state_directory, const struct
 	return list_file_path(out, PATH_MAX, state_directory, id_of(s), ending) ? 0 : -ENAMETOOLONG;
 }
 
-static int copy_octets(int from, int to)
+static int copy_bytes(int from, int to)
 {
 	for (uint64_t total = 0; total <= RULE_SOURCE_BYTES_MAX;) {
 		ssize_t n = sendfile(to, from, NULL, COPY_STEP);
@@ -76,7 +76,7 @@ static int copy_file(const char *path, const char *temporary, uint64_t content_h
 	if (!err)
 		err = check_room(to, (uint64_t)st.st_size, spare);
 	if (!err)
-		err = copy_octets(from, to);
+		err = copy_bytes(from, to);
 	FAULT_POINT(copy_written);
 	// With the time of the list, which is_copy compares.
 	if (!err && futimens(to, (const struct timespec[2]){st.st_atim, st.st_mtim}))
@@ -106,7 +106,7 @@ int list_kept_take(const char *state_directory, const struct rule_source *s, uin
 		err = list_store_open(state_directory, why);
 	if (err)
 		return err;
-	snprintf(temporary, sizeof temporary, "%s.tmp", kept);
+	snprintf(temporary, sizeof(temporary), "%s.tmp", kept);
 	(void)unlink(temporary);
 	FAULT_POINT(copy_emptied);
 	// A stored list is only ever replaced as a whole.
@@ -126,9 +126,9 @@ int list_kept_take(const char *state_directory, const struct rule_source *s, uin
 
 static bool is_used(const char *name, const struct rule_source *source, unsigned count)
 {
-	char used[LIST_FILE_ID_LEN + sizeof ending];
+	char used[LIST_FILE_ID_LEN + sizeof(ending)];
 	for (unsigned i = 0; i < count; i++) {
-		snprintf(used, sizeof used, "%016" PRIx64 "%s", id_of(&source[i]), ending);
+		snprintf(used, sizeof(used), "%016" PRIx64 "%s", id_of(&source[i]), ending);
 		if (source[i].kept && strcmp(name, used) == 0)
 			return true;
 	}
@@ -140,7 +140,7 @@ static void each_copy(const char *state_directory,
 	void (*each)(void *arg, int folder, const char *name), void *arg)
 {
 	char folder[PATH_MAX];
-	if (snprintf(folder, sizeof folder, "%s/lists", state_directory) >= (int)sizeof folder)
+	if (snprintf(folder, sizeof(folder), "%s/lists", state_directory) >= (int)sizeof(folder))
 		return;
 	DIR *d = opendir(folder);
 	if (!d)

@@ -32,7 +32,7 @@ int list_store_open(const char *state_directory, char why[LIST_STORE_WHY_MAX])
 {
 	char folder[PATH_MAX];
 	(void)!mkdir(state_directory, 0750);
-	if (snprintf(folder, sizeof folder, "%s/lists", state_directory) >= (int)sizeof folder) {
+	if (snprintf(folder, sizeof(folder), "%s/lists", state_directory) >= (int)sizeof(folder)) {
 		snprintf(why, LIST_STORE_WHY_MAX, "the state directory's name is too long");
 		return -ENAMETOOLONG;
 	}
@@ -53,7 +53,7 @@ int list_store_hash(int fd, uint64_t *size, uint64_t *content_hash)
 	if (!state)
 		return -ENOMEM;
 	while (!err) {
-		ssize_t n = pread(fd, piece, sizeof piece, (off_t)total);
+		ssize_t n = pread(fd, piece, sizeof(piece), (off_t)total);
 		if (n == 0)
 			break;
 		if (n > 0) {
@@ -90,8 +90,8 @@ int list_store_read(const struct list_store_paths *p, bool whole, struct list_st
 	struct state_file f;
 	struct list_stored s;
 	if (state_file_read(&f, p->state, stored_kind, STORED_VERSION)
-		|| !state_file_get(&f, "etag", s.etag, sizeof s.etag)
-		|| !state_file_get(&f, "last_modified", s.last_modified, sizeof s.last_modified))
+		|| !state_file_get(&f, "etag", s.etag, sizeof(s.etag))
+		|| !state_file_get(&f, "last_modified", s.last_modified, sizeof(s.last_modified)))
 		return -ENOENT;
 	s.good_unix_s = state_file_get_number(&f, "good_unix_s");
 	s.size = state_file_get_number(&f, "size");
@@ -140,7 +140,7 @@ static bool name_is_ours(const char *name, uint64_t *id)
 void list_store_prune(const char *state_directory, const char *const *url, unsigned count)
 {
 	char folder[PATH_MAX];
-	if (snprintf(folder, sizeof folder, "%s/lists", state_directory) >= (int)sizeof folder)
+	if (snprintf(folder, sizeof(folder), "%s/lists", state_directory) >= (int)sizeof(folder))
 		return;
 	DIR *d = opendir(folder);
 	if (!d)

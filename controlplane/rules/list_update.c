@@ -26,7 +26,7 @@ static int look_at(int fd, const struct list_options *options)
 	off_t at = 0;
 	list_parse_begin(&parser, options, take_none, NULL);
 	for (;;) {
-		ssize_t n = pread(fd, piece, sizeof piece, at);
+		ssize_t n = pread(fd, piece, sizeof(piece), at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -45,7 +45,7 @@ static int look_at(int fd, const struct list_options *options)
 
 static int refuse(struct list_update *l, int err)
 {
-	snprintf(l->why, sizeof l->why, "%s",
+	snprintf(l->why, sizeof(l->why), "%s",
 		err == -EBADMSG   ? "no line is a rule (is it an HTML page?)"
 		: err == -ENODATA ? "the list is empty; a forced reload accepts it"
 				  : strerror(-err));
@@ -71,7 +71,7 @@ static int body_take(struct list_update *l, const struct list_store_paths *p, in
 		    && before->good_unix_s;
 	err = same ? list_store_write_state(p, &s, why) : list_store_take(p, fd, &s, why);
 	if (err) {
-		snprintf(l->why, sizeof l->why, "%.159s", why);
+		snprintf(l->why, sizeof(l->why), "%.159s", why);
 		return err;
 	}
 	l->outcome = same ? LIST_UPDATE_UNCHANGED : LIST_UPDATE_CHANGED;
@@ -99,7 +99,7 @@ static int fetch(const struct list_update_options *o, struct list_update *l,
 	int err = list_fetch(&request, &fetched);
 	l->http_status = fetched.http_status;
 	if (err) {
-		snprintf(l->why, sizeof l->why, "%s", fetched.why);
+		snprintf(l->why, sizeof(l->why), "%s", fetched.why);
 		return err;
 	}
 	if (!fetched.not_modified)
@@ -108,7 +108,7 @@ static int fetch(const struct list_update_options *o, struct list_update *l,
 	before->good_unix_s = l->try_unix_s;
 	err = list_store_write_state(p, before, why);
 	if (err)
-		snprintf(l->why, sizeof l->why, "%.159s", why);
+		snprintf(l->why, sizeof(l->why), "%.159s", why);
 	return err;
 }
 
@@ -139,7 +139,7 @@ static void update(const struct list_update_options *o, struct list_update *l)
 		l->good_unix_s = l->try_unix_s;
 	else
 		l->outcome = LIST_UPDATE_FAILED;
-	url_shown(l->url, shown, sizeof shown);
+	url_shown(l->url, shown, sizeof(shown));
 	if (err)
 		log_warning("lists: %s: %s", shown, l->why);
 	else if (l->outcome == LIST_UPDATE_CHANGED)

@@ -39,7 +39,7 @@ static void log_answer_policy(const struct answer_policy_counts *c)
 			c->prefixes.refused_count, ANSWER_PREFIXES_MAX);
 }
 
-static void adopt_image(struct rules *r, struct rules_job *j)
+static void activate_image(struct rules *r, struct rules_job *j)
 {
 	if (r->arena.base)
 		list_rest_note(&r->rest, r->reader.lists, r->reader.list_count, clock_mono_ms());
@@ -84,7 +84,7 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 	bool is_start = j->from_disk && !j->rollback && j->outcome == RULES_PUBLISHED;
 	bool is_reload = !is_start && !is_same_again(r, j);
 	if (j->outcome == RULES_PUBLISHED)
-		adopt_image(r, j);
+		activate_image(r, j);
 	if (j->outcome == RULES_FAILED)
 		log_error("rules not updated: %s; the previous rule image stays active", j->error);
 	else if (j->error[0])
@@ -110,14 +110,14 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 	s->builds += j->outcome == RULES_PUBLISHED;
 	s->unchanged += j->outcome == RULES_UNCHANGED;
 	s->failed += j->outcome == RULES_FAILED;
-	snprintf(s->error, sizeof s->error, "%s", j->error);
+	snprintf(s->error, sizeof(s->error), "%s", j->error);
 	if (j->outcome == RULES_PUBLISHED)
 		rules_log_rejects(j);
 }
 
 struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
 {
-	struct rules_job *j = calloc(1, sizeof *j);
+	struct rules_job *j = calloc(1, sizeof(*j));
 	if (!j)
 		return NULL;
 	j->sources = sources;
@@ -140,7 +140,7 @@ struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
 			j->had_names[i] = info && info->names > 0;
 			j->had_text[i] = info && info->bytes > 0;
 		}
-		memcpy(j->lists, r->reader.lists, r->reader.list_count * sizeof *j->lists);
+		memcpy(j->lists, r->reader.lists, r->reader.list_count * sizeof(*j->lists));
 		j->list_count =
 			list_rest_add(&r->rest, j->lists, r->reader.list_count, clock_mono_ms());
 	}
@@ -323,9 +323,9 @@ static void load_last(struct rules *r, struct rules_sources *sources)
 
 static void make_paths(struct rules *r, const char *folder)
 {
-	snprintf(r->image_path, sizeof r->image_path, "%s/rules.img", folder);
-	snprintf(r->previous_path, sizeof r->previous_path, "%s/rules.img.1", folder);
-	snprintf(r->state_path, sizeof r->state_path, "%s/rules.state", folder);
+	snprintf(r->image_path, sizeof(r->image_path), "%s/rules.img", folder);
+	snprintf(r->previous_path, sizeof(r->previous_path), "%s/rules.img.1", folder);
+	snprintf(r->state_path, sizeof(r->state_path), "%s/rules.state", folder);
 	// If it cannot be made, the first write says so.
 	(void)!mkdir(folder, 0750);
 }
@@ -360,7 +360,7 @@ static int open_parts(struct rules *r, const struct config *config, struct loop 
 int rules_open(struct rules **out, const struct config *config, struct publisher *publisher,
 	struct loop *resolver_loop, struct loop *service_loop, struct rules_answer_policy policy)
 {
-	struct rules *r = calloc(1, sizeof *r);
+	struct rules *r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	r->publisher = publisher;

@@ -6,14 +6,14 @@
 // One helper thread reads the sources and builds (list_parse.h, rule_build.h); it lives only while
 // a build runs, one at a time; a reload asked for meanwhile is done once after it (coalesced). The
 // finished image is written to <state_directory>/rules.img (rule_store.h: temporary name, fsync,
-// rename), copied into a region (names_prepare, on the helper thread) and switched to on the
-// resolver loop (names_publish). When the content hash of all sources and entries equals that of
-// the current image, nothing is built, written or published. A list that cannot be read, has text
-// in it but no name (an HTML page) or, unless forced, is empty and had names, is reported and holds
-// nothing else back: the build takes the copy of what the list had when it last gave rules
-// (list_kept.h), or nothing. An image that cannot be written (disk full) is used only where there
-// is none. Reloads copy what they need of the configuration. All functions here are for the service
-// loop's thread.
+// rename), copied into a region (publish_rules_prepare, on the helper thread) and switched to on
+// the resolver loop (publish_rules_publish). When the content hash of all sources and entries
+// equals that of the current image, nothing is built, written or published. A list that cannot be
+// read, has text in it but no name (an HTML page) or, unless forced, is empty and had names, is
+// reported and holds nothing else back: the build takes the copy of what the list had when it last
+// gave rules (list_kept.h), or nothing. An image that cannot be written (disk full) is used only
+// where there is none. Reloads copy what they need of the configuration. All functions here are for
+// the service loop's thread.
 //
 // The image before the current one stays in rules.img.1. A rollback makes it current again, swaps
 // the two files and holds: nothing but a reload by hand (rules_reload) builds another until

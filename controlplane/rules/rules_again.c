@@ -34,11 +34,11 @@ static void publish_again(struct rules *r)
 static void look(struct rules *r, const struct publish_status *p)
 {
 	// A new image helps no worker while two older ones still wait to be left.
-	if (!again_due(&r->lag_again, p->names_lag_ms) || p->retired_waiting >= RULES_AGAIN_OLD_MAX)
+	if (!again_due(&r->lag_again, p->rules_lag_ms) || p->retired_waiting >= RULES_AGAIN_OLD_MAX)
 		return;
 	log_error("the data plane has not activated the rules of generation %" PRIu64
 		  " for %" PRIu64 " ms: publishing them again",
-		p->names_generation, p->names_lag_ms);
+		p->rule_image_generation, p->rules_lag_ms);
 	publish_again(r);
 }
 

@@ -20,7 +20,7 @@ static void in_force(const struct rules_list_status *l, char *out, size_t cap)
 		return;
 	}
 	if (localtime_r(&at, &tm))
-		(void)strftime(when, sizeof when, "%F %H:%M", &tm);
+		(void)strftime(when, sizeof(when), "%F %H:%M", &tm);
 	snprintf(out, cap, "still %" PRIu64 " name%s from %s", l->names, l->names == 1 ? "" : "s",
 		when);
 }
@@ -28,7 +28,7 @@ static void in_force(const struct rules_list_status *l, char *out, size_t cap)
 char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap)
 {
 	char rest[80];
-	in_force(l, rest, sizeof rest);
+	in_force(l, rest, sizeof(rest));
 	if (l->failures)
 		snprintf(out, cap, "list \"%s\" not fetched (%s); %s", l->name, l->fetch_error,
 			rest);
@@ -60,5 +60,5 @@ void rules_failing_log(const struct rules_status *s)
 	for (unsigned i = 0; i < s->list_count; i++)
 		if (s->lists[i].error)
 			log_warning("not updated: %s",
-				rules_list_text(&s->lists[i], text, sizeof text));
+				rules_list_text(&s->lists[i], text, sizeof(text)));
 }

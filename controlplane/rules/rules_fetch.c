@@ -53,7 +53,7 @@ static void result_take(struct rules_fetch *f, const struct list_update *from)
 	l->good_unix_s = from->good_unix_s;
 	l->http_status = from->http_status;
 	l->stored = from->good_unix_s != 0;
-	memcpy(l->why, from->why, sizeof l->why);
+	memcpy(l->why, from->why, sizeof(l->why));
 	bool failed = from->outcome == LIST_UPDATE_FAILED;
 	l->failures = failed ? l->failures + 1 : 0;
 	l->next_ms = after(clock_mono_ms(), failed ? fetch_retry_ms(f, &f->set->update, l->failures)
@@ -106,7 +106,7 @@ static void *work(void *arg)
 
 static bool round_start(struct rules_fetch *f, bool all, bool force)
 {
-	struct fetch_round *round = calloc(1, sizeof *round);
+	struct fetch_round *round = calloc(1, sizeof(*round));
 	uint64_t now_ms = clock_mono_ms();
 	if (round)
 		round->set = fetch_set_copy(f->set);
@@ -195,14 +195,14 @@ bool rules_fetch_all(struct rules_fetch *f, bool force)
 int rules_fetch_new(struct rules_fetch **out, struct loop *service, const char *state_directory,
 	void (*done)(void *arg), void *arg)
 {
-	struct rules_fetch *f = calloc(1, sizeof *f);
+	struct rules_fetch *f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->service = service;
 	f->done = done;
 	f->arg = arg;
 	f->state_directory = strdup(state_directory);
-	f->set = calloc(1, sizeof *f->set);
+	f->set = calloc(1, sizeof(*f->set));
 	f->timer = event_new(loop_base(service), -1, 0, on_timer, f);
 	if (!f->state_directory || !f->set || !f->timer) {
 		rules_fetch_free(f);
@@ -246,12 +246,12 @@ static void describe(
 	const struct rules_fetch *f, const struct fetched *from, struct rules_list_status *l)
 {
 	uint64_t now_ms = clock_mono_ms();
-	url_shown(from->url, l->url, sizeof l->url);
+	url_shown(from->url, l->url, sizeof(l->url));
 	l->last_try_unix_s = from->try_unix_s;
 	l->last_good_unix_s = from->good_unix_s;
 	l->http_status = from->http_status;
 	l->failures = from->failures;
-	memcpy(l->fetch_error, from->why, sizeof l->fetch_error);
+	memcpy(l->fetch_error, from->why, sizeof(l->fetch_error));
 	l->next_try_unix_s = 0;
 	if (from->next_ms != FETCH_NEVER && !f->held)
 		l->next_try_unix_s =

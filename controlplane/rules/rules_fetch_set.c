@@ -17,7 +17,7 @@ void fetch_set_free(struct fetch_set *s)
 
 struct fetch_set *fetch_set_copy(const struct fetch_set *from)
 {
-	struct fetch_set *s = malloc(sizeof *s);
+	struct fetch_set *s = malloc(sizeof(*s));
 	if (!s)
 		return NULL;
 	*s = *from;
@@ -43,7 +43,7 @@ struct fetched *fetch_set_find(struct fetch_set *s, const char *url)
 static uint64_t below(struct rng *rng, uint64_t bound)
 {
 	uint32_t x;
-	rng_bytes(rng, &x, sizeof x);
+	rng_bytes(rng, &x, sizeof(x));
 	return bound ? x % bound : 0;
 }
 
@@ -90,7 +90,7 @@ static bool fetches_alike(const struct fetch_set *a, const struct fetch_set *b)
 	       && a->update.max_redirects == b->update.max_redirects
 	       && a->update.allow_private == b->update.allow_private
 	       && a->server_count == b->server_count
-	       && memcmp(a->server, b->server, sizeof a->server) == 0;
+	       && memcmp(a->server, b->server, sizeof(a->server)) == 0;
 }
 
 static bool read_alike(const struct list_options *a, const struct list_options *b)
@@ -100,7 +100,7 @@ static bool read_alike(const struct list_options *a, const struct list_options *
 
 struct fetch_set *fetch_set_new(struct rules_fetch *f, const struct config *c)
 {
-	struct fetch_set *s = calloc(1, sizeof *s);
+	struct fetch_set *s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
 	s->update = c->blocking.update;

@@ -18,7 +18,7 @@ void rules_hold(struct rules *r, bool held)
 void rules_note_held(struct rules *r)
 {
 	r->status.outcome = RULES_HELD;
-	snprintf(r->status.error, sizeof r->status.error,
+	snprintf(r->status.error, sizeof(r->status.error),
 		"a rollback holds its rule image; reload the lists to release it");
 }
 
@@ -30,7 +30,7 @@ int rules_rollback(struct rules *r, rules_done done, void *arg)
 	}
 	if (access(r->previous_path, R_OK))
 		return -ENOENT;
-	struct rules_sources *sources = calloc(1, sizeof *sources);
+	struct rules_sources *sources = calloc(1, sizeof(*sources));
 	struct rules_job *j = sources ? rules_job_new(r, sources) : NULL;
 	if (!j) {
 		rules_sources_free(sources);

@@ -24,7 +24,7 @@ static void ATTR_PRINTF(2, 3) fail(struct rules_job *j, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(j->error, sizeof j->error, fmt, ap);
+	vsnprintf(j->error, sizeof(j->error), fmt, ap);
 	va_end(ap);
 	j->outcome = RULES_FAILED;
 }
@@ -53,11 +53,11 @@ static int share(struct rules_job *j, const struct region_fill *image, struct ru
 {
 	char why[SHM_WHY_MAX] = "no memory";
 	struct region mapped;
-	int err = names_prepare(j->publisher, image, &j->region, why);
+	int err = publish_rules_prepare(j->publisher, image, &j->region, why);
 	if (err)
 		j->region = NULL;
 	else
-		err = names_map(j->publisher, j->region, &mapped, why);
+		err = publish_rules_map(j->publisher, j->region, &mapped, why);
 	if (err) {
 		fail(j, "cannot share the image: %s", why);
 		return err;
@@ -113,8 +113,8 @@ static bool file_is_current(const struct rules_job *j)
 {
 	struct rule_image_head head;
 	int fd = open(j->image_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	bool is = fd >= 0 && pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head
-		  && memcmp(&head, j->current, sizeof head) == 0;
+	bool is = fd >= 0 && pread(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head)
+		  && memcmp(&head, j->current, sizeof(head)) == 0;
 	if (fd >= 0)
 		close(fd);
 	return is;
@@ -128,7 +128,7 @@ static void keep_previous(const struct rules_job *j)
 	char second[PATH_MAX + 8];
 	if (!j->has_current || h->input_hash == j->current_input_hash || !file_is_current(j))
 		return;
-	snprintf(second, sizeof second, "%s.tmp", j->previous_path);
+	snprintf(second, sizeof(second), "%s.tmp", j->previous_path);
 	(void)unlink(second);
 	if ((link(j->image_path, second) || rename(second, j->previous_path)) && errno != ENOENT)
 		log_warning("rules: previous image %s not kept for a rollback: %s", j->image_path,
@@ -187,7 +187,7 @@ static bool same_result(const void *image, const void *other)
 {
 	const struct rule_image_head *h = image, *o = other;
 	const uint8_t *end = told_end(h), *other_end = told_end(o);
-	size_t front = h->sources_off - sizeof *h, back = size_behind(h, end);
+	size_t front = h->sources_off - sizeof(*h), back = size_behind(h, end);
 	return h->sources_off == o->sources_off && back == size_behind(o, other_end)
 	       && memcmp(h + 1, o + 1, front) == 0 && memcmp(end, other_end, back) == 0;
 }
@@ -246,7 +246,7 @@ static int make_image(struct rules_job *j)
 	}
 	if (err) { // one that a restart will have to build again blocks more than none
 		size_t len = strlen(j->error);
-		snprintf(j->error + len, sizeof j->error - len, "%s%s", len ? "; " : "", why);
+		snprintf(j->error + len, sizeof(j->error) - len, "%s%s", len ? "; " : "", why);
 	}
 	if (!err)
 		keep_lists(j, j->arena.size);
@@ -261,7 +261,7 @@ static int load_again(struct rules_job *j)
 	int err = rule_store_load(j->image_path, share_file, j, &j->arena, &j->reader, why);
 	if (err) {
 		if (j->region) // its copy, of which only then it was seen that it is damaged
-			names_discard(j->publisher, j->region);
+			publish_rules_discard(j->publisher, j->region);
 		j->region = NULL;
 		log_warning("rule image: %s; building a new one", j->error[0] ? j->error : why);
 		j->error[0] = '\0';
@@ -341,9 +341,9 @@ static void set_answer_policy(
 static void switch_image(void *arg)
 {
 	struct rules_job *j = arg;
-	int err = names_publish(j->publisher, j->region);
+	int err = publish_rules_publish(j->publisher, j->region);
 	if (err) {
-		names_discard(j->publisher, j->region);
+		publish_rules_discard(j->publisher, j->region);
 		fail_publish(j, err);
 		set_answer_policy(j, j->policy_before, NULL);
 	} else {
@@ -358,8 +358,8 @@ void rules_job_publish(void *arg)
 	struct rules_job *j = arg;
 	bool same_again = j->from_disk && !j->rollback;
 
-	if (names_busy(j->publisher)) {
-		names_discard(j->publisher, j->region);
+	if (publish_rules_busy(j->publisher)) {
+		publish_rules_discard(j->publisher, j->region);
 		j->region = NULL;
 		fail_publish(j, -EBUSY);
 		settle(j, RULES_JOB_DONE);
@@ -394,7 +394,7 @@ void rules_job_free(struct rules_job *j)
 		return;
 	rules_job_join(j);
 	if (j->region)
-		names_discard(j->publisher, j->region);
+		publish_rules_discard(j->publisher, j->region);
 	answer_policy_free(j->answer_policy);
 	rule_arena_free(&j->arena);
 	rules_sources_free(j->sources);

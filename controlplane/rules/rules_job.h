@@ -59,7 +59,7 @@ struct rules_job {
 	struct rule_source_result result[RULE_SOURCES_MAX];
 	struct rule_arena arena; // empty unless there is a new image
 	struct rule_reader reader;
-	struct names_region *region;
+	struct rule_image_region *region;
 	struct answer_policy *answer_policy; // by `reader`; the new image's owner takes it
 	uint64_t peak_bytes, build_ms, rested_ms;
 	uint64_t kept_bytes; // of copies of lists (list_kept.h); begins with what there is

@@ -33,7 +33,7 @@ void rules_fetched(void *arg)
 		int err = rules_build(r, f.force, false, told);
 		if (err) {
 			r->status.outcome = RULES_FAILED;
-			snprintf(r->status.error, sizeof r->status.error, "cannot build: %s",
+			snprintf(r->status.error, sizeof(r->status.error), "cannot build: %s",
 				strerror(-err));
 			rules_tell(r, told);
 		}

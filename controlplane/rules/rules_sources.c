@@ -118,7 +118,7 @@ static int add_local(struct rules_sources *s, const struct config *c)
 
 int rules_sources_new(const struct config *config, struct rules_sources **out)
 {
-	struct rules_sources *s = calloc(1, sizeof *s);
+	struct rules_sources *s = calloc(1, sizeof(*s));
 	int err = s ? copy_from(s, config) : -ENOMEM;
 	if (!err)
 		err = add_rebinding(s, config);

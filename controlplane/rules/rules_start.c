@@ -38,12 +38,12 @@ static void decide(struct rules *r, bool late)
 {
 	char lacks[256] = "", why[320];
 	if (r->start.how == UPDATE_START_FAIL)
-		missing(r, lacks, sizeof lacks);
+		missing(r, lacks, sizeof(lacks));
 	if (late && !r->start.had_image && r->start.how == UPDATE_START_FAIL && !lacks[0])
-		snprintf(lacks, sizeof lacks, "not loaded in blocking.update.start_timeout");
+		snprintf(lacks, sizeof(lacks), "not loaded in blocking.update.start_timeout");
 	if (late && !lacks[0])
 		log_warning("rules: lists not loaded in time; starting without them");
-	snprintf(why, sizeof why, "lists not loaded, and no last good image: %s", lacks);
+	snprintf(why, sizeof(why), "lists not loaded, and no last good image: %s", lacks);
 	started(r, lacks[0] ? why : NULL);
 }
 

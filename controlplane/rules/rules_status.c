@@ -76,14 +76,14 @@ void rules_describe(struct rules *r, const struct rules_job *j)
 		struct rules_list_status now = {.allow = s->allow, .error = j->result[i].error};
 		memcpy(now.rejected_by,
 			keeps_rejects(l, j, i) ? l->rejected_by : j->result[i].counts.rejected,
-			sizeof now.rejected_by);
+			sizeof(now.rejected_by));
 		*l = now;
 		if (l->error)
 			l->last_try_unix_s = (uint64_t)time(NULL);
 		if (j->result[i].kept)
 			l->kept_unix_s = list_kept_unix_s(s->kept);
 		rule_title_make(l->name, s->title);
-		snprintf(l->path, sizeof l->path, "%s", s->path ? s->path : "");
+		snprintf(l->path, sizeof(l->path), "%s", s->path ? s->path : "");
 		describe_image(r, l);
 		if (j->same)
 			describe_counts(l, &j->result[i]);
@@ -97,8 +97,8 @@ void rules_log_rejects(const struct rules_job *j)
 		size_t len = 0;
 		const struct list_counts *c = &j->result[i].counts;
 		for (unsigned k = 0; k < LIST_REJECT_COUNT; k++)
-			if (c->rejected[k] && len < sizeof text - 40)
-				len += (size_t)snprintf(text + len, sizeof text - len, " %s=%llu",
+			if (c->rejected[k] && len < sizeof(text) - 40)
+				len += (size_t)snprintf(text + len, sizeof(text) - len, " %s=%llu",
 					list_reject_name[k], (unsigned long long)c->rejected[k]);
 		if (len)
 			log_info("rules: list %u: names=%llu, rejected:%s", i,

@@ -32,14 +32,14 @@ void drop_list_open(struct directory *dir)
 	if (sane)
 		return;
 	write_begin(d);
-	memset(d->entry, 0, sizeof d->entry);
+	memset(d->entry, 0, sizeof(d->entry));
 	write_end(d);
 }
 
 static void clear_host_bits(struct ip_address *a)
 {
-	unsigned octets = a->version == 4 ? 4 : 16;
-	for (unsigned i = 0; i < octets; i++) {
+	unsigned bytes = a->version == 4 ? 4 : 16;
+	for (unsigned i = 0; i < bytes; i++) {
 		unsigned kept = a->prefix_len > 8 * i ? a->prefix_len - 8 * i : 0;
 		if (kept < 8)
 			a->bytes[i] &= (uint8_t)(0xff00 >> kept);
@@ -54,7 +54,7 @@ static bool is_free(const struct directory_drop *e, uint64_t now_ms)
 static bool is_of(const struct directory_drop *e, const struct ip_address *a)
 {
 	return e->version == a->version && e->prefix_len == a->prefix_len
-	       && memcmp(e->bytes, a->bytes, sizeof e->bytes) == 0;
+	       && memcmp(e->bytes, a->bytes, sizeof(e->bytes)) == 0;
 }
 
 static void put(struct directory_drops *d, unsigned i, const struct directory_drop *e)
@@ -86,7 +86,7 @@ int drop_list_add(
 	struct directory_drop e = {.version = source->version,
 		.prefix_len = source->prefix_len,
 		.expires_ms = now_ms + minutes * UINT64_C(60000)};
-	memcpy(e.bytes, source->bytes, sizeof e.bytes);
+	memcpy(e.bytes, source->bytes, sizeof(e.bytes));
 	put(d, place, &e);
 	return 0;
 }
@@ -111,7 +111,7 @@ bool drop_list_at(const struct directory *dir, unsigned i, uint64_t now_ms,
 	if (is_free(e, now_ms) || !is_sane(e))
 		return false;
 	*source = (struct ip_address){.version = e->version, .prefix_len = e->prefix_len};
-	memcpy(source->bytes, e->bytes, sizeof source->bytes);
+	memcpy(source->bytes, e->bytes, sizeof(source->bytes));
 	*left_ms = e->expires_ms - now_ms;
 	return true;
 }

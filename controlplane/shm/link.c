@@ -148,7 +148,7 @@ static void peer_greet(struct link_server *s)
 static void on_peer(evutil_socket_t fd, short what, void *arg)
 {
 	struct link_server *s = arg;
-	char octet;
+	char byte;
 
 	if (what & EV_TIMEOUT) {
 		log_warning("data plane: handshake timed out");
@@ -159,7 +159,7 @@ static void on_peer(evutil_socket_t fd, short what, void *arg)
 		peer_greet(s);
 		return;
 	}
-	ssize_t n = recv(fd, &octet, sizeof(octet), MSG_DONTWAIT);
+	ssize_t n = recv(fd, &byte, sizeof(byte), MSG_DONTWAIT);
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	log_warning("data plane closed its link");

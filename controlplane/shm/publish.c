@@ -127,10 +127,10 @@ int publisher_open(struct publisher **out, const struct shm_paths *paths,
 		publisher_close(p);
 		return rc;
 	}
-	names_recover(p);
+	publish_rules_recover(p);
 	p->policy_generation = atomic_load(&p->dir->current[REGION_POLICY]) >> 1;
 	publish_unlink_old(p, "policy", p->policy_generation);
-	publish_unlink_old(p, "names", atomic_load(&p->dir->current[REGION_NAMES]) >> 1);
+	publish_unlink_old(p, "rule_image", atomic_load(&p->dir->current[REGION_RULE_IMAGE]) >> 1);
 	(void)publisher_probe_readers(p);
 	*out = p;
 	return 0;
@@ -142,7 +142,7 @@ void publisher_close(struct publisher *p)
 		return;
 	if (p->dir)
 		atomic_store(&p->dir->state, CP_STOPPING);
-	names_close(p);
+	publish_rules_close(p);
 	region_unmap(&p->policy);
 	region_unmap(&p->l0);
 	region_unmap(&p->l0_old);
@@ -252,7 +252,7 @@ static void look_at_files(struct publisher *p, uint64_t now_ms)
 		region_lost_end(DIRECTORY_NAME);
 	look_at_file(p, &p->l0, "l0", p->l0_generation);
 	if (p->names)
-		look_at_file(p, &p->names->region, "names", p->names->generation);
+		look_at_file(p, &p->names->region, "rule_image", p->names->generation);
 	look_at_file(p, &p->policy, "policy", p->policy_mapped);
 }
 
@@ -285,8 +285,8 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 	FAULT_POINT(directory_heartbeat_stored);
 	pthread_mutex_lock(&p->lock);
 	watch_workers(p, now_ms);
-	names_retire(p);
-	names_lag_watch(p, now_ms);
+	publish_rules_retire(p);
+	publish_rules_lag_watch(p, now_ms);
 	publish_l0_look(p);
 	look_at_files(p, now_ms);
 	if (cookies_are_due(p, now_ms))
@@ -361,8 +361,8 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 	pthread_mutex_lock(lock);
 	out->policy_generation = p->policy_generation;
 	if (p->names) {
-		out->names_generation = p->names->generation;
-		out->names_bytes = p->names->region.size;
+		out->rule_image_generation = p->names->generation;
+		out->rule_image_bytes = p->names->region.size;
 		out->names_where = p->names->region.where;
 	}
 	out->retired_waiting = p->old_count;
@@ -370,7 +370,7 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 		out->retired_bytes += p->old[i]->region.size;
 	out->refused_busy = p->refused_busy;
 	out->workers_hung = p->workers_hung;
-	out->names_lag_ms = p->names_lag.ms;
+	out->rules_lag_ms = p->rules_lag.ms;
 	out->policy_lag_ms = p->policy_lag.ms;
 	pthread_mutex_unlock(lock);
 }

@@ -73,18 +73,18 @@ void publish_config(struct publisher *p, const struct config *config, const uint
 
 // Step 1, any thread: a region of the next generation, with a copy of the image. Step 2, resolver
 // loop (or before it runs): make it current. A region that is not published is unlinked with
-// names_discard, any thread. names_map is a read-only mapping of a prepared one, the caller's own:
-// it outlives the region's file and its life here.
-struct names_region;
-ATTR_MUST_CHECK int names_prepare(struct publisher *p, const struct region_fill *image,
-	struct names_region **out, char why[SHM_WHY_MAX]);
-ATTR_MUST_CHECK int names_map(struct publisher *p, const struct names_region *r, struct region *out,
-	char why[SHM_WHY_MAX]);
+// publish_rules_discard, any thread. publish_rules_map is a read-only mapping of a prepared one,
+// the caller's own: it outlives the region's file and its life here.
+struct rule_image_region;
+ATTR_MUST_CHECK int publish_rules_prepare(struct publisher *p, const struct region_fill *image,
+	struct rule_image_region **out, char why[SHM_WHY_MAX]);
+ATTR_MUST_CHECK int publish_rules_map(struct publisher *p, const struct rule_image_region *r,
+	struct region *out, char why[SHM_WHY_MAX]);
 // Takes r, unless it says -EBUSY (two older ones are still in use): then r stays the caller's.
-ATTR_MUST_CHECK int names_publish(struct publisher *p, struct names_region *r);
-// Would names_publish say -EBUSY? Resolver loop.
-bool names_busy(struct publisher *p);
-void names_discard(struct publisher *p, struct names_region *r);
+ATTR_MUST_CHECK int publish_rules_publish(struct publisher *p, struct rule_image_region *r);
+// Would publish_rules_publish say -EBUSY? Resolver loop.
+bool publish_rules_busy(struct publisher *p);
+void publish_rules_discard(struct publisher *p, struct rule_image_region *r);
 
 // Publishes the groups of clients. The image is small, so this makes, activates and unmaps it at
 // once; workers map it themselves. One caller at a time; any thread. -errno with `why`: the
@@ -119,15 +119,15 @@ struct dp_watch;
 void publish_watch(struct publisher *p, const struct dp_watch *w);
 
 struct publish_status {
-	uint64_t l0_generation, names_generation, config_generation, policy_generation;
-	uint64_t l0_bytes, names_bytes;
+	uint64_t l0_generation, rule_image_generation, config_generation, policy_generation;
+	uint64_t l0_bytes, rule_image_bytes;
 	enum shm_where l0_where, names_where;
 	unsigned retired_waiting; // old generations that some worker still uses
 	uint64_t retired_bytes;
 	uint64_t refused_busy;
 	unsigned workers_hung; // no heartbeat for PUBLISH_HUNG_MS
 	// How long a running worker has not activated the newest image; 0: all have.
-	uint64_t names_lag_ms, policy_lag_ms;
+	uint64_t rules_lag_ms, policy_lag_ms;
 };
 void publish_status(const struct publisher *p, struct publish_status *out); // any thread
 void publisher_tables(const struct publisher *p, struct table_registry *tables);

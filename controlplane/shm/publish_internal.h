@@ -9,14 +9,14 @@
 #include <pthread.h>
 
 enum {
-	PUBLISH_OLD_MAX = 2,       // images kept for workers that have not adopted the newest
+	PUBLISH_OLD_MAX = 2,       // images kept for workers that have not activated the newest
 	PUBLISH_L0_MEAN_UNITS = 5, // of a record; sizes the index
 	PUBLISH_COOKIES_DAY_MS = 24 * 3600 * 1000, // less up to 40% of it, at random
 	PUBLISH_COOKIES_JITTER_MS = PUBLISH_COOKIES_DAY_MS / 10 * 4,
 };
 
 // One generation of the names region, mapped here.
-struct names_region {
+struct rule_image_region {
 	struct region region;
 	uint64_t generation;
 };
@@ -59,13 +59,13 @@ struct publisher {
 	uint64_t policy_generation; // of the last publish_policy
 	struct region policy;       // of policy_mapped; only looked at for cuts
 	uint64_t policy_mapped;
-	uint64_t names_next;                       // generation of the next names_prepare
-	struct names_region *names;                // current, or NULL
-	struct names_region *old[PUBLISH_OLD_MAX]; // retired, oldest first
+	uint64_t names_next;             // generation of the next publish_rules_prepare
+	struct rule_image_region *names; // current, or NULL
+	struct rule_image_region *old[PUBLISH_OLD_MAX]; // retired, oldest first
 	unsigned old_count;
 	uint64_t refused_busy;
 	unsigned workers_hung;
-	struct publish_lag names_lag, policy_lag, l0_lag;
+	struct publish_lag rules_lag, policy_lag, l0_lag;
 	struct again l0_again;               // when to check its file
 	struct dns_cookie_terms cookies;     // as published last
 	struct dns_cookie_terms own_cookies; // secrets that were not configured
@@ -91,7 +91,7 @@ void cookies_complete(struct publisher *p, struct dns_cookie_terms *terms, uint6
 bool cookies_are_due(const struct publisher *p, uint64_t now_ms);
 
 // The current names region of the last life, if it is whole; else none is current.
-void names_recover(struct publisher *p);
-void names_retire(struct publisher *p);                     // with the lock held
-void names_lag_watch(struct publisher *p, uint64_t now_ms); // under the lock
-void names_close(struct publisher *p);
+void publish_rules_recover(struct publisher *p);
+void publish_rules_retire(struct publisher *p);                     // with the lock held
+void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms); // under the lock
+void publish_rules_close(struct publisher *p);

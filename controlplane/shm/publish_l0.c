@@ -62,7 +62,7 @@ int publish_l0_open(struct publisher *p, const struct config *config, char why[S
 		return rc;
 	rc = l0_region_init(p->l0.base, p->l0.size);
 	if (rc < 0) {
-		snprintf(why, SHM_WHY_MAX, "l0: no random octets: %s", strerror(-rc));
+		snprintf(why, SHM_WHY_MAX, "l0: no random bytes: %s", strerror(-rc));
 		return rc;
 	}
 	FAULT_POINT(l0_secret_stored);

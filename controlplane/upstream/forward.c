@@ -118,7 +118,7 @@ static int by_address(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct socket_address));
 }
 
-// The servers' addresses, a line each, in the order of the zone or of their octets.
+// The servers' addresses, a line each, in the order of the zone or of their bytes.
 static char *servers_text(const struct config_forward_zone *zone, bool sorted, char *p)
 {
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];

@@ -54,10 +54,10 @@ static void entries_fill(
 int rewrite_table_new(
 	const struct config_record *records, unsigned count, struct rewrite_table **out)
 {
-	size_t octets = 0;
+	size_t bytes = 0;
 	for (unsigned i = 0; i < count; i++)
-		octets += records[i].type == DNS_TYPE_CNAME ? records[i].rdata_len : 0;
-	if (octets == 0) {
+		bytes += records[i].type == DNS_TYPE_CNAME ? records[i].rdata_len : 0;
+	if (bytes == 0) {
 		*out = NULL;
 		return 0;
 	}
@@ -65,7 +65,7 @@ int rewrite_table_new(
 	if (!t)
 		return -ENOMEM;
 	t->entry = calloc(count, sizeof(*t->entry));
-	t->targets = malloc(octets);
+	t->targets = malloc(bytes);
 	if (!t->entry || !t->targets) {
 		rewrite_table_free(t);
 		return -ENOMEM;

@@ -67,7 +67,7 @@ static void ask_end(struct upstream_ask *a)
 }
 
 // Legs to servers that stay are legs to them in the new list. Others are still listened to.
-static void adopt_new_list(struct upstream_ask *a)
+static void activate_new_list(struct upstream_ask *a)
 {
 	const struct upstreams *u = a->owner;
 
@@ -152,7 +152,7 @@ static void ask_next(struct upstream_ask *a)
 {
 	struct upstreams *u = a->owner;
 
-	adopt_new_list(a);
+	activate_new_list(a);
 	for (;;) {
 		uint64_t now_us = clock_mono_us(), now_ms = now_us / 1000;
 		if (now_ms >= a->deadline_ms)

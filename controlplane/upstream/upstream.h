@@ -91,7 +91,7 @@ struct upstream_leg {
 	uint64_t first_sent_us, last_sent_us;
 	socklen_t peer_len;
 	union upstream_peer peer;
-	uint8_t coin[DNS_NAME_MAX / 8 + 1]; // bit i: octet i is in upper case if it is a letter
+	uint8_t coin[DNS_NAME_MAX / 8 + 1]; // bit i: byte i is in upper case if it is a letter
 };
 
 // One question's hunt for an answer; the caller embeds it. All fields are upstream*.c's.
@@ -179,7 +179,7 @@ unsigned upstreams_status(
 	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX]);
 
 struct upstream_totals {
-	// `sent`: by UDP when the kernel took the datagram, over TCP when it took the last octet.
+	// `sent`: by UDP when the kernel took the datagram, over TCP when it took the last byte.
 	uint64_t sent, replies, mismatched;
 	uint64_t tcp_again;       // queries given to a second connection
 	unsigned sets, sets_down; // sets of servers; of these without one that is up

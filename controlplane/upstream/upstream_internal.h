@@ -105,7 +105,7 @@ bool upstream_leg_any(const struct upstream_ask *a); // is open
 // A leg to server i of the present list, with an id and letter case of its own.
 void upstream_leg_init(
 	struct upstream_leg *leg, struct upstream_ask *a, unsigned server, bool mixed_case);
-// Its query as it goes out. Octets, or 0.
+// Its query as it goes out. Bytes, or 0.
 uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t cap);
 bool upstream_leg_matches(
 	const struct upstream_leg *leg, const uint8_t *msg, size_t len, bool exact_case);

@@ -91,7 +91,7 @@ static void leg_spell(const struct upstream_leg *leg, uint8_t out[UPSTREAM_QUEST
 	const struct upstream_ask *a = leg->ask;
 
 	memcpy(out, a->question, a->question_len);
-	// Length octets are below 'a', type and class are the last four. No branch: nothing could
+	// Length bytes are below 'a', type and class are the last four. No branch: nothing could
 	// predict it.
 	for (unsigned i = 0; leg->mixed_case && i + 4 < a->question_len; i++) {
 		unsigned letter = (uint8_t)(out[i] - 'a') <= 'z' - 'a';

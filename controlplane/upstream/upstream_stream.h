@@ -32,7 +32,7 @@
 //
 // Bounds: UPSTREAM_STREAMS_MAX connections in all, which only servers that leave the list again and
 // again could reach; UPSTREAM_STREAMS_WAITING queries without a connection, one more is refused
-// (`full`); UPSTREAM_STREAM_QUERIES under way on each connection; UPSTREAM_STREAM_OUT octets that
+// (`full`); UPSTREAM_STREAM_QUERIES under way on each connection; UPSTREAM_STREAM_OUT bytes that
 // wait for a slow server or for the connection to be there; one message being read, of 64 KiB at
 // most. Deadlines of queries are their owners'. A turn of the loop reads UPSTREAM_STREAM_READS
 // messages.
@@ -73,7 +73,7 @@ struct upstreams;
 struct upstream_stream_query {
 	struct upstream_leg *leg;
 	uint64_t sent_ms; // that it was put on the connection
-	uint64_t end;     // the octets of the connection up to and with it
+	uint64_t end;     // the bytes of the connection up to and with it
 	uint16_t id;
 	bool written; // the kernel has all of it
 };
@@ -87,7 +87,7 @@ struct upstream_stream {
 	struct wheel_timer idle;
 	struct age_link age;
 	uint64_t heard_ms, idle_ms, rested_ms;
-	uint64_t part_ms; // the first octet of the message being read
+	uint64_t part_ms; // the first byte of the message being read
 	unsigned uses;
 	unsigned taken, answered; // queries, ever
 	unsigned held, live;      // under way; of these waited for
@@ -105,7 +105,7 @@ struct upstream_stream {
 	int error;                // -errno of a send
 	socklen_t peer_len;
 	union upstream_peer peer;
-	uint64_t put, wrote; // octets, ever: of queries put on it, and of these the kernel has
+	uint64_t put, wrote; // bytes, ever: of queries put on it, and of these the kernel has
 	uint32_t out_len, out_pos;
 	uint8_t *out; // NULL: nothing waits
 	uint32_t in_pos;
@@ -127,7 +127,7 @@ struct upstream_stream_place {
 struct upstream_stream_calls {
 	// How many queries a connection may be for that this one goes on; 0: any number.
 	unsigned (*limit)(const struct upstream_leg *leg);
-	// All octets of a query to this server have gone to the kernel; `leg` NULL: nobody waits
+	// All bytes of a query to this server have gone to the kernel; `leg` NULL: nobody waits
 	// for it any more. Leads nowhere.
 	void (*written)(struct upstreams *u, const struct upstream_leg *leg,
 		const union upstream_peer *peer);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the parts of upstream_stream.h share: the connections (upstream_stream.c), the octets on
+// What the parts of upstream_stream.h share: the connections (upstream_stream.c), the bytes on
 // them (upstream_stream_io.c), and which of them a query gets (upstream_stream_place.c).
 
 #include "upstream_internal.h"

@@ -33,7 +33,7 @@ static size_t query_write(
 	return len ? len + LENGTH_LEN : 0;
 }
 
-// A query that leaves in pieces has left with its last octet.
+// A query that leaves in pieces has left with its last byte.
 static void count_written(struct upstream_stream *s)
 {
 	for (unsigned i = 0; i < s->held; i++) {

@@ -405,7 +405,7 @@ static void upstream_tables(const struct views *v, struct table_registry *tables
 				.evicted = t.streams.evicted,
 				.oldest_ms = table_age(t.streams.since_ms, now_ms),
 				.has = TABLE_AGES | TABLE_EVICTS});
-	// Part of each question that is asked over TCP, so of no octets of its own.
+	// Part of each question that is asked over TCP, so of no bytes of its own.
 	table_register(tables, &(struct table_info){.name = "upstream_tcp_queue",
 				       .owner = "resolver loop",
 				       .eviction = "refuse: the attempt fails",

@@ -30,10 +30,10 @@ typedef int config_step(
 static int steps_make(config_step *const *steps, unsigned count, const struct config_doc *doc,
 	const struct config_raw *raw, struct config *c)
 {
-	int ret = 0;
-	for (unsigned i = 0; i < count && ret != -ENOMEM; i++)
-		ret = config_worse(ret, steps[i](doc, raw, c));
-	return ret;
+	int rc = 0;
+	for (unsigned i = 0; i < count && rc != -ENOMEM; i++)
+		rc = config_worse(rc, steps[i](doc, raw, c));
+	return rc;
 }
 
 static int config_fill(const struct config_doc *doc, const struct config_raw *raw, struct config *c)
@@ -45,9 +45,9 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 	c->path = strdup(doc->absolute);
 	if (!c->path)
 		return -ENOMEM;
-	int ret = steps_make(alone, ARRAY_LEN(alone), doc, raw, c);
-	int base_ret = ret == -ENOMEM ? ret : steps_make(base, ARRAY_LEN(base), doc, raw, c);
-	ret = config_worse(ret, base_ret);
+	int rc = steps_make(alone, ARRAY_LEN(alone), doc, raw, c);
+	int base_ret = rc == -ENOMEM ? rc : steps_make(base, ARRAY_LEN(base), doc, raw, c);
+	rc = config_worse(rc, base_ret);
 	// Groups name what the sections above define.
 	int rest = base_ret;
 	if (rest == 0)
@@ -58,27 +58,27 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 		rest = config_forwards_apply(doc, raw, c);
 	if (rest == 0)
 		rest = config_query_log_apply(doc, raw, c);
-	ret = config_worse(ret, rest);
-	return ret == 0 ? config_check(doc, c) : ret;
+	rc = config_worse(rc, rest);
+	return rc == 0 ? config_check(doc, c) : rc;
 }
 
 static int config_from_doc(const struct config_doc *doc, struct config **out)
 {
 	struct config_raw *raw;
-	int ret = config_raw_check(doc);
-	if (ret == 0)
-		ret = config_raw_load(doc, &raw);
-	if (ret < 0)
-		return ret;
+	int rc = config_raw_check(doc);
+	if (rc == 0)
+		rc = config_raw_load(doc, &raw);
+	if (rc < 0)
+		return rc;
 
-	struct config *c = calloc(1, sizeof *c);
-	ret = c ? config_fill(doc, raw, c) : -ENOMEM;
+	struct config *c = calloc(1, sizeof(*c));
+	rc = c ? config_fill(doc, raw, c) : -ENOMEM;
 	config_raw_free(raw);
-	if (ret == 0 && doc->errors->count > 0) // unknown keys
-		ret = -EINVAL;
-	if (ret < 0) {
+	if (rc == 0 && doc->errors->count > 0) // unknown keys
+		rc = -EINVAL;
+	if (rc < 0) {
 		config_free(c);
-		return ret;
+		return rc;
 	}
 	*out = c;
 	return 0;
@@ -89,16 +89,16 @@ static int doc_load(
 {
 	struct config_doc doc = {.path = path, .errors = errors, .leaves_secrets = leaves_secrets};
 	errors->count = 0;
-	int ret = config_doc_read(&doc);
-	if (ret < 0)
-		return ret;
-	ret = config_from_doc(&doc, out);
-	if (ret == -ENOMEM) {
+	int rc = config_doc_read(&doc);
+	if (rc < 0)
+		return rc;
+	rc = config_from_doc(&doc, out);
+	if (rc == -ENOMEM) {
 		snprintf(errors->text[0], CONFIG_WHY_MAX, "%s: out of memory", path);
 		errors->count = 1;
 	}
 	config_doc_free(&doc);
-	return ret;
+	return rc;
 }
 
 int config_load_all(const char *path, struct config **out, struct config_errors *errors)
@@ -111,29 +111,29 @@ static void errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_
 {
 	char more[64] = "";
 	if (errors->count > 1)
-		snprintf(more, sizeof more, "; %u more (weirctl config check)", errors->count - 1);
-	snprintf(why, CONFIG_WHY_MAX, "%.*s%s", (int)(CONFIG_WHY_MAX - sizeof more),
+		snprintf(more, sizeof(more), "; %u more (weirctl config check)", errors->count - 1);
+	snprintf(why, CONFIG_WHY_MAX, "%.*s%s", (int)(CONFIG_WHY_MAX - sizeof(more)),
 		errors->text[0], more);
 }
 
 int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
 {
 	struct config_errors errors;
-	int ret = doc_load(path, false, out, &errors);
-	if (ret < 0)
+	int rc = doc_load(path, false, out, &errors);
+	if (rc < 0)
 		errors_tell(&errors, why);
-	return ret;
+	return rc;
 }
 
 int config_file_check(const char *path, char why[CONFIG_WHY_MAX])
 {
 	struct config_errors errors;
 	struct config *config = NULL;
-	int ret = doc_load(path, true, &config, &errors);
-	if (ret < 0)
+	int rc = doc_load(path, true, &config, &errors);
+	if (rc < 0)
 		errors_tell(&errors, why);
 	config_free(config);
-	return ret;
+	return rc;
 }
 
 void config_free(struct config *c)

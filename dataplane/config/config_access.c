@@ -28,7 +28,7 @@ struct prefixes {
 static bool prefix_equal(const struct ip_address *a, const struct ip_address *b)
 {
 	return a->version == b->version && a->prefix_len == b->prefix_len
-	       && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+	       && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
 static bool has_prefix(const struct prefixes *p, const struct ip_address *a)
@@ -89,23 +89,23 @@ static int entry_add(const struct config_doc *doc, const char *key, const char *
 	if (ip_address_parse(text, &a) < 0)
 		return config_refuse(doc, key, "is not an IP address, with or without /prefix%s",
 			words ? ", nor one of: private, local, any" : "");
-	int ret = config_prefix_check(doc, key, &a);
-	if (ret == 0)
+	int rc = config_prefix_check(doc, key, &a);
+	if (rc == 0)
 		add(p, &a);
-	return ret;
+	return rc;
 }
 
 static int list_take(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned count, const struct config *c, bool words, struct prefixes *p)
 {
-	p->one = calloc((size_t)(count ? count : 1) * WORD_PREFIXES_MAX, sizeof *p->one);
+	p->one = calloc((size_t)(count ? count : 1) * WORD_PREFIXES_MAX, sizeof(*p->one));
 	if (!p->one)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++) {
 		char key[CONFIG_PATH_MAX];
-		int ret = entry_add(doc, config_item_key(key, list, i, NULL), text[i], c, words, p);
-		if (ret < 0)
-			return ret;
+		int rc = entry_add(doc, config_item_key(key, list, i, NULL), text[i], c, words, p);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -115,13 +115,13 @@ static int clients_take(const struct config_doc *doc, const char *list, char *co
 	unsigned count, const struct config *c, struct prefixes *p)
 {
 	bool is_given = count > 0;
-	int ret = list_take(doc, list, text, count, c, true, p);
-	if (ret == 0 && !is_given)
-		ret = config_doc_has_list(doc, list, &is_given);
-	if (ret < 0 || is_given)
-		return ret;
+	int rc = list_take(doc, list, text, count, c, true, p);
+	if (rc == 0 && !is_given)
+		rc = config_doc_has_list(doc, list, &is_given);
+	if (rc < 0 || is_given)
+		return rc;
 	free(p->one);
-	p->one = calloc(ARRAY_LEN(shipped) * WORD_PREFIXES_MAX, sizeof *p->one);
+	p->one = calloc(ARRAY_LEN(shipped) * WORD_PREFIXES_MAX, sizeof(*p->one));
 	if (!p->one)
 		return -ENOMEM;
 	for (unsigned i = 0; i < ARRAY_LEN(shipped); i++)
@@ -149,25 +149,25 @@ int config_access_apply(
 	const struct config_raw_access *r = raw->access;
 	struct config_access *a = &out->access;
 	struct prefixes allow = {0}, deny = {0}, unlimited = {0};
-	int ret = clients_take(doc, "access.allow", r->allow, r->allow_count, out, &allow);
-	if (ret == 0)
-		ret = list_take(doc, "access.deny", r->deny, r->deny_count, out, false, &deny);
-	if (ret == 0)
-		ret = clients_take(
+	int rc = clients_take(doc, "access.allow", r->allow, r->allow_count, out, &allow);
+	if (rc == 0)
+		rc = list_take(doc, "access.deny", r->deny, r->deny_count, out, false, &deny);
+	if (rc == 0)
+		rc = clients_take(
 			doc, "access.unlimited", r->unlimited, r->unlimited_count, out, &unlimited);
-	if (ret == 0 && allow.count == 0)
-		ret = config_refuse(doc, "access.allow",
+	if (rc == 0 && allow.count == 0)
+		rc = config_refuse(doc, "access.allow",
 			"has no prefix, so no client is allowed; remove the key to allow private "
 			"and local networks");
-	if (ret == 0)
-		ret = deny_check(doc, r, &deny);
+	if (rc == 0)
+		rc = deny_check(doc, r, &deny);
 	a->allow = allow.one;
 	a->allow_count = allow.count;
 	a->deny = deny.one;
 	a->deny_count = deny.count;
 	a->unlimited = unlimited.one;
 	a->unlimited_count = unlimited.count;
-	return ret;
+	return rc;
 }
 
 void config_access_free(struct config *c)

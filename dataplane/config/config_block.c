@@ -27,19 +27,19 @@ static int address_apply(const struct config_doc *doc, const char *owner, const 
 static int addresses_apply(const struct config_doc *doc, const char *owner, const char *ipv4,
 	const char *ipv6, struct ip_address *v4, struct ip_address *v6)
 {
-	int ret = address_apply(doc, owner, "ipv4", ipv4, 4, v4);
-	return ret < 0 ? ret : address_apply(doc, owner, "ipv6", ipv6, 6, v6);
+	int rc = address_apply(doc, owner, "ipv4", ipv4, 4, v4);
+	return rc < 0 ? rc : address_apply(doc, owner, "ipv6", ipv6, 6, v6);
 }
 
 int config_blocking_reply_apply(const struct config_doc *doc, const struct config_raw_blocking *raw,
 	struct config_blocking *out)
 {
-	int ret = addresses_apply(
+	int rc = addresses_apply(
 		doc, "blocking", raw->ipv4, raw->ipv6, &out->custom_v4, &out->custom_v6);
-	if (ret == 0 && out->mode == DNS_BLOCK_CUSTOM && !out->custom_v4.version
+	if (rc == 0 && out->mode == DNS_BLOCK_CUSTOM && !out->custom_v4.version
 		&& !out->custom_v6.version)
-		ret = config_refuse(doc, "blocking.mode", "`address` needs `ipv4` or `ipv6`");
-	return ret;
+		rc = config_refuse(doc, "blocking.mode", "`address` needs `ipv4` or `ipv6`");
+	return rc;
 }
 
 static int values_apply(const struct config_doc *doc, const char *base,
@@ -47,20 +47,20 @@ static int values_apply(const struct config_doc *doc, const char *base,
 {
 	char key[CONFIG_PATH_MAX];
 	int64_t value = 0;
-	int ret = 0;
+	int rc = 0;
 	if (raw->mode) {
-		ret = config_choice_parse(
+		rc = config_choice_parse(
 			doc, config_sub_key(key, base, "mode"), "block_mode", raw->mode, &value);
 		out->mode = (enum dns_block_mode)value;
 		out->has_mode = true;
 	}
-	if (ret == 0 && raw->ttl) {
-		ret = config_number_parse(doc, config_sub_key(key, base, "ttl"), raw->ttl,
-			TTL_MIN_S, TTL_MAX_S, &value);
+	if (rc == 0 && raw->ttl) {
+		rc = config_number_parse(doc, config_sub_key(key, base, "ttl"), raw->ttl, TTL_MIN_S,
+			TTL_MAX_S, &value);
 		out->ttl_s = (uint32_t)value;
 		out->has_ttl = true;
 	}
-	return ret;
+	return rc;
 }
 
 int config_block_apply(const struct config_doc *doc, const char *owner,
@@ -71,14 +71,14 @@ int config_block_apply(const struct config_doc *doc, const char *owner,
 	if (!raw)
 		return 0;
 	config_sub_key(base, owner, "block");
-	int ret = values_apply(doc, base, raw, out);
-	if (ret == 0)
-		ret = addresses_apply(
+	int rc = values_apply(doc, base, raw, out);
+	if (rc == 0)
+		rc = addresses_apply(
 			doc, base, raw->ipv4, raw->ipv6, &out->custom_v4, &out->custom_v6);
 	bool has_address = out->custom_v4.version || out->custom_v6.version
 			   || everyone->custom_v4.version || everyone->custom_v6.version;
-	if (ret == 0 && out->has_mode && out->mode == DNS_BLOCK_CUSTOM && !has_address)
-		ret = config_refuse(
+	if (rc == 0 && out->has_mode && out->mode == DNS_BLOCK_CUSTOM && !has_address)
+		rc = config_refuse(
 			doc, config_sub_key(key, base, "mode"), "`address` needs `ipv4` or `ipv6`");
-	return ret;
+	return rc;
 }

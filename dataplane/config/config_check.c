@@ -6,7 +6,7 @@
 #include <weir/shm_abi.h>
 
 enum {
-	MBUF_OCTETS = 2560,     // data room, headroom and struct rte_mbuf, rounded up
+	MBUF_BYTES = 2560,      // data room, headroom and struct rte_mbuf, rounded up
 	MEMORY_DRIVERS_MB = 24, // rings, DPDK's own tables
 };
 
@@ -21,12 +21,12 @@ static int directory_check(const struct config_doc *doc, const char *key, const 
 
 static int runtime_check(const struct config_doc *doc, const struct config_runtime *r)
 {
-	int ret = directory_check(doc, "runtime.directory", r->directory);
-	if (ret == 0)
-		ret = directory_check(doc, "runtime.state_directory", r->state_directory);
-	if (ret == 0 && strcmp(r->hugepages, "auto") != 0 && strcmp(r->hugepages, "off") != 0)
-		ret = directory_check(doc, "runtime.hugepages", r->hugepages);
-	return ret;
+	int rc = directory_check(doc, "runtime.directory", r->directory);
+	if (rc == 0)
+		rc = directory_check(doc, "runtime.state_directory", r->state_directory);
+	if (rc == 0 && strcmp(r->hugepages, "auto") != 0 && strcmp(r->hugepages, "off") != 0)
+		rc = directory_check(doc, "runtime.hugepages", r->hugepages);
+	return rc;
 }
 
 // A worker must never run out of packet buffers because all of them lie in rings.
@@ -46,8 +46,8 @@ static int mbufs_check(const struct config_doc *doc, const struct config_datapla
 		return config_refuse(doc, "dataplane.mbufs",
 			"must be at least %u for these ports and descriptors", needed);
 
-	uint64_t octets = (uint64_t)d->mbufs * d->worker_count * MBUF_OCTETS;
-	uint64_t needed_mb = octets / (1 << 20) + MEMORY_DRIVERS_MB;
+	uint64_t bytes = (uint64_t)d->mbufs * d->worker_count * MBUF_BYTES;
+	uint64_t needed_mb = bytes / (1 << 20) + MEMORY_DRIVERS_MB;
 	if (d->memory_mb < needed_mb)
 		return config_refuse(doc, "dataplane.memory_mb",
 			"must be at least %llu for these packet buffers",
@@ -136,14 +136,14 @@ static int rule_lists_check(const struct config_doc *doc, const struct config *c
 
 int config_check(const struct config_doc *doc, const struct config *c)
 {
-	int ret = runtime_check(doc, &c->runtime);
-	if (ret == 0)
-		ret = mbufs_check(doc, &c->dataplane);
-	if (ret == 0)
-		ret = cache_check(doc, &c->cache);
-	if (ret == 0)
-		ret = refresh_check(doc, &c->refresh);
-	if (ret == 0)
-		ret = rule_lists_check(doc, c);
-	return ret;
+	int rc = runtime_check(doc, &c->runtime);
+	if (rc == 0)
+		rc = mbufs_check(doc, &c->dataplane);
+	if (rc == 0)
+		rc = cache_check(doc, &c->cache);
+	if (rc == 0)
+		rc = refresh_check(doc, &c->refresh);
+	if (rc == 0)
+		rc = rule_lists_check(doc, c);
+	return rc;
 }

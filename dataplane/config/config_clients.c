@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Octets and bits behind the prefix must be zero: what was meant is not ours to guess.
+// Bytes and bits behind the prefix must be zero: what was meant is not ours to guess.
 static bool has_host_bits(const struct ip_address *a)
 {
 	unsigned bits = a->version == 4 ? 32 : 128;
@@ -22,8 +22,8 @@ static bool has_host_bits(const struct ip_address *a)
 static bool is_mapped(const struct ip_address *a)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	return a->version == 6 && a->prefix_len >= 8 * sizeof mapped
-	       && memcmp(a->bytes, mapped, sizeof mapped) == 0;
+	return a->version == 6 && a->prefix_len >= 8 * sizeof(mapped)
+	       && memcmp(a->bytes, mapped, sizeof(mapped)) == 0;
 }
 
 int config_prefix_check(const struct config_doc *doc, const char *key, const struct ip_address *a)
@@ -37,9 +37,9 @@ int config_prefix_check(const struct config_doc *doc, const char *key, const str
 	return 0;
 }
 
-static bool is_zero(const void *octets, size_t len)
+static bool is_zero(const void *bytes, size_t len)
 {
-	const uint8_t *p = octets;
+	const uint8_t *p = bytes;
 	for (size_t i = 0; i < len; i++)
 		if (p[i])
 			return false;
@@ -48,7 +48,7 @@ static bool is_zero(const void *octets, size_t len)
 
 int config_mac_check(const struct config_doc *doc, const char *key, const struct config_mac *mac)
 {
-	if (mac->octets[0] & 1 || is_zero(mac, sizeof *mac))
+	if (mac->bytes[0] & 1 || is_zero(mac, sizeof(*mac)))
 		return config_refuse(doc, key, "no interface can have this address");
 	return 0;
 }
@@ -60,45 +60,45 @@ static int client_name_apply(
 	struct ip_address a;
 	struct config_mac mac;
 	config_item_key(key, "clients", i, "name");
-	int ret = config_text_take(doc, key, text, CONFIG_TITLE_MAX, &c->name);
-	if (ret == 0 && (ip_address_parse(text, &a) == 0 || config_mac_parse(text, &mac) == 0))
+	int rc = config_text_take(doc, key, text, CONFIG_TITLE_MAX, &c->name);
+	if (rc == 0 && (ip_address_parse(text, &a) == 0 || config_mac_parse(text, &mac) == 0))
 		return config_refuse(doc, key, "is an address; give a name");
-	return ret;
+	return rc;
 }
 
 static int client_apply(const struct config_doc *doc, const struct config_raw_client *raw,
 	unsigned i, struct config_client *c)
 {
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
-	int ret = client_name_apply(doc, raw->name, i, c);
-	if (ret < 0)
-		return ret;
+	int rc = client_name_apply(doc, raw->name, i, c);
+	if (rc < 0)
+		return rc;
 	if (raw->addresses_count + raw->macs_count == 0)
 		return config_refuse(doc, config_item_key(key, "clients", i, "addresses"),
 			"at least one address or MAC is needed");
-	c->addresses = calloc(raw->addresses_count + 1, sizeof *c->addresses);
-	c->macs = calloc(raw->macs_count + 1, sizeof *c->macs);
+	c->addresses = calloc(raw->addresses_count + 1, sizeof(*c->addresses));
+	c->macs = calloc(raw->macs_count + 1, sizeof(*c->macs));
 	if (!c->addresses || !c->macs)
 		return -ENOMEM;
 	config_item_key(list, "clients", i, "addresses");
-	for (unsigned k = 0; ret == 0 && k < raw->addresses_count; k++) {
+	for (unsigned k = 0; rc == 0 && k < raw->addresses_count; k++) {
 		config_item_key(key, list, k, NULL);
 		if (ip_address_parse(raw->addresses[k], &c->addresses[k]) < 0)
 			return config_refuse(
 				doc, key, "is not an IP address, with or without /prefix length");
-		ret = config_prefix_check(doc, key, &c->addresses[k]);
+		rc = config_prefix_check(doc, key, &c->addresses[k]);
 		c->address_count++;
 	}
 	config_item_key(list, "clients", i, "macs");
-	for (unsigned k = 0; ret == 0 && k < raw->macs_count; k++) {
+	for (unsigned k = 0; rc == 0 && k < raw->macs_count; k++) {
 		config_item_key(key, list, k, NULL);
 		if (config_mac_parse(raw->macs[k], &c->macs[k]) < 0)
 			return config_refuse(
 				doc, key, "is not a MAC address (\"02:00:5e:10:00:01\")");
-		ret = config_mac_check(doc, key, &c->macs[k]);
+		rc = config_mac_check(doc, key, &c->macs[k]);
 		c->mac_count++;
 	}
-	return ret;
+	return rc;
 }
 
 static int by_client_name(const void *a, const void *b)
@@ -110,7 +110,7 @@ static int by_client_name(const void *a, const void *b)
 
 const struct config_client **config_clients_sorted(const struct config *c)
 {
-	const struct config_client **sorted = calloc(c->client_count + 1, sizeof *sorted);
+	const struct config_client **sorted = calloc(c->client_count + 1, sizeof(*sorted));
 	for (unsigned i = 0; sorted && i < c->client_count; i++)
 		sorted[i] = &c->clients[i];
 	if (sorted)
@@ -141,14 +141,14 @@ int config_clients_apply(
 {
 	if (raw->clients_count == 0)
 		return 0;
-	out->clients = calloc(raw->clients_count, sizeof *out->clients);
+	out->clients = calloc(raw->clients_count, sizeof(*out->clients));
 	if (!out->clients)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->clients_count; i++) {
 		out->client_count = i + 1;
-		int ret = client_apply(doc, &raw->clients[i], i, &out->clients[i]);
-		if (ret < 0)
-			return ret;
+		int rc = client_apply(doc, &raw->clients[i], i, &out->clients[i]);
+		if (rc < 0)
+			return rc;
 	}
 	return names_check(doc, out);
 }

@@ -35,7 +35,7 @@ static int secret_add(const struct config_doc *doc, const char *key, const char 
 	if (c->count == DNS_COOKIE_SECRETS_MAX)
 		return config_refuse(doc, key, "more than %d secrets", DNS_COOKIE_SECRETS_MAX);
 	if (!secret_read(text, len, c->secret[c->count]))
-		return config_refuse(doc, key, "a secret is 32 hexadecimal digits (16 octets)");
+		return config_refuse(doc, key, "a secret is 32 hexadecimal digits (16 bytes)");
 	for (unsigned i = 0; i < c->count; i++)
 		if (memcmp(c->secret[i], c->secret[c->count], DNS_COOKIE_SECRET_LEN) == 0)
 			return config_refuse(doc, key, "has a secret twice");
@@ -56,20 +56,20 @@ static int file_apply(const struct config_doc *doc, struct config_cookies *c)
 	if (doc->leaves_secrets)
 		return 0;
 	int len = config_file_read(c->secret_file, text, FILE_MAX + 1);
-	int ret = 0;
+	int rc = 0;
 	if (len < 0)
 		return config_refuse(doc, key, "cannot be read: %s", strerror(-len));
 	if (len > FILE_MAX)
-		ret = config_refuse(doc, key, "has more than %d octets", FILE_MAX);
-	for (const char *p = text; ret == 0 && *p;) {
+		rc = config_refuse(doc, key, "has more than %d bytes", FILE_MAX);
+	for (const char *p = text; rc == 0 && *p;) {
 		size_t n = strcspn(p, " \t\r\n");
 		if (n)
-			ret = secret_add(doc, key, p, n, c);
+			rc = secret_add(doc, key, p, n, c);
 		p += n;
 		p += strspn(p, " \t\r\n");
 	}
-	explicit_bzero(text, sizeof text);
-	return ret == 0 && c->count == 0 ? config_refuse(doc, key, "has no secret") : ret;
+	explicit_bzero(text, sizeof(text));
+	return rc == 0 && c->count == 0 ? config_refuse(doc, key, "has no secret") : rc;
 }
 
 int config_cookies_apply(
@@ -80,14 +80,14 @@ int config_cookies_apply(
 		char key[CONFIG_PATH_MAX];
 		const char *text = r->secrets[i] ? r->secrets[i] : "";
 		config_item_key(key, "cookies.secrets", i, NULL);
-		int ret = secret_add(doc, key, text, strlen(text), &out->cookies);
-		if (ret < 0)
-			return ret;
+		int rc = secret_add(doc, key, text, strlen(text), &out->cookies);
+		if (rc < 0)
+			return rc;
 	}
 	return file_apply(doc, &out->cookies);
 }
 
 void config_cookies_wipe(struct config *c)
 {
-	explicit_bzero(c->cookies.secret, sizeof c->cookies.secret);
+	explicit_bzero(c->cookies.secret, sizeof(c->cookies.secret));
 }

@@ -27,7 +27,7 @@ static bool lcores_differ(const struct config_dataplane *a, const struct config_
 {
 	return a->worker_count != b->worker_count || a->workers_auto != b->workers_auto
 	       || memcmp(a->worker_lcores, b->worker_lcores,
-			  a->worker_count * sizeof a->worker_lcores[0])
+			  a->worker_count * sizeof(a->worker_lcores[0]))
 			  != 0;
 }
 
@@ -39,10 +39,11 @@ static bool ports_differ(const struct config_dataplane *a, const struct config_d
 		if (strcmp(a->ports[i].device, b->ports[i].device) != 0
 			|| strcmp(a->ports[i].exception, b->ports[i].exception) != 0
 			|| a->ports[i].has_vlans != b->ports[i].has_vlans
-			|| memcmp(a->ports[i].vlans, b->ports[i].vlans, sizeof a->ports[i].vlans)
+			|| memcmp(a->ports[i].vlans, b->ports[i].vlans, sizeof(a->ports[i].vlans))
 				   != 0
 			|| a->ports[i].mac_count != b->ports[i].mac_count
-			|| memcmp(a->ports[i].macs, b->ports[i].macs, sizeof a->ports[i].macs) != 0)
+			|| memcmp(a->ports[i].macs, b->ports[i].macs, sizeof(a->ports[i].macs))
+				   != 0)
 			return true;
 	}
 	return false;
@@ -51,14 +52,14 @@ static bool ports_differ(const struct config_dataplane *a, const struct config_d
 static bool addresses_differ(const struct config_dataplane *a, const struct config_dataplane *b)
 {
 	return a->address_count != b->address_count
-	       || memcmp(a->addresses, b->addresses, a->address_count * sizeof a->addresses[0])
+	       || memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0]))
 			  != 0;
 }
 
 static bool scrapers_differ(const struct config_metrics *a, const struct config_metrics *b)
 {
 	return a->allow_count != b->allow_count
-	       || memcmp(a->allow, b->allow, a->allow_count * sizeof a->allow[0]) != 0;
+	       || memcmp(a->allow, b->allow, a->allow_count * sizeof(a->allow[0])) != 0;
 }
 
 static bool webhooks_differ(const struct config_query_log *a, const struct config_query_log *b)

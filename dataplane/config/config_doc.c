@@ -113,7 +113,7 @@ static int text_read(struct config_doc *doc, int fd)
 static int absolute_make(struct config_doc *doc)
 {
 	char folder[PATH_MAX] = "";
-	if (doc->path[0] != '/' && !getcwd(folder, sizeof folder))
+	if (doc->path[0] != '/' && !getcwd(folder, sizeof(folder)))
 		return -errno;
 	if (asprintf(&doc->absolute, "%s%s%s", folder, *folder ? "/" : "", doc->path) >= 0)
 		return 0;
@@ -128,17 +128,17 @@ int config_doc_read(struct config_doc *doc)
 	doc->len = 0;
 	// A FIFO must not make us wait for its writer.
 	int fd = open(doc->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int ret = fd < 0 ? -errno : text_read(doc, fd);
+	int rc = fd < 0 ? -errno : text_read(doc, fd);
 	if (fd >= 0)
 		close(fd);
-	if (ret == 0)
-		ret = absolute_make(doc);
-	if (ret < 0) {
+	if (rc == 0)
+		rc = absolute_make(doc);
+	if (rc < 0) {
 		error_add(doc->errors, "%s: %s", doc->path,
-			ret == -EISDIR ? "neither a file nor a pipe" : strerror(-ret));
+			rc == -EISDIR ? "neither a file nor a pipe" : strerror(-rc));
 		config_doc_free(doc);
 	}
-	return ret;
+	return rc;
 }
 
 void config_doc_free(struct config_doc *doc)
@@ -156,7 +156,7 @@ static int walk_refuse(struct doc_walk *w, const yaml_mark_t *mark, const char *
 	assert(!w->wanted);
 	char escaped[2 * CONFIG_PATH_MAX / 2];
 	error_add(w->doc->errors, "config: %s%s%s (%s:%zu:%zu)",
-		text_escape(w->path, escaped, sizeof escaped), w->path[0] ? ": " : "", reason,
+		text_escape(w->path, escaped, sizeof(escaped)), w->path[0] ? ": " : "", reason,
 		w->doc->path, mark->line + 1, mark->column + 1);
 	return -EINVAL;
 }
@@ -172,7 +172,7 @@ static void node_begin(struct doc_walk *w)
 {
 	struct doc_level *top = w->depth ? &w->level[w->depth - 1] : NULL;
 	if (top && !top->is_mapping)
-		snprintf(w->path + top->path_len, sizeof w->path - top->path_len, "[%u]",
+		snprintf(w->path + top->path_len, sizeof(w->path) - top->path_len, "[%u]",
 			top->items++);
 }
 
@@ -204,7 +204,7 @@ static int level_open(struct doc_walk *w, const yaml_event_t *e, bool is_mapping
 	struct doc_level *l = &w->level[w->depth];
 	*l = (struct doc_level){.is_mapping = is_mapping, .path_len = strlen(w->path)};
 	if (is_mapping) {
-		l->keys = calloc(DOC_KEYS_MAX, sizeof *l->keys);
+		l->keys = calloc(DOC_KEYS_MAX, sizeof(*l->keys));
 		if (!l->keys)
 			return -ENOMEM;
 	}
@@ -244,10 +244,10 @@ static void key_check(struct doc_walk *w, const struct doc_level *l, const char 
 	if (!w->has_key || w->unknown_count == CONFIG_ERRORS_MAX || is_below_unknown(w))
 		return;
 	struct doc_unknown *u = &w->unknown[w->unknown_count];
-	snprintf(parent, sizeof parent, "%.*s", (int)l->path_len, w->path);
+	snprintf(parent, sizeof(parent), "%.*s", (int)l->path_len, w->path);
 	if (w->has_key(parent, key, &u->nearest))
 		return;
-	snprintf(u->path, sizeof u->path, "%s", w->path);
+	snprintf(u->path, sizeof(u->path), "%s", w->path);
 	w->unknown_count++;
 }
 
@@ -269,7 +269,7 @@ static void name_take(struct doc_walk *w, const char *value)
 static int key_read(struct doc_walk *w, struct doc_level *l, const yaml_event_t *e)
 {
 	const char *key = (const char *)e->data.scalar.value;
-	snprintf(w->path + l->path_len, sizeof w->path - l->path_len, "%s%s",
+	snprintf(w->path + l->path_len, sizeof(w->path) - l->path_len, "%s%s",
 		l->path_len ? "." : "", key);
 	if (strlen(key) != e->data.scalar.length || strlen(key) >= DOC_KEY_MAX)
 		return walk_refuse(w, &e->start_mark, "not a key");
@@ -374,41 +374,41 @@ static int doc_walk(struct doc_walk *w)
 	if (!yaml_parser_initialize(&w->parser))
 		return -ENOMEM;
 	yaml_parser_set_input_string(&w->parser, w->doc->text, w->doc->len);
-	int ret = 0;
+	int rc = 0;
 	bool end = false;
-	while (ret == 0 && !end) {
+	while (rc == 0 && !end) {
 		yaml_event_t e;
 		if (!yaml_parser_parse(&w->parser, &e)) {
-			ret = walk_syntax_error(w);
+			rc = walk_syntax_error(w);
 			break;
 		}
 		end = e.type == YAML_STREAM_END_EVENT;
-		ret = event_read(w, &e);
+		rc = event_read(w, &e);
 		yaml_event_delete(&e);
 	}
 	while (w->depth)
 		free(w->level[--w->depth].keys);
 	yaml_parser_delete(&w->parser);
-	return ret;
+	return rc;
 }
 
 int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key)
 {
 	struct doc_unknown unknown[CONFIG_ERRORS_MAX];
 	struct doc_walk w = {.doc = doc, .has_key = has_key, .unknown = unknown};
-	int ret = doc_walk(&w);
-	for (unsigned i = 0; ret == 0 && i < w.unknown_count; i++)
+	int rc = doc_walk(&w);
+	for (unsigned i = 0; rc == 0 && i < w.unknown_count; i++)
 		(void)config_refuse_near(doc, unknown[i].path, unknown[i].nearest, "unknown key");
-	return ret;
+	return rc;
 }
 
 int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out)
 {
 	struct doc_walk w = {.doc = doc, .wanted = key};
-	int ret = doc_walk(&w);
-	if (ret == 0)
+	int rc = doc_walk(&w);
+	if (rc == 0)
 		*out = w.is_list;
-	return ret;
+	return rc;
 }
 
 // "blocking.lists[1].path" with the item's name: blocking.lists "ads": path
@@ -444,10 +444,10 @@ static int refuse(const struct config_doc *doc, const char *key, const char *nea
 	// Without memory the position found so far is the best there is.
 	(void)!doc_walk(&w);
 	char reason[CONFIG_WHY_MAX / 2], title[CONFIG_PATH_MAX], shown[CONFIG_PATH_MAX];
-	vsnprintf(reason, sizeof reason, fmt, args);
+	vsnprintf(reason, sizeof(reason), fmt, args);
 	key_title(&w, key, title);
 	error_add(doc->errors, "config: %s: %s (%s:%u:%u)%s%s%s",
-		text_escape(title, shown, sizeof shown), reason, doc->path, w.line, w.column,
+		text_escape(title, shown, sizeof(shown)), reason, doc->path, w.line, w.column,
 		nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 	return -EINVAL;
 }
@@ -456,9 +456,9 @@ int config_refuse(const struct config_doc *doc, const char *key, const char *fmt
 {
 	va_list args;
 	va_start(args, fmt);
-	int ret = refuse(doc, key, NULL, fmt, args);
+	int rc = refuse(doc, key, NULL, fmt, args);
 	va_end(args);
-	return ret;
+	return rc;
 }
 
 int config_refuse_near(
@@ -466,7 +466,7 @@ int config_refuse_near(
 {
 	va_list args;
 	va_start(args, fmt);
-	int ret = refuse(doc, key, nearest, fmt, args);
+	int rc = refuse(doc, key, nearest, fmt, args);
 	va_end(args);
-	return ret;
+	return rc;
 }

@@ -36,9 +36,9 @@ static int pattern_take(const struct config_doc *doc, const char *key, const cha
 	if (len < 3 || text[len - 1] != '/')
 		return config_refuse(doc, key, "a pattern begins and ends with a slash");
 	char *copy = NULL;
-	int ret = config_text_take(doc, key, text, CONFIG_PATTERN_MAX + 2, &copy);
-	if (ret < 0)
-		return ret;
+	int rc = config_text_take(doc, key, text, CONFIG_PATTERN_MAX + 2, &copy);
+	if (rc < 0)
+		return rc;
 	memmove(copy, copy + 1, len - 2);
 	copy[len - 2] = '\0';
 	*out = copy;
@@ -48,11 +48,11 @@ static int pattern_take(const struct config_doc *doc, const char *key, const cha
 int config_entries_apply(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned count, struct config_entries *out)
 {
-	int ret = 0;
+	int rc = 0;
 	if (count == 0)
 		return 0;
-	out->names = calloc(count, sizeof *out->names);
-	out->patterns = calloc(count, sizeof *out->patterns);
+	out->names = calloc(count, sizeof(*out->names));
+	out->patterns = calloc(count, sizeof(*out->patterns));
 	if (!out->names || !out->patterns)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++) {
@@ -66,11 +66,11 @@ int config_entries_apply(const struct config_doc *doc, const char *list, char *c
 			one = config_entry_name(doc, key, text[i], &out->names[out->count]);
 			out->count += one == 0;
 		}
-		ret = config_worse(ret, one);
-		if (ret == -ENOMEM)
+		rc = config_worse(rc, one);
+		if (rc == -ENOMEM)
 			break;
 	}
-	return ret;
+	return rc;
 }
 
 void config_entries_free(struct config_entries *e)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <weir/attr.h>
 
-// The first `max` octets of the file at `path`, in an `out` of one more, as a zero comes behind
+// The first `max` bytes of the file at `path`, in an `out` of one more, as a zero comes behind
 // them. Of a plain file only (-EINVAL), as anything else could block the open or the read. Returns
 // how many they are or -errno; the caller wipes them.
 ATTR_MUST_CHECK int config_file_read(const char *path, char *out, size_t max);

@@ -31,22 +31,22 @@ static const char *service_near(const char *text)
 int config_services_apply(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned count, struct service_set *out)
 {
-	int ret = 0;
+	int rc = 0;
 	for (unsigned i = 0; i < count; i++) {
 		char key[CONFIG_PATH_MAX], shown[80];
 		int service = service_find(text[i]);
 		config_item_key(key, list, i, NULL);
 		if (service < 0) {
-			ret = config_refuse_near(doc, key, service_near(text[i]),
+			rc = config_refuse_near(doc, key, service_near(text[i]),
 				"no service is called \"%s\" (`weirctl services` names them)",
-				text_escape(text[i], shown, sizeof shown));
+				text_escape(text[i], shown, sizeof(shown)));
 			continue;
 		}
 		if (service_set_has(out, (unsigned)service))
-			ret = config_refuse(doc, key, "given twice");
+			rc = config_refuse(doc, key, "given twice");
 		service_set_add(out, (unsigned)service);
 	}
-	return ret;
+	return rc;
 }
 
 static const char *list_near(const struct config_blocking *blocking, const char *text)
@@ -61,7 +61,7 @@ static const char *list_near(const struct config_blocking *blocking, const char 
 int config_list_names_apply(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned count, const struct config_blocking *blocking, unsigned **out, unsigned *out_count)
 {
-	int ret = 0;
+	int rc = 0;
 	if (count == 0)
 		return 0;
 	*out = calloc(count, sizeof **out);
@@ -75,11 +75,11 @@ int config_list_names_apply(const struct config_doc *doc, const char *list, char
 		if (k < blocking->list_count)
 			(*out)[(*out_count)++] = k;
 		else
-			ret = config_refuse_near(doc, config_item_key(key, list, i, NULL),
+			rc = config_refuse_near(doc, config_item_key(key, list, i, NULL),
 				list_near(blocking, text[i]), "list \"%s\" is not defined",
-				text_escape(text[i], shown, sizeof shown));
+				text_escape(text[i], shown, sizeof(shown)));
 	}
-	return ret;
+	return rc;
 }
 
 static int level_apply(const struct config_doc *doc, const char *key, const char *text,
@@ -111,9 +111,9 @@ static int safe_search_apply(const struct config_doc *doc, const char *owner,
 	bool all = false;
 	config_sub_key(base, owner, "safe_search");
 	if (raw->all) {
-		int ret = config_bool_parse(doc, config_sub_key(key, base, "all"), raw->all, &all);
-		if (ret < 0)
-			return ret;
+		int rc = config_bool_parse(doc, config_sub_key(key, base, "all"), raw->all, &all);
+		if (rc < 0)
+			return rc;
 	}
 	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++) {
 		out->level[i] = all ? SAFE_LEVEL_STRICT : SAFE_LEVEL_OFF;
@@ -131,13 +131,13 @@ int config_filter_apply(const struct config_doc *doc, const char *owner,
 	struct config_filter *out)
 {
 	char key[CONFIG_PATH_MAX];
-	int ret = config_services_apply(doc, config_sub_key(key, owner, "services"), raw->services,
+	int rc = config_services_apply(doc, config_sub_key(key, owner, "services"), raw->services,
 		raw->services_count, &out->services);
-	if (ret == 0 && raw->safe_search)
-		ret = safe_search_apply(doc, owner, raw->safe_search, &out->safe_search);
-	if (ret == 0)
-		ret = config_schedules_apply(doc, owner, raw, blocking, &out->schedules);
-	return ret;
+	if (rc == 0 && raw->safe_search)
+		rc = safe_search_apply(doc, owner, raw->safe_search, &out->safe_search);
+	if (rc == 0)
+		rc = config_schedules_apply(doc, owner, raw, blocking, &out->schedules);
+	return rc;
 }
 
 void config_filter_free(struct config_filter *f)

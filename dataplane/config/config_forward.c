@@ -14,17 +14,17 @@ static int servers_apply(const struct config_doc *doc, const char *item,
 	const struct config_raw_forward *raw, const struct config *c, struct config_forward_zone *z)
 {
 	char list[CONFIG_PATH_MAX];
-	snprintf(list, sizeof list, "%.200s.servers", item);
+	snprintf(list, sizeof(list), "%.200s.servers", item);
 	if (raw->servers_count == 0)
 		return config_refuse(doc, list, "at least one server is needed");
-	z->servers = calloc(raw->servers_count, sizeof *z->servers);
+	z->servers = calloc(raw->servers_count, sizeof(*z->servers));
 	if (!z->servers)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->servers_count; i++) {
 		const struct config_raw_server server = {.address = raw->servers[i]};
-		int ret = config_server_apply(doc, &server, list, c, z->servers, &z->server_count);
-		if (ret < 0)
-			return ret;
+		int rc = config_server_apply(doc, &server, list, c, z->servers, &z->server_count);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -58,9 +58,9 @@ static int list_apply(const struct config_doc *doc, const char *list,
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw_count; i++) {
 		*count = i + 1;
-		int ret = zone_apply(doc, list, &raw[i], i, c, *out);
-		if (ret < 0)
-			return ret;
+		int rc = zone_apply(doc, list, &raw[i], i, c, *out);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -72,7 +72,7 @@ static bool same_servers(const struct config_forward_zone *a, const struct confi
 		const struct socket_address *x = &a->servers[i].address,
 					    *y = &b->servers[i].address;
 		same = x->port == y->port && x->ip.version == y->ip.version
-		       && memcmp(x->ip.bytes, y->ip.bytes, sizeof x->ip.bytes) == 0;
+		       && memcmp(x->ip.bytes, y->ip.bytes, sizeof(x->ip.bytes)) == 0;
 	}
 	return same;
 }
@@ -115,16 +115,16 @@ static int totals_check(const struct config_doc *doc, const struct config *c)
 int config_forwards_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
-	int ret = list_apply(doc, "forward_zones", raw->forward_zones, raw->forward_zones_count,
-		out, &out->forwards, &out->forward_count);
-	for (unsigned i = 0; ret == 0 && i < out->group_count; i++) {
+	int rc = list_apply(doc, "forward_zones", raw->forward_zones, raw->forward_zones_count, out,
+		&out->forwards, &out->forward_count);
+	for (unsigned i = 0; rc == 0 && i < out->group_count; i++) {
 		char list[CONFIG_PATH_MAX];
 		struct config_group *g = &out->groups[i];
 		config_item_key(list, "groups", i, "forward_zones");
-		ret = list_apply(doc, list, raw->groups[i].forward_zones,
+		rc = list_apply(doc, list, raw->groups[i].forward_zones,
 			raw->groups[i].forward_zones_count, out, &g->forwards, &g->forward_count);
 	}
-	return ret < 0 ? ret : totals_check(doc, out);
+	return rc < 0 ? rc : totals_check(doc, out);
 }
 
 static void zones_free(struct config_forward_zone *zones, unsigned count)

@@ -69,7 +69,7 @@ const struct config_client *config_client_by_mac(
 {
 	for (unsigned i = 0; i < c->client_count; i++)
 		for (unsigned k = 0; k < c->clients[i].mac_count; k++)
-			if (memcmp(&c->clients[i].macs[k], mac, sizeof *mac) == 0)
+			if (memcmp(&c->clients[i].macs[k], mac, sizeof(*mac)) == 0)
 				return &c->clients[i];
 	return NULL;
 }

@@ -32,17 +32,17 @@ static int name_apply(
 {
 	char key[CONFIG_PATH_MAX];
 	config_item_key(key, "groups", group, "name");
-	int ret = config_text_take(doc, key, text, CONFIG_GROUP_NAME_MAX, &c->groups[group].name);
+	int rc = config_text_take(doc, key, text, CONFIG_GROUP_NAME_MAX, &c->groups[group].name);
 	// Titles of lists in the rule image are made of it (group_titles.h).
-	if (ret == 0 && strchr(text, ':'))
+	if (rc == 0 && strchr(text, ':'))
 		return config_refuse(doc, key, "must be without colons");
-	if (ret == 0 && strcmp(text, CONFIG_EVERYONE) == 0)
+	if (rc == 0 && strcmp(text, CONFIG_EVERYONE) == 0)
 		return config_refuse(doc, key, "is reserved for clients without a group");
-	for (unsigned i = 0; ret == 0 && i < group; i++) {
+	for (unsigned i = 0; rc == 0 && i < group; i++) {
 		if (c->groups[i].name && strcmp(c->groups[i].name, text) == 0)
 			return config_refuse(doc, key, "the name \"%s\" is given twice", text);
 	}
-	return ret;
+	return rc;
 }
 
 static int lists_apply(const struct config_doc *doc, const char *owner,
@@ -58,12 +58,12 @@ static int entries_apply(const struct config_doc *doc, const char *owner,
 	const struct config_raw_group *raw, struct config_group *g)
 {
 	char list[CONFIG_PATH_MAX];
-	int ret = config_entries_apply(
+	int rc = config_entries_apply(
 		doc, config_sub_key(list, owner, "allow"), raw->allow, raw->allow_count, &g->allow);
-	if (ret == 0)
-		ret = config_entries_apply(doc, config_sub_key(list, owner, "deny"), raw->deny,
+	if (rc == 0)
+		rc = config_entries_apply(doc, config_sub_key(list, owner, "deny"), raw->deny,
 			raw->deny_count, &g->deny);
-	return ret;
+	return rc;
 }
 
 // What would never come to anything.
@@ -93,26 +93,26 @@ static int upstreams_apply(const struct config_doc *doc, const struct config_raw
 	char list[CONFIG_PATH_MAX];
 	if (raw->upstreams_count == 0)
 		return 0;
-	g->upstreams = calloc(raw->upstreams_count, sizeof *g->upstreams);
+	g->upstreams = calloc(raw->upstreams_count, sizeof(*g->upstreams));
 	if (!g->upstreams)
 		return -ENOMEM;
 	config_item_key(list, "groups", group, "upstreams");
-	int ret = 0;
-	for (unsigned i = 0; ret == 0 && i < raw->upstreams_count; i++)
-		ret = config_server_apply(
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < raw->upstreams_count; i++)
+		rc = config_server_apply(
 			doc, &raw->upstreams[i], list, c, g->upstreams, &g->upstream_count);
-	return ret;
+	return rc;
 }
 
 static int flags_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
 	struct config_group *g)
 {
-	int ret = flag_apply(doc, i, "disable_cache", raw->disable_cache, false, &g->disable_cache);
-	if (ret == 0)
-		ret = flag_apply(doc, i, "blocking", raw->blocking, true, &g->blocking);
-	if (ret == 0)
-		ret = flag_apply(doc, i, "inherit", raw->inherit, true, &g->inherits);
-	return ret;
+	int rc = flag_apply(doc, i, "disable_cache", raw->disable_cache, false, &g->disable_cache);
+	if (rc == 0)
+		rc = flag_apply(doc, i, "blocking", raw->blocking, true, &g->blocking);
+	if (rc == 0)
+		rc = flag_apply(doc, i, "inherit", raw->inherit, true, &g->inherits);
+	return rc;
 }
 
 static int group_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
@@ -126,18 +126,17 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 	g->has_safe_search = raw->filter.safe_search != NULL;
 	g->has_schedules = raw->filter.schedules_count > 0 || raw->filter.family_time;
 	// Every check runs, also after one that failed: all errors of a group are reported at once.
-	int ret = name_apply(doc, raw->name, i, c);
-	ret = config_worse(ret, flags_apply(doc, raw, i, g));
-	ret = config_worse(ret, lists_apply(doc, owner, raw, &c->blocking, g));
-	ret = config_worse(ret, entries_apply(doc, owner, raw, g));
-	ret = config_worse(
-		ret, config_block_apply(doc, owner, raw->block, &c->blocking, &g->block));
-	ret = config_worse(
-		ret, config_filter_apply(doc, owner, &raw->filter, &c->blocking, &g->filter));
-	if (ret == 0)
-		ret = useless_check(doc, owner, raw, g);
-	ret = config_worse(ret, upstreams_apply(doc, raw, i, c, g));
-	return config_worse(ret, config_group_records_apply(doc, raw, i, c));
+	int rc = name_apply(doc, raw->name, i, c);
+	rc = config_worse(rc, flags_apply(doc, raw, i, g));
+	rc = config_worse(rc, lists_apply(doc, owner, raw, &c->blocking, g));
+	rc = config_worse(rc, entries_apply(doc, owner, raw, g));
+	rc = config_worse(rc, config_block_apply(doc, owner, raw->block, &c->blocking, &g->block));
+	rc = config_worse(
+		rc, config_filter_apply(doc, owner, &raw->filter, &c->blocking, &g->filter));
+	if (rc == 0)
+		rc = useless_check(doc, owner, raw, g);
+	rc = config_worse(rc, upstreams_apply(doc, raw, i, c, g));
+	return config_worse(rc, config_group_records_apply(doc, raw, i, c));
 }
 
 int config_groups_apply(
@@ -145,15 +144,15 @@ int config_groups_apply(
 {
 	if (raw->groups_count == 0)
 		return 0;
-	out->groups = calloc(raw->groups_count, sizeof *out->groups);
+	out->groups = calloc(raw->groups_count, sizeof(*out->groups));
 	if (!out->groups)
 		return -ENOMEM;
-	int ret = 0;
-	for (unsigned i = 0; i < raw->groups_count && ret != -ENOMEM; i++)
-		ret = config_worse(ret, group_apply(doc, &raw->groups[i], i, out));
-	if (ret == 0)
-		ret = config_members_apply(doc, raw, out);
-	return ret == 0 ? config_group_vlans_apply(doc, raw, out) : ret;
+	int rc = 0;
+	for (unsigned i = 0; i < raw->groups_count && rc != -ENOMEM; i++)
+		rc = config_worse(rc, group_apply(doc, &raw->groups[i], i, out));
+	if (rc == 0)
+		rc = config_members_apply(doc, raw, out);
+	return rc == 0 ? config_group_vlans_apply(doc, raw, out) : rc;
 }
 
 void config_groups_free(struct config *c)

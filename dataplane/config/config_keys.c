@@ -82,7 +82,7 @@ int config_number_parse(const struct config_doc *doc, const char *path, const ch
 		if (*p < '0' || *p > '9' || (text[0] == '0' && text[1])) {
 			char shown[40];
 			return config_refuse(doc, path, "\"%s\" is not a whole number",
-				text_escape(text, shown, sizeof shown));
+				text_escape(text, shown, sizeof(shown)));
 		}
 		value = value * 10 + (*p - '0');
 		if (value > max)
@@ -128,8 +128,8 @@ int config_choice_parse(const struct config_doc *doc, const char *path, const ch
 		if (strcmp(config_choices[i].choices, choices) != 0)
 			continue;
 		text_near_try(&near, config_choices[i].word);
-		n += (size_t)snprintf(
-			words + n, sizeof words - n, "%s%s", n ? ", " : "", config_choices[i].word);
+		n += (size_t)snprintf(words + n, sizeof(words) - n, "%s%s", n ? ", " : "",
+			config_choices[i].word);
 	}
 	return config_refuse_near(doc, path, near.best, "must be one of: %s", words);
 }
@@ -139,7 +139,7 @@ static int text_parse(
 {
 	int64_t len = (int64_t)strlen(text);
 	if (len < key->min || len > key->max)
-		return config_refuse(doc, key->path, "must be %lld to %lld octets long",
+		return config_refuse(doc, key->path, "must be %lld to %lld bytes long",
 			(long long)key->min, (long long)key->max);
 	for (const char *p = text; *p; p++) {
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
@@ -173,24 +173,24 @@ static int key_apply(const struct config_doc *doc, const struct config_key *key,
 	void *field = (char *)out + key->field_offset;
 	int64_t value = 0;
 	bool yes = false;
-	int ret = 0;
+	int rc = 0;
 	switch (key->kind) {
 	case CONFIG_TEXT:
 		return text_parse(doc, key, text, field);
 	case CONFIG_NUMBER:
-		ret = config_number_parse(doc, key->path, text, key->min, key->max, &value);
+		rc = config_number_parse(doc, key->path, text, key->min, key->max, &value);
 		break;
 	case CONFIG_BOOL:
-		ret = config_bool_parse(doc, key->path, text, &yes);
+		rc = config_bool_parse(doc, key->path, text, &yes);
 		value = yes;
 		break;
 	case CONFIG_CHOICE:
-		ret = config_choice_parse(doc, key->path, key->choices, text, &value);
+		rc = config_choice_parse(doc, key->path, key->choices, text, &value);
 		break;
 	}
-	if (ret == 0)
+	if (rc == 0)
 		field_store(field, key->field_size, value);
-	return ret;
+	return rc;
 }
 
 static const char *key_text(const struct config_raw *raw, const struct config_key *key)
@@ -225,7 +225,7 @@ static const char *key_fallback(const struct config_raw *raw, const struct confi
 int config_keys_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
-	int ret = 0;
+	int rc = 0;
 	for (unsigned i = 0; i < config_key_count; i++) {
 		const struct config_key *key = &config_keys[i];
 		const char *text = key_text(raw, key);
@@ -234,11 +234,11 @@ int config_keys_apply(
 		// With its default, what else is wrong can be found.
 		if (one == -EINVAL && text)
 			one = config_worse(one, key_apply(doc, key, fallback, out));
-		ret = config_worse(ret, one);
-		if (ret == -ENOMEM)
+		rc = config_worse(rc, one);
+		if (rc == -ENOMEM)
 			break;
 	}
-	return ret;
+	return rc;
 }
 
 void config_keys_free(struct config *c)

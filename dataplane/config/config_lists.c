@@ -23,14 +23,14 @@ const char *config_item_key(char key[CONFIG_PATH_MAX], const char *list, unsigne
 	return key;
 }
 
-// A copy of a required text of at most `max` octets of printable ASCII.
+// A copy of a required text of at most `max` bytes of printable ASCII.
 int config_text_take(
 	const struct config_doc *doc, const char *key, const char *text, size_t max, char **out)
 {
 	if (!text || !*text)
 		return config_refuse(doc, key, "has no value");
 	if (strlen(text) > max)
-		return config_refuse(doc, key, "is longer than %zu octets", max);
+		return config_refuse(doc, key, "is longer than %zu bytes", max);
 	for (const char *p = text; *p; p++) {
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			return config_refuse(doc, key, "must be printable ASCII");
@@ -44,9 +44,9 @@ static int list_path_apply(
 	const struct config_doc *doc, const char *key, const char *path, struct config_list *list)
 {
 	char *text = NULL;
-	int ret = config_text_take(doc, key, path, LIST_PATH_MAX, &text);
-	if (ret < 0)
-		return ret;
+	int rc = config_text_take(doc, key, path, LIST_PATH_MAX, &text);
+	if (rc < 0)
+		return rc;
 	if (text[0] == '/') {
 		list->path = text;
 		return 0;
@@ -112,12 +112,12 @@ static int list_format_apply(
 {
 	char key[CONFIG_PATH_MAX];
 	int64_t value = LIST_FORMAT_AUTO;
-	int ret =
+	int rc =
 		text ? config_choice_parse(doc, config_item_key(key, "blocking.lists", i, "format"),
 			"list_format", text, &value)
 		     : 0;
 	list->format = (uint8_t)value;
-	return ret;
+	return rc;
 }
 
 // The last part of the path, or the host where there is none.
@@ -151,22 +151,22 @@ static int list_apply(const struct config_doc *doc, const struct config_raw_list
 	char key[CONFIG_PATH_MAX];
 	struct config_list *list = &b->lists[i];
 	b->list_count = i + 1;
-	int ret = list_place_apply(doc, raw, i, list);
-	if (ret == 0)
-		ret = list_flag_apply(doc, raw->allow, i, "allow", &list->allow);
-	if (ret == 0)
-		ret = list_flag_apply(doc, raw->force, i, "force", &list->force);
-	if (ret == 0)
-		ret = list_format_apply(doc, raw->format, i, list);
-	if (ret < 0)
-		return ret;
+	int rc = list_place_apply(doc, raw, i, list);
+	if (rc == 0)
+		rc = list_flag_apply(doc, raw->allow, i, "allow", &list->allow);
+	if (rc == 0)
+		rc = list_flag_apply(doc, raw->force, i, "force", &list->force);
+	if (rc == 0)
+		rc = list_format_apply(doc, raw->format, i, list);
+	if (rc < 0)
+		return rc;
 
 	char found[CONFIG_TITLE_MAX + 1];
 	config_item_key(key, "blocking.lists", i, "name");
-	ret = config_text_take(doc, key, raw->name ? raw->name : list_name_find(list, found),
+	rc = config_text_take(doc, key, raw->name ? raw->name : list_name_find(list, found),
 		CONFIG_TITLE_MAX, &list->name);
-	if (ret < 0)
-		return ret;
+	if (rc < 0)
+		return rc;
 	for (unsigned j = 0; j < i; j++) {
 		if (list->url && b->lists[j].url && strcmp(b->lists[j].url, list->url) == 0)
 			return config_refuse(doc, config_item_key(key, "blocking.lists", i, "url"),
@@ -183,13 +183,13 @@ static int lists_apply(
 {
 	if (raw->lists_count == 0)
 		return 0;
-	out->blocking.lists = calloc(raw->lists_count, sizeof *out->blocking.lists);
+	out->blocking.lists = calloc(raw->lists_count, sizeof(*out->blocking.lists));
 	if (!out->blocking.lists)
 		return -ENOMEM;
-	int ret = 0;
-	for (unsigned i = 0; i < raw->lists_count && ret != -ENOMEM; i++)
-		ret = config_worse(ret, list_apply(doc, &raw->lists[i], i, &out->blocking));
-	return ret;
+	int rc = 0;
+	for (unsigned i = 0; i < raw->lists_count && rc != -ENOMEM; i++)
+		rc = config_worse(rc, list_apply(doc, &raw->lists[i], i, &out->blocking));
+	return rc;
 }
 
 static int entries_apply(
@@ -197,9 +197,9 @@ static int entries_apply(
 {
 	struct config_entries allow = {0}, deny = {0};
 	struct config_blocking *b = &out->blocking;
-	int ret = config_entries_apply(doc, "blocking.allow", raw->allow, raw->allow_count, &allow);
-	if (ret == 0)
-		ret = config_entries_apply(doc, "blocking.deny", raw->deny, raw->deny_count, &deny);
+	int rc = config_entries_apply(doc, "blocking.allow", raw->allow, raw->allow_count, &allow);
+	if (rc == 0)
+		rc = config_entries_apply(doc, "blocking.deny", raw->deny, raw->deny_count, &deny);
 	b->allow = allow.names;
 	b->allow_count = allow.count;
 	b->allow_patterns = allow.patterns;
@@ -208,7 +208,7 @@ static int entries_apply(
 	b->deny_count = deny.count;
 	b->deny_patterns = deny.patterns;
 	b->deny_pattern_count = deny.pattern_count;
-	return ret;
+	return rc;
 }
 
 // Titles of the rule image that are made of names of groups, services and so on (group_sources.h).
@@ -232,16 +232,15 @@ int config_lists_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	const struct config_raw_blocking *b = raw->blocking;
-	int ret = lists_apply(doc, b, out);
-	if (ret == 0)
-		ret = titles_check(doc, out);
-	if (ret == 0) // schedules name lists
-		ret = config_filter_apply(
+	int rc = lists_apply(doc, b, out);
+	if (rc == 0)
+		rc = titles_check(doc, out);
+	if (rc == 0) // schedules name lists
+		rc = config_filter_apply(
 			doc, "blocking", &b->filter, &out->blocking, &out->blocking.filter);
-	ret = config_worse(ret, entries_apply(doc, b, out));
-	ret = config_worse(
-		ret, config_rebinding_apply(doc, b->rebinding, &out->blocking.rebinding));
-	return config_worse(ret, config_blocking_reply_apply(doc, b, &out->blocking));
+	rc = config_worse(rc, entries_apply(doc, b, out));
+	rc = config_worse(rc, config_rebinding_apply(doc, b->rebinding, &out->blocking.rebinding));
+	return config_worse(rc, config_blocking_reply_apply(doc, b, &out->blocking));
 }
 
 void config_lists_free(struct config *c)

@@ -20,6 +20,6 @@ enum { CONFIG_TITLE_MAX = 63 };
 const char *config_item_key(
 	char key[CONFIG_PATH_MAX], const char *list, unsigned i, const char *of);
 
-// A copy of a required text of 1 to `max` octets of printable ASCII. -EINVAL, -ENOMEM.
+// A copy of a required text of 1 to `max` bytes of printable ASCII. -EINVAL, -ENOMEM.
 ATTR_MUST_CHECK int config_text_take(
 	const struct config_doc *doc, const char *key, const char *text, size_t max, char **out);

@@ -58,19 +58,19 @@ static int record_apply(const struct config_doc *doc, const char *list, unsigned
 	char key[CONFIG_PATH_MAX];
 	const char *name = raw->name;
 	out->wildcard = name && strncmp(name, "*.", 2) == 0;
-	int ret = name_take(doc, config_item_key(key, list, i, "name"),
+	int rc = name_take(doc, config_item_key(key, list, i, "name"),
 		out->wildcard ? name + 2 : name, &out->name);
-	if (ret < 0)
-		return ret;
+	if (rc < 0)
+		return rc;
 	config_item_key(key, list, i, "type");
 	if (!raw->type)
 		return config_refuse(doc, key, "has no value");
 	if (!rdata_parse_type(raw->type, &out->type))
 		return config_refuse(doc, key,
 			"must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT");
-	ret = ttl_take(doc, config_item_key(key, list, i, "ttl"), raw->ttl, &out->ttl_s);
-	if (ret < 0)
-		return ret;
+	rc = ttl_take(doc, config_item_key(key, list, i, "ttl"), raw->ttl, &out->ttl_s);
+	if (rc < 0)
+		return rc;
 	return data_take(doc, config_item_key(key, list, i, "value"), raw->value, out);
 }
 
@@ -86,9 +86,9 @@ static int records_apply(const struct config_doc *doc, const char *list,
 	for (unsigned i = 0; i < raw_count; i++) {
 		*count = i + 1;
 		(*out)[i].ttl_s = ttl_s;
-		int ret = record_apply(doc, list, i, &raw[i], &(*out)[i]);
-		if (ret < 0)
-			return ret;
+		int rc = record_apply(doc, list, i, &raw[i], &(*out)[i]);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -99,22 +99,22 @@ static int hosts_apply(
 {
 	if (raw->hosts_files_count == 0)
 		return 0;
-	l->hosts_files = calloc(raw->hosts_files_count, sizeof *l->hosts_files);
+	l->hosts_files = calloc(raw->hosts_files_count, sizeof(*l->hosts_files));
 	if (!l->hosts_files)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->hosts_files_count; i++) {
 		char key[CONFIG_PATH_MAX], *text = NULL;
 		config_item_key(key, "local.hosts_files", i, NULL);
-		int ret = config_text_take(doc, key, raw->hosts_files[i], HOSTS_PATH_MAX, &text);
-		if (ret < 0)
-			return ret;
+		int rc = config_text_take(doc, key, raw->hosts_files[i], HOSTS_PATH_MAX, &text);
+		if (rc < 0)
+			return rc;
 		const char *slash = strrchr(doc->absolute, '/');
 		int folder = slash ? (int)(slash - doc->absolute) : 0;
-		ret = text[0] == '/' ? asprintf(&l->hosts_files[i], "%s", text)
-				     : asprintf(&l->hosts_files[i], "%.*s/%s", folder,
-					     doc->absolute, text);
+		rc = text[0] == '/'
+			     ? asprintf(&l->hosts_files[i], "%s", text)
+			     : asprintf(&l->hosts_files[i], "%.*s/%s", folder, doc->absolute, text);
 		free(text);
-		if (ret < 0) {
+		if (rc < 0) {
 			l->hosts_files[i] = NULL;
 			return -ENOMEM;
 		}
@@ -131,7 +131,7 @@ static int zones_apply(
 {
 	if (raw->zones_count == 0)
 		return 0;
-	l->zones = calloc(raw->zones_count, sizeof *l->zones);
+	l->zones = calloc(raw->zones_count, sizeof(*l->zones));
 	if (!l->zones)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->zones_count; i++) {
@@ -139,9 +139,9 @@ static int zones_apply(
 		const char *unknown = raw->zones[i].unknown;
 		struct config_local_zone *z = &l->zones[l->zone_count++];
 		config_item_key(key, "local.zones", i, "name");
-		int ret = name_take(doc, key, raw->zones[i].name, &z->name);
-		if (ret < 0)
-			return ret;
+		int rc = name_take(doc, key, raw->zones[i].name, &z->name);
+		if (rc < 0)
+			return rc;
 		for (unsigned k = 0; k < i; k++)
 			if (dns_name_equal(&l->zones[k].name, &z->name))
 				return config_refuse(doc, key, "given twice");
@@ -157,13 +157,13 @@ int config_local_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	struct config_local *l = &out->local;
-	int ret = records_apply(doc, "local.records", raw->local->records,
-		raw->local->records_count, l->ttl_s, &l->records, &l->record_count);
-	if (ret == 0)
-		ret = hosts_apply(doc, raw->local, l);
-	if (ret == 0)
-		ret = zones_apply(doc, raw->local, l);
-	return ret;
+	int rc = records_apply(doc, "local.records", raw->local->records, raw->local->records_count,
+		l->ttl_s, &l->records, &l->record_count);
+	if (rc == 0)
+		rc = hosts_apply(doc, raw->local, l);
+	if (rc == 0)
+		rc = zones_apply(doc, raw->local, l);
+	return rc;
 }
 
 int config_group_records_apply(const struct config_doc *doc, const struct config_raw_group *raw,

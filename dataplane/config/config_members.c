@@ -9,7 +9,7 @@
 
 // A prefix or MAC of a group, and where it stands, for the message about a second one like it.
 struct member {
-	struct ip_address prefix; // version 0: a MAC in the first octets
+	struct ip_address prefix; // version 0: a MAC in the first bytes
 	unsigned group, item;
 };
 
@@ -25,7 +25,7 @@ static int member_add(struct members *m, const struct ip_address *prefix,
 {
 	if (m->count == m->room) {
 		unsigned room = m->room ? 2 * m->room : 64;
-		struct member *grown = reallocarray(m->one, room, sizeof *grown);
+		struct member *grown = reallocarray(m->one, room, sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		m->one = grown;
@@ -36,7 +36,7 @@ static int member_add(struct members *m, const struct ip_address *prefix,
 	if (prefix)
 		one->prefix = *prefix;
 	else if (mac)
-		memcpy(one->prefix.bytes, mac, sizeof *mac);
+		memcpy(one->prefix.bytes, mac, sizeof(*mac));
 	return 0;
 }
 
@@ -57,12 +57,12 @@ static int named_add(const struct config_doc *doc, struct members *m, const char
 			"is not an IP address, with or without /prefix length, nor a MAC, nor the "
 			"name of one of `clients`");
 	const struct config_client *c = *found;
-	int ret = 0;
-	for (unsigned i = 0; ret == 0 && i < c->address_count; i++)
-		ret = member_add(m, &c->addresses[i], NULL, group, item);
-	for (unsigned i = 0; ret == 0 && i < c->mac_count; i++)
-		ret = member_add(m, NULL, &c->macs[i], group, item);
-	return ret;
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < c->address_count; i++)
+		rc = member_add(m, &c->addresses[i], NULL, group, item);
+	for (unsigned i = 0; rc == 0 && i < c->mac_count; i++)
+		rc = member_add(m, NULL, &c->macs[i], group, item);
+	return rc;
 }
 
 static int entry_add(const struct config_doc *doc, struct members *m, const char *list,
@@ -73,12 +73,12 @@ static int entry_add(const struct config_doc *doc, struct members *m, const char
 	struct config_mac mac;
 	config_item_key(key, list, item, NULL);
 	if (ip_address_parse(text, &a) == 0) {
-		int ret = config_prefix_check(doc, key, &a);
-		return ret < 0 ? ret : member_add(m, &a, NULL, group, item);
+		int rc = config_prefix_check(doc, key, &a);
+		return rc < 0 ? rc : member_add(m, &a, NULL, group, item);
 	}
 	if (config_mac_parse(text, &mac) == 0) {
-		int ret = config_mac_check(doc, key, &mac);
-		return ret < 0 ? ret : member_add(m, NULL, &mac, group, item);
+		int rc = config_mac_check(doc, key, &mac);
+		return rc < 0 ? rc : member_add(m, NULL, &mac, group, item);
 	}
 	return named_add(doc, m, key, text, group, item);
 }
@@ -86,7 +86,7 @@ static int entry_add(const struct config_doc *doc, struct members *m, const char
 static int by_member(const void *a, const void *b)
 {
 	const struct member *x = a, *y = b;
-	int order = memcmp(&x->prefix, &y->prefix, sizeof x->prefix);
+	int order = memcmp(&x->prefix, &y->prefix, sizeof(x->prefix));
 	if (order == 0)
 		order = (x->group > y->group) - (x->group < y->group);
 	return order ? order : (x->item > y->item) - (x->item < y->item);
@@ -99,10 +99,10 @@ static int members_check(
 	for (unsigned i = 1; i < m->count; i++) {
 		const struct member *first = &m->one[i - 1], *again = &m->one[i];
 		char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
-		if (memcmp(&first->prefix, &again->prefix, sizeof first->prefix) != 0)
+		if (memcmp(&first->prefix, &again->prefix, sizeof(first->prefix)) != 0)
 			continue;
 		struct config_mac mac;
-		memcpy(&mac, again->prefix.bytes, sizeof mac);
+		memcpy(&mac, again->prefix.bytes, sizeof(mac));
 		config_item_key(list, "groups", again->group, "clients");
 		return config_refuse(doc, config_item_key(key, list, again->item, NULL),
 			"%s is in group \"%s\" already",
@@ -141,8 +141,8 @@ static int members_store(const struct members *m, struct config *c)
 	}
 	for (unsigned i = 0; i < c->group_count; i++) {
 		struct config_group *g = &c->groups[i];
-		g->clients = calloc(g->client_count + 1, sizeof *g->clients);
-		g->macs = calloc(g->mac_count + 1, sizeof *g->macs);
+		g->clients = calloc(g->client_count + 1, sizeof(*g->clients));
+		g->macs = calloc(g->mac_count + 1, sizeof(*g->macs));
 		g->client_count = g->mac_count = 0;
 		if (!g->clients || !g->macs)
 			return -ENOMEM;
@@ -152,7 +152,7 @@ static int members_store(const struct members *m, struct config *c)
 		if (m->one[i].prefix.version)
 			g->clients[g->client_count++] = m->one[i].prefix;
 		else
-			memcpy(&g->macs[g->mac_count++], m->one[i].prefix.bytes, sizeof *g->macs);
+			memcpy(&g->macs[g->mac_count++], m->one[i].prefix.bytes, sizeof(*g->macs));
 	}
 	return 0;
 }
@@ -163,23 +163,23 @@ static int members_fill(const struct config_doc *doc, const struct config_raw *r
 	for (unsigned i = 0; i < out->group_count; i++) {
 		const struct config_raw_group *g = &raw->groups[i];
 		char list[CONFIG_PATH_MAX];
-		int ret = 0;
+		int rc = 0;
 		config_item_key(list, "groups", i, "clients");
 		if (g->clients_count + g->vlans_count == 0)
 			return config_refuse(
 				doc, list, "at least one address, MAC, client or VLAN is needed");
-		for (unsigned k = 0; ret == 0 && k < g->clients_count; k++)
-			ret = entry_add(doc, m, list, g->clients[k], i, k);
-		if (ret < 0)
-			return ret;
+		for (unsigned k = 0; rc == 0 && k < g->clients_count; k++)
+			rc = entry_add(doc, m, list, g->clients[k], i, k);
+		if (rc < 0)
+			return rc;
 	}
-	int ret = caps_check(doc, m);
-	if (ret == 0)
-		ret = members_store(m, out);
-	if (ret < 0)
-		return ret;
+	int rc = caps_check(doc, m);
+	if (rc == 0)
+		rc = members_store(m, out);
+	if (rc < 0)
+		return rc;
 	if (m->count > 0) // groups may have VLANs alone
-		qsort(m->one, m->count, sizeof *m->one, by_member);
+		qsort(m->one, m->count, sizeof(*m->one), by_member);
 	return members_check(doc, out, m);
 }
 
@@ -188,8 +188,8 @@ int config_members_apply(
 {
 	struct members m = {
 		.clients = config_clients_sorted(out), .client_count = out->client_count};
-	int ret = m.clients ? members_fill(doc, raw, out, &m) : -ENOMEM;
+	int rc = m.clients ? members_fill(doc, raw, out, &m) : -ENOMEM;
 	free(m.clients);
 	free(m.one);
-	return ret;
+	return rc;
 }

@@ -17,10 +17,10 @@ static int entry_add(
 	if (!text || ip_address_parse(text, &a) < 0)
 		return config_refuse(
 			doc, key, "is not an IP address, with or without /prefix length");
-	int ret = config_prefix_check(doc, key, &a);
-	if (ret == 0)
+	int rc = config_prefix_check(doc, key, &a);
+	if (rc == 0)
 		m->allow[m->allow_count++] = a;
-	return ret;
+	return rc;
 }
 
 // An address of a family that nobody may scrape from would serve nobody.
@@ -38,14 +38,13 @@ int config_metrics_apply(
 	const struct config_raw_metrics *r = raw->metrics;
 	struct config_metrics *m = &out->metrics;
 	char key[CONFIG_PATH_MAX];
-	int ret = 0;
-	for (unsigned i = 0; ret == 0 && i < r->allow_count; i++)
-		ret = entry_add(
-			doc, config_item_key(key, "metrics.allow", i, NULL), r->allow[i], m);
-	for (unsigned i = 0; ret == 0 && r->allow_count == 0 && i < ARRAY_LEN(shipped); i++)
-		ret = entry_add(doc, "metrics.allow", shipped[i], m);
-	if (ret < 0 || !*m->listen)
-		return ret;
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < r->allow_count; i++)
+		rc = entry_add(doc, config_item_key(key, "metrics.allow", i, NULL), r->allow[i], m);
+	for (unsigned i = 0; rc == 0 && r->allow_count == 0 && i < ARRAY_LEN(shipped); i++)
+		rc = entry_add(doc, "metrics.allow", shipped[i], m);
+	if (rc < 0 || !*m->listen)
+		return rc;
 	if (socket_address_parse(m->listen, METRICS_PORT, &m->address) < 0)
 		return config_refuse(doc, "metrics.listen",
 			"is not an IP address, with or without port (\"192.0.2.7:9153\", "

@@ -20,7 +20,7 @@ static int lcores_auto(const struct config_doc *doc, const char *key, struct con
 {
 	cpu_set_t set;
 	d->workers_auto = true;
-	if (sched_getaffinity(0, sizeof set, &set) < 0)
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
 		return config_refuse(doc, key, "auto: there are too many cores, name them");
 	for (unsigned i = 0; i < CPU_SETSIZE && d->worker_count < CONFIG_WORKERS_MAX; i++) {
 		if (CPU_ISSET(i, &set) && i != d->main_lcore)
@@ -66,7 +66,7 @@ static int exception_check(const struct config_doc *doc, const char *key, const 
 				      "0123456789_.-";
 	size_t len = strlen(name);
 	if (len >= IF_NAMESIZE)
-		return config_refuse(doc, key, "an interface name has at most 15 octets");
+		return config_refuse(doc, key, "an interface name has at most 15 bytes");
 	if (strspn(name, allowed) != len || name[0] == '.' || name[0] == '-')
 		return config_refuse(doc, key, "is not an interface name");
 	return 0;
@@ -85,7 +85,7 @@ static int port_macs_apply(const struct config_doc *doc, const struct config_raw
 		if (config_mac_check(doc, key, &port->macs[k]) < 0)
 			return -EINVAL;
 		for (unsigned j = 0; j < k; j++) {
-			if (memcmp(&port->macs[j], &port->macs[k], sizeof port->macs[k]) == 0)
+			if (memcmp(&port->macs[j], &port->macs[k], sizeof(port->macs[k])) == 0)
 				return config_refuse(doc, key, "given twice");
 		}
 	}
@@ -124,7 +124,7 @@ static int memif_check(const struct config_doc *doc, const char *key, const char
 {
 	static const char owned[] = ",socket-abstract=no";
 	const char *at = strstr(device, owned);
-	bool is_owned = at && (at[sizeof owned - 1] == ',' || at[sizeof owned - 1] == '\0');
+	bool is_owned = at && (at[sizeof(owned) - 1] == ',' || at[sizeof(owned) - 1] == '\0');
 	if (strncmp(device, "net_memif", 9) != 0 || is_owned)
 		return 0;
 	return config_refuse(doc, key,
@@ -146,8 +146,8 @@ static int device_apply(const struct config_doc *doc, const struct config_raw_po
 		return xdp_apply(doc, key, raw->xdp, i, port);
 	}
 	config_item_key(key, "dataplane.ports", i, "device");
-	int ret = config_text_take(doc, key, raw->device, DEVICE_TEXT_MAX, &port->device);
-	return ret < 0 ? ret : memif_check(doc, key, port->device);
+	int rc = config_text_take(doc, key, raw->device, DEVICE_TEXT_MAX, &port->device);
+	return rc < 0 ? rc : memif_check(doc, key, port->device);
 }
 
 static int port_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,
@@ -156,9 +156,9 @@ static int port_apply(const struct config_doc *doc, const struct config_raw_port
 	char key[CONFIG_PATH_MAX];
 	struct config_port *port = &d->ports[i];
 	d->port_count = i + 1;
-	int ret = device_apply(doc, raw, i, port);
-	if (ret < 0)
-		return ret;
+	int rc = device_apply(doc, raw, i, port);
+	if (rc < 0)
+		return rc;
 	config_item_key(key, "dataplane.ports", i, port->xdp ? "xdp" : "device");
 	for (unsigned j = 0; j < i; j++) {
 		if (strcmp(d->ports[j].device, port->device) == 0
@@ -177,8 +177,8 @@ static int port_apply(const struct config_doc *doc, const struct config_raw_port
 	port->exception = strdup(exception);
 	if (!port->exception)
 		return -ENOMEM;
-	ret = port_macs_apply(doc, raw, i, port);
-	return ret < 0 ? ret : config_port_vlans_apply(doc, raw, i, port);
+	rc = port_macs_apply(doc, raw, i, port);
+	return rc < 0 ? rc : config_port_vlans_apply(doc, raw, i, port);
 }
 
 static int ports_apply(
@@ -187,9 +187,9 @@ static int ports_apply(
 	if (raw->ports_count == 0)
 		return config_refuse(doc, "dataplane.ports", "at least one port is needed");
 	for (unsigned i = 0; i < raw->ports_count; i++) {
-		int ret = port_apply(doc, &raw->ports[i], i, &out->dataplane);
-		if (ret < 0)
-			return ret;
+		int rc = port_apply(doc, &raw->ports[i], i, &out->dataplane);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -206,7 +206,7 @@ static bool address_is_host(const struct ip_address *a)
 
 static bool address_equal(const struct ip_address *a, const struct ip_address *b)
 {
-	return a->version == b->version && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+	return a->version == b->version && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
 static int addresses_apply(
@@ -271,10 +271,10 @@ int config_server_apply(const struct config_doc *doc, const struct config_raw_se
 
 	char *name = NULL;
 	config_item_key(key, list, *count, "name");
-	int ret = config_text_take(doc, key, raw->name ? raw->name : socket_address_text(&a, text),
+	int rc = config_text_take(doc, key, raw->name ? raw->name : socket_address_text(&a, text),
 		CONFIG_TITLE_MAX, &name);
-	if (ret < 0)
-		return ret;
+	if (rc < 0)
+		return rc;
 	for (unsigned j = 0; j < *count; j++) {
 		if (strcmp(servers[j].name, name) == 0) {
 			free(name);
@@ -291,24 +291,24 @@ static int servers_apply(
 	if (raw->servers_count == 0)
 		return config_refuse(doc, "upstreams.servers", "at least one server is needed");
 	for (unsigned i = 0; i < raw->servers_count; i++) {
-		int ret = config_server_apply(doc, &raw->servers[i], "upstreams.servers", out,
+		int rc = config_server_apply(doc, &raw->servers[i], "upstreams.servers", out,
 			out->upstreams.server, &out->upstreams.count);
-		if (ret < 0)
-			return ret;
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
 
 int config_net_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
-	int ret = lcores_apply(doc, raw->dataplane, out);
-	if (ret == 0)
-		ret = ports_apply(doc, raw->dataplane, out);
-	if (ret == 0)
-		ret = addresses_apply(doc, raw->dataplane, out);
-	if (ret == 0)
-		ret = servers_apply(doc, raw->upstreams, out);
-	return ret;
+	int rc = lcores_apply(doc, raw->dataplane, out);
+	if (rc == 0)
+		rc = ports_apply(doc, raw->dataplane, out);
+	if (rc == 0)
+		rc = addresses_apply(doc, raw->dataplane, out);
+	if (rc == 0)
+		rc = servers_apply(doc, raw->upstreams, out);
+	return rc;
 }
 
 void config_net_free(struct config *c)

@@ -15,16 +15,16 @@ int config_password_read(
 		return config_refuse(doc, key, "must be an absolute path");
 	if (doc->leaves_secrets)
 		return (*out = strdup("")) ? 0 : -ENOMEM;
-	int ret = config_file_read(path, text, CONFIG_PASSWORD_MAX + 1);
-	if (ret < 0)
-		return config_refuse(doc, key, "cannot be read: %s", strerror(-ret));
+	int rc = config_file_read(path, text, CONFIG_PASSWORD_MAX + 1);
+	if (rc < 0)
+		return config_refuse(doc, key, "cannot be read: %s", strerror(-rc));
 	size_t len = strcspn(text, "\r\n");
 	text[len] = '\0';
 	char *password = len > 0 && len <= CONFIG_PASSWORD_MAX ? strdup(text) : NULL;
-	explicit_bzero(text, sizeof text);
+	explicit_bzero(text, sizeof(text));
 	if (len == 0 || len > CONFIG_PASSWORD_MAX)
 		return config_refuse(
-			doc, key, "its first line must have 1 to %d octets", CONFIG_PASSWORD_MAX);
+			doc, key, "its first line must have 1 to %d bytes", CONFIG_PASSWORD_MAX);
 	if (!password)
 		return -ENOMEM;
 	*out = password;

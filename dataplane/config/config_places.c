@@ -45,9 +45,9 @@ static bool places_load(uint8_t *text, size_t len, struct config_places *out)
 		return false;
 	const struct config_raw_runtime *r = raw->runtime;
 	if (r->directory && r->directory[0] == '/')
-		snprintf(out->directory, sizeof out->directory, "%s", r->directory);
+		snprintf(out->directory, sizeof(out->directory), "%s", r->directory);
 	if (r->hugepages && r->hugepages[0])
-		snprintf(out->hugepages, sizeof out->hugepages, "%s", r->hugepages);
+		snprintf(out->hugepages, sizeof(out->hugepages), "%s", r->hugepages);
 	config_raw_free(raw);
 	return true;
 }
@@ -82,10 +82,10 @@ int config_places_find(const char *path, struct config_places *out, char why[CON
 	struct config_doc doc = {.path = path, .errors = &errors};
 	default_take("runtime.directory", out->directory);
 	default_take("runtime.hugepages", out->hugepages);
-	int ret = config_doc_read(&doc);
-	if (ret < 0) {
+	int rc = config_doc_read(&doc);
+	if (rc < 0) {
 		snprintf(why, CONFIG_WHY_MAX, "%s", errors.text[0]);
-		return ret;
+		return rc;
 	}
 	size_t begin, len = section_find(&doc, &begin);
 	if (len && !places_load(doc.text + begin, len, out))

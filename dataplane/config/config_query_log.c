@@ -21,16 +21,16 @@ static int domains_take(const struct config_doc *doc, const struct config_raw_qu
 {
 	if (raw->exclude_domains_count == 0)
 		return 0;
-	out->exclude_domains = calloc(raw->exclude_domains_count, sizeof *out->exclude_domains);
+	out->exclude_domains = calloc(raw->exclude_domains_count, sizeof(*out->exclude_domains));
 	if (!out->exclude_domains)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->exclude_domains_count; i++) {
 		char key[CONFIG_PATH_MAX];
-		int ret = config_entry_name(doc,
+		int rc = config_entry_name(doc,
 			config_item_key(key, "query_log.exclude_domains", i, NULL),
 			raw->exclude_domains[i], &out->exclude_domains[i]);
-		if (ret < 0)
-			return ret;
+		if (rc < 0)
+			return rc;
 		out->exclude_domain_count++;
 	}
 	return 0;
@@ -41,7 +41,7 @@ static int clients_take(const struct config_doc *doc, const struct config_raw_qu
 {
 	if (raw->exclude_clients_count == 0)
 		return 0;
-	out->exclude_clients = calloc(raw->exclude_clients_count, sizeof *out->exclude_clients);
+	out->exclude_clients = calloc(raw->exclude_clients_count, sizeof(*out->exclude_clients));
 	if (!out->exclude_clients)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->exclude_clients_count; i++) {
@@ -51,9 +51,9 @@ static int clients_take(const struct config_doc *doc, const struct config_raw_qu
 		if (ip_address_parse(raw->exclude_clients[i], a) < 0)
 			return config_refuse(
 				doc, key, "is not an IP address, with or without /prefix");
-		int ret = config_prefix_check(doc, key, a);
-		if (ret < 0)
-			return ret;
+		int rc = config_prefix_check(doc, key, a);
+		if (rc < 0)
+			return rc;
 		out->exclude_client_count++;
 	}
 	return 0;
@@ -108,15 +108,15 @@ static int clickhouse_url_take(const struct config_doc *doc, const char *key, co
 	struct config_query_log_clickhouse *c)
 {
 	char **url = &c->urls[c->url_count];
-	int ret = config_text_take(doc, key, text, CLICKHOUSE_URL_MAX, url);
-	if (ret < 0)
-		return ret;
+	int rc = config_text_take(doc, key, text, CLICKHOUSE_URL_MAX, url);
+	if (rc < 0)
+		return rc;
 	c->url_count++;
-	ret = clickhouse_url_check(doc, key, *url);
-	for (unsigned i = 0; ret == 0 && i + 1 < c->url_count; i++)
+	rc = clickhouse_url_check(doc, key, *url);
+	for (unsigned i = 0; rc == 0 && i + 1 < c->url_count; i++)
 		if (is_same_server(c->urls[i], *url))
-			ret = config_refuse(doc, key, "given twice");
-	return ret;
+			rc = config_refuse(doc, key, "given twice");
+	return rc;
 }
 
 // Those of `urls`, or the one of `url`.
@@ -125,15 +125,14 @@ static int clickhouse_urls_take(const struct config_doc *doc,
 {
 	static const char one[] = "query_log.clickhouse.url", list[] = "query_log.clickhouse.urls";
 	char key[CONFIG_PATH_MAX];
-	int ret = 0;
+	int rc = 0;
 	if (*c->url && raw->urls_count)
 		return config_refuse(doc, list, "goes not with query_log.clickhouse.url");
 	if (*c->url)
 		return clickhouse_url_take(doc, one, c->url, c);
-	for (unsigned i = 0; ret == 0 && i < raw->urls_count; i++)
-		ret = clickhouse_url_take(
-			doc, config_item_key(key, list, i, NULL), raw->urls[i], c);
-	return ret;
+	for (unsigned i = 0; rc == 0 && i < raw->urls_count; i++)
+		rc = clickhouse_url_take(doc, config_item_key(key, list, i, NULL), raw->urls[i], c);
+	return rc;
 }
 
 // It goes into a header.
@@ -154,20 +153,20 @@ static int clickhouse_apply(const struct config_doc *doc,
 	const struct config_raw_query_log_clickhouse *raw, struct config_query_log_clickhouse *c)
 {
 	static const char password_key[] = "query_log.clickhouse.password_file";
-	int ret = clickhouse_urls_take(doc, raw, c);
-	if (ret == 0)
-		ret = identifier_check(doc, "query_log.clickhouse.database", c->database);
-	if (ret == 0)
-		ret = identifier_check(doc, "query_log.clickhouse.table", c->table);
-	if (ret == 0)
-		ret = path_check(doc, "query_log.clickhouse.spool_directory", c->spool_directory);
-	if (ret == 0)
-		ret = path_check(doc, "query_log.clickhouse.ca_file", c->ca_file);
-	if (ret == 0 && c->url_count && *c->password_file)
-		ret = config_password_read(doc, password_key, c->password_file, &c->password);
-	if (ret == 0 && c->password)
-		ret = password_check(doc, password_key, c->password);
-	return ret;
+	int rc = clickhouse_urls_take(doc, raw, c);
+	if (rc == 0)
+		rc = identifier_check(doc, "query_log.clickhouse.database", c->database);
+	if (rc == 0)
+		rc = identifier_check(doc, "query_log.clickhouse.table", c->table);
+	if (rc == 0)
+		rc = path_check(doc, "query_log.clickhouse.spool_directory", c->spool_directory);
+	if (rc == 0)
+		rc = path_check(doc, "query_log.clickhouse.ca_file", c->ca_file);
+	if (rc == 0 && c->url_count && *c->password_file)
+		rc = config_password_read(doc, password_key, c->password_file, &c->password);
+	if (rc == 0 && c->password)
+		rc = password_check(doc, password_key, c->password);
+	return rc;
 }
 
 static int flag_take(const struct config_doc *doc, const char *key, const char *text, bool *out)
@@ -178,10 +177,10 @@ static int flag_take(const struct config_doc *doc, const char *key, const char *
 static int ca_file_take(
 	const struct config_doc *doc, const char *key, const char *path, struct config_webhook *w)
 {
-	int ret = path_check(doc, key, path);
-	if (ret == 0 && strncmp(w->url, "https:", 6) != 0)
-		ret = config_refuse(doc, key, "is for URLs with https");
-	return ret < 0 ? ret : config_text_take(doc, key, path, CA_FILE_MAX, &w->ca_file);
+	int rc = path_check(doc, key, path);
+	if (rc == 0 && strncmp(w->url, "https:", 6) != 0)
+		rc = config_refuse(doc, key, "is for URLs with https");
+	return rc < 0 ? rc : config_text_take(doc, key, path, CA_FILE_MAX, &w->ca_file);
 }
 
 static int webhook_take(const struct config_doc *doc, unsigned i,
@@ -190,31 +189,31 @@ static int webhook_take(const struct config_doc *doc, unsigned i,
 	const char *list = "query_log.webhooks";
 	char key[CONFIG_PATH_MAX];
 	int64_t form = WEBHOOK_GENERIC, per_minute = 60;
-	int ret = config_text_take(
+	int rc = config_text_take(
 		doc, config_item_key(key, list, i, "url"), raw->url, CONFIG_URL_MAX, &w->url);
 	struct url url;
-	if (ret == 0 && url_parse(w->url, &url) < 0)
-		ret = config_refuse(doc, key, "is not a URL with http or https");
-	if (ret == 0 && raw->form)
-		ret = config_choice_parse(doc, config_item_key(key, list, i, "form"),
-			"webhook_form", raw->form, &form);
-	if (ret == 0)
-		ret = flag_take(doc, config_item_key(key, list, i, "on_block"), raw->on_block,
+	if (rc == 0 && url_parse(w->url, &url) < 0)
+		rc = config_refuse(doc, key, "is not a URL with http or https");
+	if (rc == 0 && raw->form)
+		rc = config_choice_parse(doc, config_item_key(key, list, i, "form"), "webhook_form",
+			raw->form, &form);
+	if (rc == 0)
+		rc = flag_take(doc, config_item_key(key, list, i, "on_block"), raw->on_block,
 			&w->on_block);
-	if (ret == 0)
-		ret = flag_take(doc, config_item_key(key, list, i, "on_error"), raw->on_error,
+	if (rc == 0)
+		rc = flag_take(doc, config_item_key(key, list, i, "on_error"), raw->on_error,
 			&w->on_error);
-	if (ret == 0)
-		ret = flag_take(
+	if (rc == 0)
+		rc = flag_take(
 			doc, config_item_key(key, list, i, "summary"), raw->summary, &w->summary);
-	if (ret == 0 && raw->per_minute)
-		ret = config_number_parse(doc, config_item_key(key, list, i, "per_minute"),
+	if (rc == 0 && raw->per_minute)
+		rc = config_number_parse(doc, config_item_key(key, list, i, "per_minute"),
 			raw->per_minute, 1, 600, &per_minute);
-	if (ret == 0 && raw->ca_file && *raw->ca_file)
-		ret = ca_file_take(doc, config_item_key(key, list, i, "ca_file"), raw->ca_file, w);
+	if (rc == 0 && raw->ca_file && *raw->ca_file)
+		rc = ca_file_take(doc, config_item_key(key, list, i, "ca_file"), raw->ca_file, w);
 	w->form = (enum webhook_form)form;
 	w->per_minute = (uint32_t)per_minute;
-	return ret;
+	return rc;
 }
 
 static int webhooks_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
@@ -222,14 +221,14 @@ static int webhooks_take(const struct config_doc *doc, const struct config_raw_q
 {
 	if (raw->webhooks_count == 0)
 		return 0;
-	out->webhooks = calloc(raw->webhooks_count, sizeof *out->webhooks);
+	out->webhooks = calloc(raw->webhooks_count, sizeof(*out->webhooks));
 	if (!out->webhooks)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->webhooks_count; i++) {
-		int ret = webhook_take(doc, i, &raw->webhooks[i], &out->webhooks[i]);
+		int rc = webhook_take(doc, i, &raw->webhooks[i], &out->webhooks[i]);
 		out->webhook_count = i + 1;
-		if (ret < 0)
-			return ret;
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -238,18 +237,18 @@ int config_query_log_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	struct config_query_log *c = &out->query_log;
-	int ret = path_check(doc, "query_log.store.directory", c->store.directory);
-	if (ret == 0)
-		ret = path_check(doc, "query_log.requests.directory", c->requests.directory);
-	if (ret == 0)
-		ret = path_check(doc, "query_log.dnstap.socket", c->dnstap.socket);
-	if (ret == 0)
-		ret = webhooks_take(doc, raw->query_log, c);
-	if (ret == 0)
-		ret = domains_take(doc, raw->query_log, c);
-	if (ret == 0)
-		ret = clients_take(doc, raw->query_log, c);
-	return ret < 0 ? ret : clickhouse_apply(doc, raw->query_log_clickhouse, &c->clickhouse);
+	int rc = path_check(doc, "query_log.store.directory", c->store.directory);
+	if (rc == 0)
+		rc = path_check(doc, "query_log.requests.directory", c->requests.directory);
+	if (rc == 0)
+		rc = path_check(doc, "query_log.dnstap.socket", c->dnstap.socket);
+	if (rc == 0)
+		rc = webhooks_take(doc, raw->query_log, c);
+	if (rc == 0)
+		rc = domains_take(doc, raw->query_log, c);
+	if (rc == 0)
+		rc = clients_take(doc, raw->query_log, c);
+	return rc < 0 ? rc : clickhouse_apply(doc, raw->query_log_clickhouse, &c->clickhouse);
 }
 
 void config_query_log_free(struct config *c)

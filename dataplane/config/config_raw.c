@@ -24,7 +24,7 @@ static void report_prepend(struct raw_report *r, const char *part, size_t part_l
 {
 	size_t len = strlen(r->path);
 	size_t dot = len > 0 && r->path[0] != '[' ? 1 : 0;
-	if (part_len + dot + len >= sizeof r->path)
+	if (part_len + dot + len >= sizeof(r->path))
 		return;
 	memmove(r->path + part_len + dot, r->path, len + 1);
 	memcpy(r->path, part, part_len);
@@ -38,7 +38,7 @@ static void report_line(cyaml_log_t, void *ctx, const char *fmt, va_list args)
 {
 	struct raw_report *r = ctx;
 	char line[CONFIG_PATH_MAX + 64];
-	vsnprintf(line, sizeof line, fmt, args);
+	vsnprintf(line, sizeof(line), fmt, args);
 	size_t len = strlen(line);
 	if (len > 0 && line[len - 1] == '\n')
 		line[len - 1] = '\0';
@@ -51,11 +51,11 @@ static void report_line(cyaml_log_t, void *ctx, const char *fmt, va_list args)
 	} else if (strstr(fmt, "in sequence entry '") && quote) {
 		char item[32];
 		unsigned entry = (unsigned)strtoul(quote + 1, NULL, 10);
-		int n = snprintf(item, sizeof item, "[%u]", entry > 0 ? entry - 1 : 0);
+		int n = snprintf(item, sizeof(item), "[%u]", entry > 0 ? entry - 1 : 0);
 		report_prepend(r, item, (size_t)n);
 	} else if (!r->reason[0] && !strstr(fmt, "Backtrace")) {
 		const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
-		snprintf(r->reason, sizeof r->reason, "%.*s", (int)sizeof r->reason - 1, text);
+		snprintf(r->reason, sizeof(r->reason), "%.*s", (int)sizeof(r->reason) - 1, text);
 	}
 }
 
@@ -80,9 +80,9 @@ static int raw_refuse(const struct config_doc *doc, struct raw_report *r)
 		return config_refuse(doc, r->path, "more than %lu entries",
 			strtoul(strchr(most, '(') + 1, NULL, 10));
 	}
-	char shown[sizeof r->reason];
+	char shown[sizeof(r->reason)];
 	return config_refuse(doc, r->path[0] ? r->path : "document", "%s",
-		text_escape(report_reason(r), shown, sizeof shown));
+		text_escape(report_reason(r), shown, sizeof(shown)));
 }
 
 static void *raw_memory(void *, void *p, size_t n)
@@ -158,7 +158,7 @@ static cyaml_config_t raw_config(struct raw_report *report)
 static bool raw_complete(struct config_raw *raw)
 {
 #define RAW_COMPLETE(section) \
-	(raw->section || (raw->section = calloc(1, sizeof *raw->section)) != NULL)
+	(raw->section || (raw->section = calloc(1, sizeof(*raw->section))) != NULL)
 	bool whole = RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
 		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
 		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(cookies)

@@ -20,16 +20,16 @@ int config_rebinding_apply(const struct config_doc *doc, const struct config_raw
 	out->enabled = strcmp(enabled, "true") == 0;
 	if (raw->allow_count == 0)
 		return 0;
-	out->allow = calloc(raw->allow_count, sizeof *out->allow);
+	out->allow = calloc(raw->allow_count, sizeof(*out->allow));
 	if (!out->allow)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->allow_count; i++) {
 		char key[CONFIG_PATH_MAX];
-		int ret = config_entry_name(doc,
+		int rc = config_entry_name(doc,
 			config_item_key(key, "blocking.rebinding.allow", i, NULL), raw->allow[i],
 			&out->allow[i]);
-		if (ret < 0)
-			return ret;
+		if (rc < 0)
+			return rc;
 		out->allow_count++;
 	}
 	return 0;

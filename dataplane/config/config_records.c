@@ -48,12 +48,12 @@ static int by_record(const void *x, const void *y)
 
 static int ordered_make(struct ordered *o)
 {
-	o->by_name = calloc(o->count + (size_t)1, sizeof *o->by_name);
+	o->by_name = calloc(o->count + (size_t)1, sizeof(*o->by_name));
 	if (!o->by_name)
 		return -ENOMEM;
 	for (unsigned i = 0; i < o->count; i++)
 		o->by_name[i] = &o->record[i];
-	qsort(o->by_name, o->count, sizeof *o->by_name, by_record);
+	qsort(o->by_name, o->count, sizeof(*o->by_name), by_record);
 	return 0;
 }
 
@@ -142,13 +142,13 @@ static int group_check(const struct config_doc *doc, const struct config *c, uns
 		.list = list, .record = c->groups[i].records, .count = c->groups[i].record_count};
 	if (own.count == 0)
 		return 0;
-	int ret = ordered_make(&own);
-	if (ret == 0)
-		ret = pairs_check(doc, &own);
-	if (ret == 0)
-		ret = aliases_check(doc, &own, everyone);
+	int rc = ordered_make(&own);
+	if (rc == 0)
+		rc = pairs_check(doc, &own);
+	if (rc == 0)
+		rc = aliases_check(doc, &own, everyone);
 	free(own.by_name);
-	return ret;
+	return rc;
 }
 
 int config_records_check(const struct config_doc *doc, const struct config *c)
@@ -162,13 +162,13 @@ int config_records_check(const struct config_doc *doc, const struct config *c)
 	if (count > CONFIG_RECORDS_MAX)
 		return config_refuse(doc, "local.records",
 			"more than %d records, those of groups included", CONFIG_RECORDS_MAX);
-	int ret = ordered_make(&everyone);
-	if (ret == 0)
-		ret = pairs_check(doc, &everyone);
-	if (ret == 0)
-		ret = aliases_check(doc, &everyone, &everyone);
-	for (unsigned i = 0; ret == 0 && i < c->group_count; i++)
-		ret = group_check(doc, c, i, &everyone);
+	int rc = ordered_make(&everyone);
+	if (rc == 0)
+		rc = pairs_check(doc, &everyone);
+	if (rc == 0)
+		rc = aliases_check(doc, &everyone, &everyone);
+	for (unsigned i = 0; rc == 0 && i < c->group_count; i++)
+		rc = group_check(doc, c, i, &everyone);
 	free(everyone.by_name);
-	return ret;
+	return rc;
 }

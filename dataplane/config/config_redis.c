@@ -45,9 +45,9 @@ static int password_apply(const struct config_doc *doc, struct config_redis *r)
 	if (r->password[0])
 		return config_refuse(doc, key, "goes not with redis.password");
 	char *password;
-	int ret = config_password_read(doc, key, r->password_file, &password);
-	if (ret < 0)
-		return ret;
+	int rc = config_password_read(doc, key, r->password_file, &password);
+	if (rc < 0)
+		return rc;
 	free(r->password);
 	r->password = password;
 	return 0;
@@ -88,10 +88,10 @@ static int relations_check(const struct config_doc *doc, const struct config_red
 int config_redis_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
-	int ret = addresses_apply(doc, raw->redis, &out->redis);
-	if (ret == 0)
-		ret = password_apply(doc, &out->redis);
-	return ret == 0 ? relations_check(doc, &out->redis) : ret;
+	int rc = addresses_apply(doc, raw->redis, &out->redis);
+	if (rc == 0)
+		rc = password_apply(doc, &out->redis);
+	return rc == 0 ? relations_check(doc, &out->redis) : rc;
 }
 
 void config_redis_wipe(struct config *c)

@@ -74,19 +74,19 @@ static int window_apply(const struct config_doc *doc, const char *base,
 	const struct config_raw_schedule *raw, struct config_schedule *s)
 {
 	char key[CONFIG_PATH_MAX];
-	int ret = days_apply(doc, base, raw, &s->days);
-	if (ret == 0)
-		ret = time_parse(doc, config_sub_key(key, base, "from"), raw->from, &s->from_min);
-	if (ret == 0 && s->from_min == CONFIG_DAY_MIN)
-		ret = config_refuse(doc, key, "a day ends at 24:00: nothing begins then");
-	if (ret == 0)
-		ret = time_parse(doc, config_sub_key(key, base, "to"), raw->to, &s->to_min);
-	if (ret == 0 && s->to_min == s->from_min)
-		ret = config_refuse(
+	int rc = days_apply(doc, base, raw, &s->days);
+	if (rc == 0)
+		rc = time_parse(doc, config_sub_key(key, base, "from"), raw->from, &s->from_min);
+	if (rc == 0 && s->from_min == CONFIG_DAY_MIN)
+		rc = config_refuse(doc, key, "a day ends at 24:00: nothing begins then");
+	if (rc == 0)
+		rc = time_parse(doc, config_sub_key(key, base, "to"), raw->to, &s->to_min);
+	if (rc == 0 && s->to_min == s->from_min)
+		rc = config_refuse(
 			doc, key, "is the same as `from` (a whole day is 00:00 to 24:00)");
 	if (s->to_min == 0)
 		s->to_min = CONFIG_DAY_MIN;
-	return ret;
+	return rc;
 }
 
 static int domains_apply(const struct config_doc *doc, const char *list,
@@ -94,15 +94,15 @@ static int domains_apply(const struct config_doc *doc, const char *list,
 {
 	if (raw->domains_count == 0)
 		return 0;
-	s->domains = calloc(raw->domains_count, sizeof *s->domains);
+	s->domains = calloc(raw->domains_count, sizeof(*s->domains));
 	if (!s->domains)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->domains_count; i++) {
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, list, i, NULL);
-		int ret = config_entry_name(doc, key, raw->domains[i], &s->domains[i]);
-		if (ret < 0)
-			return ret;
+		int rc = config_entry_name(doc, key, raw->domains[i], &s->domains[i]);
+		if (rc < 0)
+			return rc;
 		s->domain_count++;
 	}
 	return 0;
@@ -112,16 +112,16 @@ static int flags_apply(const struct config_doc *doc, const char *base,
 	const struct config_raw_schedule *raw, struct config_schedule *s)
 {
 	char key[CONFIG_PATH_MAX];
-	int ret = 0;
+	int rc = 0;
 	if (raw->pause)
-		ret = config_bool_parse(
+		rc = config_bool_parse(
 			doc, config_sub_key(key, base, "pause"), raw->pause, &s->pause);
-	if (ret == 0 && raw->block_all)
-		ret = config_bool_parse(
+	if (rc == 0 && raw->block_all)
+		rc = config_bool_parse(
 			doc, config_sub_key(key, base, "block_all"), raw->block_all, &s->block_all);
-	if (ret == 0 && s->pause && s->block_all)
-		ret = config_refuse(doc, key, "does not go together with `pause`");
-	return ret;
+	if (rc == 0 && s->pause && s->block_all)
+		rc = config_refuse(doc, key, "does not go together with `pause`");
+	return rc;
 }
 
 static int effects_apply(const struct config_doc *doc, const char *base,
@@ -129,21 +129,21 @@ static int effects_apply(const struct config_doc *doc, const char *base,
 	struct config_schedule *s)
 {
 	char key[CONFIG_PATH_MAX];
-	int ret = flags_apply(doc, base, raw, s);
-	if (ret == 0)
-		ret = config_services_apply(doc, config_sub_key(key, base, "services"),
+	int rc = flags_apply(doc, base, raw, s);
+	if (rc == 0)
+		rc = config_services_apply(doc, config_sub_key(key, base, "services"),
 			raw->services, raw->services_count, &s->services);
-	if (ret == 0)
-		ret = config_list_names_apply(doc, config_sub_key(key, base, "lists"), raw->lists,
+	if (rc == 0)
+		rc = config_list_names_apply(doc, config_sub_key(key, base, "lists"), raw->lists,
 			raw->lists_count, blocking, &s->lists, &s->list_count);
-	if (ret == 0)
-		ret = domains_apply(doc, config_sub_key(key, base, "domains"), raw, s);
-	if (ret == 0 && !s->pause && !s->block_all && raw->services_count == 0 && !s->list_count
+	if (rc == 0)
+		rc = domains_apply(doc, config_sub_key(key, base, "domains"), raw, s);
+	if (rc == 0 && !s->pause && !s->block_all && raw->services_count == 0 && !s->list_count
 		&& !s->domain_count)
-		ret = config_refuse(doc, base,
+		rc = config_refuse(doc, base,
 			"does nothing: give it `services`, `domains`, `lists`, `block_all` or "
 			"`pause`");
-	return ret;
+	return rc;
 }
 
 // A title in the rule image is made of it, behind its group's name, where "allow" and "deny" stand
@@ -153,9 +153,9 @@ static int name_apply(const struct config_doc *doc, const char *base, const char
 {
 	char key[CONFIG_PATH_MAX];
 	config_sub_key(key, base, "name");
-	int ret = config_text_take(doc, key, text, CONFIG_SCHEDULE_NAME_MAX, out);
-	if (ret < 0)
-		return ret;
+	int rc = config_text_take(doc, key, text, CONFIG_SCHEDULE_NAME_MAX, out);
+	if (rc < 0)
+		return rc;
 	if (strcmp(text, "allow") == 0 || strcmp(text, "deny") == 0)
 		return config_refuse(doc, key, "is a name with a meaning of its own");
 	for (unsigned i = 0; i + 1 < before->count; i++)
@@ -169,12 +169,12 @@ static int schedule_apply(const struct config_doc *doc, const char *base, const 
 	struct config_schedules *out)
 {
 	struct config_schedule *s = &out->one[out->count++];
-	int ret = name_apply(doc, base, name, out, &s->name);
-	if (ret == 0)
-		ret = window_apply(doc, base, raw, s);
-	if (ret == 0)
-		ret = effects_apply(doc, base, raw, blocking, s);
-	return ret;
+	int rc = name_apply(doc, base, name, out, &s->name);
+	if (rc == 0)
+		rc = window_apply(doc, base, raw, s);
+	if (rc == 0)
+		rc = effects_apply(doc, base, raw, blocking, s);
+	return rc;
 }
 
 static int family_time_apply(const struct config_doc *doc, const char *owner,
@@ -199,21 +199,21 @@ int config_schedules_apply(const struct config_doc *doc, const char *owner,
 {
 	char list[CONFIG_PATH_MAX], base[CONFIG_PATH_MAX];
 	unsigned count = raw->schedules_count + (raw->family_time != NULL);
-	int ret = 0;
+	int rc = 0;
 	if (count == 0)
 		return 0;
-	out->one = calloc(count, sizeof *out->one);
+	out->one = calloc(count, sizeof(*out->one));
 	if (!out->one)
 		return -ENOMEM;
 	if (raw->family_time)
-		ret = family_time_apply(doc, owner, raw->family_time, blocking, out);
+		rc = family_time_apply(doc, owner, raw->family_time, blocking, out);
 	config_sub_key(list, owner, "schedules");
-	for (unsigned i = 0; ret == 0 && i < raw->schedules_count; i++) {
+	for (unsigned i = 0; rc == 0 && i < raw->schedules_count; i++) {
 		const struct config_raw_schedule *one = &raw->schedules[i];
 		config_item_key(base, list, i, NULL);
-		ret = schedule_apply(doc, base, one->name, one, blocking, out);
+		rc = schedule_apply(doc, base, one->name, one, blocking, out);
 	}
-	return ret;
+	return rc;
 }
 
 void config_schedules_free(struct config_schedules *s)

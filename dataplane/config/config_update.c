@@ -12,7 +12,7 @@ enum { DNS_PORT = 53 };
 static bool same(const struct socket_address *a, const struct socket_address *b)
 {
 	return a->port == b->port && a->ip.version == b->ip.version
-	       && memcmp(a->ip.bytes, b->ip.bytes, sizeof a->ip.bytes) == 0;
+	       && memcmp(a->ip.bytes, b->ip.bytes, sizeof(a->ip.bytes)) == 0;
 }
 
 static int bootstrap_apply(const struct config_doc *doc,

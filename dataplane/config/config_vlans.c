@@ -49,7 +49,7 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	if (raw->vlans_count == 0)
 		return 0;
-	g->vlans = calloc(raw->vlans_count, sizeof *g->vlans);
+	g->vlans = calloc(raw->vlans_count, sizeof(*g->vlans));
 	if (!g->vlans)
 		return -ENOMEM;
 	config_item_key(list, "groups", i, "vlans");
@@ -71,8 +71,8 @@ int config_group_vlans_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	uint8_t taken[CONFIG_VLANS] = {0};
-	int ret = 0;
-	for (unsigned i = 0; ret == 0 && i < out->group_count; i++)
-		ret = group_apply(doc, &raw->groups[i], i, taken, out);
-	return ret;
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < out->group_count; i++)
+		rc = group_apply(doc, &raw->groups[i], i, taken, out);
+	return rc;
 }

@@ -7,10 +7,10 @@
 static void address_take(struct dns_block *out, const struct ip_address *a)
 {
 	if (a->version == 4) {
-		memcpy(out->v4, a->bytes, sizeof out->v4);
+		memcpy(out->v4, a->bytes, sizeof(out->v4));
 		out->has |= DNS_BLOCK_HAS_V4;
 	} else if (a->version == 6) {
-		memcpy(out->v6, a->bytes, sizeof out->v6);
+		memcpy(out->v6, a->bytes, sizeof(out->v6));
 		out->has |= DNS_BLOCK_HAS_V6;
 	}
 }
@@ -89,7 +89,7 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 	out->cookies.is_on = config->cookies.enabled;
 	out->cookies.require = (uint8_t)config->cookies.require;
 	out->cookies.count = (uint8_t)config->cookies.count;
-	memcpy(out->cookies.secret, config->cookies.secret, sizeof out->cookies.secret);
+	memcpy(out->cookies.secret, config->cookies.secret, sizeof(out->cookies.secret));
 	config_block_reply(config, NULL, &out->block);
 	config_identity_take(config, &out->identity);
 }

@@ -26,7 +26,7 @@ static int decimal_parse(const char *text, unsigned max, unsigned *out)
 static int bare_address_parse(const char *text, size_t len, struct ip_address *out)
 {
 	char copy[INET6_ADDRSTRLEN];
-	if (len == 0 || len >= sizeof copy)
+	if (len == 0 || len >= sizeof(copy))
 		return -EINVAL;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
@@ -99,7 +99,7 @@ char *ip_address_text(
 	const struct ip_address *a, bool with_prefix, char out[SOCKET_ADDRESS_TEXT_MAX])
 {
 	char bare[INET6_ADDRSTRLEN];
-	if (!inet_ntop(a->version == 6 ? AF_INET6 : AF_INET, a->bytes, bare, sizeof bare))
+	if (!inet_ntop(a->version == 6 ? AF_INET6 : AF_INET, a->bytes, bare, sizeof(bare)))
 		bare[0] = '\0';
 	if (with_prefix)
 		snprintf(out, SOCKET_ADDRESS_TEXT_MAX, "%s/%u", bare, a->prefix_len);
@@ -122,19 +122,19 @@ char *socket_address_text(const struct socket_address *a, char out[SOCKET_ADDRES
 bool socket_address_to_sockaddr(
 	const struct socket_address *a, struct sockaddr_storage *out, socklen_t *len)
 {
-	memset(out, 0, sizeof *out);
+	memset(out, 0, sizeof(*out));
 	if (a->ip.version == 4) {
 		struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(a->port)};
 		memcpy(&in.sin_addr, a->ip.bytes, 4);
-		memcpy(out, &in, sizeof in);
-		*len = sizeof in;
+		memcpy(out, &in, sizeof(in));
+		*len = sizeof(in);
 		return true;
 	}
 	if (a->ip.version == 6) {
 		struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(a->port)};
 		memcpy(&in6.sin6_addr, a->ip.bytes, 16);
-		memcpy(out, &in6, sizeof in6);
-		*len = sizeof in6;
+		memcpy(out, &in6, sizeof(in6));
+		*len = sizeof(in6);
 		return true;
 	}
 	return false;
@@ -154,11 +154,11 @@ int config_mac_parse(const char *text, struct config_mac *out)
 	char separator = text[0] && text[1] ? text[2] : '\0';
 	if (separator != ':' && separator != '-')
 		return -EINVAL;
-	for (unsigned i = 0; i < sizeof mac.octets; i++, text += 3) {
+	for (unsigned i = 0; i < sizeof(mac.bytes); i++, text += 3) {
 		int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
-		if (low < 0 || text[2] != (i + 1 < sizeof mac.octets ? separator : '\0'))
+		if (low < 0 || text[2] != (i + 1 < sizeof(mac.bytes) ? separator : '\0'))
 			return -EINVAL;
-		mac.octets[i] = (uint8_t)(high << 4 | low);
+		mac.bytes[i] = (uint8_t)(high << 4 | low);
 	}
 	*out = mac;
 	return 0;
@@ -166,7 +166,7 @@ int config_mac_parse(const char *text, struct config_mac *out)
 
 char *config_mac_text(const struct config_mac *mac, char out[CONFIG_MAC_TEXT_MAX])
 {
-	const uint8_t *o = mac->octets;
+	const uint8_t *o = mac->bytes;
 	snprintf(out, CONFIG_MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", o[0], o[1], o[2], o[3],
 		o[4], o[5]);
 	return out;

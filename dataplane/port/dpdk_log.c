@@ -32,7 +32,7 @@ bool dpdk_log_is_noise(const char *text)
 static ssize_t take(void *, const char *text, size_t len)
 {
 	char copy[TEXT_MAX];
-	size_t kept = len < sizeof copy - 1 ? len : sizeof copy - 1;
+	size_t kept = len < sizeof(copy) - 1 ? len : sizeof(copy) - 1;
 	memcpy(copy, text, kept);
 	copy[kept] = '\0';
 	if (!dpdk_log_is_noise(copy))

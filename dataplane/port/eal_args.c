@@ -98,12 +98,13 @@ static int append_lcores(struct eal_args *a, const struct config_dataplane *dp)
 	char list[EAL_ARG_TEXT_MAX];
 	bool shares = main_shares(dp);
 	unsigned main = shares ? LCORE_OF_ITS_OWN : dp->main_lcore;
-	int len = shares ? snprintf(list, sizeof list, "%u@%u", main, dp->main_lcore)
-			 : snprintf(list, sizeof list, "%u", main);
+	int len = shares ? snprintf(list, sizeof(list), "%u@%u", main, dp->main_lcore)
+			 : snprintf(list, sizeof(list), "%u", main);
 	for (unsigned i = 0; i < dp->worker_count; i++) {
-		if ((size_t)len >= sizeof list - 8)
+		if ((size_t)len >= sizeof(list) - 8)
 			return -ENOMEM;
-		len += snprintf(list + len, sizeof list - (size_t)len, ",%u", dp->worker_lcores[i]);
+		len += snprintf(
+			list + len, sizeof(list) - (size_t)len, ",%u", dp->worker_lcores[i]);
 	}
 	int rc = append(a, shares ? "--lcores" : "-l");
 	rc = rc ? rc : append(a, "%s", list);
@@ -168,7 +169,7 @@ static uint64_t fnv1a(uint64_t h, const char *text)
 static void stable_mac(const char *run, const char *interface, char out[18])
 {
 	char host[256] = "";
-	(void)gethostname(host, sizeof host - 1);
+	(void)gethostname(host, sizeof(host) - 1);
 	uint64_t h = fnv1a(fnv1a(fnv1a(UINT64_C(0xcbf29ce484222325), host), run), interface);
 	h ^= h >> 40;
 	// Locally administered, unicast.
@@ -191,7 +192,7 @@ static int append_xdp(struct eal_args *a, const struct config_dataplane *dp,
 	const struct config_port *port, const char *run)
 {
 	char path[SHM_PATH_MAX + 16];
-	steering_object_path(run, path, sizeof path);
+	steering_object_path(run, path, sizeof(path));
 	return append(
 		a, "--vdev=%s,queue_count=%u,xdp_prog=%s", port->device, dp->worker_count, path);
 }

@@ -13,11 +13,11 @@
 static uint64_t number_in(const char *sysfs, const char *size, const char *file)
 {
 	char path[512], text[32] = "";
-	snprintf(path, sizeof path, "%s/%s/%s", sysfs, size, file);
+	snprintf(path, sizeof(path), "%s/%s/%s", sysfs, size, file);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return 0;
-	if (!fgets(text, sizeof text, f))
+	if (!fgets(text, sizeof(text), f))
 		text[0] = '\0';
 	(void)fclose(f);
 	return strtoull(text, NULL, 10);

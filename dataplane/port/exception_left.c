@@ -52,7 +52,7 @@ static bool alias_read(int fd, unsigned index, uint32_t sequence, char out[ALIAS
 	r.header.nlmsg_seq = sequence;
 	if (send(fd, &r.header, r.header.nlmsg_len, 0) < 0)
 		return false;
-	ssize_t n = recv(fd, reply, sizeof reply, 0);
+	ssize_t n = recv(fd, reply, sizeof(reply), 0);
 	struct nlmsghdr *h = (void *)reply;
 	if (n <= 0 || !NLMSG_OK(h, (unsigned)n) || h->nlmsg_type != RTM_NEWLINK
 		|| h->nlmsg_seq != sequence)

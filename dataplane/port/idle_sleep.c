@@ -111,7 +111,7 @@ void idle_sleep_busy(struct idle_sleep *d)
 static void empty_eventfd(int fd)
 {
 	uint64_t rung;
-	(void)!read(fd, &rung, sizeof rung);
+	(void)!read(fd, &rung, sizeof(rung));
 }
 
 // What poll has said of each descriptor.

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 enum {
-	ROOM_MIN = 2048,         // a frame of 1500 octets and its tags
+	ROOM_MIN = 2048,         // a frame of 1500 bytes and its tags
 	ROOM_HEADERS = 128,      // Ethernet, VLAN, IPv6, UDP: 66; rounded up to whole lines
 	ROOM_DNS_LARGEST = 4096, // MSG_DNS_MAX
 };
@@ -34,7 +34,7 @@ int mbuf_pool_create(struct rte_mempool **out, unsigned worker, unsigned lcore, 
 	unsigned udp_reply_size, char why[MBUF_POOL_WHY_MAX])
 {
 	char name[RTE_MEMPOOL_NAMESIZE];
-	snprintf(name, sizeof name, "weir-worker%u", worker);
+	snprintf(name, sizeof(name), "weir-worker%u", worker);
 	struct rte_mempool *pool = rte_pktmbuf_pool_create_by_ops(name, mbufs, MBUF_POOL_CACHE, 0,
 		mbuf_pool_room(udp_reply_size), (int)rte_lcore_to_socket_id(lcore), "ring_sp_sc");
 	if (!pool) {

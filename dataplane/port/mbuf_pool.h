@@ -14,10 +14,10 @@
 
 enum { MBUF_POOL_CACHE = 256, MBUF_POOL_WHY_MAX = 256 };
 
-// Octets of data room (headroom included) for replies of `udp_reply_size` octets of DNS.
+// Bytes of data room (headroom included) for replies of `udp_reply_size` bytes of DNS.
 uint16_t mbuf_pool_room(unsigned udp_reply_size);
 
-// Octets of DNS for which a buffer of that pool has room behind the longest headers.
+// Bytes of DNS for which a buffer of that pool has room behind the longest headers.
 unsigned mbuf_pool_dns_room(const struct rte_mempool *pool);
 
 ATTR_MUST_CHECK int mbuf_pool_create(struct rte_mempool **out, unsigned worker, unsigned lcore,

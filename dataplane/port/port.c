@@ -37,8 +37,8 @@ static int find_one(struct port *out, const char *device, const char *shown, boo
 		return -ENODEV;
 	}
 	out->exception = exception;
-	snprintf(out->driver, sizeof out->driver, "%s", info.driver_name);
-	snprintf(out->name, sizeof out->name, "%.*s", STATS_PORT_NAME - 1, shown);
+	snprintf(out->driver, sizeof(out->driver), "%s", info.driver_name);
+	snprintf(out->name, sizeof(out->name), "%.*s", STATS_PORT_NAME - 1, shown);
 	// A driver that copies holds exactly the RX buffers that it took at start, and frees what
 	// it has sent before the burst returns.
 	out->dma = !port_offload_is_software(info.driver_name);
@@ -232,7 +232,7 @@ static bool steer(struct port *port, const struct rte_eth_dev_info *info)
 		return false;
 	bool is_default = port_rss_spread(port->id, info, port->queues, 1) == 1;
 	if (port_flow_steer(&port->flow, port->id, port->queues, port->queues, is_default, reason,
-		    sizeof reason)) {
+		    sizeof(reason))) {
 		port->features |= 1u << PORT_FEATURE_steering;
 		return true;
 	}
@@ -385,7 +385,7 @@ unsigned ports_mbufs_least(const struct ports *p)
 static uint64_t mac_number(const struct rte_ether_addr *mac)
 {
 	uint64_t n = 0;
-	for (unsigned i = 0; i < sizeof mac->addr_bytes; i++)
+	for (unsigned i = 0; i < sizeof(mac->addr_bytes); i++)
 		n = n << 8 | mac->addr_bytes[i];
 	return n;
 }

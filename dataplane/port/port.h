@@ -22,7 +22,7 @@ struct port {
 	uint16_t id;
 	uint16_t rx_descriptors, tx_descriptors; // per queue, as adjusted
 	uint16_t queues, mtu;
-	uint16_t dns_most; // octets of DNS that fit its MTU and a packet buffer
+	uint16_t dns_most; // bytes of DNS that fit its MTU and a packet buffer
 	bool exception;
 	bool dma;         // keeps sent frames in its TX ring, refills RX in batches
 	bool xdp;         // AF_XDP: no checksum can be trusted (a veth's are partial)

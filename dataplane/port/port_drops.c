@@ -10,13 +10,13 @@
 void drops_init(struct drops *d, const uint16_t *port_ids, unsigned count)
 {
 	*d = (struct drops){.port_count = count};
-	memcpy(d->port_id, port_ids, count * sizeof d->port_id[0]);
+	memcpy(d->port_id, port_ids, count * sizeof(d->port_id[0]));
 }
 
 static bool is_same(const struct ip_address *a, const struct ip_address *b)
 {
 	return a->version == b->version && a->prefix_len == b->prefix_len
-	       && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+	       && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
 static struct drop_entry *find(struct drops *d, const struct ip_address *source)
@@ -123,7 +123,7 @@ static bool copy_asked(const struct directory *dir, struct directory_drops *out)
 	uint64_t before = atomic_load_explicit(&dir->drops.sequence, memory_order_acquire);
 	if (before % 2)
 		return false;
-	memcpy(out->entry, dir->drops.entry, sizeof out->entry);
+	memcpy(out->entry, dir->drops.entry, sizeof(out->entry));
 	atomic_thread_fence(memory_order_acquire);
 	out->sequence = before;
 	return atomic_load_explicit(&dir->drops.sequence, memory_order_relaxed) == before;
@@ -132,7 +132,7 @@ static bool copy_asked(const struct directory *dir, struct directory_drops *out)
 static struct ip_address address_of(const struct directory_drop *e)
 {
 	struct ip_address a = {.version = e->version, .prefix_len = e->prefix_len};
-	memcpy(a.bytes, e->bytes, sizeof a.bytes);
+	memcpy(a.bytes, e->bytes, sizeof(a.bytes));
 	return a;
 }
 

@@ -171,7 +171,7 @@ int port_flow_drop(struct port_drop *out, uint16_t port_id, const struct ip_addr
 	int rc = drop_of(&drop.plain, port_id, false, &ip, why, cap);
 	if (rc)
 		return rc;
-	(void)!drop_of(&drop.tagged, port_id, true, &ip, unsaid, sizeof unsaid);
+	(void)!drop_of(&drop.tagged, port_id, true, &ip, unsaid, sizeof(unsaid));
 	*out = drop;
 	return 0;
 }

@@ -30,7 +30,7 @@ static void take_modes(struct port *port)
 static int add_one(const struct port *port, const struct config_mac *config, char why[PORT_WHY_MAX])
 {
 	struct rte_ether_addr mac;
-	memcpy(&mac, config, sizeof mac);
+	memcpy(&mac, config, sizeof(mac));
 	if (rte_is_same_ether_addr(&mac, &port->mac))
 		return 0;
 	int rc = rte_eth_dev_mac_addr_add(port->id, &mac, 0);

@@ -49,7 +49,7 @@ static bool field_spreads(const uint8_t *key, unsigned end, unsigned index_bits)
 static bool key_spreads(const uint8_t *key, size_t len, unsigned index_bits)
 {
 	static const unsigned ends[] = {32, 80, 128, 272}; // source and its port, IPv4 and IPv6
-	for (unsigned i = 0; i < sizeof ends / sizeof ends[0]; i++)
+	for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (ends[i] + 31 <= len * 8 && !field_spreads(key, ends[i], index_bits))
 			return false;
 	return true;
@@ -86,7 +86,7 @@ int port_rss_choose(const struct rte_eth_dev_info *info, unsigned queues, enum r
 		info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP);
 	if (queues < 2 || fields == 0)
 		return 0;
-	// Some drivers do not say how long their key is; it is Toeplitz's 40 octets then.
+	// Some drivers do not say how long their key is; it is Toeplitz's 40 bytes then.
 	uint8_t len = info->hash_key_size ? info->hash_key_size : PORT_RSS_KEY_LEN;
 	if (len <= PORT_RSS_KEY_MAX) {
 		int rc = make_key(mode, index_bits_of(info->reta_size), key, len);
@@ -107,7 +107,7 @@ int port_rss_spread(
 	unsigned size = info->reta_size;
 	if (size == 0 || size > RETA_MAX || size % RTE_ETH_RETA_GROUP_SIZE != 0)
 		return 0;
-	memset(table, 0, sizeof table);
+	memset(table, 0, sizeof(table));
 	for (unsigned i = 0; i < size; i++) {
 		struct rte_eth_rss_reta_entry64 *group = &table[i / RTE_ETH_RETA_GROUP_SIZE];
 		group->mask = UINT64_MAX;

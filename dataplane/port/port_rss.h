@@ -19,7 +19,7 @@
 
 enum { PORT_RSS_KEY_MAX = 64, PORT_RSS_KEY_LEN = 40 };
 
-// Chooses mode, key and fields for `queues` RX queues. `key` holds PORT_RSS_KEY_MAX octets and must
+// Chooses mode, key and fields for `queues` RX queues. `key` holds PORT_RSS_KEY_MAX bytes and must
 // live as long as the port: the configuration keeps the pointer, and many drivers (ixgbe, i40e)
 // read the key only when the port starts. -EIO: no random numbers; conf unchanged.
 ATTR_MUST_CHECK int port_rss_choose(const struct rte_eth_dev_info *info, unsigned queues,

@@ -17,8 +17,8 @@ int rtnetlink_open(void)
 		return -errno;
 	const struct timeval second = {.tv_sec = 1};
 	const struct sockaddr_nl self = {.nl_family = AF_NETLINK};
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second) != 0
-		|| bind(fd, (const struct sockaddr *)&self, sizeof self) != 0) {
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second)) != 0
+		|| bind(fd, (const struct sockaddr *)&self, sizeof(self)) != 0) {
 		int rc = -errno;
 		close(fd);
 		return rc;
@@ -41,7 +41,7 @@ static int receive_ack(int fd, uint32_t sequence)
 {
 	alignas(NLMSG_ALIGNTO) uint8_t buf[REPLY_MAX];
 	for (unsigned tries = 0; tries < 16; tries++) {
-		ssize_t n = recv(fd, buf, sizeof buf, 0);
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -62,7 +62,7 @@ int rtnetlink_transact(int fd, struct rtnetlink_request *r, uint32_t sequence)
 	r->header.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	ssize_t n = sendto(fd, &r->header, r->header.nlmsg_len, 0, (const struct sockaddr *)&kernel,
-		sizeof kernel);
+		sizeof(kernel));
 	if (n < 0)
 		return -errno;
 	return receive_ack(fd, sequence);

@@ -43,7 +43,7 @@ static void queues_count(const char *interface, unsigned *all, unsigned *usable)
 {
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
 	struct ifreq request = {.ifr_data = (void *)&channels};
-	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
 	*all = *usable = 1;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -130,7 +130,7 @@ int steering_prepare(struct steering *s, struct config_dataplane *dp, const char
 			continue;
 		struct steering_port *p = &s->port[s->count++];
 		*p = (struct steering_port){.index = i, .claim = -1};
-		snprintf(p->interface, sizeof p->interface, "%s", dp->ports[i].xdp);
+		snprintf(p->interface, sizeof(p->interface), "%s", dp->ports[i].xdp);
 		steering_mac_init(p->mac, &dp->ports[i]);
 		int rc = steering_tags_check(&dp->ports[i], why, STEERING_WHY_MAX);
 		if (rc == 0)
@@ -142,7 +142,7 @@ int steering_prepare(struct steering *s, struct config_dataplane *dp, const char
 	}
 	if (s->count == 0)
 		return 0;
-	steering_object_path(run, path, sizeof path);
+	steering_object_path(run, path, sizeof(path));
 	int rc = xdp_program_write(path);
 	if (rc) {
 		snprintf(why, STEERING_WHY_MAX, "%.200s: %s", path, strerror(-rc));
@@ -195,7 +195,7 @@ static unsigned sockets_find(int *fds, unsigned cap)
 	unsigned count = 0;
 	for (int fd = 3; fd < FDS_LOOKED_AT && count < cap; fd++) {
 		int domain = 0;
-		socklen_t len = sizeof domain;
+		socklen_t len = sizeof(domain);
 		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_XDP)
 			fds[count++] = fd;
 	}
@@ -208,7 +208,7 @@ static void tell_sockets(struct steering *s)
 	s->socket_count = sockets_find(s->socket, ARRAY_LEN(s->socket));
 	for (unsigned i = 0; i < s->socket_count; i++) {
 		struct xdp_options options = {0};
-		socklen_t len = sizeof options;
+		socklen_t len = sizeof(options);
 		if (getsockopt(s->socket[i], SOL_XDP, XDP_OPTIONS, &options, &len) == 0)
 			without_copy += (options.flags & XDP_OPTIONS_ZEROCOPY) != 0;
 	}
@@ -220,7 +220,7 @@ static uint64_t frames_lost(const struct steering *s)
 	uint64_t lost = 0;
 	for (unsigned i = 0; i < s->socket_count; i++) {
 		struct xdp_statistics x = {0};
-		socklen_t len = sizeof x;
+		socklen_t len = sizeof(x);
 		if (getsockopt(s->socket[i], SOL_XDP, XDP_STATISTICS, &x, &len) == 0)
 			lost += x.rx_ring_full;
 	}

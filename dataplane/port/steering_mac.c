@@ -11,16 +11,16 @@
 
 static_assert(1 + (int)CONFIG_PORT_MACS_MAX <= (int)STEER_MACS_MAX);
 
-uint64_t steering_mac_word(const uint8_t octets[6])
+uint64_t steering_mac_word(const uint8_t bytes[6])
 {
 	uint64_t word = 0;
-	memcpy(&word, octets, 6);
+	memcpy(&word, bytes, 6);
 	return word;
 }
 
 void steering_mac_init(uint64_t mac[STEER_MACS_MAX], const struct config_port *port)
 {
-	memset(mac, 0, STEER_MACS_MAX * sizeof mac[0]);
+	memset(mac, 0, STEER_MACS_MAX * sizeof(mac[0]));
 	for (unsigned i = 0; i < port->mac_count; i++)
 		mac[1 + i] = steering_mac_word((const uint8_t *)&port->macs[i]);
 }
@@ -28,7 +28,7 @@ void steering_mac_init(uint64_t mac[STEER_MACS_MAX], const struct config_port *p
 void steering_mac_look(uint64_t mac[STEER_MACS_MAX], const char *interface)
 {
 	struct ifreq request = {0};
-	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;

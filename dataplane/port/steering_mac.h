@@ -10,7 +10,7 @@
 #include <weir/steer_abi.h>
 
 // As steer_abi.h has it.
-uint64_t steering_mac_word(const uint8_t octets[6]);
+uint64_t steering_mac_word(const uint8_t bytes[6]);
 // Those of the configuration, behind the place of the interface's own.
 void steering_mac_init(uint64_t mac[STEER_MACS_MAX], const struct config_port *port);
 // The interface's own, as it is at this time. Where the kernel does not tell it stays what it was.

@@ -17,7 +17,7 @@ static bool are_stripped(const char *interface)
 {
 	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
 	struct ifreq request = {0};
-	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
 	request.ifr_data = (char *)&flags;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)

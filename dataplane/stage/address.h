@@ -34,7 +34,7 @@ ATTR_INLINE bool address_is_ours_ipv6(const struct worker_service *s, const uint
 ATTR_INLINE bool address_can_ask_ipv4(const struct worker_service *s, rte_be32_t a)
 {
 	uint8_t first;
-	memcpy(&first, &a, sizeof first);
+	memcpy(&first, &a, sizeof(first));
 	for (unsigned i = 0; i < s->v4_count; i++)
 		if (s->v4[i] == a || s->v4_broadcast[i] == a)
 			return false;

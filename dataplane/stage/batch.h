@@ -52,14 +52,14 @@ ATTR_INLINE uint64_t packet_shape(unsigned ip_version, bool has_vlan, unsigned l
 
 ATTR_INLINE void packet_set_shape(struct packet *p, uint64_t shape)
 {
-	memcpy((uint8_t *)p + PACKET_SHAPE, &shape, sizeof shape);
+	memcpy((uint8_t *)p + PACKET_SHAPE, &shape, sizeof(shape));
 }
 
 // Whatever its group.
 ATTR_INLINE bool packet_has_shape(const struct packet *p, uint64_t shape)
 {
 	uint64_t w;
-	memcpy(&w, (const uint8_t *)p + PACKET_SHAPE, sizeof w);
+	memcpy(&w, (const uint8_t *)p + PACKET_SHAPE, sizeof(w));
 	return w << 8 == shape << 8;
 }
 
@@ -199,7 +199,7 @@ ATTR_INLINE struct l0_key packet_key(const struct packet *p)
 	return (struct l0_key){.hash = p->hash, .name = p->q.name.wire, .word = p->key_word};
 }
 
-// The address of a query's client as it lies in the frame, 4 or 16 octets. After a reply was
+// The address of a query's client as it lies in the frame, 4 or 16 bytes. After a reply was
 // written in its place it is ours.
 ATTR_INLINE const uint8_t *packet_source(const struct packet *p)
 {
@@ -208,7 +208,7 @@ ATTR_INLINE const uint8_t *packet_source(const struct packet *p)
 	return ip + (p->ip_version == 4 ? IPV4_SOURCE : IPV6_SOURCE);
 }
 
-// The DNS message of a packet, and the octets from there to the end of its buffer.
+// The DNS message of a packet, and the bytes from there to the end of its buffer.
 ATTR_INLINE uint8_t *packet_dns(const struct packet *p)
 {
 	return rte_pktmbuf_mtod_offset(p->m, uint8_t *, p->dns);

@@ -11,7 +11,7 @@
 ATTR_MUST_CHECK enum dns_query_status cookie_parse(
 	const struct batch *b, struct packet *p, enum dns_cookie_kind *kind);
 
-// The whole cookies of plain queries are taken up one by one by the parser, while their octets are
+// The whole cookies of plain queries are taken up one by one by the parser, while their bytes are
 // near, and settled together behind it.
 
 // The question is good (dns_query_fast.h). Whatever its cookie is worth, the reply will have one.

@@ -127,7 +127,7 @@ enum exception_class exception_class_of(
 void exception_set(struct exception *p, uint32_t rate, uint64_t hz)
 {
 	p->rate = rate;
-	memset(p->bucket, 0, sizeof p->bucket);
+	memset(p->bucket, 0, sizeof(p->bucket));
 	for (unsigned c = 0; rate && c < WORKER_EXCEPTION_CLASSES; c++) {
 		uint64_t step = hz * classes[c].part / rate;
 		uint64_t depth = rate / ((uint32_t)classes[c].part * BURSTS_PER_S);

@@ -19,7 +19,7 @@
 // One's complement sum (dns_reply.h) of the pseudo header: both addresses, protocol and length.
 uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len);
 
-// Turns the IP header of a received packet around for `payload_len` octets behind it. IPv4 options
+// Turns the IP header of a received packet around for `payload_len` bytes behind it. IPv4 options
 // are taken out: copied ones (record route, source route, time stamps) would be lies in a reply.
 // That moves the start of the frame, so l4 and dns change by as much.
 void frame_turn_ip(struct packet *p, uint16_t payload_len);
@@ -31,7 +31,7 @@ void frame_set_len(struct packet *p, uint16_t payload_len);
 void frame_return_path(
 	const struct packet *p, uint16_t port, uint16_t worker, struct return_path *out);
 
-// What the worker itself notes in a return path: a wait's ticket (recent.h), and whether the client
+// What the worker itself notes in a return path: a wait's ticket (dedup.h), and whether the client
 // has proven its address (batch_is_proven). Any three bytes may come back.
 struct path_note {
 	uint32_t ticket;
@@ -52,7 +52,7 @@ ATTR_INLINE struct path_note frame_note_get(const uint8_t in[3])
 	return (struct path_note){.ticket = bits & 0x7fffff, .proven = bits >> 23};
 }
 
-// Octets of headers in front of a message with that path, and the headers themselves, which end
+// Bytes of headers in front of a message with that path, and the headers themselves, which end
 // where the message begins. The path must have been checked.
 unsigned frame_headers_len(const struct return_path *path);
 void frame_build(

@@ -24,7 +24,7 @@ ATTR_INLINE uint64_t frame_fast_pseudo_rest(uint8_t protocol, uint16_t len)
 }
 
 #ifdef __SSSE3__
-// One shuffle of the first 16 octets, the last two of which belong to the next header and stay.
+// One shuffle of the first 16 bytes, the last two of which belong to the next header and stay.
 ATTR_INLINE void frame_fast_swap_macs(uint8_t *eth)
 {
 	__m128i *first = (__m128i *)(void *)eth;
@@ -33,20 +33,20 @@ ATTR_INLINE void frame_fast_swap_macs(uint8_t *eth)
 }
 #else
 // Two addresses of 48 bits as one word of 64 and one of 32, little-endian: the first address is the
-// low six octets of the first word.
+// low six bytes of the first word.
 ATTR_INLINE void frame_fast_swap_macs(uint8_t *eth)
 {
 	const unsigned mac_bits = 48;
 	uint64_t front;
 	uint32_t back;
-	memcpy(&front, eth, sizeof front);
-	memcpy(&back, eth + 8, sizeof back);
+	memcpy(&front, eth, sizeof(front));
+	memcpy(&back, eth + 8, sizeof(back));
 	uint64_t first = front & ((UINT64_C(1) << mac_bits) - 1);
 	uint64_t second = front >> mac_bits | (uint64_t)back << (64 - mac_bits);
 	front = second | first << mac_bits;
 	back = (uint32_t)(first >> (64 - mac_bits));
-	memcpy(eth, &front, sizeof front);
-	memcpy(eth + 8, &back, sizeof back);
+	memcpy(eth, &front, sizeof(front));
+	memcpy(eth + 8, &back, sizeof(back));
 }
 #endif
 
@@ -96,9 +96,9 @@ ATTR_INLINE void frame_fast_strip_ipv4_options(struct packet *p)
 ATTR_INLINE uint64_t frame_fast_turn_ipv4_addresses(uint8_t *addresses)
 {
 	uint64_t both;
-	memcpy(&both, addresses, sizeof both);
+	memcpy(&both, addresses, sizeof(both));
 	both = both << 32 | both >> 32;
-	memcpy(addresses, &both, sizeof both);
+	memcpy(addresses, &both, sizeof(both));
 	return both;
 }
 
@@ -141,7 +141,7 @@ ATTR_INLINE void frame_fast_udp_fill(uint8_t *udp, uint32_t ports, uint16_t dns_
 		uint64_t sum = csum_wide_add(csum_wide_add(addresses, dns), front + rest);
 		front |= (uint64_t)csum_wide_send(sum) << 48;
 	}
-	memcpy(udp, &front, sizeof front);
+	memcpy(udp, &front, sizeof(front));
 }
 
 // The headers of a frame whose parts lie there. No options.
@@ -152,7 +152,7 @@ ATTR_INLINE void frame_fast_turn(struct rte_mbuf *m, uint8_t *frame, unsigned ip
 	const uint16_t len = (uint16_t)(l4 + udp_len);
 	uint8_t *ip = frame + l3, *udp = frame + l4;
 	uint32_t ports;
-	memcpy(&ports, udp, sizeof ports);
+	memcpy(&ports, udp, sizeof(ports));
 	ports = ports << 16 | ports >> 16;
 	m->data_len = len;
 	m->pkt_len = len;
@@ -168,7 +168,7 @@ ATTR_INLINE void frame_fast_turn(struct rte_mbuf *m, uint8_t *frame, unsigned ip
 	frame_fast_udp_fill(udp, ports, dns_len, addresses, dns_sum, zero_csum);
 }
 
-// The whole reply: `dns_len` octets at msg, packet_dns(p), whose wide sum is `dns_sum`. Of most
+// The whole reply: `dns_len` bytes at msg, packet_dns(p), whose wide sum is `dns_sum`. Of most
 // frames it is known where everything lies once their shape is; of the others it is read once, as
 // compilers must load it again after each store into the frame.
 ATTR_INLINE void frame_fast_reply(

@@ -32,7 +32,7 @@ static uint8_t *at(const struct packet *p, unsigned offset)
 	return rte_pktmbuf_mtod_offset(p->m, uint8_t *, offset);
 }
 
-// Back to the asker, from the port's own address: the question was perhaps a broadcast.
+// Back to the client, from the port's own address: the question was perhaps a broadcast.
 static void answer_ether(struct packet *p, const struct rte_ether_addr *mac)
 {
 	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, struct rte_ether_hdr *);
@@ -65,7 +65,7 @@ static enum verdict answer_arp(
 	return VERDICT_arp_reply;
 }
 
-// Sets the checksum of `len` octets of ICMP at l4 (ICMPv6 with the pseudo header of the addresses
+// Sets the checksum of `len` bytes of ICMP at l4 (ICMPv6 with the pseudo header of the addresses
 // before it, RFC 4443 2.3).
 static void set_icmp_csum(struct packet *p, uint16_t len)
 {
@@ -108,7 +108,7 @@ static enum verdict answer_ipv4(
 	return answer_echo(p, mac, ICMP_ECHO_REPLY, len);
 }
 
-// A neighbour advertisement over the solicitation. An asker without an address (duplicate address
+// A neighbour advertisement over the solicitation. A client without an address (duplicate address
 // detection) gets it by way of all nodes, unsolicited (RFC 4861 7.2.4).
 static enum verdict answer_solicitation(
 	struct packet *p, const struct rte_ether_addr *mac, const struct worker_service *service)
@@ -136,7 +136,7 @@ static enum verdict answer_solicitation(
 	put_u32(icmp + 4, (uint32_t)(solicited ? FLAG_SOLICITED | FLAG_OVERRIDE : FLAG_OVERRIDE)
 				  << 24);
 	icmp[ND_LEN] = ND_MAC_OPTION;
-	icmp[ND_LEN + 1] = 1; // in units of 8 octets
+	icmp[ND_LEN + 1] = 1; // in units of 8 bytes
 	memcpy(icmp + ND_LEN + 2, mac, 6);
 	frame_set_len(p, len);
 	set_icmp_csum(p, len);

@@ -23,14 +23,14 @@ enum { NET_FAST_LEAST = FRAME_ETHER_LEN + FRAME_IPV4_LEN + FRAME_UDP_LEN + DNS_H
 ATTR_INLINE uint64_t net_fast_8(const uint8_t *p)
 {
 	uint64_t w;
-	memcpy(&w, p, sizeof w);
+	memcpy(&w, p, sizeof(w));
 	return w;
 }
 
 ATTR_INLINE uint32_t net_fast_4(const uint8_t *p)
 {
 	uint32_t w;
-	memcpy(&w, p, sizeof w);
+	memcpy(&w, p, sizeof(w));
 	return w;
 }
 
@@ -42,7 +42,7 @@ ATTR_INLINE bool net_fast_macs_fit(const uint8_t *frame)
 }
 
 // The UDP header, ports included, and the message behind it. `addresses`: their wide sum;
-// `l4_len`: octets behind the IP header, by that. All of them are in the frame.
+// `l4_len`: bytes behind the IP header, by that. All of them are in the frame.
 ATTR_INLINE bool net_fast_udp(const struct batch *b, struct packet *p, const uint8_t *udp,
 	uint32_t l4_len, uint64_t addresses)
 {
@@ -134,7 +134,7 @@ ATTR_INLINE bool net_fast(const struct batch *b, struct packet *p)
 	const uint32_t len = m->data_len;
 	if (unlikely_(m->nb_segs != 1 || m->pkt_len != len || len < NET_FAST_LEAST))
 		return false;
-	const uint32_t types = net_fast_4(frame + 12); // and the tag's four octets later
+	const uint32_t types = net_fast_4(frame + 12); // and the tag's four bytes later
 	if (unlikely_((uint16_t)types == RTE_BE16(RTE_ETHER_TYPE_VLAN)))
 		return net_fast_ip(b, p, frame, len, FRAME_ETHER_LEN + FRAME_VLAN_LEN,
 			(uint16_t)(net_fast_4(frame + 14) >> 16));

@@ -23,9 +23,9 @@ ATTR_INLINE void query_record_store(uint8_t *at, uint64_t word)
 	_mm_stream_si64((long long *)(void *)at, (long long)word);
 }
 
-ATTR_INLINE void query_record_copy(uint8_t *to, const uint8_t *from, unsigned octets)
+ATTR_INLINE void query_record_copy(uint8_t *to, const uint8_t *from, unsigned bytes)
 {
-	for (unsigned i = 0; i < octets; i += sizeof(__m128i))
+	for (unsigned i = 0; i < bytes; i += sizeof(__m128i))
 		_mm_stream_si128((__m128i *)(void *)(to + i),
 			_mm_loadu_si128((const __m128i *)(const void *)(from + i)));
 }
@@ -37,12 +37,12 @@ ATTR_INLINE void query_record_fence(void)
 #else
 ATTR_INLINE void query_record_store(uint8_t *at, uint64_t word)
 {
-	memcpy(at, &word, sizeof word);
+	memcpy(at, &word, sizeof(word));
 }
 
-ATTR_INLINE void query_record_copy(uint8_t *to, const uint8_t *from, unsigned octets)
+ATTR_INLINE void query_record_copy(uint8_t *to, const uint8_t *from, unsigned bytes)
 {
-	memcpy(to, from, octets);
+	memcpy(to, from, bytes);
 }
 
 ATTR_INLINE void query_record_fence(void)
@@ -57,7 +57,7 @@ struct query_record {
 	uint8_t image; // group_in_image of group 0
 };
 
-// Which octets of a word a field is. The first word is the ring's header.
+// Which bytes of a word a field is. The first word is the ring's header.
 enum {
 	QUERY_RECORD_HALF = 16,
 	QUERY_RECORD_VERDICT = 32,
@@ -99,14 +99,14 @@ ATTR_INLINE uint64_t query_record_client(
 	uint32_t type_class;
 	if (likely_(p->ip_version == 4)) {
 		uint32_t narrow;
-		memcpy(&narrow, frame + p->l3 + IPV4_TO, sizeof narrow);
+		memcpy(&narrow, frame + p->l3 + IPV4_TO, sizeof(narrow));
 		address[0] = narrow;
 	} else {
-		memcpy(address, frame + p->l3 + IPV6_TO, sizeof address);
+		memcpy(address, frame + p->l3 + IPV6_TO, sizeof(address));
 	}
 	query_record_store(client, address[0]);
-	query_record_store(client + sizeof address[0], address[1]);
-	memcpy(&type_class, &p->q.qtype, sizeof type_class);
+	query_record_store(client + sizeof(address[0]), address[1]);
+	memcpy(&type_class, &p->q.qtype, sizeof(type_class));
 	return get_u16(frame + p->l4 + PORT_TO) | (uint64_t)type_class << QUERY_RECORD_HALF
 	       | (uint64_t)p->dns_len << 3 * QUERY_RECORD_HALF;
 }
@@ -118,7 +118,7 @@ ATTR_INLINE uint8_t *query_record_put(uint8_t *unit, const struct packet *p,
 {
 	const uint64_t name_len = p->q.name.len, len = sizeof(struct log_record) + name_len;
 	const uint64_t units = ring_units_of((uint32_t)len);
-	const uint64_t word = sizeof word;
+	const uint64_t word = sizeof(word);
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint64_t rcode = frame[p->dns + 3] & 0xf, group = t->has_groups ? p->group | t->image : 0;
 	uint64_t v6 = p->ip_version == 4 ? 0 : LOG_IPV6;

@@ -19,12 +19,12 @@ void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, bool pr
 {
 	const struct worker_tables *t = w->tables;
 	const struct policy_reader *r = &t->policy;
-	uint32_t octets = r->limit.reply_octets;
-	if (!t->has_access || octets == 0 || len <= octets)
+	uint32_t bytes = r->limit.reply_octets;
+	if (!t->has_access || bytes == 0 || len <= bytes)
 		return;
 	unsigned leaf = version == 4 ? policy_leaf_v4(r, ip) : policy_leaf_v6(r, ip);
 	if (policy_access_of(leaf) == POLICY_ASK_LIMITED)
-		limit_take_more(w->limit, version, ip, proven, limit_reply_more(len, octets));
+		limit_take_more(w->limit, version, ip, proven, limit_reply_more(len, bytes));
 }
 
 void reply_more(struct batch *b, struct packet *p, uint32_t len)

@@ -11,7 +11,7 @@
 // (RFC 8767 4, RFC 8914 4.4 and 4.20).
 void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view, bool stale);
 
-// Before the headers are written: puts the addresses of a reply of `len` octets in the order whose
+// Before the headers are written: puts the addresses of a reply of `len` bytes in the order whose
 // turn it is, and takes from the client's buckets what its length comes to.
 void reply_more(struct batch *b, struct packet *p, uint32_t len);
 // The latter of a reply that goes to a client by itself. `ip`: as in a packet. `proven`: its query
@@ -35,7 +35,7 @@ void reply_any(struct batch *b, struct packet *p);
 // What we are, if that is asked and told (dns_identity.h). False: not settled.
 bool reply_identity(struct batch *b, struct packet *p);
 
-// For the query log: the error of a reply of `len` octets, if it had room for it.
+// For the query log: the error of a reply of `len` bytes, if it had room for it.
 void reply_note_ede(struct batch *b, const struct packet *p, uint16_t len, int ede);
 // A reply without records. `ede`: enum dns_ede.
 void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enum verdict v);

@@ -50,7 +50,7 @@ ATTR_INLINE uint16_t reply_fast_limit(const struct batch *b)
 	return limit < b->port->dns_most ? limit : b->port->dns_most;
 }
 
-// The wide sum of the question's octets: stage_net's, where nothing stands behind the question.
+// The wide sum of the question's bytes: stage_net's, where nothing stands behind the question.
 ATTR_INLINE uint64_t reply_fast_question_sum(const struct packet *p)
 {
 	if (likely_(p->rest_sum && p->dns_len == DNS_HEADER_LEN + p->q.question_len))

@@ -7,14 +7,14 @@ unsigned send_to_clients(
 	struct worker *w, const struct worker_port *port, struct rte_mbuf **frame, unsigned n)
 {
 	// Summed first: a frame that was sent is no longer ours to read.
-	uint64_t octets = 0;
+	uint64_t bytes = 0;
 	for (unsigned i = 0; i < n; i++)
-		octets += frame[i]->pkt_len;
+		bytes += frame[i]->pkt_len;
 	unsigned sent = rte_eth_tx_burst(port->port_id, port->queue, frame, (uint16_t)n);
 	for (unsigned i = sent; i < n; i++)
-		octets -= frame[i]->pkt_len;
+		bytes -= frame[i]->pkt_len;
 	stats_add(&w->stats->counter[COUNTER_tx_frames], sent);
-	stats_add(&w->stats->counter[COUNTER_tx_bytes], octets);
+	stats_add(&w->stats->counter[COUNTER_tx_bytes], bytes);
 	if (unlikely_(sent < n)) {
 		stats_add(&w->stats->counter[COUNTER_tx_full], n - sent);
 		rte_pktmbuf_free_bulk(frame + sent, n - sent);

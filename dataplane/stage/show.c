@@ -10,7 +10,7 @@ static_assert((int)WATCH_STAGES == (int)STAGE_COUNT);
 void stage_watch_begin(struct batch *b)
 {
 	struct worker *w = b->w;
-	memset(w->watched_trace, 0, sizeof w->watched_trace);
+	memset(w->watched_trace, 0, sizeof(w->watched_trace));
 	if (b->tables->config.watch.frames)
 		stage_keep_frames(b);
 	else
@@ -64,15 +64,15 @@ static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsi
 	for (unsigned s = 0; s < STAGE_COUNT; s++)
 		msg.stage_ns[s] = (uint32_t)(c->cycles[s] * w->ns_shifted >> CYCLES_SHIFT);
 	uint8_t *out = has_room(&w->log.ring) ? ring_reserve(
-			       &w->log.ring, MSG_WATCH, (uint32_t)sizeof msg + name_len + msg.kept)
+			       &w->log.ring, MSG_WATCH, (uint32_t)sizeof(msg) + name_len + msg.kept)
 					      : NULL;
 	if (!out) {
 		stats_add(&w->stats->counter[COUNTER_watch_full], 1);
 		return;
 	}
-	memcpy(out, &msg, sizeof msg);
-	memcpy(out + sizeof msg, p->q.name.wire, name_len);
-	memcpy(out + sizeof msg + name_len, w->came[i], msg.kept);
+	memcpy(out, &msg, sizeof(msg));
+	memcpy(out + sizeof(msg), p->q.name.wire, name_len);
+	memcpy(out + sizeof(msg) + name_len, w->came[i], msg.kept);
 }
 
 void watch_answer(
@@ -90,13 +90,13 @@ void watch_answer(
 			.flags = is_sent ? LOG_ANSWERED : 0}};
 	msg.stage_ns[STAGE_tx] = (uint32_t)((left_tsc - taken_tsc) * w->ns_shifted >> CYCLES_SHIFT);
 	uint8_t *out = has_room(&w->log.ring)
-			       ? ring_reserve(&w->log.ring, MSG_WATCH, (uint32_t)sizeof msg)
+			       ? ring_reserve(&w->log.ring, MSG_WATCH, (uint32_t)sizeof(msg))
 			       : NULL;
 	if (!out) {
 		stats_add(&w->stats->counter[COUNTER_watch_full], 1);
 		return;
 	}
-	memcpy(out, &msg, sizeof msg);
+	memcpy(out, &msg, sizeof(msg));
 	log_writer_publish(&w->log);
 }
 

@@ -51,13 +51,13 @@ static bool path_is_sane(const struct worker *w, const struct return_path *path)
 	       && address_can_ask_ipv4(w->service, client);
 }
 
-// Both are sums of octets that are not all zero; those add up to 0xffff where others do to 0.
+// Both are sums of bytes that are not all zero; those add up to 0xffff where others do to 0.
 static bool sums_agree(uint16_t a, uint16_t b)
 {
 	return a % 0xffff == b % 0xffff;
 }
 
-// `len` octets came off the ring. Answers to the questions of another life or worker rings are
+// `len` bytes came off the ring. Answers to the questions of another life or worker rings are
 // expected after a restart; everything else that does not fit is an error of the other side.
 static bool answer_valid(struct worker *w, struct answer *a, int len, uint16_t type)
 {
@@ -153,7 +153,7 @@ static unsigned collect(struct worker *w, struct outbox *out)
 		if (len < 0 || !answer_valid(w, &a, len, type))
 			continue;
 		const struct path_note note = frame_note_get(a.head.path.note);
-		recent_end(&w->recent, note.ticket);
+		dedup_end(&w->dedup, note.ticket);
 		if (!answer_fits_frame(w, &a))
 			continue;
 		struct rte_mbuf *m = make_frame(w, &a);

@@ -41,7 +41,7 @@ static const struct batch_note plain = {
 ATTR_INLINE uint64_t note_word(const struct batch_note *n)
 {
 	uint64_t word;
-	memcpy(&word, (const uint8_t *)n + offsetof(struct batch_note, ede), sizeof word);
+	memcpy(&word, (const uint8_t *)n + offsetof(struct batch_note, ede), sizeof(word));
 	return word;
 }
 
@@ -66,7 +66,7 @@ void stage_log_begin(struct batch *b)
 		struct packet *p = &b->store[i];
 		b->note[i].m = p->m;
 		memcpy((uint8_t *)&b->note[i] + offsetof(struct batch_note, ede), &word,
-			sizeof word);
+			sizeof(word));
 		p->q.question_len = 0; // not read yet
 	}
 	b->log_lines = false;
@@ -196,7 +196,7 @@ static void record_all(struct batch *b, unsigned received, uint8_t *unit)
 	b->log_lines = true;
 }
 
-// The query as it came, NULL if not all of it was kept. Its octets are where they were in the
+// The query as it came, NULL if not all of it was kept. Its bytes are where they were in the
 // buffer, whatever became of the headers before them.
 static const uint8_t *query_of(const struct batch *b, unsigned i)
 {

@@ -31,17 +31,17 @@ static bool is_over_share(struct batch *b, const struct packet *p)
 
 static void settle_miss(struct batch *b, struct packet *p, bool is_half_full)
 {
-	struct recent *recent = &b->w->recent;
-	uint64_t replaced = recent->replaced;
-	const struct recent_wait wait = recent_ask(recent, p->hash, b->now_ms);
-	batch_count(b, COUNTER_recent_replaced, recent->replaced - replaced);
-	if (wait.before >= RECENT_WAITERS) {
+	struct dedup *dedup = &b->w->dedup;
+	uint64_t replaced = dedup->replaced;
+	const struct recent_wait wait = dedup_ask(dedup, p->hash, b->now_ms);
+	batch_count(b, COUNTER_dedup_replaced, dedup->replaced - replaced);
+	if (wait.before >= DEDUP_WAITERS) {
 		batch_drop(b, p, VERDICT_miss_duplicate);
 		return;
 	}
 	if (unlikely_(is_half_full) && is_over_share(b, p)
 		&& ring_is_fuller(&b->w->miss, b->w->miss.units / 4 * 3)) {
-		recent_end(recent, wait.ticket);
+		dedup_end(dedup, wait.ticket);
 		settle_ring_full(b, p, wait.before > 0, VERDICT_servfail_fairness);
 		return;
 	}
@@ -49,7 +49,7 @@ static void settle_miss(struct batch *b, struct packet *p, bool is_half_full)
 		batch_drop(b, p, VERDICT_miss);
 		return;
 	}
-	recent_end(recent, wait.ticket);
+	dedup_end(dedup, wait.ticket);
 	settle_ring_full(b, p, wait.before > 0, VERDICT_servfail_ring_full);
 }
 

@@ -68,7 +68,7 @@ static bool udp_csum_fits(const struct batch *b, const struct packet *p, uint16_
 	return csum_fold(sum) == 0xffff;
 }
 
-// `l4_len`: octets behind the IP header, by the IP header.
+// `l4_len`: bytes behind the IP header, by the IP header.
 static bool net_udp(struct batch *b, struct packet *p, uint16_t l4_len, uint16_t ether_type)
 {
 	if (l4_len < FRAME_UDP_LEN)
@@ -177,7 +177,7 @@ static bool net_extended_udp(struct batch *b, struct packet *p, uint16_t l4_len)
 
 // Extension headers (RFC 8200 4) from l4 on, the first of type `next`. They are only passed over,
 // to see whether a query to us is behind them; everything else is the kernel's business. A fragment
-// header has its offset in the upper 13 bits of its third and fourth octets (4.5).
+// header has its offset in the upper 13 bits of its third and fourth bytes (4.5).
 static bool net_ipv6_extensions(struct batch *b, struct packet *p, uint8_t next, uint16_t left)
 {
 	enum { EXTENSIONS_MAX = 8, EXTENSION_UNIT = 8 };

@@ -46,7 +46,7 @@ ATTR_INLINE bool question_is_plain(const struct dns_query *q)
 {
 	const uint32_t in = (uint32_t)DNS_CLASS_IN << 16;
 	uint32_t both; // type and class
-	memcpy(&both, (const uint8_t *)q + offsetof(struct dns_query, qtype), sizeof both);
+	memcpy(&both, (const uint8_t *)q + offsetof(struct dns_query, qtype), sizeof(both));
 	return both - (in | 1) < 127 && both != (in | DNS_TYPE_OPT);
 }
 

@@ -90,8 +90,8 @@ static void one_by_one(
 static uint64_t client_word(const struct packet *p)
 {
 	uint64_t eight;
-	memcpy(&eight, rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3 + LIMIT_OCTETS),
-		sizeof eight);
+	memcpy(&eight, rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3 + LIMIT_BYTES),
+		sizeof(eight));
 	return limit_word_of(p->ip_version, eight);
 }
 
@@ -206,7 +206,7 @@ ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
 			four.at[n] = (uint8_t)i;
 		} else {
 			const unsigned n = six.count++;
-			memcpy(six.whole[n], source, sizeof six.whole[n]);
+			memcpy(six.whole[n], source, sizeof(six.whole[n]));
 			six.leaf[n] = policy_first_v6(r, source);
 			six.at[n] = (uint8_t)i;
 		}

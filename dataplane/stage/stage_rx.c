@@ -12,18 +12,18 @@ void stage_rx(struct batch *b)
 	b->count = n;
 	if (n == 0)
 		return;
-	uint64_t octets = 0;
+	uint64_t bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &b->store[i];
 		const uint8_t *frame = rte_pktmbuf_mtod(burst[i], const uint8_t *);
 		// Headers and question: a query of usual length ends on the second line.
 		rte_prefetch0(frame);
 		rte_prefetch0(frame + CACHE_LINE);
-		octets += burst[i]->pkt_len;
+		bytes += burst[i]->pkt_len;
 		p->m = burst[i];
 		b->pkt[i] = p;
 	}
 	batch_count(b, COUNTER_rx_frames, n);
-	batch_count(b, COUNTER_rx_bytes, octets);
+	batch_count(b, COUNTER_rx_bytes, bytes);
 	batch_count(b, COUNTER_batches, 1);
 }

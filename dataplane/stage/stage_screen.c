@@ -41,7 +41,7 @@ ATTR_INLINE bool is_for_port(const struct worker_port *port, const struct rte_mb
 	enum { OTHERS_BITS = 16 };
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint64_t to;
-	memcpy(&to, frame, sizeof to);
+	memcpy(&to, frame, sizeof(to));
 	to = to << OTHERS_BITS >> OTHERS_BITS;
 	if (likely_(to == port->macs[0]) || (frame[0] & 1))
 		return true;

@@ -54,7 +54,7 @@ bool fairness_ask(struct fairness *c, const struct keyhash_secret *secret,
 	const struct fairness_client *who, uint64_t now_ms)
 {
 	if (now_ms >= c->last_ms + FAIRNESS_PAUSE_MS) {
-		memset(c->cell, 0, sizeof c->cell);
+		memset(c->cell, 0, sizeof(c->cell));
 		sum_set(c, 0);
 	}
 	c->last_ms = now_ms;

@@ -36,13 +36,13 @@ static uint64_t hash_of(
 		uint8_t far[16], near[16];
 		uint32_t ports, protocol;
 	} key = {.protocol = at->protocol};
-	static_assert(sizeof key == 40); // no holes
+	static_assert(sizeof(key) == 40); // no holes
 	memcpy(key.far, far, len);
 	memcpy(key.near, near, len);
-	memcpy(&key.ports, at->ports, sizeof key.ports);
+	memcpy(&key.ports, at->ports, sizeof(key.ports));
 	if (sent)
 		key.ports = key.ports << 16 | key.ports >> 16;
-	return keyhash(&t->secret, &key, sizeof key);
+	return keyhash(&t->secret, &key, sizeof(key));
 }
 
 static uint64_t tag_of(uint64_t hash, uint8_t protocol)

@@ -16,8 +16,8 @@ int link_init(struct link_client *l, const char *run_dir, const int *bells, unsi
 {
 	struct link_client link = {
 		.fd = -1, .bells = bells, .workers = workers, .dp_incarnation = dp_incarnation};
-	int n = snprintf(link.path, sizeof link.path, "%s/link.sock", run_dir);
-	if (n < 0 || (size_t)n >= sizeof link.path)
+	int n = snprintf(link.path, sizeof(link.path), "%s/link.sock", run_dir);
+	if (n < 0 || (size_t)n >= sizeof(link.path))
 		return -ENAMETOOLONG;
 	*l = link;
 	return 0;
@@ -54,7 +54,7 @@ static int send_hello(const struct link_client *l)
 		.abi_version = SHM_ABI_VERSION,
 		.workers = l->workers,
 		.dp_incarnation = l->dp_incarnation};
-	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof hello};
+	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int) * SHM_WORKERS_MAX)];
@@ -70,7 +70,7 @@ static int send_hello(const struct link_client *l)
 	c->cmsg_len = CMSG_LEN(fds_size);
 	memcpy(CMSG_DATA(c), l->bells, fds_size);
 	ssize_t n = sendmsg(l->fd, &msg, MSG_NOSIGNAL);
-	return n == (ssize_t)sizeof hello ? 0 : n < 0 ? -errno : -EPROTO;
+	return n == (ssize_t)sizeof(hello) ? 0 : n < 0 ? -errno : -EPROTO;
 }
 
 static void try_connect(struct link_client *l, uint64_t now_ms)
@@ -80,9 +80,9 @@ static void try_connect(struct link_client *l, uint64_t now_ms)
 	if (fd < 0)
 		return;
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	static_assert(sizeof addr.sun_path == LINK_PATH_MAX);
-	memcpy(addr.sun_path, l->path, sizeof addr.sun_path);
-	if (connect(fd, (const struct sockaddr *)&addr, sizeof addr) != 0) {
+	static_assert(sizeof(addr.sun_path) == LINK_PATH_MAX);
+	memcpy(addr.sun_path, l->path, sizeof(addr.sun_path));
+	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0) {
 		// Nobody there is the ordinary state of a data plane that started first.
 		if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN)
 			tell(l, errno, "connect");
@@ -102,7 +102,7 @@ static void try_connect(struct link_client *l, uint64_t now_ms)
 static enum link_event await_welcome(struct link_client *l, uint64_t now_ms)
 {
 	struct link_welcome welcome;
-	ssize_t n = recv(l->fd, &welcome, sizeof welcome, MSG_TRUNC);
+	ssize_t n = recv(l->fd, &welcome, sizeof(welcome), MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		if (now_ms < l->deadline_ms)
 			return LINK_NOTHING;
@@ -111,7 +111,7 @@ static enum link_event await_welcome(struct link_client *l, uint64_t now_ms)
 	}
 	if (n <= 0)
 		return drop(l, now_ms);
-	if (n != (ssize_t)sizeof welcome || welcome.magic != SHM_MAGIC
+	if (n != (ssize_t)sizeof(welcome) || welcome.magic != SHM_MAGIC
 		|| welcome.abi_version != SHM_ABI_VERSION) {
 		tell(l, EPROTO, "its welcome is not of our version");
 		return drop(l, now_ms);
@@ -130,8 +130,8 @@ static enum link_event await_welcome(struct link_client *l, uint64_t now_ms)
 
 static enum link_event watch(struct link_client *l, uint64_t now_ms)
 {
-	char octet;
-	ssize_t n = recv(l->fd, &octet, 1, 0);
+	char byte;
+	ssize_t n = recv(l->fd, &byte, 1, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return LINK_NOTHING;
 	log_warning("link to the control plane is down: %s",

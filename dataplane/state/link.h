@@ -5,7 +5,7 @@
 //
 // The control plane listens; we try each 100 ms. One hello (with the bells of all worker rings),
 // one welcome, then silence: the socket is only held, so that its hang-up tells at once. Any
-// further octet, a wrong welcome or none within a second ends the connection. Nothing here blocks.
+// further byte, a wrong welcome or none within a second ends the connection. Nothing here blocks.
 // Main lcore only; no DPDK.
 
 #include <stdbool.h>

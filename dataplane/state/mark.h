@@ -5,7 +5,7 @@
 
 #include <weir/shm_abi.h>
 
-// One more hit; at MARK_HITS_MAX the octet stays as it is, and its line clean.
+// One more hit; at MARK_HITS_MAX the byte stays as it is, and its line clean.
 static inline uint8_t mark_hit(uint8_t mark)
 {
 	return mark < MARK_HITS ? (uint8_t)(mark + MARK_HIT) : mark;

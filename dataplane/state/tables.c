@@ -170,7 +170,7 @@ int tables_take_l0(struct tables_set *set, const struct tables_source *src, uint
 	if (!set->t.has_l0)
 		sweep_marks(src, generation);
 	set->l0 = l0;
-	memcpy(set->marks, marks, sizeof marks);
+	memcpy(set->marks, marks, sizeof(marks));
 	set->l0_word = word;
 	set->t.l0 = reader;
 	set->t.has_l0 = true;
@@ -185,32 +185,32 @@ fail:
 	return rc;
 }
 
-int tables_take_names(struct tables_set *set, const struct tables_source *src, uint64_t word,
+int tables_take_rules(struct tables_set *set, const struct tables_source *src, uint64_t word,
 	char why[SHM_WHY_MAX])
 {
 	struct region names = {0};
 	struct rule_reader reader;
 	char detail[128] = "";
-	int rc = attach(&names, src, "names", REGION_NAMES, word, why);
+	int rc = attach(&names, src, "rule_image", REGION_RULE_IMAGE, word, why);
 	if (rc)
 		return rc;
 	if (same_region(&names, &set->names)) {
 		region_unmap(&names);
-		set->names_word = word;
+		set->rules_word = word;
 		return 1;
 	}
 	rc = rule_reader_init(&reader, region_data(&names), region_data_size(&names), true, detail);
 	if (rc) {
-		snprintf(why, SHM_WHY_MAX, "names.%llu: %s",
+		snprintf(why, SHM_WHY_MAX, "rule_image.%llu: %s",
 			(unsigned long long)word_generation(word), detail);
 		region_unmap(&names);
 		return rc;
 	}
 	set->names = names;
-	set->names_word = word;
+	set->rules_word = word;
 	set->t.rules = reader;
 	set->t.has_rules = true;
-	set->t.names_generation = word_generation(word);
+	set->t.rule_image_generation = word_generation(word);
 	return 0;
 }
 
@@ -256,7 +256,7 @@ int tables_take_config(struct tables_set *set, const struct directory *dir, uint
 	char why[SHM_WHY_MAX])
 {
 	struct dp_config copy;
-	memcpy(&copy, &dir->config[generation % DIRECTORY_CONFIG_SLOTS], sizeof copy);
+	memcpy(&copy, &dir->config[generation % DIRECTORY_CONFIG_SLOTS], sizeof(copy));
 	atomic_thread_fence(memory_order_acquire);
 	uint64_t now = atomic_load_explicit(&dir->config_generation, memory_order_relaxed);
 	// The slot is written again while generation + SLOTS is being made, that is as soon as

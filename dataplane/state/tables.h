@@ -16,7 +16,7 @@
 struct tables_set {
 	struct worker_tables t; // what workers see; constant once published
 	// Of directory.current, and its config_generation; 0: look again.
-	uint64_t l0_word, names_word, policy_word, config_word;
+	uint64_t l0_word, rules_word, policy_word, config_word;
 	struct region l0, names, policy;
 	struct region marks[SHM_WORKERS_MAX];
 };
@@ -32,7 +32,7 @@ struct tables_source {
 // has already; 0: replaced; -errno with `why`, set unchanged.
 ATTR_MUST_CHECK int tables_take_l0(struct tables_set *set, const struct tables_source *src,
 	uint64_t word, char why[SHM_WHY_MAX]);
-ATTR_MUST_CHECK int tables_take_names(struct tables_set *set, const struct tables_source *src,
+ATTR_MUST_CHECK int tables_take_rules(struct tables_set *set, const struct tables_source *src,
 	uint64_t word, char why[SHM_WHY_MAX]);
 ATTR_MUST_CHECK int tables_take_policy(struct tables_set *set, const struct tables_source *src,
 	uint64_t word, char why[SHM_WHY_MAX]);

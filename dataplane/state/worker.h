@@ -7,12 +7,12 @@
 // Between rx and tx a worker takes no lock, allocates nothing, makes no system call of its own and
 // writes no line that another worker writes (for what the kernel sends it does: kernel_flows.h).
 // What it uses of the control plane's regions stands in one immutable `struct worker_tables`; the
-// main lcore maps new generations (adopt.h), publishes a new struct, and frees the old one after
+// main lcore maps new generations (activate.h), publishes a new struct, and frees the old one after
 // every worker has moved on.
 
+#include "dedup.h"
 #include "fairness.h"
 #include "kernel_flows.h"
-#include "recent.h"
 
 #include <rte_ether.h>
 #include <rte_mbuf.h>
@@ -45,8 +45,9 @@ struct worker_tables {
 	struct rule_reader rules;
 	struct policy_reader policy; // when has_groups or has_access
 	struct dp_config config;     // defaults until the control plane has published one
-	_Atomic uint8_t *marks[SHM_WORKERS_MAX]; // one octet per L0 unit, each worker its own
-	uint64_t l0_generation, names_generation, config_generation, policy_generation; // 0: none
+	_Atomic uint8_t *marks[SHM_WORKERS_MAX]; // one byte per L0 unit, each worker its own
+	uint64_t l0_generation, rule_image_generation, config_generation,
+		policy_generation; // 0: none
 };
 
 // The port's own address, that of its kernel interface, and `ports[].macs`.
@@ -65,7 +66,7 @@ struct worker_port {
 	uint16_t dns_most;     // longest message that a frame on this port can carry
 	struct rte_ether_addr mac;
 	// For a port that sees frames for other hosts: the MAC addresses that it accepts beside
-	// multicast, as the first eight octets of a frame hold them (stage_screen.c). Nearly all
+	// multicast, as the first eight bytes of a frame hold them (stage_screen.c). Nearly all
 	// frames have the first of them. 0: the port compares nothing.
 	unsigned mac_count;
 	uint64_t macs[WORKER_MACS_MAX];
@@ -152,7 +153,7 @@ struct worker {
 	struct epoch_reader epoch;
 	struct ring_producer miss;
 	struct ring_consumer answer;
-	struct recent recent;
+	struct dedup dedup;
 	struct log_writer log;
 	struct log_clock log_clock;
 	uint64_t now_ms;       // of the current batch

@@ -84,7 +84,7 @@ static void give_to_group(const struct shm_paths *paths, const char *group)
 		return;
 	}
 	char path[SHM_PATH_MAX + SHM_NAME_MAX];
-	snprintf(path, sizeof path, "%s/stats", paths->mem);
+	snprintf(path, sizeof(path), "%s/stats", paths->mem);
 	const char *const all[] = {paths->run, paths->mem, path};
 	for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
 		if (chown(all[i], (uid_t)-1, g->gr_gid) != 0)

@@ -40,14 +40,14 @@ static const char kind_program[] = "anon_inode:bpf-prog", kind_map[] = "anon_ino
 static bool fd_is(int fd, const char *kind, uint32_t id)
 {
 	char path[32], target[64];
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(path, target, sizeof target - 1);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
 		return false;
 	target[n] = '\0';
 	struct bpf_map_info map = {0};
 	struct bpf_prog_info program = {0};
-	uint32_t len = kind == kind_map ? sizeof map : sizeof program;
+	uint32_t len = kind == kind_map ? sizeof(map) : sizeof(program);
 	void *info = kind == kind_map ? (void *)&map : (void *)&program;
 	return strcmp(target, kind) == 0 && bpf_obj_get_info_by_fd(fd, info, &len) == 0
 	       && (kind == kind_map ? map.id : program.id) == id;
@@ -108,7 +108,7 @@ int xdp_program_find(unsigned ifindex, struct xdp_program *out)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 	struct bpf_prog_info info = {0};
-	uint32_t len = sizeof info;
+	uint32_t len = sizeof(info);
 	int rc = bpf_xdp_query((int)ifindex, 0, &query);
 	if (rc < 0)
 		return error_of(rc);
@@ -134,7 +134,7 @@ int xdp_program_find(unsigned ifindex, struct xdp_program *out)
 	close(fd);
 	if (rc)
 		return rc;
-	snprintf(p.name, sizeof p.name, "%.15s", info.name);
+	snprintf(p.name, sizeof(p.name), "%.15s", info.name);
 	p.attached = strcmp(p.name, STEER_PROGRAM) == 0 ? XDP_OURS : XDP_FOREIGN;
 	*out = p;
 	return 0;
@@ -161,7 +161,7 @@ int xdp_program_write(const char *path)
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	int rc = write_all(fd, steer_object, sizeof steer_object);
+	int rc = write_all(fd, steer_object, sizeof(steer_object));
 	if (close(fd) != 0 && rc == 0)
 		rc = -errno;
 	return rc;
@@ -204,7 +204,7 @@ static int map_open(unsigned ifindex, const uint32_t *ids, unsigned count, const
 	int rc = -ENOENT;
 	for (unsigned i = 0; i < count; i++) {
 		struct bpf_map_info info = {0};
-		uint32_t len = sizeof info;
+		uint32_t len = sizeof(info);
 		int fd = bpf_map_get_fd_by_id(ids[i]);
 		if (fd < 0)
 			fd = errno == EPERM ? fd_borrow(kind_map, ids[i]) : error_of(fd);
@@ -226,7 +226,7 @@ static int map_open(unsigned ifindex, const uint32_t *ids, unsigned count, const
 static int map_ids(int fd, uint32_t ids[MAPS_MAX], unsigned *count)
 {
 	struct bpf_prog_info info = {.nr_map_ids = MAPS_MAX, .map_ids = (uintptr_t)ids};
-	uint32_t len = sizeof info;
+	uint32_t len = sizeof(info);
 	int rc = bpf_obj_get_info_by_fd(fd, &info, &len);
 	if (rc < 0)
 		rc = error_of(rc);
@@ -306,10 +306,10 @@ int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address)
 	uint8_t key[sizeof(struct steer_address)];
 	const uint32_t value = 1;
 	if (address->version == 4) {
-		memcpy(key, mapped, sizeof mapped);
-		memcpy(key + sizeof mapped, address->bytes, 4);
+		memcpy(key, mapped, sizeof(mapped));
+		memcpy(key + sizeof(mapped), address->bytes, 4);
 	} else {
-		memcpy(key, address->bytes, sizeof key);
+		memcpy(key, address->bytes, sizeof(key));
 	}
 	int rc = bpf_map_update_elem(s->addresses, key, &value, BPF_ANY);
 	return rc ? error_of(rc) : 0;
@@ -338,6 +338,6 @@ int xdp_steer_counters(const struct xdp_steer *s, uint64_t out[STEER_COUNTERS])
 		for (int i = 0; i < cpus; i++)
 			sums[c] += per_cpu[i];
 	}
-	memcpy(out, sums, sizeof sums);
+	memcpy(out, sums, sizeof(sums));
 	return 0;
 }

@@ -42,26 +42,26 @@ static inline void ascii_lower_copy(uint8_t *dst, const uint8_t *src, size_t n)
 {
 	ascii_vector v;
 	uint64_t w;
-	if (n >= sizeof v) {
-		for (size_t i = 0; i + sizeof v <= n; i += sizeof v) {
-			memcpy(&v, src + i, sizeof v);
+	if (n >= sizeof(v)) {
+		for (size_t i = 0; i + sizeof(v) <= n; i += sizeof(v)) {
+			memcpy(&v, src + i, sizeof(v));
 			v = ascii_lower_16(v);
-			memcpy(dst + i, &v, sizeof v);
+			memcpy(dst + i, &v, sizeof(v));
 		}
-		memcpy(&v, src + n - sizeof v, sizeof v);
+		memcpy(&v, src + n - sizeof(v), sizeof(v));
 		v = ascii_lower_16(v);
-		memcpy(dst + n - sizeof v, &v, sizeof v);
+		memcpy(dst + n - sizeof(v), &v, sizeof(v));
 		return;
 	}
-	if (n < sizeof w) {
+	if (n < sizeof(w)) {
 		for (size_t i = 0; i < n; i++)
 			dst[i] = ascii_lower(src[i]);
 		return;
 	}
-	memcpy(&w, src, sizeof w);
+	memcpy(&w, src, sizeof(w));
 	w = ascii_lower_8(w);
-	memcpy(dst, &w, sizeof w);
-	memcpy(&w, src + n - sizeof w, sizeof w);
+	memcpy(dst, &w, sizeof(w));
+	memcpy(&w, src + n - sizeof(w), sizeof(w));
 	w = ascii_lower_8(w);
-	memcpy(dst + n - sizeof w, &w, sizeof w);
+	memcpy(dst + n - sizeof(w), &w, sizeof(w));
 }

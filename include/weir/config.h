@@ -61,7 +61,7 @@ struct ip_address {
 // MAC address of an Ethernet interface. It identifies a client only on weir's own segment: every
 // frame from behind a router has the router's.
 struct config_mac {
-	uint8_t octets[6];
+	uint8_t bytes[6];
 };
 
 // "02:00:5e:10:00:01" or with "-". -EINVAL.

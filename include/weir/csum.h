@@ -35,12 +35,12 @@ ATTR_INLINE uint64_t csum_wide(const void *p, size_t len)
 	uint64_t s = 0, w, v;
 	size_t i = 0;
 	for (; i + 16 <= len; i += 16) {
-		memcpy(&w, b + i, sizeof w);
-		memcpy(&v, b + i + 8, sizeof v);
+		memcpy(&w, b + i, sizeof(w));
+		memcpy(&v, b + i + 8, sizeof(v));
 		s = csum_wide_add(csum_wide_add(s, w), v);
 	}
 	if (i + 8 <= len) {
-		memcpy(&w, b + i, sizeof w);
+		memcpy(&w, b + i, sizeof(w));
 		s = csum_wide_add(s, w);
 		i += 8;
 	}
@@ -48,7 +48,7 @@ ATTR_INLINE uint64_t csum_wide(const void *p, size_t len)
 	if (left == 0)
 		return s;
 	if (likely_(len >= 8)) { // the last eight, less those that are in the sum already
-		memcpy(&w, b + len - 8, sizeof w);
+		memcpy(&w, b + len - 8, sizeof(w));
 		return csum_wide_add(s, w >> (64 - 8 * left));
 	}
 	w = 0;

@@ -12,14 +12,14 @@ enum { DNS_SKIP_POINTER = 0xc0 };
 // Past a name, compressed or not (RFC 1035 4.1.4): a pointer ends it and is not followed.
 static inline void dns_name_skip(struct rd *r)
 {
-	uint8_t octet;
+	uint8_t byte;
 
-	while ((octet = rd_u8(r)) != 0) {
-		if (octet >= DNS_SKIP_POINTER) {
+	while ((byte = rd_u8(r)) != 0) {
+		if (byte >= DNS_SKIP_POINTER) {
 			rd_skip(r, 1);
 			return;
 		}
-		rd_skip(r, octet);
+		rd_skip(r, byte);
 	}
 }
 

@@ -93,7 +93,7 @@
 	/* The control plane's end of the link. */                                 \
 	X(link_hello_taken, ATTACH)                                                \
 	X(link_welcome_sent, ATTACH)                                               \
-	/* The data plane's regions, adoption, epochs and end of the link. */      \
+	/* The data plane's regions, activation, epochs and end of the link. */    \
 	X(former_rings_unlinked, DATAPLANE)                                        \
 	X(stats_filled, DATAPLANE)                                                 \
 	X(rings_offline_stored, DATAPLANE)                                         \
@@ -103,11 +103,11 @@
 	X(marks_unlinked, DATAPLANE)                                               \
 	X(link_hello_sent, DATAPLANE)                                              \
 	X(directory_reader_stored, DATAPLANE)                                      \
-	X(adopt_directory_handed, DATAPLANE)                                       \
-	X(adopt_tables_handed, DATAPLANE)                                          \
-	X(adopted_l0_stored, DATAPLANE)                                            \
-	X(adopted_names_stored, DATAPLANE)                                         \
-	X(adopted_config_stored, DATAPLANE)                                        \
+	X(activate_directory_handed, DATAPLANE)                                    \
+	X(activate_tables_handed, DATAPLANE)                                       \
+	X(activated_l0_stored, DATAPLANE)                                          \
+	X(activated_rules_stored, DATAPLANE)                                       \
+	X(activated_config_stored, DATAPLANE)                                      \
 	X(epoch_online_stored, DATAPLANE)                                          \
 	X(epoch_offline_stored, DATAPLANE)                                         \
 	X(epoch_seen_stored, DATAPLANE)

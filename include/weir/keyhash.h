@@ -30,7 +30,7 @@ ATTR_MUST_CHECK int keyhash_secret_make(struct keyhash_secret *out);
 ATTR_INLINE uint64_t keyhash_word(const void *p)
 {
 	uint64_t w;
-	memcpy(&w, p, sizeof w);
+	memcpy(&w, p, sizeof(w));
 	return w;
 }
 

@@ -45,7 +45,7 @@ enum {
 	LIMIT_NETWORK_LINES = 1 << 11,
 	LIMIT_NETWORKS_FROM = LIMIT_LINE * LIMIT_ADDRESS_LINES, // cells
 	LIMIT_CELLS = LIMIT_NETWORKS_FROM + LIMIT_LINE * LIMIT_NETWORK_LINES,
-	LIMIT_OCTETS = 8, // bytes of the IP header that limit_word_of reads
+	LIMIT_BYTES = 8,  // bytes of the IP header that limit_word_of reads
 	LIMIT_BLOCK = 64, // cells that one pass takes together
 	LIMIT_BLOCKS = LIMIT_CELLS / LIMIT_BLOCK,
 };
@@ -118,7 +118,7 @@ ATTR_INLINE uint64_t limit_word(unsigned version, const uint8_t *ip)
 	if (version == 4)
 		memcpy((uint8_t *)&eight + 4, ip, 4);
 	else
-		memcpy(&eight, ip, sizeof eight);
+		memcpy(&eight, ip, sizeof(eight));
 	return limit_word_of(version, eight);
 }
 
@@ -165,7 +165,7 @@ ATTR_INLINE struct limit_places limit_places(const struct limit_table *t, uint64
 			      0, LIMIT_SECOND, LIMIT_NETWORK, LIMIT_NETWORK + LIMIT_SECOND);
 	const __m128i one = _mm_cvtsi64_si128((int64_t)word);
 	__m128i key, hash;
-	memcpy(&key, t->secret.bytes, sizeof key);
+	memcpy(&key, t->secret.bytes, sizeof(key));
 	const __m128i keyed = _mm_add_epi32(_mm_unpacklo_epi64(one, _mm_slli_epi64(one, 8)), key);
 	hash = _mm_mul_epu32(keyed, _mm_srli_epi64(keyed, 32));
 	hash = _mm_xor_si128(hash, _mm_shuffle_epi32(hash, _MM_SHUFFLE(2, 3, 0, 1)));
@@ -173,7 +173,7 @@ ATTR_INLINE struct limit_places limit_places(const struct limit_table *t, uint64
 	hash = _mm_xor_si128(_mm_and_si128(hash, bits), turn);
 	hash = _mm_add_epi32(hash, from);
 	struct limit_places at;
-	memcpy(&at, &hash, sizeof at);
+	memcpy(&at, &hash, sizeof(at));
 	return at;
 }
 #else
@@ -256,10 +256,10 @@ ATTR_INLINE bool limit_take_proven(struct limit_table *t, unsigned version, cons
 	return true;
 }
 
-// How many queries more a reply of `len` bytes counts, with `octets` bytes a query (not 0).
-ATTR_INLINE uint32_t limit_reply_more(uint32_t len, uint32_t octets)
+// How many queries more a reply of `len` bytes counts, with `bytes` bytes a query (not 0).
+ATTR_INLINE uint32_t limit_reply_more(uint32_t len, uint32_t bytes)
 {
-	return len ? (len - 1) / octets : 0;
+	return len ? (len - 1) / bytes : 0;
 }
 
 ATTR_INLINE void limit_bucket_add(struct limit_table *t, struct limit_bucket at, uint32_t n)

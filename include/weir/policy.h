@@ -304,7 +304,7 @@ ATTR_INLINE unsigned policy_first_v6(const struct policy_reader *r, const uint8_
 ATTR_INLINE unsigned policy_leaf_v6(const struct policy_reader *r, const uint8_t *address)
 {
 	uint64_t whole[2], leaf = policy_first_v6(r, address);
-	memcpy(whole, address, sizeof whole);
+	memcpy(whole, address, sizeof(whole));
 	unsigned i = 0;
 	for (; i < r->v6_narrow_count; i++)
 		leaf = policy_look_narrow(&r->v6[i], whole[0], leaf);
@@ -330,7 +330,7 @@ ATTR_INLINE unsigned policy_group_mac(
 	const struct policy_reader *r, const uint8_t *mac, unsigned group)
 {
 	uint64_t whole;
-	memcpy(&whole, mac, sizeof whole);
+	memcpy(&whole, mac, sizeof(whole));
 	return (unsigned)policy_look_narrow(&r->mac, whole, group) & (POLICY_GROUPS_MAX - 1);
 }
 

@@ -88,8 +88,8 @@ struct rule_source_info {
 };
 static_assert(sizeof(struct rule_source_info) == 112);
 
-// First bytes of the image, on disk and behind the first page of the REGION_NAMES region. Offsets
-// are from the start of this struct.
+// First bytes of the image, on disk and behind the first page of the REGION_RULE_IMAGE region.
+// Offsets are from the start of this struct.
 struct rule_image_head {
 	uint64_t magic;
 	uint32_t version;
@@ -109,7 +109,7 @@ struct rule_image_head {
 	uint64_t index_off, index_slots; // index_slots + 1 numbers of 32 bits; no slots: no data
 	uint64_t entries_off, data_entries;
 	uint64_t answers_off, answers;
-	uint64_t octets_off, octets;
+	uint64_t bytes_off, bytes;
 	uint64_t data_dropped; // records that were too many for one answer
 	uint64_t patterns_off, patterns;
 	uint64_t prefixes_off, prefixes;
@@ -177,8 +177,8 @@ struct rule_reader {
 	const uint32_t *index;
 	const struct rule_data_entry *data;
 	const struct rule_data_answer *answers;
-	const uint8_t *octets;
-	uint32_t index_slots, data_count, answer_count, octet_count;
+	const uint8_t *bytes;
+	uint32_t index_slots, data_count, answer_count, byte_count;
 	const struct rule_pattern_row *patterns;
 	const struct rule_prefix_row *prefixes;
 	const char *texts;

@@ -24,9 +24,9 @@ enum {
 static_assert(RULE_KEY_CHAIN + 2 == RULE_KEY_WORDS);
 static_assert(RULE_KEY_WORDS * 8 <= KEYHASH_SECRET_LEN);
 
-// Mask for 16 bytes of which the first `n` belong to the suffix: &rule_octets_kept[DNS_NAME_MAX -
+// Mask for 16 bytes of which the first `n` belong to the suffix: &rule_bytes_kept[DNS_NAME_MAX -
 // n] for any n. A branch on a short suffix would be mispredicted often.
-static const uint8_t rule_octets_kept[DNS_NAME_MAX + RULE_BLOCK_LEN] = {
+static const uint8_t rule_bytes_kept[DNS_NAME_MAX + RULE_BLOCK_LEN] = {
 	[0 ... DNS_NAME_MAX - 1] = 255};
 
 static inline uint64_t rule_fold(uint64_t a, uint64_t b)
@@ -38,7 +38,7 @@ static inline uint64_t rule_fold(uint64_t a, uint64_t b)
 static inline uint64_t rule_load_8(const uint8_t *p)
 {
 	uint64_t w;
-	memcpy(&w, p, sizeof w);
+	memcpy(&w, p, sizeof(w));
 	return w;
 }
 
@@ -69,11 +69,11 @@ static inline uint64_t rule_suffix_hash(const uint64_t *key,
 	uint8_t near_end[RULE_BLOCK_LEN];
 	unsigned len = name->len - off;
 	if (unlikely_(off > DNS_NAME_MAX - RULE_BLOCK_LEN)) { // no 16 bytes to read there
-		memset(near_end, 0, sizeof near_end);
+		memset(near_end, 0, sizeof(near_end));
 		memcpy(near_end, first, len);
 		first = near_end;
 	}
-	const uint8_t *kept = &rule_octets_kept[DNS_NAME_MAX - len];
+	const uint8_t *kept = &rule_bytes_kept[DNS_NAME_MAX - len];
 	uint64_t low = rule_load_8(first) & rule_load_8(kept);
 	uint64_t high = rule_load_8(first + 8) & rule_load_8(kept + 8);
 	uint64_t hash =
@@ -113,11 +113,11 @@ static inline unsigned rule_bloom_holds_words(const struct rule_reader *r, const
 #ifdef __SSE4_1__
 // A hash's six numbers of bits, each in 16 bits of its own; the last two are the first two again.
 // For each: its two bytes, moved up to their end, and down from there.
-static inline __m128i rule_bloom_numbers(__m128i hashes, __m128i octets)
+static inline __m128i rule_bloom_numbers(__m128i hashes, __m128i bytes)
 {
 	const __m128i up =
 		_mm_setr_epi16(1 << 10, 1 << 4, 1 << 6, 1 << 8, 1 << 10, 1 << 4, 1 << 10, 1 << 4);
-	return _mm_srli_epi16(_mm_mullo_epi16(_mm_shuffle_epi8(hashes, octets), up), 10);
+	return _mm_srli_epi16(_mm_mullo_epi16(_mm_shuffle_epi8(hashes, bytes), up), 10);
 }
 
 // The same in vectors, half as many instructions: sixteen numbers of bits, the bytes of both

@@ -25,13 +25,13 @@
 
 enum region_kind {
 	REGION_NONE = 0,
-	REGION_DIRECTORY = 1, // written by cp
-	REGION_L0 = 2,        // written by cp
-	REGION_NAMES = 3,     // written by cp, immutable once published
-	REGION_RINGS = 4,     // created by dp; each side writes its own pages
-	REGION_MARKS = 5,     // created by dp; bytes set by one worker, cleared by cp
-	REGION_STATS = 6,     // written by dp
-	REGION_POLICY = 7,    // written by cp, immutable once published
+	REGION_DIRECTORY = 1,  // written by cp
+	REGION_L0 = 2,         // written by cp
+	REGION_RULE_IMAGE = 3, // written by cp, immutable once published
+	REGION_RINGS = 4,      // created by dp; each side writes its own pages
+	REGION_MARKS = 5,      // created by dp; bytes set by one worker, cleared by cp
+	REGION_STATS = 6,      // written by dp
+	REGION_POLICY = 7,     // written by cp, immutable once published
 	REGION_KINDS = 8,
 };
 
@@ -183,17 +183,17 @@ struct rings_dp_page { // page 1: only dp writes
 	alignas(CACHE_LINE) struct ring_index miss_tail;
 	struct ring_index answer_head;
 	// Newest generation whose predecessor this worker no longer touches.
-	alignas(CACHE_LINE) _Atomic uint64_t adopted_l0;
-	_Atomic uint64_t adopted_names;
-	_Atomic uint64_t adopted_config;
-	_Atomic uint64_t adopted_policy; // which is a copy: nothing waits for it
+	alignas(CACHE_LINE) _Atomic uint64_t activated_l0;
+	_Atomic uint64_t activated_rules;
+	_Atomic uint64_t activated_config;
+	_Atomic uint64_t activated_policy; // which is a copy: nothing waits for it
 	alignas(CACHE_LINE) struct ring_index log_tail;
 	_Atomic uint64_t log_owed; // queries that no record on the log ring stands for
 };
 static_assert(offsetof(struct rings_dp_page, miss_tail) == 64);
 static_assert(offsetof(struct rings_dp_page, answer_head) == 128);
-static_assert(offsetof(struct rings_dp_page, adopted_l0) == 192);
-static_assert(offsetof(struct rings_dp_page, adopted_policy) == 216);
+static_assert(offsetof(struct rings_dp_page, activated_l0) == 192);
+static_assert(offsetof(struct rings_dp_page, activated_policy) == 216);
 static_assert(offsetof(struct rings_dp_page, log_tail) == 256);
 static_assert(sizeof(struct rings_dp_page) <= SHM_PAGE);
 
@@ -224,5 +224,5 @@ enum { MARK_VISITED = 1, MARK_REFRESH = 2, MARK_HIT = 4, MARK_HITS_MAX = 63 };
 enum { MARK_HITS = MARK_HIT * MARK_HITS_MAX };
 static_assert((MARK_HITS | MARK_REFRESH | MARK_VISITED) == UINT8_MAX);
 
-// REGION_L0: l0_table.h. REGION_NAMES: rule_image.h. REGION_POLICY: policy.h.
+// REGION_L0: l0_table.h. REGION_RULE_IMAGE: rule_image.h. REGION_POLICY: policy.h.
 // REGION_STATS: shm_stats.h.

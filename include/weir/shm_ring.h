@@ -83,7 +83,7 @@ ATTR_INLINE uint64_t ring_units_of(uint32_t len)
 ATTR_INLINE void ring_header_put(uint8_t *unit, struct ring_unit h)
 {
 	uint64_t word;
-	memcpy(&word, &h, sizeof word);
+	memcpy(&word, &h, sizeof(word));
 	__atomic_store_n((uint64_t *)(void *)unit, word, __ATOMIC_RELAXED);
 }
 

@@ -92,7 +92,7 @@
 	X(answer_large, "answers dropped: longer than a frame")                                    \
 	X(refresh_asked, "refresh requests sent")                                                  \
 	X(refresh_full, "refresh requests not sent: miss ring full")                               \
-	X(recent_replaced, "entries of duplicate suppression evicted early")                       \
+	X(dedup_replaced, "entries of duplicate suppression evicted early")                        \
 	X(ring_anomaly, "ring contents that are no record")                                        \
 	X(record_anomaly, "records that failed their bounds check")                                \
 	X(cookies_good, "queries with a right cookie")                                             \
@@ -300,8 +300,8 @@ struct stats_region {
 	_Atomic uint64_t tsc_hz;
 	_Atomic uint32_t pid;
 	_Atomic uint32_t control_seen;  // 1: link to the control plane is up
-	_Atomic uint64_t l0_generation; // adopted by all workers
-	_Atomic uint64_t names_generation;
+	_Atomic uint64_t l0_generation; // activated by all workers
+	_Atomic uint64_t rule_image_generation;
 	_Atomic uint64_t config_generation;
 	_Atomic uint64_t policy_generation;
 	_Atomic uint64_t

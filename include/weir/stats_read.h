@@ -57,7 +57,7 @@ struct stats_memory_copy {
 
 struct stats_copy {
 	uint64_t taken_ms, incarnation;
-	uint64_t heartbeat_ms, start_ms, l0_generation, names_generation, config_generation,
+	uint64_t heartbeat_ms, start_ms, l0_generation, rule_image_generation, config_generation,
 		policy_generation, verdict_gap, limit_empty, tsc_hz;
 	uint32_t pid, control_seen, drops_in_force, drops_refused, ended, former_end, log_lost,
 		drops_partial;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// G6: how many octets a cached answer and a listed name take, of everything that is allocated for
+// G6: how many bytes a cached answer and a listed name take, of everything that is allocated for
 // them: a table of a million names with one A record each, and a rule image of a million names.
 // Fails when what is counted is not there.
 
@@ -36,7 +36,7 @@ static bool answers(void)
 	struct region_header *head = (struct region_header *)(void *)base;
 	head->kind = REGION_L0;
 	head->total_size = size;
-	memcpy(head->geometry, geometry, sizeof geometry);
+	memcpy(head->geometry, geometry, sizeof(geometry));
 	if (l0_region_init(base, size) != 0
 		|| l0_writer_open(&w, base, size, true, &epochs, now_ms) != 0)
 		return false;
@@ -52,11 +52,11 @@ static bool answers(void)
 	double own = (double)l0_writer_memory(w) / entries;
 	bench_say(GOAL, title, "entries", entries, "entries", 0);
 	bench_say(GOAL, title, "load", entries / slots, "of the index", 0);
-	bench_say(GOAL, title, "index", index, "octets an entry", 9);
-	bench_say(GOAL, title, "record", record, "octets an entry", 0);
-	bench_say(GOAL, title, "marks", marks, "octets an entry and worker", 0);
-	bench_say(GOAL, title, "private", own, "octets an entry", 0);
-	bench_say(GOAL, title, "all", index + record + marks + own, "octets an entry", 140);
+	bench_say(GOAL, title, "index", index, "bytes an entry", 9);
+	bench_say(GOAL, title, "record", record, "bytes an entry", 0);
+	bench_say(GOAL, title, "marks", marks, "bytes an entry and worker", 0);
+	bench_say(GOAL, title, "private", own, "bytes an entry", 0);
+	bench_say(GOAL, title, "all", index + record + marks + own, "bytes an entry", 140);
 	ok = ok && s.entries > NAMES / 100 * 98;
 	l0_writer_close(w);
 	free(base);
@@ -75,8 +75,8 @@ static bool listed(void)
 	double path = (double)(h->bloom_blocks * sizeof(struct rule_bloom_block)
 			       + h->table_buckets * sizeof(struct rule_bucket)
 			       + h->set_count * sizeof(struct rule_set));
-	bench_say(GOAL, title, "path", path / names, "octets a name", 18);
-	bench_say(GOAL, title, "image", (double)h->size / names, "octets a name", 18);
+	bench_say(GOAL, title, "path", path / names, "bytes a name", 18);
+	bench_say(GOAL, title, "image", (double)h->size / names, "bytes a name", 18);
 	bool ok = h->names == NAMES;
 	free(image);
 	return ok;

@@ -4,8 +4,8 @@
 //
 // worker_main as shipped on a net_ring port. The asking core keeps 512 queries under way, of 4,096
 // that it has written beforehand, and turns each reply's packet buffer into the next query, so
-// neither side uses a pool. The first reply to each query is taken apart octet by octet by
-// packet.c, which shares no code with the product; every other one has to be the same, all octets
+// neither side uses a pool. The first reply to each query is taken apart byte by byte by
+// packet.c, which shares no code with the product; every other one has to be the same, all bytes
 // of it, or is taken apart again, as when a TTL has aged. Fails when a reply is wrong or lost, or
 // when one comes that nobody waits for; never because it is slow.
 //
@@ -50,7 +50,7 @@ struct query {
 	struct question question;
 };
 
-struct asker {
+struct client {
 	struct rte_ring *to, *from;
 	struct rte_mempool *pool;
 	struct endpoint endpoint;
@@ -76,7 +76,7 @@ static void say(const char *metric, double value, const char *unit, double refer
 	bench_row_print(&row);
 }
 
-static void write_queries(struct asker *a)
+static void write_queries(struct client *a)
 {
 	a->endpoint.version = 4;
 	a->endpoint.resolved = true;
@@ -98,7 +98,7 @@ static void write_queries(struct asker *a)
 	}
 }
 
-static const char *take_apart(struct asker *a, struct query *q, const uint8_t *frame, uint16_t len)
+static const char *take_apart(struct client *a, struct query *q, const uint8_t *frame, uint16_t len)
 {
 	bool servfail = false;
 	const char *why = a->reflecting
@@ -114,7 +114,7 @@ static const char *take_apart(struct asker *a, struct query *q, const uint8_t *f
 	return why;
 }
 
-static void take_reply(struct asker *a, const uint8_t *frame, uint16_t len)
+static void take_reply(struct client *a, const uint8_t *frame, uint16_t len)
 {
 	uint16_t id = 0, port = 0;
 	bool is_ours = a->reflecting || packet_is_reply(frame, len, &id, &port);
@@ -134,7 +134,7 @@ static void take_reply(struct asker *a, const uint8_t *frame, uint16_t len)
 		fprintf(stderr, "G9: query %u: %s\n", id, why);
 }
 
-static void make_query(struct asker *a, struct rte_mbuf *m)
+static void make_query(struct client *a, struct rte_mbuf *m)
 {
 	// One that is lost stays under way for good; there are eight times as many as are asked.
 	while (a->query[a->next % QUERIES].under_way)
@@ -148,14 +148,14 @@ static void make_query(struct asker *a, struct rte_mbuf *m)
 	a->asked++;
 }
 
-static void hand_in(struct asker *a, struct rte_mbuf **m, unsigned n)
+static void hand_in(struct client *a, struct rte_mbuf **m, unsigned n)
 {
 	// There is room: the ring holds more than are ever under way.
 	for (unsigned sent = 0; sent < n;)
 		sent += rte_ring_sp_enqueue_burst(a->to, (void **)(m + sent), n - sent, NULL);
 }
 
-static unsigned take(struct asker *a, struct rte_mbuf **m)
+static unsigned take(struct client *a, struct rte_mbuf **m)
 {
 	unsigned n = rte_ring_sc_dequeue_burst(a->from, (void **)m, BURST, NULL);
 	for (unsigned i = 0; i < n; i++) {
@@ -169,7 +169,7 @@ static unsigned take(struct asker *a, struct rte_mbuf **m)
 	return n;
 }
 
-static bool start_asking(struct asker *a)
+static bool start_asking(struct client *a)
 {
 	struct rte_mbuf *m[WINDOW];
 	if (rte_pktmbuf_alloc_bulk(a->pool, m, WINDOW) != 0)
@@ -181,7 +181,7 @@ static bool start_asking(struct asker *a)
 }
 
 // Millions of replies a second. Takes what is still under way afterwards.
-static double ask(struct asker *a, unsigned seconds)
+static double ask(struct client *a, unsigned seconds)
 {
 	struct rte_mbuf *m[BURST];
 	uint64_t hz = rte_get_tsc_hz(), began = rte_rdtsc(), now;
@@ -208,20 +208,20 @@ static int reflect(void *arg)
 	return 0;
 }
 
-static void forget(struct path_rig *r, struct asker *a)
+static void forget(struct path_rig *r, struct client *a)
 {
 	a->asked = a->answered = a->taken_apart = a->bad = a->unmatched = 0;
 	for (unsigned i = 0; i < QUERIES; i++) {
 		a->query[i].under_way = false;
 		a->query[i].reply_len = 0;
 	}
-	memset(&r->stats, 0, sizeof r->stats);
+	memset(&r->stats, 0, sizeof(r->stats));
 	atomic_store(&r->w.stop, 0);
 }
 
 // With a worker that does `work` on the other core. False when not all was right.
-static bool run(
-	struct path_rig *r, struct asker *a, lcore_function_t *work, unsigned seconds, double *rate)
+static bool run(struct path_rig *r, struct client *a, lcore_function_t *work, unsigned seconds,
+	double *rate)
 {
 	unsigned lcore = rte_get_next_lcore(rte_lcore_id(), 1, 0);
 	forget(r, a);
@@ -236,7 +236,7 @@ static bool run(
 	return a->bad + a->unmatched == 0 && a->answered == a->asked;
 }
 
-static bool open_port(struct path_rig *r, struct asker *a)
+static bool open_port(struct path_rig *r, struct client *a)
 {
 	unsigned one_each = RING_F_SP_ENQ | RING_F_SC_DEQ;
 	struct rte_eth_conf conf = {0};
@@ -262,7 +262,7 @@ static bool open_port(struct path_rig *r, struct asker *a)
 	return true;
 }
 
-static bool measure(struct path_rig *r, struct asker *a, unsigned seconds)
+static bool measure(struct path_rig *r, struct client *a, unsigned seconds)
 {
 	double reflected = 0, answered = 0;
 	bool ok = run(r, a, reflect, seconds, &reflected);
@@ -284,7 +284,7 @@ static bool measure(struct path_rig *r, struct asker *a, unsigned seconds)
 int main(int argc, char **argv)
 {
 	static struct path_rig rig;
-	static struct asker asker;
+	static struct client client;
 	unsigned seconds = 5;
 	for (int c; (c = getopt(argc, argv, "t:")) != -1;) {
 		seconds = c == 't' ? (unsigned)strtoul(optarg, NULL, 10) : 0;
@@ -295,12 +295,12 @@ int main(int argc, char **argv)
 	}
 	if (!path_rig_start(&rig, 0, true))
 		return SKIPPED;
-	if (!path_rig_tables(&rig, &what) || !open_port(&rig, &asker)) {
+	if (!path_rig_tables(&rig, &what) || !open_port(&rig, &client)) {
 		fprintf(stderr, "G9: %s\n", rte_strerror(rte_errno));
 		return 1;
 	}
-	write_queries(&asker);
-	bool ok = measure(&rig, &asker, seconds);
+	write_queries(&client);
+	bool ok = measure(&rig, &client, seconds);
 	path_rig_stop(&rig);
 	return !ok;
 }

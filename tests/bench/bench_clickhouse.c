@@ -6,7 +6,7 @@
 //
 // ROWS rows (2,000,000) of 100,000 names, 200 clients and a few answers, in bodies of 16,384 rows:
 // encoded only, then encoded and compressed by gzip and by zstd. Prints CPU time of this thread and
-// octets a row; fails when a body cannot be made.
+// bytes a row; fails when a body cannot be made.
 
 #include "controlplane/querylog/clickhouse/clickhouse_pack.h"
 #include "controlplane/querylog/clickhouse/clickhouse_row.h"
@@ -49,10 +49,10 @@ static void corpus_make(void)
 		unsigned len = 4 + (unsigned)(draw() % 20);
 		for (unsigned j = 0; j < len; j++)
 			names[i][j] = (char)('a' + draw() % 26);
-		snprintf(names[i] + len, sizeof names[i] - len, ".site%u.example.", i % 9000);
+		snprintf(names[i] + len, sizeof(names[i]) - len, ".site%u.example.", i % 9000);
 	}
 	for (unsigned i = 0; i < CLIENTS; i++)
-		snprintf(clients[i], sizeof clients[i], "192.168.%u.%u", i / 100, 10 + i % 100);
+		snprintf(clients[i], sizeof(clients[i]), "192.168.%u.%u", i / 100, 10 + i % 100);
 }
 
 static void rows_make(uint64_t first)
@@ -93,7 +93,7 @@ static size_t body_make(uint64_t number)
 	size_t len = 0;
 	for (unsigned i = 0; i < BODY_ROWS; i++) {
 		ssize_t n = clickhouse_row_put(
-			body + len, sizeof body - len, "box-1", &chunk, &rows[i]);
+			body + len, sizeof(body) - len, "box-1", &chunk, &rows[i]);
 		if (n < 0) {
 			fprintf(stderr, "bench_clickhouse: no room\n");
 			exit(1);
@@ -115,7 +115,7 @@ static void measure(struct clickhouse_packer *p, unsigned total, int coding, con
 		ssize_t n = (ssize_t)len;
 		if (coding >= 0)
 			n = clickhouse_pack(p, (enum clickhouse_coding)coding, body, len, packed,
-				sizeof packed);
+				sizeof(packed));
 		taken += cpu_s() - from;
 		if (n < 0) {
 			fprintf(stderr, "bench_clickhouse: %s: %s\n", what, strerror((int)-n));
@@ -124,7 +124,7 @@ static void measure(struct clickhouse_packer *p, unsigned total, int coding, con
 		plain += len;
 		wire += (uint64_t)n;
 	}
-	printf("%-12s %8.0f rows/s  %6.1f octets a row, %5.1f sent\n", what, done / taken,
+	printf("%-12s %8.0f rows/s  %6.1f bytes a row, %5.1f sent\n", what, done / taken,
 		(double)plain / done, (double)wire / done);
 }
 

@@ -40,7 +40,7 @@ static struct querylog_text text(const char *t)
 static void row_fill(struct querylog_batch *b, struct querylog_row *row, uint64_t time_us)
 {
 	char name[48];
-	size_t len = (size_t)snprintf(name, sizeof name, "host%u.site%u.example",
+	size_t len = (size_t)snprintf(name, sizeof(name), "host%u.site%u.example",
 		(unsigned)(draw() % NAMES), (unsigned)(draw() % 9000));
 	char *at = querylog_batch_text(b, len + 1);
 	memcpy(at, name, len + 1);
@@ -99,7 +99,7 @@ static int report(struct clickhouse *c, uint64_t rows, double wall_s, double use
 	printf("%llu of %llu rows in %.2f s: %.0f rows/s, %.2f us of CPU a row\n",
 		(unsigned long long)s.sender.rows, (unsigned long long)rows, wall_s,
 		(double)s.sender.rows / wall_s, used_s * 1e6 / (double)rows);
-	printf("%llu inserts, %llu failures, %.1f octets a row sent, buffer %llu KiB at most,"
+	printf("%llu inserts, %llu failures, %.1f bytes a row sent, buffer %llu KiB at most,"
 	       " %u files on disk at most%s%s\n",
 		(unsigned long long)s.sender.chunks, (unsigned long long)s.sender.failures,
 		(double)s.packed_bytes / (double)rows,

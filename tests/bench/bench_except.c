@@ -30,7 +30,7 @@ static struct dns_name name_of(const char *below, size_t zone)
 {
 	char text[64];
 	struct dns_name name;
-	snprintf(text, sizeof text, "%szone%zx.example", below, zone);
+	snprintf(text, sizeof(text), "%szone%zx.example", below, zone);
 	if (dns_name_from_text(text, strlen(text), &name))
 		die("bad name");
 	return name;
@@ -58,7 +58,7 @@ static struct rule_reader build(unsigned lists, size_t zones)
 		|| rule_builder_source(b, "deny"))
 		die("no memory");
 	for (unsigned i = 0; i < lists; i++) {
-		snprintf(title, sizeof title, "list %u", i);
+		snprintf(title, sizeof(title), "list %u", i);
 		if (rule_builder_source(b, title))
 			die("build");
 		add_rules(b, RULE_CLASS_BLOCK, "", zones);
@@ -72,7 +72,7 @@ static struct rule_reader build(unsigned lists, size_t zones)
 
 static struct dns_query *make_queries(size_t zones)
 {
-	struct dns_query *q = calloc(QUERIES, sizeof *q);
+	struct dns_query *q = calloc(QUERIES, sizeof(*q));
 	if (!q)
 		die("no memory");
 	for (size_t i = 0; i < QUERIES; i++) {
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 	double best[IMAGES] = {1e9, 1e9};
 	if (zones < 1)
 		die("at least one zone");
-	struct rule_reader *r = calloc(IMAGES, sizeof *r);
+	struct rule_reader *r = calloc(IMAGES, sizeof(*r));
 	if (!r)
 		die("no memory");
 	r[ONE] = build(1, zones);

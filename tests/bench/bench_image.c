@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // From a list of made-up domains to the image that the data plane has mapped: parse and build, the
-// peak of its memory, octets a domain, and a warm start. bench_image [DOMAINS]
+// peak of its memory, bytes a domain, and a warm start. bench_image [DOMAINS]
 
 #include "controlplane/base/file_write.h"
 #include "controlplane/rules/rules_job.h"
@@ -66,7 +66,7 @@ static void build(const char *list, const char *image_path)
 	printf("%llu domains (%llu lines): look %.1f ms, parse and build %.1f ms of CPU\n",
 		(unsigned long long)h->names, (unsigned long long)result[2].counts.lines,
 		start_ms - hash_ms, end_ms - start_ms);
-	printf("  %.2f octets a domain in the packet path; image %llu octets, peak %zu, %.2f "
+	printf("  %.2f bytes a domain in the packet path; image %llu bytes, peak %zu, %.2f "
 	       "times\n",
 		path / (double)h->names, (unsigned long long)h->size, peak,
 		(double)peak / (double)h->size);
@@ -84,7 +84,7 @@ static void warm_start(struct publisher *p, const char *image_path, double *load
 	struct publish_status status;
 	struct region region;
 	struct rule_reader reader;
-	struct rules_job *j = calloc(1, sizeof *j);
+	struct rules_job *j = calloc(1, sizeof(*j));
 	if (!j)
 		die("no memory");
 	j->publisher = p;
@@ -99,10 +99,10 @@ static void warm_start(struct publisher *p, const char *image_path, double *load
 		die(j->error);
 	rules_job_free(j);
 	publish_status(p, &status);
-	shm_name_generation(name, "names", status.names_generation);
+	shm_name_generation(name, "names", status.rule_image_generation);
 	start_ms = now_ms(CLOCK_MONOTONIC);
-	if (region_attach(
-		    publisher_paths(p), status.names_where, name, REGION_NAMES, false, &region, why)
+	if (region_attach(publisher_paths(p), status.names_where, name, REGION_RULE_IMAGE, false,
+		    &region, why)
 		|| rule_reader_init(
 			&reader, region_data(&region), region_data_size(&region), true, why))
 		die(why);
@@ -123,15 +123,15 @@ static void warm_starts(const char *folder, const char *image_path)
 	struct publisher *p;
 	char run[96], why[SHM_WHY_MAX];
 	double load_ms[WARM_STARTS], cpu_ms[WARM_STARTS], map_ms[WARM_STARTS];
-	snprintf(run, sizeof run, "%s/run", folder);
+	snprintf(run, sizeof(run), "%s/run", folder);
 	if (shm_paths_init(&paths, run, "off", why) || publisher_open(&p, &paths, &config, why))
 		die(why);
 	for (unsigned i = 0; i < WARM_STARTS; i++)
 		warm_start(p, image_path, &load_ms[i], &cpu_ms[i], &map_ms[i]);
 	publisher_close(p);
-	qsort(load_ms, WARM_STARTS, sizeof *load_ms, compare);
-	qsort(cpu_ms, WARM_STARTS, sizeof *cpu_ms, compare);
-	qsort(map_ms, WARM_STARTS, sizeof *map_ms, compare);
+	qsort(load_ms, WARM_STARTS, sizeof(*load_ms), compare);
+	qsort(cpu_ms, WARM_STARTS, sizeof(*cpu_ms), compare);
+	qsort(map_ms, WARM_STARTS, sizeof(*map_ms), compare);
 	printf("  warm start: %.1f ms (%.1f to %.1f), %.1f ms of CPU; the data plane's map and "
 	       "check "
 	       "%.1f ms more\n",
@@ -146,11 +146,11 @@ int main(int argc, char **argv)
 	char folder[] = "/tmp/weir-bench-image-XXXXXX", list[64], image[64], command[80];
 	if (!mkdtemp(folder))
 		die("no folder");
-	snprintf(list, sizeof list, "%s/list", folder);
-	snprintf(image, sizeof image, "%s/rules.img", folder);
+	snprintf(list, sizeof(list), "%s/list", folder);
+	snprintf(image, sizeof(image), "%s/rules.img", folder);
 	write_list(list, domains);
 	build(list, image);
 	warm_starts(folder, image);
-	snprintf(command, sizeof command, "rm -rf '%s'", folder);
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
 	return system(command) != 0;
 }

@@ -86,7 +86,7 @@ static double cycles(struct bench *b, uint32_t from,
 		lookup(b, r);
 		took[n] = (uint32_t)(__rdtsc() - start);
 	}
-	qsort(took, BATCHES, sizeof took[0], by_value);
+	qsort(took, BATCHES, sizeof(took[0]), by_value);
 	*hit_share = (double)b->hits / (BATCHES * BATCH);
 	return took[BATCHES / 2] / (double)BATCH;
 }
@@ -94,11 +94,11 @@ static double cycles(struct bench *b, uint32_t from,
 static int bench_size(uint32_t entries, uint16_t answer, unsigned units)
 {
 	static struct bench b;
-	memset(&b, 0, sizeof b);
+	memset(&b, 0, sizeof(b));
 	b.entries = entries;
 	// Its units, the index, the reserve of 1/32 and some air: nothing is evicted for space.
-	uint64_t octets = (uint64_t)entries * (units * 68 + 10);
-	if (!box_open(&b.box, octets + (2 << 20), units))
+	uint64_t bytes = (uint64_t)entries * (units * 68 + 10);
+	if (!box_open(&b.box, bytes + (2 << 20), units))
 		return 1;
 	uint64_t start = clock_mono_us();
 	for (uint32_t id = 0; id < entries; id++)
@@ -110,11 +110,11 @@ static int bench_size(uint32_t entries, uint16_t answer, unsigned units)
 	double batch = cycles(&b, 0, lookup_batch, &shares[0]);
 	double singly = cycles(&b, 0, lookup_singly, &shares[1]);
 	double absent = cycles(&b, 1u << 30, lookup_batch, &shares[2]);
-	printf("%8u entries of %u octets of answer: cycles a lookup: batch %5.0f, singly %5.0f, "
+	printf("%8u entries of %u bytes of answer: cycles a lookup: batch %5.0f, singly %5.0f, "
 	       "absent %5.0f; "
 	       "hits %.4f; put %.2f us\n",
 		entries, answer, batch, singly, absent, shares[0], (double)put_us / entries);
-	printf("         index load %.2f, evicted by full buckets %.4f %%; octets an entry: "
+	printf("         index load %.2f, evicted by full buckets %.4f %%; bytes an entry: "
 	       "index %.1f, record %.1f, private %.1f\n",
 		(double)s.entries / (double)s.index_slots,
 		100.0 * (double)s.evicted_bucket / entries,

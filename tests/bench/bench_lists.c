@@ -73,13 +73,13 @@ static struct rule_reader build(unsigned image, size_t count)
 	struct rule_arena a;
 	struct rule_reader r;
 	char why[128], title[16];
-	for (size_t i = 0; i < sizeof secret.bytes; i++)
+	for (size_t i = 0; i < sizeof(secret.bytes); i++)
 		secret.bytes[i] = (uint8_t)(i * 73 + 5);
 	if (rule_builder_new(&secret, NULL, 0, &b) || rule_builder_source(b, "allow")
 		|| rule_builder_source(b, "deny"))
 		die("no memory");
 	for (unsigned list = 0; list < (image == ONE ? 1 : LISTS); list++) {
-		snprintf(title, sizeof title, "list %u", list);
+		snprintf(title, sizeof(title), "list %u", list);
 		if (rule_builder_source(b, title))
 			die("build");
 		for (size_t i = 0; i < count; i++) {
@@ -95,7 +95,7 @@ static struct rule_reader build(unsigned image, size_t count)
 		die("build");
 	rule_builder_free(b);
 	const struct rule_image_head *h = a.base;
-	printf("  %-16s %zu names, %zu sets, %.4f entries and %.2f octets a name\n",
+	printf("  %-16s %zu names, %zu sets, %.4f entries and %.2f bytes a name\n",
 		image_name[image], (size_t)h->names, (size_t)h->set_count,
 		(double)h->entries / (double)h->names, (double)h->size / (double)h->names);
 	size_t size = (a.size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
@@ -112,7 +112,7 @@ static struct rule_reader build(unsigned image, size_t count)
 
 static struct dns_query *make_queries(size_t count, size_t distinct, bool listed)
 {
-	struct dns_query *q = calloc(QUERIES, sizeof *q);
+	struct dns_query *q = calloc(QUERIES, sizeof(*q));
 	struct listgen g = {.state = 99};
 	if (!q)
 		die("no memory");
@@ -138,7 +138,7 @@ static double ask_all(const struct rule_reader *r, const struct dns_query *q, bo
 	static struct dns_query batch[BATCH]; // as the parser leaves them: in cache
 	uint64_t took = 0, hits = 0;
 	for (size_t i = 0; i < QUERIES; i += BATCH) {
-		memcpy(batch, &q[i], sizeof batch);
+		memcpy(batch, &q[i], sizeof(batch));
 		uint64_t start = __rdtsc();
 		for (unsigned k = 0; k < BATCH; k++)
 			rule_probe_hash(r, &batch[k], &probe[k]);

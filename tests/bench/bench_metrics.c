@@ -35,7 +35,7 @@ static bool scrape(const char *name, unsigned workers, unsigned upstreams, unsig
 		free(text.data);
 	}
 	free(f);
-	qsort(us, ROUNDS, sizeof us[0], by_size);
+	qsort(us, ROUNDS, sizeof(us[0]), by_size);
 	bench_say(GOAL, name, "least", (double)us[0] / 1e3, "ms", 5);
 	bench_say(GOAL, name, "median", (double)us[ROUNDS / 2] / 1e3, "ms", 5);
 	bench_say(GOAL, name, "size", (double)len / 1e3, "KB", 0);

@@ -54,7 +54,7 @@ static bool count(struct path_rig *r, const struct path_case *c)
 static bool run_case(struct path_rig *r, const struct path_case *c)
 {
 	static struct path_samples s;
-	memset(&r->stats, 0, sizeof r->stats);
+	memset(&r->stats, 0, sizeof(r->stats));
 	if (!path_rig_open(r, c))
 		return false;
 	path_control_forget(&r->control);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the query store takes for a row: octets of disk and time of one core.
+// What the query store takes for a row: bytes of disk and time of one core.
 //
 //   bench_query_store [ROWS [FOLDER]]
 //
 // ROWS rows (2,000,000) of 100,000 names by Zipf(1.0), 200 clients and some 40 kinds of answer go
 // through query_file.h, a commit each 100,000, into FOLDER (a new one under /tmp), then all are
 // read by a search for a verdict that is not there, and names that are not are looked for. Prints
-// rates of CPU time of this thread and octets a row; fails when a row is missing.
+// rates of CPU time of this thread and bytes a row; fails when a row is missing.
 
 #include "controlplane/querylog/store/query_file.h"
 #include "controlplane/querylog/store/query_folder.h"
@@ -53,11 +53,11 @@ static void corpus_make(void)
 		unsigned len = 4 + (unsigned)(draw() % 20);
 		for (unsigned j = 0; j < len; j++)
 			name[i][j] = (char)('a' + draw() % 26);
-		snprintf(name[i] + len, sizeof name[i] - len, ".site%u.example.", i % 9000);
+		snprintf(name[i] + len, sizeof(name[i]) - len, ".site%u.example.", i % 9000);
 		cumulated[i] = sum += 1.0 / (i + 1);
 	}
 	for (unsigned i = 0; i < CLIENTS; i++)
-		snprintf(client[i], sizeof client[i], "192.168.%u.%u", i / 100, 10 + i % 100);
+		snprintf(client[i], sizeof(client[i]), "192.168.%u.%u", i / 100, 10 + i % 100);
 }
 
 static unsigned zipf(void)
@@ -129,7 +129,7 @@ static void rule_out(const char *folder)
 	for (unsigned i = 0; i < TIMES; i++) {
 		struct query_filter f = {
 			.until_us = INT64_MAX, .rows = 1000, .for_ms = QUERY_SEARCH_MS};
-		snprintf(f.name, sizeof f.name, "nobody-%u.test", i);
+		snprintf(f.name, sizeof(f.name), "nobody-%u.test", i);
 		if (query_search(folder, &f, &stop, on_found, &found, &end) || found)
 			die("search");
 		looked_at += end.looked_at;
@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 	     remove[PATH_MAX + 16];
 	struct query_file *f;
 	if (argc > 2)
-		snprintf(folder, sizeof folder, "%s/weir-bench-store-XXXXXX", argv[2]);
+		snprintf(folder, sizeof(folder), "%s/weir-bench-store-XXXXXX", argv[2]);
 	if (!rows || !mkdtemp(folder) || query_folder_path(folder, HOUR, 1, path))
 		die("usage: bench_query_store [ROWS [FOLDER]]");
 	corpus_make();
@@ -194,9 +194,9 @@ int main(int argc, char **argv)
 	query_file_free(f);
 	printf("closed  in %.0f ms, with the filter\n", 1e3 * (cpu_s() - closing));
 	printf("written %.0f rows/s\n", (double)rows / in_store);
-	printf("octets  %.1f a row\n", (double)query_folder_bytes(path) / (double)rows);
+	printf("bytes  %.1f a row\n", (double)query_folder_bytes(path) / (double)rows);
 	read_all(folder, rows);
 	rule_out(folder);
-	snprintf(remove, sizeof remove, "rm -rf %s", folder);
+	snprintf(remove, sizeof(remove), "rm -rf %s", folder);
 	return system(remove) ? 1 : 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a decision by the rule image costs, and how many sets and octets realistic lists need.
+// What a decision by the rule image costs, and how many sets and bytes realistic lists need.
 //
 //   bench_rules [NAMES]
 //
@@ -23,7 +23,7 @@ enum { LISTS = 60, GROUPS = 32, BATCH = 32, QUERIES = 1 << 16, ROUNDS = 7 };
 
 struct bench {
 	size_t count;
-	uint8_t (*name)[LISTGEN_NAME_MAX / 2]; // first octet: length of the text behind it
+	uint8_t (*name)[LISTGEN_NAME_MAX / 2]; // first byte: length of the text behind it
 	uint64_t *member;                      // bit per list
 	uint64_t group[GROUPS][4];
 };
@@ -69,14 +69,14 @@ static void generate(struct bench *b, size_t count, int noise_percent)
 	struct listgen g = {.state = (uint64_t)(12345 + noise_percent)};
 	char text[LISTGEN_NAME_MAX];
 	b->count = count;
-	b->name = malloc(count * sizeof *b->name);
-	b->member = malloc(count * sizeof *b->member);
+	b->name = malloc(count * sizeof(*b->name));
+	b->member = malloc(count * sizeof(*b->member));
 	if (!b->name || !b->member)
 		die("no memory");
 	for (size_t i = 0; i < count; i++) {
 		do
 			listgen_name(&g, text);
-		while (strlen(text) >= sizeof *b->name - 1);
+		while (strlen(text) >= sizeof(*b->name) - 1);
 		b->name[i][0] = (uint8_t)strlen(text);
 		memcpy(b->name[i] + 1, text, strlen(text));
 		b->member[i] = draw_lists(&g, noise_percent);
@@ -99,11 +99,11 @@ static int compare_u64(const void *a, const void *b)
 static size_t count_distinct(const struct bench *b)
 {
 	size_t distinct = 0;
-	uint64_t *sorted = malloc(b->count * sizeof *sorted);
+	uint64_t *sorted = malloc(b->count * sizeof(*sorted));
 	if (!sorted)
 		die("no memory");
-	memcpy(sorted, b->member, b->count * sizeof *sorted);
-	qsort(sorted, b->count, sizeof *sorted, compare_u64);
+	memcpy(sorted, b->member, b->count * sizeof(*sorted));
+	qsort(sorted, b->count, sizeof(*sorted), compare_u64);
 	for (size_t i = 0; i < b->count; i++)
 		distinct += i == 0 || sorted[i] != sorted[i - 1];
 	free(sorted);
@@ -116,8 +116,8 @@ static void build(const struct bench *b, struct rule_arena *image)
 	struct rule_builder *rb;
 	size_t pairs = 0;
 	clock_t start = clock();
-	memset(&secret, 7, sizeof secret);
-	for (size_t i = 0; i < sizeof secret.bytes; i++)
+	memset(&secret, 7, sizeof(secret));
+	for (size_t i = 0; i < sizeof(secret.bytes); i++)
 		secret.bytes[i] = (uint8_t)(i * 73 + 5);
 	if (rule_builder_new(&secret, NULL, 0, &rb))
 		die("no memory");
@@ -142,7 +142,7 @@ static void build(const struct bench *b, struct rule_arena *image)
 	       "%.4f entries a name\n",
 		(size_t)h->names, LISTS, (double)pairs / (double)b->count, count_distinct(b),
 		(size_t)h->set_count, (double)h->entries / names);
-	printf("  octets a name: %.2f (bloom %.2f, table %.2f, sets %.2f); peak of the build %.2f; "
+	printf("  bytes a name: %.2f (bloom %.2f, table %.2f, sets %.2f); peak of the build %.2f; "
 	       "%.2f s\n",
 		(double)h->size / names,
 		(double)h->bloom_blocks * sizeof(struct rule_bloom_block) / names,
@@ -154,7 +154,7 @@ static void build(const struct bench *b, struct rule_arena *image)
 
 static struct dns_query *make_queries(const struct bench *b, bool listed, size_t distinct)
 {
-	struct dns_query *q = calloc(QUERIES, sizeof *q);
+	struct dns_query *q = calloc(QUERIES, sizeof(*q));
 	struct listgen g = {.state = 99};
 	char text[LISTGEN_NAME_MAX + 8];
 	if (!q)
@@ -163,7 +163,7 @@ static struct dns_query *make_queries(const struct bench *b, bool listed, size_t
 		size_t pick = listgen_next(&g) % distinct * (b->count / distinct);
 		struct dns_name name = name_at(b, pick);
 		if (!listed) { // the same shape, but not in any list
-			snprintf(text, sizeof text, "%.*s", b->name[pick][0],
+			snprintf(text, sizeof(text), "%.*s", b->name[pick][0],
 				(const char *)b->name[pick] + 1);
 			strcat(text, "zz");
 			if (dns_name_from_text(text, strlen(text), &name))
@@ -188,7 +188,7 @@ static void measure(const struct rule_reader *r, const struct bench *b, const st
 		uint64_t took = 0;
 		hits = candidates = hashes = 0;
 		for (size_t i = 0; i < QUERIES; i += BATCH) {
-			memcpy(batch, &q[i], sizeof batch);
+			memcpy(batch, &q[i], sizeof(batch));
 			uint64_t start = __rdtsc();
 			for (unsigned k = 0; k < BATCH; k++)
 				rule_probe_hash(r, &batch[k], &probe[k]);
@@ -260,7 +260,7 @@ static void run(size_t names, int noise_percent)
 				struct dns_query *q =
 					make_queries(&b, listed, hot ? 1000 : b.count);
 				char what[64];
-				snprintf(what, sizeof what, "%s, %s", listed ? "listed" : "pass",
+				snprintf(what, sizeof(what), "%s, %s", listed ? "listed" : "pass",
 					hot ? "1,000 names" : "all names");
 				measure(&r, &b, q, listed, group_counts[i], what);
 				free(q);

@@ -4,8 +4,8 @@
 //
 // Each input of the fuzz corpora, and messages made for it (slowest_made.c), through the parsers of
 // clients' queries (as a worker does it: dns_query_fast, else dns_query_parse), of compressed names
-// (octets of the labels and pointers that they lead through) and of upstreams' replies. In CPU time
-// of this thread, the least of ROUNDS, per octet; by classes of size, as a call costs something
+// (bytes of the labels and pointers that they lead through) and of upstreams' replies. In CPU time
+// of this thread, the least of ROUNDS, per byte; by classes of size, as a call costs something
 // however short a message is. Fails when the slowest of a class takes over WORST times the median
 // of its plain ones that are read whole: a ratio within one run, whatever the machine.
 
@@ -25,7 +25,7 @@
 enum { ROUNDS = 15, BATCH_NS = 20000, WORST = 10, CORPUS_AT_MAX = 64, DATAGRAM = 512 };
 
 static const char *const parser_name[SLOW_PARSERS] = {"query", "name", "reply"};
-// Nobody honest sends queries of over 128 octets but padded ones, of which nothing is read.
+// Nobody honest sends queries of over 128 bytes but padded ones, of which nothing is read.
 enum { CLASSES = 4 };
 static const size_t class_max[SLOW_PARSERS][CLASSES] = {[SLOW_QUERY] = {DNS_MESSAGE_MAX},
 	[SLOW_NAME] = {64, 2 * DNS_NAME_MAX},
@@ -43,15 +43,15 @@ static bool read_query(const struct slow_input *in)
 	static const struct keyhash_secret secret = {{1, 2, 3}};
 	static struct dns_query q;
 	uint64_t hash;
-	return dns_query_fast(in->octets, in->len, &secret, &q, &hash) != DNS_QUERY_ODD
-	       || dns_query_parse(in->octets, in->len, &q) == DNS_QUERY_OK;
+	return dns_query_fast(in->bytes, in->len, &secret, &q, &hash) != DNS_QUERY_ODD
+	       || dns_query_parse(in->bytes, in->len, &q) == DNS_QUERY_OK;
 }
 
 static bool read_name(const struct slow_input *in)
 {
 	static struct dns_name name;
 	static uint8_t wire_case[DNS_NAME_MAX];
-	struct rd r = rd_init(in->octets, in->len);
+	struct rd r = rd_init(in->bytes, in->len);
 	r.pos = in->at;
 	return dns_name_read_compressed(&r, &name, wire_case) == 0;
 }
@@ -62,33 +62,33 @@ static bool read_reply(const struct slow_input *in)
 	static const struct dns_ttl_limits limits = {.max_s = 86400, .negative_s = 3600};
 	static struct dns_answer answer;
 	static struct dns_query q;
-	struct rd r = rd_init(in->octets, in->len);
+	struct rd r = rd_init(in->bytes, in->len);
 	rd_skip(&r, DNS_HEADER_LEN);
 	if (dns_name_read(&r, &q.name) || rd_left(&r) < 4)
 		return false;
 	q.qtype = rd_u16(&r);
 	q.qclass = rd_u16(&r);
-	q.dnssec_ok = in->octets[3] & DNS_FLAG_AD;
-	const uint8_t *question = in->octets + DNS_HEADER_LEN;
-	return dns_answer_matches(in->octets, in->len, get_u16(in->octets), question,
+	q.dnssec_ok = in->bytes[3] & DNS_FLAG_AD;
+	const uint8_t *question = in->bytes + DNS_HEADER_LEN;
+	return dns_answer_matches(in->bytes, in->len, get_u16(in->bytes), question,
 		       (uint16_t)(q.name.len + 4), false)
-	       && dns_answer_read(in->octets, in->len, &q, &limits, &answer) == 0;
+	       && dns_answer_read(in->bytes, in->len, &q, &limits, &answer) == 0;
 }
 
 static bool (*const read_one[SLOW_PARSERS])(const struct slow_input *) = {
 	read_query, read_name, read_reply};
 
-// Octets of the labels and pointers that a name leads through.
-static size_t name_octets(const struct slow_input *in)
+// Bytes of the labels and pointers that a name leads through.
+static size_t name_bytes(const struct slow_input *in)
 {
 	size_t at = in->at, seen = 0, jumps = 0;
 	while (at + 1 < in->len && jumps < in->len) {
-		uint8_t octet = in->octets[at];
-		bool jump = octet >= 0xc0;
-		seen += jump ? 2 : 1u + octet;
-		if (octet == 0)
+		uint8_t byte = in->bytes[at];
+		bool jump = byte >= 0xc0;
+		seen += jump ? 2 : 1u + byte;
+		if (byte == 0)
 			break;
-		at = jump ? (size_t)(octet & 0x3f) << 8 | in->octets[at + 1] : at + 1 + octet;
+		at = jump ? (size_t)(byte & 0x3f) << 8 | in->bytes[at + 1] : at + 1 + byte;
 		jumps += jump;
 	}
 	return seen;
@@ -119,7 +119,7 @@ static void measure(enum slow_parser parser, struct slow_set *s)
 			struct slow_input *in = &s->input[i];
 			if (round == 0) {
 				in->is_whole = read_one[parser](in);
-				in->size = parser == SLOW_NAME ? name_octets(in) : in->len;
+				in->size = parser == SLOW_NAME ? name_bytes(in) : in->len;
 				in->ns = HUGE_VAL;
 				in->calls = calls_of(parser, in);
 				continue;
@@ -132,15 +132,15 @@ static void measure(enum slow_parser parser, struct slow_set *s)
 static void add_file(
 	enum slow_parser parser, struct slow_set *s, const char *folder, const char *file)
 {
-	static uint8_t octets[DNS_MESSAGE_MAX];
+	static uint8_t bytes[DNS_MESSAGE_MAX];
 	char path[1024];
-	snprintf(path, sizeof path, "%s/%s", folder, file);
+	snprintf(path, sizeof(path), "%s/%s", folder, file);
 	FILE *f = fopen(path, "rb");
 	if (!f)
 		return;
-	struct slow_input in = {.octets = octets, .len = fread(octets, 1, sizeof octets, f)};
+	struct slow_input in = {.bytes = bytes, .len = fread(bytes, 1, sizeof(bytes), f)};
 	fclose(f);
-	snprintf(in.name, sizeof in.name, "%.63s", file);
+	snprintf(in.name, sizeof(in.name), "%.63s", file);
 	if (parser != SLOW_NAME)
 		slow_add(s, &in);
 	else
@@ -152,7 +152,7 @@ static void add_file(
 static bool corpus_read(enum slow_parser parser, struct slow_set *s, const char *corpus)
 {
 	char folder[512];
-	snprintf(folder, sizeof folder, "%s/dns_%s", corpus,
+	snprintf(folder, sizeof(folder), "%s/dns_%s", corpus,
 		parser == SLOW_REPLY ? "answer" : parser_name[parser]);
 	struct dirent **entry;
 	int n = scandir(folder, &entry, NULL, alphasort);
@@ -175,7 +175,7 @@ static int by_cost(const void *a, const void *b)
 // The median of the plain ones; 0: there are none.
 static double median(const struct slow_set *s, size_t above, size_t most)
 {
-	double *cost = calloc(s->count, sizeof *cost), middle;
+	double *cost = calloc(s->count, sizeof(*cost)), middle;
 	size_t n = 0;
 	if (!cost)
 		exit(1);
@@ -184,7 +184,7 @@ static double median(const struct slow_set *s, size_t above, size_t most)
 		if (in->is_whole && !in->is_evil && in->size > above && in->size <= most)
 			cost[n++] = in->ns / (double)in->size;
 	}
-	qsort(cost, n, sizeof *cost, by_cost);
+	qsort(cost, n, sizeof(*cost), by_cost);
 	middle = n ? cost[n / 2] : 0;
 	free(cost);
 	return middle;
@@ -209,11 +209,11 @@ static bool judge(enum slow_parser parser, const struct slow_set *s, size_t abov
 		return false;
 	double ratio = worst->ns / (double)worst->size / middle;
 	snprintf(
-		name, sizeof name, "%s of %zu to %zu octets", parser_name[parser], above + 1, most);
-	snprintf(which, sizeof which, "slowest (%zu octets, %s)", worst->size, worst->name);
+		name, sizeof(name), "%s of %zu to %zu bytes", parser_name[parser], above + 1, most);
+	snprintf(which, sizeof(which), "slowest (%zu bytes, %s)", worst->size, worst->name);
 	bench_say(GOAL, name, "inputs", (double)n, "inputs", 0);
-	bench_say(GOAL, name, "median", middle, "ns/octet", 0);
-	bench_say(GOAL, name, which, worst->ns / (double)worst->size, "ns/octet", 0);
+	bench_say(GOAL, name, "median", middle, "ns/byte", 0);
+	bench_say(GOAL, name, which, worst->ns / (double)worst->size, "ns/byte", 0);
 	bench_say(GOAL, name, "ratio", ratio, "of median", WORST);
 	return ratio <= WORST;
 }
@@ -227,8 +227,8 @@ static void say_longest(
 	for (size_t i = 0; i < s->count; i++)
 		if (s->input[i].len <= most && s->input[i].ns > worst->ns)
 			worst = &s->input[i];
-	snprintf(name, sizeof name, "%s of %zu octets at most", parser_name[parser], most);
-	snprintf(which, sizeof which, "longest (%zu octets, %s)", worst->len, worst->name);
+	snprintf(name, sizeof(name), "%s of %zu bytes at most", parser_name[parser], most);
+	snprintf(which, sizeof(which), "longest (%zu bytes, %s)", worst->len, worst->name);
 	bench_say(GOAL, name, which, worst->ns / 1000, "us", goal_us);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // bench_upstream PORT COUNTER: a DNS server on 127.0.0.1 that gives every question of one A record
-// as an answer, in batches, so that it is not what a miss waits for. COUNTER is a file of 8 octets:
+// as an answer, in batches, so that it is not what a miss waits for. COUNTER is a file of 8 bytes:
 // how many it has answered, for whoever maps or reads it. Ends by a signal.
 
 #include <arpa/inet.h>

@@ -40,7 +40,7 @@ enum {
 	SPARE = 2048,
 	SKIPPED = 77
 };
-enum { ROOM = 640 + RTE_PKTMBUF_HEADROOM, BUF_OCTETS = ROOM + 320, RING_UNITS = 1024 };
+enum { ROOM = 640 + RTE_PKTMBUF_HEADROOM, BUF_BYTES = ROOM + 320, RING_UNITS = 1024 };
 
 struct runner {
 	struct worker w;
@@ -115,8 +115,8 @@ static bool open_port(struct runner *r, unsigned index, struct rte_mempool *pool
 	if (fd < 0)
 		return false;
 	close(fd);
-	snprintf(name, sizeof name, "net_pcap_worker%u", index);
-	snprintf(args, sizeof args, "rx_pcap=%s,infinite_rx=1", path);
+	snprintf(name, sizeof(name), "net_pcap_worker%u", index);
+	snprintf(args, sizeof(args), "rx_pcap=%s,infinite_rx=1", path);
 	bool ok = path_pcap_write(path, &traffic) && rte_vdev_init(name, args) == 0
 		  && rte_eth_dev_get_port_by_name(name, &id) == 0
 		  && rte_eth_dev_configure(id, 1, 1, &conf) == 0
@@ -135,9 +135,9 @@ static bool open_port(struct runner *r, unsigned index, struct rte_mempool *pool
 
 static bool open_runner(unsigned index, size_t units)
 {
-	struct runner *r = runner[index] = zeroed(sizeof *r);
+	struct runner *r = runner[index] = zeroed(sizeof(*r));
 	char name[32];
-	snprintf(name, sizeof name, "worker%u", index);
+	snprintf(name, sizeof(name), "worker%u", index);
 	r->w = (struct worker){.index = index,
 		.service = &service,
 		.bell = -1,
@@ -147,7 +147,7 @@ static bool open_runner(unsigned index, size_t units)
 		.tables = &tables};
 	r->w.pool =
 		rte_pktmbuf_pool_create_by_ops(name, frames + SPARE, 256, 0, ROOM, 0, "ring_sp_sc");
-	recent_init(&r->w.recent, zeroed(sizeof(struct recent_way) * RECENT_SETS * RECENT_WAYS));
+	dedup_init(&r->w.dedup, zeroed(sizeof(struct recent_way) * DEDUP_SETS * DEDUP_WAYS));
 	ring_producer_init(&r->w.miss, &r->dp.miss_tail, &r->cp.miss_head,
 		zeroed((size_t)RING_UNITS * RING_UNIT), RING_UNITS);
 	ring_consumer_init(&r->w.answer, &r->cp.answer_tail, &r->dp.answer_head,
@@ -181,8 +181,8 @@ static void report(const char *name)
 		alone[i] = (first[0] + second[1]) / 2;
 		ratio[i] = (first[2] + second[2]) / alone[i];
 	}
-	qsort(alone, ROUNDS, sizeof *alone, by_value);
-	qsort(ratio, ROUNDS, sizeof *ratio, by_value);
+	qsort(alone, ROUNDS, sizeof(*alone), by_value);
+	qsort(ratio, ROUNDS, sizeof(*ratio), by_value);
 	const struct bench_row rows[] = {
 		{"G11", name, "ratio", "times one worker", ratio[ROUNDS / 2], 1.9},
 		{"G11", name, "p10", "times one worker", ratio[ROUNDS / 10], 0},
@@ -217,7 +217,7 @@ static bool start_eal(void)
 	cpu_set_t all;
 	unsigned cpu[WORKERS], count = 0;
 	char lcores[64], memory[16];
-	if (sched_getaffinity(0, sizeof all, &all) != 0)
+	if (sched_getaffinity(0, sizeof(all), &all) != 0)
 		return false;
 	for (unsigned i = 0; i < CPU_SETSIZE && count < WORKERS; i++) {
 		if (CPU_ISSET(i, &all))
@@ -226,9 +226,9 @@ static bool start_eal(void)
 	if (count < WORKERS)
 		return false;
 	// The main lcore only gives orders and sleeps.
-	snprintf(lcores, sizeof lcores, "0@%u,1@%u,2@%u", cpu[0], cpu[0], cpu[1]);
-	snprintf(memory, sizeof memory, "%u",
-		(unsigned)((uint64_t)WORKERS * (frames + SPARE) * BUF_OCTETS >> 20) + 64);
+	snprintf(lcores, sizeof(lcores), "0@%u,1@%u,2@%u", cpu[0], cpu[0], cpu[1]);
+	snprintf(memory, sizeof(memory), "%u",
+		(unsigned)((uint64_t)WORKERS * (frames + SPARE) * BUF_BYTES >> 20) + 64);
 	char *argv[] = {(char[]){"bench_workers"}, (char[]){"--no-huge"}, (char[]){"--no-shconf"},
 		(char[]){"--no-pci"}, (char[]){"--no-telemetry"}, (char[]){"--log-level=4"},
 		(char[]){"-m"}, memory, (char[]){"--lcores"}, lcores, NULL};
@@ -263,7 +263,7 @@ int main(int argc, char **argv)
 	}
 	atomic_store_explicit(&over, true, memory_order_release);
 	rte_eal_mp_wait_lcore();
-	snprintf(name, sizeof name, "2 workers, hits, %u names", names);
+	snprintf(name, sizeof(name), "2 workers, hits, %u names", names);
 	report(name);
 	return answered(name) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -82,11 +82,11 @@ int corpus_l0_put_negative(struct l0_writer *writer, uint32_t id, uint64_t now_m
 	const struct dns_answer_view view = {
 		.bytes = soa,
 		.ttl_off = ttl_off,
-		.len = sizeof soa,
+		.len = sizeof(soa),
 		.ttl_count = 1,
 		.nscount = 1,
 		.rcode = 3,
-		.sum = csum_partial(soa, sizeof soa),
+		.sum = csum_partial(soa, sizeof(soa)),
 	};
 	return put(writer, &key, &view, now_ms);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Made-up block lists that look like real ones: two to four labels, some 20 octets, many below one registered name."""
+"""Made-up block lists that look like real ones: two to four labels, some 20 bytes, many below one registered name."""
 
 import random
 

@@ -217,7 +217,7 @@ def measure(peer, names, changed, emit):
     small = peer.memory()
     peer.stop()
     emit(case, "load", peer.start(names), "s")
-    emit(case, "memory_per_name", (peer.memory() - small) / len(names), "octets")
+    emit(case, "memory_per_name", (peer.memory() - small) / len(names), "bytes")
 
     def again(listed):
         peer.write(listed)
@@ -230,7 +230,7 @@ def measure(peer, names, changed, emit):
     emit(case, "reload_1_percent", took, "s")
     emit(case, "lost_during_reload", lost, "queries")
     emit(case, "longest_wait_during_reload", longest, "ms")
-    emit(case, "memory_after_reload_per_name", (peer.memory() - before) / len(names), "octets")
+    emit(case, "memory_after_reload_per_name", (peer.memory() - before) / len(names), "bytes")
     return lost
 
 
@@ -240,7 +240,7 @@ def weir_itself(peer, emit):
     status = peer.ctl("blocklist", "status")
     emit(case, "build", (status["build_ms"] - status["rested_ms"]) / 1000, "s")
     emit(case, "packet_path_per_name",
-         (status["bloom_bytes"] + status["table_bytes"] + status["sets"] * 32) / status["names"], "octets")
+         (status["bloom_bytes"] + status["table_bytes"] + status["sets"] * 32) / status["names"], "bytes")
     emit(case, "build_peak_to_image", status["peak_bytes"] / status["image_bytes"], "")
     quick, before = [], peer.memory()
     for _ in range(20):
@@ -255,7 +255,7 @@ def weir_itself(peer, emit):
         peer.ctl("blocklist", "status")
         plain.append(time.monotonic() - began)
     emit(case, "reload_unchanged_over_status", max(sorted(quick)[10] - sorted(plain)[10], 0) * 1000, "ms")
-    emit(case, "memory_after_20_unchanged", peer.memory() - before, "octets")
+    emit(case, "memory_after_20_unchanged", peer.memory() - before, "bytes")
 
 
 def main():

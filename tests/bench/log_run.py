@@ -200,7 +200,7 @@ def running(args, disk, rate):
         out = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         control = rig.put("controlplane/weir-controlplane", "-c", config, **out)
         rig.put("dataplane/weir-dataplane", "-c", config, **out)
-        rig.wait("the data plane", rig.adopted)
+        rig.wait("the data plane", rig.activated)
         rig.wait("ClickHouse", lambda: rig.clickhouse().get("state") == "up")
         yield rig, control
     finally:

@@ -124,7 +124,7 @@ class Weir:
         rules = self.ask("status").get("controlplane", {}).get("rules", {})
         return not rules.get("building", True) and rules.get("names", 0) > LISTED * 9 // 10
 
-    def adopted(self):
+    def activated(self):
         status = self.ask("status")
         dp, made = status.get("dataplane", {}), status.get("controlplane", {}).get("generations", {})
         return dp.get("link_up") and all(
@@ -213,7 +213,7 @@ def run_case(tree, case, list_path, seconds, alone_s, loads_s, cpus):
         if share is not None:
             weir.wait("the list", weir.has_list)
         dataplane = weir.start(BENCHED, "--bench", "alternate")
-        weir.wait("the data plane", weir.adopted)
+        weir.wait("the data plane", weir.activated)
         generator = load(weir, names, share, seconds, alone_s, loads_s if case[6] else 0, cpus[2 % len(cpus)])
         time.sleep(min(1.0, seconds / 4))
         calls = count_syscalls(weir, dataplane, ("hit", "blocked"))

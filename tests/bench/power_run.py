@@ -70,7 +70,7 @@ def query(name, ident):
     return ident.to_bytes(2, "big") + b"\1\0\0\1\0\0\0\0\0\0" + wire + b"\0\1\0\1"
 
 
-class Asker:
+class Client:
     """A socket in the client namespace. It spins for its replies, so that its own sleep is not measured."""
 
     def __init__(self, server):
@@ -152,7 +152,7 @@ def start(tree, kind, cpus):
     weir.nsd = subprocess.Popen(["nsd", "-d", "-c", f"{tmp}/nsd.conf"], stderr=subprocess.DEVNULL)
     weir.start("controlplane/weir-controlplane")
     dataplane = weir.start("dataplane/weir-dataplane")
-    weir.wait("the data plane", weir.adopted)
+    weir.wait("the data plane", weir.activated)
     interface = "wt1" if kind == "af_packet" else "wt0"
     if kind == "tap":
         run("ip link set wt0 netns client")
@@ -178,20 +178,20 @@ def cpu_s(dataplane):
     raise memif_run.Failed("the worker has no thread")
 
 
-def busy_percent(dataplane, seconds, rate, asker):
+def busy_percent(dataplane, seconds, rate, client):
     before, began = cpu_s(dataplane), time.monotonic()
     sent = 0
     while (now := time.monotonic()) < began + seconds:
         while rate and sent < (now - began) * rate:
-            asker.send("www.lab.example")
+            client.send("www.lab.example")
             sent += 1
         time.sleep(1 / rate if rate else 0.1)
     percent = 100 * (cpu_s(dataplane) - before) / (time.monotonic() - began)
     got = 0
-    while rate and select.select([asker.sock], [], [], 1)[0]:
-        asker.sock.recv(4096)
+    while rate and select.select([client.sock], [], [], 1)[0]:
+        client.sock.recv(4096)
         got += 1
-    asker.lost += sent - got
+    client.lost += sent - got
     return percent
 
 
@@ -203,12 +203,12 @@ def quantiles(values):
 def latencies(ours, nsd):
     """Medians and ninth deciles in us, of ours and NSD's answers after silences, of misses, and back to back."""
     rng, first, theirs, missed, close = random.Random(6), [], [], [], []
-    for asker in (ours, nsd):
-        asker.ask("www.lab.example", 5)
+    for client in (ours, nsd):
+        client.ask("www.lab.example", 5)
     for _ in range(ASKS):
-        for asker, out in ((ours, first), (nsd, theirs)):
+        for client, out in ((ours, first), (nsd, theirs)):
             time.sleep(rng.uniform(0.03, 0.09))
-            out.append(asker.ask("www.lab.example"))
+            out.append(client.ask("www.lab.example"))
     for i in range(MISSES):
         time.sleep(rng.uniform(0.03, 0.09))
         missed.append(ours.ask(f"m{i}.lab.example"))
@@ -219,9 +219,9 @@ def latencies(ours, nsd):
 def measure(tree, case, cpus):
     name, kind, most_percent, most_us = case
     weir, dataplane = start(tree, kind, cpus)
-    os.sched_setaffinity(0, cpus[:1])  # on the worker's core the asker, which spins, is what the worker waits for
+    os.sched_setaffinity(0, cpus[:1])  # on the worker's core the client, which spins, is what the worker waits for
     try:
-        ours, nsd = in_client(lambda: (Asker(SERVICE), Asker(AUTHORITY)))
+        ours, nsd = in_client(lambda: (Client(SERVICE), Client(AUTHORITY)))
         first, theirs, missed, close = latencies(ours, nsd)
         time.sleep(0.3)
         idle = busy_percent(dataplane, IDLE_S, 0, ours)

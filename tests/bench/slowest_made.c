@@ -15,36 +15,36 @@ enum {
 	CHAIN = 126,     // pointers that a name may have
 	RECORDS = 2048,  // of answer and authority that are read
 	UNKNOWN = 65280, // a type whose data nobody reads
-	LABELLED = 4,    // octets of a label of one octet and a pointer
+	LABELLED = 4,    // bytes of a label of one byte and a pointer
 };
 
-static uint8_t octets[DNS_MESSAGE_MAX];
+static uint8_t bytes[DNS_MESSAGE_MAX];
 static struct wr w;
 
 void slow_add(struct slow_set *s, const struct slow_input *what)
 {
 	if (s->count == s->room) {
 		s->room = s->room ? 2 * s->room : 64;
-		s->input = realloc(s->input, s->room * sizeof *s->input);
+		s->input = realloc(s->input, s->room * sizeof(*s->input));
 	}
 	uint8_t *copy = malloc(what->len ? what->len : 1);
 	if (!s->input || !copy)
 		exit(1);
-	memcpy(copy, what->octets, what->len);
+	memcpy(copy, what->bytes, what->len);
 	s->input[s->count] = *what;
-	s->input[s->count++].octets = copy;
+	s->input[s->count++].bytes = copy;
 }
 
 static void add(struct slow_set *s, const char *name, size_t at, bool is_evil)
 {
-	struct slow_input in = {.octets = octets, .len = w.pos, .at = at, .is_evil = is_evil};
-	snprintf(in.name, sizeof in.name, "%s", name);
+	struct slow_input in = {.bytes = bytes, .len = w.pos, .at = at, .is_evil = is_evil};
+	snprintf(in.name, sizeof(in.name), "%s", name);
 	slow_add(s, &in);
 }
 
 static void head(unsigned flags, unsigned questions)
 {
-	w = wr_init(octets, sizeof octets);
+	w = wr_init(bytes, sizeof(bytes));
 	wr_u16(&w, 1);
 	wr_u16(&w, (uint16_t)flags);
 	wr_u16(&w, (uint16_t)questions);
@@ -53,7 +53,7 @@ static void head(unsigned flags, unsigned questions)
 
 static void count(unsigned section, unsigned n)
 {
-	put_u16(octets + section, (uint16_t)n);
+	put_u16(bytes + section, (uint16_t)n);
 }
 
 enum { ANSWER = 6, AUTHORITY = 8, ADDITIONAL = 10 };
@@ -83,13 +83,13 @@ static void question(unsigned labels, unsigned label_len, unsigned type)
 	wr_u16(&w, DNS_CLASS_IN);
 }
 
-// An OPT with so many options of so many octets.
+// An OPT with so many options of so many bytes.
 static void opt(unsigned options, unsigned option_len)
 {
 	wr_u8(&w, 0);
 	fixed(DNS_TYPE_OPT, options * (4 + option_len));
-	put_u16(octets + w.pos - 8, DNS_EDNS_SIZE);
-	put_u32(octets + w.pos - 6, 0);
+	put_u16(bytes + w.pos - 8, DNS_EDNS_SIZE);
+	put_u32(bytes + w.pos - 6, 0);
 	for (; options; options--) {
 		wr_u16(&w, 12);
 		wr_u16(&w, (uint16_t)option_len);
@@ -98,7 +98,7 @@ static void opt(unsigned options, unsigned option_len)
 	}
 }
 
-// One record whose owner takes what is left of `len` octets, in labels of one octet.
+// One record whose owner takes what is left of `len` bytes, in labels of one byte.
 static void owner_fill(size_t len)
 {
 	name((unsigned)(len - w.pos - 11) / 2, 1);
@@ -145,7 +145,7 @@ static void queries(struct slow_set *s)
 	add(s, "16,000 options", 0, true);
 }
 
-// A name of pointers alone, or of labels of one octet with a pointer each, to the one at `at`;
+// A name of pointers alone, or of labels of one byte with a pointer each, to the one at `at`;
 // where the name begins that follows `depth` of them.
 static unsigned chain(unsigned at, unsigned depth, bool labelled)
 {
@@ -179,7 +179,7 @@ static void names(struct slow_set *s)
 }
 
 // A reply's question, and a record of an unknown type with a chain in its data: to the question's
-// name of 124 labels, or of as many labels. One label of four octets more and it is the longest.
+// name of 124 labels, or of as many labels. One label of four bytes more and it is the longest.
 static unsigned reply(unsigned type, bool dnssec_ok, bool labelled)
 {
 	head(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | (dnssec_ok ? DNS_FLAG_AD : 0), 1);
@@ -193,7 +193,7 @@ static unsigned reply(unsigned type, bool dnssec_ok, bool labelled)
 		name(1, 1);
 	}
 	at = chain(at, CHAIN - 3, labelled);
-	put_u16(octets + data - 2, (uint16_t)(w.pos - data));
+	put_u16(bytes + data - 2, (uint16_t)(w.pos - data));
 	return at;
 }
 
@@ -203,7 +203,7 @@ static unsigned records(
 	unsigned owner, unsigned turns, unsigned type, unsigned most, unsigned rdata_len)
 {
 	unsigned n = 0;
-	for (; n < most && w.pos + 12 + rdata_len <= sizeof octets; n++) {
+	for (; n < most && w.pos + 12 + rdata_len <= sizeof(bytes); n++) {
 		wr_u16(&w, (uint16_t)(0xc000 | (owner - n % turns * 2)));
 		fixed(type, rdata_len);
 		for (unsigned i = 0; i < rdata_len; i++)
@@ -216,7 +216,7 @@ static unsigned records(
 static unsigned named(unsigned owner, unsigned turns, unsigned type, unsigned most, unsigned to)
 {
 	unsigned n = 0;
-	for (; n < most && w.pos + 19 <= sizeof octets; n++) {
+	for (; n < most && w.pos + 19 <= sizeof(bytes); n++) {
 		wr_u16(&w, (uint16_t)(0xc000 | (owner - n % turns * 2)));
 		fixed(type, 7);
 		wr_u8(&w, 4);
@@ -229,7 +229,7 @@ static unsigned named(unsigned owner, unsigned turns, unsigned type, unsigned mo
 static void plain_replies(struct slow_set *s)
 {
 	static const unsigned many[] = {1, 3, 8, 20, 60, 200, 600, 1000, 1500, 2000};
-	for (unsigned i = 0; i < sizeof many / sizeof *many; i++) {
+	for (unsigned i = 0; i < sizeof(many) / sizeof(*many); i++) {
 		head(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA, 1);
 		question(3, 6, DNS_TYPE_A);
 		count(ANSWER, records(DNS_HEADER_LEN, 1, DNS_TYPE_A, many[i], 4));
@@ -251,7 +251,7 @@ static void named_replies(struct slow_set *s, bool labelled, unsigned turns, uns
 	static const unsigned types[] = {DNS_TYPE_NS, DNS_TYPE_DNAME};
 	char what[64];
 	unsigned at = reply(DNS_TYPE_A, false, labelled);
-	snprintf(what, sizeof what, "%u %s, %u by turns", most, labelled ? "labels" : "pointers",
+	snprintf(what, sizeof(what), "%u %s, %u by turns", most, labelled ? "labels" : "pointers",
 		turns);
 	count(ANSWER, 1 + records(at, turns, DNS_TYPE_A, most, 4));
 	add(s, what, 0, true);
@@ -274,8 +274,8 @@ static void named_replies(struct slow_set *s, bool labelled, unsigned turns, uns
 	}
 }
 
-// Long names in the data alone, of labels of so many octets; in the owners too, by turns, with so
-// many octets behind them that all of these may be read (dns_names_may_follow); and names that each
+// Long names in the data alone, of labels of so many bytes; in the owners too, by turns, with so
+// many bytes behind them that all of these may be read (dns_names_may_follow); and names that each
 // stand a label above the one before.
 static void names_in_data(struct slow_set *s, unsigned most)
 {
@@ -285,14 +285,14 @@ static void names_in_data(struct slow_set *s, unsigned most)
 		head(DNS_FLAG_QR | DNS_FLAG_RD, 1);
 		question(248 / (1 + len), len, DNS_TYPE_NS);
 		count(ANSWER, named(DNS_HEADER_LEN, 1, DNS_TYPE_NS, most, DNS_HEADER_LEN));
-		snprintf(what, sizeof what, "%u names of labels of %u", most, len);
+		snprintf(what, sizeof(what), "%u names of labels of %u", most, len);
 		add(s, what, 0, true);
 	}
 	unsigned at = reply(DNS_TYPE_NS, true, false);
 	count(ANSWER, 1 + named(at, TURNS, DNS_TYPE_NS, most, DNS_HEADER_LEN));
-	while (w.pos * 6 < most * OWNER && w.pos < sizeof octets)
+	while (w.pos * 6 < most * OWNER && w.pos < sizeof(bytes))
 		wr_u8(&w, 0);
-	snprintf(what, sizeof what, "%u owners and names", most);
+	snprintf(what, sizeof(what), "%u owners and names", most);
 	add(s, what, 0, true);
 	head(DNS_FLAG_QR | DNS_FLAG_RD, 1);
 	question(1, 1, DNS_TYPE_NS);
@@ -303,7 +303,7 @@ static void names_in_data(struct slow_set *s, unsigned most)
 		at = chain(at, 1, true);
 	}
 	count(ANSWER, n + named(DNS_HEADER_LEN, 1, DNS_TYPE_NS, most, at));
-	snprintf(what, sizeof what, "%u names above one another", most);
+	snprintf(what, sizeof(what), "%u names above one another", most);
 	add(s, what, 0, true);
 }
 
@@ -334,7 +334,7 @@ static void one_hash(void)
 		one_hash_label(i, last[i]);
 	head(DNS_FLAG_QR | DNS_FLAG_RD, 1);
 	question(3, 6, DNS_TYPE_NS);
-	for (; w.pos + 12 + LEN <= sizeof octets; n++) {
+	for (; w.pos + 12 + LEN <= sizeof(bytes); n++) {
 		wr_u16(&w, 0xc000 | DNS_HEADER_LEN);
 		fixed(DNS_TYPE_NS, LEN);
 		wr_u8(&w, 4);

@@ -2,7 +2,7 @@
 #pragma once
 
 // Messages that take as long to read as anybody can make them, and plain ones of the same sizes,
-// for bench_slowest: the corpora have few of over 300 octets.
+// for bench_slowest: the corpora have few of over 300 bytes.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@ enum slow_parser { SLOW_QUERY, SLOW_NAME, SLOW_REPLY, SLOW_PARSERS };
 
 struct slow_input {
 	char name[64];
-	uint8_t *octets;
+	uint8_t *bytes;
 	size_t len;
 	size_t at;    // SLOW_NAME: where it begins
 	bool is_evil; // made to be slow: measured, and no part of the median
@@ -27,6 +27,6 @@ struct slow_set {
 	size_t count, room;
 };
 
-// Copies the octets; exits without memory.
+// Copies the bytes; exits without memory.
 void slow_add(struct slow_set *s, const struct slow_input *what);
 void slow_make(enum slow_parser parser, struct slow_set *s);

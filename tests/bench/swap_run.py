@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""G8: what a new rule image costs the packet path while it is built, published and adopted.
+"""G8: what a new rule image costs the packet path while it is built, published and activated.
 
 The real binaries; the data plane on a net_pcap port that repeats queries for listed names without end, so its worker is
 at full load on one CPU and all else has the other. Measured are seconds, in turns, each beside one in which nothing is done:
 
-    swap      a list of a million names, 1 % of them replaced, is loaded: parsed, built, stored, published, adopted
-    swap only the image before comes back (`blocklist rollback`): published and adopted, but not built
+    swap      a list of a million names, 1 % of them replaced, is loaded: parsed, built, stored, published, activated
+    swap only the image before comes back (`blocklist rollback`): published and activated, but not built
     spin      this script computes, in its caches, as long as the other CPU was busy in the last `swap`
     sweep     this script reads memory that fits in no cache, again and again, as long
 
@@ -40,8 +40,8 @@ SECOND_S, ROUNDS = 1, 7
 ROW_S, ROWS = 3, 2  # images one after the other
 
 
-def checksum(octets):
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+def checksum(bytes):
+    total = sum(struct.unpack(f"!{len(bytes) // 2}H", bytes))
     while total >> 16:
         total = (total & 0xffff) + (total >> 16)
     return ~total & 0xffff
@@ -63,8 +63,8 @@ def write_pcap(path, names):
     with path.open("wb") as out:
         out.write(struct.pack("=IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
         for i in range(FRAMES):
-            octets = frame(rng.choice(names), i)
-            out.write(struct.pack("=IIII", 0, 0, len(octets), len(octets)) + octets)
+            bytes = frame(rng.choice(names), i)
+            out.write(struct.pack("=IIII", 0, 0, len(bytes), len(bytes)) + bytes)
 
 
 def write_config(run, cpus):
@@ -115,7 +115,7 @@ class Rig:
         os.sched_setaffinity(control.pid, {self.cpus[0]})
         self.weir.wait("the list", lambda: self.weir.ask("blocklist", "status").get("names", 0) > names * 9 // 10)
         self.dataplane = self.weir.start("dataplane/weir-dataplane")
-        self.weir.wait("the data plane", self.weir.adopted)
+        self.weir.wait("the data plane", self.weir.activated)
         os.sched_setaffinity(0, {self.cpus[0]})
         tasks = pathlib.Path(f"/proc/{self.dataplane.pid}/task")
         self.worker = next(t for t in tasks.iterdir() if (t / "comm").read_text().startswith(("rte-worker", "lcore-worker")))
@@ -131,12 +131,12 @@ class Rig:
         line = next(x for x in pathlib.Path("/proc/interrupts").read_text().splitlines() if x.lstrip().startswith("TLB:"))
         return int(line.split()[1 + self.cpus[1]])
 
-    def adopted(self, *command):
+    def activated(self, *command):
         outcome = self.weir.ask("blocklist", *command).get("outcome")
         if outcome != "published":
             sys.exit(f"blocklist {command[0]}: {outcome}: what would be measured is no swap")
         self.swaps += 1
-        self.weir.wait("the new image", self.weir.adopted)
+        self.weir.wait("the new image", self.weir.activated)
 
     def nothing(self):
         pass
@@ -148,11 +148,11 @@ class Rig:
         os.link(self.versions[0], part)
         part.rename(self.run / "list")
         before = cpu_share.busy(self.cpus[0])
-        self.adopted("reload")
+        self.activated("reload")
         self.spent = cpu_share.busy(self.cpus[0], before)[0]
 
     def swap_only(self):
-        self.adopted("rollback")
+        self.activated("rollback")
 
     def spin(self):
         end, x = time.thread_time() + self.spent, 0

@@ -36,10 +36,10 @@ class Worse(unittest.TestCase):
         self.check(False, "ratio", 0.46)
         self.check(False, "ratio", 0.90)
 
-    def test_octets_grow_by_more_than_a_twentieth(self):
-        self.check(True, "index", 9.0, "octets an entry", "G6")
-        self.check(False, "index", 8.8, "octets an entry", "G6")
-        self.check(False, "index", 4.0, "octets an entry", "G6")
+    def test_bytes_grow_by_more_than_a_twentieth(self):
+        self.check(True, "index", 9.0, "bytes an entry", "G6")
+        self.check(False, "index", 8.8, "bytes an entry", "G6")
+        self.check(False, "index", 4.0, "bytes an entry", "G6")
 
     def test_times_grow_by_more_than_a_tenth(self):
         baseline = {"G2: 1M names to 1k names: times_hot": 1.2}
@@ -82,7 +82,7 @@ class Baseline(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             bench_tables.baseline_path = pathlib.Path(folder) / "baseline.json"
             self.assertEqual({}, bench_tables.baseline_read())
-            rows = [*path_rows(0.6), row("ratio_far", None), row("index", 8.0, "octets an entry", "G6")]
+            rows = [*path_rows(0.6), row("ratio_far", None), row("index", 8.0, "bytes an entry", "G6")]
             bench_tables.baseline_store({"G1: other: ratio": 0.3}, rows)
             kept = json.loads(bench_tables.baseline_path.read_text())
         self.assertEqual({"G1: other: ratio": 0.3, "G1: hits: ratio": 0.6, "G1: hits: dns": 200.0,

@@ -11,7 +11,7 @@ whatever the word, but for these:
   cname, dname    an alias of a.REST, followed;  ttls: one RRset with three TTLs;  order: four addresses
   ttlof-0123456789  that TTL, ten digits
   raw-LENGTH[-TTL]  LENGTH octets of rdata whatever the type: no name in it may be read
-  big-COUNT[-MS]  COUNT texts of 200 octets, cut at what the asker takes; whole ones late
+  big-COUNT[-MS]  COUNT texts of 200 octets, cut at what the client takes; whole ones late
   wide-OCTETS     a set of the asked type with so many octets of records or a few more, cut likewise
   rcode-N, ede-N  that rcode; SERVFAIL with that extended error
   signed          with AD, and RRSIGs where DO asks for them;  any: several types for ANY

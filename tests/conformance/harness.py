@@ -223,13 +223,13 @@ def sections(text):
     return out
 
 
-def adopted():
+def activated():
     """All workers use what is published."""
     status = json.loads(weirctl("--json", "status", check=False) or "{}")
     ours, published = (status.get(process, {}) for process in ("dataplane", "controlplane"))
     if "generations" not in published:
         return False  # the control plane had other things to do
-    return all(ours.get(f"{kind}_generation") == published["generations"][kind] for kind in ("l0", "names", "config", "policy"))
+    return all(ours.get(f"{kind}_generation") == published["generations"][kind] for kind in ("l0", "rule_image", "config", "policy"))
 
 
 class configured:
@@ -250,7 +250,7 @@ class configured:
     def reload(self, text):
         CONFIG.write_text(text)
         weirctl("config", "reload")
-        eventually(adopted, 60)  # within some 20 ms, but for a busy machine
+        eventually(activated, 60)  # within some 20 ms, but for a busy machine
 
 
 def refuses(**changes):

@@ -189,7 +189,7 @@ def rfc6891_6_2_6_upstream_is_asked_with_edns(way):
 
 @case
 def rfc6891_6_2_1_opt_is_not_cached(way):
-    """Neither the first asker's OPT nor upstream's is what the next one gets."""
+    """Neither the first client's OPT nor upstream's is what the next one gets."""
     name = way.fresh("a")
     way.ask(name, edns=True, options=[option(65001, b"abc")])
     reply = way.ask(name)

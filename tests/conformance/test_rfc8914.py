@@ -55,7 +55,7 @@ def rfc8914_4_23_no_reachable_authority_of_who_answers_with_errors(way):
 
 @case
 def rfc8914_4_14_cached_error(way):
-    """The second asker within the second is told that it is no news."""
+    """The second client within the second is told that it is no news."""
     name = way.fresh("rcode-2")
 
     def again():

@@ -34,7 +34,7 @@ class Far:
 
 
 class Spray:
-    """To ports of the asker where it may be listening, but for the one that asked."""
+    """To ports of the client where it may be listening, but for the one that asked."""
 
     def __init__(self, ports, wire):
         self.ports, self.wire = ports, wire

@@ -2,7 +2,7 @@
 #pragma once
 
 // Frames that are the kernel's, as a client sends them, and as the kernel does. Each maker returns
-// the length; `f` holds WIRE_MAX octets.
+// the length; `f` holds WIRE_MAX bytes.
 
 #include "harness.h"
 

@@ -83,7 +83,7 @@ static bool read_action(struct rte_flow *r, const struct rte_flow_action *action
 		if (rss->queue_num == 0 || rss->queue_num > 64 || rss->types == 0)
 			return false;
 		r->queue_count = rss->queue_num;
-		memcpy(r->queue, rss->queue, rss->queue_num * sizeof rss->queue[0]);
+		memcpy(r->queue, rss->queue, rss->queue_num * sizeof(rss->queue[0]));
 		return true;
 	default:
 		return false;
@@ -122,7 +122,7 @@ struct rte_flow *rte_flow_create(uint16_t, const struct rte_flow_attr *attr,
 	const struct rte_flow_item items[], const struct rte_flow_action actions[],
 	struct rte_flow_error *error)
 {
-	struct rte_flow *r = malloc(sizeof *r);
+	struct rte_flow *r = malloc(sizeof(*r));
 	bool full = fake_flow.rules_most && fake_flow.count == fake_flow.rules_most;
 	if (!r || full || fake_flow.count == RULES_MAX) {
 		free(r);
@@ -142,7 +142,7 @@ int rte_flow_destroy(uint16_t, struct rte_flow *flow, struct rte_flow_error *err
 	for (unsigned i = 0; i < fake_flow.count; i++) {
 		if (rules[i] != flow)
 			continue;
-		memmove(&rules[i], &rules[i + 1], (--fake_flow.count - i) * sizeof rules[0]);
+		memmove(&rules[i], &rules[i + 1], (--fake_flow.count - i) * sizeof(rules[0]));
 		free(flow);
 		return 0;
 	}
@@ -172,7 +172,7 @@ static bool fits(const struct rte_flow *r, const uint8_t *frame, size_t len)
 		return true;
 	const uint8_t *l4 = ip + (version == 4 ? 20 : 40);
 	uint16_t port;
-	memcpy(&port, l4 + 2, sizeof port);
+	memcpy(&port, l4 + 2, sizeof(port));
 	return l4 + 8 <= frame + len && ip[version == 4 ? 9 : 6] == 17
 	       && ((port ^ r->port) & r->port_mask) == 0;
 }
@@ -186,7 +186,7 @@ int fake_flow_where(const uint8_t *frame, size_t len)
 	}
 	if (!best)
 		return FAKE_FLOW_DEFAULT;
-	// The lower octet of a UDP source port, without options.
+	// The lower byte of a UDP source port, without options.
 	size_t at = get_u16(frame + 12) == 0x8100 ? 18 : 14;
 	at += frame[at] >> 4 == 6 ? 41 : 21;
 	return best->drops ? FAKE_FLOW_DROP : best->queue[frame[at] % best->queue_count];

@@ -125,8 +125,8 @@ static void make_rings(struct harness *h, unsigned miss_units)
 
 static void make_worker(struct harness *h, const struct harness_options *o)
 {
-	h->recent = zeroed(sizeof(*h->recent) * RECENT_SETS * RECENT_WAYS);
-	recent_init(&h->w.recent, h->recent);
+	h->dedup = zeroed(sizeof(*h->dedup) * DEDUP_SETS * DEDUP_WAYS);
+	dedup_init(&h->w.dedup, h->dedup);
 	h->service.v4_count = h->service.v6_count = 1;
 	assert_int_equal(inet_pton(AF_INET, WIRE_SERVICE4, &h->service.v4[0]), 1);
 	assert_int_equal(inet_pton(AF_INET, WIRE_BROADCAST4, &h->service.v4_broadcast[0]), 1);
@@ -199,7 +199,7 @@ void harness_end(struct harness *h)
 	free((void *)(uintptr_t)h->marks);
 	free(h->miss_data);
 	free(h->answer_data);
-	free(h->recent);
+	free(h->dedup);
 	free(h);
 }
 
@@ -247,9 +247,9 @@ static size_t take(struct rte_ring *from, uint8_t *frame)
 	struct rte_mbuf *m = p;
 	size_t len = m->pkt_len;
 	assert_true(len <= WIRE_MAX);
-	const void *octets = rte_pktmbuf_read(m, 0, (uint32_t)len, frame);
-	if (octets != frame)
-		memcpy(frame, octets, len);
+	const void *bytes = rte_pktmbuf_read(m, 0, (uint32_t)len, frame);
+	if (bytes != frame)
+		memcpy(frame, bytes, len);
 	rte_pktmbuf_free(m);
 	return len;
 }

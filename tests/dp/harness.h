@@ -19,7 +19,7 @@
 #include <weir/l0_writer.h>
 #include <weir/shm_msg.h>
 
-// Of a table that is keyed: any octets will do as long as its first six words differ.
+// Of a table that is keyed: any bytes will do as long as its first six words differ.
 #define HARNESS_SECRET "where nobody aims at anything, any secret is as good"
 
 struct harness_options {
@@ -38,7 +38,7 @@ struct harness {
 	struct ring_consumer miss; // the control plane's ends
 	struct ring_producer answer;
 	uint8_t *miss_data, *answer_data;
-	struct recent_way *recent;
+	struct recent_way *dedup;
 	_Atomic uint64_t epoch_now;
 	struct epoch_writer epoch;
 	struct l0_writer *l0;
@@ -85,7 +85,7 @@ void harness_ask_dropped(struct harness *h, const struct wire_query *q, enum ver
 uint64_t harness_verdict(const struct harness *h, enum verdict v);
 uint64_t harness_counter(const struct harness *h, enum counter c);
 
-// A record of L0, times from now in ms (past ones negative). Each RR is `rdata_len` octets of
+// A record of L0, times from now in ms (past ones negative). Each RR is `rdata_len` bytes of
 // a pattern, of the type asked for, with TTL `ttl_s`.
 struct harness_record {
 	const char *name;
@@ -136,7 +136,7 @@ void harness_access(struct harness *h, const struct config_access *access);
 void harness_limits_look(struct harness *h, uint64_t now_ms);
 
 // The next message of the miss ring: its length, 0 when there is none. `question` holds 300
-// octets, and MSG_WHOLE_MAX more where queries go along.
+// bytes, and MSG_WHOLE_MAX more where queries go along.
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question);
 // Sends a message to the worker as the control plane would.
 void harness_answer(

@@ -137,7 +137,7 @@ void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned
 		struct dns_name name;
 		char title[32];
 		bool goes_on = i && r->rtype && strcmp(r->name, r[-1].name) == 0;
-		snprintf(title, sizeof title, "source %u", i);
+		snprintf(title, sizeof(title), "source %u", i);
 		if (!goes_on)
 			assert_int_equal(rule_builder_source(b, title), 0);
 		bool pattern = r->name[0] == '/';
@@ -168,10 +168,10 @@ static bool mac_add(struct config_group *g, const char *text)
 	unsigned o[6];
 	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", o, o + 1, o + 2, o + 3, o + 4, o + 5) != 6)
 		return false;
-	g->macs = realloc(g->macs, (g->mac_count + 1) * sizeof *g->macs);
+	g->macs = realloc(g->macs, (g->mac_count + 1) * sizeof(*g->macs));
 	assert_non_null(g->macs);
 	for (unsigned i = 0; i < 6; i++)
-		g->macs[g->mac_count].octets[i] = (uint8_t)o[i];
+		g->macs[g->mac_count].bytes[i] = (uint8_t)o[i];
 	g->mac_count++;
 	return true;
 }
@@ -181,7 +181,7 @@ static bool vlan_add(struct config_group *g, const char *text)
 	unsigned id;
 	if (sscanf(text, "vlan%u", &id) != 1)
 		return false;
-	g->vlans = realloc(g->vlans, (g->vlan_count + 1) * sizeof *g->vlans);
+	g->vlans = realloc(g->vlans, (g->vlan_count + 1) * sizeof(*g->vlans));
 	assert_non_null(g->vlans);
 	g->vlans[g->vlan_count++] = (uint16_t)id;
 	return true;
@@ -190,12 +190,12 @@ static bool vlan_add(struct config_group *g, const char *text)
 static void client_add(struct config_group *g, const char *text, size_t len)
 {
 	char one[64];
-	assert_true(len < sizeof one);
+	assert_true(len < sizeof(one));
 	memcpy(one, text, len);
 	one[len] = 0;
 	if (mac_add(g, one) || vlan_add(g, one))
 		return;
-	g->clients = realloc(g->clients, (g->client_count + 1) * sizeof *g->clients);
+	g->clients = realloc(g->clients, (g->client_count + 1) * sizeof(*g->clients));
 	assert_non_null(g->clients);
 	assert_int_equal(ip_address_parse(one, &g->clients[g->client_count++]), 0);
 }
@@ -219,7 +219,7 @@ void harness_groups(struct harness *h, const char *const *prefixes, unsigned cou
 {
 	static struct config config;
 	static struct config_group groups[CONFIG_GROUPS_MAX];
-	memset(groups, 0, sizeof groups);
+	memset(groups, 0, sizeof(groups));
 	config.groups = groups;
 	config.group_count = count;
 	for (unsigned i = 0; i < count; i++)

@@ -60,5 +60,5 @@ static void fix_ip_csum(uint8_t *frame, size_t len)
 		return;
 	memset(frame + l3 + 10, 0, 2);
 	uint16_t sum = (uint16_t)~csum_fold_wire(csum_wide(frame + l3, 20));
-	memcpy(frame + l3 + 10, &sum, sizeof sum);
+	memcpy(frame + l3 + 10, &sum, sizeof(sum));
 }

@@ -9,7 +9,7 @@ static struct kernel_flows flows, others;
 
 static int fresh(void **)
 {
-	memset(&table, 0, sizeof table);
+	memset(&table, 0, sizeof(table));
 	table.secret = (struct keyhash_secret){HARNESS_SECRET};
 	flows = others = (struct kernel_flows){.table = &table};
 	return 0;

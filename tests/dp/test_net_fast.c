@@ -32,7 +32,7 @@ static bool make(uint8_t *frame, size_t *len)
 		.fragment = below(8) ? 0x4000 : (uint16_t)(0x2000 >> below(14)),
 		.edns = below(2),
 		.padding = below(4) ? 0 : below(20),
-		.extra_octets = below(4) ? 0 : below(20),
+		.extra_bytes = below(4) ? 0 : below(20),
 	};
 	q.ip_option_len = q.version == 4 && below(8) == 0 ? 4 * (1 + below(10)) : 0;
 	*len = wire_make(&q, frame);
@@ -65,13 +65,13 @@ static void check_kept(const struct packet *line, const struct rte_mbuf *m)
 	assert_int_equal(line->l4, p->l4);
 	assert_int_equal(line->dns, p->dns);
 	assert_int_equal(line->dns_len, p->dns_len);
-	assert_memory_equal(&stats, &untouched, sizeof stats);
+	assert_memory_equal(&stats, &untouched, sizeof(stats));
 	const uint8_t *rest = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->dns + 12);
 	if (line->rest_sum)
 		assert_int_equal(csum_fold(line->rest_sum), csum_partial(rest, p->dns_len - 12u));
 }
 
-// Its `len` octets end where the page does, but for an octet if they are to begin at an even
+// Its `len` bytes end where the page does, but for a byte if they are to begin at an even
 // address, as frames do in packets and the steps' headers ask for.
 static uint8_t *place(const struct guard *g, const uint8_t *made, size_t len, bool even)
 {
@@ -107,7 +107,7 @@ static void test_twin(void **)
 		else
 			assert_false(plain);
 		assert_int_equal(one.count + one.kernel_count + one.drop_count + one.tx_count, 1);
-		memset(&stats, 0, sizeof stats);
+		memset(&stats, 0, sizeof(stats));
 		taken += is_taken;
 		damaged += is_taken && !plain;
 	}

@@ -287,13 +287,13 @@ static void test_no_rate(void **)
 // Who gets long replies gets fewer, by hits as by answers that come later; others as before.
 static void test_reply_octets(void **)
 {
-	enum { REPLY_OCTETS = 100, COSTS = 4 }; // a reply of 12 + 15 + 20 * 16 octets
+	enum { REPLY_BYTES = 100, COSTS = 4 }; // a reply of 12 + 15 + 20 * 16 bytes
 	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 20});
 	lists(&l, false, 0);
 	l.access.network_rate = 0;
-	l.access.reply_octets = REPLY_OCTETS;
+	l.access.reply_octets = REPLY_BYTES;
 	harness_access(h, &l.access);
 	harness_limits_look(h, 1000);
 	assert_int_equal(ask(h, "198.18.2.1", 100), RATE * BURST_S / COSTS);
@@ -330,7 +330,7 @@ static void answer_late(struct harness *h, const char *client)
 
 static void test_late_answers_are_charged(void **)
 {
-	enum { REPLY_OCTETS = 100, MORE = 3 }; // that 400 octets cost beside the query itself
+	enum { REPLY_BYTES = 100, MORE = 3 }; // that 400 bytes cost beside the query itself
 	static const char *const limited[] = {"198.18.2.1", "fd53:0:0:201::1"};
 	struct harness *h = harness_begin(NULL);
 	struct lists l;
@@ -338,7 +338,7 @@ static void test_late_answers_are_charged(void **)
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	lists(&l, false, 0);
 	l.access.network_rate = 0;
-	l.access.reply_octets = REPLY_OCTETS;
+	l.access.reply_octets = REPLY_BYTES;
 	harness_access(h, &l.access);
 	harness_limits_look(h, 1000);
 	for (unsigned i = 0; i < ARRAY_LEN(limited); i++) {

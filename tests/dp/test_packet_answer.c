@@ -125,7 +125,7 @@ static void test_bad_fields(void **)
 	a[0].dns_len = 11;
 	refused(h, &a[0], dns, 11, COUNTER_answer_bad);
 	a[0] = good;
-	a[0].sum = 0x1234; // octets that changed on their way
+	a[0].sum = 0x1234; // bytes that changed on their way
 	refused(h, &a[0], dns, len, COUNTER_answer_bad);
 	// Too short for its own head.
 	void *room = ring_reserve(&h->answer, MSG_ANSWER, 8);
@@ -277,7 +277,7 @@ static void test_pace_of_a_full_ring(void **)
 	uint8_t dns[WIRE_MAX];
 	size_t len = make_answer(h, &q, &head, dns);
 	const uint64_t half = h->w.answer.units / 2;
-	const uint64_t of_one = ring_units_of((uint32_t)(sizeof head + len));
+	const uint64_t of_one = ring_units_of((uint32_t)(sizeof(head) + len));
 	while (ring_producer_used(&h->answer) <= half + 2 * of_one * ANSWERS_PER_TURN)
 		harness_answer(h, &head, dns, (uint32_t)len);
 	h->w.slow_cycles = ANSWERS_SHARE;

@@ -77,12 +77,12 @@ static void check_beside_more(unsigned mode, unsigned rcode)
 {
 	static const struct wire_query asked[] = {
 		{.name = "aDs.Example", .edns = true, .dnssec_ok = true},
-		{.name = "aDs.Example", .edns = true, .extra_octets = 7},
-		{.name = "aDs.Example", .extra_octets = 5},
-		{.name = "a.aDs.Example", .extra_octets = 5, .has_vlan = true},
+		{.name = "aDs.Example", .edns = true, .extra_bytes = 7},
+		{.name = "aDs.Example", .extra_bytes = 5},
+		{.name = "a.aDs.Example", .extra_bytes = 5, .has_vlan = true},
 		{.name = "aDs.Example", .csum = WIRE_CSUM_ZERO},
 		{.name = "aDs.Example", .ip_option_len = 8},
-		{.name = "aDs.Example", .version = 6, .extra_octets = 1, .flags = 0x0130},
+		{.name = "aDs.Example", .version = 6, .extra_bytes = 1, .flags = 0x0130},
 	};
 	struct harness *h = harness_begin(NULL);
 	const bool is_null = mode == DNS_BLOCK_NULL;

@@ -71,7 +71,7 @@ static void test_comes_back(void **)
 	assert_int_equal(r.count, 1);
 	assert_memory_equal(back, good, 12);
 	assert_memory_equal(ask(h, "a.example", good, 24, VERDICT_hit, &r), good, 24);
-	memcpy(bad, good, sizeof bad);
+	memcpy(bad, good, sizeof(bad));
 	bad[23] ^= 1;
 	back = ask(h, "a.example", bad, 24, VERDICT_hit, &r);
 	assert_memory_equal(back, good, 12);
@@ -115,7 +115,7 @@ static void test_miss(void **)
 	harness_turns(h);
 	assert_int_not_equal(harness_miss(h, &m, question), 0);
 	assert_int_equal(m.has_opt, DNS_OPT_PLAIN | DNS_OPT_COOKIE);
-	assert_memory_equal(question + m.question_len, good, sizeof good);
+	assert_memory_equal(question + m.question_len, good, sizeof(good));
 	harness_end(h);
 }
 
@@ -146,7 +146,7 @@ static void test_whole_alone(void **)
 	uint8_t option[4 + DNS_COOKIE_LEN] = {0, 10, 0, 24}, frame[WIRE_MAX];
 	struct wire_reply r, without;
 	cookie_make(h, option + 4);
-	harness_inject(h, frame, frame_of(&chaos, option, sizeof option, frame));
+	harness_inject(h, frame, frame_of(&chaos, option, sizeof(option), frame));
 	harness_turns(h);
 	assert_int_equal(harness_verdict(h, VERDICT_refused), 1);
 	assert_int_equal(harness_counter(h, COUNTER_cookies_good), 1);
@@ -160,7 +160,7 @@ static void test_whole_alone(void **)
 	harness_end(h);
 }
 
-// Of texts with an odd and an even number of octets, alone, and between a cookie and an error.
+// Of texts with an odd and an even number of bytes, alone, and between a cookie and an error.
 static void test_nsid(void **)
 {
 	static const uint8_t asks[] = {0, 3, 0, 0},
@@ -185,8 +185,8 @@ static void test_nsid(void **)
 
 		uint8_t both[4 + 28] = {0, 10, 0, 24};
 		cookie_make(h, both + 4);
-		memcpy(both + 28, asks, sizeof asks);
-		harness_inject(h, frame, frame_with("ads.example", both, sizeof both, frame));
+		memcpy(both + 28, asks, sizeof(asks));
+		harness_inject(h, frame, frame_with("ads.example", both, sizeof(both), frame));
 		harness_turns(h);
 		assert_int_not_equal(got = harness_take(h, out), 0);
 		wire_check(out, got, &r);
@@ -198,7 +198,8 @@ static void test_nsid(void **)
 	for (unsigned i = 0; i < 2; i++) { // not asked for, or not told
 		if (i)
 			h->tables.config.identity.nsid[0] = 0;
-		harness_inject(h, frame, frame_with("a.example", asks, i ? sizeof asks : 0, frame));
+		harness_inject(
+			h, frame, frame_with("a.example", asks, i ? sizeof(asks) : 0, frame));
 		harness_turns(h);
 		assert_int_not_equal(got = harness_take(h, out), 0);
 		wire_check(out, got, &r);
@@ -220,7 +221,7 @@ static size_t mixed_make(const struct harness *h, unsigned i, uint8_t cookie[DNS
 	char text[64];
 	uint8_t address[16], option[4 + DNS_COOKIE_LEN] = {0, 10, 0, 24};
 	const bool is_v6 = i / KINDS % 2;
-	snprintf(text, sizeof text, is_v6 ? "fd53::%x" : "198.18.0.%u", 100 + i);
+	snprintf(text, sizeof(text), is_v6 ? "fd53::%x" : "198.18.0.%u", 100 + i);
 	assert_int_equal(inet_pton(is_v6 ? AF_INET6 : AF_INET, text, address), 1);
 	const struct wire_query q = {.name = "a.example",
 		.version = is_v6 ? 6 : 4,
@@ -236,7 +237,7 @@ static size_t mixed_make(const struct harness *h, unsigned i, uint8_t cookie[DNS
 	memcpy(option + 4, cookie, DNS_COOKIE_LEN);
 	if (kind == MIXED_NO_OPT)
 		return wire_make(&q, frame);
-	return frame_of(&q, option, kind == MIXED_NO_COOKIE ? 0 : sizeof option, frame);
+	return frame_of(&q, option, kind == MIXED_NO_COOKIE ? 0 : sizeof(option), frame);
 }
 
 static void mixed_check(struct harness *h, unsigned i, const uint8_t cookie[DNS_COOKIE_LEN])
@@ -301,7 +302,7 @@ static void test_over_limit(void **)
 	harness_access(h, &access);
 	harness_limits_look(h, 1000);
 	cookie_make(h, good);
-	memcpy(bad, good, sizeof bad);
+	memcpy(bad, good, sizeof(bad));
 	bad[23] ^= 1;
 	assert_int_equal(passed(h, bad, 24, 100), RATE * BURST_S);
 	assert_int_equal(harness_verdict(h, VERDICT_badcookie), 0);
@@ -316,7 +317,7 @@ static void test_over_limit(void **)
 	harness_end(h);
 }
 
-enum { NETWORK_RATE = 50, OCTETS = 100, COSTS = 4 }; // a reply of 20 records costs 4 queries
+enum { NETWORK_RATE = 50, BYTES = 100, COSTS = 4 }; // a reply of 20 records costs 4 queries
 
 // Clients of one network, with a name whose reply is long.
 static struct harness *begin_limited(void)
@@ -329,7 +330,7 @@ static struct harness *begin_limited(void)
 		.rate = RATE,
 		.network_rate = NETWORK_RATE,
 		.burst_s = BURST_S,
-		.reply_octets = OCTETS};
+		.reply_octets = BYTES};
 	harness_access(h, &access);
 	harness_limits_look(h, 1000);
 	harness_put(h, &(struct harness_record){.name = "long.example", .count = 20});

@@ -5,11 +5,11 @@
 
 enum { TXT = 16, CNAME = 5, HTTPS = 65, ANY = 255 };
 
-static const char large[700] = "\377 a text of 255 octets, then another one, which ends";
+static const char large[700] = "\377 a text of 255 bytes, then another one, which ends";
 
 static const struct harness_rule rules[] = {
 	{"host.example", RULE_CLASS_LOCAL, RULE_REPLY_DATA, 1, 4, "\xc6\x12\1\1"},
-	{"large.example", RULE_CLASS_LOCAL, RULE_REPLY_DATA, TXT, sizeof large, large},
+	{"large.example", RULE_CLASS_LOCAL, RULE_REPLY_DATA, TXT, sizeof(large), large},
 	{"alias.example", RULE_CLASS_LOCAL, RULE_REPLY_DATA, CNAME, 14, "\4host\7example\0"},
 	{"rpz.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 1, 4, "\xc6\x12\2\2"},
 	{"good.example", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},
@@ -19,7 +19,7 @@ static const struct harness_rule rules[] = {
 static struct harness *begin(void)
 {
 	struct harness *h = harness_begin(NULL);
-	memset(h->tables.config.group_lists, 0xff, sizeof h->tables.config.group_lists);
+	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	return h;
 }
@@ -46,7 +46,7 @@ static void test_size(void **)
 		assert_int_equal(r.rcode, 0);
 		assert_int_equal(r.has_opt, clients[i].edns);
 		if (clients[i].whole)
-			assert_memory_equal(r.record[0].rdata, large, sizeof large);
+			assert_memory_equal(r.record[0].rdata, large, sizeof(large));
 	}
 	assert_int_equal(harness_counter(h, COUNTER_reply_truncated), 3);
 	harness_end(h);

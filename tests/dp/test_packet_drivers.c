@@ -46,7 +46,7 @@ static void rig_begin(struct rig *r, const char *device, const char *arguments)
 	static unsigned pools;
 	char why[PORT_WHY_MAX] = "";
 	*r = (struct rig){.h = harness_begin(NULL)};
-	snprintf(r->device, sizeof r->device, "%s", device);
+	snprintf(r->device, sizeof(r->device), "%s", device);
 	r->config = (struct config){
 		.dataplane = {.worker_count = 1,
 			.port_count = 1,
@@ -66,7 +66,7 @@ static void rig_begin(struct rig *r, const char *device, const char *arguments)
 	w->index = 0;
 	ports_bind(&r->ports, &r->config.dataplane, w);
 	w->index = index;
-	memcpy(port_mac, &r->ports.port[0].mac, sizeof port_mac);
+	memcpy(port_mac, &r->ports.port[0].mac, sizeof(port_mac));
 	harness_put(r->h, &(struct harness_record){.name = "a.example", .count = 2});
 }
 
@@ -111,30 +111,30 @@ static void pcap_reads_and_writes_files(void **)
 	uint8_t frame[WIRE_MAX];
 	uint32_t record[4] = {0}, seen_head[6], seen[4];
 	struct rig r;
-	memcpy(port_mac, pcap_mac, sizeof port_mac);
+	memcpy(port_mac, pcap_mac, sizeof(port_mac));
 	record[2] = record[3] = (uint32_t)wire_make(&query, frame);
-	snprintf(in, sizeof in, "%s/in.pcap", dir);
-	snprintf(out, sizeof out, "%s/out.pcap", dir);
+	snprintf(in, sizeof(in), "%s/in.pcap", dir);
+	snprintf(out, sizeof(out), "%s/out.pcap", dir);
 	FILE *f = fopen(in, "w");
 	assert_non_null(f);
-	assert_int_equal(fwrite(head, sizeof head, 1, f), 1);
+	assert_int_equal(fwrite(head, sizeof(head), 1, f), 1);
 	frame[5] ^= 1; // first one for another host
-	assert_int_equal(fwrite(record, sizeof record, 1, f), 1);
+	assert_int_equal(fwrite(record, sizeof(record), 1, f), 1);
 	assert_int_equal(fwrite(frame, record[2], 1, f), 1);
 	frame[5] ^= 1;
-	assert_int_equal(fwrite(record, sizeof record, 1, f), 1);
+	assert_int_equal(fwrite(record, sizeof(record), 1, f), 1);
 	assert_int_equal(fwrite(frame, record[2], 1, f), 1);
 	fclose(f);
-	snprintf(arguments, sizeof arguments, "rx_pcap=%s,tx_pcap=%s", in, out);
+	snprintf(arguments, sizeof(arguments), "rx_pcap=%s,tx_pcap=%s", in, out);
 	rig_begin(&r, "net_pcap0", arguments);
-	assert_memory_equal(port_mac, pcap_mac, sizeof pcap_mac);
+	assert_memory_equal(port_mac, pcap_mac, sizeof(pcap_mac));
 	turn_until_hit(&r);
 	assert_int_equal(harness_verdict(r.h, VERDICT_drop_other_host), 1);
 	rig_end(&r);
 	f = fopen(out, "r");
 	assert_non_null(f);
-	assert_int_equal(fread(seen_head, sizeof seen_head, 1, f), 1);
-	assert_int_equal(fread(seen, sizeof seen, 1, f), 1);
+	assert_int_equal(fread(seen_head, sizeof(seen_head), 1, f), 1);
+	assert_int_equal(fread(seen, sizeof(seen), 1, f), 1);
 	assert_in_range(seen[2], 1, WIRE_MAX);
 	assert_int_equal(fread(frame, seen[2], 1, f), 1);
 	fclose(f);
@@ -161,10 +161,10 @@ static void exchange_by_socket(struct rig *r, const char *interface)
 	const struct timeval wait = {.tv_sec = DEADLINE_MS / 1000};
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(0x0003));
 	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof to), 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)), 0);
 	size_t len = wire_make(&query, frame);
-	assert_int_equal(sendto(fd, frame, len, 0, (struct sockaddr *)&to, sizeof to), len);
+	assert_int_equal(sendto(fd, frame, len, 0, (struct sockaddr *)&to, sizeof(to)), len);
 	turn_until_hit(r);
 	ssize_t got;
 	do {
@@ -217,6 +217,6 @@ int main(void)
 		return 1;
 	has_namespace = geteuid() == 0 && unshare(CLONE_NEWNET) == 0;
 	int failed = HARNESS_MAIN(tests);
-	snprintf(command, sizeof command, "rm -rf %s", dir);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	return system(command) != 0 || failed;
 }

@@ -2,7 +2,7 @@
 
 // Garbage without end, of every kind that never reaches an answer: each frame moves one counter of
 // its verdict, and nothing else does. What a worker shares with others, or keeps, is the same to
-// the last octet afterwards, nothing is sent, and nothing was allocated.
+// the last byte afterwards, nothing is sent, and nothing was allocated.
 #include "harness.h"
 #include "tests/unit/core/dns/dns_rand.h"
 
@@ -100,14 +100,14 @@ static void make_messages(void)
 	uint8_t dns[600] = {0x12, 0x34, 0x81, 0x80, 0, 1};
 	struct dns_rand rnd = {3};
 	add_message("nothing", VERDICT_drop_dns_short, dns, 0);
-	add_message("eleven octets", VERDICT_drop_dns_short, dns, 11);
+	add_message("eleven bytes", VERDICT_drop_dns_short, dns, 11);
 	add("a response", VERDICT_drop_dns_response,
 		&(struct wire_query){.name = "warm.example", .flags = 0x8180});
 	for (unsigned n = 0; n < NOISE; n++) {
-		for (size_t i = 12; i < sizeof dns; i++)
+		for (size_t i = 12; i < sizeof(dns); i++)
 			dns[i] = (uint8_t)dns_rand_next(&rnd);
 		add_message("noise with QR=1", VERDICT_drop_dns_response, dns,
-			12 + dns_rand_below(&rnd, sizeof dns - 12));
+			12 + dns_rand_below(&rnd, sizeof(dns) - 12));
 	}
 }
 
@@ -155,11 +155,11 @@ static void test_nothing_but_counters_moves(void **)
 	keep(&kept[0], h->l0_base, l0_size);
 	keep(&kept[1], (const void *)(uintptr_t)h->marks,
 		((struct region_header *)h->l0_base)->geometry[1]);
-	keep(&kept[2], h->recent, sizeof *h->recent * RECENT_SETS * RECENT_WAYS);
-	keep(&kept[3], &h->dp.miss_tail, sizeof h->dp.miss_tail);
-	keep(&kept[4], &h->dp.answer_head, sizeof h->dp.answer_head);
-	keep(&kept[5], &h->cp, sizeof h->cp);
-	keep(&kept[6], &h->tables, sizeof h->tables);
+	keep(&kept[2], h->dedup, sizeof(*h->dedup) * DEDUP_SETS * DEDUP_WAYS);
+	keep(&kept[3], &h->dp.miss_tail, sizeof(h->dp.miss_tail));
+	keep(&kept[4], &h->dp.answer_head, sizeof(h->dp.answer_head));
+	keep(&kept[5], &h->cp, sizeof(h->cp));
+	keep(&kept[6], &h->tables, sizeof(h->tables));
 	const size_t allocated = mallinfo2().uordblks;
 	const struct stats_worker before = h->stats;
 

@@ -141,7 +141,7 @@ static void test_whole_batches(void **)
 			char name[32];
 			uint8_t frame[WIRE_MAX];
 			asked[i] = &clients[(n * n + i * (2 * n + 1)) % ARRAY_LEN(clients)];
-			snprintf(name, sizeof name, "cold-%u-%u.example", n, i);
+			snprintf(name, sizeof(name), "cold-%u-%u.example", n, i);
 			struct wire_query q = query(name, asked[i]);
 			harness_inject(h, frame, wire_make(&q, frame));
 		}

@@ -125,7 +125,7 @@ static void test_client_cap(void **)
 	harness_end(h);
 }
 
-// 60 A records are 960 octets: truncated for 512, whole for 1232; 100 are too much for our own
+// 60 A records are 960 bytes: truncated for 512, whole for 1232; 100 are too much for our own
 // limit, whatever the client takes.
 static void test_truncation(void **)
 {

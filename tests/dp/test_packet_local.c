@@ -120,7 +120,7 @@ static void test_solicitation(void **)
 	// Without an option the reply is longer than the question.
 	len = make_solicitation(f, "fe80::2", WIRE_SERVICE6, false);
 	check_advertisement(f, ask(h, f, len, VERDICT_ndp_reply), "fe80::2", 0x60);
-	// Duplicate address detection: the asker has no address yet.
+	// Duplicate address detection: the client has no address yet.
 	len = make_solicitation(f, "::", WIRE_SERVICE6, false);
 	check_advertisement(f, ask(h, f, len, VERDICT_ndp_reply), "ff02::1", 0x20);
 	assert_memory_equal(f, "\x33\x33\0\0\0\1", 6);

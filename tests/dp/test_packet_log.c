@@ -25,7 +25,7 @@ static struct log_end end;
 static struct harness *begin(uint32_t sample)
 {
 	struct harness *h = harness_begin(NULL);
-	memset(&end, 0, sizeof end);
+	memset(&end, 0, sizeof(end));
 	log_writer_init(&h->w.log, &end.tail, &end.head, end.data, UNITS, &end.owed);
 	log_writer_set(&h->w.log, sample, 0);
 	ring_consumer_init(&end.ring, &end.tail, &end.head, end.data, UNITS);
@@ -37,16 +37,16 @@ static bool next(void)
 	uint8_t msg[LOG_MESSAGE_MAX];
 	struct dns_name name;
 	uint16_t type;
-	int len = ring_read(&end.ring, msg, sizeof msg, &type);
+	int len = ring_read(&end.ring, msg, sizeof(msg), &type);
 	ring_release(&end.ring);
 	if (len == 0)
 		return false;
 	assert_int_equal(type, MSG_LOG);
-	memcpy(&end.record, msg, sizeof end.record);
-	assert_int_equal(len, sizeof end.record + end.record.name_len);
+	memcpy(&end.record, msg, sizeof(end.record));
+	assert_int_equal(len, sizeof(end.record) + end.record.name_len);
 	end.name[0] = '\0';
 	if (end.record.name_len) {
-		struct rd rd = rd_init(msg + sizeof end.record, end.record.name_len);
+		struct rd rd = rd_init(msg + sizeof(end.record), end.record.name_len);
 		assert_int_equal(dns_name_read(&rd, &name), 0);
 		(void)dns_name_to_text(&name, end.name);
 	}
@@ -144,7 +144,7 @@ static void test_rules(void **)
 	struct harness *h = begin(1);
 	struct wire_reply reply;
 	struct wire_query q = {.name = "a.nx.example", .edns = true};
-	memset(h->tables.config.group_lists, 0xff, sizeof h->tables.config.group_lists);
+	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	harness_ask(h, &q, VERDICT_blocked, &reply);
 	const struct log_record *r = only(VERDICT_blocked);
@@ -209,7 +209,7 @@ static void test_the_longest_name(void **)
 	char name[256];
 	struct harness *h = begin(1);
 	struct wire_reply reply;
-	memset(name, 'a', sizeof name);
+	memset(name, 'a', sizeof(name));
 	for (unsigned i = 63; i < 253; i += 64)
 		name[i] = '.';
 	name[253] = '\0';
@@ -293,7 +293,7 @@ static void expect_twins(struct harness *h, const struct wire_query *q, enum ver
 	two.weight = one.weight;
 	two.time_us = one.time_us;
 	two.dataplane_us = one.dataplane_us;
-	assert_memory_equal(&one, &two, sizeof one);
+	assert_memory_equal(&one, &two, sizeof(one));
 	assert_false(next());
 }
 
@@ -306,7 +306,7 @@ static void test_twins(void **)
 	harness_groups(h, prefixes, ARRAY_LEN(prefixes), group);
 	h->tables.policy_generation = 6;
 	for (unsigned len = 1; len <= 253; len += 9) {
-		memset(name, 'a', sizeof name);
+		memset(name, 'a', sizeof(name));
 		for (unsigned i = 50; i + 1 < len; i += 51)
 			name[i] = '.';
 		name[len] = '\0';

@@ -37,11 +37,11 @@ static void fill(struct harness *h)
 	unsigned homes = 0, others = 0;
 	struct name n;
 	for (unsigned i = 0; i < NAMES; i++) {
-		snprintf(n.text, sizeof n.text, "n%u.example", i);
+		snprintf(n.text, sizeof(n.text), "n%u.example", i);
 		harness_put(h, &(struct harness_record){.name = n.text, .count = 1});
 	}
 	for (unsigned i = 0; i < NAMES; i++) {
-		snprintf(n.text, sizeof n.text, "n%u.example", i);
+		snprintf(n.text, sizeof(n.text), "n%u.example", i);
 		uint32_t first = candidate_of(h, n.text);
 		if (first == L0_ELSEWHERE && others < KEPT)
 			elsewhere[others++] = n;
@@ -151,21 +151,21 @@ static void test_between_special(void **)
 	ask(&(struct mix){.has_special = true, .has_blocked = true});
 }
 
-// Frames and their octets, of several in one turn.
-static void test_octets_are_counted(void **)
+// Frames and their bytes, of several in one turn.
+static void test_bytes_are_counted(void **)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
-	size_t octets = 0;
+	size_t bytes = 0;
 	for (unsigned i = 0; i < 3; i++) {
 		const size_t len = wire_make(
-			&(struct wire_query){.name = "cold.example", .extra_octets = i}, frame);
-		octets += len;
+			&(struct wire_query){.name = "cold.example", .extra_bytes = i}, frame);
+		bytes += len;
 		harness_inject(h, frame, len);
 	}
 	assert_int_equal(worker_turn(&h->w, 0), 3);
 	assert_int_equal(harness_counter(h, COUNTER_rx_frames), 3);
-	assert_int_equal(harness_counter(h, COUNTER_rx_bytes), octets);
+	assert_int_equal(harness_counter(h, COUNTER_rx_bytes), bytes);
 	harness_drain(h);
 	harness_end(h);
 }
@@ -176,7 +176,7 @@ int main(void)
 		cmocka_unit_test(test_hits),
 		cmocka_unit_test(test_between_blocked),
 		cmocka_unit_test(test_between_special),
-		cmocka_unit_test(test_octets_are_counted),
+		cmocka_unit_test(test_bytes_are_counted),
 	};
 	return HARNESS_MAIN(tests);
 }

@@ -84,9 +84,9 @@ static void test_duplicates(void **)
 	uint8_t question[300];
 	while (harness_miss(h, &msg, question))
 		n++;
-	assert_int_equal(n, RECENT_WAITERS);
-	assert_int_equal(harness_verdict(h, VERDICT_miss), RECENT_WAITERS);
-	assert_int_equal(harness_verdict(h, VERDICT_miss_duplicate), 10000 - RECENT_WAITERS);
+	assert_int_equal(n, DEDUP_WAITERS);
+	assert_int_equal(harness_verdict(h, VERDICT_miss), DEDUP_WAITERS);
+	assert_int_equal(harness_verdict(h, VERDICT_miss_duplicate), 10000 - DEDUP_WAITERS);
 	assert_int_equal(harness_counter(h, COUNTER_tx_frames), 0);
 	// Another type of the same name is another question.
 	struct wire_query other = {.name = "cold.example", .qtype = 28};
@@ -120,12 +120,12 @@ static void test_answered_clients_count_no_more(void **)
 {
 	struct harness *h = harness_begin(NULL);
 	const struct wire_query q = {.name = "fails.example"};
-	for (unsigned i = 0; i < 4 * RECENT_WAITERS; i++) {
+	for (unsigned i = 0; i < 4 * DEDUP_WAITERS; i++) {
 		harness_ask_dropped(h, &q, VERDICT_miss);
 		answer_servfail(h);
 	}
 	// Of those that wait at one time, only so many.
-	for (unsigned i = 0; i < RECENT_WAITERS; i++)
+	for (unsigned i = 0; i < DEDUP_WAITERS; i++)
 		harness_ask_dropped(h, &q, VERDICT_miss);
 	for (unsigned i = 0; i < 10; i++)
 		harness_ask_dropped(h, &q, VERDICT_miss_duplicate);
@@ -139,7 +139,7 @@ static void test_answered_clients_count_no_more(void **)
 static void test_many_questions(void **)
 {
 	struct harness *h = harness_begin(NULL);
-	for (unsigned i = 0; i < RECENT_SETS * RECENT_WAYS + 2000; i++) {
+	for (unsigned i = 0; i < DEDUP_SETS * DEDUP_WAYS + 2000; i++) {
 		char name[32];
 		uint8_t question[300];
 		struct msg_miss msg;
@@ -147,11 +147,11 @@ static void test_many_questions(void **)
 		harness_ask_dropped(h, &(struct wire_query){.name = name}, VERDICT_miss);
 		assert_int_not_equal(harness_miss(h, &msg, question), 0);
 	}
-	assert_true(harness_counter(h, COUNTER_recent_replaced) >= 2000);
+	assert_true(harness_counter(h, COUNTER_dedup_replaced) >= 2000);
 	harness_end(h);
 }
 
-// The ring full: SERVFAIL for the first asker each time, silence for who asks what is under way.
+// The ring full: SERVFAIL for the first client each time, silence for who asks what is under way.
 static void test_ring_full(void **)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
@@ -243,7 +243,7 @@ static void test_no_tables(void **)
 	h->w.control_alive = 0;
 	harness_ask(h, &q, VERDICT_servfail_no_control, &r);
 	h->w.control_alive = 1;
-	for (unsigned i = 0; i < RECENT_WAITERS; i++)
+	for (unsigned i = 0; i < DEDUP_WAITERS; i++)
 		harness_ask_dropped(h, &q, VERDICT_miss);
 	harness_ask_dropped(h, &q, VERDICT_miss_duplicate);
 	harness_end(h);
@@ -260,7 +260,7 @@ static void test_doorbell(void **)
 	h->w.bell = pair[0];
 	struct wire_query q = {.name = "one.example"};
 	harness_ask_dropped(h, &q, VERDICT_miss);
-	assert_int_equal(read(pair[1], rung, sizeof rung), -1);
+	assert_int_equal(read(pair[1], rung, sizeof(rung)), -1);
 	assert_int_equal(errno, EAGAIN);
 
 	struct msg_miss msg;
@@ -273,11 +273,11 @@ static void test_doorbell(void **)
 	struct wire_query warm = {.name = "warm.example"};
 	struct wire_reply r;
 	harness_ask(h, &warm, VERDICT_hit, &r);
-	assert_int_equal(read(pair[1], rung, sizeof rung), -1);
+	assert_int_equal(read(pair[1], rung, sizeof(rung)), -1);
 	for (unsigned i = 0; i < 20; i++)
 		harness_inject(h, frame, wire_make(&q, frame));
 	assert_int_equal(worker_turn(&h->w, 0), 20);
-	assert_int_equal(read(pair[1], rung, sizeof rung), 1);
+	assert_int_equal(read(pair[1], rung, sizeof(rung)), 1);
 	close(pair[0]);
 	close(pair[1]);
 	harness_end(h);

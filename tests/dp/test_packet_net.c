@@ -188,7 +188,7 @@ static void test_extensions(void **)
 		memset(f + 54, 0, 24);
 		f[20] = types[i];
 		f[54] = 60; // then destination options
-		f[55] = 1;  // 16 octets
+		f[55] = 1;  // 16 bytes
 		f[70] = 17;
 		len += 24;
 		wire_put16(f + 18, (unsigned)(len - 54));
@@ -237,7 +237,7 @@ static void test_exception(void **)
 	f[23] = 6; // TCP
 	fix_ip_csum(f);
 	goes_to_kernel(h, f, len);
-	// Hop-by-hop options, 8 octets of them, and then a protocol 16.
+	// Hop-by-hop options, 8 bytes of them, and then a protocol 16.
 	q = (struct wire_query){.name = "a.example", .version = 6, .src_port = 0x1000};
 	len = wire_make(&q, f);
 	f[20] = 0;
@@ -365,7 +365,7 @@ static void test_other_hosts(void **)
 	kernels.to_mac = many;
 	size_t len = wire_make(&kernels, f);
 	harness_inject(h, f, len);
-	harness_inject(h, f, 5); // of its address one octet is missing
+	harness_inject(h, f, 5); // of its address one byte is missing
 	harness_turns(h);
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 1);
 	assert_int_equal(harness_take_kernel(h, f), len);

@@ -142,12 +142,12 @@ static void test_identity(void **)
 	harness_end(h);
 }
 
-// Octets that the IP packet has and UDP's length has not are no part of the message.
+// Bytes that the IP packet has and UDP's length has not are no part of the message.
 static void test_udp_length_rules(void **)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.rx_csum_compute = true});
 	struct harness_record record = {.name = "a.example", .count = 1};
-	struct wire_query q = {.name = "a.Example", .extra_octets = 9};
+	struct wire_query q = {.name = "a.Example", .extra_bytes = 9};
 	uint8_t frame[WIRE_MAX];
 	struct wire_reply r;
 	harness_put(h, &record);

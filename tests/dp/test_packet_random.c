@@ -28,7 +28,7 @@ static size_t make_any(uint8_t *f)
 		.ip_option_len = next(4) ? 0 : 4 * next(11),
 		.qtype = next(4) ? 0 : (uint16_t)next(65536),
 		.padding = next(20),
-		.extra_octets = next(10) ? 0 : next(40),
+		.extra_bytes = next(10) ? 0 : next(40),
 	};
 	if (q.version == 6)
 		q.ip_option_len = 0;
@@ -155,7 +155,7 @@ static void run_once(const struct harness_options *o, uint32_t first_seed, bool 
 	harness_end(h);
 }
 
-// The same frames twice, with other octets behind them in their buffers: if anything that a worker
+// The same frames twice, with other bytes behind them in their buffers: if anything that a worker
 // does depends on those, it has read beyond a frame. (The buffers lie in one big pool, so no
 // sanitizer would tell.)
 static void run(const struct harness_options *o, uint32_t first_seed, bool mutated)

@@ -6,7 +6,7 @@
 
 static void all_lists(struct harness *h)
 {
-	memset(h->tables.config.group_lists, 0xff, sizeof h->tables.config.group_lists);
+	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
 }
 
 static void expect_soa(const struct wire_reply *r, uint32_t ttl_s)
@@ -17,13 +17,13 @@ static void expect_soa(const struct wire_reply *r, uint32_t ttl_s)
 	assert_int_equal(r->record[0].ttl_s, ttl_s);
 }
 
-static void expect_address(const struct wire_reply *r, const char *octets, uint32_t ttl_s)
+static void expect_address(const struct wire_reply *r, const char *bytes, uint32_t ttl_s)
 {
 	assert_int_equal(r->rcode, 0);
 	assert_int_equal(r->count, 1);
 	assert_int_equal(r->record[0].section, 0);
 	assert_int_equal(r->record[0].rdata_len, 4);
-	assert_memory_equal(r->record[0].rdata, octets, 4);
+	assert_memory_equal(r->record[0].rdata, bytes, 4);
 	assert_int_equal(r->record[0].ttl_s, ttl_s);
 }
 

@@ -204,7 +204,7 @@ static void test_refresh_ring_full(void **)
 	harness_end(h);
 }
 
-// Hits are counted one by one until the octet is full, and again once they were taken. The refresh
+// Hits are counted one by one until the byte is full, and again once they were taken. The refresh
 // mark lies beside them and is not touched.
 static void test_hits_are_counted_and_saturate(void **)
 {

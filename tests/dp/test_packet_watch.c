@@ -28,7 +28,7 @@ static struct log_end end;
 static struct harness *begin(uint32_t sample, const struct dp_watch *filter)
 {
 	struct harness *h = harness_begin(NULL);
-	memset(&end, 0, sizeof end);
+	memset(&end, 0, sizeof(end));
 	log_writer_init(&h->w.log, &end.tail, &end.head, end.data, UNITS, &end.owed);
 	log_writer_set(&h->w.log, sample, 0);
 	ring_consumer_init(&end.ring, &end.tail, &end.head, end.data, UNITS);
@@ -43,26 +43,26 @@ static bool next(void)
 {
 	alignas(8) uint8_t msg[WATCH_MESSAGE_MAX];
 	struct dns_name name;
-	int len = ring_read(&end.ring, msg, sizeof msg, &end.type);
+	int len = ring_read(&end.ring, msg, sizeof(msg), &end.type);
 	ring_release(&end.ring);
 	assert_true(len >= 0);
 	if (len == 0)
 		return false;
 	if (end.type == MSG_LOG) {
-		memcpy(&end.record, msg, sizeof end.record);
+		memcpy(&end.record, msg, sizeof(end.record));
 		return true;
 	}
 	assert_int_equal(end.type, MSG_WATCH);
-	memcpy(&end.msg, msg, sizeof end.msg);
+	memcpy(&end.msg, msg, sizeof(end.msg));
 	end.record = end.msg.record;
-	assert_int_equal(len, sizeof end.msg + end.record.name_len + end.msg.kept);
+	assert_int_equal(len, sizeof(end.msg) + end.record.name_len + end.msg.kept);
 	end.name[0] = '\0';
 	if (end.record.name_len) {
-		struct rd rd = rd_init(msg + sizeof end.msg, end.record.name_len);
+		struct rd rd = rd_init(msg + sizeof(end.msg), end.record.name_len);
 		assert_int_equal(dns_name_read(&rd, &name), 0);
 		(void)dns_name_to_text(&name, end.name);
 	}
-	memcpy(end.frame, msg + sizeof end.msg + end.record.name_len, end.msg.kept);
+	memcpy(end.frame, msg + sizeof(end.msg) + end.record.name_len, end.msg.kept);
 	return true;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Records of the query log with both ends and both messages: octet for octet what was on the wire,
+// Records of the query log with both ends and both messages: byte for byte what was on the wire,
 // whatever became of the query; and what is left out, when.
 #include "harness.h"
 
@@ -27,7 +27,7 @@ static struct {
 static struct harness *begin(enum log_detail detail)
 {
 	struct harness *h = harness_begin(NULL);
-	memset(&end, 0, sizeof end);
+	memset(&end, 0, sizeof(end));
 	h->tables.config.log_detail = (uint8_t)detail;
 	log_writer_init(&h->w.log, &end.tail, &end.head, end.data, UNITS, &end.owed);
 	log_writer_set(&h->w.log, 1, 0);
@@ -37,12 +37,12 @@ static struct harness *begin(enum log_detail detail)
 
 static bool next(void)
 {
-	int len = ring_read(&end.ring, got.msg, sizeof got.msg, &got.type);
+	int len = ring_read(&end.ring, got.msg, sizeof(got.msg), &got.type);
 	ring_release(&end.ring);
 	assert_true(len >= 0);
 	if (len == 0)
 		return false;
-	memcpy(&got.record, got.msg, sizeof got.record);
+	memcpy(&got.record, got.msg, sizeof(got.record));
 	if (got.type == MSG_LOG_WHOLE)
 		assert_int_equal(log_whole_read(got.msg, (size_t)len, &got.view), 0);
 	return true;
@@ -116,11 +116,11 @@ static void test_whatever_becomes_of_it(void **)
 		{{.name = "drop.example", .version = 6}, VERDICT_drop_rule},
 		{{.name = "x.example", .edns = true, .edns_version = 1}, VERDICT_badvers},
 		{{.name = "x.example", .flags = 0x2800}, VERDICT_notimp},
-		{{.name = "www.example", .extra_octets = 3}, VERDICT_hit},
+		{{.name = "www.example", .extra_bytes = 3}, VERDICT_hit},
 		{{.name = "x.example", .flags = 0x0130, .qtype = 252}, VERDICT_refused},
 	};
 	struct harness *h = begin(LOG_DETAIL_MESSAGES);
-	memset(h->tables.config.group_lists, 0xff, sizeof h->tables.config.group_lists);
+	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 3});
 	harness_put(h, &(struct harness_record){
@@ -143,7 +143,7 @@ static void test_a_miss(void **)
 	const size_t len = wire_make_dns(&q, asked);
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	uint32_t got_len = harness_miss(h, &m, behind);
-	assert_int_equal(got_len, sizeof m + m.question_len + len);
+	assert_int_equal(got_len, sizeof(m) + m.question_len + len);
 	assert_int_equal(m.whole_len, len);
 	assert_int_equal(m.query_len, len);
 	assert_memory_equal(behind + m.question_len, asked, len);
@@ -151,7 +151,7 @@ static void test_a_miss(void **)
 	h->tables.config.log_detail = LOG_DETAIL_ENDS;
 	harness_ask_dropped(h, &(struct wire_query){.name = "other.example"}, VERDICT_miss);
 	got_len = harness_miss(h, &m, behind);
-	assert_int_equal(got_len, sizeof m + m.question_len);
+	assert_int_equal(got_len, sizeof(m) + m.question_len);
 	assert_int_equal(m.whole_len, 0);
 	harness_end(h);
 }
@@ -183,7 +183,7 @@ static void test_a_query_that_is_too_long(void **)
 {
 	uint8_t asked[WIRE_MAX], reply[WIRE_MAX];
 	struct harness *h = begin(LOG_DETAIL_MESSAGES);
-	const struct wire_query q = {.name = "www.example", .extra_octets = 1600};
+	const struct wire_query q = {.name = "www.example", .extra_bytes = 1600};
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
 	harness_inject(h, asked, wire_make(&q, asked));
 	harness_turns(h);

@@ -130,19 +130,19 @@ static void plain_nics_are_steered_too(void **)
 	const struct wire_query dns = {.name = "a.example"}, ntp = {.name = "", .dst_port = 123};
 	char text[64] = "";
 	fake_flow = (struct fake_flow){0};
-	assert_true(port_flow_steer(&flow, 0, 1, 1, false, text, sizeof text));
+	assert_true(port_flow_steer(&flow, 0, 1, 1, false, text, sizeof(text)));
 	assert_int_equal(flow.count, PORT_FLOW_RULES_MAX);
 	assert_int_equal(where(&dns), 0);
 	assert_int_equal(where(&ntp), 1);
 	port_flow_clear(&flow, 0);
 	assert_int_equal(fake_flow.count, 0);
 	fake_flow.one_priority = true;
-	assert_true(port_flow_steer(&flow, 0, 1, 1, true, text, sizeof text));
+	assert_true(port_flow_steer(&flow, 0, 1, 1, true, text, sizeof(text)));
 	assert_int_equal(where(&dns), 0);
 	port_flow_clear(&flow, 0);
 	// Room for three rules of four: the three do not stay.
 	fake_flow.rules_most = 3;
-	assert_false(port_flow_steer(&flow, 0, 1, 1, true, text, sizeof text));
+	assert_false(port_flow_steer(&flow, 0, 1, 1, true, text, sizeof(text)));
 	assert_string_equal(text, "no room for more rules");
 	assert_int_equal(fake_flow.count, 0);
 }
@@ -166,7 +166,7 @@ static void drops_end_with_their_time(void **)
 				good6 = {.name = "", .version = 6, .src = "fd53:0:0:a::1"};
 	struct port_flow flow = {0};
 	fake_flow = (struct fake_flow){0};
-	assert_true(port_flow_steer(&flow, 0, 1, 1, false, text, sizeof text));
+	assert_true(port_flow_steer(&flow, 0, 1, 1, false, text, sizeof(text)));
 	drops_init(&d, &id, 1);
 	assert_int_equal(drops_add(&d, &v4, 5000, false, text), 0);
 	assert_int_equal(drops_add(&d, &v6, 6000, false, text), 0);
@@ -244,12 +244,12 @@ static void drops_have_caps(void **)
 // written, and nonsense is passed over.
 static void directory_is_read_as_hostile(void **)
 {
-	struct directory *dir = aligned_alloc(SHM_PAGE, sizeof *dir);
+	struct directory *dir = aligned_alloc(SHM_PAGE, sizeof(*dir));
 	static struct drops d;
 	const uint16_t id = 0;
 	char text[DROPS_WHY_MAX];
 	assert_non_null(dir);
-	memset(dir, 0, sizeof *dir);
+	memset(dir, 0, sizeof(*dir));
 	fake_flow = (struct fake_flow){0};
 	drops_init(&d, &id, 1);
 	const struct ip_address own = source("198.18.7.7/32");
@@ -287,7 +287,7 @@ static void directory_is_read_as_hostile(void **)
 	// stays.
 	drops_take(&d, NULL, SEEN_MS);
 	assert_int_equal(d.count, 2);
-	memset(e, 0, sizeof dir->drops.entry);
+	memset(e, 0, sizeof(dir->drops.entry));
 	dir->drops.sequence = 10;
 	drops_take(&d, dir, SEEN_MS);
 	assert_int_equal(d.count, 1);
@@ -301,13 +301,13 @@ static void directory_is_read_as_hostile(void **)
 // A control plane that makes its directory anew counts from the beginning.
 static void new_directory_is_looked_at(void **)
 {
-	struct directory *old = aligned_alloc(SHM_PAGE, sizeof *old);
-	struct directory *new = aligned_alloc(SHM_PAGE, sizeof *new);
+	struct directory *old = aligned_alloc(SHM_PAGE, sizeof(*old));
+	struct directory *new = aligned_alloc(SHM_PAGE, sizeof(*new));
 	static struct drops d;
 	const uint16_t id = 0;
 	assert_true(old && new);
-	memset(old, 0, sizeof *old);
-	memset(new, 0, sizeof *new);
+	memset(old, 0, sizeof(*old));
+	memset(new, 0, sizeof(*new));
 	fake_flow = (struct fake_flow){0};
 	drops_init(&d, &id, 1);
 	old->drops.entry[0] = (struct directory_drop){

@@ -91,9 +91,9 @@ static void tags_stay_on_the_loopback(void **)
 {
 	static char lo[] = "lo", none[] = "weir-no-such";
 	struct config_port port = {.xdp = lo, .has_vlans = true};
-	assert_int_equal(steering_tags_check(&port, why, sizeof why), 0);
+	assert_int_equal(steering_tags_check(&port, why, sizeof(why)), 0);
 	port.xdp = none; // steering_prepare says so
-	assert_int_equal(steering_tags_check(&port, why, sizeof why), 0);
+	assert_int_equal(steering_tags_check(&port, why, sizeof(why)), 0);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Frames as a client makes and reads them, octet by octet, for the packet tests. Shares no code
+// Frames as a client makes and reads them, byte by byte, for the packet tests. Shares no code
 // with the product (no rte_ headers, no bytes.h, an own checksum), so that a mistake there cannot
 // hide itself here. Checks fail the running cmocka test.
 
@@ -26,7 +26,7 @@ struct wire_query {
 	uint16_t dst_port;     // 0: 53
 	bool zero_src_port;
 	enum wire_csum csum;
-	unsigned ip_option_len; // octets of NOPs in the IPv4 header, multiple of 4
+	unsigned ip_option_len; // bytes of NOPs in the IPv4 header, multiple of 4
 	uint16_t fragment;      // IPv4 flags and offset
 	uint16_t id;            // 0: 0x1234
 	uint16_t flags;         // 0: RD
@@ -35,8 +35,8 @@ struct wire_query {
 	bool edns, dnssec_ok;
 	uint16_t edns_size; // 0: 1232
 	uint8_t edns_version;
-	unsigned padding;      // octets behind the IP packet
-	unsigned extra_octets; // of rubbish behind the DNS message, in the UDP length
+	unsigned padding;     // bytes behind the IP packet
+	unsigned extra_bytes; // of rubbish behind the DNS message, in the UDP length
 };
 
 extern const uint8_t wire_client_mac[6], wire_service_mac[6];
@@ -46,12 +46,12 @@ extern const uint8_t wire_client_mac[6], wire_service_mac[6];
 #define WIRE_CLIENT6    "fd53::2"
 #define WIRE_SERVICE6   "fd53::53"
 
-// The frame's length; `out` holds WIRE_MAX octets.
+// The frame's length; `out` holds WIRE_MAX bytes.
 size_t wire_make(const struct wire_query *q, uint8_t *out);
 // A UDP frame with any message, addressed by `q`.
 size_t wire_make_udp(const struct wire_query *q, const uint8_t *dns, size_t len, uint8_t *out);
 size_t wire_make_dns(const struct wire_query *q, uint8_t *out);
-size_t wire_name(const char *text, uint8_t *out); // octets written
+size_t wire_name(const char *text, uint8_t *out); // bytes written
 
 struct wire_record {
 	unsigned section; // 0 answer, 1 authority, 2 additional
@@ -83,14 +83,14 @@ struct wire_reply {
 };
 
 // Takes a frame apart and checks every length and checksum on the way: IPv4 header and UDP sums,
-// IP and UDP lengths against the frame, no IPv4 option, every record up to the last octet.
+// IP and UDP lengths against the frame, no IPv4 option, every record up to the last byte.
 void wire_check(const uint8_t *frame, size_t len, struct wire_reply *out);
 // And that it answers `q`: addresses, ports, tag, id, question with its letter case, QR, OPT if and
 // only if asked with one, not longer than the client can take.
 void wire_check_answers(
 	const uint8_t *frame, size_t len, const struct wire_query *q, struct wire_reply *out);
 
-// RFC 1071 over `len` octets, one octet at a time.
+// RFC 1071 over `len` bytes, one byte at a time.
 uint32_t wire_sum(const uint8_t *p, size_t len);
 uint16_t wire_fold(uint32_t sum);
 uint16_t wire_u16(const uint8_t *p);

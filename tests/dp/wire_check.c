@@ -112,7 +112,7 @@ static void check_dns(const uint8_t *dns, size_t len, struct wire_reply *out)
 	assert_int_equal(pos, len);
 }
 
-static void check_udp(const uint8_t *udp, size_t len, const uint8_t *addresses, size_t octets,
+static void check_udp(const uint8_t *udp, size_t len, const uint8_t *addresses, size_t bytes,
 	struct wire_reply *out)
 {
 	assert_true(len >= 8);
@@ -121,9 +121,9 @@ static void check_udp(const uint8_t *udp, size_t len, const uint8_t *addresses, 
 	out->dst_port = wire_u16(udp + 2);
 	out->zero_csum = wire_u16(udp + 6) == 0;
 	if (out->zero_csum)
-		assert_int_equal(octets, 8); // IPv6 knows no UDP without checksum
+		assert_int_equal(bytes, 8); // IPv6 knows no UDP without checksum
 	else
-		assert_int_equal(wire_fold(wire_sum(addresses, octets) + 17 + (uint32_t)len
+		assert_int_equal(wire_fold(wire_sum(addresses, bytes) + 17 + (uint32_t)len
 					   + wire_sum(udp, len)),
 			0xffff);
 	check_dns(udp + 8, len - 8, out);

@@ -72,8 +72,8 @@ size_t wire_make_dns(const struct wire_query *q, uint8_t *out)
 		memcpy(out + n, opt, sizeof(opt));
 		n += sizeof(opt);
 	}
-	memset(out + n, 0xee, q->extra_octets);
-	return n + q->extra_octets;
+	memset(out + n, 0xee, q->extra_bytes);
+	return n + q->extra_bytes;
 }
 
 static size_t make_ether(const struct wire_query *q, uint8_t *out)

@@ -169,7 +169,7 @@ int main(int argc, char **argv)
 		.peer = peer,
 		.audit = audit,
 	};
-	stop = fault_shared(sizeof *stop);
+	stop = fault_shared(sizeof(*stop));
 	signal(SIGPIPE, SIG_IGN);
 	int rc = fault_run(&scene, argc, argv);
 	data_close();

@@ -28,11 +28,11 @@ static void prepare(void)
 {
 	static const char *const title[LISTS] = {"local", "stored", "leaves"};
 	char why[LIST_STORE_WHY_MAX];
-	memset(ledger, 0, sizeof *ledger);
-	snprintf(state, sizeof state, "%s", fault_folders()->run);
+	memset(ledger, 0, sizeof(*ledger));
+	snprintf(state, sizeof(state), "%s", fault_folders()->run);
 	FAULT_CHECK(list_store_open(state, why) == 0);
 	for (unsigned i = 0; i < LISTS; i++) {
-		snprintf(path[i], sizeof path[i], "%s/list%u", state, i);
+		snprintf(path[i], sizeof(path[i]), "%s/list%u", state, i);
 		source[i] = (struct rule_source){
 			.title = title[i], .path = path[i], .kept = kept[i], .stored = i == 1};
 		FAULT_CHECK(list_kept_path(kept[i], state, &source[i]) == 0);
@@ -102,7 +102,7 @@ static size_t look(unsigned list)
 	FAULT_CHECK(fd >= 0 || (errno == ENOENT && ledger->done[list] == 0));
 	if (fd < 0)
 		return 0;
-	ssize_t len = read(fd, text, sizeof text);
+	ssize_t len = read(fd, text, sizeof(text));
 	close(fd);
 	bool is_gone = list == STAY && ledger->done[list] == 0; // being removed: what it had
 	bool is = is_content(list, ledger->trying[list], text, (size_t)len)
@@ -138,6 +138,6 @@ int main(int argc, char **argv)
 		.work = work,
 		.audit = audit,
 	};
-	ledger = fault_shared(sizeof *ledger);
+	ledger = fault_shared(sizeof(*ledger));
 	return fault_run(&scene, argc, argv);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The data plane's own regions, its adoption of what is published, its epochs and its end of the
+// The data plane's own regions, its activation of what is published, its epochs and its end of the
 // link: the child is a data plane, several lives of it, each under two control planes that it plays
 // as well, with caches of different sizes. What its death leaves must be refused or sound, hold no
 // one up once the process is known to be dead, and be swept by the next life.
 
 #include "controlplane/shm/publish.h"
-#include "dataplane/state/adopt.h"
+#include "dataplane/state/activate.h"
 #include "dataplane/state/link.h"
 #include "dataplane/state/worker_rings.h"
 #include "fault_run.h"
@@ -30,7 +30,7 @@ struct plane { // the data plane
 	struct worker_rings worker_rings;
 	struct worker worker[WORKERS];
 	struct worker *list[WORKERS];
-	struct adopt adopt;
+	struct activate activate;
 	struct link_client link;
 	int bells[WORKERS];
 };
@@ -45,7 +45,7 @@ static void plane_open(struct plane *d)
 {
 	char why[SHM_WHY_MAX], path[SHM_PATH_MAX + 32];
 	*d = (struct plane){.incarnation = incarnation_new(), .now_ms = 1000};
-	snprintf(path, sizeof path, "%s/dataplane.lock", paths->run);
+	snprintf(path, sizeof(path), "%s/dataplane.lock", paths->run);
 	d->lock = process_lock(path);
 	FAULT_CHECK(d->lock >= 0);
 	const struct rings_spec_all spec = {.workers = WORKERS,
@@ -61,7 +61,7 @@ static void plane_open(struct plane *d)
 		d->bells[i] = d->worker_rings.rings[i].bell[RINGS_BELL_THEIRS];
 	}
 	const struct dp_config defaults = {.udp_limit = 1232};
-	FAULT_CHECK(adopt_init(&d->adopt, paths, d->list, WORKERS, d->incarnation, &defaults,
+	FAULT_CHECK(activate_init(&d->activate, paths, d->list, WORKERS, d->incarnation, &defaults,
 			    worker_rings_stats(&d->worker_rings))
 		    == 0);
 	FAULT_CHECK(link_init(&d->link, paths->run, d->bells, WORKERS, d->incarnation) == 0);
@@ -72,7 +72,7 @@ static void plane_close(struct plane *d)
 	for (unsigned i = 0; i < WORKERS; i++)
 		epoch_offline(&d->worker[i].epoch);
 	link_close(&d->link);
-	adopt_close(&d->adopt);
+	activate_close(&d->activate);
 	worker_rings_close(&d->worker_rings);
 	close(d->lock);
 }
@@ -107,11 +107,11 @@ static void settle(struct plane *d)
 {
 	for (unsigned i = 0; i < 12; i++) {
 		d->now_ms += 20;
-		adopt_poll(&d->adopt, d->now_ms);
+		activate_poll(&d->activate, d->now_ms);
 		for (unsigned k = 0; k < WORKERS; k++)
 			worker_step(&d->worker[k]);
 	}
-	adopt_poll(&d->adopt, d->now_ms);
+	activate_poll(&d->activate, d->now_ms);
 }
 
 static void reign_open(struct reign *r, uint32_t l0_mb)
@@ -128,10 +128,10 @@ static void reign_open(struct reign *r, uint32_t l0_mb)
 		    == 0);
 	publish_l0(r->p);
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	snprintf(sun.sun_path, sizeof sun.sun_path, "%.80s/link.sock", paths->run);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/link.sock", paths->run);
 	(void)unlink(sun.sun_path);
 	r->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	FAULT_CHECK(bind(r->listener, (struct sockaddr *)&sun, sizeof sun) == 0);
+	FAULT_CHECK(bind(r->listener, (struct sockaddr *)&sun, sizeof(sun)) == 0);
 	FAULT_CHECK(listen(r->listener, 4) == 0);
 }
 
@@ -142,7 +142,7 @@ static void reign_close(struct reign *r, struct plane *d)
 	close(r->listener);
 	close(r->peer);
 	FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_WENT_DOWN);
-	adopt_link(&d->adopt, false);
+	activate_link(&d->activate, false);
 	d->now_ms += LINK_RETRY_MS;
 }
 
@@ -156,12 +156,12 @@ static void greet(struct reign *r, struct plane *d)
 	FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_NOTHING);
 	r->peer = accept(r->listener, NULL, NULL);
 	FAULT_CHECK(r->peer >= 0);
-	FAULT_CHECK(recv(r->peer, &hello, sizeof hello, 0) == sizeof hello);
+	FAULT_CHECK(recv(r->peer, &hello, sizeof(hello), 0) == sizeof(hello));
 	FAULT_CHECK(hello.magic == SHM_MAGIC && hello.workers == WORKERS);
 	FAULT_CHECK(hello.dp_incarnation == d->incarnation);
-	FAULT_CHECK(send(r->peer, &welcome, sizeof welcome, 0) == sizeof welcome);
+	FAULT_CHECK(send(r->peer, &welcome, sizeof(welcome), 0) == sizeof(welcome));
 	FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_CAME_UP);
-	adopt_link(&d->adopt, true);
+	activate_link(&d->activate, true);
 	const struct rings_dp_page *pages[WORKERS];
 	for (unsigned i = 0; i < WORKERS; i++)
 		pages[i] = d->worker[i].rings;
@@ -171,28 +171,29 @@ static void greet(struct reign *r, struct plane *d)
 static void publish_all(struct reign *r, uint16_t udp_limit)
 {
 	char why[SHM_WHY_MAX];
-	struct names_region *names;
+	struct rule_image_region *names;
 	struct config config = {.limits.udp_reply_size = udp_limit};
 	const uint64_t lists[4] = {2};
 	FAULT_CHECK(
-		names_prepare(r->p, &(struct region_fill){.len = image.size, .from = image.base},
-			&names, why)
+		publish_rules_prepare(r->p,
+			&(struct region_fill){.len = image.size, .from = image.base}, &names, why)
 		== 0);
-	FAULT_CHECK(names_publish(r->p, names) == 0);
+	FAULT_CHECK(publish_rules_publish(r->p, names) == 0);
 	publish_config(r->p, &config, lists, true, 0, 0);
 }
 
 // Workers stand on what is current, and said so.
-static void check_adopted(const struct plane *d, struct publisher *p, uint16_t udp_limit)
+static void check_activated(const struct plane *d, struct publisher *p, uint16_t udp_limit)
 {
 	const struct directory *dir = publisher_directory(p);
 	for (unsigned i = 0; i < WORKERS; i++) {
 		const struct worker_tables *t = d->worker[i].tables;
 		const struct rings_dp_page *rings = d->worker[i].rings;
 		FAULT_CHECK(t->has_l0 && t->has_rules && t->config.udp_limit == udp_limit);
-		FAULT_CHECK(rings->adopted_l0 == atomic_load(&dir->current[REGION_L0]) >> 1);
-		FAULT_CHECK(rings->adopted_names == atomic_load(&dir->current[REGION_NAMES]) >> 1);
-		FAULT_CHECK(rings->adopted_config == atomic_load(&dir->config_generation));
+		FAULT_CHECK(rings->activated_l0 == atomic_load(&dir->current[REGION_L0]) >> 1);
+		FAULT_CHECK(rings->activated_rules
+			    == atomic_load(&dir->current[REGION_RULE_IMAGE]) >> 1);
+		FAULT_CHECK(rings->activated_config == atomic_load(&dir->config_generation));
 	}
 }
 
@@ -211,7 +212,7 @@ static void rule(struct plane *d, uint32_t l0_mb)
 		settle(d);
 		l0_writer_reclaim(r.box.w);
 	}
-	check_adopted(d, r.p, 1002);
+	check_activated(d, r.p, 1002);
 	FAULT_CHECK(box_put(&r.box, 1, 9, 60, d->now_ms, 1 << 30) == 0); // no epoch is stuck
 	for (unsigned i = 0; i < WORKERS; i++) {                         // a sleep
 		epoch_offline(&d->worker[i].epoch);
@@ -258,11 +259,11 @@ static void check_rings(unsigned i, const struct directory *dir)
 	_Atomic uint64_t epoch = dir ? atomic_load(&dir->epoch) : 1;
 	FAULT_CHECK(h->index == i && h->geometry[0] == RINGS_MISS_UNITS);
 	FAULT_CHECK(seen == EPOCH_OFFLINE || (seen >= 1 && seen <= epoch));
-	FAULT_CHECK(atomic_load(&rings->adopted_l0)
+	FAULT_CHECK(atomic_load(&rings->activated_l0)
 		    <= (dir ? atomic_load(&dir->current[REGION_L0]) >> 1 : 0));
-	FAULT_CHECK(atomic_load(&rings->adopted_names)
-		    <= (dir ? atomic_load(&dir->current[REGION_NAMES]) >> 1 : 0));
-	FAULT_CHECK(atomic_load(&rings->adopted_config)
+	FAULT_CHECK(atomic_load(&rings->activated_rules)
+		    <= (dir ? atomic_load(&dir->current[REGION_RULE_IMAGE]) >> 1 : 0));
+	FAULT_CHECK(atomic_load(&rings->activated_config)
 		    <= (dir ? atomic_load(&dir->config_generation) : 0));
 	struct epoch_writer writer = {.epoch = &epoch, .seen = {&rings->seen_epoch}};
 	uint64_t waits = epoch_advance(&writer);

@@ -248,12 +248,12 @@ static void work(void)
 static void prepare(void)
 {
 	char path[SHM_PATH_MAX + 32];
-	memset(ledger, 0, sizeof *ledger);
+	memset(ledger, 0, sizeof(*ledger));
 	atomic_store(&ledger->rings.seen_epoch, EPOCH_OFFLINE);
 	if (dataplane_lock >= 0)
 		close(dataplane_lock);
 	paths = fault_folders();
-	snprintf(path, sizeof path, "%s/dataplane.lock", paths->run);
+	snprintf(path, sizeof(path), "%s/dataplane.lock", paths->run);
 	dataplane_lock = process_lock(path); // the worker's process is alive all the time
 	FAULT_CHECK(dataplane_lock >= 0);
 }
@@ -372,7 +372,7 @@ int main(int argc, char **argv)
 		.work = work,
 		.audit = audit,
 	};
-	ledger = fault_shared(sizeof *ledger);
+	ledger = fault_shared(sizeof(*ledger));
 	config.cache.l0_mb = 1;
 	return fault_run(&scene, argc, argv);
 }

@@ -33,7 +33,7 @@ static void store_life(unsigned rows)
 	FAULT_CHECK(query_file_open(f, store_path, HOUR) == 0);
 	for (unsigned i = 0; i < rows; i++) {
 		struct querylog_row row = query_rows_row(HOUR, 0);
-		snprintf(name, sizeof name, "n%u.test", ledger->names + i);
+		snprintf(name, sizeof(name), "n%u.test", ledger->names + i);
 		row.qname = query_rows_text(name);
 		row.time_us += ledger->names + i;
 		FAULT_CHECK(query_file_put(f, "box", &row, 1) == 0);
@@ -45,10 +45,10 @@ static void store_life(unsigned rows)
 
 static void prepare(void)
 {
-	memset(ledger, 0, sizeof *ledger);
+	memset(ledger, 0, sizeof(*ledger));
 	const char *folder = fault_folders()->run;
-	snprintf(hand_path, sizeof hand_path, "%s/hand", folder);
-	snprintf(store_path, sizeof store_path, "%s/store.db", folder);
+	snprintf(hand_path, sizeof(hand_path), "%s/hand", folder);
+	snprintf(store_path, sizeof(store_path), "%s/store.db", folder);
 	store_life(NAMES_FIRST);
 }
 
@@ -105,7 +105,7 @@ static void store_look(bool has_filter)
 	char name[32];
 	FAULT_CHECK(sql_open(&db, store_path, SQL_READ) == 0);
 	for (unsigned i = 0; i < ledger->names; i++) {
-		snprintf(name, sizeof name, "n%u.test", i);
+		snprintf(name, sizeof(name), "n%u.test", i);
 		FAULT_CHECK(query_absent_may_have(db, name, "198.18.0.2"));
 	}
 	FAULT_CHECK(!has_filter || !query_absent_may_have(db, "nobody.invalid", ""));
@@ -129,6 +129,6 @@ int main(int argc, char **argv)
 		.work = work,
 		.audit = audit,
 	};
-	ledger = fault_shared(sizeof *ledger);
+	ledger = fault_shared(sizeof(*ledger));
 	return fault_run(&scene, argc, argv);
 }

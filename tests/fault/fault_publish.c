@@ -37,7 +37,7 @@ struct life {
 static void note(struct life *l)
 {
 	const struct directory *d = publisher_directory(l->p);
-	uint64_t names = atomic_load(&d->current[REGION_NAMES]) >> 1;
+	uint64_t names = atomic_load(&d->current[REGION_RULE_IMAGE]) >> 1;
 	if (names > ledger->names_seen)
 		ledger->names_seen = names;
 	ledger->config_seen = atomic_load(&d->config_generation);
@@ -78,15 +78,15 @@ static void image_publish(struct life *l)
 {
 	char why[SHM_WHY_MAX];
 	uint64_t image[IMAGE_WORDS];
-	struct names_region *r;
+	struct rule_image_region *r;
 	uint32_t serial = ++ledger->image_trying;
 	image[0] = serial;
 	for (unsigned i = 1; i < IMAGE_WORDS; i++)
 		image[i] = image_word(serial, i);
-	FAULT_CHECK(names_prepare(l->p, &(struct region_fill){.len = sizeof image, .from = image},
-			    &r, why)
+	FAULT_CHECK(publish_rules_prepare(l->p,
+			    &(struct region_fill){.len = sizeof(image), .from = image}, &r, why)
 		    == 0);
-	FAULT_CHECK(names_publish(l->p, r) == 0);
+	FAULT_CHECK(publish_rules_publish(l->p, r) == 0);
 	ledger->image_done = serial;
 	note(l);
 }
@@ -105,10 +105,11 @@ static void config_publish(struct life *l)
 }
 
 // The worker takes what is there; old images go.
-static void adopt(struct life *l)
+static void activate(struct life *l)
 {
 	const struct directory *d = publisher_directory(l->p);
-	atomic_store(&ledger->rings.adopted_names, atomic_load(&d->current[REGION_NAMES]) >> 1);
+	atomic_store(
+		&ledger->rings.activated_rules, atomic_load(&d->current[REGION_RULE_IMAGE]) >> 1);
 	atomic_store(&ledger->rings.seen_epoch, atomic_load(&d->epoch));
 	publisher_heartbeat(l->p, 4321);
 }
@@ -121,7 +122,7 @@ static void live(struct life *l)
 		(void)epoch_advance(publisher_epoch(l->p));
 		note(l);
 		if (i % 2)
-			adopt(l);
+			activate(l);
 	}
 }
 
@@ -137,7 +138,7 @@ static void work(void)
 
 static void prepare(void)
 {
-	memset(ledger, 0, sizeof *ledger);
+	memset(ledger, 0, sizeof(*ledger));
 	atomic_store(&ledger->rings.seen_epoch, EPOCH_OFFLINE);
 	paths = fault_folders();
 }
@@ -167,11 +168,11 @@ static void attach_current(
 static void check_names(const struct directory *d)
 {
 	struct region r;
-	if (!atomic_load(&d->current[REGION_NAMES])) {
+	if (!atomic_load(&d->current[REGION_RULE_IMAGE])) {
 		FAULT_CHECK(ledger->image_done == 0);
 		return;
 	}
-	attach_current(d, REGION_NAMES, "names", &r);
+	attach_current(d, REGION_RULE_IMAGE, "rule_image", &r);
 	FAULT_CHECK(region_header_of(&r)->geometry[0] == IMAGE_WORDS * sizeof(uint64_t));
 	FAULT_CHECK(image_is(region_data(&r), ledger->image_done)
 		    || image_is(region_data(&r), ledger->image_trying));
@@ -228,8 +229,8 @@ static void audit_orphan(void)
 static void check_files(const struct directory *d)
 {
 	uint64_t keep[] = {atomic_load(&d->current[REGION_L0]) >> 1,
-		atomic_load(&d->current[REGION_NAMES]) >> 1};
-	static const char *const stem[] = {"l0.", "names."};
+		atomic_load(&d->current[REGION_RULE_IMAGE]) >> 1};
+	static const char *const stem[] = {"l0.", "rule_image."};
 	DIR *folder = opendir(paths->mem);
 	FAULT_CHECK(folder != NULL);
 	for (const struct dirent *e = readdir(folder); e; e = readdir(folder)) {
@@ -253,7 +254,7 @@ static void audit_successor(uint32_t l0_mb)
 	uint64_t seen = ledger->names_seen;
 	image_publish(&l);
 	FAULT_CHECK(ledger->names_seen > seen); // no number comes twice
-	adopt(&l);
+	activate(&l);
 	live(&l);
 	struct publish_status s;
 	publish_status(l.p, &s);
@@ -280,6 +281,6 @@ int main(int argc, char **argv)
 		.work = work,
 		.audit = audit,
 	};
-	ledger = fault_shared(sizeof *ledger);
+	ledger = fault_shared(sizeof(*ledger));
 	return fault_run(&scene, argc, argv);
 }

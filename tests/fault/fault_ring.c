@@ -33,13 +33,13 @@ static uint32_t below(uint32_t n)
 	return (uint32_t)(shared->seed >> 33) % n;
 }
 
-// A message's length and octets follow from its number.
+// A message's length and bytes follow from its number.
 static uint32_t len_of(uint64_t n)
 {
 	return 1 + (uint32_t)(n * 2654435761u >> 7) % LEN_MAX;
 }
 
-static uint8_t octet_of(uint64_t n, uint32_t i)
+static uint8_t byte_of(uint64_t n, uint32_t i)
 {
 	return (uint8_t)(n * 131 + i * 7 + (n >> 8));
 }
@@ -52,7 +52,7 @@ static void produce(void)
 		if (!m)
 			break;
 		for (uint32_t i = 0; i < len_of(n); i++)
-			m[i] = octet_of(n, i);
+			m[i] = byte_of(n, i);
 		shared->reserved = n + 1;
 	}
 	ring_publish(&shared->p);
@@ -66,13 +66,13 @@ static bool consume_one(void)
 	uint8_t buf[LEN_MAX];
 	uint16_t type = 0;
 	uint64_t n = shared->consumed;
-	int len = ring_read(&shared->c, buf, sizeof buf, &type);
+	int len = ring_read(&shared->c, buf, sizeof(buf), &type);
 	FAULT_CHECK(len >= 0);
 	if (len == 0)
 		return false;
 	FAULT_CHECK((uint32_t)len == len_of(n) && type == 1 + n % 2);
 	for (uint32_t i = 0; i < len_of(n); i++)
-		FAULT_CHECK(buf[i] == octet_of(n, i));
+		FAULT_CHECK(buf[i] == byte_of(n, i));
 	shared->consumed = n + 1;
 	return true;
 }
@@ -108,7 +108,7 @@ static void consumer_start(void)
 
 static void prepare(void)
 {
-	memset(shared, 0, sizeof *shared);
+	memset(shared, 0, sizeof(*shared));
 	atomic_store(&shared->tail.units, UINT64_MAX - 500); // the count runs over on the way
 	atomic_store(&shared->head.units, UINT64_MAX - 500);
 	producer_start();
@@ -197,6 +197,6 @@ int main(int argc, char **argv)
 		.work = work,
 		.audit = audit,
 	};
-	shared = fault_shared(sizeof *shared);
+	shared = fault_shared(sizeof(*shared));
 	return fault_run(&scene, argc, argv);
 }

@@ -39,7 +39,7 @@ static void folders_remove(void)
 	char command[3 * SHM_PATH_MAX];
 	if (!folders.run[0])
 		return;
-	snprintf(command, sizeof command, "rm -rf '%s' '%s'", folders.run, folders.mem);
+	snprintf(command, sizeof(command), "rm -rf '%s' '%s'", folders.run, folders.mem);
 	if (system(command) != 0)
 		fprintf(stderr, "%s: left over\n", folders.run);
 }
@@ -65,7 +65,7 @@ const struct shm_paths *fault_folders(void)
 {
 	char run[SHM_PATH_MAX], why[SHM_WHY_MAX];
 	folders_remove();
-	snprintf(run, sizeof run, "/tmp/weir-fault-%s-%d", scene->name, (int)getpid());
+	snprintf(run, sizeof(run), "/tmp/weir-fault-%s-%d", scene->name, (int)getpid());
 	if (shm_paths_init(&folders, run, "off", why) < 0)
 		fault_fail(__FILE__, __LINE__, why);
 	return &folders;

@@ -23,8 +23,8 @@ static struct rule_arena image[2]; // of odd and even writes
 
 static void prepare(void)
 {
-	memset(ledger, 0, sizeof *ledger);
-	snprintf(path, sizeof path, "%s/rules.img", fault_folders()->run);
+	memset(ledger, 0, sizeof(*ledger));
+	snprintf(path, sizeof(path), "%s/rules.img", fault_folders()->run);
 }
 
 static void write_next(void)
@@ -58,7 +58,7 @@ static void load(void)
 		FAULT_CHECK(is_image(&a, ledger->done) || is_image(&a, ledger->trying));
 		rule_arena_free(&a);
 	}
-	snprintf(bad, sizeof bad, "%s.bad", path);
+	snprintf(bad, sizeof(bad), "%s.bad", path);
 	FAULT_CHECK(access(bad, F_OK) != 0);
 }
 
@@ -72,7 +72,7 @@ static void audit(enum fault_site died_at)
 		FAULT_CHECK(ledger->done == ledger->trying);
 		load();
 	}
-	snprintf(temporary, sizeof temporary, "%s.tmp", path);
+	snprintf(temporary, sizeof(temporary), "%s.tmp", path);
 	FAULT_CHECK(access(temporary, F_OK) != 0);
 }
 
@@ -89,6 +89,6 @@ int main(int argc, char **argv)
 	static const char *const more[] = {"", "one.example two.example three.example"};
 	(void)fixture_image(few, 2, &image[0]);
 	(void)fixture_image(more, 2, &image[1]);
-	ledger = fault_shared(sizeof *ledger);
+	ledger = fault_shared(sizeof(*ledger));
 	return fault_run(&scene, argc, argv);
 }

@@ -63,12 +63,12 @@ static void config_open(void)
 {
 	char path[128], text[TEXT_MOST], why[CONFIG_WHY_MAX] = "";
 	unsigned pid = (unsigned)getpid();
-	snprintf(path, sizeof path, "%.90s/ads", box.paths.run);
+	snprintf(path, sizeof(path), "%.90s/ads", box.paths.run);
 	file_write(path, "0.0.0.0 ads.example\n||x.ads.example^\n");
-	int n = snprintf(text, sizeof text, config_text, 1 + (pid >> 14) % 250, (pid >> 7) % 128,
+	int n = snprintf(text, sizeof(text), config_text, 1 + (pid >> 14) % 250, (pid >> 7) % 128,
 		1 + pid % 128, box.paths.run);
-	FUZZ_CHECK(n > 0 && n < (int)sizeof text);
-	snprintf(path, sizeof path, "%.90s/weir.yaml", box.paths.run);
+	FUZZ_CHECK(n > 0 && n < (int)sizeof(text));
+	snprintf(path, sizeof(path), "%.90s/weir.yaml", box.paths.run);
 	file_write(path, text);
 	if (config_load(path, &config, why) < 0)
 		fprintf(stderr, "%s\n", why);
@@ -87,7 +87,7 @@ static void store_open(const char *folder)
 static void clickhouse_begin(void)
 {
 	char folder[128];
-	snprintf(folder, sizeof folder, "%.90s/spool", box.paths.run);
+	snprintf(folder, sizeof(folder), "%.90s/spool", box.paths.run);
 	const struct clickhouse_settings s = {
 		.client = {.urls = {"http://127.0.0.1:1"}, .user = "u", .password = "p"},
 		.schema = {.database = "weir", .table = "queries", .hours = 9},
@@ -145,7 +145,7 @@ static void stats_open(void)
 	s->pid = 1234;
 	s->config_generation = s->policy_generation = s->tsc_hz = 1;
 	s->port[0].is_xdp = 1;
-	snprintf(s->port[0].name, sizeof s->port[0].name, "net_null0");
+	snprintf(s->port[0].name, sizeof(s->port[0].name), "net_null0");
 	s->port[1].is_exception = 1;
 	s->errors.count = 1;
 	s->errors.error[0] = (struct stats_error){.id = 7, .count = 2, .text = "of\na \"kind\""};

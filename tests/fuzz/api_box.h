@@ -13,8 +13,8 @@ void api_box_open(struct api_deps *deps);
 
 enum api_box_outcome { API_BOX_FINE, API_BOX_LATER, API_BOX_BAD, API_BOX_BUSY };
 // Before each input: toggles as usual, the control API's `off` or not; what a reload comes to; the
-// data plane's statistics with `changes`, each its place (two octets), its length (one) and its
-// octets.
+// data plane's statistics with `changes`, each its place (two bytes), its length (one) and its
+// bytes.
 void api_box_reset(
 	bool is_off, enum api_box_outcome outcome, const uint8_t *changes, size_t changes_len);
 int api_box_connect(void); // to `metrics.listen`

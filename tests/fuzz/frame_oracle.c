@@ -12,7 +12,7 @@ static unsigned u16(const uint8_t *p)
 	return p[0] * 256u + p[1];
 }
 
-// RFC 1071, one octet at a time; folded.
+// RFC 1071, one byte at a time; folded.
 static unsigned sum(const uint8_t *p, size_t len, unsigned more)
 {
 	uint32_t s = more;

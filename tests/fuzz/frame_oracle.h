@@ -2,7 +2,7 @@
 #pragma once
 
 // Is this a frame that may leave weir? IPv4 and IPv6 headers, lengths and every checksum of UDP,
-// ICMP and ICMPv6, and that ARP is a reply. Code of its own, octet by octet; aborts with the
+// ICMP and ICMPv6, and that ARP is a reply. Code of its own, byte by byte; aborts with the
 // property that is broken.
 
 #include <stdbool.h>

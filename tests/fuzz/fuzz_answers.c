@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What the control plane puts on a worker's answer ring: any octets, or a message whose return path
+// What the control plane puts on a worker's answer ring: any bytes, or a message whose return path
 // the input decides in part. What a worker sends of it is a sound frame to somebody who may ask;
 // everything else is counted, and the ring goes on.
 //
-// The first octet chooses: & 1: the rest is the message as it is; else it is laid over a sound one,
-// from the second octet on. & 2: over the ring's own octets too.
+// The first byte chooses: & 1: the rest is the message as it is; else it is laid over a sound one,
+// from the second byte on. & 2: over the ring's own bytes too.
 
 #include "frame_oracle.h"
 #include "fuzz.h"
@@ -49,21 +49,21 @@ static struct msg_answer sound(void)
 static size_t make(const uint8_t *data, size_t len)
 {
 	struct msg_answer a = sound();
-	uint8_t *dns = message + sizeof a;
+	uint8_t *dns = message + sizeof(a);
 	if (data[0] & RAW) {
 		memcpy(message, data + 2, len - 2);
 		return len - 2;
 	}
 	for (unsigned i = 0; i < DNS_LEN; i++)
 		dns[i] = i == 2 ? 0x81 : (uint8_t)i;
-	memcpy(message, &a, sizeof a);
-	size_t at = data[1] % (sizeof a + DNS_LEN), n = len - 2, whole = sizeof a + DNS_LEN;
+	memcpy(message, &a, sizeof(a));
+	size_t at = data[1] % (sizeof(a) + DNS_LEN), n = len - 2, whole = sizeof(a) + DNS_LEN;
 	if (n > whole - at)
 		n = whole - at;
 	memcpy(message + at, data + 2, n);
-	memcpy(&a, message, sizeof a);
-	a.sum = at < sizeof a && a.sum ? a.sum : wire_fold(wire_sum(dns, DNS_LEN));
-	memcpy(message, &a, sizeof a);
+	memcpy(&a, message, sizeof(a));
+	a.sum = at < sizeof(a) && a.sum ? a.sum : wire_fold(wire_sum(dns, DNS_LEN));
+	memcpy(message, &a, sizeof(a));
 	return whole;
 }
 

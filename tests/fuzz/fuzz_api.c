@@ -6,8 +6,8 @@
 // (api_box.h), whose data plane says anything in its statistics, or of one with little. Each gets
 // one whole reply, whose JSON a parser takes, or the begin of a stream, which is hung up on.
 //
-// The first octet: enum; the rest is the target, up to a NUL, and behind that changes to the
-// statistics. Octets that would end the target are changed.
+// The first byte: enum; the rest is the target, up to a NUL, and behind that changes to the
+// statistics. Bytes that would end the target are changed.
 
 #include "api_box.h"
 #include "controlplane/api/api.h"
@@ -73,7 +73,7 @@ static void log_open(void)
 static void meter_open(void)
 {
 	char history[96];
-	snprintf(history, sizeof history, "%.60s/memory.history", box.paths.run);
+	snprintf(history, sizeof(history), "%.60s/memory.history", box.paths.run);
 	FUZZ_CHECK(memory_meter_open(&meter, history) == 0);
 }
 
@@ -81,7 +81,7 @@ static void meter_open(void)
 static void whole_open(void)
 {
 	char why[API_WHY_MAX];
-	snprintf(path, sizeof path, "%.40s/control.sock", box.paths.run);
+	snprintf(path, sizeof(path), "%.40s/control.sock", box.paths.run);
 	struct api_deps deps = {.service = box.loop,
 		.resolver = box.resolver,
 		.publisher = box.publisher,
@@ -98,7 +98,7 @@ static void whole_open(void)
 static void bare_open(void)
 {
 	char why[API_WHY_MAX];
-	snprintf(bare_path, sizeof bare_path, "%.40s/bare.sock", box.paths.run);
+	snprintf(bare_path, sizeof(bare_path), "%.40s/bare.sock", box.paths.run);
 	const struct api_deps deps = {.service = box.loop,
 		.resolver = box.resolver,
 		.publisher = box.publisher,
@@ -165,7 +165,7 @@ static size_t reply_read(int fd)
 		box_turn();
 		while (box_upstream_answer())
 			continue;
-		ssize_t n = recv(fd, reply + len, sizeof reply - 1 - len, MSG_DONTWAIT);
+		ssize_t n = recv(fd, reply + len, sizeof(reply) - 1 - len, MSG_DONTWAIT);
 		if (n == 0) {
 			reply[len] = '\0';
 			return len;
@@ -176,8 +176,8 @@ static size_t reply_read(int fd)
 			return len;
 		else if (i > QUIET_TURNS)
 			usleep(100);
-		if (len == sizeof reply - 1)
-			len = sizeof reply / 2; // of one that is longer, only that it ends
+		if (len == sizeof(reply) - 1)
+			len = sizeof(reply) / 2; // of one that is longer, only that it ends
 	}
 	FUZZ_CHECK(!"a reply");
 	return 0;
@@ -190,7 +190,7 @@ static void reply_check(size_t len)
 	FUZZ_CHECK(status >= 200 && status < 600);
 	const char *body = strstr(reply, "\r\n\r\n");
 	FUZZ_CHECK(body);
-	if (!strstr(reply, "Content-Type: application/json") || len >= sizeof reply / 2)
+	if (!strstr(reply, "Content-Type: application/json") || len >= sizeof(reply) / 2)
 		return;
 	for (const char *c = body + 4; *c; c++)
 		FUZZ_CHECK((uint8_t)*c >= ' ' || *c == '\n');
@@ -202,13 +202,13 @@ static void reply_check(size_t len)
 
 static int connect_to(uint8_t how)
 {
-	char usual[sizeof path];
+	char usual[sizeof(path)];
 	if (!(how & IS_BARE))
 		return how & OVER_NETWORK ? api_box_connect() : client_connect();
-	memcpy(usual, path, sizeof usual);
-	memcpy(path, bare_path, sizeof path);
+	memcpy(usual, path, sizeof(usual));
+	memcpy(path, bare_path, sizeof(path));
 	int fd = client_connect();
-	memcpy(path, usual, sizeof path);
+	memcpy(path, usual, sizeof(path));
 	return fd;
 }
 

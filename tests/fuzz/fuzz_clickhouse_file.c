@@ -59,7 +59,7 @@ static void check_half(const struct clickhouse_layout *l, const struct clickhous
 		size_t at;
 		uint64_t weight, number;
 		FUZZ_CHECK(clickhouse_layout_row(l, &r, &at, &weight));
-		memcpy(&number, raw + at, sizeof number);
+		memcpy(&number, raw + at, sizeof(number));
 		FUZZ_CHECK(number == h->what.chunk.number);
 		sum += weight;
 	}
@@ -100,7 +100,7 @@ static void recode(struct clickhouse_spooled what, const void *from)
 	int ret = clickhouse_recode(&what, &body, other);
 	FUZZ_CHECK(ret == (len < 0 ? -EBADMSG : 0));
 	FUZZ_CHECK(what.coding == (uint32_t)(ret ? was.coding : other));
-	FUZZ_CHECK(ret == 0 || memcmp(&what, &was, sizeof what) == 0);
+	FUZZ_CHECK(ret == 0 || memcmp(&what, &was, sizeof(what)) == 0);
 	FUZZ_CHECK(rows_of(&what, body, rows[1]) == len);
 	FUZZ_CHECK(len <= 0 || memcmp(rows[0], rows[1], (size_t)len) == 0);
 	free(body);
@@ -149,7 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	free(file);
 	if (clickhouse_file_read(exact, n, &named, &origin, &at, &body_len) == 0) {
 		FUZZ_CHECK(at <= n && body_len == n - at && body_len > 0);
-		FUZZ_CHECK(strlen(origin.box) < sizeof origin.box);
+		FUZZ_CHECK(strlen(origin.box) < sizeof(origin.box));
 		named.bytes = (uint32_t)body_len;
 		cut(&origin, &named, exact + at);
 		recode(named, exact + at);

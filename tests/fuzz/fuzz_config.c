@@ -68,7 +68,7 @@ static void check_list(const struct config_list *l)
 static void check_config(const struct config *c)
 {
 	char names[64] = "?";
-	FUZZ_CHECK(config_needs_restart(c, c, names, sizeof names) == 0 && names[0] == '\0');
+	FUZZ_CHECK(config_needs_restart(c, c, names, sizeof(names)) == 0 && names[0] == '\0');
 	FUZZ_CHECK(c->dataplane.port_count >= 1 && c->dataplane.port_count <= CONFIG_PORTS_MAX);
 	FUZZ_CHECK(c->dataplane.worker_count >= 1);
 	FUZZ_CHECK(c->cookies.count <= DNS_COOKIE_SECRETS_MAX);
@@ -88,7 +88,7 @@ static void check_why(const char *path, const char *why)
 	unsigned line, column;
 	char place[64];
 	FUZZ_CHECK(strncmp(why, "config: ", 8) == 0);
-	snprintf(place, sizeof place, " (%s:", path);
+	snprintf(place, sizeof(place), " (%s:", path);
 	const char *at = strstr(why, place);
 	FUZZ_CHECK(at && sscanf(at + strlen(place), "%u:%u)", &line, &column) == 2);
 	FUZZ_CHECK(line && column);
@@ -102,7 +102,7 @@ static void check_kept_secret(const char *text, size_t len, const char *why)
 {
 	char line[CONFIG_WHY_MAX];
 	size_t n = strcspn(named, "\r\n");
-	if (n < 16 || n >= sizeof line)
+	if (n < 16 || n >= sizeof(line))
 		return;
 	memcpy(line, named, n);
 	line[n] = '\0';
@@ -122,7 +122,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 	close(fd);
 	text_fd = memfd_create("config", MFD_CLOEXEC);
 	FUZZ_CHECK(text_fd >= 0);
-	snprintf(text_path, sizeof text_path, "/proc/self/fd/%d", text_fd);
+	snprintf(text_path, sizeof(text_path), "/proc/self/fd/%d", text_fd);
 	return 0;
 }
 

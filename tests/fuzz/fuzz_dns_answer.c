@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // An upstream's reply. What was kept, put behind its question and read again, must come out as it
-// went in: same octets, no TTL longer; or its names lead too far, as less was kept than the reply
+// went in: same bytes, no TTL longer; or its names lead too far, as less was kept than the reply
 // had. What clients of several kinds get of it is judged by the oracle.
 
 #include "fuzz.h"
@@ -26,7 +26,7 @@ static bool question_of(const uint8_t *data, size_t len, struct dns_query *q)
 	uint16_t question_len = (uint16_t)(name.len + 4);
 	const uint8_t *question = data + DNS_HEADER_LEN;
 	uint16_t n = dns_query_write(
-		msg, sizeof msg, 1, question, question_len, false, data[3] & DNS_FLAG_AD);
+		msg, sizeof(msg), 1, question, question_len, false, data[3] & DNS_FLAG_AD);
 	FUZZ_CHECK(dns_query_parse(msg, n, q) == DNS_QUERY_OK);
 	q->has_opt = false;
 	memcpy(whole, msg, DNS_HEADER_LEN + question_len);
@@ -36,14 +36,14 @@ static bool question_of(const uint8_t *data, size_t len, struct dns_query *q)
 	return true;
 }
 
-// `whole` begins with the question. A client with an OPT of `size` octets (0: none), `age_s` after
+// `whole` begins with the question. A client with an OPT of `size` bytes (0: none), `age_s` after
 // it was kept.
 static void tell(const struct dns_query *asked, unsigned size, uint32_t age_s, uint16_t limit)
 {
 	static uint8_t reply[DNS_MESSAGE_MAX];
 	uint8_t msg[DNS_HEADER_LEN + DNS_NAME_MAX + 4 + DNS_OPT_FIXED_LEN];
 	struct dns_query q;
-	uint16_t sum, n = dns_query_write(msg, sizeof msg, 1, whole + DNS_HEADER_LEN,
+	uint16_t sum, n = dns_query_write(msg, sizeof(msg), 1, whole + DNS_HEADER_LEN,
 			      asked->question_len, false, asked->dnssec_ok);
 	put_u16(msg + 10, size ? 1 : 0);
 	if (!size)
@@ -56,7 +56,7 @@ static void tell(const struct dns_query *asked, unsigned size, uint32_t age_s, u
 	const struct dns_reply_opts o = {
 		.age_s = age_s, .ttl_cap_s = 600, .ede = DNS_EDE_STALE_ANSWER, .limit = limit};
 	const struct reply_oracle oracle = {.query = msg, .query_len = n, .limit = limit};
-	uint16_t len = dns_reply_answer(reply, sizeof reply, &q, &view, &o, &sum);
+	uint16_t len = dns_reply_answer(reply, sizeof(reply), &q, &view, &o, &sum);
 	FUZZ_CHECK(len > 0 && sum == csum_partial(reply, len));
 	reply_oracle_check(&oracle, reply, len);
 }
@@ -68,14 +68,14 @@ static void read_aliased(
 {
 	static const uint8_t name[] = "\3www\5alias\4test";
 	static struct dns_alias alias = {.ttl_s = 60};
-	uint8_t msg[DNS_HEADER_LEN + sizeof name + 4 + DNS_OPT_FIXED_LEN];
-	uint8_t question[sizeof name + 4], reply[DNS_EDNS_SIZE];
+	uint8_t msg[DNS_HEADER_LEN + sizeof(name) + 4 + DNS_OPT_FIXED_LEN];
+	uint8_t question[sizeof(name) + 4], reply[DNS_EDNS_SIZE];
 	struct dns_query client;
-	memcpy(question, name, sizeof name);
-	put_u16(question + sizeof name, asked->qtype);
-	put_u16(question + sizeof name + 2, asked->qclass);
+	memcpy(question, name, sizeof(name));
+	put_u16(question + sizeof(name), asked->qtype);
+	put_u16(question + sizeof(name) + 2, asked->qclass);
 	uint16_t sum,
-		n = dns_query_write(msg, sizeof msg, 1, question, sizeof question, false, false);
+		n = dns_query_write(msg, sizeof(msg), 1, question, sizeof(question), false, false);
 	FUZZ_CHECK(dns_query_parse(msg, n, &client) == DNS_QUERY_OK);
 	client.dnssec_ok = asked->dnssec_ok;
 	alias.target = asked->name;
@@ -92,7 +92,7 @@ static void read_aliased(
 	struct dns_answer_view view = dns_answer_view_of(&second);
 	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = DNS_EDNS_SIZE};
 	const struct reply_oracle oracle = {.query = msg, .query_len = n, .limit = DNS_EDNS_SIZE};
-	uint16_t told = dns_reply_answer(reply, sizeof reply, &client, &view, &o, &sum);
+	uint16_t told = dns_reply_answer(reply, sizeof(reply), &client, &view, &o, &sum);
 	FUZZ_CHECK(told > 0 && sum == csum_partial(reply, told));
 	reply_oracle_check(&oracle, reply, told);
 }
@@ -137,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};
 	struct dns_answer_view view = dns_answer_view_of(&first);
 	uint16_t sum;
-	uint16_t n = dns_reply_answer(whole, sizeof whole, &q, &view, &o, &sum);
+	uint16_t n = dns_reply_answer(whole, sizeof(whole), &q, &view, &o, &sum);
 	FUZZ_CHECK(n == DNS_HEADER_LEN + q.question_len + first.len);
 	FUZZ_CHECK(sum == csum_partial(whole, n));
 	int rc = dns_answer_read(whole, n, &q, &limits, &second);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Queries, replies, names and texts beside libldns (ldns_twin.h). The first octet says which the
+// Queries, replies, names and texts beside libldns (ldns_twin.h). The first byte says which the
 // rest is. A reply is one to its own question, from a client with DO where its AD is set.
 
 #include "fuzz.h"
@@ -36,7 +36,7 @@ static bool reply_compare(const uint8_t *data, size_t len)
 	rd_skip(&r, DNS_HEADER_LEN);
 	if (dns_name_read(&r, &name) || rd_left(&r) < 4)
 		return false;
-	uint16_t n = dns_query_write(msg, sizeof msg, 1, data + DNS_HEADER_LEN,
+	uint16_t n = dns_query_write(msg, sizeof(msg), 1, data + DNS_HEADER_LEN,
 		(uint16_t)(name.len + 4), false, data[3] & DNS_FLAG_AD);
 	FUZZ_CHECK(dns_query_parse(msg, n, &q) == DNS_QUERY_OK);
 	return ldns_twin_reply(data, len, &q, &answer);

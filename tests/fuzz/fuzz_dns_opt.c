@@ -2,7 +2,7 @@
 
 // OPT records of clients: the input is what varies of a query that is otherwise plain. What comes
 // of it is foretold here from RFC 6891 alone, and the error replies are judged by the oracle.
-// Octets: choice, size (2), the TTL field (4), then the options; choice & 1: a second OPT, & 2:
+// Bytes: choice, size (2), the TTL field (4), then the options; choice & 1: a second OPT, & 2:
 // another record in front (as a TSIG that is out of place).
 
 #include "fuzz.h"
@@ -58,8 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct dns_query q;
 	if (len < FIXED || len > FIXED + (data[0] & TWICE ? MOST / 2 : MOST))
 		return 0;
-	struct wr w = wr_init(buf, sizeof buf);
-	wr_bytes(&w, head, sizeof head - 1);
+	struct wr w = wr_init(buf, sizeof(buf));
+	wr_bytes(&w, head, sizeof(head) - 1);
 	unsigned records = 1;
 	if (data[0] & BEHIND) {
 		wr_bytes(&w, "\0\0\xfa\0\xff\0\0\0\0\0\0", 11);
@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	check(status, &q, data, len);
 	memcpy(reply, buf, w.pos);
 	uint16_t sum;
-	uint16_t n = dns_reply_rcode(reply, sizeof reply, &q,
+	uint16_t n = dns_reply_rcode(reply, sizeof(reply), &q,
 		status == DNS_QUERY_BADVERS ? DNS_RCODE_BADVERS : DNS_RCODE_FORMERR, DNS_EDE_NONE,
 		&sum);
 	FUZZ_CHECK(n > 0 && sum == csum_partial(reply, n));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What a dnstap receiver sends: read in pieces it is the same frame, and no octet behind it counts.
+// What a dnstap receiver sends: read in pieces it is the same frame, and no byte behind it counts.
 
 #include "controlplane/querylog/sinks/dnstap_frame.h"
 #include "fuzz.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A client's frame through all stages of a worker (frame_play.h). The first octet chooses how the
+// A client's frame through all stages of a worker (frame_play.h). The first byte chooses how the
 // rest is taken (enum): as a frame, or as a DNS message in a sound one.
 
 #include "frame_oracle.h"

@@ -5,7 +5,7 @@
 // its upstream. It ends in one verdict and one reply at most, at once or once its answer is there,
 // which passes the oracle.
 //
-// The first octet chooses: its bits (enum), and from WHO on who asks (ways); the rest is the
+// The first byte chooses: its bits (enum), and from WHO on who asks (ways); the rest is the
 // message.
 
 #include "controlplane/answer_policy/answer_policy.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A client of the control socket, in two pieces: whatever it sends, the handler sees whole requests
-// with parameters that are texts, and each gets one reply or the connection's end. The first octet
+// with parameters that are texts, and each gets one reply or the connection's end. The first byte
 // says where the rest is cut.
 
 #include "controlplane/http/http_server.h"
@@ -20,7 +20,7 @@ enum { INPUT_MOST = 4096, TURNS = 4, REQUESTS_MOST = 8 };
 static struct event_base *base;
 static struct http_server *server;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
-static socklen_t address_len = sizeof address;
+static socklen_t address_len = sizeof(address);
 static unsigned handled;
 
 static bool on_admit(void *, const struct ucred *peer, int)
@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	turns();
 	(void)!send(fd, data + 1 + cut, len - 1 - cut, MSG_NOSIGNAL);
 	turns();
-	ssize_t n = recv(fd, reply, sizeof reply, MSG_DONTWAIT);
+	ssize_t n = recv(fd, reply, sizeof(reply), MSG_DONTWAIT);
 	FUZZ_CHECK(handled == 0 || n > 0);
 	FUZZ_CHECK(n <= 0 || (n > 9 && memcmp(reply, "HTTP/", 5) == 0));
 	close(fd);

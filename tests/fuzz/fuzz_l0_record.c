@@ -2,7 +2,7 @@
 
 // A record of L0 that a control plane gone wild has written over: the reader stays inside the
 // table, both forms of the lookup (the call and that in line) find the same, and a reply that is
-// made of it stays inside its buffer. Input: where in the record, then the octets.
+// made of it stays inside its buffer. Input: where in the record, then the bytes.
 
 #include "dataplane/core/l0/l0_read.h"
 #include "fuzz.h"
@@ -48,7 +48,7 @@ static void reply(const struct l0_view *v, bool has_opt)
 	const struct dns_reply_opts o = {
 		.age_s = 7, .ttl_cap_s = 100, .ede = DNS_EDE_NONE, .limit = ROOM};
 	uint16_t sum;
-	memcpy(msg, head, sizeof head - 1);
+	memcpy(msg, head, sizeof(head) - 1);
 	uint8_t *exact = malloc(ROOM);
 	FUZZ_CHECK(exact);
 	memcpy(exact, msg, ROOM);

@@ -6,8 +6,8 @@
 // stays. And what stands in the header of the first rings, whose rings, that of the log too, are
 // taken only if they lie within it. While one is welcome another is told to come later.
 //
-// The first octet: how many descriptors, and of what kind; the second: where the rest is laid over
-// a sound hello, or that it stands in its place (0xff), or that its first octet says where the
+// The first byte: how many descriptors, and of what kind; the second: where the rest is laid over
+// a sound hello, or that it stands in its place (0xff), or that its first byte says where the
 // others are laid over the worker rings' header (0xfe), or that nothing is said (0xfd).
 
 #include "controlplane/querylog/querylog.h"
@@ -92,15 +92,15 @@ static int client_open(void)
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	FUZZ_CHECK(fd >= 0);
-	snprintf(sun.sun_path, sizeof sun.sun_path, "%.90s/link.sock", box.paths.run);
-	FUZZ_CHECK(connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.90s/link.sock", box.paths.run);
+	FUZZ_CHECK(connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0);
 	return fd;
 }
 
-static void say(int to, const void *octets, size_t len, const int *fds, unsigned count)
+static void say(int to, const void *bytes, size_t len, const int *fds, unsigned count)
 {
 	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FDS_MASK)] = {0};
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)octets, .iov_len = len};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	if (count) {
 		msg.msg_control = control;
@@ -118,10 +118,10 @@ static void welcome_read(int fd, struct link_welcome *w)
 {
 	for (unsigned i = 0; i < TURNS_MOST; i++) {
 		box_turn();
-		ssize_t n = recv(fd, w, sizeof *w, 0);
+		ssize_t n = recv(fd, w, sizeof(*w), 0);
 		if (n < 0 && errno == EAGAIN)
 			continue;
-		FUZZ_CHECK(n == sizeof *w && w->magic == SHM_MAGIC);
+		FUZZ_CHECK(n == sizeof(*w) && w->magic == SHM_MAGIC);
 		FUZZ_CHECK(w->abi_version == SHM_ABI_VERSION);
 		FUZZ_CHECK(w->cp_incarnation == publisher_incarnation(box.publisher));
 		return;
@@ -154,10 +154,10 @@ static void make(struct input *in, const uint8_t *data, size_t len)
 				     .abi_version = SHM_ABI_VERSION,
 				     .workers = box.dp.workers,
 				     .dp_incarnation = box.dp.incarnation},
-		.len = sizeof in->sound,
+		.len = sizeof(in->sound),
 		.count = data[0] & FDS_MASK,
 		.kinds = data[0] >> KIND_SHIFT};
-	memcpy(in->said, &in->sound, sizeof in->sound);
+	memcpy(in->said, &in->sound, sizeof(in->sound));
 	in->is_silent = data[1] == SILENT;
 	if (data[1] == OVER_RINGS || data[1] == SILENT)
 		return;
@@ -165,7 +165,7 @@ static void make(struct input *in, const uint8_t *data, size_t len)
 		in->len = len - 2;
 		memcpy(in->said, data + 2, in->len);
 	} else {
-		size_t at = data[1] % sizeof in->sound, room = sizeof in->sound - at;
+		size_t at = data[1] % sizeof(in->sound), room = sizeof(in->sound) - at;
 		memcpy(in->said + at, data + 2, len - 2 < room ? len - 2 : room);
 	}
 }
@@ -173,11 +173,11 @@ static void make(struct input *in, const uint8_t *data, size_t len)
 // The rings' header as it is to be, with a sum that fits unless it was the sum that was changed.
 static void rings_spoil(struct region_header *h, const uint8_t *data, size_t len)
 {
-	size_t at = data[2] % sizeof *h, room = sizeof *h - at;
-	uint8_t *octets = (uint8_t *)h;
-	memcpy(octets + at, data + 3, len - 3 < room ? len - 3 : room);
+	size_t at = data[2] % sizeof(*h), room = sizeof(*h) - at;
+	uint8_t *bytes = (uint8_t *)h;
+	memcpy(bytes + at, data + 3, len - 3 < room ? len - 3 : room);
 	if (at < SUM_AT)
-		h->sum = contenthash(octets + SUM_FROM, SUM_AT - SUM_FROM);
+		h->sum = contenthash(bytes + SUM_FROM, SUM_AT - SUM_FROM);
 }
 
 static bool is_ring(uint64_t units)
@@ -199,14 +199,14 @@ static void rings_check(const struct region_header *h)
 static void welcome_check(const struct input *in, const struct link_welcome *w)
 {
 	struct link_hello hello;
-	bool is_sound =
-		in->len == sizeof in->sound && memcmp(in->said, &in->sound, sizeof in->sound) == 0;
+	bool is_sound = in->len == sizeof(in->sound)
+			&& memcmp(in->said, &in->sound, sizeof(in->sound)) == 0;
 	if (is_sound && in->count == box.dp.workers && in->kinds == 0)
 		FUZZ_CHECK(w->error == 0);
 	if (w->error)
 		return;
-	memcpy(&hello, in->said, sizeof hello);
-	FUZZ_CHECK(in->len == sizeof hello && hello.magic == SHM_MAGIC);
+	memcpy(&hello, in->said, sizeof(hello));
+	FUZZ_CHECK(in->len == sizeof(hello) && hello.magic == SHM_MAGIC);
 	FUZZ_CHECK(hello.abi_version == SHM_ABI_VERSION);
 	FUZZ_CHECK(hello.workers == in->count && hello.workers <= box.dp.workers);
 	FUZZ_CHECK(hello.dp_incarnation == box.dp.incarnation);
@@ -248,7 +248,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 3 || len > INPUT_MOST)
 		return 0;
 	make(&in, data, len);
-	memcpy(&was, rings, sizeof was);
+	memcpy(&was, rings, sizeof(was));
 	if (data[1] == OVER_RINGS)
 		rings_spoil(rings, data, len);
 	int fd = -1;
@@ -266,7 +266,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	close(fd);
 	for (unsigned i = 0; i < 3; i++) // and the control plane sees it
 		box_turn();
-	memcpy(rings, &was, sizeof was);
+	memcpy(rings, &was, sizeof(was));
 	// Again, as the store may have grown since its status was taken.
 	for (unsigned i = 0; descriptors() > descriptors_before + box.dp.workers; i++)
 		FUZZ_CHECK(i < TURNS_MOST);

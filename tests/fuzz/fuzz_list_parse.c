@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Lists: however the octets are cut into pieces the rules are the same, each name is one that a
-// list may hold, and every line is counted once. The first octet chooses role, format and force.
+// Lists: however the bytes are cut into pieces the rules are the same, each name is one that a
+// list may hold, and every line is counted once. The first byte chooses role, format and force.
 
 #include "controlplane/lists/list_find.h"
 #include "controlplane/lists/list_name.h"
@@ -41,7 +41,7 @@ static int take(void *arg, const struct list_rule *rule)
 	FUZZ_CHECK((k->reply == RULE_REPLY_DATA) == (rule->rtype != 0));
 	FUZZ_CHECK(rule->line >= t->last_line);
 	t->last_line = rule->line;
-	uint64_t hash = contenthash(k, sizeof *k);
+	uint64_t hash = contenthash(k, sizeof(*k));
 	if (rule->what == LIST_RULE_NAME) {
 		check_name(t, rule);
 		hash += contenthash(rule->name->wire, rule->name->len);
@@ -51,7 +51,7 @@ static int take(void *arg, const struct list_rule *rule)
 		hash += contenthash(rule->pattern, rule->pattern_len);
 	} else {
 		FUZZ_CHECK(rule->prefix.prefix_len > 0 && rule->prefix.prefix_len <= 128);
-		hash += contenthash(&rule->prefix, sizeof rule->prefix);
+		hash += contenthash(&rule->prefix, sizeof(rule->prefix));
 	}
 	if (rule->rtype)
 		hash += contenthash(rule->rdata, rule->rdata_len);
@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.format = (enum list_format)(choice / 4 % LIST_FORMAT_COUNT)};
 	struct list_counts a = parse(&options, data, len, len + 1, &whole);
 	struct list_counts b = parse(&options, data, len, len ? 1 + data[0] % 7 : 1, &cut);
-	FUZZ_CHECK(memcmp(&a, &b, sizeof a) == 0);
+	FUZZ_CHECK(memcmp(&a, &b, sizeof(a)) == 0);
 	FUZZ_CHECK(whole.sum == cut.sum && whole.count == cut.count);
 	FUZZ_CHECK(list_counts_rules(&a) == whole.count);
 	FUZZ_CHECK(a.lines == a.comments + a.ruled + a.refused);

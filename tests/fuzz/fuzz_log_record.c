@@ -3,7 +3,7 @@
 // What a data plane puts on a log ring: a record, or one with messages, is no row or one whose
 // texts may be printed, whose numbers a store may index by, and whose messages are what lay there.
 //
-// The first octet: which of the two it is, and how clients are hidden; the rest is the message.
+// The first byte: which of the two it is, and how clients are hidden; the rest is the message.
 
 #include "controlplane/querylog/querylog_row.h"
 #include "fuzz.h"
@@ -57,7 +57,7 @@ static void check_row(const struct querylog_row *row)
 	FUZZ_CHECK(row->rcode <= 0xfff);
 }
 
-static void check_octets(const uint8_t *kept, const uint8_t *from, size_t len)
+static void check_bytes(const uint8_t *kept, const uint8_t *from, size_t len)
 {
 	FUZZ_CHECK(!kept || (from && memcmp(kept, from, len) == 0));
 }
@@ -69,8 +69,8 @@ static void check_whole(
 	if (!row->whole)
 		return;
 	FUZZ_CHECK(ways[way] == LOG_CLIENTS_WHOLE || (!row->whole->query && !row->whole->reply));
-	check_octets(row->whole->query, whole->query, row->query_len);
-	check_octets(row->whole->reply, whole->reply, row->reply_len);
+	check_bytes(row->whole->query, whole->query, row->query_len);
+	check_bytes(row->whole->reply, whole->reply, row->reply_len);
 }
 
 static void take(unsigned way, const uint8_t *msg, size_t len, const struct log_whole_view *whole)
@@ -99,7 +99,7 @@ static void take_whole(unsigned way, const uint8_t *msg, size_t len)
 	struct log_whole_view whole;
 	if (log_whole_read(msg, len, &whole) < 0)
 		return;
-	FUZZ_CHECK(whole.record_len + sizeof whole.ends <= len);
+	FUZZ_CHECK(whole.record_len + sizeof(whole.ends) <= len);
 	take(way, msg, whole.record_len, &whole);
 }
 

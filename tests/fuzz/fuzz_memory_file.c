@@ -4,9 +4,9 @@
 // fit or do not: what is read is safe to draw lines through and to print, no part of it keeps what
 // comes later out, and the next start reads back what this one wrote.
 //
-// The first octet: 1, the sums are made to fit; 2, the file ends where the next two say; the other
+// The first byte: 1, the sums are made to fit; 2, the file ends where the next two say; the other
 // bits, how the data plane is found and how it ended before. Then
-// changes, each its place (two octets), its length (one) and its octets.
+// changes, each its place (two bytes), its length (one) and its bytes.
 
 #include "controlplane/memory/memory_file.h"
 #include "fuzz.h"
@@ -47,7 +47,7 @@ static void push(struct memory_file *f, struct memory_ring *r, const char *what,
 	struct memory_sample s = {.uptime_ms = minute * 60000, .queries = minute};
 	char name[MEMORY_NAME_MAX];
 	for (unsigned i = 0; i < count; i++) {
-		snprintf(name, sizeof name, "%s %u", what, i);
+		snprintf(name, sizeof(name), "%s %u", what, i);
 		if (i % 2)
 			memory_sample_bytes(&s, name, minute + i);
 		else
@@ -59,9 +59,9 @@ static void push(struct memory_file *f, struct memory_ring *r, const char *what,
 
 static void begin(struct memory_ring *r, struct memory_row *row, struct memory_lives *l)
 {
-	memset(row, 0, LENGTH * sizeof *row);
+	memset(row, 0, LENGTH * sizeof(*row));
 	*r = (struct memory_ring){.length = LENGTH, .row = row};
-	memset(l, 0, MEMORY_PROCESSES * sizeof *l);
+	memset(l, 0, MEMORY_PROCESSES * sizeof(*l));
 }
 
 // In place: to cut a file and make it anew costs more than all the rest.
@@ -83,9 +83,9 @@ int LLVMFuzzerInitialize(int *, char ***)
 	struct memory_file *f;
 	FUZZ_CHECK(mkdtemp(folder));
 	atexit(clean);
-	snprintf(path, sizeof path, "%s/history", folder);
-	rows = calloc(LENGTH, sizeof *rows);
-	rows_again = calloc(LENGTH, sizeof *rows_again);
+	snprintf(path, sizeof(path), "%s/history", folder);
+	rows = calloc(LENGTH, sizeof(*rows));
+	rows_again = calloc(LENGTH, sizeof(*rows_again));
 	FUZZ_CHECK(rows && rows_again);
 	begin(&ring, rows, all);
 	FUZZ_CHECK(memory_file_open(&f, path, &ring, all) == 0);
@@ -103,8 +103,8 @@ int LLVMFuzzerInitialize(int *, char ***)
 
 static void part_seal(uint8_t *part, size_t size)
 {
-	uint64_t sum = contenthash(part, size - sizeof sum);
-	memcpy(part + size - sizeof sum, &sum, sizeof sum);
+	uint64_t sum = contenthash(part, size - sizeof(sum));
+	memcpy(part + size - sizeof(sum), &sum, sizeof(sum));
 }
 
 static void seal(uint8_t *file)
@@ -149,7 +149,7 @@ static void check_lives(const struct memory_lives *l)
 	}
 }
 
-// What is seen of the data plane, by the first octet of the input, beside what the file says.
+// What is seen of the data plane, by the first byte of the input, beside what the file says.
 static struct memory_other other_of(uint8_t choice)
 {
 	const struct memory_life *last = memory_life_get(&all[MEMORY_DATAPLANE], 0);
@@ -213,12 +213,12 @@ static void check_next_start(void)
 	memory_file_close(f);
 	for (unsigned i = 0; i < MEMORY_PROCESSES; i++)
 		if (all[i].next <= number_max)
-			FUZZ_CHECK(memcmp(&all[i], &all_again[i], sizeof all[i]) == 0);
+			FUZZ_CHECK(memcmp(&all[i], &all_again[i], sizeof(all[i])) == 0);
 	if (ring.next > number_max)
 		return;
 	FUZZ_CHECK(again.next == ring.next);
-	FUZZ_CHECK(memcmp(again.series, ring.series, sizeof ring.series) == 0);
-	FUZZ_CHECK(memcmp(rows, rows_again, LENGTH * sizeof *rows) == 0);
+	FUZZ_CHECK(memcmp(again.series, ring.series, sizeof(ring.series)) == 0);
+	FUZZ_CHECK(memcmp(rows, rows_again, LENGTH * sizeof(*rows)) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What a data plane puts on a miss ring: any octets, or a message that the input decides in part.
+// What a data plane puts on a miss ring: any bytes, or a message that the input decides in part.
 // Each is counted once, as a miss or as none of ours; what it gets is one answer at most, which
 // goes back on the way that the miss said and passes the oracle; the ring goes on.
 //
-// The first octet chooses (enum); the second, where the rest is laid over a sound message, whose
+// The first byte chooses (enum); the second, where the rest is laid over a sound message, whose
 // question it is with MODE_QUESTION.
 
 #include "reply_oracle.h"
@@ -16,7 +16,7 @@
 
 enum {
 	MODE_RAW = 1,      // the rest is the message
-	MODE_HEADER = 2,   // and the ring's own octets before it
+	MODE_HEADER = 2,   // and the ring's own bytes before it
 	MODE_QUESTION = 4, // the rest is its question
 	MODE_COOKIE = 8,   // a sound one has a cookie
 	MODE_REFRESH = 16,
@@ -25,12 +25,12 @@ enum {
 	QUERY_MOST = DNS_HEADER_LEN + INPUT_MOST + DNS_OPT_FIXED_LEN,
 };
 
-static const char question[] = "\7example\4test\0\0\1\0"; // and the class's last octet
+static const char question[] = "\7example\4test\0\0\1\0"; // and the class's last byte
 
 static struct {
 	union {
 		struct msg_miss head;
-		uint8_t octets[sizeof(struct msg_miss) + INPUT_MOST + DNS_COOKIE_LEN];
+		uint8_t bytes[sizeof(struct msg_miss) + INPUT_MOST + DNS_COOKIE_LEN];
 	};
 	size_t len;
 } sent;
@@ -42,11 +42,11 @@ int LLVMFuzzerInitialize(int *, char ***)
 	return 0;
 }
 
-static void question_put(const uint8_t *octets, size_t len)
+static void question_put(const uint8_t *bytes, size_t len)
 {
-	memcpy(sent.octets + sizeof sent.head, octets, len);
+	memcpy(sent.bytes + sizeof(sent.head), bytes, len);
 	sent.head.question_len = (uint16_t)len;
-	sent.len = sizeof sent.head + len;
+	sent.len = sizeof(sent.head) + len;
 }
 
 static void make(const uint8_t *data, size_t len)
@@ -54,9 +54,9 @@ static void make(const uint8_t *data, size_t len)
 	unsigned mode = data[0];
 	const uint8_t *rest = data + 2;
 	len -= 2;
-	memset(&sent, 0, sizeof sent);
+	memset(&sent, 0, sizeof(sent));
 	if (mode & MODE_RAW) {
-		memcpy(sent.octets, rest, len);
+		memcpy(sent.bytes, rest, len);
 		sent.len = len;
 		return;
 	}
@@ -71,12 +71,12 @@ static void make(const uint8_t *data, size_t len)
 	if (mode & MODE_QUESTION)
 		question_put(rest, len);
 	else
-		question_put((const uint8_t *)question, sizeof question);
+		question_put((const uint8_t *)question, sizeof(question));
 	sent.len += mode & MODE_COOKIE ? DNS_COOKIE_LEN : 0;
 	if (mode & MODE_QUESTION)
 		return;
 	size_t at = data[1] % sent.len, room = sent.len - at;
-	memcpy(sent.octets + at, rest, len < room ? len : room);
+	memcpy(sent.bytes + at, rest, len < room ? len : room);
 }
 
 // The query that such a miss is of.
@@ -89,8 +89,8 @@ static size_t query_make(uint8_t query[QUERY_MOST])
 	put_u16(query + 2, m->flags);
 	put_u16(query + 4, 1);
 	put_u16(query + 10, m->has_opt & DNS_OPT_PLAIN);
-	FUZZ_CHECK(sizeof *m + m->question_len <= sent.len);
-	memcpy(query + n, sent.octets + sizeof *m, m->question_len);
+	FUZZ_CHECK(sizeof(*m) + m->question_len <= sent.len);
+	memcpy(query + n, sent.bytes + sizeof(*m), m->question_len);
 	n += m->question_len;
 	if (!(m->has_opt & DNS_OPT_PLAIN))
 		return n;
@@ -104,7 +104,7 @@ static void answer_check(const struct msg_answer *a, const uint8_t *dns)
 {
 	uint8_t query[QUERY_MOST];
 	FUZZ_CHECK(a->dp_incarnation == box.dp.incarnation && a->verdict < ANSWER_KINDS);
-	FUZZ_CHECK(memcmp(&a->path, &sent.head.path, sizeof a->path) == 0);
+	FUZZ_CHECK(memcmp(&a->path, &sent.head.path, sizeof(a->path)) == 0);
 	FUZZ_CHECK(a->arrival_ms == sent.head.arrival_ms);
 	const struct reply_oracle o = {.query = query,
 		.query_len = query_make(query),
@@ -120,13 +120,13 @@ static unsigned answers_take(void)
 	uint16_t type;
 	for (unsigned rings = 0; rings < box.dp.workers; rings++) {
 		for (int len;
-			(len = ring_read(&box.dp.answers[rings], buf, sizeof buf, &type)) != 0;
+			(len = ring_read(&box.dp.answers[rings], buf, sizeof(buf), &type)) != 0;
 			answers++) {
-			FUZZ_CHECK(len >= (int)sizeof a && type == MSG_ANSWER);
-			memcpy(&a, buf, sizeof a);
-			FUZZ_CHECK(sizeof a + a.dns_len == (size_t)len);
+			FUZZ_CHECK(len >= (int)sizeof(a) && type == MSG_ANSWER);
+			memcpy(&a, buf, sizeof(a));
+			FUZZ_CHECK(sizeof(a) + a.dns_len == (size_t)len);
 			FUZZ_CHECK(a.path.worker == rings);
-			answer_check(&a, buf + sizeof a);
+			answer_check(&a, buf + sizeof(a));
 		}
 		ring_release(&box.dp.answers[rings]);
 	}
@@ -141,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	const struct resolver_status before = box_status();
 	uint8_t *room = ring_reserve(&box.dp.misses[0], MSG_MISS, (uint32_t)sent.len);
 	FUZZ_CHECK(room);
-	memcpy(room, sent.octets, sent.len);
+	memcpy(room, sent.bytes, sent.len);
 	if (data[0] & MODE_HEADER)
 		memcpy(room - sizeof(struct ring_unit), data + 1,
 			len - 1 < sizeof(struct ring_unit) ? len - 1 : sizeof(struct ring_unit));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The line for plain frames against the steps that it stands for (as test_net_fast, but with any
-// octets): what the line takes the steps must keep, with the same offsets and flags. The first
-// octet chooses what the port says of checksums, and whether the IPv4 header's is put right.
+// bytes): what the line takes the steps must keep, with the same offsets and flags. The first
+// byte chooses what the port says of checksums, and whether the IPv4 header's is put right.
 
 #include "fuzz.h"
 #include "tests/dp/net_fast_twin.h"
@@ -23,7 +23,7 @@ static void check_kept(const struct packet *line, const struct rte_mbuf *m)
 	FUZZ_CHECK(line->has_vlan == p->has_vlan && line->zero_csum == p->zero_csum);
 	FUZZ_CHECK(line->l3 == p->l3 && line->l4 == p->l4);
 	FUZZ_CHECK(line->dns == p->dns && line->dns_len == p->dns_len);
-	FUZZ_CHECK(memcmp(&stats, &untouched, sizeof stats) == 0);
+	FUZZ_CHECK(memcmp(&stats, &untouched, sizeof(stats)) == 0);
 	FUZZ_CHECK(p->dns + p->dns_len <= m->data_len);
 	const uint8_t *rest = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->dns + 12);
 	if (line->rest_sum)
@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (is_taken)
 		check_kept(&line, &m);
 	FUZZ_CHECK(one.count + one.kernel_count + one.drop_count + one.tx_count == 1);
-	memset(&stats, 0, sizeof stats);
+	memset(&stats, 0, sizeof(stats));
 	free(frame);
 	return 0;
 }

@@ -44,7 +44,7 @@ static void seal_lengths(struct policy_v6_table *t)
 static void seal(uint8_t *image, size_t len)
 {
 	struct policy_head h;
-	memcpy(&h, image, sizeof h);
+	memcpy(&h, image, sizeof(h));
 	h.magic = POLICY_MAGIC;
 	h.version = POLICY_VERSION;
 	h.size = len;
@@ -53,7 +53,7 @@ static void seal(uint8_t *image, size_t len)
 	h.limit.rate %= 2 * POLICY_RATE_MAX;
 	h.limit.network_rate %= 2 * POLICY_RATE_MAX;
 	h.limit.burst_s %= 2 * POLICY_BURST_MAX_S;
-	h.v4_off = sizeof h + h.v4_off % 4;
+	h.v4_off = sizeof(h) + h.v4_off % 4;
 	h.v6_length_count %= h.v6_length_count & 1 ? POLICY_V6_LENGTHS + 1 : 4;
 	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++)
 		h.group[i].block.mode %= DNS_BLOCK_MODES + (i == 0);
@@ -67,16 +67,16 @@ static void seal(uint8_t *image, size_t len)
 		h.mac.length = 8 * POLICY_MAC_LEN;
 	for (unsigned i = 0; i < POLICY_VLANS; i++)
 		h.vlan[i] %= h.group_count + (i == 0 || h.group_count == 0);
-	h.body_sum = contenthash(image + sizeof h, len - sizeof h);
+	h.body_sum = contenthash(image + sizeof(h), len - sizeof(h));
 	h.head_sum = contenthash(&h, offsetof(struct policy_head, head_sum));
-	memcpy(image, &h, sizeof h);
+	memcpy(image, &h, sizeof(h));
 }
 
 static void ask(const struct policy_reader *r, const uint8_t *data, size_t len)
 {
 	uint8_t address[16] = {0};
 	for (unsigned i = 0; i < 64; i++) {
-		for (unsigned k = 0; k < sizeof address; k++)
+		for (unsigned k = 0; k < sizeof(address); k++)
 			address[k] = (uint8_t)(len ? data[(i * 16 + k) % len] + i : i);
 		FUZZ_CHECK(policy_leaf_v4(r, address) < POLICY_LEAVES);
 		FUZZ_CHECK(policy_leaf_v6(r, address) < POLICY_LEAVES);
@@ -108,15 +108,15 @@ static void refuse(const void *image, size_t size)
 	FUZZ_CHECK(policy_reader_init(&r, image, size, why) == -EPROTO);
 }
 
-// One octet of the head or the body changed, without a new sum; cut.
+// One byte of the head or the body changed, without a new sum; cut.
 static void check_damaged(uint8_t *image, size_t size)
 {
-	const size_t octets[] = {
+	const size_t bytes[] = {
 		offsetof(struct policy_head, size), sizeof(struct policy_head), size - 1};
-	for (unsigned i = 0; i < ARRAY_LEN(octets); i++) {
-		image[octets[i]] ^= 1;
+	for (unsigned i = 0; i < ARRAY_LEN(bytes); i++) {
+		image[bytes[i]] ^= 1;
 		refuse(image, size);
-		image[octets[i]] ^= 1;
+		image[bytes[i]] ^= 1;
 	}
 	refuse(image, size - 1);
 	refuse(image, sizeof(struct policy_head) - 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Replies of a Redis server: however the octets are cut into pieces, and however long nothing is
+// Replies of a Redis server: however the bytes are cut into pieces, and however long nothing is
 // asked between these, the replies are the same, and they stay within their bounds. What stays for
 // the next reply is small then.
 
@@ -19,7 +19,7 @@ struct taken {
 	int rc;
 };
 
-// The octets of the first of `len` that are one item, of a server that says nothing wrong; 0: more
+// The bytes of the first of `len` that are one item, of a server that says nothing wrong; 0: more
 // are to come. Said anew from the protocol's description.
 static size_t item_len(const uint8_t *p, size_t len)
 {
@@ -46,9 +46,9 @@ static bool is_whole(const uint8_t *p, size_t len, uint64_t count)
 	return at == len;
 }
 
-static void add(struct taken *t, const void *octets, size_t len)
+static void add(struct taken *t, const void *bytes, size_t len)
 {
-	const uint8_t *p = octets;
+	const uint8_t *p = bytes;
 	for (size_t i = 0; i < len; i++)
 		t->sum = t->sum * 31 + p[i];
 }

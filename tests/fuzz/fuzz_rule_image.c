@@ -2,7 +2,7 @@
 
 // Rule images, in two ways, with sums that fit, so that the checks behind them and the reader are
 // reached: each input is laid over a head; and it is a list of changes, each its place (two
-// octets), its length (one) and its octets, to an image as the builder makes it. Whatever is
+// bytes), its length (one) and its bytes, to an image as the builder makes it. Whatever is
 // accepted is asked about names and must stay in bounds; unchanged it decides what rule_kinds.c
 // says.
 
@@ -21,7 +21,7 @@ static const uint64_t everyone[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_
 static void seal(uint8_t *image, size_t len)
 {
 	struct rule_image_head h;
-	memcpy(&h, image, sizeof h);
+	memcpy(&h, image, sizeof(h));
 	h.magic = RULE_IMAGE_MAGIC;
 	h.version = RULE_IMAGE_VERSION;
 	h.size = len;
@@ -42,8 +42,8 @@ static void seal(uint8_t *image, size_t len)
 	h.entries_off = h.entries_off % (len + 64) / 8 * 8;
 	h.answers %= 16;
 	h.answers_off = h.answers_off % (len + 64) / 8 * 8;
-	h.octets %= 512;
-	h.octets_off = h.octets_off % (len + 64) / 8 * 8;
+	h.bytes %= 512;
+	h.bytes_off = h.bytes_off % (len + 64) / 8 * 8;
 	h.patterns %= 8;
 	h.patterns_off = h.patterns_off % (len + 64) / 8 * 8;
 	h.prefixes %= 8;
@@ -51,14 +51,14 @@ static void seal(uint8_t *image, size_t len)
 	h.texts %= 128;
 	h.texts_off %= len + 64;
 	h.depths &= (UINT64_C(2) << RULE_LABELS_MAX) - 2;
-	h.body_sum = contenthash(image + sizeof h, len - sizeof h);
+	h.body_sum = contenthash(image + sizeof(h), len - sizeof(h));
 	h.head_sum = contenthash(&h, offsetof(struct rule_image_head, head_sum));
-	memcpy(image, &h, sizeof h);
+	memcpy(image, &h, sizeof(h));
 }
 
 static unsigned seen; // so that nothing is read in vain
 
-// Looks at every octet that the reader hands out.
+// Looks at every byte that the reader hands out.
 static void look(const struct rule_reader *r, const struct rule_verdict *v)
 {
 	struct dns_answer_view a;
@@ -76,7 +76,7 @@ static void look(const struct rule_reader *r, const struct rule_verdict *v)
 	}
 	const struct rule_source_info *s;
 	for (unsigned i = 0; (s = rule_source_info(r, i)); i++)
-		FUZZ_CHECK(i < RULE_SOURCES_MAX && memchr(s->title, 0, sizeof s->title));
+		FUZZ_CHECK(i < RULE_SOURCES_MAX && memchr(s->title, 0, sizeof(s->title)));
 	for (uint32_t i = 0; i <= r->pattern_count; i++)
 		for (size_t k = 0; rule_pattern_at(r, i, &p) && k < p.len; k++)
 			sum += (unsigned char)p.text[k];
@@ -98,7 +98,7 @@ static void check_probe(const struct rule_reader *r, const struct dns_name *name
 	rule_fast_probe(r, name, &p);
 	rule_probe_reach(r, &p);
 	struct rule_decision d = rule_probe_decide(r, &p, name->labels, qtype, lists);
-	FUZZ_CHECK(memcmp(&d, &v->d, sizeof d) == 0);
+	FUZZ_CHECK(memcmp(&d, &v->d, sizeof(d)) == 0);
 	const struct rule_fast_said said = rule_fast_ask(r, &p, lists);
 	FUZZ_CHECK(rule_fast_is_right(&said, &d));
 }
@@ -150,7 +150,7 @@ static void ask(const struct rule_reader *r, uint64_t some)
 
 static struct rule_arena intact;
 
-static void refuse_octet(size_t at)
+static void refuse_byte(size_t at)
 {
 	struct rule_reader r;
 	char why[128];
@@ -160,13 +160,13 @@ static void refuse_octet(size_t at)
 	image[at] ^= 1;
 }
 
-// Any octet of it changed, without a new sum; cut; at an odd place.
+// Any byte of it changed, without a new sum; cut; at an odd place.
 static void check_damaged(void)
 {
 	struct rule_reader r;
 	char why[128];
 	for (size_t i = 0; i < intact.size; i++)
-		refuse_octet(i);
+		refuse_byte(i);
 	FUZZ_CHECK(rule_reader_init(&r, intact.base, intact.size - 1, true, why) == -EPROTO);
 	FUZZ_CHECK(rule_reader_init(&r, (char *)intact.base + 8, intact.size - 8, true, why)
 		   == -EPROTO);
@@ -226,10 +226,10 @@ static void try_changed(const uint8_t *data, size_t len)
 	uint8_t *image = image_new(intact.size);
 	memcpy(image, intact.base, intact.size);
 	change(image, data, len);
-	memcpy(&h, image, sizeof h);
-	h.body_sum = contenthash(image + sizeof h, intact.size - sizeof h);
+	memcpy(&h, image, sizeof(h));
+	h.body_sum = contenthash(image + sizeof(h), intact.size - sizeof(h));
 	h.head_sum = contenthash(&h, offsetof(struct rule_image_head, head_sum));
-	memcpy(image, &h, sizeof h);
+	memcpy(image, &h, sizeof(h));
 	if (rule_reader_init(&r, image, intact.size, true, why) == 0)
 		ask(&r, len ? UINT64_C(0x9e3779b97f4a7c15) * data[len - 1] : 0);
 	free(image);

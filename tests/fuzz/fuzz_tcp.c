@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A client's stream over TCP, in pieces: whatever these are, the engine is asked each message once,
-// whole and in order, and each reply comes back with its length. The first octet says how the rest
+// whole and in order, and each reply comes back with its length. The first byte says how the rest
 // is cut; the engine echoes.
 
 #include "controlplane/frontend/frontend_tcp_conn.h"
@@ -21,7 +21,7 @@ static struct frontend_tcp *server;
 static const uint8_t *expected; // the messages to come
 static size_t expected_len;
 static uint8_t room[REPLY_HEADROOM + DNS_MESSAGE_MAX + REPLY_TAILROOM];
-static size_t echoed; // octets of replies
+static size_t echoed; // bytes of replies
 
 static enum frontend_outcome engine_ask(struct frontend *, struct frontend_session *,
 	const union client_address *, const uint8_t *msg, size_t len, struct frontend_reply *out)
@@ -75,7 +75,7 @@ static size_t drain(int fd)
 	static uint8_t out[1 << 16];
 	size_t got = 0;
 	ssize_t n;
-	while ((n = recv(fd, out, sizeof out, MSG_DONTWAIT)) > 0)
+	while ((n = recv(fd, out, sizeof(out), MSG_DONTWAIT)) > 0)
 		got += (size_t)n;
 	return got;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Clients over TCP that do anything at any time, step by step: open, say whole messages, parts and
-// octets that are none, read or not, end their side, close; questions that are answered later, in
+// bytes that are none, read or not, end their side, close; questions that are answered later, in
 // any order; time, and limits that change. Whatever happens each message is asked once, whole and
 // in order, each reply goes to whoever asked, the caps hold, the counters add up, and who does
 // nothing any more is closed. The clock stands still between steps.
 //
-// The first octet chooses the limits; a step is two: what and who, how much. OP_RAW has its octets
+// The first byte chooses the limits; a step is two: what and who, how much. OP_RAW has its bytes
 // behind it.
 
 #include "tcp_players.h"
@@ -51,12 +51,12 @@ static void ask_keepalive(struct tcp_player *c)
 {
 	static const uint8_t frame[] = {0, 32, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 'o', 0, 1,
 		0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 4, 0, 11, 0, 0};
-	static_assert(sizeof frame == 34);
+	static_assert(sizeof(frame) == 34);
 	c->keepalive = true;
-	tcp_player_say(c, frame, sizeof frame);
+	tcp_player_say(c, frame, sizeof(frame));
 }
 
-static void step(enum op op, unsigned who, unsigned arg, const uint8_t *octets, size_t len)
+static void step(enum op op, unsigned who, unsigned arg, const uint8_t *bytes, size_t len)
 {
 	static const uint8_t part[256] = {0x75, 0x30};
 	struct tcp_player *c = &tcp_player[who];
@@ -65,7 +65,7 @@ static void step(enum op op, unsigned who, unsigned arg, const uint8_t *octets, 
 		tcp_player_open(who, arg);
 		break;
 	case OP_RAW:
-		tcp_player_say(c, octets, len);
+		tcp_player_say(c, bytes, len);
 		break;
 	case OP_ASK:
 		ask(c, tcp_players_orders[arg % 8], 1 + arg / 8);
@@ -75,7 +75,7 @@ static void step(enum op op, unsigned who, unsigned arg, const uint8_t *octets, 
 		break;
 	case OP_MORE:
 		for (unsigned i = 0; i < arg; i++)
-			tcp_player_say(c, part + 2, sizeof part - 2);
+			tcp_player_say(c, part + 2, sizeof(part) - 2);
 		break;
 	case OP_HALF:
 		(void)(c->fd >= 0 && shutdown(c->fd, SHUT_WR));
@@ -104,7 +104,7 @@ static void step(enum op op, unsigned who, unsigned arg, const uint8_t *octets, 
 		ask_keepalive(c);
 		break;
 	case OP_DRAIN:
-		while (tcp_player_read(c, sizeof c->in))
+		while (tcp_player_read(c, sizeof(c->in)))
 			tcp_players_turn();
 		break;
 	case OPS:
@@ -141,7 +141,7 @@ static void all_settle(void)
 		while (tcp_players_later)
 			tcp_players_reply(0);
 		for (unsigned k = 0; k < TCP_PLAYERS; k++)
-			any |= tcp_player_read(&tcp_player[k], sizeof tcp_player[k].in);
+			any |= tcp_player_read(&tcp_player[k], sizeof(tcp_player[k].in));
 		tcp_players_turn();
 		quiet = any ? 0 : quiet + 1;
 	}

@@ -2,7 +2,7 @@
 
 // What a server says on a TCP connection that queries share, in pieces: each query has one end, its
 // reply is the first message with its id and its question (or none), and nobody gets what is
-// another's. The first octet says how the rest is cut, the second how many queries there are,
+// another's. The first byte says how the rest is cut, the second how many queries there are,
 // whether a reply leads to one more and an end to another try, and how much time passes with each
 // piece; the third which of them are given up, before the first piece or in the midst of them, so
 // that connections stall and are left, and idle ones end. Time passes in no other way.
@@ -204,7 +204,7 @@ static void told_check(const uint8_t *msg, size_t len)
 	if (!upstream_keepalive_told(msg, len, &units))
 		return;
 	const uint8_t option[] = {0, 11, 0, 2, (uint8_t)(units >> 8), (uint8_t)units};
-	FUZZ_CHECK(memmem(msg, len, option, sizeof option));
+	FUZZ_CHECK(memmem(msg, len, option, sizeof(option)));
 }
 
 static void on_reply(struct upstream_leg *leg, struct upstream_stream *s, uint8_t *msg, size_t len)
@@ -294,7 +294,7 @@ static int serve(void)
 	turn();
 	int fd = accept(listener, NULL, NULL);
 	FUZZ_CHECK(fd >= 0);
-	ssize_t n = recv(fd, got, sizeof got, MSG_DONTWAIT);
+	ssize_t n = recv(fd, got, sizeof(got), MSG_DONTWAIT);
 	FUZZ_CHECK(n == (ssize_t)asked * QUERY_LEN + OPTION_LEN);
 	for (unsigned i = 0; i < asked; i++) {
 		const uint8_t *q = got + (size_t)i * QUERY_LEN + (i > 0 ? OPTION_LEN : 0);

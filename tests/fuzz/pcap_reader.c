@@ -9,10 +9,10 @@ static uint32_t word(struct pcap_reader *p)
 	return p->is_little ? __builtin_bswap32(w) : w;
 }
 
-bool pcap_begin(struct pcap_reader *p, const uint8_t *octets, size_t len)
+bool pcap_begin(struct pcap_reader *p, const uint8_t *bytes, size_t len)
 {
 	static const uint32_t magics[] = {0xa1b2c3d4, 0xa1b23c4d};
-	*p = (struct pcap_reader){.r = rd_init(octets, len)};
+	*p = (struct pcap_reader){.r = rd_init(bytes, len)};
 	uint32_t magic = rd_u32(&p->r);
 	p->is_little = magic != magics[0] && magic != magics[1];
 	if (p->is_little)

@@ -10,11 +10,11 @@
 
 struct pcap_reader {
 	struct rd r;
-	bool is_little; // the octets of its numbers
-	uint64_t cut;   // frames of which the capture has not all octets, passed over
+	bool is_little; // the bytes of its numbers
+	uint64_t cut;   // frames of which the capture has not all bytes, passed over
 };
 
 // False: not such a file.
-bool pcap_begin(struct pcap_reader *p, const uint8_t *octets, size_t len);
+bool pcap_begin(struct pcap_reader *p, const uint8_t *bytes, size_t len);
 // The next whole frame, NULL: no more, or the rest makes no sense.
 const uint8_t *pcap_next(struct pcap_reader *p, size_t *len);

@@ -19,30 +19,30 @@ static void on_abort(int)
 	fprintf(stderr, "in frame %lu\n", frames);
 }
 
-// The octets of a file, the caller's to free.
+// The bytes of a file, the caller's to free.
 static uint8_t *file_read(const char *path, size_t *len)
 {
 	FILE *f = fopen(path, "rb");
-	uint8_t *octets = NULL;
+	uint8_t *bytes = NULL;
 	long size = -1;
 	if (f && fseek(f, 0, SEEK_END) == 0 && (size = ftell(f)) > 0 && fseek(f, 0, SEEK_SET) == 0)
-		octets = malloc((size_t)size);
-	*len = octets ? fread(octets, 1, (size_t)size, f) : 0;
-	if (!octets || *len != (size_t)size)
+		bytes = malloc((size_t)size);
+	*len = bytes ? fread(bytes, 1, (size_t)size, f) : 0;
+	if (!bytes || *len != (size_t)size)
 		perror(path);
 	if (f)
 		fclose(f);
-	return octets;
+	return bytes;
 }
 
 static bool play(const char *path)
 {
 	struct pcap_reader p;
 	size_t len, frame_len;
-	uint8_t *octets = file_read(path, &len);
+	uint8_t *bytes = file_read(path, &len);
 	const uint8_t *frame;
-	bool ok = octets && pcap_begin(&p, octets, len);
-	if (octets && !ok)
+	bool ok = bytes && pcap_begin(&p, bytes, len);
+	if (bytes && !ok)
 		fprintf(stderr, "%s: not a capture of Ethernet frames in pcap format\n", path);
 	while (ok && (frame = pcap_next(&p, &frame_len))) {
 		frames++;
@@ -52,7 +52,7 @@ static bool play(const char *path)
 			passed_over++;
 	}
 	passed_over += ok ? p.cut : 0;
-	free(octets);
+	free(bytes);
 	return ok;
 }
 

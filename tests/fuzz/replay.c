@@ -4,7 +4,7 @@
 //
 // Each PATH is an input, or a folder of them. The body sees every input as it is, then MUTATIONS
 // seeded mutations of each and as many random inputs, each in memory of exactly its size so that
-// ASan sees any octet read beyond. A failure names input and round; the same arguments repeat it.
+// ASan sees any byte read beyond. A failure names input and round; the same arguments repeat it.
 
 #include "fuzz.h"
 #include "tests/unit/core/dns/dns_rand.h"
@@ -45,7 +45,7 @@ static int replay_file(struct replay *r, const char *path)
 		perror(path);
 		return 1;
 	}
-	size_t len = fread(data, 1, sizeof data, f);
+	size_t len = fread(data, 1, sizeof(data), f);
 	fclose(f);
 	current_path = path;
 	current_round = 0;
@@ -54,7 +54,7 @@ static int replay_file(struct replay *r, const char *path)
 	for (unsigned long i = 0; i < r->mutations; i++) {
 		current_round = i + 1;
 		memcpy(mutated, data, len);
-		run(r, mutated, dns_rand_mutate(&r->rnd, mutated, len, sizeof mutated));
+		run(r, mutated, dns_rand_mutate(&r->rnd, mutated, len, sizeof(mutated)));
 		size_t n = dns_rand_below(&r->rnd, RANDOM_MAX);
 		for (size_t k = 0; k < n; k++)
 			mutated[k] = (uint8_t)dns_rand_next(&r->rnd);
@@ -81,8 +81,8 @@ static int replay_path(struct replay *r, const char *path)
 	int n = scandir(path, &entry, NULL, by_name), failed = n < 0;
 	for (int i = 0; i < n; i++) {
 		char child[PATH_LEN_MAX];
-		bool fits = snprintf(child, sizeof child, "%s/%s", path, entry[i]->d_name)
-			    < (int)sizeof child;
+		bool fits = snprintf(child, sizeof(child), "%s/%s", path, entry[i]->d_name)
+			    < (int)sizeof(child);
 		if (entry[i]->d_name[0] != '.')
 			failed |= fits ? replay_file(r, child) : 1;
 		free(entry[i]);

@@ -9,7 +9,7 @@
 enum {
 	HEADER = 12,
 	OPT = 41,
-	NAME_MAX_OCTETS = 255,
+	NAME_MAX_BYTES = 255,
 	PLAIN_SIZE = 512,
 	FORMERR = 1,
 	TC = 0x0200,
@@ -29,7 +29,7 @@ static unsigned lower(unsigned c)
 }
 
 // The name at `pos` in lower case and without pointers; the position behind it, 0: none.
-static size_t name_at(const uint8_t *msg, size_t len, size_t pos, uint8_t out[NAME_MAX_OCTETS])
+static size_t name_at(const uint8_t *msg, size_t len, size_t pos, uint8_t out[NAME_MAX_BYTES])
 {
 	size_t end = 0, n = 0;
 	for (;;) {
@@ -46,7 +46,7 @@ static size_t name_at(const uint8_t *msg, size_t len, size_t pos, uint8_t out[NA
 			pos = to;
 			continue;
 		}
-		if (c > 63 || pos + c >= len || n + c + 1 > NAME_MAX_OCTETS)
+		if (c > 63 || pos + c >= len || n + c + 1 > NAME_MAX_BYTES)
 			return 0;
 		out[n++] = (uint8_t)c;
 		for (size_t i = 1; i <= c; i++)
@@ -58,7 +58,7 @@ static size_t name_at(const uint8_t *msg, size_t len, size_t pos, uint8_t out[NA
 }
 
 struct record {
-	uint8_t owner[NAME_MAX_OCTETS];
+	uint8_t owner[NAME_MAX_BYTES];
 	unsigned type, klass;
 	uint32_t ttl_s;
 	size_t rdata, rdata_len;
@@ -66,7 +66,7 @@ struct record {
 
 static size_t record_at(const uint8_t *msg, size_t len, size_t pos, struct record *r)
 {
-	memset(r->owner, 0, sizeof r->owner);
+	memset(r->owner, 0, sizeof(r->owner));
 	pos = name_at(msg, len, pos, r->owner);
 	if (pos == 0 || pos + 10 > len)
 		return 0;
@@ -115,7 +115,7 @@ static bool query_opt(const struct reply_oracle *o, bool *has_opt, size_t *size)
 // The end of the question, which is the one asked.
 static size_t check_question(const struct reply_oracle *o, const uint8_t *reply, size_t len)
 {
-	uint8_t name[NAME_MAX_OCTETS];
+	uint8_t name[NAME_MAX_BYTES];
 	FUZZ_CHECK(u16(reply + 4) <= 1);
 	if (u16(reply + 4) == 0)
 		return HEADER;
@@ -151,7 +151,7 @@ struct found {
 static void check_rdata(const uint8_t *msg, size_t len, const struct record *r)
 {
 	enum { A = 1, NS = 2, CNAME = 5, SOA = 6, PTR = 12, MX = 15, AAAA = 28, SRV = 33 };
-	uint8_t name[NAME_MAX_OCTETS];
+	uint8_t name[NAME_MAX_BYTES];
 	size_t end = r->rdata + r->rdata_len, pos = r->rdata;
 	switch (r->klass == 1 ? r->type : 0) {
 	case A:
@@ -186,7 +186,7 @@ static void check_set(const struct record *all, unsigned count)
 	const struct record *r = &all[count - 1];
 	for (unsigned i = 0; i + 1 < count; i++)
 		FUZZ_CHECK(all[i].type != r->type || all[i].klass != r->klass || r->type == RRSIG
-			   || memcmp(all[i].owner, r->owner, sizeof r->owner) != 0
+			   || memcmp(all[i].owner, r->owner, sizeof(r->owner)) != 0
 			   || all[i].ttl_s == r->ttl_s);
 }
 

@@ -3,11 +3,11 @@
 
 // Is this a reply that may leave weir? For every body that makes one, for each frame that a packet
 // test takes from a worker (tests/dp/harness.c), and for each reply of the frontend's tests. Reads
-// messages with code of its own, octet by octet, and aborts with the property that is broken.
+// messages with code of its own, byte by byte, and aborts with the property that is broken.
 //
 // Header: the query's id, opcode, RD and CD; QR and RA set, AA and the reserved bit clear. The
-// question as it was asked, letter for letter, or none. Records that parse to the last octet, by
-// pointers that lead backwards alone, names of at most 255 octets, addresses of their size, no OPT
+// question as it was asked, letter for letter, or none. Records that parse to the last byte, by
+// pointers that lead backwards alone, names of at most 255 bytes, addresses of their size, no OPT
 // but one in the additional section, and that if and only if the query has one (a query that does
 // not parse may get either); no option cut short; equal TTLs within a set (RFC 2181 5.2), none with
 // the top bit; none at all beside TC, unless it is an extended error that had no room (RFC 8914 3).
@@ -21,7 +21,7 @@ enum { REPLY_ORACLE_TCP = 65535, REPLY_ORACLE_RECORDS_MAX = 64 };
 struct reply_oracle {
 	const uint8_t *query; // NULL: not known, so only what holds for every reply is asked for
 	size_t query_len;
-	size_t limit; // octets; REPLY_ORACLE_TCP: the client's size does not count
+	size_t limit; // bytes; REPLY_ORACLE_TCP: the client's size does not count
 	// The records come from a cache that holds what the test put there: not looked into.
 	uint8_t any_rdata;
 };

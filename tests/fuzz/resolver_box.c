@@ -24,7 +24,8 @@ static void files_remove(void)
 	char command[2 * SHM_PATH_MAX];
 	if (getpid() != owner)
 		return;
-	snprintf(command, sizeof command, "rm -rf '%.100s' '%.100s'", box.paths.run, box.paths.mem);
+	snprintf(
+		command, sizeof(command), "rm -rf '%.100s' '%.100s'", box.paths.run, box.paths.mem);
 	(void)!system(command);
 }
 
@@ -32,13 +33,13 @@ static void files_remove(void)
 static void upstream_open(struct config *c)
 {
 	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof sin;
+	socklen_t len = sizeof(sin);
 	char text[32];
 	box.upstream_fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	FUZZ_CHECK(box.upstream_fd >= 0);
-	FUZZ_CHECK(bind(box.upstream_fd, (struct sockaddr *)&sin, sizeof sin) == 0);
+	FUZZ_CHECK(bind(box.upstream_fd, (struct sockaddr *)&sin, sizeof(sin)) == 0);
 	FUZZ_CHECK(getsockname(box.upstream_fd, (struct sockaddr *)&sin, &len) == 0);
-	snprintf(text, sizeof text, "127.0.0.1:%u", ntohs(sin.sin_port));
+	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(sin.sin_port));
 	FUZZ_CHECK(socket_address_parse(text, 53, &c->upstreams.server[0].address) == 0);
 	c->upstreams.count = 1;
 	c->upstreams.first_timeout_ms = 400;
@@ -51,7 +52,7 @@ void box_open(void)
 	char run[64], why[SHM_WHY_MAX] = "";
 	struct config *c = &box.config;
 	log_init("fuzz", LOG_LEVEL_ERROR);
-	snprintf(run, sizeof run, "/tmp/weir-fuzz-%d", getpid());
+	snprintf(run, sizeof(run), "/tmp/weir-fuzz-%d", getpid());
 	FUZZ_CHECK(shm_paths_init(&box.paths, run, "off", why) == 0);
 	owner = getpid();
 	atexit(files_remove);
@@ -102,8 +103,8 @@ bool box_upstream_answer(void)
 	static const uint8_t address[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1};
 	uint8_t msg[MESSAGE_MOST];
 	struct sockaddr_in from;
-	socklen_t from_len = sizeof from;
-	ssize_t n = recvfrom(box.upstream_fd, msg, sizeof msg - sizeof address, 0,
+	socklen_t from_len = sizeof(from);
+	ssize_t n = recvfrom(box.upstream_fd, msg, sizeof(msg) - sizeof(address), 0,
 		(struct sockaddr *)&from, &from_len);
 	if (n < 0)
 		return false;
@@ -118,8 +119,8 @@ bool box_upstream_answer(void)
 	put_u16(msg + 6, is_a);
 	memset(msg + 8, 0, 4);
 	if (is_a)
-		memcpy(msg + end, address, sizeof address);
-	end += is_a ? sizeof address : 0;
+		memcpy(msg + end, address, sizeof(address));
+	end += is_a ? sizeof(address) : 0;
 	(void)!sendto(box.upstream_fd, msg, end, 0, (struct sockaddr *)&from, from_len);
 	return true;
 }

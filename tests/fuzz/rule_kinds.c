@@ -12,8 +12,8 @@
 		.covers = RULE_COVERS_##covers_, .reply = RULE_REPLY_##reply_, \
 		.name = name_ __VA_OPT__(, ) __VA_ARGS__                       \
 	}
-#define RECORD(type_, octets_) \
-	.rtype = DNS_TYPE_##type_, .rdata_len = sizeof octets_ - 1, .rdata = octets_
+#define RECORD(type_, bytes_) \
+	.rtype = DNS_TYPE_##type_, .rdata_len = sizeof(bytes_) - 1, .rdata = bytes_
 
 enum { SOURCES = 6 };
 
@@ -124,7 +124,7 @@ void rule_kinds_build(struct rule_arena *out)
 {
 	struct keyhash_secret secret;
 	struct rule_builder *b;
-	for (size_t i = 0; i < sizeof secret.bytes; i++)
+	for (size_t i = 0; i < sizeof(secret.bytes); i++)
 		secret.bytes[i] = (uint8_t)(i * 151 + 17);
 	FUZZ_CHECK(rule_builder_new(&secret, NULL, 0, &b) == 0);
 	for (unsigned source = 0; source < SOURCES; source++) {

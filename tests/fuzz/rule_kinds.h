@@ -3,7 +3,7 @@
 
 // A rule image as the builder makes it, with rules of every class, cover, reply and kind of type,
 // records, patterns and prefixes, for bodies that start from an image that is in order. Always the
-// same octets.
+// same bytes.
 
 #include "controlplane/lists/rule_build.h"
 

@@ -167,12 +167,12 @@ void tcp_player_open(unsigned i, unsigned from)
 	if (c->fd >= 0 || c->session) // what it asked before it closed may still be under way
 		return;
 	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
-	FUZZ_CHECK(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
+	FUZZ_CHECK(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) == 0);
 	if (from & 8) {
 		peer.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
 		peer.v6.sin6_addr.s6_addr[0] = (uint8_t)from;
 		if (from & 16)
-			memcpy(&peer.v6.sin6_addr, mapped, sizeof mapped);
+			memcpy(&peer.v6.sin6_addr, mapped, sizeof(mapped));
 	}
 	c->fd = pair[1];
 	c->life++;
@@ -189,14 +189,14 @@ void tcp_player_close(struct tcp_player *c)
 	c->fd = -1;
 }
 
-void tcp_player_say(struct tcp_player *c, const void *octets, size_t len)
+void tcp_player_say(struct tcp_player *c, const void *bytes, size_t len)
 {
 	if (c->fd < 0 || c->said_len + len > SAID_MOST)
 		return;
-	ssize_t n = send(c->fd, octets, len, MSG_NOSIGNAL);
+	ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL);
 	if (n <= 0)
 		return;
-	memcpy(c->said + c->said_len, octets, (size_t)n);
+	memcpy(c->said + c->said_len, bytes, (size_t)n);
 	c->said_len += (size_t)n;
 }
 
@@ -218,7 +218,7 @@ static void reply_check(struct tcp_player *c, const uint8_t *msg, size_t len)
 // False: nothing has come.
 bool tcp_player_read(struct tcp_player *c, size_t most)
 {
-	size_t space = sizeof c->in - c->in_len;
+	size_t space = sizeof(c->in) - c->in_len;
 	if (c->fd < 0)
 		return false;
 	ssize_t n = recv(c->fd, c->in + c->in_len, most < space ? most : space, MSG_DONTWAIT);
@@ -242,7 +242,7 @@ void tcp_players_reply(unsigned which)
 	struct frontend_session *s = later[which].session;
 	unsigned number = later[which].number;
 	tcp_players_later--;
-	memmove(&later[which], &later[which + 1], (tcp_players_later - which) * sizeof later[0]);
+	memmove(&later[which], &later[which + 1], (tcp_players_later - which) * sizeof(later[0]));
 	struct frontend_reply r = reply_make(number);
 	s->reply(s, NULL, &r);
 }

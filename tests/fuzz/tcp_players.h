@@ -3,7 +3,7 @@
 
 // Clients over TCP that a fuzz body plays, on the server that they ask and an engine of its own,
 // which knows of each question whose it is. The clock stands still unless the body turns it. What a
-// message is stands in its octet TCP_PLAYERS_ORDER_AT, one of tcp_players_orders.
+// message is stands in its byte TCP_PLAYERS_ORDER_AT, one of tcp_players_orders.
 
 #include "controlplane/frontend/frontend_tcp_conn.h"
 #include "fuzz.h"
@@ -21,7 +21,7 @@ extern struct tcp_player {
 	unsigned life;
 	bool keepalive; // it has asked for how long it may be silent
 	uint8_t *said;
-	size_t said_len, asked; // octets; of these asked
+	size_t said_len, asked; // bytes; of these asked
 	uint8_t in[2 + DNS_MESSAGE_MAX];
 	size_t in_len;
 } tcp_player[TCP_PLAYERS];
@@ -45,6 +45,6 @@ void tcp_players_wait(unsigned ms);     // the clock
 void tcp_players_reply(unsigned which); // to one of those that wait
 void tcp_player_open(unsigned i, unsigned from);
 void tcp_player_close(struct tcp_player *c);
-void tcp_player_say(struct tcp_player *c, const void *octets, size_t len);
+void tcp_player_say(struct tcp_player *c, const void *bytes, size_t len);
 // Reads, and judges what is whole. False: nothing has come.
 bool tcp_player_read(struct tcp_player *c, size_t most);

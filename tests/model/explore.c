@@ -27,11 +27,11 @@ struct search {
 	uint32_t bad_at;
 };
 
-static void *grown(void *p, size_t octets)
+static void *grown(void *p, size_t bytes)
 {
-	p = realloc(p, octets);
+	p = realloc(p, bytes);
 	if (!p) {
-		fprintf(stderr, "no memory for %zu octets of states\n", octets);
+		fprintf(stderr, "no memory for %zu bytes of states\n", bytes);
 		abort();
 	}
 	return p;

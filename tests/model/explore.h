@@ -5,9 +5,9 @@
 //
 // A model is one flat struct and a function that takes one step of it. A step is chosen by number:
 // who moves, which of the values that a weak load may return it gets, and whether it dies there.
-// All numbers are tried in all states. A state is known again by a 64-bit hash of its octets (at
+// All numbers are tried in all states. A state is known again by a 64-bit hash of its bytes (at
 // some million states a collision, which would hide a state, has a chance below one in a
-// million), so models zero what no longer matters. Memory: 24 octets for each state ever met, and
+// million), so models zero what no longer matters. Memory: 24 bytes for each state ever met, and
 // two generations of whole states.
 
 #include <stdbool.h>

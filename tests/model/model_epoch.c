@@ -14,7 +14,7 @@
 //   l0_writer                the record, as plain memory; release store of the slot
 //   l0_recover               after a restart: what the slot does not lead to is free, one grace
 //                            period later
-//   announce                 (dataplane/state/adopt.c) release store of the life that will read,
+//   announce                 (dataplane/state/activate.c) release store of the life that will read,
 //   before
 //                            any worker is given the epoch
 //   readers_known            acquire load of that life: nothing has passed unless its worker rings

@@ -28,7 +28,7 @@ enum {
 	ALIVE = 128,     // flips that are not taken back yet
 	RESCAN_FLIPS = 2000,
 	BATCH_US = 1000,
-	RECENT_BITS = 7, // up to 64 units back, mostly less
+	DEDUP_BITS = 7, // up to 64 units back, mostly less
 };
 
 enum target {
@@ -45,7 +45,7 @@ enum target {
 	AT_HEADER,
 	TARGETS
 };
-static const char *const target_names[TARGETS] = {"directory", "l0", "l0 records", "names",
+static const char *const target_names[TARGETS] = {"directory", "l0", "l0 records", "rule_image",
 	"lane indices", "answer ring", "marks", "lane words", "miss ring", "stats", "headers"};
 // In 64ths. Marks are written by both sides.
 static const uint8_t share[2][TARGETS] = {
@@ -137,7 +137,7 @@ static void file_see(const char *path, bool huge)
 static void scan(void)
 {
 	static const char *const kinds[] = {
-		"directory", "l0.*", "names.*", "rings.*", "marks.*", "stats"};
+		"directory", "l0.*", "rule_image.*", "rings.*", "marks.*", "stats"};
 	for (unsigned i = 0; i < s.files; i++)
 		s.file[i].current = false;
 	for (unsigned k = 0; k < 2 * ARRAY_LEN(kinds); k++) {
@@ -168,9 +168,9 @@ static const struct file *file_of(const char *stem)
 	return count ? &s.file[found[next(count)]] : NULL;
 }
 
-static uint8_t *within(const struct file *f, size_t from, size_t octets)
+static uint8_t *within(const struct file *f, size_t from, size_t bytes)
 {
-	size_t at = from + next(octets);
+	size_t at = from + next(bytes);
 	return f && at < f->size ? f->base + at : NULL;
 }
 
@@ -206,7 +206,7 @@ static uint8_t *in_ring(const struct file *f, size_t ring, const struct ring_ind
 	uint64_t end = atomic_load(&tail->units) * RING_UNIT;
 	if (next(8) == 0)
 		return within(f, ring, units * RING_UNIT);
-	uint64_t back = next((uint64_t)RING_UNIT << next(RECENT_BITS));
+	uint64_t back = next((uint64_t)RING_UNIT << next(DEDUP_BITS));
 	return f->base + ring + ((end - back) & (units * RING_UNIT - 1));
 }
 
@@ -232,9 +232,9 @@ static uint8_t *place_in_lane(enum target t, const struct file *f)
 static uint8_t *place(enum target t)
 {
 	static const char *const headers[2][3] = {
-		{"directory", "l0.", "names."}, {"rings.", "marks.", "stats"}};
-	static const char *const stem[TARGETS] = {"directory", "l0.", "l0.", "names.", "rings.",
-		"rings.", "marks.", "rings.", "rings.", "stats", ""};
+		{"directory", "l0.", "rule_image."}, {"rings.", "marks.", "stats"}};
+	static const char *const stem[TARGETS] = {"directory", "l0.", "l0.", "rule_image.",
+		"rings.", "rings.", "marks.", "rings.", "rings.", "stats", ""};
 	const char *wanted = t == AT_HEADER ? headers[s.controlplane_is_victim][next(3)] : stem[t];
 	const struct file *f = file_of(wanted);
 	if (!f)

@@ -130,10 +130,10 @@ eventually() {
 }
 # taken_over CMD...: CMD, and then what it has published is what all workers use: some 20 ms later, or when a busy machine lets
 # the data plane look.
-taken_over() { "$@" && eventually adopted; }
-adopted() {
+taken_over() { "$@" && eventually activated; }
+activated() {
 	weirctl --json status | jq -e '.dataplane as $d | .controlplane.generations | .l0 == $d.l0_generation and
-		.names == $d.names_generation and .config == $d.config_generation and .policy == $d.policy_generation'
+		.rule_image == $d.rule_image_generation and .config == $d.config_generation and .policy == $d.policy_generation'
 }
 # The file of a region of the lab, by its name or a pattern of it: of several generations the newest.
 region() { find /run/weir /dev/shm $(huge_mounts) -maxdepth 2 -name "$1" -printf '%f\t%p\n' | sort -V | tail -n 1 | cut -f 2; }

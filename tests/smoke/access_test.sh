@@ -5,7 +5,7 @@
 config=/run/weir/lab/weir.yaml
 
 verdict() { weirctl --json stats --interval 0 | jq "[.dataplane.workers[].verdicts.$1] | add"; }
-# access YAML: in place of the section that is there, loaded, and adopted by the workers
+# access YAML: in place of the section that is there, loaded, and activated by the workers
 access() {
 	local before
 	before=$(weirctl --json stats --interval 0 | jq .dataplane.policy_generation)

@@ -29,7 +29,7 @@ once=$(asked cname_ads_blocked_test.shop.test) # 1, or more when the upstream wa
 same "one to another name is not" 198.18.200.1 "$(short cname_fine_test.shop.test A | tail -1)"
 check "a group with another list" conf "" "$groups"
 is_free() { [ "$(free ok.blocked.test)" = 198.18.200.1 ]; }
-check "adopted" eventually is_free
+check "activated" eventually is_free
 same "cloaked for everyone" NXDOMAIN "$(status_of cname_ads_blocked_test.shop.test)"
 same "not for that group, from the cache" 198.18.200.1 "$(free cname_ads_blocked_test.shop.test | tail -1)"
 same "asked once" $once "$(asked cname_ads_blocked_test.shop.test)"

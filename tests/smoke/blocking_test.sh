@@ -135,7 +135,7 @@ ask_table() { # ask_table WHEN WHY
 is() { [ "$(again gets_answer $1 $2)" = "$3" ]; }
 
 check "the configuration" taken_over weirctl config reload
-check "is adopted" eventually is 5 kids.test NXDOMAIN
+check "is activated" eventually is 5 kids.test NXDOMAIN
 check "in all groups" eventually is 3 games.test 198.18.99.99
 ask_table alive why
 same "safe search for the group" "forcesafesearch.google.com. $open" "$(short -b 198.18.0.3 www.google.com A | xargs)"

@@ -184,7 +184,7 @@ def leftovers(fds_before):
     """Regions, descriptors and deleted mappings that should be gone while both processes run."""
     out = []
     names = [os.path.basename(path) for path in region_files()]
-    for stem in ("l0", "names", "marks.0"):
+    for stem in ("l0", "rule_image", "marks.0"):
         found = [n for n in names if re.fullmatch(re.escape(stem) + r"\.\d+", n)]
         if len(found) != 1:
             out.append(f"{len(found)} regions {stem}.*: {found}")

@@ -5,7 +5,7 @@ usage: clickhouse_proxy.py PORT SERVER_PORT MODE_FILE
 
 What MODE_FILE says when an insert comes: `pass`; `slow S`: answered S seconds late; `error`: 500, the server gets nothing; `cut`:
 the connection ends in the midst of the body; `lost`: the server gets it, and nobody says so; `limit N`: 413 for more than N
-octets. All else is passed on.
+bytes. All else is passed on.
 """
 import http.client
 import socket

@@ -29,7 +29,7 @@ cut_off() {
 	shift 2
 	check "all is well before" well
 	file=$(region "$name")
-	echo "# ${file##*/} cut off at $size octets"
+	echo "# ${file##*/} cut off at $size bytes"
 	for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done
 	declare -A was=([controlplane]=$(pid controlplane) [dataplane]=$(pid dataplane))
 	check "cut off" $python "$smoke_dir/damage.py" "$size" cut "$file"
@@ -48,7 +48,7 @@ cut_off() {
 }
 same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
 cut_off stats 5000 dataplane
-cut_off 'names.*' 4096 controlplane
+cut_off 'rule_image.*' 4096 controlplane
 cut_off 'l0.*' 65536 controlplane
 check "the data plane went on without it" eventually survived dataplane 'l0[.][0-9]+'
 cut_off 'rings.0' 20000 dataplane
@@ -78,7 +78,7 @@ check "a cached name is listed" taken_over weirctl config reload
 asked() { client kdig +timeout=30 +retry=0 @$service ok-3000.cached.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
 same "it is blocked" NXDOMAIN "$(asked)"
 kill -STOP "$(pid controlplane)"
-$python "$smoke_dir/damage.py" 4096 cut "$(region 'names.*')"
+$python "$smoke_dir/damage.py" 4096 cut "$(region 'rule_image.*')"
 for i in 1 2 3; do same "query $i after the image was cut off" SERVFAIL "$(asked)"; done
 kill -CONT "$(pid controlplane)"
 check "the control plane ends" eventually gone controlplane
@@ -97,7 +97,7 @@ check "and started" "$lab" start dataplane
 check "the control plane ends" eventually gone controlplane
 check "and says why" grep -q 'cannot map the cache (.*/l0[.].*status 87' /run/weir/lab/controlplane.log
 check "all is well after a restart" well
-check "with a cache that both have" eventually adopted
+check "with a cache that both have" eventually activated
 
 echo "# locks and the identity deleted while both live"
 were="$(pid controlplane) $(pid dataplane)"

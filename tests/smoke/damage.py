@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Damages the file of a region, in memory as a process would: hugetlbfs knows no write(2).
 
-usage: damage.py OFFSET HEX FILE       the octets HEX at OFFSET
-       damage.py OFFSET noise FILE     random octets from OFFSET to the end
+usage: damage.py OFFSET HEX FILE       the bytes HEX at OFFSET
+       damage.py OFFSET noise FILE     random bytes from OFFSET to the end
        damage.py SIZE cut FILE         cut off at SIZE, rounded down to whole pages on hugetlbfs
 """
 import mmap
@@ -21,6 +21,6 @@ with open(path, "r+b") as file:
     size = os.fstat(file.fileno()).st_size
     if size == 0:
         sys.exit(f"{path}: empty")
-    with mmap.mmap(file.fileno(), size) as octets:
+    with mmap.mmap(file.fileno(), size) as bytes:
         new = os.urandom(size - at) if what == "noise" else bytes.fromhex(what)
-        octets[at:at + len(new)] = new
+        bytes[at:at + len(new)] = new

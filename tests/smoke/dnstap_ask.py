@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Asks weir over UDP and TCP, and writes down the octets of each exchange with both ends: dnstap_ask.py FILE udp|tcp ADDRESS
+"""Asks weir over UDP and TCP, and writes down the bytes of each exchange with both ends: dnstap_ask.py FILE udp|tcp ADDRESS
 NAME... A line of FILE is an exchange as JSON."""
 
 import json

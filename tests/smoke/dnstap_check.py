@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Reads what fstrm_capture wrote, by a decoder of its own: dnstap_check.py whole|hidden CAPTURE EXCHANGES. whole: each exchange
-of dnstap_ask.py is one CLIENT_RESPONSE with both ends and both messages octet for octet. hidden: there is a CLIENT_RESPONSE
+of dnstap_ask.py is one CLIENT_RESPONSE with both ends and both messages byte for byte. hidden: there is a CLIENT_RESPONSE
 for each, and in all of CAPTURE no address or port of a client and no message as it was on the wire."""
 
 import ipaddress
@@ -31,11 +31,11 @@ def frames(data):
 def varint(data, at):
     value = shift = 0
     while True:
-        octet = data[at]
+        byte = data[at]
         at += 1
-        value |= (octet & 0x7F) << shift
+        value |= (byte & 0x7F) << shift
         shift += 7
-        if octet < 0x80:
+        if byte < 0x80:
             return value, at
 
 

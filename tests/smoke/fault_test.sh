@@ -10,7 +10,7 @@ sites=("$@")
 [ $# -gt 0 ] || sites=(controlplane:{directory_incarnation_stored,l0_recover_retired,l0_switched,names_switched}
 	controlplane:{config_slot_written,rings_attached_stored,link_welcome_sent,ring_after_tail,ring_after_head}
 	controlplane:{l0_number_stored,l0_tag_stored,epoch_advanced}
-	dataplane:{rings_offline_stored,marks_made,adopt_tables_handed,adopted_l0_stored,ring_header_written}
+	dataplane:{rings_offline_stored,marks_made,activate_tables_handed,activated_l0_stored,ring_header_written}
 	dataplane:epoch_online_stored)
 
 load() { client $python "$smoke_dir/fault_load.py" $service "$@"; }

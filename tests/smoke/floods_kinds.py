@@ -48,7 +48,7 @@ class Domains(Torture):
         self.count = 0
 
 
-class Askers:
+class Clients:
     """Names that nobody answers, each below a domain of its own and asked for by ASKERS clients, fewer than a worker lets pass."""
     ASKERS = 200
 

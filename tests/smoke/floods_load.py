@@ -31,7 +31,7 @@ import time
 
 from floods_honest import BLOCKS, HITS, PATIENCE, Honest, Worker, hear_only, part
 from floods_judge import Judge, Steal
-from floods_kinds import HOT, LONG, Askers, Domains, Garbage, Exception, Spoofed, Torture, rng
+from floods_kinds import HOT, LONG, Clients, Domains, Garbage, Exception, Spoofed, Torture, rng
 from wire import SERVICE4, Port, query, udp4
 
 CTL, CONFIG, LOG, SECONDS, RATE, SEED = *sys.argv[1:4], float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6])
@@ -243,7 +243,7 @@ def ring(turn):
 
 def waiters(turn):
     """200 names a second, each with 200 who wait for it: three quarters of 65,536, the last is for names with few."""
-    row, diff, sent = phase("waiters", Askers, SECONDS, 2 * RATE)
+    row, diff, sent = phase("waiters", Clients, SECONDS, 2 * RATE)
     expect("waiters: all were taken", row["refused_waiters"] > 0 or not STRICT)
 
 
@@ -292,7 +292,7 @@ def bomb(turn):
 
 
 def injection(turn):
-    """Names of octets that mean something to a terminal, a log or JSON, through all that shows names."""
+    """Names of bytes that mean something to a terminal, a log or JSON, through all that shows rule_image."""
     port = Port()
     evil = b'\x1b[31m"\',\n\r\0\xff\x7f<&%s{};--'
     for i, word in enumerate((b"ok", b"dead", b"fail", b"lie", b"tc")):
@@ -307,8 +307,8 @@ def injection(turn):
         shown += done.stdout + done.stderr
     for what in ("dataplane", "controlplane"):
         shown += open(f"/run/weir/lab/{what}.log", "rb").read()
-    odd = sorted({octet for octet in shown.replace("\u2192".encode(), b"") if octet < 32 and octet != 10 or octet > 126})
-    print(json.dumps({"phase": "injection", "octets": len(shown), "odd": odd}))
+    odd = sorted({byte for byte in shown.replace("\u2192".encode(), b"") if byte < 32 and byte != 10 or byte > 126})
+    print(json.dumps({"phase": "injection", "bytes": len(shown), "odd": odd}))
     expect("injection: nothing but printing characters", not odd)
 
 

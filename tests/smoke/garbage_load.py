@@ -25,11 +25,11 @@ from wire import Port, query, udp4, udp6
 SECONDS, CLIENTS, SEED, VERB, WHAT = float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), *sys.argv[7:9]
 STRICT, TURN = bool(os.environ.get("strict")), int(os.environ.get("turn", 1))
 REMEMBERED = "/run/smoke/garbage.json"
-# What counts time, polls and octets, and so moves on any machine, flood or not.
+# What counts time, polls and bytes, and so moves on any machine, flood or not.
 CLOCKS = ("tx_bytes", "batches", "polls", "busy_cycles", "frames_slow", "sleeps", "sleeps_timed", "sleeps_woken", "sleep_us",
           "turns_late", "turns_long", "turns_long_us")
 PHASES, FLOODS = ("one", "garbage", "clients", "again"), ("clients", "again")
-LINK_OVERHEAD = 24  # octets of a frame on the wire beside it: preamble, checksum, gap
+LINK_OVERHEAD = 24  # bytes of a frame on the wire beside it: preamble, checksum, gap
 
 
 class Ends:
@@ -89,8 +89,8 @@ def flooded():
     return ports[1]["ipackets"]
 
 
-def octets_on_a_link():
-    """Of a frame of garbage, on average; the shortest have 60 octets there."""
+def bytes_on_a_link():
+    """Of a frame of garbage, on average; the shortest have 60 bytes there."""
     sizes = [max(len(frame), 60) + LINK_OVERHEAD for frame in floods_load.Garbage(Ends).frames]
     return sum(sizes) / len(sizes)
 
@@ -132,7 +132,7 @@ def measure(name):
     if name == "garbage":
         row["load"] = open("/proc/loadavg").read().split()[0]
         row["frames_a_second"] = round(more / took)
-        row["gigabit_a_second"] = round(more / took * octets_on_a_link() * 8 / 1e9, 2)
+        row["gigabit_a_second"] = round(more / took * bytes_on_a_link() * 8 / 1e9, 2)
     row["moved"] = sorted(k for k, v in diff.items()
                           if v > 1000 + 2 * (honest.hits + honest.blocks + honest.misses) and not k.startswith("cp_") and k not in CLOCKS)
     return row, diff

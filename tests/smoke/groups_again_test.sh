@@ -25,16 +25,16 @@ row_group() { # of a query, in the log
 }
 
 check "a group" group first 198.18.0.0/24
-check "is adopted" eventually adopted
+check "is activated" eventually activated
 same "and in the log" first "$(row_group)"
 check "another group in its place" group second 198.18.0.0/25
-check "is adopted" eventually adopted
+check "is activated" eventually activated
 same "and in the log" second "$(row_group)"
 check "data plane killed" "$lab" kill dataplane
 check "the policy image damaged" $python "$smoke_dir/damage.py" 5300 ff "$(region 'policy.*')"
 check "data plane started" "$lab" start dataplane
 check "the groups are published again" eventually grep -q 'groups of generation .*: publishing them again' /run/weir/lab/controlplane.log
-check "are adopted" eventually adopted
+check "are activated" eventually activated
 same "and in the log by their name" second "$(row_group)"
 "$lab" down >/dev/null
 finish

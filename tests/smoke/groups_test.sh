@@ -21,7 +21,7 @@ same "without groups: cached for all" 198.18.200.1 "$(from 198.18.0.3 ok-3000.ca
 check "groups by a reload" groups 'groups:
 - {name: own, clients: [198.18.0.3/32], upstreams: [{address: "127.0.0.1:5302"}]}
 - {name: bare, clients: [198.18.0.4], disable_cache: true, blocking: false}'
-check "are adopted" eventually adopted
+check "are activated" eventually activated
 same "a client of a group with its own server" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
 own=$(asked $tmp/up2.log ok-3000.cached.test) # 1, or more when the server was late
 check "is not given what others have cached" test $own -ge 1
@@ -45,13 +45,13 @@ check "for a person too" grep -qE '^ *own +1 ' <<<"$(weirctl status)"
 "$lab" kill controlplane >/dev/null
 same "control plane dead: each still its own cache" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
 check "started again" "$lab" start controlplane
-check "adopted again" eventually adopted
+check "activated again" eventually activated
 same "the same definition: warm" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
 same "without a query" $own "$(asked $tmp/up2.log ok-3000.cached.test)"
 
 check "the group with another server" groups 'groups:
 - {name: own, clients: [198.18.0.3/32], upstreams: [{address: "127.0.0.1:5301"}, {address: "127.0.0.1:5302"}]}'
-check "adopted" eventually adopted
+check "activated" eventually activated
 before=$(($(asked $tmp/up.log ok-3000.cached.test) + $(asked $tmp/up2.log ok-3000.cached.test)))
 from 198.18.0.3 ok-3000.cached.test A >/dev/null
 after=$(($(asked $tmp/up.log ok-3000.cached.test) + $(asked $tmp/up2.log ok-3000.cached.test)))
@@ -67,7 +67,7 @@ sleep 11
 same "clients are answered as before" 198.18.200.1 "$(from 198.18.0.3 ok-3000.later.test A)"
 check "memory again" mount -o remount,size=50% /run
 check "no groups" groups ''
-check "adopted" eventually adopted
+check "activated" eventually activated
 before=$(asked $tmp/up.log ok-3000.cached.test)
 same "everyone is everyone" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
 same "from the shared cache" $before "$(asked $tmp/up.log ok-3000.cached.test)"
@@ -77,7 +77,7 @@ check "groups with rules of their own" groups "groups:
 - {name: kids, clients: [198.18.0.3], deny: [ok-3100.cached.test], allow: [ok.blocked.test], services: [signal],
    block: {mode: address, ipv4: 198.18.99.99}, schedules: [{name: day, $day, domains: [ok-3101.cached.test]}]}
 - {name: bed, clients: [198.18.0.4], allow: [ok-3102.cached.test], schedules: [{name: bed, $day, block_all: true}]}"
-check "adopted" eventually adopted
+check "activated" eventually activated
 is() { [ "$(from "$2" "$3" A)" = "$1" ]; }
 check "denied in the group, by its reply" eventually is 198.18.99.99 198.18.0.3 ok-3100.cached.test
 same "and nowhere else" 198.18.200.1 "$(from 198.18.0.2 ok-3100.cached.test A)"
@@ -108,7 +108,7 @@ mac=$(client bash -c 'ip -o link show dev $(ip -o -4 addr show to 198.18.0.2 | c
 check "a group by MAC" groups "groups:
 - {name: card, clients: ['$mac'], deny: [ok-3103.cached.test], block: {mode: 'null'}}
 - {name: address, clients: [198.18.0.3], blocking: false}"
-check "adopted" eventually adopted
+check "activated" eventually activated
 check "whatever the address" eventually is 0.0.0.0 198.18.0.3 ok-3103.cached.test
 
 # Frames with a tag by hand: the kernel here may know no VLANs. The reply has the tag of the query.
@@ -117,7 +117,7 @@ of_group() { weirctl --json stats --interval 0 | jq "[.dataplane.groups[] | sele
 check "a group by VLAN" groups "groups:
 - {name: lan10, vlans: [10], deny: [ok-3104.cached.test], block: {mode: 'null'}}
 - {name: address, clients: [198.18.0.11], blocking: false}"
-check "adopted" eventually adopted
+check "activated" eventually activated
 was=$(of_group 1)
 same "a client without a tag is not in it" 198.18.200.1 "$(from 198.18.0.3 ok-3104.cached.test A)"
 check "nor is one of another VLAN" eventually in_vlan 11 198.18.200.1 198.18.0.3 ok-3104.cached.test
@@ -133,7 +133,7 @@ same "which must be one" 1 "$(weirctl why ok-3104.cached.test --vlan 4095 2>&1 |
 check "weirctl groups has it" grep -qE '^ *lan10 +0 +0 +1 ' <<<"$(weirctl groups)"
 
 check "no groups" groups ''
-check "adopted" eventually adopted
+check "activated" eventually activated
 check "every frame has one verdict" verdicts_add_up
 "$lab" down >/dev/null
 finish

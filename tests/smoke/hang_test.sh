@@ -53,7 +53,7 @@ same "nothing cached was asked again" "$asked" "$(asked)"
 check "weirctl status is content" eventually weirctl status
 
 echo "# data plane stopped"
-generation() { weirctl --json status | jq ".controlplane.generations.names"; }
+generation() { weirctl --json status | jq ".controlplane.generations.rule_image"; }
 refused() { weirctl --json status | jq ".controlplane.generations.refused_busy"; }
 published=$(generation)
 entries() { weirctl --json status | jq .controlplane.l0_entries; }
@@ -61,7 +61,7 @@ resolver() { weirctl --json stats --interval 0 | jq ".controlplane.resolver.$1";
 had=$(entries)
 asked_for() { [ "$(resolver inflight)" -gt 0 ] || [ "$(entries)" -gt "$had" ]; }
 client kdig +timeout=1 +retry=0 @$service slow.insert.test A >/dev/null & # its answer comes in 1 s
-asker=$!
+client=$!
 check "a question is on its way" eventually asked_for
 kill -STOP "$(pid dataplane)"
 stopped=$(now_ms)
@@ -77,7 +77,7 @@ check "reload 3 is refused, and does not wait for what hangs" bash -c \
 check "and weirctl status says why" grep -q 'a worker still uses old ones' <<<"$(weirctl status)"
 check "counted" test "$(refused)" -ge 1
 same "two generations on" $((published + 2)) "$(generation)"
-wait $asker
+wait $client
 check "an answer that came meanwhile was stored" eventually eval '[ "$(entries)" -gt "$had" ]'
 hung() { [ "$(weirctl --json status | jq .controlplane.generations.workers_hung)" = 1 ]; }
 check "a silent worker is counted" eventually hung

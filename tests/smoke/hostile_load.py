@@ -67,8 +67,8 @@ def main():
     rcodes = {}
     for _, _, msg in replies:
         assert len(msg) >= 12 and msg[2] & 0x80, "a reply without QR"
-        assert len(msg) <= 1232, f"a reply of {len(msg)} octets"
-        # dnspython knows no reserved opcodes, which NOTIMP echoes. It raises on anything malformed, trailing octets
+        assert len(msg) <= 1232, f"a reply of {len(msg)} bytes"
+        # dnspython knows no reserved opcodes, which NOTIMP echoes. It raises on anything malformed, trailing bytes
         # included.
         parsed = dns.message.from_wire(msg[:2] + bytes([msg[2] & 0x87]) + msg[3:])
         rcodes[parsed.rcode()] = rcodes.get(parsed.rcode(), 0) + 1

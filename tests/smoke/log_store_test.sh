@@ -38,7 +38,7 @@ same "every line of it has all columns" "$(head -1 $tmp/all.csv | tr , '\n' | wc
 same "none is a formula" 0 "$($python -c '
 import csv, sys
 print(sum(c[:1] in ("=", "+", "@") for r in csv.reader(open(sys.argv[1])) for c in r))' $tmp/all.csv)"
-same "none has an octet that a terminal obeys" 0 "$(LC_ALL=C grep -c '[^ -~]' $tmp/all.csv)"
+same "none has a byte that a terminal obeys" 0 "$(LC_ALL=C grep -c '[^ -~]' $tmp/all.csv)"
 
 before=$(weights)
 sleep 2

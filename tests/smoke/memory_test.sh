@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Where the memory of the real binaries is: every octet in an account, tables and regions by name, what grew.
+# Where the memory of the real binaries is: every byte in an account, tables and regions by name, what grew.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 mem() { weirctl --json mem accounts >$tmp/mem.json; }
 says() { mem && jq -e "$1" $tmp/mem.json; }
@@ -55,10 +55,10 @@ seq 1 50000 | sed 's/$/.blocked.test/' >>$list
 check "reload" weirctl blocklist reload
 check "another" weirctl mem snapshot after
 check "the longer list is what grew" grew \
-	'[.changes[] | select(.what == "table" and .name == "names" and .change > 500000)] | length == 1'
+	'[.changes[] | select(.what == "table" and .name == "rule_image" and .change > 500000)] | length == 1'
 grew_there() { # once the data plane has taken the longer list
 	weirctl mem snapshot after && grew '.has_dataplane and (.dataplane_restarted | not) and
-		([.changes[] | select(.what == "dataplane region" and (.name | contains("/names.")))] | length) >= 1'
+		([.changes[] | select(.what == "dataplane region" and (.name | contains("/rule_image.")))] | length) >= 1'
 }
 check "the data plane's parts are compared as well" eventually grew_there
 diff_as() { # JQ_OF_A_SNAPSHOT JQ_OF_THE_DIFF: before as another version wrote it

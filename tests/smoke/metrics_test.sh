@@ -33,7 +33,7 @@ check "tables" grep -q '^weir_table_cap{table="waiters"} [1-9]' $tmp/metrics
 check "memory by account" eventually at_least 'weir_memory_account_bytes{account="resolver"}' 1000
 same "no series twice" "" "$(grep -v '^#' $tmp/metrics | sed 's/ [^ ]*$//' | sort | uniq -d)"
 check "the one before was told of" eventually at_least weir_scrape_samples 300
-echo "a scrape: $(value weir_scrape_cpu_seconds) s of the service loop, $(value weir_scrape_bytes) octets, $(value weir_scrape_samples) samples"
+echo "a scrape: $(value weir_scrape_cpu_seconds) s of the service loop, $(value weir_scrape_bytes) bytes, $(value weir_scrape_samples) samples"
 same "all samples have room" 0 "$(value weir_scrape_left_out_total)"
 check "it is ready" eventually weirctl ready
 same "no error yet" "" "$(weirctl errors | grep 'E[0-9a-f]\{8\}')"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Asks ADDRESS for five names that mean something to a terminal, a shell, SQL or a spreadsheet, below DOMAIN: odd_names.py
-ADDRESS DOMAIN. Raw octets, as no tool would send them; what is answered does not matter."""
+ADDRESS DOMAIN. Raw bytes, as no tool would send them; what is answered does not matter."""
 
 import socket
 import struct

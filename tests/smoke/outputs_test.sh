@@ -65,7 +65,7 @@ check "who watches saw them" eventually grep -q 'red.*evil.ads.lab.example' $tmp
 pkill -P $tail
 tables() { weirctl top >$tmp/top && weirctl log search --name lab.example >$tmp/search && grep -q 'half.evil' $tmp/top $tmp/search; }
 check "the tables have them" eventually tables
-same "nothing that is shown has an octet that a terminal obeys" 0 "$(LC_ALL=C cat $tmp/tail $tmp/top $tmp/search \
+same "nothing that is shown has a byte that a terminal obeys" 0 "$(LC_ALL=C cat $tmp/tail $tmp/top $tmp/search \
 	$tmp/requests/*.jsonl | LC_ALL=C grep -c '[^ -~]')"
 same "the path of a webhook is in no log" "" "$(grep -l secret /run/weir/lab/*.log)"
 same "who is not trusted got nothing" "" "$(hooked ' /untrusted')"

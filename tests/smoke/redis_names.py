@@ -108,7 +108,7 @@ def main():
     bound = -((L0_MB << 20) // -pages) * pages  # a file has whole pages, of 2 MiB where those are huge
     top = {key: max(sample[key] for sample in samples) for key in ("l0", "region", "keys", "rss_kb")}
     if top["l0"] > bound or top["region"] > bound:
-        broken.append(f"L0 took {top['l0']} octets, its files {top['region']}; the bound is {bound}")
+        broken.append(f"L0 took {top['l0']} bytes, its files {top['region']}; the bound is {bound}")
     s = stats()
     gone = sum(s["l0"][key] for key in ("evicted_space", "evicted_bucket", "deleted"))
     if gone < NAMES // 2 or not s["l1"]["evicted"]:

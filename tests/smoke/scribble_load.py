@@ -81,7 +81,7 @@ def parse(msg):
             records.append((section, name, rtype, ttl, msg[at:at + size]))
             at += size
     if at != len(msg):
-        raise ValueError("octets behind the end")
+        raise ValueError("bytes behind the end")
     return flags, questions, records
 
 

@@ -33,7 +33,7 @@ cut_off() { damage 5000 cut "$1"; }
 empty() { damage 0 cut "$1"; }
 noise() { damage 0 noise "$1"; }
 noise_behind() { damage 4096 noise "$1"; }
-one_octet() { damage 5300 ff "$1"; }
+one_byte() { damage 5300 ff "$1"; }
 # The version lies behind the magic.
 skew() { damage 8 ffff "$1"; }
 geometry() { damage 65 010203 "$1"; }
@@ -44,8 +44,8 @@ for name in directory l0.*; do
 	broken controlplane "geometry overwritten" "$name" 'damaged header|not usable' geometry
 done
 broken controlplane "all but the header overwritten" 'l0.*' 'cache reused: 0 records kept|discarded' noise_behind
-broken controlplane "another ABI version" 'names.*' 'not usable: .*ABI version' skew
-broken controlplane "all but the header overwritten" 'names.*' '' noise_behind
+broken controlplane "another ABI version" 'rule_image.*' 'not usable: .*ABI version' skew
+broken controlplane "all but the header overwritten" 'rule_image.*' '' noise_behind
 # These it makes anew, whatever is there. (Only stats may be cut: the others are mapped by who lives.)
 for name in rings.0 'marks.0.*' stats; do
 	broken dataplane "another ABI version" "$name" '' skew
@@ -53,11 +53,11 @@ for name in rings.0 'marks.0.*' stats; do
 done
 broken dataplane "cut off" stats '' cut_off
 # The control plane, which lives, publishes these once more.
-broken dataplane "one octet overwritten" 'names.*' 'refused new state: names.*checksum' one_octet
+broken dataplane "one byte overwritten" 'rule_image.*' 'refused new state: rule_image.*checksum' one_byte
 check "it was published again" eventually grep -q 'has not activated the rules of generation .*: publishing them again' /run/weir/lab/controlplane.log
-broken dataplane "another ABI version" 'names.*' 'refused new state: .*ABI version' skew
-broken dataplane "gone" 'names.*' 'refused new state: ' rm -f
-broken dataplane "one octet overwritten" 'policy.*' 'refused new state: policy.*damaged' one_octet
+broken dataplane "another ABI version" 'rule_image.*' 'refused new state: .*ABI version' skew
+broken dataplane "gone" 'rule_image.*' 'refused new state: ' rm -f
+broken dataplane "one byte overwritten" 'policy.*' 'refused new state: policy.*damaged' one_byte
 check "it was published again" eventually grep -q 'has not activated the groups of generation .*: publishing them again' /run/weir/lab/controlplane.log
 broken dataplane "gone" 'policy.*' 'refused new state: ' rm -f
 
@@ -77,14 +77,14 @@ both() { # both TEXT REGION CMD [PATTERN: what the data plane alone says [NAME: 
 	well controlplane
 }
 both "cut off" 'l0.*' cut_off
-both "empty" 'names.*' empty
-both "one octet overwritten" 'names.*' one_octet 'refused new state: names.*checksum'
+both "empty" 'rule_image.*' empty
+both "one byte overwritten" 'rule_image.*' one_byte 'refused new state: rule_image.*checksum'
 # What is cached is for those who may ask, and that is not known then.
 same "an answer for some" 198.18.200.1 "$(short ok-3000.open.test A)"
-both "one octet overwritten" 'policy.*' one_octet 'refused new state: policy.*damaged' ok-3000.open.test SERVFAIL
+both "one byte overwritten" 'policy.*' one_byte 'refused new state: policy.*damaged' ok-3000.open.test SERVFAIL
 both "cut off" directory cut_off
 both "another ABI version" 'l0.*' skew
-both "overwritten" 'names.*' noise_behind
+both "overwritten" 'rule_image.*' noise_behind
 both "overwritten" 'l0.*' noise_behind
 both "overwritten" directory noise_behind
 
@@ -99,7 +99,7 @@ for size in 16 8; do
 	same "$size MiB: answered meanwhile" 198.18.200.1 "$(short ok-3000.kept.test A)"
 	check "$size MiB: started" "$lab" start controlplane
 	check "$size MiB: records are copied" eventually said controlplane 'cache of the new size: [1-9][0-9]* records copied'
-	check "$size MiB: adopted" eventually bash -c \
+	check "$size MiB: activated" eventually bash -c \
 		"'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json status |
 		jq -e '.dataplane.l0_generation == .controlplane.generations.l0'"
 	same "$size MiB: still answered" 198.18.200.1 "$(short ok-3000.kept.test A)"

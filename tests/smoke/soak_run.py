@@ -304,10 +304,10 @@ def verdict(b, c, rows, samples):
             wrong.append(what)
     grown = c["allocated"] - b["allocated"]
     files = dict(list(growers(b, c, "files").items())[:5])
-    must(f"the control plane grew by {grown} octets, by account {growers(b, c)}, most in the files {files}", grown <= GROWN_MAX)
+    must(f"the control plane grew by {grown} bytes, by account {growers(b, c)}, most in the files {files}", grown <= GROWN_MAX)
     seconds = samples[-1]["s"] - samples[0]["s"]
     line, least, most = slope_with_bounds([(s["s"], s["allocated"]) for s in samples], SEED)
-    must(f"what it holds rises by at least {least * 3600:.0f} octets an hour", least <= 0 or seconds < SLOPE_S)
+    must(f"what it holds rises by at least {least * 3600:.0f} bytes an hour", least <= 0 or seconds < SLOPE_S)
     share = c["unexplained"] / c["rss"]
     must(f"{share:.1%} of its resident set is unexplained", share <= UNEXPLAINED)
     for process, keys in (("controlplane", ("fds", "threads")), ("dataplane", ("fds", "threads", "maps", "RssAnon", "VmData"))):

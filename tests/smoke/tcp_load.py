@@ -223,7 +223,7 @@ def another():
 
 
 def slow():
-    """5,000 clients that say nothing or an octet now and then, and one that means well."""
+    """5,000 clients that say nothing or a byte now and then, and one that means well."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     hits = Hits()
     hits.start()

@@ -7,7 +7,7 @@ usage: upstream.py PORT LOGFILE        one line a query: time proto id name type
 A name's first label is WORD[-TTL]; words: ok (A 198.18.200.1), serial (A with a counter in it), slow (ok after
 1 s), wait (ok after 0.25 s), lag (ok after 0.3 s over UDP, for a thousand a second), dead (never), fail (SERVFAIL),
 nx (NXDOMAIN with SOA), empty (NODATA), tc (TC over UDP, ok over TCP), lie (first a wrong id and a wrong question, then ok), big (20 TXT strings), huge (60 over TCP, TC over UDP),
-n<NUMBER> (A 198.19.x.y from the number), cname_a_b (a CNAME to a.b, and its A 198.18.200.1), ip_10_0_0_1 (that A). In the log, octets of a name that
+n<NUMBER> (A 198.19.x.y from the number), cname_a_b (a CNAME to a.b, and its A 198.18.200.1), ip_10_0_0_1 (that A). In the log, bytes of a name that
 are not printing characters are "?". A file LOGFILE.down silences it.
 """
 import os
@@ -73,7 +73,7 @@ def answer(msg, proto, addr):
     else:
         rdata = bytes([198, 18, 200, 1])
     if labels and labels[0].lower().startswith("ip_"):
-        rdata = bytes(int(octet) for octet in labels[0].split("_")[1:])
+        rdata = bytes(int(byte) for byte in labels[0].split("_")[1:])
     if qtype == 28:
         rdata = bytes.fromhex("fd53") + b"\0" * 12 + rdata[2:]
     good = reply(msg, question, answers=[rr(own, qtype, ttl, rdata)])

@@ -14,7 +14,7 @@ CLIENT4, CLIENT6 = "198.18.0.2", "fd53::2"
 
 
 def with_options(frame):
-    """IPv4 with four octets of options (no-operation)."""
+    """IPv4 with four bytes of options (no-operation)."""
     ip = bytearray(frame[14:34]) + b"\1\1\1\1"
     ip[0] = 0x46
     ip[2:4] = struct.pack("!H", struct.unpack("!H", ip[2:4])[0] + 4)
@@ -32,7 +32,7 @@ def fragment(frame, offset):
 
 
 def behind_options6(frame):
-    """UDP behind a hop-by-hop header of 16 octets of padding."""
+    """UDP behind a hop-by-hop header of 16 bytes of padding."""
     header = bytes([17, 1, 1, 12]) + bytes(12)
     length = struct.unpack("!H", frame[18:20])[0] + len(header)
     return frame[:18] + struct.pack("!HB", length, 0) + frame[21:54] + header + frame[54:]

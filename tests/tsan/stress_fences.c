@@ -94,7 +94,7 @@ static void *sleeper_main(void *arg)
 		ring_awake(&c);
 		epoch_offline(&r);
 		if (round & 1)
-			CHECK(ring_read(&c, buf, sizeof buf, &type) == 8);
+			CHECK(ring_read(&c, buf, sizeof(buf), &type) == 8);
 		ring_release(&c);
 	}
 	return NULL;
@@ -102,7 +102,7 @@ static void *sleeper_main(void *arg)
 
 static void produce(struct ring_producer *p, uint64_t round)
 {
-	uint64_t *m = ring_reserve(p, MSG_MISS, sizeof *m);
+	uint64_t *m = ring_reserve(p, MSG_MISS, sizeof(*m));
 	CHECK(m);
 	*m = round;
 	ring_publish(p);

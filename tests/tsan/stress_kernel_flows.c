@@ -36,7 +36,7 @@ static void make(struct frame *f, uint8_t protocol, unsigned of, uint32_t n, boo
 {
 	*f = (struct frame){.ether = {[12] = 0x08}};
 	f->ip[0] = 0x45;
-	f->ip[3] = sizeof f->ip + sizeof f->l4;
+	f->ip[3] = sizeof(f->ip) + sizeof(f->l4);
 	f->ip[9] = protocol;
 	uint8_t *far = f->ip + (comes ? 12 : 16), *far_port = f->l4 + (comes ? 0 : 2);
 	far[0] = 10;
@@ -52,7 +52,7 @@ static void note(struct worker *w, uint8_t protocol, unsigned of, uint32_t n)
 {
 	struct frame f;
 	make(&f, protocol, of, n, false);
-	const struct rte_mbuf m = {.buf_addr = &f, .data_len = sizeof f};
+	const struct rte_mbuf m = {.buf_addr = &f, .data_len = sizeof(f)};
 	kernel_flows_saw(&w->flows, &m, stress_now_ms());
 }
 
@@ -142,7 +142,7 @@ static uint64_t counted(void)
 int main(int argc, char **argv)
 {
 	uint64_t rounds = stress_rounds_of(argc, argv, WORKERS * (2 + BATCH)), looks = 0;
-	for (unsigned i = 0; i < sizeof table.secret; i++)
+	for (unsigned i = 0; i < sizeof(table.secret); i++)
 		table.secret.bytes[i] = (uint8_t)(i * i + 77 * i + 13);
 	for (unsigned i = 0; i < WORKERS; i++) {
 		workers[i].flows.table = &table;

@@ -2,7 +2,7 @@
 
 // One writer and two readers of L0, as between the control plane and its workers: the writer puts,
 // replaces, restamps, judges, deletes and sweeps under constant eviction; the readers look up in
-// batches, mark what they hit, hold their views until the end of the turn, and check each octet.
+// batches, mark what they hit, hold their views until the end of the turn, and check each byte.
 // Every answer follows from its key and a serial number that never falls, so a torn record, one
 // reused too early or one that comes back after its successor was seen ends the program.
 

@@ -45,7 +45,7 @@ static bool message_put(struct ring_producer *p, uint16_t type, uint64_t n)
 	if (!m)
 		return false;
 	memset(m, (uint8_t)n, len);
-	memcpy(m, &n, sizeof n);
+	memcpy(m, &n, sizeof(n));
 	return true;
 }
 
@@ -55,11 +55,11 @@ static bool message_get(struct ring_consumer *c, uint16_t type, uint64_t n)
 	uint8_t buf[LEN_MAX];
 	uint16_t got_type = 0;
 	uint64_t got;
-	int len = ring_read(c, buf, sizeof buf, &got_type);
+	int len = ring_read(c, buf, sizeof(buf), &got_type);
 	if (len == 0)
 		return false;
 	CHECK(len > 0);
-	memcpy(&got, buf, sizeof got);
+	memcpy(&got, buf, sizeof(got));
 	CHECK(got == n && got_type == type && (uint32_t)len == length_of(n));
 	CHECK(buf[8] == (uint8_t)n && memcmp(buf + 8, buf + 9, (size_t)len - 9) == 0);
 	return true;
@@ -78,7 +78,7 @@ static unsigned worker_send(struct rings *l, struct ring_producer *p, uint64_t *
 	ring_publish(p);
 	uint64_t one = 1;
 	if (ring_wants_wake(p))
-		CHECK(write(l->doorbell, &one, sizeof one) == sizeof one);
+		CHECK(write(l->doorbell, &one, sizeof(one)) == sizeof(one));
 	return sent;
 }
 
@@ -173,7 +173,7 @@ static void control_sleep(struct control *ctl, int doorbell)
 		}
 		uint64_t rung;
 		if (n == 1)
-			CHECK(read(doorbell, &rung, sizeof rung) == sizeof rung);
+			CHECK(read(doorbell, &rung, sizeof(rung)) == sizeof(rung));
 		sleeps++;
 	}
 	for (unsigned i = 0; i < LANES; i++)

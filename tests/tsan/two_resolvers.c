@@ -78,7 +78,7 @@ static size_t query_make(uint8_t msg[128], unsigned id)
 	char text[32];
 	struct dns_name name;
 	struct wr w = wr_init(msg, 128);
-	snprintf(text, sizeof text, "n%u.shared.test", id % NAMES);
+	snprintf(text, sizeof(text), "n%u.shared.test", id % NAMES);
 	CHECK(dns_name_from_text(text, strlen(text), &name) == 0);
 	wr_u16(&w, (uint16_t)id);
 	wr_u16(&w, DNS_FLAG_RD);
@@ -151,7 +151,7 @@ static void config_fill(struct box *b)
 	c->upstreams.first_timeout_ms = 5000;
 	c->upstreams.max_sends = 2;
 	c->upstreams.backoff_s = 30;
-	snprintf(text, sizeof text, "127.0.0.1:%u", b->upstream.port);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", b->upstream.port);
 	CHECK(socket_address_parse(text, 53, &c->upstreams.server[0].address) == 0);
 }
 
@@ -165,7 +165,7 @@ static void box_open(struct box *b, unsigned number)
 {
 	char dir[64], why[SHM_WHY_MAX] = "";
 	b->number = number;
-	snprintf(dir, sizeof dir, "/tmp/weir-two-%d-%u", getpid(), number);
+	snprintf(dir, sizeof(dir), "/tmp/weir-two-%d-%u", getpid(), number);
 	CHECK(shm_paths_init(&b->paths, dir, "off", why) == 0);
 	fake_upstream_start(&b->upstream);
 	b->upstream.address = address_of(b);
@@ -196,7 +196,7 @@ static void box_close(struct box *b)
 	loop_free(b->loop);
 	fake_upstream_stop(&b->upstream);
 	shm_paths_close(&b->paths);
-	snprintf(command, sizeof command, "rm -rf '%.100s' '%.100s'", b->paths.run, b->paths.mem);
+	snprintf(command, sizeof(command), "rm -rf '%.100s' '%.100s'", b->paths.run, b->paths.mem);
 	CHECK(system(command) == 0);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Memory between two pages that fault, so that an access of one octet too many ends the test, in
+// Memory between two pages that fault, so that an access of one byte too many ends the test, in
 // any build: wide loads are what sanitizers see least of.
 
 #include "unit.h"
@@ -12,7 +12,7 @@
 enum { GUARD_ROOM = SHM_PAGE };
 
 struct guard {
-	uint8_t *first, *end; // GUARD_ROOM octets
+	uint8_t *first, *end; // GUARD_ROOM bytes
 };
 
 static inline struct guard guard_open(void)

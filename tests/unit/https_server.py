@@ -68,7 +68,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.say(204)
 
     def endless(self, pause_s):
-        """A reply without an end: an octet at a time, or as fast as it goes."""
+        """A reply without an end: a byte at a time, or as fast as it goes."""
         self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
         self.close_connection = True
         try:

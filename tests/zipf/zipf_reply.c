@@ -8,7 +8,7 @@
 
 enum {
 	HEADER = 12,
-	RECORD = 10, // of a record's octets between name and data
+	RECORD = 10, // of a record's bytes between name and data
 	TYPE_OPT = 41,
 	OPTION_EDE = 15,
 	EDE_STALE = 3,

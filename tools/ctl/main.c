@@ -154,7 +154,7 @@ const unsigned ctl_command_count = ARRAY_LEN(ctl_commands);
 static void command_line(FILE *f, const struct ctl_command *cmd)
 {
 	char words[96];
-	snprintf(words, sizeof words, "%s%s%s%s%s", cmd->word, cmd->second ? " " : "",
+	snprintf(words, sizeof(words), "%s%s%s%s%s", cmd->word, cmd->second ? " " : "",
 		cmd->second ? cmd->second : "", *cmd->usage ? " " : "", cmd->usage);
 	// One that does not fit its column has its help on a line of its own.
 	fprintf(f, "  %-36s%s%s\n", words,
@@ -185,7 +185,7 @@ static int usage_wrong_word(const char *what, const char *which, const char *nea
 {
 	char shown[256];
 	fprintf(stderr, "weirctl: %s%s%s%s%s%s (weirctl --help)\n", what, which ? ": " : "",
-		which ? term_text(which, shown, sizeof shown) : "",
+		which ? term_text(which, shown, sizeof(shown)) : "",
 		nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 	return CTL_USAGE;
 }
@@ -310,9 +310,9 @@ static int args_parse(char **argv, struct ctl *c, struct args *a)
 				return usage_wrong("too many arguments", NULL);
 			a->word[a->words++] = argv[i];
 		} else {
-			int ret = option_take(c, a, argv, &i);
-			if (ret != CTL_OK)
-				return ret;
+			int rc = option_take(c, a, argv, &i);
+			if (rc != CTL_OK)
+				return rc;
 			if (c->interval && !interval_parse(c->interval, &c->interval_s))
 				return usage_wrong("--interval takes 0 to 3600 seconds", NULL);
 		}
@@ -385,10 +385,10 @@ static int command_run(struct ctl *c, const struct args *a)
 	c->operand = operands ? a->word[words] : NULL;
 	if (operands > 1)
 		c->type = a->word[words + 1];
-	int ret = cmd->run(c);
+	int rc = cmd->run(c);
 	ctl_close(c);
 	// A full disk or closed pipe behind us is a failure too.
-	return fflush(stdout) == 0 ? ret : CTL_FAILED;
+	return fflush(stdout) == 0 ? rc : CTL_FAILED;
 }
 
 int main(int, char **argv)
@@ -401,9 +401,9 @@ int main(int, char **argv)
 		.seconds = 3};
 	struct args a = {0};
 	term_text_init();
-	int ret = args_parse(argv, &c, &a);
-	if (ret != CTL_OK)
-		return ret;
+	int rc = args_parse(argv, &c, &a);
+	if (rc != CTL_OK)
+		return rc;
 	region_lost_catch(own_regions); // we read what others make
 	if (c.version) {
 		printf("weirctl %s\n", WEIR_VERSION);

@@ -42,8 +42,8 @@ def literal(text, at, place):
 def id_of(level, wording):
     """As dataplane/core/log/log_recent.c has it."""
     h = 2166136261
-    for octet in wording.encode():
-        h = (h ^ octet) * 16777619 & 0xffffffff
+    for byte in wording.encode():
+        h = (h ^ byte) * 16777619 & 0xffffffff
     return f"{'E' if level == 'error' else 'W'}{h:08x}"
 
 

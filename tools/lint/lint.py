@@ -403,7 +403,7 @@ def check_musts():
             yield f"{page}:{number}: not three columns"
             continue
         if re.match(r" – \w", cells[3]):
-            continue  # the reason why there is none
+            continue  # the reason for its absence
         tests = re.findall(r"`(\w+)`", cells[3])
         if not tests:
             yield f"{page}:{number}: no test, and no reason"

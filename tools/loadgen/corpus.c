@@ -53,7 +53,7 @@ void corpus_answer(uint32_t id, uint8_t answer[CORPUS_ANSWER_LEN])
 	for (unsigned i = 0; i < CORPUS_ANSWERS; i++) {
 		uint8_t *rr = answer + (size_t)CORPUS_RR_LEN * i;
 		uint32_t address = (uint32_t)corpus_mix(id + i);
-		memcpy(rr, head, sizeof head);
+		memcpy(rr, head, sizeof(head));
 		rr[12] = (uint8_t)(address >> 24);
 		rr[13] = (uint8_t)(address >> 16);
 		rr[14] = (uint8_t)(address >> 8);

@@ -4,7 +4,7 @@
 // Names and answers by number, for benchmarks: what fills a cache or a block list and what asks for
 // it agree without a file between them.
 //
-// Names are 23 octets on the wire. Cached and missing ones have three labels; listed ones two or
+// Names are 23 bytes on the wire. Cached and missing ones have three labels; listed ones two or
 // three in turn, and share no suffix with the others but the last label. An answer is four A
 // records whose addresses follow from the number, compressed to the question.
 

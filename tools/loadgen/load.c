@@ -243,7 +243,7 @@ static void send_due(struct load *l, uint64_t period)
 
 static void run_reset(struct load *l, uint64_t now)
 {
-	memset(l->slot, 0, sizeof *l - offsetof(struct load, slot));
+	memset(l->slot, 0, sizeof(*l) - offsetof(struct load, slot));
 	for (unsigned i = 0; i < l->window; i++)
 		l->free[l->free_count++] = (uint16_t)i;
 	l->seen_tsc = l->next_tsc = now;

@@ -185,8 +185,8 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 static void start_eal(char *program, const struct arguments *a)
 {
 	char vdev[256], prefix[64];
-	snprintf(vdev, sizeof vdev, "--vdev=%s", a->device);
-	snprintf(prefix, sizeof prefix, "--file-prefix=weir-loadgen-%d", getpid());
+	snprintf(vdev, sizeof(vdev), "--vdev=%s", a->device);
+	snprintf(prefix, sizeof(prefix), "--file-prefix=weir-loadgen-%d", getpid());
 	char *eal[] = {program, strdup("-l"), strdup(a->lcore), strdup("--no-huge"), strdup("-m"),
 		strdup("128"), strdup("--no-pci"), strdup("--no-telemetry"), prefix, vdev,
 		strdup("--log-level=error")};
@@ -252,7 +252,7 @@ int main(int argc, char **argv)
 		die("ARP or neighbour discovery got no answer in 10 s");
 	bool ok = run_all(&l, &a);
 	char rest[64];
-	while (a.stay && read(STDIN_FILENO, rest, sizeof rest) > 0)
+	while (a.stay && read(STDIN_FILENO, rest, sizeof(rest)) > 0)
 		continue;
 	return ok ? 0 : 1;
 }

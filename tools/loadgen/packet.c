@@ -18,7 +18,7 @@ static unsigned get16(const uint8_t *p)
 	return (unsigned)p[0] << 8 | p[1];
 }
 
-static uint32_t sum_octets(uint32_t sum, const uint8_t *p, size_t len)
+static uint32_t sum_bytes(uint32_t sum, const uint8_t *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		sum += i % 2 ? p[i] : (uint32_t)p[i] << 8;
@@ -36,9 +36,9 @@ static uint16_t sum_fold(uint32_t sum)
 static uint16_t sum_transport(const uint8_t *src, const uint8_t *dst, size_t address_len,
 	uint8_t protocol, const uint8_t *p, size_t len)
 {
-	uint32_t sum = sum_octets(0, src, address_len);
-	sum = sum_octets(sum, dst, address_len) + protocol + (uint32_t)len;
-	return sum_fold(sum_octets(sum, p, len));
+	uint32_t sum = sum_bytes(0, src, address_len);
+	sum = sum_bytes(sum, dst, address_len) + protocol + (uint32_t)len;
+	return sum_fold(sum_bytes(sum, p, len));
 }
 
 // Ethernet and IP headers; the offset behind them.
@@ -58,7 +58,7 @@ static size_t write_ip(uint8_t *f, const uint8_t *dst_mac, const uint8_t *src_ma
 		ip[9] = protocol;
 		memcpy(ip + 12, src, 4);
 		memcpy(ip + 16, dst, 4);
-		put16(ip + 10, (uint16_t)~sum_fold(sum_octets(0, ip, 20)));
+		put16(ip + 10, (uint16_t)~sum_fold(sum_bytes(0, ip, 20)));
 		return 34;
 	}
 	put16(f + 12, 0x86dd);
@@ -72,7 +72,7 @@ static size_t write_ip(uint8_t *f, const uint8_t *dst_mac, const uint8_t *src_ma
 	return 54;
 }
 
-// The name on the wire; the octet behind it.
+// The name on the wire; the byte behind it.
 static uint8_t *write_name(uint8_t *p, const char *text)
 {
 	uint8_t *label = p++;
@@ -102,7 +102,7 @@ static size_t write_question(uint8_t *dns, const struct question *q)
 	else if (q->kind == QUESTION_LISTED)
 		corpus_listed(q->name, &name);
 	else
-		snprintf(name.text, sizeof name.text, "n%u.load.test", q->name);
+		snprintf(name.text, sizeof(name.text), "n%u.load.test", q->name);
 	uint8_t *p = write_name(dns + 12, name.text);
 	// The letter case differs from query to query: a reply must keep it.
 	if (q->id & 1)
@@ -163,7 +163,7 @@ static const char *check_headers(const uint8_t *f, size_t len, const uint8_t mac
 		return "IP addresses";
 	size_t ip_payload;
 	if (e->version == 4) {
-		if (sum_fold(sum_octets(0, f + 14, 20)) != 0xffff)
+		if (sum_fold(sum_bytes(0, f + 14, 20)) != 0xffff)
 			return "IPv4 header checksum";
 		ip_payload = get16(f + 16) - 20u;
 	} else {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Queries as frames, and replies checked octet by octet. Shares no code with the product, so that
+// Queries as frames, and replies checked byte by byte. Shares no code with the product, so that
 // the two can disagree.
 //
 // Name number i is `n<i>.load.test`, and the upstream of a run answers it with the IPv4 address
@@ -38,7 +38,7 @@ size_t packet_query(
 // frame.
 bool packet_is_reply(const uint8_t *frame, size_t len, uint16_t *id, uint16_t *client_port);
 
-// NULL if the frame is the right reply to q in every octet that matters, else what is wrong.
+// NULL if the frame is the right reply to q in every byte that matters, else what is wrong.
 // SERVFAIL is told apart (*servfail), since a cold name may end so under load.
 const char *packet_check(const uint8_t *frame, size_t len, const uint8_t mac[6],
 	const struct question *q, bool *servfail);

@@ -14,7 +14,7 @@ static void print_latency(const char *name, const struct latency *t)
 	double ns = 1e9 / (double)rte_get_tsc_hz();
 	if (!t->count)
 		return;
-	for (unsigned i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
+	for (unsigned i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
 		printf(", \"%s_%s_ns\": %.0f", name, quantiles[i].name,
 			latency_quantile(t, quantiles[i].q) * ns);
 	printf(", \"%s_longest_ns\": %.0f, \"%s_timed\": %lu", name, (double)t->longest * ns, name,

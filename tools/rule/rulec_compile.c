@@ -32,7 +32,7 @@ static int compile(const struct rulec_lists *lists, const char *output)
 	for (unsigned i = RULE_LIST_FIRST; i < lists->count; i++)
 		report_source(&lists->source[i], &result[i]);
 	const struct rule_image_head *h = image.base;
-	printf("%s: names=%llu octets=%llu peak=%zu\n", output, (unsigned long long)h->names,
+	printf("%s: names=%llu bytes=%llu peak=%zu\n", output, (unsigned long long)h->names,
 		(unsigned long long)h->size, peak);
 	int err = file_write(output, image.base, image.size, why);
 	rule_arena_free(&image);

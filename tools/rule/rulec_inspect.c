@@ -47,7 +47,7 @@ static void print_lists(const struct rule_reader *r)
 	}
 }
 
-// Octets that a terminal would not show are escaped.
+// Bytes that a terminal would not show are escaped.
 static void print_patterns(const struct rule_reader *r)
 {
 	for (uint32_t i = 0; i < r->pattern_count; i++) {
@@ -70,7 +70,7 @@ static void print_prefixes(const struct rule_reader *r)
 		char text[INET6_ADDRSTRLEN];
 		if (rule_prefix_at(r, i, &p)
 			&& inet_ntop(
-				p.version == 4 ? AF_INET : AF_INET6, p.bytes, text, sizeof text))
+				p.version == 4 ? AF_INET : AF_INET6, p.bytes, text, sizeof(text)))
 			printf("prefix of list %u: %s/%u\n", p.list, text, p.length);
 	}
 }
@@ -85,19 +85,19 @@ int rulec_inspect(int argc, char **argv)
 	if (status != RULEC_OK)
 		return status;
 	const struct rule_image_head *h = image.base;
-	printf("version %u, %llu octets, made at %llu\n"
+	printf("version %u, %llu bytes, made at %llu\n"
 	       "names %llu, entries %llu, sets %llu\n"
-	       "bloom filter %llu octets, table %llu octets, input hash %016llx\n",
+	       "bloom filter %llu bytes, table %llu bytes, input hash %016llx\n",
 		h->version, (unsigned long long)h->size, (unsigned long long)h->created_unix_s,
 		(unsigned long long)h->names, (unsigned long long)h->entries,
 		(unsigned long long)h->set_count,
 		(unsigned long long)h->bloom_blocks * sizeof(struct rule_bloom_block),
 		(unsigned long long)h->table_buckets * sizeof(struct rule_bucket),
 		(unsigned long long)h->input_hash);
-	printf("names with records %llu, answers %llu, %llu octets; records left out %llu\n"
+	printf("names with records %llu, answers %llu, %llu bytes; records left out %llu\n"
 	       "patterns %llu, prefixes %llu\n",
 		(unsigned long long)h->data_entries, (unsigned long long)h->answers,
-		(unsigned long long)h->octets, (unsigned long long)h->data_dropped,
+		(unsigned long long)h->bytes, (unsigned long long)h->data_dropped,
 		(unsigned long long)h->patterns, (unsigned long long)h->prefixes);
 	print_sources(&r);
 	print_lists(&r);

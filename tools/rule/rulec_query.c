@@ -11,7 +11,7 @@
 // Lists by title or number, "," between them. False: no such list.
 static bool lists_take(const struct rule_reader *r, char *text, uint64_t out[4])
 {
-	memset(out, 0, 4 * sizeof *out);
+	memset(out, 0, 4 * sizeof(*out));
 	char *rest = text, *word;
 	while ((word = strtok_r(rest, ",", &rest))) {
 		char *end;
@@ -53,7 +53,7 @@ static void print_verdict(const struct rule_reader *r, const struct dns_name *na
 	if (v->d.action == RULE_DATA) {
 		struct dns_answer_view a;
 		(void)rule_data_find(r, v->hash, v->d.list, qtype, &a);
-		printf(" records=%u octets=%u", a.ancount, a.len);
+		printf(" records=%u bytes=%u", a.ancount, a.len);
 	}
 	if (v->d.safe) {
 		struct dns_name safe = rule_suffix(name, v->safe_labels);

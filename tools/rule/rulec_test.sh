@@ -84,14 +84,14 @@ printf '$TTL 60\n@ SOA a. b. 1 2 3 4 5\n NS a.\nlocal.example A 198.18.0.9\n*.dr
 expect 0 'names=4 ' "$rulec" compile -o kinds mixed zone
 expect 0 'list 3 block: mixed: names 1, repeated 0, types 28$' "$rulec" inspect kinds
 expect 0 'covers names below, reply drop$' "$rulec" inspect kinds
-expect 0 'names with records 1, answers 1, 16 octets; records left out 0' "$rulec" inspect kinds
+expect 0 'names with records 1, answers 1, 16 bytes; records left out 0' "$rulec" inspect kinds
 expect 0 'pattern of list 2: /^ads\[0-9\]+/$' "$rulec" inspect kinds
 expect 0 'prefix of list .*: 198.18.0.7/32$' "$rulec" inspect kinds
 expect 0 'six.example pass$' "$rulec" query kinds six.example
 expect 0 'six.example block six.example' "$rulec" query --type AAAA kinds six.example
-expect 0 'local.example data local.example block data \[zone\] records=1 octets=16$' \
+expect 0 'local.example data local.example block data \[zone\] records=1 bytes=16$' \
 	"$rulec" query kinds local.example
-expect 0 'records=0 octets=0$' "$rulec" query --type aaaa kinds local.example
+expect 0 'records=0 bytes=0$' "$rulec" query --type aaaa kinds local.example
 expect 0 'x.drop.example drop drop.example block drop \[zone\]$' "$rulec" query kinds x.drop.example
 expect 2 usage "$rulec" query --nonsense image ads.example
 expect 2 usage "$rulec"

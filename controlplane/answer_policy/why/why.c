@@ -30,7 +30,7 @@ const char *const why_verdict_name[WHY_VERDICTS] = {
 
 int why_new(const struct dns_name *name, uint16_t qtype, struct why **out)
 {
-	struct why *w = calloc(1, sizeof *w);
+	struct why *w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->qtype = qtype;
@@ -39,7 +39,7 @@ int why_new(const struct dns_name *name, uint16_t qtype, struct why **out)
 	w->ede = -1;
 	w->reply_ttl_s = WHY_NO_TTL;
 	w->client.blocking = true;
-	memset(w->lists, 0xff, sizeof w->lists);
+	memset(w->lists, 0xff, sizeof(w->lists));
 	w->name[w->names++] = *name;
 	*out = w;
 	return 0;
@@ -89,7 +89,7 @@ void why_source_add(struct why *w, unsigned number, uint64_t content_hash, const
 		return;
 	struct why_source *s = &w->source[w->sources++];
 	*s = (struct why_source){.number = (uint16_t)number, .content_hash = content_hash};
-	memcpy(s->title, title, sizeof s->title);
+	memcpy(s->title, title, sizeof(s->title));
 }
 
 void why_line_add(struct why *w, unsigned hit, uint32_t line, const char *text, size_t len)
@@ -101,12 +101,12 @@ void why_line_add(struct why *w, unsigned hit, uint32_t line, const char *text, 
 		w->lines_left_out++;
 		return;
 	}
-	if (len > sizeof copy - 1)
-		len = sizeof copy - 1;
+	if (len > sizeof(copy) - 1)
+		len = sizeof(copy) - 1;
 	memcpy(copy, text, len);
 	copy[len] = 0;
 	struct why_line *l = &w->line[w->lines++];
 	*l = (struct why_line){.hit = (uint16_t)hit, .line = line};
-	text_escape(copy, l->text, sizeof l->text);
+	text_escape(copy, l->text, sizeof(l->text));
 	w->hit[hit].lines++;
 }

@@ -234,7 +234,7 @@ static void all_block(struct why *w)
 
 void why_check(struct why *w)
 {
-	qsort(w->hit, w->hits, sizeof *w->hit, by_rank);
+	qsort(w->hit, w->hits, sizeof(*w->hit), by_rank);
 	w->safe = false;
 	for (unsigned i = 0; i < w->hits; i++) {
 		struct why_hit *h = &w->hit[i];

@@ -75,7 +75,7 @@ static bool find_by_mac(
 	for (unsigned i = 0; i < c->group_count; i++) {
 		const struct config_group *g = &c->groups[i];
 		for (unsigned k = 0; k < g->mac_count; k++) {
-			if (memcmp(&g->macs[k], mac, sizeof *mac) != 0)
+			if (memcmp(&g->macs[k], mac, sizeof(*mac)) != 0)
 				continue;
 			out->found = WHY_FOUND_MAC;
 			out->group = i + 1;
@@ -115,7 +115,7 @@ static void find_by_vlan(const struct config *c, unsigned vlan, struct why_clien
 				continue;
 			out->found = WHY_FOUND_VLAN;
 			out->group = i + 1;
-			snprintf(out->by, sizeof out->by, "%u", vlan);
+			snprintf(out->by, sizeof(out->by), "%u", vlan);
 		}
 	}
 }
@@ -133,16 +133,16 @@ static void client_name(const struct config *c, const struct why_asked *a, struc
 		known = known ? known : config_client_by_address(c, &a->address);
 		ip_address_text(&a->address, false, text);
 		size_t len = strlen(out->client);
-		snprintf(
-			out->client + len, sizeof out->client - len, "%s%s", len ? ", " : "", text);
+		snprintf(out->client + len, sizeof(out->client) - len, "%s%s", len ? ", " : "",
+			text);
 	}
 	if (a->vlan) {
 		size_t len = strlen(out->client);
-		snprintf(out->client + len, sizeof out->client - len, "%sVLAN %u", len ? ", " : "",
+		snprintf(out->client + len, sizeof(out->client) - len, "%sVLAN %u", len ? ", " : "",
 			a->vlan);
 	}
 	if (known)
-		snprintf(out->called, sizeof out->called, "%s", known->name);
+		snprintf(out->called, sizeof(out->called), "%s", known->name);
 }
 
 void why_client_find(const struct config *c, const struct why_asked *asked, struct why_client *out)
@@ -161,6 +161,6 @@ void why_client_find(const struct config *c, const struct why_asked *asked, stru
 			find_by_vlan(c, asked->vlan, out);
 	}
 	const struct config_group *g = out->group ? &c->groups[out->group - 1] : NULL;
-	snprintf(out->name, sizeof out->name, "%s", g ? g->name : "");
+	snprintf(out->name, sizeof(out->name), "%s", g ? g->name : "");
 	out->blocking = !g || g->blocking;
 }

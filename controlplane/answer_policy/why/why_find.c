@@ -34,14 +34,14 @@ static bool is_late(const struct search *s)
 
 static void note(struct search *s, const char *text)
 {
-	snprintf(s->about->note, sizeof s->about->note, "%s", text);
+	snprintf(s->about->note, sizeof(s->about->note), "%s", text);
 }
 
 static bool rule_is_hit(const struct search *s, const struct list_rule *rule, unsigned hit)
 {
 	const struct why_hit *h = &s->why->hit[hit];
 	if (strcmp(h->title, s->about->title) != 0
-		|| memcmp(&rule->kind, &h->kind, sizeof h->kind) != 0)
+		|| memcmp(&rule->kind, &h->kind, sizeof(h->kind)) != 0)
 		return false;
 	if (rule->what == LIST_RULE_NAME) {
 		const struct dns_name name = why_hit_name(s->why, h);
@@ -50,7 +50,7 @@ static bool rule_is_hit(const struct search *s, const struct list_rule *rule, un
 	if (rule->what == LIST_RULE_PATTERN)
 		return h->what == WHY_PATTERN && h->pattern_len == rule->pattern_len
 		       && memcmp(h->pattern, rule->pattern, rule->pattern_len) == 0;
-	return h->what == WHY_ADDRESS && memcmp(&h->prefix, &rule->prefix, sizeof h->prefix) == 0;
+	return h->what == WHY_ADDRESS && memcmp(&h->prefix, &rule->prefix, sizeof(h->prefix)) == 0;
 }
 
 static void hits_add(struct search *s, const struct list_rule *rule, const char *text, size_t len)
@@ -104,7 +104,7 @@ static int file_read(struct search *s, int fd, struct contenthash_state *hash)
 			return -ECANCELED;
 		if (is_late(s))
 			return -ETIME;
-		ssize_t n = read(fd, s->chunk, sizeof s->chunk);
+		ssize_t n = read(fd, s->chunk, sizeof(s->chunk));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -153,7 +153,7 @@ static const char *file_of(const struct rule_source *s)
 static int source_search(struct search *s, const struct rule_source *source)
 {
 	const char *path = file_of(source);
-	snprintf(s->about->path, sizeof s->about->path, "%s", path ? path : "");
+	snprintf(s->about->path, sizeof(s->about->path), "%s", path ? path : "");
 	wanted_fill(s);
 	if (s->wanted_count == 0)
 		return 0;
@@ -182,7 +182,7 @@ static const struct rule_source *source_of(
 int why_find(
 	struct why *w, const struct rule_source *source, unsigned count, const _Atomic bool *stop)
 {
-	struct search *s = malloc(sizeof *s);
+	struct search *s = malloc(sizeof(*s));
 	int err = 0;
 	if (!s)
 		return -ENOMEM;

@@ -38,7 +38,7 @@ static void copy_one(
 		.off = *off,
 		.content_hash = source->content_hash,
 		.kind = info->kind};
-	memcpy(out->title, info->title, sizeof out->title);
+	memcpy(out->title, info->title, sizeof(out->title));
 	memcpy(to->text + *off, p.text, p.len);
 	*off += (uint32_t)p.len;
 }
@@ -48,7 +48,7 @@ int why_patterns_copy(const struct rule_reader *r, struct why_patterns *out)
 	uint32_t count = r->pattern_count < WHY_PATTERNS_MAX ? r->pattern_count : WHY_PATTERNS_MAX;
 	struct why_patterns p = {0};
 	uint32_t off = 0;
-	p.pattern = malloc((count + 1) * sizeof *p.pattern);
+	p.pattern = malloc((count + 1) * sizeof(*p.pattern));
 	p.text = malloc(texts_len(r) + 1);
 	if (!p.pattern || !p.text) {
 		why_patterns_free(&p);
@@ -77,11 +77,11 @@ static void hit_add(struct why *w, unsigned name, const struct why_patterns *p,
 		.pattern = p->text + pattern->off,
 		.pattern_len = pattern->len};
 	char text[WHY_WORD_MAX];
-	size_t len = pattern->len < sizeof text - 1 ? pattern->len : sizeof text - 1;
+	size_t len = pattern->len < sizeof(text) - 1 ? pattern->len : sizeof(text) - 1;
 	memcpy(text, p->text + pattern->off, len);
 	text[len] = 0;
-	text_escape(text, h.text, sizeof h.text);
-	memcpy(h.title, pattern->title, sizeof h.title);
+	text_escape(text, h.text, sizeof(h.text));
+	memcpy(h.title, pattern->title, sizeof(h.title));
 	why_source_add(w, pattern->source, pattern->content_hash, pattern->title);
 	why_hit_add(w, &h);
 }

@@ -12,7 +12,7 @@ static bool hit_begin(
 	if (!info)
 		return false;
 	*out = (struct why_hit){.list = (uint16_t)list, .kind = info->kind};
-	memcpy(out->title, info->title, sizeof out->title);
+	memcpy(out->title, info->title, sizeof(out->title));
 	const struct rule_source_info *source = rule_source_info(r, info->source);
 	if (source)
 		why_source_add(w, info->source, source->content_hash, info->title);
@@ -53,11 +53,11 @@ static void address_hit(struct why *w, const struct rule_reader *r, const struct
 	struct why_hit h;
 	if (!hit_begin(w, r, p->list, &h))
 		return;
-	memcpy(prefix.bytes, p->bytes, sizeof prefix.bytes);
+	memcpy(prefix.bytes, p->bytes, sizeof(prefix.bytes));
 	h.what = WHY_ADDRESS;
 	h.prefix = prefix;
 	h.name = (uint8_t)address;
-	snprintf(h.text, sizeof h.text, "%s", ip_address_text(&prefix, true, text));
+	snprintf(h.text, sizeof(h.text), "%s", ip_address_text(&prefix, true, text));
 	why_hit_add(w, &h);
 }
 

@@ -16,8 +16,8 @@ static bool address_text(const struct why *w, enum dns_block_mode mode,
 		return false;
 	if (custom && !(block->has & (v4 ? DNS_BLOCK_HAS_V4 : DNS_BLOCK_HAS_V6)))
 		return false;
-	const uint8_t *octets = !custom ? null : v4 ? block->v4 : block->v6;
-	return inet_ntop(v4 ? AF_INET : AF_INET6, octets, out, INET6_ADDRSTRLEN) != NULL;
+	const uint8_t *bytes = !custom ? null : v4 ? block->v4 : block->v6;
+	return inet_ntop(v4 ? AF_INET : AF_INET6, bytes, out, INET6_ADDRSTRLEN) != NULL;
 }
 
 static void blocked(struct why *w, enum dns_block_mode mode, const struct dns_block *block)
@@ -30,7 +30,7 @@ static void blocked(struct why *w, enum dns_block_mode mode, const struct dns_bl
 		text = "REFUSED";
 	else if (address_text(w, mode, block, address))
 		text = address;
-	snprintf(w->reply, sizeof w->reply, "%s", text);
+	snprintf(w->reply, sizeof(w->reply), "%s", text);
 	w->reply_ttl_s = mode == DNS_BLOCK_REFUSED ? WHY_NO_TTL : block->ttl_s;
 }
 
@@ -61,9 +61,9 @@ void why_reply(struct why *w, const struct dns_block *group)
 				 ? DNS_EDE_BLOCKED
 				 : rule_class_ede(h->kind.rule_class);
 	if (reply == RULE_REPLY_DROP)
-		snprintf(w->reply, sizeof w->reply, "no answer at all");
+		snprintf(w->reply, sizeof(w->reply), "no answer at all");
 	else if (reply == RULE_REPLY_DATA)
-		snprintf(w->reply, sizeof w->reply, "its records; NODATA for types that it lacks");
+		snprintf(w->reply, sizeof(w->reply), "its records; NODATA for types that it lacks");
 	else
 		blocked(w,
 			reply < RULE_REPLIES && reply != RULE_REPLY_GROUP ? modes[reply]

@@ -22,7 +22,7 @@ const char *const why_stage_name[WHY_STAGES] = {
 	[WHY_STAGE_NEXT] = "else",
 };
 
-// Adds to a text of WHY_TEXT_MAX octets, cut where it is full.
+// Adds to a text of WHY_TEXT_MAX bytes, cut where it is full.
 static void ATTR_PRINTF(2, 3) add(char *text, const char *fmt, ...)
 {
 	size_t len = strlen(text);
@@ -42,7 +42,7 @@ static void ATTR_PRINTF(4, 5)
 	s->decides = decides;
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(s->text, sizeof s->text, fmt, ap);
+	vsnprintf(s->text, sizeof(s->text), fmt, ap);
 	va_end(ap);
 }
 
@@ -81,7 +81,7 @@ char *why_hit_text(const struct why *w, unsigned hit, char out[WHY_TEXT_MAX])
 		add(out, h->what == WHY_PATTERN ? "/%s/" : "%s", h->text);
 	} else {
 		const struct dns_name name = why_hit_name(w, h);
-		// A name of unusual octets may be longer than there is room: cut as any text here.
+		// A name of unusual bytes may be longer than there is room: cut as any text here.
 		add(out, "%.300s%s", dns_name_to_text(&name, text),
 			covered[h->kind.covers & RULE_COVERS_ALL]);
 	}
@@ -143,7 +143,7 @@ static void client_step(struct why *w)
 		[WHY_FOUND_MAC] = "MAC address",
 		[WHY_FOUND_VLAN] = "VLAN"};
 	char group[WHY_TEXT_MAX];
-	snprintf(group, sizeof group, "%s%s", *c->name ? "group " : "no group, as everyone else",
+	snprintf(group, sizeof(group), "%s%s", *c->name ? "group " : "no group, as everyone else",
 		c->name);
 	switch (c->found) {
 	case WHY_FOUND_NOBODY:
@@ -253,7 +253,7 @@ static void reply_step(struct why *w)
 	if (!*w->reply)
 		return;
 	char text[WHY_TEXT_MAX];
-	snprintf(text, sizeof text, "%s", w->reply);
+	snprintf(text, sizeof(text), "%s", w->reply);
 	if (w->reply_ttl_s != WHY_NO_TTL)
 		add(text, ", TTL %u s", w->reply_ttl_s);
 	if (w->ede >= 0)

@@ -34,9 +34,9 @@ static void local_find(struct why *w, const struct config *c, const struct confi
 	size_t len = 0;
 	local_why(c, g, &w->name[0], w->qtype, false, &local);
 	w->local[0] = 0;
-	for (unsigned i = 0; i < local.count && len < sizeof w->local; i++)
+	for (unsigned i = 0; i < local.count && len < sizeof(w->local); i++)
 		if (local.step[i].kind != LOCAL_WHY_FORWARD)
-			len += (size_t)snprintf(w->local + len, sizeof w->local - len, "%s%s%s",
+			len += (size_t)snprintf(w->local + len, sizeof(w->local) - len, "%s%s%s",
 				i ? "; " : "", local.step[i].text,
 				local.step[i].group ? ", of that group alone" : "");
 }
@@ -65,13 +65,13 @@ void why_way_find(struct why *w, const struct config *c)
 	w->zone[0] = 0;
 	if (zone && w->qtype == DNS_TYPE_DS && dns_name_equal(&zone->name, name)
 		&& special_name_ds_is_above(name, &above)) {
-		len = (size_t)snprintf(w->zone, sizeof w->zone,
+		len = (size_t)snprintf(w->zone, sizeof(w->zone),
 			"%.300s has servers of its own, but its DS is asked for above it",
 			dns_name_to_text(name, text));
 		zone = zone_find(c, g, &above, &own);
 	}
 	if (zone) {
-		snprintf(w->zone + len, sizeof w->zone - len, "%s%.300s has servers of its own%s",
+		snprintf(w->zone + len, sizeof(w->zone) - len, "%s%.300s has servers of its own%s",
 			len ? "; " : "", dns_name_to_text(&zone->name, text),
 			own ? ", of that group alone" : "");
 		servers_text(zone->servers, zone->server_count, w->upstreams);

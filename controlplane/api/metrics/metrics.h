@@ -5,7 +5,7 @@
 // writes from copies that the caller took, so no lock is held and nothing waits.
 //
 // Bounds: labels are verdicts, codes, types and names of the configuration, whose numbers are
-// capped; nothing comes from a packet. The sum of all is under METRICS_TEXT_MAX octets with every
+// capped; nothing comes from a packet. The sum of all is under METRICS_TEXT_MAX bytes with every
 // table of the configuration full.
 
 #include "base/table_registry.h"

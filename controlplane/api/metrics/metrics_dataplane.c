@@ -17,7 +17,7 @@ static const struct metrics_field of_all[] = {
 	GAUGE(control_seen, "link_up", "Whether the data plane sees a control plane.", 0),
 	GAUGE(workers, "workers", "Workers of the data plane.", 0),
 	GAUGE(l0_generation, "l0_generation", "Generation of L0 that all workers use.", 0),
-	GAUGE(names_generation, "names_generation",
+	GAUGE(rule_image_generation, "rule_image_generation",
 		"Generation of the rule image that all workers use.", 0),
 	GAUGE(config_generation, "config_generation",
 		"Generation of the settings that all workers use.", 0),
@@ -91,7 +91,7 @@ struct numbers { // decimal, of workers and groups
 static void numbers_fill(struct numbers *n, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		snprintf(n->text[i], sizeof n->text[i], "%u", i);
+		snprintf(n->text[i], sizeof(n->text[i]), "%u", i);
 		n->name[i] = n->text[i];
 	}
 }
@@ -137,7 +137,7 @@ void metrics_workers(struct metrics_text *t, const struct stats_copy *s)
 	struct numbers n;
 	numbers_fill(&n, s->workers);
 	metrics_field_rows(t, of_workers, ARRAY_LEN(of_workers), s->worker, s->workers,
-		sizeof s->worker[0], "worker", n.name);
+		sizeof(s->worker[0]), "worker", n.name);
 	metrics_family(t, METRICS_COUNTER, "weir_worker_busy_seconds_total",
 		"Time that the worker spent in batches with packets.");
 	for (unsigned i = 0; i < s->workers; i++)
@@ -191,7 +191,7 @@ void metrics_ports(struct metrics_text *t, const struct stats_copy *s)
 	const char *names[STATS_PORTS_MAX];
 	for (unsigned p = 0; p < s->ports; p++)
 		names[p] = s->port[p].name;
-	metrics_field_rows(t, of_ports, ARRAY_LEN(of_ports), s->port, s->ports, sizeof s->port[0],
+	metrics_field_rows(t, of_ports, ARRAY_LEN(of_ports), s->port, s->ports, sizeof(s->port[0]),
 		"port", names);
 	steering_out(t, s, names);
 }

@@ -209,7 +209,7 @@ static void metrics_frontend(struct metrics_text *t, const struct frontend_statu
 						{"verdict", verdict_names[v]}),
 					s->of[i].verdict[v]);
 	metrics_field_rows(t, of_frontend, ARRAY_LEN(of_frontend), s->of, FRONTEND_TRANSPORTS,
-		sizeof s->of[0], "transport", transports);
+		sizeof(s->of[0]), "transport", transports);
 }
 
 #define TCP(kind, field, metric, text) \
@@ -233,8 +233,8 @@ static const struct metrics_field of_tcp[] = {
 		"Times that accepting paused because no file descriptor was free."),
 	TCP(METRICS_COUNTER, queries, "queries_total", "Queries received over TCP."),
 	TCP(METRICS_COUNTER, replies, "replies_total", "Replies sent over TCP."),
-	TCP(METRICS_COUNTER, octets_in, "received_bytes_total", "Bytes received over TCP."),
-	TCP(METRICS_COUNTER, octets_out, "sent_bytes_total", "Bytes sent over TCP."),
+	TCP(METRICS_COUNTER, bytes_in, "received_bytes_total", "Bytes received over TCP."),
+	TCP(METRICS_COUNTER, bytes_out, "sent_bytes_total", "Bytes sent over TCP."),
 };
 
 static void metrics_tcp(struct metrics_text *t, const struct frontend_tcp_status *s)

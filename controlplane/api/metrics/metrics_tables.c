@@ -49,7 +49,7 @@ void metrics_rules(struct metrics_text *t, const struct rules_status *r)
 	metrics_fields(t, r, of_rules, ARRAY_LEN(of_rules));
 	for (unsigned i = 0; i < count; i++)
 		names[i] = r->lists[i].name;
-	metrics_field_rows(t, of_lists, ARRAY_LEN(of_lists), r->lists, count, sizeof r->lists[0],
+	metrics_field_rows(t, of_lists, ARRAY_LEN(of_lists), r->lists, count, sizeof(r->lists[0]),
 		"list", names);
 	metrics_family(t, METRICS_GAUGE, "weir_list_failing",
 		"Whether weir cannot read the list or its last download failed.");
@@ -121,7 +121,7 @@ void metrics_log(struct metrics_text *t, const struct querylog_status *s)
 	for (unsigned i = 0; i < s->sink_count; i++)
 		names[i] = s->sink[i].name;
 	metrics_field_rows(t, of_sinks, ARRAY_LEN(of_sinks), s->sink, s->sink_count,
-		sizeof s->sink[0], "sink", names);
+		sizeof(s->sink[0]), "sink", names);
 }
 
 #define STORE(kind, field, metric, text) \
@@ -183,5 +183,5 @@ void metrics_tables(struct metrics_text *t, const struct table_registry *r)
 		"Tables that the registry had no room for.");
 	metrics_count(t, NULL, r->dropped);
 	metrics_field_rows(t, of_tables, ARRAY_LEN(of_tables), r->table, r->count,
-		sizeof r->table[0], "table", names);
+		sizeof(r->table[0]), "table", names);
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROW_OCTETS = 128 * 1024 };
+enum { GROW_BYTES = 128 * 1024 };
 
 // A line is put together here and added whole.
 struct line {
@@ -20,7 +20,7 @@ struct line {
 static void line_add(struct line *l, const char *fmt, ...) ATTR_PRINTF(2, 3);
 static void line_add(struct line *l, const char *fmt, ...)
 {
-	size_t room = sizeof l->text - l->len;
+	size_t room = sizeof(l->text) - l->len;
 	va_list ap;
 	va_start(ap, fmt);
 	int n = vsnprintf(l->text + l->len, room, fmt, ap);
@@ -31,9 +31,9 @@ static void line_add(struct line *l, const char *fmt, ...)
 		l->len += (size_t)n;
 }
 
-static void line_add_octet(struct line *l, char c)
+static void line_add_byte(struct line *l, char c)
 {
-	if (l->len + 1 < sizeof l->text)
+	if (l->len + 1 < sizeof(l->text))
 		l->text[l->len++] = c;
 	else
 		l->is_cut = true;
@@ -44,7 +44,7 @@ static bool room_make(struct metrics_text *t, size_t len)
 	size_t need = t->len + len + 1;
 	if (need <= t->cap)
 		return true;
-	size_t cap = need + GROW_OCTETS;
+	size_t cap = need + GROW_BYTES;
 	if (cap > METRICS_TEXT_MAX)
 		cap = METRICS_TEXT_MAX;
 	char *data = need <= cap ? realloc(t->data, cap) : NULL;
@@ -78,17 +78,17 @@ void metrics_line(struct metrics_text *t, const char *fmt, ...)
 		t->left_out++;
 }
 
-// UTF-8 is asked for; what is not ASCII or is a control octet is shown as '?', so that no name of a
+// UTF-8 is asked for; what is not ASCII or is a control byte is shown as '?', so that no name of a
 // list or server can break the text.
 static void value_escape(struct line *l, const char *value)
 {
 	for (const char *p = value; *p; p++) {
 		unsigned char c = (unsigned char)*p;
 		if (c == '"' || c == '\\') {
-			line_add_octet(l, '\\');
-			line_add_octet(l, (char)c);
+			line_add_byte(l, '\\');
+			line_add_byte(l, (char)c);
 		} else {
-			line_add_octet(l, c < 0x20 || c >= 0x7f ? '?' : (char)c);
+			line_add_byte(l, c < 0x20 || c >= 0x7f ? '?' : (char)c);
 		}
 	}
 }
@@ -99,13 +99,13 @@ static void labels_add(struct line *l, const struct metrics_label *labels, const
 	for (unsigned i = 0; labels && labels[i].name && i < METRICS_LABELS_MAX; i++) {
 		line_add(l, "%s%s=\"", first ? "{" : ",", labels[i].name);
 		value_escape(l, labels[i].value);
-		line_add_octet(l, '"');
+		line_add_byte(l, '"');
 		first = false;
 	}
 	if (le)
 		line_add(l, "%sle=\"%s\"", first ? "{" : ",", le);
 	if (!first || le)
-		line_add_octet(l, '}');
+		line_add_byte(l, '}');
 }
 
 void metrics_family(
@@ -116,9 +116,9 @@ void metrics_family(
 	char text[512];
 	va_list ap;
 	va_start(ap, help);
-	vsnprintf(text, sizeof text, help, ap);
+	vsnprintf(text, sizeof(text), help, ap);
 	va_end(ap);
-	snprintf(t->family, sizeof t->family, "%s", name);
+	snprintf(t->family, sizeof(t->family), "%s", name);
 	line_add(&l, "# HELP %s %s\n# TYPE %s %s\n", t->family, text, t->family, types[type]);
 	if (!line_put(t, &l))
 		t->left_out++;
@@ -167,7 +167,7 @@ void metrics_histogram(struct metrics_text *t, const struct metrics_label *label
 	for (unsigned i = 0; i < buckets; i++) {
 		char le[32];
 		below += bucket[i];
-		snprintf(le, sizeof le, "%.9g", i + 1 < buckets ? bound[i] : 0);
+		snprintf(le, sizeof(le), "%.9g", i + 1 < buckets ? bound[i] : 0);
 		bucket_put(t, labels, i + 1 < buckets ? le : "+Inf", below);
 	}
 	struct line l = {.len = 0};
@@ -184,12 +184,12 @@ static uint64_t field_count(const void *from, const struct metrics_field *f)
 	const char *at = (const char *)from + f->offset;
 	uint64_t wide;
 	uint32_t narrow;
-	if (f->width == sizeof wide) {
-		memcpy(&wide, at, sizeof wide);
+	if (f->width == sizeof(wide)) {
+		memcpy(&wide, at, sizeof(wide));
 		return wide;
 	}
-	if (f->width == sizeof narrow) {
-		memcpy(&narrow, at, sizeof narrow);
+	if (f->width == sizeof(narrow)) {
+		memcpy(&narrow, at, sizeof(narrow));
 		return narrow;
 	}
 	return *(const unsigned char *)at; // a bool

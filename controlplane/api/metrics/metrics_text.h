@@ -3,7 +3,7 @@
 
 // Text in Prometheus' exposition format 0.0.4: families with help and type, samples with labels.
 //
-// One thread's own. The text grows up to METRICS_TEXT_MAX octets; a sample that would pass that is
+// One thread's own. The text grows up to METRICS_TEXT_MAX bytes; a sample that would pass that is
 // left out and counted, so what is there is whole lines. Label values are escaped; names and help
 // are constants of ours. Floats are written with 17 digits at most, integers exactly.
 
@@ -18,7 +18,7 @@ enum { METRICS_LINE_MAX = 2048 }; // bytes, with a NUL
 enum metrics_type { METRICS_COUNTER, METRICS_GAUGE, METRICS_HISTOGRAM };
 
 struct metrics_text {
-	char *data; // malloced, with a NUL behind `len` octets; NULL: nothing yet
+	char *data; // malloced, with a NUL behind `len` bytes; NULL: nothing yet
 	size_t len, cap;
 	uint64_t samples;
 	uint64_t left_out;             // samples without room
@@ -50,7 +50,7 @@ void metrics_line(struct metrics_text *t, const char *fmt, ...) ATTR_PRINTF(2, 3
 struct metrics_field {
 	const char *name, *help;
 	enum metrics_type type;
-	unsigned short offset, width; // 4 or 8 octets
+	unsigned short offset, width; // 4 or 8 bytes
 	double scale;                 // 0: it is written as it is
 };
 #define METRICS_FIELD(kind, of, field, metric, text, factor)                               \
@@ -62,7 +62,7 @@ void metrics_fields(struct metrics_text *t, const void *from, const struct metri
 	unsigned count);
 // The value of one of them.
 double metrics_field_value(const void *from, const struct metrics_field *field);
-// One family for each field with a sample for each of `rows` structs, `stride` octets apart, with
+// One family for each field with a sample for each of `rows` structs, `stride` bytes apart, with
 // the label `label` of value `names[row]`.
 void metrics_field_rows(struct metrics_text *t, const struct metrics_field *field, unsigned count,
 	const void *from, unsigned rows, size_t stride, const char *label,

@@ -71,24 +71,24 @@ static bool is_hurried(const struct clickhouse *c)
 // end not for long: then the oldest on disk go, or, without a disk, this one.
 static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *what, void *body)
 {
-	int ret;
+	int rc;
 	c->sealed_rows = what->rows;
 	c->sealed_weight = what->weight;
-	while ((ret = clickhouse_outbox_put(c->outbox, what, body)) < 0 && !is_hurried(c)) {
-		if (!c->now.is_waiting && ret != -EAGAIN)
-			log_warning("clickhouse: spool %s: %s", c->folder, strerror(-ret));
-		c->now.is_waiting = ret != -EAGAIN;
-		c->now.is_behind = ret == -EAGAIN;
+	while ((rc = clickhouse_outbox_put(c->outbox, what, body)) < 0 && !is_hurried(c)) {
+		if (!c->now.is_waiting && rc != -EAGAIN)
+			log_warning("clickhouse: spool %s: %s", c->folder, strerror(-rc));
+		c->now.is_waiting = rc != -EAGAIN;
+		c->now.is_behind = rc == -EAGAIN;
 		show(c);
 		nap();
 	}
-	if (ret == -EAGAIN) {
+	if (rc == -EAGAIN) {
 		clickhouse_outbox_hurry(c->outbox);
-		ret = clickhouse_outbox_put(c->outbox, what, body);
+		rc = clickhouse_outbox_put(c->outbox, what, body);
 	}
 	c->now.is_waiting = c->now.is_behind = false;
 	c->sealed_rows = c->sealed_weight = 0;
-	if (ret == 0)
+	if (rc == 0)
 		return;
 	c->now.lost_rows += what->rows;
 	c->now.lost_weight += what->weight;
@@ -101,13 +101,13 @@ static void chunk_end(struct clickhouse *c)
 {
 	struct clickhouse_spooled what;
 	void *body;
-	int ret = clickhouse_builder_seal(
+	int rc = clickhouse_builder_seal(
 		&c->builder, clickhouse_sender_coding(c->sender), clock_mono_ms(), &what, &body);
-	if (ret == 0) {
+	if (rc == 0) {
 		chunk_put(c, &what, body);
-	} else if (ret != -ENOENT) {
+	} else if (rc != -ENOENT) {
 		uint64_t rows, weight;
-		log_warning("clickhouse: chunk lost: %s", strerror(-ret));
+		log_warning("clickhouse: chunk lost: %s", strerror(-rc));
 		clickhouse_builder_drop(&c->builder, &rows, &weight);
 		c->now.lost_rows += rows;
 		c->now.lost_weight += weight;
@@ -117,12 +117,12 @@ static void chunk_end(struct clickhouse *c)
 static void row_add(
 	struct clickhouse *c, const char *box, const struct querylog_row *row, uint64_t now_ms)
 {
-	int ret = clickhouse_builder_add(&c->builder, box, row, now_ms);
-	if (ret == -EAGAIN) {
+	int rc = clickhouse_builder_add(&c->builder, box, row, now_ms);
+	if (rc == -EAGAIN) {
 		chunk_end(c);
-		ret = clickhouse_builder_add(&c->builder, box, row, now_ms);
+		rc = clickhouse_builder_add(&c->builder, box, row, now_ms);
 	}
-	if (ret == 0)
+	if (rc == 0)
 		return;
 	c->now.lost_rows++;
 	c->now.lost_weight += row->weight;
@@ -219,11 +219,11 @@ int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s
 {
 	if (strlen(s->folder) >= sizeof(((struct clickhouse *)0)->folder))
 		return -EINVAL;
-	struct clickhouse *c = calloc(1, sizeof *c);
+	struct clickhouse *c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	uint64_t run = s->run ? s->run : clock_us_of(CLOCK_REALTIME);
-	snprintf(c->folder, sizeof c->folder, "%s", s->folder);
+	snprintf(c->folder, sizeof(c->folder), "%s", s->folder);
 	clickhouse_instance("/etc/machine-id", c->folder, c->instance);
 	c->flush_ms = s->flush_ms;
 	c->look_ms = s->flush_ms < LOOK_MS ? s->flush_ms : LOOK_MS;
@@ -234,19 +234,19 @@ int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s
 		.spool_max_bytes = s->spool_max_bytes,
 		.memory_max_bytes = s->memory_max_bytes ? s->memory_max_bytes
 							: (uint64_t)CLICKHOUSE_MEMORY_MAX};
-	int ret = querylog_queue_open(&c->queue, CLICKHOUSE_QUEUE_MAX);
-	if (ret == 0)
-		ret = clickhouse_builder_open(&c->builder, run, s->flush_ms);
-	if (ret == 0)
-		ret = clickhouse_outbox_open(&c->outbox, &outbox);
-	if (ret == 0)
-		ret = sender_open(c, s, run);
-	if (ret == 0)
-		ret = thread_start(&c->thread, "weir-ch-make", maker_run, c);
-	c->thread_runs = ret == 0;
-	if (ret) {
+	int rc = querylog_queue_open(&c->queue, CLICKHOUSE_QUEUE_MAX);
+	if (rc == 0)
+		rc = clickhouse_builder_open(&c->builder, run, s->flush_ms);
+	if (rc == 0)
+		rc = clickhouse_outbox_open(&c->outbox, &outbox);
+	if (rc == 0)
+		rc = sender_open(c, s, run);
+	if (rc == 0)
+		rc = thread_start(&c->thread, "weir-ch-make", maker_run, c);
+	c->thread_runs = rc == 0;
+	if (rc) {
 		clickhouse_close(c);
-		return ret;
+		return rc;
 	}
 	*out = c;
 	return 0;
@@ -254,10 +254,10 @@ int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s
 
 int clickhouse_reconfigure(struct clickhouse *c, const struct clickhouse_settings *s)
 {
-	int ret = clickhouse_sender_reconfigure(c->sender, &s->client, &s->schema);
-	if (ret == 0)
+	int rc = clickhouse_sender_reconfigure(c->sender, &s->client, &s->schema);
+	if (rc == 0)
 		c->flush_ms = s->flush_ms;
-	return ret;
+	return rc;
 }
 
 // What the end cost, in rows that were there when it began.

@@ -29,12 +29,12 @@ int clickhouse_builder_open(struct clickhouse_builder *b, uint64_t run, unsigned
 		.flush_ms = flush_ms,
 		.wanted_rows = CLICKHOUSE_ROWS_MIN,
 		.rows_max = CLICKHOUSE_ROWS_MAX};
-	int ret = raw_resize(b, CLICKHOUSE_RAW_MIN);
-	if (ret == 0)
-		ret = clickhouse_packer_open(&b->packer);
-	if (ret)
+	int rc = raw_resize(b, CLICKHOUSE_RAW_MIN);
+	if (rc == 0)
+		rc = clickhouse_packer_open(&b->packer);
+	if (rc)
 		clickhouse_builder_close(b);
-	return ret;
+	return rc;
 }
 
 void clickhouse_builder_close(struct clickhouse_builder *b)
@@ -60,9 +60,9 @@ int clickhouse_builder_add(struct clickhouse_builder *b, const char *box,
 	if (b->len + max > b->cap) {
 		if (b->cap >= CLICKHOUSE_RAW_MAX)
 			return -EAGAIN;
-		int ret = raw_resize(b, b->cap * 2);
-		if (ret)
-			return ret;
+		int rc = raw_resize(b, b->cap * 2);
+		if (rc)
+			return rc;
 	}
 	ssize_t n = clickhouse_row_put(b->raw + b->len, b->cap - b->len, box, &b->chunk, row);
 	if (n < 0)

@@ -28,7 +28,7 @@ int clickhouse_client_open(
 	for (unsigned i = 0; i < CLICKHOUSE_URLS_MAX && s->urls[i]; i++)
 		if (!*s->urls[i] || strlen(s->urls[i]) + 2 > CLICKHOUSE_URL_MAX)
 			return -EINVAL;
-	struct clickhouse_client *c = calloc(1, sizeof *c);
+	struct clickhouse_client *c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	int ret = http_post_open(&c->post, &s->post);
@@ -40,12 +40,12 @@ int clickhouse_client_open(
 	c->insert_ms = s->insert_ms ? s->insert_ms : CLICKHOUSE_INSERT_MS;
 	for (; c->urls < CLICKHOUSE_URLS_MAX && s->urls[c->urls]; c->urls++) {
 		const char *url = s->urls[c->urls];
-		snprintf(c->url[c->urls], sizeof c->url[0], "%s%s", url,
+		snprintf(c->url[c->urls], sizeof(c->url[0]), "%s%s", url,
 			url[strlen(url) - 1] == '/' ? "" : "/");
 	}
-	snprintf(c->user, sizeof c->user, "X-ClickHouse-User: %s", s->user);
+	snprintf(c->user, sizeof(c->user), "X-ClickHouse-User: %s", s->user);
 	if (*s->password)
-		snprintf(c->key, sizeof c->key, "X-ClickHouse-Key: %s", s->password);
+		snprintf(c->key, sizeof(c->key), "X-ClickHouse-Key: %s", s->password);
 	*out = c;
 	return 0;
 }
@@ -55,7 +55,7 @@ void clickhouse_client_close(struct clickhouse_client *c)
 	if (!c)
 		return;
 	http_post_close(c->post);
-	explicit_bzero(c->key, sizeof c->key);
+	explicit_bzero(c->key, sizeof(c->key));
 	free(c);
 }
 
@@ -110,26 +110,26 @@ static void exception_read(const char *text, struct clickhouse_answer *out)
 	if (sscanf(text, "Code: %9u", &out->code) != 1)
 		out->code = 0;
 	const char *from = strstr(text, "DB::Exception: ");
-	snprintf(cut, sizeof cut, "%s", from ? from + 15 : text);
+	snprintf(cut, sizeof(cut), "%s", from ? from + 15 : text);
 	char *end = strstr(cut, ", e.what()");
 	if (!end)
 		end = strchr(cut, '\n');
 	if (end)
 		*end = '\0';
-	text_escape(cut, printable, sizeof printable);
+	text_escape(cut, printable, sizeof(printable));
 	if (out->code)
-		snprintf(out->why, sizeof out->why, "code %u: %s", out->code, printable);
+		snprintf(out->why, sizeof(out->why), "code %u: %s", out->code, printable);
 	else
-		snprintf(out->why, sizeof out->why, "HTTP status %u: %s", out->status, printable);
+		snprintf(out->why, sizeof(out->why), "HTTP status %u: %s", out->status, printable);
 }
 
 enum clickhouse_end clickhouse_answer_read(
-	const struct http_post_reply *r, int err, struct clickhouse_answer *out)
+	const struct http_post_reply *r, int rc, struct clickhouse_answer *out)
 {
 	*out = (struct clickhouse_answer){.status = r->status, .text = r->body};
-	if (err) {
-		out->is_broken = err == -EIO && !r->is_unsent;
-		snprintf(out->why, sizeof out->why, "%s", r->why);
+	if (rc) {
+		out->is_broken = rc == -EIO && !r->is_unsent;
+		snprintf(out->why, sizeof(out->why), "%s", r->why);
 		return r->is_unsent ? CLICKHOUSE_UNSENT : CLICKHOUSE_UNCLEAR;
 	}
 	if (r->status == 200 && strncmp(r->body, "Code: ", 6) != 0)
@@ -147,8 +147,8 @@ enum clickhouse_end clickhouse_ask(
 		.body = sql,
 		.len = strlen(sql),
 		.timeout_ms = c->ask_ms};
-	int err = http_post(c->post, &request, &c->reply);
-	return clickhouse_answer_read(&c->reply, err, out);
+	int rc = http_post(c->post, &request, &c->reply);
+	return clickhouse_answer_read(&c->reply, rc, out);
 }
 
 enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *sql, const char *id,
@@ -156,20 +156,20 @@ enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *s
 	struct clickhouse_answer *out)
 {
 	char url[QUERY_MAX], escaped[QUERY_MAX], coding[64];
-	int len = http_url_escape(sql, escaped, sizeof escaped) ? snprintf(url, sizeof url,
+	int len = http_url_escape(sql, escaped, sizeof(escaped)) ? snprintf(url, sizeof(url),
 			  "%s?query=%s&query_id=%s%s", c->url[c->at], escaped, id, parameters)
-								: -1;
-	if (len < 0 || (size_t)len >= sizeof url) {
+								 : -1;
+	if (len < 0 || (size_t)len >= sizeof(url)) {
 		*out = (struct clickhouse_answer){.text = "", .why = "the statement is too long"};
 		return CLICKHOUSE_UNSENT;
 	}
-	snprintf(coding, sizeof coding, "Content-Encoding: %s",
+	snprintf(coding, sizeof(coding), "Content-Encoding: %s",
 		clickhouse_coding_names[what->coding]);
 	const struct http_post_request request = {.url = url,
 		.header = {coding, c->user, *c->key ? c->key : NULL},
 		.body = body,
 		.len = what->bytes,
 		.timeout_ms = c->insert_ms};
-	int err = http_post(c->post, &request, &c->reply);
-	return clickhouse_answer_read(&c->reply, err, out);
+	int rc = http_post(c->post, &request, &c->reply);
+	return clickhouse_answer_read(&c->reply, rc, out);
 }

@@ -64,17 +64,17 @@ static int raw_cut(struct clickhouse_packer *p, const struct clickhouse_layout *
 		return -ENOMEM;
 	ssize_t len = clickhouse_unpack(
 		(enum clickhouse_coding)what->coding, body, what->bytes, raw, RAW_MAX);
-	int ret = len == -ENOMEM ? -ENOMEM
-		  : len < 0      ? -EBADMSG
-				 : rows_number(l, raw, (size_t)len, half, &cut);
-	if (ret == 0 && half[0].what.weight + half[1].what.weight != what->weight)
-		ret = -EBADMSG;
-	if (ret == 0)
-		ret = pack(p, raw, cut, &half[0]);
-	if (ret == 0)
-		ret = pack(p, raw + cut, (size_t)len - cut, &half[1]);
+	int rc = len == -ENOMEM ? -ENOMEM
+		 : len < 0      ? -EBADMSG
+				: rows_number(l, raw, (size_t)len, half, &cut);
+	if (rc == 0 && half[0].what.weight + half[1].what.weight != what->weight)
+		rc = -EBADMSG;
+	if (rc == 0)
+		rc = pack(p, raw, cut, &half[0]);
+	if (rc == 0)
+		rc = pack(p, raw + cut, (size_t)len - cut, &half[1]);
 	free(raw);
-	return ret;
+	return rc;
 }
 
 static int raw_recode(struct clickhouse_packer *p, const struct clickhouse_spooled *what,
@@ -85,23 +85,23 @@ static int raw_recode(struct clickhouse_packer *p, const struct clickhouse_spool
 		return -ENOMEM;
 	ssize_t len = clickhouse_unpack(
 		(enum clickhouse_coding)what->coding, body, what->bytes, raw, RAW_MAX);
-	int ret = len == -ENOMEM ? -ENOMEM : len < 0 ? -EBADMSG : pack(p, raw, (size_t)len, to);
+	int rc = len == -ENOMEM ? -ENOMEM : len < 0 ? -EBADMSG : pack(p, raw, (size_t)len, to);
 	free(raw);
-	return ret;
+	return rc;
 }
 
 int clickhouse_recode(struct clickhouse_spooled *what, void **body, enum clickhouse_coding coding)
 {
 	struct clickhouse_half to = {.what = *what};
 	struct clickhouse_packer *packer;
-	int ret = clickhouse_packer_open(&packer);
-	if (ret)
-		return ret;
+	int rc = clickhouse_packer_open(&packer);
+	if (rc)
+		return rc;
 	to.what.coding = coding;
-	ret = raw_recode(packer, what, *body, &to);
+	rc = raw_recode(packer, what, *body, &to);
 	clickhouse_packer_close(packer);
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	free(*body);
 	*body = to.body;
 	*what = to.what;
@@ -128,16 +128,16 @@ int clickhouse_cut(const char *columns, const struct clickhouse_spooled *what, c
 		if (!made[k].what.chunk.number)
 			return -E2BIG;
 	}
-	int ret = clickhouse_packer_open(&packer);
-	if (ret)
-		return ret;
-	ret = raw_cut(packer, &layout, what, body, made);
+	int rc = clickhouse_packer_open(&packer);
+	if (rc)
+		return rc;
+	rc = raw_cut(packer, &layout, what, body, made);
 	clickhouse_packer_close(packer);
-	if (ret) {
+	if (rc) {
 		free(made[0].body);
 		free(made[1].body);
-		return ret;
+		return rc;
 	}
-	memcpy(half, made, sizeof made);
+	memcpy(half, made, sizeof(made));
 	return 0;
 }

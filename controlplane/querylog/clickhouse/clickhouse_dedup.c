@@ -21,7 +21,7 @@ static bool engine_read(const char *text, struct local_table *out)
 {
 	char plain[512];
 	size_t len = 0;
-	for (; *text && *text != '\n' && len + 1 < sizeof plain; text++)
+	for (; *text && *text != '\n' && len + 1 < sizeof(plain); text++)
 		if (!strchr("'\\`", *text))
 			plain[len++] = *text;
 	plain[len] = '\0';
@@ -61,10 +61,10 @@ static enum clickhouse_end replicated_ask(
 		s->settings.database, s->settings.table);
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	size_t len = end == CLICKHOUSE_DONE ? strcspn(out->text, "\n") : 0;
-	if (!len || len >= sizeof path || memchr(out->text, '\\', len))
+	if (!len || len >= sizeof(path) || memchr(out->text, '\\', len))
 		return end;
-	snprintf(path, sizeof path, "%.*s", (int)len, out->text);
-	if (!clickhouse_quote(path, quoted, sizeof quoted))
+	snprintf(path, sizeof(path), "%.*s", (int)len, out->text);
+	if (!clickhouse_quote(path, quoted, sizeof(quoted)))
 		return end;
 	q.len = 0;
 	clickhouse_sql_add(&q,
@@ -74,7 +74,7 @@ static enum clickhouse_end replicated_ask(
 	end = clickhouse_ask(c, q.text, out);
 	len = end == CLICKHOUSE_DONE ? strcspn(out->text, "\n") : 0;
 	if (len)
-		snprintf(s->replicated, sizeof s->replicated, "%s %.*s", path,
+		snprintf(s->replicated, sizeof(s->replicated), "%s %.*s", path,
 			len < 100 ? (int)len : 100, out->text);
 	return end;
 }

@@ -58,10 +58,11 @@ static enum clickhouse_end count_ask(struct clickhouse_sender *s, const struct d
 	const struct clickhouse_spooled *what = &d->parcel->what;
 	uint64_t running = 0;
 	clickhouse_query_id(d->box, &what->chunk, id);
-	snprintf(sql, sizeof sql, "SELECT count() FROM system.processes WHERE query_id = '%s'", id);
+	snprintf(
+		sql, sizeof(sql), "SELECT count() FROM system.processes WHERE query_id = '%s'", id);
 	enum clickhouse_end end = number_ask(s, sql, &running, a);
 	if (end == CLICKHOUSE_DONE && running) {
-		snprintf(a->why, sizeof a->why, "the insert still runs");
+		snprintf(a->why, sizeof(a->why), "the insert still runs");
 		return CLICKHOUSE_UNCLEAR;
 	}
 	if (end == CLICKHOUSE_DONE) {
@@ -88,7 +89,7 @@ static enum found find(struct clickhouse_sender *s, const struct delivery *d, ui
 			return *rows ? FOUND_SOME : FOUND_NONE;
 		if (s->stop || s->is_closing || s->is_renewed) {
 			*end = CLICKHOUSE_UNCLEAR;
-			snprintf(a->why, sizeof a->why, "stopped");
+			snprintf(a->why, sizeof(a->why), "stopped");
 			return FOUND_ERROR;
 		}
 		clickhouse_sender_pause(s, s->settings.settle_ms - settled_ms);
@@ -140,7 +141,7 @@ static enum clickhouse_end insert(
 	const struct clickhouse_parcel *p = d->parcel;
 	clickhouse_query_id(d->box, &p->what.chunk, id);
 	clickhouse_schema_insert(&s->here->schema, d->has_layout ? &d->layout : NULL, sql);
-	clickhouse_schema_parameters(&s->here->schema, id, parameters, sizeof parameters);
+	clickhouse_schema_parameters(&s->here->schema, id, parameters, sizeof(parameters));
 	enum clickhouse_end end =
 		clickhouse_insert(s->client, sql, id, parameters, &p->what, p->body, a);
 	clickhouse_sender_heard(s, a);
@@ -163,11 +164,11 @@ static enum clickhouse_end layout_ask(
 		return end;
 	if (has == CLICKHOUSE_NONE_THERE) {
 		s->here->is_ready = false;
-		snprintf(a->why, sizeof a->why, "the table has gone");
+		snprintf(a->why, sizeof(a->why), "the table has gone");
 		return CLICKHOUSE_REFUSED;
 	}
 	d->is_foreign = true;
-	snprintf(a->why, sizeof a->why, "the table lacks columns of a file");
+	snprintf(a->why, sizeof(a->why), "the table lacks columns of a file");
 	return CLICKHOUSE_REFUSED;
 }
 
@@ -180,14 +181,14 @@ static enum clickhouse_end coding_fit(
 	if (p->what.coding == CLICKHOUSE_GZIP || p->what.coding == known)
 		return CLICKHOUSE_DONE;
 	d->step = CLICKHOUSE_STEP_CODING;
-	int ret = clickhouse_recode(&p->what, &p->body, known);
-	if (ret == 0) {
+	int rc = clickhouse_recode(&p->what, &p->body, known);
+	if (rc == 0) {
 		d->body_tries = 0;
 		s->now.recoded_chunks++;
 		return CLICKHOUSE_DONE;
 	}
-	d->is_unreadable = ret == -EBADMSG;
-	snprintf(a->why, sizeof a->why, "%s", strerror(-ret));
+	d->is_unreadable = rc == -EBADMSG;
+	snprintf(a->why, sizeof(a->why), "%s", strerror(-rc));
 	return CLICKHOUSE_UNSENT;
 }
 
@@ -322,20 +323,20 @@ static bool cut(struct clickhouse_sender *s, struct delivery *d)
 	struct clickhouse_parcel *p = d->parcel;
 	struct clickhouse_half half[2];
 	uint32_t rows = p->what.rows;
-	int ret = clickhouse_cut(p->origin ? p->origin->columns : NULL, &p->what, p->body, half);
-	if (ret == -EBADMSG || ret == -E2BIG) {
+	int rc = clickhouse_cut(p->origin ? p->origin->columns : NULL, &p->what, p->body, half);
+	if (rc == -EBADMSG || rc == -E2BIG) {
 		clickhouse_outbox_refuse(s->settings.outbox, p);
 		return true;
 	}
-	if (ret == 0) {
-		ret = clickhouse_outbox_cut(s->settings.outbox, p, half);
-		if (ret) {
+	if (rc == 0) {
+		rc = clickhouse_outbox_cut(s->settings.outbox, p, half);
+		if (rc) {
 			free(half[0].body);
 			free(half[1].body);
 		}
 	}
-	if (ret) {
-		clickhouse_sender_failed(s, CLICKHOUSE_STEP_SIZE, strerror(-ret), false);
+	if (rc) {
+		clickhouse_sender_failed(s, CLICKHOUSE_STEP_SIZE, strerror(-rc), false);
 		return false;
 	}
 	uint64_t n = ++s->now.cut_chunks;
@@ -403,7 +404,7 @@ static bool settle(struct clickhouse_sender *s, struct delivery *d, enum clickho
 	if (++d->body_tries < CLICKHOUSE_BODY_TRIES)
 		return false;
 	s->now.refused_in_a_row++;
-	memcpy(s->now.refused_why, s->now.why, sizeof s->now.refused_why);
+	memcpy(s->now.refused_why, s->now.why, sizeof(s->now.refused_why));
 	give_up(s, d);
 	return true;
 }

@@ -53,7 +53,7 @@ size_t clickhouse_file_head(uint8_t out[CLICKHOUSE_FILE_HEAD_MAX],
 	const void *body)
 {
 	struct wr w = wr_init(out, CLICKHOUSE_FILE_HEAD_MAX);
-	wr_bytes(&w, magic, sizeof magic);
+	wr_bytes(&w, magic, sizeof(magic));
 	wr_u32(&w, VERSION << 16 | what->coding << 8);
 	wr_u32(&w, clickhouse_file_head_bytes(origin));
 	put_u64(&w, what->chunk.run);
@@ -78,8 +78,8 @@ static int bare_read(const uint8_t *at, size_t len, const struct clickhouse_spoo
 {
 	static const uint8_t gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
 	bool fits = named->coding == CLICKHOUSE_GZIP
-			    ? len > sizeof gzip && memcmp(at, gzip, sizeof gzip) == 0
-			    : len > sizeof zstd && memcmp(at, zstd, sizeof zstd) == 0;
+			    ? len > sizeof(gzip) && memcmp(at, gzip, sizeof(gzip)) == 0
+			    : len > sizeof(zstd) && memcmp(at, zstd, sizeof(zstd)) == 0;
 	if (!fits || len > CLICKHOUSE_FILE_BODY_MAX)
 		return -EBADMSG;
 	origin->box[0] = '\0';
@@ -110,8 +110,8 @@ static int head_read(struct rd *r, const struct clickhouse_spooled *named,
 	same &= is_as_named(r, named);
 	*body_len = get_u64(r);
 	*body_sum = get_u64(r);
-	if (!get_text(r, origin->box, sizeof origin->box)
-		|| !get_text(r, origin->columns, sizeof origin->columns))
+	if (!get_text(r, origin->box, sizeof(origin->box))
+		|| !get_text(r, origin->columns, sizeof(origin->columns)))
 		return -EBADMSG;
 	size_t at = r->pos;
 	uint64_t sum = get_u64(r);
@@ -122,20 +122,20 @@ static int head_read(struct rd *r, const struct clickhouse_spooled *named,
 		       : -EPROTONOSUPPORT;
 }
 
-int clickhouse_file_read(const void *octets, size_t len, const struct clickhouse_spooled *named,
+int clickhouse_file_read(const void *bytes, size_t len, const struct clickhouse_spooled *named,
 	struct clickhouse_origin *origin, size_t *body_at, size_t *body_len)
 {
-	struct rd r = rd_init(octets, len);
-	const uint8_t *begin = rd_bytes(&r, sizeof magic);
-	if (!begin || memcmp(begin, magic, sizeof magic) != 0)
-		return bare_read(octets, len, named, origin, body_at, body_len);
+	struct rd r = rd_init(bytes, len);
+	const uint8_t *begin = rd_bytes(&r, sizeof(magic));
+	if (!begin || memcmp(begin, magic, sizeof(magic)) != 0)
+		return bare_read(bytes, len, named, origin, body_at, body_len);
 	if (rd_u16(&r) != VERSION)
 		return rd_ok(&r) ? -EPROTONOSUPPORT : -EBADMSG;
 	size_t head_len;
 	uint64_t said, sum;
-	int ret = head_read(&r, named, origin, &head_len, &said, &sum);
-	if (ret)
-		return ret;
+	int rc = head_read(&r, named, origin, &head_len, &said, &sum);
+	if (rc)
+		return rc;
 	if (said != rd_left(&r) || said == 0 || said > CLICKHOUSE_FILE_BODY_MAX
 		|| sum != contenthash(r.base + head_len, said))
 		return -EBADMSG;

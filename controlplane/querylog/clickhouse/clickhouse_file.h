@@ -52,6 +52,6 @@ uint32_t clickhouse_file_head_bytes(const struct clickhouse_origin *origin);
 // Reads all of a file. *body_at, *body_len: its body. *origin: from the head; its box is "" in a
 // file without one. -EBADMSG: no such file, truncated, damaged, or different from `named`, its
 // name. -EPROTONOSUPPORT: whole, of a version or with columns that this build does not know.
-ATTR_MUST_CHECK int clickhouse_file_read(const void *octets, size_t len,
+ATTR_MUST_CHECK int clickhouse_file_read(const void *bytes, size_t len,
 	const struct clickhouse_spooled *named, struct clickhouse_origin *origin, size_t *body_at,
 	size_t *body_len);

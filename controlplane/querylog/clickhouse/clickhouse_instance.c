@@ -15,10 +15,10 @@ void clickhouse_instance(
 	FILE *f = fopen(machine_file, "re");
 	if (!f)
 		return;
-	bool has_id = fgets(id, sizeof id, f) && id[0] != '\n';
+	bool has_id = fgets(id, sizeof(id), f) && id[0] != '\n';
 	fclose(f);
 	if (!has_id)
 		return;
-	int len = snprintf(text, sizeof text, "%s%s", id, folder);
+	int len = snprintf(text, sizeof(text), "%s%s", id, folder);
 	snprintf(out, CLICKHOUSE_INSTANCE_MAX, "%016" PRIx64, contenthash(text, (size_t)len));
 }

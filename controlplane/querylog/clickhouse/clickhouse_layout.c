@@ -16,7 +16,7 @@ const char *const clickhouse_type_names[CLICKHOUSE_TYPES] = {
 	[CLICKHOUSE_STRING] = "String",
 };
 
-static const unsigned octets_of[CLICKHOUSE_TYPES] = {
+static const unsigned bytes_of[CLICKHOUSE_TYPES] = {
 	[CLICKHOUSE_UINT8] = 1,
 	[CLICKHOUSE_UINT16] = 2,
 	[CLICKHOUSE_UINT32] = 4,
@@ -29,7 +29,7 @@ static const unsigned octets_of[CLICKHOUSE_TYPES] = {
 #define X(name, type, is_word) #name " " type ","
 const char clickhouse_layout_own[] = CLICKHOUSE_COLUMN_LIST(X);
 #undef X
-static_assert(sizeof clickhouse_layout_own <= CLICKHOUSE_LAYOUT_MAX);
+static_assert(sizeof(clickhouse_layout_own) <= CLICKHOUSE_LAYOUT_MAX);
 
 // This never changes: such files may lie anywhere.
 const char clickhouse_layout_first[] =
@@ -120,9 +120,9 @@ static uint64_t length_read(struct rd *r)
 {
 	uint64_t len = 0;
 	for (unsigned shift = 0; shift < 35; shift += 7) {
-		uint8_t octet = rd_u8(r);
-		len |= (uint64_t)(octet & 0x7f) << shift;
-		if (!(octet & 0x80))
+		uint8_t byte = rd_u8(r);
+		len |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
 			return len;
 	}
 	r->bad = true;
@@ -150,7 +150,7 @@ bool clickhouse_layout_row(
 		if (i == l->weight)
 			w = u64_read(r);
 		else
-			rd_skip(r, type == CLICKHOUSE_STRING ? length_read(r) : octets_of[type]);
+			rd_skip(r, type == CLICKHOUSE_STRING ? length_read(r) : bytes_of[type]);
 	}
 	if (!rd_ok(r))
 		return false;

@@ -89,7 +89,7 @@ static void widen(struct clickhouse_schema *s, const char *text)
 	l->boxes += boxes;
 	if (hours > l->hours) {
 		l->hours = hours;
-		snprintf(l->box, sizeof l->box, "%.*s", CLICKHOUSE_BOX_TEXT - 1, box);
+		snprintf(l->box, sizeof(l->box), "%.*s", CLICKHOUSE_BOX_TEXT - 1, box);
 	}
 	if (!bytes_least)
 		l->max_bytes = 0;
@@ -104,9 +104,10 @@ enum clickhouse_end clickhouse_limits_agree(
 {
 	char box[QUOTED_MAX] = "''", key[QUOTED_MAX] = "''", plain[QUOTED_MAX / 2];
 	bool had_twins = s->limits.twins > 0;
-	snprintf(plain, sizeof plain, "%s%s%s", s->box, *s->instance ? "#" : "", s->instance);
+	snprintf(plain, sizeof(plain), "%s%s%s", s->box, *s->instance ? "#" : "", s->instance);
 	s->limits.are_known = false;
-	if (!clickhouse_quote(s->box, box, sizeof box) || !clickhouse_quote(plain, key, sizeof key))
+	if (!clickhouse_quote(s->box, box, sizeof(box))
+		|| !clickhouse_quote(plain, key, sizeof(key)))
 		strcpy(box, "''"), strcpy(key, "''");
 	enum clickhouse_end end = table_make(s, c, out);
 	if (end == CLICKHOUSE_DONE)

@@ -30,9 +30,9 @@ static int spool_open(struct clickhouse_outbox *o)
 {
 	if (o->is_spool_open)
 		return 0;
-	int ret = clickhouse_spool_open(&o->spool, o->folder, o->box, o->spool_max_bytes);
-	o->is_spool_open = ret == 0;
-	return ret;
+	int rc = clickhouse_spool_open(&o->spool, o->folder, o->box, o->spool_max_bytes);
+	o->is_spool_open = rc == 0;
+	return rc;
 }
 
 // The counts as readers see them. Under the lock.
@@ -75,14 +75,14 @@ static void spool_count(struct clickhouse_outbox *o)
 int clickhouse_outbox_open(
 	struct clickhouse_outbox **out, const struct clickhouse_outbox_settings *s)
 {
-	struct clickhouse_outbox *o = calloc(1, sizeof *o);
+	struct clickhouse_outbox *o = calloc(1, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_mutex_init(&o->shown_lock, NULL);
 	thread_cond_init(&o->changed);
-	snprintf(o->folder, sizeof o->folder, "%s", s->folder);
-	snprintf(o->box, sizeof o->box, "%s", s->box);
+	snprintf(o->folder, sizeof(o->folder), "%s", s->folder);
+	snprintf(o->box, sizeof(o->box), "%s", s->box);
 	o->spool_max_bytes = o->counts.spool_max_bytes = s->spool_max_bytes;
 	o->memory_max_bytes = o->counts.bytes_max = s->memory_max_bytes;
 	o->counts.spool_err = spool_open(o);
@@ -152,14 +152,14 @@ static bool may_drop(const struct clickhouse_outbox *o)
 static int spill_one(struct clickhouse_outbox *o, bool drop)
 {
 	struct clickhouse_parcel *p = &o->chunk[o->first];
-	int ret = spool_open(o);
-	if (ret == 0 && !drop && !clickhouse_spool_has_room(&o->spool, p->what.bytes))
+	int rc = spool_open(o);
+	if (rc == 0 && !drop && !clickhouse_spool_has_room(&o->spool, p->what.bytes))
 		return -EAGAIN;
-	if (ret == 0)
-		ret = clickhouse_spool_put(&o->spool, &p->what, p->origin, p->body);
-	o->counts.spool_err = ret;
-	if (ret)
-		return ret;
+	if (rc == 0)
+		rc = clickhouse_spool_put(&o->spool, &p->what, p->origin, p->body);
+	o->counts.spool_err = rc;
+	if (rc)
+		return rc;
 	memory_drop(o);
 	o->counts.spilled++;
 	spool_count(o);
@@ -176,10 +176,10 @@ int clickhouse_outbox_put(
 	struct clickhouse_outbox *o, const struct clickhouse_spooled *what, void *body)
 {
 	struct clickhouse_outbox_counts *c = &o->counts;
-	int ret = 0;
+	int rc = 0;
 	pthread_mutex_lock(&o->lock);
-	while (ret == 0 && !memory_has_room(o, what->bytes))
-		ret = spill_one(o, may_drop(o));
+	while (rc == 0 && !memory_has_room(o, what->bytes))
+		rc = spill_one(o, may_drop(o));
 	if (memory_has_room(o, what->bytes)) {
 		o->chunk[(o->first + c->chunks++) % CLICKHOUSE_OUTBOX_SLOTS] =
 			(struct clickhouse_parcel){
@@ -192,11 +192,11 @@ int clickhouse_outbox_put(
 		while (o->is_failing && c->chunks && spill_one(o, false) == 0)
 			;
 		pthread_cond_signal(&o->changed);
-		ret = 0;
+		rc = 0;
 	}
-	c->refused += ret < 0;
+	c->refused += rc < 0;
 	unlock(o);
-	return ret;
+	return rc;
 }
 
 void clickhouse_outbox_hurry(struct clickhouse_outbox *o)
@@ -236,16 +236,16 @@ static int spool_take(struct clickhouse_outbox *o, struct clickhouse_parcel *out
 	while (o->is_spool_open && clickhouse_spool_first(&o->spool)) {
 		struct clickhouse_origin *origin;
 		void *body;
-		int ret = clickhouse_spool_read(&o->spool, &body, &origin);
+		int rc = clickhouse_spool_read(&o->spool, &body, &origin);
 		const struct clickhouse_spooled what = *clickhouse_spool_first(&o->spool);
-		if (ret == 0) {
+		if (rc == 0) {
 			*out = (struct clickhouse_parcel){what, body, origin, true, 0};
 			o->spool.is_first_held = true;
 			return 0;
 		}
-		if (is_want(ret))
-			return ret;
-		set_aside(o, &what, ret);
+		if (is_want(rc))
+			return rc;
+		set_aside(o, &what, rc);
 	}
 	return -ENOENT;
 }
@@ -267,16 +267,16 @@ int clickhouse_outbox_take(
 	while (!o->counts.chunks && !(o->is_spool_open && o->spool.count) && !o->is_closed)
 		if (pthread_cond_timedwait(&o->changed, &o->lock, &until) == ETIMEDOUT)
 			break;
-	int ret = memory_is_older(o) ? -ENOENT : spool_take(o, out);
-	if (ret == -ENOENT && o->counts.chunks) {
+	int rc = memory_is_older(o) ? -ENOENT : spool_take(o, out);
+	if (rc == -ENOENT && o->counts.chunks) {
 		*out = o->chunk[o->first];
 		memory_pop(o);
 		o->hand_rows = out->what.rows;
 		o->hand_weight = out->what.weight;
-		ret = 0;
+		rc = 0;
 	}
 	unlock(o);
-	return ret;
+	return rc;
 }
 
 void clickhouse_outbox_done(struct clickhouse_outbox *o, struct clickhouse_parcel *p)
@@ -305,7 +305,7 @@ void clickhouse_outbox_refuse(struct clickhouse_outbox *o, struct clickhouse_par
 
 static struct clickhouse_origin *origin_copy(const struct clickhouse_origin *origin)
 {
-	struct clickhouse_origin *copy = origin ? malloc(sizeof *copy) : NULL;
+	struct clickhouse_origin *copy = origin ? malloc(sizeof(*copy)) : NULL;
 	if (copy)
 		*copy = *origin;
 	return copy;
@@ -347,18 +347,18 @@ static int halves_put(
 {
 	if (!p->is_spooled)
 		return memory_push(o, p, half);
-	int ret = clickhouse_spool_cut(&o->spool, half, p->origin);
-	o->counts.spool_err = ret;
-	if (ret == 0) {
+	int rc = clickhouse_spool_cut(&o->spool, half, p->origin);
+	o->counts.spool_err = rc;
+	if (rc == 0) {
 		free(half[0].body);
 		free(half[1].body);
 		return 0;
 	}
 	if (!memory_has_room(o, (uint64_t)half[0].what.bytes + half[1].what.bytes))
-		return ret;
-	ret = memory_push(o, p, half);
-	if (ret)
-		return ret;
+		return rc;
+	rc = memory_push(o, p, half);
+	if (rc)
+		return rc;
 	clickhouse_spool_remove(&o->spool);
 	unsigned spilled = 0;
 	while (spilled < 2 && spill_one(o, false) == 0)
@@ -371,30 +371,30 @@ int clickhouse_outbox_cut(
 	struct clickhouse_outbox *o, struct clickhouse_parcel *p, struct clickhouse_half half[2])
 {
 	pthread_mutex_lock(&o->lock);
-	int ret = halves_put(o, p, half);
-	o->counts.cut_chunks += ret == 0;
-	if (ret == 0)
+	int rc = halves_put(o, p, half);
+	o->counts.cut_chunks += rc == 0;
+	if (rc == 0)
 		hand_empty(o);
 	spool_count(o);
 	unlock(o);
-	if (ret == 0)
+	if (rc == 0)
 		parcel_free(p);
-	return ret;
+	return rc;
 }
 
 // To the front of the spool, for it is older than all there.
 static int parcel_spool(struct clickhouse_outbox *o, struct clickhouse_parcel *p)
 {
-	int ret = p->is_spooled ? 0 : spool_open(o);
-	if (ret == 0 && !p->is_spooled) {
-		ret = clickhouse_spool_put_first(&o->spool, &p->what, p->origin, p->body);
-		o->counts.spool_err = ret;
-		p->is_spooled = ret == 0;
+	int rc = p->is_spooled ? 0 : spool_open(o);
+	if (rc == 0 && !p->is_spooled) {
+		rc = clickhouse_spool_put_first(&o->spool, &p->what, p->origin, p->body);
+		o->counts.spool_err = rc;
+		p->is_spooled = rc == 0;
 	}
 	if (p->is_spooled)
 		hand_empty(o);
 	spool_count(o);
-	return ret;
+	return rc;
 }
 
 // The lock is let go of between files: the maker is not to wait for all of them.

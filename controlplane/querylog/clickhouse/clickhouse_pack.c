@@ -22,7 +22,7 @@ struct clickhouse_packer {
 
 int clickhouse_packer_open(struct clickhouse_packer **out)
 {
-	struct clickhouse_packer *p = calloc(1, sizeof *p);
+	struct clickhouse_packer *p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	p->zstd = ZSTD_createCCtx();
@@ -63,10 +63,10 @@ static ssize_t pack_gzip(z_stream *z, const void *from, size_t len, void *out, s
 	z->avail_in = (uInt)len;
 	z->next_out = out;
 	z->avail_out = (uInt)cap;
-	int ret = deflate(z, Z_FINISH);
-	if (ret == Z_STREAM_END)
+	int rc = deflate(z, Z_FINISH);
+	if (rc == Z_STREAM_END)
 		return (ssize_t)(cap - z->avail_out);
-	return ret == Z_OK || ret == Z_BUF_ERROR ? -ENOSPC : -EIO;
+	return rc == Z_OK || rc == Z_BUF_ERROR ? -ENOSPC : -EIO;
 }
 
 ssize_t clickhouse_pack(struct clickhouse_packer *p, enum clickhouse_coding coding,
@@ -89,11 +89,11 @@ static ssize_t unpack_gzip(const void *from, size_t len, void *out, size_t cap)
 		return -ENOSPC;
 	if (inflateInit2(&z, GZIP_WINDOW) != Z_OK)
 		return -ENOMEM;
-	int ret = inflate(&z, Z_FINISH);
+	int rc = inflate(&z, Z_FINISH);
 	ssize_t n = (ssize_t)(cap - z.avail_out);
-	bool is_whole = ret == Z_STREAM_END && z.avail_in == 0, is_full = z.avail_out == 0;
+	bool is_whole = rc == Z_STREAM_END && z.avail_in == 0, is_full = z.avail_out == 0;
 	(void)inflateEnd(&z);
-	return is_whole ? n : ret == Z_MEM_ERROR ? -ENOMEM : is_full ? -ENOSPC : -EBADMSG;
+	return is_whole ? n : rc == Z_MEM_ERROR ? -ENOMEM : is_full ? -ENOSPC : -EBADMSG;
 }
 
 ssize_t clickhouse_unpack(

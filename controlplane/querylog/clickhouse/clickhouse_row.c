@@ -24,7 +24,7 @@ static uint8_t *u64(uint8_t *at, uint64_t v)
 	return u32(u32(at, (uint32_t)v), (uint32_t)(v >> 32));
 }
 
-static uint8_t *octets(uint8_t *at, const char *text, size_t len)
+static uint8_t *bytes(uint8_t *at, const char *text, size_t len)
 {
 	size_t left = len;
 	for (; left >= 0x80; left >>= 7)
@@ -36,13 +36,13 @@ static uint8_t *octets(uint8_t *at, const char *text, size_t len)
 
 static uint8_t *text(uint8_t *at, struct querylog_text t)
 {
-	return octets(at, t.at, t.len);
+	return bytes(at, t.at, t.len);
 }
 
 static uint8_t *name(uint8_t *at, const char *const *names, unsigned count, unsigned i)
 {
 	const char *n = i < count ? names[i] : "";
-	return octets(at, n, strlen(n));
+	return bytes(at, n, strlen(n));
 }
 
 enum { ENUM_NAME_MAX = 32, BOX_MAX = UINT16_MAX };
@@ -62,7 +62,7 @@ ssize_t clickhouse_row_put(uint8_t *out, size_t cap, const char *box,
 		return -ENOSPC;
 	uint8_t *at = u32(out, (uint32_t)(row->time_us / 1000000));
 	at = u32(at, (uint32_t)(row->time_us % 1000000));
-	at = octets(at, box, box_len);
+	at = bytes(at, box, box_len);
 	at = u64(u64(u64(at, chunk->run), chunk->number), row->weight);
 	at = u16(text(at, row->client), row->client_port);
 	at = text(text(text(at, row->client_name), row->group), row->qname);

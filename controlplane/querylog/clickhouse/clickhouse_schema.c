@@ -23,12 +23,12 @@ void clickhouse_sql_add(struct clickhouse_sql *q, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	int n = vsnprintf(q->text + q->len, sizeof q->text - q->len, fmt, ap);
+	int n = vsnprintf(q->text + q->len, sizeof(q->text) - q->len, fmt, ap);
 	va_end(ap);
 	if (n > 0)
 		q->len += (size_t)n;
-	if (q->len >= sizeof q->text)
-		q->len = sizeof q->text - 1;
+	if (q->len >= sizeof(q->text))
+		q->len = sizeof(q->text) - 1;
 }
 
 static void type_add(struct clickhouse_sql *q, const struct clickhouse_schema *s, unsigned i)
@@ -46,7 +46,7 @@ static enum clickhouse_end version_read(
 	if (end != CLICKHOUSE_DONE)
 		return end;
 	if (sscanf(out->text, "%4u.%2u", &major, &minor) != 2) {
-		snprintf(out->why, sizeof out->why, "the server is not ClickHouse");
+		snprintf(out->why, sizeof(out->why), "the server is not ClickHouse");
 		return CLICKHOUSE_REFUSED;
 	}
 	s->version = major * 100 + minor;
@@ -180,7 +180,7 @@ static enum clickhouse_end columns_add(
 	columns_sql(s, &q);
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	if (end == CLICKHOUSE_DONE)
-		snprintf(there, sizeof there, "%s", out->text);
+		snprintf(there, sizeof(there), "%s", out->text);
 	for (unsigned i = 0; end == CLICKHOUSE_DONE && i < ARRAY_LEN(columns); i++) {
 		if (has_line(there, columns[i].name))
 			continue;
@@ -208,7 +208,7 @@ static enum clickhouse_end columns_check(
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	if (end != CLICKHOUSE_DONE || !out->text[0])
 		return end;
-	snprintf(out->why, sizeof out->why, "column %.*s has another type than weir's",
+	snprintf(out->why, sizeof(out->why), "column %.*s has another type than weir's",
 		(int)strcspn(out->text, "\n"), out->text);
 	return CLICKHOUSE_REFUSED;
 }
@@ -282,7 +282,7 @@ enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,
 		column_is(&q, i, l->column[i].name, clickhouse_type_names[l->column[i].type]);
 	clickhouse_sql_add(&q, ")");
 	*has = CLICKHOUSE_SOME_THERE;
-	if (q.len + 1 == sizeof q.text) { // more than any build of ours has
+	if (q.len + 1 == sizeof(q.text)) { // more than any build of ours has
 		*out = (struct clickhouse_answer){.status = 200, .text = ""};
 		return CLICKHOUSE_DONE;
 	}
@@ -326,7 +326,7 @@ void clickhouse_schema_count(const struct clickhouse_schema *s, const char *box,
 	const struct clickhouse_spooled *what, char sql[CLICKHOUSE_SQL_MAX])
 {
 	char quoted[CLICKHOUSE_SQL_MAX / 4];
-	if (!clickhouse_quote(box, quoted, sizeof quoted))
+	if (!clickhouse_quote(box, quoted, sizeof(quoted)))
 		quoted[0] = '\0';
 	snprintf(sql, CLICKHOUSE_SQL_MAX,
 		"SELECT count() FROM `%s`.`%s` WHERE time >= toDateTime(%" PRIu64

@@ -22,7 +22,7 @@ static void show(struct clickhouse_sender *s)
 	s->now.table_bytes = s->here->schema.bytes;
 	s->now.urls = s->urls;
 	s->now.url_at = clickhouse_sender_at(s) + 1;
-	snprintf(s->now.url, sizeof s->now.url, "%s", clickhouse_client_url(s->client));
+	snprintf(s->now.url, sizeof(s->now.url), "%s", clickhouse_client_url(s->client));
 	s->now.limits = s->here->schema.limits;
 	s->now.clock_ahead_s = s->here->schema.clock_ahead_s;
 	pthread_mutex_lock(&s->lock);
@@ -96,13 +96,14 @@ void clickhouse_sender_failed(
 	};
 	char text[CLICKHOUSE_WHY_MAX];
 	if (s->urls > 1)
-		snprintf(text, sizeof text, "%.64s: %.100s", clickhouse_client_url(s->client), why);
+		snprintf(
+			text, sizeof(text), "%.64s: %.100s", clickhouse_client_url(s->client), why);
 	else
-		snprintf(text, sizeof text, "%.170s", why);
+		snprintf(text, sizeof(text), "%.170s", why);
 	s->now.failures++;
 	if (!s->now.is_failing)
 		log_warning("clickhouse: %s: %s", names[step], text);
-	snprintf(s->now.why, sizeof s->now.why, "%.20s: %.170s", names[step], text);
+	snprintf(s->now.why, sizeof(s->now.why), "%.20s: %.170s", names[step], text);
 	s->now.is_failing = true;
 	s->now.is_up = false;
 	s->wait_ms = 0;
@@ -208,7 +209,7 @@ static void tidy(struct clickhouse_sender *s)
 		s->now.tidy_failures++;
 		log_warning("clickhouse: could not drop expired partitions: %s", a.why);
 		if (a.code)
-			memcpy(s->now.tidy_why, a.why, sizeof s->now.tidy_why);
+			memcpy(s->now.tidy_why, a.why, sizeof(s->now.tidy_why));
 	}
 	s->now.dropped_partitions += s->here->schema.dropped_partitions - dropped_before;
 	clickhouse_sender_heard(s, &a);
@@ -222,16 +223,16 @@ static void *sender_run(void *arg)
 	while (!s->stop) {
 		struct clickhouse_parcel p;
 		clickhouse_sender_renew(s);
-		int ret = clickhouse_outbox_take(s->settings.outbox, TAKE_MS, &p);
-		if (ret == 0 && !clickhouse_deliver(s, &p)) {
+		int rc = clickhouse_outbox_take(s->settings.outbox, TAKE_MS, &p);
+		if (rc == 0 && !clickhouse_deliver(s, &p)) {
 			clickhouse_outbox_give_back(s->settings.outbox, &p);
 			break;
 		}
-		if (s->is_closing && (ret < 0 || s->now.is_failing))
+		if (s->is_closing && (rc < 0 || s->now.is_failing))
 			break;
-		if (ret < 0)
+		if (rc < 0)
 			idle(s);
-		if (ret < 0 && ret != -ENOENT)
+		if (rc < 0 && rc != -ENOENT)
 			clickhouse_sender_pause(s, s->settings.retry_min_ms);
 		tidy(s);
 	}
@@ -255,7 +256,7 @@ static void sender_free(struct clickhouse_sender *s)
 int clickhouse_sender_open(
 	struct clickhouse_sender **out, const struct clickhouse_sender_settings *settings)
 {
-	struct clickhouse_sender *s = calloc(1, sizeof *s);
+	struct clickhouse_sender *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
@@ -264,16 +265,16 @@ int clickhouse_sender_open(
 	atomic_store(&s->rows_max, CLICKHOUSE_ROWS_MAX);
 	struct clickhouse_client_settings client = settings->client;
 	client.post.stop = &s->stop;
-	int ret = clickhouse_client_open(&s->client, &client);
+	int rc = clickhouse_client_open(&s->client, &client);
 	// What the caller's texts were is with the client now; they may go.
 	s->settings.client = (struct clickhouse_client_settings){0};
-	if (ret == 0) {
+	if (rc == 0) {
 		servers_begin(s, &settings->schema);
-		ret = thread_start(&s->thread, "weir-ch-send", sender_run, s);
+		rc = thread_start(&s->thread, "weir-ch-send", sender_run, s);
 	}
-	if (ret) {
+	if (rc) {
 		sender_free(s);
-		return ret;
+		return rc;
 	}
 	*out = s;
 	return 0;
@@ -304,9 +305,9 @@ int clickhouse_sender_reconfigure(struct clickhouse_sender *s,
 	struct clickhouse_client_settings settings = *client;
 	struct clickhouse_client *next;
 	settings.post.stop = &s->stop;
-	int ret = clickhouse_client_open(&next, &settings);
-	if (ret)
-		return ret;
+	int rc = clickhouse_client_open(&next, &settings);
+	if (rc)
+		return rc;
 	pthread_mutex_lock(&s->lock);
 	struct clickhouse_client *unused = s->next_client;
 	s->next_client = next;

@@ -75,7 +75,7 @@ static void aside_add(struct clickhouse_spool *s, const struct clickhouse_spoole
 			|| s->aside_bytes + f->file_bytes > max)) {
 		clickhouse_spool_unlink(s->folder, &s->aside[0], true);
 		s->aside_bytes -= s->aside[0].file_bytes;
-		memmove(&s->aside[0], &s->aside[1], --s->aside_count * sizeof s->aside[0]);
+		memmove(&s->aside[0], &s->aside[1], --s->aside_count * sizeof(s->aside[0]));
 	}
 	for (at = s->aside_count; at > 0 && by_age(&s->aside[at - 1], f) > 0; at--)
 		s->aside[at] = s->aside[at - 1];
@@ -123,7 +123,7 @@ static int scan(struct clickhouse_spool *s)
 			scan_add(s, &f);
 	}
 	closedir(dir);
-	qsort(s->file, s->count, sizeof *s->file, by_age);
+	qsort(s->file, s->count, sizeof(*s->file), by_age);
 	pieces_drop(s);
 	return 0;
 }
@@ -192,13 +192,13 @@ int clickhouse_spool_open(
 	struct clickhouse_spool *s, const char *folder, const char *box, uint64_t max_bytes)
 {
 	*s = (struct clickhouse_spool){.max_bytes = max_bytes};
-	if (strlen(folder) >= sizeof s->folder || strlen(box) >= CLICKHOUSE_BOX_MAX)
+	if (strlen(folder) >= sizeof(s->folder) || strlen(box) >= CLICKHOUSE_BOX_MAX)
 		return -ENAMETOOLONG;
 	strcpy(s->folder, folder);
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	s->file = calloc(CLICKHOUSE_SPOOL_SLOTS, sizeof *s->file);
-	s->own = calloc(1, sizeof *s->own);
+	s->file = calloc(CLICKHOUSE_SPOOL_SLOTS, sizeof(*s->file));
+	s->own = calloc(1, sizeof(*s->own));
 	if (!s->file || !s->own) {
 		clickhouse_spool_close(s);
 		return -ENOMEM;
@@ -206,12 +206,12 @@ int clickhouse_spool_open(
 	strcpy(s->own->box, box);
 	strcpy(s->own->columns, clickhouse_layout_own);
 	clickhouse_spool_tidy(folder);
-	int ret = scan(s);
-	if (ret)
+	int rc = scan(s);
+	if (rc)
 		clickhouse_spool_close(s);
-	while (ret == 0 && s->bytes > max_bytes && drop(s))
+	while (rc == 0 && s->bytes > max_bytes && drop(s))
 		;
-	return ret;
+	return rc;
 }
 
 void clickhouse_spool_close(struct clickhouse_spool *s)
@@ -261,12 +261,12 @@ int clickhouse_spool_put(struct clickhouse_spool *s, const struct clickhouse_spo
 	const struct clickhouse_origin *of = origin ? origin : s->own;
 	struct clickhouse_spooled f = *what;
 	f.file_bytes = clickhouse_spool_file_bytes(of, what);
-	int ret = room_make(s, f.file_bytes);
-	if (ret == 0)
-		ret = clickhouse_spool_write(s->folder, &f, of, body);
-	if (ret == 0)
+	int rc = room_make(s, f.file_bytes);
+	if (rc == 0)
+		rc = clickhouse_spool_write(s->folder, &f, of, body);
+	if (rc == 0)
 		insert(s, &f);
-	return ret;
+	return rc;
 }
 
 int clickhouse_spool_put_first(struct clickhouse_spool *s, const struct clickhouse_spooled *what,
@@ -277,9 +277,9 @@ int clickhouse_spool_put_first(struct clickhouse_spool *s, const struct clickhou
 	f.file_bytes = clickhouse_spool_file_bytes(of, what);
 	if (s->bytes + f.file_bytes > s->max_bytes || s->count >= CLICKHOUSE_SPOOL_FILES_MAX)
 		return -ENOSPC;
-	int ret = clickhouse_spool_write(s->folder, &f, of, body);
-	if (ret)
-		return ret;
+	int rc = clickhouse_spool_write(s->folder, &f, of, body);
+	if (rc)
+		return rc;
 	push(s, &f);
 	s->is_first_held = true;
 	return 0;
@@ -288,15 +288,15 @@ int clickhouse_spool_put_first(struct clickhouse_spool *s, const struct clickhou
 int clickhouse_spool_read(
 	struct clickhouse_spool *s, void **body, struct clickhouse_origin **origin)
 {
-	struct clickhouse_origin *of = malloc(sizeof *of);
+	struct clickhouse_origin *of = malloc(sizeof(*of));
 	if (!s->count || !of) {
 		free(of);
 		return s->count ? -ENOMEM : -ENOENT;
 	}
-	int ret = clickhouse_spool_file_read(s->folder, &s->file[s->first], of, body);
-	if (ret) {
+	int rc = clickhouse_spool_file_read(s->folder, &s->file[s->first], of, body);
+	if (rc) {
 		free(of);
-		return ret;
+		return rc;
 	}
 	if (!*of->box)
 		strcpy(of->box, s->own->box);
@@ -313,17 +313,17 @@ int clickhouse_spool_cut(struct clickhouse_spool *s, const struct clickhouse_hal
 {
 	struct clickhouse_spooled f[2] = {half[0].what, half[1].what};
 	const struct clickhouse_origin *of = origin ? origin : s->own;
-	int ret = 0;
+	int rc = 0;
 	if (!s->count || s->count + 1 >= CLICKHOUSE_SPOOL_SLOTS)
 		return -ENOSPC;
-	for (unsigned i = 0; i < 2 && ret == 0; i++) {
+	for (unsigned i = 0; i < 2 && rc == 0; i++) {
 		f[i].file_bytes = clickhouse_spool_file_bytes(of, &f[i]);
-		ret = clickhouse_spool_write(s->folder, &f[i], of, half[i].body);
+		rc = clickhouse_spool_write(s->folder, &f[i], of, half[i].body);
 	}
-	if (ret) {
+	if (rc) {
 		clickhouse_spool_unlink(s->folder, &f[0], false);
 		clickhouse_spool_unlink(s->folder, &f[1], false);
-		return ret;
+		return rc;
 	}
 	clickhouse_spool_remove(s);
 	// Should the whole come back after a power cut its halves go, and must not have been sent.

@@ -63,7 +63,7 @@ int clickhouse_spooled_order(const struct clickhouse_spooled *a, const struct cl
 void clickhouse_spool_tidy(const char *folder)
 {
 	char path[PATH_MAX];
-	snprintf(path, sizeof path, "%s/%s", folder, unfinished);
+	snprintf(path, sizeof(path), "%s/%s", folder, unfinished);
 	(void)unlink(path);
 }
 
@@ -87,9 +87,9 @@ int clickhouse_spool_sync(const char *folder)
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	int ret = fsync(fd) < 0 ? -errno : 0;
+	int rc = fsync(fd) < 0 ? -errno : 0;
 	close(fd);
-	return ret;
+	return rc;
 }
 
 uint32_t clickhouse_spool_file_bytes(
@@ -98,9 +98,9 @@ uint32_t clickhouse_spool_file_bytes(
 	return clickhouse_file_head_bytes(origin) + what->bytes;
 }
 
-static int write_whole(int fd, const void *octets, size_t len)
+static int write_whole(int fd, const void *bytes, size_t len)
 {
-	const char *from = octets;
+	const char *from = bytes;
 	while (len > 0) {
 		ssize_t n = write(fd, from, len);
 		if (n < 0 && errno != EINTR)
@@ -121,27 +121,27 @@ int clickhouse_spool_write(const char *folder, const struct clickhouse_spooled *
 	size_t len = clickhouse_file_head(head, f, origin, body);
 	if (!len)
 		return -ENAMETOOLONG;
-	snprintf(temporary, sizeof temporary, "%s/%s", folder, unfinished);
+	snprintf(temporary, sizeof(temporary), "%s/%s", folder, unfinished);
 	path_of(folder, f, false, path);
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	int ret = write_whole(fd, head, len);
-	if (ret == 0)
-		ret = write_whole(fd, body, f->bytes);
-	if (ret == 0 && fsync(fd) < 0)
-		ret = -errno;
+	int rc = write_whole(fd, head, len);
+	if (rc == 0)
+		rc = write_whole(fd, body, f->bytes);
+	if (rc == 0 && fsync(fd) < 0)
+		rc = -errno;
 	close(fd);
-	if (ret == 0 && rename(temporary, path) < 0)
-		ret = -errno;
-	if (ret) {
+	if (rc == 0 && rename(temporary, path) < 0)
+		rc = -errno;
+	if (rc) {
 		(void)unlink(temporary);
-		return ret;
+		return rc;
 	}
-	ret = clickhouse_spool_sync(folder);
-	if (ret)
+	rc = clickhouse_spool_sync(folder);
+	if (rc)
 		(void)unlink(path);
-	return ret;
+	return rc;
 }
 
 static int read_whole(int fd, char *out, size_t len)
@@ -169,17 +169,17 @@ int clickhouse_spool_file_read(const char *folder, struct clickhouse_spooled *f,
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	char *octets = malloc(f->file_bytes);
-	int ret = octets ? read_whole(fd, octets, f->file_bytes) : -ENOMEM;
+	char *bytes = malloc(f->file_bytes);
+	int rc = bytes ? read_whole(fd, bytes, f->file_bytes) : -ENOMEM;
 	close(fd);
-	if (ret == 0)
-		ret = clickhouse_file_read(octets, f->file_bytes, f, origin, &at, &len);
-	if (ret) {
-		free(octets);
-		return ret;
+	if (rc == 0)
+		rc = clickhouse_file_read(bytes, f->file_bytes, f, origin, &at, &len);
+	if (rc) {
+		free(bytes);
+		return rc;
 	}
-	memmove(octets, octets + at, len);
+	memmove(bytes, bytes + at, len);
 	f->bytes = (uint32_t)len;
-	*body = octets;
+	*body = bytes;
 	return 0;
 }

@@ -86,7 +86,7 @@ static void age_read(
 		if (strcmp(partition, out->present) > 0)
 			continue;
 		if (n == 0)
-			memcpy(out->newest, partition, sizeof out->newest);
+			memcpy(out->newest, partition, sizeof(out->newest));
 		start_s[NEWEST_PARTITIONS - 1 - n] = partition_start(partition, &length_s);
 		n++;
 	}
@@ -117,7 +117,7 @@ static enum clickhouse_end age_ask(struct clickhouse_schema *s, struct clickhous
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	if (end != CLICKHOUSE_DONE)
 		return end;
-	snprintf(reply, sizeof reply, "%s", out->text);
+	snprintf(reply, sizeof(reply), "%s", out->text);
 	age_read(s, reply, clock_s, age);
 	return end;
 }
@@ -197,7 +197,7 @@ static enum clickhouse_end rollups_tidy(struct clickhouse_schema *s, struct clic
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	if (end != CLICKHOUSE_DONE)
 		return end;
-	snprintf(reply, sizeof reply, "%s", out->text);
+	snprintf(reply, sizeof(reply), "%s", out->text);
 	while (end == CLICKHOUSE_DONE && (line = strsep(&rest, "\n")) && *line) {
 		char table[CLICKHOUSE_NAME_MAX + 16], partition[16];
 		if (sscanf(line, "%79s %15[0-9]", table, partition) != 2

@@ -45,12 +45,12 @@ static int wait_for(int fd, short events, uint64_t until_ms)
 	}
 }
 
-static int send_all(int fd, const uint8_t *octets, size_t len, uint64_t until_ms)
+static int send_all(int fd, const uint8_t *bytes, size_t len, uint64_t until_ms)
 {
 	while (len > 0) {
-		ssize_t n = send(fd, octets, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n > 0) {
-			octets += n;
+			bytes += n;
 			len -= (size_t)n;
 			continue;
 		}
@@ -66,25 +66,25 @@ static int send_all(int fd, const uint8_t *octets, size_t len, uint64_t until_ms
 static int control_send(int fd, enum dnstap_control type)
 {
 	uint8_t frame[DNSTAP_CONTROL_MAX];
-	size_t len = dnstap_frame_control(type, frame, sizeof frame);
+	size_t len = dnstap_frame_control(type, frame, sizeof(frame));
 	return send_all(fd, frame, len, clock_mono_ms() + DNSTAP_WAIT_MS);
 }
 
 // The receiver's next frame, which is to be of that type. Nothing may follow it.
 static int control_await(int fd, enum dnstap_control wanted)
 {
-	uint8_t octets[8 + DNSTAP_CONTROL_MAX];
+	uint8_t bytes[8 + DNSTAP_CONTROL_MAX];
 	uint64_t until_ms = clock_mono_ms() + DNSTAP_WAIT_MS;
 	size_t len = 0, used;
 	enum dnstap_control type;
 	for (;;) {
-		ssize_t n = recv(fd, octets + len, sizeof octets - len, MSG_DONTWAIT);
+		ssize_t n = recv(fd, bytes + len, sizeof(bytes) - len, MSG_DONTWAIT);
 		if (n == 0)
 			return -ECONNRESET;
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
 		len += n > 0 ? (size_t)n : 0;
-		int rc = dnstap_control_read(octets, len, &type, &used);
+		int rc = dnstap_control_read(bytes, len, &type, &used);
 		if (rc == 0)
 			return type == wanted && used == len ? 0 : -EPROTO;
 		if (rc != -EAGAIN)
@@ -101,8 +101,8 @@ static int connect_to(const struct dnstap *d, int *out)
 	if (fd < 0)
 		return -errno;
 	// Of a unix socket at once, or not at all (EAGAIN: its backlog is full).
-	int rc = connect(fd, (const struct sockaddr *)&d->address, sizeof d->address) < 0 ? -errno
-											  : 0;
+	int rc = connect(fd, (const struct sockaddr *)&d->address, sizeof(d->address)) < 0 ? -errno
+											   : 0;
 	if (rc == 0)
 		rc = control_send(fd, DNSTAP_READY);
 	if (rc == 0)
@@ -130,7 +130,7 @@ static void fail(struct dnstap *d, int err)
 	d->now.failures++;
 	d->now.failing = true;
 	d->now.retry_at_ms = d->retry.at_ms;
-	snprintf(d->now.why, sizeof d->now.why, "%s", strerror(-err));
+	snprintf(d->now.why, sizeof(d->now.why), "%s", strerror(-err));
 	log_warning("dnstap: %s: %s; next try in %llu ms", d->address.sun_path, d->now.why,
 		(unsigned long long)d->retry.wait_ms);
 }
@@ -169,10 +169,10 @@ static void on_take(void *arg, const struct querylog_batch *b)
 {
 	struct dnstap *d = arg;
 	for (unsigned i = 0; i < b->count; i++) {
-		if (sizeof d->buffer - d->used < DNSTAP_FRAME_MAX)
+		if (sizeof(d->buffer) - d->used < DNSTAP_FRAME_MAX)
 			flush(d);
 		size_t len = dnstap_frame_row(
-			&b->row[i], b->box, d->buffer + d->used, sizeof d->buffer - d->used);
+			&b->row[i], b->box, d->buffer + d->used, sizeof(d->buffer) - d->used);
 		d->used += len;
 		d->rows += len > 0;
 		d->without += len > 0 && !dnstap_frame_is_whole(&b->row[i]);
@@ -186,8 +186,8 @@ static void on_take(void *arg, const struct querylog_batch *b)
 // A receiver says nothing between ACCEPT and FINISH: bytes or an end are its end.
 static void look(struct dnstap *d)
 {
-	uint8_t octet;
-	ssize_t n = recv(d->fd, &octet, 1, MSG_DONTWAIT | MSG_PEEK);
+	uint8_t byte;
+	ssize_t n = recv(d->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	fail(d, n == 0 ? -ECONNRESET : n < 0 ? -errno : -EPROTO);
@@ -222,21 +222,21 @@ static void on_end(void *arg)
 
 int dnstap_open(struct dnstap **out, const char *path)
 {
-	struct dnstap *d = calloc(1, sizeof *d);
+	struct dnstap *d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
 	d->fd = -1;
 	d->address.sun_family = AF_UNIX;
-	int n = snprintf(d->address.sun_path, sizeof d->address.sun_path, "%s", path);
-	snprintf(d->now.target, sizeof d->now.target, "%s", path);
+	int n = snprintf(d->address.sun_path, sizeof(d->address.sun_path), "%s", path);
+	snprintf(d->now.target, sizeof(d->now.target), "%s", path);
 	const struct sink_work work = {.name = "dnstap",
 		.table = "log_dnstap_queue",
-		.bytes = sizeof *d,
+		.bytes = sizeof(*d),
 		.take = on_take,
 		.beat = on_beat,
 		.end = on_end,
 		.arg = d};
-	int rc = n < 0 || (size_t)n >= sizeof d->address.sun_path
+	int rc = n < 0 || (size_t)n >= sizeof(d->address.sun_path)
 			 ? -ENAMETOOLONG
 			 : sink_thread_start(&d->thread, &work);
 	if (rc < 0) {

@@ -27,18 +27,18 @@ enum {
 	MESSAGE_RESPONSE,
 };
 enum { CLIENT_QUERY = 5, CLIENT_RESPONSE = 6, TYPE_MESSAGE = 1 };
-enum { WIRE_VARINT = 0, WIRE_OCTETS = 2, WIRE_FIXED32 = 5 };
+enum { WIRE_VARINT = 0, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 enum { CONTROL_CONTENT_TYPE = 1, QUESTION_MAX = DNS_HEADER_LEN + DNS_NAME_MAX + 4 };
 static const char content_type[] = DNSTAP_CONTENT_TYPE;
 
 static void pb_varint(struct wr *p, uint64_t v)
 {
-	uint8_t octets[10];
+	uint8_t bytes[10];
 	size_t n = 0;
 	for (; v >= 0x80; v >>= 7)
-		octets[n++] = (uint8_t)(v | 0x80);
-	octets[n++] = (uint8_t)v;
-	wr_bytes(p, octets, n);
+		bytes[n++] = (uint8_t)(v | 0x80);
+	bytes[n++] = (uint8_t)v;
+	wr_bytes(p, bytes, n);
 }
 
 static void pb_tag(struct wr *p, unsigned field, unsigned wire)
@@ -54,15 +54,15 @@ static void pb_number(struct wr *p, unsigned field, uint64_t v)
 
 static void pb_fixed32(struct wr *p, unsigned field, uint32_t v)
 {
-	const uint8_t octets[] = {
+	const uint8_t bytes[] = {
 		(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
 	pb_tag(p, field, WIRE_FIXED32);
-	wr_bytes(p, octets, sizeof octets);
+	wr_bytes(p, bytes, sizeof(bytes));
 }
 
 static void pb_field(struct wr *p, unsigned field, const void *from, size_t len)
 {
-	pb_tag(p, field, WIRE_OCTETS);
+	pb_tag(p, field, WIRE_BYTES);
 	pb_varint(p, len);
 	wr_bytes(p, from, len);
 }
@@ -92,7 +92,7 @@ static void ends(struct wr *p, const struct querylog_row *row)
 	const size_t len = is_v6 ? 16 : 4;
 	pb_number(p, MESSAGE_FAMILY, is_v6 ? 2 : 1);
 	pb_number(p, MESSAGE_PROTOCOL, row->transport == QUERYLOG_TCP ? 2 : 1);
-	if (memcmp(row->client_bytes, none, sizeof none) != 0)
+	if (memcmp(row->client_bytes, none, sizeof(none)) != 0)
 		pb_field(p, MESSAGE_QUERY_ADDRESS, row->client_bytes, len);
 	if (row->client_port)
 		pb_number(p, MESSAGE_QUERY_PORT, row->client_port);
@@ -150,13 +150,13 @@ static struct messages messages_of(const struct querylog_row *row, uint8_t made[
 	return m;
 }
 
-static size_t octets_size(unsigned field, const uint8_t *from, size_t len)
+static size_t bytes_size(unsigned field, const uint8_t *from, size_t len)
 {
 	uint8_t head[20];
-	struct wr p = wr_init(head, sizeof head);
+	struct wr p = wr_init(head, sizeof(head));
 	if (!from)
 		return 0;
-	pb_tag(&p, field, WIRE_OCTETS);
+	pb_tag(&p, field, WIRE_BYTES);
 	pb_varint(&p, len);
 	return p.pos + len;
 }
@@ -164,14 +164,14 @@ static size_t octets_size(unsigned field, const uint8_t *from, size_t len)
 static void message_write(struct wr *p, const struct querylog_row *row)
 {
 	uint8_t made[QUESTION_MAX], head[128];
-	struct wr h = wr_init(head, sizeof head);
+	struct wr h = wr_init(head, sizeof(head));
 	const struct messages m = messages_of(row, made);
 	pb_number(&h, MESSAGE_TYPE, row->is_answered ? CLIENT_RESPONSE : CLIENT_QUERY);
 	ends(&h, row);
 	times(&h, row);
-	pb_tag(p, TAP_MESSAGE, WIRE_OCTETS);
-	pb_varint(p, h.pos + octets_size(MESSAGE_QUERY, m.query, m.query_len)
-			     + octets_size(MESSAGE_RESPONSE, m.reply, m.reply_len));
+	pb_tag(p, TAP_MESSAGE, WIRE_BYTES);
+	pb_varint(p, h.pos + bytes_size(MESSAGE_QUERY, m.query, m.query_len)
+			     + bytes_size(MESSAGE_RESPONSE, m.reply, m.reply_len));
 	wr_bytes(p, head, h.pos);
 	if (m.query)
 		pb_field(p, MESSAGE_QUERY, m.query, m.query_len);
@@ -188,8 +188,8 @@ size_t dnstap_frame_row(const struct querylog_row *row, const char *box, uint8_t
 		return 0; // queries that are known by number alone
 	wr_u32(&p, 0);    // the length, when it is known
 	pb_field(&p, TAP_IDENTITY, box, strlen(box));
-	pb_field(&p, TAP_VERSION, version, sizeof version - 1);
-	size_t len = row_to_json(row, box, extra, sizeof extra);
+	pb_field(&p, TAP_VERSION, version, sizeof(version) - 1);
+	size_t len = row_to_json(row, box, extra, sizeof(extra));
 	if (len)
 		pb_field(&p, TAP_EXTRA, extra, len - 1);
 	message_write(&p, row);
@@ -203,7 +203,7 @@ size_t dnstap_frame_row(const struct querylog_row *row, const char *box, uint8_t
 size_t dnstap_frame_control(enum dnstap_control type, uint8_t *out, size_t cap)
 {
 	bool has_type = type == DNSTAP_READY || type == DNSTAP_START || type == DNSTAP_ACCEPT;
-	size_t len = 4 + (has_type ? 8 + sizeof content_type - 1 : 0);
+	size_t len = 4 + (has_type ? 8 + sizeof(content_type) - 1 : 0);
 	if (cap < 8 + len)
 		return 0;
 	put_u32(out, 0); // no data frame has that length
@@ -211,8 +211,8 @@ size_t dnstap_frame_control(enum dnstap_control type, uint8_t *out, size_t cap)
 	put_u32(out + 8, type);
 	if (has_type) {
 		put_u32(out + 12, CONTROL_CONTENT_TYPE);
-		put_u32(out + 16, sizeof content_type - 1);
-		memcpy(out + 20, content_type, sizeof content_type - 1);
+		put_u32(out + 16, sizeof(content_type) - 1);
+		memcpy(out + 20, content_type, sizeof(content_type) - 1);
 	}
 	return 8 + len;
 }
@@ -227,22 +227,22 @@ static bool content_fits(struct rd *rd)
 		if (!rd_ok(rd) || field != CONTROL_CONTENT_TYPE)
 			return false;
 		any = true;
-		ours |= len == sizeof content_type - 1 && memcmp(text, content_type, len) == 0;
+		ours |= len == sizeof(content_type) - 1 && memcmp(text, content_type, len) == 0;
 	}
 	return ours || !any;
 }
 
-int dnstap_control_read(const uint8_t *octets, size_t len, enum dnstap_control *type, size_t *used)
+int dnstap_control_read(const uint8_t *bytes, size_t len, enum dnstap_control *type, size_t *used)
 {
 	if (len < 12)
 		return -EAGAIN;
-	struct rd head = rd_init(octets, len);
+	struct rd head = rd_init(bytes, len);
 	uint32_t escape = rd_u32(&head), size = rd_u32(&head);
 	if (escape != 0 || size < 4 || size > DNSTAP_CONTROL_MAX)
 		return -EBADMSG;
 	if (len < 8 + size)
 		return -EAGAIN;
-	struct rd rd = rd_init(octets + 8, size);
+	struct rd rd = rd_init(bytes + 8, size);
 	uint32_t what = rd_u32(&rd);
 	if (what < DNSTAP_ACCEPT || what > DNSTAP_FINISH || !content_fits(&rd))
 		return -EBADMSG;

@@ -41,4 +41,4 @@ size_t dnstap_frame_control(enum dnstap_control type, uint8_t *out, size_t cap);
 // of ACCEPT, READY and START one with dnstap's content type or none. -EAGAIN: more is needed;
 // -EBADMSG: no control frame, one over DNSTAP_CONTROL_MAX, or of another content type.
 ATTR_MUST_CHECK int dnstap_control_read(
-	const uint8_t *octets, size_t len, enum dnstap_control *type, size_t *used);
+	const uint8_t *bytes, size_t len, enum dnstap_control *type, size_t *used);

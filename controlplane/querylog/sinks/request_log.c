@@ -19,7 +19,7 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum { BUFFER = 16 * ROW_LINE_MAX, DAY_S = 86400, NAME_OCTETS = 64, DAYS_MAX = 8192 };
+enum { BUFFER = 16 * ROW_LINE_MAX, DAY_S = 86400, NAME_BYTES = 64, DAYS_MAX = 8192 };
 
 struct request_log {
 	struct request_log_settings settings;
@@ -49,12 +49,12 @@ static int64_t today(const struct request_log *l)
 	return unix_s(l) / DAY_S;
 }
 
-static bool name_of(const struct request_log *l, int64_t day, char out[NAME_OCTETS])
+static bool name_of(const struct request_log *l, int64_t day, char out[NAME_BYTES])
 {
 	const time_t t = (time_t)day * DAY_S;
 	struct tm tm;
 	return gmtime_r(&t, &tm)
-	       && strftime(out, NAME_OCTETS,
+	       && strftime(out, NAME_BYTES,
 			  l->settings.json ? "requests-%Y-%m-%d.jsonl" : "requests-%Y-%m-%d.log",
 			  &tm)
 			  > 0;
@@ -74,7 +74,7 @@ static void fail(struct request_log *l, int err, const char *what)
 	l->now.failures++;
 	l->now.failing = true;
 	l->now.retry_at_ms = l->retry.at_ms;
-	snprintf(l->now.why, sizeof l->now.why, "%s: %s", what, strerror(-err));
+	snprintf(l->now.why, sizeof(l->now.why), "%s: %s", what, strerror(-err));
 	log_warning("request log: %s; next try in %llu ms", l->now.why,
 		(unsigned long long)l->retry.wait_ms);
 }
@@ -83,14 +83,14 @@ static void fail(struct request_log *l, int err, const char *what)
 static int64_t day_of(const char *name)
 {
 	struct tm tm = {0};
-	char end[8], again[NAME_OCTETS];
+	char end[8], again[NAME_BYTES];
 	if (sscanf(name, "requests-%4d-%2d-%2d.%7s", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, end) != 4
 		|| (strcmp(end, "log") != 0 && strcmp(end, "jsonl") != 0))
 		return -1;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
 	int64_t day = (int64_t)timegm(&tm) / DAY_S;
-	snprintf(again, sizeof again, "requests-%04d-%02d-%02d.%s", tm.tm_year + 1900,
+	snprintf(again, sizeof(again), "requests-%04d-%02d-%02d.%s", tm.tm_year + 1900,
 		tm.tm_mon + 1, tm.tm_mday, end);
 	return strcmp(again, name) == 0 ? day : -1;
 }
@@ -110,7 +110,7 @@ static unsigned days_read(DIR *d, int64_t start_s[DAYS_MAX])
 		if (day >= 0)
 			start_s[n++] = day * DAY_S;
 	}
-	qsort(start_s, n, sizeof *start_s, by_time);
+	qsort(start_s, n, sizeof(*start_s), by_time);
 	return n;
 }
 
@@ -119,7 +119,7 @@ static unsigned days_read(DIR *d, int64_t start_s[DAYS_MAX])
 static void tidy(struct request_log *l)
 {
 	DIR *d = opendir(l->folder);
-	int64_t *start_s = calloc(DAYS_MAX, sizeof *start_s), clock_s = unix_s(l);
+	int64_t *start_s = calloc(DAYS_MAX, sizeof(*start_s)), clock_s = unix_s(l);
 	unsigned n = d && start_s ? days_read(d, start_s) : 0;
 	int64_t now_s = retention_now(&l->retention, clock_s, clock_mono_ms(), start_s, n, DAY_S);
 	unsigned present = retention_present(clock_s, start_s, n);
@@ -162,13 +162,13 @@ static int64_t file_check(struct request_log *l, int fd)
 
 static int file_open(struct request_log *l, int64_t day)
 {
-	char name[NAME_OCTETS];
+	char name[NAME_BYTES];
 	int rc = query_folder_make(l->folder);
 	if (rc < 0)
 		return rc;
 	if (!name_of(l, day, name))
 		return -EOVERFLOW;
-	snprintf(l->path, sizeof l->path, "%s/%s", l->folder, name);
+	snprintf(l->path, sizeof(l->path), "%s/%s", l->folder, name);
 	int fd = open(
 		l->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0)
@@ -225,7 +225,7 @@ static int write_whole(struct request_log *l)
 
 static void file_is_full(struct request_log *l)
 {
-	snprintf(l->now.why, sizeof l->now.why, "today's file is full, at %llu bytes",
+	snprintf(l->now.why, sizeof(l->now.why), "today's file is full, at %llu bytes",
 		(unsigned long long)l->size);
 	if (!l->is_full_day)
 		log_warning("request log: %s", l->now.why);
@@ -260,7 +260,7 @@ static void on_take(void *arg, const struct querylog_batch *b)
 {
 	struct request_log *l = arg;
 	for (unsigned i = 0; i < b->count; i++) {
-		if (sizeof l->buffer - l->used < ROW_LINE_MAX)
+		if (sizeof(l->buffer) - l->used < ROW_LINE_MAX)
 			flush(l);
 		char *to = l->buffer + l->used;
 		size_t len = l->settings.json ? row_to_json(&b->row[i], b->box, to, ROW_LINE_MAX)
@@ -289,23 +289,23 @@ static void on_end(void *arg)
 
 int request_log_open(struct request_log **out, const struct request_log_settings *s)
 {
-	struct request_log *l = calloc(1, sizeof *l);
+	struct request_log *l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->settings = *s;
 	l->fd = -1;
-	int n = snprintf(l->folder, sizeof l->folder, "%s", s->folder);
+	int n = snprintf(l->folder, sizeof(l->folder), "%s", s->folder);
 	l->settings.folder = l->folder;
-	memcpy(l->now.target, l->folder, sizeof l->now.target);
+	memcpy(l->now.target, l->folder, sizeof(l->now.target));
 	const struct sink_work work = {.name = "requests",
 		.table = "log_requests_queue",
-		.bytes = sizeof *l,
+		.bytes = sizeof(*l),
 		.take = on_take,
 		.beat = on_beat,
 		.end = on_end,
 		.arg = l};
-	int rc = n < 0 || (size_t)n >= sizeof l->folder ? -ENAMETOOLONG
-							: sink_thread_start(&l->thread, &work);
+	int rc = n < 0 || (size_t)n >= sizeof(l->folder) ? -ENAMETOOLONG
+							 : sink_thread_start(&l->thread, &work);
 	if (rc < 0) {
 		free(l);
 		return rc;

@@ -39,7 +39,7 @@ static void *run(void *arg)
 
 int sink_thread_start(struct sink_thread **out, const struct sink_work *work)
 {
-	struct sink_thread *t = calloc(1, sizeof *t);
+	struct sink_thread *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->work = *work;
@@ -142,7 +142,7 @@ void sink_thread_tables(struct sink_thread *t, struct table_registry *tables)
 				       .refused = q.refused,
 				       .oldest_ms = table_age(q.since_ms, clock_mono_ms()),
 				       .has = TABLE_AGES | TABLE_REFUSES,
-				       .bytes = sizeof *t + t->work.bytes});
+				       .bytes = sizeof(*t) + t->work.bytes});
 }
 
 void sink_retry_failed(struct sink_retry *r, uint64_t now_ms)

@@ -29,16 +29,16 @@ int sketch_open(struct sketch **out, unsigned cap, unsigned text_max)
 {
 	if (cap < 1 || cap >= SKETCH_CAP_MAX || text_max < 1)
 		return -EINVAL;
-	struct sketch *s = calloc(1, sizeof *s);
+	struct sketch *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	unsigned buckets = 1;
 	while (buckets < 2 * cap)
 		buckets *= 2;
 	*s = (struct sketch){.cap = cap, .text_max = text_max, .mask = buckets - 1};
-	s->entry = calloc(cap, sizeof *s->entry);
-	s->heap = calloc(cap, sizeof *s->heap);
-	s->bucket = calloc(buckets, sizeof *s->bucket);
+	s->entry = calloc(cap, sizeof(*s->entry));
+	s->heap = calloc(cap, sizeof(*s->heap));
+	s->bucket = calloc(buckets, sizeof(*s->bucket));
 	s->text = calloc(cap, text_max);
 	if (!s->entry || !s->heap || !s->bucket || !s->text) {
 		sketch_free(s);
@@ -73,11 +73,11 @@ uint64_t sketch_hash(const uint64_t key[2], const char *text, size_t len)
 	uint64_t state = len;
 	do {
 		uint64_t word[2] = {0};
-		uint8_t block[sizeof word];
-		size_t part = len < sizeof word ? len : sizeof word;
+		uint8_t block[sizeof(word)];
+		size_t part = len < sizeof(word) ? len : sizeof(word);
 		memcpy(word, text, part);
 		word[0] ^= state;
-		memcpy(block, word, sizeof word);
+		memcpy(block, word, sizeof(word));
 		state = querylog_siphash(key, block);
 		text += part;
 		len -= part;
@@ -221,9 +221,9 @@ unsigned sketch_top(const struct sketch *now, const struct sketch *before, struc
 		if (find(now, before->entry[i].hash, text_of(before, i), before->entry[i].len)
 			== NOBODY)
 			room[n++] = item_of(before, i, now);
-	qsort(room, n, sizeof *room, by_count);
+	qsort(room, n, sizeof(*room), by_count);
 	n = n < max ? n : max;
-	memcpy(out, room, n * sizeof *out);
+	memcpy(out, room, n * sizeof(*out));
 	return n;
 }
 
@@ -239,6 +239,6 @@ unsigned sketch_used(const struct sketch *s)
 
 size_t sketch_bytes(const struct sketch *s)
 {
-	return sizeof *s + s->cap * (sizeof *s->entry + sizeof *s->heap + s->text_max)
-	       + (s->mask + 1u) * sizeof *s->bucket;
+	return sizeof(*s) + s->cap * (sizeof(*s->entry) + sizeof(*s->heap) + s->text_max)
+	       + (s->mask + 1u) * sizeof(*s->bucket);
 }

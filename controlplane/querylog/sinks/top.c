@@ -50,12 +50,12 @@ static int panes_open(struct top *t, uint64_t now_ms)
 
 int top_open(struct top **out, uint64_t now_ms)
 {
-	struct top *t = calloc(1, sizeof *t);
+	struct top *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	pthread_mutex_init(&t->lock, NULL);
 	int rc = panes_open(t, now_ms);
-	if (rc == 0 && getrandom(t->key, sizeof t->key, 0) != (ssize_t)sizeof t->key)
+	if (rc == 0 && getrandom(t->key, sizeof(t->key), 0) != (ssize_t)sizeof(t->key))
 		rc = -EIO;
 	if (rc < 0) {
 		top_free(t);
@@ -120,7 +120,7 @@ static void on_beat(void *arg, uint64_t now_ms)
 	t->now ^= 1;
 	struct pane *p = &t->pane[t->now];
 	p->since_ms = now_ms;
-	memset(p->queries, 0, sizeof p->queries);
+	memset(p->queries, 0, sizeof(p->queries));
 	for (unsigned k = 0; k < TOP_KINDS; k++)
 		sketch_clear(p->sketch[k]);
 	pthread_mutex_unlock(&t->lock);
@@ -160,7 +160,7 @@ void top_read(struct top *t, unsigned max, struct top_report *out)
 
 void top_size(struct top *t, struct top_size *out)
 {
-	*out = (struct top_size){.bytes = sizeof *t};
+	*out = (struct top_size){.bytes = sizeof(*t)};
 	pthread_mutex_lock(&t->lock);
 	out->since_ms = age_earlier(t->pane[0].since_ms, t->pane[1].since_ms);
 	for (unsigned p = 0; p < ARRAY_LEN(t->pane); p++) {

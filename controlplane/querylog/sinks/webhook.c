@@ -58,7 +58,7 @@ static int64_t unix_s(const struct webhook *w)
 static void day_begin(struct webhook *w)
 {
 	struct webhook_day fresh = {.since_s = (uint64_t)unix_s(w)};
-	memcpy(fresh.sketch, w->day.sketch, sizeof fresh.sketch);
+	memcpy(fresh.sketch, w->day.sketch, sizeof(fresh.sketch));
 	w->day = fresh;
 	for (unsigned k = 0; k < WEBHOOK_LISTS && w->wants_day; k++)
 		sketch_clear(w->day.sketch[k]);
@@ -154,10 +154,10 @@ static void send_failed(
 	unsigned long long wait_ms = t->retry.at_ms - now_ms;
 	w->now.failures++;
 	if (rc < 0)
-		snprintf(t->why, sizeof t->why, "%.60s: %.90s", t->shown,
+		snprintf(t->why, sizeof(t->why), "%.60s: %.90s", t->shown,
 			reply->why[0] ? reply->why : strerror(-rc));
 	else
-		snprintf(t->why, sizeof t->why, "%.60s: HTTP %u", t->shown, reply->status);
+		snprintf(t->why, sizeof(t->why), "%.60s: HTTP %u", t->shown, reply->status);
 	if (rc == -EKEYREJECTED) {
 		w->now.untrusted++;
 		log_warning("webhook: certificate of %s not trusted; next try in %llu ms", t->why,
@@ -224,7 +224,7 @@ static void show(struct webhook *w)
 			next = t;
 	}
 	w->now.is_ill = next != NULL;
-	snprintf(w->now.why, sizeof w->now.why, "%s", next ? next->why : "");
+	snprintf(w->now.why, sizeof(w->now.why), "%s", next ? next->why : "");
 	w->now.retry_at_ms = next ? next->retry.at_ms : 0;
 	sink_thread_show(w->thread, &w->now);
 }
@@ -332,12 +332,12 @@ static void show_target(struct target *t)
 {
 	struct url url;
 	if (url_parse(t->config->url, &url) == 0)
-		snprintf(t->shown, sizeof t->shown, "%.*s", (int)url.host_len, url.host);
+		snprintf(t->shown, sizeof(t->shown), "%.*s", (int)url.host_len, url.host);
 }
 
 static int parts_open(struct webhook *w)
 {
-	int rc = getrandom(w->key, sizeof w->key, 0) == (ssize_t)sizeof w->key ? 0 : -EIO;
+	int rc = getrandom(w->key, sizeof(w->key), 0) == (ssize_t)sizeof(w->key) ? 0 : -EIO;
 	struct http_post_settings post = {.server_count = w->settings.server_count,
 		.servers = w->settings.servers,
 		.single = w->settings.single,
@@ -361,14 +361,14 @@ static int parts_open(struct webhook *w)
 
 int webhook_open(struct webhook **out, const struct webhook_settings *s)
 {
-	struct webhook *w = calloc(1, sizeof *w);
+	struct webhook *w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->settings = *s;
 	pthread_mutex_init(&w->lock, NULL);
-	snprintf(w->now.target, sizeof w->now.target, "%u targets", s->count);
+	snprintf(w->now.target, sizeof(w->now.target), "%u targets", s->count);
 	int rc = parts_open(w);
-	size_t bytes = sizeof *w;
+	size_t bytes = sizeof(*w);
 	for (unsigned k = 0; rc == 0 && k < WEBHOOK_LISTS && w->wants_day; k++)
 		bytes += sketch_bytes(w->day.sketch[k]);
 	const struct sink_work work = {.name = "webhooks",

@@ -27,11 +27,11 @@ void webhook_note_add(struct webhook_note *n, const struct querylog_row *row)
 	struct webhook_event *e = &n->event[n->shown++];
 	*e = (struct webhook_event){
 		.time_us = row->time_us, .qtype = row->qtype, .rcode = row->rcode};
-	snprintf(e->qname, sizeof e->qname, "%s", row->qname.at);
-	snprintf(e->client, sizeof e->client, "%s", row->client.at);
-	snprintf(e->client_name, sizeof e->client_name, "%s", row->client_name.at);
-	snprintf(e->list, sizeof e->list, "%s", row->list.at);
-	snprintf(e->verdict, sizeof e->verdict, "%s", row->verdict.at);
+	snprintf(e->qname, sizeof(e->qname), "%s", row->qname.at);
+	snprintf(e->client, sizeof(e->client), "%s", row->client.at);
+	snprintf(e->client_name, sizeof(e->client_name), "%s", row->client_name.at);
+	snprintf(e->list, sizeof(e->list), "%s", row->list.at);
+	snprintf(e->verdict, sizeof(e->verdict), "%s", row->verdict.at);
 }
 
 // Text for people, cut at a line's end.
@@ -45,9 +45,9 @@ static void line(struct content *c, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
-	int n = vsnprintf(c->text + c->len, sizeof c->text - c->len, fmt, args);
+	int n = vsnprintf(c->text + c->len, sizeof(c->text) - c->len, fmt, args);
 	va_end(args);
-	if (n < 0 || (size_t)n >= sizeof c->text - c->len)
+	if (n < 0 || (size_t)n >= sizeof(c->text) - c->len)
 		c->text[c->len] = '\0';
 	else
 		c->len += (size_t)n;
@@ -83,9 +83,9 @@ static char *note_discord(const char *box, enum webhook_kind kind, const struct 
 		const struct webhook_event *e = &n->event[i];
 		const char *who = e->client_name[0] ? e->client_name : e->client;
 		const char *what = e->list[0] ? e->list : e->verdict;
-		line(&c, "`%s` %s for `%s` (`%s`)\n", harmless(e->qname, name, sizeof name),
-			dns_type_text(e->qtype, type), harmless(who, client, sizeof client),
-			harmless(what, more, sizeof more));
+		line(&c, "`%s` %s for `%s` (`%s`)\n", harmless(e->qname, name, sizeof(name)),
+			dns_type_text(e->qtype, type), harmless(who, client, sizeof(client)),
+			harmless(what, more, sizeof(more)));
 	}
 	return discord(&c);
 }
@@ -137,7 +137,7 @@ static char *day_discord(const char *box, const struct webhook_day *d, uint64_t 
 		unsigned n = top_of(d->sketch[k], top);
 		for (unsigned i = 0; i < n; i++)
 			line(&c, "%s%s: `%s` %" PRIu64 "\n", i ? "" : "top ", list_names[k],
-				harmless(top[i].text, name, sizeof name), top[i].count);
+				harmless(top[i].text, name, sizeof(name)), top[i].count);
 	}
 	return discord(&c);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <weir/fault.h>
 
-enum { PROBES = 6, PAGE_BITS = QUERY_ABSENT_PAGE * 8, NAME_OCTETS = 2, CLIENT_OCTETS = 4 };
+enum { PROBES = 6, PAGE_BITS = QUERY_ABSENT_PAGE * 8, NAME_BYTES = 2, CLIENT_BYTES = 4 };
 
 struct filter {
 	uint8_t *bits;
@@ -61,79 +61,79 @@ static int texts_put(struct filter *f, struct sql *db, const char *select, bool 
 {
 	char text[QUERY_NAME_TEXT_MAX];
 	struct sql_statement *t;
-	int ret = sql_prepare(db, select, &t);
-	if (ret)
-		return ret;
-	while ((ret = sql_step(t)) > 0) {
-		sql_column_text(t, 0, text, sizeof text);
+	int rc = sql_prepare(db, select, &t);
+	if (rc)
+		return rc;
+	while ((rc = sql_step(t)) > 0) {
+		sql_column_text(t, 0, text, sizeof(text));
 		if (is_name)
 			name_put(f, text);
 		else
 			put(f, 'c', text, strlen(text));
 	}
 	sql_free(t);
-	return ret;
+	return rc;
 }
 
 static int filter_make(struct sql *db, struct filter *f)
 {
 	int64_t names = 0, clients = 0;
-	int ret = sql_number(db, "SELECT count(*) FROM names", &names);
-	if (ret == 0)
-		ret = sql_number(db, "SELECT count(*) FROM clients", &clients);
-	if (ret)
-		return ret;
-	int64_t pages = (names * NAME_OCTETS + clients * CLIENT_OCTETS) / QUERY_ABSENT_PAGE + 1;
+	int rc = sql_number(db, "SELECT count(*) FROM names", &names);
+	if (rc == 0)
+		rc = sql_number(db, "SELECT count(*) FROM clients", &clients);
+	if (rc)
+		return rc;
+	int64_t pages = (names * NAME_BYTES + clients * CLIENT_BYTES) / QUERY_ABSENT_PAGE + 1;
 	f->pages = pages < QUERY_ABSENT_PAGES_MAX ? (unsigned)pages : QUERY_ABSENT_PAGES_MAX;
 	f->bits = calloc(f->pages, QUERY_ABSENT_PAGE);
 	if (!f->bits)
 		return -ENOMEM;
-	ret = texts_put(f, db, "SELECT text FROM names", true);
-	if (ret == 0)
-		ret = texts_put(f, db, "SELECT address FROM clients", false);
-	if (ret == 0)
-		ret = texts_put(f, db, "SELECT name FROM clients WHERE name != ''", false);
-	return ret;
+	rc = texts_put(f, db, "SELECT text FROM names", true);
+	if (rc == 0)
+		rc = texts_put(f, db, "SELECT address FROM clients", false);
+	if (rc == 0)
+		rc = texts_put(f, db, "SELECT name FROM clients WHERE name != ''", false);
+	return rc;
 }
 
 static int pages_write(struct sql *db, const struct filter *f)
 {
 	struct sql_statement *t;
-	int ret = sql_prepare(db, "INSERT INTO absent(page, bits) VALUES(?1, ?2)", &t);
-	if (ret)
-		return ret;
-	for (unsigned i = 0; ret == 0 && i < f->pages; i++) {
+	int rc = sql_prepare(db, "INSERT INTO absent(page, bits) VALUES(?1, ?2)", &t);
+	if (rc)
+		return rc;
+	for (unsigned i = 0; rc == 0 && i < f->pages; i++) {
 		sql_bind(t, 1, i);
-		sql_bind_octets(t, 2, f->bits + (size_t)i * QUERY_ABSENT_PAGE, QUERY_ABSENT_PAGE);
-		ret = sql_do(t);
+		sql_bind_bytes(t, 2, f->bits + (size_t)i * QUERY_ABSENT_PAGE, QUERY_ABSENT_PAGE);
+		rc = sql_do(t);
 		FAULT_POINT(absent_page_written);
 	}
 	sql_free(t);
-	return ret;
+	return rc;
 }
 
 int query_absent_write(struct sql *db)
 {
 	struct filter f = {0};
-	int ret = sql_run(db, "BEGIN IMMEDIATE; DROP TABLE IF EXISTS absent;"
-			      "CREATE TABLE absent(page INTEGER PRIMARY KEY, bits BLOB NOT NULL)");
+	int rc = sql_run(db, "BEGIN IMMEDIATE; DROP TABLE IF EXISTS absent;"
+			     "CREATE TABLE absent(page INTEGER PRIMARY KEY, bits BLOB NOT NULL)");
 	FAULT_POINT(absent_begun);
-	if (ret == 0)
-		ret = filter_make(db, &f);
-	if (ret == 0)
-		ret = pages_write(db, &f);
+	if (rc == 0)
+		rc = filter_make(db, &f);
+	if (rc == 0)
+		rc = pages_write(db, &f);
 	free(f.bits);
 	FAULT_POINT(absent_before_commit);
-	int end = sql_run(db, ret ? "ROLLBACK" : "COMMIT");
+	int end = sql_run(db, rc ? "ROLLBACK" : "COMMIT");
 	FAULT_POINT(absent_written);
-	return ret ? ret : end;
+	return rc ? rc : end;
 }
 
 int query_absent_drop(struct sql *db)
 {
-	int ret = sql_run(db, "DROP TABLE IF EXISTS absent");
+	int rc = sql_run(db, "DROP TABLE IF EXISTS absent");
 	FAULT_POINT(absent_dropped);
-	return ret;
+	return rc;
 }
 
 static bool may_have(struct sql_statement *t, unsigned pages, uint64_t hash)
@@ -141,7 +141,7 @@ static bool may_have(struct sql_statement *t, unsigned pages, uint64_t hash)
 	uint8_t page[QUERY_ABSENT_PAGE];
 	bool all = true;
 	sql_bind(t, 1, page_of(hash, pages));
-	if (sql_step(t) > 0 && sql_column_octets(t, 0, page, sizeof page) == sizeof page)
+	if (sql_step(t) > 0 && sql_column_bytes(t, 0, page, sizeof(page)) == sizeof(page))
 		for (unsigned i = 0; i < PROBES; i++) {
 			unsigned bit = bit_of(hash, i);
 			all = all && page[bit / 8] >> bit % 8 & 1;

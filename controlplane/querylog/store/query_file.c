@@ -35,19 +35,19 @@ struct query_file {
 
 int query_file_new(struct query_file **out)
 {
-	struct query_file *f = calloc(1, sizeof *f);
+	struct query_file *f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	int ret = keyhash_secret_make(&f->secret);
-	if (ret == 0)
-		ret = query_ids_open(&f->names, QUERY_NAMES_CACHED);
-	if (ret == 0)
-		ret = query_ids_open(&f->clients, QUERY_CLIENTS_CACHED);
-	if (ret == 0)
-		ret = query_ids_open(&f->kinds, QUERY_KINDS_CACHED);
-	if (ret) {
+	int rc = keyhash_secret_make(&f->secret);
+	if (rc == 0)
+		rc = query_ids_open(&f->names, QUERY_NAMES_CACHED);
+	if (rc == 0)
+		rc = query_ids_open(&f->clients, QUERY_CLIENTS_CACHED);
+	if (rc == 0)
+		rc = query_ids_open(&f->kinds, QUERY_KINDS_CACHED);
+	if (rc) {
 		query_file_free(f);
-		return ret;
+		return rc;
 	}
 	*out = f;
 	return 0;
@@ -86,13 +86,13 @@ void query_file_close(struct query_file *f)
 	if (!f->db)
 		return;
 	statements_free(f);
-	int ret = f->began ? 0 : query_absent_write(f->db);
-	if (ret)
-		log_debug("query store: a file is left without its filter: %s", strerror(-ret));
-	ret = sql_run(
+	int rc = f->began ? 0 : query_absent_write(f->db);
+	if (rc)
+		log_debug("query store: a file is left without its filter: %s", strerror(-rc));
+	rc = sql_run(
 		f->db, f->began ? "ROLLBACK" : "PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE");
-	if (ret)
-		log_debug("query store: a file is left with its journal: %s", strerror(-ret));
+	if (rc)
+		log_debug("query store: a file is left with its journal: %s", strerror(-rc));
 	sql_close(f->db);
 	f->db = NULL;
 	f->began = false;
@@ -104,51 +104,51 @@ void query_file_close(struct query_file *f)
 static int schema_make(struct query_file *f)
 {
 	struct sql_statement *t;
-	int ret = sql_run(f->db, "BEGIN IMMEDIATE;" QUERY_SCHEMA);
-	if (ret == 0)
-		ret = sql_prepare(f->db, "INSERT INTO file VALUES(?1)", &t);
-	if (ret)
-		return ret;
+	int rc = sql_run(f->db, "BEGIN IMMEDIATE;" QUERY_SCHEMA);
+	if (rc == 0)
+		rc = sql_prepare(f->db, "INSERT INTO file VALUES(?1)", &t);
+	if (rc)
+		return rc;
 	sql_bind(t, 1, f->middle_us);
-	ret = sql_do(t);
+	rc = sql_do(t);
 	sql_free(t);
-	return ret ? ret : sql_run(f->db, "COMMIT");
+	return rc ? rc : sql_run(f->db, "COMMIT");
 }
 
 static int schema_check(struct query_file *f)
 {
 	int64_t application, version, middle_us;
-	int ret = sql_number(f->db, "PRAGMA application_id", &application);
-	if (ret == 0)
-		ret = sql_number(f->db, "PRAGMA user_version", &version);
-	if (ret == 0 && application == 0 && version == 0)
+	int rc = sql_number(f->db, "PRAGMA application_id", &application);
+	if (rc == 0)
+		rc = sql_number(f->db, "PRAGMA user_version", &version);
+	if (rc == 0 && application == 0 && version == 0)
 		return schema_make(f);
-	if (ret == 0 && (application != QUERY_APPLICATION_ID || version != QUERY_SCHEMA_VERSION))
-		ret = -EUCLEAN;
-	if (ret == 0)
-		ret = sql_number(f->db, "SELECT middle_us FROM file", &middle_us);
-	return ret ? ret : middle_us == f->middle_us ? 0 : -EUCLEAN;
+	if (rc == 0 && (application != QUERY_APPLICATION_ID || version != QUERY_SCHEMA_VERSION))
+		rc = -EUCLEAN;
+	if (rc == 0)
+		rc = sql_number(f->db, "SELECT middle_us FROM file", &middle_us);
+	return rc ? rc : middle_us == f->middle_us ? 0 : -EUCLEAN;
 }
 
 int query_file_open(struct query_file *f, const char *path, int64_t hour)
 {
 	f->middle_us = hour * QUERY_HOUR_US + QUERY_HOUR_US / 2;
-	int ret = sql_open(&f->db, path, SQL_WRITE);
-	if (ret)
-		return ret;
-	ret = sql_run(f->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-			     "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=8388608");
-	if (ret == 0)
-		ret = schema_check(f);
-	if (ret == 0)
-		ret = query_absent_drop(f->db);
-	for (unsigned i = 0; ret == 0 && i < INSERTS; i++)
-		ret = sql_prepare(f->db, inserts[i], &f->insert[i]);
-	if (ret) {
+	int rc = sql_open(&f->db, path, SQL_WRITE);
+	if (rc)
+		return rc;
+	rc = sql_run(f->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+			    "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=8388608");
+	if (rc == 0)
+		rc = schema_check(f);
+	if (rc == 0)
+		rc = query_absent_drop(f->db);
+	for (unsigned i = 0; rc == 0 && i < INSERTS; i++)
+		rc = sql_prepare(f->db, inserts[i], &f->insert[i]);
+	if (rc) {
 		f->began = true; // what was begun is undone
 		query_file_close(f);
 	}
-	return ret;
+	return rc;
 }
 
 static void bind_text(struct sql_statement *t, int at, const struct querylog_text *text)
@@ -166,12 +166,12 @@ static uint64_t hash_text(
 static int insert_once(
 	struct query_file *f, struct query_ids *ids, unsigned which, uint64_t hash, int64_t *id)
 {
-	int ret = sql_do(f->insert[which]);
-	if (ret == 0) {
+	int rc = sql_do(f->insert[which]);
+	if (rc == 0) {
 		*id = sql_last_id(f->db);
 		query_ids_add(ids, hash, *id);
 	}
-	return ret;
+	return rc;
 }
 
 static int name_id(struct query_file *f, const struct querylog_row *row, int64_t *id)
@@ -213,7 +213,7 @@ static void kind_bind(
 	bind_text(t, 4, &row->upstream);
 	sql_bind_text(t, 5, transport, strlen(transport));
 	sql_bind_text(t, 6, tier, strlen(tier));
-	for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		sql_bind(t, 7 + (int)i, numbers[i]);
 }
 
@@ -225,7 +225,7 @@ static int kind_id(
 				       | (uint64_t)row->ede << 48,
 		row->transport | (uint64_t)row->tier << 8 | (uint64_t)row->is_answered << 16
 			| (uint64_t)row->is_blocked << 17};
-	uint64_t hash = keyhash(&f->secret, numbers, sizeof numbers);
+	uint64_t hash = keyhash(&f->secret, numbers, sizeof(numbers));
 	hash = hash_text(f, hash, &box_text);
 	hash = hash_text(f, hash, &row->verdict);
 	hash = hash_text(f, hash, &row->list);
@@ -241,22 +241,22 @@ int query_file_put(
 	struct query_file *f, const char *box, const struct querylog_row *row, uint64_t weight)
 {
 	int64_t name = 0, client = 0, kind = 0;
-	int ret = f->began ? 0 : sql_run(f->db, "BEGIN IMMEDIATE");
-	if (ret)
-		return ret;
+	int rc = f->began ? 0 : sql_run(f->db, "BEGIN IMMEDIATE");
+	if (rc)
+		return rc;
 	f->began = true;
-	ret = name_id(f, row, &name);
-	if (ret == 0)
-		ret = client_id(f, row, &client);
-	if (ret == 0)
-		ret = kind_id(f, box, row, &kind);
-	if (ret)
-		return ret;
+	rc = name_id(f, row, &name);
+	if (rc == 0)
+		rc = client_id(f, row, &client);
+	if (rc == 0)
+		rc = kind_id(f, box, row, &kind);
+	if (rc)
+		return rc;
 	const int64_t values[] = {(int64_t)row->time_us - f->middle_us,
 		(int64_t)(weight > INT64_MAX ? INT64_MAX : weight), name, client, kind,
 		(int16_t)row->client_port, row->dataplane_us, row->total_us, row->query_len,
 		row->reply_len};
-	for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++)
+	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		sql_bind(f->insert[INSERT_ROW], 1 + (int)i, values[i]);
 	return sql_do(f->insert[INSERT_ROW]);
 }
@@ -265,10 +265,10 @@ int query_file_commit(struct query_file *f)
 {
 	if (!f->began)
 		return 0;
-	int ret = sql_run(f->db, "COMMIT");
-	if (ret == 0)
+	int rc = sql_run(f->db, "COMMIT");
+	if (rc == 0)
 		f->began = false;
-	return ret;
+	return rc;
 }
 
 void query_file_texts(const struct query_file *f, uint64_t *used, uint64_t *evicted)

@@ -22,20 +22,20 @@ int query_folder_try(const char *path)
 {
 	static const uint8_t zeros[4096];
 	char name[PATH_MAX];
-	int ret = 0, len = snprintf(name, sizeof name, "%s/try.tmp", path);
-	if (len < 0 || (size_t)len >= sizeof name)
+	int rc = 0, len = snprintf(name, sizeof(name), "%s/try.tmp", path);
+	if (len < 0 || (size_t)len >= sizeof(name))
 		return -ENAMETOOLONG;
 	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	for (unsigned done = 0; ret == 0 && done < QUERY_TRY_BYTES; done += sizeof zeros) {
-		ssize_t n = write(fd, zeros, sizeof zeros);
-		ret = n == (ssize_t)sizeof zeros ? 0 : n < 0 ? -errno : -ENOSPC;
+	for (unsigned done = 0; rc == 0 && done < QUERY_TRY_BYTES; done += sizeof(zeros)) {
+		ssize_t n = write(fd, zeros, sizeof(zeros));
+		rc = n == (ssize_t)sizeof(zeros) ? 0 : n < 0 ? -errno : -ENOSPC;
 	}
-	if (close(fd) < 0 && ret == 0)
-		ret = -errno;
+	if (close(fd) < 0 && rc == 0)
+		rc = -errno;
 	(void)unlink(name);
-	return ret;
+	return rc;
 }
 
 int query_folder_path(const char *folder, int64_t hour, unsigned part, char out[PATH_MAX])
@@ -44,7 +44,7 @@ int query_folder_path(const char *folder, int64_t hour, unsigned part, char out[
 	struct tm tm;
 	char stamp[32];
 	if (hour < 0 || hour > QUERY_HOUR_MAX || !gmtime_r(&t, &tm)
-		|| !strftime(stamp, sizeof stamp, "%Y%m%dT%H", &tm))
+		|| !strftime(stamp, sizeof(stamp), "%Y%m%dT%H", &tm))
 		return -EOVERFLOW;
 	int len = snprintf(out, PATH_MAX, "%s/queries-%s-%03u.sqlite", folder, stamp, part);
 	return len < 0 || len >= PATH_MAX - 8 ? -ENAMETOOLONG : 0;
@@ -72,7 +72,7 @@ uint64_t query_folder_bytes(const char *path)
 	char wal[PATH_MAX + 8];
 	struct stat st;
 	uint64_t bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
-	snprintf(wal, sizeof wal, "%s-wal", path);
+	snprintf(wal, sizeof(wal), "%s-wal", path);
 	return bytes + (stat(wal, &st) == 0 ? (uint64_t)st.st_size : 0);
 }
 
@@ -88,7 +88,7 @@ static int file_add(struct query_folder *f, unsigned *cap, const struct query_fo
 {
 	if (f->count == *cap) {
 		unsigned more = *cap ? *cap * 2 : 64;
-		struct query_folder_file *grown = realloc(f->file, more * sizeof *grown);
+		struct query_folder_file *grown = realloc(f->file, more * sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		f->file = grown;
@@ -106,25 +106,25 @@ int query_folder_scan(struct query_folder *out, const char *path)
 	DIR *dir = opendir(path);
 	if (!dir)
 		return -errno;
-	int ret = 0;
-	for (struct dirent *e; ret == 0 && f.count < QUERY_FILES_MAX && (e = readdir(dir));) {
+	int rc = 0;
+	for (struct dirent *e; rc == 0 && f.count < QUERY_FILES_MAX && (e = readdir(dir));) {
 		struct query_folder_file file;
 		char full[PATH_MAX];
 		if (!name_parse(e->d_name, &file))
 			continue;
-		ret = query_folder_path(path, file.hour, file.part, full);
-		if (ret)
+		rc = query_folder_path(path, file.hour, file.part, full);
+		if (rc)
 			break;
 		file.bytes = query_folder_bytes(full);
-		ret = file_add(&f, &cap, &file);
+		rc = file_add(&f, &cap, &file);
 	}
 	closedir(dir);
-	if (ret) {
+	if (rc) {
 		query_folder_free(&f);
-		return ret;
+		return rc;
 	}
 	if (f.count)
-		qsort(f.file, f.count, sizeof f.file[0], by_age);
+		qsort(f.file, f.count, sizeof(f.file[0]), by_age);
 	*out = f;
 	return 0;
 }
@@ -140,11 +140,11 @@ int query_folder_remove(const char *folder, const struct query_folder_file *f)
 {
 	static const char *const beside[] = {"-wal", "-shm", "-journal"};
 	char path[PATH_MAX], other[PATH_MAX + 16];
-	int ret = query_folder_path(folder, f->hour, f->part, path);
-	if (ret)
-		return ret;
-	for (unsigned i = 0; i < sizeof beside / sizeof beside[0]; i++) {
-		snprintf(other, sizeof other, "%s%s", path, beside[i]);
+	int rc = query_folder_path(folder, f->hour, f->part, path);
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		snprintf(other, sizeof(other), "%s%s", path, beside[i]);
 		if (unlink(other) && errno != ENOENT)
 			return -errno;
 	}

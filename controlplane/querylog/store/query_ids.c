@@ -8,7 +8,7 @@
 
 int query_ids_open(struct query_ids *t, size_t entries)
 {
-	struct query_ids_entry *entry = calloc(entries, sizeof *entry);
+	struct query_ids_entry *entry = calloc(entries, sizeof(*entry));
 	if (!entry)
 		return -ENOMEM;
 	*t = (struct query_ids){.sets = entries / 2, .entry = entry};
@@ -23,7 +23,7 @@ void query_ids_free(struct query_ids *t)
 
 void query_ids_clear(struct query_ids *t)
 {
-	memset(t->entry, 0, 2 * t->sets * sizeof *t->entry);
+	memset(t->entry, 0, 2 * t->sets * sizeof(*t->entry));
 	t->used = 0;
 }
 

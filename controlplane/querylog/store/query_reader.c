@@ -36,46 +36,46 @@ struct query_reader {
 static int schema_is_missing(struct query_reader *r)
 {
 	int64_t tables;
-	int ret = sql_number(r->db, "SELECT count(*) FROM sqlite_schema", &tables);
-	return ret ? ret : tables ? -EUCLEAN : -ENOENT;
+	int rc = sql_number(r->db, "SELECT count(*) FROM sqlite_schema", &tables);
+	return rc ? rc : tables ? -EUCLEAN : -ENOENT;
 }
 
 // In one transaction: the writer's may end between two statements.
 static int reader_check(struct query_reader *r)
 {
 	int64_t application, version;
-	int ret = sql_run(r->db, "BEGIN");
-	if (ret == 0)
-		ret = sql_number(r->db, "PRAGMA application_id", &application);
-	if (ret == 0)
-		ret = sql_number(r->db, "PRAGMA user_version", &version);
-	if (ret == 0 && application == 0 && version == 0)
+	int rc = sql_run(r->db, "BEGIN");
+	if (rc == 0)
+		rc = sql_number(r->db, "PRAGMA application_id", &application);
+	if (rc == 0)
+		rc = sql_number(r->db, "PRAGMA user_version", &version);
+	if (rc == 0 && application == 0 && version == 0)
 		return schema_is_missing(r);
-	if (ret == 0 && (application != QUERY_APPLICATION_ID || version != QUERY_SCHEMA_VERSION))
-		ret = -EUCLEAN;
-	if (ret == 0)
-		ret = sql_number(r->db, "SELECT middle_us FROM file", &r->middle_us);
-	if (ret == 0 && (r->middle_us < 0 || r->middle_us > INT64_MAX / 2))
-		ret = -EUCLEAN;
-	return ret ? ret : sql_run(r->db, "COMMIT");
+	if (rc == 0 && (application != QUERY_APPLICATION_ID || version != QUERY_SCHEMA_VERSION))
+		rc = -EUCLEAN;
+	if (rc == 0)
+		rc = sql_number(r->db, "SELECT middle_us FROM file", &r->middle_us);
+	if (rc == 0 && (r->middle_us < 0 || r->middle_us > INT64_MAX / 2))
+		rc = -EUCLEAN;
+	return rc ? rc : sql_run(r->db, "COMMIT");
 }
 
 int query_reader_open(
 	struct query_reader **out, const char *path, bool (*stop)(void *arg), void *arg)
 {
-	struct query_reader *r = calloc(1, sizeof *r);
+	struct query_reader *r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
-	int ret = sql_open(&r->db, path, SQL_READ);
-	if (ret == 0) {
+	int rc = sql_open(&r->db, path, SQL_READ);
+	if (rc == 0) {
 		sql_stop_when(r->db, stop, arg);
-		ret = reader_check(r);
+		rc = reader_check(r);
 	}
-	for (unsigned i = 0; ret == 0 && i < SELECTS; i++)
-		ret = sql_prepare(r->db, selects[i], &r->select[i]);
-	if (ret) {
+	for (unsigned i = 0; rc == 0 && i < SELECTS; i++)
+		rc = sql_prepare(r->db, selects[i], &r->select[i]);
+	if (rc) {
 		query_reader_close(r);
-		return ret;
+		return rc;
 	}
 	*out = r;
 	return 0;
@@ -107,27 +107,27 @@ static int time_at(struct query_reader *r, int64_t id, int64_t *time_us)
 {
 	struct sql_statement *t = r->select[SELECT_AT];
 	sql_bind(t, 1, id);
-	int ret = sql_step(t);
-	if (ret >= 0)
-		*time_us = ret ? row_time(r, sql_column(t, 1)) : INT64_MAX;
+	int rc = sql_step(t);
+	if (rc >= 0)
+		*time_us = rc ? row_time(r, sql_column(t, 1)) : INT64_MAX;
 	sql_reset(t);
-	return ret < 0 ? ret : 0;
+	return rc < 0 ? rc : 0;
 }
 
 int query_reader_seek(struct query_reader *r, int64_t time_us, int64_t *id)
 {
 	int64_t low = 1, high, at;
-	int ret = sql_number(r->db, "SELECT coalesce(max(id), 0) FROM rows", &high);
-	if (ret)
-		return ret;
+	int rc = sql_number(r->db, "SELECT coalesce(max(id), 0) FROM rows", &high);
+	if (rc)
+		return rc;
 	if (high == INT64_MAX)
 		return -EUCLEAN;
 	high++; // in [low, high] it is
 	while (low < high) {
 		int64_t middle = low + (high - low) / 2;
-		ret = time_at(r, middle, &at);
-		if (ret)
-			return ret;
+		rc = time_at(r, middle, &at);
+		if (rc)
+			return rc;
 		if (at < time_us)
 			low = middle + 1;
 		else
@@ -147,10 +147,10 @@ void query_reader_start(struct query_reader *r, int64_t id, bool backwards)
 int query_reader_next(struct query_reader *r, struct query_raw *out)
 {
 	struct sql_statement *t = r->rows;
-	int ret = sql_step(t);
-	if (ret <= 0) {
+	int rc = sql_step(t);
+	if (rc <= 0) {
 		sql_reset(t);
-		return ret;
+		return rc;
 	}
 	*out = (struct query_raw){.id = sql_column(t, 0),
 		.time_us = row_time(r, sql_column(t, 1)),
@@ -177,34 +177,34 @@ int query_reader_name(struct query_reader *r, int64_t id, char out[QUERY_NAME_TE
 {
 	struct sql_statement *t = r->select[SELECT_NAME];
 	out[0] = '\0';
-	int ret = look(r, SELECT_NAME, id);
-	if (ret > 0)
+	int rc = look(r, SELECT_NAME, id);
+	if (rc > 0)
 		sql_column_text(t, 0, out, QUERY_NAME_TEXT_MAX);
 	sql_reset(t);
-	return ret < 0 ? ret : 0;
+	return rc < 0 ? rc : 0;
 }
 
 int query_reader_client(struct query_reader *r, int64_t id, struct query_client *out)
 {
 	struct sql_statement *t = r->select[SELECT_CLIENT];
-	memset(out, 0, sizeof *out);
-	int ret = look(r, SELECT_CLIENT, id);
-	if (ret > 0) {
-		sql_column_text(t, 0, out->address, sizeof out->address);
-		sql_column_text(t, 1, out->name, sizeof out->name);
-		sql_column_text(t, 2, out->group, sizeof out->group);
+	memset(out, 0, sizeof(*out));
+	int rc = look(r, SELECT_CLIENT, id);
+	if (rc > 0) {
+		sql_column_text(t, 0, out->address, sizeof(out->address));
+		sql_column_text(t, 1, out->name, sizeof(out->name));
+		sql_column_text(t, 2, out->group, sizeof(out->group));
 		out->version = sql_column(t, 3);
 	}
 	sql_reset(t);
-	return ret < 0 ? ret : 0;
+	return rc < 0 ? rc : 0;
 }
 
 int query_reader_kind(struct query_reader *r, int64_t id, struct query_kind *out)
 {
 	struct sql_statement *t = r->select[SELECT_KIND];
-	memset(out, 0, sizeof *out);
-	int ret = look(r, SELECT_KIND, id);
-	if (ret > 0) {
+	memset(out, 0, sizeof(*out));
+	int rc = look(r, SELECT_KIND, id);
+	if (rc > 0) {
 		char *const texts[] = {out->box, out->verdict, out->list, out->upstream,
 			out->transport, out->tier};
 		for (int i = 0; i < 6; i++)
@@ -217,5 +217,5 @@ int query_reader_kind(struct query_reader *r, int64_t id, struct query_kind *out
 		out->blocked = sql_column(t, 11) != 0;
 	}
 	sql_reset(t);
-	return ret < 0 ? ret : 0;
+	return rc < 0 ? rc : 0;
 }

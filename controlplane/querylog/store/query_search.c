@@ -89,9 +89,9 @@ static int name_fits(struct search *s, int64_t id, bool *fits)
 {
 	struct memo *m = &s->name[(uint64_t)id % MEMO_NAMES];
 	if (m->id != id) {
-		int ret = query_reader_name(s->reader, id, s->row.name);
-		if (ret)
-			return ret;
+		int rc = query_reader_name(s->reader, id, s->row.name);
+		if (rc)
+			return rc;
 		*m = (struct memo){id, query_name_below(s->row.name, s->filter->name)};
 	}
 	*fits = m->fits;
@@ -103,9 +103,9 @@ static int client_fits(struct search *s, int64_t id, bool *fits)
 	struct memo *m = &s->client[(uint64_t)id % MEMO_OTHERS];
 	if (m->id != id) {
 		const struct query_client *c = &s->row.client;
-		int ret = query_reader_client(s->reader, id, &s->row.client);
-		if (ret)
-			return ret;
+		int rc = query_reader_client(s->reader, id, &s->row.client);
+		if (rc)
+			return rc;
 		*m = (struct memo){id, strcasecmp(c->address, s->filter->client) == 0
 					       || strcasecmp(c->name, s->filter->client) == 0};
 	}
@@ -118,9 +118,9 @@ static int kind_fits(struct search *s, int64_t id, bool *fits)
 	struct memo *m = &s->kind[(uint64_t)id % MEMO_OTHERS];
 	if (m->id != id) {
 		const struct query_kind *k = &s->row.kind;
-		int ret = query_reader_kind(s->reader, id, &s->row.kind);
-		if (ret)
-			return ret;
+		int rc = query_reader_kind(s->reader, id, &s->row.kind);
+		if (rc)
+			return rc;
 		*m = (struct memo){
 			id, strcmp(k->verdict, s->filter->verdict) == 0
 				    || (k->blocked && !strcmp(s->filter->verdict, "blocked"))};
@@ -132,27 +132,27 @@ static int kind_fits(struct search *s, int64_t id, bool *fits)
 static int row_fits(struct search *s, const struct query_raw *raw, bool *fits)
 {
 	const struct query_filter *f = s->filter;
-	int ret = 0;
+	int rc = 0;
 	*fits = raw->time_us >= f->since_us && raw->time_us < f->until_us;
 	if (*fits && f->verdict[0])
-		ret = kind_fits(s, raw->kind, fits);
-	if (ret == 0 && *fits && f->client[0])
-		ret = client_fits(s, raw->client, fits);
-	if (ret == 0 && *fits && f->name[0])
-		ret = name_fits(s, raw->name, fits);
-	return ret;
+		rc = kind_fits(s, raw->kind, fits);
+	if (rc == 0 && *fits && f->client[0])
+		rc = client_fits(s, raw->client, fits);
+	if (rc == 0 && *fits && f->name[0])
+		rc = name_fits(s, raw->name, fits);
+	return rc;
 }
 
 static int row_give(struct search *s, const struct query_raw *raw)
 {
 	struct query_found *row = &s->row;
-	int ret = query_reader_name(s->reader, raw->name, row->name);
-	if (ret == 0)
-		ret = query_reader_client(s->reader, raw->client, &row->client);
-	if (ret == 0)
-		ret = query_reader_kind(s->reader, raw->kind, &row->kind);
-	if (ret)
-		return ret;
+	int rc = query_reader_name(s->reader, raw->name, row->name);
+	if (rc == 0)
+		rc = query_reader_client(s->reader, raw->client, &row->client);
+	if (rc == 0)
+		rc = query_reader_kind(s->reader, raw->kind, &row->kind);
+	if (rc)
+		return rc;
 	row->raw = *raw;
 	s->found(s->arg, row);
 	s->rows++;
@@ -169,16 +169,16 @@ static bool time_passed(const struct query_filter *f, int64_t time_us)
 static int rows_walk(struct search *s)
 {
 	struct query_raw raw;
-	int ret;
-	while ((ret = query_reader_next(s->reader, &raw)) > 0) {
+	int rc;
+	while ((rc = query_reader_next(s->reader, &raw)) > 0) {
 		bool fits;
 		if (time_passed(s->filter, raw.time_us))
 			return 0;
-		ret = row_fits(s, &raw, &fits);
-		if (ret == 0 && fits)
-			ret = row_give(s, &raw);
-		if (ret)
-			return ret;
+		rc = row_fits(s, &raw, &fits);
+		if (rc == 0 && fits)
+			rc = row_give(s, &raw);
+		if (rc)
+			return rc;
 		s->outcome.place.id = raw.id;
 		s->outcome.reached_us = raw.time_us;
 		s->outcome.looked_at++;
@@ -188,7 +188,7 @@ static int rows_walk(struct search *s)
 			return 0;
 		}
 	}
-	return ret;
+	return rc;
 }
 
 // Where to begin in a file: behind the place that was reached, or near the filter's time.
@@ -196,17 +196,17 @@ static int walk_start(struct search *s, const struct query_place *after)
 {
 	const struct query_filter *f = s->filter;
 	int64_t id;
-	int ret = 0;
+	int rc = 0;
 	if (after)
 		id = after->id;
 	else if (f->newest_first)
-		ret = query_reader_seek(s->reader,
+		rc = query_reader_seek(s->reader,
 			f->until_us < INT64_MAX - SLACK_US ? f->until_us + SLACK_US : INT64_MAX,
 			&id);
 	else
-		ret = query_reader_seek(s->reader, f->since_us - SLACK_US, &id);
-	if (ret)
-		return ret;
+		rc = query_reader_seek(s->reader, f->since_us - SLACK_US, &id);
+	if (rc)
+		return rc;
 	if (!after && !f->newest_first)
 		id--; // "over id"
 	query_reader_start(s->reader, id, f->newest_first);
@@ -216,8 +216,8 @@ static int walk_start(struct search *s, const struct query_place *after)
 
 static int rows_look(struct search *s, const struct query_place *after)
 {
-	int ret = walk_start(s, after);
-	return ret ? ret : rows_walk(s);
+	int rc = walk_start(s, after);
+	return rc ? rc : rows_walk(s);
 }
 
 static void unreadable_note(struct search *s, const struct query_folder_file *file, int err)
@@ -232,35 +232,35 @@ static int file_search(struct search *s, const char *folder, const struct query_
 	const struct query_place *after)
 {
 	char path[PATH_MAX];
-	int ret = query_folder_path(folder, file->hour, file->part, path);
-	if (ret)
-		return ret;
+	int rc = query_folder_path(folder, file->hour, file->part, path);
+	if (rc)
+		return rc;
 	s->outcome.place = (struct query_place){.hour = file->hour,
 		.part = file->part,
 		.id = after                     ? after->id
 		      : s->filter->newest_first ? INT64_C(999999999999999999)
 						: 0};
-	memset(s->name, 0, sizeof s->name);
-	memset(s->client, 0, sizeof s->client);
-	memset(s->kind, 0, sizeof s->kind);
-	ret = query_reader_open(&s->reader, path, search_late, s);
-	if (ret == 0 && !query_reader_may_have(s->reader, s->filter->name, s->filter->client))
+	memset(s->name, 0, sizeof(s->name));
+	memset(s->client, 0, sizeof(s->client));
+	memset(s->kind, 0, sizeof(s->kind));
+	rc = query_reader_open(&s->reader, path, search_late, s);
+	if (rc == 0 && !query_reader_may_have(s->reader, s->filter->name, s->filter->client))
 		s->outcome.ruled_out++;
-	else if (ret == 0)
-		ret = rows_look(s, after);
+	else if (rc == 0)
+		rc = rows_look(s, after);
 	query_reader_close(s->reader);
 	s->reader = NULL;
-	if (ret == -ECANCELED && !*s->stop) { // its time was over inside of SQLite
+	if (rc == -ECANCELED && !*s->stop) { // its time was over inside of SQLite
 		s->over = true;
 		return 0;
 	}
-	if (ret == -ENOENT) // it was dropped meanwhile, or nothing is in it yet
+	if (rc == -ENOENT) // it was dropped meanwhile, or nothing is in it yet
 		return 0;
-	if (ret && ret != -ENOMEM && ret != -ECANCELED) {
-		unreadable_note(s, file, ret);
+	if (rc && rc != -ENOMEM && rc != -ECANCELED) {
+		unreadable_note(s, file, rc);
 		return 0;
 	}
-	return ret;
+	return rc;
 }
 
 // Of the files in the order of the search: 0 is this one, over 0 comes after it.
@@ -283,35 +283,35 @@ static bool file_in_time(const struct query_filter *f, const struct query_folder
 static int files_search(struct search *s, const char *folder, const struct query_folder *files)
 {
 	const struct query_filter *f = s->filter;
-	int ret = 0;
-	for (unsigned i = 0; ret == 0 && !s->over && i < files->count; i++) {
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && !s->over && i < files->count; i++) {
 		const struct query_folder_file *file =
 			&files->file[f->newest_first ? files->count - 1 - i : i];
 		int order = f->after.part ? place_order(f, file, &f->after) : 1;
 		if (order < 0 || !file_in_time(f, file))
 			continue;
-		ret = file_search(s, folder, file, order == 0 ? &f->after : NULL);
+		rc = file_search(s, folder, file, order == 0 ? &f->after : NULL);
 		if (*s->stop)
-			ret = -ECANCELED;
+			rc = -ECANCELED;
 		else if (search_late(s) && i + 1 < files->count)
 			s->over = true;
 	}
 	s->outcome.complete = !s->over;
-	return ret;
+	return rc;
 }
 
 int query_search(const char *folder, const struct query_filter *filter, const _Atomic bool *stop,
 	void (*found)(void *arg, const struct query_found *f), void *arg, struct query_outcome *out)
 {
 	struct query_folder files;
-	int ret = query_folder_scan(&files, folder);
-	if (ret == -ENOENT) { // nothing was ever logged
+	int rc = query_folder_scan(&files, folder);
+	if (rc == -ENOENT) { // nothing was ever logged
 		*out = (struct query_outcome){.complete = true};
 		return 0;
 	}
-	if (ret)
-		return ret;
-	struct search *s = calloc(1, sizeof *s);
+	if (rc)
+		return rc;
+	struct search *s = calloc(1, sizeof(*s));
 	if (!s) {
 		query_folder_free(&files);
 		return -ENOMEM;
@@ -322,10 +322,10 @@ int query_search(const char *folder, const struct query_filter *filter, const _A
 	s->arg = arg;
 	s->end_ms = clock_mono_ms() + filter->for_ms;
 	s->outcome.place = filter->after;
-	ret = files_search(s, folder, &files);
-	if (ret == 0)
+	rc = files_search(s, folder, &files);
+	if (rc == 0)
 		*out = s->outcome;
 	query_folder_free(&files);
 	free(s);
-	return ret;
+	return rc;
 }

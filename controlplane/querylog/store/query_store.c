@@ -41,7 +41,7 @@ static void fail(struct query_store *s, int err, const char *what)
 	s->now.damaged += damaged;
 	s->now.failing = true;
 	s->now.retry_at_ms = s->retry_ms;
-	snprintf(s->now.why, sizeof s->now.why, "%s: %s", what,
+	snprintf(s->now.why, sizeof(s->now.why), "%s: %s", what,
 		damaged ? "damaged, or not ours" : strerror(-err));
 	log_warning("query store: %s; next try in %llu ms", s->now.why,
 		(unsigned long long)s->backoff_ms);
@@ -64,19 +64,19 @@ static bool file_fits(const struct query_store *s, int64_t hour)
 static int row_put(struct query_store *s, const char *box, const struct querylog_row *row,
 	uint64_t weight, uint64_t rows)
 {
-	int ret = 0;
+	int rc = 0;
 	if (s->open && !file_fits(s, row_hour(row))) {
-		ret = query_store_commit(s);
-		if (ret == 0)
+		rc = query_store_commit(s);
+		if (rc == 0)
 			query_store_leave(s);
 	}
-	if (ret == 0 && !s->open)
-		ret = query_store_begin(s, row_hour(row));
-	if (ret == 0)
-		ret = query_file_put(s->file, box, row, weight);
-	if (ret) {
+	if (rc == 0 && !s->open)
+		rc = query_store_begin(s, row_hour(row));
+	if (rc == 0)
+		rc = query_file_put(s->file, box, row, weight);
+	if (rc) {
 		query_store_lose(s, rows, weight);
-		return ret;
+		return rc;
 	}
 	if (!s->began_ms)
 		s->began_ms = clock_mono_ms();
@@ -90,21 +90,21 @@ static int batch_put(struct query_store *s, const struct querylog_batch *b, uint
 {
 	unsigned n = query_rate_step(&s->rate, b->count, clock_mono_ms());
 	uint64_t weight = 0, rows = 0;
-	int ret = 0;
+	int rc = 0;
 	s->now.keep_one_in = n;
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct querylog_row *row = &b->row[i];
 		weight += querylog_weight(b, owed, i);
 		rows++;
-		if (ret) // the rest of a batch that failed
+		if (rc) // the rest of a batch that failed
 			continue;
 		if (rows < n && i + 1 < b->count && row_hour(row) == row_hour(row + 1))
 			continue;
-		ret = row_put(s, b->box, row, weight, rows);
+		rc = row_put(s, b->box, row, weight, rows);
 		weight = rows = 0;
 	}
 	query_store_lose(s, rows, weight);
-	return ret;
+	return rc;
 }
 
 static void batch_take(struct query_store *s, const struct querylog_batch *b, uint64_t owed)
@@ -113,22 +113,22 @@ static void batch_take(struct query_store *s, const struct querylog_batch *b, ui
 		query_store_lose(s, b->count, b->weight + owed);
 		return;
 	}
-	int ret = batch_put(s, b, owed);
-	if (ret == 0 && s->open_rows * ROW_BYTES >= query_store_transaction_max(s))
-		ret = query_store_commit(s);
-	if (ret)
-		fail(s, ret, s->open ? "write" : s->folder);
+	int rc = batch_put(s, b, owed);
+	if (rc == 0 && s->open_rows * ROW_BYTES >= query_store_transaction_max(s))
+		rc = query_store_commit(s);
+	if (rc)
+		fail(s, rc, s->open ? "write" : s->folder);
 }
 
 // Finds out without a row whether the folder takes data again: a box without queries would wait
 // long for a row.
 static int folder_try(struct query_store *s)
 {
-	int ret = query_folder_make(s->folder);
-	if (ret == 0)
-		ret = query_folder_try(s->folder);
-	if (ret)
-		return ret;
+	int rc = query_folder_make(s->folder);
+	if (rc == 0)
+		rc = query_folder_try(s->folder);
+	if (rc)
+		return rc;
 	query_store_well(s);
 	return 0;
 }
@@ -136,21 +136,21 @@ static int folder_try(struct query_store *s)
 // No batch arrives while the store fails, so the beat tries again.
 static void beat(struct query_store *s, uint64_t now_ms)
 {
-	int ret = 0;
+	int rc = 0;
 	if (s->began_ms && now_ms - s->began_ms >= QUERY_FLUSH_MS)
-		ret = query_store_commit(s);
-	if (ret == 0 && now_ms >= s->tidy_ms) {
+		rc = query_store_commit(s);
+	if (rc == 0 && now_ms >= s->tidy_ms) {
 		// Also while it fails: perhaps for want of the room that old files take.
 		bool was_failing = s->now.failing;
-		ret = query_store_tidy(s, 0);
-		ret = was_failing ? 0 : ret;
+		rc = query_store_tidy(s, 0);
+		rc = was_failing ? 0 : rc;
 	}
-	if (ret == -ENOENT && !s->open && !s->now.files) // no row came yet, nor was the folder made
-		ret = 0;
-	if (ret == 0 && s->now.failing && now_ms >= s->retry_ms)
-		ret = folder_try(s);
-	if (ret)
-		fail(s, ret, s->folder);
+	if (rc == -ENOENT && !s->open && !s->now.files) // no row came yet, nor was the folder made
+		rc = 0;
+	if (rc == 0 && s->now.failing && now_ms >= s->retry_ms)
+		rc = folder_try(s);
+	if (rc)
+		fail(s, rc, s->folder);
 	show(s);
 }
 
@@ -174,9 +174,9 @@ static void *store_run(void *arg)
 			shown_ms = now_ms;
 		}
 	}
-	int ret = query_store_commit(s);
-	if (ret)
-		fail(s, ret, s->folder);
+	int rc = query_store_commit(s);
+	if (rc)
+		fail(s, rc, s->folder);
 	query_store_leave(s);
 	show(s);
 	return NULL;
@@ -194,12 +194,12 @@ int query_store_open(struct query_store **out, const struct query_store_settings
 {
 	if (strlen(settings->folder) >= PATH_MAX - 64)
 		return -ENAMETOOLONG;
-	struct query_store *s = calloc(1, sizeof *s);
+	struct query_store *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->settings = *settings;
-	snprintf(s->folder, sizeof s->folder, "%s", settings->folder);
-	snprintf(s->now.folder, sizeof s->now.folder, "%s", settings->folder);
+	snprintf(s->folder, sizeof(s->folder), "%s", settings->folder);
+	snprintf(s->now.folder, sizeof(s->now.folder), "%s", settings->folder);
 	s->settings.folder = s->folder;
 	s->hour = s->bad_hour = -1;
 	s->now.hours = settings->hours;
@@ -208,14 +208,14 @@ int query_store_open(struct query_store **out, const struct query_store_settings
 	s->shown = s->now;
 	query_rate_start(&s->rate, settings->max_rate, clock_mono_ms());
 	pthread_mutex_init(&s->lock, NULL);
-	int ret = querylog_queue_open(&s->queue, QUERY_QUEUE_MAX);
-	if (ret == 0)
-		ret = query_file_new(&s->file);
-	if (ret == 0)
-		ret = thread_start(&s->thread, "weir-store", store_run, s);
-	if (ret) {
+	int rc = querylog_queue_open(&s->queue, QUERY_QUEUE_MAX);
+	if (rc == 0)
+		rc = query_file_new(&s->file);
+	if (rc == 0)
+		rc = thread_start(&s->thread, "weir-store", store_run, s);
+	if (rc) {
 		store_free(s);
-		return ret;
+		return rc;
 	}
 	*out = s;
 	return 0;

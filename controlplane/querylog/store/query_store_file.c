@@ -38,7 +38,7 @@ struct order {
 // -ENOMEM.
 static int order_make(struct query_store *s, const struct query_folder *f, struct order *out)
 {
-	int64_t *start_s = calloc(f->count + 1, sizeof *start_s), clock_s = unix_s(s);
+	int64_t *start_s = calloc(f->count + 1, sizeof(*start_s)), clock_s = unix_s(s);
 	uint64_t mono_ms = clock_mono_ms();
 	if (!start_s)
 		return -ENOMEM;
@@ -87,11 +87,11 @@ int query_store_tidy(struct query_store *s, uint64_t room)
 	struct query_folder f;
 	struct order order;
 	s->tidy_ms = clock_mono_ms() + QUERY_TIDY_MS;
-	int ret = query_folder_scan(&f, s->folder);
-	if (ret == 0 && (ret = order_make(s, &f, &order)) < 0)
+	int rc = query_folder_scan(&f, s->folder);
+	if (rc == 0 && (rc = order_make(s, &f, &order)) < 0)
 		query_folder_free(&f);
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	uint64_t bytes = f.bytes;
 	for (unsigned i = 0; i + 1 < f.count; i++) {
 		struct query_folder_file *one = &f.file[order_at(&order, i)];
@@ -99,8 +99,8 @@ int query_store_tidy(struct query_store *s, uint64_t room)
 		bool is_much = bytes + room > s->settings.max_bytes;
 		if (is_open || (one->hour >= order.oldest && !is_much))
 			continue;
-		ret = query_folder_remove(s->folder, one);
-		if (ret)
+		rc = query_folder_remove(s->folder, one);
+		if (rc)
 			break;
 		bytes -= one->bytes;
 		one->hour = -1;
@@ -110,7 +110,7 @@ int query_store_tidy(struct query_store *s, uint64_t room)
 	s->now.bytes = bytes;
 	s->others_bytes = bytes - (s->open ? query_folder_bytes(s->path) : 0);
 	query_folder_free(&f);
-	return ret;
+	return rc;
 }
 
 static uint64_t part_max(const struct query_store *s)
@@ -127,9 +127,9 @@ uint64_t query_store_transaction_max(const struct query_store *s)
 static int part_find(struct query_store *s, int64_t hour, unsigned *part)
 {
 	struct query_folder f;
-	int ret = query_folder_scan(&f, s->folder);
-	if (ret)
-		return ret;
+	int rc = query_folder_scan(&f, s->folder);
+	if (rc)
+		return rc;
 	unsigned found = 1;
 	for (unsigned i = 0; i < f.count; i++)
 		if (f.file[i].hour == hour)
@@ -143,21 +143,21 @@ static int part_find(struct query_store *s, int64_t hour, unsigned *part)
 
 int query_store_begin(struct query_store *s, int64_t hour)
 {
-	int ret = query_folder_make(s->folder);
-	if (ret)
-		return ret;
+	int rc = query_folder_make(s->folder);
+	if (rc)
+		return rc;
 	s->hour = -1; // no file's fault until one is chosen
 	unsigned part;
-	ret = part_find(s, hour, &part);
-	if (ret == 0)
-		ret = query_folder_path(s->folder, hour, part, s->path);
-	if (ret)
-		return ret;
+	rc = part_find(s, hour, &part);
+	if (rc == 0)
+		rc = query_folder_path(s->folder, hour, part, s->path);
+	if (rc)
+		return rc;
 	s->hour = hour;
 	s->part = part;
-	ret = query_file_open(s->file, s->path, hour);
-	if (ret)
-		return ret;
+	rc = query_file_open(s->file, s->path, hour);
+	if (rc)
+		return rc;
 	s->open = true;
 	return query_store_tidy(s, 0);
 }
@@ -174,9 +174,9 @@ int query_store_commit(struct query_store *s)
 {
 	if (!s->open || !s->began_ms)
 		return 0;
-	int ret = query_file_commit(s->file);
-	if (ret)
-		return ret;
+	int rc = query_file_commit(s->file);
+	if (rc)
+		return rc;
 	s->now.rows += s->open_rows;
 	s->now.weight += s->open_weight;
 	s->open_rows = s->open_weight = s->began_ms = 0;
@@ -187,6 +187,6 @@ int query_store_commit(struct query_store *s)
 	if (bytes >= part_max(s))
 		query_store_leave(s);
 	if (s->now.bytes > s->settings.max_bytes)
-		ret = query_store_tidy(s, s->open ? 0 : part_max(s) / PART_SHARE);
-	return ret;
+		rc = query_store_tidy(s, s->open ? 0 : part_max(s) / PART_SHARE);
+	return rc;
 }

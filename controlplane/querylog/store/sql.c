@@ -157,7 +157,7 @@ int sql_open(struct sql **out, const char *path, enum sql_mode mode)
 	if (is_link(path))
 		return -ELOOP;
 	(void)pthread_once(&sqlite_once, sqlite_start);
-	struct sql *s = calloc(1, sizeof *s);
+	struct sql *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	if (mode == SQL_WRITE)
@@ -201,14 +201,14 @@ int sql_run(struct sql *s, const char *constant)
 int sql_number(struct sql *s, const char *constant, int64_t *out)
 {
 	struct sql_statement *t;
-	int ret = sql_prepare(s, constant, &t);
-	if (ret)
-		return ret;
-	ret = sql_step(t);
-	if (ret > 0)
+	int rc = sql_prepare(s, constant, &t);
+	if (rc)
+		return rc;
+	rc = sql_step(t);
+	if (rc > 0)
 		*out = sql_column(t, 0);
 	sql_free(t);
-	return ret > 0 ? 0 : ret ? ret : -EUCLEAN;
+	return rc > 0 ? 0 : rc ? rc : -EUCLEAN;
 }
 
 int sql_prepare(struct sql *s, const char *constant, struct sql_statement **out)
@@ -237,9 +237,9 @@ void sql_bind_text(struct sql_statement *t, int at, const char *text, size_t len
 	(void)sqlite3_bind_text(statement(t), at, text, (int)len, SQLITE_STATIC);
 }
 
-void sql_bind_octets(struct sql_statement *t, int at, const void *octets, size_t len)
+void sql_bind_bytes(struct sql_statement *t, int at, const void *bytes, size_t len)
 {
-	(void)sqlite3_bind_blob(statement(t), at, octets, (int)len, SQLITE_STATIC);
+	(void)sqlite3_bind_blob(statement(t), at, bytes, (int)len, SQLITE_STATIC);
 }
 
 int sql_step(struct sql_statement *t)
@@ -257,9 +257,9 @@ void sql_reset(struct sql_statement *t)
 
 int sql_do(struct sql_statement *t)
 {
-	int ret = sql_step(t);
+	int rc = sql_step(t);
 	sql_reset(t);
-	return ret < 0 ? ret : 0;
+	return rc < 0 ? rc : 0;
 }
 
 int64_t sql_last_id(const struct sql *s)
@@ -282,13 +282,13 @@ void sql_column_text(struct sql_statement *t, int at, char *out, size_t cap)
 	out[n] = '\0';
 }
 
-size_t sql_column_octets(struct sql_statement *t, int at, void *out, size_t cap)
+size_t sql_column_bytes(struct sql_statement *t, int at, void *out, size_t cap)
 {
-	const void *octets = sqlite3_column_blob(statement(t), at);
-	size_t len = octets ? (size_t)sqlite3_column_bytes(statement(t), at) : 0;
+	const void *bytes = sqlite3_column_blob(statement(t), at);
+	size_t len = bytes ? (size_t)sqlite3_column_bytes(statement(t), at) : 0;
 	if (len > cap)
 		return 0;
 	if (len)
-		memcpy(out, octets, len);
+		memcpy(out, bytes, len);
 	return len;
 }

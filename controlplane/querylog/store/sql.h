@@ -44,7 +44,7 @@ void sql_free(struct sql_statement *t); // NULL is fine
 // Parameters count from 1. A binding stays; a text must stay valid until sql_reset.
 void sql_bind(struct sql_statement *t, int at, int64_t value);
 void sql_bind_text(struct sql_statement *t, int at, const char *text, size_t len);
-void sql_bind_octets(struct sql_statement *t, int at, const void *octets, size_t len); // likewise
+void sql_bind_bytes(struct sql_statement *t, int at, const void *bytes, size_t len); // likewise
 
 // 1: a row; 0: done; -errno.
 ATTR_MUST_CHECK int sql_step(struct sql_statement *t);
@@ -58,4 +58,4 @@ int64_t sql_last_id(const struct sql *s); // of the row inserted last
 int64_t sql_column(struct sql_statement *t, int at);
 void sql_column_text(struct sql_statement *t, int at, char *out, size_t cap);
 // Copies the column if it has `cap` bytes at most; else 0.
-size_t sql_column_octets(struct sql_statement *t, int at, void *out, size_t cap);
+size_t sql_column_bytes(struct sql_statement *t, int at, void *out, size_t cap);

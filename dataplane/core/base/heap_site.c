@@ -173,10 +173,10 @@ void heap_free(void *p)
 {
 	if (!p)
 		return;
-	int err = errno;
+	int rc = errno;
 	settle(p);
 	free(p);
-	errno = err;
+	errno = rc;
 }
 
 size_t heap_size(void *p)

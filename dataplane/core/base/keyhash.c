@@ -13,10 +13,10 @@ int keyhash_secret_make(struct keyhash_secret *out)
 {
 	struct keyhash_secret s;
 	size_t have = 0;
-	while (have < sizeof s.bytes) {
+	while (have < sizeof(s.bytes)) {
 		// Up to 256 bytes come whole once the pool is ready; only a signal during its
 		// first seconds can cut the call short.
-		ssize_t n = getrandom(s.bytes + have, sizeof s.bytes - have, 0);
+		ssize_t n = getrandom(s.bytes + have, sizeof(s.bytes) - have, 0);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0)

@@ -30,17 +30,17 @@ int limiter_new(unsigned workers, struct limiter **out)
 	int rc = keyhash_secret_make(&secret);
 	if (rc < 0)
 		return rc;
-	struct limiter *l = calloc(1, sizeof *l);
+	struct limiter *l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->workers = workers;
-	l->seen = calloc((size_t)workers * LIMIT_CELLS, sizeof *l->seen);
-	l->table = aligned_alloc(CACHE_LINE, workers * sizeof *l->table);
+	l->seen = calloc((size_t)workers * LIMIT_CELLS, sizeof(*l->seen));
+	l->table = aligned_alloc(CACHE_LINE, workers * sizeof(*l->table));
 	if (!l->seen || !l->table) {
 		limiter_free(l);
 		return -ENOMEM;
 	}
-	memset(l->table, 0, workers * sizeof *l->table);
+	memset(l->table, 0, workers * sizeof(*l->table));
 	for (unsigned w = 0; w < workers; w++) {
 		l->table[w].secret = secret;
 		for (unsigned i = 0; i < LIMIT_CELLS; i++)
@@ -199,6 +199,6 @@ unsigned limiter_taken(const struct limiter *l)
 
 uint64_t limiter_bytes(const struct limiter *l)
 {
-	return sizeof *l
-	       + l->workers * (sizeof *l->table + (uint64_t)LIMIT_CELLS * sizeof *l->seen);
+	return sizeof(*l)
+	       + l->workers * (sizeof(*l->table) + (uint64_t)LIMIT_CELLS * sizeof(*l->seen));
 }

@@ -24,7 +24,7 @@ enum { SIP_KEY_LEN = 16, SIP_END_MARK = 0xff };
 ATTR_INLINE uint64_t sip_load(const uint8_t *p)
 {
 	uint64_t w;
-	memcpy(&w, p, sizeof w);
+	memcpy(&w, p, sizeof(w));
 	return le64toh(w);
 }
 

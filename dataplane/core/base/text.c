@@ -7,7 +7,7 @@
 
 enum { ESCAPED_MAX = 4 }; // bytes of the longest form of one byte
 
-static size_t octet_escape(char *out, size_t cap, unsigned char c)
+static size_t byte_escape(char *out, size_t cap, unsigned char c)
 {
 	return (size_t)snprintf(out, cap, "\\x%02x", c);
 }
@@ -20,7 +20,7 @@ char *text_escape(const char *text, char *out, size_t cap)
 		if (c >= 0x20 && c < 0x7f)
 			out[n++] = (char)c;
 		else
-			n += octet_escape(out + n, cap - n, c);
+			n += byte_escape(out + n, cap - n, c);
 	}
 	out[n] = '\0';
 	return out;
@@ -53,7 +53,7 @@ char *text_name(const char *text, char *out, size_t cap)
 		size_t len = *p >= 0x20 && *p < 0x7f ? 1 : utf8_len(p);
 		if (len > 0)
 			memcpy(out + n, p, len);
-		n += len > 0 ? len : octet_escape(out + n, cap - n, *p);
+		n += len > 0 ? len : byte_escape(out + n, cap - n, *p);
 		p += len > 0 ? len : 1;
 	}
 	out[n] = '\0';

@@ -13,11 +13,11 @@ int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *a
 	sigdelset(&mask, SIGFPE);
 	sigdelset(&mask, SIGILL);
 	pthread_sigmask(SIG_SETMASK, &mask, &before);
-	int err = pthread_create(out, NULL, run, arg);
+	int rc = pthread_create(out, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0)
+	if (rc == 0)
 		(void)pthread_setname_np(*out, name);
-	return -err;
+	return -rc;
 }
 
 void thread_cond_init(pthread_cond_t *out)

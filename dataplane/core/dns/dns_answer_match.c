@@ -7,7 +7,7 @@
 
 enum { TYPE_CLASS_LEN = 4 };
 
-static bool octets_equal_nocase(const uint8_t *a, const uint8_t *b, size_t n)
+static bool bytes_equal_nocase(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (ascii_lower(a[i]) != ascii_lower(b[i]))
@@ -29,7 +29,7 @@ bool dns_answer_matches(const uint8_t *reply, size_t len, uint16_t id, const uin
 		return memcmp(echoed, question, question_len) == 0;
 	// Type and class are numbers: 65 (HTTPS) and 97 must not be taken for letters.
 	size_t name_len = question_len - TYPE_CLASS_LEN;
-	return octets_equal_nocase(echoed, question, name_len)
+	return bytes_equal_nocase(echoed, question, name_len)
 	       && memcmp(echoed + name_len, question + name_len, TYPE_CLASS_LEN) == 0;
 }
 

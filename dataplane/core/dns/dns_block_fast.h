@@ -30,8 +30,8 @@ static const uint8_t dns_block_soa_rdata[56] = "\4weir\7invalid\0"
 // The wide sum of it, which compilers know.
 ATTR_INLINE uint64_t dns_block_soa_rdata_sum(void)
 {
-	uint64_t w[sizeof dns_block_soa_rdata / 8];
-	memcpy(w, dns_block_soa_rdata, sizeof w);
+	uint64_t w[sizeof(dns_block_soa_rdata) / 8];
+	memcpy(w, dns_block_soa_rdata, sizeof(w));
 	uint64_t s = csum_wide_add(csum_wide_add(w[0], w[1]), csum_wide_add(w[2], w[3]));
 	return csum_fold_wire(csum_wide_add(s, csum_wide_add(csum_wide_add(w[4], w[5]), w[6])));
 }
@@ -46,11 +46,11 @@ ATTR_INLINE uint64_t dns_block_header(uint8_t *msg, unsigned rcode, bool is_answ
 	const uint64_t set =
 		htobe64((uint64_t)(DNS_FLAG_QR | DNS_FLAG_RA | rcode) << 32 | is_answer);
 	uint64_t front;
-	memcpy(&front, msg, sizeof front);
+	memcpy(&front, msg, sizeof(front));
 	front = (front & kept) | set;
 	uint32_t back = htobe32((uint32_t)!is_answer << 16 | has_opt);
-	memcpy(msg, &front, sizeof front);
-	memcpy(msg + 8, &back, sizeof back);
+	memcpy(msg, &front, sizeof(front));
+	memcpy(msg + 8, &back, sizeof(back));
 	return csum_wide_add(front, back);
 }
 
@@ -68,8 +68,8 @@ ATTR_INLINE uint64_t dns_block_rr(uint8_t *p, uint16_t qtype, uint32_t ttl_s, ui
 	const uint64_t front = dns_block_rr_front(qtype, ttl_s);
 	const uint64_t back =
 		htobe64((uint64_t)(ttl_s & 0xffff) << 48 | (uint64_t)address_len << 32);
-	memcpy(p, &front, sizeof front);
-	memcpy(p + 8, &back, sizeof back);
+	memcpy(p, &front, sizeof(front));
+	memcpy(p + 8, &back, sizeof(back));
 	memset(p + 16, 0, DNS_BLOCK_WRITTEN - 16);
 	return csum_wide_add(front, back);
 }
@@ -81,8 +81,8 @@ ATTR_INLINE uint64_t dns_block_soa(uint8_t *p, uint32_t ttl_s)
 	const uint64_t front = dns_block_rr_front(DNS_TYPE_SOA, ttl_s);
 	const uint32_t back = htobe32(ttl_s << 16 | DNS_BLOCK_SOA_RDATA_LEN);
 	const uint64_t last = htobe64((uint64_t)DNS_BLOCK_SOA_EXPIRE_S << 32 | ttl_s);
-	memcpy(p, &front, sizeof front);
-	memcpy(p + 8, &back, sizeof back);
+	memcpy(p, &front, sizeof(front));
+	memcpy(p + 8, &back, sizeof(back));
 	memcpy(p + DNS_BLOCK_RR_LEN, dns_block_soa_rdata, WIDE);
 	memcpy(p + DNS_BLOCK_SOA_LEN - LAST, &last, LAST);
 	return csum_wide_add(front, (uint64_t)back + htobe32(ttl_s) + dns_block_soa_rdata_sum());

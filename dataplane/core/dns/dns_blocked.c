@@ -14,7 +14,7 @@ static uint16_t rr_begin(
 		class = DNS_CLASS_IN;
 	uint64_t front = htobe64((uint64_t)owner << 48 | (uint64_t)type << 32
 				 | (uint64_t) class << 16 | ttl_s >> 16);
-	memcpy(p, &front, sizeof front);
+	memcpy(p, &front, sizeof(front));
 	put_u32(p + 8, ttl_s << 16 | rdata_len);
 	uint32_t sum = owner + type + class + (ttl_s >> 16) + (ttl_s & 0xffff) + rdata_len;
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -33,13 +33,13 @@ static uint16_t address_put(
 	memset(to, 0, 16);
 	if (q->qtype == DNS_TYPE_A && has & DNS_BLOCK_HAS_V4) {
 		if (mode == DNS_BLOCK_CUSTOM)
-			memcpy(to, b->v4, sizeof b->v4);
-		return sizeof b->v4;
+			memcpy(to, b->v4, sizeof(b->v4));
+		return sizeof(b->v4);
 	}
 	if (q->qtype == DNS_TYPE_AAAA && has & DNS_BLOCK_HAS_V6) {
 		if (mode == DNS_BLOCK_CUSTOM)
-			memcpy(to, b->v6, sizeof b->v6);
-		return sizeof b->v6;
+			memcpy(to, b->v6, sizeof(b->v6));
+		return sizeof(b->v6);
 	}
 	return 0;
 }
@@ -88,11 +88,11 @@ uint16_t dns_reply_any(
 {
 	static const uint8_t hinfo[] = "\7RFC8482"; // and an empty string
 	enum { TTL_S = 3600 };
-	uint8_t rr[DNS_BLOCK_RR_LEN + sizeof hinfo];
-	struct dns_answer_view a = {.bytes = rr, .len = sizeof rr, .ancount = 1};
-	a.sum = rr_begin(rr, DNS_TYPE_HINFO, q->qclass, TTL_S, sizeof hinfo);
-	memcpy(rr + DNS_BLOCK_RR_LEN, hinfo, sizeof hinfo);
-	a.sum = csum_add(a.sum, csum_partial(rr + DNS_BLOCK_RR_LEN, sizeof hinfo));
+	uint8_t rr[DNS_BLOCK_RR_LEN + sizeof(hinfo)];
+	struct dns_answer_view a = {.bytes = rr, .len = sizeof(rr), .ancount = 1};
+	a.sum = rr_begin(rr, DNS_TYPE_HINFO, q->qclass, TTL_S, sizeof(hinfo));
+	memcpy(rr + DNS_BLOCK_RR_LEN, hinfo, sizeof(hinfo));
+	a.sum = csum_add(a.sum, csum_partial(rr + DNS_BLOCK_RR_LEN, sizeof(hinfo)));
 	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = limit};
 	return dns_reply_answer(msg, cap, q, &a, &o, sum);
 }

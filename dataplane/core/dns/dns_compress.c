@@ -45,7 +45,7 @@ static void labels_find(const struct dns_name *name, uint8_t *label_off)
 }
 
 // The bytes from a message offset on, which lies in the question's name or in what was written.
-static struct rd octets_at(const struct dns_compress *c, unsigned off)
+static struct rd bytes_at(const struct dns_compress *c, unsigned off)
 {
 	if (off < c->base)
 		return rd_init(c->question->wire + (off - DNS_HEADER_LEN),
@@ -54,7 +54,7 @@ static struct rd octets_at(const struct dns_compress *c, unsigned off)
 }
 
 // How many of the first `n` bytes are the same, letter case of `a` ignored.
-static unsigned octets_same(const uint8_t *a, const uint8_t *lower, unsigned n)
+static unsigned bytes_same(const uint8_t *a, const uint8_t *lower, unsigned n)
 {
 	unsigned i = 0;
 	while (i + WORD <= n && ascii_lower_8(keyhash_word(a + i)) == keyhash_word(lower + i))
@@ -72,19 +72,19 @@ static bool suffix_is_at(
 {
 	unsigned at = 0, same = 0;
 	for (;;) {
-		struct rd there = octets_at(c, off);
+		struct rd there = bytes_at(c, off);
 		unsigned n = there.len < len - same ? (unsigned)there.len : len - same;
-		unsigned more = octets_same(there.base, wire + same, n);
+		unsigned more = bytes_same(there.base, wire + same, n);
 		same += more;
 		if (same == len)
 			return true;
 		while (at < same)
 			at += 1u + wire[at];
 		rd_skip(&there, more);
-		uint8_t octet = rd_u8(&there);
-		if (at != same || octet < POINTER)
+		uint8_t byte = rd_u8(&there);
+		if (at != same || byte < POINTER)
 			return false;
-		off = (octet & 0x3fu) << 8 | rd_u8(&there);
+		off = (byte & 0x3fu) << 8 | rd_u8(&there);
 	}
 }
 
@@ -126,7 +126,7 @@ static void remember(struct dns_compress *c, uint32_t hash, size_t off, uint8_t 
 
 void dns_compress_init(struct dns_compress *c, const struct dns_query *q, uint8_t *buf, size_t cap)
 {
-	memset(c->off, 0, sizeof c->off);
+	memset(c->off, 0, sizeof(c->off));
 	c->w = wr_init(buf, cap);
 	c->may_follow = SIZE_MAX;
 	c->strangers = 0;

@@ -22,8 +22,8 @@ static uint64_t cookie_hash(const uint8_t secret[DNS_COOKIE_SECRET_LEN],
 	sip_word(&s, sip_load(cookie + 8));
 	if (c->ip_version == 4) {
 		uint32_t address;
-		memcpy(&address, c->address, sizeof address);
-		sip_word(&s, sip_last(le32toh(address), DNS_COOKIE_SIGNED_LEN + sizeof address));
+		memcpy(&address, c->address, sizeof(address));
+		sip_word(&s, sip_last(le32toh(address), DNS_COOKIE_SIGNED_LEN + sizeof(address)));
 	} else {
 		sip_word(&s, sip_load(c->address));
 		sip_word(&s, sip_load(c->address + 8));
@@ -55,7 +55,7 @@ enum dns_cookie_kind dns_cookie_check(const struct dns_cookie_terms *t,
 	if (age_s > DNS_COOKIE_OLD_S || age_s < -DNS_COOKIE_AHEAD_S)
 		return DNS_COOKIE_BAD;
 	uint64_t given;
-	memcpy(&given, cookie + DNS_COOKIE_SIGNED_LEN, sizeof given);
+	memcpy(&given, cookie + DNS_COOKIE_SIGNED_LEN, sizeof(given));
 	unsigned count = t->count < DNS_COOKIE_SECRETS_MAX ? t->count : DNS_COOKIE_SECRETS_MAX;
 	for (unsigned i = 0; i < count; i++) {
 		if (cookie_hash(t->secret[i], c, cookie) != given)

@@ -33,9 +33,9 @@ AVX2_INLINE __m256i turn_32(__m256i x)
 
 AVX2_INLINE __m256i turn_16(__m256i x)
 {
-	const __m256i octets = _mm256_setr_epi8(6, 7, 0, 1, 2, 3, 4, 5, 14, 15, 8, 9, 10, 11, 12,
-		13, 6, 7, 0, 1, 2, 3, 4, 5, 14, 15, 8, 9, 10, 11, 12, 13);
-	return _mm256_shuffle_epi8(x, octets);
+	const __m256i bytes = _mm256_setr_epi8(6, 7, 0, 1, 2, 3, 4, 5, 14, 15, 8, 9, 10, 11, 12, 13,
+		6, 7, 0, 1, 2, 3, 4, 5, 14, 15, 8, 9, 10, 11, 12, 13);
+	return _mm256_shuffle_epi8(x, bytes);
 }
 
 #define TURN(x, bits) _mm256_or_si256(_mm256_slli_epi64(x, bits), _mm256_srli_epi64(x, 64 - (bits)))

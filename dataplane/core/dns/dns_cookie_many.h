@@ -44,8 +44,8 @@ ATTR_INLINE void dns_cookie_many_add(
 	m->given[i] = sip_load(cookie + DNS_COOKIE_SIGNED_LEN);
 	if (likely_(m->words == DNS_COOKIE_WORDS_IPV4)) {
 		uint32_t a;
-		memcpy(&a, address, sizeof a);
-		m->word[2][i] = sip_last(le32toh(a), DNS_COOKIE_SIGNED_LEN + sizeof a);
+		memcpy(&a, address, sizeof(a));
+		m->word[2][i] = sip_last(le32toh(a), DNS_COOKIE_SIGNED_LEN + sizeof(a));
 		return;
 	}
 	m->word[2][i] = sip_load(address);

@@ -59,11 +59,11 @@ ATTR_INLINE size_t run_gather(
 			label_off[n++] = (uint8_t)(g->len + pos);
 		if (pos >= max)
 			return left;
-		unsigned octet = run[pos];
-		if (octet - 1 >= DNS_LABEL_MAX)
+		unsigned byte = run[pos];
+		if (byte - 1 >= DNS_LABEL_MAX)
 			break;
 		label_off[n++] = (uint8_t)(g->len + pos);
-		pos += 1 + octet;
+		pos += 1 + byte;
 	}
 	if (pos) {
 		run_copy(wire + g->len, run, pos, left);
@@ -146,16 +146,16 @@ static bool is_digit(char c)
 }
 
 // One byte of a label, escapes resolved: how many characters it took, 0 for a bad escape.
-static size_t text_octet(const char *text, size_t left, uint8_t *octet)
+static size_t text_byte(const char *text, size_t left, uint8_t *byte)
 {
 	if (text[0] != '\\') {
-		*octet = (uint8_t)text[0];
+		*byte = (uint8_t)text[0];
 		return 1;
 	}
 	if (left < 2)
 		return 0;
 	if (!is_digit(text[1])) {
-		*octet = (uint8_t)text[1];
+		*byte = (uint8_t)text[1];
 		return 2;
 	}
 	if (left < 4 || !is_digit(text[2]) || !is_digit(text[3]))
@@ -163,7 +163,7 @@ static size_t text_octet(const char *text, size_t left, uint8_t *octet)
 	int value = (text[1] - '0') * 100 + (text[2] - '0') * 10 + (text[3] - '0');
 	if (value > 255)
 		return 0;
-	*octet = (uint8_t)value;
+	*byte = (uint8_t)value;
 	return 4;
 }
 
@@ -192,14 +192,14 @@ int dns_name_from_text(const char *text, size_t len, struct dns_name *out)
 			name.len++;
 			continue;
 		}
-		uint8_t octet;
-		size_t used = text_octet(text + i, len - i, &octet);
+		uint8_t byte;
+		size_t used = text_byte(text + i, len - i, &byte);
 		// The byte after the last label is the root's.
 		if (used == 0 || name.len >= DNS_NAME_MAX - 1 || name.len - start > DNS_LABEL_MAX)
 			return -EINVAL;
 		if (name.len == start + 1)
 			name.labels++;
-		name.wire[name.len++] = ascii_lower(octet);
+		name.wire[name.len++] = ascii_lower(byte);
 		name.wire[start] = (uint8_t)(name.len - start - 1);
 		i += used;
 	}

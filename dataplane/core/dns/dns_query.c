@@ -31,16 +31,16 @@ static void owner_skip(struct rd *r)
 {
 	const size_t most = r->pos + DNS_NAME_MAX;
 	while (rd_ok(r)) {
-		uint8_t octet = rd_u8(r);
-		if (octet == 0)
+		uint8_t byte = rd_u8(r);
+		if (byte == 0)
 			return;
-		if (octet >= 0xc0) {
+		if (byte >= 0xc0) {
 			rd_skip(r, 1);
 			return;
 		}
-		if (octet > DNS_LABEL_MAX || r->pos + octet >= most)
+		if (byte > DNS_LABEL_MAX || r->pos + byte >= most)
 			r->bad = true;
-		rd_skip(r, octet);
+		rd_skip(r, byte);
 	}
 }
 
@@ -57,7 +57,7 @@ static bool owner_is_root(const struct rd *r, size_t owner)
 }
 
 // The first one counts (RFC 7873 5.2), cut to the length of weir's own.
-static void cookie_take(struct dns_query *out, const uint8_t *octets, size_t len)
+static void cookie_take(struct dns_query *out, const uint8_t *bytes, size_t len)
 {
 	bool whole = len == DNS_COOKIE_CLIENT_LEN
 		     || (len >= DNS_COOKIE_SERVER_MIN && len <= DNS_COOKIE_SERVER_MAX);
@@ -65,7 +65,7 @@ static void cookie_take(struct dns_query *out, const uint8_t *octets, size_t len
 		return;
 	out->cookie_len = whole ? (uint8_t)len : DNS_COOKIE_MALFORMED;
 	if (whole)
-		memcpy(out->cookie, octets, len < DNS_COOKIE_LEN ? len : DNS_COOKIE_LEN);
+		memcpy(out->cookie, bytes, len < DNS_COOKIE_LEN ? len : DNS_COOKIE_LEN);
 }
 
 // Of the options only a cookie and NSID are for us; the others are counted.
@@ -77,9 +77,9 @@ static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out
 			return false;
 		uint16_t code = rd_u16(&r);
 		uint16_t option_len = rd_u16(&r);
-		const uint8_t *octets = rd_bytes(&r, option_len);
-		if (octets && code == DNS_EDNS_OPTION_COOKIE)
-			cookie_take(out, octets, option_len);
+		const uint8_t *bytes = rd_bytes(&r, option_len);
+		if (bytes && code == DNS_EDNS_OPTION_COOKIE)
+			cookie_take(out, bytes, option_len);
 		out->asks_nsid |= code == DNS_EDNS_OPTION_NSID; // whatever it holds (RFC 5001 2.1)
 	}
 	return rd_ok(&r);

@@ -27,7 +27,7 @@ static_assert(
 ATTR_INLINE uint64_t dns_query_8(const uint8_t *p)
 {
 	uint64_t w;
-	memcpy(&w, p, sizeof w);
+	memcpy(&w, p, sizeof(w));
 	return w;
 }
 
@@ -35,7 +35,7 @@ ATTR_INLINE uint64_t dns_query_8(const uint8_t *p)
 ATTR_INLINE uint64_t dns_query_pair(const uint8_t *p)
 {
 	uint32_t w;
-	memcpy(&w, p, sizeof w);
+	memcpy(&w, p, sizeof(w));
 	w = be32toh(w);
 	return w << 16 | w >> 16;
 }
@@ -55,7 +55,7 @@ ATTR_INLINE uint64_t dns_query_opt(const uint8_t *p, size_t left, uint16_t *rdat
 	if (unlikely_(left < DNS_OPT_FIXED_LEN))
 		return 0;
 	uint64_t w = dns_query_8(p);
-	memcpy(rdata_len, p + 9, sizeof *rdata_len);
+	memcpy(rdata_len, p + 9, sizeof(*rdata_len));
 	if (unlikely_((w & tested) != plain))
 		return 0;
 	uint64_t size = be64toh(w) >> 24 & 0xffff;
@@ -71,7 +71,7 @@ ATTR_INLINE bool dns_query_cookie(
 	uint32_t option;
 	if (rdata_len != htobe16(OPTION_LEN + DNS_COOKIE_LEN) || left < OPTION_LEN + DNS_COOKIE_LEN)
 		return false;
-	memcpy(&option, p, sizeof option);
+	memcpy(&option, p, sizeof(option));
 	if (option != htobe32((uint32_t)DNS_EDNS_OPTION_COOKIE << 16 | DNS_COOKIE_LEN))
 		return false;
 	memcpy(out->cookie, p + OPTION_LEN, DNS_COOKIE_LEN);
@@ -117,7 +117,7 @@ ATTR_INLINE enum dns_query_kind dns_query_fast(const uint8_t *msg, size_t len,
 	const uint64_t first = dns_query_pair(msg) | dns_query_pair(name + name_len) << 32;
 	const uint64_t second =
 		(name_len + TAIL) | opt | (uint64_t)name_len << 48 | (uint64_t)labels << 56;
-	memcpy((uint8_t *)out, &first, sizeof first);
-	memcpy((uint8_t *)out + sizeof first, &second, sizeof second);
+	memcpy((uint8_t *)out, &first, sizeof(first));
+	memcpy((uint8_t *)out + sizeof(first), &second, sizeof(second));
 	return kind;
 }

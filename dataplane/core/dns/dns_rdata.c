@@ -64,7 +64,7 @@ static const struct layout *layout_of(uint16_t type, uint16_t class)
 	return NULL;
 }
 
-static void octets_copy(struct rd *r, size_t n, struct wr *w)
+static void bytes_copy(struct rd *r, size_t n, struct wr *w)
 {
 	const uint8_t *p = rd_bytes(r, n);
 	if (p)
@@ -75,7 +75,7 @@ static void string_copy(struct rd *r, struct wr *w)
 {
 	uint8_t len = rd_u8(r);
 	wr_u8(w, len);
-	octets_copy(r, len, w);
+	bytes_copy(r, len, w);
 }
 
 static void name_copy(struct rd *r, bool compress, struct dns_compress *c)
@@ -108,10 +108,10 @@ static void field_copy(struct rd *r, uint8_t field, struct dns_compress *c)
 		while (rd_left(r));
 		return;
 	case F_REST:
-		octets_copy(r, rd_left(r), &c->w);
+		bytes_copy(r, rd_left(r), &c->w);
 		return;
 	default:
-		octets_copy(r, field, &c->w);
+		bytes_copy(r, field, &c->w);
 	}
 }
 

@@ -33,8 +33,8 @@ ATTR_INLINE uint64_t dns_header_write(uint8_t *msg, const struct dns_query *q, u
 	uint64_t qd = q->question_len ? 1 : 0;
 	uint64_t front = htobe64((uint64_t)q->id << 48 | (uint64_t)flags << 32 | qd << 16 | n.an);
 	uint32_t back = htobe32((uint32_t)n.ns << 16 | n.ar);
-	memcpy(msg, &front, sizeof front);
-	memcpy(msg + 8, &back, sizeof back);
+	memcpy(msg, &front, sizeof(front));
+	memcpy(msg + 8, &back, sizeof(back));
 	return csum_wide_add(front, back);
 }
 
@@ -68,12 +68,12 @@ ATTR_INLINE uint64_t dns_opt_options_write(uint8_t *p, const struct dns_query *q
 	if (q->has_opt & DNS_OPT_COOKIE) {
 		const uint32_t front =
 			htobe32((uint32_t)DNS_EDNS_OPTION_COOKIE << 16 | DNS_COOKIE_LEN);
-		memcpy(p, &front, sizeof front);
+		memcpy(p, &front, sizeof(front));
 		sum = front;
 		for (at = DNS_OPT_OPTION_LEN; at < DNS_OPT_COOKIE_LEN; at += 8) {
 			uint64_t w;
-			memcpy(&w, q->cookie + at - DNS_OPT_OPTION_LEN, sizeof w);
-			memcpy(p + at, &w, sizeof w);
+			memcpy(&w, q->cookie + at - DNS_OPT_OPTION_LEN, sizeof(w));
+			memcpy(p + at, &w, sizeof(w));
 			sum = csum_wide_add(sum, w);
 		}
 	}
@@ -103,8 +103,8 @@ ATTR_INLINE uint64_t dns_opt_write(
 				 | (q->dnssec_ok ? DNS_EDNS_FLAG_DO >> 8 : 0));
 	uint32_t back = htobe32((uint32_t)(q->dnssec_ok ? DNS_EDNS_FLAG_DO : 0) << 16
 				| (uint32_t)(len - DNS_OPT_FIXED_LEN));
-	memcpy(p, &front, sizeof front);
-	memcpy(p + 7, &back, sizeof back);
+	memcpy(p, &front, sizeof(front));
+	memcpy(p + 7, &back, sizeof(back));
 	uint64_t sum = csum_wide_add(front, back >> 8); // its first byte is in both
 	size_t at = DNS_OPT_FIXED_LEN;
 	if (unlikely_(q->has_opt > DNS_OPT_PLAIN)) {
@@ -147,13 +147,13 @@ ATTR_INLINE uint64_t dns_ttl_write(
 	uint8_t *to, const uint8_t *from, const struct dns_ttl_rule *rule)
 {
 	uint32_t old, new;
-	memcpy(&old, from, sizeof old);
+	memcpy(&old, from, sizeof(old));
 	uint32_t ttl = be32toh(old);
 	ttl = ttl > rule->age_s ? ttl - rule->age_s : 0;
 	ttl = ttl < rule->most_s ? ttl : rule->most_s;
 	ttl = ttl > rule->least_s ? ttl : rule->least_s;
 	new = htobe32(ttl);
-	memcpy(to, &new, sizeof new);
+	memcpy(to, &new, sizeof(new));
 	return (uint64_t) new + (uint32_t)~old;
 }
 

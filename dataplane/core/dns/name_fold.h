@@ -14,16 +14,16 @@ typedef uint64_t name_fold_words __attribute__((vector_size(16)));
 ATTR_INLINE ascii_vector name_fold_16(uint8_t *to, const uint8_t *from)
 {
 	ascii_vector v;
-	memcpy(&v, from, sizeof v);
+	memcpy(&v, from, sizeof(v));
 	v = ascii_lower_16(v);
-	memcpy(to, &v, sizeof v);
+	memcpy(to, &v, sizeof(v));
 	return v;
 }
 
 ATTR_INLINE uint64_t name_fold_8(uint8_t *to, const uint8_t *from)
 {
 	uint64_t w = ascii_lower_8(keyhash_word(from));
-	memcpy(to, &w, sizeof w);
+	memcpy(to, &w, sizeof(w));
 	return w;
 }
 

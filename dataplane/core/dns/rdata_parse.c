@@ -52,18 +52,18 @@ static void address_take(struct rdata_text *t, int family, struct wr *w)
 // In pieces of at most 255 bytes; an empty one is one empty piece.
 static void strings_take(struct rdata_text *t, struct rdata_token *token, struct wr *w)
 {
-	uint8_t piece[STRING_MAX], octet;
+	uint8_t piece[STRING_MAX], byte;
 	size_t n = 0;
 	bool any = false;
 
-	while (rdata_octet_next(t, token, &octet)) {
+	while (rdata_byte_next(t, token, &byte)) {
 		if (n == STRING_MAX) {
 			wr_u8(w, STRING_MAX);
 			wr_bytes(w, piece, n);
 			n = 0;
 			any = true;
 		}
-		piece[n++] = octet;
+		piece[n++] = byte;
 	}
 	if (n > 0 || !any) {
 		wr_u8(w, (uint8_t)n);
@@ -93,7 +93,7 @@ static void txt_take(struct rdata_text *t, struct wr *w)
 static void caa_take(struct rdata_text *t, struct wr *w)
 {
 	struct rdata_token tag, value;
-	uint8_t octet;
+	uint8_t byte;
 
 	wr_u8(w, (uint8_t)rdata_number_next(t, UINT8_MAX));
 	if (!rdata_token_next(t, &tag) || !rdata_token_next(t, &value))
@@ -109,8 +109,8 @@ static void caa_take(struct rdata_text *t, struct wr *w)
 			rdata_refuse(t, "has a tag that is not of letters and digits");
 		wr_u8(w, (uint8_t)*p);
 	}
-	while (rdata_octet_next(t, &value, &octet))
-		wr_u8(w, octet);
+	while (rdata_byte_next(t, &value, &byte))
+		wr_u8(w, byte);
 }
 
 static void numbers_take(struct rdata_text *t, unsigned count, struct wr *w)

@@ -177,18 +177,18 @@ static void value_encode(
 static size_t value_unescape(struct rdata_text *t, struct rdata_token value, char *out, size_t cap)
 {
 	size_t n = 0;
-	uint8_t octet;
+	uint8_t byte;
 
 	if (value.end - value.p >= 2 && *value.p == '"') {
 		value.p++;
 		value.end--;
 	}
-	while (rdata_octet_next(t, &value, &octet)) {
+	while (rdata_byte_next(t, &value, &byte)) {
 		if (n == cap) {
 			rdata_refuse(t, "is too long");
 			break;
 		}
-		out[n++] = (char)octet;
+		out[n++] = (char)byte;
 	}
 	return n;
 }

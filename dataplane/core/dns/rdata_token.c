@@ -67,7 +67,7 @@ bool rdata_token_next(struct rdata_text *t, struct rdata_token *out)
 	return !t->why;
 }
 
-bool rdata_octet_next(struct rdata_text *t, struct rdata_token *token, uint8_t *out)
+bool rdata_byte_next(struct rdata_text *t, struct rdata_token *token, uint8_t *out)
 {
 	const char *p = token->p;
 	if (t->why || p == token->end)
@@ -133,11 +133,11 @@ void rdata_name_next(struct rdata_text *t, struct wr *w)
 	memcpy(wire, name.wire, name.len);
 	while (token.p < token.end && at < name.len) {
 		bool dot = *token.p == '.';
-		uint8_t octet = 0;
-		if (!rdata_octet_next(t, &token, &octet))
+		uint8_t byte = 0;
+		if (!rdata_byte_next(t, &token, &byte))
 			return;
 		if (!dot)
-			wire[at] = octet;
+			wire[at] = byte;
 		at++;
 	}
 }

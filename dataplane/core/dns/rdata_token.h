@@ -27,7 +27,7 @@ bool rdata_at_end(struct rdata_text *t); // blanks apart
 // False: there is none, or it is malformed.
 bool rdata_token_next(struct rdata_text *t, struct rdata_token *out);
 // One byte of it with escapes undone. False: at its end, or a bad escape.
-bool rdata_octet_next(struct rdata_text *t, struct rdata_token *token, uint8_t *out);
+bool rdata_byte_next(struct rdata_text *t, struct rdata_token *token, uint8_t *out);
 // Decimal digits alone, up to `max`. 0 and a reason otherwise.
 uint32_t rdata_number(struct rdata_text *t, const struct rdata_token *token, uint32_t max);
 uint32_t rdata_number_next(struct rdata_text *t, uint32_t max);

@@ -9,14 +9,14 @@
 #include <weir/fault.h>
 
 // Units for the record that takes the place of the key's, which is *slot's. -ENOENT, or -ENOSPC.
-static int change_begin(struct l0_writer *w, const struct l0_key *key, uint32_t octets,
+static int change_begin(struct l0_writer *w, const struct l0_key *key, uint32_t bytes,
 	uint32_t *slot, uint32_t *number)
 {
-	l0_make_room(w, l0_units_of(octets));
+	l0_make_room(w, l0_units_of(bytes));
 	*slot = l0_slot_of_key(w, key); // may have had to make room itself
 	if (*slot == L0_SLOT_NONE)
 		return -ENOENT;
-	*number = l0_take(w, l0_units_of(octets));
+	*number = l0_take(w, l0_units_of(bytes));
 	if (*number)
 		return 0;
 	w->stats.refused_nospace++;
@@ -54,12 +54,12 @@ int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t st
 	uint32_t number, slot = l0_slot_of_key(w, key);
 	if (slot == L0_SLOT_NONE)
 		return -ENOENT;
-	uint32_t octets = l0_record_octets(l0_record_at(w, l0_record_in(w, slot)));
-	int rc = change_begin(w, key, octets, &slot, &number);
+	uint32_t bytes = l0_record_bytes(l0_record_at(w, l0_record_in(w, slot)));
+	int rc = change_begin(w, key, bytes, &slot, &number);
 	if (rc < 0)
 		return rc;
 	struct l0_record *p = l0_record_at(w, number);
-	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), octets);
+	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), bytes);
 	stamp(p, stale_until_ms);
 	change_end(w, slot, number);
 	return 0;
@@ -68,8 +68,8 @@ int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t st
 static struct rule_set mask_of(const struct l0_record *p)
 {
 	struct rule_set none = {0};
-	uint32_t end = l0_record_octets(p);
-	return p->flags & L0_RECORD_MASKED ? l0_mask_at(p, end - (uint32_t)sizeof none) : none;
+	uint32_t end = l0_record_bytes(p);
+	return p->flags & L0_RECORD_MASKED ? l0_mask_at(p, end - (uint32_t)sizeof(none)) : none;
 }
 
 int l0_writer_set_mask(struct l0_writer *w, const struct l0_key *key, const struct rule_set *mask)
@@ -81,12 +81,12 @@ int l0_writer_set_mask(struct l0_writer *w, const struct l0_key *key, const stru
 	struct rule_set was = mask_of(old), is = {0};
 	if (!l0_mask_is_empty(mask))
 		is = *mask;
-	if (memcmp(&was, &is, sizeof is) == 0)
+	if (memcmp(&was, &is, sizeof(is)) == 0)
 		return 0;
-	uint32_t octets = l0_record_octets(old);
-	uint32_t kept = octets - (old->flags & L0_RECORD_MASKED ? sizeof was : 0);
-	octets = kept + (l0_mask_is_empty(&is) ? 0 : sizeof is);
-	int rc = change_begin(w, key, octets, &slot, &number);
+	uint32_t bytes = l0_record_bytes(old);
+	uint32_t kept = bytes - (old->flags & L0_RECORD_MASKED ? sizeof(was) : 0);
+	bytes = kept + (l0_mask_is_empty(&is) ? 0 : sizeof(is));
+	int rc = change_begin(w, key, bytes, &slot, &number);
 	if (rc == -ENOSPC)
 		(void)l0_writer_delete(w, key);
 	if (rc < 0)
@@ -97,7 +97,7 @@ int l0_writer_set_mask(struct l0_writer *w, const struct l0_key *key, const stru
 	p->flags &= (uint8_t)~L0_RECORD_MASKED;
 	if (!l0_mask_is_empty(&is)) {
 		p->flags |= L0_RECORD_MASKED;
-		memcpy((uint8_t *)p + kept, &is, sizeof is);
+		memcpy((uint8_t *)p + kept, &is, sizeof(is));
 	}
 	sum_follow(p, head, l0_mask_sum(&was), l0_mask_sum(&is));
 	change_end(w, slot, number);
@@ -109,14 +109,14 @@ int l0_writer_age(struct l0_writer *w, const struct l0_key *key, uint32_t by_ms)
 	uint32_t number, slot = l0_slot_of_key(w, key);
 	if (slot == L0_SLOT_NONE)
 		return -ENOENT;
-	uint32_t octets = l0_record_octets(l0_record_at(w, l0_record_in(w, slot)));
-	int rc = change_begin(w, key, octets, &slot, &number);
+	uint32_t bytes = l0_record_bytes(l0_record_at(w, l0_record_in(w, slot)));
+	int rc = change_begin(w, key, bytes, &slot, &number);
 	if (rc == -ENOSPC)
 		(void)l0_writer_delete(w, key);
 	if (rc < 0)
 		return rc;
 	struct l0_record *p = l0_record_at(w, number);
-	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), octets);
+	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), bytes);
 	uint64_t head = p->head_word;
 	p->created_ms = p->created_ms > by_ms ? p->created_ms - by_ms : 0;
 	sum_follow(p, head, 0, 0);

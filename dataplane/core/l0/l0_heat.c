@@ -12,11 +12,11 @@ int l0_heat_init(struct l0_heat *h, uint32_t slots)
 {
 	size_t words = slots / 64 + 1;
 	*h = (struct l0_heat){
-		.heat = calloc(slots, sizeof *h->heat),
-		.waiting = calloc(slots, sizeof *h->waiting),
-		.renewed = calloc(words, sizeof *h->renewed),
-		.memory =
-			slots * (sizeof *h->heat + sizeof *h->waiting) + words * sizeof *h->renewed,
+		.heat = calloc(slots, sizeof(*h->heat)),
+		.waiting = calloc(slots, sizeof(*h->waiting)),
+		.renewed = calloc(words, sizeof(*h->renewed)),
+		.memory = slots * (sizeof(*h->heat) + sizeof(*h->waiting))
+			  + words * sizeof(*h->renewed),
 	};
 	if (h->heat && h->waiting && h->renewed)
 		return 0;

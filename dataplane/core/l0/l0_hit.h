@@ -40,7 +40,7 @@ ATTR_INLINE uint64_t l0_hit_ttls(uint8_t *to, const uint8_t *from, uint64_t step
 	uint64_t off = DNS_TTL_FIRST;
 	uint32_t old, next;
 	int64_t sum = 0;
-	memcpy(&next, from + off, sizeof next);
+	memcpy(&next, from + off, sizeof(next));
 	do { // mostly once for all: the TTLs of a set are equal (RFC 2181 5.2)
 		old = next;
 		uint32_t ttl = be32toh(old);
@@ -49,12 +49,12 @@ ATTR_INLINE uint64_t l0_hit_ttls(uint8_t *to, const uint8_t *from, uint64_t step
 		uint32_t new = htobe32(ttl);
 		int64_t less = (int64_t) new - old;
 		do {
-			memcpy(to + off, &new, sizeof new);
+			memcpy(to + off, &new, sizeof(new));
 			sum += less;
 			off += step;
 			if (off > last)
 				break;
-			memcpy(&next, from + off, sizeof next);
+			memcpy(&next, from + off, sizeof(next));
 		} while (likely_(next == old));
 	} while (unlikely_(off <= last));
 	return (uint64_t)sum + (uint64_t)(sum >> 63);
@@ -70,15 +70,15 @@ ATTR_INLINE uint64_t l0_hit_header(
 			| UINT64_C(0xffff) << 16);
 	const uint64_t always = htobe64((uint64_t)(DNS_FLAG_QR | DNS_FLAG_RA) << 32);
 	uint64_t front;
-	memcpy(&front, msg, sizeof front);
+	memcpy(&front, msg, sizeof(front));
 	uint64_t ad = htobe64((uint64_t)DNS_FLAG_AD << 32);
 	ad = l0_flags_of(f->head) & L0_RECORD_AUTHENTICATED ? ad : 0; // RFC 6840 5.7
 	ad &= q->dnssec_ok ? ad : front;
 	front = (front & kept) | always | ad
 		| htobe64((uint64_t)l0_rcode_of(f->head) << 32 | l0_ancount_of(f->count));
 	uint32_t back = htobe32(l0_nscount_of(f->count) << 16 | (q->has_opt != DNS_OPT_NONE));
-	memcpy(msg, &front, sizeof front);
-	memcpy(msg + 8, &back, sizeof back);
+	memcpy(msg, &front, sizeof(front));
+	memcpy(msg + 8, &back, sizeof(back));
 	return csum_wide_add(front, back);
 }
 

@@ -36,8 +36,8 @@ ATTR_INLINE uint64_t l0_read_key_word(const struct dns_query *q, uint16_t view)
 		      && offsetof(struct dns_query, name.len) == 14);
 	static_assert(L0_KEY_DO == 1 && L0_KEY_CD == 2);
 	uint64_t first, second;
-	memcpy(&first, (const uint8_t *)q, sizeof first);
-	memcpy(&second, (const uint8_t *)q + sizeof first, sizeof second);
+	memcpy(&first, (const uint8_t *)q, sizeof(first));
+	memcpy(&second, (const uint8_t *)q + sizeof(first), sizeof(second));
 	return first >> 32 | (uint64_t)view << 32 | (second >> DO_BIT & 1) << 48
 	       | (first >> CD_BIT & 1) << 49 | second >> 48 << 56;
 }
@@ -170,13 +170,13 @@ ATTR_INLINE bool l0_read_record_most(
 	if (unlikely_(!l0_bounds_read(r, record, &b)))
 		return false;
 	const struct l0_record *p = b.record;
-	const uint8_t *octets = (const uint8_t *)p;
+	const uint8_t *bytes = (const uint8_t *)p;
 	const uint16_t *ttl_off = NULL;
 	uint64_t rest = 0; // of the sum
 	if (unlikely_(!b.ttl_step) && l0_answer_len_of(b.head) > most) {
 		b.ttl_count = 0;
 	} else if (unlikely_(!b.ttl_step)) {
-		ttl_off = (const uint16_t *)(const void *)(octets + b.at.ttl_off);
+		ttl_off = (const uint16_t *)(const void *)(bytes + b.at.ttl_off);
 		if (!l0_ttls_fit(ttl_off, b.ttl_count, l0_answer_len_of(b.head), &rest))
 			return false;
 	}
@@ -194,7 +194,7 @@ ATTR_INLINE bool l0_read_record_most(
 	out->refresh_ms = stamped ? UINT32_MAX : then_ms;
 	out->stale_until_ms = stamped ? then_ms : 0;
 	out->auth_ttl_s = l0_auth_ttl_of(b.count);
-	out->name = octets + sizeof *p;
+	out->name = bytes + sizeof(*p);
 	out->name_len = key.name_len;
 	out->key_flags = key.flags;
 	out->qtype = key.qtype;
@@ -202,7 +202,7 @@ ATTR_INLINE bool l0_read_record_most(
 	out->view = key.view;
 	out->units = (uint16_t)l0_units_of(b.at.end);
 	out->answer = (struct dns_answer_view){
-		.bytes = octets + b.at.answer,
+		.bytes = bytes + b.at.answer,
 		.ttl_off = ttl_off,
 		.len = l0_answer_len_of(b.head),
 		.ttl_count = b.ttl_count,

@@ -93,7 +93,7 @@ ATTR_INLINE uint32_t l0_auth_ttl_of(uint64_t count)
 ATTR_INLINE struct rule_set l0_mask_at(const struct l0_record *p, uint32_t at)
 {
 	struct rule_set mask;
-	memcpy(&mask, (const uint8_t *)p + at, sizeof mask);
+	memcpy(&mask, (const uint8_t *)p + at, sizeof(mask));
 	return mask;
 }
 
@@ -126,9 +126,9 @@ ATTR_INLINE uint16_t l0_sum_for(const struct l0_record *p, uint64_t rest, uint64
 	return htobe16(csum_fold(csum_wide_add(answer, ~others)));
 }
 
-ATTR_INLINE uint32_t l0_units_of(uint32_t octets)
+ATTR_INLINE uint32_t l0_units_of(uint32_t bytes)
 {
-	return (octets + L0_UNIT - 1) / L0_UNIT;
+	return (bytes + L0_UNIT - 1) / L0_UNIT;
 }
 
 // False: TTLs that would not fit the answer.
@@ -168,34 +168,33 @@ ATTR_INLINE bool l0_bounds_read(const struct l0_reader *r, uint32_t number, stru
 	return b->at.end <= b->left && name_len != 0 && answer_len <= L0_ANSWER_MAX;
 }
 
-typedef uint64_t l0_octets_16 __attribute__((vector_size(16)));
+typedef uint64_t l0_bytes_16 __attribute__((vector_size(16)));
 
-ATTR_INLINE l0_octets_16 l0_octets_differ(const uint8_t *a, const uint8_t *b)
+ATTR_INLINE l0_bytes_16 l0_bytes_differ(const uint8_t *a, const uint8_t *b)
 {
-	l0_octets_16 x, y;
-	memcpy(&x, a, sizeof x);
-	memcpy(&y, b, sizeof y);
+	l0_bytes_16 x, y;
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
 	return x ^ y;
 }
 
 // Are two runs of n bytes the same? Nothing besides them is read.
-ATTR_INLINE bool l0_octets_same(const uint8_t *a, const uint8_t *b, unsigned n)
+ATTR_INLINE bool l0_bytes_same(const uint8_t *a, const uint8_t *b, unsigned n)
 {
 	uint64_t x, y, differ = 0;
 	if (likely_(n - 16 <= 16)) {
-		l0_octets_16 any =
-			l0_octets_differ(a, b) | l0_octets_differ(a + n - 16, b + n - 16);
+		l0_bytes_16 any = l0_bytes_differ(a, b) | l0_bytes_differ(a + n - 16, b + n - 16);
 		return (any[0] | any[1]) == 0;
 	}
-	if (unlikely_(n < sizeof x))
+	if (unlikely_(n < sizeof(x)))
 		return memcmp(a, b, n) == 0;
-	for (unsigned i = 0; i + sizeof x <= n; i += sizeof x) {
-		memcpy(&x, a + i, sizeof x);
-		memcpy(&y, b + i, sizeof y);
+	for (unsigned i = 0; i + sizeof(x) <= n; i += sizeof(x)) {
+		memcpy(&x, a + i, sizeof(x));
+		memcpy(&y, b + i, sizeof(y));
 		differ |= x ^ y;
 	}
-	memcpy(&x, a + n - sizeof x, sizeof x);
-	memcpy(&y, b + n - sizeof y, sizeof y);
+	memcpy(&x, a + n - sizeof(x), sizeof(x));
+	memcpy(&y, b + n - sizeof(y), sizeof(y));
 	return (differ | (x ^ y)) == 0;
 }
 
@@ -209,5 +208,5 @@ ATTR_INLINE uint64_t l0_key_word(uint64_t key_word)
 ATTR_INLINE bool l0_bounds_match(const struct l0_bounds *b, const struct l0_key *key)
 {
 	return l0_key_word(b->key) == key->word
-	       && l0_octets_same((const uint8_t *)(b->record + 1), key->name, key->name_len);
+	       && l0_bytes_same((const uint8_t *)(b->record + 1), key->name, key->name_len);
 }

@@ -81,7 +81,7 @@ int l0_recover(struct l0_writer *w, uint64_t now_ms)
 {
 	// Counted aside and stored once, so that no worker meets a count that is too low.
 	uint64_t buckets = w->reader.bucket_mask + 1;
-	uint32_t *overflow = calloc(buckets, sizeof *overflow);
+	uint32_t *overflow = calloc(buckets, sizeof(*overflow));
 	if (!overflow)
 		return -ENOMEM;
 	// In the index's order, which is as good as none: ages are not known to the queue.

@@ -13,11 +13,11 @@ int l0_sieve_init(struct l0_sieve *s, uint32_t slots)
 		.newest = L0_SLOT_NONE,
 		.oldest = L0_SLOT_NONE,
 		.hand = L0_SLOT_NONE,
-		.newer = malloc(slots * sizeof *s->newer),
-		.older = malloc(slots * sizeof *s->older),
-		.carried = calloc(words, sizeof *s->carried),
-		.memory =
-			slots * (sizeof *s->newer + sizeof *s->older) + words * sizeof *s->carried,
+		.newer = malloc(slots * sizeof(*s->newer)),
+		.older = malloc(slots * sizeof(*s->older)),
+		.carried = calloc(words, sizeof(*s->carried)),
+		.memory = slots * (sizeof(*s->newer) + sizeof(*s->older))
+			  + words * sizeof(*s->carried),
 	};
 	if (s->newer && s->older && s->carried)
 		return 0;

@@ -61,16 +61,16 @@ static inline struct l0_record *l0_record_at(const struct l0_writer *w, uint32_t
 }
 static inline const uint8_t *l0_name_of(const struct l0_record *p)
 {
-	return (const uint8_t *)p + sizeof *p;
+	return (const uint8_t *)p + sizeof(*p);
 }
-static inline uint32_t l0_record_octets(const struct l0_record *p)
+static inline uint32_t l0_record_bytes(const struct l0_record *p)
 {
 	unsigned table = p->flags & L0_RECORD_EVEN ? 0 : p->ttls;
 	return l0_layout_of(p->name_len, table, p->answer_len, p->flags).end;
 }
 static inline uint32_t l0_record_units(const struct l0_record *p)
 {
-	return l0_units_of(l0_record_octets(p));
+	return l0_units_of(l0_record_bytes(p));
 }
 static inline bool l0_past_hard(const struct l0_record *p, uint64_t now_ms)
 {

@@ -41,7 +41,7 @@ int l0_plan(uint64_t bytes, unsigned mean_units, uint64_t geometry[SHM_GEOMETRY_
 	uint64_t units = (room - buckets * CACHE_LINE) / L0_UNIT;
 	if (units > L0_UNITS_MAX)
 		return -EINVAL;
-	memset(geometry, 0, SHM_GEOMETRY_WORDS * sizeof geometry[0]);
+	memset(geometry, 0, SHM_GEOMETRY_WORDS * sizeof(geometry[0]));
 	geometry[0] = buckets;
 	geometry[1] = units;
 	geometry[2] = L0_BUCKETS_AT;

@@ -41,7 +41,7 @@ static int writer_init(struct l0_writer *w, uint8_t *base, size_t size)
 int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size, bool fresh,
 	struct epoch_writer *epoch, uint64_t now_ms)
 {
-	struct l0_writer *w = calloc(1, sizeof *w);
+	struct l0_writer *w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->epoch = epoch;
@@ -159,10 +159,10 @@ static int put_check(const struct l0_put *put)
 // Everything behind `check`, and what is before it folded in.
 uint32_t l0_check_of(const struct l0_record *p)
 {
-	enum { AT = offsetof(struct l0_record, check), AFTER = AT + sizeof p->check };
-	const uint8_t *octets = (const uint8_t *)p;
-	uint64_t h = contenthash(octets + AFTER, l0_record_octets(p) - AFTER);
-	h += contenthash(octets, AT) * 3;
+	enum { AT = offsetof(struct l0_record, check), AFTER = AT + sizeof(p->check) };
+	const uint8_t *bytes = (const uint8_t *)p;
+	uint64_t h = contenthash(bytes + AFTER, l0_record_bytes(p) - AFTER);
+	h += contenthash(bytes, AT) * 3;
 	return (uint32_t)(h ^ h >> 32);
 }
 
@@ -211,13 +211,13 @@ static void record_write(struct l0_writer *w, uint32_t number, const struct l0_p
 		rest = csum_wide_add(rest, l0_mask_sum(put->mask));
 	head.sum = l0_sum_for(&head, rest, csum_widen(a->sum));
 	*p = head;
-	uint8_t *octets = (uint8_t *)p;
+	uint8_t *bytes = (uint8_t *)p;
 	if (table)
-		octets[at.ttl_off - 1] = 0; // the check covers the gap as well
-	copy(octets + sizeof *p, put->key.name, put->key.name_len);
-	copy(octets + at.answer, a->bytes, a->len);
+		bytes[at.ttl_off - 1] = 0; // the check covers the gap as well
+	copy(bytes + sizeof(*p), put->key.name, put->key.name_len);
+	copy(bytes + at.answer, a->bytes, a->len);
 	if (head.flags & L0_RECORD_MASKED)
-		copy(octets + at.mask, put->mask, sizeof *put->mask);
+		copy(bytes + at.mask, put->mask, sizeof(*put->mask));
 	p->check = l0_check_of(p);
 	FAULT_POINT(l0_record_written);
 }
@@ -279,12 +279,12 @@ uint32_t l0_take(struct l0_writer *w, uint32_t k)
 
 int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 {
-	int octets = put_check(put);
-	if (octets < 0) {
-		w->stats.refused_large += octets == -E2BIG;
-		return octets;
+	int bytes = put_check(put);
+	if (bytes < 0) {
+		w->stats.refused_large += bytes == -E2BIG;
+		return bytes;
 	}
-	uint32_t k = l0_units_of((uint32_t)octets);
+	uint32_t k = l0_units_of((uint32_t)bytes);
 	l0_make_room(w, k);
 	uint32_t number = l0_take(w, k);
 	if (!number) {
@@ -383,5 +383,5 @@ void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out)
 
 size_t l0_writer_memory(const struct l0_writer *w)
 {
-	return sizeof *w + w->alloc.memory + w->sieve.memory + w->heat.memory;
+	return sizeof(*w) + w->alloc.memory + w->sieve.memory + w->heat.memory;
 }

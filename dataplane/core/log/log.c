@@ -55,31 +55,31 @@ void log_line(enum log_level level, const char *fmt, ...)
 	if (level <= LOG_LEVEL_WARNING) {
 		va_list kept;
 		va_start(kept, fmt);
-		vsnprintf(line, sizeof line, fmt, kept);
+		vsnprintf(line, sizeof(line), fmt, kept);
 		va_end(kept);
 		log_recent_add(level, fmt, line);
 	}
 	if (level > log_max_level || !log_admit())
 		return;
 	if (log_to_journal)
-		len += (size_t)snprintf(line, sizeof line, "<%d>", (int)level);
-	len += (size_t)snprintf(line + len, sizeof line - len, "%s: ", log_program);
+		len += (size_t)snprintf(line, sizeof(line), "<%d>", (int)level);
+	len += (size_t)snprintf(line + len, sizeof(line) - len, "%s: ", log_program);
 
 	uint64_t refused = log_suppressed();
 	uint64_t told = atomic_exchange_explicit(&log_refused_told, refused, memory_order_relaxed);
 	if (refused > told)
-		len += (size_t)snprintf(line + len, sizeof line - len, "[%llu lines suppressed] ",
+		len += (size_t)snprintf(line + len, sizeof(line) - len, "[%llu lines suppressed] ",
 			(unsigned long long)(refused - told));
 
 	va_list ap;
 	va_start(ap, fmt);
-	int n = vsnprintf(line + len, sizeof line - len - 1, fmt, ap);
+	int n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		return;
 	len += (size_t)n;
-	if (len > sizeof line - 2)
-		len = sizeof line - 2; // cut, like vsnprintf did
+	if (len > sizeof(line) - 2)
+		len = sizeof(line) - 2; // cut, like vsnprintf did
 	line[len++] = '\n';
 	log_out_write(line, len);
 }

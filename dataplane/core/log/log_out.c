@@ -80,7 +80,7 @@ static void tell_lost(void)
 	char line[128];
 	uint64_t all = log_out_lost(), more = all - out.lost_told;
 	out.lost_told = all;
-	int n = snprintf(line, sizeof line,
+	int n = snprintf(line, sizeof(line),
 		"%s: [%llu log lines lost: nobody read the ones before]\n", out.program,
 		(unsigned long long)more);
 	if (more > 0)

@@ -52,7 +52,7 @@ void log_recent_add(enum log_level level, const char *fmt, const char *text)
 	k->level = level;
 	k->count++;
 	k->last_unix_ms = unix_ms;
-	size_t len = strnlen(text, sizeof k->text - 1);
+	size_t len = strnlen(text, sizeof(k->text) - 1);
 	memcpy(k->text, text, len);
 	k->text[len] = '\0';
 	recent.seen[i] = ++recent.changes;
@@ -92,6 +92,6 @@ void log_recent_counts(struct log_recent_counts *out)
 {
 	pthread_mutex_lock(&recent.lock);
 	*out = (struct log_recent_counts){
-		.used = recent.count, .replaced = recent.replaced, .bytes = sizeof recent};
+		.used = recent.count, .replaced = recent.replaced, .bytes = sizeof(recent)};
 	pthread_mutex_unlock(&recent.lock);
 }

@@ -19,8 +19,8 @@ void log_writer_whole_put(struct log_record *r, const struct log_parts *p)
 	struct log_whole ends = {.service_port = p->service_port,
 		.has = (uint8_t)((p->query ? LOG_HAS_QUERY : 0) | (p->reply ? LOG_HAS_REPLY : 0))};
 	memcpy(ends.service, p->service, p->ip_version == 6 ? 16 : 4);
-	memcpy(at, &ends, sizeof ends);
-	at += sizeof ends;
+	memcpy(at, &ends, sizeof(ends));
+	at += sizeof(ends);
 	if (p->query) {
 		memcpy(at, p->query, p->query_len);
 		at += p->query_len;
@@ -33,18 +33,18 @@ int log_whole_read(const uint8_t *msg, size_t len, struct log_whole_view *out)
 {
 	struct log_record r;
 	*out = (struct log_whole_view){0};
-	if (len < sizeof r)
+	if (len < sizeof(r))
 		return -EBADMSG;
-	memcpy(&r, msg, sizeof r);
-	out->record_len = sizeof r + r.name_len;
-	if (len < out->record_len + sizeof out->ends)
+	memcpy(&r, msg, sizeof(r));
+	out->record_len = sizeof(r) + r.name_len;
+	if (len < out->record_len + sizeof(out->ends))
 		return -EBADMSG;
-	memcpy(&out->ends, msg + out->record_len, sizeof out->ends);
+	memcpy(&out->ends, msg + out->record_len, sizeof(out->ends));
 	const size_t query_len = out->ends.has & LOG_HAS_QUERY ? r.query_len : 0;
 	const size_t reply_len = out->ends.has & LOG_HAS_REPLY ? r.reply_len : 0;
-	const uint8_t *at = msg + out->record_len + sizeof out->ends;
+	const uint8_t *at = msg + out->record_len + sizeof(out->ends);
 	if (out->ends.has & ~(LOG_HAS_QUERY | LOG_HAS_REPLY)
-		|| len != out->record_len + sizeof out->ends + query_len + reply_len)
+		|| len != out->record_len + sizeof(out->ends) + query_len + reply_len)
 		return -EBADMSG;
 	out->query = query_len ? at : NULL;
 	out->reply = reply_len ? at + query_len : NULL;

@@ -36,7 +36,7 @@ static const struct {
 	{MEM_ACCOUNT_config, "bootstrap config net_address"},
 	{MEM_ACCOUNT_stats, "errors heap toggles leak mem memory metrics slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm"},
-	{MEM_ACCOUNT_dataplane, "adopt bench capture dp worker_rings limit"},
+	{MEM_ACCOUNT_dataplane, "activate bench capture dp worker_rings limit"},
 	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml keyhash sqlite"},
 };
 
@@ -85,7 +85,7 @@ struct mem_sum mem_accounts(struct mem_sum by[MEM_ACCOUNT_COUNT])
 	struct mem_sum all = {0};
 	unsigned n = heap_sites(site, HEAP_SITES_MAX);
 
-	memset(by, 0, MEM_ACCOUNT_COUNT * sizeof *by);
+	memset(by, 0, MEM_ACCOUNT_COUNT * sizeof(*by));
 	for (unsigned i = 0; i < n; i++) {
 		sum_add(&by[mem_account_of(site[i]->file)], site[i]);
 		sum_add(&all, site[i]);

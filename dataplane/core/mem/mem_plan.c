@@ -145,7 +145,7 @@ static void charge_lists(struct mem_plan *p, const struct config *c)
 	p->guess = 3 * l.guess;
 	charge(p, MEM_PLAN_CONTROLPLANE, "rule images, both generations",
 		l.unfetched ? "blocking.lists: some never fetched" : "blocking.lists, as on disk",
-		2 * l.bytes, "names answer_patterns answer_prefixes");
+		2 * l.bytes, "rule_image answer_patterns answer_prefixes");
 	charge(p, MEM_PLAN_CONTROLPLANE, "building one", "blocking.lists", l.bytes, "");
 }
 

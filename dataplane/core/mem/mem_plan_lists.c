@@ -18,7 +18,7 @@ static bool fetched_add(const char *state_directory, const char *url, uint64_t *
 {
 	char path[PATH_LEN];
 	struct stat s;
-	if (!list_file_path(path, sizeof path, state_directory, list_file_id(url), ".list")
+	if (!list_file_path(path, sizeof(path), state_directory, list_file_id(url), ".list")
 		|| lstat(path, &s) != 0 || !S_ISREG(s.st_mode))
 		return false;
 	*text += (uint64_t)s.st_size;
@@ -42,7 +42,7 @@ void mem_plan_lists_read(struct mem_plan_lists *out, const struct config *c)
 	uint64_t usual = l.unfetched * (cap < MEM_PLAN_LIST_USUAL ? cap : MEM_PLAN_LIST_USUAL);
 	l.text += usual;
 	l.guess = usual + usual / TEXT_PART;
-	snprintf(image, sizeof image, "%s/rules.img", state);
+	snprintf(image, sizeof(image), "%s/rules.img", state);
 	l.image = size_of(image);
 	// Of other lists, perhaps: then the texts may say more.
 	uint64_t of_text = l.text + l.text / TEXT_PART, of_image = l.image + l.image / IMAGE_PART;

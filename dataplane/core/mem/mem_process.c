@@ -38,11 +38,11 @@ static int walk_open(struct walk *w, unsigned pid)
 {
 	char path[64] = "/proc/self/smaps";
 	if (pid)
-		snprintf(path, sizeof path, "/proc/%u/smaps", pid);
+		snprintf(path, sizeof(path), "/proc/%u/smaps", pid);
 	*w = (struct walk){.f = fopen(path, "re")};
 	if (!w->f)
 		return -errno;
-	w->more = fgets(w->line, sizeof w->line, w->f) != NULL;
+	w->more = fgets(w->line, sizeof(w->line), w->f) != NULL;
 	return 0;
 }
 
@@ -71,13 +71,13 @@ static bool walk_next(struct walk *w, struct map *m)
 	m->start = start;
 	m->end = end;
 	if (at > 0)
-		snprintf(m->path, sizeof m->path, "%s", w->line + at);
+		snprintf(m->path, sizeof(m->path), "%s", w->line + at);
 	m->path[strcspn(m->path, "\n")] = '\0';
 	m->guarded = w->guard_end == m->start;
 	if (strcmp(m->perms, "---p") == 0 && m->end - m->start == GUARD_BYTES)
 		w->guard_end = m->end;
 	w->more = false;
-	while (fgets(w->line, sizeof w->line, w->f)) {
+	while (fgets(w->line, sizeof(w->line), w->f)) {
 		if (is_first_line(w->line)) {
 			w->more = true;
 			break;
@@ -174,7 +174,7 @@ static void region_add(struct mem_region out[MEM_REGIONS_MAX], unsigned *n, cons
 	char name[MEM_REGION_NAME];
 	unsigned i = 0;
 
-	snprintf(name, sizeof name, "%.*s", MEM_REGION_NAME - 1, short_name(m->path));
+	snprintf(name, sizeof(name), "%.*s", MEM_REGION_NAME - 1, short_name(m->path));
 	while (i < *n && strcmp(out[i].name, name) != 0)
 		i++;
 	if (i == MEM_REGIONS_MAX)
@@ -182,7 +182,7 @@ static void region_add(struct mem_region out[MEM_REGIONS_MAX], unsigned *n, cons
 	if (i == *n) {
 		*n += 1;
 		out[i] = (struct mem_region){0};
-		memcpy(out[i].name, name, sizeof name);
+		memcpy(out[i].name, name, sizeof(name));
 	}
 	out[i].bytes += m->end - m->start;
 	out[i].resident += m->rss + m->huge;
@@ -209,6 +209,6 @@ int mem_regions_read(unsigned pid, struct mem_region out[MEM_REGIONS_MAX])
 			region_add(out, &n, &m);
 	}
 	fclose(w.f);
-	qsort(out, n, sizeof *out, larger_first);
+	qsort(out, n, sizeof(*out), larger_first);
 	return (int)n;
 }

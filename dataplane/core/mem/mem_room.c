@@ -39,12 +39,12 @@ static uint64_t group_yields(const char *folder, const struct group_files *v)
 	char file[FILE_LEN], line[LINE_LEN], kind[64];
 	unsigned long long n;
 	uint64_t sum = 0;
-	snprintf(file, sizeof file, "%s/memory.stat", folder);
+	snprintf(file, sizeof(file), "%s/memory.stat", folder);
 	FILE *f = fopen(file, "re");
-	while (f && fgets(line, sizeof line, f)) {
+	while (f && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%63s %llu", kind, &n) != 2)
 			continue;
-		for (unsigned i = 0; i < sizeof v->yields / sizeof *v->yields; i++)
+		for (unsigned i = 0; i < sizeof(v->yields) / sizeof(*v->yields); i++)
 			if (v->yields[i] && strcmp(kind, v->yields[i]) == 0)
 				sum += n;
 	}
@@ -57,11 +57,11 @@ static uint64_t group_left(const char *folder, const struct group_files *v)
 {
 	char file[FILE_LEN];
 	uint64_t max, now;
-	snprintf(file, sizeof file, "%s/%s", folder, v->max);
+	snprintf(file, sizeof(file), "%s/%s", folder, v->max);
 	// "max", or no such thing here
 	if (!number_read(file, &max) || (v == &version1 && max >= version1_unlimited))
 		return UINT64_MAX;
-	snprintf(file, sizeof file, "%s/%s", folder, v->now);
+	snprintf(file, sizeof(file), "%s/%s", folder, v->now);
 	if (!number_read(file, &now))
 		return UINT64_MAX;
 	const uint64_t yields = group_yields(folder, v);
@@ -76,7 +76,7 @@ static const char *version1_path(const char *line)
 	const char *at = strchr(line, ':'), *path = at ? strchr(at + 1, ':') : NULL;
 	while (path && at < path) {
 		size_t n = strcspn(++at, ",:");
-		if (n == sizeof name - 1 && strncmp(at, name, n) == 0)
+		if (n == sizeof(name) - 1 && strncmp(at, name, n) == 0)
 			return path + 1;
 		at += n;
 	}
@@ -95,7 +95,7 @@ static bool group_own(const char *own, const struct group_files *v, char out[LIN
 	const char *path = NULL;
 	char line[LINE_LEN];
 	FILE *f = fopen(own, "re");
-	while (f && !path && fgets(line, sizeof line, f)) {
+	while (f && !path && fgets(line, sizeof(line), f)) {
 		path = v == &version1 ? version1_path(line) : version2_path(line);
 		if (path && (*path != '/' || !strchr(path, '\n')))
 			path = NULL;
@@ -119,8 +119,8 @@ static uint64_t version_left(
 		return least;
 	for (char *end = path + strlen(path); end; end = strrchr(path, '/')) {
 		*end = '\0';
-		if (snprintf(folder, sizeof folder, "%s%s%s", root, below, path)
-			>= (int)sizeof folder)
+		if (snprintf(folder, sizeof(folder), "%s%s%s", root, below, path)
+			>= (int)sizeof(folder))
 			continue;
 		const uint64_t left = group_left(folder, v);
 		least = left < least ? left : least;
@@ -146,7 +146,7 @@ uint64_t mem_room_huge(const char *folder)
 		uint64_t pages;
 		if (sscanf(e->d_name, "hugepages-%llukB", &kib) != 1)
 			continue;
-		snprintf(file, sizeof file, "%.512s/%s/free_hugepages", folder, e->d_name);
+		snprintf(file, sizeof(file), "%.512s/%s/free_hugepages", folder, e->d_name);
 		if (number_read(file, &pages))
 			sum += (pages * kib) << 10;
 	}
@@ -163,7 +163,7 @@ void mem_room_read(struct mem_room *out)
 		.huge = mem_room_huge("/sys/kernel/mm/hugepages"),
 		.group = mem_room_group("/sys/fs/cgroup", "/proc/self/cgroup")};
 	FILE *f = fopen("/proc/meminfo", "re");
-	while (f && fgets(line, sizeof line, f))
+	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
 			out->available = kib << 10;
 	if (f)

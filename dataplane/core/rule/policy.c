@@ -13,10 +13,10 @@ static int refuse(char why[128], const char *text)
 
 void policy_v6_bits(unsigned length, uint64_t out[2])
 {
-	uint8_t octets[16] = {0};
+	uint8_t bytes[16] = {0};
 	for (unsigned i = 0; i < length && i < 128; i++)
-		octets[i / 8] |= (uint8_t)(0x80u >> i % 8);
-	memcpy(out, octets, sizeof octets);
+		bytes[i / 8] |= (uint8_t)(0x80u >> i % 8);
+	memcpy(out, bytes, sizeof(bytes));
 }
 
 static int head_check(const struct policy_head *h, size_t size, char why[128])
@@ -27,7 +27,7 @@ static int head_check(const struct policy_head *h, size_t size, char why[128])
 		return refuse(why, "policy image of another version");
 	if (h->head_sum != contenthash(h, offsetof(struct policy_head, head_sum)))
 		return refuse(why, "policy image: its head is damaged");
-	if (h->size < sizeof *h || h->size > size)
+	if (h->size < sizeof(*h) || h->size > size)
 		return refuse(why, "policy image: cut short");
 	if (h->group_count < 1 || h->group_count > POLICY_GROUPS_MAX
 		|| h->v6_length_count > POLICY_V6_LENGTHS || h->mac_count > POLICY_MACS_MAX)
@@ -44,10 +44,10 @@ static int head_check(const struct policy_head *h, size_t size, char why[128])
 	return 0;
 }
 
-static bool fits(uint64_t off, uint64_t octets, unsigned align, uint64_t size)
+static bool fits(uint64_t off, uint64_t bytes, unsigned align, uint64_t size)
 {
 	return off % align == 0 && off >= sizeof(struct policy_head) && off <= size
-	       && octets <= size - off;
+	       && bytes <= size - off;
 }
 
 static bool is_power(uint32_t n)
@@ -143,16 +143,16 @@ static void v6_use(struct policy_reader *r, const struct policy_head *h, const u
 int policy_reader_init(struct policy_reader *r, const void *image, size_t size, char why[128])
 {
 	struct policy_head h; // a private copy from here on
-	if (size < sizeof h)
+	if (size < sizeof(h))
 		return refuse(why, "policy image: cut short");
-	memcpy(&h, image, sizeof h);
+	memcpy(&h, image, sizeof(h));
 	int rc = head_check(&h, size, why);
 	if (rc == 0)
 		rc = geometry_check(&h, why);
 	if (rc < 0)
 		return rc;
 	const uint8_t *base = image;
-	if (contenthash(base + sizeof h, h.size - sizeof h) != h.body_sum)
+	if (contenthash(base + sizeof(h), h.size - sizeof(h)) != h.body_sum)
 		return refuse(why, "policy image: its body is damaged");
 	*r = (struct policy_reader){
 		.v4 = (const uint16_t *)(const void *)(base + h.v4_off),
@@ -171,7 +171,7 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 		r->group[i] = h.group[i < h.group_count ? i : 0];
 		r->has_block_all |= r->group[i].block_all != 0;
 	}
-	memcpy(r->vlan, h.vlan, sizeof r->vlan);
+	memcpy(r->vlan, h.vlan, sizeof(r->vlan));
 	for (unsigned i = 0; i < POLICY_VLANS; i++)
 		r->has_vlans |= r->vlan[i] != 0;
 	return 0;

@@ -60,14 +60,14 @@ static bool ttls_fit(const struct rule_reader *r, const struct dns_answer_view *
 	if (a->ttl_step)
 		return a->ttl_step <= RULE_DATA_LEN_MAX
 		       && DNS_TTL_FIRST + (a->ttl_count - 1) * a->ttl_step + 4 <= a->len;
-	return ttl_off % 2 == 0 && ttl_off <= r->octet_count
-	       && a->ttl_count <= (r->octet_count - ttl_off) / sizeof(uint16_t);
+	return ttl_off % 2 == 0 && ttl_off <= r->byte_count
+	       && a->ttl_count <= (r->byte_count - ttl_off) / sizeof(uint16_t);
 }
 
 bool rule_data_find(const struct rule_reader *r, uint64_t fingerprint, unsigned list,
 	uint16_t qtype, struct dns_answer_view *out)
 {
-	*out = (struct dns_answer_view){.bytes = r->octets};
+	*out = (struct dns_answer_view){.bytes = r->bytes};
 	const struct rule_data_entry *entry = find_entry(r, fingerprint, list);
 	const struct rule_data_answer *answer = entry ? find_type(r, entry, qtype) : NULL;
 	if (!answer)
@@ -79,13 +79,13 @@ bool rule_data_find(const struct rule_reader *r, uint64_t fingerprint, unsigned 
 		.ttl_step = load_32(&answer->ttl_step),
 		.sum = load_16(&answer->sum),
 	};
-	if (off > r->octet_count || a.len > r->octet_count - off || a.len > RULE_DATA_LEN_MAX
+	if (off > r->byte_count || a.len > r->byte_count - off || a.len > RULE_DATA_LEN_MAX
 		|| a.ttl_count == 0 || a.ttl_count > RULE_DATA_RECORDS_MAX + RULE_DATA_CHAIN_MAX
 		|| !ttls_fit(r, &a, ttl_off))
 		return false;
-	a.bytes = r->octets + off;
+	a.bytes = r->bytes + off;
 	if (!a.ttl_step)
-		a.ttl_off = (const void *)(r->octets + ttl_off);
+		a.ttl_off = (const void *)(r->bytes + ttl_off);
 	a.ancount = a.ttl_count;
 	*out = a;
 	return true;

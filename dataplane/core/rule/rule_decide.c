@@ -141,7 +141,7 @@ static bool same_lists(const uint64_t a[4], const uint64_t b[4])
 static __attribute__((noinline)) void add_taken(
 	const struct rule_reader *r, const struct rule_set *lists, uint64_t away[4])
 {
-	memset(away, 0, 4 * sizeof *away);
+	memset(away, 0, 4 * sizeof(*away));
 	for (unsigned w = 0; w < 4; w++)
 		for (uint64_t left = lists->lists[w]; left; left &= left - 1) {
 			const uint64_t *takes = r->takes[w * 64 + (unsigned)__builtin_ctzll(left)];

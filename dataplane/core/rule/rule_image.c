@@ -38,7 +38,7 @@ const char *const rule_action_name[RULE_RESOLVE + 1] = {
 
 static void load_key(const struct keyhash_secret *secret, uint64_t key[RULE_KEY_WORDS])
 {
-	memcpy(key, secret->bytes, RULE_KEY_WORDS * sizeof *key);
+	memcpy(key, secret->bytes, RULE_KEY_WORDS * sizeof(*key));
 }
 
 uint64_t rule_name_hash(const struct keyhash_secret *secret, const struct dns_name *name)
@@ -92,12 +92,12 @@ static const char *tail_fault(const struct rule_image_head *h)
 			8))
 		return "sources out of bounds";
 	if (h->index_slots >= UINT32_MAX || h->data_entries > UINT32_MAX || h->answers > UINT32_MAX
-		|| h->octets > UINT32_MAX
+		|| h->bytes > UINT32_MAX
 		|| !fits(h->size, h->index_off, h->index_slots + 1, sizeof(uint32_t), 4)
 		|| !fits(
 			h->size, h->entries_off, h->data_entries, sizeof(struct rule_data_entry), 8)
 		|| !fits(h->size, h->answers_off, h->answers, sizeof(struct rule_data_answer), 8)
-		|| !fits(h->size, h->octets_off, h->octets, 1, 8))
+		|| !fits(h->size, h->bytes_off, h->bytes, 1, 8))
 		return "records out of bounds";
 	if (h->patterns > UINT32_MAX || h->prefixes > UINT32_MAX || h->texts > UINT32_MAX
 		|| !fits(h->size, h->patterns_off, h->patterns, sizeof(struct rule_pattern_row), 8)
@@ -110,7 +110,7 @@ static const char *tail_fault(const struct rule_image_head *h)
 static const char *list_fault(const struct rule_list_info *l, uint64_t source_count)
 {
 	const struct rule_kind *k = &l->kind;
-	if (!memchr(l->title, 0, sizeof l->title) || !memchr(k->client, 0, sizeof k->client))
+	if (!memchr(l->title, 0, sizeof(l->title)) || !memchr(k->client, 0, sizeof(k->client)))
 		return "list title without end";
 	if (k->covers > RULE_COVERS_ALL || k->rule_class >= RULE_CLASSES || k->reply >= RULE_REPLIES
 		|| k->types.count > RULE_TYPES_MAX)
@@ -157,11 +157,11 @@ static void take_tail(struct rule_reader *r, const struct rule_image_head *h)
 	r->index = (const void *)(r->base + h->index_off);
 	r->data = (const void *)(r->base + h->entries_off);
 	r->answers = (const void *)(r->base + h->answers_off);
-	r->octets = r->base + h->octets_off;
+	r->bytes = r->base + h->bytes_off;
 	r->index_slots = (uint32_t)h->index_slots;
 	r->data_count = (uint32_t)h->data_entries;
 	r->answer_count = (uint32_t)h->answers;
-	r->octet_count = (uint32_t)h->octets;
+	r->byte_count = (uint32_t)h->bytes;
 	r->patterns = (const void *)(r->base + h->patterns_off);
 	r->prefixes = (const void *)(r->base + h->prefixes_off);
 	r->texts = (const void *)(r->base + h->texts_off);
@@ -198,7 +198,7 @@ static void away_keep(struct rule_reader *r, const uint64_t of[4])
 	if (lists_in(of) <= lists_in(a->of))
 		return;
 	*a = (struct rule_away){0};
-	memcpy(a->of, of, sizeof a->of);
+	memcpy(a->of, of, sizeof(a->of));
 	for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
 		for (unsigned w = 0; w < 4 && of[i / 64] >> i % 64 & 1; w++)
 			a->away[w] |= r->takes[i][w];
@@ -228,11 +228,11 @@ int rule_reader_init(
 {
 	struct rule_image_head h;
 	const uint8_t *base = image;
-	if (size < sizeof h)
+	if (size < sizeof(h))
 		return refuse(why, "shorter than its head");
 	if ((uintptr_t)base % CACHE_LINE)
 		return refuse(why, "not aligned to a cache line");
-	memcpy(&h, base, sizeof h);
+	memcpy(&h, base, sizeof(h));
 	if (h.magic != RULE_IMAGE_MAGIC)
 		return refuse(why, "not a rule image");
 	if (h.version != RULE_IMAGE_VERSION) {
@@ -242,14 +242,14 @@ int rule_reader_init(
 	}
 	if (h.head_sum != contenthash(&h, offsetof(struct rule_image_head, head_sum)))
 		return refuse(why, "checksum of the head differs");
-	if (h.size < sizeof h || h.size > size)
+	if (h.size < sizeof(h) || h.size > size)
 		return refuse(why, "cut short");
 	const char *fault = geometry_fault(&h);
 	if (!fault)
 		fault = tail_fault(&h);
 	if (fault)
 		return refuse(why, fault);
-	if (verify_body && h.body_sum != contenthash(base + sizeof h, h.size - sizeof h))
+	if (verify_body && h.body_sum != contenthash(base + sizeof(h), h.size - sizeof(h)))
 		return refuse(why, "checksum of the body differs");
 	struct rule_reader made = {
 		.base = base,
@@ -272,10 +272,10 @@ int rule_reader_init(
 	take_patterns(&made);
 	take_exceptions(&made);
 	for (unsigned i = 0; i < h.source_count; i++)
-		if (!memchr(made.sources[i].title, 0, sizeof made.sources[i].title))
+		if (!memchr(made.sources[i].title, 0, sizeof(made.sources[i].title)))
 			return refuse(why, "source title without end");
 	load_key(&h.secret, made.key);
-	memcpy(made.singles, h.singles, sizeof made.singles);
+	memcpy(made.singles, h.singles, sizeof(made.singles));
 	*r = made;
 	return 0;
 }

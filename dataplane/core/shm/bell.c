@@ -4,7 +4,7 @@
 #include <weir/bell.h>
 
 // Each waiting byte takes a socket buffer of its own, so fewer fit.
-enum { BELL_OCTETS = 512 };
+enum { BELL_BYTES = 512 };
 
 int bell_open(int end[BELL_ENDS])
 {
@@ -24,7 +24,7 @@ void bell_ring(int end)
 
 bool bell_clear(int end)
 {
-	char octets[BELL_OCTETS];
-	ssize_t n = recv(end, octets, sizeof octets, MSG_DONTWAIT);
+	char bytes[BELL_BYTES];
+	ssize_t n = recv(end, bytes, sizeof(bytes), MSG_DONTWAIT);
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }

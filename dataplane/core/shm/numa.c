@@ -30,7 +30,7 @@ static bool list_has(const char *list, unsigned cpu)
 static bool read_list(const char *sys, unsigned node, char list[CPULIST_MAX])
 {
 	char path[PATH_TEXT_MAX];
-	snprintf(path, sizeof path, "%s/node%u/cpulist", sys, node);
+	snprintf(path, sizeof(path), "%s/node%u/cpulist", sys, node);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return false;

@@ -68,7 +68,7 @@ uint64_t incarnation_new(void)
 {
 	uint64_t value = 0;
 	for (unsigned tries = 0; tries < 16 && value == 0; tries++)
-		if (getrandom(&value, sizeof value, 0) != sizeof value)
+		if (getrandom(&value, sizeof(value), 0) != sizeof(value))
 			value = 0;
 	if (value)
 		return value;

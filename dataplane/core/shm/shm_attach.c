@@ -15,7 +15,7 @@ static const char *kind_name(uint32_t kind)
 {
 	static const char *const names[REGION_KINDS] = {[REGION_DIRECTORY] = "directory",
 		[REGION_L0] = "l0",
-		[REGION_NAMES] = "names",
+		[REGION_RULE_IMAGE] = "rule_image",
 		[REGION_RINGS] = "rings",
 		[REGION_MARKS] = "marks",
 		[REGION_STATS] = "stats",
@@ -37,7 +37,7 @@ static int header_check(const uint8_t *base, size_t size, enum region_kind kind,
 			"%s: not a weir region (magic %016" PRIx64 ", not %016" PRIx64 ")", path,
 			magic, SHM_MAGIC);
 	struct region_header h;
-	memcpy(&h, base, sizeof h);
+	memcpy(&h, base, sizeof(h));
 	if (h.abi_version != SHM_ABI_VERSION)
 		return shm_fail(why, EPROTO,
 			"%s: made by a build with ABI version %" PRIu32 ", this one has %d: "
@@ -57,7 +57,7 @@ static int header_check(const uint8_t *base, size_t size, enum region_kind kind,
 		return shm_fail(why, EPROTO, "%s: is a region of kind %s (%" PRIu32 "), not %s",
 			path, kind_name(h.kind), h.kind, kind_name(kind));
 	if (h.total_size != size)
-		return shm_fail(why, EPROTO, "%s: has %zu octets, its header says %" PRIu64, path,
+		return shm_fail(why, EPROTO, "%s: has %zu bytes, its header says %" PRIu64, path,
 			size, h.total_size);
 	return 0;
 }
@@ -78,7 +78,7 @@ static int file_check(int fd, const struct shm_paths *paths, const char *path, s
 			st.st_uid, geteuid(), paths->run);
 	if (st.st_size < SHM_PAGE)
 		return shm_fail(why, EPROTO,
-			"%s: has only %" PRId64 " octets: cut off or still being made", path,
+			"%s: has only %" PRId64 " bytes: cut off or still being made", path,
 			(int64_t)st.st_size);
 	out->size = (size_t)st.st_size;
 	out->inode = st.st_ino;

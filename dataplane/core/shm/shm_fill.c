@@ -48,7 +48,7 @@ int shm_fill_file(int fd, size_t size, const struct region_fill *fill, struct sh
 	static const uint8_t zeros[SHM_PAGE];
 	// Pages freed as they are copied never exist twice.
 	shm_huge_make(huge, fill->give_back ? SHM_PAGE : size);
-	int err = write_all(fd, zeros, sizeof zeros);
+	int err = write_all(fd, zeros, sizeof(zeros));
 	if (!err && !fill->from)
 		err = send_all(fd, fill->fd, fill->len);
 	for (size_t at = 0; fill->from && at < fill->len && !err; at += PIECE) {

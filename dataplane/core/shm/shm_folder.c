@@ -33,7 +33,7 @@ static int lock_take(int fd, short kind)
 static bool is_made_by_weir(const char *name)
 {
 	static const char *const stems[] = {
-		"l0.", "names.", "policy.", "rings.", "marks.", "lane."};
+		"l0.", "rule_image.", "policy.", "rings.", "marks.", "lane."};
 	for (unsigned i = 0; i < ARRAY_LEN(stems); i++)
 		if (strncmp(name, stems[i], strlen(stems[i])) == 0)
 			return true;
@@ -78,7 +78,7 @@ void shm_folder_remove(const char *folder, bool whole)
 static void run_link(int folder, const char *run)
 {
 	char there[SHM_PATH_MAX];
-	ssize_t len = readlinkat(folder, "run", there, sizeof there);
+	ssize_t len = readlinkat(folder, "run", there, sizeof(there));
 	if (len == (ssize_t)strlen(run) && memcmp(there, run, (size_t)len) == 0)
 		return;
 	(void)unlinkat(folder, "run", 0);
@@ -156,7 +156,7 @@ static bool may_come_back(int folder, uint64_t id)
 {
 	char run[SHM_PATH_MAX], why[SHM_WHY_MAX];
 	uint64_t there = 0;
-	ssize_t len = readlinkat(folder, "run", run, sizeof run - 1);
+	ssize_t len = readlinkat(folder, "run", run, sizeof(run) - 1);
 	if (len <= 0 || run[0] != '/')
 		return false;
 	run[len] = '\0';
@@ -174,7 +174,7 @@ static bool is_ours(int folder)
 static void removed_tell(const char *name, const char *why)
 {
 	char shown[4 * NAME_MAX + 1];
-	log_info("removed %s, which %s left behind", text_escape(name, shown, sizeof shown), why);
+	log_info("removed %s, which %s left behind", text_escape(name, shown, sizeof(shown)), why);
 }
 
 // False: it is not a folder of this user.
@@ -217,7 +217,7 @@ static bool is_running(const char *run)
 	static const char *const locks[] = {"dataplane.lock", "controlplane.lock"};
 	char path[SHM_PATH_MAX + 32];
 	for (unsigned i = 0; i < ARRAY_LEN(locks); i++) {
-		snprintf(path, sizeof path, "%s/%s", run, locks[i]);
+		snprintf(path, sizeof(path), "%s/%s", run, locks[i]);
 		int held = process_lock_probe(path);
 		if (held != 0 && held != -ENOENT && held != -ENOTDIR)
 			return true;
@@ -239,7 +239,7 @@ static bool may_be_used(const char *flat)
 			at[dashes++] = i;
 	}
 	for (unsigned choice = 0; choice < 1U << dashes; choice++) {
-		snprintf(run, sizeof run, "/%s", flat);
+		snprintf(run, sizeof(run), "/%s", flat);
 		for (unsigned i = 0; i < dashes; i++)
 			run[1 + at[i]] = choice >> i & 1 ? '/' : '-';
 		if (is_running(run))
@@ -252,7 +252,7 @@ static void left_tell(const char *name)
 {
 	char shown[4 * NAME_MAX + 1];
 	log_info("left %s as it is: a weir without an identity may use it",
-		text_escape(name, shown, sizeof shown));
+		text_escape(name, shown, sizeof(shown)));
 }
 
 void shm_folder_sweep_flat(const char *root, const char *flat)

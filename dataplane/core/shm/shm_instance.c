@@ -54,7 +54,7 @@ static int file_read(const char *run, uint64_t *out, char why[SHM_WHY_MAX])
 	struct stat st;
 	bool is_ours =
 		fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && owner_is_trusted(run, st.st_uid);
-	ssize_t len = is_ours ? read(fd, text, sizeof text) : 0;
+	ssize_t len = is_ours ? read(fd, text, sizeof(text)) : 0;
 	close(fd);
 	uint64_t id = 0, device = 0, inode = 0;
 	if (len != TEXT || !number_parse(text, ' ', &id)
@@ -80,7 +80,7 @@ static int file_make(const char *run, uint64_t id, char why[SHM_WHY_MAX])
 	struct stat st;
 	int err = fchmod(fd, 0644) < 0 || fstat(fd, &st) < 0 ? errno : 0;
 	if (!err) {
-		snprintf(text, sizeof text, "%016" PRIx64 " %016" PRIx64 " %016" PRIx64 "\n", id,
+		snprintf(text, sizeof(text), "%016" PRIx64 " %016" PRIx64 " %016" PRIx64 "\n", id,
 			(uint64_t)st.st_dev, (uint64_t)st.st_ino);
 		err = write(fd, text, TEXT) != TEXT ? ENOSPC : 0;
 	}

@@ -27,13 +27,13 @@ static void restored_tell(const char *path)
 void shm_keep(const struct shm_paths *paths, const char *name, int *fd)
 {
 	char path[SHM_PATH_MAX + 32], why[SHM_WHY_MAX];
-	snprintf(path, sizeof path, "%s/%s", paths->run, name);
+	snprintf(path, sizeof(path), "%s/%s", paths->run, name);
 	int rc = process_lock_keep(path, fd);
 	if (rc == -EAGAIN)
 		place_lost(path);
 	if (rc == 1)
 		restored_tell(path);
-	snprintf(path, sizeof path, "%s/instance", paths->run);
+	snprintf(path, sizeof(path), "%s/instance", paths->run);
 	rc = shm_instance_keep(paths->run, paths->instance, why);
 	if (rc == -ESTALE)
 		place_lost(path);
@@ -41,7 +41,7 @@ void shm_keep(const struct shm_paths *paths, const char *name, int *fd)
 		restored_tell(path);
 	const char *const folder[SHM_SHARED_PLACES] = {paths->mem, paths->huge};
 	for (unsigned i = 0; i < SHM_SHARED_PLACES; i++) {
-		snprintf(path, sizeof path, "%s/lock", folder[i]);
+		snprintf(path, sizeof(path), "%s/lock", folder[i]);
 		if (paths->hold[i] >= 0
 			&& shm_folder_keep(folder[i], paths->run, paths->hold[i]) == 1)
 			restored_tell(path);

@@ -16,12 +16,12 @@
 // All code here must be async-signal-safe: no stdio, no allocation, no lock. It looks the file up
 // in /proc/self/maps, so that it needs no state beforehand.
 
-enum { LINE_MAX_OCTETS = 512 };
+enum { LINE_MAX_BYTES = 512 };
 
 struct mapping {
 	uint64_t start, end;
 	bool writable;
-	char path[LINE_MAX_OCTETS];
+	char path[LINE_MAX_BYTES];
 };
 
 // The handler can reach nothing else.
@@ -29,7 +29,7 @@ static const char *const *own_names;
 
 static void put(char *line, size_t *len, const char *text)
 {
-	while (*text && *len < LINE_MAX_OCTETS - 1)
+	while (*text && *len < LINE_MAX_BYTES - 1)
 		line[(*len)++] = *text++;
 }
 
@@ -65,7 +65,7 @@ static bool line_parse(const char *line, uint64_t at, struct mapping *out)
 }
 
 // The next line of fd, truncated to the buffer; false at the end.
-static bool line_read(int fd, char line[LINE_MAX_OCTETS])
+static bool line_read(int fd, char line[LINE_MAX_BYTES])
 {
 	size_t len = 0;
 	char c;
@@ -74,7 +74,7 @@ static bool line_read(int fd, char line[LINE_MAX_OCTETS])
 			line[len] = '\0';
 			return true;
 		}
-		if (len < LINE_MAX_OCTETS - 1)
+		if (len < LINE_MAX_BYTES - 1)
 			line[len++] = c;
 	}
 	return false;
@@ -84,7 +84,7 @@ enum lookup { LOOKUP_FILE, LOOKUP_NO_FILE, LOOKUP_FAILED };
 
 static enum lookup mapping_at(uint64_t at, struct mapping *out)
 {
-	char line[LINE_MAX_OCTETS];
+	char line[LINE_MAX_BYTES];
 	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	bool found = false;
 	while (fd >= 0 && !found && line_read(fd, line))
@@ -107,7 +107,7 @@ static bool is_one_of(const char *path, const char *const *names)
 static bool is_region(const char *path)
 {
 	static const char *const names[] = {
-		"directory", "l0.", "names.", "policy.", "rings.", "marks.", "stats", NULL};
+		"directory", "l0.", "rule_image.", "policy.", "rings.", "marks.", "stats", NULL};
 	return is_one_of(path, names);
 }
 
@@ -136,7 +136,7 @@ static void write_now(const char *line, size_t len)
 
 static void tell(const char *path, const char *what)
 {
-	char line[LINE_MAX_OCTETS];
+	char line[LINE_MAX_BYTES];
 	size_t len = 0;
 	put(line, &len, program_invocation_short_name);
 	put(line, &len, ": ");

@@ -126,7 +126,7 @@ static void find_huge_auto(struct search *s)
 		struct mntent m;
 		char line[4096], dir[SHM_PATH_MAX];
 		bool found = false;
-		while (!found && getmntent_r(mounts, &m, line, sizeof line)) {
+		while (!found && getmntent_r(mounts, &m, line, sizeof(line))) {
 			long page_size;
 			found = strcmp(m.mnt_type, "hugetlbfs") == 0
 				&& is_hugetlbfs(m.mnt_dir, &page_size) && page_size == HUGE_2M
@@ -137,7 +137,7 @@ static void find_huge_auto(struct search *s)
 		}
 		endmntent(mounts);
 		if (found) {
-			memcpy(s->paths.huge, dir, sizeof dir);
+			memcpy(s->paths.huge, dir, sizeof(dir));
 			return;
 		}
 	}
@@ -161,7 +161,7 @@ static int find_huge(struct search *s, const char *huge)
 		place_sweep(s, huge);
 	int err = folder_ready(s, dir, &s->paths.hold[IN_HUGE]);
 	if (err == 0)
-		memcpy(s->paths.huge, dir, sizeof dir);
+		memcpy(s->paths.huge, dir, sizeof(dir));
 	return s->create || err != -ENOENT ? err : 0;
 }
 
@@ -171,7 +171,7 @@ static int find_mem(struct search *s)
 	if (statfs(s->paths.run, &fs) < 0)
 		return shm_fail(s->why, errno, "directory %s: %s", s->paths.run, strerror(errno));
 	if (fs.f_type == TMPFS_MAGIC) {
-		memcpy(s->paths.mem, s->paths.run, sizeof s->paths.mem);
+		memcpy(s->paths.mem, s->paths.run, sizeof(s->paths.mem));
 		return 0;
 	}
 	if (path_join(s->paths.mem, "/dev/shm", s->base) < 0)
@@ -203,7 +203,7 @@ static int search_all(
 	if (err == 0)
 		err = shm_instance_get(s->paths.run, s->create, &s->paths.instance, s->why);
 	if (err == 0) {
-		snprintf(s->base, sizeof s->base, "%s.%016" PRIx64, s->flat, s->paths.instance);
+		snprintf(s->base, sizeof(s->base), "%s.%016" PRIx64, s->flat, s->paths.instance);
 		err = find_mem(s);
 	}
 	if (err == 0)
@@ -247,7 +247,7 @@ void shm_paths_remove(struct shm_paths *paths)
 		shm_folder_remove(paths->huge, true);
 	shm_folder_remove(paths->mem, strcmp(paths->mem, paths->run) != 0);
 	for (unsigned i = 0; i < ARRAY_LEN(made); i++) {
-		snprintf(path, sizeof path, "%s/%s", paths->run, made[i]);
+		snprintf(path, sizeof(path), "%s/%s", paths->run, made[i]);
 		(void)unlink(path);
 	}
 }

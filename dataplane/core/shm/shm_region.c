@@ -190,7 +190,7 @@ int region_create(const struct shm_paths *paths, const struct region_spec *spec,
 	h->incarnation = spec->incarnation;
 	h->instance = paths->instance;
 	h->index = spec->index;
-	memcpy(h->geometry, spec->geometry, sizeof h->geometry);
+	memcpy(h->geometry, spec->geometry, sizeof(h->geometry));
 	FAULT_POINT(region_header_written);
 	return 0;
 }

@@ -24,7 +24,7 @@ static struct ring_unit header_load(const uint8_t *unit)
 {
 	uint64_t word = __atomic_load_n((const uint64_t *)(const void *)unit, __ATOMIC_RELAXED);
 	struct ring_unit h;
-	memcpy(&h, &word, sizeof h);
+	memcpy(&h, &word, sizeof(h));
 	return h;
 }
 

@@ -78,14 +78,14 @@ static void errors_copy(struct stats_copy *out, const struct stats_errors *e)
 	uint64_t count = e->count;
 	if (before % 2 || count > STATS_ERRORS_MAX)
 		return;
-	memcpy(out->error, e->error, sizeof out->error);
+	memcpy(out->error, e->error, sizeof(out->error));
 	out->errors_replaced = e->replaced;
 	atomic_thread_fence(memory_order_acquire);
 	if (atomic_load_explicit(&e->sequence, memory_order_relaxed) != before)
 		return;
 	out->errors = (unsigned)count;
 	for (unsigned i = 0; i < out->errors; i++)
-		out->error[i].text[sizeof out->error[i].text - 1] = '\0';
+		out->error[i].text[sizeof(out->error[i].text) - 1] = '\0';
 }
 
 static void kinds_add(struct stats_copy *out, const struct stats_worker *w)
@@ -116,13 +116,13 @@ static void port_copy(struct stats_port_copy *out, const struct stats_port *p)
 	out->mtu = atomic_load_explicit(&p->mtu, memory_order_relaxed);
 	out->queues = atomic_load_explicit(&p->queues, memory_order_relaxed);
 	uint64_t mac = load64(&p->mac);
-	for (unsigned i = 0; i < sizeof out->mac; i++)
-		out->mac[i] = (uint8_t)(mac >> (8 * (sizeof out->mac - 1 - i)));
+	for (unsigned i = 0; i < sizeof(out->mac); i++)
+		out->mac[i] = (uint8_t)(mac >> (8 * (sizeof(out->mac) - 1 - i)));
 	out->is_xdp = load32(&p->is_xdp) != 0;
 	for (unsigned c = 0; c < STEER_COUNTERS; c++)
 		out->steer[c] = load64(&p->steer[c]);
-	memcpy(out->name, p->name, sizeof out->name);
-	out->name[sizeof out->name - 1] = '\0';
+	memcpy(out->name, p->name, sizeof(out->name));
+	out->name[sizeof(out->name) - 1] = '\0';
 }
 
 // Units between the two ends; nonsense of a dying process is shown as full, not as more.
@@ -186,7 +186,7 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->heartbeat_ms = load64(&s->heartbeat_ms);
 	out->start_ms = load64(&s->start_ms);
 	out->l0_generation = load64(&s->l0_generation);
-	out->names_generation = load64(&s->names_generation);
+	out->rule_image_generation = load64(&s->rule_image_generation);
 	out->config_generation = load64(&s->config_generation);
 	out->policy_generation = load64(&s->policy_generation);
 	out->verdict_gap = load64(&s->verdict_gap);
@@ -222,12 +222,12 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 int stats_read(const struct shm_paths *paths, struct stats_copy *out, char why[SHM_WHY_MAX])
 {
 	struct region r;
-	int ret = region_load(paths, SHM_IN_MEM, "stats", REGION_STATS, &r, why);
-	if (ret < 0)
-		return ret;
-	ret = geometry_check(&r, why);
-	if (ret == 0) {
-		memset(out, 0, sizeof *out);
+	int rc = region_load(paths, SHM_IN_MEM, "stats", REGION_STATS, &r, why);
+	if (rc < 0)
+		return rc;
+	rc = geometry_check(&r, why);
+	if (rc == 0) {
+		memset(out, 0, sizeof(*out));
 		region_copy(&r, out);
 		// After the copy, so that no heartbeat in it lies ahead of the time of taking.
 		out->taken_ms = clock_mono_ms();
@@ -235,7 +235,7 @@ int stats_read(const struct shm_paths *paths, struct stats_copy *out, char why[S
 			rings_copy(paths, i, &out->worker[i]);
 	}
 	region_unmap(&r);
-	return ret;
+	return rc;
 }
 
 static uint64_t of_workers(const struct stats_copy *s, enum stats_worker_table table)
@@ -266,7 +266,7 @@ struct stats_eal stats_eal_split(const struct stats_copy *s)
 static int lock_probe(const struct shm_paths *paths, const char *file)
 {
 	char path[SHM_PATH_MAX + 32];
-	snprintf(path, sizeof path, "%s/%s", paths->run, file);
+	snprintf(path, sizeof(path), "%s/%s", paths->run, file);
 	return process_lock_probe(path);
 }
 

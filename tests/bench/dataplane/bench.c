@@ -41,10 +41,10 @@ const char *bench_live_port(const struct config_dataplane *c)
 
 int bench_init(struct bench *b, struct worker *w, enum bench_mode mode, uint64_t slice_tsc)
 {
-	struct bench_slice *slice = calloc(BENCH_SLICES_MAX, sizeof *slice);
+	struct bench_slice *slice = calloc(BENCH_SLICES_MAX, sizeof(*slice));
 	if (!slice)
 		return -ENOMEM;
-	memset(slice, 0xff, BENCH_SLICES_MAX * sizeof *slice); // no page fault later
+	memset(slice, 0xff, BENCH_SLICES_MAX * sizeof(*slice)); // no page fault later
 	*b = (struct bench){
 		.w = w,
 		.alternate = mode == BENCH_ALTERNATE,
@@ -75,7 +75,7 @@ void bench_tick(struct bench *b)
 		return;
 	if (b->slice_end_tsc)
 		slice_end(b);
-	memset(&b->cycles, 0, sizeof b->cycles);
+	memset(&b->cycles, 0, sizeof(b->cycles));
 	b->slice_end_tsc = now + b->slice_tsc;
 }
 

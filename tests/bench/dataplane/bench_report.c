@@ -80,8 +80,8 @@ static bool differ(const struct pair *p, uint32_t n, uint32_t at)
 static double median(const struct pair *p, uint32_t n, size_t offset, double *room)
 {
 	for (uint32_t i = 0; i < n; i++)
-		memcpy(&room[i], (const char *)&p[i] + offset, sizeof *room);
-	qsort(room, n, sizeof *room, by_value);
+		memcpy(&room[i], (const char *)&p[i] + offset, sizeof(*room));
+	qsort(room, n, sizeof(*room), by_value);
 	return room[n / 2];
 }
 
@@ -103,7 +103,7 @@ static void sides_fill(struct bench_figures *f, struct pair *p, uint32_t n, doub
 {
 	if (n == 0)
 		return;
-	qsort(p, n, sizeof *p, by_rx);
+	qsort(p, n, sizeof(*p), by_rx);
 	uint32_t at = cut(p, n);
 	f->two_levels = differ(p, n, at);
 	if (!f->two_levels)
@@ -115,8 +115,8 @@ static void sides_fill(struct bench_figures *f, struct pair *p, uint32_t n, doub
 int bench_figures(const struct bench_slice *slice, uint32_t count, struct bench_figures *out)
 {
 	struct bench_figures f = {.slices = count};
-	struct pair *pairs = calloc(count + 1, sizeof *pairs);
-	double *room = calloc(count + 1, sizeof *room);
+	struct pair *pairs = calloc(count + 1, sizeof(*pairs));
+	double *room = calloc(count + 1, sizeof(*room));
 	if (!pairs || !room) {
 		free(pairs);
 		free(room);

@@ -19,7 +19,7 @@ static cpu_set_t all; // CPUs of the process before EAL took them away
 
 bool path_beside_prepare(void)
 {
-	return sched_getaffinity(0, sizeof all, &all) == 0 && CPU_COUNT(&all) > 1;
+	return sched_getaffinity(0, sizeof(all), &all) == 0 && CPU_COUNT(&all) > 1;
 }
 
 static void sleep_us(unsigned us)
@@ -116,7 +116,7 @@ static void go_online(struct path_rig *r)
 
 bool path_beside_start(struct path_beside *b, struct path_rig *r, const struct path_case *c)
 {
-	memset(b, 0, sizeof *b);
+	memset(b, 0, sizeof(*b));
 	b->r = r;
 	b->c = c;
 	go_online(r);
@@ -124,7 +124,7 @@ bool path_beside_start(struct path_beside *b, struct path_rig *r, const struct p
 	cpu_set_t others = all;
 	CPU_CLR((size_t)sched_getcpu(), &others); // EAL has fixed us to it
 	pthread_attr_init(&attr);
-	int rc = pthread_attr_setaffinity_np(&attr, sizeof others, &others);
+	int rc = pthread_attr_setaffinity_np(&attr, sizeof(others), &others);
 	if (rc == 0)
 		rc = pthread_create(&b->thread, &attr,
 			c->versus == VERSUS_WRITES ? write_records : publish_images, b);

@@ -30,7 +30,7 @@ static bool answer(struct path_control *c, const struct miss *m)
 		.dns_len = (uint16_t)dns_len,
 		.verdict = ANSWER_UPSTREAM,
 	};
-	uint8_t *dns = out + sizeof head;
+	uint8_t *dns = out + sizeof(head);
 	memset(dns, 0, DNS_HEADER_LEN);
 	put_u16(dns, m->head.id);
 	put_u16(dns + 2, 0x8180); // QR, RD, RA
@@ -39,7 +39,7 @@ static bool answer(struct path_control *c, const struct miss *m)
 	memcpy(dns + DNS_HEADER_LEN, m->question, m->head.question_len);
 	corpus_answer(m->head.id, dns + DNS_HEADER_LEN + m->head.question_len);
 	head.sum = csum_partial(dns, dns_len);
-	memcpy(out, &head, sizeof head);
+	memcpy(out, &head, sizeof(head));
 	return true;
 }
 
@@ -48,11 +48,11 @@ void path_control_turn(struct path_control *c)
 	struct miss m;
 	uint16_t type = 0;
 	for (unsigned n = 0; n < TURN_MOST; n++) {
-		int len = ring_read(&c->miss, &m, sizeof m, &type);
+		int len = ring_read(&c->miss, &m, sizeof(m), &type);
 		if (len == 0)
 			break;
 		bool ok = type == MSG_MISS && len > 0
-			  && (size_t)len == sizeof m.head + m.head.question_len && answer(c, &m);
+			  && (size_t)len == sizeof(m.head) + m.head.question_len && answer(c, &m);
 		c->answered += ok;
 		c->bad += !ok;
 	}
@@ -64,7 +64,7 @@ void path_control_forget(struct path_control *c)
 {
 	struct miss m;
 	uint16_t type = 0;
-	while (ring_read(&c->miss, &m, sizeof m, &type) != 0)
+	while (ring_read(&c->miss, &m, sizeof(m), &type) != 0)
 		;
 	ring_release(&c->miss);
 	c->answered = c->bad = 0;

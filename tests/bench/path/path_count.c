@@ -127,7 +127,7 @@ static int filter_install(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	const struct sock_fprog program = {sizeof code / sizeof code[0], code};
+	const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 		|| prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		return -errno;

@@ -26,13 +26,13 @@ enum {
 // Little-endian words as they lie in memory, as every libpcap reads them.
 static bool put_words(FILE *f, const uint32_t *words, unsigned n)
 {
-	return fwrite(words, sizeof *words, n, f) == n;
+	return fwrite(words, sizeof(*words), n, f) == n;
 }
 
 // below[n]: the share of the traffic that is for the names up to n. NULL: no memory.
 static double *zipf_shares(uint32_t names)
 {
-	double *below = malloc(names * sizeof *below), sum = 0;
+	double *below = malloc(names * sizeof(*below)), sum = 0;
 	for (uint32_t i = 0; below && i < names; i++)
 		below[i] = sum += 1.0 / (i + 1);
 	for (uint32_t i = 0; below && i < names; i++)
@@ -104,9 +104,9 @@ static bool put_frame(FILE *f, const struct path_traffic *t, const double *below
 	uint64_t who = corpus_mix(draw ^ 0x5bd1e995);
 	unsigned net = (unsigned)(who % CLIENTS_NETS), host = (unsigned)(who >> 32) % 254 + 1;
 	if (t->ipv6)
-		snprintf(client, sizeof client, "fd53:0:0:%x::%x", net, host);
+		snprintf(client, sizeof(client), "fd53:0:0:%x::%x", net, host);
 	else
-		snprintf(client, sizeof client, "198.%u.%u.%u", 18 + net / 256, net % 256, host);
+		snprintf(client, sizeof(client), "198.%u.%u.%u", 18 + net / 256, net % 256, host);
 	const struct wire_query q = {
 		.name = name.text,
 		.src = t->clients ? client : NULL,
@@ -163,8 +163,8 @@ bool path_l0_fill(struct path_l0 *l, uint32_t names, uint32_t negatives, struct 
 	size_t data_size;
 	// The units, the index, the writer's reserve and some air: nothing is evicted for space.
 	uint64_t records = (uint64_t)names + negatives;
-	uint64_t octets = records * (CORPUS_RECORD_UNITS * 34 + 10) + (2 << 20);
-	if (l0_plan(octets, CORPUS_RECORD_UNITS, geometry, &data_size) != 0)
+	uint64_t bytes = records * (CORPUS_RECORD_UNITS * 34 + 10) + (2 << 20);
+	if (l0_plan(bytes, CORPUS_RECORD_UNITS, geometry, &data_size) != 0)
 		return false;
 	l->size = SHM_PAGE + data_size;
 	l->base = room(l->size);
@@ -174,7 +174,7 @@ bool path_l0_fill(struct path_l0 *l, uint32_t names, uint32_t negatives, struct 
 	struct region_header *head = (struct region_header *)(void *)l->base;
 	head->kind = REGION_L0;
 	head->total_size = l->size;
-	memcpy(head->geometry, geometry, sizeof geometry);
+	memcpy(head->geometry, geometry, sizeof(geometry));
 	l->epoch.epoch = &l->epoch_now;
 	uint64_t now_ms = clock_mono_coarse_ms(clock_suspended_ms(0));
 	if (l0_region_init(l->base, l->size) != 0
@@ -226,7 +226,7 @@ bool path_rules_build(void **image, uint32_t count, bool for_groups, struct rule
 		return false;
 	bool ok = rule_builder_source(b, "allow") == 0 && rule_builder_source(b, "deny") == 0;
 	for (uint32_t i = 0; ok && i < common + (for_groups ? PATH_GROUPS : 0); i++) {
-		snprintf(title, sizeof title, "bench %u", i);
+		snprintf(title, sizeof(title), "bench %u", i);
 		// Another group's list for each of the names that share a common list.
 		ok = rule_builder_source(b, title) == 0
 		     && (i < common ? put_listed(b, count, i, common)

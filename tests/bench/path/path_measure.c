@@ -26,16 +26,16 @@ static int by_value(const void *a, const void *b)
 double path_decile(const double *samples, unsigned count)
 {
 	static double sorted[PATH_PAIRS];
-	memcpy(sorted, samples, count * sizeof *samples);
-	qsort(sorted, count, sizeof sorted[0], by_value);
+	memcpy(sorted, samples, count * sizeof(*samples));
+	qsort(sorted, count, sizeof(sorted[0]), by_value);
 	return sorted[count / 10 - 1];
 }
 
 static double second_least(const double samples[PATH_ROUNDS])
 {
 	double sorted[PATH_ROUNDS];
-	memcpy(sorted, samples, sizeof sorted);
-	qsort(sorted, PATH_ROUNDS, sizeof sorted[0], by_value);
+	memcpy(sorted, samples, sizeof(sorted));
+	qsort(sorted, PATH_ROUNDS, sizeof(sorted[0]), by_value);
 	return sorted[1];
 }
 
@@ -85,7 +85,7 @@ static double dns_of(const struct stage_cycles *c)
 // What the worker does with the answers is part of its work; what the control plane does is not.
 static struct result run(struct path_rig *r, const struct slice *s, struct stage_cycles *stages)
 {
-	memset(stages, 0, sizeof *stages);
+	memset(stages, 0, sizeof(*stages));
 	uint64_t start = rte_rdtsc(), now, n = 0, answer = 0;
 	uint64_t end = start + rte_get_tsc_hz() / 1000000 * s->us;
 	do {

@@ -58,10 +58,10 @@ static bool build_groups(struct config *config, struct policy_group what[])
 		unsigned group = (unsigned)corpus_mix(i) % GROUPS, net = i % PREFIXES / 2;
 		struct config_group *g = &groups[group];
 		if (i < PREFIXES)
-			snprintf(text, sizeof text, i % 2 ? "198.%u.%u.77" : "198.%u.%u.0/24",
+			snprintf(text, sizeof(text), i % 2 ? "198.%u.%u.77" : "198.%u.%u.0/24",
 				18 + net / 256, net % 256);
 		else
-			snprintf(text, sizeof text, i % 2 ? "fd53:0:0:%x::4d" : "fd53:0:0:%x::/64",
+			snprintf(text, sizeof(text), i % 2 ? "fd53:0:0:%x::4d" : "fd53:0:0:%x::/64",
 				net);
 		g->clients = clients[group];
 		if (g->client_count == GROUP_MAX

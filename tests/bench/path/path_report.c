@@ -66,7 +66,7 @@ void path_report(const struct path_case *c, const struct path_samples *s)
 	path_report_one(c, "whole", whole, "cycles", 0);
 	path_report_one(c, "reflector", reflector, "cycles", 0);
 	for (unsigned k = 0; k < STAGE_COUNT; k++) {
-		snprintf(metric, sizeof metric, "stage_%s", stage_names[k]);
+		snprintf(metric, sizeof(metric), "stage_%s", stage_names[k]);
 		path_report_one(c, metric, path_decile(s->stage[k], PATH_SLICES), "cycles", 0);
 	}
 	if (c->alone_us > 0)

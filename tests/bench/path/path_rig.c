@@ -20,7 +20,7 @@ enum {
 	RINGS_UNITS = 32768,
 	ROOM = 640 + RTE_PKTMBUF_HEADROOM,
 	SPARE = 4096, // buffers beside those that hold the file
-	BUF_OCTETS = 1200,
+	BUF_BYTES = 1200,
 	LISTED = 1000000,
 	LOOK_MS = 10, // as the main lcore does
 };
@@ -39,7 +39,7 @@ static bool choose_cpus(bool two, char text[16])
 {
 	int here = sched_getcpu();
 	cpu_set_t all;
-	if (here < 0 || sched_getaffinity(0, sizeof all, &all) != 0)
+	if (here < 0 || sched_getaffinity(0, sizeof(all), &all) != 0)
 		return false;
 	int n = snprintf(text, 16, "%d", here);
 	CPU_CLR((size_t)here, &all);
@@ -53,12 +53,12 @@ static bool choose_cpus(bool two, char text[16])
 static bool start_eal(uint32_t frames, bool two)
 {
 	char lcore[16], memory[16];
-	unsigned mib = (unsigned)(((uint64_t)frames + SPARE) * BUF_OCTETS >> 20) + 64;
+	unsigned mib = (unsigned)(((uint64_t)frames + SPARE) * BUF_BYTES >> 20) + 64;
 	if (!choose_cpus(two, lcore)) {
 		fputs("needs two CPUs\n", stderr);
 		return false;
 	}
-	snprintf(memory, sizeof memory, "%u", mib);
+	snprintf(memory, sizeof(memory), "%u", mib);
 	char *argv[] = {(char[]){"bench_path"}, (char[]){"--no-huge"}, (char[]){"--no-shconf"},
 		(char[]){"--no-pci"}, (char[]){"--no-telemetry"}, (char[]){"--log-level=4"},
 		(char[]){"-m"}, memory, (char[]){"-l"}, lcore, NULL};
@@ -85,13 +85,13 @@ static void *zeroed(size_t size)
 
 static bool make_worker(struct path_rig *r)
 {
-	r->recent = zeroed(sizeof *r->recent * RECENT_SETS * RECENT_WAYS);
+	r->dedup = zeroed(sizeof(*r->dedup) * DEDUP_SETS * DEDUP_WAYS);
 	r->miss_data = zeroed((size_t)RINGS_UNITS * RING_UNIT);
 	r->answer_data = zeroed((size_t)RINGS_UNITS * RING_UNIT);
 	r->log_data = zeroed((size_t)RINGS_LOG_UNITS * RING_UNIT);
-	if (!r->recent || !r->miss_data || !r->answer_data || !r->log_data)
+	if (!r->dedup || !r->miss_data || !r->answer_data || !r->log_data)
 		return false;
-	recent_init(&r->w.recent, r->recent);
+	dedup_init(&r->w.dedup, r->dedup);
 	ring_producer_init(
 		&r->w.miss, &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, RINGS_UNITS);
 	ring_consumer_init(
@@ -147,7 +147,7 @@ void path_rig_stop(struct path_rig *r)
 	for (unsigned i = 0; i < PATH_POLICIES; i++)
 		free(policies[i]);
 	limiter_free(limiter);
-	free(r->recent);
+	free(r->dedup);
 	free(r->miss_data);
 	free(r->answer_data);
 	free(r->log_data);
@@ -200,7 +200,7 @@ static bool open_port(struct path_rig *r, const struct path_traffic *t, unsigned
 		return false;
 	}
 	close(fd);
-	snprintf(args, sizeof args, "rx_pcap=%s,infinite_rx=1", path);
+	snprintf(args, sizeof(args), "rx_pcap=%s,infinite_rx=1", path);
 	bool ok = path_pcap_write(path, t) && rte_vdev_init(port_name[index], args) == 0
 		  && start_port(r, index);
 	if (!ok)

@@ -22,7 +22,7 @@ struct path_rig {
 	struct stats_worker stats;
 	struct rings_dp_page dp;
 	struct rings_cp_page cp;
-	struct recent_way *recent;
+	struct recent_way *dedup;
 	uint8_t *miss_data, *answer_data, *log_data;
 	struct path_control control;
 	struct path_l0 l0;

@@ -29,7 +29,7 @@ static void name_set(struct dns_name *out, const char *text)
 
 static void side_init(struct side *s)
 {
-	memset(s, 0, sizeof *s);
+	memset(s, 0, sizeof(*s));
 	s->config.local.records = s->records;
 	s->config.local.zones = s->zones;
 	s->config.forwards = s->forwards;
@@ -165,7 +165,7 @@ static void many(const char *suffix)
 {
 	char name[64];
 	for (unsigned i = 0; i < LOCAL_CHANGES_MAX + 1; i++) {
-		snprintf(name, sizeof name, "n%u.%s", i, suffix);
+		snprintf(name, sizeof(name), "n%u.%s", i, suffix);
 		record(&new, name, "1");
 	}
 }

@@ -78,7 +78,7 @@ static int setup(void **)
 	now_ms = 1000;
 	is_held_up = false;
 	if (link_init(&h.link, dir, &worker_rings.rings[0].bell[RINGS_BELL_THEIRS], 1, 7)
-		|| adopt_init(&h.adopt, &paths, workers, 1, 7, &defaults, h.stats))
+		|| activate_init(&h.activate, &paths, workers, 1, 7, &defaults, h.stats))
 		return -1;
 	housekeep_init(&h, now_ms);
 	return 0;
@@ -89,10 +89,10 @@ static int teardown(void **)
 	char command[2 * SHM_PATH_MAX];
 	rte_pktmbuf_free_bulk(posted, ARRAY_LEN(posted));
 	link_close(&h.link);
-	adopt_close(&h.adopt);
+	activate_close(&h.activate);
 	worker_rings_close(&worker_rings);
 	shm_paths_close(&paths);
-	snprintf(command, sizeof command, "rm -rf %s %s", paths.mem, dir);
+	snprintf(command, sizeof(command), "rm -rf %s %s", paths.mem, dir);
 	return system(command);
 }
 
@@ -161,13 +161,13 @@ static uint64_t table_used(enum stats_worker_table t)
 static void every_table_says_how_full_it_is(void **)
 {
 	enum { POSTED = ARRAY_LEN(posted), MORE = 10 };
-	static struct recent_way way[RECENT_SETS][RECENT_WAYS];
+	static struct recent_way way[DEDUP_SETS][DEDUP_WAYS];
 	struct rte_mbuf *more[MORE];
 	for (unsigned i = 0; i < STATS_WORKER_TABLES; i++)
 		assert_true(worker.stats->table[i].cap > 0); // before the first report too
-	recent_init(&worker.recent, memset(way, 0, sizeof way));
+	dedup_init(&worker.dedup, memset(way, 0, sizeof(way)));
 	for (unsigned i = 0; i < 100; i++)
-		(void)recent_ask(&worker.recent, i * 41, now_ms);
+		(void)dedup_ask(&worker.dedup, i * 41, now_ms);
 	assert_int_equal(limiter_new(1, &h.limiter), 0);
 	// A peak between two reports is seen by the looks between them.
 	assert_int_equal(rte_pktmbuf_alloc_bulk(worker.pool, more, MORE), 0);
@@ -191,9 +191,9 @@ static void every_table_says_how_full_it_is(void **)
 	assert_int_equal(h.stats->table[STATS_dp_sets].used, 1);
 	// All parts have been walked after TABLE_REPORT_PARTS seconds, and the keys are old then.
 	for (unsigned s = 0; s < TABLE_REPORT_PARTS; s++) {
-		memset(way, 0, sizeof way);
+		memset(way, 0, sizeof(way));
 		for (unsigned i = 0; i < 100; i++)
-			(void)recent_ask(&worker.recent, i * 41, now_ms);
+			(void)dedup_ask(&worker.dedup, i * 41, now_ms);
 		pass_ms(1000);
 	}
 	assert_int_equal(table_used(STATS_dp_asked), 100);
@@ -331,15 +331,15 @@ static void the_heartbeat_and_the_link_decide_who_is_alive(void **)
 	assert_int_equal(worker.control_alive, 0);
 
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	memcpy(addr.sun_path, h.link.path, sizeof addr.sun_path);
+	memcpy(addr.sun_path, h.link.path, sizeof(addr.sun_path));
 	int server = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-	assert_int_equal(bind(server, (const struct sockaddr *)&addr, sizeof addr), 0);
+	assert_int_equal(bind(server, (const struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(server, 1), 0);
 	pass_ms(2 * LINK_RETRY_MS);
 	int fd = accept(server, NULL, NULL);
 	assert_true(fd >= 0);
 	const struct link_welcome w = {.magic = SHM_MAGIC, .abi_version = SHM_ABI_VERSION};
-	assert_int_equal(send(fd, &w, sizeof w, 0), sizeof w);
+	assert_int_equal(send(fd, &w, sizeof(w), 0), sizeof(w));
 	atomic_store(&d->heartbeat_ms, now_ms);
 	pass_ms(100);
 	assert_int_equal(worker.control_alive, 1);

@@ -12,15 +12,15 @@ static struct stats_errors out;
 static bool is_untouched(const struct stats_error *e)
 {
 	static struct stats_error poisoned;
-	memset(&poisoned, 0xa5, sizeof poisoned);
-	return memcmp(e, &poisoned, sizeof poisoned) == 0;
+	memset(&poisoned, 0xa5, sizeof(poisoned));
+	return memcmp(e, &poisoned, sizeof(poisoned)) == 0;
 }
 
 static void test_as_many_as_there_are(void **)
 {
 	static const char *const fmt[] = {"first %d", "second %d", "third %d"};
 	uint64_t seen = 0;
-	memset(out.error, 0xa5, sizeof out.error);
+	memset(out.error, 0xa5, sizeof(out.error));
 	for (unsigned i = 0; i < ARRAY_LEN(fmt); i++)
 		log_recent_add(LOG_LEVEL_ERROR, fmt[i], fmt[i]);
 	recent_errors_report(&out, &seen);

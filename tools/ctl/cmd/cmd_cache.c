@@ -21,7 +21,7 @@ static void state_print(const struct json_node *e)
 	char shown[64];
 	printf("  %llu hits a minute", json_count(e, "hits_per_minute"));
 	if (strcmp(json_text(e, "tier"), "L0") == 0)
-		printf(": %s", term_text(json_text(e, "heat"), shown, sizeof shown));
+		printf(": %s", term_text(json_text(e, "heat"), shown, sizeof(shown)));
 	if (json_get(e, "refresh_left_ms"))
 		left_print("renewed", json_signed(e, "refresh_left_ms"));
 	if (json_flag(e, "refresh_asked"))
@@ -30,7 +30,7 @@ static void state_print(const struct json_node *e)
 		printf(", being resolved");
 	if (json_flag(e, "held_back"))
 		printf(", no refresh for a while: the last one failed");
-	printf("; message of %llu octets", json_count(e, "message_bytes"));
+	printf("; message of %llu bytes", json_count(e, "message_bytes"));
 	if (json_count(e, "units"))
 		printf(" in %llu units", json_count(e, "units"));
 	printf("\n");
@@ -46,9 +46,9 @@ static void entry_print(const struct json_node *e)
 	static const struct cell_column columns[] = {{"", "name", cell_text}, {"", "ttl", ttl_cell},
 		{"", "type", cell_text}, {"", "data", cell_text}};
 	char text[FIGURE_MAX], shown[64];
-	printf("%s  ", term_text(json_text(e, "tier"), shown, sizeof shown));
-	printf("%s  ", term_text(json_text(e, "type"), shown, sizeof shown));
-	printf("%s", term_text(json_text(e, "rcode"), shown, sizeof shown));
+	printf("%s  ", term_text(json_text(e, "tier"), shown, sizeof(shown)));
+	printf("%s  ", term_text(json_text(e, "type"), shown, sizeof(shown)));
+	printf("%s", term_text(json_text(e, "rcode"), shown, sizeof(shown)));
 	if (json_flag(e, "do"))
 		printf(" DO");
 	if (json_flag(e, "cd"))
@@ -76,7 +76,7 @@ static void l1_print(const struct json_node *l1)
 	}
 	printf("L1 was asked for");
 	for (size_t i = 0; i < json_length(types); i++)
-		printf(" %s", term_text(json_item_text(types, i), shown, sizeof shown));
+		printf(" %s", term_text(json_item_text(types, i), shown, sizeof(shown)));
 	if (json_count(l1, "views") > 1)
 		printf(" in %llu views", json_count(l1, "views"));
 	if (json_count(l1, "lost"))

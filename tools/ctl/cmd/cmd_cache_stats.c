@@ -111,13 +111,13 @@ static void json_print(const struct view *v)
 int cmd_cache_stats(struct ctl *c)
 {
 	struct view v;
-	int ret = ctl_open(c);
-	if (ret == CTL_OK)
-		ret = view_take(c, "/cache/stats", &v);
-	if (ret != CTL_OK)
-		return ret;
+	int rc = ctl_open(c);
+	if (rc == CTL_OK)
+		rc = view_take(c, "/cache/stats", &v);
+	if (rc != CTL_OK)
+		return rc;
 	if (!v.control) {
-		ret = ctl_fail(c, "the control plane is %s; %s", process_state_text(v.controlplane),
+		rc = ctl_fail(c, "the control plane is %s; %s", process_state_text(v.controlplane),
 			http_served_text(c));
 	} else if (c->json) {
 		json_print(&v);
@@ -128,5 +128,5 @@ int cmd_cache_stats(struct ctl *c)
 		flush_print(json_get(root, "flush"));
 	}
 	view_free(&v);
-	return ret;
+	return rc;
 }

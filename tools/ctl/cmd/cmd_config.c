@@ -36,12 +36,12 @@ static unsigned lists_check(const struct config *config, struct json_node *warni
 			continue;
 		found++;
 		char text[640], shown[1024];
-		snprintf(text, sizeof text, "list \"%s\" cannot be read: %s: %s", l->name, l->path,
+		snprintf(text, sizeof(text), "list \"%s\" cannot be read: %s: %s", l->name, l->path,
 			strerror(-err));
 		if (warnings)
 			json_put_text(warnings, NULL, text);
 		else
-			printf("warning: %s\n", term_text(text, shown, sizeof shown));
+			printf("warning: %s\n", term_text(text, shown, sizeof(shown)));
 	}
 	return found;
 }
@@ -84,7 +84,7 @@ int cmd_config_check(struct ctl *c)
 	} else {
 		char shown[1024];
 		unsigned warnings = lists_check(c->config, NULL);
-		printf("%s: good%s\n", term_text(path, shown, sizeof shown),
+		printf("%s: good%s\n", term_text(path, shown, sizeof(shown)),
 			warnings ? ", but see the warnings above" : "");
 	}
 	return CTL_OK;
@@ -96,7 +96,7 @@ static void reload_print(const struct json_node *root)
 	char shown[1024];
 	if (*restart)
 		printf("reloaded, except for what needs a restart: %s\n",
-			term_text(restart, shown, sizeof shown));
+			term_text(restart, shown, sizeof(shown)));
 	else
 		printf("reloaded\n");
 }

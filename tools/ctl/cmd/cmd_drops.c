@@ -53,7 +53,7 @@ static void list_print(const struct json_node *root)
 static void ports_print(const struct ctl *c)
 {
 	char why[SHM_WHY_MAX];
-	struct stats_copy *s = calloc(1, sizeof *s);
+	struct stats_copy *s = calloc(1, sizeof(*s));
 	if (s && stats_read(&c->paths, s, why) == 0)
 		printf("in force on a port: %u, of which in part: %u (a port refused the rule, or "
 		       "the "
@@ -64,8 +64,8 @@ static void ports_print(const struct ctl *c)
 
 int cmd_drops_list(struct ctl *c)
 {
-	int ret = show_call(c, false, "/drops", NULL, HTTP_SHORT_MS, list_print);
-	if (ret == CTL_OK && !c->json)
+	int rc = show_call(c, false, "/drops", NULL, HTTP_SHORT_MS, list_print);
+	if (rc == CTL_OK && !c->json)
 		ports_print(c);
-	return ret;
+	return rc;
 }

@@ -17,7 +17,7 @@ static void moment_cell(struct table *t, const struct json_node *n, const char *
 	time_t at = (time_t)json_count(n, key);
 	struct tm tm;
 	if (at && localtime_r(&at, &tm))
-		strftime(text, sizeof text, "%a %H:%M", &tm);
+		strftime(text, sizeof(text), "%a %H:%M", &tm);
 	table_cell(t, "%s", text);
 }
 
@@ -27,8 +27,8 @@ static void safe_cell(struct table *t, const struct json_node *g, const char *ke
 	size_t n = 0;
 	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++) {
 		const char *level = json_text(json_get(g, key), safe_engine_word(i));
-		if (*level && n < sizeof text)
-			n += (size_t)snprintf(text + n, sizeof text - n, "%s%s%s", n ? " " : "",
+		if (*level && n < sizeof(text))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s%s", n ? " " : "",
 				safe_engine_word(i),
 				strcmp(level, "moderate") == 0 ? "(moderate)" : "");
 	}
@@ -42,12 +42,12 @@ static void now_cell(struct table *t, const struct json_node *g, const char *key
 	char text[TEXT_MAX] = "", left[FIGURE_MAX];
 	size_t n = 0;
 	if (json_count(g, "pause_left_s"))
-		n += (size_t)snprintf(text, sizeof text, "paused for %s",
+		n += (size_t)snprintf(text, sizeof(text), "paused for %s",
 			figure_duration(1000 * json_count(g, "pause_left_s"), left));
-	for (size_t i = 0; i < json_length(schedules) && n < sizeof text; i++) {
+	for (size_t i = 0; i < json_length(schedules) && n < sizeof(text); i++) {
 		const struct json_node *s = json_at(schedules, i);
 		if (json_flag(s, "active"))
-			n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n ? ", " : "",
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "",
 				json_text(s, "name"));
 	}
 	table_cell(t, "%s", n ? text : "-");
@@ -77,20 +77,20 @@ static void effect_cell(struct table *t, const struct json_node *s, const char *
 	char text[TEXT_MAX] = "";
 	size_t n = 0;
 	if (json_flag(s, "pause"))
-		n += (size_t)snprintf(text, sizeof text, "pause; ");
+		n += (size_t)snprintf(text, sizeof(text), "pause; ");
 	if (json_flag(s, "block_all"))
-		n += (size_t)snprintf(text + n, sizeof text - n, "block all; ");
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "block all; ");
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
 		const struct json_node *list = json_get(s, kinds[k]);
-		for (size_t i = 0; i < json_length(list) && n < sizeof text; i++)
-			n += (size_t)snprintf(text + n, sizeof text - n, "%s%s%s",
+		for (size_t i = 0; i < json_length(list) && n < sizeof(text); i++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s%s",
 				i ? " " : kinds[k], i ? "" : " ", json_item_text(list, i));
-		if (json_length(list) && n < sizeof text)
-			n += (size_t)snprintf(text + n, sizeof text - n, "; ");
+		if (json_length(list) && n < sizeof(text))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "; ");
 	}
-	if (json_count(s, "domains") && n < sizeof text)
+	if (json_count(s, "domains") && n < sizeof(text))
 		n += (size_t)snprintf(
-			text + n, sizeof text - n, "%llu domains; ", json_count(s, "domains"));
+			text + n, sizeof(text) - n, "%llu domains; ", json_count(s, "domains"));
 	size_t end = strlen(text);
 	if (end >= 2 && strcmp(text + end - 2, "; ") == 0)
 		text[end - 2] = '\0';

@@ -12,7 +12,7 @@ static void texts_print(const struct json_node *list, const char *before)
 {
 	char shown[512];
 	for (size_t i = 0; i < json_length(list); i++)
-		printf("%s%s\n", before, term_text(json_item_text(list, i), shown, sizeof shown));
+		printf("%s%s\n", before, term_text(json_item_text(list, i), shown, sizeof(shown)));
 }
 
 // A refusal has the same document, with what is in the way.
@@ -47,7 +47,7 @@ static void when_cell(struct table *t, const struct json_node *n, const char *ke
 	char when[32];
 	time_t s = (time_t)(json_signed(n, key) / 1000);
 	struct tm tm;
-	bool known = localtime_r(&s, &tm) && strftime(when, sizeof when, "%F %T", &tm);
+	bool known = localtime_r(&s, &tm) && strftime(when, sizeof(when), "%F %T", &tm);
 	table_cell(t, "%s", known ? when : "-");
 }
 

@@ -88,12 +88,12 @@ int cmd_log_export(struct ctl *c)
 		(void)ctl_fail(c, "--format takes csv or jsonl");
 		return CTL_USAGE;
 	}
-	int ret = log_pages_start(&p, c, true);
-	if (ret == CTL_OK)
-		ret = ctl_open(c);
-	if (ret != CTL_OK) {
+	int rc = log_pages_start(&p, c, true);
+	if (rc == CTL_OK)
+		rc = ctl_open(c);
+	if (rc != CTL_OK) {
 		(void)log_pages_end(&p);
-		return ret;
+		return rc;
 	}
 	if (csv)
 		csv_head();

@@ -18,7 +18,7 @@ static void time_cell(struct table *t, const struct json_node *r, const char *ke
 	time_t s = (time_t)(us / 1000000);
 	struct tm tm;
 	char text[32];
-	if (us < 0 || !localtime_r(&s, &tm) || !strftime(text, sizeof text, "%F %T", &tm))
+	if (us < 0 || !localtime_r(&s, &tm) || !strftime(text, sizeof(text), "%F %T", &tm))
 		table_cell(t, "-");
 	else
 		table_cell(t, "%s.%03d", text, (int)(us / 1000 % 1000));
@@ -91,25 +91,25 @@ int cmd_log_search(struct ctl *c)
 		(void)ctl_fail(c, "--limit takes 1 to %d", LIMIT_MAX);
 		return CTL_USAGE;
 	}
-	int ret = log_pages_start(&p, c, false);
-	if (ret == CTL_OK)
-		ret = ctl_open(c);
-	struct json_doc *doc = ret == CTL_OK ? json_doc_new() : NULL;
+	int rc = log_pages_start(&p, c, false);
+	if (rc == CTL_OK)
+		rc = ctl_open(c);
+	struct json_doc *doc = rc == CTL_OK ? json_doc_new() : NULL;
 	if (!doc) {
 		(void)log_pages_end(&p);
-		return ret == CTL_OK ? CTL_FAILED : ret;
+		return rc == CTL_OK ? CTL_FAILED : rc;
 	}
 	struct json_node *list = json_put_array(json_doc_root(doc), "rows");
-	ret = rows_collect(&p, limit, list);
-	if (ret == CTL_OK && c->json) {
+	rc = rows_collect(&p, limit, list);
+	if (rc == CTL_OK && c->json) {
 		json_put_bool(json_doc_root(doc), "complete", p.complete);
 		json_put_count(json_doc_root(doc), "unreadable_files", p.unreadable_files);
 		json_put_all(json_doc_root(doc), json_doc_root(p.unreadable));
 		json_doc_print(doc);
-	} else if (ret == CTL_OK) {
+	} else if (rc == CTL_OK) {
 		rows_print(&p, list, limit);
 	}
 	json_doc_free(doc);
 	int end = log_pages_end(&p);
-	return ret == CTL_OK ? end : ret;
+	return rc == CTL_OK ? end : rc;
 }

@@ -42,7 +42,7 @@ static void before_print(const struct json_node *sinks)
 		       "memory of %s are lost\n",
 			figure_count(json_count(n, "lost_by_kill_rows"), a),
 			figure_count(json_count(n, "lost_by_kill_weight"), b),
-			term_text(json_text(n, "name"), name, sizeof name));
+			term_text(json_text(n, "name"), name, sizeof(name)));
 	}
 }
 

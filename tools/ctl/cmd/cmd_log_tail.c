@@ -14,7 +14,7 @@ static void time_print(int64_t us)
 	struct tm tm;
 	char text[16] = "-";
 	if (us >= 0 && localtime_r(&s, &tm))
-		(void)strftime(text, sizeof text, "%T", &tm);
+		(void)strftime(text, sizeof(text), "%T", &tm);
 	printf("%s.%03d ", text, (int)(us / 1000 % 1000));
 }
 

@@ -24,7 +24,7 @@ int cmd_blocklist_rollback(struct ctl *c)
 static void pause_print(const struct json_node *root)
 {
 	char group[300], left[FIGURE_MAX];
-	const char *name = term_text(json_text(root, "group"), group, sizeof group);
+	const char *name = term_text(json_text(root, "group"), group, sizeof(group));
 	const char *note = json_text(root, "note");
 	printf("blocking paused%s%s for %s\n", *name ? " for group " : "", name,
 		figure_duration(1000 * json_count(root, "pause_left_s"), left));
@@ -32,9 +32,9 @@ static void pause_print(const struct json_node *root)
 	for (size_t i = 0; i < json_length(blocked); i++)
 		printf("group %s stays blocked by a schedule with block_all; use --group %s or "
 		       "--all\n",
-			term_text(json_item_text(blocked, i), group, sizeof group), group);
+			term_text(json_item_text(blocked, i), group, sizeof(group)), group);
 	if (*note)
-		printf("but %s\n", term_text(note, group, sizeof group));
+		printf("but %s\n", term_text(note, group, sizeof(group)));
 }
 
 // Not what strtoul would forgive: blanks, signs, "1e3".
@@ -68,7 +68,7 @@ int cmd_blocklist_pause(struct ctl *c)
 static void resume_print(const struct json_node *root)
 {
 	char group[300];
-	const char *name = term_text(json_text(root, "group"), group, sizeof group);
+	const char *name = term_text(json_text(root, "group"), group, sizeof(group));
 	printf("the pause%s%s has ended\n", *name ? " of group " : "", name);
 }
 

@@ -68,10 +68,10 @@ static void ports_json(const struct stats_copy *s)
 int cmd_ports(struct ctl *c)
 {
 	char why[SHM_WHY_MAX];
-	int ret = ctl_open(c);
-	if (ret != CTL_OK)
-		return ret;
-	struct stats_copy *s = calloc(1, sizeof *s);
+	int rc = ctl_open(c);
+	if (rc != CTL_OK)
+		return rc;
+	struct stats_copy *s = calloc(1, sizeof(*s));
 	if (!s)
 		return ctl_fail(c, "out of memory");
 	if (stats_read(&c->paths, s, why) != 0) {

@@ -56,18 +56,18 @@ static void list_notes_print(const struct json_node *l)
 {
 	char name[300], text[1100], count[FIGURE_MAX], when[WHEN_TEXT_MAX];
 	const char *fetch = json_text(l, "fetch_error");
-	term_text(json_text(l, "name"), name, sizeof name);
+	term_text(json_text(l, "name"), name, sizeof(name));
 	if (*fetch)
 		printf("%s: last try at %s: %s\n", name,
 			when_text(json_count(l, "last_try_unix_s"), when),
-			term_text(fetch, text, sizeof text));
+			term_text(fetch, text, sizeof(text)));
 	const struct json_node *reasons = json_get(l, "rejected_by");
 	for (size_t i = 0; i < json_length(reasons); i++) {
 		const struct json_node *r = json_at(reasons, i);
 		if (i == 0)
 			printf("%s rejected: ", name);
 		printf("%s%s %s", i ? ", " : "",
-			term_text(json_text(r, "reason"), text, sizeof text),
+			term_text(json_text(r, "reason"), text, sizeof(text)),
 			figure_count(json_count(r, "count"), count));
 	}
 	if (json_length(reasons))
@@ -89,7 +89,7 @@ static void pause_print(const struct json_node *root)
 		const struct json_node *g = json_at(groups, i);
 		char name[300];
 		printf("paused      group %s for %s more\n",
-			term_text(json_text(g, "group"), name, sizeof name),
+			term_text(json_text(g, "group"), name, sizeof(name)),
 			figure_duration(1000 * json_count(g, "pause_left_s"), left));
 	}
 	if (json_flag(root, "held"))
@@ -107,7 +107,7 @@ static void rules_print(const struct json_node *root)
 	const char *note = json_text(root, "error");
 	note = *note ? note : json_text(root, "note");
 	printf("last reload %s%s%s%s\n", json_text(root, "outcome"), *note ? ": " : "",
-		term_text(note, shown, sizeof shown),
+		term_text(note, shown, sizeof(shown)),
 		json_flag(root, "building") ? "; building now" : "");
 	printf("builds      %s, last took %s; %s unchanged, %s failed\n",
 		figure_count(json_count(root, "builds"), a),
@@ -151,6 +151,6 @@ int cmd_blocklist_reload(struct ctl *c)
 	struct json_doc *doc =
 		http_call_or_fail(c, true, "/blocklist/reload", params, HTTP_BUILD_MS);
 	bool whole = doc && json_length(json_get(json_doc_root(doc), "failing")) == 0;
-	int ret = show_doc(c, doc, reload_print);
-	return whole ? ret : CTL_FAILED;
+	int rc = show_doc(c, doc, reload_print);
+	return whole ? rc : CTL_FAILED;
 }

@@ -32,20 +32,20 @@ int cmd_stats(struct ctl *c)
 {
 	struct view before, after;
 	struct stats_rates rates = {0};
-	int ret = ctl_open(c);
-	if (ret == CTL_OK)
-		ret = view_take(c, "/stats", &after);
-	if (ret != CTL_OK)
-		return ret;
+	int rc = ctl_open(c);
+	if (rc == CTL_OK)
+		rc = view_take(c, "/stats", &after);
+	if (rc != CTL_OK)
+		return rc;
 	if (c->interval_s > 0 && after.dataplane == PROCESS_UP) {
 		before = after;
 		interval_sleep(c->interval_s);
-		ret = view_take(c, "/stats", &after);
-		if (ret == CTL_OK)
+		rc = view_take(c, "/stats", &after);
+		if (rc == CTL_OK)
 			rates_make(&before, &after, &rates);
 		view_free(&before);
-		if (ret != CTL_OK)
-			return ret;
+		if (rc != CTL_OK)
+			return rc;
 	}
 	if (c->json)
 		stats_print_json(&after, &rates);

@@ -26,7 +26,7 @@ static void status_json(const struct view *v)
 		json_put_bool(dp, "link_up", s->control_seen != 0);
 		json_put_text(dp, "bench", bench_mode_names[s->worker[0].bench_mode]);
 		json_put_count(dp, "l0_generation", s->l0_generation);
-		json_put_count(dp, "names_generation", s->names_generation);
+		json_put_count(dp, "rule_image_generation", s->rule_image_generation);
 		json_put_count(dp, "config_generation", s->config_generation);
 		json_put_count(dp, "policy_generation", s->policy_generation);
 	} else {
@@ -37,7 +37,7 @@ static void status_json(const struct view *v)
 }
 
 // What the workers use, as far as the data plane's statistics can be read.
-static void adopted_cell(struct table *t, const struct view *v, uint64_t generation)
+static void activated_cell(struct table *t, const struct view *v, uint64_t generation)
 {
 	if (v->has_stats)
 		table_cell_count(t, generation);
@@ -47,36 +47,36 @@ static void adopted_cell(struct table *t, const struct view *v, uint64_t generat
 
 static void generations_print(const struct view *v)
 {
-	static const char *const heads[] = {"", ">published", ">adopted", ">size", "in", NULL};
+	static const char *const heads[] = {"", ">published", ">activated", ">size", "in", NULL};
 	const struct json_node *root = json_doc_root(v->control);
 	const struct json_node *g = json_get(root, "generations");
 	char text[FIGURE_MAX];
 	struct table *t = table_new(heads);
 	table_cell(t, "cache");
 	table_cell_count(t, json_count(g, "l0"));
-	adopted_cell(t, v, v->stats->l0_generation);
+	activated_cell(t, v, v->stats->l0_generation);
 	table_cell(t, "%s", figure_bytes(json_count(g, "l0_bytes"), text));
 	table_cell(t, "%s", json_text(g, "l0_where"));
 	table_row_end(t);
 	table_cell(t, "rules");
 	table_cell_count(t, json_count(g, "names"));
-	adopted_cell(t, v, v->stats->names_generation);
-	table_cell(t, "%s", figure_bytes(json_count(g, "names_bytes"), text));
+	activated_cell(t, v, v->stats->rule_image_generation);
+	table_cell(t, "%s", figure_bytes(json_count(g, "rule_image_bytes"), text));
 	table_cell(t, "%s", json_text(g, "names_where"));
 	table_row_end(t);
 	table_cell(t, "groups");
 	table_cell_count(t, json_count(g, "policy"));
-	adopted_cell(t, v, v->stats->policy_generation);
+	activated_cell(t, v, v->stats->policy_generation);
 	table_row_end(t);
 	table_cell(t, "settings");
 	table_cell_count(t, json_count(g, "config"));
-	adopted_cell(t, v, v->stats->config_generation);
+	activated_cell(t, v, v->stats->config_generation);
 	table_row_end(t);
 	printf("\n");
 	table_print(t);
-	if (json_count(g, "names_lag_ms") >= RULES_LAG_SHOWN_MS)
+	if (json_count(g, "rules_lag_ms") >= RULES_LAG_SHOWN_MS)
 		printf("  RULES NOT ACTIVE: the data plane has not activated them for %s\n",
-			figure_duration(json_count(g, "names_lag_ms"), text));
+			figure_duration(json_count(g, "rules_lag_ms"), text));
 	if (json_count(g, "policy_lag_ms") >= RULES_LAG_SHOWN_MS)
 		printf("  GROUPS NOT ACTIVE: the data plane has not activated groups, access and "
 		       "limits for %s\n",
@@ -91,12 +91,12 @@ static void listen_print(const struct json_node *n)
 	char a[FIGURE_MAX], shown[512];
 	if (!n)
 		return;
-	printf("metrics         %s", term_text(json_text(n, "address"), shown, sizeof shown));
+	printf("metrics         %s", term_text(json_text(n, "address"), shown, sizeof(shown)));
 	if (json_flag(n, "listening"))
 		printf(", %s connections\n", figure_count(json_count(n, "connections"), a));
 	else
 		printf(", NOT LISTENING: %s, tried %s times\n",
-			term_text(json_text(n, "error"), shown, sizeof shown),
+			term_text(json_text(n, "error"), shown, sizeof(shown)),
 			figure_count(json_count(n, "failures"), a));
 }
 
@@ -116,11 +116,11 @@ static void reload_print(const struct json_node *r)
 	printf("\n");
 	if (json_count(r, "tried_unix_s") && !json_flag(r, "ok")) {
 		ago_print("  THE LAST RELOAD FAILED", json_signed(r, "tried_unix_s"));
-		printf(": %s\n", term_text(json_text(r, "why"), shown, sizeof shown));
+		printf(": %s\n", term_text(json_text(r, "why"), shown, sizeof(shown)));
 	}
 	if (json_count(r, "restart_pending"))
 		printf("  needs a restart: %s\n",
-			term_text(json_text(r, "needs_restart"), shown, sizeof shown));
+			term_text(json_text(r, "needs_restart"), shown, sizeof(shown)));
 }
 
 static void blocking_print(const struct json_node *b)
@@ -135,7 +135,7 @@ static void blocking_print(const struct json_node *b)
 	for (size_t i = 0; i < json_length(groups); i++) {
 		const struct json_node *g = json_at(groups, i);
 		printf("  PAUSED for group %s, %s left\n",
-			term_text(json_text(g, "group"), shown, sizeof shown),
+			term_text(json_text(g, "group"), shown, sizeof(shown)),
 			figure_duration(1000 * json_count(g, "pause_left_s"), text));
 	}
 	if (json_flag(b, "held"))
@@ -177,7 +177,7 @@ static void control_print(const struct view *v)
 	const struct json_node *root = json_doc_root(v->control);
 	const struct json_node *rules = json_get(root, "rules");
 	char a[FIGURE_MAX], b[FIGURE_MAX], shown[512];
-	printf("configuration   %s", term_text(json_text(root, "config"), shown, sizeof shown));
+	printf("configuration   %s", term_text(json_text(root, "config"), shown, sizeof(shown)));
 	reload_print(json_get(root, "reload"));
 	printf("rules           %s names from %s lists%s%s\n",
 		figure_count(json_count(rules, "names"), a),
@@ -186,7 +186,7 @@ static void control_print(const struct view *v)
 		json_flag(rules, "from_disk") ? ", from disk" : "");
 	if (*json_text(rules, "error"))
 		printf("  last reload: %s\n",
-			term_text(json_text(rules, "error"), shown, sizeof shown));
+			term_text(json_text(rules, "error"), shown, sizeof(shown)));
 	show_failing(json_get(rules, "failing"), "  NOT updated: ");
 	blocking_print(json_get(root, "blocking"));
 	printf("cache           %s answers\n", figure_count(json_count(root, "l0_entries"), a));
@@ -209,11 +209,11 @@ static void control_print(const struct view *v)
 int cmd_status(struct ctl *c)
 {
 	struct view v;
-	int ret = ctl_open(c);
-	if (ret == CTL_OK)
-		ret = view_take(c, "/status", &v);
-	if (ret != CTL_OK)
-		return ret;
+	int rc = ctl_open(c);
+	if (rc == CTL_OK)
+		rc = view_take(c, "/status", &v);
+	if (rc != CTL_OK)
+		return rc;
 	if (c->json) {
 		status_json(&v);
 	} else {

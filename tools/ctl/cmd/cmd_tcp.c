@@ -14,8 +14,8 @@ static const struct cell_counter counts[] = {
 	{"accept_paused", "pauses: no file descriptor or memory left"},
 	{"queries", "queries"},
 	{"replies", "replies"},
-	{"octets_in", "octets received"},
-	{"octets_out", "octets sent"},
+	{"bytes_in", "bytes received"},
+	{"bytes_out", "bytes sent"},
 	{"held", "waits of a connection: too many queries in progress"},
 };
 
@@ -54,7 +54,7 @@ static void listeners_print(const struct json_node *root)
 		printf("%s %s", *error ? "does not listen on" : "listens on",
 			json_text(n, "address"));
 		if (*error)
-			printf(": %s; trying again", term_text(error, shown, sizeof shown));
+			printf(": %s; trying again", term_text(error, shown, sizeof(shown)));
 		printf("\n");
 	}
 }

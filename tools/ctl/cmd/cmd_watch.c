@@ -35,7 +35,7 @@ static bool frame_write(struct watching *w, const struct json_node *n)
 	uint8_t frame[FRAME_MAX];
 	const char *hex = json_text(n, "frame");
 	size_t len = strlen(hex) / 2;
-	if (len == 0 || len > sizeof frame)
+	if (len == 0 || len > sizeof(frame))
 		return true;
 	for (size_t i = 0; i < len; i++) {
 		int high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
@@ -46,7 +46,7 @@ static bool frame_write(struct watching *w, const struct json_node *n)
 	uint64_t us = json_count(n, "time_us");
 	const uint32_t head[4] = {(uint32_t)(us / 1000000), (uint32_t)(us % 1000000), (uint32_t)len,
 		(uint32_t)json_count(n, "frame_len")};
-	return fwrite(head, sizeof head, 1, w->file) == 1 && fwrite(frame, len, 1, w->file) == 1;
+	return fwrite(head, sizeof(head), 1, w->file) == 1 && fwrite(frame, len, 1, w->file) == 1;
 }
 
 // What was in the file stays until the control plane takes the watch.
@@ -56,7 +56,7 @@ static bool file_begin(FILE *file)
 	struct stat st;
 	if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && ftruncate(fileno(file), 0) < 0)
 		return false;
-	return fwrite(head, sizeof head, 1, file) == 1;
+	return fwrite(head, sizeof(head), 1, file) == 1;
 }
 
 static bool on_line(void *arg, const struct json_node *root)
@@ -101,7 +101,7 @@ static int watch(struct ctl *c, struct watching *w, bool frames)
 	const struct http_param params[] = {{"name", c->name}, {"client", c->client},
 		{"verdict", c->verdict}, {"frames", frames ? "1" : "0"}, {"seconds", seconds},
 		{NULL, NULL}};
-	snprintf(seconds, sizeof seconds, "%u", c->seconds);
+	snprintf(seconds, sizeof(seconds), "%u", c->seconds);
 	w->ctl = c;
 	w->limit = limit_of(c);
 	if (w->limit == 0)
@@ -120,12 +120,12 @@ int cmd_trace(struct ctl *c)
 	struct watching w = {0};
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	int ret = watch(c, &w, false);
+	int rc = watch(c, &w, false);
 	if (w.err)
 		return ctl_fail(c, "standard output: %s", strerror(w.err)), CTL_FAILED;
-	if (ret == CTL_OK && !c->json)
+	if (rc == CTL_OK && !c->json)
 		summary(&w, "queries");
-	return ret;
+	return rc;
 }
 
 static FILE *file_open(const char *path, bool *is_new)
@@ -152,14 +152,14 @@ int cmd_capture(struct ctl *c)
 		ctl_fail(c, "%s: %s", c->output, strerror(errno));
 		return CTL_FAILED;
 	}
-	int ret = watch(c, &w, true);
+	int rc = watch(c, &w, true);
 	if (fclose(w.file) != 0 && !w.err)
 		w.err = errno;
 	if (is_new && !w.begun)
 		(void)unlink(c->output);
 	if (w.err)
 		return ctl_fail(c, "%s: %s", c->output, strerror(w.err)), CTL_FAILED;
-	if (ret == CTL_OK)
+	if (rc == CTL_OK)
 		summary(&w, "frames");
-	return ret;
+	return rc;
 }

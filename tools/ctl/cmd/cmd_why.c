@@ -17,8 +17,8 @@ static void steps_print(const struct json_node *steps)
 	for (size_t i = 0; i < json_length(steps); i++) {
 		const struct json_node *s = json_at(steps, i);
 		printf("%c %-10s %s\n", json_flag(s, "decides") ? '*' : ' ',
-			term_text(json_text(s, "step"), step, sizeof step),
-			term_text(json_text(s, "text"), text, sizeof text));
+			term_text(json_text(s, "step"), step, sizeof(step)),
+			term_text(json_text(s, "text"), text, sizeof(text)));
 	}
 }
 
@@ -40,13 +40,13 @@ static void lines_cell(struct table *t, const struct json_node *r, const char *k
 	char out[64] = "";
 	size_t len = 0;
 	const struct json_node *lines = json_get(r, key);
-	for (size_t i = 0; i < json_length(lines) && len < sizeof out; i++) {
+	for (size_t i = 0; i < json_length(lines) && len < sizeof(out); i++) {
 		uint64_t line = json_count(json_at(lines, i), "line");
 		if (line && i < 3)
-			len += (size_t)snprintf(out + len, sizeof out - len, "%s%llu",
+			len += (size_t)snprintf(out + len, sizeof(out) - len, "%s%llu",
 				len ? ", " : "", (unsigned long long)line);
 		else if (i == 3)
-			snprintf(out + len, sizeof out - len, " ...");
+			snprintf(out + len, sizeof(out) - len, " ...");
 	}
 	table_cell(t, "%s", out);
 }
@@ -69,8 +69,8 @@ static void notes_print(const struct json_node *root)
 	for (size_t i = 0; i < json_length(sources); i++) {
 		const struct json_node *s = json_at(sources, i);
 		if (*json_text(s, "note"))
-			printf("%s: %s\n", term_text(json_text(s, "list"), list, sizeof list),
-				term_text(json_text(s, "note"), note, sizeof note));
+			printf("%s: %s\n", term_text(json_text(s, "list"), list, sizeof(list)),
+				term_text(json_text(s, "note"), note, sizeof(note)));
 	}
 	if (!json_flag(root, "complete"))
 		printf("more rules match than are shown: the verdict may differ\n");
@@ -79,7 +79,7 @@ static void notes_print(const struct json_node *root)
 static void why_print(const struct json_node *root)
 {
 	char text[SHOWN_MAX];
-	printf("%s\n\n", term_text(json_text(root, "headline"), text, sizeof text));
+	printf("%s\n\n", term_text(json_text(root, "headline"), text, sizeof(text)));
 	steps_print(json_get(root, "steps"));
 	rules_print(json_get(root, "rules"));
 	notes_print(root);

@@ -31,9 +31,9 @@ static void items_cell(struct table *t, const struct json_node *list, const char
 {
 	char text[256] = "";
 	size_t n = 0;
-	for (size_t i = 0; i < json_length(list) && n < sizeof text; i++)
+	for (size_t i = 0; i < json_length(list) && n < sizeof(text); i++)
 		n += (size_t)snprintf(
-			text + n, sizeof text - n, "%s%s", i ? " " : "", json_item_text(list, i));
+			text + n, sizeof(text) - n, "%s%s", i ? " " : "", json_item_text(list, i));
 	table_cell(t, "%s", n ? text : none);
 }
 

@@ -61,11 +61,11 @@ static void device_prove(unsigned i, const char *device, struct config_errors *e
 {
 	char name[64], pci[24], path[80];
 	size_t len = strcspn(device, ",");
-	snprintf(name, sizeof name, "%.*s", (int)len, device);
+	snprintf(name, sizeof(name), "%.*s", (int)len, device);
 	if (has_nameless(device + len))
 		add(e, "config: dataplane.ports[%u].device: an argument has no name", i);
 	if (pci_name(name, pci)) {
-		snprintf(path, sizeof path, "/sys/bus/pci/devices/%s", pci);
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", pci);
 		if (access(path, F_OK) != 0)
 			add(e,
 				"config: dataplane.ports[%u].device: this machine has no PCI "
@@ -87,7 +87,7 @@ void config_prove(const struct config *c, struct config_errors *e)
 	lcore_prove("dataplane.main_lcore", d->main_lcore, e);
 	for (unsigned i = 0; i < d->worker_count && !d->workers_auto; i++) {
 		char key[64];
-		snprintf(key, sizeof key, "dataplane.worker_lcores[%u]", i);
+		snprintf(key, sizeof(key), "dataplane.worker_lcores[%u]", i);
 		lcore_prove(key, d->worker_lcores[i], e);
 	}
 	for (unsigned i = 0; i < d->port_count; i++)

@@ -17,15 +17,15 @@ int ctl_fail(const struct ctl *c, const char *fmt, ...)
 	char text[1024];
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	if (c->json) {
 		struct json_doc *doc = json_doc_new();
 		json_put_text(json_doc_root(doc), "error", text);
 		json_doc_end(doc);
 	} else {
-		char shown[4 * sizeof text];
-		fprintf(stderr, "weirctl: %s\n", term_text(text, shown, sizeof shown));
+		char shown[4 * sizeof(text)];
+		fprintf(stderr, "weirctl: %s\n", term_text(text, shown, sizeof(shown)));
 	}
 	return CTL_FAILED;
 }
@@ -33,11 +33,11 @@ int ctl_fail(const struct ctl *c, const char *fmt, ...)
 static int paths_find(struct ctl *c, const char *directory, const char *hugepages)
 {
 	char why[CONFIG_WHY_MAX] = "";
-	int ret = shm_paths_find(&c->paths, directory, hugepages, why);
-	if (ret == -ENOENT) { // never started: each command then says who is down
-		snprintf(c->paths.run, sizeof c->paths.run, "%s", directory);
-		snprintf(c->paths.mem, sizeof c->paths.mem, "%s", directory);
-	} else if (ret < 0) {
+	int rc = shm_paths_find(&c->paths, directory, hugepages, why);
+	if (rc == -ENOENT) { // never started: each command then says who is down
+		snprintf(c->paths.run, sizeof(c->paths.run), "%s", directory);
+		snprintf(c->paths.mem, sizeof(c->paths.mem), "%s", directory);
+	} else if (rc < 0) {
 		return ctl_fail(c, "%s", why);
 	}
 	return CTL_OK;
@@ -59,13 +59,13 @@ int ctl_open(struct ctl *c)
 	char why[CONFIG_WHY_MAX] = "", unread[CONFIG_WHY_MAX], shown[4 * CONFIG_WHY_MAX];
 	struct config_places places;
 	bool is_wrong = config_file_check(c->config_path, why) < 0;
-	int ret = config_places_find(c->config_path, &places, unread);
+	int rc = config_places_find(c->config_path, &places, unread);
 	// A path that somebody gave must exist, or the command would speak to another weir.
-	if (ret < 0 && c->is_path_given)
+	if (rc < 0 && c->is_path_given)
 		return ctl_fail(c, "%s", unread);
 	if (is_wrong && !c->service_reads_file)
 		fprintf(stderr, "weirctl: warning: the configuration cannot be used: %s\n",
-			term_text(why, shown, sizeof shown));
+			term_text(why, shown, sizeof(shown)));
 	return paths_find(c, places.directory, places.hugepages);
 }
 

@@ -8,7 +8,7 @@
 char *figure_count(uint64_t n, char out[FIGURE_MAX])
 {
 	char digits[24];
-	int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
 	char *p = out;
 	for (int i = 0; i < len; i++) {
 		if (i > 0 && (len - i) % 3 == 0)

@@ -61,8 +61,8 @@ static CURL *request_new(const struct ctl *c, bool post, const char *path,
 {
 	char socket[SHM_PATH_MAX + 16], url[8192];
 	CURL *curl = curl_easy_init();
-	snprintf(socket, sizeof socket, "%s/control.sock", c->paths.run);
-	if (curl && url_make(curl, path, params, url, sizeof url)
+	snprintf(socket, sizeof(socket), "%s/control.sock", c->paths.run);
+	if (curl && url_make(curl, path, params, url, sizeof(url))
 		&& curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK
@@ -147,7 +147,7 @@ enum http_outcome http_call(const struct ctl *c, bool post, const char *path,
 const char *http_served_text(const struct ctl *c)
 {
 	char why[SHM_WHY_MAX];
-	struct stats_copy *s = calloc(1, sizeof *s);
+	struct stats_copy *s = calloc(1, sizeof(*s));
 	bool has_stats = s && stats_read(&c->paths, s, why) == 0;
 	bool is_up = has_stats && dataplane_state(&c->paths, s) == PROCESS_UP;
 	free(s);
@@ -191,7 +191,7 @@ int http_save(const struct ctl *c, const char *path, unsigned timeout_ms, FILE *
 	struct http_body body = {0};
 	enum http_outcome outcome = request_run(c, false, path, NULL, timeout_ms, &body, NULL, why);
 	if (outcome == HTTP_OK && fwrite(body.text, 1, body.len, file) != body.len)
-		outcome = HTTP_BROKEN, snprintf(why, sizeof why, "%s", strerror(errno));
+		outcome = HTTP_BROKEN, snprintf(why, sizeof(why), "%s", strerror(errno));
 	if (outcome != HTTP_OK)
 		http_fail(c, outcome, why);
 	free(body.text);
@@ -224,7 +224,7 @@ static size_t lines_take(char *data, size_t size, size_t count, void *arg)
 	for (size_t i = 0; i < len && !l->enough; i++) {
 		if (data[i] == '\n')
 			line_end(l);
-		else if (l->used < sizeof l->text)
+		else if (l->used < sizeof(l->text))
 			l->text[l->used++] = data[i];
 		else
 			l->enough = true;
@@ -256,16 +256,16 @@ static int stream_run(const struct ctl *c, CURL *curl, struct http_lines *l)
 int http_stream(const struct ctl *c, const char *path, const struct http_param *params,
 	bool (*line)(void *arg, const struct json_node *root), void *arg)
 {
-	struct http_lines *l = calloc(1, sizeof *l);
+	struct http_lines *l = calloc(1, sizeof(*l));
 	CURL *curl = request_new(c, false, path, params, 0, lines_take, l);
-	int ret = CTL_FAILED;
+	int rc = CTL_FAILED;
 	if (l && curl) {
 		*l = (struct http_lines){.line = line, .arg = arg};
-		ret = stream_run(c, curl, l);
+		rc = stream_run(c, curl, l);
 	} else {
 		ctl_fail(c, "out of memory");
 	}
 	curl_easy_cleanup(curl);
 	free(l);
-	return ret;
+	return rc;
 }

@@ -27,7 +27,7 @@ static struct json_node *node_of(json_t *value)
 
 static struct json_doc *doc_take(json_t *root)
 {
-	struct json_doc *doc = json_is_object(root) ? malloc(sizeof *doc) : NULL;
+	struct json_doc *doc = json_is_object(root) ? malloc(sizeof(*doc)) : NULL;
 	if (doc)
 		doc->root = root;
 	else
@@ -119,9 +119,9 @@ bool json_flag(const struct json_node *n, const char *key)
 
 static struct json_node *put(struct json_node *n, const char *key, json_t *value)
 {
-	int ret = key ? json_object_set_new(value_of(n), key, value)
-		      : json_array_append_new(value_of(n), value);
-	return ret == 0 ? node_of(value) : NULL;
+	int rc = key ? json_object_set_new(value_of(n), key, value)
+		     : json_array_append_new(value_of(n), value);
+	return rc == 0 ? node_of(value) : NULL;
 }
 
 void json_put_text(struct json_node *n, const char *key, const char *text)
@@ -129,7 +129,7 @@ void json_put_text(struct json_node *n, const char *key, const char *text)
 	char shown[4096];
 	json_t *value = json_string(text);
 	if (!value) // not UTF-8: a path may be that
-		value = json_string(text_escape(text, shown, sizeof shown));
+		value = json_string(text_escape(text, shown, sizeof(shown)));
 	put(n, key, value);
 }
 

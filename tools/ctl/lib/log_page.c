@@ -31,8 +31,8 @@ int log_pages_start(struct log_pages *p, const struct ctl *c, bool oldest_first)
 	if (!p->unreadable)
 		return CTL_FAILED;
 	json_put_array(json_doc_root(p->unreadable), "unreadable");
-	int ret = time_take(c, "--since", c->since, p->since);
-	return ret == CTL_OK ? time_take(c, "--until", c->until, p->until) : ret;
+	int rc = time_take(c, "--since", c->since, p->since);
+	return rc == CTL_OK ? time_take(c, "--until", c->until, p->until) : rc;
 }
 
 static struct json_node *unreadable_of(const struct log_pages *p)
@@ -46,7 +46,7 @@ static int client_tell(const struct log_pages *p)
 	char shown[512];
 	if (!*p->unknown_client)
 		return CTL_OK;
-	term_text(p->unknown_client, shown, sizeof shown);
+	term_text(p->unknown_client, shown, sizeof(shown));
 	if (p->rows)
 		fprintf(stderr, "weirctl: %s; these rows are from when it had one\n", shown);
 	else
@@ -60,15 +60,15 @@ int log_pages_end(struct log_pages *p)
 	const struct json_node *list = unreadable_of(p);
 	for (size_t i = 0; i < json_length(list); i++)
 		fprintf(stderr, "weirctl: %s: %s; its rows are missing\n",
-			term_text(json_text(json_at(list, i), "file"), file, sizeof file),
-			term_text(json_text(json_at(list, i), "why"), why, sizeof why));
+			term_text(json_text(json_at(list, i), "file"), file, sizeof(file)),
+			term_text(json_text(json_at(list, i), "why"), why, sizeof(why)));
 	if (p->unreadable_files > json_length(list))
 		fprintf(stderr, "weirctl: %llu more files could not be read\n",
 			(unsigned long long)(p->unreadable_files - json_length(list)));
 	json_doc_free(p->unreadable);
 	p->unreadable = NULL;
-	int ret = client_tell(p);
-	return p->unreadable_files ? CTL_FAILED : ret;
+	int rc = client_tell(p);
+	return p->unreadable_files ? CTL_FAILED : rc;
 }
 
 // A page that ended at such a file begins the next one with it.
@@ -91,7 +91,7 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 {
 	const struct ctl *c = p->ctl;
 	char limit[16];
-	snprintf(limit, sizeof limit, "%u", rows);
+	snprintf(limit, sizeof(limit), "%u", rows);
 	const struct http_param params[] = {{"limit", limit},
 		{"oldest_first", p->oldest_first ? "1" : "0"}, {"name", c->name},
 		{"client", c->client}, {"verdict", c->verdict},
@@ -103,11 +103,11 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 	const struct json_node *root = json_doc_root(doc);
 	const char *after = json_text(root, "after");
 	p->rows += json_length(json_get(root, "rows"));
-	snprintf(p->unknown_client, sizeof p->unknown_client, "%s",
+	snprintf(p->unknown_client, sizeof(p->unknown_client), "%s",
 		json_text(root, "unknown_client"));
 	p->complete = json_flag(root, "complete") || !*after;
 	p->unreadable_files += json_count(root, "unreadable_files");
 	unreadable_take(p, json_get(root, "unreadable"));
-	snprintf(p->after, sizeof p->after, "%s", after);
+	snprintf(p->after, sizeof(p->after), "%s", after);
 	return doc;
 }

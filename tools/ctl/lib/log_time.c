@@ -17,7 +17,7 @@ static bool ago_parse(const char *text, time_t now, int64_t *out)
 		return false;
 	for (size_t i = 0; i < digits; i++)
 		n = n * 10 + (text[i] - '0');
-	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (units[i].unit == text[digits] && n * units[i].seconds <= now) {
 			*out = (now - n * units[i].seconds) * 1000000;
 			return true;
@@ -28,7 +28,7 @@ static bool ago_parse(const char *text, time_t now, int64_t *out)
 static bool date_parse(const char *text, int64_t *out)
 {
 	static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
-	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		struct tm tm = {.tm_isdst = -1};
 		const char *end = strptime(text, forms[i], &tm);
 		if (!end || (*end && strcmp(end, "Z") != 0))

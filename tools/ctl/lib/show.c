@@ -30,5 +30,5 @@ void show_failing(const struct json_node *failing, const char *before)
 	char shown[1100];
 	for (size_t i = 0; i < json_length(failing); i++)
 		printf("%s%s\n", before,
-			term_text(json_item_text(failing, i), shown, sizeof shown));
+			term_text(json_item_text(failing, i), shown, sizeof(shown)));
 }

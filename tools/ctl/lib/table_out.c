@@ -24,13 +24,13 @@ static char *table_at(struct table *t, unsigned row, unsigned column)
 
 struct table *table_new(const char *const heads[])
 {
-	struct table *t = calloc(1, sizeof *t);
+	struct table *t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
 	while (t->columns < TABLE_COLUMNS_MAX && heads[t->columns])
 		t->columns++;
 	assert(!heads[t->columns]); // or a column would be missing, unsaid
-	t->cells = calloc((size_t)t->columns * (TABLE_ROWS_MAX + 1), sizeof *t->cells);
+	t->cells = calloc((size_t)t->columns * (TABLE_ROWS_MAX + 1), sizeof(*t->cells));
 	if (!t->cells) {
 		free(t);
 		return NULL;
@@ -51,10 +51,10 @@ void table_cell(struct table *t, const char *fmt, ...)
 	char text[4 * TABLE_CELL_MAX];
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	char escaped[16 * TABLE_CELL_MAX], *cell = table_at(t, t->rows + 1, t->column++);
-	term_text(text, escaped, sizeof escaped);
+	term_text(text, escaped, sizeof(escaped));
 	bool is_cut = strlen(escaped) >= TABLE_CELL_MAX;
 	size_t len = term_cut(escaped, TABLE_CELL_MAX - (is_cut ? 4 : 1));
 	snprintf(cell, TABLE_CELL_MAX, "%.*s%s", (int)len, escaped, is_cut ? "..." : "");

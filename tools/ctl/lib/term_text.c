@@ -86,7 +86,7 @@ char *term_text(const char *text, char *out, size_t cap)
 		if (len > 0) {
 			memcpy(out + n, text, len);
 		} else {
-			text_escape(one, escaped, sizeof escaped);
+			text_escape(one, escaped, sizeof(escaped));
 			memcpy(out + n, escaped, ESCAPED);
 		}
 		n += len > 0 ? len : ESCAPED;

@@ -10,7 +10,7 @@ void trace_word_print(const struct json_node *n, const char *key, const char *en
 {
 	char shown[512];
 	const char *text = json_text(n, key);
-	printf("%s%s", *text ? term_text(text, shown, sizeof shown) : "-", end);
+	printf("%s%s", *text ? term_text(text, shown, sizeof(shown)) : "-", end);
 }
 
 static void head_print(const struct json_node *n)
@@ -24,7 +24,7 @@ static void head_print(const struct json_node *n)
 	if (*json_text(n, "transport"))
 		printf(", to the control plane over "), trace_word_print(n, "transport", "");
 	else if (json_get(n, "stage_ns"))
-		printf(", %s octets, batch of %u", figure_count(json_count(n, "frame_len"), a),
+		printf(", %s bytes, batch of %u", figure_count(json_count(n, "frame_len"), a),
 			(unsigned)json_count(n, "batch"));
 	if (*json_text(n, "trace"))
 		printf(", trace "), trace_word_print(n, "trace", "");
@@ -48,10 +48,10 @@ static void event_print(const struct json_node *e)
 		"waited_us", "age_s", "ttl_s", "tx_ns"};
 	char shown[512];
 	printf("    +%9llu us %s", json_count(e, "at_us"),
-		term_text(json_text(e, "step"), shown, sizeof shown));
+		term_text(json_text(e, "step"), shown, sizeof(shown)));
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
 		if (*json_text(e, words[i]))
-			printf(" %s", term_text(json_text(e, words[i]), shown, sizeof shown));
+			printf(" %s", term_text(json_text(e, words[i]), shown, sizeof(shown)));
 	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
 		if (json_get(e, numbers[i]))
 			printf(" %s=%llu", numbers[i], json_count(e, numbers[i]));

@@ -19,12 +19,12 @@ static void control_take(const struct ctl *c, const char *path, struct view *v)
 		return;
 	// Asking would only take time.
 	if (v->controlplane == PROCESS_STARTING || v->controlplane == PROCESS_STOPPING) {
-		snprintf(v->why_control, sizeof v->why_control, "for %s",
+		snprintf(v->why_control, sizeof(v->why_control), "for %s",
 			figure_duration(silent_ms, text));
 		return;
 	}
 	if (v->controlplane == PROCESS_HUNG) {
-		snprintf(v->why_control, sizeof v->why_control, "last seen %s ago",
+		snprintf(v->why_control, sizeof(v->why_control), "last seen %s ago",
 			figure_duration(silent_ms, text));
 		return;
 	}
@@ -39,13 +39,13 @@ static void control_take(const struct ctl *c, const char *path, struct view *v)
 		v->controlplane = PROCESS_HUNG;
 	if (outcome == HTTP_NOBODY && v->controlplane == PROCESS_UNKNOWN)
 		v->controlplane = PROCESS_DOWN;
-	snprintf(v->why_control, sizeof v->why_control, "its control socket: %s",
+	snprintf(v->why_control, sizeof(v->why_control), "its control socket: %s",
 		outcome == HTTP_DENIED ? HTTP_DENIED_TEXT : why);
 }
 
 int view_take(const struct ctl *c, const char *path, struct view *out)
 {
-	*out = (struct view){.stats = calloc(1, sizeof *out->stats)};
+	*out = (struct view){.stats = calloc(1, sizeof(*out->stats))};
 	if (!out->stats)
 		return ctl_fail(c, "out of memory");
 	out->has_stats = stats_read(&c->paths, out->stats, out->why_stats) == 0;
@@ -66,7 +66,7 @@ static void dataplane_print(const struct view *v)
 	const struct stats_copy *s = v->stats;
 	printf("data plane      %s", process_state_text(v->dataplane));
 	if (!v->has_stats)
-		printf(" (%s)", term_text(v->why_stats, shown, sizeof shown));
+		printf(" (%s)", term_text(v->why_stats, shown, sizeof(shown)));
 	else if (v->dataplane == PROCESS_UP)
 		printf(", pid %u, for %s", s->pid,
 			figure_duration(s->taken_ms - s->start_ms, text));
@@ -107,7 +107,7 @@ void view_print_states(const struct view *v)
 		printf(", pid %llu, for %s", json_count(root, "pid"),
 			figure_duration(json_count(root, "uptime_ms"), text));
 	if (v->controlplane != PROCESS_DOWN && !v->control)
-		printf(" (%s)", term_text(v->why_control, shown, sizeof shown));
+		printf(" (%s)", term_text(v->why_control, shown, sizeof(shown)));
 	printf("\n");
 	if (v->controlplane == PROCESS_DOWN)
 		printf("  the control plane is down; %s\n",
@@ -121,14 +121,14 @@ void view_print_redis(const struct json_node *redis)
 	if (!*state || strcmp(state, "off") == 0)
 		return;
 	printf("cache (L1)      Redis %s: %s",
-		term_text(json_text(redis, "server"), shown, sizeof shown), state);
+		term_text(json_text(redis, "server"), shown, sizeof(shown)), state);
 	if (json_count(redis, "away_ms"))
 		printf(" for %s", figure_duration(json_count(redis, "away_ms"), a));
 	if (json_flag(redis, "keys_known"))
 		printf(", %s answers", figure_count(json_count(redis, "keys"), a));
 	if (*json_text(redis, "error"))
 		printf(" (%s ago: %s)", figure_duration(json_count(redis, "error_ms"), a),
-			term_text(json_text(redis, "error"), shown, sizeof shown));
+			term_text(json_text(redis, "error"), shown, sizeof(shown)));
 	printf("\n");
 	if (strcmp(state, "refusing") == 0)
 		printf("  Redis refuses every write: no new answers are stored\n");
@@ -137,7 +137,7 @@ void view_print_redis(const struct json_node *redis)
 		       "written\n");
 	if (*json_text(redis, "housekeeping_error"))
 		printf("  housekeeping fails, redis.max_keys does not hold: %s\n",
-			term_text(json_text(redis, "housekeeping_error"), shown, sizeof shown));
+			term_text(json_text(redis, "housekeeping_error"), shown, sizeof(shown)));
 }
 
 static void state_cell(struct table *t, const struct json_node *u, const char *key)

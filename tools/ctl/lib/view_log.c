@@ -19,7 +19,7 @@ static void why_print(const struct json_node *n)
 	char a[FIGURE_MAX], shown[512];
 	if (!*json_text(n, "why"))
 		return;
-	printf(" (%s; next try ", term_text(json_text(n, "why"), shown, sizeof shown));
+	printf(" (%s; next try ", term_text(json_text(n, "why"), shown, sizeof(shown)));
 	if (json_count(n, "retry_in_ms"))
 		printf("in %s)", figure_duration(json_count(n, "retry_in_ms"), a));
 	else
@@ -48,7 +48,7 @@ static void limits_print(const struct json_node *limits)
 		figure_count(json_count(limits, "hours"), (char[FIGURE_MAX]){0}));
 	if (*json_text(limits, "hours_of_box"))
 		printf(" as box %s asks",
-			term_text(json_text(limits, "hours_of_box"), box, sizeof box));
+			term_text(json_text(limits, "hours_of_box"), box, sizeof(box)));
 }
 
 void view_print_store(const struct json_node *store)
@@ -58,7 +58,7 @@ void view_print_store(const struct json_node *store)
 	if (!*state)
 		return;
 	printf("query store     %s, %s in %s files of at most %s",
-		term_text(state, shown, sizeof shown), figure_bytes(json_count(store, "bytes"), a),
+		term_text(state, shown, sizeof(shown)), figure_bytes(json_count(store, "bytes"), a),
 		figure_count(json_count(store, "files"), b),
 		figure_bytes(json_count(store, "max_bytes"), c));
 	if (json_count(store, "keeps_one_in") > 1)
@@ -77,7 +77,7 @@ void view_print_log(const struct json_node *log)
 		const struct json_node *n = json_at(sinks, i);
 		uint64_t rows = json_count(n, "lost_rows"),
 			 before = json_count(n, "lost_by_kill_rows");
-		term_text(json_text(n, "name"), name, sizeof name);
+		term_text(json_text(n, "name"), name, sizeof(name));
 		if (rows)
 			printf("query log       %s LOST %s rows (%s queries)\n", name,
 				figure_count(rows, a),
@@ -95,7 +95,7 @@ static void urls_print(const struct json_node *n)
 {
 	char a[FIGURE_MAX], b[FIGURE_MAX], url[512];
 	if (json_count(n, "urls") > 1)
-		printf(", at %s (%s of %s)", term_text(json_text(n, "url"), url, sizeof url),
+		printf(", at %s (%s of %s)", term_text(json_text(n, "url"), url, sizeof(url)),
 			figure_count(json_count(n, "url_number"), a),
 			figure_count(json_count(n, "urls"), b));
 	if (json_count(n, "uncertain_rows"))
@@ -111,7 +111,7 @@ void view_print_clickhouse(const struct json_node *n)
 	if (!*state)
 		return;
 	printf("clickhouse      %s, %s rows sent, %s in %s files wait on disk",
-		term_text(state, shown, sizeof shown), figure_count(json_count(n, "rows"), a),
+		term_text(state, shown, sizeof(shown)), figure_count(json_count(n, "rows"), a),
 		figure_bytes(json_count(n, "spool_bytes"), b),
 		figure_count(json_count(n, "spool_files"), (char[FIGURE_MAX]){0}));
 	waits_print(n);
@@ -130,7 +130,7 @@ void view_print_clickhouse(const struct json_node *n)
 	limits_print(json_get(n, "table_limits"));
 	if (*json_text(n, "tidy_why"))
 		printf(", could not drop expired partitions: %s",
-			term_text(json_text(n, "tidy_why"), shown, sizeof shown));
+			term_text(json_text(n, "tidy_why"), shown, sizeof(shown)));
 	why_print(n);
 	printf("\n");
 }

@@ -28,7 +28,7 @@ enum {
 
 struct step {
 	char name[40], value[8]; // "" is the first: all as usual
-	double slope, half;      // octets an hour, of the heap
+	double slope, half;      // bytes an hour, of the heap
 	bool known;
 	double queries_per_s;
 	char grower[32]; // the account that grew most
@@ -127,8 +127,8 @@ static bool toggle_switch(struct bisect *b, const struct step *s, bool back)
 static bool is_sum(const char *series)
 {
 	static const char dataplane[] = "dataplane.";
-	if (strncmp(series, dataplane, sizeof dataplane - 1) == 0)
-		series += sizeof dataplane - 1;
+	if (strncmp(series, dataplane, sizeof(dataplane) - 1) == 0)
+		series += sizeof(dataplane) - 1;
 	return strcmp(series, "rss") == 0 || strcmp(series, "anonymous") == 0;
 }
 
@@ -137,7 +137,7 @@ static void slope_take(struct step *s, const struct json_node *root)
 	const struct json_node *list = json_get(root, "bytes");
 	s->queries_per_s = (double)json_count(root, "queries_per_s");
 	s->growth = 0;
-	snprintf(s->filling, sizeof s->filling, "%s", json_text(root, "filling"));
+	snprintf(s->filling, sizeof(s->filling), "%s", json_text(root, "filling"));
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *n = json_at(list, i);
 		const char *name = json_text(n, "name");
@@ -148,7 +148,7 @@ static void slope_take(struct step *s, const struct json_node *root)
 			s->known = json_flag(n, "known");
 		} else if (!is_sum(name) && slope > s->growth) {
 			s->growth = slope;
-			snprintf(s->grower, sizeof s->grower, "%s", name);
+			snprintf(s->grower, sizeof(s->grower), "%s", name);
 		}
 	}
 }
@@ -156,7 +156,7 @@ static void slope_take(struct step *s, const struct json_node *root)
 static bool slope_look(struct bisect *b, struct step *s, unsigned span_s)
 {
 	char seconds[16];
-	snprintf(seconds, sizeof seconds, "%u", span_s);
+	snprintf(seconds, sizeof(seconds), "%u", span_s);
 	const struct http_param params[] = {{"seconds", seconds}, {NULL, NULL}};
 	struct json_doc *doc =
 		http_call_or_fail(b->ctl, false, "/memory/slope", params, HTTP_SHORT_MS);
@@ -297,8 +297,9 @@ static int steps_make(struct bisect *b)
 		if (!is_wanted(b->ctl->operand, name))
 			continue;
 		struct step *s = &b->step[b->count++];
-		snprintf(s->name, sizeof s->name, "%s", name);
-		snprintf(s->value, sizeof s->value, "%s", json_count(n, "usual") > 1 ? "2" : "off");
+		snprintf(s->name, sizeof(s->name), "%s", name);
+		snprintf(
+			s->value, sizeof(s->value), "%s", json_count(n, "usual") > 1 ? "2" : "off");
 	}
 	json_doc_free(doc);
 	if (b->count == 1)
@@ -345,7 +346,7 @@ int cmd_bisect(struct ctl *c)
 	sigaction(SIGTERM, &act, NULL);
 	if (c->load)
 		b.load = load_start(c->load);
-	int ret = b.load < 0 ? ctl_fail(c, "fork: %s", strerror(errno)) : steps_run(&b);
+	int rc = b.load < 0 ? ctl_fail(c, "fork: %s", strerror(errno)) : steps_run(&b);
 	load_stop(&b);
-	return ret;
+	return rc;
 }

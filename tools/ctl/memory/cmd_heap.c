@@ -82,12 +82,12 @@ int cmd_heap_status(struct ctl *c)
 	return now ? CTL_OK : CTL_FAILED;
 }
 
-// A power of two between its bounds, for what the command line says in octets.
-static const char *sample_lg(const char *octets, char out[8])
+// A power of two between its bounds, for what the command line says in bytes.
+static const char *sample_lg(const char *bytes, char out[8])
 {
 	uint64_t n = 0;
 	unsigned lg = 0;
-	for (const char *p = octets; *p; p++) {
+	for (const char *p = bytes; *p; p++) {
 		if (*p < '0' || *p > '9' || n > UINT32_MAX)
 			return NULL;
 		n = n * 10 + (uint64_t)(*p - '0');
@@ -135,14 +135,14 @@ int cmd_heap_dump(struct ctl *c)
 	FILE *file = fopen(c->operand, "wxe");
 	if (!file)
 		return ctl_fail(
-			c, "%s: %s", term_text(c->operand, shown, sizeof shown), strerror(errno));
-	int ret = http_save(c, "/debug/heap", HTTP_FLUSH_MS, file);
-	if (fclose(file) != 0 && ret == CTL_OK)
-		ret = ctl_fail(
-			c, "%s: %s", term_text(c->operand, shown, sizeof shown), strerror(errno));
-	if (ret != CTL_OK)
+			c, "%s: %s", term_text(c->operand, shown, sizeof(shown)), strerror(errno));
+	int rc = http_save(c, "/debug/heap", HTTP_FLUSH_MS, file);
+	if (fclose(file) != 0 && rc == CTL_OK)
+		rc = ctl_fail(
+			c, "%s: %s", term_text(c->operand, shown, sizeof(shown)), strerror(errno));
+	if (rc != CTL_OK)
 		(void)remove(c->operand);
-	return ret;
+	return rc;
 }
 
 static void threads_print(const struct json_node *root)
@@ -196,7 +196,7 @@ static void peers_print(const struct json_node *root)
 	size_t count = json_length(list) < PEERS_MAX ? json_length(list) : PEERS_MAX;
 	for (size_t i = 0; i < count; i++)
 		peer[i] = json_at(list, i);
-	qsort(peer, count, sizeof peer[0], more_sockets_first);
+	qsort(peer, count, sizeof(peer[0]), more_sockets_first);
 	if (json_count(others, "sockets"))
 		peer_row(t, others, "", "of further peers");
 	for (size_t i = 0; i < count; i++)

@@ -52,7 +52,7 @@ static int profile_open(const struct ctl *c, const char *path, struct profile *p
 		err = heap_text_read(&p->heap, p->text);
 	if (err == 0)
 		return CTL_OK;
-	return ctl_fail(c, "%s: %s", term_text(path, shown, sizeof shown),
+	return ctl_fail(c, "%s: %s", term_text(path, shown, sizeof(shown)),
 		err == -EPROTO ? "is no heap profile" : strerror(-err));
 }
 
@@ -63,34 +63,34 @@ static void profile_close(struct profile *p)
 }
 
 // What a file says may be more than an integer holds.
-static uint64_t octets(double n)
+static uint64_t bytes(double n)
 {
 	return n < 9e18 ? (uint64_t)n : (uint64_t)9e18;
 }
 
-static const char *signed_octets(double n, char out[FIGURE_MAX])
+static const char *signed_bytes(double n, char out[FIGURE_MAX])
 {
 	char text[FIGURE_MAX];
 	snprintf(out, FIGURE_MAX, "%c%.28s", n < 0 ? '-' : '+',
-		figure_bytes(octets(n < 0 ? -n : n), text));
+		figure_bytes(bytes(n < 0 ? -n : n), text));
 	return out;
 }
 
 static void growth_print(const struct heap_growth *g)
 {
 	char a[FIGURE_MAX], b[FIGURE_MAX], shown[SYMBOL_NAME_MAX * 4];
-	printf("%12s %12s %+12.0f  ", signed_octets(g->bytes - g->bytes_before, a),
-		figure_bytes(octets(g->bytes), b), g->blocks - g->blocks_before);
+	printf("%12s %12s %+12.0f  ", signed_bytes(g->bytes - g->bytes_before, a),
+		figure_bytes(bytes(g->bytes), b), g->blocks - g->blocks_before);
 	for (unsigned i = 0; i < g->depth; i++)
-		printf("%s%s", i ? " < " : "", term_text(g->stack[i], shown, sizeof shown));
+		printf("%s%s", i ? " < " : "", term_text(g->stack[i], shown, sizeof(shown)));
 	printf("\n");
 }
 
 static void diff_print(const struct heap_diff *d, unsigned left_out)
 {
 	char a[FIGURE_MAX], b[FIGURE_MAX];
-	printf("%s in all, %s now\n\n", signed_octets(d->bytes - d->bytes_before, a),
-		figure_bytes(octets(d->bytes), b));
+	printf("%s in all, %s now\n\n", signed_bytes(d->bytes - d->bytes_before, a),
+		figure_bytes(bytes(d->bytes), b));
 	printf("%12s %12s %12s  %s\n", "growth", "now", "blocks", "allocated by");
 	for (unsigned i = 0; i < d->count && i < GROWERS; i++)
 		if (d->growth[i].bytes > d->growth[i].bytes_before)
@@ -113,7 +113,7 @@ static void diff_json(const struct heap_diff *d)
 		size_t len = 0;
 		stack[0] = '\0';
 		for (unsigned k = 0; k < g->depth; k++)
-			len += (size_t)snprintf(stack + len, sizeof stack - len, "%s%s",
+			len += (size_t)snprintf(stack + len, sizeof(stack) - len, "%s%s",
 				k ? " < " : "", g->stack[k]);
 		json_put_real(n, "growth", g->bytes - g->bytes_before);
 		json_put_real(n, "bytes", g->bytes);
@@ -142,12 +142,12 @@ static int profiles_compare(const struct ctl *c, const struct profile *a, const 
 int cmd_heap_diff(struct ctl *c)
 {
 	struct profile a = {0}, b = {0};
-	int ret = profile_open(c, c->operand, &a);
-	if (ret == CTL_OK)
-		ret = profile_open(c, c->type, &b);
-	if (ret == CTL_OK)
-		ret = profiles_compare(c, &a, &b);
+	int rc = profile_open(c, c->operand, &a);
+	if (rc == CTL_OK)
+		rc = profile_open(c, c->type, &b);
+	if (rc == CTL_OK)
+		rc = profiles_compare(c, &a, &b);
 	profile_close(&a);
 	profile_close(&b);
-	return ret;
+	return rc;
 }

@@ -55,7 +55,7 @@ static void tables_print(const struct json_node *root)
 		{"of", "owner", cell_text}, {">used", "used", cell_count},
 		{">cap", "cap", cell_count}, {">fill %", "", fill_cell},
 		{">most", "high", cell_count}, {">evicted", "evicted", notion_cell},
-		{">refused", "refused", notion_cell}, {">octets", "bytes", cell_bytes},
+		{">refused", "refused", notion_cell}, {">bytes", "bytes", cell_bytes},
 		{">oldest", "oldest_ms", age_cell}, {">grown", "grown", notion_cell},
 		{">shrunk", "shrunk", notion_cell}, {"TTL", "lifetime", cell_text},
 		{"when full", "eviction", cell_text}};
@@ -87,7 +87,7 @@ static void resident_print(const struct json_node *root)
 	mem_doc_line("swapped", json_count(p, "swapped"), "");
 	printf("\nallocator\n");
 	mem_doc_line("accounts", json_count(root, "accounted"), "as above");
-	snprintf(text, sizeof text, "%.1f %% of the resident set%s",
+	snprintf(text, sizeof(text), "%.1f %% of the resident set%s",
 		rss ? 100.0 * (double)unexplained / (double)rss : 0,
 		json_flag(root, "alarm") ? "; ALARM: that is too much" : "");
 	mem_doc_line("unexplained", unexplained, text);
@@ -102,9 +102,9 @@ static void resident_print(const struct json_node *root)
 static void accounts_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"account", "name", cell_text},
-		{">octets", "bytes", cell_bytes}, {">in tables", "in_tables", cell_bytes},
+		{">bytes", "bytes", cell_bytes}, {">in tables", "in_tables", cell_bytes},
 		{">blocks", "blocks", cell_count}, {">made", "made", cell_count},
-		{">octets made", "made_bytes", cell_bytes}, {"what", "text", cell_text}};
+		{">bytes made", "made_bytes", cell_bytes}, {"what", "text", cell_text}};
 	cell_rows_print(json_get(root, "accounts"), columns, ARRAY_LEN(columns));
 	printf("\n");
 	resident_print(root);
@@ -126,16 +126,16 @@ static int larger_first(const void *a, const void *b)
 static void files_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"file", "name", cell_text},
-		{"account", "account", cell_text}, {">octets", "bytes", cell_bytes},
+		{"account", "account", cell_text}, {">bytes", "bytes", cell_bytes},
 		{">blocks", "blocks", cell_count}, {">made", "made", cell_count},
-		{">octets made", "made_bytes", cell_bytes}};
+		{">bytes made", "made_bytes", cell_bytes}};
 	const struct json_node *list = json_get(root, "files"), *file[HEAP_SITES_MAX];
 	struct table *t = cell_table(columns, ARRAY_LEN(columns));
 	size_t count = json_length(list) < HEAP_SITES_MAX ? json_length(list) : HEAP_SITES_MAX;
 
 	for (size_t i = 0; i < count; i++)
 		file[i] = json_at(list, i);
-	qsort(file, count, sizeof file[0], larger_first);
+	qsort(file, count, sizeof(file[0]), larger_first);
 	for (size_t i = 0; i < count; i++) {
 		cell_row(t, file[i], columns, ARRAY_LEN(columns));
 		table_row_end(t);
@@ -156,7 +156,7 @@ static void pages_cell(struct table *t, const struct json_node *n, const char *k
 static void regions_print(const struct json_node *root)
 {
 	static const char *const heads[] = {
-		"region", ">octets", ">resident", "pages", "mapped by", NULL};
+		"region", ">bytes", ">resident", "pages", "mapped by", NULL};
 	static const struct cell_column columns[] = {{"", "name", cell_text},
 		{"", "bytes", cell_bytes}, {"", "resident", cell_bytes}, {"", "huge", pages_cell}};
 	static const char *const from[][2] = {

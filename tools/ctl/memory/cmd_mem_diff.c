@@ -15,10 +15,10 @@ int cmd_mem_snapshot(struct ctl *c)
 	struct json_doc *doc = mem_doc_take(c);
 	if (!doc)
 		return CTL_FAILED;
-	int ret = mem_doc_keep(c, c->operand, doc);
-	if (ret == CTL_OK && c->json)
+	int rc = mem_doc_keep(c, c->operand, doc);
+	if (rc == CTL_OK && c->json)
 		json_doc_end(doc);
-	return ret;
+	return rc;
 }
 
 enum { GROWN_MAX = 1024 };
@@ -63,7 +63,7 @@ static const struct json_node *named(const struct json_node *list, const char *n
 	return NULL;
 }
 
-// Octets of each entry of the arrays `key`; one that is in `a` alone has become 0.
+// Bytes of each entry of the arrays `key`; one that is in `a` alone has become 0.
 static void grown_list_add(struct grown_list *l, const char *what, const char *key,
 	const struct json_node *a, const struct json_node *b)
 {
@@ -127,7 +127,7 @@ static int larger_first(const void *a, const void *b)
 
 static struct grown_list *grown_find(const struct json_node *a, const struct json_node *b)
 {
-	struct grown_list *l = calloc(1, sizeof *l);
+	struct grown_list *l = calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
 	l->no_dataplane = !has_dataplane(a, b);
@@ -138,7 +138,7 @@ static struct grown_list *grown_find(const struct json_node *a, const struct jso
 	grown_list_add(l, "region", "regions", a, b);
 	if (!l->no_dataplane)
 		grown_dataplane_add(l, a, b);
-	qsort(l->row, l->count, sizeof l->row[0], larger_first);
+	qsort(l->row, l->count, sizeof(l->row[0]), larger_first);
 	return l;
 }
 
@@ -227,8 +227,8 @@ int cmd_mem_diff(struct ctl *c)
 		return CTL_FAILED;
 	struct json_doc *a = mem_doc_kept(c, c->operand);
 	struct json_doc *b = a && c->type ? mem_doc_kept(c, c->type) : a ? mem_doc_take(c) : NULL;
-	int ret = b ? diff_print(c, json_doc_root(a), json_doc_root(b)) : CTL_FAILED;
+	int rc = b ? diff_print(c, json_doc_root(a), json_doc_root(b)) : CTL_FAILED;
 	json_doc_free(a);
 	json_doc_free(b);
-	return ret;
+	return rc;
 }

@@ -42,7 +42,7 @@ static void bytes_print(const struct json_node *list)
 	static const struct cell_column columns[] = {{"memory", "name", cell_text},
 		{">MiB", "bytes", mib_cell}, {">MiB/h", "per_hour", per_hour_cell},
 		{">+-", "plus_minus", error_cell},
-		{">octets/Mquery", "per_million_queries", per_query_cell}};
+		{">bytes/Mquery", "per_million_queries", per_query_cell}};
 	cell_rows_print(list, columns, ARRAY_LEN(columns));
 }
 
@@ -92,7 +92,7 @@ static void slope_print(const struct json_node *root)
 int cmd_mem_slope(struct ctl *c)
 {
 	char seconds[16];
-	snprintf(seconds, sizeof seconds, "%u",
+	snprintf(seconds, sizeof(seconds), "%u",
 		c->given & CTL_OPT_SECONDS ? c->seconds : (unsigned)SLOPE_SECONDS);
 	const struct http_param params[] = {{"seconds", seconds}, {NULL, NULL}};
 	return show_call(c, false, "/memory/slope", params, HTTP_SHORT_MS, slope_print);

@@ -113,7 +113,7 @@ int heap_diff_make(struct heap_diff *out, const struct heap_text *before,
 {
 	struct heap_diff d = {0};
 	size_t most = (before ? before->stack_count : 0) + after->stack_count;
-	d.growth = calloc(most + 1, sizeof *d.growth);
+	d.growth = calloc(most + 1, sizeof(*d.growth));
 	if (!d.growth)
 		return -ENOMEM;
 	int rc = side_add(&d, before, symbols, true);
@@ -123,9 +123,9 @@ int heap_diff_make(struct heap_diff *out, const struct heap_text *before,
 		heap_diff_free(&d);
 		return rc;
 	}
-	qsort(d.growth, d.count, sizeof *d.growth, stack_compare);
+	qsort(d.growth, d.count, sizeof(*d.growth), stack_compare);
 	equal_join(&d);
-	qsort(d.growth, d.count, sizeof *d.growth, growth_compare);
+	qsort(d.growth, d.count, sizeof(*d.growth), growth_compare);
 	*out = d;
 	return 0;
 }

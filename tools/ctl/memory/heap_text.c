@@ -55,9 +55,9 @@ static void totals_take(struct heap_stack *s, char *line, uint64_t sample)
 {
 	static const char head[] = "  t*: ";
 	uint64_t blocks, bytes;
-	if (strncmp(line, head, sizeof head - 1) != 0)
+	if (strncmp(line, head, sizeof(head) - 1) != 0)
 		return;
-	char *at = line + sizeof head - 1;
+	char *at = line + sizeof(head) - 1;
 	if (!number_take(&at, 10, &blocks) || strncmp(at, ": ", 2) != 0)
 		return;
 	at += 2;
@@ -112,14 +112,14 @@ int heap_text_read(struct heap_text **out, char *text)
 	static const char head[] = "heap_v2/";
 	uint64_t sample;
 	char *line = line_take(&text);
-	if (!line || strncmp(line, head, sizeof head - 1) != 0)
+	if (!line || strncmp(line, head, sizeof(head) - 1) != 0)
 		return -EPROTO;
-	line += sizeof head - 1;
+	line += sizeof(head) - 1;
 	if (!number_take(&line, 10, &sample) || *line || !sample)
 		return -EPROTO;
-	struct heap_text *h = calloc(1, sizeof *h);
+	struct heap_text *h = calloc(1, sizeof(*h));
 	if (h)
-		h->stack = calloc(HEAP_STACKS_MAX, sizeof *h->stack);
+		h->stack = calloc(HEAP_STACKS_MAX, sizeof(*h->stack));
 	if (!h || !h->stack) {
 		heap_text_free(h);
 		return -ENOMEM;

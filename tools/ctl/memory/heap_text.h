@@ -6,7 +6,7 @@
 // refused, and bounds are HEAP_STACKS_MAX stacks of HEAP_FRAMES_MAX frames and HEAP_MAPS_MAX maps;
 // what is over them is left out, counted.
 //
-// Sampled numbers are scaled to what they stand for: a stack whose blocks are of s octets is seen
+// Sampled numbers are scaled to what they stand for: a stack whose blocks are of s bytes is seen
 // with the chance 1 - exp(-s / sample).
 
 #include <stdbool.h>
@@ -34,7 +34,7 @@ struct heap_text {
 	struct heap_map map[HEAP_MAPS_MAX];
 };
 
-// `text` ends with a zero octet, is changed, and outlives the result. -EPROTO: no such profile;
+// `text` ends with a zero byte, is changed, and outlives the result. -EPROTO: no such profile;
 // -ENOMEM.
 ATTR_MUST_CHECK int heap_text_read(struct heap_text **out, char *text);
 void heap_text_free(struct heap_text *h); // NULL is fine

@@ -81,7 +81,7 @@ static void process_add(struct json_node *n, const struct stats_memory_copy *m, 
 
 void mem_dataplane_add(const struct ctl *c, struct json_node *root)
 {
-	struct stats_copy *s = calloc(1, sizeof *s);
+	struct stats_copy *s = calloc(1, sizeof(*s));
 	char why[SHM_WHY_MAX];
 	if (s && stats_read(&c->paths, s, why) == 0
 		&& dataplane_state(&c->paths, s) == PROCESS_UP) {
@@ -109,7 +109,7 @@ static void regions_print(const struct json_node *root)
 	const struct json_node *list = json_get(root, "dataplane_regions");
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *r = json_at(list, i);
-		mem_doc_line(term_text(json_text(r, "name"), shown, sizeof shown),
+		mem_doc_line(term_text(json_text(r, "name"), shown, sizeof(shown)),
 			json_count(r, "resident"), json_flag(r, "huge") ? "huge pages" : "");
 	}
 }

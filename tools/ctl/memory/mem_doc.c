@@ -85,10 +85,10 @@ struct json_doc *mem_doc_kept(const struct ctl *c, const char *name)
 	return doc;
 }
 
-void mem_doc_line(const char *name, uint64_t octets, const char *text)
+void mem_doc_line(const char *name, uint64_t bytes, const char *text)
 {
 	char shown[FIGURE_MAX];
-	printf("  %-24s %12s  %s\n", name, figure_bytes(octets, shown), text);
+	printf("  %-24s %12s  %s\n", name, figure_bytes(bytes, shown), text);
 }
 
 uint64_t mem_doc_above(uint64_t a, uint64_t b)

@@ -19,5 +19,5 @@ struct json_doc *mem_doc_take(const struct ctl *c); // NULL: said why
 ATTR_MUST_CHECK int mem_doc_keep(const struct ctl *c, const char *name, const struct json_doc *doc);
 struct json_doc *mem_doc_kept(const struct ctl *c, const char *name); // NULL: said why
 
-void mem_doc_line(const char *name, uint64_t octets, const char *text); // for people, on stdout
-uint64_t mem_doc_above(uint64_t a, uint64_t b);                         // how far; 0: not above
+void mem_doc_line(const char *name, uint64_t bytes, const char *text); // for people, on stdout
+uint64_t mem_doc_above(uint64_t a, uint64_t b);                        // how far; 0: not above

@@ -78,7 +78,7 @@ static void table_read(struct symbol_file *f)
 	uint64_t count = header.sh_size / header.sh_entsize;
 	if (count > SYMBOLS_MAX)
 		count = SYMBOLS_MAX;
-	f->symbol = calloc(count + 1, sizeof *f->symbol);
+	f->symbol = calloc(count + 1, sizeof(*f->symbol));
 	for (unsigned i = 0; f->symbol && i < count; i++) {
 		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC
 			|| !sym.st_value)
@@ -89,7 +89,7 @@ static void table_read(struct symbol_file *f)
 				.at = sym.st_value, .size = sym.st_size, .name = name};
 	}
 	if (f->symbol)
-		qsort(f->symbol, f->count, sizeof *f->symbol, symbol_compare);
+		qsort(f->symbol, f->count, sizeof(*f->symbol), symbol_compare);
 }
 
 // The path is what a profile says, and we may be root: opening a device does things.
@@ -121,7 +121,7 @@ static struct symbol_file *file_get(struct symbols *s, const char *path)
 	return f;
 }
 
-// Where the linker put what is at an octet of the file; false: in no segment.
+// Where the linker put what is at a byte of the file; false: in no segment.
 static bool address_of(Elf *elf, uint64_t offset, uint64_t *out)
 {
 	size_t count;

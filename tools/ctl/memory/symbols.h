@@ -16,5 +16,5 @@ struct symbols;
 
 struct symbols *symbols_new(void); // NULL: no memory, and symbols_name takes that
 void symbols_free(struct symbols *s);
-// The function at octet `offset` of the file: its name, or "file+0xoffset".
+// The function at byte `offset` of the file: its name, or "file+0xoffset".
 void symbols_name(struct symbols *s, const char *path, uint64_t offset, char out[SYMBOL_NAME_MAX]);

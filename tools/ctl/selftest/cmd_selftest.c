@@ -28,7 +28,7 @@ static int cpus_of(const struct ctl *c, struct selftest_cpus *out)
 {
 	static bool allowed[CPU_SETSIZE];
 	cpu_set_t set;
-	if (sched_getaffinity(0, sizeof set, &set) < 0)
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
 		return -errno;
 	for (unsigned i = 0; i < CPU_SETSIZE; i++)
 		allowed[i] = CPU_ISSET(i, &set);
@@ -43,9 +43,9 @@ static int lines_take(
 	char text[SELFTEST_LINE_MAX];
 	while (f->count < LINES_MAX) {
 		unsigned wait_ms = f->count == 0 ? WARM_MS : 1000 * seconds + SPARE_MS;
-		int ret = selftest_rig_line(rig, wait_ms, text, why);
-		if (ret < 0)
-			return ret;
+		int rc = selftest_rig_line(rig, wait_ms, text, why);
+		if (rc < 0)
+			return rc;
 		struct line *l = &f->line[f->count];
 		l->doc = json_doc_parse(text, strlen(text));
 		if (!l->doc)
@@ -133,23 +133,23 @@ static void json_print(
 
 static int selftest_run(struct ctl *c, const struct selftest_cpus *cpus, unsigned seconds)
 {
-	struct selftest_rig *rig = calloc(1, sizeof *rig);
+	struct selftest_rig *rig = calloc(1, sizeof(*rig));
 	struct found f = {0};
 	char why[CONFIG_WHY_MAX] = "";
 	if (!rig)
 		return ctl_fail(c, "out of memory");
-	int ret = selftest_rig_start(rig, c->config, cpus, seconds, why);
-	if (ret == 0)
-		ret = lines_take(rig, seconds, &f, why);
+	int rc = selftest_rig_start(rig, c->config, cpus, seconds, why);
+	if (rc == 0)
+		rc = lines_take(rig, seconds, &f, why);
 	selftest_rig_stop(rig);
-	if (ret == 0 && c->json)
+	if (rc == 0 && c->json)
 		json_print(&f, rig, cpus);
-	else if (ret == 0)
+	else if (rc == 0)
 		words_print(&f, rig, cpus);
 	for (unsigned i = 0; i < f.count; i++)
 		json_doc_free(f.line[i].doc);
 	free(rig);
-	if (ret < 0)
+	if (rc < 0)
 		return ctl_fail(c, "%s", why);
 	return f.lost || f.bad ? CTL_FAILED : CTL_OK;
 }
@@ -162,9 +162,9 @@ int cmd_selftest(struct ctl *c)
 			SELFTEST_SECONDS_MAX);
 		return CTL_USAGE;
 	}
-	int ret = ctl_open_config(c);
-	if (ret != CTL_OK)
-		return ret;
+	int rc = ctl_open_config(c);
+	if (rc != CTL_OK)
+		return rc;
 	switch (cpus_of(c, &cpus)) {
 	case 0:
 		return selftest_run(c, &cpus, c->seconds);

@@ -58,7 +58,7 @@ static int programs_find(struct selftest_rig *rig, char why[CONFIG_WHY_MAX])
 	static const char *const installed[] = {NULL, WEIR_SBINDIR "/weir-controlplane",
 		WEIR_SBINDIR "/weir-dataplane", WEIR_LIBEXECDIR "/weir-loadgen"};
 	char self[PATH_MAX / 2] = "";
-	ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	self[len > 0 ? len : 0] = '\0';
 	char *slash = strrchr(self, '/');
 	if (slash)
@@ -78,7 +78,7 @@ static void child_exec(
 	const struct selftest_rig *rig, pid_t parent, const char *const args[], int in, int out)
 {
 	char log[64];
-	snprintf(log, sizeof log, "%s/log", rig->dir);
+	snprintf(log, sizeof(log), "%s/log", rig->dir);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	// The terminal's Ctrl-C is for us, who then end the others in their order.
 	setpgid(0, 0);
@@ -113,10 +113,10 @@ static int children_check(struct selftest_rig *rig, char why[CONFIG_WHY_MAX])
 		if (!rig->pid[i] || waitpid(rig->pid[i], NULL, WNOHANG) != rig->pid[i])
 			continue;
 		rig->pid[i] = 0;
-		snprintf(log, sizeof log, "%s/log", rig->dir);
+		snprintf(log, sizeof(log), "%s/log", rig->dir);
 		FILE *f = fopen(log, "re");
-		for (char line[sizeof last]; f && fgets(line, sizeof line, f);)
-			memcpy(last, line, sizeof last);
+		for (char line[sizeof(last)]; f && fgets(line, sizeof(line), f);)
+			memcpy(last, line, sizeof(last));
 		if (f)
 			fclose(f);
 		last[strcspn(last, "\n")] = '\0';
@@ -141,7 +141,7 @@ static bool is_ready(struct selftest_rig *rig)
 		     && root && v.stats->control_seen
 		     && !json_flag(json_get(root, "rules"), "building") && v.stats->l0_generation
 		     && v.stats->l0_generation == json_count(made, "l0")
-		     && v.stats->names_generation == json_count(made, "names")
+		     && v.stats->rule_image_generation == json_count(made, "rule_image")
 		     && v.stats->config_generation == json_count(made, "config");
 	rig->listed = json_count(json_get(root, "rules"), "names");
 	view_free(&v);
@@ -184,11 +184,11 @@ static int load_start(struct selftest_rig *rig, unsigned cpu, unsigned seconds)
 {
 	char device[96], names[NUMBER_MAX], time_s[NUMBER_MAX], core[NUMBER_MAX];
 	int lines[2] = {-1, -1}, hold[2] = {-1, -1};
-	snprintf(device, sizeof device,
+	snprintf(device, sizeof(device),
 		"net_memif0,role=client,socket-abstract=no,socket=%s/memif.sock", rig->dir);
-	snprintf(names, sizeof names, "%d", SELFTEST_NAMES);
-	snprintf(time_s, sizeof time_s, "%u", seconds);
-	snprintf(core, sizeof core, "%u", cpu);
+	snprintf(names, sizeof(names), "%d", SELFTEST_NAMES);
+	snprintf(time_s, sizeof(time_s), "%u", seconds);
+	snprintf(core, sizeof(core), "%u", cpu);
 	const char *const args[ARGS_MAX] = {rig->program[SELFTEST_LOAD], "-d", device, "-s",
 		"198.18.0.53,198.18.0.2", "-n", names, "-w", "512", "-t", time_s, "-l", core,
 		"--warm", "--loads", time_s, "--alone", "1", "--stay"};
@@ -221,14 +221,14 @@ int selftest_rig_start(struct selftest_rig *rig, const struct config *c,
 	if (ret < 0)
 		return ret;
 	signals_take();
-	snprintf(rig->dir, sizeof rig->dir, "%s/weir-selftest-XXXXXX",
+	snprintf(rig->dir, sizeof(rig->dir), "%s/weir-selftest-XXXXXX",
 		access("/run", W_OK) == 0 ? "/run" : "/tmp");
 	if (!mkdtemp(rig->dir)) {
 		ret = why_set(why, -errno, "%s: %s", rig->dir, strerror(errno));
 		rig->dir[0] = '\0';
 		return ret;
 	}
-	snprintf(rig->config, sizeof rig->config, "%s/weir.yaml", rig->dir);
+	snprintf(rig->config, sizeof(rig->config), "%s/weir.yaml", rig->dir);
 	ret = selftest_upstream_start(&rig->pid[SELFTEST_UPSTREAM], &port);
 	if (ret == 0)
 		ret = selftest_config_write(rig->config, rig->dir, c, cpus, port, &rig->lists);
@@ -263,13 +263,13 @@ int selftest_rig_line(struct selftest_rig *rig, unsigned timeout_ms, char line[S
 		int ret = children_check(rig, why);
 		if (ret < 0)
 			return ret;
-		if (clock_mono_ms() > end || rig->have == sizeof rig->text)
+		if (clock_mono_ms() > end || rig->have == sizeof(rig->text))
 			return why_set(why, -ETIME, "weir-loadgen says nothing");
 		struct pollfd p = {.fd = rig->lines_fd, .events = POLLIN};
 		if (poll(&p, 1, POLL_MS) <= 0)
 			continue;
 		ssize_t n =
-			read(rig->lines_fd, rig->text + rig->have, sizeof rig->text - rig->have);
+			read(rig->lines_fd, rig->text + rig->have, sizeof(rig->text) - rig->have);
 		if (n > 0)
 			rig->have += (size_t)n;
 		else

@@ -64,8 +64,8 @@ static void answer_write(struct wr *w, uint32_t number)
 	wr_u16(w, TYPE_A);
 	wr_u16(w, CLASS_IN);
 	wr_u32(w, SELFTEST_UPSTREAM_TTL_S);
-	wr_u16(w, sizeof address);
-	wr_bytes(w, address, sizeof address);
+	wr_u16(w, sizeof(address));
+	wr_bytes(w, address, sizeof(address));
 }
 
 size_t selftest_upstream_reply(const uint8_t *query, size_t len, uint8_t reply[SELFTEST_REPLY_MAX])
@@ -103,9 +103,9 @@ static void serve(int fd)
 	uint8_t query[SELFTEST_REPLY_MAX], reply[SELFTEST_REPLY_MAX];
 	for (;;) {
 		struct sockaddr_in from;
-		socklen_t from_len = sizeof from;
+		socklen_t from_len = sizeof(from);
 		ssize_t n =
-			recvfrom(fd, query, sizeof query, 0, (struct sockaddr *)&from, &from_len);
+			recvfrom(fd, query, sizeof(query), 0, (struct sockaddr *)&from, &from_len);
 		if (n < 0)
 			continue;
 		size_t len = selftest_upstream_reply(query, (size_t)n, reply);
@@ -119,7 +119,7 @@ int selftest_upstream_start(pid_t *pid, uint16_t *port)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof address;
+	socklen_t len = sizeof(address);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	pid_t child = -1, parent = getpid();
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, len) == 0
@@ -134,12 +134,12 @@ int selftest_upstream_start(pid_t *pid, uint16_t *port)
 			serve(fd);
 		_exit(1);
 	}
-	int ret = child < 0 ? -errno : 0;
+	int rc = child < 0 ? -errno : 0;
 	if (fd >= 0)
 		close(fd);
-	if (ret == 0) {
+	if (rc == 0) {
 		*pid = child;
 		*port = ntohs(address.sin_port);
 	}
-	return ret;
+	return rc;
 }

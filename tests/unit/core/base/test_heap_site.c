@@ -50,7 +50,7 @@ static void every_kind_is_counted_and_settled(void **)
 	assert_int_equal(bytes_here(), bytes);
 }
 
-// Whatever size was asked for is the caller's to write, to the last octet.
+// Whatever size was asked for is the caller's to write, to the last byte.
 static void a_block_is_the_callers_as_a_whole(void **)
 {
 	for (size_t n = 0; n < 300; n++) {

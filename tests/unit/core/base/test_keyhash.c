@@ -18,10 +18,10 @@ static void test_secret_decides(void **)
 	struct keyhash_secret a, b;
 	assert_int_equal(keyhash_secret_make(&a), 0);
 	assert_int_equal(keyhash_secret_make(&b), 0);
-	assert_memory_not_equal(&a, &b, sizeof a);
+	assert_memory_not_equal(&a, &b, sizeof(a));
 	static const uint8_t text[300] = "\3www\7example";
 	// Every length must be keyed, whichever branch it takes.
-	for (size_t len = 0; len <= sizeof text; len++) {
+	for (size_t len = 0; len <= sizeof(text); len++) {
 		assert_int_equal(keyhash(&a, text, len), keyhash(&a, text, len));
 		assert_int_not_equal(keyhash(&a, text, len), keyhash(&b, text, len));
 		assert_int_not_equal(keyhash(&a, text, len), contenthash(text, len));
@@ -34,7 +34,7 @@ static void test_unaligned_and_bit_sensitive(void **)
 	assert_int_equal(keyhash_secret_make(&s), 0);
 	uint8_t buf[80];
 	for (size_t len = 1; len <= 64; len++) {
-		memset(buf, 0x55, sizeof buf);
+		memset(buf, 0x55, sizeof(buf));
 		uint64_t h = keyhash(&s, buf, len);
 		assert_int_equal(keyhash(&s, buf + 7, len), h);
 		for (size_t bit = 0; bit < len * 8; bit++) {
@@ -125,17 +125,17 @@ static void test_names_aimed_at_one_bucket(void **)
 static void test_incremental(void **)
 {
 	uint8_t data[3000];
-	for (size_t i = 0; i < sizeof data; i++)
+	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 131 >> 3);
-	for (size_t step = 1; step < sizeof data; step = step * 2 + 1) {
+	for (size_t step = 1; step < sizeof(data); step = step * 2 + 1) {
 		struct contenthash_state *s = contenthash_new();
 		assert_non_null(s);
-		for (size_t at = 0; at < sizeof data; at += step) {
-			size_t n = sizeof data - at < step ? sizeof data - at : step;
+		for (size_t at = 0; at < sizeof(data); at += step) {
+			size_t n = sizeof(data) - at < step ? sizeof(data) - at : step;
 			contenthash_update(s, data + at, n);
 		}
 		contenthash_update(s, NULL, 0);
-		assert_int_equal(contenthash_finish(s), contenthash(data, sizeof data));
+		assert_int_equal(contenthash_finish(s), contenthash(data, sizeof(data)));
 	}
 }
 

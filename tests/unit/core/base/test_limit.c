@@ -210,7 +210,7 @@ static void test_wraps_and_pauses(void **)
 	limiter_free(r.l);
 }
 
-// What is paid with octets is owed, counts for the network too, and comes back with time.
+// What is paid with bytes is owed, counts for the network too, and comes back with time.
 static void test_replies_take_more(void **)
 {
 	const uint8_t ip[4] = {0, 0, 0, 1};
@@ -291,7 +291,7 @@ static void test_places(void **)
 		const struct limit_places at = limit_places(t, word),
 					  twin = limit_places_scalar(t, word);
 		const struct limit_bucket *b[] = {&at.address, &at.network};
-		assert_memory_equal(&at, &twin, sizeof at);
+		assert_memory_equal(&at, &twin, sizeof(at));
 		for (unsigned k = 0; k < 2; k++) {
 			assert_int_equal(b[k]->first % CELL + b[k]->second % CELL, 0);
 			assert_int_equal(b[k]->first / CACHE_LINE, b[k]->second / CACHE_LINE);
@@ -310,9 +310,9 @@ static void test_word(void **)
 {
 	uint8_t packet[40];
 	uint64_t eight, far = 0;
-	for (unsigned i = 0; i < sizeof packet; i++)
+	for (unsigned i = 0; i < sizeof(packet); i++)
 		packet[i] = (uint8_t)(i * 11 + 1);
-	memcpy(&eight, packet + LIMIT_OCTETS, sizeof eight);
+	memcpy(&eight, packet + LIMIT_BYTES, sizeof(eight));
 	assert_int_equal(limit_word(4, packet + 12), limit_word_of(4, eight));
 	assert_int_equal(limit_word(6, packet + 8), limit_word_of(6, eight));
 	// Of IPv4 nothing but the address.

@@ -8,9 +8,9 @@
 static void test_escapes(void **)
 {
 	char out[32];
-	assert_string_equal(text_escape("plain text ~", out, sizeof out), "plain text ~");
-	assert_string_equal(text_escape("a\x1b[m\n", out, sizeof out), "a\\x1b[m\\x0a");
-	assert_string_equal(text_escape("\xc3\xa4\x7f", out, sizeof out), "\\xc3\\xa4\\x7f");
+	assert_string_equal(text_escape("plain text ~", out, sizeof(out)), "plain text ~");
+	assert_string_equal(text_escape("a\x1b[m\n", out, sizeof(out)), "a\\x1b[m\\x0a");
+	assert_string_equal(text_escape("\xc3\xa4\x7f", out, sizeof(out)), "\\xc3\\xa4\\x7f");
 }
 
 static void test_names(void **)
@@ -30,13 +30,13 @@ static void test_names(void **)
 		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},          // a surrogate
 		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, // above U+10FFFF
 		{"\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80"}, // likewise
-		{"\x80\xbf", "\\x80\\xbf"},                   // no first octet
+		{"\x80\xbf", "\\x80\\xbf"},                   // no first byte
 		{"\xe6\x97", "\\xe6\\x97"},                   // cut off
 		{"\xe6\x97z", "\\xe6\\x97z"},
 	};
 	char out[64];
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_string_equal(text_name(cases[i].text, out, sizeof out), cases[i].wanted);
+		assert_string_equal(text_name(cases[i].text, out, sizeof(out)), cases[i].wanted);
 }
 
 // No character is cut, whatever the room.
@@ -45,11 +45,11 @@ static void test_names_cut(void **)
 	static const char text[] = "\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80";
 	for (size_t cap = 1; cap < 16; cap++) {
 		char out[24];
-		memset(out, 'Z', sizeof out);
+		memset(out, 'Z', sizeof(out));
 		text_name(text, out, cap);
 		assert_int_equal(strlen(out), (cap - 1) / 4 * 4);
 		assert_memory_equal(out, text, strlen(out));
-		for (size_t i = cap; i < sizeof out; i++)
+		for (size_t i = cap; i < sizeof(out); i++)
 			assert_int_equal(out[i], 'Z');
 	}
 }
@@ -59,12 +59,12 @@ static void test_cut(void **)
 {
 	for (size_t cap = 1; cap < 20; cap++) {
 		char out[24];
-		memset(out, 'Z', sizeof out);
+		memset(out, 'Z', sizeof(out));
 		text_escape("\xff\xff\xff\xff\xff\xff", out, cap);
 		size_t len = strlen(out);
 		assert_true(len < cap);
 		assert_int_equal(len % 4, 0);
-		for (size_t i = cap; i < sizeof out; i++)
+		for (size_t i = cap; i < sizeof(out); i++)
 			assert_int_equal(out[i], 'Z');
 	}
 }

@@ -47,8 +47,8 @@ static void test_long(void **)
 {
 	char word[TEXT_NEAR_MAX + 2], other[TEXT_NEAR_MAX + 2];
 	const char *const words[] = {other};
-	memset(word, 'a', sizeof word);
-	memset(other, 'a', sizeof other);
+	memset(word, 'a', sizeof(word));
+	memset(other, 'a', sizeof(other));
 	word[0] = 'b';
 	word[TEXT_NEAR_MAX] = other[TEXT_NEAR_MAX] = '\0';
 	assert_string_equal(nearest(word, words, 1), other);

@@ -8,7 +8,7 @@
 static void shown(const char *text, const char *expected)
 {
 	char out[64];
-	assert_string_equal(url_shown(text, out, sizeof out), expected);
+	assert_string_equal(url_shown(text, out, sizeof(out)), expected);
 }
 
 static void test_secrets_are_not_shown(void **)
@@ -21,7 +21,7 @@ static void test_secrets_are_not_shown(void **)
 	shown("nonsense with secret", "?");
 	shown("http://pa/ss@lists.example/", "http://pa/ss@lists.example/");
 	char out[12];
-	assert_string_equal(url_shown("http://lists.example/", out, sizeof out), "http://list");
+	assert_string_equal(url_shown("http://lists.example/", out, sizeof(out)), "http://list");
 }
 
 static void test_what_is_refused(void **)

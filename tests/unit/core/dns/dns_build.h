@@ -27,7 +27,7 @@ static inline void build_name(struct dns_build *b, const char *text)
 static inline void build_reply(
 	struct dns_build *b, unsigned flags, const char *qname, uint16_t qtype)
 {
-	b->w = wr_init(b->buf, sizeof b->buf);
+	b->w = wr_init(b->buf, sizeof(b->buf));
 	wr_u16(&b->w, 0x4711);
 	wr_u16(&b->w, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | flags));
 	wr_u16(&b->w, 1);
@@ -102,7 +102,7 @@ static inline struct dns_query build_query(const struct dns_build *b, bool dnsse
 	struct dns_name name;
 	rd_skip(&r, DNS_HEADER_LEN);
 	assert_int_equal(dns_name_read(&r, &name), 0);
-	uint16_t len = dns_query_write(msg, sizeof msg, 1, b->buf + DNS_HEADER_LEN,
+	uint16_t len = dns_query_write(msg, sizeof(msg), 1, b->buf + DNS_HEADER_LEN,
 		(uint16_t)(name.len + 4), false, dnssec_ok);
 	struct dns_query q;
 	assert_int_equal(dns_query_parse(msg, len, &q), DNS_QUERY_OK);

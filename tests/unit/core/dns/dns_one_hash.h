@@ -10,20 +10,20 @@
 #include <weir/ascii.h>
 #include <weir/keyhash.h>
 
-enum { ONE_HASH_LEN = 16 }; // with the length octet
+enum { ONE_HASH_LEN = 16 }; // with the length byte
 
 #define ONE_HASH_OF 0x123456789abcdef1u
 
-// What follows the first word of a label of 14 or 15 octets, with what the hash is then made of: 0
+// What follows the first word of a label of 14 or 15 bytes, with what the hash is then made of: 0
 // of that is a hash of 0. False where there is none in lower case.
 static inline bool one_hash_end(uint8_t label[ONE_HASH_LEN], uint64_t of)
 {
 	uint8_t lower[ONE_HASH_LEN];
 	uint64_t last =
 		keyhash_fold(DNS_COMPRESS_FIRST ^ keyhash_word(label), DNS_COMPRESS_FACTOR) ^ of;
-	memcpy(label + 8, &last, sizeof last);
-	ascii_lower_copy(lower, label, sizeof lower);
-	return memcmp(lower, label, sizeof lower) == 0 && (label[0] == 15 || label[15] == 0);
+	memcpy(label + 8, &last, sizeof(last));
+	ascii_lower_copy(lower, label, sizeof(lower));
+	return memcmp(lower, label, sizeof(lower)) == 0 && (label[0] == 15 || label[15] == 0);
 }
 
 // The n-th of them.
@@ -38,7 +38,7 @@ static inline void one_hash_label(unsigned n, uint8_t label[ONE_HASH_LEN])
 	}
 }
 
-// As text without the length octet, in room for 4 * ONE_HASH_LEN.
+// As text without the length byte, in room for 4 * ONE_HASH_LEN.
 static inline void one_hash_text(unsigned n, char *text)
 {
 	uint8_t label[ONE_HASH_LEN];

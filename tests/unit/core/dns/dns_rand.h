@@ -26,8 +26,8 @@ static inline uint32_t dns_rand_below(struct dns_rand *r, uint32_t n)
 	return (uint32_t)(dns_rand_next(r) >> 32) % n;
 }
 
-// Flips, overwrites, cuts and repeats octets, as a careless or hostile sender would. The message
-// has `len` octets of `cap`; the new length comes back.
+// Flips, overwrites, cuts and repeats bytes, as a careless or hostile sender would. The message
+// has `len` bytes of `cap`; the new length comes back.
 static inline size_t dns_rand_mutate(struct dns_rand *r, uint8_t *msg, size_t len, size_t cap)
 {
 	static const uint8_t telling[] = {0, 1, 0x3f, 0x40, 0x7f, 0x80, 0xc0, 0xc0, 0xff, 12};
@@ -38,7 +38,7 @@ static inline size_t dns_rand_mutate(struct dns_rand *r, uint8_t *msg, size_t le
 			msg[at] ^= (uint8_t)(1u << dns_rand_below(r, 8));
 			break;
 		case 1:
-			msg[at] = telling[dns_rand_below(r, sizeof telling)];
+			msg[at] = telling[dns_rand_below(r, sizeof(telling))];
 			break;
 		case 2:
 			msg[at] = (uint8_t)dns_rand_next(r);
@@ -67,7 +67,7 @@ static inline size_t dns_rand_mutate(struct dns_rand *r, uint8_t *msg, size_t le
 	return len;
 }
 
-// A copy in memory of exactly its size, so that ASan sees the first octet read beyond it.
+// A copy in memory of exactly its size, so that ASan sees the first byte read beyond it.
 static inline uint8_t *dns_exact_copy(const uint8_t *msg, size_t len)
 {
 	uint8_t *copy = malloc(len ? len : 1);

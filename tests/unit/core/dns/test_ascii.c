@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Letter case in vectors against one octet at a time: every length, at both edges of what may be
+// Letter case in vectors against one byte at a time: every length, at both edges of what may be
 // read and written, copied and in place.
 
 #include "dns_rand.h"
@@ -13,10 +13,10 @@ enum { LENGTHS = 300, UNTOUCHED = 0x5a };
 static struct dns_rand rnd = {26};
 
 // Around the letters' ends more often than chance would have it.
-static uint8_t octet(void)
+static uint8_t byte(void)
 {
 	static const uint8_t near[] = "@AZ[`az{\x80\xc1\xda\xff";
-	return dns_rand_below(&rnd, 2) ? near[dns_rand_below(&rnd, sizeof near - 1)]
+	return dns_rand_below(&rnd, 2) ? near[dns_rand_below(&rnd, sizeof(near) - 1)]
 				       : (uint8_t)dns_rand_next(&rnd);
 }
 
@@ -29,7 +29,7 @@ static void check(uint8_t *dst, uint8_t *src, size_t len)
 {
 	uint8_t want[LENGTHS];
 	for (size_t i = 0; i < len; i++) {
-		src[i] = octet();
+		src[i] = byte();
 		want[i] = lowered(src[i]);
 	}
 	ascii_lower_copy(dst, src, len);
@@ -60,7 +60,7 @@ static void test_eight_are_eight_times_one(void **)
 		uint8_t in[8], out[8];
 		uint64_t w;
 		for (unsigned i = 0; i < 8; i++)
-			in[i] = octet();
+			in[i] = byte();
 		memcpy(&w, in, 8);
 		w = ascii_lower_8(w);
 		memcpy(out, &w, 8);

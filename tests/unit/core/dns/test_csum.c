@@ -22,7 +22,7 @@ static uint16_t sum_by_words(const uint8_t *p, size_t len)
 	return (uint16_t)sum;
 }
 
-// Random octets, all ones, none, a single one at the end, and ones with a single hole.
+// Random bytes, all ones, none, a single one at the end, and ones with a single hole.
 static void fill(uint8_t *p, size_t len, unsigned kind)
 {
 	for (size_t i = 0; i < len; i++)
@@ -58,19 +58,19 @@ static void test_every_length_at_both_edges(void **)
 	guard_close(&g);
 }
 
-static void test_parts_at_every_octet(void **)
+static void test_parts_at_every_byte(void **)
 {
 	uint8_t msg[97];
 	for (unsigned round = 0; round < 4 * FILLS; round++) {
-		fill(msg, sizeof msg, round % FILLS);
-		for (size_t a = 0; a <= sizeof msg; a++) {
-			for (size_t b = a; b <= sizeof msg; b++) {
+		fill(msg, sizeof(msg), round % FILLS);
+		for (size_t a = 0; a <= sizeof(msg); a++) {
+			for (size_t b = a; b <= sizeof(msg); b++) {
 				uint64_t s = csum_wide(msg, a);
 				s = csum_wide_add(s, csum_wide_at(a, csum_wide(msg + a, b - a)));
 				// The last part as it comes out of a record: folded before.
-				uint16_t last = csum_partial(msg + b, sizeof msg - b);
+				uint16_t last = csum_partial(msg + b, sizeof(msg) - b);
 				s = csum_wide_add(s, csum_wide_at(b, csum_widen(last)));
-				assert_int_equal(csum_fold(s), sum_by_words(msg, sizeof msg));
+				assert_int_equal(csum_fold(s), sum_by_words(msg, sizeof(msg)));
 			}
 		}
 	}
@@ -83,7 +83,7 @@ static void test_carries(void **)
 	for (unsigned i = 0; i < ARRAY_LEN(edges); i++) {
 		for (unsigned k = 0; k < ARRAY_LEN(edges); k++) {
 			uint64_t both[2] = {edges[i], edges[k]};
-			uint16_t want = sum_by_words((const uint8_t *)both, sizeof both);
+			uint16_t want = sum_by_words((const uint8_t *)both, sizeof(both));
 			uint64_t wide = csum_wide_add(edges[i], edges[k]);
 			assert_int_equal(csum_fold(wide), want);
 			assert_true(wide == 0 || csum_wide_is_whole(wide) == (want == 0xffff));
@@ -96,7 +96,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_length_at_both_edges),
-		cmocka_unit_test(test_parts_at_every_octet),
+		cmocka_unit_test(test_parts_at_every_byte),
 		cmocka_unit_test(test_carries),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

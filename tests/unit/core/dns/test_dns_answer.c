@@ -33,7 +33,7 @@ static const char *print(void)
 		assert_int_equal(answer.ttl_off[i], r.pos - DNS_HEADER_LEN - q.question_len);
 		uint32_t ttl_s = rd_u32(&r);
 		uint16_t len = rd_u16(&r);
-		used += (size_t)snprintf(printed + used, sizeof printed - used, "%s %u %u ",
+		used += (size_t)snprintf(printed + used, sizeof(printed) - used, "%s %u %u ",
 			dns_name_to_text(&name, text), ttl_s, type);
 		struct rd rdata = r;
 		rd_skip(&r, len);
@@ -41,10 +41,10 @@ static const char *print(void)
 		if (is_name_type(type)) {
 			assert_int_equal(dns_name_read_compressed(&rdata, &name, NULL), 0);
 			assert_int_equal(rdata.pos, r.pos);
-			snprintf(printed + used, sizeof printed - used, "%s\n",
+			snprintf(printed + used, sizeof(printed) - used, "%s\n",
 				dns_name_to_text(&name, text));
 		} else {
-			snprintf(printed + used, sizeof printed - used, "[%u]\n", len);
+			snprintf(printed + used, sizeof(printed) - used, "[%u]\n", len);
 		}
 		used += strlen(printed + used);
 	}
@@ -94,8 +94,8 @@ static void build_chain(unsigned hops)
 	char from[32], to[32];
 	build_reply(&b, 0, "n0.example", DNS_TYPE_A);
 	for (unsigned i = 0; i < hops; i++) {
-		snprintf(from, sizeof from, "n%u.example", i);
-		snprintf(to, sizeof to, "n%u.example", i + 1);
+		snprintf(from, sizeof(from), "n%u.example", i);
+		snprintf(to, sizeof(to), "n%u.example", i + 1);
 		build_rr_name(&b, SECTION_ANSWER, from, DNS_TYPE_CNAME, 60, to);
 	}
 	build_rr(&b, SECTION_ANSWER, to, DNS_TYPE_A, 60, "\1\2\3\4", 4);
@@ -179,7 +179,7 @@ static void test_dname_that_makes_too_long(void **)
 	target[LONG - 2] = 0;
 	for (unsigned label = FITS; label <= FITS + 1; label++) {
 		char name[64];
-		snprintf(name, sizeof name, "%.*s.old.example", (int)label, "yyyyyy");
+		snprintf(name, sizeof(name), "%.*s.old.example", (int)label, "yyyyyy");
 		build_reply(&b, DNS_RCODE_YXDOMAIN, name, DNS_TYPE_A);
 		build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 70, "elsewhere");
 		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, target);
@@ -188,7 +188,7 @@ static void test_dname_that_makes_too_long(void **)
 		assert_int_equal(answer.rcode, DNS_RCODE_YXDOMAIN);
 		assert_int_equal(
 			answer.kind, label == FITS ? DNS_ANSWER_FAILURE : DNS_ANSWER_POSITIVE);
-		snprintf(text, sizeof text, "old.example 50 39 %s\n", target);
+		snprintf(text, sizeof(text), "old.example 50 39 %s\n", target);
 		assert_string_equal(print(), label == FITS ? "" : text);
 		assert_int_equal(answer.ttl_s, label == FITS ? 0 : 50);
 		assert_int_equal(build_read(&b, &build_wide, true, &answer), 0);
@@ -211,9 +211,9 @@ static void test_dname_that_makes_too_long(void **)
 static void test_dname_that_makes_longer_and_longer(void **)
 {
 	char label[50] = {0}, target[200], made[204];
-	memset(label, 'x', sizeof label - 1);
-	snprintf(target, sizeof target, "%s.%s.%s.d.example", label, label, label);
-	snprintf(made, sizeof made, "a.%s", target);
+	memset(label, 'x', sizeof(label) - 1);
+	snprintf(target, sizeof(target), "%s.%s.%s.d.example", label, label, label);
+	snprintf(made, sizeof(made), "a.%s", target);
 	build_reply(&b, DNS_RCODE_YXDOMAIN, "a.d.example", DNS_TYPE_A);
 	build_rr_name(&b, SECTION_ANSWER, "d.example", DNS_TYPE_DNAME, 50, target);
 	build_rr_name(&b, SECTION_ANSWER, "a.d.example", DNS_TYPE_CNAME, 50, made);
@@ -430,7 +430,7 @@ static void test_cut_short_anywhere(void **)
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 }
 
-static void test_more_records_than_octets(void **)
+static void test_more_records_than_bytes(void **)
 {
 	build_reply(&b, 0, "example.com", DNS_TYPE_A);
 	wr_bytes(&b.w, "\xc0\x0c\0\1\0\1\0\0\0\5\0\4\xc0\0\2\1", 16);
@@ -492,7 +492,7 @@ int main(void)
 		cmocka_unit_test(test_any),
 		cmocka_unit_test(test_cut_short_anywhere),
 		cmocka_unit_test(test_too_many_records),
-		cmocka_unit_test(test_more_records_than_octets),
+		cmocka_unit_test(test_more_records_than_bytes),
 		cmocka_unit_test(test_text_has_a_string),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

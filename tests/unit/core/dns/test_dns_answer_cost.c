@@ -15,9 +15,9 @@ static struct dns_build b;
 static struct dns_answer answer;
 
 // 2,048 records of one set whose name is as long as there are: each owner is a pointer to it, read
-// once. With owners that are 100 pointers, by turns, each is read anew, and 65,535 octets do not
+// once. With owners that are 100 pointers, by turns, each is read anew, and 65,535 bytes do not
 // make anybody walk through a million.
-static void test_names_lead_through_no_more_than_a_few_octets_each(void **)
+static void test_names_lead_through_no_more_than_a_few_bytes_each(void **)
 {
 	enum { TURNS = 100 };
 	for (unsigned by_turns = 0; by_turns < 2; by_turns++) {
@@ -141,7 +141,7 @@ static const char *name_of(uint32_t number, const char *below)
 	static char text[2][32];
 	static unsigned turn;
 	turn ^= 1;
-	snprintf(text[turn], sizeof text[turn], "%08x%s", number * 2654435761u, below);
+	snprintf(text[turn], sizeof(text[turn]), "%08x%s", number * 2654435761u, below);
 	return text[turn];
 }
 
@@ -149,7 +149,7 @@ static const char *name_of(uint32_t number, const char *below)
 static void find_pair(const char *below, uint32_t pair[2])
 {
 	enum { NAMES = 300000 };
-	struct hashed *h = calloc(NAMES, sizeof *h);
+	struct hashed *h = calloc(NAMES, sizeof(*h));
 	unsigned at = 0;
 	assert_non_null(h);
 	for (uint32_t i = 0; i < NAMES; i++) {
@@ -158,7 +158,7 @@ static void find_pair(const char *below, uint32_t pair[2])
 		assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
 		h[i] = (struct hashed){dns_name_hash(&name), i};
 	}
-	qsort(h, NAMES, sizeof *h, by_hash);
+	qsort(h, NAMES, sizeof(*h), by_hash);
 	while (at + 1 < NAMES && h[at].hash != h[at + 1].hash)
 		at++;
 	assert_true(at + 1 < NAMES); // ten such pairs are expected
@@ -246,7 +246,7 @@ static void test_pointers_lead_through_so_many(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names_lead_through_no_more_than_a_few_octets_each),
+		cmocka_unit_test(test_names_lead_through_no_more_than_a_few_bytes_each),
 		cmocka_unit_test(test_names_in_data_lead_through_no_more),
 		cmocka_unit_test(test_names_of_one_hash_are_told_apart_so_many_times),
 		cmocka_unit_test(test_suffixes_of_one_hash_are_compared_so_many_times),

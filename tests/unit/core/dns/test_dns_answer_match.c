@@ -46,7 +46,7 @@ static void test_query_write(void **)
 	static const uint8_t question[] = "\3WwW\0\0\1\0\1";
 	uint8_t msg[64];
 	struct dns_query q;
-	uint16_t len = dns_query_write(msg, sizeof msg, 0xabcd, question, 9, true, true);
+	uint16_t len = dns_query_write(msg, sizeof(msg), 0xabcd, question, 9, true, true);
 	assert_int_equal(len, 12 + 9 + 11);
 	assert_memory_equal(msg + 12, question, 9);
 	assert_int_equal(dns_query_parse(msg, len, &q), DNS_QUERY_OK);
@@ -61,7 +61,7 @@ static void test_query_write(void **)
 	assert_false(q.dnssec_ok);
 }
 
-// The longest message there is, and one octet more.
+// The longest message there is, and one byte more.
 static void test_lengths_of_messages(void **)
 {
 	static uint8_t msg[DNS_MESSAGE_MAX + 1];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The replies for blocked names in line against their twin: random modes, questions, options, TTLs,
-// sizes, limits and rooms, these often within some octets of what the reply takes; where
-// dns_block_fast answers, octets and sum must be what dns_reply_synthetic makes of the same, where
+// sizes, limits and rooms, these often within some bytes of what the reply takes; where
+// dns_block_fast answers, bytes and sum must be what dns_reply_synthetic makes of the same, where
 // it declines nothing may have been written, and what is plain and fits it may not decline. Rooms
 // end where memory does.
 
@@ -15,7 +15,7 @@ enum { ROUNDS = 400000, ROOM_MOST = 400, QUESTION_LEAST = 5, QUESTION_MOST = 64 
 // What came of all rounds.
 struct tally {
 	unsigned answered[DNS_BLOCK_MODES + 1];    // of each mode, and one that there is not
-	unsigned full_size, full_limit, full_room; // to the last octet
+	unsigned full_size, full_limit, full_room; // to the last byte
 };
 
 static struct dns_rand rnd = {17};
@@ -73,7 +73,7 @@ static struct dns_block make_block(void)
 	};
 	const uint32_t from[] = {0, 0xff00, DNS_TTL_MAX - 200, UINT32_MAX - 400};
 	block.ttl_s = from[below(ARRAY_LEN(from))] + below(400);
-	for (unsigned i = 0; i < sizeof block.v6; i++)
+	for (unsigned i = 0; i < sizeof(block.v6); i++)
 		block.v4[i % 4] = block.v6[i] = (uint8_t)dns_rand_next(&rnd);
 	return block;
 }

@@ -2,7 +2,7 @@
 
 // Names as they are written, beside a table of all suffixes that is searched from its begin to its
 // end; names of one hash that are made to be taken for each other; and the hash of a label, a word
-// a step, beside octets.
+// a step, beside bytes.
 
 #include "dns_one_hash.h"
 #include "dns_rand.h"
@@ -25,7 +25,7 @@ struct plain {
 // Names behind one another, and what there is between them.
 struct stream {
 	struct dns_rand r;
-	uint8_t letter[LETTERS]; // the last octet of a label is not the first of these
+	uint8_t letter[LETTERS]; // the last byte of a label is not the first of these
 	uint32_t data_most;
 	unsigned names;
 	uint8_t wire[NAMES][DNS_NAME_MAX];
@@ -56,7 +56,7 @@ static unsigned plain_find(const struct dns_name *suffix)
 	return i;
 }
 
-// Octets that the name takes at `at` of the message.
+// Bytes that the name takes at `at` of the message.
 static size_t plain_write(const struct dns_name *name, size_t at)
 {
 	struct dns_name suffix[DNS_LABELS_MAX];
@@ -79,7 +79,7 @@ static size_t plain_write(const struct dns_name *name, size_t at)
 }
 
 // Letters, and now and then what is next to them, what is one but for its highest bit, and what
-// length octets and pointers look like.
+// length bytes and pointers look like.
 static void letters_choose(struct stream *s)
 {
 	static const uint8_t telling[] = {
@@ -88,16 +88,16 @@ static void letters_choose(struct stream *s)
 	if (dns_rand_below(&s->r, 2))
 		return;
 	for (unsigned i = 0; i < LETTERS; i++)
-		s->letter[i] = telling[dns_rand_below(&s->r, sizeof telling)];
+		s->letter[i] = telling[dns_rand_below(&s->r, sizeof(telling))];
 }
 
-// Of few labels, so that names share some: of one octet, of eight with the length octet, longer.
+// Of few labels, so that names share some: of one byte, of eight with the length byte, longer.
 static void random_name(struct stream *s, unsigned labels, uint8_t *wire)
 {
 	static const uint8_t len[] = {1, 1, 2, 7, 8, 9, 15, 16, 30};
 	size_t pos = 0;
 	for (; labels; labels--) {
-		uint8_t n = len[dns_rand_below(&s->r, sizeof len)];
+		uint8_t n = len[dns_rand_below(&s->r, sizeof(len))];
 		if (pos + 1 + n >= DNS_NAME_MAX)
 			break;
 		wire[pos++] = n;
@@ -165,7 +165,7 @@ static void name_put(const uint8_t *wire, bool is_spelling_known)
 	dns_compress_name(&c, &name, &spelling);
 }
 
-// It takes `len` octets, leads through so many pointers at most and reads as it was. Of what a
+// It takes `len` bytes, leads through so many pointers at most and reads as it was. Of what a
 // pointer leads to only the letters count, not their case.
 static void write_one(const uint8_t *wire, bool is_spelling_known, size_t len)
 {
@@ -190,7 +190,7 @@ static void question_begin(struct dns_query *q)
 {
 	read_name(message + DNS_HEADER_LEN, &q->name);
 	size_t base = DNS_HEADER_LEN + q->name.len + 4u;
-	dns_compress_init(&c, q, message + base, sizeof message - base);
+	dns_compress_init(&c, q, message + base, sizeof(message) - base);
 	assert_int_equal(c.base, base);
 }
 
@@ -268,7 +268,7 @@ static void test_deep_and_far(void **)
 	}
 }
 
-// What is in its first word stays, but for the seventh octet and, where that is not enough, the
+// What is in its first word stays, but for the seventh byte and, where that is not enough, the
 // sixth.
 static void one_hash_complete(uint8_t *label)
 {
@@ -281,9 +281,9 @@ static void one_hash_complete(uint8_t *label)
 	fail();
 }
 
-// Two names of one hash. At one octet, in the label or at its begin, they part: there the first has
-// what would be a pointer, were it one, to octets that go on as the second does.
-static void test_octets_that_look_like_a_pointer(void **)
+// Two names of one hash. At one byte, in the label or at its begin, they part: there the first has
+// what would be a pointer, were it one, to bytes that go on as the second does.
+static void test_bytes_that_look_like_a_pointer(void **)
 {
 	enum { THERE = 0xf61 }; // 0xf is the label's length, where it is that which is looked at
 	for (unsigned at = 0; at < 6; at++) {
@@ -321,7 +321,7 @@ static void test_names_of_one_hash_that_end_elsewhere(void **)
 	}
 }
 
-// A label of 24 octets next to letters, of either side: to who lowers them all one name.
+// A label of 24 bytes next to letters, of either side: to who lowers them all one name.
 static void near_letters(uint32_t number, uint8_t *wire)
 {
 	memset(wire, '@', 25);
@@ -338,10 +338,10 @@ static int by_number(const void *one, const void *other)
 }
 
 // Those of one hash are not one name. Eight pairs are expected.
-static void test_octets_that_are_no_letters(void **)
+static void test_bytes_that_are_no_letters(void **)
 {
 	enum { LABELS = 1 << 18 };
-	uint64_t *hashed = calloc(LABELS, sizeof *hashed);
+	uint64_t *hashed = calloc(LABELS, sizeof(*hashed));
 	unsigned pairs = 0;
 	assert_non_null(hashed);
 	for (uint32_t i = 0; i < LABELS; i++) {
@@ -350,7 +350,7 @@ static void test_octets_that_are_no_letters(void **)
 		uint64_t hash = dns_compress_label(&name, 0) * DNS_COMPRESS_FACTOR >> 32;
 		hashed[i] = hash << 32 | i * 61;
 	}
-	qsort(hashed, LABELS, sizeof *hashed, by_number);
+	qsort(hashed, LABELS, sizeof(*hashed), by_number);
 	for (unsigned i = 1; i < LABELS; i++) {
 		uint8_t one[DNS_NAME_MAX], other[DNS_NAME_MAX];
 		struct dns_query q = {0};
@@ -407,9 +407,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_the_plain_twin),
 		cmocka_unit_test(test_deep_and_far),
-		cmocka_unit_test(test_octets_that_look_like_a_pointer),
+		cmocka_unit_test(test_bytes_that_look_like_a_pointer),
 		cmocka_unit_test(test_names_of_one_hash_that_end_elsewhere),
-		cmocka_unit_test(test_octets_that_are_no_letters),
+		cmocka_unit_test(test_bytes_that_are_no_letters),
 		cmocka_unit_test(test_hash_of_a_label),
 		cmocka_unit_test(test_labels_of_one_hash_have_it),
 	};

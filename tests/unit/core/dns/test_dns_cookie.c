@@ -68,9 +68,9 @@ static void test_rfc9018_vectors(void **)
 		hex(v->cookie, wanted);
 		memcpy(made, wanted, DNS_COOKIE_CLIENT_LEN);
 		dns_cookie_make(&t, c, made);
-		assert_memory_equal(made, wanted, sizeof made);
+		assert_memory_equal(made, wanted, sizeof(made));
 		assert_int_equal(
-			dns_cookie_check(&t, c, wanted, sizeof wanted, &fresh), DNS_COOKIE_GOOD);
+			dns_cookie_check(&t, c, wanted, sizeof(wanted), &fresh), DNS_COOKIE_GOOD);
 		assert_true(fresh);
 	}
 }
@@ -84,7 +84,7 @@ static void test_rfc9018_reserved_octets(void **)
 	bool fresh;
 	hex("fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5", cookie);
 	assert_int_equal(dns_cookie_check(&t, peer(&p, "203.0.113.203", 1559727985), cookie,
-				 sizeof cookie, &fresh),
+				 sizeof(cookie), &fresh),
 		DNS_COOKIE_GOOD);
 }
 
@@ -95,7 +95,7 @@ static enum dns_cookie_kind check_at(
 	struct peer p;
 	hex(vectors[0].cookie, cookie);
 	return dns_cookie_check(t, peer(&p, client, (uint32_t)(vectors[0].made_s + age_s)), cookie,
-		sizeof cookie, fresh);
+		sizeof(cookie), fresh);
 }
 
 // RFC 9018 4.3.
@@ -131,7 +131,7 @@ static void test_for_one_client(void **)
 		cookie[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_int_equal(
 			dns_cookie_check(&t, peer(&p, vectors[0].client, vectors[0].made_s), cookie,
-				sizeof cookie, &fresh),
+				sizeof(cookie), &fresh),
 			DNS_COOKIE_BAD);
 	}
 }
@@ -143,19 +143,19 @@ static void test_secrets(void **)
 	bool fresh;
 	assert_int_equal(check_at(&t, vectors[0].client, 0, &fresh), DNS_COOKIE_BAD);
 	for (unsigned at = 1; at < DNS_COOKIE_SECRETS_MAX; at++) {
-		memset(t.secret[at], 0x55, sizeof t.secret[at]);
+		memset(t.secret[at], 0x55, sizeof(t.secret[at]));
 		t.count = (uint8_t)(at + 1);
 		assert_int_equal(check_at(&t, vectors[0].client, 0, &fresh), DNS_COOKIE_BAD);
 		hex(secret_a, t.secret[at]);
 		assert_int_equal(check_at(&t, vectors[0].client, 0, &fresh), DNS_COOKIE_GOOD);
 		assert_false(fresh);
-		memset(t.secret[at], 0x55, sizeof t.secret[at]);
+		memset(t.secret[at], 0x55, sizeof(t.secret[at]));
 	}
 	t.count = UINT8_MAX; // hostile: never beyond what there is
 	assert_int_equal(check_at(&t, vectors[0].client, 0, &fresh), DNS_COOKIE_BAD);
 }
 
-// A query with a cookie of `len` octets; without question if told so.
+// A query with a cookie of `len` bytes; without question if told so.
 static size_t query_make(uint8_t *msg, const uint8_t *cookie, uint16_t len, bool question)
 {
 	struct wr w = wr_init(msg, 512);
@@ -189,21 +189,21 @@ static enum dns_query_status settle(const struct dns_cookie_terms *t, const uint
 static void test_lengths(void **)
 {
 	struct dns_cookie_terms t = terms_of(secret_a), off = {0};
-	uint8_t octets[64] = {0};
+	uint8_t bytes[64] = {0};
 	for (uint16_t len = 0; len < 64; len++) {
 		struct dns_query q;
 		enum dns_cookie_kind kind;
 		bool right = len == 8 || (len >= 16 && len <= 40);
-		assert_int_equal(settle(&t, octets, len, true, &q, &kind),
+		assert_int_equal(settle(&t, bytes, len, true, &q, &kind),
 			right ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
 		assert_int_equal(kind, len == 8 ? DNS_COOKIE_ALONE
 				       : right  ? DNS_COOKIE_BAD
 						: DNS_COOKIE_NONE);
 		assert_int_equal(q.has_opt, DNS_OPT_PLAIN | (right ? DNS_OPT_COOKIE : 0));
-		assert_int_equal(settle(&off, octets, len, true, &q, &kind), DNS_QUERY_OK);
+		assert_int_equal(settle(&off, bytes, len, true, &q, &kind), DNS_QUERY_OK);
 		assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
-		assert_int_equal(settle(&off, octets, len, false, &q, &kind), DNS_QUERY_FORMERR);
-		assert_int_equal(settle(&t, octets, len, false, &q, &kind),
+		assert_int_equal(settle(&off, bytes, len, false, &q, &kind), DNS_QUERY_FORMERR);
+		assert_int_equal(settle(&t, bytes, len, false, &q, &kind),
 			right ? DNS_QUERY_COOKIE : DNS_QUERY_FORMERR);
 	}
 }
@@ -217,13 +217,13 @@ static void test_reply(void **)
 	enum dns_cookie_kind kind;
 	uint16_t sum;
 	hex(vectors[0].cookie, cookie);
-	assert_int_equal(settle(&t, cookie, sizeof cookie, true, &q, &kind), DNS_QUERY_OK);
+	assert_int_equal(settle(&t, cookie, sizeof(cookie), true, &q, &kind), DNS_QUERY_OK);
 	assert_int_equal(kind, DNS_COOKIE_GOOD);
-	assert_memory_equal(q.cookie, cookie, sizeof cookie);
+	assert_memory_equal(q.cookie, cookie, sizeof(cookie));
 
-	query_make(msg, cookie, sizeof cookie, true);
-	uint16_t len =
-		dns_reply_rcode(msg, sizeof msg, &q, DNS_RCODE_BADCOOKIE, DNS_EDE_PROHIBITED, &sum);
+	query_make(msg, cookie, sizeof(cookie), true);
+	uint16_t len = dns_reply_rcode(
+		msg, sizeof(msg), &q, DNS_RCODE_BADCOOKIE, DNS_EDE_PROHIBITED, &sum);
 	assert_int_equal(len, 12 + 7 + 11 + 28 + 6);
 	assert_int_equal(csum_partial(msg, len) % 0xffff, sum % 0xffff);
 	const uint8_t *opt = msg + 19;
@@ -231,7 +231,7 @@ static void test_reply(void **)
 	assert_int_equal(opt[5], DNS_RCODE_BADCOOKIE >> 4);
 	assert_int_equal(get_u16(opt + 9), 34);
 	assert_int_equal(get_u16(opt + 11), DNS_EDNS_OPTION_COOKIE);
-	assert_memory_equal(opt + 15, cookie, sizeof cookie);
+	assert_memory_equal(opt + 15, cookie, sizeof(cookie));
 	assert_int_equal(get_u16(opt + 39), DNS_EDNS_OPTION_EDE);
 	// Where only the cookie fits, the error stays away; where that does not, the OPT.
 	assert_int_equal(dns_reply_rcode(msg, 12 + 7 + 11 + 28 + 5, &q, 0, 0, &sum), 12 + 7 + 39);
@@ -239,7 +239,7 @@ static void test_reply(void **)
 	assert_int_equal(dns_reply_rcode(msg, 12 + 7 + 38, &q, 0, 0, &sum), 12 + 7);
 
 	cookie[20] ^= 1;
-	assert_int_equal(settle(&t, cookie, sizeof cookie, true, &q, &kind), DNS_QUERY_OK);
+	assert_int_equal(settle(&t, cookie, sizeof(cookie), true, &q, &kind), DNS_QUERY_OK);
 	assert_int_equal(kind, DNS_COOKIE_BAD);
 	assert_memory_equal(q.cookie, cookie, DNS_COOKIE_CLIENT_LEN);
 	bool fresh;
@@ -254,7 +254,7 @@ static void test_first_counts(void **)
 {
 	uint8_t msg[512] = {0};
 	struct dns_query q;
-	struct wr w = wr_init(msg, sizeof msg);
+	struct wr w = wr_init(msg, sizeof(msg));
 	wr_bytes(&w, "\0\7\1\0\0\1\0\0\0\0\0\1\1a\0\0\1\0\1\0\0\x29\x04\xd0\0\0\0\0", 28);
 	wr_u16(&w, 12 + 12 + 4);
 	wr_bytes(&w, "\0\12\0\10aaaaaaaa\0\12\0\10bbbbbbbb\0\12\0\0", 28);

@@ -37,10 +37,10 @@ static void make(struct asked *a, const struct dns_cookie_terms *t, unsigned ver
 {
 	static const int32_t ages_s[] = {0, 1, -300, -301, 1800, 1801, 3600, 3601, INT32_MIN};
 	struct dns_cookie_terms by = *t;
-	fill(a->address, sizeof a->address);
+	fill(a->address, sizeof(a->address));
 	fill(a->cookie, DNS_COOKIE_CLIENT_LEN);
 	if (below(8) == 0)
-		memcpy(by.secret[0], t->secret[1], sizeof by.secret[0]);
+		memcpy(by.secret[0], t->secret[1], sizeof(by.secret[0]));
 	int32_t age_s = below(2) ? (int32_t)below(1800) : ages_s[below(ARRAY_LEN(ages_s))];
 	const struct dns_cookie_client c = client_of(a, version, NOW_S - (uint32_t)age_s);
 	dns_cookie_make(&by, &c, a->cookie);
@@ -58,8 +58,8 @@ static void test_as_one_by_one(void **)
 		const unsigned version = below(2) ? 4 : 6, count = 1 + below(DNS_COOKIE_MANY);
 		struct asked asked[DNS_COOKIE_MANY];
 		struct dns_cookie_many m;
-		fill(t.secret[0], sizeof t.secret);
-		memset(&m, 0xa5, sizeof m);
+		fill(t.secret[0], sizeof(t.secret));
+		memset(&m, 0xa5, sizeof(m));
 		dns_cookie_many_begin(&m, version);
 		for (unsigned i = 0; i < count; i++) {
 			make(&asked[i], &t, version);
@@ -87,11 +87,11 @@ static void hash_both(unsigned version, unsigned count)
 	struct asked asked[DNS_COOKIE_MANY];
 	struct dns_cookie_many m;
 	uint64_t one[DNS_COOKIE_MANY], lanes[DNS_COOKIE_MANY], wanted;
-	fill(t.secret[0], sizeof t.secret[0]);
-	memset(&m, 0, sizeof m); // lanes read behind the last
+	fill(t.secret[0], sizeof(t.secret[0]));
+	memset(&m, 0, sizeof(m)); // lanes read behind the last
 	dns_cookie_many_begin(&m, version);
 	for (unsigned i = 0; i < count; i++) {
-		fill(asked[i].address, sizeof asked[i].address);
+		fill(asked[i].address, sizeof(asked[i].address));
 		fill(asked[i].cookie, DNS_COOKIE_CLIENT_LEN);
 		const struct dns_cookie_client c = client_of(&asked[i], version, below(NOW_S));
 		dns_cookie_make(&t, &c, asked[i].cookie);
@@ -101,7 +101,7 @@ static void hash_both(unsigned version, unsigned count)
 	if (dns_cookie_many_has_lanes())
 		dns_cookie_many_hash_lanes(&m, t.secret[0], lanes);
 	for (unsigned i = 0; i < count; i++) {
-		memcpy(&wanted, asked[i].cookie + DNS_COOKIE_SIGNED_LEN, sizeof wanted);
+		memcpy(&wanted, asked[i].cookie + DNS_COOKIE_SIGNED_LEN, sizeof(wanted));
 		assert_true(m.given[i] == wanted && one[i] == wanted);
 		if (dns_cookie_many_has_lanes())
 			assert_true(lanes[i] == wanted);

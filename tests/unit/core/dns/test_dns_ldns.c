@@ -101,14 +101,14 @@ static void test_our_replies(void **)
 		uint8_t msg[512];
 		uint16_t sum;
 		struct dns_query q;
-		uint16_t n = dns_query_write(msg, sizeof msg, 7,
+		uint16_t n = dns_query_write(msg, sizeof(msg), 7,
 			(const uint8_t *)"\3aDs\4Test\0\0\1\0\1", 14, true, true);
 		assert_int_equal(dns_query_parse(msg, n, &q), DNS_QUERY_OK);
 		const struct dns_block block = {.mode = (uint8_t)modes[i],
 			.ttl_s = 60,
 			.has = DNS_BLOCK_HAS_V4,
 			.v4 = {198, 18, 0, 80}};
-		n = dns_reply_blocked(msg, sizeof msg, &q, &block, DNS_EDNS_SIZE, &sum);
+		n = dns_reply_blocked(msg, sizeof(msg), &q, &block, DNS_EDNS_SIZE, &sum);
 		ldns_pkt *pkt = NULL;
 		assert_int_equal(ldns_wire2pkt(&pkt, msg, n), LDNS_STATUS_OK);
 		assert_true(ldns_pkt_qr(pkt) && ldns_pkt_ra(pkt) && ldns_pkt_rd(pkt));
@@ -131,13 +131,13 @@ static void test_mutated_queries(void **)
 	unsigned compared = 0;
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint8_t msg[256];
-		uint16_t n = dns_query_write(msg, sizeof msg, 7,
+		uint16_t n = dns_query_write(msg, sizeof(msg), 7,
 			(const uint8_t *)"\3wWw\7example\3com\0\0\34\0\1", 21, i % 3, i % 2);
-		put_u16(msg + n - 2, sizeof options);
-		memcpy(msg + n, options, sizeof options);
-		size_t len = n + sizeof options;
+		put_u16(msg + n - 2, sizeof(options));
+		memcpy(msg + n, options, sizeof(options));
+		size_t len = n + sizeof(options);
 		if (i > 0)
-			len = dns_rand_mutate(&rnd, msg, len, sizeof msg);
+			len = dns_rand_mutate(&rnd, msg, len, sizeof(msg));
 		uint8_t *copy = dns_exact_copy(msg, len);
 		compared += ldns_twin_query(copy, len);
 		free(copy);
@@ -160,7 +160,7 @@ static void test_names(void **)
 		*at++ = 0;
 		assert_true(ldns_twin_name(wire, (size_t)(at - wire)));
 		char text[40];
-		size_t len = dns_rand_below(&rnd, sizeof text);
+		size_t len = dns_rand_below(&rnd, sizeof(text));
 		for (size_t k = 0; k < len; k++) // mostly what means something in a name
 			text[k] = "ab.\\059-_~"[dns_rand_below(&rnd, 10)];
 		compared += ldns_twin_text(text, len);

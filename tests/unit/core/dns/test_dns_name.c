@@ -13,16 +13,16 @@ static int from_text(const char *text, struct dns_name *out)
 	return dns_name_from_text(text, strlen(text), out);
 }
 
-static void test_lower_every_octet_in_every_lane(void **)
+static void test_lower_every_byte_in_every_lane(void **)
 {
 	for (unsigned c = 0; c < 256; c++) {
 		uint8_t want = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : (uint8_t)c;
 		assert_int_equal(ascii_lower((uint8_t)c), want);
 		for (unsigned lane = 0; lane < 19; lane++) {
 			uint8_t in[19], out[19];
-			memset(in, lane & 1 ? 0xff : 'Z', sizeof in);
+			memset(in, lane & 1 ? 0xff : 'Z', sizeof(in));
 			in[lane] = (uint8_t)c;
-			ascii_lower_copy(out, in, sizeof in);
+			ascii_lower_copy(out, in, sizeof(in));
 			assert_int_equal(out[lane], want);
 			assert_int_equal(out[(lane + 1) % 19], lane & 1 ? 0xff : 'z');
 		}
@@ -33,7 +33,7 @@ static void test_read(void **)
 {
 	static const uint8_t wire[] = "\3WwW\7eXample\3COM\0rest";
 	struct dns_name name;
-	struct rd r = rd_init(wire, sizeof wire - 1);
+	struct rd r = rd_init(wire, sizeof(wire) - 1);
 	assert_int_equal(dns_name_read(&r, &name), 0);
 	assert_int_equal(name.len, 17);
 	assert_int_equal(name.labels, 3);
@@ -71,12 +71,12 @@ static void test_read_refuses(void **)
 	}
 }
 
-// One-octet labels up to the longest name that is allowed, and one octet more.
+// One-byte labels up to the longest name that is allowed, and one byte more.
 static void test_length_limits(void **)
 {
 	uint8_t wire[300];
 	struct dns_name name;
-	memset(wire, 0, sizeof wire);
+	memset(wire, 0, sizeof(wire));
 	for (unsigned i = 0; i < 127; i++)
 		memcpy(wire + i * 2, "\1a", 2);
 	struct rd r = rd_init(wire, 255);
@@ -84,16 +84,16 @@ static void test_length_limits(void **)
 	assert_int_equal(name.len, 255);
 	assert_int_equal(name.labels, 127);
 
-	wire[252] = 2; // "\2ab": 256 octets with the root
+	wire[252] = 2; // "\2ab": 256 bytes with the root
 	wire[254] = 'b';
-	r = rd_init(wire, sizeof wire);
+	r = rd_init(wire, sizeof(wire));
 	assert_int_equal(dns_name_read(&r, &name), -EBADMSG);
-	r = rd_init(wire, sizeof wire);
+	r = rd_init(wire, sizeof(wire));
 	r.pos = 0;
 	assert_int_equal(dns_name_read_compressed(&r, &name, NULL), -EBADMSG);
 
 	memcpy(wire + 252, "\1a\1a\0", 5); // 128 labels
-	r = rd_init(wire, sizeof wire);
+	r = rd_init(wire, sizeof(wire));
 	assert_int_equal(dns_name_read(&r, &name), -EBADMSG);
 }
 
@@ -102,7 +102,7 @@ static void test_compressed(void **)
 	static const uint8_t msg[] = "hdrhdrhdrhdr\3CoM\0\7Example\xc0\x0c\3www\xc0\x11!";
 	struct dns_name name;
 	uint8_t spelled[DNS_NAME_MAX];
-	struct rd r = rd_init(msg, sizeof msg - 1);
+	struct rd r = rd_init(msg, sizeof(msg) - 1);
 	r.pos = 27;
 	assert_int_equal(dns_name_read_compressed(&r, &name, spelled), 0);
 	assert_int_equal(r.pos, 33);
@@ -148,11 +148,11 @@ static void test_pointer_chain(void **)
 	for (unsigned i = 0; i < 127; i++)
 		put_u16(msg + 15 + i * 2, (uint16_t)(0xc000 | (i ? 13 + i * 2 : 12)));
 	struct dns_name name;
-	struct rd r = rd_init(msg, sizeof msg);
+	struct rd r = rd_init(msg, sizeof(msg));
 	r.pos = 15 + 125 * 2;
 	assert_int_equal(dns_name_read_compressed(&r, &name, NULL), 0);
 	assert_int_equal(name.len, 3);
-	r = rd_init(msg, sizeof msg);
+	r = rd_init(msg, sizeof(msg));
 	r.pos = 15 + 126 * 2;
 	assert_int_equal(dns_name_read_compressed(&r, &name, NULL), -EBADMSG);
 }
@@ -194,12 +194,12 @@ static void test_text_refuses(void **)
 		assert_int_equal(from_text(bad[i], &name), -EINVAL);
 
 	char text[600];
-	memset(text, 'a', sizeof text);
+	memset(text, 'a', sizeof(text));
 	assert_int_equal(dns_name_from_text(text, 64, &name), -EINVAL);
-	for (unsigned i = 1; i < sizeof text; i += 2)
+	for (unsigned i = 1; i < sizeof(text); i += 2)
 		text[i] = '.';
 	assert_int_equal(dns_name_from_text(text, 255, &name), -EINVAL); // 128 labels
-	memset(text, 'a', sizeof text);
+	memset(text, 'a', sizeof(text));
 	text[63] = text[127] = text[191] = '.';
 	assert_int_equal(dns_name_from_text(text, 254, &name), -EINVAL); // 3 * 64 + 63 + 1 = 256
 	assert_int_equal(name.len, 77);
@@ -213,13 +213,13 @@ static void test_text_refuses(void **)
 static void test_text_longest(void **)
 {
 	uint8_t wire[255];
-	memset(wire, 0xff, sizeof wire);
+	memset(wire, 0xff, sizeof(wire));
 	wire[0] = wire[64] = wire[128] = 63;
 	wire[192] = 61;
 	wire[254] = 0;
 	char buf[DNS_NAME_TEXT_MAX];
 	struct dns_name name, again;
-	struct rd r = rd_init(wire, sizeof wire);
+	struct rd r = rd_init(wire, sizeof(wire));
 	assert_int_equal(dns_name_read(&r, &name), 0);
 	assert_true(strlen(dns_name_to_text(&name, buf)) < DNS_NAME_TEXT_MAX);
 	assert_int_equal(from_text(buf, &again), 0);
@@ -241,7 +241,7 @@ static void test_under(void **)
 		{"badexample.com", "example.com", false},
 		{"example.com", "www.example.com", false},
 		{"example.org", "example.com", false},
-		// The octets of the second end the first's, but not at a label.
+		// The bytes of the second end the first's, but not at a label.
 		{"x\\003com", "com", false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -257,7 +257,7 @@ static void test_under(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lower_every_octet_in_every_lane),
+		cmocka_unit_test(test_lower_every_byte_in_every_lane),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_read_refuses),
 		cmocka_unit_test(test_length_limits),

@@ -43,7 +43,7 @@ static void test_plain(void **)
 {
 	uint8_t buf[512];
 	struct dns_query q;
-	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD | DNS_FLAG_CD, 0);
+	struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD | DNS_FLAG_CD, 0);
 	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
 	assert_int_equal(q.id, 0xbeef);
 	assert_int_equal(q.flags, DNS_FLAG_RD | DNS_FLAG_CD);
@@ -66,7 +66,7 @@ static void test_opt(void **)
 {
 	uint8_t buf[512];
 	struct dns_query q;
-	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+	struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 	opt_put(&w, 4096, DNS_EDNS_FLAG_DO,
 		"\0\x0a\0\x08"
 		"cookie..",
@@ -76,7 +76,7 @@ static void test_opt(void **)
 	assert_true(q.dnssec_ok);
 	assert_int_equal(q.udp_size, 4096);
 
-	w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+	w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 	opt_put(&w, 100, 0, "", 0);
 	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
 	assert_int_equal(q.udp_size, 512); // RFC 6891 6.2.3: below 512 counts as 512
@@ -87,7 +87,7 @@ static void test_badvers(void **)
 {
 	uint8_t buf[512];
 	struct dns_query q;
-	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+	struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 	opt_put(&w, 1232, 1u << 16 | DNS_EDNS_FLAG_DO, "", 0);
 	assert_int_equal(parse(&w, &q), DNS_QUERY_BADVERS);
 	assert_true(q.has_opt);
@@ -101,7 +101,7 @@ static void test_other_additional_records(void **)
 {
 	uint8_t buf[1024];
 	struct dns_query q;
-	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 2);
+	struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 2);
 	wr_bytes(
 		&w, "\3key\xc0\x10\0\1\0\1\0\0\0\0\0\4abcd", 20); // a compressed owner is no matter
 	opt_put(&w, 1400, 0, "", 0);
@@ -109,7 +109,7 @@ static void test_other_additional_records(void **)
 	assert_int_equal(q.udp_size, 1400);
 
 	for (uint16_t n = 16; n <= 17; n++) {
-		w = query_begin(buf, sizeof buf, DNS_FLAG_RD, n);
+		w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, n);
 		for (uint16_t i = 0; i < n; i++)
 			wr_bytes(&w, "\0\0\x10\0\1\0\0\0\0\0\0", 11);
 		assert_int_equal(parse(&w, &q), n == 16 ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
@@ -125,7 +125,7 @@ static void test_opt_is_found_in_what_is_malformed(void **)
 	struct dns_query q;
 
 	for (unsigned at = 4; at <= 8; at += 2) { // two questions, an answer, an authority
-		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 		put_u16(buf + at, at == 4 ? 2 : 1);
 		wr_bytes(&w, at == 4 ? question : record, at == 4 ? 7 : 11);
 		opt_put(&w, 1400, DNS_EDNS_FLAG_DO, "", 0);
@@ -138,7 +138,7 @@ static void test_opt_is_found_in_what_is_malformed(void **)
 		assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
 	}
 	for (uint16_t n = 20; n <= 80; n += 60) { // more records than are read; not without end
-		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, n);
+		struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, n);
 		for (uint16_t i = 1; i < n; i++)
 			wr_bytes(&w, record, 11);
 		opt_put(&w, 1400, 0, "", 0);
@@ -146,7 +146,7 @@ static void test_opt_is_found_in_what_is_malformed(void **)
 		assert_int_equal(q.has_opt, n == 20 ? DNS_OPT_PLAIN : DNS_OPT_NONE);
 	}
 	// A pointer in the question, which we do not follow, has its end in sight.
-	struct wr w = wr_init(buf, sizeof buf);
+	struct wr w = wr_init(buf, sizeof(buf));
 	wr_bytes(&w, "\0\1\1\0\0\1\0\0\0\0\0\1\3www\xc0\0\0\1\0\1", 22);
 	opt_put(&w, 1400, 0, "", 0);
 	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
@@ -156,11 +156,11 @@ static void test_opt_is_found_in_what_is_malformed(void **)
 	assert_int_equal(q.has_opt, DNS_OPT_NONE);
 }
 
-static void test_trailing_octets_are_ignored(void **)
+static void test_trailing_bytes_are_ignored(void **)
 {
 	uint8_t buf[512];
 	struct dns_query q;
-	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 0);
+	struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 0);
 	wr_bytes(&w, "garbage", 7);
 	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
 	assert_int_equal(q.question_len, 21);
@@ -171,18 +171,18 @@ static void test_options_are_bounded(void **)
 	uint8_t buf[2048], rdata[1024] = {0};
 	struct dns_query q;
 	for (uint16_t n = 16; n <= 17; n++) {
-		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 		opt_put(&w, 1232, 0, rdata, (uint16_t)(n * 4));
 		assert_int_equal(parse(&w, &q), n == 16 ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
 	}
-	for (uint16_t len = 512; len <= sizeof rdata; len += 128) { // padding, RFC 7830
+	for (uint16_t len = 512; len <= sizeof(rdata); len += 128) { // padding, RFC 7830
 		put_u16(rdata, 12);
 		put_u16(rdata + 2, (uint16_t)(len - 4));
-		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 		opt_put(&w, 1232, 0, rdata, len);
 		assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
-		put_u16(rdata + 2, (uint16_t)(len - 3)); // an octet too many
-		w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		put_u16(rdata + 2, (uint16_t)(len - 3)); // a byte too many
+		w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 		opt_put(&w, 1232, 0, rdata, len);
 		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
 	}
@@ -190,11 +190,11 @@ static void test_options_are_bounded(void **)
 	static const uint16_t cut[] = {1, 2, 3, 5};
 	put_u16(rdata + 2, 2);
 	for (size_t i = 0; i < ARRAY_LEN(cut); i++) {
-		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 		opt_put(&w, 1232, 0, rdata, cut[i]);
 		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
 		assert_int_equal(q.has_opt, DNS_OPT_PLAIN); // RFC 6891 7: the reply has one too
-		w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 		opt_put(&w, 1232, 1u << 16, rdata, cut[i]); // of a version that we do not know
 		assert_int_equal(parse(&w, &q), DNS_QUERY_BADVERS);
 	}
@@ -204,23 +204,23 @@ static void test_opt_owner_must_be_root(void **)
 {
 	uint8_t buf[512];
 	struct dns_query q;
-	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+	struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 	wr_bytes(&w, "\1x", 2);
 	opt_put(&w, 1232, 0, "", 0);
 	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
 	assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
 }
 
-// As BIND and unbound have it: a pointer to a root octet before it is one, any other is none.
+// As BIND and unbound have it: a pointer to a root byte before it is one, any other is none.
 static void test_opt_owner_may_be_a_pointer_to_the_root(void **)
 {
 	uint8_t buf[512];
 	struct dns_query q;
-	struct wr begin = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+	struct wr begin = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 	const size_t root = begin.pos - 5; // before type and class
 	assert_int_equal(buf[root], 0);
 	for (size_t at = 0; at < begin.pos + 4; at++) {
-		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 		const bool is_root = at >= DNS_HEADER_LEN && at < w.pos && buf[at] == 0;
 		wr_u8(&w, (uint8_t)(0xc0 | at >> 8));
 		opt_put(&w, 1232, 0, "", 0);
@@ -231,13 +231,13 @@ static void test_opt_owner_may_be_a_pointer_to_the_root(void **)
 	}
 }
 
-// A name has 255 octets at most, wherever it stands: nobody walks on through a message of labels.
+// A name has 255 bytes at most, wherever it stands: nobody walks on through a message of labels.
 static void test_owner_is_no_longer_than_a_name(void **)
 {
 	for (size_t len = DNS_NAME_MAX - 2; len <= DNS_NAME_MAX + 2; len++) {
 		struct dns_query q;
 		uint8_t msg[512];
-		struct wr w = wr_init(msg, sizeof msg);
+		struct wr w = wr_init(msg, sizeof(msg));
 		wr_bytes(&w, "\0\1\1\0\0\1\0\0\0\0\0\1\1a\0\0\1\0\1", 19);
 		for (size_t left = len - 1; left; left -= left == 3 ? 3 : 2)
 			wr_bytes(&w, left == 3 ? "\2aa" : "\1a", left == 3 ? 3 : 2);
@@ -249,12 +249,12 @@ static void test_owner_is_no_longer_than_a_name(void **)
 }
 
 // Longer labels are the label types that nobody uses (RFC 6891 5), up to those of pointers.
-static void test_owner_has_labels_of_63_octets_at_most(void **)
+static void test_owner_has_labels_of_63_bytes_at_most(void **)
 {
 	for (unsigned first = 1; first < 0x100; first++) {
 		struct dns_query q;
 		uint8_t msg[512] = {0};
-		struct wr w = wr_init(msg, sizeof msg);
+		struct wr w = wr_init(msg, sizeof(msg));
 		wr_bytes(&w, "\0\1\1\0\0\1\0\0\0\0\0\1\1a\0\0\1\0\1", 19);
 		wr_u8(&w, (uint8_t)first);
 		w.pos += first < 0xc0 ? first + 1 : 1; // a root behind the label
@@ -269,17 +269,17 @@ static void test_counts(void **)
 	uint8_t buf[512];
 	struct dns_query q;
 	for (unsigned at = 4; at <= 8; at += 2) {
-		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 0);
+		struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 0);
 		put_u16(buf + at, at == 4 ? 2 : 1);
 		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
 		assert_int_equal(q.question_len, at == 4 ? 0 : 21);
 		assert_int_equal(q.name.len, at == 4 ? 1 : 17);
 	}
-	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 0);
+	struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 0);
 	put_u16(buf + 4, 0);
 	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR); // RFC 9619
 	assert_int_equal(q.question_len, 0);
-	w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1); // the record is missing
+	w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1); // the record is missing
 	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
 	assert_int_equal(q.question_len, 21);
 }
@@ -288,7 +288,7 @@ static void test_compressed_question(void **)
 {
 	static const uint8_t msg[] = "\0\1\1\0\0\1\0\0\0\0\0\0\3www\xc0\0\0\1\0\1";
 	struct dns_query q;
-	assert_int_equal(dns_query_parse(msg, sizeof msg - 1, &q), DNS_QUERY_FORMERR);
+	assert_int_equal(dns_query_parse(msg, sizeof(msg) - 1, &q), DNS_QUERY_FORMERR);
 	assert_int_equal(q.question_len, 0);
 }
 
@@ -296,11 +296,11 @@ static void test_short_and_response(void **)
 {
 	uint8_t buf[512];
 	struct dns_query q;
-	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_QR, 0);
+	struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_QR, 0);
 	assert_int_equal(parse(&w, &q), DNS_QUERY_RESPONSE);
 	for (w.pos = 0; w.pos < DNS_HEADER_LEN; w.pos++)
 		assert_int_equal(parse(&w, &q), DNS_QUERY_SHORT);
-	w = query_begin(buf, sizeof buf, 0, 0);
+	w = query_begin(buf, sizeof(buf), 0, 0);
 	for (w.pos = 12; w.pos < 33; w.pos++)
 		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
 	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
@@ -311,14 +311,14 @@ static void test_other_opcodes(void **)
 	uint8_t buf[512];
 	struct dns_query q;
 	for (uint16_t opcode = 1; opcode < 16; opcode++) {
-		struct wr w = query_begin(buf, sizeof buf, (uint16_t)(opcode << 11), 0);
+		struct wr w = query_begin(buf, sizeof(buf), (uint16_t)(opcode << 11), 0);
 		put_u16(buf + 6, 3); // prerequisites of an UPDATE
 		assert_int_equal(parse(&w, &q), DNS_QUERY_NOTIMP);
 		assert_int_equal(q.question_len, 21);
 		put_u16(buf + 4, 0); // as DSO sends it (RFC 8490)
 		assert_int_equal(parse(&w, &q), DNS_QUERY_NOTIMP);
 		assert_int_equal(q.question_len, 0);
-		w = query_begin(buf, sizeof buf, (uint16_t)(opcode << 11), 1);
+		w = query_begin(buf, sizeof(buf), (uint16_t)(opcode << 11), 1);
 		opt_put(&w, 1232, 0, "", 0);
 		assert_int_equal(parse(&w, &q), DNS_QUERY_NOTIMP);
 		assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
@@ -336,7 +336,7 @@ static void test_version_and_cookie_of_other_opcodes(void **)
 	struct dns_query q;
 	for (unsigned kind = 0; kind < 5; kind++)
 		for (uint32_t version = 0; version < 2; version++) {
-			struct wr w = query_begin(buf, sizeof buf, 5 << 11, 1);
+			struct wr w = query_begin(buf, sizeof(buf), 5 << 11, 1);
 			if (kind == 1) {
 				put_u16(buf + 8, 1);
 				wr_bytes(&w, record, 11);
@@ -362,7 +362,7 @@ static void test_longest_name(void **)
 {
 	uint8_t buf[300];
 	struct dns_query q;
-	struct wr w = wr_init(buf, sizeof buf);
+	struct wr w = wr_init(buf, sizeof(buf));
 	wr_bytes(&w, "\0\1\0\0\0\1\0\0\0\0\0\0", 12);
 	for (unsigned i = 0; i < 127; i++)
 		wr_bytes(&w, "\1X", 2);
@@ -384,12 +384,12 @@ int main(void)
 		cmocka_unit_test(test_badvers),
 		cmocka_unit_test(test_other_additional_records),
 		cmocka_unit_test(test_opt_is_found_in_what_is_malformed),
-		cmocka_unit_test(test_trailing_octets_are_ignored),
+		cmocka_unit_test(test_trailing_bytes_are_ignored),
 		cmocka_unit_test(test_options_are_bounded),
 		cmocka_unit_test(test_opt_owner_must_be_root),
 		cmocka_unit_test(test_opt_owner_may_be_a_pointer_to_the_root),
 		cmocka_unit_test(test_owner_is_no_longer_than_a_name),
-		cmocka_unit_test(test_owner_has_labels_of_63_octets_at_most),
+		cmocka_unit_test(test_owner_has_labels_of_63_bytes_at_most),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_compressed_question),
 		cmocka_unit_test(test_short_and_response),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The parser for plain queries against its twin: random queries, most of them damaged in an octet
+// The parser for plain queries against its twin: random queries, most of them damaged in a byte
 // or cut, at the end of what may be read. What it takes, dns_query_parse must take as well, with
 // every field the same; and it must take what is plain.
 
@@ -19,12 +19,12 @@ static uint32_t below(uint32_t n)
 
 static void put_name(struct wr *w)
 {
-	static const char octets[] = "abcXYZ019-_@[`{A";
+	static const char bytes[] = "abcXYZ019-_@[`{A";
 	for (unsigned labels = below(6); labels > 0; labels--) {
 		unsigned len = 1 + below(below(8) ? 12 : 63);
 		wr_u8(w, (uint8_t)len);
 		for (; len > 0; len--)
-			wr_u8(w, (uint8_t)octets[below(16)]);
+			wr_u8(w, (uint8_t)bytes[below(16)]);
 	}
 	wr_u8(w, 0);
 }
@@ -103,11 +103,11 @@ static void test_twin(void **)
 		uint8_t buf[512];
 		uint64_t hash;
 		struct dns_query line, whole;
-		struct wr w = wr_init(buf, sizeof buf);
+		struct wr w = wr_init(buf, sizeof(buf));
 		bool plain = make(&w);
 		uint8_t *msg = g.end - w.pos;
 		memcpy(msg, buf, w.pos);
-		memset(&line, 1, sizeof line); // what it does not set is not what it was
+		memset(&line, 1, sizeof(line)); // what it does not set is not what it was
 		enum dns_query_kind kind = dns_query_fast(msg, w.pos, &secret, &line, &hash);
 		if (kind == DNS_QUERY_ODD) {
 			assert_false(plain);

@@ -60,7 +60,7 @@ static void test_malformed_rdata(void **)
 static void test_too_long_when_decompressed(void **)
 {
 	char name[256];
-	memset(name, 'x', sizeof name);
+	memset(name, 'x', sizeof(name));
 	name[63] = name[127] = name[191] = '.';
 	build_reply(&b, 0, "example.com", DNS_TYPE_SRV);
 	size_t at = build_begin(&b, SECTION_ANSWER, "example.com", DNS_TYPE_SRV, 300);

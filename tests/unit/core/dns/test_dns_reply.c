@@ -8,8 +8,8 @@
 
 static struct dns_rand rnd = {7};
 
-// The checksum as RFC 1071 tells it, octet by octet.
-static uint16_t sum_by_octets(const uint8_t *p, size_t len)
+// The checksum as RFC 1071 tells it, byte by byte.
+static uint16_t sum_by_bytes(const uint8_t *p, size_t len)
 {
 	uint64_t sum = 0;
 	for (size_t i = 0; i < len; i++)
@@ -19,7 +19,7 @@ static uint16_t sum_by_octets(const uint8_t *p, size_t len)
 	return (uint16_t)sum;
 }
 
-// A query in msg for a name of `labels` labels of `label_len` octets; parsed into q.
+// A query in msg for a name of `labels` labels of `label_len` bytes; parsed into q.
 static size_t ask(uint8_t *msg, uint16_t flags, unsigned labels, unsigned label_len, uint16_t type,
 	bool opt, uint32_t opt_ttl, uint16_t size, struct dns_query *q)
 {
@@ -53,12 +53,12 @@ static void test_csum_partial(void **)
 {
 	uint8_t buf[300];
 	for (unsigned fill = 0; fill < 3; fill++) {
-		for (size_t i = 0; i < sizeof buf; i++)
+		for (size_t i = 0; i < sizeof(buf); i++)
 			buf[i] = fill == 0 ? (uint8_t)dns_rand_next(&rnd) : fill == 1 ? 0xff : 0;
 		for (size_t at = 0; at < 9; at++)
-			for (size_t len = 0; len < sizeof buf - 9; len++)
+			for (size_t len = 0; len < sizeof(buf) - 9; len++)
 				assert_int_equal(
-					csum_partial(buf + at, len), sum_by_octets(buf + at, len));
+					csum_partial(buf + at, len), sum_by_bytes(buf + at, len));
 	}
 }
 
@@ -91,7 +91,7 @@ static void random_answer(struct random_answer *r)
 		.arcount = (uint16_t)dns_rand_below(&rnd, 4),
 		.rcode = dns_rand_below(&rnd, 2) ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR,
 		.authenticated = dns_rand_below(&rnd, 2),
-		.sum = sum_by_octets(r->bytes, len),
+		.sum = sum_by_bytes(r->bytes, len),
 	};
 }
 
@@ -109,7 +109,7 @@ static void check_answer(const uint8_t *msg, uint16_t len, uint16_t sum, const s
 	const struct dns_answer_view *a, const struct dns_reply_opts *o, const uint8_t *asked)
 {
 	size_t head = 12u + q->question_len, max = o->limit < q->udp_size ? o->limit : q->udp_size;
-	assert_int_equal(sum, sum_by_octets(msg, len));
+	assert_int_equal(sum, sum_by_bytes(msg, len));
 	assert_true(len <= max);
 	assert_memory_equal(msg, asked, 2);
 	assert_memory_equal(msg + 12, asked + 12, q->question_len);
@@ -167,10 +167,10 @@ static void test_answers_at_random(void **)
 			.ede = (int)dns_rand_below(&rnd, 3) - 1,
 			.limit = dns_rand_below(&rnd, 2) ? DNS_EDNS_SIZE : 4000,
 		};
-		memset(msg, 0x55, sizeof msg);
+		memset(msg, 0x55, sizeof(msg));
 		memcpy(msg, asked, n);
 		uint16_t sum = 0;
-		uint16_t len = dns_reply_answer(msg, sizeof msg, &q, &r.view, &o, &sum);
+		uint16_t len = dns_reply_answer(msg, sizeof(msg), &q, &r.view, &o, &sum);
 		check_answer(msg, len, sum, &q, &r.view, &o, asked);
 		assert_int_equal(msg[len > n ? len : n], 0x55);
 	}
@@ -201,7 +201,7 @@ static void test_exact_fit(void **)
 	assert_int_equal(dns_reply_answer(msg, 12u + q.question_len, &q, &r.view, &o, &sum),
 		12 + q.question_len);
 	assert_int_equal(get_u16(msg + 10), 0);
-	assert_int_equal(sum, sum_by_octets(msg, 12u + q.question_len));
+	assert_int_equal(sum, sum_by_bytes(msg, 12u + q.question_len));
 	assert_int_equal(dns_reply_answer(msg, 11u + q.question_len, &q, &r.view, &o, &sum), 0);
 }
 
@@ -217,9 +217,9 @@ static void test_stream_limit(void **)
 	while (r.view.len < 2000);
 	ask(msg, 0, 2, 7, DNS_TYPE_A, false, 0, 0, &q);
 	struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};
-	uint16_t len = dns_reply_answer(msg, sizeof msg, &q, &r.view, &o, &sum);
+	uint16_t len = dns_reply_answer(msg, sizeof(msg), &q, &r.view, &o, &sum);
 	assert_int_equal(len, 12 + q.question_len + r.view.len);
-	assert_int_equal(sum, sum_by_octets(msg, len));
+	assert_int_equal(sum, sum_by_bytes(msg, len));
 }
 
 // The largest message there is has no room for an OPT, and TC would send the client nowhere.
@@ -235,15 +235,15 @@ static void test_no_opt_where_nothing_else_fits(void **)
 	for (unsigned spare = 0; spare <= 20; spare++) {
 		struct dns_answer_view a = {
 			.bytes = bytes, .len = (uint16_t)(all - spare), .ancount = 1};
-		uint16_t len = dns_reply_answer(msg, sizeof msg, &q, &a, &o, &sum);
+		uint16_t len = dns_reply_answer(msg, sizeof(msg), &q, &a, &o, &sum);
 		unsigned opt = spare < 11 ? 0 : spare < 17 ? 11 : 17;
 		assert_int_equal(len, DNS_MESSAGE_MAX - spare + opt);
 		assert_false(msg[2] & 2);
 		assert_int_equal(get_u16(msg + 10), opt > 0);
 	}
-	// One octet too many, and a stream that takes less.
+	// One byte too many, and a stream that takes less.
 	struct dns_answer_view a = {.bytes = bytes, .len = (uint16_t)(all + 1), .ancount = 1};
-	assert_int_equal(dns_reply_answer(msg, sizeof msg, &q, &a, &o, &sum), head + 17);
+	assert_int_equal(dns_reply_answer(msg, sizeof(msg), &q, &a, &o, &sum), head + 17);
 	assert_true(msg[2] & 2);
 	a.len = (uint16_t)(all - 100);
 	assert_int_equal(dns_reply_answer(msg, DNS_MESSAGE_MAX - 100, &q, &a, &o, &sum), head + 17);
@@ -256,15 +256,15 @@ static void test_damaged_ttl_offsets(void **)
 	uint16_t off[] = {0, 5, 65535}, sum;
 	struct dns_query q;
 	ask(msg, 0, 1, 3, DNS_TYPE_A, false, 0, 0, &q);
-	memset(msg + 12 + q.question_len, 0x55, sizeof msg - 12 - q.question_len);
+	memset(msg + 12 + q.question_len, 0x55, sizeof(msg) - 12 - q.question_len);
 	struct dns_answer_view a = {
-		.bytes = bytes, .ttl_off = off, .len = sizeof bytes, .ttl_count = 3};
+		.bytes = bytes, .ttl_off = off, .len = sizeof(bytes), .ttl_count = 3};
 	struct dns_reply_opts o = {.has_ttl_fixed = true, .ttl_fixed_s = 30, .limit = 1232};
-	uint16_t len = dns_reply_answer(msg, sizeof msg, &q, &a, &o, &sum);
+	uint16_t len = dns_reply_answer(msg, sizeof(msg), &q, &a, &o, &sum);
 	assert_int_equal(len, 12 + q.question_len + 8);
-	assert_int_equal(sum, sum_by_octets(msg, len));
-	memset(after, 0x55, sizeof after);
-	assert_memory_equal(msg + len, after, sizeof msg - len);
+	assert_int_equal(sum, sum_by_bytes(msg, len));
+	memset(after, 0x55, sizeof(after));
+	assert_memory_equal(msg + len, after, sizeof(msg) - len);
 }
 
 // A stored answer without records is its counts and its code, which only the sum vouches for.
@@ -278,9 +278,9 @@ static void test_wrong_sum_of_an_empty_answer(void **)
 		uint16_t sum;
 		ask(msg, 0, 1, 4, DNS_TYPE_A, true, 0, 1232, &q);
 		a.sum = wrong ? 0x0100 : 0;
-		uint16_t len = dns_reply_answer(msg, sizeof msg, &q, &a, &o, &sum);
+		uint16_t len = dns_reply_answer(msg, sizeof(msg), &q, &a, &o, &sum);
 		assert_int_equal(len, 12 + q.question_len + 11);
-		assert_int_equal(sum != sum_by_octets(msg, len), wrong);
+		assert_int_equal(sum != sum_by_bytes(msg, len), wrong);
 	}
 }
 
@@ -290,19 +290,19 @@ static void test_rcode(void **)
 	struct dns_query q;
 	uint16_t sum, len;
 	size_t n = ask(msg, 2 << 11 | DNS_FLAG_RD, 3, 4, DNS_TYPE_A, false, 0, 0, &q);
-	len = dns_reply_rcode(msg, sizeof msg, &q, DNS_RCODE_NOTIMP, DNS_EDE_BLOCKED, &sum);
+	len = dns_reply_rcode(msg, sizeof(msg), &q, DNS_RCODE_NOTIMP, DNS_EDE_BLOCKED, &sum);
 	assert_int_equal(len, n);
-	assert_int_equal(sum, sum_by_octets(msg, len));
+	assert_int_equal(sum, sum_by_bytes(msg, len));
 	assert_int_equal(get_u16(msg + 2), 0x8000 | 2 << 11 | DNS_FLAG_RD | DNS_FLAG_RA | 4);
 
 	ask(msg, 0, 3, 4, DNS_TYPE_A, true, 1u << 16 | DNS_EDNS_FLAG_DO, 1232, &q);
-	len = dns_reply_rcode(msg, sizeof msg, &q, DNS_RCODE_BADVERS, DNS_EDE_NONE, &sum);
-	assert_int_equal(sum, sum_by_octets(msg, len));
+	len = dns_reply_rcode(msg, sizeof(msg), &q, DNS_RCODE_BADVERS, DNS_EDE_NONE, &sum);
+	assert_int_equal(sum, sum_by_bytes(msg, len));
 	assert_int_equal(get_u16(msg + 2) & DNS_FLAG_RCODE, 0);
 	assert_memory_equal(msg + len - 11, "\0\0\x29\x04\xd0\1\0\x80\0\0\0", 11);
 
-	len = dns_reply_rcode(msg, sizeof msg, &q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY, &sum);
-	assert_int_equal(sum, sum_by_octets(msg, len));
+	len = dns_reply_rcode(msg, sizeof(msg), &q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY, &sum);
+	assert_int_equal(sum, sum_by_bytes(msg, len));
 	assert_memory_equal(msg + len - 8, "\0\6\0\x0f\0\2\0\x0e", 8);
 
 	q.question_len = 0;
@@ -310,7 +310,7 @@ static void test_rcode(void **)
 	len = dns_reply_rcode(msg, 12, &q, DNS_RCODE_FORMERR, DNS_EDE_NONE, &sum);
 	assert_int_equal(len, 12);
 	assert_int_equal(get_u16(msg + 4), 0);
-	assert_int_equal(sum, sum_by_octets(msg, 12));
+	assert_int_equal(sum, sum_by_bytes(msg, 12));
 	assert_int_equal(dns_reply_rcode(msg, 11, &q, DNS_RCODE_FORMERR, -1, &sum), 0);
 }
 
@@ -327,8 +327,8 @@ static void check_blocked(
 			.has = (uint8_t)has,
 			.v4 = {198, 18, 0, 80},
 			.v6 = {0xfd, 0x53, [15] = 80}};
-		uint16_t len = dns_reply_blocked(msg, sizeof msg, &q, &block, 1232, &sum);
-		assert_int_equal(sum, sum_by_octets(msg, len));
+		uint16_t len = dns_reply_blocked(msg, sizeof(msg), &q, &block, 1232, &sum);
+		assert_int_equal(sum, sum_by_bytes(msg, len));
 		assert_int_equal(get_u16(msg + 2), 0x8000 | DNS_FLAG_RD | DNS_FLAG_RA | rcode);
 		assert_memory_equal(msg + len - 6, "\0\x0f\0\2\0\x0f", 6); // EDE Blocked
 		const uint8_t *rr = msg + 12 + q.question_len;
@@ -394,13 +394,13 @@ static void test_any(void **)
 	for (unsigned label_len = 3; label_len <= 4; label_len++) {
 		uint16_t sum;
 		ask(msg, DNS_FLAG_RD, 1, label_len, DNS_TYPE_ANY, true, 0, 1232, &q);
-		uint16_t len = dns_reply_any(msg, sizeof msg, &q, 1232, &sum);
-		assert_int_equal(sum, sum_by_octets(msg, len));
+		uint16_t len = dns_reply_any(msg, sizeof(msg), &q, 1232, &sum);
+		assert_int_equal(sum, sum_by_bytes(msg, len));
 		assert_int_equal(get_u16(msg + 2), 0x8000 | DNS_FLAG_RD | DNS_FLAG_RA);
 		assert_int_equal(get_u16(msg + 6), 1);
 		assert_int_equal(get_u32(msg + 8), 1); // the OPT alone
-		assert_memory_equal(msg + 12 + q.question_len, record, sizeof record);
-		assert_int_equal(len, 12 + q.question_len + sizeof record + DNS_OPT_FIXED_LEN);
+		assert_memory_equal(msg + 12 + q.question_len, record, sizeof(record));
+		assert_int_equal(len, 12 + q.question_len + sizeof(record) + DNS_OPT_FIXED_LEN);
 	}
 }
 
@@ -433,13 +433,13 @@ static void test_identity(void **)
 	uint8_t msg[512];
 	struct dns_query q;
 	uint16_t sum;
-	memset(identity.version, 'v', sizeof identity.version); // not ended: as damaged memory
+	memset(identity.version, 'v', sizeof(identity.version)); // not ended: as damaged memory
 	for (unsigned i = 0; i < ARRAY_LEN(told); i++) {
 		size_t len = ask_chaos(msg, told[i].name, told[i].len, DNS_TYPE_TXT, &q);
-		uint16_t end = dns_identity_reply(msg, sizeof msg, &q, &identity, 1232, &sum);
+		uint16_t end = dns_identity_reply(msg, sizeof(msg), &q, &identity, 1232, &sum);
 		unsigned text = told[i].is_name ? 1 : DNS_IDENTITY_MAX;
 		assert_int_equal(end, len + 13 + text);
-		assert_int_equal(sum, sum_by_octets(msg, end));
+		assert_int_equal(sum, sum_by_bytes(msg, end));
 		assert_int_equal(get_u16(msg + 6), 1);
 		assert_memory_equal(msg + len, "\xc0\x0c\0\x10\0\3\0\0\0\0\0", 11);
 		assert_int_equal(msg[len + 11], text + 1);
@@ -447,15 +447,15 @@ static void test_identity(void **)
 		assert_int_equal(msg[end - 1], told[i].is_name ? 'n' : 'v');
 	}
 	ask_chaos(msg, told[3].name, told[3].len, DNS_TYPE_A, &q);
-	assert_int_equal(dns_identity_reply(msg, sizeof msg, &q, &identity, 1232, &sum), 0);
+	assert_int_equal(dns_identity_reply(msg, sizeof(msg), &q, &identity, 1232, &sum), 0);
 	ask_chaos(msg, "\7version\4bind\1x", 16, DNS_TYPE_TXT, &q);
-	assert_int_equal(dns_identity_reply(msg, sizeof msg, &q, &identity, 1232, &sum), 0);
+	assert_int_equal(dns_identity_reply(msg, sizeof(msg), &q, &identity, 1232, &sum), 0);
 	ask_chaos(msg, told[3].name, told[3].len, DNS_TYPE_TXT, &q);
 	identity.name[0] = 0;
-	assert_int_equal(dns_identity_reply(msg, sizeof msg, &q, &identity, 1232, &sum), 0);
+	assert_int_equal(dns_identity_reply(msg, sizeof(msg), &q, &identity, 1232, &sum), 0);
 	q.qclass = DNS_CLASS_IN;
 	identity.name[0] = 'n';
-	assert_int_equal(dns_identity_reply(msg, sizeof msg, &q, &identity, 1232, &sum), 0);
+	assert_int_equal(dns_identity_reply(msg, sizeof(msg), &q, &identity, 1232, &sum), 0);
 }
 
 int main(void)

@@ -13,7 +13,7 @@ enum { TURNS = 12 };
 
 static struct dns_rand rnd = {3};
 
-// A message whose question has `question` octets, so that records begin at odd offsets too.
+// A message whose question has `question` bytes, so that records begin at odd offsets too.
 static struct wr begin(uint8_t *msg, size_t cap, size_t question)
 {
 	struct wr w = wr_init(msg, cap);
@@ -39,12 +39,12 @@ static void put_a(struct wr *w, uint8_t *msg, uint16_t owner, uint8_t last)
 	put(w, msg, owner, DNS_TYPE_A, (const char[]){10, 0, 0, (char)last}, 4, 300);
 }
 
-// A CNAME of 5 octets, then four addresses, then a signature: only the addresses move.
+// A CNAME of 5 bytes, then four addresses, then a signature: only the addresses move.
 static void test_alias_first(void **)
 {
 	for (size_t question = 7; question <= 8; question++) {
 		uint8_t before[256], msg[256];
-		struct wr w = begin(before, sizeof before, question);
+		struct wr w = begin(before, sizeof(before), question);
 		put(&w, before, 12, DNS_TYPE_CNAME, "\2ab\xc0\x0c", 5, 60);
 		size_t first = w.pos;
 		for (uint8_t i = 0; i < 4; i++)
@@ -68,7 +68,7 @@ static void test_alias_first(void **)
 static void test_sets_apart(void **)
 {
 	uint8_t msg[512];
-	struct wr w = begin(msg, sizeof msg, 9);
+	struct wr w = begin(msg, sizeof(msg), 9);
 	put_a(&w, msg, 12, 0);
 	put_a(&w, msg, 12, 1);
 	put_a(&w, msg, 13, 2);
@@ -89,14 +89,14 @@ static void test_sets_apart(void **)
 static void test_others_stay(void **)
 {
 	uint8_t msg[256], before[256];
-	struct wr w = begin(msg, sizeof msg, 5);
+	struct wr w = begin(msg, sizeof(msg), 5);
 	put(&w, msg, 12, DNS_TYPE_TXT, "\3one", 4, 1);
 	put(&w, msg, 12, DNS_TYPE_TXT, "\3two", 4, 1);
 	put_a(&w, msg, 12, 0);
 	put_a(&w, msg, 12, 1);
 	put_u16(msg + 6, 2);
 	put_u16(msg + 10, 2); // additional
-	memcpy(before, msg, sizeof before);
+	memcpy(before, msg, sizeof(before));
 	dns_rotate(msg, w.pos, DNS_HEADER_LEN + 5, 1);
 	assert_memory_equal(msg, before, w.pos);
 }
@@ -106,23 +106,23 @@ static void test_owner_spelled_out(void **)
 {
 	uint8_t msg[128], before[128];
 	for (unsigned owner = 0xbf; owner <= 0xc0; owner++) {
-		struct wr w = begin(msg, sizeof msg, 5);
+		struct wr w = begin(msg, sizeof(msg), 5);
 		size_t first = w.pos;
 		put_a(&w, msg, 12, 1);
 		put_a(&w, msg, 12, 2);
 		put_u16(msg + 6, 2);
 		msg[first] = msg[first + 16] = (uint8_t)owner;
-		memcpy(before, msg, sizeof before);
+		memcpy(before, msg, sizeof(before));
 		dns_rotate(msg, w.pos, DNS_HEADER_LEN + 5, 1);
 		assert_int_equal(memcmp(msg, before, w.pos) == 0, owner < 0xc0);
-		// One octet short of a whole second record.
-		memcpy(msg, before, sizeof before);
+		// One byte short of a whole second record.
+		memcpy(msg, before, sizeof(before));
 		dns_rotate(msg, w.pos - 1, DNS_HEADER_LEN + 5, 1);
 		assert_memory_equal(msg, before, w.pos);
 	}
 }
 
-// Whatever the octets say, nothing beyond the end is touched, and no octet is lost.
+// Whatever the bytes say, nothing beyond the end is touched, and no byte is lost.
 static void test_hostile(void **)
 {
 	struct guard g = guard_open();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// dns_name_read_bounded beside a plain twin that takes an octet a step, over random messages of
+// dns_name_read_bounded beside a plain twin that takes a byte a step, over random messages of
 // labels and pointers.
 
 #include "dns_rand.h"
@@ -27,28 +27,28 @@ static bool plain_read(const uint8_t *msg, size_t len, size_t at, struct plain *
 	for (;;) {
 		if (at >= len)
 			return false;
-		uint8_t octet = msg[at++];
-		if (octet >= 0xc0) {
+		uint8_t byte = msg[at++];
+		if (byte >= 0xc0) {
 			if (at == len || pointers++ == POINTERS)
 				return false;
-			size_t to = (octet & 0x3fu) * 256u + msg[at++];
+			size_t to = (byte & 0x3fu) * 256u + msg[at++];
 			if (to < DNS_HEADER_LEN || to >= run)
 				return false;
 			p->end = p->end ? p->end : at;
 			run = at = to;
 			continue;
 		}
-		if (octet > DNS_LABEL_MAX || p->len + 1u + octet + (octet ? 1u : 0u) > DNS_NAME_MAX)
+		if (byte > DNS_LABEL_MAX || p->len + 1u + byte + (byte ? 1u : 0u) > DNS_NAME_MAX)
 			return false;
-		if (octet)
+		if (byte)
 			p->label_off[p->labels++] = (uint8_t)p->len;
-		p->wire[p->len++] = octet;
-		for (unsigned i = 0; i < octet; i++) {
+		p->wire[p->len++] = byte;
+		for (unsigned i = 0; i < byte; i++) {
 			if (at == len)
 				return false;
 			p->wire[p->len++] = msg[at++];
 		}
-		if (octet == 0)
+		if (byte == 0)
 			break;
 	}
 	p->end = p->end ? p->end : at;
@@ -75,13 +75,13 @@ static void fill(struct dns_rand *r, uint8_t *msg)
 		} else if (kind == 1) {
 			msg[pos++] = dns_rand_below(r, 20) ? 0 : 0x80;
 		} else {
-			msg[pos] = len[dns_rand_below(r, sizeof len)];
+			msg[pos] = len[dns_rand_below(r, sizeof(len))];
 			pos += 1u + msg[pos];
 		}
 	}
 }
 
-// With as many octets to follow as it needs, with one less, and from a cursor that is bad.
+// With as many bytes to follow as it needs, with one less, and from a cursor that is bad.
 static void compare_left(const uint8_t *msg, size_t len, size_t at, size_t followed)
 {
 	static const int expected[] = {0, -E2BIG, -EBADMSG};
@@ -143,10 +143,10 @@ static void test_the_longest(void **)
 	uint8_t msg[DNS_HEADER_LEN + 3 + 4 * 127] = {0};
 	unsigned good = 0;
 	memcpy(msg + DNS_HEADER_LEN, "\1a", 3);
-	for (size_t at = DNS_HEADER_LEN + 3, to = DNS_HEADER_LEN; at < sizeof msg; at += 4) {
+	for (size_t at = DNS_HEADER_LEN + 3, to = DNS_HEADER_LEN; at < sizeof(msg); at += 4) {
 		memcpy(msg + at, "\1b", 2);
 		put_u16(msg + at + 2, (uint16_t)(0xc000 | to));
-		compare(msg, sizeof msg, at, &good);
+		compare(msg, sizeof(msg), at, &good);
 		to = at;
 	}
 	assert_int_equal(good, POINTERS);

@@ -14,7 +14,7 @@ static void test_twin(void **)
 	struct dns_rand rnd = {13};
 	struct guard from = guard_open(), to = guard_open();
 	struct keyhash_secret secret;
-	for (unsigned i = 0; i < sizeof secret.bytes; i++)
+	for (unsigned i = 0; i < sizeof(secret.bytes); i++)
 		secret.bytes[i] = (uint8_t)dns_rand_next(&rnd);
 	for (size_t len = 1; len <= LEN_MOST; len++)
 		for (unsigned round = 0; round < ROUNDS; round++) {

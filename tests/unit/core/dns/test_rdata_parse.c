@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Record data from text: against octets that dnspython 2.3 made of the same text, against libldns
+// Record data from text: against bytes that dnspython 2.3 made of the same text, against libldns
 // on random texts, and what is refused.
 
 #include "dns_rand.h"
@@ -181,7 +181,7 @@ static void test_types(void **)
 	assert_string_equal(rdata_parse_type_text(DNS_TYPE_NS), "");
 }
 
-// Where we go further than the format: a text without quotes, and strings over 255 octets.
+// Where we go further than the format: a text without quotes, and strings over 255 bytes.
 static void test_txt_long_and_bare(void **)
 {
 	char text[700];
@@ -358,7 +358,7 @@ static void test_random_against_ldns(void **)
 		assert_int_equal(ldns_rr_rdata2buffer_wire(wire, rr), LDNS_STATUS_OK);
 		if (ldns_buffer_position(wire) != got_len
 			|| memcmp(ldns_buffer_begin(wire), got, got_len) != 0)
-			fail_msg("ldns has other octets: %s", line);
+			fail_msg("ldns has other bytes: %s", line);
 		ldns_buffer_free(wire);
 		ldns_rr_free(rr);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A table of L0 in plain memory with a writer and two workers' epochs, and answers whose octets
+// A table of L0 in plain memory with a writer and two workers' epochs, and answers whose bytes
 // follow from name and serial number, so that any reader can tell a right one from a torn one.
 
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static inline uint32_t rnd_below(uint64_t *state, uint32_t n)
 // The region alone. The memory ends where the last unit ends, for ASan's sake.
 static inline bool box_map(struct box *b, uint64_t bytes, unsigned mean_units)
 {
-	memset(b, 0, sizeof *b);
+	memset(b, 0, sizeof(*b));
 	uint64_t geometry[SHM_GEOMETRY_WORDS];
 	size_t data_size;
 	if (l0_plan(bytes, mean_units, geometry, &data_size) < 0)
@@ -52,7 +52,7 @@ static inline bool box_map(struct box *b, uint64_t bytes, unsigned mean_units)
 		return false;
 	memset(b->base, 0, b->size);
 	struct region_header *head = (struct region_header *)(void *)b->base;
-	memcpy(head->geometry, geometry, sizeof geometry);
+	memcpy(head->geometry, geometry, sizeof(geometry));
 	b->epoch = 1;
 	b->ew.epoch = &b->epoch;
 	for (unsigned i = 0; i < BOX_WORKERS; i++) {
@@ -117,7 +117,7 @@ static inline struct l0_key box_key(const struct l0_reader *r, uint32_t id, stru
 	return key;
 }
 
-// Octets of the answer to (id, serial): both in front, then a stream that they seed.
+// Bytes of the answer to (id, serial): both in front, then a stream that they seed.
 static inline void box_answer(uint8_t *bytes, uint16_t len, uint32_t id, uint32_t serial)
 {
 	memcpy(bytes, &id, 4);
@@ -139,7 +139,7 @@ static inline struct rule_set box_mask(uint32_t id, uint32_t serial, uint64_t n)
 static inline bool box_is_mask(const struct rule_set *mask, uint32_t id, uint32_t serial)
 {
 	struct rule_set want = box_mask(id, serial, mask->lists[1]);
-	return memcmp(mask, &want, sizeof want) == 0;
+	return memcmp(mask, &want, sizeof(want)) == 0;
 }
 
 struct box_put {
@@ -150,7 +150,7 @@ struct box_put {
 	struct l0_put put;
 };
 
-// Two TTLs, for every answer of at least BOX_ANSWER_MIN octets; every eighth id's is judged.
+// Two TTLs, for every answer of at least BOX_ANSWER_MIN bytes; every eighth id's is judged.
 static inline void box_put_fill(const struct l0_reader *r, struct box_put *p, uint32_t id,
 	uint32_t serial, uint16_t len, uint64_t now_ms, uint32_t hard_ms)
 {

@@ -83,7 +83,7 @@ static void test_a_smaller_table_takes_the_fresh_first(void **)
 	box_close(&b);
 }
 
-// Random octets all over the old table: whatever is copied is a whole answer.
+// Random bytes all over the old table: whatever is copied is a whole answer.
 static void test_a_scribbled_table(void **)
 {
 	enum { N = 2500 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The plain hit against its twin: random even records, questions and options, read back through
-// the table; where l0_hit_reply answers, octets and sum must be what l0_read_record and
+// the table; where l0_hit_reply answers, bytes and sum must be what l0_read_record and
 // dns_reply_fast make of the same record, and where it declines nothing may have been written.
 // Records often end with the table, and rooms with the reply, and nothing beyond may be touched.
 
@@ -40,7 +40,7 @@ static struct l0_record *make_record(const struct guard *g, unsigned units, uint
 	for (unsigned i = 0; i < count; i++) {
 		uint8_t *at = answer + DNS_TTL_FIRST + i * step;
 		if (at + 4 <= g->end)
-			memcpy(at, &ttl, sizeof ttl);
+			memcpy(at, &ttl, sizeof(ttl));
 		if (below(4) == 0)
 			ttl = below(2) ? htobe32(below(300)) : (uint32_t)dns_rand_next(&rnd);
 	}
@@ -49,7 +49,7 @@ static struct l0_record *make_record(const struct guard *g, unsigned units, uint
 
 static void make_query(struct dns_query *q, uint8_t *msg)
 {
-	uint8_t octets[DNS_HEADER_LEN + 64] = {0};
+	uint8_t bytes[DNS_HEADER_LEN + 64] = {0};
 	*q = (struct dns_query){.has_opt = (uint8_t)below(3), .qclass = DNS_CLASS_IN};
 	for (unsigned i = 0; i < DNS_COOKIE_LEN; i++)
 		q->cookie[i] = (uint8_t)dns_rand_next(&rnd);
@@ -59,15 +59,15 @@ static void make_query(struct dns_query *q, uint8_t *msg)
 	q->id = (uint16_t)dns_rand_next(&rnd);
 	q->flags = (uint16_t)(below(2) * DNS_FLAG_RD + below(2) * DNS_FLAG_CD
 			      + below(2) * DNS_FLAG_AD + below(2) * DNS_FLAG_Z);
-	octets[0] = (uint8_t)(q->id >> 8);
-	octets[1] = (uint8_t)q->id;
-	octets[2] = (uint8_t)(q->flags >> 8);
-	octets[3] = (uint8_t)q->flags;
-	octets[5] = 1;
-	octets[11] = q->has_opt != DNS_OPT_NONE;
+	bytes[0] = (uint8_t)(q->id >> 8);
+	bytes[1] = (uint8_t)q->id;
+	bytes[2] = (uint8_t)(q->flags >> 8);
+	bytes[3] = (uint8_t)q->flags;
+	bytes[5] = 1;
+	bytes[11] = q->has_opt != DNS_OPT_NONE;
 	for (unsigned i = 0; i < q->question_len; i++)
-		octets[DNS_HEADER_LEN + i] = (uint8_t)dns_rand_next(&rnd);
-	memcpy(msg, octets, DNS_HEADER_LEN + q->question_len);
+		bytes[DNS_HEADER_LEN + i] = (uint8_t)dns_rand_next(&rnd);
+	memcpy(msg, bytes, DNS_HEADER_LEN + q->question_len);
 }
 
 // True: answered.

@@ -115,7 +115,7 @@ static void model_sweep(struct model *m)
 }
 
 // The worker takes hold of some records, or passes a quiescent state: until then they must not
-// have changed by an octet.
+// have changed by a byte.
 static void model_worker(struct model *m)
 {
 	if (m->held_count == HELD) {
@@ -165,7 +165,7 @@ static void model_compare(struct model *m, bool exact)
 static void run_model(uint64_t seed, uint64_t bytes, unsigned mean, uint64_t steps)
 {
 	static struct model m;
-	memset(&m, 0, sizeof m);
+	memset(&m, 0, sizeof(m));
 	m.seed = seed;
 	m.now_ms = 1000;
 	assert_true(box_open(&m.b, bytes, mean));
@@ -206,7 +206,7 @@ static void test_against_the_model(void **)
 static void test_evictions_are_all_counted(void **)
 {
 	static struct model m;
-	memset(&m, 0, sizeof m);
+	memset(&m, 0, sizeof(m));
 	assert_true(box_open(&m.b, 1 << 20, 4));
 	for (uint32_t id = 0; id < IDS; id++) {
 		if (box_put(&m.b, id, 7, (uint16_t)(100 + id % 100), 5, 1 << 20) == 0) {

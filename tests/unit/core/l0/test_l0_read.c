@@ -17,14 +17,14 @@ static void test_key_compare(void **)
 		uint8_t *x = a.end - n, *y = b.end - n, *z = b.first;
 		for (unsigned i = 0; i < n; i++)
 			x[i] = y[i] = z[i] = (uint8_t)dns_rand_next(&rnd);
-		assert_true(l0_octets_same(x, y, n));
-		assert_true(l0_octets_same(z, x, n));
+		assert_true(l0_bytes_same(x, y, n));
+		assert_true(l0_bytes_same(z, x, n));
 		for (unsigned i = 0; i < n; i++) {
 			uint8_t bit = (uint8_t)(1 << dns_rand_below(&rnd, 8));
 			y[i] ^= bit;
 			z[i] ^= bit;
-			assert_false(l0_octets_same(x, y, n));
-			assert_false(l0_octets_same(z, x, n));
+			assert_false(l0_bytes_same(x, y, n));
+			assert_false(l0_bytes_same(z, x, n));
 			y[i] ^= bit;
 			z[i] ^= bit;
 		}
@@ -55,9 +55,9 @@ static struct l0_record *hostile_record(const struct guard *g, unsigned units)
 		unsigned last = p->answer_len - 4u;
 		uint16_t at =
 			(uint16_t)(dns_rand_below(&rnd, 2) ? last : dns_rand_below(&rnd, last + 1));
-		at += dns_rand_below(&rnd, 16) == 0; // one octet too far
-		memcpy(off, &at, sizeof at);
-		off += sizeof at;
+		at += dns_rand_below(&rnd, 16) == 0; // one byte too far
+		memcpy(off, &at, sizeof(at));
+		off += sizeof(at);
 	}
 	return p;
 }

@@ -138,8 +138,8 @@ static void test_scribbled_table(void **)
 		fill(&b, 2500, &seed);
 		for (int flip = 0; flip < 200; flip++) {
 			uint8_t *at = flip % 2 ? units_of(&b) : (uint8_t *)buckets_of(&b, &count);
-			uint64_t octets = flip % 2 ? units * L0_UNIT : count * CACHE_LINE;
-			at[rnd(&seed) % octets] ^= (uint8_t)(1u << rnd_below(&seed, 8));
+			uint64_t bytes = flip % 2 ? units * L0_UNIT : count * CACHE_LINE;
+			at[rnd(&seed) % bytes] ^= (uint8_t)(1u << rnd_below(&seed, 8));
 		}
 		assert_true(box_reopen(&b, 1100));
 		discarded += stats_of(&b).discarded;
@@ -208,7 +208,7 @@ static void test_overlapping_ttls(void **)
 		struct l0_record *p =
 			(struct l0_record *)(void *)(units_of(&b) + (size_t)number * L0_UNIT);
 		uint8_t *at = (uint8_t *)p + ((const uint8_t *)v.answer.ttl_off - (uint8_t *)p);
-		memcpy(at + sizeof second, &second, sizeof second);
+		memcpy(at + sizeof(second), &second, sizeof(second));
 		p->check = l0_check_of(p);
 		assert_true(box_reopen(&b, 1100));
 		assert_int_equal(stats_of(&b).recovered, second == FIRST + 4);

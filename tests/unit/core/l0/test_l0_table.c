@@ -120,7 +120,7 @@ static void test_key_of_query(void **)
 	static const uint8_t msg[] = "\0\1\1\20\0\1\0\0\0\0\0\1\3WwW\4test\0\0\34\0\1"
 				     "\0\0\51\20\0\0\0\200\0\0";
 	struct dns_query q;
-	assert_int_equal(dns_query_parse(msg, sizeof msg, &q), DNS_QUERY_OK);
+	assert_int_equal(dns_query_parse(msg, sizeof(msg), &q), DNS_QUERY_OK);
 	const struct l0_reader *r = l0_writer_reader(b.w);
 	struct l0_key key, want = {.name = (const uint8_t *)"\3www\4test",
 				   .name_len = 10,
@@ -189,7 +189,7 @@ static void test_bad_record_is_absent_and_counted(void **)
 	assert_false(l0_record_read(r, 0, &v));
 	assert_false(l0_record_read(r, r->unit_count, &v));
 	assert_false(l0_record_read(r, UINT32_MAX, &v));
-	uint16_t *ttl_off = (uint16_t *)(void *)((uint8_t *)p + sizeof *p + 18);
+	uint16_t *ttl_off = (uint16_t *)(void *)((uint8_t *)p + sizeof(*p) + 18);
 	assert_int_equal(ttl_off[1], 36);
 	ttl_off[1] = 37;
 	assert_false(l0_record_read(r, number, &v));

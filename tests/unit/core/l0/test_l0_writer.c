@@ -107,7 +107,7 @@ static uint16_t sum_mod(uint16_t sum)
 	return sum % 0xffff;
 }
 
-// Whatever bit changes in what makes a record's octets a message: there is no record, or its sum
+// Whatever bit changes in what makes a record's bytes a message: there is no record, or its sum
 // tells the client's kernel. Not in it are times, the recovery's check, and the name, which is
 // another question's then.
 static unsigned flip_each_bit(const struct l0_reader *r, const struct box_put *p)
@@ -120,7 +120,7 @@ static unsigned flip_each_bit(const struct l0_reader *r, const struct box_put *p
 		sum_mod(v.answer.sum), sum_mod(csum_partial(v.answer.bytes, v.answer.len)));
 	uint8_t *record = (uint8_t *)(uintptr_t)(r->units + (size_t)n * L0_UNIT);
 	const size_t end =
-		(size_t)(v.answer.bytes - record) + v.answer.len + (v.masked ? sizeof v.mask : 0);
+		(size_t)(v.answer.bytes - record) + v.answer.len + (v.masked ? sizeof(v.mask) : 0);
 	const size_t name_end = sizeof(struct l0_record) + p->put.key.name_len;
 	const bool has_gap = !v.answer.ttl_step && name_end & 1;
 	unsigned seen = 0;
@@ -138,7 +138,7 @@ static unsigned flip_each_bit(const struct l0_reader *r, const struct box_put *p
 					   != sum_mod(csum_partial(v.answer.bytes, v.answer.len));
 			record[off] ^= (uint8_t)(1 << bit);
 			if (!told)
-				fail_msg("octet %zu, bit %u", off, bit);
+				fail_msg("byte %zu, bit %u", off, bit);
 			seen++;
 		}
 	}
@@ -180,7 +180,7 @@ static void test_even_answers(void **state)
 		{{6}, 1, 16, 16}, {{6, 22, 38}, 3, 48, 16}, {{6, 23, 40}, 3, 51, 17},
 		{{6, 22, 39}, 3, 49, 0},  // the second is longer
 		{{6, 22, 37}, 3, 48, 0},  // shorter
-		{{7}, 1, 17, 0},          // a name of three octets
+		{{7}, 1, 17, 0},          // a name of three bytes
 		{{6, 22, 38}, 2, 48, 16}, // as many as the records
 	};
 	struct box b;
@@ -230,13 +230,13 @@ static void test_flush_by_name_and_subtree(void **)
 	assert_true(steps > 5);
 	// zb.test and below: ids = 1 mod 16, of which 17 is gone. 'b.test' is no suffix by labels.
 	static const uint8_t zone[] = "\2zb\4test", tail[] = "\1b\4test";
-	name.len = sizeof zone;
-	memcpy(name.wire, zone, sizeof zone);
+	name.len = sizeof(zone);
+	memcpy(name.wire, zone, sizeof(zone));
 	assert_int_equal(l0_writer_flush(b.w, &name, true, &cursor, UINT64_MAX), N / 16 - 1);
 	assert_int_equal(cursor, 0);
 	assert_int_equal(l0_writer_flush(b.w, &name, false, &cursor, UINT64_MAX), 0);
-	name.len = sizeof tail;
-	memcpy(name.wire, tail, sizeof tail);
+	name.len = sizeof(tail);
+	memcpy(name.wire, tail, sizeof(tail));
 	assert_int_equal(l0_writer_flush(b.w, &name, true, &cursor, UINT64_MAX), 0);
 	struct l0_view v;
 	uint32_t number;
@@ -416,7 +416,7 @@ static void test_memory_is_a_function_of_geometry(void **)
 	box_close(&b);
 }
 
-// The gap before the TTL offsets is filled without touching them: one beyond an octet stays.
+// The gap before the TTL offsets is filled without touching them: one beyond a byte stays.
 static void test_a_ttl_far_into_the_answer(void **)
 {
 	enum { FAR = 0x12c, LEN = 400 };

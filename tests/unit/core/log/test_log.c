@@ -41,22 +41,22 @@ static void say_levels(void)
 static void test_levels(void **)
 {
 	char out[1024];
-	capture(say_levels, out, sizeof out);
+	capture(say_levels, out, sizeof(out));
 	assert_string_equal(out, "<3>prog: bad 7\n");
 }
 
 static void say_long(void)
 {
 	char text[4000];
-	memset(text, 'x', sizeof text);
-	text[sizeof text - 1] = 0;
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = 0;
 	log_error("%s", text);
 }
 
 static void test_long_line_is_cut(void **)
 {
 	char out[8192];
-	size_t len = capture(say_long, out, sizeof out);
+	size_t len = capture(say_long, out, sizeof(out));
 	assert_true(len <= 1024);
 	assert_int_equal(out[len - 1], '\n');
 }
@@ -70,7 +70,7 @@ static void say_much(void)
 static void test_flood_is_bounded(void **)
 {
 	static char out[1 << 20];
-	size_t len = capture(say_much, out, sizeof out);
+	size_t len = capture(say_much, out, sizeof(out));
 	unsigned lines = 0;
 	for (size_t i = 0; i < len; i++)
 		lines += out[i] == '\n';
@@ -89,35 +89,35 @@ static void test_stalled_reader(void **)
 	int saved = dup(STDERR_FILENO);
 	dup2(fds[1], STDERR_FILENO);
 	close(fds[1]);
-	memset(text, 'x', sizeof text);
-	text[sizeof text - 1] = '\n';
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\n';
 	assert_int_equal(log_out_start("prog"), 0);
 	const uint64_t began = clock_mono_ms();
 	for (unsigned i = 0; i < LINES; i++)
-		log_out_write(text, sizeof text);
+		log_out_write(text, sizeof(text));
 	assert_true(clock_mono_ms() - began < 5000);
 	const uint64_t lost = log_out_lost();
 	assert_in_range(lost, 1, LINES - 64);
 	size_t len = 0;
 	const char *told = NULL;
 	char expected[64];
-	snprintf(expected, sizeof expected, "prog: [%u log lines lost", (unsigned)lost);
-	while (!told && len < sizeof got - 1) {
-		ssize_t n = read(fds[0], got + len, sizeof got - 1 - len);
+	snprintf(expected, sizeof(expected), "prog: [%u log lines lost", (unsigned)lost);
+	while (!told && len < sizeof(got) - 1) {
+		ssize_t n = read(fds[0], got + len, sizeof(got) - 1 - len);
 		assert_true(n > 0);
 		len += (size_t)n;
 		got[len] = 0;
 		told = strstr(got, expected);
 	}
 	assert_non_null(told);
-	assert_int_equal((size_t)(told - got), (LINES - lost) * sizeof text);
+	assert_int_equal((size_t)(told - got), (LINES - lost) * sizeof(text));
 	log_out_write("last\n", 5);
 	log_out_stop();
 	log_out_write("direct\n", 7);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
-	while (len < sizeof got - 1) {
-		ssize_t n = read(fds[0], got + len, sizeof got - 1 - len);
+	while (len < sizeof(got) - 1) {
+		ssize_t n = read(fds[0], got + len, sizeof(got) - 1 - len);
 		if (n <= 0)
 			break;
 		len += (size_t)n;

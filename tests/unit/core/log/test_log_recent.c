@@ -33,10 +33,10 @@ static void test_bounds(void **)
 {
 	char text[1000], fmt[LOG_RECENT_MAX + 1][16];
 	uint64_t replaced = 0;
-	memset(text, 't', sizeof text - 1);
-	text[sizeof text - 1] = '\0';
+	memset(text, 't', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
 	for (unsigned i = 0; i <= LOG_RECENT_MAX; i++) {
-		snprintf(fmt[i], sizeof fmt[i], "kind %u", i);
+		snprintf(fmt[i], sizeof(fmt[i]), "kind %u", i);
 		log_recent_add(LOG_LEVEL_ERROR, fmt[i], text);
 	}
 	assert_int_equal(log_recent_copy(kind, LOG_RECENT_MAX, &replaced), LOG_RECENT_MAX);
@@ -58,7 +58,7 @@ static unsigned place_of(uint32_t id)
 static void test_add(unsigned n)
 {
 	char fmt[32];
-	snprintf(fmt, sizeof fmt, "flood kind %u", n);
+	snprintf(fmt, sizeof(fmt), "flood kind %u", n);
 	log_recent_add(LOG_LEVEL_WARNING, fmt, fmt);
 }
 

@@ -73,7 +73,7 @@ static void the_defaults_fit_in_half_a_gibibyte(void **)
 static void file_make(const char *folder, const char *name, uint64_t size)
 {
 	char path[128];
-	snprintf(path, sizeof path, "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
@@ -83,7 +83,7 @@ static void file_make(const char *folder, const char *name, uint64_t size)
 static void fetched_make(const char *folder, const char *url, const char *ending, uint64_t size)
 {
 	char name[64];
-	snprintf(name, sizeof name, "%016" PRIx64 "%s", list_file_id(url), ending);
+	snprintf(name, sizeof(name), "%016" PRIx64 "%s", list_file_id(url), ending);
 	file_make(folder, name, size);
 }
 
@@ -92,7 +92,7 @@ static uint64_t guess;
 static uint64_t images_of(const char *folder, const char *lists)
 {
 	char text[1024];
-	snprintf(text, sizeof text, "%sruntime: {state_directory: %s}\nblocking: {lists: [%s]}\n",
+	snprintf(text, sizeof(text), "%sruntime: {state_directory: %s}\nblocking: {lists: [%s]}\n",
 		HEAD, folder, lists);
 	struct mem_plan p = plan_of(text);
 	const struct mem_plan_line *both = line_of(&p, "rule images, both generations");
@@ -107,10 +107,10 @@ static void images_are_billed_by_what_is_on_the_disk(void **)
 	enum { MIB = 1 << 20, FIXED = 3 * MIB };
 	char folder[] = "/tmp/weir-test-plan-XXXXXX", sub[64], list[128], both[256];
 	assert_non_null(mkdtemp(folder));
-	snprintf(sub, sizeof sub, "%s/lists", folder);
+	snprintf(sub, sizeof(sub), "%s/lists", folder);
 	assert_int_equal(mkdir(sub, 0700), 0);
-	snprintf(list, sizeof list, "{name: a, path: %s/a}", folder);
-	snprintf(both, sizeof both, "%s, {name: b, url: 'https://lists.test/b'}", list);
+	snprintf(list, sizeof(list), "{name: a, path: %s/a}", folder);
+	snprintf(both, sizeof(both), "%s, {name: b, url: 'https://lists.test/b'}", list);
 	file_make(folder, "a", 10 * MIB);
 	assert_int_equal(images_of(folder, list), 15 * MIB + FIXED);
 	assert_int_equal(guess, 0);
@@ -126,7 +126,7 @@ static void images_are_billed_by_what_is_on_the_disk(void **)
 	file_make(folder, "rules.img", 8 * MIB);
 	assert_int_equal(images_of(folder, both), 10 * MIB + FIXED);
 	char command[128];
-	snprintf(command, sizeof command, "rm -r %s", folder);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
 	assert_int_equal(system(command), 0);
 }
 
@@ -135,7 +135,7 @@ static int check(
 {
 	struct shm_paths paths = {.run = ""};
 	struct config *c = config_text_load(text);
-	snprintf(paths.mem, sizeof paths.mem, "%s", folder);
+	snprintf(paths.mem, sizeof(paths.mem), "%s", folder);
 	why[0] = '\0';
 	int rc = mem_plan_check(c, of, &paths, why);
 	config_free(c);
@@ -165,7 +165,7 @@ static void regions_that_are_there_count(void **)
 	char folder[] = "/tmp/weir-test-plan-XXXXXX", path[64], why[MEM_PLAN_WHY_MAX];
 	static const char huge[] = HEAD "cache: {l0_mb: 1048576}\n";
 	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof path, "%s/l0.1", folder);
+	snprintf(path, sizeof(path), "%s/l0.1", folder);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)2 << 40), 0); // without a page in it

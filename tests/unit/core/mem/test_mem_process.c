@@ -105,7 +105,7 @@ static _Atomic int stop;
 static void *thread(void *arg)
 {
 	volatile char deep[512 << 10];
-	for (size_t i = 0; i < sizeof deep; i += 4096)
+	for (size_t i = 0; i < sizeof(deep); i += 4096)
 		deep[i] = 1;
 	*(_Atomic int *)arg = 1;
 	while (!stop)

@@ -41,7 +41,7 @@ static int entry_remove(const char *path, const struct stat *, int, struct FTW *
 
 static int setup(void **)
 {
-	snprintf(root, sizeof root, "/tmp/weir-test-room-XXXXXX");
+	snprintf(root, sizeof(root), "/tmp/weir-test-room-XXXXXX");
 	return mkdtemp(root) ? 0 : -1;
 }
 
@@ -61,9 +61,9 @@ static uint64_t group(const char *own)
 static void limit(const char *folder, const char *max, const char *now)
 {
 	char name[128];
-	snprintf(name, sizeof name, "%s/memory.max", folder);
+	snprintf(name, sizeof(name), "%s/memory.max", folder);
 	put(name, max);
-	snprintf(name, sizeof name, "%s/memory.current", folder);
+	snprintf(name, sizeof(name), "%s/memory.current", folder);
 	put(name, now);
 }
 
@@ -109,9 +109,9 @@ static void page_cache_is_room(void **)
 static void limit_v1(const char *folder, const char *max, const char *now)
 {
 	char name[128];
-	snprintf(name, sizeof name, "%s/memory.limit_in_bytes", folder);
+	snprintf(name, sizeof(name), "%s/memory.limit_in_bytes", folder);
 	put(name, max);
-	snprintf(name, sizeof name, "%s/memory.usage_in_bytes", folder);
+	snprintf(name, sizeof(name), "%s/memory.usage_in_bytes", folder);
 	put(name, now);
 }
 

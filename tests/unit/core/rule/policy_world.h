@@ -28,9 +28,9 @@ static struct world w;
 
 static inline void world_clear(unsigned groups)
 {
-	memset(&w.config, 0, sizeof w.config);
-	memset(w.group, 0, sizeof w.group);
-	memset(w.what, 0, sizeof w.what);
+	memset(&w.config, 0, sizeof(w.config));
+	memset(w.group, 0, sizeof(w.group));
+	memset(w.what, 0, sizeof(w.what));
 	w.config.group_count = groups;
 	w.config.groups = w.group;
 	for (unsigned i = 0; i < groups; i++) {
@@ -75,7 +75,7 @@ static inline void add(unsigned group, const struct ip_address *a)
 {
 	for (unsigned i = 0; i < w.config.group_count; i++)
 		for (unsigned k = 0; k < w.group[i].client_count; k++)
-			if (memcmp(&w.prefix[i][k], a, sizeof *a) == 0)
+			if (memcmp(&w.prefix[i][k], a, sizeof(*a)) == 0)
 				return; // equal ones are refused by the configuration
 	w.prefix[group][w.group[group].client_count++] = *a;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The policy image against a list that is searched from end to end, and against hostile octets.
+// The policy image against a list that is searched from end to end, and against hostile bytes.
 
 #include "policy_world.h"
 
@@ -12,7 +12,7 @@ static void compare_near(const struct ip_address *p)
 	unsigned bits = p->version == 4 ? 32 : 128;
 	for (unsigned fill = 0; fill < 2; fill++) {
 		uint8_t a[16];
-		memcpy(a, p->bytes, sizeof a);
+		memcpy(a, p->bytes, sizeof(a));
 		for (unsigned i = p->prefix_len; fill && i < bits; i++)
 			a[i / 8] |= (uint8_t)(0x80u >> i % 8);
 		assert_int_equal(look(p->version, a), model(p->version, a));
@@ -40,9 +40,9 @@ static void test_model(void **)
 				compare_near(&w.prefix[i][k]);
 		for (unsigned i = 0; i < 500; i++) {
 			uint64_t a[2] = {dns_rand_next(&rnd), dns_rand_next(&rnd)};
-			const uint8_t *octets = (const uint8_t *)(const void *)a;
-			assert_int_equal(look(4, octets), model(4, octets));
-			assert_int_equal(look(6, octets), model(6, octets));
+			const uint8_t *bytes = (const uint8_t *)(const void *)a;
+			assert_int_equal(look(4, bytes), model(4, bytes));
+			assert_int_equal(look(6, bytes), model(6, bytes));
 		}
 		free(w.image.head);
 	}
@@ -123,8 +123,8 @@ static void test_full(void **)
 	rnd.state = 1;
 	for (unsigned i = 0; i < POLICY_PREFIXES_MAX; i++) {
 		struct ip_address a = {.version = i % 2 ? 4 : 6, .prefix_len = i % 2 ? 32 : 128};
-		uint64_t octets = dns_rand_next(&rnd);
-		memcpy(a.bytes, &octets, i % 2 ? 4 : 8);
+		uint64_t bytes = dns_rand_next(&rnd);
+		memcpy(a.bytes, &bytes, i % 2 ? 4 : 8);
 		w.prefix[i % 2][w.group[i % 2].client_count++] = a;
 	}
 	build();
@@ -133,7 +133,7 @@ static void test_full(void **)
 		assert_int_equal(look(6, w.prefix[0][i].bytes), 1);
 	for (unsigned i = 0; i < w.group[1].client_count; i++)
 		assert_int_equal(look(4, w.prefix[1][i].bytes), 2);
-	// The same again makes the same octets: that is how a reload sees that nothing changed.
+	// The same again makes the same bytes: that is how a reload sees that nothing changed.
 	struct policy_image again;
 	assert_int_equal(policy_build(&w.config, w.what, &again), 0);
 	assert_int_equal(again.size, w.image.size);
@@ -142,15 +142,15 @@ static void test_full(void **)
 	free(w.image.head);
 }
 
-static void add_mac(unsigned group, uint64_t octets)
+static void add_mac(unsigned group, uint64_t bytes)
 {
-	memcpy(w.mac[group][w.group[group].mac_count++].octets, &octets, POLICY_MAC_LEN);
+	memcpy(w.mac[group][w.group[group].mac_count++].bytes, &bytes, POLICY_MAC_LEN);
 }
 
-// In a frame, where other octets follow.
-static unsigned look_mac(uint64_t octets, unsigned group)
+// In a frame, where other bytes follow.
+static unsigned look_mac(uint64_t bytes, unsigned group)
 {
-	const uint64_t mac = (octets & UINT64_C(0xffffffffffff)) | UINT64_C(0x0008) << 48;
+	const uint64_t mac = (bytes & UINT64_C(0xffffffffffff)) | UINT64_C(0x0008) << 48;
 	return policy_group_mac(&w.reader, (const uint8_t *)(const void *)&mac, group);
 }
 
@@ -167,7 +167,7 @@ static void test_macs(void **)
 		assert_false(w.reader.has_macs);
 		free(w.image.head);
 		if (c % 2)
-			count = count < 256 ? count : 256; // of which the last octet alone differs
+			count = count < 256 ? count : 256; // of which the last byte alone differs
 		for (unsigned i = 0; i < count; i++)
 			add_mac(i % 2, 2 + i * step);
 		add_text(1, "fd53::/48");
@@ -241,7 +241,7 @@ static void test_what_groups_have(void **)
 static void seal(struct policy_image *image)
 {
 	struct policy_head *h = image->head;
-	h->body_sum = contenthash(h + 1, image->size - sizeof *h);
+	h->body_sum = contenthash(h + 1, image->size - sizeof(*h));
 	h->head_sum = contenthash(h, offsetof(struct policy_head, head_sum));
 }
 
@@ -260,11 +260,11 @@ static void test_damaged(void **)
 	build();
 	refused(sizeof(struct policy_head) - 1);
 	refused(w.image.size - 1);
-	uint8_t *octets = (uint8_t *)w.image.head;
+	uint8_t *bytes = (uint8_t *)w.image.head;
 	for (size_t at = 0; at < w.image.size; at += at < 4096 ? 1 : 997) {
-		octets[at] ^= 1;
+		bytes[at] ^= 1;
 		refused(w.image.size);
-		octets[at] ^= 1;
+		bytes[at] ^= 1;
 	}
 	free(w.image.head);
 }
@@ -347,11 +347,11 @@ static void test_scribbled(void **)
 		add_mac(0, 2 + 4 * i);
 	build();
 	for (unsigned i = 0; i < QUERIES; i++) {
-		uint8_t *octets = (uint8_t *)w.image.head;
+		uint8_t *bytes = (uint8_t *)w.image.head;
 		uint64_t noise = dns_rand_next(&rnd), a[2];
-		size_t span = w.image.size - sizeof(struct policy_head) - sizeof noise;
-		memcpy(octets + sizeof(struct policy_head) + dns_rand_next(&rnd) % span, &noise,
-			sizeof noise);
+		size_t span = w.image.size - sizeof(struct policy_head) - sizeof(noise);
+		memcpy(bytes + sizeof(struct policy_head) + dns_rand_next(&rnd) % span, &noise,
+			sizeof(noise));
 		const struct ip_address *p = &w.prefix[0][i % w.group[0].client_count];
 		assert_true(look(p->version, p->bytes) < POLICY_LEAVES);
 		a[0] = dns_rand_next(&rnd), a[1] = dns_rand_next(&rnd);

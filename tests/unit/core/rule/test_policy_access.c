@@ -38,7 +38,7 @@ static unsigned random_prefixes(struct ip_address *out, unsigned count)
 		struct ip_address a = random_prefix(n % 2 ? 4 : 6);
 		bool twice = false;
 		for (unsigned i = 0; i < n; i++)
-			twice |= memcmp(&out[i], &a, sizeof a) == 0;
+			twice |= memcmp(&out[i], &a, sizeof(a)) == 0;
 		if (!twice)
 			out[n++] = a;
 	}
@@ -51,7 +51,7 @@ static void compare_leaves(const struct ip_address *list, unsigned count)
 		for (unsigned flip = 0; flip < 128; flip += 5) {
 			uint8_t a[16];
 			unsigned bits = list[i].version == 4 ? 32 : 128, at = flip % bits;
-			memcpy(a, list[i].bytes, sizeof a);
+			memcpy(a, list[i].bytes, sizeof(a));
 			a[at / 8] ^= (uint8_t)(0x80u >> at % 8);
 			unsigned leaf = list[i].version == 4 ? policy_leaf_v4(&w.reader, a)
 							     : policy_leaf_v6(&w.reader, a);
@@ -90,7 +90,7 @@ static void test_groups_and_access(void **)
 			compare_leaves(w.prefix[g], w.group[g].client_count);
 		free(w.image.head);
 	}
-	memset(&w.config.access, 0, sizeof w.config.access);
+	memset(&w.config.access, 0, sizeof(w.config.access));
 }
 
 int main(void)

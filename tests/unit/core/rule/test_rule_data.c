@@ -16,7 +16,7 @@ struct record {
 	const char *owner;
 	uint16_t type;
 	uint32_t ttl_s;
-	const char *value; // name of a CNAME, else octets
+	const char *value; // name of a CNAME, else bytes
 	unsigned covers;   // 0: self
 };
 
@@ -105,8 +105,8 @@ static const char *answer(const struct rule_reader *r, const char *text, uint16_
 		if (type == DNS_TYPE_CNAME)
 			dns_name_wire_to_text(rdata, len, value);
 		else
-			snprintf(value, sizeof value, "%.*s", len, (const char *)rdata);
-		n += (size_t)snprintf(out + n, sizeof out - n, "%s%s %u %u %s", i ? ", " : "",
+			snprintf(value, sizeof(value), "%.*s", len, (const char *)rdata);
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s %u %u %s", i ? ", " : "",
 			owner, type, ttl, value);
 	}
 	assert_int_equal(rd_left(&rd), 0);
@@ -205,7 +205,7 @@ static void test_limits(void **)
 	for (unsigned i = 0; i <= RULE_LIST_FIRST; i++)
 		assert_int_equal(rule_builder_source(b, "x"), 0);
 	for (unsigned i = 0; i < 100; i++) {
-		snprintf(value, sizeof value, "%04u", i);
+		snprintf(value, sizeof(value), "%04u", i);
 		add(b, &(struct record){"many.lan", DNS_TYPE_A, 1, value, 0});
 		add(b, &(struct record){"types.lan", (uint16_t)(300 + i), 1, "x", 0});
 	}
@@ -248,8 +248,8 @@ static void test_many(void **)
 	for (unsigned list = 0; list < 2; list++) {
 		assert_int_equal(rule_builder_source(b, list ? "second" : "first"), 0);
 		for (unsigned i = list; i < NAMES; i += list + 1) {
-			snprintf(owner, sizeof owner, "n%u.lan", i);
-			snprintf(value, sizeof value, "%04u", i * 2 + list);
+			snprintf(owner, sizeof(owner), "n%u.lan", i);
+			snprintf(value, sizeof(value), "%04u", i * 2 + list);
 			add(b, &(struct record){owner, DNS_TYPE_A, list, value, 0});
 		}
 	}
@@ -257,8 +257,8 @@ static void test_many(void **)
 	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
 	for (unsigned i = 0; i < NAMES; i++) {
 		struct dns_answer_view view;
-		snprintf(owner, sizeof owner, "n%u.lan", i);
-		snprintf(expected, sizeof expected, "@ 1 0 %04u", i * 2);
+		snprintf(owner, sizeof(owner), "n%u.lan", i);
+		snprintf(expected, sizeof(expected), "@ 1 0 %04u", i * 2);
 		EXPECT(owner, DNS_TYPE_A, expected); // the lower list decides
 		struct dns_name name = fixture_name(owner);
 		uint64_t hash =
@@ -297,7 +297,7 @@ static void test_too_many_patterns(void **)
 	for (unsigned i = 0; i <= RULE_LIST_FIRST; i++)
 		assert_int_equal(rule_builder_source(b, "x"), 0);
 	for (unsigned i = 0; i < RULE_PATTERNS_MAX; i++) {
-		int len = snprintf(text, sizeof text, "%u", i);
+		int len = snprintf(text, sizeof(text), "%u", i);
 		if (add_pattern(b, RULE_CLASS_BLOCK, text, (size_t)len))
 			fail_msg("pattern %u is refused", i);
 	}
@@ -315,7 +315,7 @@ static void test_patterns_and_prefixes(void **)
 	struct rule_pattern p;
 	struct rule_prefix_row row;
 	char why[128], text[LIST_PATTERN_MAX + 1];
-	memset(text, 'x', sizeof text);
+	memset(text, 'x', sizeof(text));
 	for (unsigned i = 0; i <= RULE_LIST_FIRST; i++)
 		assert_int_equal(rule_builder_source(b, "x"), 0);
 	assert_int_equal(add_prefix(b, RULE_CLASS_ALLOW, "fd00::/8"), 0);
@@ -371,7 +371,7 @@ static void test_bounds(void **)
 		(void *)((uint8_t *)a.base
 			 + ((const uint8_t *)r.answers - (const uint8_t *)a.base));
 	const struct rule_data_answer was = *in;
-	const uint32_t all = r.octet_count, step = was.len;
+	const uint32_t all = r.byte_count, step = was.len;
 	const uint16_t most = RULE_DATA_RECORDS_MAX + RULE_DATA_CHAIN_MAX;
 	assert_int_equal(was.len, 16);
 	const struct {

@@ -20,27 +20,27 @@ enum {
 static uint32_t slot[SLOTS + 1];
 static struct rule_data_entry entry[ENTRIES];
 static struct rule_data_answer answer[ANSWERS];
-static uint8_t octets[16];
+static uint8_t bytes[16];
 static struct rule_reader r;
 
 // Every answer is good; the type tells them apart.
 static int setup(void **)
 {
-	memset(slot, 0, sizeof slot);
-	memset(entry, 0, sizeof entry);
+	memset(slot, 0, sizeof(slot));
+	memset(entry, 0, sizeof(entry));
 	for (unsigned i = 0; i < ANSWERS; i++)
 		answer[i] = (struct rule_data_answer){.type = (uint16_t)(100 + i),
 			.records = 1,
-			.len = sizeof octets,
-			.ttl_step = sizeof octets};
+			.len = sizeof(bytes),
+			.ttl_step = sizeof(bytes)};
 	r = (struct rule_reader){.index = slot,
 		.index_slots = SLOTS,
 		.data = entry,
 		.data_count = ENTRIES,
 		.answers = answer,
 		.answer_count = ANSWERS,
-		.octets = octets,
-		.octet_count = sizeof octets};
+		.bytes = bytes,
+		.byte_count = sizeof(bytes)};
 	return 0;
 }
 
@@ -48,7 +48,7 @@ static bool find(uint16_t type)
 {
 	struct dns_answer_view view;
 	bool found = rule_data_find(&r, FINGERPRINT, LIST, type, &view);
-	assert_true(view.bytes == octets);
+	assert_true(view.bytes == bytes);
 	return found;
 }
 

@@ -130,8 +130,8 @@ static void test_each_list_is_plain_or_not(void **)
 			const bool is_plain = around % 2;
 			struct rule_reader r;
 			struct rule_set set = {{0}};
-			memset(&r, around < 2 ? 0 : 0xff, sizeof r);
-			memset(r.plain, is_plain ? 0 : 0xff, sizeof r.plain);
+			memset(&r, around < 2 ? 0 : 0xff, sizeof(r));
+			memset(r.plain, is_plain ? 0 : 0xff, sizeof(r.plain));
 			r.plain[list / 64] ^= bit;
 			set.lists[list / 64] = bit;
 			assert_int_equal(rule_fast_blocks(&r, &set, set.lists), is_plain);

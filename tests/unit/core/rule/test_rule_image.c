@@ -109,7 +109,7 @@ static void test_probe_of_a_query(void **)
 		rule_probe_reach(&r, &p);
 		struct rule_decision d = rule_probe_decide(&r, &p, q.name.labels, q.qtype, group);
 		rule_decide(&r, &name, DNS_TYPE_A, group, &v);
-		assert_memory_equal(&d, &v.d, sizeof d);
+		assert_memory_equal(&d, &v.d, sizeof(d));
 		check_verdict(&v, i);
 	}
 	rule_arena_free(&arena);
@@ -131,7 +131,7 @@ static void test_depths_and_long_labels(void **)
 		n++) { // each label length, at the end of a name and before it
 		memset(label, 'a', n);
 		label[n] = 0;
-		snprintf(text, sizeof text, "%s.top", label);
+		snprintf(text, sizeof(text), "%s.top", label);
 		assert_int_equal(fixture_add(b, RULE_CLASS_OPERATOR_DENY, text), 0);
 	}
 	for (unsigned i = 0; i < 41; i++)
@@ -147,14 +147,14 @@ static void test_depths_and_long_labels(void **)
 	for (unsigned n = 1; n <= 63; n++) {
 		memset(label, 'a', n);
 		label[n] = 0;
-		snprintf(text, sizeof text, "%s.%s.%s.%s.top", label, n < 60 ? label : "x", "y",
+		snprintf(text, sizeof(text), "%s.%s.%s.%s.top", label, n < 60 ? label : "x", "y",
 			label);
 		name = fixture_name(text);
 		rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
 		assert_int_equal(v.d.action, RULE_BLOCK);
 		assert_int_equal(v.labels, 2);
 		label[n / 2] = 'b';
-		snprintf(text, sizeof text, "%s.top", label);
+		snprintf(text, sizeof(text), "%s.top", label);
 		name = fixture_name(text);
 		rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
 		assert_int_equal(v.d.action, RULE_PASS);
@@ -197,7 +197,7 @@ static void test_bloom_rate(void **)
 		assert_int_equal(rule_reader_init(&r, arena.base, arena.size, true, why), 0);
 		for (unsigned i = 0; i < 300000; i++) {
 			sprintf(text, "%u.miss%u", i, i % 7);
-			memset(&q, 0, sizeof q);
+			memset(&q, 0, sizeof(q));
 			q.name = fixture_name(text);
 			q.label_off[1] = (uint8_t)(q.name.wire[0] + 1);
 			rule_probe_hash(&r, &q, &p);
@@ -268,7 +268,7 @@ static void test_refusals(void **)
 	struct rule_arena arena;
 	mixed_image(&arena);
 	struct rule_image_head *h = arena.base, good = *h;
-	expect_refused(arena.base, sizeof good - 1, "shorter");
+	expect_refused(arena.base, sizeof(good) - 1, "shorter");
 	expect_refused((uint8_t *)arena.base + 8, arena.size - 8, "aligned");
 	expect_refused(arena.base, arena.size - 1, "cut short");
 	struct rule_reader r;
@@ -312,7 +312,7 @@ static void test_refusals(void **)
 		{FIELD(index_off), UINT64_MAX - 3, "records"},
 		{FIELD(data_entries), UINT32_MAX, "records"},
 		{FIELD(answers), UINT64_C(1) << 32, "records"},
-		{FIELD(octets), UINT64_C(1) << 31, "records"},
+		{FIELD(bytes), UINT64_C(1) << 31, "records"},
 		{FIELD(patterns), UINT32_MAX, "patterns"},
 		{FIELD(prefixes_off), 12, "patterns"},
 		{FIELD(texts), UINT32_MAX, "patterns"},
@@ -336,21 +336,21 @@ static unsigned ask_data(const struct rule_reader *r, const struct dns_name *nam
 {
 	struct dns_answer_view view;
 	struct rule_verdict v;
-	unsigned octets = 0;
+	unsigned bytes = 0;
 	rule_decide(r, name, DNS_TYPE_AAAA, everyone, &v);
 	for (unsigned list = 0; list < 40; list++) {
 		(void)rule_data_find(r, v.hash, list, DNS_TYPE_ANY, &view);
 		for (uint32_t i = 0; i < view.len; i++)
-			octets += view.bytes[i];
+			bytes += view.bytes[i];
 		for (uint32_t i = 0; i < view.ttl_count; i++)
-			octets += dns_answer_ttl_at(&view, i);
+			bytes += dns_answer_ttl_at(&view, i);
 	}
-	return octets;
+	return bytes;
 }
 
 static unsigned ask_all(const struct rule_reader *r)
 {
-	unsigned octets = 0;
+	unsigned bytes = 0;
 	for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
 		struct dns_name name = fixture_name(decisions[i].name);
 		struct rule_match m[RULE_LABELS_MAX];
@@ -359,22 +359,22 @@ static unsigned ask_all(const struct rule_reader *r)
 		assert_true(v.d.action <= RULE_RESOLVE && v.d.reply < RULE_REPLIES);
 		assert_true(!v.d.matched || rule_list_info(r, v.d.list));
 		assert_true(rule_matches(r, &name, DNS_TYPE_A, m) <= name.labels);
-		octets += ask_data(r, &name);
+		bytes += ask_data(r, &name);
 	}
 	for (unsigned i = 0; i <= RULE_LISTS_MAX; i++) {
 		const struct rule_list_info *info = rule_list_info(r, i);
-		assert_true(!info || memchr(info->title, 0, sizeof info->title));
+		assert_true(!info || memchr(info->title, 0, sizeof(info->title)));
 	}
 	for (uint32_t i = 0; i <= r->pattern_count && i < 1000; i++) {
 		struct rule_pattern p;
 		for (size_t k = 0; rule_pattern_at(r, i, &p) && k < p.len; k++)
-			octets += (unsigned char)p.text[k];
+			bytes += (unsigned char)p.text[k];
 	}
 	for (uint32_t i = 0; i <= r->prefix_count && i < 1000; i++) {
 		struct rule_prefix_row row;
 		assert_true(!rule_prefix_at(r, i, &row) || row.length <= 128);
 	}
-	return octets;
+	return bytes;
 }
 
 // Flipped bits with sums that fit again, as a hostile writer would make them: the image is refused,
@@ -384,9 +384,9 @@ static void test_mutations_stay_in_bounds(void **)
 	struct rule_arena arena;
 	struct rule_reader r;
 	char why[128];
-	unsigned accepted = 0, refused = 0, octets = 0;
+	unsigned accepted = 0, refused = 0, bytes = 0;
 	mixed_image(&arena);
-	// An exact copy on the heap, where one octet too many is seen.
+	// An exact copy on the heap, where one byte too many is seen.
 	void *copy_memory = NULL;
 	assert_int_equal(posix_memalign(&copy_memory, CACHE_LINE, arena.size), 0);
 	uint8_t *copy = copy_memory;
@@ -398,7 +398,7 @@ static void test_mutations_stay_in_bounds(void **)
 		for (unsigned flips = 1 + (unsigned)rand() % 4; flips > 0; flips--)
 			copy[(size_t)rand() % span] ^= (uint8_t)(1U << rand() % 8);
 		if (round % 4) {
-			h->body_sum = contenthash(copy + sizeof *h, arena.size - sizeof *h);
+			h->body_sum = contenthash(copy + sizeof(*h), arena.size - sizeof(*h));
 			reseal(h);
 		}
 		if (rule_reader_init(&r, copy, arena.size, true, why)) {
@@ -406,10 +406,10 @@ static void test_mutations_stay_in_bounds(void **)
 			continue;
 		}
 		accepted++;
-		octets += ask_all(&r);
+		bytes += ask_all(&r);
 	}
 	assert_true(accepted > 2000 && refused > 2000);
-	// What the worker maps may change after it was checked: all of it, or a few octets.
+	// What the worker maps may change after it was checked: all of it, or a few bytes.
 	for (unsigned round = 0; round < 4000; round++) {
 		memcpy(copy, arena.base, arena.size);
 		assert_int_equal(rule_reader_init(&r, copy, arena.size, false, why), 0);
@@ -421,10 +421,10 @@ static void test_mutations_stay_in_bounds(void **)
 			struct rule_verdict v;
 			rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
 			assert_true(!v.d.matched || rule_list_info(&r, v.d.list));
-			octets += ask_data(&r, &name);
+			bytes += ask_data(&r, &name);
 		}
 	}
-	assert_true(octets > 0);
+	assert_true(bytes > 0);
 	free(copy);
 	rule_arena_free(&arena);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A small ring between two guard pages, and messages whose octets follow from a number. For the
+// A small ring between two guard pages, and messages whose bytes follow from a number. For the
 // two ring tests.
 
 #include "tests/unit/unit.h"
@@ -51,8 +51,8 @@ static inline void fixture_end(struct fixture *f)
 	munmap(end - 2 * SHM_PAGE, 3 * SHM_PAGE);
 }
 
-// A message whose octets all follow from its number, so that a torn or foreign one shows.
-static inline uint8_t msg_octet(uint64_t n, uint32_t i)
+// A message whose bytes all follow from its number, so that a torn or foreign one shows.
+static inline uint8_t msg_byte(uint64_t n, uint32_t i)
 {
 	return (uint8_t)(n * 131 + i * 7 + (n >> 8));
 }
@@ -64,7 +64,7 @@ static inline bool put(struct ring_producer *p, uint64_t n, uint32_t len)
 		return false;
 	assert_int_equal((uintptr_t)m % 8, 0);
 	for (uint32_t i = 0; i < len; i++)
-		m[i] = msg_octet(n, i);
+		m[i] = msg_byte(n, i);
 	return true;
 }
 
@@ -72,16 +72,16 @@ static inline void expect(struct ring_consumer *c, uint64_t n, uint32_t len)
 {
 	uint8_t buf[QUARTER_LEN];
 	uint16_t type = 0;
-	assert_int_equal(ring_read(c, buf, sizeof buf, &type), len);
+	assert_int_equal(ring_read(c, buf, sizeof(buf), &type), len);
 	assert_int_equal(type, 1 + n % 2);
 	for (uint32_t i = 0; i < len; i++)
-		assert_int_equal(buf[i], msg_octet(n, i));
+		assert_int_equal(buf[i], msg_byte(n, i));
 }
 
 static inline void expect_none(struct ring_consumer *c)
 {
 	uint8_t buf[QUARTER_LEN];
 	uint16_t type = 77;
-	assert_int_equal(ring_read(c, buf, sizeof buf, &type), 0);
+	assert_int_equal(ring_read(c, buf, sizeof(buf), &type), 0);
 	assert_int_equal(type, 77);
 }

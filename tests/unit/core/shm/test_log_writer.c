@@ -23,7 +23,7 @@ struct rig {
 
 static void rig_open(struct rig *g, unsigned seed)
 {
-	memset(g, 0, sizeof *g);
+	memset(g, 0, sizeof(*g));
 	g->seed = seed;
 	log_writer_init(&g->writer, &g->tail, &g->head, g->data, UNITS, &g->owed);
 	ring_consumer_init(&g->consumer, &g->tail, &g->head, g->data, UNITS);
@@ -50,13 +50,13 @@ static void drain(struct rig *g, unsigned most)
 	uint8_t msg[LOG_MESSAGE_MAX];
 	uint16_t type;
 	for (unsigned i = 0; i < most; i++) {
-		int len = ring_read(&g->consumer, msg, sizeof msg, &type);
+		int len = ring_read(&g->consumer, msg, sizeof(msg), &type);
 		if (len == 0)
 			break;
 		struct log_record r;
 		assert_int_equal(type, MSG_LOG);
-		memcpy(&r, msg, sizeof r);
-		assert_int_equal(len, sizeof r + r.name_len);
+		memcpy(&r, msg, sizeof(r));
+		assert_int_equal(len, sizeof(r) + r.name_len);
 		assert_true(r.weight > 0);
 		g->weight += r.weight;
 		g->records++;

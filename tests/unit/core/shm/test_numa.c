@@ -19,7 +19,7 @@ static char dir[64];
 static void make_node(unsigned node, const char *cpus)
 {
 	char path[128];
-	snprintf(path, sizeof path, "%s/node%u", dir, node);
+	snprintf(path, sizeof(path), "%s/node%u", dir, node);
 	assert_int_equal(mkdir(path, 0700), 0);
 	strcat(path, "/cpulist");
 	FILE *f = fopen(path, "w");
@@ -31,9 +31,9 @@ static void make_node(unsigned node, const char *cpus)
 static void forget_node(unsigned node)
 {
 	char path[128];
-	snprintf(path, sizeof path, "%s/node%u/cpulist", dir, node);
+	snprintf(path, sizeof(path), "%s/node%u/cpulist", dir, node);
 	unlink(path);
-	snprintf(path, sizeof path, "%s/node%u", dir, node);
+	snprintf(path, sizeof(path), "%s/node%u", dir, node);
 	rmdir(path);
 }
 
@@ -88,7 +88,7 @@ static int mode_now(unsigned long *mask)
 {
 	int mode = -1;
 	*mask = 0;
-	if (syscall(SYS_get_mempolicy, &mode, mask, sizeof *mask * 8 + 1, NULL, 0) != 0)
+	if (syscall(SYS_get_mempolicy, &mode, mask, sizeof(*mask) * 8 + 1, NULL, 0) != 0)
 		return -1;
 	return mode;
 }

@@ -16,7 +16,7 @@ static char path[64];
 
 static int setup(void **)
 {
-	snprintf(path, sizeof path, "/tmp/weir-test-lock-%d", (int)getpid());
+	snprintf(path, sizeof(path), "/tmp/weir-test-lock-%d", (int)getpid());
 	return 0;
 }
 

@@ -23,7 +23,7 @@ static char why[SHM_WHY_MAX];
 static int setup(void **)
 {
 	char run_dir[64];
-	snprintf(run_dir, sizeof run_dir, "/dev/shm/weir-test-shm-fill-%d", (int)getpid());
+	snprintf(run_dir, sizeof(run_dir), "/dev/shm/weir-test-shm-fill-%d", (int)getpid());
 	char name[] = "/tmp/weir-test-shm-fill-XXXXXX";
 	source = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	file = mkstemp(name);
@@ -46,8 +46,8 @@ static int teardown(void **)
 
 static int create(const struct region_fill *fill, size_t data_size, struct region *out)
 {
-	const struct region_spec spec = {.name = "names.1",
-		.kind = REGION_NAMES,
+	const struct region_spec spec = {.name = "rule_image.1",
+		.kind = REGION_RULE_IMAGE,
 		.generation = 1,
 		.data_size = data_size,
 		.mode = 0600,
@@ -69,17 +69,18 @@ static void check_filled(const struct region_fill *fill, size_t data_size)
 	struct region r, mapped;
 	assert_int_equal(create(fill, data_size, &r), 0);
 	region_publish(&r);
-	assert_int_equal(
-		region_attach(&paths, SHM_IN_MEM, "names.1", REGION_NAMES, false, &mapped, why), 0);
+	assert_int_equal(region_attach(&paths, SHM_IN_MEM, "rule_image.1", REGION_RULE_IMAGE, false,
+				 &mapped, why),
+		0);
 	assert_true(region_data_size(&mapped) >= data_size);
 	const uint8_t *data = region_data(&mapped);
 	for (size_t i = 0; i < SIZE; i++)
 		if (data[i] != (uint8_t)(i * 7 + i / 4096))
-			fail_msg("octet %zu", i);
+			fail_msg("byte %zu", i);
 	assert_true(all_zero(data + SIZE, region_data_size(&mapped) - SIZE));
 	region_unmap(&mapped);
 	region_unmap(&r);
-	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "names.1"), 0);
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "rule_image.1"), 0);
 }
 
 static void test_filled(void **)
@@ -100,7 +101,7 @@ static void test_short_file(void **)
 	struct region_fill fill = {.len = SIZE, .fd = file};
 	assert_int_equal(ftruncate(file, SIZE - 1), 0);
 	assert_int_equal(create(&fill, SIZE, &r), -EIO);
-	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "names.1"), -ENOENT);
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "rule_image.1"), -ENOENT);
 	fill.fd = -1;
 	assert_int_equal(create(&fill, SIZE, &r), -EBADF);
 }

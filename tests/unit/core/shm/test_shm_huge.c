@@ -18,7 +18,7 @@ static unsigned long mapped_pages(void)
 {
 	char text[64] = "";
 	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
+	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
 	close(fd);
 	return strtoul(text, NULL, 10);
 }
@@ -78,7 +78,7 @@ static void check_steps(size_t size)
 	int fd = memfd_create("weir-test", MFD_CLOEXEC);
 	struct shm_huge h;
 	struct stat st;
-	uint8_t octets[STEP];
+	uint8_t bytes[STEP];
 	assert_true(fd >= 0);
 	shm_huge_begin(&h, fd, size);
 	for (size_t at = 0; at < size; at += STEP) {
@@ -86,16 +86,16 @@ static void check_steps(size_t size)
 		shm_huge_make(&h, at + len);
 		assert_int_equal(fstat(fd, &st), 0);
 		assert_true((size_t)st.st_blocks * 512 < at + len + SHM_HUGE_PAGE);
-		memset(octets, (int)(at / STEP + 1), sizeof octets);
-		assert_int_equal(pwrite(fd, octets, len, (off_t)at), len);
+		memset(bytes, (int)(at / STEP + 1), sizeof(bytes));
+		assert_int_equal(pwrite(fd, bytes, len, (off_t)at), len);
 	}
 	shm_huge_end(&h);
 	for (size_t at = 0; at < size; at += STEP) {
 		size_t len = size - at < STEP ? size - at : STEP;
 		uint8_t found[STEP];
-		memset(octets, (int)(at / STEP + 1), sizeof octets);
+		memset(bytes, (int)(at / STEP + 1), sizeof(bytes));
 		assert_int_equal(pread(fd, found, len, (off_t)at), len);
-		assert_memory_equal(found, octets, len);
+		assert_memory_equal(found, bytes, len);
 	}
 	close(fd);
 }

@@ -63,7 +63,7 @@ static void cut_off(const char *name)
 	assert_int_equal(truncate(path, 2 * SHM_PAGE), 0);
 }
 
-// How a child ends that reads an octet beyond the end, which must be 0 if it can be read.
+// How a child ends that reads a byte beyond the end, which must be 0 if it can be read.
 static int touch(const char *own)
 {
 	const char *const names[] = {own, NULL};
@@ -102,7 +102,7 @@ static void fill(int fd)
 {
 	static const char junk[4096];
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-	while (write(fd, junk, sizeof junk) > 0 || write(fd, junk, 1) > 0)
+	while (write(fd, junk, sizeof(junk)) > 0 || write(fd, junk, 1) > 0)
 		;
 	assert_int_equal(errno, EAGAIN);
 	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
@@ -151,7 +151,7 @@ static void test_stderr_has_the_line(void **)
 		assert_int_equal(
 			sockets ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends), 0);
 		assert_int_equal(WEXITSTATUS(touch_with_stderr(ends[1])), 1);
-		ssize_t n = read(ends[0], line, sizeof line - 1);
+		ssize_t n = read(ends[0], line, sizeof(line) - 1);
 		assert_true(n > 0);
 		line[n] = '\0';
 		assert_non_null(strstr(line, "l0.1: cut off while in use (SIGBUS); going on"));

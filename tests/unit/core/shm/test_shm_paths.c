@@ -40,8 +40,8 @@ static void test_run_on_tmpfs(void **)
 {
 	char run[64], slashes[80];
 	struct shm_paths p = {.run = "untouched"};
-	snprintf(run, sizeof run, "/dev/shm/weir-test-paths-%d", (int)getpid());
-	snprintf(slashes, sizeof slashes, "%s///", run);
+	snprintf(run, sizeof(run), "/dev/shm/weir-test-paths-%d", (int)getpid());
+	snprintf(slashes, sizeof(slashes), "%s///", run);
 	assert_int_equal(shm_paths_find(&p, run, "off", why), -ENOENT);
 	assert_non_null(strstr(why, run));
 	assert_string_equal(p.run, "untouched");
@@ -68,7 +68,7 @@ static void test_run_on_disk(void **)
 	disk_run(run, 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);
-	snprintf(mem, sizeof mem, "/dev/shm/var-tmp-weir-test-paths-%d-0.%016llx", (int)getpid(),
+	snprintf(mem, sizeof(mem), "/dev/shm/var-tmp-weir-test-paths-%d-0.%016llx", (int)getpid(),
 		(unsigned long long)p.instance);
 	assert_string_equal(p.mem, mem);
 	assert_int_equal(mode_of(mem), 0750);
@@ -105,7 +105,7 @@ static void test_identity(void **)
 	assert_int_equal(again.instance, p[0].instance);
 	shm_paths_close(&again);
 
-	snprintf(command, sizeof command, "cp '%s' '%s'", file[0], file[1]);
+	snprintf(command, sizeof(command), "cp '%s' '%s'", file[0], file[1]);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(shm_paths_find(&again, run[1], "off", why), -EPROTO);
 	assert_non_null(strstr(why, "a copy"));
@@ -115,7 +115,7 @@ static void test_identity(void **)
 	shm_paths_remove(&again);
 	const char *const damage[] = {"", "x", "0000000000000000", "no"};
 	for (unsigned i = 0; i < ARRAY_LEN(damage); i++) {
-		snprintf(command, sizeof command, "echo '%s' >'%s'", damage[i], file[0]);
+		snprintf(command, sizeof(command), "echo '%s' >'%s'", damage[i], file[0]);
 		assert_int_equal(system(command), 0);
 		assert_int_equal(shm_paths_find(&again, run[0], "off", why), -EPROTO);
 		assert_non_null(strstr(why, "not the identity"));
@@ -252,7 +252,7 @@ static void test_folder_without_identity(void **)
 	disk_run(run, 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);
-	snprintf(old, sizeof old, "/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
+	snprintf(old, sizeof(old), "/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
 	folder_make(old, made);
 	file_of(file, run, "dataplane.lock");
 	int running = process_lock(file);
@@ -269,7 +269,7 @@ static void test_folder_without_identity(void **)
 	assert_int_equal(shm_paths_init(&again, run, "off", why), 0);
 	shm_paths_close(&again);
 	assert_int_equal(access(old, F_OK), 0);
-	snprintf(file, sizeof file, "%s.moved", old);
+	snprintf(file, sizeof(file), "%s.moved", old);
 	assert_int_equal(rename(old, file), 0);
 	assert_int_equal(symlink(p.mem, old), 0);
 	assert_int_equal(shm_paths_init(&again, run, "off", why), 0);
@@ -302,9 +302,9 @@ static void test_folder_of_either_directory(void **)
 	disk_run(run, 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);
-	snprintf(up, sizeof up, "/var/tmp/weir-test-paths-%d", (int)getpid());
-	snprintf(other, sizeof other, "%s/0", up);
-	snprintf(old, sizeof old, "/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
+	snprintf(up, sizeof(up), "/var/tmp/weir-test-paths-%d", (int)getpid());
+	snprintf(other, sizeof(other), "%s/0", up);
+	snprintf(old, sizeof(old), "/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
 	assert_int_equal(mkdir(up, 0700), 0);
 	assert_int_equal(mkdir(other, 0700), 0);
 	folder_make(old, (const char *const[]){"directory", NULL});
@@ -326,10 +326,10 @@ static void test_folder_of_too_many_directories(void **)
 {
 	char run[96], old[96], file[2 * SHM_PATH_MAX];
 	struct shm_paths p;
-	snprintf(run, sizeof run, "/var/tmp/w-e-i-r-t-e-s-t-s-%d", (int)getpid());
+	snprintf(run, sizeof(run), "/var/tmp/w-e-i-r-t-e-s-t-s-%d", (int)getpid());
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);
-	snprintf(old, sizeof old, "/dev/shm/var-tmp-w-e-i-r-t-e-s-t-s-%d", (int)getpid());
+	snprintf(old, sizeof(old), "/dev/shm/var-tmp-w-e-i-r-t-e-s-t-s-%d", (int)getpid());
 	folder_make(old, (const char *const[]){"directory", NULL});
 	assert_true(is_left(run, old));
 	file_of(file, old, "directory");
@@ -348,7 +348,7 @@ static void test_folders_of_strangers(void **)
 	char run[64], strange[96], file[2 * SHM_PATH_MAX];
 	struct shm_paths p;
 	disk_run(run, 0);
-	snprintf(strange, sizeof strange, "/dev/shm/weir\n-%d.0123456789abcdef", (int)getpid());
+	snprintf(strange, sizeof(strange), "/dev/shm/weir\n-%d.0123456789abcdef", (int)getpid());
 	folder_make(strange, made);
 	assert_int_equal(chown(strange, 65534, 65534), 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
@@ -367,11 +367,11 @@ static void test_refusals(void **)
 {
 	char run[64], below[80], longer[SHM_PATH_MAX + 2];
 	struct shm_paths p;
-	snprintf(run, sizeof run, "/dev/shm/weir-test-paths-%d", (int)getpid());
-	snprintf(below, sizeof below, "%s/no/such", run);
-	memset(longer, 'x', sizeof longer);
+	snprintf(run, sizeof(run), "/dev/shm/weir-test-paths-%d", (int)getpid());
+	snprintf(below, sizeof(below), "%s/no/such", run);
+	memset(longer, 'x', sizeof(longer));
 	longer[0] = '/';
-	longer[sizeof longer - 1] = 0;
+	longer[sizeof(longer) - 1] = 0;
 	const char *not_absolute[] = {"", "/", "///", "run/weir"};
 	for (unsigned i = 0; i < ARRAY_LEN(not_absolute); i++)
 		assert_int_equal(shm_paths_init(&p, not_absolute[i], "off", why), -EINVAL);
@@ -412,8 +412,8 @@ static void test_names(void **)
 	char name[SHM_NAME_MAX];
 	shm_name_generation(name, "l0", 7);
 	assert_string_equal(name, "l0.7");
-	shm_name_generation(name, "names", UINT64_MAX);
-	assert_string_equal(name, "names.18446744073709551615");
+	shm_name_generation(name, "rule_image", UINT64_MAX);
+	assert_string_equal(name, "rule_image.18446744073709551615");
 	shm_name_rings(name, 63);
 	assert_string_equal(name, "rings.63");
 	shm_name_marks(name, 0, 7);

@@ -23,7 +23,7 @@ static char why[SHM_WHY_MAX];
 
 static int setup(void **)
 {
-	snprintf(run_dir, sizeof run_dir, "/tmp/weir-test-region-%d", (int)getpid());
+	snprintf(run_dir, sizeof(run_dir), "/tmp/weir-test-region-%d", (int)getpid());
 	return shm_paths_init(&paths, run_dir, "auto", why);
 }
 
@@ -37,7 +37,7 @@ static int teardown(void **)
 static const char *mem_path(const char *name)
 {
 	static char path[2 * SHM_PATH_MAX];
-	snprintf(path, sizeof path, "%s/%s", paths.mem, name);
+	snprintf(path, sizeof(path), "%s/%s", paths.mem, name);
 	return path;
 }
 
@@ -236,9 +236,9 @@ static void test_truncated_and_grown(void **)
 	assert_int_equal(truncate(mem_path("rings.3"), (off_t)size - 1), 0);
 	expect_refused(-EPROTO, "its header says");
 	assert_int_equal(truncate(mem_path("rings.3"), 100), 0);
-	expect_refused(-EPROTO, "only 100 octets");
+	expect_refused(-EPROTO, "only 100 bytes");
 	assert_int_equal(truncate(mem_path("rings.3"), 0), 0);
-	expect_refused(-EPROTO, "only 0 octets");
+	expect_refused(-EPROTO, "only 0 bytes");
 	remove_rings(&w);
 }
 
@@ -355,7 +355,7 @@ static void test_huge_or_fallback(void **)
 	if (paths.huge[0]) { // the same mount, named by the operator
 		struct shm_paths named;
 		char mount[SHM_PATH_MAX];
-		memcpy(mount, paths.huge, sizeof mount);
+		memcpy(mount, paths.huge, sizeof(mount));
 		*strrchr(mount, '/') = 0;
 		assert_int_equal(shm_paths_find(&named, run_dir, mount, why), 0);
 		assert_string_equal(named.huge, paths.huge);

@@ -94,8 +94,8 @@ static void test_overlong_is_skipped(void **)
 	assert_true(put(&f.p, 1, 17));
 	assert_true(put(&f.p, 2, 16));
 	ring_publish(&f.p);
-	assert_int_equal(ring_read(&f.c, buf, sizeof buf, &type), 16);
-	assert_int_equal(buf[0], msg_octet(2, 0));
+	assert_int_equal(ring_read(&f.c, buf, sizeof(buf), &type), 16);
+	assert_int_equal(buf[0], msg_byte(2, 0));
 	assert_int_equal(f.c.anomalies, 1);
 	fixture_end(&f);
 }
@@ -155,7 +155,7 @@ static void put_span(struct ring_producer *p, uint64_t n)
 					      .units = (uint16_t)ring_units_of(len),
 					      .type = (uint16_t)(1 + (n + i) % 2)});
 		for (uint32_t k = 0; k < len; k++)
-			unit[sizeof(struct ring_unit) + k] = msg_octet(n + i, k);
+			unit[sizeof(struct ring_unit) + k] = msg_byte(n + i, k);
 	}
 	ring_span_take(p, 2);
 }

@@ -28,7 +28,7 @@ static void test_scribbled_indices_heal(void **)
 		for (unsigned n = 0; n < 50; n++) {
 			if (put(&f.p, n, 100))
 				ring_publish(&f.p);
-			got += ring_read(&f.c, buf, sizeof buf, &type) == 100;
+			got += ring_read(&f.c, buf, sizeof(buf), &type) == 100;
 			ring_release(&f.c);
 		}
 		assert_true(got >= 40);
@@ -44,7 +44,7 @@ static void test_scribbled_indices_heal(void **)
 	f.s->tail.units = 64 + UNITS + 1;
 	uint8_t buf[8];
 	uint16_t type;
-	assert_int_equal(ring_read(&f.c, buf, sizeof buf, &type), -EPROTO);
+	assert_int_equal(ring_read(&f.c, buf, sizeof(buf), &type), -EPROTO);
 	assert_int_equal(f.c.anomalies, 1);
 	assert_int_equal(f.c.next, 64 + UNITS + 1);
 	fixture_end(&f);
@@ -72,10 +72,10 @@ static void test_bad_headers_reset(void **)
 		assert_true(put(&f.p, 1, 50));
 		assert_true(put(&f.p, 2, 50));
 		ring_publish(&f.p);
-		memcpy(f.s->data, &bad[k], sizeof bad[k]);
+		memcpy(f.s->data, &bad[k], sizeof(bad[k]));
 		uint8_t buf[QUARTER_LEN];
 		uint16_t type;
-		assert_int_equal(ring_read(&f.c, buf, sizeof buf, &type), -EPROTO);
+		assert_int_equal(ring_read(&f.c, buf, sizeof(buf), &type), -EPROTO);
 		assert_int_equal(f.c.anomalies, 1);
 		expect_none(&f.c);
 		ring_release(&f.c);
@@ -96,10 +96,10 @@ static void test_bad_headers_at_the_end(void **)
 	ring_publish(&f.p);
 	const struct ring_unit over = {.len = 100, .units = 2, .type = 1};
 	uint8_t *last = f.s->data + (UNITS - 1) * RING_UNIT;
-	memcpy(last, &over, sizeof over);
+	memcpy(last, &over, sizeof(over));
 	uint8_t buf[QUARTER_LEN];
 	uint16_t type;
-	assert_int_equal(ring_read(&f.c, buf, sizeof buf, &type), -EPROTO);
+	assert_int_equal(ring_read(&f.c, buf, sizeof(buf), &type), -EPROTO);
 	fixture_end(&f);
 
 	fixture_init(&f, UNITS - 1);
@@ -107,8 +107,8 @@ static void test_bad_headers_at_the_end(void **)
 	ring_publish(&f.p);
 	const struct ring_unit pad = {.units = 1, .type = MSG_PAD};
 	last = f.s->data + (UNITS - 1) * RING_UNIT;
-	memcpy(last, &pad, sizeof pad);
-	assert_int_equal(ring_read(&f.c, buf, sizeof buf, &type), -EPROTO);
+	memcpy(last, &pad, sizeof(pad));
+	assert_int_equal(ring_read(&f.c, buf, sizeof(buf), &type), -EPROTO);
 	fixture_end(&f);
 }
 
@@ -125,7 +125,7 @@ static void test_scribbler(void **)
 		uint64_t r = (uint64_t)random() << 31 ^ (uint64_t)random();
 		switch (r % 8) {
 		case 0:
-			f.s->data[r / 8 % sizeof f.s->data] ^= (uint8_t)(1 << (r >> 40) % 8);
+			f.s->data[r / 8 % sizeof(f.s->data)] ^= (uint8_t)(1 << (r >> 40) % 8);
 			break;
 		case 1: // a header, where damage tells
 			f.s->data[r / 8 % UNITS * RING_UNIT + (r >> 20) % 8] = (uint8_t)(r >> 30);
@@ -153,12 +153,12 @@ static void test_scribbler(void **)
 	for (unsigned n = 0; n < 100; n++) {
 		(void)put(&f.p, n, 100);
 		ring_publish(&f.p);
-		int len = ring_read(&f.c, buf, sizeof buf, &type);
+		int len = ring_read(&f.c, buf, sizeof(buf), &type);
 		assert_true(len == -EPROTO || len >= 0);
 		ring_release(&f.c);
 	}
 	uint64_t before = f.c.anomalies + f.p.anomalies;
-	while (ring_read(&f.c, buf, sizeof buf, &type) != 0)
+	while (ring_read(&f.c, buf, sizeof(buf), &type) != 0)
 		ring_release(&f.c);
 	ring_release(&f.c);
 	assert_true(put(&f.p, 7, 333));
@@ -181,9 +181,9 @@ static void produce_for_ever(struct shared *s, _Atomic uint64_t *number)
 			sched_yield();
 			continue;
 		}
-		memcpy(m, &n, sizeof n);
+		memcpy(m, &n, sizeof(n));
 		for (uint32_t i = 8; i < len; i++)
-			m[i] = msg_octet(n, i);
+			m[i] = msg_byte(n, i);
 		atomic_store(number, n + 1); // before it is visible: a number is never used twice
 		ring_publish(&p);
 	}
@@ -210,7 +210,7 @@ static void kill_round(struct shared *s, _Atomic uint64_t *number, struct ring_c
 			assert_int_equal(waitpid(child, NULL, 0), child);
 			killed = true;
 		}
-		len = ring_read(c, buf, sizeof buf, &type);
+		len = ring_read(c, buf, sizeof(buf), &type);
 		ring_release(c);
 		if (len == 0 && killed)
 			return;
@@ -221,10 +221,10 @@ static void kill_round(struct shared *s, _Atomic uint64_t *number, struct ring_c
 		uint64_t n;
 		assert_true(len >= 8);
 		assert_int_equal(type, MSG_MISS);
-		memcpy(&n, buf, sizeof n);
+		memcpy(&n, buf, sizeof(n));
 		assert_int_equal(len, 8 + n * 37 % (QUARTER_LEN - 8));
 		for (uint32_t i = 8; i < (uint32_t)len; i++)
-			assert_int_equal(buf[i], msg_octet(n, i));
+			assert_int_equal(buf[i], msg_byte(n, i));
 		// At most the one message that the killed producer had in hand is missing.
 		assert_true(n == *last + 1 || n == *last + 2);
 		*last = n;

@@ -74,7 +74,7 @@ static void test_states(void **)
 {
 	char lock[SHM_PATH_MAX + 32];
 	assert_int_equal(dataplane_state(&paths, &copy), PROCESS_UP);
-	snprintf(lock, sizeof lock, "%s/dataplane.lock", paths.run);
+	snprintf(lock, sizeof(lock), "%s/dataplane.lock", paths.run);
 	int fd = process_lock(lock);
 	assert_true(fd >= 0);
 	assert_int_equal(dataplane_state(&paths, &copy), PROCESS_UP);
@@ -95,7 +95,7 @@ static void test_control_states(void **)
 {
 	uint64_t silent_ms = 0;
 	char lock[SHM_PATH_MAX + 32], why[SHM_WHY_MAX] = "";
-	snprintf(lock, sizeof lock, "%s/controlplane.lock", paths.run);
+	snprintf(lock, sizeof(lock), "%s/controlplane.lock", paths.run);
 	int fd = process_lock(lock);
 	assert_true(fd >= 0);
 	assert_int_equal(

@@ -75,7 +75,7 @@ static void test_refuses_and_goes_on(void **)
 {
 	static const char nul[] = "a\0b";
 	static char longest[ANSWER_PATTERN_LEN_MAX + 1];
-	memset(longest, 'x', sizeof longest);
+	memset(longest, 'x', sizeof(longest));
 	const struct answer_pattern pattern[] = {
 		{2, "(unclosed", 9},
 		{2, "(?!look)ahead", 13},
@@ -113,7 +113,7 @@ static void test_none_left(void **)
 // `count` patterns that differ, of list i % 200.
 static struct answer_pattern *many(unsigned count, char (*text)[32])
 {
-	struct answer_pattern *pattern = calloc(count, sizeof *pattern);
+	struct answer_pattern *pattern = calloc(count, sizeof(*pattern));
 	assert_non_null(pattern);
 	for (unsigned i = 0; i < count; i++) {
 		int n = snprintf(text[i], 32, "^host%u\\.", i);
@@ -139,7 +139,7 @@ static void test_count_limit(void **)
 	assert_int_equal(lists_of(p, "host4096.example").lists[4096 % 200 / 64], 0);
 	for (unsigned i = 1; i < ANSWER_PATTERNS_MAX; i += 97) {
 		char name[64];
-		snprintf(name, sizeof name, "host%u.example", i);
+		snprintf(name, sizeof(name), "host%u.example", i);
 		assert_true(has(p, name, i % 200));
 		assert_false(has(p, name, (i + 1) % 200));
 	}
@@ -168,7 +168,7 @@ static void test_time_and_size(void **)
 	assert_int_equal(counts.compiled + counts.refused_size, COUNT);
 	assert_true(counts.bytes <= 20000);
 	answer_patterns_free(p);
-	// Room for the first portion to the last octet: it is taken, and nothing behind it.
+	// Room for the first portion to the last byte: it is taken, and nothing behind it.
 	struct answer_pattern_limits exact = {
 		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
 	assert_int_equal(answer_patterns_new(&p, pattern, FIRST, &exact, &counts), 0);

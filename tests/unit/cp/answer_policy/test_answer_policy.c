@@ -332,7 +332,7 @@ static void model_image(struct dns_rand *r)
 				&& !(allows && p->rule_class != RULE_CLASS_EXCEPT
 					&& p->rule_class != RULE_CLASS_LOCAL))
 				p->rule_class = RULE_CLASS_BLOCK;
-			snprintf(text, sizeof text, "/%s/", pattern_text[p->text]);
+			snprintf(text, sizeof(text), "/%s/", pattern_text[p->text]);
 			fixture_rule(&f, p->rule_class, text);
 		}
 	}
@@ -442,7 +442,7 @@ static void test_model(void **)
 				char plain[240];
 				random_name(&r, plain);
 				// No loops in the chain.
-				snprintf(name[i], sizeof name[i], "%u.%s", i, plain);
+				snprintf(name[i], sizeof(name[i]), "%u.%s", i, plain);
 				strcat(strcat(chain, i ? " " : ""), name[i]);
 			}
 			answer_chain(chain, "198.18.0.1");

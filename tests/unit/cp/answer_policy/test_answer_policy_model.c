@@ -78,7 +78,7 @@ static unsigned list_of(const struct rule_reader *r, const struct model_rule *ru
 	for (unsigned i = 0; i < RULE_LISTS_MAX; i++) {
 		const struct rule_list_info *info = rule_list_info(r, i);
 		if (info && info->source == rule->source
-			&& memcmp(&info->kind, &rule->kind, sizeof rule->kind) == 0)
+			&& memcmp(&info->kind, &rule->kind, sizeof(rule->kind)) == 0)
 			return i;
 	}
 	fail_msg("a rule without a list");
@@ -92,7 +92,7 @@ static void model_make(struct model *m)
 	m->count = 0;
 	for (unsigned i = 0; i < SOURCES; i++) {
 		char title[8];
-		snprintf(title, sizeof title, "s%u", i);
+		snprintf(title, sizeof(title), "s%u", i);
 		assert_int_equal(rule_builder_source(b, title), 0);
 		for (unsigned n = below(RULES_MAX / SOURCES + 1); n > 0; n--)
 			rule_add(m, b, i);
@@ -108,7 +108,7 @@ static void model_make(struct model *m)
 static void random_group(const struct model *m, uint64_t lists[4])
 {
 	unsigned sources = below(1 << SOURCES) | 1 << RULE_LIST_ALLOW | 1 << RULE_LIST_DENY;
-	memset(lists, 0, 4 * sizeof *lists);
+	memset(lists, 0, 4 * sizeof(*lists));
 	for (unsigned i = 0; i < m->count; i++)
 		if (sources >> m->rule[i].source & 1)
 			lists[m->rule[i].list / 64] |= UINT64_C(1) << m->rule[i].list % 64;

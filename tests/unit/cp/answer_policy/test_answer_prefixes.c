@@ -162,11 +162,11 @@ static void test_model(void **)
 				answer_prefixes_find_v4(p, a.bytes, &got);
 			else
 				answer_prefixes_find_v6(p, a.bytes, &got);
-			// What the octets say as an IPv4 address counts too; leave that out.
+			// What the bytes say as an IPv4 address counts too; leave that out.
 			if (a.version == 6
 				&& memcmp(a.bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0)
 				continue;
-			assert_memory_equal(&got, &want, sizeof want);
+			assert_memory_equal(&got, &want, sizeof(want));
 		}
 		answer_prefixes_free(p);
 	}
@@ -175,7 +175,7 @@ static void test_model(void **)
 static void test_a_million(void **)
 {
 	enum { MOST = ANSWER_PREFIXES_MAX + 5 };
-	struct answer_prefix *prefix = calloc(MOST, sizeof *prefix);
+	struct answer_prefix *prefix = calloc(MOST, sizeof(*prefix));
 	struct answer_prefix_counts c;
 	struct answer_prefixes *p;
 	assert_non_null(prefix);

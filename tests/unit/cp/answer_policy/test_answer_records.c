@@ -24,16 +24,16 @@ static void ask(const char *name, uint16_t qtype)
 
 struct seen {
 	unsigned count;
-	unsigned octets[8];
+	unsigned bytes[8];
 	uint8_t address[8][16];
 };
 
-static void on_address(void *arg, const uint8_t *address, unsigned octets)
+static void on_address(void *arg, const uint8_t *address, unsigned bytes)
 {
 	struct seen *s = arg;
 	assert_true(s->count < 8);
-	s->octets[s->count] = octets;
-	memcpy(s->address[s->count++], address, octets);
+	s->bytes[s->count] = bytes;
+	memcpy(s->address[s->count++], address, bytes);
 }
 
 // All targets as text, each followed by a space.
@@ -81,15 +81,15 @@ static void test_service(void **)
 	char names[4096];
 	struct seen s = {0};
 	ask("www.example", DNS_TYPE_HTTPS);
-	build_rr(
-		&build, SECTION_ANSWER, "www.example", DNS_TYPE_HTTPS, 60, rdata, sizeof rdata - 1);
+	build_rr(&build, SECTION_ANSWER, "www.example", DNS_TYPE_HTTPS, 60, rdata,
+		sizeof(rdata) - 1);
 	build_rr(&build, SECTION_ANSWER, "www.example", DNS_TYPE_HTTPS, 60, "\0\1\0", 3);
 	const struct dns_answer_view v = read_back(DNS_TYPE_HTTPS);
 	walk(&v, names, &s);
 	assert_string_equal(names, "svc.example "); // the owner itself is no target
 	assert_int_equal(s.count, 3);
 	assert_memory_equal(s.address[1], "\x0a\0\0\2", 4);
-	assert_int_equal(s.octets[2], 16);
+	assert_int_equal(s.bytes[2], 16);
 	assert_int_equal(s.address[2][0], 0xfd);
 }
 
@@ -110,7 +110,7 @@ static void test_other_types_and_sections_are_left_alone(void **)
 	assert_string_equal(names, "");
 }
 
-// Octets that nobody ever made: the walk ends, and ASan says when it left the answer.
+// Bytes that nobody ever made: the walk ends, and ASan says when it left the answer.
 static void test_damaged(void **)
 {
 	struct dns_rand rand = {.state = 3};
@@ -118,19 +118,19 @@ static void test_damaged(void **)
 	ask("www.shop.example", DNS_TYPE_A);
 	for (unsigned i = 0; i < 6; i++) {
 		char from[32], to[32];
-		snprintf(from, sizeof from, "c%u.shop.example", i);
-		snprintf(to, sizeof to, "c%u.shop.example", i + 1);
+		snprintf(from, sizeof(from), "c%u.shop.example", i);
+		snprintf(to, sizeof(to), "c%u.shop.example", i + 1);
 		build_rr_name(&build, SECTION_ANSWER, i ? from : "www.shop.example", DNS_TYPE_CNAME,
 			60, to);
 	}
 	build_rr(&build, SECTION_ANSWER, "c6.shop.example", DNS_TYPE_A, 60, "\xc0\0\2\1", 4);
 	const struct dns_answer_view whole = read_back(DNS_TYPE_A);
 	for (unsigned i = 0; i < 20000; i++) {
-		uint8_t octets[1024];
-		memcpy(octets, whole.bytes, whole.len);
-		size_t len = dns_rand_mutate(&rand, octets, whole.len, sizeof octets);
+		uint8_t bytes[1024];
+		memcpy(bytes, whole.bytes, whole.len);
+		size_t len = dns_rand_mutate(&rand, bytes, whole.len, sizeof(bytes));
 		struct dns_answer_view v = whole;
-		uint8_t *exact = dns_exact_copy(octets, len);
+		uint8_t *exact = dns_exact_copy(bytes, len);
 		v.bytes = exact;
 		v.len = (uint32_t)len;
 		struct seen s = {0};
@@ -141,9 +141,9 @@ static void test_damaged(void **)
 
 static void test_pointer_loops_end(void **)
 {
-	// Owner c00c, CNAME, rdata: a pointer to itself (12 + 9 + 4 octets before the view).
-	static const uint8_t octets[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 37};
-	const struct dns_answer_view v = {.bytes = octets, .len = sizeof octets, .ancount = 1};
+	// Owner c00c, CNAME, rdata: a pointer to itself (12 + 9 + 4 bytes before the view).
+	static const uint8_t bytes[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 37};
+	const struct dns_answer_view v = {.bytes = bytes, .len = sizeof(bytes), .ancount = 1};
 	struct answer_record record;
 	struct dns_name target;
 	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
@@ -153,12 +153,12 @@ static void test_pointer_loops_end(void **)
 	assert_false(answer_records_next(&r, &record));
 }
 
-// A pointer of which the answer has the first octet alone, whatever lies behind it.
+// A pointer of which the answer has the first byte alone, whatever lies behind it.
 static void test_half_a_pointer(void **)
 {
-	static const uint8_t octets[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 12};
+	static const uint8_t bytes[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 12};
 	static const uint8_t half[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 1, 0xc0, 12};
-	struct dns_answer_view v = {.bytes = octets, .len = sizeof octets, .ancount = 1};
+	struct dns_answer_view v = {.bytes = bytes, .len = sizeof(bytes), .ancount = 1};
 	struct answer_record record;
 	struct dns_name target;
 	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
@@ -167,7 +167,7 @@ static void test_half_a_pointer(void **)
 	assert_true(answer_record_target(&r, &record, &target));
 	assert_true(dns_name_equal(&target, &question));
 	v.bytes = half;
-	v.len = sizeof half - 1;
+	v.len = sizeof(half) - 1;
 	r = answer_records_of(&question, &v);
 	assert_true(answer_records_next(&r, &record));
 	assert_false(answer_record_target(&r, &record, &target));
@@ -179,9 +179,9 @@ static void test_owners_in_full(void **)
 	static const uint8_t full[] = "\3www\7example\0\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\1"
 				      "\3www\xc0\x0c\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\2"
 				      "\0\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\3";
-	uint8_t octets[sizeof full - 1];
-	memcpy(octets, full, sizeof octets);
-	const struct dns_answer_view v = {.bytes = octets, .len = sizeof octets, .ancount = 3};
+	uint8_t bytes[sizeof(full) - 1];
+	memcpy(bytes, full, sizeof(bytes));
+	const struct dns_answer_view v = {.bytes = bytes, .len = sizeof(bytes), .ancount = 3};
 	char names[64];
 	struct seen s = {0};
 	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
@@ -190,7 +190,7 @@ static void test_owners_in_full(void **)
 	for (unsigned i = 0; i < s.count; i++)
 		assert_int_equal(s.address[i][3], i + 1);
 	for (unsigned first = 0x40; first < 0xc0; first += 0x40) {
-		octets[0] = (uint8_t)first;
+		bytes[0] = (uint8_t)first;
 		s.count = 0;
 		walk(&v, names, &s);
 		assert_int_equal(s.count, 0);

@@ -26,7 +26,7 @@ static struct {
 
 static int group_pause(void *, const char *name, unsigned minutes)
 {
-	snprintf(paused.name, sizeof paused.name, "%s", name);
+	snprintf(paused.name, sizeof(paused.name), "%s", name);
 	paused.minutes = minutes;
 	return paused.err;
 }

@@ -12,7 +12,7 @@
 
 static struct {
 	_Atomic bool can_profile;
-	_Atomic size_t octets; // of a dump
+	_Atomic size_t bytes; // of a dump
 	_Atomic unsigned dumps;
 } double_heap;
 
@@ -26,8 +26,8 @@ int mallctl(const char *name, void *out, size_t *, void *in, size_t)
 	if (strcmp(name, "prof.dump") != 0)
 		return ENOENT;
 	int fd = open(*(const char **)in, O_WRONLY | O_CLOEXEC);
-	int rc = fd < 0 || ftruncate(fd, (off_t)double_heap.octets) < 0;
-	if (rc == 0 && double_heap.octets > 4)
+	int rc = fd < 0 || ftruncate(fd, (off_t)double_heap.bytes) < 0;
+	if (rc == 0 && double_heap.bytes > 4)
 		rc = pwrite(fd, "heap", 4, 0) != 4;
 	if (fd >= 0)
 		close(fd);
@@ -55,11 +55,11 @@ static inline void test_heap_dumps(void **)
 		assert_reply("GET /debug/heap", 409, "no heap profiles");
 	assert_int_equal(double_heap.dumps, 0);
 	double_heap.can_profile = true;
-	double_heap.octets = 4096;
+	double_heap.bytes = 4096;
 	assert_reply("GET /debug/heap", 200, "heap");
 	heap_double_limited(200);
 	// One that is too large took as long as one that is sent.
-	double_heap.octets = (size_t)HEAP_DUMP_MAX + 1;
+	double_heap.bytes = (size_t)HEAP_DUMP_MAX + 1;
 	int status = 429;
 	for (unsigned tries = 0; status == 429 && tries < 400; tries++) {
 		usleep(50000);

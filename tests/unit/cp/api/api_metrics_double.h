@@ -24,7 +24,7 @@ void publish_watch(struct publisher *, const struct dp_watch *)
 
 void publish_status(const struct publisher *, struct publish_status *out)
 {
-	*out = (struct publish_status){.names_generation = 3};
+	*out = (struct publish_status){.rule_image_generation = 3};
 }
 
 static inline void metrics_double_check(void)

@@ -61,7 +61,7 @@ static void test_prefixes(void **)
 static int client_begin(int server, const char *from)
 {
 	struct sockaddr_storage to, own = address_of(from);
-	socklen_t len = sizeof to;
+	socklen_t len = sizeof(to);
 	assert_int_equal(getsockname(server, (struct sockaddr *)&to, &len), 0);
 	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
@@ -85,7 +85,7 @@ static void check_filter(
 	assert_int_equal(poll(&last, 1, 60000), 1);
 	for (unsigned i = 0; i < count; i++) {
 		struct sockaddr_storage peer;
-		socklen_t len = sizeof peer;
+		socklen_t len = sizeof(peer);
 		bool is_there = getpeername(client[i], (struct sockaddr *)&peer, &len) == 0;
 		if (is_there != wanted[i])
 			fail_msg("%s: connected: %d", from[i], is_there);

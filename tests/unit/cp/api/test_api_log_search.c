@@ -44,7 +44,7 @@ static int setup(void **)
 		.folder = folder, .hours = 10, .max_bytes = 16 << 20};
 	if (query_store_open(&store, &settings))
 		return -1;
-	snprintf(path, sizeof path, "%s/control.sock", folder);
+	snprintf(path, sizeof(path), "%s/control.sock", folder);
 	const struct api_deps deps = {.service = service,
 		.store = store,
 		.socket_path = path,
@@ -62,7 +62,7 @@ static int teardown(void **)
 	api_close(api);
 	query_store_close(store);
 	loop_free(service);
-	snprintf(command, sizeof command, "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
 
@@ -94,13 +94,13 @@ static void test_pages(void **)
 		const char *oldest_first, *first, *second;
 	} ways[] = {{"0", "other.test.", "=cmd"}, {"1", "\\\\255", "=cmd"}};
 	for (unsigned i = 0; i < 2; i++) {
-		snprintf(request, sizeof request, "GET /log/search?limit=1&oldest_first=%s",
+		snprintf(request, sizeof(request), "GET /log/search?limit=1&oldest_first=%s",
 			ways[i].oldest_first);
 		assert_reply(request, 200, ways[i].first);
 		const char *at = strstr(reply, "\"after\":\"");
 		assert_non_null(at);
-		snprintf(after, sizeof after, "%.*s", (int)strcspn(at + 9, "\""), at + 9);
-		snprintf(request, sizeof request,
+		snprintf(after, sizeof(after), "%.*s", (int)strcspn(at + 9, "\""), at + 9);
+		snprintf(request, sizeof(request),
 			"GET /log/search?limit=1&oldest_first=%s&after=%s", ways[i].oldest_first,
 			after);
 		assert_reply(request, 200, ways[i].second);

@@ -21,8 +21,8 @@ static const struct table_info *table(const char *name)
 
 static int fresh(void **)
 {
-	memset(&stats, 0, sizeof stats);
-	memset(&tables, 0, sizeof tables);
+	memset(&stats, 0, sizeof(stats));
+	memset(&tables, 0, sizeof(tables));
 	return 0;
 }
 
@@ -69,8 +69,8 @@ static void workers_are_summed_and_the_fullest_is_named(void **)
 static void what_makes_no_sense_is_left_out(void **)
 {
 	stats.workers = 1;
-	memset(stats.worker[0].table, 0xff, sizeof stats.worker[0].table);
-	memset(stats.table, 0xff, sizeof stats.table);
+	memset(stats.worker[0].table, 0xff, sizeof(stats.worker[0].table));
+	memset(stats.table, 0xff, sizeof(stats.table));
 	api_tables_dataplane(&stats, 0, &tables);
 	assert_int_equal(table("dp_miss_ring")->evicted, 0);
 	assert_int_equal(table("dp_miss_ring")->oldest_ms, 0);

@@ -40,7 +40,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-// The last octet; -1: none.
+// The last byte; -1: none.
 static int mac_at(const char *address, uint32_t scope, uint64_t now_ms)
 {
 	uint8_t mac[FRONTEND_NEIGHBOUR_MAC] = {0};

@@ -77,7 +77,7 @@ static void what_redis_is_told_is_given_back_when_idle(void **)
 	assert_int_equal(g.bytes, 0);
 }
 
-// A reply of 48,000 octets, of which the block stays for the next one, until nobody asks.
+// A reply of 48,000 bytes, of which the block stays for the next one, until nobody asks.
 static void what_redis_said_is_given_back_when_idle(void **)
 {
 	enum { LONG = 48000 };
@@ -85,7 +85,7 @@ static void what_redis_said_is_given_back_when_idle(void **)
 	struct growth g = {0};
 	struct redis_reader *r;
 	const struct redis_reply *reply;
-	int n = snprintf(text, sizeof text, "$%d\r\n", LONG);
+	int n = snprintf(text, sizeof(text), "$%d\r\n", LONG);
 	memset(text + n, 'x', LONG);
 	memcpy(text + n + LONG, "\r\n", 2);
 	assert_int_equal(redis_reader_new(&r, &g), 0);

@@ -10,7 +10,7 @@ static void test_document(void **)
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "text", "a\"\n\\");
-	json_out_text(o, root, "octets", "\xff\xfe");
+	json_out_text(o, root, "bytes", "\xff\xfe");
 	json_out_count(o, root, "large", UINT64_MAX);
 	json_out_signed(o, root, "negative", -1);
 	json_out_bool(o, root, "yes", true);
@@ -18,7 +18,7 @@ static void test_document(void **)
 	json_out_count(o, list, NULL, 1);
 	json_out_bool(o, json_out_object(o, list, NULL), "no", false);
 	char *text = json_out_finish(o);
-	assert_string_equal(text, "{\"text\":\"a\\\"\\n\\\\\",\"octets\":\"\\\\xff\\\\xfe\","
+	assert_string_equal(text, "{\"text\":\"a\\\"\\n\\\\\",\"bytes\":\"\\\\xff\\\\xfe\","
 				  "\"large\":9223372036854775807,\"negative\":-1,\"yes\":true,"
 				  "\"list\":[1,{\"no\":false}]}");
 	free(text);

@@ -12,7 +12,7 @@ static size_t message(uint8_t *out, uint16_t type, const void *rdata, uint16_t r
 	struct wr w = wr_init(out, 4096);
 	static const uint8_t head[] = {0, 1, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0, 1, 'a', 7, 'e',
 		'x', 'a', 'm', 'p', 'l', 'e', 0, 0, 1, 0, 1};
-	wr_bytes(&w, head, sizeof head);
+	wr_bytes(&w, head, sizeof(head));
 	wr_u16(&w, 0xc00c);
 	wr_u16(&w, type);
 	wr_u16(&w, 1);
@@ -23,9 +23,9 @@ static size_t message(uint8_t *out, uint16_t type, const void *rdata, uint16_t r
 	return w.pos;
 }
 
-#define RDATA(type, text, octets)                     \
-	{                                             \
-		type, text, octets, sizeof octets - 1 \
+#define RDATA(type, text, bytes)                     \
+	{                                            \
+		type, text, bytes, sizeof(bytes) - 1 \
 	}
 static const struct {
 	uint16_t type;
@@ -41,7 +41,7 @@ static const struct {
 	RDATA(6, "a.example. h.a.example. 1 2 3 4 5",
 		"\xc0\x0c\1h\xc0\x0c\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5"),
 	RDATA(65, "\\# 3 000100", "\0\1\0"), RDATA(65280, "\\# 0 ", ""),
-	RDATA(1, "\\# 5 c612ff5001", "\xc6\x12\xff\x50\x01"), // one octet too many
+	RDATA(1, "\\# 5 c612ff5001", "\xc6\x12\xff\x50\x01"), // one byte too many
 	RDATA(5, "\\# 2 c0ff", "\xc0\xff"),                   // points past the end
 	RDATA(16, "\\# 2 0541", "\5A"),                       // string longer than its record
 };
@@ -75,7 +75,7 @@ static void test_records(void **)
 static void test_too_long(void **)
 {
 	static uint8_t rdata[3000], buf[4096];
-	struct rd msg = rd_init(buf, message(buf, 65280, rdata, sizeof rdata));
+	struct rd msg = rd_init(buf, message(buf, 65280, rdata, sizeof(rdata)));
 	struct rdata_record r;
 	uint16_t ancount;
 	assert_true(rdata_answer_begin(&msg, &ancount));

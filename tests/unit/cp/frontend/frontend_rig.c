@@ -29,7 +29,7 @@ static unsigned queries_kept;
 static void query_keep(enum frontend_transport t, const uint8_t *msg, size_t len)
 {
 	struct kept *k = &queries[queries_kept % QUERIES_KEPT];
-	if (len > sizeof k->msg)
+	if (len > sizeof(k->msg))
 		return;
 	k->transport = t;
 	k->len = len;

@@ -13,7 +13,7 @@ struct frontend_rig_reply {
 	union client_address client;
 	enum frontend_transport transport;
 	uint16_t len, opt;
-	uint8_t msg[1200]; // the first octets
+	uint8_t msg[1200]; // the first bytes
 };
 
 extern struct frontend_session frontend_session[FRONTEND_TRANSPORTS];
@@ -35,7 +35,7 @@ struct frontend_rig_query {
 	uint16_t udp_size;  // 0: no OPT
 	const char *client; // NULL: 198.18.0.2
 };
-// Its octets; returns their number.
+// Its bytes; returns their number.
 size_t query_write(uint8_t msg[600], const struct frontend_rig_query *q);
 enum frontend_outcome frontend_rig_ask(
 	enum frontend_transport t, const struct frontend_rig_query *q);

@@ -290,9 +290,9 @@ void tcp_reply_is(int fd, uint16_t id, size_t len)
 
 void tcp_is_closed(int fd)
 {
-	uint8_t octet;
+	uint8_t byte;
 
-	assert_false(read_all(fd, &octet, 1));
+	assert_false(read_all(fd, &byte, 1));
 	close(fd);
 }
 

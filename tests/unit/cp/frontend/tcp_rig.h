@@ -2,7 +2,7 @@
 #pragma once
 
 // TCP/53 on a loopback address of this process's own, on a loop in a thread, with an engine whose
-// answers the test decides: a message is a DNS header and an order of one octet.
+// answers the test decides: a message is a DNS header and an order of one byte.
 
 #include "controlplane/frontend/frontend_tcp.h"
 #include "tests/unit/unit.h"
@@ -10,7 +10,7 @@
 enum {
 	TCP_ECHO = 'e',  // replied to at once, with what was asked
 	TCP_LATER = 'l', // when the test says so
-	TCP_BIG = 'b',   // at once, with TCP_BIG_LEN octets
+	TCP_BIG = 'b',   // at once, with TCP_BIG_LEN bytes
 	TCP_LATER_BIG = 'B',
 	TCP_NONE = 'n', // never
 	TCP_OPT = 'o',  // at once, with an OPT
@@ -48,7 +48,7 @@ int tcp_connect(unsigned host, int receive_buffer); // from 127.0.0.<host>; 0: a
 size_t tcp_message(uint8_t *out, uint16_t id, char order, size_t len); // with its length; in all
 void tcp_send(int fd, const void *p, size_t len);
 void tcp_ask(int fd, uint16_t id, char order); // the shortest such
-// The next reply into `out` (TCP_MESSAGE_MAX octets); its length, or 0 at the connection's end.
+// The next reply into `out` (TCP_MESSAGE_MAX bytes); its length, or 0 at the connection's end.
 size_t tcp_reply(int fd, uint8_t *out);
 void tcp_reply_is(int fd, uint16_t id, size_t len);
 void tcp_is_closed(int fd); // and closes it

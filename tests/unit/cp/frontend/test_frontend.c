@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The engine behind TCP/53 and the UDP sockets: one cache and one set of questions with the data
-// plane's clients, sessions that die, tables that are full, and messages of any octets.
+// plane's clients, sessions that die, tables that are full, and messages of any bytes.
 #include "frontend_rig.h"
 #include "tests/unit/core/dns/dns_rand.h"
 
@@ -88,7 +88,7 @@ static void test_joined(void **)
 	assert_int_equal(status().coalesced, 2);
 }
 
-// A name of 250 octets, all of one letter.
+// A name of 250 bytes, all of one letter.
 static struct dns_name long_name(char letter)
 {
 	char text[256];

@@ -46,7 +46,7 @@ static void access_publish(bool refuse)
 	assert_int_equal(policy_build(&rig.config, groups, &image), 0);
 	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
 	free(image.head);
-	memset(&rig.config.access, 0, sizeof rig.config.access);
+	memset(&rig.config.access, 0, sizeof(rig.config.access));
 }
 
 static int setup(void **state)
@@ -122,9 +122,9 @@ static void test_retry_of_an_image(void **)
 	char file[2 * SHM_PATH_MAX], away[2 * SHM_PATH_MAX + 8];
 	access_publish(false);
 	uint64_t word = atomic_load(&publisher_directory(rig.publisher)->current[REGION_POLICY]);
-	snprintf(file, sizeof file, "%s/policy.%llu", rig.paths.mem,
+	snprintf(file, sizeof(file), "%s/policy.%llu", rig.paths.mem,
 		(unsigned long long)(word >> 1));
-	snprintf(away, sizeof away, "%s.away", file);
+	snprintf(away, sizeof(away), "%s.away", file);
 	assert_int_equal(rename(file, away), 0);
 	const uint64_t now_ms = clock_mono_ms();
 	frontend_policy_open(&fp);
@@ -178,7 +178,7 @@ static void test_denied(void **)
 	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_drop_denied], 2);
 }
 
-// A reply of 45 octets costs three queries over UDP; TCP has no rate.
+// A reply of 45 bytes costs three queries over UDP; TCP has no rate.
 static void test_long_replies_cost_more(void **)
 {
 	unsigned told = 0;
@@ -223,7 +223,7 @@ static void on_settle(void *arg)
 	union client_address client = {.v4.sin_family = AF_INET};
 	uint16_t len;
 	assert_int_equal(inet_pton(AF_INET, s->client, &client.v4.sin_addr), 1);
-	memset(&s->q, 0xa5, sizeof s->q); // as a stack has it
+	memset(&s->q, 0xa5, sizeof(s->q)); // as a stack has it
 	s->verdict = frontend_settle(rig.frontend, &frontend_session[FRONTEND_UDP], &client, s->msg,
 		s->len, &s->q, &len);
 }

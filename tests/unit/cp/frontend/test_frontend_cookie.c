@@ -29,12 +29,12 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	memset(&rig.config.cookies, 0, sizeof rig.config.cookies);
+	memset(&rig.config.cookies, 0, sizeof(rig.config.cookies));
 	frontend_rig_close();
 	return rig_teardown(state);
 }
 
-// With a cookie of `len` octets in its OPT.
+// With a cookie of `len` bytes in its OPT.
 static enum frontend_outcome ask_with(
 	enum frontend_transport t, const char *name, const uint8_t *cookie, uint16_t len)
 {
@@ -64,7 +64,7 @@ static enum frontend_outcome ask_nsid(
 	return frontend_rig_ask_bytes(t, "198.18.0.9", msg, n + 16);
 }
 
-// The cookie that ends this message, whose OPT begins at `opt`, but for `behind` octets.
+// The cookie that ends this message, whose OPT begins at `opt`, but for `behind` bytes.
 static void cookie_expect_before(const uint8_t *msg, uint16_t len, uint16_t opt, uint16_t behind,
 	uint8_t out[DNS_COOKIE_LEN])
 {
@@ -95,15 +95,15 @@ static void test_miss_and_hit(void **)
 		assert_int_equal(ask_with(t, name, mine, 8), FRONTEND_LATER);
 		const struct frontend_rig_reply *l = expect_later(t, 1500);
 		cookie_expect(l->msg, l->len, l->opt, first);
-		assert_int_equal(ask_with(t, name, first, sizeof first), FRONTEND_REPLY);
+		assert_int_equal(ask_with(t, name, first, sizeof(first)), FRONTEND_REPLY);
 		cookie_expect(
 			frontend_said, frontend_said_reply.len, frontend_said_reply.opt, again);
-		assert_memory_equal(first, again, sizeof first);
+		assert_memory_equal(first, again, sizeof(first));
 		first[17] ^= 4;
-		assert_int_equal(ask_with(t, name, first, sizeof first), FRONTEND_REPLY);
+		assert_int_equal(ask_with(t, name, first, sizeof(first)), FRONTEND_REPLY);
 		cookie_expect(
 			frontend_said, frontend_said_reply.len, frontend_said_reply.opt, again);
-		assert_memory_not_equal(first, again, sizeof first);
+		assert_memory_not_equal(first, again, sizeof(first));
 		assert_int_equal(counts(t).cookies_alone, 1);
 		assert_int_equal(counts(t).cookies_good, 1);
 		assert_int_equal(counts(t).cookies_bad, 1);
@@ -119,12 +119,12 @@ static void test_new_settings_keep_own_secrets(void **)
 	const struct frontend_rig_reply *l = expect_later(0, 1500);
 	cookie_expect(l->msg, l->len, l->opt, first);
 	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
-	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", first, sizeof first), FRONTEND_REPLY);
+	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", first, sizeof(first)), FRONTEND_REPLY);
 	cookie_expect(frontend_said, frontend_said_reply.len, frontend_said_reply.opt, again);
-	assert_memory_equal(first, again, sizeof first);
+	assert_memory_equal(first, again, sizeof(first));
 	rig.config.cookies.enabled = false;
 	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
-	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", first, sizeof first), FRONTEND_REPLY);
+	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", first, sizeof(first)), FRONTEND_REPLY);
 	assert_int_equal(frontend_said_reply.opt, frontend_said_reply.len - DNS_OPT_FIXED_LEN);
 }
 
@@ -140,19 +140,19 @@ static void test_malformed(void **)
 static void test_closed(void **)
 {
 	static char nsid[] = "box 1";
-	const uint8_t octets[] = "abcdefgh\0\3\0";
+	const uint8_t bytes[] = "abcdefgh\0\3\0";
 	uint8_t back[DNS_COOKIE_LEN];
 	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
-		assert_int_equal(ask_with(t, "a.example", octets, 8), FRONTEND_REPLY);
+		assert_int_equal(ask_with(t, "a.example", bytes, 8), FRONTEND_REPLY);
 		cookie_expect_before(frontend_said, frontend_said_reply.len,
 			frontend_said_reply.opt, EDE_LEN, back);
 		assert_int_equal(counts(t).verdict[VERDICT_servfail_no_policy], 1);
-		assert_int_equal(ask_with(t, "a.example", octets, 7), FRONTEND_BROKEN);
+		assert_int_equal(ask_with(t, "a.example", bytes, 7), FRONTEND_BROKEN);
 	}
 	rig.config.identity.nsid = nsid;
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
 	frontend_configure(rig.frontend, &rig.config);
-	assert_int_equal(ask_nsid(FRONTEND_UDP, "a.example", octets), FRONTEND_REPLY);
+	assert_int_equal(ask_nsid(FRONTEND_UDP, "a.example", bytes), FRONTEND_REPLY);
 	assert_memory_equal(frontend_said + frontend_said_reply.len - EDE_LEN - 5, nsid, 5);
 	rig.config.identity.nsid = NULL;
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
@@ -173,7 +173,7 @@ static void access_publish(const struct config_access *access)
 	assert_int_equal(policy_build(&rig.config, &everyone, &image), 0);
 	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
 	free(image.head);
-	memset(&rig.config.access, 0, sizeof rig.config.access);
+	memset(&rig.config.access, 0, sizeof(rig.config.access));
 }
 
 // One query a second; each one over that is told so.
@@ -223,16 +223,16 @@ static void test_over_limit(void **)
 	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", mine, 8), FRONTEND_LATER);
 	const struct frontend_rig_reply *l = expect_later(0, 1500);
 	cookie_expect(l->msg, l->len, l->opt, good);
-	memcpy(bad, good, sizeof bad);
+	memcpy(bad, good, sizeof(bad));
 	bad[20] ^= 1;
 	limits_publish(DNS_COOKIE_REQUIRE_NEVER);
-	assert_true(verdict_of(bad, sizeof bad, VERDICT_slip_limited));
+	assert_true(verdict_of(bad, sizeof(bad), VERDICT_slip_limited));
 	cookie_expect(frontend_said, frontend_said_reply.len, frontend_said_reply.opt, back);
 	assert_true(verdict_of(mine, 8, VERDICT_slip_limited));
 	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_badcookie], 0);
 	limits_publish(DNS_COOKIE_REQUIRE_OVER_LIMIT);
 	assert_true(verdict_of(mine, 8, VERDICT_badcookie));
-	assert_true(verdict_of(bad, sizeof bad, VERDICT_badcookie));
+	assert_true(verdict_of(bad, sizeof(bad), VERDICT_badcookie));
 	cookie_expect(frontend_said, frontend_said_reply.len, frontend_said_reply.opt, back);
 	assert_int_equal(said_flags() & DNS_FLAG_RCODE, DNS_RCODE_BADCOOKIE & DNS_FLAG_RCODE);
 	assert_int_equal(frontend_said[frontend_said_reply.opt + 5], DNS_RCODE_BADCOOKIE >> 4);
@@ -241,7 +241,7 @@ static void test_over_limit(void **)
 	for (unsigned i = 0; i < 20; i++) {
 		spend();
 		assert_int_equal(
-			ask_with(FRONTEND_UDP, "a.example", back, sizeof back), FRONTEND_REPLY);
+			ask_with(FRONTEND_UDP, "a.example", back, sizeof(back)), FRONTEND_REPLY);
 		assert_int_equal(said_flags() & (DNS_FLAG_RCODE | DNS_FLAG_TC), 0);
 	}
 	assert_int_not_equal(counts(FRONTEND_UDP).cookies_exempt, 0);
@@ -266,7 +266,7 @@ static void test_proven_client_pays_itself(void **)
 	spend();
 	for (unsigned i = 0; i < ASKED; i++)
 		assert_int_equal(
-			ask_with(FRONTEND_UDP, "a.example", good, sizeof good), FRONTEND_REPLY);
+			ask_with(FRONTEND_UDP, "a.example", good, sizeof(good)), FRONTEND_REPLY);
 	assert_true(said_flags() & DNS_FLAG_TC);
 	assert_int_not_equal(counts(FRONTEND_UDP).cookies_exempt, 0);
 	assert_true(counts(FRONTEND_UDP).cookies_exempt < ASKED / 2);
@@ -279,19 +279,19 @@ static void test_nsid(void **)
 {
 	enum { NSID_LEN = 5, OPTIONS_LEN = 4 + DNS_COOKIE_LEN + 4 + NSID_LEN };
 	static char nsid[] = "box 1";
-	uint8_t octets[DNS_COOKIE_LEN + 4] = "abcdefgh";
-	memcpy(octets + 8, "\0\3\0\0", 4);
+	uint8_t bytes[DNS_COOKIE_LEN + 4] = "abcdefgh";
+	memcpy(bytes + 8, "\0\3\0\0", 4);
 	rig.config.identity.nsid = nsid;
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
 	frontend_configure(rig.frontend, &rig.config);
 	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
 		const char *name = t == FRONTEND_TCP ? "tcp.example" : "udp.example";
 		const uint8_t *said = frontend_said;
-		assert_int_equal(ask_nsid(t, name, octets), FRONTEND_LATER);
+		assert_int_equal(ask_nsid(t, name, bytes), FRONTEND_LATER);
 		const struct frontend_rig_reply *l = expect_later(t, 1500);
 		assert_int_equal(l->opt, l->len - DNS_OPT_FIXED_LEN - OPTIONS_LEN);
 		assert_memory_equal(l->msg + l->len - NSID_LEN, nsid, NSID_LEN);
-		assert_int_equal(ask_nsid(t, name, octets), FRONTEND_REPLY);
+		assert_int_equal(ask_nsid(t, name, bytes), FRONTEND_REPLY);
 		assert_int_equal(frontend_said_reply.opt,
 			frontend_said_reply.len - DNS_OPT_FIXED_LEN - OPTIONS_LEN);
 		assert_memory_equal(said + frontend_said_reply.len - NSID_LEN, nsid, NSID_LEN);

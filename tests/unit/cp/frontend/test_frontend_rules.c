@@ -66,7 +66,7 @@ static void groups_publish_with(const char *const has[GROUPS])
 	char why[SHM_WHY_MAX];
 	for (unsigned i = 0; i < GROUPS; i++) {
 		const struct rule_set s = fixture_group(&image, &has[i], 1);
-		memcpy(group[i].lists, s.lists, sizeof s.lists);
+		memcpy(group[i].lists, s.lists, sizeof(s.lists));
 		group[i].block = (struct dns_block){
 			.ttl_s = 77, .mode = i == 1 ? DNS_BLOCK_REFUSED : DNS_BLOCK_NXDOMAIN};
 	}

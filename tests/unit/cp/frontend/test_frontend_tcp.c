@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <weir/bytes.h>
 
-enum { SHORTEST = 13, MODEL_ROUNDS = 60, MODEL_MESSAGES = 80, MODEL_OCTETS = 1 << 18 };
+enum { SHORTEST = 13, MODEL_ROUNDS = 60, MODEL_MESSAGES = 80, MODEL_BYTES = 1 << 18 };
 
 static uint8_t reply[TCP_MESSAGE_MAX];
 
@@ -195,7 +195,7 @@ static void test_off_and_on(void **)
 // Messages of any length, in pieces of any length, are answered as one after the other would be.
 static void model_round(int fd)
 {
-	static uint8_t octets[MODEL_OCTETS];
+	static uint8_t bytes[MODEL_BYTES];
 	uint16_t id[MODEL_MESSAGES];
 	size_t len[MODEL_MESSAGES], n = 0;
 	unsigned count = 1 + (unsigned)rand() % MODEL_MESSAGES, read = 0;
@@ -203,13 +203,13 @@ static void model_round(int fd)
 	for (unsigned i = 0; i < count; i++) {
 		len[i] = SHORTEST + (size_t)(rand() % (rand() % 20 ? 60 : 9000));
 		id[i] = (uint16_t)rand();
-		n += tcp_message(octets + n, id[i], TCP_ECHO, len[i]);
-		assert_true(n + 9100 < MODEL_OCTETS);
+		n += tcp_message(bytes + n, id[i], TCP_ECHO, len[i]);
+		assert_true(n + 9100 < MODEL_BYTES);
 	}
 	for (size_t sent = 0, piece; sent < n; sent += piece) {
 		piece = 1 + (size_t)(rand() % (rand() % 2 ? 40 : 3000));
 		piece = piece < n - sent ? piece : n - sent;
-		tcp_send(fd, octets + sent, piece);
+		tcp_send(fd, bytes + sent, piece);
 	}
 	for (; read < count; read++)
 		tcp_reply_is(fd, id[read], len[read]);

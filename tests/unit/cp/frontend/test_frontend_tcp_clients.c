@@ -60,7 +60,7 @@ static void test_same(void **)
 	assert_ptr_not_equal(join("198.18.0.3"), four);
 	assert_ptr_equal(join("fd53::ffff:ffff:ffff:ffff"), six);
 	assert_ptr_not_equal(join("fd53:0:0:1::2"), six);
-	// An address whose octets are those of the other family's is another client.
+	// An address whose bytes are those of the other family's is another client.
 	assert_ptr_not_equal(join("c612:2::"), four);
 	assert_int_equal(four->count, 3);
 	assert_int_equal(six->count, 2);

@@ -12,7 +12,7 @@ enum { QUERIES = 20000, QUERY_MAX = 96 };
 
 #define HEADER(additional) 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, additional
 #define QUESTION           1, 'a', 0, 0, 1, 0, 1
-#define OPT(octets)        0, 0, 41, 4, 208, 0, 0, 0, 0, 0, octets
+#define OPT(bytes)         0, 0, 41, 4, 208, 0, 0, 0, 0, 0, bytes
 #define COOKIE             0, 10, 0, 2, 7, 7
 #define KEEPALIVE          0, 11, 0, 0
 #define OTHER              0xc0, 12, 0, 250, 0, 1, 0, 0, 0, 0, 0, 2, 0, 41

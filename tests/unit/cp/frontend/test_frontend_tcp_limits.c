@@ -201,7 +201,7 @@ static void test_slow_query(void **)
 	tcp_send(slow[0], begun, 1);
 	served(slow[1]);
 	tcp_send(slow[1], begun, sizeof(begun));
-	// An octet now and then does not help; on a busy machine the last ones come too late.
+	// A byte now and then does not help; on a busy machine the last ones come too late.
 	for (unsigned i = 0; i < 5; i++) {
 		usleep(100000);
 		(void)send(slow[1], begun, 1, MSG_NOSIGNAL);
@@ -332,7 +332,7 @@ static void test_memory(void **)
 		struct frontend_tcp_status s = {0};
 		fd[i] = tcp_connect(1 + i, 0);
 		tcp_send(fd[i], frame, PART);
-		for (unsigned k = 0; s.octets_in < (i + 1) * (uint64_t)PART && k < TCP_WAIT_MS;
+		for (unsigned k = 0; s.bytes_in < (i + 1) * (uint64_t)PART && k < TCP_WAIT_MS;
 			k++) {
 			usleep(1000);
 			tcp_rig_status(&s);

@@ -14,11 +14,11 @@ enum { SHORTEST = 13, LATER_LEN = 12, MANY = 400, ENDS_A_TICK = 32, TICK_MS = 4 
 // The server has closed its side, and did not reset the connection.
 static void at_its_end(int fd)
 {
-	uint8_t octet;
+	uint8_t byte;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
 	assert_int_equal(poll(&p, 1, TCP_WAIT_MS), 1);
-	assert_int_equal(recv(fd, &octet, 1, 0), 0);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
 }
 
 // A query to a server that may have closed by now, on a machine that let us sleep so long.
@@ -211,7 +211,7 @@ static void test_age(void **)
 	int busy = tcp_connect(1, 0);
 	tcp_send(part, begun, sizeof(begun));
 	tcp_ask(waits, 1, TCP_LATER);
-	tcp_rig_until(octets_in, sizeof(begun) + 2 + SHORTEST);
+	tcp_rig_until(bytes_in, sizeof(begun) + 2 + SHORTEST);
 	// Not before: on a machine that lets us sleep so long they would be over without a word.
 	tcp_config.connection_age_s = 1;
 	tcp_rig_configure();

@@ -74,10 +74,10 @@ static void test_idle_while_it_reads(void **)
 // By a reset: what it has not read is gone from the kernel too.
 static void is_cut(int fd)
 {
-	static uint8_t octets[TCP_MESSAGE_MAX];
+	static uint8_t bytes[TCP_MESSAGE_MAX];
 	ssize_t n;
 
-	while ((n = recv(fd, octets, sizeof(octets), 0)) > 0)
+	while ((n = recv(fd, bytes, sizeof(bytes), 0)) > 0)
 		continue;
 	assert_int_equal(n, -1);
 	assert_int_equal(errno, ECONNRESET);

@@ -13,9 +13,9 @@
 
 enum { REPLY_MAX = 4096, PIECE = 16384 };
 
-static bool say(int fd, const void *octets, size_t len)
+static bool say(int fd, const void *bytes, size_t len)
 {
-	const char *from = octets;
+	const char *from = bytes;
 	while (len > 0) {
 		ssize_t n = send(fd, from, len, MSG_NOSIGNAL);
 		if (n <= 0)
@@ -34,7 +34,7 @@ static bool say_text(int fd, const char *text)
 static void reply(int fd, const char *status, const char *headers, const void *body, size_t len)
 {
 	char head[REPLY_MAX];
-	snprintf(head, sizeof head,
+	snprintf(head, sizeof(head),
 		"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", status, len,
 		headers);
 	if (say_text(fd, head))
@@ -44,7 +44,7 @@ static void reply(int fd, const char *status, const char *headers, const void *b
 static void redirect(int fd, const char *to)
 {
 	char headers[REPLY_MAX / 2];
-	snprintf(headers, sizeof headers, "Location: %s\r\n", to);
+	snprintf(headers, sizeof(headers), "Location: %s\r\n", to);
 	reply(fd, "302 Found", headers, "moved\n", 6);
 }
 
@@ -83,8 +83,8 @@ static void bits_put(uint8_t *out, size_t *at, unsigned bits, unsigned count)
 		out[*at / 8] |= (uint8_t)((bits >> i & 1) << *at % 8);
 }
 
-// One block with fixed codes: a letter, then copies of 258 octets from one octet back, 13 bits
-// each: 50,000 times as many octets as it has, at least, in the end.
+// One block with fixed codes: a letter, then copies of 258 bytes from one byte back, 13 bits
+// each: 50,000 times as many bytes as it has, at least, in the end.
 static void say_bomb(int fd)
 {
 	enum { COPIES = 200000 };
@@ -116,11 +116,11 @@ static void say_zstd(int fd, const char *text)
 
 static void say_list(struct fake_http *f, int fd, const char *request)
 {
-	char headers[256], condition[64], body[sizeof f->body];
+	char headers[256], condition[64], body[sizeof(f->body)];
 	pthread_mutex_lock(&f->lock);
-	snprintf(headers, sizeof headers,
+	snprintf(headers, sizeof(headers),
 		"ETag: %s\r\nLast-Modified: Thu, 19 Nov 2026 10:00:00 GMT\r\n", f->etag);
-	snprintf(condition, sizeof condition, "If-None-Match: %s\r\n", f->etag);
+	snprintf(condition, sizeof(condition), "If-None-Match: %s\r\n", f->etag);
 	strcpy(body, f->body);
 	pthread_mutex_unlock(&f->lock);
 	if (strstr(request, condition))
@@ -133,10 +133,10 @@ static void say_list(struct fake_http *f, int fd, const char *request)
 static void say_long(int fd)
 {
 	static char piece[PIECE];
-	memset(piece, 'a', sizeof piece);
+	memset(piece, 'a', sizeof(piece));
 	bool more = say_text(fd, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
 	for (unsigned i = 0; more && i < 256; i++)
-		more = say(fd, piece, sizeof piece);
+		more = say(fd, piece, sizeof(piece));
 }
 
 static void say_slowly(struct fake_http *f, int fd)
@@ -193,7 +193,7 @@ static void answer(struct fake_http *f, int fd, const char *request, const char 
 	else if (strcmp(path, "/tofile") == 0)
 		redirect(fd, "file:///etc/passwd");
 	else if (strcmp(path, "/tosecret") == 0) {
-		snprintf(to, sizeof to, "http://localhost:%u/500?token=secret", f->port);
+		snprintf(to, sizeof(to), "http://localhost:%u/500?token=secret", f->port);
 		redirect(fd, to);
 	} else
 		reply(fd, "404 Not Found", "", "", 0);
@@ -203,11 +203,11 @@ static void serve(struct fake_http *f, int fd)
 {
 	char request[2048] = "", path[64] = "";
 	size_t len = 0;
-	while (!strstr(request, "\r\n\r\n") && len < sizeof request - 1) {
+	while (!strstr(request, "\r\n\r\n") && len < sizeof(request) - 1) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		if (f->stop || poll(&p, 1, 1000) <= 0)
 			return;
-		ssize_t n = recv(fd, request + len, sizeof request - 1 - len, 0);
+		ssize_t n = recv(fd, request + len, sizeof(request) - 1 - len, 0);
 		if (n <= 0)
 			return;
 		len += (size_t)n;
@@ -241,13 +241,13 @@ static void *run(void *arg)
 void fake_http_start(struct fake_http *f)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof a;
-	memset(f, 0, sizeof *f);
+	socklen_t len = sizeof(a);
+	memset(f, 0, sizeof(*f));
 	pthread_mutex_init(&f->lock, NULL);
 	fake_http_body(f, "ads.example\n", "\"v1\"");
 	f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(f->fd >= 0);
-	assert_int_equal(bind(f->fd, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(bind(f->fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(listen(f->fd, 16), 0);
 	assert_int_equal(getsockname(f->fd, (struct sockaddr *)&a, &len), 0);
 	f->port = ntohs(a.sin_port);

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_MS = 30000, LINE_MAX_OCTETS = 8192 };
+enum { START_MS = 30000, LINE_MAX_BYTES = 8192 };
 
 static void run(const char *folder, int input, int output)
 {
@@ -28,8 +28,8 @@ void fake_https_start(struct fake_https *f)
 	char line[16] = "";
 	strcpy(f->folder, "/tmp/weir-https-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
-	snprintf(f->ca, sizeof f->ca, "%s/ca.pem", f->folder);
-	snprintf(f->other, sizeof f->other, "%s/other.pem", f->folder);
+	snprintf(f->ca, sizeof(f->ca), "%s/ca.pem", f->folder);
+	snprintf(f->other, sizeof(f->other), "%s/other.pem", f->folder);
 	assert_return_code(pipe2(in, O_CLOEXEC), 0);
 	assert_return_code(pipe2(out, O_CLOEXEC), 0);
 	f->pid = fork();
@@ -42,7 +42,7 @@ void fake_https_start(struct fake_https *f)
 	struct pollfd p = {.fd = out[0], .events = POLLIN};
 	for (size_t len = 0; !strchr(line, '\n');) {
 		assert_int_equal(poll(&p, 1, START_MS), 1);
-		ssize_t n = read(out[0], line + len, sizeof line - 1 - len);
+		ssize_t n = read(out[0], line + len, sizeof(line) - 1 - len);
 		assert_true(n > 0); // the script failed otherwise
 		len += (size_t)n;
 	}
@@ -56,17 +56,17 @@ void fake_https_stop(struct fake_https *f)
 	char command[96];
 	close(f->input);
 	assert_int_equal(waitpid(f->pid, NULL, 0), f->pid);
-	snprintf(command, sizeof command, "rm -r %s", f->folder);
+	snprintf(command, sizeof(command), "rm -r %s", f->folder);
 	assert_int_equal(system(command), 0);
 }
 
 unsigned fake_https_count(const struct fake_https *f, const char *text)
 {
-	char path[96], line[LINE_MAX_OCTETS];
+	char path[96], line[LINE_MAX_BYTES];
 	unsigned count = 0;
-	snprintf(path, sizeof path, "%s/requests", f->folder);
+	snprintf(path, sizeof(path), "%s/requests", f->folder);
 	FILE *file = fopen(path, "re");
-	while (file && fgets(line, sizeof line, file))
+	while (file && fgets(line, sizeof(line), file))
 		count += strstr(line, text) != NULL;
 	if (file)
 		fclose(file);

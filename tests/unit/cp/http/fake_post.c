@@ -20,7 +20,7 @@ struct talk {
 	size_t got; // of the head, and what came along behind it
 };
 
-// Octets read; 0: the client or the test ended it.
+// Bytes read; 0: the client or the test ended it.
 static size_t hear(struct talk *t, void *out, size_t cap)
 {
 	struct pollfd p = {.fd = t->fd, .events = POLLIN};
@@ -39,7 +39,7 @@ static size_t body_len(const char *head)
 	return at ? strtoul(at + 17, NULL, 10) : 0;
 }
 
-// The octets behind the head, which ends in "\r\n" then; NULL: the connection ended.
+// The bytes behind the head, which ends in "\r\n" then; NULL: the connection ended.
 static char *head_read(struct talk *t)
 {
 	for (;;) {
@@ -73,7 +73,7 @@ static bool body_read(struct talk *t, const char *behind, uint8_t *body, size_t 
 static bool say(struct talk *t, int status, const char *reply)
 {
 	char out[2048];
-	int len = snprintf(out, sizeof out,
+	int len = snprintf(out, sizeof(out),
 		"HTTP/1.1 %d Said\r\nContent-Length: %zu\r\nConnection: keep-alive\r\n\r\n%s",
 		status == FAKE_POST_HALF ? 200 : status,
 		strlen(reply) + (status == FAKE_POST_HALF ? 10 : 0), reply);
@@ -128,13 +128,13 @@ void fake_post_start(struct fake_post *f)
 	struct sockaddr_in sin = {.sin_family = AF_INET,
 		.sin_port = htons(f->port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof sin;
+	socklen_t len = sizeof(sin);
 	int on = 1;
 	f->stop = false;
 	f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(f->fd >= 0);
-	assert_return_code(setsockopt(f->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
-	assert_return_code(bind(f->fd, (struct sockaddr *)&sin, sizeof sin), 0);
+	assert_return_code(setsockopt(f->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	assert_return_code(bind(f->fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
 	assert_return_code(listen(f->fd, 8), 0);
 	assert_return_code(getsockname(f->fd, (struct sockaddr *)&sin, &len), 0);
 	f->port = ntohs(sin.sin_port);

@@ -14,8 +14,8 @@
 
 enum { PATIENCE_MS = 20000 };
 
-static char path[64];     // of the server's socket
-static char reply[65536]; // what client_read read last
+static char path[64];       // of the server's socket
+static char reply[1 << 18]; // what client_read read last
 
 static inline int client_connect(void)
 {
@@ -23,7 +23,7 @@ static inline int client_connect(void)
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof sun), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	return fd;
 }
 
@@ -33,8 +33,8 @@ static inline int client_read(int fd, int ms)
 	size_t len = 0;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	reply[0] = '\0';
-	while (len + 1 < sizeof reply && poll(&p, 1, ms) == 1) {
-		ssize_t n = read(fd, reply + len, sizeof reply - 1 - len);
+	while (len + 1 < sizeof(reply) && poll(&p, 1, ms) == 1) {
+		ssize_t n = read(fd, reply + len, sizeof(reply) - 1 - len);
 		if (n <= 0)
 			return (int)len;
 		len += (size_t)n;
@@ -54,7 +54,7 @@ static inline int ask(const char *request)
 	int fd = client_connect();
 	char text[512];
 	int status = 0;
-	snprintf(text, sizeof text, "%s HTTP/1.1\r\nConnection: close\r\n\r\n", request);
+	snprintf(text, sizeof(text), "%s HTTP/1.1\r\nConnection: close\r\n\r\n", request);
 	client_send(fd, text);
 	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	close(fd);

@@ -15,7 +15,7 @@ static int start(void **)
 {
 	options = (struct bootstrap){.server_count = 2, .deadline_ms = clock_mono_ms() + 8000};
 	for (unsigned i = 0; i < 2; i++) {
-		memset(&fake[i], 0, sizeof fake[i]);
+		memset(&fake[i], 0, sizeof(fake[i]));
 		fake[i].ttl_s = 60;
 		fake_upstream_start(&fake[i]);
 		options.server[i] = (struct socket_address){

@@ -72,8 +72,8 @@ static void answer_run(struct answer *a)
 			.qclass = 1,
 			.ancount = 1,
 			.hard_left_ms = -5,
-			.answer_len = sizeof message};
-		memcpy(e.answer, message, sizeof message);
+			.answer_len = sizeof(message)};
+		memcpy(e.answer, message, sizeof(message));
 		e.qtype = a->qtype ? a->qtype : 1;
 		const struct cache_look look = {.count = 1,
 			.entry = &e,
@@ -113,7 +113,7 @@ static int answer_later(const struct answer *a)
 		held++;
 		return 0;
 	}
-	struct answer *copy = malloc(sizeof *copy);
+	struct answer *copy = malloc(sizeof(*copy));
 	*copy = *a;
 	return loop_call(service, on_answer, copy);
 }
@@ -293,7 +293,7 @@ static void held_release(void)
 {
 	hold_replies = false;
 	for (; held > 0; held--) {
-		struct answer *late = malloc(sizeof *late);
+		struct answer *late = malloc(sizeof(*late));
 		*late = held_answers[held - 1];
 		assert_int_equal(loop_call(service, on_answer, late), 0);
 	}
@@ -412,7 +412,7 @@ static void test_group(void **)
 	if (geteuid() != 0 || !group)
 		skip();
 	char other[80], why[API_WHY_MAX];
-	snprintf(other, sizeof other, "%s/group.sock", folder);
+	snprintf(other, sizeof(other), "%s/group.sock", folder);
 	struct api_deps deps = deps_make();
 	deps.socket_path = other;
 	deps.group = group->gr_name;
@@ -445,7 +445,7 @@ static void test_stale_socket(void **)
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof sun), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	close(fd);
 	struct api_deps deps = deps_make();
 	struct api *second = NULL;
@@ -459,7 +459,7 @@ static int setup(void **)
 	signal(SIGPIPE, SIG_IGN); // as the control plane does
 	if (!mkdtemp(folder) || loop_new("service", &service) < 0)
 		return -1;
-	snprintf(path, sizeof path, "%s/control.sock", folder);
+	snprintf(path, sizeof(path), "%s/control.sock", folder);
 	toggles_reset(&toggles);
 	struct api_deps deps = deps_make();
 	char why[API_WHY_MAX];

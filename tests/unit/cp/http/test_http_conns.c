@@ -86,7 +86,7 @@ static unsigned answered(void)
 	for (unsigned cut = 0; cut < 20; cut++) {
 		uint64_t before = count().cut;
 		int fd = client_connect();
-		(void)!send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
+		(void)!send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
 		await_end(fd);
 		if (strncmp(reply, "HTTP/1.1 200", 12) == 0)
 			return cut;
@@ -171,7 +171,7 @@ static void test_flood(void **)
 	(void)answered();
 }
 
-// An octet now and then is no silence, yet its time ends. Whether it does is asked while it sends.
+// A byte now and then is no silence, yet its time ends. Whether it does is asked while it sends.
 static void test_slow_sender(void **)
 {
 	struct http_conns_counts before = count();
@@ -196,7 +196,7 @@ static void test_slow_reader(void **)
 	int fd = asked("GET /big HTTP/1.1\r\n\r\n");
 	for (unsigned i = 0; i < PATIENCE_MS / 100 && count().cut == cut_before; i++) {
 		usleep(100000);
-		(void)!recv(fd, some, sizeof some, MSG_DONTWAIT);
+		(void)!recv(fd, some, sizeof(some), MSG_DONTWAIT);
 	}
 	assert_int_equal(counts.cut - cut_before, 1);
 	close(fd);
@@ -213,7 +213,7 @@ static void test_sends_on(void **)
 	for (unsigned i = 0; i < 20 && taken == 0; i++) {
 		int fd = asked("GET /big HTTP/1.1\r\n\r\n");
 		while (taken < MANY && count().cut == cut_before) {
-			ssize_t n = send(fd, junk, sizeof junk, MSG_NOSIGNAL | MSG_DONTWAIT);
+			ssize_t n = send(fd, junk, sizeof(junk), MSG_NOSIGNAL | MSG_DONTWAIT);
 			taken += n > 0 ? (size_t)n : 0;
 		}
 		close(fd);
@@ -246,11 +246,11 @@ static int setup(void **)
 	signal(SIGPIPE, SIG_IGN);
 	if (!mkdtemp(folder) || loop_new("conns", &loop) < 0)
 		return -1;
-	snprintf(path, sizeof path, "%s/sock", folder);
+	snprintf(path, sizeof(path), "%s/sock", folder);
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0 || listen(fd, FLOOD) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, FLOOD) < 0)
 		return -1;
 	const struct http_settings settings = {.base = loop_base(loop),
 		.exchanges_max = 4,

@@ -26,8 +26,8 @@ static char said[1024];
 
 static int answer(void *, const struct fake_post_request *r, char out[1024])
 {
-	snprintf(head, sizeof head, "%s", r->head);
-	assert_true(r->len <= sizeof taken);
+	snprintf(head, sizeof(head), "%s", r->head);
+	assert_true(r->len <= sizeof(taken));
 	memcpy(taken, r->body, r->len);
 	taken_len = r->len;
 	strcpy(out, said);
@@ -56,7 +56,7 @@ static int stop(void **)
 static int send_body(const void *body, size_t len, unsigned timeout_ms)
 {
 	char url[128];
-	snprintf(url, sizeof url, "http://127.0.0.1:%u/?query=a%%20b", server.port);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/?query=a%%20b", server.port);
 	const struct http_post_request r = {.url = url,
 		.header = {"X-Key: value", "Content-Encoding: gzip"},
 		.body = body,
@@ -70,7 +70,7 @@ static int send_body(const void *body, size_t len, unsigned timeout_ms)
 static void test_posts_share_a_connection(void **)
 {
 	static uint8_t big[600000];
-	for (size_t i = 0; i < sizeof big; i++)
+	for (size_t i = 0; i < sizeof(big); i++)
 		big[i] = (uint8_t)(i * 7);
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), 0);
 	assert_int_equal(reply.status, 200);
@@ -82,9 +82,9 @@ static void test_posts_share_a_connection(void **)
 	assert_null(strcasestr(head, "Expect:"));
 	assert_null(strcasestr(head, "chunked"));
 
-	assert_int_equal(send_body(big, sizeof big, PATIENCE_MS), 0);
-	assert_int_equal(taken_len, sizeof big);
-	assert_memory_equal(taken, big, sizeof big);
+	assert_int_equal(send_body(big, sizeof(big), PATIENCE_MS), 0);
+	assert_int_equal(taken_len, sizeof(big));
+	assert_memory_equal(taken, big, sizeof(big));
 
 	assert_int_equal(send_body("", 0, PATIENCE_MS), 0);
 	assert_int_equal(taken_len, 0);
@@ -141,7 +141,7 @@ static void test_half_of_anything_is_an_error(void **)
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), -EIO);
 	assert_int_equal(reply.status, 200);
 	server.cut_after = 1000;
-	assert_int_equal(send_body(zeros, sizeof zeros, PATIENCE_MS), -EIO);
+	assert_int_equal(send_body(zeros, sizeof(zeros), PATIENCE_MS), -EIO);
 	assert_false(reply.is_unsent);
 }
 
@@ -193,7 +193,7 @@ static void test_what_is_no_address(void **)
 static void test_escape(void **)
 {
 	char out[64];
-	assert_true(http_url_escape("INSERT INTO `a.b`\t%", out, sizeof out));
+	assert_true(http_url_escape("INSERT INTO `a.b`\t%", out, sizeof(out)));
 	assert_string_equal(out, "INSERT%20INTO%20%60a.b%60%09%25");
 	assert_false(http_url_escape("12345678", out, 8));
 	assert_true(http_url_escape("", out, 1));

@@ -28,7 +28,7 @@ static char *counts_text(void)
 	struct http_counts c;
 	char text[256];
 	http_server_counts(server, &c);
-	snprintf(text, sizeof text, "full %u bad %u timeouts %u ", (unsigned)c.refused_full,
+	snprintf(text, sizeof(text), "full %u bad %u timeouts %u ", (unsigned)c.refused_full,
 		(unsigned)c.bad_requests, (unsigned)c.timeouts);
 	return strdup(text);
 }
@@ -126,10 +126,10 @@ static void test_hostile(void **)
 
 	static char garbage[4096];
 	srand(1);
-	for (size_t i = 0; i < sizeof garbage; i++)
+	for (size_t i = 0; i < sizeof(garbage); i++)
 		garbage[i] = (char)rand();
-	memcpy(garbage + sizeof garbage - 4, "\r\n\r\n", 4);
-	assert_int_equal(ask_raw(garbage, sizeof garbage), 400);
+	memcpy(garbage + sizeof(garbage) - 4, "\r\n\r\n", 4);
+	assert_int_equal(ask_raw(garbage, sizeof(garbage)), 400);
 	assert_reply("GET /", 200, "bad 0");
 }
 
@@ -137,18 +137,18 @@ static void test_sizes(void **)
 {
 	static char text[8192 + 128] = "GET /health HTTP/1.1\r\nConnection: close\r\nX: ";
 	size_t head = strlen(text);
-	memset(text + head, 'x', sizeof text - head);
-	assert_int_equal(ask_raw(text, sizeof text), 400);
+	memset(text + head, 'x', sizeof(text) - head);
+	assert_int_equal(ask_raw(text, sizeof(text)), 400);
 	memcpy(text + 8100, "\r\n\r\n", 4);
 	assert_int_equal(ask_raw(text, 8104), 200);
-	memset(text + 5, 'x', sizeof text - 5); // a request line without an end
-	assert_int_equal(ask_raw(text, sizeof text), 400);
+	memset(text + 5, 'x', sizeof(text) - 5); // a request line without an end
+	assert_int_equal(ask_raw(text, sizeof(text)), 400);
 
 	// A body that is allowed is read, then ignored; the request may come in any pieces.
 	int fd = client_connect();
 	static const char parts[] = "POST /body HTTP/1.1\r\nConnection: close\r\n"
 				    "Content-Length: 10\r\n\r\n0123456789";
-	for (size_t i = 0; i < sizeof parts - 1; i++)
+	for (size_t i = 0; i < sizeof(parts) - 1; i++)
 		assert_int_equal(write(fd, parts + i, 1), 1);
 	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
@@ -160,7 +160,7 @@ static void test_keep_alive(void **)
 {
 	static const char two[] = "POST /body HTTP/1.1\r\n\r\n"
 				  "GET /body HTTP/1.1\r\nConnection: close\r\n\r\n";
-	assert_int_equal(ask_raw(two, sizeof two - 1), 200);
+	assert_int_equal(ask_raw(two, sizeof(two) - 1), 200);
 	assert_non_null(strstr(reply + 1, "HTTP/1.1 405"));
 }
 
@@ -172,7 +172,7 @@ static void test_while_waiting(void **)
 	    eager = client_held("GET /held");
 	close(gone);
 	assert_int_equal(shutdown(half, SHUT_WR), 0);
-	assert_int_equal(send(eager, more, sizeof more, MSG_NOSIGNAL), sizeof more);
+	assert_int_equal(send(eager, more, sizeof(more), MSG_NOSIGNAL), sizeof(more));
 	usleep(20000);
 	held_release();
 	assert_true(client_read(half, PATIENCE_MS) > 0);
@@ -205,7 +205,7 @@ static void test_silent(void **)
 
 	assert_int_equal(poll(&gone, 1, PATIENCE_MS), 1);
 	size_t total = 0;
-	for (ssize_t n; (n = read(deaf, reply, sizeof reply)) > 0; total += (size_t)n)
+	for (ssize_t n; (n = read(deaf, reply, sizeof(reply))) > 0; total += (size_t)n)
 		;
 	assert_in_range(total, 1, BIG_LEN - 1);
 	close(deaf);
@@ -268,10 +268,10 @@ static void test_client_address(void **)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX}, mine = {.sun_family = AF_UNIX};
 	memcpy(sun.sun_path, path, strlen(path) + 1);
-	memset(mine.sun_path + 1, 'x', sizeof mine.sun_path - 1);
+	memset(mine.sun_path + 1, 'x', sizeof(mine.sun_path) - 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&mine, sizeof mine), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof sun), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&mine, sizeof(mine)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	client_send(fd, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
 	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
@@ -302,11 +302,11 @@ static int setup(void **)
 	signal(SIGPIPE, SIG_IGN); // as the control plane does
 	if (!mkdtemp(folder) || loop_new("http", &loop) < 0)
 		return -1;
-	snprintf(path, sizeof path, "%s/s", folder);
+	snprintf(path, sizeof(path), "%s/s", folder);
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0 || listen(fd, 128) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, 128) < 0)
 		return -1;
 	struct http_settings settings = {.base = loop_base(loop),
 		.exchanges_max = REQUESTS_MAX,

@@ -47,7 +47,7 @@ static int watch(const char *query, unsigned readers)
 {
 	char text[256];
 	int fd = client_connect();
-	snprintf(text, sizeof text, "GET /log/tail%s HTTP/1.1\r\n\r\n", query);
+	snprintf(text, sizeof(text), "GET /log/tail%s HTTP/1.1\r\n\r\n", query);
 	client_send(fd, text);
 	readers_wait(readers);
 	return fd;
@@ -56,10 +56,10 @@ static int watch(const char *query, unsigned readers)
 static void part_wait(int fd, const char *part)
 {
 	uint64_t end_ms = clock_mono_ms() + WAIT_MS;
-	char all[4 * sizeof reply] = "";
+	char all[4 * sizeof(reply)] = "";
 	while (!strstr(all, part) && clock_mono_ms() < end_ms) {
 		assert_int_equal(client_read(fd, 50), -1); // it goes on
-		if (strlen(all) + strlen(reply) < sizeof all)
+		if (strlen(all) + strlen(reply) < sizeof(all))
 			strcat(all, reply);
 	}
 	assert_non_null(strstr(all, part));
@@ -114,9 +114,9 @@ static void test_talks_back(void **)
 {
 	static char noise[1 << 20];
 	int fd = watch("", 1);
-	memset(noise, 'x', sizeof noise);
-	ssize_t sent = send(fd, noise, sizeof noise, MSG_NOSIGNAL | MSG_DONTWAIT);
-	assert_true(sent > 0 && (size_t)sent < sizeof noise);
+	memset(noise, 'x', sizeof(noise));
+	ssize_t sent = send(fd, noise, sizeof(noise), MSG_NOSIGNAL | MSG_DONTWAIT);
+	assert_true(sent > 0 && (size_t)sent < sizeof(noise));
 	feed(1);
 	part_wait(fd, "\"time_us\":");
 	close(fd);
@@ -149,7 +149,7 @@ static int setup(void **)
 	if (!mkdtemp(folder) || loop_new("service", &service) < 0 || tail_open(&tail) < 0)
 		return -1;
 	sink = tail_sink(tail);
-	snprintf(path, sizeof path, "%s/control.sock", folder);
+	snprintf(path, sizeof(path), "%s/control.sock", folder);
 	const struct api_deps deps = {.service = service, .socket_path = path, .tail = tail};
 	if (api_open(&api, &deps, why) < 0)
 		return -1;

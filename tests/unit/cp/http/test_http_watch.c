@@ -36,7 +36,7 @@ static void begin_wait(int fd)
 	reply[0] = '\0';
 	while (!strstr(reply, "{\"begin\":true}")) {
 		assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
-		ssize_t n = read(fd, reply + len, sizeof reply - 1 - len);
+		ssize_t n = read(fd, reply + len, sizeof(reply) - 1 - len);
 		if (n <= 0)
 			fail_msg("hung up on: %s", reply);
 		len += (size_t)n;
@@ -76,8 +76,8 @@ static int setup(void **)
 {
 	char run[40], why_shm[SHM_WHY_MAX], why[API_WHY_MAX];
 	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	snprintf(run, sizeof run, "/tmp/weir-test-watch-%d", getpid());
-	snprintf(path, sizeof path, "%s/control.sock", run);
+	snprintf(run, sizeof(run), "/tmp/weir-test-watch-%d", getpid());
+	snprintf(path, sizeof(path), "%s/control.sock", run);
 	config.cache.l0_mb = 2;
 	if (shm_paths_init(&paths, run, "off", why_shm) < 0
 		|| publisher_open(&publisher, &paths, &config, why_shm) < 0
@@ -100,7 +100,7 @@ static int teardown(void **)
 	watch_free(watch);
 	publisher_close(publisher);
 	shm_paths_close(&paths);
-	snprintf(command, sizeof command, "rm -rf '%.100s' '%.100s'", paths.run, paths.mem);
+	snprintf(command, sizeof(command), "rm -rf '%.100s' '%.100s'", paths.run, paths.mem);
 	return system(command);
 }
 

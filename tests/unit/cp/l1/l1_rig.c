@@ -32,7 +32,7 @@ const char *l1_rig_say(const char *format, ...)
 	char command[2048];
 	va_list args;
 	va_start(args, format);
-	vsnprintf(command, sizeof command, format, args);
+	vsnprintf(command, sizeof(command), format, args);
 	va_end(args);
 	return redis_server_say(&l1_rig.server, command);
 }
@@ -105,7 +105,7 @@ void l1_rig_put(const char *name, uint32_t stored_ttl_s, uint32_t age_s, uint32_
 	struct l1_key key;
 	const struct l1_put p = {
 		.msg = l1_rig_message,
-		.len = sizeof l1_rig_message,
+		.len = sizeof(l1_rig_message),
 		.age_s = age_s,
 		.stored_ttl_s = stored_ttl_s,
 		.auth_ttl_s = stored_ttl_s / 2,

@@ -38,7 +38,7 @@ static void test_messages_come_back_as_they_were(void **)
 	}
 }
 
-// Four octets of text for each of the name's, the longest there can be.
+// Four bytes of text for each of the name's, the longest there can be.
 static void test_longest_name(void **)
 {
 	struct flush f = flush_of(FLUSH_BELOW, "."), got;
@@ -78,9 +78,9 @@ static void test_hostile_messages(void **)
 			fail_msg("taken: %s", bad[i]);
 	assert_false(flush_parse("1 0123456789abcdef name a\0b", 27, &got, &box));
 	char large[FLUSH_MESSAGE_MAX + 1];
-	memset(large, 'a', sizeof large);
+	memset(large, 'a', sizeof(large));
 	memcpy(large, "1 0123456789abcdef name ", 24);
-	for (size_t len = 24 + 64; len <= sizeof large; len++)
+	for (size_t len = 24 + 64; len <= sizeof(large); len++)
 		assert_false(flush_parse(large, len, &got, &box));
 }
 
@@ -147,7 +147,7 @@ static void test_full_log_covers_more(void **)
 	const struct dns_name other = name_of("c.example"), first = name_of("n0.example");
 	for (unsigned i = 0; i < FLUSH_LOG_MAX + 4; i++) {
 		char text[32];
-		snprintf(text, sizeof text, "n%u.example", i);
+		snprintf(text, sizeof(text), "n%u.example", i);
 		const struct flush f = flush_of(FLUSH_NAME, text);
 		flush_log_add(&l, &f, 1000 + i);
 	}

@@ -48,8 +48,8 @@ static void test_what_is_put_is_found(void **)
 	l1_rig_put("www.example.com", 300, 0, 7);
 	l1_rig_settle();
 	assert_int_equal(get("www.example.com"), L1_HIT);
-	assert_int_equal(got.value.len, sizeof l1_rig_message);
-	assert_memory_equal(got.msg, l1_rig_message, sizeof l1_rig_message);
+	assert_int_equal(got.value.len, sizeof(l1_rig_message));
+	assert_memory_equal(got.msg, l1_rig_message, sizeof(l1_rig_message));
 	assert_int_equal(got.value.stored_ttl_s, 300);
 	assert_int_equal(got.value.auth_ttl_s, 150);
 	assert_in_range(got.value.age_s, 0, 2);
@@ -83,10 +83,10 @@ static void test_hostile_values(void **)
 {
 	char now[24], soft[24], big[2000];
 	uint64_t s = clock_ms_of(CLOCK_REALTIME) / 1000;
-	snprintf(now, sizeof now, "%llu", (unsigned long long)s);
-	snprintf(soft, sizeof soft, "%llu", (unsigned long long)s + 300);
-	memset(big, 'x', sizeof big - 1);
-	big[sizeof big - 1] = 0;
+	snprintf(now, sizeof(now), "%llu", (unsigned long long)s);
+	snprintf(soft, sizeof(soft), "%llu", (unsigned long long)s + 300);
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = 0;
 	const struct {
 		const char *v, *msg, *created, *soft, *stored, *auth;
 	} bad[] = {

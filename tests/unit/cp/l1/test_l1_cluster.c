@@ -86,7 +86,7 @@ static void test_flush_reaches_every_master(void **)
 {
 	char name[64];
 	for (unsigned i = 0; i < NAMES; i++) {
-		snprintf(name, sizeof name, "n%u.%s.example", i, i % 3 ? "a" : "b");
+		snprintf(name, sizeof(name), "n%u.%s.example", i, i % 3 ? "a" : "b");
 		l1_rig_put(name, 300, 0, 0);
 		if (i % 200 == 199)
 			l1_rig_settle();

@@ -73,7 +73,7 @@ static void put_variants(const char *name)
 			.flags = (uint8_t)(i % 4)};
 		struct l1_key text;
 		const struct l1_put p = {
-			.msg = l1_rig_message, .len = sizeof l1_rig_message, .stored_ttl_s = 300};
+			.msg = l1_rig_message, .len = sizeof(l1_rig_message), .stored_ttl_s = 300};
 		l1_key_write("weir", &key, i == 5 ? 0x1234 : 0, &text);
 		l1_put(l1_rig.l1, &text, &p);
 	}
@@ -112,7 +112,7 @@ static void put_many(unsigned count)
 {
 	char name[64];
 	for (unsigned i = 0; i < count; i++) {
-		snprintf(name, sizeof name, "n%u.example", i);
+		snprintf(name, sizeof(name), "n%u.example", i);
 		l1_rig_put(name, 300, 0, 0);
 		if (i % 500 == 499)
 			l1_rig_settle();

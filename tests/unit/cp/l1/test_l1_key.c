@@ -47,7 +47,7 @@ static void random_name(struct dns_rand *r, struct dns_name *n)
 		wire[at++] = (uint8_t)len;
 		for (; len; len--)
 			wire[at++] = dns_rand_below(r, 2) ? (
-					     uint8_t)telling[dns_rand_below(r, sizeof telling - 1)]
+					     uint8_t)telling[dns_rand_below(r, sizeof(telling) - 1)]
 							  : (uint8_t)dns_rand_next(r);
 	}
 	wire[at++] = 0;
@@ -112,7 +112,7 @@ static void test_namespaces(void **)
 		struct l0_key l0 = key_of(&n, 1, 0);
 		char want[96];
 		l1_key_write(spaces[i], &l0, 7, &k);
-		snprintf(want, sizeof want, "%s:www.example:1:1:v0000000000000007", spaces[i]);
+		snprintf(want, sizeof(want), "%s:www.example:1:1:v0000000000000007", spaces[i]);
 		assert_string_equal(k.text, want);
 		l1_key_pattern(spaces[i], &n, true, &pattern);
 		assert_int_equal(fnmatch(pattern.text, k.text, 0), 0);
@@ -139,12 +139,12 @@ static void test_hostile_keys(void **)
 			fail_msg("taken: %s", bad[i]);
 	assert_false(l1_key_parse("weir", "weir:a:1:1\0", 11, &parts));
 	char longest[4096];
-	memset(longest, 'a', sizeof longest);
-	assert_false(l1_key_parse("weir", longest, sizeof longest, &parts));
+	memset(longest, 'a', sizeof(longest));
+	assert_false(l1_key_parse("weir", longest, sizeof(longest), &parts));
 	struct dns_rand r = {.state = 9};
 	for (unsigned i = 0; i < 50000; i++) {
 		uint8_t text[64] = "weir:www.example.com:28:1:do:cd:v0123456789abcdef";
-		size_t len = dns_rand_mutate(&r, text, strlen((char *)text), sizeof text);
+		size_t len = dns_rand_mutate(&r, text, strlen((char *)text), sizeof(text));
 		uint8_t *exact = dns_exact_copy(text, len);
 		(void)!l1_key_parse("weir", (char *)exact, len, &parts);
 		free(exact);

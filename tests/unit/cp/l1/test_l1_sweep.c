@@ -90,7 +90,7 @@ static void put_many(const char *prefix, unsigned count, uint32_t hits)
 {
 	char name[64];
 	for (unsigned i = 0; i < count; i++) {
-		snprintf(name, sizeof name, "%s%u.example", prefix, i);
+		snprintf(name, sizeof(name), "%s%u.example", prefix, i);
 		l1_rig_put(name, 300 + i % 50, 0, hits);
 		if (i % 500 == 499)
 			l1_rig_settle();
@@ -199,7 +199,7 @@ static void test_cold_keys(void **)
 	l1_rig.config.redis.sweep_hit_window_s = 100;
 	char name[64];
 	for (unsigned i = 0; i < 20; i++) {
-		snprintf(name, sizeof name, "n%u.example", i);
+		snprintf(name, sizeof(name), "n%u.example", i);
 		l1_rig_put(name, 300, i < 10 ? 200 : 50, i % 2); // old or young, asked for or not
 	}
 	l1_rig_put("busy.example", 300, 200, 0);

@@ -60,7 +60,7 @@ static void test_commands(void **)
 	redis_rig_empties(&rig);
 }
 
-static void test_any_octets(void **)
+static void test_any_bytes(void **)
 {
 	char key[300], value[70000];
 	for (size_t i = 0; i < sizeof(key); i++)
@@ -133,7 +133,7 @@ static void test_bounds(void **)
 	for (unsigned i = 0; i < REDIS_PENDING_MAX; i++)
 		assert_int_equal(s[i].ends, 1);
 
-	// Octets: a value that is over the bound, and what fits beside another.
+	// Bytes: a value that is over the bound, and what fits beside another.
 	static char big[300 << 10];
 	struct redis_command c = {.count = 3, .word = {{"SET", 3}, {"b", 1}, {big, sizeof(big)}}};
 	rig.config.buffer_kb = 512;
@@ -348,7 +348,7 @@ int main(void)
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH(test_commands),
-		WITH(test_any_octets),
+		WITH(test_any_bytes),
 		WITH(test_transaction),
 		WITH(test_pipeline),
 		WITH(test_bounds),

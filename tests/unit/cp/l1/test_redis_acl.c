@@ -23,10 +23,10 @@ static int documented_user(void **state)
 	FILE *page = fopen(WEIR_SOURCE_ROOT "/docs/explanation/cache.md", "re");
 	char line[1024];
 	assert_non_null(page);
-	while (fgets(line, sizeof line, page)) {
+	while (fgets(line, sizeof(line), page)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, begin, strlen(begin)) == 0)
-			snprintf(rights, sizeof rights, "%s", line + strlen("user weir "));
+			snprintf(rights, sizeof(rights), "%s", line + strlen("user weir "));
 	}
 	fclose(page);
 	assert_true(strlen(rights) > 100);
@@ -84,7 +84,7 @@ static void put_many(unsigned count)
 {
 	char name[64];
 	for (unsigned i = 0; i < count; i++) {
-		snprintf(name, sizeof name, "n%u.example", i);
+		snprintf(name, sizeof(name), "n%u.example", i);
 		l1_rig_put(name, 300, 0, 0);
 		if (i % 500 == 499)
 			l1_rig_settle();

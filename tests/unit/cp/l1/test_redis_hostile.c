@@ -36,7 +36,7 @@ struct fake {
 	const char *text;
 	size_t len;
 	unsigned times, pause_us; // pause_us: before a right reply
-	uint64_t octets_heard;
+	uint64_t bytes_heard;
 };
 
 static struct fake fake;
@@ -72,7 +72,7 @@ static void on_heard(evutil_socket_t fd, short, void *)
 		}
 		return;
 	}
-	fake.octets_heard += (uint64_t)n;
+	fake.bytes_heard += (uint64_t)n;
 	bool login = fake.polite_login && memmem(buf, (size_t)n, "SETNAME", 7);
 	if (fake.silent)
 		return;

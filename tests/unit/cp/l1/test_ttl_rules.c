@@ -80,7 +80,7 @@ static void life_reply(const struct life *l, struct dns_build *b)
 	for (unsigned i = chain; i < l->records; i++) {
 		uint8_t rdata[4] = {address[0], address[1], address[2], (uint8_t)i};
 		build_rr(b, SECTION_ANSWER, chain ? "b.example.com" : "a.example.com", DNS_TYPE_A,
-			(uint32_t)l->wire_ttl[i], rdata, sizeof rdata);
+			(uint32_t)l->wire_ttl[i], rdata, sizeof(rdata));
 	}
 }
 
@@ -181,7 +181,7 @@ static void look(const struct life *l, const struct l0_view *v, struct dns_query
 	memcpy(msg + DNS_HEADER_LEN, q->name.wire, q->name.len);
 	put_u16(msg + DNS_HEADER_LEN + q->name.len, q->qtype);
 	put_u16(msg + DNS_HEADER_LEN + q->name.len + 2, q->qclass);
-	size_t len = dns_reply_answer(msg, sizeof msg, q, &v->answer, &o, &sum);
+	size_t len = dns_reply_answer(msg, sizeof(msg), q, &v->answer, &o, &sum);
 	assert_int_equal(sum, csum_partial(msg, len));
 	for (unsigned i = 0; i < l->records; i++)
 		assert_int_equal(

@@ -16,7 +16,7 @@ static void add(struct list_rig *r, const char *format, ...)
 	va_list args;
 	size_t len = strlen(r->text);
 	va_start(args, format);
-	vsnprintf(r->text + len, sizeof r->text - len, format, args);
+	vsnprintf(r->text + len, sizeof(r->text) - len, format, args);
 	va_end(args);
 }
 
@@ -63,7 +63,7 @@ static int take(void *arg, const struct list_rule *rule)
 		add(r, "/%.*s/", (int)rule->pattern_len, rule->pattern);
 	} else {
 		inet_ntop(rule->prefix.version == 4 ? AF_INET : AF_INET6, rule->prefix.bytes, text,
-			sizeof text);
+			sizeof(text));
 		add(r, "[%s/%u]", text, rule->prefix.prefix_len);
 	}
 	add_reply(r, rule);
@@ -74,14 +74,14 @@ static int take(void *arg, const struct list_rule *rule)
 	return 0;
 }
 
-void list_rig_parse(struct list_rig *r, const struct list_options *options, const char *octets,
+void list_rig_parse(struct list_rig *r, const struct list_options *options, const char *bytes,
 	size_t len, size_t piece)
 {
 	r->text[0] = 0;
 	r->last_line = 0;
 	list_parse_begin(&r->parser, options, take, r);
 	for (size_t at = 0; at < len; at += piece)
-		assert_int_equal(list_parse_feed(&r->parser, octets + at,
+		assert_int_equal(list_parse_feed(&r->parser, bytes + at,
 					 piece < len - at ? piece : len - at),
 			0);
 	assert_int_equal(list_parse_end(&r->parser), 0);

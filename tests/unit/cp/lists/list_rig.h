@@ -21,8 +21,8 @@ struct list_rig {
 	bool number_lines; // writes "3:" in front of each rule
 };
 
-// In one piece, or in pieces of at most `piece` octets.
-void list_rig_parse(struct list_rig *r, const struct list_options *options, const char *octets,
+// In one piece, or in pieces of at most `piece` bytes.
+void list_rig_parse(struct list_rig *r, const struct list_options *options, const char *bytes,
 	size_t len, size_t piece);
 
 // One row of a table: a list, what it gives, and the reason that is counted once;

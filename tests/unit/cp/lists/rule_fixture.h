@@ -13,7 +13,7 @@
 static inline struct keyhash_secret fixture_secret(void)
 {
 	struct keyhash_secret s;
-	for (size_t i = 0; i < sizeof s.bytes; i++)
+	for (size_t i = 0; i < sizeof(s.bytes); i++)
 		s.bytes[i] = (uint8_t)(i * 151 + 17);
 	return s;
 }

@@ -187,7 +187,7 @@ static void test_patterns(void **)
 	static struct list_rig r;
 	char text[LIST_PATTERN_MAX + 4];
 	list_rig_check(&block, patterns, ARRAY_LEN(patterns));
-	memset(text, '.', sizeof text);
+	memset(text, '.', sizeof(text));
 	text[0] = text[LIST_PATTERN_MAX + 1] = '/';
 	list_rig_parse(&r, &block, text, LIST_PATTERN_MAX + 2, 4096);
 	assert_int_equal(r.counts.patterns, 1);

@@ -34,7 +34,7 @@ static void test_hosts(void **)
 	assert_false(is_host("a.example*"));
 }
 
-static void test_octets(void **)
+static void test_bytes(void **)
 {
 	assert_int_equal(read_name("a.example"), LIST_REJECT_COUNT);
 	assert_int_equal(read_name("a\x7f.example"), LIST_REJECT_CHARACTER);
@@ -60,14 +60,14 @@ static void test_lengths(void **)
 			label <= DNS_LABEL_MAX ? LIST_REJECT_COUNT : LIST_REJECT_TOO_LONG);
 	}
 	for (unsigned wire = DNS_NAME_MAX - 2; wire <= DNS_NAME_MAX + 2; wire++) {
-		const unsigned octets = wire - 2; // of the text
-		for (unsigned i = 0; i < octets; i++)
-			text[i] = i % 60 == 59 && i != octets - 1 ? '.' : 'a';
-		text[octets] = 0;
+		const unsigned bytes = wire - 2; // of the text
+		for (unsigned i = 0; i < bytes; i++)
+			text[i] = i % 60 == 59 && i != bytes - 1 ? '.' : 'a';
+		text[bytes] = 0;
 		enum list_reject wanted =
 			wire <= DNS_NAME_MAX ? LIST_REJECT_COUNT : LIST_REJECT_TOO_LONG;
 		assert_int_equal(read_name(text), wanted);
-		strcpy(text + octets, ".");
+		strcpy(text + bytes, ".");
 		assert_int_equal(read_name(text), wanted);
 	}
 }
@@ -144,7 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_octets),
+		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_special),

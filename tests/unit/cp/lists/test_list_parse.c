@@ -207,11 +207,11 @@ static void test_formats(void **)
 	}
 }
 
-static void test_octet_by_octet_zero(void **)
+static void test_byte_by_byte_zero(void **)
 {
 	static const char text[] = "a.exa\0mple.com\nb.example\n\0\n||\0.example^\n@@\0\n";
 	static struct list_rig r;
-	list_rig_parse(&r, &block, text, sizeof text - 1, 99);
+	list_rig_parse(&r, &block, text, sizeof(text) - 1, 99);
 	assert_string_equal(r.text, "b.example ");
 	assert_int_equal(r.counts.rejected[LIST_REJECT_CHARACTER], 4);
 }
@@ -226,14 +226,14 @@ static uint64_t parse_one(const char *text, size_t len, enum list_reject why)
 static void test_lengths(void **)
 {
 	char text[600];
-	memset(text, 'a', sizeof text);
+	memset(text, 'a', sizeof(text));
 	strcpy(text + 63, ".example");
 	assert_int_equal(parse_one(text, strlen(text), GOOD), 1);
-	memset(text, 'a', sizeof text);
+	memset(text, 'a', sizeof(text));
 	strcpy(text + 64, ".example");
 	assert_int_equal(parse_one(text, strlen(text), NO(TOO_LONG)), 1);
-	// 253 octets of text are 255 on the wire.
-	memset(text, 'a', sizeof text);
+	// 253 bytes of text are 255 on the wire.
+	memset(text, 'a', sizeof(text));
 	for (unsigned i = 60; i < 250; i += 61)
 		text[i] = '.';
 	assert_int_equal(parse_one(text, 253, GOOD), 1);
@@ -287,7 +287,7 @@ static void test_whole_file(void **)
 	static const char text[] =
 		"\xef\xbb\xbf# title\r\n0.0.0.0 a.example\r\n\r\nb.example\r\ncom";
 	static struct list_rig r = {.number_lines = true};
-	list_rig_parse(&r, &block, text, sizeof text - 1, 99);
+	list_rig_parse(&r, &block, text, sizeof(text) - 1, 99);
 	assert_string_equal(r.text, "2:a.example 4:b.example ");
 	assert_int_equal(r.counts.lines, 5);
 	assert_int_equal(r.counts.comments, 2);
@@ -295,20 +295,20 @@ static void test_whole_file(void **)
 	assert_int_equal(r.counts.rejected[LIST_REJECT_SINGLE_LABEL], 1);
 }
 
-// LF, CR and CRLF; a CR that is the last octet of a piece.
+// LF, CR and CRLF; a CR that is the last byte of a piece.
 static void test_line_ends(void **)
 {
 	static const char text[] = "a.example\rb.example\r\nc.example\n\rd.example\r\r\ne.example";
 	static struct list_rig r = {.number_lines = true};
-	for (size_t piece = 1; piece < sizeof text; piece++) {
-		list_rig_parse(&r, &block, text, sizeof text - 1, piece);
+	for (size_t piece = 1; piece < sizeof(text); piece++) {
+		list_rig_parse(&r, &block, text, sizeof(text) - 1, piece);
 		assert_string_equal(
 			r.text, "1:a.example 2:b.example 3:c.example 5:d.example 7:e.example ");
 		assert_int_equal(r.counts.lines, 7);
 	}
 }
 
-// However the octets are cut into pieces, the result is the same.
+// However the bytes are cut into pieces, the result is the same.
 static void test_pieces(void **)
 {
 	static const char *const words[] = {"a", "b.", ".example", "\n", "\r", "\r\n", "#", "! ",
@@ -328,10 +328,10 @@ static void test_pieces(void **)
 		}
 		if (round % 3 == 0 && len)
 			text[(size_t)rand() % len] = (char)(rand() & 0xff);
-		list_rig_parse(&whole, &block, text, len, sizeof text);
+		list_rig_parse(&whole, &block, text, len, sizeof(text));
 		list_rig_parse(
 			&cut, &block, text, len, 1 + (size_t)rand() % (round % 50 ? 9 : 3000));
-		assert_memory_equal(&cut.counts, &whole.counts, sizeof cut.counts);
+		assert_memory_equal(&cut.counts, &whole.counts, sizeof(cut.counts));
 		assert_string_equal(cut.text, whole.text);
 	}
 }
@@ -347,8 +347,8 @@ static void test_taker_stops(void **)
 	unsigned taken = 0;
 	static const char text[] = "::1 a.example b.example c.example d.example\ne.example\n";
 	list_parse_begin(&p, &block, take_two, &taken);
-	assert_int_equal(list_parse_feed(&p, text, sizeof text - 1), -12);
-	assert_int_equal(list_parse_feed(&p, text, sizeof text - 1), -12);
+	assert_int_equal(list_parse_feed(&p, text, sizeof(text) - 1), -12);
+	assert_int_equal(list_parse_feed(&p, text, sizeof(text) - 1), -12);
 	assert_int_equal(list_parse_end(&p), -12);
 	assert_int_equal(p.counts.names, 2);
 	assert_int_equal(taken, 3);
@@ -363,7 +363,7 @@ static void take_found(void *arg, const struct list_found *found)
 {
 	struct found *f = arg;
 	size_t len = strlen(f->text);
-	snprintf(f->text + len, sizeof f->text - len, "%u %u <%.*s> ", found->wanted,
+	snprintf(f->text + len, sizeof(f->text) - len, "%u %u <%.*s> ", found->wanted,
 		found->rule->line, (int)found->text_len, found->text);
 	f->count++;
 }
@@ -373,7 +373,7 @@ static void find(const struct list_wanted *wanted, unsigned count, unsigned foun
 {
 	static struct list_finder f;
 	size_t len = strlen(text);
-	memset(out, 0, sizeof *out);
+	memset(out, 0, sizeof(*out));
 	list_find_begin(&f, &block, wanted, count, found_max, take_found, out);
 	for (size_t at = 0; at < len; at += piece)
 		if (!list_find_feed(&f, text + at, piece < len - at ? piece : len - at))
@@ -395,7 +395,7 @@ static void test_find(void **)
 	assert_int_equal(dns_name_from_text("other.example", 13, &other), 0);
 	const struct list_wanted wanted[] = {
 		{.name = &self}, {.name = &parent}, {.pattern = "^ad[0-9]", .pattern_len = 8}};
-	for (size_t piece = 1; piece < sizeof text; piece += 7) {
+	for (size_t piece = 1; piece < sizeof(text); piece += 7) {
 		find(wanted, 3, 99, text, piece, &out);
 		assert_string_equal(out.text,
 			"1 2 <example.com> 1 3 <0.0.0.0 x.example example.com # why> "
@@ -438,7 +438,7 @@ int main(void)
 		cmocka_unit_test(test_role_allow),
 		cmocka_unit_test(test_force),
 		cmocka_unit_test(test_formats),
-		cmocka_unit_test(test_octet_by_octet_zero),
+		cmocka_unit_test(test_byte_by_byte_zero),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_long_line_costs_itself_only),
 		cmocka_unit_test(test_whole_file),

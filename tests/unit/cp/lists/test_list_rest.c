@@ -8,9 +8,9 @@ static struct rule_list_info image[RULE_LISTS_MAX], lists[RULE_LISTS_MAX];
 
 static int begin(void **)
 {
-	memset(&rest, 0, sizeof rest);
-	memset(image, 0, sizeof image);
-	memset(lists, 0xff, sizeof lists);
+	memset(&rest, 0, sizeof(rest));
+	memset(image, 0, sizeof(image));
+	memset(lists, 0xff, sizeof(lists));
 	return 0;
 }
 
@@ -22,7 +22,7 @@ static void put(unsigned number, const char *title)
 
 static void expect(unsigned count, uint64_t now_ms, unsigned want_count)
 {
-	memcpy(lists, image, count * sizeof *lists);
+	memcpy(lists, image, count * sizeof(*lists));
 	assert_int_equal(list_rest_add(&rest, lists, count, now_ms), want_count);
 }
 
@@ -60,7 +60,7 @@ static void test_no_list_is_refused_for_a_rest(void **)
 	list_rest_note(&rest, image, 100, 1000);
 	for (unsigned i = 0; i < LIST_REST_NUMBERS_MAX - 98; i++)
 		put(100 + i, "new");
-	memset(image, 0, 100 * sizeof *image);
+	memset(image, 0, 100 * sizeof(*image));
 	expect(130, 1000, 130);
 	assert_true(lists[2].kind.covers);
 	put(130, "one more");

@@ -46,7 +46,7 @@ static void test_hosts(void **)
 	static struct list_rig r = {.number_lines = true};
 	char text[4096];
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-		join(hosts_sample, ARRAY_LEN(hosts_sample), ends[i], text, sizeof text);
+		join(hosts_sample, ARRAY_LEN(hosts_sample), ends[i], text, sizeof(text));
 		list_rig_parse(&r, &block, text, strlen(text), 100);
 		assert_string_equal(r.text, "18:ads.sample.example 19:track_er.sample.example "
 					    "20:xn--80ak6aa92e.sample.example ");
@@ -69,7 +69,7 @@ static void test_adblock(void **)
 				   "||b\xc3\xbc"
 				   "cher.sample.example^$important\n";
 	static struct list_rig r;
-	list_rig_parse(&r, &block, text, sizeof text - 1, 64);
+	list_rig_parse(&r, &block, text, sizeof(text) - 1, 64);
 	assert_string_equal(r.text, "ads.sample.example metrics.sample.example "
 				    "allow:cdn.metrics.sample.example "
 				    "block!:xn--bcher-kva.sample.example ");
@@ -98,7 +98,7 @@ static void test_page_filters(void **)
 				   "##.ad-banner\n"
 				   "shop.example##+js(set, ads, true)\n";
 	static struct list_rig r;
-	list_rig_parse(&r, &block, text, sizeof text - 1, 64);
+	list_rig_parse(&r, &block, text, sizeof(text) - 1, 64);
 	assert_string_equal(r.text, "ads.sample.example ");
 	assert_int_equal(r.counts.rejected[LIST_REJECT_MODIFIER], 3);
 	assert_int_equal(r.counts.ruled, 1);
@@ -116,7 +116,7 @@ static void test_rpz(void **)
 		"ads.sample.example CNAME .\n"
 		"*.ads.sample.example CNAME .\n";
 	static struct list_rig r;
-	list_rig_parse(&r, &block, text, sizeof text - 1, 64);
+	list_rig_parse(&r, &block, text, sizeof(text) - 1, 64);
 	assert_string_equal(r.text, "=ads.sample.example{nxdomain} "
 				    "*.ads.sample.example{nxdomain} ");
 	assert_int_equal(list_counts_rejected(&r.counts), 0);
@@ -130,7 +130,7 @@ static void test_html(void **)
 				   "<p>See <a href=\"https://sample.example/\">home</a>.</p>\n"
 				   "</body>\n</html>\n";
 	static struct list_rig r;
-	list_rig_parse(&r, &block, text, sizeof text - 1, 64);
+	list_rig_parse(&r, &block, text, sizeof(text) - 1, 64);
 	assert_string_equal(r.text, "");
 	assert_int_equal(r.counts.refused, 8);
 }

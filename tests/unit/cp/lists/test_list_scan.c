@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Names of lists read sixteen octets at a time, beside the twin that reads one (list_scan.h).
+// Names of lists read sixteen bytes at a time, beside the twin that reads one (list_scan.h).
 
 #include "controlplane/lists/list_name.h"
 #include "tests/unit/unit.h"
@@ -13,7 +13,7 @@ static bool scan_twins(const char *text, size_t len)
 	struct dns_name a, b;
 	size_t bare = len - (len > 1 && text[len - 1] == '.');
 	bool taken = list_name_scan((struct list_text){text, len}, &a);
-	assert_int_equal(taken, list_name_scan_octets((struct list_text){text, bare}, &b));
+	assert_int_equal(taken, list_name_scan_bytes((struct list_text){text, bare}, &b));
 	if (taken) {
 		assert_int_equal(a.len, b.len);
 		assert_int_equal(a.labels, b.labels);
@@ -22,8 +22,8 @@ static bool scan_twins(const char *text, size_t len)
 	return taken;
 }
 
-// Every octet in every place of a name, behind which nothing may be read.
-static void test_every_octet(void **)
+// Every byte in every place of a name, behind which nothing may be read.
+static void test_every_byte(void **)
 {
 	for (size_t len = 1; len <= 70; len++) {
 		char *text = malloc(len);
@@ -32,8 +32,8 @@ static void test_every_octet(void **)
 			text[i] = i % 9 == 8 ? '.' : 'a';
 		for (size_t at = 0; at < len; at++) {
 			char before = text[at];
-			for (int octet = 0; octet < 256; octet++) {
-				text[at] = (char)octet;
+			for (int byte = 0; byte < 256; byte++) {
+				text[at] = (char)byte;
 				(void)scan_twins(text, len);
 			}
 			text[at] = before;
@@ -48,12 +48,12 @@ static void test_heaps_of_dots(void **)
 	unsigned good = 0;
 	uint32_t x = 1;
 	for (unsigned round = 0; round < 100000; round++) {
-		static const char octets[] = "abzAZ019-_..xyq";
+		static const char bytes[] = "abzAZ019-_..xyq";
 		char text[80];
 		size_t len = 1 + round % 70;
 		for (size_t i = 0; i < len; i++) {
 			x = x * 1664525 + 1013904223;
-			text[i] = octets[(x >> 16) % (sizeof octets - (round & 1 ? 4 : 1))];
+			text[i] = bytes[(x >> 16) % (sizeof(bytes) - (round & 1 ? 4 : 1))];
 		}
 		good += scan_twins(text, len);
 	}
@@ -63,7 +63,7 @@ static void test_heaps_of_dots(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_octet),
+		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_heaps_of_dots),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,10 +145,10 @@ static void test_open_parenthesis(void **)
 	static struct list_rig r;
 	static const struct list_options block = {0};
 	static char text[1 << 16];
-	int len = snprintf(text, sizeof text, "$TTL 60\nevil.test TXT (\n");
+	int len = snprintf(text, sizeof(text), "$TTL 60\nevil.test TXT (\n");
 	for (unsigned i = 0; i < LIST_RECORD_LINES_MAX; i++)
-		len += snprintf(text + len, sizeof text - (size_t)len, "\"x\"\n");
-	len += snprintf(text + len, sizeof text - (size_t)len, "last.test CNAME .\n");
+		len += snprintf(text + len, sizeof(text) - (size_t)len, "\"x\"\n");
+	len += snprintf(text + len, sizeof(text) - (size_t)len, "last.test CNAME .\n");
 	list_rig_parse(&r, &block, text, (size_t)len, 1000);
 	assert_string_equal(r.text, "=last.test{nxdomain} ");
 	assert_int_equal(r.counts.rejected[LIST_REJECT_ZONE_SYNTAX], 1);
@@ -167,11 +167,11 @@ static void test_line_numbers(void **)
 	static const struct list_options block = {0};
 	static const char text[] = "$TTL 60\n@ SOA a. b. (\n1 2 3\n4 5)\n; x\nevil.test A (\n\n"
 				   "192.0.2.1)\n\nx.test CNAME .\n";
-	list_rig_parse(&r, &block, text, sizeof text - 1, 4096);
+	list_rig_parse(&r, &block, text, sizeof(text) - 1, 4096);
 	assert_string_equal(r.text, "6:=evil.test{A,60,c0000201} 10:=x.test{nxdomain} ");
 }
 
-// A backslash takes away what the next octet means, if there is one.
+// A backslash takes away what the next byte means, if there is one.
 static void test_tokens(void **)
 {
 	static const struct {

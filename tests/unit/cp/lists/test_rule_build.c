@@ -35,7 +35,7 @@ static void make_three_lists(struct rule_arena *out)
 	fixture_finish(b, out);
 }
 
-static void test_same_input_same_octets(void **)
+static void test_same_input_same_bytes(void **)
 {
 	struct rule_arena a, b;
 	make_three_lists(&a);
@@ -121,7 +121,7 @@ static void test_most_lists(void **)
 		assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
 		struct rule_match m[RULE_LABELS_MAX];
 		assert_int_equal(rule_matches(&r, &name, DNS_TYPE_A, m), 1);
-		assert_memory_equal(m[0].set.lists, everyone, sizeof everyone);
+		assert_memory_equal(m[0].set.lists, everyone, sizeof(everyone));
 		rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
 		assert_int_equal(v.d.list, RULE_LIST_ALLOW);
 		rule_arena_free(&a);
@@ -132,7 +132,7 @@ static void test_most_lists(void **)
 static void test_more_combinations_than_sets(void **)
 {
 	enum { NAMES = 70000, LISTS = 40 };
-	uint64_t *member = malloc(NAMES * sizeof *member);
+	uint64_t *member = malloc(NAMES * sizeof(*member));
 	struct rule_builder *b = fixture_builder();
 	struct rule_arena a;
 	struct rule_reader r;
@@ -219,12 +219,12 @@ static void test_sort(void **)
 		for (size_t i = 0; i < n; i++)
 			a[i] = b[i] = round % 3 == 0 ? listgen_next(&g) << 11
 						     : listgen_next(&g) % (n / 2 + 1);
-		qsort(b, n, sizeof *b, compare_u64);
+		qsort(b, n, sizeof(*b), compare_u64);
 		for (size_t i = 0; i < n; i++)
 			if (i == 0 || b[i] != b[i - 1])
 				b[kept++] = b[i];
 		assert_int_equal(rule_hashes_sort(a, n, NULL), kept);
-		assert_memory_equal(a, b, kept * sizeof *a);
+		assert_memory_equal(a, b, kept * sizeof(*a));
 	}
 }
 
@@ -233,9 +233,9 @@ static FILE *open_list(void)
 {
 	char command[4200];
 	const char *folder = getenv("WEIR_LISTS");
-	snprintf(command, sizeof command, "%s/real-224k.txt.xz", folder ? folder : "");
+	snprintf(command, sizeof(command), "%s/real-224k.txt.xz", folder ? folder : "");
 	if (folder && access(command, R_OK) == 0) {
-		snprintf(command, sizeof command, "xz -dc '%s/real-224k.txt.xz'", folder);
+		snprintf(command, sizeof(command), "xz -dc '%s/real-224k.txt.xz'", folder);
 		return popen(command, "r");
 	}
 	FILE *f = tmpfile();
@@ -261,7 +261,7 @@ static int take_rule(void *arg, const struct list_rule *rule)
 	struct names *n = arg;
 	if (n->count == n->room) {
 		n->room = n->room ? n->room * 2 : 1024;
-		n->name = realloc(n->name, n->room * sizeof *n->name);
+		n->name = realloc(n->name, n->room * sizeof(*n->name));
 		assert_non_null(n->name);
 	}
 	n->name[n->count++] = *rule->name;
@@ -278,7 +278,7 @@ static bool blocked(const struct rule_reader *r, const char *text, size_t len)
 	return v.d.action == RULE_BLOCK;
 }
 
-// List names hold no escapes, so they are under 254 octets as text.
+// List names hold no escapes, so they are under 254 bytes as text.
 static void copy_text(char to[256], const char *from)
 {
 	assert_true(strlen(from) < 256);
@@ -294,7 +294,7 @@ static int compare_names(const void *a, const void *b)
 static bool listed(const char (*text)[256], size_t count, const char *name)
 {
 	for (; name; name = strchr(name, '.') ? strchr(name, '.') + 1 : NULL)
-		if (bsearch(name, text, count, sizeof *text, compare_names))
+		if (bsearch(name, text, count, sizeof(*text), compare_names))
 			return true;
 	return false;
 }
@@ -313,7 +313,7 @@ static void test_whole_list(void **)
 	assert_int_equal(rule_builder_source(n.builder, ""), 0);
 	assert_int_equal(rule_builder_source(n.builder, "real"), 0);
 	list_parse_begin(&p, &options, take_rule, &n);
-	for (size_t len; (len = fread(piece, 1, sizeof piece, f)) > 0;)
+	for (size_t len; (len = fread(piece, 1, sizeof(piece), f)) > 0;)
 		assert_int_equal(list_parse_feed(&p, piece, len), 0);
 	assert_int_equal(list_parse_end(&p), 0);
 	fclose(f);
@@ -323,16 +323,16 @@ static void test_whole_list(void **)
 	const struct rule_image_head *h = a.base;
 	double each = (double)h->size / (double)h->names;
 	size_t peak = rule_builder_peak_bytes(n.builder);
-	print_message("%zu names, %.2f octets a name, peak %.2f\n", (size_t)h->names, each,
+	print_message("%zu names, %.2f bytes a name, peak %.2f\n", (size_t)h->names, each,
 		(double)peak / (double)h->names);
 	assert_true(each < 18);
 	assert_true(peak < 2 * h->size + sizeof(struct rule_sets));
 	rule_builder_free(n.builder);
 
-	char(*sorted)[256] = calloc(n.count, sizeof *sorted);
+	char(*sorted)[256] = calloc(n.count, sizeof(*sorted));
 	for (size_t i = 0; i < n.count; i++)
 		copy_text(sorted[i], dns_name_to_text(&n.name[i], text));
-	qsort(sorted, n.count, sizeof *sorted, compare_names);
+	qsort(sorted, n.count, sizeof(*sorted), compare_names);
 	size_t tried = 0;
 	for (size_t i = 0; i < n.count; i++) {
 		char one[256] = {0};
@@ -340,7 +340,7 @@ static void test_whole_list(void **)
 		copy_text(one, text);
 		if (!blocked(&r, one, strlen(one)))
 			fail_msg("%s is not blocked", one);
-		int len = snprintf(text, sizeof text, "w%zu.%s", i, one);
+		int len = snprintf(text, sizeof(text), "w%zu.%s", i, one);
 		assert_true(len > 253 || blocked(&r, text, (size_t)len));
 		// Look-alikes: glued in front, glued behind, the parent.
 		const char *parent = strchr(one, '.');
@@ -362,7 +362,7 @@ static void test_whole_list(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_input_same_octets),
+		cmocka_unit_test(test_same_input_same_bytes),
 		cmocka_unit_test(test_head_and_lists),
 		cmocka_unit_test(test_empty_image_passes_all),
 		cmocka_unit_test(test_most_lists),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The fingerprints of rule_image.h as their formula has them, octet by octet: builder and reader
+// The fingerprints of rule_image.h as their formula has them, byte by byte: builder and reader
 // use the same lines, so a table that both agree on would not show it. And a name's suffix has the
 // fingerprint of the same name by itself, whatever lies behind the name.
 
@@ -26,11 +26,11 @@ static uint64_t fold(uint64_t a, uint64_t b)
 	return (uint64_t)(product >> 64) ^ (uint64_t)product;
 }
 
-// Of the `len` octets at p, which are a whole suffix.
+// Of the `len` bytes at p, which are a whole suffix.
 static uint64_t formula(const struct keyhash_secret *secret, const uint8_t *p, unsigned len)
 {
 	uint64_t key[19], c = 0;
-	memcpy(key, secret->bytes, sizeof key);
+	memcpy(key, secret->bytes, sizeof(key));
 	for (unsigned n = 1; n <= (len - 1) / 16; n++) {
 		const uint8_t *block = p + len - 16 * n;
 		c = fold(word(block, 8) ^ key[17] ^ c, word(block + 8, 8) ^ key[18]);
@@ -40,18 +40,18 @@ static uint64_t formula(const struct keyhash_secret *secret, const uint8_t *p, u
 	return hash ? hash : 1;
 }
 
-// Of `len` octets, random labels; the rest of the array is random as well.
+// Of `len` bytes, random labels; the rest of the array is random as well.
 static struct dns_name random_name(unsigned len)
 {
 	struct dns_name name = {.len = (uint8_t)len};
-	for (unsigned i = 0; i < sizeof name.wire; i++)
+	for (unsigned i = 0; i < sizeof(name.wire); i++)
 		name.wire[i] = (uint8_t)dns_rand_next(&rnd);
 	unsigned at = 0;
 	while (at + 1 < len) {
 		unsigned left = len - at - 2, most = left < 63 ? left : 63;
 		unsigned label = 1 + dns_rand_below(&rnd, dns_rand_below(&rnd, 2) ? 6 : 63);
 		label = label < most ? label : most;
-		if (left - label == 1) // one octet is no label
+		if (left - label == 1) // one byte is no label
 			label += label < 63 ? 1 : -1;
 		name.wire[at] = (uint8_t)label;
 		name.labels++;
@@ -77,11 +77,11 @@ static void test_suffixes(void **)
 {
 	struct keyhash_secret secret = fixture_secret();
 	struct rule_reader r = {.bloom_blocks = 1, .depths = (UINT64_C(2) << RULE_LABELS_MAX) - 2};
-	memset(r.singles, 0xff, sizeof r.singles);
+	memset(r.singles, 0xff, sizeof(r.singles));
 	struct rule_bloom_block block = {{0}};
 	unsigned checked = 0;
 	r.bloom = &block;
-	memcpy(r.key, secret.bytes, sizeof r.key);
+	memcpy(r.key, secret.bytes, sizeof(r.key));
 	for (unsigned round = 0; round < 60; round++) {
 		for (unsigned len = 3; len <= DNS_NAME_MAX; len++) {
 			struct dns_query q = {.name = random_name(len)};
@@ -110,8 +110,8 @@ static void test_suffixes_at_the_end(void **)
 	struct guard g = guard_open();
 	uint64_t key[RULE_KEY_WORDS], chain[RULE_CHAIN_MAX + 1];
 	static_assert(sizeof(struct dns_name) == offsetof(struct dns_name, wire) + DNS_NAME_MAX);
-	struct dns_name *name = (struct dns_name *)(void *)(g.end - sizeof *name);
-	memcpy(key, secret.bytes, sizeof key);
+	struct dns_name *name = (struct dns_name *)(void *)(g.end - sizeof(*name));
+	memcpy(key, secret.bytes, sizeof(key));
 	*name = random_name(DNS_NAME_MAX);
 	rule_chain(key, name, chain);
 	for (unsigned at = 0; at < DNS_NAME_MAX; at++)

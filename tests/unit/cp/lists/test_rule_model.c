@@ -65,7 +65,7 @@ static unsigned number_of(
 {
 	for (unsigned i = 0; i < r->list_count; i++) {
 		const struct rule_list_info *l = rule_list_info(r, i);
-		if (l && l->source == source && memcmp(&l->kind, kind, sizeof *kind) == 0)
+		if (l && l->source == source && memcmp(&l->kind, kind, sizeof(*kind)) == 0)
 			return i;
 	}
 	fail_msg("no list for source %u", source);
@@ -242,11 +242,11 @@ static void check_matches(const struct model *m, const struct dns_name *name, ui
 				UINT64_C(1) << m->rule[i].list % 64;
 	for (unsigned labels = 7; labels > 0; labels--) {
 		static const uint64_t none[4];
-		if (memcmp(expected[labels], none, sizeof none) == 0)
+		if (memcmp(expected[labels], none, sizeof(none)) == 0)
 			continue;
 		assert_true(names < n);
 		assert_int_equal(found[names].labels, labels);
-		assert_memory_equal(found[names++].set.lists, expected[labels], sizeof none);
+		assert_memory_equal(found[names++].set.lists, expected[labels], sizeof(none));
 	}
 	assert_int_equal(names, n);
 }
@@ -264,7 +264,7 @@ static void test_random_rules(void **)
 			uint16_t qtype = types[listgen_next(&g) % 4];
 			uint64_t lists[4] = {listgen_next(&g) | listgen_next(&g), 0, 0, 0};
 			if (ask % 3 == 0)
-				memset(lists, 0xff, sizeof lists);
+				memset(lists, 0xff, sizeof(lists));
 			check(&m, &name, qtype, lists);
 			in_line += check_line(&m, &name, qtype, lists);
 			check_matches(&m, &name, qtype);

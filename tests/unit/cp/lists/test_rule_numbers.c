@@ -8,7 +8,7 @@
 static void title_of(char out[RULE_TITLE_MAX], unsigned i)
 {
 	char text[32];
-	snprintf(text, sizeof text, "list %u", i);
+	snprintf(text, sizeof(text), "list %u", i);
 	rule_title_make(out, text);
 }
 

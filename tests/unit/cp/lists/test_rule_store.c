@@ -18,7 +18,7 @@ static int make_folder(void **)
 	strcpy(folder, "/tmp/weir-rule-store-XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
-	snprintf(path, sizeof path, "%s/rules.img", folder);
+	snprintf(path, sizeof(path), "%s/rules.img", folder);
 	return 0;
 }
 
@@ -27,7 +27,7 @@ static int remove_folder(void **)
 	static const char *const names[] = {"", ".tmp", ".bad", ".list"};
 	char file[128];
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
-		snprintf(file, sizeof file, "%s%s", path, names[i]);
+		snprintf(file, sizeof(file), "%s%s", path, names[i]);
 		(void)unlink(file);
 	}
 	return rmdir(folder); // fails if a test left anything else
@@ -36,15 +36,15 @@ static int remove_folder(void **)
 static bool exists(const char *suffix)
 {
 	char file[128];
-	snprintf(file, sizeof file, "%s%s", path, suffix);
+	snprintf(file, sizeof(file), "%s%s", path, suffix);
 	return access(file, F_OK) == 0;
 }
 
-static void write_raw(const char *file, const void *octets, size_t len)
+static void write_raw(const char *file, const void *bytes, size_t len)
 {
 	FILE *f = fopen(file, "w");
 	assert_non_null(f);
-	assert_int_equal(fwrite(octets, 1, len, f), len);
+	assert_int_equal(fwrite(bytes, 1, len, f), len);
 	assert_int_equal(fclose(f), 0);
 }
 
@@ -87,19 +87,19 @@ static void test_nothing_there(void **)
 	assert_null(a.base);
 }
 
-static void expect_bad(const void *octets, size_t len, const char *what)
+static void expect_bad(const void *bytes, size_t len, const char *what)
 {
 	struct rule_arena a = {0};
 	struct rule_reader r;
 	char why[RULE_STORE_WHY_MAX], bad[128];
-	write_raw(path, octets, len);
+	write_raw(path, bytes, len);
 	assert_int_equal(rule_store_load(path, NULL, NULL, &a, &r, why), -EPROTO);
 	assert_null(a.base);
 	if (!strstr(why, what))
 		fail_msg("expected <%s>, got <%s>", what, why);
 	assert_false(exists(""));
 	assert_true(exists(".bad"));
-	snprintf(bad, sizeof bad, "%s.bad", path);
+	snprintf(bad, sizeof(bad), "%s.bad", path);
 	(void)unlink(bad);
 }
 
@@ -124,7 +124,7 @@ static void test_bad_images(void **)
 	struct rule_image_head old = *(struct rule_image_head *)a.base;
 	old.version = RULE_IMAGE_VERSION - 1;
 	old.head_sum = contenthash(&old, offsetof(struct rule_image_head, head_sum));
-	memcpy(copy, &old, sizeof old);
+	memcpy(copy, &old, sizeof(old));
 	expect_bad(copy, a.size, "another version");
 	expect_bad(
 		"<html>not an image, but long enough to be taken for one if nobody looked.</html>",
@@ -166,7 +166,7 @@ static void test_half_written_temporary_is_ignored(void **)
 	struct rule_reader r;
 	char why[RULE_STORE_WHY_MAX], temporary[128];
 	make_image(&a, "one.example");
-	snprintf(temporary, sizeof temporary, "%s.tmp", path);
+	snprintf(temporary, sizeof(temporary), "%s.tmp", path);
 	write_raw(temporary, "half", 4);
 	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), -ENOENT);
 	assert_int_equal(file_write(path, a.base, a.size, why), 0);
@@ -198,7 +198,7 @@ static void test_compile(void **)
 {
 	char list[128], why[RULE_COMPILE_WHY_MAX];
 	struct dns_name entry = fixture_name("mine.example");
-	snprintf(list, sizeof list, "%s.list", path);
+	snprintf(list, sizeof(list), "%s.list", path);
 	struct rule_source source[] = {{.title = "allow"},
 		{.title = "deny", .rules = hand_entry, .arg = &entry},
 		{.title = "file", .path = list},
@@ -239,7 +239,7 @@ static void test_compile(void **)
 	assert_int_equal(hash_of(source, result), hash);
 
 	static const char page[] = "<html>\n<p>Not found here today</p>\n</html>\n";
-	write_raw(list, page, sizeof page - 1);
+	write_raw(list, page, sizeof(page) - 1);
 	assert_int_equal(rule_compile(source, 3, &strict, result, &a, &peak, why), -EBADMSG);
 	assert_non_null(strstr(why, "no line is a rule"));
 	write_raw(list, "# none yet\n", 11);

@@ -69,10 +69,10 @@ static void test_each_of_many_lists(void **)
 			{RULE_CLASS_ALLOW, RULE_COVERS_SELF, 0, "a.b"},
 			{RULE_CLASS_IMPORTANT_BLOCK, RULE_COVERS_ALL, 0, "i.e.b"},
 		};
-		snprintf(text, sizeof text, "source %u", s);
+		snprintf(text, sizeof(text), "source %u", s);
 		assert_int_equal(rule_builder_source(b, text), 0);
 		for (unsigned i = 0; s >= 2 && i < ARRAY_LEN(rules); i++) {
-			snprintf(text, sizeof text, "%s%u.wide", rules[i].prefix, s);
+			snprintf(text, sizeof(text), "%s%u.wide", rules[i].prefix, s);
 			add(b, rules[i].rule_class, rules[i].covers, rules[i].type, text);
 		}
 	}
@@ -88,7 +88,7 @@ static void test_each_of_many_lists(void **)
 		for (unsigned i = 0; i < ARRAY_LEN(expected); i++) {
 			const struct expected *e = &expected[i];
 			struct rule_verdict v;
-			snprintf(text, sizeof text, "%s%u.wide", e->prefix, s);
+			snprintf(text, sizeof(text), "%s%u.wide", e->prefix, s);
 			struct dns_name name = fixture_name(text);
 			rule_decide(&r, &name, e->qtype, others, &v);
 			assert_false(v.d.matched);
@@ -103,7 +103,7 @@ static void test_each_of_many_lists(void **)
 				set[v.d.list / 64] = UINT64_C(1) << v.d.list % 64;
 				assert_int_equal(v.d.rule_class, e->rule_class);
 				assert_int_equal(rule_list_info(&r, v.d.list)->source, s);
-				assert_memory_equal(v.set.lists, set, sizeof set);
+				assert_memory_equal(v.set.lists, set, sizeof(set));
 				assert_true(set[v.d.list / 64] & only[v.d.list / 64]);
 			}
 		}
@@ -173,12 +173,12 @@ static void test_exceptions_of_many(void **)
 	char text[64];
 	uint64_t state = 7;
 	for (unsigned s = 0; s < SOURCES + ALONE; s++) {
-		snprintf(text, sizeof text, "source %u", s);
+		snprintf(text, sizeof(text), "source %u", s);
 		assert_int_equal(rule_builder_source(b, text), 0);
 		if (s >= ALONE)
 			add(b, RULE_CLASS_BLOCK, RULE_COVERS_ALL, 0, "many.example");
 		for (unsigned n = 0; s >= ALONE && n < NAMES; n++) {
-			snprintf(text, sizeof text, "e%u.many.example", n);
+			snprintf(text, sizeof(text), "e%u.many.example", n);
 			excepts[n][s - ALONE] = n == 0 || bits(&state, NAMES) >= n;
 			if (excepts[n][s - ALONE])
 				add(b, RULE_CLASS_EXCEPT, RULE_COVERS_ALL, 0, text);
@@ -200,7 +200,7 @@ static void test_exceptions_of_many(void **)
 			for (unsigned s = SOURCES; s-- > 0;)
 				if (has[s][0] && !(has[s][1] && excepts[n][s]))
 					nearest = (int)(s + ALONE);
-			snprintf(text, sizeof text, "x.e%u.many.example", n);
+			snprintf(text, sizeof(text), "x.e%u.many.example", n);
 			assert_int_equal(decides(&r, text, group), nearest);
 		}
 	}

@@ -36,7 +36,7 @@ static void test_names_and_their_zones(void **)
 	expect("1.0.0.0.0.0.0.0.3.5.0.0.3.5.d.f.ip6.arpa", "3.5.0.0.3.5.d.f.ip6.arpa", "ip6.arpa");
 }
 
-// Octets of a label that are those of others.
+// Bytes of a label that are those of others.
 static void test_labels_within_a_label(void **)
 {
 	expect("x\\003ip6\\004arpa", "x\\003ip6\\004arpa", "x\\003ip6\\004arpa");

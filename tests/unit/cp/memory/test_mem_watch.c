@@ -57,7 +57,7 @@ static void a_registry_that_is_full_keeps_what_it_has(void **)
 	struct table_registry r = {0};
 	struct mem_watch *w = watch_new();
 	for (unsigned i = 0; i < TABLES_MAX; i++) {
-		snprintf(name[i], sizeof name[i], "t%u", i);
+		snprintf(name[i], sizeof(name[i]), "t%u", i);
 		table_register(&r, &(struct table_info){.name = name[i], .used = i});
 	}
 	table_register(&r, &(struct table_info){.name = name[TABLES_MAX]});

@@ -19,8 +19,8 @@ static uint64_t second;
 
 static int fresh(void **)
 {
-	memset(&stats, 0, sizeof stats);
-	memset(&sample, 0, sizeof sample);
+	memset(&stats, 0, sizeof(stats));
+	memset(&sample, 0, sizeof(sample));
 	second = 0;
 	return 0;
 }
@@ -28,7 +28,7 @@ static int fresh(void **)
 static uint64_t taken(const char *account)
 {
 	char name[MEMORY_NAME_MAX];
-	snprintf(name, sizeof name, METER_DATAPLANE "%s", account);
+	snprintf(name, sizeof(name), METER_DATAPLANE "%s", account);
 	return memory_sample_get(&sample, MEMORY_BYTES, name);
 }
 
@@ -64,7 +64,7 @@ static void what_holds_nothing_takes_no_place(void **)
 	assert_int_equal(taken("unexplained"), 0);
 }
 
-// `seconds` of a data plane whose lists take `leak` octets more each second, as it says each ten,
+// `seconds` of a data plane whose lists take `leak` bytes more each second, as it says each ten,
 // while our own lists and L0 fill.
 static void run(unsigned seconds, uint64_t leak)
 {

@@ -22,7 +22,7 @@ static struct memory_file *file;
 
 static void start(void)
 {
-	memset(all_lives, 0, sizeof all_lives);
+	memset(all_lives, 0, sizeof(all_lives));
 	assert_int_equal(memory_ring_open(&ring, LENGTH), 0);
 	assert_int_equal(memory_file_open(&file, path, &ring, all_lives), 0);
 }
@@ -44,9 +44,9 @@ static void push(uint64_t minute, uint64_t rss, uint64_t life)
 
 static int setup(void **)
 {
-	snprintf(folder, sizeof folder, "/tmp/weir-test-memory-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/weir-test-memory-XXXXXX");
 	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof path, "%s/history", folder);
+	snprintf(path, sizeof(path), "%s/history", folder);
 	return 0;
 }
 
@@ -92,11 +92,11 @@ static void the_ring_goes_round(void **)
 
 static void flip(off_t at)
 {
-	uint8_t octet;
+	uint8_t byte;
 	int fd = open(path, O_RDWR);
-	assert_int_equal(pread(fd, &octet, 1, at), 1);
-	octet ^= 0x10;
-	assert_int_equal(pwrite(fd, &octet, 1, at), 1);
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	byte ^= 0x10;
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
 	close(fd);
 }
 
@@ -182,7 +182,7 @@ static void lives_say_how_they_ended(void **)
 	(void)memory_life_begin(&lives, &place);
 	place.oom_kills = 1;
 	(void)memory_life_begin(&lives, &place);
-	snprintf(place.boot, sizeof place.boot, "two");
+	snprintf(place.boot, sizeof(place.boot), "two");
 	place.oom_kills = 0;
 	(void)memory_life_begin(&lives, &place);
 	assert_int_equal(memory_file_lives(file, all_lives), 0);

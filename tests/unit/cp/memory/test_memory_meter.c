@@ -115,7 +115,7 @@ static void the_alarm_goes_on_and_off(void **)
 }
 
 // For half an hour and more L0 fills, its account with it, libraries and the process; and `leak`
-// octets a second go to an account of which no table fills.
+// bytes a second go to an account of which no table fills.
 static void fill_run(uint64_t leak)
 {
 	for (uint64_t held = 0, n = 0; n < 2400; n++, second++, held += 8192) {
@@ -146,7 +146,7 @@ static void and_hides_no_leak_elsewhere(void **)
 	assert_string_equal(report.alarm_by, "http");
 }
 
-// The data plane grows by `leak` octets a second by itself, while L0, which it maps, fills.
+// The data plane grows by `leak` bytes a second by itself, while L0, which it maps, fills.
 static void dataplane_run(unsigned seconds, uint64_t id, uint64_t from, uint64_t leak)
 {
 	for (uint64_t n = 0; n < seconds; n++, second++) {
@@ -223,7 +223,7 @@ static void many_take(unsigned from, unsigned count)
 	char name[MEMORY_NAME_MAX];
 	struct memory_sample s = {.uptime_ms = second++ * 1000};
 	for (unsigned i = from; i < from + count; i++) {
-		snprintf(name, sizeof name, "series %u", i);
+		snprintf(name, sizeof(name), "series %u", i);
 		memory_sample_bytes(&s, name, i);
 	}
 	memory_meter_take(meter, &s);

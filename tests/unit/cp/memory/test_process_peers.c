@@ -11,7 +11,7 @@ static struct process_peers *peers;
 static void add(const char *kind, const char *peer, uint64_t unread)
 {
 	struct process_socket s = {.kind = kind, .unread = unread, .unsent = 1};
-	snprintf(s.peer, sizeof s.peer, "%s", peer);
+	snprintf(s.peer, sizeof(s.peer), "%s", peer);
 	process_peers_add(peers, &s);
 }
 
@@ -35,7 +35,7 @@ static void assert_peer(const char *kind, const char *host, unsigned sockets, ui
 
 static void test_by_kind_and_host(void **)
 {
-	peers = calloc(1, sizeof *peers);
+	peers = calloc(1, sizeof(*peers));
 	add("tcp", "198.18.0.1:1024", 2);
 	add("tcp", "198.18.0.1:1025", 3);
 	add("udp", "198.18.0.1:53", 0);
@@ -61,10 +61,10 @@ static void test_too_many(void **)
 {
 	enum { MORE = 500 };
 	char peer[64];
-	peers = calloc(1, sizeof *peers);
+	peers = calloc(1, sizeof(*peers));
 	for (unsigned round = 0; round < 2; round++) {
 		for (unsigned i = 0; i < PROCESS_PEERS_MAX + MORE; i++) {
-			snprintf(peer, sizeof peer, "10.0.%u.%u:%u", i / 256, i % 256, round);
+			snprintf(peer, sizeof(peer), "10.0.%u.%u:%u", i / 256, i % 256, round);
 			add("tcp", peer, 1);
 		}
 	}

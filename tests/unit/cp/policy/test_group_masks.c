@@ -46,10 +46,10 @@ static struct group_lists lists;
 static unsigned list_add(const char *title, enum rule_class rule_class, const char *client)
 {
 	struct rule_list_info *i = &info[info_count];
-	snprintf(i->title, sizeof i->title, "%s", title);
+	snprintf(i->title, sizeof(i->title), "%s", title);
 	i->kind.rule_class = (uint8_t)rule_class;
 	i->kind.covers = RULE_COVERS_ALL;
-	snprintf(i->kind.client, sizeof i->kind.client, "%s", client);
+	snprintf(i->kind.client, sizeof(i->kind.client), "%s", client);
 	return info_count++;
 }
 
@@ -115,7 +115,7 @@ static struct minute minute_of(time_t t)
 	struct tm tm;
 	char at[8];
 	localtime_r(&t, &tm);
-	strftime(at, sizeof at, "%H:%M", &tm);
+	strftime(at, sizeof(at), "%H:%M", &tm);
 	bool from_23 = strcmp(at, "23:00") >= 0, from_21 = strcmp(at, "21:00") >= 0;
 	return (struct minute){
 		.family =
@@ -216,7 +216,8 @@ static void test_paused(void **)
 			struct group_mask usual;
 			group_mask(&lists, group, t, false, &usual);
 			if (!usual.paused)
-				assert_memory_equal(mask.unpaused, usual.lists, sizeof usual.lists);
+				assert_memory_equal(
+					mask.unpaused, usual.lists, sizeof(usual.lists));
 			assert_true(mask.paused && !mask.block_all);
 			for (unsigned i = 0; i < info_count; i++) {
 				unsigned rule_class = info[i].kind.rule_class;

@@ -23,7 +23,7 @@ static int setup(void **)
 {
 	setenv("TZ", "UTC0", 1);
 	tzset();
-	memset(&pauses, 0, sizeof pauses);
+	memset(&pauses, 0, sizeof(pauses));
 	groups[0] = (struct config_group){.name = kids, .blocking = true, .has_schedules = true};
 	groups[0].filter.schedules = (struct config_schedules){1, &schedule};
 	groups[1] = (struct config_group){.name = off, .has_schedules = true};

@@ -25,7 +25,7 @@ static struct hosts_counts counts;
 
 static int setup(void **)
 {
-	snprintf(path, sizeof path, "/tmp/weir-test-hosts-%d", getpid());
+	snprintf(path, sizeof(path), "/tmp/weir-test-hosts-%d", getpid());
 	return 0;
 }
 

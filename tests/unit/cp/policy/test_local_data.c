@@ -72,7 +72,7 @@ static void forward(const char *name)
 
 static int setup(void **)
 {
-	memset(&config, 0, sizeof config);
+	memset(&config, 0, sizeof(config));
 	rdata_used = 0;
 	config.local = (struct config_local){.ttl_s = 300,
 		.special_names = true,
@@ -99,7 +99,7 @@ static int teardown(void **)
 
 static void hosts(const char *text)
 {
-	snprintf(hosts_path, sizeof hosts_path, "/tmp/weir-test-local-%d", getpid());
+	snprintf(hosts_path, sizeof(hosts_path), "/tmp/weir-test-local-%d", getpid());
 	FILE *f = fopen(hosts_path, "w");
 	assert_non_null(f);
 	fputs(text, f);
@@ -147,9 +147,9 @@ static const char *decided(const struct config_group *g, const char *text, uint1
 		return "";
 	assert_int_equal(v.d.rule_class, RULE_CLASS_LOCAL);
 	struct dns_answer_view answer;
-	snprintf(out, sizeof out, "%s", replies[v.d.reply]);
+	snprintf(out, sizeof(out), "%s", replies[v.d.reply]);
 	if (v.d.reply == RULE_REPLY_DATA)
-		snprintf(out, sizeof out, "%u",
+		snprintf(out, sizeof(out), "%u",
 			rule_data_find(&reader, v.hash, v.d.list, type, &answer) ? answer.ancount
 										 : 0);
 	return out;

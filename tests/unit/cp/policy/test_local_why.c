@@ -49,8 +49,8 @@ static int setup(void **)
 	char reason[CONFIG_WHY_MAX] = "";
 	if (!mkdtemp(folder))
 		return -1;
-	snprintf(file, sizeof file, "%s/weir.yaml", folder);
-	snprintf(hosts, sizeof hosts, "%s/hosts", folder);
+	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
+	snprintf(hosts, sizeof(hosts), "%s/hosts", folder);
 	write_to(file, text);
 	write_to(hosts, "# of hosts\n192.0.2.9 host.lan\n");
 	if (config_load(file, &config, reason) != 0)
@@ -102,7 +102,7 @@ static void test_steps(void **)
 	expect(NULL, "a.onion", DNS_TYPE_A, "special-use name onion (RFC 7686)");
 	expect(NULL, "1.168.192.in-addr.arpa", DNS_TYPE_PTR, "(RFC 6303)");
 	expect(NULL, "1.10.in-addr.arpa", DNS_TYPE_PTR, "asks 10.0.0.3:53");
-	snprintf(line, sizeof line, "hosts file %s line 2", hosts);
+	snprintf(line, sizeof(line), "hosts file %s line 2", hosts);
 	expect(NULL, "host.lan", DNS_TYPE_A, line);
 	expect(NULL, "9.2.0.192.in-addr.arpa", DNS_TYPE_PTR, line);
 }

@@ -11,15 +11,15 @@ static bool blocked(const char *name, const char *address)
 	struct dns_name q = fixture_name(name);
 	struct ip_address a;
 	struct answer_match finding;
-	uint8_t octets[28] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4};
+	uint8_t bytes[28] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4};
 	assert_int_equal(ip_address_parse(address, &a), 0);
 	unsigned len = a.version == 6 ? 16 : 4;
-	octets[3] = a.version == 6 ? DNS_TYPE_AAAA : DNS_TYPE_A;
-	octets[11] = (uint8_t)len;
-	memcpy(octets + 12, a.bytes, len);
-	const struct dns_answer_view v = {.bytes = octets, .len = 12 + len, .ancount = 1};
+	bytes[3] = a.version == 6 ? DNS_TYPE_AAAA : DNS_TYPE_A;
+	bytes[11] = (uint8_t)len;
+	memcpy(bytes + 12, a.bytes, len);
+	const struct dns_answer_view v = {.bytes = bytes, .len = 12 + len, .ancount = 1};
 	answer_policy_answer(
-		f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &q, octets[3], &v, &finding);
+		f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &q, bytes[3], &v, &finding);
 	static const char *const title = REBINDING_TITLE;
 	const struct rule_set group = fixture_group(&f, &title, 1);
 	return answer_match_list(&finding, group.lists) >= 0;

@@ -34,7 +34,7 @@ static struct config_schedule make(const char *text)
 // What the words say, without any of the module's arithmetic: a window is painted on the week.
 static void paint(const struct config_schedule *s, bool week[7 * 1440])
 {
-	memset(week, 0, 7 * 1440 * sizeof *week);
+	memset(week, 0, 7 * 1440 * sizeof(*week));
 	for (unsigned day = 0; day < 7; day++) {
 		if (!(s->days >> day & 1))
 			continue;
@@ -51,7 +51,7 @@ static bool model(const bool week[7 * 1440], time_t t)
 	char text[32];
 	unsigned day, hour, minute;
 	localtime_r(&t, &tm);
-	assert_int_not_equal(strftime(text, sizeof text, "%u %H %M", &tm), 0);
+	assert_int_not_equal(strftime(text, sizeof(text), "%u %H %M", &tm), 0);
 	assert_int_equal(sscanf(text, "%u %u %u", &day, &hour, &minute), 3);
 	return week[(day - 1) * 1440 + hour * 60 + minute];
 }

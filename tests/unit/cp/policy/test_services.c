@@ -77,7 +77,7 @@ static void assert_target(
 static void test_targets(void **)
 {
 	struct config_safe_search all, none = {{0}};
-	memset(all.level, SAFE_LEVEL_STRICT, sizeof all.level);
+	memset(all.level, SAFE_LEVEL_STRICT, sizeof(all.level));
 	assert_target("www.google.com", &all, "forcesafesearch.google.com");
 	assert_target("google.co.uk", &all, "forcesafesearch.google.com");
 	assert_target("www.google.zw", &all, NULL);
@@ -118,7 +118,7 @@ static void test_safe_rules(void **)
 	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++) {
 		struct config_safe_search s = {{0}}, all;
 		s.level[i] = SAFE_LEVEL_STRICT;
-		memset(all.level, SAFE_LEVEL_STRICT, sizeof all.level);
+		memset(all.level, SAFE_LEVEL_STRICT, sizeof(all.level));
 		assert_int_equal(safe_search_rules((enum safe_engine)i, check_safe, &s), 0);
 	}
 }
@@ -133,11 +133,11 @@ static int tell(void *arg, const struct list_rule *rule)
 	struct told *t = arg;
 	char text[DNS_NAME_TEXT_MAX];
 	if (rule->what == LIST_RULE_PATTERN)
-		snprintf(text, sizeof text, "/%.*s/", (int)rule->pattern_len, rule->pattern);
+		snprintf(text, sizeof(text), "/%.*s/", (int)rule->pattern_len, rule->pattern);
 	else
 		dns_name_to_text(rule->name, text);
 	t->len += (size_t)snprintf(
-		t->text + t->len, sizeof t->text - t->len, " %u:%s", rule->kind.rule_class, text);
+		t->text + t->len, sizeof(t->text) - t->len, " %u:%s", rule->kind.rule_class, text);
 	return 0;
 }
 
@@ -174,12 +174,12 @@ static void test_sources(void **)
 	struct group_sources *s;
 	static struct told t;
 	assert_int_equal(group_sources_new(&c, &s), 0);
-	memset(groups, 0, sizeof groups); // a copy needs it no more
+	memset(groups, 0, sizeof(groups)); // a copy needs it no more
 	for (unsigned i = 0; i < s->count; i++) {
 		t.len += (size_t)snprintf(
-			t.text + t.len, sizeof t.text - t.len, "%s =", group_source_title(s, i));
+			t.text + t.len, sizeof(t.text) - t.len, "%s =", group_source_title(s, i));
 		assert_int_equal(group_source_rules(group_source_arg(s, i), tell, &t), 0);
-		t.len += (size_t)snprintf(t.text + t.len, sizeof t.text - t.len, "\n");
+		t.len += (size_t)snprintf(t.text + t.len, sizeof(t.text) - t.len, "\n");
 	}
 	group_sources_free(s);
 	assert_string_equal(t.text,

@@ -22,10 +22,10 @@ static bool take(void *, const struct querylog_batch *b)
 		last.transport = row->transport;
 		last.ede = row->ede;
 		last.rows++;
-		snprintf(last.qname, sizeof last.qname, "%s", row->qname.at);
-		snprintf(last.verdict, sizeof last.verdict, "%s", row->verdict.at);
-		snprintf(last.list, sizeof last.list, "%s", row->list.at);
-		snprintf(last.upstream, sizeof last.upstream, "%s", row->upstream.at);
+		snprintf(last.qname, sizeof(last.qname), "%s", row->qname.at);
+		snprintf(last.verdict, sizeof(last.verdict), "%s", row->verdict.at);
+		snprintf(last.list, sizeof(last.list), "%s", row->list.at);
+		snprintf(last.upstream, sizeof(last.upstream), "%s", row->upstream.at);
 	}
 	pthread_mutex_unlock(&lock);
 	return true;
@@ -43,7 +43,7 @@ void row_watch_start(const char *const *lists, unsigned count)
 	static struct rule_list_info info[16];
 	assert_true(count <= ARRAY_LEN(info));
 	for (unsigned i = 0; i < count; i++)
-		snprintf(info[i].title, sizeof info[i].title, "%s", lists[i]);
+		snprintf(info[i].title, sizeof(info[i].title), "%s", lists[i]);
 	last = (struct row_watch_row){0};
 	querylog_close(
 		log_of_rig); // of a resolver that is gone; its worker rings told it of their end

@@ -47,7 +47,7 @@ struct kept {
 
 static void ring_open(struct ring *r, uint32_t sample)
 {
-	memset(r, 0, sizeof *r);
+	memset(r, 0, sizeof(*r));
 	log_writer_init(&r->writer, &r->tail, &r->head, r->data, UNITS, &r->owed);
 	log_writer_set(&r->writer, sample, 0);
 }
@@ -134,7 +134,7 @@ static int set_up(void **)
 static struct querylog *log_open(struct kept *k, enum log_clients how)
 {
 	struct querylog *q;
-	memset(k, 0, sizeof *k);
+	memset(k, 0, sizeof(*k));
 	config.query_log.anonymize = how;
 	assert_int_equal(querylog_open(&q, &(struct querylog_settings){.box = "box"}), 0);
 	const struct querylog_sink sink = {.name = "kept", .take = take, .arg = k};
@@ -194,7 +194,7 @@ static void test_a_record_becomes_a_row(void **)
 	querylog_close(q);
 }
 
-// Control octets, quotes, NUL, halves of UTF-8, a dot within a label: escaped, and nothing lost.
+// Control bytes, quotes, NUL, halves of UTF-8, a dot within a label: escaped, and nothing lost.
 static void test_malicious_names(void **)
 {
 	static const struct {
@@ -294,7 +294,7 @@ static void test_records_that_make_no_sense(void **)
 	ring_open(&r, 1);
 	ring_join(&r, q);
 	put(&r, &plain, "\5abc", 5);    // a label past the end
-	put(&r, &plain, "\1a\0\0", 4);  // octets behind the name
+	put(&r, &plain, "\1a\0\0", 4);  // bytes behind the name
 	put(&r, &plain, "\300\014", 2); // a pointer
 	bad.verdict = VERDICT_COUNT;
 	put(&r, &bad, "\1a", 3);

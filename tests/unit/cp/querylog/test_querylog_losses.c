@@ -30,18 +30,18 @@ static uint64_t released_then; // of the rings, when the sink was asked what it 
 
 static int setup(void **)
 {
-	snprintf(folder, sizeof folder, "/tmp/weir-losses-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/weir-losses-XXXXXX");
 	said = (struct querylog_held){0};
 	if (!mkdtemp(folder))
 		return -1;
-	snprintf(path, sizeof path, "%s/log.in-hand", folder);
+	snprintf(path, sizeof(path), "%s/log.in-hand", folder);
 	return 0;
 }
 
 static int teardown(void **)
 {
 	char command[128];
-	snprintf(command, sizeof command, "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
 
@@ -143,12 +143,12 @@ static void life_killed(uint64_t *weight)
 		uint64_t sum = 60 + feed(q, &rig, 400);
 		querylog_losses_beat(q, 3000);
 		sum += feed(q, &rig, 300);
-		_exit(write(pipe_of[1], &sum, sizeof sum) != (ssize_t)sizeof sum);
+		_exit(write(pipe_of[1], &sum, sizeof(sum)) != (ssize_t)sizeof(sum));
 	}
 	int status;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_int_equal(read(pipe_of[0], weight, sizeof *weight), sizeof *weight);
+	assert_int_equal(read(pipe_of[0], weight, sizeof(*weight)), sizeof(*weight));
 	close(pipe_of[0]);
 	close(pipe_of[1]);
 }
@@ -189,7 +189,7 @@ static void rings_join(struct querylog *q)
 {
 	static const struct config config;
 	struct querylog_source s = {.owed = &rings.owed};
-	memset(&rings, 0, sizeof rings);
+	memset(&rings, 0, sizeof(rings));
 	log_writer_init(&rings.writer, &rings.tail, &rings.head, rings.data, 4096, &rings.owed);
 	log_writer_set(&rings.writer, 1, 0);
 	ring_consumer_init(&s.ring, &rings.tail, &rings.head, rings.data, 4096);
@@ -252,29 +252,29 @@ static void test_a_file_that_makes_no_sense(void **)
 {
 	uint64_t weight;
 	struct querylog_hand h;
-	uint8_t octets[512];
+	uint8_t bytes[512];
 	life_killed(&weight);
 	int fd = open(path, O_RDWR);
-	assert_int_equal(read(fd, octets, sizeof octets), sizeof octets);
-	for (unsigned i = 0; i < sizeof octets; i += 5) {
-		octets[i] ^= 1;
-		assert_int_equal(pwrite(fd, octets, sizeof octets, 0), sizeof octets);
+	assert_int_equal(read(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	for (unsigned i = 0; i < sizeof(bytes); i += 5) {
+		bytes[i] ^= 1;
+		assert_int_equal(pwrite(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
 		assert_int_equal(querylog_hand_open(&h, path), 0);
 		assert_int_equal(h.was_count, 0);
 		querylog_hand_close(&h);
-		octets[i] ^= 1;
+		bytes[i] ^= 1;
 	}
-	assert_int_equal(pwrite(fd, octets, sizeof octets, 0), sizeof octets);
+	assert_int_equal(pwrite(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
 	assert_int_equal(ftruncate(fd, 511), 0);
 	assert_int_equal(querylog_hand_open(&h, path), 0);
 	assert_int_equal(h.was_count, 0);
 	querylog_hand_close(&h);
-	assert_int_equal(pwrite(fd, octets, sizeof octets, 0), sizeof octets);
+	assert_int_equal(pwrite(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
 	assert_int_equal(querylog_hand_open(&h, path), 0);
 	assert_int_equal(h.was_count, 1);
 	querylog_hand_close(&h);
 	close(fd);
-	snprintf(path, sizeof path, "%s/none/here", folder);
+	snprintf(path, sizeof(path), "%s/none/here", folder);
 	assert_true(querylog_hand_open(&h, path) < 0);
 }
 

@@ -38,7 +38,7 @@ static int group_teardown(void **)
 
 static int setup(void **)
 {
-	memset(&macs, 0, sizeof macs);
+	memset(&macs, 0, sizeof(macs));
 	querylog_macs_open(&macs);
 	macs.now_ms = 1000;
 	return 0;
@@ -80,7 +80,7 @@ static const char *name_of(const struct querylog_names *n, const char *address)
 	assert_int_equal(inet_pton(is_v4 ? AF_INET : AF_INET6, address, r.client), 1);
 	struct querylog_batch *b = querylog_rig_empty(&rig);
 	const struct querylog_maker by = {.names = n, .hide = &hide, .macs = &macs};
-	assert_int_equal(querylog_row_make(b, &by, (const uint8_t *)&r, sizeof r, NULL, &weight),
+	assert_int_equal(querylog_row_make(b, &by, (const uint8_t *)&r, sizeof(r), NULL, &weight),
 		QUERYLOG_MADE);
 	strcpy(said, b->row[0].client_name.at);
 	assert_int_equal(b->row[0].client_name.len, strlen(said));

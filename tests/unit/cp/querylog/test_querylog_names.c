@@ -85,13 +85,13 @@ static void test_a_list_that_left_keeps_its_title(void **)
 	querylog_names_release(last);
 }
 
-// Whatever octet a ring holds.
-static void test_any_octet(void **)
+// Whatever byte a ring holds.
+static void test_any_byte(void **)
 {
 	struct querylog_names *n = names_of(two, 2);
-	for (unsigned octet = 0; octet <= UINT8_MAX; octet++) {
-		const char *name = querylog_names_group(n, (uint8_t)octet).at;
-		unsigned group = octet % 64;
+	for (unsigned byte = 0; byte <= UINT8_MAX; byte++) {
+		const char *name = querylog_names_group(n, (uint8_t)byte).at;
+		unsigned group = byte % 64;
 		assert_string_equal(name, group == 1 ? "guests" : group == 2 ? "children" : "");
 	}
 	querylog_names_release(n);
@@ -103,7 +103,7 @@ int main(void)
 		cmocka_unit_test(test_images_before_keep_their_names),
 		cmocka_unit_test(test_a_group_renamed),
 		cmocka_unit_test(test_a_list_that_left_keeps_its_title),
-		cmocka_unit_test(test_any_octet),
+		cmocka_unit_test(test_any_byte),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -189,12 +189,12 @@ static void test_ends_by_itself(void **)
 	assert_false(traces_on(traces));
 }
 
-static struct trace from_frontend(const char *text, uint8_t last_octet)
+static struct trace from_frontend(const char *text, uint8_t last_byte)
 {
 	struct trace t = {.worker = TRACE_OF_FRONTEND,
 		.ip_version = 4,
 		.verdict = VERDICT_miss,
-		.client = {198, 18, 0, last_octet}};
+		.client = {198, 18, 0, last_byte}};
 	struct dns_name name;
 	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
 	memcpy(t.name, name.wire, name.len);
@@ -203,9 +203,9 @@ static struct trace from_frontend(const char *text, uint8_t last_octet)
 	return t;
 }
 
-static bool frontend_passes(const char *name, uint8_t last_octet, unsigned verdict)
+static bool frontend_passes(const char *name, uint8_t last_byte, unsigned verdict)
 {
-	const struct trace t = from_frontend(name, last_octet);
+	const struct trace t = from_frontend(name, last_byte);
 	unsigned before = put_count;
 	trace_handle h = traces_start(traces, &t);
 	traces_verdict(traces, h, verdict);

@@ -30,13 +30,13 @@ static void test_full(void **)
 	char name[32];
 	assert_int_equal(upstream_book_open(&b), 0);
 	for (unsigned i = 0; i < UPSTREAM_BOOK_MAX; i++) {
-		snprintf(name, sizeof name, "server %u", i);
+		snprintf(name, sizeof(name), "server %u", i);
 		assert_int_equal(upstream_book_number(b, name), i);
 	}
 	assert_int_equal(upstream_book_number(b, "one more"), LOG_NO_UPSTREAM);
 	assert_int_equal(upstream_book_number(b, "server 7"), 7);
 	// The last name, and what would lie behind it.
-	snprintf(name, sizeof name, "server %u", UPSTREAM_BOOK_MAX - 1);
+	snprintf(name, sizeof(name), "server %u", UPSTREAM_BOOK_MAX - 1);
 	assert_string_equal(upstream_book_name(b, UPSTREAM_BOOK_MAX - 1), name);
 	assert_string_equal(upstream_book_name(b, UPSTREAM_BOOK_MAX), "");
 	upstream_book_tables(b, &tables);

@@ -29,11 +29,11 @@ static size_t make(uint8_t kept)
 		.verdict = VERDICT_blocked,
 		.group = group_in_image(2, 7),
 		.flags = LOG_ANSWERED,
-		.name_len = sizeof name};
-	memcpy(msg, &m, sizeof m);
-	memcpy(msg + sizeof m, name, sizeof name);
-	memset(msg + sizeof m + sizeof name, 0xa5, kept);
-	return sizeof m + sizeof name + kept;
+		.name_len = sizeof(name)};
+	memcpy(msg, &m, sizeof(m));
+	memcpy(msg + sizeof(m), name, sizeof(name));
+	memset(msg + sizeof(m) + sizeof(name), 0xa5, kept);
+	return sizeof(m) + sizeof(name) + kept;
 }
 
 static void test_line(void **)
@@ -121,12 +121,12 @@ static size_t make_miss(uint32_t n, uint16_t worker)
 {
 	size_t len = make(0);
 	struct watch_msg m;
-	memcpy(&m, msg, sizeof m);
+	memcpy(&m, msg, sizeof(m));
 	m.record.verdict = VERDICT_miss;
 	m.record.flags = 0;
 	m.trace = watch_trace_number(id, n);
 	m.worker = worker;
-	memcpy(msg, &m, sizeof m);
+	memcpy(msg, &m, sizeof(m));
 	return len;
 }
 
@@ -189,7 +189,7 @@ static void test_joined(void **)
 		assert_int_equal(take(), 1);
 		assert_non_null(strstr(out, "\"verdict\":\"miss\""));
 		assert_non_null(strstr(out, "\"parse\":77,"));
-		snprintf(wanted, sizeof wanted, "\"trace\":\"%04x-1-5\"", id);
+		snprintf(wanted, sizeof(wanted), "\"trace\":\"%04x-1-5\"", id);
 		assert_non_null(strstr(out, wanted));
 		assert_non_null(strstr(out, "\"outcome\":\"upstream\",\"events\":[{\"at_us\":0,"
 					    "\"step\":\"received\"},{\"at_us\":150,\"step\":"
@@ -236,7 +236,7 @@ static void test_answer_left(void **)
 				assert_true(watch_put(watch, 0, msg, make_miss(4, 1)));
 				break;
 			default:
-				assert_true(watch_put(watch, 0, (void *)&answer, sizeof answer));
+				assert_true(watch_put(watch, 0, (void *)&answer, sizeof(answer)));
 			}
 		}
 		assert_int_equal(take(), 1);
@@ -250,11 +250,11 @@ static void test_answer_left(void **)
 							 "\"tx_ns\":1500},{\"at_us\":2000,"));
 		assert_null(strstr(out, "incomplete"));
 		// One more, of a query that nobody knows any more, is no line.
-		assert_true(watch_put(watch, 0, (void *)&answer, sizeof answer));
+		assert_true(watch_put(watch, 0, (void *)&answer, sizeof(answer)));
 		watch_complete(watch);
 		assert_int_equal(take(), 0);
 		answer.part = WATCH_PARTS;
-		assert_false(watch_put(watch, 0, (void *)&answer, sizeof answer));
+		assert_false(watch_put(watch, 0, (void *)&answer, sizeof(answer)));
 		watch_end(watch);
 	}
 }
@@ -320,8 +320,8 @@ static void test_longest(void **)
 	memcpy(name + 252, "\1\"", 3);
 	assert_int_equal(watch_begin(watch, 0, &id), 0);
 	struct trace t = make_trace(1, TRACE_OF_FRONTEND, ANSWER_UPSTREAM);
-	memcpy(t.name, name, sizeof name);
-	t.name_len = sizeof name;
+	memcpy(t.name, name, sizeof(name));
+	t.name_len = sizeof(name);
 	t.count = TRACE_EVENTS_MAX;
 	t.lost = 9;
 	for (unsigned i = 0; i < TRACE_EVENTS_MAX; i++)

@@ -89,7 +89,7 @@ static void rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most(void **)
 static void rfc9520_3_2_the_table_is_of_bounded_size(void **)
 {
 	enum { MANY = 100000 };
-	const size_t octets = failures_memory(failures);
+	const size_t bytes = failures_memory(failures);
 	const unsigned cap = failures_cap(failures);
 
 	assert_int_equal(cap, FAILURES_BUCKETS * FAILURES_WAYS);
@@ -102,7 +102,7 @@ static void rfc9520_3_2_the_table_is_of_bounded_size(void **)
 	assert_true(failures_recent(failures, HASH, 6000));
 	assert_int_equal(failures_used(failures, 6000), cap);
 	assert_int_equal(failures_evicted(failures), MANY + 1 - cap);
-	assert_int_equal(failures_memory(failures), octets);
+	assert_int_equal(failures_memory(failures), bytes);
 	assert_int_equal(failures_used(failures, 6000 + FAILURE_LONGEST_MS), 0);
 }
 

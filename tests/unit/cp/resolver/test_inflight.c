@@ -158,7 +158,7 @@ static void test_letter_case_is_kept(void **state)
 	struct waiter w;
 	uint8_t name[DNS_NAME_MAX], lower[DNS_NAME_MAX];
 	(void)state;
-	// The longest name: labels of 63, 63, 63, 61 octets, every second letter upper case.
+	// The longest name: labels of 63, 63, 63, 61 bytes, every second letter upper case.
 	memset(name, 0, sizeof(name));
 	unsigned pos = 0;
 	const unsigned labels[] = {63, 63, 63, 61};
@@ -294,8 +294,8 @@ static void test_a_client_has_its_share(void **)
 	inflight_free(f);
 }
 
-// Two buckets for each question, rounded up, at four octets.
-static void test_octets_of_buckets(void **)
+// Two buckets for each question, rounded up, at four bytes.
+static void test_bytes_of_buckets(void **)
 {
 	struct inflight *small, *large;
 	static struct table_registry few, many;
@@ -321,7 +321,7 @@ int main(void)
 		cmocka_unit_test(test_a_suffix_leaves_a_quarter),
 		cmocka_unit_test(test_a_suffix_leaves_a_quarter_of_few),
 		cmocka_unit_test(test_a_client_has_its_share),
-		cmocka_unit_test(test_octets_of_buckets),
+		cmocka_unit_test(test_bytes_of_buckets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,11 +184,11 @@ static void names_make(struct model *m)
 static struct model *model_open(bool enabled)
 {
 	struct config_refresh config = refresh_shipped;
-	struct model *m = calloc(1, sizeof *m);
+	struct model *m = calloc(1, sizeof(*m));
 	assert_non_null(m);
 	m->seed = 4;
-	m->name = calloc(NAMES, sizeof *m->name);
-	m->below = calloc(NAMES, sizeof *m->below);
+	m->name = calloc(NAMES, sizeof(*m->name));
+	m->below = calloc(NAMES, sizeof(*m->below));
 	assert_true(m->name && m->below);
 	assert_true(box_open(&m->b, 64 << 20, 3));
 	m->marks = box_marks(&m->b, 0);

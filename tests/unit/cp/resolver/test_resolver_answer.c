@@ -27,7 +27,7 @@ static int setup_many(void **state)
 	return 0;
 }
 
-// The last octet of each address of `got`, in their order. Every record has a pointer as its owner.
+// The last byte of each address of `got`, in their order. Every record has a pointer as its owner.
 static void addresses_got(uint8_t last[ADDRESSES])
 {
 	const uint8_t *p = got.dns + DNS_HEADER_LEN;
@@ -96,7 +96,7 @@ static void test_a_late_question(void **)
 	expect_answer(1000, 4, 0, ANSWER_CACHED); // and nothing for the one before
 }
 
-// More than the 1,232 octets that a client takes; the id of a reply is no flag of it.
+// More than the 1,232 bytes that a client takes; the id of a reply is no flag of it.
 static void test_truncated_replies_are_counted(void **)
 {
 	enum { MANY = 80, LIKE_TC = DNS_FLAG_TC };

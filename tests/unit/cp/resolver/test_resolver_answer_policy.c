@@ -37,11 +37,11 @@ static void groups_publish(const struct answer_policy_fixture *f)
 	char why[SHM_WHY_MAX];
 	for (unsigned i = 0; i < GROUPS; i++) {
 		const struct rule_set s = fixture_group(f, has[i], count[i]);
-		memcpy(group[i].lists, s.lists, sizeof s.lists);
+		memcpy(group[i].lists, s.lists, sizeof(s.lists));
 		group[i].block = (struct dns_block){
 			.ttl_s = 77, .mode = i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN};
 	}
-	memset(group[3].lists, 0, sizeof group[3].lists); // not even the operator's
+	memset(group[3].lists, 0, sizeof(group[3].lists)); // not even the operator's
 	assert_int_equal(policy_build(&rig.config, group, &image), 0);
 	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
 	free(image.head);
@@ -346,7 +346,7 @@ static void audit_record(struct audit *a, const struct l0_view *v)
 	a->records++;
 	a->listed += v->masked;
 	a->wrong += !answer_match_mask(&finding, &mask)
-		    || memcmp(&mask, v->masked ? &v->mask : &none, sizeof mask) != 0;
+		    || memcmp(&mask, v->masked ? &v->mask : &none, sizeof(mask)) != 0;
 }
 
 static void audit_all(void *arg)
@@ -372,12 +372,12 @@ static void fill(void *arg)
 		static const char *const target[] = {"tracker.example", "a.tracker.example",
 			"shared.example", "other.example", "fresh.example", "x.fresh.example",
 			"plain.example", "wanted.example"};
-		static uint8_t octets[256];
+		static uint8_t bytes[256];
 		char text[64];
 		struct dns_name to = fixture_name(target[dns_rand_below(&rand_state, 8)]);
-		struct wr w = wr_init(octets, sizeof octets);
+		struct wr w = wr_init(bytes, sizeof(bytes));
 		struct question q = {.owner = r, .def = views_everyone(r->views)};
-		snprintf(text, sizeof text, "%s%u.example",
+		snprintf(text, sizeof(text), "%s%u.example",
 			dns_rand_below(&rand_state, 8) ? "www" : "ad",
 			dns_rand_below(&rand_state, 6000));
 		q.query = (struct dns_query){
@@ -398,7 +398,7 @@ static void fill(void *arg)
 			.ttl_s = 300,
 			.auth_ttl_s = 300,
 			.ttl_off = {6}};
-		memcpy(a->bytes, octets, w.pos);
+		memcpy(a->bytes, bytes, w.pos);
 		a->sum = csum_partial(a->bytes, a->len);
 		resolver_check_reply(r, &q.query, a, &finding);
 		store_answer(r, &q, a, &finding, clock_mono_ms());

@@ -34,7 +34,7 @@ static const char *say(const char *command)
 static bool has_key(const char *key)
 {
 	char command[128];
-	snprintf(command, sizeof command, "EXISTS %s", key);
+	snprintf(command, sizeof(command), "EXISTS %s", key);
 	return strcmp(say(command), ":1\r\n") == 0;
 }
 
@@ -77,7 +77,7 @@ static int setup_two(void **state)
 	setup(state);
 	other_rig = rig;
 	other_dp = dp;
-	snprintf(rig.run, sizeof rig.run, "/tmp/weir-test-resolver2-%d", getpid());
+	snprintf(rig.run, sizeof(rig.run), "/tmp/weir-test-resolver2-%d", getpid());
 	assert_int_equal(shm_paths_init(&rig.paths, rig.run, "off", why), 0);
 	control_start();
 	fake_dataplane_open(&dp, &rig.paths, 2);
@@ -93,7 +93,8 @@ static int teardown_two(void **state)
 	box_swap();
 	fake_dataplane_close(&dp);
 	control_stop();
-	snprintf(command, sizeof command, "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
+	snprintf(
+		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
 	assert_int_equal(system(command), 0);
 	box_swap();
 	return rig_teardown(state);
@@ -295,7 +296,7 @@ static void test_other_box_stores_nothing_old(void **)
 static void publish(const char *text)
 {
 	char command[512];
-	snprintf(command, sizeof command, "PUBLISH weir-meta:flush \"%s\"", text);
+	snprintf(command, sizeof(command), "PUBLISH weir-meta:flush \"%s\"", text);
 	assert_string_equal(say(command), ":1\r\n");
 }
 
@@ -327,7 +328,7 @@ static void test_hostile_messages(void **)
 	assert_int_equal(status().flush.bad, ARRAY_LEN(bad));
 	assert_int_equal(status().l0.entries, 1);
 	for (unsigned i = 0; i < FLOOD; i++) {
-		snprintf(text, sizeof text, "1 0123456789abcdef name n%u.example", i);
+		snprintf(text, sizeof(text), "1 0123456789abcdef name n%u.example", i);
 		publish(text);
 	}
 	await_messages(ARRAY_LEN(bad) + FLOOD);
@@ -358,7 +359,7 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 	struct look_wait *w = arg;
 	assert_int_equal(err, 0);
 	w->look = *look;
-	memcpy(w->entry, look->entry, (look->count < 4 ? look->count : 4) * sizeof w->entry[0]);
+	memcpy(w->entry, look->entry, (look->count < 4 ? look->count : 4) * sizeof(w->entry[0]));
 	w->there = true;
 }
 
@@ -415,8 +416,8 @@ static void test_ends_amid_a_look(void **)
 	enum { ALL_TYPES = 50 /* keys, at least */, PATIENCE_MS = 20000 };
 	static struct look_wait w;
 	struct dns_name n;
-	struct loop *asker;
-	assert_int_equal(loop_new("asker", &asker), 0);
+	struct loop *client;
+	assert_int_equal(loop_new("client", &client), 0);
 	control_stop();
 	close(dp.link_fd);
 	rig.config.redis.timeout_ms = rig.config.redis.lookup_timeout_ms = PATIENCE_MS;
@@ -426,14 +427,14 @@ static void test_ends_amid_a_look(void **)
 	fill("a.example", ANSWER_UPSTREAM); // an entry, found before Redis is asked
 	assert_int_equal(dns_name_from_text("a.example", 9, &n), 0);
 	redis_server_signal(&server, SIGSTOP);
-	assert_int_equal(resolver_cache_get(rig.resolver, &n, 0, asker, on_looked, &w), 0);
+	assert_int_equal(resolver_cache_get(rig.resolver, &n, 0, client, on_looked, &w), 0);
 	for (unsigned i = 0; i < 4000 && status().l1.redis.pending < ALL_TYPES; i++)
 		usleep(5000);
 	control_stop();
 	redis_server_signal(&server, SIGCONT);
-	loop_stop(asker);
-	assert_int_equal(loop_run(asker), 0);
-	loop_free(asker);
+	loop_stop(client);
+	assert_int_equal(loop_run(client), 0);
+	loop_free(client);
 	assert_false(w.there);
 	close(dp.link_fd);
 	control_start();

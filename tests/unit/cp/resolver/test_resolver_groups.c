@@ -218,7 +218,7 @@ static void redis_await(void)
 static void await_keys(unsigned count)
 {
 	char expected[16];
-	snprintf(expected, sizeof expected, "*%u\r\n", count);
+	snprintf(expected, sizeof(expected), "*%u\r\n", count);
 	for (unsigned i = 0; i < 2000; i++) {
 		if (strncmp(redis_server_say(&redis, "KEYS weir:*"), expected, strlen(expected))
 			== 0)
@@ -300,7 +300,7 @@ static void test_boxes_with_one_redis(void **)
 	await_keys(2);
 	expect_queries(2, 1);
 	expect_look("shared.example");
-	snprintf(text, sizeof text, "%s", redis_server_say(&redis, "KEYS weir:*"));
+	snprintf(text, sizeof(text), "%s", redis_server_say(&redis, "KEYS weir:*"));
 	const char *hashed = strstr(text, ":v");
 	assert_non_null(hashed);
 	assert_non_null(strstr(hashed + 2, ":v"));
@@ -385,7 +385,7 @@ static void test_another_namespace(void **)
 static void everyone_asks(unsigned i)
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX];
-	snprintf(text, sizeof text, "127.0.0.1:%u", fake[i].port);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", fake[i].port);
 	assert_int_equal(
 		socket_address_parse(text, 53, &rig.config.upstreams.server[0].address), 0);
 }

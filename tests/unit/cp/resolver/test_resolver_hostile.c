@@ -22,8 +22,8 @@ enum {
 	LOOK_EACH = 32, // rounds, then the loop's lag is looked at and the words are put right
 	TURN_US = 150,  // for the resolver, between the rounds
 	HELD_UP_US = 10000,
-	TRIES = 3,                    // CPU time that a host took away looks like the loop's own
-	RING_OCTETS = 64 * RING_UNIT, // of a miss ring, behind the producer: where flips matter
+	TRIES = 3,                   // CPU time that a host took away looks like the loop's own
+	RING_BYTES = 64 * RING_UNIT, // of a miss ring, behind the producer: where flips matter
 };
 
 static uint64_t flips_wanted = FLIPS;
@@ -84,7 +84,7 @@ static void flip(void)
 		flip_at(ring + next((uint32_t)size));
 	} else {
 		uint64_t end = dp.misses[rings].next * RING_UNIT;
-		flip_at(ring + ((end - next(RING_OCTETS)) & (size - 1)));
+		flip_at(ring + ((end - next(RING_BYTES)) & (size - 1)));
 	}
 }
 

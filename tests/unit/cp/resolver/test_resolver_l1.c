@@ -64,7 +64,7 @@ static int setup(void **state)
 	return setup_with(state, PATIENCE_MS);
 }
 
-// Room for one record, an OPT and an error, if the name has 13 octets.
+// Room for one record, an OPT and an error, if the name has 13 bytes.
 static int setup_tight(void **state)
 {
 	setup(state);
@@ -109,16 +109,16 @@ static void value_write(const struct value *v)
 	const uint8_t rest[] = {0, 1, 0, 1, 0xc0, 12, 0, 1, 0, 1, (uint8_t)(v->ttl_s >> 24),
 		(uint8_t)(v->ttl_s >> 16), (uint8_t)(v->ttl_s >> 8), (uint8_t)v->ttl_s, 0, 4, 198,
 		51, 100, 7};
-	memcpy(p, rest, sizeof rest);
-	p += sizeof rest;
-	int n = snprintf(command, sizeof command,
+	memcpy(p, rest, sizeof(rest));
+	p += sizeof(rest);
+	int n = snprintf(command, sizeof(command),
 		"HSET %s v 1 created_at %lld soft_expiry %lld stored_ttl %u auth_ttl %u "
 		"msg \"",
 		rig_l1_key(v->name), (long long)created, (long long)created + v->ttl_s, v->ttl_s,
 		v->ttl_s);
 	for (const uint8_t *q = msg; q < p; q++)
-		n += snprintf(command + n, sizeof command - (size_t)n, "\\x%02x", *q);
-	snprintf(command + n, sizeof command - (size_t)n, "\"");
+		n += snprintf(command + n, sizeof(command) - (size_t)n, "\\x%02x", *q);
+	snprintf(command + n, sizeof(command) - (size_t)n, "\"");
 	assert_int_equal(redis_server_say(&server, command)[0], ':');
 }
 
@@ -200,7 +200,7 @@ static void test_rows_tell_who_answered(void **)
 	assert_string_equal(row.verdict, "resolved");
 	assert_int_equal(row.tier, QUERYLOG_TIER_UPSTREAM);
 	assert_int_equal(asked(), 1);
-	snprintf(server_name, sizeof server_name, "127.0.0.1:%u",
+	snprintf(server_name, sizeof(server_name), "127.0.0.1:%u",
 		fake[fake[0].udp_queries ? 0 : 1].port);
 	assert_string_equal(row.upstream, server_name);
 	row_watch_stop();
@@ -233,7 +233,7 @@ static void expect_steps(const char *name, uint16_t id, enum answer_kind kind, c
 		usleep(1000);
 	assert_int_equal(traces_seen, before + 1);
 	for (unsigned i = 0; i < traced.count; i++)
-		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", i ? " " : "",
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "",
 			trace_step_names[traced.event[i].step]);
 	assert_string_equal(text, wanted);
 }

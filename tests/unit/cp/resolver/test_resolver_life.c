@@ -333,12 +333,12 @@ static void test_new_settings_forget_failures(void **state)
 
 static void test_every_table_is_registered(void **state)
 {
-	static const char *const expected[] = {"l0", "names", "inflight", "waiters", "kept_queries",
-		"upstream_tcp", "upstream_tcp_queue", "upstream_sockets", "views", "forward_sets",
-		"rewrites", "upstream_names", "failures", "l1_lookups", "redis_calls",
-		"redis_buffers", "l1_sample", "answer_patterns", "answer_prefixes", "refresh_plan",
-		"refresh_requests", "refresh_backoff", "refresh_minutes", "flush_log",
-		"flush_queue", "trace"};
+	static const char *const expected[] = {"l0", "rule_image", "inflight", "waiters",
+		"kept_queries", "upstream_tcp", "upstream_tcp_queue", "upstream_sockets", "views",
+		"forward_sets", "rewrites", "upstream_names", "failures", "l1_lookups",
+		"redis_calls", "redis_buffers", "l1_sample", "answer_patterns", "answer_prefixes",
+		"refresh_plan", "refresh_requests", "refresh_backoff", "refresh_minutes",
+		"flush_log", "flush_queue", "trace"};
 	(void)state;
 	struct resolver_status s = status();
 	assert_int_equal(s.tables.count, ARRAY_LEN(expected));
@@ -362,30 +362,30 @@ static const struct table_info *table_of(const struct resolver_status *s, const 
 	return NULL;
 }
 
-static void publish_names(void *)
+static void publish_rules(void *)
 {
 	static const char image[5000] = "image";
-	struct names_region *r;
+	struct rule_image_region *r;
 	char why[SHM_WHY_MAX];
 	assert_int_equal(
-		names_prepare(rig.publisher,
-			&(struct region_fill){.len = sizeof image, .from = image}, &r, why),
+		publish_rules_prepare(rig.publisher,
+			&(struct region_fill){.len = sizeof(image), .from = image}, &r, why),
 		0);
-	assert_int_equal(names_publish(rig.publisher, r), 0);
+	assert_int_equal(publish_rules_publish(rig.publisher, r), 0);
 }
 
 // An image that workers still read is memory like the newest.
 static void test_images_in_use_are_counted(void **)
 {
 	struct resolver_status s;
-	on_loop(publish_names, NULL);
+	on_loop(publish_rules, NULL);
 	s = status();
-	const struct table_info one = *table_of(&s, "names");
+	const struct table_info one = *table_of(&s, "rule_image");
 	assert_int_equal(one.used, 1);
 	assert_true(one.bytes > 5000);
-	on_loop(publish_names, NULL);
+	on_loop(publish_rules, NULL);
 	s = status();
-	const struct table_info *two = table_of(&s, "names");
+	const struct table_info *two = table_of(&s, "rule_image");
 	assert_int_equal(two->used, 2);
 	assert_int_equal(two->bytes, 2 * one.bytes);
 	assert_int_equal(two->shared, two->bytes);

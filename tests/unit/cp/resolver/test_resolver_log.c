@@ -25,7 +25,7 @@ static struct {
 	uint8_t query[ROWS][MESSAGE_MAX], reply[ROWS][MESSAGE_MAX];
 } kept;
 
-// The octets die with the batch.
+// The bytes die with the batch.
 static void keep_whole(unsigned n, const struct querylog_row *row)
 {
 	kept.has_whole[n] = row->whole != NULL;
@@ -137,7 +137,7 @@ static void test_clients(void **)
 		assert_int_equal(inet_pton(family, expected[i], wanted), 1);
 		if (inet_pton(family, kept.client[i], is) != 1)
 			fail_msg("%s in the place of %s", kept.client[i], expected[i]);
-		assert_memory_equal(is, wanted, sizeof is);
+		assert_memory_equal(is, wanted, sizeof(is));
 		assert_int_equal(kept.port[i], 5301 + i);
 	}
 	querylog_close(q);
@@ -157,9 +157,9 @@ static void log_exchanges(struct resolver_log *l)
 	assert_int_equal(inet_pton(AF_INET6, "2001:db8::6", path.client_ip), 1);
 	assert_int_equal(inet_pton(AF_INET6, "2001:db8::53", path.service_ip), 1);
 	what.asked = asked;
-	what.query_len = sizeof asked;
+	what.query_len = sizeof(asked);
 	what.reply = told;
-	what.reply_len = sizeof told;
+	what.reply_len = sizeof(told);
 	resolver_log_rings(l, &path, &what);
 	const union client_address client = client_of("198.18.0.1", 5301),
 				   service = client_of("::ffff:198.18.0.53", 5353);
@@ -218,7 +218,7 @@ static void test_no_messages_of_hidden_clients(void **)
 	expect_exchanges(LOG_DETAIL_MESSAGES, LOG_CLIENTS_HASHED, false);
 }
 
-// As many as there is room for, and no octet behind it.
+// As many as there is room for, and no byte behind it.
 static void test_a_full_ring(void **)
 {
 	enum { ASKED = 40000, LEAST = 16000, MOST = 32768 };

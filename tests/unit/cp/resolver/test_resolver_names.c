@@ -312,7 +312,7 @@ static const char *keys_await(struct redis_server *redis, unsigned count)
 {
 	char expected[16];
 	const char *keys = "";
-	snprintf(expected, sizeof expected, "*%u\r\n", count);
+	snprintf(expected, sizeof(expected), "*%u\r\n", count);
 	for (unsigned i = 0; i < 2000; i++) {
 		keys = redis_server_say(redis, "KEYS weir:*");
 		if (strncmp(keys, expected, strlen(expected)) == 0)
@@ -377,7 +377,7 @@ static void on_looked(void *, int err, const struct cache_look *look)
 static void nonsense_put(const struct redis_server *redis)
 {
 	char command[L1_KEY_MAX + 32];
-	snprintf(command, sizeof command, "SET %s nonsense",
+	snprintf(command, sizeof(command), "SET %s nonsense",
 		rig_l1_key_type("home.arpa", DNS_TYPE_DS));
 	const char *said = redis_server_say(redis, command);
 	assert_string_equal(said, "+OK\r\n");

@@ -22,7 +22,7 @@ static void groups_publish(void)
 	struct policy_image policy;
 	char why[SHM_WHY_MAX];
 	const struct rule_set s = fixture_group(&image, titles, ARRAY_LEN(titles));
-	memcpy(of[0].lists, s.lists, sizeof s.lists);
+	memcpy(of[0].lists, s.lists, sizeof(s.lists));
 	of[0].block = (struct dns_block){.ttl_s = 77, .mode = DNS_BLOCK_NXDOMAIN};
 	assert_int_equal(policy_build(&rig.config, of, &policy), 0);
 	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);

@@ -24,7 +24,7 @@ static uint16_t publish(unsigned with_list, enum dns_block_mode mode)
 	struct publish_status s;
 	char why[SHM_WHY_MAX];
 	const struct rule_set lists = fixture_group(&image, titles, 1);
-	memcpy(of[with_list].lists, lists.lists, sizeof lists.lists);
+	memcpy(of[with_list].lists, lists.lists, sizeof(lists.lists));
 	of[with_list].block = (struct dns_block){.ttl_s = 77, .mode = mode};
 	assert_int_equal(policy_build(&rig.config, of, &policy), 0);
 	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);
@@ -115,7 +115,7 @@ static void test_waiters_across_a_reload(void **)
 	assert_int_equal(records[1], 0); // as its image says: NXDOMAIN
 	assert_int_equal(records[4], 1); // 0.0.0.0
 	assert_int_equal(fake[0].udp_queries, 1);
-	// A worker that has not adopted the second image yet.
+	// A worker that has not activated the second image yet.
 	expect_as(1, first, ANSWER_BLOCKED);
 	expect_as(2, first, ANSWER_CACHED);
 	expect_as(1, second, ANSWER_CACHED);

@@ -15,8 +15,8 @@ enum { ANSWER_LEN = 400, TTL_S = 300, REFUSED_IN_A_ROW = 500, PUTS_MAX = 200000 
 
 static void answer_make(struct dns_answer *a, unsigned len, uint32_t ttl_s)
 {
-	memset(a, 0, sizeof *a);
-	struct wr w = wr_init(a->bytes, sizeof a->bytes);
+	memset(a, 0, sizeof(*a));
+	struct wr w = wr_init(a->bytes, sizeof(a->bytes));
 	wr_u16(&w, 0xc00c);
 	wr_u16(&w, DNS_TYPE_TXT);
 	wr_u16(&w, DNS_CLASS_IN);
@@ -96,7 +96,7 @@ static void fill(void *arg)
 		const struct answer_match none = {.count = 0};
 		char name[32];
 		struct question q;
-		snprintf(name, sizeof name, "n%u.example", ++number);
+		snprintf(name, sizeof(name), "n%u.example", ++number);
 		question_make(&q, name);
 		l0_writer_stats(r->l0, &before);
 		store_answer(r, &q, &a, &none, clock_mono_ms());
@@ -159,7 +159,7 @@ static void test_what_may_not_be_kept_ends_the_old_record(void **)
 	bad[2].finding = (struct answer_match){
 		.count = 2, .clause = {{.block = {{1}}}, {.block = {{2}}, .unless = {{4}}}}};
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
-		snprintf(name, sizeof name, "free%u.example", i);
+		snprintf(name, sizeof(name), "free%u.example", i);
 		struct put p = good;
 		on_loop(put, &p);
 		assert_int_equal(made_ms(name), now_ms);

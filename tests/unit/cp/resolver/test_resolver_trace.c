@@ -72,7 +72,7 @@ static void expect_steps(const struct trace *t, const char *wanted)
 	char text[1024] = "";
 	size_t len = 0;
 	for (unsigned i = 0; i < t->count; i++)
-		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", i ? " " : "",
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "",
 			trace_step_names[t->event[i].step]);
 	assert_string_equal(text, wanted);
 }
@@ -122,11 +122,11 @@ static void test_who_asks(void **)
 		await_traces(id);
 		const struct trace *t = trace_of(id);
 		assert_int_equal(t->ip_version, id == 1 ? 4 : 6);
-		assert_memory_equal(t->client, id == 1 ? home : address, sizeof t->client);
+		assert_memory_equal(t->client, id == 1 ? home : address, sizeof(t->client));
 		assert_int_equal(t->worker, 0);
 		assert_int_equal(t->qtype, DNS_TYPE_A);
-		assert_int_equal(t->name_len, sizeof name);
-		assert_memory_equal(t->name, name, sizeof name);
+		assert_int_equal(t->name_len, sizeof(name));
+		assert_memory_equal(t->name, name, sizeof(name));
 		assert_false(t->is_tcp);
 	}
 	client6 = NULL;
@@ -243,7 +243,7 @@ static void test_too_many(void **)
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	watch_begin_now();
 	for (uint16_t i = 1; i <= TRACES_MAX + 5; i++) {
-		snprintf(name, sizeof name, "n%u.example", i);
+		snprintf(name, sizeof(name), "n%u.example", i);
 		ask_traced(name, i);
 	}
 	for (unsigned i = 0; i < TRACES_MAX + 5; i++)

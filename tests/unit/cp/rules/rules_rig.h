@@ -42,18 +42,18 @@ static inline void write_list(unsigned i, const char *text)
 static inline int make_env(void **)
 {
 	char why[SHM_WHY_MAX];
-	memset(&env, 0, sizeof env);
+	memset(&env, 0, sizeof(env));
 	log_init("test", LOG_LEVEL_ERROR - 1); // quiet: failures are part of the tests
 	strcpy(env.folder, "/tmp/weir-rules-XXXXXX");
 	if (!mkdtemp(env.folder) || shm_paths_init(&env.paths, env.folder, "off", why))
 		return -1;
 	for (unsigned i = 0; i < 2; i++) {
-		snprintf(env.list_path[i], sizeof env.list_path[i], "%s/list%u", env.folder, i);
+		snprintf(env.list_path[i], sizeof(env.list_path[i]), "%s/list%u", env.folder, i);
 		env.list[i].path = env.list_path[i];
 	}
 	env.list[0].name = strdup("blocked things");
 	env.list[1].name = strdup("other things");
-	snprintf(env.state, sizeof env.state, "%s/state", env.folder); // not there yet
+	snprintf(env.state, sizeof(env.state), "%s/state", env.folder); // not there yet
 	env.config.runtime.state_directory = env.state;
 	env.config.cache.l0_mb = 1;
 	env.config.blocking.lists = env.list;
@@ -209,14 +209,14 @@ static inline uint64_t generation(void)
 {
 	struct publish_status s;
 	publish_status(env.publisher, &s);
-	return s.names_generation;
+	return s.rule_image_generation;
 }
 
 static inline time_t image_inode(void)
 {
 	char path[96];
 	struct stat st;
-	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	snprintf(path, sizeof(path), "%s/rules.img", env.state);
 	assert_int_equal(stat(path, &st), 0);
 	return (time_t)st.st_ino;
 }

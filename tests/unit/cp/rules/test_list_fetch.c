@@ -25,7 +25,7 @@ static int start(void **)
 	// Neither a proxy nor a file of passwords may have a say.
 	setenv("http_proxy", "http://127.0.0.1:1", 1);
 	fake_http_start(&http);
-	memset(&dns, 0, sizeof dns);
+	memset(&dns, 0, sizeof(dns));
 	dns.ttl_s = 60;
 	fake_upstream_start(&dns);
 	dns.address = 0x7f000001;
@@ -55,7 +55,7 @@ static int fetch_url(const char *url)
 	request.fd = memfd_create("list", MFD_CLOEXEC);
 	assert_true(request.fd >= 0);
 	int err = list_fetch(&request, &result);
-	ssize_t n = pread(request.fd, body, sizeof body - 1, 0);
+	ssize_t n = pread(request.fd, body, sizeof(body) - 1, 0);
 	assert_true(n >= 0);
 	body[n] = '\0';
 	close(request.fd);
@@ -67,7 +67,7 @@ static int fetch_url(const char *url)
 static int fetch_at(const char *host, const char *path)
 {
 	char url[256];
-	snprintf(url, sizeof url, "http://%s:%u%s", host, http.port, path);
+	snprintf(url, sizeof(url), "http://%s:%u%s", host, http.port, path);
 	return fetch_url(url);
 }
 
@@ -105,7 +105,7 @@ static void test_fetched_then_not_modified_then_changed(void **)
 }
 
 // What goes back in the next request must be text.
-static void test_a_header_with_odd_octets_is_none(void **)
+static void test_a_header_with_odd_bytes_is_none(void **)
 {
 	static const struct {
 		const char *sent, *kept;
@@ -256,7 +256,7 @@ static void test_passwords_stay_with_their_host(void **)
 static void test_a_file_that_takes_no_more(void **)
 {
 	char url[64];
-	snprintf(url, sizeof url, "http://127.0.0.1:%u/list", http.port);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/list", http.port);
 	request.url = url;
 	FILE *full = fopen("/dev/full", "w");
 	assert_non_null(full);
@@ -273,7 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_fetched_then_not_modified_then_changed),
 		CASE(test_unpacked),
-		CASE(test_a_header_with_odd_octets_is_none),
+		CASE(test_a_header_with_odd_bytes_is_none),
 		CASE(test_what_is_not_whole_is_an_error),
 		CASE(test_what_is_too_large_is_cut_off),
 		CASE(test_what_is_too_slow_is_cut_off),

@@ -48,7 +48,7 @@ static int stop(void **)
 
 static void ask_for(unsigned i, const char *path, bool force)
 {
-	snprintf(url[i], sizeof url[i], "http://127.0.0.1:%u%s", http.port, path);
+	snprintf(url[i], sizeof(url[i]), "http://127.0.0.1:%u%s", http.port, path);
 	list[i] = (struct list_update){.url = url[i], .wanted = true, .force = force};
 }
 
@@ -71,11 +71,11 @@ static ino_t stored_is(const char *path, const char *expected)
 	struct list_store_paths p;
 	struct stat st;
 	char text[512] = "";
-	snprintf(url[0], sizeof url[0], "http://127.0.0.1:%u%s", http.port, path);
+	snprintf(url[0], sizeof(url[0]), "http://127.0.0.1:%u%s", http.port, path);
 	assert_int_equal(list_store_paths(&p, folder, url[0]), 0);
 	FILE *f = fopen(p.list, "r");
 	assert_non_null(f);
-	text[fread(text, 1, sizeof text - 1, f)] = '\0';
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
 	assert_int_equal(fstat(fileno(f), &st), 0);
 	fclose(f);
 	assert_string_equal(text, expected);
@@ -91,7 +91,7 @@ static void test_kept_until_it_changes(void **)
 	assert_int_equal(run("/list", false), LIST_UPDATE_UNCHANGED);
 	assert_int_equal(list[0].http_status, 304);
 	assert_int_equal(stored_is("/list", "ads.example\n"), inode);
-	// Another ETag for the same octets, and a request that asks without condition.
+	// Another ETag for the same bytes, and a request that asks without condition.
 	fake_http_body(&http, "ads.example\n", "\"v2\"");
 	assert_int_equal(run("/list", false), LIST_UPDATE_UNCHANGED);
 	assert_int_equal(list[0].http_status, 200);
@@ -168,7 +168,7 @@ static void test_many_at_a_time(void **)
 {
 	char path[32];
 	for (unsigned i = 0; i < ARRAY_LEN(list); i++) {
-		snprintf(path, sizeof path, i % 3 == 2 ? "/500?%u" : "/list?%u", i);
+		snprintf(path, sizeof(path), i % 3 == 2 ? "/500?%u" : "/list?%u", i);
 		ask_for(i, path, false);
 		list[i].wanted = i % 3 != 1;
 	}
@@ -193,7 +193,7 @@ static void test_what_nobody_needs_is_removed(void **)
 	assert_int_equal(list_store_paths(&p[0], folder, url[0]), 0);
 	assert_int_equal(run("/list?2", false), LIST_UPDATE_CHANGED);
 	assert_int_equal(list_store_paths(&p[1], folder, url[0]), 0);
-	snprintf(other, sizeof other, "%s/lists/notes.txt", folder);
+	snprintf(other, sizeof(other), "%s/lists/notes.txt", folder);
 	FILE *f = fopen(other, "w");
 	assert_non_null(f);
 	fclose(f);

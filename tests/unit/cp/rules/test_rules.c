@@ -73,7 +73,7 @@ static void test_build_change_fail(void **)
 	close_rules();
 }
 
-// A download that was cut off at its first octet must not let everything through.
+// A download that was cut off at its first byte must not let everything through.
 static void test_an_emptied_list_is_taken_only_by_force(void **)
 {
 	write_list(0, "ads.example\n");
@@ -85,7 +85,7 @@ static void test_an_emptied_list_is_taken_only_by_force(void **)
 	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
 	assert_int_equal(env.last.lists[2].error, -ENODATA);
 	char text[RULES_LIST_TEXT_MAX];
-	assert_non_null(strstr(rules_list_text(&env.last.lists[2], text, sizeof text), "forced"));
+	assert_non_null(strstr(rules_list_text(&env.last.lists[2], text, sizeof(text)), "forced"));
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
 	reload(1, true);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
@@ -102,7 +102,7 @@ static void test_an_emptied_list_is_taken_only_by_force(void **)
 static void test_an_image_that_cannot_be_stored(void **)
 {
 	char elsewhere[96];
-	snprintf(elsewhere, sizeof elsewhere, "%s/none/deeper", env.folder);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/none/deeper", env.folder);
 	env.config.runtime.state_directory = elsewhere;
 	write_list(0, "ads.example\n");
 	open_rules();
@@ -190,7 +190,7 @@ static void test_unchanged_costs_next_to_nothing(void **)
 		assert_int_equal(env.last.outcome, RULES_UNCHANGED);
 	}
 	size_t after = mallinfo2().uordblks;
-	print_message("unchanged reload: %llu us at best, %lld octets more\n",
+	print_message("unchanged reload: %llu us at best, %lld bytes more\n",
 		(unsigned long long)best_us, (long long)after - (long long)before);
 	// Caches of the allocator and of threads come and go; 400 times anything would be more.
 	assert_true(after <= before + NOISE);
@@ -239,7 +239,7 @@ static void test_restart_serves_the_last_image(void **)
 	close_rules();
 
 	// A damaged one is set aside; without any image, what can be read is taken.
-	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	snprintf(path, sizeof(path), "%s/rules.img", env.state);
 	assert_int_equal(truncate(path, 500), 0);
 	env.config.blocking.list_count = 2;
 	write_list(1, "second.example\n");

@@ -54,7 +54,7 @@ static uint64_t begin(void)
 	run();
 	reload(1, false);
 	images_told = 0;
-	atomic_store(&page.adopted_names, 0);
+	atomic_store(&page.activated_rules, 0);
 	atomic_store(&has_rings, true);
 	return generation();
 }
@@ -76,7 +76,7 @@ static void test_the_image_is_published_again(void **)
 	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
 	assert_int_equal(env.last.builds, 1);
 	refused = generation();
-	atomic_store(&page.adopted_names, refused);
+	atomic_store(&page.activated_rules, refused);
 	assert_false(generation_grows(refused, 3000));
 	end();
 }
@@ -85,7 +85,7 @@ static void test_without_a_stored_image_it_is_built(void **)
 {
 	char path[96];
 	uint64_t refused = begin();
-	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	snprintf(path, sizeof(path), "%s/rules.img", env.state);
 	assert_int_equal(truncate(path, 500), 0);
 	assert_true(generation_grows(refused, 10000));
 	assert_true(blocked("ads.example"));
@@ -107,7 +107,7 @@ static void test_a_stored_image_settles_the_last_reload(void **)
 	assert_false(blocked("second.example"));
 	images_told = 0;
 	refused = generation();
-	atomic_store(&page.adopted_names, refused - 1);
+	atomic_store(&page.activated_rules, refused - 1);
 	assert_true(generation_grows(refused, 20000));
 	assert_true(blocked("second.example"));
 	rules_status(env.rules, &env.last);

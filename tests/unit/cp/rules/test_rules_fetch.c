@@ -16,7 +16,7 @@ static char url[128];
 // List 0 is local, list 1 is fetched from `path` of the server.
 static void set_url(const char *path)
 {
-	snprintf(url, sizeof url, "http://127.0.0.1:%u%s", http.port, path);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", http.port, path);
 	env.list[1].path = NULL;
 	env.list[1].url = url;
 	env.config.blocking.list_count = 2;
@@ -95,7 +95,7 @@ static void test_fetched_and_fetched_again(void **)
 	assert_int_equal(fetched()->failures, 1);
 	assert_true(fetched()->fetch_error[0]);
 	char text[RULES_LIST_TEXT_MAX];
-	rules_list_text(fetched(), text, sizeof text);
+	rules_list_text(fetched(), text, sizeof(text));
 	assert_non_null(strstr(text, "list \"other things\" not fetched ("));
 	assert_non_null(strstr(text, "still 1 name from 20"));
 	assert_true(fetched()->last_try_unix_s >= fetched()->last_good_unix_s);
@@ -178,11 +178,11 @@ static void test_a_corrected_setting_is_tried_at_once(void **)
 static void remove_stored(const char *ending)
 {
 	char folder[128], path[512];
-	snprintf(folder, sizeof folder, "%s/lists", env.state);
+	snprintf(folder, sizeof(folder), "%s/lists", env.state);
 	DIR *d = opendir(folder);
 	assert_non_null(d);
 	for (const struct dirent *e; (e = readdir(d));) {
-		snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
 		if (strstr(e->d_name, ending))
 			(void)unlink(path);
 	}
@@ -292,7 +292,7 @@ static void on_started(void *, const char *why)
 	begun.failed = why != NULL;
 	begun.names = s.names;
 	begun.at_ms = clock_mono_ms();
-	snprintf(begun.why, sizeof begun.why, "%s", why ? why : "");
+	snprintf(begun.why, sizeof(begun.why), "%s", why ? why : "");
 	begun.called = true;
 	// Only now.
 	if (pthread_create(&env.resolver_thread, NULL, run_loop, env.resolver))
@@ -358,7 +358,7 @@ static void test_start_or_fail(void **)
 	assert_int_equal(unlink(env.list_path[0]), 0);
 	// What could be built of the rest at the first start is no last good image.
 	char image[96];
-	snprintf(image, sizeof image, "%s/rules.img", env.state);
+	snprintf(image, sizeof(image), "%s/rules.img", env.state);
 	(void)unlink(image);
 	(void)start_ms(UPDATE_START_FAIL, 10); // there is a copy
 	assert_false(begun.failed);

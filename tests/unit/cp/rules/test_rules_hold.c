@@ -143,7 +143,7 @@ static void test_only_what_was_current_is_a_way_back(void **)
 	char path[96];
 	open_with_two();
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
-	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	snprintf(path, sizeof(path), "%s/rules.img", env.state);
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
 	assert_true(fputs("an image of nobody's", f) >= 0);
@@ -161,7 +161,7 @@ static void test_a_damaged_previous_image_changes_nothing(void **)
 {
 	char previous[128];
 	open_with_two();
-	snprintf(previous, sizeof previous, "%s/rules.img.1", env.state);
+	snprintf(previous, sizeof(previous), "%s/rules.img.1", env.state);
 	assert_int_equal(truncate(previous, 700), 0);
 	uint64_t published = generation();
 	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
@@ -182,7 +182,7 @@ static void test_a_held_image_that_is_gone(void **)
 	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
 	assert_true(env.last.held);
 	close_rules();
-	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	snprintf(path, sizeof(path), "%s/rules.img", env.state);
 	assert_int_equal(unlink(path), 0);
 	for (unsigned i = 0; i < 2; i++) {
 		open_rules();

@@ -28,7 +28,7 @@ static const struct rules_list_status *list_of(const char *name)
 static bool told(const char *name, const char *words)
 {
 	char text[RULES_LIST_TEXT_MAX];
-	return strstr(rules_list_text(list_of(name), text, sizeof text), words);
+	return strstr(rules_list_text(list_of(name), text, sizeof(text)), words);
 }
 
 static void deny(const char *name)
@@ -89,7 +89,7 @@ static void test_the_copy_outlives_the_image(void **)
 	begin();
 	close_rules();
 	assert_int_equal(unlink(env.list_path[0]), 0);
-	snprintf(image, sizeof image, "%s/rules.img", env.state);
+	snprintf(image, sizeof(image), "%s/rules.img", env.state);
 	assert_int_equal(unlink(image), 0);
 	begin();
 	assert_true(blocked("ads.example") && blocked("old.example"));
@@ -174,7 +174,7 @@ static unsigned copies(void)
 {
 	char path[128];
 	unsigned n = 0;
-	snprintf(path, sizeof path, "%s/lists", env.state);
+	snprintf(path, sizeof(path), "%s/lists", env.state);
 	DIR *d = opendir(path);
 	assert_non_null(d);
 	for (const struct dirent *e; (e = readdir(d));)
@@ -292,18 +292,18 @@ static off_t image_size(void)
 {
 	char path[96];
 	struct stat st;
-	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	snprintf(path, sizeof(path), "%s/rules.img", env.state);
 	return stat(path, &st) == 0 ? st.st_size : -1;
 }
 
 // Lines that are no rules take room in the copy alone.
-static void write_long_list(const char *name, size_t octets)
+static void write_long_list(const char *name, size_t bytes)
 {
 	FILE *f = fopen(env.list_path[0], "w");
 	assert_non_null(f);
 	for (unsigned i = 0; i < 20000; i++)
 		fprintf(f, "%u.%s\n", i, name);
-	for (size_t i = 0; i < octets / 64; i++)
+	for (size_t i = 0; i < bytes / 64; i++)
 		fprintf(f, "# %061zu\n", i);
 	assert_int_equal(fclose(f), 0);
 }
@@ -326,7 +326,7 @@ static void test_a_small_state_directory(void **)
 	assert_true(size > 100000);
 	write_long_list("first.example", 6 * size);
 	assert_int_equal(stat(env.list_path[0], &list), 0);
-	snprintf(room, sizeof room, "size=%zu", (size_t)list.st_size + size / 2);
+	snprintf(room, sizeof(room), "size=%zu", (size_t)list.st_size + size / 2);
 	assert_int_equal(mount("tmpfs", env.state, "tmpfs", 0, room), 0);
 	open_rules();
 	run();

@@ -110,7 +110,7 @@ void fake_dataplane_close(struct fake_dataplane *f)
 bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 {
 	struct dns_name name;
-	uint8_t octets[sizeof(struct msg_miss) + DNS_NAME_MAX + 4];
+	uint8_t bytes[sizeof(struct msg_miss) + DNS_NAME_MAX + 4];
 	int rc = dns_name_from_text(m->name, strlen(m->name), &name);
 	assert(rc == 0);
 	struct msg_miss miss = {
@@ -134,8 +134,8 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 		memcpy(miss.path.client_ip, m->client6, sizeof(miss.path.client_ip));
 	else
 		memcpy(miss.path.client_ip, &m->client, sizeof(m->client));
-	uint8_t *q = octets + sizeof(miss);
-	memcpy(octets, &miss, sizeof(miss));
+	uint8_t *q = bytes + sizeof(miss);
+	memcpy(bytes, &miss, sizeof(miss));
 	memcpy(q, name.wire, name.len);
 	// dns_name is lower case; the client's spelling comes from the text (no escapes in tests).
 	for (size_t i = 0; m->name[i]; i++)
@@ -147,7 +147,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 	void *room = ring_reserve(&f->misses[m->rings], MSG_MISS, len);
 	if (!room)
 		return false;
-	memcpy(room, octets, len);
+	memcpy(room, bytes, len);
 	ring_publish(&f->misses[m->rings]);
 	return true;
 }

@@ -13,9 +13,9 @@ static struct directory *dir;
 
 static int setup(void **)
 {
-	dir = aligned_alloc(SHM_PAGE, sizeof *dir);
+	dir = aligned_alloc(SHM_PAGE, sizeof(*dir));
 	if (dir)
-		memset(dir, 0, sizeof *dir);
+		memset(dir, 0, sizeof(*dir));
 	return dir ? 0 : -1;
 }
 

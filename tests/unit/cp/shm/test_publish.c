@@ -59,14 +59,14 @@ static bool file_there(const char *stem, unsigned generation)
 static int publish_image(void)
 {
 	static const char image[5000] = "image";
-	struct names_region *r;
+	struct rule_image_region *r;
 	assert_int_equal(
-		names_prepare(
+		publish_rules_prepare(
 			p, &(struct region_fill){.len = sizeof(image), .from = image}, &r, why),
 		0);
-	int rc = names_publish(p, r);
+	int rc = publish_rules_publish(p, r);
 	if (rc < 0)
-		names_discard(p, r);
+		publish_rules_discard(p, r);
 	return rc;
 }
 
@@ -100,10 +100,10 @@ static void test_directory_outlives_a_restart(void **state)
 	assert_int_equal(d->config[1].group_lists[3], 4);
 	struct publish_status s;
 	publish_status(p, &s);
-	assert_int_equal(s.names_generation, 1);
+	assert_int_equal(s.rule_image_generation, 1);
 	assert_int_equal(publish_image(), 0); // and counts on
 	publish_status(p, &s);
-	assert_int_equal(s.names_generation, 2);
+	assert_int_equal(s.rule_image_generation, 2);
 }
 
 static void test_l0_is_kept_unless_its_size_changes(void **state)
@@ -174,12 +174,12 @@ static void test_silent_workers_are_told_of(void **state)
 	publisher_no_rings(p);
 }
 
-static uint64_t names_lag(uint64_t now_ms)
+static uint64_t rules_lag(uint64_t now_ms)
 {
 	struct publish_status s;
 	publisher_heartbeat(p, now_ms);
 	publish_status(p, &s);
-	return s.names_lag_ms;
+	return s.rules_lag_ms;
 }
 
 // One that hangs is another thing.
@@ -189,18 +189,18 @@ static void test_a_worker_without_the_newest_image(void **)
 	const struct rings_dp_page *pages[2] = {&page[0], &page[1]};
 	enum { NOW_MS = 100000 };
 	assert_int_equal(publish_image(), 0);
-	assert_int_equal(names_lag(NOW_MS), 0); // nobody is there
+	assert_int_equal(rules_lag(NOW_MS), 0); // nobody is there
 	publisher_rings(p, 0xd0, pages, 2);
-	atomic_store(&page[0].adopted_names, 1);
-	assert_int_equal(names_lag(NOW_MS), 0);
-	assert_int_equal(names_lag(NOW_MS + 700), 700);
+	atomic_store(&page[0].activated_rules, 1);
+	assert_int_equal(rules_lag(NOW_MS), 0);
+	assert_int_equal(rules_lag(NOW_MS + 700), 700);
 	atomic_store(&page[0].heartbeat_ms, NOW_MS - PUBLISH_HUNG_MS);
-	assert_int_equal(names_lag(NOW_MS + 800), 0);
+	assert_int_equal(rules_lag(NOW_MS + 800), 0);
 	atomic_store(&page[0].heartbeat_ms, NOW_MS + 900);
-	assert_int_equal(names_lag(NOW_MS + 900), 0);
-	assert_int_equal(names_lag(NOW_MS + 950), 50);
-	atomic_store(&page[1].adopted_names, 1);
-	assert_int_equal(names_lag(NOW_MS + 990), 0);
+	assert_int_equal(rules_lag(NOW_MS + 900), 0);
+	assert_int_equal(rules_lag(NOW_MS + 950), 50);
+	atomic_store(&page[1].activated_rules, 1);
+	assert_int_equal(rules_lag(NOW_MS + 990), 0);
 	publisher_no_rings(p);
 }
 
@@ -229,10 +229,10 @@ static void test_a_worker_without_the_newest_groups(void **)
 	publish_status(p, &s);
 	assert_int_equal(policy_lag(NOW_MS), 0);
 	assert_int_equal(policy_lag(NOW_MS + 500), 500);
-	atomic_store(&page.adopted_policy, s.policy_generation - 1);
+	atomic_store(&page.activated_policy, s.policy_generation - 1);
 	assert_int_equal(policy_lag(NOW_MS + 600), 600);
-	assert_int_equal(s.names_lag_ms, 0);
-	atomic_store(&page.adopted_policy, s.policy_generation);
+	assert_int_equal(s.rules_lag_ms, 0);
+	atomic_store(&page.activated_policy, s.policy_generation);
 	assert_int_equal(policy_lag(NOW_MS + 700), 0);
 	// An image that cannot be published leaves its number to the next one, as the query log
 	// names the groups of four numbers.
@@ -287,17 +287,17 @@ static void test_images_wait_for_the_slowest_worker(void **state)
 	publisher_rings(p, 0xd0, pages, 2);
 	for (unsigned i = 1; i <= 3; i++)
 		assert_int_equal(publish_image(), 0);
-	assert_false(file_there("names", 2)); // unlinked at once, mapped as long as it is used
-	assert_true(file_there("names", 3));
+	assert_false(file_there("rule_image", 2)); // unlinked at once, mapped as long as it is used
+	assert_true(file_there("rule_image", 3));
 	assert_int_equal(publish_image(), -EBUSY);
-	assert_false(file_there("names", 4));
-	atomic_store(&page[0].adopted_names, 3);
-	atomic_store(&page[1].adopted_names, 2);
+	assert_false(file_there("rule_image", 4));
+	atomic_store(&page[0].activated_rules, 3);
+	atomic_store(&page[1].activated_rules, 2);
 	publisher_heartbeat(p, clock_mono_ms());
 	publish_status(p, &s);
 	assert_int_equal(s.retired_waiting, 1); // 1 is gone, 2 is in use by worker 1
 	assert_int_equal(s.refused_busy, 1);
-	assert_int_equal(s.names_generation, 3);
+	assert_int_equal(s.rule_image_generation, 3);
 	publisher_no_rings(p); // dead: nobody uses anything
 	publisher_heartbeat(p, clock_mono_ms());
 	publish_status(p, &s);

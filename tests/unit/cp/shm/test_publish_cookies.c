@@ -52,14 +52,14 @@ static uint64_t generation(void)
 	return atomic_load(&publisher_directory(p)->config_generation);
 }
 
-// What workers adopt, which is what the front has.
+// What workers activate, which is what the front has.
 static struct dns_cookie_terms terms(void)
 {
 	const struct directory *d = publisher_directory(p);
 	struct dns_cookie_terms mine;
 	publisher_cookies(p, &mine);
 	const struct dp_config *c = &d->config[generation() % DIRECTORY_CONFIG_SLOTS];
-	assert_memory_equal(&c->cookies, &mine, sizeof mine);
+	assert_memory_equal(&c->cookies, &mine, sizeof(mine));
 	return mine;
 }
 
@@ -68,7 +68,7 @@ static enum dns_cookie_kind kind_of(const struct dns_cookie_terms *made_by, bool
 	uint8_t cookie[DNS_COOKIE_LEN] = "abcdefgh";
 	const struct dns_cookie_terms now = terms();
 	dns_cookie_make(made_by, &client, cookie);
-	return dns_cookie_check(&now, &client, cookie, sizeof cookie, fresh);
+	return dns_cookie_check(&now, &client, cookie, sizeof(cookie), fresh);
 }
 
 static void test_own_secrets_change_each_day(void **)
@@ -139,9 +139,9 @@ static void test_the_other_settings_stay(void **)
 	struct dp_config after = d->config[generation() % DIRECTORY_CONFIG_SLOTS];
 	assert_int_equal(after.udp_limit, 1232);
 	assert_int_equal(after.pause_until_ms, 77);
-	memset(&before.cookies, 0, sizeof before.cookies);
-	memset(&after.cookies, 0, sizeof after.cookies);
-	assert_memory_equal(&before, &after, sizeof before);
+	memset(&before.cookies, 0, sizeof(before.cookies));
+	memset(&after.cookies, 0, sizeof(after.cookies));
+	assert_memory_equal(&before, &after, sizeof(before));
 }
 
 static void test_a_reload_changes_no_secret(void **)
@@ -150,7 +150,7 @@ static void test_a_reload_changes_no_secret(void **)
 	const struct dns_cookie_terms first = terms();
 	publish();
 	const struct dns_cookie_terms again = terms();
-	assert_memory_equal(&first, &again, sizeof first);
+	assert_memory_equal(&first, &again, sizeof(first));
 }
 
 static void test_configured_secrets_stay(void **)

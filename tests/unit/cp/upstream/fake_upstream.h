@@ -36,7 +36,7 @@ struct fake_upstream {
 	_Atomic int mode, ttl_s;
 	_Atomic uint32_t address;           // in the answers, host order; 0: 192.0.2.1
 	_Atomic unsigned addresses;         // so many, from that one on; 0: one
-	_Atomic(const uint8_t *) alias;     // wire form; octets that stay as they are
+	_Atomic(const uint8_t *) alias;     // wire form; bytes that stay as they are
 	_Atomic(const char *) silent_below; // UDP: names that end so get no reply; NULL: none
 	_Atomic bool held;                  // UDP: replies wait until it is not
 	_Atomic int delay_ms, tcp_delay_ms; // of each reply; by TCP one connection at a time
@@ -45,7 +45,7 @@ struct fake_upstream {
 	_Atomic unsigned cd_queries; // of those by UDP, with CD
 	// Of the first queries: what an off-path attacker would have to guess.
 	uint16_t id[FAKE_SEEN_MAX], source_port[FAKE_SEEN_MAX];
-	uint64_t upper[FAKE_SEEN_MAX]; // its octets in upper case, as bits modulo 64
+	uint64_t upper[FAKE_SEEN_MAX]; // its bytes in upper case, as bits modulo 64
 	bool upper_seen;               // some question had an upper-case letter
 	char last_name[256];           // in lower case, as text, of the last query by UDP
 };

@@ -185,9 +185,9 @@ bool query_is_there(int fd)
 
 void wait_closed(int fd)
 {
-	uint8_t octet;
+	uint8_t byte;
 	wait_for(is_readable, &fd);
-	assert_true(recv(fd, &octet, 1, 0) <= 0);
+	assert_true(recv(fd, &byte, 1, 0) <= 0);
 }
 
 unsigned ask_more(unsigned count)
@@ -217,7 +217,7 @@ unsigned replied(unsigned first, unsigned count)
 	return n;
 }
 
-static void octets_read(int fd, uint8_t *out, size_t len)
+static void bytes_read(int fd, uint8_t *out, size_t len)
 {
 	for (size_t pos = 0; pos < len;) {
 		wait_for(is_readable, &fd);
@@ -231,10 +231,10 @@ void query_read(int fd, struct stream_query *q)
 {
 	uint8_t head[2];
 
-	octets_read(fd, head, 2);
+	bytes_read(fd, head, 2);
 	q->len = get_u16(head);
 	assert_in_range(q->len, DNS_HEADER_LEN, sizeof(q->msg));
-	octets_read(fd, q->msg, q->len);
+	bytes_read(fd, q->msg, q->len);
 	size_t end = question_end(q->msg, q->len);
 	q->number = number_of(q->msg + DNS_HEADER_LEN);
 	q->edns = get_u16(q->msg + 10) == 1;
@@ -267,15 +267,15 @@ size_t reply_write(const struct stream_query *q, int units, uint8_t out[700])
 	return w.pos;
 }
 
-void octets_send(int fd, const uint8_t *octets, size_t len)
+void bytes_send(int fd, const uint8_t *bytes, size_t len)
 {
-	assert_int_equal(send(fd, octets, len, MSG_NOSIGNAL), len);
+	assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), len);
 }
 
 void reply(int fd, const struct stream_query *q)
 {
 	uint8_t out[700];
-	octets_send(fd, out, reply_write(q, -1, out));
+	bytes_send(fd, out, reply_write(q, -1, out));
 }
 
 static bool is_done(const void *arg)
@@ -292,7 +292,7 @@ void answer_one(unsigned conn, int units)
 
 	wait_conns(conn + 1);
 	query_read(rig.conn[conn], &q);
-	octets_send(rig.conn[conn], out, reply_write(&q, units, out));
+	bytes_send(rig.conn[conn], out, reply_write(&q, units, out));
 	wait_for(is_done, &first);
 	assert_int_equal(replied(first, 1), 1);
 }

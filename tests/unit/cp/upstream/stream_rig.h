@@ -49,12 +49,12 @@ unsigned ask_more(unsigned count); // the number of the first of them
 unsigned replied(unsigned first, unsigned count);
 
 void query_read(int fd, struct stream_query *q);
-bool query_is_there(int fd); // octets of one, or its end
+bool query_is_there(int fd); // bytes of one, or its end
 // The right reply to it; `units`: what its keepalive says, < 0: nothing.
 size_t reply_write(const struct stream_query *q, int units, uint8_t out[700]);
 void reply(int fd, const struct stream_query *q);
 void answer_one(unsigned conn, int units); // an ask, on that connection
-void octets_send(int fd, const uint8_t *octets, size_t len);
+void bytes_send(int fd, const uint8_t *bytes, size_t len);
 void conn_end(int fd, bool reset);
 
 struct upstream_streams_stats streams(void);

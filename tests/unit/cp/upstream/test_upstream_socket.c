@@ -297,7 +297,7 @@ static void on_nothing(struct upstream_socket *)
 static void test_descriptor_0_is_closed(void **state)
 {
 	const union upstream_peer peer = fx.up->server[0].address;
-	const socklen_t len = sizeof peer.v4;
+	const socklen_t len = sizeof(peer.v4);
 	struct upstream_leg leg = {.ask = &fx.ask};
 	struct upstream_sockets *p;
 	struct upstream_socket *s;

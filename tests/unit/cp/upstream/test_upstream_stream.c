@@ -61,15 +61,15 @@ static void answer_all(unsigned conn, unsigned count)
 // One segment: what a reader gets that looks once is all of it.
 static void rfc7766_8_the_length_leaves_with_the_message(void **)
 {
-	uint8_t octets[700];
+	uint8_t bytes[700];
 
 	for (unsigned i = 0; i < 20; i++) {
 		ask_more(1);
 		wait_conns(1);
 		while (!query_is_there(rig.conn[0]))
 			turn();
-		ssize_t n = recv(rig.conn[0], octets, sizeof(octets), MSG_DONTWAIT | MSG_PEEK);
-		assert_int_equal(n, 2 + get_u16(octets));
+		ssize_t n = recv(rig.conn[0], bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK);
+		assert_int_equal(n, 2 + get_u16(bytes));
 		answer_all(0, 1);
 		wait_done(i + 1);
 	}
@@ -126,8 +126,8 @@ static bool serve_short(const void *arg)
 	for (unsigned c = s->first; c < rig.conns; c++) {
 		if (rig.conn[c] < 0 || !query_is_there(rig.conn[c]))
 			continue;
-		uint8_t octet;
-		if (recv(rig.conn[c], &octet, 1, MSG_PEEK) <= 0) {
+		uint8_t byte;
+		if (recv(rig.conn[c], &byte, 1, MSG_PEEK) <= 0) {
 			conn_end(rig.conn[c], false);
 			continue;
 		}
@@ -340,7 +340,7 @@ static void test_refused(void **)
 	assert_int_equal(replied(0, 2), 0);
 	assert_int_equal(sent_again(), 0);
 	assert_int_equal(streams().open, 0);
-	assert_int_equal(server_status().sent, 2); // by UDP; no octet has left over TCP
+	assert_int_equal(server_status().sent, 2); // by UDP; no byte has left over TCP
 	assert_int_equal(rig.steps[TRACE_tcp_queued], 2);
 	assert_int_equal(rig.steps[TRACE_tcp_sent], 0);
 }
@@ -390,8 +390,8 @@ static void test_a_server_that_says_half(void **)
 	query_read(rig.conn[0], &q);
 	query_read(rig.conn[0], &q);
 	size_t len = reply_write(&q, -1, out);
-	for (unsigned i = 0; i < 10; i++) { // an octet now and then is no sign of life
-		octets_send(rig.conn[0], out + i, 1);
+	for (unsigned i = 0; i < 10; i++) { // a byte now and then is no sign of life
+		bytes_send(rig.conn[0], out + i, 1);
 		clock_turn(90);
 	}
 	assert_true(len > 20);

@@ -152,7 +152,7 @@ static void test_put_behind_what_is_written_in_part(void **)
 		}
 	}
 	assert_int_equal(s.out_pos, 0);
-	assert_int_equal(s.out_len, sizeof whole - PART);
+	assert_int_equal(s.out_len, sizeof(whole) - PART);
 	memcpy(whole + PART, s.out, s.out_len);
 	for (unsigned i = 0; i < MANY; i++) {
 		const uint8_t *p = whole + i * EACH;

@@ -43,7 +43,7 @@ static void test_the_server_says_no_longer(void **)
 	wait_conns(1);
 	query_read(rig.conn[0], &q[0]);
 	query_read(rig.conn[0], &q[1]);
-	octets_send(rig.conn[0], out, reply_write(&q[0], 0, out));
+	bytes_send(rig.conn[0], out, reply_write(&q[0], 0, out));
 	wait_done(1);
 	answer_one(1, -1); // not on the first one
 	assert_int_equal(streams().open, 2);
@@ -177,7 +177,7 @@ static void half_send(unsigned conn, const struct stream_query *q, bool rest)
 	uint8_t out[700];
 	size_t len = reply_write(q, -1, out), half = 20;
 
-	octets_send(rig.conn[conn], rest ? out + half : out, rest ? len - half : half);
+	bytes_send(rig.conn[conn], rest ? out + half : out, rest ? len - half : half);
 	turn();
 }
 
@@ -202,7 +202,7 @@ static void test_half_a_message_that_has_just_begun(void **)
 	assert_int_equal(sent_again(), 0);
 }
 
-// Nor is the first octet of its length.
+// Nor is the first byte of its length.
 static void test_a_length_that_has_just_begun(void **)
 {
 	struct stream_query q[2];
@@ -216,10 +216,10 @@ static void test_a_length_that_has_just_begun(void **)
 	assert_int_equal(queries_sent(), 2 * 2); // by UDP, then here
 	clock_turn(UPSTREAM_STREAM_STALL_MS + 100);
 	len = reply_write(&q[1], -1, out);
-	octets_send(rig.conn[0], out, 1);
+	bytes_send(rig.conn[0], out, 1);
 	turn();
 	upstream_ask_stop(&rig.ask[q[0].number]);
-	octets_send(rig.conn[0], out + 1, len - 1);
+	bytes_send(rig.conn[0], out + 1, len - 1);
 	wait_done(1);
 	assert_int_equal(streams().broken + streams().stalled, 0);
 	assert_int_equal(sent_again(), 0);
@@ -317,7 +317,7 @@ static void test_a_stalled_one_makes_room(void **)
 static void end_is_there(int fd)
 {
 	struct tcp_info info = {0};
-	socklen_t len = sizeof info;
+	socklen_t len = sizeof(info);
 
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
 	for (unsigned i = 0; info.tcpi_state != TCP_FIN_WAIT2 && i < 30000; i++) {
@@ -368,7 +368,7 @@ static void test_who_waits_comes_first(void **)
 	turn();
 	assert_int_equal(streams().waiting, 1);
 	query_read(rig.conn[0], &q);
-	octets_send(rig.conn[0], out, reply_write(&q, -1, out)); // read before the next one's TC
+	bytes_send(rig.conn[0], out, reply_write(&q, -1, out)); // read before the next one's TC
 	const unsigned second = ask_more(1);
 	for (unsigned i = 0; i < UPSTREAM_STREAM_QUERIES; i++)
 		query_read(rig.conn[0], &q);
@@ -401,7 +401,7 @@ static void test_sums(void **)
 	for (unsigned i = 0; i < ARRAY_LEN(many); i++)
 		*many[i] *= 2;
 	one.bytes *= 2;
-	assert_memory_equal(&sum, &one, sizeof sum);
+	assert_memory_equal(&sum, &one, sizeof(sum));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)

@@ -16,7 +16,7 @@ static void test_nonsense_is_no_limit(void **)
 		query_read(rig.conn[2 * i], &q[0]);
 		query_read(rig.conn[2 * i], &q[1]);
 		reply(rig.conn[2 * i], &q[0]);
-		octets_send(rig.conn[2 * i], (const uint8_t[]){0, 0}, 2);
+		bytes_send(rig.conn[2 * i], (const uint8_t[]){0, 0}, 2);
 		wait_conns(2 * i + 2);
 		query_read(rig.conn[2 * i + 1], &q[1]);
 		reply(rig.conn[2 * i + 1], &q[1]);
@@ -65,7 +65,7 @@ static void test_a_reply_without_a_question(void **)
 		query_read(rig.conn[0], &q[i]);
 	put_u16(bare + 2, get_u16(q[1].msg));
 	put_u16(bare + 4, DNS_FLAG_QR | DNS_RCODE_REFUSED);
-	octets_send(rig.conn[0], bare, sizeof(bare));
+	bytes_send(rig.conn[0], bare, sizeof(bare));
 	wait_done(1);
 	assert_true(rig.ended[q[1].number]);
 	reply(rig.conn[0], &q[0]);
@@ -95,7 +95,7 @@ static void test_formerr_to_the_option(void **)
 		put_u16(out, (uint16_t)(len - 2));
 		if (i)
 			put_u16(out + 6, 0);
-		octets_send(rig.conn[i], out, len);
+		bytes_send(rig.conn[i], out, len);
 		query_read(rig.conn[i], &q);
 		assert_false(q.edns);
 		reply(rig.conn[i], &q);
@@ -123,7 +123,7 @@ static void test_formerr_to_the_option_is_remembered(void **)
 			put_u16(out, (uint16_t)(len - 2));
 			put_u16(out + 4, DNS_FLAG_QR | DNS_RCODE_FORMERR);
 			put_u16(out + 8, 0);
-			octets_send(rig.conn[i], out, len);
+			bytes_send(rig.conn[i], out, len);
 			query_read(rig.conn[i], &q);
 		}
 		reply(rig.conn[i], &q);
@@ -210,14 +210,14 @@ static void test_a_reply_to_another_question(void **)
 	assert_int_equal(streams().bad, 1);
 }
 
-static void test_messages_of_no_octets(void **)
+static void test_messages_of_no_bytes(void **)
 {
 	struct stream_query q;
 
 	ask_more(1);
 	wait_conns(1);
 	query_read(rig.conn[0], &q);
-	octets_send(rig.conn[0], (const uint8_t[]){0, 0}, 2);
+	bytes_send(rig.conn[0], (const uint8_t[]){0, 0}, 2);
 	wait_done(1);
 	assert_int_equal(replied(0, 1), 0);
 	assert_int_equal(streams().bad, 1);
@@ -253,7 +253,7 @@ static void test_replies_in_any_pieces(void **)
 		len += reply_write(&q[i], -1, out + len);
 	}
 	for (size_t i = 0; i < len; i++) {
-		octets_send(rig.conn[0], out + i, 1);
+		bytes_send(rig.conn[0], out + i, 1);
 		turn();
 	}
 	wait_done(3);
@@ -273,7 +273,7 @@ int main(void)
 		T(test_reset_for_the_option),
 		T(test_one_end_under_many),
 		T(test_a_reply_to_another_question),
-		T(test_messages_of_no_octets),
+		T(test_messages_of_no_bytes),
 		T(test_a_late_reply_is_dropped),
 		T(test_replies_in_any_pieces),
 	};

@@ -44,8 +44,8 @@ static void views_start(void)
 
 static int setup(void **)
 {
-	memset(&config, 0, sizeof config);
-	memset(groups, 0, sizeof groups);
+	memset(&config, 0, sizeof(config));
+	memset(groups, 0, sizeof(groups));
 	atomic_store(&next, 5);
 	config.groups = groups;
 	assert_int_equal(loop_new("test", &loop), 0);
@@ -64,13 +64,13 @@ static int teardown(void **)
 static void group_set(unsigned i, const char *list)
 {
 	struct config_group *g = &groups[i];
-	snprintf(names[i], sizeof names[i], "group%u", i);
+	snprintf(names[i], sizeof(names[i]), "group%u", i);
 	*g = (struct config_group){
 		.name = names[i], .blocking = true, .inherits = true, .upstreams = servers[i]};
 	while (*list) {
 		char one[64];
 		size_t len = strcspn(list, " ");
-		snprintf(one, sizeof one, "%.*s", (int)len, list);
+		snprintf(one, sizeof(one), "%.*s", (int)len, list);
 		assert_int_equal(
 			socket_address_parse(one, 53, &servers[i][g->upstream_count].address), 0);
 		servers[i][g->upstream_count++].name = names[i];
@@ -109,7 +109,7 @@ static void test_hash(void **)
 
 static void safe_set(struct config_safe_search *s, enum safe_engine engine, enum safe_level level)
 {
-	memset(s, 0, sizeof *s);
+	memset(s, 0, sizeof(*s));
 	s->level[engine] = (uint8_t)level;
 }
 
@@ -321,14 +321,14 @@ static void test_full(void **)
 	char server[32];
 	for (unsigned round = 0; round < 6; round++) {
 		for (unsigned i = 0; i < CONFIG_GROUPS_MAX; i++) {
-			snprintf(server, sizeof server, "192.0.%u.%u", round, i + 1);
+			snprintf(server, sizeof(server), "192.0.%u.%u", round, i + 1);
 			group_set(i, server);
 		}
 		configure(CONFIG_GROUPS_MAX, 1000);
 	}
 	unsigned before = number(0), used = atomic_load(&next);
 	for (unsigned i = 0; i < CONFIG_GROUPS_MAX; i++) {
-		snprintf(server, sizeof server, "198.18.0.%u", i + 1);
+		snprintf(server, sizeof(server), "198.18.0.%u", i + 1);
 		group_set(i, server);
 	}
 	assert_int_equal(views_configure(views, &config, 2000), -EBUSY);

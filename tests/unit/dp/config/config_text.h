@@ -18,14 +18,14 @@ static inline bool config_text_turn(const char *path, char why[static CONFIG_WHY
 {
 	static const char begin[] = "config: ";
 	char place[64] = "", turned[2 * CONFIG_WHY_MAX], file[64];
-	snprintf(file, sizeof file, " (%s:", path);
+	snprintf(file, sizeof(file), " (%s:", path);
 	char *at = strstr(why, file), *end = at ? strchr(at, ')') : NULL;
 	if (strncmp(why, begin, strlen(begin)) != 0 || !end)
 		return false;
-	snprintf(place, sizeof place, "%.*s", (int)(end - at - (int)strlen(file)),
+	snprintf(place, sizeof(place), "%.*s", (int)(end - at - (int)strlen(file)),
 		at + strlen(file));
 	*at = '\0';
-	snprintf(turned, sizeof turned, "%s: %s%s", place, why + strlen(begin), end + 1);
+	snprintf(turned, sizeof(turned), "%s: %s%s", place, why + strlen(begin), end + 1);
 	snprintf(why, CONFIG_WHY_MAX, "%.*s", CONFIG_WHY_MAX - 1, turned);
 	return true;
 }

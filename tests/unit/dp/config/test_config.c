@@ -36,7 +36,7 @@ static void test_refused(void **)
 	assert_true(ARRAY_LEN(bad) >= 60);
 }
 
-static void test_refused_octets(void **)
+static void test_refused_bytes(void **)
 {
 	static const char bad_utf8[] = MINIMAL "limits:\n  waiters: \xff\xfe\n";
 	config_text_refused_at(bad_utf8, "9:12: ");
@@ -75,7 +75,7 @@ static void test_groups(void **)
 	// The groups of a file can change while it runs.
 	struct config *other = config_text_load(MINIMAL);
 	char names[64];
-	assert_int_equal(config_needs_restart(c, other, names, sizeof names), 0);
+	assert_int_equal(config_needs_restart(c, other, names, sizeof(names)), 0);
 	assert_int_equal(other->group_count, 0);
 	config_free(other);
 	config_free(c);
@@ -104,13 +104,13 @@ static void test_groups_full(void **)
 
 static void test_password_file(void **)
 {
-	char path[sizeof folder + 32], text[1024];
-	snprintf(path, sizeof path, "%s/password", folder);
+	char path[sizeof(folder) + 32], text[1024];
+	snprintf(path, sizeof(path), "%s/password", folder);
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
 	assert_true(fputs("s3cret with blanks \nnot this\n", f) >= 0);
 	assert_int_equal(fclose(f), 0);
-	snprintf(text, sizeof text, MINIMAL "redis: {password_file: %s}\n", path);
+	snprintf(text, sizeof(text), MINIMAL "redis: {password_file: %s}\n", path);
 	struct config *c = config_text_load(text);
 	assert_string_equal(c->redis.password, "s3cret with blanks ");
 	assert_string_equal(c->redis.password_file, path);
@@ -143,11 +143,11 @@ static void test_shipped(void **)
 	// What it spells out are the defaults, so that the file also documents them.
 	struct config *plain = config_text_load(MINIMAL);
 	char names[256];
-	assert_int_equal(config_needs_restart(c, plain, names, sizeof names), 2);
+	assert_int_equal(config_needs_restart(c, plain, names, sizeof(names)), 2);
 	assert_string_equal(names, "dataplane.ports, dataplane.service_addresses");
-	assert_memory_equal(&c->limits, &plain->limits, sizeof c->limits);
+	assert_memory_equal(&c->limits, &plain->limits, sizeof(c->limits));
 	assert_int_equal(c->limits.inflight, FILES_QUESTIONS_DEFAULT);
-	assert_memory_equal(&c->cache, &plain->cache, sizeof c->cache);
+	assert_memory_equal(&c->cache, &plain->cache, sizeof(c->cache));
 	config_free(plain);
 	config_free(c);
 }
@@ -225,13 +225,13 @@ static void test_all(void **)
 		for (unsigned i = 0; i < files[f].count; i++) {
 			const char *at = strstr(files[f].wanted[i], "%s");
 			char want[2 * CONFIG_WHY_MAX];
-			snprintf(want, sizeof want, "%.*s%s%s", (int)(at - files[f].wanted[i]),
+			snprintf(want, sizeof(want), "%.*s%s%s", (int)(at - files[f].wanted[i]),
 				files[f].wanted[i], file, at + 2);
 			assert_string_equal(errors.text[i], want);
 		}
 		assert_int_equal(errors.count, files[f].count);
 		assert_int_equal(config_load(file, &c, why), -EINVAL);
-		snprintf(more, sizeof more, "; %u more (weirctl config check)", errors.count - 1);
+		snprintf(more, sizeof(more), "; %u more (weirctl config check)", errors.count - 1);
 		assert_memory_equal(why, errors.text[0], strlen(errors.text[0]));
 		assert_string_equal(why + strlen(errors.text[0]), more);
 		assert_null(c);
@@ -263,7 +263,7 @@ static void test_pipe(void **)
 	assert_int_equal(pipe(fd), 0);
 	assert_int_equal(write(fd[1], text, strlen(text)), strlen(text));
 	assert_int_equal(close(fd[1]), 0);
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd[0]);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd[0]);
 	assert_int_equal(config_load(path, &c, why), 0);
 	assert_int_equal(c->cache.min_ttl_s, 7);
 	config_free(c);
@@ -275,13 +275,13 @@ static void test_relative(void **)
 {
 	static const char text[] = MINIMAL "blocking:\n  lists:\n  - path: a.txt\n";
 	file_write(text);
-	char here[PATH_MAX], path[sizeof folder + 16], why[CONFIG_WHY_MAX] = "";
-	assert_non_null(getcwd(here, sizeof here));
+	char here[PATH_MAX], path[sizeof(folder) + 16], why[CONFIG_WHY_MAX] = "";
+	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(folder), 0);
 	struct config *c = NULL;
 	assert_int_equal(config_load("weir.yaml", &c, why), 0);
 	assert_string_equal(c->path, file);
-	snprintf(path, sizeof path, "%s/a.txt", folder);
+	snprintf(path, sizeof(path), "%s/a.txt", folder);
 	assert_string_equal(c->blocking.lists[0].path, path);
 	config_free(c);
 	assert_int_equal(chdir(here), 0);
@@ -297,14 +297,14 @@ static void test_needs_restart(void **)
 						    "blocking: {mode: refused, deny: [x.example]}\n"
 						    "limits: {waiters: 7}\n");
 	char names[256];
-	assert_int_equal(config_needs_restart(a, b, names, sizeof names), 0);
+	assert_int_equal(config_needs_restart(a, b, names, sizeof(names)), 0);
 	assert_string_equal(names, "");
 	config_free(b);
 
 	b = config_text_load(
 		PORTS "    exception: weir0\n" ADDRESSES "  worker_lcores: [1, 2]\n" SERVERS
 		      "runtime: {directory: /run/other}\ncache: {l0_mb: 9}\n");
-	assert_int_equal(config_needs_restart(a, b, names, sizeof names), 4);
+	assert_int_equal(config_needs_restart(a, b, names, sizeof(names)), 4);
 	assert_string_equal(
 		names, "runtime.directory, cache.l0_mb, dataplane.worker_lcores, dataplane.ports");
 	assert_int_equal(config_needs_restart(a, b, names, 20), 4);
@@ -318,9 +318,9 @@ static void test_cut_short(void **)
 {
 	static const char text[] =
 		MINIMAL "blocking: {lists: [{name: a, path: \"b\"}], deny: [x]}\n";
-	for (size_t len = 0; len < sizeof text; len++) {
+	for (size_t len = 0; len < sizeof(text); len++) {
 		struct config *c = NULL;
-		char why[CONFIG_WHY_MAX], cut[sizeof text] = "";
+		char why[CONFIG_WHY_MAX], cut[sizeof(text)] = "";
 		memcpy(cut, text, len);
 		int ret = config_text_try(cut, &c, why);
 		assert_true(ret == 0 ? c != NULL : ret == -EINVAL && why[0]);
@@ -332,7 +332,7 @@ static int setup(void **)
 {
 	if (!mkdtemp(folder))
 		return -1;
-	snprintf(file, sizeof file, "%s/weir.yaml", folder);
+	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
 	return 0;
 }
 
@@ -346,7 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_refused_octets),
+		cmocka_unit_test(test_refused_bytes),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_groups_full),
 		cmocka_unit_test(test_password_file),

@@ -13,7 +13,7 @@ static bool has(const struct ip_address *list, unsigned count, const char *text)
 	struct ip_address a;
 	assert_int_equal(ip_address_parse(text, &a), 0);
 	for (unsigned i = 0; i < count; i++)
-		if (memcmp(&list[i], &a, sizeof a) == 0)
+		if (memcmp(&list[i], &a, sizeof(a)) == 0)
 			return true;
 	return false;
 }
@@ -83,7 +83,7 @@ static void test_denied_of_a_word(void **)
 		"", "  allow: [private, local]\n", "  allow: [any, private, 10.0.0.0/9]\n"};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		char text[1024];
-		snprintf(text, sizeof text, MINIMAL "access:\n  deny: [10.0.0.0/8]\n%s", texts[i]);
+		snprintf(text, sizeof(text), MINIMAL "access:\n  deny: [10.0.0.0/8]\n%s", texts[i]);
 		struct config *c = config_text_load(text);
 		const struct config_access *a = &c->access;
 		assert_true(has(a->allow, a->allow_count, "10.0.0.0/8"));
@@ -110,7 +110,7 @@ static void test_refused(void **)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		char text[1024];
-		snprintf(text, sizeof text, MINIMAL "access:\n%s", bad[i].text);
+		snprintf(text, sizeof(text), MINIMAL "access:\n%s", bad[i].text);
 		config_text_refused(text, bad[i].why);
 	}
 }

@@ -14,7 +14,7 @@ static void test_bad_secrets(void **)
 		"00112233445566778899aabbccddeeff0", "''"};
 	char text[1024];
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		snprintf(text, sizeof text, MINIMAL "cookies: {secrets: [%s]}\n", bad[i]);
+		snprintf(text, sizeof(text), MINIMAL "cookies: {secrets: [%s]}\n", bad[i]);
 		config_text_refused(text, "cookies.secrets");
 	}
 }
@@ -28,8 +28,8 @@ static void test_long_file(void **)
 	for (unsigned i = 0; i < 1025; i++)
 		assert_int_equal(write(fd, "\n", 1), 1);
 	close(fd);
-	snprintf(text, sizeof text, MINIMAL "cookies: {secret_file: %s}\n", path);
-	config_text_refused(text, "cookies.secret_file: has more than 1024 octets");
+	snprintf(text, sizeof(text), MINIMAL "cookies: {secret_file: %s}\n", path);
+	config_text_refused(text, "cookies.secret_file: has more than 1024 bytes");
 	assert_int_equal(unlink(path), 0);
 }
 
@@ -40,9 +40,9 @@ static void test_secret_file(void **)
 	char path[] = "/tmp/weir-test-secrets-XXXXXX", text[1024];
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, secrets, sizeof secrets - 1), sizeof secrets - 1);
+	assert_int_equal(write(fd, secrets, sizeof(secrets) - 1), sizeof(secrets) - 1);
 	close(fd);
-	snprintf(text, sizeof text, MINIMAL "cookies: {secret_file: %s}\n", path);
+	snprintf(text, sizeof(text), MINIMAL "cookies: {secret_file: %s}\n", path);
 	struct config *c = config_text_load(text);
 	assert_int_equal(c->cookies.count, 2);
 	assert_int_equal(c->cookies.secret[1][0], 0x10);

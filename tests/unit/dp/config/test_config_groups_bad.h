@@ -22,7 +22,7 @@
 {MINIMAL "clients: [{name: t, addresses: [192.0.2.1]}]\ngroups: [{name: g, clients: [t, t]}]\n", "9:33: groups \"g\": clients[1]: 192.0.2.1/32 is in group \"g\" already"},
 {MINIMAL "groups: [{name: everyone, clients: [192.0.2.1]}]\n", "8:11: groups \"everyone\": name: is reserved for clients without a group"},
 {MINIMAL "groups: [{name: 'a: b', clients: [192.0.2.1]}]\n", "8:11: groups \"a: b\": name: must be without colons"},
-{MINIMAL "groups: [{name: a2345678901234567890123456789012, clients: [192.0.2.1]}]\n", "8:11: groups \"a2345678901234567890123456789012\": name: is longer than 31 octets"},
+{MINIMAL "groups: [{name: a2345678901234567890123456789012, clients: [192.0.2.1]}]\n", "8:11: groups \"a2345678901234567890123456789012\": name: is longer than 31 bytes"},
 {MINIMAL "blocking: {lists: [{path: /a, name: service x}]}\n", "8:31: blocking.lists \"service x\": name: begins with \"service \", which"},
 {MINIMAL "blocking: {lists: [{path: /a, name: 'group kids: allow'}]}\n", "8:31: blocking.lists \"group kids: allow\": name: begins with \"group \", which"},
 {MINIMAL "groups: [{name: g}]\n", "8:10: groups \"g\": clients: at least one address, MAC, client or VLAN is needed"},
@@ -65,7 +65,7 @@
 {MINIMAL "blocking: {ipv4: here}\n", "8:12: blocking.ipv4: is not an IPv4 address"},
 
 {GROUP("schedules: [{from: '10:00', to: '11:00', pause: true}]"), "9:57: groups \"kids\": schedules[0].name: has no value"},
-{GROUP("schedules: [{name: a2345678901234567890123x, from: '10:00', to: '11:00', pause: true}]"), "9:58: groups \"kids\": schedules \"a2345678901234567890123x\": name: is longer than 23 octets"},
+{GROUP("schedules: [{name: a2345678901234567890123x, from: '10:00', to: '11:00', pause: true}]"), "9:58: groups \"kids\": schedules \"a2345678901234567890123x\": name: is longer than 23 bytes"},
 {GROUP("schedules: [{name: deny, from: '10:00', to: '11:00', pause: true}]"), "9:58: groups \"kids\": schedules \"deny\": name: is a name with a meaning"},
 {GROUP("schedules: [{name: a, from: '10:00', to: '11:00', pause: true}, {name: a, from: '10:00', to: '11:00', pause: true}]"), "9:110: groups \"kids\": schedules \"a\": name: the name \"a\" is given twice"},
 {GROUP("schedules: [{name: a, to: '11:00', pause: true}]"), "9:57: groups \"kids\": schedules \"a\": from: has no value"},

@@ -13,11 +13,11 @@ enum { TEXT_MAX = 1200000 };
 static const char *whole(const char *text)
 {
 	static char with[TEXT_MAX + 200];
-	int len = snprintf(with, sizeof with,
+	int len = snprintf(with, sizeof(with),
 		"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
 		"upstreams: {servers: [{address: 9.9.9.9}]}\n%s",
 		text);
-	assert_in_range(len, 0, sizeof with - 1);
+	assert_in_range(len, 0, sizeof(with) - 1);
 	return with;
 }
 

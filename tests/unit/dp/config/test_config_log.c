@@ -69,7 +69,7 @@ static void test_refused(void **)
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
 		char text[512];
-		snprintf(text, sizeof text, MINIMAL "query_log:\n  %s\n", bad[i].section);
+		snprintf(text, sizeof(text), MINIMAL "query_log:\n  %s\n", bad[i].section);
 		config_text_refused(text, bad[i].key);
 	}
 }
@@ -81,15 +81,15 @@ static void test_changes_need_a_restart(void **)
 		      *b = config_text_load(MINIMAL
 			      "query_log:\n  webhooks: [{url: 'http://a', on_block: true}]\n"
 			      "  dnstap: {socket: /run/x}");
-	assert_int_equal(config_needs_restart(a, a, keys, sizeof keys), 0);
-	assert_int_equal(config_needs_restart(a, b, keys, sizeof keys), 2);
+	assert_int_equal(config_needs_restart(a, a, keys, sizeof(keys)), 0);
+	assert_int_equal(config_needs_restart(a, b, keys, sizeof(keys)), 2);
 	assert_non_null(strstr(keys, "query_log.webhooks"));
 	assert_non_null(strstr(keys, "query_log.dnstap.socket"));
 	config_free(b);
 	b = config_text_load(MINIMAL "query_log:\n  webhooks: [{url: 'https://a', ca_file: /c}]");
 	config_free(a);
 	a = config_text_load(MINIMAL "query_log:\n  webhooks: [{url: 'https://a'}]");
-	assert_int_equal(config_needs_restart(a, b, keys, sizeof keys), 1);
+	assert_int_equal(config_needs_restart(a, b, keys, sizeof(keys)), 1);
 	config_free(a);
 	config_free(b);
 }
@@ -114,7 +114,7 @@ static void test_clickhouse_changes(void **)
 	for (unsigned i = 0; i < ARRAY_LEN(changes); i++) {
 		struct config *a = config_text_load(section[changes[i].from]),
 			      *b = config_text_load(section[changes[i].to]);
-		assert_int_equal(config_needs_restart(a, b, keys, sizeof keys), changes[i].keys);
+		assert_int_equal(config_needs_restart(a, b, keys, sizeof(keys)), changes[i].keys);
 		if (changes[i].keys == 1)
 			assert_string_equal(keys, "query_log.clickhouse.url");
 		config_free(a);

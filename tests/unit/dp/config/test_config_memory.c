@@ -99,7 +99,7 @@ static unsigned load_whole(const char *path)
 
 static void sweep(unsigned step, bool ever)
 {
-	for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
+	for (size_t i = 0; i < sizeof(documents) / sizeof(*documents); i++) {
 		char path[32];
 		int fd = document_open(documents[i], path);
 		unsigned whole = load_whole(path);

@@ -35,8 +35,8 @@ static void test_given(void **)
 	assert_int_equal(c->metrics.address.port, 9999);
 	assert_int_equal(c->metrics.address.ip.version, 6);
 	assert_int_equal(c->metrics.allow_count, 2);
-	assert_int_equal(config_needs_restart(c, c, keys, sizeof keys), 0);
-	assert_int_equal(config_needs_restart(c, other, keys, sizeof keys), 2);
+	assert_int_equal(config_needs_restart(c, c, keys, sizeof(keys)), 0);
+	assert_int_equal(config_needs_restart(c, other, keys, sizeof(keys)), 2);
 	assert_string_equal(keys, "metrics.listen, metrics.allow");
 	config_free(other);
 	config_free(c);

@@ -300,7 +300,7 @@ static void test_kernel_frames(void **)
 	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
 		char text[512];
 		struct dp_config workers;
-		snprintf(text, sizeof text, MINIMAL "%s", given[i].text);
+		snprintf(text, sizeof(text), MINIMAL "%s", given[i].text);
 		struct config *c = config_text_load(text);
 		config_for_workers(c, &workers);
 		assert_int_equal(workers.kernel_hundreds, given[i].hundreds);

@@ -11,7 +11,7 @@ static struct config *load(const char *lcores)
 {
 	char text[512], why[CONFIG_WHY_MAX];
 	struct config *c = NULL;
-	snprintf(text, sizeof text,
+	snprintf(text, sizeof(text),
 		"dataplane:\n  ports: [{device: net_null0}]\n  service_addresses: [198.18.0.53]\n"
 		"  mbufs: 4095\n  memory_mb: 4096\n  worker_lcores: [%s]\n"
 		"upstreams: {servers: [{address: 9.9.9.9}]}\n",
@@ -26,7 +26,7 @@ static void auto_is_all_cores_but_main(void **)
 {
 	cpu_set_t set;
 	unsigned cores = 0;
-	assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
 	for (unsigned i = 1; i < CPU_SETSIZE; i++)
 		cores += CPU_ISSET(i, &set);
 	if (cores == 0 || cores > CONFIG_WORKERS_MAX)
@@ -59,9 +59,9 @@ static void auto_and_named_differ(void **)
 	struct config *a = load("1"), *b = load("1");
 	assert_non_null(a);
 	assert_non_null(b);
-	assert_int_equal(config_needs_restart(a, b, names, sizeof names), 0);
+	assert_int_equal(config_needs_restart(a, b, names, sizeof(names)), 0);
 	b->dataplane.workers_auto = true;
-	assert_int_equal(config_needs_restart(a, b, names, sizeof names), 1);
+	assert_int_equal(config_needs_restart(a, b, names, sizeof(names)), 1);
 	assert_string_equal(names, "dataplane.worker_lcores");
 	config_free(a);
 	config_free(b);

@@ -85,7 +85,7 @@ static void test_sockaddr(void **)
 	assert_int_equal(socket_address_parse("198.18.0.1:5301", 53, &a), 0);
 	assert_true(socket_address_to_sockaddr(&a, &ss, &len));
 	const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)&ss;
-	assert_int_equal(len, sizeof *in);
+	assert_int_equal(len, sizeof(*in));
 	assert_int_equal(in->sin_family, AF_INET);
 	assert_int_equal(ntohs(in->sin_port), 5301);
 	assert_int_equal(ntohl(in->sin_addr.s_addr), 0xc6120001);
@@ -93,7 +93,7 @@ static void test_sockaddr(void **)
 	assert_int_equal(socket_address_parse("[fd53::1]:54", 53, &a), 0);
 	assert_true(socket_address_to_sockaddr(&a, &ss, &len));
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&ss;
-	assert_int_equal(len, sizeof *in6);
+	assert_int_equal(len, sizeof(*in6));
 	assert_int_equal(in6->sin6_family, AF_INET6);
 	assert_int_equal(ntohs(in6->sin6_port), 54);
 	assert_int_equal(in6->sin6_addr.s6_addr[15], 1);

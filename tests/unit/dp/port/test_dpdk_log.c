@@ -32,7 +32,7 @@ static void test_taken(void **)
 	rte_log(RTE_LOG_ERR, RTE_LOGTYPE_USER1, "port %d: gone\n", 7);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
-	assert_true(read(fds[0], got, sizeof got - 1) > 0);
+	assert_true(read(fds[0], got, sizeof(got) - 1) > 0);
 	close(fds[0]);
 	assert_string_equal(got, "port 7: gone\n");
 }

@@ -14,9 +14,9 @@ static char sysfs[] = "/tmp/weir-pages-XXXXXX";
 static void pages_set(const char *size, const char *file, unsigned n)
 {
 	char path[256];
-	snprintf(path, sizeof path, "%s/%s", sysfs, size);
+	snprintf(path, sizeof(path), "%s/%s", sysfs, size);
 	(void)mkdir(path, 0700);
-	snprintf(path, sizeof path, "%s/%s/%s", sysfs, size, file);
+	snprintf(path, sizeof(path), "%s/%s/%s", sysfs, size, file);
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
 	fprintf(f, "%u\n", n);
@@ -38,7 +38,7 @@ static void test_pages(void **)
 	assert_non_null(strstr(why, "are in use"));
 	pages_set("hugepages-1048576kB", "free_hugepages", 1);
 	assert_int_equal(eal_pages_check(sysfs, why), 0);
-	snprintf(command, sizeof command, "rm -r %s", sysfs);
+	snprintf(command, sizeof(command), "rm -r %s", sysfs);
 	assert_int_equal(system(command), 0);
 }
 

@@ -104,7 +104,7 @@ static void usable_at_once(void **)
 	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
 	struct sockaddr_in6 name = {.sin6_family = AF_INET6};
 	memcpy(&name.sin6_addr, a.bytes, 16);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof name), 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
 	close(fd);
 }
 
@@ -140,7 +140,7 @@ static void removes_what_is_left_of_an_earlier_configuration(void **)
 static bool has_alias(const char *alias)
 {
 	char command[160];
-	snprintf(command, sizeof command, "ip link show xtest0 | grep -q 'alias %s$'", alias);
+	snprintf(command, sizeof(command), "ip link show xtest0 | grep -q 'alias %s$'", alias);
 	return system(command) == 0;
 }
 

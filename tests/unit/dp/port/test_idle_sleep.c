@@ -31,9 +31,9 @@ static int port_fd;
 static int setup(void **)
 {
 	log_init("test_idle_sleep", LOG_LEVEL_ERROR);
-	memset(&stats, 0, sizeof stats);
-	memset(&dp, 0, sizeof dp);
-	memset(&cp, 0, sizeof cp);
+	memset(&stats, 0, sizeof(stats));
+	memset(&dp, 0, sizeof(dp));
+	memset(&cp, 0, sizeof(cp));
 	atomic_store(&epoch, 1);
 	int pair[BELL_ENDS];
 	if (bell_open(pair))

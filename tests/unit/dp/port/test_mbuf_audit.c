@@ -89,7 +89,7 @@ static void the_stage_that_keeps_frames_is_named(void **)
 {
 	static struct stats_worker w;
 	struct mbuf_flows a, b;
-	memset(&w, 0, sizeof w);
+	memset(&w, 0, sizeof(w));
 	w.counter[COUNTER_rx_frames] = 100;
 	w.verdict[VERDICT_hit] = 60;
 	w.verdict[VERDICT_miss] = 30;
@@ -126,7 +126,7 @@ static void a_slow_leak_is_named_by_all_that_it_took(void **)
 {
 	static struct stats_worker w;
 	struct mbuf_flows a, b;
-	memset(&w, 0, sizeof w);
+	memset(&w, 0, sizeof(w));
 	w.counter[COUNTER_rx_frames] = 5000;
 	w.verdict[VERDICT_hit] = 4000;
 	w.verdict[VERDICT_miss] = 1000;

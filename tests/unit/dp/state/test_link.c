@@ -55,9 +55,9 @@ static int teardown(void **)
 static void listen_here(void)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	memcpy(addr.sun_path, client.path, sizeof addr.sun_path);
+	memcpy(addr.sun_path, client.path, sizeof(addr.sun_path));
 	server = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(server, (const struct sockaddr *)&addr, sizeof addr), 0);
+	assert_int_equal(bind(server, (const struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(server, 4), 0);
 }
 
@@ -67,22 +67,22 @@ static int greet(void)
 	int fd = accept(server, NULL, NULL);
 	assert_true(fd >= 0);
 	struct link_hello hello = {0};
-	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof hello};
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof bells)];
+	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(bells))];
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control,
-		.msg_controllen = sizeof control};
-	assert_int_equal(recvmsg(fd, &msg, MSG_DONTWAIT), sizeof hello);
+		.msg_controllen = sizeof(control)};
+	assert_int_equal(recvmsg(fd, &msg, MSG_DONTWAIT), sizeof(hello));
 	assert_true(hello.magic == SHM_MAGIC);
 	assert_int_equal(hello.abi_version, SHM_ABI_VERSION);
 	assert_int_equal(hello.workers, WORKERS);
 	assert_int_equal(hello.dp_incarnation, 0xd0);
 	const struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	assert_non_null(c);
-	assert_int_equal(c->cmsg_len, CMSG_LEN(sizeof bells));
+	assert_int_equal(c->cmsg_len, CMSG_LEN(sizeof(bells)));
 	int fds[WORKERS];
-	memcpy(fds, CMSG_DATA(c), sizeof fds);
+	memcpy(fds, CMSG_DATA(c), sizeof(fds));
 	for (unsigned i = 0; i < WORKERS; i++) {
 		// In worker rings order: what is rung here is heard there.
 		struct pollfd p = {.fd = ours[i], .events = POLLIN};
@@ -100,7 +100,7 @@ static void welcome(int fd, int32_t error)
 		.abi_version = SHM_ABI_VERSION,
 		.error = error,
 		.cp_incarnation = 0xc0};
-	assert_int_equal(send(fd, &w, sizeof w, 0), sizeof w);
+	assert_int_equal(send(fd, &w, sizeof(w), 0), sizeof(w));
 }
 
 static void comes_up_and_notices_the_hang_up(void **)
@@ -164,16 +164,16 @@ static void nonsense_ends_the_connection(void **)
 	struct link_welcome wrong = {.magic = SHM_MAGIC, .abi_version = SHM_ABI_VERSION + 1};
 	assert_int_equal(link_poll(&client, 1000), LINK_NOTHING);
 	int fd = greet();
-	assert_int_equal(send(fd, &wrong, sizeof wrong, 0), sizeof wrong);
+	assert_int_equal(send(fd, &wrong, sizeof(wrong), 0), sizeof(wrong));
 	assert_int_equal(link_poll(&client, 1010), LINK_NOTHING);
 	assert_true(client.fd < 0);
 	close(fd);
 
-	// A message that is longer than a welcome is none, whatever its first octets say.
+	// A message that is longer than a welcome is none, whatever its first bytes say.
 	assert_int_equal(link_poll(&client, 1200), LINK_NOTHING);
 	fd = greet();
 	struct link_welcome two[2] = {{.magic = SHM_MAGIC, .abi_version = SHM_ABI_VERSION}};
-	assert_int_equal(send(fd, two, sizeof two, 0), sizeof two);
+	assert_int_equal(send(fd, two, sizeof(two), 0), sizeof(two));
 	assert_int_equal(link_poll(&client, 1210), LINK_NOTHING);
 	assert_true(client.fd < 0);
 	close(fd);
@@ -192,8 +192,8 @@ static void a_long_directory_is_refused(void **)
 {
 	struct link_client c = {.fd = 99};
 	char path[LINK_PATH_MAX + 1];
-	memset(path, 'x', sizeof path - 1);
-	path[sizeof path - 1] = '\0';
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
 	assert_int_equal(link_init(&c, path, bells, WORKERS, 1), -ENAMETOOLONG);
 	assert_int_equal(c.fd, 99);
 }

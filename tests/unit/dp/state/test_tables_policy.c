@@ -19,7 +19,7 @@ static struct tables_set *set;
 static int setup(void **)
 {
 	strcpy(dir, "/tmp/weir-test-tables-XXXXXX");
-	set = calloc(1, sizeof *set);
+	set = calloc(1, sizeof(*set));
 	if (set)
 		set->t.is_closed = true; // as the first tables of a life are
 	return set && mkdtemp(dir) ? shm_paths_init(&source.paths, dir, "off", why) : -1;
@@ -30,12 +30,12 @@ static int teardown(void **)
 	char command[2 * SHM_PATH_MAX];
 	tables_free(set, NULL, &source);
 	shm_paths_close(&source.paths);
-	snprintf(command, sizeof command, "rm -rf %s %s", source.paths.mem, dir);
+	snprintf(command, sizeof(command), "rm -rf %s %s", source.paths.mem, dir);
 	return system(command);
 }
 
 // An image of so many groups that holds 198.18.0.0/16 in the last, as generation `generation` in
-// the file of `name_generation`; `damage`: one octet is wrong.
+// the file of `name_generation`; `damage`: one byte is wrong.
 static void make(uint64_t name_generation, uint64_t generation, unsigned groups,
 	enum region_kind kind, bool damage)
 {
@@ -64,12 +64,12 @@ static void make(uint64_t name_generation, uint64_t generation, unsigned groups,
 	free(image.head);
 }
 
-// As adopt does it: into a copy, which then takes the old one's place.
+// As activate does it: into a copy, which then takes the old one's place.
 static int take(uint64_t generation)
 {
-	struct tables_set *next = malloc(sizeof *next);
+	struct tables_set *next = malloc(sizeof(*next));
 	assert_non_null(next);
-	memcpy(next, set, sizeof *next);
+	memcpy(next, set, sizeof(*next));
 	int rc = tables_take_policy(next, &source, generation << 1 | SHM_IN_MEM, why);
 	tables_free(set, next, &source);
 	set = next;
@@ -109,7 +109,7 @@ static void test_refused(void **)
 	assert_non_null(strstr(why, "policy.2: "));
 	make(3, 7, 3, REGION_POLICY, false); // another generation under this name
 	assert_int_equal(take(3), -EPROTO);
-	make(4, 4, 3, REGION_NAMES, false);
+	make(4, 4, 3, REGION_RULE_IMAGE, false);
 	assert_int_equal(take(4), -EPROTO);
 	assert_int_equal(take(5), -ENOENT);
 	assert_true(set->t.has_groups); // the old one, still mapped
@@ -123,7 +123,7 @@ static void test_cut_off_in_use(void **)
 	char path[2 * SHM_PATH_MAX];
 	make(1, 1, 2, REGION_POLICY, false);
 	assert_int_equal(take(1), 0);
-	snprintf(path, sizeof path, "%s/policy.1", source.paths.mem);
+	snprintf(path, sizeof(path), "%s/policy.1", source.paths.mem);
 	assert_int_equal(truncate(path, SHM_PAGE), 0);
 	assert_int_equal(group(), 2); // SIGBUS, were it mapped
 	assert_int_equal(truncate(path, (off_t)set->policy.size), 0);

@@ -54,7 +54,7 @@ static bool exists(const char *name, mode_t *mode)
 {
 	char path[2 * SHM_PATH_MAX];
 	struct stat st;
-	snprintf(path, sizeof path, "%s/%s", paths.mem, name);
+	snprintf(path, sizeof(path), "%s/%s", paths.mem, name);
 	if (stat(path, &st) != 0)
 		return false;
 	*mode = st.st_mode & 0777;
@@ -79,7 +79,7 @@ static void statistics_can_be_read_by_the_group(void **)
 	assert_string_equal(s->port[1].name, "weir0");
 	assert_int_equal(s->port[1].is_exception, 1);
 	assert_int_equal(s->pid, getpid());
-	assert_true(region_data_size(&r) >= sizeof *s + WORKERS * sizeof s->worker[0]);
+	assert_true(region_data_size(&r) >= sizeof(*s) + WORKERS * sizeof(s->worker[0]));
 	region_unmap(&r);
 }
 
@@ -117,13 +117,13 @@ static void worker_rings_carry_messages_both_ways(void **)
 	assert_non_null(slot);
 	memcpy(slot, "question", 9);
 	ring_publish(&w.miss);
-	assert_int_equal(ring_read(&miss, buf, sizeof buf, &type), 9);
+	assert_int_equal(ring_read(&miss, buf, sizeof(buf), &type), 9);
 	assert_string_equal(buf, "question");
 	slot = ring_reserve(&answer, MSG_ANSWER, 7);
 	assert_non_null(slot);
 	memcpy(slot, "answer", 7);
 	ring_publish(&answer);
-	assert_int_equal(ring_read(&w.answer, buf, sizeof buf, &type), 7);
+	assert_int_equal(ring_read(&w.answer, buf, sizeof(buf), &type), 7);
 	assert_string_equal(buf, "answer");
 
 	// The bell's other end is what the link passes on.

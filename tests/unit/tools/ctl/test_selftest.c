@@ -73,7 +73,7 @@ static void test_config(void **)
 {
 	char dir[] = "/tmp/weir-test-selftest-XXXXXX", path[64], why[CONFIG_WHY_MAX] = "";
 	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof path, "%s/weir.yaml", dir);
+	snprintf(path, sizeof(path), "%s/weir.yaml", dir);
 	struct config_list lists[] = {{.path = (char[]){"/var/lib/a list: {with} #marks"}},
 		{.url = (char[]){"http://lists.example/"}}, {.path = (char[]){"/has\"quote"}},
 		{.path = (char[]){"/allow"}, .allow = true}};

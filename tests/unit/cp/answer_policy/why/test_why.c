@@ -262,7 +262,7 @@ static void test_bounds(void **)
 {
 	struct why *w;
 	char longest[DNS_NAME_MAX * 4], odd[600];
-	memset(longest, 0, sizeof longest);
+	memset(longest, 0, sizeof(longest));
 	for (unsigned i = 0; i < 4; i++) {
 		strcat(longest, i ? "." : "");
 		for (unsigned k = 0; k < (i < 3 ? 63 : 61); k++)
@@ -274,19 +274,19 @@ static void test_bounds(void **)
 	for (unsigned i = 0; i < WHY_HITS_MAX + 5; i++) {
 		struct why_hit h = {.labels = 4, .list = (uint16_t)(i % RULE_LISTS_MAX)};
 		h.kind.covers = RULE_COVERS_ALL;
-		memset(h.title, 'x', sizeof h.title - 1);
+		memset(h.title, 'x', sizeof(h.title) - 1);
 		why_hit_add(w, &h);
 	}
 	assert_int_equal(w->hits, WHY_HITS_MAX);
 	assert_int_equal(w->hits_left_out, 5);
 	why_check(w);
 	why_steps(w);
-	memset(odd, '\033', sizeof odd);
+	memset(odd, '\033', sizeof(odd));
 	for (unsigned i = 0; i < 2 * WHY_LINES_MAX; i++)
-		why_line_add(w, i / 2, i, odd, sizeof odd);
+		why_line_add(w, i / 2, i, odd, sizeof(odd));
 	for (unsigned i = 0; i < 20; i++)
-		why_line_add(w, WHY_HITS_MAX - 1, i, odd, sizeof odd);
-	why_line_add(w, WHY_HITS_MAX, 1, odd, sizeof odd);
+		why_line_add(w, WHY_HITS_MAX - 1, i, odd, sizeof(odd));
+	why_line_add(w, WHY_HITS_MAX, 1, odd, sizeof(odd));
 	assert_int_equal(w->lines, WHY_LINES_MAX);
 	assert_int_equal(w->lines_left_out, WHY_LINES_MAX + 20);
 	why_steps(w);

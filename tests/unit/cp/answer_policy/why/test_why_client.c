@@ -199,12 +199,12 @@ static void test_by_name(void **)
 	const char *bad;
 	assert_int_equal(parse("TV", NULL, NULL, NULL, &asked, &bad), 0);
 	assert_true(asked.has_address && !asked.has_mac);
-	assert_memory_equal(&asked.address, &addresses[0], sizeof asked.address);
+	assert_memory_equal(&asked.address, &addresses[0], sizeof(asked.address));
 	assert_int_equal(parse("phone", NULL, NULL, NULL, &asked, &bad), 0);
 	assert_true(!asked.has_address && asked.has_mac);
 	assert_int_equal(parse("both", "02:00:00:00:00:07", NULL, NULL, &asked, &bad), 0);
 	assert_true(asked.has_address && asked.has_mac);
-	assert_int_equal(asked.mac.octets[5], 7); // that of the request
+	assert_int_equal(asked.mac.bytes[5], 7); // that of the request
 	assert_int_equal(parse("phon", NULL, NULL, NULL, &asked, &bad), -EINVAL);
 	assert_string_equal(bad, "client");
 	config.client_count = 0;
@@ -259,7 +259,7 @@ static void test_way_of_a_ds(void **)
 	way_of(DNS_TYPE_DS, "a.home.arpa", NULL, "home.arpa has servers of its own", "10.0.0.1");
 	way_of(DNS_TYPE_DS, "home.arpa", NULL, text, "9.9.9.9");
 	config.forward_count = 4;
-	snprintf(both, sizeof both, "%s; arpa has servers of its own", text);
+	snprintf(both, sizeof(both), "%s; arpa has servers of its own", text);
 	way_of(DNS_TYPE_DS, "home.arpa", NULL, both, "10.0.0.2");
 	config.forward_count = 2;
 }
@@ -291,7 +291,7 @@ static struct why *cached(uint16_t view, size_t len)
 
 static void test_cached(void **)
 {
-	struct why *w = cached(3, sizeof message);
+	struct why *w = cached(3, sizeof(message));
 	char text[DNS_NAME_TEXT_MAX], address[SOCKET_ADDRESS_TEXT_MAX];
 	assert_int_equal(w->cache, WHY_CACHE_FOUND);
 	assert_int_equal(w->names, 3);
@@ -300,11 +300,11 @@ static void test_cached(void **)
 	assert_int_equal(w->addresses, 1);
 	assert_string_equal(ip_address_text(&w->address[0], false, address), "198.51.100.7");
 	why_free(w);
-	w = cached(0, sizeof message); // another view's
+	w = cached(0, sizeof(message)); // another view's
 	assert_int_equal(w->cache, WHY_CACHE_NOTHING);
 	assert_int_equal(w->names, 1);
 	why_free(w);
-	for (size_t len = 0; len < sizeof message; len++)
+	for (size_t len = 0; len < sizeof(message); len++)
 		why_free(cached(3, len));
 }
 

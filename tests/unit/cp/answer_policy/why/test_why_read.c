@@ -63,7 +63,7 @@ static struct rule_reader random_image(struct rule_arena *arena)
 	for (unsigned s = 0; s < SOURCES; s++) {
 		char title[16];
 		struct rule_kind kinds[4];
-		snprintf(title, sizeof title, "source %u", s);
+		snprintf(title, sizeof(title), "source %u", s);
 		assert_int_equal(rule_builder_source(b, title), 0);
 		for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
 			kinds[i] = random_kind();
@@ -108,7 +108,7 @@ static void compare(const struct rule_reader *r, const struct dns_name *name, ui
 	char text[DNS_NAME_TEXT_MAX];
 	rule_decide(r, name, qtype, lists, &v);
 	assert_int_equal(why_new(name, qtype, &w), 0);
-	memcpy(w->lists, lists, sizeof w->lists);
+	memcpy(w->lists, lists, sizeof(w->lists));
 	why_read_name(w, 0, r);
 	why_check(w);
 	const struct why_hit *h = w->decider < 0 ? NULL : &w->hit[w->decider];
@@ -190,7 +190,7 @@ static void test_patterns(void **)
 	struct why *w;
 	struct dns_name name = fixture_name("x77.example"), other = fixture_name("x599.example");
 	for (unsigned i = 0; i < COUNT; i++) {
-		snprintf(texts[i], sizeof texts[i], "^x%u\\.", i);
+		snprintf(texts[i], sizeof(texts[i]), "^x%u\\.", i);
 		rules[i] = pattern_rule(i == 77 ? RULE_CLASS_ALLOW : RULE_CLASS_BLOCK, texts[i]);
 	}
 	rules[5] = pattern_rule(RULE_CLASS_BLOCK, "(not a pattern");

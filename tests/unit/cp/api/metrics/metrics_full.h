@@ -35,7 +35,7 @@ static inline void metrics_full_took(struct took *t)
 static inline void metrics_full_tables(struct metrics_full *f)
 {
 	for (unsigned i = 0; i < TABLES_MAX; i++) {
-		snprintf(f->table[i], sizeof f->table[i], "table_%u", i);
+		snprintf(f->table[i], sizeof(f->table[i]), "table_%u", i);
 		table_register(&f->tables, &(struct table_info){.name = f->table[i],
 						   .owner = "test",
 						   .eviction = "refused",
@@ -49,7 +49,7 @@ static inline void metrics_full_tables(struct metrics_full *f)
 	f->growth.query_rate = 1;
 	f->growth.count = MEMORY_SERIES_MAX;
 	for (unsigned i = 0; i < MEMORY_SERIES_MAX; i++) {
-		memset(f->growth.slope[i].name, 'm', sizeof f->growth.slope[i].name - 1);
+		memset(f->growth.slope[i].name, 'm', sizeof(f->growth.slope[i].name) - 1);
 		f->growth.slope[i].trend.known = true;
 	}
 }
@@ -59,7 +59,7 @@ static inline struct metrics_full *metrics_full_new(
 {
 	assert(workers <= SHM_WORKERS_MAX && upstreams <= CONFIG_UPSTREAMS_MAX);
 	assert(lists <= RULE_LISTS_MAX);
-	struct metrics_full *f = calloc(1, sizeof *f);
+	struct metrics_full *f = calloc(1, sizeof(*f));
 	f->stats.workers = workers;
 	f->stats.ports = STATS_PORTS_MAX;
 	f->stats.tsc_hz = 1000000000;
@@ -77,7 +77,7 @@ static inline struct metrics_full *metrics_full_new(
 		metrics_full_took(&f->stats.stage[i]);
 	f->resolver.upstream_count = upstreams;
 	for (unsigned i = 0; i < upstreams; i++) {
-		memset(f->resolver.upstream[i].name, '"', sizeof f->resolver.upstream[i].name - 1);
+		memset(f->resolver.upstream[i].name, '"', sizeof(f->resolver.upstream[i].name) - 1);
 		metrics_full_took(&f->resolver.upstream[i].took);
 	}
 	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
@@ -87,7 +87,7 @@ static inline struct metrics_full *metrics_full_new(
 	f->rules.list_count = lists;
 	f->rules.lists = f->list;
 	for (unsigned i = 0; i < lists; i++)
-		memset(f->list[i].name, '"', sizeof f->list[i].name - 1);
+		memset(f->list[i].name, '"', sizeof(f->list[i].name) - 1);
 	metrics_full_tables(f);
 	return f;
 }

@@ -42,8 +42,8 @@ static void test_hostile_label(void **)
 static void test_label_too_long(void **)
 {
 	char name[4096];
-	memset(name, 'n', sizeof name - 1);
-	name[sizeof name - 1] = '\0';
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
 	metrics_family(&text, METRICS_GAUGE, "weir_x", "X.");
 	size_t len = text.len;
 	metrics_count(&text, METRICS_LABELS({"list", name}), 1);
@@ -70,8 +70,8 @@ static void test_full(void **)
 {
 	metrics_family(&text, METRICS_GAUGE, "weir_x", "X.");
 	char name[1000];
-	memset(name, 'n', sizeof name - 1);
-	name[sizeof name - 1] = '\0';
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
 	for (unsigned i = 0; i < 6000; i++)
 		metrics_count(&text, METRICS_LABELS({"list", name}), i);
 	assert_true(text.len < METRICS_TEXT_MAX);

@@ -26,12 +26,12 @@ void sink_open(void)
 
 int clickhouse_rig_open(void **)
 {
-	snprintf(folder, sizeof folder, "/tmp/weir-clickhouse-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/weir-clickhouse-XXXXXX");
 	assert_non_null(mkdtemp(folder));
-	snprintf(spool, sizeof spool, "%s/spool", folder);
+	snprintf(spool, sizeof(spool), "%s/spool", folder);
 	server = (struct fake_clickhouse){.has_table = true, .may_create = true, .seed = 1};
 	fake_clickhouse_start(&server);
-	snprintf(url, sizeof url, "http://127.0.0.1:%u", server.http.port);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u", server.http.port);
 	querylog_rig_open(&rig, 3);
 	rig.time_us = 1700000000000000;
 	fed_rows = fed_weight = 0;
@@ -62,7 +62,7 @@ int clickhouse_rig_close(void **)
 	sink = NULL;
 	querylog_rig_close(&rig);
 	fake_clickhouse_stop(&server);
-	snprintf(command, sizeof command, "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
 
@@ -142,7 +142,7 @@ void expect_flat_heap(unsigned cycle)
 	if (cycle == 0)
 		heap_at_first = heap_used();
 	if (!eventually(heap_is_flat))
-		fail_msg("%zu octets of heap after cycle %u, %zu after the first", heap_used(),
+		fail_msg("%zu bytes of heap after cycle %u, %zu after the first", heap_used(),
 			cycle, heap_at_first);
 }
 

@@ -28,7 +28,7 @@ bool is_up(void);
 bool is_failing(void);
 bool is_failing_and_spooled(void); // all that was fed is on disk
 void fault_set(enum fake_fault fault);
-// Octets of the heap without the batches of the rig, and the rows not yet sealed, which the status
+// Bytes of the heap without the batches of the rig, and the rows not yet sealed, which the status
 // tells. 0: a sanitizer's heap does not say.
 size_t heap_used(void);
 // Of a test that repeats itself: what is kept after a cycle comes down to what was after the

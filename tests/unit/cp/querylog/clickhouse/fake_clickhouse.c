@@ -19,13 +19,13 @@ struct reader {
 	const uint8_t *at, *end;
 };
 
-static uint64_t number(struct reader *r, unsigned octets)
+static uint64_t number(struct reader *r, unsigned bytes)
 {
 	uint64_t v = 0;
-	assert_true(r->end - r->at >= octets);
-	for (unsigned i = 0; i < octets; i++)
+	assert_true(r->end - r->at >= bytes);
+	for (unsigned i = 0; i < bytes; i++)
 		v |= (uint64_t)r->at[i] << 8 * i;
-	r->at += octets;
+	r->at += bytes;
 	return v;
 }
 
@@ -33,9 +33,9 @@ static void text(struct reader *r)
 {
 	uint64_t len = 0;
 	for (unsigned shift = 0;; shift += 7) {
-		uint64_t octet = number(r, 1);
-		len |= (octet & 0x7f) << shift;
-		if (!(octet & 0x80))
+		uint64_t byte = number(r, 1);
+		len |= (byte & 0x7f) << shift;
+		if (!(byte & 0x80))
 			break;
 	}
 	assert_true((uint64_t)(r->end - r->at) >= len);
@@ -75,7 +75,7 @@ static bool columns_read(const struct fake_clickhouse *f, const char *head, stru
 	do {
 		at += 3;
 		size_t len = strcspn(at, "%");
-		assert_true(len < sizeof out->column[0].name && out->count < 64);
+		assert_true(len < sizeof(out->column[0].name) && out->count < 64);
 		memcpy(out->column[out->count].name, at, len);
 		out->column[out->count].name[len] = '\0';
 		out->column[out->count].type = type_of(f, out->column[out->count].name);
@@ -90,7 +90,7 @@ struct row {
 	uint64_t time_s, run, chunk, weight, extra;
 };
 
-static unsigned octets_of(const char *type)
+static unsigned bytes_of(const char *type)
 {
 	if (strstr(type, "64"))
 		return 8;
@@ -107,7 +107,7 @@ static struct row row_read(
 			text(r);
 			continue;
 		}
-		uint64_t v = number(r, octets_of(c->column[i].type));
+		uint64_t v = number(r, bytes_of(c->column[i].type));
 		if (strcmp(name, "time") == 0)
 			row.time_s = v;
 		else if (strcmp(name, "run") == 0)
@@ -222,7 +222,7 @@ static int error(char reply[1024], unsigned code, int status)
 static int insert(struct fake_clickhouse *f, const struct fake_post_request *q, char reply[1024])
 {
 	struct columns columns;
-	snprintf(f->last_insert, sizeof f->last_insert, "%s", q->head);
+	snprintf(f->last_insert, sizeof(f->last_insert), "%s", q->head);
 	enum fake_fault fault = f->choose ? f->choose(f) : f->fault;
 	f->inserts++;
 	if (!f->has_table)
@@ -325,9 +325,9 @@ static int limits(struct fake_clickhouse *f, const char *sql, char reply[1024])
 	if (f->limits_code)
 		return error(reply, f->limits_code, 500);
 	if (strstr(sql, "INSERT INTO"))
-		snprintf(f->last_limits, sizeof f->last_limits, "%s", sql);
+		snprintf(f->last_limits, sizeof(f->last_limits), "%s", sql);
 	else if (strstr(sql, "SELECT count()"))
-		snprintf(f->asked_limits, sizeof f->asked_limits, "%s", sql),
+		snprintf(f->asked_limits, sizeof(f->asked_limits), "%s", sql),
 			strcpy(reply, *f->other_limits ? f->other_limits : "0\t0\t0\t0\t0\t0\t\n");
 	return 200;
 }
@@ -362,15 +362,15 @@ static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024
 		strcpy(reply, strstr(sql, "AND partition > '") ? f->future : f->parts);
 	else if (strstr(sql, "SELECT toUInt32(now()), partition"))
 		strcpy(reply, f->newest),
-			snprintf(f->last_newest, sizeof f->last_newest, "%s", sql);
+			snprintf(f->last_newest, sizeof(f->last_newest), "%s", sql);
 	else if (strstr(sql, "DROP PARTITION"))
-		f->drops++, snprintf(f->last_drop, sizeof f->last_drop, "%s", sql);
+		f->drops++, snprintf(f->last_drop, sizeof(f->last_drop), "%s", sql);
 	else if (strstr(sql, "ADD COLUMN"))
 		f->alters++, f->lacks_column = false;
 	else if (strstr(sql, "CREATE TABLE") && !f->may_create)
 		return error(reply, 60, 404);
 	else if (strstr(sql, "CREATE TABLE")) {
-		snprintf(f->last_create, sizeof f->last_create, "%s", sql);
+		snprintf(f->last_create, sizeof(f->last_create), "%s", sql);
 		f->creates++, f->has_table = true;
 	} else if (strstr(sql, "SELECT count()") && !f->has_table)
 		return error(reply, 60, 404);

@@ -180,7 +180,7 @@ static bool is_looked_after(void)
 static void parts_of_a_week(const char *now)
 {
 	strcpy(server.parts, "20261113\t1000\t5000\n20261114\t1000\t5000\n20261121\t3000\t5000\n");
-	snprintf(server.newest, sizeof server.newest,
+	snprintf(server.newest, sizeof(server.newest),
 		"%s\t20261121\n%s\t20261120\n%s\t20261119\n%s\t20261114\n%s\t20261113\n", now, now,
 		now, now, now);
 	settings.schema.hours = 360;
@@ -211,7 +211,7 @@ static void test_two_clocks_far_ahead_drop_nothing(void **)
 	assert_int_equal(status.sender.clock_ahead_s / 86400, 399);
 }
 
-// Another box keeps 400 hours, and any number of octets.
+// Another box keeps 400 hours, and any number of bytes.
 static void test_the_widest_limits_of_all_boxes_hold(void **)
 {
 	settings.unix_s = in_2026;

@@ -30,15 +30,15 @@ static struct querylog_text text(const char *t, size_t len)
 	return (struct querylog_text){t, (uint16_t)len};
 }
 
-// Rows of a little over 1,000 octets.
+// Rows of a little over 1,000 bytes.
 static void fill(unsigned rows, uint64_t now_ms)
 {
 	static char name[1000];
-	memset(name, 'x', sizeof name);
+	memset(name, 'x', sizeof(name));
 	const struct querylog_text none = text("", 0);
 	const struct querylog_row row = {.time_us = 1700000000000000,
 		.weight = 1,
-		.qname = text(name, sizeof name),
+		.qname = text(name, sizeof(name)),
 		.client = none,
 		.client_name = none,
 		.group = none,

@@ -56,9 +56,9 @@ static size_t raw_of(const struct clickhouse_half *h, uint8_t *out, size_t cap)
 	for (unsigned i = 0; i < h->what.rows; i++) {
 		uint64_t number;
 		assert_true(clickhouse_layout_row(&l, &r, &at, &w));
-		memcpy(&number, out + at, sizeof number);
+		memcpy(&number, out + at, sizeof(number));
 		assert_true(number == h->what.chunk.number);
-		memset(out + at, 0, sizeof number);
+		memset(out + at, 0, sizeof(number));
 		weight += w;
 	}
 	assert_int_equal(rd_left(&r), 0);

@@ -20,7 +20,7 @@ static int setup(void **state)
 	int ret = clickhouse_rig_open(state);
 	second = (struct fake_clickhouse){.has_table = true, .may_create = true, .seed = 2};
 	fake_clickhouse_start(&second);
-	snprintf(second_url, sizeof second_url, "http://127.0.0.1:%u", second.http.port);
+	snprintf(second_url, sizeof(second_url), "http://127.0.0.1:%u", second.http.port);
 	settings.client.urls[1] = second_url;
 	settings.hold_ms = NEVER_MS;
 	return ret;

@@ -58,7 +58,7 @@ static void test_what_was_written_is_read(void **)
 	assert_int_equal(body_len, BODY);
 }
 
-static void test_every_cut_and_every_changed_octet_is_refused(void **)
+static void test_every_cut_and_every_changed_byte_is_refused(void **)
 {
 	size_t whole = len;
 	for (len = 0; len < whole; len++)
@@ -119,16 +119,17 @@ static void test_a_body_without_a_head(void **)
 	static const uint8_t gzip[] = {0x1f, 0x8b, 8}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd, 0};
 	struct clickhouse_spooled what = chunk;
 	assert_int_equal(
-		clickhouse_file_read(zstd, sizeof zstd, &what, &read, &body_at, &body_len), 0);
+		clickhouse_file_read(zstd, sizeof(zstd), &what, &read, &body_at, &body_len), 0);
 	assert_string_equal(read.box, "");
 	assert_string_equal(read.columns, clickhouse_layout_first);
 	assert_int_equal(body_at, 0);
-	assert_int_equal(body_len, sizeof zstd);
-	assert_int_equal(clickhouse_file_read(gzip, sizeof gzip, &what, &read, &body_at, &body_len),
+	assert_int_equal(body_len, sizeof(zstd));
+	assert_int_equal(
+		clickhouse_file_read(gzip, sizeof(gzip), &what, &read, &body_at, &body_len),
 		-EBADMSG);
 	what.coding = CLICKHOUSE_GZIP;
 	assert_int_equal(
-		clickhouse_file_read(gzip, sizeof gzip, &what, &read, &body_at, &body_len), 0);
+		clickhouse_file_read(gzip, sizeof(gzip), &what, &read, &body_at, &body_len), 0);
 }
 
 static int layout(const char *text, struct clickhouse_layout *out)
@@ -154,7 +155,7 @@ static void test_layouts(void **)
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
 		assert_int_equal(layout(bad[i], &l), -EINVAL);
 	for (unsigned i = 0; i < ARRAY_LEN(more); i++) {
-		snprintf(text, sizeof text, "%s%s", need, more[i]);
+		snprintf(text, sizeof(text), "%s%s", need, more[i]);
 		assert_int_equal(layout(text, &l), -EINVAL);
 	}
 	assert_int_equal(layout(need, &l), 0);
@@ -164,15 +165,15 @@ static void test_too_many_columns(void **)
 {
 	static struct clickhouse_layout l;
 	char text[CLICKHOUSE_LAYOUT_MAX];
-	size_t at = (size_t)snprintf(text, sizeof text, "%s", need);
+	size_t at = (size_t)snprintf(text, sizeof(text), "%s", need);
 	for (unsigned i = 5; i < CLICKHOUSE_COLUMNS_MAX; i++)
-		at += (size_t)snprintf(text + at, sizeof text - at, "c%u Int32,", i);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "c%u Int32,", i);
 	assert_int_equal(layout(text, &l), 0);
-	snprintf(text + at, sizeof text - at, "more Int32,");
+	snprintf(text + at, sizeof(text) - at, "more Int32,");
 	assert_int_equal(layout(text, &l), -EINVAL);
 }
 
-static void test_rows_end_with_their_octets(void **)
+static void test_rows_end_with_their_bytes(void **)
 {
 	static struct clickhouse_layout l;
 	uint8_t row[64] = {0};
@@ -193,7 +194,7 @@ static void test_rows_end_with_their_octets(void **)
 	assert_int_equal(weight, 9);
 	// Lengths without an end, and beyond all there is.
 	memset(row + 4, 0xff, 8);
-	r = rd_init(row, sizeof row);
+	r = rd_init(row, sizeof(row));
 	assert_false(clickhouse_layout_row(&l, &r, &chunk_at, &weight));
 }
 
@@ -203,7 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_what_was_written_is_read),
-		CASE(test_every_cut_and_every_changed_octet_is_refused),
+		CASE(test_every_cut_and_every_changed_byte_is_refused),
 		CASE(test_it_must_be_what_its_name_says),
 		CASE(test_another_version_is_another_error),
 		CASE(test_columns_that_are_not_known),
@@ -211,7 +212,7 @@ int main(void)
 		CASE(test_a_body_without_a_head),
 		CASE(test_layouts),
 		CASE(test_too_many_columns),
-		CASE(test_rows_end_with_their_octets),
+		CASE(test_rows_end_with_their_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

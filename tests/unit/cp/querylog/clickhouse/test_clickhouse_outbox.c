@@ -30,7 +30,7 @@ static uint32_t head(void)
 
 static int setup(void **)
 {
-	snprintf(folder, sizeof folder, "/tmp/weir-outbox-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/weir-outbox-XXXXXX");
 	number = 0;
 	if (!mkdtemp(folder))
 		return -1;
@@ -45,7 +45,7 @@ static int teardown(void **)
 {
 	char command[128];
 	clickhouse_outbox_free(outbox);
-	snprintf(command, sizeof command, "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
 

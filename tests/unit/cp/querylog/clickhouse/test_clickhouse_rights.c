@@ -121,7 +121,7 @@ static char *section_read(void)
 	static char text[64 * 1024];
 	FILE *f = fopen(WEIR_SOURCE_ROOT "/docs/how-to/clickhouse.md", "r");
 	assert_non_null(f);
-	text[fread(text, 1, sizeof text - 1, f)] = '\0';
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
 	fclose(f);
 	char *from = strstr(text, "### Rights"), *end = from ? strstr(from, "### Deletion") : NULL;
 	assert_non_null(end);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Rows as RowBinary, octet by octet, and what comes out of compressed bodies again.
+// Rows as RowBinary, byte by byte, and what comes out of compressed bodies again.
 
 #include "controlplane/querylog/clickhouse/clickhouse_pack.h"
 #include "controlplane/querylog/clickhouse/clickhouse_row.h"
@@ -56,7 +56,7 @@ static size_t row_text_len(const struct querylog_row *row)
 	       + row->upstream.len;
 }
 
-static void test_a_row_octet_by_octet(void **)
+static void test_a_row_byte_by_byte(void **)
 {
 	struct querylog_row row = row_plain();
 	row.transport = QUERYLOG_UDP;
@@ -76,12 +76,12 @@ static void test_a_row_octet_by_octet(void **)
 				"\x0a"
 				"a.example."
 				"\x1c\x00\x01\x00";
-	ssize_t n = clickhouse_row_put(out, sizeof out, "box", &chunk, &row);
-	assert_true(n > (ssize_t)sizeof expected - 1);
-	assert_memory_equal(out, expected, sizeof expected - 1);
+	ssize_t n = clickhouse_row_put(out, sizeof(out), "box", &chunk, &row);
+	assert_true(n > (ssize_t)sizeof(expected) - 1);
+	assert_memory_equal(out, expected, sizeof(expected) - 1);
 	const char end[] = "\x01\x01\x03\x00\x0f\x00\x00\x00\x05\x00\x00\x00\x06\x00\x00\x00"
 			   "\x28\x00\x38\x00";
-	assert_memory_equal(out + n - (sizeof end - 1), end, sizeof end - 1);
+	assert_memory_equal(out + n - (sizeof(end) - 1), end, sizeof(end) - 1);
 }
 
 static void test_no_ede_is_minus_one(void **)
@@ -89,19 +89,19 @@ static void test_no_ede_is_minus_one(void **)
 	struct querylog_row row = row_plain();
 	uint8_t out[ROW_MAX];
 	row.ede = QUERYLOG_NO_EDE;
-	ssize_t n = clickhouse_row_put(out, sizeof out, "box", &chunk, &row);
+	ssize_t n = clickhouse_row_put(out, sizeof(out), "box", &chunk, &row);
 	assert_true(n > 16);
 	assert_memory_equal(out + n - 16, "\xff\xff\xff\xff", 4);
 }
 
-static void test_a_long_name_has_a_length_of_two_octets(void **)
+static void test_a_long_name_has_a_length_of_two_bytes(void **)
 {
 	char name[QUERYLOG_NAME_MAX];
 	struct querylog_row row = row_plain();
 	uint8_t out[ROW_MAX];
-	memset(name, 'x', sizeof name);
+	memset(name, 'x', sizeof(name));
 	row.qname = (struct querylog_text){name, 1000};
-	ssize_t n = clickhouse_row_put(out, sizeof out, "", &chunk, &row);
+	ssize_t n = clickhouse_row_put(out, sizeof(out), "", &chunk, &row);
 	assert_true(n > 1000);
 	const uint8_t *at = memchr(out, 0xe8, (size_t)n); // 1000 is 0x68 + 7 * 128
 	assert_non_null(at);
@@ -109,7 +109,7 @@ static void test_a_long_name_has_a_length_of_two_octets(void **)
 	assert_memory_equal(at + 2, name, 1000);
 }
 
-static void test_no_octet_behind_what_a_row_may_take(void **)
+static void test_no_byte_behind_what_a_row_may_take(void **)
 {
 	struct querylog_row row = row_plain();
 	size_t max = clickhouse_row_max("box", &row);
@@ -131,7 +131,7 @@ static void test_rows_of_every_kind(void **)
 		for (unsigned i = 0; i < b->count; i++) {
 			uint8_t out[ROW_MAX];
 			const struct querylog_row *r = &b->row[i];
-			ssize_t n = clickhouse_row_put(out, sizeof out, "box", &chunk, r);
+			ssize_t n = clickhouse_row_put(out, sizeof(out), "box", &chunk, r);
 			size_t least = FIXED + TEXTS + 3 + row_text_len(r);
 			assert_in_range(n, least, least + 3); // longer lengths of up to 3 texts
 			assert_true((size_t)n <= clickhouse_row_max("box", r));
@@ -163,7 +163,7 @@ static void test_bodies_come_out_again(void **)
 	for (size_t i = 0; i < BODY_MAX; i++)
 		plain[i] = (uint8_t)(i * i >> 7);
 	assert_int_equal(clickhouse_packer_open(&p), 0);
-	for (unsigned i = 0; i < sizeof lens / sizeof lens[0]; i++)
+	for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
 		for (unsigned coding = 0; coding < CLICKHOUSE_CODINGS; coding++) {
 			size_t cap = clickhouse_pack_max(lens[i]);
 			uint8_t *out = malloc(cap);
@@ -183,22 +183,22 @@ static void test_no_room_is_said(void **)
 {
 	struct clickhouse_packer *p;
 	uint8_t plain[1000], out[8];
-	for (unsigned i = 0; i < sizeof plain; i++)
+	for (unsigned i = 0; i < sizeof(plain); i++)
 		plain[i] = (uint8_t)(i * 167 >> 2);
 	assert_int_equal(clickhouse_packer_open(&p), 0);
 	for (unsigned coding = 0; coding < CLICKHOUSE_CODINGS; coding++)
-		assert_int_equal(
-			clickhouse_pack(p, coding, plain, sizeof plain, out, sizeof out), -ENOSPC);
+		assert_int_equal(clickhouse_pack(p, coding, plain, sizeof(plain), out, sizeof(out)),
+			-ENOSPC);
 	clickhouse_packer_close(p);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_row_octet_by_octet),
+		cmocka_unit_test(test_a_row_byte_by_byte),
 		cmocka_unit_test(test_no_ede_is_minus_one),
-		cmocka_unit_test(test_a_long_name_has_a_length_of_two_octets),
-		cmocka_unit_test(test_no_octet_behind_what_a_row_may_take),
+		cmocka_unit_test(test_a_long_name_has_a_length_of_two_bytes),
+		cmocka_unit_test(test_no_byte_behind_what_a_row_may_take),
 		cmocka_unit_test(test_rows_of_every_kind),
 		cmocka_unit_test(test_bodies_come_out_again),
 		cmocka_unit_test(test_no_room_is_said),

@@ -208,22 +208,22 @@ static void other_build_spools(unsigned rows)
 	const struct querylog_batch *b = querylog_rig_batch(&rig, rows);
 	for (unsigned i = 0; i < rows; i++) {
 		ssize_t n = clickhouse_row_put(
-			raw + len, sizeof raw - len, "a'box", &what.chunk, &b->row[i]);
+			raw + len, sizeof(raw) - len, "a'box", &what.chunk, &b->row[i]);
 		assert_true(n > 0);
-		memcpy(raw + len + n, &value, sizeof value);
-		len += (size_t)n + sizeof value;
+		memcpy(raw + len + n, &value, sizeof(value));
+		len += (size_t)n + sizeof(value);
 		what.weight += b->row[i].weight;
 	}
 	querylog_release(b);
 	assert_int_equal(clickhouse_packer_open(&packer), 0);
-	ssize_t n = clickhouse_pack(packer, CLICKHOUSE_GZIP, raw, len, body, sizeof body);
+	ssize_t n = clickhouse_pack(packer, CLICKHOUSE_GZIP, raw, len, body, sizeof(body));
 	clickhouse_packer_close(packer);
 	assert_true(n > 0);
 	what.bytes = (uint32_t)n;
-	snprintf(origin.columns, sizeof origin.columns, "%sextra UInt32,", clickhouse_layout_own);
+	snprintf(origin.columns, sizeof(origin.columns), "%sextra UInt32,", clickhouse_layout_own);
 	size_t head_len = clickhouse_file_head(head, &what, &origin, body);
 	char path[512];
-	snprintf(path, sizeof path, "%s/%016x-%016x-%08x-%08x-%016lx-0.chunk", settings.folder, 1,
+	snprintf(path, sizeof(path), "%s/%016x-%016x-%08x-%08x-%016lx-0.chunk", settings.folder, 1,
 		1, what.hour, what.rows, (unsigned long)what.weight);
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
@@ -308,15 +308,15 @@ static void test_rows_that_fit_no_table_are_put_aside(void **)
 	assert_true(status.outbox.aside_bytes > 0);
 }
 
-static void garbage_spool(unsigned i, long octets)
+static void garbage_spool(unsigned i, long bytes)
 {
 	char path[512];
-	snprintf(path, sizeof path, "%s/%016x-%016x-%08x-%08x-%016x-0.chunk", settings.folder, 1, i,
-		5, 10, 20);
+	snprintf(path, sizeof(path), "%s/%016x-%016x-%08x-%08x-%016x-0.chunk", settings.folder, 1,
+		i, 5, 10, 20);
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
 	fputs("weirrows and nothing else that would make sense", f);
-	assert_return_code(ftruncate(fileno(f), octets), 0);
+	assert_return_code(ftruncate(fileno(f), bytes), 0);
 	fclose(f);
 }
 
@@ -367,7 +367,7 @@ static void test_another_server_and_table(void **)
 	assert_true(eventually(all_sent));
 	expect_each_once();
 	fake_clickhouse_start(&second);
-	snprintf(other, sizeof other, "http://127.0.0.1:%u", second.http.port);
+	snprintf(other, sizeof(other), "http://127.0.0.1:%u", second.http.port);
 	struct clickhouse_settings next = settings;
 	next.client.urls[0] = other;
 	strcpy(next.schema.table, "elsewhere");

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { UNIT = 100 }; // sizes here are in so many octets, of a file with its head
+enum { UNIT = 100 }; // sizes here are in so many bytes, of a file with its head
 
 static char folder[64];
 static struct clickhouse_spool spool;
@@ -25,7 +25,7 @@ static struct clickhouse_origin own = {.box = "box"};
 static int setup(void **)
 {
 	strcpy(own.columns, clickhouse_layout_own);
-	snprintf(folder, sizeof folder, "/tmp/weir-spool-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/weir-spool-XXXXXX");
 	return mkdtemp(folder) && clickhouse_spool_open(&spool, folder, "box", 1000 * UNIT) == 0
 		       ? 0
 		       : -1;
@@ -35,7 +35,7 @@ static int teardown(void **)
 {
 	char command[128];
 	clickhouse_spool_close(&spool);
-	snprintf(command, sizeof command, "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
 
@@ -59,7 +59,7 @@ static char body[1001 * UNIT];
 static int put(uint64_t run, uint64_t number, size_t units)
 {
 	const struct clickhouse_spooled what = chunk(run, number, units);
-	memset(body, (int)('a' + number % 26), sizeof body);
+	memset(body, (int)('a' + number % 26), sizeof(body));
 	return clickhouse_spool_put(&spool, &what, NULL, body);
 }
 
@@ -170,13 +170,13 @@ static void test_a_smaller_spool_after_a_restart(void **)
 	expect_first(3, 300);
 }
 
-static void file_copy(const char *name, const void *octets, size_t len)
+static void file_copy(const char *name, const void *bytes, size_t len)
 {
 	char path[256];
-	snprintf(path, sizeof path, "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
-	assert_int_equal(fwrite(octets, 1, len, f), len);
+	assert_int_equal(fwrite(bytes, 1, len, f), len);
 	fclose(f);
 }
 
@@ -188,7 +188,7 @@ static void file_make(const char *name)
 static bool file_there(const char *name)
 {
 	char path[256];
-	snprintf(path, sizeof path, "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	return access(path, F_OK) == 0;
 }
 
@@ -197,12 +197,12 @@ static void test_other_files_are_left_alone_and_unfinished_ones_go(void **)
 	static const char *const others[] = {"notes.txt", "-1.chunk",
 		"0000000000000005-0000000000000001-00000003-0000000a-0000000000000046-9.chunk",
 		"5-1-a-46-0.chunk"};
-	for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++)
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		file_make(others[i]);
 	file_make("unfinished.chunk");
 	reopen(1000);
 	assert_int_equal(spool.count, 0);
-	for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++)
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		assert_true(file_there(others[i]));
 	assert_false(file_there("unfinished.chunk"));
 }
@@ -248,7 +248,7 @@ static void test_a_body_cut_on_disk_is_said(void **)
 {
 	char path[256];
 	assert_int_equal(put(5, 1, 200), 0);
-	snprintf(path, sizeof path, "%s/%s", folder, name_of_1);
+	snprintf(path, sizeof(path), "%s/%s", folder, name_of_1);
 	assert_int_equal(truncate(path, 20 * UNIT), 0);
 	assert_int_equal(read_first(), -EBADMSG);
 	reopen(1000);
@@ -259,21 +259,21 @@ static void test_a_body_cut_on_disk_is_said(void **)
 	assert_int_equal(spool.count, 0);
 }
 
-static void test_an_octet_changed_on_disk_is_said(void **)
+static void test_an_byte_changed_on_disk_is_said(void **)
 {
 	char path[256];
 	assert_int_equal(put(5, 1, 20), 0);
-	snprintf(path, sizeof path, "%s/%s", folder, name_of_1);
+	snprintf(path, sizeof(path), "%s/%s", folder, name_of_1);
 	for (long at = 0; at < 20 * UNIT; at += 7) {
 		int fd = open(path, O_RDWR);
-		uint8_t octet;
+		uint8_t byte;
 		assert_true(fd >= 0);
-		assert_int_equal(pread(fd, &octet, 1, at), 1);
-		octet ^= 0x10;
-		assert_int_equal(pwrite(fd, &octet, 1, at), 1);
+		assert_int_equal(pread(fd, &byte, 1, at), 1);
+		byte ^= 0x10;
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
 		assert_true(read_first() < 0);
-		octet ^= 0x10;
-		assert_int_equal(pwrite(fd, &octet, 1, at), 1);
+		byte ^= 0x10;
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
 		close(fd);
 		assert_int_equal(read_first(), 0);
 	}
@@ -283,8 +283,8 @@ static void test_an_octet_changed_on_disk_is_said(void **)
 static void test_a_link_is_no_file(void **)
 {
 	char path[256], other[256];
-	snprintf(path, sizeof path, "%s/%s", folder, name_of_1);
-	snprintf(other, sizeof other, "%s/other", folder);
+	snprintf(path, sizeof(path), "%s/%s", folder, name_of_1);
+	snprintf(other, sizeof(other), "%s/other", folder);
 	file_make("other");
 	assert_int_equal(symlink(other, path), 0);
 	reopen(1000);
@@ -336,10 +336,10 @@ static void test_files_of_others_say_whose_they_are(void **)
 static void test_a_file_without_a_head(void **)
 {
 	static const uint8_t zstd[] = {0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0};
-	file_copy(name_of_1, zstd, sizeof zstd);
+	file_copy(name_of_1, zstd, sizeof(zstd));
 	reopen(1000);
 	assert_int_equal(read_first(), 0);
-	assert_int_equal(clickhouse_spool_first(&spool)->bytes, sizeof zstd);
+	assert_int_equal(clickhouse_spool_first(&spool)->bytes, sizeof(zstd));
 	file_copy(name_of_1, "weirrows", 8);
 	reopen(1000);
 	assert_int_equal(read_first(), -EBADMSG);
@@ -397,7 +397,7 @@ static unsigned files_aside(void)
 {
 	char command[128];
 	unsigned n = 0;
-	snprintf(command, sizeof command, "ls %s | grep -c 'chunk.aside$'", folder);
+	snprintf(command, sizeof(command), "ls %s | grep -c 'chunk.aside$'", folder);
 	FILE *f = popen(command, "r");
 	assert_non_null(f);
 	assert_int_equal(fscanf(f, "%u", &n), 1);
@@ -441,11 +441,11 @@ static void test_more_files_than_a_list_holds(void **)
 	char name[128];
 	if (access("/dev/shm", W_OK) == 0) {
 		assert_int_equal(rmdir(folder), 0);
-		snprintf(folder, sizeof folder, "/dev/shm/weir-spool-XXXXXX");
+		snprintf(folder, sizeof(folder), "/dev/shm/weir-spool-XXXXXX");
 		assert_non_null(mkdtemp(folder));
 	}
 	for (unsigned i = 1; i <= CLICKHOUSE_SPOOL_FILES_MAX + MORE; i++) {
-		snprintf(name, sizeof name,
+		snprintf(name, sizeof(name),
 			"0000000000000005-%016x-00000003-0000000a-0000000000000046-1.chunk", i);
 		file_make(name);
 	}
@@ -457,7 +457,7 @@ static void test_more_files_than_a_list_holds(void **)
 	assert_int_equal(spool.dropped_weight, 70 * MORE);
 	for (unsigned i = 0; i < CLICKHOUSE_SPOOL_FILES_MAX; i++)
 		assert_int_equal(spool.file[i].chunk.number, i + 1 + MORE);
-	snprintf(name, sizeof name,
+	snprintf(name, sizeof(name),
 		"0000000000000005-%016x-00000003-0000000a-0000000000000046-1.chunk", MORE);
 	assert_false(file_there(name));
 	assert_false(clickhouse_spool_has_room(&spool, 1));
@@ -485,7 +485,7 @@ int main(void)
 		CASE(test_other_files_are_left_alone_and_unfinished_ones_go),
 		CASE(test_a_disk_that_takes_half),
 		CASE(test_a_body_cut_on_disk_is_said),
-		CASE(test_an_octet_changed_on_disk_is_said),
+		CASE(test_an_byte_changed_on_disk_is_said),
 		CASE(test_a_link_is_no_file),
 		CASE(test_files_of_others_say_whose_they_are),
 		CASE(test_a_file_without_a_head),

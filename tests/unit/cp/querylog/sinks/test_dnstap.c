@@ -26,13 +26,13 @@ static void listen_now(void)
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	memcpy(a.sun_path, path, strlen(path) + 1);
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(listen(listener, 4), 0);
 }
 
 static int setup(void **)
 {
-	snprintf(path, sizeof path, "/tmp/weir-dnstap-%d.sock", (int)getpid());
+	snprintf(path, sizeof(path), "/tmp/weir-dnstap-%d.sock", (int)getpid());
 	(void)unlink(path);
 	querylog_rig_open(&rig, 11);
 	return 0;
@@ -59,23 +59,23 @@ static void read_all(int fd, void *to, size_t len)
 
 static void expect_control(int fd, enum dnstap_control wanted)
 {
-	uint8_t octets[8 + DNSTAP_CONTROL_MAX];
+	uint8_t bytes[8 + DNSTAP_CONTROL_MAX];
 	enum dnstap_control type;
 	size_t used;
-	read_all(fd, octets, 8);
-	uint32_t len = get_u32(octets + 4);
+	read_all(fd, bytes, 8);
+	uint32_t len = get_u32(bytes + 4);
 	assert_true(len <= DNSTAP_CONTROL_MAX);
-	read_all(fd, octets + 8, len);
-	assert_int_equal(dnstap_control_read(octets, 8 + len, &type, &used), 0);
+	read_all(fd, bytes + 8, len);
+	assert_int_equal(dnstap_control_read(bytes, 8 + len, &type, &used), 0);
 	assert_int_equal(type, wanted);
 }
 
 static void say(int fd, enum dnstap_control type)
 {
-	uint8_t octets[128];
-	size_t len = dnstap_frame_control(type, octets, sizeof octets);
+	uint8_t bytes[128];
+	size_t len = dnstap_frame_control(type, bytes, sizeof(bytes));
 	assert_true(len > 0);
-	assert_int_equal(send(fd, octets, len, 0), len);
+	assert_int_equal(send(fd, bytes, len, 0), len);
 }
 
 static int accept_one(void)
@@ -117,11 +117,11 @@ static bool give(struct dnstap *d, const struct querylog_batch *b)
 	return took;
 }
 
-// One field of a message: its number, and its octets or value.
+// One field of a message: its number, and its bytes or value.
 struct field {
 	unsigned number, wire;
 	uint64_t value;
-	const uint8_t *octets;
+	const uint8_t *bytes;
 	size_t len;
 };
 
@@ -129,17 +129,17 @@ static uint64_t varint(struct rd *rd)
 {
 	uint64_t v = 0;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
-		uint8_t octet = rd_u8(rd);
-		v |= (uint64_t)(octet & 0x7f) << shift;
-		if (!(octet & 0x80))
+		uint8_t byte = rd_u8(rd);
+		v |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
 			break;
 	}
 	return v;
 }
 
-static bool field_of(const uint8_t *octets, size_t len, unsigned number, struct field *out)
+static bool field_of(const uint8_t *bytes, size_t len, unsigned number, struct field *out)
 {
-	struct rd rd = rd_init(octets, len);
+	struct rd rd = rd_init(bytes, len);
 	bool found = false;
 	while (rd_left(&rd) > 0) {
 		struct field f = {0};
@@ -149,12 +149,12 @@ static bool field_of(const uint8_t *octets, size_t len, unsigned number, struct 
 		if (f.wire == 0) {
 			f.value = varint(&rd);
 		} else if (f.wire == 5) {
-			f.octets = rd_bytes(&rd, 4);
+			f.bytes = rd_bytes(&rd, 4);
 			f.len = 4;
 		} else {
 			assert_int_equal(f.wire, 2);
 			f.len = varint(&rd);
-			f.octets = rd_bytes(&rd, f.len);
+			f.bytes = rd_bytes(&rd, f.len);
 		}
 		if (f.number == number) {
 			*out = f;
@@ -187,40 +187,40 @@ static void test_a_row_as_a_message(void **)
 		.client_version = 4,
 		.client_bytes = {192, 0, 2, 7},
 		.is_answered = true};
-	size_t len = dnstap_frame_row(&row, "box", frame, sizeof frame);
+	size_t len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
 	assert_true(len > 4);
 	assert_int_equal(get_u32(frame), len - 4);
 	assert_true(field_of(frame + 4, len - 4, 1, &f));
-	assert_memory_equal(f.octets, "box", 3);
+	assert_memory_equal(f.bytes, "box", 3);
 	assert_true(field_of(frame + 4, len - 4, 15, &f));
 	assert_int_equal(f.value, 1);
 	assert_true(field_of(frame + 4, len - 4, 14, &m));
-	assert_true(field_of(m.octets, m.len, 1, &f) && f.value == 6);
-	assert_true(field_of(m.octets, m.len, 4, &f) && f.len == 4);
-	assert_memory_equal(f.octets, "\xc0\0\2\7", 4);
-	assert_true(field_of(m.octets, m.len, 6, &f) && f.value == 5353);
-	assert_true(field_of(m.octets, m.len, 8, &f) && f.value == 1795000000);
-	assert_true(field_of(m.octets, m.len, 12, &f) && f.value == 1795000001);
-	assert_true(field_of(m.octets, m.len, 13, &f));
-	assert_memory_equal(f.octets, "\xd8\x59\0\0", 4); // 23,000 ns
-	assert_true(field_of(m.octets, m.len, 14, &f));
+	assert_true(field_of(m.bytes, m.len, 1, &f) && f.value == 6);
+	assert_true(field_of(m.bytes, m.len, 4, &f) && f.len == 4);
+	assert_memory_equal(f.bytes, "\xc0\0\2\7", 4);
+	assert_true(field_of(m.bytes, m.len, 6, &f) && f.value == 5353);
+	assert_true(field_of(m.bytes, m.len, 8, &f) && f.value == 1795000000);
+	assert_true(field_of(m.bytes, m.len, 12, &f) && f.value == 1795000001);
+	assert_true(field_of(m.bytes, m.len, 13, &f));
+	assert_memory_equal(f.bytes, "\xd8\x59\0\0", 4); // 23,000 ns
+	assert_true(field_of(m.bytes, m.len, 14, &f));
 	assert_int_equal(f.len, DNS_HEADER_LEN + 13 + 4);
-	assert_int_equal(f.octets[3] & 0xf, 3);
-	assert_false(field_of(m.octets, m.len, 10, &f));
+	assert_int_equal(f.bytes[3] & 0xf, 3);
+	assert_false(field_of(m.bytes, m.len, 10, &f));
 	for (size_t cap = 0; cap < len; cap++)
 		assert_int_equal(dnstap_frame_row(&row, "box", frame, cap), 0);
-	memset(row.client_bytes, 0, sizeof row.client_bytes); // hidden
+	memset(row.client_bytes, 0, sizeof(row.client_bytes)); // hidden
 	row.is_answered = false;
-	len = dnstap_frame_row(&row, "box", frame, sizeof frame);
+	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
 	assert_true(field_of(frame + 4, len - 4, 14, &m));
-	assert_false(field_of(m.octets, m.len, 4, &f));
-	assert_true(field_of(m.octets, m.len, 1, &f) && f.value == 5);
-	assert_true(field_of(m.octets, m.len, 10, &f));
+	assert_false(field_of(m.bytes, m.len, 4, &f));
+	assert_true(field_of(m.bytes, m.len, 1, &f) && f.value == 5);
+	assert_true(field_of(m.bytes, m.len, 10, &f));
 	row.client.len = 0; // queries without a row
-	assert_int_equal(dnstap_frame_row(&row, "box", frame, sizeof frame), 0);
+	assert_int_equal(dnstap_frame_row(&row, "box", frame, sizeof(frame)), 0);
 }
 
-static const uint8_t asked[] = "octets of a query";
+static const uint8_t asked[] = "bytes of a query";
 static uint8_t told[UINT16_MAX];
 
 static struct querylog_row answered_row(const struct querylog_whole *whole)
@@ -241,13 +241,13 @@ static struct querylog_row answered_row(const struct querylog_whole *whole)
 		.client_version = 6,
 		.client_bytes = {0xfd, 0x53, [15] = 2},
 		.transport = QUERYLOG_TCP,
-		.query_len = sizeof asked,
-		.reply_len = sizeof told,
+		.query_len = sizeof(asked),
+		.reply_len = sizeof(told),
 		.is_answered = true,
 		.whole = whole};
 }
 
-// Both ends, and both messages octet for octet, of any length.
+// Both ends, and both messages byte for byte, of any length.
 static void test_a_row_with_messages(void **)
 {
 	static uint8_t frame[DNSTAP_FRAME_MAX];
@@ -257,40 +257,40 @@ static void test_a_row_with_messages(void **)
 		.service_bytes = {0xfd, 0x53, [15] = 0x53},
 		.service_port = 53};
 	struct querylog_row row = answered_row(&whole);
-	memset(told, 'r', sizeof told);
+	memset(told, 'r', sizeof(told));
 	assert_true(dnstap_frame_is_whole(&row));
-	size_t len = dnstap_frame_row(&row, "box", frame, sizeof frame);
-	assert_true(len > sizeof told);
+	size_t len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
+	assert_true(len > sizeof(told));
 	assert_int_equal(get_u32(frame), len - 4);
 	assert_true(field_of(frame + 4, len - 4, 14, &m));
-	assert_true(field_of(m.octets, m.len, 1, &f) && f.value == 6);
-	assert_true(field_of(m.octets, m.len, 2, &f) && f.value == 2);
-	assert_true(field_of(m.octets, m.len, 3, &f) && f.value == 2);
-	assert_true(field_of(m.octets, m.len, 4, &f) && f.len == 16);
-	assert_memory_equal(f.octets, row.client_bytes, 16);
-	assert_true(field_of(m.octets, m.len, 5, &f) && f.len == 16);
-	assert_memory_equal(f.octets, whole.service_bytes, 16);
-	assert_true(field_of(m.octets, m.len, 6, &f) && f.value == 5353);
-	assert_true(field_of(m.octets, m.len, 7, &f) && f.value == 53);
-	assert_true(field_of(m.octets, m.len, 10, &f) && f.len == sizeof asked);
-	assert_memory_equal(f.octets, asked, sizeof asked);
-	assert_true(field_of(m.octets, m.len, 14, &f) && f.len == sizeof told);
-	assert_memory_equal(f.octets, told, sizeof told);
+	assert_true(field_of(m.bytes, m.len, 1, &f) && f.value == 6);
+	assert_true(field_of(m.bytes, m.len, 2, &f) && f.value == 2);
+	assert_true(field_of(m.bytes, m.len, 3, &f) && f.value == 2);
+	assert_true(field_of(m.bytes, m.len, 4, &f) && f.len == 16);
+	assert_memory_equal(f.bytes, row.client_bytes, 16);
+	assert_true(field_of(m.bytes, m.len, 5, &f) && f.len == 16);
+	assert_memory_equal(f.bytes, whole.service_bytes, 16);
+	assert_true(field_of(m.bytes, m.len, 6, &f) && f.value == 5353);
+	assert_true(field_of(m.bytes, m.len, 7, &f) && f.value == 53);
+	assert_true(field_of(m.bytes, m.len, 10, &f) && f.len == sizeof(asked));
+	assert_memory_equal(f.bytes, asked, sizeof(asked));
+	assert_true(field_of(m.bytes, m.len, 14, &f) && f.len == sizeof(told));
+	assert_memory_equal(f.bytes, told, sizeof(told));
 	row.is_answered = false; // so there is no reply
 	assert_true(dnstap_frame_is_whole(&row));
-	len = dnstap_frame_row(&row, "box", frame, sizeof frame);
+	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
 	assert_true(field_of(frame + 4, len - 4, 14, &m));
-	assert_true(field_of(m.octets, m.len, 1, &f) && f.value == 5);
-	assert_true(field_of(m.octets, m.len, 10, &f) && f.len == sizeof asked);
-	assert_false(field_of(m.octets, m.len, 14, &f));
+	assert_true(field_of(m.bytes, m.len, 1, &f) && f.value == 5);
+	assert_true(field_of(m.bytes, m.len, 10, &f) && f.len == sizeof(asked));
+	assert_false(field_of(m.bytes, m.len, 14, &f));
 	whole.query = whole.reply = NULL; // both ends alone
 	row.is_answered = true;
 	assert_false(dnstap_frame_is_whole(&row));
-	len = dnstap_frame_row(&row, "box", frame, sizeof frame);
+	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
 	assert_true(field_of(frame + 4, len - 4, 14, &m));
-	assert_true(field_of(m.octets, m.len, 7, &f) && f.value == 53);
-	assert_false(field_of(m.octets, m.len, 10, &f));
-	assert_true(field_of(m.octets, m.len, 14, &f));
+	assert_true(field_of(m.bytes, m.len, 7, &f) && f.value == 53);
+	assert_false(field_of(m.bytes, m.len, 10, &f));
+	assert_true(field_of(m.bytes, m.len, 14, &f));
 	assert_int_equal(f.len, DNS_HEADER_LEN + 13 + 4);
 }
 
@@ -309,7 +309,7 @@ static struct sink_status await_written(struct dnstap *d, uint64_t rows)
 
 static void test_rows_without_messages_are_counted(void **)
 {
-	static uint8_t octets[DNSTAP_FRAME_MAX];
+	static uint8_t bytes[DNSTAP_FRAME_MAX];
 	const struct querylog_whole whole = {.query = asked, .reply = told, .service_port = 53};
 	struct dnstap *d;
 	listen_now();
@@ -319,10 +319,10 @@ static void test_rows_without_messages_are_counted(void **)
 	for (unsigned i = 0; i < 5; i++) {
 		const struct querylog_row row = answered_row(i % 2 ? &whole : NULL);
 		assert_true(give(d, querylog_rig_row(&rig, &row)));
-		read_all(fd, octets, 4);
-		uint32_t len = get_u32(octets);
-		assert_in_range(len, 1, sizeof octets);
-		read_all(fd, octets, len);
+		read_all(fd, bytes, 4);
+		uint32_t len = get_u32(bytes);
+		assert_in_range(len, 1, sizeof(bytes));
+		read_all(fd, bytes, len);
 	}
 	assert_int_equal(await_written(d, 5).without_messages, 3);
 	say(fd, DNSTAP_FINISH);
@@ -333,7 +333,7 @@ static void test_rows_without_messages_are_counted(void **)
 static void test_every_row_arrives(void **)
 {
 	struct dnstap *d;
-	static uint8_t octets[DNSTAP_FRAME_MAX];
+	static uint8_t bytes[DNSTAP_FRAME_MAX];
 	listen_now();
 	assert_int_equal(dnstap_open(&d, path), 0);
 	int fd = greet();
@@ -341,10 +341,10 @@ static void test_every_row_arrives(void **)
 	for (unsigned i = 0; i < 3; i++)
 		assert_true(give(d, querylog_rig_batch(&rig, 100)));
 	for (unsigned i = 0; i < 300; i++) {
-		read_all(fd, octets, 4);
-		uint32_t len = get_u32(octets);
-		assert_in_range(len, 1, sizeof octets);
-		read_all(fd, octets, len);
+		read_all(fd, bytes, 4);
+		uint32_t len = get_u32(bytes);
+		assert_in_range(len, 1, sizeof(bytes));
+		read_all(fd, bytes, len);
 	}
 	say(fd, DNSTAP_FINISH); // what it will wait for
 	(void)await_written(d, 300);
@@ -379,8 +379,8 @@ static void test_a_receiver_that_goes_and_comes(void **)
 
 static void *read_slowly(void *arg)
 {
-	static uint8_t octets[16 * 1024];
-	while (recv(*(const int *)arg, octets, sizeof octets, 0) > 0)
+	static uint8_t bytes[16 * 1024];
+	while (recv(*(const int *)arg, bytes, sizeof(bytes), 0) > 0)
 		usleep(50000);
 	return NULL;
 }
@@ -412,7 +412,7 @@ static void test_another_content_type(void **)
 	listen_now();
 	assert_int_equal(dnstap_open(&d, path), 0);
 	int fd = accept_one();
-	assert_int_equal(send(fd, wrong, sizeof wrong, 0), sizeof wrong);
+	assert_int_equal(send(fd, wrong, sizeof(wrong), 0), sizeof(wrong));
 	struct sink_status s = await(d, true);
 	assert_string_equal(s.why, strerror(EBADMSG));
 	dnstap_close(d);

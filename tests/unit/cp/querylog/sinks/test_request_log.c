@@ -21,7 +21,7 @@ static int64_t clock_s(void)
 
 static int setup(void **)
 {
-	snprintf(folder, sizeof folder, "/tmp/weir-requests-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/weir-requests-XXXXXX");
 	now_s = 1795000000; // 2026-11-18T
 	querylog_rig_open(&rig, 7);
 	return mkdtemp(folder) ? 0 : -1;
@@ -31,7 +31,7 @@ static int teardown(void **)
 {
 	char command[128];
 	querylog_rig_close(&rig);
-	snprintf(command, sizeof command, "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
 
@@ -74,7 +74,7 @@ static char *file_of(const char *name)
 {
 	char path[128];
 	struct stat st;
-	snprintf(path, sizeof path, "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	FILE *f = fopen(path, "r");
 	if (!f)
 		return NULL;
@@ -121,7 +121,7 @@ static void test_a_line_of_words(void **)
 {
 	struct querylog_row row = row_like();
 	char line[ROW_LINE_MAX];
-	size_t len = row_to_text(&row, line, sizeof line);
+	size_t len = row_to_text(&row, line, sizeof(line));
 	const char *want = "2026-11-18T11:06:40.000123Z 192.0.2.7 5353 tcp a\\032b.example AAAA 1 "
 			   "blocked 3 15 rules ads - 12 13 40 100 3 my\\x20laptop -\n";
 	assert_int_equal(len, strlen(want));
@@ -131,7 +131,7 @@ static void test_a_line_of_words(void **)
 	assert_int_equal(row_to_text(&row, line, len), len);
 	row.is_answered = false;
 	row.ede = QUERYLOG_NO_EDE;
-	line[row_to_text(&row, line, sizeof line)] = '\0';
+	line[row_to_text(&row, line, sizeof(line))] = '\0';
 	assert_non_null(strstr(line, " blocked - - rules "));
 }
 
@@ -169,14 +169,14 @@ static void test_a_file_a_day(void **)
 static void touch(const char *name)
 {
 	char path[128];
-	snprintf(path, sizeof path, "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	fclose(fopen(path, "w"));
 }
 
 static bool is_there(const char *name)
 {
 	char path[128];
-	snprintf(path, sizeof path, "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	return access(path, F_OK) == 0;
 }
 
@@ -207,13 +207,13 @@ static void test_a_clock_400_days_ahead_deletes_nothing(void **)
 
 #define TODAY "requests-2026-11-18.log"
 
-static void file_write(const char *name, const char *octets, size_t len)
+static void file_write(const char *name, const char *bytes, size_t len)
 {
 	char path[128];
-	snprintf(path, sizeof path, "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	FILE *f = fopen(path, "w");
 	assert_int_equal(fchmod(fileno(f), 0600), 0);
-	assert_int_equal(fwrite(octets, 1, len, f), len);
+	assert_int_equal(fwrite(bytes, 1, len, f), len);
 	fclose(f);
 }
 
@@ -221,8 +221,8 @@ static void file_write(const char *name, const char *octets, size_t len)
 static void test_a_file_that_was_moved_is_left(void **)
 {
 	char from[128], to[128];
-	snprintf(from, sizeof from, "%s/%s", folder, TODAY);
-	snprintf(to, sizeof to, "%s/moved", folder);
+	snprintf(from, sizeof(from), "%s/%s", folder, TODAY);
+	snprintf(to, sizeof(to), "%s/moved", folder);
 	struct request_log *l = open_log(false, 1 << 20);
 	assert_true(give(l, querylog_rig_batch(&rig, 10)));
 	await(l, 10, 0);
@@ -249,7 +249,7 @@ static void test_a_file_that_was_copied_and_truncated(void **)
 {
 	char path[128];
 	struct stat st;
-	snprintf(path, sizeof path, "%s/%s", folder, TODAY);
+	snprintf(path, sizeof(path), "%s/%s", folder, TODAY);
 	struct request_log *l = open_log(false, 4096);
 	assert_true(give(l, querylog_rig_batch(&rig, 20)));
 	await(l, 20, 0);
@@ -264,25 +264,25 @@ static void test_a_file_that_was_copied_and_truncated(void **)
 	free(text);
 }
 
-// What a power cut leaves: half a line, and NULs where no octets came to the disk.
+// What a power cut leaves: half a line, and NULs where no bytes came to the disk.
 static void test_a_torn_end_is_cut_off(void **)
 {
 	static const char torn[] = "one whole line\nhalf a li\0\0\0\0\0\0\0\0";
 	static const struct {
-		const char *octets;
+		const char *bytes;
 		size_t len;
 		unsigned lines; // kept
 		uint64_t cut;
 	} cases[] = {
-		{torn, sizeof torn - 1, 1, sizeof torn - 1 - 15},
+		{torn, sizeof(torn) - 1, 1, sizeof(torn) - 1 - 15},
 		{torn, 15, 1, 0},
 		{torn, 16, 1, 1},
-		{torn + 15, sizeof torn - 1 - 15, 0, sizeof torn - 1 - 15},
+		{torn + 15, sizeof(torn) - 1 - 15, 0, sizeof(torn) - 1 - 15},
 		{"\0\0\0\0", 4, 0, 4},
 		{"", 0, 0, 0},
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		file_write(TODAY, cases[i].octets, cases[i].len);
+		file_write(TODAY, cases[i].bytes, cases[i].len);
 		struct request_log *l = open_log(false, 1 << 20);
 		assert_true(give(l, querylog_rig_batch(&rig, 3)));
 		struct sink_status s = await(l, 3, 0);
@@ -300,10 +300,10 @@ static void test_a_torn_end_is_cut_off(void **)
 static void test_a_long_torn_end(void **)
 {
 	enum { LEN = 200000 };
-	char *octets = calloc(1, LEN);
-	memcpy(octets, "whole\n", 6);
-	file_write(TODAY, octets, LEN);
-	free(octets);
+	char *bytes = calloc(1, LEN);
+	memcpy(bytes, "whole\n", 6);
+	file_write(TODAY, bytes, LEN);
+	free(bytes);
 	struct request_log *l = open_log(false, 1 << 20);
 	assert_true(give(l, querylog_rig_batch(&rig, 3)));
 	struct sink_status s = await(l, 3, 0);
@@ -320,10 +320,10 @@ static void test_other_files_stay(void **)
 		"requests-2001-01-01.log.gz", "requests-2001-13-01.log", "requests-2001-01-01.txt"};
 	char path[128];
 	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
-		snprintf(path, sizeof path, "%s/%s", folder, others[i]);
+		snprintf(path, sizeof(path), "%s/%s", folder, others[i]);
 		fclose(fopen(path, "w"));
 	}
-	snprintf(path, sizeof path, "%s/requests-2026-11-15.jsonl", folder);
+	snprintf(path, sizeof(path), "%s/requests-2026-11-15.jsonl", folder);
 	fclose(fopen(path, "w"));
 	touch("requests-2026-11-16.log");
 	touch("requests-2026-11-17.log");
@@ -333,7 +333,7 @@ static void test_other_files_stay(void **)
 	request_log_close(l);
 	assert_int_equal(access(path, F_OK), -1);
 	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
-		snprintf(path, sizeof path, "%s/%s", folder, others[i]);
+		snprintf(path, sizeof(path), "%s/%s", folder, others[i]);
 		assert_int_equal(access(path, F_OK), 0);
 	}
 	char *text = file_of("requests-2026-11-18.jsonl");
@@ -370,8 +370,8 @@ static void test_a_day_has_a_bound(void **)
 static void test_what_fails_is_tried_again(void **)
 {
 	char path[128], moved[140];
-	snprintf(path, sizeof path, "%s/gone/deeper", folder);
-	memmove(folder, path, sizeof folder); // its parent is not there
+	snprintf(path, sizeof(path), "%s/gone/deeper", folder);
+	memmove(folder, path, sizeof(folder)); // its parent is not there
 	struct request_log *l = open_log(false, 1 << 20);
 	struct sink_status s = {0};
 	for (unsigned i = 0; i < 4000 && !s.failing; i++) {
@@ -385,7 +385,7 @@ static void test_what_fails_is_tried_again(void **)
 	sink_thread_status(request_log_thread(l), &s);
 	assert_true(s.retry_in_ms < wait_ms); // it does not stand still
 	assert_false(give(l, querylog_rig_batch(&rig, 1)));
-	snprintf(moved, sizeof moved, "%s", folder);
+	snprintf(moved, sizeof(moved), "%s", folder);
 	*strrchr(moved, '/') = '\0';
 	assert_int_equal(mkdir(moved, 0700), 0);
 	for (unsigned i = 0; i < 4000 && s.failing; i++) {

@@ -27,7 +27,7 @@ static uint64_t draw(void)
 static void put(struct sketch *s, unsigned i, uint64_t weight)
 {
 	char text[32];
-	size_t len = (size_t)snprintf(text, sizeof text, "n%u.example.", i);
+	size_t len = (size_t)snprintf(text, sizeof(text), "n%u.example.", i);
 	truth[i] += weight;
 	sketch_add(s, sketch_hash(key, text, len), text, len, weight);
 }
@@ -156,7 +156,7 @@ static void test_clear_and_long_texts(void **)
 static int setup(void **)
 {
 	seed = 88172645463325252;
-	memset(truth, 0, sizeof truth);
+	memset(truth, 0, sizeof(truth));
 	return 0;
 }
 

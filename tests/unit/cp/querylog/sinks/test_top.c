@@ -108,7 +108,7 @@ static void test_forgets(void **)
 	assert_int_equal(report.count[TOP_NAMES], 0);
 }
 
-// Whatever comes, no octet more.
+// Whatever comes, no byte more.
 static void test_fixed_size(void **)
 {
 	struct top_size before, after;

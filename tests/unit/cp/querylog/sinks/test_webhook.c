@@ -32,7 +32,7 @@ static int64_t clock_s(void)
 static int answer(void *, const struct fake_post_request *r, char[1024])
 {
 	pthread_mutex_lock(&lock);
-	snprintf(last, sizeof last, "%.*s", (int)r->len, (const char *)r->body);
+	snprintf(last, sizeof(last), "%.*s", (int)r->len, (const char *)r->body);
 	pthread_mutex_unlock(&lock);
 	told++;
 	return status;
@@ -43,7 +43,7 @@ static int setup(void **)
 	querylog_rig_open(&rig, 5);
 	server = (struct fake_post){.answer = answer};
 	fake_post_start(&server);
-	snprintf(url, sizeof url, "http://127.0.0.1:%u/secret?token", server.port);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/secret?token", server.port);
 	target = (struct config_webhook){.url = url, .per_minute = 60};
 	status = 204;
 	told = 0;
@@ -251,7 +251,7 @@ static void test_the_end_reaches_who_is_not_silent(void **)
 	struct fake_post well = {.answer = answer_well};
 	char well_url[64];
 	fake_post_start(&well);
-	snprintf(well_url, sizeof well_url, "http://127.0.0.1:%u/", well.port);
+	snprintf(well_url, sizeof(well_url), "http://127.0.0.1:%u/", well.port);
 	target.on_block = true;
 	status = FAKE_POST_SILENT;
 	heard = 0;
@@ -284,7 +284,7 @@ static void test_other_servers_for_names(void **)
 	for (unsigned i = 0; i < 2; i++)
 		names_serve(&names[i], &at[i]);
 	names[0].mode = FAKE_REFUSED;
-	snprintf(url, sizeof url, "http://hook.example:%u/", server.port);
+	snprintf(url, sizeof(url), "http://hook.example:%u/", server.port);
 	target.on_block = true;
 	struct webhook *w;
 	const struct webhook_settings s = {

@@ -59,7 +59,7 @@ static struct sink_status told_once(const char *path, char *ca_file)
 	struct webhook *w;
 	struct sink_status s = {0};
 	const struct webhook_settings settings = {.targets = &target, .count = 1, .box = "box"};
-	snprintf(url, sizeof url, "https://127.0.0.1:%u%s", server.port, path);
+	snprintf(url, sizeof(url), "https://127.0.0.1:%u%s", server.port, path);
 	target = (struct config_webhook){.url = url,
 		.form = WEBHOOK_DISCORD,
 		.on_block = true,

@@ -17,14 +17,14 @@ static char folder[64];
 
 static int setup(void **)
 {
-	snprintf(folder, sizeof folder, "/tmp/weir-absent-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/weir-absent-XXXXXX");
 	return mkdtemp(folder) ? 0 : -1;
 }
 
 static int teardown(void **)
 {
 	char command[128];
-	snprintf(command, sizeof command, "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
 
@@ -58,8 +58,8 @@ static struct query_outcome search(const char *name, const char *client, unsigne
 	const _Atomic bool stop = false;
 	struct query_filter f = {.until_us = INT64_MAX, .rows = 1000, .for_ms = 10000};
 	struct query_outcome end;
-	snprintf(f.name, sizeof f.name, "%s", name);
-	snprintf(f.client, sizeof f.client, "%s", client);
+	snprintf(f.name, sizeof(f.name), "%s", name);
+	snprintf(f.client, sizeof(f.client), "%s", client);
 	*found = 0;
 	assert_int_equal(query_search(folder, &f, &stop, on_found, found, &end), 0);
 	assert_true(end.complete);
@@ -132,17 +132,17 @@ static void test_many_names(void **)
 	unsigned found, in_vain = 0;
 	struct query_file *f = file_open();
 	for (unsigned i = 0; i < NAMES; i++) {
-		snprintf(name, sizeof name, "host-%u.site%u.test.", i, i % 500);
+		snprintf(name, sizeof(name), "host-%u.site%u.test.", i, i % 500);
 		row_put(f, i, name, "192.0.2.7");
 	}
 	assert_int_equal(query_file_commit(f), 0);
 	query_file_free(f);
 	for (unsigned i = 0; i < NAMES; i += 97) {
-		snprintf(name, sizeof name, "host-%u.site%u.test", i, i % 500);
+		snprintf(name, sizeof(name), "host-%u.site%u.test", i, i % 500);
 		has(name, "", 1);
 	}
 	for (unsigned i = 0; i < 500; i++) {
-		snprintf(name, sizeof name, "no-%u.site%u.test", i, i);
+		snprintf(name, sizeof(name), "no-%u.site%u.test", i, i);
 		in_vain += search(name, "", &found).ruled_out == 0;
 		assert_int_equal(found, 0);
 	}

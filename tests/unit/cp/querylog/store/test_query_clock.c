@@ -25,14 +25,14 @@ static int64_t clock_s(void)
 
 static int setup(void **)
 {
-	snprintf(folder, sizeof folder, "/tmp/weir-clock-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/weir-clock-XXXXXX");
 	return mkdtemp(folder) ? 0 : -1;
 }
 
 static int teardown(void **)
 {
 	char command[128];
-	snprintf(command, sizeof command, "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
 
@@ -103,7 +103,7 @@ static void expect_left(bool steady, uint64_t max_bytes, const char *left)
 		.retention = {.has_looked = steady,
 			.offset_s = now_s - (int64_t)(mono_ms / 1000),
 			.since_ms = mono_ms - 2 * RETENTION_PROOF_S * UINT64_C(1000)}};
-	snprintf(s.folder, sizeof s.folder, "%s", folder);
+	snprintf(s.folder, sizeof(s.folder), "%s", folder);
 	for (unsigned i = 0; i < ARRAY_LEN(hours); i++) {
 		assert_int_equal(query_folder_path(folder, FIRST_HOUR + hours[i], 1, path), 0);
 		FILE *f = fopen(path, "w");
@@ -114,7 +114,7 @@ static void expect_left(bool steady, uint64_t max_bytes, const char *left)
 	assert_int_equal(query_store_tidy(&s, 0), 0);
 	assert_int_equal(query_folder_scan(&files, folder), 0);
 	for (unsigned i = 0; i < files.count; i++)
-		snprintf(text + strlen(text), sizeof text - strlen(text), " %d",
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %d",
 			(int)(files.file[i].hour - FIRST_HOUR));
 	assert_string_equal(text, left);
 	assert_int_equal(s.now.files, files.count);

@@ -59,14 +59,14 @@ static char folder[64], path[PATH_MAX];
 
 static int setup(void **)
 {
-	snprintf(folder, sizeof folder, "/tmp/weir-kill-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/weir-kill-XXXXXX");
 	return mkdtemp(folder) ? query_folder_path(folder, HOUR, 1, path) : -1;
 }
 
 static int teardown(void **)
 {
 	char command[128];
-	snprintf(command, sizeof command, "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
 

@@ -30,14 +30,14 @@ static int64_t rig_unix_s(void)
 
 static int setup(void **)
 {
-	snprintf(folder, sizeof folder, "/tmp/weir-store-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/weir-store-XXXXXX");
 	return mkdtemp(folder) ? 0 : -1;
 }
 
 static int teardown(void **)
 {
 	char command[128];
-	snprintf(command, sizeof command, "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
 
@@ -103,7 +103,7 @@ static struct query_filter filter_all(void)
 static void search_all(struct query_filter f, struct sum *out, struct query_outcome *end)
 {
 	const _Atomic bool stop = false;
-	memset(out, 0, sizeof *out);
+	memset(out, 0, sizeof(*out));
 	out->newest_first = f.newest_first;
 	do {
 		char text[QUERY_PLACE_MAX];
@@ -257,9 +257,9 @@ static void test_filters(void **)
 		struct query_filter f = filter_all();
 		struct sum sum;
 		struct query_outcome end;
-		snprintf(f.name, sizeof f.name, "%s", cases[i].name);
-		snprintf(f.client, sizeof f.client, "%s", cases[i].client);
-		snprintf(f.verdict, sizeof f.verdict, "%s", cases[i].verdict);
+		snprintf(f.name, sizeof(f.name), "%s", cases[i].name);
+		snprintf(f.client, sizeof(f.client), "%s", cases[i].client);
+		snprintf(f.verdict, sizeof(f.verdict), "%s", cases[i].verdict);
 		search_all(f, &sum, &end);
 		if (sum.rows != cases[i].rows)
 			fail_msg("case %u: %llu rows", i, (unsigned long long)sum.rows);
@@ -292,7 +292,7 @@ static void test_a_file_for_each_hour_and_old_ones_go(void **)
 	querylog_rig_close(&rig);
 }
 
-static void test_octets_are_bounded_within_an_hour_too(void **)
+static void test_bytes_are_bounded_within_an_hour_too(void **)
 {
 	struct querylog_rig rig;
 	struct query_folder files;
@@ -347,19 +347,20 @@ static void test_kill(void **)
 		for (;;) {
 			give(s, querylog_rig_batch(&rig, 500));
 			query_store_status(s, &st);
-			if (write(pipe_fd[1], &st.weight, sizeof st.weight) < 0)
+			if (write(pipe_fd[1], &st.weight, sizeof(st.weight)) < 0)
 				_exit(1);
 		}
 	}
 	close(pipe_fd[1]);
 	uint64_t seen;
-	for (unsigned past = 0; past < 20 && read(pipe_fd[0], &seen, sizeof seen) == sizeof seen;) {
+	for (unsigned past = 0;
+		past < 20 && read(pipe_fd[0], &seen, sizeof(seen)) == sizeof(seen);) {
 		committed = seen;
 		past += committed > 0;
 	}
 	kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	while (read(pipe_fd[0], &seen, sizeof seen) == sizeof seen)
+	while (read(pipe_fd[0], &seen, sizeof(seen)) == sizeof(seen))
 		committed = seen;
 	close(pipe_fd[0]);
 	assert_true(committed > 0);
@@ -383,9 +384,9 @@ static void damage(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT, 0600);
 	uint8_t bad[3 * 4096];
-	memset(bad, 0xa5, sizeof bad);
+	memset(bad, 0xa5, sizeof(bad));
 	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, bad, sizeof bad, 0), sizeof bad);
+	assert_int_equal(pwrite(fd, bad, sizeof(bad), 0), sizeof(bad));
 	close(fd);
 }
 
@@ -428,7 +429,7 @@ static void test_folder_that_comes_later(void **)
 {
 	struct querylog_rig rig;
 	struct query_store_status st;
-	char real[sizeof folder], command[128];
+	char real[sizeof(folder)], command[128];
 	strcpy(real, folder);
 	assert_int_equal(rmdir(folder), 0);
 	damage(folder); // a file where the folder should be
@@ -443,7 +444,7 @@ static void test_folder_that_comes_later(void **)
 	}
 	assert_true(st.failing && st.why[0]);
 	assert_true(st.lost_rows > 0 || !st.rows);
-	snprintf(command, sizeof command, "rm -f %s", real);
+	snprintf(command, sizeof(command), "rm -f %s", real);
 	assert_int_equal(system(command), 0);
 	for (unsigned i = 0; i < 2000 && st.failing; i++) { // nobody asks anything
 		usleep(20000);
@@ -469,7 +470,7 @@ static void test_foreign_files_are_left_alone(void **)
 	struct query_folder files;
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
 		char path[256];
-		snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
 		damage(path);
 	}
 	assert_int_equal(query_folder_scan(&files, folder), 0);
@@ -486,7 +487,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_file_for_each_hour_and_old_ones_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_octets_are_bounded_within_an_hour_too, setup, teardown),
+			test_bytes_are_bounded_within_an_hour_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sums_stay_when_rows_do_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_file, setup, teardown),

@@ -34,7 +34,7 @@ static pid_t peer_start(const char *text, unsigned times, int *request_fd)
 	unlink(path);
 	int pipe_fd[2], fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(pipe(pipe_fd), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof sun), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	assert_int_equal(listen(fd, 1), 0);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
@@ -42,7 +42,7 @@ static pid_t peer_start(const char *text, unsigned times, int *request_fd)
 		alarm(2 * PATIENCE_MS / 1000);
 		char in[8192];
 		int client = accept(fd, NULL, NULL);
-		ssize_t n = read(client, in, sizeof in);
+		ssize_t n = read(client, in, sizeof(in));
 		if (n > 0 && write(pipe_fd[1], in, (size_t)n) < 0)
 			_exit(1);
 		for (unsigned i = 0; text && i < times; i++) {
@@ -68,7 +68,7 @@ static enum http_outcome call(const char *text, unsigned times, const struct htt
 	enum http_outcome outcome = http_call(&ctl, true, "/x", params, timeout_ms, doc, why);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	ssize_t n = read(fd, request, sizeof request - 1);
+	ssize_t n = read(fd, request, sizeof(request) - 1);
 	request[n > 0 ? n : 0] = '\0';
 	close(fd);
 	return outcome;
@@ -123,8 +123,8 @@ static void test_endless(void **)
 	static char text[1 << 20];
 	struct json_doc *doc;
 	char why[HTTP_WHY_MAX];
-	memset(text, '{', sizeof text - 1);
-	memcpy(text, head, sizeof head - 1);
+	memset(text, '{', sizeof(text) - 1);
+	memcpy(text, head, sizeof(head) - 1);
 	assert_int_equal(call(text, 100, NULL, &doc, why), HTTP_BROKEN);
 	assert_null(doc);
 }
@@ -144,8 +144,8 @@ static int setup(void **)
 {
 	if (!mkdtemp(folder))
 		return -1;
-	snprintf(path, sizeof path, "%s/control.sock", folder);
-	snprintf(ctl.paths.run, sizeof ctl.paths.run, "%s", folder);
+	snprintf(path, sizeof(path), "%s/control.sock", folder);
+	snprintf(ctl.paths.run, sizeof(ctl.paths.run), "%s", folder);
 	return 0;
 }
 

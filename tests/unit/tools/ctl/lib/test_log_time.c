@@ -27,7 +27,7 @@ static void test_taken(void **)
 	};
 	setenv("TZ", "EAST-1", 1);
 	tzset();
-	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int64_t us = -1;
 		if (!log_time_parse(cases[i].text, NOW, &us) || us != cases[i].us)
 			fail_msg("%s: %lld", cases[i].text, (long long)us);
@@ -39,7 +39,7 @@ static void test_refused(void **)
 	static const char *const bad[] = {"", "s", "5", "5x", "5 m", "-5m", "5mm", "99999999s",
 		"9999999d", "2023", "2023-13-01", "2023-11-14 22:13", "2023-11-14T22:13:20ZZ",
 		"yesterday"};
-	for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		int64_t us;
 		if (log_time_parse(bad[i], NOW, &us))
 			fail_msg("taken: '%s'", bad[i]);

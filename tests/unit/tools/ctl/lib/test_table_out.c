@@ -12,10 +12,10 @@
 static void test_escape(void **)
 {
 	char out[16];
-	assert_string_equal(text_escape("a\x1b[m", out, sizeof out), "a\\x1b[m");
-	assert_string_equal(text_escape("\xc3\xa4", out, sizeof out), "\\xc3\\xa4");
-	for (size_t cap = 1; cap <= sizeof out; cap++) {
-		memset(out, '!', sizeof out);
+	assert_string_equal(text_escape("a\x1b[m", out, sizeof(out)), "a\\x1b[m");
+	assert_string_equal(text_escape("\xc3\xa4", out, sizeof(out)), "\\xc3\\xa4");
+	for (size_t cap = 1; cap <= sizeof(out); cap++) {
+		memset(out, '!', sizeof(out));
 		text_escape("ab\x01zyxwvutsrqponmlkjihg", out, cap);
 		assert_true(strlen(out) < cap);
 	}
@@ -52,7 +52,7 @@ static char *printed(struct table *t)
 	table_print(t);
 	fflush(stdout);
 	dup2(saved, STDOUT_FILENO);
-	ssize_t n = pread(fd, out, sizeof out - 1, 0);
+	ssize_t n = pread(fd, out, sizeof(out) - 1, 0);
 	assert_true(n >= 0);
 	out[n] = '\0';
 	close(saved);
@@ -81,8 +81,8 @@ static void test_bounds(void **)
 	static const char *const heads[] = {"", "", NULL};
 	struct table *t = table_new(heads);
 	char cell[300];
-	memset(cell, 'y', sizeof cell);
-	cell[sizeof cell - 1] = '\0';
+	memset(cell, 'y', sizeof(cell));
+	cell[sizeof(cell) - 1] = '\0';
 	for (unsigned i = 0; i < TABLE_ROWS_MAX + 3; i++) {
 		table_cell(t, "%s", i == 0 ? cell : "x");
 		table_cell(t, "z");

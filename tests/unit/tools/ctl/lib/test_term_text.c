@@ -67,7 +67,7 @@ static void test_utf8(void **)
 {
 	char out[64];
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		assert_string_equal(term_text(cases[i].text, out, sizeof out), cases[i].shown);
+		assert_string_equal(term_text(cases[i].text, out, sizeof(out)), cases[i].shown);
 		assert_int_equal(term_width(out), cases[i].width);
 	}
 }
@@ -76,12 +76,12 @@ static void test_c_locale(void **)
 {
 	char out[64];
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		term_text(cases[i].text, out, sizeof out);
+		term_text(cases[i].text, out, sizeof(out));
 		for (const char *p = out; *p; p++)
 			assert_in_range((unsigned char)*p, 0x20, 0x7e);
 		assert_int_equal(term_width(out), strlen(out));
 	}
-	assert_string_equal(term_text("K\xc3\xbc", out, sizeof out), "K\\xc3\\xbc");
+	assert_string_equal(term_text("K\xc3\xbc", out, sizeof(out)), "K\\xc3\\xbc");
 }
 
 // No character and no escape is cut, whatever the room.
@@ -91,12 +91,12 @@ static void test_cut(void **)
 	static const char whole[] = "\xc3\xbc\xe6\x97\xa5\\xff\xc3\xbc\xe6\x97\xa5\\xff";
 	for (size_t cap = 1; cap < 32; cap++) {
 		char out[40];
-		memset(out, 'Z', sizeof out);
+		memset(out, 'Z', sizeof(out));
 		size_t len = strlen(term_text(text, out, cap));
-		assert_true(len < cap && (len >= sizeof whole - 1 || len + 5 > cap - 1));
+		assert_true(len < cap && (len >= sizeof(whole) - 1 || len + 5 > cap - 1));
 		assert_memory_equal(out, whole, len);
-		assert_int_equal(term_cut(out, sizeof out), len);
-		for (size_t i = cap; i < sizeof out; i++)
+		assert_int_equal(term_cut(out, sizeof(out)), len);
+		for (size_t i = cap; i < sizeof(out); i++)
 			assert_int_equal(out[i], 'Z');
 	}
 }
@@ -112,7 +112,7 @@ static const char *printed(struct table *t)
 	table_print(t);
 	fflush(stdout);
 	dup2(saved, STDOUT_FILENO);
-	ssize_t n = pread(fd, out, sizeof out - 1, 0);
+	ssize_t n = pread(fd, out, sizeof(out) - 1, 0);
 	assert_true(n >= 0);
 	out[n] = '\0';
 	close(saved);

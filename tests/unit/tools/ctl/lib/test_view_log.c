@@ -24,7 +24,7 @@ static const char *printed_by(void (*print)(const struct json_node *), const cha
 	dup2(saved, STDOUT_FILENO);
 	close(saved);
 	rewind(file);
-	out[fread(out, 1, sizeof out - 1, file)] = '\0';
+	out[fread(out, 1, sizeof(out) - 1, file)] = '\0';
 	fclose(file);
 	json_doc_free(doc);
 	return out;

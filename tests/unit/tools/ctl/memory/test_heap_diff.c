@@ -56,7 +56,7 @@ static void what_is_no_profile_is_refused(void **)
 		"heap_v2/-5\n", "heap_v2/99999999999999999999999\n", "heap profile: 1: 2\n"};
 	struct heap_text *h;
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-		snprintf(text, sizeof text, "%s", wrong[i]);
+		snprintf(text, sizeof(text), "%s", wrong[i]);
 		assert_int_equal(heap_text_read(&h, text), -EPROTO);
 	}
 }
@@ -99,13 +99,13 @@ int heap_test_leaks(int n)
 // A profile whose one stack of `bytes` is in a function of this program.
 static struct heap_text *own_profile(unsigned long bytes, const char *more)
 {
-	size_t len = (size_t)snprintf(text, sizeof text,
+	size_t len = (size_t)snprintf(text, sizeof(text),
 		"heap_v2/1\n  t*: 1: 1 [0: 0]\n@ 0x%lx\n  t*: 10: %lu [0: "
 		"0]\n%s\nMAPPED_LIBRARIES:\n",
 		(unsigned long)(uintptr_t)heap_test_leaks + 2, bytes, more);
 	FILE *maps = fopen("/proc/self/maps", "re");
 	assert_non_null(maps);
-	len += fread(text + len, 1, sizeof text - len - 1, maps);
+	len += fread(text + len, 1, sizeof(text) - len - 1, maps);
 	text[len] = '\0';
 	fclose(maps);
 	return read_text(text);

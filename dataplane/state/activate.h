@@ -6,27 +6,27 @@
 // A poll, each 10 ms by the main lcore, moves at most one step and never waits: attach the
 // directory (again after each link-up: it may be another file), look for newer generations, build a
 // new set of tables, hand it to the workers, and once every worker stands on it unmap the old one
-// and say so in the worker rings (adopted_*). While one hand-over is under way no other starts, so
-// a stuck worker stops adoption, and only that. A region that fails its checks is refused with one
-// log line per generation, tried again each second, and the old one stays in use.
+// and say so in the worker rings (activated_*). While one hand-over is under way no other starts,
+// so a stuck worker stops activation, and only that. A region that fails its checks is refused with
+// one log line per generation, tried again each second, and the old one stays in use.
 //
 // Without a directory workers have tables without L0 and rules. With the directory of a dead or
-// stopped control plane they serve from what is there; adopted_* is told only to one that listens.
-// What keeps a living one that does not know our worker rings yet from reusing records under our
-// workers is directory.reader, stored before they read (tests/model/model_epoch.c,
+// stopped control plane they serve from what is there; activated_* is told only to one that
+// listens. What keeps a living one that does not know our worker rings yet from reusing records
+// under our workers is directory.reader, stored before they read (tests/model/model_epoch.c,
 // read-before-announce). Main lcore only; no DPDK calls, so tests drive it with real regions and no
 // EAL.
 
 #include "tables.h"
 
-enum { ADOPT_RETRY_MS = 100, ADOPT_REFUSED_MS = 1000 };
+enum { ACTIVATE_RETRY_MS = 100, ACTIVATE_REFUSED_MS = 1000 };
 
-struct adopt_refusal {
+struct activate_refusal {
 	uint64_t word; // that failed; 0: none
 	uint64_t until_ms;
 };
 
-struct adopt {
+struct activate {
 	struct tables_source src;
 	struct worker *const *workers;
 	struct stats_region *stats;
@@ -37,25 +37,25 @@ struct adopt {
 	bool linked;                            // a control plane listens
 	bool attach; // after link-up: the directory, then every part, anew
 	uint64_t next_attach_ms;
-	struct adopt_refusal refused_l0, refused_names, refused_policy, refused_config;
+	struct activate_refusal refused_l0, refused_rules, refused_policy, refused_config;
 };
 
 // Gives the workers their first tables (before they are launched). `workers` stays the caller's.
-ATTR_MUST_CHECK int adopt_init(struct adopt *a, const struct shm_paths *paths,
+ATTR_MUST_CHECK int activate_init(struct activate *a, const struct shm_paths *paths,
 	struct worker *const *workers, unsigned count, uint64_t incarnation,
 	const struct dp_config *defaults, struct stats_region *stats);
 // After the workers have returned.
-void adopt_close(struct adopt *a);
+void activate_close(struct activate *a);
 
-void adopt_link(struct adopt *a, bool up); // the link came up or went down
+void activate_link(struct activate *a, bool up); // the link came up or went down
 // As worker_rings_check, for the marks that we made.
-void adopt_check(const struct adopt *a);
-void adopt_poll(struct adopt *a, uint64_t now_ms);
+void activate_check(const struct activate *a);
+void activate_poll(struct activate *a, uint64_t now_ms);
 // No hand-over is under way: workers have what a poll finds. With a directory it takes polls until
 // they have its tables.
-bool adopt_is_settled(const struct adopt *a);
+bool activate_is_settled(const struct activate *a);
 
 // The directory in use; NULL: none.
-const struct directory *adopt_directory(const struct adopt *a);
+const struct directory *activate_directory(const struct activate *a);
 // Milliseconds since the control plane's heartbeat; UINT64_MAX without a directory.
-uint64_t adopt_heartbeat_age_ms(const struct adopt *a, uint64_t now_ms);
+uint64_t activate_heartbeat_age_ms(const struct activate *a, uint64_t now_ms);

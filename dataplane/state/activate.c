@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "adopt.h"
+#include "activate.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static struct directory *directory_of(const struct region *r)
 // Before any worker reads what the directory leads to: a control plane that does not know our
 // worker rings (it is stopped, or starts just now) then reuses nothing (shm_epoch.h). And again
 // when the word was damaged, or it would wait for a life that there never was.
-static void announce(const struct adopt *a, const struct region *directory)
+static void announce(const struct activate *a, const struct region *directory)
 {
 	_Atomic uint64_t *reader = &directory_of(directory)->reader;
 	if (atomic_load_explicit(reader, memory_order_relaxed) == a->src.incarnation)
@@ -28,26 +28,26 @@ static void announce(const struct adopt *a, const struct region *directory)
 }
 
 // Hands `set` to the workers; finish_tables sees when all have taken it.
-static void publish(struct adopt *a, struct tables_set *set)
+static void publish(struct activate *a, struct tables_set *set)
 {
 	a->next = set;
 	for (unsigned i = 0; i < a->src.workers; i++)
 		atomic_store_explicit(&a->workers[i]->next_tables, &set->t, memory_order_release);
 	for (unsigned i = 0; i < a->src.workers; i++)
 		worker_wake(a->workers[i]);
-	FAULT_POINT(adopt_tables_handed);
+	FAULT_POINT(activate_tables_handed);
 }
 
-int adopt_init(struct adopt *a, const struct shm_paths *paths, struct worker *const *workers,
+int activate_init(struct activate *a, const struct shm_paths *paths, struct worker *const *workers,
 	unsigned count, uint64_t incarnation, const struct dp_config *defaults,
 	struct stats_region *stats)
 {
-	struct tables_set *first = calloc(1, sizeof *first);
+	struct tables_set *first = calloc(1, sizeof(*first));
 	if (!first)
 		return -ENOMEM;
 	first->t.config = *defaults;
 	first->t.is_closed = true;
-	*a = (struct adopt){
+	*a = (struct activate){
 		.src = {.paths = *paths, .workers = count, .incarnation = incarnation},
 		.workers = workers,
 		.stats = stats,
@@ -59,7 +59,7 @@ int adopt_init(struct adopt *a, const struct shm_paths *paths, struct worker *co
 	return 0;
 }
 
-void adopt_close(struct adopt *a)
+void activate_close(struct activate *a)
 {
 	// Marks stay on disk: the control plane may still read them, the next life sweeps them.
 	struct tables_set *last = a->next ? a->next : a->current;
@@ -75,25 +75,25 @@ void adopt_close(struct adopt *a)
 	}
 	region_unmap(&a->directory);
 	region_unmap(&a->old_directory);
-	*a = (struct adopt){0};
+	*a = (struct activate){0};
 }
 
-static void tell_adopted(
-	struct adopt *a, uint64_t l0, uint64_t names, uint64_t config, uint64_t policy)
+static void tell_activated(
+	struct activate *a, uint64_t l0, uint64_t names, uint64_t config, uint64_t policy)
 {
 	for (unsigned i = 0; i < a->src.workers; i++) {
 		struct rings_dp_page *rings = a->workers[i]->rings;
-		atomic_store_explicit(&rings->adopted_l0, l0, memory_order_release);
-		FAULT_POINT(adopted_l0_stored);
-		atomic_store_explicit(&rings->adopted_names, names, memory_order_release);
-		FAULT_POINT(adopted_names_stored);
-		atomic_store_explicit(&rings->adopted_config, config, memory_order_release);
-		FAULT_POINT(adopted_config_stored);
-		atomic_store_explicit(&rings->adopted_policy, policy, memory_order_relaxed);
+		atomic_store_explicit(&rings->activated_l0, l0, memory_order_release);
+		FAULT_POINT(activated_l0_stored);
+		atomic_store_explicit(&rings->activated_rules, names, memory_order_release);
+		FAULT_POINT(activated_rules_stored);
+		atomic_store_explicit(&rings->activated_config, config, memory_order_release);
+		FAULT_POINT(activated_config_stored);
+		atomic_store_explicit(&rings->activated_policy, policy, memory_order_relaxed);
 	}
 }
 
-void adopt_link(struct adopt *a, bool up)
+void activate_link(struct activate *a, bool up)
 {
 	a->linked = up;
 	if (up) {
@@ -102,12 +102,12 @@ void adopt_link(struct adopt *a, bool up)
 	} else {
 		// The next control plane may count from 1 again; it must not read our progress
 		// with its predecessor as progress with its own regions.
-		tell_adopted(a, 0, 0, 0, 0);
+		tell_activated(a, 0, 0, 0, 0);
 	}
 }
 
 // True: some worker still uses the old directory's epoch.
-static bool finish_directory(struct adopt *a)
+static bool finish_directory(struct activate *a)
 {
 	if (!a->moving)
 		return false;
@@ -122,7 +122,7 @@ static bool finish_directory(struct adopt *a)
 	return false;
 }
 
-static bool finish_tables(struct adopt *a)
+static bool finish_tables(struct activate *a)
 {
 	if (!a->next)
 		return false;
@@ -138,7 +138,7 @@ static bool finish_tables(struct adopt *a)
 }
 
 // Maps it with the right to write our page of it alone.
-static int map_directory(struct adopt *a, struct region *out, char why[SHM_WHY_MAX])
+static int map_directory(struct activate *a, struct region *out, char why[SHM_WHY_MAX])
 {
 	struct region r = {0};
 	int rc = region_attach(
@@ -154,11 +154,11 @@ static int map_directory(struct adopt *a, struct region *out, char why[SHM_WHY_M
 	return rc;
 }
 
-static void attach_directory(struct adopt *a, uint64_t now_ms)
+static void attach_directory(struct activate *a, uint64_t now_ms)
 {
 	char why[SHM_WHY_MAX] = "";
 	struct region r = {0};
-	a->next_attach_ms = now_ms + ADOPT_RETRY_MS;
+	a->next_attach_ms = now_ms + ACTIVATE_RETRY_MS;
 	int rc = map_directory(a, &r, why);
 	if (rc) {
 		if (rc != -ENOENT && a->linked)
@@ -167,7 +167,7 @@ static void attach_directory(struct adopt *a, uint64_t now_ms)
 	}
 	a->attach = false;
 	// Its words may name other files than they did: generations may have begun anew.
-	a->current->l0_word = a->current->names_word = 0;
+	a->current->l0_word = a->current->rules_word = 0;
 	a->current->policy_word = a->current->config_word = 0;
 	if (a->directory.base
 		&& region_header_of(&r)->incarnation
@@ -182,12 +182,12 @@ static void attach_directory(struct adopt *a, uint64_t now_ms)
 	for (unsigned i = 0; i < a->src.workers; i++)
 		atomic_store_explicit(
 			&a->workers[i]->next_epoch, &directory_of(&r)->epoch, memory_order_release);
-	FAULT_POINT(adopt_directory_handed);
+	FAULT_POINT(activate_directory_handed);
 }
 
 // Is there reason to try `word` now?
 static bool wanted(
-	uint64_t word, uint64_t have, const struct adopt_refusal *refused, uint64_t now_ms)
+	uint64_t word, uint64_t have, const struct activate_refusal *refused, uint64_t now_ms)
 {
 	if (word == 0 || (word == refused->word && now_ms < refused->until_ms))
 		return false;
@@ -196,46 +196,48 @@ static bool wanted(
 
 // Keeps the outcome of one part; whether the set changed.
 static bool judge(
-	struct adopt_refusal *refused, int rc, uint64_t word, const char *why, uint64_t now_ms)
+	struct activate_refusal *refused, int rc, uint64_t word, const char *why, uint64_t now_ms)
 {
 	if (rc >= 0) {
-		*refused = (struct adopt_refusal){0};
+		*refused = (struct activate_refusal){0};
 		return rc == 0;
 	}
 	if (word != refused->word)
 		log_error("data plane refused new state: %s; the previous one stays active",
 			why[0] ? why : strerror(-rc));
-	*refused = (struct adopt_refusal){.word = word, .until_ms = now_ms + ADOPT_REFUSED_MS};
+	*refused =
+		(struct activate_refusal){.word = word, .until_ms = now_ms + ACTIVATE_REFUSED_MS};
 	return false;
 }
 
 // Copies what is in use, replaces what is newer, and hands it out if that changed anything.
-static void look(struct adopt *a, uint64_t now_ms)
+static void look(struct activate *a, uint64_t now_ms)
 {
 	const struct directory *dir = directory_of(&a->directory);
 	uint64_t l0 = atomic_load_explicit(&dir->current[REGION_L0], memory_order_acquire);
-	uint64_t names = atomic_load_explicit(&dir->current[REGION_NAMES], memory_order_acquire);
+	uint64_t names =
+		atomic_load_explicit(&dir->current[REGION_RULE_IMAGE], memory_order_acquire);
 	uint64_t policy = atomic_load_explicit(&dir->current[REGION_POLICY], memory_order_acquire);
 	uint64_t config = atomic_load_explicit(&dir->config_generation, memory_order_acquire);
 	struct tables_set *cur = a->current;
 	bool want_l0 = wanted(l0, cur->l0_word, &a->refused_l0, now_ms);
-	bool want_names = wanted(names, cur->names_word, &a->refused_names, now_ms);
+	bool want_rules = wanted(names, cur->rules_word, &a->refused_rules, now_ms);
 	bool want_policy = wanted(policy, cur->policy_word, &a->refused_policy, now_ms);
 	bool want_config = wanted(config, cur->config_word, &a->refused_config, now_ms);
-	if (!want_l0 && !want_names && !want_policy && !want_config)
+	if (!want_l0 && !want_rules && !want_policy && !want_config)
 		return;
 
-	struct tables_set *set = malloc(sizeof *set);
+	struct tables_set *set = malloc(sizeof(*set));
 	if (!set)
 		return; // the next poll tries again
-	memcpy(set, cur, sizeof *set);
+	memcpy(set, cur, sizeof(*set));
 	bool changed = false;
 	char why[SHM_WHY_MAX] = "";
 	if (want_l0)
 		changed |= judge(
 			&a->refused_l0, tables_take_l0(set, &a->src, l0, why), l0, why, now_ms);
-	if (want_names)
-		changed |= judge(&a->refused_names, tables_take_names(set, &a->src, names, why),
+	if (want_rules)
+		changed |= judge(&a->refused_rules, tables_take_rules(set, &a->src, names, why),
 			names, why, now_ms);
 	if (want_policy)
 		changed |= judge(&a->refused_policy, tables_take_policy(set, &a->src, policy, why),
@@ -247,11 +249,11 @@ static void look(struct adopt *a, uint64_t now_ms)
 	}
 	// A part that failed its second look is asked for again although its word is the same.
 	set->l0_word = a->refused_l0.word ? 0 : set->l0_word;
-	set->names_word = a->refused_names.word ? 0 : set->names_word;
+	set->rules_word = a->refused_rules.word ? 0 : set->rules_word;
 	set->policy_word = a->refused_policy.word ? 0 : set->policy_word;
 	set->config_word = a->refused_config.word ? 0 : set->config_word;
 	cur->l0_word = set->l0_word;
-	cur->names_word = set->names_word;
+	cur->rules_word = set->rules_word;
 	cur->policy_word = set->policy_word;
 	cur->config_word = set->config_word;
 	if (changed)
@@ -260,22 +262,22 @@ static void look(struct adopt *a, uint64_t now_ms)
 		free(set);
 }
 
-static void tell(struct adopt *a)
+static void tell(struct activate *a)
 {
 	const struct worker_tables *t = &a->current->t;
 	if (a->linked)
-		tell_adopted(a, t->l0_generation, t->names_generation, t->config_generation,
+		tell_activated(a, t->l0_generation, t->rule_image_generation, t->config_generation,
 			t->policy_generation);
 	atomic_store_explicit(&a->stats->l0_generation, t->l0_generation, memory_order_relaxed);
 	atomic_store_explicit(
-		&a->stats->names_generation, t->names_generation, memory_order_relaxed);
+		&a->stats->rule_image_generation, t->rule_image_generation, memory_order_relaxed);
 	atomic_store_explicit(
 		&a->stats->config_generation, t->config_generation, memory_order_relaxed);
 	atomic_store_explicit(
 		&a->stats->policy_generation, t->policy_generation, memory_order_relaxed);
 }
 
-void adopt_poll(struct adopt *a, uint64_t now_ms)
+void activate_poll(struct activate *a, uint64_t now_ms)
 {
 	if (finish_directory(a) || finish_tables(a))
 		return;
@@ -289,12 +291,12 @@ void adopt_poll(struct adopt *a, uint64_t now_ms)
 		tell(a);
 }
 
-bool adopt_is_settled(const struct adopt *a)
+bool activate_is_settled(const struct activate *a)
 {
 	return !a->moving && !a->next;
 }
 
-void adopt_check(const struct adopt *a)
+void activate_check(const struct activate *a)
 {
 	char name[SHM_NAME_MAX];
 	for (unsigned i = 0; a->current && i < a->src.workers; i++) {
@@ -304,12 +306,12 @@ void adopt_check(const struct adopt *a)
 	}
 }
 
-const struct directory *adopt_directory(const struct adopt *a)
+const struct directory *activate_directory(const struct activate *a)
 {
 	return a->directory.base ? directory_of(&a->directory) : NULL;
 }
 
-uint64_t adopt_heartbeat_age_ms(const struct adopt *a, uint64_t now_ms)
+uint64_t activate_heartbeat_age_ms(const struct activate *a, uint64_t now_ms)
 {
 	if (!a->directory.base)
 		return UINT64_MAX;

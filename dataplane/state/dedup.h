@@ -4,7 +4,7 @@
 // Recently asked keys of one worker: keeps the duplicates of a hot miss off the miss ring.
 //
 // Fixed, 4-way sets of (hash, window start, count); the oldest way is replaced. At most
-// RECENT_WAITERS clients of a key wait at a time; a query beyond them is dropped as miss_duplicate
+// DEDUP_WAITERS clients of a key wait at a time; a query beyond them is dropped as miss_duplicate
 // (its retry finds the answer cached). Each answer ends one wait, so a name whose answers are not
 // cached is asked for as often as answers come. A wait without an answer ends with its window of
 // 2 s, also after the control plane's death, so no name stays silent. One cache line per lookup.
@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 enum {
-	RECENT_SETS = 4096,
-	RECENT_WAYS = 4,
-	RECENT_WAITERS = 256,
-	RECENT_WINDOW_MS = 2000,
+	DEDUP_SETS = 4096,
+	DEDUP_WAYS = 4,
+	DEDUP_WAITERS = 256,
+	DEDUP_WINDOW_MS = 2000,
 };
 
 struct recent_way {
@@ -27,29 +27,29 @@ struct recent_way {
 	uint32_t count;    // clients that wait since then; 0: free
 };
 
-struct recent {
-	struct recent_way (*way)[RECENT_WAYS]; // RECENT_SETS of them; memory given at init
+struct dedup {
+	struct recent_way (*way)[DEDUP_WAYS]; // DEDUP_SETS of them; memory given at init
 	uint64_t replaced;
 };
 
-// `memory`: sizeof(struct recent_way) * RECENT_WAYS * RECENT_SETS octets, zeroed, cache-line
+// `memory`: sizeof(struct recent_way) * DEDUP_WAYS * DEDUP_SETS bytes, zeroed, cache-line
 // aligned.
-void recent_init(struct recent *r, void *memory);
+void dedup_init(struct dedup *r, void *memory);
 
 // What the end of a wait is known by: a way, and bits of the hash that it was given to. It is kept
 // by the control plane with the return path. Whatever comes back names some way of the table.
-enum { RECENT_WAY_BITS = 14, RECENT_TAG_BITS = 9 };
-static_assert(RECENT_SETS * RECENT_WAYS == 1 << RECENT_WAY_BITS);
-static_assert(RECENT_WAY_BITS + RECENT_TAG_BITS <= 23); // frame.h
+enum { DEDUP_WAY_BITS = 14, DEDUP_TAG_BITS = 9 };
+static_assert(DEDUP_SETS * DEDUP_WAYS == 1 << DEDUP_WAY_BITS);
+static_assert(DEDUP_WAY_BITS + DEDUP_TAG_BITS <= 23); // frame.h
 
 struct recent_wait {
 	uint32_t before; // clients that waited already
 	uint32_t ticket;
 };
 
-// A client asks for `hash`. It waits, and is counted, unless `before` is RECENT_WAITERS.
-struct recent_wait recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms);
+// A client asks for `hash`. It waits, and is counted, unless `before` is DEDUP_WAITERS.
+struct recent_wait dedup_ask(struct dedup *r, uint64_t hash, uint64_t now_ms);
 
 // One wait ended: its answer came, or its question could not be sent. A ticket of a way that was
-// given to another key since changes nothing but for one in 2^RECENT_TAG_BITS.
-void recent_end(struct recent *r, uint32_t ticket);
+// given to another key since changes nothing but for one in 2^DEDUP_TAG_BITS.
+void dedup_end(struct dedup *r, uint32_t ticket);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Adoption with real regions: this test is the control plane that makes them and the workers that
+// Activation with real regions: this test is the control plane that makes them and the workers that
 // take them.
 
-#include "dataplane/state/adopt.h"
+#include "dataplane/state/activate.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ enum { WORKERS = 2 };
 static char dir[64];
 static char why[SHM_WHY_MAX];
 static struct shm_paths paths;
-static struct adopt adopt;
+static struct activate activate;
 static struct worker workers[WORKERS];
 static struct worker *const worker_list[WORKERS] = {&workers[0], &workers[1]};
 static struct rings_dp_page worker_rings[WORKERS];
@@ -29,28 +29,28 @@ static uint64_t now_ms;
 
 static int setup(void **)
 {
-	log_init("test_adopt", (enum log_level)0); // refusals are the point here
-	strcpy(dir, "/tmp/weir-test-adopt-XXXXXX");
+	log_init("test_activate", (enum log_level)0); // refusals are the point here
+	strcpy(dir, "/tmp/weir-test-activate-XXXXXX");
 	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why))
 		return -1;
-	memset(workers, 0, sizeof workers);
-	memset(worker_rings, 0, sizeof worker_rings);
-	memset(&stats, 0, sizeof stats);
+	memset(workers, 0, sizeof(workers));
+	memset(worker_rings, 0, sizeof(worker_rings));
+	memset(&stats, 0, sizeof(stats));
 	for (unsigned i = 0; i < WORKERS; i++)
 		workers[i].rings = &worker_rings[i];
 	now_ms = 1000;
 	const struct dp_config defaults = {.udp_limit = 1232, .block.ttl_s = 7};
-	return adopt_init(&adopt, &paths, worker_list, WORKERS, 0xd0, &defaults, &stats);
+	return activate_init(&activate, &paths, worker_list, WORKERS, 0xd0, &defaults, &stats);
 }
 
 static int teardown(void **)
 {
 	char command[2 * SHM_PATH_MAX];
-	adopt_close(&adopt);
+	activate_close(&activate);
 	region_unmap(&directory_region);
 	directory = NULL;
 	shm_paths_close(&paths);
-	snprintf(command, sizeof command, "rm -rf %s %s", paths.mem, dir);
+	snprintf(command, sizeof(command), "rm -rf %s %s", paths.mem, dir);
 	return system(command);
 }
 
@@ -66,7 +66,7 @@ static void take(unsigned i)
 static void poll_once(void)
 {
 	now_ms += 10;
-	adopt_poll(&adopt, now_ms);
+	activate_poll(&activate, now_ms);
 }
 
 // Polls and turns of all workers until everything has settled.
@@ -136,7 +136,7 @@ static void publish_config(uint64_t generation, uint16_t udp_limit)
 static bool exists(const char *name)
 {
 	char path[2 * SHM_PATH_MAX];
-	snprintf(path, sizeof path, "%s/%s", paths.mem, name);
+	snprintf(path, sizeof(path), "%s/%s", paths.mem, name);
 	return access(path, F_OK) == 0;
 }
 
@@ -145,7 +145,7 @@ static bool exists(const char *name)
 static void a_silent_control_planes_cache_is_served(void **)
 {
 	char path[2 * SHM_PATH_MAX];
-	snprintf(path, sizeof path, "%s/controlplane.lock", paths.run);
+	snprintf(path, sizeof(path), "%s/controlplane.lock", paths.run);
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
 	int lock = process_lock(path);
@@ -167,32 +167,32 @@ static void a_silent_control_planes_cache_is_served(void **)
 // Until workers have the tables of what lies there, or there is nothing.
 static void settled_once_workers_have_it(void **)
 {
-	assert_false(adopt_is_settled(&adopt));
+	assert_false(activate_is_settled(&activate));
 	settle();
-	assert_true(adopt_is_settled(&adopt));
+	assert_true(activate_is_settled(&activate));
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
 	for (unsigned polls = 0; workers[0].tables->l0_generation == 0; polls++) {
 		assert_true(polls < 20);
-		now_ms += ADOPT_RETRY_MS;
-		adopt_poll(&adopt, now_ms);
-		assert_false(adopt_is_settled(&adopt));
+		now_ms += ACTIVATE_RETRY_MS;
+		activate_poll(&activate, now_ms);
+		assert_false(activate_is_settled(&activate));
 		take(0);
 		take(1);
 	}
 	poll_once();
-	assert_true(adopt_is_settled(&adopt));
+	assert_true(activate_is_settled(&activate));
 }
 
 static void next_life(unsigned count)
 {
 	const struct dp_config defaults = {.udp_limit = 1232};
-	adopt_close(&adopt);
-	memset(workers, 0, sizeof workers);
+	activate_close(&activate);
+	memset(workers, 0, sizeof(workers));
 	for (unsigned i = 0; i < WORKERS; i++)
 		workers[i].rings = &worker_rings[i];
 	assert_int_equal(
-		adopt_init(&adopt, &paths, worker_list, count, 0xd1, &defaults, &stats), 0);
+		activate_init(&activate, &paths, worker_list, count, 0xd1, &defaults, &stats), 0);
 }
 
 static void a_later_life_goes_on_with_the_visits(void **)
@@ -234,7 +234,7 @@ static void without_a_directory_there_are_empty_tables(void **)
 	assert_true(t->is_closed);
 	assert_int_equal(t->config.block.ttl_s, 7);
 	assert_null(atomic_load(&workers[0].epoch_in_use));
-	assert_true(adopt_heartbeat_age_ms(&adopt, now_ms) == UINT64_MAX);
+	assert_true(activate_heartbeat_age_ms(&activate, now_ms) == UINT64_MAX);
 }
 
 static void a_dead_control_planes_cache_is_served(void **)
@@ -247,7 +247,7 @@ static void a_dead_control_planes_cache_is_served(void **)
 	assert_int_equal(workers[1].tables->l0_generation, 3);
 	assert_non_null(atomic_load(&workers[0].epoch_in_use));
 	assert_int_equal(stats.l0_generation, 3);
-	// Each worker has marks of its own, one octet per unit, there before it uses the table.
+	// Each worker has marks of its own, one byte per unit, there before it uses the table.
 	for (unsigned i = 0; i < WORKERS; i++) {
 		char name[SHM_NAME_MAX];
 		shm_name_marks(name, i, 3);
@@ -263,13 +263,13 @@ static void a_dead_control_planes_cache_is_served(void **)
 		region_unmap(&r);
 	}
 	// Nobody listens, so nobody is told.
-	assert_int_equal(worker_rings[0].adopted_l0, 0);
-	adopt_link(&adopt, true);
+	assert_int_equal(worker_rings[0].activated_l0, 0);
+	activate_link(&activate, true);
 	settle();
-	assert_int_equal(worker_rings[0].adopted_l0, 3);
-	assert_int_equal(worker_rings[1].adopted_l0, 3);
-	adopt_link(&adopt, false);
-	assert_int_equal(worker_rings[0].adopted_l0, 0);
+	assert_int_equal(worker_rings[0].activated_l0, 3);
+	assert_int_equal(worker_rings[1].activated_l0, 3);
+	activate_link(&activate, false);
+	assert_int_equal(worker_rings[0].activated_l0, 0);
 	assert_true(workers[0].tables->has_l0);
 }
 
@@ -277,7 +277,7 @@ static void the_old_goes_only_when_every_worker_left_it(void **)
 {
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	settle();
 	const struct worker_tables *old = workers[0].tables;
 	serve_l0(2, 0xc0);
@@ -291,7 +291,7 @@ static void the_old_goes_only_when_every_worker_left_it(void **)
 	assert_int_equal(old->l0_generation, 1);
 	assert_int_equal(atomic_load(&old->marks[1][0]), 0);
 	assert_true(exists("marks.1.1"));
-	assert_int_equal(worker_rings[0].adopted_l0, 1);
+	assert_int_equal(worker_rings[0].activated_l0, 1);
 	// And what comes meanwhile waits.
 	serve_l0(3, 0xc0);
 	poll_once();
@@ -299,7 +299,7 @@ static void the_old_goes_only_when_every_worker_left_it(void **)
 	take(1);
 	settle();
 	assert_int_equal(workers[1].tables->l0_generation, 3);
-	assert_int_equal(worker_rings[1].adopted_l0, 3);
+	assert_int_equal(worker_rings[1].activated_l0, 3);
 	assert_false(exists("marks.1.1"));
 	assert_true(exists("marks.1.3"));
 }
@@ -327,17 +327,17 @@ static void what_fails_its_checks_is_refused(void **)
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
 	publish_config(1, 1400);
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	settle();
 	make_l0(2, 0xc0, true);
 	publish_l0(2);
 	publish_config(2, 100);
-	atomic_store(&directory->current[REGION_NAMES], 9 << 1);
+	atomic_store(&directory->current[REGION_RULE_IMAGE], 9 << 1);
 	settle();
 	assert_int_equal(workers[0].tables->l0_generation, 1);
 	assert_int_equal(workers[0].tables->config.udp_limit, 1400);
 	assert_false(workers[0].tables->has_rules);
-	assert_int_equal(worker_rings[0].adopted_l0, 1);
+	assert_int_equal(worker_rings[0].activated_l0, 1);
 	// A later good one is taken at once, the refused one again after a while.
 	publish_config(3, 1300);
 	settle();
@@ -345,15 +345,15 @@ static void what_fails_its_checks_is_refused(void **)
 	make_l0(2, 0xc0, false);
 	settle();
 	assert_int_equal(workers[0].tables->l0_generation, 1);
-	now_ms += ADOPT_REFUSED_MS;
+	now_ms += ACTIVATE_REFUSED_MS;
 	settle();
 	assert_int_equal(workers[0].tables->l0_generation, 2);
 }
 
 static void an_image_of_zeros_is_refused(void **)
 {
-	const struct region_spec spec = {.name = "names.1",
-		.kind = REGION_NAMES,
+	const struct region_spec spec = {.name = "rule_image.1",
+		.kind = REGION_RULE_IMAGE,
 		.generation = 1,
 		.incarnation = 0xc0,
 		.data_size = 8192,
@@ -363,10 +363,10 @@ static void an_image_of_zeros_is_refused(void **)
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
 	region_publish(&r);
 	region_unmap(&r);
-	atomic_store(&directory->current[REGION_NAMES], 1 << 1);
+	atomic_store(&directory->current[REGION_RULE_IMAGE], 1 << 1);
 	settle();
 	assert_false(workers[0].tables->has_rules);
-	assert_int_equal(workers[0].tables->names_generation, 0);
+	assert_int_equal(workers[0].tables->rule_image_generation, 0);
 }
 
 static void a_file_under_a_false_name_is_refused(void **)
@@ -374,8 +374,8 @@ static void a_file_under_a_false_name_is_refused(void **)
 	char from[2 * SHM_PATH_MAX], to[2 * SHM_PATH_MAX];
 	make_directory(0xc0);
 	make_l0(1, 0xc0, false);
-	snprintf(from, sizeof from, "%s/l0.1", paths.mem);
-	snprintf(to, sizeof to, "%s/l0.2", paths.mem);
+	snprintf(from, sizeof(from), "%s/l0.1", paths.mem);
+	snprintf(to, sizeof(to), "%s/l0.2", paths.mem);
 	assert_int_equal(rename(from, to), 0);
 	publish_l0(2);
 	settle();
@@ -386,17 +386,17 @@ static void a_restarted_control_planes_same_table_stays(void **)
 {
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	settle();
 	const uint8_t *units = workers[0].tables->l0.units;
 	const _Atomic uint64_t *epoch = atomic_load(&workers[0].epoch_in_use);
-	adopt_link(&adopt, false);
+	activate_link(&activate, false);
 	settle();
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	settle();
 	assert_ptr_equal(workers[0].tables->l0.units, units);
 	assert_ptr_equal(atomic_load(&workers[0].epoch_in_use), epoch);
-	assert_int_equal(worker_rings[0].adopted_l0, 1);
+	assert_int_equal(worker_rings[0].activated_l0, 1);
 }
 
 // The same generation number, but all of it made anew: another directory, another table.
@@ -404,26 +404,26 @@ static void a_control_plane_that_starts_afresh_is_followed(void **)
 {
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	settle();
 	const struct worker_tables *old = workers[0].tables;
 	const _Atomic uint64_t *epoch = atomic_load(&workers[0].epoch_in_use);
-	adopt_link(&adopt, false);
+	activate_link(&activate, false);
 	make_directory(0xc1);
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	settle();
 	// Nothing published yet: the orphaned table still answers.
 	assert_true(workers[0].tables->has_l0);
 	assert_ptr_not_equal(atomic_load(&workers[0].epoch_in_use), epoch);
 	serve_l0(1, 0xc1);
 	atomic_store(&directory->heartbeat_ms, now_ms - 40);
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	settle();
 	assert_ptr_not_equal(workers[0].tables, old);
 	assert_int_equal(workers[0].tables->l0_generation, 1);
-	assert_int_equal(worker_rings[1].adopted_l0, 1);
+	assert_int_equal(worker_rings[1].activated_l0, 1);
 	assert_true(exists("marks.0.1"));
-	assert_true(adopt_heartbeat_age_ms(&adopt, now_ms) < 1000);
+	assert_true(activate_heartbeat_age_ms(&activate, now_ms) < 1000);
 }
 
 // Everything made anew, and published only after the link was up again, under the numbers that the
@@ -433,13 +433,13 @@ static void a_later_one_of_the_same_number_is_taken(void **)
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
 	publish_config(1, 1400);
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	settle();
 	const uint8_t *units = workers[0].tables->l0.units;
 	assert_int_equal(workers[0].tables->config.udp_limit, 1400);
-	adopt_link(&adopt, false);
+	activate_link(&activate, false);
 	make_directory(0xc1);
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	settle();
 	assert_ptr_equal(workers[0].tables->l0.units, units);
 	serve_l0(1, 0xc1);
@@ -453,12 +453,12 @@ static void a_later_one_of_the_same_number_is_taken(void **)
 static void a_stuck_worker_keeps_the_old_directory_mapped(void **)
 {
 	make_directory(0xc0);
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	settle();
 	const _Atomic uint64_t *epoch = atomic_load(&workers[1].epoch_in_use);
 	make_directory(0xc1);
 	atomic_store(&directory->epoch, 44);
-	adopt_link(&adopt, true);
+	activate_link(&activate, true);
 	for (unsigned i = 0; i < 20; i++) {
 		poll_once();
 		take(0);
@@ -469,25 +469,25 @@ static void a_stuck_worker_keeps_the_old_directory_mapped(void **)
 	assert_int_equal(atomic_load(atomic_load(&workers[1].epoch_in_use)), 44);
 }
 
-#define ADOPT_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define ACTIVATE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ADOPT_TEST(without_a_directory_there_are_empty_tables),
-		ADOPT_TEST(a_silent_control_planes_cache_is_served),
-		ADOPT_TEST(settled_once_workers_have_it),
-		ADOPT_TEST(a_dead_control_planes_cache_is_served),
-		ADOPT_TEST(a_later_life_goes_on_with_the_visits),
-		ADOPT_TEST(the_old_goes_only_when_every_worker_left_it),
-		ADOPT_TEST(settings_alone_keep_the_tables),
-		ADOPT_TEST(what_fails_its_checks_is_refused),
-		ADOPT_TEST(an_image_of_zeros_is_refused),
-		ADOPT_TEST(a_file_under_a_false_name_is_refused),
-		ADOPT_TEST(a_restarted_control_planes_same_table_stays),
-		ADOPT_TEST(a_control_plane_that_starts_afresh_is_followed),
-		ADOPT_TEST(a_later_one_of_the_same_number_is_taken),
-		ADOPT_TEST(a_stuck_worker_keeps_the_old_directory_mapped),
+		ACTIVATE_TEST(without_a_directory_there_are_empty_tables),
+		ACTIVATE_TEST(a_silent_control_planes_cache_is_served),
+		ACTIVATE_TEST(settled_once_workers_have_it),
+		ACTIVATE_TEST(a_dead_control_planes_cache_is_served),
+		ACTIVATE_TEST(a_later_life_goes_on_with_the_visits),
+		ACTIVATE_TEST(the_old_goes_only_when_every_worker_left_it),
+		ACTIVATE_TEST(settings_alone_keep_the_tables),
+		ACTIVATE_TEST(what_fails_its_checks_is_refused),
+		ACTIVATE_TEST(an_image_of_zeros_is_refused),
+		ACTIVATE_TEST(a_file_under_a_false_name_is_refused),
+		ACTIVATE_TEST(a_restarted_control_planes_same_table_stays),
+		ACTIVATE_TEST(a_control_plane_that_starts_afresh_is_followed),
+		ACTIVATE_TEST(a_later_one_of_the_same_number_is_taken),
+		ACTIVATE_TEST(a_stuck_worker_keeps_the_old_directory_mapped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

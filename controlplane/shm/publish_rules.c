@@ -10,32 +10,32 @@
 
 // Generations count on from the highest one that the last life may have used, so that a worker
 // never sees the same number for another image.
-void names_recover(struct publisher *p)
+void publish_rules_recover(struct publisher *p)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX] = "no memory";
-	uint64_t word = atomic_load(&p->dir->current[REGION_NAMES]);
+	uint64_t word = atomic_load(&p->dir->current[REGION_RULE_IMAGE]);
 
 	p->names_next = (word >> 1) + 1;
 	if (word == 0)
 		return;
-	struct names_region *r = calloc(1, sizeof(*r));
+	struct rule_image_region *r = calloc(1, sizeof(*r));
 	int rc = r ? 0 : -ENOMEM;
 	if (r) {
 		r->generation = word >> 1;
-		shm_name_generation(name, "names", r->generation);
-		rc = region_attach(&p->paths, (enum shm_where)(word & 1), name, REGION_NAMES, false,
-			&r->region, why);
+		shm_name_generation(name, "rule_image", r->generation);
+		rc = region_attach(&p->paths, (enum shm_where)(word & 1), name, REGION_RULE_IMAGE,
+			false, &r->region, why);
 	}
 	if (rc == 0) {
 		p->names = r;
 		return;
 	}
 	log_warning("rule image of an earlier run not usable: %s", why);
-	atomic_store(&p->dir->current[REGION_NAMES], 0);
+	atomic_store(&p->dir->current[REGION_RULE_IMAGE], 0);
 	free(r);
 }
 
-static void region_drop(struct names_region *r)
+static void region_drop(struct rule_image_region *r)
 {
 	region_unmap(&r->region);
 	free(r);
@@ -50,7 +50,7 @@ static void *drop_work(void *region)
 
 // The last unmap of a region frees its pages, 0.2 ms for each MiB: too long for the resolver loop.
 // At most as many threads at a time as there are old images.
-static void region_drop_aside(struct names_region *r)
+static void region_drop_aside(struct rule_image_region *r)
 {
 	pthread_t thread;
 	if (thread_start(&thread, "weir-unmap", drop_work, r) == 0)
@@ -59,7 +59,7 @@ static void region_drop_aside(struct names_region *r)
 		region_drop(r);
 }
 
-void names_close(struct publisher *p)
+void publish_rules_close(struct publisher *p)
 {
 	for (unsigned i = 0; i < p->old_count; i++)
 		region_drop(p->old[i]);
@@ -67,20 +67,20 @@ void names_close(struct publisher *p)
 		region_drop(p->names);
 }
 
-int names_prepare(struct publisher *p, const struct region_fill *image, struct names_region **out,
-	char why[SHM_WHY_MAX])
+int publish_rules_prepare(struct publisher *p, const struct region_fill *image,
+	struct rule_image_region **out, char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX];
-	struct names_region *r = calloc(1, sizeof(*r));
+	struct rule_image_region *r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	pthread_mutex_lock(&p->lock);
 	r->generation = p->names_next++;
 	pthread_mutex_unlock(&p->lock);
-	shm_name_generation(name, "names", r->generation);
+	shm_name_generation(name, "rule_image", r->generation);
 	const struct region_spec spec = {
 		.name = name,
-		.kind = REGION_NAMES,
+		.kind = REGION_RULE_IMAGE,
 		.generation = r->generation,
 		.incarnation = p->incarnation,
 		.data_size = image->len,
@@ -100,36 +100,36 @@ int names_prepare(struct publisher *p, const struct region_fill *image, struct n
 	return 0;
 }
 
-int names_map(struct publisher *p, const struct names_region *r, struct region *out,
+int publish_rules_map(struct publisher *p, const struct rule_image_region *r, struct region *out,
 	char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX];
-	shm_name_generation(name, "names", r->generation);
-	return region_attach(&p->paths, r->region.where, name, REGION_NAMES, false, out, why);
+	shm_name_generation(name, "rule_image", r->generation);
+	return region_attach(&p->paths, r->region.where, name, REGION_RULE_IMAGE, false, out, why);
 }
 
-static void names_unlink(struct publisher *p, const struct names_region *r)
+static void names_unlink(struct publisher *p, const struct rule_image_region *r)
 {
 	char name[SHM_NAME_MAX];
-	shm_name_generation(name, "names", r->generation);
+	shm_name_generation(name, "rule_image", r->generation);
 	(void)region_unlink(&p->paths, r->region.where, name);
 }
 
 // Frees old images that no attached worker uses any more. A false word of a worker does no harm: it
 // has its own mapping, so only the count here is wrong.
-void names_retire(struct publisher *p)
+void publish_rules_retire(struct publisher *p)
 {
-	uint64_t adopted = p->names ? p->names->generation : 0;
+	uint64_t activated = p->names ? p->names->generation : 0;
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < p->worker_rings; i++) {
 		const struct rings_dp_page *rings = p->rings[i];
-		uint64_t g = atomic_load_explicit(&rings->adopted_names, memory_order_acquire);
-		if (g < adopted)
-			adopted = g;
+		uint64_t g = atomic_load_explicit(&rings->activated_rules, memory_order_acquire);
+		if (g < activated)
+			activated = g;
 	}
 	for (unsigned i = 0; i < p->old_count; i++) {
-		if (p->old[i]->generation >= adopted) {
+		if (p->old[i]->generation >= activated) {
 			p->old[kept++] = p->old[i];
 			continue;
 		}
@@ -149,47 +149,47 @@ static void lag_count(struct publish_lag *lag, bool lags, uint64_t now_ms)
 	lag->ms = lag->since_ms ? now_ms - lag->since_ms : 0;
 }
 
-void names_lag_watch(struct publisher *p, uint64_t now_ms)
+void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms)
 {
-	const uint64_t newest_names = p->names ? p->names->generation : 0;
+	const uint64_t newest_rules = p->names ? p->names->generation : 0;
 	const uint64_t newest_l0 = atomic_load(&p->dir->current[REGION_L0]) >> 1;
 	bool names = false, policy = false, l0 = false;
 
 	for (unsigned i = 0; i < p->worker_rings && !p->workers_hung; i++) {
 		const struct rings_dp_page *rings = p->rings[i];
-		names |= atomic_load_explicit(&rings->adopted_names, memory_order_relaxed)
-			 < newest_names;
-		policy |= atomic_load_explicit(&rings->adopted_policy, memory_order_relaxed)
+		names |= atomic_load_explicit(&rings->activated_rules, memory_order_relaxed)
+			 < newest_rules;
+		policy |= atomic_load_explicit(&rings->activated_policy, memory_order_relaxed)
 			  < p->policy_mapped;
-		l0 |= atomic_load_explicit(&rings->adopted_l0, memory_order_relaxed) < newest_l0;
+		l0 |= atomic_load_explicit(&rings->activated_l0, memory_order_relaxed) < newest_l0;
 	}
 	lag_count(&p->l0_lag, l0, now_ms);
-	lag_count(&p->names_lag, names, now_ms);
+	lag_count(&p->rules_lag, names, now_ms);
 	lag_count(&p->policy_lag, policy, now_ms);
 }
 
-bool names_busy(struct publisher *p)
+bool publish_rules_busy(struct publisher *p)
 {
 	pthread_mutex_lock(&p->lock);
-	names_retire(p);
+	publish_rules_retire(p);
 	bool busy = p->names && p->old_count == PUBLISH_OLD_MAX;
 	p->refused_busy += busy;
 	pthread_mutex_unlock(&p->lock);
 	return busy;
 }
 
-int names_publish(struct publisher *p, struct names_region *r)
+int publish_rules_publish(struct publisher *p, struct rule_image_region *r)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&p->lock);
-	names_retire(p);
+	publish_rules_retire(p);
 	if (p->names && p->old_count == PUBLISH_OLD_MAX) {
 		p->refused_busy++;
 		rc = -EBUSY;
 	} else {
 		FAULT_POINT(names_before_switch);
-		atomic_store_explicit(&p->dir->current[REGION_NAMES],
+		atomic_store_explicit(&p->dir->current[REGION_RULE_IMAGE],
 			generation_word(r->generation, r->region.where), memory_order_release);
 		FAULT_POINT(names_switched);
 		if (p->names) {
@@ -203,7 +203,7 @@ int names_publish(struct publisher *p, struct names_region *r)
 	return rc;
 }
 
-void names_discard(struct publisher *p, struct names_region *r)
+void publish_rules_discard(struct publisher *p, struct rule_image_region *r)
 {
 	names_unlink(p, r);
 	region_drop(r);
@@ -214,14 +214,14 @@ void publisher_tables(const struct publisher *p, struct table_registry *tables)
 	struct publish_status s;
 
 	publish_status(p, &s);
-	table_register(tables, &(struct table_info){.name = "names",
+	table_register(tables, &(struct table_info){.name = "rule_image",
 				       .owner = "rules helper thread",
 				       .eviction = "cannot be full: sized by its lists",
 				       .lifetime = "until the next image",
 				       .cap = 1 + 2,
-				       .used = (s.names_generation != 0) + s.retired_waiting,
-				       .bytes = s.names_bytes + s.retired_bytes,
-				       .shared = s.names_bytes + s.retired_bytes,
+				       .used = (s.rule_image_generation != 0) + s.retired_waiting,
+				       .bytes = s.rule_image_bytes + s.retired_bytes,
+				       .shared = s.rule_image_bytes + s.retired_bytes,
 				       .refused = s.refused_busy,
 				       .has = TABLE_REFUSES});
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "recent.h"
+#include "dedup.h"
 
 #include <stddef.h>
 
-void recent_init(struct recent *r, void *memory)
+void dedup_init(struct dedup *r, void *memory)
 {
-	*r = (struct recent){.way = memory};
+	*r = (struct dedup){.way = memory};
 }
 
 // Milliseconds since a way's window began; the low halves wrap every 49 days, which at worst keeps
@@ -17,7 +17,7 @@ static uint32_t way_age_ms(const struct recent_way *way, uint64_t now_ms)
 
 static bool way_is_live(const struct recent_way *way, uint64_t now_ms)
 {
-	return way->count && way_age_ms(way, now_ms) < RECENT_WINDOW_MS;
+	return way->count && way_age_ms(way, now_ms) < DEDUP_WINDOW_MS;
 }
 
 // The main lcore counts what is in use (table_report.c), so these two are no plain stores.
@@ -28,11 +28,11 @@ static void way_set(struct recent_way *way, uint32_t since_ms, uint32_t count)
 }
 
 // The way of `hash`, or else the one to give to it: a free or expired one, or the oldest.
-static struct recent_way *find_way(struct recent *r, uint64_t hash, uint64_t now_ms)
+static struct recent_way *find_way(struct dedup *r, uint64_t hash, uint64_t now_ms)
 {
-	struct recent_way *set = r->way[hash % RECENT_SETS];
+	struct recent_way *set = r->way[hash % DEDUP_SETS];
 	struct recent_way *victim = &set[0];
-	for (unsigned i = 0; i < RECENT_WAYS; i++) {
+	for (unsigned i = 0; i < DEDUP_WAYS; i++) {
 		struct recent_way *way = &set[i];
 		if (way->hash == hash)
 			return way;
@@ -47,23 +47,23 @@ static struct recent_way *find_way(struct recent *r, uint64_t hash, uint64_t now
 
 static uint32_t tag_of(uint64_t hash)
 {
-	return (uint32_t)(hash / RECENT_SETS) & ((1 << RECENT_TAG_BITS) - 1);
+	return (uint32_t)(hash / DEDUP_SETS) & ((1 << DEDUP_TAG_BITS) - 1);
 }
 
-static uint32_t ticket_of(const struct recent *r, const struct recent_way *way)
+static uint32_t ticket_of(const struct dedup *r, const struct recent_way *way)
 {
-	const uint32_t set = (uint32_t)(way->hash % RECENT_SETS);
-	const uint32_t number = set * RECENT_WAYS + (uint32_t)(way - r->way[set]);
-	return tag_of(way->hash) << RECENT_WAY_BITS | number;
+	const uint32_t set = (uint32_t)(way->hash % DEDUP_SETS);
+	const uint32_t number = set * DEDUP_WAYS + (uint32_t)(way - r->way[set]);
+	return tag_of(way->hash) << DEDUP_WAY_BITS | number;
 }
 
-struct recent_wait recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms)
+struct recent_wait dedup_ask(struct dedup *r, uint64_t hash, uint64_t now_ms)
 {
 	struct recent_way *way = find_way(r, hash, now_ms);
 	bool live = way_is_live(way, now_ms);
 	if (live && way->hash == hash) {
 		uint32_t before = way->count;
-		if (before < RECENT_WAITERS)
+		if (before < DEDUP_WAITERS)
 			way_set(way, way->since_ms, before + 1);
 		return (struct recent_wait){before, ticket_of(r, way)};
 	}
@@ -74,10 +74,10 @@ struct recent_wait recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms)
 	return (struct recent_wait){0, ticket_of(r, way)};
 }
 
-void recent_end(struct recent *r, uint32_t ticket)
+void dedup_end(struct dedup *r, uint32_t ticket)
 {
-	const uint32_t number = ticket & ((1 << RECENT_WAY_BITS) - 1);
-	struct recent_way *way = &r->way[number / RECENT_WAYS][number % RECENT_WAYS];
-	if (way->count && tag_of(way->hash) == ticket >> RECENT_WAY_BITS)
+	const uint32_t number = ticket & ((1 << DEDUP_WAY_BITS) - 1);
+	struct recent_way *way = &r->way[number / DEDUP_WAYS][number % DEDUP_WAYS];
+	if (way->count && tag_of(way->hash) == ticket >> DEDUP_WAY_BITS)
 		way_set(way, way->since_ms, way->count - 1);
 }
