@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "querylog_internal.h"
+#include "querylog.h"
+
+#include "querylog_drain.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@ int querylog_open(struct querylog **out, const struct querylog_settings *s)
 	struct querylog *q = calloc(1, sizeof(*q));
 	if (!q)
 		return -ENOMEM;
-	q->settings = *s;
+	q->box = s->box;
 	int rc = querylog_pool_open(&q->pool);
 	if (rc < 0) {
 		free(q);
@@ -28,7 +30,6 @@ int querylog_open(struct querylog **out, const struct querylog_settings *s)
 	if (rc < 0)
 		log_warning("query log: %s: %s; rows lost by a kill cannot be counted",
 			s->hand_path, strerror(-rc));
-	q->settings.hand_path = NULL;
 	querylog_macs_open(&q->macs);
 	*out = q;
 	return 0;
@@ -58,17 +59,6 @@ int querylog_add(struct querylog *q, const struct querylog_sink *sink)
 		return -ENOSPC;
 	q->sink[q->sinks++].sink = *sink;
 	return 0;
-}
-
-static uint64_t load(const _Atomic uint64_t *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-void querylog_count(_Atomic uint64_t *counter, uint64_t n)
-{
-	uint64_t was = atomic_load_explicit(counter, memory_order_relaxed);
-	atomic_store_explicit(counter, was + n, memory_order_relaxed);
 }
 
 static void beat(struct querylog *q, uint64_t now_ms)
@@ -172,14 +162,14 @@ void querylog_status(struct querylog *q, struct querylog_status *out)
 	struct querylog_pool_counts pool;
 	querylog_pool_counts(q->pool, &pool);
 	*out = (struct querylog_status){
-		.rows = load(&q->rows),
-		.weight = load(&q->weight),
-		.unlogged = load(&q->unlogged),
-		.excluded_rows = load(&q->excluded_rows),
-		.excluded_weight = load(&q->excluded_weight),
-		.bad = load(&q->bad),
-		.carried_weight = load(&q->carried_weight),
-		.anomalies = load(&q->anomalies),
+		.rows = querylog_load(&q->rows),
+		.weight = querylog_load(&q->weight),
+		.unlogged = querylog_load(&q->unlogged),
+		.excluded_rows = querylog_load(&q->excluded_rows),
+		.excluded_weight = querylog_load(&q->excluded_weight),
+		.bad = querylog_load(&q->bad),
+		.carried_weight = querylog_load(&q->carried_weight),
+		.anomalies = querylog_load(&q->anomalies),
 		.starved = pool.starved,
 		.sources = atomic_load_explicit(&q->source_count, memory_order_relaxed),
 		.batches = pool.out,
@@ -190,10 +180,10 @@ void querylog_status(struct querylog *q, struct querylog_status *out)
 		.batches_grown = pool.growth.grown,
 		.batches_shrunk = pool.growth.shrunk,
 		.sources_refused = querylog_sources_refused(&q->sources),
-		.macs = load(&q->macs.used),
-		.macs_evicted = load(&q->macs.evicted),
-		.macs_refused = load(&q->macs.refused),
-		.macs_oldest_ms = load(&q->macs.oldest_ms),
+		.macs = querylog_load(&q->macs.used),
+		.macs_evicted = querylog_load(&q->macs.evicted),
+		.macs_refused = querylog_load(&q->macs.refused),
+		.macs_oldest_ms = querylog_load(&q->macs.oldest_ms),
 	};
 	out->sink_count = querylog_sinks(q, out->sink);
 }

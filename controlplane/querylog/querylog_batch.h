@@ -1,17 +1,102 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Where batches of the query log live: taken and filled on the log thread, given back by whoever
-// lets go of one last, from any thread.
+// Rows and batches of the query log, and where batches live: taken and filled on the log thread,
+// given back by whoever lets go of one last, from any thread.
 //
 // Memory: QUERYLOG_BATCHES_MAX batches at most, made when they are wanted. Some stay for the next
 // taker, those over QUERYLOG_SPARE_MAX are freed, so a backlog of the sinks does not stay as
 // memory. With all of them out, querylog_pool_take says so and the caller waits.
 
 #include "base/growth.h"
-#include "querylog.h"
 
-enum { QUERYLOG_SPARE_MAX = 4 };
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum {
+	QUERYLOG_ROWS_MAX = 2048,
+	QUERYLOG_TEXT_MAX = 256 * 1024, // bytes of names and addresses of a batch
+	QUERYLOG_BATCHES_MAX = 64,
+	QUERYLOG_SPARE_MAX = 4,
+	QUERYLOG_NAME_MAX = 1024, // bytes of a name as text, its NUL included
+};
+
+enum querylog_transport { QUERYLOG_UDP, QUERYLOG_TCP, QUERYLOG_TRANSPORTS };
+
+// Where an answer came from.
+enum querylog_tier {
+	QUERYLOG_TIER_NONE,  // there was none, or it needed none: FORMERR, dropped, ...
+	QUERYLOG_TIER_RULES, // blocked or local
+	QUERYLOG_TIER_L0,
+	QUERYLOG_TIER_L1,
+	QUERYLOG_TIER_UPSTREAM,
+	QUERYLOG_TIER_STALE,
+	QUERYLOG_TIERS
+};
+extern const char *const querylog_transport_names[QUERYLOG_TRANSPORTS];
+extern const char *const querylog_tier_names[QUERYLOG_TIERS];
+
+enum { QUERYLOG_NO_EDE = UINT16_MAX };
+
+// A string of a batch or of an object that it references: never NULL, NUL-terminated, and without
+// bytes under 0x20, 0x7f and over (names are escaped as RFC 1035 5.1 has it).
+struct querylog_text {
+	const char *at;
+	uint16_t len;
+};
+
+// Both ends and both messages of a query (log_whole.h). Part of the batch.
+struct querylog_whole {
+	const uint8_t *query, *reply; // the row's query_len and reply_len bytes; NULL: left out
+	uint8_t service_bytes[16];    // the queried service address; IPv4 in the first 4
+	uint16_t service_port;        // 0: neither is known
+};
+
+struct querylog_row {
+	uint64_t time_us;                   // received, microseconds since 1970 UTC
+	uint64_t weight;                    // number of queries, this one included
+	struct querylog_text qname;         // "." for the root; "" where the question was not read
+	struct querylog_text client;        // address as text, after anonymisation
+	struct querylog_text client_name;   // "" without one
+	struct querylog_text group;         // "" for group 0
+	struct querylog_text verdict;       // verdict_names or answer kinds, one vocabulary
+	struct querylog_text list;          // that blocked, "" without one
+	struct querylog_text upstream;      // that answered, "" without one
+	const struct querylog_whole *whole; // NULL: not logged
+	uint32_t dataplane_us;              // from the receive burst to the end of the batch
+	uint32_t total_us;                  // from there to the answer
+	uint16_t qtype, qclass;
+	uint16_t rcode; // extended; of a query without an answer 0 with is_answered false
+	uint16_t ede;   // RFC 8914, or QUERYLOG_NO_EDE
+	uint16_t client_port;
+	uint16_t query_len, reply_len; // bytes of DNS; 0 where there is none
+	uint8_t client_version;        // 4 or 6
+	uint8_t client_bytes[16]; // after anonymisation; IPv4 in the first 4; zeros when hashed
+	uint8_t transport;        // enum querylog_transport
+	uint8_t tier;             // enum querylog_tier
+	bool is_answered;
+	bool is_blocked; // blocked, blocked_answer, drop_rule
+};
+
+struct querylog_batch {
+	uint64_t number; // counts up from 1 in a control plane's life
+	const char *box; // this box's name
+	unsigned count;
+	const struct querylog_row *row;
+	uint64_t weight; // of all rows
+};
+
+// The weight of row `i` for a sink that got the batch with `owed` on top: its own, and its share.
+static inline uint64_t querylog_weight(const struct querylog_batch *b, uint64_t owed, unsigned i)
+{
+	return b->row[i].weight + owed / b->count + (i < owed % b->count);
+}
+
+// Any thread. A batch passed to `take` is borrowed: a sink that keeps it must hold it.
+void querylog_hold(const struct querylog_batch *b);
+void querylog_release(const struct querylog_batch *b);
 
 struct querylog_pool;
 

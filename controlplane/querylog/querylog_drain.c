@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From rings to batches.
 
-#include "querylog_internal.h"
+#include "querylog_drain.h"
 
 #include <string.h>
 #include <weir/clock.h>
@@ -42,7 +42,7 @@ static void names_look(struct querylog *q)
 // An empty batch in the place of what is filled. False: all are out, and nothing has changed.
 static bool batch_next(struct querylog *q, uint64_t now_ms)
 {
-	struct querylog_batch *b = querylog_pool_take(q->pool, q->settings.box, q->batches + 1);
+	struct querylog_batch *b = querylog_pool_take(q->pool, q->box, q->batches + 1);
 	if (!b)
 		return false;
 	querylog_flush(q, 0, true);

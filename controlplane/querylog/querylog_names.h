@@ -6,7 +6,7 @@
 // one with each change of the configuration or of the lists, each batch holds the one that its rows
 // were made by.
 
-#include "querylog.h"
+#include "querylog_batch.h"
 #include "upstream_book.h"
 
 #include <weir/config.h>

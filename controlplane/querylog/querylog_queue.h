@@ -8,7 +8,7 @@
 // A queued batch keeps its memory from the pool of all sinks. Keep `cap` small (8 or so) and copy
 // or spool in time.
 
-#include "querylog.h"
+#include "querylog_batch.h"
 
 enum { QUERYLOG_QUEUE_MAX = 32 };
 

@@ -5,7 +5,7 @@
 // space between, `-` for a missing value, in the order of docs/how-to/live.md. No allocation; any
 // thread.
 
-#include "querylog.h"
+#include "querylog_batch.h"
 
 enum { ROW_LINE_MAX = 8192 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_log.h"
 
+#include "querylog/querylog.h"
 #include "querylog/querylog_row.h"
 #include "querylog/querylog_source.h"
 

@@ -3,7 +3,7 @@
 #include "query_file.h"
 #include "query_folder.h"
 #include "query_schema.h"
-#include "query_store_internal.h"
+#include "query_store_file.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "query_store_file.h"
+
 #include "query_file.h"
 #include "query_folder.h"
-#include "query_store_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

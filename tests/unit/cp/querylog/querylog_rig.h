@@ -5,7 +5,6 @@
 // seed, the same for the same seed. No log thread runs; the test plays it.
 
 #include "controlplane/querylog/querylog.h"
-#include "controlplane/querylog/querylog_batch.h"
 
 struct querylog_rig {
 	struct querylog_pool *pool;

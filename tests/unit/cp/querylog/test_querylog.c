@@ -2,6 +2,7 @@
 // From log rings to sinks: rows of records, what is left out and hidden, hostile records, rings
 // that end with a debt, and the sum of weights through all of it.
 
+#include "controlplane/querylog/querylog.h"
 #include "controlplane/querylog/querylog_hide.h"
 #include "controlplane/querylog/querylog_names.h"
 #include "controlplane/querylog/querylog_row.h"

@@ -2,7 +2,7 @@
 // Sinks that do not take a batch: what they are owed comes with later rows, exactly, spread over
 // them, for each sink by itself; what waits too long is counted as dropped.
 
-#include "controlplane/querylog/querylog_internal.h"
+#include "controlplane/querylog/querylog_state.h"
 #include "querylog_rig.h"
 #include "tests/unit/unit.h"
 

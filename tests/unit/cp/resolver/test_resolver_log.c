@@ -2,6 +2,7 @@
 
 // What the resolver's own records of the query log say of the client: of each family, and of an
 // IPv4 client that came to a socket of IPv6.
+#include "controlplane/querylog/querylog.h"
 #include "controlplane/querylog/querylog_names.h"
 #include "controlplane/querylog/querylog_row.h"
 #include "controlplane/resolver/resolver_internal.h"

@@ -2,7 +2,7 @@
 //
 // The query store under a wrong clock: real files, deleted or not.
 
-#include "controlplane/querylog/store/query_store_internal.h"
+#include "controlplane/querylog/store/query_store_file.h"
 #include "query_rows.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
 #include "tests/unit/unit.h"

@@ -3,11 +3,11 @@
 
 // Shared by the files of the query log: the state of its thread.
 
-#include "querylog.h"
 #include "querylog_batch.h"
 #include "querylog_hand.h"
 #include "querylog_macs.h"
 #include "querylog_row.h"
+#include "querylog_sinks.h"
 #include "querylog_source.h"
 
 #include <pthread.h>
@@ -43,7 +43,7 @@ static_assert((int)LOG_WHOLE_MAX + (int)QUERYLOG_NAME_MAX < (int)QUERYLOG_TEXT_M
 static_assert((int)WATCH_MESSAGE_MAX < (int)LOG_WHOLE_MAX);
 
 struct querylog {
-	struct querylog_settings settings;
+	const char *box; // this box's name
 	struct querylog_pool *pool;
 	unsigned sinks;
 	struct querylog_sink_slot sink[QUERYLOG_SINKS_MAX];
@@ -77,21 +77,13 @@ struct querylog {
 	_Atomic unsigned source_count;
 };
 
-// One look at all rings. The records read.
-unsigned querylog_drain(struct querylog *q, uint64_t now_ms);
-// Passes the batch to the sinks, if it is old enough or `now`.
-void querylog_flush(struct querylog *q, uint64_t now_ms, bool now);
-// Makes a row for weight that no record has carried. False: no batch is free.
-bool querylog_carry(struct querylog *q, uint64_t now_ms);
-// Makes a row for a sink's debt while no batch comes, and drops a debt that is too old. False: a
-// debt is left.
-bool querylog_settle(struct querylog *q, uint64_t now_ms);
-// At the end: drops the debts.
-void querylog_forgive(struct querylog *q);
-// Logs losses, and writes the rows in memory down for the next control plane. Each beat.
-void querylog_losses_beat(struct querylog *q, uint64_t now_ms);
-// Also with each batch, and before records are let go of in a ring.
-void querylog_hand_write(struct querylog *q);
-void querylog_before_take(
-	struct querylog *q); // figures of the previous run; once, before the thread starts
-void querylog_count(_Atomic uint64_t *counter, uint64_t n); // one that this thread alone writes
+static inline uint64_t querylog_load(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+// One that the calling thread alone writes.
+static inline void querylog_count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, querylog_load(counter) + n, memory_order_relaxed);
+}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Shared by the files of the query store: query_store.c (the thread, failures, status),
-// query_store_file.c (the file in use, and earlier ones).
+// The file of the query store that is in use, and earlier ones. For the thread of query_store.c,
+// whose state this is.
 
 #include "query_rate.h"
 #include "query_store.h"
@@ -42,7 +42,7 @@ struct query_store {
 	struct query_store_status now; // copied to `shown`
 };
 
-// query_store_file.c, on the thread; -errno, -EUCLEAN: damaged.
+// -errno, -EUCLEAN: damaged.
 ATTR_MUST_CHECK int query_store_begin(struct query_store *s, int64_t hour); // a file of that hour
 ATTR_MUST_CHECK int query_store_commit(struct query_store *s);
 // Ends the use of the file, whatever state it is in.

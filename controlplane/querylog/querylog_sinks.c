@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Rows that each sink has in memory, and rows that it lost: for the status, for the log, and for
-// the control plane that starts after a kill.
+// From batches to sinks, what a sink is owed that did not take one, rows that each sink has in
+// memory, and rows that it lost.
 
-#include "querylog_internal.h"
+#include "querylog_state.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 
 enum { TELL_AGAIN_MS = 60000 };
 
-static uint64_t load(const _Atomic uint64_t *counter)
+static void store(_Atomic uint64_t *counter, uint64_t n)
 {
-	return atomic_load_explicit(counter, memory_order_relaxed);
+	atomic_store_explicit(counter, n, memory_order_relaxed);
 }
 
 static void held_take(const struct querylog_sink_slot *s, struct querylog_held *out)
@@ -30,14 +31,14 @@ unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUER
 		held_take(s, &held);
 		out[i] = (struct querylog_sink_counts){
 			.name = s->sink.name,
-			.rows = load(&s->rows),
-			.weight = load(&s->weight),
-			.folded_rows = load(&s->folded_rows),
-			.folded_weight = load(&s->folded_weight),
-			.owed_rows = load(&s->owed_rows),
-			.owed_weight = load(&s->owed_weight),
-			.dropped_rows = load(&s->dropped_rows),
-			.dropped_weight = load(&s->dropped_weight),
+			.rows = querylog_load(&s->rows),
+			.weight = querylog_load(&s->weight),
+			.folded_rows = querylog_load(&s->folded_rows),
+			.folded_weight = querylog_load(&s->folded_weight),
+			.owed_rows = querylog_load(&s->owed_rows),
+			.owed_weight = querylog_load(&s->owed_weight),
+			.dropped_rows = querylog_load(&s->dropped_rows),
+			.dropped_weight = querylog_load(&s->dropped_weight),
 			.held_rows = held.rows,
 			.held_weight = held.weight,
 			.before_rows = s->before_rows,
@@ -88,7 +89,7 @@ void querylog_hand_write(struct querylog *q)
 		*to = (struct querylog_hand_rows){
 			.rows = held.rows + s->recent_rows[0] + s->recent_rows[1] + filling_rows,
 			.weight = held.weight + s->recent_weight[0] + s->recent_weight[1]
-				  + load(&s->owed_weight) + filling_weight};
+				  + querylog_load(&s->owed_weight) + filling_weight};
 		snprintf(to->name, sizeof(to->name), "%s", s->sink.name);
 	}
 	querylog_hand_put(&q->hand, rows, n);
@@ -121,4 +122,97 @@ void querylog_losses_beat(struct querylog *q, uint64_t now_ms)
 		s->recent_rows[0] = s->recent_weight[0] = 0;
 	}
 	querylog_hand_write(q);
+}
+
+static void taken(struct querylog_sink_slot *s, const struct querylog_batch *b, uint64_t owed)
+{
+	querylog_count(&s->rows, b->count);
+	querylog_count(&s->weight, b->weight + owed);
+	s->recent_rows[0] += b->count;
+	s->recent_weight[0] += b->weight + owed;
+	if (!owed)
+		return;
+	querylog_count(&s->folded_rows, querylog_load(&s->owed_rows));
+	querylog_count(&s->folded_weight, owed);
+	store(&s->owed_rows, 0);
+	store(&s->owed_weight, 0);
+}
+
+static void refused(struct querylog_sink_slot *s, const struct querylog_batch *b)
+{
+	if (s->sink.fold && !querylog_load(&s->owed_weight))
+		s->owed_ms = clock_mono_ms();
+	querylog_count(s->sink.fold ? &s->owed_rows : &s->dropped_rows, b->count);
+	querylog_count(s->sink.fold ? &s->owed_weight : &s->dropped_weight, b->weight);
+}
+
+static void give_up(struct querylog_sink_slot *s)
+{
+	querylog_count(&s->dropped_rows, querylog_load(&s->owed_rows));
+	querylog_count(&s->dropped_weight, querylog_load(&s->owed_weight));
+	store(&s->owed_rows, 0);
+	store(&s->owed_weight, 0);
+}
+
+void querylog_feed(struct querylog *q, const struct querylog_batch *b)
+{
+	for (unsigned i = 0; i < q->sinks; i++) {
+		struct querylog_sink_slot *s = &q->sink[i];
+		uint64_t owed = querylog_load(&s->owed_weight);
+		bool took = s->sink.fold ? s->sink.fold(s->sink.arg, b, owed)
+					 : s->sink.take(s->sink.arg, b);
+		s->was_offered = true;
+		if (took)
+			taken(s, b, owed);
+		else
+			refused(s, b);
+	}
+	querylog_hand_write(q);
+}
+
+// A batch whose one row stands for what the sink is owed, and for nothing else.
+static bool pay(struct querylog *q, struct querylog_sink_slot *s)
+{
+	struct querylog_batch *b = querylog_pool_take(q->pool, q->box, q->batches + 1);
+	if (!b)
+		return false;
+	q->batches++;
+	uint64_t now_us = clock_mono_us() + (uint64_t)q->wall_us;
+	bool took = querylog_row_rest(b, now_us, querylog_load(&s->owed_weight))
+		    && s->sink.fold(s->sink.arg, b, 0);
+	if (took) {
+		querylog_count(&s->rows, 1);
+		taken(s, &(struct querylog_batch){.count = 0}, querylog_load(&s->owed_weight));
+	}
+	querylog_release(b);
+	return took;
+}
+
+void querylog_forgive(struct querylog *q)
+{
+	for (unsigned i = 0; i < q->sinks; i++) {
+		struct querylog_sink_slot *s = &q->sink[i];
+		unsigned long long owed = querylog_load(&s->owed_weight);
+		if (!owed)
+			continue;
+		log_warning("query log: %s did not take %llu queries before shutdown", s->sink.name,
+			owed);
+		give_up(s);
+	}
+}
+
+bool querylog_settle(struct querylog *q, uint64_t now_ms)
+{
+	bool all = true;
+	for (unsigned i = 0; i < q->sinks; i++) {
+		struct querylog_sink_slot *s = &q->sink[i];
+		if (querylog_load(&s->owed_weight) && (s->was_offered || !pay(q, s))) {
+			// The debt may be younger than now_ms: rings were read since.
+			if (now_ms >= s->owed_ms + QUERYLOG_OWED_MS)
+				give_up(s);
+			all &= !querylog_load(&s->owed_weight);
+		}
+		s->was_offered = false;
+	}
+	return all;
 }
