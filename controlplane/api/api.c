@@ -3,11 +3,9 @@
 #include "api.h"
 
 #include "api_server.h"
-#include "base/leak_demo.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,125 +15,13 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
-#include <weir/name_paste.h>
 
 // As many explanations and searches as may run and wait leave requests for all else.
 static_assert(2 * ((int)WHY_RUNNING_MAX + (int)WHY_WAITING_MAX) < (int)API_REQUESTS_MAX);
 
-const struct api_part *const api_parts[] = {
-#define X(name) &api_##name##_part,
-	API_PARTS(X)
-#undef X
-		NULL};
-
-void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...)
-{
-	char text[512];
-	va_list args;
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	http_reply(x, status, json_out_error("%s", text));
-}
-
-void api_busy(struct http_exchange *x, int err)
-{
-	api_refuse(x, 503, "%s", err == -EAGAIN ? "too busy: try again" : strerror(-err));
-}
-
-// Paths of changes are constants of ours by the time that they are logged.
-static void change_log(const struct http_exchange *x)
-{
-	const struct ucred *peer = http_peer(x);
-	struct dns_name name;
-	char text[DNS_NAME_TEXT_MAX] = "";
-	const char *param = http_param(x, "name"), *why;
-	if (param && name_paste(param, &name, &why) >= 0)
-		dns_name_to_text(&name, text);
-	log_info("control: %s %s by uid %u, pid %d", http_path(x), text, peer->uid, peer->pid);
-}
-
-static const struct api_endpoint *endpoint_find(const char *path, unsigned flags)
-{
-	for (const struct api_part *const *p = api_parts; *p; p++)
-		for (unsigned i = 0; i < API_PART_ENDPOINTS_MAX && (*p)->endpoint[i].path; i++)
-			if (((*p)->endpoint[i].flags & flags) == flags
-				&& strcmp(path, (*p)->endpoint[i].path) == 0)
-				return &(*p)->endpoint[i];
-	return NULL;
-}
-
-static bool is_off(const struct api *a)
-{
-	return a->deps.toggles && !a->deps.toggles->value[TOGGLE_API];
-}
-
-void api_serve(struct api *a, struct http_exchange *x, unsigned flags)
-{
-	const struct api_endpoint *e = endpoint_find(http_path(x), flags);
-	if (is_off(a) && !(e && e->flags & API_ALWAYS)) {
-		api_refuse(x, 503, "the toggle api is off");
-		return;
-	}
-	LEAK_DEMO(bodies, 20000);
-	if (!e) {
-		api_refuse(x, 404, "no such endpoint%s", flags & API_NETWORK ? " here" : "");
-		return;
-	}
-	const bool is_post = e->flags & API_POST;
-	if (http_is_post(x) != is_post) {
-		api_refuse(x, 405, "use %s", is_post ? "POST" : "GET");
-		return;
-	}
-	if (is_post)
-		change_log(x);
-	e->handle(a, x);
-}
-
 static void on_request(void *arg, struct http_exchange *x)
 {
 	api_serve(arg, x, 0);
-}
-
-static void on_resolver(void *arg, const struct resolver_status *s)
-{
-	struct api_look *l = arg;
-	l->resolver = s;
-	if (http_is_live(l->exchange))
-		l->reply(l);
-	else // nobody listens, and there may be no api any more
-		http_reply(l->exchange, 503, NULL);
-	free(l);
-}
-
-static void on_frontends(void *arg, const struct frontends_status *s)
-{
-	struct api_look *l = arg;
-	int rc = -ECANCELED;
-
-	l->frontends = *s;
-	if (http_is_live(l->exchange))
-		rc = resolver_status(l->api->deps.resolver, l->api->deps.service, on_resolver, l);
-	if (rc < 0) {
-		api_busy(l->exchange, rc);
-		free(l);
-	}
-}
-
-void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct api_look *l))
-{
-	struct api_look *l = calloc(1, sizeof(*l));
-	if (!l) {
-		http_reply(x, 500, NULL);
-		return;
-	}
-	*l = (struct api_look){.api = a, .exchange = x, .reply = reply};
-	http_defer(x, API_SHORT_MS);
-	int rc = frontends_report(a->deps.frontends, a->deps.service, on_frontends, l);
-	if (rc < 0) {
-		free(l);
-		api_busy(x, rc);
-	}
 }
 
 // Groups as the kernel knew them when the peer connected: no name service is asked.
