@@ -6,49 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <weir/bytes.h>
+#include <weir/siphash.h>
 
 enum { KEY_LIFE_MS = 24 * 3600 * 1000 };
 
-static uint64_t rotate(uint64_t x, unsigned by)
-{
-	return x << by | x >> (64 - by);
-}
-
-static void round_of(uint64_t v[4])
-{
-	v[0] += v[1], v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[1], v[0] += v[3];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] = rotate(v[2], 32);
-}
-
-static void word_in(uint64_t v[4], uint64_t word)
-{
-	v[3] ^= word;
-	round_of(v);
-	round_of(v);
-	v[0] ^= word;
-}
-
 uint64_t querylog_siphash(const uint64_t key[2], const uint8_t bytes[16])
 {
-	uint64_t v[4] = {key[0] ^ UINT64_C(0x736f6d6570736575),
-		key[1] ^ UINT64_C(0x646f72616e646f6d), key[0] ^ UINT64_C(0x6c7967656e657261),
-		key[1] ^ UINT64_C(0x7465646279746573)};
-	uint64_t word[2];
-	memcpy(word, bytes, sizeof(word));
-	word_in(v, word[0]);
-	word_in(v, word[1]);
-	word_in(v, UINT64_C(16) << 56);
-	v[2] ^= 0xff;
-	for (unsigned i = 0; i < 4; i++)
-		round_of(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	struct sip s = sip_begin((const uint8_t *)key);
+	sip_word(&s, sip_load(bytes));
+	sip_word(&s, sip_load(bytes + 8));
+	sip_word(&s, sip_last(0, 16));
+	return sip_end(&s);
 }
 
 int querylog_hide_beat(struct querylog_hide *h, uint64_t now_ms)

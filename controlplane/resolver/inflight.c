@@ -4,14 +4,16 @@
 #include "kept_query.h"
 #include "lists/list_suffix.h"
 #include "lists/zone_of.h"
-#include "share_sketch.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/sketch.h>
 
 #define NIL UINT32_MAX
+
+enum { SHARE_BITS = 14 };
 
 struct inflight {
 	struct question *question;
@@ -25,7 +27,8 @@ struct inflight {
 	struct age_list ages; // of questions
 	struct inflight_refused refused;
 	struct keyhash_secret secret;
-	struct share_sketch zones, clients; // suffixes are in `zones` as well
+	// Sketches of questions by zone, suffixes included, and of waiters by client.
+	uint32_t zones[2 << SHARE_BITS], clients[2 << SHARE_BITS];
 };
 
 int inflight_new(
@@ -78,12 +81,18 @@ bool inflight_is_crowded(const struct inflight *f)
 	return f->questions > f->limit.questions / 2;
 }
 
+// Never 0, which stands for nobody.
+static uint32_t share_key(const struct keyhash_secret *secret, const void *data, size_t len)
+{
+	return (uint32_t)keyhash(secret, data, len) | 1u << 31;
+}
+
 uint32_t inflight_client(const struct inflight *f, unsigned ip_version, const uint8_t *address)
 {
 	uint8_t who[9] = {(uint8_t)ip_version};
 	size_t len = ip_version == 6 ? 8 : 4; // a /64 is one client
 	memcpy(who + 1, address, len);
-	return share_sketch_key(&f->secret, who, 1 + len);
+	return share_key(&f->secret, who, 1 + len);
 }
 
 static bool same_key(const struct question *q, const struct l0_key *key)
@@ -107,8 +116,8 @@ static bool zone_has_room(struct inflight *f, uint32_t zone, uint32_t suffix)
 {
 	unsigned most = f->limit.zone_questions;
 	return most == 0
-	       || (share_sketch_of(&f->zones, zone) < most
-		       && share_sketch_of(&f->zones, suffix)
+	       || (sketch_count(f->zones, SHARE_BITS, zone) < most
+		       && sketch_count(f->zones, SHARE_BITS, suffix)
 				  < f->limit.questions - f->limit.questions / 4);
 }
 
@@ -117,13 +126,11 @@ int inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_
 {
 	const struct dns_name *name = &query->name;
 	const struct zone_of of = zone_of(name);
-	uint32_t zone =
-		share_sketch_key(&f->secret, name->wire + of.zone, (size_t)name->len - of.zone);
+	uint32_t zone = share_key(&f->secret, name->wire + of.zone, (size_t)name->len - of.zone);
 	// One that is a zone too is another thing than that zone: its last byte is not there.
-	uint32_t suffix = share_sketch_key(
-		&f->secret, name->wire + of.suffix, (size_t)name->len - of.suffix - 1u);
+	uint32_t suffix =
+		share_key(&f->secret, name->wire + of.suffix, (size_t)name->len - of.suffix - 1u);
 	uint32_t i = f->question_free;
-
 	if (f->questions >= f->limit.questions) {
 		f->refused.full += !is_refresh;
 		return -ENOSPC;
@@ -148,8 +155,8 @@ int inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_
 	q->live = true;
 	q->zone = zone;
 	q->suffix = suffix;
-	share_sketch_add(&f->zones, zone);
-	share_sketch_add(&f->zones, suffix);
+	sketch_add(f->zones, SHARE_BITS, zone);
+	sketch_add(f->zones, SHARE_BITS, suffix);
 	q->chain = f->bucket[key->hash & f->bucket_mask];
 	f->bucket[key->hash & f->bucket_mask] = i;
 	age_add(&f->ages, &q->age);
@@ -170,8 +177,8 @@ void inflight_remove(struct inflight *f, struct question *q)
 	while (*link != i)
 		link = &f->question[*link].chain;
 	*link = q->chain;
-	share_sketch_remove(&f->zones, q->zone);
-	share_sketch_remove(&f->zones, q->suffix);
+	sketch_remove(f->zones, SHARE_BITS, q->zone);
+	sketch_remove(f->zones, SHARE_BITS, q->suffix);
 	age_remove(&f->ages, &q->age);
 	q->live = false;
 	q->chain = f->question_free;
@@ -184,8 +191,8 @@ static int waiter_room(
 {
 	if (q->waiters >= most)
 		return -EDQUOT;
-	if (f->limit.client_waiters
-		&& share_sketch_of(&f->clients, w->client) >= f->limit.client_waiters)
+	if (w->client && f->limit.client_waiters
+		&& sketch_count(f->clients, SHARE_BITS, w->client) >= f->limit.client_waiters)
 		return -EUSERS;
 	if (f->waiters >= f->waiter_cap)
 		return -ENOSPC;
@@ -217,14 +224,13 @@ int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w
 	if (++f->waiters > f->waiters_max)
 		f->waiters_max = f->waiters;
 	if (w->client)
-		share_sketch_add(&f->clients, w->client);
+		sketch_add(f->clients, SHARE_BITS, w->client);
 	return 0;
 }
 
 bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out)
 {
 	uint32_t i = q->first_waiter;
-
 	if (i == NIL)
 		return false;
 	*out = f->waiter[i];
@@ -236,7 +242,7 @@ bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter 
 	q->waiters--;
 	f->waiters--;
 	if (out->client)
-		share_sketch_remove(&f->clients, out->client);
+		sketch_remove(f->clients, SHARE_BITS, out->client);
 	return true;
 }
 

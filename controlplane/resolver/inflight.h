@@ -8,7 +8,7 @@
 // in a list per question, oldest first. Both refuse when full; nothing grows. A waiter keeps its
 // spelling of the question as one bit per byte: upper case or not.
 //
-// Nobody gets all of it (share_sketch.h). A zone's questions (zone_of.h) may be so many, and those
+// Nobody gets all of it (weir/sketch.h). A zone's questions (zone_of.h) may be so many, and those
 // of all zones under one public suffix three quarters of all: who asks for random names below a
 // zone whose servers do not answer fills its share and no more. A client, an IPv4 address or an
 // IPv6 /64, may wait for so many answers: an upstream that holds them back and lets them go at one

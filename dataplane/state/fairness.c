@@ -2,6 +2,7 @@
 #include "fairness.h"
 
 #include <string.h>
+#include <weir/sketch.h>
 
 enum { WHO_ADDRESS_MAX = 8, FAIRNESS_FEW = 8 };
 
@@ -13,10 +14,8 @@ static void sum_set(struct fairness *c, uint32_t sum)
 
 static void halve(struct fairness *c)
 {
-	for (unsigned i = 0; i < FAIRNESS_CELLS; i++) {
-		c->cell[0][i] /= 2;
-		c->cell[1][i] /= 2;
-	}
+	for (unsigned i = 0; i < ARRAY_LEN(c->cell); i++)
+		c->cell[i] /= 2;
 	sum_set(c, c->sum / 2);
 }
 
@@ -24,11 +23,8 @@ static void halve(struct fairness *c)
 // not get to answer for it.
 static bool weigh(struct fairness *c, uint64_t hash)
 {
-	uint32_t *a = &c->cell[0][hash % FAIRNESS_CELLS];
-	uint32_t *b = &c->cell[1][(hash >> 32) % FAIRNESS_CELLS];
-	uint32_t least = ++*a;
-	if (++*b < least)
-		least = *b;
+	sketch_add(c->cell, FAIRNESS_BITS, (uint32_t)hash);
+	uint32_t least = sketch_count(c->cell, FAIRNESS_BITS, (uint32_t)hash);
 	return least > FAIRNESS_FEW && least > c->sum / FAIRNESS_PART;
 }
 

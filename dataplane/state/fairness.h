@@ -11,7 +11,7 @@
 // zones above, so a flood below victim.co.uk does not make co.uk one. Who forges each address and
 // each zone cannot be told from others; then all have what the ring can take.
 //
-// Counts are a sketch of two rows under a keyed hash; they are halved when the sum is FAIRNESS_SUM,
+// Counts are a sketch (weir/sketch.h); they are halved when the sum is FAIRNESS_SUM,
 // and forgotten after a second in which the ring was less than half full. 16 KiB, worker-private,
 // no cost as long as the ring is less than half full, then some 30 ns a miss.
 
@@ -21,7 +21,7 @@
 #include <weir/keyhash.h>
 
 enum {
-	FAIRNESS_CELLS = 2048,
+	FAIRNESS_BITS = 11,
 	FAIRNESS_SUM = 8192,
 	FAIRNESS_LEAST = 256, // below that many nobody is checked
 	FAIRNESS_PART = 16,
@@ -31,7 +31,7 @@ enum {
 struct fairness {
 	uint64_t last_ms;
 	uint32_t sum;
-	uint32_t cell[2][FAIRNESS_CELLS];
+	uint32_t cell[2 << FAIRNESS_BITS];
 };
 
 struct fairness_client {

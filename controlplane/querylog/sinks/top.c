@@ -23,7 +23,7 @@ const char *const top_kind_names[TOP_KINDS] = {
 struct pane { // a period
 	uint64_t since_ms;
 	uint64_t queries[TOP_KINDS];
-	struct sketch *sketch[TOP_KINDS];
+	struct topk *topk[TOP_KINDS];
 };
 
 struct top {
@@ -31,7 +31,7 @@ struct top {
 	uint64_t key[2];
 	unsigned now; // the pane that counts; the other one has the period before
 	struct pane pane[2];
-	struct sketch_item room[2 * TOP_CAP], best[TOP_ITEMS_MAX];
+	struct topk_item room[2 * TOP_CAP], best[TOP_ITEMS_MAX];
 };
 
 static int panes_open(struct top *t, uint64_t now_ms)
@@ -39,7 +39,7 @@ static int panes_open(struct top *t, uint64_t now_ms)
 	for (unsigned p = 0; p < ARRAY_LEN(t->pane); p++) {
 		t->pane[p].since_ms = now_ms;
 		for (unsigned k = 0; k < TOP_KINDS; k++) {
-			int rc = sketch_open(&t->pane[p].sketch[k], TOP_CAP,
+			int rc = topk_open(&t->pane[p].topk[k], TOP_CAP,
 				k == TOP_CLIENTS ? CLIENT_TEXT_MAX : TOP_TEXT_MAX);
 			if (rc < 0)
 				return rc;
@@ -71,7 +71,7 @@ void top_free(struct top *t)
 		return;
 	for (unsigned p = 0; p < ARRAY_LEN(t->pane); p++)
 		for (unsigned k = 0; k < TOP_KINDS; k++)
-			sketch_free(t->pane[p].sketch[k]);
+			topk_free(t->pane[p].topk[k]);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
 }
@@ -80,14 +80,14 @@ static void count(struct pane *p, enum top_kind kind, uint64_t hash,
 	const struct querylog_text *text, uint64_t weight)
 {
 	p->queries[kind] += weight;
-	sketch_add(p->sketch[kind], hash, text->at, text->len, weight);
+	topk_add(p->topk[kind], hash, text->at, text->len, weight);
 }
 
 // A row without a name or a client stands for queries that nothing else is known of.
 static void row_count(struct top *t, struct pane *p, const struct querylog_row *row)
 {
 	if (row->qname.len) {
-		uint64_t hash = sketch_hash(t->key, row->qname.at, row->qname.len);
+		uint64_t hash = topk_hash(t->key, row->qname.at, row->qname.len);
 		count(p, TOP_NAMES, hash, &row->qname, row->weight);
 		if (row->is_blocked)
 			count(p, TOP_BLOCKED, hash, &row->qname, row->weight);
@@ -97,7 +97,7 @@ static void row_count(struct top *t, struct pane *p, const struct querylog_row *
 			count(p, TOP_SLOW, hash, &row->qname, row->weight);
 	}
 	if (row->client.len)
-		count(p, TOP_CLIENTS, sketch_hash(t->key, row->client.at, row->client.len),
+		count(p, TOP_CLIENTS, topk_hash(t->key, row->client.at, row->client.len),
 			&row->client, row->weight);
 }
 
@@ -122,7 +122,7 @@ static void on_beat(void *arg, uint64_t now_ms)
 	p->since_ms = now_ms;
 	memset(p->queries, 0, sizeof(p->queries));
 	for (unsigned k = 0; k < TOP_KINDS; k++)
-		sketch_clear(p->sketch[k]);
+		topk_clear(p->topk[k]);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -131,8 +131,7 @@ struct querylog_sink top_sink(struct top *t)
 	return (struct querylog_sink){.name = "top", .take = on_take, .beat = on_beat, .arg = t};
 }
 
-static void items_copy(
-	const struct sketch_item *from, unsigned n, struct top_item out[TOP_ITEMS_MAX])
+static void items_copy(const struct topk_item *from, unsigned n, struct top_item out[TOP_ITEMS_MAX])
 {
 	for (unsigned i = 0; i < n; i++) {
 		size_t len = strlen(from[i].text);
@@ -151,8 +150,7 @@ void top_read(struct top *t, unsigned max, struct top_report *out)
 	out->since_ms = before->since_ms;
 	for (unsigned k = 0; k < TOP_KINDS; k++) {
 		out->queries[k] = now->queries[k] + before->queries[k];
-		out->count[k] =
-			sketch_top(now->sketch[k], before->sketch[k], t->room, t->best, max);
+		out->count[k] = topk_best(now->topk[k], before->topk[k], t->room, t->best, max);
 		items_copy(t->best, out->count[k], out->item[k]);
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -166,9 +164,9 @@ void top_size(struct top *t, struct top_size *out)
 	for (unsigned p = 0; p < ARRAY_LEN(t->pane); p++) {
 		for (unsigned k = 0; k < TOP_KINDS; k++) {
 			out->cap += TOP_CAP;
-			out->used += sketch_used(t->pane[p].sketch[k]);
-			out->evicted += sketch_evicted(t->pane[p].sketch[k]);
-			out->bytes += sketch_bytes(t->pane[p].sketch[k]);
+			out->used += topk_used(t->pane[p].topk[k]);
+			out->evicted += topk_evicted(t->pane[p].topk[k]);
+			out->bytes += topk_bytes(t->pane[p].topk[k]);
 		}
 	}
 	pthread_mutex_unlock(&t->lock);

@@ -2,7 +2,7 @@
 #pragma once
 
 // The most active clients and the most popular names: a sink of the query log that counts names,
-// clients, blocked names, names that do not exist, and names that were slow, in sketches (sketch.h)
+// clients, blocked names, names that do not exist, and names that were slow, in tables (topk.h)
 // of fixed size.
 //
 // Counts cover the current period and the one before, so the last TOP_PERIOD_MS to twice that;
@@ -13,7 +13,7 @@
 // largest are looked up (TOP_CAP items sorted).
 
 #include "querylog/querylog.h"
-#include "sketch.h"
+#include "topk.h"
 
 enum top_kind { TOP_NAMES, TOP_CLIENTS, TOP_BLOCKED, TOP_NXDOMAIN, TOP_SLOW, TOP_KINDS };
 extern const char *const top_kind_names[TOP_KINDS];
@@ -51,4 +51,4 @@ struct top_size {
 	uint64_t evicted, since_ms; // since_ms: the older pane began
 	size_t bytes;
 };
-void top_size(struct top *t, struct top_size *out); // of all sketches
+void top_size(struct top *t, struct top_size *out); // of all tables

@@ -45,7 +45,7 @@ struct webhook {
 	struct target target[CONFIG_WEBHOOKS_MAX];
 	bool wants_day;
 	struct webhook_day day;
-	uint64_t key[2]; // of the sketches
+	uint64_t key[2]; // of the tables
 	struct sink_status now;
 	_Atomic bool stop; // the message under way is cut short
 };
@@ -58,17 +58,17 @@ static int64_t unix_s(const struct webhook *w)
 static void day_begin(struct webhook *w)
 {
 	struct webhook_day fresh = {.since_s = (uint64_t)unix_s(w)};
-	memcpy(fresh.sketch, w->day.sketch, sizeof(fresh.sketch));
+	memcpy(fresh.topk, w->day.topk, sizeof(fresh.topk));
 	w->day = fresh;
 	for (unsigned k = 0; k < WEBHOOK_LISTS && w->wants_day; k++)
-		sketch_clear(w->day.sketch[k]);
+		topk_clear(w->day.topk[k]);
 }
 
 static void day_count(
 	struct webhook *w, enum webhook_list k, const struct querylog_text *text, uint64_t weight)
 {
 	if (text->len)
-		sketch_add(w->day.sketch[k], sketch_hash(w->key, text->at, text->len), text->at,
+		topk_add(w->day.topk[k], topk_hash(w->key, text->at, text->len), text->at,
 			text->len, weight);
 }
 
@@ -323,7 +323,7 @@ static void parts_free(struct webhook *w)
 		free(w->target[i].summary);
 	}
 	for (unsigned k = 0; k < WEBHOOK_LISTS; k++)
-		sketch_free(w->day.sketch[k]);
+		topk_free(w->day.topk[k]);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
@@ -353,7 +353,7 @@ static int parts_open(struct webhook *w)
 		rc = http_post_open(&t->post, &post);
 	}
 	for (unsigned k = 0; rc == 0 && k < WEBHOOK_LISTS && w->wants_day; k++)
-		rc = sketch_open(&w->day.sketch[k], WEBHOOK_SKETCH_CAP, 256);
+		rc = topk_open(&w->day.topk[k], WEBHOOK_TOPK_CAP, 256);
 	if (rc == 0)
 		day_begin(w);
 	return rc;
@@ -370,7 +370,7 @@ int webhook_open(struct webhook **out, const struct webhook_settings *s)
 	int rc = parts_open(w);
 	size_t bytes = sizeof(*w);
 	for (unsigned k = 0; rc == 0 && k < WEBHOOK_LISTS && w->wants_day; k++)
-		bytes += sketch_bytes(w->day.sketch[k]);
+		bytes += topk_bytes(w->day.topk[k]);
 	const struct sink_work work = {.name = "webhooks",
 		.table = "log_webhooks_queue",
 		.bytes = bytes,

@@ -117,16 +117,16 @@ char *webhook_note_text(enum webhook_form form, const char *box, enum webhook_ki
 	return json_out_finish(o);
 }
 
-static unsigned top_of(const struct sketch *s, struct sketch_item out[WEBHOOK_TOP_MAX])
+static unsigned top_of(const struct topk *s, struct topk_item out[WEBHOOK_TOP_MAX])
 {
-	struct sketch_item room[WEBHOOK_SKETCH_CAP];
-	return sketch_top(s, NULL, room, out, WEBHOOK_TOP_MAX);
+	struct topk_item room[WEBHOOK_TOPK_CAP];
+	return topk_best(s, NULL, room, out, WEBHOOK_TOP_MAX);
 }
 
 static char *day_discord(const char *box, const struct webhook_day *d, uint64_t until_s)
 {
 	struct content c = {0};
-	struct sketch_item top[WEBHOOK_TOP_MAX];
+	struct topk_item top[WEBHOOK_TOP_MAX];
 	char name[256];
 	line(&c,
 		"**%s**, the last %" PRIu64 " h: %" PRIu64 " queries, %" PRIu64 " blocked, %" PRIu64
@@ -134,7 +134,7 @@ static char *day_discord(const char *box, const struct webhook_day *d, uint64_t 
 		box, (until_s - d->since_s + 1800) / 3600, d->queries, d->blocked, d->cached,
 		d->nxdomain, d->failed);
 	for (unsigned k = 0; k < WEBHOOK_LISTS; k++) {
-		unsigned n = top_of(d->sketch[k], top);
+		unsigned n = top_of(d->topk[k], top);
 		for (unsigned i = 0; i < n; i++)
 			line(&c, "%s%s: `%s` %" PRIu64 "\n", i ? "" : "top ", list_names[k],
 				harmless(top[i].text, name, sizeof(name)), top[i].count);
@@ -149,7 +149,7 @@ char *webhook_day_text(
 		return day_discord(box, d, until_s);
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
-	struct sketch_item top[WEBHOOK_TOP_MAX];
+	struct topk_item top[WEBHOOK_TOP_MAX];
 	json_out_text(o, root, "kind", "summary");
 	json_out_text(o, root, "box", box);
 	json_out_count(o, root, "since", d->since_s);
@@ -157,7 +157,7 @@ char *webhook_day_text(
 	JSON_COUNTS(o, root, d, queries, answered, blocked, cached, nxdomain, failed);
 	for (unsigned k = 0; k < WEBHOOK_LISTS; k++) {
 		struct json_node *list = json_out_array(o, root, list_names[k]);
-		unsigned n = top_of(d->sketch[k], top);
+		unsigned n = top_of(d->topk[k], top);
 		for (unsigned i = 0; i < n; i++) {
 			struct json_node *item = json_out_object(o, list, NULL);
 			json_out_text(o, item, "text", top[i].text);

@@ -5,7 +5,7 @@
 // Discord's form: `content` under WEBHOOK_CONTENT_MAX bytes, without mentions.
 
 #include "querylog/querylog.h"
-#include "sketch.h"
+#include "topk.h"
 
 #include <weir/config_log.h>
 
@@ -13,7 +13,7 @@ enum {
 	WEBHOOK_EVENTS_MAX = 8,
 	WEBHOOK_TOP_MAX = 5,
 	WEBHOOK_CONTENT_MAX = 1900,
-	WEBHOOK_SKETCH_CAP = 512
+	WEBHOOK_TOPK_CAP = 512
 };
 
 enum webhook_kind { WEBHOOK_BLOCK, WEBHOOK_ERROR, WEBHOOK_KINDS };
@@ -37,7 +37,7 @@ enum webhook_list { WEBHOOK_NAMES, WEBHOOK_BLOCKED, WEBHOOK_CLIENTS, WEBHOOK_LIS
 struct webhook_day {
 	uint64_t since_s; // unix time
 	uint64_t queries, answered, blocked, failed, nxdomain, cached;
-	struct sketch *sketch[WEBHOOK_LISTS]; // of WEBHOOK_SKETCH_CAP texts
+	struct topk *topk[WEBHOOK_LISTS]; // of WEBHOOK_TOPK_CAP texts
 };
 
 bool webhook_is_error(const struct querylog_row *row);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/base/siphash.h"
 
 #include <assert.h>
 #include <weir/bytes.h>
 #include <weir/dns_cookie.h>
+#include <weir/siphash.h>
 
 enum {
 	TIME_AT = 12, // in a whole cookie: behind the client's part, version and three zeros

@@ -8,10 +8,9 @@
 // The result only says which cookies are young and signed by the first secret, as most are.
 // dns_cookie_settle checks the others. Pure, no allocation; 1.5 KiB of the caller's stack.
 
-#include "core/base/siphash.h"
-
 #include <assert.h>
 #include <weir/dns_cookie.h>
+#include <weir/siphash.h>
 
 enum {
 	DNS_COOKIE_MANY = 32,

@@ -29,7 +29,7 @@ static const struct {
 		"rewrites waiters wheel"},
 	{MEM_ACCOUNT_upstream, "forward upstream view views"},
 	{MEM_ACCOUNT_redis, "l1 redis"},
-	{MEM_ACCOUNT_query_log, "log query querylog resolver_log sketch sql tail top watch"},
+	{MEM_ACCOUNT_query_log, "log query querylog resolver_log sql tail top topk watch"},
 	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request sink_thread webhook"},
 	{MEM_ACCOUNT_http, "api http json why"},
 	{MEM_ACCOUNT_frontend, "frontend tcp"},

@@ -229,7 +229,7 @@ static void test_a_suffix_leaves_a_quarter(void **)
 	int why;
 	assert_int_equal(inflight_new(&f, 4096, 16, &kept), 0);
 	set_limits(f, 4096, 256, 0);
-	// The sketch may count a few of the other names for the suffix (share_sketch.h), never too
+	// The sketch may count a few of the other names for the suffix (weir/sketch.h), never too
 	// few.
 	unsigned com = fill(f, ".com", 5000, &why);
 	assert_in_range(com, 3072 - 8, 3072);

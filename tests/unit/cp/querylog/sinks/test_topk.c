@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Heavy hitters: counts against exact ones, over streams made to defeat a table of fixed size.
 
-#include "controlplane/querylog/sinks/sketch.h"
+#include "controlplane/querylog/sinks/topk.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@ enum { CAP = 256, TEXTS = 20000, STREAM = 300000 };
 static const uint64_t key[2] = {7, 11};
 static uint64_t seed;
 static uint64_t truth[TEXTS];
-static struct sketch_item room[2 * CAP], top[2 * CAP];
+static struct topk_item room[2 * CAP], top[2 * CAP];
 
 static uint64_t draw(void)
 {
@@ -24,17 +24,17 @@ static uint64_t draw(void)
 	return seed;
 }
 
-static void put(struct sketch *s, unsigned i, uint64_t weight)
+static void put(struct topk *s, unsigned i, uint64_t weight)
 {
 	char text[32];
 	size_t len = (size_t)snprintf(text, sizeof(text), "n%u.example.", i);
 	truth[i] += weight;
-	sketch_add(s, sketch_hash(key, text, len), text, len, weight);
+	topk_add(s, topk_hash(key, text, len), text, len, weight);
 }
 
 // Every text with more than a share of 1 / CAP is there, and no count is off by more than that;
 // whoever has more than 100 / CAP of all is counted to 1 %.
-static void promise_check(const struct sketch *now, const struct sketch *before, unsigned caps)
+static void promise_check(const struct topk *now, const struct topk *before, unsigned caps)
 {
 	uint64_t total = 0;
 	unsigned heavy = 0, found = 0;
@@ -42,7 +42,7 @@ static void promise_check(const struct sketch *now, const struct sketch *before,
 		total += truth[i];
 	for (unsigned i = 0; i < TEXTS; i++)
 		heavy += truth[i] > total / CAP;
-	unsigned n = sketch_top(now, before, room, top, caps);
+	unsigned n = topk_best(now, before, room, top, caps);
 	for (unsigned k = 0; k < n; k++) {
 		uint64_t is = truth[strtoul(top[k].text + 1, NULL, 10)];
 		assert_true(top[k].count >= is);
@@ -58,8 +58,8 @@ static void promise_check(const struct sketch *now, const struct sketch *before,
 // Two heavy ones, and a tail that pushes each entry out all the time.
 static void test_against_a_flat_tail(void **)
 {
-	struct sketch *s;
-	assert_int_equal(sketch_open(&s, CAP, 64), 0);
+	struct topk *s;
+	assert_int_equal(topk_open(&s, CAP, 64), 0);
 	for (unsigned i = 0; i < STREAM; i++) {
 		unsigned kind = (unsigned)(draw() % 100);
 		put(s,
@@ -69,20 +69,20 @@ static void test_against_a_flat_tail(void **)
 			1 + draw() % 4);
 	}
 	promise_check(s, NULL, CAP);
-	assert_int_equal(sketch_used(s), CAP);
+	assert_int_equal(topk_used(s), CAP);
 	assert_true(
 		strcmp(top[0].text, "n0.example.") == 0 || strcmp(top[0].text, "n1.example.") == 0);
-	sketch_free(s);
+	topk_free(s);
 }
 
 // Names as they are asked for: the k-th as often as 1 / k. The ten largest, to 1 %, in order.
 static void test_of_names_as_they_come(void **)
 {
-	struct sketch *s;
+	struct topk *s;
 	double sum = 0, at[2000];
 	for (unsigned i = 0; i < ARRAY_LEN(at); i++)
 		at[i] = sum += 1.0 / (i + 1);
-	assert_int_equal(sketch_open(&s, CAP, 64), 0);
+	assert_int_equal(topk_open(&s, CAP, 64), 0);
 	for (unsigned i = 0; i < STREAM; i++) {
 		double x = (double)(draw() % 1000000) / 1000000 * sum;
 		unsigned k = 0;
@@ -96,28 +96,28 @@ static void test_of_names_as_they_come(void **)
 		assert_true((top[k].count - is) * 100 <= is);
 		assert_int_equal(strtoul(top[k].text + 1, NULL, 10), k);
 	}
-	sketch_free(s);
+	topk_free(s);
 }
 
 // Large weights, and one that comes last, after all others have been there.
 static void test_weights(void **)
 {
-	struct sketch *s;
-	assert_int_equal(sketch_open(&s, CAP, 64), 0);
+	struct topk *s;
+	assert_int_equal(topk_open(&s, CAP, 64), 0);
 	for (unsigned i = 0; i < STREAM / 10; i++)
 		put(s, (unsigned)(draw() % TEXTS), 1 + draw() % 1000);
 	put(s, 5, UINT64_C(1) << 40);
 	promise_check(s, NULL, CAP);
 	assert_string_equal(top[0].text, "n5.example.");
-	sketch_free(s);
+	topk_free(s);
 }
 
 // Two periods are as good as one: what one of them forgot is in its error.
 static void test_two_as_one(void **)
 {
-	struct sketch *a, *b;
-	assert_int_equal(sketch_open(&a, CAP, 64), 0);
-	assert_int_equal(sketch_open(&b, CAP, 64), 0);
+	struct topk *a, *b;
+	assert_int_equal(topk_open(&a, CAP, 64), 0);
+	assert_int_equal(topk_open(&b, CAP, 64), 0);
 	for (unsigned i = 0; i < STREAM; i++) {
 		unsigned other = 3 + (unsigned)(draw() % (TEXTS - 3));
 		put(i % 3 ? a : b, draw() % 2 ? 0 : other, 1);
@@ -127,30 +127,30 @@ static void test_two_as_one(void **)
 	promise_check(a, b, 2 * CAP);
 	assert_string_equal(top[0].text, "n0.example.");
 	assert_string_equal(top[1].text, "n1.example.");
-	sketch_free(a);
-	sketch_free(b);
+	topk_free(a);
+	topk_free(b);
 }
 
 static void test_clear_and_long_texts(void **)
 {
-	struct sketch *s;
+	struct topk *s;
 	static const char same[] = "0123456789abcdef", longer[] = "0123456789abcdeX";
-	assert_int_equal(sketch_open(&s, 4, 8), 0);
-	size_t bytes = sketch_bytes(s);
+	assert_int_equal(topk_open(&s, 4, 8), 0);
+	size_t bytes = topk_bytes(s);
 	for (unsigned i = 0; i < 3; i++)
-		sketch_add(s, sketch_hash(key, same, 16), same, 16, 1);
-	sketch_add(s, sketch_hash(key, longer, 16), longer, 16, 1);
-	assert_int_equal(sketch_top(s, NULL, room, top, 9), 2);
+		topk_add(s, topk_hash(key, same, 16), same, 16, 1);
+	topk_add(s, topk_hash(key, longer, 16), longer, 16, 1);
+	assert_int_equal(topk_best(s, NULL, room, top, 9), 2);
 	assert_string_equal(top[0].text, "0123456");
 	assert_int_equal(top[0].count, 3);
 	assert_int_equal(top[1].count, 1);
-	sketch_clear(s);
-	assert_int_equal(sketch_top(s, NULL, room, top, 9), 0);
-	sketch_add(s, sketch_hash(key, "", 0), "", 0, 2);
-	assert_int_equal(sketch_top(s, NULL, room, top, 9), 1);
-	assert_int_equal(sketch_bytes(s), bytes);
-	sketch_free(s);
-	assert_int_equal(sketch_open(&s, SKETCH_CAP_MAX, 8), -EINVAL);
+	topk_clear(s);
+	assert_int_equal(topk_best(s, NULL, room, top, 9), 0);
+	topk_add(s, topk_hash(key, "", 0), "", 0, 2);
+	assert_int_equal(topk_best(s, NULL, room, top, 9), 1);
+	assert_int_equal(topk_bytes(s), bytes);
+	topk_free(s);
+	assert_int_equal(topk_open(&s, TOPK_CAP_MAX, 8), -EINVAL);
 }
 
 static int setup(void **)

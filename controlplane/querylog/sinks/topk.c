@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "sketch.h"
+#include "topk.h"
 
 #include "querylog/querylog_hide.h"
 
@@ -17,7 +17,7 @@ struct entry {
 };
 
 // heap[0] has the least count.
-struct sketch {
+struct topk {
 	unsigned cap, used, text_max, mask;
 	uint64_t evicted;
 	struct entry *entry;
@@ -25,31 +25,31 @@ struct sketch {
 	char *text;
 };
 
-int sketch_open(struct sketch **out, unsigned cap, unsigned text_max)
+int topk_open(struct topk **out, unsigned cap, unsigned text_max)
 {
-	if (cap < 1 || cap >= SKETCH_CAP_MAX || text_max < 1)
+	if (cap < 1 || cap >= TOPK_CAP_MAX || text_max < 1)
 		return -EINVAL;
-	struct sketch *s = calloc(1, sizeof(*s));
+	struct topk *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	unsigned buckets = 1;
 	while (buckets < 2 * cap)
 		buckets *= 2;
-	*s = (struct sketch){.cap = cap, .text_max = text_max, .mask = buckets - 1};
+	*s = (struct topk){.cap = cap, .text_max = text_max, .mask = buckets - 1};
 	s->entry = calloc(cap, sizeof(*s->entry));
 	s->heap = calloc(cap, sizeof(*s->heap));
 	s->bucket = calloc(buckets, sizeof(*s->bucket));
 	s->text = calloc(cap, text_max);
 	if (!s->entry || !s->heap || !s->bucket || !s->text) {
-		sketch_free(s);
+		topk_free(s);
 		return -ENOMEM;
 	}
-	sketch_clear(s);
+	topk_clear(s);
 	*out = s;
 	return 0;
 }
 
-void sketch_free(struct sketch *s)
+void topk_free(struct topk *s)
 {
 	if (!s)
 		return;
@@ -60,7 +60,7 @@ void sketch_free(struct sketch *s)
 	free(s);
 }
 
-void sketch_clear(struct sketch *s)
+void topk_clear(struct topk *s)
 {
 	s->used = 0;
 	for (unsigned i = 0; i <= s->mask; i++)
@@ -68,7 +68,7 @@ void sketch_clear(struct sketch *s)
 }
 
 // Blocks chained, so that a text of any length takes the one keyed function that there is.
-uint64_t sketch_hash(const uint64_t key[2], const char *text, size_t len)
+uint64_t topk_hash(const uint64_t key[2], const char *text, size_t len)
 {
 	uint64_t state = len;
 	do {
@@ -85,23 +85,23 @@ uint64_t sketch_hash(const uint64_t key[2], const char *text, size_t len)
 	return state;
 }
 
-static size_t kept(const struct sketch *s, size_t len)
+static size_t kept(const struct topk *s, size_t len)
 {
 	return len < s->text_max ? len : s->text_max - 1;
 }
 
-static char *text_of(const struct sketch *s, unsigned i)
+static char *text_of(const struct topk *s, unsigned i)
 {
 	return s->text + (size_t)i * s->text_max;
 }
 
-static void heap_put(struct sketch *s, unsigned place, uint16_t i)
+static void heap_put(struct topk *s, unsigned place, uint16_t i)
 {
 	s->heap[place] = i;
 	s->entry[i].place = (uint16_t)place;
 }
 
-static void heap_up(struct sketch *s, unsigned place)
+static void heap_up(struct topk *s, unsigned place)
 {
 	uint16_t i = s->heap[place];
 	while (place > 0) {
@@ -114,7 +114,7 @@ static void heap_up(struct sketch *s, unsigned place)
 	heap_put(s, place, i);
 }
 
-static void heap_down(struct sketch *s, unsigned place)
+static void heap_down(struct topk *s, unsigned place)
 {
 	uint16_t i = s->heap[place];
 	for (unsigned child; (child = 2 * place + 1) < s->used; place = child) {
@@ -128,7 +128,7 @@ static void heap_down(struct sketch *s, unsigned place)
 	heap_put(s, place, i);
 }
 
-static uint16_t find(const struct sketch *s, uint64_t hash, const char *text, size_t len)
+static uint16_t find(const struct topk *s, uint64_t hash, const char *text, size_t len)
 {
 	uint16_t i = s->bucket[hash & s->mask];
 	while (i != NOBODY) {
@@ -141,7 +141,7 @@ static uint16_t find(const struct sketch *s, uint64_t hash, const char *text, si
 	return i;
 }
 
-static void unlink_entry(struct sketch *s, uint16_t i)
+static void unlink_entry(struct topk *s, uint16_t i)
 {
 	uint16_t *at = &s->bucket[s->entry[i].hash & s->mask];
 	while (*at != i)
@@ -149,7 +149,7 @@ static void unlink_entry(struct sketch *s, uint16_t i)
 	*at = s->entry[i].sibling;
 }
 
-static void text_put(struct sketch *s, uint16_t i, uint64_t hash, const char *text, size_t len)
+static void text_put(struct topk *s, uint16_t i, uint64_t hash, const char *text, size_t len)
 {
 	struct entry *e = &s->entry[i];
 	uint16_t *bucket = &s->bucket[hash & s->mask];
@@ -161,7 +161,7 @@ static void text_put(struct sketch *s, uint16_t i, uint64_t hash, const char *te
 	text_of(s, i)[kept(s, len)] = '\0';
 }
 
-void sketch_add(struct sketch *s, uint64_t hash, const char *text, size_t len, uint64_t weight)
+void topk_add(struct topk *s, uint64_t hash, const char *text, size_t len, uint64_t weight)
 {
 	uint16_t i = find(s, hash, text, len);
 	if (i == NOBODY && s->used < s->cap) {
@@ -183,16 +183,16 @@ void sketch_add(struct sketch *s, uint64_t hash, const char *text, size_t len, u
 	heap_down(s, s->entry[i].place);
 }
 
-// What a text that is not in the sketch may have had at most.
-static uint64_t unseen(const struct sketch *s)
+// What a text that is not in the table may have had at most.
+static uint64_t unseen(const struct topk *s)
 {
 	return s->used == s->cap ? s->entry[s->heap[0]].count : 0;
 }
 
-static struct sketch_item item_of(const struct sketch *s, unsigned i, const struct sketch *other)
+static struct topk_item item_of(const struct topk *s, unsigned i, const struct topk *other)
 {
 	const struct entry *e = &s->entry[i];
-	struct sketch_item item = {text_of(s, i), e->hash, e->count, e->error};
+	struct topk_item item = {text_of(s, i), e->hash, e->count, e->error};
 	if (!other)
 		return item;
 	uint16_t j = find(other, e->hash, text_of(s, i), e->len);
@@ -204,15 +204,15 @@ static struct sketch_item item_of(const struct sketch *s, unsigned i, const stru
 // By what is certain first: a newcomer may have taken the place of a large one.
 static int by_count(const void *left, const void *right)
 {
-	const struct sketch_item *a = left, *b = right;
+	const struct topk_item *a = left, *b = right;
 	uint64_t x = a->count - a->error, y = b->count - b->error;
 	if (x != y)
 		return x < y ? 1 : -1;
 	return a->count != b->count ? (a->count < b->count ? 1 : -1) : strcmp(a->text, b->text);
 }
 
-unsigned sketch_top(const struct sketch *now, const struct sketch *before, struct sketch_item *room,
-	struct sketch_item *out, unsigned max)
+unsigned topk_best(const struct topk *now, const struct topk *before, struct topk_item *room,
+	struct topk_item *out, unsigned max)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < now->used; i++)
@@ -227,17 +227,17 @@ unsigned sketch_top(const struct sketch *now, const struct sketch *before, struc
 	return n;
 }
 
-uint64_t sketch_evicted(const struct sketch *s)
+uint64_t topk_evicted(const struct topk *s)
 {
 	return s->evicted;
 }
 
-unsigned sketch_used(const struct sketch *s)
+unsigned topk_used(const struct topk *s)
 {
 	return s->used;
 }
 
-size_t sketch_bytes(const struct sketch *s)
+size_t topk_bytes(const struct topk *s)
 {
 	return sizeof(*s) + s->cap * (sizeof(*s->entry) + sizeof(*s->heap) + s->text_max)
 	       + (s->mask + 1u) * sizeof(*s->bucket);

@@ -4,11 +4,12 @@
 // SipHash-2-4 (Aumasson, Bernstein 2012) word by word, for callers that have their input in words.
 // Pure, in line; dns_cookie_many.c has its rounds for several inputs at once.
 
+#include "attr.h"
+
 #include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <weir/attr.h>
 
 struct sip {
 	uint64_t v0, v1, v2, v3;
