@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sinks of the query log that write to somewhere else, each by option.
+// The query store, and the sinks of the query log that write to somewhere else, each by option.
 
 #include "app_reload.h"
 
@@ -8,6 +8,31 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+
+int app_store_open(struct app *a, char why[APP_WHY_MAX])
+{
+	const struct config *c = a->started;
+	const struct config_query_log_store *s = &c->query_log.store;
+	char folder[PATH_MAX];
+	if (!s->enabled)
+		return 0;
+	if (*s->directory)
+		snprintf(folder, sizeof(folder), "%s", s->directory);
+	else
+		snprintf(folder, sizeof(folder), "%s/log", c->runtime.state_directory);
+	const struct query_store_settings settings = {.folder = folder,
+		.hours = s->hours,
+		.max_bytes = (uint64_t)s->max_mb << 20,
+		.max_rate = s->max_rate};
+	int ret = query_store_open(&a->store, &settings);
+	if (ret == 0) {
+		struct querylog_sink sink = query_store_sink(a->store);
+		ret = querylog_add(a->log, &sink);
+	}
+	if (ret < 0)
+		snprintf(why, APP_WHY_MAX, "query store: %s", strerror(-ret));
+	return ret;
+}
 
 static int output_add(struct app *a, struct sink_thread *t)
 {

@@ -109,10 +109,8 @@ static void clickhouse_out(struct json_out *o, struct json_node *root, const str
 	json_out_count(o, n, "lost_rows", s.lost_rows + s.outbox.lost_rows);
 	json_out_count(o, n, "lost_weight", s.lost_weight + s.outbox.lost_weight);
 	json_out_count(o, n, "open_rows", s.open_rows);
-	json_out_count(o, n, "held_rows", s.all.rows);
-	json_out_count(o, n, "held_weight", s.all.weight);
-	json_out_count(o, n, "all_lost_rows", s.all.lost_rows);
-	json_out_count(o, n, "all_lost_weight", s.all.lost_weight);
+	JSON_COUNTS_AS(o, n, "held_", &s.all, rows, weight);
+	JSON_COUNTS_AS(o, n, "all_", &s.all, lost_rows, lost_weight);
 	JSON_COUNTS(o, n, &s, wanted_rows, rows_max, raw_bytes, packed_bytes, buffer_bytes,
 		buffer_bytes_most, buffer_shrunk, queued, queue_cap);
 	json_out_bool(o, n, "waits_for_disk", s.is_waiting);

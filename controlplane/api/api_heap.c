@@ -5,7 +5,7 @@
 #include "api_param.h"
 #include "memory/heap.h"
 #include "memory/process.h"
-#include "memory/process_peers.h"
+#include "memory/process_sockets.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -174,8 +174,7 @@ static void serve_connections(struct api *, struct http_exchange *x)
 	process_sockets(socket_out, &to, &c);
 	peers_out(o, root, peers);
 	free(peers);
-	json_out_count(o, root, "open_files", c.files);
-	json_out_count(o, root, "open_sockets", c.sockets);
+	JSON_COUNTS_AS(o, root, "open_", &c, files, sockets);
 	json_out_count(o, root, "listed", to.listed);
 	http_reply(x, 200, json_out_finish(o));
 }

@@ -4,6 +4,7 @@
 
 #include "api/metrics/metrics.h"
 #include "api_tables.h"
+#include "memory/process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,19 +15,11 @@
 #include <weir/log.h>
 #include <weir/log_out.h>
 
-// Second field of /proc/PID/statm, in pages; 0: it cannot be read.
-static uint64_t resident_bytes(unsigned pid)
+static uint64_t resident_bytes(pid_t pid)
 {
-	char path[64];
-	unsigned long long size = 0, resident = 0;
-	snprintf(path, sizeof(path), "/proc/%u/statm", pid);
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%llu %llu", &size, &resident) != 2)
-		resident = 0;
-	fclose(f);
-	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t rss, anonymous;
+	process_memory_of(pid, &rss, &anonymous);
+	return rss;
 }
 
 static void build_out(struct metrics_text *t, const struct api *a)
@@ -53,10 +46,10 @@ static void process_out(struct metrics_text *t, const struct stats_copy *s)
 	struct rusage u;
 	metrics_family(
 		t, METRICS_GAUGE, "weir_process_resident_bytes", "Resident memory of a process.");
-	metrics_count(
-		t, METRICS_LABELS({"process", "controlplane"}), resident_bytes((unsigned)getpid()));
+	metrics_count(t, METRICS_LABELS({"process", "controlplane"}), resident_bytes(getpid()));
 	if (s)
-		metrics_count(t, METRICS_LABELS({"process", "dataplane"}), resident_bytes(s->pid));
+		metrics_count(
+			t, METRICS_LABELS({"process", "dataplane"}), resident_bytes((pid_t)s->pid));
 	metrics_family(t, METRICS_COUNTER, "weir_process_cpu_seconds_total",
 		"CPU time of the control plane.");
 	if (getrusage(RUSAGE_SELF, &u) == 0)
@@ -97,15 +90,12 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 	metrics_count(t, METRICS_LABELS({"of", "rule_image"}), p.rule_image_generation);
 	metrics_count(t, METRICS_LABELS({"of", "config"}), p.config_generation);
 	metrics_count(t, METRICS_LABELS({"of", "policy"}), p.policy_generation);
-	metrics_family(t, METRICS_GAUGE, "weir_retired_regions",
-		"Old generations that some worker still uses.");
-	metrics_count(t, NULL, p.retired_waiting);
-	metrics_family(t, METRICS_GAUGE, "weir_retired_bytes",
-		"Bytes of old generations that some worker still uses.");
-	metrics_count(t, NULL, p.retired_bytes);
-	metrics_family(
-		t, METRICS_GAUGE, "weir_workers_hung", "Workers without a heartbeat for 1 s.");
-	metrics_count(t, NULL, p.workers_hung);
+	metrics_one(t, METRICS_GAUGE, "weir_retired_regions",
+		"Old generations that some worker still uses.", p.retired_waiting);
+	metrics_one(t, METRICS_GAUGE, "weir_retired_bytes",
+		"Bytes of old generations that some worker still uses.", p.retired_bytes);
+	metrics_one(t, METRICS_GAUGE, "weir_workers_hung", "Workers without a heartbeat for 1 s.",
+		p.workers_hung);
 	metrics_family(t, METRICS_GAUGE, "weir_rules_lag_seconds",
 		"How long workers have not activated the newest rule image; 0: they have.");
 	metrics_real(t, NULL, (double)p.rules_lag_ms * 1e-3);
@@ -118,9 +108,8 @@ static void http_out(struct metrics_text *t, const struct api *a)
 {
 	struct http_counts c;
 	http_server_counts(a->http, &c);
-	metrics_family(
-		t, METRICS_COUNTER, "weir_control_requests_total", "Requests on the control API.");
-	metrics_count(t, NULL, c.requests);
+	metrics_one(t, METRICS_COUNTER, "weir_control_requests_total",
+		"Requests on the control API.", c.requests);
 	metrics_family(t, METRICS_COUNTER, "weir_control_refused_total",
 		"Requests on the control API refused or not answered in time, by reason.");
 	metrics_count(t, METRICS_LABELS({"why", "full"}), c.refused_full);
@@ -135,12 +124,12 @@ static void http_out(struct metrics_text *t, const struct api *a)
 			"Failed attempts to listen on metrics.listen.");
 		metrics_count(t, NULL, a->listener.failures);
 	}
-	metrics_family(t, METRICS_COUNTER, "weir_messages_suppressed_total",
-		"Log messages of the control plane dropped by the log's rate limit.");
-	metrics_count(t, NULL, log_suppressed());
-	metrics_family(t, METRICS_COUNTER, "weir_messages_lost_total",
-		"Log messages lost because the stderr of the control plane was not read.");
-	metrics_count(t, NULL, log_out_lost());
+	metrics_one(t, METRICS_COUNTER, "weir_messages_suppressed_total",
+		"Log messages of the control plane dropped by the log's rate limit.",
+		log_suppressed());
+	metrics_one(t, METRICS_COUNTER, "weir_messages_lost_total",
+		"Log messages lost because the stderr of the control plane was not read.",
+		log_out_lost());
 }
 
 static void service_out(struct metrics_text *t, const struct api_look *l)
@@ -188,15 +177,12 @@ static void self_out(struct metrics_text *t, const struct api *a)
 	metrics_family(t, METRICS_GAUGE, "weir_scrape_cpu_seconds",
 		"Time that the service loop spent on the scrape before this one.");
 	metrics_real(t, NULL, (double)a->scrape.took_us / 1e6);
-	metrics_family(
-		t, METRICS_GAUGE, "weir_scrape_bytes", "Bytes of the scrape before this one.");
-	metrics_count(t, NULL, a->scrape.bytes);
-	metrics_family(
-		t, METRICS_GAUGE, "weir_scrape_samples", "Samples of the scrape before this one.");
-	metrics_count(t, NULL, a->scrape.samples);
-	metrics_family(t, METRICS_COUNTER, "weir_scrape_left_out_total",
-		"Samples left out of all scrapes because there was no room.");
-	metrics_count(t, NULL, a->scrape.left_out);
+	metrics_one(t, METRICS_GAUGE, "weir_scrape_bytes", "Bytes of the scrape before this one.",
+		a->scrape.bytes);
+	metrics_one(t, METRICS_GAUGE, "weir_scrape_samples",
+		"Samples of the scrape before this one.", a->scrape.samples);
+	metrics_one(t, METRICS_COUNTER, "weir_scrape_left_out_total",
+		"Samples left out of all scrapes because there was no room.", a->scrape.left_out);
 }
 
 static void metrics_reply(const struct api_look *l)

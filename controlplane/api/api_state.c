@@ -70,26 +70,23 @@ static unsigned groups_paused(const struct api *a)
 static void state_metrics(struct metrics_text *t, const struct api *a)
 {
 	const struct api_reload *r = last_reload(a);
-	metrics_family(t, METRICS_GAUGE, "weir_config_last_reload_successful",
-		"Whether the last reload of the configuration succeeded; 1 if there was none.");
-	metrics_count(t, NULL, r->err == 0);
-	metrics_family(t, METRICS_GAUGE, "weir_config_last_reload_timestamp_seconds",
-		"When the configuration was last reloaded; 0: not since the start.");
-	metrics_count(t, NULL, (uint64_t)r->tried_unix_s);
-	metrics_family(t, METRICS_GAUGE, "weir_config_loaded_timestamp_seconds",
-		"When the configuration in force was read.");
-	metrics_count(t, NULL, (uint64_t)r->loaded_unix_s);
-	metrics_family(t, METRICS_GAUGE, "weir_config_restart_pending",
-		"Settings of the file that wait for a restart.");
-	metrics_count(t, NULL, r->restart_count);
-	metrics_family(t, METRICS_GAUGE, "weir_blocking_enabled", "Whether blocking is on.");
-	metrics_count(t, NULL, a->deps.config_current(a->deps.reload_arg)->blocking.enabled);
-	metrics_family(t, METRICS_GAUGE, "weir_blocking_pause_seconds",
-		"How long blocking is still paused for everyone; 0: it is not.");
-	metrics_count(t, NULL, rules_pause_left_s(a->deps.rules));
-	metrics_family(t, METRICS_GAUGE, "weir_blocking_groups_paused",
-		"Groups whose blocking an operator has paused.");
-	metrics_count(t, NULL, groups_paused(a));
+	metrics_one(t, METRICS_GAUGE, "weir_config_last_reload_successful",
+		"Whether the last reload of the configuration succeeded; 1 if there was none.",
+		r->err == 0);
+	metrics_one(t, METRICS_GAUGE, "weir_config_last_reload_timestamp_seconds",
+		"When the configuration was last reloaded; 0: not since the start.",
+		(uint64_t)r->tried_unix_s);
+	metrics_one(t, METRICS_GAUGE, "weir_config_loaded_timestamp_seconds",
+		"When the configuration in force was read.", (uint64_t)r->loaded_unix_s);
+	metrics_one(t, METRICS_GAUGE, "weir_config_restart_pending",
+		"Settings of the file that wait for a restart.", r->restart_count);
+	metrics_one(t, METRICS_GAUGE, "weir_blocking_enabled", "Whether blocking is on.",
+		a->deps.config_current(a->deps.reload_arg)->blocking.enabled);
+	metrics_one(t, METRICS_GAUGE, "weir_blocking_pause_seconds",
+		"How long blocking is still paused for everyone; 0: it is not.",
+		rules_pause_left_s(a->deps.rules));
+	metrics_one(t, METRICS_GAUGE, "weir_blocking_groups_paused",
+		"Groups whose blocking an operator has paused.", groups_paused(a));
 }
 
 const struct api_part api_state_part = {

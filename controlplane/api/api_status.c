@@ -34,10 +34,7 @@ static void upstreams_out(
 // Quantiles are of the last minute, whoever looked meanwhile; the counts only grow.
 static void lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag)
 {
-	json_out_count(o, n, "loop_lag_p50_us", lag->p50_us);
-	json_out_count(o, n, "loop_lag_p99_us", lag->p99_us);
-	json_out_count(o, n, "loop_lag_max_us", lag->max_us);
-	json_out_count(o, n, "loop_lag_samples", lag->samples);
+	JSON_COUNTS_AS(o, n, "loop_lag_", lag, p50_us, p99_us, max_us, samples);
 	json_out_count(o, n, "loop_lag_over_1ms", lag->late);
 }
 
@@ -63,26 +60,11 @@ static void resolver_out(
 		servfail, failed_recently, failures, late, no_waiter, answer_ring_full,
 		answers_truncated, refused_inflight, refused_waiters, refused_zone, refused_client,
 		cut_short, upstream_sent, upstream_replies);
-	json_out_count(o, n, "upstream_tcp_open", s->streams.open);
-	json_out_count(o, n, "upstream_tcp_queries", s->streams.queries);
-	json_out_count(o, n, "upstream_tcp_opened", s->streams.opened);
-	json_out_count(o, n, "upstream_tcp_reused", s->streams.reused);
+	JSON_COUNTS_AS(o, n, "upstream_tcp_", &s->streams, open, queries, opened, reused);
 	json_out_count(o, n, "upstream_tcp_again", s->upstream_tcp_again);
-	json_out_count(o, n, "upstream_tcp_late", s->streams.late);
-	json_out_count(o, n, "upstream_tcp_bad", s->streams.bad);
-	json_out_count(o, n, "upstream_tcp_stalled", s->streams.stalled);
-	json_out_count(o, n, "upstream_tcp_broken", s->streams.broken);
-	json_out_count(o, n, "upstream_tcp_waiting", s->streams.waiting);
-	json_out_count(o, n, "upstream_tcp_waited", s->streams.waited);
-	json_out_count(o, n, "upstream_tcp_closed_peer", s->streams.closed_peer);
-	json_out_count(o, n, "upstream_tcp_closed_idle", s->streams.closed_idle);
-	json_out_count(o, n, "upstream_tcp_evicted", s->streams.evicted);
-	json_out_count(o, n, "upstream_tcp_full", s->streams.full);
-	json_out_count(o, n, "upstream_sockets_idle", s->sockets.idle);
-	json_out_count(o, n, "upstream_sockets_open", s->sockets.open);
-	json_out_count(o, n, "upstream_sockets_opened", s->sockets.opened);
-	json_out_count(o, n, "upstream_sockets_made", s->sockets.made);
-	json_out_count(o, n, "upstream_sockets_full", s->sockets.full);
+	JSON_COUNTS_AS(o, n, "upstream_tcp_", &s->streams, late, bad, stalled, broken, waiting,
+		waited, closed_peer, closed_idle, evicted, full);
+	JSON_COUNTS_AS(o, n, "upstream_sockets_", &s->sockets, idle, open, opened, made, full);
 	json_out_count(o, n, "upstream_strays", s->sockets.strays);
 	JSON_COUNTS(o, n, s, mismatched, stored, not_stored, rewritten, refused_rewrites, forwarded,
 		inflight, inflight_max, inflight_cap, waiters, waiter_cap, ring_anomalies,
@@ -100,8 +82,7 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	struct json_node *n = json_out_object(o, root, "control");
 	JSON_COUNTS(o, n, &c, requests, refused_full, refused_peer, bad_requests, timeouts);
 	json_out_count(o, n, "connections", c.conns.live);
-	json_out_count(o, n, "connections_refused", c.conns.refused);
-	json_out_count(o, n, "connections_cut", c.conns.cut);
+	JSON_COUNTS_AS(o, n, "connections_", &c.conns, refused, cut);
 	json_out_count(o, n, "calls_refused", loop_calls_refused(a->deps.service));
 	struct loop_lag_minute lag;
 	loop_lag_minute(a->deps.service, &lag);
@@ -123,8 +104,7 @@ static void listen_out(struct json_out *o, struct json_node *root, const struct 
 	if (l->server)
 		http_server_counts(l->server, &c);
 	json_out_count(o, n, "connections", c.conns.live);
-	json_out_count(o, n, "connections_refused", c.conns.refused);
-	json_out_count(o, n, "connections_cut", c.conns.cut);
+	JSON_COUNTS_AS(o, n, "connections_", &c.conns, refused, cut);
 }
 
 static void stats_reply(const struct api_look *l)

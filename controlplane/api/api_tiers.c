@@ -86,9 +86,7 @@ static void l1_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "answers", s->l1_answers);
 	json_out_count(o, n, "refreshed_elsewhere", s->refreshed_elsewhere);
 	json_out_count(o, n, "looking", l->looking);
-	json_out_count(o, n, "sweep_rounds", w->rounds);
-	json_out_count(o, n, "sweep_elsewhere", w->elsewhere);
-	json_out_count(o, n, "sweep_failed", w->failed);
+	JSON_COUNTS_AS(o, n, "sweep_", w, rounds, elsewhere, failed);
 	JSON_COUNTS(o, n, w, trimmed, orphans, cold, evicted, spared, foreign);
 }
 

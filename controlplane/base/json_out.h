@@ -24,14 +24,16 @@ void json_out_signed(struct json_out *o, struct json_node *parent, const char *k
 void json_out_bool(struct json_out *o, struct json_node *parent, const char *key, bool b);
 
 // Counts under the names of their fields: JSON_COUNTS(o, parent, from, hits, misses) adds "hits" of
-// from->hits and "misses" of from->misses. Up to 64 fields.
-#define JSON_COUNTS(o, parent, from, ...)                            \
-	do {                                                         \
-		JSON_AGAIN(JSON_COUNT(o, parent, from, __VA_ARGS__)) \
+// from->hits and "misses" of from->misses; JSON_COUNTS_AS puts a text in front of each name. Up to
+// 64 fields.
+#define JSON_COUNTS(o, parent, from, ...) JSON_COUNTS_AS(o, parent, "", from, __VA_ARGS__)
+#define JSON_COUNTS_AS(o, parent, as, from, ...)                         \
+	do {                                                             \
+		JSON_AGAIN(JSON_COUNT(o, parent, as, from, __VA_ARGS__)) \
 	} while (0)
-#define JSON_COUNT(o, parent, from, field, ...)           \
-	json_out_count(o, parent, #field, (from)->field); \
-	__VA_OPT__(JSON_COUNT_MORE JSON_LATER(o, parent, from, __VA_ARGS__))
+#define JSON_COUNT(o, parent, as, from, field, ...)          \
+	json_out_count(o, parent, as #field, (from)->field); \
+	__VA_OPT__(JSON_COUNT_MORE JSON_LATER(o, parent, as, from, __VA_ARGS__))
 #define JSON_COUNT_MORE()  JSON_COUNT
 #define JSON_LATER         ()
 #define JSON_AGAIN(...)    JSON_AGAIN_16(JSON_AGAIN_16(JSON_AGAIN_16(JSON_AGAIN_16(__VA_ARGS__))))

@@ -1,30 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "memory_life.h"
 
-#include <fcntl.h>
+#include "process.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-static size_t text_read(const char *path, char *out, size_t cap)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, out, cap - 1);
-	if (fd >= 0)
-		close(fd);
-	out[n > 0 ? n : 0] = '\0';
-	return n > 0 ? (size_t)n : 0;
-}
-
 void memory_place_read(struct memory_place *out)
 {
 	char text[16384];
 	*out = (struct memory_place){.wall_s = (uint64_t)time(NULL)};
-	text_read("/proc/sys/kernel/random/boot_id", out->boot, sizeof(out->boot));
+	process_text_read("/proc/sys/kernel/random/boot_id", out->boot, sizeof(out->boot));
 	out->boot[strcspn(out->boot, "\n")] = '\0';
-	text_read("/proc/vmstat", text, sizeof(text));
+	process_text_read("/proc/vmstat", text, sizeof(text));
 	const char *line = strstr(text, "\noom_kill ");
 	if (line)
 		out->oom_kills = strtoull(line + strlen("\noom_kill "), NULL, 10);

@@ -8,20 +8,21 @@
 #include <string.h>
 #include <unistd.h>
 
-static void text_read(const char *path, char *out, size_t cap)
+size_t process_text_read(const char *path, char *out, size_t cap)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, out, cap - 1);
 	if (fd >= 0)
 		close(fd);
 	out[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
 }
 
 static void memory_read(const char *path, uint64_t *rss, uint64_t *anonymous)
 {
 	char text[128], *end;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	text_read(path, text, sizeof(text));
+	process_text_read(path, text, sizeof(text));
 	(void)strtoull(text, &end, 10);
 	uint64_t resident = strtoull(end, &end, 10), shared = strtoull(end, NULL, 10);
 	*rss = resident * page;
@@ -73,10 +74,10 @@ static void thread_read(const char *id, struct process_thread *t)
 	char path[64], text[4096];
 	*t = (struct process_thread){.id = (pid_t)strtol(id, NULL, 10), .state = '?'};
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", t->id);
-	text_read(path, text, sizeof(text));
+	process_text_read(path, text, sizeof(text));
 	stat_read(text, t);
 	snprintf(path, sizeof(path), "/proc/self/task/%d/status", t->id);
-	text_read(path, text, sizeof(text));
+	process_text_read(path, text, sizeof(text));
 	t->waits = status_number(text, "\nvoluntary_ctxt_switches:");
 	t->preempted = status_number(text, "\nnonvoluntary_ctxt_switches:");
 }

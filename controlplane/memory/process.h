@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+// A file of /proc, cut at `cap` - 1; its length. "": not readable.
+size_t process_text_read(const char *path, char *out, size_t cap);
 // Bytes in memory, and of these the ones that no file and no other process has; 0: not readable.
 void process_memory(uint64_t *rss, uint64_t *anonymous);
 void process_memory_of(pid_t process, uint64_t *rss, uint64_t *anonymous);

@@ -89,19 +89,17 @@ void metrics_clickhouse(struct metrics_text *t, const struct clickhouse_status *
 	metrics_fields(t, &s->sender, of_sender, ARRAY_LEN(of_sender));
 	metrics_fields(t, &s->outbox, of_outbox, ARRAY_LEN(of_outbox));
 	metrics_fields(t, s, of_maker, ARRAY_LEN(of_maker));
-	metrics_family(t, METRICS_COUNTER, "weir_clickhouse_lost_rows_total",
+	metrics_one(t, METRICS_COUNTER, "weir_clickhouse_lost_rows_total",
 		"Rows lost for lack of memory, at shutdown for lack of disk, or in a damaged "
-		"file.");
-	metrics_count(t, NULL, s->lost_rows + s->outbox.lost_rows);
-	metrics_family(t, METRICS_COUNTER, "weir_clickhouse_lost_queries_total",
-		"Queries that these rows stand for.");
-	metrics_count(t, NULL, s->lost_weight + s->outbox.lost_weight);
+		"file.",
+		s->lost_rows + s->outbox.lost_rows);
+	metrics_one(t, METRICS_COUNTER, "weir_clickhouse_lost_queries_total",
+		"Queries that these rows stand for.", s->lost_weight + s->outbox.lost_weight);
 	metrics_family(t, METRICS_GAUGE, "weir_clickhouse_url_info", "1, with the URL in use.");
 	metrics_count(t, METRICS_LABELS({"url", s->sender.url}), 1);
-	metrics_family(
-		t, METRICS_GAUGE, "weir_clickhouse_failing", "Whether the server accepts no rows.");
-	metrics_count(t, NULL, s->sender.is_failing || s->sender.refused_in_a_row > 0);
-	metrics_family(t, METRICS_GAUGE, "weir_clickhouse_behind",
-		"Whether the server accepts rows more slowly than they arrive.");
-	metrics_count(t, NULL, s->is_behind);
+	metrics_one(t, METRICS_GAUGE, "weir_clickhouse_failing",
+		"Whether the server accepts no rows.",
+		s->sender.is_failing || s->sender.refused_in_a_row > 0);
+	metrics_one(t, METRICS_GAUGE, "weir_clickhouse_behind",
+		"Whether the server accepts rows more slowly than they arrive.", s->is_behind);
 }

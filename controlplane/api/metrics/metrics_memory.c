@@ -12,15 +12,12 @@ void metrics_accounts(struct metrics_text *t, const struct mem_reading *r)
 	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)
 		metrics_count(
 			t, METRICS_LABELS({"account", mem_account_names[i]}), r->account[i].bytes);
-	metrics_family(t, METRICS_GAUGE, "weir_memory_allocated_bytes",
-		"Bytes that the allocator has handed out.");
-	metrics_count(t, NULL, r->process.allocated);
-	metrics_family(t, METRICS_GAUGE, "weir_memory_unexplained_bytes",
-		"Allocated bytes that are in no account.");
-	metrics_count(t, NULL, r->unexplained);
-	metrics_family(t, METRICS_GAUGE, "weir_memory_unexplained_alarm",
-		"Whether the bytes in no account are over the threshold.");
-	metrics_count(t, NULL, r->alarming);
+	metrics_one(t, METRICS_GAUGE, "weir_memory_allocated_bytes",
+		"Bytes that the allocator has handed out.", r->process.allocated);
+	metrics_one(t, METRICS_GAUGE, "weir_memory_unexplained_bytes",
+		"Allocated bytes that are in no account.", r->unexplained);
+	metrics_one(t, METRICS_GAUGE, "weir_memory_unexplained_alarm",
+		"Whether the bytes in no account are over the threshold.", r->alarming);
 }
 
 enum slope_of { SLOPE, SLOPE_MARGIN, SLOPE_PER_MILLION };
@@ -58,15 +55,12 @@ void metrics_growth(struct metrics_text *t, const struct memory_report *r)
 			"Slope of memory per million queries of the last half hour.");
 		slopes_put(t, r, SLOPE_PER_MILLION);
 	}
-	metrics_family(t, METRICS_GAUGE, "weir_memory_steady",
-		"Whether no table was filling, so that the slope is meaningful.");
-	metrics_count(t, NULL, r->steady);
-	metrics_family(t, METRICS_GAUGE, "weir_memory_growth_alarm",
-		"Whether memory grows with certainty by over 1 MiB an hour.");
-	metrics_count(t, NULL, r->alarm);
-	metrics_family(t, METRICS_COUNTER, "weir_memory_growth_alarms_total",
-		"Times that the growth alarm was raised.");
-	metrics_count(t, NULL, r->alarms);
+	metrics_one(t, METRICS_GAUGE, "weir_memory_steady",
+		"Whether no table was filling, so that the slope is meaningful.", r->steady);
+	metrics_one(t, METRICS_GAUGE, "weir_memory_growth_alarm",
+		"Whether memory grows with certainty by over 1 MiB an hour.", r->alarm);
+	metrics_one(t, METRICS_COUNTER, "weir_memory_growth_alarms_total",
+		"Times that the growth alarm was raised.", r->alarms);
 }
 
 static const char *const processes[MEMORY_PROCESSES] = {

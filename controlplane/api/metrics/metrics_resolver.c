@@ -143,12 +143,11 @@ static const struct metrics_field of_upstreams[] = {
 
 void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s)
 {
-	metrics_family(t, METRICS_GAUGE, "weir_upstream_sets",
-		"Sets of servers: everyone's, those of groups and those of forward zones.");
-	metrics_count(t, NULL, s->upstream_sets);
-	metrics_family(t, METRICS_GAUGE, "weir_upstream_sets_down",
-		"Sets of servers in which no server answers.");
-	metrics_count(t, NULL, s->upstream_sets_down);
+	metrics_one(t, METRICS_GAUGE, "weir_upstream_sets",
+		"Sets of servers: everyone's, those of groups and those of forward zones.",
+		s->upstream_sets);
+	metrics_one(t, METRICS_GAUGE, "weir_upstream_sets_down",
+		"Sets of servers in which no server answers.", s->upstream_sets_down);
 	const char *names[CONFIG_UPSTREAMS_MAX];
 	unsigned count =
 		s->upstream_count < CONFIG_UPSTREAMS_MAX ? s->upstream_count : CONFIG_UPSTREAMS_MAX;

@@ -179,9 +179,8 @@ void metrics_tables(struct metrics_text *t, const struct table_registry *r)
 	const char *names[TABLES_MAX];
 	for (unsigned i = 0; i < r->count; i++)
 		names[i] = r->table[i].name;
-	metrics_family(t, METRICS_GAUGE, "weir_tables_dropped",
-		"Tables that the registry had no room for.");
-	metrics_count(t, NULL, r->dropped);
+	metrics_one(t, METRICS_GAUGE, "weir_tables_dropped",
+		"Tables that the registry had no room for.", r->dropped);
 	metrics_field_rows(t, of_tables, ARRAY_LEN(of_tables), r->table, r->count,
 		sizeof(r->table[0]), "table", names);
 }

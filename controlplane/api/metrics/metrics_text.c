@@ -160,6 +160,13 @@ static void bucket_put(
 	sample_put(t, &l);
 }
 
+void metrics_one(struct metrics_text *t, enum metrics_type type, const char *name, const char *help,
+	uint64_t value)
+{
+	metrics_family(t, type, name, "%s", help);
+	metrics_count(t, NULL, value);
+}
+
 void metrics_histogram(struct metrics_text *t, const struct metrics_label *labels,
 	const uint64_t *bucket, const double *bound, unsigned buckets, double sum)
 {

@@ -35,6 +35,9 @@ void metrics_family(struct metrics_text *t, enum metrics_type type, const char *
 // `labels` ends with a NULL name, or is NULL.
 void metrics_count(struct metrics_text *t, const struct metrics_label *labels, uint64_t value);
 void metrics_real(struct metrics_text *t, const struct metrics_label *labels, double value);
+// A family of one sample without labels.
+void metrics_one(struct metrics_text *t, enum metrics_type type, const char *name, const char *help,
+	uint64_t value);
 // Samples of a histogram: `bound` in the family's unit, of the buckets but the last, which has
 // none; `bucket` counts each by itself.
 void metrics_histogram(struct metrics_text *t, const struct metrics_label *labels,

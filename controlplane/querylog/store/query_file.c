@@ -3,13 +3,13 @@
 #include "query_file.h"
 
 #include "query_absent.h"
-#include "query_ids.h"
 #include "query_schema.h"
 #include "sql.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/keyhash.h>
 #include <weir/log.h>
 
 enum { INSERT_NAME, INSERT_CLIENT, INSERT_KIND, INSERT_ROW, INSERTS };
@@ -24,13 +24,76 @@ static const char *const inserts[INSERTS] = {
 			" total_us, query_len, reply_len) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"),
 };
 
+// The numbers of texts in a file of the query store: a cache of fixed size, by keyed 64-bit hash,
+// in sets of two that evict the least recently used. An evicted text is written to the file once
+// more under another number, so it costs bytes, never a wrong row. Two texts with the same hash
+// would count as one; that cannot be provoked without the secret, and by chance it is one in 2^47
+// for each lookup.
+struct ids_entry {
+	uint64_t hash;
+	int64_t id; // 0: empty
+};
+
+struct ids {
+	size_t sets; // a power of two
+	struct ids_entry *entry;
+	uint64_t used, evicted;
+};
+
+static int ids_open(struct ids *t, size_t entries)
+{
+	struct ids_entry *entry = calloc(entries, sizeof(*entry));
+	if (!entry)
+		return -ENOMEM;
+	*t = (struct ids){.sets = entries / 2, .entry = entry};
+	return 0;
+}
+
+static void ids_free(struct ids *t)
+{
+	free(t->entry);
+	*t = (struct ids){0};
+}
+
+static void ids_clear(struct ids *t)
+{
+	memset(t->entry, 0, 2 * t->sets * sizeof(*t->entry));
+	t->used = 0;
+}
+
+static struct ids_entry *set_of(const struct ids *t, uint64_t hash)
+{
+	return &t->entry[2 * (hash & (t->sets - 1))];
+}
+
+static int64_t ids_find(struct ids *t, uint64_t hash)
+{
+	struct ids_entry *set = set_of(t, hash);
+	if (set[0].hash == hash)
+		return set[0].id;
+	if (set[1].hash != hash)
+		return 0;
+	struct ids_entry found = set[1];
+	set[1] = set[0];
+	set[0] = found;
+	return found.id;
+}
+
+static void ids_add(struct ids *t, uint64_t hash, int64_t id)
+{
+	struct ids_entry *set = set_of(t, hash);
+	*(set[1].id ? &t->evicted : &t->used) += 1;
+	set[1] = set[0];
+	set[0] = (struct ids_entry){.hash = hash, .id = id};
+}
+
 struct query_file {
 	struct sql *db;
 	struct sql_statement *insert[INSERTS];
 	int64_t middle_us;
 	bool began; // a transaction
 	struct keyhash_secret secret;
-	struct query_ids names, clients, kinds;
+	struct ids names, clients, kinds;
 };
 
 int query_file_new(struct query_file **out)
@@ -40,11 +103,11 @@ int query_file_new(struct query_file **out)
 		return -ENOMEM;
 	int rc = keyhash_secret_make(&f->secret);
 	if (rc == 0)
-		rc = query_ids_open(&f->names, QUERY_NAMES_CACHED);
+		rc = ids_open(&f->names, QUERY_NAMES_CACHED);
 	if (rc == 0)
-		rc = query_ids_open(&f->clients, QUERY_CLIENTS_CACHED);
+		rc = ids_open(&f->clients, QUERY_CLIENTS_CACHED);
 	if (rc == 0)
-		rc = query_ids_open(&f->kinds, QUERY_KINDS_CACHED);
+		rc = ids_open(&f->kinds, QUERY_KINDS_CACHED);
 	if (rc) {
 		query_file_free(f);
 		return rc;
@@ -58,16 +121,16 @@ void query_file_free(struct query_file *f)
 	if (!f)
 		return;
 	query_file_close(f);
-	query_ids_free(&f->names);
-	query_ids_free(&f->clients);
-	query_ids_free(&f->kinds);
+	ids_free(&f->names);
+	ids_free(&f->clients);
+	ids_free(&f->kinds);
 	free(f);
 }
 
 uint64_t query_file_memory(void)
 {
 	return (QUERY_NAMES_CACHED + QUERY_CLIENTS_CACHED + QUERY_KINDS_CACHED)
-		       * sizeof(struct query_ids_entry)
+		       * sizeof(struct ids_entry)
 	       + SQL_CACHE_KIB * UINT64_C(1024);
 }
 
@@ -96,9 +159,9 @@ void query_file_close(struct query_file *f)
 	sql_close(f->db);
 	f->db = NULL;
 	f->began = false;
-	query_ids_clear(&f->names);
-	query_ids_clear(&f->clients);
-	query_ids_clear(&f->kinds);
+	ids_clear(&f->names);
+	ids_clear(&f->clients);
+	ids_clear(&f->kinds);
 }
 
 static int schema_make(struct query_file *f)
@@ -164,12 +227,12 @@ static uint64_t hash_text(
 }
 
 static int insert_once(
-	struct query_file *f, struct query_ids *ids, unsigned which, uint64_t hash, int64_t *id)
+	struct query_file *f, struct ids *ids, unsigned which, uint64_t hash, int64_t *id)
 {
 	int rc = sql_do(f->insert[which]);
 	if (rc == 0) {
 		*id = sql_last_id(f->db);
-		query_ids_add(ids, hash, *id);
+		ids_add(ids, hash, *id);
 	}
 	return rc;
 }
@@ -177,7 +240,7 @@ static int insert_once(
 static int name_id(struct query_file *f, const struct querylog_row *row, int64_t *id)
 {
 	uint64_t hash = hash_text(f, 1, &row->qname);
-	*id = query_ids_find(&f->names, hash);
+	*id = ids_find(&f->names, hash);
 	if (*id)
 		return 0;
 	bind_text(f->insert[INSERT_NAME], 1, &row->qname);
@@ -189,7 +252,7 @@ static int client_id(struct query_file *f, const struct querylog_row *row, int64
 	uint64_t hash = hash_text(f, 2 + row->client_version, &row->client);
 	hash = hash_text(f, hash, &row->client_name);
 	hash = hash_text(f, hash, &row->group);
-	*id = query_ids_find(&f->clients, hash);
+	*id = ids_find(&f->clients, hash);
 	if (*id)
 		return 0;
 	struct sql_statement *t = f->insert[INSERT_CLIENT];
@@ -230,7 +293,7 @@ static int kind_id(
 	hash = hash_text(f, hash, &row->verdict);
 	hash = hash_text(f, hash, &row->list);
 	hash = hash_text(f, hash, &row->upstream);
-	*id = query_ids_find(&f->kinds, hash);
+	*id = ids_find(&f->kinds, hash);
 	if (*id)
 		return 0;
 	kind_bind(f->insert[INSERT_KIND], &box_text, row);

@@ -14,8 +14,8 @@
 
 enum { PATIENCE_MS = 20000 };
 
-static char path[64];       // of the server's socket
-static char reply[1 << 18]; // what client_read read last
+static char path[64];      // of the server's socket
+static char reply[131072]; // what client_read read last
 
 static inline int client_connect(void)
 {
