@@ -57,8 +57,7 @@ void clickhouse_sender_heard(struct clickhouse_sender *s, const struct clickhous
 		s->here->is_ready = false;
 }
 
-// On to that URL.
-static void server_use(struct clickhouse_sender *s, unsigned url)
+void clickhouse_sender_use(struct clickhouse_sender *s, unsigned url)
 {
 	s->here->contact_ms = 0; // what happens there meanwhile is not seen
 	s->here = &s->server[url];
@@ -80,7 +79,7 @@ void clickhouse_sender_next(struct clickhouse_sender *s)
 	}
 	s->retry_at_ms = clock_mono_ms() + s->wait_ms;
 	if (s->urls > 1)
-		server_use(s, (clickhouse_sender_at(s) + 1) % s->urls);
+		clickhouse_sender_use(s, (clickhouse_sender_at(s) + 1) % s->urls);
 }
 
 void clickhouse_sender_failed(
@@ -172,11 +171,6 @@ void clickhouse_sender_renew(struct clickhouse_sender *s)
 	s->backoff_ms = s->wait_ms = s->retry_at_ms = s->tidy_at_ms = 0;
 }
 
-static int64_t unix_now(const struct clickhouse_sender *s)
-{
-	return s->settings.unix_s ? s->settings.unix_s() : (int64_t)time(NULL);
-}
-
 // With nothing to send: the tables are there before the first row, do not grow for ever, and a
 // server that is back is known to be.
 static void idle(struct clickhouse_sender *s)
@@ -191,28 +185,6 @@ static void idle(struct clickhouse_sender *s)
 		else if (!s->stop && !s->is_closing)
 			clickhouse_sender_failed(s, CLICKHOUSE_STEP_SCHEMA, a.why, false);
 	}
-	show(s);
-}
-
-static void tidy(struct clickhouse_sender *s)
-{
-	struct clickhouse_answer a = {.status = 200};
-	uint64_t now_ms = clock_mono_ms();
-	if (!s->here->is_ready || now_ms < s->tidy_at_ms || s->is_closing)
-		return;
-	s->tidy_at_ms = now_ms + s->settings.tidy_ms;
-	uint64_t dropped_before = s->here->schema.dropped_partitions;
-	if (clickhouse_schema_tidy(&s->here->schema, s->client, unix_now(s), &a)
-		== CLICKHOUSE_DONE) {
-		s->now.tidy_why[0] = '\0';
-	} else {
-		s->now.tidy_failures++;
-		log_warning("clickhouse: could not drop expired partitions: %s", a.why);
-		if (a.code)
-			memcpy(s->now.tidy_why, a.why, sizeof(s->now.tidy_why));
-	}
-	s->now.dropped_partitions += s->here->schema.dropped_partitions - dropped_before;
-	clickhouse_sender_heard(s, &a);
 	show(s);
 }
 
@@ -234,7 +206,8 @@ static void *sender_run(void *arg)
 			idle(s);
 		if (rc < 0 && rc != -ENOENT)
 			clickhouse_sender_pause(s, s->settings.retry_min_ms);
-		tidy(s);
+		if (clickhouse_sender_tidy(s))
+			show(s);
 	}
 	show(s);
 	pthread_mutex_lock(&s->lock);

@@ -40,6 +40,7 @@ struct clickhouse_sender {
 	struct clickhouse_sender_status now;
 	uint64_t backoff_ms, wait_ms; // wait_ms: before the next try, 0: none
 	uint64_t retry_at_ms, tidy_at_ms;
+	unsigned tidies;         // done
 	unsigned taken_in_a_row; // chunks, since rows_max was another
 };
 
@@ -59,6 +60,8 @@ void clickhouse_sender_pause(struct clickhouse_sender *s, uint64_t ms);
 // `stays`: this one, at once.
 void clickhouse_sender_failed(
 	struct clickhouse_sender *s, enum clickhouse_step step, const char *why, bool stays);
+// On to that URL.
+void clickhouse_sender_use(struct clickhouse_sender *s, unsigned url);
 // On to the next URL; after the last one of a round with a wait.
 void clickhouse_sender_next(struct clickhouse_sender *s);
 static inline unsigned clickhouse_sender_at(const struct clickhouse_sender *s)
@@ -104,3 +107,5 @@ bool clickhouse_places_may_send(struct clickhouse_places *p, const struct clickh
 // Returns when the server has the chunk, or it was cut in two or dropped. False: the thread must
 // end and give the chunk back.
 bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p);
+// Drops expired partitions, if it is time. False: it is not.
+bool clickhouse_sender_tidy(struct clickhouse_sender *s);
