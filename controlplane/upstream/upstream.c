@@ -103,7 +103,7 @@ static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 		leg->open = rc == 0;
 	}
 	if (rc == 0)
-		rc = upstream_udp_send(leg, now_us);
+		rc = upstream_leg_send(leg, now_us);
 	if (rc == 0)
 		upstream_server_sent(a->owner, s);
 	unsigned wait_ms = upstream_server_wait_ms(s, a->owner->first_timeout_ms, a->sends_to[i]);
@@ -179,9 +179,9 @@ static void on_wait_over(void *arg)
 {
 	struct upstream_ask *a = arg;
 	struct upstream_leg *leg = a->current;
-	struct upstream *s = leg ? upstream_of(leg) : NULL;
+	struct upstream *s = leg ? upstream_leg_server(leg) : NULL;
 
-	upstream_note(a, TRACE_timed_out, leg ? upstream_index_of(leg) : -1, 0,
+	upstream_note(a, TRACE_timed_out, leg ? upstream_leg_index(leg) : -1, 0,
 		leg ? clock_mono_us() - leg->last_sent_us : 0);
 	if (s)
 		upstream_server_timed_out(s, leg, a->owner->backoff_s);
@@ -224,7 +224,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 {
 	struct upstream_ask *a = leg->ask;
 	struct upstreams *u = a->owner;
-	struct upstream *s = upstream_of(leg);
+	struct upstream *s = upstream_leg_server(leg);
 	bool udp = !leg->tcp;
 	uint64_t now_us = clock_mono_us(), took_us = now_us - leg->first_sent_us;
 	uint64_t rtt_us = udp && leg->sends == 1 ? took_us + !took_us : 0;
@@ -235,12 +235,12 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	memcpy(msg + DNS_HEADER_LEN, a->question, a->question_len);
 	// A repeated query may be answered twice.
 	leg->answered = leg->sends == 1;
-	upstream_note(a, TRACE_reply, upstream_index_of(leg), 0, took_us);
+	upstream_note(a, TRACE_reply, upstream_leg_index(leg), 0, took_us);
 	a->answered_by = s ? s->number : LOG_NO_UPSTREAM;
 	enum upstream_take take = u->callbacks.reply(a, msg, len);
 	if (take == UPSTREAM_IGNORED) {
 		leg->answered = false;
-		upstream_count_bad(leg);
+		upstream_leg_count_bad(leg);
 		return take;
 	}
 	u->totals.replies++;
@@ -274,9 +274,9 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 void upstream_go_plain(struct upstream_leg *leg)
 {
 	struct upstream_ask *a = leg->ask;
-	uint32_t bit = upstream_of(leg) ? 1u << leg->server : 0;
+	uint32_t bit = upstream_leg_server(leg) ? 1u << leg->server : 0;
 
-	upstream_note(a, TRACE_without_edns, upstream_index_of(leg), 0, 0);
+	upstream_note(a, TRACE_without_edns, upstream_leg_index(leg), 0, 0);
 	a->any_reply = true;
 	a->plain |= bit;
 	if (leg->option)
@@ -291,14 +291,14 @@ void upstream_go_plain(struct upstream_leg *leg)
 bool upstream_can_tcp(const struct upstream_leg *leg)
 {
 	const struct upstream_ask *a = leg->ask;
-	return upstream_of(leg) && !((a->tcp_tried | a->tcp_wanted) >> leg->server & 1)
+	return upstream_leg_server(leg) && !((a->tcp_tried | a->tcp_wanted) >> leg->server & 1)
 	       && a->sends < a->owner->max_sends && clock_mono_ms() < a->deadline_ms;
 }
 
 void upstream_go_tcp(struct upstream_leg *leg, bool truncated)
 {
 	struct upstream_ask *a = leg->ask;
-	uint32_t bit = upstream_of(leg) ? 1u << leg->server : 0;
+	uint32_t bit = upstream_leg_server(leg) ? 1u << leg->server : 0;
 
 	if (truncated)
 		a->truncated |= bit;
@@ -321,6 +321,6 @@ void upstream_tcp_wait(struct upstream_leg *leg, unsigned longest_ms)
 
 void upstream_tcp_failed(struct upstream_leg *leg)
 {
-	without_tcp(leg->ask, upstream_of(leg) ? 1u << leg->server : 0);
+	without_tcp(leg->ask, upstream_leg_server(leg) ? 1u << leg->server : 0);
 	leg_done(leg);
 }

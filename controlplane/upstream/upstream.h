@@ -5,7 +5,7 @@
 //
 // An ask holds up to UPSTREAM_LEGS legs, each a connected UDP socket to one server with a random
 // port, id and letter case (RFC 5452; draft-vixie-dnsext-dns0x20), and at most one query over TCP,
-// on a connection shared with other asks (upstream_stream.h). One whose shared connection ends
+// on a connection shared with other asks (upstream_streams.h). One whose shared connection ends
 // under it is sent on another one, and at last on one of its own, within the time and the sends
 // that it has. A server that closes connections after some replies is given no more queries on each
 // (upstream_limit.h). A further query to a server whose
@@ -39,7 +39,7 @@
 // until it answers after all.
 //
 // Sockets: one for each leg while it is open, from those that upstream_socket.h keeps ready, and
-// the connections of upstream_stream.h. Without one to be had (EMFILE) the send has failed: it is
+// the connections of upstream_streams.h. Without one to be had (EMFILE) the send has failed: it is
 // counted, and the next server is tried.
 
 #include "base/loop.h"
@@ -48,7 +48,7 @@
 #include "querylog/trace_step.h"
 #include "querylog/upstream_book.h"
 #include "upstream_socket.h"
-#include "upstream_stream.h"
+#include "upstream_streams.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,11 +2,10 @@
 #pragma once
 
 // What upstream.c (the order of things), upstream_server.c (what is known of a server),
-// upstream_leg.c (one query) and the two transports share.
+// upstream_leg.c (one query) and upstream_tcp.c share.
 
 #include "upstream.h"
 #include "upstream_limit.h"
-#include "upstream_stream.h"
 
 #include <event2/event.h>
 
@@ -78,25 +77,19 @@ unsigned upstream_server_wait_ms(
 	const struct upstream *s, unsigned first_timeout_ms, unsigned sends);
 
 // The first time or once more.
-ATTR_MUST_CHECK int upstream_udp_send(struct upstream_leg *leg, uint64_t now_us);
-void upstream_udp_readable(struct upstream_socket *s);
+ATTR_MUST_CHECK int upstream_leg_send(struct upstream_leg *leg, uint64_t now_us);
+void upstream_leg_readable(struct upstream_socket *s);
 // By TCP, all at once; upstream_tcp_free takes what there is either way.
 ATTR_MUST_CHECK int upstream_tcp_start(
 	struct upstream_ask *a, unsigned server, struct upstream_leg **leg);
 void upstream_tcp_free(struct upstream_ask *a); // its leg as well; NULL is fine
-// What upstream_stream.h calls.
-unsigned upstream_tcp_limit(const struct upstream_leg *leg);
-void upstream_tcp_written(
-	struct upstreams *u, const struct upstream_leg *leg, const union upstream_peer *peer);
-void upstream_tcp_placed(struct upstream_leg *leg, struct upstream_stream *stream);
-void upstream_tcp_reply(
-	struct upstream_leg *leg, struct upstream_stream *stream, uint8_t *msg, size_t len);
-void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *stream);
+extern const struct upstream_stream_calls upstream_tcp_calls;
+
 void upstream_leg_close(struct upstream_leg *leg); // a closed one is fine; of UDP
 
 // The server of a leg; NULL if the list has changed since it was asked.
-struct upstream *upstream_of(const struct upstream_leg *leg);
-int upstream_index_of(const struct upstream_leg *leg); // likewise; -1: it has changed
+struct upstream *upstream_leg_server(const struct upstream_leg *leg);
+int upstream_leg_index(const struct upstream_leg *leg); // likewise; -1: it has changed
 // Of the UDP legs: the open one to a server of the ask's list, or NULL.
 struct upstream_leg *upstream_leg_to(struct upstream_ask *a, unsigned server);
 // One that is not in use, or else the one that was sent to the longest ago, closed.
@@ -109,7 +102,7 @@ void upstream_leg_init(
 uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t cap);
 bool upstream_leg_matches(
 	const struct upstream_leg *leg, const uint8_t *msg, size_t len, bool exact_case);
-void upstream_count_bad(struct upstream_leg *leg); // a reply that is not believed
+void upstream_leg_count_bad(struct upstream_leg *leg); // a reply that is not believed
 // Is it what a server says that does not know EDNS, to a query with an OPT?
 bool upstream_leg_is_too_old(const struct upstream_leg *leg, const uint8_t *msg, size_t len);
 // The same as a header alone, from servers that cannot even find the question's end (RFC 8906).

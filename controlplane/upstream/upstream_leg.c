@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "upstream_internal.h"
 
+#include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/dns_answer.h>
 
-enum { ARCOUNT_OFF = 10 };
+enum { ARCOUNT_OFF = 10, READS_A_TURN = 8 };
 
-struct upstream *upstream_of(const struct upstream_leg *leg)
+struct upstream *upstream_leg_server(const struct upstream_leg *leg)
 {
 	struct upstreams *u = leg->ask->owner;
 	return leg->generation == u->generation ? &u->server[leg->server] : NULL;
 }
 
-int upstream_index_of(const struct upstream_leg *leg)
+int upstream_leg_index(const struct upstream_leg *leg)
 {
 	return leg->generation == leg->ask->owner->generation ? (int)leg->server : -1;
 }
@@ -122,12 +123,12 @@ bool upstream_leg_matches(
 	return dns_answer_matches(msg, len, leg->id, spelled, leg->ask->question_len, exact_case);
 }
 
-void upstream_count_bad(struct upstream_leg *leg)
+void upstream_leg_count_bad(struct upstream_leg *leg)
 {
-	struct upstream *s = upstream_of(leg);
+	struct upstream *s = upstream_leg_server(leg);
 	if (s)
 		s->bad_replies++;
-	upstream_note(leg->ask, TRACE_unbelieved, upstream_index_of(leg), 0, 0);
+	upstream_note(leg->ask, TRACE_unbelieved, upstream_leg_index(leg), 0, 0);
 	leg->ask->owner->totals.mismatched++;
 }
 
@@ -144,4 +145,74 @@ bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t 
 	return len == DNS_HEADER_LEN && get_u16(msg) == leg->id
 	       && (get_u16(msg + 2) & (DNS_FLAG_QR | DNS_FLAG_OPCODE)) == DNS_FLAG_QR
 	       && get_u16(msg + 4) == 0 && upstream_leg_is_too_old(leg, msg, len);
+}
+
+// A datagram from the server's address: is it the reply? False: keep waiting.
+static bool answer_policy(struct upstream_leg *leg, uint8_t *msg, size_t len)
+{
+	if (upstream_leg_matches(leg, msg, len, leg->mixed_case))
+		return upstream_replied(leg, msg, len) != UPSTREAM_IGNORED;
+	if (upstream_leg_is_bare_refusal(leg, msg, len)) {
+		upstream_go_plain(leg);
+		return true;
+	}
+	upstream_leg_count_bad(leg);
+	if (leg->mixed_case && upstream_leg_matches(leg, msg, len, false)) {
+		struct upstream *s = upstream_leg_server(leg);
+		if (s) {
+			s->case_changed++;
+			s->case_strikes++;
+		}
+		upstream_go_tcp(leg, false);
+		return true;
+	}
+	bool wrong_id = len >= DNS_HEADER_LEN && get_u16(msg) != leg->id;
+	if (!wrong_id || leg->ask->stay_udp || !upstream_can_tcp(leg))
+		return false;
+	upstream_go_tcp(leg, false);
+	return true;
+}
+
+void upstream_leg_readable(struct upstream_socket *s)
+{
+	struct upstream_leg *leg = s->leg;
+	struct upstreams *u = leg->ask->owner;
+
+	for (unsigned i = 0; i < READS_A_TURN; i++) {
+		union upstream_peer from;
+		socklen_t from_len = sizeof(from);
+		ssize_t n =
+			recvfrom(s->fd, u->buf, sizeof(u->buf), MSG_DONTWAIT, &from.any, &from_len);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		// What came between bind and connect may be from anywhere; an ICMP error is no
+		// answer.
+		if (n < 0 || !upstream_same_address(&from, &leg->peer))
+			upstream_leg_count_bad(leg);
+		else if (answer_policy(leg, u->buf, (size_t)n))
+			return;
+	}
+}
+
+// An error that an ICMP message left at the socket would be told instead of sending.
+static ssize_t send_after_error(int fd, const uint8_t *msg, size_t len)
+{
+	ssize_t n = send(fd, msg, len, MSG_DONTWAIT);
+
+	return n < 0 && errno == ECONNREFUSED ? send(fd, msg, len, MSG_DONTWAIT) : n;
+}
+
+int upstream_leg_send(struct upstream_leg *leg, uint64_t now_us)
+{
+	uint8_t msg[UPSTREAM_QUERY_MAX];
+
+	uint16_t len = upstream_leg_query(leg, msg, sizeof(msg));
+	if (len == 0)
+		return -EMSGSIZE;
+	if (send_after_error(leg->socket->fd, msg, len) != len)
+		return -errno;
+	leg->last_sent_us = now_us;
+	if (leg->sends++ == 0)
+		leg->first_sent_us = leg->last_sent_us;
+	return 0;
 }

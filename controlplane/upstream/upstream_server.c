@@ -156,21 +156,14 @@ void upstreams_one_of(struct upstreams *u, unsigned sets)
 int upstreams_new(struct upstreams **out, struct loop *loop, const struct config_upstreams *config,
 	const struct upstream_callbacks *callbacks)
 {
-	static const struct upstream_stream_calls stream_calls = {
-		.limit = upstream_tcp_limit,
-		.written = upstream_tcp_written,
-		.placed = upstream_tcp_placed,
-		.reply = upstream_tcp_reply,
-		.broken = upstream_tcp_broken,
-	};
 	struct upstreams *u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
 	u->loop = loop;
 	u->callbacks = *callbacks;
-	int rc = upstream_sockets_new(&u->sockets, loop, &u->rng, upstream_udp_readable);
+	int rc = upstream_sockets_new(&u->sockets, loop, &u->rng, upstream_leg_readable);
 	if (rc == 0)
-		rc = upstream_streams_new(&u->streams, loop, &u->rng, u, &stream_calls);
+		rc = upstream_streams_new(&u->streams, loop, &u->rng, u, &upstream_tcp_calls);
 	if (rc < 0) {
 		upstreams_free(u);
 		return rc;
@@ -236,6 +229,28 @@ void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
 	upstream_streams_stats(u->streams, &out->streams);
 }
 
+static void streams_add(struct upstream_streams_stats *sum, const struct upstream_streams_stats *s)
+{
+	sum->open += s->open;
+	sum->high += s->high;
+	sum->queries += s->queries;
+	sum->opened += s->opened;
+	sum->reused += s->reused;
+	sum->late += s->late;
+	sum->bad += s->bad;
+	sum->stalled += s->stalled;
+	sum->broken += s->broken;
+	sum->waiting += s->waiting;
+	sum->waiting_high += s->waiting_high;
+	sum->waited += s->waited;
+	sum->closed_peer += s->closed_peer;
+	sum->closed_idle += s->closed_idle;
+	sum->evicted += s->evicted;
+	sum->full += s->full;
+	sum->bytes += s->bytes;
+	sum->since_ms = age_earlier(sum->since_ms, s->since_ms);
+}
+
 void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t)
 {
 	sum->sent += t->sent;
@@ -244,7 +259,7 @@ void upstream_totals_add(struct upstream_totals *sum, const struct upstream_tota
 	sum->tcp_again += t->tcp_again;
 	sum->sets += t->sets;
 	sum->sets_down += t->sets_down;
-	upstream_streams_stats_add(&sum->streams, &t->streams);
+	streams_add(&sum->streams, &t->streams);
 	sum->sockets.since_ms = age_earlier(sum->sockets.since_ms, t->sockets.since_ms);
 	sum->sockets.idle += t->sockets.idle;
 	sum->sockets.open += t->sockets.open;
@@ -258,7 +273,9 @@ void upstream_totals_add(struct upstream_totals *sum, const struct upstream_tota
 
 void upstream_totals_end(struct upstream_totals *t)
 {
-	upstream_streams_stats_end(&t->streams);
+	t->streams.open = t->streams.queries = t->streams.waiting = 0;
+	t->streams.bytes = 0;
+	t->streams.since_ms = 0;
 	t->sets = t->sets_down = 0;
 	t->sockets.since_ms = 0;
 	t->sockets.idle = t->sockets.open = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "upstream_stream_internal.h"
+#include "upstream_internal.h"
 
 #include <event2/event.h>
 
@@ -17,10 +17,10 @@ static void stream_unlink(struct upstream_stream *s)
 		s->next->link = s->link;
 	s->pool->stats.open--;
 	age_remove(&s->pool->ages, &s->age);
-	streams_wake(s->pool);
+	upstream_streams_wake(s->pool);
 }
 
-unsigned stream_find(const struct upstream_stream *s, uint16_t id)
+unsigned upstream_stream_find(const struct upstream_stream *s, uint16_t id)
 {
 	unsigned i = 0;
 	while (i < s->held && s->query[i].id != id)
@@ -28,13 +28,13 @@ unsigned stream_find(const struct upstream_stream *s, uint16_t id)
 	return i < s->held ? i : UPSTREAM_STREAM_QUERIES;
 }
 
-void stream_forget(struct upstream_stream *s, unsigned i)
+void upstream_stream_forget(struct upstream_stream *s, unsigned i)
 {
 	s->live -= s->query[i].leg != NULL;
 	s->query[i] = s->query[--s->held];
 }
 
-void stream_close(struct upstream_stream *s)
+void upstream_stream_close(struct upstream_stream *s)
 {
 	stream_unlink(s);
 	event_del(&s->readable);
@@ -45,7 +45,7 @@ void stream_close(struct upstream_stream *s)
 	s->closing = s->busy = s->retired = true;
 	while (s->held) {
 		struct upstream_leg *leg = s->query[0].leg;
-		stream_forget(s, 0);
+		upstream_stream_forget(s, 0);
 		if (leg)
 			s->pool->calls.broken(leg, s);
 	}
@@ -59,15 +59,15 @@ static void on_idle(void *arg)
 	struct upstream_stream *s = arg;
 
 	s->pool->stats.closed_idle++;
-	stream_close(s);
+	upstream_stream_close(s);
 }
 
-void stream_rest(struct upstream_stream *s)
+void upstream_stream_settle(struct upstream_stream *s)
 {
 	if (s->busy || s->live)
 		return;
 	if (s->retired || s->taken >= s->uses) {
-		stream_close(s);
+		upstream_stream_close(s);
 		return;
 	}
 	uint64_t now_ms = clock_mono_ms();
@@ -75,7 +75,7 @@ void stream_rest(struct upstream_stream *s)
 	wheel_start(loop_wheel(s->pool->loop), &s->idle, s->idle_ms, now_ms);
 }
 
-void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
+void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
 {
 	unsigned i = 0;
 	while (i < s->held && s->query[i].leg != leg)
@@ -83,7 +83,7 @@ void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
 	if (i == s->held)
 		return;
 	if (s->closing) {
-		stream_forget(s, i);
+		upstream_stream_forget(s, i);
 		return;
 	}
 	uint64_t now_ms = clock_mono_ms(), sent_ms = s->query[i].sent_ms;
@@ -107,7 +107,7 @@ void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
 		event_active(
 			&s->readable, EV_READ, 0); // who drops it may be in the midst of anything
 	}
-	stream_rest(s);
+	upstream_stream_settle(s);
 }
 
 // A query that somebody waits for, but for this leg's.
@@ -120,10 +120,10 @@ static unsigned find_live(const struct upstream_stream *s, const struct upstream
 }
 
 // They keep their ids, so what comes after all is known to be late.
-void stream_leave(struct upstream_stream *s)
+void upstream_stream_leave(struct upstream_stream *s)
 {
 	const struct upstream_leg *stays = NULL;
-	unsigned i = s->in_len && s->in_pos >= 2 ? stream_find(s, get_u16(s->in))
+	unsigned i = s->in_len && s->in_pos >= 2 ? upstream_stream_find(s, get_u16(s->in))
 						 : UPSTREAM_STREAM_QUERIES;
 	if (i < s->held)
 		stays = s->query[i].leg;
@@ -156,8 +156,9 @@ static int stream_watch(struct upstream_stream *s)
 {
 	struct event_base *base = loop_base(s->pool->loop);
 
-	event_assign(&s->readable, base, s->fd, EV_READ | EV_PERSIST, stream_on_readable, s);
-	event_assign(&s->writable, base, s->fd, EV_WRITE, stream_on_writable, s);
+	event_assign(
+		&s->readable, base, s->fd, EV_READ | EV_PERSIST, upstream_stream_on_readable, s);
+	event_assign(&s->writable, base, s->fd, EV_WRITE, upstream_stream_on_writable, s);
 	if (event_add(&s->readable, NULL) == 0 && event_add(&s->writable, NULL) == 0)
 		return 0;
 	event_del(&s->readable);
@@ -165,7 +166,7 @@ static int stream_watch(struct upstream_stream *s)
 	return -ENOMEM;
 }
 
-int stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsigned limit,
+int upstream_stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsigned limit,
 	struct upstream_stream **out)
 {
 	struct upstream_stream *s = calloc(1, sizeof(*s));
@@ -195,54 +196,4 @@ int stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsi
 		p->stats.high = p->stats.open;
 	*out = s;
 	return 0;
-}
-
-int upstream_streams_new(struct upstream_streams **out, struct loop *loop, struct rng *rng,
-	struct upstreams *owner, const struct upstream_stream_calls *calls)
-{
-	struct upstream_streams *p = calloc(1, sizeof(*p));
-	if (!p)
-		return -ENOMEM;
-	p->loop = loop;
-	p->rng = rng;
-	p->owner = owner;
-	p->calls = *calls;
-	p->uses_max = UPSTREAM_STREAM_USES;
-	streams_waiting_init(p);
-	*out = p;
-	return 0;
-}
-
-void upstream_streams_free(struct upstream_streams *p)
-{
-	if (!p)
-		return;
-	while (p->first)
-		stream_close(p->first);
-	event_del(&p->wake);
-	free(p);
-}
-
-void upstream_streams_uses(struct upstream_streams *p, unsigned most)
-{
-	p->uses_max = most && most < UPSTREAM_SOCKET_USES ? most : UPSTREAM_STREAM_USES;
-}
-
-void upstream_streams_configure(
-	struct upstream_streams *p, const union upstream_peer *peers, unsigned count)
-{
-	struct upstream_stream *next;
-
-	for (struct upstream_stream *s = p->first; s; s = next) {
-		next = s->next;
-		bool stays = s->uses <= p->uses_max;
-		unsigned i = 0;
-		while (i < count && !upstream_same_address(&s->peer, &peers[i]))
-			i++;
-		if (stays && i < count)
-			continue;
-		s->retired = true;
-		stream_rest(s);
-	}
-	streams_wake(p);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The bytes on a connection: queries out, replies in.
+
+#include "upstream_internal.h"
 #include "upstream_keepalive.h"
-#include "upstream_stream_internal.h"
 
 #include <event2/event.h>
 
@@ -11,7 +13,7 @@
 
 enum { LENGTH_LEN = 2, QUERY_MAX = LENGTH_LEN + UPSTREAM_QUERY_MAX + UPSTREAM_KEEPALIVE_LEN };
 
-bool stream_has_room(const struct upstream_stream *s)
+bool upstream_stream_has_room(const struct upstream_stream *s)
 {
 	return s->held < UPSTREAM_STREAM_QUERIES
 	       && s->out_len - s->out_pos + QUERY_MAX <= UPSTREAM_STREAM_OUT;
@@ -46,7 +48,7 @@ static void count_written(struct upstream_stream *s)
 }
 
 // What waits, as far as it goes; the rest when there is room. An error is on_readable's.
-void stream_flush(struct upstream_stream *s)
+void upstream_stream_flush(struct upstream_stream *s)
 {
 	while (s->out_pos < s->out_len) {
 		ssize_t n = send(s->fd, s->out + s->out_pos, s->out_len - s->out_pos,
@@ -66,20 +68,20 @@ void stream_flush(struct upstream_stream *s)
 	free(s->out);
 	s->out = NULL;
 	s->out_len = s->out_pos = 0;
-	streams_wake(s->pool);
+	upstream_streams_wake(s->pool);
 }
 
-void stream_on_writable(evutil_socket_t fd, short what, void *arg)
+void upstream_stream_on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	stream_flush(arg);
+	upstream_stream_flush(arg);
 }
 
-int stream_put(struct upstream_stream *s, struct upstream_leg *leg)
+int upstream_stream_put(struct upstream_stream *s, struct upstream_leg *leg)
 {
 	uint8_t query[QUERY_MAX];
 
-	if (!stream_has_room(s))
+	if (!upstream_stream_has_room(s))
 		return -ENOBUFS;
 	if (!s->out)
 		s->out = malloc(UPSTREAM_STREAM_OUT);
@@ -149,14 +151,14 @@ static void keepalive_take(struct upstream_stream *s, const uint8_t *msg, size_t
 // Whose reply is it? 0, -EBADMSG: nobody's. Without a question it is its id's (RFC 7766 7).
 static int message_take(struct upstream_stream *s, uint8_t *msg, size_t len)
 {
-	unsigned i = stream_find(s, get_u16(msg));
+	unsigned i = upstream_stream_find(s, get_u16(msg));
 	if (i == UPSTREAM_STREAM_QUERIES)
 		return -EBADMSG;
 	struct upstream_leg *leg = s->query[i].leg;
 	bool asks_nothing = get_u16(msg + 2) & DNS_FLAG_QR && get_u16(msg + 4) == 0;
 	if (leg && !asks_nothing && !upstream_leg_matches(leg, msg, len, false))
 		return -EBADMSG;
-	stream_forget(s, i);
+	upstream_stream_forget(s, i);
 	s->answered++;
 	if (leg) {
 		keepalive_take(s, msg, len);
@@ -191,10 +193,10 @@ static void count_bad(struct upstream_stream *s)
 		i++;
 	s->pool->stats.bad++;
 	if (i < s->held)
-		upstream_count_bad(s->query[i].leg);
+		upstream_leg_count_bad(s->query[i].leg);
 }
 
-void stream_on_readable(evutil_socket_t fd, short what, void *arg)
+void upstream_stream_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct upstream_stream *s = arg;
 	unsigned answered = s->answered;
@@ -216,65 +218,16 @@ void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 		s->pool->stats.evicted++;
 	else if (rc < 0) {
 		s->pool->stats.closed_peer++;
-		streams_look_after_end(s);
+		upstream_streams_ended(s);
 	}
-	streams_wake(s->pool);
+	upstream_streams_wake(s->pool);
 	if (rc < 0) {
-		stream_close(s);
+		upstream_stream_close(s);
 		return;
 	}
 	// What was there already when we gave up: it was we who were late.
 	if (s->leaving && s->answered == answered)
-		stream_leave(s);
+		upstream_stream_leave(s);
 	s->leaving = false;
-	stream_rest(s);
-}
-
-unsigned upstream_streams_to(const struct upstream_streams *p, const union upstream_peer *peer)
-{
-	unsigned n = 0;
-	for (const struct upstream_stream *s = p->first; s; s = s->next)
-		n += upstream_same_address(&s->peer, peer);
-	return n;
-}
-
-void upstream_streams_stats(const struct upstream_streams *p, struct upstream_streams_stats *out)
-{
-	*out = p->stats;
-	out->bytes = sizeof(*p);
-	out->since_ms = age_since(&p->ages);
-	for (const struct upstream_stream *s = p->first; s; s = s->next) {
-		out->queries += s->live;
-		out->bytes += sizeof(*s) + (s->out ? UPSTREAM_STREAM_OUT : 0) + s->in_len;
-	}
-}
-
-void upstream_streams_stats_add(
-	struct upstream_streams_stats *sum, const struct upstream_streams_stats *s)
-{
-	sum->open += s->open;
-	sum->high += s->high;
-	sum->queries += s->queries;
-	sum->opened += s->opened;
-	sum->reused += s->reused;
-	sum->late += s->late;
-	sum->bad += s->bad;
-	sum->stalled += s->stalled;
-	sum->broken += s->broken;
-	sum->waiting += s->waiting;
-	sum->waiting_high += s->waiting_high;
-	sum->waited += s->waited;
-	sum->closed_peer += s->closed_peer;
-	sum->closed_idle += s->closed_idle;
-	sum->evicted += s->evicted;
-	sum->full += s->full;
-	sum->bytes += s->bytes;
-	sum->since_ms = age_earlier(sum->since_ms, s->since_ms);
-}
-
-void upstream_streams_stats_end(struct upstream_streams_stats *s)
-{
-	s->open = s->queries = s->waiting = 0;
-	s->bytes = 0;
-	s->since_ms = 0;
+	upstream_stream_settle(s);
 }

@@ -26,24 +26,25 @@ void upstream_tcp_free(struct upstream_ask *a)
 	if (!t)
 		return;
 	upstream_leg_close(&t->leg);
-	upstream_stream_drop(a->owner->streams, &t->place);
+	upstream_streams_drop(a->owner->streams, &t->place);
 	free(t);
 	a->tcp = NULL;
 }
 
-unsigned upstream_tcp_limit(const struct upstream_leg *leg)
+static unsigned on_limit(const struct upstream_leg *leg)
 {
-	const struct upstream *s = upstream_of(leg);
+	const struct upstream *s = upstream_leg_server(leg);
 	return s ? upstream_limit_now(&s->tcp_limit, clock_mono_ms()) : 0;
 }
 
 // A query that leaves after its server has left the list is in the sum alone.
-void upstream_tcp_written(
+static void on_written(
 	struct upstreams *u, const struct upstream_leg *leg, const union upstream_peer *peer)
 {
 	unsigned i = 0;
 	if (leg)
-		upstream_note(leg->ask, TRACE_tcp_sent, upstream_index_of(leg), leg->ask->sends, 0);
+		upstream_note(
+			leg->ask, TRACE_tcp_sent, upstream_leg_index(leg), leg->ask->sends, 0);
 	while (i < u->count && !upstream_same_address(&u->server[i].address, peer))
 		i++;
 	upstream_server_sent(u, i < u->count ? &u->server[i] : NULL);
@@ -52,7 +53,7 @@ void upstream_tcp_written(
 // It has a connection: time counts from here.
 static void tcp_sent(struct upstream_leg *leg, struct upstream_stream *stream)
 {
-	struct upstream *s = upstream_of(leg);
+	struct upstream *s = upstream_leg_server(leg);
 
 	leg->sends = 1;
 	leg->last_sent_us = clock_mono_us();
@@ -67,13 +68,13 @@ static void tcp_sent(struct upstream_leg *leg, struct upstream_stream *stream)
 static int tcp_ask(struct upstream_tcp *t)
 {
 	t->leg.sends = 0;
-	int rc = upstream_stream_ask(t->leg.ask->owner->streams, &t->place);
+	int rc = upstream_streams_ask(t->leg.ask->owner->streams, &t->place);
 	if (rc == 0 && t->place.stream)
 		tcp_sent(&t->leg, t->place.stream);
 	return rc;
 }
 
-void upstream_tcp_placed(struct upstream_leg *leg, struct upstream_stream *stream)
+static void on_placed(struct upstream_leg *leg, struct upstream_stream *stream)
 {
 	tcp_sent(leg, stream);
 	upstream_tcp_wait(leg, UPSTREAM_TCP_MS);
@@ -82,10 +83,10 @@ void upstream_tcp_placed(struct upstream_leg *leg, struct upstream_stream *strea
 // Its whole reply. Nobody off the path can have sent it, so letter case does not matter. One
 // without a question, as of servers that did not read ours, is no answer, but ends nobody else's
 // wait.
-void upstream_tcp_reply(
+static void on_reply(
 	struct upstream_leg *leg, struct upstream_stream *stream, uint8_t *msg, size_t len)
 {
-	struct upstream *s = upstream_of(leg);
+	struct upstream *s = upstream_leg_server(leg);
 
 	tcp_of(leg)->place.stream = NULL;
 	if (s)
@@ -93,7 +94,7 @@ void upstream_tcp_reply(
 	if (upstream_leg_is_bare_refusal(leg, msg, len)) {
 		upstream_go_plain(leg);
 	} else if (get_u16(msg + 4) == 0) {
-		upstream_count_bad(leg);
+		upstream_leg_count_bad(leg);
 		upstream_tcp_failed(leg);
 	} else if (upstream_replied(leg, msg, len) == UPSTREAM_IGNORED) {
 		upstream_tcp_failed(leg);
@@ -131,15 +132,15 @@ static bool option_suspect(const struct upstream_leg *leg, const struct upstream
 // end, or that of its number of queries, so it is sent once more on another; should that end under
 // it too, on one of its own. Its time goes on, but it has UPSTREAM_TCP_LEAST_MS: what came to a
 // dead connection last would else be given up at once.
-void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *stream)
+static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 {
 	struct upstream_tcp *t = tcp_of(leg);
 	struct upstream_ask *a = leg->ask;
-	struct upstream *s = upstream_of(leg);
+	struct upstream *s = upstream_leg_server(leg);
 	uint64_t spent_ms = (clock_mono_us() - leg->last_sent_us) / 1000;
 
 	t->place.stream = NULL;
-	upstream_note(a, TRACE_tcp_broken, upstream_index_of(leg), 0, 0);
+	upstream_note(a, TRACE_tcp_broken, upstream_leg_index(leg), 0, 0);
 	if (stream) {
 		tcp_ended(s, stream);
 		stream->learnt = true;
@@ -157,17 +158,25 @@ void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *strea
 		t->place.alone = ++t->again == UPSTREAM_TCP_AGAIN;
 		a->sends++;
 		upstream_note(
-			a, TRACE_tcp_queued, upstream_index_of(leg), a->sends, left_ms(spent_ms));
+			a, TRACE_tcp_queued, upstream_leg_index(leg), a->sends, left_ms(spent_ms));
 		if (tcp_ask(t) == 0) {
 			a->owner->totals.tcp_again++;
 			upstream_tcp_wait(leg, left_ms(spent_ms));
 			return;
 		}
-		upstream_note(a, TRACE_send_failed, upstream_index_of(leg), a->sends, 0);
+		upstream_note(a, TRACE_send_failed, upstream_leg_index(leg), a->sends, 0);
 		s->send_errors++;
 	}
 	upstream_tcp_failed(leg);
 }
+
+const struct upstream_stream_calls upstream_tcp_calls = {
+	.limit = on_limit,
+	.written = on_written,
+	.placed = on_placed,
+	.reply = on_reply,
+	.broken = on_broken,
+};
 
 int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_leg **leg)
 {

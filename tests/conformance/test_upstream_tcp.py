@@ -8,7 +8,7 @@ import time
 from harness import UDP4, ZONE as HONEST, asked, case, configured, eventually, together, weirctl
 from zoo import BYE, EDNS, GRAVE, ZOO, believed, questions, refused, sent, served
 
-CONNECTIONS = 4  # to one server (controlplane/upstream/upstream_stream.h)
+CONNECTIONS = 4  # to one server (controlplane/upstream/upstream_streams.h)
 ZONES = 2  # whose servers have some beside the zoo's: the honest one's may be idle still
 
 

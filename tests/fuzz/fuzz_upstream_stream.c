@@ -7,8 +7,8 @@
 // piece; the third which of them are given up, before the first piece or in the midst of them, so
 // that connections stall and are left, and idle ones end. Time passes in no other way.
 
+#include "controlplane/upstream/upstream_internal.h"
 #include "controlplane/upstream/upstream_keepalive.h"
-#include "controlplane/upstream/upstream_stream_internal.h"
 #include "fuzz.h"
 
 #include <event2/event.h>
@@ -117,7 +117,7 @@ static void ask_one(void)
 		.peer_len = peer_len};
 	query[i].again = false;
 	query[i].place = (struct upstream_stream_place){.leg = &query[i].leg};
-	FUZZ_CHECK(upstream_stream_ask(pool, &query[i].place) == 0 && query[i].place.stream);
+	FUZZ_CHECK(upstream_streams_ask(pool, &query[i].place) == 0 && query[i].place.stream);
 	FUZZ_CHECK(query[i].leg.id == i + 1);
 	query[i].fate = UNDER_WAY;
 	query[i].held = WAITED_FOR;
@@ -227,7 +227,7 @@ static void on_reply(struct upstream_leg *leg, struct upstream_stream *s, uint8_
 // Where it has left a connection that is silent its id stays, as its reply may come.
 static void broken_on_first(unsigned i, const struct upstream_stream *s)
 {
-	bool left = stream_find(s, query[i].leg.id) < s->held;
+	bool left = upstream_stream_find(s, query[i].leg.id) < s->held;
 	FUZZ_CHECK(query[i].held == WAITED_FOR
 		   && (!left || steps_ms[how >> STEP_SHIFT & STEP_MASK] > 0));
 	query[i].held = left ? NOBODY_S : GONE;
@@ -247,7 +247,7 @@ static void on_broken(struct upstream_leg *leg, struct upstream_stream *s)
 	if (!(how & ASK_AGAIN) || query[i].again)
 		return;
 	query[i].again = true;
-	FUZZ_CHECK(upstream_stream_ask(pool, &query[i].place) == 0 && query[i].place.stream);
+	FUZZ_CHECK(upstream_streams_ask(pool, &query[i].place) == 0 && query[i].place.stream);
 	query[i].fate = UNDER_WAY;
 }
 
@@ -264,8 +264,8 @@ static unsigned no_limit(const struct upstream_leg *)
 
 int LLVMFuzzerInitialize(int *, char ***)
 {
-	static const struct upstream_stream_calls calls = {.limit = no_limit,
-		.written = upstream_tcp_written,
+	const struct upstream_stream_calls calls = {.limit = no_limit,
+		.written = upstream_tcp_calls.written,
 		.placed = on_placed,
 		.reply = on_reply,
 		.broken = on_broken};
@@ -312,7 +312,7 @@ static void drop(uint8_t which)
 		query[i].fate = DROPPED;
 		if (query[i].held == WAITED_FOR && query[i].place.stream == first)
 			query[i].held = NOBODY_S;
-		upstream_stream_drop(pool, &query[i].place);
+		upstream_streams_drop(pool, &query[i].place);
 	}
 }
 

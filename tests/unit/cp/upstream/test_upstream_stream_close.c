@@ -3,7 +3,7 @@
 // A connection that is closing under its queries, one of which gives up another: nothing may be
 // begun on it any more, for it is freed when the last one has been told.
 
-#include "controlplane/upstream/upstream_stream_internal.h"
+#include "controlplane/upstream/upstream_internal.h"
 #include "tests/unit/unit.h"
 
 #include <event2/event.h>
@@ -47,7 +47,7 @@ static void on_broken(struct upstream_leg *leg, struct upstream_stream *s)
 	told++;
 	for (unsigned i = 0; i < QUERIES; i++)
 		if (leg != &query[i].leg && query[i].place.stream)
-			upstream_stream_drop(pool, &query[i].place);
+			upstream_streams_drop(pool, &query[i].place);
 		else
 			query[i].place.stream = NULL;
 	awake += event_pending(&s->readable, EV_READ | EV_WRITE | EV_TIMEOUT, NULL) != 0;
@@ -87,14 +87,14 @@ static void ask(unsigned i, const union upstream_peer *peer, socklen_t peer_len)
 		.peer = *peer,
 		.peer_len = peer_len};
 	query[i].place = (struct upstream_stream_place){.leg = &query[i].leg};
-	assert_int_equal(upstream_stream_ask(pool, &query[i].place), 0);
+	assert_int_equal(upstream_streams_ask(pool, &query[i].place), 0);
 	assert_non_null(query[i].place.stream);
 }
 
 static void test_one_query_gives_up_the_others_as_it_closes(void **)
 {
-	static const struct upstream_stream_calls calls = {.limit = no_limit,
-		.written = upstream_tcp_written,
+	const struct upstream_stream_calls calls = {.limit = no_limit,
+		.written = upstream_tcp_calls.written,
 		.placed = on_placed,
 		.reply = on_reply,
 		.broken = on_broken};
@@ -145,7 +145,7 @@ static void test_put_behind_what_is_written_in_part(void **)
 			QUESTION);
 		query[i].leg =
 			(struct upstream_leg){.ask = a, .tcp = true, .id = (uint16_t)(i + 1)};
-		assert_int_equal(stream_put(&s, &query[i].leg), 0);
+		assert_int_equal(upstream_stream_put(&s, &query[i].leg), 0);
 		if (i == 0) {
 			memcpy(whole, s.out, PART);
 			s.out_pos = PART;

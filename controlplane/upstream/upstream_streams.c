@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// On which connection a query goes, and the queue of those that wait for one.
-
-#include "upstream_stream_internal.h"
+#include "upstream_internal.h"
 
 #include <event2/event.h>
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <weir/clock.h>
 
 enum { ID_DRAWS = 64 };
@@ -28,7 +27,7 @@ static bool is_closed(const struct upstream_stream *s)
 	return s->there && poll(&p, 1, 0) > 0;
 }
 
-void streams_look_after_end(const struct upstream_stream *ended)
+void upstream_streams_ended(const struct upstream_stream *ended)
 {
 	for (struct upstream_stream *s = ended->pool->first; s; s = s->next)
 		if (s != ended && !s->retired && upstream_same_address(&s->peer, &ended->peer))
@@ -47,7 +46,7 @@ static void look_at(struct choice *c, struct upstream_stream *s, bool fits)
 {
 	c->count++;
 	if (fits) {
-		if (stream_has_room(s) && (!c->best || s->held < c->best->held))
+		if (upstream_stream_has_room(s) && (!c->best || s->held < c->best->held))
 			c->best = s;
 	} else if (!s->live && !s->busy) {
 		if (!c->idle || s->rested_ms < c->idle->rested_ms)
@@ -73,7 +72,7 @@ static void look(struct upstream_streams *p, const struct upstream_stream_place 
 			continue;
 		if (!s->live && !s->busy && is_closed(s)) {
 			p->stats.closed_peer++;
-			stream_close(s);
+			upstream_stream_close(s);
 			continue;
 		}
 		look_at(c, s, is_for(s, place, limit));
@@ -98,7 +97,7 @@ static bool id_make_distinct(const struct upstream_stream *s, struct upstream_le
 {
 	unsigned draws = 0;
 
-	while (stream_find(s, leg->id) != UPSTREAM_STREAM_QUERIES && draws++ < ID_DRAWS)
+	while (upstream_stream_find(s, leg->id) != UPSTREAM_STREAM_QUERIES && draws++ < ID_DRAWS)
 		leg->id = rng_u16(s->pool->rng);
 	return draws < ID_DRAWS;
 }
@@ -107,7 +106,7 @@ static int stream_ask(struct upstream_stream *s, struct upstream_leg *leg)
 {
 	if (!id_make_distinct(s, leg))
 		return -EAGAIN;
-	int rc = stream_put(s, leg);
+	int rc = upstream_stream_put(s, leg);
 	if (rc < 0)
 		return rc;
 	s->query[s->held++] = (struct upstream_stream_query){
@@ -116,7 +115,7 @@ static int stream_ask(struct upstream_stream *s, struct upstream_leg *leg)
 	s->pool->stats.reused += s->taken++ > 0;
 	wheel_stop(&s->idle);
 	if (s->there)
-		stream_flush(s);
+		upstream_stream_flush(s);
 	return 0;
 }
 
@@ -132,11 +131,11 @@ static int place_try(struct upstream_streams *p, struct upstream_stream_place *p
 	bool room = c.count < UPSTREAM_STREAMS_EACH && p->stats.open < UPSTREAM_STREAMS_MAX;
 	if (!c.best && !room && c.idle) {
 		p->stats.evicted++;
-		stream_close(c.idle);
+		upstream_stream_close(c.idle);
 		room = true;
 	}
 	if (room && (!c.best || c.best->held >= UPSTREAM_STREAM_SPREAD))
-		rc = stream_open(p, place->leg, limit, &fresh);
+		rc = upstream_stream_open(p, place->leg, limit, &fresh);
 	struct upstream_stream *s = fresh ? fresh : c.best;
 	if (s) {
 		rc = stream_ask(s, place->leg);
@@ -147,7 +146,7 @@ static int place_try(struct upstream_streams *p, struct upstream_stream_place *p
 	if (rc == 0)
 		place->stream = s;
 	else if (fresh)
-		stream_close(fresh);
+		upstream_stream_close(fresh);
 	return rc;
 }
 
@@ -181,7 +180,7 @@ static bool wake_one(struct upstream_streams *p, uint32_t full[2])
 {
 	for (struct upstream_stream_place *place = p->waiting; place; place = place->next) {
 		struct upstream_leg *leg = place->leg;
-		uint32_t bit = upstream_of(leg) ? 1u << leg->server : 0;
+		uint32_t bit = upstream_leg_server(leg) ? 1u << leg->server : 0;
 		if (full[place->alone] & bit)
 			continue;
 		int rc = place_try(p, place);
@@ -210,13 +209,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 		;
 }
 
-void streams_waiting_init(struct upstream_streams *p)
-{
-	p->waiting_end = &p->waiting;
-	event_assign(&p->wake, loop_base(p->loop), -1, 0, on_wake, p);
-}
-
-void streams_wake(struct upstream_streams *p)
+void upstream_streams_wake(struct upstream_streams *p)
 {
 	if (p->waiting)
 		event_active(&p->wake, EV_TIMEOUT, 0);
@@ -232,7 +225,7 @@ static bool is_behind(const struct upstream_streams *p, const struct upstream_le
 	return place != NULL;
 }
 
-int upstream_stream_ask(struct upstream_streams *p, struct upstream_stream_place *place)
+int upstream_streams_ask(struct upstream_streams *p, struct upstream_stream_place *place)
 {
 	bool behind = !place->alone && is_behind(p, place->leg);
 	int rc = behind ? -EAGAIN : place_try(p, place);
@@ -247,15 +240,85 @@ int upstream_stream_ask(struct upstream_streams *p, struct upstream_stream_place
 	return 0;
 }
 
-void upstream_stream_drop(struct upstream_streams *p, struct upstream_stream_place *place)
+void upstream_streams_drop(struct upstream_streams *p, struct upstream_stream_place *place)
 {
 	struct upstream_stream *s = place->stream;
 
 	place->stream = NULL;
 	if (place->link) {
 		place_dequeue(p, place);
-		streams_wake(p);
+		upstream_streams_wake(p);
 	} else if (s) {
-		stream_drop(s, place->leg);
+		upstream_stream_drop(s, place->leg);
+	}
+}
+
+int upstream_streams_new(struct upstream_streams **out, struct loop *loop, struct rng *rng,
+	struct upstreams *owner, const struct upstream_stream_calls *calls)
+{
+	struct upstream_streams *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->loop = loop;
+	p->rng = rng;
+	p->owner = owner;
+	p->calls = *calls;
+	p->uses_max = UPSTREAM_STREAM_USES;
+	p->waiting_end = &p->waiting;
+	event_assign(&p->wake, loop_base(p->loop), -1, 0, on_wake, p);
+	*out = p;
+	return 0;
+}
+
+void upstream_streams_free(struct upstream_streams *p)
+{
+	if (!p)
+		return;
+	while (p->first)
+		upstream_stream_close(p->first);
+	event_del(&p->wake);
+	free(p);
+}
+
+void upstream_streams_uses(struct upstream_streams *p, unsigned most)
+{
+	p->uses_max = most && most < UPSTREAM_SOCKET_USES ? most : UPSTREAM_STREAM_USES;
+}
+
+void upstream_streams_configure(
+	struct upstream_streams *p, const union upstream_peer *peers, unsigned count)
+{
+	struct upstream_stream *next;
+
+	for (struct upstream_stream *s = p->first; s; s = next) {
+		next = s->next;
+		bool stays = s->uses <= p->uses_max;
+		unsigned i = 0;
+		while (i < count && !upstream_same_address(&s->peer, &peers[i]))
+			i++;
+		if (stays && i < count)
+			continue;
+		s->retired = true;
+		upstream_stream_settle(s);
+	}
+	upstream_streams_wake(p);
+}
+
+unsigned upstream_streams_to(const struct upstream_streams *p, const union upstream_peer *peer)
+{
+	unsigned n = 0;
+	for (const struct upstream_stream *s = p->first; s; s = s->next)
+		n += upstream_same_address(&s->peer, peer);
+	return n;
+}
+
+void upstream_streams_stats(const struct upstream_streams *p, struct upstream_streams_stats *out)
+{
+	*out = p->stats;
+	out->bytes = sizeof(*p);
+	out->since_ms = age_since(&p->ages);
+	for (const struct upstream_stream *s = p->first; s; s = s->next) {
+		out->queries += s->live;
+		out->bytes += sizeof(*s) + (s->out ? UPSTREAM_STREAM_OUT : 0) + s->in_len;
 	}
 }
