@@ -117,9 +117,7 @@ int local_book_add(struct local_book *b, const struct local_item *i)
 static int name_order(
 	const struct local_book *b, const struct item *i, const uint8_t *wire, size_t len)
 {
-	if (i->name_len != len)
-		return i->name_len < len ? -1 : 1;
-	return memcmp(b->bytes + i->name, wire, len);
+	return dns_name_order(b->bytes + i->name, i->name_len, wire, len);
 }
 
 static int by_name(const void *x, const void *y, void *book)

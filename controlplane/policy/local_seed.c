@@ -10,9 +10,7 @@ enum { EMPTY_ZONE_TTL_S = 10800 }; // RFC 6303 3
 static int name_order(const void *x, const void *y)
 {
 	const struct dns_name *a = x, *b = y;
-	if (a->len != b->len)
-		return a->len < b->len ? -1 : 1;
-	return memcmp(a->wire, b->wire, a->len);
+	return dns_name_order(a->wire, a->len, b->wire, b->len);
 }
 
 static struct dns_name parent_of(const struct dns_name *name)

@@ -118,22 +118,22 @@ static int by_address(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct socket_address));
 }
 
-// The servers' addresses, a line each, in the order of the zone or of their bytes.
-static char *servers_text(const struct config_forward_zone *zone, bool sorted, char *p)
+char *forward_servers_text(
+	const struct config_upstream *servers, unsigned count, bool sorted, char *out)
 {
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
 	char one[SOCKET_ADDRESS_TEXT_MAX];
 
 	memset(server, 0, sizeof(server)); // padding is compared too
-	for (unsigned i = 0; i < zone->server_count; i++) {
-		server[i].ip = zone->servers[i].address.ip;
-		server[i].port = zone->servers[i].address.port;
+	for (unsigned i = 0; i < count; i++) {
+		server[i].ip = servers[i].address.ip;
+		server[i].port = servers[i].address.port;
 	}
 	if (sorted)
-		qsort(server, zone->server_count, sizeof(server[0]), by_address);
-	for (unsigned i = 0; i < zone->server_count; i++)
-		p += sprintf(p, "%s\n", socket_address_text(&server[i], one));
-	return p;
+		qsort(server, count, sizeof(server[0]), by_address);
+	for (unsigned i = 0; i < count; i++)
+		out += sprintf(out, "%s\n", socket_address_text(&server[i], one));
+	return out;
 }
 
 enum { ZONE_TEXT_MAX = DNS_NAME_TEXT_MAX + CONFIG_UPSTREAMS_MAX * SOCKET_ADDRESS_TEXT_MAX + 64 };
@@ -142,7 +142,7 @@ uint64_t forward_zone_hash(const struct config_forward_zone *zone)
 {
 	char text[ZONE_TEXT_MAX], name[DNS_NAME_TEXT_MAX];
 	char *p = text + sprintf(text, "weir zone 1\n%s\n", dns_name_to_text(&zone->name, name));
-	p = servers_text(zone, true, p);
+	p = forward_servers_text(zone->servers, zone->server_count, true, p);
 	uint64_t hash = contenthash(text, (size_t)(p - text));
 	return hash ? hash : 1;
 }
@@ -150,7 +150,9 @@ uint64_t forward_zone_hash(const struct config_forward_zone *zone)
 uint64_t forward_servers_hash(const struct config_forward_zone *zone)
 {
 	char text[ZONE_TEXT_MAX];
-	return contenthash(text, (size_t)(servers_text(zone, false, text) - text));
+	return contenthash(
+		text, (size_t)(forward_servers_text(zone->servers, zone->server_count, false, text)
+			       - text));
 }
 
 static struct forward_set *set_find(struct forwards *f, uint64_t hash)
@@ -200,18 +202,11 @@ static int zone_make(
 	return 0;
 }
 
-static int name_order(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
-{
-	if (a_len != b_len)
-		return a_len < b_len ? -1 : 1;
-	return memcmp(a, b, a_len);
-}
-
 static int by_name(const void *a, const void *b)
 {
 	const struct dns_name *x = &((const struct forward_zone *)a)->name,
 			      *y = &((const struct forward_zone *)b)->name;
-	return name_order(x->wire, x->len, y->wire, y->len);
+	return dns_name_order(x->wire, x->len, y->wire, y->len);
 }
 
 int forward_table_new(struct forwards *f, const struct config_forward_zone *zones, unsigned count,
@@ -246,22 +241,16 @@ void forward_table_free(struct forward_table *t)
 	free(t);
 }
 
-static const struct forward_zone *zone_find(
-	const struct forward_table *t, const uint8_t *wire, size_t len)
+struct zone_key {
+	const uint8_t *wire;
+	size_t len;
+};
+
+static int zone_order(const void *key, const void *zone)
 {
-	unsigned low = 0, high = t->count;
-	while (low < high) {
-		unsigned mid = low + (high - low) / 2;
-		const struct dns_name *name = &t->zone[mid].name;
-		int order = name_order(name->wire, name->len, wire, len);
-		if (order == 0)
-			return &t->zone[mid];
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
+	const struct zone_key *k = key;
+	const struct dns_name *name = &((const struct forward_zone *)zone)->name;
+	return dns_name_order(k->wire, k->len, name->wire, name->len);
 }
 
 const struct forward_zone *forward_find(const struct forward_table *t, const struct dns_name *name)
@@ -272,8 +261,10 @@ const struct forward_zone *forward_find(const struct forward_table *t, const str
 	if (!t)
 		return NULL;
 	for (unsigned labels = name->labels;; labels--) {
-		const struct forward_zone *zone =
-			labels <= t->labels_max ? zone_find(t, wire, len) : NULL;
+		const struct zone_key key = {wire, len};
+		const struct forward_zone *zone = labels <= t->labels_max ? bsearch(&key, t->zone,
+							  t->count, sizeof(t->zone[0]), zone_order)
+									  : NULL;
 		if (zone || labels == 0)
 			return zone;
 		len -= wire[0] + (size_t)1;

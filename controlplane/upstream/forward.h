@@ -54,6 +54,10 @@ unsigned forwards_count(const struct forwards *f);
 size_t forwards_memory(void); // without the sets' own
 void forwards_totals(const struct forwards *f, struct upstream_totals *out);
 
+// The servers' addresses, a line each, as given or in the order of their bytes. The end of `out`,
+// which takes count * SOCKET_ADDRESS_TEXT_MAX bytes.
+char *forward_servers_text(
+	const struct config_upstream *servers, unsigned count, bool sorted, char *out);
 // Zones for which it is the same share a set.
 uint64_t forward_servers_hash(const struct config_forward_zone *zone);
 // A zone's hash, without a table.

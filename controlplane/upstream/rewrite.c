@@ -23,9 +23,7 @@ static int entry_order(const struct entry *e, bool wildcard, const uint8_t *wire
 {
 	if (e->wildcard != wildcard)
 		return e->wildcard ? 1 : -1;
-	if (e->name.len != len)
-		return e->name.len < len ? -1 : 1;
-	return memcmp(e->name.wire, wire, len);
+	return dns_name_order(e->name.wire, e->name.len, wire, len);
 }
 
 static int by_name(const void *a, const void *b)

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "views.h"
 
-#include "views_internal.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

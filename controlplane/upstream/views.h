@@ -5,7 +5,7 @@
 //
 // View 0 is everyone's, with the servers of `upstreams`. A group of clients with servers of its own
 // has a view of its own, shared by all groups with the same servers; so has one with forwarding
-// zones or local CNAMEs of its own (view_names.h). A group without cache has one that nobody
+// zones or local CNAMEs of its own (view_definition.h). A group without cache has one that nobody
 // shares, so that its clients' questions are joined with each other's alone. A view is what its
 // definition says: its hash (of the servers it asks, which are everyone's where it has none, in
 // order of their addresses, of its names, and of the group if it has no cache) is the same on every
@@ -33,7 +33,7 @@
 
 #include "base/table_registry.h"
 #include "upstream.h"
-#include "view_names.h"
+#include "view_definition.h"
 
 #include <stdatomic.h>
 #include <weir/config.h>
@@ -98,10 +98,3 @@ uint32_t views_turn(const struct views *v);
 // The answer to a question that began at this turn comes from the servers that the definition of
 // the view names. Else they changed meanwhile, or before, and it is not to be kept.
 bool views_same_servers(const struct views *v, const struct view *view, uint32_t turn);
-
-// Never 0. NULL: everyone. The group's name counts only where it has no cache.
-uint64_t view_hash(const struct config *config, const struct config_group *group);
-// Of all that says how everyone's names are resolved: servers, zones, local CNAMEs. Never 0.
-uint64_t view_everyone_hash(const struct config *config);
-// Of the safe view of a group, NULL: of everyone else. 0: no safe search.
-uint64_t view_safe_hash(const struct config *config, const struct config_group *group);

@@ -22,9 +22,7 @@ static int name_order(const struct config_record *a, const struct config_record 
 {
 	if (a->wildcard != b->wildcard)
 		return a->wildcard ? 1 : -1;
-	if (a->name.len != b->name.len)
-		return a->name.len < b->name.len ? -1 : 1;
-	return memcmp(a->name.wire, b->name.wire, a->name.len);
+	return dns_name_order(a->name.wire, a->name.len, b->name.wire, b->name.len);
 }
 
 static int record_order(const struct config_record *a, const struct config_record *b)

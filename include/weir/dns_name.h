@@ -55,5 +55,7 @@ char *dns_name_wire_to_text(
 
 bool dns_name_equal(const struct dns_name *a, const struct dns_name *b);
 
+// An order for sorted tables of names in wire format: by length, then by bytes. As memcmp.
+int dns_name_order(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
 // Is `name` the apex or below it?
 bool dns_name_is_under(const struct dns_name *name, const struct dns_name *apex);

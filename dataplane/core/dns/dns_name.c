@@ -249,6 +249,11 @@ bool dns_name_equal(const struct dns_name *a, const struct dns_name *b)
 	return a->len == b->len && memcmp(a->wire, b->wire, a->len) == 0;
 }
 
+int dns_name_order(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+	return a_len != b_len ? (a_len < b_len ? -1 : 1) : memcmp(a, b, a_len);
+}
+
 bool dns_name_is_under(const struct dns_name *name, const struct dns_name *apex)
 {
 	if (apex->labels > name->labels || apex->len > name->len)

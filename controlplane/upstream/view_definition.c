@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "view_names.h"
+#include "view_definition.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <weir/keyhash.h>
 
@@ -72,7 +73,57 @@ uint64_t view_names_hash(const struct config_group *g)
 	return names_hash(g->forwards, g->forward_count, g->records, g->record_count);
 }
 
-uint64_t view_names_everyone_hash(const struct config *c)
+static uint64_t names_everyone_hash(const struct config *c)
 {
 	return names_hash(c->forwards, c->forward_count, c->local.records, c->local.record_count);
+}
+
+enum { SERVERS_TEXT_MAX = CONFIG_UPSTREAMS_MAX * SOCKET_ADDRESS_TEXT_MAX };
+
+uint64_t view_definition_hash(const struct view_definition *d)
+{
+	char text[SERVERS_TEXT_MAX + 128 + SAFE_ENGINE_COUNT * 32];
+	char *p = stpcpy(text, "weir view 1\n");
+
+	p = d->group && d->group->upstream_count > 0
+		    ? forward_servers_text(d->group->upstreams, d->group->upstream_count, true, p)
+		    : forward_servers_text(d->everyone->server, d->everyone->count, true, p);
+	if (d->group) {
+		if (d->group->disable_cache)
+			p += sprintf(p, "no cache: %.63s\n", d->group->name);
+		uint64_t names = view_names_hash(d->group);
+		if (names)
+			p += sprintf(p, "names: %016llx\n", (unsigned long long)names);
+	}
+	for (unsigned i = 0; d->safe && i < SAFE_ENGINE_COUNT; i++)
+		if (d->safe->level[i])
+			p += sprintf(p, "safe: %s %u\n", safe_engine_word(i), d->safe->level[i]);
+	uint64_t hash = contenthash(text, (size_t)(p - text));
+	return hash ? hash : 1;
+}
+
+uint64_t view_hash(const struct config *config, const struct config_group *group)
+{
+	const struct view_definition d = {.everyone = &config->upstreams, .group = group};
+	return view_definition_hash(&d);
+}
+
+uint64_t view_everyone_hash(const struct config *c)
+{
+	uint64_t part[2] = {view_hash(c, NULL), names_everyone_hash(c)};
+	uint64_t hash = contenthash(part, sizeof(part));
+	return hash ? hash : 1;
+}
+
+bool view_safe_definition(
+	const struct config *c, const struct config_group *group, struct view_definition *out)
+{
+	*out = (struct view_definition){&c->upstreams, group, config_group_safe_search(c, group)};
+	return config_safe_search_any(out->safe);
+}
+
+uint64_t view_safe_hash(const struct config *config, const struct config_group *group)
+{
+	struct view_definition d;
+	return view_safe_definition(config, group, &d) ? view_definition_hash(&d) : 0;
 }
