@@ -1,9 +1,50 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Shared by the files of the parser: the rules of a line.
+// The state of a parser, and what its files do with it: a line gives rules, or is refused.
 
-#include "list_parse.h"
+#include "list_reject.h"
+#include "list_rule.h"
+#include "list_text.h"
+#include "list_zone.h"
+
+enum list_role { LIST_ROLE_BLOCK, LIST_ROLE_ALLOW };
+
+struct list_options {
+	enum list_role role;
+	enum list_format format; // not AUTO: lines of another one are refused
+	bool force;              // accept single labels and public suffixes too
+};
+
+// lines = comments + ruled + refused.
+struct list_counts {
+	uint64_t bytes, lines;
+	uint64_t comments; // empty lines, comments, a zone's own records, lines that go on below
+	uint64_t ruled;    // lines that gave at least one rule
+	uint64_t refused;  // lines that gave none, but a reason
+	uint64_t names;    // rules by name that were handed on
+	uint64_t patterns, addresses;
+	uint64_t rejected[LIST_REJECT_COUNT]; // reasons; a line of several names may give several
+};
+uint64_t list_counts_rejected(const struct list_counts *c); // sum of all reasons
+uint64_t list_counts_rules(const struct list_counts *c);
+
+struct list_parser {
+	list_rule_take take; // list_parse_* return its first result that is not 0 from then on
+	void *arg;
+	struct list_options options;
+	struct list_counts counts;
+	int stopped;
+	struct list_text text;  // during `take`: the line, or the zone's record
+	struct list_rule plain; // the rule of a plain name, without name and line
+	struct list_zone zone;
+	bool gave, refused; // rules, reasons: by the line at hand
+	bool began, page;   // a line was not empty; that one begins with a tag, as pages do
+	bool skipping;      // inside a line that is too long
+	bool after_cr;      // a line feed that comes now ends no line
+	size_t line_len;
+	char line[LIST_LINE_MAX];
+};
 
 // Every line or name that gives no rule comes here, and every rule there. Nothing is handed on
 // once the taker has stopped the parser.

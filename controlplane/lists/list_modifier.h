@@ -4,7 +4,9 @@
 // The options behind the $ of an AdBlock rule, as far as they have a meaning for names. Any other
 // one makes the rule none: it would block more than its author meant.
 
-#include "list_parse.h"
+#include "list_reject.h"
+#include "list_rule.h"
+#include "list_text.h"
 
 #include <weir/rdata_parse.h>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_name.h"
 
-#include "list_idn.h"
 #include "list_scan.h"
 #include "list_suffix.h"
 
 #include <arpa/inet.h>
+#include <idn2.h>
 #include <weir/rule_image.h>
 
 // Names whose loss breaks a machine or a network; hosts files list them for other reasons.
@@ -110,6 +110,22 @@ bool list_name_scan(struct list_text t, struct dns_name *out)
 								: list_name_scan_bytes(t, out);
 }
 
+bool list_name_to_ascii(struct list_text text, char out[LIST_IDN_TEXT_MAX])
+{
+	char copy[4 * LIST_IDN_TEXT_MAX], *ascii = NULL;
+	if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.at, 0, text.len))
+		return false;
+	memcpy(copy, text.at, text.len);
+	copy[text.len] = 0;
+	int err = idn2_to_ascii_8z(copy, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	bool good = err == IDN2_OK && strlen(ascii) < LIST_IDN_TEXT_MAX;
+	if (good)
+		memcpy(out, ascii, strlen(ascii) + 1);
+	if (err == IDN2_OK)
+		idn2_free(ascii);
+	return good;
+}
+
 static enum list_reject answer_pattern_bytes(struct list_text t)
 {
 	enum list_reject verdict = LIST_REJECT_COUNT;
@@ -152,7 +168,7 @@ static enum list_reject read_slow(struct list_text t, struct dns_name *out)
 			international = international || (uint8_t)t.at[i] > 127;
 		if (!international)
 			return why;
-		if (!list_idn_to_ascii(t, ascii))
+		if (!list_name_to_ascii(t, ascii))
 			return LIST_REJECT_NON_ASCII;
 		t = (struct list_text){ascii, strlen(ascii)};
 		return list_name_scan(t, out) ? LIST_REJECT_COUNT : LIST_REJECT_NON_ASCII;

@@ -4,7 +4,9 @@
 // Names as lists write them: any case, a dot behind or not, UTF-8 (made A-labels, IDNA2008).
 // Stateless; 30 ns for a plain name, a microsecond for an international one.
 
-#include "list_parse.h"
+#include "list_reject.h"
+#include "list_rule.h"
+#include "list_text.h"
 
 // Host bytes and dots only, of any number of labels; a dot behind or not. False: something else,
 // and *out is undefined.
@@ -27,3 +29,8 @@ bool list_text_is_address(struct list_text text);
 
 // `192.0.2.1`, `2001:db8::/32`. False: neither, bits behind the prefix, or the prefix /0.
 bool list_prefix_read(struct list_text text, struct ip_address *out);
+
+// A UTF-8 name as A-labels (IDNA2008 by way of UTS 46, non-transitional, by libidn2),
+// NUL-terminated. False: it is none. Input over LIST_IDN_TEXT_MAX * 4 bytes is none.
+enum { LIST_IDN_TEXT_MAX = 256 };
+bool list_name_to_ascii(struct list_text text, char out[LIST_IDN_TEXT_MAX]);

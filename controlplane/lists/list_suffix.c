@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_suffix.h"
 
-#include "list_idn.h"
+#include "list_name.h"
 
 #include <libpsl.h>
 #include <pthread.h>
@@ -47,7 +47,7 @@ static void filter_add(struct list_text rule, bool below)
 {
 	char ascii[LIST_IDN_TEXT_MAX];
 	struct dns_name name;
-	if (list_idn_to_ascii(rule, ascii) && !dns_name_from_text(ascii, strlen(ascii), &name)) {
+	if (list_name_to_ascii(rule, ascii) && !dns_name_from_text(ascii, strlen(ascii), &name)) {
 		uint32_t bit = filter_bit(name.wire, name.len - 1u, below);
 		filter[bit / 64] |= UINT64_C(1) << bit % 64;
 	}

@@ -2,7 +2,6 @@
 #include "list_trigger.h"
 
 #include "list_give.h"
-#include "list_idn.h"
 #include "list_name.h"
 
 #include <stdio.h>
@@ -94,7 +93,7 @@ bool list_trigger_to_ascii(struct list_text *owner, char ascii[LIST_OWNER_TEXT_M
 		international = international || (uint8_t)owner->at[i] > 127;
 	if (!international)
 		return true;
-	if (!list_idn_to_ascii(list_text_skip(*owner, below ? 2 : 0), name))
+	if (!list_name_to_ascii(list_text_skip(*owner, below ? 2 : 0), name))
 		return false;
 	int len = snprintf(ascii, LIST_OWNER_TEXT_MAX, "%s%s", below ? "*." : "", name);
 	*owner = (struct list_text){ascii, (size_t)len};
