@@ -12,21 +12,6 @@
 
 enum { REAP_MS = 100 };
 
-static const struct redis_topology *topology_of(enum redis_mode mode)
-{
-	switch (mode) {
-	case REDIS_MODE_STANDALONE:
-		return &redis_standalone;
-	case REDIS_MODE_SENTINEL:
-		return &redis_sentinel;
-	case REDIS_MODE_CLUSTER:
-		return &redis_cluster;
-	case REDIS_MODE_OFF:
-		break;
-	}
-	return NULL;
-}
-
 bool redis_same_address(const struct socket_address *a, const struct socket_address *b)
 {
 	return a->port == b->port && a->ip.version == b->ip.version
@@ -60,6 +45,52 @@ struct redis_node *redis_node_add(struct redis *r, const struct socket_address *
 	r->node[r->node_count++] = node;
 	redis_node_probe(node);
 	return node;
+}
+
+// One server that has everything. When it is away there is nobody else to ask: its probe brings it
+// back.
+static int standalone_start(struct redis *r)
+{
+	struct redis_node *node = redis_node_add(r, &r->c->addresses[0]);
+	if (!node)
+		return -ENOMEM;
+	node->master = true;
+	return 0;
+}
+
+static void standalone_stop(struct redis *)
+{
+}
+
+static struct redis_node *standalone_node(struct redis *r, unsigned)
+{
+	return r->node_count > 0 ? r->node[0] : NULL;
+}
+
+static void standalone_trouble(struct redis *, struct redis_node *)
+{
+}
+
+static const struct redis_topology standalone = {
+	.start = standalone_start,
+	.stop = standalone_stop,
+	.node = standalone_node,
+	.trouble = standalone_trouble,
+};
+
+static const struct redis_topology *topology_of(enum redis_mode mode)
+{
+	switch (mode) {
+	case REDIS_MODE_STANDALONE:
+		return &standalone;
+	case REDIS_MODE_SENTINEL:
+		return &redis_sentinel;
+	case REDIS_MODE_CLUSTER:
+		return &redis_cluster;
+	case REDIS_MODE_OFF:
+		break;
+	}
+	return NULL;
 }
 
 static void reap_arm(struct redis *r)

@@ -2,8 +2,8 @@
 #pragma once
 
 // The Redis client: one server, Sentinel or Cluster behind one call. Resolver loop's thread only,
-// nothing blocks. redis_reader.c is the only includer of hiredis; replies are read through the
-// functions below.
+// nothing blocks. redis_reader.c is the only includer of hiredis; replies are read through
+// redis_reply.h.
 //
 // A command goes over one of few connections to the node that holds its key (its second word);
 // several at once are one transaction (MULTI ... EXEC), never half of it. In Cluster the slot
@@ -24,50 +24,18 @@
 
 #include "base/loop.h"
 #include "base/table_registry.h"
+#include "redis_reply.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <weir/config.h>
 
 enum {
-	REDIS_ARGS_MAX = 16,
 	REDIS_COMMANDS_MAX = 4, // in one transaction
 	REDIS_PENDING_MAX = 4096,
-	REDIS_REPLY_MAX = 1 << 20,
 	REDIS_FAILURES_MAX = 8,
 	REDIS_PROBE_MS = 5000,
-	REDIS_STUCK_MS = 1000,
 };
 
 struct redis;
-struct redis_reply;
-
-// What came of it. `reply` is given with REDIS_DONE and REDIS_REFUSED alone.
-enum redis_end {
-	REDIS_DONE,    // of a transaction: the array that EXEC returns
-	REDIS_REFUSED, // an error of the server; of a transaction: also when one of its commands
-		       // failed
-	REDIS_TIMEOUT, // not known whether it was carried out
-	REDIS_LOST,    // the connection broke; not known either
-	REDIS_AWAY,    // not sent: breaker, no node for the slot, shutdown
-	REDIS_FULL,    // not sent: our bounds
-};
-
-// Called once for each command that was given, never from within redis_send. `reply` is good during
-// the call.
-typedef void (*redis_done_fn)(void *arg, enum redis_end end, const struct redis_reply *reply);
-
-struct redis_word {
-	const char *text; // any bytes
-	size_t len;
-};
-
-// One command; words are copied by redis_send.
-struct redis_command {
-	unsigned count;
-	struct redis_word word[REDIS_ARGS_MAX];
-};
 
 // `c` must outlive its use. -ENOMEM. With mode `off` nothing is connected and all ends in
 // REDIS_AWAY.
@@ -95,14 +63,6 @@ bool redis_is_off(const struct redis *r);
 void redis_subscribe(struct redis *r, const char *channel,
 	void (*on_message)(void *arg, const char *text, size_t len), void (*on_gap)(void *arg),
 	void *arg);
-
-enum redis_kind { REDIS_NIL, REDIS_TEXT, REDIS_INTEGER, REDIS_ARRAY, REDIS_STATUS, REDIS_ERROR };
-enum redis_kind redis_reply_kind(const struct redis_reply *reply);
-// Bytes of a text, status or error; else NULL and 0.
-const char *redis_reply_text(const struct redis_reply *reply, size_t *len);
-int64_t redis_reply_integer(const struct redis_reply *reply); // 0 unless an integer
-unsigned redis_reply_count(const struct redis_reply *reply);  // elements of an array; else 0
-const struct redis_reply *redis_reply_at(const struct redis_reply *reply, unsigned i); // NULL: none
 
 struct redis_status {
 	// "off", "connecting", "up", "away"; "partial": some masters of a cluster are away. And

@@ -32,10 +32,6 @@ static void ask_end(struct redis_ask *a, bool of_use)
 	ask_in(a, REDIS_ASK_MS);
 }
 
-static void on_up(struct redis_conn *)
-{
-}
-
 static void on_down(struct redis_conn *c, bool, const char *why)
 {
 	struct redis_ask *a = c->owner;
@@ -55,10 +51,6 @@ static void on_reply(struct redis_conn *c, struct redis_call *, const struct red
 		ask_end(a, !error && a->answer(a->owner, reply));
 }
 
-static void on_end(struct redis_conn *, struct redis_call *, enum redis_end)
-{
-}
-
 static void on_late(struct redis_conn *c, struct redis_call *)
 {
 	struct redis_ask *a = c->owner;
@@ -68,10 +60,8 @@ static void on_late(struct redis_conn *c, struct redis_call *)
 }
 
 static const struct redis_conn_ops ask_ops = {
-	.up = on_up,
 	.down = on_down,
 	.reply = on_reply,
-	.end = on_end,
 	.late = on_late,
 };
 

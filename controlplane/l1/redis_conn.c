@@ -82,7 +82,8 @@ static void calls_end(struct redis_conn *c, struct redis_call *call, uint64_t se
 {
 	while (call) {
 		struct redis_call *next = call->next;
-		c->ops->end(c, call, call->start < sent ? if_sent : unless_sent);
+		if (c->ops->end)
+			c->ops->end(c, call, call->start < sent ? if_sent : unless_sent);
 		call = next;
 	}
 }
@@ -205,7 +206,8 @@ static bool login_reply(struct redis_conn *c, const struct redis_reply *reply)
 		return true;
 	c->state = REDIS_CONN_UP;
 	unsigned generation = c->generation;
-	c->ops->up(c);
+	if (c->ops->up)
+		c->ops->up(c);
 	if (c->generation == generation && c->out.tail > c->out.head && !c->writing)
 		event_active(&c->flush, EV_WRITE, 0);
 	return c->generation == generation;

@@ -14,13 +14,19 @@
 
 #include "base/age_list.h"
 #include "base/growth.h"
-#include "redis.h"
 #include "redis_reader.h"
 #include "redis_wire.h"
 
 #include <event2/event_struct.h>
 
-enum { REDIS_CONNECT_MS = 1000, REDIS_IDLE_MS = 5 * 60 * 1000, REDIS_WHY_MAX = 128 };
+#include <weir/config.h>
+
+enum {
+	REDIS_CONNECT_MS = 1000,
+	REDIS_STUCK_MS = 1000,
+	REDIS_IDLE_MS = 5 * 60 * 1000,
+	REDIS_WHY_MAX = 128
+};
 
 // A command, or several, under way. The connection uses the first group of fields, its owner all.
 struct redis_call {
@@ -45,6 +51,7 @@ struct redis_call {
 };
 
 struct redis_conn;
+// `up` and `end` may be NULL; `reply`, `end` and `late` where no calls are made.
 struct redis_conn_ops {
 	void (*up)(struct redis_conn *c);
 	// It is closed already; its calls are ended after this. `was_up`: the log-in had passed.

@@ -4,7 +4,9 @@
 // Errors of a Redis server: the kinds that matter here, and where MOVED and ASK point to. The texts
 // are the server's own, so hostile until read by these.
 
-#include "redis.h"
+#include "redis_reply.h"
+
+#include <weir/config.h>
 
 enum redis_error {
 	REDIS_ERROR_OTHER,

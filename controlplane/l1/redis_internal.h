@@ -2,14 +2,15 @@
 #pragma once
 
 // What the parts of the Redis client share: redis.c (calls in, nodes kept), redis_call.c (what a
-// reply means), redis_node.c (one server: connections, breaker, probe), redis_standalone.c and its
-// like (which node has a slot), redis_sub.c (subscriptions).
+// reply means), redis_node.c (one server: connections, breaker, probe), redis_sentinel.c and
+// redis_cluster.c (which node has a slot).
 //
 // A node that is no longer wanted is retired, not freed: it takes no more calls, those under way
 // may end, and r->reap frees it outside of any callback.
 
 #include "base/rng.h"
-#include "redis_conn.h"
+#include "redis.h"
+#include "redis_sub.h"
 
 #include <netinet/in.h>
 
@@ -42,22 +43,6 @@ struct redis_node {
 	bool seen;           // by the topology's present look
 };
 
-// A subscription: one connection, kept up. `where` false: nowhere at present.
-struct redis_sub {
-	struct redis_conn conn;
-	struct event tick;
-	char channel[64];
-	void (*on_message)(void *arg, const char *text, size_t len);
-	void (*on_gap)(void *arg);
-	void *arg;
-	bool (*where)(void *where_arg, struct redis_login *out);
-	void *where_arg;
-	struct socket_address address; // of the connection
-	unsigned backoff_ms;
-	uint64_t retry_ms, pinged_ms;
-	uint64_t breaks;
-};
-
 // Which node has a slot, and what is done to know it.
 struct redis_topology {
 	int (*start)(struct redis *r); // -ENOMEM
@@ -73,7 +58,7 @@ struct redis_topology {
 	bool master; // the node must say that it is one
 	bool redirects;
 };
-extern const struct redis_topology redis_standalone, redis_sentinel, redis_cluster;
+extern const struct redis_topology redis_sentinel, redis_cluster;
 
 struct redis {
 	struct loop *loop;
@@ -128,7 +113,3 @@ void redis_node_answered(struct redis_node *node, uint64_t rtt_us);
 void redis_node_failed(struct redis_node *node, uint64_t given_us, const char *why);
 unsigned redis_node_pending(const struct redis_node *node);
 void redis_node_probe(struct redis_node *node);
-
-// redis_sub.c
-void redis_sub_stop(struct redis_sub *s);  // one that was not started is fine
-void redis_sub_moved(struct redis_sub *s); // likewise; connects anew

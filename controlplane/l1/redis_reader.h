@@ -11,7 +11,7 @@
 // One thread.
 
 #include "base/growth.h"
-#include "redis.h"
+#include "redis_reply.h"
 
 enum { REDIS_ELEMENTS_MAX = 1 << 16, REDIS_LINE_MAX = 4096 };
 

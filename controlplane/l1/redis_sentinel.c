@@ -6,7 +6,6 @@
 
 #include "redis_ask.h"
 #include "redis_error.h"
-#include "redis_sub.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "redis_sub.h"
+#include "redis_internal.h"
 
 #include <event2/event.h>
 
@@ -72,24 +72,9 @@ static void on_push(struct redis_conn *c, const struct redis_reply *reply)
 	}
 }
 
-static void no_reply(struct redis_conn *, struct redis_call *, const struct redis_reply *)
-{
-}
-
-static void no_end(struct redis_conn *, struct redis_call *, enum redis_end)
-{
-}
-
-static void no_late(struct redis_conn *, struct redis_call *)
-{
-}
-
 static const struct redis_conn_ops sub_ops = {
 	.up = on_up,
 	.down = on_down,
-	.reply = no_reply, // no calls are made on it
-	.end = no_end,
-	.late = no_late,
 	.push = on_push,
 };
 

@@ -5,7 +5,7 @@
 // and gives its memory back; and the slot of a key. One thread.
 
 #include "base/growth.h"
-#include "redis.h"
+#include "redis_reply.h"
 
 enum { REDIS_SLOTS = 16384, REDIS_OUT_CHUNK = 4096, REDIS_OUT_KEEP = 64 << 10 };
 
