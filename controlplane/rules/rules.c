@@ -22,99 +22,6 @@ static const struct rule_image_head *head_of(const struct rules *r)
 	return r->arena.base;
 }
 
-// Patterns and prefixes that the answer policy refused: the parser of lists does not count them.
-static void log_answer_policy(const struct answer_policy_counts *c)
-{
-	const struct answer_pattern_counts *p = &c->patterns;
-	uint64_t refused = (uint64_t)p->refused_syntax + p->refused_length + p->refused_count
-			   + p->refused_slow + p->refused_time + p->refused_size;
-	if (refused)
-		log_warning("rules: %llu patterns refused: syntax=%u length=%u number=%u slow=%u "
-			    "time=%u size=%u; %s",
-			(unsigned long long)refused, p->refused_syntax, p->refused_length,
-			p->refused_count, p->refused_slow, p->refused_time, p->refused_size,
-			p->first_error);
-	if (c->prefixes.refused_count)
-		log_warning("rules: %u address prefixes refused: more than %u",
-			c->prefixes.refused_count, ANSWER_PREFIXES_MAX);
-}
-
-static void activate_image(struct rules *r, struct rules_job *j)
-{
-	if (r->arena.base)
-		list_rest_note(&r->rest, r->reader.lists, r->reader.list_count, clock_mono_ms());
-	answer_policy_free(r->answer_policy);
-	r->answer_policy = j->answer_policy;
-	j->answer_policy = NULL;
-	rule_arena_free(&r->arena);
-	r->arena = j->arena;
-	r->reader = j->reader;
-	j->arena = (struct rule_arena){0};
-	const struct rule_image_head *h = head_of(r);
-	r->input_hash = h->input_hash;
-	struct rules_status *s = &r->status;
-	s->names = h->names;
-	s->image_bytes = h->size;
-	s->bloom_bytes = h->bloom_blocks * sizeof(struct rule_bloom_block);
-	s->table_bytes = h->table_buckets * sizeof(struct rule_bucket);
-	s->sets = h->set_count;
-	s->loaded_unix_s = h->created_unix_s;
-	s->peak_bytes = j->peak_bytes;
-	s->build_ms = j->build_ms;
-	s->rested_ms = j->rested_ms;
-	s->from_disk = j->from_disk;
-	s->answer_policy = *answer_policy_counts(r->answer_policy);
-	log_info("rules: %llu names, %llu bytes, %s", (unsigned long long)h->names,
-		(unsigned long long)h->size, j->from_disk ? "last good image" : "new image");
-	log_answer_policy(&s->answer_policy);
-}
-
-// Is this the image in force once more, which says nothing of the last reload? A stored one that
-// could not be published then is another, and so is one built anew.
-static bool is_same_again(const struct rules *r, const struct rules_job *j)
-{
-	if (!j->again || j->outcome != RULES_PUBLISHED)
-		return j->again;
-	return !j->anew && memcmp(r->arena.base, j->arena.base, sizeof *head_of(r)) == 0;
-}
-
-static void note_outcome(struct rules *r, struct rules_job *j)
-{
-	struct rules_status *s = &r->status;
-	bool is_start = j->from_disk && !j->rollback && j->outcome == RULES_PUBLISHED;
-	bool is_reload = !is_start && !is_same_again(r, j);
-	if (j->outcome == RULES_PUBLISHED)
-		activate_image(r, j);
-	if (j->outcome == RULES_FAILED)
-		log_error("rules not updated: %s; the previous rule image stays active", j->error);
-	else if (j->error[0])
-		log_warning("rules: %s", j->error);
-	if (j->rollback && j->outcome != RULES_PUBLISHED && r->kept.held != j->was_held)
-		rules_hold(r, j->was_held);
-	if (j->anew && j->outcome == RULES_PUBLISHED && r->kept.held) {
-		log_warning(
-			"rules: the held rule image is missing; building a new one from the lists");
-		rules_hold(r, false);
-	}
-	if (j->same)
-		r->input_hash = j->input_hash;
-	s->kept_bytes = j->kept_bytes;
-	rules_describe(r, j);
-	s->lists = r->list;
-	rules_failing_log(s);
-	if (j->outcome == RULES_PUBLISHED && r->published)
-		r->published(r->published_arg);
-	if (!is_reload)
-		return;
-	s->outcome = j->outcome;
-	s->builds += j->outcome == RULES_PUBLISHED;
-	s->unchanged += j->outcome == RULES_UNCHANGED;
-	s->failed += j->outcome == RULES_FAILED;
-	snprintf(s->error, sizeof(s->error), "%s", j->error);
-	if (j->outcome == RULES_PUBLISHED)
-		rules_log_rejects(j);
-}
-
 struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
 {
 	struct rules_job *j = calloc(1, sizeof(*j));
@@ -216,7 +123,7 @@ static void finish_job(struct rules *r)
 {
 	struct rules_job *j = r->job;
 	rules_job_settle_files(j);
-	note_outcome(r, j);
+	rules_note_outcome(r, j);
 	r->job = NULL;
 	rules_job_free(j);
 	rules_tell(r, &r->waiting);
@@ -316,7 +223,7 @@ static void load_last(struct rules *r, struct rules_sources *sources)
 	}
 	if (rules_job_load(j) == 0) {
 		rules_job_publish(j);
-		note_outcome(r, j);
+		rules_note_outcome(r, j);
 	}
 	rules_job_free(j);
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "rules_fetch.h"
+
 #include "rules.h"
-#include "rules_fetch_internal.h"
+#include "rules_fetch_set.h"
 
 #include <event2/event.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +16,23 @@
 #include <weir/log.h>
 #include <weir/thread.h>
 #include <weir/url.h>
+
+struct fetch_round;
+
+struct rules_fetch {
+	struct loop *service;
+	char *state_directory;
+	void (*done)(void *arg);
+	void *arg;
+	struct event *timer;
+	struct rng rng;
+	struct fetch_set *set;
+	struct fetch_round *round; // NULL: none runs
+	pthread_t thread;
+	_Atomic bool stop;
+	bool held, all_wanted, all_force;
+	struct rules_fetch_status last;
+};
 
 // What the thread works on; its own until it gives the round back.
 struct fetch_round {
@@ -33,7 +53,7 @@ static void plan(struct rules_fetch *f);
 int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
 {
 	char why[LIST_STORE_WHY_MAX];
-	struct fetch_set *s = fetch_set_new(f, c);
+	struct fetch_set *s = fetch_set_new(f->set, c, f->state_directory, &f->rng);
 	if (!s)
 		return -ENOMEM;
 	if (s->count && list_store_open(f->state_directory, why))
@@ -56,8 +76,9 @@ static void result_take(struct rules_fetch *f, const struct list_update *from)
 	memcpy(l->why, from->why, sizeof(l->why));
 	bool failed = from->outcome == LIST_UPDATE_FAILED;
 	l->failures = failed ? l->failures + 1 : 0;
-	l->next_ms = after(clock_mono_ms(), failed ? fetch_retry_ms(f, &f->set->update, l->failures)
-						   : fetch_interval_ms(f, &f->set->update));
+	l->next_ms = after(
+		clock_mono_ms(), failed ? fetch_retry_ms(&f->rng, &f->set->update, l->failures)
+					: fetch_interval_ms(&f->rng, &f->set->update));
 }
 
 // Files of lists that left the configuration.

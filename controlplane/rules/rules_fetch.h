@@ -17,8 +17,6 @@
 struct rules_fetch;
 struct rules_list_status;
 
-enum { FETCH_TRIES_MAX = 10, FETCH_RETRY_S = 10, FETCH_RETRY_MAX_S = 3600 };
-
 // `done(arg)` after each round, on the service loop.
 ATTR_MUST_CHECK int rules_fetch_new(struct rules_fetch **out, struct loop *service,
 	const char *state_directory, void (*done)(void *arg), void *arg);

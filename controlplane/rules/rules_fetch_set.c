@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "rules_fetch_internal.h"
+#include "rules_fetch_set.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -47,25 +47,26 @@ static uint64_t below(struct rng *rng, uint64_t bound)
 	return bound ? x % bound : 0;
 }
 
-uint64_t fetch_interval_ms(struct rules_fetch *f, const struct config_update *u)
+uint64_t fetch_interval_ms(struct rng *rng, const struct config_update *u)
 {
 	if (!u->interval_s)
 		return FETCH_NEVER;
-	return 1000ull * (u->interval_s + below(&f->rng, u->jitter_s + 1ull));
+	return 1000ull * (u->interval_s + below(rng, u->jitter_s + 1ull));
 }
 
 // A list of a configuration that is new here: what is stored says when it is due.
-static void list_begin(struct rules_fetch *f, const struct config_update *u, struct fetched *l)
+static void list_begin(const char *state_directory, struct rng *rng, const struct config_update *u,
+	struct fetched *l)
 {
 	struct list_store_paths p;
 	struct list_stored s;
 	uint64_t now_ms = clock_mono_ms(), now_s = (uint64_t)time(NULL);
 	l->next_ms = now_ms;
-	if (list_store_paths(&p, f->state_directory, l->url) || list_store_read(&p, false, &s))
+	if (list_store_paths(&p, state_directory, l->url) || list_store_read(&p, false, &s))
 		return;
 	l->stored = true;
 	l->good_unix_s = s.good_unix_s;
-	uint64_t wait_ms = fetch_interval_ms(f, u);
+	uint64_t wait_ms = fetch_interval_ms(rng, u);
 	// A date in the future is no date.
 	uint64_t age_ms = s.good_unix_s <= now_s ? (now_s - s.good_unix_s) * 1000 : FETCH_NEVER;
 	if (wait_ms == FETCH_NEVER)
@@ -98,21 +99,23 @@ static bool read_alike(const struct list_options *a, const struct list_options *
 	return a->role == b->role && a->format == b->format && a->force == b->force;
 }
 
-struct fetch_set *fetch_set_new(struct rules_fetch *f, const struct config *c)
+struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c,
+	const char *state_directory, struct rng *rng)
 {
 	struct fetch_set *s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
 	s->update = c->blocking.update;
 	servers_take(s, c);
-	bool same_interval = f->set && f->set->update.interval_s == s->update.interval_s
-			     && f->set->update.jitter_s == s->update.jitter_s;
-	bool alike = f->set && fetches_alike(f->set, s);
+	bool same_interval = before && before->update.interval_s == s->update.interval_s
+			     && before->update.jitter_s == s->update.jitter_s;
+	bool alike = before && fetches_alike(before, s);
 	for (unsigned i = 0; i < c->blocking.list_count; i++) {
 		const struct config_list *from = &c->blocking.lists[i];
 		if (!from->url)
 			continue;
-		struct fetched *l = &s->list[s->count], *known = fetch_set_find(f->set, from->url);
+		struct fetched *l = &s->list[s->count];
+		struct fetched *known = fetch_set_find(before, from->url);
 		if (known)
 			*l = *known;
 		l->url = strdup(from->url);
@@ -127,18 +130,18 @@ struct fetch_set *fetch_set_new(struct rules_fetch *f, const struct config *c)
 			.force = from->force};
 		rule_title_make(l->title, from->name);
 		if (!known || (!same_interval && !l->failures))
-			list_begin(f, &s->update, l);
+			list_begin(state_directory, rng, &s->update, l);
 		else if (l->failures && !(alike && read_alike(&known->options, &l->options)))
 			l->next_ms = clock_mono_ms(); // the setting may be what was wrong
 	}
 	return s;
 }
 
-uint64_t fetch_retry_ms(struct rules_fetch *f, const struct config_update *u, unsigned failures)
+uint64_t fetch_retry_ms(struct rng *rng, const struct config_update *u, unsigned failures)
 {
 	if (failures >= FETCH_TRIES_MAX)
-		return fetch_interval_ms(f, u);
+		return fetch_interval_ms(rng, u);
 	uint64_t wait_s = (uint64_t)FETCH_RETRY_S << (failures - 1);
 	wait_s = wait_s < FETCH_RETRY_MAX_S ? wait_s : FETCH_RETRY_MAX_S;
-	return wait_s * 1000 + below(&f->rng, wait_s * 250);
+	return wait_s * 1000 + below(rng, wait_s * 250);
 }

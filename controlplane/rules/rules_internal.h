@@ -95,29 +95,20 @@ void rules_hurry(struct rules *r); // the job that runs, if one does, takes no m
 // rules_reload.c
 void rules_fetched(void *rules); // a round of fetching is over
 
+// Again and again while the data plane lags behind.
+ATTR_MUST_CHECK int rules_again_open(struct rules *r, struct event_base *base);
+void rules_again_close(struct rules *r);
+
 // rules_hold.c
 void rules_hold(struct rules *r, bool held);
 void rules_note_held(struct rules *r); // as what came of a reload
+ATTR_MUST_CHECK int rules_kept_open(struct rules *r, struct event_base *base);
+void rules_kept_close(struct rules *r);
 
 // rules_status.c
 const struct rule_source_info *rules_source_info(const struct rules *r, const char *title);
-void rules_describe(struct rules *r, const struct rules_job *j);
-void rules_log_rejects(const struct rules_job *j);
+void rules_note_outcome(struct rules *r, struct rules_job *j); // of a job that is done
 
 // rules_start.c
 void rules_start_look(struct rules *r); // whenever a job or a round of fetching has ended
 void rules_start_close(struct rules *r);
-
-// rules_again.c: looks so often; not while so many older images wait for workers.
-enum {
-	RULES_AGAIN_LOOK_MS = 500,
-	RULES_AGAIN_OLD_MAX = 2,
-};
-ATTR_MUST_CHECK int rules_again_open(struct rules *r, struct event_base *base);
-void rules_again_close(struct rules *r);
-
-// rules_pause.c
-ATTR_MUST_CHECK int rules_kept_open(struct rules *r, struct event_base *base);
-void rules_kept_close(struct rules *r);
-// -errno: it holds all the same, but a restart will not know of it (logged).
-int rules_kept_save(struct rules *r);

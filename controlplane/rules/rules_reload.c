@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What starts a build: somebody asks, a configuration is read again, lists were fetched.
+// What starts a build: somebody asks, a configuration is read again, lists were fetched. And a rule
+// image that the data plane does not activate is published again, under a new generation: the file
+// of the region may be damaged or gone, and a data plane that starts then blocks nothing.
 #include "rules_internal.h"
 
+#include <event2/event.h>
+
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/log.h>
 
-static int rules_build_for(struct rules *r, bool force, bool urgent, rules_done done, void *arg)
+// Looks so often; not while so many older images wait for workers.
+enum { AGAIN_LOOK_MS = 500, AGAIN_OLD_MAX = 2 };
+
+static int build_for(struct rules *r, bool force, bool urgent, rules_done done, void *arg)
 {
 	struct rules_waiters w = {0};
 	if (done && rules_waiters_full(r))
@@ -53,7 +62,7 @@ int rules_configure(struct rules *r, const struct config *config, rules_done don
 	if (err)
 		return err;
 	if (!r->kept.held)
-		return rules_build_for(r, false, true, done, arg);
+		return build_for(r, false, true, done, arg);
 	struct rules_waiters w = {0};
 	rules_note_held(r);
 	rules_add_waiter(&w, done, arg);
@@ -72,7 +81,65 @@ int rules_reload(
 	if (r->kept.held)
 		rules_hold(r, false);
 	if (!rules_fetch_all(r->fetch, force))
-		return rules_build_for(r, force, false, done, arg);
+		return build_for(r, force, false, done, arg);
 	rules_add_waiter(&r->fetch_waiting, done, arg);
 	return 0;
+}
+
+static void watch(struct rules *r)
+{
+	const struct timeval interval = {
+		.tv_sec = AGAIN_LOOK_MS / 1000, .tv_usec = AGAIN_LOOK_MS % 1000 * 1000};
+	(void)event_add(r->lag_timer, &interval);
+}
+
+static void publish_again(struct rules *r)
+{
+	struct rules_sources *sources;
+	if (rules_sources_new(r->config, &sources))
+		return;
+	struct rules_job *j = rules_job_new(r, sources);
+	if (!j) {
+		rules_sources_free(sources);
+		return;
+	}
+	rules_sources_leave_out(sources, j->had_names);
+	j->again = true;
+	rules_run_job(r, j);
+}
+
+static void look(struct rules *r, const struct publish_status *p)
+{
+	// A new image helps no worker while two older ones still wait to be left.
+	if (!again_due(&r->lag_again, p->rules_lag_ms) || p->retired_waiting >= AGAIN_OLD_MAX)
+		return;
+	log_error("the data plane has not activated the rules of generation %" PRIu64
+		  " for %" PRIu64 " ms: publishing them again",
+		p->rule_image_generation, p->rules_lag_ms);
+	publish_again(r);
+}
+
+static void on_lag_timer(evutil_socket_t, short, void *arg)
+{
+	struct rules *r = arg;
+	struct publish_status p;
+	publish_status(r->publisher, &p);
+	if (!r->job && r->arena.base && !r->start.waiting)
+		look(r, &p);
+	watch(r);
+}
+
+int rules_again_open(struct rules *r, struct event_base *base)
+{
+	r->lag_timer = event_new(base, -1, 0, on_lag_timer, r);
+	if (!r->lag_timer)
+		return -ENOMEM;
+	watch(r);
+	return 0;
+}
+
+void rules_again_close(struct rules *r)
+{
+	if (r->lag_timer)
+		event_free(r->lag_timer);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the rule manager tells of itself.
+// What came of a job, and what the rule manager reports of itself and of its lists.
 #include "list_kept.h"
 #include "rules_internal.h"
 
@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 
 const struct rule_source_info *rules_source_info(const struct rules *r, const char *title)
@@ -62,7 +63,7 @@ static bool keeps_rejects(
 }
 
 // Lists as the job's configuration has them, with the numbers of the current image.
-void rules_describe(struct rules *r, const struct rules_job *j)
+static void describe(struct rules *r, const struct rules_job *j)
 {
 	if (j->rollback || (j->again && !j->anew)) {
 		for (unsigned i = 0; i < r->status.list_count; i++)
@@ -90,7 +91,7 @@ void rules_describe(struct rules *r, const struct rules_job *j)
 	}
 }
 
-void rules_log_rejects(const struct rules_job *j)
+static void log_rejects(const struct rules_job *j)
 {
 	for (unsigned i = 0; i < j->sources->count; i++) {
 		char text[512] = "";
@@ -104,6 +105,100 @@ void rules_log_rejects(const struct rules_job *j)
 			log_info("rules: list %u: names=%llu, rejected:%s", i,
 				(unsigned long long)c->names, text);
 	}
+}
+
+// Patterns and prefixes that the answer policy refused: the parser of lists does not count them.
+static void log_answer_policy(const struct answer_policy_counts *c)
+{
+	const struct answer_pattern_counts *p = &c->patterns;
+	uint64_t refused = (uint64_t)p->refused_syntax + p->refused_length + p->refused_count
+			   + p->refused_slow + p->refused_time + p->refused_size;
+	if (refused)
+		log_warning("rules: %llu patterns refused: syntax=%u length=%u number=%u slow=%u "
+			    "time=%u size=%u; %s",
+			(unsigned long long)refused, p->refused_syntax, p->refused_length,
+			p->refused_count, p->refused_slow, p->refused_time, p->refused_size,
+			p->first_error);
+	if (c->prefixes.refused_count)
+		log_warning("rules: %u address prefixes refused: more than %u",
+			c->prefixes.refused_count, ANSWER_PREFIXES_MAX);
+}
+
+static void activate_image(struct rules *r, struct rules_job *j)
+{
+	if (r->arena.base)
+		list_rest_note(&r->rest, r->reader.lists, r->reader.list_count, clock_mono_ms());
+	answer_policy_free(r->answer_policy);
+	r->answer_policy = j->answer_policy;
+	j->answer_policy = NULL;
+	rule_arena_free(&r->arena);
+	r->arena = j->arena;
+	r->reader = j->reader;
+	j->arena = (struct rule_arena){0};
+	const struct rule_image_head *h = r->arena.base;
+	r->input_hash = h->input_hash;
+	struct rules_status *s = &r->status;
+	s->names = h->names;
+	s->image_bytes = h->size;
+	s->bloom_bytes = h->bloom_blocks * sizeof(struct rule_bloom_block);
+	s->table_bytes = h->table_buckets * sizeof(struct rule_bucket);
+	s->sets = h->set_count;
+	s->loaded_unix_s = h->created_unix_s;
+	s->peak_bytes = j->peak_bytes;
+	s->build_ms = j->build_ms;
+	s->rested_ms = j->rested_ms;
+	s->from_disk = j->from_disk;
+	s->answer_policy = *answer_policy_counts(r->answer_policy);
+	log_info("rules: %llu names, %llu bytes, %s", (unsigned long long)h->names,
+		(unsigned long long)h->size, j->from_disk ? "last good image" : "new image");
+	log_answer_policy(&s->answer_policy);
+}
+
+// Is this the image in force once more, which says nothing of the last reload? A stored one that
+// could not be published then is another, and so is one built anew.
+static bool is_same_again(const struct rules *r, const struct rules_job *j)
+{
+	if (!j->again || j->outcome != RULES_PUBLISHED)
+		return j->again;
+	return !j->anew
+	       && memcmp(r->arena.base, j->arena.base, sizeof(struct rule_image_head)) == 0;
+}
+
+void rules_note_outcome(struct rules *r, struct rules_job *j)
+{
+	struct rules_status *s = &r->status;
+	bool is_start = j->from_disk && !j->rollback && j->outcome == RULES_PUBLISHED;
+	bool is_reload = !is_start && !is_same_again(r, j);
+	if (j->outcome == RULES_PUBLISHED)
+		activate_image(r, j);
+	if (j->outcome == RULES_FAILED)
+		log_error("rules not updated: %s; the previous rule image stays active", j->error);
+	else if (j->error[0])
+		log_warning("rules: %s", j->error);
+	if (j->rollback && j->outcome != RULES_PUBLISHED && r->kept.held != j->was_held)
+		rules_hold(r, j->was_held);
+	if (j->anew && j->outcome == RULES_PUBLISHED && r->kept.held) {
+		log_warning(
+			"rules: the held rule image is missing; building a new one from the lists");
+		rules_hold(r, false);
+	}
+	if (j->same)
+		r->input_hash = j->input_hash;
+	s->kept_bytes = j->kept_bytes;
+	describe(r, j);
+	s->lists = r->list;
+	rules_failing_log(s);
+	if (j->outcome == RULES_PUBLISHED && r->published)
+		r->published(r->published_arg);
+	if (!is_reload)
+		return;
+	s->outcome = j->outcome;
+	s->builds += j->outcome == RULES_PUBLISHED;
+	s->unchanged += j->outcome == RULES_UNCHANGED;
+	s->failed += j->outcome == RULES_FAILED;
+	snprintf(s->error, sizeof(s->error), "%s", j->error);
+	if (j->outcome == RULES_PUBLISHED)
+		log_rejects(j);
 }
 
 void rules_status(struct rules *r, struct rules_status *out)

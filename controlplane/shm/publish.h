@@ -57,7 +57,7 @@ void publisher_no_rings(struct publisher *p); // its process is dead
 
 // Each 100 ms on the resolver loop: writes the heartbeat, frees old generations that no worker
 // uses, and finds workers that are silent or run without the newest rule image, because the data
-// plane refuses it (rules_again.c publishes it again). Such workers are only reported and keep
+// plane refuses it (rules_reload.c publishes it again). Such workers are only reported and keep
 // their memory. A worker that runs without the cache, because its file is gone or damaged, ends
 // this process. Once a second it checks the files: a truncated one ends this process (shm_lost.h),
 // because the data plane cannot go on without it.

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The lists to be fetched, and when each is due. One thread.
+
+#include "base/rng.h"
+#include "list_update.h"
+#include "lists/rule_build.h"
+
+enum { FETCH_TRIES_MAX = 10, FETCH_RETRY_S = 10, FETCH_RETRY_MAX_S = 3600 };
+#define FETCH_NEVER UINT64_MAX
+
+struct fetched { // one list
+	char *url;
+	char title[RULE_TITLE_MAX];
+	unsigned at; // in the status, last time
+	struct list_options options;
+	bool stored;
+	uint64_t next_ms; // clock_mono_ms
+	uint64_t try_unix_s, good_unix_s;
+	unsigned http_status, failures;
+	char why[LIST_FETCH_WHY_MAX];
+};
+
+struct fetch_set {
+	struct config_update update;
+	unsigned server_count, count;
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	struct fetched list[CONFIG_LISTS_MAX];
+};
+
+// From a configuration, with what is `known` (NULL: nothing) of each of its URLs. NULL: no memory.
+struct fetch_set *fetch_set_new(struct fetch_set *known, const struct config *c,
+	const char *state_directory, struct rng *rng);
+struct fetch_set *fetch_set_copy(const struct fetch_set *from); // NULL: no memory
+void fetch_set_free(struct fetch_set *s);                       // NULL is fine
+struct fetched *fetch_set_find(struct fetch_set *s, const char *url);
+// From now, of a list that is good.
+uint64_t fetch_interval_ms(struct rng *rng, const struct config_update *u);
+// How long to wait after the n-th failure in a row.
+uint64_t fetch_retry_ms(struct rng *rng, const struct config_update *u, unsigned failures);
