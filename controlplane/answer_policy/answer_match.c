@@ -3,23 +3,12 @@
 
 #include <string.h>
 
-static bool set_empty(const struct rule_set *s)
-{
-	return (s->lists[0] | s->lists[1] | s->lists[2] | s->lists[3]) == 0;
-}
-
 static bool set_meets(const struct rule_set *s, const uint64_t lists[4])
 {
 	uint64_t any = 0;
 	for (unsigned w = 0; w < 4; w++)
 		any |= s->lists[w] & lists[w];
 	return any != 0;
-}
-
-static void set_join(struct rule_set *to, const struct rule_set *s)
-{
-	for (unsigned w = 0; w < 4; w++)
-		to->lists[w] |= s->lists[w];
 }
 
 static void set_less(struct rule_set *from, const struct rule_set *s)
@@ -36,7 +25,7 @@ static bool set_equal(const struct rule_set *a, const struct rule_set *b)
 // The unconditional clause, which is the first if there is one.
 static struct answer_policy_clause *unconditional(struct answer_match *f)
 {
-	return f->count && set_empty(&f->clause[0].unless) ? &f->clause[0] : NULL;
+	return f->count && answer_set_empty(&f->clause[0].unless) ? &f->clause[0] : NULL;
 }
 
 // What is blocked in any case needs no condition.
@@ -47,7 +36,7 @@ static void simplify(struct answer_match *f)
 		return;
 	for (unsigned i = 1; i < f->count; i++) {
 		set_less(&f->clause[i].block, &f->clause[0].block);
-		if (!set_empty(&f->clause[i].block))
+		if (!answer_set_empty(&f->clause[i].block))
 			f->clause[kept++] = f->clause[i];
 	}
 	f->count = kept;
@@ -56,7 +45,7 @@ static void simplify(struct answer_match *f)
 static void insert(
 	struct answer_match *f, const struct rule_set *block, const struct rule_set *unless)
 {
-	unsigned at = set_empty(unless) ? 0 : f->count;
+	unsigned at = answer_set_empty(unless) ? 0 : f->count;
 	memmove(&f->clause[at + 1], &f->clause[at], (f->count - at) * sizeof(f->clause[0]));
 	f->clause[at] = (struct answer_policy_clause){.block = *block, .unless = *unless};
 	f->count++;
@@ -67,9 +56,9 @@ static void overflow(struct answer_match *f, const struct rule_set *block)
 {
 	static const struct rule_set none;
 	struct rule_set joined = f->clause[--f->count].block;
-	set_join(&joined, block);
+	answer_set_join(&joined, block);
 	if (unconditional(f))
-		set_join(&f->clause[0].block, &joined);
+		answer_set_join(&f->clause[0].block, &joined);
 	else
 		insert(f, &joined, &none);
 }
@@ -79,12 +68,12 @@ void answer_match_add(
 {
 	unsigned i = 0;
 
-	if (set_empty(block))
+	if (answer_set_empty(block))
 		return;
 	while (i < f->count && !set_equal(&f->clause[i].unless, unless))
 		i++;
 	if (i < f->count)
-		set_join(&f->clause[i].block, block);
+		answer_set_join(&f->clause[i].block, block);
 	else if (f->count < ANSWER_POLICY_CLAUSES_MAX)
 		insert(f, block, unless);
 	else
@@ -115,7 +104,7 @@ bool answer_match_mask(const struct answer_match *f, struct rule_set *mask)
 	if (f->count == 0)
 		return true;
 	*mask = f->clause[0].block;
-	set_join(mask, &f->clause[0].unless);
+	answer_set_join(mask, &f->clause[0].unless);
 	return f->count == 1;
 }
 

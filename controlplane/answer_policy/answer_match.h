@@ -18,6 +18,17 @@
 
 #include <weir/rule_image.h>
 
+static inline bool answer_set_empty(const struct rule_set *s)
+{
+	return (s->lists[0] | s->lists[1] | s->lists[2] | s->lists[3]) == 0;
+}
+
+static inline void answer_set_join(struct rule_set *to, const struct rule_set *s)
+{
+	for (unsigned w = 0; w < 4; w++)
+		to->lists[w] |= s->lists[w];
+}
+
 enum { ANSWER_POLICY_CLAUSES_MAX = 8 };
 
 struct answer_policy_clause {

@@ -11,23 +11,12 @@ static struct rule_set set_and(const struct rule_set *s, const uint64_t lists[4]
 	return out;
 }
 
-static void set_join(struct rule_set *to, const struct rule_set *s)
-{
-	for (unsigned w = 0; w < 4; w++)
-		to->lists[w] |= s->lists[w];
-}
-
 static bool set_meets(const struct rule_set *a, const struct rule_set *b)
 {
 	uint64_t any = 0;
 	for (unsigned w = 0; w < 4; w++)
 		any |= a->lists[w] & b->lists[w];
 	return any != 0;
-}
-
-static bool set_empty(const struct rule_set *s)
-{
-	return (s->lists[0] | s->lists[1] | s->lists[2] | s->lists[3]) == 0;
 }
 
 static bool set_has(const uint64_t lists[4], unsigned list)
@@ -106,14 +95,14 @@ static void unless_join(const struct answer_rank *k, const struct rule_set *list
 {
 	struct rule_set s = set_and(lists, k->of_class[RULE_CLASS_OPERATOR_ALLOW]);
 	struct rule_set local = set_and(lists, k->of_class[RULE_CLASS_LOCAL]);
-	set_join(&s, &local);
-	set_join(&u->operators, &s);
+	answer_set_join(&s, &local);
+	answer_set_join(&u->operators, &s);
 	struct rule_set more = set_and(lists, k->of_class[RULE_CLASS_IMPORTANT_ALLOW]);
-	set_join(&s, &more);
-	set_join(&u->important, &s);
+	answer_set_join(&s, &more);
+	answer_set_join(&u->important, &s);
 	more = set_and(lists, k->of_class[RULE_CLASS_ALLOW]);
-	set_join(&s, &more);
-	set_join(&u->all, &s);
+	answer_set_join(&s, &more);
+	answer_set_join(&u->all, &s);
 }
 
 // The operator's rules: the nearest decides, allow before deny at one name. Local data decides
@@ -125,11 +114,11 @@ static void operators_add(const struct answer_rank *k, const struct rule_match *
 
 	for (unsigned i = 0; i < count; i++) {
 		struct rule_set local = set_and(&match[i].set, k->of_class[RULE_CLASS_LOCAL]);
-		set_join(&nearer, &local);
+		answer_set_join(&nearer, &local);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		struct rule_set s = set_and(&match[i].set, k->of_class[RULE_CLASS_OPERATOR_ALLOW]);
-		set_join(&nearer, &s);
+		answer_set_join(&nearer, &s);
 		s = set_and(&match[i].set, k->of_class[RULE_CLASS_OPERATOR_DENY]);
 		clause_add(k, &s, &nearer, out);
 	}
@@ -141,16 +130,16 @@ static void blocks_add(const struct answer_rank *k, const struct rule_set *block
 {
 	struct rule_set plain = *blocks;
 
-	if (!set_empty(excepts)) {
+	if (!answer_set_empty(excepts)) {
 		SET_EACH(list, blocks)
 		{
 			struct rule_set one = {{0}}, with = *unless;
 			struct rule_set e = set_and(excepts, k->same_source[list].lists);
-			if (set_empty(&e))
+			if (answer_set_empty(&e))
 				continue;
 			set_put(&plain, (unsigned)list, false);
 			set_put(&one, (unsigned)list, true);
-			set_join(&with, &e);
+			answer_set_join(&with, &e);
 			clause_add(k, &one, &with, out);
 		}
 	}
@@ -168,7 +157,7 @@ static void lists_add(const struct answer_rank *k, const struct rule_match *matc
 		s = set_and(&match[i].set, k->of_class[RULE_CLASS_BLOCK]);
 		blocks_add(k, &s, &excepts, &u->all, out);
 		s = set_and(&match[i].set, k->of_class[RULE_CLASS_EXCEPT]);
-		set_join(&excepts, &s);
+		answer_set_join(&excepts, &s);
 	}
 }
 
@@ -217,7 +206,7 @@ void answer_rank_address(const struct answer_rank *k, const struct rule_match *m
 
 	for (unsigned i = 0; i < count; i++) {
 		struct rule_set e = set_and(&match[i].set, k->of_class[RULE_CLASS_EXCEPT]);
-		set_join(&ranked[0].set, &e);
+		answer_set_join(&ranked[0].set, &e);
 	}
 	ranked[1].set = *lists;
 	answer_rank_name(k, ranked, 2, NULL, out);

@@ -24,18 +24,10 @@ static const struct prefix v6_special[] = {
 	{{0x3f, 0xff}, 20},
 };
 
-static bool in_prefix(const uint8_t *a, const struct prefix *p)
-{
-	unsigned whole = p->len / 8, rest = p->len % 8;
-	if (memcmp(a, p->bytes, whole) != 0)
-		return false;
-	return rest == 0 || (a[whole] ^ p->bytes[whole]) >> (8 - rest) == 0;
-}
-
 static bool v4_public(const uint8_t *a)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(v4_special); i++)
-		if (in_prefix(a, &v4_special[i]))
+		if (bits_same(a, v4_special[i].bytes, v4_special[i].len))
 			return false;
 	return true;
 }
@@ -54,7 +46,7 @@ bool net_public(const struct ip_address *a)
 	if (b[0] >> 5 != 1)
 		return false;
 	for (unsigned i = 0; i < ARRAY_LEN(v6_special); i++)
-		if (in_prefix(b, &v6_special[i]))
+		if (bits_same(b, v6_special[i].bytes, v6_special[i].len))
 			return false;
 	return true;
 }

@@ -136,7 +136,7 @@ static const struct config_forward_zone *zone_of(
 	return found;
 }
 
-static const struct config_forward_zone *forward_of(const struct config *c,
+const struct config_forward_zone *local_why_forward(const struct config *c,
 	const struct config_group *g, const struct dns_name *name, const struct config_group **of)
 {
 	const struct config_forward_zone *all = zone_of(c->forwards, c->forward_count, name),
@@ -200,7 +200,7 @@ void local_why(const struct config *c, const struct config_group *group,
 	out->count = 0;
 	for (unsigned hop = 0; hop <= CONFIG_ALIASES_MAX; hop++) {
 		const struct config_group *of;
-		const struct config_forward_zone *forward = forward_of(c, group, &name, &of);
+		const struct config_forward_zone *forward = local_why_forward(c, group, &name, &of);
 		struct met m;
 		meet(c, group, &name, files, &m);
 		if (m.hosts_line && !m.record && !m.is_special) {

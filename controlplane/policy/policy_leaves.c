@@ -7,12 +7,8 @@
 
 static bool covers(const struct ip_address *p, const struct ip_address *a)
 {
-	if (p->version != a->version || p->prefix_len > a->prefix_len)
-		return false;
-	unsigned whole = p->prefix_len / 8, rest = p->prefix_len % 8;
-	if (memcmp(p->bytes, a->bytes, whole) != 0)
-		return false;
-	return rest == 0 || (p->bytes[whole] ^ a->bytes[whole]) >> (8 - rest) == 0;
+	return p->version == a->version && p->prefix_len <= a->prefix_len
+	       && bits_same(p->bytes, a->bytes, p->prefix_len);
 }
 
 // The longest that covers `a`, -1: none.

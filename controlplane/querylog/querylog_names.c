@@ -36,10 +36,7 @@ struct querylog_names {
 
 static bool covers(const struct ip_address *prefix, unsigned version, const uint8_t bytes[16])
 {
-	unsigned whole = prefix->prefix_len / 8, rest = prefix->prefix_len % 8;
-	if (prefix->version != version || memcmp(prefix->bytes, bytes, whole) != 0)
-		return false;
-	return rest == 0 || ((prefix->bytes[whole] ^ bytes[whole]) >> (8 - rest)) == 0;
+	return prefix->version == version && bits_same(prefix->bytes, bytes, prefix->prefix_len);
 }
 
 static int by_length(const void *a, const void *b)

@@ -42,10 +42,8 @@ const char *config_group_name(const struct config_group *group)
 
 static bool prefix_has(const struct ip_address *prefix, const struct ip_address *a)
 {
-	unsigned whole = prefix->prefix_len / 8, rest = prefix->prefix_len % 8;
-	if (prefix->version != a->version || memcmp(prefix->bytes, a->bytes, whole) != 0)
-		return false;
-	return rest == 0 || (prefix->bytes[whole] ^ a->bytes[whole]) >> (8 - rest) == 0;
+	return prefix->version == a->version
+	       && bits_same(prefix->bytes, a->bytes, prefix->prefix_len);
 }
 
 const struct config_client *config_client_by_address(

@@ -12,6 +12,14 @@
 #include <stdint.h>
 #include <string.h>
 
+// Are the first `bits` bits the same?
+static inline bool bits_same(const void *a, const void *b, unsigned bits)
+{
+	const uint8_t *x = a, *y = b;
+	unsigned whole = bits / 8, rest = bits % 8;
+	return memcmp(x, y, whole) == 0 && (rest == 0 || (x[whole] ^ y[whole]) >> (8 - rest) == 0);
+}
+
 struct rd {
 	const uint8_t *base;
 	size_t len;

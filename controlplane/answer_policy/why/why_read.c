@@ -38,11 +38,8 @@ void why_read_name(struct why *w, unsigned name, const struct rule_reader *r)
 
 static bool prefix_has(const struct rule_prefix_row *p, const struct ip_address *a)
 {
-	unsigned whole = p->length / 8, rest = p->length % 8;
-	if (p->version != a->version || p->length > (p->version == 4 ? 32 : 128)
-		|| memcmp(p->bytes, a->bytes, whole) != 0)
-		return false;
-	return rest == 0 || (p->bytes[whole] ^ a->bytes[whole]) >> (8 - rest) == 0;
+	return p->version == a->version && p->length <= (p->version == 4 ? 32 : 128)
+	       && bits_same(p->bytes, a->bytes, p->length);
 }
 
 static void address_hit(struct why *w, const struct rule_reader *r, const struct rule_prefix_row *p,

@@ -16,17 +16,6 @@ static void servers_text(
 			out + len, WHY_TEXT_MAX - len, "%s%s", i ? ", " : "", server[i].name);
 }
 
-static const struct config_forward_zone *longest(
-	const struct config_forward_zone *zones, unsigned count, const struct dns_name *name)
-{
-	const struct config_forward_zone *best = NULL;
-	for (unsigned i = 0; i < count; i++)
-		if (dns_name_is_under(name, &zones[i].name)
-			&& (!best || zones[i].name.labels > best->name.labels))
-			best = &zones[i];
-	return best;
-}
-
 // The steps to the end of local data; the zone behind it is told by itself.
 static void local_find(struct why *w, const struct config *c, const struct config_group *g)
 {
@@ -41,25 +30,14 @@ static void local_find(struct why *w, const struct config *c, const struct confi
 				local.step[i].group ? ", of that group alone" : "");
 }
 
-// The zone that the name is in; `own`: it is the group's.
-static const struct config_forward_zone *zone_find(const struct config *c,
-	const struct config_group *g, const struct dns_name *name, bool *own)
-{
-	const struct config_forward_zone *all = longest(c->forwards, c->forward_count, name);
-	const struct config_forward_zone *zone =
-		g ? longest(g->forwards, g->forward_count, name) : NULL;
-	*own = zone && (!all || zone->name.labels >= all->name.labels);
-	return *own ? zone : all;
-}
-
 void why_way_find(struct why *w, const struct config *c)
 {
 	const struct config_group *g = w->client.group ? &c->groups[w->client.group - 1] : NULL;
 	const struct dns_name *name = &w->name[0];
 	char text[DNS_NAME_TEXT_MAX];
 	struct dns_name above;
-	bool own;
-	const struct config_forward_zone *zone = zone_find(c, g, name, &own);
+	const struct config_group *own;
+	const struct config_forward_zone *zone = local_why_forward(c, g, name, &own);
 	size_t len = 0;
 	local_find(w, c, g);
 	w->zone[0] = 0;
@@ -68,7 +46,7 @@ void why_way_find(struct why *w, const struct config *c)
 		len = (size_t)snprintf(w->zone, sizeof(w->zone),
 			"%.300s has servers of its own, but its DS is asked for above it",
 			dns_name_to_text(name, text));
-		zone = zone_find(c, g, &above, &own);
+		zone = local_why_forward(c, g, &above, &own);
 	}
 	if (zone) {
 		snprintf(w->zone + len, sizeof(w->zone) - len, "%s%.300s has servers of its own%s",
