@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "local_data_internal.h"
+#include "local_data.h"
+
+#include "local_seed.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct special_settings settings_of(const struct config *c)
-{
-	return (struct special_settings){
-		c->local.special_names, c->local.test_names, c->local.doh_canary};
-}
+struct local_source {
+	const struct local_data *data;
+	struct local_book *seed; // without hosts files
+	char title[RULE_TITLE_MAX];
+	uint8_t first_voice, last_voice;
+	bool hosts;
+};
+
+struct local_data {
+	struct local_seed seed;
+	unsigned count;
+	struct local_source source[2 + CONFIG_GROUPS_MAX];
+};
 
 static bool has_own(const struct config_group *g)
 {
@@ -20,7 +30,7 @@ static bool has_own(const struct config_group *g)
 // Does it speak of a special-use name itself?
 static bool touches_special(const struct config *c, const struct config_group *g)
 {
-	const struct special_settings settings = settings_of(c);
+	const struct special_settings settings = special_settings_of(c);
 	struct special_name s;
 	bool touches = false;
 	for (unsigned k = 0; special_name_at(&settings, k, &s) && !touches; k++) {
@@ -36,7 +46,7 @@ static int source_add(struct local_data *d, const struct config *c, const struct
 	const char *title, unsigned first_voice, unsigned last_voice)
 {
 	struct local_source *s = &d->source[d->count];
-	int rc = local_seed_make(d, c, g, &s->seed);
+	int rc = local_seed_make(&d->seed, c, g, &s->seed);
 	if (rc < 0)
 		return rc;
 	d->count++;
@@ -57,17 +67,8 @@ static bool has_data(const struct config *c)
 
 static int data_fill(struct local_data *d, const struct config *c)
 {
-	d->special = settings_of(c);
-	d->hosts_ptr = c->local.hosts_ptr;
-	d->ttl_s = c->local.ttl_s;
-	for (unsigned i = 0; i < c->local.hosts_file_count; i++) {
-		d->hosts[i] = strdup(c->local.hosts_files[i]);
-		if (!d->hosts[i])
-			return -ENOMEM;
-		d->hosts_count++;
-	}
-	int rc = local_zones_copy(d, &c->local);
-	if (rc == 0 && (d->special.names || d->special.doh_canary))
+	int rc = local_seed_init(&d->seed, c);
+	if (rc == 0 && (d->seed.special.names || d->seed.special.doh_canary))
 		rc = source_add(d, c, NULL, LOCAL_TITLE_SPECIAL, LOCAL_SPECIAL, LOCAL_SPECIAL);
 	if (rc == 0 && has_data(c))
 		rc = source_add(d, c, NULL, LOCAL_TITLE_DATA, LOCAL_OWN_RECORD, LOCAL_FORWARD);
@@ -98,9 +99,7 @@ void local_data_free(struct local_data *d)
 		return;
 	for (unsigned i = 0; i < d->count; i++)
 		local_book_free(d->source[i].seed);
-	for (unsigned i = 0; i < d->hosts_count; i++)
-		free(d->hosts[i]);
-	free(d->zones);
+	local_seed_end(&d->seed);
 	free(d);
 }
 
@@ -139,7 +138,7 @@ int local_data_rules(void *arg, list_rule_take take, void *take_arg)
 	if (rc < 0)
 		return rc;
 	if (s->hosts)
-		rc = local_hosts_say(s->data, b);
+		rc = local_seed_hosts(&s->data->seed, b);
 	if (rc == 0) {
 		local_book_settle(b);
 		rc = local_book_rules(b, s->first_voice, s->last_voice, take, take_arg);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "local_data_internal.h"
+#include "local_seed.h"
+
+#include "hosts_file.h"
+#include "local_data.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/log.h>
 
 enum { EMPTY_ZONE_TTL_S = 10800 }; // RFC 6303 3
 
@@ -22,7 +26,7 @@ static struct dns_name parent_of(const struct dns_name *name)
 	return up;
 }
 
-static bool is_zone(const struct local_data *d, const struct dns_name *name)
+static bool is_zone(const struct local_seed *d, const struct dns_name *name)
 {
 	return d->zone_count
 	       && bsearch(name, d->zones, d->zone_count, sizeof(d->zones[0]), name_order);
@@ -40,7 +44,7 @@ static int say(struct local_book *b, unsigned voice, const struct dns_name *name
 }
 
 // The names between this one and the zone above it exist, as it does; so does a wildcard's.
-static int say_between(const struct local_data *d, struct local_book *b,
+static int say_between(const struct local_seed *d, struct local_book *b,
 	const struct dns_name *name, bool wildcard)
 {
 	struct dns_name up = wildcard ? *name : parent_of(name);
@@ -56,13 +60,13 @@ static int say_between(const struct local_data *d, struct local_book *b,
 	return rc;
 }
 
-int local_say_data(const struct local_data *d, struct local_book *b, const struct local_item *item)
+static int say_data(const struct local_seed *d, struct local_book *b, const struct local_item *item)
 {
 	int rc = local_book_add(b, item);
 	return rc < 0 ? rc : say_between(d, b, item->name, item->covers == RULE_COVERS_BELOW);
 }
 
-static int records_say(const struct local_data *d, struct local_book *b, unsigned voice,
+static int records_say(const struct local_seed *d, struct local_book *b, unsigned voice,
 	const struct config_record *records, unsigned count)
 {
 	int rc = 0;
@@ -76,12 +80,12 @@ static int records_say(const struct local_data *d, struct local_book *b, unsigne
 			.rdata = r->rdata,
 			.rdata_len = r->rdata_len,
 			.ttl_s = r->ttl_s};
-		rc = local_say_data(d, b, &item);
+		rc = say_data(d, b, &item);
 	}
 	return rc;
 }
 
-static int zones_say(struct local_book *b, const struct local_data *d)
+static int zones_say(struct local_book *b, const struct local_seed *d)
 {
 	int rc = 0;
 	for (unsigned i = 0; i < d->zone_count && rc == 0; i++) {
@@ -94,7 +98,7 @@ static int zones_say(struct local_book *b, const struct local_data *d)
 }
 
 // Only where it would not be resolved otherwise, as block lists do not count below it.
-static int resolve_say(const struct local_data *d, struct local_book *b, unsigned voice,
+static int resolve_say(const struct local_seed *d, struct local_book *b, unsigned voice,
 	const struct dns_name *name)
 {
 	struct special_name special;
@@ -105,7 +109,7 @@ static int resolve_say(const struct local_data *d, struct local_book *b, unsigne
 	return needed ? say(b, voice, name, RULE_COVERS_ALL, RULE_REPLY_RESOLVE, 0) : 0;
 }
 
-static int forwards_say(const struct local_data *d, struct local_book *b,
+static int forwards_say(const struct local_seed *d, struct local_book *b,
 	const struct config_forward_zone *zones, unsigned count)
 {
 	int rc = 0;
@@ -115,7 +119,7 @@ static int forwards_say(const struct local_data *d, struct local_book *b,
 }
 
 static int loopback_say(
-	struct local_book *b, const struct local_data *d, const struct dns_name *name)
+	struct local_book *b, const struct local_seed *d, const struct dns_name *name)
 {
 	static const uint8_t v4[4] = {127, 0, 0, 1}, v6[16] = {[15] = 1};
 	struct local_item item = {.name = name,
@@ -157,7 +161,7 @@ static int empty_zone_say(struct local_book *b, const struct dns_name *zone)
 }
 
 static int special_say(
-	struct local_book *b, const struct local_data *d, const struct special_name *s)
+	struct local_book *b, const struct local_seed *d, const struct special_name *s)
 {
 	static const uint8_t localhost[] = "\11localhost";
 	const struct local_item ptr = {.name = &s->name,
@@ -188,7 +192,7 @@ static int special_say(
 	}
 }
 
-static int specials_say(struct local_book *b, const struct local_data *d)
+static int specials_say(struct local_book *b, const struct local_seed *d)
 {
 	struct special_name s;
 	int rc = 0;
@@ -197,7 +201,7 @@ static int specials_say(struct local_book *b, const struct local_data *d)
 	return rc;
 }
 
-int local_seed_make(const struct local_data *d, const struct config *c,
+int local_seed_make(const struct local_seed *d, const struct config *c,
 	const struct config_group *g, struct local_book **out)
 {
 	struct local_book *b;
@@ -227,14 +231,97 @@ int local_seed_make(const struct local_data *d, const struct config *c,
 	return 0;
 }
 
-int local_zones_copy(struct local_data *d, const struct config_local *l)
+int local_seed_init(struct local_seed *s, const struct config *c)
 {
-	d->zones = calloc(l->zone_count + 1, sizeof(d->zones[0]));
-	if (!d->zones)
+	const struct config_local *l = &c->local;
+	s->special = special_settings_of(c);
+	s->hosts_ptr = l->hosts_ptr;
+	s->ttl_s = l->ttl_s;
+	for (; s->hosts_count < l->hosts_file_count; s->hosts_count++) {
+		s->hosts[s->hosts_count] = strdup(l->hosts_files[s->hosts_count]);
+		if (!s->hosts[s->hosts_count])
+			return -ENOMEM;
+	}
+	s->zones = calloc(l->zone_count + 1, sizeof(s->zones[0]));
+	if (!s->zones)
 		return -ENOMEM;
 	for (unsigned i = 0; i < l->zone_count; i++)
 		if (!l->zones[i].forward)
-			d->zones[d->zone_count++] = l->zones[i].name;
-	qsort(d->zones, d->zone_count, sizeof(d->zones[0]), name_order);
+			s->zones[s->zone_count++] = l->zones[i].name;
+	qsort(s->zones, s->zone_count, sizeof(s->zones[0]), name_order);
+	return 0;
+}
+
+void local_seed_end(struct local_seed *s)
+{
+	for (unsigned i = 0; i < s->hosts_count; i++)
+		free(s->hosts[i]);
+	free(s->zones);
+}
+
+struct hosts_import {
+	const struct local_seed *data;
+	struct local_book *book;
+	unsigned names;
+};
+
+// Its reverse name would be nobody's, or is known.
+static bool has_no_ptr(const struct ip_address *a)
+{
+	static const uint8_t zero[15];
+	if (a->version == 4)
+		return a->bytes[0] == 0 || a->bytes[0] == 127 || a->bytes[0] >= 224;
+	return a->bytes[0] == 0xff || (memcmp(a->bytes, zero, 15) == 0 && a->bytes[15] <= 1);
+}
+
+static int host_take(
+	void *arg, const struct ip_address *a, const struct dns_name *name, bool own, uint32_t line)
+{
+	struct hosts_import *h = arg;
+	const struct local_seed *d = h->data;
+	struct special_name special;
+	struct dns_name reverse;
+	(void)line;
+	if (h->names == LOCAL_HOSTS_NAMES_MAX)
+		return -E2BIG;
+	h->names++;
+	// RFC 6761 6.3: never anything but the loopback address.
+	if (special_name_of(&d->special, name, &special) && special.way == SPECIAL_LOOPBACK)
+		return 0;
+	struct local_item item = {.name = name,
+		.voice = LOCAL_HOSTS,
+		.covers = RULE_COVERS_SELF,
+		.reply = RULE_REPLY_DATA,
+		.rtype = a->version == 4 ? DNS_TYPE_A : DNS_TYPE_AAAA,
+		.rdata = a->bytes,
+		.rdata_len = a->version == 4 ? 4 : 16,
+		.ttl_s = d->ttl_s};
+	int rc = say_data(d, h->book, &item);
+	if (rc < 0 || !own || !d->hosts_ptr || has_no_ptr(a))
+		return rc;
+	hosts_reverse_name(a, &reverse);
+	item.name = &reverse;
+	item.rtype = DNS_TYPE_PTR;
+	item.rdata = name->wire;
+	item.rdata_len = name->len;
+	return say_data(d, h->book, &item);
+}
+
+int local_seed_hosts(const struct local_seed *d, struct local_book *b)
+{
+	struct hosts_import h = {.data = d, .book = b};
+	for (unsigned i = 0; i < d->hosts_count; i++) {
+		struct hosts_counts counts = {0};
+		int rc = hosts_file_read(d->hosts[i], host_take, &h, &counts);
+		if (rc == -ENOMEM)
+			return rc;
+		if (rc < 0)
+			log_warning("hosts file %s: %s", d->hosts[i],
+				rc == -E2BIG ? "too many names; the rest is ignored"
+					     : strerror(-rc));
+		if (counts.rejected)
+			log_info("hosts file %s: %llu invalid names or addresses ignored",
+				d->hosts[i], (unsigned long long)counts.rejected);
+	}
 	return 0;
 }

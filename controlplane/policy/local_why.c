@@ -105,8 +105,7 @@ static void record_meet(struct met *m, const struct config_record *r, const stru
 static void meet(const struct config *c, const struct config_group *g, const struct dns_name *name,
 	bool files, struct met *m)
 {
-	const struct special_settings settings = {
-		c->local.special_names, c->local.test_names, c->local.doh_canary};
+	const struct special_settings settings = special_settings_of(c);
 	*m = (struct met){.labels = -1};
 	if (g)
 		record_meet(m, record_of(g->records, g->record_count, name), g);

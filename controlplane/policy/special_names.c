@@ -85,6 +85,12 @@ static void fill(const struct row *r, unsigned number, struct special_name *out)
 	(void)rc;
 }
 
+struct special_settings special_settings_of(const struct config *c)
+{
+	return (struct special_settings){
+		c->local.special_names, c->local.test_names, c->local.doh_canary};
+}
+
 bool special_name_at(const struct special_settings *s, unsigned i, struct special_name *out)
 {
 	for (size_t k = 0; k < ARRAY_LEN(rows); k++) {

@@ -22,7 +22,7 @@
 // and so is ipv4only.arpa (RFC 8880 7).
 // Pure functions.
 
-#include <weir/dns_name.h>
+#include <weir/config.h>
 
 enum special_way {
 	SPECIAL_NXDOMAIN, // with all below
@@ -42,6 +42,7 @@ struct special_name {
 struct special_settings {
 	bool names, test_names, doh_canary; // as in struct config_local
 };
+struct special_settings special_settings_of(const struct config *c);
 
 // Number i, from 0 on, of those in force; false: there are no more.
 ATTR_MUST_CHECK bool special_name_at(
