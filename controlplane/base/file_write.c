@@ -17,8 +17,9 @@ static int fail(char why[FILE_WRITE_WHY_MAX], const char *path, const char *what
 	return rc;
 }
 
-static int write_all(int fd, const uint8_t *from, size_t size)
+int file_write_fd(int fd, const void *bytes, size_t size)
 {
+	const uint8_t *from = bytes;
 	while (size > 0) {
 		ssize_t n = write(fd, from, size);
 		if (n < 0 && errno != EINTR)
@@ -49,7 +50,7 @@ static int write_synced(const char *path, const void *bytes, size_t size)
 	if (fd < 0)
 		return -errno;
 	FAULT_POINT(store_file_made);
-	int rc = write_all(fd, bytes, size);
+	int rc = file_write_fd(fd, bytes, size);
 	FAULT_POINT(store_written);
 	if (!rc && fsync(fd))
 		rc = -errno;

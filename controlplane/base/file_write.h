@@ -14,3 +14,5 @@ enum { FILE_WRITE_WHY_MAX = 256 };
 // owner alone.
 ATTR_MUST_CHECK int file_write(
 	const char *path, const void *bytes, size_t size, char why[FILE_WRITE_WHY_MAX]);
+// All of it to an open file. -errno.
+ATTR_MUST_CHECK int file_write_fd(int fd, const void *bytes, size_t size);

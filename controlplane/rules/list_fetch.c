@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_fetch.h"
 
+#include "base/file_write.h"
 #include "base/net_public.h"
 #include "http/http_host.h"
 
@@ -42,20 +43,6 @@ static bool stopped(const struct fetch *f)
 	return f->request->stop && atomic_load_explicit(f->request->stop, memory_order_relaxed);
 }
 
-static bool write_whole(int fd, const char *from, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, from, len);
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0) {
-			from += n;
-			len -= (size_t)n;
-		}
-	}
-	return true;
-}
-
 static bool on_body(void *arg, unsigned status, const char *bytes, size_t len)
 {
 	struct fetch *f = arg;
@@ -66,8 +53,8 @@ static bool on_body(void *arg, unsigned status, const char *bytes, size_t len)
 	f->result->bytes += len;
 	if (f->result->bytes > f->request->max_bytes)
 		f->err = -EFBIG;
-	else if (!write_whole(f->request->fd, bytes, len))
-		f->err = -errno;
+	else
+		f->err = file_write_fd(f->request->fd, bytes, len);
 	return !f->err;
 }
 

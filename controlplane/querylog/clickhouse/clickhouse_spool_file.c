@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse_spool_file.h"
 
+#include "base/file_write.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -98,21 +100,6 @@ uint32_t clickhouse_spool_file_bytes(
 	return clickhouse_file_head_bytes(origin) + what->bytes;
 }
 
-static int write_whole(int fd, const void *bytes, size_t len)
-{
-	const char *from = bytes;
-	while (len > 0) {
-		ssize_t n = write(fd, from, len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			from += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 int clickhouse_spool_write(const char *folder, const struct clickhouse_spooled *f,
 	const struct clickhouse_origin *origin, const void *body)
 {
@@ -126,9 +113,9 @@ int clickhouse_spool_write(const char *folder, const struct clickhouse_spooled *
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	int rc = write_whole(fd, head, len);
+	int rc = file_write_fd(fd, head, len);
 	if (rc == 0)
-		rc = write_whole(fd, body, f->bytes);
+		rc = file_write_fd(fd, body, f->bytes);
 	if (rc == 0 && fsync(fd) < 0)
 		rc = -errno;
 	close(fd);
