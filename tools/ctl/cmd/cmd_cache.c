@@ -2,6 +2,7 @@
 
 #include "lib/cell.h"
 #include "lib/http_get.h"
+#include "lib/say.h"
 #include "lib/term_text.h"
 
 #include <stdio.h>
@@ -18,21 +19,16 @@ static void left_print(const char *what, int64_t left_ms)
 
 static void state_print(const struct json_node *e)
 {
-	char shown[64];
-	printf("  %llu hits a minute", json_count(e, "hits_per_minute"));
+	say(e, "  {hits_per_minute:u} hits a minute");
 	if (strcmp(json_text(e, "tier"), "L0") == 0)
-		printf(": %s", term_text(json_text(e, "heat"), shown, sizeof(shown)));
+		say(e, ": {heat}");
 	if (json_get(e, "refresh_left_ms"))
 		left_print("renewed", json_signed(e, "refresh_left_ms"));
-	if (json_flag(e, "refresh_asked"))
-		printf(", a worker asked for it");
-	if (json_flag(e, "inflight"))
-		printf(", being resolved");
-	if (json_flag(e, "held_back"))
-		printf(", no refresh for a while: the last one failed");
-	printf("; message of %llu bytes", json_count(e, "message_bytes"));
-	if (json_count(e, "units"))
-		printf(" in %llu units", json_count(e, "units"));
+	say_if(e, "refresh_asked", ", a worker asked for it");
+	say_if(e, "inflight", ", being resolved");
+	say_if(e, "held_back", ", no refresh for a while: the last one failed");
+	say(e, "; message of {message_bytes:u} bytes");
+	say_if(e, "units", " in {units:u} units");
 	printf("\n");
 }
 
@@ -45,20 +41,14 @@ static void entry_print(const struct json_node *e)
 {
 	static const struct cell_column columns[] = {{"", "name", cell_text}, {"", "ttl", ttl_cell},
 		{"", "type", cell_text}, {"", "data", cell_text}};
-	char text[FIGURE_MAX], shown[64];
-	printf("%s  ", term_text(json_text(e, "tier"), shown, sizeof(shown)));
-	printf("%s  ", term_text(json_text(e, "type"), shown, sizeof(shown)));
-	printf("%s", term_text(json_text(e, "rcode"), shown, sizeof(shown)));
-	if (json_flag(e, "do"))
-		printf(" DO");
-	if (json_flag(e, "cd"))
-		printf(" CD");
-	if (json_count(e, "view"))
-		printf(" view %llu", json_count(e, "view"));
-	printf("  %s old", figure_duration(json_count(e, "age_ms"), text));
+	say(e, "{tier}  {type}  {rcode}");
+	say_if(e, "do", " DO");
+	say_if(e, "cd", " CD");
+	say_if(e, "view", " view {view:u}");
+	say(e, "  {age_ms:t} old");
 	left_print("expires", json_signed(e, "soft_left_ms"));
 	left_print("removed", json_signed(e, "hard_left_ms"));
-	printf(", authority's TTL %llu s\n", json_count(e, "authoritative_ttl"));
+	say(e, ", authority's TTL {authoritative_ttl:u} s\n");
 	state_print(e);
 	cell_rows_print(json_get(e, "records"), columns, ARRAY_LEN(columns));
 	if (!json_flag(e, "records_complete"))
@@ -78,11 +68,9 @@ static void l1_print(const struct json_node *l1)
 	for (size_t i = 0; i < json_length(types); i++)
 		printf(" %s", term_text(json_item_text(types, i), shown, sizeof(shown)));
 	if (json_count(l1, "views") > 1)
-		printf(" in %llu views", json_count(l1, "views"));
-	if (json_count(l1, "lost"))
-		printf("; no reply for %llu keys", json_count(l1, "lost"));
-	if (json_count(l1, "bad"))
-		printf("; %llu bad values deleted", json_count(l1, "bad"));
+		say(l1, " in {views:u} views");
+	say_if(l1, "lost", "; no reply for {lost:u} keys");
+	say_if(l1, "bad", "; {bad:u} bad values deleted");
 	printf("\n");
 }
 
@@ -111,9 +99,8 @@ int cmd_cache_get(struct ctl *c)
 
 static void flushed_print(const struct json_node *root)
 {
-	char text[FIGURE_MAX];
 	const char *l1 = json_text(root, "l1");
-	printf("L0: %s answers removed\n", figure_count(json_count(root, "l0_removed"), text));
+	say(root, "L0: {l0_removed:n} answers removed\n");
 	if (strcmp(l1, "off") == 0)
 		return;
 	if (strcmp(l1, "away") == 0) {
@@ -121,10 +108,11 @@ static void flushed_print(const struct json_node *root)
 		       "other boxes\n");
 		return;
 	}
-	printf("L1: %s answers removed%s\n", figure_count(json_count(root, "l1_removed"), text),
+	say(root, "L1: {l1_removed:n} answers removed");
+	printf("%s\nother boxes were %s\n",
 		strcmp(l1, "done") == 0 ? ""
-					: "; the search of Redis was not finished: flush again");
-	printf("other boxes were %s\n", json_flag(root, "boxes_told") ? "told" : "NOT told");
+					: "; the search of Redis was not finished: flush again",
+		json_flag(root, "boxes_told") ? "told" : "NOT told");
 }
 
 int cmd_cache_flush(struct ctl *c)

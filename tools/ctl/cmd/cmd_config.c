@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "lib/config_prove.h"
+#include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
 #include "lib/term_text.h"
@@ -92,13 +93,9 @@ int cmd_config_check(struct ctl *c)
 
 static void reload_print(const struct json_node *root)
 {
-	const char *restart = json_text(root, "needs_restart");
-	char shown[1024];
-	if (*restart)
-		printf("reloaded, except for what needs a restart: %s\n",
-			term_text(restart, shown, sizeof(shown)));
-	else
-		printf("reloaded\n");
+	printf("reloaded");
+	say_if(root, "needs_restart", ", except for what needs a restart: {needs_restart}");
+	printf("\n");
 }
 
 int cmd_config_reload(struct ctl *c)

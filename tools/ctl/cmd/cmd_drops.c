@@ -4,23 +4,16 @@
 // list, the data plane's statistics say how much of it is in force.
 
 #include "lib/cell.h"
+#include "lib/say.h"
 #include "lib/show.h"
-#include "lib/term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/stats_read.h>
 
-static const char *source_text(const struct json_node *n, char out[128])
-{
-	return term_text(json_text(n, "source"), out, 128);
-}
-
 static void added_print(const struct json_node *root)
 {
-	char source[128], left[FIGURE_MAX];
-	printf("%s for %s; weirctl drops list says whether a port does it\n",
-		source_text(root, source), figure_duration(json_count(root, "left_ms"), left));
+	say(root, "{source} for {left_ms:t}; weirctl drops list says whether a port does it\n");
 }
 
 int cmd_drops_add(struct ctl *c)
@@ -32,8 +25,7 @@ int cmd_drops_add(struct ctl *c)
 
 static void removed_print(const struct json_node *root)
 {
-	char source[128];
-	printf("drop rule of %s removed\n", source_text(root, source));
+	say(root, "drop rule of {source} removed\n");
 }
 
 int cmd_drops_remove(struct ctl *c)

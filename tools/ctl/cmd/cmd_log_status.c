@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "lib/cell.h"
+#include "lib/say.h"
 #include "lib/show.h"
-#include "lib/term_text.h"
 
 #include <stdio.h>
 
@@ -33,17 +33,10 @@ static void sinks_print(const struct json_node *sinks)
 // What the control plane before this one took along when it was killed.
 static void before_print(const struct json_node *sinks)
 {
-	char a[FIGURE_MAX], b[FIGURE_MAX], name[64];
-	for (size_t i = 0; i < json_length(sinks); i++) {
-		const struct json_node *n = json_at(sinks, i);
-		if (!json_count(n, "lost_by_kill_rows"))
-			continue;
-		printf("\nthe previous control plane was killed: up to %s rows (%s queries) in the "
-		       "memory of %s are lost\n",
-			figure_count(json_count(n, "lost_by_kill_rows"), a),
-			figure_count(json_count(n, "lost_by_kill_weight"), b),
-			term_text(json_text(n, "name"), name, sizeof(name)));
-	}
+	for (size_t i = 0; i < json_length(sinks); i++)
+		say_if(json_at(sinks, i), "lost_by_kill_rows",
+			"\nthe previous control plane was killed: up to {lost_by_kill_rows:n} rows "
+			"({lost_by_kill_weight:n} queries) in the memory of {name} are lost\n");
 }
 
 static void outputs_print(const struct json_node *outputs)
@@ -62,12 +55,9 @@ static void outputs_print(const struct json_node *outputs)
 
 static void log_print(const struct json_node *root)
 {
-	char a[FIGURE_MAX], b[FIGURE_MAX];
-	printf("query log     %s, one record for %s queries\n",
-		json_flag(root, "enabled") ? "on" : "off",
-		figure_count(json_count(root, "sample"), a));
-	printf("batches       %s of %s\n\n", figure_count(json_count(root, "batches"), a),
-		figure_count(json_count(root, "batches_cap"), b));
+	printf("query log     %s", json_flag(root, "enabled") ? "on" : "off");
+	say(root, ", one record for {sample:n} queries\n"
+		  "batches       {batches:n} of {batches_cap:n}\n\n");
 	cell_counters_print(root, counts, ARRAY_LEN(counts));
 	sinks_print(json_get(root, "sinks"));
 	before_print(json_get(root, "sinks"));

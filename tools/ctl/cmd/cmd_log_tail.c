@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "lib/figure.h"
 #include "lib/http_get.h"
+#include "lib/say.h"
 #include "lib/trace_out.h"
 
 #include <stdio.h>
@@ -20,7 +20,6 @@ static void time_print(int64_t us)
 
 static void row_print(const struct json_node *n)
 {
-	char a[FIGURE_MAX];
 	const char *by = *json_text(n, "list") ? "list" : "upstream";
 	time_print(json_signed(n, "time_us"));
 	trace_word_print(n, *json_text(n, "client_name") ? "client_name" : "client", " ");
@@ -28,9 +27,9 @@ static void row_print(const struct json_node *n)
 	trace_word_print(n, "qtype", " ");
 	trace_word_print(n, "verdict", " ");
 	trace_word_print(n, by, " ");
-	printf("%s us", figure_count(json_count(n, "total_us"), a));
+	say(n, "{total_us:n} us");
 	if (json_count(n, "weight") > 1)
-		printf(" x%s", figure_count(json_count(n, "weight"), a));
+		say(n, " x{weight:n}");
 	printf("\n");
 }
 
@@ -38,13 +37,9 @@ static void row_print(const struct json_node *n)
 static bool on_line(void *arg, const struct json_node *root)
 {
 	const struct ctl *c = arg;
-	char a[FIGURE_MAX];
-	uint64_t missed = json_count(root, "missed");
 	if (c->json)
 		json_print_line(root);
-	else if (missed)
-		printf("... %s more, too fast to show; a filter helps\n", figure_count(missed, a));
-	else
+	else if (!say_if(root, "missed", "... {missed:n} more, too fast to show; a filter helps\n"))
 		row_print(root);
 	return fflush(stdout) == 0;
 }

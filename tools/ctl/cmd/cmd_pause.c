@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What an operator does when blocking goes wrong: the image before, a pause, its end.
 
+#include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
 #include "lib/term_text.h"
@@ -11,9 +12,8 @@ enum { PAUSE_MINUTES_MAX = 1440 };
 
 static void rollback_print(const struct json_node *root)
 {
-	char a[FIGURE_MAX];
-	printf("previous image activated: %s names; it stays until weirctl blocklist reload\n",
-		figure_count(json_count(root, "names"), a));
+	say(root, "previous image activated: {names:n} names; it stays until weirctl blocklist "
+		  "reload\n");
 }
 
 int cmd_blocklist_rollback(struct ctl *c)
@@ -23,18 +23,16 @@ int cmd_blocklist_rollback(struct ctl *c)
 
 static void pause_print(const struct json_node *root)
 {
-	char group[300], left[FIGURE_MAX];
-	const char *name = term_text(json_text(root, "group"), group, sizeof(group));
-	const char *note = json_text(root, "note");
-	printf("blocking paused%s%s for %s\n", *name ? " for group " : "", name,
-		figure_duration(1000 * json_count(root, "pause_left_s"), left));
+	char group[300];
+	printf("blocking paused");
+	say_if(root, "group", " for group {group}");
+	say(root, " for {pause_left_s:s}\n");
 	const struct json_node *blocked = json_get(root, "blocked_groups");
 	for (size_t i = 0; i < json_length(blocked); i++)
 		printf("group %s stays blocked by a schedule with block_all; use --group %s or "
 		       "--all\n",
 			term_text(json_item_text(blocked, i), group, sizeof(group)), group);
-	if (*note)
-		printf("but %s\n", term_text(note, group, sizeof(group)));
+	say_if(root, "note", "but {note}\n");
 }
 
 // Not what strtoul would forgive: blanks, signs, "1e3".
@@ -67,9 +65,9 @@ int cmd_blocklist_pause(struct ctl *c)
 
 static void resume_print(const struct json_node *root)
 {
-	char group[300];
-	const char *name = term_text(json_text(root, "group"), group, sizeof(group));
-	printf("the pause%s%s has ended\n", *name ? " of group " : "", name);
+	printf("the pause");
+	say_if(root, "group", " of group {group}");
+	printf(" has ended\n");
 }
 
 int cmd_blocklist_resume(struct ctl *c)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "lib/cell.h"
+#include "lib/say.h"
 #include "lib/show.h"
 
 #include <stdio.h>
@@ -24,15 +25,11 @@ static void now_print(const struct json_node *root)
 		printf("refresh-ahead is off\n");
 		return;
 	}
-	printf("hot from %llu, warm from %llu hits a minute; renewed at %llu %% and %llu %% of the "
-	       "TTL\n",
-		json_count(root, "hot_per_minute"), json_count(root, "warm_per_minute"),
-		json_count(root, "hot_ttl_percent"), json_count(root, "warm_ttl_percent"));
-	printf("under way %llu of %llu, planned %llu of %llu, held back %llu, last sweep took %llu "
-	       "ms\n",
-		json_count(root, "inflight"), json_count(root, "inflight_cap"),
-		json_count(root, "planned"), json_count(root, "planned_cap"),
-		json_count(root, "held_back_now"), json_count(root, "sweep_took_ms"));
+	say(root, "hot from {hot_per_minute:u}, warm from {warm_per_minute:u} hits a minute; "
+		  "renewed at {hot_ttl_percent:u} % and {warm_ttl_percent:u} % of the TTL\n"
+		  "under way {inflight:u} of {inflight_cap:u}, planned {planned:u} of "
+		  "{planned_cap:u}, held back {held_back_now:u}, last sweep took "
+		  "{sweep_took_ms:u} ms\n");
 }
 
 // Each refresh is one question to the upstreams; each that was used, at most one miss saved.

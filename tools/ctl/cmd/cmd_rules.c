@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "lib/cell.h"
+#include "lib/say.h"
 #include "lib/show.h"
 #include "lib/term_text.h"
 
@@ -84,38 +85,26 @@ static void pause_print(const struct json_node *root)
 			figure_duration(1000 * (until - (uint64_t)now), left),
 			json_flag(root, "pause_lifts_block_all") ? ""
 								 : "; block_all stays in force");
-	const struct json_node *groups = json_get(root, "paused_groups");
-	for (size_t i = 0; i < json_length(groups); i++) {
-		const struct json_node *g = json_at(groups, i);
-		char name[300];
-		printf("paused      group %s for %s more\n",
-			term_text(json_text(g, "group"), name, sizeof(name)),
-			figure_duration(1000 * json_count(g, "pause_left_s"), left));
-	}
-	if (json_flag(root, "held"))
-		printf("rolled back this image stays until weirctl blocklist reload\n");
+	say_each(json_get(root, "paused_groups"),
+		"paused      group {group} for {pause_left_s:s} more\n");
+	say_if(root, "held", "rolled back this image stays until weirctl blocklist reload\n");
 }
 
 static void rules_print(const struct json_node *root)
 {
-	char a[FIGURE_MAX], b[FIGURE_MAX], shown[1100], when[WHEN_TEXT_MAX];
-	printf("image       %s names, %s, of %s%s%s\n", figure_count(json_count(root, "names"), a),
-		figure_bytes(json_count(root, "image_bytes"), b),
-		when_text(json_count(root, "loaded_unix_s"), when),
-		json_flag(root, "from_disk") ? ", from disk" : "",
-		json_flag(root, "has_previous") ? "; the previous one is kept" : "");
-	const char *note = json_text(root, "error");
-	note = *note ? note : json_text(root, "note");
-	printf("last reload %s%s%s%s\n", json_text(root, "outcome"), *note ? ": " : "",
-		term_text(note, shown, sizeof(shown)),
-		json_flag(root, "building") ? "; building now" : "");
-	printf("builds      %s, last took %s; %s unchanged, %s failed\n",
-		figure_count(json_count(root, "builds"), a),
-		figure_duration(json_count(root, "build_ms"), b),
-		figure_count(json_count(root, "unchanged"), shown),
-		figure_count(json_count(root, "failed"), when));
-	printf("copies      %s of lists, for builds that cannot read the source\n",
-		figure_bytes(json_count(root, "copies_bytes"), a));
+	char when[WHEN_TEXT_MAX];
+	say(root, "image       {names:n} names, {image_bytes:b}, of ");
+	printf("%s", when_text(json_count(root, "loaded_unix_s"), when));
+	say_if(root, "from_disk", ", from disk");
+	say_if(root, "has_previous", "; the previous one is kept");
+	say(root, "\nlast reload {outcome}");
+	if (!say_if(root, "error", ": {error}"))
+		say_if(root, "note", ": {note}");
+	say_if(root, "building", "; building now");
+	say(root,
+		"\nbuilds      {builds:n}, last took {build_ms:t}; {unchanged:n} unchanged, "
+		"{failed:n} failed\n"
+		"copies      {copies_bytes:b} of lists, for builds that cannot read the source\n");
 	pause_print(root);
 	const struct json_node *lists = json_get(root, "lists");
 	lists_print(lists);
@@ -131,16 +120,13 @@ int cmd_blocklist_status(struct ctl *c)
 
 static void reload_print(const struct json_node *root)
 {
-	char a[FIGURE_MAX], b[FIGURE_MAX];
 	const struct json_node *failing = json_get(root, "failing");
-	const char *rest = json_length(failing) ? "all else " : "";
 	show_failing(failing, "NOT updated: ");
-	figure_count(json_count(root, "names"), a);
+	printf("%s", json_length(failing) ? "all else " : "");
 	if (strcmp(json_text(root, "outcome"), "unchanged") == 0)
-		printf("%sunchanged: %s names\n", rest, a);
+		say(root, "unchanged: {names:n} names\n");
 	else
-		printf("%supdated: %s names, built in %s\n", rest, a,
-			figure_duration(json_count(root, "build_ms"), b));
+		say(root, "updated: {names:n} names, built in {build_ms:t}\n");
 }
 
 int cmd_blocklist_reload(struct ctl *c)

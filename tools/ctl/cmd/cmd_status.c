@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
-#include "lib/term_text.h"
 #include "lib/view.h"
 
 #include <stdio.h>
@@ -75,29 +75,22 @@ static void generations_print(const struct view *v)
 	printf("\n");
 	table_print(t);
 	if (json_count(g, "rules_lag_ms") >= RULES_LAG_SHOWN_MS)
-		printf("  RULES NOT ACTIVE: the data plane has not activated them for %s\n",
-			figure_duration(json_count(g, "rules_lag_ms"), text));
+		say(g, "  RULES NOT ACTIVE: the data plane has not activated them for "
+		       "{rules_lag_ms:t}\n");
 	if (json_count(g, "policy_lag_ms") >= RULES_LAG_SHOWN_MS)
-		printf("  GROUPS NOT ACTIVE: the data plane has not activated groups, access and "
-		       "limits for %s\n",
-			figure_duration(json_count(g, "policy_lag_ms"), text));
-	if (json_count(g, "retired_waiting"))
-		printf("  %llu old generations wait for a worker to release them\n",
-			json_count(g, "retired_waiting"));
+		say(g, "  GROUPS NOT ACTIVE: the data plane has not activated groups, access and "
+		       "limits for {policy_lag_ms:t}\n");
+	say_if(g, "retired_waiting",
+		"  {retired_waiting:u} old generations wait for a worker to release them\n");
 }
 
 static void listen_print(const struct json_node *n)
 {
-	char a[FIGURE_MAX], shown[512];
 	if (!n)
 		return;
-	printf("metrics         %s", term_text(json_text(n, "address"), shown, sizeof(shown)));
-	if (json_flag(n, "listening"))
-		printf(", %s connections\n", figure_count(json_count(n, "connections"), a));
-	else
-		printf(", NOT LISTENING: %s, tried %s times\n",
-			term_text(json_text(n, "error"), shown, sizeof(shown)),
-			figure_count(json_count(n, "failures"), a));
+	say(n, "metrics         {address}");
+	if (!say_if(n, "listening", ", {connections:n} connections\n"))
+		say(n, ", NOT LISTENING: {error}, tried {failures:n} times\n");
 }
 
 static void ago_print(const char *what, int64_t unix_s)
@@ -110,36 +103,25 @@ static void ago_print(const char *what, int64_t unix_s)
 
 static void reload_print(const struct json_node *r)
 {
-	char shown[4 * 1024];
 	if (json_count(r, "loaded_unix_s"))
 		ago_print(", read", json_signed(r, "loaded_unix_s"));
 	printf("\n");
 	if (json_count(r, "tried_unix_s") && !json_flag(r, "ok")) {
 		ago_print("  THE LAST RELOAD FAILED", json_signed(r, "tried_unix_s"));
-		printf(": %s\n", term_text(json_text(r, "why"), shown, sizeof(shown)));
+		say(r, ": {why}\n");
 	}
-	if (json_count(r, "restart_pending"))
-		printf("  needs a restart: %s\n",
-			term_text(json_text(r, "needs_restart"), shown, sizeof(shown)));
+	say_if(r, "restart_pending", "  needs a restart: {needs_restart}\n");
 }
 
 static void blocking_print(const struct json_node *b)
 {
-	char text[FIGURE_MAX], shown[300];
-	const struct json_node *groups = json_get(b, "paused_groups");
 	if (b && !json_flag(b, "enabled"))
 		printf("  BLOCKING IS OFF (blocking.enabled)\n");
-	if (json_count(b, "pause_left_s"))
-		printf("  PAUSED for everyone, %s left (weirctl blocklist resume)\n",
-			figure_duration(1000 * json_count(b, "pause_left_s"), text));
-	for (size_t i = 0; i < json_length(groups); i++) {
-		const struct json_node *g = json_at(groups, i);
-		printf("  PAUSED for group %s, %s left\n",
-			term_text(json_text(g, "group"), shown, sizeof(shown)),
-			figure_duration(1000 * json_count(g, "pause_left_s"), text));
-	}
-	if (json_flag(b, "held"))
-		printf("  HELD: the rules of a rollback, until weirctl blocklist reload\n");
+	say_if(b, "pause_left_s",
+		"  PAUSED for everyone, {pause_left_s:s} left (weirctl blocklist resume)\n");
+	say_each(json_get(b, "paused_groups"),
+		"  PAUSED for group {group}, {pause_left_s:s} left\n");
+	say_if(b, "held", "  HELD: the rules of a rollback, until weirctl blocklist reload\n");
 }
 
 static void upstreams_note(const struct json_node *root)
@@ -162,39 +144,26 @@ static void upstreams_note(const struct json_node *root)
 			json_count(root, "upstream_sets") - 1);
 }
 
-static void clock_print(const struct json_node *c)
-{
-	char steps[FIGURE_MAX], text[FIGURE_MAX];
-	if (json_count(c, "steps"))
-		printf("  the wall clock jumped forward %s times, by %s in total: cached answers "
-		       "aged by as much\n",
-			figure_count(json_count(c, "steps"), steps),
-			figure_duration(json_count(c, "stepped_ms"), text));
-}
-
 static void control_print(const struct view *v)
 {
 	const struct json_node *root = json_doc_root(v->control);
 	const struct json_node *rules = json_get(root, "rules");
-	char a[FIGURE_MAX], b[FIGURE_MAX], shown[512];
-	printf("configuration   %s", term_text(json_text(root, "config"), shown, sizeof(shown)));
+	say(root, "configuration   {config}");
 	reload_print(json_get(root, "reload"));
-	printf("rules           %s names from %s lists%s%s\n",
-		figure_count(json_count(rules, "names"), a),
-		figure_count(json_count(rules, "lists"), b),
-		json_flag(rules, "building") ? ", building" : "",
-		json_flag(rules, "from_disk") ? ", from disk" : "");
-	if (*json_text(rules, "error"))
-		printf("  last reload: %s\n",
-			term_text(json_text(rules, "error"), shown, sizeof(shown)));
+	say(rules, "rules           {names:n} names from {lists:n} lists");
+	say_if(rules, "building", ", building");
+	say_if(rules, "from_disk", ", from disk");
+	printf("\n");
+	say_if(rules, "error", "  last reload: {error}\n");
 	show_failing(json_get(rules, "failing"), "  NOT updated: ");
 	blocking_print(json_get(root, "blocking"));
-	printf("cache           %s answers\n", figure_count(json_count(root, "l0_entries"), a));
-	clock_print(json_get(root, "wall_clock"));
+	say(root, "cache           {l0_entries:n} answers\n");
+	say_if(json_get(root, "wall_clock"), "steps",
+		"  the wall clock jumped forward {steps:n} times, by {stepped_ms:t} in total: "
+		"cached "
+		"answers aged by as much\n");
 	view_print_redis(json_get(root, "redis"));
-	printf("in flight       %s questions, %s waiting clients\n",
-		figure_count(json_count(root, "inflight"), a),
-		figure_count(json_count(root, "waiters"), b));
+	say(root, "in flight       {inflight:n} questions, {waiters:n} waiting clients\n");
 	view_print_fallback(v, json_get(root, "fallback"));
 	view_print_store(json_get(root, "query_store"));
 	view_print_clickhouse(json_get(root, "clickhouse"));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "lib/cell.h"
+#include "lib/say.h"
 #include "lib/show.h"
-#include "lib/term_text.h"
 
 #include <stdio.h>
 
@@ -44,40 +44,22 @@ static const struct cell_counter errors[] = {
 static void listeners_print(const struct json_node *root)
 {
 	const struct json_node *list = json_get(root, "listeners");
-	char shown[128];
-
 	if (!json_flag(root, "enabled"))
 		printf("off (tcp.enabled)\n");
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		const char *error = json_text(n, "error");
-		printf("%s %s", *error ? "does not listen on" : "listens on",
-			json_text(n, "address"));
-		if (*error)
-			printf(": %s; trying again", term_text(error, shown, sizeof(shown)));
-		printf("\n");
-	}
+	for (size_t i = 0; i < json_length(list); i++)
+		if (!say_if(json_at(list, i), "error",
+			    "does not listen on {address}: {error}; trying again\n"))
+			say(json_at(list, i), "listens on {address}\n");
 }
 
 static void gauges_print(const struct json_node *root)
 {
-	char a[FIGURE_MAX], b[FIGURE_MAX], c[FIGURE_MAX];
-
-	printf("connections   %s of %s, most %s\n", figure_count(json_count(root, "open"), a),
-		figure_count(json_count(root, "open_cap"), b),
-		figure_count(json_count(root, "open_max"), c));
-	printf("clients       %s", figure_count(json_count(root, "clients"), a));
-	if (*json_text(root, "busiest"))
-		printf(", busiest %s with %s of %s", json_text(root, "busiest"),
-			figure_count(json_count(root, "busiest_open"), b),
-			figure_count(json_count(root, "per_client_cap"), c));
-	printf("\nresolving     %s questions of %s, most %s\n",
-		figure_count(json_count(root, "pending"), a),
-		figure_count(json_count(root, "pending_cap"), b),
-		figure_count(json_count(root, "pending_max"), c));
-	printf("buffers       %s of %s\n", figure_bytes(json_count(root, "buffered"), a),
-		figure_bytes(json_count(root, "buffered_cap"), b));
-	printf("idle time     %s\n\n", figure_duration(json_count(root, "idle_ms"), a));
+	say(root, "connections   {open:n} of {open_cap:n}, most {open_max:n}\n"
+		  "clients       {clients:n}");
+	say_if(root, "busiest", ", busiest {busiest} with {busiest_open:n} of {per_client_cap:n}");
+	say(root, "\nresolving     {pending:n} questions of {pending_cap:n}, most {pending_max:n}\n"
+		  "buffers       {buffered:b} of {buffered_cap:b}\n"
+		  "idle time     {idle_ms:t}\n\n");
 }
 
 // Reasons that never were are left out.

@@ -3,6 +3,7 @@
 #include "stats_out.h"
 
 #include "cell.h"
+#include "say.h"
 
 #include <stdio.h>
 
@@ -158,9 +159,8 @@ static void control_print(const struct json_node *root)
 		figure_count(json_count(l0, "entries"), a), fill,
 		figure_bytes(json_count(l0, "bytes"), b));
 	view_print_redis(json_get(root, "redis"));
-	printf("in flight       %s of %s questions", figure_count(json_count(r, "inflight"), a),
-		figure_count(json_count(r, "inflight_cap"), b));
-	printf(", %s waiting clients\n", figure_count(json_count(r, "waiters"), a));
+	say(r, "in flight       {inflight:n} of {inflight_cap:n} questions, {waiters:n} waiting "
+	       "clients\n");
 	printf("loop lag        %.2f ms in 99 %% of all cases of the last minute, %.1f ms at "
 	       "most\n",
 		(double)json_count(r, "loop_lag_p99_us") / 1000,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "trace_out.h"
 
+#include "say.h"
 #include "table_out.h"
 #include "term_text.h"
 
@@ -15,7 +16,6 @@ void trace_word_print(const struct json_node *n, const char *key, const char *en
 
 static void head_print(const struct json_node *n)
 {
-	char a[FIGURE_MAX];
 	trace_word_print(n, "client", " ");
 	trace_word_print(n, "qname", " ");
 	trace_word_print(n, "qtype", " ");
@@ -24,8 +24,7 @@ static void head_print(const struct json_node *n)
 	if (*json_text(n, "transport"))
 		printf(", to the control plane over "), trace_word_print(n, "transport", "");
 	else if (json_get(n, "stage_ns"))
-		printf(", %s bytes, batch of %u", figure_count(json_count(n, "frame_len"), a),
-			(unsigned)json_count(n, "batch"));
+		say(n, ", {frame_len:n} bytes, batch of {batch:u}");
 	if (*json_text(n, "trace"))
 		printf(", trace "), trace_word_print(n, "trace", "");
 	printf("\n");
@@ -67,8 +66,6 @@ void trace_print(const struct json_node *query)
 		stages_print(ns);
 	for (size_t i = 0; events && i < json_length(events); i++)
 		event_print(json_at(events, i));
-	if (json_count(query, "events_lost"))
-		printf("    %llu more steps had no room\n", json_count(query, "events_lost"));
-	if (json_flag(query, "incomplete"))
-		printf("    the other part did not arrive\n");
+	say_if(query, "events_lost", "    {events_lost:u} more steps had no room\n");
+	say_if(query, "incomplete", "    the other part did not arrive\n");
 }

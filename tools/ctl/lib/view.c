@@ -4,6 +4,7 @@
 
 #include "cell.h"
 #include "http_get.h"
+#include "say.h"
 #include "term_text.h"
 
 #include <stdio.h>
@@ -116,28 +117,21 @@ void view_print_states(const struct view *v)
 
 void view_print_redis(const struct json_node *redis)
 {
-	char a[FIGURE_MAX], shown[256];
 	const char *state = json_text(redis, "state");
 	if (!*state || strcmp(state, "off") == 0)
 		return;
-	printf("cache (L1)      Redis %s: %s",
-		term_text(json_text(redis, "server"), shown, sizeof(shown)), state);
-	if (json_count(redis, "away_ms"))
-		printf(" for %s", figure_duration(json_count(redis, "away_ms"), a));
-	if (json_flag(redis, "keys_known"))
-		printf(", %s answers", figure_count(json_count(redis, "keys"), a));
-	if (*json_text(redis, "error"))
-		printf(" (%s ago: %s)", figure_duration(json_count(redis, "error_ms"), a),
-			term_text(json_text(redis, "error"), shown, sizeof(shown)));
+	say(redis, "cache (L1)      Redis {server}: {state}");
+	say_if(redis, "away_ms", " for {away_ms:t}");
+	say_if(redis, "keys_known", ", {keys:n} answers");
+	say_if(redis, "error", " ({error_ms:t} ago: {error})");
 	printf("\n");
 	if (strcmp(state, "refusing") == 0)
 		printf("  Redis refuses every write: no new answers are stored\n");
 	if (strcmp(state, "partial") == 0)
 		printf("  part of the cluster is unreachable: its keys are neither read nor "
 		       "written\n");
-	if (*json_text(redis, "housekeeping_error"))
-		printf("  housekeeping fails, redis.max_keys does not hold: %s\n",
-			term_text(json_text(redis, "housekeeping_error"), shown, sizeof(shown)));
+	say_if(redis, "housekeeping_error",
+		"  housekeeping fails, redis.max_keys does not hold: {housekeeping_error}\n");
 }
 
 static void state_cell(struct table *t, const struct json_node *u, const char *key)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the control plane answers itself.
 
+#include "say.h"
 #include "table_out.h"
 #include "view.h"
 
@@ -11,19 +12,15 @@ void view_print_fallback(const struct view *v, const struct json_node *fallback)
 {
 	uint64_t addresses = json_count(fallback, "addresses"),
 		 bound = json_count(fallback, "bound");
-	char a[FIGURE_MAX], b[FIGURE_MAX];
 	if (addresses == 0)
 		return;
 	printf("UDP fallback    ");
 	if (bound < addresses)
-		printf("only %llu of %llu addresses are bound; ", (unsigned long long)bound,
-			(unsigned long long)addresses);
-	printf("%s; %s queries so far, %s of them without a data plane\n",
-		v->dataplane == PROCESS_UP || v->dataplane == PROCESS_UNKNOWN
-			? "ready"
-			: "answers now, as no data plane is up",
-		figure_count(json_count(fallback, "received"), a),
-		figure_count(json_count(fallback, "alone"), b));
+		say(fallback, "only {bound:u} of {addresses:u} addresses are bound; ");
+	printf("%s", v->dataplane == PROCESS_UP || v->dataplane == PROCESS_UNKNOWN
+			     ? "ready"
+			     : "answers now, as no data plane is up");
+	say(fallback, "; {received:n} queries so far, {alone:n} of them without a data plane\n");
 }
 
 static uint64_t of_transport(

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Heap profiles of the control plane: taken here, compared in cmd_heap_diff.c.
 
+#include "lib/cell.h"
+#include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
 #include "lib/term_text.h"
@@ -50,13 +52,10 @@ static void status_print(const struct json_node *before, const struct json_node 
 		table_row_end(t);
 	}
 	table_print(t);
-	printf("\nallocator     %s\n", json_text(now, "allocator"));
+	say(now, "\nallocator     {allocator}\n");
 	printf("allocations   %s a second, %s out\n", figure_rate(rate(before, now, "made"), text),
 		figure_count(json_count(now, "allocations") - json_count(now, "frees"), other));
-	if (json_flag(now, "profiles"))
-		printf("profile       on, one sample in %s\n",
-			figure_bytes(json_count(now, "sample"), text));
-	else
+	if (!say_if(now, "profiles", "profile       on, one sample in {sample:b}\n"))
 		printf("profile       %s\n",
 			json_flag(now, "can_profile") ? "off" : "this build has none");
 }
@@ -145,23 +144,23 @@ int cmd_heap_dump(struct ctl *c)
 	return rc;
 }
 
+static void number_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%llu", json_count(n, key));
+}
+
+static void seconds_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%.2f", (double)json_count(n, key) / 1000);
+}
+
 static void threads_print(const struct json_node *root)
 {
-	static const char *const heads[] = {
-		">id", "name", "state", ">CPU s", ">waits", ">preempted", NULL};
-	const struct json_node *list = json_get(root, "threads");
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		table_cell(t, "%llu", json_count(n, "id"));
-		table_cell(t, "%s", json_text(n, "name"));
-		table_cell(t, "%s", json_text(n, "state"));
-		table_cell(t, "%.2f", (double)json_count(n, "cpu_ms") / 1000);
-		table_cell_count(t, json_count(n, "waits"));
-		table_cell_count(t, json_count(n, "preempted"));
-		table_row_end(t);
-	}
-	table_print(t);
+	static const struct cell_column columns[] = {{">id", "id", number_cell},
+		{"name", "name", cell_text}, {"state", "state", cell_text},
+		{">CPU s", "cpu_ms", seconds_cell}, {">waits", "waits", cell_count},
+		{">preempted", "preempted", cell_count}};
+	cell_rows_print(json_get(root, "threads"), columns, ARRAY_LEN(columns));
 }
 
 int cmd_threads(struct ctl *c)
@@ -207,25 +206,14 @@ static void peers_print(const struct json_node *root)
 
 static void connections_print(const struct json_node *root)
 {
-	static const char *const heads[] = {
-		">fd", "kind", "local", "peer", ">unread", ">unsent", NULL};
-	const struct json_node *list = json_get(root, "sockets");
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
-		table_cell(t, "%llu", json_count(n, "fd"));
-		table_cell(t, "%s", json_text(n, "kind"));
-		table_cell(t, "%s", json_text(n, "local"));
-		table_cell(t, "%s", json_text(n, "peer"));
-		table_cell_count(t, json_count(n, "unread"));
-		table_cell_count(t, json_count(n, "unsent"));
-		table_row_end(t);
-	}
-	table_print(t);
+	static const struct cell_column columns[] = {{">fd", "fd", number_cell},
+		{"kind", "kind", cell_text}, {"local", "local", cell_text},
+		{"peer", "peer", cell_text}, {">unread", "unread", cell_count},
+		{">unsent", "unsent", cell_count}};
+	cell_rows_print(json_get(root, "sockets"), columns, ARRAY_LEN(columns));
 	peers_print(root);
-	printf("\n%llu open files, %llu of them sockets, %llu listed\n",
-		json_count(root, "open_files"), json_count(root, "open_sockets"),
-		json_count(root, "listed"));
+	say(root, "\n{open_files:u} open files, {open_sockets:u} of them sockets, {listed:u} "
+		  "listed\n");
 }
 
 int cmd_connections(struct ctl *c)

@@ -2,6 +2,7 @@
 // Where the memory of the control plane is, as it says itself.
 
 #include "lib/cell.h"
+#include "lib/say.h"
 #include "lib/show.h"
 #include "lib/term_text.h"
 #include "mem_dataplane.h"
@@ -60,9 +61,8 @@ static void tables_print(const struct json_node *root)
 		{">shrunk", "shrunk", notion_cell}, {"TTL", "lifetime", cell_text},
 		{"when full", "eviction", cell_text}};
 	cell_rows_print(json_get(root, "tables"), columns, ARRAY_LEN(columns));
-	if (json_count(root, "tables_dropped"))
-		printf("%llu tables more, for which the registry has no room\n",
-			json_count(root, "tables_dropped"));
+	say_if(root, "tables_dropped",
+		"{tables_dropped:u} tables more, for which the registry has no room\n");
 }
 
 int cmd_mem_tables(struct ctl *c)
@@ -95,8 +95,7 @@ static void resident_print(const struct json_node *root)
 	mem_doc_line("held", json_count(p, "held"), "from the kernel, for that");
 	mem_doc_line("untouched", mem_doc_above(json_count(p, "held"), json_count(p, "rss_heap")),
 		"reserved, and never written so far");
-	printf("\n%llu mappings, %llu threads, %llu open files\n", json_count(p, "maps"),
-		json_count(p, "threads"), json_count(p, "files"));
+	say(p, "\n{maps:u} mappings, {threads:u} threads, {files:u} open files\n");
 }
 
 static void accounts_print(const struct json_node *root)

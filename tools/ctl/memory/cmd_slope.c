@@ -2,6 +2,7 @@
 // How fast memory grows, and its history.
 
 #include "lib/cell.h"
+#include "lib/say.h"
 #include "lib/show.h"
 
 #include <inttypes.h>
@@ -72,18 +73,14 @@ static void fills_print(const struct json_node *list)
 
 static void slope_print(const struct json_node *root)
 {
-	char a[FIGURE_MAX], b[FIGURE_MAX], c[FIGURE_MAX];
-	printf("%s of samples, one each %llu s, at %s queries a second\n",
-		figure_duration(json_count(root, "span_ms"), a), json_count(root, "sample_every_s"),
-		figure_count(json_count(root, "queries_per_s"), b));
+	say(root, "{span_ms:t} of samples, one each {sample_every_s:u} s, at {queries_per_s:n} "
+		  "queries a second\n");
 	if (json_flag(root, "steady"))
 		printf("steady: every table is full, or as full as it was\n");
 	else
-		printf("not-steady: table %s fills; growth says nothing until it is full\n",
-			json_text(root, "filling"));
-	if (json_flag(root, "alarm"))
-		printf("ALARM: %s grows for half an hour (alarm %s)\n", json_text(root, "alarm_by"),
-			figure_count(json_count(root, "alarms"), c));
+		say(root, "not-steady: table {filling} fills; growth says nothing until it is "
+			  "full\n");
+	say_if(root, "alarm", "ALARM: {alarm_by} grows for half an hour (alarm {alarms:n})\n");
 	printf("\n");
 	bytes_print(json_get(root, "bytes"));
 	fills_print(json_get(root, "tables"));
