@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Who may ask, and how often, with the real binaries: silence, REFUSED, a rate, and who has none.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
-config=/run/weir/lab/weir.yaml
 
 verdict() { weirctl --json stats --interval 0 | jq "[.dataplane.workers[].verdicts.$1] | add"; }
 # access YAML: in place of the section that is there, loaded, and activated by the workers

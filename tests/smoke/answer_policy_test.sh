@@ -5,7 +5,6 @@
 . "$(dirname "$0")/_init.sh"
 
 lab_up
-config=/run/weir/lab/weir.yaml
 cp $config $tmp/plain.yaml
 check "one more client" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2) &&
 	ip addr add 198.18.0.3/24 dev $dev'

@@ -16,7 +16,6 @@ printf 'kids.test\n' >$tmp/kids
 upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301 --list $tmp/hosts --list $tmp/adblock --list $tmp/rpz \
 	--list $tmp/dnsmasq --list $tmp/kids
-config=/run/weir/lab/weir.yaml
 mac=02:00:5e:10:00:05
 check "more clients" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2)
 	for n in 3 4 6 7; do ip addr add 198.18.0.$n/24 dev $dev || exit; done

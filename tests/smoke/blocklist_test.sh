@@ -33,7 +33,7 @@ for i in 1 2 3; do
 	echo "added-$i.reload.test" >>$list
 	check "reload $i" taken_over weirctl blocklist reload
 	same "it is built and current" NXDOMAIN \
-		"$(client kdig @$service added-$i.reload.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p')"
+		"$(client kdig @$service added-$i.reload.test A | rcode_of)"
 done
 same "three builds" $((builds + 3)) "$(loaded .builds)"
 check "an unchanged reload" weirctl blocklist reload
@@ -42,7 +42,7 @@ check "2,000 queries a second meanwhile: none lost, none wrong" wait $load
 sed 's/^/  /' $tmp/steady.out
 
 rm $list
-of() { client kdig @$service "$1" A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+of() { client kdig @$service "$1" A | rcode_of; }
 sed -i 's/^blocking:/&\n  deny: [denied.test]/' /run/weir/lab/weir.yaml
 weirctl config reload 2>$tmp/reload.out
 same "a list that is gone: reload fails" 1 $?
@@ -51,9 +51,9 @@ same "it blocks what it blocked" NXDOMAIN "$(of added-3.reload.test)"
 check "and holds no other change back" eventually eval '[ "$(of x.denied.test)" = NXDOMAIN ]'
 check "restart of the control plane" "$lab" stop controlplane
 same "blocked without a control plane" NXDOMAIN \
-	"$(client kdig @$service added-2.reload.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p')"
+	"$(client kdig @$service added-2.reload.test A | rcode_of)"
 check "start again" "$lab" start controlplane
 same "the last good image is there at once" NXDOMAIN \
-	"$(client kdig @$service added-1.reload.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p')"
+	"$(client kdig @$service added-1.reload.test A | rcode_of)"
 "$lab" down >/dev/null
 finish

@@ -11,7 +11,7 @@ ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "/run/wei
 # ask BOX NAME TYPE: what it is answered
 ask() { again box "$1" kdig +short +timeout=5 +retry=2 "@198.18.$1.53" "$2" "${3-A}"; }
 state() { again state_now "$@"; }
-state_now() { box "$1" kdig +timeout=5 +retry=2 "@198.18.$1.53" "$2" "${3-A}" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+state_now() { box "$1" kdig +timeout=5 +retry=2 "@198.18.$1.53" "$2" "${3-A}" | rcode_of; }
 ttl() { again ttl_now "$@"; }
 ttl_now() { box "$1" kdig +noall +answer +timeout=5 +retry=2 "@198.18.$1.53" "$2" A | awk 'NR == 1 { print $2 }'; }
 counter() { ctl "$1" --json stats --interval 0 | jq ".controlplane.$2"; }

@@ -111,7 +111,7 @@ forwarder() {
 	same "$1: what is blocked" NXDOMAIN "$(ask status_of "$2" blocked.test)"
 	same "$1: what fails" SERVFAIL "$(status_of "$2" "fail.$1.test")"
 }
-status_of() { client kdig +timeout=4 @127.0.0.1 -p "$1" "$2" A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+status_of() { client kdig +timeout=4 @127.0.0.1 -p "$1" "$2" A | rcode_of; }
 client ip link set lo up
 
 if have dnsmasq; then

@@ -8,11 +8,9 @@ list=$tmp/cutoff.list
 echo blocked.test >$list
 upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
-runs() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(pid "$1")/status" 2>/dev/null; }
 gone() { ! runs "$1"; }
-blocks() { client kdig +timeout=1 +retry=0 @$service blocked.test A | grep -q NXDOMAIN; }
-said() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -qE "$2: cut off while in use.*status 87"; }
-survived() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -qE "$2: cut off while in use.*going on"; }
+said() { log_since "$1" | grep -qE "$2: cut off while in use.*status 87"; }
+survived() { log_since "$1" | grep -qE "$2: cut off while in use.*going on"; }
 # Started again whenever they are gone, for as long as this takes.
 supervise() {
 	local what
@@ -30,7 +28,7 @@ cut_off() {
 	check "all is well before" well
 	file=$(region "$name")
 	echo "# ${file##*/} cut off at $size bytes"
-	for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done
+	mark
 	declare -A was=([controlplane]=$(pid controlplane) [dataplane]=$(pid dataplane))
 	check "cut off" $python "$smoke_dir/damage.py" "$size" cut "$file"
 	resolves ok.touch-$RANDOM.test # whoever comes by
@@ -75,7 +73,7 @@ echo "# blocking.closed: nobody gets an answer that the lost rules held back"
 sed -i 's/^blocking:/&\n  closed: true/' /run/weir/lab/weir.yaml
 echo ok-3000.cached.test >>$list
 check "a cached name is listed" taken_over weirctl config reload
-asked() { client kdig +timeout=30 +retry=0 @$service ok-3000.cached.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+asked() { client kdig +timeout=30 +retry=0 @$service ok-3000.cached.test A | rcode_of; }
 same "it is blocked" NXDOMAIN "$(asked)"
 kill -STOP "$(pid controlplane)"
 $python "$smoke_dir/damage.py" 4096 cut "$(region 'rule_image.*')"

@@ -3,7 +3,6 @@
 # dnstap has both ends of each exchange and both messages as they were on the wire, however it was answered: by a worker, by way
 # of the control plane, over TCP. With hidden clients nothing of the wire is in it.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
-config=/run/weir/lab/weir.yaml
 command -v fstrm_capture >/dev/null || { echo "skipped: no fstrm_capture"; exit 77; }
 
 output() { weirctl --json log status | jq -r ".outputs[] | select(.name == \"dnstap\") | .$1"; }

@@ -8,7 +8,6 @@ seconds=2 clients=20000 seed=1
 options 'seconds clients seed' "$@"
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
-config=/run/weir/lab/weir.yaml
 load() { # load VERB WHAT
 	env strict="${strict-}" $python "$smoke_dir/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
 		"$seconds" "$clients" "$seed" "$@"

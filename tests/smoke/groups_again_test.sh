@@ -4,7 +4,6 @@
 . "$(dirname "$0")/_init.sh"
 
 lab_up
-config=/run/weir/lab/weir.yaml
 cp $config $tmp/plain.yaml
 group() { # group NAME PREFIX: the lab's configuration with this group, taken over
 	printf 'query_log: {enabled: true}\ngroups:\n- {name: %s, clients: [%s]}\n' "$1" "$2" | cat $tmp/plain.yaml - >$config

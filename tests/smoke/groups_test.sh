@@ -6,7 +6,6 @@
 
 upstream 5302 $tmp/up2.log
 lab_up
-config=/run/weir/lab/weir.yaml
 cp $config $tmp/plain.yaml
 check "two more clients" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2) &&
 	ip addr add 198.18.0.3/24 dev $dev && ip addr add 198.18.0.4/24 dev $dev'

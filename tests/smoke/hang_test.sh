@@ -4,7 +4,6 @@
 . "$(dirname "$0")/_init.sh"
 
 lab_up
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
 # says TEXT: does weirctl status say that? Polled for 20 s from $stopped on; a quiet machine takes 2.
 says() {
 	while ! weirctl status 2>&1 | grep -qiE "$1"; do
@@ -57,7 +56,6 @@ generation() { weirctl --json status | jq ".controlplane.generations.rule_image"
 refused() { weirctl --json status | jq ".controlplane.generations.refused_busy"; }
 published=$(generation)
 entries() { weirctl --json status | jq .controlplane.l0_entries; }
-resolver() { weirctl --json stats --interval 0 | jq ".controlplane.resolver.$1"; }
 had=$(entries)
 asked_for() { [ "$(resolver inflight)" -gt 0 ] || [ "$(entries)" -gt "$had" ]; }
 client kdig +timeout=1 +retry=0 @$service slow.insert.test A >/dev/null & # its answer comes in 1 s
@@ -85,7 +83,6 @@ kill -CONT "$(pid dataplane)"
 check "it answers again" eventually resolves ok.continued-2.test
 check "the control plane says so" eventually logged controlplane 'data plane is back'
 check "the reload is taken now" eventually weirctl blocklist reload
-blocks() { client kdig +timeout=1 +retry=0 @$service "$1" A | grep -q NXDOMAIN; }
 check "and blocks" eventually blocks more-3.test
 check "old generations are let go" eventually bash -c \
 	"[ \$('$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json status | jq .controlplane.generations.retired_waiting) = 0 ]"

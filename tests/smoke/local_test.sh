@@ -6,7 +6,6 @@
 
 upstream 5302 $tmp/up2.log
 lab_up
-config=/run/weir/lab/weir.yaml
 grep -v -e '^local:' -e 'test_names' $config >$tmp/plain.yaml
 cat >$tmp/hosts <<'HOSTS'
 127.0.0.1 localhost

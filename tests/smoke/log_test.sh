@@ -4,7 +4,6 @@
 # cached, missed or blocked, over UDP and TCP, sampled or not, with its server and its list; what is
 # excluded is counted apart.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
-config=/run/weir/lab/weir.yaml
 
 logged() { weirctl --json log status | jq ".$1"; }
 queries='^(hit|hit_stale|blocked|blocked_answer|local|any_minimal|identity|cookie_only|badcookie|drop_rule|miss|miss_duplicate|servfail_.*|drop_ring_full|formerr|notimp|badvers|refused|refused_denied|drop_denied|drop_limited|slip_limited)$'

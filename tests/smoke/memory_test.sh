@@ -101,7 +101,7 @@ printf '#!/bin/bash\ni=0\nlab=%q service=%s\n%s\nasks\n' "$lab" $service "$(decl
 lives() { weirctl --json mem history | jq -e "[.dataplane_lives[].end] == $1"; }
 "$lab" stop dataplane
 rm -f /run/weir/rings.0 && mkdir /run/weir/rings.0 # in the way of what it makes after its statistics
-check "a data plane that cannot start" sh -c '"$0" -c /run/weir/lab/weir.yaml >/run/smoke/start.log 2>&1; [ $? = 1 ] && grep "lane\.0" /run/smoke/start.log' "$WEIR_BUILD/dataplane/weir-dataplane"
+check "a data plane that cannot start" sh -c '"$0" -c /run/weir/lab/weir.yaml >/run/smoke/start.log 2>&1; [ $? = 1 ] && grep "rings\.0" /run/smoke/start.log' "$WEIR_BUILD/dataplane/weir-dataplane"
 rmdir /run/weir/rings.0
 check "is told as such" eventually lives '["could not start", "stopped"]'
 check "the data plane starts" "$lab" start dataplane

@@ -12,7 +12,7 @@ check "20,000 q/s on one expired name: no ring fills, no other name is delayed, 
 	client $python "$smoke_dir/miss_load.py" expired $tmp/up.log
 same "no miss ring was ever full" 0 "$(($(dp verdict servfail_ring_full) + $(dp verdict drop_ring_full)))"
 
-state() { client kdig +timeout=4 +retry=0 @$service "$@" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+state() { client kdig +timeout=4 +retry=0 @$service "$@" | rcode_of; }
 same "a server that takes 1 s is believed when it answers" 198.18.200.1 "$(short slow.test A)"
 same "wrong id and wrong question are ignored" 198.18.200.1 "$(short lie.test A)"
 same "TC is asked again over TCP" 198.18.200.1 "$(short tc.test A)"

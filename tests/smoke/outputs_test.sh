@@ -4,7 +4,6 @@
 # dnstap to fstrm_capture as dnstap-read shows it, and a receiver that goes away and comes back. No name that a client can ask
 # does anything to a terminal.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
-config=/run/weir/lab/weir.yaml
 taken=$tmp/taken.dnstap
 
 output() { weirctl --json log status | jq -r ".outputs[] | select(.name == \"$1\") | .$2"; }

@@ -10,7 +10,7 @@ for scenario in $scenarios; do
 	case $scenario in faults | sentinel | cluster | names) ;; *) echo "$scenario: no such scenario" >&2 && exit 2 ;; esac
 done
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
-config=/run/weir/lab/weir.yaml ctl=$WEIR_BUILD/tools/ctl/weirctl
+ctl=$WEIR_BUILD/tools/ctl/weirctl
 
 command -v redis-server >/dev/null && $python -c 'import redis' ||
 	{ echo "redis-server or python3-redis is missing" && exit 1; }

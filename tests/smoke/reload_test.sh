@@ -7,7 +7,6 @@
 
 upstream 5302 $tmp/up2.log
 lab_up
-config=/run/weir/lab/weir.yaml
 cp $config $tmp/plain.yaml
 check "the control plane on one CPU" taskset -acp "$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" "$(pid controlplane)"
 

@@ -25,15 +25,12 @@ jq -e '.[] | select(.name == "b_sanitize") | .value | tostring | contains("addre
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:handle_sigbus=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 load_rate=500
-pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; }
-alive() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(pid "$1")/status" 2>/dev/null; }
 unharmed() { # unharmed PROCESS PID: still the same, and no sanitizer spoke
-	[ "$(pid "$1")" = "$2" ] && alive "$1" && sane "$1"
+	[ "$(pid "$1")" = "$2" ] && runs "$1" && sane "$1"
 }
 sane() { ! grep -E 'AddressSanitizer|runtime error|SUMMARY:' "/run/weir/lab/$1.log"; }
 load() { client $python "$smoke_dir/scribble_load.py" "$@"; }
 field() { jq -r ".$1 // 0" <<<"$2"; }
-resolver() { weirctl --json stats --interval 0 | jq ".controlplane.resolver.$1"; }
 
 # The control plane's turns, in CPU time, which loop.h tells up to 1 ms too high: a look each half second keeps the longest of all.
 watch_loop() {
@@ -70,7 +67,7 @@ anomalies() {
 # The writer is started again while it lies dead, as a supervisor would.
 supervise() {
 	while [ -e $tmp/watching ]; do
-		if ! alive "$1"; then
+		if ! runs "$1"; then
 			echo died >>$tmp/deaths
 			tail -n 8 "/run/weir/lab/$1.log" | sed 's/^/# | /' >>$tmp/last_words
 			"$lab" start "$1" >/dev/null 2>&1

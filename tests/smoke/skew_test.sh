@@ -5,11 +5,8 @@
 . "$(dirname "$0")/_init.sh"
 
 lab_up
-blocks() { client kdig +timeout=1 +retry=0 @$service blocked.test A | grep -q NXDOMAIN; }
 asked() { up_log | grep -c "$1"; }
-# said WHAT PATTERN: in what its log got since the last call of `mark`
-mark() { local what; for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done; }
-said() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -qiE "$2"; }
+said() { log_since "$1" | grep -qiE "$2"; }
 well() { # well WHAT: the process lives and both serve
 	check "$1: it runs" eventually test -d "/proc/$(pid "$1")"
 	check "$1: misses are served" eventually resolves "ok.new-$RANDOM.test"

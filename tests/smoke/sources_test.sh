@@ -10,7 +10,6 @@ ip addr add 1.2.3.4/32 dev lo
 web=$tmp/web
 mkdir $web
 lab_up
-config=/run/weir/lab/weir.yaml
 cp $config $tmp/plain.yaml
 serve() {
 	$python "$smoke_dir/sources_http.py" $web $tmp/web.log $tmp/web.pem \

@@ -5,7 +5,6 @@
 . "$(dirname "$0")/_init.sh"
 command -v redis-server >/dev/null || { echo "redis-server is missing" && exit 1; }
 
-config=/run/weir/lab/weir.yaml
 says() { weirctl status | grep -q "$1"; }
 degraded() { weirctl ready | grep -q "but: $1"; }
 whole() { weirctl ready --strict; }

@@ -4,7 +4,6 @@
 # lines that are lost.
 . "$(dirname "$0")/_init.sh"
 lab_up
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
 logs=/run/weir/lab
 config=$logs/weir.yaml
 lost() { weirctl metrics | awk '$1 == "weir_messages_lost_total" { print $2 }'; }

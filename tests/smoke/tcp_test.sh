@@ -16,7 +16,7 @@ answers() { grep -o 'ANSWER: [0-9]*' <<<"$1" | head -n 1; }
 same "a cached name" 198.18.200.1 "$(tcp +short @$service ok-3000.cached.test A)"
 same "over IPv6" 198.18.200.1 "$(tcp +short @$service6 ok-3000.cached.test A)"
 same "one that is not cached" 198.18.200.1 "$(tcp +short @$service ok.fresh.test A)"
-same "a blocked one" NXDOMAIN "$(tcp @$service blocked.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p')"
+same "a blocked one" NXDOMAIN "$(tcp @$service blocked.test A | rcode_of)"
 same "TCP found what UDP had asked for" "$asked" "$(asked)"
 same "UDP truncates a large answer" 1 "$(client kdig +notcp +ignore @$service big.test TXT | grep -c ' tc[; ]')"
 same "TCP has all of it" "ANSWER: 20" "$(answers "$(tcp @$service big.test TXT)")"

@@ -26,7 +26,6 @@ $TTL 60
 24.0.1.19.198.rpz-ip CNAME .
 LIST
 check "up" "$lab" up --upstream 127.0.0.1:5301 --list $ads --list $fine --list $nets
-config=/run/weir/lab/weir.yaml
 dev="ip -o -4 addr show to 198.18.0.2"
 check "three more clients" client bash -c "dev=\$($dev | cut -d' ' -f2) &&
 	ip addr add 198.18.0.3/24 dev \$dev && ip addr add 198.18.0.4/24 dev \$dev && ip addr add 198.18.0.5/24 dev \$dev"
@@ -51,7 +50,7 @@ gets() { # gets CLIENT NAME TYPE
 	case $out in
 	*'198.18.200.1'* | *'198.19.'* | *'fd53:'*) echo resolved ;;
 	*'0.0.0.0'*) echo 0.0.0.0 ;;
-	*) sed -n 's/.*status: \([A-Z]*\);.*/\1/p' <<<"$out" ;;
+	*) rcode_of <<<"$out" ;;
 	esac
 }
 why() { weirctl --json why "$2" --client "$1" --type "$3" | jq -r "$4"; }
