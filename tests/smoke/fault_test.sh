@@ -2,40 +2,81 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Kill at every step with the real binaries: one of them is started with a fault point armed, dies there at its start or
 # under traffic, and is started again. No answer may be wrong, and all that was cached must still be there.
-# usage: fault_test.sh [PROCESS:SITE...]     default: a short set. WEIR_BUILD: a build with fault points
+# usage: fault_test.sh [PROCESS:SITE...]     default: all but those of left_out. WEIR_BUILD: a build with fault points
 export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl'
 . "$(dirname "$0")/_init.sh"
 
+# Sites that such a start and such traffic do not pass, and why. The scenes of tests/fault pass them all.
+declare -A left_out=(
+	[l0_overflow_raised]='needs a full bucket' [l0_overflow_lowered]='needs a full bucket'
+	[l0_recover_cleared]='needs an entry that a death has torn'
+	[l0_secret_stored]='a new cache: nothing could be kept'
+	[former_marks_unlinked]='a new cache' [marks_unlinked]='a new cache'
+	[copy_linked]='needs a list with a URL' [copy_pruned]='needs a list that leaves the configuration'
+	[absent_begun]='needs a full file of the query store' [absent_page_written]='needs such a file'
+	[absent_before_commit]='needs such a file' [absent_written]='needs such a file')
+
+# Each site of fault.h with its process: rings and regions have a writer in both.
+all_sites() {
+	sed -n 's/^\tX(\(\w*\), \(\w*\)).*/\1 \2/p' "$root/include/weir/fault.h" | while read -r site group; do
+		[ -z "${left_out[$site]-}" ] || continue
+		case $group in
+		DATAPLANE) echo "dataplane:$site" ;;
+		RING_* | REGION) echo "dataplane:$site controlplane:$site" ;;
+		*) echo "controlplane:$site" ;;
+		esac
+	done
+}
+known() { grep -q "X($1, " "$root/include/weir/fault.h"; }
+all_known() { local site; for site in "${!left_out[@]}"; do known "$site" || { echo "$site"; return 1; }; done; }
+
 sites=("$@")
-[ $# -gt 0 ] || sites=(controlplane:{directory_incarnation_stored,l0_recover_retired,l0_switched,names_switched}
-	controlplane:{config_slot_written,rings_attached_stored,link_welcome_sent,ring_after_tail,ring_after_head}
-	controlplane:{l0_number_stored,l0_tag_stored,epoch_advanced}
-	dataplane:{rings_offline_stored,marks_made,activate_tables_handed,activated_l0_stored,ring_header_written}
-	dataplane:epoch_online_stored)
+[ $# -gt 0 ] || read -ra sites < <(all_sites | xargs)
+check "all sites that are left out are sites" all_known
 
 load() { client $python "$smoke_dir/fault_load.py" $service "$@"; }
-runs() { # a zombie does not
-	local pid
-	pid=$(cut -d' ' -f1 "/run/weir/lab/$1.pid" 2>/dev/null) || return 1
-	grep -q '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" 2>/dev/null
-}
 
+list=$tmp/grows.list
+echo n0.listed.test >$list
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301
+check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
 check "100 names are cached" load 1000 100 kept 30 all
 asked() { up_log | awk '{print $4}' | grep -c kept; }
 asked=$(asked)
 
+# provoke SITE: what passes it, where starts and new names do not.
+provoke() {
+	case $1 in
+	l0_tag_cleared | l0_retired) weirctl cache flush --below new.test ;;
+	epoch_seen_stored) # a worker that has much to do
+		load 10000 8000 busy 3 &
+		for _ in {1..20}; do weirctl cache flush --below busy.test; done
+		wait $!
+		;;
+	l0_number_replaced | l0_restamp_written) # a TTL of one second; then without an upstream the stale answer
+		[ "$(client kdig +short +timeout=3 +retry=0 @$service n9-1.aged.test A)" = 198.19.0.9 ] &&
+			[ "$1" = l0_restamp_written ] && touch $tmp/up.log.down
+		sleep 1.2
+		;;
+	ring_pad_written) load 10000 8000 pad$RANDOM 10 ;; # around the ring
+	esac >/dev/null 2>&1
+	return 0
+}
+
 # die PROCESS SITE ROUND: dies there, is started again, and all is well
 die() {
 	local process=$1 site=$2 round=$3 died
+	echo "n$round.listed.test" >>$list # so that a control plane builds its rules anew
 	"$lab" kill "$process" >/dev/null 2>&1
+	[ "$site" != leftover_unlinked ] || : >"$(dirname "$(region 'rule_image.*')")/rule_image.999999" # of a control plane that died
 	WEIR_FAULT=$site:1 "$lab" start "$process" >/dev/null 2>&1
 	died=no
-	for _ in {1..60}; do
+	for _ in {1..30}; do
 		runs "$process" || { died=yes; break; }
+		provoke "$site"
 		load $((2000 + round * 10)) 10 new 0.4 || return 1
 	done
+	rm -f $tmp/up.log.down
 	[ $died = yes ] || { echo "$process never came to $site"; return 1; }
 	if [ "$process" = controlplane ]; then
 		load 1000 100 kept 20 all || return 1 # as if nothing had happened
