@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "tests/unit/unit.h"
+#include "printed.h"
 #include "tools/ctl/lib/table_out.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <weir/text.h>
 
 static void test_escape(void **)
@@ -42,23 +39,11 @@ static void test_numbers(void **)
 }
 
 // What table_print writes on stdout.
-static char *printed(struct table *t)
+static const char *printed(struct table *t)
 {
-	static char out[65536];
-	char path[] = "/tmp/weir-test-table-XXXXXX";
-	int fd = mkstemp(path), saved = dup(STDOUT_FILENO);
-	fflush(stdout);
-	dup2(fd, STDOUT_FILENO);
+	printed_begin();
 	table_print(t);
-	fflush(stdout);
-	dup2(saved, STDOUT_FILENO);
-	ssize_t n = pread(fd, out, sizeof(out) - 1, 0);
-	assert_true(n >= 0);
-	out[n] = '\0';
-	close(saved);
-	close(fd);
-	unlink(path);
-	return out;
+	return printed_end();
 }
 
 static void test_columns(void **)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What weirctl shows of names that are not ASCII, by locale.
 
-#include "tests/unit/unit.h"
+#include "printed.h"
 #include "tools/ctl/lib/table_out.h"
 #include "tools/ctl/lib/term_text.h"
 
@@ -104,21 +104,9 @@ static void test_cut(void **)
 // What table_print writes on stdout.
 static const char *printed(struct table *t)
 {
-	static char out[4096];
-	char path[] = "/tmp/weir-test-term-XXXXXX";
-	int fd = mkstemp(path), saved = dup(STDOUT_FILENO);
-	fflush(stdout);
-	dup2(fd, STDOUT_FILENO);
+	printed_begin();
 	table_print(t);
-	fflush(stdout);
-	dup2(saved, STDOUT_FILENO);
-	ssize_t n = pread(fd, out, sizeof(out) - 1, 0);
-	assert_true(n >= 0);
-	out[n] = '\0';
-	close(saved);
-	close(fd);
-	unlink(path);
-	return out;
+	return printed_end();
 }
 
 static void test_columns_line_up(void **)

@@ -1,33 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What weirctl status says of the sinks of the log.
 
-#include "tests/unit/unit.h"
+#include "printed.h"
 #include "tools/ctl/lib/view.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 // What `print` writes on stdout of such a document.
 static const char *printed_by(void (*print)(const struct json_node *), const char *json)
 {
-	static char out[1024];
 	struct json_doc *doc = json_doc_parse(json, strlen(json));
-	FILE *file = tmpfile();
 	assert_non_null(doc);
-	assert_non_null(file);
-	int saved = dup(STDOUT_FILENO);
-	fflush(stdout);
-	assert_true(dup2(fileno(file), STDOUT_FILENO) >= 0);
+	printed_begin();
 	print(json_doc_root(doc));
-	fflush(stdout);
-	dup2(saved, STDOUT_FILENO);
-	close(saved);
-	rewind(file);
-	out[fread(out, 1, sizeof(out) - 1, file)] = '\0';
-	fclose(file);
 	json_doc_free(doc);
-	return out;
+	return printed_end();
 }
 
 static const char *printed(const char *json)
