@@ -8,6 +8,7 @@
 #include "dataplane/port/mbuf_pool.h"
 #include "dataplane/port/port.h"
 #include "harness.h"
+#include "tests/unit/folder.h"
 
 #include <rte_bus_vdev.h>
 #include <rte_ethdev.h>
@@ -211,12 +212,10 @@ int main(void)
 		cmocka_unit_test(tap_answers_the_kernel),
 		cmocka_unit_test(af_packet_answers_on_a_veth),
 	};
-	char command[128];
 	log_init("test_packet_drivers", LOG_LEVEL_ERROR);
 	if (!mkdtemp(dir))
 		return 1;
 	has_namespace = geteuid() == 0 && unshare(CLONE_NEWNET) == 0;
 	int failed = HARNESS_MAIN(tests);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command) != 0 || failed;
+	return folder_remove(dir, "") != 0 || failed;
 }

@@ -2,6 +2,8 @@
 
 #include "fault_run.h"
 
+#include "tests/unit/folder.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,11 +38,9 @@ enum fault_group fault_group_of(enum fault_site site)
 
 static void folders_remove(void)
 {
-	char command[3 * SHM_PATH_MAX];
 	if (!folders.run[0])
 		return;
-	snprintf(command, sizeof(command), "rm -rf '%s' '%s'", folders.run, folders.mem);
-	if (system(command) != 0)
+	if (folder_remove(folders.run, folders.mem) != 0)
 		fprintf(stderr, "%s: left over\n", folders.run);
 }
 

@@ -2,6 +2,7 @@
 #include "resolver_box.h"
 
 #include "tests/unit/cp/resolver/refresh_shipped.h"
+#include "tests/unit/folder.h"
 
 #include <event2/event.h>
 
@@ -21,12 +22,9 @@ static pid_t owner;
 
 static void files_remove(void)
 {
-	char command[2 * SHM_PATH_MAX];
 	if (getpid() != owner)
 		return;
-	snprintf(
-		command, sizeof(command), "rm -rf '%.100s' '%.100s'", box.paths.run, box.paths.mem);
-	(void)!system(command);
+	(void)!folder_remove(box.paths.run, box.paths.mem);
 }
 
 // Never on the machine's own DNS port, and nobody else can answer.

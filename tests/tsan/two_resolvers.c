@@ -13,6 +13,7 @@
 #include "tests/unit/cp/l1/redis_local.h"
 #include "tests/unit/cp/resolver/refresh_shipped.h"
 #include "tests/unit/cp/upstream/fake_upstream.h"
+#include "tests/unit/folder.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -185,7 +186,6 @@ static void box_open(struct box *b, unsigned number)
 
 static void box_close(struct box *b)
 {
-	char command[256];
 	loop_stop(b->loop);
 	pthread_join(b->thread, NULL);
 	frontend_session_end(b->frontend, &b->session);
@@ -196,8 +196,7 @@ static void box_close(struct box *b)
 	loop_free(b->loop);
 	fake_upstream_stop(&b->upstream);
 	shm_paths_close(&b->paths);
-	snprintf(command, sizeof(command), "rm -rf '%.100s' '%.100s'", b->paths.run, b->paths.mem);
-	CHECK(system(command) == 0);
+	CHECK(folder_remove(b->paths.run, b->paths.mem) == 0);
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include "dataplane/housekeep.h"
 #include "dataplane/port/mbuf_pool.h"
 #include "tests/unit/clock_shift.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <rte_eal.h>
@@ -86,14 +87,12 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[2 * SHM_PATH_MAX];
 	rte_pktmbuf_free_bulk(posted, ARRAY_LEN(posted));
 	link_close(&h.link);
 	activate_close(&h.activate);
 	worker_rings_close(&worker_rings);
 	shm_paths_close(&paths);
-	snprintf(command, sizeof(command), "rm -rf %s %s", paths.mem, dir);
-	return system(command);
+	return folder_remove(paths.mem, dir);
 }
 
 static void pass_ms(unsigned ms)

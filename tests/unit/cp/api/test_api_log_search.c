@@ -5,6 +5,7 @@
 #include "controlplane/api/api.h"
 #include "tests/unit/cp/http/http_client.h"
 #include "tests/unit/cp/querylog/store/query_rows.h"
+#include "tests/unit/folder.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -56,14 +57,12 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[128];
 	loop_stop(service);
 	pthread_join(thread, NULL);
 	api_close(api);
 	query_store_close(store);
 	loop_free(service);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return folder_remove(folder, "");
 }
 
 static void test_found(void **)

@@ -6,6 +6,7 @@
 #include "controlplane/querylog/watch.h"
 #include "controlplane/shm/publish.h"
 #include "http_client.h"
+#include "tests/unit/folder.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -92,7 +93,6 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[256];
 	loop_stop(service);
 	pthread_join(thread, NULL);
 	api_close(api);
@@ -100,8 +100,7 @@ static int teardown(void **)
 	watch_free(watch);
 	publisher_close(publisher);
 	shm_paths_close(&paths);
-	snprintf(command, sizeof(command), "rm -rf '%.100s' '%.100s'", paths.run, paths.mem);
-	return system(command);
+	return folder_remove(paths.run, paths.mem);
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 
 #include "controlplane/querylog/querylog_drain.h"
 #include "querylog_rig.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -40,9 +41,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[128];
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return folder_remove(folder, "");
 }
 
 static bool take(void *arg, const struct querylog_batch *)

@@ -4,6 +4,7 @@
 #include "controlplane/upstream/views.h"
 #include "refresh_shipped.h"
 #include "tests/unit/cp/l1/redis_local.h"
+#include "tests/unit/folder.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -117,13 +118,10 @@ int rig_setup_small(void **state)
 
 void rig_box_stop(void)
 {
-	char command[256];
 	fake_dataplane_close(&dp);
 	control_stop();
 	shm_paths_close(&rig.paths);
-	snprintf(
-		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(folder_remove(rig.paths.run, rig.paths.mem), 0);
 }
 
 void rig_box_start(void)
@@ -139,16 +137,13 @@ void rig_box_start(void)
 
 int rig_teardown(void **state)
 {
-	char command[256];
 	(void)state;
 	fake_dataplane_close(&dp);
 	control_stop();
 	fake_upstream_stop(&fake[0]);
 	fake_upstream_stop(&fake[1]);
 	shm_paths_close(&rig.paths);
-	snprintf(
-		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
-	return system(command);
+	return folder_remove(rig.paths.run, rig.paths.mem);
 }
 
 const char *rig_l1_key_type(const char *name, unsigned qtype)

@@ -3,6 +3,7 @@
 // and what Redis may say without being believed.
 #include "resolver_rig.h"
 #include "tests/unit/cp/l1/redis_server.h"
+#include "tests/unit/folder.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -89,13 +90,10 @@ static int setup_two(void **state)
 
 static int teardown_two(void **state)
 {
-	char command[256];
 	box_swap();
 	fake_dataplane_close(&dp);
 	control_stop();
-	snprintf(
-		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(folder_remove(rig.paths.run, rig.paths.mem), 0);
 	box_swap();
 	return rig_teardown(state);
 }

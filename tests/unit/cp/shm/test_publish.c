@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/policy/policy_build.h"
 #include "controlplane/shm/publish.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -41,12 +42,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[256];
 	(void)state;
 	publisher_close(p);
 	shm_paths_close(&paths);
-	snprintf(command, sizeof(command), "rm -rf '%.100s' '%.100s'", paths.run, paths.mem);
-	return system(command);
+	return folder_remove(paths.run, paths.mem);
 }
 
 static bool file_there(const char *stem, unsigned generation)

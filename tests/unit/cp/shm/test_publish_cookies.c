@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The secrets of cookies as workers and the front get them, day by day.
 #include "controlplane/shm/publish.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -35,11 +36,9 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[256];
 	publisher_close(p);
 	shm_paths_close(&paths);
-	snprintf(command, sizeof(command), "rm -rf '%.100s' '%.100s'", paths.run, paths.mem);
-	return system(command);
+	return folder_remove(paths.run, paths.mem);
 }
 
 static void publish(void)

@@ -4,6 +4,7 @@
 // take them.
 
 #include "dataplane/state/activate.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -45,13 +46,11 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[2 * SHM_PATH_MAX];
 	activate_close(&activate);
 	region_unmap(&directory_region);
 	directory = NULL;
 	shm_paths_close(&paths);
-	snprintf(command, sizeof(command), "rm -rf %s %s", paths.mem, dir);
-	return system(command);
+	return folder_remove(paths.mem, dir);
 }
 
 // What worker_main does at the top of its loop.

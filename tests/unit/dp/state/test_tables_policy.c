@@ -4,6 +4,7 @@
 
 #include "controlplane/policy/policy_build.h"
 #include "dataplane/state/tables.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -27,11 +28,9 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[2 * SHM_PATH_MAX];
 	tables_free(set, NULL, &source);
 	shm_paths_close(&source.paths);
-	snprintf(command, sizeof(command), "rm -rf %s %s", source.paths.mem, dir);
-	return system(command);
+	return folder_remove(source.paths.mem, dir);
 }
 
 // An image of so many groups that holds 198.18.0.0/16 in the last, as generation `generation` in

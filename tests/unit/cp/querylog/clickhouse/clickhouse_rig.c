@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse_rig.h"
 
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <malloc.h>
@@ -57,13 +58,11 @@ int clickhouse_rig_open(void **)
 
 int clickhouse_rig_close(void **)
 {
-	char command[128];
 	clickhouse_close(sink);
 	sink = NULL;
 	querylog_rig_close(&rig);
 	fake_clickhouse_stop(&server);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return folder_remove(folder, "");
 }
 
 void feed(unsigned batches, unsigned rows)

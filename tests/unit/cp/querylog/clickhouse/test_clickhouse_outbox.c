@@ -4,6 +4,7 @@
 
 #include "controlplane/querylog/clickhouse/clickhouse_number.h"
 #include "controlplane/querylog/clickhouse/clickhouse_outbox.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -43,10 +44,8 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[128];
 	clickhouse_outbox_free(outbox);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return folder_remove(folder, "");
 }
 
 static int put(void)

@@ -4,6 +4,7 @@
 
 #include "controlplane/querylog/clickhouse/clickhouse_number.h"
 #include "controlplane/querylog/clickhouse/clickhouse_spool.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -33,10 +34,8 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[128];
 	clickhouse_spool_close(&spool);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return folder_remove(folder, "");
 }
 
 static uint32_t body_of(size_t units)

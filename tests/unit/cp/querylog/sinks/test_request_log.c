@@ -2,6 +2,7 @@
 #include "controlplane/querylog/row_text.h"
 #include "controlplane/querylog/sinks/request_log.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -29,10 +30,8 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[128];
 	querylog_rig_close(&rig);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return folder_remove(folder, "");
 }
 
 static struct request_log *open_log(bool json, uint64_t max_bytes)

@@ -5,6 +5,7 @@
 #include "controlplane/querylog/store/query_absent.h"
 #include "controlplane/querylog/store/query_search.h"
 #include "query_rows.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -23,9 +24,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[128];
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return folder_remove(folder, "");
 }
 
 static struct query_file *file_open(void)

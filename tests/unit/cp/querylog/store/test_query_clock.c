@@ -5,6 +5,7 @@
 #include "controlplane/querylog/store/query_store_file.h"
 #include "query_rows.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -31,9 +32,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[128];
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return folder_remove(folder, "");
 }
 
 // A row of that hour, by a clock that says the hour too; until it is in its file.

@@ -8,6 +8,7 @@
 #include "controlplane/querylog/store/query_folder.h"
 #include "controlplane/querylog/store/query_search.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -65,9 +66,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[128];
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return folder_remove(folder, "");
 }
 
 // Adds to *committed what is safe from now on.

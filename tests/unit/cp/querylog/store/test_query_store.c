@@ -6,6 +6,7 @@
 #include "controlplane/querylog/store/query_search.h"
 #include "controlplane/querylog/store/query_store.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -36,9 +37,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	char command[128];
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return folder_remove(folder, "");
 }
 
 static struct query_store *store_open(unsigned max_rate, uint64_t max_bytes)
