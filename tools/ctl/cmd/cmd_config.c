@@ -3,7 +3,6 @@
 #include "lib/config_prove.h"
 #include "lib/say.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
 #include "lib/term_text.h"
 
 #include <errno.h>

@@ -3,17 +3,9 @@
 
 #include "lib/cell.h"
 #include "lib/show.h"
-#include "lib/term_text.h"
 
 #include <stdio.h>
 #include <time.h>
-
-static void texts_print(const struct json_node *list, const char *before)
-{
-	char shown[512];
-	for (size_t i = 0; i < json_length(list); i++)
-		printf("%s%s\n", before, term_text(json_item_text(list, i), shown, sizeof(shown)));
-}
 
 // A refusal has the same document, with what is in the way.
 int cmd_ready(struct ctl *c)
@@ -33,8 +25,8 @@ int cmd_ready(struct ctl *c)
 			       : json_flag(root, "ready") ? "degraded"
 							  : "not ready");
 	if (!c->json && doc) {
-		texts_print(json_get(root, "why"), "  ");
-		texts_print(json_get(root, "degraded"), "  but: ");
+		show_texts(json_get(root, "why"), "  ");
+		show_texts(json_get(root, "degraded"), "  but: ");
 	}
 	if (outcome != HTTP_OK && (!doc || !json_get(root, "ready")))
 		http_fail(c, outcome, why);

@@ -108,7 +108,7 @@ static void rules_print(const struct json_node *root)
 	pause_print(root);
 	const struct json_node *lists = json_get(root, "lists");
 	lists_print(lists);
-	show_failing(json_get(root, "failing"), "NOT updated: ");
+	show_texts(json_get(root, "failing"), "NOT updated: ");
 	for (size_t i = 0; i < json_length(lists); i++)
 		list_notes_print(json_at(lists, i));
 }
@@ -121,7 +121,7 @@ int cmd_blocklist_status(struct ctl *c)
 static void reload_print(const struct json_node *root)
 {
 	const struct json_node *failing = json_get(root, "failing");
-	show_failing(failing, "NOT updated: ");
+	show_texts(failing, "NOT updated: ");
 	printf("%s", json_length(failing) ? "all else " : "");
 	if (strcmp(json_text(root, "outcome"), "unchanged") == 0)
 		say(root, "unchanged: {names:n} names\n");

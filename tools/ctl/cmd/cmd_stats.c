@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "lib/http_get.h"
 #include "lib/stats_out.h"
-#include "lib/table_out.h"
 
-#include <stdio.h>
 #include <time.h>
 
 static void interval_sleep(double s)
@@ -54,4 +53,11 @@ int cmd_stats(struct ctl *c)
 	bool any = after.has_stats || after.control;
 	view_free(&after);
 	return any ? CTL_OK : CTL_FAILED;
+}
+
+int cmd_metrics(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	return http_save(c, "/metrics", HTTP_SHORT_MS, stdout);
 }

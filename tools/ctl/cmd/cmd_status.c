@@ -155,7 +155,7 @@ static void control_print(const struct view *v)
 	say_if(rules, "from_disk", ", from disk");
 	printf("\n");
 	say_if(rules, "error", "  last reload: {error}\n");
-	show_failing(json_get(rules, "failing"), "  NOT updated: ");
+	show_texts(json_get(rules, "failing"), "  NOT updated: ");
 	blocking_print(json_get(root, "blocking"));
 	say(root, "cache           {l0_entries:n} answers\n");
 	say_if(json_get(root, "wall_clock"), "steps",

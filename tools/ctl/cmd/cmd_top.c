@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
 

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <weir/text.h>
 
 enum { FRAME_MAX = 1536, CAPTURE_MAX = 1000000 };
 

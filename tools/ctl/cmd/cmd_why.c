@@ -7,7 +7,6 @@
 #include "lib/term_text.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { SHOWN_MAX = 2200 }; // the longest text, all of it escaped
 

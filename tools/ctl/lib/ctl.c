@@ -3,7 +3,6 @@
 #include "ctl.h"
 
 #include "json_doc.h"
-#include "table_out.h"
 #include "term_text.h"
 
 #include <errno.h>

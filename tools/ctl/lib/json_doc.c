@@ -2,8 +2,6 @@
 
 #include "json_doc.h"
 
-#include "table_out.h"
-
 #include <jansson.h>
 
 #include <stdio.h>

@@ -25,10 +25,9 @@ int show_call(struct ctl *c, bool post, const char *path, const struct http_para
 	return show_doc(c, http_call_or_fail(c, post, path, params, timeout_ms), print);
 }
 
-void show_failing(const struct json_node *failing, const char *before)
+void show_texts(const struct json_node *texts, const char *before)
 {
 	char shown[1100];
-	for (size_t i = 0; i < json_length(failing); i++)
-		printf("%s%s\n", before,
-			term_text(json_item_text(failing, i), shown, sizeof(shown)));
+	for (size_t i = 0; i < json_length(texts); i++)
+		printf("%s%s\n", before, term_text(json_item_text(texts, i), shown, sizeof(shown)));
 }

@@ -10,8 +10,8 @@
 ATTR_MUST_CHECK int show_doc(
 	const struct ctl *c, struct json_doc *doc, void (*print)(const struct json_node *root));
 
-// Of lists that could not be had ("failing" of /blocklist and /status): a line each.
-void show_failing(const struct json_node *failing, const char *before);
+// The texts of a list, such as lists that could not be had: a line each.
+void show_texts(const struct json_node *texts, const char *before);
 
 // The whole of a command that is one call: ctl_open(), http_call_or_fail(), show_doc().
 ATTR_MUST_CHECK int show_call(struct ctl *c, bool post, const char *path,

@@ -2,7 +2,6 @@
 #include "trace_out.h"
 
 #include "say.h"
-#include "table_out.h"
 #include "term_text.h"
 
 #include <stdio.h>

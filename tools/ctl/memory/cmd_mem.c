@@ -4,7 +4,6 @@
 #include "lib/cell.h"
 #include "lib/say.h"
 #include "lib/show.h"
-#include "lib/term_text.h"
 #include "mem_dataplane.h"
 #include "mem_doc.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mem_dataplane.h"
 
-#include "lib/table_out.h"
 #include "lib/term_text.h"
 #include "mem_doc.h"
 
