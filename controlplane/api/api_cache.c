@@ -95,7 +95,7 @@ static void serve_cache_get(struct api *a, struct http_exchange *x)
 	struct dns_name name;
 	uint16_t qtype = 0;
 	const char *type = http_param(x, "type");
-	if (!api_name(x, &name))
+	if (!api_param_name(x, &name))
 		return;
 	if (type && !dns_type_from_text(type, &qtype)) {
 		api_refuse(x, 400, "type: is not a record type");
@@ -130,11 +130,11 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 static bool flush_take(struct http_exchange *x, struct flush *out)
 {
 	bool below, all;
-	if (!api_flag(x, "below", &below) || !api_flag(x, "all", &all))
+	if (!api_param_flag(x, "below", &below) || !api_param_flag(x, "all", &all))
 		return false;
 	if (!all) {
 		out->kind = below ? FLUSH_BELOW : FLUSH_NAME;
-		return api_name(x, &out->name);
+		return api_param_name(x, &out->name);
 	}
 	if (below || http_param(x, "name")) {
 		api_refuse(x, 400, "all: leaves nothing for name and below to say");

@@ -37,7 +37,8 @@ static void serve_drops_add(struct api *a, struct http_exchange *x)
 {
 	struct ip_address source;
 	unsigned minutes;
-	if (!source_param(x, &source) || !api_number(x, "minutes", DROP_MINUTES_MAX, &minutes))
+	if (!source_param(x, &source)
+		|| !api_param_number(x, "minutes", DROP_MINUTES_MAX, &minutes))
 		return;
 	int rc = drop_list_add(directory_of(a), &source, minutes, clock_mono_ms());
 	if (rc == -EINVAL)

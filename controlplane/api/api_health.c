@@ -151,7 +151,7 @@ static void ready_reply(const struct api_look *l)
 static void serve_ready(struct api *a, struct http_exchange *x)
 {
 	bool strict;
-	if (api_flag(x, "strict", &strict))
+	if (api_param_flag(x, "strict", &strict))
 		api_look(a, x, ready_reply);
 }
 

@@ -55,7 +55,8 @@ static void done_reply(struct http_exchange *x, int rc)
 static void serve_heap_on(struct api *, struct http_exchange *x)
 {
 	unsigned lg = HEAP_SAMPLE_LG;
-	if (http_param(x, "sample_lg") && !api_number(x, "sample_lg", HEAP_SAMPLE_LG_MAX, &lg))
+	if (http_param(x, "sample_lg")
+		&& !api_param_number(x, "sample_lg", HEAP_SAMPLE_LG_MAX, &lg))
 		return;
 	if (lg < HEAP_SAMPLE_LG_MIN) {
 		api_refuse(x, 400, "sample_lg: must be %d to %d", HEAP_SAMPLE_LG_MIN,

@@ -121,11 +121,11 @@ static bool filter_take(const struct api *a, struct http_exchange *x, struct que
 	const char *after = http_param(x, "after");
 	bool oldest_first;
 	*f = (struct query_filter){.until_us = INT64_MAX, .for_ms = QUERY_SEARCH_MS};
-	if (!api_flag(x, "oldest_first", &oldest_first)
-		|| !api_number(x, "limit", QUERY_SEARCH_ROWS_MAX, &f->rows)
-		|| !api_name_text(x, f->name)
-		|| !api_log_client_of_then(a, x, f->client, unknown_client)
-		|| !api_log_verdict(x, f->verdict) || !time_take(x, "since", &f->since_us)
+	if (!api_param_flag(x, "oldest_first", &oldest_first)
+		|| !api_param_number(x, "limit", QUERY_SEARCH_ROWS_MAX, &f->rows)
+		|| !api_param_log_name(x, f->name)
+		|| !api_param_past_client(a, x, f->client, unknown_client)
+		|| !api_param_verdict(x, f->verdict) || !time_take(x, "since", &f->since_us)
 		|| !time_take(x, "until", &f->until_us))
 		return false;
 	f->newest_first = !oldest_first;

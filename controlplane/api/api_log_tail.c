@@ -59,8 +59,8 @@ static void on_tick(int, short, void *arg)
 static bool filter_take(const struct api *a, struct http_exchange *x, struct tail_filter *f)
 {
 	*f = (struct tail_filter){0};
-	return api_name_text(x, f->name) && api_log_client(a, x, f->client)
-	       && api_log_verdict(x, f->verdict) && api_log_group(a, x, f->group);
+	return api_param_log_name(x, f->name) && api_param_client(a, x, f->client)
+	       && api_param_verdict(x, f->verdict) && api_param_group(a, x, f->group);
 }
 
 static struct api_tail *reader_new(struct api *a)

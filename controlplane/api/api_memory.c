@@ -86,7 +86,8 @@ static void report_out(struct json_out *o, const struct memory_report *r)
 static void serve_memory_slope(struct api *a, struct http_exchange *x)
 {
 	unsigned seconds = SLOPE_SECONDS;
-	if (http_param(x, "seconds") && !api_number(x, "seconds", SLOPE_SECONDS_MAX, &seconds))
+	if (http_param(x, "seconds")
+		&& !api_param_number(x, "seconds", SLOPE_SECONDS_MAX, &seconds))
 		return;
 	struct memory_report *r = a->deps.meter ? malloc(sizeof(*r)) : NULL;
 	if (!r) {
@@ -142,9 +143,9 @@ static void serve_memory_history(struct api *a, struct http_exchange *x)
 {
 	char name[MEMORY_NAME_MAX];
 	unsigned limit = HISTORY_ROWS_MAX;
-	if (!api_text(x, "name", name, sizeof(name)))
+	if (!api_param_text(x, "name", name, sizeof(name)))
 		return;
-	if (http_param(x, "limit") && !api_number(x, "limit", HISTORY_ROWS_MAX, &limit))
+	if (http_param(x, "limit") && !api_param_number(x, "limit", HISTORY_ROWS_MAX, &limit))
 		return;
 	if (!a->deps.meter) {
 		api_refuse(x, 503, "there is no memory meter");

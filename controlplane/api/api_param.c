@@ -10,7 +10,7 @@
 #include <weir/name_paste.h>
 #include <weir/text_near.h>
 
-bool api_name(struct http_exchange *x, struct dns_name *out)
+bool api_param_name(struct http_exchange *x, struct dns_name *out)
 {
 	const char *text = http_param(x, "name"), *why = "is missing";
 	if (text && name_paste(text, out, &why) >= 0)
@@ -19,7 +19,7 @@ bool api_name(struct http_exchange *x, struct dns_name *out)
 	return false;
 }
 
-bool api_flag(struct http_exchange *x, const char *param, bool *out)
+bool api_param_flag(struct http_exchange *x, const char *param, bool *out)
 {
 	const char *text = http_param(x, param);
 	if (!text || strcmp(text, "0") == 0 || strcmp(text, "1") == 0) {
@@ -30,7 +30,7 @@ bool api_flag(struct http_exchange *x, const char *param, bool *out)
 	return false;
 }
 
-bool api_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out)
+bool api_param_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out)
 {
 	const char *text = http_param(x, param);
 	unsigned n = 0;
@@ -47,7 +47,7 @@ bool api_number(struct http_exchange *x, const char *param, unsigned max, unsign
 	return false;
 }
 
-bool api_text(struct http_exchange *x, const char *param, char *out, size_t cap)
+bool api_param_text(struct http_exchange *x, const char *param, char *out, size_t cap)
 {
 	const char *text = http_param(x, param);
 	size_t len = text ? strlen(text) : 0;
@@ -60,13 +60,13 @@ bool api_text(struct http_exchange *x, const char *param, char *out, size_t cap)
 	return true;
 }
 
-bool api_name_text(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX])
+bool api_param_log_name(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX])
 {
 	struct dns_name name;
 	char text[DNS_NAME_TEXT_MAX];
 	if (!http_param(x, "name"))
 		return true;
-	if (!api_name(x, &name))
+	if (!api_param_name(x, &name))
 		return false;
 	dns_name_to_text(&name, text);
 	memcpy(out, text, strlen(text) + 1);
@@ -100,7 +100,7 @@ static const char *client_near(const struct api *a, const char *text)
 	return near.best;
 }
 
-void api_refuse_client(const struct api *a, struct http_exchange *x, const char *text)
+void api_param_refuse_client(const struct api *a, struct http_exchange *x, const char *text)
 {
 	const char *near = client_near(a, text);
 	if (near)
@@ -110,7 +110,7 @@ void api_refuse_client(const struct api *a, struct http_exchange *x, const char 
 			"client: \"%s\" is neither an IP address nor a name of `clients`", text);
 }
 
-void api_refuse_group(const struct api *a, struct http_exchange *x, const char *text)
+void api_param_refuse_group(const struct api *a, struct http_exchange *x, const char *text)
 {
 	const struct config *c = config_of(a);
 	char names[API_WHY_MAX] = CONFIG_EVERYONE;
@@ -148,22 +148,22 @@ static bool client_spell(const struct config *c, char text[QUERY_TEXT_MAX])
 	return known;
 }
 
-bool api_log_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX])
+bool api_param_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX])
 {
-	if (!api_text(x, "client", out, QUERY_TEXT_MAX))
+	if (!api_param_text(x, "client", out, QUERY_TEXT_MAX))
 		return false;
 	if (client_spell(config_of(a), out))
 		return true;
-	api_refuse_client(a, x, http_param(x, "client"));
+	api_param_refuse_client(a, x, http_param(x, "client"));
 	return false;
 }
 
-bool api_log_client_of_then(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX],
+bool api_param_past_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX],
 	char unknown[API_WHY_MAX])
 {
 	const char *near;
 	unknown[0] = '\0';
-	if (!api_text(x, "client", out, QUERY_TEXT_MAX))
+	if (!api_param_text(x, "client", out, QUERY_TEXT_MAX))
 		return false;
 	if (client_spell(config_of(a), out))
 		return true;
@@ -173,23 +173,23 @@ bool api_log_client_of_then(const struct api *a, struct http_exchange *x, char o
 	return true;
 }
 
-bool api_log_group(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX])
+bool api_param_group(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX])
 {
 	const struct config *c = config_of(a);
-	if (!api_text(x, "group", out, QUERY_TEXT_MAX))
+	if (!api_param_text(x, "group", out, QUERY_TEXT_MAX))
 		return false;
 	bool known = !out[0] || strcmp(out, CONFIG_EVERYONE) == 0;
 	for (unsigned i = 0; !known && c && i < c->group_count; i++)
 		known = strcmp(out, c->groups[i].name) == 0;
 	if (!known)
-		api_refuse_group(a, x, http_param(x, "group"));
+		api_param_refuse_group(a, x, http_param(x, "group"));
 	return known;
 }
 
-bool api_log_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
+bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
 {
 	struct text_near near;
-	if (!api_text(x, "verdict", out, QUERY_TEXT_MAX))
+	if (!api_param_text(x, "verdict", out, QUERY_TEXT_MAX))
 		return false;
 	text_near_begin(&near, out);
 	for (unsigned i = 0;; i++) {

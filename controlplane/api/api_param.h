@@ -9,27 +9,27 @@
 #include "querylog/store/query_reader.h"
 
 // The `name` parameter.
-bool api_name(struct http_exchange *x, struct dns_name *out);
+bool api_param_name(struct http_exchange *x, struct dns_name *out);
 // A parameter that fits, "" when absent.
-bool api_text(struct http_exchange *x, const char *param, char *out, size_t cap);
+bool api_param_text(struct http_exchange *x, const char *param, char *out, size_t cap);
 // The `name` parameter as the log writes names, with their escapes.
-bool api_name_text(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX]);
+bool api_param_log_name(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX]);
 // A parameter that is 0 or 1, absent = 0.
-bool api_flag(struct http_exchange *x, const char *param, bool *out);
+bool api_param_flag(struct http_exchange *x, const char *param, bool *out);
 // A parameter of 1 to `max`, digits alone.
-bool api_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out);
+bool api_param_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out);
 
-void api_refuse_client(const struct api *a, struct http_exchange *x, const char *text);
+void api_param_refuse_client(const struct api *a, struct http_exchange *x, const char *text);
 // With the names of all groups.
-void api_refuse_group(const struct api *a, struct http_exchange *x, const char *text);
+void api_param_refuse_group(const struct api *a, struct http_exchange *x, const char *text);
 
 // For the query log, "" when absent.
 // `client`: an address, as the log spells it, or a client of the configuration; any text while the
 // log hides clients, as it then has no address.
-bool api_log_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
+bool api_param_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
 // For rows of any age: a name that the configuration does not have is taken as well, for a row may
 // be older. `unknown` then says that it does not have it, else it is "".
-bool api_log_client_of_then(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX],
+bool api_param_past_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX],
 	char unknown[API_WHY_MAX]);
-bool api_log_group(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
-bool api_log_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX]);
+bool api_param_group(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
+bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX]);

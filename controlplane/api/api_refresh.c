@@ -61,7 +61,7 @@ static void serve_refresh(struct api *a, struct http_exchange *x)
 {
 	unsigned minutes = 60;
 
-	if (http_param(x, "minutes") && !api_number(x, "minutes", REFRESH_MINUTES, &minutes))
+	if (http_param(x, "minutes") && !api_param_number(x, "minutes", REFRESH_MINUTES, &minutes))
 		return;
 	struct refresh_call *call = malloc(sizeof(*call));
 	if (!call) {

@@ -131,7 +131,7 @@ static void serve_blocklist_reload(struct api *a, struct http_exchange *x)
 		return;
 	}
 	bool force;
-	if (!api_flag(x, "force", &force))
+	if (!api_param_flag(x, "force", &force))
 		return;
 	http_defer(x, API_BUILD_MS);
 	const struct config *config = a->deps.config_current(a->deps.reload_arg);
@@ -194,7 +194,7 @@ static bool group_pause(struct api *a, struct http_exchange *x, unsigned minutes
 	const struct api_deps *d = &a->deps;
 	int ret = d->group_pause ? d->group_pause(d->reload_arg, name, minutes) : -ENOENT;
 	if (ret == -ENOENT)
-		api_refuse_group(a, x, name);
+		api_param_refuse_group(a, x, name);
 	else if (ret == -EALREADY)
 		api_refuse(x, 409, "the group is not paused");
 	else
@@ -209,8 +209,8 @@ static void serve_blocklist_pause(struct api *a, struct http_exchange *x)
 	bool lifts_block_all;
 	char note[API_WHY_MAX] = "";
 	static_assert((int)RULES_PAUSE_MINUTES_MAX == (int)GROUP_PAUSE_MINUTES_MAX);
-	if (!api_number(x, "minutes", RULES_PAUSE_MINUTES_MAX, &minutes)
-		|| !api_flag(x, "block_all", &lifts_block_all))
+	if (!api_param_number(x, "minutes", RULES_PAUSE_MINUTES_MAX, &minutes)
+		|| !api_param_flag(x, "block_all", &lifts_block_all))
 		return;
 	if (group_pause(a, x, minutes))
 		return;

@@ -27,7 +27,7 @@ static void kind_out(
 static void serve_top(struct api *a, struct http_exchange *x)
 {
 	unsigned limit = TOP_LIMIT;
-	if (http_param(x, "limit") && !api_number(x, "limit", TOP_ITEMS_MAX, &limit))
+	if (http_param(x, "limit") && !api_param_number(x, "limit", TOP_ITEMS_MAX, &limit))
 		return;
 	if (!a->deps.top) {
 		api_refuse(x, 409, "there is no query log");

@@ -88,7 +88,7 @@ static bool source_take(
 	const struct config *c = a->deps.config_current(a->deps.reload_arg);
 	const struct config_client *known = config_client_by_name(c, text);
 	if (!known) {
-		api_refuse_client(a, x, text);
+		api_param_refuse_client(a, x, text);
 		return false;
 	}
 	if (known->address_count != 1) {
@@ -109,9 +109,10 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 	struct ip_address source;
 	*f = (struct dp_watch){0};
 	*outcomes = 0;
-	if (!api_text(x, "verdict", verdict, sizeof(verdict))
-		|| !api_text(x, "client", client, sizeof(client)) || !api_flag(x, "frames", &frames)
-		|| !api_number(x, "seconds", WATCH_SECONDS_MAX, seconds))
+	if (!api_param_text(x, "verdict", verdict, sizeof(verdict))
+		|| !api_param_text(x, "client", client, sizeof(client))
+		|| !api_param_flag(x, "frames", &frames)
+		|| !api_param_number(x, "seconds", WATCH_SECONDS_MAX, seconds))
 		return false;
 	if (verdict[0] && !watch_verdicts(verdict, &f->verdicts, outcomes)) {
 		api_refuse(x, 400,
@@ -128,7 +129,7 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 	}
 	if (http_param(x, "name")) {
 		struct dns_name name;
-		if (!api_name(x, &name))
+		if (!api_param_name(x, &name))
 			return false;
 		f->name_hash = contenthash(name.wire, name.len);
 	}

@@ -164,9 +164,9 @@ static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked 
 	if (why_asked_parse(config, &t, out, &bad) == 0)
 		return true;
 	if (strcmp(bad, "group") == 0)
-		api_refuse_group(a, x, t.group);
+		api_param_refuse_group(a, x, t.group);
 	else if (strcmp(bad, "client") == 0)
-		api_refuse_client(a, x, t.client);
+		api_param_refuse_client(a, x, t.client);
 	else if (strcmp(bad, "vlan") == 0)
 		api_refuse(x, 400, "vlan: must be a VLAN number, 1 to 4094");
 	else
@@ -180,7 +180,7 @@ static void serve_why(struct api *a, struct http_exchange *x)
 	struct why_asked asked;
 	uint16_t qtype = DNS_TYPE_A;
 	const char *type = http_param(x, "type");
-	if (!api_name(x, &name) || !asked_take(a, x, &asked))
+	if (!api_param_name(x, &name) || !asked_take(a, x, &asked))
 		return;
 	if (type && !dns_type_from_text(type, &qtype)) {
 		api_refuse(x, 400, "type: is not a record type");

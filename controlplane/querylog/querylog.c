@@ -68,8 +68,8 @@ static void beat(struct querylog *q, uint64_t now_ms)
 	q->beat_ms = now_ms;
 	querylog_macs_beat(&q->macs, now_ms);
 	(void)querylog_carry(q, now_ms);
-	(void)querylog_settle(q, now_ms);
-	querylog_losses_beat(q, now_ms);
+	(void)querylog_sinks_settle(q, now_ms);
+	querylog_sinks_beat(q, now_ms);
 	for (unsigned i = 0; i < q->sinks; i++)
 		if (q->sink[i].sink.beat)
 			q->sink[i].sink.beat(q->sink[i].sink.arg, now_ms);
@@ -105,9 +105,10 @@ static void *log_thread(void *arg)
 	for (unsigned i = 0; !querylog_carry(q, clock_mono_ms()) && i < QUERYLOG_LAST_TRIES; i++)
 		usleep(QUERYLOG_POLL_MS * 1000);
 	querylog_flush(q, 0, true);
-	for (unsigned i = 0; !querylog_settle(q, clock_mono_ms()) && i < QUERYLOG_LAST_TRIES; i++)
+	for (unsigned i = 0; !querylog_sinks_settle(q, clock_mono_ms()) && i < QUERYLOG_LAST_TRIES;
+		i++)
 		usleep(QUERYLOG_POLL_MS * 1000);
-	querylog_forgive(q);
+	querylog_sinks_forgive(q);
 	return NULL;
 }
 
@@ -120,7 +121,7 @@ void querylog_set_watch(struct querylog *q,
 
 int querylog_start(struct querylog *q)
 {
-	querylog_before_take(q);
+	querylog_sinks_restore(q);
 	int rc = thread_start(&q->thread, "weir-log", log_thread, q);
 	q->is_running = rc == 0;
 	return rc;

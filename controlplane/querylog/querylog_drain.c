@@ -186,7 +186,7 @@ static unsigned source_read(
 	}
 	// Until then a kill loses none of them: the ring outlives this process.
 	if (n)
-		querylog_hand_write(q);
+		querylog_sinks_save(q);
 	ring_release(&s->ring);
 	return n;
 }
@@ -226,7 +226,7 @@ unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
 		bool empty;
 		read += source_read(q, s, now_ms, &empty);
 		if (s->has_ended && empty && source_settle(q, s, now_ms)) {
-			querylog_hand_write(q);
+			querylog_sinks_save(q);
 			querylog_sources_drop(&q->sources, i);
 		} else {
 			i++;

@@ -51,7 +51,7 @@ unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUER
 	return q->sinks;
 }
 
-void querylog_before_take(struct querylog *q)
+void querylog_sinks_restore(struct querylog *q)
 {
 	for (unsigned i = 0; i < q->hand.was_count; i++) {
 		const struct querylog_hand_rows *was = &q->hand.was[i];
@@ -71,7 +71,7 @@ void querylog_before_take(struct querylog *q)
 
 // A sink's own figures may be as old as the last beat but one. So all rows that it took since then
 // count as in memory. The rows of the batch being filled are on their way to every sink.
-void querylog_hand_write(struct querylog *q)
+void querylog_sinks_save(struct querylog *q)
 {
 	struct querylog_hand_rows rows[QUERYLOG_SINKS_MAX];
 	const struct querylog_batch *b = q->filling;
@@ -109,7 +109,7 @@ static void loss_tell(
 	s->told_ms = now_ms;
 }
 
-void querylog_losses_beat(struct querylog *q, uint64_t now_ms)
+void querylog_sinks_beat(struct querylog *q, uint64_t now_ms)
 {
 	struct querylog_sink_counts counts[QUERYLOG_SINKS_MAX];
 	unsigned n = querylog_sinks(q, counts);
@@ -121,7 +121,7 @@ void querylog_losses_beat(struct querylog *q, uint64_t now_ms)
 		s->recent_weight[1] = s->recent_weight[0];
 		s->recent_rows[0] = s->recent_weight[0] = 0;
 	}
-	querylog_hand_write(q);
+	querylog_sinks_save(q);
 }
 
 static void taken(struct querylog_sink_slot *s, const struct querylog_batch *b, uint64_t owed)
@@ -167,7 +167,7 @@ void querylog_feed(struct querylog *q, const struct querylog_batch *b)
 		else
 			refused(s, b);
 	}
-	querylog_hand_write(q);
+	querylog_sinks_save(q);
 }
 
 // A batch whose one row stands for what the sink is owed, and for nothing else.
@@ -188,7 +188,7 @@ static bool pay(struct querylog *q, struct querylog_sink_slot *s)
 	return took;
 }
 
-void querylog_forgive(struct querylog *q)
+void querylog_sinks_forgive(struct querylog *q)
 {
 	for (unsigned i = 0; i < q->sinks; i++) {
 		struct querylog_sink_slot *s = &q->sink[i];
@@ -201,7 +201,7 @@ void querylog_forgive(struct querylog *q)
 	}
 }
 
-bool querylog_settle(struct querylog *q, uint64_t now_ms)
+bool querylog_sinks_settle(struct querylog *q, uint64_t now_ms)
 {
 	bool all = true;
 	for (unsigned i = 0; i < q->sinks; i++) {

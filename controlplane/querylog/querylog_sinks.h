@@ -54,12 +54,12 @@ void querylog_feed(struct querylog *q, const struct querylog_batch *b);
 
 // Makes a row for a sink's debt while no batch comes, and drops a debt that is too old. False: a
 // debt is left.
-bool querylog_settle(struct querylog *q, uint64_t now_ms);
+bool querylog_sinks_settle(struct querylog *q, uint64_t now_ms);
 // At the end: drops the debts.
-void querylog_forgive(struct querylog *q);
+void querylog_sinks_forgive(struct querylog *q);
 // Logs losses, and writes the rows in memory down for the next control plane. Each beat.
-void querylog_losses_beat(struct querylog *q, uint64_t now_ms);
+void querylog_sinks_beat(struct querylog *q, uint64_t now_ms);
 // Also with each batch, and before records are let go of in a ring.
-void querylog_hand_write(struct querylog *q);
+void querylog_sinks_save(struct querylog *q);
 // Figures of the previous run; once, before the thread starts.
-void querylog_before_take(struct querylog *q);
+void querylog_sinks_restore(struct querylog *q);

@@ -71,7 +71,7 @@ static void json_flag(struct line *l, const char *key, bool b)
 	print(l, ",\"%s\":%s", key, b ? "true" : "false");
 }
 
-size_t row_to_json(const struct querylog_row *row, const char *box, char *out, size_t cap)
+size_t row_text_json(const struct querylog_row *row, const char *box, char *out, size_t cap)
 {
 	struct line l = {.out = out, .cap = cap};
 	char type[DNS_TYPE_TEXT_MAX];
@@ -127,7 +127,7 @@ static void when(struct line *l, uint64_t time_us)
 	print(l, "%s.%06uZ", text, (unsigned)(time_us % 1000000));
 }
 
-size_t row_to_text(const struct querylog_row *row, char *out, size_t cap)
+size_t row_text_line(const struct querylog_row *row, char *out, size_t cap)
 {
 	struct line l = {.out = out, .cap = cap};
 	char type[DNS_TYPE_TEXT_MAX];

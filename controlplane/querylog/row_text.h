@@ -10,6 +10,6 @@
 enum { ROW_LINE_MAX = 8192 };
 
 // "\n" at the end, no NUL. Bytes written, or 0: it does not fit (no row of the log's does).
-size_t row_to_json(const struct querylog_row *row, const char *box, char *out, size_t cap);
+size_t row_text_json(const struct querylog_row *row, const char *box, char *out, size_t cap);
 // The same as words. A space within a word is \x20.
-size_t row_to_text(const struct querylog_row *row, char *out, size_t cap);
+size_t row_text_line(const struct querylog_row *row, char *out, size_t cap);

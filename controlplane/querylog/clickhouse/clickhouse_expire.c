@@ -49,7 +49,7 @@ static void others_tidy(struct clickhouse_sender *s)
 	clickhouse_sender_use(s, in_use);
 }
 
-bool clickhouse_sender_tidy(struct clickhouse_sender *s)
+bool clickhouse_expire(struct clickhouse_sender *s)
 {
 	uint64_t now_ms = clock_mono_ms();
 	if (!s->here->is_ready || now_ms < s->tidy_at_ms || s->is_closing)

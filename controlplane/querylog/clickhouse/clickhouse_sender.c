@@ -206,7 +206,7 @@ static void *sender_run(void *arg)
 			idle(s);
 		if (rc < 0 && rc != -ENOENT)
 			clickhouse_sender_pause(s, s->settings.retry_min_ms);
-		if (clickhouse_sender_tidy(s))
+		if (clickhouse_expire(s))
 			show(s);
 	}
 	show(s);

@@ -108,4 +108,4 @@ bool clickhouse_places_may_send(struct clickhouse_places *p, const struct clickh
 // end and give the chunk back.
 bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p);
 // Drops expired partitions, if it is time. False: it is not.
-bool clickhouse_sender_tidy(struct clickhouse_sender *s);
+bool clickhouse_expire(struct clickhouse_sender *s);

@@ -126,7 +126,7 @@ static void leave(struct dnstap *d)
 static void fail(struct dnstap *d, int err)
 {
 	leave(d);
-	sink_retry_failed(&d->retry, clock_mono_ms());
+	sink_thread_retry_after(&d->retry, clock_mono_ms());
 	d->now.failures++;
 	d->now.failing = true;
 	d->now.retry_at_ms = d->retry.at_ms;

@@ -189,7 +189,7 @@ size_t dnstap_frame_row(const struct querylog_row *row, const char *box, uint8_t
 	wr_u32(&p, 0);    // the length, when it is known
 	pb_field(&p, TAP_IDENTITY, box, strlen(box));
 	pb_field(&p, TAP_VERSION, version, sizeof(version) - 1);
-	size_t len = row_to_json(row, box, extra, sizeof(extra));
+	size_t len = row_text_json(row, box, extra, sizeof(extra));
 	if (len)
 		pb_field(&p, TAP_EXTRA, extra, len - 1);
 	message_write(&p, row);

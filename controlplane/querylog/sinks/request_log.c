@@ -70,7 +70,7 @@ static void file_leave(struct request_log *l)
 static void fail(struct request_log *l, int err, const char *what)
 {
 	file_leave(l);
-	sink_retry_failed(&l->retry, clock_mono_ms());
+	sink_thread_retry_after(&l->retry, clock_mono_ms());
 	l->now.failures++;
 	l->now.failing = true;
 	l->now.retry_at_ms = l->retry.at_ms;
@@ -263,8 +263,8 @@ static void on_take(void *arg, const struct querylog_batch *b)
 		if (sizeof(l->buffer) - l->used < ROW_LINE_MAX)
 			flush(l);
 		char *to = l->buffer + l->used;
-		size_t len = l->settings.json ? row_to_json(&b->row[i], b->box, to, ROW_LINE_MAX)
-					      : row_to_text(&b->row[i], to, ROW_LINE_MAX);
+		size_t len = l->settings.json ? row_text_json(&b->row[i], b->box, to, ROW_LINE_MAX)
+					      : row_text_line(&b->row[i], to, ROW_LINE_MAX);
 		l->used += len;
 		l->rows += len > 0;
 		l->weight += len > 0 ? b->row[i].weight : 0;

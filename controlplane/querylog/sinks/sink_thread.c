@@ -145,7 +145,7 @@ void sink_thread_tables(struct sink_thread *t, struct table_registry *tables)
 				       .bytes = sizeof(*t) + t->work.bytes});
 }
 
-void sink_retry_failed(struct sink_retry *r, uint64_t now_ms)
+void sink_thread_retry_after(struct sink_retry *r, uint64_t now_ms)
 {
 	r->wait_ms = r->wait_ms ? r->wait_ms * 2 : SINK_RETRY_MIN_MS;
 	if (r->wait_ms > SINK_RETRY_MAX_MS)

@@ -67,4 +67,4 @@ void sink_thread_tables(struct sink_thread *t, struct table_registry *tables);
 struct sink_retry {
 	uint64_t at_ms, wait_ms; // 0: nothing failed
 };
-void sink_retry_failed(struct sink_retry *r, uint64_t now_ms);
+void sink_thread_retry_after(struct sink_retry *r, uint64_t now_ms);

@@ -126,7 +126,7 @@ static void row_give(struct tail *t, struct look look[TAIL_READERS_MAX],
 			continue;
 		}
 		if (!is_made)
-			len = row_to_json(row, box, line, sizeof(line));
+			len = row_text_json(row, box, line, sizeof(line));
 		is_made = true;
 		line_give(t, &t->reader[i], &look[i], line, len);
 	}

@@ -148,7 +148,7 @@ static void send_failed(
 	uint64_t now_ms = clock_mono_ms(), after_s = reply->retry_after_s;
 	bool asks = rc == 0 && (reply->status == 429 || reply->status == 503);
 	after_s = after_s < WEBHOOK_AFTER_MAX_S ? after_s : WEBHOOK_AFTER_MAX_S;
-	sink_retry_failed(&t->retry, now_ms);
+	sink_thread_retry_after(&t->retry, now_ms);
 	if (asks && t->retry.at_ms < now_ms + after_s * 1000)
 		t->retry.at_ms = now_ms + after_s * 1000;
 	unsigned long long wait_ms = t->retry.at_ms - now_ms;

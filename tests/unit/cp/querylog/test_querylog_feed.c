@@ -134,15 +134,15 @@ static void test_paid_without_a_batch(void **)
 	feed(&s, 30);
 	s.slow.refuses = false;
 	uint64_t now_ms = clock_mono_ms();
-	assert_false(querylog_settle(s.log, now_ms)); // one may be on its way
+	assert_false(querylog_sinks_settle(s.log, now_ms)); // one may be on its way
 	assert_int_equal(s.slow.batches, 0);
-	assert_true(querylog_settle(s.log, now_ms));
+	assert_true(querylog_sinks_settle(s.log, now_ms));
 	assert_int_equal(s.slow.rows, 1);
 	assert_true(s.slow.weight == s.weight);
 	assert_int_equal(s.fast.batches, 1);
 	struct querylog_sink_counts c = counts(&s, 0);
 	assert_true(c.weight == s.weight && c.folded_weight == s.weight);
-	assert_true(querylog_settle(s.log, now_ms));
+	assert_true(querylog_sinks_settle(s.log, now_ms));
 	assert_int_equal(s.slow.batches, 1);
 	stage_close(&s);
 }
@@ -155,11 +155,11 @@ static void test_given_up_when_it_takes_too_long(void **)
 	uint64_t before_ms = clock_mono_ms();
 	feed(&s, 30);
 	// A look that began before the debt did.
-	assert_false(querylog_settle(s.log, before_ms - 1));
+	assert_false(querylog_sinks_settle(s.log, before_ms - 1));
 	assert_int_equal(counts(&s, 0).dropped_rows, 0);
-	assert_false(querylog_settle(s.log, before_ms + QUERYLOG_OWED_MS - 1));
+	assert_false(querylog_sinks_settle(s.log, before_ms + QUERYLOG_OWED_MS - 1));
 	feed(&s, 30); // also while batches go on coming
-	assert_true(querylog_settle(s.log, clock_mono_ms() + QUERYLOG_OWED_MS));
+	assert_true(querylog_sinks_settle(s.log, clock_mono_ms() + QUERYLOG_OWED_MS));
 	struct querylog_sink_counts c = counts(&s, 0);
 	assert_true(c.dropped_weight == s.weight);
 	assert_int_equal(c.dropped_rows, 60);

@@ -108,16 +108,16 @@ static void test_one_sum_of_what_is_dropped_and_lost(void **)
 	assert_int_equal(c.held_rows, 3);
 	assert_int_equal(c.held_weight, 5);
 	unsigned before = warnings_of_losses();
-	querylog_losses_beat(q, now_ms);
+	querylog_sinks_beat(q, now_ms);
 	assert_int_equal(warnings_of_losses(), before + 1);
-	querylog_losses_beat(q, now_ms + 100000); // nothing more
+	querylog_sinks_beat(q, now_ms + 100000); // nothing more
 	assert_int_equal(warnings_of_losses(), before + 1);
 	said.lost_rows++;
-	querylog_losses_beat(q, now_ms + 100000);
+	querylog_sinks_beat(q, now_ms + 100000);
 	said.lost_rows++;
-	querylog_losses_beat(q, now_ms + 100000 + 59000);
+	querylog_sinks_beat(q, now_ms + 100000 + 59000);
 	assert_int_equal(warnings_of_losses(), before + 2);
-	querylog_losses_beat(q, now_ms + 100000 + 60000);
+	querylog_sinks_beat(q, now_ms + 100000 + 60000);
 	assert_int_equal(warnings_of_losses(), before + 3);
 	querylog_close(q);
 	querylog_rig_close(&rig);
@@ -136,11 +136,11 @@ static void life_killed(uint64_t *weight)
 		querylog_rig_open(&rig, 1);
 		struct querylog *q = log_open(&takes);
 		feed(q, &rig, 500);
-		querylog_losses_beat(q, 1000);
-		querylog_losses_beat(q, 2000);
+		querylog_sinks_beat(q, 1000);
+		querylog_sinks_beat(q, 2000);
 		said = (struct querylog_held){.rows = 40, .weight = 60};
 		uint64_t sum = 60 + feed(q, &rig, 400);
-		querylog_losses_beat(q, 3000);
+		querylog_sinks_beat(q, 3000);
 		sum += feed(q, &rig, 300);
 		_exit(write(pipe_of[1], &sum, sizeof(sum)) != (ssize_t)sizeof(sum));
 	}
@@ -158,14 +158,14 @@ static void test_the_next_life_says_what_a_kill_cost(void **)
 	bool takes = true;
 	life_killed(&weight);
 	struct querylog *q = log_open(&takes);
-	querylog_before_take(q);
+	querylog_sinks_restore(q);
 	struct querylog_sink_counts c = counts(q);
 	assert_int_equal(c.before_rows, 740);
 	assert_int_equal(c.before_weight, weight);
 	querylog_close(q);
 	// That one ended well.
 	q = log_open(&takes);
-	querylog_before_take(q);
+	querylog_sinks_restore(q);
 	assert_int_equal(counts(q).before_rows, 0);
 	querylog_close(q);
 }
@@ -178,7 +178,7 @@ static void test_a_start_that_fails_reports_nothing(void **)
 	life_killed(&weight);
 	querylog_close(log_open(&takes));
 	struct querylog *q = log_open(&takes);
-	querylog_before_take(q);
+	querylog_sinks_restore(q);
 	assert_int_equal(counts(q).before_rows, 740);
 	assert_int_equal(counts(q).before_weight, weight);
 	querylog_close(q);
@@ -229,7 +229,7 @@ static void test_rows_of_the_batch_being_filled_count(void **)
 {
 	bool takes = true;
 	struct querylog *q = log_open(&takes);
-	querylog_before_take(q);
+	querylog_sinks_restore(q);
 	rings_join(q);
 	rings_put(3, 7);
 	assert_int_equal(querylog_drain(q, 1000), 3);

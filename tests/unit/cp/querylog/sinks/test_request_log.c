@@ -120,17 +120,17 @@ static void test_a_line_of_words(void **)
 {
 	struct querylog_row row = row_like();
 	char line[ROW_LINE_MAX];
-	size_t len = row_to_text(&row, line, sizeof(line));
+	size_t len = row_text_line(&row, line, sizeof(line));
 	const char *want = "2026-11-18T11:06:40.000123Z 192.0.2.7 5353 tcp a\\032b.example AAAA 1 "
 			   "blocked 3 15 rules ads - 12 13 40 100 3 my\\x20laptop -\n";
 	assert_int_equal(len, strlen(want));
 	assert_memory_equal(line, want, len);
 	for (size_t cap = 0; cap < len; cap++)
-		assert_int_equal(row_to_text(&row, line, cap), 0);
-	assert_int_equal(row_to_text(&row, line, len), len);
+		assert_int_equal(row_text_line(&row, line, cap), 0);
+	assert_int_equal(row_text_line(&row, line, len), len);
 	row.is_answered = false;
 	row.ede = QUERYLOG_NO_EDE;
-	line[row_to_text(&row, line, sizeof(line))] = '\0';
+	line[row_text_line(&row, line, sizeof(line))] = '\0';
 	assert_non_null(strstr(line, " blocked - - rules "));
 }
 

@@ -89,7 +89,7 @@ static void test_lines(void **)
 	const struct querylog_batch *b = querylog_rig_batch(&rig, ROWS);
 	for (unsigned i = 0; i < ROWS; i++) {
 		const struct querylog_row *row = &b->row[i];
-		size_t len = row_to_json(row, b->box, line, sizeof(line));
+		size_t len = row_text_json(row, b->box, line, sizeof(line));
 		assert_true(len > 0 && line[len - 1] == '\n');
 		json_t *o = json_loadb(line, len, 0, NULL);
 		assert_non_null(o);
@@ -105,7 +105,7 @@ static void test_lines(void **)
 			row->ede == QUERYLOG_NO_EDE ? -1 : row->ede);
 		json_decref(o);
 		for (size_t cap = 0; cap < len; cap += 37)
-			assert_int_equal(row_to_json(row, b->box, line, cap), 0);
+			assert_int_equal(row_text_json(row, b->box, line, cap), 0);
 	}
 	querylog_release(b);
 }
