@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What was found against an answer, before it is known for whom: for which groups it is blocked.
+// The lists that match an answer, and so the groups for which it is blocked.
 //
 // Whether a rule of one list beats that of another depends on which lists a group has, so one set
 // of lists cannot say it. A finding is clauses, and blocks a group if one of them does:
 //   the group has a list of `block`, and none of `unless`.
 // That is exact for every order of precedence (answer_rank.c says how one name's rules become
 // clauses). Clauses with the same `unless` are joined; what an unconditional clause has is taken
-// out of the others. Nearly always one clause is left, or none, and then a record in L0 can carry
+// out of the others. Nearly always one clause is left, or none, and then a record in L0 can store
 // it: a mask of lists, those of blocking classes are its `block`, the others its `unless`
-// (l0_table.h). A group's lists & mask that hold a blocking one and no allowing one: blocked.
-// More clauses (two names of a chain, each blocked by another list, one of them allowed by a third)
-// have no mask; such an answer is not kept, and checked by itself each time that it comes.
-// At most ANSWER_POLICY_CLAUSES_MAX; beyond, a clause loses its `unless`: it blocks rather than
-// lets slip.
+// (l0_table.h). A group's lists & mask that hold a blocking one and no allowing one: blocked. More
+// clauses (two names of a chain, each blocked by another list, one of them allowed by a third) have
+// no mask; such an answer is not cached, and checked each time that it comes. At most
+// ANSWER_POLICY_CLAUSES_MAX; beyond, a clause loses its `unless`: it blocks too much rather than
+// too little.
 
 #include <weir/rule_image.h>
 

@@ -6,14 +6,14 @@
 //
 // A name is matched in text form, lower case, without the dot at its end (dns_name_to_text).
 // Patterns ignore case, match anywhere unless they say ^ or $ (as in Pi-hole and AdGuard Home), and
-// are those of libhs: no look-around, no back references. What cannot be compiled is refused and
-// counted, the rest works.
+// are those of libhs: no look-around, no back references. A pattern that does not compile is
+// refused and counted; the others work.
 //
 // Compiled for seconds of CPU time at most, so on a helper thread: a pattern with a bounded repeat,
 // the one kind that can take long, is first compiled alone and refused if that is slow; the others
 // come in portions, and when the time or the size is used up, the rest is refused and counted. A
-// portion that is under way is not interrupted. Immutable then, shared by all threads; each thread
-// needs a scratch of its own. A name costs some 0.1 us for each portion of up to 512 patterns.
+// portion in progress is not interrupted. Immutable then, shared by all threads; each thread needs
+// a scratch of its own. A name costs some 0.1 us for each portion of up to 512 patterns.
 
 #include <stdbool.h>
 #include <weir/attr.h>

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What an answer leads to, checked by one rule image: CNAME chains, addresses, patterns.
+// Checks the records of an answer by one rule image: CNAME chains, addresses, patterns.
 //
-// The packet path knows the name that was asked. The answer policy checks the rest:
-//   - the names that an answer leads to (CNAME, and the targets of HTTPS and SVCB), against the
-//     image's table and patterns, so that a listed name behind an alias is blocked all the same;
+// The packet path knows the name of the question. The answer policy checks the rest:
+//   - the names in an answer (CNAME, and the targets of HTTPS and SVCB), against the image's table
+//     and patterns, so that a listed name behind an alias is blocked too;
 //   - the addresses in it (A, AAAA, hints of HTTPS and SVCB), against the image's prefixes;
 //     rebinding protection is a list of prefixes like any other;
-//   - the name asked, against the patterns.
+//   - the name of the question, against the patterns.
 // The order of rules is that of rule_class.h for each name in itself. A pattern counts as a rule at
-// the root, and a name's own allow rules beat all patterns. An address rule is taken away by an
-// EXCEPT rule of its source that covers the name asked, and by nothing else. One blocked name or
-// address blocks the answer; one whose question an allow rule of the table decided is not checked,
-// which is the caller's business (answer_policy_allows).
-// The result is a finding (answer_match.h), good for all groups at once.
+// the root, and a name's own allow rules beat all patterns. Only an EXCEPT rule of its source that
+// covers the name of the question overrides an address rule. One blocked name or address blocks the
+// answer. The caller skips an answer whose question an allow rule of the table decided
+// (answer_policy_allows). The result is a finding (answer_match.h), good for all groups at once.
 //
 // Made by a helper thread (patterns take time), immutable then. It reads the image, which must
 // outlive it. Two loops may use it at a time, each with a scratch of its own. A finding costs some

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Lists of addresses: which ones hold an address. All prefixes that cover it count, not the longest
-// alone, as each may be of another list.
+// Finds the lists that have an address. All prefixes that cover it count, not the longest alone, as
+// each may be of another list.
 //
 // Prefixes are nested or disjoint, so one pass over them in order makes disjoint ranges, each with
 // the union of what covers it; a lookup is a binary search. 8 bytes a range for IPv4, 20 for IPv6,

@@ -6,7 +6,7 @@
 
 #include "answer_match.h"
 
-// What is known of the lists of an image.
+// Properties of the lists of an image.
 struct answer_rank {
 	uint64_t of_class[RULE_CLASSES][4];
 	uint64_t allowing[4]; // of classes that take a block away

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The records of an answer as the cache keeps it (dns_answer_view): names that it leads to, and
-// addresses in it. For what is to be checked of an answer (answer_policy.h).
+// The records of a cached answer (dns_answer_view): its names and addresses, for the checks of
+// answer_policy.h.
 //
 // The bytes were made by dns_answer_read, but may come from shared memory or Redis: every step is
-// checked, and what does not parse ends the walk. No allocation.
+// checked, and the walk ends at a record that does not parse. No allocation.
 
 #include <weir/dns_name.h>
 #include <weir/dns_reply.h>
@@ -29,15 +29,15 @@ static inline struct answer_records answer_records_of(
 }
 bool answer_records_next(struct answer_records *r, struct answer_record *out); // false: no more
 
-// A name in the bytes from `pos` on, which may be compressed to what is before it, the question
-// included. False: there is none.
+// A name in the bytes from `pos` on, which may point to earlier bytes, the question included.
+// False: no valid name.
 
 // The name that a CNAME, HTTPS or SVCB record leads to; false: none, or the owner itself.
 bool answer_record_target(
 	const struct answer_records *r, const struct answer_record *record, struct dns_name *out);
 
-// Addresses of a record of type A, AAAA, HTTPS or SVCB (hints): calls take for each; `bytes` is 4
-// or 16.
+// Addresses of a record of type A, AAAA, HTTPS or SVCB (hints): calls `take` for each; `bytes` is
+// 4 or 16.
 typedef void (*answer_policy_address_fn)(void *arg, const uint8_t *address, unsigned bytes);
 void answer_record_addresses(const struct answer_records *r, const struct answer_record *record,
 	answer_policy_address_fn take, void *arg);

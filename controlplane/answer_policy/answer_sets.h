@@ -2,7 +2,7 @@
 #pragma once
 
 // Different sets of lists, each once, by number. Filled by one thread, then read by any. Grows with
-// what it is given; whoever fills it bounds that.
+// each new set; the caller bounds the number.
 
 #include <weir/rule_image.h>
 

@@ -5,24 +5,24 @@
 // or, while no data plane takes them off the wire, over UDP (frontend_udp.h). One engine behind
 // every transport; it knows no sockets and no framing.
 //
-// A message goes the way that a worker's stages go, with the same functions of dataplane/core:
-// parsed, the group of its client found, the rules asked, L0 looked up, and what is left is a
-// question of the resolver's, joined with those of the workers' clients. So the reply is the one
-// that the data plane would send, up to the size that the transport can carry.
+// A message passes the same steps as in a worker, with the same functions of dataplane/core:
+// parser, group of the client, rules, L0. The rest goes to the resolver and joins the questions of
+// the workers' clients. So the reply is the one that the data plane would send, up to the size of
+// the transport.
 //
 // Who owns what: the process makes and frees the engine; all of it runs on the resolver loop's
-// thread. A transport embeds one frontend_session for each place that replies go to: a
-// connection, or a UDP socket. The message stays the transport's and is not needed once
-// frontend_ask has returned. A reply is the engine's own buffer, good until the transport calls the
-// engine again or returns to the loop. Ends: frontend_ask answers at once or calls session->reply
-// exactly once later, from the loop and never from within frontend_ask, in the order in which
-// answers are found, which is not that of the questions. What nobody answers in FRONTEND_LIFE_MS
-// (the resolver says SERVFAIL after 1.9 s) ends with a reply of no bytes. frontend_session_end,
-// when a connection dies, takes back all that its session still waits for: nothing is called for it
-// afterwards. The reply function may end any session, its own too, and then free it; it may not
-// ask, as it is called in the midst of answering many: a transport that has more to ask goes on
-// from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions is SERVFAIL with EDE 0
-// at once, counted; `pending` tells a transport how many a session has, to stop reading there. A
+// thread. A transport embeds one frontend_session for each destination of replies: a connection, or
+// a UDP socket. The transport keeps the message, which is not needed once frontend_ask has
+// returned. A reply is the engine's own buffer, good until the transport calls the engine again or
+// returns to the loop. Ends: frontend_ask answers at once or calls session->reply exactly once
+// later, from the loop and never from within frontend_ask, in the order in which answers are found,
+// which is not that of the questions. A question without an answer in FRONTEND_LIFE_MS (the
+// resolver sends SERVFAIL after 1.9 s) ends with a reply of no bytes. frontend_session_end, when a
+// connection ends, cancels all pending questions of its session: nothing is called for it
+// afterwards. The reply function may end any session, its own too, and then free it. It may not
+// call frontend_ask, because it runs while many are being answered: a transport with more questions
+// goes on from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions is SERVFAIL
+// with EDE 0 at once, counted; by `pending` of a session a transport knows when to stop reading. A
 // session has no cap of its own here. Costs: a hit some 0.3 us (tests/bench/bench_frontend.c);
 // nothing is allocated.
 
@@ -51,16 +51,16 @@ enum {
 struct frontend_reply {
 	uint8_t *msg;
 	uint16_t len; // 0: there is none, and the client gets nothing
-	uint16_t opt; // where our OPT begins, whose RDATA ends the message; 0: there is none
+	uint16_t opt; // offset of the reply's OPT, whose RDATA ends the message; 0: no OPT
 };
 
 struct frontend_session {
 	void (*reply)(struct frontend_session *s, const union client_address *client,
 		const struct frontend_reply *reply);
-	// What the transport has to add to a reply, before the query log sees it. NULL: nothing.
+	// Lets the transport add to a reply, before the query log sees it. May be NULL.
 	void (*complete)(struct frontend_session *s, struct frontend_reply *reply);
 	enum frontend_transport transport;
-	union client_address service; // the address of ours that it is at; all 0: not known
+	union client_address service; // the service address that it uses; all 0: unknown
 	unsigned pending;             // questions that will be answered later
 	uint32_t first;               // the engine's
 };
@@ -69,11 +69,11 @@ enum frontend_outcome {
 	FRONTEND_REPLY,    // *out is the reply
 	FRONTEND_LATER,    // session->reply will be called
 	FRONTEND_NO_REPLY, // none is due: not a query, dropped by a rule
-	FRONTEND_BROKEN,   // likewise, and under 12 bytes or a response, or from a client that may
-			   // not ask: nothing good will come of its stream
+	FRONTEND_BROKEN, // the same, and under 12 bytes, a response, or from a client that may not
+			 // ask: close its stream
 };
 
-// What stands before `pending` is set by the caller.
+// The caller sets the fields before `pending`.
 void frontend_session_begin(struct frontend_session *s);
 void frontend_session_end(struct frontend *f, struct frontend_session *s);
 
@@ -83,7 +83,7 @@ ATTR_MUST_CHECK enum frontend_outcome frontend_ask(struct frontend *f, struct fr
 	const union client_address *client, const uint8_t *msg, size_t len,
 	struct frontend_reply *out);
 
-// Is there any use in a stream of this client's? False: it may not ask, and is not told so.
+// Shall a stream of this client stay open? False: it may not ask, and gets no REFUSED.
 ATTR_MUST_CHECK bool frontend_admits(struct frontend *f, const union client_address *client);
 
 struct frontend_counts {
@@ -92,7 +92,7 @@ struct frontend_counts {
 	uint64_t verdict[VERDICT_COUNT];
 	uint64_t answers, answers_stale, answers_servfail, answers_blocked;
 	uint64_t left;      // the client's session had ended before its answer came
-	uint64_t lost;      // nobody answered in FRONTEND_LIFE_MS
+	uint64_t lost;      // no answer within FRONTEND_LIFE_MS
 	uint64_t truncated; // replies with TC
 	// Queries with a cookie; `exempt`: over their limits, but it was right.
 	uint64_t cookies_good, cookies_bad, cookies_alone, cookies_exempt;
@@ -109,6 +109,6 @@ struct frontend_status {
 ATTR_MUST_CHECK int frontend_open(struct frontend **out, struct resolver *r, struct loop *loop,
 	struct publisher *publisher, const struct config *config);
 void frontend_close(struct frontend *f); // NULL is fine; before the resolver's end
-// Sizes of replies, identity and the like of a new configuration, which are copied.
+// Copies reply sizes, identity and other settings of a new configuration.
 void frontend_configure(struct frontend *f, const struct config *config);
 void frontend_status(const struct frontend *f, struct frontend_status *out);

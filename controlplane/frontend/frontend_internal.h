@@ -59,7 +59,7 @@ struct frontend {
 	struct closed_pace closed; // over UDP
 	struct frontend_status status;
 	bool telling; // a session's reply function runs
-	// The question that is just being asked, and what was said at once.
+	// The question in frontend_ask, and its immediate answer.
 	struct frontend_slot *asking;
 	struct {
 		uint8_t *msg; // the resolver's; NULL: nothing was
@@ -75,14 +75,14 @@ struct frontend {
 		slot[FRONTEND_PENDING_MAX + 1]; // the last one when all others are taken
 };
 
-// What a worker's stages would do up to the cache: its verdict, with the reply's length in *len (0:
-// none is due), or VERDICT_miss for the resolver, which has the cache too.
+// Does the steps of a worker's stages up to the cache. Returns the verdict, with the reply's length
+// in *len (0: no reply), or VERDICT_miss for the resolver, which reads the cache too.
 enum verdict frontend_settle(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint16_t *len);
 
-// A reply of `len` bytes goes to this client, whose buckets pay for it as a worker's do. `proven`:
-// of its question.
+// Charges the buckets of this client for a reply of `len` bytes, as a worker does. `proven`: of its
+// question.
 void frontend_charge(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, bool proven, uint16_t len);
 
@@ -91,8 +91,8 @@ void frontend_reply_fill(const struct frontend *f, struct frontend_session *s, u
 	uint16_t len, uint8_t has_opt, struct frontend_reply *out);
 // One that was turned away unread has no question.
 bool frontend_is_unread(enum verdict v);
-// For the query log: what the resolver said, that it said nothing, what was answered without it.
-// `msg`: the query as it came. A reply without bytes: there is none.
+// Writes the query log: the resolver's answer, a missing one, or one without the resolver. `msg`:
+// the query as received. A reply without bytes: no reply.
 void frontend_log_told(struct frontend *f, const struct frontend_session *s,
 	const struct frontend_slot *slot, const struct dns_query *q, const uint8_t *msg,
 	const struct frontend_reply *reply, const struct told *told);

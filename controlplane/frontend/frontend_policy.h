@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Which group a client of the front is in, and whether it may ask, by the policy image that the
-// workers have (policy.h).
-// Resolver loop's thread; the image is mapped again when another one is current, some 0.1 ms.
-// Where it cannot be mapped the one before stays, and without any nobody may ask.
+// The group of a client of the frontend, and whether it may ask, by the policy image of the workers
+// (policy.h). Resolver loop's thread; the image is mapped again when another one is current, some
+// 0.1 ms. If it cannot be mapped the previous one stays; without any image no client may ask.
 
 #include "base/frontend_neighbour.h"
 #include "shm/publish.h"
@@ -45,7 +44,7 @@ unsigned frontend_policy_leaf(
 // By its address alone, as access goes by nothing else.
 unsigned frontend_policy_leaf_of_address(
 	const struct frontend_policy *fp, const struct sockaddr *client);
-// Its bytes as in a packet, and in *version what they are.
+// The address bytes as in a packet, with the IP version in *version.
 const uint8_t *frontend_policy_bytes(const struct sockaddr *client, unsigned *version);
 // What applies to it.
 const struct policy_group *frontend_policy_of(const struct frontend_policy *fp, unsigned group);

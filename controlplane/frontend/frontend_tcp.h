@@ -1,40 +1,39 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// TCP/53: what clients send to the service addresses over TCP (RFC 7766, 9210), on the kernel's
-// sockets behind the exception port, answered by the front (frontend.h).
+// TCP/53: queries to the service addresses over TCP (RFC 7766, 9210), on the kernel's sockets
+// behind the exception port, answered by the frontend (frontend.h).
 //
 // Runs on the resolver loop. Connections are kept open and take any number of queries, one after
 // the other or many at once; replies leave as they are found, in whatever order, each in one piece
-// with its length. A client that closes its side still gets what it asked for. One that sends the
-// keepalive option (RFC 7828) is told in replies with an OPT how long it may be silent.
-// Sockets are touched in frontend_tcp_io.c alone, above which there are only bytes: TLS goes
-// there.
+// with its length. A client that closes its side still gets its answers. After a client sends the
+// keepalive option (RFC 7828), replies with an OPT say how long it may be silent. Sockets are
+// touched in frontend_tcp_io.c alone, the code above sees only bytes: TLS would go there.
 //
 // Bounds, all of them in weirctl tcp:
-// * None from who may not ask (access), unless access.denied says to tell them.
+// * No connections from clients that may not ask (access), unless access.denied is `refuse`.
 // * tcp.connections in all; one more closes the one that was idle longest, or if none is, the one
-//   that has stalled longest; if there is none either, the new one is refused. Never more than the
-//   files that this process may open, less those that the resolver needs.
+//   that has stalled longest; without either the new one is refused. Never more than the files that
+//   this process may open, less those that the resolver needs.
 // * tcp.per_client from one address (IPv4) or /64 (IPv6), in the same way among that client's.
 // * tcp.pipelined questions without their answers in one connection, a quarter of tcp.queries in
 //   those of one address (or what one connection may, if that is more) and tcp.queries in all, so
 //   that TCP cannot take all places of limits.inflight; over that, or while a client leaves
-//   CONN_OUT_SOFT bytes unread, its connection is not read: it waits in its kernel.
+//   CONN_OUT_SOFT bytes unread, its connection is not read: data waits in the kernel.
 // * tcp.buffer_kb of memory for messages of which a part has come, or a part could not be sent:
 //   only slow clients need any. When it is used up, the one that has stalled longest is closed.
 // * Time: tcp.idle_timeout without a question, falling to a tenth of it while the last quarter of
 //   tcp.connections fills; tcp.query_timeout from the first byte of a query to its last;
 //   CONN_DRAIN_MS for what the client leaves unread.
 // * tcp.connection_queries questions in one connection, and tcp.connection_age of it, where the
-//   operator sets them (RFC 9210 4.2): it gets its answers, and is told with keepalive that it is
-//   at its end, then only the client's end is waited for (CONN_PARTING_MS): to close at once, with
-//   further queries unread, would be a reset, which can cost the client what it has not read.
-// Connections whose time is over end TCP_ENDS_A_TICK in each tick of the wheel, the others in the
-// ticks behind it: of ten thousand that a lower tcp.idle_timeout ends, nobody waits for all.
-// A turn of the loop takes 64 new connections, 256 messages, and 32 of one connection, so that
-// misses of workers and replies of upstreams wait little for TCP; hits and blocks over UDP do not
-// pass this loop.
+//   operator sets them (RFC 9210 4.2): it gets its answers, keepalive announces the end, and the
+//   server waits for the client's close (CONN_PARTING_MS): an immediate close with unread queries
+//   would be a reset, which can lose replies that the client has not read.
+// At most TCP_ENDS_A_TICK expired connections end in each tick of the wheel, the others in later
+// ticks: other work does not wait for ten thousand that a lower tcp.idle_timeout ends. An iteration
+// of the loop accepts 64 new connections, 256 messages, and 32 of one connection, so that misses of
+// workers and replies of upstreams wait little for TCP; hits and blocks over UDP do not pass this
+// loop.
 
 #include "base/loop.h"
 #include "base/table_registry.h"
@@ -94,14 +93,14 @@ struct frontend_tcp_status {
 	bool enabled;
 	unsigned open, open_max, cap; // connections; cap: as the files allow
 	unsigned clients, per_client;
-	struct ip_address busiest; // the client with most connections; version 0: nobody
+	struct ip_address busiest; // the client with most connections; version 0: none
 	unsigned busiest_open;
 	unsigned pending, pending_max, pending_cap; // questions without their answers
 	uint64_t buffered, buffered_cap;            // bytes
 	unsigned idle_ms;                           // as of now
 	uint64_t accepted, refused_full, refused_client;
 	uint64_t refused_denied; // their client may not ask
-	uint64_t accept_paused;  // the kernel had no file or memory for one more
+	uint64_t accept_paused;  // the kernel had no descriptor or memory for one more
 	uint64_t accept_errors[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
 	uint64_t queries, replies, bytes_in, bytes_out;
 	uint64_t held; // times that a connection was not read, as too much was under way
@@ -124,14 +123,14 @@ struct frontend_tcp_engine {
 enum { FRONTEND_TCP_FILES_ALL = 1 << 30 };
 
 // Listens where `address` says (a copy is made), unless it is off. `files`: how many connections
-// there may be by the limit of open files. An address that cannot be had is logged and tried again
-// every 5 s. -ENOMEM, or -errno if there is no randomness. Before the loop runs.
+// there may be by the limit of open files. An address that cannot be bound is logged and tried
+// again every 5 s. -ENOMEM, or -errno if there is no randomness. Before the loop runs.
 ATTR_MUST_CHECK int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 	const struct frontend_tcp_engine *engine, const struct config_tcp *config,
 	const struct socket_address *address, unsigned count, unsigned files);
 void frontend_tcp_close(struct frontend_tcp *t); // NULL is fine; before the engine's end
 
-// On the loop's thread: so many connections the limit of open files allows now.
+// On the loop's thread: the number of connections that the limit of open files allows.
 void frontend_tcp_files(struct frontend_tcp *t, unsigned files);
 // On the loop's thread. Times hold for all connections, lower caps for new ones; off closes all.
 void frontend_tcp_configure(struct frontend_tcp *t, const struct config_tcp *config);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Who has how many TCP connections: by IPv4 address, or by the /64 of an IPv6 one, which is what
-// one client can take addresses from at will.
+// TCP connections by client: by IPv4 address, or by the /64 of an IPv6 one, because one client can
+// use any address of it.
 //
 // An entry lives as long as its client has a connection, so there are no more entries than
-// connections. Buckets are chosen by a keyed hash, so nobody can aim addresses at one of them.
+// connections. Buckets are chosen by a keyed hash, so an attacker cannot aim addresses at one of
+// them.
 
 #include "frontend.h"
 

@@ -40,16 +40,16 @@ struct frontend_tcp {
 	struct config_tcp set;
 	unsigned files;
 	struct age_list ages;
-	struct growth growth; // of what came in part; its bytes are among `buffered`
+	struct growth growth; // of partial messages; its bytes are among `buffered`
 	struct tcp_clients *clients;
 	struct conn_list by_use;  // all, longest ago first
 	struct conn_list stalled; // longest first
 	struct conn_list starved; // held as tcp.queries are under way; first come first served
 	struct conn_list ready;   // held ones that may go on
 	struct event resume;      // for `ready`, in the next turn
-	struct wheel_timer retry; // of listeners that could not be had, or accept nothing for now
+	struct wheel_timer retry; // of listeners that failed, or are paused
 	bool accept_paused;
-	unsigned accepts_left; // of TCP_ACCEPTS_A_TURN, likewise
+	unsigned accepts_left; // of TCP_ACCEPTS_A_TURN, in this iteration
 	int turn_left;         // of TCP_MESSAGES_A_TURN; less than that: `resume` will be called
 	uint64_t ends_tick;    // the first that has a turn left for an end,
 	unsigned ends_taken;   // and how many are taken, of TCP_ENDS_A_TICK

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// UDP/53 on sockets of the kernel, one for each service address: what the XDP program passes on
-// because no data plane takes it is answered here, from the same cache and by the same rules
-// (frontend.h). Resolver loop's thread only.
+// UDP/53 on sockets of the kernel, one for each service address: answers queries that the XDP
+// program passes to the kernel because no data plane runs, from the same cache and by the same
+// rules (frontend.h). Resolver loop's thread only.
 //
-// The sockets are there all the time and nobody has to switch anything: while a data plane lives,
-// its queries never get this far; the moment it dies the program lets them through, and once a new
-// one has bound its queues they stop coming. A port of another kind than AF_XDP takes its frames
-// from the kernel for good, so without one nothing is opened, unless fallback.udp says `on`.
+// The sockets are always open, so nothing has to switch: while a data plane runs, its queries do
+// not get here; when it dies the program passes them, and once a new one has bound its queues they
+// stop. A port other than AF_XDP takes its frames from the kernel for good, so without an AF_XDP
+// port nothing is opened, unless fallback.udp is `on`.
 //
-// Each socket is bound to its address (IP_FREEBIND: it need not be there yet), so replies have the
-// right source. An address that something else holds is tried again each FRONTEND_UDP_RETRY_S. At
-// most FRONTEND_UDP_BURST queries of a socket in a turn of the loop; what the kernel's queue does
-// not hold is dropped by it and told as kernel_drops. Replies that a socket does not take at once
-// are dropped and counted: the client asks again. No path MTU is learnt (RFC 9715), so nobody can
-// make replies smaller by forged errors.
+// Each socket is bound to its address (IP_FREEBIND: it need not exist yet), so replies have the
+// right source. An address in use is tried again each FRONTEND_UDP_RETRY_S. At most
+// FRONTEND_UDP_BURST queries of a socket in an iteration of the loop; the kernel drops queries
+// beyond its queue, counted as kernel_drops. Replies that a socket does not accept at once are
+// dropped and counted: the client asks again. No path MTU is learnt (RFC 9715), so forged errors
+// cannot make replies smaller.
 
 #include "base/table_registry.h"
 
@@ -40,7 +40,7 @@ struct frontend_udp_status {
 	uint64_t alone; // of these, while no data plane was attached
 	uint64_t sent, send_full, send_errors;
 	uint64_t too_long;   // queries over FRONTEND_UDP_QUERY_MAX bytes
-	uint64_t bad_source; // from a port that nobody asks from who means it (source_port.h)
+	uint64_t bad_source; // from a port that no real client uses (source_port.h)
 	uint64_t kernel_drops;
 };
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A flush: what goes, how boxes tell each other of it, and how often they may.
+// A flush: its names, its message to other boxes, and the rate limits.
 //
 // The message on the channel `<namespace>-meta:flush` is `1 <box> <kind> <name>`: the version, 16
 // hex digits that a box draws at its start (its own messages come back and mean nothing), `name`,
-// `below` or `all`, and the name in presentation form (`all`: the root). Any Redis client
-// can write these. So weir takes only what flush_write would have written, and the gate bounds what
-// it may cost us: FLUSH_NAMES_A_SECOND and FLUSH_NAMES_AN_HOUR single names, one `below` or `all`
-// each FLUSH_WIDE_MS and FLUSH_WIDE_AN_HOUR of them. So a hostile Redis can empty a cache at
-// times, but never keep it empty. Pure functions.
+// `below` or `all`, and the name in presentation form (`all`: the root). Any Redis client can write
+// these. So weir accepts only messages that flush_write would have written, and the gate bounds
+// their cost: FLUSH_NAMES_A_SECOND and FLUSH_NAMES_AN_HOUR single names, one `below` or `all` each
+// FLUSH_WIDE_MS and FLUSH_WIDE_AN_HOUR of them. So a hostile Redis can empty a cache at times, but
+// never keep it empty. Pure functions.
 
 #include <weir/dns_name.h>
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The flushes of the last FLUSH_REMEMBER_MS, so that what was flushed does not come back from where
-// the flush has not been yet: an answer that was asked for before it and arrives after it, or a
-// value in Redis that is about to be deleted. A fixed ring; when the oldest one has to make place
-// early, all that is older than it counts as flushed (nothing is stored too much, something too
-// little). Resolver loop's thread only.
+// The flushes of the last FLUSH_REMEMBER_MS, so that flushed answers do not come back: an answer to
+// an earlier question that arrives after the flush, or a value in Redis that is about to be
+// deleted. A fixed ring; when the oldest is evicted early, all that is older than it counts as
+// flushed (weir may store too little, never too much). Resolver loop's thread only.
 
 #include "flush.h"
 

@@ -11,18 +11,18 @@
 // MULTI of its own right after, and l1_sweep.h closes the gap. EVERY key has a TTL, the index as
 // well.
 //
-// What comes back is hostile: fields are bounded and must fit each other here, the message goes
-// through dns_answer_read like an upstream's. A bad value is a miss, counted, and deleted. Wall
-// time is used here alone. Clocks that differ make answers older or younger by as much: a value
-// from the future is taken as just made, and so lives longer by that, L1_SKEW_MAX_S at most; one
-// from further in the future is a miss, and left alone, as nobody knows whose clock is wrong.
+// Values are not trusted: fields are bounded and must fit each other, and the message goes through
+// dns_answer_read like an upstream's. A bad value is a miss, counted, and deleted. Wall time is
+// used here alone. Clocks that differ make answers older or younger by as much: a value from the
+// future counts as just made, and so lives longer by that, L1_SKEW_MAX_S at most. One from further
+// in the future is a miss and is not deleted, because it is unknown which clock is wrong.
 //
 // A server that answers but refuses L1_REFUSALS_MAX writes in a row (full, a replica, no right) is
-// not "up" or "partial" but "refusing", until it takes one: it is asked still, and nothing new gets
-// there.
+// not "up" or "partial" but "refusing", until it accepts one: weir still reads from it, and stores
+// nothing there.
 //
-// Cost: one round trip per look, L1_LOOKUPS_MAX of them at once (one more: L1 is skipped, counted);
-// writes and deletions are sent and forgotten, what becomes of them is counted.
+// Cost: one round trip per lookup, L1_LOOKUPS_MAX of them at once (one more: L1 is skipped,
+// counted). Nothing waits for writes and deletions; their results are counted.
 
 #include "l1_key.h"
 #include "l1_value.h"
@@ -54,15 +54,15 @@ struct l1_lookup *l1_peek(struct l1 *l, const struct l1_key *key, l1_get_fn done
 void l1_get_stop(struct l1_lookup *look); // not after `done`; NULL is fine
 
 // One refresher per key over all boxes: SET NX EX under `<namespace>-meta:refresh:<key>`, which
-// ends by itself. Called once like the above; `got` also when Redis did not say, as then nobody
-// else can know either. NULL: not asked; the caller's own table is the only lock.
+// ends by itself. Called once like the above; `got` also when Redis does not answer, because then
+// no other box has the lock either. NULL: no lock in Redis; the caller's own table is the only one.
 typedef void (*l1_lock_fn)(void *arg, bool got);
 struct l1_lookup *l1_lock(
 	struct l1 *l, const struct l1_key *key, unsigned life_s, l1_lock_fn done, void *arg);
 
 // Once the refreshed value is stored the lock ends within a second: a name of a short TTL is due
-// again before it would end by itself. Not at once, as a box that has read the old value a moment
-// ago comes for the lock now.
+// again before it would end by itself. Not at once, because a box that has just read the old value
+// may be asking for the lock.
 void l1_unlock(struct l1 *l, const struct l1_key *key);
 
 struct l1_put {
@@ -94,7 +94,7 @@ struct l1_status {
 	uint64_t lookups, hits, hits_stale, misses, bad, skipped,
 		timeouts; // timeouts: also in skipped
 	uint64_t puts, puts_lost, too_large, deletes;
-	uint64_t refused_in_a_row; // writes, since one was taken; redis.state says what follows
+	uint64_t refused_in_a_row; // writes, since one was accepted; redis.state follows from it
 	unsigned looking, looking_most;
 	uint64_t full;             // looks for which there was no room: also in skipped
 	uint64_t looking_since_ms; // the oldest; 0: none

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A flush of L1: every key of a name, of all below it, or all keys of ours. Resolver loop's thread.
+// A flush of L1: every key of a name, of all below it, or all keys of weir. Resolver loop's thread.
 //
-// SCAN with a pattern over each master, one bounded step after the other (what it finds is hostile:
-// only keys that l1_key_parse takes and that fit are touched), UNLINK, and the entry in the index
-// with it; `all` drops the indexes first. It begins L1_FLUSH_SETTLE_MS late: what other boxes sent
-// before they could hear of the flush has arrived by then. SCAN finds every key that was there all
-// the time; what comes meanwhile is younger than the flush, as flush_log.h keeps out what is not.
-// Deleting all 128 keys of a step takes 0.03 to 0.1 ms of the loop (0.17 ms in Cluster), a Redis of
-// a million keys 2 to 5 s. A flush that does not end in L1_FLUSH_MAX_MS, or whose command fails,
-// ends with L1_FLUSH_PARTLY.
+// SCAN with a pattern over each master, one bounded step after the other (results are not trusted:
+// it touches only keys that l1_key_parse accepts and that match), then UNLINK of the key and its
+// index entry; `all` drops the indexes first. It begins L1_FLUSH_SETTLE_MS late: by then writes
+// that other boxes sent before they heard of the flush have arrived. SCAN finds every key that
+// existed all the time; later keys are younger than the flush, because flush_log.h keeps older ones
+// out. Deleting all 128 keys of a step takes 0.03 to 0.1 ms of the loop (0.17 ms in Cluster), a
+// Redis of a million keys 2 to 5 s. A flush that does not end in L1_FLUSH_MAX_MS, or whose command
+// fails, ends with L1_FLUSH_PARTLY.
 
 #include "flush.h"
 #include "l1.h"

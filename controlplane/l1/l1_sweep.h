@@ -5,19 +5,18 @@
 // thread.
 //
 // A round each 15 s (2 s after one that failed), and at once when this box has put a twentieth of
-// the cap since the last count.
-// One box at a time (lock `<namespace>-meta:sweep`, 15 s). A round: per index, drop the entries of
-// keys whose TTL is over for certain, and count; then look at L1_SAMPLE entries at random (a gone
-// key's entry is dropped, which also mends what Cluster writes apart; a key older than
-// redis.sweep_hit_window with fewer than redis.sweep_min_hits is deleted); then, while there are
-// more keys than redis.max_keys, delete those of such a sample with the lowest hits, the oldest
-// first among equals: most of the sample while it is full of equally cold ones, a quarter
-// otherwise. Hits are those of the last write, so the owner is asked first: what became popular
-// on this box since is spared, but not more than a quarter of a sample where the cap is at stake.
-// An index or a member that is not ours to read is deleted.
+// the cap since the last count. One box at a time (lock `<namespace>-meta:sweep`, 15 s). A round:
+// per index, drop the entries of keys whose TTL is over for certain, and count; then sample
+// L1_SAMPLE entries at random (a gone key's entry is dropped, which also repairs separate writes in
+// Cluster; a key older than redis.sweep_hit_window with fewer than redis.sweep_min_hits is
+// deleted); then, while there are more keys than redis.max_keys, delete those of such a sample with
+// the lowest hits, the oldest first among equals: most of the sample while it is full of equally
+// cold ones, a quarter otherwise. Hits are those of the last write, so it asks the owner first:
+// keys that became popular on this box since are spared, but at most a quarter of a sample while
+// the cap is exceeded. An invalid index or member is deleted.
 //
-// Every step is one pipelined burst of at most L1_SAMPLE commands, so the loop is never held up; a
-// step that fails ends the round. Memory is fixed.
+// Every step is one pipelined burst of at most L1_SAMPLE commands, so the loop never waits; a step
+// that fails ends the round. Memory is fixed.
 
 #include "l1.h"
 
@@ -38,7 +37,7 @@ void l1_sweep_configure(struct l1_sweep *s, const struct config_redis *config);
 
 struct l1_sweep_status {
 	uint64_t rounds, elsewhere, failed; // elsewhere: another box had the lock
-	uint64_t failed_in_a_row;           // from SWEEP_FAILURES_MAX on it is said
+	uint64_t failed_in_a_row;           // reported from SWEEP_FAILURES_MAX on
 	char error[128];                    // of the last that failed; "": none in a row
 	uint64_t keys, max_keys;            // keys: at the last count
 	uint64_t trimmed, orphans, cold, evicted, spared, foreign;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the two files of the sweep share: l1_sweep.c (rounds: when, the lock, counts, one step after
-// the other) and l1_sample.c (one sample of an index). A step sends its commands by sweep_send and
-// hears of each by a function that ends in sweep_replied; the last one moves the round on.
+// Shared by the two files of the sweep: l1_sweep.c (rounds: when, the lock, counts, one step after
+// the other) and l1_sample.c (one sample of an index). A step sends its commands by sweep_send.
+// Each reply calls a function that ends in sweep_replied; the last one starts the next step.
 
 #include "l1_sweep.h"
 
@@ -32,7 +32,7 @@ struct l1_sweep {
 	struct event *timer;
 	uint64_t max_keys, window_s;
 	uint64_t min_hits;
-	char token[17]; // whose the lock is
+	char token[17]; // the owner of the lock
 	char lock[L1_INDEX_MAX];
 	enum sweep_step step;
 	bool failed, evicting;
@@ -65,4 +65,4 @@ uint64_t sweep_keys(const struct l1_sweep *s);
 // l1_sample.c
 void sweep_sample(struct l1_sweep *s); // reads members of an index
 void sweep_check(struct l1_sweep *s);  // looks at their keys
-void sweep_delete(struct l1_sweep *s); // what they are not worth keeping for
+void sweep_delete(struct l1_sweep *s); // deletes the coldest keys of the sample

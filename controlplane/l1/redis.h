@@ -7,20 +7,20 @@
 //
 // A command goes over one of few connections to the node that holds its key (its second word);
 // several at once are one transaction (MULTI ... EXEC), never half of it. In Cluster the slot
-// decides the node, MOVED and ASK are followed; with Sentinel the master does. Nothing is sent
-// twice, except after MOVED and ASK, where the server said that it did nothing. The slot of the
-// key also chooses the connection, so that commands for one key keep their order.
+// decides the node, MOVED and ASK are followed; with Sentinel the master does. No command is sent
+// twice, except after MOVED and ASK, where the server has done nothing. The slot of the key also
+// chooses the connection, so that commands for one key keep their order.
 //
-// Bounds: REDIS_PENDING_MAX commands and `buffer_kb` bytes under way, each with a deadline of its
-// own from the moment it was given; a connection whose oldest command is REDIS_STUCK_MS overdue is
-// closed. hiredis' reader is bounded (a reply over REDIS_REPLY_MAX bytes closes the connection).
-// Connections idle for 5 min are closed, none is kept without need.
-// Breaker: when over `timeout_ms` REDIS_FAILURES_MAX more commands got no reply in time than got
-// one within `lookup_timeout_ms`, when connections break or none comes about, the server is away:
-// commands are refused at once, and a probe (a small write, after 0.1 s, then up to each 5 s) that
-// gets any reply within `lookup_timeout_ms` brings it back. Errors of the server (OOM, READONLY,
-// WRONGTYPE, NOAUTH, LOADING) are replies: counted by kind and given to the caller; READONLY makes
-// the topology be asked again.
+// Bounds: REDIS_PENDING_MAX commands and `buffer_kb` bytes in flight, each with a deadline from its
+// submission; a connection whose oldest command is REDIS_STUCK_MS overdue is closed. hiredis'
+// reader is bounded (a reply over REDIS_REPLY_MAX bytes closes the connection). Connections idle
+// for 5 min are closed, none is kept without need. Breaker: when over `timeout_ms`
+// REDIS_FAILURES_MAX more commands got no reply in time than got one within `lookup_timeout_ms`, or
+// when connections break or cannot be made, the server is away: commands are refused at once, and a
+// probe (a small write, after 0.1 s, then up to each 5 s) that gets any reply within
+// `lookup_timeout_ms` brings it back. Errors of the server (OOM, READONLY, WRONGTYPE, NOAUTH,
+// LOADING) are replies: counted by kind and passed to the caller; READONLY makes the client look up
+// the topology again.
 
 #include "base/loop.h"
 #include "base/table_registry.h"

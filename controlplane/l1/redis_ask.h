@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One question (where is the master, who has which slots) put to one server after another until one
-// gives an answer of use: at once, again every REDIS_ASK_MS while something is amiss, else every
-// REDIS_ASK_CALM_MS. Over a connection of its own, which stays while the server answers. One
+// One question (where is the master, which node has which slots), sent to one server after another
+// until one gives a usable answer: at once, again every REDIS_ASK_MS while there is a problem, else
+// every REDIS_ASK_CALM_MS. Over a connection of its own, which stays while the server answers. One
 // thread.
 
 #include "redis_internal.h"
@@ -21,9 +21,9 @@ struct redis_ask {
 	struct redis_call call;
 	struct event timer;
 	const struct redis_command *command; // lives as long as this
-	// Whom to ask as the i-th; false: there are no more, 0 is next.
+	// The i-th server to ask; false: no more, 0 is next.
 	bool (*where)(struct redis *r, unsigned i, struct redis_login *out);
-	// False: of no use, the next one is asked.
+	// False: not usable; ask the next one.
 	bool (*answer)(struct redis *r, const struct redis_reply *reply);
 	bool (*amiss)(const struct redis *r);
 	unsigned at;

@@ -2,15 +2,15 @@
 #pragma once
 
 // One connection to a Redis server: connect, log in, then commands one after another, replies in
-// the same order. It knows nothing of what the replies mean. Resolver loop's thread only.
+// the same order. It does not interpret the replies. Resolver loop's thread only.
 //
 // redis_conn_open writes the log-in (AUTH, SELECT, ROLE, CLIENT SETNAME) in front; commands may be
-// given at once, but leave only when the server has accepted it, so that nothing is written to the
-// wrong database. What is given during one turn of the loop leaves with one send.
-// One timer serves all deadlines: it fires when the earliest one may be over, and looks at all. A
-// call that is too late is told to its owner at once but keeps its place until its reply, or until
-// it is REDIS_STUCK_MS overdue: then the connection is closed. Each close ends every call once.
-// An idle connection (no call for 5 min) is closed; one for subscriptions never is.
+// submitted at once, but are sent only when the server has accepted the log-in, so that nothing is
+// written to the wrong database. Commands of one iteration of the loop leave with one send. One
+// timer serves all deadlines: it expires when the earliest one may be over, and checks all. The
+// owner of a late call is notified at once, but the call keeps its place until its reply, or until
+// it is REDIS_STUCK_MS overdue: then the connection is closed. Each close ends every call once. An
+// idle connection (no call for 5 min) is closed; one for subscriptions never is.
 
 #include "base/age_list.h"
 #include "base/growth.h"
@@ -35,7 +35,7 @@ struct redis_call {
 	uint64_t start;      // place in the connection's stream
 	uint64_t deadline_ms;
 	unsigned left; // replies to come
-	bool late;     // its owner was told
+	bool late;     // its owner was notified
 
 	bool transaction, refused;
 	uint8_t redirects, replies;
@@ -73,7 +73,7 @@ struct redis_buffers {
 
 enum redis_conn_state { REDIS_CONN_CLOSED, REDIS_CONN_CONNECTING, REDIS_CONN_LOGIN, REDIS_CONN_UP };
 
-// Who is asked, and as whom; texts are read by redis_conn_open alone.
+// Server and credentials; only redis_conn_open reads the texts.
 struct redis_login {
 	struct socket_address address;
 	const char *username, *password; // "": none
@@ -87,7 +87,7 @@ struct redis_conn {
 	struct event_base *base;
 	struct redis_buffers *buffers; // of all connections of the client
 	enum redis_conn_state state;
-	unsigned generation; // of the socket; tells a callback's caller that it was closed
+	unsigned generation; // of the socket; shows a callback's caller that it was closed
 	int fd;
 	struct event io, flush, timer;
 	bool writing;      // io waits for room

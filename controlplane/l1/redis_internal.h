@@ -5,8 +5,8 @@
 // reply means), redis_node.c (one server: connections, breaker, probe), redis_sentinel.c and
 // redis_cluster.c (which node has a slot).
 //
-// A node that is no longer wanted is retired, not freed: it takes no more calls, those under way
-// may end, and r->reap frees it outside of any callback.
+// An unused node is retired, not freed: it accepts no more calls, those in flight may end, and
+// r->reap frees it outside of any callback.
 
 #include "base/rng.h"
 #include "redis.h"
@@ -19,7 +19,7 @@ enum {
 	REDIS_CONNECTIONS_MAX = 16,
 	REDIS_REDIRECTS_MAX = 4, // MOVED and ASK in a row
 	REDIS_BACKOFF_MS = 100,  // the first wait; doubles up to REDIS_PROBE_MS
-	REDIS_RETIRE_MS = 2000,  // a retired node is kept so long for its calls
+	REDIS_RETIRE_MS = 2000,  // time for the calls of a retired node
 	REDIS_NO_SLOT = REDIS_SLOTS,
 };
 
@@ -29,9 +29,9 @@ struct redis_node {
 	char name[SOCKET_ADDRESS_TEXT_MAX];
 	unsigned connections;
 	struct redis_conn conn[REDIS_CONNECTIONS_MAX];
-	struct event probe;        // when it is asked again
+	struct event probe;        // when to probe it again
 	unsigned failures;         // commands without a reply in time, less those with one
-	uint64_t failing_since_ms; // when the first of them was given
+	uint64_t failing_since_ms; // when the first of them was submitted
 	unsigned backoff_ms;       // before the next probe
 	bool proved;               // it has answered a probe
 	bool probing;              // one is under way
@@ -66,7 +66,7 @@ struct redis {
 	struct rng rng;
 	const struct redis_topology *topology; // NULL: off
 	void *topology_state;
-	bool unreachable; // nobody could say where the master or the slots are
+	bool unreachable; // no server knew the master or the slots
 	unsigned node_count;
 	struct redis_node *node[REDIS_NODES_MAX];
 	unsigned retired_count;
@@ -87,7 +87,7 @@ void redis_error_at(struct redis *r, const struct socket_address *address, const
 // NULL: REDIS_NODES_MAX, or no memory; else in the table, and its first probe is under way.
 struct redis_node *redis_node_add(struct redis *r, const struct socket_address *address);
 struct redis_node *redis_node_find(const struct redis *r, const struct socket_address *address);
-// False: too many wait for their end; it stays as it was.
+// False: too many are retired; it is unchanged.
 bool redis_node_retire(struct redis_node *node);
 bool redis_same_address(const struct socket_address *a, const struct socket_address *b);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The log-in of a connection: AUTH, SELECT, ROLE, CLIENT SETNAME, as its redis_login asks, written
-// in front of everything else, and what the server says to it. The server's words after AUTH are
-// not repeated, since a hostile one could quote the password.
+// The log-in of a connection: AUTH, SELECT, ROLE, CLIENT SETNAME, by its redis_login, written in
+// front of everything else, and the server's replies to it. The server's text after AUTH is not
+// logged, since a hostile server could quote the password.
 
 #include "redis_conn.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Replies of a Redis server (RESP2) out of the bytes of one connection, whatever the server sends.
+// Parses replies of a Redis server (RESP2) from the bytes of one connection, for any input.
 // redis_reader.c is the only includer of hiredis, and takes its reader alone: the asynchronous
-// context of 0.14 asserts that each reply was asked for, so a server could end the process.
+// context of 0.14 asserts that each reply has a request, so a server could end the process.
 //
 // Bounds of one reply: REDIS_REPLY_MAX bytes, REDIS_ELEMENTS_MAX elements (known from the array's
 // head, before anything is allocated), hiredis' own depth of 7, lines of REDIS_LINE_MAX bytes.
@@ -26,6 +26,6 @@ ATTR_MUST_CHECK int redis_reader_feed(struct redis_reader *r, const void *bytes,
 // 1: `*out` is the next reply, good until the next call for this reader. 0: more bytes are needed.
 // -EBADMSG, -EMSGSIZE, -ENOMEM: the connection is of no use any more.
 ATTR_MUST_CHECK int redis_reader_next(struct redis_reader *r, const struct redis_reply **out);
-// Nothing was asked for so long: the block that stays for the next reply goes back if it is large.
+// Idle for `idle_ms`: frees the block for the next reply if it is large.
 void redis_reader_idle(struct redis_reader *r, uint64_t idle_ms);
 size_t redis_reader_bytes(const struct redis_reader *r); // held

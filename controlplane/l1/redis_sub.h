@@ -2,8 +2,8 @@
 #pragma once
 
 // A subscription to one channel over a connection of its own, made again with back-off when it
-// breaks, is silent for 25 s (it is pinged each 10 s), or when `where` names another server.
-// on_gap follows each confirmed subscription, the first one too: what came before was not heard.
+// breaks, is silent for 25 s (it is pinged each 10 s), or when `where` names another server. on_gap
+// follows each confirmed subscription, the first one too: earlier messages were missed.
 
 #include "redis_conn.h"
 

@@ -11,7 +11,7 @@ enum { REDIS_SLOTS = 16384, REDIS_OUT_CHUNK = 4096, REDIS_OUT_KEEP = 64 << 10 };
 
 // Bytes of `c` on the wire.
 size_t redis_command_size(const struct redis_command *c);
-// Writes exactly so many to `out`; returns the place after them.
+// Writes exactly that many bytes to `out`; returns the end.
 char *redis_command_write(const struct redis_command *c, char *out);
 
 // The slot of a key: CRC16 (XMODEM) of what stands between the first { and the next }, unless that
@@ -21,12 +21,12 @@ unsigned redis_slot(const char *key, size_t len);
 // Bytes to send. The bound is its user's business.
 struct redis_out {
 	char *base;
-	size_t head, tail, cap; // what is unsent lies in [head, tail)
+	size_t head, tail, cap; // unsent bytes are in [head, tail)
 };
 
 // Room for `len` bytes at the end, counted as unsent from now on; NULL: no memory.
 char *redis_out_take(struct redis_out *o, size_t len, struct growth *g);
 void redis_out_sent(struct redis_out *o, size_t len, struct growth *g);
-// Nothing was given for so long: what is larger than it must be goes back.
+// Idle for `idle_ms`: frees a buffer that is larger than needed.
 void redis_out_idle(struct redis_out *o, uint64_t idle_ms, struct growth *g);
 void redis_out_free(struct redis_out *o, struct growth *g);

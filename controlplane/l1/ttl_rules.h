@@ -12,7 +12,7 @@
 #include <weir/config.h>
 #include <weir/dns_answer.h>
 
-enum { TTL_MAX_S = 604800 }; // what the configuration takes as cache.max_ttl
+enum { TTL_MAX_S = 604800 }; // the configuration's bound of cache.max_ttl
 
 struct ttl_rules {
 	struct dns_ttl_limits limits;

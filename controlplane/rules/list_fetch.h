@@ -5,8 +5,8 @@
 //
 // Every hop is a transfer of its own: the scheme is checked (never from https to http), the host's
 // addresses come from bootstrap.h, and the socket is opened only to an address that is public
-// (net_public.h) unless private ones are allowed. That is the very address that is connected to, so
-// no name that changes its address between check and use gets past it. No proxy, no cookies, no
+// (net_public.h) unless private ones are allowed. The check is of the connected address, so a name
+// that changes its address between check and use does not bypass it. No proxy, no cookies, no
 // .netrc. TLS certificates are verified against the system's authorities.
 //
 // Bounds: LIST_FETCH_CONNECT_MS to connect, `timeout_ms` for all hops together, `low_speed_s` at
@@ -26,7 +26,7 @@ enum {
 
 struct list_fetch_request {
 	const char *url;
-	const char *etag, *last_modified; // of the copy that is there; "": none
+	const char *etag, *last_modified; // of the present copy; "": none
 	int fd;                           // takes the body from its start
 	uint64_t max_bytes;
 	unsigned timeout_ms, low_speed_s, max_redirects;
@@ -44,9 +44,9 @@ struct list_fetch_result {
 	char why[LIST_FETCH_WHY_MAX];                                       // of an error
 };
 
-// 0: all of it is in the file, or it is not modified. -EFBIG, -ETIMEDOUT, -ECANCELED, -EACCES (an
-// address that is refused), -ELOOP, -EPROTO (a status, a redirect, a body that cannot be taken),
-// -EIO (anything else of the network or the file); `why` never has user, password or query of a
-// URL. What the file then holds is of no use.
+// 0: all of it is in the file, or it is not modified. -EFBIG, -ETIMEDOUT, -ECANCELED, -EACCES (a
+// refused address), -ELOOP, -EPROTO (a bad status, redirect or body), -EIO (any other error of the
+// network or the file); `why` never has user, password or query of a URL. After an error the
+// contents of the file are undefined.
 ATTR_MUST_CHECK int list_fetch(
 	const struct list_fetch_request *request, struct list_fetch_result *out);

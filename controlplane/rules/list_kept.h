@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Copies of what each list had when it last gave rules, for builds that cannot read the list:
-// <state_directory>/lists/<id>.kept. The id is a hash of the list's title and of how it is read, so
-// a list keeps its copy when its path or URL changes, and a list to block is never read as one to
+// Copies of each list from when it last gave rules, for builds that cannot read the list:
+// <state_directory>/lists/<id>.kept. The id is a hash of the list's title and of its options, so a
+// list keeps its copy when its path or URL changes, and a list to block is never read as one to
 // allow. A fetched list's copy is a hard link to the stored file. A local list may be written in
 // place, so its copy is a file of its own.
 //
 // The helper thread of a build makes copies and removes those of lists that left (rules_job.c), one
-// build at a time. A copy is complete or not there: temporary name, fsync, rename. Costs one read
-// and one write of a local list that changed. Blocking file I/O.
+// build at a time. A copy is complete or missing: temporary name, fsync, rename. Costs one read and
+// one write of a local list that changed. Blocking file I/O.
 
 #include "lists/rule_compile.h"
 

@@ -4,9 +4,9 @@
 // Fetched lists on disk, <state_directory>/lists/: <id>.list as the server sent it, unpacked, and
 // <id>.state with what a later request needs (state_file.h). The id is a hash of the URL.
 //
-// A download goes to <id>.tmp, is looked at, synced and renamed, then the state is written: a
-// crash between the two leaves validators of the file before, with which the server sends it once
-// more. A file that is not what its state says counts as not there. Blocking file I/O.
+// A download goes to <id>.tmp, is checked, synced and renamed, then the state is written: a crash
+// between the two leaves validators of the previous file, with which the server sends it once more.
+// A file that does not match its state counts as missing. Blocking file I/O.
 
 #include <limits.h>
 #include <stdbool.h>
@@ -26,7 +26,7 @@ ATTR_MUST_CHECK int list_store_open(const char *state_directory, char why[LIST_S
 
 struct list_stored {
 	char etag[256], last_modified[64]; // "": the server gave none
-	uint64_t good_unix_s;              // when the server last said that this is its list
+	uint64_t good_unix_s;              // when the server last confirmed the list
 	uint64_t size, content_hash;
 };
 // -ENOENT: there is no file or none to use. `whole`: its content is read and compared as well.
@@ -41,5 +41,5 @@ ATTR_MUST_CHECK int list_store_take(const struct list_store_paths *p, int fd,
 // Size and content hash of a file. -errno.
 ATTR_MUST_CHECK int list_store_hash(int fd, uint64_t *size, uint64_t *content_hash);
 
-// Removes what lies there for URLs that are not among these.
+// Removes the files of URLs that are not among these.
 void list_store_prune(const char *state_directory, const char *const *url, unsigned count);

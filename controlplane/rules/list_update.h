@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Fetched lists brought up to date: what the server has is asked for (list_fetch.h), looked at, and
-// kept (list_store.h) if it is a list. A page that is no list, an empty body and anything cut short
-// leave the file that was there. Several at a time, LIST_UPDATE_THREADS of them. Blocks: for helper
-// threads.
+// Updates fetched lists: fetches (list_fetch.h), checks, and stores (list_store.h) each. After a
+// page that is no list, an empty body or a truncated one the present file stays. Several at a time,
+// LIST_UPDATE_THREADS of them. Blocks: for helper threads.
 
 #include "list_fetch.h"
 #include "list_store.h"
@@ -16,7 +15,7 @@ enum list_update_outcome {
 	LIST_UPDATE_NONE, // not asked for
 	LIST_UPDATE_UNCHANGED,
 	LIST_UPDATE_CHANGED,
-	LIST_UPDATE_FAILED, // what was there stays
+	LIST_UPDATE_FAILED, // the present file stays
 };
 
 struct list_update {
@@ -28,7 +27,7 @@ struct list_update {
 	// Output.
 	enum list_update_outcome outcome;
 	unsigned http_status;
-	uint64_t try_unix_s, good_unix_s; // of the try; of the file that is there, 0: none
+	uint64_t try_unix_s, good_unix_s; // of the attempt; of the present file, 0: none
 	uint64_t bytes;                   // of a changed list
 	char why[LIST_FETCH_WHY_MAX];
 };

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The rule lists: sources, builds, the last good image, and what is current.
+// The rule lists: sources, builds, the last good image, and the current image.
 //
 // One helper thread reads the sources and builds (list_parse.h, rule_build.h); it lives only while
-// a build runs, one at a time; a reload asked for meanwhile is done once after it (coalesced). The
+// a build runs, one at a time; a reload requested meanwhile runs once after it (coalesced). The
 // finished image is written to <state_directory>/rules.img (rule_store.h: temporary name, fsync,
 // rename), copied into a region (publish_rules_prepare, on the helper thread) and switched to on
 // the resolver loop (publish_rules_publish). When the content hash of all sources and entries
 // equals that of the current image, nothing is built, written or published. A list that cannot be
-// read, has text in it but no name (an HTML page) or, unless forced, is empty and had names, is
-// reported and holds nothing else back: the build takes the copy of what the list had when it last
-// gave rules (list_kept.h), or nothing. An image that cannot be written (disk full) is used only
-// where there is none. Reloads copy what they need of the configuration. All functions here are for
-// the service loop's thread.
+// read, has text but no name (an HTML page) or, unless forced, is empty and had names, is reported
+// and does not affect the others: the build takes the list's last copy (list_kept.h), or nothing.
+// An image that cannot be written (disk full) is used only if there is no other. Reloads copy what
+// they need of the configuration. All functions here are for the service loop's thread.
 //
 // The image before the current one stays in rules.img.1. A rollback makes it current again, swaps
-// the two files and holds: nothing but a reload by hand (rules_reload) builds another until
-// then, through restarts too. A pause is kept through restarts as well; both are in
+// the two files and holds: nothing but a reload by hand (rules_reload) builds another until then,
+// through restarts too. A pause is kept through restarts as well; both are in
 // <state_directory>/rules.state.
 
 #include "answer_policy/answer_policy.h"
@@ -46,7 +45,7 @@ struct rules_list_status {
 	uint64_t comments, rejected; // rejected: syntax, single label, too long, ... (list_parse.h)
 	uint64_t bytes;
 	uint64_t rejected_by[LIST_REJECT_COUNT]; // of the last time it was read by this process
-	uint64_t last_try_unix_s; // of fetching it, or of reading a file that could not be had
+	uint64_t last_try_unix_s;                // of fetching it, or of reading a file that failed
 	// Of a fetched list; times are 0 where there is none.
 	uint64_t last_good_unix_s, next_try_unix_s;
 	unsigned http_status; // of the last try; 0: there was no reply
@@ -57,7 +56,7 @@ struct rules_list_status {
 	uint64_t kept_unix_s; // with an error: of when the copy in force is; 0: there is none
 };
 
-// Do the rules in force differ from what the list's file or server has?
+// Do the rules in force differ from the list's file or server?
 static inline bool rules_list_failing(const struct rules_list_status *l)
 {
 	return l->error || l->failures;

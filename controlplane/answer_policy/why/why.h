@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Why a name is answered as it is: the explanation as data, for the control API and for rulec.
+// Explains the answer to a name, as data, for the control API and for rulec.
 //
-// What the rules say is computed here a second time, from the sets of the image and from the order
-// that rule_class.h states, and not by the code of the packet path: that one stops at the first
-// rule that decides, and forgets which rules it passed by. A property test holds both to the same
-// verdicts. Every rule of the image that is at the name or at a parent becomes a hit, with the
-// reason why it decides or does not. The image has no text of rules; their lines come from the
-// sources' files (why_find.h) and are added to their hits.
+// It computes the decision a second time, from the sets of the image and the order of rule_class.h,
+// and not by the code of the packet path, which stops at the first rule that decides and does not
+// record the others. A property test compares the verdicts of both. Every rule of the image that is
+// at the name or at a parent becomes a hit, with the reason why it decides or does not. The image
+// has no text of rules; their lines come from the sources' files (why_find.h) and are added to
+// their hits.
 //
-// A struct why is filled in by one owner after the other: why_new, what is known of the client,
-// why_rules, what is known of the cached answer, why_line_add, why_steps (why_steps.h); then it is
-// only read. 400 KiB on the heap; no I/O.
+// A struct why is filled in by one owner after the other: why_new, the client, why_rules, the
+// cached answer, why_line_add, why_steps (why_steps.h); then it is only read. 400 KiB on the heap;
+// no I/O.
 
 #include "lists/list_rule.h"
 
@@ -25,7 +25,7 @@ enum {
 	WHY_STEPS_MAX = 32,
 	WHY_TEXT_MAX = 512,
 	WHY_WORD_MAX = 128,
-	WHY_SOURCES_MAX = 64, // whose lines were looked for
+	WHY_SOURCES_MAX = 64, // sources that were searched for lines
 	WHY_ADDRESSES_MAX = 64,
 	WHY_NAMES_MAX = 17, // the question's, then those that the answer's CNAMEs lead to
 };
@@ -57,7 +57,7 @@ struct why_hit {
 	struct rule_kind kind;
 	char title[RULE_TITLE_MAX];
 	struct ip_address prefix; // of an address
-	const char *pattern; // of a pattern, as its source has it: somebody else's, for why_find
+	const char *pattern;      // text of a pattern; not owned, for why_find
 	size_t pattern_len;
 	char text[WHY_WORD_MAX]; // of a pattern or a prefix, to be shown; of a name ""
 };
@@ -65,7 +65,7 @@ struct why_hit {
 struct why_line {
 	uint16_t hit;
 	uint32_t line;           // from 1 on; 0: its source has no lines
-	char text[WHY_WORD_MAX]; // what stands there, escaped, cut
+	char text[WHY_WORD_MAX]; // text of the line, escaped, truncated
 };
 
 struct why_source {
@@ -80,7 +80,7 @@ enum why_verdict {
 	WHY_PASSED,         // no rule decides: resolved
 	WHY_ALLOWED,        // an allow rule decides: resolved, and the answer is not checked
 	WHY_BLOCKED,        // by the name
-	WHY_BLOCKED_ANSWER, // by what the cached answer leads to
+	WHY_BLOCKED_ANSWER, // because of the cached answer's records
 	WHY_DROPPED,        // not answered at all
 	WHY_LOCAL,          // answered from local data
 	WHY_REWRITTEN,      // local data leads to a name of others, which is resolved
@@ -143,7 +143,7 @@ struct why {
 	uint64_t paused_left_ms; // of the pause of all blocking; 0: none
 
 	// Found in the rules.
-	uint64_t lists[4];    // of the group, as they apply at this moment
+	uint64_t lists[4];    // of the group, as they apply at present
 	uint64_t unpaused[4]; // and as they would without a pause of the group
 	struct dns_name name[WHY_NAMES_MAX];
 	struct ip_address address[WHY_ADDRESSES_MAX]; // in the cached answer
@@ -163,7 +163,7 @@ struct why {
 	char zone[WHY_TEXT_MAX], upstreams[WHY_TEXT_MAX];
 	char local[WHY_TEXT_MAX]; // what local data says, from the configuration; "": nothing
 
-	// What the client gets; "": what the resolution says.
+	// The client's reply; "": the result of the resolution.
 	char reply[WHY_WORD_MAX];
 	uint32_t reply_ttl_s; // WHY_NO_TTL: the reply has none
 	int ede;              // RFC 8914, -1: none
@@ -186,7 +186,7 @@ extern const char *const why_stage_name[WHY_STAGES];
 ATTR_MUST_CHECK int why_new(const struct dns_name *name, uint16_t qtype, struct why **out);
 void why_free(struct why *w); // NULL is fine
 
-// What the cached answer leads to: its number, or -ENOSPC.
+// Adds a name of the cached answer. Returns its number, or -ENOSPC.
 int why_name_add(struct why *w, const struct dns_name *name);
 int why_address_add(struct why *w, const struct ip_address *address);
 
@@ -200,10 +200,10 @@ void why_hit_add(struct why *w, const struct why_hit *hit);
 // In the order of rule_class.h for the question's name and the rules at it; then, if none decides,
 // by its patterns; then each name and address of the cached answer by itself (answer_policy.h:
 // there a pattern counts as a rule at the root, and no pattern blocks a name that a rule at it
-// allows). Sorts the hits, tells their states, then the verdict. Before lines are added.
+// allows). Sorts the hits, sets their states, then the verdict. Before lines are added.
 void why_check(struct why *w);
 
-// What a source says of a hit, if it has room for it; `text` need not end with a NUL.
+// Adds a source's line to a hit, if there is room; `text` need not end with a NUL.
 void why_line_add(struct why *w, unsigned hit, uint32_t line, const char *text, size_t len);
 
 // The name that a hit is at.

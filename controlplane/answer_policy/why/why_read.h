@@ -2,7 +2,7 @@
 #pragma once
 
 // From a rule image to hits of an explanation. The image is only read during these calls, so they
-// are for its owner's thread; of patterns a copy is taken, as matching them takes time.
+// are for its owner's thread. It copies patterns, because matching them takes time.
 
 #include "why.h"
 
@@ -26,7 +26,7 @@ struct why_patterns {
 	struct why_pattern *pattern;
 	char *text;
 };
-// As many as are ever compiled, in the time that is given to that (answer_patterns.h).
+// The same bounds as for compiling (answer_patterns.h).
 enum { WHY_PATTERNS_MAX = 4096, WHY_PATTERNS_MS = 5000 };
 ATTR_MUST_CHECK int why_patterns_copy(const struct rule_reader *r, struct why_patterns *out);
 void why_patterns_free(struct why_patterns *p);

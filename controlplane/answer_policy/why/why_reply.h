@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the client is told when a rule decides: the rule's own reply, else that of its group. Of a
-// checked struct why; where the question is resolved nothing is filled in. Pure.
+// Fills in the reply to the client when a rule decides: the rule's own, else that of its group. For
+// a checked struct why; empty where the question is resolved. Pure.
 
 #include "why.h"
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the configuration's local data says of the name, and who is asked when nobody has an answer:
-// the servers of the conditional zone that the name is in, else of the client's group, else
-// everyone's. From the configuration.
+// The local data for the name, and the servers that weir asks without an answer: those of the
+// forward zone of the name, else of the client's group, else everyone's. From the configuration.
 
 #include "why.h"
 
