@@ -82,9 +82,9 @@ struct rules_status {
 	const struct rules_list_status *lists; // [list_count], the configuration's own two first
 };
 
-// What cached answers are checked by changes before the image does (resolver_set_answer_policy);
-// NULL: nobody checks. On the resolver loop, or before it runs; `then` on that loop, when L0 is
-// checked.
+// Changes the answer policy for cached answers before the image changes
+// (resolver_set_answer_policy); NULL: no checks. On the resolver loop, or before it runs; `then` on
+// that loop, when L0 is checked.
 struct rules_answer_policy {
 	void (*set_answer_policy)(void *arg, const struct answer_policy *answer_policy,
 		void (*then)(void *arg), void *then_arg);
@@ -93,7 +93,7 @@ struct rules_answer_policy {
 };
 
 // Reads the last good image and, if it is whole, publishes it at once; then starts a first build
-// from what is stored, and fetches the lists that are due. Before either loop runs. `config` stays
+// from the stored lists, and fetches those that are due. Before either loop runs. `config` stays
 // good until another is given to one of the functions below.
 ATTR_MUST_CHECK int rules_open(struct rules **out, const struct config *config,
 	struct publisher *publisher, struct loop *resolver_loop, struct loop *service_loop,
@@ -130,9 +130,9 @@ ATTR_MUST_CHECK int rules_follow(struct rules *r, const struct config *config);
 // if that image cannot be used. -EBUSY: a build runs; -ENOENT: there is none.
 ATTR_MUST_CHECK int rules_rollback(struct rules *r, rules_done done, void *arg);
 
-// Rules block nothing for so many minutes from here on. Groups in a schedule with block_all stay
-// blocked unless `lifts_block_all`. -EINVAL: not 1 to 1440; another -errno: blocking is paused, but
-// a restart will not know of it.
+// Rules block nothing for `minutes` from now on. Groups in a schedule with block_all stay blocked
+// unless `lifts_block_all`. -EINVAL: not 1 to 1440; another -errno: blocking is paused, but a
+// restart loses the pause.
 enum { RULES_PAUSE_MINUTES_MAX = 1440 };
 ATTR_MUST_CHECK int rules_pause(struct rules *r, unsigned minutes, bool lifts_block_all);
 ATTR_MUST_CHECK int rules_resume(struct rules *r);  // -EALREADY: it is not paused

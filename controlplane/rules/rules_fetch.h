@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// When which list is fetched: the schedule, and the one helper thread that fetches
-// (list_update.h).
+// When which list is fetched: the schedule, and the one helper thread that fetches (list_update.h).
 //
-// A list is due when its server said so long ago that it is the list (blocking.update.interval and
-// a random part of jitter), counted through restarts by what is stored; one that is not stored is
-// due at once. After a failure it is tried again in 10 s, and twice as long each time up to an
-// hour; after FETCH_TRIES_MAX in a row as if it had been good; and at once when a setting changes
-// that the failure may be due to. On hold nothing is due. Functions are for the service loop's
-// thread.
+// A list is due blocking.update.interval and a random part of jitter after its server last
+// confirmed it, which the stored state counts through restarts; a missing one is due at once. After
+// a failure it is tried again in 10 s, and after twice the time each time up to an hour; after
+// FETCH_TRIES_MAX in a row as after a success; and at once when a setting changes that may have
+// caused the failure. On hold nothing is due. Functions are for the service loop's thread.
 
 #include "base/loop.h"
 #include "list_update.h"
@@ -20,12 +18,12 @@ struct rules_list_status;
 // `done(arg)` after each round, on the service loop.
 ATTR_MUST_CHECK int rules_fetch_new(struct rules_fetch **out, struct loop *service,
 	const char *state_directory, void (*done)(void *arg), void *arg);
-// The loop runs no more. Waits for the thread, which gives up what it is at. What it leaves for the
-// loop stays linked there: nobody else may call back after rules_fetch_free.
+// The loop runs no more. Waits for the thread, which aborts its work. Its calls for the loop stay
+// queued there: no other call back may come after rules_fetch_free.
 void rules_fetch_stop(struct rules_fetch *f); // NULL is fine
 void rules_fetch_free(struct rules_fetch *f); // NULL is fine
 
-// Copies what it needs. What is known of a URL stays. -ENOMEM: the configuration before stays.
+// Copies what it needs. The state of each URL stays. -ENOMEM: the previous configuration stays.
 ATTR_MUST_CHECK int rules_fetch_configure(struct rules_fetch *f, const struct config *c);
 void rules_fetch_hold(struct rules_fetch *f, bool held);
 
@@ -39,7 +37,7 @@ struct rules_fetch_status {
 	bool force;
 };
 void rules_fetch_status(const struct rules_fetch *f, struct rules_fetch_status *out);
-// Fills in what is known of those that are fetched, told apart by their titles.
+// Fills in the state of fetched lists, identified by their titles.
 void rules_fetch_describe(struct rules_fetch *f, struct rules_list_status *list, unsigned count);
 // "NAME: WHY; ..." of lists whose last try failed; "" if there are none.
 void rules_fetch_failures(const struct rules_fetch *f, char *out, size_t cap);

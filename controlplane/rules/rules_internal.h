@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the files of the rule manager share. All on the service loop's thread.
+// Shared by the files of the rule manager. All on the service loop's thread.
 
 #include "lists/list_rest.h"
 #include "rules.h"
@@ -26,7 +26,7 @@ struct rules_kept {
 	bool held;
 	bool pause_lifts_block_all;
 	uint64_t pause_until_unix_s; // 0: not paused
-	uint64_t pause_end_ms;       // likewise by clock_mono_ms; not in the file
+	uint64_t pause_end_ms;       // the same by clock_mono_ms; not in the file
 };
 
 // rules_start.c
@@ -65,7 +65,7 @@ struct rules {
 	void (*pause_changed)(void *arg);
 	void *pause_changed_arg;
 
-	struct rule_arena arena; // current image, our own mapping of the region: `why` reads it
+	struct rule_arena arena; // current image, a mapping of the region for `why`
 	struct rule_reader reader;
 	struct answer_policy *answer_policy;
 	struct list_rest rest;
@@ -85,9 +85,9 @@ void rules_add_waiter(struct rules_waiters *w, rules_done done, void *arg);
 void rules_tell(struct rules *r, struct rules_waiters *w);
 // Those who wait are bounded all together, so that they fit wherever they are put.
 bool rules_waiters_full(const struct rules *r);
-// From the configuration that there is, after the job that may be running. Takes `told` if it
-// returns 0. `urgent`: somebody changed something and wants to see it: neither this nor the job
-// before it takes rests. Nor do they when somebody who is told has to wait for both.
+// Builds from the present configuration, after the job that may be running. Takes `told` if it
+// returns 0. `urgent`: an operator waits for the change: neither this nor the job before it is
+// throttled. They are not either when a caller waits for both.
 ATTR_MUST_CHECK int rules_build(
 	struct rules *r, bool force, bool urgent, struct rules_waiters *told);
 void rules_hurry(struct rules *r); // the job that runs, if one does, takes no more rests

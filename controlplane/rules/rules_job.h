@@ -24,7 +24,7 @@ struct rules_job {
 	enum rules_job_state state;
 	bool has_thread; // these two are the service loop's throughout
 	pthread_t thread;
-	// Called on the service loop when the job is READY or DONE; NULL: nobody is to be told.
+	// Called on the service loop when the job is READY or DONE; may be NULL.
 	struct loop *service;
 	struct loop_return back;
 	void (*moved)(void *arg);
@@ -41,7 +41,7 @@ struct rules_job {
 	struct pace pace;        // its `hurry` is any thread's
 	bool before_start;       // published before the resolver loop runs
 	bool rollback, was_held; // rollback: to previous_path; was anything held before it?
-	bool again; // the stored image once more, as it is not in use where it was published
+	bool again;              // publish the stored image once more, because no worker uses it
 	bool has_current;
 	uint64_t current_input_hash;
 	const void *current;          // image, while the job runs
@@ -62,15 +62,15 @@ struct rules_job {
 	struct rule_image_region *region;
 	struct answer_policy *answer_policy; // by `reader`; the new image's owner takes it
 	uint64_t peak_bytes, build_ms, rested_ms;
-	uint64_t kept_bytes; // of copies of lists (list_kept.h); begins with what there is
+	uint64_t kept_bytes; // of copies of lists (list_kept.h); starts with the present ones
 	bool swapped;        // the files, for a rollback
 	bool anew; // the stored image is gone: built from the sources, though one may be held
 	bool same; // other sources, the same image: `input_hash` is theirs
 	uint64_t input_hash;
 };
 
-// Compiles, stores and prepares, on a thread of its own; leaves DONE or READY. If no thread can be
-// had the job is DONE at once, failed.
+// Compiles, stores and prepares, on a thread of its own; leaves DONE or READY. Without a thread the
+// job is DONE at once, failed.
 void rules_job_start(struct rules_job *j);
 
 // The stored image, read and prepared at once, on the caller's thread. -errno: there is none to
@@ -85,4 +85,4 @@ void rules_job_settle_files(struct rules_job *j);
 void rules_job_publish(void *arg);
 
 void rules_job_join(struct rules_job *j); // NULL is fine; its thread is at an end then
-void rules_job_free(struct rules_job *j); // joins the thread; what was not published is discarded
+void rules_job_free(struct rules_job *j); // joins the thread; discards an unpublished image

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A copy of what a rule image is made from, as one configuration names it: its allow entries, its
-// deny entries, its lists, then what groups bring (group_sources.h), then local data.
-// Independent of the configuration's life.
+// A copy of the sources of a rule image from one configuration: its allow entries, its deny
+// entries, its lists, then those of groups (group_sources.h), then local data. Independent of the
+// configuration's life.
 //
-// A list that is fetched is read from where it is stored (list_store.h). One that was never fetched
-// has no file; whoever builds leaves it out (rules_sources_leave_out) unless it is known from
-// before.
+// A fetched list is read from its stored file (list_store.h). One that was never fetched has no
+// file; a build leaves it out (rules_sources_leave_out) unless it had names before.
 
 #include "lists/rule_compile.h"
 #include "policy/group_sources.h"
@@ -28,7 +27,7 @@ struct rules_sources {
 };
 
 ATTR_MUST_CHECK int rules_sources_new(const struct config *config, struct rules_sources **out);
-// Fetched lists without a file or a copy become sources without rules, but for those that had
-// names: that they are gone is an error.
+// Fetched lists without a file or a copy become sources without rules, except those that had names:
+// a missing file of these is an error.
 void rules_sources_leave_out(struct rules_sources *s, const bool had_names[RULE_SOURCES_MAX]);
 void rules_sources_free(struct rules_sources *s); // NULL is fine

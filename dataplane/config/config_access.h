@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The section `access`: who may ask, and whom no limit applies to.
+// The section `access`: clients that may ask, and clients without limits.
 
 #include "config_schema.h"
 

@@ -14,7 +14,7 @@ ATTR_MUST_CHECK int config_clients_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_clients_free(struct config *c);
 
-// What no client can have. -EINVAL by config_refuse.
+// Refuses prefixes that no client can have. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_prefix_check(
 	const struct config_doc *doc, const char *key, const struct ip_address *a);
 ATTR_MUST_CHECK int config_mac_check(

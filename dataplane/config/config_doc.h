@@ -32,15 +32,15 @@ ATTR_MUST_CHECK int config_doc_read(struct config_doc *doc);
 void config_doc_free(struct config_doc *doc);
 
 // Is there a key of that name in the mapping at `parent` ("" for the document's)? If not, *nearest
-// is one that is spelled like it, or NULL.
+// is the key with the nearest spelling, or NULL.
 typedef bool config_doc_has_key(const char *parent, const char *key, const char **nearest);
 
-// -EINVAL when the text cannot be taken as it is; -ENOMEM; or 0, also with unknown keys. An error
-// is added for each of these, and what is below them is passed over.
+// -EINVAL when the text is malformed; -ENOMEM; or 0, also with unknown keys. Adds an error for each
+// of these and skips the values below them.
 ATTR_MUST_CHECK int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key);
 
-// Does `key` have a list, be it an empty one? libcyaml tells that apart from no key in no way that
-// it documents. Parses the whole text. -ENOMEM.
+// Does `key` have a list, be it an empty one? libcyaml has no documented way to distinguish that
+// from a missing key. Parses the whole text. -ENOMEM.
 ATTR_MUST_CHECK int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out);
 
 // Adds the error "config: key: reason (FILE:LINE:COL)", with the position of the key, or of its

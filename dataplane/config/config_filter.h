@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the section `blocking` and groups have alike: services, safe_search, schedules,
-// family_time.
+// The keys that `blocking` and groups share: services, safe_search, schedules, family_time.
 
 #include "config_doc.h"
 #include "config_schema.h"

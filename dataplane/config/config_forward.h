@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The list `forward_zones`, everyone's and groups': which servers are asked for which names.
+// The list `forward_zones`, everyone's and groups': zones and their servers.
 
 #include "config_doc.h"
 #include "config_schema.h"

@@ -144,8 +144,7 @@
 	X(blocking, ttl, ttl_s, NUMBER, none, "300", 1, 86400, LIVE,                             \
 		"TTL of that answer, in seconds.")
 
-// Below `blocking`, in a mapping of its own: its keys are called blocking.update.interval and so
-// on.
+// Below `blocking`, in a mapping of its own: blocking.update.interval and so on.
 #define CONFIG_KEYS_BLOCKING_UPDATE(X)                                                           \
 	X(blocking_update, interval, interval_s, NUMBER, none, "86400", 0, 2592000, LIVE,        \
 		"Time between two fetches of a list with a `url`, in seconds. The default is "   \
@@ -440,8 +439,8 @@
 	X(log_anonymize, "hash", LOG_CLIENTS_HASHED)                    \
 	X(log_anonymize, "truncate", LOG_CLIENTS_TRUNCATED)
 
-// Defaults that a preset changes; a key that is given is not touched. A preset's own key stands
-// before the keys that it changes. X(preset's key, word, key, default)
+// Defaults that a preset changes; it does not change a key that the file gives. A preset's own key
+// is before the keys that it changes. X(preset's key, word, key, default)
 #define CONFIG_PRESETS(X)                                               \
 	X(refresh.mode, "aggressive", refresh.warm_threshold, "1")      \
 	X(refresh.mode, "aggressive", refresh.hot_ttl_percent, "50")    \

@@ -17,7 +17,8 @@ ATTR_MUST_CHECK int config_net_apply(
 ATTR_MUST_CHECK int config_server_apply(const struct config_doc *doc,
 	const struct config_raw_server *raw, const char *list, const struct config *out,
 	struct config_upstream *servers, unsigned *count);
-// Can a server be asked at this address: is it a host's, not ours, not one of `servers`? -EINVAL.
+// Can this be the address of a server: a host's, not a service address, not one of `servers`?
+// -EINVAL.
 ATTR_MUST_CHECK int config_server_check(const struct config_doc *doc, const char *key,
 	const struct config *out, const struct config_upstream *servers, unsigned count,
 	const struct socket_address *a);

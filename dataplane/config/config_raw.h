@@ -11,6 +11,6 @@
 ATTR_MUST_CHECK int config_raw_check(const struct config_doc *doc);
 
 // -EINVAL by config_refuse, -ENOMEM. The document must have passed config_raw_check; keys that it
-// told of are passed over.
+// reported are skipped.
 ATTR_MUST_CHECK int config_raw_load(const struct config_doc *doc, struct config_raw **out);
 void config_raw_free(struct config_raw *raw);

@@ -262,6 +262,6 @@ struct config_raw { // after config_raw_load no section is NULL
 	unsigned groups_count;
 };
 
-// What a file may say, as libcyaml wants to be told: its keys lead to the structs above.
+// The schema of a file for libcyaml: its keys fill the structs above.
 struct cyaml_schema_value;
 extern const struct cyaml_schema_value config_raw_document;

@@ -3,10 +3,9 @@
 
 // EAL's command line, made from the configuration, so that an operator never writes one.
 //
-// Everything is decided here: the lcores, whether PCI is scanned at all, one --vdev or -a per port,
-// one TAP per exception port, memory. EAL is told to share nothing: it leaves no
-// files behind and unlinks none of ours, and several data planes live side by side. Start-up only;
-// allocates.
+// It decides everything: the lcores, whether PCI is scanned at all, one --vdev or -a per port, one
+// TAP per exception port, memory. EAL shares nothing: it leaves no files behind and unlinks none of
+// weir's, and several data planes can run side by side. Start-up only; allocates.
 
 #include <weir/attr.h>
 #include <weir/config.h>

@@ -10,6 +10,6 @@ enum { EAL_PAGES_WHY_MAX = 256 };
 
 #define EAL_PAGES_SYSFS "/sys/kernel/mm/hugepages"
 
-// `sysfs`: EAL_PAGES_SYSFS, but for tests. -ENOMEM: none is reserved, or none is free, and `why` is
-// what to do about it; 0: some are free, or nobody says.
+// `sysfs`: EAL_PAGES_SYSFS, except in tests. -ENOMEM: none is reserved, or none is free, and `why`
+// says what to do; 0: some are free, or it is unknown.
 ATTR_MUST_CHECK int eal_pages_check(const char *sysfs, char why[EAL_PAGES_WHY_MAX]);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The conservation law of a packet pool: what is not free must be somewhere.
+// The audit of a packet pool: every buffer that is not free must be accounted for.
 //
 // After the ports have started, `base` buffers are out: those posted in RX rings. From then on the
-// worker may hold a few batches and what waits for the kernel (exception.h), and ports that send by
-// DMA may hold up to their TX rings; nothing else. The worker counts what is out ten times a
-// second, at the top of its loop, where it holds nothing: from outside, one that the machine keeps
-// from running looks like a leak of its burst. A window without a count has no verdict.
+// worker may hold a few batches and the frames that wait for the kernel (exception.h), and ports
+// that send by DMA may hold up to their TX rings; nothing else. The worker counts the buffers that
+// are out ten times a second, at the top of its loop, where it holds none: to an outside observer a
+// preempted worker would look like a leak of its burst. A window without a count has no verdict.
 //
 // In a second without any frame the least count must not exceed base + tx_hold, which is exact for
-// ports that free what they send; while frames flow, base + tx_hold + in_flight, as for fewer no
-// stage could be named. Below base - rx_vary at rest, a buffer was freed twice. Pure arithmetic;
+// ports that free the frames they send; while frames flow, base + tx_hold + in_flight, as for fewer
+// no stage could be named. Below base - rx_vary at rest, a buffer was freed twice. Pure arithmetic;
 // the main lcore's.
 
 #include <stdbool.h>
@@ -36,11 +36,11 @@ struct mbuf_flows {
 	uint64_t dropped[VERDICT_COUNT];
 };
 
-// The stage that most likely lost `lost` buffers: where so many frames more went in than came out
-// in the life up to `after`, as a leak may have grown for long before it showed; else the verdict
-// under which most were dropped between the two looks, as these alone are freed without a count of
-// their own. `lost` is to be more than can be on its way at `after`. "rx to verdict", "tx",
-// "exception", a verdict's name, "?".
+// The stage that most likely lost `lost` buffers: the one into which that many more frames went
+// than came out in the run up to `after`, because a leak may have grown for long before it showed.
+// Else the verdict with the most drops between the two samples, as only these are freed without a
+// count of their own. `lost` must exceed the frames that can be in flight at `after`. "rx to
+// verdict", "tx", "exception", a verdict's name, "?".
 const char *mbuf_suspect(
 	const struct mbuf_flows *before, const struct mbuf_flows *after, uint32_t lost);
 void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s);

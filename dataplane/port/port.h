@@ -3,12 +3,12 @@
 
 // DPDK ports: each client port and, where configured, the exception port behind it.
 //
-// Every worker gets one RX and one TX queue on each of them, RX from its own pool. Any PMD will do
-// that has so many queues; what a port cannot give is said in words. Descriptors are adjusted to
-// what the PMD accepts. A link that is down at start is no error. Main lcore, start and stop only,
-// but port_stats, which it calls each second.
+// Every worker gets one RX and one TX queue on each of them, RX from its own pool. Any PMD with
+// enough queues works; an error says what a port cannot do. Descriptors are adjusted to the PMD. A
+// link that is down at start is no error. Main lcore, start and stop only, but port_stats, which it
+// calls each second.
 //
-// What else is set: offloads (port_offload.h), the spread over queues (port_rss.h), MAC addresses
+// Other settings: offloads (port_offload.h), the spread over queues (port_rss.h), MAC addresses
 // (port_mac.h), link state (port_link.h), rules of the NIC (port_flow.h).
 
 #include "port_flow.h"
@@ -27,7 +27,7 @@ struct port {
 	bool dma;         // keeps sent frames in its TX ring, refills RX in batches
 	bool xdp;         // AF_XDP: no checksum can be trusted (a veth's are partial)
 	bool strips_tags; // VLAN tags, which then are beside the frame
-	bool sees_others; // frames for other hosts, which workers have to tell apart (port_mac.c)
+	bool sees_others; // frames for other hosts, which workers must filter (port_mac.c)
 	bool has_rest;    // one more RX queue, behind the workers'
 	char driver[32];
 	char name[STATS_PORT_NAME]; // for statistics: device name, or the kernel interface
@@ -63,7 +63,7 @@ void ports_bind(const struct ports *p, const struct config_dataplane *dp, struct
 
 // Most buffers of one worker that ports may hold: for sizing a pool and for the law of its buffers.
 unsigned ports_rx_posted(const struct ports *p);
-unsigned ports_tx_hold(const struct ports *p); // 0 for ports that free what they send
+unsigned ports_tx_hold(const struct ports *p); // 0 for ports that free the frames they send
 unsigned ports_rx_vary(const struct ports *p);
 // A pool's least size: with all rings full, the pool's caches, and where there is an exception port
 // all that may wait for the kernel, there are still buffers to receive with.

@@ -3,11 +3,11 @@
 
 // Sources whose frames the ports drop by themselves until a time is over (rte_flow, port_flow.h).
 //
-// A cap of DROPS_MAX entries, linear, as changes are rare and never on a packet's way. Each entry
-// is put on every client port that takes it; one that no port takes is not kept. What the operator
-// asks for comes through the directory (drops_take), read as hostile. Anything in the process that
-// runs on the main lcore may add entries of its own: drops_take touches none of them. Rules end
-// with their time, or with the process. Main lcore only.
+// At most DROPS_MAX entries in a linear table, because changes are rare and off the packet path.
+// Each entry goes to every client port that accepts it; one that no port accepts is not kept. The
+// operator's drop rules come through the directory (drops_take), which is not trusted. Other code
+// on the main lcore may add entries of its own: drops_take does not change them. Rules end with
+// their time, or with the process. Main lcore only.
 
 #include "port_flow.h"
 
@@ -28,23 +28,23 @@ struct drops {
 	uint16_t port_id[CONFIG_PORTS_MAX];
 	unsigned count;
 	struct drop_entry entry[DROPS_MAX];
-	const struct directory *from; // that was looked at, when its sequence was `taken`
+	const struct directory *from; // that was read, when its sequence was `taken`
 	uint64_t taken;
 	uint32_t full;    // additions refused by the cap
 	uint32_t refused; // by the ports
 };
 
 void drops_init(struct drops *d, const uint16_t *port_ids, unsigned count);
-// 0: in force on at least one port. On an entry that is there the operator's time (`asked`) takes
-// the place of the one before, be it shorter; of the data plane's own the later holds. -EINVAL: no
+// 0: in force on at least one port. On an existing entry the operator's time (`asked`) replaces the
+// previous one, even if it is shorter; of the data plane's own the later one holds. -EINVAL: no
 // such prefix may be dropped (DROP_PREFIX_MIN_*); -ENOSPC: full; -ENOTSUP: no port takes it.
 ATTR_MUST_CHECK int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires_ms,
 	bool asked, char why[DROPS_WHY_MAX]);
 // -ENOENT: there is none.
 int drops_remove(struct drops *d, const struct ip_address *source);
 void drops_expire(struct drops *d, uint64_t now_ms);
-// Makes the operator's entries those of the directory, if it has changed. What is being written
-// just then is left to the next call. NULL: no directory; entries stay until they expire.
+// Makes the operator's entries those of the directory, if it has changed. An entry that is just
+// being written is left to the next call. NULL: no directory; entries stay until they expire.
 void drops_take(struct drops *d, const struct directory *dir, uint64_t now_ms);
 // Entries that some port does not drop whole: it refused the rule, or the one for tagged frames.
 unsigned drops_partial(const struct drops *d);

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What a NIC does before a worker sees a frame (rte_flow), where its driver can.
+// Rules that a NIC applies before a worker sees a frame (rte_flow), where its driver supports them.
 //
 // Steering: UDP to port 53, IPv4 and IPv6, with and without a VLAN tag, goes to the workers' queues
 // by the hash, everything else to one more queue, the rest queue, which worker 0 empties after its
-// own. So a flood of what is not DNS fills only that queue. Both are read by the same stages: a
-// query that no rule matched (with IP options, say) is answered from the rest queue like any other,
-// and on a port without rte_flow all is as if every queue were the rest queue. All rules are in
-// place, or none.
+// own. So a flood of other traffic fills only that queue. Both are read by the same stages: a query
+// that no rule matched (with IP options, say) is answered from the rest queue like any other, and
+// on a port without rte_flow every queue acts like the rest queue. All rules are in place, or none.
 //
-// Drops: all IP from one source prefix, for abusers (port_drops.h). Dropped frames are seen by
-// nobody: no verdict, no counter of ours.
+// Drops: all IP from one source prefix, for abusers (port_drops.h). Dropped frames have no verdict
+// and no counter of weir.
 //
 // Drops have the highest priority, then steering; a driver without priorities gets all rules on one
 // level. Main lcore; a call may take as long as the driver's conversation with its firmware.
@@ -31,8 +30,8 @@ struct port_flow {
 };
 
 // Steers on a started port, to queues [0, workers); `rest` is the number of the rest queue.
-// `rest_is_default`: what no rule matches goes there already, else a rule says so. True: done;
-// false: the port cannot, `why` says which rule it refuses; nothing is left behind.
+// `rest_is_default`: unmatched frames go there already, else a rule sends them there. True: done;
+// false: the port cannot, `why` names the refused rule, and no rule is left behind.
 ATTR_MUST_CHECK bool port_flow_steer(struct port_flow *flow, uint16_t port_id, unsigned workers,
 	unsigned rest, bool rest_is_default, char *why, size_t cap);
 void port_flow_clear(struct port_flow *flow, uint16_t port_id);

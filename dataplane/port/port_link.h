@@ -3,13 +3,14 @@
 
 // Link state of the ports: noticed, logged, and shown in the statistics.
 //
-// A NIC that interrupts on a change is looked at within one turn of housekeeping, every port once a
-// second besides. A port whose link is down is served on: its queues are just empty. The callback
-// runs on EAL's interrupt thread and only raises a flag; everything else is the main lcore's.
+// A NIC that interrupts on a change is checked within one round of housekeeping, every port once a
+// second besides. Workers go on serving a port whose link is down: its queues are just empty. The
+// callback runs on EAL's interrupt thread and only raises a flag; everything else is the main
+// lcore's.
 //
-// The TAP driver asks for its interface by name, and finds none when that was moved into another
-// network namespace. So a TAP is asked by its queue, which is writable while the interface is up
-// (tun_chr_poll, Linux 4.20).
+// The TAP driver looks up its interface by name, and finds none when it was moved into another
+// network namespace. So the state of a TAP comes from its queue, which is writable while the
+// interface is up (tun_chr_poll, Linux 4.20).
 
 #include <rte_ethdev.h>
 
@@ -24,7 +25,7 @@ struct port_link {
 	_Atomic uint32_t event; // raised by the interrupt thread
 	bool interrupts;
 	bool is_tap;
-	bool was_up;  // the driver has said so once
+	bool was_up;  // the driver has reported it once
 	bool carries; // frames came
 };
 
@@ -38,8 +39,9 @@ void port_link_unwatch(struct port_link *link, uint16_t port_id);
 // True once after each interrupt.
 bool port_link_has_event(struct port_link *link);
 
-// The port has received so many. Some drivers (the e1000 that QEMU emulates) say that the link is
-// down all along: one that was never up to its driver is up when frames come.
+// The number of frames that the port has received. Some drivers (the e1000 that QEMU emulates)
+// always report the link as down: a link that was never up by its driver counts as up when frames
+// come.
 void port_link_frames(struct port_link *link, uint64_t frames);
 
 // Reads the link, logs a change, writes `out` (may be NULL).

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Which frames a port takes, by their destination MAC.
-//
-// Its own address, the configured ones beside it (a virtual router's), all multicast, because
-// neighbour discovery comes by it; nothing else: promiscuous mode is turned off, also where a
-// former user of the port or its driver had it on. Main lcore, at start only.
+// The frames that a port accepts, by their destination MAC: its own address, the configured ones (a
+// virtual router's), and all multicast, for neighbour discovery. Promiscuous mode is turned off,
+// also where an earlier user of the port or its driver had it on. Main lcore, at start only.
 
 #include "port.h"
 

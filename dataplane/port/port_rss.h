@@ -3,14 +3,14 @@
 
 // How a port with several queues spreads clients over the workers: the hash and its table.
 //
-// By addresses and ports of UDP and TCP, or as much of it as the port can. The key is drawn anew at
-// each start (`plain`), so that nobody can choose source ports that all lead to one worker, until
+// By addresses and ports of UDP and TCP, or as much of it as the port can. The key is drawn at each
+// start (`plain`), so that a client cannot choose source ports that all lead to one worker, until
 // it is one with which the last 12 bits of source ports and addresses reach all of the table; or it
 // is the well-known one of 16 repeated bits (`symmetric`), with which both directions of a flow
-// hash alike, for who mirrors traffic elsewhere, but which has only 16 bits of entropy in all and
-// which everyone knows. The table (RETA) is filled round robin, so that no queue has more than one
-// entry more than another, whatever the driver's default. Ports without a hash of ours (memif,
-// ring, af_packet, TAP) spread by what they have. Main lcore, at start only.
+// hash alike, for traffic mirrors, but which has only 16 bits of entropy and is public. The table
+// (RETA) is filled round robin, so that no queue has more than one entry more than another,
+// whatever the driver's default. Ports that take no key (memif, ring, af_packet, TAP) spread by a
+// hash of their own. Main lcore, at start only.
 
 #include <rte_ethdev.h>
 

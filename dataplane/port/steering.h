@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// AF_XDP ports (`xdp: eth0`): what weir does around DPDK's driver to share an interface with the
-// kernel.
+// AF_XDP ports (`xdp: eth0`): shares an interface with the kernel, around DPDK's driver.
 //
-// The steering program decides what workers get (bpf/steer.bpf.c). Before EAL starts, the interface
-// is claimed, a program that a killed data plane left on it is taken off, and the object file is
-// put where the driver will read it. When the ports have started, the service addresses go into the
-// program's map, and onto the interface where nobody has them. Then the gate: it stays shut until
-// the workers have tables (or two seconds have passed without a control plane), and is kept open a
-// second or two at a time while every worker turns; when one does not, it is shut at once. So a
-// data plane that hangs, is stopped or dies gives the queries back to the kernel, where the control
-// plane's socket answers.
+// The steering program decides what workers get (bpf/steer.bpf.c). Before EAL starts, it claims the
+// interface, detaches a program of a killed data plane, and writes the object file for the driver.
+// When the ports have started, the service addresses go into the program's map, and onto the
+// interface if no interface has them. Then the gate: it stays closed until the workers have tables
+// (or two seconds have passed without a control plane), and is opened for a second or two at a time
+// while every worker runs; when one does not, it closes at once. So a data plane that hangs, is
+// stopped or dies gives the queries back to the kernel, where the control plane's socket answers.
 //
 // Main lcore only; each beat is one system call per port.
 
@@ -33,7 +31,7 @@ struct steering_port {
 	int claim;
 	bool open; // `maps` is
 	struct xdp_steer maps;
-	uint64_t mac[STEER_MACS_MAX]; // whose frames are taken (steering_mac.h)
+	uint64_t mac[STEER_MACS_MAX]; // whose frames are steered (steering_mac.h)
 };
 
 struct steering {
@@ -45,11 +43,11 @@ struct steering {
 	uint64_t until_ms; // the gates are open until then; 0: shut
 };
 
-// The path that the driver is given, in `out`; the file is there after steering_prepare.
+// Writes the path for the driver to `out`; the file exists after steering_prepare.
 void steering_object_path(const char *run, char *out, size_t cap);
 
 // -ENODEV (no such interface), -EBUSY (another data plane has it, or a foreign XDP program), ...
-// With `worker_lcores: [auto]` fewer workers may be left: the driver is given their number.
+// With `worker_lcores: [auto]` fewer workers may be left: the driver gets their number.
 ATTR_MUST_CHECK int steering_prepare(struct steering *s, struct config_dataplane *dp,
 	const char *run, char why[STEERING_WHY_MAX]);
 // After the ports have started.

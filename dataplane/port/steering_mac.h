@@ -13,5 +13,5 @@
 uint64_t steering_mac_word(const uint8_t bytes[6]);
 // Those of the configuration, behind the place of the interface's own.
 void steering_mac_init(uint64_t mac[STEER_MACS_MAX], const struct config_port *port);
-// The interface's own, as it is at this time. Where the kernel does not tell it stays what it was.
+// Reads the interface's present address. If the kernel does not report it, the stored one stays.
 void steering_mac_look(uint64_t mac[STEER_MACS_MAX], const char *interface);

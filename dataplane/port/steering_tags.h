@@ -6,7 +6,7 @@
 
 #include <weir/config.h>
 
-// Main lcore, at start. -EINVAL with `why` where the port's `vlans` cannot be told apart.
+// Main lcore, at start. -EINVAL with `why` if the port cannot see its `vlans`.
 ATTR_MUST_CHECK int steering_tags_check(const struct config_port *port, char *why, size_t cap);
-// Says so where groups[].vlans finds no tags on a port.
+// Warns if groups[].vlans finds no tags on a port.
 void steering_tags_warn(const struct config *config);

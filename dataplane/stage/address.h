@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Whose address is it: ours, a client's, or one that no client can have.
+// Kinds of addresses: a service address, a client's, or one that no client can have.
 //
 // Pure functions over addresses in network byte order; the list of service addresses is short
 // (CONFIG_ADDRESSES_MAX) and constant, so a linear compare beats any table.
@@ -29,8 +29,8 @@ ATTR_INLINE bool address_is_ours_ipv6(const struct worker_service *s, const uint
 }
 
 // Sources that a reply must never go to (RFC 1122 3.2.1.3, RFC 6890): "this network", loopback,
-// multicast, reserved and broadcast, that to all of a network of ours included; and ourselves, or
-// we would talk to us for ever.
+// multicast, reserved and broadcast, those of the service networks included; and weir's own
+// addresses, or a reply would loop for ever.
 ATTR_INLINE bool address_can_ask_ipv4(const struct worker_service *s, rte_be32_t a)
 {
 	uint8_t first;
@@ -41,8 +41,9 @@ ATTR_INLINE bool address_can_ask_ipv4(const struct worker_service *s, rte_be32_t
 	return first != 0 && first != 127 && first < 224;
 }
 
-// Likewise: multicast, and all of ::/80 with 0 or ffff behind it, which holds the unspecified
-// address, loopback, and the IPv4-mapped ones that are not for the wire (RFC 4291 2.5.5.2).
+// The same for IPv6: multicast, and all of ::/80 with 0 or ffff behind it, which holds the
+// unspecified address, loopback, and the IPv4-mapped ones that are not for the wire (RFC 4291
+// 2.5.5.2).
 ATTR_INLINE bool address_can_ask_ipv6(const struct worker_service *s, const uint8_t a[16])
 {
 	static const uint8_t zero[10];

@@ -44,7 +44,7 @@ static_assert(offsetof(struct packet, has_vlan) == PACKET_SHAPE + 1
 	      && offsetof(struct packet, zero_csum) == PACKET_SHAPE + 6
 	      && offsetof(struct packet, group) == PACKET_SHAPE + 7);
 
-// What is said of a frame's headers, as one word: with a checksum, and of no group.
+// The shape of a frame's headers as one word: with a checksum, without a group.
 ATTR_INLINE uint64_t packet_shape(unsigned ip_version, bool has_vlan, unsigned l3, unsigned l4)
 {
 	return (uint64_t)l4 << 32 | (uint64_t)l3 << 16 | (uint64_t)has_vlan << 8 | ip_version;
@@ -63,8 +63,8 @@ ATTR_INLINE bool packet_has_shape(const struct packet *p, uint64_t shape)
 	return w << 8 == shape << 8;
 }
 
-// What the query log has to know of a packet and cannot see in its reply; by its place in `store`.
-// All but the frame is one word, as that of most packets is alike.
+// Facts about a packet for the query log that its reply does not show; by its index in `store`. All
+// but the frame is one word, which is equal for most packets.
 struct batch_note {
 	struct rte_mbuf *m;
 	uint16_t ede;       // or LOG_NO_EDE
@@ -92,7 +92,7 @@ struct batch {
 	bool control_alive; // read once per batch, so that all stages decide alike
 	bool rules;         // there are some for names
 	bool blocks;     // they, or what answers were checked by, may block: neither off nor paused
-	bool closed;     // there are no rules, and without them nobody is answered
+	bool closed;     // no rules (blocking.closed): no client is answered
 	bool blocks_all; // some group of clients may ask for nothing, and the same goes for that
 	bool rang;       // something was put on the miss ring
 	bool logs;       // the query log is on: `note` is kept
@@ -199,8 +199,8 @@ ATTR_INLINE struct l0_key packet_key(const struct packet *p)
 	return (struct l0_key){.hash = p->hash, .name = p->q.name.wire, .word = p->key_word};
 }
 
-// The address of a query's client as it lies in the frame, 4 or 16 bytes. After a reply was
-// written in its place it is ours.
+// The address of a query's client as it lies in the frame, 4 or 16 bytes. After a reply was written
+// in its place it is the service address.
 ATTR_INLINE const uint8_t *packet_source(const struct packet *p)
 {
 	enum { IPV4_SOURCE = 12, IPV6_SOURCE = 8 };

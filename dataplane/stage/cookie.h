@@ -11,12 +11,12 @@
 ATTR_MUST_CHECK enum dns_query_status cookie_parse(
 	const struct batch *b, struct packet *p, enum dns_cookie_kind *kind);
 
-// The whole cookies of plain queries are taken up one by one by the parser, while their bytes are
-// near, and settled together behind it.
+// The parser collects the whole cookies of plain queries one by one, while their bytes are in the
+// cache; they are settled together after it.
 
 // The question is good (dns_query_fast.h). Whatever its cookie is worth, the reply will have one.
 void cookie_take_plain(struct batch *b, struct packet *p);
-// What the replies will have, and the counters.
+// Sets the cookies of the replies, and the counters.
 void cookie_settle_plain(struct batch *b);
 void cookie_count(struct batch *b, enum dns_cookie_kind kind);
 

@@ -2,37 +2,37 @@
 #pragma once
 
 // How many frames a worker passes to the kernel (exceptions): on a TAP each is a system call, in
-// which the kernel also does what the frame asks of it, on the thread that answers DNS.
+// which the kernel also processes the frame, on the thread that answers DNS.
 //
-// Frames are told apart by what it costs to lose them: each class has a bucket of its own, so that
-// a flood of one leaves the others what they have. What the kernel takes part in (kernel_flows.h)
-// is no flood of strangers and has far more than what anybody may send; TCP and UDP each by
-// themselves, as whoever has a connection may flood that. A bucket is the time at which it will be
-// full again (the generic cell rate algorithm, ITU-T I.371): it fills by the TSC, and holds a
-// quarter of a second's worth, at least a batch. Who is over it is dropped (drop_kernel_rate, and a
-// counter of the class). The rate is that of one worker, as what is protected is a worker's time.
+// Frames are classified by the cost of losing them: each class has a bucket of its own, so that a
+// flood of one does not affect the others. Conversations of the kernel (kernel_flows.h) are no
+// flood of strangers and get far more than traffic that anyone may send; TCP and UDP separately,
+// because a peer may flood its connection. A bucket is the time at which it will be full again (the
+// generic cell rate algorithm, ITU-T I.371): it fills by the TSC, and holds a quarter of a second's
+// worth, at least a batch. A frame over it is dropped (drop_kernel_rate, and a counter of the
+// class). The rate is per worker, because it protects a worker's time.
 //
-// What passes waits until DNS has been answered, and so many of it go a turn that an answer waits
-// no longer for them than for a burst. The queue holds EXCEPTION_WAITING; each of the three kinds
-// in exception.c leaves places for the next. Who finds none is dropped (drop_exception_full).
-// Worker-local: no lock, no system call but the kernel's port's; what is DNS for us never comes
-// here.
+// Frames that pass wait until DNS has been answered; an iteration sends only so many that an answer
+// waits no longer for them than for a burst. The queue holds EXCEPTION_WAITING; each of the three
+// kinds in exception.c leaves places for the next. A frame without a place is dropped
+// (drop_exception_full). Worker-local: no lock, no system call except that of the exception port.
+// DNS for weir never comes here.
 
 #include "batch.h"
 
-// Of EXCEPTION_WAITING, for what we are found by, and for that and conversations.
+// Places of EXCEPTION_WAITING for ARP and neighbour discovery, and for these and conversations.
 enum { EXCEPTION_FOR_NEIGHBOURS = 64, EXCEPTION_FOR_FLOWS = 128 };
-// A turn's: so many at most, and no more after one in EXCEPTION_SHARE of the time that makes it
-// slow.
+// Frames per iteration: at most this many, and none after one in EXCEPTION_SHARE of the time that
+// makes an iteration slow.
 enum { EXCEPTION_PER_TURN = 32, EXCEPTION_SHARE = 2 };
 
 enum exception_class {
 	EXCEPTION_flow,      // TCP of a connection that the kernel takes part in
 	EXCEPTION_tcp,       // TCP of none
 	EXCEPTION_tcp_new,   // SYN
-	EXCEPTION_answer,    // UDP from port 53, of nobody whom the kernel has just asked
+	EXCEPTION_answer,    // UDP from port 53 that answers no recent question of the kernel
 	EXCEPTION_udp,       // all other UDP
-	EXCEPTION_other,     // routing protocols, fragments, what is not IP
+	EXCEPTION_other,     // routing protocols, fragments, not IP
 	EXCEPTION_icmp,      // ICMP and ICMPv6, but for the next
 	EXCEPTION_neighbour, // ARP, neighbour and router discovery: to be found at all
 	EXCEPTION_asked, // UDP of two ends between which the kernel has sent some; counted as flow
@@ -48,8 +48,8 @@ struct exception_view {
 enum exception_class exception_class_of(
 	const struct exception_view *v, const struct packet *p, uint16_t ether_type);
 
-// From now on so many frames a second, 0: any number; a change fills the buckets. `hz`: of the
-// clock below; 0: there is none, and no limit.
+// Sets the frames a second, 0: no limit; a change fills the buckets. `hz`: of the clock below; 0:
+// no clock, and no limit.
 void exception_set(struct exception *p, uint32_t rate, uint64_t hz);
 
 // One more of this class at this time. False: it is over its rate.

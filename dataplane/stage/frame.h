@@ -4,12 +4,12 @@
 // The headers around a DNS message: Ethernet, one 802.1Q tag, IPv4 or IPv6, UDP.
 //
 // Two ways out. A reply made in the received buffer keeps its headers, with both ends swapped and
-// lengths and checksums set anew; the answer to a miss gets fresh ones, built from the return path
-// that its message carried. Both send: no IPv4 options, identification 0 with DF (an atomic
-// datagram, RFC 6864 4.1), TTL or hop limit 64, no traffic class or flow label. UDP checksums come
-// from the message's sum, which dns_reply.h gives for the cost of header, question and OPT alone;
-// nothing is taken from the query's checksums, so replies are right also where received ones are
-// partial (AF_XDP and af_packet on veth). Pure functions, worker-local.
+// new lengths and checksums; the answer to a miss gets new ones, built from the return path that
+// its message carried. Both send: no IPv4 options, identification 0 with DF (an atomic datagram,
+// RFC 6864 4.1), TTL or hop limit 64, no traffic class or flow label. UDP checksums come from the
+// message's sum, which dns_reply.h gives for the cost of header, question and OPT alone; nothing is
+// taken from the query's checksums, so replies are right also where received ones are partial
+// (AF_XDP and af_packet on veth). Pure functions, worker-local.
 
 #include "batch.h"
 #include "state/frame_size.h"
@@ -20,19 +20,19 @@
 uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len);
 
 // Turns the IP header of a received packet around for `payload_len` bytes behind it. IPv4 options
-// are taken out: copied ones (record route, source route, time stamps) would be lies in a reply.
+// are removed: copied ones (record route, source route, time stamps) would be wrong in a reply.
 // That moves the start of the frame, so l4 and dns change by as much.
 void frame_turn_ip(struct packet *p, uint16_t payload_len);
 
 // Sets the length of the packet to its headers, up to l4, and `payload_len`.
 void frame_set_len(struct packet *p, uint16_t payload_len);
 
-// What a reply to this query needs, for the miss ring.
+// Writes the return path of this query, for the miss ring.
 void frame_return_path(
 	const struct packet *p, uint16_t port, uint16_t worker, struct return_path *out);
 
-// What the worker itself notes in a return path: a wait's ticket (dedup.h), and whether the client
-// has proven its address (batch_is_proven). Any three bytes may come back.
+// The worker's own fields in a return path: a wait's ticket (dedup.h), and whether the client has
+// proven its address (batch_is_proven). Any three bytes may come back.
 struct path_note {
 	uint32_t ticket;
 	bool proven;

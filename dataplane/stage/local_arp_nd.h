@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The few things that a service without a kernel interface must answer to be found: ARP requests
-// (RFC 826) and neighbour solicitations (RFC 4861) for a service address, and echo requests to one.
+// Replies that a service without a kernel interface needs to be reachable: to ARP requests (RFC
+// 826) and neighbour solicitations (RFC 4861) for a service address, and echo requests to one.
 //
 // Only used on ports without an exception port (memif, net_ring, pcap). Each answer is made in the
-// received packet, which must be in one segment; nothing is remembered, no neighbour is learnt:
-// replies go back to the MAC address that asked. Checksums and lengths are checked first.
+// received packet, which must be in one segment; no state is kept and no neighbour learnt: replies
+// go back to the MAC address of the request. Checksums and lengths are checked first.
 
 #include "batch.h"
 

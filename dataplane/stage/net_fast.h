@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Plain queries, in line: UDP/53 to us over IPv4 without options or IPv6 without extension headers,
-// whole, in one segment, with checksums that are there and right. Nearly all are; whatever is not
-// plain in any way, stage_net looks at step by step and says what it is. So each test here is one
-// of stage_net's, and what is accepted here would be accepted there, with the same outcome.
+// Plain queries, in line: UDP/53 to a service address over IPv4 without options or IPv6 without
+// extension headers, whole, in one segment, with right checksums. Nearly all are like that;
+// stage_net examines all others step by step. Each test here is one of stage_net's, and stage_net
+// would accept the same frames with the same result.
 //
-// Headers are read in words as they lie in memory and tested in place. The caller knows the
+// Headers are read in words as they are in memory and tested in place. The caller knows the
 // EtherType and has no tag, or one, in front of it.
 
 #include "address.h"

@@ -50,7 +50,7 @@ ATTR_INLINE void query_record_fence(void)
 }
 #endif
 
-// What is alike for all records of a batch, in the words of struct log_record.
+// The common part of all records of a batch, in the words of struct log_record.
 struct query_record {
 	uint64_t time_us, last; // of `last`: upstream, dataplane_us, verdict, flags
 	bool has_groups;
@@ -94,7 +94,11 @@ ATTR_INLINE struct query_record query_record_of(
 ATTR_INLINE uint64_t query_record_client(
 	uint8_t *client, const struct packet *p, const uint8_t *frame)
 {
-	enum { IPV4_TO = 16, IPV6_TO = 24, PORT_TO = 2 }; // a reply has it where the query had us
+	enum {
+		IPV4_TO = 16,
+		IPV6_TO = 24,
+		PORT_TO = 2
+	}; // a reply has it in place of the query's destination
 	uint64_t address[2] = {0};
 	uint32_t type_class;
 	if (likely_(p->ip_version == 4)) {
@@ -111,8 +115,8 @@ ATTR_INLINE uint64_t query_record_client(
 	       | (uint64_t)p->dns_len << 3 * QUERY_RECORD_HALF;
 }
 
-// At `unit`, which begins a line; where the next one goes. The name is followed in its lines by
-// what follows it in the packet, which nobody reads.
+// Writes a record at `unit`, which begins a cache line; returns the place of the next one. The rest
+// of the name's lines has bytes of the packet, which no reader uses.
 ATTR_INLINE uint8_t *query_record_put(uint8_t *unit, const struct packet *p,
 	const struct rte_mbuf *m, const struct query_record *t)
 {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The key by which the stages know a packet's question, in one view, and the first line that is
-// read for it. While there is no L0 the hash only serves to tell duplicates apart, so the keyless
-// one will do.
+// The key of a packet's question in one view, and the first line that is read for it. Without L0
+// the hash only finds duplicates, so a hash without a key is enough.
 
 #include "batch.h"
 #include "core/l0/l0_read.h"

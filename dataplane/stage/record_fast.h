@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The way of a batch from hashes to records, in line: each step asks for the line that the next one
+// From hashes to records for a batch, in line: each step prefetches the line that the next one
 // reads, so between two steps of one packet there must be work for others. On a machine whose
 // memory takes 300 ns that is the work of some 10 packets, and more than one stage: stage_parse
 // begins, stage_lookup goes on where it stopped.
 //
 // One key in six lies in the other bucket of its two, which is known only once the first is there.
-// Looked at at once, that line would be waited for.
+// A lookup at once would wait for that line.
 
 #include "batch.h"
 #include "core/l0/l0_read.h"
@@ -36,7 +36,7 @@ ATTR_INLINE void record_look_home(struct batch *b, unsigned to)
 	b->looked_home = i;
 }
 
-// The other buckets, where the home buckets said so.
+// Looks up the other buckets, where the home buckets require it.
 ATTR_INLINE void record_look_other(struct batch *b, unsigned to)
 {
 	const struct l0_reader *l0 = &b->tables->l0;

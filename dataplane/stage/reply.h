@@ -19,11 +19,11 @@ void reply_more(struct batch *b, struct packet *p, uint32_t len);
 void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, bool proven, uint32_t len);
 
 // A rule's reply: the records that its image has for the name, or a way to say that it is blocked,
-// its own or that of the client's group (rule_reply.h). A rule of local data blocks nobody: its
-// verdict is `local`, and no error is told.
+// its own or that of the client's group (rule_reply.h). A rule of local data does not block: its
+// verdict is `local`, without an EDE.
 void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d);
 
-// Does a record's answer lead to what the client's group blocks? Then the list is noted for the
+// Has a record's answer something that the client's group blocks? Then the list is noted for the
 // log.
 bool reply_is_checked(struct batch *b, struct packet *p, const struct l0_view *view);
 // Then this is its reply.
@@ -32,7 +32,7 @@ void reply_checked(struct batch *b, struct packet *p);
 // ANY, minimally (dns_reply_any).
 void reply_any(struct batch *b, struct packet *p);
 
-// What we are, if that is asked and told (dns_identity.h). False: not settled.
+// Answers a query about weir's identity (dns_identity.h). False: not settled.
 bool reply_identity(struct batch *b, struct packet *p);
 
 // For the query log: the error of a reply of `len` bytes, if it had room for it.

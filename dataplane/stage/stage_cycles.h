@@ -8,7 +8,7 @@
 struct stage_cycles {
 	uint64_t cycles[STAGE_COUNT];
 	uint64_t last;   // end of the stage before
-	uint64_t busy;   // whole turns
+	uint64_t busy;   // whole iterations
 	uint64_t frames; // received in them
 	uint64_t turns;  // with frames
 };

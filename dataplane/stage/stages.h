@@ -17,28 +17,28 @@ void stage_lookup(struct batch *b); // L0: answers hits (and stale ones, where a
 void stage_miss(struct batch *b);   // the rest to the miss ring, or SERVFAIL, or dropped
 void stage_tx(struct batch *b);     // sends, keeps what is the kernel's, frees; then the bell
 
-// The query log, when it is on: what is noted of each packet, before stage_net, and the records of
-// those queries that the worker ended itself, before their packets leave; published when these are
-// on their way, so that nothing waits for the records' way to memory.
+// The query log, when it is on: notes about each packet, before stage_net, and records of the
+// queries that the worker ended itself, before their packets leave. They are published after the
+// packets are sent, so that nothing waits for the records' stores.
 void stage_log_begin(struct batch *b);
 void stage_log(struct batch *b, unsigned received);
 // What came, before any stage writes a reply over it.
 void stage_keep_frames(struct batch *b);
-// Of what came with this verdict the stages have read that it is a query to us.
+// Does this verdict imply that the stages recognised a query to weir?
 bool note_has_query(enum verdict v);
 // As a record of the log, without its name.
 void note_describe(struct log_record *r, const struct batch *b, const struct packet *p,
 	const struct batch_note *n, bool is_query);
 
-// While somebody watches: what came, before stage_net, and what became of it, before stage_tx;
-// published by stage_log_end, behind whose fence the records before it are whole.
+// During a watch: the received frames, before stage_net, and their results, before stage_tx;
+// published by stage_log_end, after whose fence the records are complete.
 struct stage_cycles;
 void stage_watch_begin(struct batch *b);
-// The number of a query on its way to the control plane, for its miss; 0: nobody watches it.
+// The number of a query that goes to the control plane, for its miss; 0: not watched.
 uint32_t watch_trace(struct batch *b, const struct packet *p);
 void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *c);
-// That the answer to such a query left, or that its port had no room for it. Nothing unless
-// somebody watches still.
+// Reports that the answer to such a query left, or that its port had no room for it. Nothing if the
+// watch has ended.
 void watch_answer(
 	struct worker *w, uint16_t trace, uint64_t taken_tsc, uint64_t left_tsc, bool is_sent);
 void stage_log_end(struct batch *b);
@@ -46,14 +46,15 @@ uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 
 // Frames from the kernel, unchanged to the client port; number moved.
 unsigned stage_exception(struct worker *w, const struct worker_port *port);
-// Some of what waits for the kernel (exception.h), when all else of a turn is done; number taken.
-// `crowded`: clients' frames wait too.
+// Sends some of the frames that wait for the kernel (exception.h), at the end of an iteration;
+// returns their number. `crowded`: clients' frames wait too.
 unsigned stage_kernel(struct worker *w, bool crowded);
-// Answers of the control plane, each in a fresh packet of this worker's pool; number sent. So many
-// at most, as a cached answer may wait behind them: a resolver that turns a flood away sends
-// hundreds at once. No fewer than misses come in one turn, or the ring would fill by the pace
-// alone; but where they take longer than one in ANSWERS_SHARE of the time that makes a burst slow,
-// as on a TAP, each of whose frames is a system call, as many as fit into that, at least
-// ANSWERS_LEAST, until the ring is half full: what the last ones took says how many.
+// Sends answers of the control plane, each in a new packet of this worker's pool; returns their
+// number. The bound protects cached answers, which may wait behind them: a resolver that rejects a
+// flood sends hundreds at once. It is not lower than the misses of one iteration, or the ring would
+// fill by the pace alone. Where answers take longer than one in ANSWERS_SHARE of the time that
+// makes a burst slow, as on a TAP with a system call per frame, the worker sends as many as fit
+// into that time, at least ANSWERS_LEAST, until the ring is half full. The time of the last ones
+// gives the number.
 enum { ANSWERS_PER_TURN = WORKER_BATCH, ANSWERS_LEAST = 4, ANSWERS_SHARE = 4 };
 unsigned stage_answer(struct worker *w);

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Brings what the control plane publishes to the workers, and takes the old away behind them.
+// Activates new generations of the control plane in the workers, and unmaps the old ones after
+// them.
 //
 // A poll, each 10 ms by the main lcore, moves at most one step and never waits: attach the
 // directory (again after each link-up: it may be another file), look for newer generations, build a
-// new set of tables, hand it to the workers, and once every worker stands on it unmap the old one
-// and say so in the worker rings (activated_*). While one hand-over is under way no other starts,
-// so a stuck worker stops activation, and only that. A region that fails its checks is refused with
-// one log line per generation, tried again each second, and the old one stays in use.
+// new set of tables, hand it to the workers, and once every worker uses it unmap the old one and
+// report that in the worker rings (activated_*). While one activation is in progress no other
+// starts, so a stuck worker stops activation, and only that. A region that fails its checks is
+// refused with one log line per generation, tried again each second, and the old one stays in use.
 //
 // Without a directory workers have tables without L0 and rules. With the directory of a dead or
-// stopped control plane they serve from what is there; activated_* is told only to one that
-// listens. What keeps a living one that does not know our worker rings yet from reusing records
-// under our workers is directory.reader, stored before they read (tests/model/model_epoch.c,
+// stopped control plane they serve from its state; activated_* is only for one that runs. A control
+// plane that does not know these worker rings yet must not reuse records that the workers read:
+// directory.reader, stored before they read, prevents that (tests/model/model_epoch.c,
 // read-before-announce). Main lcore only; no DPDK calls, so tests drive it with real regions and no
 // EAL.
 
@@ -35,7 +36,7 @@ struct activate {
 	bool moving;                            // directory hand-over under way
 	struct tables_set *current, *next;      // next: hand-over under way
 	bool linked;                            // a control plane listens
-	bool attach; // after link-up: the directory, then every part, anew
+	bool attach; // after link-up: attach the directory, then every part, again
 	uint64_t next_attach_ms;
 	struct activate_refusal refused_l0, refused_rules, refused_policy, refused_config;
 };

@@ -6,8 +6,8 @@
 // Fixed, 4-way sets of (hash, window start, count); the oldest way is replaced. At most
 // DEDUP_WAITERS clients of a key wait at a time; a query beyond them is dropped as miss_duplicate
 // (its retry finds the answer cached). Each answer ends one wait, so a name whose answers are not
-// cached is asked for as often as answers come. A wait without an answer ends with its window of
-// 2 s, also after the control plane's death, so no name stays silent. One cache line per lookup.
+// cached is resolved as often as answers come. A wait without an answer ends with its window of 2
+// s, also after the control plane's death, so no name stays silent. One cache line per lookup.
 // Worker-private.
 
 #include <assert.h>
@@ -36,8 +36,8 @@ struct dedup {
 // aligned.
 void dedup_init(struct dedup *r, void *memory);
 
-// What the end of a wait is known by: a way, and bits of the hash that it was given to. It is kept
-// by the control plane with the return path. Whatever comes back names some way of the table.
+// A ticket identifies a wait: a way, and bits of its hash. The control plane keeps it with the
+// return path. Any value names some way of the table.
 enum { DEDUP_WAY_BITS = 14, DEDUP_TAG_BITS = 9 };
 static_assert(DEDUP_SETS * DEDUP_WAYS == 1 << DEDUP_WAY_BITS);
 static_assert(DEDUP_WAY_BITS + DEDUP_TAG_BITS <= 23); // frame.h
@@ -50,6 +50,6 @@ struct recent_wait {
 // A client asks for `hash`. It waits, and is counted, unless `before` is DEDUP_WAITERS.
 struct recent_wait dedup_ask(struct dedup *r, uint64_t hash, uint64_t now_ms);
 
-// One wait ended: its answer came, or its question could not be sent. A ticket of a way that was
-// given to another key since changes nothing but for one in 2^DEDUP_TAG_BITS.
+// Ends a wait: its answer came, or its question could not be sent. A ticket of a way that another
+// key has taken since has no effect, except one in 2^DEDUP_TAG_BITS.
 void dedup_end(struct dedup *r, uint32_t ticket);

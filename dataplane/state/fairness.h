@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Who fills the miss ring of one worker, so that not everybody suffers when it gets full.
+// Finds the clients and zones that fill the miss ring of a worker, so that the others keep a share
+// when it gets full.
 //
-// A ring that fills tells that the control plane is behind, mostly for a flood: of names below one
+// A ring fills when the control plane is behind, mostly because of a flood: of names below one
 // zone, or from a few clients. From half full on each miss is counted under its client (an IPv4
 // address or an IPv6 /64) and under the last three and two labels above its name; from three
-// quarters on, who has more than a sixteenth of what was counted is refused, and the last quarter
-// is left to the others. What one client or a lower zone is to blame for does not count for the
-// zones above, so a flood below victim.co.uk does not make co.uk one. Who forges each address and
-// each zone cannot be told from others; then all have what the ring can take.
+// quarters on, a client or zone with more than a sixteenth of the count is refused, and the others
+// have the last quarter. Misses counted for one client or a lower zone do not count for the zones
+// above, so a flood below victim.co.uk is not one of co.uk. A flood with forged addresses and zones
+// throughout cannot be recognised; then all share the ring.
 //
 // Counts are a sketch (weir/sketch.h); they are halved when the sum is FAIRNESS_SUM,
 // and forgotten after a second in which the ring was less than half full. 16 KiB, worker-private,
@@ -23,7 +24,7 @@
 enum {
 	FAIRNESS_BITS = 11,
 	FAIRNESS_SUM = 8192,
-	FAIRNESS_LEAST = 256, // below that many nobody is checked
+	FAIRNESS_LEAST = 256, // no checks below this many
 	FAIRNESS_PART = 16,
 	FAIRNESS_PAUSE_MS = 1000
 };

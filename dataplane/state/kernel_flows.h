@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Whom the kernel talks to by the exception port, so that its own connections and questions are
-// told from what anybody may send it.
+// The kernel's conversations by the exception port, so that its own connections and questions are
+// distinguished from traffic that anyone may send.
 //
-// What the kernel sends is noted by protocol, both addresses and both ports: TCP that opens or
+// Frames of the kernel are recorded by protocol, both addresses and both ports: TCP that opens or
 // closes a connection or has data, hence no RST, SYN with ACK or bare ACK, which strangers get as
 // well; and UDP. A frame of the same two ends belongs to that: UDP for 2 s, after which no client
-// is told an upstream's reply any more, as the ports that a resolver asked from in a minute are
-// most that there are. Who gets in here has answered to the address that it gave, or was asked by
-// us, or was sent a reply by some other service over UDP, which may go to a forged address; to get
-// in by guessing takes the ports of a conversation that is under way.
+// waits for an upstream's reply any more: the source ports that a resolver used in a minute are
+// most of all ports. A peer in this table has answered from its address, or the kernel asked it, or
+// another UDP service replied to it, which may be to a forged address. To get in by guessing takes
+// the ports of a live conversation.
 //
 // One table for all workers: a question leaves by the queue that the kernel picks and its reply
-// comes to the one that the NIC picks. 4,096 sets of one line, eight words in each: of the tag of a
-// conversation and when the kernel last said something in it. A look finds another conversation's
-// by one chance in 2^35; keyed by a secret of this life, so that nobody can aim at a set. Nothing
-// is taken out: a new one takes a place that is free or of UDP that is over, else that of the one
-// that was sent to longest ago. 256 KiB in all.
+// comes to the one that the NIC picks. 4,096 sets of one line, eight words in each: the tag of a
+// conversation and the time of the kernel's last frame. A lookup finds another conversation by one
+// chance in 2^35; the hash has a secret key of this run, so that an attacker cannot aim at a set.
+// No entry is removed: a new one takes a free place or that of an expired UDP conversation, else
+// that of the one with the oldest frame. 256 KiB in all.
 //
-// Any worker reads and writes, no lock: a word is whole at any time, and is put in place of the one
-// that was seen there or not at all, so that what two workers count is right. Who loses that race
-// looks once more, and then leaves it to the conversation's next frame; two that put the same one
-// in at once leave it there twice, which does no harm. A line for a frame that goes to the kernel
-// or comes from there, none for others; a conversation's word is written eight times a second at
-// most. The counts are each worker's own.
+// Any worker reads and writes, no lock: a word is always consistent, and replaces only the word
+// that the worker has read, so the counts of two workers are right. A worker that loses that race
+// tries once more, and then leaves it to the conversation's next frame; two that add the same one
+// at once leave it there twice, which does no harm. One cache line for a frame to or from the
+// kernel, none for others; a conversation's word is written eight times a second at most. The
+// counts are each worker's own.
 
 #include <rte_mbuf.h>
 
@@ -47,7 +47,7 @@ struct kernel_flow_table {
 struct kernel_flows {
 	struct kernel_flow_table *table;
 	_Atomic uint64_t taken;   // places that were free; read by the main lcore, as is
-	_Atomic uint64_t evicted; // what was pushed out before it was over
+	_Atomic uint64_t evicted; // conversations evicted before they were over
 };
 
 // Behind an IP header: where that and the ports are, all within the first segment.

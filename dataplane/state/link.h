@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Our end of link.sock: introduces the two processes and notices the other's death.
+// The data plane's end of link.sock: introduces the two processes and notices the end of the other.
 //
-// The control plane listens; we try each 100 ms. One hello (with the bells of all worker rings),
-// one welcome, then silence: the socket is only held, so that its hang-up tells at once. Any
-// further byte, a wrong welcome or none within a second ends the connection. Nothing here blocks.
-// Main lcore only; no DPDK.
+// The control plane listens; this tries to connect each 100 ms. One hello (with the bells of all
+// worker rings), one welcome, then silence: the open socket only serves to notice a hang-up at
+// once. Any further byte, a wrong welcome or none within a second ends the connection. Nothing here
+// blocks. Main lcore only; no DPDK.
 
 #include <stdbool.h>
 #include <weir/attr.h>

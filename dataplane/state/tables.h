@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The making and unmaking of one struct worker_tables with the mappings behind it.
+// Makes and frees a struct worker_tables with its mappings.
 //
-// A set starts as a copy of the one in use; parts are then replaced by newer generations. What two
-// sets share is unmapped only with the last of them. Everything that comes from the control plane
-// is checked here, once: region headers, geometry, settings; a part that fails leaves the set as it
-// was. Marks begin with the visits of a former life's, if its files are there; the first L0 of a
-// life sweeps what else lies there of it. Main lcore only; blocks (maps files); no DPDK calls.
+// A set starts as a copy of the one in use; parts are then replaced by newer generations. Mappings
+// that two sets share are unmapped only with the last of them. Data of the control plane is checked
+// here, once: region headers, geometry, settings; a part that fails does not change the set. Marks
+// begin with the visits of an earlier run, if its files exist; the first L0 of a run deletes its
+// other files. Main lcore only; blocks (maps files); no DPDK calls.
 
 #include "worker.h"
 
@@ -24,7 +24,7 @@ struct tables_set {
 struct tables_source {
 	struct shm_paths paths;
 	unsigned workers;
-	uint64_t incarnation;             // ours, for the marks
+	uint64_t incarnation;             // of this process, for the marks
 	unsigned lcores[SHM_WORKERS_MAX]; // of the workers, on whose nodes their marks lie
 };
 

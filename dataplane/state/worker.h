@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One worker: a poll-mode lcore that answers what its queues bring, run to completion.
+// One worker: a poll-mode lcore that answers the packets of its queues, run to completion.
 //
 // A `struct worker` belongs to its lcore thread; the main lcore writes only the fields that say so.
 // Between rx and tx a worker takes no lock, allocates nothing, makes no system call of its own and
 // writes no line that another worker writes (for what the kernel sends it does: kernel_flows.h).
-// What it uses of the control plane's regions stands in one immutable `struct worker_tables`; the
+// All that it uses of the control plane's regions is in one immutable `struct worker_tables`; the
 // main lcore maps new generations (activate.h), publishes a new struct, and frees the old one after
 // every worker has moved on.
 
@@ -40,7 +40,7 @@ struct worker_tables {
 	bool has_l0, has_rules;
 	bool has_groups; // policy_has_groups
 	bool has_access; // not everyone may ask as often as they like
-	bool is_closed;  // there was no policy image yet: nobody is known to be allowed to ask
+	bool is_closed;  // no policy image yet: no client may ask
 	struct l0_reader l0;
 	struct rule_reader rules;
 	struct policy_reader policy; // when has_groups or has_access
@@ -57,11 +57,11 @@ enum { WORKER_MACS_MAX = 2 + CONFIG_PORT_MACS_MAX };
 struct worker_port {
 	uint16_t port_id;      // DPDK port of the clients
 	uint16_t exception_id; // DPDK port to the kernel
-	uint16_t queue;        // ours on both, to send
+	uint16_t queue;        // this worker's queue on both, to send
 	uint16_t rx_queue;     // of the clients' port: `queue`, or the rest queue (port_flow.h)
 	bool has_exception;
 	bool rx_csum_trusted;  // received checksums are whole
-	bool is_screened;      // frames are looked at by stage_screen.c first
+	bool is_screened;      // stage_screen.c checks frames first
 	const uint64_t *vlans; // a bit for each VLAN that it takes, 0: no tag; NULL: takes all
 	uint16_t dns_most;     // longest message that a frame on this port can carry
 	struct rte_ether_addr mac;
@@ -72,7 +72,7 @@ struct worker_port {
 	uint64_t macs[WORKER_MACS_MAX];
 };
 
-// Is it the entry that also takes what the kernel sends? A port's rest queue has one of its own.
+// Is it the entry that also takes frames from the kernel? A port's rest queue has one of its own.
 ATTR_INLINE bool worker_port_reads_kernel(const struct worker_port *p)
 {
 	return p->has_exception && p->rx_queue == p->queue;
@@ -99,8 +99,8 @@ ATTR_INLINE struct log_clock log_clock_at(uint64_t us, uint64_t tsc, uint64_t hz
 	return (struct log_clock){.us = us, .tsc = tsc, .scale = scale};
 }
 
-// What may still go to the kernel, by class (exception.h). In cycles of the TSC: when a bucket is
-// full again, what one frame takes, and what it holds.
+// Buckets of frames to the kernel, by class (exception.h). In cycles of the TSC: when a bucket is
+// full again, the cost of a frame, and its size.
 enum { WORKER_EXCEPTION_CLASSES = 9 };
 enum { EXCEPTION_WAITING = CONFIG_KERNEL_WAITING, EXCEPTION_SLOTS = 512 };
 struct exception {
@@ -123,13 +123,14 @@ struct worker {
 	const struct worker_service *service;
 	struct rte_mempool *pool; // of this worker alone: single producer, single consumer
 	uint64_t dp_incarnation;
-	int bell; // our end (bell.h): rings the control plane, is rung for us; 0 and below: none
+	int bell; // this end (bell.h): rings the control plane and hears its rings; 0 and below:
+		  // none
 	int bell_far; // the other one, which is rung for us from here too
 	struct stats_worker *stats;
 	struct rings_dp_page *rings;
 	struct limit_table *limit; // of this worker alone
 	uint64_t slow_cycles;      // of a burst, from which on its frames are slow; its own, once
-	uint64_t ns_shifted;       // nanoseconds a cycle, by CYCLES_SHIFT; likewise
+	uint64_t ns_shifted;       // nanoseconds a cycle, shifted by CYCLES_SHIFT
 
 	// Written by the main lcore, read here.
 	_Atomic(const struct worker_tables *) next_tables;
@@ -142,8 +143,8 @@ struct worker {
 	// Written here, read by the main lcore.
 	_Atomic(const struct worker_tables *) tables_in_use;
 	_Atomic(const _Atomic uint64_t *) epoch_in_use;
-	// At its last beat, when it had no frame in its hands but for the kernel: in the lower half
-	// the buffers out of its pool, in the upper one how many such counts there were.
+	// At its last beat, when it held no frames except those for the kernel: in the lower half
+	// the buffers out of its pool, in the upper half the number of such counts.
 	_Atomic uint64_t pool_told;
 
 	// The worker's own.
@@ -160,7 +161,7 @@ struct worker {
 	uint32_t turn;         // of addresses, from reply to reply
 	unsigned answers_held; // of ANSWERS_PER_TURN, so many not in the next (stage_answer)
 	uint32_t until_timed;  // batches before one whose stages are timed
-	bool watching;         // somebody wants to be shown queries (show.c)
+	bool watching;         // a watch is active (show.c)
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
 	struct fairness fairness;
 	struct closed_pace closed;
@@ -168,7 +169,7 @@ struct worker {
 	struct kernel_flows kernel_flows;
 	uint32_t watched_trace[WORKER_BATCH]; // numbers of those that became misses; 0: none
 	uint32_t traces;                      // numbers given out, from anywhere on
-	// Frames of a batch as they came, cut, while somebody watches or the log has messages.
+	// Received frames of a batch, truncated, during a watch or while the log has messages.
 	uint16_t came_len[WORKER_BATCH], came_at[WORKER_BATCH]; // and where in their buffers
 	uint8_t came[WORKER_BATCH][WATCH_FRAME_MAX];
 };

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the data plane creates in shared memory: the statistics and one region of rings per worker.
+// The regions that the data plane creates in shared memory: the statistics and one region of rings
+// per worker.
 //
-// Made anew at each start (whoever still maps the files of a former life keeps those), before the
-// link introduces us. The control plane's parts of a worker's rings (its page, the answer ring's
-// data) are read-only in our mapping. a worker's rings' bell (bell.h) has the worker at one end,
-// and at the other the control plane, which is rung for misses and rings for answers; the main
-// lcore rings there too, when it has something new for a sleeping worker, and passes it to each
-// control plane. All of it is in the memory directory, never on huge pages. Start-up and stop only,
-// main lcore.
+// Made at each start (processes that map files of an earlier run keep those), before the link
+// connects. The control plane's parts of a worker's rings (its page, the answer ring's data) are
+// read-only in this mapping. The bell of a worker (bell.h) connects the worker, which rings for
+// misses, and the control plane, which rings for answers. The main lcore rings there too, when it
+// has something new for a sleeping worker, and passes the other end to each control plane. All of
+// it is in the memory directory, never on huge pages. Start-up and stop only, main lcore.
 
 #include "link.h"
 #include "worker.h"
@@ -37,14 +37,14 @@ struct rings_spec_all {
 	unsigned port_count;
 	char port_name[STATS_PORTS_MAX][STATS_PORT_NAME];
 	bool port_is_exception[STATS_PORTS_MAX];
-	const char *group; // may read the statistics; "" = nobody else
+	const char *group; // may read the statistics; "" = no group
 };
 
 ATTR_MUST_CHECK int worker_rings_create(struct worker_rings *out, const struct shm_paths *paths,
 	const struct rings_spec_all *spec, char why[SHM_WHY_MAX]);
 // Before worker_rings_close: the start comes to nothing, which is not the same as a stop.
 void rings_fail(const struct worker_rings *l);
-// Unmaps; the files stay for whoever looks at them after our death.
+// Unmaps; the files stay for readers after this process ends.
 void worker_rings_close(struct worker_rings *l);
 
 // Hands worker rings number w->index to its worker: pages, rings, bell, statistics block.

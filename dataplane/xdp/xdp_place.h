@@ -9,7 +9,7 @@
 
 enum { XDP_PLACE_MAX = 96 };
 
-// Interfaces are numbered in each network namespace anew.
+// Each network namespace has its own interface numbers.
 static inline const char *xdp_place(const char *folder, unsigned ifindex, char out[XDP_PLACE_MAX])
 {
 	struct stat ns = {0};
