@@ -2,18 +2,18 @@
 #pragma once
 
 // A connection of TCP/53: frontend_tcp_conn.c (its life and deadlines), frontend_tcp_ask.c
-// (messages in, replies out, whose turn it is), frontend_tcp_buffer.c (what came or went in
-// part) and frontend_tcp_io.c (its socket). Resolver loop's thread.
+// (messages in, replies out, order of turns), frontend_tcp_buffer.c (partial messages) and
+// frontend_tcp_io.c (its socket). Resolver loop's thread.
 
 #include "frontend_tcp_internal.h"
 
 enum {
-	CONN_OUT_SOFT = 65536,  // no further question while so much is unread
-	CONN_OUT_MAX = 262144,  // closed: replies to what was under way then
+	CONN_OUT_SOFT = 65536,  // unread replies from which on no question is read
+	CONN_OUT_MAX = 262144,  // unread replies at which the connection is closed
 	CONN_DRAIN_MS = 10000,  // what waited at its begin has left at its end
 	CONN_ON_ITS_WAY = 4096, // bytes in the kernel that an end of ours does not drop
 	CONN_PARTING_MS = 2000, // for the client to close, when all is answered
-	CONN_LOOK_MS = 500,     // whether it has read, while nothing else would tell
+	CONN_LOOK_MS = 500,     // interval of checks whether the client has read
 	CONN_MESSAGES_A_TURN = 32,
 };
 
@@ -37,14 +37,15 @@ struct frontend_conn {
 	uint32_t asked;             // all of them
 	bool reading, writing;      // events that are added
 	bool stalled;               // in the server's list of these: it has bytes buffered
-	bool parting; // its last reply has been sent: what comes is dropped until the client's end
+	bool parting; // its last reply is sent: input is dropped until the client closes
 	bool ended;   // the client sends nothing more
 	bool held;    // a whole message is in `in`, but too much is under way
-	bool waiting, starving; // in a list of held ones: for its turn, or for what others use
+	bool waiting,
+		starving; // in a list of held ones: for its turn, or for resources that others use
 	struct age_link age;
 	bool keepalive;      // the client asked how long it may be silent
 	uint64_t used_ms;    // its last question or reply
-	uint64_t turn_ms;    // its time is over, and it ends, or is looked at, then; 0: none
+	uint64_t turn_ms;    // when it expires or is checked; 0: never
 	uint64_t message_ms; // the first byte of what is in `in`
 	uint64_t drain_ms;   // a look at how it reads; with that:
 	uint64_t sent, drain_mark;
@@ -59,7 +60,7 @@ struct frontend_conn {
 void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer);
 void conn_close(struct frontend_conn *c, enum frontend_tcp_end why);
 void conn_touch(struct frontend_conn *c, uint64_t now_ms); // it was used
-// How long it may be silent, as the client is told.
+// How long it may be silent, for the keepalive option.
 unsigned conn_idle_ms(const struct frontend_conn *c);
 void conn_arm(struct frontend_conn *c); // to its deadline, by the limits in force
 // After whatever happened to it: closed, or waits for the right things.
@@ -78,7 +79,7 @@ void conn_session_begin(struct frontend_conn *c); // of a new one, which has its
 // nothing but that, and this is called again when some of it ends.
 void conn_hold(struct frontend_conn *c);
 void conn_wait_end(struct frontend_conn *c);
-// So many of its questions are no longer under way: others of its client may go on.
+// `count` of its questions have ended: others of its client may go on.
 void conn_pending_end(struct frontend_conn *c, unsigned count);
 void conn_feed(struct frontend_tcp *t);        // one of `starved`, if there is room
 void conn_resume_some(struct frontend_tcp *t); // of `ready`
@@ -100,4 +101,4 @@ ssize_t conn_recv(struct frontend_conn *c, uint8_t *p, size_t n);
 ssize_t conn_send(struct frontend_conn *c, const struct iovec *part, unsigned count);
 void conn_send_end(struct frontend_conn *c);        // nothing more will be
 bool conn_is_unread(const struct frontend_conn *c); // the kernel has over CONN_ON_ITS_WAY of ours
-void conn_cut(struct frontend_conn *c);             // whose close drops them
+void conn_cut(struct frontend_conn *c); // resets the connection, which drops these bytes

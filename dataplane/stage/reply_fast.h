@@ -43,7 +43,7 @@ ATTR_INLINE const struct dns_block *reply_block_of(const struct batch *b, const 
 	return unlikely_(t->has_groups) ? &t->policy.group[p->group].block : &t->config.block;
 }
 
-// Our own limit may be raised while we run; what a frame can carry stays as it was at start.
+// limits.udp_reply_size may be raised at run time; the size of a frame is fixed at start.
 ATTR_INLINE uint16_t reply_fast_limit(const struct batch *b)
 {
 	uint16_t limit = b->tables->config.udp_limit;
