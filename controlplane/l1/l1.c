@@ -21,7 +21,7 @@ enum {
 
 struct l1_lookup {
 	struct l1 *owner;
-	bool stopped; // nobody waits any more
+	bool stopped; // no caller waits any more
 	bool peek;    // not counted
 	l1_get_fn done;
 	l1_lock_fn locked;
@@ -232,7 +232,8 @@ void l1_get_stop(struct l1_lookup *look)
 static void on_lock(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1_lookup *look = arg;
-	// Nobody else can have it when it cannot be asked for: then our own is the only lock.
+	// Without an answer of Redis no other box has the lock: then the caller's table is the only
+	// lock.
 	bool got = end != REDIS_DONE || redis_reply_kind(reply) != REDIS_NIL;
 	if (!look->stopped)
 		look->locked(look->arg, got);

@@ -13,7 +13,7 @@ enum {
 	CURSOR_MAX = 24,
 	KEYS_A_STEP = 128,
 	LOOKED_AT_A_STEP = 1000,    // where hardly any of them can fit
-	KEYS_MAX = 8 * KEYS_A_STEP, // of one reply; SCAN may exceed what it is asked for
+	KEYS_MAX = 8 * KEYS_A_STEP, // of one reply; SCAN may return more than requested
 	KEYS_A_COMMAND = REDIS_ARGS_MAX - 2,
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A sample of an index: what is gone, cold or worth least of it, and its deletion.
+// A sample of an index: finds and deletes its gone, cold and least popular keys.
 #include "l1_sweep_internal.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@ enum {
 	SPARE_SHARE = 4,                   // of a sample, for the owner's sake
 };
 
-// Members of an index as candidates; one that is no key of ours does not belong there.
+// Members of an index as candidates; deletes one that is no key of weir.
 static void on_sample(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1_sweep *s = arg;

@@ -16,7 +16,7 @@ enum {
 	CHECK_MS = 500, // how often it is seen whether a round is due
 	SPARE_S = 60,   // clocks of boxes differ
 	ROUND_MAX_MS = 14000,
-	PATIENCE_MS = 1000, // for a reply: nobody waits
+	PATIENCE_MS = 1000, // for a reply: no client waits
 	RETRY_MS = 2000,    // from the begin of a round that failed
 };
 
@@ -59,7 +59,7 @@ uint64_t sweep_keys(const struct l1_sweep *s)
 	return n;
 }
 
-// Whose the lock is. Ours also when the end of a former round could not say so to Redis.
+// Reads the owner of the lock. It is this box's too if an earlier round could not release it.
 static void on_owner(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1_sweep *s = arg;
@@ -105,7 +105,7 @@ static void round_begin(struct l1_sweep *s)
 		s->step = SWEEP_IDLE;
 }
 
-// What a server says is a count: no less than none.
+// The count in a server's reply, at least 0.
 static uint64_t count_of(enum redis_end end, const struct redis_reply *reply)
 {
 	int64_t n = end == REDIS_DONE ? redis_reply_integer(reply) : 0;
@@ -199,7 +199,7 @@ static bool evict_more(const struct l1_sweep *s)
 	       && clock_mono_ms() < s->started_ms + ROUND_MAX_MS;
 }
 
-// All replies of a step are in. A step that had nothing to ask is over at once.
+// All replies of a step are in. A step without commands ends at once.
 static void step_next(struct l1_sweep *s)
 {
 	while (s->outstanding == 0 && s->step != SWEEP_IDLE) {

@@ -67,11 +67,11 @@ enum l1_found l1_value_read(const struct redis_reply *reply, const struct ttl_ru
 		|| !field_number(reply, FIELD_AUTH, stored, &auth) || auth > UINT32_MAX
 		|| !field_number(reply, FIELD_HITS, 0, &hits) || hits > UINT32_MAX)
 		return L1_BAD;
-	// The limits that hold for our own answers hold for those of others.
+	// The limits of weir's own answers apply to those of other boxes.
 	if (stored == 0 || stored > TTL_MAX_S || soft != created + stored)
 		return L1_BAD;
 	if (created > now_s + L1_SKEW_MAX_S)
-		return L1_MISS; // our clock may be the wrong one: what others can use is left alone
+		return L1_MISS; // this box's clock may be wrong: keep the value for other boxes
 	uint64_t age = now_s > created ? now_s - created : 0;
 	if (age >= stored + ttl_stale_s(rules, (uint32_t)stored))
 		return L1_MISS;

@@ -147,7 +147,7 @@ static void error_take(struct redis_call *call, const struct redis_reply *reply)
 	if (kind != REDIS_ERROR_MOVED && kind != REDIS_ERROR_ASK && kind != REDIS_ERROR_EXECABORT)
 		error_note(node, reply);
 	if (node->retired_ms)
-		return; // what it says of others is old
+		return; // its view of other nodes is old
 	if (kind == REDIS_ERROR_READONLY || kind == REDIS_ERROR_CLUSTERDOWN)
 		r->topology->trouble(r, node);
 	if ((kind != REDIS_ERROR_MOVED && kind != REDIS_ERROR_ASK) || call->slot == REDIS_NO_SLOT)
@@ -176,7 +176,7 @@ static void errors_take(struct redis_call *call, const struct redis_reply *reply
 	}
 }
 
-// The server did nothing of it and said where to go. True: it is under way again.
+// The server did nothing and named another node. True: the call is in flight again.
 static bool call_again(struct redis *r, struct redis_call *call)
 {
 	if (!call->copy || !call->moved_to.port || call->late

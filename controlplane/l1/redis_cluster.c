@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A Redis Cluster: which master has which of the 16384 slots, as CLUSTER SLOTS of one node tells
-// it. Asked again when a node is away, a slot has moved or is nowhere, and now and then. What MOVED
-// says is believed at once for its slot.
+// A Redis Cluster: the master of each of the 16384 slots, by CLUSTER SLOTS of one node. Looked up
+// again when a node is away, a slot has moved or has no node, and now and then. A MOVED reply takes
+// effect at once for its slot.
 
 #include "redis_ask.h"
 #include "redis_error.h"
@@ -35,7 +35,7 @@ static bool where(struct redis *r, unsigned i, struct redis_login *out)
 	return true;
 }
 
-// [address, port, id, ...]; no address: the one that was asked.
+// [address, port, id, ...]; no address: the queried node.
 static struct redis_node *master_take(struct redis *r, const struct redis_reply *entry)
 {
 	const struct cluster *s = r->topology_state;

@@ -53,7 +53,7 @@ static int io_wait(struct redis_conn *c, bool writing)
 	return event_add(&c->io, NULL) < 0 ? -ENOMEM : 0;
 }
 
-// The socket is gone, nobody has been told. What waited is returned.
+// Closes the socket without notifying anyone. Returns the waiting calls.
 static struct redis_call *conn_reset(struct redis_conn *c)
 {
 	struct redis_call *calls = c->first;
@@ -307,7 +307,8 @@ static void on_io(evutil_socket_t, short what, void *arg)
 		conn_fail(c, failure_text(rc));
 }
 
-// Tells of calls that are too late. The earliest deadline of the others, or UINT64_MAX; 0: closed.
+// Notifies the owners of late calls. Returns the earliest deadline of the others, or UINT64_MAX; 0:
+// closed.
 static uint64_t calls_expire(struct redis_conn *c, uint64_t now)
 {
 	uint64_t next = UINT64_MAX;
@@ -325,7 +326,7 @@ static uint64_t calls_expire(struct redis_conn *c, uint64_t now)
 	return next;
 }
 
-// When the connection itself has had enough of waiting; 0: it has failed.
+// When the connection itself is overdue; 0: it has failed.
 static uint64_t conn_overdue(struct redis_conn *c, uint64_t now)
 {
 	if (c->state != REDIS_CONN_UP) {

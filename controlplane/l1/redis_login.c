@@ -77,8 +77,8 @@ bool redis_login_check(
 		snprintf(why, REDIS_WHY_MAX, "is not a master");
 		return false;
 	}
-	// A server that lets nobody ask or name anything may still do the rest. NOAUTH at any step
-	// means that it wants a password which we do not have.
+	// A server that forbids ROLE or CLIENT may still serve. NOAUTH at any step means that it
+	// needs a password that is not configured.
 	bool refused = error
 		       && (step == STEP_SELECT || strncmp(text, "NOAUTH", 6) == 0
 			       || strncmp(text, "LOADING", 7) == 0);

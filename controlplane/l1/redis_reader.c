@@ -37,7 +37,7 @@ struct redis_reader {
 	size_t bytes;           // of all blocks
 	size_t texts, elements; // of the reply being built
 	int err;                // why an object was refused
-	bool taken;             // a whole reply was given out of the blocks
+	bool taken;             // a whole reply was returned from the blocks
 };
 
 static void *block_take(struct redis_reader *r, size_t len)
@@ -192,8 +192,8 @@ int redis_reader_feed(struct redis_reader *r, const void *bytes, size_t len)
 	return redisReaderFeed(r->resp, bytes, len) == REDIS_OK ? 0 : -ENOMEM;
 }
 
-// What is left is the beginning of one item: its line must end soon, and hiredis buffers a whole
-// text before it asks us for room.
+// The rest is the beginning of one item: its line must end soon, and hiredis buffers a whole text
+// before it calls the allocator hook.
 static int rest_check(const struct redis_reader *r)
 {
 	size_t left = r->resp->len - r->resp->pos;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The master that the sentinels name. One of them is asked; a subscription to its +switch-master
-// says at once when that changes. The node's log-in checks that it is a master (ROLE), since a
-// sentinel may be behind (Redis Sentinel client guidelines).
+// The master that the sentinels name. The client asks one of them; a subscription to its
+// +switch-master reports a change at once. The node's log-in checks that it is a master (ROLE),
+// since a sentinel may be behind (Redis Sentinel client guidelines).
 
 #include "redis_ask.h"
 #include "redis_error.h"

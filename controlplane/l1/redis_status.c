@@ -4,7 +4,7 @@
 #include <string.h>
 #include <weir/clock.h>
 
-// The node that stands for all in the status: a master that is there, else any.
+// The node that the status shows: a master that is up, else any.
 static const struct redis_node *node_shown(const struct redis *r)
 {
 	const struct redis_node *any = NULL;

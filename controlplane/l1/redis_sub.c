@@ -52,8 +52,8 @@ static void on_down(struct redis_conn *c, bool, const char *)
 	sub_wait(s);
 }
 
-// ["subscribe", channel, 1], ["message", channel, text], ["pong", ""]. An error (no such right) is
-// heard of by nobody: the connection is then silent but for pings, and on_gap never comes.
+// ["subscribe", channel, 1], ["message", channel, text], ["pong", ""]. An error (no permission) is
+// ignored: the connection is then silent except for pings, and on_gap never comes.
 static void on_push(struct redis_conn *c, const struct redis_reply *reply)
 {
 	struct redis_sub *s = c->owner;
@@ -146,7 +146,7 @@ void redis_sub_moved(struct redis_sub *s)
 	sub_open(s, clock_mono_ms());
 }
 
-// Any master that is there: a cluster hands messages on.
+// Any master that is up: a cluster forwards messages.
 static bool sub_where(void *arg, struct redis_login *out)
 {
 	struct redis *r = arg;

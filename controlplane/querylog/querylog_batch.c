@@ -72,7 +72,7 @@ void querylog_pool_close(struct querylog_pool *p)
 	free(p);
 }
 
-// A batch to fill, or NULL. The count of those out is taken first: malloc needs no lock of ours.
+// A batch to fill, or NULL. Counts it first: malloc needs no lock of this pool.
 static struct batch *pool_get(struct querylog_pool *p)
 {
 	pthread_mutex_lock(&p->lock);

@@ -39,7 +39,7 @@ static void names_look(struct querylog *q)
 	q->naming = names;
 }
 
-// An empty batch in the place of what is filled. False: all are out, and nothing has changed.
+// Replaces the filled batch by an empty one. False: all are in use, and nothing has changed.
 static bool batch_next(struct querylog *q, uint64_t now_ms)
 {
 	struct querylog_batch *b = querylog_pool_take(q->pool, q->box, q->batches + 1);
@@ -63,8 +63,8 @@ static bool batch_ready(struct querylog *q, uint64_t now_ms)
 	return batch_next(q, now_ms);
 }
 
-// What lies in a ring is seldom older than a look, but for what a data plane wrote while there was
-// no control plane.
+// Records in a ring are rarely older than the last read, except those of a data plane that ran
+// without a control plane.
 static bool time_is_near(const struct querylog *q, const uint8_t *msg, size_t len)
 {
 	const uint64_t past_us = QUERYLOG_PAST_H * UINT64_C(3600000000);
@@ -76,7 +76,7 @@ static bool time_is_near(const struct querylog *q, const uint8_t *msg, size_t le
 	       && time_us + past_us > q->look_us;
 }
 
-// Its queries are none the less: the next row tells them too.
+// Its queries still count: the next row stands for them too.
 static void untimely_take(struct querylog *q, const uint8_t *msg, size_t len)
 {
 	querylog_count(&q->bad, 1);
@@ -191,7 +191,7 @@ static unsigned source_read(
 	return n;
 }
 
-// What a worker's rings' worker took along when it ended.
+// Counts the debt of a worker that ended.
 static bool source_settle(struct querylog *q, const struct querylog_source *s, uint64_t now_ms)
 {
 	const uint64_t owed_max = UINT64_C(1) << 40; // a million a second for twelve days

@@ -59,14 +59,14 @@ bool querylog_row_rest(struct querylog_batch *b, uint64_t time_us, uint64_t weig
 	return true;
 }
 
-// The name behind the record, as the record's writer should have put it. False: it did not.
+// Reads the name behind the record. False: invalid.
 static bool name_read(const struct log_record *r, const uint8_t *wire, struct dns_name *out)
 {
 	struct rd rd = rd_init(wire, r->name_len);
 	return dns_name_read(&rd, out) == 0 && rd_left(&rd) == 0;
 }
 
-// Sinks keep seconds in 32 bits, and make files of what hour it is.
+// Sinks keep seconds in 32 bits, and make a file for each hour.
 static bool time_is_sane(uint64_t time_us, int64_t wall_us)
 {
 	const uint64_t end_us = (UINT64_C(1) << 32) * 1000000;

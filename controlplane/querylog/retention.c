@@ -22,8 +22,8 @@ static void look(struct retention *r, int64_t clock_s, uint64_t mono_ms)
 			.offset_s = offset_s, .since_ms = mono_ms, .has_looked = true};
 }
 
-// The last second of the newest data that can be believed. Behind a gap of more than a day a run of
-// data counts once it is a day long; until then what was before the gap does.
+// The last second of the newest trusted data. Data after a gap of more than a day counts once it
+// spans a day; until then the data before the gap counts.
 static int64_t newest_s(int64_t clock_s, const int64_t *start_s, unsigned count, int64_t length_s)
 {
 	count = retention_present(clock_s, start_s, count);

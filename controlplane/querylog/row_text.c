@@ -121,7 +121,7 @@ static void when(struct line *l, uint64_t time_us)
 	struct tm tm;
 	char text[64];
 	if (!gmtime_r(&s, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
-		l->is_full = true; // no time that there is
+		l->is_full = true; // an impossible time
 		return;
 	}
 	print(l, "%s.%06uZ", text, (unsigned)(time_us % 1000000));

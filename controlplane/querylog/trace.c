@@ -28,7 +28,7 @@ const char *const trace_outcome_names[TRACE_OUTCOMES] = {
 	[TRACE_NO_ANSWER] = "unanswered",
 };
 
-enum { TRACES_LATE_MS = 7000 }; // what was begun in time may go on for so long
+enum { TRACES_LATE_MS = 7000 }; // a trace may go on for this long
 
 struct slot {
 	bool is_live, is_joined;
@@ -37,7 +37,7 @@ struct slot {
 };
 
 struct traces {
-	struct slot *slot; // NULL: nobody watches
+	struct slot *slot; // NULL: no watch
 	struct dp_watch filter;
 	trace_put_fn put;
 	void *arg;
@@ -240,7 +240,7 @@ void traces_join(struct traces *t, trace_handle *first, trace_handle one)
 	*first = one;
 }
 
-// The frontend's own are not looked at by a worker, so their verdict is asked here.
+// No worker filters queries of the frontend, so this checks their verdict.
 static bool is_wanted(const struct traces *t, const struct trace *what)
 {
 	return what->worker != TRACE_OF_FRONTEND || !t->filter.verdicts

@@ -20,12 +20,12 @@ struct lines {
 struct watch {
 	pthread_mutex_t lock;
 	const struct upstream_book *book;
-	struct lines *lines; // NULL: nobody watches
+	struct lines *lines; // NULL: no watch
 	size_t used;
 	uint64_t missed; // since the last look
 	uint16_t id;     // of the newest watch
 	unsigned outcomes;
-	int64_t wall_us; // makes wall time of ours
+	int64_t wall_us; // offset from the monotonic clock to wall time
 	struct watch_counts counts;
 	struct watch_line line; // the one that is being made
 };
@@ -41,7 +41,7 @@ int watch_open(struct watch **out)
 	if (!w)
 		return -ENOMEM;
 	pthread_mutex_init(&w->lock, NULL);
-	// What our last life was shown may lie on the rings yet.
+	// Messages of a watch of the previous run may still be on the rings.
 	w->id = (uint16_t)clock_mono_ms();
 	*out = w;
 	return 0;
@@ -141,7 +141,7 @@ static void half_show(struct watch *w, struct watch_half *h)
 		.answer = h->has_answer ? &h->answer : NULL,
 		.is_alone = !h->has_worker || !h->has_control,
 	};
-	if (p.worker || p.control) // else it is of a query that was shown as it was
+	if (p.worker || p.control) // else it belongs to a query that was already shown
 		show(w, &p);
 	*h = (struct watch_half){0};
 }
@@ -240,7 +240,7 @@ static bool half_due_show(struct watch *w, uint64_t until_ms)
 	return h != NULL;
 }
 
-// One by one, so that the resolver never waits for more than a line. What comes meanwhile has time.
+// One by one, so that the resolver never waits for more than a line. Later ones can wait.
 static void halves_show(struct watch *w, uint64_t until_ms)
 {
 	for (unsigned i = 0; i < WATCH_JOIN_MAX && half_due_show(w, until_ms); i++)
@@ -275,7 +275,7 @@ void watch_counts(struct watch *w, struct watch_counts *out)
 	pthread_mutex_unlock(&w->lock);
 }
 
-// Words for what a miss may come to, beside the verdicts of workers that mean the same.
+// Words for the results of a miss, beside the equal verdicts of workers.
 static const struct {
 	const char *word, *verdicts; // verdicts: what their names begin with
 	unsigned outcome;

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <weir/shm_stats.h>
 
-// A name is escaped once more, an event has one, and all else is numbers and words of ours.
+// A name is escaped once more, an event has one, and the rest is numbers and constant words.
 enum { NAME_MOST = 2 * 4 * 255, EVENT_MOST = 2 * UPSTREAM_BOOK_NAME_MAX + 256, HEAD_MOST = 1536 };
 static_assert(sizeof(((struct watch_line *)0)->text) > NAME_MOST + HEAD_MOST + 2 * WATCH_FRAME_MAX);
 
-// What has no room any more is left out as a whole; a line always ends.
+// A part without room is left out as a whole; a line always ends.
 static void add(struct watch_line *l, const char *fmt, ...) ATTR_PRINTF(2, 3);
 static void add(struct watch_line *l, const char *fmt, ...)
 {
@@ -101,7 +101,7 @@ static void add_worker(
 		add_frame(l, behind + r->name_len, m->kept);
 }
 
-// Of a query of which no worker tells.
+// A query without a worker's part.
 static void add_alone(struct watch_line *l, int64_t wall_us, const struct trace *t)
 {
 	add(l, "\"time_us\":%" PRId64 ",\"verdict\":\"%s\"",
@@ -132,13 +132,13 @@ static uint32_t since_us(const struct trace *t, uint64_t at_us)
 	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 }
 
-// The answer's way through the worker, whose clock may be some microseconds off: what is left of it
-// to be told, and behind which event.
+// The answer's steps in the worker, whose clock may differ by some microseconds: the steps left to
+// print, and the event to print them after.
 struct answer_way {
-	const struct watch_msg *msg; // NULL: none, or all is told
+	const struct watch_msg *msg; // NULL: none, or all printed
 	unsigned behind;             // not before this event: the control plane's answer
 	uint32_t took_us, sent_us;
-	bool is_taken; // told
+	bool is_taken; // printed
 };
 
 static struct answer_way way_of(const struct trace *t, const struct watch_msg *m)

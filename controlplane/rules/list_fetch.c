@@ -230,7 +230,7 @@ static int hops_run(struct fetch *f)
 	return err;
 }
 
-// What is asked only if it changed.
+// Makes the request conditional.
 static void conditions_fill(struct fetch *f)
 {
 	const struct list_fetch_request *r = f->request;

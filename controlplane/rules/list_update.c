@@ -52,7 +52,7 @@ static int refuse(struct list_update *l, int err)
 	return err;
 }
 
-// The body in `fd` becomes the list, unless it is what is there already.
+// The body in `fd` becomes the list, unless it equals the stored one.
 static int body_take(struct list_update *l, const struct list_store_paths *p, int fd,
 	const struct list_fetch_result *fetched, const struct list_stored *before)
 {
@@ -177,8 +177,8 @@ unsigned list_update_all(
 		list[i].outcome = LIST_UPDATE_NONE;
 		wanted += list[i].wanted;
 	}
-	// This thread works too; the others have its signals and its nice value. One that cannot be
-	// had is one less.
+	// This thread works too; the others have its signals and its nice value. If one cannot
+	// start there is one less.
 	while (threads < LIST_UPDATE_THREADS - 1 && threads + 1 < wanted
 		&& pthread_create(&thread[threads], NULL, work, &crew) == 0)
 		threads++;

@@ -190,7 +190,7 @@ int rules_build(struct rules *r, bool force, bool urgent, struct rules_waiters *
 	if (err)
 		return err;
 	bool now = !r->job;
-	urgent |= !now && told->count > 0; // who waits for two builds waits for no rests
+	urgent |= !now && told->count > 0; // A caller waits for a second build: do not throttle it.
 	if (now)
 		err = start_job(r, sources, force, urgent);
 	if (err) {
@@ -293,7 +293,7 @@ void rules_close(struct rules *r)
 		event_free(r->again);
 	rules_again_close(r);
 	rules_start_close(r);
-	// What both threads leave for the loop is linked with what the other left.
+	// The queued calls of both threads are in one list.
 	rules_fetch_stop(r->fetch);
 	rules_hurry(r);
 	rules_job_join(r->job);

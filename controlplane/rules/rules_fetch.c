@@ -173,8 +173,7 @@ static void plan(struct rules_fetch *f)
 	if (f->round)
 		return;
 	bool all = f->all_wanted;
-	// One that was asked for takes place although there may be no list any more: somebody
-	// waits.
+	// A requested round runs even without lists, because a caller waits.
 	if (all || (!f->held && due_ms <= now_ms)) {
 		f->all_wanted = false;
 		if (round_start(f, all, all && f->all_force)) {

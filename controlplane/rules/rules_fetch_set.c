@@ -54,7 +54,7 @@ uint64_t fetch_interval_ms(struct rng *rng, const struct config_update *u)
 	return 1000ull * (u->interval_s + below(rng, u->jitter_s + 1ull));
 }
 
-// A list of a configuration that is new here: what is stored says when it is due.
+// Sets up a new list: its stored state says when it is due.
 static void list_begin(const char *state_directory, struct rng *rng, const struct config_update *u,
 	struct fetched *l)
 {

@@ -29,8 +29,8 @@ static void ATTR_PRINTF(2, 3) fail(struct rules_job *j, const char *fmt, ...)
 	j->outcome = RULES_FAILED;
 }
 
-// What the lists have is kept for builds that cannot have them, behind the image and with room left
-// for the next one.
+// Copies the lists for builds that cannot read them, after the image and with room left for the
+// next one.
 static void keep_lists(struct rules_job *j, uint64_t image_size)
 {
 	const struct rules_sources *s = j->sources;
@@ -87,8 +87,7 @@ static int make_answer_policy(struct rules_job *j)
 	return err;
 }
 
-// The image just built, of which pages are given up as they are copied: a build never holds it
-// twice.
+// Copies the new image and frees its pages as they are copied: a build never holds it twice.
 static int share_built(struct rules_job *j)
 {
 	char why[128];
@@ -108,7 +107,7 @@ static int share_built(struct rules_job *j)
 	return make_answer_policy(j);
 }
 
-// One that was stored and then not published is nobody's way back.
+// An image that was stored and not published is no rollback target.
 static bool file_is_current(const struct rules_job *j)
 {
 	struct rule_image_head head;
@@ -120,8 +119,8 @@ static bool file_is_current(const struct rules_job *j)
 	return is;
 }
 
-// The file that is about to be replaced keeps a second name. Not for what a forced build of
-// unchanged sources would replace by the same, which would be no way back.
+// The file that is about to be replaced keeps a second name. Not if a forced build of unchanged
+// sources replaces it by an equal one, which would be no rollback target.
 static void keep_previous(const struct rules_job *j)
 {
 	const struct rule_image_head *h = j->arena.base;
@@ -181,8 +180,8 @@ static size_t size_behind(const struct rule_image_head *h, const uint8_t *at)
 	return h->size - (size_t)(at - (const uint8_t *)h);
 }
 
-// Do both images decide alike? Their bodies but for what is only told of the sources. Both were
-// checked, and have one secret. Two that differ do so soon, so the rest is not read.
+// Do both images decide alike? Compares their bodies without the source counts. Both were checked,
+// and have one secret. Two that differ do so early, so the rest is not read.
 static bool same_result(const void *image, const void *other)
 {
 	const struct rule_image_head *h = image, *o = other;
@@ -364,9 +363,8 @@ void rules_job_publish(void *arg)
 		fail_publish(j, -EBUSY);
 		settle(j, RULES_JOB_DONE);
 	} else if (same_again) {
-		// The resolver loop does not run yet, and begins with this. What is cached was
-		// checked by this very image, unless the last life ended while it was taking it
-		// over.
+		// The resolver loop does not run yet, and begins with this. Cached answers were
+		// checked by this image, unless the last run ended while it activated it.
 		set_answer_policy(j, j->answer_policy, NULL);
 		switch_image(j);
 	} else {

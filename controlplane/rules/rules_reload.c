@@ -34,7 +34,7 @@ void rules_fetched(void *arg)
 		rules_note_held(r);
 		rules_tell(r, &r->fetch_waiting);
 	}
-	// Those who wait for the round that comes now are not told yet.
+	// The callers of the coming round are not notified yet.
 	struct rules_waiters none = {0};
 	bool all = f.by_hand || !f.running;
 	struct rules_waiters *told = all ? &r->fetch_waiting : &none;

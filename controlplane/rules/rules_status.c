@@ -42,7 +42,7 @@ static void describe_image(const struct rules *r, struct rules_list_status *l)
 	l->bytes = info->bytes;
 }
 
-// Of sources that were read and gave the image that there is.
+// Counts of sources that were read and gave the present image.
 static void describe_counts(struct rules_list_status *l, const struct rule_source_result *from)
 {
 	l->lines = from->counts.lines;
@@ -51,7 +51,7 @@ static void describe_counts(struct rules_list_status *l, const struct rule_sourc
 	l->bytes = from->counts.bytes;
 }
 
-// What is told of a source that was not read again stays.
+// The reasons of a source that was not read again stay.
 static bool keeps_rejects(
 	const struct rules_list_status *before, const struct rules_job *j, unsigned i)
 {

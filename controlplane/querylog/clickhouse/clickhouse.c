@@ -260,7 +260,7 @@ int clickhouse_reconfigure(struct clickhouse *c, const struct clickhouse_setting
 	return rc;
 }
 
-// What the end cost, in rows that were there when it began.
+// Logs the rows that the shutdown lost.
 static void losses_tell(const struct clickhouse *c, const struct clickhouse_outbox_counts *before)
 {
 	struct clickhouse_outbox_counts after;
@@ -275,7 +275,7 @@ static void losses_tell(const struct clickhouse *c, const struct clickhouse_outb
 			"clickhouse: %llu rows of %llu queries lost at shutdown", rows, queries);
 }
 
-// A quarter of the time for what the maker still has, the rest for the sender.
+// A quarter of the time for the maker's rows, the rest for the sender.
 static void threads_end(struct clickhouse *c)
 {
 	uint64_t until_ms = clock_mono_ms() + c->stop_ms;

@@ -74,7 +74,7 @@ const char *clickhouse_client_url(const struct clickhouse_client *c)
 	return c->url[c->at];
 }
 
-// FNV-1a: boxes of one table have ids of their own, which is all that is asked of it.
+// FNV-1a: it only has to give the boxes of one table different ids.
 void clickhouse_query_id(
 	const char *box, const struct clickhouse_chunk *chunk, char out[CLICKHOUSE_QUERY_ID_MAX])
 {
@@ -135,7 +135,7 @@ enum clickhouse_end clickhouse_answer_read(
 	if (r->status == 200 && strncmp(r->body, "Code: ", 6) != 0)
 		return CLICKHOUSE_DONE;
 	exception_read(r->body, out);
-	// What a proxy says in the server's place says nothing about the server.
+	// A proxy's reply does not show the state of the server.
 	return out->code || r->status < 500 ? CLICKHOUSE_REFUSED : CLICKHOUSE_UNCLEAR;
 }
 

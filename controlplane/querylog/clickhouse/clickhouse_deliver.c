@@ -19,11 +19,11 @@ enum {
 	PARAMETERS_MAX = 256,
 };
 
-// What became of one chunk so far.
+// The delivery state of one chunk.
 struct delivery {
 	struct clickhouse_parcel *parcel;
 	const char *box;
-	bool has_layout; // its columns are not ours, but these
+	bool has_layout; // it has these columns, not the present ones
 	struct clickhouse_layout layout;
 	enum clickhouse_step step;       // was tried last
 	struct clickhouse_places places; // servers that may have it
@@ -31,7 +31,7 @@ struct delivery {
 	unsigned failed_at;              // the URL, from 1 on, that did not say it took it; 0: none
 	bool moves;                      // the next server's turn, which is no failure of this one
 	bool is_uncertain;               // sent while another server might have it
-	bool is_too_large;               // was said, by an answer that came whole or not
+	bool is_too_large;               // reported by a complete or broken answer
 	bool is_foreign;                 // the table has no such columns
 	bool is_unreadable;              // its body is not what it says
 	uint64_t missing, missing_weight; // rows that the server has not, and never gets
@@ -207,7 +207,7 @@ static bool is_alone_too_large(const struct delivery *d)
 	       && (d->is_too_large || d->broken_tries >= CLICKHOUSE_ALONE_TRIES);
 }
 
-// The server may have the chunk: it is asked. False: *end says what else than to send it.
+// The server may have the chunk: asks it. False: do not send it; *end says why.
 static bool is_asked(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end *end,
 	struct clickhouse_answer *a)
 {
@@ -232,14 +232,14 @@ static bool is_kept_out(const struct clickhouse_answer *a)
 	       || a->code == CLICKHOUSE_AUTHENTICATION_FAILED;
 }
 
-// What the server in use may have of the chunk by what it said, or did not say, of the insert.
+// Which part of the chunk the server in use may have after its answer, or none, to the insert.
 static void insert_mask(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end end,
 	const struct clickhouse_answer *a)
 {
 	bool is_open = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
 	d->is_too_large = is_open && a->status == HTTP_TOO_LARGE;
 	d->broken_tries = a->is_broken ? d->broken_tries + 1 : 0;
-	// Whoever says that, in a whole answer, did not pass it on.
+	// A server that answers so, completely, did not pass the chunk on.
 	if (end == CLICKHOUSE_REFUSED && (d->is_too_large || is_kept_out(a)))
 		is_open = false;
 	clickhouse_places_set_here(&d->places, s, is_open);
@@ -275,7 +275,7 @@ static enum clickhouse_end attempt(
 	return end;
 }
 
-// Of what is said of bytes that cannot be read: parsing, unpacking, the statement itself.
+// Is the error about unreadable bytes: parsing, unpacking, the statement itself?
 static bool is_about_body(const struct clickhouse_answer *a)
 {
 	static const unsigned codes[] = {
@@ -286,7 +286,8 @@ static bool is_about_body(const struct clickhouse_answer *a)
 	return false;
 }
 
-// Chunks to come are half of what was too large, and slowly more again as they are taken.
+// New chunks are half as large as one that was too large, and grow slowly as the server accepts
+// them.
 static void rows_halve(struct clickhouse_sender *s, uint32_t rows)
 {
 	unsigned half = rows / 2 > 1 ? rows / 2 : 1;
@@ -311,7 +312,7 @@ static void give_up(struct clickhouse_sender *s, const struct delivery *d)
 	log_warning("clickhouse: server refuses %u rows; rows dropped", what->rows);
 	s->now.refused_rows += what->rows;
 	s->now.refused_weight += what->weight;
-	// Who breaks connections has said nothing yet.
+	// A broken connection is no answer.
 	if (!d->broken_tries)
 		clickhouse_sender_succeeded(s);
 	clickhouse_outbox_done(s->settings.outbox, d->parcel);
@@ -392,8 +393,7 @@ static bool settle(struct clickhouse_sender *s, struct delivery *d, enum clickho
 	if (is_cut_due(d) && !d->places.may_have)
 		return cut(s, d);
 	s->now.unclear += end == CLICKHOUSE_UNCLEAR;
-	// With several URLs the server is asked what it has of the chunk before the next one's
-	// turn.
+	// With several URLs ask the server for its rows of the chunk before the next one is tried.
 	clickhouse_sender_failed(s, d->step, a->why,
 		s->urls > 1 && d->step == CLICKHOUSE_STEP_INSERT && d->failed_at);
 	// A question that fails by such a code, as on a damaged part, says nothing about the body.

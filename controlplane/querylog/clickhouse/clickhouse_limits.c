@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whose limits hold for a table that several boxes write: the widest ones.
+// The limits of a table that several boxes write: the widest ones.
 
 #include "clickhouse_sql.h"
 
@@ -10,7 +10,7 @@
 
 enum { QUOTED_MAX = 1024, FORGET_S = 30 * 86400, TWIN_S = 2 * 3600, INSTANCE_LEN = 16 };
 
-// A statement about TABLE_limits: what stands before its name, and behind it.
+// A statement about TABLE_limits: the text before its name, and behind it.
 static enum clickhouse_end limits_ask(const struct clickhouse_schema *s,
 	struct clickhouse_client *c, struct clickhouse_answer *out, const char *verb,
 	const char *rest)

@@ -142,7 +142,7 @@ static void lose(struct clickhouse_outbox *o, const struct clickhouse_spooled *w
 	o->counts.lost_weight += what->weight;
 }
 
-// Old files go for new ones only where nobody takes them.
+// New files evict old ones only while no server accepts them.
 static bool may_drop(const struct clickhouse_outbox *o)
 {
 	return o->is_failing || o->is_hurried;
@@ -219,7 +219,7 @@ static bool is_want(int err)
 	return err == -ENOMEM || err == -EMFILE || err == -ENFILE;
 }
 
-// The spool's first is of no use. Said when it begins, and ever more seldom.
+// Moves the unusable first file of the spool aside. Logged at the first, and ever more rarely.
 static void set_aside(struct clickhouse_outbox *o, const struct clickhouse_spooled *what, int err)
 {
 	uint64_t n = ++o->counts.unreadable;
@@ -230,7 +230,7 @@ static void set_aside(struct clickhouse_outbox *o, const struct clickhouse_spool
 	spool_count(o);
 }
 
-// A file that cannot be read is lost, but for want of memory or descriptors.
+// A file that cannot be read is lost, unless memory or descriptors are short.
 static int spool_take(struct clickhouse_outbox *o, struct clickhouse_parcel *out)
 {
 	while (o->is_spool_open && clickhouse_spool_first(&o->spool)) {
@@ -250,7 +250,7 @@ static int spool_take(struct clickhouse_outbox *o, struct clickhouse_parcel *out
 	return -ENOENT;
 }
 
-// Nearly always what is on disk is older; not so pieces of what was cut in memory.
+// Chunks on disk are nearly always older; pieces of one cut in memory are not.
 static bool memory_is_older(const struct clickhouse_outbox *o)
 {
 	const struct clickhouse_spooled *first =
@@ -338,10 +338,10 @@ static int memory_push(struct clickhouse_outbox *o, const struct clickhouse_parc
 	return 0;
 }
 
-// On disk, when the disk takes it: else in memory, with the room that is there, and from there to
-// where the whole was, for a kill would lose them. What the disk does not take even there (full, or
-// its fsync fails) is counted, and goes first all the same. Without room in memory either nothing
-// changes: the whole stays on disk, and is cut at the next try.
+// Puts the halves on disk, or, if that does not accept them, in memory, and from there into the
+// room of the whole, because a kill would lose them. Halves that the disk does not accept even then
+// (full, or its fsync fails) are counted, and are sent first too. Without room in memory either
+// nothing changes: the whole stays on disk, and is cut at the next attempt.
 static int halves_put(
 	struct clickhouse_outbox *o, struct clickhouse_parcel *p, struct clickhouse_half half[2])
 {
@@ -426,7 +426,7 @@ void clickhouse_outbox_spill(struct clickhouse_outbox *o)
 {
 	pthread_mutex_lock(&o->lock);
 	while (o->counts.chunks) {
-		if (spill_one(o, true) == 0) // nobody sends any more
+		if (spill_one(o, true) == 0) // the sender has ended
 			continue;
 		lose(o, &o->chunk[o->first].what);
 		memory_drop(o);

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#define ZLIB_CONST // what goes in is not written to
+#define ZLIB_CONST // zlib does not write to its input
 #include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -80,7 +80,7 @@ ssize_t clickhouse_pack(struct clickhouse_packer *p, enum clickhouse_coding codi
 	return cap < ZSTD_compressBound(len) ? -ENOSPC : -EIO;
 }
 
-// `out` is full exactly, or the body is more than fits: it cannot be told from zlib's answer alone.
+// Either `out` is exactly full, or the body is too large: zlib's answer alone does not show which.
 static ssize_t unpack_gzip(const void *from, size_t len, void *out, size_t cap)
 {
 	z_stream z = {

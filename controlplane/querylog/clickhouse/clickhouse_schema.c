@@ -144,7 +144,7 @@ static bool has_line(const char *text, const char *word)
 	return false;
 }
 
-// Those of ours that are there, by name.
+// The columns of this build that the table has, by name.
 static void columns_sql(const struct clickhouse_schema *s, struct clickhouse_sql *q)
 {
 	clickhouse_sql_add(q,
@@ -213,7 +213,7 @@ static enum clickhouse_end columns_check(
 	return CLICKHOUSE_REFUSED;
 }
 
-// Of a table of ours whose hours were others; one that the operator made without stays so.
+// Changes the TTL of a table that weir made; one that the operator made without stays so.
 static enum clickhouse_end ttl_set(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
 {
@@ -282,7 +282,7 @@ enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,
 		column_is(&q, i, l->column[i].name, clickhouse_type_names[l->column[i].type]);
 	clickhouse_sql_add(&q, ")");
 	*has = CLICKHOUSE_SOME_THERE;
-	if (q.len + 1 == sizeof(q.text)) { // more than any build of ours has
+	if (q.len + 1 == sizeof(q.text)) { // more than any build of weir has
 		*out = (struct clickhouse_answer){.status = 200, .text = ""};
 		return CLICKHOUSE_DONE;
 	}

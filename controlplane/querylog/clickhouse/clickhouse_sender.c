@@ -239,7 +239,7 @@ int clickhouse_sender_open(
 	struct clickhouse_client_settings client = settings->client;
 	client.post.stop = &s->stop;
 	int rc = clickhouse_client_open(&s->client, &client);
-	// What the caller's texts were is with the client now; they may go.
+	// The client has copied the caller's texts.
 	s->settings.client = (struct clickhouse_client_settings){0};
 	if (rc == 0) {
 		servers_begin(s, &settings->schema);

@@ -84,7 +84,7 @@ static void aside_add(struct clickhouse_spool *s, const struct clickhouse_spoole
 	s->aside_bytes += f->file_bytes;
 }
 
-// A whole that is there next to pieces of it was about to be cut: nothing of them was sent.
+// A whole next to its pieces was about to be cut: none of the pieces was sent.
 static void pieces_drop(struct clickhouse_spool *s)
 {
 	unsigned kept = 0;
@@ -115,7 +115,7 @@ static int scan(struct clickhouse_spool *s)
 			|| fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0
 			|| !S_ISREG(st.st_mode))
 			continue;
-		// What is longer than any of ours is found out when it is read.
+		// A file longer than any of weir's is detected when it is read.
 		f.file_bytes = st.st_size < UINT32_MAX ? (uint32_t)st.st_size : UINT32_MAX;
 		if (is_aside)
 			aside_add(s, &f);
@@ -240,7 +240,7 @@ static int room_make(struct clickhouse_spool *s, uint64_t file_bytes)
 	return 0;
 }
 
-// Behind all that are older: nearly always the last, but for pieces of what was cut.
+// Inserts behind all older ones: nearly always at the end, except pieces of a cut chunk.
 static void insert(struct clickhouse_spool *s, const struct clickhouse_spooled *f)
 {
 	unsigned at = s->count++;
@@ -327,7 +327,7 @@ int clickhouse_spool_cut(struct clickhouse_spool *s, const struct clickhouse_hal
 	}
 	clickhouse_spool_remove(s);
 	// Should the whole come back after a power cut its halves go, and must not have been sent.
-	// Where the disk does not sync that there is no way back: some rows may then be sent twice.
+	// If the disk does not sync, weir cannot undo it: some rows may then be sent twice.
 	(void)!clickhouse_spool_sync(s->folder);
 	push(s, &f[1]);
 	push(s, &f[0]);

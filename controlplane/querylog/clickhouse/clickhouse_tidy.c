@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is too old or too much, a partition at a time, the oldest first.
+// Drops partitions that are too old or too large, one at a time, the oldest first.
 
 #include "clickhouse_sql.h"
 
@@ -30,7 +30,7 @@ struct table_age {
 	bool future_first;            // these go first where rows take too many bytes
 };
 
-// When a partition of ours begins: YYYYMMDD or YYYYMMDDHH. 0: it is none.
+// The start of a partition of weir: YYYYMMDD or YYYYMMDDHH. 0: another form.
 static int64_t partition_start(const char *text, int64_t *length_s)
 {
 	size_t digits = strspn(text, "0123456789");
@@ -230,8 +230,7 @@ enum clickhouse_end clickhouse_schema_tidy(struct clickhouse_schema *s, struct c
 	enum clickhouse_end end = limits_due(s, c, out);
 	if (end == CLICKHOUSE_DONE)
 		end = age_ask(s, c, unix_s, &age, out);
-	// A table without rows of the present says nothing of its age, nor does one of another's
-	// partitions.
+	// The age of a table without present rows, or with other partitions, is unknown.
 	if (end != CLICKHOUSE_DONE || (age.newest[0] && !partition_end(age.newest)))
 		return end;
 	if (age.future_first && s->limits.max_bytes)

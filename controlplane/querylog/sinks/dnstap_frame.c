@@ -217,7 +217,7 @@ size_t dnstap_frame_control(enum dnstap_control type, uint8_t *out, size_t cap)
 	return 8 + len;
 }
 
-// Is one of the fields of a control frame our content type, or is there no such field?
+// Is one of the fields of a control frame dnstap's content type, or is there no such field?
 static bool content_fits(struct rd *rd)
 {
 	bool any = false, ours = false;

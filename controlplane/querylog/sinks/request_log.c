@@ -30,7 +30,7 @@ struct request_log {
 	char path[PATH_MAX];
 	int64_t day;
 	uint64_t size;
-	bool is_full_day; // the file has reached its bound, which was said
+	bool is_full_day; // the file has reached its bound, and that is logged
 	struct retention retention;
 	struct sink_retry retry;
 	struct sink_status now;
@@ -79,7 +79,7 @@ static void fail(struct request_log *l, int err, const char *what)
 		(unsigned long long)l->retry.wait_ms);
 }
 
-// The day of a file of ours, of either form; -1: it is none.
+// The day of a file of the request log, of either format; -1: another file.
 static int64_t day_of(const char *name)
 {
 	struct tm tm = {0};
@@ -101,7 +101,7 @@ static int by_time(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-// When the days of our files begin, ascending; of more than DAYS_MAX files some.
+// The days of the request log's files, ascending; at most DAYS_MAX.
 static unsigned days_read(DIR *d, int64_t start_s[DAYS_MAX])
 {
 	unsigned n = 0;
@@ -115,7 +115,7 @@ static unsigned days_read(DIR *d, int64_t start_s[DAYS_MAX])
 }
 
 // Deletes files that are too old (retention.h), never those of the newest day of the present. One
-// that cannot be removed is looked at again tomorrow.
+// that cannot be removed is tried again the next day.
 static void tidy(struct request_log *l)
 {
 	DIR *d = opendir(l->folder);
@@ -204,7 +204,7 @@ static bool file_ready(struct request_log *l)
 	return rc == 0;
 }
 
-// All of it, or as if nothing of it had been written.
+// Writes all of it, or restores the file.
 static int write_whole(struct request_log *l)
 {
 	size_t at = 0;
@@ -274,7 +274,7 @@ static void on_take(void *arg, const struct querylog_batch *b)
 	flush(l);
 }
 
-// Also tries again after a failure, and begins the new day's file when nobody asks anything.
+// Also tries again after a failure, and begins the new day's file without queries.
 static void on_beat(void *arg, uint64_t)
 {
 	struct request_log *l = arg;

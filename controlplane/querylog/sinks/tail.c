@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct reader {
-	char *buffer; // NULL: nobody
+	char *buffer; // NULL: no reader
 	size_t used;
 	uint64_t missed; // since `used` was 0
 	uint64_t joined; // which one it is of all that ever were
@@ -64,9 +64,9 @@ static bool passes(const struct tail_filter *f, const struct querylog_row *row)
 	return !f->name[0] || query_name_below(row->qname.at, f->name);
 }
 
-// A reader as it was when a batch came: rows are looked at and written down without the lock.
+// A copy of a reader at the start of a batch: rows are filtered and formatted without the lock.
 struct look {
-	bool is_there, is_full; // full: what comes behind a row left out is left out too
+	bool is_there, is_full; // full: rows after a missed one are missed too
 	uint64_t joined, missed;
 	struct tail_filter filter;
 };

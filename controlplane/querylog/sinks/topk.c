@@ -67,7 +67,7 @@ void topk_clear(struct topk *s)
 		s->bucket[i] = NOBODY;
 }
 
-// Blocks chained, so that a text of any length takes the one keyed function that there is.
+// Chains blocks, so that one keyed function is enough for texts of any length.
 uint64_t topk_hash(const uint64_t key[2], const char *text, size_t len)
 {
 	uint64_t state = len;
@@ -183,7 +183,7 @@ void topk_add(struct topk *s, uint64_t hash, const char *text, size_t len, uint6
 	heap_down(s, s->entry[i].place);
 }
 
-// What a text that is not in the table may have had at most.
+// The greatest weight of a text that is not in the sketch.
 static uint64_t unseen(const struct topk *s)
 {
 	return s->used == s->cap ? s->entry[s->heap[0]].count : 0;
@@ -201,7 +201,7 @@ static struct topk_item item_of(const struct topk *s, unsigned i, const struct t
 	return item;
 }
 
-// By what is certain first: a newcomer may have taken the place of a large one.
+// By the certain part first: a new text may have taken the count of a large one.
 static int by_count(const void *left, const void *right)
 {
 	const struct topk_item *a = left, *b = right;

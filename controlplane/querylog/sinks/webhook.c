@@ -25,7 +25,7 @@ struct target {
 	char shown[SINK_TARGET_MAX]; // without what may be a secret
 	struct http_post *post;
 	struct webhook_note note[WEBHOOK_KINDS];
-	char *summary;          // waits to be told; NULL: none
+	char *summary;          // waits to be sent; NULL: none
 	unsigned tries;         // of it
 	uint64_t room, room_ms; // of messages, in parts of MINUTE_MS; and since when
 	uint64_t last_ms;
@@ -37,8 +37,8 @@ struct target {
 struct webhook {
 	struct webhook_settings settings;
 	struct sink_thread *thread;
-	pthread_mutex_t lock; // of what follows
-	bool has_servers;     // that are to be asked from the next message on
+	pthread_mutex_t lock; // protects the fields below
+	bool has_servers;     // new servers to use from the next message on
 	unsigned server_count;
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
 	// The thread's own.
@@ -111,7 +111,7 @@ static void on_take(void *arg, const struct querylog_batch *b)
 	}
 }
 
-// The day is over: its summary takes the place of one that could not be told.
+// The day is over: its summary replaces one that was not sent.
 static void day_look(struct webhook *w)
 {
 	uint64_t now_s = (uint64_t)unix_s(w);
@@ -248,7 +248,7 @@ static void servers_take(struct webhook *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
-// The summary first, as it is told once; then what failed before what was blocked.
+// The summary first, as it is sent once; then failed queries before blocked ones.
 static bool tell(struct webhook *w, struct target *t, uint64_t now_ms, unsigned timeout_ms)
 {
 	if (t->summary)
@@ -277,8 +277,8 @@ static void on_beat(void *arg, uint64_t now_ms)
 	show(w);
 }
 
-// What waits only for its turn is told now; no turn is waited for, nor a target that fails. One
-// that was cut comes last, as it may take all of the time.
+// Sends messages that only wait for their turn at once, except to targets that fail. An aborted
+// message comes last, as it may take all of the time.
 static void end_tell(struct webhook *w)
 {
 	uint64_t until_ms = clock_mono_ms() + WEBHOOK_END_MS, now_ms;

@@ -142,8 +142,8 @@ static void statements_free(struct query_file *f)
 	}
 }
 
-// A file that nobody reads just now becomes one without a WAL beside it; the others stay as they
-// are, which readers do not mind.
+// A file without readers is changed to one without a WAL; the others keep it, which readers
+// support.
 void query_file_close(struct query_file *f)
 {
 	if (!f->db)
@@ -208,7 +208,7 @@ int query_file_open(struct query_file *f, const char *path, int64_t hour)
 	for (unsigned i = 0; rc == 0 && i < INSERTS; i++)
 		rc = sql_prepare(f->db, inserts[i], &f->insert[i]);
 	if (rc) {
-		f->began = true; // what was begun is undone
+		f->began = true; // undoes the begun transaction
 		query_file_close(f);
 	}
 	return rc;

@@ -50,7 +50,7 @@ int query_folder_path(const char *folder, int64_t hour, unsigned part, char out[
 	return len < 0 || len >= PATH_MAX - 8 ? -ENAMETOOLONG : 0;
 }
 
-// The name must be the very one that query_folder_path makes of what was read.
+// The name must equal the one that query_folder_path makes of its fields.
 static bool name_parse(const char *name, struct query_folder_file *out)
 {
 	struct tm tm = {0};
@@ -135,7 +135,7 @@ void query_folder_free(struct query_folder *f)
 	*f = (struct query_folder){0};
 }
 
-// What is beside goes first: a WAL without its file would be taken for that of a later one.
+// Deletes the WAL first: without its file it would count as that of a later file.
 int query_folder_remove(const char *folder, const struct query_folder_file *f)
 {
 	static const char *const beside[] = {"-wal", "-shm", "-journal"};

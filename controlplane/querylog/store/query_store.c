@@ -140,7 +140,7 @@ static void beat(struct query_store *s, uint64_t now_ms)
 	if (s->began_ms && now_ms - s->began_ms >= QUERY_FLUSH_MS)
 		rc = query_store_commit(s);
 	if (rc == 0 && now_ms >= s->tidy_ms) {
-		// Also while it fails: perhaps for want of the room that old files take.
+		// Also while it fails: old files may take the missing room.
 		bool was_failing = s->now.failing;
 		rc = query_store_tidy(s, 0);
 		rc = was_failing ? 0 : rc;

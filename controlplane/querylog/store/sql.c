@@ -20,7 +20,7 @@ struct sql {
 	void *arg;
 };
 
-// A statement is SQLite's under a name of ours; it is never looked into.
+// A statement is SQLite's under weir's name; no code reads its fields.
 static sqlite3_stmt *statement(struct sql_statement *t)
 {
 	return (sqlite3_stmt *)(void *)t;
@@ -43,7 +43,7 @@ static int sql_error(sqlite3 *db, int code)
 		return -ENOSPC;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-	case SQLITE_ERROR: // no such table: another's database, or what is left of ours
+	case SQLITE_ERROR: // no such table: another program's database, or a remainder of weir's
 	case SQLITE_MISMATCH:
 	case SQLITE_CONSTRAINT:
 	case SQLITE_SCHEMA:
@@ -103,8 +103,8 @@ static bool is_link(const char *path)
 	return lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
-// SQLite would make it readable to others. One that is there is not touched: to close a descriptor
-// of it would drop the locks that other connections of this process have.
+// SQLite would make it readable to others. An existing one is not opened: closing a descriptor of
+// it would drop the locks of other connections of this process.
 static void file_make(const char *path)
 {
 	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
@@ -144,7 +144,8 @@ static void sqlite_end(void *)
 
 static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
 
-// SQLite asks for its memory in its own name (heap_site.h); where it will not, nobody counts it.
+// SQLite's memory gets a site of its own (heap_site.h); if SQLite refuses the hooks it is not
+// counted.
 static void sqlite_start(void)
 {
 	static const struct sqlite3_mem_methods counted = {sqlite_malloc, heap_free, sqlite_realloc,
@@ -162,9 +163,8 @@ int sql_open(struct sql **out, const char *path, enum sql_mode mode)
 		return -ENOMEM;
 	if (mode == SQL_WRITE)
 		file_make(path);
-	// Also to read: what a killed writer left half done is undone by the next one who opens the
-	// file, and that takes a connection that may write. Where the file allows none, SQLite
-	// reads.
+	// Also to read: the next connection undoes the unfinished work of a killed writer, which
+	// needs write access. Without that access SQLite opens read-only.
 	int flags = SQLITE_OPEN_READWRITE | (mode == SQL_WRITE ? SQLITE_OPEN_CREATE : 0);
 	int code = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code == SQLITE_OK)
@@ -226,7 +226,7 @@ void sql_free(struct sql_statement *t)
 	(void)sqlite3_finalize(statement(t));
 }
 
-// A parameter that cannot be bound stays NULL, and its statement fails: our columns are NOT NULL.
+// A parameter that cannot be bound stays NULL, and its statement fails: all columns are NOT NULL.
 void sql_bind(struct sql_statement *t, int at, int64_t value)
 {
 	(void)sqlite3_bind_int64(statement(t), at, value);
