@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Flushes of what a reload says otherwise of names than before, of L0 and L1. Some at a time, as
-// each goes through all of Redis (l1_flush.h) and the next one's names are served meanwhile, but
-// not all that the resolver takes, as the operator's come beside them.
+// Flushes names whose answer changed with the reload, in L0 and L1. Some at a time, because each
+// goes through all of Redis (l1_flush.h) and the names of the next are served meanwhile, but not as
+// many as the resolver allows, because the operator's flushes come beside them.
 #include "app_reload.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 	struct app *a = arg;
 	a->flushes.running--;
 	(void)f;
-	if (err < 0) // somebody flushes a great deal; it goes on with the next reload or by TTL
+	if (err < 0) // too many flushes; the name changes with the next reload or by TTL
 		log_warning(
 			"local data: changed name not flushed from the cache: %s", strerror(-err));
 	flush_next(a);

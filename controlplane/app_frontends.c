@@ -37,8 +37,8 @@ static bool files_limit(rlim_t wanted, unsigned long long *most)
 	return true;
 }
 
-// The default is for where files are plenty; where a container has few, fewer questions are better
-// than no name server. Any other number is what somebody wants.
+// The default needs many open files; where a container allows few, fewer questions are better than
+// no name server. Any other number is the operator's choice.
 static void questions_fit(struct config *c, struct files_need *need, unsigned long long most)
 {
 	unsigned was = c->limits.inflight, fit = files_for_questions(c, need, most);

@@ -99,7 +99,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 }
 
 // An image that the data plane does not activate is published again, under a new generation: the
-// file of the region may be damaged or gone, and a data plane that starts then answers nobody.
+// file of the region may be damaged or gone, and a data plane that starts then answers no client.
 static void on_again(evutil_socket_t, short, void *arg)
 {
 	struct app *a = arg;
@@ -165,7 +165,7 @@ int app_group_pause(void *app, const char *name, unsigned minutes)
 	return app_groups_publish(a, c);
 }
 
-// What the image says of each group.
+// Fills in the groups of the image.
 static void groups_fill(const struct app *a, const struct config *c, const struct group_mask *mask,
 	struct policy_group group[POLICY_GROUPS_MAX])
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The query log of this process: what it is called, who it hands rows to, when it begins and ends.
+// The query log of this process: its name, its sinks, its start and end.
 
 #include "app_reload.h"
 #include "querylog/querylog_names.h"
@@ -88,7 +88,7 @@ void app_log_names(struct app *a, const struct config *c, uint64_t policy_genera
 	querylog_set_names(a->log, names);
 }
 
-// The resolver's loop has ended: what it still owes goes to the ring, and all rings to the sinks.
+// The resolver's loop has ended: its debt goes to the ring, and all rings to the sinks.
 void app_log_stop(struct app *a)
 {
 	if (!a->log)

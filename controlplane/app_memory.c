@@ -38,7 +38,7 @@ static uint64_t queries_of(struct app *a, const struct resolver_status *s)
 	return log.weight + log.unlogged + log.excluded_weight;
 }
 
-// What each subsystem has asked for and not given back.
+// The bytes that each subsystem has allocated and not freed.
 static void accounts_take(struct memory_sample *m)
 {
 	struct mem_sum by[MEM_ACCOUNT_COUNT];
@@ -64,11 +64,11 @@ static unsigned other_end(uint32_t told)
 				      : OTHER_UNKNOWN;
 }
 
-// What the data plane has: as the kernel tells, of huge pages, which it takes at its start,
-// nothing; and by its own accounts.
+// The memory of the data plane: the kernel's figures, without huge pages, which it takes at its
+// start; and its own accounts.
 //
-// One that starts holds the lock before it has statistics: those that are there are of the life
-// before, which has told its end, or whose process is gone.
+// One that starts holds the lock before it has statistics: existing ones belong to the previous
+// run, which has reported its end, or whose process is gone.
 static void dataplane_take(struct app_memory *m)
 {
 	const struct shm_paths *paths = publisher_paths(m->app->publisher);

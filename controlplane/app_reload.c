@@ -187,7 +187,7 @@ static void reload_refuse(struct reload *r, int err)
 
 static int message_send(struct reload *r);
 
-// What began while the resolver had the message of the other one, and keeps what that changed.
+// Sends a change that began while the resolver had another message, with the changes of that one.
 static void waiting_send(struct reload *r)
 {
 	struct reload_message *m = &r->message;
@@ -206,7 +206,7 @@ static void waiting_send(struct reload *r)
 	}
 }
 
-// Service loop: the message is ours again.
+// Service loop: the message is back.
 static void reload_returned(void *arg)
 {
 	struct reload *r = arg;
@@ -236,8 +236,8 @@ static void reload_resolver(void *arg)
 	loop_call_back(a->service, &m->back, reload_returned, r);
 }
 
-// Lays the toggles over the file's configuration and sends that to the resolver loop, whose the
-// message is from then on.
+// Applies the toggles to the file's configuration and sends that to the resolver loop, which then
+// owns the message.
 static int message_send(struct reload *r)
 {
 	struct reload_message *m = &r->message;

@@ -43,7 +43,7 @@ struct reload { // the service loop's
 	struct app *app;
 	bool running, of_toggles; // of_toggles: no file was read
 	bool is_waiting;          // not sent yet: the resolver has the other one's message
-	api_config_done done;     // NULL: nobody asked
+	api_config_done done;     // NULL: no caller
 	void *arg;
 	int err;
 	char why[APP_WHY_MAX + 64];
@@ -76,7 +76,7 @@ enum { APP_OUTPUTS_MAX = 4 };
 
 struct app {
 	struct config *started; // as read at start: what settings that need a restart still are
-	struct config *read;    // as read last, and owner of what `current` points to
+	struct config *read;    // as read last; owns the objects that `current` points to
 	struct config *current; // in force: `read` with the toggles laid over it
 	unsigned tcp_files;     // that TCP may have open
 	struct shm_paths paths;
@@ -130,7 +130,7 @@ void app_frontends_close(struct app *a); // before the resolver
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_store_open(struct app *a, char why[APP_WHY_MAX]); // behind app_log_open
 ATTR_MUST_CHECK int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX]); // likewise
-// Another configuration is in force: -ENOMEM, -EINVAL: the sink goes on as it was.
+// Applies another configuration. -ENOMEM, -EINVAL: the sink is unchanged.
 ATTR_MUST_CHECK int app_clickhouse_reload(
 	struct app *a, const struct config *before, const struct config *c);
 // app_memory.c: behind the api's dependencies, whose meter it makes; stopped before the api is

@@ -18,14 +18,14 @@
 //        /drops/remove?source=  /heap/on?sample_lg=  /heap/off
 //        /set?toggle=&value=
 //
-// Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; besides
-// that the credentials of whoever asks are checked (root, our uid, a member of `group`), and every
-// POST is logged with them. A refusal is {"error": "..."} with a 4xx or 5xx status, save for what
-// libevent refuses by itself (http_server.h).
-// Bounds: API_REQUESTS_MAX requests being served and API_CONNECTIONS_MAX connections, streams
-// included (one more of either is 503, counted), 8 KiB of header, 64 KiB of body, 2 s for a client
-// that neither sends nor reads, API_CONNECTION_MS for one that is slow (http_conns.h). A reply that
-// waits for another loop has a deadline (504), and is dropped when its client has hung up.
+// Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; the
+// client's credentials are checked besides (root, this uid, a member of `group`), and every POST is
+// logged with them. A refusal is {"error": "..."} with a 4xx or 5xx status, except refusals of
+// libevent itself (http_server.h). Bounds: API_REQUESTS_MAX requests being served and
+// API_CONNECTIONS_MAX connections, streams included (one more of either is 503, counted), 8 KiB of
+// header, 64 KiB of body, 2 s for a client that neither sends nor reads, API_CONNECTION_MS for one
+// that is slow (http_conns.h). A reply that waits for another loop has a deadline (504), and is
+// dropped when its client has hung up.
 
 #include "base/loop.h"
 #include "frontend/frontend_report.h"
@@ -69,30 +69,30 @@ struct api_deps { // all of it outlives the api
 	struct resolver *resolver;
 	const struct frontends *frontends;
 	struct querylog *log; // NULL: there is none
-	struct top *top;      // NULL: likewise
-	struct tail *tail;    // NULL: likewise
-	struct watch *watch;  // NULL: likewise
+	struct top *top;      // may be NULL
+	struct tail *tail;    // may be NULL
+	struct watch *watch;  // may be NULL
 	struct rules *rules;
 	struct publisher *publisher;
 	struct query_store *store;     // NULL: there is none
-	struct clickhouse *clickhouse; // NULL: likewise
+	struct clickhouse *clickhouse; // may be NULL
 	const struct toggles *toggles; // in force; NULL: there are none
-	struct memory_meter *meter;    // NULL: likewise
+	struct memory_meter *meter;    // may be NULL
 	const char *socket_path;       // <run>/control.sock
-	const char *group;             // "" or NULL: nobody else
+	const char *group;             // "" or NULL: no group
 	// Further sinks of the query log, for their status.
 	struct sink_thread *const *outputs;
 	unsigned output_count;
 	const struct config_metrics *metrics; // where they are served over the network; NULL: not
 	const char *config_path;
-	// The configuration in force, for what a rebuild takes its lists from.
+	// The configuration in force, from which a rebuild takes its lists.
 	const struct config *(*config_current)(void *reload_arg);
 	// Its groups as published, by number; NULL: there are none.
 	const struct policy_group *(*groups_current)(void *reload_arg);
-	// What is so of group `group` of the configuration in force (0: everyone else) now; NULL if
-	// groups_current is.
+	// The present state of group `group` of the configuration in force (0: everyone else); NULL
+	// if groups_current is.
 	void (*group_now)(void *reload_arg, unsigned group, struct group_now *out);
-	// group_pause_begin, or, with 0 minutes, group_pause_end; NULL: likewise.
+	// group_pause_begin, or, with 0 minutes, group_pause_end; may be NULL.
 	int (*group_pause)(void *reload_arg, const char *name, unsigned minutes);
 	const struct api_reload *(*last_reload)(void *reload_arg); // NULL: not known
 	void *reload_arg;
@@ -107,7 +107,7 @@ struct api_deps { // all of it outlives the api
 
 struct api;
 
-// Unlinks a socket that nobody listens on any more, binds, listens. -EADDRINUSE: somebody does.
+// Unlinks a socket without a listener, binds, listens. -EADDRINUSE: it has a listener.
 ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX]);
 // Hangs up on everybody, what still waits included, and unlinks the socket. On the service loop's
 // thread, before the resolver and the rules are closed; calls of theirs that arrive later (their

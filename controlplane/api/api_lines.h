@@ -2,10 +2,10 @@
 #pragma once
 
 // A reply of lines of JSON that goes on until its client hangs up: each API_LINES_TICK_MS its owner
-// is called, looks at how the client does, and sends what there is. A client that takes nothing for
-// API_LINES_STUCK_MS while something waits for it is stuck, which its owner hangs up on; who takes
-// little gets nothing more until less than a cap of the owner's waits, so that is what one holds.
-// Owned by one endpoint's object, on the service loop.
+// is called, checks the client, and sends the waiting lines. A client that reads nothing for
+// API_LINES_STUCK_MS while lines wait is stuck, and the owner closes it; a slow one gets no more
+// until less than the owner's cap waits, so the cap bounds its memory. Owned by one endpoint's
+// object, on the service loop.
 
 #include "base/loop.h"
 #include "http/http_server.h"
@@ -24,14 +24,14 @@ enum api_lines_state {
 struct api_lines {
 	struct http_stream *stream; // NULL: not begun
 	struct event *tick;
-	size_t pending;    // at the last look, with what was sent since
+	size_t pending;    // at the last check, plus the bytes sent since
 	uint64_t moved_ms; // when it was less than that, or nothing
 };
 
 // `tick` is called with `arg` from api_lines_begin() on. 0 or -ENOMEM, and then there is no end.
 ATTR_MUST_CHECK int api_lines_init(
 	struct api_lines *l, struct loop *service, void (*tick)(int, short, void *), void *arg);
-// False: it has been replied to, as there is no memory; the end is still to come.
+// False: no memory, and the error reply is sent; the end is still called.
 ATTR_MUST_CHECK bool api_lines_begin(struct api_lines *l, struct http_exchange *x);
 // Hangs up, if it was begun.
 void api_lines_end(struct api_lines *l);

@@ -2,19 +2,20 @@
 #pragma once
 
 // /metrics, /health and /ready over TCP, for a Prometheus that cannot reach the control socket
-// (`metrics.listen`; off unless it is set). The same server and endpoints as there, GET alone, and
-// nothing else: what changes something, or shows names and clients, is not on the network.
+// (`metrics.listen`; off unless it is set). The same server as there, with GET of these endpoints
+// alone: no endpoint that changes anything, or shows names and clients, is on the network.
 //
-// Who is not in `metrics.allow` gets no connection: a filter on the listening socket drops its
-// packets in the kernel, so it can hold no descriptor of ours. The peer's address is looked at once
-// more when a request is complete. No TLS and no password: where the network between is not
-// trusted, leave this off or put a proxy that has them in front.
-// Bounds: API_LISTEN_CONNECTIONS_MAX connections, each with API_LISTEN_LIFE_MS for a request and
-// for taking its reply (one more is hung up on, one that is slower is cut: http_conns.h), and
-// API_LISTEN_REQUESTS_MAX requests at a time (one more is 503). On the service loop.
+// A client outside `metrics.allow` gets no connection: a filter on the listening socket drops its
+// packets in the kernel, so it holds no descriptor. The peer's address is checked again when a
+// request is complete. No TLS and no password: on an untrusted network leave this off or use a
+// proxy that has them. Bounds: API_LISTEN_CONNECTIONS_MAX connections, each with API_LISTEN_LIFE_MS
+// for a request and for taking its reply (one more is closed, and so is a slower one:
+// http_conns.h), and API_LISTEN_REQUESTS_MAX requests at a time (one more is 503). On the service
+// loop.
 //
-// An address that cannot be had (in use, mostly) is no reason not to serve: it is logged, shown in
-// `weirctl status` and /ready, counted, and tried again after 1 s, 2 s and so on up to 60 s.
+// If the address cannot be bound (mostly because it is in use) weir serves all the same: that is
+// logged, shown in `weirctl status` and /ready, counted, and tried again after 1 s, 2 s and so on
+// up to 60 s.
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Parameters of requests. False: it has been replied to. A name of a client, a group or a verdict
-// that there is not is refused with the known names, or with the nearest one: an empty result would
-// look like an answer. All on the service loop.
+// Parameters of requests. False: the reply is sent. An unknown client, group or verdict is refused
+// with the known names, or with the nearest one: an empty result would look like an answer. All on
+// the service loop.
 
 #include "api_server.h"
 #include "querylog/store/query_reader.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the status says of rules as their endpoint does.
+// The parts of the rules' status that two endpoints share.
 
 #include "api_server.h"
 
-// "failing": a sentence for each list that could not be had.
+// "failing": a sentence for each list that could not be read or fetched.
 void api_rules_failing_out(struct json_out *o, struct json_node *n, const struct rules_status *r);
 // Array "paused_groups".
 void api_rules_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);

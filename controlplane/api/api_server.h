@@ -27,7 +27,7 @@ struct api {
 	LIST_HEAD(, api_tail) tails; // api_log_tail.c
 	struct mem_watch *watch;
 	struct api_scrape scrape;
-	struct api_watch *watcher; // NULL: nobody watches
+	struct api_watch *watcher; // NULL: no watch
 	uint64_t watches_refused;
 	uint64_t dumped_ms; // when the last heap dump ended; 0: none
 	struct api_listener listener;
@@ -48,7 +48,7 @@ struct api_endpoint {
 	unsigned flags;
 };
 
-// A request about the whole program, once all loops have said how they are.
+// A request about the whole program, once all loops have reported their status.
 struct api_look {
 	struct api *api;
 	struct http_exchange *exchange;

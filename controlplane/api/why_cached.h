@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the cached answer to the question leads to: the names of its CNAMEs and its addresses become
-// names and addresses of the explanation. Only what L0 has under the view that the client's
-// question is looked up in; records that are cut off are left out. Pure.
+// Adds the names of CNAMEs and the addresses of the cached answer to the explanation. Only for
+// records of L0 in the view of the client's question; truncated records are left out. Pure.
 
 #include "answer_policy/why/why.h"
 #include "resolver/resolver.h"

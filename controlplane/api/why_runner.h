@@ -3,8 +3,8 @@
 
 // Helper threads for explanations and searches: at most WHY_RUNNING_MAX at a time, as each may read
 // all lists from the disk. WHY_WAITING_MAX more wait their turn, for a bounded time, so that two
-// operators who look at a time do not break a third one's export in the middle. Owned by one loop's
-// thread, which looks every WHY_POLL_MS while something runs; there is no timer otherwise.
+// searches at a time do not abort a third operator's export. Owned by one loop's thread, which
+// polls every WHY_POLL_MS while something runs; there is no timer otherwise.
 
 #include "base/loop.h"
 
@@ -18,14 +18,14 @@ struct why_runner;
 
 // `wait_ms`: how long one may wait for its turn. -ENOMEM.
 ATTR_MUST_CHECK int why_runner_open(struct why_runner **out, struct loop *loop, unsigned wait_ms);
-// Tells what runs to stop, waits for it, and calls its `done` with -ECANCELED, as that of all who
-// wait.
+// Stops the running work, waits for it, and calls each `done` with -ECANCELED, also those of
+// waiting work.
 void why_runner_close(struct why_runner *r); // NULL is fine
 
 struct why_runner_counts {
 	unsigned used, high; // that run or wait, and the most that did
 	uint64_t refused;    // as WHY_WAITING_MAX waited
-	uint64_t late;       // whose turn came too late
+	uint64_t late;       // work that waited too long
 	uint64_t bytes;      // of the runner, however many there are
 	uint64_t since_ms;   // when the oldest of them came, clock_mono_ms; 0: there is none
 };

@@ -26,7 +26,7 @@ struct group_lists {
 	const struct rule_list_info *info; // of the image
 };
 
-// `info`: count of them, as the image has them (rule_reader.lists).
+// `info`: `count` lists of the image (rule_reader.lists).
 void group_lists_init(struct group_lists *l, const struct config *config,
 	const struct rule_list_info *info, unsigned count);
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Pauses of groups by the operator, and when the groups' settings are to be looked at again. Plain
-// state of the service loop; both clocks are given, so that tests can turn them.
+// Pauses of groups by the operator, and when to check the groups' settings again. Plain state of
+// the service loop; both clocks are parameters, so that tests can set them.
 //
 // A pause ends by clock_mono_ms, a schedule by the time of the day. It is kept through reloads by
-// the group's name, and not through a restart: then what the configuration says is in force again.
+// the group's name, and not through a restart: then the configuration is in force again.
 
 #include "group_masks.h"
 
@@ -37,16 +37,15 @@ struct group_moment {
 };
 void group_moment_now(struct group_moment *out);
 
-// What is so at a moment, for people.
+// The state at a moment, for display.
 struct group_now {
 	struct group_mask mask;
 	uint64_t pause_left_s; // 0: the operator has not paused it
 	time_t next_change;    // of its schedules; 0: none
 };
 
-// From now on for so long, instead of what was left of an earlier one; `name` may be
-// CONFIG_EVERYONE: who is in no group. -ENOENT: no such group; -ERANGE: not 1 to
-// GROUP_PAUSE_MINUTES_MAX minutes.
+// Begins a pause that replaces an earlier one; `name` may be CONFIG_EVERYONE: clients in no group.
+// -ENOENT: no such group; -ERANGE: not 1 to GROUP_PAUSE_MINUTES_MAX minutes.
 ATTR_MUST_CHECK int group_pause_begin(struct group_pauses *p, const struct config *c,
 	const char *name, unsigned minutes, uint64_t now_ms);
 // -ENOENT: no such group; -EALREADY: it is not paused.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Titles of the sources of rules that a configuration's groups make, and back: what a list of the
-// image is by its title. The titles are the same as long as the names are, so list numbers are.
-// No list of `blocking.lists` has such a title, no group a colon in its name (config_lists.c,
-// config_groups.c). Any thread; no state.
+// Titles of the sources of rules that a configuration's groups make, and back: the meaning of a
+// list of the image by its title. The same names give the same titles, and so the same list
+// numbers. No list of `blocking.lists` has such a title, no group a colon in its name
+// (config_lists.c, config_groups.c). Any thread; no state.
 
 #include <weir/config.h>
 #include <weir/rule_image.h>

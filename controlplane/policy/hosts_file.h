@@ -2,8 +2,8 @@
 #pragma once
 
 // Files of the form of /etc/hosts: `ADDRESS NAME...` with `#` comments; the first name of a line is
-// the host's own, the others are further names of it. What is not of that form is counted and
-// passed over. Blocking file I/O: for a helper thread.
+// the host's own, the others are further names of it. Other lines are counted and skipped. Blocking
+// file I/O: for a helper thread.
 
 #include <weir/config.h>
 #include <weir/dns_name.h>
@@ -22,5 +22,5 @@ typedef int (*hosts_take)(void *arg, const struct ip_address *address, const str
 ATTR_MUST_CHECK int hosts_file_read(
 	const char *path, hosts_take take, void *arg, struct hosts_counts *counts);
 
-// "4.3.2.1.in-addr.arpa" and the like.
+// The reverse name, such as "4.3.2.1.in-addr.arpa".
 void hosts_reverse_name(const struct ip_address *address, struct dns_name *out);

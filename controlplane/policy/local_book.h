@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Local data on its way to rules: all that is said of names, put together so that at each name one
-// voice is left.
+// Local data on its way to rules: merges all sources, so that one is left at each name.
 //
-// Voices, the loudest first: a group's own records, records, hosts files, local zones, forwarding
-// zones, special-use names. What a louder one says of a name itself, or of what is below it, takes
-// away what others say of the same. Of different names the nearest decides, as in the image.
-// Bytes are kept once each; some 32 and the name's for each item. One thread, no I/O.
+// Sources ("voices") by precedence: a group's own records, records, hosts files, local zones,
+// forwarding zones, special-use names. An item of a higher one for a name itself, or for the names
+// below it, removes the others' items for the same. Of different names the nearest decides, as in
+// the image. Bytes are kept once each; some 32 and the name's for each item. One thread, no I/O.
 
 #include "lists/list_rule.h"
 
@@ -45,6 +44,7 @@ ATTR_MUST_CHECK int local_book_add(struct local_book *b, const struct local_item
 // (RULE_REPLY_DATA, the image follows them) and which to names of others (RULE_REPLY_RESOLVE).
 void local_book_settle(struct local_book *b);
 
-// What is left, in the order of names. Not 0 stops, and is returned.
+// Passes on the remaining items, in the order of names. A result other than 0 stops, and is
+// returned.
 int local_book_rules(const struct local_book *b, unsigned first_voice, unsigned last_voice,
 	list_rule_take take, void *arg);

@@ -3,17 +3,17 @@
 
 // Local data as sources of the rule image (docs/how-to/local.md): records, hosts files and local
 // zones of everyone, special-use names, and for a group with records or forwarding zones of its own
-// a source that says all of it over with the group's own in front: in the mask of that group it
-// stands in for everyone's. So lists of two sources that apply to one group never speak of the same
-// name, and the image needs no order among them.
+// a source that repeats all of it with the group's own in front: in the mask of that group it
+// replaces everyone's. So lists of two sources that apply to one group never have the same name,
+// and the image needs no order among them.
 //
 // A CNAME is RULE_REPLY_DATA where its chain ends in local data of the same source, else
 // RULE_REPLY_RESOLVE (rewrite.h). In a local zone with `unknown: nxdomain` a name that only has
-// local names below it exists (RFC 8020): NODATA. Forwarding zones are rules where something above
-// them would say otherwise: RULE_REPLY_RESOLVE.
+// local names below it exists (RFC 8020): NODATA. Forward zones are rules where an item above them
+// would decide otherwise: RULE_REPLY_RESOLVE.
 //
-// Copies of what the configuration says; hosts files are read each time that rules are handed, on a
-// helper thread. One that cannot be read is logged and contributes nothing.
+// Copies of the configuration; hosts files are read each time that rules are requested, on a helper
+// thread. One that cannot be read is logged and contributes nothing.
 
 #include "hosts_file.h"
 #include "lists/list_rule.h"
@@ -34,8 +34,8 @@ void local_data_free(struct local_data *d); // NULL is fine
 unsigned local_data_sources(const struct local_data *d);
 const char *local_data_title(const struct local_data *d, unsigned i);
 void *local_data_arg(const struct local_data *d, unsigned i);
-// Hands the rules of the source whose arg that is to `take`, in the same order each time; stops
-// with what that returns if it is not 0.
+// Passes the rules of this source to `take`, in the same order each time; stops at a result other
+// than 0 and returns it.
 int local_data_rules(void *arg, list_rule_take take, void *take_arg);
 
 // Does a list of class LOCAL with this title apply to a group (NULL: to everyone else)? True for

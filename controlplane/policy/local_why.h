@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Why a question is answered or asked as it is, as far as local data goes: for `weirctl why`. From
-// the configuration and, if wanted, from hosts files as they are now, which is nothing for a loop.
-// One text a step of the way, in order: the record, zone, line or
-// special-use name that decides; behind a CNAME what its target meets; at last the forwarding zone
-// whose servers are asked. Printable ASCII.
+// Explains the part of local data in a question: for `weirctl why`. From the configuration and, if
+// requested, from the present hosts files, which is not for a loop. One text for each step, in
+// order: the record, zone, line or special-use name that decides; after a CNAME the steps of its
+// target; last the forward zone whose servers are asked. Printable ASCII.
 
 #include <weir/config.h>
 
@@ -21,7 +20,7 @@ enum local_why_kind {
 
 struct local_why_step {
 	enum local_why_kind kind;
-	const char *group; // whose it is; NULL: everyone's
+	const char *group; // the group; NULL: everyone
 	char text[LOCAL_WHY_TEXT_MAX];
 };
 

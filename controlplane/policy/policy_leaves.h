@@ -2,12 +2,12 @@
 #pragma once
 
 // The prefixes of the policy image with their leaves (policy.h): those of the groups and those of
-// the section `access` put together, so that the longest prefix which covers an address tells both
-// its group and what it may. Used by policy_build.c alone. Linear in the product of the two
-// numbers, at most some 4,096 and 900: milliseconds.
+// the section `access` merged, so that the longest prefix that covers an address has both its group
+// and its access. Used by policy_build.c alone. Linear in the product of the two numbers, at most
+// some 4,096 and 900: milliseconds.
 //
-// Without any prefix in access.allow, which no configuration file can bring about, everyone may ask
-// as often as they like.
+// Without any prefix in access.allow, which no configuration file allows, every client may ask
+// without limits.
 
 #include <weir/config.h>
 #include <weir/policy.h>

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Safe search: hosts of search engines, and the host that each engine gives filtered results under
-// (a CNAME to it is what the engines tell operators to set up). The hosts alone, not what is below
-// them; for addresses and HTTPS records, so that mail and the like of a domain stay as they are.
-// Any thread; no state.
+// Safe search: hosts of search engines, and each engine's host with filtered results (engines
+// document a CNAME to it). The hosts alone, not names below them; for addresses and HTTPS records,
+// so that mail and other services of a domain are not affected. Any thread; no state.
 
 #include "lists/list_rule.h"
 
 #include <weir/config_filter.h>
 
-// The host that is asked for in place of `name`, or NULL: the name is no host of an engine whose
-// safe search is on.
+// The host to resolve in place of `name`, or NULL: the name is no host of an engine with safe
+// search.
 const char *safe_search_target(
 	const struct dns_name *name, const struct config_safe_search *settings);
 

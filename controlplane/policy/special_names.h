@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Special-use domain names (IANA's registry) that a resolver answers itself, so that they neither
-// leak to nor come from servers that know nothing of them.
+// Special-use domain names (IANA's registry) that a resolver answers itself, so that queries for
+// them do not leak, and answers do not come from servers that do not know them.
 //   RFC 6761  localhost with all below is the loopback address; invalid and test do not exist
 //             (test unless the operator says otherwise: 6.2, item 4)
 //   RFC 6762  local (22.1, item 4) and the reverse zones of link-local addresses (22.2)
 //   RFC 6303  empty reverse zones of private, loopback, link-local and documentation addresses;
 //             RFC 7793 adds those of the shared space 100.64.0.0/10
 //   RFC 7686  onion does not exist
-//   RFC 8375  home.arpa is an empty zone, but for its DS, which is asked for (4, item 4); so it is
-//             where the operator has home.arpa itself asked for elsewhere
-//   RFC 9665  service.arpa likewise
-//   RFC 9462  resolver.arpa has no data: we designate no encrypted resolver (6.4)
-//   RFC 9476  alt is for names that are not the DNS's (2): they stay here, for what they tell of
-//             who asks (4), although a cache need not know them (3.2)
-//   RFC 9031 (6tisch.arpa), RFC 9140 (eap-noob.arpa) and its successor (eap.arpa)  do not exist:
+//   RFC 8375  home.arpa is an empty zone, except its DS, which is resolved (4, item 4), also where
+//   the operator forwards home.arpa itself RFC 9665 service.arpa: the same RFC 9462  resolver.arpa
+//   has no data: weir designates no encrypted resolver (6.4) RFC 9476  alt is for names that are
+//   not the DNS's (2): weir answers them because they reveal facts about clients (4), although a
+//   cache need not know them (3.2) RFC 9031 (6tisch.arpa), RFC 9140 (eap-noob.arpa) and its
+//   successor (eap.arpa)  do not exist:
 //             they are names of CoAP and EAP alone
-// `use-application-dns.net` is no registered name: browsers (Mozilla's canary) take NXDOMAIN for
-// it as the network's wish that they use its resolver. example (RFC 6761 6.5) is resolved as usual,
-// and so is ipv4only.arpa (RFC 8880 7).
-// Pure functions.
+// `use-application-dns.net` is no registered name: browsers (Mozilla's canary) take NXDOMAIN for it
+// as the network's wish that they use its resolver. example (RFC 6761 6.5) is resolved as usual,
+// and so is ipv4only.arpa (RFC 8880 7). Pure functions.
 
 #include <weir/config.h>
 
@@ -49,8 +47,8 @@ ATTR_MUST_CHECK bool special_name_at(
 	const struct special_settings *s, unsigned i, struct special_name *out);
 // The DS of a zone is a record of the zone above it, whoever serves the zone itself (RFC 4035
 // 3.1.4.1; RFC 8375 4, item 4 C): *above is the name to look for servers by. False for the root,
-// and where the name above is a special-use one, whose zone nobody outside has: only the zone's own
-// servers are left to ask.
+// and where the name above is a special-use one, whose zone is not public: only the zone's own
+// servers can be asked.
 ATTR_MUST_CHECK bool special_name_ds_is_above(const struct dns_name *zone, struct dns_name *above);
 // The nearest one that is the name or above it. False: none.
 ATTR_MUST_CHECK bool special_name_of(

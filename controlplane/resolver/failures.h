@@ -32,7 +32,7 @@ struct failures_spans {
 
 ATTR_MUST_CHECK int failures_new(
 	struct failures **out, unsigned buckets, const struct failures_spans *spans); // -ENOMEM
-// What is in it stays as it was put.
+// Existing entries do not change.
 void failures_configure(struct failures *f, const struct failures_spans *spans);
 void failures_free(struct failures *f); // NULL is fine
 

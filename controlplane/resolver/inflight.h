@@ -3,18 +3,18 @@
 
 // Questions being resolved and the clients that wait for them. Resolver loop's thread only.
 //
-// One question per L0 key however many ask (reliability row 4). Questions come from a fixed array,
-// found through a hash table of chains; a waiter is an address and some scalars, from a fixed pool,
-// in a list per question, oldest first. Both refuse when full; nothing grows. A waiter keeps its
-// spelling of the question as one bit per byte: upper case or not.
+// One question per L0 key for any number of clients (reliability row 4). Questions come from a
+// fixed array, found through a hash table of chains; a waiter is an address and some scalars, from
+// a fixed pool, in a list per question, oldest first. Both refuse when full; nothing grows. A
+// waiter keeps its spelling of the question as one bit per byte: upper case or not.
 //
-// Nobody gets all of it (weir/sketch.h). A zone's questions (zone_of.h) may be so many, and those
-// of all zones under one public suffix three quarters of all: who asks for random names below a
-// zone whose servers do not answer fills its share and no more. A client, an IPv4 address or an
-// IPv6 /64, may wait for so many answers: an upstream that holds them back and lets them go at one
-// time sends no more to whoever's address was forged (DNSBomb, CVE-2024-33655). The last quarter of
-// the waiters is for questions that have INFLIGHT_FEW at most: that is four for each of 4,096, so
-// some hundred names that fail and that everybody asks for leave new names theirs.
+// Shares (share_sketch.h) keep one client or zone from taking all. A zone's questions (zone_of.h)
+// have a limit, and those of all zones under one public suffix may be three quarters of all: a
+// flood of random names below a zone whose servers do not answer fills only that share. A client,
+// an IPv4 address or an IPv6 /64, has a limit of pending answers: an upstream that delays them and
+// releases them at one time sends no more than that to a forged address (DNSBomb, CVE-2024-33655).
+// The last quarter of the waiters is for questions with INFLIGHT_FEW at most: that is four for each
+// of 4,096, so some hundred popular names that fail leave room for new names.
 //
 // The arrays are touched only as far as they were ever used.
 
@@ -46,15 +46,16 @@ struct waiter {
 	bool is_stream : 1; // takes a reply of any length
 	uint8_t group;
 	uint32_t next;   // inflight.c's
-	uint32_t client; // inflight_client; 0: not counted, its transport has a bound of its own
-	uint32_t trace;  // trace_handle of who watches it (trace.h); 0: nobody does
+	uint32_t client; // inflight_client; 0: not counted, because its transport has a bound of
+			 // its own
+	uint32_t trace;  // trace_handle (trace.h); 0: not watched
 	uint64_t dp_incarnation, arrival_ms;
 	uint32_t arrival_more_us; // since then, for the query log
 	uint16_t query_len;
 	uint8_t upper[DNS_NAME_MAX / 8 + 1]; // byte i of the name is an upper-case letter
 	uint8_t cookie[DNS_COOKIE_LEN];      // with DNS_OPT_COOKIE: the reply's
 	uint16_t policy; // generation, modulo 65536, of the policy image that `group` is of
-	// query_len bytes as they came, a copy for those that wait; NULL: not known.
+	// query_len bytes as received, a copy for waiting clients; NULL: unknown.
 	const uint8_t *query;
 };
 static_assert(sizeof(struct waiter) == 168);
@@ -66,8 +67,8 @@ struct question {
 	struct dns_query query; // lower case; DO, CD as in the key
 	void *owner;            // the resolver
 	struct view *def;       // what `view` stands for; the resolver's
-	// question.c's: what is asked for in its place, and of whom.
-	struct rewrite *rewrite;     // NULL: the name is asked for as it is
+	// question.c's: the name to ask in its place, and the servers.
+	struct rewrite *rewrite;     // NULL: the name is not rewritten
 	struct forward_set *forward; // NULL: the view's servers
 	uint64_t l1_hash;            // of the zone or the view, for the key in L1
 	uint32_t turn;               // views_turn as it began
@@ -88,7 +89,7 @@ struct question {
 	uint32_t zone, suffix; // keys of the crowds it is in
 };
 
-// For want of room; renewals are not counted.
+// Refused because there was no room; renewals are not counted.
 struct inflight_refused {
 	uint64_t full, zone;      // questions; `zone`: it, or its suffix, had its share
 	uint64_t waiters, client; // clients; `client`: it had its share
@@ -112,10 +113,10 @@ ATTR_MUST_CHECK int inflight_new(
 	struct inflight **out, unsigned questions, unsigned waiters, struct kept_queries *kept);
 void inflight_free(struct inflight *f); // NULL is fine
 void inflight_set_limits(struct inflight *f, const struct inflight_limits *limits);
-// More than half of what it may hold: what nobody waits for should go.
+// More than half full: questions without waiters should end.
 bool inflight_is_crowded(const struct inflight *f);
 
-// What a client is known by in struct waiter. `address`: 4 or 16 bytes by the version.
+// The id of a client in struct waiter. `address`: 4 or 16 bytes by the version.
 uint32_t inflight_client(const struct inflight *f, unsigned ip_version, const uint8_t *address);
 
 struct question *inflight_find(struct inflight *f, const struct l0_key *key);
@@ -131,7 +132,7 @@ enum { INFLIGHT_FEW = 4 };
 // waits for enough; -ENOSPC: the pool is empty.
 ATTR_MUST_CHECK int inflight_wait(
 	struct inflight *f, struct question *q, const struct waiter *w, unsigned most);
-// One that is taken is the caller's to end.
+// The caller must end a waiter that it takes.
 bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out);
 void inflight_waiter_end(struct inflight *f, struct waiter *w);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A question's life: what it is asked as and whom, its deadlines, its way through L1, and its end.
-// Resolver loop's thread. A question knows its resolver (`owner`); these functions end it at most
-// once, and nobody may use it after that.
+// A question's life: its name and servers, its deadlines, L1, and its end. Resolver loop's thread.
+// A question knows its resolver (`owner`); these functions end it at most once, and no code may use
+// it after that.
 
 #include "resolver_internal.h"
 #include "resolver_trace.h"
@@ -24,11 +24,10 @@ void question_ask(struct question *q); // the upstreams
 // Every waiter gets it, and the question ends.
 void question_answered(struct question *q, const struct resolver_answer *answer);
 const struct dns_name *question_asked(const struct question *q); // the name that is
-// A reply to what was asked, as an answer to the question; as dns_answer_read.
+// Reads a reply to the name that was asked, as an answer to the question; as dns_answer_read.
 ATTR_MUST_CHECK int question_read(
 	const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out);
-// Has its name been flushed since? Then what was asked for before may be told, but not stored
-// (counted).
+// Has its name been flushed since? Then the answer may be sent, but not stored (counted).
 bool question_is_flushed(const struct question *q, uint64_t since_ms);
 void question_tables(const struct resolver *r, struct table_registry *tables);
 // Of upstream_callbacks: an ask is a question's.
@@ -36,14 +35,13 @@ enum upstream_take question_reply(struct upstream_ask *ask, const uint8_t *msg, 
 void question_failed(struct upstream_ask *ask, enum upstream_end why);
 void question_upstream_note(struct upstream_ask *ask, const struct trace_event *e);
 
-// question_l1.c
-// The forwarding zone that a name is asked in; NULL: none.
+// question_l1.c The forward zone of a name; NULL: none.
 const struct forward_zone *question_zone(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype);
 // What answers to that name are named by in L1: the hash of its zone, else of the view.
 uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype);
-bool question_l1_look(struct question *q); // false: L1 is not there to be asked
+bool question_l1_look(struct question *q); // false: L1 is not available
 // Stores an upstream's reply under the name that was asked; `a` is what question_read made of it.
 void question_l1_store(
 	const struct question *q, const struct dns_answer *a, const uint8_t *msg, size_t len);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Refresh-ahead: records that are asked for often are renewed before they expire. Resolver loop's
-// thread only; knows neither loop nor upstreams, and takes the time from its caller.
+// Refresh-ahead: renews popular records before they expire. Resolver loop's thread only; knows
+// neither loop nor upstreams, and takes the time from its caller.
 //
 // Three ways lead into one plan (refresh_plan.h), by the thresholds of refresh_policy.h:
-// * a worker tells of a hit on a record that may be due (once per record: it claims a mark). What
-//   is not due soon is left at that, with its mark: the sweep has it from there;
-// * the sweep walks L0 each 15 s in steps, folds the hits in, drops what is past hard expiry, and
-//   plans what is hot or warm and due before it comes again;
+// * a worker reports a hit on a record that may be due (once per record: it claims a mark). A
+//   record that is not due soon keeps its mark and is left to the sweep;
+// * the sweep walks L0 each 15 s in steps, folds the hits in, drops records past hard expiry, and
+//   plans hot or warm ones that are due before the next sweep;
 // * a record so short-lived that it expires between two sweeps is planned when it is stored.
-// What is in the plan is looked at again when its time comes: it may be gone, renewed or cold by
-// then. Past soft expiry a request is served whatever the heat (stale: immediate).
+// A planned record is checked again when it is due: it may be gone, renewed or cold by then. Past
+// soft expiry a request is served for any heat (stale: immediate).
 //
-// At most max_inflight are under way, and never more than a quarter of what clients' questions may
-// take; the rest waits in the plan, the most urgent first. A request holds a question, never a
+// At most max_inflight are in flight, and never more than a quarter of the limit of clients'
+// questions; the rest waits in the plan, the most urgent first. A request holds a question, never a
 // message. Upstreams failed: the old record stays, and its key is held back for a while
 // (failures.h, 10,000 keys). The root is left out. Heat lives in L0's writer and dies with the
 // process; counts in the marks outlive it.
@@ -45,7 +45,7 @@ static_assert(sizeof(struct refresh_request) <= 320);
 
 enum refresh_started {
 	REFRESH_UNDER_WAY, // refresh_ended follows, or came already
-	REFRESH_IS_ASKED,  // somebody else's question is
+	REFRESH_IS_ASKED,  // a client's question is in flight
 	REFRESH_NO_ROOM,
 };
 
@@ -57,7 +57,7 @@ struct refresh_ops {
 enum refresh_end {
 	REFRESH_DONE,
 	REFRESH_FAILED,
-	REFRESH_ELSEWHERE, // another box asks: to be looked for again in a moment
+	REFRESH_ELSEWHERE, // another box renews it: check again soon
 	REFRESH_ABANDONED
 };
 
@@ -82,7 +82,7 @@ void refresh_stored(struct refresh *f, const struct l0_key *key, uint32_t told_m
 void refresh_sweep_begin(struct refresh *f, uint64_t now_ms);
 ATTR_MUST_CHECK bool refresh_sweep_step(struct refresh *f, uint64_t now_ms, uint64_t buckets);
 
-// Starts what is due; to be called each 100 ms. Bounded by what may be under way.
+// Starts due renewals; call it each 100 ms. Bounded by the limit in flight.
 void refresh_run(struct refresh *f, uint64_t now_ms);
 // Takes the request back.
 void refresh_ended(

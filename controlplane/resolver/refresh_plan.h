@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Records that are to be renewed, the most urgent first. A sorted array of fixed size: one that
-// comes when it is full takes the place of the least urgent, or is not let in. Entries are small
-// and are looked at again when their time comes, so one for a record that is gone does no harm.
-// Putting one in moves some 20 KB at worst with 2,000 of them. One owner, one thread.
+// Records to renew, the most urgent first. A sorted array of fixed size: when it is full a new
+// entry replaces the least urgent, or is rejected. Entries are small and checked again when they
+// are due, so one for a deleted record does no harm. Putting one in moves some 20 KB at worst with
+// 2,000 of them. One owner, one thread.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,14 +20,14 @@ struct refresh_planned {
 struct refresh_plan {
 	struct refresh_planned *entry; // the most urgent last
 	uint32_t used, limit, cap, most;
-	uint64_t dropped; // that had to go for want of room
+	uint64_t dropped; // dropped because there was no room
 };
 
 ATTR_MUST_CHECK int refresh_plan_init(struct refresh_plan *p, uint32_t cap); // -ENOMEM
 void refresh_plan_destroy(struct refresh_plan *p);
 
-// False: one had to go, this or another, for want of room. One that is in already is not put in
-// again.
+// False: this or another entry was dropped because there was no room. An existing entry is not
+// added again.
 bool refresh_plan_put(struct refresh_plan *p, const struct refresh_planned *e);
 // The most urgent, if it is due. False: none.
 bool refresh_plan_take(struct refresh_plan *p, uint64_t now_ms, struct refresh_planned *out);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// When a cached record is to be renewed. Pure functions of its heat, its TTLs and the settings.
+// Decides when to renew a cached record. Pure functions of its heat, its TTLs and the settings.
 //
 // A record is hot or warm by its hits in the window, else cold: nothing lies between. Hot and warm
 // ones are due when a share of their TTL is left, cold ones never, unless min_ttl says so. Ahead of
@@ -40,7 +40,7 @@ enum refresh_heat refresh_heat_of(const struct refresh_policy *p, const struct r
 uint32_t refresh_due_ms(const struct refresh_policy *p, const struct refresh_record *r);
 // Age at which the sweep takes it, if no hit has asked before.
 uint32_t refresh_swept_ms(const struct refresh_policy *p, const struct refresh_record *r);
-// Age from which on a hit is to be told of: whatever its heat will be, it is not due before.
+// Age from which on a worker reports a hit: the record is not due before, for any heat.
 uint32_t refresh_told_ms(const struct refresh_policy *p, uint32_t soft_ms, uint32_t auth_ttl_s);
 
 // Hits a minute, rounded.

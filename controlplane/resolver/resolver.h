@@ -35,11 +35,11 @@
 
 struct resolver;
 
-// What a resolver uses and the process owns. It outlives the resolver, and has no other one.
+// Objects of the process that a resolver uses. They outlive the resolver, and have no other one.
 struct resolver_given {
 	struct loop *loop; // on whose thread the resolver runs
 	struct publisher *publisher;
-	struct link_server *link; // whose misses it answers, and whose L0 it alone writes
+	struct link_server *link; // source of its misses, with the L0 that it alone writes
 };
 ATTR_MUST_CHECK int resolver_open(struct resolver **out, const struct resolver_given *given,
 	const struct config *config, char why[SHM_WHY_MAX]);
@@ -58,18 +58,16 @@ void resolver_safe_view(const struct resolver *r, unsigned group, struct policy_
 // left stay, as clients are still in them. Service loop, or before it runs.
 void resolver_groups_published(struct resolver *r, bool published);
 
-// From now on answers are checked by this (NULL: nothing is), which must outlive it: until another
-// one has taken its place. L0 is checked again by it, in slices of 0.4 ms, then `then` is called,
-// if not NULL, on the loop. No other may be asked for before that, unless `then` is NULL. On the
-// loop's thread, or before it runs.
+// Sets the answer policy (NULL: no checks), which must live until another one has replaced it.
+// Checks L0 again by it, in slices of 0.4 ms, then calls `then`, if not NULL, on the loop. No other
+// may be set before that, unless `then` is NULL. On the loop's thread, or before it runs.
 void resolver_set_answer_policy(void *resolver, const struct answer_policy *answer_policy,
 	void (*then)(void *arg), void *arg);
-// What is left of that at once, some 0.3 us for each cached answer: for a start, before the loop
-// runs.
+// Finishes that at once, some 0.3 us for each cached answer: for a start, before the loop runs.
 void resolver_recheck_finish(void *resolver);
 
-// Somebody watches queries from now on (NULL: nobody any more): what becomes of them here goes to
-// `put` on the resolver's loop (trace.h). Any thread. -EAGAIN, -ENOMEM: there are no traces.
+// Begins a watch (NULL: ends it): the resolver's steps go to `put` on its loop (trace.h). Any
+// thread. -EAGAIN, -ENOMEM: no traces.
 ATTR_MUST_CHECK int resolver_watch(
 	struct resolver *r, const struct dp_watch *filter, trace_put_fn put, void *arg);
 
@@ -83,15 +81,15 @@ struct answer_policy_count {
 	uint64_t walks, walk_ms; // finished ones; time that the last one took
 };
 
-// Steps of the wall clock ahead, and what they came to.
+// Forward steps of the wall clock, and their effect.
 struct step_count {
 	uint64_t steps, stepped_ms;
 	uint64_t aged, dropped; // cached records
 };
 
 struct flush_status {
-	uint64_t asked, told; // here; other boxes were told
-	// Of what other boxes say: taken; ours come back; over the bounds; no such message.
+	uint64_t asked, told; // requested here; sent to other boxes
+	// Messages of other boxes: accepted; this box's own; over the limits; invalid.
 	uint64_t heard, own, refused, bad;
 	uint64_t subscribed; // also again: then some may have been missed
 	uint64_t removed_for_others, kept_out;
@@ -104,7 +102,7 @@ struct resolver_status {
 	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full, answers_truncated;
 	uint64_t refused_inflight, refused_waiters;
 	uint64_t refused_zone, refused_client; // over what a zone, or a client, may have of these
-	uint64_t cut_short; // questions that nobody waited for any more, ended to make room
+	uint64_t cut_short;                    // questions without waiters, ended to make room
 	uint64_t upstream_sent, upstream_replies, mismatched;
 	uint64_t stored, not_stored;
 	uint64_t l1_answers, l1_too_large, refreshed_elsewhere;
@@ -144,7 +142,7 @@ struct querylog;
 ATTR_MUST_CHECK int resolver_set_log(
 	struct resolver *r, struct querylog *q, const struct config *config);
 void resolver_end_log(struct resolver *r);
-// Who rows say answered; until resolver_close. Any thread may read it.
+// Names of servers for log rows; until resolver_close. Any thread may read it.
 struct upstream_book;
 const struct upstream_book *resolver_upstream_book(const struct resolver *r);
 
@@ -160,7 +158,7 @@ ATTR_MUST_CHECK int resolver_status(struct resolver *r, struct loop *reply_to,
 ATTR_MUST_CHECK int resolver_refresh_report(struct resolver *r, struct loop *reply_to,
 	void (*done)(void *arg, const struct refresh_report *report), void *arg);
 
-// One cached record of a name, for `weirctl cache get`. What is of L0 alone is 0 in L1.
+// One cached record of a name, for `weirctl cache get`. Fields of L0 alone are 0 for L1.
 struct cache_entry {
 	bool in_l1;
 	uint16_t qtype, qclass, view;
@@ -190,7 +188,7 @@ struct cache_look {
 	unsigned l1_asked, l1_lost, l1_bad; // keys; lost: no reply; bad: deleted, as no answer
 	const uint16_t *l1_types;           // which keys: of these, with DO, CD, both and neither
 	unsigned l1_type_count;
-	unsigned l1_views; // in so many views that are in use and have a cache
+	unsigned l1_views; // number of views in use with a cache
 };
 typedef void (*resolver_look_fn)(void *arg, int err, const struct cache_look *look);
 

@@ -6,14 +6,14 @@
 
 #include "resolver_internal.h"
 
-// What a waiter is told.
+// The answer for a waiter.
 struct resolver_answer {
 	const struct dns_answer_view *view; // NULL: no records, `rcode`
 	uint16_t rcode;
 	enum answer_kind kind;
 	struct dns_reply_opts opts;
-	const struct answer_match *finding; // for whom it is blocked; NULL: for nobody. The
-					    // caller's, of this answer alone
+	const struct answer_match *finding; // groups for which it is blocked; NULL: none. Owned by
+					    // the caller, for this answer alone
 	const struct upstream_ask *by; // its server answered; NULL: none did
 	bool from_l1;
 };

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the response policy says of answers (answer_policy/answer_policy.h): checked when they
-// arrive, told apart for each waiter; cached ones are checked anew under a new image. Resolver
-// loop's thread.
+// Applies the answer policy (answer_policy/answer_policy.h): checks answers when they arrive,
+// decides for each waiter, and checks cached ones again under a new image. Resolver loop's thread.
 
 #include "resolver_internal.h"
 
@@ -23,7 +22,7 @@ void resolver_check_record(
 bool resolver_check_mask(
 	struct resolver *r, const struct answer_match *finding, struct rule_set *mask);
 // Does the policy block this answer for the waiter's client, by the group that the client had when
-// it was let in? Then *list is the list, and *block how the group is answered.
+// it was let in? Then *list is the list, and *block the group's block reply.
 bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
 	const struct waiter *w, const struct answer_match *finding, uint16_t *list,
 	struct dns_block *block);

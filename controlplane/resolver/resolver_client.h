@@ -4,13 +4,12 @@
 // The resolver's door for a frontend of this process, whose clients send DNS messages to sockets of
 // the kernel (frontend.h). Their questions join those of the workers' clients.
 //
-// A frontend hands over a question with a ticket, and gets the answer with that ticket back: during
+// A frontend passes a question with a ticket, and gets the answer with that ticket back: during
 // resolver_client_ask, from the loop later, or never, if there is no answer after SERVFAIL is due
 // (1.9 s). The resolver knows nothing of the frontend but the function that takes answers, so two
-// resolvers may have a frontend each.
-// All of this runs on the resolver loop's thread, or before the loop runs. A question costs a look
-// at L0. One that waits costs a copy of its query while the query log records whole messages
-// (kept_query.h); nothing else is allocated.
+// resolvers may have a frontend each. All of this runs on the resolver loop's thread, or before the
+// loop runs. A question costs a lookup in L0. One that waits costs a copy of its query while the
+// query log records whole messages (kept_query.h); nothing else is allocated.
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -26,8 +25,8 @@ struct kept_queries;
 struct resolver;
 struct resolver_log;
 
-// By what a frontend finds a question of its client again: a place in its table, and how often that
-// has been used. A ticket of an earlier life leads nowhere.
+// Identifies a question of a frontend's client: a place in its table, and its use count. A ticket
+// of an earlier use is ignored.
 struct client_ticket {
 	uint32_t slot, life;
 };
@@ -41,7 +40,7 @@ union client_address {
 // The kind and the source of an answer that was sent: for the counters and the query log.
 struct told {
 	enum answer_kind kind;
-	bool from_l1;      // told as ANSWER_CACHED
+	bool from_l1;      // reported as ANSWER_CACHED
 	uint16_t list;     // that blocked, or LOG_NO_LIST
 	uint16_t upstream; // that answered, or LOG_NO_UPSTREAM
 };
@@ -51,11 +50,12 @@ enum {
 	REPLY_TAILROOM = 64 // behind it: for an option of the transport's
 };
 
-// The answer to one question: `len` bytes at `msg`, with room around it as above, the resolver's
-// until the function returns. It may end tickets, but may not ask. `query` is for the query log.
+// The answer to one question: `len` bytes at `msg`, with room around it as above, owned by the
+// resolver until the function returns. It may end tickets, but may not ask questions. `query` is
+// for the query log.
 typedef void (*resolver_client_fn)(void *arg, const struct client_ticket *ticket,
 	const struct dns_query *query, uint8_t *msg, uint16_t len, const struct told *told);
-// From now on answers go to `answer`; NULL: nobody has a frontend, and no ticket leads anywhere.
+// Sets the receiver of answers; NULL: no frontend, and tickets are ignored.
 void resolver_client_serve(struct resolver *r, resolver_client_fn answer, void *arg);
 
 struct resolver_client {
@@ -68,7 +68,7 @@ struct resolver_client {
 	bool is_stream; // takes a reply of any length, and has a bound of its own on its questions
 };
 
-// Returns the trace of one that somebody watches, else 0; resolver_client_asked ends what it began.
+// Returns the trace of a watched question, else 0; resolver_client_asked ends the call.
 uint32_t resolver_client_ask(struct resolver *r, const struct dns_query *q, uint16_t view,
 	const struct resolver_client *client);
 // It was answered during the call, with this verdict of a worker's; or it waits.

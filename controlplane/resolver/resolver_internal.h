@@ -3,14 +3,14 @@
 
 // struct resolver, which the resolver's files share: resolver_open.c (open, timers, settings),
 // resolver_miss.c (from a client's query to a question), question.c and question_l1.c (its life),
-// resolver_check.c (what the response policy says), resolver_answer.c (replies), resolver_store.c
-// (L0), resolver_step.c (steps of the clock), resolver_refresh.c (questions that nobody waits for),
-// resolver_trace.c (for who watches), resolver_ask.c (the door of frontends), resolver_flush.c,
-// resolver_cache.c and resolver_status.c (calls from other threads).
+// resolver_check.c (answer policy), resolver_answer.c (replies), resolver_store.c (L0),
+// resolver_step.c (steps of the clock), resolver_refresh.c (renewals), resolver_trace.c (watches),
+// resolver_ask.c (the door of frontends), resolver_flush.c, resolver_cache.c and resolver_status.c
+// (calls from other threads).
 //
-// struct resolver holds no state of a single question. Its answer (struct dns_answer, 70 KiB), what
-// the response policy says of it (struct answer_match) and each waiter's query are variables of
-// the function that made them, which passes them on. The loop's thread has a stack of 8 MiB, and no
+// struct resolver holds no state of a single question. Its answer (struct dns_answer, 70 KiB), its
+// match of the answer policy (struct answer_match) and each waiter's query are variables of the
+// function that made them, which passes them on. The loop's thread has a stack of 8 MiB, and no
 // such function calls itself.
 
 #include "answer_policy/answer_policy.h"
@@ -36,7 +36,7 @@ enum {
 	STALE_AFTER_MS = 1800,    // RFC 8767 5: client response timer
 	SERVFAIL_AFTER_MS = 1900, // clients give up or ask again after 2 s
 	QUESTION_LIFE_MS = 5000,
-	RESOLVER_REWRITES_MAX = 4096, // questions that are asked under another name, at one time
+	RESOLVER_REWRITES_MAX = 4096, // questions under another name at one time
 	ANSWER_LATE_MS = 2000,        // a waiter's age from which on nothing is sent
 	REFRESH_LOCK_S = 10,
 	STALE_HOLD_MS = 30000, // RFC 8767 5: no more than every 30 s is a failing name asked again
@@ -60,8 +60,8 @@ struct resolver_settings {
 
 struct resolver {
 	struct loop *loop;
-	bool is_off;                 // by a toggle: nothing is asked of upstreams
-	struct publisher *publisher; // given, as the next three
+	bool is_off;                 // by a toggle: asks no upstream
+	struct publisher *publisher; // owned by the process, as the next three
 	const struct link_server *link;
 	struct worker_rings *worker_rings;
 	struct l0_writer *l0;
@@ -88,7 +88,7 @@ struct resolver {
 	uint32_t turn; // of addresses, from reply to reply
 	struct upstream_book *book;
 	struct resolver_log *log;
-	bool logs;                        // somebody empties its ring
+	bool logs;                        // a log thread empties its ring
 	struct kept_queries kept_queries; // of waiters and of the frontend's clients
 	struct traces *traces;
 	resolver_client_fn answer_client; // resolver_client_serve; NULL: there is no frontend

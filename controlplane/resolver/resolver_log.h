@@ -2,7 +2,7 @@
 #pragma once
 
 // Records of the query log that the resolver loop writes: of misses, of TCP and of the UDP
-// fallback. On a ring in our own memory, by the same law of weights as the workers'
+// fallback. On a ring in this process' own memory, with the same weights as the workers'
 // (log_writer.h). Resolver loop's thread only.
 
 #include "resolver_client.h"
@@ -38,8 +38,8 @@ bool resolver_log_is_on(const struct resolver_log *l);
 
 void resolver_log_rings(
 	struct resolver_log *l, const struct return_path *path, const struct resolver_logged *what);
-// `service`: what the client asked; without a port it is not known.
+// `service`: the queried address; without a port it is unknown.
 void resolver_log_client(struct resolver_log *l, const union client_address *client,
 	const union client_address *service, const struct resolver_logged *what);
-// Verdict, tier, list and upstream of what a waiter was told.
+// Verdict, tier, list and upstream of a waiter's answer.
 void resolver_log_told(struct resolver_logged *what, const struct told *told);

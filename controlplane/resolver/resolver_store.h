@@ -7,8 +7,8 @@
 
 // Stores an answer in place of the record of its key. An answer that may not be kept (TTL 0, no
 // mask, too long) deletes that record, as the newest answer counts. An answer for which L0 has no
-// room leaves the record, up to its own expiry: otherwise a worker that stands still would have the
-// most wanted names deleted, which are renewed most often.
+// room leaves the record, up to its own expiry: otherwise a stopped worker would cause the most
+// popular names to be deleted, because they are renewed most often.
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
 	const struct answer_match *finding, uint64_t created_ms);
 // The record of a key, whatever its age; false: none.
@@ -17,9 +17,9 @@ bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *ou
 bool store_usable(const struct l0_view *v, uint64_t now_ms);
 // Fetches the records of a bucket, for walks: each is a line that is in no cache.
 void store_look_ahead(const struct l0_reader *l0, uint64_t bucket);
-// A slice of a walk through all records, between which the loop does its work; `fn` may write the
-// record anew or delete it. *cursor starts at 0. Entries do not move, so none is missed. True: all
-// is done.
+// One slice of a walk through all records; the loop works between slices; `fn` may write the record
+// again or delete it. *cursor starts at 0. Entries do not move, so none is missed. True: all is
+// done.
 typedef void (*store_walk_fn)(struct resolver *r, const struct l0_view *v, void *arg);
 bool store_walk(struct resolver *r, uint64_t *cursor, store_walk_fn fn, void *arg);
 void store_restamp(struct resolver *r, const struct l0_key *key);

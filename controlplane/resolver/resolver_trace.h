@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the resolver does for queries that somebody watches (querylog/trace.h), told step by step.
-// Resolver loop's thread.
+// Records the resolver's steps for watched queries (querylog/trace.h). Resolver loop's thread.
 
 #include "resolver_internal.h"
 
@@ -10,7 +9,7 @@
 trace_handle resolver_trace_start(struct resolver *r, struct trace *t, const struct dns_query *q);
 void resolver_trace_tables(const struct resolver *r, struct table_registry *tables);
 
-// A step of a question, or of one client's; 0: nobody watches.
+// Adds a step of a question, or of one client's; 0: not watched.
 ATTR_INLINE void resolver_trace_note(
 	const struct resolver *r, trace_handle h, enum trace_step step, uint32_t value)
 {

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Conditional forwarding: names that other servers are asked for. Resolver loop's thread only.
+// Conditional forwarding: zones with servers of their own. Resolver loop's thread only.
 //
 // A table of zones is immutable and belongs to a view (views.h): view 0's is everyone's, a group
-// with zones of its own has a view with a table of its own, which is looked at first. The longest
-// zone decides; nobody else is asked when its servers fail.
+// with zones of its own has a view with a table of its own, which comes first. The longest zone
+// decides; no other server is asked when its servers fail.
 //
 // Zones with the same servers share one set of them (upstream.h), as the health of a server does
-// not depend on who asks. A set lives as long as a table or a question that runs needs it; its end
-// is left to forwards_sweep, as questions end inside the callbacks of their upstreams. At most
+// not depend on the client. A set lives as long as a table or a question that runs needs it; its
+// end is left to forwards_sweep, as questions end inside the callbacks of their upstreams. At most
 // FORWARD_SETS_MAX, twice what a configuration may have (config.h), so that a reload finds room
 // while the questions of the one before it run; then -EBUSY.
 //
 // In L1 the answers of a zone are named by the hash of its definition (name, and servers in order
-// of their addresses), which takes the place of the view's: boxes that ask others never share them.
+// of their addresses), which replaces that of the view: boxes with other servers never share them.
 // Cost of a lookup: a binary search for each label of the name, none where there are no zones.
 
 #include "upstream.h"
@@ -35,7 +35,7 @@ struct forward_zone {
 	struct dns_name name;
 	uint64_t hash; // never 0
 	struct forward_set *set;
-	bool ds_is_above;      // its DS is asked of whoever is asked for `above`
+	bool ds_is_above;      // the servers of `above` are asked for its DS
 	struct dns_name above; // valid with ds_is_above
 };
 
@@ -48,8 +48,8 @@ void forwards_free(struct forwards *f); // NULL is fine; every table freed, ever
 
 // Waits and back-off of all sets, as new ones have them too.
 void forwards_configure(struct forwards *f, const struct config_upstreams *how);
-void forwards_sweep(struct forwards *f); // ends sets that nobody needs; not from a callback
-uint64_t forwards_refused(const struct forwards *f); // sets, for want of room
+void forwards_sweep(struct forwards *f);             // ends unused sets; not from a callback
+uint64_t forwards_refused(const struct forwards *f); // sets refused because there was no room
 unsigned forwards_count(const struct forwards *f);
 size_t forwards_memory(void); // without the sets' own
 void forwards_totals(const struct forwards *f, struct upstream_totals *out);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Ports that no query may go out from, since others listen or will listen there: what the operator
-// has put into net.ipv4.ip_local_reserved_ports, by which the kernel keeps the ports that it draws
-// itself free of them, for IPv6 too. A resolver draws its own and has to heed it by itself (RFC
-// 5452 9.2 asks for some such means).
+// Ports from which no query may leave, because other programs listen or will listen there:
+// net.ipv4.ip_local_reserved_ports, by which the kernel keeps the ports that it draws itself free
+// of them, for IPv6 too. A resolver draws its own ports and must respect it itself (RFC 5452 9.2
+// asks for some such means).
 //
-// Read once into a few ranges; a look compares with each. No allocation; any thread.
+// Read once into a few ranges; a check compares with each. No allocation; any thread.
 
 #include "base/rng.h"
 
@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <weir/attr.h>
 
-enum { LOCAL_PORT_RANGES_MAX = 64 }; // of the text, the first so many
+enum { LOCAL_PORT_RANGES_MAX = 64 }; // the first ranges of the text
 
 struct local_ports {
 	unsigned count;
@@ -25,11 +25,11 @@ struct local_ports {
 	} range[LOCAL_PORT_RANGES_MAX];
 };
 
-// Of text like "8080,9000-9010\n", as the kernel writes it. What is no such text ends it.
+// Of text like "8080,9000-9010\n", as the kernel writes it. Other text ends the parsing.
 void local_ports_parse(struct local_ports *out, const char *text, size_t len);
 void local_ports_load(struct local_ports *out); // none where it cannot be read
 bool local_ports_reserved(const struct local_ports *p, uint16_t port);
 
-// A port of our own drawing, none of `reserved`, for a UDP socket. -errno.
+// Binds a UDP socket to a random port outside `reserved`. -errno.
 ATTR_MUST_CHECK int local_port_bind(
 	struct rng *rng, const struct local_ports *reserved, int fd, sa_family_t family);

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Names that are to be asked for under another one: local CNAMEs whose target is not local.
+// Names to resolve under another one: local CNAMEs whose target is not local.
 //
-// The image of rules tells the packet path that such a name is to be resolved
-// (RULE_REPLY_RESOLVE); here is what it is then resolved as. A table is immutable and belongs to a
-// view (views.h): view 0's has everyone's records, a group with CNAMEs of its own has a view with a
-// table of its own, which is looked at first. It knows the other local names too, as the end of a
-// chain: a name's own record beats a wildcard's CNAME. Everyone's forwarding zones and safe search
-// act on the name that is asked for in the end.
-// At most CONFIG_ALIASES_MAX CNAMEs one after the other; a name that leads on to more, or in a
-// circle (the configuration refuses the circles of one list; everyone's and a group's together may
-// make one), is -ELOOP. Cost of a lookup: a binary search for each label, none without records.
+// The rule image marks such a name (RULE_REPLY_RESOLVE); this table has the name to resolve in its
+// place. A table is immutable and belongs to a view (views.h): view 0's has everyone's records, a
+// group with CNAMEs of its own has a view with a table of its own, which comes first. It knows the
+// other local names too, as the end of a chain: a name's own record beats a wildcard's CNAME.
+// Everyone's forward zones and safe search act on the final name. At most CONFIG_ALIASES_MAX CNAMEs
+// one after the other; a name that leads on to more, or in a circle (the configuration refuses the
+// circles of one list; everyone's and a group's together may make one), is -ELOOP. Cost of a
+// lookup: a binary search for each label, none without records.
 
 #include "base/age_list.h"
 
@@ -27,7 +26,7 @@ void rewrite_table_free(struct rewrite_table *t); // NULL is fine
 
 struct rewrite {
 	struct age_link age; // of one that is kept: its keeper's
-	unsigned count;      // of CNAMEs; 0: the name is asked for as it is
+	unsigned count;      // of CNAMEs; 0: the name is not rewritten
 	struct dns_alias alias[CONFIG_ALIASES_MAX];
 };
 

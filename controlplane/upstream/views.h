@@ -17,13 +17,13 @@
 //
 // A number is given to one definition and never to another one while this L0 lives: numbers count
 // up, and the lowest one that was never used stands in the directory, which is how L0 itself is
-// found (no directory, no old L0). The next control plane takes the pairs of number and hash that
-// are in use over from the policy image. So a record can be served only to groups with the
-// definition it was stored under, however groups are renamed, reordered or changed; what has no
-// reader any more goes by SIEVE or expiry.
+// found (no directory, no old L0). The next control plane reads the pairs of number and hash in use
+// from the policy image. So a record can be served only to groups with the definition it was stored
+// under, however groups are renamed, reordered or changed; records without a reader go by SIEVE or
+// expiry.
 //
-// View 0 alone keeps its number when its servers change. The resolver then flushes L0, and what was
-// asked of everyone's servers before (views_turn) is stored nowhere.
+// View 0 alone keeps its number when its servers change. The resolver then flushes L0, and answers
+// to earlier questions to everyone's servers (views_turn) are not stored.
 //
 // A definition that left the configuration is kept VIEWS_GRACE_MS and until its last question has
 // ended, as workers use the old image a moment longer; or, where the new image could not be
@@ -73,7 +73,7 @@ void views_recover(struct views *v, const struct policy_group *group, unsigned c
 // From now on the configuration's. -EBUSY: too many are leaving, come again later; -ENOSPC: no
 // number is left; -ENOMEM. Then nothing has changed.
 ATTR_MUST_CHECK int views_configure(struct views *v, const struct config *config, uint64_t now_ms);
-void views_sweep(struct views *v, uint64_t now_ms); // lets go of what has left
+void views_sweep(struct views *v, uint64_t now_ms); // ends removed views
 
 struct view *views_find(struct views *v, unsigned number); // NULL: no such view
 // Whatever view has that place, below VIEWS_MAX; NULL: none. For walks over all of them.
@@ -84,7 +84,7 @@ const struct view *views_of_group(const struct views *v, unsigned group);
 // The zone in which a view asks for the name, its own before everyone's; NULL: none.
 const struct forward_zone *views_zone(
 	const struct views *v, const struct view *view, const struct dns_name *name);
-// What the view makes of the name. -ELOOP.
+// Rewrites the name by the view. -ELOOP.
 ATTR_MUST_CHECK int views_rewrite(const struct views *v, const struct view *view,
 	const struct dns_name *name, struct rewrite *out);
 // Its safe view; `group` from 1 on, 0: everyone else. NULL: it has no safe search.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What /metrics tells, in families by subject; docs/reference/metrics.md names them. Each function
-// writes from copies that the caller took, so no lock is held and nothing waits.
+// The families of /metrics by subject; docs/reference/metrics.md lists them. Each function writes
+// from copies that the caller took, so no lock is held and nothing waits.
 //
 // Bounds: labels are verdicts, codes, types and names of the configuration, whose numbers are
 // capped; nothing comes from a packet. The sum of all is under METRICS_TEXT_MAX bytes with every

@@ -3,9 +3,9 @@
 
 // Text in Prometheus' exposition format 0.0.4: families with help and type, samples with labels.
 //
-// One thread's own. The text grows up to METRICS_TEXT_MAX bytes; a sample that would pass that is
-// left out and counted, so what is there is whole lines. Label values are escaped; names and help
-// are constants of ours. Floats are written with 17 digits at most, integers exactly.
+// Owned by one thread. The text grows up to METRICS_TEXT_MAX bytes; a sample that would pass that
+// is left out and counted, so the text is whole lines. Label values are escaped; names and help are
+// constants. Floats are written with 17 digits at most, integers exactly.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ void metrics_one(struct metrics_text *t, enum metrics_type type, const char *nam
 void metrics_histogram(struct metrics_text *t, const struct metrics_label *labels,
 	const uint64_t *bucket, const double *bound, unsigned buckets, double sum);
 
-// A whole line, with its end, as it is.
+// Adds a whole line, with its end, unchanged.
 void metrics_line(struct metrics_text *t, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
 // Labels by value, for one or two of them.
