@@ -71,9 +71,9 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	// The TAP driver takes a free real-time signal to be told of each frame, and whatever
-	// thread gets it pays: at 75,000 queries a second half a core, of the main lcore and of
-	// EAL's interrupt thread. With none free it polls, as everyone else does.
+	// The TAP driver uses a free real-time signal for each frame, and the thread that gets it
+	// pays: at 75,000 queries a second half a core, of the main lcore and of EAL's interrupt
+	// thread. Without a free signal it polls.
 	for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++)
 		sigaction(signo, &ignore, NULL);
 }
@@ -99,7 +99,8 @@ static int start_eal(const struct config *config, const char *run)
 		log_error("%s", pages);
 		return -ENOMEM;
 	}
-	// EAL makes a directory of its own even when it shares nothing; ours goes with the rest.
+	// EAL makes a directory of its own even when it shares nothing; weir's is removed with the
+	// rest.
 	setenv("RUNTIME_DIRECTORY", run, 1);
 	int rc = eal_args_build(&args, "weir-dataplane", config, why);
 	if (rc) {
@@ -224,7 +225,7 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	w->limit = limiter_table(dp->limiter, index);
 	w->dp_incarnation = dp->incarnation;
 	w->kernel_flows.table = dp->kernel_flows;
-	// Parts of queries that our last life numbered may still wait for theirs.
+	// Parts of queries that the previous run numbered may still wait for the others.
 	w->traces = (uint32_t)dp->incarnation;
 	dedup_init(&w->dedup, recent);
 	ports_bind(&dp->ports, c, w);
@@ -327,7 +328,7 @@ static void settle_workers(struct dataplane *dp)
 			cores);
 }
 
-// From a started EAL to a stop that was asked for. 0 or -errno, `why` filled in.
+// From a started EAL to a requested stop. 0 or -errno, `why` filled in.
 static int serve(struct dataplane *dp, const struct dataplane_bench *bench, char why[WHY_MAX])
 {
 	const struct config_dataplane *c = &dp->config->dataplane;

@@ -6,7 +6,7 @@
 
 #include "state/worker.h"
 
-// What tests/bench/dataplane puts in: the program has worker_turn of its own.
+// Hooks of tests/bench/dataplane, which has a worker_turn of its own.
 struct dataplane_bench {
 	bool (*allows)(const struct config_dataplane *c); // false, after saying why: not started
 	int (*begin)(struct worker *const workers[], unsigned count); // before they run; or -errno

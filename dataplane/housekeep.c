@@ -47,8 +47,8 @@ static void sample_pools(struct housekeep *h)
 	}
 }
 
-// The workers have the time of a machine that wakes up with our next turn. The control plane then
-// needs as long as we do for its next heartbeat.
+// After a suspend the workers get the new time with the next round. The control plane needs as long
+// as this loop for its next heartbeat.
 static void watch_clock(struct housekeep *h, uint64_t now_ms)
 {
 	uint64_t suspended_ms = clock_suspended_ms(h->suspended_ms);
@@ -78,7 +78,7 @@ void housekeep_init(struct housekeep *h, uint64_t now_ms)
 	h->next_report_ms = now_ms + HOUSEKEEP_REPORT_MS;
 	h->next_memory_ms = now_ms + HOUSEKEEP_MEMORY_MS;
 	housekeep_memory_start(&h->stats->memory);
-	// Before a control plane may call us ready: what the ports are.
+	// The ports' state, before a control plane may report readiness.
 	for (unsigned i = 0; i < h->ports->count; i++)
 		port_stats(&h->ports->port[i], &h->stats->port[i]);
 	table_report_write(h, now_ms); // or they would have no caps for the first second
@@ -133,7 +133,7 @@ static void answer_policy_pools(struct housekeep *h)
 	}
 }
 
-// Sum of what the client ports say they received, and of the workers' verdicts.
+// Sums of the frames that client ports report as received, and of the workers' verdicts.
 static void totals(const struct housekeep *h, uint64_t *received, uint64_t *verdicts)
 {
 	*received = *verdicts = 0;

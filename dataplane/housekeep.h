@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The main lcore's loop while the workers run: each 10 ms the clock, the link, what the control
-// plane has published and what limited clients asked, each 100 ms the heartbeat and a sample of the
-// packet pools and rings, each second the ports' statistics, the conservation law of the pools, the
-// figures of all tables (table_report.h), and the
-// reconciliation of received frames with verdicts. It never waits for anyone; it sleeps between
-// turns, and signals may cut that short.
+// The main lcore's loop while the workers run: each 10 ms the clock, the link, new generations of
+// the control plane and the rate limits, each 100 ms the heartbeat and a sample of the packet pools
+// and rings, each second the ports' statistics, the mbuf audit, the figures of all tables
+// (table_report.h), and the reconciliation of received frames with verdicts. It never waits for
+// another thread; it sleeps between rounds, and signals may cut that short.
 
 #include "housekeep_memory.h"
 #include "port/mbuf_audit.h"
@@ -25,7 +24,7 @@ enum {
 	HOUSEKEEP_START_MS = 500,
 	HOUSEKEEP_BEAT_MS = 100,
 	HOUSEKEEP_REPORT_MS = 1000,
-	CONTROL_HUNG_MS = 500, // a heartbeat older than this: nobody drains the miss rings
+	CONTROL_HUNG_MS = 500, // with a heartbeat older than this no process drains the miss rings
 };
 
 struct housekeep_worker {
@@ -54,7 +53,7 @@ struct housekeep {
 	struct drops drops; // by the ports themselves
 
 	struct housekeep_worker worker[SHM_WORKERS_MAX];
-	bool alive;             // what the workers were told of the control plane
+	bool alive;             // the control plane's state as given to the workers
 	bool hung;              // it was linked and silent
 	uint64_t suspended_ms;  // clock_suspended_ms, at the last turn
 	uint64_t check_from_ms; // before that a heartbeat may be old because of a suspend

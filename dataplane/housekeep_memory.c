@@ -16,7 +16,7 @@ static void set(_Atomic uint64_t *n, uint64_t value)
 	atomic_store_explicit(n, value, memory_order_relaxed);
 }
 
-// What is in no account.
+// Bytes in no account.
 static uint64_t rest_read(struct stats_memory *m)
 {
 	struct mem_process p = {0};

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The data plane's heap by account, and what no account knows, into the statistics.
+// Writes the data plane's heap by account, and the unaccounted rest, into the statistics.
 //
-// DPDK, its drivers and libbpf allocate with malloc(3) and do not say so; they do it while they
-// start. What is handed out and in no account when the workers are about to run is theirs; what
-// comes to it later is unexplained, and over MEM_DATAPLANE_ALARM it is told in the log once. A
-// thread's cache of freed blocks counts as handed out, hence so much. Main lcore only, each ten
-// seconds.
+// DPDK, its drivers and libbpf allocate with malloc(3) without a hook, but only while they start.
+// Bytes in no account before the workers run are theirs; later ones are unexplained, and over
+// MEM_DATAPLANE_ALARM logged once. A thread's cache of freed blocks counts as handed out, hence the
+// margin. Main lcore only, each ten seconds.
 
 #include <weir/shm_stats.h>
 

@@ -49,7 +49,7 @@ static uint64_t ended(const struct worker *w, enum verdict v)
 	return get(&w->stats->verdict[v]);
 }
 
-// Units on a ring; the side that is not ours may say anything.
+// Units on a ring; the index of the other side is not trusted.
 static uint64_t on_ring(
 	const struct ring_index *tail, const struct ring_index *head, uint64_t units)
 {
@@ -94,7 +94,7 @@ static void put_ring(struct stats_table *t, uint64_t units, uint64_t used, uint6
 		       .refused = refused});
 }
 
-// What the control plane had no room for on the answer ring it counts itself.
+// The control plane itself counts answers without room on the ring.
 static void rings_write(const struct housekeep *h, unsigned i)
 {
 	const struct worker *w = h->workers[i];

@@ -11,7 +11,7 @@
 
 #include <rte_cycles.h>
 
-// A constant of each caller of turn(): of what is not measured nothing remains.
+// A constant of each caller of turn(): the compiler removes measurements that are off.
 enum laps { LAPS_NONE, LAPS_RX, LAPS_ALL };
 
 // The stage that ends here took the cycles since the one before it.

@@ -36,11 +36,11 @@ static void take_epoch(struct worker *w)
 	atomic_store_explicit(&w->epoch_in_use, epoch, memory_order_release);
 }
 
-// At each beat and with new settings: it ends by itself, should nobody be there to end it. An end
-// that is farther away than any watch may last is none that anybody asked for.
+// At each beat and with new settings: a watch ends by itself, also without a control plane. A
+// deadline beyond the longest watch is invalid.
 static void look_at_watch(struct worker *w)
 {
-	enum { MOST_MS = WATCH_SECONDS_MAX * 1000, CLOCKS_MS = 1000 }; // ours ticks slowly
+	enum { MOST_MS = WATCH_SECONDS_MAX * 1000, CLOCKS_MS = 1000 }; // this clock ticks slowly
 	const uint64_t until_ms = w->tables ? w->tables->config.watch.until_ms : 0;
 	const bool watching = until_ms > w->now_ms && until_ms - w->now_ms <= MOST_MS + CLOCKS_MS;
 	__atomic_store_n(&w->watching, watching, __ATOMIC_RELAXED); // the main lcore shows it

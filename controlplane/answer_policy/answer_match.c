@@ -28,7 +28,7 @@ static struct answer_policy_clause *unconditional(struct answer_match *f)
 	return f->count && answer_set_empty(&f->clause[0].unless) ? &f->clause[0] : NULL;
 }
 
-// What is blocked in any case needs no condition.
+// An unconditional block needs no condition.
 static void simplify(struct answer_match *f)
 {
 	unsigned kept = 1;

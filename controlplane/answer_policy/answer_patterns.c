@@ -39,8 +39,8 @@ struct compile {
 	unsigned id[PORTION_MAX];
 };
 
-// This thread's CPU time: what a pattern costs. On a busy machine it may take any time, and it is
-// no worse a pattern for that.
+// This thread's CPU time: what a pattern costs. Wall time on a busy machine says nothing about the
+// pattern.
 static uint64_t cpu_ms(void)
 {
 	struct timespec t;
@@ -134,7 +134,7 @@ static void portion_take(struct compile *c, hs_database_t *db)
 	c->counts->compiled += c->held;
 }
 
-// What is held becomes a portion, less what libhs blames.
+// Compiles the held patterns into a portion, without those that libhs rejects.
 static void portion_compile(struct compile *c)
 {
 	uint64_t before_ms = spent_ms(c);

@@ -152,7 +152,7 @@ static int ranges_alloc(struct answer_prefixes *p, bool v6, size_t prefixes)
 	return p->v4.first && p->v4.set ? 0 : -ENOMEM;
 }
 
-// To what was used. A block that cannot be made smaller stays as it is.
+// Shrinks a block to its use. A block that cannot shrink stays as it is.
 static void shrink(void **block, size_t bytes)
 {
 	void *less = realloc(*block, bytes ? bytes : 1);

@@ -135,7 +135,7 @@ static void count_answer(struct frontend_counts *c, enum answer_kind kind)
 	c->answers_blocked += kind == ANSWER_BLOCKED;
 }
 
-// Of what the resolver said at once.
+// The verdict of an immediate answer of the resolver.
 static enum verdict verdict_said(enum answer_kind kind)
 {
 	static const uint8_t verdicts[ANSWER_KINDS] = {
@@ -275,7 +275,7 @@ static void on_answer(void *arg, const struct client_ticket *t, const struct dns
 	struct frontend_reply reply;
 
 	if (slot->life != t->life)
-		return; // nobody waits any more
+		return; // no client waits any more
 	if (slot == f->asking) {
 		f->said.msg = msg;
 		f->said.len = len;

@@ -20,8 +20,7 @@ static enum verdict reply_rcode(struct frontend *f, const struct frontend_questi
 	return v;
 }
 
-// dns_query_parse for a client of this address, what the query is with its cookie, and its reply's
-// NSID.
+// dns_query_parse for a client of this address, with the check of its cookie, and its reply's NSID.
 static enum dns_query_status cookie_parse(struct frontend *f, const union client_address *from,
 	const uint8_t *msg, size_t size, struct dns_query *q, enum dns_cookie_kind *kind)
 {
@@ -112,7 +111,7 @@ static void make_safe(struct frontend_question *q)
 		q->view = q->policy->safe_view;
 }
 
-// What the rules say of the name; *allowed: by one of them.
+// Applies the rules to the name; *allowed: by an allow rule.
 static enum verdict settle_rules(struct frontend *f, struct frontend_question *q,
 	const struct rule_reader *rules, bool blocks, bool *allowed, uint16_t *len)
 {
@@ -158,7 +157,7 @@ bool frontend_admits(struct frontend *f, const union client_address *client)
 {
 	frontend_policy_look(&f->policy, f->publisher, clock_mono_ms());
 	if (frontend_policy_is_closed(&f->policy))
-		return true; // to be told
+		return true; // to be reported
 	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, &client->any);
 	return policy_access_of(leaf) != POLICY_DENIED || f->policy.reader.refuse;
 }

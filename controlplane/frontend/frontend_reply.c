@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What became of a question, told: what the transport gets of a reply besides its bytes, and what
-// the query log gets of replies and of what had none.
+// Reports the result of a question: to the transport with the reply, and to the query log also
+// without a reply.
 #include "frontend_internal.h"
 #include "querylog/querylog_row.h"
 #include "resolver/resolver_log.h"
@@ -11,7 +11,7 @@
 
 enum { OPTION_HEAD = 4 };
 
-// Bytes of the options of our OPT without an error.
+// Bytes of the options of the reply's OPT without an EDE.
 static uint16_t options_least(const struct frontend *f, uint8_t has_opt)
 {
 	size_t nsid = has_opt & DNS_OPT_NSID ? strlen(f->set.identity.nsid) : 0;
@@ -19,7 +19,7 @@ static uint16_t options_least(const struct frontend *f, uint8_t has_opt)
 			  + (nsid ? OPTION_HEAD + nsid : 0));
 }
 
-// Our OPT is the last record. It has these options, and then an error or none (dns_reply.h).
+// The reply's OPT is the last record. It has these options, and then an EDE or none (dns_reply.h).
 static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least)
 {
 	const uint16_t behind[] = {least, least + DNS_OPT_EDE_LEN};
@@ -33,7 +33,7 @@ static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least)
 	return 0;
 }
 
-// Of a reply of ours, where the error is our last option, and the transport's are behind it.
+// The EDE of a reply, where it is weir's last option, with the transport's behind it.
 static int reply_ede(const struct frontend *f, const struct frontend_reply *reply, uint8_t has_opt)
 {
 	const int behind = DNS_OPT_FIXED_LEN + options_least(f, has_opt);

@@ -6,7 +6,7 @@
 #include <weir/clock.h>
 
 enum {
-	EVICT_LOOKED_AT = 256, // connections that are looked at for an idle one
+	EVICT_LOOKED_AT = 256, // connections checked for an idle one
 	IDLE_FLOOR_MS = 200,
 };
 
@@ -174,7 +174,7 @@ void frontend_tcp_configure(struct frontend_tcp *t, const struct config_tcp *con
 		if (!t->set.enabled)
 			c->turn_ms = 0; // a look at how it reads is none
 		conn_arm(c);            // its deadline may be an earlier one
-		conn_hold(c); // what it waited for may be there without the end of anything
+		conn_hold(c);           // its resource may be free without any event
 	}
 	conn_feed(t);
 }

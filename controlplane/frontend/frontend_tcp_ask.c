@@ -15,7 +15,7 @@ static unsigned client_share(const struct frontend_tcp *t)
 	return quarter > t->set.pipelined ? quarter : t->set.pipelined;
 }
 
-// May one more question be under way: of its own and its client's, and of all?
+// May one more question be in flight: for it, its client and all?
 static bool conn_has_room(const struct frontend_conn *c)
 {
 	return c->pending < c->tcp->set.pipelined && c->client->pending < client_share(c->tcp)
@@ -49,7 +49,7 @@ static void conn_wait(struct frontend_conn *c, bool starving)
 		event_add(&t->resume, &(struct timeval){0});
 }
 
-// What becomes free is for those that have waited for it, not for whose question it was.
+// A freed place is for connections that wait, not for the one whose question ended.
 void conn_hold(struct frontend_conn *c)
 {
 	const struct frontend_tcp *t = c->tcp;
@@ -252,7 +252,7 @@ void conn_resume_some(struct frontend_tcp *t)
 		turn_spend(t);
 		conn_wait_end(c);
 		conn_settle(c, c->held ? conn_take(c, c->in, c->in_len) : conn_read(c));
-		conn_feed(t); // it may have taken nothing of what there is
+		conn_feed(t); // it may have used none of the free places
 	}
 }
 

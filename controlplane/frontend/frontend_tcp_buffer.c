@@ -37,7 +37,7 @@ static bool in_grow(struct frontend_conn *c, size_t cap)
 	return true;
 }
 
-// Many messages had to wait in it, and little is left.
+// Shrinks a buffer in which many messages waited and few are left.
 static void in_shrink(struct frontend_conn *c)
 {
 	if (c->in_len > IN_MIN || c->in_cap <= 2 * IN_MIN)

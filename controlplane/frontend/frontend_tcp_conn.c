@@ -23,10 +23,9 @@ void conn_touch(struct frontend_conn *c, uint64_t now_ms)
 }
 
 // The kernel would keep replies that a client does not read for as long as TCP_USER_TIMEOUT, of a
-// connection that nobody counts any more: one that ends as a new one comes costs another socket
-// buffer each time. Of those that end as they ask to, what is unread has been waited for. A reply
-// or two of any is on its way: with a reset behind it, it may be lost to a client that is only far
-// away.
+// connection that is no longer counted: a client that reconnects again and again would cost a
+// socket buffer each time. Connections that end on request have waited for the client to read. A
+// reply or two of any may be in flight: a reset could lose it for a distant client.
 static bool conn_leaves_unread(const struct frontend_conn *c, enum frontend_tcp_end why)
 {
 	static const bool is_ours[FRONTEND_TCP_END_COUNT] = {
@@ -191,7 +190,7 @@ static void on_writable(evutil_socket_t, short, void *arg)
 	conn_settle(c, end);
 }
 
-// What it has not asked yet is not asked: a client must expect that (RFC 7766 6.2.4).
+// Unread queries are not answered: a client must expect that (RFC 7766 6.2.4).
 static void conn_grow_old(struct frontend_conn *c)
 {
 	c->last = FRONTEND_TCP_END_age;
@@ -200,9 +199,9 @@ static void conn_grow_old(struct frontend_conn *c)
 	conn_in_drop(c);
 }
 
-// The time of thousands may be over at once, as when tcp.idle_timeout is lowered: each has a turn
-// of its own, so that nobody waits for the end of all of them. One that gets on before its turn
-// leaves it unused; were these not given again, turns would come later and later.
+// The time of thousands may be over at once, as when tcp.idle_timeout is lowered: each ends in a
+// tick of its own, so that other work does not wait for all of them. One that becomes active before
+// its tick leaves it unused; unused ticks are given out again, or they would come later and later.
 static uint64_t end_turn_ms(struct frontend_tcp *t, uint64_t now_ms)
 {
 	uint64_t tick = now_ms / WHEEL_TICK_MS, last = tick + t->count.open / TCP_ENDS_A_TICK;
@@ -230,8 +229,8 @@ static bool conn_waits_to_end(struct frontend_conn *c, uint64_t now_ms)
 	return waits;
 }
 
-// Its replies are the kernel's, and its client is not done with them: it has as long for these as
-// for what we keep ourselves, and is looked at again meanwhile.
+// The kernel has its replies, and the client has not read them: it has the same time for these as
+// for buffered ones, and is checked again meanwhile.
 static bool conn_waits_for_reader(struct frontend_conn *c, uint64_t now_ms)
 {
 	uint64_t over_ms = c->used_ms + CONN_DRAIN_MS, age_end = conn_age_end(c);
@@ -294,7 +293,7 @@ void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer)
 {
 	struct frontend_conn *c = NULL;
 
-	// Or whoever is let in would lose their places to those who are not.
+	// Or allowed clients would lose their places to others.
 	if (t->engine.admits && !t->engine.admits(t->engine.frontend, peer)) {
 		t->count.refused_denied++;
 		close(fd);

@@ -52,7 +52,7 @@ bool conn_is_unread(const struct frontend_conn *c)
 	if (c->sent <= CONN_ON_ITS_WAY || ioctl(c->fd, SIOCOUTQ, &bytes) < 0
 		|| bytes <= CONN_ON_ITS_WAY)
 		return false;
-	// What a reset has dropped still counts there.
+	// The kernel still counts bytes that a reset has dropped.
 	return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &state, &len) < 0 || state != TCP_CLOSE;
 }
 

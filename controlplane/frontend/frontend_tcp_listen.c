@@ -24,7 +24,7 @@ static void options_inherited(int fd)
 {
 	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_FASTOPEN, FAST_OPEN_QUEUE);
-	// What a client does not take stays in our bounds, not in the kernel's.
+	// Unread replies stay within weir's bounds, not in the kernel.
 	frontend_socket_prefer(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
 	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
 }
@@ -128,8 +128,8 @@ static void on_accept(evutil_socket_t listener, short, void *arg)
 			t->count.accept_errors[kind]++;
 			continue;
 		}
-		// The kernel looks for a file first, so only before the first one there surely is
-		// somebody to accept.
+		// The kernel looks for a file first, so only before the first one a client surely
+		// waits.
 		if (i > 0)
 			return;
 		t->count.accept_errors[kind]++;

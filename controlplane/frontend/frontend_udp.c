@@ -21,7 +21,7 @@ struct udp_socket {
 	struct frontend_udp *owner;
 	struct ip_address address;
 	int fd;    // -1: not bound
-	int error; // why not, as it was logged
+	int error; // the last error, as logged
 	struct event *readable;
 };
 
@@ -306,7 +306,7 @@ void frontend_udp_close(struct frontend_udp *u)
 	free(u);
 }
 
-// Datagrams that its queue had no room for.
+// Datagrams dropped because the queue was full.
 static uint64_t kernel_drops(int fd)
 {
 	uint32_t info[SK_MEMINFO_VARS] = {0};

@@ -16,7 +16,7 @@ void group_lists_init(struct group_lists *l, const struct config *config,
 		l->owner[i] = group_title_owner(config, info[i].title);
 }
 
-// A group with what is asked of it for each list.
+// A group with its settings for the lists.
 struct asked {
 	const struct config *config;
 	const struct config_group *group; // NULL: everyone else

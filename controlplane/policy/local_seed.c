@@ -137,7 +137,7 @@ static int loopback_say(
 	return rc < 0 ? rc : local_book_add(b, &item);
 }
 
-// What a zone without names has: SOA and NS as RFC 6303 (3) writes them.
+// The records of an empty zone: SOA and NS as in RFC 6303 (3).
 static int empty_zone_say(struct local_book *b, const struct dns_name *zone)
 {
 	static const uint8_t rest[] = "\6nobody\7invalid\0"

@@ -173,7 +173,7 @@ static void record_tell(struct local_why *w, const struct met *m, uint16_t type)
 					      : "");
 }
 
-// What is left is told here; a forwarding zone at or below it overrides.
+// Reports the remaining item; a forward zone at or below it overrides.
 static bool wider_tell(
 	struct local_why *w, const struct met *m, const struct config_forward_zone *forward)
 {

@@ -41,7 +41,7 @@ static int macs_collect(
 	return 0;
 }
 
-// The block behind an entry, made of what the entry said.
+// The block behind an entry, filled with the entry's value.
 static uint16_t *v4_block(struct v4_table *t, uint16_t *entry)
 {
 	if (*entry < POLICY_LEAVES) {

@@ -74,7 +74,7 @@ static void add(
 			p->one[p->count++] = (struct policy_prefix){.address = &list[i]};
 }
 
-// In order, so equal ones are neighbours.
+// In order, so equal ones are adjacent.
 static void drop_twins(struct policy_prefixes *p)
 {
 	unsigned kept = 0;
@@ -84,8 +84,8 @@ static void drop_twins(struct policy_prefixes *p)
 	p->count = kept;
 }
 
-// What is left covers every address by the same leaf. The prefixes of a local network, say, that is
-// a private one too: lookups end where the first bits alone decide.
+// Drops prefixes that do not change a leaf, such as those of a local network that is private too:
+// lookups end where the first bits alone decide.
 static void drop_idle(struct policy_prefixes *p, uint8_t other)
 {
 	unsigned kept = 0;

@@ -11,7 +11,7 @@ struct row {
 	const char *name;
 	const char *source;
 	uint8_t way, with;   // enum special_way, enum switched
-	uint8_t first, last; // not 0: so many names, with these numbers as first label
+	uint8_t first, last; // not 0: a range of names, with these numbers as first label
 	uint16_t but_type;
 };
 

@@ -16,7 +16,7 @@ static const char *const private_prefixes[] = {"10.0.0.0/8", "100.64.0.0/10", "1
 static const char *const any_prefixes[] = {"0.0.0.0/0", "::/0"};
 static const char *const shipped[] = {"private", "local"};
 
-// An entry becomes so many prefixes at most.
+// The most prefixes that an entry becomes.
 enum { WORD_PREFIXES_MAX = CONFIG_ADDRESSES_MAX };
 static_assert(ARRAY_LEN(private_prefixes) <= WORD_PREFIXES_MAX);
 

@@ -70,7 +70,7 @@ static int refresh_check(const struct config_doc *doc, const struct config_refre
 	if (r->sweep_interval_s > r->hit_window_s)
 		return config_refuse(doc, "refresh.sweep_interval",
 			"is above refresh.hit_window (%u)", r->hit_window_s);
-	// What one sweep takes off a heat is counted in 256ths: less than one, and it never fades.
+	// A sweep reduces the heat in steps of 1/256: with less than one step it would never fade.
 	if (r->hit_window_s > HIT_WINDOW_SWEEPS_MAX * r->sweep_interval_s)
 		return config_refuse(doc, "refresh.hit_window",
 			"is above %d times refresh.sweep_interval (%u)", HIT_WINDOW_SWEEPS_MAX,

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Bytes and bits behind the prefix must be zero: what was meant is not ours to guess.
+// Bytes and bits behind the prefix must be zero: weir does not guess the intended prefix.
 static bool has_host_bits(const struct ip_address *a)
 {
 	unsigned bits = a->version == 4 ? 32 : 128;
@@ -18,7 +18,7 @@ static bool has_host_bits(const struct ip_address *a)
 	return false;
 }
 
-// IPv4 in the clothes of IPv6 (::ffff:0:0/96): no packet comes from there, so nobody would match.
+// IPv4 written as IPv6 (::ffff:0:0/96): no packet comes from there, so no client would match.
 static bool is_mapped(const struct ip_address *a)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};

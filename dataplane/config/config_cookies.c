@@ -28,7 +28,7 @@ static bool secret_read(const char *text, size_t len, uint8_t out[DNS_COOKIE_SEC
 	return true;
 }
 
-// One more. What it says of a bad one does not repeat it.
+// Adds a secret. The error for a bad one does not repeat it.
 static int secret_add(const struct config_doc *doc, const char *key, const char *text, size_t len,
 	struct config_cookies *c)
 {

@@ -77,7 +77,7 @@ static bool webhooks_differ(const struct config_query_log *a, const struct confi
 	return false;
 }
 
-// The sink to ClickHouse is there from the start or not at all; another server is taken over.
+// The ClickHouse sink exists from the start or not at all; a reload can change the server.
 static bool has_clickhouse(const struct config *c)
 {
 	return c->query_log.clickhouse.url_count > 0;

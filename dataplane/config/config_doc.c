@@ -150,7 +150,7 @@ void config_doc_free(struct config_doc *doc)
 	doc->len = 0;
 }
 
-// What is searched has passed the check: it is never refused.
+// A searched document has passed the check: it is never refused.
 static int walk_refuse(struct doc_walk *w, const yaml_mark_t *mark, const char *reason)
 {
 	assert(!w->wanted);
@@ -251,7 +251,7 @@ static void key_check(struct doc_walk *w, const struct doc_level *l, const char 
 	w->unknown_count++;
 }
 
-// The name of an item on the way to what is searched: "groups[1].name" for "groups[1].lists[0]".
+// The name of an item on the path to the searched key: "groups[1].name" for "groups[1].lists[0]".
 static void name_take(struct doc_walk *w, const char *value)
 {
 	static const char name[] = ".name";

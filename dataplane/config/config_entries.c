@@ -29,7 +29,7 @@ int config_entry_name(
 	return 0;
 }
 
-// What is between the slashes. Whether it is a good expression, the control plane says.
+// Takes the text between the slashes. The control plane checks the expression.
 static int pattern_take(const struct config_doc *doc, const char *key, const char *text, char **out)
 {
 	size_t len = strlen(text);

@@ -208,7 +208,7 @@ static const struct config_key *key_find(const char *path)
 	return NULL;
 }
 
-// What stands for a key that is not given.
+// The default of a key that the file does not give.
 static const char *key_fallback(const struct config_raw *raw, const struct config_key *key)
 {
 	for (size_t i = 0; i < ARRAY_LEN(config_presets); i++) {

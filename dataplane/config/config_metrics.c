@@ -23,7 +23,7 @@ static int entry_add(
 	return rc;
 }
 
-// An address of a family that nobody may scrape from would serve nobody.
+// An address of a family that `allow` does not have would serve no client.
 static bool has_family(const struct config_metrics *m)
 {
 	for (unsigned i = 0; i < m->allow_count; i++)

@@ -93,8 +93,8 @@ static int port_macs_apply(const struct config_doc *doc, const struct config_raw
 	return 0;
 }
 
-// "eth0" or "eth0,busy_budget=0": the interface, and arguments of DPDK's driver. What the steering
-// program decides is not for anyone to set.
+// "eth0" or "eth0,busy_budget=0": the interface, and arguments of DPDK's driver. The steering
+// program cannot be configured.
 static int xdp_apply(const struct config_doc *doc, const char *key, const char *text, unsigned i,
 	struct config_port *port)
 {

@@ -13,7 +13,7 @@
 #include <weir/text.h>
 #include <weir/text_near.h>
 
-// What cyaml said: the first error line, and the path put together from its backtrace, which goes
+// cyaml's report: the first error line, and the path put together from its backtrace, which goes
 // from the innermost to the outermost ("in mapping field 'x'", "in sequence entry '2'").
 struct raw_report {
 	char reason[160];
@@ -44,7 +44,7 @@ static void report_line(cyaml_log_t, void *ctx, const char *fmt, va_list args)
 		line[len - 1] = '\0';
 
 	// What kind of line it is must come from the format: the text may quote the document. The
-	// names in a backtrace are ours.
+	// names in a backtrace are from the schema.
 	const char *quote = strchr(line, '\'');
 	if (strstr(fmt, "in mapping field '") && quote) {
 		report_prepend(r, quote + 1, strcspn(quote + 1, "'"));
@@ -93,7 +93,7 @@ static void *raw_memory(void *, void *p, size_t n)
 	return NULL;
 }
 
-// The schema's fields at a path: of what has keys, or NULL.
+// The schema's fields at a path with keys, or NULL.
 static const cyaml_schema_field_t *fields_at(const char *path)
 {
 	const cyaml_schema_value_t *value = &config_raw_document;
@@ -122,7 +122,7 @@ static const cyaml_schema_field_t *fields_at(const char *path)
 	return value->type == CYAML_MAPPING ? value->mapping.fields : NULL;
 }
 
-// Keys of what has none are libcyaml's to refuse.
+// libcyaml refuses keys of a value that has none.
 static bool has_key(const char *parent, const char *key, const char **nearest)
 {
 	const cyaml_schema_field_t *f = fields_at(parent);

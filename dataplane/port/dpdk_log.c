@@ -18,7 +18,7 @@ bool dpdk_log_is_noise(const char *text)
 		// The TAP driver asks for secondary processes, of which there are none
 		// (eal_args.c shares nothing).
 		"tap_mp_req_on_rxtx(): Failed to send start req",
-		// The qdisc is there already, on an exception interface of an earlier life.
+		// The qdisc is there already, on an exception interface of an earlier run.
 		"tap_nl_dump_ext_ack(): Exclusivity flag on, cannot modify",
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(noise); i++) {

@@ -187,7 +187,7 @@ static int append_exception(
 	return append(a, "--vdev=%s,iface=%s,persist,mac=%s", name, interface, mac);
 }
 
-// The driver takes one socket per worker and the steering program; both are ours to say.
+// The driver takes one socket per worker and the steering program; weir sets both.
 static int append_xdp(struct eal_args *a, const struct config_dataplane *dp,
 	const struct config_port *port, const char *run)
 {

@@ -32,7 +32,8 @@ void idle_monitor_pause(void)
 enum idle_monitor_way idle_monitor_way_of(bool one, bool several, unsigned found, unsigned queues)
 {
 	if (queues == 0 || found < queues)
-		return IDLE_MONITOR_PAUSE; // a queue that nobody watches would wait for the others
+		return IDLE_MONITOR_PAUSE; // a queue that is not monitored would wait for the
+					   // others
 	if (several)
 		return IDLE_MONITOR_ALL_LINES;
 	return one && queues == 1 ? IDLE_MONITOR_ONE_LINE : IDLE_MONITOR_PAUSE;
@@ -60,7 +61,7 @@ static void watch_answers(struct idle_monitor *p, const struct worker *w)
 	};
 }
 
-// The next descriptor of each queue; how many of them told it.
+// Gets the next descriptor of each queue; returns how many drivers report it.
 static unsigned watch_queues(struct idle_monitor *p, const struct worker *w)
 {
 	unsigned found = 0;

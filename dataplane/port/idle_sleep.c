@@ -65,7 +65,7 @@ static void arm(struct idle_sleep *d, bool on)
 		const struct idle_sleep_queue *q = &d->queue[i];
 		if (!q->arm)
 			continue;
-		// What goes wrong here ends by the backstop's time.
+		// After an error the backstop's timer ends the sleep.
 		if (on)
 			(void)rte_eth_dev_rx_intr_enable(q->port_id, q->queue);
 		else
@@ -83,7 +83,7 @@ static bool needs_arming(const struct idle_sleep *d)
 	return false;
 }
 
-// Frames were there that no interrupt told of.
+// Frames waited without an interrupt.
 static void note_missed(struct idle_sleep *d)
 {
 	d->timed_out = false;
@@ -114,7 +114,7 @@ static void empty_eventfd(int fd)
 	(void)!read(fd, &rung, sizeof(rung));
 }
 
-// What poll has said of each descriptor.
+// Handles poll's result for each descriptor.
 static void look_at(struct idle_sleep *d)
 {
 	if (d->fd[0].revents && !bell_clear(d->fd[0].fd)) {
@@ -143,7 +143,7 @@ static void look_at(struct idle_sleep *d)
 		arm(d, false);
 }
 
-// By time alone: the bell, and not the ports that said they had something and had nothing.
+// By time alone: waits for the bell, and not for ports that reported frames without having any.
 static void sleep_fds(struct idle_sleep *d, struct worker *w, long us)
 {
 	bool fruitless = d->fruitless >= IDLE_SLEEP_FRUITLESS;
@@ -161,7 +161,7 @@ static void sleep_fds(struct idle_sleep *d, struct worker *w, long us)
 		d->fruitless++;
 }
 
-// Offline, so that nobody waits for a worker that sleeps.
+// Offline, so that no writer waits for a sleeping worker.
 static void sleep_offline(struct idle_sleep *d, struct worker *w, long us)
 {
 	if (!ring_prepare_sleep(&w->answer))
@@ -188,7 +188,7 @@ bool idle_sleep_turn(struct idle_sleep *d, struct worker *w)
 		return false;
 	}
 	if (needs_arming(d)) {
-		// What came before is not told: one more turn looks.
+		// Earlier frames give no interrupt: poll once more.
 		arm(d, true);
 		return false;
 	}

@@ -23,7 +23,7 @@ enum mbuf_breach mbuf_audit_judge(struct mbuf_audit *law, bool quiet)
 	return MBUF_SOUND;
 }
 
-// What becomes of the frame of each verdict.
+// The fate of the frame of each verdict.
 enum fate { SENT, TO_KERNEL, FREED };
 
 static enum fate fate_of(enum verdict v)

@@ -19,7 +19,7 @@
 enum {
 	FRAME_OVERHEAD = 40 + 8, // IPv6 and UDP around a DNS message
 	MTU_ETHERNET = 1500,
-	XDP_RING = 2048, // of net_af_xdp: what it posts for receiving, and its completion ring
+	XDP_RING = 2048, // of net_af_xdp: buffers posted for receiving, and its completion ring
 };
 
 static int find_one(struct port *out, const char *device, const char *shown, bool exception,
@@ -103,8 +103,8 @@ static int check_queues(const struct port *port, const struct rte_eth_dev_info *
 	return -ENOTSUP;
 }
 
-// A queue for what is not DNS, where steering is on and there is one left. What the port then
-// refuses of its rules is found out when it runs; the queue stays and is read in any case.
+// A queue for traffic that is not DNS, if steering is on and one is left. The port may refuse the
+// rules once it runs; the queue stays and is read in any case.
 static bool wants_rest(const struct port *port, const struct rte_eth_dev_info *info,
 	const struct config_dataplane *dp)
 {
@@ -134,8 +134,8 @@ static bool is_shared(const struct port *p)
 	return p->xdp || strcmp(p->driver, "net_af_packet") == 0;
 }
 
-// Are received checksums whole? A kernel that sends over a veth leaves them to a NIC that is not
-// there, and nothing in the frame tells.
+// Are received checksums whole? A kernel that sends over a veth leaves them to a NIC that does not
+// exist, and the frame does not show it.
 static bool csum_trusted(const struct port *p, enum rx_csum_mode mode)
 {
 	if (mode != RX_CSUM_AUTO)

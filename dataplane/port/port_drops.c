@@ -117,7 +117,7 @@ void drops_clear(struct drops *d)
 		take_away(d, &d->entry[d->count - 1]);
 }
 
-// A copy that nobody wrote meanwhile. False: come again.
+// Makes a consistent copy. False: it was being written; try again.
 static bool copy_asked(const struct directory *dir, struct directory_drops *out)
 {
 	uint64_t before = atomic_load_explicit(&dir->drops.sequence, memory_order_acquire);

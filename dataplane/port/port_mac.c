@@ -15,7 +15,7 @@ static void take_modes(struct port *port)
 	(void)rte_eth_promiscuous_disable(port->id);
 	if (rte_eth_promiscuous_get(port->id) == 1)
 		port->features |= 1u << PORT_FEATURE_promiscuous;
-	// A packet socket gets all that its interface receives, and somebody else may have made
+	// A packet socket gets all that its interface receives, and another program may have made
 	// that promiscuous. A TAP is a wire to this machine, and udev may give the kernel interface
 	// behind its exception port another address at any time.
 	port->sees_others = port->features & 1u << PORT_FEATURE_promiscuous

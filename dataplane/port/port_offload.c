@@ -21,7 +21,7 @@ bool port_offload_is_software(const char *driver)
 	return is_one_of(driver, copying, ARRAY_LEN(copying));
 }
 
-// What a NIC has verified. A guest's frames from the same host have partial checksums.
+// Does the NIC verify checksums? A guest's frames from the same host have partial ones.
 static bool verifies_csums(const char *driver)
 {
 	static const char *const partial[] = {

@@ -73,7 +73,7 @@ static int check_queues(const struct steering_port *p, unsigned workers, char wh
 	return 0;
 }
 
-// The interface is ours from here on, and nothing is attached to it.
+// Claims the interface and detaches any leftover program.
 static int prepare_one(struct steering_port *p, unsigned workers, char why[STEERING_WHY_MAX])
 {
 	p->ifindex = if_nametoindex(p->interface);
@@ -98,7 +98,7 @@ static int prepare_one(struct steering_port *p, unsigned workers, char why[STEER
 	}
 	if (rc == 0 && found.attached == XDP_OURS) {
 		log_info("port %s: detaching the steering program of an earlier run", p->interface);
-		rc = xdp_program_detach(p->ifindex, true); // the claim is ours
+		rc = xdp_program_detach(p->ifindex, true); // this process holds the claim
 	}
 	return rc ? refuse(rc, why, p->interface, strerror(-rc)) : 0;
 }
@@ -188,8 +188,8 @@ static int apply_addresses(const struct steering_port *p, const struct config_da
 	return rc;
 }
 
-// The driver's sockets are known by their kind alone, and the driver tells neither whether they do
-// without copies nor what did not fit into their rings.
+// The driver's sockets are recognised by their kind alone; the driver reports neither zero copy nor
+// the drops of full rings.
 static unsigned sockets_find(int *fds, unsigned cap)
 {
 	unsigned count = 0;
@@ -308,7 +308,7 @@ void steering_report(struct steering *s, struct stats_region *stats)
 	for (unsigned i = 0; i < s->count; i++) {
 		struct steering_port *p = &s->port[i];
 		uint64_t counters[STEER_COUNTERS];
-		steering_mac_look(p->mac, p->interface); // the next beat tells the program
+		steering_mac_look(p->mac, p->interface); // the next beat updates the program
 		if (!p->open || xdp_steer_counters(&p->maps, counters) != 0)
 			continue;
 		atomic_store_explicit(&stats->port[p->index].is_xdp, 1, memory_order_relaxed);

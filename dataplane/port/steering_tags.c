@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <weir/log.h>
 
-// False too where the kernel does not tell.
+// False too if the kernel does not report it.
 static bool are_stripped(const char *interface)
 {
 	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};

@@ -14,7 +14,7 @@ static uint32_t arrival_more_us(const struct batch *b)
 	return us > b->now_ms * 1000 ? (uint32_t)(us - b->now_ms * 1000) : 0;
 }
 
-// For the query log, which tells it together with the answer.
+// For the query log, which records it together with the answer.
 static uint16_t whole_len(const struct batch *b, const struct packet *p, uint8_t kind)
 {
 	return likely_(!b->logs) || kind != MISS_WAITER || p->dns_len > MSG_WHOLE_MAX

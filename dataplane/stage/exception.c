@@ -12,8 +12,8 @@
 
 enum { BURSTS_PER_S = 4 };
 
-// Each class may have one over so many of limits.kernel_frames, and of the queue all but the places
-// that are for others.
+// Each class gets a fraction of limits.kernel_frames, and all places of the queue except those for
+// other classes.
 static const struct {
 	uint8_t part;
 	uint16_t places;
@@ -85,8 +85,8 @@ static enum exception_class class_of_ipv4(const struct exception_view *v, const 
 	return ip->next_proto_id == IPPROTO_ICMP ? EXCEPTION_icmp : EXCEPTION_other;
 }
 
-// Neighbour discovery never comes from another network (RFC 4861 4), so only who is on ours can
-// flood that.
+// Neighbour discovery never comes from another network (RFC 4861 4), so only a host on this network
+// can flood with it.
 static enum exception_class class_of_icmpv6(const struct packet *p, const struct rte_ipv6_hdr *ip)
 {
 	enum { ROUTER_SOLICITATION = 133, REDIRECT = 137, ND_HOP_LIMIT = 255 };
@@ -97,7 +97,7 @@ static enum exception_class class_of_icmpv6(const struct packet *p, const struct
 								 : EXCEPTION_icmp;
 }
 
-// What is behind extension headers counts as `other`, whatever it is: nobody needs much of it.
+// Frames with extension headers count as `other`: no host needs many of them.
 static enum exception_class class_of_ipv6(const struct exception_view *v, const struct packet *p)
 {
 	const struct rte_ipv6_hdr *ip =

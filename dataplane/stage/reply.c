@@ -38,7 +38,7 @@ void reply_more(struct batch *b, struct packet *p, uint32_t len)
 			b->w->turn++);
 }
 
-// Most blocked questions: a reply to be had without a record of its own. 0: another way.
+// The reply of most blocked questions, without a record of the rule. 0: not plain.
 ATTR_INLINE uint32_t plain_reply(const struct batch *b, struct packet *p,
 	const struct rule_decision *d, unsigned *rcode, uint64_t *sum)
 {

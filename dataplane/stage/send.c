@@ -6,7 +6,7 @@
 unsigned send_to_clients(
 	struct worker *w, const struct worker_port *port, struct rte_mbuf **frame, unsigned n)
 {
-	// Summed first: a frame that was sent is no longer ours to read.
+	// Summed first: a sent frame may no longer be read.
 	uint64_t bytes = 0;
 	for (unsigned i = 0; i < n; i++)
 		bytes += frame[i]->pkt_len;

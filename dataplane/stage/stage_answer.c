@@ -11,13 +11,13 @@
 #include <weir/dns_name.h>
 #include <weir/shm_msg.h>
 
-// The worker's own copy of a message: what is checked is what is used.
+// The worker's own copy of a message: the checked bytes are the used ones.
 struct answer {
 	struct msg_answer head;
 	uint8_t dns[MSG_DNS_MAX];
 };
 
-// One that somebody watches.
+// A watched one.
 struct traced {
 	uint16_t trace;
 	uint16_t port, place; // in the outbox
@@ -174,7 +174,7 @@ static unsigned collect(struct worker *w, struct outbox *out)
 	return n;
 }
 
-// The rings count what they did not believe themselves; the statistics follow.
+// The rings count impossible values themselves; this copies the counts into the statistics.
 static void count_anomalies(struct worker *w)
 {
 	_Atomic uint64_t *c = &w->stats->counter[COUNTER_ring_anomaly];
@@ -193,8 +193,8 @@ static void traced_tell(
 	}
 }
 
-// What `n` of them took tells how many the next turn can have. Of a ring that is over half full as
-// many as ever: where sending takes long however few they are, the pace alone would fill it.
+// The time of `n` answers sets the number for the next iteration. From a ring that is over half
+// full it takes the full number: where sending is always slow, the pace alone would fill the ring.
 static void pace(struct worker *w, unsigned n, uint64_t took)
 {
 	const uint64_t most = w->slow_cycles / ANSWERS_SHARE; // 0: there is no such time

@@ -84,7 +84,7 @@ struct log_times {
 	uint16_t took_us;
 };
 
-// A reply has the client where the query had us.
+// A reply has the client in place of the query's destination.
 static void note_client(struct log_record *r, const struct packet *p, const struct batch_note *n)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(n->m, const uint8_t *);
@@ -208,7 +208,7 @@ static const uint8_t *query_of(const struct batch *b, unsigned i)
 									    : NULL;
 }
 
-// A reply has us where the query had the client.
+// A reply has the service address in place of the query's source.
 static struct log_parts parts_of(const struct batch *b, unsigned i)
 {
 	enum { IPV4_FROM = 12, IPV4_TO = 16, IPV6_FROM = 8, IPV6_TO = 24 };

@@ -8,9 +8,8 @@
 
 #include <weir/shm_msg.h>
 
-// Asks for a new copy of a record that is still good, or past its soft expiry and served all the
-// same. True: asked, so the mark may be set; once it is, nobody asks again until the control plane
-// clears it.
+// Requests a renewal of a record that is fresh, or served past its soft expiry. True: requested, so
+// the mark may be set; then no worker requests it again until the control plane clears the mark.
 static bool ask_refresh(struct batch *b, const struct packet *p)
 {
 	if (!b->control_alive)
@@ -32,7 +31,7 @@ static void want_refresh(struct batch *b, const struct packet *p, _Atomic uint8_
 
 // Notes the use of records in this worker's own marks, and writes only what changes: the line of a
 // hot record is clean once its hits are at their end (mark.h). In a pass of its own, whose loads
-// all go out at once: each mark is on a line that nothing else has fetched.
+// all start at once: each mark is on a line that no other code has fetched.
 static void mark_used(_Atomic uint8_t *marks, const uint32_t *used, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -98,15 +97,15 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 	return false;
 }
 
-// The hits of a batch, for what is done for all at once.
+// The hits of a batch, for passes over all of them.
 struct hits {
 	unsigned count, others;      // of these not plain
 	uint32_t used[WORKER_BATCH]; // records
 };
 
 // All of a group found before any is answered: l0_read_find fetches the lines of a long record that
-// the candidate's prefetch left out, and they are on their way while the others are compared. So
-// is the line of the mark, which waits for nobody when it is set at the end.
+// the candidate's prefetch left out, and these arrive while the others are compared. So does the
+// line of the mark, which is set at the end without waiting.
 ATTR_INLINE void find_group(struct batch *b, unsigned first, unsigned end, struct l0_found found[],
 	_Atomic uint8_t *marks, uint64_t *anomalies)
 {

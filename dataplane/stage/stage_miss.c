@@ -21,7 +21,7 @@ static void settle_ring_full(
 		reply_rcode(b, p, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, verdict);
 }
 
-// Counted even while nobody is refused yet.
+// Counts even before any refusal.
 static bool is_over_share(struct batch *b, const struct packet *p)
 {
 	const struct fairness_client who = {

@@ -13,8 +13,9 @@
 #include <weir/csum.h>
 #include <weir/source_port.h>
 
-// What is not plain (net_fast.h). Each function below either settles the packet and returns false,
-// or leaves a whole UDP/53 query to us, with its offsets filled in, and returns true.
+// Frames that are not plain (net_fast.h). Each function below either settles the packet and returns
+// false, or leaves a whole UDP/53 query to a service address, with its offsets filled in, and
+// returns true.
 
 static bool settle(struct batch *b, struct packet *p, enum verdict v)
 {
@@ -73,8 +74,8 @@ static bool net_udp(struct batch *b, struct packet *p, uint16_t l4_len, uint16_t
 {
 	if (l4_len < FRAME_UDP_LEN)
 		return settle(b, p, VERDICT_drop_udp_header);
-	// Headers that go over a segment's end cannot even be told apart; weir's own ports never
-	// split a frame that short.
+	// Headers that cross the end of a segment cannot be parsed; weir's own ports never split a
+	// frame that short.
 	if (rte_pktmbuf_data_len(p->m) < p->l4 + FRAME_UDP_LEN)
 		return settle(b, p, VERDICT_drop_chained);
 	const struct rte_udp_hdr *udp =
@@ -107,8 +108,8 @@ static bool net_udp(struct batch *b, struct packet *p, uint16_t l4_len, uint16_t
 	return true;
 }
 
-// A fragment of UDP to us. The first one, which shows the port, is dropped when that is ours or not
-// to be seen (RFC 9715: DNS needs no fragments); the kernel may have the others.
+// A fragment of UDP to a service address. The first one, which has the port, is dropped if that is
+// 53 or missing (RFC 9715: DNS needs no fragments); the kernel gets the others.
 static bool net_fragment(
 	struct batch *b, struct packet *p, bool first, uint16_t l4_len, uint16_t ether_type)
 {
@@ -161,7 +162,7 @@ static bool is_extension(uint8_t next_header)
 }
 
 // UDP behind extension headers. No stub resolver sends any, and many networks drop them (RFC 7872),
-// so a query behind them is not answered; but neither may the kernel say that nobody listens.
+// so a query behind them is not answered; but the kernel must not reply that the port is closed.
 static bool net_extended_udp(struct batch *b, struct packet *p, uint16_t l4_len)
 {
 	if (l4_len < FRAME_UDP_LEN)
@@ -229,7 +230,7 @@ static bool net_ipv6(struct batch *b, struct packet *p)
 	return net_ipv6_extensions(b, p, ip->proto, payload_len);
 }
 
-// Ethernet II with at most one 802.1Q tag; whatever else a frame may begin with is not ours.
+// Ethernet II with at most one 802.1Q tag; other frames are not for weir.
 static bool net_ether(struct batch *b, struct packet *p)
 {
 	uint16_t len = rte_pktmbuf_data_len(p->m);

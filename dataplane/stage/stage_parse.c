@@ -9,7 +9,7 @@
 
 #include <weir/dns_served.h>
 
-// What the parser's status alone decides. True: a question to go on with.
+// Settles by the parser's status alone. True: a question to go on with.
 static bool settle_status(struct batch *b, struct packet *p, enum dns_query_status status,
 	enum dns_cookie_kind cookie)
 {
@@ -73,7 +73,7 @@ static uint16_t view_of(const struct batch *b, const struct packet *p)
 	return unlikely_(t->has_groups) ? t->policy.group[p->group].view : 0;
 }
 
-// Not plain: what is to be said of it. True: a question to go on with.
+// Parses a query that is not plain. True: a question to go on with.
 static __attribute__((noinline)) bool parse_whole(struct batch *b, struct packet *p)
 {
 	enum dns_cookie_kind cookie;

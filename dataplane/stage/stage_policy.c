@@ -112,7 +112,7 @@ static unsigned find_buckets(const struct batch *b, const uint8_t leaf[], struct
 	return limited;
 }
 
-// Counts those that have something left, up to the first that has not. In registers of its own.
+// Counts the clients with budget left, up to the first without. In registers of its own.
 static __attribute__((noinline)) unsigned take_until(
 	struct limit_table *t, const struct limit_places at[], unsigned count)
 {
@@ -122,20 +122,20 @@ static __attribute__((noinline)) unsigned take_until(
 	return (unsigned)(next - at);
 }
 
-// All buckets are on their way before the first is looked into. Nearly always each has something
-// left; from the first that has not, clients are looked at one by one.
+// Prefetches all buckets before it reads the first. Nearly always each has budget left; from the
+// first without, clients are handled one by one.
 static void by_access(struct batch *b, const uint8_t leaf[], unsigned any)
 {
-	struct limit_places at[WORKER_BATCH + 1]; // one_by_one reads that of nobody behind the last
+	struct limit_places at[WORKER_BATCH + 1]; // one_by_one reads one entry behind the last
 	const unsigned limited = find_buckets(b, leaf, at);
 	const unsigned taken = take_until(b->w->limit, at, limited);
 	if (unlikely_(taken < limited || policy_access_of(any) == POLICY_DENIED))
 		one_by_one(b, leaf, at, taken);
 }
 
-// The clients of a batch are looked up a step at a time, all through one before any goes on: of the
-// lines that only the second cache holds, those of many clients are under way at once. Returned are
-// the bits of all leaves together.
+// The clients of a batch are looked up a step at a time, all through one before any goes on: so
+// that lines of many clients load from the second cache at once. Returns the bits of all leaves
+// together.
 
 struct four {
 	unsigned count;
@@ -189,7 +189,7 @@ static unsigned find_six(const struct policy_reader *r, struct six *s, uint8_t l
 	return any;
 }
 
-// The leaf of each client by all that there is to look at, in the same steps for all.
+// The leaf of each client by the full lookup, in the same steps for all.
 ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
 {
 	const struct policy_reader *r = &b->tables->policy;
@@ -218,8 +218,8 @@ ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
 	return any;
 }
 
-// Without groups the first load tells most leaves, as it does of private networks. One branch for
-// the batch: if any client takes more, all are looked up.
+// Without groups the first load gives most leaves, such as those of private networks. One branch
+// for the batch: if any client needs more, all get the full lookup.
 ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
 {
 	const struct policy_reader *r = &b->tables->policy;
@@ -236,8 +236,8 @@ ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
 	return likely_(any < POLICY_LEAVES) ? any : find_whole(b, leaf);
 }
 
-// In a pass of its own: where a counter lies is known only at the end of a lookup, and the loads of
-// the lookups after it would wait for that.
+// In a pass of its own: the place of a counter is known only at the end of a lookup, and the loads
+// of later lookups would wait for that.
 static void by_group(struct batch *b, uint8_t leaf[])
 {
 	_Atomic uint64_t *counters = b->w->stats->group;
@@ -267,7 +267,7 @@ void stage_policy(struct batch *b)
 	const unsigned any = find_leaves(b, leaf);
 	if (t->has_groups)
 		by_group(b, leaf);
-	// Where nobody is limited or denied, leaves have none of those bits.
+	// Without limited or denied clients no leaf has these bits.
 	if (t->has_access && unlikely_(any >> POLICY_ACCESS_SHIFT))
 		by_access(b, leaf, any);
 }

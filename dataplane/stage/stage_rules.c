@@ -20,8 +20,7 @@ static struct rule_decision decide(const struct batch *b, const struct packet *p
 {
 	const struct rule_reader *r = &b->tables->rules;
 	const uint64_t *lists = batch_lists(b, p);
-	// A pause for everyone leaves a group that may ask for nothing its rules: what is allowed
-	// there, and what is not.
+	// A pause for everyone does not lift the rules of a group with block_all.
 	if (unlikely_(!b->blocks) && !batch_blocks_all(b, p))
 		return decide_unblocked(r, p, lists);
 	return rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, lists);
@@ -35,11 +34,11 @@ static void make_safe(const struct batch *b, struct packet *p)
 	if (!view)
 		return;
 	question_hash(t, p, view);
-	if (t->has_l0) // as one that was looked for already
+	if (t->has_l0) // as one that was already looked up
 		p->record = l0_read_candidate(&t->l0, p->hash);
 }
 
-// Which takes the control plane to tell.
+// Only the control plane can match patterns.
 static bool pattern_may_allow(
 	const struct batch *b, const struct packet *p, const struct rule_decision *d)
 {
@@ -73,13 +72,13 @@ static bool settle(struct batch *b, struct packet *p)
 		if (unlikely_(d.safe))
 			make_safe(b, p);
 		break;
-	case RULE_RESOLVE: // the control plane knows from what
+	case RULE_RESOLVE: // the control plane finds the records
 		break;
 	}
 	return false;
 }
 
-// What the plain questions of a batch have in common.
+// The common terms of the plain questions of a batch.
 struct plain_terms {
 	bool any;      // some may be: the rules may block
 	bool patterns; // some list has one that may allow what it blocks
@@ -156,7 +155,7 @@ ATTR_INLINE void reach_sets(
 	}
 }
 
-// What is left keeps its order.
+// The remaining packets keep their order.
 static void settle_all(
 	struct batch *b, uint64_t suspects, const struct rule_set *const set[WORKER_BATCH])
 {
@@ -216,8 +215,7 @@ static void follow_rules(struct batch *b)
 	b->w->rules_settle = b->count * 8 < asked * 7;
 }
 
-// What is left of the batch was asked by anybody; for clients that may ask for nothing now, only an
-// allow rule helps.
+// Blocks the rest of the batch for clients with block_all, unless an allow rule decides.
 static void block_rest(struct batch *b)
 {
 	static const struct rule_decision all = {.action = RULE_BLOCK,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The first look at a port's frames where it has VLANs of its own, tags that its driver takes off,
-// or sees frames for other hosts. Other ports pay one test for each batch (stage_net.c).
+// Filters the frames of a port with VLANs of its own, with tags that its driver strips, or with
+// frames for other hosts. Other ports pay one test for each batch (stage_net.c).
 
 #include "frame.h"
 #include "stages.h"

@@ -5,7 +5,7 @@
 
 #include <weir/bell.h>
 
-// exception_verdict has seen that there is room.
+// exception_verdict has checked that there is room.
 static void keep_for_kernel(struct batch *b)
 {
 	struct exception *exception = &b->w->exception;

@@ -15,9 +15,9 @@ static struct directory *directory_of(const struct region *r)
 	return region_data(r);
 }
 
-// Before any worker reads what the directory leads to: a control plane that does not know our
-// worker rings (it is stopped, or starts just now) then reuses nothing (shm_epoch.h). And again
-// when the word was damaged, or it would wait for a life that there never was.
+// Before any worker reads the directory's regions: a control plane that does not know these worker
+// rings (it is stopped, or just starts) then reuses nothing (shm_epoch.h). Again when the word was
+// damaged, or the control plane would wait for a run that never existed.
 static void announce(const struct activate *a, const struct region *directory)
 {
 	_Atomic uint64_t *reader = &directory_of(directory)->reader;
@@ -100,8 +100,8 @@ void activate_link(struct activate *a, bool up)
 		a->attach = true;
 		a->next_attach_ms = 0;
 	} else {
-		// The next control plane may count from 1 again; it must not read our progress
-		// with its predecessor as progress with its own regions.
+		// The next control plane may count from 1 again; it must not take the progress with
+		// its predecessor as progress with its own regions.
 		tell_activated(a, 0, 0, 0, 0);
 	}
 }
@@ -137,7 +137,7 @@ static bool finish_tables(struct activate *a)
 	return false;
 }
 
-// Maps it with the right to write our page of it alone.
+// Maps it with write access to this process' page alone.
 static int map_directory(struct activate *a, struct region *out, char why[SHM_WHY_MAX])
 {
 	struct region r = {0};
@@ -166,7 +166,7 @@ static void attach_directory(struct activate *a, uint64_t now_ms)
 		return;
 	}
 	a->attach = false;
-	// Its words may name other files than they did: generations may have begun anew.
+	// Its words may name other files than before: generations may have restarted.
 	a->current->l0_word = a->current->rules_word = 0;
 	a->current->policy_word = a->current->config_word = 0;
 	if (a->directory.base
@@ -247,7 +247,7 @@ static void look(struct activate *a, uint64_t now_ms)
 		if (rc != -EAGAIN)
 			changed |= judge(&a->refused_config, rc, config, why, now_ms);
 	}
-	// A part that failed its second look is asked for again although its word is the same.
+	// A part that failed its second check is tried again although its word is the same.
 	set->l0_word = a->refused_l0.word ? 0 : set->l0_word;
 	set->rules_word = a->refused_rules.word ? 0 : set->rules_word;
 	set->policy_word = a->refused_policy.word ? 0 : set->policy_word;

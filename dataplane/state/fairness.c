@@ -19,8 +19,8 @@ static void halve(struct fairness *c)
 	sum_set(c, c->sum / 2);
 }
 
-// Counts it; is it more than its part? Also while nobody is checked yet, so that the zones above do
-// not get to answer for it.
+// Counts it; is it over its share? Also before the checks begin, so that the count does not fall to
+// the zones above.
 static bool weigh(struct fairness *c, uint64_t hash)
 {
 	sketch_add(c->cell, FAIRNESS_BITS, (uint32_t)hash);

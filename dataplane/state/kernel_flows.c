@@ -99,8 +99,7 @@ static struct place place_of(struct kernel_flow_set *set, uint64_t tag, uint64_t
 	return best;
 }
 
-// False: another worker was there first. `tells`: puts it in; else it is renewed where it is in
-// already.
+// False: another worker was there first. `tells`: adds it; else only renews an existing one.
 static bool note(
 	struct kernel_flows *f, uint64_t hash, uint8_t protocol, bool tells, uint64_t now_ms)
 {
@@ -117,8 +116,8 @@ static bool note(
 	return true;
 }
 
-// `len`: of the segment. A bare ACK tells nothing: a half-open connection gets one, too, when
-// something else than its ACK comes (RFC 9293 3.10.7.4).
+// `len`: of the segment. A bare ACK proves nothing: a half-open connection gets one too, when
+// another segment than its ACK comes (RFC 9293 3.10.7.4).
 static bool tcp_tells(const struct rte_tcp_hdr *tcp, unsigned len)
 {
 	enum { OPENS = RTE_TCP_SYN_FLAG, BOTH = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG };

@@ -83,7 +83,7 @@ static void try_connect(struct link_client *l, uint64_t now_ms)
 	static_assert(sizeof(addr.sun_path) == LINK_PATH_MAX);
 	memcpy(addr.sun_path, l->path, sizeof(addr.sun_path));
 	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0) {
-		// Nobody there is the ordinary state of a data plane that started first.
+		// A missing listener is normal for a data plane that started first.
 		if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN)
 			tell(l, errno, "connect");
 		close(fd);

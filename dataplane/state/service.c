@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-// The bits that tell the hosts of an IPv4 network apart; none of so small a network that it has no
-// broadcast address (RFC 3021).
+// The host bits of an IPv4 network; none of so small a network that it has no broadcast address
+// (RFC 3021).
 static uint32_t hosts_of(unsigned prefix_len)
 {
 	return prefix_len >= 31 ? 0 : UINT32_MAX >> prefix_len;

@@ -54,9 +54,9 @@ static void unmap_marks(struct region marks[SHM_WORKERS_MAX])
 		region_unmap(&marks[i]);
 }
 
-// What a former life had visited counts on: with both processes dead nobody else knows it, and the
-// hand would take the most wanted records first. A false mark only spares a record once. Requests
-// are not kept, they died with whoever was asked.
+// Keeps the visits of an earlier run: with both processes dead no other copy exists, and the hand
+// would evict the most popular records first. A false mark only spares a record once. Refresh
+// requests are dropped, because the control plane that had them is gone.
 static void inherit_visits(const struct region *marks, const struct region *former, uint32_t units)
 {
 	if (region_header_of(former)->geometry[0] != units || region_data_size(former) < units)
@@ -102,7 +102,8 @@ static bool is_marks_of(const char *name, unsigned workers, uint64_t generation)
 	return false;
 }
 
-// Those of a former life that nobody goes on with: of another generation, or of a worker too many.
+// Deletes unused marks of an earlier run: of another generation, or of a worker beyond the present
+// number.
 static void sweep_marks(const struct tables_source *src, uint64_t generation)
 {
 	DIR *d = opendir(src->paths.mem);

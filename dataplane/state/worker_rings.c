@@ -16,8 +16,8 @@
 #include <weir/numa.h>
 #include <weir/shm_lost.h>
 
-// Lanes of a former life: nobody will ever ask for them again, and a life with more workers would
-// leave some behind for good. Its marks are for tables.c.
+// Deletes the rings of an earlier run: no process needs them, and a run with more workers would
+// leave some behind for good. tables.c handles its marks.
 static void sweep_former_life(const struct shm_paths *paths)
 {
 	DIR *d = opendir(paths->mem);
@@ -92,7 +92,7 @@ static void give_to_group(const struct shm_paths *paths, const char *group)
 	}
 }
 
-// How the life before ended: its statistics are still where ours will be.
+// How the previous run ended: its statistics are still in the place of this run's.
 static unsigned former_end(const struct shm_paths *paths, uint64_t *incarnation)
 {
 	char why[SHM_WHY_MAX];
@@ -192,7 +192,7 @@ void worker_rings_close(struct worker_rings *l)
 			if (l->rings[i].bell[k] >= 0)
 				close(l->rings[i].bell[k]);
 	}
-	end_tell(l, STATS_STOPPED); // who was killed does not come here
+	end_tell(l, STATS_STOPPED); // a killed process does not get here
 	region_unmap(&l->stats);
 	*l = (struct worker_rings){0};
 }

@@ -19,7 +19,7 @@
 #define PINS "/sys/fs/bpf"
 enum { MAPS_MAX = 16, CPUS_MAX = 1024, PIN_MAX = XDP_PLACE_MAX + 16 };
 
-// What is pinned beside the program.
+// The maps that are pinned beside the program.
 static const char *const pinned_maps[] = {STEER_MAP_ADDRESSES, STEER_MAP_COUNTERS, STEER_MAP_GATE};
 
 // The object file itself, so that a binary needs no file of its own version somewhere.
@@ -121,7 +121,7 @@ int xdp_program_find(unsigned ifindex, struct xdp_program *out)
 		return 0;
 	}
 	int fd = program_open(ifindex, p.id);
-	if (fd == -EPERM) { // nobody's that we know
+	if (fd == -EPERM) { // not a program of weir
 		p.attached = XDP_FOREIGN;
 		*out = p;
 		return 0;
@@ -210,7 +210,7 @@ static int map_open(unsigned ifindex, const uint32_t *ids, unsigned count, const
 			fd = errno == EPERM ? fd_borrow(kind_map, ids[i]) : error_of(fd);
 		if (fd == -EPERM)
 			fd = fd_pinned(ifindex, name, ids[i]);
-		if (fd == -EPERM) { // another map, or not ours to open
+		if (fd == -EPERM) { // another map, or no permission to open it
 			rc = fd;
 			continue;
 		}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which hit decides, and what is said of the others.
+// Finds the hit that decides, and the states of the others.
 
 #include "why.h"
 
@@ -27,7 +27,7 @@ static bool has_list(const uint64_t lists[4], unsigned list)
 	return lists[list / 64 % 4] >> list % 64 & 1;
 }
 
-// What can be said of a hit without looking at others.
+// The state of a hit by itself.
 static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 {
 	if (!covers(w, h))
@@ -85,8 +85,8 @@ static uint32_t rank(const struct why_hit *h)
 	       | h->list;
 }
 
-// What is checked by itself, in this order: the name asked by the rules at it, then by its
-// patterns, each name and each address that the answer leads to.
+// What is checked by itself, in this order: the name of the question by the rules at it, then by
+// its patterns, each name and each address of the answer.
 enum { SUBJECT_NAME, SUBJECT_PATTERNS, SUBJECT_ANSWER };
 
 static unsigned subject(const struct why_hit *h)
@@ -130,7 +130,7 @@ static enum why_verdict verdict_of(const struct why_hit *h)
 	}
 }
 
-// What decides about one name or address of the answer, whose hits are from `from` to `end`.
+// Which hit decides one name or address of the answer, whose hits are from `from` to `end`.
 static int subject_decider(const struct why *w, unsigned from, unsigned end)
 {
 	bool allowed = false;
@@ -218,7 +218,7 @@ static enum why_verdict verdict_at(const struct why *w, int hit)
 	return hit < 0 ? WHY_PASSED : verdict_of(&w->hit[hit]);
 }
 
-// What the rules at the name leave over, where a schedule leaves nothing else.
+// Blocks a name without an allow rule during a schedule with block_all.
 static void all_block(struct why *w)
 {
 	bool left = w->decider < 0 || w->verdict == WHY_REWRITTEN
@@ -251,7 +251,7 @@ void why_check(struct why *w)
 	w->verdict = verdict_at(w, w->decider);
 	w->next_verdict = verdict_at(w, w->next);
 	all_block(w);
-	// Nobody is asked about what is not resolved.
+	// No server is asked about a name that is not resolved.
 	w->safe &= w->verdict == WHY_PASSED || w->verdict == WHY_ALLOWED
 		   || w->verdict == WHY_BLOCKED_ANSWER;
 	if (w->decider >= 0)

@@ -109,7 +109,7 @@ void why_out(struct json_out *o, struct json_node *root, const struct why *w)
 	json_out_text(o, root, "type", dns_type_text(w->qtype, type));
 	json_out_text(o, root, "verdict", why_verdict_name[w->verdict]);
 	json_out_text(o, root, "headline", w->headline);
-	// Of what is not listed here the verdict knows nothing.
+	// The verdict does not include rules that are not listed here.
 	json_out_bool(o, root, "complete", w->hits_left_out == 0);
 	client_out(o, root, w);
 	struct json_node *steps = json_out_array(o, root, "steps");

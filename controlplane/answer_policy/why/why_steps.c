@@ -54,7 +54,7 @@ static const struct why_line *line_of(const struct why *w, unsigned hit)
 	return NULL;
 }
 
-// The operator's entries and other sources that are no files say by their titles what they are.
+// The titles of the operator's entries and other sources without a file describe them.
 static bool is_list(const struct why *w, const struct why_hit *h)
 {
 	for (unsigned i = 0; i < w->sources; i++)
@@ -189,7 +189,7 @@ static void stage_step(struct why *w, enum why_stage stage)
 	for (unsigned i = 0; i < w->hits; i++) {
 		if (stage_of(&w->hit[i]) != stage)
 			continue;
-		// What applies is told rather than what does not.
+		// Prefers rules that apply.
 		if (first < 0 || w->hit[i].state < w->hit[first].state) {
 			more += first >= 0;
 			first = (int)i;
