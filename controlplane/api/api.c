@@ -58,7 +58,7 @@ static int address_fill(struct sockaddr_un *sun, const char *path)
 	return 0;
 }
 
-// A socket file outlives its process. One that nobody listens on is removed.
+// A socket file outlives its process. One without a listener is removed.
 static int stale_remove(const struct sockaddr_un *sun)
 {
 	struct stat st;

@@ -126,7 +126,7 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 	http_reply(arg, 200, json_out_finish(o));
 }
 
-// What is to go: a name, all below it, or all. False: it has been replied to.
+// Reads what to flush: a name, all below it, or all. False: the reply is sent.
 static bool flush_take(struct http_exchange *x, struct flush *out)
 {
 	bool below, all;

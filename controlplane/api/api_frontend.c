@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the control plane answered to clients of its own, and its sockets for that.
+// The frontend's part of the statistics: answers to its clients, and its sockets.
 
 #include "api_server.h"
 

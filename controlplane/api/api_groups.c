@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// GET /groups: everything that applies to each group of clients, everyone else first, and what of
-// it does so now; GET /services: what can be blocked by name; and what `status` says of the groups.
-// How many of their clients have asked is in the statistics of the data plane, by the group's
-// number.
+// GET /groups: everything that applies to each group of clients, everyone else first, and what
+// applies at present; GET /services: services that can be blocked; and the groups' part of
+// `status`. The data plane's statistics have the queries by group number.
 
 #include "api_server.h"
 #include "policy/schedule.h"
@@ -12,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEMS_MAX = 64 }; // of a list of which there is no end; its length is told
+enum { ITEMS_MAX = 64 }; // of an unbounded list; its length is reported
 
 // "all_lists" and "lists" of a group; NULL: of everyone else.
 static void lists_out(struct json_out *o, struct json_node *n, const struct config *c,

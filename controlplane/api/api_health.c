@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoints that say whether this box lives, whether it serves, and what went wrong lately.
+// Endpoints for health, readiness and recent errors.
 
 #include "api_param.h"
 #include "api_tables.h"
@@ -29,7 +29,7 @@ static void serve_health(struct api *a, struct http_exchange *x)
 	http_reply(x, ok ? 200 : 503, json_out_finish(o));
 }
 
-struct ready { // what is in the way, and what is only less than it should be
+struct ready { // what keeps the box from serving, and what is only impaired
 	struct json_out *o;
 	struct json_node *why, *degraded;
 	bool ok;
@@ -114,7 +114,7 @@ static void rest_look(struct ready *r, const struct api_look *l)
 			(*p)->degraded(r->o, r->degraded, l);
 }
 
-// Memory: what grows for no reason, what nobody explains, tables that nobody sees.
+// Memory: growth without a reason, unaccounted bytes, tables without a row.
 static void memory_look(struct ready *r, const struct api_look *l)
 {
 	const struct api *a = l->api;
@@ -170,7 +170,7 @@ static void error_out(
 	json_out_text(o, n, "text", k->text);
 }
 
-// Texts of another process's memory may be anything: what is not printable is not shown.
+// Texts of another process' memory are not trusted: only printable bytes are shown.
 static void text_take(char to[LOG_RECENT_TEXT_MAX], const char from[STATS_ERROR_TEXT])
 {
 	unsigned i = 0;
@@ -202,7 +202,7 @@ static uint64_t dataplane_errors(
 	return replaced;
 }
 
-// Each list that could not be had, as long as that is so.
+// Each list that weir cannot read or fetch at present.
 static unsigned list_errors(struct json_out *o, struct json_node *list, const struct api *a)
 {
 	char text[RULES_LIST_TEXT_MAX];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of the query log: what came off the rings, what each sink took of it, and how the query
-// store is.
+// Endpoint of the query log: records read from the rings, rows accepted by each sink, and the state
+// of the query store.
 
 #include "api_server.h"
 #include "base/frontend_neighbour.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint that searches the query store, a page at a time: weirctl asks again with the place that
-// a page ended at, so that nothing is kept here between two of them, and an export of any length
-// takes the memory of one page. Files are read on a helper thread (why_runner.h).
+// a page ended at, so that no state is kept between two pages, and an export of any length takes
+// the memory of one page. Files are read on a helper thread (why_runner.h).
 
 #include "api_param.h"
 #include "base/rdata_text.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint that streams rows of the query log as they come, a line of JSON each, for as long as the
-// client likes. {"missed": N} stands for rows that a full buffer had no room for. A client that is
-// stuck (api_lines.h) is hung up on.
+// Endpoint that streams rows of the query log as they come, a line of JSON each, until the client
+// closes. {"missed": N}: rows without room in a full buffer. A stuck client (api_lines.h) is
+// closed.
 
 #include "api_lines.h"
 #include "api_param.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of memory: accounts, files, what the kernel says, regions, tables.
+// Endpoint of memory: accounts, files, the kernel's figures, regions, tables.
 
 #include "api_tables.h"
 
@@ -27,7 +27,7 @@ static struct json_node *sum_out(
 	return n;
 }
 
-// What an account's tables take of the heap; what is in regions is not.
+// Heap bytes of an account's tables, without regions.
 static uint64_t in_tables(const struct table_registry *tables, enum mem_account account)
 {
 	uint64_t bytes = 0;

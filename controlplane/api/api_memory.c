@@ -28,7 +28,7 @@ static void meter_tables(struct api *a, struct table_registry *tables)
 				       .bytes = memory_meter_bytes(a->deps.meter)});
 }
 
-// A line through a history that somebody else wrote may be as steep as a double goes.
+// The history file is not trusted: a line through it may be as steep as a double allows.
 static int64_t whole(double v)
 {
 	static const double most = 9e18; // within 63 bits

@@ -79,7 +79,7 @@ static const struct config *config_of(const struct api *a)
 	return a->deps.config_current ? a->deps.config_current(a->deps.reload_arg) : NULL;
 }
 
-// Replies: no WHAT "TEXT"; did you mean "NEAREST"? The nearest one has been looked for.
+// Replies: no WHAT "TEXT"; did you mean "NEAREST"? The caller has found the nearest one.
 static void word_refuse(
 	struct http_exchange *x, const char *what, const char *text, const char *nearest)
 {

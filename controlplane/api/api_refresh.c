@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of refresh-ahead: how it is set, what it does now, and the last 24 h by the minute.
+// Endpoint of refresh-ahead: its settings, its present state, and the last 24 h by the minute.
 
 #include "api_param.h"
 

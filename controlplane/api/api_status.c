@@ -31,7 +31,7 @@ static void upstreams_out(
 	}
 }
 
-// Quantiles are of the last minute, whoever looked meanwhile; the counts only grow.
+// Quantiles are of the last minute for every reader; the counts only grow.
 static void lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag)
 {
 	JSON_COUNTS_AS(o, n, "loop_lag_", lag, p50_us, p99_us, max_us, samples);
@@ -89,7 +89,7 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	lag_out(o, n, &lag);
 }
 
-// `metrics.listen`, where it is asked for.
+// `metrics.listen`, if it is configured.
 static void listen_out(struct json_out *o, struct json_node *root, const struct api *a)
 {
 	const struct api_listener *l = &a->listener;

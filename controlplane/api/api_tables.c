@@ -20,7 +20,7 @@ static struct table_info info_of(const struct stats_table_kind *kind)
 		.of_dataplane = true};
 }
 
-// What the other process wrote of something that makes no sense for the table is left out.
+// Leaves out figures for columns that the table does not have.
 static void info_add(struct table_info *t, const struct stats_table_copy *c)
 {
 	t->cap += c->cap;
@@ -100,7 +100,7 @@ static void http_table(
 	table_register(tables, &t);
 }
 
-// The rest of `t`, likewise, and how long they may take.
+// Fills in the rest of `t`, and the times of connections.
 static void connections_table(
 	const struct http_server *server, struct table_info t, struct table_registry *tables)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of TCP/53: where it listens, who is connected, what was refused and why connections end.
+// Endpoint of TCP/53: listeners, connections, refusals, and why connections ended.
 
 #include "api_server.h"
 

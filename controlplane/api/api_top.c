@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint that tells who and what is asked for most.
+// Endpoint of the most active clients and the most popular names.
 
 #include "api_param.h"
 #include "querylog/sinks/top.h"

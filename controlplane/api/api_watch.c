@@ -36,8 +36,8 @@ static void watch_stop(struct api_watch *w)
 	free(w);
 }
 
-// Whose client has hung up is nobody, though the tick that would see it is still to come: who asks
-// next may be the same person.
+// Ends a watch whose client has closed, before its tick notices: the next request may be from the
+// same person.
 static void former_end(struct api *a)
 {
 	if (a->watcher && !http_stream_is_live(a->watcher->out.stream))
@@ -51,7 +51,8 @@ static bool lines_send(struct api_watch *w)
 	return api_lines_send(&w->out, w->lines, len, missed);
 }
 
-// What was shown up to the end is on its way to the log thread for a moment, and questions live on.
+// After the end, messages are still on their way to the log thread for a moment, and questions live
+// on.
 static bool is_late(const struct api_watch *w, uint64_t now_ms)
 {
 	return now_ms > w->until_ms + WATCH_LATE_MS
@@ -134,7 +135,7 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 		f->name_hash = contenthash(name.wire, name.len);
 	}
 	if (frames)
-		*outcomes = 0; // a frame comes before what becomes of it is known
+		*outcomes = 0; // a frame comes before its result is known
 	f->frames = frames;
 	return true;
 }
@@ -169,7 +170,7 @@ static void serve_watch(struct api *a, struct http_exchange *x)
 		filter.frames ? " with frames" : "", seconds, peer->uid, peer->pid);
 	bool is_begun = api_lines_begin(&w->out, x);
 	a->watcher = w;
-	// That it stands is said at once, as nothing may be shown for long.
+	// Reports the start at once, because the first query may take long.
 	if (!is_begun || !api_lines_put(&w->out, "{\"begin\":true}\n", 15)) {
 		watch_stop(w);
 		return;

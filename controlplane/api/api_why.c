@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint that explains what a client gets for a name. First the cache is asked what the answer
-// leads to, then the image is read, on the service loop; patterns and the sources' lines are a
-// helper thread's (why_runner.h), which has copies of all that it needs.
+// Endpoint that explains what a client gets for a name. First it reads the cached answer, then the
+// image, on the service loop; a helper thread (why_runner.h) with copies of its input does patterns
+// and the sources' lines.
 
 #include "answer_policy/why/why_client.h"
 #include "answer_policy/why/why_find.h"
@@ -80,7 +80,7 @@ static void words_add(char *text, const char *word, const char *more)
 	snprintf(text + len, WHY_TEXT_MAX - len, "%s%s%s", len ? "; " : "", word, more);
 }
 
-// What is so of the client's group at this moment, besides its lists.
+// The present state of the client's group, besides its lists.
 static void when_fill(struct why *w, const struct api_deps *d, const struct config *config)
 {
 	struct why_client *c = &w->client;
@@ -142,7 +142,7 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 static void on_looked(void *arg, int err, const struct cache_look *look)
 {
 	struct why_call *c = arg;
-	if (!http_is_live(c->exchange)) { // nobody listens, and there may be no api any more
+	if (!http_is_live(c->exchange)) { // the client is gone, and the api may be closed
 		http_reply(c->exchange, 503, NULL);
 		call_free(c);
 		return;
@@ -197,7 +197,7 @@ static void serve_why(struct api *a, struct http_exchange *x)
 	c->exchange = x;
 	c->asked = asked;
 	http_defer(x, API_FLUSH_MS);
-	// What is cached is left out rather than waited for when others look it up.
+	// Leaves the cached answer out rather than wait for other lookups.
 	err = resolver_cache_get(a->deps.resolver, &name, qtype, a->deps.service, on_looked, c);
 	if (err)
 		on_looked(c, err, NULL);

@@ -12,7 +12,7 @@ static void on_address(void *arg, const uint8_t *bytes, unsigned count)
 	(void)why_address_add(arg, &a);
 }
 
-// The message as the answer policy sees it: what is behind its question.
+// The message for the answer policy: the part behind its question.
 static void answer_read(struct why *w, const struct cache_entry *e)
 {
 	size_t front = DNS_HEADER_LEN + w->name[0].len + 4U;

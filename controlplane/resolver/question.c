@@ -82,7 +82,7 @@ static int safe_follow(const struct question *q, struct rewrite *w)
 
 enum direction { DIRECT_ASK, DIRECT_ALIAS, DIRECT_REFUSE };
 
-// What to ask and whom. DIRECT_ALIAS: nobody, as local CNAMEs are the whole answer.
+// The name and the servers to ask. DIRECT_ALIAS: none, as local CNAMEs are the whole answer.
 static enum direction question_direct(struct question *q)
 {
 	struct resolver *r = q->owner;
@@ -188,7 +188,7 @@ static void on_timer(void *arg)
 	}
 	q->stage = STAGE_BACKGROUND;
 	question_note(q, TRACE_left_waiting, 0);
-	// A late reply would fill the cache; now its place is worth more to who waits.
+	// A late reply would fill the cache, but waiting clients need its place.
 	if (inflight_is_crowded(r->inflight)) {
 		failures_add(r->failures, q->hash, clock_mono_ms());
 		r->count.cut_short++;
@@ -224,7 +224,8 @@ static void question_refuse(struct question *q, int ede)
 	question_finish(q, REFRESH_FAILED);
 }
 
-// An answer is checked, kept if it may be, and told to every waiter. `by`: NULL: no server gave it.
+// Checks an answer, caches it if it may, and sends it to every waiter. `by`: NULL: no server gave
+// it.
 static void answer_take(struct question *q, const struct dns_answer *answer, bool keep,
 	const struct upstream_ask *by)
 {
@@ -302,7 +303,7 @@ enum upstream_take question_reply(struct upstream_ask *ask, const uint8_t *msg, 
 	failures_clear(r->failures, q->hash);
 	answer_take(q, &answer, keep, ask);
 	if (keep)
-		question_l1_store(q, &answer, msg, len); // whoever waits has been served
+		question_l1_store(q, &answer, msg, len); // all waiters have been served
 	question_finish(q, REFRESH_DONE);
 	return UPSTREAM_TAKEN;
 }

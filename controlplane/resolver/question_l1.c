@@ -7,8 +7,8 @@
 #include <string.h>
 #include <weir/clock.h>
 
-// A question's way through L1: asked before the upstreams, told of what they say. Whatever goes
-// wrong with Redis, the question goes on to the upstreams.
+// A question's use of L1: looks it up before the upstreams are asked, and stores their answer
+// there. After any error of Redis the question goes to the upstreams.
 
 enum {
 	LOCK_SPARE_MS = 1000, // of a lock's life that its owner does not count on
@@ -57,7 +57,7 @@ static bool value_is_flushed(const struct question *q, uint64_t created_ms)
 	return question_is_flushed(q, created_ms > CLOCK_STEP_MS ? created_ms - CLOCK_STEP_MS : 0);
 }
 
-// False: the upstreams are to be asked; a stale value is in L0 then, for when they fail.
+// False: ask the upstreams; a stale value is in L0 then, in case they fail.
 static bool value_take(struct question *q, const struct l1_value *v)
 {
 	struct resolver *r = q->owner;
@@ -152,7 +152,7 @@ bool question_l1_look(struct question *q)
 	return q->look != NULL;
 }
 
-// The answer under the name that was asked, as L1 has it.
+// Stores the answer from L1 under the name of the question.
 static void value_store(
 	const struct question *q, const struct dns_query *asked, const struct dns_answer *a)
 {
@@ -220,9 +220,9 @@ static bool record_drop(struct resolver *r, struct l0_key *key)
 	return true;
 }
 
-// Its copies in L0 go too, or it would come back with the next refresh. What its clients would miss
-// comes back rightly, and with its hits. A zone's answers are in all views that have the zone; of
-// what no view here has now there is no reader here either.
+// Deletes its copies in L0 too, or the next refresh would bring it back. If clients ask for it
+// again it comes back with its hits. A zone's answers are in all views that have the zone; answers
+// of other views have no reader here.
 bool question_l1_drop(void *resolver, const struct l1_key_parts *parts)
 {
 	struct resolver *r = resolver;

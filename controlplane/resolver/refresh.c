@@ -9,7 +9,7 @@ enum {
 	RUN_MAX = 256,         // looked at by one refresh_run
 	SWEEP_SLACK_MS = 2000, // by which the next sweep may be late
 	QUESTIONS_SHARE = 4,
-	ELSEWHERE_MS = 1000, // until another box's answer is looked for
+	ELSEWHERE_MS = 1000, // until it checks for another box's answer
 };
 
 static struct failures_spans spans_of(uint32_t s)
@@ -212,7 +212,7 @@ bool refresh_sweep_step(struct refresh *f, uint64_t now_ms, uint64_t buckets)
 	return done;
 }
 
-// What was planned is a record still, the same one, and due.
+// Is the planned record still there, the same one, and due?
 static bool still_due(struct refresh *f, const struct refresh_planned *e, uint64_t now_ms,
 	struct l0_view *v, struct l0_key *key)
 {
@@ -230,7 +230,7 @@ static bool still_due(struct refresh *f, const struct refresh_planned *e, uint64
 	return due != REFRESH_NEVER && v->created_ms + due <= now_ms;
 }
 
-// Of what is due; NULL: as many are under way as may be.
+// Takes a request for a due record; NULL: the limit is in flight.
 static struct refresh_request *request_take(
 	struct refresh *f, const struct l0_key *key, const struct l0_view *v)
 {

@@ -8,11 +8,11 @@ enum {
 	HOT_RATE = 20,                   // hits a minute
 	HOT_RATE_MIN = 2,                // of the one that follows from client_ttl_cap
 	HEAT_MOST = UINT16_MAX * 9 / 10, // those that saturate fade between two sweeps
-	CAP_CLIENTS = 3,                 // so many clients of that cap keep a name hot
+	CAP_CLIENTS = 3,                 // clients with that cap that keep a name hot
 	LEAST_MS = 1000, // a refresh takes its time; less is left of a record with a very short TTL
 };
 
-// No more than a heat can be: what is asked for as often as can be counted is hot.
+// Capped at the greatest heat: a record with the greatest countable rate is hot.
 static uint32_t heat_of_rate(uint32_t per_minute, uint32_t window_s)
 {
 	uint64_t heat = (uint64_t)per_minute * window_s * L0_HEAT_ONE / 60;
@@ -65,8 +65,8 @@ static uint32_t cold_left_ms(const struct refresh_policy *p, uint32_t soft_ms)
 	return p->cold_ms < soft_ms / 2 ? p->cold_ms : soft_ms / 2;
 }
 
-// Age at which the authority's own TTL is over; no sooner than a sweep comes, or what must not be
-// kept at all would be asked for without a pause. REFRESH_NEVER: it is kept no longer than that.
+// Age at which the authority's own TTL is over; no sooner than the next sweep, or a record with TTL
+// 0 would be renewed without a pause. REFRESH_NEVER: it is kept no longer than that.
 static uint32_t auth_end_ms(const struct refresh_policy *p, uint32_t soft_ms, uint32_t auth_ttl_s)
 {
 	uint64_t end = (uint64_t)auth_ttl_s * 1000;
@@ -87,7 +87,7 @@ static uint32_t life_ms(
 		auth_end_ms(p, r->soft_ms, r->auth_ttl_s));
 }
 
-// Does a life of so long see a hit?
+// Is a hit likely within this life?
 static bool pays(const struct refresh_policy *p, uint32_t heat, uint32_t life)
 {
 	return (uint64_t)heat * life >= (uint64_t)L0_HEAT_ONE * p->window_ms;
@@ -121,7 +121,7 @@ uint32_t refresh_swept_ms(const struct refresh_policy *p, const struct refresh_r
 {
 	uint32_t due = refresh_due_ms(p, r);
 
-	// Nobody asks for cold ones: a hit has to.
+	// The plan has no cold ones: a hit must request them.
 	if (due == REFRESH_NEVER || refresh_heat_of(p, r) == REFRESH_COLD)
 		return REFRESH_NEVER;
 	if (due == auth_end_ms(p, r->soft_ms, r->auth_ttl_s) || r->soft_ms < p->sweep_window_ms)

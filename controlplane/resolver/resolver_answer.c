@@ -229,7 +229,7 @@ static void waiter_answer(struct resolver *r, const struct dns_query *question,
 {
 	struct dns_query q = *question;
 
-	// Over a stream nothing is sent to where nobody asked.
+	// Only for UDP: a stream proves its client's address.
 	if (!w->is_stream && now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
 		r->count.late++;
 		resolver_answer_none(r, question, w);

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <weir/clock.h>
 
-// A look walks the whole index, in steps between which the loop does its work, as the types of a
-// name are not known; then L1 is asked for keys that the name may have there, one view of the
+// A lookup walks the whole index, because the types of a name are unknown, in steps between which
+// the loop works; then it looks up the possible keys of the name in L1, one view of the
 // configuration after the other. A step is some 0.2 ms.
 enum { WALK_STEP_BUCKETS = 1024, VARIANTS = 4 };
 

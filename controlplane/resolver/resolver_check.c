@@ -64,11 +64,11 @@ void resolver_check_record(
 		answer_match_of_mask(&v->mask, answer_policy_allowing(r->answer_policy), out);
 }
 
-// A new image: what L0 holds is checked by it before workers get it, so that no cached answer is
-// served by rules that its mask does not know. What arrives meanwhile is checked by the new one
-// too. The walk goes through the index in slices between which the loop does its work. A record
-// whose mask changes is written anew; one for which there is no room then, or that has no mask
-// (answer_match.h), is deleted. Entries do not move, so none is missed.
+// A new image: L0 is checked by it before workers get it, so that no cached answer is served by
+// rules that its mask does not include. Answers that arrive meanwhile are checked by the new one
+// too. The walk goes through the index in slices between which the loop works. A record whose mask
+// changes is written again; one without room for that, or that has no mask (answer_match.h), is
+// deleted. Entries do not move, so none is missed.
 struct recheck {
 	struct resolver *resolver;
 	struct event *step;

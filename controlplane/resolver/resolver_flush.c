@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Flushes: of L0 and L1 on our own account, with word to other boxes; of L0 on theirs.
+// Flushes: of L0 and L1 on request, with a message to other boxes; of L0 by messages of other
+// boxes.
 #include "resolver_flush.h"
 
 #include "base/loop_ask.h"
@@ -15,8 +16,8 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-// A step is some 0.1 ms of looking, and a quarter of a millisecond where it deletes all that it
-// meets. Work for others has the longer pauses: they may be nobody's.
+// A step takes some 0.1 ms, and a quarter of a millisecond where it deletes every record. Flushes
+// of other boxes have longer pauses: they may be forged.
 enum {
 	STEP_BUCKETS = 512,
 	OTHERS_PAUSE_MS = 2,
@@ -24,7 +25,7 @@ enum {
 	PUBLISH_MS = 1000,
 };
 
-struct flush_job { // one of ours
+struct flush_job { // requested on this box
 	struct loop_ask ask;
 	struct resolver *resolver;
 	struct event *step;
@@ -32,7 +33,7 @@ struct flush_job { // one of ours
 	uint64_t cursor;
 	struct l1_flush *l1;
 	bool walking, publishing, abandoned;
-	bool quiet; // others are not told
+	bool quiet; // without a message to other boxes
 	resolver_flush_fn done;
 	void *arg;
 	int err;
@@ -156,8 +157,8 @@ static void job_begin(void *arg)
 	f->job[i] = j;
 	f->count.asked++;
 	flush_log_add(&f->log, &j->what, clock_mono_ms());
-	// Who flushes wants the upstreams to be asked; not on others' word, or they could keep a
-	// dead name hammering them.
+	// After a flush weir asks the upstreams again; not for other boxes' flushes, which could
+	// keep a failing name hammering them.
 	failures_clear_all(r->failures);
 	j->walking = true;
 	if (redis_is_off(l1_redis(r->l1))) {
@@ -226,7 +227,7 @@ static bool is_empty(const struct resolver *r)
 	return s.entries == 0;
 }
 
-// A control plane that dies amid the walk leaves 0, so the next one begins the walk anew.
+// A control plane that dies during the walk leaves 0, so the next one begins it again.
 void resolver_flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers)
 {
 	struct flushes *f = r->flushes;

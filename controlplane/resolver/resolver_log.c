@@ -119,7 +119,7 @@ static void fill(struct log_record *r, const struct resolver_logged *e, unsigned
 		memcpy(r + 1, e->query->name.wire, r->name_len);
 }
 
-// Who asked, and what was asked.
+// The client and the question.
 struct end {
 	unsigned version;
 	uint16_t port;

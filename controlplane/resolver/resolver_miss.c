@@ -14,7 +14,7 @@
 
 enum { MORE_US_MAX = 100000 }; // a slow clock's tick is a twentieth of it
 
-// A miss, checked and in our terms.
+// A miss, checked and converted.
 struct miss {
 	struct dns_query query; // lower case
 	struct l0_key key;
@@ -140,8 +140,7 @@ static bool miss_cached(struct resolver *r, const struct miss *m, const struct l
 	return true;
 }
 
-// Of these: with no place for the client, and nothing to tell it. DNS_EDE_NONE: it waits, or is
-// dropped, else why it gets SERVFAIL.
+// Adds the client as a waiter. DNS_EDE_NONE: it waits, or is dropped; else the EDE of its SERVFAIL.
 static int miss_wait(struct resolver *r, const struct miss *m, struct question *q)
 {
 	int rc = inflight_wait(r->inflight, q, &m->waiter, r->set.waiters);
@@ -193,8 +192,8 @@ static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
 	return DNS_EDE_NONE;
 }
 
-// The same answer for the type asked now, so that workers have it too. Its bytes are copied first:
-// what is stored may take their place.
+// The same answer for the type asked now, so that workers have it too. Copies its bytes first: the
+// store may overwrite them.
 static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const struct l0_view *v,
 	const struct answer_match *finding)
 {
@@ -247,7 +246,7 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 	return true;
 }
 
-// A pattern blocks the name for who asks: answered.
+// Answers the client if a pattern blocks the name for it.
 static bool miss_blocked(struct resolver *r, const struct miss *m)
 {
 	struct answer_match finding;
@@ -322,7 +321,7 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 		r->count.late++;
 		miss_note(r, &m, TRACE_expired, 0);
 		if (m.refresh)
-			store_refreshed(r, &m.key); // or nobody would ask for it again
+			store_refreshed(r, &m.key); // or no worker would request it again
 		else
 			resolver_answer_none(r, &m.query, &m.waiter);
 	} else if (m.refresh) {

@@ -93,7 +93,7 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	uint64_t now_ms = clock_mono_ms();
 	struct view *view = views_find(r->views, request->view);
 
-	// Whose groups are gone: nobody will read the record again.
+	// Its groups are gone: no client will read the record again.
 	if (!view || view->left_ms)
 		return REFRESH_IS_ASKED;
 	if (!query_of(request, &query))

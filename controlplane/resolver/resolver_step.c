@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The host paused this machine, or restored it from a snapshot: its clocks stood still, and it
-// learns of that only when somebody sets its wall clock right. A wrong clock makes the same step.
-// A step ahead is believed for the age of cached records alone: where it was a wrong clock, some
-// answers are asked for again that need not be. A step back is not, as it would make records
-// younger. Our own clock (clock.h) does not step, so no limit, pause or question is touched.
+// notices that only when its wall clock is corrected. A wrong clock makes the same step. A forward
+// step changes only the age of cached records: if the clock was wrong, weir renews some answers
+// without need. A step back is ignored, because it would make records younger. The shared clock
+// (clock.h) does not step, so no limit, pause or question is affected.
 //
-// The walk goes through the index in slices between which the loop does its work; each record that
-// was made before the step is written anew, earlier by as much. Records that are stored during the
-// walk are younger than the step.
+// The walk goes through the index in slices between which the loop does its work; each record from
+// before the step is written again, older by as much. Records that are stored during the walk are
+// younger than the step.
 #include "resolver_step.h"
 
 #include "resolver_store.h"
@@ -29,7 +29,7 @@ struct steps {
 	uint64_t owed_ms;      // of steps that no walk has begun with
 	bool running;
 	uint32_t by_ms;
-	uint64_t before_ms; // records that were made before this, by our clock
+	uint64_t before_ms; // records made before this, by the shared clock
 	uint64_t cursor;    // bucket
 };
 

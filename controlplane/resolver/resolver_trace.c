@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the resolver does for queries that somebody watches (trace.h).
+// Records the resolver's steps for watched queries (trace.h).
 #include "resolver_trace.h"
 
 #include <errno.h>

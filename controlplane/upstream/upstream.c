@@ -33,7 +33,7 @@ static int pick_tcp(const struct upstream_ask *a)
 	return a->tcp_wanted && a->sends < a->owner->max_sends ? __builtin_ctz(a->tcp_wanted) : -1;
 }
 
-// Starts the wait for what has just been sent, or with nobody to wait for, until the deadline.
+// Starts the wait for the query just sent, or, without one, until the deadline.
 static void ask_wait(
 	struct upstream_ask *a, struct upstream_leg *current, unsigned longest_ms, uint64_t now_ms)
 {
@@ -207,7 +207,7 @@ void upstream_ask_start(struct upstreams *u, struct upstream_ask *a, const uint8
 	ask_next(a);
 }
 
-// Closes the leg. Whoever else is being waited for goes on being waited for.
+// Closes the leg. The wait for other legs goes on.
 static void leg_done(struct upstream_leg *leg)
 {
 	struct upstream_ask *a = leg->ask;
@@ -269,8 +269,8 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	return take;
 }
 
-// Not counted as one of the server's sends: what it turned down says nothing of the question. Over
-// TCP it may be the keepalive option that it does not like, which goes with the OPT.
+// Not counted as one of the server's sends: its refusal does not concern the question. Over TCP the
+// cause may be the keepalive option, which is in the OPT.
 void upstream_go_plain(struct upstream_leg *leg)
 {
 	struct upstream_ask *a = leg->ask;

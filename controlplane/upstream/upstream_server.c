@@ -61,7 +61,7 @@ void upstream_server_timed_out(
 	s->timeouts++;
 	if (!leg->tcp && leg->sends == 1 && s->wait_shift < WAIT_SHIFT_MAX)
 		s->wait_shift++;
-	// It is slow, or does not like this question; others had their replies meanwhile.
+	// It is slow, or drops this question; other queries had their replies meanwhile.
 	if (s->answered_us > leg->last_sent_us)
 		return;
 	if (++s->timeouts_in_a_row < UPSTREAM_DOWN_AFTER)

@@ -60,7 +60,7 @@ bool upstream_same_address(const union upstream_peer *a, const union upstream_pe
 	       && memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
 }
 
-// No reply to us may be built from fragments, nor a forged ICMP shrink our path MTU (RFC 9715).
+// No reply may be built from fragments, and no forged ICMP may shrink the path MTU (RFC 9715).
 static void no_path_mtu(int fd, sa_family_t family)
 {
 	const int v4 = IP_PMTUDISC_OMIT, v6 = IPV6_PMTUDISC_OMIT;
@@ -106,7 +106,7 @@ static void shelf_put(struct upstream_socket *s)
 	p->stats.idle++;
 }
 
-// Nobody asked. Whoever sent it knows the port now, so it is not used again.
+// An unrequested datagram. Its sender knows the port, so the socket is not used again.
 static void stray(struct upstream_socket *s)
 {
 	uint8_t buf[16];

@@ -41,7 +41,7 @@ void upstream_stream_close(struct upstream_stream *s)
 	event_del(&s->writable);
 	wheel_stop(&s->idle);
 	close(s->fd);
-	// What the calls do may neither end it a second time nor begin anything on it.
+	// The calls may neither end it a second time nor begin anything on it.
 	s->closing = s->busy = s->retired = true;
 	while (s->held) {
 		struct upstream_leg *leg = s->query[0].leg;
@@ -104,13 +104,12 @@ void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *
 	}
 	if (silent && s->there) {
 		s->leaving = true;
-		event_active(
-			&s->readable, EV_READ, 0); // who drops it may be in the midst of anything
+		event_active(&s->readable, EV_READ, 0); // the caller may be in any state
 	}
 	upstream_stream_settle(s);
 }
 
-// A query that somebody waits for, but for this leg's.
+// A query with a waiting leg, other than this one.
 static unsigned find_live(const struct upstream_stream *s, const struct upstream_leg *but)
 {
 	unsigned i = 0;

@@ -47,7 +47,7 @@ static void count_written(struct upstream_stream *s)
 	}
 }
 
-// What waits, as far as it goes; the rest when there is room. An error is on_readable's.
+// Sends waiting bytes as far as possible; the rest when there is room. on_readable handles errors.
 void upstream_stream_flush(struct upstream_stream *s)
 {
 	while (s->out_pos < s->out_len) {
@@ -99,7 +99,7 @@ int upstream_stream_put(struct upstream_stream *s, struct upstream_leg *leg)
 	return 0;
 }
 
-// 1: all is there, 0: more to come, -errno.
+// 1: complete, 0: more to come, -errno.
 static int read_into(struct upstream_stream *s, uint8_t *buf, uint32_t len)
 {
 	while (s->in_pos < len) {
@@ -134,7 +134,7 @@ static int message_read(struct upstream_stream *s)
 	return read_into(s, s->in, s->in_len);
 }
 
-// What the server says of the time that this connection may be idle.
+// Reads the server's idle time for this connection.
 static void keepalive_take(struct upstream_stream *s, const uint8_t *msg, size_t len)
 {
 	uint16_t units;
@@ -148,7 +148,7 @@ static void keepalive_take(struct upstream_stream *s, const uint8_t *msg, size_t
 	s->retired |= units == 0;
 }
 
-// Whose reply is it? 0, -EBADMSG: nobody's. Without a question it is its id's (RFC 7766 7).
+// Finds the query of a reply. 0, -EBADMSG: none. Without a question the id decides (RFC 7766 7).
 static int message_take(struct upstream_stream *s, uint8_t *msg, size_t len)
 {
 	unsigned i = upstream_stream_find(s, get_u16(msg));
@@ -174,7 +174,7 @@ static int message_next(struct upstream_stream *s)
 	int rc = message_read(s);
 	if (rc <= 0)
 		return rc;
-	// The calls may lead anywhere, so what they get is not the connection's any more.
+	// The calls may do anything, so the connection no longer owns the bytes that they get.
 	uint8_t *msg = s->in;
 	size_t len = s->in_len;
 	s->in = NULL;
@@ -209,7 +209,7 @@ void upstream_stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	s->busy = false;
 	if (rc >= 0 && s->error)
 		rc = s->error;
-	// Where we end it, its end does not tell how many queries the server takes.
+	// If this side ends it, the end does not show how many queries the server takes.
 	s->ours |= rc == -EBADMSG || rc == -ETIME;
 	s->learnt |= s->ours;
 	if (rc == -EBADMSG)
@@ -225,7 +225,7 @@ void upstream_stream_on_readable(evutil_socket_t fd, short what, void *arg)
 		upstream_stream_close(s);
 		return;
 	}
-	// What was there already when we gave up: it was we who were late.
+	// The reply was already there at the time-out: this side was late.
 	if (s->leaving && s->answered == answered)
 		upstream_stream_leave(s);
 	s->leaving = false;

@@ -79,9 +79,8 @@ static void look(struct upstream_streams *p, const struct upstream_stream_place 
 	}
 }
 
-// Nothing takes the query, and there may be no more connections: one of them ends before long. That
-// from which nothing comes does so at once, and its queries go elsewhere; not here, as what they do
-// may lead anywhere.
+// No connection takes the query, and no more may be opened: one of them will end soon. A silent one
+// ends at once, and its queries go elsewhere; not from here, because their calls may do anything.
 static void make_way(const struct choice *c)
 {
 	if (c->stalled && !c->stalled->error) {
@@ -92,7 +91,7 @@ static void make_way(const struct choice *c)
 	}
 }
 
-// Nobody can guess on a connection, but an id twice would be two queries that look alike.
+// An attacker cannot guess on a connection, but two queries with one id would look alike.
 static bool id_make_distinct(const struct upstream_stream *s, struct upstream_leg *leg)
 {
 	unsigned draws = 0;
@@ -119,7 +118,7 @@ static int stream_ask(struct upstream_stream *s, struct upstream_leg *leg)
 	return 0;
 }
 
-// 0, -EAGAIN: it has to wait, -errno. Calls nobody.
+// 0, -EAGAIN: it must wait, -errno. Makes no calls.
 static int place_try(struct upstream_streams *p, struct upstream_stream_place *place)
 {
 	unsigned limit = place->alone ? 1 : p->calls.limit(place->leg);
@@ -173,9 +172,9 @@ static void place_dequeue(struct upstream_streams *p, struct upstream_stream_pla
 }
 
 // The first one in the queue that need not wait any longer; false: there is none. `full`: servers
-// (bits) that had nothing for one before it, [1] for one that wants a connection alone: that holds
-// up only its like. So a turn looks at all connections once for a server and not for each that
-// waits.
+// (bits) without room for an earlier query, [1] for one that needs a connection alone, which delays
+// only the same kind. So an iteration checks all connections once per server and not for each
+// waiting query.
 static bool wake_one(struct upstream_streams *p, uint32_t full[2])
 {
 	for (struct upstream_stream_place *place = p->waiting; place; place = place->next) {
@@ -198,8 +197,8 @@ static bool wake_one(struct upstream_streams *p, uint32_t full[2])
 	return false;
 }
 
-// From the loop, and not from where a place became free: there somebody is in the midst of a
-// connection. Each turn of it takes one out of the queue.
+// From the loop, and not from the place where room became free, which is in the middle of a
+// connection's work. Each iteration takes one out of the queue.
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	uint32_t full[2] = {0};
@@ -215,7 +214,7 @@ void upstream_streams_wake(struct upstream_streams *p)
 		event_active(&p->wake, EV_TIMEOUT, 0);
 }
 
-// Who waits already comes first.
+// Waiting queries come first.
 static bool is_behind(const struct upstream_streams *p, const struct upstream_leg *leg)
 {
 	const struct upstream_stream_place *place = p->waiting;

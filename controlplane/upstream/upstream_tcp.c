@@ -80,9 +80,9 @@ static void on_placed(struct upstream_leg *leg, struct upstream_stream *stream)
 	upstream_tcp_wait(leg, UPSTREAM_TCP_MS);
 }
 
-// Its whole reply. Nobody off the path can have sent it, so letter case does not matter. One
-// without a question, as of servers that did not read ours, is no answer, but ends nobody else's
-// wait.
+// Handles a whole reply. An off-path attacker cannot have sent it, so letter case does not matter.
+// A reply without a question, from a server that could not read the query, is no answer, but ends
+// no other wait.
 static void on_reply(
 	struct upstream_leg *leg, struct upstream_stream *stream, uint8_t *msg, size_t len)
 {
@@ -121,17 +121,17 @@ static unsigned left_ms(uint64_t spent_ms)
 }
 
 // The connection had the keepalive option and ended with nothing answered: that may be why, so even
-// who was alone on it is sent once more, without (RFC 7828 3.5).
+// a query alone on it is sent once more, without the option (RFC 7828 3.5).
 static bool option_suspect(const struct upstream_leg *leg, const struct upstream_stream *stream)
 {
 	return stream && stream->asked && stream->answered == 0 && !stream->ours && leg->edns
 	       && !leg->no_option;
 }
 
-// A query that had a connection to itself has had its try. One that shared it may have met its idle
-// end, or that of its number of queries, so it is sent once more on another; should that end under
-// it too, on one of its own. Its time goes on, but it has UPSTREAM_TCP_LEAST_MS: what came to a
-// dead connection last would else be given up at once.
+// A query with a connection of its own has had its attempt. One on a shared connection may have met
+// its idle end, or its limit of queries, so it is sent once more on another; if that ends too, on
+// one of its own. Its time goes on, but it has UPSTREAM_TCP_LEAST_MS: otherwise the last query on a
+// dead connection would fail at once.
 static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 {
 	struct upstream_tcp *t = tcp_of(leg);
@@ -152,7 +152,7 @@ static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 	if (again) {
 		if (option) {
 			leg->no_option = true;
-			if (leg->option) // one of its queries tells of a connection
+			if (leg->option) // one of its queries reports a connection
 				a->no_option |= 1u << leg->server;
 		}
 		t->place.alone = ++t->again == UPSTREAM_TCP_AGAIN;

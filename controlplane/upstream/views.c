@@ -140,7 +140,7 @@ static void room_count(struct views *v, uint64_t hash, struct room *r)
 	r->numbers += !number_known(v, hash);
 }
 
-// Is there room and are there numbers for all that is new?
+// Is there room, and a number, for each new view?
 static int room_check(struct views *v, const struct config *c)
 {
 	struct room r = {0};
@@ -193,7 +193,7 @@ static int view_make(struct views *v, const struct config *c, const struct view_
 	return 0;
 }
 
-// What is in the configuration stays or is made, without numbers yet.
+// Keeps or makes the configuration's views, without numbers yet.
 static int view_of(
 	struct views *v, const struct config *c, const struct view_definition *d, struct view **out)
 {
@@ -403,7 +403,7 @@ static void upstream_tables(const struct views *v, struct table_registry *tables
 				.evicted = t.streams.evicted,
 				.oldest_ms = table_age(t.streams.since_ms, now_ms),
 				.has = TABLE_AGES | TABLE_EVICTS});
-	// Part of each question that is asked over TCP, so of no bytes of its own.
+	// Part of each question over TCP, so it has no bytes of its own.
 	table_register(tables, &(struct table_info){.name = "upstream_tcp_queue",
 				       .owner = "resolver loop",
 				       .eviction = "refuse: the attempt fails",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Metrics of memory: what each subsystem holds, what nobody explains, and how fast it all grows.
+// Metrics of memory: bytes by subsystem, the unaccounted rest, and the growth.
 
 #include "metrics.h"
 

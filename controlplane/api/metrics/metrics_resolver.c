@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Metrics of the resolver: misses, upstreams, and what it answers to clients of its own.
+// Metrics of the resolver: misses, upstreams, and clients of the frontend.
 
 #include "metrics.h"
 

@@ -78,8 +78,8 @@ void metrics_line(struct metrics_text *t, const char *fmt, ...)
 		t->left_out++;
 }
 
-// UTF-8 is asked for; what is not ASCII or is a control byte is shown as '?', so that no name of a
-// list or server can break the text.
+// The format is UTF-8; other bytes than printable ASCII become '?', so that no name of a list or
+// server can break the text.
 static void value_escape(struct line *l, const char *value)
 {
 	for (const char *p = value; *p; p++) {

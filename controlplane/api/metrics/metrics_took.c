@@ -29,7 +29,7 @@ static void types_put(struct metrics_text *t, const uint64_t type[STATS_TYPES])
 	}
 }
 
-// What the header cannot say has verdicts of its own, and another code in the header.
+// Codes that do not fit in the header have verdicts of their own, and another code in the header.
 static void rcodes_put(struct metrics_text *t, const struct stats_copy *s)
 {
 	uint64_t badvers = s->verdict[VERDICT_badvers], badcookie = s->verdict[VERDICT_badcookie];
