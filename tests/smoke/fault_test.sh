@@ -66,6 +66,7 @@ provoke() {
 # die PROCESS SITE ROUND: dies there, is started again, and all is well
 die() {
 	local process=$1 site=$2 round=$3 died
+	known "$site" || { echo "no such site"; return 1; } # with which a process ends at once, too
 	echo "n$round.listed.test" >>$list # so that a control plane builds its rules anew
 	"$lab" kill "$process" >/dev/null 2>&1
 	[ "$site" != leftover_unlinked ] || : >"$(dirname "$(region 'rule_image.*')")/rule_image.999999" # of a control plane that died
