@@ -84,7 +84,7 @@ load_end
 weirctl mem slope --seconds 10
 check "compared" eval "weirctl --json heap diff $tmp/a $tmp/b >$tmp/diff"
 check "garbage of reloads is named" function_grew work
-check "bodies of HTTP exchanges are" function_grew on_request
+check "bodies of HTTP exchanges are" function_grew api_serve
 check "keys without a TTL are" function_grew l1_put
 check "refreshes that hold messages are" function_grew on_start
 check "buffers that never shrink are" function_grew upstream_socket_give

@@ -9,6 +9,7 @@ endpoint of the control API, reloads (some are refused), turns toggles, flushes,
 ClickHouse (CLICKHOUSE_PID; 0: there is none), an upstream and the data plane. Prints what it did as JSON; exit status 1 when
 something of it never happened, or a process of the lab ended by itself.
 """
+import glob
 import http.client
 import http.server
 import json
@@ -80,10 +81,13 @@ def call(verb, path, params=(), stream_s=0.0):
 
 
 def endpoints():
-    """(those that are read, those that change something) of controlplane/api/api.c."""
-    with open(f"{HERE}/../../controlplane/api/api.c") as source:
-        found = re.findall(r'\{"(/[a-z/]+)", (true|false), api_\w+\}', source.read())
-    return [path for path, post in found if post == "false"], [path for path, post in found if post == "true"]
+    """(those that are read, those that change something) of each api_part of controlplane/api."""
+    reads, changes = [], []
+    for name in sorted(glob.glob(f"{HERE}/../../controlplane/api/api_*.c")):
+        with open(name) as source:
+            for path, flags in re.findall(r'\{"(/[a-z/]+)",\s+serve_\w+([^}]*)\}', source.read()):
+                (changes if "API_POST" in flags else reads).append(path)
+    return reads, changes
 
 
 def lab(*words):

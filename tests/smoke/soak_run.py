@@ -30,7 +30,7 @@ SLOPE_S = 240  # a load of less says nothing about an hour
 REDIS_PORT, CLICKHOUSE_PORT = 6401, 8129
 PYTHON = "/usr/bin/python3"
 # Leaks of controlplane/base/leak_demo.h that this traffic brings out: whose account and which file must be named for each.
-LEAKS = {"reload": ("images", "rules_job.c"), "bodies": ("http", "api.c"), "keys": ("redis", "l1.c"),
+LEAKS = {"reload": ("images", "rules_job.c"), "bodies": ("http", "api_server.c"), "keys": ("redis", "l1.c"),
          "buffers": ("upstream", "upstream_socket.c"), "map": ("resolver", "resolver_miss.c")}
 LEAK_MISSED = 3
 
