@@ -53,25 +53,12 @@ void frontend_policy_close(struct frontend_policy *fp)
 	fp->word = 0;
 }
 
-const uint8_t *frontend_policy_bytes(const struct sockaddr *client, unsigned *version)
-{
-	*version = 4;
-	if (client->sa_family == AF_INET)
-		return (const uint8_t *)&((const struct sockaddr_in *)(const void *)client)
-			->sin_addr;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)client;
-	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-		return v6->sin6_addr.s6_addr + 12;
-	*version = 6;
-	return v6->sin6_addr.s6_addr;
-}
-
 unsigned frontend_policy_leaf_of_address(
-	const struct frontend_policy *fp, const struct sockaddr *client)
+	const struct frontend_policy *fp, const union client_address *client)
 {
 	const struct policy_reader *r = &fp->reader;
 	unsigned version;
-	const uint8_t *bytes = frontend_policy_bytes(client, &version);
+	const uint8_t *bytes = client_bytes(client, &version);
 
 	if (!policy_has_groups(r) && !r->has_access)
 		return 0;
@@ -79,14 +66,14 @@ unsigned frontend_policy_leaf_of_address(
 }
 
 unsigned frontend_policy_leaf(
-	struct frontend_policy *fp, const struct sockaddr *client, uint64_t now_ms)
+	struct frontend_policy *fp, const union client_address *client, uint64_t now_ms)
 {
 	const struct policy_reader *r = &fp->reader;
 	uint8_t mac[FRONTEND_NEIGHBOUR_MAC];
 	unsigned leaf = frontend_policy_leaf_of_address(fp, client);
 	unsigned group = policy_group_of(leaf);
 
-	if (r->has_macs && frontend_neighbour_mac(&fp->neighbours, client, now_ms, mac))
+	if (r->has_macs && frontend_neighbour_mac(&fp->neighbours, &client->any, now_ms, mac))
 		leaf = leaf - group + policy_group_mac(r, mac, group);
 	return leaf;
 }

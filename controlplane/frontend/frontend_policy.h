@@ -6,9 +6,9 @@
 // 0.1 ms. If it cannot be mapped the previous one stays; without any image no client may ask.
 
 #include "base/frontend_neighbour.h"
+#include "resolver/resolver_client.h"
 #include "shm/publish.h"
 
-#include <netinet/in.h>
 #include <weir/shm_region.h>
 
 struct frontend_policy {
@@ -40,11 +40,9 @@ ATTR_INLINE uint16_t frontend_policy_generation(const struct frontend_policy *fp
 // The leaf (policy.h): the group by its MAC address, where some group goes by these, else by its
 // address; an IPv4 address mapped into IPv6 is one of IPv4.
 unsigned frontend_policy_leaf(
-	struct frontend_policy *fp, const struct sockaddr *client, uint64_t now_ms);
+	struct frontend_policy *fp, const union client_address *client, uint64_t now_ms);
 // By its address alone, as access goes by nothing else.
 unsigned frontend_policy_leaf_of_address(
-	const struct frontend_policy *fp, const struct sockaddr *client);
-// The address bytes as in a packet, with the IP version in *version.
-const uint8_t *frontend_policy_bytes(const struct sockaddr *client, unsigned *version);
+	const struct frontend_policy *fp, const union client_address *client);
 // What applies to it.
 const struct policy_group *frontend_policy_of(const struct frontend_policy *fp, unsigned group);

@@ -34,7 +34,7 @@ static enum dns_query_status cookie_parse(struct frontend *f, const union client
 	dns_identity_nsid(&f->set.identity, q);
 	if (q->cookie_len == 0)
 		return status;
-	client.address = frontend_policy_bytes(&from->any, &client.ip_version);
+	client.address = client_bytes(from, &client.ip_version);
 	client.now_s = (uint32_t)time(NULL);
 	publisher_cookies(f->publisher, &terms);
 	return dns_cookie_settle(&terms, &client, status, q, kind);
@@ -158,7 +158,7 @@ bool frontend_admits(struct frontend *f, const union client_address *client)
 	frontend_policy_look(&f->policy, f->publisher, clock_mono_ms());
 	if (frontend_policy_is_closed(&f->policy))
 		return true; // to be reported
-	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, &client->any);
+	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, client);
 	return policy_access_of(leaf) != POLICY_DENIED || f->policy.reader.refuse;
 }
 
@@ -190,7 +190,7 @@ static enum verdict settle_over_limit(struct frontend *f, const struct frontend_
 	unsigned version;
 	uint16_t sum;
 
-	const uint8_t *bytes = frontend_policy_bytes(&client->any, &version);
+	const uint8_t *bytes = client_bytes(client, &version);
 
 	enum dns_query_status status = cookie_parse(f, client, msg, size, &q->query, &cookie);
 	if (status == DNS_QUERY_NOTIMP)
@@ -224,7 +224,7 @@ static enum verdict settle_access(struct frontend *f, const struct frontend_sess
 	unsigned version;
 
 	enum policy_access access = policy_access_of(leaf);
-	const uint8_t *bytes = frontend_policy_bytes(&client->any, &version);
+	const uint8_t *bytes = client_bytes(client, &version);
 	if (access == POLICY_ASK
 		|| (access == POLICY_ASK_LIMITED
 			&& (s->transport == FRONTEND_TCP || limit_take(limits, version, bytes))))
@@ -253,7 +253,7 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	frontend_policy_look(&f->policy, f->publisher, now_ms);
 	if (frontend_policy_is_closed(&f->policy))
 		return settle_closed(f, s, client, msg, size, q, now_ms, len);
-	unsigned leaf = frontend_policy_leaf(&f->policy, &client->any, now_ms);
+	unsigned leaf = frontend_policy_leaf(&f->policy, client, now_ms);
 	q->group = (uint8_t)policy_group_of(leaf);
 	enum verdict v = settle_access(f, s, client, leaf, msg, size, q, len);
 	if (v != VERDICT_miss)
@@ -294,8 +294,8 @@ void frontend_charge(struct frontend *f, const struct frontend_session *s,
 
 	if (s->transport == FRONTEND_TCP || !p->has_access || bytes == 0 || len <= bytes)
 		return;
-	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, &client->any);
-	const uint8_t *ip = frontend_policy_bytes(&client->any, &version);
+	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, client);
+	const uint8_t *ip = client_bytes(client, &version);
 	if (policy_access_of(leaf) == POLICY_ASK_LIMITED)
 		limit_take_more(limiter_table(f->limiter, 0), version, ip, proven,
 			limit_reply_more(len, bytes));

@@ -35,19 +35,12 @@ void tcp_clients_free(struct tcp_clients *c)
 
 static void key_make(const union client_address *address, uint8_t key[9])
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	const uint8_t *v6 = address->v6.sin6_addr.s6_addr;
+	unsigned version;
+	const uint8_t *bytes = client_bytes(address, &version);
 
 	memset(key, 0, 9);
-	key[0] = 4;
-	if (address->any.sa_family == AF_INET) {
-		memcpy(key + 1, &address->v4.sin_addr, 4);
-	} else if (memcmp(v6, mapped, sizeof(mapped)) == 0) {
-		memcpy(key + 1, v6 + 12, 4);
-	} else {
-		key[0] = 6;
-		memcpy(key + 1, v6, 8);
-	}
+	key[0] = (uint8_t)version;
+	memcpy(key + 1, bytes, version == 4 ? 4 : 8);
 }
 
 struct tcp_client *tcp_client_join(struct tcp_clients *c, const union client_address *address)

@@ -7,7 +7,6 @@
 
 #include <event2/event.h>
 
-#include <endian.h>
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <stdlib.h>
@@ -120,11 +119,6 @@ static void on_reply(struct frontend_session *s, const union client_address *cli
 	reply_put(u, socket->fd, client, reply);
 }
 
-static uint16_t client_port(const union client_address *c)
-{
-	return c->any.sa_family == AF_INET ? c->v4.sin_port : c->v6.sin6_port;
-}
-
 static void query_take(struct udp_socket *s, unsigned i)
 {
 	struct frontend_udp *u = s->owner;
@@ -135,7 +129,7 @@ static void query_take(struct udp_socket *s, unsigned i)
 		u->status.too_long++;
 		return;
 	}
-	if (!source_port_fits(be16toh(client_port(client)))) {
+	if (!source_port_fits(client_port(client))) {
 		u->status.bad_source++;
 		return;
 	}

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/clock.h>
 
 struct failure {
 	uint64_t hash;
@@ -47,15 +46,7 @@ void failures_free(struct failures *f)
 	free(f);
 }
 
-static const struct failure *find(const struct failures *f, uint64_t hash)
-{
-	const struct failure *bucket = f->slot[hash % f->buckets];
-	for (unsigned i = 0; i < FAILURES_WAYS; i++)
-		if (bucket[i].until_ms != 0 && bucket[i].hash == hash)
-			return &bucket[i];
-	return NULL;
-}
-
+// Its entry, or the one that it would take.
 static struct failure *find_or_oldest(struct failures *f, uint64_t hash)
 {
 	struct failure *bucket = f->slot[hash % f->buckets];
@@ -109,8 +100,8 @@ bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms)
 {
 	if (now_ms >= f->all_over_ms)
 		return false;
-	const struct failure *e = find(f, hash);
-	return e && now_ms < e->until_ms;
+	const struct failure *e = find_or_oldest((struct failures *)(uintptr_t)f, hash);
+	return e->hash == hash && now_ms < e->until_ms;
 }
 
 unsigned failures_used(const struct failures *f, uint64_t now_ms)
@@ -122,7 +113,8 @@ unsigned failures_used(const struct failures *f, uint64_t now_ms)
 	return n;
 }
 
-uint64_t failures_since(const struct failures *f, uint64_t now_ms)
+// When the oldest began; 0: none.
+static uint64_t failures_since(const struct failures *f, uint64_t now_ms)
 {
 	uint64_t since = 0;
 	for (unsigned b = 0; now_ms < f->all_over_ms && b < f->buckets; b++) {
@@ -136,34 +128,14 @@ uint64_t failures_since(const struct failures *f, uint64_t now_ms)
 	return since;
 }
 
-uint64_t failures_evicted(const struct failures *f)
+void failures_table(const struct failures *f, uint64_t now_ms, struct table_info *out)
 {
-	return f->evicted;
-}
-
-unsigned failures_cap(const struct failures *f)
-{
-	return f->buckets * FAILURES_WAYS;
-}
-
-size_t failures_memory(const struct failures *f)
-{
-	return size_of(f->buckets);
-}
-
-void failures_tables(const struct failures *f, struct table_registry *tables)
-{
-	uint64_t now_ms = clock_mono_ms();
-
-	table_register(
-		tables, &(struct table_info){.name = "failures",
-				.owner = "resolver loop",
-				.eviction = "evict the entry of the bucket that expires first",
-				.lifetime = "cache.failure_ttl to 8 s, plus 60 s of its doubling",
-				.cap = failures_cap(f),
-				.used = failures_used(f, now_ms),
-				.bytes = failures_memory(f),
-				.evicted = failures_evicted(f),
-				.oldest_ms = table_age(failures_since(f, now_ms), now_ms),
-				.has = TABLE_AGES | TABLE_EVICTS});
+	out->owner = "resolver loop";
+	out->eviction = "evict the entry of the bucket that expires first";
+	out->cap = f->buckets * FAILURES_WAYS;
+	out->used = failures_used(f, now_ms);
+	out->bytes = size_of(f->buckets);
+	out->evicted = f->evicted;
+	out->oldest_ms = table_age(failures_since(f, now_ms), now_ms);
+	out->has = TABLE_AGES | TABLE_EVICTS;
 }

@@ -13,7 +13,6 @@
 #include "base/table_registry.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
 
@@ -41,10 +40,6 @@ void failures_clear(struct failures *f, uint64_t hash);
 void failures_clear_all(struct failures *f); // other servers may know better
 bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms);
 
-unsigned failures_used(const struct failures *f, uint64_t now_ms);  // walks the table
-uint64_t failures_since(const struct failures *f, uint64_t now_ms); // the oldest began; 0: none
-uint64_t failures_evicted(const struct failures *f);                // that were recent and gave way
-unsigned failures_cap(const struct failures *f);
-size_t failures_memory(const struct failures *f);
-// Of the one for clients' questions.
-void failures_tables(const struct failures *f, struct table_registry *tables);
+unsigned failures_used(const struct failures *f, uint64_t now_ms); // walks the table
+// All but name and lifetime.
+void failures_table(const struct failures *f, uint64_t now_ms, struct table_info *out);

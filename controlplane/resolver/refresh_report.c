@@ -28,6 +28,9 @@ void refresh_report(const struct refresh *f, uint64_t now_ms, struct refresh_rep
 
 void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_registry *r)
 {
+	struct table_info backoff = (struct table_info){
+		.name = "refresh_backoff", .lifetime = "refresh.servfail_backoff"};
+
 	table_register(r, &(struct table_info){.name = "refresh_plan",
 				  .owner = "resolver loop",
 				  .eviction = "evict the least urgent",
@@ -49,17 +52,8 @@ void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_regis
 				  .oldest_ms = table_age(age_since(&f->ages), now_ms),
 				  .has = TABLE_AGES | TABLE_REFUSES,
 				  .bytes = REFRESH_REQUESTS * sizeof(*f->request)});
-	table_register(
-		r, &(struct table_info){.name = "refresh_backoff",
-			   .owner = "resolver loop",
-			   .eviction = "evict the entry of the bucket that expires first",
-			   .lifetime = "refresh.servfail_backoff",
-			   .cap = failures_cap(f->backoff),
-			   .used = failures_used(f->backoff, now_ms),
-			   .evicted = failures_evicted(f->backoff),
-			   .oldest_ms = table_age(failures_since(f->backoff, now_ms), now_ms),
-			   .has = TABLE_AGES | TABLE_EVICTS,
-			   .bytes = failures_memory(f->backoff)});
+	failures_table(f->backoff, now_ms, &backoff);
+	table_register(r, &backoff);
 	table_register(r, &(struct table_info){.name = "refresh_minutes",
 				  .owner = "resolver loop",
 				  .eviction = "evict the oldest",

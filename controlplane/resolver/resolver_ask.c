@@ -15,36 +15,24 @@ void resolver_client_serve(struct resolver *r, resolver_client_fn answer, void *
 // By which a client's answers are counted; those over a stream are by its connection.
 static uint32_t counted_as(const struct resolver *r, const struct resolver_client *c)
 {
-	const union client_address *a = c->address;
-	const uint8_t *v6 = a->v6.sin6_addr.s6_addr;
+	unsigned version;
+	const uint8_t *bytes = client_bytes(c->address, &version);
 
-	if (c->is_stream)
-		return 0;
-	if (a->any.sa_family == AF_INET)
-		return inflight_client(r->inflight, 4, (const uint8_t *)&a->v4.sin_addr);
-	if (IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr))
-		return inflight_client(r->inflight, 4, v6 + 12);
-	return inflight_client(r->inflight, 6, v6);
+	return c->is_stream ? 0 : inflight_client(r->inflight, version, bytes);
 }
 
 static struct trace client_trace(
 	const union client_address *client, uint64_t arrival_us, bool is_tcp)
 {
+	unsigned version;
+	const uint8_t *bytes = client_bytes(client, &version);
 	struct trace t = {.worker = TRACE_OF_FRONTEND,
 		.is_tcp = is_tcp,
 		.verdict = VERDICT_miss,
-		.ip_version = 6,
+		.ip_version = (uint8_t)version,
+		.client_port = client_port(client),
 		.arrival_us = arrival_us};
-	const uint8_t *v6 = client->v6.sin6_addr.s6_addr;
-	if (client->any.sa_family == AF_INET) {
-		t.ip_version = 4;
-		t.client_port = be16toh(client->v4.sin_port);
-		memcpy(t.client, &client->v4.sin_addr, 4);
-	} else {
-		t.client_port = be16toh(client->v6.sin6_port);
-		t.ip_version = IN6_IS_ADDR_V4MAPPED(&client->v6.sin6_addr) ? 4 : 6;
-		memcpy(t.client, t.ip_version == 4 ? v6 + 12 : v6, t.ip_version == 4 ? 4 : 16);
-	}
+	memcpy(t.client, bytes, version == 4 ? 4 : 16);
 	return t;
 }
 

@@ -11,6 +11,7 @@
 // loop runs. A question costs a lookup in L0. One that waits costs a copy of its query while the
 // query log records whole messages (kept_query.h); nothing else is allocated.
 
+#include <endian.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <weir/attr.h>
@@ -36,6 +37,22 @@ union client_address {
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6; // also an IPv4 address mapped into it
 };
+
+// As in a packet, 4 bytes or 16, by the version. An IPv4 address mapped into IPv6 is one of IPv4.
+ATTR_INLINE const uint8_t *client_bytes(const union client_address *a, unsigned *version)
+{
+	const uint8_t *v6 = a->v6.sin6_addr.s6_addr;
+	const bool is_v4 = a->any.sa_family == AF_INET;
+	const bool is_v6 = !is_v4 && !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr);
+
+	*version = is_v6 ? 6 : 4;
+	return is_v4 ? (const uint8_t *)&a->v4.sin_addr : is_v6 ? v6 : v6 + 12;
+}
+
+ATTR_INLINE uint16_t client_port(const union client_address *a)
+{
+	return be16toh(a->any.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port);
+}
 
 // The kind and the source of an answer that was sent: for the counters and the query log.
 struct told {

@@ -170,18 +170,9 @@ void resolver_log_rings(
 
 static struct end end_of(const union client_address *c)
 {
-	struct end end = {.version = 4};
-	if (c->any.sa_family == AF_INET) {
-		memcpy(end.bytes, &c->v4.sin_addr, 4);
-		end.port = ntohs(c->v4.sin_port);
-	} else if (IN6_IS_ADDR_V4MAPPED(&c->v6.sin6_addr)) {
-		memcpy(end.bytes, c->v6.sin6_addr.s6_addr + 12, 4);
-		end.port = ntohs(c->v6.sin6_port);
-	} else {
-		end.version = 6;
-		memcpy(end.bytes, &c->v6.sin6_addr, 16);
-		end.port = ntohs(c->v6.sin6_port);
-	}
+	struct end end = {.port = client_port(c)};
+	const uint8_t *bytes = client_bytes(c, &end.version);
+	memcpy(end.bytes, bytes, end.version == 4 ? 4 : 16);
 	return end;
 }
 

@@ -20,6 +20,10 @@ struct status_call {
 
 static void status_tables(const struct resolver *r, struct table_registry *t)
 {
+	uint64_t now_ms = clock_mono_ms();
+	struct table_info failed = (struct table_info){.name = "failures",
+		.lifetime = "cache.failure_ttl to 8 s, plus 60 s of its doubling"};
+
 	link_tables(r->link, t);
 	publisher_tables(r->publisher, t);
 	inflight_tables(r->inflight, t);
@@ -27,11 +31,12 @@ static void status_tables(const struct resolver *r, struct table_registry *t)
 	views_tables(r->views, t);
 	question_tables(r, t);
 	upstream_book_tables(r->book, t);
-	failures_tables(r->failures, t);
+	failures_table(r->failures, now_ms, &failed);
+	table_register(t, &failed);
 	l1_tables(r->l1, t);
 	l1_sweep_tables(r->l1_sweep, t);
 	resolver_check_tables(r, t);
-	refresh_tables(r->refresh, clock_mono_ms(), t);
+	refresh_tables(r->refresh, now_ms, t);
 	resolver_flush_tables(r, t);
 	resolver_trace_tables(r, t);
 	if (r->list_tables)
