@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_box.h"
 
-#include "tests/unit/cp/resolver/refresh_shipped.h"
+#include "tests/unit/cp/resolver/resolver_config.h"
 #include "tests/unit/folder.h"
 
 #include <event2/event.h>
@@ -40,9 +40,6 @@ static void upstream_open(struct config *c)
 	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(sin.sin_port));
 	FUZZ_CHECK(socket_address_parse(text, 53, &c->upstreams.server[0].address) == 0);
 	c->upstreams.count = 1;
-	c->upstreams.first_timeout_ms = 400;
-	c->upstreams.max_sends = 6;
-	c->upstreams.backoff_s = 30;
 }
 
 void box_open(void)
@@ -54,16 +51,9 @@ void box_open(void)
 	FUZZ_CHECK(shm_paths_init(&box.paths, run, "off", why) == 0);
 	owner = getpid();
 	atexit(files_remove);
-	c->cache.l0_mb = 4;
-	c->cache.max_ttl_s = 86400;
-	c->cache.negative_ttl_s = 3600;
-	c->cache.stale_window_s = 3600;
-	c->cache.stale_ttl_s = 30;
-	c->cache.failure_ttl_s = 1;
-	c->refresh = refresh_shipped;
+	resolver_config_fill(c);
 	c->limits.inflight = 64;
 	c->limits.waiters = 64;
-	c->limits.udp_reply_size = 1232;
 	upstream_open(c);
 	FUZZ_CHECK(publisher_open(&box.publisher, &box.paths, c, why) == 0);
 	FUZZ_CHECK(loop_new("fuzz", &box.loop) == 0);

@@ -11,7 +11,7 @@
 #include "controlplane/resolver/resolver.h"
 #include "stress.h"
 #include "tests/unit/cp/l1/redis_local.h"
-#include "tests/unit/cp/resolver/refresh_shipped.h"
+#include "tests/unit/cp/resolver/resolver_config.h"
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/folder.h"
 
@@ -133,25 +133,15 @@ static void policy_open(struct box *b)
 
 static void config_fill(struct box *b)
 {
-	static char none[] = "";
 	char text[32];
 	struct config *c = &b->config;
-	c->cache.l0_mb = 4;
-	c->cache.max_ttl_s = 86400;
-	c->cache.negative_ttl_s = 3600;
-	c->cache.stale_window_s = 3600;
-	c->cache.stale_ttl_s = 30;
-	c->cache.failure_ttl_s = 1;
-	c->refresh = refresh_shipped;
+	resolver_config_fill(c);
 	c->limits.inflight = 4096;
 	c->limits.waiters = 1024;
-	c->limits.udp_reply_size = 1232;
 	c->redis = redis_local(0);
-	c->query_log.dnstap.socket = none;
 	c->upstreams.count = 1;
 	c->upstreams.first_timeout_ms = 5000;
 	c->upstreams.max_sends = 2;
-	c->upstreams.backoff_s = 30;
 	snprintf(text, sizeof(text), "127.0.0.1:%u", b->upstream.port);
 	CHECK(socket_address_parse(text, 53, &c->upstreams.server[0].address) == 0);
 }

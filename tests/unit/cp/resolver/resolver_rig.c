@@ -2,7 +2,7 @@
 #include "resolver_rig.h"
 
 #include "controlplane/upstream/views.h"
-#include "refresh_shipped.h"
+#include "resolver_config.h"
 #include "tests/unit/cp/l1/redis_local.h"
 #include "tests/unit/folder.h"
 
@@ -75,23 +75,12 @@ static int setup_with(unsigned inflight, unsigned waiters)
 	fake_upstream_start(&fake[0]);
 	fake_upstream_start(&fake[1]);
 	struct config *c = &rig.config;
-	c->cache.l0_mb = 4;
-	c->cache.max_ttl_s = 86400;
-	c->cache.negative_ttl_s = 3600;
-	c->cache.stale_window_s = 3600;
-	c->cache.stale_ttl_s = 30;
-	c->cache.failure_ttl_s = 1;
-	c->refresh = refresh_shipped;
+	resolver_config_fill(c);
 	c->limits.inflight = inflight;
 	c->limits.waiters = waiters;
-	c->limits.udp_reply_size = 1232;
 	c->redis = redis_local(rig_redis_port);
-	static char none[] = "";
-	c->query_log.dnstap.socket = none; // as the loader leaves it
 	c->upstreams.count = 2;
-	c->upstreams.first_timeout_ms = 400;
 	c->upstreams.max_sends = rig_max_sends;
-	c->upstreams.backoff_s = 30;
 	for (unsigned i = 0; i < 2; i++) {
 		char text[SOCKET_ADDRESS_TEXT_MAX];
 		snprintf(text, sizeof(text), "127.0.0.1:%u", fake[i].port);
