@@ -18,7 +18,7 @@ resolves_first() { [ "$(client kdig +short +timeout=30 +retry=0 @$service "$1" A
 resolves6() { [ "$(client kdig +short +timeout=2 +retry=1 @$service6 "$1" A)" = 198.18.200.1 ]; }
 truncated() { client kdig +noedns +ignore +timeout=2 @$service big.large.test TXT | grep -q 'Flags:.* tc'; }
 attached() { [ "$(weirctl --json status | jq .controlplane.link_up)" = true ]; }
-detached() { [ "$(weirctl --json status | jq .controlplane.lanes)" = 0 ]; }
+detached() { [ "$(weirctl --json status | jq .controlplane.worker_rings)" = 0 ]; }
 
 same "sockets of both addresses" "2 2" "$(fallback addresses) $(fallback bound)"
 same "which have had nothing to do" 0 "$(fallback alone)"
