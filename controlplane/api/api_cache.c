@@ -150,7 +150,8 @@ static void serve_cache_flush(struct api *a, struct http_exchange *x)
 	if (!flush_take(x, &what))
 		return;
 	http_defer(x, API_FLUSH_MS);
-	int rc = resolver_cache_flush(a->deps.resolver, &what, a->deps.service, on_flushed, x);
+	int rc =
+		resolver_cache_flush(a->deps.resolver, &what, true, a->deps.service, on_flushed, x);
 	if (rc < 0)
 		api_busy(x, rc);
 }

@@ -203,8 +203,6 @@ struct cache_flushed {
 	bool told; // Redis took the message to other boxes
 };
 typedef void (*resolver_flush_fn)(void *arg, int err, const struct cache_flushed *f);
+// `tells_others`: with word to other boxes; not of what is this box's own.
 ATTR_MUST_CHECK int resolver_cache_flush(struct resolver *r, const struct flush *what,
-	struct loop *reply_to, resolver_flush_fn done, void *arg);
-// The same without a word to other boxes: what changed is this box's own.
-ATTR_MUST_CHECK int resolver_cache_forget(struct resolver *r, const struct flush *what,
-	struct loop *reply_to, resolver_flush_fn done, void *arg);
+	bool tells_others, struct loop *reply_to, resolver_flush_fn done, void *arg);

@@ -33,7 +33,7 @@ struct flush_job { // requested on this box
 	uint64_t cursor;
 	struct l1_flush *l1;
 	bool walking, publishing, abandoned;
-	bool quiet; // without a message to other boxes
+	bool tells_others;
 	resolver_flush_fn done;
 	void *arg;
 	int err;
@@ -164,7 +164,7 @@ static void job_begin(void *arg)
 	if (redis_is_off(l1_redis(r->l1))) {
 		j->got.l1_end = L1_FLUSH_OFF;
 	} else {
-		if (!j->quiet)
+		if (j->tells_others)
 			job_publish(j);
 		j->l1 = l1_flush_start(r->loop, r->l1, &j->what, on_l1_flushed, j);
 		j->got.l1_end = L1_FLUSH_AWAY; // until it says better
@@ -172,7 +172,7 @@ static void job_begin(void *arg)
 	on_job_step(-1, EV_TIMEOUT, j);
 }
 
-static int flush_ask(struct resolver *r, const struct flush *what, bool quiet,
+int resolver_cache_flush(struct resolver *r, const struct flush *what, bool tells_others,
 	struct loop *reply_to, resolver_flush_fn done, void *arg)
 {
 	struct flush_job *j = calloc(1, sizeof(*j));
@@ -181,22 +181,10 @@ static int flush_ask(struct resolver *r, const struct flush *what, bool quiet,
 			.ask = {.reply_to = reply_to, .work = job_begin, .deliver = job_deliver},
 			.resolver = r,
 			.what = *what,
-			.quiet = quiet,
+			.tells_others = tells_others,
 			.done = done,
 			.arg = arg};
 	return loop_ask(r->loop, j);
-}
-
-int resolver_cache_flush(struct resolver *r, const struct flush *what, struct loop *reply_to,
-	resolver_flush_fn done, void *arg)
-{
-	return flush_ask(r, what, false, reply_to, done, arg);
-}
-
-int resolver_cache_forget(struct resolver *r, const struct flush *what, struct loop *reply_to,
-	resolver_flush_fn done, void *arg)
-{
-	return flush_ask(r, what, true, reply_to, done, arg);
 }
 
 static _Atomic uint64_t *filled_by(const struct flushes *f)

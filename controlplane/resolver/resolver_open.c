@@ -137,7 +137,7 @@ int resolver_open(struct resolver **out, const struct resolver_given *given,
 	r->loop = given->loop;
 	r->publisher = given->publisher;
 	r->link = given->link;
-	r->worker_rings = link_lanes(given->link);
+	r->worker_rings = link_worker_rings(given->link);
 	r->l0 = link_l0(given->link);
 	r->reply = r->reply_room + REPLY_HEADROOM;
 	int rc = upstream_book_open(&r->book);

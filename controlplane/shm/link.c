@@ -15,7 +15,7 @@
 #include <weir/fault.h>
 #include <weir/log.h>
 
-enum { HELLO_MS = 1000, BEAT_MS = 100, ACCEPT_PAUSE_MS = 100 };
+enum { HELLO_MS = 1000, BEAT_MS = 100 };
 
 struct link_server {
 	struct loop *loop;
@@ -25,7 +25,7 @@ struct link_server {
 	char path[SHM_PATH_MAX + 16];
 	int listen_fd, peer_fd; // -1: none
 	bool up;                // the peer has been welcomed
-	struct event *accept_event, *accept_timer, *peer_event, *beat;
+	struct event *accept_event, *peer_event, *beat;
 };
 
 static void peer_drop(struct link_server *s)
@@ -175,20 +175,8 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	l0_writer_reclaim(s->l0);
 	if (!s->up && publisher_probe_readers(s->publisher))
 		worker_rings_detach(s->worker_rings);
-}
-
-// No file descriptor or memory. A waiting client would make the loop spin.
-static void accept_pause(struct link_server *s)
-{
-	event_del(s->accept_event);
-	event_add(s->accept_timer, &(struct timeval){.tv_usec = ACCEPT_PAUSE_MS * 1000});
-}
-
-static void on_accept_timer(evutil_socket_t, short, void *arg)
-{
-	struct link_server *s = arg;
-	if (event_add(s->accept_event, NULL) < 0)
-		accept_pause(s);
+	// on_accept may have stopped listening.
+	(void)event_add(s->accept_event, NULL);
 }
 
 static void on_accept(evutil_socket_t fd, short, void *arg)
@@ -197,7 +185,7 @@ static void on_accept(evutil_socket_t fd, short, void *arg)
 	int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (peer < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			accept_pause(s);
+			event_del(s->accept_event); // no file or memory: until the next beat
 		return;
 	}
 	if (s->peer_fd >= 0) {
@@ -245,9 +233,8 @@ static int events_open(struct link_server *s)
 	struct event_base *base = loop_base(s->loop);
 
 	s->accept_event = event_new(base, s->listen_fd, EV_READ | EV_PERSIST, on_accept, s);
-	s->accept_timer = event_new(base, -1, 0, on_accept_timer, s);
 	s->beat = event_new(base, -1, EV_PERSIST, on_beat, s);
-	if (!s->accept_event || !s->accept_timer || !s->beat || event_add(s->accept_event, NULL) < 0
+	if (!s->accept_event || !s->beat || event_add(s->accept_event, NULL) < 0
 		|| event_add(s->beat, &(struct timeval){.tv_usec = BEAT_MS * 1000}) < 0)
 		return -ENOMEM;
 	return 0;
@@ -289,8 +276,6 @@ void link_close(struct link_server *s)
 	peer_drop(s);
 	if (s->accept_event)
 		event_free(s->accept_event);
-	if (s->accept_timer)
-		event_free(s->accept_timer);
 	if (s->beat)
 		event_free(s->beat);
 	if (s->listen_fd >= 0) {
@@ -303,7 +288,7 @@ void link_close(struct link_server *s)
 	free(s);
 }
 
-struct worker_rings *link_lanes(const struct link_server *s)
+struct worker_rings *link_worker_rings(const struct link_server *s)
 {
 	return s->worker_rings;
 }

@@ -21,7 +21,7 @@ ATTR_MUST_CHECK int link_open(struct link_server **out, struct loop *loop,
 void link_close(struct link_server *s); // NULL is fine; unlinks the socket
 bool link_up(const struct link_server *s);
 // Both live as long as the link.
-struct worker_rings *link_lanes(const struct link_server *s);
+struct worker_rings *link_worker_rings(const struct link_server *s);
 struct l0_writer *link_l0(const struct link_server *s);
 
 // The table of L0.

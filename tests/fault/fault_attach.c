@@ -53,7 +53,7 @@ static void control_plane(void)
 	FAULT_CHECK(publisher_open(&p, paths, &config, why) == 0);
 	FAULT_CHECK(loop_new("fault", &loop) == 0);
 	FAULT_CHECK(link_open(&server, loop, p, why) == 0);
-	worker_rings = link_lanes(server);
+	worker_rings = link_worker_rings(server);
 	worker_rings_serve(worker_rings, on_miss, NULL);
 	struct event *tick = event_new(loop_base(loop), -1, EV_PERSIST, on_tick, loop);
 	FAULT_CHECK(tick && event_add(tick, &(struct timeval){.tv_usec = 2000}) == 0);

@@ -132,7 +132,7 @@ int resolver_cache_get(struct resolver *, const struct dns_name *name, uint16_t 
 	return answer_later(&(struct answer){.looked = done, .arg = arg, .qtype = qtype});
 }
 
-int resolver_cache_flush(struct resolver *, const struct flush *what, struct loop *,
+int resolver_cache_flush(struct resolver *, const struct flush *what, bool, struct loop *,
 	resolver_flush_fn done, void *arg)
 {
 	return answer_later(&(struct answer){.flushed = done, .arg = arg, .what = *what});

@@ -117,7 +117,8 @@ static void flush_begin(struct flush_wait *w, enum flush_kind kind, const char *
 	struct flush what = {.kind = kind};
 	w->there = false;
 	assert_int_equal(dns_name_from_text(name, strlen(name), &what.name), 0);
-	assert_int_equal(resolver_cache_flush(rig.resolver, &what, rig.loop, on_flushed, w), 0);
+	assert_int_equal(
+		resolver_cache_flush(rig.resolver, &what, true, rig.loop, on_flushed, w), 0);
 }
 
 static struct cache_flushed flush(enum flush_kind kind, const char *name)

@@ -185,11 +185,13 @@ static void test_cache_is_looked_at_and_flushed(void **state)
 	assert_int_equal(w.first.ancount, 1);
 	assert_in_range(w.first.soft_left_ms, 290000, 300000);
 	assert_int_equal(w.first.answer_len, w.first.message_len);
-	assert_int_equal(resolver_cache_flush(rig.resolver, &above, rig.loop, on_flushed, &w), 0);
+	assert_int_equal(
+		resolver_cache_flush(rig.resolver, &above, true, rig.loop, on_flushed, &w), 0);
 	wait_for(&w);
 	assert_int_equal(w.deleted, 0);
 	above.kind = FLUSH_BELOW;
-	assert_int_equal(resolver_cache_flush(rig.resolver, &above, rig.loop, on_flushed, &w), 0);
+	assert_int_equal(
+		resolver_cache_flush(rig.resolver, &above, true, rig.loop, on_flushed, &w), 0);
 	wait_for(&w);
 	assert_int_equal(w.err, 0);
 	assert_int_equal(w.deleted, 1);
@@ -244,7 +246,7 @@ static void test_too_many_flushes_are_refused(void **)
 	assert_int_equal(dns_name_from_text("many.example", 12, &what.name), 0);
 	assert_int_equal(loop_call(rig.loop, hold, &gate), 0);
 	for (unsigned i = 0; i < FLUSHES; i++)
-		assert_int_equal(resolver_cache_flush(rig.resolver, &what, rig.loop,
+		assert_int_equal(resolver_cache_flush(rig.resolver, &what, true, rig.loop,
 					 on_refused_or_flushed, &w[i]),
 			0);
 	gate.open = true;
@@ -465,7 +467,7 @@ static void test_replies_come_to_a_loop_with_a_full_mailbox(void **)
 	assert_int_equal(resolver_status(r, busy, on_status_back, &replies), 0);
 	assert_int_equal(resolver_refresh_report(r, busy, on_report_back, &replies), 0);
 	assert_int_equal(resolver_cache_get(r, &what.name, 0, busy, on_look_back, &replies), 0);
-	assert_int_equal(resolver_cache_flush(r, &what, busy, on_flush_back, &replies), 0);
+	assert_int_equal(resolver_cache_flush(r, &what, true, busy, on_flush_back, &replies), 0);
 	usleep(300000); // they are on their way back
 	loop_stop(busy);
 	assert_int_equal(loop_run(busy), 0);
