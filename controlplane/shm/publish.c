@@ -256,29 +256,6 @@ static void look_at_files(struct publisher *p, uint64_t now_ms)
 	look_at_file(p, &p->policy, "policy", p->policy_mapped);
 }
 
-// With the lock held.
-static void config_switch(struct publisher *p, const struct dp_config *c)
-{
-	uint64_t generation = atomic_load(&p->dir->config_generation) + 1;
-	struct dp_config *slot = &p->dir->config[generation % DIRECTORY_CONFIG_SLOTS];
-	*slot = *c;
-	slot->watch = p->watch;
-	FAULT_POINT(config_slot_written);
-	atomic_store_explicit(&p->dir->config_generation, generation, memory_order_release);
-	FAULT_POINT(config_switched);
-}
-
-// With the lock held: the settings once more, with the cookies' new secret.
-static void cookies_rotate(struct publisher *p, uint64_t now_ms)
-{
-	uint64_t generation = atomic_load(&p->dir->config_generation);
-	struct dp_config c = p->dir->config[generation % DIRECTORY_CONFIG_SLOTS];
-
-	c.cookies.count = 0;
-	cookies_complete(p, &c.cookies, now_ms);
-	config_switch(p, &c);
-}
-
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 {
 	atomic_store_explicit(&p->dir->heartbeat_ms, now_ms, memory_order_release);
@@ -289,62 +266,13 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 	publish_rules_lag_watch(p, now_ms);
 	publish_l0_look(p);
 	look_at_files(p, now_ms);
-	if (cookies_are_due(p, now_ms))
-		cookies_rotate(p, now_ms);
+	publish_config_beat(p, now_ms);
 	pthread_mutex_unlock(&p->lock);
 }
 
 void publisher_state(struct publisher *p, enum cp_state state)
 {
 	atomic_store_explicit(&p->dir->state, state, memory_order_release);
-}
-
-void publish_config(struct publisher *p, const struct config *config, const uint64_t group_lists[4],
-	bool blocking_on, uint64_t pause_until_ms, uint64_t block_all_pause_until_ms)
-{
-	struct dp_config c;
-	config_for_workers(config, &c);
-	c.blocking_on = !blocking_on              ? BLOCKING_OFF
-			: config->blocking.closed ? BLOCKING_CLOSED
-						  : BLOCKING_ON;
-	c.pause_until_ms = pause_until_ms;
-	c.block_all_pause_until_ms = block_all_pause_until_ms;
-	memcpy(c.group_lists, group_lists, sizeof(c.group_lists));
-	atomic_store(&p->blocking_on, blocking_on);
-	atomic_store(&p->closed, c.blocking_on == BLOCKING_CLOSED);
-	atomic_store(&p->pause_until_ms, pause_until_ms);
-	atomic_store(&p->block_all_pause_until_ms, block_all_pause_until_ms);
-	pthread_mutex_lock(&p->lock);
-	cookies_complete(p, &c.cookies, clock_mono_ms());
-	config_switch(p, &c);
-	pthread_mutex_unlock(&p->lock);
-}
-
-void publish_watch(struct publisher *p, const struct dp_watch *w)
-{
-	pthread_mutex_lock(&p->lock);
-	p->watch = *w;
-	uint64_t generation = atomic_load(&p->dir->config_generation);
-	if (generation) {
-		const struct dp_config c = p->dir->config[generation % DIRECTORY_CONFIG_SLOTS];
-		config_switch(p, &c);
-	}
-	pthread_mutex_unlock(&p->lock);
-}
-
-bool publisher_blocks(const struct publisher *p, uint64_t now_ms)
-{
-	return atomic_load(&p->blocking_on) && now_ms >= atomic_load(&p->pause_until_ms);
-}
-
-bool publisher_closes(const struct publisher *p, uint64_t now_ms)
-{
-	return atomic_load(&p->closed) && publisher_blocks(p, now_ms);
-}
-
-bool publisher_blocks_all(const struct publisher *p, uint64_t now_ms)
-{
-	return atomic_load(&p->blocking_on) && now_ms >= atomic_load(&p->block_all_pause_until_ms);
 }
 
 void publish_status(const struct publisher *p, struct publish_status *out)

@@ -11,8 +11,6 @@
 enum {
 	PUBLISH_OLD_MAX = 2,       // images kept for workers that have not activated the newest
 	PUBLISH_L0_MEAN_UNITS = 5, // of a record; sizes the index
-	PUBLISH_COOKIES_DAY_MS = 24 * 3600 * 1000, // less up to 40% of it, at random
-	PUBLISH_COOKIES_JITTER_MS = PUBLISH_COOKIES_DAY_MS / 10 * 4,
 };
 
 // One generation of the names region, mapped here.
@@ -86,9 +84,8 @@ ATTR_MUST_CHECK int publish_l0_open(
 	struct publisher *p, const struct config *config, char why[SHM_WHY_MAX]);
 void publish_l0_look(struct publisher *p); // with the lock held; may end the process
 
-// With the lock held: the secrets that none is configured for, new ones when they are due.
-void cookies_complete(struct publisher *p, struct dns_cookie_terms *terms, uint64_t now_ms);
-bool cookies_are_due(const struct publisher *p, uint64_t now_ms);
+// With the lock held: the settings once more, when the cookies' secret has to change.
+void publish_config_beat(struct publisher *p, uint64_t now_ms);
 
 // The current names region of the last life, if it is whole; else none is current.
 void publish_rules_recover(struct publisher *p);
