@@ -13,7 +13,7 @@ baseline_path = pathlib.Path(__file__).resolve().parent / "baseline.json"
 # two threads share, which is all of G9, and on memif the ratio of a run that saw one level alone, as its name is chance.
 ONE_LEVEL = "of reflector, one level"
 LEAST = [("G9", "", None), (None, "ratio", 0.90), ("G8", "rate_swap", 0.90), ("G10", "to_", 0.50)]
-MOST = [*(("G6", bytes, 1.05) for bytes in ("index", "record", "marks", "private", "all", "path", "image")),
+MOST = [*(("G6", what, 1.05) for what in ("index", "record", "marks", "private", "all", "path", "image")),
         ("G2", "times_hot", 1.10),
         ("G7", "over_reflector", 1.5), ("G7", "p50_over_reflector", 1.7), ("G12", "cpu_to_", 1.25), ("power", "idle", 2.0),
         ("except", "times_one", 1.05),

@@ -40,8 +40,8 @@ SECOND_S, ROUNDS = 1, 7
 ROW_S, ROWS = 3, 2  # images one after the other
 
 
-def checksum(bytes):
-    total = sum(struct.unpack(f"!{len(bytes) // 2}H", bytes))
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xffff) + (total >> 16)
     return ~total & 0xffff
@@ -63,8 +63,8 @@ def write_pcap(path, names):
     with path.open("wb") as out:
         out.write(struct.pack("=IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
         for i in range(FRAMES):
-            bytes = frame(rng.choice(names), i)
-            out.write(struct.pack("=IIII", 0, 0, len(bytes), len(bytes)) + bytes)
+            packet = frame(rng.choice(names), i)
+            out.write(struct.pack("=IIII", 0, 0, len(packet), len(packet)) + packet)
 
 
 def write_config(run, cpus):

@@ -21,6 +21,6 @@ with open(path, "r+b") as file:
     size = os.fstat(file.fileno()).st_size
     if size == 0:
         sys.exit(f"{path}: empty")
-    with mmap.mmap(file.fileno(), size) as bytes:
+    with mmap.mmap(file.fileno(), size) as region:
         new = os.urandom(size - at) if what == "noise" else bytes.fromhex(what)
-        bytes[at:at + len(new)] = new
+        region[at:at + len(new)] = new

@@ -26,8 +26,8 @@ def hear_only(sock, address, mask=0xFFFFFFFF, own=False):
     want = int.from_bytes(address, "big")
     program = [(0x28, 0, 0, 12), (0x15, 0, 7, 0x0800), (0x20, 0, 0, 26), (0x54, 0, 0, mask), (0x15, 3 if own else 0, 0, want),
                (0x20, 0, 0, 30), (0x54, 0, 0, mask), (0x15, 0, 1, want), (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0)]
-    bytes = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
-    sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HL", len(program), ctypes.addressof(bytes)))  # SO_ATTACH_FILTER
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
+    sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HL", len(program), ctypes.addressof(code)))  # SO_ATTACH_FILTER
     sock.setsockopt(263, 23, int(not own))  # PACKET_IGNORE_OUTGOING
 
 

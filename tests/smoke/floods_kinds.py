@@ -28,13 +28,13 @@ class Torture:
     def __init__(self, port, below="victim.test", word="dead"):
         size = len(f"{word}-{0:012x}")
         self.tail = name_wire(below) + b"\0\1\0\1" + OPT
-        self.frontend = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + bytes([size]) + word.encode() + b"-"
-        self.heads = heads(port, bytes(2) + self.frontend + bytes(12) + self.tail)
+        self.before = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + bytes([size]) + word.encode() + b"-"
+        self.heads = heads(port, bytes(2) + self.before + bytes(12) + self.tail)
         self.count = 0
 
     def frame(self):
         self.count += 1
-        return b"%b%b%b%012x%b" % (self.heads[self.count & 4095], struct.pack("!H", self.count & 65535), self.frontend,
+        return b"%b%b%b%012x%b" % (self.heads[self.count & 4095], struct.pack("!H", self.count & 65535), self.before,
                                    rng.getrandbits(48), self.tail)
 
 
@@ -42,9 +42,9 @@ class Domains(Torture):
     """New names, each below a domain of its own and with long labels, from the same clients."""
 
     def __init__(self, port):
-        self.frontend = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + b"\4dead" + name_wire(LONG)[:-1] + b"\x0d" + b"d"
+        self.before = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + b"\4dead" + name_wire(LONG)[:-1] + b"\x0d" + b"d"
         self.tail = name_wire("com") + b"\0\1\0\1" + OPT
-        self.heads = heads(port, bytes(2) + self.frontend + bytes(12) + self.tail)
+        self.heads = heads(port, bytes(2) + self.before + bytes(12) + self.tail)
         self.count = 0
 
 
@@ -53,16 +53,16 @@ class Clients:
     ASKERS = 200
 
     def __init__(self, port):
-        self.frontend = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + b"\4dead\x0d" + b"a"
+        self.before = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + b"\4dead\x0d" + b"a"
         self.tail = name_wire("net") + b"\0\1\0\1" + OPT
-        self.heads = heads(port, bytes(2) + self.frontend + bytes(12) + self.tail)
+        self.heads = heads(port, bytes(2) + self.before + bytes(12) + self.tail)
         self.count, self.name = 0, b""
 
     def frame(self):
         if self.count % self.ASKERS == 0:
             self.name = b"%012x" % rng.getrandbits(48)
         self.count += 1
-        return b"%b%b%b%b%b" % (self.heads[self.count & 4095], struct.pack("!H", self.count & 65535), self.frontend, self.name,
+        return b"%b%b%b%b%b" % (self.heads[self.count & 4095], struct.pack("!H", self.count & 65535), self.before, self.name,
                                 self.tail)
 
 
