@@ -3,7 +3,7 @@
 #include "config_access.h"
 
 #include "config_clients.h"
-#include "config_lists.h"
+#include "config_entries.h"
 
 #include <errno.h>
 #include <stdlib.h>

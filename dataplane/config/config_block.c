@@ -2,7 +2,7 @@
 
 #include "config_block.h"
 
-#include "config_filter.h"
+#include "config_entries.h"
 #include "config_keys.h"
 
 #include <string.h>

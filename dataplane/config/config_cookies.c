@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config_cookies.h"
 
+#include "config_entries.h"
 #include "config_file.h"
-#include "config_lists.h"
 
 #include <string.h>
 

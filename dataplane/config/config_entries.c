@@ -2,12 +2,37 @@
 
 #include "config_entries.h"
 
-#include "config_lists.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/name_paste.h>
+
+const char *config_item_key(char key[CONFIG_PATH_MAX], const char *list, unsigned i, const char *of)
+{
+	snprintf(key, CONFIG_PATH_MAX, "%s[%u]%s%s", list, i, of ? "." : "", of ? of : "");
+	return key;
+}
+
+int config_text_take(
+	const struct config_doc *doc, const char *key, const char *text, size_t max, char **out)
+{
+	if (!text || !*text)
+		return config_refuse(doc, key, "has no value");
+	if (strlen(text) > max)
+		return config_refuse(doc, key, "is longer than %zu bytes", max);
+	for (const char *p = text; *p; p++) {
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+			return config_refuse(doc, key, "must be printable ASCII");
+	}
+	*out = strdup(text);
+	return *out ? 0 : -ENOMEM;
+}
+
+const char *config_sub_key(char key[CONFIG_PATH_MAX], const char *owner, const char *of)
+{
+	snprintf(key, CONFIG_PATH_MAX, "%s.%s", owner, of);
+	return key;
+}
 
 int config_entry_name(
 	const struct config_doc *doc, const char *key, const char *text, struct dns_name *out)

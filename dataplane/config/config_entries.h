@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Allow and deny entries, of everyone and of groups: names with all below them, and /patterns/.
+// The items of lists in the configuration: their keys for messages, their texts, and allow and deny
+// entries (names with all below them, /patterns/) of everyone and of groups.
 
 #include "config_doc.h"
 
@@ -15,3 +16,15 @@ void config_entries_free(struct config_entries *e);
 // One name that covers all below it. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_entry_name(
 	const struct config_doc *doc, const char *key, const char *text, struct dns_name *out);
+
+enum { CONFIG_TITLE_MAX = 63 };
+
+// "blocking.lists[3].name"; `of` may be NULL. Returns `key`.
+const char *config_item_key(
+	char key[CONFIG_PATH_MAX], const char *list, unsigned i, const char *of);
+
+// A copy of a required text of 1 to `max` bytes of printable ASCII. -EINVAL, -ENOMEM.
+ATTR_MUST_CHECK int config_text_take(
+	const struct config_doc *doc, const char *key, const char *text, size_t max, char **out);
+// "groups[3].safe_search". Returns `key`.
+const char *config_sub_key(char key[CONFIG_PATH_MAX], const char *owner, const char *of);

@@ -2,8 +2,8 @@
 
 #include "config_filter.h"
 
+#include "config_entries.h"
 #include "config_keys.h"
-#include "config_lists.h"
 #include "config_schedules.h"
 
 #include <errno.h>
@@ -12,12 +12,6 @@
 #include <string.h>
 #include <weir/text.h>
 #include <weir/text_near.h>
-
-const char *config_sub_key(char key[CONFIG_PATH_MAX], const char *owner, const char *of)
-{
-	snprintf(key, CONFIG_PATH_MAX, "%s.%s", owner, of);
-	return key;
-}
 
 static const char *service_near(const char *text)
 {

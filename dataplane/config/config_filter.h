@@ -15,9 +15,6 @@ ATTR_MUST_CHECK int config_filter_apply(const struct config_doc *doc, const char
 	struct config_filter *out);
 void config_filter_free(struct config_filter *f);
 
-// "groups[3].safe_search". Returns `key`.
-const char *config_sub_key(char key[CONFIG_PATH_MAX], const char *owner, const char *of);
-
 // Their bits are added to `out`.
 ATTR_MUST_CHECK int config_services_apply(const struct config_doc *doc, const char *list,
 	char *const *text, unsigned count, struct service_set *out);

@@ -2,7 +2,7 @@
 
 #include "config_forward.h"
 
-#include "config_lists.h"
+#include "config_entries.h"
 #include "config_net.h"
 
 #include <errno.h>

@@ -6,7 +6,6 @@
 #include "config_clients.h"
 #include "config_entries.h"
 #include "config_filter.h"
-#include "config_lists.h"
 #include "config_local.h"
 #include "config_net.h"
 #include "config_vlans.h"

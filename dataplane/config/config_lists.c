@@ -16,29 +16,6 @@
 
 enum { LIST_PATH_MAX = 255 };
 
-// "blocking.lists[3].name"
-const char *config_item_key(char key[CONFIG_PATH_MAX], const char *list, unsigned i, const char *of)
-{
-	snprintf(key, CONFIG_PATH_MAX, "%s[%u]%s%s", list, i, of ? "." : "", of ? of : "");
-	return key;
-}
-
-// A copy of a required text of at most `max` bytes of printable ASCII.
-int config_text_take(
-	const struct config_doc *doc, const char *key, const char *text, size_t max, char **out)
-{
-	if (!text || !*text)
-		return config_refuse(doc, key, "has no value");
-	if (strlen(text) > max)
-		return config_refuse(doc, key, "is longer than %zu bytes", max);
-	for (const char *p = text; *p; p++) {
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-			return config_refuse(doc, key, "must be printable ASCII");
-	}
-	*out = strdup(text);
-	return *out ? 0 : -ENOMEM;
-}
-
 // The path, absolute: a relative one starts at the folder of the configuration file.
 static int list_path_apply(
 	const struct config_doc *doc, const char *key, const char *path, struct config_list *list)

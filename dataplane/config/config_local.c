@@ -2,7 +2,7 @@
 
 #include "config_local.h"
 
-#include "config_lists.h"
+#include "config_entries.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "config_metrics.h"
 
 #include "config_clients.h"
-#include "config_lists.h"
+#include "config_entries.h"
 
 #include <errno.h>
 

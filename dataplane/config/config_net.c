@@ -3,7 +3,7 @@
 #include "config_net.h"
 
 #include "config_clients.h"
-#include "config_lists.h"
+#include "config_entries.h"
 #include "config_vlans.h"
 
 #include <errno.h>

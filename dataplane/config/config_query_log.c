@@ -5,7 +5,6 @@
 #include "config_clients.h"
 #include "config_entries.h"
 #include "config_keys.h"
-#include "config_lists.h"
 #include "config_password.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
 #include "config_rebinding.h"
 
 #include "config_entries.h"
-#include "config_lists.h"
 
 #include <errno.h>
 #include <stdlib.h>

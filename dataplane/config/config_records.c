@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_lists.h"
+#include "config_entries.h"
 #include "config_local.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config_update.h"
 
-#include "config_lists.h"
+#include "config_entries.h"
 #include "config_net.h"
 
 #include <errno.h>
