@@ -351,7 +351,7 @@ static unsigned tx_hold(const struct port *p)
 	return p->xdp ? XDP_RING + p->rx_descriptors : p->dma ? p->tx_descriptors : 0;
 }
 
-unsigned ports_rx_posted(const struct ports *p)
+static unsigned all_posted(const struct ports *p)
 {
 	unsigned sum = 0;
 	for (unsigned i = 0; i < p->count; i++)
@@ -379,7 +379,7 @@ unsigned ports_mbufs_least(const struct ports *p)
 {
 	static_assert(2 * MBUF_POOL_CACHE + 4 * WORKER_BATCH == CONFIG_MBUF_SPARE);
 	const unsigned waiting = p->count > p->client_count ? EXCEPTION_WAITING : 0;
-	return ports_rx_posted(p) + ports_tx_hold(p) + waiting + CONFIG_MBUF_SPARE;
+	return all_posted(p) + ports_tx_hold(p) + waiting + CONFIG_MBUF_SPARE;
 }
 
 static uint64_t mac_number(const struct rte_ether_addr *mac)

@@ -61,8 +61,7 @@ void ports_stop(struct ports *p); // stops and closes what ports_start started
 // What worker `index` needs to know of the client ports.
 void ports_bind(const struct ports *p, const struct config_dataplane *dp, struct worker *w);
 
-// Most buffers of one worker that ports may hold: for sizing a pool and for the law of its buffers.
-unsigned ports_rx_posted(const struct ports *p);
+// Most buffers of one worker that ports may hold: for sizing a pool and for their audit.
 unsigned ports_tx_hold(const struct ports *p); // 0 for ports that free the frames they send
 unsigned ports_rx_vary(const struct ports *p);
 // A pool's least size: with all rings full, the pool's caches, and where there is an exception port

@@ -38,15 +38,7 @@ static unsigned put_on_ports(struct drops *d, struct drop_entry *e, char why[DRO
 	return taken;
 }
 
-static void set_time(struct drop_entry *e, uint64_t expires_ms, bool asked)
-{
-	if (asked)
-		e->asked_ms = expires_ms;
-	else if (expires_ms > e->own_ms)
-		e->own_ms = expires_ms;
-}
-
-int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires_ms, bool asked,
+int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires_ms,
 	char why[DROPS_WHY_MAX])
 {
 	if (!drop_source_is_sane(source->version, source->prefix_len)) {
@@ -55,7 +47,7 @@ int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires
 	}
 	struct drop_entry *e = find(d, source);
 	if (e) {
-		set_time(e, expires_ms, asked);
+		e->expires_ms = expires_ms;
 		return 0;
 	}
 	if (d->count == DROPS_MAX) {
@@ -64,8 +56,7 @@ int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires
 		return -ENOSPC;
 	}
 	e = &d->entry[d->count];
-	*e = (struct drop_entry){.source = *source};
-	set_time(e, expires_ms, asked);
+	*e = (struct drop_entry){.source = *source, .expires_ms = expires_ms};
 	if (put_on_ports(d, e, why) == 0) {
 		d->refused++;
 		return -ENOTSUP;
@@ -82,19 +73,10 @@ static void take_away(struct drops *d, struct drop_entry *e)
 	*e = d->entry[--d->count];
 }
 
-int drops_remove(struct drops *d, const struct ip_address *source)
-{
-	struct drop_entry *e = find(d, source);
-	if (!e)
-		return -ENOENT;
-	take_away(d, e);
-	return 0;
-}
-
 void drops_expire(struct drops *d, uint64_t now_ms)
 {
 	for (unsigned i = d->count; i-- > 0;) {
-		if (d->entry[i].asked_ms <= now_ms && d->entry[i].own_ms <= now_ms)
+		if (d->entry[i].expires_ms <= now_ms)
 			take_away(d, &d->entry[i]);
 	}
 }
@@ -160,7 +142,7 @@ void drops_take(struct drops *d, const struct directory *dir, uint64_t now_ms)
 	d->taken = asked.sequence;
 	for (unsigned i = 0; i < d->count; i++) {
 		if (!is_asked(&asked, &d->entry[i].source))
-			d->entry[i].asked_ms = 0;
+			d->entry[i].expires_ms = 0;
 	}
 	drops_expire(d, now_ms);
 	for (unsigned i = 0; i < DIRECTORY_DROPS_MAX; i++) {
@@ -171,7 +153,7 @@ void drops_take(struct drops *d, const struct directory *dir, uint64_t now_ms)
 			|| expires_ms - now_ms > DROP_MINUTES_MAX * UINT64_C(60000))
 			continue;
 		char why[DROPS_WHY_MAX] = "", text[SOCKET_ADDRESS_TEXT_MAX];
-		int rc = drops_add(d, &source, expires_ms, true, why);
+		int rc = drops_add(d, &source, expires_ms, why);
 		if (rc && rc != -EINVAL)
 			log_warning("no port drops frames from %s: %s",
 				ip_address_text(&source, true, text), why);

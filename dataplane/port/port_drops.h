@@ -5,9 +5,8 @@
 //
 // At most DROPS_MAX entries in a linear table, because changes are rare and off the packet path.
 // Each entry goes to every client port that accepts it; one that no port accepts is not kept. The
-// operator's drop rules come through the directory (drops_take), which is not trusted. Other code
-// on the main lcore may add entries of its own: drops_take does not change them. Rules end with
-// their time, or with the process. Main lcore only.
+// operator's drop rules come through the directory (drops_take), which is not trusted. Rules end
+// with their time, or with the process. Main lcore only.
 
 #include "port_flow.h"
 
@@ -17,9 +16,7 @@ enum { DROPS_MAX = 256, DROPS_WHY_MAX = 128 };
 
 struct drop_entry {
 	struct ip_address source;
-	// clock_mono_ms; it ends when both are over.
-	uint64_t asked_ms;                       // until then by the operator's wish, 0: by none
-	uint64_t own_ms;                         // until then by the data plane's
+	uint64_t expires_ms;                     // clock_mono_ms
 	struct port_drop rule[CONFIG_PORTS_MAX]; // .plain NULL: that port refused
 };
 
@@ -35,13 +32,11 @@ struct drops {
 };
 
 void drops_init(struct drops *d, const uint16_t *port_ids, unsigned count);
-// 0: in force on at least one port. On an existing entry the operator's time (`asked`) replaces the
-// previous one, even if it is shorter; of the data plane's own the later one holds. -EINVAL: no
-// such prefix may be dropped (DROP_PREFIX_MIN_*); -ENOSPC: full; -ENOTSUP: no port takes it.
+// 0: in force on at least one port. On an existing entry the time replaces the previous one.
+// -EINVAL: no such prefix may be dropped (DROP_PREFIX_MIN_*); -ENOSPC: full; -ENOTSUP: no port
+// takes it.
 ATTR_MUST_CHECK int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires_ms,
-	bool asked, char why[DROPS_WHY_MAX]);
-// -ENOENT: there is none.
-int drops_remove(struct drops *d, const struct ip_address *source);
+	char why[DROPS_WHY_MAX]);
 void drops_expire(struct drops *d, uint64_t now_ms);
 // Makes the operator's entries those of the directory, if it has changed. An entry that is just
 // being written is left to the next call. NULL: no directory; entries stay until they expire.

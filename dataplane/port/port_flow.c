@@ -121,10 +121,16 @@ bool port_flow_steer(struct port_flow *flow, uint16_t port_id, unsigned workers,
 	return false;
 }
 
+static void remove_rule(struct rte_flow *rule, uint16_t port_id)
+{
+	struct rte_flow_error error;
+	(void)rte_flow_destroy(port_id, rule, &error);
+}
+
 void port_flow_clear(struct port_flow *flow, uint16_t port_id)
 {
 	while (flow->count > 0)
-		port_flow_remove(flow->rule[--flow->count], port_id);
+		remove_rule(flow->rule[--flow->count], port_id);
 }
 
 static void mask_bits(uint8_t *mask, unsigned bits)
@@ -179,14 +185,8 @@ int port_flow_drop(struct port_drop *out, uint16_t port_id, const struct ip_addr
 void port_flow_drop_end(struct port_drop *drop, uint16_t port_id)
 {
 	if (drop->plain)
-		port_flow_remove(drop->plain, port_id);
+		remove_rule(drop->plain, port_id);
 	if (drop->tagged)
-		port_flow_remove(drop->tagged, port_id);
+		remove_rule(drop->tagged, port_id);
 	*drop = (struct port_drop){0};
-}
-
-void port_flow_remove(struct rte_flow *rule, uint16_t port_id)
-{
-	struct rte_flow_error error;
-	(void)rte_flow_destroy(port_id, rule, &error);
 }

@@ -45,4 +45,3 @@ struct port_drop {
 ATTR_MUST_CHECK int port_flow_drop(struct port_drop *out, uint16_t port_id,
 	const struct ip_address *source, char *why, size_t cap);
 void port_flow_drop_end(struct port_drop *drop, uint16_t port_id);
-void port_flow_remove(struct rte_flow *rule, uint16_t port_id);

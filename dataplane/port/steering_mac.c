@@ -11,7 +11,8 @@
 
 static_assert(1 + (int)CONFIG_PORT_MACS_MAX <= (int)STEER_MACS_MAX);
 
-uint64_t steering_mac_word(const uint8_t bytes[6])
+// As steer_abi.h has it.
+static uint64_t word_of(const uint8_t bytes[6])
 {
 	uint64_t word = 0;
 	memcpy(&word, bytes, 6);
@@ -22,7 +23,7 @@ void steering_mac_init(uint64_t mac[STEER_MACS_MAX], const struct config_port *p
 {
 	memset(mac, 0, STEER_MACS_MAX * sizeof(mac[0]));
 	for (unsigned i = 0; i < port->mac_count; i++)
-		mac[1 + i] = steering_mac_word((const uint8_t *)&port->macs[i]);
+		mac[1 + i] = word_of((const uint8_t *)&port->macs[i]);
 }
 
 void steering_mac_look(uint64_t mac[STEER_MACS_MAX], const char *interface)
@@ -33,6 +34,6 @@ void steering_mac_look(uint64_t mac[STEER_MACS_MAX], const char *interface)
 	if (fd < 0)
 		return;
 	if (ioctl(fd, SIOCGIFHWADDR, &request) == 0)
-		mac[0] = steering_mac_word((const uint8_t *)request.ifr_hwaddr.sa_data);
+		mac[0] = word_of((const uint8_t *)request.ifr_hwaddr.sa_data);
 	close(fd);
 }

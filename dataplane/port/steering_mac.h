@@ -9,8 +9,6 @@
 #include <weir/config.h>
 #include <weir/steer_abi.h>
 
-// As steer_abi.h has it.
-uint64_t steering_mac_word(const uint8_t bytes[6]);
 // Those of the configuration, behind the place of the interface's own.
 void steering_mac_init(uint64_t mac[STEER_MACS_MAX], const struct config_port *port);
 // Reads the interface's present address. If the kernel does not report it, the stored one stays.

@@ -186,9 +186,6 @@ ATTR_INLINE bool policy_has_groups(const struct policy_reader *r)
 	return r->group_count > 1 || r->group[0].safe_view || r->has_block_all;
 }
 
-// The mask of a length, in network byte order.
-void policy_v6_bits(unsigned length, uint64_t out[2]);
-
 // The pilot is chosen by the lower half, the slot by the upper one and the pilot. The halves of the
 // product are made apart: as one number gcc keeps them on the stack.
 ATTR_INLINE uint64_t policy_v6_fold(uint64_t a, uint64_t b)

@@ -41,7 +41,7 @@ void l0_heat_set_renewed(struct l0_heat *h, uint32_t slot, bool renewed)
 		h->renewed[slot / 64] &= ~bit;
 }
 
-bool l0_heat_renewed(const struct l0_heat *h, uint32_t slot)
+static bool renewed(const struct l0_heat *h, uint32_t slot)
 {
 	return h->renewed[slot / 64] >> slot % 64 & 1;
 }
@@ -75,7 +75,8 @@ uint32_t l0_heat_fold(struct l0_heat *h, uint32_t slot, uint32_t *hits, uint32_t
 	return h->heat[slot] = (uint16_t)fold(h->heat[slot], h->keep_256, *hits, weigh_256);
 }
 
-uint32_t l0_heat_peek(const struct l0_heat *h, uint32_t slot, uint32_t hits)
+// The least heat after a fold.
+static uint32_t heat_peek(const struct l0_heat *h, uint32_t slot, uint32_t hits)
 {
 	uint32_t now = h->heat[slot];
 	uint32_t then = fold(now, h->keep_256, hits + h->waiting[slot], 256);
@@ -112,7 +113,7 @@ static uint32_t hits_peek(const struct l0_writer *w, uint32_t number)
 
 void l0_heat_used(struct l0_writer *w, uint32_t slot, uint32_t hits)
 {
-	if (hits == 0 || !l0_heat_renewed(&w->heat, slot))
+	if (hits == 0 || !renewed(&w->heat, slot))
 		return;
 	l0_heat_set_renewed(&w->heat, slot, false);
 	w->stats.renewed_used++;
@@ -130,7 +131,7 @@ uint32_t l0_writer_heat(const struct l0_writer *w, const struct l0_key *key)
 	uint32_t slot = l0_slot_of_key(w, key);
 	if (slot == L0_SLOT_NONE)
 		return 0;
-	return l0_heat_peek(&w->heat, slot, hits_peek(w, l0_record_in(w, slot)));
+	return heat_peek(&w->heat, slot, hits_peek(w, l0_record_in(w, slot)));
 }
 
 void l0_writer_heat_add(struct l0_writer *w, const struct l0_key *key, unsigned hits)

@@ -28,8 +28,5 @@ void l0_heat_clear(struct l0_heat *h, uint32_t slot);
 void l0_heat_add(struct l0_heat *h, uint32_t slot, unsigned hits); // saturates
 // The next round's heat, of `hits` and those that waited; `hits` becomes their sum.
 uint32_t l0_heat_fold(struct l0_heat *h, uint32_t slot, uint32_t *hits, uint32_t weigh_256);
-// The least heat after a fold.
-uint32_t l0_heat_peek(const struct l0_heat *h, uint32_t slot, uint32_t hits);
 
 void l0_heat_set_renewed(struct l0_heat *h, uint32_t slot, bool renewed);
-bool l0_heat_renewed(const struct l0_heat *h, uint32_t slot);

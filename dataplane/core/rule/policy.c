@@ -11,7 +11,8 @@ static int refuse(char why[128], const char *text)
 	return -EPROTO;
 }
 
-void policy_v6_bits(unsigned length, uint64_t out[2])
+// The mask of a length, in network byte order.
+static void v6_bits(unsigned length, uint64_t out[2])
 {
 	uint8_t bytes[16] = {0};
 	for (unsigned i = 0; i < length && i < 128; i++)
@@ -94,7 +95,7 @@ static void table_use(
 		.pilot_mask = t->pilots - 1,
 		.word_mask = (t->slots - 1) * policy_v6_words(t->length),
 	};
-	policy_v6_bits(t->length, r->bits);
+	v6_bits(t->length, r->bits);
 }
 
 static unsigned top_of(uint64_t key)
