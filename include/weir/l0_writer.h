@@ -134,7 +134,3 @@ void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record);
 
 void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out);
 size_t l0_writer_memory(const struct l0_writer *w); // private bytes
-
-// Consistency check for tests and audits: used units = reachable units, none shared twice, overflow
-// counts right, SIEVE list complete. 0, or -EPROTO with `why` filled in.
-ATTR_MUST_CHECK int l0_writer_audit(const struct l0_writer *w, char why[128]);

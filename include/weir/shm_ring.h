@@ -103,5 +103,4 @@ void ring_release(struct ring_consumer *c);
 bool ring_prepare_sleep(struct ring_consumer *c); // true: nothing there, `sleeping` is set
 void ring_awake(struct ring_consumer *c);         // clears `sleeping`
 
-uint64_t ring_producer_used(const struct ring_producer *p); // units, for gauges
-uint64_t ring_consumer_used(const struct ring_consumer *c);
+uint64_t ring_consumer_used(const struct ring_consumer *c); // units

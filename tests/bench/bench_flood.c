@@ -6,6 +6,7 @@
 // not the verdict that its case says; never because it is slow.
 
 #include "tests/dp/harness.h"
+#include "tests/unit/core/shm/ring_used.h"
 
 #include <rte_cycles.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Answers of the control plane: fresh frames from return paths, and everything that must not send.
 #include "harness.h"
+#include "tests/unit/core/shm/ring_used.h"
 
 #include <rte_cycles.h>
 

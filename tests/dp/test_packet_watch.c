@@ -2,6 +2,7 @@
 // What a worker shows while somebody watches: each frame that passes the filter, as it came, with
 // what became of it; behind the records of the query log, and never in their half of the ring.
 #include "harness.h"
+#include "tests/unit/core/shm/ring_used.h"
 
 #include <rte_cycles.h>
 

@@ -7,6 +7,7 @@
 
 #include "controlplane/shm/publish.h"
 #include "fault_run.h"
+#include "tests/unit/core/l0/l0_audit.h"
 #include "tests/unit/core/l0/l0_fixture.h"
 
 #include <errno.h>
@@ -315,7 +316,7 @@ static void audit_orphan(void)
 static void check_books(const struct life *l)
 {
 	char why[128];
-	if (l0_writer_audit(l->box.w, why) != 0)
+	if (l0_audit(l->box.w, why) != 0)
 		fault_fail(__FILE__, __LINE__, why);
 	check_answers(l0_writer_reader(l->box.w));
 }

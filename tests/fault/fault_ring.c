@@ -6,6 +6,7 @@
 // death of both.
 
 #include "fault_run.h"
+#include "tests/unit/core/shm/ring_used.h"
 
 #include <string.h>
 #include <weir/shm_msg.h>

@@ -7,6 +7,7 @@
 // reused too early or one that comes back after its successor was seen ends the program.
 
 #include "stress.h"
+#include "tests/unit/core/l0/l0_audit.h"
 #include "tests/unit/core/l0/l0_fixture.h"
 
 #include <errno.h>
@@ -166,7 +167,7 @@ int main(int argc, char **argv)
 			(unsigned long long)w.reader[i].misses);
 	}
 	char why[128] = "";
-	if (l0_writer_audit(w.box.w, why) != 0) {
+	if (l0_audit(w.box.w, why) != 0) {
 		fprintf(stderr, "audit: %s\n", why);
 		return 1;
 	}

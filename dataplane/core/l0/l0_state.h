@@ -3,7 +3,7 @@
 
 // The writer's state and what its files share: l0_writer.c (put, delete), l0_change.c (restamp,
 // judge), l0_evict.c (eviction), l0_heat.c (hit counts), l0_walk.c (flush, sweep), l0_recover.c
-// (open), l0_copy.c, l0_audit.c.
+// (open), l0_copy.c.
 //
 // A slot number is bucket * L0_BUCKET_SLOTS + slot. This process wrote the table's contents, or
 // recovery checked them: the code here reads them without bounds checks.

@@ -125,12 +125,6 @@ bool ring_wants_wake(struct ring_producer *p)
 	return atomic_load_explicit(&p->head->sleeping, memory_order_relaxed) != 0;
 }
 
-uint64_t ring_producer_used(const struct ring_producer *p)
-{
-	uint64_t used = p->next - atomic_load_explicit(&p->head->units, memory_order_relaxed);
-	return used <= p->units ? used : p->units;
-}
-
 void ring_consumer_init(struct ring_consumer *c, const struct ring_index *tail,
 	struct ring_index *head, const void *data, uint64_t units)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "l0_audit.h"
 #include "l0_fixture.h"
 #include "tests/unit/unit.h"
 
@@ -12,7 +13,7 @@
 static void audit(const struct box *b, uint64_t step)
 {
 	char why[128] = "";
-	if (l0_writer_audit(b->w, why) != 0)
+	if (l0_audit(b->w, why) != 0)
 		fail_msg("step %llu: %s", (unsigned long long)step, why);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "ring_fixture.h"
+#include "ring_used.h"
 
 static void test_invisible_until_published(void **)
 {

@@ -3,6 +3,7 @@
 // What a damaged, lying or killed other side can do to a ring.
 
 #include "ring_fixture.h"
+#include "ring_used.h"
 
 #include <errno.h>
 #include <sched.h>

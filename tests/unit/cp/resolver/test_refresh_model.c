@@ -5,6 +5,7 @@
 #include "controlplane/resolver/refresh.h"
 #include "dataplane/state/mark.h"
 #include "refresh_shipped.h"
+#include "tests/unit/core/l0/l0_audit.h"
 #include "tests/unit/core/l0/l0_fixture.h"
 #include "tests/unit/unit.h"
 
@@ -232,7 +233,7 @@ static void model_run(struct model *m)
 static void model_close(struct model *m)
 {
 	char why[128] = "";
-	if (l0_writer_audit(m->b.w, why) != 0)
+	if (l0_audit(m->b.w, why) != 0)
 		fail_msg("audit: %s", why);
 	refresh_free(m->refresh);
 	box_close(&m->b);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "l0_state.h"
+#include "l0_audit.h"
+
+#include "dataplane/core/l0/l0_state.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -120,7 +122,7 @@ static int audit_all(struct audit *a)
 	return rc;
 }
 
-int l0_writer_audit(const struct l0_writer *w, char why[128])
+int l0_audit(const struct l0_writer *w, char why[128])
 {
 	struct audit a = {
 		.w = w,
