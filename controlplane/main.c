@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/log.h>
-#include <weir/log_out.h>
 #include <weir/shm_lost.h>
 
 enum { EXIT_USAGE = 2 };

@@ -29,7 +29,6 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
-#include <weir/log_out.h>
 #include <weir/mem_plan.h>
 #include <weir/shm_lost.h>
 

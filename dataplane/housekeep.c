@@ -9,7 +9,6 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
-#include <weir/log_out.h>
 
 static uint64_t counter_of(const struct worker *w, enum counter c)
 {

@@ -13,7 +13,6 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
-#include <weir/log_out.h>
 
 static uint64_t resident_bytes(pid_t pid)
 {

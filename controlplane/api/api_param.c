@@ -7,8 +7,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-#include <weir/name_paste.h>
-#include <weir/text_near.h>
+#include <weir/dns_name.h>
+#include <weir/text.h>
 
 bool api_param_name(struct http_exchange *x, struct dns_name *out)
 {

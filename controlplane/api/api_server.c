@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/dns_name.h>
 #include <weir/log.h>
-#include <weir/name_paste.h>
 
 const struct api_part *const api_parts[] = {
 #define X(name) &api_##name##_part,

@@ -8,7 +8,6 @@
 #include "frontend.h"
 #include "frontend_policy.h"
 
-#include <weir/closed_pace.h>
 #include <weir/dns_answer.h>
 #include <weir/dns_identity.h>
 #include <weir/limit.h>

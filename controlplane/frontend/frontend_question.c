@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
-#include <weir/dns_rotate.h>
-#include <weir/dns_served.h>
+#include <weir/dns_query.h>
+#include <weir/dns_reply.h>
 #include <weir/rule_reply.h>
 
 static enum verdict reply_rcode(struct frontend *f, const struct frontend_question *q,

@@ -4,7 +4,6 @@
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
 #include <weir/dns_query.h>
-#include <weir/dns_skip.h>
 
 enum {
 	OPTION_KEEPALIVE = 11,

@@ -47,7 +47,7 @@ struct querylog_text {
 	uint16_t len;
 };
 
-// Both ends and both messages of a query (log_whole.h). Part of the batch.
+// Both ends and both messages of a query (log_msg.h). Part of the batch.
 struct querylog_whole {
 	const uint8_t *query, *reply; // the row's query_len and reply_len bytes; NULL: left out
 	uint8_t service_bytes[16];    // the queried service address; IPv4 in the first 4

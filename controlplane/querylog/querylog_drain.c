@@ -5,7 +5,7 @@
 
 #include <string.h>
 #include <weir/clock.h>
-#include <weir/log_whole.h>
+#include <weir/log_msg.h>
 #include <weir/shm_msg.h>
 #include <weir/watch_msg.h>
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/dns_name.h>
-#include <weir/log_whole.h>
+#include <weir/log_msg.h>
 #include <weir/shm_stats.h>
 
 static_assert((int)LOG_TIERS == (int)QUERYLOG_TIERS);

@@ -12,7 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <weir/log_whole.h>
+#include <weir/log_msg.h>
 #include <weir/watch_msg.h>
 
 enum {

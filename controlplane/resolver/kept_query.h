@@ -2,7 +2,7 @@
 #pragma once
 
 // Queries as they came, of clients that wait for an answer, for the query log's record of both
-// (log_whole.h). Resolver loop's thread only.
+// (log_msg.h). Resolver loop's thread only.
 //
 // A copy each, KEPT_QUERIES_MAX of them with KEPT_QUERIES_BYTES; one for which there is no room or
 // no memory is not kept, and its record goes without it (counted).

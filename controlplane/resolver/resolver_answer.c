@@ -7,7 +7,7 @@
 
 #include <string.h>
 #include <weir/clock.h>
-#include <weir/dns_rotate.h>
+#include <weir/dns_reply.h>
 
 enum { ANSWERS_A_PORTION = 32 };
 

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
-#include <weir/dns_served.h>
+#include <weir/dns_query.h>
 
 enum { MORE_US_MAX = 100000 }; // a slow clock's tick is a twentieth of it
 

@@ -3,7 +3,7 @@
 
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
-#include <weir/dns_skip.h>
+#include <weir/dns_query.h>
 
 enum { OPTION_KEEPALIVE = 11, TOLD_LEN = 2, OPTION_HEAD_LEN = 4 };
 

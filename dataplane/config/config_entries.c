@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/name_paste.h>
+#include <weir/dns_name.h>
 
 const char *config_item_key(char key[CONFIG_PATH_MAX], const char *list, unsigned i, const char *of)
 {

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/text.h>
-#include <weir/text_near.h>
 
 static const char *service_near(const char *text)
 {

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <weir/log.h>
 #include <weir/text.h>
-#include <weir/text_near.h>
 
 #define LIVE    true
 #define RESTART false

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/text.h>
-#include <weir/text_near.h>
 
 // cyaml's report: the first error line, and the path put together from its backtrace, which goes
 // from the innermost to the outermost ("in mapping field 'x'", "in sequence entry '2'").

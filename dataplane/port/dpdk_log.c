@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/types.h>
 #include <weir/attr.h>
-#include <weir/log_out.h>
+#include <weir/log.h>
 
 enum { TEXT_MAX = 1024 };
 

@@ -5,9 +5,9 @@
 #include "reply_fast.h"
 
 #include <weir/dns_identity.h>
-#include <weir/dns_rotate.h>
+#include <weir/dns_reply.h>
 #include <weir/limit.h>
-#include <weir/rule_mask.h>
+#include <weir/rule_image.h>
 #include <weir/rule_reply.h>
 
 void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view, bool stale)

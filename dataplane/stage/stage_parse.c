@@ -7,7 +7,7 @@
 #include "reply.h"
 #include "stages.h"
 
-#include <weir/dns_served.h>
+#include <weir/dns_query.h>
 
 // Settles by the parser's status alone. True: a question to go on with.
 static bool settle_status(struct batch *b, struct packet *p, enum dns_query_status status,

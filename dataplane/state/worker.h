@@ -20,7 +20,6 @@
 
 #include <weir/bell.h>
 #include <weir/clock.h>
-#include <weir/closed_pace.h>
 #include <weir/config.h>
 #include <weir/l0_table.h>
 #include <weir/limit.h>

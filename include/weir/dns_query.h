@@ -15,7 +15,9 @@
 // one pass over the question, one over the rest of the message. No state, no allocation.
 
 #include "attr.h"
+#include "bytes.h"
 #include "dns_name.h"
+#include "dns_proto.h"
 
 enum dns_query_status {
 	DNS_QUERY_OK,
@@ -79,3 +81,58 @@ static inline bool dns_query_cd(const struct dns_query *q)
 
 ATTR_MUST_CHECK enum dns_query_status dns_query_parse(
 	const uint8_t *msg, size_t len, struct dns_query *out) ATTR_NONNULL;
+
+// Which well-formed questions are questions for a resolver.
+//
+// Zone transfers need a zone (RFC 5936 4.2, RFC 1995 2), and other classes than IN an authority
+// that is not here: refused. The rest of the meta types (RFC 6895 3.1) but ANY, which may be cached
+// like a type, and OPT and type 0, which are no question at all, are not implemented.
+
+enum dns_served { DNS_SERVED, DNS_SERVED_REFUSED, DNS_SERVED_NOTIMP };
+
+ATTR_INLINE enum dns_served dns_served_question(const struct dns_query *q)
+{
+	uint16_t type = q->qtype;
+	if (unlikely_(q->qclass != DNS_CLASS_IN || type == DNS_TYPE_AXFR || type == DNS_TYPE_IXFR))
+		return DNS_SERVED_REFUSED;
+	if (unlikely_((type >= 128 && type < DNS_TYPE_ANY) || type == DNS_TYPE_OPT || type == 0))
+		return DNS_SERVED_NOTIMP;
+	return DNS_SERVED;
+}
+
+// Skips through a message to its OPT. The reader bounds it, and has its error set where the message
+// is cut off.
+
+enum { DNS_SKIP_POINTER = 0xc0 };
+
+// Past a name, compressed or not (RFC 1035 4.1.4): a pointer ends it and is not followed.
+static inline void dns_name_skip(struct rd *r)
+{
+	uint8_t byte;
+
+	while ((byte = rd_u8(r)) != 0) {
+		if (byte >= DNS_SKIP_POINTER) {
+			rd_skip(r, 1);
+			return;
+		}
+		rd_skip(r, byte);
+	}
+}
+
+// The options of the first OPT (RFC 6891 6.1.2) among the next `records` records: *len bytes of the
+// message; NULL: no OPT.
+static inline const uint8_t *dns_options_find(struct rd *r, unsigned records, size_t *len)
+{
+	for (; records && rd_ok(r); records--) {
+		dns_name_skip(r);
+		uint16_t type = rd_u16(r);
+		rd_skip(r, 6);
+		uint16_t rdlen = rd_u16(r);
+		const uint8_t *rdata = rd_bytes(r, rdlen);
+		if (rdata && type == DNS_TYPE_OPT) {
+			*len = rdlen;
+			return rdata;
+		}
+	}
+	return NULL;
+}

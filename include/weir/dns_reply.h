@@ -18,6 +18,9 @@
 #include "csum.h"
 #include "dns_query.h"
 
+#include <stddef.h>
+#include <stdint.h>
+
 // The part of an answer that the cache keeps: everything after the question, names compressed only
 // to the question (c00c...) and to other names of the answer, so it fits behind any spelling of the
 // question. Never an OPT. Numbers are whole words, which compilers keep in registers without
@@ -120,3 +123,14 @@ ATTR_MUST_CHECK uint16_t dns_reply_any(uint8_t *msg, size_t cap, const struct dn
 // another error, or DNS_EDE_NONE.
 ATTR_MUST_CHECK uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, int ede, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
+
+// The order of addresses in a reply, moved on from one query to the next, so that clients that take
+// the first one spread over all of them (RFC 1794).
+
+// Moves the A or AAAA records of each RRset of the answer section on by `turn` places; CNAMEs
+// before and signatures behind them stay. `records`: offset of the first record, behind the
+// question. It moves only records whose owner is a pointer, as in all replies of weir except for
+// the root's: they have one even length, so the sum of all bytes stays the same, and a pointer to
+// an owner among them still leads to the same name. Reads and writes within len bytes only,
+// whatever the bytes are. Cost: a look at each record of the answer, and two moves of each address.
+void dns_rotate(uint8_t *msg, size_t len, size_t records, uint32_t turn) ATTR_NONNULL;

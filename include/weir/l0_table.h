@@ -86,8 +86,8 @@ enum {
 	// ages: nearly every answer to A and AAAA, and all of one record.
 	L0_RECORD_EVEN = 4,
 	// A CNAME, address or name of the answer is on lists; the set behind the answer says on
-	// which. rule_mask_blocks (rule_mask.h) says for which group the answer is blocked. That is
-	// not just `mask & group`, because the set also holds the lists that allow.
+	// which. rule_mask_blocks (rule_image.h) says for which group the answer is blocked. That
+	// is not just `mask & group`, because the set also holds the lists that allow.
 	L0_RECORD_MASKED = 8,
 };
 static_assert(sizeof(struct l0_record) == 40);

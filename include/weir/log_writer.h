@@ -12,7 +12,7 @@
 // Cost: two additions per batch for queries left out; a call and two written cache lines for a
 // record. No lock, no system call.
 
-#include "log_whole.h"
+#include "log_msg.h"
 #include "shm_ring.h"
 
 struct log_writer {

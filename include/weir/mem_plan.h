@@ -7,7 +7,7 @@
 // Regions are computed as they are made; tables of both processes from their caps with the most
 // that an entry can take, buffers by their caps. Each table of the registry stands on one line
 // (`tables`; tools/lint refuses one that does not). Rule images are as large as the lists need:
-// what that is comes from the disk (mem_plan_lists.h), with both generations and the one being
+// what that is comes from the disk (below), with both generations and the one being
 // built.
 
 #include "attr.h"
@@ -40,3 +40,41 @@ void mem_plan_make(struct mem_plan *p, const struct config *c);
 // With WEIR_MEMORY_CHECK=off in the environment a shortage is only logged.
 ATTR_MUST_CHECK int mem_plan_check(const struct config *c, enum mem_plan_of of,
 	const struct shm_paths *paths, char why[MEM_PLAN_WHY_MAX]);
+
+// The memory that the kernel says is available. An unknown figure never prevents a start: a process
+// that does not start on a sound machine is worse than one that runs out of memory later.
+
+struct mem_room {
+	uint64_t available; // without swapping
+	uint64_t huge;      // in free huge pages of all sizes, beside that
+	// Up to the limit of this process' cgroup (version 1 or 2) or of one above it; UINT64_MAX:
+	// no limit. The group's page cache counts as available, and huge pages do not count towards
+	// such a limit.
+	uint64_t group;
+};
+// Of this machine and process; `available` is UINT64_MAX where the kernel does not say.
+void mem_room_read(struct mem_room *out);
+uint64_t mem_room_all(const struct mem_room *r);
+
+// Its parts, for tests. `own`: /proc/self/cgroup; `root`: where cgroups are mounted.
+uint64_t mem_room_group(const char *root, const char *own);
+uint64_t mem_room_huge(const char *folder); // of /sys/kernel/mm/hugepages
+
+// Estimates the size of the rule image of a configuration from the files on disk.
+//
+// The last good image is the best estimate, with a quarter more for lists that grow. Without one
+// the estimate is from the lists' texts, local and fetched: 17 bytes a name are at most one and a
+// half times the text of names of 11 bytes and more, the mean of names in lists. A list that was
+// never fetched counts MEM_PLAN_LIST_USUAL, or its cap where that is less (max_mb is a bound
+// against hostile servers; few lists come near it). Reads names and sizes of files alone.
+
+enum { MEM_PLAN_LIST_USUAL = 8 << 20 };
+
+struct mem_plan_lists {
+	unsigned unfetched;
+	uint64_t text;  // bytes of lists, those that were never fetched reckoned
+	uint64_t image; // of the image on disk; 0: none
+	uint64_t bytes; // that the next image may have; 0: no lists
+	uint64_t guess; // of these for lists that were never fetched
+};
+void mem_plan_lists_read(struct mem_plan_lists *out, const struct config *c);

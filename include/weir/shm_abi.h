@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Raised with every change of any struct in this file, shm_msg.h, log_msg.h, log_whole.h,
-// watch_msg.h, shm_stats.h, stats_tables.h, l0_table.h, policy.h or rule_image.h.
+// Raised with every change of any struct in this file, shm_msg.h, log_msg.h, watch_msg.h,
+// shm_stats.h, stats_tables.h, l0_table.h, policy.h or rule_image.h.
 // Unequal versions refuse each other.
 #define SHM_ABI_VERSION 13
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
@@ -98,7 +98,7 @@ enum { DP_KERNEL_FRAMES_UNIT = 100 };
 
 // CLOSED: without rules no client is answered, unless blocking is paused.
 enum blocking_on { BLOCKING_OFF = 0, BLOCKING_ON = 1, BLOCKING_CLOSED = 2 };
-// What records of the query log have beside the record (log_whole.h).
+// What records of the query log have beside the record (log_msg.h).
 enum log_detail { LOG_DETAIL_NONE = 0, LOG_DETAIL_ENDS = 1, LOG_DETAIL_MESSAGES = 2 };
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };
 

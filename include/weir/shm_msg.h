@@ -15,7 +15,7 @@ enum shm_msg_type {
 	MSG_ANSWER = 2, // cp -> dp: struct msg_answer, then a whole DNS message
 	MSG_WATCH = 4,  // to the log thread: struct watch_msg (watch_msg.h), a name, a frame
 	MSG_LOG = 3,    // to the log thread: struct log_record (log_msg.h), then a name
-	MSG_LOG_WHOLE = 5, // log ring: as MSG_LOG, then struct log_whole (log_whole.h), messages
+	MSG_LOG_WHOLE = 5, // log ring: as MSG_LOG, then struct log_whole, messages
 };
 
 enum { MSG_WHOLE_MAX = 1472 }; // longest query that goes along with its miss

@@ -313,7 +313,7 @@ struct stats_region {
 	_Atomic uint32_t ended; // enum stats_end; STATS_UNTOLD: it runs, or did not end by itself
 	// The previous run, whose region this one replaces; STATS_UNTOLD: not known.
 	_Atomic uint32_t former_end;
-	_Atomic uint32_t log_lost; // lines lost because stderr was not read (log_out.h); saturates
+	_Atomic uint32_t log_lost; // lines lost because stderr was not read (log.h); saturates
 	_Atomic uint64_t former_incarnation;
 	struct stats_errors errors;
 	struct stats_table table[STATS_PROCESS_TABLES_MAX];

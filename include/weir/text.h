@@ -13,3 +13,20 @@ char *text_escape(const char *text, char *out, size_t cap) ATTR_NONNULL;
 // The same, but characters of well-formed UTF-8 (RFC 3629) that are no control characters stay: for
 // names that an operator gave, on their way into a log.
 char *text_name(const char *text, char *out, size_t cap) ATTR_NONNULL;
+
+// "did you mean": finds the known word whose spelling is nearest to an unknown one. Pure; costs the
+// product of both lengths for each word tried.
+
+enum { TEXT_NEAR_MAX = 64 }; // longer words are near to nothing
+
+struct text_near {
+	const char *word;
+	size_t len;
+	unsigned most;    // letters that may differ
+	const char *best; // one of those that were tried, or NULL
+	unsigned distance;
+};
+
+void text_near_begin(struct text_near *n, const char *word) ATTR_NONNULL;
+// The first one tried wins among equals. `candidate` must live as long as `n->best` is used.
+void text_near_try(struct text_near *n, const char *candidate) ATTR_NONNULL;

@@ -5,7 +5,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include <weir/log_whole.h>
+#include <weir/log_msg.h>
 
 enum { UNITS = 1024, ETHER = 14, TAG = 4, UDP = 8 };
 

@@ -9,7 +9,7 @@
 #include "fuzz.h"
 
 #include <string.h>
-#include <weir/log_whole.h>
+#include <weir/log_msg.h>
 
 enum { HIDE_SHIFT = 1, WAYS = 3, WHOLE = 1 << 7 };
 

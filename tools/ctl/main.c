@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/shm_lost.h>
-#include <weir/text_near.h>
+#include <weir/text.h>
 
 const struct ctl_command ctl_commands[] = {
 	{"status", NULL, 0, 0, 0, cmd_status, "",

@@ -214,7 +214,7 @@ def circle_of(edges):
 
 def check_rooms():
     """Rooms include downwards, by doors, without circles; each has a README.md and not too many files."""
-    edges, count = {p: {} for p in ROOMS}, {}
+    edges, count, headers = {p: {} for p in ROOMS}, {}, 0
     for name, number, program, room, other, header in room_includes():
         edges[program].setdefault(room, set()).add(other)
         order = ROOMS[program]
@@ -230,6 +230,9 @@ def check_rooms():
         program, room = room_of(name)
         if room:
             count[program, room] = count.get((program, room), 0) + 1
+        headers += name.startswith("include/weir/")
+    if headers > ROOM_SOURCES_MAX:
+        yield f"include/weir: {headers} headers, over {ROOM_SOURCES_MAX}"
     for (program, room), n in sorted(count.items()):
         readme = root / program / room / "README.md"
         if room not in ROOMS[program]:

@@ -75,6 +75,7 @@ ROOM_BREACHES = {
     "controlplane/lists: no README.md": {"controlplane/lists/high.h": ""},
     "controlplane/cellar: no room": {"controlplane/cellar/deep.c": ""},
     "controlplane/base: 61 sources": {f"controlplane/base/n{i}.h": "" for i in range(61)},
+    "include/weir: 61 headers": {f"include/weir/n{i}.h": "" for i in range(61)},
 }
 ROOM_DOORS = {"controlplane/base/README.md": "**Door**: `low.h`.\n", "controlplane/lists/README.md": "**Door**: `high.h`.\n"}
 

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
-#include <weir/text_near.h>
+#include <weir/text.h>
 
 static unsigned least(unsigned a, unsigned b)
 {

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
-#include <weir/dns_rotate.h>
+#include <weir/dns_reply.h>
 
 enum { FIXED = 12, TTL_AT = 6, RDLENGTH_AT = 10, ADDRESS_MOST = FIXED + 16 };
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <weir/name_paste.h>
+#include <weir/dns_name.h>
 
 struct part { // of the text
 	const char *text;

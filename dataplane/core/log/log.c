@@ -7,7 +7,6 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
-#include <weir/log_out.h>
 #include <weir/log_recent.h>
 
 enum { LOG_LINES_PER_SECOND = 100, LOG_LINE_MAX = 1024 };

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <weir/log_out.h>
+#include <weir/log.h>
 #include <weir/thread.h>
 
 enum { CHUNK = 4096 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
 #include <string.h>
-#include <weir/log_whole.h>
+#include <weir/log_msg.h>
 
 static uint32_t messages_len(const struct log_parts *p)
 {

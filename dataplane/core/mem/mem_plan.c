@@ -10,8 +10,6 @@
 #include <weir/limit.h>
 #include <weir/log.h>
 #include <weir/mem_plan.h>
-#include <weir/mem_plan_lists.h>
-#include <weir/mem_room.h>
 #include <weir/shm_abi.h>
 #include <weir/shm_region.h>
 #include <weir/shm_stats.h>

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <weir/config.h>
 #include <weir/list_file.h>
-#include <weir/mem_plan_lists.h>
+#include <weir/mem_plan.h>
 
 enum { PATH_LEN = 512, FIXED = 3 << 20, TEXT_PART = 2, IMAGE_PART = 4 };
 

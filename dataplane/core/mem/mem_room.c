@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <weir/mem_room.h>
+#include <weir/mem_plan.h>
 
 enum { LINE_LEN = 512, FOLDER_LEN = 1024, FILE_LEN = FOLDER_LEN + 32 };
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <unistd.h>
 #include <weir/log.h>
-#include <weir/log_out.h>
 #include <weir/shm_lost.h>
 
 _Noreturn static void place_lost(const char *path)

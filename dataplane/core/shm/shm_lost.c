@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/log.h>
-#include <weir/log_out.h>
 #include <weir/shm_lost.h>
 
 // All code here must be async-signal-safe: no stdio, no allocation, no lock. It looks the file up

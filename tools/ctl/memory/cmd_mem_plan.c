@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <weir/mem_plan.h>
-#include <weir/mem_room.h>
 
 static void bill_print(const struct mem_plan *b, uint64_t can)
 {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 #include <weir/attr.h>
-#include <weir/text_near.h>
+#include <weir/text.h>
 
 static const char *nearest(const char *word, const char *const *words, size_t count)
 {

@@ -7,7 +7,7 @@
 #include <weir/bytes.h>
 #include <weir/csum.h>
 #include <weir/dns_proto.h>
-#include <weir/dns_rotate.h>
+#include <weir/dns_reply.h>
 
 enum { TURNS = 12 };
 

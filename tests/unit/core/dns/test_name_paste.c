@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <weir/attr.h>
-#include <weir/name_paste.h>
+#include <weir/dns_name.h>
 
 static void test_taken(void **)
 {

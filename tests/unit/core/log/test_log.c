@@ -8,7 +8,6 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
-#include <weir/log_out.h>
 
 // Runs body with stderr going to a pipe; what it wrote is in out.
 static size_t capture(void (*body)(void), char *out, size_t cap)

@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <weir/list_file.h>
 #include <weir/mem_plan.h>
-#include <weir/mem_plan_lists.h>
-#include <weir/mem_room.h>
 #include <weir/shm_region.h>
 
 #define HEAD                                   \

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <weir/mem_room.h>
+#include <weir/mem_plan.h>
 
 static char root[64];
 

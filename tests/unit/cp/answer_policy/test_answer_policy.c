@@ -3,7 +3,7 @@
 #include "tests/unit/core/dns/dns_build.h"
 #include "tests/unit/core/dns/dns_rand.h"
 
-#include <weir/rule_mask.h>
+#include <weir/rule_image.h>
 
 static struct answer_policy_fixture f;
 static struct dns_build build;

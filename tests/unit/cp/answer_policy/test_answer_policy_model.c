@@ -6,7 +6,7 @@
 #include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <stdio.h>
-#include <weir/rule_mask.h>
+#include <weir/rule_image.h>
 
 enum { SOURCES = 5, RULES_MAX = 20, IMAGES = 1000, QUESTIONS = 100 };
 static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_TXT};

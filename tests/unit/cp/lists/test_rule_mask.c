@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/unit/unit.h"
 
-#include <weir/rule_mask.h>
+#include <weir/rule_image.h>
 
 static const uint64_t allowing[4] = {0xf0, 0, 0, UINT64_C(1) << 63};
 

@@ -6,7 +6,7 @@
 #include <rte_log.h>
 
 #include <unistd.h>
-#include <weir/log_out.h>
+#include <weir/log.h>
 
 static void test_noise(void **)
 {
