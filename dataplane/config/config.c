@@ -1,20 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_access.h"
-#include "config_check.h"
-#include "config_clients.h"
-#include "config_cookies.h"
-#include "config_forward.h"
-#include "config_groups.h"
 #include "config_keys.h"
-#include "config_lists.h"
-#include "config_local.h"
-#include "config_metrics.h"
-#include "config_net.h"
-#include "config_query_log.h"
 #include "config_raw.h"
-#include "config_redis.h"
-#include "config_update.h"
+#include "config_sections.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_block.h"
-
 #include "config_entries.h"
 #include "config_keys.h"
+#include "config_sections.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_check.h"
+#include "config_sections.h"
 
 #include <string.h>
 #include <weir/shm_abi.h>

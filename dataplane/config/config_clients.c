@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_clients.h"
-
 #include "config_entries.h"
+#include "config_sections.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "config_cookies.h"
-
 #include "config_entries.h"
 #include "config_file.h"
+#include "config_sections.h"
 
 #include <string.h>
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_forward.h"
-
 #include "config_entries.h"
-#include "config_net.h"
+#include "config_sections.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_groups.h"
-
-#include "config_block.h"
-#include "config_clients.h"
 #include "config_entries.h"
 #include "config_filter.h"
-#include "config_local.h"
-#include "config_net.h"
-#include "config_vlans.h"
+#include "config_sections.h"
 
 #include <errno.h>
 #include <stdio.h>

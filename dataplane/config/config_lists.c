@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_lists.h"
-
-#include "config_block.h"
 #include "config_entries.h"
 #include "config_filter.h"
 #include "config_keys.h"
-#include "config_rebinding.h"
+#include "config_sections.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "config_metrics.h"
-
-#include "config_clients.h"
 #include "config_entries.h"
+#include "config_sections.h"
 
 #include <errno.h>
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_query_log.h"
-
-#include "config_clients.h"
 #include "config_entries.h"
 #include "config_keys.h"
 #include "config_password.h"
+#include "config_sections.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "config_update.h"
-
 #include "config_entries.h"
-#include "config_net.h"
+#include "config_sections.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The sections of the configuration file, each read by the file that is named like it: from text
+// that libcyaml has taken apart (config_schema.h) into struct config. config.c knows their order.
+
+#include "config_doc.h"
+#include "config_schema.h"
+
+#include <weir/config.h>
+
+// The lists of the configuration file that say where packets come from and go to: cores, ports,
+// service addresses, upstream servers.
+
+// -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled; config_net_free frees that.
+ATTR_MUST_CHECK int config_net_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+// One more server of a list named `list` ("upstreams.servers"), of an `out` that has its service
+// addresses. -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_server_apply(const struct config_doc *doc,
+	const struct config_raw_server *raw, const char *list, const struct config *out,
+	struct config_upstream *servers, unsigned *count);
+// Can this be the address of a server: a host's, not a service address, not one of `servers`?
+// -EINVAL.
+ATTR_MUST_CHECK int config_server_check(const struct config_doc *doc, const char *key,
+	const struct config *out, const struct config_upstream *servers, unsigned count,
+	const struct socket_address *a);
+void config_net_free(struct config *c);
+
+// VLANs: those of which a port takes frames, and those whose clients are in a group.
+
+ATTR_MUST_CHECK int config_port_vlans_apply(const struct config_doc *doc,
+	const struct config_raw_port *raw, unsigned i, struct config_port *port);
+// Of all groups.
+ATTR_MUST_CHECK int config_group_vlans_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+
+// The section `access`: clients that may ask, and clients without limits.
+
+// After config_net_apply: `local` means the networks of the service addresses. -EINVAL by
+// config_refuse, -ENOMEM. `out` may then be half filled.
+ATTR_MUST_CHECK int config_access_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_access_free(struct config *c);
+
+// The list `clients`, and the entries of `groups[].clients`: addresses, prefixes, MACs and names of
+// clients, none in two groups.
+
+// -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled.
+ATTR_MUST_CHECK int config_clients_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_clients_free(struct config *c);
+
+// Refuses prefixes that no client can have. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_prefix_check(
+	const struct config_doc *doc, const char *key, const struct ip_address *a);
+ATTR_MUST_CHECK int config_mac_check(
+	const struct config_doc *doc, const char *key, const struct config_mac *mac);
+
+// Pointers to all clients, in order of their names; free(3) it. NULL: no memory.
+const struct config_client **config_clients_sorted(const struct config *c);
+
+// Fills in clients and MACs of every group of `out`, which has their names. After
+// config_clients_apply.
+ATTR_MUST_CHECK int config_members_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+
+// The list `groups`: clients by prefix, and what applies to them.
+
+// After config_net_apply and config_lists_apply. -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_groups_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_groups_free(struct config *c);
+
+// The block lists and entries of the configuration file, and what every key with a list needs.
+// config_sections.h has the other lists, config_keys.h the keys that hold one value.
+
+// -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled; config_lists_free frees that.
+ATTR_MUST_CHECK int config_lists_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_lists_free(struct config *c);
+
+// How blocked names are answered: the addresses of `blocking`, and the section `block` of groups.
+
+// After config_keys_apply. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_blocking_reply_apply(const struct config_doc *doc,
+	const struct config_raw_blocking *raw, struct config_blocking *out);
+// `owner`: "groups[3]". After config_blocking_reply_apply.
+ATTR_MUST_CHECK int config_block_apply(const struct config_doc *doc, const char *owner,
+	const struct config_raw_block *raw, const struct config_blocking *everyone,
+	struct config_block *out);
+
+// The section blocking.rebinding.
+
+// `raw`: NULL: not given. -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled.
+ATTR_MUST_CHECK int config_rebinding_apply(const struct config_doc *doc,
+	const struct config_raw_rebinding *raw, struct config_rebinding *out);
+void config_rebinding_free(struct config_rebinding *r);
+
+// What of blocking.update is more than one value, and how its values go together.
+
+// -EINVAL by config_refuse. After the service addresses.
+ATTR_MUST_CHECK int config_update_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+
+// The section `local` and `groups[].local_records`: the operator's own records and zones.
+
+// After config_keys_apply. All return -EINVAL by config_refuse, or -ENOMEM; `out` may then be half
+// filled, config_local_free frees that, groups' records as well.
+ATTR_MUST_CHECK int config_local_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+ATTR_MUST_CHECK int config_group_records_apply(const struct config_doc *doc,
+	const struct config_raw_group *raw, unsigned group, struct config *out);
+void config_local_free(struct config *c); // before config_groups_free
+
+// What records must be together, when all are there: no two alike, no CNAME beside another record
+// of its name (RFC 1034 3.6.2), none that leads in a circle.
+ATTR_MUST_CHECK int config_records_check(const struct config_doc *doc, const struct config *c);
+
+// The list `forward_zones`, everyone's and groups': zones and their servers.
+
+// After config_net_apply and config_groups_apply. -EINVAL by config_refuse, -ENOMEM; `out` may then
+// be half filled, config_forwards_free frees that, groups' zones as well.
+ATTR_MUST_CHECK int config_forwards_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_forwards_free(struct config *c); // before config_groups_free
+
+// The lists of section query_log. Its single values are in config_keys.h.
+
+// -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_query_log_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_query_log_free(struct config *c);
+
+// The section `metrics` of the configuration file: where they are served, and to whom.
+
+// -EINVAL by config_refuse. Nothing to be freed but what config_keys_free does.
+ATTR_MUST_CHECK int config_metrics_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+
+// The section `redis`: its list of addresses, the password file, and what its values must be
+// together. The password is in no message.
+
+// After config_keys_apply. -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_redis_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+// Overwrites the passwords; before config_keys_free.
+void config_redis_wipe(struct config *c);
+
+// The section `cookies`: the secrets, from the file itself or from one beside it.
+
+ATTR_MUST_CHECK int config_cookies_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_cookies_wipe(struct config *c);
+
+// Relations between the values of a configuration, checked once every single one is good.
+
+// -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_check(const struct config_doc *doc, const struct config *c);
