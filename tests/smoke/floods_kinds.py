@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What floods_load.py and garbage_load.py send too much of: each kind makes one frame after the other."""
 import random
-import socket
 import struct
 
 from wire import name_wire, query, tcp4, udp4, udp6
@@ -115,7 +114,7 @@ class Garbage:
         return self.frames[self.count % 1000]
 
 
-class Exception:
+class ExceptionTraffic:
     """What is the kernel's, in kinds, by turns: connections being opened, from an address that answers, so that each SYN that the
     kernel sees is three frames; segments of connections that are none; UDP from port 53 that nobody asked for; UDP to a port
     where nobody listens."""

@@ -31,7 +31,7 @@ import time
 
 from floods_honest import BLOCKS, HITS, PATIENCE, Honest, Worker, hear_only, part
 from floods_judge import Judge, Steal
-from floods_kinds import HOT, LONG, Clients, Domains, Garbage, Exception, Spoofed, Torture, rng
+from floods_kinds import HOT, LONG, Clients, Domains, Garbage, ExceptionTraffic, Spoofed, Torture, rng
 from wire import SERVICE4, Port, query, udp4
 
 CTL, CONFIG, LOG, SECONDS, RATE, SEED = *sys.argv[1:4], float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6])
@@ -266,12 +266,12 @@ def exception(turn, *kinds):
     by itself as well."""
     share = {"syn": 10000, "segment": 13334, "reply": 5000, "udp": 1000}
     name, begin = "_".join(("exception", *kinds)), time.monotonic()
-    row, diff, sent = phase(name, lambda p: Exception(p, *kinds), SECONDS, RATE * 2.5)
+    row, diff, sent = phase(name, lambda p: ExceptionTraffic(p, *kinds), SECONDS, RATE * 2.5)
     seconds = time.monotonic() - begin + 1
     over = {kind: n for kind, n in diff.items() if n and (kind.startswith("kernel_over_") or kind == "drop_exception_full")}
     print(json.dumps({"phase": name, "to_kernel": diff["to_kernel"], "over": over}))
     # The client's RSTs are segments; ARP, and what is the lab's own.
-    most = sum(share[kind] for kind in {*(kinds or Exception.KINDS), *([] if kinds and "syn" not in kinds else ["segment"])}) + 500
+    most = sum(share[kind] for kind in {*(kinds or ExceptionTraffic.KINDS), *([] if kinds and "syn" not in kinds else ["segment"])}) + 500
     expect(f"{name}: the kernel gets no more than its share", diff["to_kernel"] < seconds * most)
     expect(f"{name}: what is over that is dropped", diff["drop_kernel_rate"] > 0 or sent < seconds * most)
     expect(f"{name}: each frame over it is of a class", diff["drop_kernel_rate"] == sum(n for k, n in over.items() if k[0] == "k"))
@@ -337,7 +337,7 @@ def quiet(turn):
 
 
 BODIES = {body.__name__: body for body in (quiet, torture, stalled, ring, waiters, nxdomain, slow, spoofed, garbage, exception)}
-BODIES |= {f"exception_{kind}": lambda turn, kind=kind: exception(turn, kind) for kind in Exception.KINDS if STRICT} | {"bomb": bomb, "injection": injection}
+BODIES |= {f"exception_{kind}": lambda turn, kind=kind: exception(turn, kind) for kind in ExceptionTraffic.KINDS if STRICT} | {"bomb": bomb, "injection": injection}
 
 
 def wanted(name):
