@@ -2,8 +2,6 @@
 
 #include "housekeep.h"
 
-#include "recent_errors.h"
-
 #include <rte_ethdev.h>
 
 #include <time.h>
@@ -41,7 +39,7 @@ static void sample_pools(struct housekeep *h)
 		uint64_t told =
 			atomic_load_explicit(&h->workers[i]->pool_told, memory_order_acquire);
 		if (told != k->told)
-			mbuf_audit_sample(&k->law, (uint32_t)told);
+			mbuf_audit_sample(&k->audit, (uint32_t)told);
 		k->told = told;
 	}
 }
@@ -64,7 +62,7 @@ void housekeep_init(struct housekeep *h, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < h->worker_count; i++) {
 		h->worker[i] = (struct housekeep_worker){
-			.law = {.base = rte_mempool_in_use_count(h->workers[i]->pool),
+			.audit = {.base = rte_mempool_in_use_count(h->workers[i]->pool),
 				.tx_hold = ports_tx_hold(h->ports),
 				.rx_vary = ports_rx_vary(h->ports),
 				.in_flight = 4 * WORKER_BATCH + EXCEPTION_WAITING},
@@ -95,7 +93,7 @@ static const char *suspect(
 // seconds with a burst in its hands, and moves no frame then either.
 static bool came_round(const struct housekeep_worker *k)
 {
-	return k->law.samples > 0;
+	return k->audit.samples > 0;
 }
 
 static void answer_policy_pools(struct housekeep *h)
@@ -107,8 +105,8 @@ static void answer_policy_pools(struct housekeep *h)
 			memory_order_relaxed);
 		if (!came_round(k))
 			continue; // the window goes on
-		uint32_t floor = k->law.floor;
-		enum mbuf_breach breach = mbuf_audit_judge(&k->law, k->quiet);
+		uint32_t floor = k->audit.floor;
+		enum mbuf_breach breach = mbuf_audit_check(&k->audit, k->quiet);
 		// Under load a burst, or twice that of answers, is on its way, and some wait for
 		// the kernel.
 		bool quiet = k->quiet;
@@ -127,7 +125,7 @@ static void answer_policy_pools(struct housekeep *h)
 		if (!k->breached)
 			log_error("worker %u: packet buffers %s: %u in use, %u expected, stage: %s",
 				i, breach == MBUF_LEAK ? "leak" : "were freed twice", floor,
-				k->law.base, breach == MBUF_LEAK ? suspect(k, &now, lost) : "?");
+				k->audit.base, breach == MBUF_LEAK ? suspect(k, &now, lost) : "?");
 		k->breached = true;
 	}
 }

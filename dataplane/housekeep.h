@@ -4,20 +4,20 @@
 // The main lcore's loop while the workers run: each 10 ms the clock, the link, new generations of
 // the control plane and the rate limits, each 100 ms the heartbeat and a sample of the packet pools
 // and rings, each second the ports' statistics, the mbuf audit, the figures of all tables
-// (table_report.h), and the reconciliation of received frames with verdicts. It never waits for
+// (table_report.c), and the reconciliation of received frames with verdicts. It never waits for
 // another thread; it sleeps between rounds, and signals may cut that short.
 
-#include "housekeep_memory.h"
 #include "port/mbuf_audit.h"
 #include "port/port.h"
 #include "port/port_drops.h"
 #include "port/steering.h"
 #include "state/activate.h"
+#include "state/dedup.h"
 #include "state/link.h"
 #include "state/worker_rings.h"
-#include "table_report.h"
 
 #include <weir/limit.h>
+#include <weir/shm_stats.h>
 
 enum {
 	HOUSEKEEP_TURN_MS = 10,
@@ -27,8 +27,16 @@ enum {
 	CONTROL_HUNG_MS = 500, // with a heartbeat older than this no process drains the miss rings
 };
 
+enum { TABLE_REPORT_PARTS = 16, TABLE_REPORT_SETS = DEDUP_SETS / TABLE_REPORT_PARTS };
+
+// Of one worker's asked keys, by part.
+struct asked_walk {
+	unsigned next;
+	uint16_t live[TABLE_REPORT_PARTS];
+};
+
 struct housekeep_worker {
-	struct mbuf_audit law;
+	struct mbuf_audit audit;
 	uint64_t moved; // frames in and out, at the last sample
 	uint64_t told;  // pool_told, likewise
 	bool quiet;     // none moved in this window
@@ -59,11 +67,11 @@ struct housekeep {
 	uint64_t check_from_ms; // before that a heartbeat may be old because of a suspend
 	uint64_t next_beat_ms, next_report_ms, next_memory_ms;
 	uint64_t gap_told;    // last verdict gap that was logged
-	uint64_t errors_seen; // recent_errors.h
+	uint64_t errors_seen; // of recent_errors_report
 };
 
-// Takes the pools' fill as the base of their law: call after the ports have started and before the
-// workers have. link and activate are the caller's to initialise and to close.
+// Takes the pools' fill as the base of their audit: call after the ports have started and before
+// the workers have. link and activate are the caller's to initialise and to close.
 void housekeep_init(struct housekeep *h, uint64_t now_ms);
 void housekeep_turn(struct housekeep *h, uint64_t now_ms);
 // Once the workers run, with `hold` set: hands them what lies in shared memory, then lets them read
@@ -71,3 +79,33 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms);
 void housekeep_start(struct housekeep *h);
 // Until *stop is set.
 void housekeep_run(struct housekeep *h, const _Atomic int *stop);
+
+// recent_errors.c: the newest kinds of warnings (log_recent.h), for the statistics. Copies them
+// when
+// `*seen`, 0 at first, differs from the log's count. Main lcore.
+void recent_errors_report(struct stats_errors *out, uint64_t *seen);
+
+// housekeep_memory.c: writes the data plane's heap by account, and the unaccounted rest, into the
+// statistics.
+//
+// DPDK, its drivers and libbpf allocate with malloc(3) without a hook, but only while they start.
+// Bytes in no account before the workers run are theirs; later ones are unexplained, and over
+// MEM_DATAPLANE_ALARM logged once. A thread's cache of freed blocks counts as handed out, hence the
+// margin. Main lcore only, each ten seconds.
+enum { HOUSEKEEP_MEMORY_MS = 10000, MEM_DATAPLANE_ALARM = 1 << 20 };
+
+void housekeep_memory_start(struct stats_memory *m);
+void housekeep_memory_look(struct stats_memory *m);
+
+// table_report.c: writes the figures of the data plane's tables (stats_tables.h) into the
+// statistics.
+//
+// Main lcore only. Each look reads words that workers write in any case (indices of rings, free
+// buffers of pools): a few thousand cache lines a second at most, and no worker counts for it. The
+// asked keys of a worker (dedup.h) are walked by parts, one a second, so their number is that of
+// the last whole walk.
+
+// Each 100 ms: the fill of rings and pools, for their high water.
+void table_report_look(struct housekeep *h);
+// Each second: all of it.
+void table_report_write(struct housekeep *h, uint64_t now_ms);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "housekeep_memory.h"
+#include "housekeep.h"
 
 #include <weir/log.h>
 #include <weir/mem_account.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "recent_errors.h"
+#include "housekeep.h"
 
 #include <string.h>
 #include <weir/log_recent.h>

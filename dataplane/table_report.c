@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "table_report.h"
-
 #include "housekeep.h"
 
 #include <rte_eal.h>
@@ -236,7 +234,7 @@ static void ports_write(const struct housekeep *h)
 	for (unsigned i = 0; i < h->worker_count; i++) {
 		const struct worker *w = h->workers[i];
 		uint64_t in_use = get(&w->stats->table[STATS_dp_buffers].used);
-		uint64_t base = h->worker[i].law.base;
+		uint64_t base = h->worker[i].audit.base;
 		rx.used += base < in_use ? base : in_use;
 		tx.used += base < in_use ? in_use - base : 0;
 		tx.refused += counted(w, COUNTER_tx_full);

@@ -4,21 +4,21 @@
 
 #include <string.h>
 
-void mbuf_audit_sample(struct mbuf_audit *law, uint32_t in_use)
+void mbuf_audit_sample(struct mbuf_audit *audit, uint32_t in_use)
 {
-	if (law->samples++ == 0 || in_use < law->floor)
-		law->floor = in_use;
+	if (audit->samples++ == 0 || in_use < audit->floor)
+		audit->floor = in_use;
 }
 
-enum mbuf_breach mbuf_audit_judge(struct mbuf_audit *law, bool quiet)
+enum mbuf_breach mbuf_audit_check(struct mbuf_audit *audit, bool quiet)
 {
-	if (law->samples == 0)
+	if (audit->samples == 0)
 		return MBUF_SOUND;
-	law->samples = 0;
-	uint64_t most = (uint64_t)law->base + law->tx_hold + (quiet ? 0 : law->in_flight);
-	if (law->floor > most)
+	audit->samples = 0;
+	uint64_t most = (uint64_t)audit->base + audit->tx_hold + (quiet ? 0 : audit->in_flight);
+	if (audit->floor > most)
 		return MBUF_LEAK;
-	if (quiet && (uint64_t)law->floor + law->rx_vary < law->base)
+	if (quiet && (uint64_t)audit->floor + audit->rx_vary < audit->base)
 		return MBUF_DOUBLE_FREE;
 	return MBUF_SOUND;
 }

@@ -47,6 +47,6 @@ void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s);
 
 enum mbuf_breach { MBUF_SOUND, MBUF_LEAK, MBUF_DOUBLE_FREE };
 
-void mbuf_audit_sample(struct mbuf_audit *law, uint32_t in_use);
+void mbuf_audit_sample(struct mbuf_audit *audit, uint32_t in_use);
 // Ends the window. `quiet`: the worker moved no frame in the whole of it.
-enum mbuf_breach mbuf_audit_judge(struct mbuf_audit *law, bool quiet);
+enum mbuf_breach mbuf_audit_check(struct mbuf_audit *audit, bool quiet);

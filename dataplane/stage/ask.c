@@ -10,7 +10,7 @@ static uint32_t arrival_more_us(const struct batch *b)
 {
 	if (!b->logs)
 		return 0;
-	uint64_t us = log_clock_us(&b->w->log_clock, b->start_tsc, b->now_ms);
+	uint64_t us = stage_log_clock_us(&b->w->log_clock, b->start_tsc, b->now_ms);
 	return us > b->now_ms * 1000 ? (uint32_t)(us - b->now_ms * 1000) : 0;
 }
 

@@ -27,7 +27,7 @@ static const uint8_t tier_of[VERDICT_COUNT] = {
 	[VERDICT_drop_rule] = LOG_TIER_RULES,
 };
 
-uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms)
+uint64_t stage_log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms)
 {
 	if (unlikely_(c->scale == 0))
 		return now_ms * 1000;
@@ -129,18 +129,18 @@ static void fill(struct log_record *r, const struct batch *b, const struct packe
 static struct log_times times_of(const struct batch *b)
 {
 	const struct log_clock *c = &b->w->log_clock;
-	uint64_t at = log_clock_us(c, b->start_tsc, b->now_ms);
+	uint64_t at = stage_log_clock_us(c, b->start_tsc, b->now_ms);
 	uint64_t took = (rte_rdtsc() - b->start_tsc) * c->scale >> LOG_CLOCK_BITS;
 	return (struct log_times){
 		.at_us = at, .took_us = took < UINT16_MAX ? (uint16_t)took : UINT16_MAX};
 }
 
-bool note_has_query(enum verdict v)
+bool stage_log_has_query(enum verdict v)
 {
 	return v == VERDICT_miss || !(unlogged >> v & 1);
 }
 
-void note_describe(struct log_record *r, const struct batch *b, const struct packet *p,
+void stage_log_describe(struct log_record *r, const struct batch *b, const struct packet *p,
 	const struct batch_note *n, bool is_query)
 {
 	const struct log_times times = times_of(b);

@@ -25,9 +25,9 @@ void stage_log(struct batch *b, unsigned received);
 // What came, before any stage writes a reply over it.
 void stage_keep_frames(struct batch *b);
 // Does this verdict imply that the stages recognised a query to weir?
-bool note_has_query(enum verdict v);
+bool stage_log_has_query(enum verdict v);
 // As a record of the log, without its name.
-void note_describe(struct log_record *r, const struct batch *b, const struct packet *p,
+void stage_log_describe(struct log_record *r, const struct batch *b, const struct packet *p,
 	const struct batch_note *n, bool is_query);
 
 // During a watch: the received frames, before stage_net, and their results, before stage_tx;
@@ -42,7 +42,7 @@ void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *
 void watch_answer(
 	struct worker *w, uint16_t trace, uint64_t taken_tsc, uint64_t left_tsc, bool is_sent);
 void stage_log_end(struct batch *b);
-uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
+uint64_t stage_log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 
 // Frames from the kernel, unchanged to the client port; number moved.
 unsigned stage_exception(struct worker *w, const struct worker_port *port);

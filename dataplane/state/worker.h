@@ -160,7 +160,7 @@ struct worker {
 	uint32_t turn;         // of addresses, from reply to reply
 	unsigned answers_held; // of ANSWERS_PER_TURN, so many not in the next (stage_answer)
 	uint32_t until_timed;  // batches before one whose stages are timed
-	bool watching;         // a watch is active (show.c)
+	bool watching;         // a watch is active (watch.c)
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
 	struct fairness fairness;
 	struct closed_pace closed;

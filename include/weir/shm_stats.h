@@ -275,7 +275,7 @@ struct stats_errors {
 	struct stats_error error[STATS_ERRORS_MAX]; // newest first
 };
 
-// The heap of the data plane, by the main lcore each ten seconds (housekeep_memory.h): bytes.
+// The heap of the data plane, by the main lcore each ten seconds (housekeep.h): bytes.
 // `libraries` is what DPDK and other libraries had from the allocator before the workers started.
 // They allocate no more later, so unaccounted memory is counted from there.
 enum { STATS_ACCOUNTS_MAX = 32 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The data plane's last errors in its statistics: as many as there are, and no entry more.
-#include "dataplane/recent_errors.h"
+#include "dataplane/housekeep.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>

@@ -10,79 +10,79 @@ static struct mbuf_audit tap(void)
 	return (struct mbuf_audit){.base = 1000, .in_flight = 96};
 }
 
-static void window(struct mbuf_audit *law, const uint32_t *samples, unsigned count)
+static void window(struct mbuf_audit *audit, const uint32_t *samples, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		mbuf_audit_sample(law, samples[i]);
+		mbuf_audit_sample(audit, samples[i]);
 }
 
 static void full_bursts_are_sound_under_load(void **)
 {
-	struct mbuf_audit law = tap();
+	struct mbuf_audit audit = tap();
 	const uint32_t samples[] = {1096, 1400, 1064, 1096};
-	window(&law, samples, 4);
-	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_SOUND);
+	window(&audit, samples, 4);
+	assert_int_equal(mbuf_audit_check(&audit, false), MBUF_SOUND);
 }
 
 static void one_leaked_buffer_shows_at_rest(void **)
 {
-	struct mbuf_audit law = tap();
-	mbuf_audit_sample(&law, 1000);
-	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_SOUND);
-	mbuf_audit_sample(&law, 1001);
-	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_LEAK);
+	struct mbuf_audit audit = tap();
+	mbuf_audit_sample(&audit, 1000);
+	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_SOUND);
+	mbuf_audit_sample(&audit, 1001);
+	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_LEAK);
 }
 
 static void a_leak_shows_under_load_once_it_exceeds_what_may_fly(void **)
 {
-	struct mbuf_audit law = tap();
+	struct mbuf_audit audit = tap();
 	const uint32_t below[] = {1096, 1120}, above[] = {1097, 1500, 1098};
-	window(&law, below, 2);
-	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_SOUND);
-	window(&law, above, 3);
-	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_LEAK);
+	window(&audit, below, 2);
+	assert_int_equal(mbuf_audit_check(&audit, false), MBUF_SOUND);
+	window(&audit, above, 3);
+	assert_int_equal(mbuf_audit_check(&audit, false), MBUF_LEAK);
 }
 
 static void a_window_forgets_the_last_one(void **)
 {
-	struct mbuf_audit law = tap();
-	mbuf_audit_sample(&law, 1000);
-	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_SOUND);
-	mbuf_audit_sample(&law, 1200);
-	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_LEAK);
-	mbuf_audit_sample(&law, 1000);
-	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_SOUND);
+	struct mbuf_audit audit = tap();
+	mbuf_audit_sample(&audit, 1000);
+	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_SOUND);
+	mbuf_audit_sample(&audit, 1200);
+	assert_int_equal(mbuf_audit_check(&audit, false), MBUF_LEAK);
+	mbuf_audit_sample(&audit, 1000);
+	assert_int_equal(mbuf_audit_check(&audit, false), MBUF_SOUND);
 }
 
 static void tx_rings_may_keep_what_they_sent(void **)
 {
-	struct mbuf_audit law = tap();
-	law.tx_hold = 512;
-	mbuf_audit_sample(&law, 1512);
-	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_SOUND);
-	mbuf_audit_sample(&law, 1513);
-	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_LEAK);
+	struct mbuf_audit audit = tap();
+	audit.tx_hold = 512;
+	mbuf_audit_sample(&audit, 1512);
+	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_SOUND);
+	mbuf_audit_sample(&audit, 1513);
+	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_LEAK);
 }
 
 static void fewer_than_posted_means_freed_twice(void **)
 {
-	struct mbuf_audit law = tap();
-	mbuf_audit_sample(&law, 999);
-	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_DOUBLE_FREE);
-	law.rx_vary = 64;
-	mbuf_audit_sample(&law, 936);
-	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_SOUND);
-	mbuf_audit_sample(&law, 935);
-	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_DOUBLE_FREE);
-	mbuf_audit_sample(&law, 935);
+	struct mbuf_audit audit = tap();
+	mbuf_audit_sample(&audit, 999);
+	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_DOUBLE_FREE);
+	audit.rx_vary = 64;
+	mbuf_audit_sample(&audit, 936);
+	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_SOUND);
+	mbuf_audit_sample(&audit, 935);
+	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_DOUBLE_FREE);
+	mbuf_audit_sample(&audit, 935);
 	// While frames flow the ports may have fewer posted for a moment.
-	assert_int_equal(mbuf_audit_judge(&law, false), MBUF_SOUND);
+	assert_int_equal(mbuf_audit_check(&audit, false), MBUF_SOUND);
 }
 
 static void no_sample_is_no_verdict(void **)
 {
-	struct mbuf_audit law = tap();
-	assert_int_equal(mbuf_audit_judge(&law, true), MBUF_SOUND);
+	struct mbuf_audit audit = tap();
+	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_SOUND);
 }
 
 static void the_stage_that_keeps_frames_is_named(void **)

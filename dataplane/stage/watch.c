@@ -46,7 +46,7 @@ static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsi
 	const struct batch_note *n = &b->note[i];
 	struct watch_msg msg = {
 		.frame_len = w->came_len[i], .batch = (uint16_t)received, .id = f->id};
-	bool is_query = note_has_query(n->verdict);
+	bool is_query = stage_log_has_query(n->verdict);
 	uint8_t name_len = is_query && p->q.question_len ? p->q.name.len : 0;
 	msg.kept = !f->frames                        ? 0
 		   : msg.frame_len < WATCH_FRAME_MAX ? msg.frame_len
@@ -54,7 +54,7 @@ static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsi
 	if ((f->verdicts && !(f->verdicts >> n->verdict & 1)) || (is_query && !name_passes(f, p))
 		|| (!is_query && (f->name_hash || f->client_version)))
 		return;
-	note_describe(&msg.record, b, p, n, is_query);
+	stage_log_describe(&msg.record, b, p, n, is_query);
 	if (is_query
 		&& !watch_passes_client(f, msg.record.flags & LOG_IPV6 ? 6 : 4, msg.record.client))
 		return;
@@ -85,7 +85,7 @@ void watch_answer(
 		.trace = (uint32_t)id << 16 | trace,
 		.worker = (uint16_t)w->index,
 		.part = WATCH_ANSWER,
-		.record = {.time_us = log_clock_us(&w->log_clock, taken_tsc, w->now_ms),
+		.record = {.time_us = stage_log_clock_us(&w->log_clock, taken_tsc, w->now_ms),
 			.verdict = VERDICT_miss,
 			.flags = is_sent ? LOG_ANSWERED : 0}};
 	msg.stage_ns[STAGE_tx] = (uint32_t)((left_tsc - taken_tsc) * w->ns_shifted >> CYCLES_SHIFT);
