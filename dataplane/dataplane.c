@@ -4,14 +4,11 @@
 
 #include "housekeep.h"
 #include "port/eal_args.h"
-#include "port/eal_pages.h"
 #include "port/exception_addr.h"
-#include "port/exception_left.h"
 #include "port/idle_monitor.h"
 #include "port/mbuf_pool.h"
 #include "port/steering.h"
-#include "port/steering_tags.h"
-#include "state/service.h"
+#include "state/worker.h"
 
 #include <rte_cycles.h>
 #include <rte_eal.h>

@@ -27,3 +27,14 @@ void eal_args_free(struct eal_args *a);
 ATTR_MUST_CHECK int eal_device_name(const char *device, char out[EAL_ARG_TEXT_MAX]);
 // The name of the TAP behind exception port number `port`.
 void eal_exception_name(unsigned port, char out[EAL_ARG_TEXT_MAX]);
+
+// Are there huge pages for DPDK? Without any EAL fails late, and says `Permission denied`. Reads
+// sysfs once, at start.
+
+enum { EAL_PAGES_WHY_MAX = 256 };
+
+#define EAL_PAGES_SYSFS "/sys/kernel/mm/hugepages"
+
+// `sysfs`: EAL_PAGES_SYSFS, except in tests. -ENOMEM: none is reserved, or none is free, and `why`
+// says what to do; 0: some are free, or it is unknown.
+ATTR_MUST_CHECK int eal_pages_check(const char *sysfs, char why[EAL_PAGES_WHY_MAX]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "eal_pages.h"
+#include "eal_args.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -15,3 +15,16 @@ enum { EXCEPTION_WHY_MAX = 256 };
 // -ENODEV (no such interface), -EPERM, -ETIMEDOUT or what the kernel answered, with `why`.
 ATTR_MUST_CHECK int exception_addr_apply(const char *interface, const struct ip_address *addresses,
 	unsigned count, char why[EXCEPTION_WHY_MAX]);
+
+// Exception interfaces that outlive their configuration. weir makes them persistent, so one that no
+// port names any more would stay with its addresses, and with a route ahead of the real one: TCP
+// and misses would go into it. Each interface bears a mark, its alias (`ip link show`), which says
+// that it is weir's, and the identity of its weir (shm_paths.instance): two weirs may share a
+// network namespace. Start-up only; needs CAP_NET_ADMIN.
+
+// Marks the interface as an exception interface of that weir. -EEXIST: it has an alias that no weir
+// gave, -EBADMSG: its alias cannot be read; either stays; or -errno.
+ATTR_MUST_CHECK int exception_left_mark(const char *interface, uint64_t instance);
+// Deletes those with the mark of this weir that are no exception of `dp`, and says so in the log.
+// How many.
+unsigned exception_left_remove(const struct config_dataplane *dp, uint64_t instance);

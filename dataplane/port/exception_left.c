@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "exception_left.h"
-
+#include "exception_addr.h"
 #include "rtnetlink.h"
 
 #include <errno.h>

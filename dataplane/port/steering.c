@@ -3,8 +3,6 @@
 #include "steering.h"
 
 #include "exception_addr.h"
-#include "steering_mac.h"
-#include "steering_tags.h"
 
 #include <errno.h>
 #include <ifaddrs.h>

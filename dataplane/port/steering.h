@@ -15,7 +15,10 @@
 
 #include "state/worker.h"
 
+#include <stdint.h>
+#include <weir/config.h>
 #include <weir/shm_region.h>
+#include <weir/steer_abi.h>
 #include <weir/xdp_steer.h>
 
 enum {
@@ -31,7 +34,7 @@ struct steering_port {
 	int claim;
 	bool open; // `maps` is
 	struct xdp_steer maps;
-	uint64_t mac[STEER_MACS_MAX]; // whose frames are steered (steering_mac.h)
+	uint64_t mac[STEER_MACS_MAX]; // whose frames are steered (steering_mac.c)
 };
 
 struct steering {
@@ -62,3 +65,20 @@ void steering_report(struct steering *s, struct stats_region *stats);
 
 void steering_stop(struct steering *s);  // shuts the gates; before the workers stop
 void steering_close(struct steering *s); // gives all back; after the ports are closed
+
+// VLAN tags on AF_XDP ports. A NIC that strips tags (ethtool: rx-vlan-offload) hands the XDP
+// program frames without them, and the tag beside the frame does not reach an AF_XDP socket.
+
+// Main lcore, at start. -EINVAL with `why` if the port cannot see its `vlans`.
+ATTR_MUST_CHECK int steering_tags_check(const struct config_port *port, char *why, size_t cap);
+// Warns if groups[].vlans finds no tags on a port.
+void steering_tags_warn(const struct config *config);
+
+// The MAC addresses whose frames the steering program of an interface takes: the interface's own,
+// which may change while it is up (a bond, `ip link set address`), and those of `ports[].macs`.
+// Main lcore only; a look is three system calls.
+
+// Those of the configuration, behind the place of the interface's own.
+void steering_mac_init(uint64_t mac[STEER_MACS_MAX], const struct config_port *port);
+// Reads the interface's present address. If the kernel does not report it, the stored one stays.
+void steering_mac_look(uint64_t mac[STEER_MACS_MAX], const char *interface);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "steering_mac.h"
+#include "steering.h"
 
 #include <net/if.h>
 #include <stdio.h>

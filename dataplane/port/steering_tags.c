@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "steering_tags.h"
+#include "steering.h"
 
 #include <errno.h>
 #include <linux/ethtool.h>

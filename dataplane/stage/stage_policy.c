@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cookie.h"
 #include "frame.h"
-#include "frame_group.h"
 #include "reply.h"
 #include "stages.h"
+
+#include <weir/bytes.h>
 
 // A word to a client that gets no answer, if its packet is a query at all; with a cookie by which
 // its next one may be let through.
@@ -236,6 +237,38 @@ ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
 	return likely_(any < POLICY_LEAVES) ? any : find_whole(b, leaf);
 }
 
+// A MAC address beats the IP address, and the IP address beats the VLAN. `leaf` (policy.h) comes
+// with the group by IP address.
+
+// A client in the table of MAC addresses is in that group, whatever its IP address.
+ATTR_INLINE void group_by_mac(const struct batch *b, uint8_t leaf[])
+{
+	enum { MAC_SOURCE = 6 };
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct packet *p = b->pkt[i];
+		const uint8_t *mac = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, MAC_SOURCE);
+		unsigned was = leaf[i], by_address = policy_group_of(was);
+		unsigned group = policy_group_mac(&b->tables->policy, mac, by_address);
+		leaf[i] = (uint8_t)(was - by_address + group);
+	}
+}
+
+// A client that is in no group by its addresses is in that of its VLAN. The upper bits of a tag are
+// its priority.
+static __attribute__((noinline)) void group_by_vlan(const struct batch *b, uint8_t leaf[])
+{
+	const struct policy_reader *r = &b->tables->policy;
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct packet *p = b->pkt[i];
+		if (!p->has_vlan)
+			continue;
+		const uint8_t *tci =
+			rte_pktmbuf_mtod_offset(p->m, const uint8_t *, FRAME_ETHER_LEN);
+		unsigned was = leaf[i], before = policy_group_of(was);
+		leaf[i] = (uint8_t)(was - before + policy_group_vlan(r, get_u16(tci), before));
+	}
+}
+
 // In a pass of its own: the place of a counter is known only at the end of a lookup, and the loads
 // of later lookups would wait for that.
 static void by_group(struct batch *b, uint8_t leaf[])
@@ -243,9 +276,9 @@ static void by_group(struct batch *b, uint8_t leaf[])
 	_Atomic uint64_t *counters = b->w->stats->group;
 	const unsigned count = b->count;
 	if (b->tables->policy.has_macs)
-		frame_group_by_mac(b, leaf);
+		group_by_mac(b, leaf);
 	if (unlikely_(b->tables->policy.has_vlans))
-		frame_group_by_vlan(b, leaf);
+		group_by_vlan(b, leaf);
 	for (unsigned i = 0; i < count; i++) {
 		unsigned group = policy_group_of(leaf[i]);
 		b->pkt[i]->group = (uint8_t)group;

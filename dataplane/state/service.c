@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "service.h"
+#include "worker.h"
 
 #include <rte_byteorder.h>
 

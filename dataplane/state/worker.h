@@ -195,3 +195,7 @@ ATTR_INLINE void worker_wake(const struct worker *w)
 // One turn of the loop for one port: receive, all stages, send. Number of frames received. Exposed
 // so that packet tests drive the very same pipeline over net_ring ports.
 unsigned worker_turn(struct worker *w, unsigned port_index);
+
+// The service addresses as workers compare them. Pure.
+
+void service_from_config(struct worker_service *out, const struct config_dataplane *dp);

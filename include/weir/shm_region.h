@@ -20,7 +20,7 @@ enum { SHM_PATH_MAX = 256, SHM_WHY_MAX = 256 };
 enum { SHM_SHARED_PLACES = 2 }; // /dev/shm and a hugetlbfs mount
 
 // <folder> is the runtime directory's path as one name and the identity of this weir:
-// "run-weir.0123456789abcdef" for /run/weir (shm_instance.h, shm_folder.h).
+// "run-weir.0123456789abcdef" for /run/weir (shm_internal.h, shm_internal.h).
 struct shm_paths {
 	char run[SHM_PATH_MAX];      // sockets, locks (runtime directory, e.g. /run/weir)
 	char mem[SHM_PATH_MAX];      // small regions: run if it is a tmpfs, else /dev/shm/<folder>

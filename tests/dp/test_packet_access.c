@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who may ask, and how often: what becomes of the packets of those who may not.
-#include "dataplane/state/service.h"
+#include "dataplane/state/worker.h"
 #include "harness.h"
 
 enum { RATE = 10, NETWORK_RATE = 25, BURST_S = 2 };

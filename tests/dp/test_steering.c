@@ -4,8 +4,6 @@
 // themselves are shown by tests/smoke/xdp_test.sh.
 
 #include "dataplane/port/steering.h"
-#include "dataplane/port/steering_mac.h"
-#include "dataplane/port/steering_tags.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>

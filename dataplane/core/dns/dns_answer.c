@@ -5,9 +5,7 @@
 // the order and the TTLs.
 
 #include "dns_compress.h"
-#include "dns_rdata.h"
-#include "dns_select.h"
-#include "dns_twins.h"
+#include "dns_records.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dns_rdata.h"
+#include "dns_records.h"
 
 #include <errno.h>
 

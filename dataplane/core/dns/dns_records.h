@@ -7,6 +7,8 @@
 // contents of the RDATA are not checked. The table borrows the message. About 40 KiB: one at a
 // time.
 
+#include "dns_compress.h"
+
 #include <weir/attr.h>
 #include <weir/dns_answer.h>
 
@@ -80,3 +82,41 @@ static inline uint16_t dns_record_type_covered(
 {
 	return rec->rdata_len >= 2 ? get_u16(t->msg + rec->rdata_off) : 0;
 }
+
+// Which records of a reply answer the question: marks them in the table by `keep`.
+
+struct dns_selection {
+	enum dns_answer_kind kind;
+	uint8_t cname_count;
+	uint8_t steps;      // kept answer records have keep 1 .. steps, in the order of the chain
+	bool referral;      // no answer but name servers: the upstream did not resolve
+	int soa;            // index of the SOA kept for a negative answer, or -1
+	uint32_t soa_ttl_s; // its TTL as RFC 2308 5 has it; set when soa >= 0
+};
+
+// `rcode` is NOERROR, NXDOMAIN, or YXDOMAIN, which is a FAILURE without the DNAME for it. 0, -ELOOP
+// (more than DNS_ANSWER_CNAME_MAX CNAMEs, or a circle) or -EBADMSG (a CNAME or SOA without the form
+// of one).
+ATTR_MUST_CHECK int dns_select(struct dns_records *t, const struct dns_query *q, unsigned rcode,
+	struct dns_selection *out);
+
+// Copies RDATA out of a foreign message, so that no pointer into that message survives.
+//
+// Names inside the RDATA of RFC 1035's types are decompressed and compressed again. In some newer
+// types senders compress names although they must not; those are decompressed and written whole
+// (RFC 3597 4). Types that are not in the table are copied untouched (RFC 3597 3).
+
+// RDATA with its length field, from the cursor over the whole message to c->w. 0, or -EBADMSG if
+// the RDATA does not have the type's form; no room shows in wr_ok(&c->w).
+ATTR_MUST_CHECK int dns_rdata_copy(const struct rd *msg, uint16_t type, uint16_t class,
+	uint16_t rdata_len, struct dns_compress *c);
+
+// Finds records that the answer section of a reply has twice: of one owner, type, class and data
+// (RFC 2181 5: such duplicates should be suppressed). Aliases too: a question for type CNAME or ANY
+// gets all of a name, not only the one that a resolver follows.
+//
+// Data with names are compared as on the wire: with other pointers they count as different. Some
+// microseconds for a thousand records: names are read only of twins that dns_select.c kept for
+// different steps, DNS_STRANGERS_MAX times at most.
+
+void dns_twins_drop(struct dns_records *t); // the first one of them stays kept

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dns_select.h"
+#include "dns_records.h"
 
 #include <errno.h>
 

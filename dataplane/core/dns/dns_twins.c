@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dns_twins.h"
+#include "dns_records.h"
 
 #include <string.h>
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "shm_region_internal.h"
-#include "shm_why.h"
+#include "shm_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

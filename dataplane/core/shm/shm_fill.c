@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "shm_fill.h"
+#include "shm_internal.h"
 
 #include <errno.h>
 #include <string.h>

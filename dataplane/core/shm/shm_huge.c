@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "shm_huge.h"
+#include "shm_internal.h"
 
 #include <stdbool.h>
 #include <sys/mman.h>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "shm_folder.h"
-#include "shm_instance.h"
-#include "shm_why.h"
+#include "shm_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>

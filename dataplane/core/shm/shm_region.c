@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "shm_fill.h"
-#include "shm_huge.h"
-#include "shm_region_internal.h"
-#include "shm_why.h"
+#include "shm_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -54,7 +51,7 @@ static int reserve(int fd, size_t size)
 	return -EINTR;
 }
 
-// A hugetlbfs finds a place that suits its pages, which may be larger than those of shm_huge.h.
+// A hugetlbfs finds a place that suits its pages, which may be larger than those of shm_internal.h.
 void *region_map_file(int fd, enum shm_where where, size_t size, int prot, int flags)
 {
 	return where == SHM_IN_HUGE ? mmap(NULL, size, prot, flags, fd, 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Records that are there twice (RFC 2181 5).
 
-#include "dataplane/core/dns/dns_twins.h"
+#include "dataplane/core/dns/dns_records.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 
 // Regions that are filled while they are made: from memory and from a file, whole or not at all.
 
-#include "dataplane/core/shm/shm_fill.h"
+#include "dataplane/core/shm/shm_internal.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>

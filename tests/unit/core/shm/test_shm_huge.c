@@ -3,7 +3,7 @@
 // Files with huge pages, mapped where these can lie. Whether the kernel makes any is its own
 // affair: older ones refuse, which must change nothing.
 
-#include "dataplane/core/shm/shm_huge.h"
+#include "dataplane/core/shm/shm_internal.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/core/shm/shm_folder.h"
-#include "dataplane/core/shm/shm_instance.h"
+#include "dataplane/core/shm/shm_internal.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>

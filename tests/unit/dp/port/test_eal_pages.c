@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Whether there are huge pages for DPDK, by a folder that stands in for sysfs.
-#include "dataplane/port/eal_pages.h"
+#include "dataplane/port/eal_args.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>

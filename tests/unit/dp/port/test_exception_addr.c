@@ -3,7 +3,6 @@
 // In a network namespace of its own, on a TAP of its own. Skipped where that is not allowed.
 
 #include "dataplane/port/exception_addr.h"
-#include "dataplane/port/exception_left.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
