@@ -72,14 +72,14 @@ finish() {
 }
 # upstream PORT LOG: an upstream of upstream.py, which writes LOG, once it listens
 upstream() {
-	$python "$smoke_dir/upstream.py" "$1" "$2" &
+	$python "$smoke_dir/rig/upstream.py" "$1" "$2" &
 	upstream=$!
 	eventually upstream_listens "$1"
 }
 upstream_listens() { [ "$(ss -Htunl "sport = :$1" | wc -l)" = 2 ]; }
 # zone PORT LOG: likewise one of chaos_zone.py, which has no TCP
 zone() {
-	$python "$smoke_dir/chaos_zone.py" "$1" "$2" &
+	$python "$smoke_dir/rig/chaos_zone.py" "$1" "$2" &
 	zone=$!
 	eventually zone_listens "$1"
 }

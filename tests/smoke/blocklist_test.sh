@@ -22,10 +22,10 @@ built() { [ "$(loaded .building)" = false ]; }
 eventually built
 check "all of it is loaded ($(loaded .names))" test "$(loaded .names)" -ge $((names * 95 / 100))
 check "listed names and names below are blocked, look-alikes are not" \
-	client $python "$smoke_dir/blocklist_load.py" names $list
+	client $python "$smoke_dir/rig/blocklist_load.py" names $list
 # What is asked while the worker has no CPU waits, as it would in a NIC's larger queue.
 client ip link set wt0 txqueuelen 10000
-client $python "$smoke_dir/blocklist_load.py" steady >$tmp/steady.out 2>&1 &
+client $python "$smoke_dir/rig/blocklist_load.py" steady >$tmp/steady.out 2>&1 &
 load=$!
 eventually grep -q begins $tmp/steady.out
 builds=$(loaded .builds)

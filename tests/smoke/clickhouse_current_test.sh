@@ -36,7 +36,7 @@ there() {
 		total_us, transport FROM weir.queries FORMAT TSVRaw" | tr '\t' ' ' | sort
 }
 check "and as this box has it" eventually eval '[ -n "$(here)" ] && [ "$(here)" = "$(there)" ]'
-check "each panel's query finds something" $python "$smoke_dir/dashboards.py" clickhouse-filled http://127.0.0.1:8125/
+check "each panel's query finds something" $python "$smoke_dir/rig/dashboards.py" clickhouse-filled http://127.0.0.1:8125/
 made() { ch_sql 5 "SHOW CREATE TABLE weir.queries FORMAT TSVRaw"; }
 check "words are of few" grep -q 'verdict. LowCardinality(String)' <(made)
 check "rows have a time to live" grep -q 'TTL time + toIntervalHour(168)' <(made)

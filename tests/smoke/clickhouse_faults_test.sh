@@ -9,7 +9,7 @@ mount -t tmpfs -o size=64m tmpfs $tmp/ch1/data # a disk of its own, which can be
 lab_up
 ch_config 1 8129
 echo pass >$tmp/mode
-$python "$smoke_dir/clickhouse_proxy.py" 8129 8121 $tmp/mode &
+$python "$smoke_dir/rig/clickhouse_proxy.py" 8129 8121 $tmp/mode &
 check "the server starts" ch_start 1
 check "the sink is up" eventually ch_is state up
 

@@ -33,7 +33,7 @@ ch_start() {
 # ch_start_current NUMBER [ENDS]: likewise; how its first inserts end (clickhouse_current.py).
 ch_start_current() {
 	mkdir -p $tmp/ch$1
-	$python "$smoke_dir/clickhouse_current.py" "$ch_engine" $tmp/ch$1 812$1 ${2:+"$2"} >$tmp/ch$1.out 2>&1 &
+	$python "$smoke_dir/rig/clickhouse_current.py" "$ch_engine" $tmp/ch$1 812$1 ${2:+"$2"} >$tmp/ch$1.out 2>&1 &
 	eval "ch_pid_$1=$!"
 	eventually ch_sql $1 "SELECT 1"
 }
@@ -95,7 +95,7 @@ ch_whole() {
 ch_each_once() { [ "$(ch_sent)" = "$(ch_sql $1 "SELECT count(), sum(weight) FROM weir.queries")" ]; }
 # ch_odd_names NUMBER: asks for five, in evil.test.
 ch_odd_names() {
-	client $python "$smoke_dir/odd_names.py" $service evil.test
+	client $python "$smoke_dir/rig/odd_names.py" $service evil.test
 	check "five hostile names arrive" eventually ch_has_odd_names $1
 }
 ch_has_odd_names() { [ "$(ch_sql $1 "SELECT uniqExact(qname) FROM weir.queries WHERE qname LIKE '%.evil.test'")" = 5 ]; }

@@ -30,7 +30,7 @@ cut_off() {
 	echo "# ${file##*/} cut off at $size bytes"
 	mark
 	declare -A was=([controlplane]=$(pid controlplane) [dataplane]=$(pid dataplane))
-	check "cut off" $python "$smoke_dir/damage.py" "$size" cut "$file"
+	check "cut off" $python "$smoke_dir/rig/damage.py" "$size" cut "$file"
 	resolves ok.touch-$RANDOM.test # whoever comes by
 	for what in "$@"; do
 		check "$what ends" eventually gone "$what"
@@ -59,7 +59,7 @@ denied() { for _ in 1 2 3; do ! answered "$1" || return; done; }
 check "a client that may ask is answered" eventually answered 198.18.0.66
 check "one that may not is not" denied 203.0.113.9
 file=$(region 'policy.*')
-$python "$smoke_dir/damage.py" 4096 cut "$file"
+$python "$smoke_dir/rig/damage.py" 4096 cut "$file"
 check "nor right after the policy was cut off" denied 203.0.113.9
 check "the data plane lives" runs dataplane
 cut_off 'policy.*' 4096 controlplane
@@ -76,7 +76,7 @@ check "a cached name is listed" taken_over weirctl config reload
 asked() { client kdig +timeout=30 +retry=0 @$service ok-3000.cached.test A | rcode_of; }
 same "it is blocked" NXDOMAIN "$(asked)"
 kill -STOP "$(pid controlplane)"
-$python "$smoke_dir/damage.py" 4096 cut "$(region 'rule_image.*')"
+$python "$smoke_dir/rig/damage.py" 4096 cut "$(region 'rule_image.*')"
 for i in 1 2 3; do same "query $i after the image was cut off" SERVFAIL "$(asked)"; done
 kill -CONT "$(pid controlplane)"
 check "the control plane ends" eventually gone controlplane

@@ -16,7 +16,7 @@ if command -v prometheus >/dev/null; then
 	prometheus --config.file=$tmp/prometheus/prometheus.yml --storage.tsdb.path=$tmp/prometheus/data \
 		--web.listen-address=127.0.0.1:9090 >$tmp/prometheus/log 2>&1 &
 	check "prometheus" eventually curl -sf http://127.0.0.1:9090/-/ready
-	check "its panels" $python "$smoke_dir/dashboards.py" prometheus http://127.0.0.1:9090 $tmp/metrics
+	check "its panels" $python "$smoke_dir/rig/dashboards.py" prometheus http://127.0.0.1:9090 $tmp/metrics
 	kill $!
 else
 	echo "no prometheus: its panels are not tried"
@@ -37,7 +37,7 @@ if command -v clickhouse-server >/dev/null; then
 	XML
 	clickhouse-server --config-file=$tmp/clickhouse/config.xml >$tmp/clickhouse/out 2>&1 &
 	check "clickhouse" eventually curl -sf http://127.0.0.1:8123/ping
-	check "its panels" $python "$smoke_dir/dashboards.py" clickhouse http://127.0.0.1:8123/
+	check "its panels" $python "$smoke_dir/rig/dashboards.py" clickhouse http://127.0.0.1:8123/
 	kill -9 $!
 else
 	echo "no clickhouse-server: its panels are not tried"

@@ -20,7 +20,7 @@ capture_end() { # until weir has seen it, or it would write to the old receiver
 	eventually is_down
 }
 asks() { # FILE TRANSPORT ADDRESS NAME...
-	client $python "$smoke_dir/dnstap_ask.py" "$@"
+	client $python "$smoke_dir/rig/dnstap_ask.py" "$@"
 }
 ask_all() { # FILE
 	asks "$1" udp $service a.lab.example b.lab.example a.lab.example b.lab.example ads.lab.example &&
@@ -39,7 +39,7 @@ check "queries of all kinds" ask_all $tmp/asked
 asked=$(wc -l <$tmp/asked)
 check "are sent" eventually written $asked
 capture_end
-check "with both ends and both messages" $python "$smoke_dir/dnstap_check.py" whole $tmp/whole $tmp/asked
+check "with both ends and both messages" $python "$smoke_dir/rig/dnstap_check.py" whole $tmp/whole $tmp/asked
 same "none without them" 0 "$(output without_messages)"
 if command -v dnstap-read >/dev/null; then
 	same "another program reads them" $asked "$(dnstap-read -p $tmp/whole 2>/dev/null | grep -c ';; QUESTION SECTION')"
@@ -51,7 +51,7 @@ check "a receiver" capture $tmp/hidden
 check "queries of all kinds" ask_all $tmp/asked_hidden
 check "are sent" eventually written $((2 * asked))
 capture_end
-check "with nothing of the wire" $python "$smoke_dir/dnstap_check.py" hidden $tmp/hidden $tmp/asked_hidden
+check "with nothing of the wire" $python "$smoke_dir/rig/dnstap_check.py" hidden $tmp/hidden $tmp/asked_hidden
 same "each counted as without messages" $asked "$(output without_messages)"
 check "status says so" eval "weirctl log status | grep -q 'without messages'"
 check "and metrics" eval "weirctl metrics | grep -q 'weir_log_sink_rows_without_messages_total{sink=\"dnstap\"} $asked'"

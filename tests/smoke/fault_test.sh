@@ -34,7 +34,7 @@ sites=("$@")
 [ $# -gt 0 ] || read -ra sites < <(all_sites | xargs)
 check "all sites that are left out are sites" all_known
 
-load() { client $python "$smoke_dir/fault_load.py" $service "$@"; }
+load() { client $python "$smoke_dir/rig/fault_load.py" $service "$@"; }
 
 list=$tmp/grows.list
 echo n0.listed.test >$list

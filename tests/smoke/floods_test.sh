@@ -25,7 +25,7 @@ worker_first() {
 }
 [ -z "${strict-}" ] || check "the worker comes first, the control plane before what has no place" worker_first
 checks=$((checks + 1))
-client env strict="${strict-}" $python "$smoke_dir/floods_load.py" "$WEIR_BUILD/tools/ctl/weirctl" \
+client env strict="${strict-}" $python "$smoke_dir/rig/floods_load.py" "$WEIR_BUILD/tools/ctl/weirctl" \
 	/run/weir/lab/weir.yaml $tmp/up.log "$seconds" "$rate" "$seed" $phases
 load=$?
 case $load in

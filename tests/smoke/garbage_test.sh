@@ -9,7 +9,7 @@ options 'seconds clients seed' "$@"
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
 load() { # load VERB WHAT
-	env strict="${strict-}" $python "$smoke_dir/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
+	env strict="${strict-}" $python "$smoke_dir/rig/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
 		"$seconds" "$clients" "$seed" "$@"
 }
 # A data plane whose second port plays it: DEVICE_ARGUMENTS
@@ -20,7 +20,7 @@ play() {
 	"$lab" start dataplane && client ip link set wt0 txqueuelen 10000
 }
 measured() {
-	client env strict="${strict-}" turn="$2" $python "$smoke_dir/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
+	client env strict="${strict-}" turn="$2" $python "$smoke_dir/rig/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
 		"$seconds" "$clients" "$seed" phase "$1"
 }
 # A short phase on a machine with other things to do can be held up through no fault of ours; ours shows each of three times.

@@ -30,7 +30,7 @@ check "another group in its place" group second 198.18.0.0/25
 check "is activated" eventually activated
 same "and in the log" second "$(row_group)"
 check "data plane killed" "$lab" kill dataplane
-check "the policy image damaged" $python "$smoke_dir/damage.py" 5300 ff "$(region 'policy.*')"
+check "the policy image damaged" $python "$smoke_dir/rig/damage.py" 5300 ff "$(region 'policy.*')"
 check "data plane started" "$lab" start dataplane
 check "the groups are published again" eventually grep -q 'groups of generation .*: publishing them again' /run/weir/lab/controlplane.log
 check "are activated" eventually activated

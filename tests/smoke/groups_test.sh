@@ -111,7 +111,7 @@ check "activated" eventually activated
 check "whatever the address" eventually is 0.0.0.0 198.18.0.3 ok-3103.cached.test
 
 # Frames with a tag by hand: the kernel here may know no VLANs. The reply has the tag of the query.
-in_vlan() { [ "$(client $python "$smoke_dir/vlan_ask.py" "$1" "$3" "$4")" = "$1 $2" ]; }
+in_vlan() { [ "$(client $python "$smoke_dir/rig/vlan_ask.py" "$1" "$3" "$4")" = "$1 $2" ]; }
 of_group() { weirctl --json stats --interval 0 | jq "[.dataplane.groups[] | select(.group == $1) | .queries] | add // 0"; }
 check "a group by VLAN" groups "groups:
 - {name: lan10, vlans: [10], deny: [ok-3104.cached.test], block: {mode: 'null'}}

@@ -97,7 +97,7 @@ from wire import query
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for n in range(int(sys.argv[2]), int(sys.argv[3])):
     sock.sendto(query(f"{sys.argv[4]}.f{n}.test", 1, n & 65535), ("198.18.0.53", 53))
-    time.sleep(float(sys.argv[5]))' "$smoke_dir" "$@"
+    time.sleep(float(sys.argv[5]))' "$smoke_dir/rig" "$@"
 }
 l0() { weirctl --json stats --interval 0 | jq ".controlplane.l0.$1"; }
 asking() { [ "$(resolver inflight)" -gt 0 ]; }

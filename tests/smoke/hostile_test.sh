@@ -8,7 +8,7 @@ check "up" "$lab" up --upstream 127.0.0.1:5301
 pids=$(cat /run/weir/lab/*.pid)
 received=$(dp counter rx_frames)
 for seed in 1 2; do
-	check "10,000 hostile frames, seed $seed" client $python "$smoke_dir/hostile_load.py" $seed
+	check "10,000 hostile frames, seed $seed" client $python "$smoke_dir/rig/hostile_load.py" $seed
 done
 same "both processes are the same as before" "$pids" "$(cat /run/weir/lab/*.pid)"
 check "and run" bash -c "'$lab' status | grep -c ': runs' | grep -qx 2"

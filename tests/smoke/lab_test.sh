@@ -33,7 +33,7 @@ check "SOA comes with NXDOMAIN" grep -q 'SOA' <<<"$(client kdig @$service no-suc
 check "EDE says Blocked" grep -qi 'blocked' <<<"$(client kdig +edns @$service ads.lab.example A)"
 same "letter case is kept" 'WwWlAbeXaMple' "$(client $python -c "
 import socket, sys
-sys.path.insert(0, '$smoke_dir')
+sys.path.insert(0, '$smoke_dir/rig')
 import wire
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.settimeout(20)

@@ -26,7 +26,7 @@ same "of the future, none" "" "$(names --since 2099-01-01)"
 check "the table" eval 'weirctl log search --name search.test | grep -q "ok-2.deep.search.test"'
 check "status has a line" eval 'weirctl status | grep -q "^query store  *up"'
 
-client $python "$smoke_dir/odd_names.py" $service evil.test
+client $python "$smoke_dir/rig/odd_names.py" $service evil.test
 five() { [ "$(logged --name evil.test | jq '[.rows[].qname] | unique | length')" = 5 ]; }
 check "five hostile names are on record" eventually five
 check "export as JSON lines" eval 'export_names --format jsonl >$tmp/all.jsonl && jq -e . <$tmp/all.jsonl'

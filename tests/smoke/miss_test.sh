@@ -7,9 +7,9 @@ upstream 5301 $tmp/up.log
 upstream 5302 $tmp/up2.log
 check "up" "$lab" up --upstream 127.0.0.1:5301 --upstream 127.0.0.1:5302
 check "10,000 clients ask one cold name: one upstream packet" \
-	client $python "$smoke_dir/miss_load.py" cold $tmp/up.log
+	client $python "$smoke_dir/rig/miss_load.py" cold $tmp/up.log
 check "20,000 q/s on one expired name: no ring fills, no other name is delayed, no SERVFAIL" \
-	client $python "$smoke_dir/miss_load.py" expired $tmp/up.log
+	client $python "$smoke_dir/rig/miss_load.py" expired $tmp/up.log
 same "no miss ring was ever full" 0 "$(($(dp verdict servfail_ring_full) + $(dp verdict drop_ring_full)))"
 
 state() { client kdig +timeout=4 +retry=0 @$service "$@" | rcode_of; }

@@ -55,7 +55,7 @@ check "status for people" eval 'weirctl log status | grep -Eq "requests +up"'
 weirctl log tail >$tmp/tail &
 tail=$!
 check "somebody watches" eventually eval '[ "$(weirctl --json log status | jq .tail.readers)" = 1 ]'
-client $python "$smoke_dir/odd_names.py" $service evil.ads.lab.example
+client $python "$smoke_dir/rig/odd_names.py" $service evil.ads.lab.example
 check "five odd names are in the request log" eventually eval \
 	'[ "$(grep -hc "evil.ads.lab.example" $tmp/requests/requests-*.jsonl)" = 5 ]'
 check "a webhook is told of them" eventually hooked '^POST /generic.*evil.ads.lab.example'

@@ -48,7 +48,7 @@ same "misses out of silences are answered" 20 $asked
 check "ports and answers end sleeps" test $(($(counter sleeps_woken) - woken)) -ge 20
 lost=$(client $python -c "
 import socket, sys, time
-sys.path.insert(0, '$smoke_dir')
+sys.path.insert(0, '$smoke_dir/rig')
 import wire
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)

@@ -39,10 +39,10 @@ done >$tmp/names
 load() { client dnsperf -s $service -d $tmp/names -l $((seconds + 600)) "$@" >/dev/null 2>&1; }
 load -Q 300 -q 200 &
 load -m tcp -Q 60 -c 20 -q 100 &
-client $python "$smoke_dir/soak_churn.py" $((seconds + 600)) $seed >/dev/null 2>&1 &
+client $python "$smoke_dir/rig/soak_churn.py" $((seconds + 600)) $seed >/dev/null 2>&1 &
 fstrm_capture -t protobuf:dnstap.Dnstap -u $tmp/dnstap.sock -w $tmp/taken.dnstap >/dev/null 2>&1 &
 capture=$!
-drive() { $python "$smoke_dir/race_drive.py" "$lab" $tmp $seconds $seed $clickhouse_pid >$tmp/did || { cat $tmp/did && return 1; }; }
+drive() { $python "$smoke_dir/rig/race_drive.py" "$lab" $tmp $seconds $seed $clickhouse_pid >$tmp/did || { cat $tmp/did && return 1; }; }
 check "everything at once" drive
 sed 's/^/# /' $tmp/did
 kill $(pgrep -x dnsperf) $(pgrep -f soak_churn.py) $capture

@@ -51,11 +51,11 @@ for scenario in $scenarios; do
 	fi
 	lab_of=$wanted
 	if [ $wanted = faults ]; then
-		ran "$scenario" client $python "$smoke_dir/redis_chaos.py" "$ctl" $config $tmp/$scenario $tmp/zone.log \
+		ran "$scenario" client $python "$smoke_dir/rig/redis_chaos.py" "$ctl" $config $tmp/$scenario $tmp/zone.log \
 			"$scenario" "$seconds" "$rate" "$seed"
 	else
 		printf 'redis:\n  mode: standalone\n  addresses: ["127.0.0.1:6401"]\n  timeout_ms: 5000\n  lookup_timeout_ms: 1000\n  max_keys: %s\n' "$max_keys" >>$config
-		ran "$names names" $python "$smoke_dir/redis_names.py" "$ctl" $config $tmp/names "$lab" "$names" "$max_keys" \
+		ran "$names names" $python "$smoke_dir/rig/redis_names.py" "$ctl" $config $tmp/names "$lab" "$names" "$max_keys" \
 			"$l0_mb" $((rate * 4))
 	fi
 done

@@ -29,7 +29,7 @@ unharmed() { # unharmed PROCESS PID: still the same, and no sanitizer spoke
 	[ "$(pid "$1")" = "$2" ] && runs "$1" && sane "$1"
 }
 sane() { ! grep -E 'AddressSanitizer|runtime error|SUMMARY:' "/run/weir/lab/$1.log"; }
-load() { client $python "$smoke_dir/scribble_load.py" "$@"; }
+load() { client $python "$smoke_dir/rig/scribble_load.py" "$@"; }
 field() { jq -r ".$1 // 0" <<<"$2"; }
 
 # The control plane's turns, in CPU time, which loop.h tells up to 1 ms too high: a look each half second keeps the longest of all.

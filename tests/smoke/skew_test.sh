@@ -25,7 +25,7 @@ broken() {
 	[ -z "$pattern" ] || check "it says so" eventually said "$what" "$pattern"
 	well "$what"
 }
-damage() { $python "$smoke_dir/damage.py" "$@"; }
+damage() { $python "$smoke_dir/rig/damage.py" "$@"; }
 cut_off() { damage 5000 cut "$1"; }
 empty() { damage 0 cut "$1"; }
 noise() { damage 0 noise "$1"; }

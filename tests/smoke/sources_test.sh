@@ -12,7 +12,7 @@ mkdir $web
 lab_up
 cp $config $tmp/plain.yaml
 serve() {
-	$python "$smoke_dir/sources_http.py" $web $tmp/web.log $tmp/web.pem \
+	$python "$smoke_dir/rig/sources_http.py" $web $tmp/web.log $tmp/web.pem \
 		198.18.200.1:8080 198.18.200.1:8443 1.2.3.4:8080 &
 	server=$!
 	eventually eval "(: </dev/tcp/198.18.200.1/8080)"

@@ -9,7 +9,7 @@ asked() { up_log | grep -c ' ok-3000.cached.test 1$'; }
 asked=$(asked)
 check "UDP has asked" test "$asked" -ge 1
 tcp() { client kdig +tcp +timeout=10 +retry=0 "$@"; }
-load() { client $python "$smoke_dir/tcp_load.py" "$@"; }
+load() { client $python "$smoke_dir/rig/tcp_load.py" "$@"; }
 tcp_count() { weirctl --json tcp | jq -r ".$1"; }
 answers() { grep -o 'ANSWER: [0-9]*' <<<"$1" | head -n 1; }
 
@@ -42,7 +42,7 @@ check "weirctl tcp" grep -q "listens on $service:53" <(weirctl tcp)
 sed -i 's/per_client: 12288/per_client: 3/' "$config"
 check "a smaller cap is taken over" weirctl config reload
 client timeout 60 $python -c "
-import sys; sys.path.insert(0, '$smoke_dir')
+import sys; sys.path.insert(0, '$smoke_dir/rig')
 from tcp_load import *
 socks = [connect() for _ in range(10)]
 socks[-1].sendall(frame(query('ok-3000.cached.test')))

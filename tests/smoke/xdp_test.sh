@@ -51,7 +51,7 @@ same "other ports and addresses are not steered" "$before" "$(steered steered)"
 # and what is behind extension headers; the kernel has two tags, later fragments and what is cut off.
 was=$(steered steered) fragments=$(dp verdict drop_fragment) extended=$(dp verdict drop_ip_header)
 others=$(steered other_host)
-frames=$(client $python "$smoke_dir/xdp_frames.py")
+frames=$(client $python "$smoke_dir/rig/xdp_frames.py")
 same "replies, and their VLANs" "plain4 0 plain6 0 vlan4 7 vlan6 7 options4 0 two_tags None fragment_first None \
 fragment_later None extension6 None runt None other_host None" "$(xargs <<<"$frames")"
 same "what a mirror port would bring stays with the kernel" $((others + 1)) "$(steered other_host)"
@@ -158,7 +158,7 @@ wait $!
 check "that turned off" ethtool -K weir0 rxvlan off
 "$WEIR_BUILD/dataplane/weir-dataplane" -c $tmp/vlans.yaml >$tmp/vlans.log 2>&1 &
 check "it starts and serves" eventually steers_again
-same "in its VLAN" "vlan4 7" "$(client $python "$smoke_dir/xdp_frames.py" | grep '^vlan4')"
+same "in its VLAN" "vlan4 7" "$(client $python "$smoke_dir/rig/xdp_frames.py" | grep '^vlan4')"
 kill $!
 wait $!
 check "start" "$lab" start dataplane

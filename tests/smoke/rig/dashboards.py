@@ -16,7 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-root = pathlib.Path(__file__).resolve().parent.parent.parent
+root = pathlib.Path(__file__).resolve().parents[3]
 
 
 # What both dashboards show, as a word of some panel's or row's title.

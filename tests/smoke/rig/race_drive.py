@@ -83,7 +83,7 @@ def call(verb, path, params=(), stream_s=0.0):
 def endpoints():
     """(those that are read, those that change something) of each api_part of controlplane/api."""
     reads, changes = [], []
-    for name in sorted(glob.glob(f"{HERE}/../../controlplane/api/api_*.c")):
+    for name in sorted(glob.glob(f"{HERE}/../../../controlplane/api/api_*.c")):
         with open(name) as source:
             for path, flags in re.findall(r'\{"(/[a-z/]+)",\s+serve_\w+([^}]*)\}', source.read()):
                 (changes if "API_POST" in flags else reads).append(path)
