@@ -29,9 +29,6 @@ static inline struct answer_records answer_records_of(
 }
 bool answer_records_next(struct answer_records *r, struct answer_record *out); // false: no more
 
-// A name in the bytes from `pos` on, which may point to earlier bytes, the question included.
-// False: no valid name.
-
 // The name that a CNAME, HTTPS or SVCB record leads to; false: none, or the owner itself.
 bool answer_record_target(
 	const struct answer_records *r, const struct answer_record *record, struct dns_name *out);

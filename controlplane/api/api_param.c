@@ -191,6 +191,8 @@ bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
 	struct text_near near;
 	if (!api_param_text(x, "verdict", out, QUERY_TEXT_MAX))
 		return false;
+	if (strcmp(out, "servfail_crowd") == 0)
+		return true; // rows of an earlier version have this former name
 	text_near_begin(&near, out);
 	for (unsigned i = 0;; i++) {
 		const char *word = querylog_row_verdict(i);

@@ -135,7 +135,7 @@ static void generations_out(struct json_out *o, struct json_node *root, const st
 	json_out_count(o, n, "policy", p.policy_generation);
 	JSON_COUNTS(o, n, &p, l0_bytes, rule_image_bytes);
 	json_out_text(o, n, "l0_where", where_text(p.l0_where));
-	json_out_text(o, n, "names_where", where_text(p.names_where));
+	json_out_text(o, n, "rule_image_where", where_text(p.rule_image_where));
 	JSON_COUNTS(
 		o, n, &p, retired_waiting, refused_busy, workers_hung, rules_lag_ms, policy_lag_ms);
 }

@@ -8,7 +8,7 @@
 // a fixed pool, in a list per question, oldest first. Both refuse when full; nothing grows. A
 // waiter keeps its spelling of the question as one bit per byte: upper case or not.
 //
-// Shares (share_sketch.h) keep one client or zone from taking all. A zone's questions (zone_of.h)
+// Shares (weir/sketch.h) keep one client or zone from taking all. A zone's questions (zone_of.h)
 // have a limit, and those of all zones under one public suffix may be three quarters of all: a
 // flood of random names below a zone whose servers do not answer fills only that share. A client,
 // an IPv4 address or an IPv6 /64, has a limit of pending answers: an upstream that delays them and

@@ -244,8 +244,10 @@ int link_open(struct link_server **out, struct loop *loop, struct publisher *pub
 	char why[SHM_WHY_MAX])
 {
 	struct link_server *s = calloc(1, sizeof(*s));
-	if (!s)
+	if (!s) {
+		snprintf(why, SHM_WHY_MAX, "no memory for the link");
 		return -ENOMEM;
+	}
 	*s = (struct link_server){
 		.loop = loop, .publisher = publisher, .listen_fd = -1, .peer_fd = -1};
 	snprintf(s->path, sizeof(s->path), "%s/link.sock", publisher_paths(publisher)->run);

@@ -131,6 +131,7 @@ int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	p->policy_generation = atomic_load(&p->dir->current[REGION_POLICY]) >> 1;
 	publish_unlink_old(p, "policy", p->policy_generation);
 	publish_unlink_old(p, "rule_image", atomic_load(&p->dir->current[REGION_RULE_IMAGE]) >> 1);
+	publish_unlink_old(p, "names", UINT64_MAX); // the former name of "rule_image"
 	(void)publisher_probe_readers(p);
 	*out = p;
 	return 0;
@@ -291,7 +292,7 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 	if (p->names) {
 		out->rule_image_generation = p->names->generation;
 		out->rule_image_bytes = p->names->region.size;
-		out->names_where = p->names->region.where;
+		out->rule_image_where = p->names->region.where;
 	}
 	out->retired_waiting = p->old_count;
 	for (unsigned i = 0; i < p->old_count; i++)

@@ -121,7 +121,7 @@ void publish_watch(struct publisher *p, const struct dp_watch *w);
 struct publish_status {
 	uint64_t l0_generation, rule_image_generation, config_generation, policy_generation;
 	uint64_t l0_bytes, rule_image_bytes;
-	enum shm_where l0_where, names_where;
+	enum shm_where l0_where, rule_image_where;
 	unsigned retired_waiting; // old generations that some worker still uses
 	uint64_t retired_bytes;
 	uint64_t refused_busy;

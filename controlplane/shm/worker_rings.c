@@ -104,7 +104,7 @@ static bool rings_drain(struct rings *rings)
 	return true;
 }
 
-// Edge-triggered: each ring is an event, even with unread ones before it. But a worker rings with
+// Edge-triggered: each ring is an event, even with unread ones before it. But worker rings with
 // each burst until this loop is awake, and a full socket gives no event at all, so it is emptied
 // each time. A bell that was shut down gives no further event.
 static void on_bell(evutil_socket_t fd, short, void *arg)

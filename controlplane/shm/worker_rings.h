@@ -49,10 +49,10 @@ void worker_rings_detach(struct worker_rings *l); // its process is dead
 unsigned worker_rings_count(const struct worker_rings *l);
 uint64_t worker_rings_incarnation(const struct worker_rings *l); // 0: none attached
 
-// Each 100 ms: polls all rings. The words that tell a worker that this loop sleeps, and that there
+// Each 100 ms: checks for marks regions, which appear once a worker activated the l0 generation,
+// and then polls all rings. The words that tell a worker that this loop sleeps, and that there
 // is room, are shared; if they were overwritten, the worker would not ring and this loop would not
-// correct them. Then checks for marks regions, which appear once a worker activated the l0
-// generation.
+// correct them.
 void worker_rings_beat(struct worker_rings *l);
 
 // Has any worker marked the record so? MARK_VISITED: since SIEVE's hand passed; MARK_REFRESH: it

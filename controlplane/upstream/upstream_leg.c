@@ -148,7 +148,7 @@ bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t 
 }
 
 // A datagram from the server's address: is it the reply? False: keep waiting.
-static bool answer_policy(struct upstream_leg *leg, uint8_t *msg, size_t len)
+static bool take_reply(struct upstream_leg *leg, uint8_t *msg, size_t len)
 {
 	if (upstream_leg_matches(leg, msg, len, leg->mixed_case))
 		return upstream_replied(leg, msg, len) != UPSTREAM_IGNORED;
@@ -189,7 +189,7 @@ void upstream_leg_readable(struct upstream_socket *s)
 		// answer.
 		if (n < 0 || !upstream_same_address(&from, &leg->peer))
 			upstream_leg_count_bad(leg);
-		else if (answer_policy(leg, u->buf, (size_t)n))
+		else if (take_reply(leg, u->buf, (size_t)n))
 			return;
 	}
 }

@@ -24,7 +24,8 @@ static void sweep_former_life(const struct shm_paths *paths)
 	if (!d)
 		return;
 	for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
-		if (strncmp(e->d_name, "rings.", 5) == 0) {
+		// The second is the former name.
+		if (strncmp(e->d_name, "rings.", 6) == 0 || strncmp(e->d_name, "lane.", 5) == 0) {
 			(void)region_unlink(paths, SHM_IN_MEM, e->d_name);
 			FAULT_POINT(former_rings_unlinked);
 		}
@@ -37,7 +38,7 @@ static int rings_create(struct rings *rings, const struct shm_paths *paths, unsi
 {
 	int rc = bell_open(rings->bell);
 	if (rc) {
-		snprintf(why, SHM_WHY_MAX, "bell of lane %u: %s", worker, strerror(-rc));
+		snprintf(why, SHM_WHY_MAX, "bell of worker %u: %s", worker, strerror(-rc));
 		return rc;
 	}
 	char name[SHM_NAME_MAX];

@@ -34,7 +34,7 @@
 	X(l0_recover_retired, L0)                                                  \
 	X(epoch_before_advance, L0)                                                \
 	X(epoch_advanced, L0)                                                      \
-	/* One rings' ring: the producer's side, then the consumer's. */           \
+	/* One ring: the producer's side, then the consumer's. */                  \
 	X(ring_pad_written, RING_PRODUCER)                                         \
 	X(ring_header_written, RING_PRODUCER)                                      \
 	X(ring_before_tail, RING_PRODUCER)                                         \

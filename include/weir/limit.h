@@ -34,10 +34,10 @@
 #include "policy.h"
 
 #include <stdatomic.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
 #include <stdbool.h>
 #include <stdint.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
 #endif
 
 enum {

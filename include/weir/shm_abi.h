@@ -177,7 +177,7 @@ static_assert(sizeof(struct ring_index) == 64);
 // each side can map the other's read-only.
 struct rings_dp_page { // page 1: only dp writes
 	alignas(CACHE_LINE) _Atomic uint64_t
-		seen_epoch; // EPOCH_OFFLINE (also in a new rings, set before region_publish: 0
+		seen_epoch; // EPOCH_OFFLINE (also in new rings, set before region_publish: 0
 			    // would delay the writer), or the last epoch seen while quiescent
 	_Atomic uint64_t heartbeat_ms;
 	alignas(CACHE_LINE) struct ring_index miss_tail;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Messages of the worker rings rings. A message is one ring_unit header (shm_ring.h) and then one
+// Messages of the worker rings. A message is one ring_unit header (shm_ring.h) and then one
 // of these structs and its variable part; the header's `len` counts both. Readers copy, check, then
 // use.
 
@@ -25,7 +25,7 @@ enum { MSG_DNS_MAX = 4096 };   // longest DNS message that passes a ring; longer
 // plane, handed back unchanged by the control plane; addresses in network byte order.
 struct return_path {
 	uint16_t port;     // data plane's port index
-	uint16_t worker;   // worker rings that must send it
+	uint16_t worker;   // the worker that must send it
 	uint16_t vlan_tci; // when has_vlan
 	uint8_t has_vlan;
 	uint8_t ip_version; // 4 or 6
@@ -90,8 +90,8 @@ enum answer_kind {
 };
 
 // link.sock, SOCK_SEQPACKET, one fixed-size message each way. The data plane speaks first and
-// passes one end of a bell (bell.h) per worker (SCM_RIGHTS), in worker rings order: the worker
-// rings it for misses, and is rung for answers while it sleeps.
+// passes one end of a bell (bell.h) per worker (SCM_RIGHTS), in the order of the workers: the
+// worker rings it for misses, and is rung for answers while it sleeps.
 
 struct link_hello {
 	uint64_t magic; // SHM_MAGIC

@@ -99,10 +99,10 @@ static void warm_start(struct publisher *p, const char *image_path, double *load
 		die(j->error);
 	rules_job_free(j);
 	publish_status(p, &status);
-	shm_name_generation(name, "names", status.rule_image_generation);
+	shm_name_generation(name, "rule_image", status.rule_image_generation);
 	start_ms = now_ms(CLOCK_MONOTONIC);
-	if (region_attach(publisher_paths(p), status.names_where, name, REGION_RULE_IMAGE, false,
-		    &region, why)
+	if (region_attach(publisher_paths(p), status.rule_image_where, name, REGION_RULE_IMAGE,
+		    false, &region, why)
 		|| rule_reader_init(
 			&reader, region_data(&region), region_data_size(&region), true, why))
 		die(why);

@@ -128,7 +128,7 @@ class Weir:
         status = self.ask("status")
         dp, made = status.get("dataplane", {}), status.get("controlplane", {}).get("generations", {})
         return dp.get("link_up") and all(
-            dp.get(f"{part}_generation", 0) == made.get(part) for part in ("l0", "names", "config"))
+            dp.get(f"{part}_generation", 0) == made.get(part) for part in ("l0", "rule_image", "config"))
 
     def verdict(self, name):
         return self.ask("stats", "--interval", "0").get("dataplane", {}).get("verdicts", {}).get(name, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""RFC 1034 and 1035: messages and rule_image."""
+"""RFC 1034 and 1035: messages and names."""
 import struct
 import time
 

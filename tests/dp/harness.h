@@ -3,7 +3,7 @@
 
 // A worker on rings instead of wires, for the packet tests: worker_turn and the stages as shipped,
 // net_ring ports for clients and kernel, L0 and rule tables made by their real writers in ordinary
-// memory, real worker rings rings with the test as the control plane.
+// memory, real worker rings with the test as the control plane.
 //
 // One EAL per program (harness_main), one struct harness per test (harness_begin and harness_end,
 // which also checks the laws that hold for every test: as many verdicts as frames, every packet

@@ -3,7 +3,7 @@
 // What a process says to the control plane on link.sock, with file descriptors of any kind beside
 // it. Welcome is whoever says a whole hello of our ABI, with the number of workers and bells that
 // its worker rings have; everyone else is told that they are not, and hung up on. No descriptor
-// stays. And what stands in the header of the first rings, whose rings, that of the log too, are
+// stays. And what stands in the header of the first worker rings, that of the log too, are
 // taken only if they lie within it. While one is welcome another is told to come later.
 //
 // The first byte: how many descriptors, and of what kind; the second: where the rest is laid over

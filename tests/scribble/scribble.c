@@ -46,7 +46,7 @@ enum target {
 	TARGETS
 };
 static const char *const target_names[TARGETS] = {"directory", "l0", "l0 records", "rule_image",
-	"lane indices", "answer ring", "marks", "lane words", "miss ring", "stats", "headers"};
+	"ring indices", "answer ring", "marks", "ring words", "miss ring", "stats", "headers"};
 // In 64ths. Marks are written by both sides.
 static const uint8_t share[2][TARGETS] = {
 	[0] = {[AT_DIRECTORY] = 2,

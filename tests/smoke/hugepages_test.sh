@@ -14,7 +14,7 @@ check "up" "$lab" up --offline
 short() { client kdig +short +timeout=5 +retry=2 @$service www.lab.example A; }
 same "it answers" 198.18.255.80 "$(short)"
 same "the cache is on huge pages" hugetlbfs "$(where l0_where)"
-same "so are the rules" hugetlbfs "$(where names_where)"
+same "so are the rules" hugetlbfs "$(where rule_image_where)"
 check "the control plane restarted" bash -c "'$lab' kill controlplane && '$lab' start controlplane"
 same "a cached name is answered" 198.18.255.80 "$(short)"
 check "the data plane restarted" bash -c "'$lab' kill dataplane && '$lab' start dataplane"

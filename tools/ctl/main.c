@@ -332,12 +332,13 @@ static const struct ctl_command *command_find(const struct args *a)
 	return NULL;
 }
 
-// "knobs" is the former name of `toggles`, for one version.
+// The former name of `toggles`, for one version.
 static void command_rename(struct args *a)
 {
 	if (a->words == 0 || strcmp(a->word[0], "knobs") != 0)
 		return;
-	fputs("weirctl: `knobs` is now `toggles`; the next version removes the old name\n", stderr);
+	fputs("weirctl: this command is now `toggles`; the next version removes the old name\n",
+		stderr);
 	a->word[0] = "toggles";
 }
 

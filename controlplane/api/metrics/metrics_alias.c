@@ -12,6 +12,9 @@ static const struct {
 	{"weir_frontend_", "weir_front_"},
 	{"weir_resolver_answer_policy_rechecked_", "weir_resolver_judge_rejudged_"},
 	{"weir_resolver_answer_policy_", "weir_resolver_judge_"},
+	{"weir_resolver_worker_rings", "weir_resolver_lanes"},
+	{"weir_dataplane_dedup_replaced_", "weir_dataplane_recent_replaced_"},
+	{"weir_dataplane_rule_image_generation", "weir_dataplane_names_generation"},
 };
 
 // Length of the word at `at`, which ends with a blank, a brace or the line.

@@ -183,7 +183,7 @@ void topk_add(struct topk *s, uint64_t hash, const char *text, size_t len, uint6
 	heap_down(s, s->entry[i].place);
 }
 
-// The greatest weight of a text that is not in the sketch.
+// The greatest weight of a text that is not in the table.
 static uint64_t unseen(const struct topk *s)
 {
 	return s->used == s->cap ? s->entry[s->heap[0]].count : 0;

@@ -21,8 +21,7 @@ static const struct {
 	const char *words;
 } owner[] = {
 	{MEM_ACCOUNT_l0, "l0"},
-	{MEM_ACCOUNT_images,
-		"drop group hosts list local names policy publish rebinding rule rules"},
+	{MEM_ACCOUNT_images, "drop group hosts list local policy publish rebinding rule rules"},
 	{MEM_ACCOUNT_worker_rings, "link worker_rings"},
 	{MEM_ACCOUNT_resolver,
 		"failures answer flush inflight kept question refresh resolver rewrite "
@@ -36,7 +35,7 @@ static const struct {
 	{MEM_ACCOUNT_config, "bootstrap config net_address"},
 	{MEM_ACCOUNT_stats, "errors heap toggles leak mem memory metrics slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm"},
-	{MEM_ACCOUNT_dataplane, "activate bench capture dp worker_rings limit"},
+	{MEM_ACCOUNT_dataplane, "activate bench capture dp limit"},
 	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml keyhash sqlite"},
 };
 

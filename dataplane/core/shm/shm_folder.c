@@ -26,11 +26,11 @@ static int lock_take(int fd, short kind)
 	return errno == EACCES ? -EAGAIN : -errno;
 }
 
-// "lane." was the name of "rings." before 0.2: a folder that such a weir left is swept too.
+// The last two are former names: folders that earlier builds left are swept too.
 static bool is_made_by_weir(const char *name)
 {
 	static const char *const stems[] = {
-		"l0.", "rule_image.", "policy.", "rings.", "marks.", "lane."};
+		"l0.", "rule_image.", "policy.", "rings.", "marks.", "names.", "lane."};
 	for (unsigned i = 0; i < ARRAY_LEN(stems); i++)
 		if (strncmp(name, stems[i], strlen(stems[i])) == 0)
 			return true;
@@ -54,11 +54,11 @@ static void regions_remove(int folder)
 }
 
 // The lock last: a process that waits for it then finds that its file is gone.
-static void rest_remove(int root, int folder, const char *name)
+static bool rest_remove(int root, int folder, const char *name)
 {
 	(void)unlinkat(folder, "run", 0);
 	(void)unlinkat(folder, "lock", 0);
-	(void)unlinkat(root, name, AT_REMOVEDIR);
+	return unlinkat(root, name, AT_REMOVEDIR) == 0;
 }
 
 void shm_folder_remove(const char *folder, bool whole)
@@ -68,7 +68,7 @@ void shm_folder_remove(const char *folder, bool whole)
 		return;
 	regions_remove(fd);
 	if (whole)
-		rest_remove(AT_FDCWD, fd, folder);
+		(void)rest_remove(AT_FDCWD, fd, folder);
 	close(fd);
 }
 
@@ -184,8 +184,8 @@ static bool sweep_one(int root, const char *name, uint64_t id)
 	int lock = may ? openat(folder, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK) : -1;
 	if (lock >= 0 && lock_take(lock, F_WRLCK) == 0 && !may_come_back(folder, id)) {
 		regions_remove(folder);
-		rest_remove(root, folder, name);
-		removed_tell(name, "a weir that is gone");
+		if (rest_remove(root, folder, name))
+			removed_tell(name, "a weir that is gone");
 	} else if (may && lock < 0 && errno == ENOENT) {
 		(void)unlinkat(root, name, AT_REMOVEDIR); // half made or half removed: empty
 	}

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The control plane's end of a rings, for the worker of path_rig.h: answers every miss at once with
-// four addresses, so that what a miss and its answer cost the worker can be measured on one core.
+// The control plane's end of worker rings, for the worker of path_rig.h: answers every miss at once
+// with four addresses, so that what a miss and its answer cost the worker can be measured on one
+// core.
 
 #include <weir/shm_abi.h>
 #include <weir/shm_ring.h>

@@ -56,7 +56,7 @@ class Honest:
     serial = 0
 
     def __init__(self, port, new="ok"):
-        """new: how upstream answers new rule_image."""
+        """new: how upstream answers new names."""
         hear_only(port.sock, HONEST, own=True)
         port.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.sock, self.out = port.sock, Port(hears=False)  # a socket does not hear itself

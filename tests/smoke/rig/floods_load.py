@@ -292,7 +292,7 @@ def bomb(turn):
 
 
 def injection(turn):
-    """Names of bytes that mean something to a terminal, a log or JSON, through all that shows rule_image."""
+    """Names of bytes that mean something to a terminal, a log or JSON, through all that shows names."""
     port = Port()
     evil = b'\x1b[31m"\',\n\r\0\xff\x7f<&%s{};--'
     for i, word in enumerate((b"ok", b"dead", b"fail", b"lie", b"tc")):

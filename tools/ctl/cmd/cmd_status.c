@@ -59,10 +59,10 @@ static void generations_print(const struct view *v)
 	table_cell(t, "%s", json_text(g, "l0_where"));
 	table_row_end(t);
 	table_cell(t, "rules");
-	table_cell_count(t, json_count(g, "names"));
+	table_cell_count(t, json_count(g, "rule_image"));
 	activated_cell(t, v, v->stats->rule_image_generation);
 	table_cell(t, "%s", figure_bytes(json_count(g, "rule_image_bytes"), text));
-	table_cell(t, "%s", json_text(g, "names_where"));
+	table_cell(t, "%s", json_text(g, "rule_image_where"));
 	table_row_end(t);
 	table_cell(t, "groups");
 	table_cell_count(t, json_count(g, "policy"));

@@ -18,13 +18,13 @@ static void test_lower_every_byte_in_every_lane(void **)
 	for (unsigned c = 0; c < 256; c++) {
 		uint8_t want = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : (uint8_t)c;
 		assert_int_equal(ascii_lower((uint8_t)c), want);
-		for (unsigned lane = 0; lane < 19; lane++) {
+		for (unsigned at = 0; at < 19; at++) {
 			uint8_t in[19], out[19];
-			memset(in, lane & 1 ? 0xff : 'Z', sizeof(in));
-			in[lane] = (uint8_t)c;
+			memset(in, at & 1 ? 0xff : 'Z', sizeof(in));
+			in[at] = (uint8_t)c;
 			ascii_lower_copy(out, in, sizeof(in));
-			assert_int_equal(out[lane], want);
-			assert_int_equal(out[(lane + 1) % 19], lane & 1 ? 0xff : 'z');
+			assert_int_equal(out[at], want);
+			assert_int_equal(out[(at + 1) % 19], at & 1 ? 0xff : 'z');
 		}
 	}
 }

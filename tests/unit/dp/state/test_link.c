@@ -84,7 +84,7 @@ static int greet(void)
 	int fds[WORKERS];
 	memcpy(fds, CMSG_DATA(c), sizeof(fds));
 	for (unsigned i = 0; i < WORKERS; i++) {
-		// In worker rings order: what is rung here is heard there.
+		// In the order of the workers: what is rung here is heard there.
 		struct pollfd p = {.fd = ours[i], .events = POLLIN};
 		bell_ring(fds[i]);
 		assert_int_equal(poll(&p, 1, 0), 1);

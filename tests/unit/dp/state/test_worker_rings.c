@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Lanes and statistics as the control plane and weirctl find them.
+// Worker rings and statistics as the control plane and weirctl find them.
 
 #include "dataplane/state/worker_rings.h"
 #include "tests/unit/unit.h"
@@ -36,7 +36,7 @@ static int create(unsigned workers)
 static int setup(void **)
 {
 	log_init("test_worker_rings", LOG_LEVEL_ERROR);
-	strcpy(dir, "/tmp/weir-test-lane-XXXXXX");
+	strcpy(dir, "/tmp/weir-test-rings-XXXXXX");
 	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why))
 		return -1;
 	return create(WORKERS);
@@ -158,7 +158,11 @@ static void a_smaller_life_leaves_no_rings_behind(void **)
 	mode_t mode;
 	worker_rings_close(&worker_rings);
 	assert_true(exists("rings.1", &mode));
+	char former[2 * SHM_PATH_MAX];
+	snprintf(former, sizeof(former), "%s/lane.1", paths.mem); // as an earlier build named them
+	assert_int_equal(close(creat(former, 0600)), 0);
 	assert_int_equal(create(1), 0);
+	assert_false(exists("lane.1", &mode));
 	assert_true(exists("rings.0", &mode));
 	assert_false(exists("rings.1", &mode));
 }
