@@ -157,5 +157,6 @@ static void serve_cache_flush(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_cache_part = {
-	.endpoint = {{"/cache", serve_cache_get}, {"/cache/flush", serve_cache_flush, API_POST}},
+	.endpoint = {{"/cache", serve_cache_get, API_GET},
+		{"/cache/flush", serve_cache_flush, API_POST}},
 };

@@ -230,6 +230,6 @@ static void serve_services(struct api *, struct http_exchange *x)
 }
 
 const struct api_part api_groups_part = {
-	.endpoint = {{"/groups", serve_groups}, {"/services", serve_services}},
+	.endpoint = {{"/groups", serve_groups, API_GET}, {"/services", serve_services, API_GET}},
 	.status = groups_out,
 };

@@ -183,6 +183,6 @@ static void serve_connections(struct api *, struct http_exchange *x)
 const struct api_part api_heap_part = {
 	.endpoint = {{"/heap", serve_heap, API_ALWAYS}, {"/heap/on", serve_heap_on, API_POST},
 		{"/heap/off", serve_heap_off, API_POST},
-		{"/debug/heap", serve_debug_heap, API_ALWAYS}, {"/threads", serve_threads},
-		{"/connections", serve_connections}},
+		{"/debug/heap", serve_debug_heap, API_ALWAYS}, {"/threads", serve_threads, API_GET},
+		{"/connections", serve_connections, API_GET}},
 };

@@ -193,7 +193,7 @@ static void log_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_log_part = {
-	.endpoint = {{"/log", serve_log}},
+	.endpoint = {{"/log", serve_log, API_GET}},
 	.status = log_status,
 	.stats = log_status,
 	.degraded = outputs_degraded,

@@ -163,4 +163,5 @@ static void serve_log_search(struct api *a, struct http_exchange *x)
 		on_searched(c, err);
 }
 
-const struct api_part api_log_search_part = {.endpoint = {{"/log/search", serve_log_search}}};
+const struct api_part api_log_search_part = {
+	.endpoint = {{"/log/search", serve_log_search, API_GET}}};

@@ -133,7 +133,7 @@ static void tail_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_log_tail_part = {
-	.endpoint = {{"/log/tail", serve_log_tail}},
+	.endpoint = {{"/log/tail", serve_log_tail, API_GET}},
 	.tables = tail_tables,
 	.close = tails_close,
 };

@@ -257,7 +257,7 @@ static void serve_config_reload(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_rules_part = {
-	.endpoint = {{"/blocklist", serve_blocklist},
+	.endpoint = {{"/blocklist", serve_blocklist, API_GET},
 		{"/blocklist/reload", serve_blocklist_reload, API_POST},
 		{"/blocklist/rollback", serve_blocklist_rollback, API_POST},
 		{"/blocklist/pause", serve_blocklist_pause, API_POST},

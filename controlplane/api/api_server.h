@@ -36,6 +36,7 @@ struct api {
 enum { API_DUMP_SPACE_MS = 2000, API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
 
 enum api_endpoint_flags {
+	API_GET = 0,       // changes nothing
 	API_POST = 1 << 0, // changes something
 	API_ALWAYS =
 		1 << 1, // served while the toggle `api` is off: to look, and to turn it on again

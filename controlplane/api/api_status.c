@@ -191,5 +191,5 @@ static void serve_stats(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_status_part = {
-	.endpoint = {{"/status", serve_status}, {"/stats", serve_stats}},
+	.endpoint = {{"/status", serve_status, API_GET}, {"/stats", serve_stats, API_GET}},
 };

@@ -63,4 +63,4 @@ static void serve_tcp(struct api *a, struct http_exchange *x)
 		api_busy(x, rc);
 }
 
-const struct api_part api_tcp_part = {.endpoint = {{"/tcp", serve_tcp}}};
+const struct api_part api_tcp_part = {.endpoint = {{"/tcp", serve_tcp, API_GET}}};

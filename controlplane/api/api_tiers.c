@@ -119,7 +119,7 @@ static void serve_cache_stats(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_tiers_part = {
-	.endpoint = {{"/cache/stats", serve_cache_stats}},
+	.endpoint = {{"/cache/stats", serve_cache_stats, API_GET}},
 	.status = redis_out,
 	.stats = tiers_out,
 	.degraded = redis_degraded,

@@ -68,6 +68,6 @@ static void top_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_top_part = {
-	.endpoint = {{"/top", serve_top}},
+	.endpoint = {{"/top", serve_top, API_GET}},
 	.tables = top_tables,
 };

@@ -210,7 +210,7 @@ static void watch_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_watch_part = {
-	.endpoint = {{"/watch", serve_watch}},
+	.endpoint = {{"/watch", serve_watch, API_GET}},
 	.tables = watch_tables,
 	.close = watch_close,
 };

@@ -203,4 +203,4 @@ static void serve_why(struct api *a, struct http_exchange *x)
 		on_looked(c, err, NULL);
 }
 
-const struct api_part api_why_part = {.endpoint = {{"/why", serve_why}}};
+const struct api_part api_why_part = {.endpoint = {{"/why", serve_why, API_GET}}};
