@@ -25,6 +25,8 @@ static void show(struct clickhouse_sender *s)
 	snprintf(s->now.url, sizeof(s->now.url), "%s", clickhouse_client_url(s->client));
 	s->now.limits = s->here->schema.limits;
 	s->now.clock_ahead_s = s->here->schema.clock_ahead_s;
+	if (s->here->is_ready)
+		atomic_store(&s->coding, clickhouse_schema_coding(&s->here->schema));
 	pthread_mutex_lock(&s->lock);
 	s->shown = s->now;
 	pthread_mutex_unlock(&s->lock);
@@ -63,8 +65,6 @@ void clickhouse_sender_use(struct clickhouse_sender *s, unsigned url)
 	s->here = &s->server[url];
 	s->here->contact_ms = 0;
 	clickhouse_client_use(s->client, url);
-	if (s->here->is_ready)
-		atomic_store(&s->coding, clickhouse_schema_coding(&s->here->schema));
 }
 
 void clickhouse_sender_next(struct clickhouse_sender *s)
@@ -132,10 +132,7 @@ enum clickhouse_end clickhouse_sender_schema(
 		return CLICKHOUSE_DONE;
 	enum clickhouse_end end = clickhouse_schema_make(&s->here->schema, s->client, a);
 	clickhouse_sender_heard(s, a);
-	if (end != CLICKHOUSE_DONE)
-		return end;
-	s->here->is_ready = true;
-	atomic_store(&s->coding, clickhouse_schema_coding(&s->here->schema));
+	s->here->is_ready = end == CLICKHOUSE_DONE;
 	return end;
 }
 

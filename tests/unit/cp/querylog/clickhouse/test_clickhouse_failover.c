@@ -253,43 +253,6 @@ static void test_dropped_partitions_never_fall(void **)
 	assert_int_equal(status.sender.dropped_partitions, 1);
 }
 
-static bool has_dropped_there(void)
-{
-	return second.drops == 1;
-}
-
-// Rows that a failover left at a server expire there, though it is not in use.
-static void test_the_other_server_drops_its_own(void **)
-{
-	settings.unix_s = in_2026;
-	strcpy(second.parts, "20261113\t1000\t5000\n20261121\t3000\t5000\n");
-	strcpy(second.newest, "1795219260\t20261121\n1795219260\t20261120\n"
-			      "1795219260\t20261119\n1795219260\t20261113\n");
-	sink_open();
-	assert_true(eventually(has_dropped_there));
-	feed(1, 100);
-	assert_true(eventually(all_sent));
-	assert_int_equal(status.sender.url_at, 1);
-	assert_int_equal(status.sender.failovers, 0);
-}
-
-// An unreachable server that is not in use is no failure.
-static void test_the_other_server_is_away(void **)
-{
-	down_set(&second, true);
-	settings.tidy_ms = 1;
-	sink_open();
-	feed(1, 100);
-	assert_true(eventually(all_sent));
-	usleep(300 * 1000);
-	feed(1, 100);
-	assert_true(eventually(all_sent));
-	assert_int_equal(status.sender.url_at, 1);
-	assert_int_equal(status.sender.failures, 0);
-	assert_int_equal(status.sender.tidy_failures, 0);
-	assert_false(status.sender.is_failing);
-}
-
 // A wait for one server takes nothing off the wait for the next one.
 static void test_each_wait_is_whole(void **)
 {
@@ -389,8 +352,6 @@ int main(void)
 		CASE(test_not_for_ever),
 		CASE(test_a_server_given_up_is_asked),
 		CASE(test_dropped_partitions_never_fall),
-		CASE(test_the_other_server_drops_its_own),
-		CASE(test_the_other_server_is_away),
 		cmocka_unit_test(test_each_wait_is_whole),
 		CASE(test_a_replica_gets_it_at_once),
 		CASE(test_another_cluster_is_no_replica),

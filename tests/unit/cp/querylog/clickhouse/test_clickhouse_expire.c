@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Two servers behind two URLs: what expires at the one that is not in use.
+
+#include "clickhouse_rig.h"
+#include "tests/unit/unit.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct fake_clickhouse second;
+static char second_url[64];
+static atomic_uint statements; // at the second server
+static unsigned statement_ms;  // that each of them takes
+
+static void second_asked(const char *)
+{
+	statements++;
+	usleep(statement_ms * 1000);
+}
+
+static int setup(void **state)
+{
+	int ret = clickhouse_rig_open(state);
+	second = (struct fake_clickhouse){.has_table = true, .on_statement = second_asked};
+	fake_clickhouse_start(&second);
+	snprintf(second_url, sizeof(second_url), "http://127.0.0.1:%u", second.http.port);
+	settings.client.urls[1] = second_url;
+	settings.hold_ms = 3600000;
+	settings.tidy_ms = 1;
+	statements = statement_ms = 0;
+	return ret;
+}
+
+static int teardown(void **state)
+{
+	clickhouse_close(sink);
+	sink = NULL;
+	fake_clickhouse_stop(&second);
+	return clickhouse_rig_close(state);
+}
+
+static int64_t in_2026(void)
+{
+	return 1795219200; // 2026-11-21 00:00
+}
+
+static bool has_dropped_there(void)
+{
+	return second.drops == 1;
+}
+
+// Rows that a failover left at a server expire there, though it is not in use.
+static void test_the_other_server_drops_its_own(void **)
+{
+	settings.unix_s = in_2026;
+	strcpy(second.parts, "20261113\t1000\t5000\n20261121\t3000\t5000\n");
+	strcpy(second.newest, "1795219260\t20261121\n1795219260\t20261120\n"
+			      "1795219260\t20261119\n1795219260\t20261113\n");
+	sink_open();
+	assert_true(eventually(has_dropped_there));
+	feed(1, 100);
+	assert_true(eventually(all_sent));
+	assert_int_equal(status.sender.url_at, 1);
+	assert_int_equal(status.sender.failovers, 0);
+}
+
+// An unreachable server that is not in use is no failure.
+static void test_the_other_server_is_away(void **)
+{
+	second.is_down = true;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(all_sent));
+	usleep(300 * 1000);
+	feed(1, 100);
+	assert_true(eventually(all_sent));
+	assert_int_equal(status.sender.url_at, 1);
+	assert_int_equal(status.sender.failures, 0);
+	assert_int_equal(status.sender.tidy_failures, 0);
+	assert_false(status.sender.is_failing);
+}
+
+static bool is_visited(void)
+{
+	return statements > 0;
+}
+
+// Chunks are packed for the server that gets them, also during a visit.
+static void test_the_coding_is_of_the_server_in_use(void **)
+{
+	second.version = "24.8.1.2";
+	statement_ms = 50;
+	sink_open();
+	for (unsigned i = 0; i < 100; i++, usleep(10 * 1000))
+		feed(1, 10);
+	assert_true(eventually(all_sent));
+	assert_true(is_visited());
+	assert_int_equal(status.sender.recoded_chunks, 0);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_the_other_server_drops_its_own),
+		CASE(test_the_other_server_is_away),
+		CASE(test_the_coding_is_of_the_server_in_use),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
