@@ -20,17 +20,20 @@ static int64_t unix_now(const struct clickhouse_sender *s)
 // failure.
 static void server_tidy(struct clickhouse_sender *s, bool is_in_use)
 {
+	char text[CLICKHOUSE_WHY_MAX];
 	struct clickhouse_answer a = {.status = 200};
 	uint64_t dropped_before = s->here->schema.dropped_partitions;
-	enum clickhouse_end end =
-		clickhouse_schema_tidy(&s->here->schema, s->client, unix_now(s), &a);
-	if (end == CLICKHOUSE_DONE && is_in_use) {
-		s->now.tidy_why[0] = '\0';
-	} else if (end != CLICKHOUSE_DONE && (is_in_use || a.code)) {
+	enum clickhouse_end end = clickhouse_sender_schema(s, &a);
+	if (end == CLICKHOUSE_DONE)
+		end = clickhouse_schema_tidy(&s->here->schema, s->client, unix_now(s), &a);
+	clickhouse_sender_text(s, a.why, text);
+	if (end == CLICKHOUSE_DONE) {
+		s->here->tidy_why[0] = '\0';
+	} else if (is_in_use || end == CLICKHOUSE_REFUSED) {
 		s->now.tidy_failures++;
-		log_warning("clickhouse: could not drop expired partitions: %s", a.why);
-		if (a.code)
-			memcpy(s->now.tidy_why, a.why, sizeof(s->now.tidy_why));
+		log_warning("clickhouse: could not drop expired partitions: %s", text);
+		if (end == CLICKHOUSE_REFUSED)
+			memcpy(s->here->tidy_why, text, sizeof(text));
 	}
 	s->now.dropped_partitions += s->here->schema.dropped_partitions - dropped_before;
 	clickhouse_sender_heard(s, &a);
@@ -41,10 +44,8 @@ static void others_tidy(struct clickhouse_sender *s)
 {
 	const unsigned in_use = clickhouse_sender_at(s);
 	for (unsigned i = 1; i < s->urls && !s->stop && !s->is_closing && !s->is_renewed; i++) {
-		struct clickhouse_answer a;
 		clickhouse_sender_use(s, (in_use + i) % s->urls);
-		if (clickhouse_sender_schema(s, &a) == CLICKHOUSE_DONE)
-			server_tidy(s, false);
+		server_tidy(s, false);
 	}
 	clickhouse_sender_use(s, in_use);
 }

@@ -25,6 +25,9 @@ static void show(struct clickhouse_sender *s)
 	snprintf(s->now.url, sizeof(s->now.url), "%s", clickhouse_client_url(s->client));
 	s->now.limits = s->here->schema.limits;
 	s->now.clock_ahead_s = s->here->schema.clock_ahead_s;
+	s->now.tidy_why[0] = '\0';
+	for (unsigned i = 0; i < s->urls && !*s->now.tidy_why; i++)
+		memcpy(s->now.tidy_why, s->server[i].tidy_why, sizeof(s->now.tidy_why));
 	if (s->here->is_ready)
 		atomic_store(&s->coding, clickhouse_schema_coding(&s->here->schema));
 	pthread_mutex_lock(&s->lock);
@@ -82,6 +85,16 @@ void clickhouse_sender_next(struct clickhouse_sender *s)
 		clickhouse_sender_use(s, (clickhouse_sender_at(s) + 1) % s->urls);
 }
 
+void clickhouse_sender_text(
+	const struct clickhouse_sender *s, const char *why, char text[CLICKHOUSE_WHY_MAX])
+{
+	if (s->urls > 1)
+		snprintf(text, CLICKHOUSE_WHY_MAX, "%.64s: %.100s",
+			clickhouse_client_url(s->client), why);
+	else
+		snprintf(text, CLICKHOUSE_WHY_MAX, "%.170s", why);
+}
+
 void clickhouse_sender_failed(
 	struct clickhouse_sender *s, enum clickhouse_step step, const char *why, bool stays)
 {
@@ -94,11 +107,7 @@ void clickhouse_sender_failed(
 		[CLICKHOUSE_STEP_INSERT] = "insert",
 	};
 	char text[CLICKHOUSE_WHY_MAX];
-	if (s->urls > 1)
-		snprintf(
-			text, sizeof(text), "%.64s: %.100s", clickhouse_client_url(s->client), why);
-	else
-		snprintf(text, sizeof(text), "%.170s", why);
+	clickhouse_sender_text(s, why, text);
 	s->now.failures++;
 	if (!s->now.is_failing)
 		log_warning("clickhouse: %s: %s", names[step], text);
@@ -149,6 +158,7 @@ static void servers_begin(
 		s->server[i].schema.has_peers = s->urls > 1;
 		s->server[i].is_ready = false;
 		s->server[i].contact_ms = 0;
+		s->server[i].tidy_why[0] = '\0';
 	}
 }
 

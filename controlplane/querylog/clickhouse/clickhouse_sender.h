@@ -100,7 +100,7 @@ struct clickhouse_sender_status {
 	uint64_t failovers;                        // chunks taken by another URL than the last one
 	uint64_t sent_unix_s;                      // when the server last took a chunk; 0: never
 	uint64_t tidy_failures, dropped_partitions, table_bytes;
-	char tidy_why[CLICKHOUSE_WHY_MAX]; // the server refuses to drop partitions; "": it does not
+	char tidy_why[CLICKHOUSE_WHY_MAX]; // a server refuses to drop partitions; "": none does
 	struct clickhouse_limits limits;
 	int64_t clock_ahead_s; // ahead of the newest rows; 0: the clocks are trusted
 };

@@ -11,8 +11,9 @@
 
 struct clickhouse_server { // behind one URL
 	struct clickhouse_schema schema;
-	bool is_ready;       // the schema was made since contact
-	uint64_t contact_ms; // since when the server answers; 0: it does not
+	bool is_ready;                     // the schema was made since contact
+	uint64_t contact_ms;               // since when the server answers; 0: it does not
+	char tidy_why[CLICKHOUSE_WHY_MAX]; // it refuses to drop partitions; "": it does not
 };
 
 struct clickhouse_sender {
@@ -60,6 +61,9 @@ void clickhouse_sender_pause(struct clickhouse_sender *s, uint64_t ms);
 // `stays`: this one, at once.
 void clickhouse_sender_failed(
 	struct clickhouse_sender *s, enum clickhouse_step step, const char *why, bool stays);
+// `why` with the URL in use, if there are several.
+void clickhouse_sender_text(
+	const struct clickhouse_sender *s, const char *why, char text[CLICKHOUSE_WHY_MAX]);
 // On to that URL.
 void clickhouse_sender_use(struct clickhouse_sender *s, unsigned url);
 // On to the next URL; after the last one of a round with a wait.

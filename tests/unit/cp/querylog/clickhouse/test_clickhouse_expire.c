@@ -83,6 +83,46 @@ static void test_the_other_server_is_away(void **)
 	assert_false(status.sender.is_failing);
 }
 
+static bool is_refused(void)
+{
+	return *status.sender.tidy_why;
+}
+
+static bool is_well(void)
+{
+	return !*status.sender.tidy_why;
+}
+
+static void expect_refused_there(const char *why)
+{
+	sink_open();
+	assert_true(eventually(is_refused));
+	for (unsigned i = 0; i < 600; i++, usleep(1000)) { // the server in use is tidied meanwhile
+		clickhouse_status(sink, &status);
+		assert_non_null(strstr(status.sender.tidy_why, second_url));
+		assert_non_null(strstr(status.sender.tidy_why, why));
+	}
+	assert_true(status.sender.tidy_failures > 0);
+	assert_false(status.sender.is_failing);
+}
+
+// The status has what the other server refuses, with its URL, until that server itself does it.
+static void test_the_other_server_refuses(void **)
+{
+	second.limits_code = 497;
+	expect_refused_there("code 497: said 497");
+	pthread_mutex_lock(&second.lock);
+	second.limits_code = 0;
+	pthread_mutex_unlock(&second.lock);
+	assert_true(eventually(is_well));
+}
+
+static void test_the_other_server_refuses_the_schema(void **)
+{
+	second.has_table = false;
+	expect_refused_there("code 60: said 60");
+}
+
 static bool is_visited(void)
 {
 	return statements > 0;
@@ -108,6 +148,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_the_other_server_drops_its_own),
 		CASE(test_the_other_server_is_away),
+		CASE(test_the_other_server_refuses),
+		CASE(test_the_other_server_refuses_the_schema),
 		CASE(test_the_coding_is_of_the_server_in_use),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
