@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/clock.h>
 #include <weir/text.h>
 
 enum { QUERY_MAX = 8192 };
@@ -13,6 +14,7 @@ enum { QUERY_MAX = 8192 };
 struct clickhouse_client {
 	struct http_post *post;
 	unsigned ask_ms, insert_ms;
+	uint64_t until_ms; // statements end by then; 0: each has its own time
 	unsigned urls, at;
 	char url[CLICKHOUSE_URLS_MAX][CLICKHOUSE_URL_MAX];                      // end in "/"
 	char user[CLICKHOUSE_SECRET_MAX + 32], key[CLICKHOUSE_SECRET_MAX + 32]; // header lines
@@ -67,6 +69,20 @@ unsigned clickhouse_client_urls(const struct clickhouse_client *c)
 void clickhouse_client_use(struct clickhouse_client *c, unsigned url)
 {
 	c->at = url;
+}
+
+void clickhouse_client_share_time(struct clickhouse_client *c, bool is_shared)
+{
+	c->until_ms = is_shared ? clock_mono_ms() + c->ask_ms : 0;
+}
+
+// At least 1: what is late fails as a time-out.
+static unsigned ask_ms_left(const struct clickhouse_client *c)
+{
+	uint64_t now_ms = clock_mono_ms();
+	if (!c->until_ms)
+		return c->ask_ms;
+	return now_ms < c->until_ms ? (unsigned)(c->until_ms - now_ms) : 1;
 }
 
 const char *clickhouse_client_url(const struct clickhouse_client *c)
@@ -146,7 +162,7 @@ enum clickhouse_end clickhouse_ask(
 		.header = {c->user, *c->key ? c->key : NULL},
 		.body = sql,
 		.len = strlen(sql),
-		.timeout_ms = c->ask_ms};
+		.timeout_ms = ask_ms_left(c)};
 	int rc = http_post(c->post, &request, &c->reply);
 	return clickhouse_answer_read(&c->reply, rc, out);
 }

@@ -42,6 +42,8 @@ unsigned clickhouse_client_urls(const struct clickhouse_client *c); // how many
 // Selects the URL; the first one at the start. The connection to the previous one ends once this
 // one has a connection.
 void clickhouse_client_use(struct clickhouse_client *c, unsigned url);
+// From here on all statements together take no longer than one may; `false`: each may again.
+void clickhouse_client_share_time(struct clickhouse_client *c, bool is_shared);
 const char *clickhouse_client_url(const struct clickhouse_client *c); // in use; ends in "/"
 
 enum clickhouse_end {

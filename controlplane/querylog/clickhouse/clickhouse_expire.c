@@ -8,12 +8,18 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-// One tidy in so many reaches the servers that are not in use, which may be away.
-enum { TIDIES_OF_OTHERS = 10 };
+// Each URL that is not in use has its turn at one tidy in so many.
+enum { TIDIES_OF_A_ROUND = 10 };
+static_assert((int)CLICKHOUSE_URLS_MAX <= (int)TIDIES_OF_A_ROUND);
 
 static int64_t unix_now(const struct clickhouse_sender *s)
 {
 	return s->settings.unix_s ? s->settings.unix_s() : (int64_t)time(NULL);
+}
+
+static bool is_interrupted(const struct clickhouse_sender *s)
+{
+	return s->stop || s->is_closing || s->is_renewed;
 }
 
 // At the server of s->here. One that is away while another is in use drops nothing, which is no
@@ -24,6 +30,8 @@ static void server_tidy(struct clickhouse_sender *s, bool is_in_use)
 	struct clickhouse_answer a = {.status = 200};
 	uint64_t dropped_before = s->here->schema.dropped_partitions;
 	enum clickhouse_end end = clickhouse_sender_schema(s, &a);
+	if (is_interrupted(s))
+		return;
 	if (end == CLICKHOUSE_DONE)
 		end = clickhouse_schema_tidy(&s->here->schema, s->client, unix_now(s), &a);
 	clickhouse_sender_text(s, a.why, text);
@@ -39,14 +47,21 @@ static void server_tidy(struct clickhouse_sender *s, bool is_in_use)
 	clickhouse_sender_heard(s, &a);
 }
 
-// Servers that are not in use may have rows of a failover.
-static void others_tidy(struct clickhouse_sender *s)
+// A server that is not in use may have rows of a failover. Chunks do not wait for it.
+static void other_tidy(struct clickhouse_sender *s)
 {
-	const unsigned in_use = clickhouse_sender_at(s);
-	for (unsigned i = 1; i < s->urls && !s->stop && !s->is_closing && !s->is_renewed; i++) {
-		clickhouse_sender_use(s, (in_use + i) % s->urls);
-		server_tidy(s, false);
-	}
+	const unsigned in_use = clickhouse_sender_at(s), url = s->tidies % TIDIES_OF_A_ROUND;
+	struct clickhouse_outbox_counts waiting;
+	clickhouse_outbox_counts(s->settings.outbox, &waiting);
+	if (waiting.chunks || waiting.spooled || is_interrupted(s))
+		return;
+	s->tidies++;
+	if (url >= s->urls || url == in_use)
+		return;
+	clickhouse_sender_use(s, url);
+	clickhouse_client_share_time(s->client, true);
+	server_tidy(s, false);
+	clickhouse_client_share_time(s->client, false);
 	clickhouse_sender_use(s, in_use);
 }
 
@@ -57,7 +72,6 @@ bool clickhouse_expire(struct clickhouse_sender *s)
 		return false;
 	s->tidy_at_ms = now_ms + s->settings.tidy_ms;
 	server_tidy(s, true);
-	if (s->urls > 1 && ++s->tidies % TIDIES_OF_OTHERS == 0)
-		others_tidy(s);
+	other_tidy(s);
 	return true;
 }

@@ -41,7 +41,7 @@ struct clickhouse_sender {
 	struct clickhouse_sender_status now;
 	uint64_t backoff_ms, wait_ms; // wait_ms: before the next try, 0: none
 	uint64_t retry_at_ms, tidy_at_ms;
-	unsigned tidies;         // done
+	unsigned tidies;         // turns of the URLs that are not in use
 	unsigned taken_in_a_row; // chunks, since rows_max was another
 };
 

@@ -128,6 +128,19 @@ static bool is_visited(void)
 	return statements > 0;
 }
 
+// A whole visit takes no longer than one statement may.
+static void test_a_visit_has_an_end(void **)
+{
+	settings.client.ask_ms = 300;
+	statement_ms = 100;
+	sink_open();
+	assert_true(eventually(is_visited));
+	usleep(1500 * 1000);
+	pthread_mutex_lock(&second.lock);
+	assert_string_equal(second.last_newest, "");
+	pthread_mutex_unlock(&second.lock);
+}
+
 // Chunks are packed for the server that gets them, also during a visit.
 static void test_the_coding_is_of_the_server_in_use(void **)
 {
@@ -141,6 +154,36 @@ static void test_the_coding_is_of_the_server_in_use(void **)
 	assert_int_equal(status.sender.recoded_chunks, 0);
 }
 
+static uint64_t chunks_before;
+
+static bool has_sent_one(void)
+{
+	return status.sender.chunks > chunks_before;
+}
+
+static void one_more_chunk(void)
+{
+	chunks_before = status.sender.chunks;
+	assert_true(eventually(has_sent_one));
+}
+
+static void test_chunks_go_before_a_visit(void **)
+{
+	server.late_ms = 200;
+	sink_open();
+	do {
+		feed(1, 10);
+		usleep(30 * 1000);
+		clickhouse_status(sink, &status);
+	} while (status.outbox.chunks < 10);
+	one_more_chunk(); // a visit that ran has ended
+	unsigned asked = statements;
+	for (unsigned i = 0; i < 5; i++)
+		one_more_chunk();
+	assert_true(status.outbox.chunks > 0);
+	assert_int_equal(statements, asked);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -150,7 +193,9 @@ int main(void)
 		CASE(test_the_other_server_is_away),
 		CASE(test_the_other_server_refuses),
 		CASE(test_the_other_server_refuses_the_schema),
+		CASE(test_a_visit_has_an_end),
 		CASE(test_the_coding_is_of_the_server_in_use),
+		CASE(test_chunks_go_before_a_visit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
