@@ -46,7 +46,7 @@ static void put_prefix(struct program *p, const struct ip_address *a)
 	put(p, BPF_RET | BPF_K, UINT32_MAX, 0);
 }
 
-// The kernel itself drops what comes from elsewhere, so no stranger can hold a descriptor.
+// The kernel itself drops connections from elsewhere, so no stranger can hold a descriptor.
 static int filter_set(int fd, const struct config_metrics *c)
 {
 	struct program p = {.count = 0};

@@ -27,7 +27,7 @@ struct why_runner_counts {
 	uint64_t refused;    // as WHY_WAITING_MAX waited
 	uint64_t late;       // work that waited too long
 	uint64_t bytes;      // of the runner, however many there are
-	uint64_t since_ms;   // when the oldest of them came, clock_mono_ms; 0: there is none
+	uint64_t since_ms;   // when the oldest of them came, clock_mono_ms; 0: none waits
 };
 void why_runner_counts(const struct why_runner *r, struct why_runner_counts *out);
 

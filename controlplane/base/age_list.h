@@ -2,7 +2,7 @@
 #pragma once
 
 // Entries of a table in the order in which they came, so that the age of the oldest costs nothing
-// to know. A link is a part of the entry and belongs to whoever has that. One thread.
+// to know. A link is a part of the entry and belongs to its owner. One thread.
 
 #include <stdint.h>
 #include <weir/clock.h>
@@ -28,7 +28,7 @@ static inline void age_remove(struct age_list *l, struct age_link *k)
 	*(k->newer ? &k->newer->older : &l->newest) = k->older;
 }
 
-// 0: there is none.
+// 0: empty.
 static inline uint64_t age_since(const struct age_list *l)
 {
 	return l->oldest ? l->oldest->since_ms : 0;

@@ -3,8 +3,8 @@
 
 // A question that one loop leaves for another, and the answer on its way back.
 //
-// The caller allocates a block that begins with struct loop_ask and holds what is asked and what is
-// answered. `work` runs on the loop that is asked and ends in loop_answer, at once or later; then
+// The caller allocates a block that begins with struct loop_ask and holds the question and the
+// answer. `work` runs on the other loop and ends in loop_answer, at once or later; then
 // `deliver` runs on `reply_to`, and the block is freed. Any thread may ask.
 
 #include "loop.h"

@@ -22,4 +22,4 @@ struct pace {
 };
 
 void pace_begin(struct pace *p); // by the thread that works; leaves `hurry` as it is
-void pace(struct pace *p);       // NULL: never rests
+void pace(struct pace *p);       // NULL: never pauses

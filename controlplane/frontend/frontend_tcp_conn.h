@@ -67,10 +67,10 @@ void conn_arm(struct frontend_conn *c); // to its deadline, by the limits in for
 void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end);
 
 // frontend_tcp_ask.c
-// Bytes at p that came, or that had to wait: whole messages are asked, their replies leave
-// together, the rest is kept.
+// Takes bytes at p, received or held back: asks the whole messages, sends their replies together
+// and keeps the rest.
 enum frontend_tcp_end conn_take(struct frontend_conn *c, const uint8_t *p, size_t len);
-// What has come; `c` has its turn.
+// Reads the received bytes; call it when `c` has its turn.
 enum frontend_tcp_end conn_read(struct frontend_conn *c);
 bool conn_turn(struct frontend_conn *c); // false: it will have one later
 enum frontend_tcp_end conn_reply(struct frontend_conn *c, struct frontend_reply *reply);
@@ -91,9 +91,9 @@ enum frontend_tcp_end conn_in_keep(struct frontend_conn *c, const uint8_t *p, si
 // at the returned place. NULL: no memory.
 uint8_t *conn_in_room(struct frontend_conn *c, size_t *room);
 void conn_in_drop(struct frontend_conn *c);
-// Sends what can be sent, keeps the rest.
+// Sends as many of the bytes as the socket takes and keeps the rest.
 enum frontend_tcp_end conn_out_put(struct frontend_conn *c, const uint8_t *p, size_t n);
-enum frontend_tcp_end conn_out_flush(struct frontend_conn *c); // what was kept
+enum frontend_tcp_end conn_out_flush(struct frontend_conn *c); // sends the kept bytes
 void conn_out_drop(struct frontend_conn *c);
 
 // frontend_tcp_io.c: bytes taken or sent; 0: none now; -errno; conn_recv at the end: -ENODATA.

@@ -25,7 +25,7 @@ struct bootstrap {
 	unsigned server_count;
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
 	uint64_t deadline_ms;     // clock_mono_ms
-	const _Atomic bool *stop; // given up when it turns true; may be NULL
+	const _Atomic bool *stop; // stops the attempt when it turns true; may be NULL
 };
 
 // IPv4 addresses, then IPv6 addresses. 0: *count is at least 1; -ENOENT: the host has none;

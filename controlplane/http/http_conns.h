@@ -35,7 +35,7 @@ struct http_conns_settings {
 
 ATTR_MUST_CHECK int http_conns_new(
 	struct http_conns **out, const struct http_conns_settings *settings); // -ENOMEM
-// After whoever uses the bufferevents is gone. NULL is fine.
+// After the users of the bufferevents are gone. NULL is fine.
 void http_conns_free(struct http_conns *c);
 // May the listener be enabled again?
 bool http_conns_has_place(struct http_conns *c);

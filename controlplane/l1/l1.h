@@ -36,7 +36,7 @@ enum {
 };
 
 struct l1;
-struct l1_lookup; // one look that is under way
+struct l1_lookup; // one lookup in progress
 
 // Called once unless l1_get_stop came before, never from within l1_get; `v` with L1_HIT alone.
 typedef void (*l1_get_fn)(void *arg, enum l1_found found, const struct l1_value *v);

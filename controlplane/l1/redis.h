@@ -75,7 +75,7 @@ struct redis_status {
 	uint64_t commands, errors, timeouts, lost, away, full, reconnects, moved, asked, failovers;
 	uint64_t oom, readonly, wrongtype, denied; // of the errors
 	uint64_t sub_breaks;                       // times that the subscription's connection ended
-	uint64_t buffer_bytes;                     // under way
+	uint64_t buffer_bytes;                     // of commands in flight
 	uint64_t away_since_ms;                    // clock_mono_ms; 0: it is not
 	uint32_t rtt_us;                           // moving average
 };

@@ -28,7 +28,7 @@ enum {
 	REDIS_WHY_MAX = 128
 };
 
-// A command, or several, under way. The connection uses the first group of fields, its owner all.
+// A command, or several, in flight. The connection uses the first group of fields, its owner all.
 struct redis_call {
 	struct redis_call *next;
 	struct age_link age; // redis_call.c's

@@ -34,7 +34,7 @@ struct redis_node {
 	uint64_t failing_since_ms; // when the first of them was submitted
 	unsigned backoff_ms;       // before the next probe
 	bool proved;               // it has answered a probe
-	bool probing;              // one is under way
+	bool probing;              // a probe is in flight
 	uint64_t probe_given_us;   // 0: it waits for a connection
 	bool away;                 // breaker open
 	uint64_t away_since_ms;
@@ -84,7 +84,7 @@ struct redis {
 
 // redis.c
 void redis_error_at(struct redis *r, const struct socket_address *address, const char *why);
-// NULL: REDIS_NODES_MAX, or no memory; else in the table, and its first probe is under way.
+// NULL: REDIS_NODES_MAX, or no memory; else in the table, and its first probe is in flight.
 struct redis_node *redis_node_add(struct redis *r, const struct socket_address *address);
 struct redis_node *redis_node_find(const struct redis *r, const struct socket_address *address);
 // False: too many are retired; it is unchanged.

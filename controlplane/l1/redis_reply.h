@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Commands as they are given to a Redis server, and what comes back. redis_reader.c reads replies.
+// Commands as they are sent to a Redis server, and its replies. redis_reader.c reads replies.
 
 #include <stdbool.h>
 #include <stddef.h>

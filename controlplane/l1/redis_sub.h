@@ -28,5 +28,6 @@ struct redis_sub {
 // s->on_message, on_gap and arg are set. `where` false: nowhere at present, asked again.
 void redis_sub_start(struct redis_sub *s, struct redis *r, const char *channel,
 	bool (*where)(void *arg, struct redis_login *out), void *where_arg);
-void redis_sub_stop(struct redis_sub *s);  // one that was not started is fine
-void redis_sub_moved(struct redis_sub *s); // likewise; connects anew
+// For both, a subscription that was not started is fine.
+void redis_sub_stop(struct redis_sub *s);
+void redis_sub_moved(struct redis_sub *s); // connects again

@@ -6,7 +6,7 @@
 //
 // Fresh until soft expiry = the TTL within the limits (dns_answer.h applies them, RFC 2308 5 for
 // negative answers), then stale (RFC 8767) until hard expiry, then gone. L0 and L1 share the hard
-// expiry, so neither tier can revive what the other has given up.
+// expiry, so neither tier can revive what the other has dropped.
 
 #include <stdint.h>
 #include <weir/config.h>

@@ -61,8 +61,8 @@ static inline struct list_text list_text_skip(struct list_text t, size_t bytes)
 	return (struct list_text){t.at + bytes, t.len - bytes};
 }
 
-// Cuts *rest at the first `at`: what was before it, all of it if there is none. *rest has len 0 and
-// at NULL when nothing is left.
+// Cuts *rest at the first `at` and returns the part before it, or all of *rest if it has no `at`.
+// If nothing is left, *rest has len 0 and at NULL.
 static inline struct list_text list_text_cut(struct list_text *rest, char at)
 {
 	struct list_text piece = *rest;

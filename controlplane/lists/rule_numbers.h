@@ -35,8 +35,8 @@ struct rule_numbers {
 	unsigned source, kinds; // kinds that the newest source has
 };
 
-// `before`: the lists of the previous image, and lists whose numbers are reserved for a while; NULL
-// with 0: no previous image.
+// `before`: the lists of the previous image, and former lists with numbers that are still reserved;
+// NULL with 0: no previous image.
 void rule_numbers_init(
 	struct rule_numbers *n, const struct rule_list_info *before, unsigned before_count);
 void rule_numbers_free(struct rule_numbers *n);

@@ -28,7 +28,7 @@ void state_file_number(struct state_file *f, const char *key, uint64_t value);
 ATTR_MUST_CHECK int state_file_write(
 	struct state_file *f, const char *path, char why[STATE_FILE_WHY_MAX]);
 
-// -ENOENT: there is none; -EPROTO: none to use; other -errno.
+// -ENOENT: no file; -EPROTO: a damaged file or one of another kind; other -errno.
 ATTR_MUST_CHECK int state_file_read(
 	struct state_file *f, const char *path, const char *kind, unsigned version);
 // The value of a key, "" where it lacks; false: it does not fit (then "" too).

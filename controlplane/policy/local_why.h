@@ -4,7 +4,7 @@
 // Explains the part of local data in a question: for `weirctl why`. From the configuration and, if
 // requested, from the present hosts files, which is not for a loop. One text for each step, in
 // order: the record, zone, line or special-use name that decides; after a CNAME the steps of its
-// target; last the forward zone whose servers are asked. Printable ASCII.
+// target; last the forward zone that the name is resolved by. Printable ASCII.
 
 #include <weir/config.h>
 

@@ -12,8 +12,8 @@
 #include <weir/config_filter.h>
 
 bool schedule_active(const struct config_schedule *s, time_t now);
-// The first instant after `now` at which that is another; 0: there is none. Exact, unless the zone
-// changes its offset twice within a week.
+// The first instant after `now` at which that is another; 0: no such instant. Exact, unless the
+// zone changes its offset twice within a week.
 time_t schedule_change(const struct config_schedule *s, time_t now);
 
 // One bit for each schedule that applies.

@@ -45,7 +45,7 @@ struct special_settings special_settings_of(const struct config *c);
 // Number i, from 0 on, of those in force; false: there are no more.
 ATTR_MUST_CHECK bool special_name_at(
 	const struct special_settings *s, unsigned i, struct special_name *out);
-// The DS of a zone is a record of the zone above it, whoever serves the zone itself (RFC 4035
+// The DS of a zone is a record of the zone above it, whichever server has the zone itself (RFC 4035
 // 3.1.4.1; RFC 8375 4, item 4 C): *above is the name to look for servers by. False for the root,
 // and where the name above is a special-use one, whose zone is not public: only the zone's own
 // servers can be asked.

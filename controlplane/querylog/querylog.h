@@ -63,7 +63,7 @@ struct querylog_source;
 // Any thread: replaces the names by which rows are made; takes ownership. Nothing is read before
 // the first call.
 void querylog_set_names(struct querylog *q, struct querylog_names *names);
-// Any thread: one more ring (querylog_source.h), taken over on success; all worker rings have
+// Any thread: one more ring (querylog_source.h), owned by the log on success; all worker rings have
 // ended.
 ATTR_MUST_CHECK int querylog_add_source(struct querylog *q, const struct querylog_source *source);
 void querylog_end_rings(struct querylog *q);

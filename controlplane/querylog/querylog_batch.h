@@ -2,7 +2,7 @@
 #pragma once
 
 // Rows and batches of the query log, and where batches live: taken and filled on the log thread,
-// given back by whoever lets go of one last, from any thread.
+// returned by the last user of one, from any thread.
 //
 // Memory: QUERYLOG_BATCHES_MAX batches at most, made when they are wanted. Some stay for the next
 // taker, those over QUERYLOG_SPARE_MAX are freed, so a backlog of the sinks does not stay as
@@ -71,7 +71,7 @@ struct querylog_row {
 	uint16_t rcode; // extended; of a query without an answer 0 with is_answered false
 	uint16_t ede;   // RFC 8914, or QUERYLOG_NO_EDE
 	uint16_t client_port;
-	uint16_t query_len, reply_len; // bytes of DNS; 0 where there is none
+	uint16_t query_len, reply_len; // bytes of DNS; 0 without a message
 	uint8_t client_version;        // 4 or 6
 	uint8_t client_bytes[16]; // after anonymisation; IPv4 in the first 4; zeros when hashed
 	uint8_t transport;        // enum querylog_transport

@@ -24,10 +24,11 @@ struct querylog_hand {
 	int fd; // -1: none
 	bool is_begun;
 	unsigned was_count;
-	struct querylog_hand_rows was[QUERYLOG_HAND_SINKS]; // of the life before; none after an end
+	struct querylog_hand_rows
+		was[QUERYLOG_HAND_SINKS]; // of the previous run; none after an end
 };
 
-// Reads what the life before left, and leaves it there. -errno: the file cannot be used.
+// Reads the file of the previous run, and leaves it there. -errno: the file cannot be used.
 ATTR_MUST_CHECK int querylog_hand_open(struct querylog_hand *h, const char *path);
 // The figures of the previous run have been reported: this run writes from here on.
 void querylog_hand_begin(struct querylog_hand *h);

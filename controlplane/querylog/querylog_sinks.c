@@ -69,7 +69,7 @@ void querylog_sinks_restore(struct querylog *q)
 	querylog_hand_begin(&q->hand);
 }
 
-// A sink's own figures may be as old as the last beat but one. So all rows that it took since then
+// A sink's own figures may be as old as the last beat but one. So all rows that it took after that
 // count as in memory. The rows of the batch being filled are on their way to every sink.
 void querylog_sinks_save(struct querylog *q)
 {

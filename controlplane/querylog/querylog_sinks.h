@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The sinks of the query log: what each takes, what it is owed, and what it has lost. On the log
-// thread, unless it says otherwise.
+// The sinks of the query log, with the rows that each has taken, has yet to get and has lost. On
+// the log thread, unless a function says otherwise.
 
 #include "querylog_batch.h"
 
@@ -40,7 +40,7 @@ struct querylog_sink_counts {
 	uint64_t dropped_rows, dropped_weight; // not taken, neither rows nor weight
 	uint64_t lost_rows, lost_weight;     // all that is kept nowhere: dropped, or taken and lost
 	uint64_t held_rows, held_weight;     // in its memory
-	uint64_t before_rows, before_weight; // lost by a kill of the life before, at most
+	uint64_t before_rows, before_weight; // lost by a kill of the previous run, at most
 	uint64_t without_messages;           // of `rows`
 };
 

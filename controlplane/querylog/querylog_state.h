@@ -34,8 +34,8 @@ struct querylog_sink_slot {
 	uint64_t owed_ms;                          // since when
 	uint64_t recent_rows[2], recent_weight[2]; // taken since the last beat, and before it
 	uint64_t told_rows, told_weight, told_ms;  // losses that the log has a line of
-	uint64_t before_rows, before_weight;       // of the life before; set before the thread runs
-	bool was_offered;                          // a batch since the last beat
+	uint64_t before_rows, before_weight; // of the previous run; set before the thread runs
+	bool was_offered;                    // a batch since the last beat
 };
 
 // An empty batch has room for the largest row.

@@ -22,7 +22,8 @@ struct upstream_book;
 ATTR_MUST_CHECK int upstream_book_open(struct upstream_book **out); // -ENOMEM
 void upstream_book_close(struct upstream_book *b);                  // NULL is fine
 
-// Resolver loop: the number of the name, LOG_NO_UPSTREAM when the book is full or NULL.
+// Resolver loops, by a reload: the number of the name, LOG_NO_UPSTREAM when the book is full or
+// NULL.
 uint16_t upstream_book_number(struct upstream_book *b, const char *name);
 // Any thread: "" for an unused number or a NULL book.
 const char *upstream_book_name(const struct upstream_book *b, unsigned number);

@@ -222,7 +222,7 @@ static bool record_drop(struct resolver *r, struct l0_key *key)
 
 // Deletes its copies in L0 too, or the next refresh would bring it back. If clients ask for it
 // again it comes back with its hits. A zone's answers are in all views that have the zone; answers
-// of other views have no reader here.
+// of other views have no reader here. Those in the part of another resolver stay for their time.
 bool question_l1_drop(void *resolver, const struct l1_key_parts *parts)
 {
 	struct resolver *r = resolver;

@@ -33,7 +33,7 @@ struct list_fetch_request {
 	bool allow_private;
 	unsigned server_count; // for bootstrap.h
 	const struct socket_address *servers;
-	const _Atomic bool *stop; // given up when it turns true; may be NULL
+	const _Atomic bool *stop; // stops the fetch when it turns true; may be NULL
 };
 
 struct list_fetch_result {

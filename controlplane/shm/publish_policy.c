@@ -5,7 +5,7 @@
 #include <string.h>
 #include <weir/log.h>
 
-// Where the last life's image is, 0: there is none.
+// Where the last life's image is; 0: no image.
 static uint64_t policy_word(const struct publisher *p)
 {
 	return atomic_load(&p->dir->current[REGION_POLICY]);

@@ -23,7 +23,7 @@ enum {
 struct upstream_leg;
 struct upstream_streams;
 
-// A query on its connection; `leg` NULL: nobody waits for it.
+// A query on its connection; `leg` NULL: no leg waits for it any more.
 struct upstream_stream_query {
 	struct upstream_leg *leg;
 	uint64_t sent_ms; // that it was put on the connection
@@ -53,8 +53,8 @@ struct upstream_stream {
 	bool probe;               // for more queries than its server is known to take: its owner's
 	bool asked;               // for how long it may be idle
 	bool busy;                // being read: not to be freed
-	bool closing;             // its queries are being told, then it is freed
-	bool learnt;              // its end has told how many queries the server takes
+	bool closing;             // its queries are being notified; then it is freed
+	bool learnt;              // its end has shown how many queries the server takes
 	bool ours;                // we end it, or have left it for its silence
 	int error;                // -errno of a send
 	socklen_t peer_len;

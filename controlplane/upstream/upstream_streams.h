@@ -19,10 +19,10 @@
 // them (`uses`), when its server has left the list, when the server said with edns-tcp-keepalive
 // (RFC 7828, asked for with the first query) that it shall, when its server has ended it and this
 // is seen as another one's end is read, or when a query was given up after UPSTREAM_STREAM_STALL_MS
-// in which nothing came (`stalled`), or only part of a message (`broken`). The other queries on
-// such a connection, but one whose reply is coming, are told that it has ended for them (`broken`
-// of the calls), so that they go elsewhere and do not wait out their time behind it; unbound ends
-// the connection with the same effect. Not on one that was never there: they would have had no try.
+// in which nothing came (`stalled`), or only part of a message (`broken`). For the other
+// queries on such a connection, except one whose reply is coming, weir calls `broken` of the calls:
+// they go elsewhere instead of waiting until their time-out. unbound ends the connection with the
+// same effect. Not on one that was never there: they would have had no try.
 // Without queries it is closed after UPSTREAM_STREAM_IDLE_MS, or what the server said, less an
 // eighth so that we are first, UPSTREAM_STREAM_TOLD_MS at most.
 //
@@ -81,7 +81,7 @@ struct upstream_streams_stats {
 	uint64_t waited;
 	uint64_t opened;
 	uint64_t reused;      // queries on a connection that had had one before
-	uint64_t late;        // replies that nobody waited for
+	uint64_t late;        // replies that no leg waited for any more
 	uint64_t bad;         // connections closed for a message that was no reply to any query
 	uint64_t stalled;     // retired for silence, or for replies that did not come
 	uint64_t broken;      // retired with half a message
@@ -113,8 +113,7 @@ void upstream_streams_free(struct upstream_streams *p); // NULL is fine; none ma
 // The servers there are now: connections to others get no more queries.
 void upstream_streams_configure(
 	struct upstream_streams *p, const union upstream_peer *peers, unsigned count);
-// Connections opened from now on take so many queries; 0, or UPSTREAM_SOCKET_USES, the most a UDP
-// socket serves: UPSTREAM_STREAM_USES.
+// Connections opened from now on take so many queries; 0: UPSTREAM_STREAM_USES.
 void upstream_streams_uses(struct upstream_streams *p, unsigned most);
 
 // Sends the query to its leg's peer, at once or when it is its turn. The leg's id changes if the

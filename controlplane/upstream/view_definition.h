@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What a view is made of, and the hashes that name it: its servers, safe search, and what it says
-// of names (which are asked of other servers, which are asked for under another name), where a
-// group has some of its own. Resolver loop's thread.
+// What a view is made of, and the hashes that name it: its servers, safe search, and where a group
+// has its own, the zones with other servers and the names that are resolved under another name.
+// Resolver loop's thread.
 
 #include "forward.h"
 #include "rewrite.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The number in a file of one size of pages; 0 if there is none.
+// The number in a file of one size of pages; 0 without a number.
 static uint64_t number_in(const char *sysfs, const char *size, const char *file)
 {
 	char path[512], text[32] = "";

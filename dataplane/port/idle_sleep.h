@@ -12,7 +12,7 @@
 // the longest that a first frame waits, and how long its RX ring must last (1024 frames: one
 // million a second).
 //
-// Nothing is lost on the way into a sleep: an armed queue and the answer ring are looked at once
+// Nothing is lost on the way into a sleep: an armed queue and the answer ring are polled once
 // more, a level-triggered descriptor needs no arming. A descriptor that reports an error, or that
 // is readable while its port receives nothing (IDLE_SLEEP_FRUITLESS times in a row), is not waited
 // on: time does it then. So it is for good where interrupts do not arrive, as with some emulated

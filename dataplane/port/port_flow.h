@@ -36,7 +36,7 @@ ATTR_MUST_CHECK bool port_flow_steer(struct port_flow *flow, uint16_t port_id, u
 	unsigned rest, bool rest_is_default, char *why, size_t cap);
 void port_flow_clear(struct port_flow *flow, uint16_t port_id);
 
-// Rules that drop what comes from `source` (its prefix), without a VLAN tag and with one: to some
+// Rules that drop frames from `source` (its prefix), without a VLAN tag and with one: to some
 // drivers a pattern without a tag is one of untagged frames, and some have none with a tag, for
 // which out->tagged is then NULL. -errno with `why`: the driver's words about the first.
 struct port_drop {

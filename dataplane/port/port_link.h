@@ -18,7 +18,7 @@
 #include <weir/shm_stats.h>
 
 struct port_link {
-	bool seen; // looked at once
+	bool seen; // read at least once
 	bool up;
 	uint32_t speed_mbps;    // 0: unknown
 	uint32_t changes;       // since the first look

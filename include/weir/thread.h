@@ -8,7 +8,8 @@
 #include <pthread.h>
 
 // Starts a thread that blocks all signals, except those that an instruction of its own raises:
-// blocked, those would end the process without a word of shm_lost.c or of a sanitizer.
+// blocked, those would end the process without a word of shm_lost.c or of a sanitizer; and except
+// SIGPROF, with which the control plane profiles its threads.
 // `name`: at most 15 characters. -errno of pthread_create.
 ATTR_MUST_CHECK int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg);
 

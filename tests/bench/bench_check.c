@@ -2,12 +2,12 @@
 
 // G9: a worker at full rate on one core, and each of its replies checked on another.
 //
-// worker_main as shipped on a net_ring port. The asking core keeps 512 queries under way, of 4,096
-// that it has written beforehand, and turns each reply's packet buffer into the next query, so
-// neither side uses a pool. The first reply to each query is taken apart byte by byte by
-// packet.c, which shares no code with the product; every other one has to be the same, all bytes
-// of it, or is taken apart again, as when a TTL has aged. Fails when a reply is wrong or lost, or
-// when one comes that nobody waits for; never because it is slow.
+// worker_main with default settings on a net_ring port. The asking core keeps 512 queries in
+// flight, of 4,096 that it has written beforehand, and turns each reply's packet buffer into the
+// next query, so neither side uses a pool. The first reply to each query is taken apart byte by
+// byte by packet.c, which shares no code with the product; every other one has to be the same, all
+// bytes of it, or is taken apart again, as when a TTL has aged. Fails when a reply is wrong or
+// lost, or when one matches no query in flight; never because it is slow.
 //
 // What the rings and the asking core can do is measured with a worker that reflects.
 
@@ -136,7 +136,8 @@ static void take_reply(struct client *a, const uint8_t *frame, uint16_t len)
 
 static void make_query(struct client *a, struct rte_mbuf *m)
 {
-	// One that is lost stays under way for good; there are eight times as many as are asked.
+	// A lost one stays in flight for good; there are eight times as many as are in flight at
+	// once.
 	while (a->query[a->next % QUERIES].under_way)
 		a->next++;
 	struct query *q = &a->query[a->next++ % QUERIES];
@@ -150,7 +151,7 @@ static void make_query(struct client *a, struct rte_mbuf *m)
 
 static void hand_in(struct client *a, struct rte_mbuf **m, unsigned n)
 {
-	// There is room: the ring holds more than are ever under way.
+	// There is room: the ring holds more than are ever in flight.
 	for (unsigned sent = 0; sent < n;)
 		sent += rte_ring_sp_enqueue_burst(a->to, (void **)(m + sent), n - sent, NULL);
 }
@@ -180,7 +181,7 @@ static bool start_asking(struct client *a)
 	return true;
 }
 
-// Millions of replies a second. Takes what is still under way afterwards.
+// Millions of replies a second. Takes the queries still in flight afterwards.
 static double ask(struct client *a, unsigned seconds)
 {
 	struct rte_mbuf *m[BURST];

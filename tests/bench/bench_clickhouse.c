@@ -59,7 +59,7 @@ static void rows_make(uint64_t first)
 {
 	for (unsigned i = 0; i < BODY_ROWS; i++) {
 		bool blocked = draw() % 5 == 0;
-		// Names at the front of the list are asked for more often than those behind.
+		// Names at the front of the list occur more often than those behind.
 		uint64_t a = draw() % NAMES, b = draw() % NAMES, c = draw() % NAMES;
 		rows[i] = (struct querylog_row){
 			.time_us = 1700000000000000 + (first + i) * 5 + draw() % 5,

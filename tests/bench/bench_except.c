@@ -5,7 +5,7 @@
 //   bench_except [ZONES]
 //
 // Two images of ZONES zones (1,000), each blocked but for one name below it ($denyallow): by one
-// list, and by 120. Questions below the exceptions, which all pass. The images are asked in turn,
+// list, and by 120. Questions below the exceptions, which all pass. The images take turns,
 // a round each, in one process; of each its best round counts.
 
 #include "bench_row.h"

@@ -6,8 +6,8 @@
 //
 // Three images of NAMES names (1,000,000): all in one list; spread over 64, each name in one of
 // them; spread over 64 that overlap, 3.9 lists a name.
-// The images are asked in turn, a round each, in one process, so that what else the machine does
-// meets all of them; of each its best round counts. Prints cycles and ratios.
+// The images take turns, a round each, in one process, so that other load on the machine
+// affects all of them; the best round of each counts. Prints cycles and ratios.
 
 #include "controlplane/lists/rule_build.h"
 #include "tests/unit/cp/lists/listgen.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whom the kernel talks to (kernel_flows.h): who is told from strangers, by which worker, how long.
+// The kernel's conversations (kernel_flows.h): which peers a worker recognises, and for how long.
 #include "dataplane/stage/exception.h"
 #include "exception_frames.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// bench_dataplane: what comes back while it reflects, and that the slices in which it
+// bench_dataplane: the frames that return while it reflects, and that the slices in which it
 // answers answer as the product does.
 
 #include "harness.h"

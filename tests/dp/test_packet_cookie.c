@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// DNS cookies in the data plane: what comes back, and whom they let through.
+// DNS cookies in the data plane: the replies, and which clients they let through.
 #include "harness.h"
 
 #include <arpa/inet.h>
@@ -195,7 +195,7 @@ static void test_nsid(void **)
 		assert_memory_equal(
 			out + got - 6 - len - 4 - DNS_COOKIE_LEN, both + 4, DNS_COOKIE_LEN);
 	}
-	for (unsigned i = 0; i < 2; i++) { // not asked for, or not told
+	for (unsigned i = 0; i < 2; i++) { // not in the query, or not configured
 		if (i)
 			h->tables.config.identity.nsid[0] = 0;
 		harness_inject(
@@ -210,7 +210,7 @@ static void test_nsid(void **)
 }
 
 // One batch of 30 clients over both IP versions, of which some have no cookie, a wrong one, one for
-// somebody else, or one that is due for renewal: each gets what it would get alone.
+// another client, or one that is due for renewal: each gets what it would get alone.
 enum { KINDS = 6, BATCH = 5 * KINDS };
 enum mixed { MIXED_GOOD, MIXED_BAD, MIXED_STRANGE, MIXED_OLD, MIXED_NO_COOKIE, MIXED_NO_OPT };
 

@@ -303,7 +303,7 @@ static void test_turn_is_bounded(void **)
 	harness_end(h);
 }
 
-// A worker that is told to stop first passes on all that waits, in order.
+// A worker that has to stop first passes on all waiting frames, in order.
 static void test_stop(void **)
 {
 	enum { FRAMES = EXCEPTION_WAITING - EXCEPTION_FOR_FLOWS };

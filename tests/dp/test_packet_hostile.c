@@ -190,7 +190,7 @@ static void flip_record(struct harness *h, const struct area *l0)
 		flip(l0);
 }
 
-// Of this thread: a turn that the machine gave to somebody else is not the worker's fault.
+// Of this thread: a turn in which the machine ran another program is not the worker's fault.
 static uint64_t cpu_us(void)
 {
 	struct timespec t;

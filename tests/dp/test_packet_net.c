@@ -222,7 +222,7 @@ static void test_extensions(void **)
 	harness_end(h);
 }
 
-// What the kernel gets, unchanged; and what comes from it.
+// The frames that go to the kernel, unchanged, and the frames from it.
 static void test_exception(void **)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});

@@ -120,7 +120,8 @@ static void test_types_and_classes(void **)
 	harness_end(h);
 }
 
-// What we are is told where there is a text for it, with or without a cache and a control plane.
+// weir's identity is returned where there is a text for it, with or without a cache and a control
+// plane.
 static void test_identity(void **)
 {
 	struct harness *h = harness_begin(NULL);

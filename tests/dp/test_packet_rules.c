@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What rules do to queries: each action of the rule image, safe search, and judged records.
+// What rules do to queries: each action of the rule image, safe search, and records checked by the
+// answer policy.
 #include "harness.h"
 
 #include <weir/clock.h>
@@ -332,14 +333,14 @@ static void test_masked_and_stale(void **)
 	harness_ask(h, &q, VERDICT_blocked_answer, &r);
 	assert_int_equal(harness_counter(h, COUNTER_refresh_asked), 0);
 	h->tables.config.stale_mode = STALE_ON_FAILURE;
-	harness_ask_dropped(h, &q, VERDICT_miss); // the control plane judges anew
+	harness_ask_dropped(h, &q, VERDICT_miss); // the control plane checks it again
 	h->w.control_alive = 0;
 	harness_ask(h, &q, VERDICT_blocked_answer, &r);
 	harness_end(h);
 }
 
 // What a list blocks by name, for a group that also has a list with a pattern that allows: the
-// control plane knows whether it does, as long as it lives; and what it judged is in the mask.
+// control plane knows whether it does, as long as it lives; and the mask has its verdict.
 static void test_pattern_may_allow(void **)
 {
 	static const struct harness_rule rules[] = {
@@ -399,7 +400,7 @@ static void test_pattern_may_allow_safe(void **)
 	harness_end(h);
 }
 
-// An image without names still says what was judged.
+// An image without names keeps the verdicts of the answer policy.
 static void test_checked_by_patterns_alone(void **)
 {
 	static const struct harness_rule rules[] = {

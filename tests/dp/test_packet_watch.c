@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a worker shows while somebody watches: each frame that passes the filter, as it came, with
-// what became of it; behind the records of the query log, and never in their half of the ring.
+// The messages of a worker during a watch: each frame that passes the filter, as received, with
+// its verdict; behind the records of the query log, and never in their half of the ring.
 #include "harness.h"
 #include "tests/unit/core/shm/ring_used.h"
 
@@ -186,7 +186,7 @@ static bool answer_is_shown(struct harness *h, const struct msg_answer *head, co
 	return next();
 }
 
-// The answer's way out, of a miss that was numbered, as long as somebody watches.
+// The answer's way out, of a miss that was numbered, during a watch.
 static void test_an_answer_that_leaves(void **)
 {
 	struct harness *h = begin(0, &(struct dp_watch){.id = 7});
@@ -315,7 +315,7 @@ static void test_a_refresh_has_none(void **)
 }
 
 // Its milliseconds are those of a clock that ticks slowly; the rest is only asked for where
-// somebody logs, and is never less than nothing.
+// the query log needs it, and is never below 0.
 static void test_a_miss_has_its_microseconds(void **)
 {
 	static const struct {

@@ -196,7 +196,7 @@ static void test_a_query_that_is_too_long(void **)
 }
 
 // Nobody reads. Records go on without messages once half of the ring is full, so there are more of
-// them than if each had its messages; and all that is told is whole.
+// them than if each had its messages; and every message is whole.
 static void test_records_come_first(void **)
 {
 	struct harness *h = begin(LOG_DETAIL_MESSAGES);

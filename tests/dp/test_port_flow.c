@@ -239,7 +239,7 @@ static void drops_have_caps(void **)
 	assert_int_equal(drops_add(&d, &a, 5000, text), -EINVAL);
 }
 
-// What the operator asks for comes through shared memory: looked at once, never while it is being
+// What the operator asks for comes through shared memory: read once, never while it is being
 // written, and nonsense is passed over.
 static void directory_is_read_as_hostile(void **)
 {
@@ -287,7 +287,7 @@ static void directory_is_read_as_hostile(void **)
 	free(dir);
 }
 
-// A control plane that makes its directory anew counts from the beginning.
+// A control plane that makes its directory again counts from the beginning.
 static void new_directory_is_looked_at(void **)
 {
 	struct directory *old = aligned_alloc(SHM_PAGE, sizeof(*old));

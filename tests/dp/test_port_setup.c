@@ -172,7 +172,7 @@ static void queues_share_the_table_evenly(void **)
 	}
 	for (unsigned q = 0; q < WORKERS; q++)
 		assert_in_range(seen[q], 42, 43);
-	// This driver takes everything and cannot be told otherwise; that is shown.
+	// This driver receives everything and cannot be changed; the status shows that.
 	assert_int_equal(rte_eth_promiscuous_get(p.port[0].id), 1);
 	assert_true(p.port[0].features & 1u << PORT_FEATURE_promiscuous);
 	ports_stop(&p);

@@ -3,7 +3,8 @@
 
 // A client's frame through worker_turn and all stages, on rings in place of wires: with cached,
 // stale, blocked and absent names, cookies and NSID. One frame brings one reply at most; that and
-// its way back are judged by the oracles, and it is counted once.
+// its way back are checked by the oracles, and it is counted once. One of an upstream server to a
+// port from which a query left (servers_image.h) may bring a message for the resolver.
 
 #include "tests/dp/harness.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A file of ClickHouse's spool, and what is done with one that is accepted: its columns are named
-// in a statement, its rows read, cut in two and packed otherwise, its head written anew. The head
+// in a statement, its rows read, cut in two and packed otherwise, its head written again. The head
 // of the input is what the name says of it; sums are put right, so that a mutation gets behind
 // them.
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// OPT records of clients: the input is what varies of a query that is otherwise plain. What comes
-// of it is foretold here from RFC 6891 alone, and the error replies are judged by the oracle.
+// OPT records of clients: the input sets the variable parts of an otherwise plain query. The
+// expected result is computed here from RFC 6891 alone, and the oracle checks the error replies.
 // Bytes: choice, size (2), the TTL field (4), then the options; choice & 1: a second OPT, & 2:
 // another record in front (as a TSIG that is out of place).
 

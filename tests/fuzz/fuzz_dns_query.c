@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A client's packet: parsed, by the parser for plain queries too, which must agree; then answered
-// in every way over a buffer of exactly the room given, and each reply judged by the oracle.
+// in every way over a buffer of exactly the room given, and the oracle checks each reply.
 
 #include "dataplane/core/dns/dns_query_fast.h"
 #include "fuzz.h"

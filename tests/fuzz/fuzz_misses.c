@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // What a data plane puts on a miss ring: any bytes, or a message that the input decides in part.
-// Each is counted once, as a miss or as none of ours; what it gets is one answer at most, which
+// Each is counted once, as a miss or as a foreign message; it gets one answer at most, which
 // goes back on the way that the miss said and passes the oracle; the ring goes on.
 //
 // The first byte chooses (enum); the second, where the rest is laid over a sound message, whose

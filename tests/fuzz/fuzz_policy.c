@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Policy images: each input is laid over a head with sums that fit, so that the checks behind them
-// and the reader are reached; whatever is accepted is asked about addresses, then once more after a
+// and the reader are reached; an accepted image is queried for addresses, then once more after a
 // writer gone wild has scribbled over all of it, and must stay in bounds.
 
 #include "fuzz.h"

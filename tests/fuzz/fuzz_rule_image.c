@@ -3,7 +3,7 @@
 // Rule images, in two ways, with sums that fit, so that the checks behind them and the reader are
 // reached: each input is laid over a head; and it is a list of changes, each its place (two
 // bytes), its length (one) and its bytes, to an image as the builder makes it. Whatever is
-// accepted is asked about names and must stay in bounds; unchanged it decides what rule_kinds.c
+// accepted is queried for names and must stay in bounds; unchanged it decides what rule_kinds.c
 // says.
 
 #include "fuzz.h"
@@ -137,7 +137,7 @@ static void ask_one(const struct rule_reader *r, const struct rule_kinds_ask *a,
 	look(r, v);
 }
 
-// `some`: the lists of a group; everyone's are asked for as well.
+// `some`: the lists of a group; the lists of everyone are used as well.
 static void ask(const struct rule_reader *r, uint64_t some)
 {
 	const uint64_t lists[4] = {some, ~some, some, some};

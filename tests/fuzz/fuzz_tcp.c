@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A client's stream over TCP, in pieces: whatever these are, the engine is asked each message once,
+// A client's stream over TCP, in pieces: however they are cut, the engine gets each message once,
 // whole and in order, and each reply comes back with its length. The first byte says how the rest
 // is cut; the engine echoes.
 

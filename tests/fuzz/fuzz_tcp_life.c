@@ -2,9 +2,9 @@
 
 // Clients over TCP that do anything at any time, step by step: open, say whole messages, parts and
 // bytes that are none, read or not, end their side, close; questions that are answered later, in
-// any order; time, and limits that change. Whatever happens each message is asked once, whole and
-// in order, each reply goes to whoever asked, the caps hold, the counters add up, and who does
-// nothing any more is closed. The clock stands still between steps.
+// any order; time, and limits that change. Whatever happens the engine gets each message once,
+// whole and in order, each reply goes to its client, the caps hold, the counters add up, and idle
+// clients are closed. The clock stands still between steps.
 //
 // The first byte chooses the limits; a step is two: what and who, how much. OP_RAW has its bytes
 // behind it.

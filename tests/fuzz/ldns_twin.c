@@ -168,7 +168,7 @@ static void compare(ldns_pkt *theirs, const struct dns_query *q, const struct dn
 	FUZZ_CHECK((unsigned)ldns_pkt_get_rcode(ours) == a->rcode);
 	check_section(ldns_pkt_answer(theirs), ldns_pkt_answer(ours));
 	check_section(ldns_pkt_authority(theirs), ldns_pkt_authority(ours));
-	// Nobody is asked in another class. Of what is there twice one is kept.
+	// No query has another class. Of a duplicate record one is kept.
 	if (a->kind == DNS_ANSWER_POSITIVE && a->rcode == DNS_RCODE_NOERROR && a->cname_count == 0
 		&& q->qtype != DNS_TYPE_ANY && q->qclass == DNS_CLASS_IN && !q->dnssec_ok) {
 		size_t distinct, asked = count_asked(ldns_pkt_answer(theirs),

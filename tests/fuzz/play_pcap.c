@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // play_pcap FILE...: the frames of captures through all stages of a worker, in their order, each
-// reply judged by the oracles (frame_play.h). Prints what became of them, by verdict; ends like a
+// reply checked by the oracles (frame_play.h). Prints the frames by verdict; ends like a
 // fuzz body when a property is broken, after the number of the frame. The service is the harness's
 // (198.18.0.53, fd53::53): what is for other addresses is `drop_not_ours`, so rewrite a capture
 // from elsewhere first (tcprewrite --dstipmap).

@@ -19,7 +19,7 @@
 enum { REPLY_ORACLE_TCP = 65535, REPLY_ORACLE_RECORDS_MAX = 64 };
 
 struct reply_oracle {
-	const uint8_t *query; // NULL: not known, so only what holds for every reply is asked for
+	const uint8_t *query; // NULL: not known, so only the rules for every reply apply
 	size_t query_len;
 	size_t limit; // bytes; REPLY_ORACLE_TCP: the client's size does not count
 	// The records come from a cache that holds what the test put there: not looked into.

@@ -164,7 +164,7 @@ void tcp_player_open(unsigned i, unsigned from)
 	union client_address peer = {.v4 = {.sin_family = AF_INET, .sin_addr.s_addr = from % 8}};
 	const int small = SENT_AT_ONCE;
 	int pair[2];
-	if (c->fd >= 0 || c->session) // what it asked before it closed may still be under way
+	if (c->fd >= 0 || c->session) // its queries before the close may still be in flight
 		return;
 	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
 	FUZZ_CHECK(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) == 0);

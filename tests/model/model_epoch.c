@@ -8,7 +8,7 @@
 //   epoch_quiescent          acquire load of epoch, release store of seen if it moved
 //   epoch_offline            release store of seen
 //   l0_candidate, l0_find    acquire load of the slot, then the record, as plain memory
-//   epoch_advance            release store of epoch, fence
+//   epoch_advance            release addition to epoch, here by one writer, so a store; fence
 //   epoch_passed             acquire load of each attached reader's seen; waits here, a reader at a
 //                            time, where the product polls: that only reuses earlier
 //   l0_writer                the record, as plain memory; release store of the slot

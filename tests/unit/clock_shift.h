@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The clocks of a test: time goes on as ever, and shifts when told to. So what is to happen a
+// The clocks of a test: time goes on as ever, and shifts on request. So what is to happen a
 // minute later need not happen soon, and no question of a busy machine comes too late.
 //
 // A program that links this has a clock_gettime of its own, which the product's code and libevent
@@ -10,11 +10,11 @@
 
 #include <stdint.h>
 
-// All clocks jump. What is under way may time out by it.
+// All clocks jump. Work in flight may time out by it.
 void clock_ahead_by_ms(uint32_t ms);
 // The machine wakes up after so long: CLOCK_BOOTTIME and CLOCK_REALTIME have gone on.
 void clock_suspend_ms(uint32_t ms);
-// Somebody sets CLOCK_REALTIME, ahead or back.
+// Sets CLOCK_REALTIME, ahead or back.
 void clock_step_ms(int64_t ms);
 // Each reading of a clock takes so long from now on, by all of them; 0: no longer.
 void clock_slow_us(uint32_t us);

@@ -251,7 +251,7 @@ static int wait_until(uint64_t due_ns, struct pollfd *fd, unsigned count)
 	}
 }
 
-// Whoever calls this works, so nobody leaps before it is noted.
+// The caller is working, so no leap comes before this note.
 static long note_sent(long rc)
 {
 	is_sent = true;

@@ -12,11 +12,11 @@
 // other only, as of another process's reply nothing is known. A thread's CPU time is what it says
 // that it worked.
 //
-// What a leap rests on: whoever is about to wait has sent what it had to send; so when each waiter
-// has looked at its descriptors after the last of them came, and found nothing, nothing is under
-// way but what the kernel keeps. Loopback mostly delivers before a send returns; a busy machine may
-// leave it to a thread of the kernel's. So before a leap that follows a send a packet goes through
-// the queue of each CPU, and all look once more.
+// What a leap rests on: a thread that is about to wait has sent all its messages; so when each
+// waiter has polled its descriptors after the last of them came, and found nothing, nothing is
+// under way but what the kernel keeps. Loopback mostly delivers before a send returns; a busy
+// machine may leave it to a thread of the kernel's. So before a leap that follows a send a packet
+// goes through the queue of each CPU, and all look once more.
 
 #include <stdint.h>
 

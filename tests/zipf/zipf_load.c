@@ -130,7 +130,7 @@ static void run(struct load *l)
 	while ((now_us = zipf_clock_us()) < end_us) {
 		uint64_t until = (now_us - began_us) * l->rate / 1000000, n = until - due;
 		due = until;
-		// After a pause of ours no flood.
+		// No burst after a pause of this program.
 		for (n = n < l->rate / BURSTS ? n : l->rate / BURSTS; n; n--)
 			ask(l);
 		take_replies(l);

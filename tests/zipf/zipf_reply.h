@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Reads a reply to a question of zipf_load, of which nothing is believed.
+// Reads a reply to a question of zipf_load, which may hold anything.
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -46,7 +46,7 @@ static void die(const char *what)
 	exit(2);
 }
 
-// Where the one question ends; 0: there is none to answer.
+// Where the one question ends; 0: no question to answer.
 static size_t question_end(const uint8_t *m, size_t len)
 {
 	size_t at = HEADER;

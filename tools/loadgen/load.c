@@ -16,7 +16,7 @@ enum { FIRST_PORT = 20000, LATE_LOOKS_PER_S = 50000 };
 static void flush(struct load *l)
 {
 	uint16_t sent = rte_eth_tx_burst(l->port, 0, l->out, (uint16_t)l->out_count);
-	// What did not go is asked again in due time.
+	// Queries that did not leave are repeated in due time.
 	rte_pktmbuf_free_bulk(l->out + sent, l->out_count - sent);
 	l->out_count = 0;
 }
@@ -82,7 +82,7 @@ static void ask(struct load *l, unsigned index)
 static void draw(const struct load *l, struct question *q)
 {
 	if (!l->corpus) {
-		// A full-period step: every name is asked before one is asked twice.
+		// A full-period step: a query for every name before the second one for any.
 		q->name = (uint32_t)(l->asked * 2654435761u % l->names);
 		return;
 	}

@@ -59,7 +59,7 @@ struct load {
 	uint64_t rate;   // queries/s of an open loop; 0: a closed one
 	unsigned nap_us; // sleeps so long in each turn of an open loop; no reply is timed then
 
-	// From here on each run starts anew.
+	// From here on each run starts from 0.
 	struct load_slot slot[LOAD_WINDOW_MAX];
 	uint16_t free[LOAD_WINDOW_MAX]; // slots
 	unsigned free_count, out_count;
@@ -68,7 +68,7 @@ struct load {
 	uint64_t next_tsc;            // when the next query of an open loop is due
 	uint64_t seen_tsc;            // the last look at the clock
 	uint64_t timed_tsc;           // only queries due from then on are timed
-	uint64_t stall_tsc;           // replies came at some time since then, or 0
+	uint64_t stall_tsc;           // replies came at some time from there on, or 0
 	uint16_t turn[LOAD_TURN_MAX]; // slots of queries since the last look
 	unsigned turn_count;
 	uint64_t stalls, untimed;                 // of the generator; replies

@@ -4,7 +4,7 @@
 //
 // Bounded in count and time. Each run ends with a line of JSON on stdout; exit status 0 only if
 // every query was answered (or, with --reflected, came back as it was) and every reply was right.
-// In this order: with --warm each name is asked once; then the load itself, a closed loop or, with
+// In this order: with --warm a query for each name; then the load itself, a closed loop or, with
 // --rate, an open one; with --loads open loops at 25, 50 and 75 % of the answers a second that the
 // load reached, once or in rounds; with --nap it leaves its CPU to others between an open loop's
 // bursts; with --alone a run with a window of one. With --stay it then keeps the port open until

@@ -39,7 +39,7 @@ size_t packet_query(
 bool packet_is_reply(const uint8_t *frame, size_t len, uint16_t *id, uint16_t *client_port);
 
 // NULL if the frame is the right reply to q in every byte that matters, else what is wrong.
-// SERVFAIL is told apart (*servfail), since a cold name may end so under load.
+// SERVFAIL is reported separately (*servfail), since a cold name may end so under load.
 const char *packet_check(const uint8_t *frame, size_t len, const uint8_t mac[6],
 	const struct question *q, bool *servfail);
 

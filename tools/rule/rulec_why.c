@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The explanation of `weirctl why`, of lists that nobody has loaded: all of them apply, and answers
-// are not judged.
+// are not checked.
 
 #include "controlplane/answer_policy/why/why_find.h"
 #include "controlplane/answer_policy/why/why_read.h"

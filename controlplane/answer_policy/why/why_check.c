@@ -85,8 +85,8 @@ static uint32_t rank(const struct why_hit *h)
 	       | h->list;
 }
 
-// What is checked by itself, in this order: the name of the question by the rules at it, then by
-// its patterns, each name and each address of the answer.
+// weir checks these subjects one by one, in this order: the name of the question by the rules at
+// it, the same name by the patterns, then each name and each address of the answer.
 enum { SUBJECT_NAME, SUBJECT_PATTERNS, SUBJECT_ANSWER };
 
 static unsigned subject(const struct why_hit *h)
@@ -251,7 +251,7 @@ void why_check(struct why *w)
 	w->verdict = verdict_at(w, w->decider);
 	w->next_verdict = verdict_at(w, w->next);
 	all_block(w);
-	// No server is asked about a name that is not resolved.
+	// A name that is not resolved needs no server.
 	w->safe &= w->verdict == WHY_PASSED || w->verdict == WHY_ALLOWED
 		   || w->verdict == WHY_BLOCKED_ANSWER;
 	if (w->decider >= 0)

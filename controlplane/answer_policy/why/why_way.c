@@ -16,7 +16,7 @@ static void servers_text(
 			out + len, WHY_TEXT_MAX - len, "%s%s", i ? ", " : "", server[i].name);
 }
 
-// The steps to the end of local data; the zone behind it is told by itself.
+// The steps to the end of local data; the zone behind it has a step of its own.
 static void local_find(struct why *w, const struct config *c, const struct config_group *g)
 {
 	struct local_why local;

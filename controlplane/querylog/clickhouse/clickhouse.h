@@ -71,7 +71,7 @@ struct clickhouse_status {
 	uint64_t queued_since_ms;
 	uint64_t refused; // batches: queue full
 	bool is_waiting;  // for the disk
-	bool is_behind;   // for the server, which takes chunks, but too few: weights take over
+	bool is_behind;   // for the server, which takes chunks, but too few: rows get more weight
 };
 // Any thread.
 void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out);

@@ -76,7 +76,7 @@ void clickhouse_client_share_time(struct clickhouse_client *c, bool is_shared)
 	c->until_ms = is_shared ? clock_mono_ms() + c->ask_ms : 0;
 }
 
-// At least 1: what is late fails as a time-out.
+// At least 1, so that a late request fails as a time-out.
 static unsigned ask_ms_left(const struct clickhouse_client *c)
 {
 	uint64_t now_ms = clock_mono_ms();

@@ -61,7 +61,7 @@ static bool type_read(const char *text, size_t len, enum clickhouse_type *out)
 	return false;
 }
 
-// The column of that name; l->count: there is none.
+// The column of that name; l->count: no such column.
 static unsigned find(const struct clickhouse_layout *l, const char *name)
 {
 	unsigned i = 0;

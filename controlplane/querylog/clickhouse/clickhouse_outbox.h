@@ -78,7 +78,7 @@ void clickhouse_outbox_spill(struct clickhouse_outbox *o);
 
 struct clickhouse_outbox_counts {
 	unsigned chunks, chunks_most;   // in memory
-	uint64_t bytes, bytes_max;      // likewise
+	uint64_t bytes, bytes_max;      // of its chunks in memory
 	uint64_t rows, weight;          // in memory, and those that only the sender holds
 	unsigned spooled, spooled_most; // files
 	uint64_t spool_bytes, spool_max_bytes;
@@ -89,9 +89,10 @@ struct clickhouse_outbox_counts {
 	uint64_t aside_bytes;
 	uint64_t cut_chunks;       // in two
 	uint64_t unspooled_halves; // of a file, which no disk took: in memory alone
-	uint64_t spilled, refused; // chunks to disk for want of memory or a server; put back
-	uint64_t since_ms;         // when the oldest of memory was put; 0: none
-	uint32_t spool_hour;       // of the oldest file's rows, since 1970; 0: none
-	int spool_err;             // of the last write; 0: it went well
+	uint64_t spilled,
+		refused;     // chunks to disk because there was no memory or no server; put back
+	uint64_t since_ms;   // when the oldest of memory was put; 0: none
+	uint32_t spool_hour; // of the oldest file's rows, since 1970; 0: none
+	int spool_err;       // of the last write; 0: it went well
 };
 void clickhouse_outbox_counts(struct clickhouse_outbox *o, struct clickhouse_outbox_counts *out);

@@ -5,7 +5,7 @@
 //
 // An insert of a chunk is all or nothing, for its rows are of one partition and one block. After an
 // end that leaves open whether the server took it (a connection that broke, an error, a chunk found
-// in the spool of an earlier life) it is counted before it is sent again: first whether its insert
+// in the spool of an earlier run) it is counted before it is sent again: first whether its insert
 // still runs, by its query id, then how many of its rows are there. A count of 0 is trusted only
 // when the server has answered for `settle_ms` without a break, so that a request which still lay
 // in its sockets has begun by then. Servers from 22.3 on also know the chunk by its token.
@@ -88,12 +88,12 @@ struct clickhouse_sender_status {
 	uint64_t found_chunks;         // of these, found there instead of sent again
 	uint64_t failures, unclear;    // attempts that failed; of these, with an unclear end
 	uint64_t repeated_chunks;      // sent again whole, because the server had some of the rows
-	uint64_t refused_rows, refused_weight; // lost so
-	uint64_t refused_in_a_row;             // chunks, since one was accepted
-	uint64_t partial_rows, partial_weight; // likewise; the weight by their share of the chunk's
-	uint64_t cut_chunks;                   // too large, sent in two
-	uint64_t recoded_chunks;               // compressed again for an older server
-	uint64_t too_large_rows;               // of refused_rows: too large alone
+	uint64_t refused_rows, refused_weight;     // lost so
+	uint64_t refused_in_a_row;                 // chunks, since one was accepted
+	uint64_t partial_rows, partial_weight;     // of chunks stored in part; the weight by share
+	uint64_t cut_chunks;                       // too large, sent in two
+	uint64_t recoded_chunks;                   // compressed again for an older server
+	uint64_t too_large_rows;                   // of refused_rows: too large alone
 	uint64_t uncertain_rows, uncertain_weight; // that two servers may have
 	char url[CLICKHOUSE_URL_MAX];              // in use
 	unsigned url_at, urls;                     // its place in the list, from 1 on

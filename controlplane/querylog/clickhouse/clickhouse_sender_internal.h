@@ -90,7 +90,7 @@ static_assert(CLICKHOUSE_URLS_MAX <= 32);
 
 // Of a chunk that was in the spool at the start: any server may have it. Only the first of an
 // earlier run that is sent can have been on its way when that ended; for later ones only the server
-// in use is asked.
+// in use gets the query.
 void clickhouse_places_begin(
 	struct clickhouse_places *p, const struct clickhouse_sender *s, uint64_t run);
 // Any server may have it.

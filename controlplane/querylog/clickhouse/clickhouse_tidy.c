@@ -25,7 +25,7 @@ enum {
 // The facts about a table that decide which partitions weir drops.
 struct table_age {
 	int64_t now_s;                // ages count from then
-	char newest[PARTITION_TEXT];  // of the present: stays; "": there is none
+	char newest[PARTITION_TEXT];  // of the present: stays; "": no such partition
 	char present[PARTITION_TEXT]; // partitions of a later name lie in the future (retention.h)
 	bool future_first;            // these go first where rows take too many bytes
 };

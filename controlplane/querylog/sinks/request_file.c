@@ -19,7 +19,7 @@ bool request_file_is_at(int fd, const char *path, uint64_t *size)
 	return true;
 }
 
-// Behind the last end of a line; 0: there is none.
+// Behind the last end of a line; 0: no end of a line.
 static int lines_end(int fd, uint64_t size, char *buffer, uint64_t *out)
 {
 	*out = 0;

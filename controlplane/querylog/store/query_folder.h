@@ -23,7 +23,7 @@ struct query_folder {
 	struct query_folder_file *file; // oldest first
 };
 
-// Makes the folder, 0700, if there is none, but none above it.
+// Makes the folder, 0700, if it is missing, but none above it.
 ATTR_MUST_CHECK int query_folder_make(const char *path);
 // Whether the folder takes a file of QUERY_TRY_BYTES, which goes again. -errno.
 ATTR_MUST_CHECK int query_folder_try(const char *path);
@@ -33,6 +33,6 @@ void query_folder_free(struct query_folder *f);
 
 ATTR_MUST_CHECK int query_folder_path(
 	const char *folder, int64_t hour, unsigned part, char out[PATH_MAX]);
-// Bytes of a file and its WAL, 0 where there is none.
+// Bytes of a file and its WAL, 0 for a missing file.
 uint64_t query_folder_bytes(const char *path);
 ATTR_MUST_CHECK int query_folder_remove(const char *folder, const struct query_folder_file *f);

@@ -102,7 +102,7 @@ static int64_t row_time(const struct query_reader *r, int64_t offset)
 	return __builtin_add_overflow(r->middle_us, offset, &time_us) ? 0 : time_us;
 }
 
-// 0 with *time_us of the first row from `id` on, INT64_MAX where there is none.
+// 0 with *time_us of the first row from `id` on, INT64_MAX without such a row.
 static int time_at(struct query_reader *r, int64_t id, int64_t *time_us)
 {
 	struct sql_statement *t = r->select[SELECT_AT];

@@ -3,7 +3,7 @@
 
 // Reads one file of the query store, in the order of its rows or against it, beside its writer.
 //
-// Of one thread, for a second or so: a statement under way keeps a snapshot, and with it the WAL.
+// Of one thread, for a second or so: an open statement keeps a snapshot, and with it the WAL.
 // The file is untrusted: numbers may be any, texts have printable ASCII alone (sql.h).
 
 #include "sql.h"

@@ -55,7 +55,7 @@ struct query_outcome {
 	struct query_unread unread[QUERY_UNREAD_MAX];
 	uint64_t ruled_out; // files that have no such name or client (query_absent.h)
 	uint64_t looked_at; // rows
-	int64_t reached_us; // time of the last row looked at, 0: none
+	int64_t reached_us; // time of the last row read, 0: none
 };
 
 // Calls `found` for each row. 0, -ECANCELED when *stop became true, -errno.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Free and used units of L0: the writer's private bookkeeping, four bits a unit.
+// Free and used units of a share of L0, numbered from its first on: the writer's private
+// bookkeeping, four bits a unit.
 //
 // A unit is free, live, or retired: no longer published but perhaps still read, until every worker
 // has passed a quiescent state. `used` covers live and retired ones. Retired units collect in
@@ -32,7 +33,7 @@ struct l0_hold {
 };
 
 struct l0_alloc {
-	uint32_t units; // of the table; number 0 is never given out
+	uint32_t units; // of the share; number 0 is never given out
 	uint32_t words;
 	uint32_t cursor; // where the next search begins
 	uint32_t free_units;

@@ -20,7 +20,7 @@
 #include <ucontext.h>
 
 // The interposed functions and the signal handler can reach nothing else.
-// Volatile, because the compiler knows that malloc reads no variable of ours.
+// Volatile, because the compiler knows that malloc reads no variable of this file.
 static _Thread_local volatile bool counting;
 static _Atomic uint64_t allocations, locks, syscalls;
 

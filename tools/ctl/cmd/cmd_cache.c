@@ -55,7 +55,7 @@ static void entry_print(const struct json_node *e)
 		printf("  (more records than fit here)\n");
 }
 
-// Which keys of L1 were looked at, as there may be others.
+// Which keys of L1 were searched, as there may be others.
 static void l1_print(const struct json_node *l1)
 {
 	const struct json_node *types = json_get(l1, "types");

@@ -37,7 +37,7 @@ static const struct {
 };
 
 // A cell that a spreadsheet would take for a formula gets an apostrophe in front: names belong to
-// whoever asks them.
+// the clients that choose them.
 static void csv_text(const char *text)
 {
 	putchar('"');

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <weir/clock.h>
 
-// Pages are asked for until there are enough rows, but not for longer than this.
+// Fetches pages until there are enough rows, but not for longer than this.
 enum { LIMIT = 50, LIMIT_MAX = 500, SEARCH_MS = 30000 };
 
 // "2026-11-20 10:00:30.123", of the local clock.

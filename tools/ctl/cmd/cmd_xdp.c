@@ -119,7 +119,8 @@ static unsigned interfaces_of(const struct config_dataplane *dp, struct xdp_port
 	return count;
 }
 
-// Whose a program is, the kernel tells root alone; to others all would look like somebody else's.
+// The kernel shows the owner of a program to root alone; other users would see each as a
+// stranger's.
 static int root_check(struct ctl *c)
 {
 	return geteuid() == 0 ? CTL_OK : ctl_fail(c, "needs root");

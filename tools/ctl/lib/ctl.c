@@ -59,7 +59,7 @@ int ctl_open(struct ctl *c)
 	struct config_places places;
 	bool is_wrong = config_file_check(c->config_path, why) < 0;
 	int rc = config_places_find(c->config_path, &places, unread);
-	// A path that somebody gave must exist, or the command would speak to another weir.
+	// A given path must exist, or the command would speak to another weir.
 	if (rc < 0 && c->is_path_given)
 		return ctl_fail(c, "%s", unread);
 	if (is_wrong && !c->service_reads_file)

@@ -12,7 +12,7 @@ struct json_doc {
 	json_t *root;
 };
 
-// A node is jansson's value under a name of ours.
+// A node is jansson's value under a name of its own.
 static json_t *value_of(const struct json_node *n)
 {
 	return (json_t *)(uintptr_t)n;

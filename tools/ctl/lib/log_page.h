@@ -2,7 +2,7 @@
 #pragma once
 
 // Pages of the query store, one request each: the control plane looks for a second or so, says
-// where it stopped, and is asked to go on from there.
+// where it stopped, and weirctl asks for the next from there.
 
 #include "ctl.h"
 #include "json_doc.h"

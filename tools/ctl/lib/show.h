@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// How a command shows what it was told: with --json as it came, else as `print` words it (NULL:
+// How a command shows a reply: with --json as it came, else as `print` words it (NULL:
 // without a word).
 
 #include "http_get.h"
 
-// Frees the document. CTL_OK; CTL_FAILED without one, whoever has none said why.
+// Frees the document. CTL_OK; CTL_FAILED without one; the caller has printed the reason.
 ATTR_MUST_CHECK int show_doc(
 	const struct ctl *c, struct json_doc *doc, void (*print)(const struct json_node *root));
 
-// The texts of a list, such as lists that could not be had: a line each.
+// The texts of a list, such as lists that could not be fetched: a line each.
 void show_texts(const struct json_node *texts, const char *before);
 
 // The whole of a command that is one call: ctl_open(), http_call_or_fail(), show_doc().

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A query that was watched, on the terminal: who asked what and what became of it, how long each
+// A watched query, on the terminal: the client, the question and the result, how long each
 // stage of the worker took, and each step of the control plane with the time since it arrived.
 
 #include "json_doc.h"

@@ -34,7 +34,7 @@ void view_print_fallback(const struct view *v, const struct json_node *fallback)
 // One line; nothing without a query store.
 void view_print_store(const struct json_node *store);
 void view_print_log(const struct json_node *log); // what sinks lost; nothing where none did
-void view_print_clickhouse(const struct json_node *clickhouse); // likewise
+void view_print_clickhouse(const struct json_node *clickhouse); // of ClickHouse
 // What came of each query on a socket of the control plane.
 void view_print_frontend(const struct json_node *front);
 void view_print_upstreams(const struct json_node *upstreams);

@@ -108,7 +108,7 @@ static void serve(int fd)
 		if (n < 0)
 			continue;
 		size_t len = selftest_upstream_reply(query, (size_t)n, reply);
-		// What a full socket drops is asked again.
+		// A query that a full socket drops is repeated.
 		if (len && sendto(fd, reply, len, 0, (struct sockaddr *)&from, from_len) < 0)
 			continue;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The upstream of a selftest: a process of ours on loopback that knows the names which
+// The upstream of a selftest: a child process on loopback that knows the names which
 // weir-loadgen asks for, `n<i>.load.test` with the address 198.19.(i / 256 % 256).(i % 256).
 
 #include <stddef.h>

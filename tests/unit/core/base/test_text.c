@@ -25,11 +25,11 @@ static void test_names(void **)
 		{"a\x1b[m\n\x7f", "a\\x1b[m\\x0a\\x7f"},
 		{"\xc2\x9f", "\\xc2\\x9f"},                   // a control character
 		{"\xc1\xbf", "\\xc1\\xbf"},                   // longer than need be
-		{"\xe0\x9f\xbf", "\\xe0\\x9f\\xbf"},          // likewise
-		{"\xf0\x8f\xbf\xbf", "\\xf0\\x8f\\xbf\\xbf"}, // likewise
+		{"\xe0\x9f\xbf", "\\xe0\\x9f\\xbf"},          // overlong
+		{"\xf0\x8f\xbf\xbf", "\\xf0\\x8f\\xbf\\xbf"}, // overlong
 		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},          // a surrogate
 		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, // above U+10FFFF
-		{"\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80"}, // likewise
+		{"\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80"}, // beyond U+10FFFF
 		{"\x80\xbf", "\\x80\\xbf"},                   // no first byte
 		{"\xe6\x97", "\\xe6\\x97"},                   // cut off
 		{"\xe6\x97z", "\\xe6\\x97z"},

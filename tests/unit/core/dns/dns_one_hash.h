@@ -15,7 +15,7 @@ enum { ONE_HASH_LEN = 16 }; // with the length byte
 #define ONE_HASH_OF 0x123456789abcdef1u
 
 // What follows the first word of a label of 14 or 15 bytes, with what the hash is then made of: 0
-// of that is a hash of 0. False where there is none in lower case.
+// of that is a hash of 0. False if no such label is in lower case.
 static inline bool one_hash_end(uint8_t label[ONE_HASH_LEN], uint64_t of)
 {
 	uint8_t lower[ONE_HASH_LEN];

@@ -120,7 +120,7 @@ static void test_chain_limit(void **)
 	assert_int_equal(answer.cname_count, 0);
 }
 
-// Asked for themselves all of a name's are kept, and one that came twice is told once.
+// Asked for themselves all of a name's are kept, and one that came twice is returned once.
 static void test_aliases_that_came_twice(void **)
 {
 	static const uint16_t types[] = {DNS_TYPE_CNAME, DNS_TYPE_ANY, DNS_TYPE_A};

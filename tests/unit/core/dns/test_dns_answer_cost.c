@@ -15,7 +15,7 @@ static struct dns_build b;
 static struct dns_answer answer;
 
 // 2,048 records of one set whose name is as long as there are: each owner is a pointer to it, read
-// once. With owners that are 100 pointers, by turns, each is read anew, and 65,535 bytes do not
+// once. With owners that are 100 pointers, by turns, each is read again, and 65,535 bytes do not
 // make anybody walk through a million.
 static void test_names_lead_through_no_more_than_a_few_bytes_each(void **)
 {

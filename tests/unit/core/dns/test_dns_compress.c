@@ -285,7 +285,7 @@ static void one_hash_complete(uint8_t *label)
 // what would be a pointer, were it one, to bytes that go on as the second does.
 static void test_bytes_that_look_like_a_pointer(void **)
 {
-	enum { THERE = 0xf61 }; // 0xf is the label's length, where it is that which is looked at
+	enum { THERE = 0xf61 }; // 0xf is the label's length, where the reader expects a length
 	for (unsigned at = 0; at < 6; at++) {
 		uint8_t one[DNS_NAME_MAX] = "\17bcdefgh", other[DNS_NAME_MAX] = "\16bcdefgh";
 		struct dns_query q = {0};

@@ -155,7 +155,7 @@ static void test_secrets(void **)
 	assert_int_equal(check_at(&t, vectors[0].client, 0, &fresh), DNS_COOKIE_BAD);
 }
 
-// A query with a cookie of `len` bytes; without question if told so.
+// A query with a cookie of `len` bytes; without a question on request.
 static size_t query_make(uint8_t *msg, const uint8_t *cookie, uint16_t len, bool question)
 {
 	struct wr w = wr_init(msg, 512);

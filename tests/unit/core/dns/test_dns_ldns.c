@@ -124,7 +124,7 @@ static void test_our_replies(void **)
 	}
 }
 
-// With an OPT that holds a cookie and padding, and what becomes of it.
+// With an OPT that holds a cookie and padding, and the result.
 static void test_mutated_queries(void **)
 {
 	static const uint8_t options[] = "\0\12\0\10cookie..\0\14\0\4\0\0\0";

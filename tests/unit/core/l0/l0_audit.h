@@ -5,6 +5,6 @@
 
 #include <weir/l0_writer.h>
 
-// Used units are those that records have, no unit is in two, overflow counts are right, and the
-// SIEVE list has each record once. 0, or -EPROTO with `why` filled in.
+// Used units are those that records have, all of the writer's share, no unit is in two, overflow
+// counts are right, and the SIEVE list has each record once. 0, or -EPROTO with `why` filled in.
 ATTR_MUST_CHECK int l0_audit(const struct l0_writer *w, char why[128]);

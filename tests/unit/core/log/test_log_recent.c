@@ -90,7 +90,7 @@ static void test_flood(void **)
 	for (unsigned i = 0; i < LOG_RECENT_MAX; i++)
 		assert_true(strcmp(kind[i].text, "often") == 0
 			    || atoi(kind[i].text + strlen("flood kind ")) > 9999 - LOG_RECENT_MAX);
-	// One that went and comes again has the id that it had, and is counted anew.
+	// One that went and comes again has its former id, and is counted from 0.
 	test_add(9999);
 	const uint32_t id = kind[0].id;
 	for (unsigned i = 0; i < LOG_RECENT_MAX; i++)

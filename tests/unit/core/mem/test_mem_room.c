@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What can be had, from what a kernel may say: here files of the same form in a folder.
+// The free memory, from the kernel's figures: here files of the same form in a folder.
 
 #include "tests/unit/unit.h"
 

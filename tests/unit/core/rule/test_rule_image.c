@@ -115,7 +115,7 @@ static void test_probe_of_a_query(void **)
 	rule_arena_free(&arena);
 }
 
-// Entries from 1 to 40 labels, and long labels; names of up to 127 labels are asked.
+// Entries from 1 to 40 labels, and long labels; queries for names of up to 127 labels.
 static void test_depths_and_long_labels(void **)
 {
 	struct rule_builder *b = fixture_builder();

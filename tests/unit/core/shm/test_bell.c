@@ -15,7 +15,7 @@ static int end[BELL_ENDS];
 
 static int setup(void **)
 {
-	alarm(SECONDS); // whoever waits below waits for ever
+	alarm(SECONDS); // a thread that waits below waits for ever
 	return bell_open(end);
 }
 
@@ -47,7 +47,7 @@ static void test_rings_both_ways(void **)
 	bell_ring(-1);
 }
 
-// Rung for long while nobody listened: one clear, and it rings anew.
+// Rung for long while nobody listened: one clear, and it rings again.
 static void test_full(void **)
 {
 	for (unsigned i = 0; i < RINGS; i++)

@@ -77,7 +77,7 @@ static void test_errors(void **)
 	assert_int_equal(process_lock_probe(path), -ELOOP);
 }
 
-// Whoever may open the file may hold a read lock on it, which keeps its owner out.
+// Any process that may open the file may hold a read lock on it, which keeps its owner out.
 static void test_nobody_else_can_open_it(void **)
 {
 	struct stat st;

@@ -43,7 +43,7 @@ static void check_size(size_t size)
 		assert_int_equal(*(const uint64_t *)(const void *)(m + at), 0);
 	for (size_t at = 0; at < size; at += SHM_PAGE)
 		m[at + at / SHM_PAGE % SHM_PAGE] = (uint8_t)(at / SHM_PAGE + 1);
-	// Whoever maps it later sees the same.
+	// A later mapping sees the same.
 	uint8_t *other = shm_huge_map(fd, size, PROT_READ, MAP_SHARED | MAP_POPULATE);
 	assert_true(other != MAP_FAILED);
 	assert_memory_equal(other, m, size);

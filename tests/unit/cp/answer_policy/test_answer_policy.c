@@ -165,7 +165,7 @@ static void test_refused_allow_pattern(void **)
 	fixture_check(&f);
 	assert_int_equal(answer_policy_counts(f.answer_policy)->patterns.compiled, 0);
 	assert_true(answer_policy_concerns_names(f.answer_policy));
-	answer_chain("tracker.example", "198.18.0.1"); // and its record is looked at by walks
+	answer_chain("tracker.example", "198.18.0.1"); // and walks check its record
 	assert_true(blocks("ads", NULL));
 	answer_chain("www.shop.example", "198.18.0.1");
 	assert_int_equal(finding.count, 0);
@@ -173,7 +173,7 @@ static void test_refused_allow_pattern(void **)
 	f = was;
 }
 
-// The last allow pattern goes: until workers know, names are judged as before.
+// The last allow pattern goes: until workers know, names are checked as before.
 static void test_follows_allow_pattern(void **)
 {
 	const struct dns_name name = fixture_name("tracker.example");
@@ -380,7 +380,7 @@ static bool model_blocks(
 	struct rule_verdict v = {0};
 	struct dns_name name = fixture_name(text);
 	unsigned p = model_classes(text, sources);
-	bool names_too = false; // of what is asked: else it has passed the table
+	bool names_too = false; // of the question: else it has passed the table
 	for (unsigned i = 0; i < model_patterns; i++) {
 		enum rule_class k = model_pattern[i].rule_class;
 		names_too |= k == RULE_CLASS_ALLOW || k == RULE_CLASS_IMPORTANT_ALLOW

@@ -196,7 +196,7 @@ static void fail_question(const struct question *q, const struct model_rule *wan
 		want ? rule_class_name[want->kind.rule_class] : "nothing", want ? want->list : 0);
 }
 
-// What a record is judged by says the same of each group.
+// The mask of a record gives the same verdict for each group.
 static void check_finding(const struct model *m, const struct question *q, unsigned *masks)
 {
 	const struct model_rule *want = model_decide(m, q);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// For test_http_api: the directory that a publisher would have, and what is asked of it there.
+// For test_http_api: the directory of a publisher, and the calls to it.
 
 #include <weir/shm_abi.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the frontends tell the API, told at once: the API asks on the loop that the answer comes to.
+// The frontends' reply to the API, sent at once: the API asks on the loop that gets the reply.
 
 #include "controlplane/frontend/frontend_report.h"
 #include "tests/unit/cp/http/http_client.h"

@@ -93,8 +93,8 @@ static void test_kept_for_a_while(void **)
 	assert_int_equal(table.used, 1);
 }
 
-// Whoever makes up addresses does not keep the loop in system calls, and gets nobody out of a
-// group.
+// A client with made-up addresses does not keep the loop in system calls, and displaces nobody from
+// a group.
 static void test_bounded(void **)
 {
 	net_segment_need();

@@ -146,7 +146,7 @@ static void test_a_lap_more_is_later(void **state)
 	assert_int_equal(fx.r[0].rung + fx.r[2].rung, 0);
 	assert_non_null(fx.r[0].timer.link);
 	assert_null(fx.r[2].timer.link);
-	// Its time has come, told by a clock that went on by a lap.
+	// It is due by a clock that went on by a lap.
 	wheel_start(fx.wheel, &fx.r[0].timer, LAP_MS + 40, clock_mono_ms() - LAP_MS);
 	run();
 	assert_int_equal(fx.r[0].rung, 1);

@@ -2,7 +2,7 @@
 #pragma once
 
 // The frontend's engine on the resolver's rig: one session for each transport, asked from the
-// calling thread, and what comes later kept in order.
+// calling thread, and later replies kept in order.
 
 #include "controlplane/frontend/frontend.h"
 #include "tests/unit/cp/resolver/resolver_rig.h"
@@ -41,7 +41,7 @@ enum frontend_outcome frontend_rig_ask(
 	enum frontend_transport t, const struct frontend_rig_query *q);
 enum frontend_outcome frontend_rig_ask_bytes(
 	enum frontend_transport t, const char *client, const uint8_t *msg, size_t len);
-// Number n of what comes later, waited for. wait_ms: as expect_answer.
+// Waits for number n of the later replies. wait_ms: as expect_answer.
 const struct frontend_rig_reply *expect_later(unsigned n, unsigned wait_ms);
 struct frontend_status frontend_now(void);        // on the loop
 void frontend_rig_end(enum frontend_transport t); // as when its connection dies

@@ -136,7 +136,7 @@ static void test_malformed(void **)
 	assert_int_equal(frontend_said_reply.opt, frontend_said_reply.len - DNS_OPT_FIXED_LEN);
 }
 
-// Before there is a policy nobody is served, and told so like anybody else.
+// Before there is a policy no client is served; a client with a cookie gets the same error.
 static void test_closed(void **)
 {
 	static char nsid[] = "box 1";
@@ -176,7 +176,7 @@ static void access_publish(const struct config_access *access)
 	memset(&rig.config.access, 0, sizeof(rig.config.access));
 }
 
-// One query a second; each one over that is told so.
+// One query a second; each one over that gets a reply.
 static void limits_publish(enum dns_cookie_require require)
 {
 	const uint64_t none[4] = {0};
@@ -274,7 +274,7 @@ static void test_proven_client_pays_itself(void **)
 	assert_false(said_flags() & DNS_FLAG_TC);
 }
 
-// Beside a cookie, with which it is asked for: of a miss, of a hit, of an error.
+// Beside a cookie in the query: of a miss, of a hit, of an error.
 static void test_nsid(void **)
 {
 	enum { NSID_LEN = 5, OPTIONS_LEN = 4 + DNS_COOKIE_LEN + 4 + NSID_LEN };

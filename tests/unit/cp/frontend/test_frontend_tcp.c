@@ -130,7 +130,7 @@ static void test_broken(void **)
 		tcp_is_closed(fd);
 	}
 	tcp_rig_until(ended[FRONTEND_TCP_END_broken], 3);
-	// What was asked before and is not found yet is waited for; what follows is not looked at.
+	// Earlier questions without an answer are waited for; later bytes are not read.
 	int fd = tcp_connect(1, 0);
 	tcp_ask(fd, 1, TCP_LATER);
 	tcp_send(fd, frames, tcp_message(frames, 2, TCP_ECHO, 1));

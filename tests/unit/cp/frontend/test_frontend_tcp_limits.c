@@ -186,7 +186,7 @@ static void test_idle(void **)
 	tcp_is_closed(silent);
 	tcp_is_closed(asked);
 	tcp_rig_until(ended[FRONTEND_TCP_END_idle], 2);
-	tcp_rig_release(); // whoever waits for an answer is not idle
+	tcp_rig_release(); // a client that waits for an answer is not idle
 	tcp_reply_is(waits, 1, LATER_LEN);
 	tcp_is_closed(waits);
 }
@@ -250,7 +250,7 @@ static void rfc9210_4_2_connections_of_all_are_limited(void **)
 	tcp_rig_until(clients, 0);
 }
 
-// Whoever may not ask drives nobody out.
+// A client that may not ask displaces no other.
 static void test_denied(void **)
 {
 	tcp_config.connections = 2;

@@ -122,7 +122,7 @@ static void ends_when_lowered(uint32_t *time_s, enum frontend_tcp_end end)
 }
 
 // Times that are lowered hold for a connection that has nothing to do, and would not have been
-// looked at for minutes.
+// checked for minutes.
 static void test_lower_times(void **)
 {
 	tcp_config.idle_timeout_s = 600;
@@ -142,7 +142,7 @@ static void many_connect(int fd[MANY])
 	tcp_rig_until(open, MANY);
 }
 
-// No more of them a tick than may, since then.
+// From here on no more of them a tick than allowed.
 static void many_have_ended(const int fd[MANY], uint64_t began_ms)
 {
 	assert_true(clock_mono_ms() - began_ms >= (MANY / ENDS_A_TICK - 1) * TICK_MS);
@@ -178,7 +178,7 @@ static void test_many_ends_when_off(void **)
 }
 
 // A query that had to wait for those of another connection goes on when the limits are raised, and
-// not only with the end of one that is under way: none of these was the last that fitted.
+// not only with the end of one in flight: none of these was the last that fitted.
 static void test_raised_limits(void **)
 {
 	tcp_config.queries = tcp_config.pipelined = 2;

@@ -84,7 +84,7 @@ static void is_cut(int fd)
 	close(fd);
 }
 
-// Replies to what was under way before may be more than is kept for one connection.
+// Replies to questions in flight may be more than is kept for one connection.
 static void test_unread_later(void **)
 {
 	tcp_rig_start();
@@ -99,7 +99,7 @@ static void test_unread_later(void **)
 }
 
 // All of it is the kernel's by now: the end of one that makes room drops it there, unless it is no
-// more than may be on its way to whoever reads.
+// more than may be on its way to a client that reads.
 static void test_unread_evicted(void **)
 {
 	enum { MIDDLING = 4500 }; // more than the client takes at first, by less than is dropped

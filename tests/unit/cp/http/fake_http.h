@@ -15,7 +15,7 @@ struct fake_http {
 	pthread_t thread;
 	_Atomic bool stop;
 	_Atomic unsigned requests;
-	pthread_mutex_t lock; // of what follows
+	pthread_mutex_t lock; // protects the fields below
 	char body[256], etag[32];
 	char last[2048]; // the last request as received
 };

@@ -152,7 +152,7 @@ static void on_busy(void *)
 		usleep(1000);
 }
 
-// More at once than there are places for, with those that are told so: each gets one in its turn.
+// More at once than there are places for, with those that get a 503: each gets one in its turn.
 static void test_flood(void **)
 {
 	static_assert((int)FLOOD > 64 + (int)HTTP_CONNS_MAX);
@@ -171,7 +171,7 @@ static void test_flood(void **)
 	(void)answered();
 }
 
-// A byte now and then is no silence, yet its time ends. Whether it does is asked while it sends.
+// A byte now and then is no silence, yet its time ends. The test checks that while it sends.
 static void test_slow_sender(void **)
 {
 	struct http_conns_counts before = count();

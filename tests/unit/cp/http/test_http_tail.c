@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The stream of the control API over a real socket: what comes, who is refused, who hangs up, who
-// is cut, and the end of the API with readers on it.
+// The stream of the control API over a real socket: the rows; clients that are refused, hang up or
+// are cut off; and the end of the API with readers on it.
 
 #include "controlplane/api/api.h"
 #include "http_client.h"
@@ -94,7 +94,7 @@ static void test_refused(void **)
 	assert_reply("GET /log/tail?name=a..b", 400, "name: is not a domain name");
 }
 
-// Takes nothing: what it may have in memory is bounded, then it is hung up on, and told nothing.
+// Takes nothing: what it may have in memory is bounded, then the connection ends without a word.
 static void test_stuck_is_cut(void **)
 {
 	int fd = watch("", 1);

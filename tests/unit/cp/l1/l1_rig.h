@@ -21,7 +21,7 @@ int l1_rig_teardown(void **state);
 
 const char *l1_rig_say(const char *format, ...); // RESP, redis_server_say
 void l1_rig_turn(unsigned ms);
-void l1_rig_settle(void); // turns it until Redis has replied to all that it was told
+void l1_rig_settle(void); // turns it until Redis has replied to all commands
 void l1_rig_await_usable(bool usable);
 void l1_rig_key(const char *name, struct l1_key *out); // type A, class IN
 void l1_rig_put(const char *name, uint32_t stored_ttl_s, uint32_t age_s, uint32_t hits);

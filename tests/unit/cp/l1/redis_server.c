@@ -69,7 +69,7 @@ static void child_exec(const struct redis_server *s, const char *const *args)
 	_exit(127);
 }
 
-// It answers, and is not somebody else's that took the port meanwhile.
+// It answers, and no other server took the port meanwhile.
 static bool is_up(const struct redis_server *s)
 {
 	const char *said = redis_server_say(s, "INFO server");

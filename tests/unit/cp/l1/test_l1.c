@@ -129,8 +129,8 @@ static enum l1_found get_made(int64_t ahead_s)
 	return get("when.example");
 }
 
-// An answer must not stay fresh for as long as the clock of its box is ahead of ours. Nor may we
-// delete what the others can use, as ours may be the wrong one.
+// An answer must not stay fresh for as long as the clock of its box is ahead of this one's. Nor may
+// this one delete what the others can use, as its own clock may be the wrong one.
 static void test_clocks_differ(void **)
 {
 	assert_int_equal(get_made(4), L1_HIT);

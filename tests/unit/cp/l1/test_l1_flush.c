@@ -179,7 +179,7 @@ static void test_server_dies_or_is_away(void **)
 	l1_rig_await_usable(true);
 }
 
-// Given up at once, and ended amid its work: nothing is called back into what is gone (ASan).
+// Dropped at once, and ended amid its work: no callback into freed memory (ASan).
 static void test_stopped(void **)
 {
 	put_many(1000);

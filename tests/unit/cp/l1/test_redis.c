@@ -177,7 +177,7 @@ static void test_stopped_server(void **)
 static void test_killed_server(void **)
 {
 	struct redis_seen s[100] = {0};
-	// Whoever waits is told of its death, however late that comes.
+	// A waiting command gets the error of its end, however late that comes.
 	rig.config.timeout_ms = 10000;
 	assert_int_equal(redis_rig_do(&rig, "SET x 1 PX 60000").end, REDIS_DONE);
 	redis_server_signal(&server, SIGSTOP);

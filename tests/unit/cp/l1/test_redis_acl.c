@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The user of docs/explanation/cache.md, to the letter: everything that L1 says to Redis is allowed
-// to it. And what is said of a server that refuses.
+// to it. And the status of a server that refuses.
 
 #include "controlplane/l1/l1_flush.h"
 #include "controlplane/l1/l1_sweep.h"

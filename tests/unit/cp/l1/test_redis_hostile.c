@@ -137,7 +137,7 @@ static void lie(const char *text, size_t len, unsigned times)
 	fake.times = times;
 }
 
-// A lie of which nothing is believed: the command ends once, and the connection is closed.
+// A lie that is rejected: the command ends once, and the connection is closed.
 static void assert_closed(const char *text)
 {
 	uint64_t before = redis_rig_status(&rig).reconnects;
@@ -188,7 +188,7 @@ static void test_too_many(void **)
 	assert_int_equal(s.end, REDIS_DONE);
 	await_reconnects(1);
 	assert_non_null(strstr(redis_rig_status(&rig).error, "not asked for"));
-	// Unasked while nothing is under way at all.
+	// Without a command in flight.
 	fake.lying = false;
 	assert_int_equal(redis_rig_do(&rig, "GET x").end, REDIS_DONE);
 	say(fake.fd[fake.peers - 1], "*2\r\n+message\r\n+x\r\n", 18);
@@ -316,7 +316,7 @@ static void test_slow(void **)
 	redis_rig_await(&rig, "up", 6000);
 }
 
-// A pause makes what is under way late, and is over before `timeout_ms`: no reason to go away.
+// A pause delays the commands in flight, and is over before `timeout_ms`: no reason to go away.
 static void test_pause(void **)
 {
 	struct redis_seen s[20] = {0};

@@ -85,7 +85,7 @@ static void test_failover(void **)
 {
 	char name[] = "weir";
 	rig.config.master_name = name;
-	redis_rig_address(&rig, redis_free_port()); // nobody there: the next one is asked
+	redis_rig_address(&rig, redis_free_port()); // nobody there: the client asks the next one
 	redis_rig_start(&rig, REDIS_MODE_SENTINEL, sentinel.port);
 	redis_rig_await(&rig, "up", 3000);
 	assert_server(server[0].port);

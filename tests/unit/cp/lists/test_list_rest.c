@@ -41,7 +41,7 @@ static void test_a_minute(void **)
 	assert_int_equal(lists[5].kind.covers, 0);
 }
 
-// Further images in which it is not do not end its rest, and one in which it is begins it anew.
+// Later images without the list do not end its rest, and one with it begins the rest again.
 static void test_many_images(void **)
 {
 	put(5, "old");

@@ -210,7 +210,8 @@ static void check(
 		fail_msg("%s: list %u at %u labels, expected %u at %u", text, v.d.list, v.labels,
 			e.decides->list, e.decides->name.labels);
 	}
-	// What a local rule decides is not resolved, so whoever is safe above it is not looked for.
+	// A name that a local rule decides is not resolved, so no safe search rule above it is
+	// searched.
 	if (!v.d.matched || v.d.rule_class != RULE_CLASS_LOCAL) {
 		assert_int_equal(v.d.safe, e.safe);
 		if (e.safe)

@@ -214,7 +214,7 @@ static void test_aliases(void **)
 	expect("x.star.lan", DNS_TYPE_A, "2");
 	expect("out.lan", DNS_TYPE_A, "RESOLVE");
 	expect("out2.lan", DNS_TYPE_A, "RESOLVE");
-	expect("gone.lan", DNS_TYPE_A, "1"); // nothing there, and nobody is asked
+	expect("gone.lan", DNS_TYPE_A, "1"); // nothing there, and no query upstream
 }
 
 static void test_zones(void **)

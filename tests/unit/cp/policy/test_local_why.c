@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What `weirctl why` is told of local data.
+// Local data in `weirctl why`.
 
 #include "controlplane/policy/local_why.h"
 #include "tests/unit/unit.h"

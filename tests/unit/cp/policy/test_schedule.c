@@ -72,7 +72,7 @@ static const char *const windows[] = {
 	"tue,thu,sun 03:00 02:00",
 };
 
-// Every minute of two weeks around `middle`: active as the model says, and the change that is told
+// Every minute of two weeks around `middle`: active as the model says, and the next change
 // is the next minute at which the model says otherwise.
 static void compare(const char *zone, time_t middle)
 {
@@ -99,7 +99,7 @@ static void compare(const char *zone, time_t middle)
 				continue; // one minute in seven, and all that are the last
 			time_t want = change < ARRAY_LEN(truth) ? begin + change * 60 : 0;
 			time_t got = schedule_change(&s, t);
-			// What is told beyond the model's three weeks cannot be compared.
+			// A change beyond the model's three weeks cannot be compared.
 			if (got != want && (want || (got && got < begin + 3 * WEEK)))
 				fail_msg("%s, %s: change after %lld at %lld, not %lld", zone,
 					windows[w], (long long)t, (long long)got, (long long)want);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The query log of the resolver of resolver_rig.h, for tests that look at rows: what the last one
-// was.
+// The query log of the resolver and the frontend of resolver_rig.h, for tests that look at rows:
+// what the last one was.
 
 #include "controlplane/querylog/querylog.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What sinks have lost and have in memory: one sum for whoever asks, a line of the log, and what a
+// What sinks have lost and have in memory: one sum for all readers, a line of the log, and what a
 // killed life leaves for the next one.
 
 #include "controlplane/querylog/querylog_drain.h"

@@ -112,7 +112,7 @@ static void test_an_hour_of_data_from_a_clock_that_fell_back(void **)
 	// That clock runs a while: what it writes is the newest, and its own time is never passed.
 	assert_int_equal(look(back + 1800, 1800), back + 1800);
 	assert_int_equal(look(back + 3 * HOUR, 3 * HOUR), back + HOUR - 1);
-	// A day without a step: it is believed, whatever lies in its future.
+	// A day without a step: the clock is trusted, whatever lies in its future.
 	assert_int_equal(look(back + 2 * (int64_t)DAY, 2 * DAY), back + 2 * (int64_t)DAY);
 	// Put right again, it is not steady, and the data of before proves it.
 	assert_int_equal(look(NOW + 2 * HOUR, 2 * DAY + 60), NOW + HOUR - 1);

@@ -83,7 +83,7 @@ static void test_former(void **)
 	watch_end(watch);
 }
 
-// What another process says of lengths is not believed; each cut is one too short or too long.
+// Lengths from another process are checked; each cut is one too short or too long.
 static void test_hostile(void **)
 {
 	struct watch_counts c;
@@ -284,7 +284,7 @@ static void test_join_full(void **)
 	assert_int_equal(watch_waiting(watch), 0);
 }
 
-// What became of a miss is asked of the control plane; what a worker settled is shown at once.
+// The end of a miss comes from the control plane; a query that a worker settled is shown at once.
 static void test_outcomes(void **)
 {
 	uint64_t bits;

@@ -2,8 +2,8 @@
 #pragma once
 
 // A network segment, seg0, in a network namespace of the test's own, whose kernel has the addresses
-// and neighbours that the test gave it. Where namespaces are not allowed there is none, and tests
-// that need it are skipped. One a program.
+// and neighbours that the test gave it. Where namespaces are not allowed the segment is missing,
+// and tests that need it are skipped. One a program.
 
 #include "tests/unit/unit.h"
 

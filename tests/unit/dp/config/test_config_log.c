@@ -94,7 +94,7 @@ static void test_changes_need_a_restart(void **)
 	config_free(b);
 }
 
-// Another server is taken over; the first one, and none again, are not.
+// A change of the server is live; the first server, and its removal, need a restart.
 static void test_clickhouse_changes(void **)
 {
 	static const char *const section[] = {MINIMAL "query_log:\n  sample: 1\n",

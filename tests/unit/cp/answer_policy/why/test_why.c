@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The explanation of a decision: which rule decides in each class, what the others are said to be,
-// what comes next, and the words.
+// the next rule, and the words.
 
 #include "controlplane/answer_policy/why/why_reply.h"
 #include "controlplane/answer_policy/why/why_steps.h"
@@ -173,7 +173,7 @@ static void test_answer(void **)
 	why_free(w);
 }
 
-// A name that the answer leads to is judged with its patterns together; an allow rule at it beats
+// A name that the answer leads to is checked together with its patterns; an allow rule at it beats
 // every pattern, an exception at the name asked takes an address rule of its list away.
 static void test_answer_patterns(void **)
 {
@@ -189,7 +189,7 @@ static void test_answer_patterns(void **)
 	assert_int_equal(why_name_add(w, &other), 1);
 	why_hit_add(w, &pattern);
 	why_hit_add(
-		w, &own); // allows the name asked, by a pattern: the answer is judged all the same
+		w, &own); // allows the name asked, by a pattern: the answer is checked all the same
 	why_check(w);
 	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
 	assert_int_equal(w->next_verdict, WHY_ALLOWED);

@@ -180,7 +180,7 @@ static void test_vlan(void **)
 	assert_int_equal(c.group, 3);
 }
 
-// A client by the name that the configuration gives it: all that is known of it is asked for.
+// A client by the name that the configuration gives it: all that is known of it counts.
 static void test_by_name(void **)
 {
 	struct ip_address addresses[] = {address_of("198.18.0.5"), address_of("fd53::5")};
@@ -241,7 +241,7 @@ static void test_way(void **)
 	way("lab.corp.example", "tv", "lab.corp.example has servers of its own", "10.0.0.1");
 }
 
-// As the resolver asks it: a zone's DS is of the zone above, whoever has that.
+// As the resolver does: a zone's DS belongs to the zone above, whoever serves that.
 static void test_way_of_a_ds(void **)
 {
 	const char *text = "home.arpa has servers of its own, but its DS is asked for above it";

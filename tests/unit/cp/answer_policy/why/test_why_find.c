@@ -121,7 +121,7 @@ static void test_lines(void **)
 	why_free(w);
 }
 
-// Each source that has a pattern that matches is read, and its changes are told.
+// Each source that has a pattern that matches is read, and its changes are reported.
 static void test_patterns_of_two_sources(void **)
 {
 	static const struct rule_source two[] = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Situations for the explanation of a decision (test_why.c): rules, and what is to be said of them.
+// Situations for the explanation of a decision (test_why.c): rules, and the expected explanation.
 
 #include "controlplane/answer_policy/why/why.h"
 

@@ -13,8 +13,8 @@ enum fake_fault {
 	FAKE_WELL,
 	FAKE_ERROR,        // 500, a code, nothing taken
 	FAKE_DISK_FULL,    // 500, code 243
-	FAKE_PASSWORD,     // 401, whatever is asked
-	FAKE_FORBIDDEN,    // 403 of a proxy, whatever is asked
+	FAKE_PASSWORD,     // 401 to every request
+	FAKE_FORBIDDEN,    // 403 of a proxy to every request
 	FAKE_GATEWAY,      // 504 of a proxy, nothing taken
 	FAKE_LOST,         // closes after the body, nothing taken
 	FAKE_TAKEN_LOST,   // takes the rows and closes
@@ -30,8 +30,8 @@ enum fake_fault {
 
 struct fake_clickhouse {
 	struct fake_post http;
-	pthread_mutex_t lock;      // of what follows
-	const char *version, *key; // key: what is asked for as a password; NULL: anything goes
+	pthread_mutex_t lock;      // protects the fields below
+	const char *version, *key; // key: the required password; NULL: any
 	enum fake_fault fault;     // of inserts, but where all is said
 	enum fake_fault (*choose)(struct fake_clickhouse *f); // NULL: `fault`
 	void (*on_statement)(
@@ -67,7 +67,7 @@ struct fake_clickhouse {
 	char asked_limits[1024]; // the one that asked for those of others
 	char last_create[8192];
 	char last_insert[2048], last_drop[256], parts[512]; // heads; a reply to system.parts
-	char future[512];      // likewise, to a question for partitions beyond a name
+	char future[512];      // the same to a question for partitions beyond a name
 	char last_newest[512]; // the question that `newest` is a reply to
 };
 

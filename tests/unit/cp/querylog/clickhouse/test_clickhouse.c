@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink from batches to a server that does what it is asked.
+// The sink from batches to a server without faults.
 
 #include "clickhouse_rig.h"
 #include "controlplane/querylog/clickhouse/clickhouse_instance.h"
@@ -277,7 +277,7 @@ static bool is_tidy_well(void)
 	return status.sender.limits.are_known && !*status.sender.tidy_why;
 }
 
-// Whoever may not see the limits of others drops nothing, and sends rows all the same.
+// A box that may not see the limits of others drops nothing, and sends rows all the same.
 static void test_without_limits_nothing_is_dropped(void **)
 {
 	settings.unix_s = in_2026;

@@ -129,7 +129,7 @@ static void test_each_failure_goes_on(void **)
 	assert_int_equal(status.sender.failovers, ARRAY_LEN(faults) - 1);
 }
 
-// Taken, and not said: the server that has it is asked, and no other one gets it.
+// Taken without a reply: weir asks the server that has it, and no other one gets it.
 static void test_what_was_taken_is_found(void **)
 {
 	static const enum fake_fault faults[] = {
@@ -204,7 +204,7 @@ static bool was_sent_to_second(void)
 }
 
 // The first server was not waited for any longer, and the second one refuses the chunk. When the
-// first one is back it is asked before it is sent the chunk again.
+// first one is back weir asks it before it sends the chunk again.
 static void test_a_server_given_up_is_asked(void **)
 {
 	server.choose = take_and_die;

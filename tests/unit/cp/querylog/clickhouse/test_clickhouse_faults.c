@@ -36,8 +36,8 @@ static void expect_whole(unsigned cycle)
 	expect_flat_heap(cycle);
 }
 
-// In each cycle: rows come while it fails, `why` is told, all wait on disk and none in memory, and
-// then each is there once.
+// In each cycle: rows come while it fails, the status has `why`, all wait on disk and none in
+// memory, and then each is there once.
 static void each_fault(enum fake_fault fault, const char *why)
 {
 	sink_open();
@@ -53,7 +53,7 @@ static void each_fault(enum fake_fault fault, const char *why)
 		assert_true(status.outbox.spool_bytes > 0);
 		assert_int_equal(status.outbox.bytes, 0);
 		fault_set(FAKE_WELL);
-		if (settings.retry_min_ms == NEVER_MS) // but with settings given anew
+		if (settings.retry_min_ms == NEVER_MS) // but with new settings
 			assert_int_equal(clickhouse_reconfigure(sink, &settings), 0);
 		expect_whole(cycle);
 		assert_false(server.was_out_of_order);

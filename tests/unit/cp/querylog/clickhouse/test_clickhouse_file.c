@@ -84,7 +84,7 @@ static void test_it_must_be_what_its_name_says(void **)
 	}
 }
 
-// A later build's file is whole, and none of ours.
+// A later build's file is whole, and not for this build.
 static void test_another_version_is_another_error(void **)
 {
 	file[9] = 2;

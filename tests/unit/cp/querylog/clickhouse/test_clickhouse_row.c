@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Rows as RowBinary, byte by byte, and what comes out of compressed bodies again.
+// Rows as RowBinary, byte by byte, and compressed bodies that unpack to the same.
 
 #include "controlplane/querylog/clickhouse/clickhouse_pack.h"
 #include "controlplane/querylog/clickhouse/clickhouse_row.h"

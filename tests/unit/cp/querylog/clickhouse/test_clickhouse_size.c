@@ -54,7 +54,7 @@ static void test_a_chunk_too_large_is_cut(void **)
 	assert_int_equal(status.sender.failures, 0);
 	assert_int_equal(status.outbox.spooled_most, 0);
 	assert_false(server.was_out_of_order);
-	// What comes then is smaller.
+	// Later chunks are smaller.
 	for (unsigned i = 0; i < MORE; i++)
 		feed(1, CLICKHOUSE_ROWS_MIN);
 	assert_true(eventually(all_sent));

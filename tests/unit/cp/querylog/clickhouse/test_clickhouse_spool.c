@@ -278,7 +278,7 @@ static void test_an_byte_changed_on_disk_is_said(void **)
 	}
 }
 
-// Whoever can write into the folder cannot have another file read.
+// A user who can write into the folder cannot make weir read another file.
 static void test_a_link_is_no_file(void **)
 {
 	char path[256], other[256];

@@ -68,7 +68,7 @@ static struct sink_status await(struct request_log *l, uint64_t written, uint64_
 	return s;
 }
 
-// The whole file, which the caller frees; NULL: there is none.
+// The whole file, which the caller frees; NULL: no such file.
 static char *file_of(const char *name)
 {
 	char path[128];
@@ -216,7 +216,7 @@ static void file_write(const char *name, const char *bytes, size_t len)
 	fclose(f);
 }
 
-// As logrotate does it without copytruncate, whoever's the next file is.
+// As logrotate does it without copytruncate, whoever owns the next file.
 static void test_a_file_that_was_moved_is_left(void **)
 {
 	char from[128], to[128];

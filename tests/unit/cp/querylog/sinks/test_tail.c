@@ -110,7 +110,8 @@ static void test_lines(void **)
 	querylog_release(b);
 }
 
-// One who does not come for its rows loses them, all that follow, until it has been told.
+// A reader that does not fetch its rows loses them and all that follow, until it gets the number
+// lost.
 static void test_full(void **)
 {
 	unsigned slow, quick;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is asked for most, out of rows: the kinds, weights, and what is forgotten when.
+// The top lists, out of rows: the kinds, weights, and when entries are forgotten.
 
 #include "controlplane/querylog/sinks/top.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"

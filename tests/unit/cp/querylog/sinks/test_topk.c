@@ -33,7 +33,7 @@ static void put(struct topk *s, unsigned i, uint64_t weight)
 }
 
 // Every text with more than a share of 1 / CAP is there, and no count is off by more than that;
-// whoever has more than 100 / CAP of all is counted to 1 %.
+// an entry with more than 100 / CAP of all is counted to 1 %.
 static void promise_check(const struct topk *now, const struct topk *before, unsigned caps)
 {
 	uint64_t total = 0;
@@ -75,7 +75,7 @@ static void test_against_a_flat_tail(void **)
 	topk_free(s);
 }
 
-// Names as they are asked for: the k-th as often as 1 / k. The ten largest, to 1 %, in order.
+// Names as clients query them: the k-th as often as 1 / k. The ten largest, to 1 %, in order.
 static void test_of_names_as_they_come(void **)
 {
 	struct topk *s;

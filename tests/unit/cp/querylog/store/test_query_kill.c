@@ -137,7 +137,7 @@ static void test_killed_at_each_step(void **state)
 		*committed = 0;
 		killed = killed_at(at, committed);
 		uint64_t found = rows_found(), safe = *committed;
-		// One commit may have been done and not yet told of.
+		// One commit may have been done and not yet reported.
 		assert_true(found == safe || (killed && found == safe + ROWS));
 		write_file(1, committed);
 		assert_int_equal(rows_found(), found + COMMITS * ROWS);

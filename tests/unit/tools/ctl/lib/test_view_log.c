@@ -24,7 +24,7 @@ static const char *printed(const char *json)
 
 static void test_clickhouse(void **)
 {
-	assert_string_equal(printed("{}"), ""); // there is none
+	assert_string_equal(printed("{}"), ""); // no log
 	assert_string_equal(printed("{\"state\": \"up\", \"rows\": 5000}"),
 		"clickhouse      up, 5,000 rows sent, 0 B in 0 files wait on disk\n");
 	assert_string_equal(
