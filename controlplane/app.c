@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/mem_plan.h>
 #include <weir/numa.h>
-#include <weir/thread.h>
 
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
 {
@@ -46,24 +46,6 @@ static int signals_open(struct app *a)
 	return 0;
 }
 
-static void *resolver_thread(void *arg)
-{
-	struct app *a = arg;
-	int rc = loop_run(a->loop);
-	if (rc < 0) {
-		log_error("resolver loop: %s", strerror(-rc));
-		loop_stop(a->service);
-	}
-	return NULL;
-}
-
-static int thread_open(struct app *a)
-{
-	int rc = thread_start(&a->thread, "weir-resolver", resolver_thread, a);
-	a->thread_runs = rc == 0;
-	return rc;
-}
-
 static int memory_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const struct config_runtime *run = &a->started->runtime;
@@ -78,17 +60,14 @@ static int memory_open(struct app *a, char why[APP_WHY_MAX])
 
 static int loops_open(struct app *a, char why[APP_WHY_MAX])
 {
-	int rc = loop_new("resolver", &a->loop);
-	if (rc == 0)
-		rc = loop_new("service", &a->service);
+	int rc = loop_new("service", &a->service);
 	if (rc == 0)
 		rc = signals_open(a);
 	snprintf(why, APP_WHY_MAX, "event loops: %s", strerror(-rc));
 	if (rc == 0)
-		rc = link_open(&a->link, a->loop, a->publisher, why);
+		rc = app_resolvers_open(a, why);
 	if (rc == 0)
-		rc = resolver_open(&a->resolver,
-			&(struct resolver_given){a->loop, a->publisher, a->link}, a->started, why);
+		rc = app_routes_open(a, why);
 	if (rc == 0)
 		rc = app_frontends_open(a, why);
 	if (rc == 0)
@@ -122,14 +101,14 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	struct api_deps *d = &a->deps;
 
 	int rc = rules_open(&a->rules, c, a->publisher, a->loop, a->service,
-		(struct rules_answer_policy){
-			resolver_set_answer_policy, resolver_recheck_finish, a->resolver});
+		(struct rules_answer_policy){resolvers_set_answer_policy, resolvers_recheck_finish,
+			&a->resolvers, a->resolvers.count});
 	if (rc < 0) {
 		snprintf(why, APP_WHY_MAX, "lists: %s", strerror(-rc));
 		return rc;
 	}
 	app_publish_config(a, c);
-	app_groups_views(a, c, a->groups.view);
+	resolvers_groups(&a->resolvers, c, a->groups.view);
 	rc = app_groups_open(a);
 	if (rc == 0)
 		rc = app_groups_publish(a, c);
@@ -147,7 +126,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	a->last_reload.loaded_unix_s = time(NULL);
 	*d = (struct api_deps){
 		.service = a->service,
-		.resolver = a->resolver,
+		.resolvers = &a->resolvers,
 		.frontends = &a->frontends,
 		.log = a->log,
 		.top = a->top,
@@ -161,6 +140,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.toggles = &a->toggles,
 		.rules = a->rules,
 		.publisher = a->publisher,
+		.book = a->book,
 		.socket_path = a->socket_path,
 		.group = c->runtime.group,
 		.config_path = c->path,
@@ -170,6 +150,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.group_pause = app_group_pause,
 		.metrics = &a->started->metrics,
 		.last_reload = app_last_reload,
+		.changes = app_changes,
 		.reload_arg = a,
 		.config_reload = app_reload,
 		.toggles_set = app_toggles,
@@ -233,7 +214,7 @@ static void on_started(void *app, const char *why)
 		log_error("not starting: %s", why);
 	a->start_err = why ? -ECANCELED : app_log_start(a);
 	if (a->start_err == 0)
-		a->start_err = thread_open(a);
+		a->start_err = app_resolvers_start(a);
 	if (a->start_err < 0) {
 		loop_stop(a->service);
 		return;
@@ -250,47 +231,40 @@ int app_run(struct app *a)
 	return a->start_err < 0 ? a->start_err : rc;
 }
 
-static void resolver_stop(struct app *a)
-{
-	if (!a->thread_runs)
-		return;
-	loop_stop(a->loop);
-	pthread_join(a->thread, NULL);
-	loops_settle(a->loop, a->service);
-}
-
 void app_close(struct app *a)
 {
 	if (!a)
 		return;
 	if (a->publisher)
 		publisher_state(a->publisher, CP_STOPPING);
-	// First, so that what asked the resolver something is still there for its reply.
-	resolver_stop(a);
+	// First, so that what asked the resolvers something is still there for their reply.
+	app_resolvers_stop(a);
 	app_memory_stop(a);
 	api_close(a->api);
+	app_frontends_stop(a);
 	app_log_stop(a);
 	query_store_close(a->store);
 	clickhouse_close(a->clickhouse);
 	app_outputs_close(a);
 	app_groups_close(a);
+	app_routes_close(a);
 	rules_close(a->rules);
 	app_frontends_close(a);
-	resolver_close(a->resolver);
-	link_close(a->link);
+	app_resolvers_close(a);
 	app_log_close(a);
+	upstream_book_close(a->book);
 	publisher_close(a->publisher);
 	shm_paths_close(&a->paths);
 	for (unsigned i = 0; i < ARRAY_LEN(a->signals); i++)
 		if (a->signals[i])
 			event_free(a->signals[i]);
 	loop_free(a->service);
-	loop_free(a->loop);
+	app_resolvers_loops_free(a);
 	app_memory_close(a);
-	free(a->reload.message.next);
+	FREE_AND_NULL(a->reload.message.next);
 	config_free(a->reload.message.read);
-	free(a->setting.message.next);
-	free(a->current);
+	FREE_AND_NULL(a->setting.message.next);
+	FREE_AND_NULL(a->current);
 	if (a->read != a->started)
 		config_free(a->read);
 	config_free(a->started);

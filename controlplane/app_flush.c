@@ -30,7 +30,8 @@ static void flush_next(struct app *a)
 		const struct flush what = q->what[0];
 		q->count--;
 		memmove(q->what, q->what + 1, q->count * sizeof(q->what[0]));
-		int rc = resolver_cache_flush(a->resolver, &what, false, a->service, on_flushed, a);
+		int rc = resolvers_cache_flush(
+			&a->resolvers, &what, false, a->service, on_flushed, a);
 		q->running += rc == 0;
 		if (rc < 0)
 			log_warning("local data: changed name not flushed from the cache: %s",

@@ -107,22 +107,30 @@ int app_frontends_open(struct app *a, char why[APP_WHY_MAX])
 	struct frontends *f = &a->frontends;
 
 	f->loop = a->loop;
-	int rc = frontend_open(&f->engine, a->resolver, a->loop, a->publisher, a->started);
+	const struct frontend_given given = {
+		.loop = a->loop, .resolvers = a->mesh, .publisher = a->publisher};
+	int rc = frontend_open(&f->engine, &given, a->started);
 	if (rc == 0)
 		rc = frontend_udp_open(
-			&f->udp, f->engine, a->resolver, a->loop, a->started, FRONTEND_PORT);
+			&f->udp, f->engine, a->publisher, a->loop, a->started, FRONTEND_PORT);
 	if (rc == 0)
 		rc = tcp_open(a);
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "DNS on sockets: %s", strerror(-rc));
 	else
-		resolver_list_tables(a->resolver, frontends_tables, f);
+		resolver_list_tables(a->resolvers.one[0], frontends_tables, f);
 	return rc;
+}
+
+void app_frontends_stop(struct app *a)
+{
+	frontend_tcp_close(a->frontends.tcp);
+	frontend_udp_close(a->frontends.udp);
+	a->frontends.tcp = NULL;
+	a->frontends.udp = NULL;
 }
 
 void app_frontends_close(struct app *a)
 {
-	frontend_tcp_close(a->frontends.tcp);
-	frontend_udp_close(a->frontends.udp);
 	frontend_close(a->frontends.engine);
 }

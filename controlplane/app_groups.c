@@ -11,15 +11,6 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-void app_groups_views(
-	const struct app *a, const struct config *c, struct policy_group view[POLICY_GROUPS_MAX])
-{
-	memset(view, 0, POLICY_GROUPS_MAX * sizeof(*view));
-	resolver_safe_view(a->resolver, 0, &view[0]);
-	for (unsigned i = 0; i < c->group_count; i++)
-		resolver_group_view(a->resolver, i, &view[i + 1]);
-}
-
 const struct policy_group *app_groups_current(void *app)
 {
 	struct app *a = app;
@@ -136,7 +127,7 @@ void app_groups_close(struct app *a)
 		event_free(a->groups.again);
 	if (a->groups.look)
 		event_free(a->groups.look);
-	free(a->groups.image.head);
+	FREE_AND_NULL(a->groups.image.head);
 }
 
 void app_group_now(void *app, unsigned group, struct group_now *out)
@@ -196,14 +187,14 @@ int app_groups_publish(struct app *a, const struct config *c)
 		rc = publish_policy(a->publisher, image.head, image.size, why);
 	if (same || rc < 0)
 		free(image.head);
-	resolver_groups_published(a->resolver, rc == 0);
+	resolvers_groups_published(&a->resolvers, rc == 0);
 	if (rc < 0) { // the next look tries again
 		log_error("groups not updated: %s; the previous groups stay active", why);
 		return rc;
 	}
 	memcpy(a->groups.mask, now, sizeof(now));
 	if (!same) {
-		free(last->head);
+		FREE_AND_NULL(last->head);
 		*last = image;
 	}
 	return 0;

@@ -52,13 +52,15 @@ int app_log_open(struct app *a, char why[APP_WHY_MAX])
 	if (rc == 0)
 		rc = watch_open(&a->watch);
 	if (rc == 0)
-		watch_set_book(a->watch, resolver_upstream_book(a->resolver));
+		watch_set_book(a->watch, a->book);
 	if (rc == 0)
 		querylog_set_watch(a->log, watch_put, a->watch);
 	if (rc == 0)
 		rc = sinks_add(a);
 	if (rc == 0)
-		rc = resolver_set_log(a->resolver, a->log, a->started);
+		rc = resolvers_set_log(&a->resolvers, a->log, a->started);
+	if (rc == 0)
+		rc = frontend_set_log(a->frontends.engine, a->log, a->started);
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "query log: %s", strerror(-rc));
 	return rc;
@@ -73,8 +75,7 @@ void app_log_names(struct app *a, const struct config *c, uint64_t policy_genera
 {
 	unsigned count;
 	const struct rule_list_info *lists = rules_lists(a->rules, &count);
-	struct querylog_names *names =
-		querylog_names_new(c, lists, count, resolver_upstream_book(a->resolver));
+	struct querylog_names *names = querylog_names_new(c, lists, count, a->book);
 	if (!names) {
 		log_warning("query log: no memory for the new names of clients and lists; keeping "
 			    "the old ones");
@@ -88,12 +89,14 @@ void app_log_names(struct app *a, const struct config *c, uint64_t policy_genera
 	querylog_set_names(a->log, names);
 }
 
-// The resolver's loop has ended: its debt goes to the ring, and all rings to the sinks.
+// The resolvers' loops have ended: their debt goes to the ring, and all rings to the sinks.
 void app_log_stop(struct app *a)
 {
 	if (!a->log)
 		return;
-	resolver_end_log(a->resolver);
+	resolvers_end_log(&a->resolvers);
+	if (a->frontends.engine)
+		frontend_end_log(a->frontends.engine);
 	querylog_stop(a->log);
 }
 

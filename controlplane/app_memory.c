@@ -5,6 +5,7 @@
 #include "app_reload.h"
 #include "memory/heap.h"
 #include "memory/memory_dataplane.h"
+#include "memory/memory_line.h"
 #include "memory/memory_meter.h"
 #include "memory/process.h"
 
@@ -17,8 +18,17 @@
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 #include <weir/mem_account.h>
+#include <weir/shm_region.h>
 #include <weir/stats_read.h>
+
+enum { REGION_LOOKS = 32 }; // five seconds apart
+
+struct regions { // bytes that are mapped of each kind of region, at the last looks
+	uint64_t looks, bytes[REGION_LOOKS][REGION_KINDS];
+	unsigned grower; // the kind that grew most since the oldest look; REGION_NONE: none
+};
 
 struct app_memory {
 	struct app *app;
@@ -26,23 +36,45 @@ struct app_memory {
 	uint64_t start_ms;
 	bool asks; // the resolver, which has not replied yet
 	struct memory_sample sample;
-	struct stats_copy stats; // of the data plane, room for it
+	struct stats_copy stats;        // of the data plane, room for it
+	uint64_t queries, logged, seen; // counted so far; of the log, of the workers
+	uint64_t looks;                 // of the kernel's count of mappings and descriptors, so far
+	struct regions regions;
+	struct memory_line line;
 };
 
-static uint64_t queries_of(struct app *a, const struct resolver_status *s)
+static uint64_t more(uint64_t now, uint64_t *before)
 {
-	struct querylog_status log;
-	if (!a->log)
-		return s->misses;
-	querylog_status(a->log, &log);
-	return log.weight + log.unlogged + log.excluded_weight;
+	uint64_t grown = now > *before ? now - *before : 0;
+	*before = now;
+	return grown;
+}
+
+// Queries of clients, also of the frontends, as the log counts them; while it counts none, those
+// that workers have seen.
+static uint64_t queries_count(struct app_memory *m)
+{
+	struct querylog_status log = {0};
+	uint64_t seen = 0;
+	if (m->app->log)
+		querylog_status(m->app->log, &log);
+	for (unsigned v = 0; v < VERDICT_to_kernel; v++)
+		seen += m->stats.verdict[v];
+	uint64_t logged = more(log.weight + log.unlogged + log.excluded_weight, &m->logged);
+	seen = more(seen, &m->seen);
+	m->queries += logged ? logged : seen;
+	return m->queries;
 }
 
 // The bytes that each subsystem has allocated and not freed.
-static void accounts_take(struct memory_sample *m)
+static void accounts_take(struct memory_sample *m, const struct heap_stats *heap)
 {
 	struct mem_sum by[MEM_ACCOUNT_COUNT];
-	(void)mem_accounts(by);
+	const struct mem_process p = {.allocated = heap->allocated > heap->threads_cached
+							   ? heap->allocated - heap->threads_cached
+							   : 0};
+	const struct mem_sum all = mem_accounts(by);
+	memory_sample_bytes(m, "unexplained", mem_unexplained(&p, &all));
 	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)
 		memory_sample_bytes(m, mem_account_names[i], by[i].bytes);
 }
@@ -51,9 +83,38 @@ static void fills_take(struct memory_sample *m, const struct table_registry *tab
 {
 	for (unsigned i = 0; i < tables->count; i++) {
 		const struct table_info *t = &tables->table[i];
-		if (t->cap)
-			memory_sample_fill(m, t->name, t->used, t->cap);
+		memory_sample_table(m, t);
 	}
+}
+
+static void regions_take(struct regions *r, const struct mem_kinds *k)
+{
+	const uint64_t oldest = r->looks < REGION_LOOKS ? 0 : r->looks % REGION_LOOKS;
+	const uint64_t *before = r->looks ? r->bytes[oldest] : k->regions;
+	uint64_t gain = 0;
+	r->grower = REGION_NONE;
+	for (unsigned i = 0; i < REGION_KINDS; i++)
+		if (k->regions[i] > before[i] + gain) {
+			gain = k->regions[i] - before[i];
+			r->grower = i;
+		}
+	memcpy(r->bytes[r->looks++ % REGION_LOOKS], k->regions, sizeof(k->regions));
+}
+
+static void kinds_take(struct app_memory *m, uint64_t allocator)
+{
+	const struct mem_kinds *k = api_kinds(m->app->api);
+	if (!k)
+		return;
+	if (k->looks != m->looks) {
+		m->looks = k->looks;
+		regions_take(&m->regions, k);
+	}
+	m->sample.descriptors = k->held;
+	memory_sample_kinds(&m->sample, "", k, allocator);
+	if (m->regions.grower != REGION_NONE)
+		memory_sample_by(&m->sample, MEMORY_BYTES, "mappings regions",
+			region_kind_names[m->regions.grower]);
 }
 
 static unsigned other_end(uint32_t told)
@@ -113,7 +174,9 @@ static void on_tables(void *arg, const struct resolver_status *s)
 	struct app *a = m->app;
 	struct table_registry tables = s->tables;
 	struct heap_stats heap;
+	struct rules_status rules;
 	uint64_t rss, anonymous;
+	char text[MEMORY_LINE_MAX];
 
 	m->asks = false;
 	api_tables(a->api, &tables);
@@ -121,14 +184,23 @@ static void on_tables(void *arg, const struct resolver_status *s)
 	heap_read(&heap);
 	m->sample = (struct memory_sample){.uptime_ms = clock_mono_ms() - m->start_ms,
 		.wall_s = (uint64_t)time(NULL),
-		.queries = queries_of(a, s)};
+		.questions = s->misses + s->client_questions};
+	rules_status(a->rules, &rules);
+	m->sample.builds = rules.building;
 	memory_sample_bytes(&m->sample, "rss", rss);
 	memory_sample_bytes(&m->sample, "anonymous", anonymous);
 	memory_sample_bytes(&m->sample, "heap", heap.allocated);
+	memory_sample_bytes(&m->sample, "allocator", heap.resident);
+	kinds_take(m, heap.resident + heap.retained);
 	dataplane_take(m);
-	accounts_take(&m->sample);
+	m->sample.queries = queries_count(m);
+	accounts_take(&m->sample, &heap);
 	fills_take(&m->sample, &tables);
 	memory_meter_take(a->meter, &m->sample);
+	const char *due =
+		memory_line_take(&m->line, &m->sample, a->current->runtime.log_memory_s, text);
+	if (due)
+		log_info("%s", due);
 }
 
 // A resolver that does not reply costs samples, not memory.
@@ -137,7 +209,7 @@ static void on_second(evutil_socket_t, short, void *arg)
 	struct app_memory *m = arg;
 	if (m->asks)
 		return;
-	m->asks = resolver_status(m->app->resolver, m->app->service, on_tables, m) == 0;
+	m->asks = resolvers_status(&m->app->resolvers, m->app->service, on_tables, m) == 0;
 }
 
 int app_memory_open(struct app *a, char why[APP_WHY_MAX])
@@ -172,6 +244,6 @@ void app_memory_stop(struct app *a)
 // The loops have ended, and no reply of the resolver comes any more.
 void app_memory_close(struct app *a)
 {
-	free(a->memory);
+	FREE_AND_NULL(a->memory);
 	memory_meter_close(a->meter);
 }

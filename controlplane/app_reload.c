@@ -34,6 +34,18 @@ const struct api_reload *app_last_reload(void *app)
 	return &a->last_reload;
 }
 
+unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX])
+{
+	const struct app *a = app;
+	unsigned n = 0;
+
+	if (a->reload.running)
+		out[n++] = (struct api_change){"config reload", a->reload.step, a->reload.since_ms};
+	if (a->setting.running)
+		out[n++] = (struct api_change){"toggle", a->setting.step, a->setting.since_ms};
+	return n;
+}
+
 // For status and metrics, of the configuration alone.
 static void reload_note(const struct reload *r)
 {
@@ -127,6 +139,8 @@ static void reload_incomplete(struct reload *r, int err, const char *what)
 static void reload_rules(struct reload *r)
 {
 	struct app *a = r->app;
+
+	r->step = "a build of the rules";
 	int err = r->of_toggles ? rules_follow(a->rules, a->current)
 				: rules_configure(a->rules, a->current, on_rules, r);
 	if (err < 0)
@@ -159,6 +173,7 @@ static void reload_activate(struct reload *r)
 	int err = app_groups_publish(a, a->current);
 	if (err < 0)
 		reload_incomplete(r, err, "groups");
+	app_routes_configure(a);
 	app_outputs_reload(a, a->current);
 	err = app_clickhouse_reload(a, before, a->current);
 	if (err < 0)
@@ -171,7 +186,7 @@ static void reload_activate(struct reload *r)
 
 static void message_clear(struct reload_message *m)
 {
-	free(m->next);
+	FREE_AND_NULL(m->next);
 	config_free(m->read);
 	m->next = m->read = NULL;
 }
@@ -219,21 +234,36 @@ static void reload_returned(void *arg)
 	waiting_send(r->of_toggles ? &r->app->reload : &r->app->setting);
 }
 
-// Resolver loop, which owns the message.
-static void reload_resolver(void *arg)
+static void reload_return(struct reload *r)
+{
+	loop_call_back(r->app->service, &r->message.back, reload_returned, r);
+}
+
+// All resolvers have it.
+static void reload_taken(void *arg)
 {
 	struct reload *r = arg;
 	struct app *a = r->app;
+	const struct reload_message *m = &r->message;
+
+	frontend_configure(a->frontends.engine, m->next);
+	frontend_tcp_files(a->frontends.tcp, m->tcp_files);
+	frontend_tcp_configure(a->frontends.tcp, &m->next->tcp);
+	reload_return(r);
+}
+
+// The first resolver's loop, which owns the message.
+static void reload_resolvers(void *arg)
+{
+	struct reload *r = arg;
 	struct reload_message *m = &r->message;
 
-	m->err = resolver_reconfigure(a->resolver, m->next);
-	if (m->err == 0) {
-		app_groups_views(a, m->next, m->group);
-		frontend_configure(a->frontends.engine, m->next);
-		frontend_tcp_files(a->frontends.tcp, m->tcp_files);
-		frontend_tcp_configure(a->frontends.tcp, &m->next->tcp);
+	// Taken, it may be back at the service loop already.
+	int err = resolvers_reconfigure(&r->app->resolvers, m->next, m->group, reload_taken, r);
+	if (err < 0) {
+		m->err = err;
+		reload_return(r);
 	}
-	loop_call_back(a->service, &m->back, reload_returned, r);
 }
 
 // Applies the toggles to the file's configuration and sends that to the resolver loop, which then
@@ -247,7 +277,8 @@ static int message_send(struct reload *r)
 		snprintf(r->why, sizeof(r->why), "no memory");
 		return -ENOMEM;
 	}
-	int err = loop_call(r->app->loop, reload_resolver, r);
+	r->step = "the resolver";
+	int err = loop_call(r->app->loop, reload_resolvers, r);
 	if (err < 0)
 		snprintf(r->why, sizeof(r->why), "the resolver takes no more calls");
 	r->app->at_resolver = err == 0;
@@ -264,7 +295,12 @@ static int message_send_or_wait(struct reload *r)
 static void reload_begin(struct reload *r, struct app *a, const struct toggles *toggles,
 	api_config_done done, void *arg)
 {
-	*r = (struct reload){.app = a, .running = true, .done = done, .arg = arg};
+	*r = (struct reload){.app = a,
+		.running = true,
+		.since_ms = clock_mono_ms(),
+		.step = "the other change",
+		.done = done,
+		.arg = arg};
 	r->message.toggles = *toggles;
 	r->message.tcp_files = a->tcp_files;
 }

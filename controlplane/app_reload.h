@@ -21,6 +21,7 @@
 #include "querylog/sinks/top.h"
 #include "querylog/sinks/webhook.h"
 #include "querylog/store/query_store.h"
+#include "route/routes.h"
 #include "shm/again.h"
 
 #include <pthread.h>
@@ -45,6 +46,8 @@ struct reload { // the service loop's
 	bool is_waiting;          // not sent yet: the resolver has the other one's message
 	api_config_done done;     // NULL: no caller
 	void *arg;
+	const char *step; // the wait that is in progress
+	uint64_t since_ms;
 	int err;
 	char why[APP_WHY_MAX + 64];
 	char needs_restart[512];
@@ -68,6 +71,16 @@ struct app_groups {                                  // as published last
 	struct again lag_again;     // when it is published again
 };
 
+// One of the resolvers: what the process gives it, and its thread.
+struct app_resolver {
+	struct app *app;
+	struct loop *loop;
+	struct views *views;        // its loop alone uses them
+	struct upstream_port *port; // of these views
+	pthread_t thread;
+	bool has_thread;
+};
+
 enum { HOST_NAME_MAX_BYTES = 64 };
 
 struct app_memory; // app_memory.c
@@ -81,11 +94,16 @@ struct app {
 	unsigned tcp_files;     // that TCP may have open
 	struct shm_paths paths;
 	struct publisher *publisher;
-	struct loop *loop, *service; // loop: the resolver's
+	struct loop *loop, *service; // loop: the first resolver's
 	struct event *signals[3];
 	struct link_server *link;
-	struct resolver *resolver;
+	struct upstream_book *book; // names of upstreams for rows of the query log
+	struct app_resolver resolver[RESOLVERS_MAX];
+	struct resolvers resolvers; // all of them
+	struct ring_mesh *mesh;     // of frontends and resolvers
 	struct frontends frontends;
+	struct routes *routes;     // to upstream servers
+	struct again routes_again; // when their image is published again
 	struct rules *rules;
 	struct api *api;
 	struct querylog *log;
@@ -108,8 +126,6 @@ struct app {
 	char box[4 * HOST_NAME_MAX_BYTES + 1]; // in the query log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];
-	pthread_t thread;
-	bool thread_runs;
 	int start_err;
 	struct reload reload;          // of the file
 	struct reload setting;         // of toggles
@@ -119,10 +135,22 @@ struct app {
 	struct app_flushes flushes;
 };
 
+// app_resolvers.c: all but their threads, which start once all else is open, and end before
+// anything is closed.
+ATTR_MUST_CHECK int app_resolvers_open(struct app *a, char why[APP_WHY_MAX]);
+ATTR_MUST_CHECK int app_resolvers_start(struct app *a);
+void app_resolvers_stop(struct app *a);
+void app_resolvers_close(struct app *a);
+void app_resolvers_loops_free(struct app *a); // when nothing of them is left
+// app_routes.c: the first look is before the resolvers run.
+ATTR_MUST_CHECK int app_routes_open(struct app *a, char why[APP_WHY_MAX]);
+void app_routes_configure(struct app *a); // by a->current
+void app_routes_close(struct app *a);
 // The limit of open files, and how many of them TCP may have. -EMFILE: too few.
 ATTR_MUST_CHECK int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]);
 // app.frontends, once there is a resolver.
 ATTR_MUST_CHECK int app_frontends_open(struct app *a, char why[APP_WHY_MAX]);
+void app_frontends_stop(struct app *a);  // ends all sessions; while the query log runs
 void app_frontends_close(struct app *a); // before the resolver
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
 // whenever the configuration or the lists are others, before the policy image of that generation is
@@ -158,9 +186,6 @@ void app_groups_close(struct app *a);
 // What the control API asks: what is so now; a pause of a group, 0 minutes: its end.
 void app_group_now(void *app, unsigned group, struct group_now *out);
 int app_group_pause(void *app, const char *name, unsigned minutes);
-// The views of the resolver's configuration; resolver loop, or before it runs.
-void app_groups_views(
-	const struct app *a, const struct config *c, struct policy_group view[POLICY_GROUPS_MAX]);
 // Publishes the policy image of `c` unless it is what is current already; with the lists' numbers,
 // pauses and schedules as they are now, which goes for app_publish_config too. Service loop's
 // thread. What fails is logged, and the image before it stays.
@@ -170,6 +195,7 @@ const struct policy_group *app_groups_current(void *app);
 void app_flush_changes(struct app *a, const struct config *before, const struct config *after);
 const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
+unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);
 int app_reload(void *app, api_config_done done, void *arg); // -EBUSY
 int app_toggles(
 	void *app, const struct toggles *toggles, api_config_done done, void *arg); // -EBUSY

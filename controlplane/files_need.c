@@ -5,7 +5,10 @@
 #include "upstream/forward.h"
 #include "upstream/upstream.h"
 
-enum { FILES_REST = 256 }; // rings, lists, the control socket, Redis
+enum {
+	FILES_REST = 256,    // rings, lists, the control socket, Redis
+	FILES_RESOLVER = 64, // of one more: its loop, bell and connections to Redis
+};
 
 // Sets of servers that are counted already.
 struct seen {
@@ -47,12 +50,15 @@ void files_need(const struct config *c, struct files_need *out)
 			need_servers(out, g->upstream_count);
 		need_zones(out, &seen, g->forwards, g->forward_count);
 	}
-	uint64_t fixed = FILES_REST + UPSTREAM_STREAMS_EACH * (uint64_t)out->servers
+	// Each resolver has sockets and connections of its own; the questions are divided.
+	const uint64_t resolvers = config_resolvers(c, NULL), servers = resolvers * out->servers;
+	uint64_t fixed = FILES_REST + (resolvers - 1) * FILES_RESOLVER
+			 + UPSTREAM_STREAMS_EACH * servers
 			 + 2 * (uint64_t)c->dataplane.address_count;
 	out->least = fixed + c->limits.inflight;
 	// A question may have tries at so many servers at one time, each with a socket of its own.
 	out->all = fixed + (uint64_t)c->limits.inflight * UPSTREAM_LEGS
-		   + (uint64_t)out->servers * UPSTREAM_SOCKETS_AHEAD;
+		   + servers * UPSTREAM_SOCKETS_AHEAD;
 }
 
 unsigned files_for_questions(const struct config *c, const struct files_need *need, uint64_t limit)

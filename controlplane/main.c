@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weir-controlplane: everything slow of the appliance (docs/explanation/architecture.md).
 #include "app.h"
+#include "memory/profile.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
+	profile_alloc_start();
 	log_init("weir-controlplane", LOG_LEVEL_INFO);
 	int rc = log_out_start("weir-controlplane");
 	if (rc < 0)

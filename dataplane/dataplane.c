@@ -45,10 +45,11 @@ struct dataplane {
 	struct worker_service service;
 	struct ports ports;
 	struct worker_rings worker_rings;
-	int bells[SHM_WORKERS_MAX];
+	int bells[LINK_BELLS_MAX];
 	struct rte_mempool *pool[SHM_WORKERS_MAX];
 	struct worker *worker[SHM_WORKERS_MAX];
 	struct kernel_flow_table *kernel_flows;
+	struct asked_ports *asked_ports;
 	struct limiter *limiter;
 	struct steering steering;
 	struct housekeep housekeep;
@@ -126,8 +127,8 @@ static int create_all_rings(struct dataplane *dp, char why[WHY_MAX])
 		spec.port_is_exception[i] = dp->ports.port[i].exception;
 	}
 	int rc = worker_rings_create(&dp->worker_rings, &dp->paths, &spec, why);
-	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++)
-		dp->bells[i] = dp->worker_rings.rings[i].bell[RINGS_BELL_THEIRS];
+	if (rc == 0)
+		worker_rings_bells(&dp->worker_rings, dp->bells);
 	return rc;
 }
 
@@ -190,7 +191,9 @@ static int create_kernel_flows(struct dataplane *dp, char why[WHY_MAX])
 	int socket = (int)rte_lcore_to_socket_id(dp->config->dataplane.worker_lcores[0]);
 	dp->kernel_flows =
 		rte_zmalloc_socket("kernel_flows", sizeof(*dp->kernel_flows), CACHE_LINE, socket);
-	if (!dp->kernel_flows) {
+	dp->asked_ports =
+		rte_zmalloc_socket("asked_ports", sizeof(*dp->asked_ports), CACHE_LINE, socket);
+	if (!dp->kernel_flows || !dp->asked_ports) {
 		snprintf(why, WHY_MAX, "no memory for the kernel's flows (dataplane.memory_mb)");
 		return -ENOMEM;
 	}
@@ -221,6 +224,7 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	w->limit = limiter_table(dp->limiter, index);
 	w->dp_incarnation = dp->incarnation;
 	w->kernel_flows.table = dp->kernel_flows;
+	w->asked_ports = dp->asked_ports;
 	// Parts of queries that the previous run numbered may still wait for the others.
 	w->traces = (uint32_t)dp->incarnation;
 	dedup_init(&w->dedup, recent);
@@ -240,6 +244,7 @@ static void destroy_workers(struct dataplane *dp)
 		dp->worker[i] = NULL;
 	}
 	rte_free(dp->kernel_flows);
+	rte_free(dp->asked_ports);
 	limiter_free(dp->limiter);
 }
 
@@ -260,13 +265,14 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 	for (unsigned i = 0; i < dp->ports.client_count; i++)
 		clients[i] = dp->ports.port[i].id;
 	drops_init(&h->drops, clients, dp->ports.client_count);
-	int rc = link_init(&h->link, dp->paths.run, dp->bells, dp->worker_count, dp->incarnation);
+	int rc = link_init(&h->link, dp->paths.run, dp->bells, dp->worker_count, SHM_RESOLVERS_MAX,
+		dp->incarnation);
 	if (rc) {
 		snprintf(why, WHY_MAX, "runtime.directory: too long a path for a socket");
 		return rc;
 	}
-	rc = activate_init(&h->activate, &dp->paths, dp->worker, dp->worker_count, dp->incarnation,
-		&defaults, h->stats);
+	rc = activate_init(
+		&h->activate, &dp->paths, dp->worker, &dp->worker_rings, &defaults, h->stats);
 	if (rc) {
 		snprintf(why, WHY_MAX, "no memory");
 		return rc;

@@ -8,40 +8,12 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-static uint64_t counter_of(const struct worker *w, enum counter c)
-{
-	return atomic_load_explicit(&w->stats->counter[c], memory_order_relaxed);
-}
-
-static uint64_t frames_moved(const struct worker *w)
-{
-	return counter_of(w, COUNTER_rx_frames) + counter_of(w, COUNTER_tx_frames)
-	       + counter_of(w, COUNTER_kernel_rx) + counter_of(w, COUNTER_kernel_tx)
-	       + counter_of(w, COUNTER_tx_full) + counter_of(w, COUNTER_answer_nombuf);
-}
-
 static uint64_t verdicts_of(const struct worker *w)
 {
 	uint64_t sum = 0;
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
 		sum += atomic_load_explicit(&w->stats->verdict[v], memory_order_relaxed);
 	return sum;
-}
-
-static void sample_pools(struct housekeep *h)
-{
-	for (unsigned i = 0; i < h->worker_count; i++) {
-		struct housekeep_worker *k = &h->worker[i];
-		uint64_t moved = frames_moved(h->workers[i]);
-		k->quiet &= moved == k->moved;
-		k->moved = moved;
-		// Behind `moved`: a count that is new next time was then made after these frames.
-		uint64_t told =
-			atomic_load_explicit(&h->workers[i]->pool_told, memory_order_acquire);
-		if (told != k->told)
-			mbuf_audit_sample(&k->audit, (uint32_t)told);
-		k->told = told;
-	}
 }
 
 // After a suspend the workers get the new time with the next round. The control plane needs as long
@@ -60,74 +32,19 @@ static void watch_clock(struct housekeep *h, uint64_t now_ms)
 
 void housekeep_init(struct housekeep *h, uint64_t now_ms)
 {
-	for (unsigned i = 0; i < h->worker_count; i++) {
-		h->worker[i] = (struct housekeep_worker){
-			.audit = {.base = rte_mempool_in_use_count(h->workers[i]->pool),
-				.tx_hold = ports_tx_hold(h->ports),
-				.rx_vary = ports_rx_vary(h->ports),
-				.in_flight = 4 * WORKER_BATCH + EXCEPTION_WAITING},
-			.quiet = true,
-		};
-	}
+	housekeep_buffers_start(h);
 	h->alive = false;
 	watch_clock(h, now_ms);
 	h->next_beat_ms = now_ms;
 	h->next_report_ms = now_ms + HOUSEKEEP_REPORT_MS;
 	h->next_memory_ms = now_ms + HOUSEKEEP_MEMORY_MS;
 	housekeep_memory_start(&h->stats->memory);
+	housekeep_sites_write(&h->stats->sites);
+	housekeep_kinds_begin(&h->look);
 	// The ports' state, before a control plane may report readiness.
 	for (unsigned i = 0; i < h->ports->count; i++)
 		port_stats(&h->ports->port[i], &h->stats->port[i]);
 	table_report_write(h, now_ms); // or they would have no caps for the first second
-}
-
-// `lost`: how many at least.
-static const char *suspect(
-	const struct housekeep_worker *k, const struct mbuf_flows *now, uint32_t lost)
-{
-	const char *stage = mbuf_suspect(&k->sound, now, lost);
-	return stage[0] == '?' ? mbuf_suspect(&k->rest, now, lost) : stage;
-}
-
-// Was the worker at the top of its loop in this window? One that has no CPU may stand still for
-// seconds with a burst in its hands, and moves no frame then either.
-static bool came_round(const struct housekeep_worker *k)
-{
-	return k->audit.samples > 0;
-}
-
-static void answer_policy_pools(struct housekeep *h)
-{
-	for (unsigned i = 0; i < h->worker_count; i++) {
-		struct housekeep_worker *k = &h->worker[i];
-		const struct worker *w = h->workers[i];
-		atomic_store_explicit(&w->stats->mbuf_free, rte_mempool_avail_count(w->pool),
-			memory_order_relaxed);
-		if (!came_round(k))
-			continue; // the window goes on
-		uint32_t floor = k->audit.floor;
-		enum mbuf_breach breach = mbuf_audit_check(&k->audit, k->quiet);
-		// Under load a burst, or twice that of answers, is on its way, and some wait for
-		// the kernel.
-		bool quiet = k->quiet;
-		uint32_t lost = quiet ? 1 : 2 * WORKER_BATCH + EXCEPTION_WAITING + 1;
-		k->quiet = true;
-		struct mbuf_flows now;
-		mbuf_flows_read(&now, w->stats);
-		if (breach == MBUF_SOUND) {
-			k->breached = false;
-			k->sound = now;
-			if (quiet)
-				k->rest = now;
-			continue;
-		}
-		stats_add(&w->stats->mbuf_breaches, 1);
-		if (!k->breached)
-			log_error("worker %u: packet buffers %s: %u in use, %u expected, stage: %s",
-				i, breach == MBUF_LEAK ? "leak" : "were freed twice", floor,
-				k->audit.base, breach == MBUF_LEAK ? suspect(k, &now, lost) : "?");
-		k->breached = true;
-	}
 }
 
 // Sums of the frames that client ports report as received, and of the workers' verdicts.
@@ -172,16 +89,16 @@ static void report(struct housekeep *h, uint64_t now_ms)
 {
 	bool quiet = true;
 	for (unsigned i = 0; i < h->worker_count; i++)
-		quiet &= h->worker[i].quiet && came_round(&h->worker[i]);
+		quiet &= housekeep_buffers_quiet(&h->worker[i]);
 	for (unsigned i = 0; i < h->ports->count; i++)
 		port_stats(&h->ports->port[i], &h->stats->port[i]);
 	// A frame that came between the last sample and the ports' statistics.
 	for (unsigned i = 0; i < h->worker_count; i++)
-		quiet &= frames_moved(h->workers[i]) == h->worker[i].moved;
+		quiet &= housekeep_frames_moved(h->workers[i]) == h->worker[i].moved;
 	if (h->steering)
 		steering_report(h->steering, h->stats);
 	reconcile(h, quiet);
-	answer_policy_pools(h);
+	housekeep_buffers_check(h, now_ms);
 	table_report_write(h, now_ms);
 	recent_errors_report(&h->stats->errors, &h->errors_seen);
 	if (h->lock)
@@ -235,7 +152,7 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 	if (now_ms >= h->next_beat_ms) {
 		h->next_beat_ms = now_ms + HOUSEKEEP_BEAT_MS;
 		atomic_store_explicit(&h->stats->heartbeat_ms, now_ms, memory_order_relaxed);
-		sample_pools(h);
+		housekeep_buffers_sample(h);
 		table_report_look(h);
 		if (h->steering)
 			steering_beat(h->steering, h->stats, h->workers, h->worker_count, now_ms);
@@ -253,7 +170,13 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 	if (now_ms >= h->next_memory_ms) {
 		h->next_memory_ms = now_ms + HOUSEKEEP_MEMORY_MS;
 		housekeep_memory_look(&h->stats->memory);
+		housekeep_sites_write(&h->stats->sites);
 	}
+	if (now_ms >= h->next_kinds_ms) {
+		h->next_kinds_ms = now_ms + HOUSEKEEP_KINDS_MS;
+		housekeep_kinds_begin(&h->look);
+	}
+	housekeep_kinds_step(&h->look, &h->stats->kinds);
 }
 
 void housekeep_start(struct housekeep *h)

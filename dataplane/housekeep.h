@@ -8,6 +8,7 @@
 // another thread; it sleeps between rounds, and signals may cut that short.
 
 #include "port/mbuf_audit.h"
+#include "port/mbuf_walk.h"
 #include "port/port.h"
 #include "port/port_drops.h"
 #include "port/steering.h"
@@ -17,6 +18,7 @@
 #include "state/worker_rings.h"
 
 #include <weir/limit.h>
+#include <weir/mem_account.h>
 #include <weir/shm_stats.h>
 
 enum {
@@ -37,13 +39,17 @@ struct asked_walk {
 
 struct housekeep_worker {
 	struct mbuf_audit audit;
-	uint64_t moved; // frames in and out, at the last sample
-	uint64_t told;  // pool_told, likewise
-	bool quiet;     // none moved in this window
-	bool breached;  // in the last window
-	// At the end of the last window that was sound, and of the last of these that was quiet: a
-	// few buffers that are lost while frames flow are missed only when these have stopped.
-	struct mbuf_flows sound, rest;
+	uint64_t moved;                // frames in and out, at the last sample
+	uint64_t told;                 // pool_told, at the last sample
+	bool quiet;                    // none moved in this window
+	uint32_t reported;             // missing buffers, in the last line of the log about them
+	unsigned looks;                // of a walk in progress (mbuf_walk.h); 0: there is none
+	unsigned beats;                // for the pace of these
+	uint64_t looks_from;           // pool_told, when that began
+	uint64_t next_walk_ms;         // not before
+	bool walked;                   // one has ended since the pool was last whole
+	uint32_t missing[MBUF_OWNERS]; // what the last walk found
+	struct mbuf_flows rest; // at the end of the last quiet window without a buffer missing
 	struct asked_walk asked;
 };
 
@@ -54,7 +60,8 @@ struct housekeep {
 	struct steering *steering; // NULL: no AF_XDP ports
 	struct stats_region *stats;
 	const struct worker_rings *worker_rings;
-	int *lock; // of dataplane.lock, which is kept there; NULL: none
+	bool walks; // the ports clear the marks of buffers that they receive into
+	int *lock;  // of dataplane.lock, which is kept there; NULL: none
 	struct limiter *limiter;
 	struct link_client link;
 	struct activate activate;
@@ -65,9 +72,10 @@ struct housekeep {
 	bool hung;              // it was linked and silent
 	uint64_t suspended_ms;  // clock_suspended_ms, at the last turn
 	uint64_t check_from_ms; // before that a heartbeat may be old because of a suspend
-	uint64_t next_beat_ms, next_report_ms, next_memory_ms;
+	uint64_t next_beat_ms, next_report_ms, next_memory_ms, next_kinds_ms;
 	uint64_t gap_told;    // last verdict gap that was logged
 	uint64_t errors_seen; // of recent_errors_report
+	struct mem_look look; // at mappings and descriptors
 };
 
 // Takes the pools' fill as the base of their audit: call after the ports have started and before
@@ -80,6 +88,21 @@ void housekeep_start(struct housekeep *h);
 // Until *stop is set.
 void housekeep_run(struct housekeep *h, const _Atomic int *stop);
 
+// housekeep_buffers.c: the packet pools, by mbuf_audit.h and mbuf_walk.h.
+//
+// Where a window's count says that a buffer may be missing, a walk of two seconds follows, and
+// another one every ten seconds while it does. The first buffer that a walk finds is logged with
+// its owner; the statistics have the missing buffers of each worker by owner. Main lcore.
+
+enum { HOUSEKEEP_WALK_MS = 10000, HOUSEKEEP_WALK_LOOKS = 20 };
+
+void housekeep_buffers_start(struct housekeep *h);
+void housekeep_buffers_sample(struct housekeep *h);                 // each 100 ms
+void housekeep_buffers_check(struct housekeep *h, uint64_t now_ms); // each second
+// The worker moved no frame in this window, and was at the top of its loop in it.
+bool housekeep_buffers_quiet(const struct housekeep_worker *k);
+uint64_t housekeep_frames_moved(const struct worker *w);
+
 // recent_errors.c: the newest kinds of warnings (log_recent.h), for the statistics. Copies them
 // when
 // `*seen`, 0 at first, differs from the log's count. Main lcore.
@@ -91,11 +114,19 @@ void recent_errors_report(struct stats_errors *out, uint64_t *seen);
 // DPDK, its drivers and libbpf allocate with malloc(3) without a hook, but only while they start.
 // Bytes in no account before the workers run are theirs; later ones are unexplained, and over
 // MEM_DATAPLANE_ALARM logged once. A thread's cache of freed blocks counts as handed out, hence the
-// margin. Main lcore only, each ten seconds.
-enum { HOUSEKEEP_MEMORY_MS = 10000, MEM_DATAPLANE_ALARM = 1 << 20 };
+// margin. Main lcore only, each two seconds: alarms come within a minute.
+enum { HOUSEKEEP_MEMORY_MS = 2000, HOUSEKEEP_KINDS_MS = 10000, MEM_DATAPLANE_ALARM = 1 << 20 };
 
 void housekeep_memory_start(struct stats_memory *m);
 void housekeep_memory_look(struct stats_memory *m);
+// The sites with the most bytes.
+void housekeep_sites_write(struct stats_sites *out);
+
+// Mappings and descriptors by kind (mem_account.h): begun each HOUSEKEEP_KINDS_MS, then one step
+// in each turn until the figures are in the statistics. A file of /proc that cannot be read is
+// logged, and the last figures stay.
+void housekeep_kinds_begin(struct mem_look *l);
+void housekeep_kinds_step(struct mem_look *l, struct stats_kinds *out);
 
 // table_report.c: writes the figures of the data plane's tables (stats_tables.h) into the
 // statistics.

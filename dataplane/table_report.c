@@ -61,14 +61,17 @@ struct rings_used {
 
 static struct rings_used rings_used(const struct housekeep *h, unsigned i)
 {
-	const uint8_t *base = h->worker_rings->rings[i].region.base;
-	const struct rings_dp_page *dp = (const void *)(base + RINGS_DP_PAGE);
-	const struct rings_cp_page *cp = (const void *)(base + RINGS_CP_PAGE);
-	return (struct rings_used){
-		.miss = on_ring(&dp->miss_tail, &cp->miss_head, RINGS_MISS_UNITS),
-		.answer = on_ring(&cp->answer_tail, &dp->answer_head, RINGS_ANSWER_UNITS),
-		.log = on_ring(&dp->log_tail, &cp->log_head, RINGS_LOG_UNITS),
-	};
+	struct rings_used used = {0};
+	for (unsigned r = 0; r < h->worker_rings->resolvers; r++) {
+		const uint8_t *base = h->worker_rings->rings[i].region[r].base;
+		const struct rings_dp_page *dp = (const void *)(base + RINGS_DP_PAGE);
+		const struct rings_cp_page *cp = (const void *)(base + RINGS_CP_PAGE);
+		used.miss += on_ring(&dp->miss_tail, &cp->miss_head, RINGS_MISS_UNITS);
+		used.answer += on_ring(&cp->answer_tail, &dp->answer_head, RINGS_ANSWER_UNITS);
+		if (r == 0)
+			used.log = on_ring(&dp->log_tail, &cp->log_head, RINGS_LOG_UNITS);
+	}
+	return used;
 }
 
 void table_report_look(struct housekeep *h)
@@ -98,10 +101,11 @@ static void rings_write(const struct housekeep *h, unsigned i)
 	const struct worker *w = h->workers[i];
 	struct stats_table *t = w->stats->table;
 	struct rings_used used = rings_used(h, i);
-	put_ring(&t[STATS_dp_miss_ring], RINGS_MISS_UNITS, used.miss,
+	const uint64_t resolvers = h->worker_rings->resolvers;
+	put_ring(&t[STATS_dp_miss_ring], resolvers * RINGS_MISS_UNITS, used.miss,
 		ended(w, VERDICT_servfail_ring_full) + ended(w, VERDICT_drop_ring_full)
 			+ ended(w, VERDICT_servfail_fairness) + counted(w, COUNTER_refresh_full));
-	put_ring(&t[STATS_dp_answer_ring], RINGS_ANSWER_UNITS, used.answer, 0);
+	put_ring(&t[STATS_dp_answer_ring], resolvers * RINGS_ANSWER_UNITS, used.answer, 0);
 	put_ring(&t[STATS_dp_log_ring], RINGS_LOG_UNITS, used.log,
 		__atomic_load_n(&w->log.full, __ATOMIC_RELAXED));
 }
@@ -175,7 +179,7 @@ static void own_write(const struct worker *w)
 static void flows_write(const struct housekeep *h)
 {
 	struct stats_table_copy flows = {.cap = KERNEL_FLOW_SETS * KERNEL_FLOW_WAYS,
-		.bytes = sizeof(struct kernel_flow_table)};
+		.bytes = sizeof(struct kernel_flow_table) + sizeof(struct asked_ports)};
 	for (unsigned i = 0; i < h->worker_count; i++) {
 		flows.used += get(&h->workers[i]->kernel_flows.taken);
 		flows.evicted += get(&h->workers[i]->kernel_flows.evicted);
@@ -221,6 +225,15 @@ static void images_write(struct housekeep *h)
 	}
 }
 
+static uint64_t missing_of(const struct worker *w)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < MBUF_OWNERS; i++)
+		sum += atomic_load_explicit(&w->stats->mbuf_missing[i], memory_order_relaxed);
+	return sum;
+}
+
+// Transmit rings have what is out beyond the receive rings, without the missing buffers.
 static void ports_write(const struct housekeep *h)
 {
 	struct stats_table_copy rx = {0}, tx = {0};
@@ -234,7 +247,8 @@ static void ports_write(const struct housekeep *h)
 	for (unsigned i = 0; i < h->worker_count; i++) {
 		const struct worker *w = h->workers[i];
 		uint64_t in_use = get(&w->stats->table[STATS_dp_buffers].used);
-		uint64_t base = h->worker[i].audit.base;
+		uint64_t base = h->worker[i].audit.base, missing = missing_of(w);
+		in_use -= missing < in_use ? missing : in_use;
 		rx.used += base < in_use ? base : in_use;
 		tx.used += base < in_use ? in_use - base : 0;
 		tx.refused += counted(w, COUNTER_tx_full);

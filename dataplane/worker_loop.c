@@ -54,6 +54,8 @@ static void take_tables(struct worker *w)
 	if (likely_(t == w->tables))
 		return;
 	w->tables = t;
+	if (t->has_l0 && t->l0.resolvers > w->resolvers)
+		w->resolvers = t->l0.resolvers;
 	look_at_watch(w);
 	if (w->log.owed)
 		log_writer_set(&w->log, t->config.log_sample, clock_mono_us());

@@ -98,7 +98,7 @@ npm_install() {
 		</dev/null >/dev/null 2>&1 && rm -rf "$1/cache"
 }
 
-# A current ClickHouse engine, as a shared library. Fails: there is none.
+# A current ClickHouse engine, as a shared library. Fails if there is no such library.
 clickhouse_engine() {
 	local kind name file
 	while read -r kind name _; do

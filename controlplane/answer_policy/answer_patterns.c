@@ -106,7 +106,7 @@ static int compile_many(struct compile *c, char *const *text, const unsigned *id
 
 static void held_drop(struct compile *c, unsigned i)
 {
-	free(c->text[i]);
+	FREE_AND_NULL(c->text[i]);
 	c->held--;
 	memmove(&c->text[i], &c->text[i + 1], (c->held - i) * sizeof(c->text[0]));
 	memmove(&c->id[i], &c->id[i + 1], (c->held - i) * sizeof(c->id[0]));

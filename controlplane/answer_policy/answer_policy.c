@@ -21,7 +21,7 @@ struct answer_policy {
 	struct answer_policy_counts counts;
 };
 
-static int patterns_open(struct answer_policy *j)
+static int patterns_open(struct answer_policy *j, unsigned loops)
 {
 	uint32_t count = j->image.pattern_count, n = 0;
 	struct answer_pattern *pattern = calloc(count ? count : 1, sizeof(*pattern));
@@ -34,7 +34,7 @@ static int patterns_open(struct answer_policy *j)
 	}
 	int rc = answer_patterns_new(&j->patterns, pattern, n, NULL, &j->counts.patterns);
 	free(pattern);
-	for (unsigned i = 0; rc == 0 && j->patterns && i < ANSWER_POLICY_LOOPS; i++)
+	for (unsigned i = 0; rc == 0 && j->patterns && i < loops; i++)
 		rc = answer_pattern_scratch_new(j->patterns, &j->scratch[i]);
 	return rc;
 }
@@ -59,7 +59,8 @@ static int prefixes_open(struct answer_policy *j)
 	return rc;
 }
 
-int answer_policy_new(struct answer_policy **out, const struct rule_reader *image)
+int answer_policy_new(
+	struct answer_policy **out, const struct rule_reader *image, unsigned resolvers)
 {
 	struct answer_policy *j = calloc(1, sizeof(*j));
 	if (!j)
@@ -68,7 +69,7 @@ int answer_policy_new(struct answer_policy **out, const struct rule_reader *imag
 	answer_rank_init(&j->rank, &j->image);
 	const uint64_t *allows = j->image.pattern_allows;
 	j->names_too = j->image_names_too = (allows[0] | allows[1] | allows[2] | allows[3]) != 0;
-	int rc = patterns_open(j);
+	int rc = patterns_open(j, ANSWER_POLICY_ON_RESOLVER + resolvers);
 	if (rc == 0)
 		rc = prefixes_open(j);
 	if (rc < 0) {
@@ -98,11 +99,6 @@ void answer_policy_free(struct answer_policy *j)
 const struct answer_policy_counts *answer_policy_counts(const struct answer_policy *j)
 {
 	return &j->counts;
-}
-
-const struct rule_reader *answer_policy_image(const struct answer_policy *j)
-{
-	return &j->image;
 }
 
 bool answer_policy_concerns_names(const struct answer_policy *j)

@@ -16,21 +16,22 @@
 // (answer_policy_allows). The result is a finding (answer_match.h), good for all groups at once.
 //
 // Made by a helper thread (patterns take time), immutable then. It reads the image, which must
-// outlive it. Two loops may use it at a time, each with a scratch of its own. A finding costs some
-// 0.1 us for each name and as much for each address; nothing is allocated.
+// outlive it. Several loops may use it at a time, each with a scratch of its own. A finding costs
+// some 0.1 us for each name and as much for each address; nothing is allocated.
 
 #include "answer_match.h"
 #include "answer_patterns.h"
 #include "answer_prefixes.h"
 
 #include <weir/dns_answer.h>
+#include <weir/shm_abi.h>
 
 struct answer_policy;
 
 enum answer_policy_loop {
-	ANSWER_POLICY_ON_RESOLVER,
 	ANSWER_POLICY_ON_SERVICE,
-	ANSWER_POLICY_LOOPS
+	ANSWER_POLICY_ON_RESOLVER, // the first one's; that of the next is one more
+	ANSWER_POLICY_LOOPS = ANSWER_POLICY_ON_RESOLVER + SHM_RESOLVERS_MAX
 };
 
 struct answer_policy_counts {
@@ -38,16 +39,15 @@ struct answer_policy_counts {
 	struct answer_prefix_counts prefixes;
 };
 
-// -ENOMEM. Patterns and prefixes that are refused are counted, the others work.
-ATTR_MUST_CHECK int answer_policy_new(struct answer_policy **out, const struct rule_reader *image);
+// For the service loop and so many resolvers. -ENOMEM. Patterns and prefixes that are refused are
+// counted, the others work.
+ATTR_MUST_CHECK int answer_policy_new(
+	struct answer_policy **out, const struct rule_reader *image, unsigned resolvers);
 // Before it is used: as long as workers have the image of `before` (NULL: none), they may leave
 // names to us that its allow patterns might allow, so this one checks names too if that one does.
 void answer_policy_follow(struct answer_policy *j, const struct answer_policy *before);
 void answer_policy_free(struct answer_policy *j); // NULL is fine
 const struct answer_policy_counts *answer_policy_counts(const struct answer_policy *j);
-
-// By which it checks.
-const struct rule_reader *answer_policy_image(const struct answer_policy *j);
 
 // May answer_policy_question come to anything?
 bool answer_policy_concerns_names(const struct answer_policy *j);

@@ -254,10 +254,10 @@ void answer_prefixes_free(struct answer_prefixes *p)
 {
 	if (!p)
 		return;
-	free(p->v4.first);
-	free(p->v4.set);
-	free(p->v6.first);
-	free(p->v6.set);
+	FREE_AND_NULL(p->v4.first);
+	FREE_AND_NULL(p->v4.set);
+	FREE_AND_NULL(p->v6.first);
+	FREE_AND_NULL(p->v6.set);
 	answer_sets_free(&p->sets);
 	free(p);
 }

@@ -26,7 +26,7 @@ static int grow(struct answer_sets *s)
 	uint32_t *index = calloc(2 * (size_t)room, sizeof(*index));
 	if (!index)
 		return -ENOMEM;
-	free(s->index);
+	FREE_AND_NULL(s->index);
 	s->index = index;
 	s->index_mask = 2 * room - 1;
 	s->room = room;
@@ -60,8 +60,7 @@ int answer_sets_init(struct answer_sets *s)
 
 void answer_sets_settle(struct answer_sets *s)
 {
-	free(s->index);
-	s->index = NULL;
+	FREE_AND_NULL(s->index);
 	struct rule_set *less = realloc(s->set, s->count * sizeof(*less));
 	if (less) {
 		s->set = less;
@@ -71,7 +70,7 @@ void answer_sets_settle(struct answer_sets *s)
 
 void answer_sets_free(struct answer_sets *s)
 {
-	free(s->set);
-	free(s->index);
+	FREE_AND_NULL(s->set);
+	FREE_AND_NULL(s->index);
 	*s = (struct answer_sets){0};
 }

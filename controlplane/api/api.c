@@ -3,6 +3,7 @@
 #include "api.h"
 
 #include "api_server.h"
+#include "memory/heap_baselines.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -16,15 +17,16 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-// As many explanations and searches as may run and wait leave requests for all else.
-static_assert(2 * ((int)WHY_RUNNING_MAX + (int)WHY_WAITING_MAX) < (int)API_REQUESTS_MAX);
+// As many explanations and searches as may run and wait and a profile, leave requests for all
+// else.
+static_assert(2 * ((int)WHY_RUNNING_MAX + (int)WHY_WAITING_MAX) + 1 < (int)API_REQUESTS_MAX);
 
 static void on_request(void *arg, struct http_exchange *x)
 {
 	api_serve(arg, x, 0);
 }
 
-// Groups as the kernel knew them when the peer connected: no name service is asked.
+// Groups as the kernel knew them when the peer connected: without a call to a name service.
 static bool peer_in_group(int fd, gid_t group)
 {
 	gid_t groups[256];
@@ -124,6 +126,14 @@ static int group_find(const char *name, gid_t *out)
 	return 0;
 }
 
+static int baselines_open(struct api *a, const struct api_deps *deps)
+{
+	if (!deps->publisher)
+		return 0;
+	return heap_baselines_open(
+		&a->baselines, deps->service, publisher_paths(deps->publisher)->run);
+}
+
 int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX])
 {
 	struct api *a = calloc(1, sizeof(*a));
@@ -158,18 +168,25 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 		if (rc == 0)
 			rc = why_runner_open(&a->searches, deps->service, WHY_WAIT_MS);
 		if (rc == 0)
+			rc = why_runner_open(&a->profiles, deps->service, WHY_WAIT_MS);
+		if (rc == 0)
 			rc = mem_watch_open(&a->watch, deps->service);
+		if (rc == 0)
+			rc = baselines_open(a, deps);
 		if (rc == 0) {
 			rc = api_listen_open(a);
 			if (rc < 0)
-				mem_watch_close(a->watch);
+				heap_baselines_close(a->baselines);
 		}
+		if (rc < 0)
+			mem_watch_close(a->watch);
 		if (rc < 0)
 			http_server_close(a->http);
 	}
 	if (rc < 0) {
 		why_runner_close(a->whys);
 		why_runner_close(a->searches);
+		why_runner_close(a->profiles);
 		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-rc));
 		free(a);
 		return rc;
@@ -185,11 +202,18 @@ void api_close(struct api *a)
 	for (const struct api_part *const *p = api_parts; *p; p++)
 		if ((*p)->close)
 			(*p)->close(a);
+	heap_baselines_close(a->baselines);
 	mem_watch_close(a->watch);
 	http_server_close(a->http);
 	api_listen_close(a);
 	why_runner_close(a->whys);
 	why_runner_close(a->searches);
+	why_runner_close(a->profiles);
 	(void)unlink(a->deps.socket_path);
 	free(a);
+}
+
+const struct mem_kinds *api_kinds(const struct api *a)
+{
+	return a->watch ? mem_watch_kinds(a->watch) : NULL;
 }

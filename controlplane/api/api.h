@@ -3,15 +3,17 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /ready  /errors  /status  /stats  /metrics  /groups  /services  /blocklist  /mem
+//   GET  /health  /ready  /errors  /pending?limit=  /status  /stats  /metrics  /groups  /services
+//   /blocklist  /mem
 //        /tcp  /log /top?limit= /refresh?minutes=
 //        /why?name=&client=&mac=&vlan=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
 //        /cache?name=&type=  /cache/stats  /drops
-//        /memory/slope?seconds=  /memory/history?name=&limit=
+//        /mem/alarms  /memory/slope?seconds=  /memory/history?name=&limit=
 //        /toggles  /heap  /debug/heap (pprof)  /threads  /connections
+//        /profile/cpu?seconds=  /profile/alloc  /profile/threads (pprof)
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
 //        /blocklist/resume?group=  /config/reload  /drops/add?source=&minutes=
@@ -38,7 +40,7 @@
 #include "querylog/sinks/top.h"
 #include "querylog/store/query_store.h"
 #include "querylog/watch.h"
-#include "resolver/resolver.h"
+#include "resolver/resolvers.h"
 #include "rules/rules.h"
 #include "shm/publish.h"
 
@@ -51,7 +53,7 @@ enum {
 };
 
 // Called once on the service loop. `err` 0 or -errno with `why`; `needs_restart`: the settings of
-// the new file that were not taken over (config_needs_restart), "" when there are none.
+// the new file that need a restart (config_needs_restart), "" without any.
 typedef void (*api_config_done)(void *arg, int err, const char *why, const char *needs_restart);
 
 // The configuration file: when and how it was last read, and what of it waits for a restart.
@@ -64,22 +66,30 @@ struct api_reload {
 	char restart[512];      // their keys
 };
 
+// A change of the configuration that runs: the file read again, or a toggle.
+enum { API_CHANGES_MAX = 2 };
+struct api_change {
+	const char *what, *step;
+	uint64_t since_ms;
+};
+
 struct api_deps { // all of it outlives the api
 	struct loop *service;
-	struct resolver *resolver;
+	struct resolvers *resolvers;
 	const struct frontends *frontends;
-	struct querylog *log; // NULL: there is none
+	struct querylog *log; // NULL: no query log
 	struct top *top;      // may be NULL
 	struct tail *tail;    // may be NULL
 	struct watch *watch;  // may be NULL
 	struct rules *rules;
 	struct publisher *publisher;
-	struct query_store *store;     // NULL: there is none
-	struct clickhouse *clickhouse; // may be NULL
-	const struct toggles *toggles; // in force; NULL: there are none
-	struct memory_meter *meter;    // may be NULL
-	const char *socket_path;       // <run>/control.sock
-	const char *group;             // "" or NULL: no group
+	struct query_store *store;        // NULL: no query store
+	struct clickhouse *clickhouse;    // may be NULL
+	const struct toggles *toggles;    // in force; NULL: there are none
+	struct memory_meter *meter;       // may be NULL
+	const struct upstream_book *book; // may be NULL
+	const char *socket_path;          // <run>/control.sock
+	const char *group;                // "" or NULL: no group
 	// Further sinks of the query log, for their status.
 	struct sink_thread *const *outputs;
 	unsigned output_count;
@@ -95,6 +105,8 @@ struct api_deps { // all of it outlives the api
 	// group_pause_begin, or, with 0 minutes, group_pause_end; may be NULL.
 	int (*group_pause)(void *reload_arg, const char *name, unsigned minutes);
 	const struct api_reload *(*last_reload)(void *reload_arg); // NULL: not known
+	// Those that run; how many. NULL: not known.
+	unsigned (*changes)(void *reload_arg, struct api_change out[API_CHANGES_MAX]);
 	void *reload_arg;
 	// Reads the file again and applies it: 0 and `done` is called later, or -errno and it is
 	// not. A second one while the first runs is -EBUSY.
@@ -106,6 +118,7 @@ struct api_deps { // all of it outlives the api
 };
 
 struct api;
+struct mem_kinds;
 
 // Unlinks a socket without a listener, binds, listens. -EADDRINUSE: it has a listener.
 ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX]);
@@ -113,5 +126,7 @@ ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char
 // thread, before the resolver and the rules are closed; calls of theirs that arrive later (their
 // `done`) are ignored: close the loops' mailboxes after it, then nothing is left.
 void api_close(struct api *a); // NULL is fine
+// Mappings and descriptors of this process; NULL: not known.
+const struct mem_kinds *api_kinds(const struct api *a);
 // All tables that a status of the resolver does not list.
 void api_tables(struct api *a, struct table_registry *tables);

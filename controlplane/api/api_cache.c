@@ -102,7 +102,8 @@ static void serve_cache_get(struct api *a, struct http_exchange *x)
 		return;
 	}
 	http_defer(x, API_FLUSH_MS);
-	int rc = resolver_cache_get(a->deps.resolver, &name, qtype, a->deps.service, on_looked, x);
+	int rc =
+		resolvers_cache_get(a->deps.resolvers, &name, qtype, a->deps.service, on_looked, x);
 	if (rc < 0)
 		api_busy(x, rc);
 }
@@ -150,8 +151,8 @@ static void serve_cache_flush(struct api *a, struct http_exchange *x)
 	if (!flush_take(x, &what))
 		return;
 	http_defer(x, API_FLUSH_MS);
-	int rc =
-		resolver_cache_flush(a->deps.resolver, &what, true, a->deps.service, on_flushed, x);
+	int rc = resolvers_cache_flush(
+		a->deps.resolvers, &what, true, a->deps.service, on_flushed, x);
 	if (rc < 0)
 		api_busy(x, rc);
 }

@@ -33,6 +33,7 @@ static void engine_out(struct json_out *o, struct json_node *root, const char *n
 	JSON_COUNTS(o, n, s, pending, pending_max);
 	json_out_count(o, n, "pending_cap", FRONTEND_PENDING_MAX);
 	json_out_count(o, n, "macs_unasked", s->macs_unasked);
+	json_out_count(o, n, "record_anomalies", s->record_anomalies);
 }
 
 // "front" is the former name, for one version.

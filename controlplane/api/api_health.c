@@ -41,6 +41,18 @@ static void not_ready(struct ready *r, const char *text)
 	json_out_text(r->o, r->why, NULL, text);
 }
 
+static void buffers_look(struct ready *r, const struct stats_copy *c)
+{
+	uint32_t by[MBUF_OWNERS], missing = stats_mbufs_missing(c, by);
+	char owners[STATS_OWNERS_TEXT], text[STATS_OWNERS_TEXT + 64];
+	if (!missing)
+		return;
+	stats_owners_text(by, owners);
+	snprintf(text, sizeof(text), "packet buffers are missing: %u; last owners: %s", missing,
+		owners);
+	json_out_text(r->o, r->degraded, NULL, text);
+}
+
 static void dataplane_look(struct ready *r, const struct api *a, const struct resolver_status *s,
 	const struct frontend_udp_status *fallback)
 {
@@ -71,6 +83,8 @@ static void dataplane_look(struct ready *r, const struct api *a, const struct re
 			"the data plane has not activated the newest groups and limits");
 	if (up && c->verdict_gap)
 		json_out_text(r->o, r->degraded, NULL, "frames without a verdict");
+	if (up)
+		buffers_look(r, c);
 	free(c);
 }
 
@@ -124,8 +138,8 @@ static void memory_look(struct ready *r, const struct api_look *l)
 		json_out_text(r->o, r->degraded, NULL, "more tables than the registry shows");
 	if (a->watch && mem_watch_last(a->watch)->alarming)
 		json_out_text(r->o, r->degraded, NULL, "memory that no account explains");
-	if (a->deps.meter && memory_meter_look(a->deps.meter)->alarm)
-		json_out_text(r->o, r->degraded, NULL, "memory grows");
+	if (a->deps.meter && memory_meter_alarms(a->deps.meter)->count)
+		json_out_text(r->o, r->degraded, NULL, "memory grows (weirctl mem alarms)");
 }
 
 // With `strict` what is degraded is not good enough.

@@ -4,6 +4,7 @@
 
 #include "api_param.h"
 #include "memory/heap.h"
+#include "memory/heap_baselines.h"
 #include "memory/process.h"
 #include "memory/process_sockets.h"
 
@@ -30,7 +31,7 @@ static void serve_heap(struct api *, struct http_exchange *x)
 	json_out_bool(o, root, "can_profile", s.can_profile);
 	json_out_bool(o, root, "profiles", s.profiles);
 	JSON_COUNTS(o, root, &s, sample, allocated, active, resident, retained, metadata,
-		threads_cached, allocations, frees);
+		threads_cached, profiler, allocations, frees);
 	json_out_count(o, root, "made", mem_accounts(by).made);
 	json_out_count(o, root, "rss", rss);
 	json_out_count(o, root, "anonymous", anonymous);
@@ -52,7 +53,18 @@ static void done_reply(struct http_exchange *x, int rc)
 	http_reply(x, 200, json_out_finish(o));
 }
 
-static void serve_heap_on(struct api *, struct http_exchange *x)
+// A dump holds this loop for as long as it takes, so there is one in API_DUMP_SPACE_MS; as often
+// may the rate change, which takes a baseline before. Refuses what is earlier.
+static bool is_too_soon(struct http_exchange *x, uint64_t last_ms)
+{
+	if (!last_ms || clock_mono_ms() - last_ms >= API_DUMP_SPACE_MS)
+		return false;
+	api_refuse(x, 429, "there was one just now: one heap dump, one new rate in %d s",
+		API_DUMP_SPACE_MS / 1000);
+	return true;
+}
+
+static void serve_heap_on(struct api *a, struct http_exchange *x)
 {
 	unsigned lg = HEAP_SAMPLE_LG;
 	if (http_param(x, "sample_lg")
@@ -63,6 +75,15 @@ static void serve_heap_on(struct api *, struct http_exchange *x)
 			HEAP_SAMPLE_LG_MAX);
 		return;
 	}
+	struct heap_stats s;
+	heap_read(&s);
+	if (s.can_profile && s.sample != (uint64_t)1 << lg) {
+		if (is_too_soon(x, a->rate_ms))
+			return;
+		if (a->baselines)
+			heap_baselines_take(a->baselines);
+		a->rate_ms = clock_mono_ms();
+	}
 	done_reply(x, heap_profile(true, lg));
 }
 
@@ -71,25 +92,20 @@ static void serve_heap_off(struct api *, struct http_exchange *x)
 	done_reply(x, heap_profile(false, 0));
 }
 
-// A dump holds this loop for as long as it takes, and shows what lies in memory where: each is
-// logged, and there is one in API_DUMP_SPACE_MS. One that failed on its way held the loop too; one
-// that never began did not.
+// A dump that failed on its way held the loop too; one that never began did not.
 static bool has_dumped(int rc)
 {
 	return rc != -ENOTSUP && rc != -EMFILE && rc != -ENFILE;
 }
 
+// It shows what lies in memory where, so each is logged.
 static void serve_debug_heap(struct api *a, struct http_exchange *x)
 {
 	char *text;
 	size_t len;
-	const uint64_t now_ms = clock_mono_ms();
 	const struct ucred *peer = http_peer(x);
-	if (a->dumped_ms && now_ms - a->dumped_ms < API_DUMP_SPACE_MS) {
-		api_refuse(x, 429, "a heap dump was taken just now: one in %d s",
-			API_DUMP_SPACE_MS / 1000);
+	if (is_too_soon(x, a->dumped_ms))
 		return;
-	}
 	int rc = heap_dump(&text, &len);
 	if (has_dumped(rc))
 		a->dumped_ms = clock_mono_ms();

@@ -55,11 +55,11 @@ bool api_lines_put(struct api_lines *l, const char *text, size_t len)
 
 bool api_lines_send(struct api_lines *l, const char *text, size_t len, uint64_t missed)
 {
-	char told[64];
+	char notice[64];
 	if (len > 0 && !api_lines_put(l, text, len))
 		return false;
 	if (missed == 0)
 		return true;
-	int n = snprintf(told, sizeof(told), "{\"missed\":%" PRIu64 "}\n", missed);
-	return api_lines_put(l, told, (size_t)n);
+	int n = snprintf(notice, sizeof(notice), "{\"missed\":%" PRIu64 "}\n", missed);
+	return api_lines_put(l, notice, (size_t)n);
 }

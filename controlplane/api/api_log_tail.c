@@ -123,6 +123,7 @@ static void tail_tables(struct api *a, struct table_registry *tables)
 				.owner = "query log",
 				.eviction = "refuse; skip rows; close a stalled reader",
 				.lifetime = "life of the connection",
+				.kind = TABLE_WORK,
 				.cap = TAIL_READERS_MAX,
 				.used = c.readers,
 				.bytes = c.readers * (TAIL_BUFFER_MAX + sizeof(struct api_tail)),

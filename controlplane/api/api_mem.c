@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of memory: accounts, files, the kernel's figures, regions, tables.
+// Endpoint of memory: accounts, files, allocation sites, the kernel's figures, mappings and
+// descriptors by kind, regions, tables.
 
 #include "api_tables.h"
+#include "memory/heap.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,17 @@ static void process_out(struct json_out *o, struct json_node *root, const struct
 		rss_other, huge, swapped, maps, threads, files);
 }
 
+static void arenas_out(struct json_out *o, struct json_node *root)
+{
+	struct heap_arena arena[HEAP_ARENAS_MAX];
+	unsigned count = heap_arenas(arena);
+	struct json_node *list = json_out_array(o, root, "arenas");
+	for (unsigned i = 0; i < count; i++) {
+		struct json_node *n = json_out_object(o, list, NULL);
+		JSON_COUNTS(o, n, &arena[i], number, threads, allocated, active, resident, dirty);
+	}
+}
+
 static struct json_node *sum_out(
 	struct json_out *o, struct json_node *list, const char *name, const struct mem_sum *s)
 {
@@ -27,15 +40,24 @@ static struct json_node *sum_out(
 	return n;
 }
 
-// Heap bytes of an account's tables, without regions.
-static uint64_t in_tables(const struct table_registry *tables, enum mem_account account)
+// Heap bytes of an account's tables, without regions. `without`: tables of these notions are left
+// out.
+static uint64_t in_tables(
+	const struct table_registry *tables, enum mem_account account, unsigned without)
 {
 	uint64_t bytes = 0;
 	for (unsigned i = 0; i < tables->count; i++)
-		if (!tables->table[i].of_dataplane
+		if (!tables->table[i].of_dataplane && !(tables->table[i].has & without)
 			&& mem_account_of(tables->table[i].name) == account)
 			bytes += tables->table[i].bytes - tables->table[i].shared;
 	return bytes;
+}
+
+static void resident_out(struct json_out *o, struct json_node *root, const struct mem_resident *r)
+{
+	struct json_node *n = json_out_object(o, root, "resident");
+	JSON_COUNTS(o, n, r, accounts, caches, slack, allocator, regions, code, stacks, other,
+		explained);
 }
 
 static void accounts_out(struct json_out *o, struct json_node *root, const struct mem_reading *r,
@@ -45,7 +67,11 @@ static void accounts_out(struct json_out *o, struct json_node *root, const struc
 	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++) {
 		struct json_node *n = sum_out(o, list, mem_account_names[i], &r->account[i]);
 		json_out_text(o, n, "text", mem_account_texts[i]);
-		json_out_count(o, n, "in_tables", in_tables(tables, (enum mem_account)i));
+		json_out_count(o, n, "resident", r->account[i].bytes - r->account[i].untouched);
+		json_out_count(o, n, "in_tables", in_tables(tables, (enum mem_account)i, 0));
+		// These allocate as they fill; the others took their memory at the start.
+		json_out_count(
+			o, n, "in_filling", in_tables(tables, (enum mem_account)i, TABLE_RESERVED));
 	}
 	json_out_count(o, root, "accounted", r->all.bytes);
 	JSON_COUNTS(o, root, r, unexplained, unexplained_max);
@@ -53,23 +79,43 @@ static void accounts_out(struct json_out *o, struct json_node *root, const struc
 	json_out_count(o, root, "alarms", r->alarms);
 }
 
-static void files_out(struct json_out *o, struct json_node *root)
+static struct json_node *site_sum_out(struct json_out *o, struct json_node *list, const char *name,
+	const struct heap_site *const site[], unsigned count)
+{
+	struct mem_sum sum = {0};
+	for (unsigned i = 0; i < count; i++)
+		mem_sum_add(&sum, site[i]);
+	struct json_node *n = sum_out(o, list, name, &sum);
+	json_out_text(o, n, "account", mem_account_names[mem_account_of(site[0]->file)]);
+	return n;
+}
+
+// How many are of the first one's file, or of its line: a macro may allocate twice.
+static unsigned run_of(const struct heap_site *const site[], unsigned count, bool by_line)
+{
+	unsigned n = 1;
+	while (n < count && strcmp(site[n]->file, site[0]->file) == 0
+		&& (!by_line || (site[n]->line && site[n]->line == site[0]->line)))
+		n++;
+	return n;
+}
+
+static void sites_out(struct json_out *o, struct json_node *root)
 {
 	const struct heap_site *site[HEAP_SITES_MAX];
-	unsigned n = heap_sites(site, HEAP_SITES_MAX);
-	struct json_node *list = json_out_array(o, root, "files");
+	unsigned count = heap_sites(site, HEAP_SITES_MAX), run;
+	struct json_node *files = json_out_array(o, root, "files");
+	struct json_node *sites = json_out_array(o, root, "sites");
+	char name[HEAP_SITE_NAME];
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct heap_site *s = site[i];
-		const char *name = strrchr(s->file, '/');
-		struct mem_sum sum = {
-			.bytes = atomic_load_explicit(&s->bytes, memory_order_relaxed),
-			.blocks = atomic_load_explicit(&s->blocks, memory_order_relaxed),
-			.made = atomic_load_explicit(&s->made, memory_order_relaxed),
-			.made_bytes = atomic_load_explicit(&s->made_bytes, memory_order_relaxed),
-		};
-		struct json_node *f = sum_out(o, list, name ? name + 1 : s->file, &sum);
-		json_out_text(o, f, "account", mem_account_names[mem_account_of(s->file)]);
+	for (unsigned i = 0; i < count; i += run) {
+		run = run_of(&site[i], count - i, false);
+		const char *file = strrchr(site[i]->file, '/');
+		site_sum_out(o, files, file ? file + 1 : site[i]->file, &site[i], run);
+	}
+	for (unsigned i = 0; i < count; i += run) {
+		run = run_of(&site[i], count - i, true);
+		site_sum_out(o, sites, heap_site_name(site[i], name), &site[i], run);
 	}
 }
 
@@ -87,6 +133,36 @@ static void regions_out(struct json_out *o, struct json_node *root)
 	}
 }
 
+// Rows that nothing has are left out, of mappings and descriptors alike.
+static void kinds_out(struct json_out *o, struct json_node *root, const struct mem_kinds *k)
+{
+	struct json_node *list = json_out_array(o, root, "mappings");
+	for (unsigned i = 0; i < MEM_MAPS; i++) {
+		if (!k->maps[i])
+			continue;
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", mem_map_names[i]);
+		json_out_count(o, n, "maps", k->maps[i]);
+		json_out_count(o, n, "bytes", k->bytes[i]);
+	}
+	list = json_out_array(o, root, "deleted_mappings");
+	for (unsigned i = 0; i < REGION_KINDS; i++) {
+		if (!k->deleted[i].files)
+			continue;
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", region_kind_names[i]);
+		JSON_COUNTS(o, n, &k->deleted[i], files, bytes, stale, stale_bytes, behind);
+	}
+	list = json_out_array(o, root, "descriptors");
+	for (unsigned i = 0; i < MEM_FDS; i++) {
+		if (!k->descriptors[i])
+			continue;
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", mem_fd_names[i]);
+		json_out_count(o, n, "open", k->descriptors[i]);
+	}
+}
+
 static void mem_reply(const struct api_look *l)
 {
 	struct api *a = l->api;
@@ -101,8 +177,12 @@ static void mem_reply(const struct api_look *l)
 	if (mem_watch_read(a->watch, &r) == 0) {
 		process_out(o, root, &r.process);
 		accounts_out(o, root, &r, &tables);
+		arenas_out(o, root);
+		resident_out(o, root, &r.resident);
 	}
-	files_out(o, root);
+	if (mem_watch_kinds(a->watch))
+		kinds_out(o, root, mem_watch_kinds(a->watch));
+	sites_out(o, root);
 	regions_out(o, root);
 	api_tables_out(o, root, &tables);
 	http_reply(l->exchange, 200, json_out_finish(o));

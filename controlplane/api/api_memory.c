@@ -21,6 +21,7 @@ static void meter_tables(struct api *a, struct table_registry *tables)
 				       .owner = "memory meter",
 				       .eviction = "leave the next series out",
 				       .lifetime = "24 h after its last value",
+				       .kind = TABLE_FIXED,
 				       .cap = MEMORY_SERIES_MAX,
 				       .used = used,
 				       .refused = memory_meter_refused(a->deps.meter),
@@ -101,6 +102,47 @@ static void serve_memory_slope(struct api *a, struct http_exchange *x)
 	free(r);
 }
 
+static void alarm_out(struct json_out *o, struct json_node *list, const struct judge_alarm *a)
+{
+	struct json_node *n = json_out_object(o, list, NULL);
+	json_out_text(o, n, "process", judge_process_texts[a->process]);
+	json_out_text(o, n, "kind", judge_kind_texts[a->kind]);
+	json_out_text(o, n, "name", a->name);
+	json_out_text(o, n, "unit", a->unit);
+	json_out_signed(o, n, "per_hour", whole(a->per_hour));
+	json_out_signed(o, n, "gained", whole(a->gained));
+	json_out_count(o, n, "over_s", a->over_s);
+	json_out_count(o, n, "since", a->since_s);
+	json_out_text(o, n, "by", a->by);
+}
+
+static void alarms_out(struct json_out *o, struct json_node *list, const struct judge_status *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		alarm_out(o, list, &s->alarm[i]);
+}
+
+static void memory_status(struct json_out *o, struct json_node *root, const struct api_look *l)
+{
+	struct json_node *list = json_out_array(o, root, "memory_alarms");
+	if (l->api->deps.meter)
+		alarms_out(o, list, memory_meter_alarms(l->api->deps.meter));
+}
+
+static void serve_memory_alarms(struct api *a, struct http_exchange *x)
+{
+	if (!a->deps.meter) {
+		api_refuse(x, 503, "there is no memory meter");
+		return;
+	}
+	const struct judge_status *s = memory_meter_alarms(a->deps.meter);
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	alarms_out(o, json_out_array(o, root, "alarms"), s);
+	JSON_COUNTS(o, root, s, left_out, raised, judged_s);
+	http_reply(x, 200, json_out_finish(o));
+}
+
 static void lives_out(struct json_out *o, struct json_node *list, const struct memory_lives *lives)
 {
 	const struct memory_life *l;
@@ -170,7 +212,9 @@ static void serve_memory_history(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_memory_part = {
-	.endpoint = {{"/memory/slope", serve_memory_slope, API_ALWAYS},
+	.endpoint = {{"/mem/alarms", serve_memory_alarms, API_ALWAYS},
+		{"/memory/slope", serve_memory_slope, API_ALWAYS},
 		{"/memory/history", serve_memory_history, API_ALWAYS}},
 	.tables = meter_tables,
+	.status = memory_status,
 };

@@ -69,6 +69,8 @@ static void dataplane_out(struct metrics_text *t, const struct api *a)
 	metrics_count(t, METRICS_LABELS({"process", "dataplane"}),
 		has_stats && dataplane_state(paths, s) == PROCESS_UP);
 	process_out(t, has_stats ? s : NULL);
+	metrics_mappings(
+		t, mem_watch_kinds(a->watch), has_stats && s->kinds.looks ? &s->kinds : NULL);
 	if (has_stats) {
 		metrics_dataplane(t, s);
 		metrics_kinds(t, s);
@@ -89,12 +91,16 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 	metrics_count(t, METRICS_LABELS({"of", "rule_image"}), p.rule_image_generation);
 	metrics_count(t, METRICS_LABELS({"of", "config"}), p.config_generation);
 	metrics_count(t, METRICS_LABELS({"of", "policy"}), p.policy_generation);
+	metrics_count(t, METRICS_LABELS({"of", "hops"}), p.hops_generation);
 	metrics_one(t, METRICS_GAUGE, "weir_retired_regions",
 		"Old generations that some worker still uses.", p.retired_waiting);
 	metrics_one(t, METRICS_GAUGE, "weir_retired_bytes",
 		"Bytes of old generations that some worker still uses.", p.retired_bytes);
 	metrics_one(t, METRICS_GAUGE, "weir_workers_hung", "Workers without a heartbeat for 1 s.",
 		p.workers_hung);
+	metrics_one(t, METRICS_GAUGE, "weir_resolvers", "Resolver threads.", p.resolvers);
+	metrics_one(t, METRICS_GAUGE, "weir_resolvers_hung",
+		"Resolver threads without a heartbeat for 1 s.", p.resolvers_hung);
 	metrics_family(t, METRICS_GAUGE, "weir_rules_lag_seconds",
 		"How long workers have not activated the newest rule image; 0: they have.");
 	metrics_real(t, NULL, (double)p.rules_lag_ms * 1e-3);
@@ -161,6 +167,7 @@ static void service_out(struct metrics_text *t, const struct api_look *l)
 	metrics_accounts(t, mem_watch_last(a->watch));
 	if (a->deps.meter) {
 		metrics_growth(t, memory_meter_look(a->deps.meter));
+		metrics_alarms(t, memory_meter_alarms(a->deps.meter));
 		metrics_lives(t, a->deps.meter);
 	}
 	struct loop_lag_minute lag;

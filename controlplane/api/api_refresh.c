@@ -70,7 +70,7 @@ static void serve_refresh(struct api *a, struct http_exchange *x)
 	}
 	*call = (struct refresh_call){x, minutes};
 	http_defer(x, API_SHORT_MS);
-	int rc = resolver_refresh_report(a->deps.resolver, a->deps.service, on_report, call);
+	int rc = resolvers_refresh_report(a->deps.resolvers, a->deps.service, on_report, call);
 	if (rc < 0) {
 		free(call);
 		api_busy(x, rc);

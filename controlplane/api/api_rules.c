@@ -27,7 +27,7 @@ static const char *outcome_text(enum rules_outcome outcome)
 	}
 }
 
-// Of a list that is fetched; times are 0 where there is none yet.
+// Of a list that is fetched; times are 0 if there was no fetch yet.
 static void fetch_out(struct json_out *o, struct json_node *n, const struct rules_list_status *l)
 {
 	json_out_text(o, n, "url", l->url);
@@ -134,8 +134,7 @@ static void serve_blocklist_reload(struct api *a, struct http_exchange *x)
 	if (!api_param_flag(x, "force", &force))
 		return;
 	http_defer(x, API_BUILD_MS);
-	const struct config *config = a->deps.config_current(a->deps.reload_arg);
-	int ret = rules_reload(a->deps.rules, config, force, rules_reply, x);
+	int ret = rules_reload(a->deps.rules, force, rules_reply, x);
 	if (ret < 0)
 		api_busy(x, ret);
 }

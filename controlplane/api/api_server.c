@@ -32,7 +32,7 @@ void api_busy(struct http_exchange *x, int err)
 	api_refuse(x, 503, "%s", err == -EAGAIN ? "too busy: try again" : strerror(-err));
 }
 
-// Paths of changes are constants of ours by the time that they are logged.
+// Logged paths of changes are constants of the API.
 static void change_log(const struct http_exchange *x)
 {
 	const struct ucred *peer = http_peer(x);
@@ -99,7 +99,7 @@ static void on_frontends(void *arg, const struct frontends_status *s)
 
 	l->frontends = *s;
 	if (http_is_live(l->exchange))
-		rc = resolver_status(l->api->deps.resolver, l->api->deps.service, on_resolver, l);
+		rc = resolvers_status(l->api->deps.resolvers, l->api->deps.service, on_resolver, l);
 	if (rc < 0) {
 		api_busy(l->exchange, rc);
 		free(l);

@@ -22,14 +22,18 @@ struct api {
 	struct api_deps deps;
 	struct http_server *http;
 	struct why_runner *whys, *searches; // apart: an export leaves room for explanations
-	gid_t group;                        // (gid_t)-1: none
+	struct why_runner *profiles;
+	bool is_profiling; // one at a time
+	gid_t group;       // (gid_t)-1: none
 	uint64_t start_ms;
 	LIST_HEAD(, api_tail) tails; // api_log_tail.c
 	struct mem_watch *watch;
+	struct heap_baselines *baselines;
 	struct api_scrape scrape;
 	struct api_watch *watcher; // NULL: no watch
 	uint64_t watches_refused;
 	uint64_t dumped_ms; // when the last heap dump ended; 0: none
+	uint64_t rate_ms;   // when the heap profile's rate changed last; 0: not yet
 	struct api_listener listener;
 };
 
@@ -94,8 +98,11 @@ struct api_part {
 	X(refresh)    \
 	X(why)        \
 	X(tcp)        \
+	X(upstreams)  \
+	X(pending)    \
 	X(toggles)    \
 	X(heap)       \
+	X(profile)    \
 	X(mem)        \
 	X(memory)     \
 	X(metrics)

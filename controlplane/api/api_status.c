@@ -23,9 +23,11 @@ static void upstreams_out(
 		json_out_text(o, n, "name", u->name);
 		json_out_text(o, n, "address", u->address);
 		json_out_bool(o, n, "up", u->up);
+		json_out_bool(o, n, "suspect", u->suspect);
+		json_out_bool(o, n, "drained", u->drained);
 		JSON_COUNTS(o, n, u, sent, answered, timeouts, bad_replies, tcp_retries, tcp_opened,
-			tcp_open, tcp_limit, send_errors, failures, srtt_us, down_for_ms,
-			case_changed);
+			tcp_open, tcp_limit, send_errors, failures, refused, srtt_us, down_for_ms,
+			case_changed, checks, checks_failed);
 		json_out_bool(o, n, "case_off", !u->mixed_case);
 		json_out_bool(o, n, "edns_off", !u->edns);
 	}
@@ -58,14 +60,17 @@ static void resolver_out(
 	struct json_node *n = json_out_object(o, root, "resolver");
 	JSON_COUNTS(o, n, s, misses, coalesced, refreshes, bad_misses, answered, answered_stale,
 		servfail, failed_recently, failures, late, no_waiter, answer_ring_full,
-		answers_truncated, refused_inflight, refused_waiters, refused_zone, refused_client,
-		cut_short, upstream_sent, upstream_replies);
+		answers_truncated, refused_inflight, refused_waiters, refused_zone, refused_suffix,
+		refused_client, unlimited_zone, unlimited_client, cut_short, upstream_sent,
+		upstream_replies);
 	JSON_COUNTS_AS(o, n, "upstream_tcp_", &s->streams, open, queries, opened, reused);
 	json_out_count(o, n, "upstream_tcp_again", s->upstream_tcp_again);
 	JSON_COUNTS_AS(o, n, "upstream_tcp_", &s->streams, late, bad, stalled, broken, waiting,
 		waited, closed_peer, closed_idle, evicted, full);
 	JSON_COUNTS_AS(o, n, "upstream_sockets_", &s->sockets, idle, open, opened, made, full);
 	json_out_count(o, n, "upstream_strays", s->sockets.strays);
+	JSON_COUNTS_AS(o, n, "upstream_port_", &s->port, sent, replies, unreachable, strays,
+		refused, dead, unsent, full, open);
 	JSON_COUNTS(o, n, s, mismatched, stored, not_stored, rewritten, refused_rewrites, forwarded,
 		inflight, inflight_max, inflight_cap, waiters, waiter_cap, ring_anomalies,
 		foreign_messages);
@@ -133,11 +138,12 @@ static void generations_out(struct json_out *o, struct json_node *root, const st
 	json_out_count(o, n, "rule_image", p.rule_image_generation);
 	json_out_count(o, n, "config", p.config_generation);
 	json_out_count(o, n, "policy", p.policy_generation);
+	json_out_count(o, n, "hops", p.hops_generation);
 	JSON_COUNTS(o, n, &p, l0_bytes, rule_image_bytes);
 	json_out_text(o, n, "l0_where", where_text(p.l0_where));
 	json_out_text(o, n, "rule_image_where", where_text(p.rule_image_where));
-	JSON_COUNTS(
-		o, n, &p, retired_waiting, refused_busy, workers_hung, rules_lag_ms, policy_lag_ms);
+	JSON_COUNTS(o, n, &p, retired_waiting, refused_busy, workers_hung, resolvers,
+		resolvers_hung, rules_lag_ms, policy_lag_ms, hops_lag_ms);
 }
 
 static void rules_out(struct json_out *o, struct json_node *root, const struct api *a)
@@ -152,6 +158,17 @@ static void rules_out(struct json_out *o, struct json_node *root, const struct a
 	json_out_bool(o, n, "from_disk", r.from_disk);
 	json_out_text(o, n, "error", r.error);
 	api_rules_failing_out(o, n, &r);
+}
+
+static void bounds_out(struct json_out *o, struct json_node *root, const struct bound_top *top)
+{
+	struct json_node *list = json_out_array(o, root, "met_bounds");
+	for (unsigned i = 0; i < top->count; i++) {
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "who", top->met[i].who);
+		json_out_text(o, n, "bound", bound_text((enum bound)top->met[i].bound));
+		json_out_count(o, n, "refused", top->met[i].count);
+	}
 }
 
 static void status_reply(const struct api_look *l)
@@ -169,6 +186,7 @@ static void status_reply(const struct api_look *l)
 	rules_out(o, root, a);
 	json_out_bool(o, root, "link_up", s->link_up != 0);
 	JSON_COUNTS(o, root, s, worker_rings, inflight, waiters);
+	bounds_out(o, root, &s->met_bounds);
 	lag_out(o, root, &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
 	step_out(o, root, &s->step);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api_tables.h"
 
+#include "http/http_transfer.h"
+
 #include <stdlib.h>
 #include <weir/clock.h>
 #include <weir/log_recent.h>
@@ -9,6 +11,9 @@
 static_assert((int)STATS_TABLE_AGES == (int)TABLE_AGES);
 static_assert((int)STATS_TABLE_EVICTS == (int)TABLE_EVICTS);
 static_assert((int)STATS_TABLE_REFUSES == (int)TABLE_REFUSES);
+static_assert((int)STATS_TABLE_CACHE == (int)TABLE_CACHE);
+static_assert((int)STATS_TABLE_WORK == (int)TABLE_WORK);
+static_assert((int)STATS_TABLE_FIXED == (int)TABLE_FIXED);
 
 static struct table_info info_of(const struct stats_table_kind *kind)
 {
@@ -17,6 +22,7 @@ static struct table_info info_of(const struct stats_table_kind *kind)
 		.eviction = kind->eviction,
 		.lifetime = kind->lifetime,
 		.has = kind->has,
+		.kind = (enum table_kind)kind->kind,
 		.of_dataplane = true};
 }
 
@@ -90,6 +96,8 @@ static void http_table(
 	http_server_counts(server, &c);
 	t.eviction = "refuse with 503";
 	t.lifetime = "the request, 120 s at most";
+	t.kind = TABLE_WORK;
+	t.stay_ms = 120000;
 	t.cap = c.waiting_max;
 	t.used = c.waiting;
 	t.high = c.waiting_most;
@@ -109,8 +117,10 @@ static void connections_table(
 		return;
 	http_server_counts(server, &c);
 	t.eviction = "refuse with 503; close a slow one";
+	t.kind = TABLE_WORK;
 	t.cap = c.conns.max;
 	t.used = c.conns.live;
+	t.descriptors = c.conns.live;
 	t.high = c.conns.most;
 	t.bytes = c.conns.bytes;
 	t.evicted = c.conns.cut;
@@ -129,6 +139,7 @@ static void runner_table(
 	t.owner = "control API";
 	t.eviction = "refuse with 503, as does a wait that is too long";
 	t.lifetime = "8 s of waiting, then its work";
+	t.kind = TABLE_WORK;
 	t.cap = WHY_RUNNING_MAX + WHY_WAITING_MAX;
 	t.bytes = c.bytes;
 	t.used = c.used;
@@ -140,6 +151,23 @@ static void runner_table(
 	table_register(tables, &t);
 }
 
+// Of libcurl: ClickHouse's, of which there are two while its settings change, each webhook's, and
+// that of the list that is fetched.
+static void transfers_table(struct table_registry *tables)
+{
+	struct http_transfer_counts c;
+	http_transfer_counts(&c);
+	table_register(tables, &(struct table_info){.name = "http_clients",
+				       .owner = "ClickHouse, webhooks, lists",
+				       .eviction = "cannot be full: bounded by the configuration",
+				       .lifetime = "life of its server, of one list",
+				       .kind = TABLE_FIXED,
+				       .cap = CONFIG_WEBHOOKS_MAX + 3,
+				       .used = c.handles,
+				       .bytes = c.bytes,
+				       .descriptors = c.sockets});
+}
+
 static void errors_tables(struct table_registry *tables)
 {
 	struct log_recent_counts c;
@@ -148,6 +176,7 @@ static void errors_tables(struct table_registry *tables)
 				       .owner = "any thread that logs",
 				       .eviction = "evict the kind that was seen longest ago",
 				       .lifetime = "life of the process",
+				       .kind = TABLE_CACHE,
 				       .cap = LOG_RECENT_MAX,
 				       .used = c.used,
 				       .high = c.used,
@@ -177,6 +206,7 @@ void api_tables(struct api *a, struct table_registry *tables)
 		tables);
 	runner_table(a->whys, (struct table_info){.name = "why_explanations"}, tables);
 	runner_table(a->searches, (struct table_info){.name = "why_searches"}, tables);
+	transfers_table(tables);
 	errors_tables(tables);
 	if (a->watch)
 		mem_watch_see(a->watch, tables);
@@ -208,7 +238,9 @@ void api_tables_out(struct json_out *o, struct json_node *root, const struct tab
 		json_out_text(o, n, "owner", t->owner);
 		json_out_text(o, n, "eviction", t->eviction);
 		json_out_text(o, n, "lifetime", t->lifetime);
-		JSON_COUNTS(o, n, t, cap, used, bytes, shared, high);
+		json_out_text(o, n, "kind", table_kind_texts[t->kind]);
+		json_out_count(o, n, "stay_ms", t->stay_ms);
+		JSON_COUNTS(o, n, t, cap, used, bytes, shared, descriptors, files, high);
 		json_out_text(o, n, "process", t->of_dataplane ? "dataplane" : "controlplane");
 		if (t->parts) {
 			json_out_count(o, n, "workers", t->parts);

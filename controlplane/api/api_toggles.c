@@ -5,6 +5,7 @@
 #include "memory/toggles.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/log.h>
 
@@ -44,8 +45,11 @@ static void serve_set(struct api *a, struct http_exchange *x)
 	}
 	struct toggles toggles = *a->deps.toggles;
 	if (!value || toggle_set(&toggles, toggle, value) < 0) {
-		api_refuse(x, 400, "%s: takes %s, or default", toggle_name(toggle),
-			toggle_usual(toggle) > 1 ? "a number from 1 on" : "on, off");
+		char number[32] = "on, off";
+		if (toggle_most(toggle) > 1)
+			snprintf(number, sizeof(number), "a number from 0 to %u",
+				toggle_most(toggle));
+		api_refuse(x, 400, "%s: takes %s, or default", toggle_name(toggle), number);
 		return;
 	}
 	http_defer(x, API_BUILD_MS);

@@ -59,6 +59,7 @@ static void top_tables(struct api *a, struct table_registry *tables)
 				       .owner = "query log",
 				       .eviction = "evict the least counted",
 				       .lifetime = "30 min",
+				       .kind = TABLE_CACHE,
 				       .cap = size.cap,
 				       .used = size.used,
 				       .evicted = size.evicted,

@@ -29,7 +29,7 @@ static void watch_stop(struct api_watch *w)
 	publish_watch(w->api->deps.publisher, &none);
 	// Untold, the resolver ends it by itself some seconds after its time.
 	if (w->is_traced)
-		(void)!resolver_watch(w->api->deps.resolver, NULL, NULL, NULL);
+		(void)!resolvers_watch(w->api->deps.resolvers, NULL, NULL, NULL);
 	watch_end(w->api->deps.watch);
 	w->api->watcher = NULL;
 	api_lines_end(&w->out);
@@ -178,8 +178,8 @@ static void serve_watch(struct api *a, struct http_exchange *x)
 	filter.until_ms = w->until_ms;
 	// The resolver first: what workers number finds it looking.
 	w->is_traced =
-		!filter.frames && a->deps.resolver
-		&& resolver_watch(a->deps.resolver, &filter, watch_put_trace, a->deps.watch) == 0;
+		!filter.frames && a->deps.resolvers
+		&& resolvers_watch(a->deps.resolvers, &filter, watch_put_trace, a->deps.watch) == 0;
 	publish_watch(a->deps.publisher, &filter);
 }
 
@@ -200,6 +200,7 @@ static void watch_tables(struct api *a, struct table_registry *tables)
 			.owner = "query log",
 			.eviction = "refuse; skip queries",
 			.lifetime = "life of the connection, 600 s at most",
+			TABLE_WORK_FOR(600000),
 			.cap = 1,
 			.used = c.is_watched,
 			.bytes = c.bytes + (c.is_watched ? WATCH_BUFFER_MAX : 0),

@@ -198,7 +198,7 @@ static void serve_why(struct api *a, struct http_exchange *x)
 	c->asked = asked;
 	http_defer(x, API_FLUSH_MS);
 	// Leaves the cached answer out rather than wait for other lookups.
-	err = resolver_cache_get(a->deps.resolver, &name, qtype, a->deps.service, on_looked, c);
+	err = resolvers_cache_get(a->deps.resolvers, &name, qtype, a->deps.service, on_looked, c);
 	if (err)
 		on_looked(c, err, NULL);
 }

@@ -5,6 +5,6 @@
 // records of L0 in the view of the client's question; truncated records are left out. Pure.
 
 #include "answer_policy/why/why.h"
-#include "resolver/resolver.h"
+#include "resolver/resolvers.h"
 
 void why_cached(struct why *w, const struct cache_look *look);

@@ -2,31 +2,9 @@
 #include "frontend_neighbour.h"
 
 #include <linux/neighbour.h>
-#include <linux/rtnetlink.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { REPLY_MAX = 4096, MAC_LEN = 6 };
-
-struct request {
-	struct nlmsghdr head;
-	union {
-		struct rtmsg route;
-		struct ndmsg neighbour;
-	} body; // of 12 bytes each
-	struct rtattr attribute;
-	uint8_t address[16];
-};
-static_assert(sizeof(struct rtmsg) == sizeof(struct ndmsg));
-
-// The kernel's reply, checked as far as its header.
-struct reply {
-	alignas(struct nlmsghdr) uint8_t bytes[REPLY_MAX];
-	const void *body;
-	const struct rtattr *first;
-	int attributes; // bytes
-};
+enum { MAC_LEN = 6 };
 
 struct target {
 	uint8_t family;
@@ -55,113 +33,68 @@ static struct target target_of(const struct sockaddr *client)
 	return t;
 }
 
-// It answers before send returns, so nothing is waited for.
-static bool ask_kernel(
-	struct frontend_neighbours *n, struct request *q, const struct target *t, struct reply *out)
-{
-	q->attribute.rta_len = (unsigned short)RTA_LENGTH(t->len);
-	memcpy(q->address, t->bytes, t->len);
-	q->head.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof(q->body)) + RTA_LENGTH(t->len));
-	q->head.nlmsg_flags = NLM_F_REQUEST;
-	q->head.nlmsg_seq = ++n->sequence;
-	if (send(n->fd, q, q->head.nlmsg_len, MSG_DONTWAIT) < 0)
-		return false;
-	ssize_t got = recv(n->fd, out->bytes, sizeof(out->bytes), MSG_DONTWAIT);
-	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)out->bytes;
-	if (got < (ssize_t)NLMSG_LENGTH(sizeof(q->body)) || h->nlmsg_len > (size_t)got
-		|| h->nlmsg_len < NLMSG_LENGTH(sizeof(q->body)) || h->nlmsg_seq != n->sequence
-		|| h->nlmsg_type == NLMSG_ERROR)
-		return false;
-	out->body = out->bytes + NLMSG_HDRLEN;
-	out->first =
-		(const struct rtattr *)(const void *)(out->bytes + NLMSG_SPACE(sizeof(q->body)));
-	out->attributes = (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(q->body)));
-	return true;
-}
-
-static const struct rtattr *attribute(const struct reply *r, unsigned short type)
-{
-	int left = r->attributes;
-	for (const struct rtattr *a = r->first; RTA_OK(a, left);) {
-		if (a->rta_type == type)
-			return a;
-		size_t step = RTA_ALIGN(a->rta_len);
-		left -= (int)step;
-		a = (const struct rtattr *)(const void *)((const uint8_t *)a + step);
-	}
-	return NULL;
-}
-
-static const void *attribute_data(const struct rtattr *a)
-{
-	return (const uint8_t *)a + RTA_LENGTH(0);
-}
-
 // The interface through which a client is on weir's own segment; 0: it is on none.
 static uint32_t segment_of(struct frontend_neighbours *n, const struct target *t)
 {
-	struct request q = {
-		.head.nlmsg_type = RTM_GETROUTE,
-		.body.route = {.rtm_family = t->family, .rtm_dst_len = (uint8_t)(t->len * 8)},
-		.attribute.rta_type = RTA_DST,
-	};
-	struct reply r;
-	uint32_t interface;
+	const struct rtmsg body = {.rtm_family = t->family, .rtm_dst_len = (uint8_t)(t->len * 8)};
+	struct rtnl_request q;
+	struct rtnl_reply r;
+	uint32_t interface = 0;
 
 	if (t->scope)
 		return t->scope;
-	if (!ask_kernel(n, &q, t, &r) || attribute(&r, RTA_GATEWAY) || attribute(&r, RTA_VIA))
+	rtnl_begin(&q, RTM_GETROUTE, &body, sizeof(body));
+	rtnl_put(&q, RTA_DST, t->bytes, t->len);
+	if (rtnl_ask(&n->kernel, &q, sizeof(body), &r) < 0
+		|| rtnl_attribute(&r.message, RTA_GATEWAY, 0)
+		|| rtnl_attribute(&r.message, RTA_VIA, 0))
 		return 0;
-	const struct rtattr *a = attribute(&r, RTA_OIF);
-	if (!a || a->rta_len < RTA_LENGTH(sizeof(interface)))
-		return 0;
-	memcpy(&interface, attribute_data(a), sizeof(interface));
+	const void *oif = rtnl_attribute(&r.message, RTA_OIF, sizeof(interface));
+	if (oif)
+		memcpy(&interface, oif, sizeof(interface));
 	return interface;
 }
 
 static bool look_up(struct frontend_neighbours *n, const struct target *t, uint8_t mac[MAC_LEN])
 {
 	const unsigned known = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
-	uint32_t interface = segment_of(n, t);
-	struct request q = {
-		.head.nlmsg_type = RTM_GETNEIGH,
-		.body.neighbour = {.ndm_family = t->family, .ndm_ifindex = (int)interface},
-		.attribute.rta_type = NDA_DST,
-	};
-	struct reply r;
+	struct ndmsg body = {.ndm_family = t->family, .ndm_ifindex = (int)segment_of(n, t)};
+	struct rtnl_request q;
+	struct rtnl_reply r;
+	size_t len;
 
-	if (interface == 0 || !ask_kernel(n, &q, t, &r))
+	rtnl_begin(&q, RTM_GETNEIGH, &body, sizeof(body));
+	rtnl_put(&q, NDA_DST, t->bytes, t->len);
+	if (body.ndm_ifindex == 0 || rtnl_ask(&n->kernel, &q, sizeof(body), &r) < 0)
 		return false;
-	const struct ndmsg *body = r.body;
-	const struct rtattr *a = attribute(&r, NDA_LLADDR);
-	if (!(body->ndm_state & known) || !a || a->rta_len != RTA_LENGTH(MAC_LEN))
+	memcpy(&body, r.message.body, sizeof(body));
+	const void *address = rtnl_attribute_any(&r.message, NDA_LLADDR, &len);
+	if (!(body.ndm_state & known) || !address || len != MAC_LEN)
 		return false;
-	memcpy(mac, attribute_data(a), MAC_LEN);
+	memcpy(mac, address, MAC_LEN);
 	return true;
 }
 
 void frontend_neighbours_open(struct frontend_neighbours *n)
 {
-	n->fd = -1;
+	n->kernel.fd = -1;
 }
 
 void frontend_neighbours_close(struct frontend_neighbours *n)
 {
-	if (n->fd >= 0)
-		close(n->fd);
-	n->fd = -1;
+	rtnl_close(&n->kernel);
 }
 
 // Opened when it is first wanted: most have no groups by MAC.
 static bool may_ask(struct frontend_neighbours *n, uint64_t now_ms)
 {
-	if (n->fd < 0)
-		n->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (n->kernel.fd < 0)
+		(void)!rtnl_open(&n->kernel, 0);
 	if (now_ms - n->second_ms >= 1000) {
 		n->second_ms = now_ms;
 		n->asked = 0;
 	}
-	if (n->fd >= 0 && n->asked < FRONTEND_NEIGHBOUR_ASKS) {
+	if (n->kernel.fd >= 0 && n->asked < FRONTEND_NEIGHBOUR_ASKS) {
 		n->asked++;
 		return true;
 	}

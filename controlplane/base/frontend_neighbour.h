@@ -13,6 +13,8 @@
 // that a flood of forged addresses frees no client from its group; a client that is not in the
 // table has none. Owned by one thread: the resolver loop and the log thread have one each.
 
+#include "rtnl.h"
+
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,8 +38,7 @@ struct frontend_neighbour {
 };
 
 struct frontend_neighbours {
-	int fd; // -1: not wanted yet
-	uint32_t sequence;
+	struct rtnl kernel; // fd -1: not wanted yet
 	uint64_t second_ms, refused,
 		evicted; // refused: kernel not asked; evicted: while it was good
 	unsigned asked;  // in that second

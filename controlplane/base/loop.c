@@ -323,12 +323,13 @@ void loop_stop(struct loop *l)
 	loop_ring(l);
 }
 
-void loops_settle(struct loop *a, struct loop *b)
+void loops_settle(struct loop *const *loops, unsigned count)
 {
 	bool more = true;
 	for (unsigned i = 0; i < SETTLE_MAX && more; i++) {
-		more = box_run(a);
-		more |= box_run(b);
+		more = false;
+		for (unsigned n = 0; n < count; n++)
+			more |= box_run(loops[n]);
 	}
 }
 

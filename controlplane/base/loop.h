@@ -3,10 +3,10 @@
 
 // An event loop with a mailbox: libevent's base, and calls that other threads leave for it.
 //
-// The control plane has two: the resolver loop (misses, upstreams, the only L0 writer) and the
-// service loop (control API, timers of slow things). Nothing that may block runs on the resolver
-// loop. The mailbox is bounded (LOOP_CALLS_MAX); a full mailbox refuses the call. Timers of
-// libevent are in milliseconds, early or late by the kernel's tick (4 ms): finer ones would cost
+// The control plane has a loop for each resolver (misses, upstreams, the only writer of its part of
+// L0) and the service loop (control API, timers of slow things). Nothing that may block runs on a
+// resolver's loop. The mailbox is bounded (LOOP_CALLS_MAX); a full mailbox refuses the call. Timers
+// of libevent are in milliseconds, early or late by the kernel's tick (4 ms): finer ones would cost
 // each iteration a system call. Lag is how late the loop handles a kernel timer of 20 ms, as late
 // as any other event; each missed expiry counts. Busy is the CPU time of one iteration: an
 // iteration that is preempted is late, not busy. Reading that clock costs a system call, so the
@@ -58,9 +58,10 @@ struct loop_watch {
 };
 void loop_set_watch(struct loop *l, const struct loop_watch *watch);
 
-// Once neither loop runs: runs the calls that are still in their mailboxes and on the way back, a
-// bounded number of times, because only an answer makes a waiting caller free its resources.
-void loops_settle(struct loop *a, struct loop *b);
+// Once none of the loops runs: runs the calls that are still in their mailboxes and on the way
+// back, a bounded number of times, because only an answer makes a waiting caller free its
+// resources.
+void loops_settle(struct loop *const *loops, unsigned count);
 
 // Runs fn(arg) on the loop's thread, in order. Any thread. -EAGAIN: mailbox full (counted).
 ATTR_MUST_CHECK int loop_call(struct loop *l, void (*fn)(void *arg), void *arg);

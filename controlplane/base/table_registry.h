@@ -2,7 +2,7 @@
 #pragma once
 
 // Every long-lived table, queue, pool and growable buffer of both processes, with what bounds it:
-// the answer to "where is the memory". Filled in anew for each status, with the data plane's from
+// the answer to "where is the memory". Filled in again for each status, with the data plane's from
 // its statistics (api_tables.c). tools/lint has each file that allocates name its table there
 // (tools/lint/memory.txt), and what an account has beyond its tables is a figure of its own
 // (weirctl mem accounts), which a smoke test bounds.
@@ -22,12 +22,28 @@ enum table_notion {
 	TABLE_EVICTS = 2,  // some give way to others
 	TABLE_REFUSES = 4, // some are refused
 	TABLE_GROWS = 8,   // its memory grows and shrinks in steps (growth.h)
+	// Its memory was taken at the start, and `bytes` of it are touched: no column.
+	TABLE_RESERVED = 16,
 };
+
+// What a table is for, which says how it is checked (memory/memory_judge.h).
+enum table_kind {
+	TABLE_NO_KIND, // refused
+	TABLE_CACHE,   // it fills to its cap on purpose
+	TABLE_WORK,    // work in progress: an entry leaves when it is done
+	TABLE_FIXED,   // as large as the configuration, the lists or a constant say
+	TABLE_KINDS
+};
+extern const char *const table_kind_texts[TABLE_KINDS];
 
 struct table_info {
 	const char *name, *owner;
 	const char *eviction; // what happens when it is full
 	const char *lifetime; // how long an entry can stay
+	enum table_kind kind;
+	uint64_t stay_ms;     // the longest that an entry may stay; 0: no limit
+	uint64_t descriptors; // sockets that its entries hold
+	uint64_t files;       // files that they hold open
 	uint64_t cap, used;   // entries (of l0: units of 32 bytes)
 	uint64_t bytes;       // bytes reserved
 	uint64_t shared;      // of these, in regions that both processes map
@@ -42,6 +58,9 @@ struct table_info {
 	uint64_t fullest_used, fullest_cap;
 	bool of_dataplane; // not in this process' heap
 };
+
+// Of a table_info: work of which nothing stays for longer than `ms`.
+#define TABLE_WORK_FOR(ms) .kind = TABLE_WORK, .stay_ms = (ms)
 
 struct table_registry {
 	unsigned count;

@@ -2,8 +2,8 @@
 #include "frontend.h"
 
 #include "base/loop.h"
+#include "bounds/bounds.h"
 #include "frontend_internal.h"
-#include "resolver/kept_query.h"
 
 #include <event2/event.h>
 
@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
-#include <weir/config.h>
 
 enum { BEAT_MS = 100 };
 
@@ -24,33 +23,32 @@ static uint32_t slot_number(const struct frontend *f, const struct frontend_slot
 	return (uint32_t)(slot - f->slot);
 }
 
+// NULL: all are taken.
 static struct frontend_slot *slot_take(struct frontend *f)
 {
-	if (f->free != FRONTEND_NIL) {
-		struct frontend_slot *slot = &f->slot[f->free];
-		f->free = slot->next;
-		return slot;
+	uint32_t n = f->free;
+	if (n != FRONTEND_NIL) {
+		f->free = f->slot[n].next;
+	} else if (f->touched < FRONTEND_PENDING_MAX) {
+		n = f->touched++;
+	} else {
+		f->full++;
+		return NULL;
 	}
-	bool full = f->touched == FRONTEND_PENDING_MAX;
-	f->full += full;
-	return &f->slot[full ? FRONTEND_PENDING_MAX : f->touched++];
-}
-
-static bool slot_is_last(const struct frontend *f, const struct frontend_slot *slot)
-{
-	return slot_number(f, slot) == FRONTEND_PENDING_MAX;
+	if (++f->status.pending > f->status.pending_max)
+		f->status.pending_max = f->status.pending;
+	return &f->slot[n];
 }
 
 static void slot_give_back(struct frontend *f, struct frontend_slot *slot)
 {
 	slot->life++;
 	slot->session = NULL;
-	kept_query_end(resolver_kept_queries(f->r), slot->query, slot->query_len);
+	kept_query_end(&f->kept, slot->query, slot->query_len);
 	slot->query = NULL;
-	if (slot_is_last(f, slot))
-		return;
 	slot->next = f->free;
 	f->free = slot_number(f, slot);
+	f->status.pending--;
 }
 
 static void slot_link(struct frontend *f, struct frontend_slot *slot, struct frontend_session *s)
@@ -71,8 +69,6 @@ static void slot_link(struct frontend *f, struct frontend_slot *slot, struct fro
 	else
 		f->oldest = n;
 	f->newest = n;
-	if (++f->status.pending > f->status.pending_max)
-		f->status.pending_max = f->status.pending;
 }
 
 static void slot_unlink(struct frontend *f, struct frontend_slot *slot)
@@ -94,7 +90,6 @@ static void slot_unlink(struct frontend *f, struct frontend_slot *slot)
 		f->slot[slot->next_age].earlier = slot->earlier;
 	else
 		f->newest = slot->earlier;
-	f->status.pending--;
 }
 
 void frontend_close(struct frontend *f)
@@ -102,10 +97,12 @@ void frontend_close(struct frontend *f)
 	if (!f)
 		return;
 	assert(f->status.pending == 0);
-	resolver_client_serve(f->r, NULL, NULL);
+	ring_mesh_close(f->resolvers);
 	if (f->beat)
 		event_free(f->beat);
 	frontend_policy_close(&f->policy);
+	frontend_rules_close(&f->rules);
+	resolver_log_close(f->log);
 	limiter_free(f->limiter);
 	free(f);
 }
@@ -135,95 +132,62 @@ static void count_answer(struct frontend_counts *c, enum answer_kind kind)
 	c->answers_blocked += kind == ANSWER_BLOCKED;
 }
 
-// The verdict of an immediate answer of the resolver.
-static enum verdict verdict_said(enum answer_kind kind)
-{
-	static const uint8_t verdicts[ANSWER_KINDS] = {
-		[ANSWER_UPSTREAM] = VERDICT_miss,
-		[ANSWER_CACHED] = VERDICT_hit,
-		[ANSWER_STALE] = VERDICT_hit_stale,
-		[ANSWER_SERVFAIL] = VERDICT_miss,
-		[ANSWER_BLOCKED] = VERDICT_blocked_answer,
-	};
-	return verdicts[kind];
-}
-
 static bool is_truncated(const struct frontend_reply *reply)
 {
 	return reply->len && (get_u16(reply->msg + 2) & DNS_FLAG_TC);
 }
 
-static void count_said(struct frontend_counts *c, enum answer_kind kind)
-{
-	enum verdict v = verdict_said(kind);
-	c->verdict[v]++;
-	if (v == VERDICT_miss)
-		count_answer(c, kind);
-}
-
 static enum frontend_outcome refuse(struct frontend *f, struct frontend_session *s,
 	const struct frontend_question *q, const uint8_t *msg, struct frontend_reply *out)
 {
-	struct frontend_counts *c = &f->status.of[s->transport];
 	uint8_t *reply = f->reply;
 	uint16_t sum;
 
 	memcpy(reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
 	uint16_t len = dns_reply_rcode(
 		reply, DNS_MESSAGE_MAX, &q->query, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, &sum);
-	c->verdict[VERDICT_servfail_ring_full]++;
-	frontend_reply_fill(f, s, reply, len, q->query.has_opt, out);
+	f->status.of[s->transport].verdict[VERDICT_servfail_ring_full]++;
+	uint8_t text_len = dns_reply_ede_text(
+		reply, DNS_MESSAGE_MAX, &q->query, bound_text(BOUND_waiters), q->limit, &len, &sum);
+	frontend_reply_fill(f, s, reply, len, q->query.has_opt, text_len, out);
 	return FRONTEND_REPLY;
 }
 
-static enum frontend_outcome ask_resolver(struct frontend *f, struct frontend_session *s,
+// False: no place, or no room on the resolver's ring.
+static bool ask_resolver(struct frontend *f, struct frontend_session *s,
 	const union client_address *client, const struct frontend_question *q, const uint8_t *msg,
-	size_t len, struct frontend_reply *out)
+	size_t len)
 {
-	struct frontend_counts *c = &f->status.of[s->transport];
 	struct frontend_slot *slot = slot_take(f);
 
+	if (!slot)
+		return false;
 	slot->asked_us = clock_mono_us();
-	slot->asked_ms = slot->asked_us / 1000;
 	slot->has_opt = q->query.has_opt;
 	slot->group = group_in_image(q->group, frontend_policy_generation(&f->policy));
 	slot->proven = q->proven;
 	slot->query_len = (uint16_t)len;
 	slot->client = *client;
-	const struct resolver_client querier = {
-		.ticket = {.slot = slot_number(f, slot), .life = slot->life},
-		.address = client,
-		.name = msg + DNS_HEADER_LEN,
-		.arrival_us = slot->asked_us,
-		.policy = frontend_policy_generation(&f->policy),
-		.group = q->group,
-		.is_stream = s->transport == FRONTEND_TCP,
-	};
-	f->said.msg = NULL;
-	f->asking = slot;
-	uint32_t trace = resolver_client_ask(f->r, &q->query, q->view, &querier);
-	f->asking = NULL;
-	if (f->said.msg) {
-		resolver_client_answered(f->r, trace, verdict_said(f->said.told.kind));
-		frontend_reply_fill(f, s, f->said.msg, f->said.len, q->query.has_opt, out);
-		frontend_log_told(f, s, slot, &q->query, msg, out, &f->said.told);
+	slot->session = s;
+	if (!frontend_send(f, q, slot)) {
 		slot_give_back(f, slot);
-		frontend_charge(f, s, client, q->proven, f->said.len);
-		count_said(c, f->said.told.kind);
-		c->truncated += is_truncated(out);
-		return FRONTEND_REPLY;
+		return false;
 	}
-	resolver_client_waits(f->r, trace);
-	if (slot_is_last(f, slot)) {
-		slot_give_back(f, slot);
-		enum frontend_outcome o = refuse(f, s, q, msg, out);
-		frontend_log_settled(f, s, client, q, msg, len, VERDICT_servfail_ring_full, out);
-		return o;
-	}
-	slot->query = kept_query_new(resolver_kept_queries(f->r), msg, (uint16_t)len);
+	slot->query = kept_query_new(&f->kept, msg, (uint16_t)len);
 	slot_link(f, slot, s);
-	c->verdict[VERDICT_miss]++;
-	return FRONTEND_LATER;
+	f->status.of[s->transport].verdict[VERDICT_miss]++;
+	return true;
+}
+
+static enum frontend_outcome ask_or_refuse(struct frontend *f, struct frontend_session *s,
+	const union client_address *client, const struct frontend_question *q, const uint8_t *msg,
+	size_t len, struct frontend_reply *out)
+{
+	if (ask_resolver(f, s, client, q, msg, len))
+		return FRONTEND_LATER;
+	enum frontend_outcome o = refuse(f, s, q, msg, out);
+	frontend_log_settled(f, s, client, q, msg, len, VERDICT_servfail_ring_full, out);
+	return o;
 }
 
 enum frontend_outcome frontend_ask(struct frontend *f, struct frontend_session *s,
@@ -234,14 +198,14 @@ enum frontend_outcome frontend_ask(struct frontend *f, struct frontend_session *
 	struct frontend_question q;
 	uint16_t reply_len;
 
-	assert(!f->telling);
+	assert(!f->replying);
 	enum verdict v = frontend_settle(f, s, client, msg, len, &q, &reply_len);
 	if (v == VERDICT_miss)
-		return ask_resolver(f, s, client, &q, msg, len, out);
+		return ask_or_refuse(f, s, client, &q, msg, len, out);
 	c->verdict[v]++;
 	if (!frontend_is_unread(v))
-		resolver_client_settled(f->r, &q.query, client, s->transport == FRONTEND_TCP, v);
-	frontend_reply_fill(f, s, f->reply, reply_len, q.query.has_opt, out);
+		frontend_note_settled(f, s, client, &q, v, reply_len);
+	frontend_reply_fill(f, s, f->reply, reply_len, q.query.has_opt, 0, out);
 	frontend_log_settled(f, s, client, &q, msg, len, v, out);
 	if (v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
 		|| v == VERDICT_drop_denied)
@@ -254,41 +218,62 @@ enum frontend_outcome frontend_ask(struct frontend *f, struct frontend_session *
 }
 
 // The session may be gone afterwards.
-static void tell(struct frontend *f, struct frontend_slot *slot, const struct frontend_reply *reply)
+static void reply_send(
+	struct frontend *f, struct frontend_slot *slot, const struct frontend_reply *reply)
 {
 	struct frontend_session *s = slot->session;
 	const union client_address client = slot->client;
 
 	slot_unlink(f, slot);
 	slot_give_back(f, slot);
-	f->telling = true;
+	f->replying = true;
 	s->reply(s, &client, reply);
-	f->telling = false;
+	f->replying = false;
 }
 
-// resolver_client_fn
-static void on_answer(void *arg, const struct client_ticket *t, const struct dns_query *query,
-	uint8_t *msg, uint16_t len, const struct told *told)
+// For the query log, from the reply.
+static void question_of(
+	const struct frontend_slot *slot, const uint8_t *msg, size_t len, struct dns_query *q)
+{
+	struct rd rd = rd_init(msg, len);
+
+	*q = (struct dns_query){.has_opt = slot->has_opt};
+	rd_skip(&rd, DNS_HEADER_LEN);
+	if (dns_name_read(&rd, &q->name))
+		return;
+	q->qtype = rd_u16(&rd);
+	q->qclass = rd_u16(&rd);
+	q->question_len = (uint16_t)(q->name.len + 4);
+}
+
+// ring_mesh_take_fn
+static void on_answer(void *arg, unsigned, uint16_t type, uint8_t *msg, uint32_t len)
 {
 	struct frontend *f = arg;
-	struct frontend_slot *slot = &f->slot[t->slot];
 	struct frontend_reply reply;
+	struct client_answer a;
+	struct dns_query query;
 
-	if (slot->life != t->life)
-		return; // no client waits any more
-	if (slot == f->asking) {
-		f->said.msg = msg;
-		f->said.len = len;
-		f->said.told = *told;
+	if (type != MSG_ANSWER || len < sizeof(a))
 		return;
-	}
+	memcpy(&a, msg, sizeof(a));
+	if (a.dns_len < DNS_HEADER_LEN || a.dns_len != len - sizeof(a)
+		|| a.ticket.slot >= FRONTEND_PENDING_MAX)
+		return;
+	struct frontend_slot *slot = &f->slot[a.ticket.slot];
+	if (slot->life != a.ticket.life || !slot->session)
+		return; // no client waits any more
+	msg += sizeof(a);
 	struct frontend_counts *c = &f->status.of[slot->session->transport];
-	count_answer(c, told->kind);
-	frontend_reply_fill(f, slot->session, msg, len, slot->has_opt, &reply);
-	frontend_log_told(f, slot->session, slot, query, slot->query, &reply, told);
-	frontend_charge(f, slot->session, &slot->client, slot->proven, len);
+	const uint16_t dns_len = (uint16_t)a.dns_len;
+	count_answer(c, a.source.kind);
+	question_of(slot, msg, dns_len, &query);
+	frontend_reply_fill(
+		f, slot->session, msg, dns_len, slot->has_opt, a.source.ede_text_len, &reply);
+	frontend_log_answer(f, slot->session, slot, &query, slot->query, &reply, &a.source);
+	frontend_charge(f, slot->session, &slot->client, slot->proven, dns_len);
 	c->truncated += is_truncated(&reply);
-	tell(f, slot, &reply);
+	reply_send(f, slot, &reply);
 }
 
 static void on_beat(evutil_socket_t, short, void *arg)
@@ -297,49 +282,47 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	struct frontend *f = arg;
 	uint64_t now_ms = clock_mono_ms();
 
+	// Without clients, too: an old image takes memory as long as it is mapped.
+	frontend_policy_look(&f->policy, f->publisher, now_ms);
+	frontend_rules_look(&f->rules, f->publisher, now_ms);
 	if (f->policy.word && f->policy.reader.has_access)
 		limiter_look(f->limiter, &f->policy.reader.limit, now_ms);
+	resolver_log_beat(f->log);
 	while (f->oldest != FRONTEND_NIL
-		&& now_ms >= f->slot[f->oldest].asked_ms + FRONTEND_LIFE_MS) {
+		&& now_ms >= f->slot[f->oldest].asked_us / 1000 + FRONTEND_LIFE_MS) {
 		struct frontend_slot *slot = &f->slot[f->oldest];
 		f->status.of[slot->session->transport].lost++;
 		frontend_log_untold(f, slot);
-		tell(f, slot, &none);
+		reply_send(f, slot, &none);
 	}
 }
 
-void frontend_configure(struct frontend *f, const struct config *config)
-{
-	f->set = (struct frontend_settings){
-		.ttl_cap_s = config->cache.client_ttl_cap_s,
-		.udp_reply_size = config->limits.udp_reply_size,
-		.any_minimal = config->access.any_minimal,
-		.rotate = config->cache.rotate,
-	};
-	config_identity_take(config, &f->set.identity);
-}
-
-int frontend_open(struct frontend **out, struct resolver *r, struct loop *loop,
-	struct publisher *publisher, const struct config *config)
+int frontend_open(
+	struct frontend **out, const struct frontend_given *given, const struct config *config)
 {
 	struct frontend *f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	f->r = r;
-	f->publisher = publisher;
+	f->publisher = given->publisher;
 	f->reply = f->reply_room + REPLY_HEADROOM;
 	frontend_policy_open(&f->policy);
 	f->free = f->oldest = f->newest = FRONTEND_NIL;
 	frontend_configure(f, config);
-	int rc = limiter_new(1, &f->limiter);
-	f->beat = event_new(loop_base(loop), -1, EV_PERSIST, on_beat, f);
+	int rc = publisher_reader(given->publisher, given->number, &f->cache);
+	if (rc == 0)
+		rc = limiter_new(1, &f->limiter);
+	if (rc == 0)
+		rc = resolver_log_open(&f->log);
+	if (rc == 0)
+		rc = ring_mesh_open(&f->resolvers, given->resolvers, CLIENT_FRONTENDS,
+			given->number, given->loop, on_answer, f);
+	f->beat = event_new(loop_base(given->loop), -1, EV_PERSIST, on_beat, f);
 	if (!f->beat || event_add(f->beat, &(struct timeval){.tv_usec = BEAT_MS * 1000}) < 0)
 		rc = -ENOMEM;
 	if (rc < 0) {
 		frontend_close(f);
 		return rc;
 	}
-	resolver_client_serve(r, on_answer, f);
 	*out = f;
 	return 0;
 }

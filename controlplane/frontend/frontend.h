@@ -6,25 +6,26 @@
 // every transport; it knows no sockets and no framing.
 //
 // A message passes the same steps as in a worker, with the same functions of dataplane/core:
-// parser, group of the client, rules, L0. The rest goes to the resolver and joins the questions of
-// the workers' clients. So the reply is the one that the data plane would send, up to the size of
-// the transport.
+// parser, group of the client, rules, L0, which the engine reads as a worker does: by a place in
+// the epoch of all resolvers and with marks (publisher_reader). The rest goes to the resolver of
+// its key by a ring and joins the questions of the workers' clients (resolver_client.h). So the
+// reply is the one that the data plane would send, up to the size of the transport.
 //
-// Who owns what: the process makes and frees the engine; all of it runs on the resolver loop's
-// thread. A transport embeds one frontend_session for each destination of replies: a connection, or
-// a UDP socket. The transport keeps the message, which is not needed once frontend_ask has
-// returned. A reply is the engine's own buffer, good until the transport calls the engine again or
-// returns to the loop. Ends: frontend_ask answers at once or calls session->reply exactly once
-// later, from the loop and never from within frontend_ask, in the order in which answers are found,
-// which is not that of the questions. A question without an answer in FRONTEND_LIFE_MS (the
-// resolver sends SERVFAIL after 1.9 s) ends with a reply of no bytes. frontend_session_end, when a
-// connection ends, cancels all pending questions of its session: nothing is called for it
+// Who owns what: the process makes and frees the engine; all of it runs on one loop's thread. A
+// transport embeds one frontend_session for each destination of replies: a connection, or a UDP
+// socket. The transport keeps the message, which is not needed once frontend_ask has returned. A
+// reply is the engine's own buffer, good until the transport calls the engine again or returns to
+// the loop. Ends: frontend_ask answers at once or calls session->reply exactly once later, from the
+// loop and never from within frontend_ask, in the order in which answers are found, which is not
+// that of the questions. A question without an answer in FRONTEND_LIFE_MS (the resolver sends
+// SERVFAIL after limits.answer_deadline_ms) ends with a reply of no bytes. frontend_session_end,
+// when a connection ends, cancels all pending questions of its session: nothing is called for it
 // afterwards. The reply function may end any session, its own too, and then free it. It may not
 // call frontend_ask, because it runs while many are being answered: a transport with more questions
-// goes on from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions is SERVFAIL
-// with EDE 0 at once, counted; by `pending` of a session a transport knows when to stop reading. A
-// session has no cap of its own here. Costs: a hit some 0.3 us (tests/bench/bench_frontend.c);
-// nothing is allocated.
+// goes on from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions, or on the ring
+// of the resolver, is SERVFAIL with EDE 0 at once, counted; by `pending` of a session a transport
+// knows when to stop reading. A session has no cap of its own here. Costs: a hit some 0.1 us
+// (tests/bench/bench_frontend.c); nothing is allocated.
 
 #include "base/table_registry.h"
 #include "resolver/resolver_client.h"
@@ -44,7 +45,7 @@ enum frontend_transport { FRONTEND_UDP, FRONTEND_TCP, FRONTEND_TRANSPORTS };
 enum {
 	FRONTEND_PORT = 53,
 	FRONTEND_PENDING_MAX = 16384,
-	FRONTEND_LIFE_MS = 3000,
+	FRONTEND_LIFE_MS = 6000,
 };
 
 // `msg` may be changed, with REPLY_HEADROOM bytes before and REPLY_TAILROOM behind it.
@@ -100,15 +101,28 @@ struct frontend_counts {
 
 struct frontend_status {
 	struct frontend_counts of[FRONTEND_TRANSPORTS];
-	unsigned pending, pending_max;
+	unsigned pending, pending_max; // places that are taken
 	uint64_t macs_unasked; // clients whose MAC address was not asked for (frontend_neighbour.h)
+	uint64_t record_anomalies; // cached records that failed their check
 };
 
-// Makes the engine, in front of this resolver, whose answers it takes from then on. `loop` is the
-// resolver's; `config` as frontend_configure. Before the loop runs, or on it. -ENOMEM.
-ATTR_MUST_CHECK int frontend_open(struct frontend **out, struct resolver *r, struct loop *loop,
-	struct publisher *publisher, const struct config *config);
+// Objects of the process that an engine uses. They outlive it.
+struct frontend_given {
+	unsigned number;             // among the frontends: its place in the epoch and the mesh
+	struct loop *loop;           // on whose thread it runs
+	struct ring_mesh *resolvers; // resolver_client_mesh
+	struct publisher *publisher;
+};
+// Before the loop runs, or on it. -ENOMEM, -EPROTO.
+ATTR_MUST_CHECK int frontend_open(
+	struct frontend **out, const struct frontend_given *given, const struct config *config);
 void frontend_close(struct frontend *f); // NULL is fine; before the resolver's end
+// Adds the frontend's ring to the query log, which must be stopped before the close; before the
+// loop runs, or on it. -ENOSPC. frontend_end_log: no more queries come, and what is owed is said.
+struct querylog;
+ATTR_MUST_CHECK int frontend_set_log(
+	struct frontend *f, struct querylog *q, const struct config *config);
+void frontend_end_log(struct frontend *f);
 // Copies reply sizes, identity and other settings of a new configuration.
 void frontend_configure(struct frontend *f, const struct config *config);
 void frontend_status(const struct frontend *f, struct frontend_status *out);

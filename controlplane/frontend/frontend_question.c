@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The stages of a worker for one message: parse, policy, rules.
-#include "answer_policy/answer_policy.h"
 #include "frontend_internal.h"
 #include "shm/publish.h"
 
@@ -11,6 +10,20 @@
 #include <weir/dns_query.h>
 #include <weir/dns_reply.h>
 #include <weir/rule_reply.h>
+
+void frontend_configure(struct frontend *f, const struct config *config)
+{
+	f->set = (struct frontend_settings){
+		.ttl_cap_s = config->cache.client_ttl_cap_s,
+		.stale_ttl_s = config->cache.stale_ttl_s,
+		.stale_immediate = config->cache.stale_immediate,
+		.udp_reply_size = config->limits.udp_reply_size,
+		.any_minimal = config->access.any_minimal,
+		.rotate = config->cache.rotate,
+	};
+	config_identity_take(config, &f->set.identity);
+	frontend_log_configure(f, config);
+}
 
 static enum verdict reply_rcode(struct frontend *f, const struct frontend_question *q,
 	uint16_t rcode, int ede, enum verdict v, uint16_t *len)
@@ -242,15 +255,17 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	const union client_address *client, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint16_t *len)
 {
-	const struct answer_policy *answer_policy = resolver_answer_policy(f->r);
 	uint64_t now_ms = clock_mono_ms();
 	bool allowed = false;
 
 	*len = 0;
 	q->list = LOG_NO_LIST;
 	q->group = 0;
+	q->age_s = 0;
 	q->proven = false;
 	frontend_policy_look(&f->policy, f->publisher, now_ms);
+	frontend_rules_look(&f->rules, f->publisher, now_ms);
+	const struct rule_reader *rules = frontend_rules_reader(&f->rules);
 	if (frontend_policy_is_closed(&f->policy))
 		return settle_closed(f, s, client, msg, size, q, now_ms, len);
 	unsigned leaf = frontend_policy_leaf(&f->policy, client, now_ms);
@@ -270,19 +285,20 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	q->policy = frontend_policy_of(&f->policy, q->group);
 	q->view = q->policy->view;
 	bool all = q->policy->block_all && publisher_blocks_all(f->publisher, now_ms);
-	bool blocks = all || publisher_blocks(f->publisher, now_ms);
-	if (answer_policy) {
-		v = settle_rules(f, q, answer_policy_image(answer_policy), blocks, &allowed, len);
+	q->blocks = publisher_blocks(f->publisher, now_ms);
+	bool blocks = all || q->blocks;
+	if (rules) {
+		v = settle_rules(f, q, rules, blocks, &allowed, len);
 		if (v != VERDICT_miss)
 			return v;
 	}
-	if (!answer_policy && publisher_closes(f->publisher, now_ms))
+	if (!rules && publisher_closes(f->publisher, now_ms))
 		return reply_rcode(f, q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY,
 			VERDICT_servfail_no_rules, len);
 	if (all && !allowed)
 		return block_all(f, q, len);
 	bool is_any = q->query.qtype == DNS_TYPE_ANY && f->set.any_minimal;
-	return is_any ? reply_any(f, q, len) : VERDICT_miss;
+	return is_any ? reply_any(f, q, len) : frontend_look_up(f, q, now_ms, len);
 }
 
 void frontend_charge(struct frontend *f, const struct frontend_session *s,

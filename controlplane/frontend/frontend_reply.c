@@ -4,7 +4,6 @@
 // without a reply.
 #include "frontend_internal.h"
 #include "querylog/querylog_row.h"
-#include "resolver/resolver_log.h"
 
 #include <string.h>
 #include <weir/clock.h>
@@ -19,10 +18,11 @@ static uint16_t options_least(const struct frontend *f, uint8_t has_opt)
 			  + (nsid ? OPTION_HEAD + nsid : 0));
 }
 
-// The reply's OPT is the last record. It has these options, and then an EDE or none (dns_reply.h).
-static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least)
+// The reply's OPT is the last record. It has these options, and then an EDE, with so many bytes of
+// EXTRA-TEXT, or none (dns_reply.h).
+static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least, uint8_t text_len)
 {
-	const uint16_t behind[] = {least, least + DNS_OPT_EDE_LEN};
+	const uint16_t behind[] = {least, least + DNS_OPT_EDE_LEN + text_len};
 	for (unsigned i = 0; i < ARRAY_LEN(behind) && get_u16(msg + 10) > 0; i++) {
 		unsigned size = DNS_OPT_FIXED_LEN + behind[i];
 		const uint8_t *opt = msg + (len > size ? len - size : 0);
@@ -45,15 +45,43 @@ static int reply_ede(const struct frontend *f, const struct frontend_reply *repl
 }
 
 void frontend_reply_fill(const struct frontend *f, struct frontend_session *s, uint8_t *msg,
-	uint16_t len, uint8_t has_opt, struct frontend_reply *out)
+	uint16_t len, uint8_t has_opt, uint8_t ede_text_len, struct frontend_reply *out)
 {
 	*out = (struct frontend_reply){.msg = msg, .len = len};
 	if (len == 0)
 		return;
 	if (has_opt)
-		out->opt = opt_of(msg, len, options_least(f, has_opt));
+		out->opt = opt_of(msg, len, options_least(f, has_opt), ede_text_len);
 	if (s->complete)
 		s->complete(s, out);
+}
+
+static void log_set(struct frontend *f, const struct config *config)
+{
+	enum log_detail detail = (enum log_detail)config_log_detail(config);
+	resolver_log_set(f->log, config_log_sample(config), detail);
+	f->kept.is_on = detail == LOG_DETAIL_MESSAGES;
+}
+
+int frontend_set_log(struct frontend *f, struct querylog *q, const struct config *config)
+{
+	int rc = resolver_log_source(f->log, q);
+	if (rc < 0)
+		return rc;
+	f->logs = true;
+	log_set(f, config);
+	return 0;
+}
+
+void frontend_log_configure(struct frontend *f, const struct config *config)
+{
+	if (f->logs)
+		log_set(f, config);
+}
+
+void frontend_end_log(struct frontend *f)
+{
+	resolver_log_end(f->log);
 }
 
 // `reply`: NULL where there is none.
@@ -61,7 +89,7 @@ static void log_end(struct frontend *f, const struct frontend_session *s,
 	const struct frontend_slot *slot, const struct dns_query *q, struct resolver_logged what,
 	const uint8_t *msg, const struct frontend_reply *reply)
 {
-	if (!resolver_log_is_on(resolver_log_of(f->r)))
+	if (!resolver_log_is_on(f->log))
 		return;
 	what.query = q;
 	what.asked = msg;
@@ -71,17 +99,17 @@ static void log_end(struct frontend *f, const struct frontend_session *s,
 	what.arrival_us = slot->asked_us;
 	what.group = slot->group;
 	what.is_tcp = s->transport == FRONTEND_TCP;
-	resolver_log_client(resolver_log_of(f->r), &slot->client, &s->service, &what);
+	resolver_log_client(f->log, &slot->client, &s->service, &what);
 }
 
-void frontend_log_told(struct frontend *f, const struct frontend_session *s,
+void frontend_log_answer(struct frontend *f, const struct frontend_session *s,
 	const struct frontend_slot *slot, const struct dns_query *q, const uint8_t *msg,
-	const struct frontend_reply *reply, const struct told *told)
+	const struct frontend_reply *reply, const struct answer_source *source)
 {
-	if (!resolver_log_is_on(resolver_log_of(f->r)))
+	if (!resolver_log_is_on(f->log))
 		return;
 	struct resolver_logged what = {.ede = reply_ede(f, reply, slot->has_opt)};
-	resolver_log_told(&what, told);
+	resolver_log_answer(&what, source);
 	log_end(f, s, slot, q, what, msg, reply);
 }
 
@@ -105,11 +133,14 @@ void frontend_log_settled(struct frontend *f, const struct frontend_session *s,
 	size_t len, enum verdict v, const struct frontend_reply *reply)
 {
 	static const uint8_t tiers[VERDICT_COUNT] = {
+		[VERDICT_hit] = LOG_TIER_L0,
+		[VERDICT_hit_stale] = LOG_TIER_STALE,
+		[VERDICT_blocked_answer] = LOG_TIER_RULES,
 		[VERDICT_blocked] = LOG_TIER_RULES,
 		[VERDICT_local] = LOG_TIER_RULES,
 		[VERDICT_drop_rule] = LOG_TIER_RULES,
 	};
-	if (!resolver_log_is_on(resolver_log_of(f->r)) || v == VERDICT_drop_dns_short
+	if (!resolver_log_is_on(f->log) || v == VERDICT_drop_dns_short
 		|| v == VERDICT_drop_dns_response)
 		return;
 	const struct frontend_slot slot = {.client = *client,

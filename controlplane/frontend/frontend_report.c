@@ -58,21 +58,37 @@ static void engine_tables(const struct frontend *f, struct table_registry *table
 		&(struct table_info){.name = "frontend_pending",
 			.owner = "resolver loop",
 			.eviction = "refuse: cached answer or SERVFAIL",
-			.lifetime = "1.9 s",
+			.lifetime = "limits.answer_deadline_ms",
+			TABLE_WORK_FOR(5000),
 			.cap = FRONTEND_PENDING_MAX,
 			.used = f->status.pending,
 			.high = f->status.pending_max,
 			.refused = f->full,
-			.oldest_ms = f->oldest == FRONTEND_NIL
-					     ? 0
-					     : table_age(f->slot[f->oldest].asked_ms, now_ms),
-			.has = TABLE_AGES | TABLE_REFUSES,
+			.oldest_ms =
+				f->oldest == FRONTEND_NIL
+					? 0
+					: table_age(f->slot[f->oldest].asked_us / 1000, now_ms),
+			.has = TABLE_AGES | TABLE_REFUSES | TABLE_RESERVED,
 			.bytes = f->touched * sizeof(f->slot[0])});
+	kept_queries_table(&f->kept, (struct table_info){.name = "frontend_queries"}, tables);
+	struct ring_mesh_status rings;
+	ring_mesh_status(f->resolvers, &rings);
+	table_register(tables, &(struct table_info){.name = "frontend_rings",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: SERVFAIL; the answer is lost",
+				       .lifetime = "until the other thread reads it",
+				       .kind = TABLE_WORK,
+				       .cap = rings.units,
+				       .used = rings.used,
+				       .refused = rings.full,
+				       .has = TABLE_REFUSES,
+				       .bytes = rings.bytes});
 	table_register(
 		tables, &(struct table_info){.name = "frontend_neighbours",
 				.owner = "resolver loop",
 				.eviction = "evict the entry in the same slot",
 				.lifetime = "5 s",
+				.kind = TABLE_CACHE,
 				.cap = FRONTEND_NEIGHBOURS,
 				.used = f->policy.neighbours.used,
 				.evicted = f->policy.neighbours.evicted,

@@ -12,10 +12,9 @@ void conn_in_drop(struct frontend_conn *c)
 {
 	if (!c->in)
 		return;
-	free(c->in);
+	FREE_AND_NULL(c->in);
 	tcp_buffer_give(c, c->in_cap);
 	growth_step(&c->tcp->growth, c->in_cap, 0);
-	c->in = NULL;
 	c->in_len = c->in_cap = 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "frontend.h"
 #include "frontend_socket.h"
+#include "shm/publish.h"
 
 #include <event2/event.h>
 
@@ -32,7 +33,7 @@ struct outgoing {
 };
 
 struct frontend_udp {
-	const struct resolver *r;
+	struct publisher *publisher;
 	struct frontend *frontend;
 	struct loop *loop;
 	struct event *retry; // while some address is not bound
@@ -156,7 +157,7 @@ static int batch_receive(struct frontend_udp *u, int fd)
 // Once for each change, not for each query.
 static void note_alone(struct frontend_udp *u, unsigned received)
 {
-	bool is_alone = !resolver_has_workers(u->r);
+	bool is_alone = !publisher_has_workers(u->publisher);
 
 	u->status.alone += is_alone ? received : 0;
 	if (is_alone && !u->was_alone)
@@ -242,7 +243,7 @@ static bool is_wanted(const struct config *c)
 }
 
 int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,
-	const struct resolver *r, struct loop *loop, const struct config *config, uint16_t port)
+	struct publisher *publisher, struct loop *loop, const struct config *config, uint16_t port)
 {
 	*out = NULL;
 	if (!is_wanted(config))
@@ -250,7 +251,7 @@ int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,
 	struct frontend_udp *u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
-	u->r = r;
+	u->publisher = publisher;
 	u->frontend = frontend;
 	u->loop = loop;
 	u->port = port;
@@ -325,6 +326,7 @@ void frontend_udp_tables(const struct frontend_udp *u, struct table_registry *ta
 				       .owner = "resolver loop",
 				       .eviction = "drop the reply",
 				       .lifetime = "one iteration of the loop",
+				       .kind = TABLE_WORK,
 				       .cap = FRONTEND_UDP_BATCH,
 				       .used = u ? u->out_count : 0,
 				       .refused = u ? u->status.send_full : 0,

@@ -24,7 +24,7 @@
 struct frontend_udp;
 struct frontend;
 struct loop;
-struct resolver;
+struct publisher;
 
 enum {
 	FRONTEND_UDP_BATCH = 32,
@@ -44,9 +44,9 @@ struct frontend_udp_status {
 	uint64_t kernel_drops;
 };
 
-// *out is NULL where the fallback is off. `loop` is the resolver's. -ENOMEM.
+// *out is NULL where the fallback is off. `loop` is the frontend's. -ENOMEM.
 ATTR_MUST_CHECK int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,
-	const struct resolver *r, struct loop *loop, const struct config *config, uint16_t port);
+	struct publisher *publisher, struct loop *loop, const struct config *config, uint16_t port);
 void frontend_udp_close(struct frontend_udp *u); // NULL is fine; before the engine's end
 // Here NULL is fine too: all 0.
 void frontend_udp_status(const struct frontend_udp *u, struct frontend_udp_status *out);

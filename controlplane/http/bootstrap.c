@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bootstrap.h"
 
-#include "upstream/local_ports.h"
+#include "base/rng.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,7 +18,6 @@ enum { SLICE_MS = 100, QUESTION_MAX = DNS_NAME_MAX + 4, QUERY_MAX = 512 };
 // Large things, so that no stack has to hold them.
 struct work {
 	struct rng rng;
-	struct local_ports reserved;
 	struct dns_query query;
 	uint16_t id, question_len;
 	uint8_t question[QUESTION_MAX];
@@ -51,7 +50,9 @@ static void question_make(
 	w->question_len = w->query.question_len = name->len + 4;
 }
 
-static int socket_open(struct work *w, const struct socket_address *server)
+// With a port of the kernel's: workers take replies from these servers to all others for a
+// resolver's (weir/hops.h).
+static int socket_open(const struct socket_address *server)
 {
 	struct sockaddr_storage to;
 	socklen_t to_len;
@@ -60,10 +61,8 @@ static int socket_open(struct work *w, const struct socket_address *server)
 	int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	int err = local_port_bind(&w->rng, &w->reserved, fd, to.ss_family);
-	if (!err && connect(fd, (struct sockaddr *)&to, to_len) < 0)
-		err = -errno;
-	if (err) {
+	if (connect(fd, (struct sockaddr *)&to, to_len) < 0) {
+		int err = -errno;
 		close(fd);
 		return err;
 	}
@@ -105,7 +104,7 @@ static int server_ask(const struct bootstrap *b, struct work *w,
 		query, sizeof(query), w->id, w->question, w->question_len, false, false);
 	if (len == 0)
 		return -EMSGSIZE;
-	int fd = socket_open(w, server);
+	int fd = socket_open(server);
 	if (fd < 0)
 		return fd;
 	int err = send(fd, query, len, 0) == len ? 0 : -errno;
@@ -196,7 +195,6 @@ int bootstrap_resolve(const struct bootstrap *b, const char *host,
 		return -ENOMEM;
 	}
 	w->out = out;
-	local_ports_load(&w->reserved);
 	int err = resolve(b, w, &name);
 	*count = w->count;
 	free(w);

@@ -10,12 +10,12 @@ static int resolve(const struct http_url *url, const struct bootstrap *b,
 	char out[HTTP_HOST_LINE_MAX], char why[HTTP_HOST_WHY_MAX])
 {
 	struct ip_address address[BOOTSTRAP_ADDRESSES_MAX];
-	char told[BOOTSTRAP_WHY_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
+	char reason[BOOTSTRAP_WHY_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
 	const size_t cap = HTTP_HOST_LINE_MAX;
 	unsigned count;
-	int err = bootstrap_resolve(b, url->host, address, &count, told);
+	int err = bootstrap_resolve(b, url->host, address, &count, reason);
 	if (err) {
-		snprintf(why, HTTP_HOST_WHY_MAX, "%s", told);
+		snprintf(why, HTTP_HOST_WHY_MAX, "%s", reason);
 		return err == -ECANCELED || err == -ETIMEDOUT ? err : -EIO;
 	}
 	size_t len = (size_t)snprintf(out, cap, "%s:%s:", url->host, url->port);

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -53,10 +54,13 @@ static struct bufferevent *buffer_of(struct evhttp_request *r)
 
 // The request is evhttp's again, which frees it when the reply has left or cannot.
 static void request_reply_as(
-	struct evhttp_request *r, unsigned status, const char *type, const char *body)
+	struct evhttp_request *r, unsigned status, const char *type, const char *body, size_t len)
 {
 	struct evbuffer *out = evbuffer_new();
-	if (out && evbuffer_add(out, body, strlen(body)) == 0
+	// From here on the connection's own time counts (http_conns.h). evhttp would end it after
+	// HTTP_TIMEOUT_S without input, however well the client reads.
+	bufferevent_set_timeouts(buffer_of(r), NULL, NULL);
+	if (out && evbuffer_add(out, body, len) == 0
 		&& evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Type", type)
 			   == 0)
 		evhttp_send_reply(r, (int)status, NULL, out);
@@ -68,7 +72,7 @@ static void request_reply_as(
 
 static void request_reply(struct evhttp_request *r, unsigned status, const char *body)
 {
-	request_reply_as(r, status, "application/json", body);
+	request_reply_as(r, status, "application/json", body, strlen(body));
 }
 
 static void on_deadline(evutil_socket_t, short, void *arg)
@@ -266,6 +270,24 @@ void http_server_counts(const struct http_server *s, struct http_counts *out)
 	http_conns_counts(s->conns, &out->conns);
 }
 
+unsigned http_server_waiting(const struct http_server *s, const struct http_exchange *but,
+	struct http_waiting *out, unsigned max)
+{
+	unsigned n = 0;
+	for (const struct age_link *k = s->ages.oldest; k && n < max; k = k->newer) {
+		const struct http_exchange *x =
+			(const void *)((const char *)k - offsetof(struct http_exchange, age));
+		if (x == but)
+			continue;
+		out[n] = (struct http_waiting){
+			.uid = x->peer.uid, .pid = (unsigned)x->peer.pid, .since_ms = k->since_ms};
+		if (x->request)
+			snprintf(out[n].path, sizeof(out->path), "%.63s", http_path(x));
+		n++;
+	}
+	return n;
+}
+
 bool http_is_post(const struct http_exchange *x)
 {
 	return evhttp_request_get_command(x->request) == EVHTTP_REQ_POST;
@@ -304,10 +326,16 @@ void http_reply(struct http_exchange *x, unsigned status, char *body)
 
 void http_reply_text(struct http_exchange *x, unsigned status, const char *type, char *body)
 {
+	http_reply_bytes(x, status, type, body, body ? strlen(body) : 0);
+}
+
+void http_reply_bytes(
+	struct http_exchange *x, unsigned status, const char *type, char *body, size_t len)
+{
 	if (x->request)
 		http_conns_replied(x->server->conns, buffer_of(x->request));
 	if (x->request && body)
-		request_reply_as(x->request, status, type, body);
+		request_reply_as(x->request, status, type, body, len);
 	else if (x->request)
 		request_reply(x->request, 500, "{\"error\":\"out of memory\"}");
 	exchange_free(x);

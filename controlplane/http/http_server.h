@@ -13,8 +13,8 @@
 // * No hook at accept. The socket's mode decides who may connect; the peer is checked when its
 //   request is complete, before anything is done for it.
 // * Connections are not counted, only requests are: http_conns.h does that, with a cap and a time
-//   for each. One that is silent for HTTP_TIMEOUT_S, waiting, inside a request or while it should
-//   read, is closed before that. Without descriptors no connection is accepted for
+//   for each. One that is silent for HTTP_TIMEOUT_S before or inside its first request is closed
+//   before that. Without descriptors no connection is accepted for
 //   HTTP_ACCEPT_PAUSE_MS.
 // * What it refuses by itself (400 malformed or a header too large, 413, 417, 501 a method other
 //   than GET and POST) has an HTML body, not JSON, and is in no counter.
@@ -53,7 +53,8 @@ struct http_settings {
 	void *arg;
 };
 
-// `fd`: a listening unix socket, non-blocking; taken over, closed on failure too. -ENOMEM.
+// `fd`: a listening unix socket, non-blocking; the server owns it, and closes it on failure too.
+// -ENOMEM.
 ATTR_MUST_CHECK int http_server_open(
 	struct http_server **out, int fd, const struct http_settings *settings);
 // Hangs up on everybody. Exchanges that still wait stay valid for their http_reply, which then only
@@ -72,6 +73,15 @@ struct http_counts {
 };
 void http_server_counts(const struct http_server *s, struct http_counts *out);
 
+// Requests that are being served, the oldest first, without `but`; at most `max`. How many.
+struct http_waiting {
+	char path[64]; // "": its client has had its reply, 504
+	unsigned uid, pid;
+	uint64_t since_ms;
+};
+unsigned http_server_waiting(const struct http_server *s, const struct http_exchange *but,
+	struct http_waiting *out, unsigned max);
+
 // Of a live exchange. http_param: a query parameter, decoded, or NULL.
 bool http_is_post(const struct http_exchange *x);
 const char *http_path(const struct http_exchange *x);
@@ -85,10 +95,14 @@ bool http_is_live(const struct http_exchange *x);
 // The reply comes later. After `deadline_ms` the client gets 504. The exchange stays valid, and
 // counts, until http_reply, which must be called exactly once.
 void http_defer(struct http_exchange *x, unsigned deadline_ms);
-// Sends and frees. `body`: malloced JSON, taken over; NULL: out of memory, replied as 500.
+// Sends and frees. `body`: malloced JSON, which this call frees; NULL: out of memory, replied as
+// 500.
 void http_reply(struct http_exchange *x, unsigned status, char *body);
 // The same of another type, such as "text/plain".
 void http_reply_text(struct http_exchange *x, unsigned status, const char *type, char *body);
+// The same of `len` bytes, which may be any.
+void http_reply_bytes(
+	struct http_exchange *x, unsigned status, const char *type, char *body, size_t len);
 
 // A reply without an end, of lines: begins with status 200, and the exchange is freed and no longer
 // counts: the caller bounds streams. NULL: no memory, replied to with 500. Timeouts of the server

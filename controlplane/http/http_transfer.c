@@ -3,12 +3,15 @@
 
 #include <curl/curl.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <weir/text.h>
 
 enum { LOW_SPEED_BYTES = 1024, IDLE_S = 118 };
@@ -20,6 +23,15 @@ struct http_transfer {
 	const char *ca_file, *ca_path; // of the system
 	char error[CURL_ERROR_SIZE];
 };
+
+static _Atomic uint64_t handles, sockets; // of all threads
+
+void http_transfer_counts(struct http_transfer_counts *out)
+{
+	out->handles = handles;
+	out->bytes = out->handles * sizeof(struct http_transfer);
+	out->sockets = sockets;
+}
 
 static unsigned status_of(CURL *curl)
 {
@@ -87,14 +99,49 @@ static curl_socket_t on_socket(void *arg, curlsocktype, struct curl_sockaddr *to
 		return CURL_SOCKET_BAD;
 	if (r->hooks.on_address && !r->hooks.on_address(r->arg, &a))
 		return CURL_SOCKET_BAD;
-	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+	int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+	sockets += fd >= 0;
+	return fd;
+}
+
+static int on_close(void *, curl_socket_t fd)
+{
+	sockets--;
+	return close(fd);
 }
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_ready;
 
+static void *openssl_malloc(size_t n, const char *, int)
+{
+	return heap_openssl_malloc(n);
+}
+
+static void *openssl_realloc(void *p, size_t n, const char *, int)
+{
+	if (n > 0)
+		return heap_openssl_realloc(p, n);
+	heap_free(p);
+	return NULL;
+}
+
+static void openssl_free(void *p, const char *, int)
+{
+	heap_free(p);
+}
+
+typedef int (*openssl_hooks_set)(void *(*take)(size_t n, const char *file, int line),
+	void *(*change)(void *p, size_t n, const char *file, int line),
+	void (*give)(void *p, const char *file, int line));
+
 static void curl_start(void)
 {
+	// weir does not link OpenSSL; libcurl does, which may have another library for TLS. OpenSSL
+	// refuses the hooks once it has allocated, and is not counted then.
+	openssl_hooks_set set = (openssl_hooks_set)dlsym(RTLD_DEFAULT, "CRYPTO_set_mem_functions");
+	if (set)
+		(void)!set(openssl_malloc, openssl_realloc, openssl_free);
 	curl_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, heap_curl_malloc, heap_free,
 		heap_curl_realloc, heap_curl_strdup, heap_curl_calloc);
 }
@@ -123,7 +170,8 @@ static bool options_lasting(struct http_transfer *t)
 	       && curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_XFERINFODATA, t) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK
-	       && curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t) == CURLE_OK;
+	       && curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, on_close) == CURLE_OK;
 }
 
 int http_transfer_open(struct http_transfer **out)
@@ -132,6 +180,7 @@ int http_transfer_open(struct http_transfer **out)
 	struct http_transfer *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
+	handles++;
 	const curl_version_info_data *built = curl_version_info(CURLVERSION_NOW);
 	t->ca_file = built->cainfo;
 	t->ca_path = built->capath;
@@ -149,6 +198,7 @@ void http_transfer_close(struct http_transfer *t)
 	if (!t)
 		return;
 	curl_easy_cleanup(t->curl);
+	handles--;
 	free(t);
 }
 

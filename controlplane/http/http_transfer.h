@@ -69,6 +69,13 @@ struct http_transfer_result {
 ATTR_MUST_CHECK int http_transfer(struct http_transfer *t, const struct http_transfer_request *r,
 	struct http_transfer_result *out);
 
+// Of all handles of the process. Any thread.
+struct http_transfer_counts {
+	uint64_t handles, bytes; // of their own: libcurl has its memory
+	uint64_t sockets;        // connections, those that are being made and kept ones
+};
+void http_transfer_counts(struct http_transfer_counts *out);
+
 enum { HTTP_SCHEME_MAX = 16, HTTP_HOST_MAX = 256, HTTP_PORT_MAX = 8 };
 
 // Parts of a URL as a transfer will see them.

@@ -415,12 +415,13 @@ void l1_tables(const struct l1 *l, struct table_registry *tables)
 				       .owner = "resolver loop",
 				       .eviction = "refuse: ask the upstreams",
 				       .lifetime = "redis.lookup_timeout_ms",
+				       TABLE_WORK_FOR(l->lookup_timeout_ms),
 				       .cap = L1_LOOKUPS_MAX,
 				       .used = s.looking,
 				       .bytes = s.bytes,
 				       .high = s.looking_most,
 				       .refused = s.full,
 				       .oldest_ms = table_age(s.looking_since_ms, clock_mono_ms()),
-				       .has = TABLE_AGES | TABLE_REFUSES});
+				       .has = TABLE_AGES | TABLE_REFUSES | TABLE_RESERVED});
 	redis_tables(l->redis, tables);
 }

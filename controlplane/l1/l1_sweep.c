@@ -304,6 +304,7 @@ void l1_sweep_tables(const struct l1_sweep *s, struct table_registry *tables)
 				       .owner = "resolver loop",
 				       .eviction = "cannot be full: one sample at a time",
 				       .lifetime = "one sweep",
+				       .kind = TABLE_FIXED,
 				       .cap = L1_SAMPLE,
 				       .used = 0,
 				       .bytes = sizeof(*s)});

@@ -32,7 +32,8 @@ typedef bool (*l1_drop_fn)(void *arg, const struct l1_key_parts *key);
 
 ATTR_MUST_CHECK int l1_sweep_new(struct l1_sweep **out, struct loop *loop, struct l1 *l,
 	const struct config_redis *config, l1_drop_fn drop, void *arg);
-void l1_sweep_free(struct l1_sweep *s); // after its l1, which ends what is under way; NULL is fine
+void l1_sweep_free(
+	struct l1_sweep *s); // after its l1, which ends its commands in flight; NULL is fine
 void l1_sweep_configure(struct l1_sweep *s, const struct config_redis *config);
 
 struct l1_sweep_status {

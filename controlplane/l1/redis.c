@@ -47,7 +47,7 @@ struct redis_node *redis_node_add(struct redis *r, const struct socket_address *
 	return node;
 }
 
-// One server that has everything. When it is away there is nobody else to ask: its probe brings it
+// One server that has everything. When it is away weir has no other: its probe brings it
 // back.
 static int standalone_start(struct redis *r)
 {
@@ -192,7 +192,7 @@ int redis_new(struct redis **out, struct loop *loop, const struct config_redis *
 	event_assign(&r->reap, loop_base(loop), -1, 0, on_reap, r);
 	int rc = client_start(r);
 	if (rc < 0) {
-		free(r->calls);
+		FREE_AND_NULL(r->calls);
 		free(r);
 		return rc;
 	}
@@ -209,7 +209,7 @@ void redis_free(struct redis *r)
 	for (unsigned i = 0; i < r->retired_count; i++)
 		redis_node_free(r->retired[i]);
 	event_del(&r->reap);
-	free(r->calls);
+	FREE_AND_NULL(r->calls);
 	free(r);
 }
 

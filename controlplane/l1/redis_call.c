@@ -31,9 +31,8 @@ static struct redis_call *call_take(struct redis *r)
 static void call_put(struct redis *r, struct redis_call *call)
 {
 	age_remove(&r->call_ages, &call->age);
-	free(call->copy);
+	FREE_AND_NULL(call->copy);
 	r->copied -= call->copy_len;
-	call->copy = NULL;
 	call->copy_len = 0;
 	call->next = r->free;
 	r->free = call;

@@ -126,8 +126,7 @@ static void cluster_stop(struct redis *r)
 {
 	struct cluster *s = r->topology_state;
 	redis_ask_stop(&s->ask);
-	free(s);
-	r->topology_state = NULL;
+	FREE_AND_NULL(r->topology_state);
 }
 
 static struct redis_node *cluster_node(struct redis *r, unsigned slot)

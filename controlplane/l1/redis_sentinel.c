@@ -142,8 +142,7 @@ static void sentinel_stop(struct redis *r)
 	struct sentinel *s = r->topology_state;
 	redis_sub_stop(&s->sub);
 	redis_ask_stop(&s->ask);
-	free(s);
-	r->topology_state = NULL;
+	FREE_AND_NULL(r->topology_state);
 }
 
 static struct redis_node *sentinel_node(struct redis *r, unsigned)

@@ -62,18 +62,32 @@ static size_t conns_bytes(const struct redis_node *node)
 	return bytes;
 }
 
+static unsigned conns_open(const struct redis_node *node)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < node->connections; i++)
+		n += node->conn[i].state != REDIS_CONN_CLOSED;
+	return n;
+}
+
 void redis_tables(const struct redis *r, struct table_registry *out)
 {
 	uint64_t now_ms = clock_mono_ms();
 	uint64_t bytes = sizeof(*r) + r->copied + redis_conn_bytes(&r->sub.conn);
-	for (unsigned i = 0; i < r->node_count; i++)
+	unsigned open = r->sub.conn.state != REDIS_CONN_CLOSED;
+	for (unsigned i = 0; i < r->node_count; i++) {
 		bytes += conns_bytes(r->node[i]);
-	for (unsigned i = 0; i < r->retired_count; i++)
+		open += conns_open(r->node[i]);
+	}
+	for (unsigned i = 0; i < r->retired_count; i++) {
 		bytes += conns_bytes(r->retired[i]);
+		open += conns_open(r->retired[i]);
+	}
 	table_register(out, &(struct table_info){.name = "redis_calls",
 				    .owner = "resolver loop",
 				    .eviction = "refuse: skip L1",
 				    .lifetime = "its deadline plus 1 s",
+				    TABLE_WORK_FOR(10000),
 				    .cap = REDIS_PENDING_MAX,
 				    .used = r->pending,
 				    .bytes = r->calls ? REDIS_PENDING_MAX * sizeof(*r->calls) : 0,
@@ -85,9 +99,11 @@ void redis_tables(const struct redis *r, struct table_registry *out)
 				    .owner = "resolver loop",
 				    .eviction = "refuse: skip L1",
 				    .lifetime = "until sent or the connection closes",
+				    .kind = TABLE_WORK,
 				    .cap = (uint64_t)r->c->buffer_kb << 10,
 				    .used = r->buffers.unsent + r->copied,
 				    .bytes = bytes,
+				    .descriptors = open,
 				    .refused = r->full_buffers,
 				    .grown = r->buffers.growth.grown,
 				    .shrunk = r->buffers.growth.shrunk,

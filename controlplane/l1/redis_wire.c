@@ -113,7 +113,7 @@ void redis_out_idle(struct redis_out *o, uint64_t idle_ms, struct growth *g)
 
 void redis_out_free(struct redis_out *o, struct growth *g)
 {
-	free(o->base);
+	FREE_AND_NULL(o->base);
 	growth_step(g, o->cap, 0);
 	*o = (struct redis_out){0};
 }

@@ -17,16 +17,16 @@ void list_rest_note(
 unsigned list_rest_add(const struct list_rest *r, struct rule_list_info lists[RULE_LISTS_MAX],
 	unsigned count, uint64_t now_ms)
 {
-	bool rests[RULE_LISTS_MAX];
+	bool keeps[RULE_LISTS_MAX];
 	unsigned numbers = 0, end = count;
 	memset(&lists[count], 0, (RULE_LISTS_MAX - count) * sizeof(*lists));
 	for (unsigned i = 0; i < RULE_LISTS_MAX; i++) {
-		rests[i] = !lists[i].kind.covers && r->list[i].kind.covers
+		keeps[i] = !lists[i].kind.covers && r->list[i].kind.covers
 			   && now_ms - r->left_ms[i] < LIST_REST_MS;
-		numbers += rests[i] || lists[i].kind.covers;
+		numbers += keeps[i] || lists[i].kind.covers;
 	}
 	for (unsigned i = 0; i < RULE_LISTS_MAX && numbers <= LIST_REST_NUMBERS_MAX; i++)
-		if (rests[i]) {
+		if (keeps[i]) {
 			lists[i] = r->list[i];
 			end = end > i + 1 ? end : i + 1;
 		}

@@ -5,17 +5,14 @@
 #include "rule_patterns.h"
 #include "rule_records.h"
 #include "rule_rows.h"
+#include "rule_table.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum {
-	BLOOM_BITS_PER_NAME = 23, // 21 give 0.1 % false positives, 23 give 0.06 %
-	TABLE_LOAD_PERCENT = 75,
-	TABLE_TRIES_MAX = 32,
 	PENDING_FIRST = 512,
 };
 
@@ -41,24 +38,6 @@ struct rule_builder {
 	size_t peak_bytes;
 	struct pace *pace;
 };
-
-int rule_arena_new(struct rule_arena *a, size_t size)
-{
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (base == MAP_FAILED)
-		return -ENOMEM;
-	*a = (struct rule_arena){.base = base, .size = size};
-	return 0;
-}
-
-void rule_arena_free(struct rule_arena *a)
-{
-	if (a->map)
-		munmap(a->map, a->map_size);
-	else if (a->base)
-		munmap(a->base, a->size);
-	*a = (struct rule_arena){0};
-}
 
 int rule_builder_new(const struct keyhash_secret *secret, const struct rule_list_info *before,
 	unsigned before_count, struct rule_builder **out)
@@ -87,7 +66,7 @@ void rule_builder_pace(struct rule_builder *b, struct pace *pace)
 static void pending_free(struct rule_builder *b)
 {
 	for (unsigned i = 0; i < RULE_LISTS_MAX; i++) {
-		free(b->pending[i].hash);
+		FREE_AND_NULL(b->pending[i].hash);
 		b->pending[i] = (struct pending){0};
 	}
 	b->pending_room = 0;
@@ -102,7 +81,7 @@ void rule_builder_free(struct rule_builder *b)
 	rule_records_free(&b->records);
 	rule_patterns_free(&b->patterns);
 	pending_free(b);
-	free(b->sets);
+	FREE_AND_NULL(b->sets);
 	free(b);
 }
 
@@ -150,18 +129,6 @@ static int end_source(struct rule_builder *b)
 	}
 	pending_free(b);
 	return err;
-}
-
-void rule_title_make(char out[RULE_TITLE_MAX], const char *text)
-{
-	size_t n = 0;
-	for (const char *c = text; *c && n + 5 <= RULE_TITLE_MAX; c++) {
-		if (*c >= ' ' && *c < 0x7f && *c != '\\')
-			out[n++] = *c;
-		else
-			n += (size_t)snprintf(out + n, 5, "\\%03u", (unsigned char)*c);
-	}
-	memset(out + n, 0, RULE_TITLE_MAX - n);
 }
 
 int rule_builder_source(struct rule_builder *b, const char *title)
@@ -274,75 +241,9 @@ unsigned rule_builder_numbers(const struct rule_builder *b, unsigned *resting)
 	return rule_numbers_needed(&b->numbers);
 }
 
-// Puts the rows into the table in their order: each into its home bucket, or where that is full
-// into the next one with room. With `table` NULL it only tries. False: a walk gets too long.
-static bool fill_table(const struct rule_rows *rows, uint64_t homes, struct rule_bucket *table)
-{
-	uint64_t at = 0;
-	unsigned slot = 0;
-	for (size_t i = 0; i < rows->count; i++) {
-		uint64_t hash = rows->hash[i];
-		uint64_t home = rule_slot_of(hash, homes);
-		if (slot == RULE_BUCKET_SLOTS || home > at) {
-			at = home > at ? home : at + 1;
-			slot = 0;
-		}
-		if (at - home > RULE_WALK_MAX)
-			return false;
-		if (table) {
-			table[at].fingerprint[slot] = hash;
-			table[at].set[slot] = rows->set[i];
-			if (i + 1 < rows->count && rows->hash[i + 1] == hash)
-				table[at].more |= (uint16_t)(1U << slot);
-			table[home].walk = (uint16_t)(at - home);
-		}
-		slot++;
-	}
-	return true;
-}
-
-static void fill_bloom(
-	const struct rule_rows *rows, uint64_t blocks, struct rule_bloom_block *bloom)
-{
-	for (size_t i = 0; i < rows->count; i++) {
-		struct rule_bloom_block *block = &bloom[rule_slot_of(rows->hash[i], blocks)];
-		for (unsigned w = 0; w < 2; w++)
-			block->word[w] |= rule_bloom_bits(rows->hash[i], w);
-	}
-}
-
-// Sets in use get numbers without gaps, in the order of the old ones; the rows are renumbered.
-static uint64_t pack_sets(struct rule_builder *b)
-{
-	uint32_t packed = 0;
-	for (uint32_t id = 0; id < b->sets->numbered; id++) {
-		bool used = b->sets->uses[id] > 0;
-		b->sets->index[id] = packed; // the index is not needed any more
-		if (used)
-			b->sets->set[packed++] = b->sets->set[id];
-	}
-	for (size_t i = 0; i < b->rows.count; i++)
-		b->rows.set[i] = (uint16_t)b->sets->index[b->rows.set[i]];
-	return packed;
-}
-
 static uint64_t align_up(uint64_t n, uint64_t to)
 {
 	return (n + to - 1) / to * to;
-}
-
-// Evenly spread fingerprints walk five buckets at most; with many split names it may be more, and
-// a larger table helps. 0: it never fits.
-static uint64_t choose_homes(const struct rule_rows *rows)
-{
-	uint64_t per_bucket = RULE_BUCKET_SLOTS * TABLE_LOAD_PERCENT;
-	uint64_t homes = (rows->count * 100 + per_bucket - 1) / per_bucket;
-	for (unsigned tries = 0; tries < TABLE_TRIES_MAX; tries++) {
-		if (homes > 0 && fill_table(rows, homes, NULL))
-			return homes;
-		homes += homes / 8 + 1;
-	}
-	return 0;
 }
 
 // The part behind the last one, from a byte that `align` divides.
@@ -356,7 +257,7 @@ static uint64_t place(struct rule_image_head *h, uint64_t count, uint64_t each, 
 static int lay_out(
 	struct rule_builder *b, struct rule_image_head *h, const struct rule_data_parts *data)
 {
-	uint64_t homes = choose_homes(&b->rows);
+	uint64_t homes = rule_table_homes(&b->rows);
 	if (homes == 0)
 		return -E2BIG;
 	h->names = b->rows.names;
@@ -365,8 +266,8 @@ static int lay_out(
 	memcpy(h->singles, b->singles, sizeof(h->singles));
 	h->list_count = rule_numbers_end(&b->numbers);
 	h->source_count = b->source_count;
-	h->set_count = pack_sets(b);
-	h->bloom_blocks = b->rows.names * BLOOM_BITS_PER_NAME / 128 + 1;
+	h->set_count = rule_rows_pack(&b->rows, b->sets);
+	h->bloom_blocks = rule_bloom_blocks(&b->rows);
 	h->table_buckets = homes + RULE_WALK_MAX;
 	h->index_slots = h->data_entries = data->entries;
 	h->answers = data->answers;
@@ -406,9 +307,9 @@ static int fill(struct rule_builder *b, const struct rule_image_head *h, uint8_t
 		.answer = (void *)(base + h->answers_off),
 		.bytes = base + h->bytes_off,
 	};
-	fill_bloom(&b->rows, h->bloom_blocks, (void *)(base + h->bloom_off));
+	rule_bloom_fill(&b->rows, h->bloom_blocks, (void *)(base + h->bloom_off));
 	pace(b->pace);
-	(void)fill_table(&b->rows, h->table_buckets - RULE_WALK_MAX, (void *)(base + h->table_off));
+	rule_table_fill(&b->rows, h->table_buckets - RULE_WALK_MAX, (void *)(base + h->table_off));
 	pace(b->pace);
 	copy_in(base, h->sets_off, b->sets->set, h->set_count, sizeof(struct rule_set));
 	copy_in(base, h->lists_off, b->numbers.list, h->list_count, sizeof(struct rule_list_info));

@@ -15,29 +15,18 @@
 
 #include "base/pace.h"
 #include "list_rule.h"
+#include "rule_arena.h"
+#include "rule_title.h"
 
 #include <weir/rule_image.h>
 
 struct rule_builder;
 
-// An image in memory of its own, aligned to a page; or inside a mapping that is freed with it.
-struct rule_arena {
-	void *base;
-	size_t size;
-	void *map; // NULL: just these bytes
-	size_t map_size;
-};
-ATTR_MUST_CHECK int rule_arena_new(struct rule_arena *a, size_t size); // zeroed; -ENOMEM
-void rule_arena_free(struct rule_arena *a);                            // an empty one is fine
-
-// A list's title as the image keeps it: printable ASCII, the rest as \DDD, cut to fit, NUL-padded.
-void rule_title_make(char out[RULE_TITLE_MAX], const char *text);
-
 // `before`: lists of the previous image (reader.lists); NULL with 0: no previous image.
 ATTR_MUST_CHECK int rule_builder_new(const struct keyhash_secret *secret,
 	const struct rule_list_info *before, unsigned before_count, struct rule_builder **out);
 void rule_builder_free(struct rule_builder *b);                    // NULL is fine
-void rule_builder_pace(struct rule_builder *b, struct pace *pace); // NULL: it never rests
+void rule_builder_pace(struct rule_builder *b, struct pace *pace); // NULL: it never pauses
 
 // Ends the source before it and begins the next one, numbered from 0. Sources 0 and 1 are the
 // operator's allow and deny entries for everyone. Titles tell sources apart from image to image.

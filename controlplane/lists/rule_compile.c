@@ -12,7 +12,7 @@ enum { READ_SIZE = 1 << 16 };
 
 typedef int (*bytes_fn)(void *arg, const void *bytes, size_t len);
 
-// Reads a regular file of at most RULE_SOURCE_BYTES_MAX in pieces, with rests between them.
+// Reads a regular file of at most RULE_SOURCE_BYTES_MAX in pieces, with pauses between them.
 static int read_file(const char *path, bytes_fn take, void *arg, struct pace *p)
 {
 	char piece[READ_SIZE];
@@ -68,18 +68,13 @@ static void hash_source(
 	const struct rule_source *s, struct rule_source_result *r, struct pace *pace)
 {
 	*r = (struct rule_source_result){0};
-	struct contenthash_state *state = contenthash_new();
-	if (!state) {
-		r->error = -ENOMEM;
-		return;
-	}
+	struct contenthash_state state;
+	contenthash_begin(&state);
 	if (s->path)
-		r->error = read_file(s->path, take_hash, state, pace);
+		r->error = read_file(s->path, take_hash, &state, pace);
 	else if (s->rules)
-		r->error = s->rules(s->arg, take_rule_hash, state);
-	r->content_hash = contenthash_finish(state);
-	if (r->error)
-		r->content_hash = 0;
+		r->error = s->rules(s->arg, take_rule_hash, &state);
+	r->content_hash = r->error ? 0 : contenthash_finish(&state);
 }
 
 // Hashes its copy if the list cannot be read.
@@ -113,52 +108,32 @@ static uint64_t join_hashes(
 	return joined;
 }
 
-static struct rule_known known_now(const char *path)
-{
-	struct stat st;
-	if (stat(path, &st) || !S_ISREG(st.st_mode))
-		return (struct rule_known){0};
-	return (struct rule_known){.path_hash = contenthash(path, strlen(path)),
-		.device = st.st_dev,
-		.inode = st.st_ino,
-		.size = (uint64_t)st.st_size,
-		.changed = st.st_ctim,
-		.modified = st.st_mtim};
-}
-
-static bool known_same(const struct rule_known *a, const struct rule_known *b)
-{
-	return a->path_hash && a->path_hash == b->path_hash && a->device == b->device
-	       && a->inode == b->inode && a->size == b->size
-	       && a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec
-	       && a->modified.tv_sec == b->modified.tv_sec
-	       && a->modified.tv_nsec == b->modified.tv_nsec;
-}
-
 static void hash_known(const struct rule_source *s, struct rule_source_result *r,
 	struct rule_known *known, struct pace *pace)
 {
-	struct rule_known before = known_now(s->path);
-	if (known_same(&before, known)) {
+	struct file_seen before = file_seen_now(s->path);
+	if (file_seen_same(&before, &known->file)) {
 		*r = (struct rule_source_result){.content_hash = known->content_hash};
 		return;
 	}
-	time_t settled = time(NULL) - RULE_KNOWN_SETTLED_S;
+	time_t read_unix_s = time(NULL);
 	hash_list(s, r, pace);
-	struct rule_known after = known_now(s->path);
-	bool good = !r->error && known_same(&before, &after) && before.changed.tv_sec < settled;
-	*known = good ? before : (struct rule_known){0};
-	known->content_hash = r->content_hash;
+	*known = (struct rule_known){.content_hash = r->content_hash};
+	if (!r->error)
+		known->file = file_seen_settled(&before, s->path, read_unix_s);
 }
 
 uint64_t rule_compile_hash(const struct rule_source *source, unsigned count,
 	struct rule_source_result *result, struct rule_known *known, struct pace *pace)
 {
 	for (unsigned i = 0; i < count; i++) {
-		if (source[i].path)
+		if (source[i].path) {
 			hash_known(&source[i], &result[i], &known[i], pace);
-		else
-			hash_source(&source[i], &result[i], pace);
+			continue;
+		}
+		hash_source(&source[i], &result[i], pace);
+		if (i < RULE_LISTS_MAX)
+			known[i] = (struct rule_known){0};
 	}
 	return join_hashes(source, count, result);
 }
@@ -166,7 +141,7 @@ uint64_t rule_compile_hash(const struct rule_source *source, unsigned count,
 // A source on its way into the builder.
 struct feed {
 	struct list_parser parser; // of a file
-	struct contenthash_state *hash;
+	struct contenthash_state hash;
 	struct rule_builder *builder;
 	struct rule_source_result *result;
 	struct pace *pace;
@@ -185,14 +160,14 @@ static int take_rule(void *arg, const struct list_rule *rule)
 static int take_text(void *arg, const void *bytes, size_t len)
 {
 	struct feed *f = arg;
-	contenthash_update(f->hash, bytes, len);
+	contenthash_update(&f->hash, bytes, len);
 	return list_parse_feed(&f->parser, bytes, len);
 }
 
 static int take_rule_and_hash(void *arg, const struct list_rule *rule)
 {
 	struct feed *f = arg;
-	(void)take_rule_hash(f->hash, rule);
+	(void)take_rule_hash(&f->hash, rule);
 	f->result->counts.names++;
 	return take_rule(f, rule);
 }
@@ -203,15 +178,13 @@ static int parse_file(struct feed *f, const struct rule_source *s, const char *p
 {
 	struct rule_source_result *r = f->result;
 	struct list_options options = rule_source_options(s);
-	f->hash = contenthash_new();
-	if (!f->hash)
-		return -ENOMEM;
+	contenthash_begin(&f->hash);
 	list_parse_begin(&f->parser, &options, take_rule, f);
 	r->error = read_file(path, take_text, f, f->pace);
 	if (!r->error)
 		r->error = list_parse_end(&f->parser);
 	r->counts = f->parser.counts;
-	r->content_hash = contenthash_finish(f->hash);
+	r->content_hash = contenthash_finish(&f->hash);
 	if (f->parser.stopped)
 		return f->parser.stopped;
 	bool empty = list_counts_rules(&r->counts) == 0;
@@ -256,11 +229,9 @@ static int compile_file(
 
 static int generate(struct feed *f, const struct rule_source *s)
 {
-	f->hash = contenthash_new();
-	if (!f->hash)
-		return -ENOMEM;
+	contenthash_begin(&f->hash);
 	int err = s->rules ? s->rules(s->arg, take_rule_and_hash, f) : 0;
-	f->result->content_hash = contenthash_finish(f->hash);
+	f->result->content_hash = contenthash_finish(&f->hash);
 	return err;
 }
 

@@ -9,12 +9,12 @@
 // rule_compile parses and builds. Blocking file I/O and a second of CPU per few million names: for
 // a helper thread.
 
+#include "base/file_seen.h"
 #include "list_parse.h"
 #include "rule_build.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 enum { RULE_COMPILE_WHY_MAX = 256 };
 #define RULE_SOURCE_BYTES_MAX (UINT64_C(1) << 30) // of one file; a longer one is an error
@@ -58,19 +58,15 @@ static inline bool rule_source_lost(const struct rule_source_result *r)
 	return r->error && !r->kept;
 }
 
-// The state of a file when its content was hashed. While device, inode number, size and times are
-// the same it is not read again. A file that changed within RULE_KNOWN_SETTLED_S before it was read
-// is not known: its times may not show the next change.
-enum { RULE_KNOWN_SETTLED_S = 2 };
+// A file whose content was hashed. While file_seen.h says that it is the same it is not read again.
 struct rule_known {
-	uint64_t path_hash; // 0: nothing is known
-	uint64_t device, inode, size;
-	struct timespec changed, modified;
+	struct file_seen file; // all zero: nothing is known
 	uint64_t content_hash;
 };
 
 // The content hash of all sources. A source that cannot be read counts too; its result says so.
-// Updates `known` of each; all zero: nothing is known. `pace`: throttled, or NULL.
+// Updates `known` of the first RULE_LISTS_MAX sources: no later one has a path. `pace`: throttled,
+// or NULL.
 uint64_t rule_compile_hash(const struct rule_source *source, unsigned count,
 	struct rule_source_result *result, struct rule_known *known, struct pace *pace);
 
@@ -90,7 +86,7 @@ struct rule_compile_options {
 	const bool *had_names; // for each source: had names in the previous image; NULL: unknown
 	const struct rule_list_info *before; // lists of the image before, so that numbers stay
 	unsigned before_count;
-	struct pace *pace; // NULL: it takes no rests
+	struct pace *pace; // NULL: it never pauses
 };
 
 // Source i is source i of the image. 0 and *out, or -errno and `why`; `result` is filled as far as

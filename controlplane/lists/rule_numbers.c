@@ -21,8 +21,7 @@ void rule_numbers_init(
 
 void rule_numbers_free(struct rule_numbers *n)
 {
-	free(n->more);
-	n->more = NULL;
+	FREE_AND_NULL(n->more);
 }
 
 static bool same_kind(const struct rule_kind *a, const struct rule_kind *b)

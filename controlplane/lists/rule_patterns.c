@@ -9,9 +9,9 @@ static_assert((int)RULE_PATTERN_LEN_MAX == (int)LIST_PATTERN_MAX);
 
 void rule_patterns_free(struct rule_patterns *p)
 {
-	free(p->pattern);
-	free(p->prefix);
-	free(p->text);
+	FREE_AND_NULL(p->pattern);
+	FREE_AND_NULL(p->prefix);
+	FREE_AND_NULL(p->text);
 	*p = (struct rule_patterns){0};
 }
 

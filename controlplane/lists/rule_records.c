@@ -31,10 +31,8 @@ struct chain {
 
 void rule_records_free(struct rule_records *r)
 {
-	free(r->one);
-	free(r->text);
-	r->one = NULL;
-	r->text = NULL;
+	FREE_AND_NULL(r->one);
+	FREE_AND_NULL(r->text);
 	r->count = r->room = r->text_len = r->text_room = 0;
 }
 

@@ -7,8 +7,8 @@
 
 void rule_rows_free(struct rule_rows *r)
 {
-	free(r->hash);
-	free(r->set);
+	FREE_AND_NULL(r->hash);
+	FREE_AND_NULL(r->set);
 	*r = (struct rule_rows){0};
 }
 
@@ -83,12 +83,20 @@ static size_t absorb(
 	return left;
 }
 
-static int make_room(struct rule_rows *r, size_t room)
+// A little more, so that the rows of a large list need not move for the small sources behind it.
+static size_t room_for(size_t rows)
 {
-	if (room > RULE_ROWS_MAX)
+	size_t room = rows + rows / 64 + 256;
+	return room < RULE_ROWS_MAX ? room : RULE_ROWS_MAX;
+}
+
+static int make_room(struct rule_rows *r, size_t rows)
+{
+	if (rows > RULE_ROWS_MAX)
 		return -E2BIG;
-	if (room <= r->room)
+	if (rows <= r->room)
 		return 0;
+	size_t room = room_for(rows);
 	uint64_t *hash = realloc(r->hash, room * sizeof(*hash));
 	if (!hash)
 		return -ENOMEM;
@@ -107,15 +115,16 @@ int rule_rows_first(
 	assert(r->count == 0 && count > 0);
 	if (count > RULE_ROWS_MAX)
 		return -E2BIG;
-	uint16_t *set = malloc(count * sizeof(*set));
-	uint64_t *own = set ? realloc(*hash, count * sizeof(*own)) : NULL;
+	size_t room = room_for(count);
+	uint16_t *set = malloc(room * sizeof(*set));
+	uint64_t *own = set ? realloc(*hash, room * sizeof(*own)) : NULL;
 	if (!own) {
 		free(set);
 		return -ENOMEM;
 	}
 	*hash = NULL;
 	*r = (struct rule_rows){
-		.hash = own, .set = set, .count = count, .room = count, .names = count};
+		.hash = own, .set = set, .count = count, .room = room, .names = count};
 	uint16_t id = rule_sets_single(sets, list, count);
 	for (size_t i = 0; i < count; i++)
 		set[i] = id;
@@ -146,4 +155,18 @@ int rule_rows_merge(
 		}
 	}
 	return 0;
+}
+
+uint64_t rule_rows_pack(struct rule_rows *r, struct rule_sets *sets)
+{
+	uint32_t packed = 0;
+	for (uint32_t id = 0; id < sets->numbered; id++) {
+		bool used = sets->uses[id] > 0;
+		sets->index[id] = packed; // the index is not needed any more
+		if (used)
+			sets->set[packed++] = sets->set[id];
+	}
+	for (size_t i = 0; i < r->count; i++)
+		r->set[i] = (uint16_t)sets->index[r->set[i]];
+	return packed;
 }

@@ -26,7 +26,7 @@ void rule_rows_free(struct rule_rows *r);
 // Sorts `hash` in place and drops repeated ones; the number that stays.
 size_t rule_hashes_sort(uint64_t *hash, size_t count, struct pace *pace);
 
-// Takes the rows of the first list that has any: the allocation *hash, shrunk to its use, becomes
+// Takes the rows of the first list that has any: the allocation *hash, resized, becomes
 // the rows' own and *hash NULL, so that nothing is copied. -ENOMEM, -E2BIG: the caller keeps it.
 ATTR_MUST_CHECK int rule_rows_first(
 	struct rule_rows *r, struct rule_sets *sets, unsigned list, uint64_t **hash, size_t count);
@@ -35,3 +35,7 @@ ATTR_MUST_CHECK int rule_rows_first(
 // up. -ENOMEM, -E2BIG (over RULE_ROWS_MAX): the rows must then be thrown away.
 ATTR_MUST_CHECK int rule_rows_merge(
 	struct rule_rows *r, struct rule_sets *sets, unsigned list, uint64_t *hash, size_t count);
+
+// Sets in use get numbers without gaps, in the order of the old ones; the rows are renumbered.
+// Returns their number; no list can be merged afterwards.
+uint64_t rule_rows_pack(struct rule_rows *r, struct rule_sets *sets);

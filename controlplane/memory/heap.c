@@ -12,12 +12,16 @@
 // clang-format on
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 // Absent where the program is not linked with jemalloc.
 #pragma weak mallctl
@@ -59,6 +63,33 @@ static void libc_read(struct heap_stats *out)
 #define ALL_ARENAS "stats.arenas.4096."
 static_assert(MALLCTL_ARENAS_ALL == 4096);
 
+// jemalloc gives a sampled block that is smaller at least these bytes.
+enum { SAMPLED_MIN = 16384 };
+
+// Sampled blocks, by size: what each takes beyond its size. They are counted whatever has become of
+// the profile since.
+static uint64_t sampled_excess(void)
+{
+	uint64_t excess = 0;
+	unsigned bins = 0;
+	size_t len = sizeof(bins);
+	if (mallctl("arenas.nbins", &bins, &len, NULL, 0) != 0)
+		return 0;
+	for (unsigned i = 0; i < bins; i++) {
+		struct {
+			uint64_t requested, count;
+		} live = {0};
+		char name[48];
+		snprintf(name, sizeof(name), "prof.stats.bins.%u.live", i);
+		len = sizeof(live);
+		if (mallctl(name, &live, &len, NULL, 0) != 0 || !live.count)
+			continue;
+		snprintf(name, sizeof(name), "arenas.bin.%u.size", i);
+		excess += live.count * (SAMPLED_MIN - number(name));
+	}
+	return excess;
+}
+
 void heap_read(struct heap_stats *out)
 {
 	if (!is_there()) {
@@ -68,8 +99,11 @@ void heap_read(struct heap_stats *out)
 	uint64_t epoch = 1;
 	size_t len = sizeof(epoch);
 	(void)mallctl("epoch", &epoch, &len, &epoch, len);
+	uint64_t allocated = number("stats.allocated"),
+		 profiler = sampled_excess() + number(ALL_ARENAS "internal");
 	*out = (struct heap_stats){
-		.allocated = number("stats.allocated"),
+		.allocated = allocated - (profiler < allocated ? profiler : allocated),
+		.profiler = profiler,
 		.active = number("stats.active"),
 		.resident = number("stats.resident"),
 		.retained = number("stats.retained"),
@@ -86,14 +120,64 @@ void heap_read(struct heap_stats *out)
 	};
 }
 
+static unsigned number_32(const char *name)
+{
+	unsigned n = 0;
+	size_t len = sizeof(n);
+	return mallctl(name, &n, &len, NULL, 0) == 0 ? n : 0;
+}
+
+static uint64_t arena_number(unsigned arena, const char *figure)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "stats.arenas.%u.%s", arena, figure);
+	return number(name);
+}
+
+unsigned heap_arenas(struct heap_arena out[HEAP_ARENAS_MAX])
+{
+	unsigned count = 0, all = is_there() ? number_32("arenas.narenas") : 0;
+	const uint64_t page = is_there() ? number("arenas.page") : 0;
+	for (unsigned i = 0; i < all && i < HEAP_ARENAS_MAX; i++) {
+		char threads[48];
+		snprintf(threads, sizeof(threads), "stats.arenas.%u.nthreads", i);
+		struct heap_arena a = {.number = i,
+			.threads = number_32(threads),
+			.allocated = arena_number(i, "small.allocated")
+				     + arena_number(i, "large.allocated"),
+			.active = page * arena_number(i, "pactive"),
+			.resident = arena_number(i, "resident"),
+			.dirty = page * arena_number(i, "pdirty")};
+		if (a.resident)
+			out[count++] = a;
+	}
+	return count;
+}
+
+// A thread's distance to its next sample is more than 24 times the mean with a chance of e^-24.
+enum { FARTHEST = 24 };
+
+// jemalloc changes the rate by a reset alone, which forgets.
+static int rate_set(unsigned lg)
+{
+	static _Atomic size_t farthest; // of any rate that was
+	size_t to = lg, before = (size_t)FARTHEST << number("prof.lg_sample");
+	int rc = mallctl("prof.reset", NULL, NULL, &to, sizeof(to));
+	if (rc != 0)
+		return rc;
+	if (before > atomic_load(&farthest))
+		atomic_store(&farthest, before);
+	heap_sampling_redraw(atomic_load(&farthest));
+	return 0;
+}
+
 int heap_profile(bool on, unsigned sample_lg)
 {
 	if (!is_there() || !flag("opt.prof"))
 		return -ENOTSUP;
-	size_t lg = sample_lg;
 	if (on && (sample_lg < HEAP_SAMPLE_LG_MIN || sample_lg > HEAP_SAMPLE_LG_MAX))
 		return -EINVAL;
-	int rc = on ? mallctl("prof.reset", NULL, NULL, &lg, sizeof(lg)) : 0;
+	int rc = on && number("prof.lg_sample") != sample_lg ? rate_set(sample_lg) : 0;
 	if (rc == 0)
 		rc = mallctl("prof.active", NULL, NULL, &on, sizeof(on));
 	return -rc;
@@ -106,6 +190,29 @@ static int dump_to(int fd)
 	const char *name = path;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return -mallctl("prof.dump", NULL, NULL, &name, sizeof(name));
+}
+
+// The exact counts of each site behind it, so that a comparison knows what did not grow.
+static int sites_append(int fd)
+{
+	const struct heap_site *site[HEAP_SITES_MAX];
+	unsigned count = heap_sites(site, HEAP_SITES_MAX);
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	FILE *f = own >= 0 ? fdopen(own, "a") : NULL;
+	if (!f) {
+		int err = -errno;
+		if (own >= 0)
+			close(own);
+		return err;
+	}
+	fprintf(f, "\nSITES:\n");
+	for (unsigned i = 0; i < count; i++)
+		fprintf(f, "%s %" PRIu64 " %" PRIu64 " %s\n",
+			site[i]->function ? site[i]->function : "-",
+			atomic_load_explicit(&site[i]->bytes, memory_order_relaxed),
+			atomic_load_explicit(&site[i]->made_bytes, memory_order_relaxed),
+			site[i]->file);
+	return fclose(f) == 0 ? 0 : -errno;
 }
 
 static int text_read(int fd, char **out, size_t *len)
@@ -137,6 +244,8 @@ int heap_dump(char **out, size_t *len)
 	if (fd < 0)
 		return -errno;
 	int rc = dump_to(fd);
+	if (rc == 0)
+		rc = sites_append(fd);
 	if (rc == 0)
 		rc = text_read(fd, out, len);
 	close(fd);

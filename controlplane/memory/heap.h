@@ -4,11 +4,11 @@
 // The heap of this process. It is jemalloc's, where the program is linked with it; a program that
 // is not (tests, sanitizer builds) has libc's, and no profiles. The one includer of jemalloc.
 //
-// Profiles: from heap_profile(true) on, about one allocation in each `sample` bytes is remembered
-// with its call stack until it is freed; a dump lists what is still there, in the text format of
-// pprof (heap_v2). Off, which it is at a start, an allocation costs the test of a counter more than
-// without (docs/how-to/heap.md). heap_profile(true) forgets what was sampled before. Any thread;
-// the numbers are of all threads.
+// Profiles: about one allocation in each `sample` bytes is remembered with its call stack until it
+// is freed; a dump lists what is still there, in the text format of pprof (heap_v2). It is on from
+// the start, at HEAP_SAMPLE_LG (docs/how-to/heap.md has the cost). Another rate holds in all
+// threads from their next allocation on, and forgets what was sampled before. Any thread; the
+// numbers are of all threads.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #include <weir/attr.h>
 
 struct heap_stats {
-	uint64_t allocated; // by the program
+	uint64_t allocated; // by the program; nothing of the profiler's
 	uint64_t active;    // pages that these are in
 	uint64_t resident;  // pages of the allocator that are in memory, its own included
 	uint64_t retained;  // address space that is kept for later, without memory
@@ -25,16 +25,31 @@ struct heap_stats {
 	// thread's cache reuses are not counted again.
 	uint64_t allocations, frees;
 	uint64_t threads_cached; // bytes in caches of threads; jemalloc alone
+	// Of a profile: what sampled blocks are larger than their sizes, and jemalloc's own blocks.
+	uint64_t profiler;
 	bool jemalloc;
 	bool can_profile, profiles; // whether it could, and does
 	uint64_t sample;            // bytes, of the running or next profile
 };
 
-enum { HEAP_SAMPLE_LG_MIN = 9, HEAP_SAMPLE_LG_MAX = 30, HEAP_SAMPLE_LG = 16 };
+// One of the allocator's arenas: threads are spread over them, and memory that is free in one
+// serves no other.
+struct heap_arena {
+	unsigned number, threads;
+	uint64_t allocated, active, resident, dirty; // as above; dirty: free, and in memory still
+};
+enum { HEAP_ARENAS_MAX = 16 };
+// Those in use, of the first HEAP_ARENAS_MAX; returns how many. None without jemalloc. Fresh by the
+// last heap_read.
+unsigned heap_arenas(struct heap_arena out[HEAP_ARENAS_MAX]);
 
-void heap_read(struct heap_stats *out); // some 20 us
-// `sample_lg`: as a power of two. -ENOTSUP: no jemalloc, or without profiles.
+enum { HEAP_SAMPLE_LG_MIN = 9, HEAP_SAMPLE_LG_MAX = 24, HEAP_SAMPLE_LG = 19 };
+
+void heap_read(struct heap_stats *out); // some 40 us
+// `sample_lg`: as a power of two; that of the running profile changes nothing. -ENOTSUP: no
+// jemalloc, or without profiles.
 ATTR_MUST_CHECK int heap_profile(bool on, unsigned sample_lg);
-// The profile as text, malloced. -ENOTSUP, -ENOMEM, -EFBIG (over HEAP_DUMP_MAX).
+// The profile as text, malloced, with the exact bytes of each site at its end. -ENOTSUP, -ENOMEM,
+// -EFBIG (over HEAP_DUMP_MAX).
 enum { HEAP_DUMP_MAX = 8 << 20 };
 ATTR_MUST_CHECK int heap_dump(char **out, size_t *len);

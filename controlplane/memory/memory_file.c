@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <weir/keyhash.h>
 
-enum { FILE_VERSION = 2 };
+enum { FILE_VERSION = 3 };
 // One sample a minute does not get there.
 static const uint64_t FILE_NUMBER_MAX = (uint64_t)1 << 48;
 

@@ -4,10 +4,10 @@
 #include "memory_file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/log.h>
-#include <weir/mem_account.h>
 
 enum { MINUTE_MS = 60000, MINUTES_MIN = 10 };
 
@@ -20,10 +20,9 @@ struct memory_meter {
 	struct memory_file *file; // NULL: not kept
 	uint64_t next_minute_ms;
 	bool file_failed;
-	bool alarm;
-	char alarm_by[MEMORY_NAME_MAX];
-	uint64_t alarms, damaged;
-	struct memory_report look; // of the alarm
+	uint64_t damaged;
+	struct memory_judge *judge;
+	struct memory_report look; // of the last minute
 };
 
 int memory_meter_open(struct memory_meter **out, const char *path)
@@ -34,6 +33,8 @@ int memory_meter_open(struct memory_meter **out, const char *path)
 	int rc = memory_ring_open(&m->seconds, METER_SECONDS);
 	if (rc == 0)
 		rc = memory_ring_open(&m->minutes, METER_MINUTES);
+	if (rc == 0)
+		rc = memory_judge_open(&m->judge);
 	if (rc < 0) {
 		memory_meter_close(m);
 		return rc;
@@ -69,6 +70,7 @@ void memory_meter_close(struct memory_meter *m)
 	if (!m)
 		return;
 	memory_file_close(m->file);
+	memory_judge_close(m->judge);
 	memory_ring_close(&m->seconds);
 	memory_ring_close(&m->minutes);
 	free(m);
@@ -86,107 +88,22 @@ static void history_write(struct memory_meter *m)
 	m->file_failed = rc < 0;
 }
 
-static bool is_of_dataplane(const char *series)
+// The alarm of the most bytes, by the name of its series.
+static void alarms_report(const struct memory_meter *m, struct memory_report *out)
 {
-	return strncmp(series, METER_DATAPLANE, strlen(METER_DATAPLANE)) == 0;
-}
-
-// Is the series a sum over a process, whose accounts have the same bytes?
-static bool is_sum(const char *series)
-{
-	static const char *const sums[] = {"rss", "anonymous", "heap"};
-	if (is_of_dataplane(series))
-		series += strlen(METER_DATAPLANE);
-	for (size_t i = 0; i < ARRAY_LEN(sums); i++)
-		if (strcmp(series, sums[i]) == 0)
-			return true;
-	return false;
-}
-
-// The account of a series of bytes; MEM_ACCOUNT_COUNT: a sum over accounts. Memory of libraries may
-// be for any table.
-static enum mem_account account_of(const char *series)
-{
-	unsigned i = 0;
-	while (i < MEM_ACCOUNT_COUNT && strcmp(mem_account_names[i], series) != 0)
-		i++;
-	return i == MEM_ACCOUNT_libraries || i == MEM_ACCOUNT_other ? MEM_ACCOUNT_COUNT
-								    : (enum mem_account)i;
-}
-
-// A table of the control plane explains no growth of the data plane's own memory; shared tables
-// explain growth of its mappings.
-static bool explains_dataplane(const struct memory_slope *table, const char *series)
-{
-	const enum mem_account account = mem_account_of(table->name);
-	return strcmp(series, METER_DATAPLANE "rss") == 0
-	       && (account == MEM_ACCOUNT_l0 || account == MEM_ACCOUNT_images);
-}
-
-// Does a table that fills account for its growth?
-static bool is_explained(const struct memory_report *r, const char *series)
-{
-	const bool is_dataplane = is_of_dataplane(series);
-	const enum mem_account account = account_of(series);
-	for (unsigned i = 0; i < r->count; i++)
-		if (r->slope[i].fills
-			&& (is_dataplane ? explains_dataplane(&r->slope[i], series)
-					 : account == MEM_ACCOUNT_COUNT
-						   || mem_account_of(r->slope[i].name) == account))
-			return true;
-	return false;
-}
-
-// What grows for sure, and most: of all series, or of one process's accounts. NULL: nothing does.
-static const struct memory_slope *grower_of(
-	const struct memory_report *r, const struct memory_slope *sum)
-{
-	const struct memory_slope *most = NULL;
-	for (unsigned i = 0; i < r->count; i++) {
-		const struct memory_slope *s = &r->slope[i];
-		bool is_asked = !sum
-				|| (!is_sum(s->name)
-					&& is_of_dataplane(s->name) == is_of_dataplane(sum->name));
-		if (is_asked && s->kind == MEMORY_BYTES
-			&& trend_is_above(&s->trend, (double)METER_ALARM_BYTES_H / 3600)
-			&& (!most || s->trend.slope > most->trend.slope)
-			&& !is_explained(r, s->name))
-			most = s;
+	const struct judge_status *s = memory_judge_status(m->judge);
+	const struct judge_alarm *most = NULL;
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct judge_alarm *a = &s->alarm[i];
+		if (!most || (strcmp(a->unit, "bytes") == 0 && a->per_hour > most->per_hour))
+			most = a;
 	}
-	return most;
-}
-
-// A process's sum wavers more than its accounts, of which the one that grows says where to look.
-static const struct memory_slope *grower(const struct memory_report *r)
-{
-	const struct memory_slope *most = grower_of(r, NULL);
-	const struct memory_slope *account = most && is_sum(most->name) ? grower_of(r, most) : NULL;
-	return account ? account : most;
-}
-
-static void alarm_look(struct memory_meter *m)
-{
-	struct memory_report *r = &m->look;
-	memory_meter_report(m, METER_ALARM_SPAN_S, r);
-	// Nine tenths: minutes are a little longer than that.
-	bool enough = r->by_minute && r->span_ms >= (uint64_t)METER_ALARM_SPAN_S * 900;
-	const struct memory_slope *s = enough ? grower(r) : NULL;
-	if (s && !m->alarm) {
-		m->alarms++;
-		log_warning("memory grows: %s by %.1f MiB an hour (95%%: from %.1f on)", s->name,
-			s->trend.slope * 3600 / 1048576,
-			(s->trend.slope - s->trend.half) * 3600 / 1048576);
-	} else if (!s && m->alarm) {
-		log_info("memory: %s", enough && r->steady ? "no longer grows"
-							   : "grows only with tables that fill");
-	}
-	m->alarm = s != NULL;
-	memset(m->alarm_by, 0, sizeof(m->alarm_by));
-	if (s)
-		memcpy(m->alarm_by, s->name, sizeof(m->alarm_by));
-	r->alarm = m->alarm;
-	r->alarms = m->alarms;
-	memcpy(r->alarm_by, m->alarm_by, sizeof(r->alarm_by));
+	out->alarm = most != NULL;
+	out->alarms = s->raised;
+	if (most)
+		snprintf(out->alarm_by, sizeof(out->alarm_by), "%s%.*s",
+			most->process == MEMORY_DATAPLANE ? METER_DATAPLANE : "",
+			MEMORY_NAME_MAX - (int)sizeof(METER_DATAPLANE), most->name);
 }
 
 const struct memory_report *memory_meter_look(const struct memory_meter *m)
@@ -206,6 +123,7 @@ void memory_meter_dataplane(struct memory_meter *m, const struct memory_other *o
 	if (memory_lives_follow(l, o, &place)) {
 		memory_ring_begin(&m->seconds, METER_DATAPLANE);
 		memory_ring_begin(&m->minutes, METER_DATAPLANE);
+		memory_judge_begin(m->judge, MEMORY_DATAPLANE);
 	} else {
 		log_info("data plane: its life %llu ended: %s", (unsigned long long)l->next,
 			memory_end_text(memory_life_get(l, 0)->end));
@@ -217,6 +135,7 @@ void memory_meter_dataplane(struct memory_meter *m, const struct memory_other *o
 void memory_meter_take(struct memory_meter *m, const struct memory_sample *s)
 {
 	memory_ring_push(&m->seconds, s, m->life->number);
+	memory_judge_take(m->judge, s);
 	m->place.wall_s = s->wall_s;
 	memory_life_seen(m->life, s, &m->place);
 	if (s->uptime_ms < m->next_minute_ms)
@@ -227,7 +146,7 @@ void memory_meter_take(struct memory_meter *m, const struct memory_sample *s)
 	memory_life_seen(m->life, s, &m->place);
 	memory_lives_saw(&m->lives[MEMORY_DATAPLANE], &m->dataplane, &m->place);
 	history_write(m);
-	alarm_look(m);
+	memory_meter_report(m, METER_LOOK_SPAN_S, &m->look);
 }
 
 static bool table_fills(const struct memory_slope *s, double span_s)
@@ -273,12 +192,10 @@ void memory_meter_report(const struct memory_meter *m, uint64_t span_s, struct m
 	*out = (struct memory_report){.by_minute = minutes,
 		.steady = true,
 		.samples = memory_ring_span(r, span_ms),
-		.alarm = m->alarm,
-		.alarms = m->alarms,
 		.refused = m->seconds.refused,
 		.damaged = m->damaged,
 		.kept = m->file && !m->file_failed};
-	memcpy(out->alarm_by, m->alarm_by, sizeof(out->alarm_by));
+	alarms_report(m, out);
 	if (out->samples == 0)
 		return;
 	const struct memory_row *newest = memory_ring_row(r, 0);
@@ -294,7 +211,8 @@ uint64_t memory_meter_refused(const struct memory_meter *m)
 
 size_t memory_meter_bytes(const struct memory_meter *m)
 {
-	return memory_ring_bytes(&m->seconds) + memory_ring_bytes(&m->minutes);
+	return memory_ring_bytes(&m->seconds) + memory_ring_bytes(&m->minutes)
+	       + memory_judge_bytes(m->judge);
 }
 
 const struct memory_lives *memory_meter_lives(
@@ -306,4 +224,9 @@ const struct memory_lives *memory_meter_lives(
 const struct memory_ring *memory_meter_minutes(const struct memory_meter *m)
 {
 	return &m->minutes;
+}
+
+const struct judge_status *memory_meter_alarms(const struct memory_meter *m)
+{
+	return memory_judge_status(m->judge);
 }

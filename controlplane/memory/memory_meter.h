@@ -11,22 +11,18 @@
 // fastest. A table is full from 99% of its cap on; else it fills when the lower end of its slope is
 // above 0 and it gains over the span more than 1% of what it holds and 0.1% of its cap.
 //
-// The alarm looks once a minute at the last half hour: it is on while something grows by more than
-// METER_ALARM_BYTES_H an hour with the whole interval of its slope, and logged when it goes on and
-// off. It names the account that grows most, where the process' sum grows with it. A table that
-// fills explains its own account, the libraries' and the process' sums, and no other account: a
-// cache that fills for days hides no leak elsewhere. No table explains the data plane's own memory
-// (dataplane.anonymous and its accounts, memory_dataplane.h). One thread, unless noted otherwise. A
-// sample costs some microseconds, a report a millisecond at most.
+// Alarms are another module's (memory_judge.h), which sees each sample. A report says whether there
+// is one, and names the one that grows fastest. One thread, unless noted otherwise. A sample costs
+// some tens of microseconds, a report a millisecond at most.
 
+#include "memory_judge.h"
 #include "memory_life.h"
 #include "memory_ring.h"
 
 enum {
 	METER_SECONDS = 300,
 	METER_MINUTES = 1440,
-	METER_ALARM_SPAN_S = 1800,
-	METER_ALARM_BYTES_H = 1 << 20,
+	METER_LOOK_SPAN_S = 1800,
 };
 
 struct memory_meter;
@@ -57,7 +53,7 @@ struct memory_report {
 	bool steady;
 	char filling[MEMORY_NAME_MAX]; // "" when steady
 	double query_rate;             // a second
-	bool alarm;
+	bool alarm;                    // at least one
 	char alarm_by[MEMORY_NAME_MAX];
 	uint64_t alarms;  // since the start
 	uint64_t refused; // values for which there was no series
@@ -67,9 +63,10 @@ struct memory_report {
 	struct memory_slope slope[MEMORY_SERIES_MAX];
 };
 
-// The last half hour as the alarm saw it, at most a minute ago; no samples before the first minute.
+// The last half hour, at most a minute ago; no samples before the first minute.
 const struct memory_report *memory_meter_look(const struct memory_meter *m);
 void memory_meter_report(const struct memory_meter *m, uint64_t span_s, struct memory_report *out);
+const struct judge_status *memory_meter_alarms(const struct memory_meter *m);
 uint64_t memory_meter_refused(const struct memory_meter *m); // values without a series
 size_t memory_meter_bytes(const struct memory_meter *m);     // of the rings
 const struct memory_lives *memory_meter_lives(

@@ -16,8 +16,7 @@ int memory_ring_open(struct memory_ring *r, unsigned length)
 
 void memory_ring_close(struct memory_ring *r)
 {
-	free(r->row);
-	r->row = NULL;
+	FREE_AND_NULL(r->row);
 }
 
 size_t memory_ring_bytes(const struct memory_ring *r)

@@ -3,32 +3,71 @@
 
 // What memory looked like at one instant: named values, as many as fit; what does not is counted.
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { MEMORY_SERIES_MAX = 128, MEMORY_NAME_MAX = 32 };
+enum { MEMORY_SERIES_MAX = 192, MEMORY_NAME_MAX = 32, MEMORY_BY_MAX = 64 };
 static const uint64_t MEMORY_ABSENT = UINT64_MAX;
 
 enum memory_kind {
 	MEMORY_BYTES, // of a process or a subsystem
 	MEMORY_FILL,  // entries of a table, of `cap`
+	MEMORY_COUNT, // descriptors, mappings, packet buffers
+};
+
+struct table_info;
+struct stats_site;
+
+struct memory_table {  // of a table, as the registry says (base/table_registry.h)
+	uint32_t kind; // enum table_kind
+	bool is_reserved;
+	uint64_t bytes; // of the process's own, without regions that both map
+	uint64_t oldest_ms, stay_ms, descriptors;
 };
 
 struct memory_item {
 	char name[MEMORY_NAME_MAX]; // longer ones are cut
 	uint32_t kind;              // enum memory_kind
 	uint64_t value, cap;
+	struct memory_table table; // of MEMORY_FILL
+	char by[MEMORY_BY_MAX];    // the region or owner with the largest part; "": unknown
 };
 
 struct memory_sample {
 	uint64_t uptime_ms; // of this process
 	uint64_t wall_s;    // Unix time, for people alone
 	uint64_t queries;   // answered or refused since the start
+	uint64_t questions; // that reached the resolver, from workers and frontends
 	unsigned count;
 	unsigned refused;
+	uint64_t descriptors; // that entries of tables held when the kernel's were counted
+	bool builds;          // rules are being read, fetched or built: that memory is given back
+	unsigned sites; // of the data plane's statistics, as long as the call takes that has this
+	const struct stats_site *site;
 	struct memory_item item[MEMORY_SERIES_MAX];
 };
 
-void memory_sample_bytes(struct memory_sample *s, const char *name, uint64_t bytes);
-void memory_sample_fill(struct memory_sample *s, const char *name, uint64_t used, uint64_t cap);
+void memory_sample_put(struct memory_sample *s, uint32_t kind, const char *name, uint64_t value);
+void memory_sample_table(struct memory_sample *s, const struct table_info *t); // a MEMORY_FILL
 // Of a kind and name; MEMORY_ABSENT: there is none.
 uint64_t memory_sample_get(const struct memory_sample *s, uint32_t kind, const char *name);
+
+// Names the region or owner of an item, cut to its length; no such item is fine.
+void memory_sample_by(struct memory_sample *s, uint32_t kind, const char *name, const char *by);
+
+struct mem_kinds;
+
+// Mappings and descriptors by kind: names begin with `prefix`. Of private anonymous mappings those
+// over `allocator`, the address space that the allocator has.
+void memory_sample_kinds(
+	struct memory_sample *s, const char *prefix, const struct mem_kinds *k, uint64_t allocator);
+
+static inline void memory_sample_bytes(struct memory_sample *s, const char *name, uint64_t bytes)
+{
+	memory_sample_put(s, MEMORY_BYTES, name, bytes);
+}
+
+static inline void memory_sample_count(struct memory_sample *s, const char *name, uint64_t count)
+{
+	memory_sample_put(s, MEMORY_COUNT, name, count);
+}

@@ -7,10 +7,10 @@
 
 static const struct {
 	const char *name;
-	uint32_t most;
+	uint32_t usual, most;
 	const char *help;
 } toggles[] = {
-#define X(name, text, most, help) {text, most, help},
+#define X(name, text, usual, most, help) {text, usual, most, help},
 	TOGGLE_LIST(X)
 #undef X
 };
@@ -18,7 +18,7 @@ static const struct {
 void toggles_reset(struct toggles *k)
 {
 	for (unsigned i = 0; i < TOGGLE_COUNT; i++)
-		k->value[i] = toggles[i].most;
+		k->value[i] = toggles[i].usual;
 }
 
 enum toggle toggle_find(const char *name)
@@ -41,13 +41,18 @@ const char *toggle_help(enum toggle toggle)
 
 uint32_t toggle_usual(enum toggle toggle)
 {
+	return toggles[toggle].usual;
+}
+
+uint32_t toggle_most(enum toggle toggle)
+{
 	return toggles[toggle].most;
 }
 
 static int number_read(const char *text, uint32_t most, uint32_t *out)
 {
 	char *end;
-	if (*text < '1' || *text > '9' || strlen(text) > 5)
+	if (*text < '0' || *text > '9' || strlen(text) > 5 || (*text == '0' && text[1]))
 		return -EINVAL;
 	unsigned long n = strtoul(text, &end, 10);
 	if (*end || n > most)
@@ -58,16 +63,16 @@ static int number_read(const char *text, uint32_t most, uint32_t *out)
 
 int toggle_set(struct toggles *k, enum toggle toggle, const char *value)
 {
-	uint32_t most = toggles[toggle].most, n = most;
+	uint32_t most = toggles[toggle].most, n = toggles[toggle].usual;
 	int rc = 0;
-	if (strcmp(value, "default") == 0)
-		n = most;
-	else if (most > 1)
-		rc = number_read(value, most, &n);
-	else if (strcmp(value, "off") == 0)
-		n = 0;
-	else if (strcmp(value, "on") != 0)
-		rc = -EINVAL;
+	if (strcmp(value, "default") != 0) {
+		if (most > 1)
+			rc = number_read(value, most, &n);
+		else if (strcmp(value, "off") == 0)
+			n = 0;
+		else if (strcmp(value, "on") != 0)
+			rc = -EINVAL;
+	}
 	if (rc == 0)
 		k->value[toggle] = n;
 	return rc;
@@ -85,8 +90,13 @@ struct config *toggles_lay(const struct toggles *k, const struct config *read)
 
 void toggles_apply(const struct toggles *k, struct config *c)
 {
-	c->upstreams.socket_uses =
-		k->value[TOGGLE_UPSTREAM_KEEPALIVE] ? k->value[TOGGLE_UPSTREAM_RECYCLE] : 1;
+	uint32_t uses = k->value[TOGGLE_UPSTREAM_RECYCLE];
+	if (!k->value[TOGGLE_UPSTREAM_KEEPALIVE])
+		c->upstreams.socket_uses = 1;
+	else if (uses == toggles[TOGGLE_UPSTREAM_RECYCLE].usual)
+		c->upstreams.socket_uses = 0;
+	else
+		c->upstreams.socket_uses = uses ? uses : UINT32_MAX;
 	c->http_single = !k->value[TOGGLE_HTTP_KEEPALIVE];
 	c->resolver_off = !k->value[TOGGLE_RESOLVER];
 	if (!k->value[TOGGLE_REFRESH] || c->resolver_off)

@@ -12,25 +12,27 @@
 #include <weir/attr.h>
 #include <weir/config.h>
 
-// X(name, text, greatest value: 1 is on or off, effect when it is not the default)
-#define TOGGLE_LIST(X)                                                                           \
-	X(UPSTREAM_KEEPALIVE, "upstream.keepalive", 1,                                           \
-		"off: each query to an upstream has a "                                          \
-		"socket of its own")                                                             \
-	X(HTTP_KEEPALIVE, "http.keepalive", 1,                                                   \
-		"off: each request to ClickHouse or a webhook has a connection of its own")      \
-	X(UPSTREAM_RECYCLE, "upstream.recycle", 64, "a socket is closed after so many queries")  \
-	X(RESOLVER, "resolver", 1,                                                               \
-		"off: misses are SERVFAIL, nothing is refreshed: the data "                      \
-		"plane alone")                                                                   \
-	X(REFRESH, "refresh", 1, "off: nothing is renewed ahead of its expiry")                  \
-	X(L1, "l1", 1, "off: Redis is not used")                                                 \
-	X(QUERY_LOG, "query_log", 1, "off: no query is logged")                                  \
-	X(LIST_RELOAD, "list_reload", 1, "off: lists are not fetched, and not reloaded by hand") \
-	X(API, "api", 1, "off: the control API serves the toggles, memory and health alone")
+// X(name, text, default, greatest value: 1 is on or off, effect when it is not the default)
+#define TOGGLE_LIST(X)                                                                      \
+	X(UPSTREAM_KEEPALIVE, "upstream.keepalive", 1, 1,                                   \
+		"off: each query to an upstream has a "                                     \
+		"socket of its own")                                                        \
+	X(HTTP_KEEPALIVE, "http.keepalive", 1, 1,                                           \
+		"off: each request to ClickHouse or a webhook has a connection of its own") \
+	X(UPSTREAM_RECYCLE, "upstream.recycle", 64, 10000,                                  \
+		"a socket is closed after so many queries; 0: never")                       \
+	X(RESOLVER, "resolver", 1, 1,                                                       \
+		"off: misses are SERVFAIL, nothing is refreshed: the data "                 \
+		"plane alone")                                                              \
+	X(REFRESH, "refresh", 1, 1, "off: nothing is renewed ahead of its expiry")          \
+	X(L1, "l1", 1, 1, "off: Redis is not used")                                         \
+	X(QUERY_LOG, "query_log", 1, 1, "off: no query is logged")                          \
+	X(LIST_RELOAD, "list_reload", 1, 1,                                                 \
+		"off: lists are not fetched, and not reloaded by hand")                     \
+	X(API, "api", 1, 1, "off: the control API serves the toggles, memory and health alone")
 
 enum toggle {
-#define X(name, text, most, help) TOGGLE_##name,
+#define X(name, text, usual, most, help) TOGGLE_##name,
 	TOGGLE_LIST(X)
 #undef X
 		TOGGLE_COUNT
@@ -45,8 +47,9 @@ void toggles_reset(struct toggles *k); // all as usual
 enum toggle toggle_find(const char *name);
 const char *toggle_name(enum toggle toggle);
 const char *toggle_help(enum toggle toggle);
-uint32_t toggle_usual(enum toggle toggle); // 1: on; of a number its most
-// "on", "off", a number from 1 on, "default". -EINVAL.
+uint32_t toggle_usual(enum toggle toggle); // 1: on
+uint32_t toggle_most(enum toggle toggle);  // 1: on or off; else a number from 0 on
+// "on", "off", a number, "default". -EINVAL.
 ATTR_MUST_CHECK int toggle_set(struct toggles *k, enum toggle toggle, const char *value);
 void toggles_apply(const struct toggles *k, struct config *c);
 // A copy of `read` with the toggles applied, for free(). It points into `read`, which must live as

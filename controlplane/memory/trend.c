@@ -72,8 +72,3 @@ void trend_fit(const double *x, const double *y, unsigned n, struct trend *out)
 	out->half = t_quantile(out->independent - 2) * sqrt(variance / s.xx);
 	out->known = true;
 }
-
-bool trend_is_above(const struct trend *t, double slope)
-{
-	return t->known && t->slope - t->half > slope;
-}

@@ -23,4 +23,7 @@ struct trend {
 // `x` grows. O(n), three passes.
 void trend_fit(const double *x, const double *y, unsigned n, struct trend *out);
 // All of the interval lies above.
-bool trend_is_above(const struct trend *t, double slope);
+static inline bool trend_is_above(const struct trend *t, double slope)
+{
+	return t->known && t->slope - t->half > slope;
+}

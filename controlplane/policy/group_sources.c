@@ -171,11 +171,11 @@ void group_sources_free(struct group_sources *s)
 	for (unsigned i = 0; i < s->count; i++) {
 		struct config_entries *e = &s->one[i].entries;
 		for (unsigned k = 0; k < e->pattern_count; k++)
-			free(e->patterns[k]);
-		free(e->patterns);
-		free(e->names);
+			FREE_AND_NULL(e->patterns[k]);
+		FREE_AND_NULL(e->patterns);
+		FREE_AND_NULL(e->names);
 	}
-	free(s->one);
+	FREE_AND_NULL(s->one);
 	free(s);
 }
 

@@ -52,8 +52,8 @@ void local_book_free(struct local_book *b)
 {
 	if (!b)
 		return;
-	free(b->item);
-	free(b->bytes);
+	FREE_AND_NULL(b->item);
+	FREE_AND_NULL(b->bytes);
 	free(b);
 }
 

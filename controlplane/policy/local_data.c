@@ -14,6 +14,7 @@ struct local_source {
 	char title[RULE_TITLE_MAX];
 	uint8_t first_voice, last_voice;
 	bool hosts;
+	bool unread; // a hosts file, at some reading: of the thread that reads rules
 };
 
 struct local_data {
@@ -103,6 +104,11 @@ void local_data_free(struct local_data *d)
 	free(d);
 }
 
+const char *local_data_hosts(const struct local_data *d, unsigned i)
+{
+	return i < d->seed.hosts_count ? d->seed.hosts[i] : NULL;
+}
+
 unsigned local_data_sources(const struct local_data *d)
 {
 	return d->count;
@@ -130,15 +136,23 @@ bool local_data_applies(const struct config *c, const struct config_group *g, co
 	return true;
 }
 
+bool local_data_unread(const struct local_data *d)
+{
+	bool unread = false;
+	for (unsigned i = 0; d && i < d->count; i++)
+		unread |= d->source[i].unread;
+	return unread;
+}
+
 int local_data_rules(void *arg, list_rule_take take, void *take_arg)
 {
-	const struct local_source *s = arg;
+	struct local_source *s = arg;
 	struct local_book *b;
 	int rc = local_book_copy(s->seed, &b);
 	if (rc < 0)
 		return rc;
 	if (s->hosts)
-		rc = local_seed_hosts(&s->data->seed, b);
+		rc = local_seed_hosts(&s->data->seed, b, &s->unread);
 	if (rc == 0) {
 		local_book_settle(b);
 		rc = local_book_rules(b, s->first_voice, s->last_voice, take, take_arg);

@@ -31,6 +31,11 @@ struct local_data;
 ATTR_MUST_CHECK int local_data_new(const struct config *c, struct local_data **out);
 void local_data_free(struct local_data *d); // NULL is fine
 
+// The hosts files that local_data_rules reads: their paths; NULL behind the last.
+const char *local_data_hosts(const struct local_data *d, unsigned i);
+// Could one of them not be read, at any reading? On the thread that reads rules. NULL: no.
+bool local_data_unread(const struct local_data *d);
+
 unsigned local_data_sources(const struct local_data *d);
 const char *local_data_title(const struct local_data *d, unsigned i);
 void *local_data_arg(const struct local_data *d, unsigned i);

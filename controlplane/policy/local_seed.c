@@ -255,8 +255,8 @@ int local_seed_init(struct local_seed *s, const struct config *c)
 void local_seed_end(struct local_seed *s)
 {
 	for (unsigned i = 0; i < s->hosts_count; i++)
-		free(s->hosts[i]);
-	free(s->zones);
+		FREE_AND_NULL(s->hosts[i]);
+	FREE_AND_NULL(s->zones);
 }
 
 struct hosts_import {
@@ -265,7 +265,7 @@ struct hosts_import {
 	unsigned names;
 };
 
-// Its reverse name would be nobody's, or is known.
+// Addresses whose reverse name belongs to no host or is built in.
 static bool has_no_ptr(const struct ip_address *a)
 {
 	static const uint8_t zero[15];
@@ -307,7 +307,7 @@ static int host_take(
 	return say_data(d, h->book, &item);
 }
 
-int local_seed_hosts(const struct local_seed *d, struct local_book *b)
+int local_seed_hosts(const struct local_seed *d, struct local_book *b, bool *unread)
 {
 	struct hosts_import h = {.data = d, .book = b};
 	for (unsigned i = 0; i < d->hosts_count; i++) {
@@ -315,6 +315,7 @@ int local_seed_hosts(const struct local_seed *d, struct local_book *b)
 		int rc = hosts_file_read(d->hosts[i], host_take, &h, &counts);
 		if (rc == -ENOMEM)
 			return rc;
+		*unread |= rc < 0 && rc != -E2BIG && rc != -EFBIG;
 		if (rc < 0)
 			log_warning("hosts file %s: %s", d->hosts[i],
 				rc == -E2BIG ? "too many names; the rest is ignored"

@@ -22,4 +22,5 @@ void local_seed_end(struct local_seed *s); // all zero is fine
 ATTR_MUST_CHECK int local_seed_make(const struct local_seed *s, const struct config *c,
 	const struct config_group *g, struct local_book **out);
 // What all hosts files say. One that cannot be read is logged. -ENOMEM.
-ATTR_MUST_CHECK int local_seed_hosts(const struct local_seed *s, struct local_book *b);
+ATTR_MUST_CHECK int local_seed_hosts(
+	const struct local_seed *s, struct local_book *b, bool *unread);

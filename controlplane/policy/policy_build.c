@@ -199,11 +199,11 @@ static int parts_build(struct parts *p, const struct config *config, struct poli
 
 static void parts_free(struct parts *p)
 {
-	free(p->v4.one);
-	free(p->v6.one);
-	free(p->mac.one);
-	free(p->mac_address);
-	free(p->t.entry);
+	FREE_AND_NULL(p->v4.one);
+	FREE_AND_NULL(p->v6.one);
+	FREE_AND_NULL(p->mac.one);
+	FREE_AND_NULL(p->mac_address);
+	FREE_AND_NULL(p->t.entry);
 	policy_v6_free(&p->v6_tables);
 	policy_v6_free(&p->mac_tables);
 }

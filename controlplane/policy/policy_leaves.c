@@ -249,7 +249,7 @@ static void slot_fill(const struct table *t, unsigned word, const struct policy_
 	}
 }
 
-// A spare slot holds a key whose own slot is another one, so nobody is led to it with that key.
+// A spare slot holds a key that belongs to another slot, so no lookup of that key ends here.
 static void slots_fill(struct table *t)
 {
 	for (unsigned i = 0; i < t->head->slots; i++)
@@ -274,10 +274,10 @@ static int table_build(struct table *t)
 	}
 	if (rc == 0)
 		slots_fill(t);
-	free(t->taken);
-	free(t->first);
-	free(t->next);
-	free(t->hash);
+	FREE_AND_NULL(t->taken);
+	FREE_AND_NULL(t->first);
+	FREE_AND_NULL(t->next);
+	FREE_AND_NULL(t->hash);
 	return rc;
 }
 
@@ -332,6 +332,6 @@ int policy_v6_build(const struct policy_prefixes *p, struct policy_v6_table *tab
 
 void policy_v6_free(struct policy_v6 *v)
 {
-	free(v->pilot);
-	free(v->slot);
+	FREE_AND_NULL(v->pilot);
+	FREE_AND_NULL(v->slot);
 }

@@ -43,8 +43,16 @@ static const struct {
 	[SAFE_ENGINE_BRAVE] = {"search.brave.com", "forcesafe.search.brave.com", NULL},
 };
 
-const struct rule_types safe_search_types = {
+static const struct rule_types types = {
 	.count = 3, .type = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_HTTPS}};
+
+bool safe_search_has_type(uint16_t qtype)
+{
+	for (unsigned i = 0; i < types.count; i++)
+		if (types.type[i] == qtype)
+			return true;
+	return false;
+}
 
 // Is the text one of the words, which single spaces separate?
 static bool has_word(const char *words, const char *text)
@@ -97,7 +105,7 @@ static int words_rules(const char *before, const char *words, list_rule_take tak
 			.what = LIST_RULE_NAME,
 			.kind = {.rule_class = RULE_CLASS_SAFE,
 				.covers = RULE_COVERS_SELF,
-				.types = safe_search_types},
+				.types = types},
 			.name = &name,
 		};
 		if (rc == 0)

@@ -14,8 +14,8 @@
 const char *safe_search_target(
 	const struct dns_name *name, const struct config_safe_search *settings);
 
-// Query types that safe search is for.
-extern const struct rule_types safe_search_types;
+// Is safe search for queries of this type?
+bool safe_search_has_type(uint16_t qtype);
 
 // Rules of class SAFE, one for each host of the engine, which is a source of the rule image. Stops
 // with what `take` returns if it is not 0.

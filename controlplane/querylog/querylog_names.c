@@ -146,11 +146,11 @@ void querylog_names_release(void *names)
 	struct querylog_names *n = names;
 	if (!n || atomic_fetch_sub_explicit(&n->references, 1, memory_order_acq_rel) != 1)
 		return;
-	free(n->client_name);
-	free(n->client);
-	free(n->mac);
-	free(n->domain);
-	free(n->exclude);
+	FREE_AND_NULL(n->client_name);
+	FREE_AND_NULL(n->client);
+	FREE_AND_NULL(n->mac);
+	FREE_AND_NULL(n->domain);
+	FREE_AND_NULL(n->exclude);
 	free(n);
 }
 

@@ -14,7 +14,8 @@ static const char unlogged[] = "unlogged";
 
 static const char *verdict_text(unsigned v)
 {
-	static const char *const own[] = {"resolved", "servfail", "unanswered"};
+	static const char *const own[] = {"resolved", "servfail", "unanswered", "servfail_inflight",
+		"servfail_zone", "servfail_suffix", "servfail_waiters", "servfail_client"};
 	if (v < VERDICT_COUNT)
 		return verdict_names[v];
 	v -= LOG_VERDICT_RESOLVED;

@@ -15,6 +15,12 @@ enum log_verdict {
 	LOG_VERDICT_RESOLVED = 240, // answered by an upstream or L1
 	LOG_VERDICT_SERVFAIL,
 	LOG_VERDICT_UNANSWERED, // too late, or too many wait
+	// SERVFAIL because of a bound (bounds/bounds.h)
+	LOG_VERDICT_SERVFAIL_INFLIGHT,
+	LOG_VERDICT_SERVFAIL_ZONE,
+	LOG_VERDICT_SERVFAIL_SUFFIX,
+	LOG_VERDICT_SERVFAIL_WAITERS,
+	LOG_VERDICT_SERVFAIL_CLIENT,
 };
 
 enum querylog_made {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The log rings that the log thread empties: one for each worker, and the resolver loop's. A
+// The log rings that the log thread empties: one for each worker, resolver and frontend. A
 // worker's is mapped here once more, so that the thread can read the rest after the worker rings
 // are detached.
 //
@@ -11,10 +11,11 @@
 
 #include <pthread.h>
 #include <weir/shm_abi.h>
+#include <weir/shm_epoch.h>
 #include <weir/shm_region.h>
 #include <weir/shm_ring.h>
 
-enum { QUERYLOG_SOURCES_MAX = 2 * SHM_WORKERS_MAX + 1 };
+enum { QUERYLOG_SOURCES_MAX = 2 * SHM_WORKERS_MAX + SHM_RESOLVERS_MAX + EPOCH_OWN_MAX };
 
 struct querylog_source {
 	struct ring_consumer ring;

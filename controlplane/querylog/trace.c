@@ -78,8 +78,7 @@ int traces_begin(struct traces *t, const struct dp_watch *filter, trace_put_fn p
 
 void traces_end(struct traces *t)
 {
-	free(t->slot);
-	t->slot = NULL;
+	FREE_AND_NULL(t->slot);
 	t->live = 0;
 }
 
@@ -148,7 +147,7 @@ static void left_out(struct traces *t, const struct trace *what)
 	t->put(t->arg, &half);
 }
 
-// TRACES_MAX: there is none.
+// TRACES_MAX: no such trace.
 static unsigned place_find(const struct traces *t)
 {
 	unsigned place = 0;
@@ -221,13 +220,6 @@ void traces_answered(struct traces *t, trace_handle one, unsigned outcome, unsig
 			.n = (uint8_t)outcome,
 			.server = LOG_NO_UPSTREAM,
 			.value = rcode});
-}
-
-void traces_verdict(struct traces *t, trace_handle one, unsigned verdict)
-{
-	struct slot *s = slot_of(t, one);
-	if (s)
-		s->trace.verdict = (uint8_t)verdict;
 }
 
 void traces_join(struct traces *t, trace_handle *first, trace_handle one)

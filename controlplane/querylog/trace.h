@@ -77,7 +77,6 @@ void traces_note_server(
 uint16_t traces_hand(struct traces *t, trace_handle one);
 // Of it alone.
 void traces_answered(struct traces *t, trace_handle one, unsigned outcome, unsigned rcode);
-void traces_verdict(struct traces *t, trace_handle one, unsigned verdict);
 // It goes on with a question, whose first one is `*first`, until traces_finish(*first).
 void traces_join(struct traces *t, trace_handle *first, trace_handle one);
 // Ends it unless it goes on with a question.

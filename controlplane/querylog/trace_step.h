@@ -11,22 +11,27 @@
 #define TRACE_STEPS(X)                                                                           \
 	X(received, "", "")           /* off the miss ring, or from a client of our own */       \
 	X(settled, "", "")            /* without a cache: by a rule, a limit, its form */        \
-	X(expired, "", "")            /* its client has asked again or given up */               \
+	X(expired, "", "")            /* its client has asked again or left */                   \
 	X(l0_hit, "", "age_s")        /* filled since the worker looked */                       \
 	X(l0_stale, "", "age_s")      /* served stale at once */                                 \
 	X(l0_miss, "", "")            /* nothing there that may be served */                     \
 	X(no_such_name, "", "")       /* by the NXDOMAIN of another type */                      \
 	X(failed_recently, "", "")    /* from the memory of failures */                          \
 	X(resolver_off, "", "")       /* by a toggle */                                          \
-	X(refused, "", "")            /* no room, or its share is used up */                     \
+	X(refused_inflight, "", "")   /* a bound (bounds.h): no room for its question */         \
+	X(refused_zone, "", "")       /* its zone has its share */                               \
+	X(refused_suffix, "", "")     /* its public suffix has its share */                      \
+	X(refused_question, "", "")   /* enough clients wait for it */                           \
+	X(refused_waiters, "", "")    /* no room for one more waiting client */                  \
+	X(refused_client, "", "")     /* its client waits for enough answers */                  \
 	X(began, "", "")              /* a question of its own */                                \
-	X(joined, "sends", "waiters") /* one that is under way; what was there before */         \
+	X(joined, "sends", "waiters") /* a question in flight; its waiters before */             \
 	X(renamed, "", "")            /* asked under another name: a local CNAME, safe search */ \
 	X(forwarded, "", "")          /* to a zone's servers */                                  \
 	X(l1_sent, "", "")                                                                       \
 	X(l1_hit, "", "age_s")                                                                   \
 	X(l1_miss, "", "")                                                                       \
-	X(l1_bad, "", "")    /* no value of ours; deleted */                                     \
+	X(l1_bad, "", "")    /* no value of weir's; deleted */                                   \
 	X(l1_late, "", "")   /* past redis.lookup_timeout_ms */                                  \
 	X(l1_away, "", "")   /* not connected, or the connection ended */                        \
 	X(l1_unused, "", "") /* stale, flushed since, or no newer than what is here */           \
@@ -47,7 +52,7 @@
 	X(stale_timer, "", "")       /* 1.8 s: is there a stale answer? */                       \
 	X(stale_served, "", "age_s") /* and workers may, for a while */                          \
 	X(stale_none, "", "")                                                                    \
-	X(servfail_timer, "", "") /* 1.9 s */                                                    \
+	X(servfail_timer, "", "") /* a client has waited long enough */                          \
 	X(l0_stored, "", "ttl_s")                                                                \
 	X(l0_not_stored, "", "ttl_s") /* TTL 0, no room, checked by too much, flushed since */   \
 	X(answered, "kind", "rcode")                                                             \

@@ -4,6 +4,7 @@
 #include "base/table_registry.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <weir/text.h>
 
 struct upstream_book {
+	pthread_mutex_t lock; // of those who add
 	_Atomic unsigned count;
 	_Atomic uint64_t refused;
 	char name[UPSTREAM_BOOK_MAX][UPSTREAM_BOOK_NAME_MAX];
@@ -19,21 +21,23 @@ static_assert((int)UPSTREAM_BOOK_MAX <= (int)LOG_NO_UPSTREAM);
 
 int upstream_book_open(struct upstream_book **out)
 {
-	*out = calloc(1, sizeof **out);
-	return *out ? 0 : -ENOMEM;
+	struct upstream_book *b = calloc(1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	pthread_mutex_init(&b->lock, NULL);
+	*out = b;
+	return 0;
 }
 
 void upstream_book_close(struct upstream_book *b)
 {
+	if (b)
+		pthread_mutex_destroy(&b->lock);
 	free(b);
 }
 
-uint16_t upstream_book_number(struct upstream_book *b, const char *name)
+static uint16_t number_of(struct upstream_book *b, const char text[UPSTREAM_BOOK_NAME_MAX])
 {
-	char text[UPSTREAM_BOOK_NAME_MAX];
-	if (!b)
-		return LOG_NO_UPSTREAM;
-	text_name(name, text, sizeof(text));
 	unsigned count = atomic_load_explicit(&b->count, memory_order_relaxed);
 	for (unsigned i = 0; i < count; i++)
 		if (strcmp(b->name[i], text) == 0)
@@ -42,9 +46,21 @@ uint16_t upstream_book_number(struct upstream_book *b, const char *name)
 		atomic_fetch_add_explicit(&b->refused, 1, memory_order_relaxed);
 		return LOG_NO_UPSTREAM;
 	}
-	memcpy(b->name[count], text, sizeof(text));
+	memcpy(b->name[count], text, UPSTREAM_BOOK_NAME_MAX);
 	atomic_store_explicit(&b->count, count + 1, memory_order_release);
 	return (uint16_t)count;
+}
+
+uint16_t upstream_book_number(struct upstream_book *b, const char *name)
+{
+	char text[UPSTREAM_BOOK_NAME_MAX] = "";
+	if (!b)
+		return LOG_NO_UPSTREAM;
+	text_name(name, text, sizeof(text));
+	pthread_mutex_lock(&b->lock);
+	uint16_t number = number_of(b, text);
+	pthread_mutex_unlock(&b->lock);
+	return number;
 }
 
 const char *upstream_book_name(const struct upstream_book *b, unsigned number)
@@ -62,6 +78,7 @@ void upstream_book_tables(const struct upstream_book *b, struct table_registry *
 				.owner = "resolver loop",
 				.eviction = "refuse: the upstream has no name in the query log",
 				.lifetime = "life of the process",
+				.kind = TABLE_CACHE,
 				.cap = UPSTREAM_BOOK_MAX,
 				.used = count,
 				.high = count,

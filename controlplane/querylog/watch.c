@@ -52,7 +52,7 @@ void watch_free(struct watch *w)
 	if (!w)
 		return;
 	pthread_mutex_destroy(&w->lock);
-	free(w->lines);
+	FREE_AND_NULL(w->lines);
 	free(w);
 }
 
@@ -88,8 +88,7 @@ int watch_begin(struct watch *w, unsigned outcomes, uint16_t *id)
 void watch_end(struct watch *w)
 {
 	pthread_mutex_lock(&w->lock);
-	free(w->lines);
-	w->lines = NULL;
+	FREE_AND_NULL(w->lines);
 	pthread_mutex_unlock(&w->lock);
 }
 

@@ -132,6 +132,7 @@ void failures_table(const struct failures *f, uint64_t now_ms, struct table_info
 {
 	out->owner = "resolver loop";
 	out->eviction = "evict the entry of the bucket that expires first";
+	out->kind = TABLE_CACHE;
 	out->cap = f->buckets * FAILURES_WAYS;
 	out->used = failures_used(f, now_ms);
 	out->bytes = size_of(f->buckets);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "inflight.h"
-
+#include "inflight_internal.h"
 #include "kept_query.h"
 #include "lists/list_suffix.h"
 #include "lists/zone_of.h"
@@ -10,26 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/sketch.h>
-
-#define NIL UINT32_MAX
-
-enum { SHARE_BITS = 14 };
-
-struct inflight {
-	struct question *question;
-	struct waiter *waiter;
-	struct kept_queries *kept;
-	uint32_t *bucket;
-	uint32_t bucket_mask;
-	struct inflight_limits limit; // live settings
-	uint32_t question_cap, question_touched, question_free, questions, questions_max;
-	uint32_t waiter_cap, waiter_touched, waiter_free, waiters, waiters_max;
-	struct age_list ages; // of questions
-	struct inflight_refused refused;
-	struct keyhash_secret secret;
-	// Sketches of questions by zone, suffixes included, and of waiters by client.
-	uint32_t zones[2 << SHARE_BITS], clients[2 << SHARE_BITS];
-};
 
 int inflight_new(
 	struct inflight **out, unsigned questions, unsigned waiters, struct kept_queries *kept)
@@ -63,9 +42,9 @@ void inflight_free(struct inflight *f)
 {
 	if (!f)
 		return;
-	free(f->question);
-	free(f->waiter);
-	free(f->bucket);
+	FREE_AND_NULL(f->question);
+	FREE_AND_NULL(f->waiter);
+	FREE_AND_NULL(f->bucket);
 	free(f);
 }
 
@@ -74,6 +53,11 @@ void inflight_set_limits(struct inflight *f, const struct inflight_limits *limit
 	f->limit = *limits;
 	if (f->limit.questions > f->question_cap)
 		f->limit.questions = f->question_cap;
+}
+
+struct exempt *inflight_exempt(struct inflight *f)
+{
+	return &f->exempt;
 }
 
 bool inflight_is_crowded(const struct inflight *f)
@@ -112,33 +96,44 @@ struct question *inflight_find(struct inflight *f, const struct l0_key *key)
 }
 
 // The suffix of a name like `random.example` is that of many others.
-static bool zone_has_room(struct inflight *f, uint32_t zone, uint32_t suffix)
+static enum bound zone_room(
+	struct inflight *f, const struct dns_name *name, uint32_t zone, uint32_t suffix)
 {
 	unsigned most = f->limit.zone_questions;
-	return most == 0
-	       || (sketch_count(f->zones, SHARE_BITS, zone) < most
-		       && sketch_count(f->zones, SHARE_BITS, suffix)
-				  < f->limit.questions - f->limit.questions / 4);
+	if (most == 0)
+		return BOUND_none;
+	const bool is_over = sketch_count(f->zones, SHARE_BITS, zone) >= most;
+	if (is_over && !exempt_has_name(&f->exempt, name)) {
+		f->refused.zone++;
+		return BOUND_zone;
+	}
+	if (sketch_count(f->zones, SHARE_BITS, suffix)
+		>= f->limit.questions - f->limit.questions / 4) {
+		f->refused.suffix++;
+		return BOUND_suffix;
+	}
+	f->let_in.zone += is_over;
+	return BOUND_none;
 }
 
-int inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_query *query,
-	bool is_refresh, struct question **out)
+enum bound inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_query *query,
+	uint64_t servers, bool is_refresh, struct question **out)
 {
 	const struct dns_name *name = &query->name;
 	const struct zone_of of = zone_of(name);
 	uint32_t zone = share_key(&f->secret, name->wire + of.zone, (size_t)name->len - of.zone);
+	zone ^= (uint32_t)servers & ~(1u << 31);
 	// One that is a zone too is another thing than that zone: its last byte is not there.
 	uint32_t suffix =
 		share_key(&f->secret, name->wire + of.suffix, (size_t)name->len - of.suffix - 1u);
 	uint32_t i = f->question_free;
 	if (f->questions >= f->limit.questions) {
 		f->refused.full += !is_refresh;
-		return -ENOSPC;
+		return BOUND_inflight;
 	}
-	if (!is_refresh && !zone_has_room(f, zone, suffix)) {
-		f->refused.zone++;
-		return -EDQUOT;
-	}
+	enum bound met = is_refresh ? BOUND_none : zone_room(f, name, zone, suffix);
+	if (met != BOUND_none)
+		return met;
 	if (i != NIL)
 		f->question_free = f->question[i].chain;
 	else
@@ -163,7 +158,7 @@ int inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_
 	if (++f->questions > f->questions_max)
 		f->questions_max = f->questions;
 	*out = q;
-	return 0;
+	return BOUND_none;
 }
 
 void inflight_remove(struct inflight *f, struct question *q)
@@ -186,26 +181,30 @@ void inflight_remove(struct inflight *f, struct question *q)
 	f->questions--;
 }
 
-static int waiter_room(
+static enum bound waiter_room(
 	struct inflight *f, const struct question *q, const struct waiter *w, unsigned most)
 {
 	if (q->waiters >= most)
-		return -EDQUOT;
-	if (w->client && f->limit.client_waiters
-		&& sketch_count(f->clients, SHARE_BITS, w->client) >= f->limit.client_waiters)
-		return -EUSERS;
+		return BOUND_question;
+	const bool few_left = f->waiters >= f->waiter_cap - f->waiter_cap / 4;
+	const bool is_over =
+		w->client && f->limit.client_waiters
+		&& sketch_count(f->clients, SHARE_BITS, w->client) >= f->limit.client_waiters;
+	if (is_over && (!w->is_exempt || few_left))
+		return BOUND_client;
 	if (f->waiters >= f->waiter_cap)
-		return -ENOSPC;
-	bool few_left = f->waiters >= f->waiter_cap - f->waiter_cap / 4;
-	return q->waiters >= INFLIGHT_FEW && few_left ? -EDQUOT : 0;
+		return BOUND_waiters;
+	f->let_in.client += is_over;
+	return q->waiters >= INFLIGHT_FEW && few_left ? BOUND_question : BOUND_none;
 }
 
-int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w, unsigned most)
+enum bound inflight_wait(
+	struct inflight *f, struct question *q, const struct waiter *w, unsigned most)
 {
-	int rc = waiter_room(f, q, w, most);
-	if (rc < 0) {
-		*(rc == -EUSERS ? &f->refused.client : &f->refused.waiters) += 1;
-		return rc;
+	enum bound met = waiter_room(f, q, w, most);
+	if (met != BOUND_none) {
+		*(met == BOUND_client ? &f->refused.client : &f->refused.waiters) += 1;
+		return met;
 	}
 	uint32_t i = f->waiter_free;
 	if (i != NIL)
@@ -225,7 +224,12 @@ int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w
 		f->waiters_max = f->waiters;
 	if (w->client)
 		sketch_add(f->clients, SHARE_BITS, w->client);
-	return 0;
+	return BOUND_none;
+}
+
+uint64_t inflight_oldest(const struct inflight *f, const struct question *q)
+{
+	return q->first_waiter == NIL ? UINT64_MAX : f->waiter[q->first_waiter].arrival_ms;
 }
 
 bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out)
@@ -265,72 +269,10 @@ struct l0_key inflight_key(const struct question *q)
 	};
 }
 
-struct question *inflight_any(struct inflight *f)
+struct question *inflight_younger(const struct inflight *f, const struct question *q)
 {
-	for (uint32_t i = 0; i < f->question_touched; i++)
-		if (f->question[i].live)
-			return &f->question[i];
-	return NULL;
-}
-
-// Waiters come after their question, the oldest of each first: those of questions that are younger
-// than the oldest waiter found need no look.
-static uint64_t waiting_since(const struct inflight *f)
-{
-	uint64_t since = 0;
-	for (const struct age_link *k = f->ages.oldest; k && (!since || k->since_ms < since);
-		k = k->newer) {
-		const struct question *q =
-			(const struct question *)(const void *)((const char *)k
-								- offsetof(struct question, age));
-		if (q->first_waiter != NIL)
-			since = age_earlier(since, f->waiter[q->first_waiter].arrival_ms);
-	}
-	return since;
-}
-
-void inflight_stats(const struct inflight *f, struct inflight_stats *out)
-{
-	*out = (struct inflight_stats){
-		.questions = f->questions,
-		.questions_max = f->questions_max,
-		.questions_cap = f->limit.questions,
-		.waiters = f->waiters,
-		.waiters_cap = f->waiter_cap,
-		.waiters_max = f->waiters_max,
-		.refused = f->refused,
-	};
-}
-
-void inflight_tables(const struct inflight *f, struct table_registry *tables)
-{
-	uint64_t now_ms = clock_mono_ms();
-	const size_t bytes = f->question_touched * sizeof(*f->question)
-			     + (f->bucket_mask + 1) * sizeof(*f->bucket) + sizeof(f->zones)
-			     + sizeof(f->clients);
-
-	table_register(tables, &(struct table_info){.name = "inflight",
-				       .owner = "resolver loop",
-				       .eviction = "refuse: stale answer or SERVFAIL",
-				       .lifetime = "5 s",
-				       .cap = f->limit.questions,
-				       .used = f->questions,
-				       .bytes = bytes,
-				       .high = f->questions_max,
-				       .refused = f->refused.full + f->refused.zone,
-				       .oldest_ms = table_age(age_since(&f->ages), now_ms),
-				       .has = TABLE_AGES | TABLE_REFUSES});
-	table_register(tables, &(struct table_info){.name = "waiters",
-				       .owner = "resolver loop",
-				       .eviction = "refuse: drop or SERVFAIL",
-				       .lifetime = "1.9 s",
-				       .cap = f->waiter_cap,
-				       .used = f->waiters,
-				       .bytes = f->waiter_touched * sizeof(*f->waiter),
-				       .high = f->waiters_max,
-				       .refused = f->refused.waiters + f->refused.client,
-				       .oldest_ms = table_age(waiting_since(f), now_ms),
-				       .has = TABLE_AGES | TABLE_REFUSES});
+	struct age_link *k = q ? q->age.newer : f->ages.oldest;
+	return k ? (void *)((char *)k - offsetof(struct question, age)) : NULL;
 }
 
 void inflight_keep_case(struct waiter *w, const uint8_t *name, size_t len)

@@ -9,17 +9,23 @@
 // waiter keeps its spelling of the question as one bit per byte: upper case or not.
 //
 // Shares (weir/sketch.h) keep one client or zone from taking all. A zone's questions (zone_of.h)
-// have a limit, and those of all zones under one public suffix may be three quarters of all: a
-// flood of random names below a zone whose servers do not answer fills only that share. A client,
-// an IPv4 address or an IPv6 /64, has a limit of pending answers: an upstream that delays them and
-// releases them at one time sends no more than that to a forged address (DNSBomb, CVE-2024-33655).
-// The last quarter of the waiters is for questions with INFLIGHT_FEW at most: that is four for each
-// of 4,096, so some hundred popular names that fail leave room for new names.
+// have a limit for each set of servers that weir asks for them: the names of a company's domain
+// that its own servers have, and do not answer, leave room for those of the public servers, and for
+// other groups' servers. And those of all zones under one public suffix may be three quarters of
+// all: a flood of random names below a zone whose servers do not answer fills only that share. A
+// client, an IPv4 address or an IPv6 /64, has a limit of pending answers: an upstream that delays
+// them and releases them at one time sends no more than that to a forged address (DNSBomb,
+// CVE-2024-33655). A zone or a client without such a limit (exempt.h) leaves the last quarter to
+// the others: a zone by its suffix, a client of the waiters. The last quarter of the waiters is for
+// questions with INFLIGHT_FEW at most: that is four for each of 4,096, so some hundred popular
+// names that fail leave room for new names.
 //
 // The arrays are touched only as far as they were ever used.
 
 #include "base/age_list.h"
 #include "base/table_registry.h"
+#include "bounds/bounds.h"
+#include "bounds/exempt.h"
 #include "resolver_client.h"
 #include "upstream/upstream.h"
 
@@ -44,6 +50,7 @@ struct waiter {
 	uint8_t has_opt : 3; // of enum dns_query_opt
 	bool dnssec_ok : 1, is_client : 1;
 	bool is_stream : 1; // takes a reply of any length
+	bool is_exempt : 1; // of inflight_exempt: without a limit of its own
 	uint8_t group;
 	uint32_t next;   // inflight.c's
 	uint32_t client; // inflight_client; 0: not counted, because its transport has a bound of
@@ -91,8 +98,13 @@ struct question {
 
 // Refused because there was no room; renewals are not counted.
 struct inflight_refused {
-	uint64_t full, zone;      // questions; `zone`: it, or its suffix, had its share
-	uint64_t waiters, client; // clients; `client`: it had its share
+	uint64_t full, zone, suffix; // questions; `zone`, `suffix`: it had its share
+	uint64_t waiters, client;    // clients; `client`: it had its share
+};
+
+// Over the limit of a zone or a client that has none.
+struct inflight_let_in {
+	uint64_t zone, client;
 };
 
 struct inflight_stats {
@@ -100,6 +112,7 @@ struct inflight_stats {
 	unsigned waiters, waiters_cap;
 	unsigned waiters_max;
 	struct inflight_refused refused;
+	struct inflight_let_in let_in;
 };
 
 struct inflight_limits {
@@ -118,26 +131,31 @@ bool inflight_is_crowded(const struct inflight *f);
 
 // The id of a client in struct waiter. `address`: 4 or 16 bytes by the version.
 uint32_t inflight_client(const struct inflight *f, unsigned ip_version, const uint8_t *address);
+// Those without the limit of a zone or a client. Empty in a new one.
+struct exempt *inflight_exempt(struct inflight *f);
 
 struct question *inflight_find(struct inflight *f, const struct l0_key *key);
-// A new one, all zero but its key (hash, query, view, key_flags), in *out. -ENOSPC: full; -EDQUOT:
-// its zone or suffix has its share, which nobody asks with `is_refresh`, as these have a bound of
-// their own.
-ATTR_MUST_CHECK int inflight_add(struct inflight *f, const struct l0_key *key,
-	const struct dns_query *query, bool is_refresh, struct question **out);
+// A new one, all zero but its key (hash, query, view, key_flags), in *out; else the bound that it
+// met, BOUND_inflight, BOUND_zone or BOUND_suffix. The last two do not hold for `is_refresh`, as
+// renewals have a bound of their own. `servers`: a hash of those that will be asked.
+ATTR_MUST_CHECK enum bound inflight_add(struct inflight *f, const struct l0_key *key,
+	const struct dns_query *query, uint64_t servers, bool is_refresh, struct question **out);
 void inflight_remove(struct inflight *f, struct question *q); // drops waiters that are left
 
 enum { INFLIGHT_FEW = 4 };
-// -EDQUOT: the question has `most` already, or a few while there are few left; -EUSERS: its client
-// waits for enough; -ENOSPC: the pool is empty.
-ATTR_MUST_CHECK int inflight_wait(
+// Else the bound that the client met. BOUND_question: the question has `most` already, or a few
+// while there are few left; BOUND_client: it waits for enough; BOUND_waiters: the pool is empty.
+ATTR_MUST_CHECK enum bound inflight_wait(
 	struct inflight *f, struct question *q, const struct waiter *w, unsigned most);
+// When its first waiter asked; UINT64_MAX: it has none.
+uint64_t inflight_oldest(const struct inflight *f, const struct question *q);
 // The caller must end a waiter that it takes.
 bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out);
 void inflight_waiter_end(struct inflight *f, struct waiter *w);
 
 struct l0_key inflight_key(const struct question *q); // its name is that of the question
-struct question *inflight_any(struct inflight *f);    // for the end; NULL: empty
+// The next younger question, from the oldest (NULL) on; NULL: no more.
+struct question *inflight_younger(const struct inflight *f, const struct question *q);
 void inflight_stats(const struct inflight *f, struct inflight_stats *out);
 void inflight_tables(const struct inflight *f, struct table_registry *tables);
 

@@ -30,16 +30,18 @@ void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len)
 	free((void *)(uintptr_t)msg);
 }
 
-void kept_queries_tables(const struct kept_queries *k, struct table_registry *tables)
+void kept_queries_table(
+	const struct kept_queries *k, struct table_info t, struct table_registry *tables)
 {
-	table_register(tables, &(struct table_info){.name = "kept_queries",
-				       .owner = "resolver loop",
-				       .eviction = "refuse: dnstap lacks the message",
-				       .lifetime = "wait of its client",
-				       .cap = KEPT_QUERIES_MAX,
-				       .used = k->count,
-				       .bytes = k->bytes,
-				       .high = k->count_most,
-				       .refused = k->refused,
-				       .has = TABLE_REFUSES});
+	t.owner = "resolver loop";
+	t.eviction = "refuse: dnstap lacks the message";
+	t.lifetime = "wait of its client";
+	t.kind = TABLE_WORK;
+	t.cap = KEPT_QUERIES_MAX;
+	t.used = k->count;
+	t.bytes = k->bytes;
+	t.high = k->count_most;
+	t.refused = k->refused;
+	t.has = TABLE_REFUSES;
+	table_register(tables, &t);
 }

@@ -26,4 +26,6 @@ struct kept_queries {
 // A copy, or NULL: it is off, `msg` is NULL, or there is no room.
 ATTR_MUST_CHECK uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len);
 void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len); // NULL is fine
-void kept_queries_tables(const struct kept_queries *k, struct table_registry *tables);
+// Registers it; `t` has its name.
+void kept_queries_table(
+	const struct kept_queries *k, struct table_info t, struct table_registry *tables);

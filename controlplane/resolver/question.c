@@ -55,15 +55,6 @@ static struct rewrite *rewrite_keep(struct resolver *r, const struct rewrite *w)
 	return kept;
 }
 
-static bool is_safe_type(uint16_t type)
-{
-	const struct rule_types *t = &safe_search_types;
-	for (unsigned i = 0; i < t->count; i++)
-		if (t->type[i] == type)
-			return true;
-	return false;
-}
-
 // The host of a search engine that a name stands for in a safe view, as one more CNAME.
 static int safe_follow(const struct question *q, struct rewrite *w)
 {
@@ -71,7 +62,7 @@ static int safe_follow(const struct question *q, struct rewrite *w)
 	struct dns_name target;
 	const char *text = NULL;
 
-	if (q->def->is_safe && is_safe_type(q->query.qtype))
+	if (q->def->is_safe && safe_search_has_type(q->query.qtype))
 		text = safe_search_target(name, &q->def->safe);
 	if (!text)
 		return 0;
@@ -122,35 +113,7 @@ static void direction_end(struct question *q)
 		age_remove(&r->rewrite_ages, &q->rewrite->age);
 		r->rewrites--;
 	}
-	free(q->rewrite);
-	q->rewrite = NULL;
-}
-
-static void timer_arm(struct question *q, uint64_t at_ms, uint64_t now_ms)
-{
-	const struct resolver *r = q->owner;
-	wheel_start(loop_wheel(r->loop), &q->timer, at_ms > now_ms ? at_ms - now_ms : 0, now_ms);
-}
-
-// All waiters get the stale record; workers serve it from here on for a while.
-static bool stale_serve(struct question *q)
-{
-	struct resolver *r = q->owner;
-	const struct l0_key key = inflight_key(q);
-	struct answer_match finding;
-	struct l0_view v;
-	uint64_t now_ms = clock_mono_ms();
-
-	if (!store_find(r, &key, &v) || !store_usable(&v, now_ms)) {
-		question_note(q, TRACE_stale_none, 0);
-		return false;
-	}
-	question_note(q, TRACE_stale_served, (uint32_t)((now_ms - v.created_ms) / 1000));
-	resolver_check_record(r, &v, &finding);
-	struct resolver_answer a = resolver_answer_stale_record(r, &v, &finding);
-	resolver_answer_all(r, q, &a);
-	store_restamp(r, &key);
-	return true;
+	FREE_AND_NULL(q->rewrite);
 }
 
 void question_finish(struct question *q, enum refresh_end end)
@@ -169,45 +132,26 @@ void question_finish(struct question *q, enum refresh_end end)
 	inflight_remove(r->inflight, q);
 }
 
-static void on_timer(void *arg)
-{
-	struct question *q = arg;
-	struct resolver *r = q->owner;
-
-	if (q->stage == STAGE_FIRST)
-		question_note(q, TRACE_stale_timer, 0);
-	if (q->stage == STAGE_FIRST && !stale_serve(q)) {
-		q->stage = STAGE_NO_STALE;
-		timer_arm(q, q->born_ms + SERVFAIL_AFTER_MS, clock_mono_ms());
-		return;
-	}
-	if (q->stage == STAGE_NO_STALE) {
-		question_note(q, TRACE_servfail_timer, 0);
-		struct resolver_answer a = resolver_answer_servfail(DNS_EDE_NO_REACHABLE_AUTHORITY);
-		resolver_answer_all(r, q, &a);
-	}
-	q->stage = STAGE_BACKGROUND;
-	question_note(q, TRACE_left_waiting, 0);
-	// A late reply would fill the cache, but waiting clients need its place.
-	if (inflight_is_crowded(r->inflight)) {
-		failures_add(r->failures, q->hash, clock_mono_ms());
-		r->count.cut_short++;
-		question_finish(q, REFRESH_FAILED);
-	}
-}
-
 void question_ask(struct question *q)
 {
 	uint8_t wire[UPSTREAM_QUESTION_MAX];
+	const struct resolver *r = q->owner;
 	const struct dns_name *name = question_asked(q);
 	size_t n = name->len;
 
 	memcpy(wire, name->wire, n);
 	put_u16(wire + n, q->query.qtype);
 	put_u16(wire + n + 2, q->query.qclass);
-	upstream_ask_start(q->forward ? q->forward->upstreams : q->def->upstreams, &q->ask, wire,
-		(uint16_t)(n + 4), q->key_flags & L0_KEY_CD, q->key_flags & L0_KEY_DO,
-		q->born_ms + QUESTION_LIFE_MS);
+	const struct upstream_request request = {
+		.callbacks = &r->callbacks,
+		.question = wire,
+		.question_len = (uint16_t)(n + 4),
+		.cd = q->key_flags & L0_KEY_CD,
+		.dnssec_ok = q->key_flags & L0_KEY_DO,
+		.deadline_ms = q->born_ms + QUESTION_LIFE_MS,
+	};
+	upstream_ask_start(
+		q->forward ? q->forward->upstreams : q->def->upstreams, &q->ask, &request);
 }
 
 void question_answered(struct question *q, const struct resolver_answer *answer)
@@ -257,9 +201,7 @@ static void alias_answer(struct question *q)
 void question_start(struct question *q, uint64_t now_ms)
 {
 	q->def->users++;
-	q->timer.fn = on_timer;
-	q->timer.arg = q;
-	timer_arm(q, q->born_ms + STALE_AFTER_MS, now_ms);
+	question_wait_begin(q, now_ms);
 	switch (question_direct(q)) {
 	case DIRECT_REFUSE:
 		question_refuse(q, DNS_EDE_OTHER);
@@ -316,14 +258,13 @@ void question_failed(struct upstream_ask *ask, enum upstream_end why)
 
 	failures_add(r->failures, q->hash, clock_mono_ms());
 	question_note(q, TRACE_upstreams_failed, 0);
-	if (stale_serve(q))
+	if (question_stale_serve(q))
 		question_finish(q, REFRESH_FAILED);
 	else
 		question_refuse(
 			q, is_network ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
-// Views of groups and zones ask with the callbacks of the resolver too.
 void question_upstream_note(struct upstream_ask *ask, const struct trace_event *e)
 {
 	const struct question *q = of_ask(ask);
@@ -339,6 +280,7 @@ void question_tables(const struct resolver *r, struct table_registry *tables)
 			.owner = "resolver loop",
 			.eviction = "refuse: SERVFAIL",
 			.lifetime = "life of the question",
+			TABLE_WORK_FOR(5000),
 			.cap = RESOLVER_REWRITES_MAX,
 			.used = r->rewrites,
 			.bytes = r->rewrites * sizeof(struct rewrite),

@@ -12,7 +12,7 @@ struct resolver_answer;
 
 enum question_stage {
 	STAGE_FIRST,     // until the stale timer
-	STAGE_NO_STALE,  // it found nothing; until the SERVFAIL timer
+	STAGE_WAITING,   // it found nothing; each waiter until its deadline
 	STAGE_BACKGROUND // waiters are served; a reply still fills the cache
 };
 
@@ -29,8 +29,14 @@ ATTR_MUST_CHECK int question_read(
 	const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out);
 // Has its name been flushed since? Then the answer may be sent, but not stored (counted).
 bool question_is_flushed(const struct question *q, uint64_t since_ms);
+// question_wait.c: arms its timer; once more for a client that joined after all had been served.
+void question_wait_begin(struct question *q, uint64_t now_ms);
+void question_wait_again(struct question *q, uint64_t now_ms);
+// Every waiter gets the stale record; false: there is none.
+bool question_stale_serve(struct question *q);
+
 void question_tables(const struct resolver *r, struct table_registry *tables);
-// Of upstream_callbacks: an ask is a question's.
+// Of the resolver's upstream_callbacks: an ask is a question's.
 enum upstream_take question_reply(struct upstream_ask *ask, const uint8_t *msg, size_t len);
 void question_failed(struct upstream_ask *ask, enum upstream_end why);
 void question_upstream_note(struct upstream_ask *ask, const struct trace_event *e);
@@ -38,7 +44,8 @@ void question_upstream_note(struct upstream_ask *ask, const struct trace_event *
 // question_l1.c The forward zone of a name; NULL: none.
 const struct forward_zone *question_zone(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype);
-// What answers to that name are named by in L1: the hash of its zone, else of the view.
+// What answers to that name are named by in L1: the hash of its zone, else of the view. It stands
+// for the servers that weir asks for that name.
 uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype);
 bool question_l1_look(struct question *q); // false: L1 is not available

@@ -44,7 +44,7 @@ void refresh_free(struct refresh *f)
 		return;
 	failures_free(f->backoff);
 	refresh_plan_destroy(&f->plan);
-	free(f->request);
+	FREE_AND_NULL(f->request);
 	free(f);
 }
 

@@ -14,7 +14,7 @@ int refresh_plan_init(struct refresh_plan *p, uint32_t cap)
 
 void refresh_plan_destroy(struct refresh_plan *p)
 {
-	free(p->entry);
+	FREE_AND_NULL(p->entry);
 	*p = (struct refresh_plan){0};
 }
 

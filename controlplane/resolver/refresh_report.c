@@ -35,6 +35,7 @@ void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_regis
 				  .owner = "resolver loop",
 				  .eviction = "evict the least urgent",
 				  .lifetime = "until due",
+				  .kind = TABLE_CACHE,
 				  .cap = f->plan.cap,
 				  .used = f->plan.used,
 				  .high = f->plan.most,
@@ -45,6 +46,7 @@ void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_regis
 				  .owner = "resolver loop",
 				  .eviction = "refuse: stays planned",
 				  .lifetime = "5 s",
+				  TABLE_WORK_FOR(5000),
 				  .cap = REFRESH_REQUESTS,
 				  .used = f->inflight,
 				  .high = f->inflight_most,
@@ -58,6 +60,7 @@ void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_regis
 				  .owner = "resolver loop",
 				  .eviction = "evict the oldest",
 				  .lifetime = "24 h",
+				  .kind = TABLE_FIXED,
 				  .cap = REFRESH_MINUTES,
 				  .used = REFRESH_MINUTES,
 				  .bytes = sizeof(f->stats)});

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The resolver: misses in, answers out. Everything here runs on the resolver loop's thread; the
-// service loop reaches it by loop_call through the functions marked "any thread".
+// A resolver: misses in, answers out. Everything here runs on its loop's thread but the functions
+// marked "any thread". The process may have several (resolvers.h).
 //
 // A miss is parsed again (the ring is not trusted), coalesced with others of the same key
 // (inflight.h), asked of an upstream (upstream.h), the reply checked and rewritten (dns_answer.h),
 // stored in L0, and every waiter answered through its rings' answer ring.
 // Deadlines: first try at most first_timeout_ms, at most max_sends sends in all, a stale answer at
-// 1.8 s if L0 has one, SERVFAIL with EDE 22 at 1.9 s, the question lives on to 5 s to fill the
-// cache. When every upstream has failed: the stale record, restamped so that workers serve it for
-// 30 s, else SERVFAIL with EDE 22 or 23; the failure is remembered (failures.h).
-// Full tables: no room for a question or a waiter, or none for one more of that zone or that
-// client, is SERVFAIL at once, one waiter too many for a question is dropped (the client's retry
-// hits); both are counted.
+// 1.8 s if L0 has one, else SERVFAIL with EDE 22 to each client limits.answer_deadline_ms after it
+// asked; the question ends after 5 s (question_wait.c). When every upstream has failed: the stale
+// record, restamped so that workers serve it for 30 s, else SERVFAIL with EDE 22 or 23; the failure
+// is remembered (failures.h). Full tables: no room for a question or a waiter, or none for one more
+// of that zone or that client, is SERVFAIL at once, with the bound as EXTRA-TEXT (bounds.h); one
+// waiter too many for a question is dropped (the client's retry hits). Both are counted.
 
 #include "answer_policy/answer_policy.h"
 #include "base/loop.h"
 #include "base/table_registry.h"
+#include "bounds/bound_log.h"
 #include "l1/flush.h"
 #include "l1/l1.h"
 #include "l1/l1_flush.h"
@@ -25,7 +26,8 @@
 #include "querylog/trace.h"
 #include "refresh.h"
 #include "shm/link.h"
-#include "upstream/upstream.h"
+#include "upstream/upstream_port.h"
+#include "upstream/views.h"
 
 #include <weir/config.h>
 #include <weir/l0_writer.h>
@@ -34,12 +36,19 @@
 #include <weir/took.h>
 
 struct resolver;
+struct resolvers;
 
-// Objects of the process that a resolver uses. They outlive the resolver, and have no other one.
+// Objects of the process that a resolver uses. They outlive the resolver. Loop and views have no
+// other one; of rings and L0 it has its own (`index`).
 struct resolver_given {
+	struct resolvers *all; // with their count, and this one's place among them
+	unsigned index;
 	struct loop *loop; // on whose thread the resolver runs
 	struct publisher *publisher;
-	struct link_server *link; // source of its misses, with the L0 that it alone writes
+	struct link_server *link;    // source of its misses, with its part of L0
+	struct views *views;         // of `config`: whom it asks; it configures and sweeps them
+	struct ring_mesh *frontends; // resolver_client_mesh
+	struct upstream_port *port;  // of these views; NULL: sockets alone
 };
 ATTR_MUST_CHECK int resolver_open(struct resolver **out, const struct resolver_given *given,
 	const struct config *config, char why[SHM_WHY_MAX]);
@@ -47,8 +56,11 @@ void resolver_close(struct resolver *r);
 
 // Upstreams, limits and TTL limits from a new configuration, which must outlive its use (until the
 // next call returns). On the loop's thread. -EBUSY, -ENOSPC, -ENOMEM as views_configure; then
-// nothing has changed.
+// nothing has changed. The process calls resolvers_reconfigure.
 ATTR_MUST_CHECK int resolver_reconfigure(struct resolver *r, const struct config *config);
+// Of another one than the first: with the view numbers of that, by group.
+ATTR_MUST_CHECK int resolver_follow(struct resolver *r, const struct config *config,
+	const struct policy_group group[POLICY_GROUPS_MAX]);
 // The view of a group of that configuration, from 0 on, into `view` and `view_hash`, and its safe
 // view. On the loop's thread or before it runs.
 void resolver_group_view(const struct resolver *r, unsigned group, struct policy_group *out);
@@ -98,11 +110,16 @@ struct flush_status {
 struct resolver_status {
 	struct l0_writer_stats l0;
 	uint64_t l0_bytes, l0_private_bytes;
+	uint64_t client_questions; // of frontends, that their clients' L0 did not answer
 	uint64_t misses, coalesced, refreshes, bad_misses;
 	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full, answers_truncated;
 	uint64_t refused_inflight, refused_waiters;
-	uint64_t refused_zone, refused_client; // over what a zone, or a client, may have of these
-	uint64_t cut_short;                    // questions without waiters, ended to make room
+	// Over what a zone, a public suffix, or a client may have of these.
+	uint64_t refused_zone, refused_suffix, refused_client;
+	// Over it all the same, as limits.unlimited_zones or unlimited_clients has it.
+	uint64_t unlimited_zone, unlimited_client;
+	struct bound_top met_bounds; // of the last minutes
+	uint64_t cut_short;          // questions without waiters, ended to make room
 	uint64_t upstream_sent, upstream_replies, mismatched;
 	uint64_t stored, not_stored;
 	uint64_t l1_answers, l1_too_large, refreshed_elsewhere;
@@ -116,11 +133,12 @@ struct resolver_status {
 	struct loop_lag_minute lag;
 	struct loop_lag lag_ever; // for readers that want another span
 	uint64_t loop_busy_us;    // CPU time of the longest turn, last minute
-	uint64_t late;            // answers not sent: their client asked more than 2 s ago
+	uint64_t late;            // answers not sent: their client no longer waits
 	uint64_t failed_recently; // SERVFAIL from memory (RFC 9520)
 	uint64_t upstream_tcp_again;
 	struct upstream_sockets_stats sockets;
 	struct upstream_streams_stats streams;
+	struct upstream_port_stats port;
 	unsigned failures; // questions that are in that memory
 	struct table_registry tables;
 	struct l1_status l1;
@@ -142,21 +160,50 @@ struct querylog;
 ATTR_MUST_CHECK int resolver_set_log(
 	struct resolver *r, struct querylog *q, const struct config *config);
 void resolver_end_log(struct resolver *r);
-// Names of servers for log rows; until resolver_close. Any thread may read it.
-struct upstream_book;
-const struct upstream_book *resolver_upstream_book(const struct resolver *r);
 
 // What else keeps tables on this loop lists them with each status. Before the loop runs.
 void resolver_list_tables(
 	struct resolver *r, void (*list)(void *arg, struct table_registry *tables), void *arg);
 
-// Any thread; `done` is called on the loop `reply_to` with a result that is valid during the call.
-ATTR_MUST_CHECK int resolver_status(struct resolver *r, struct loop *reply_to,
-	void (*done)(void *arg, const struct resolver_status *s), void *arg);
+void resolver_status(struct resolver *r, struct resolver_status *out);
+// What refresh-ahead did.
+void resolver_refresh_report(const struct resolver *r, struct refresh_report *out);
+struct loop *resolver_loop(const struct resolver *r); // any thread
 
-// What refresh-ahead did, in the same way.
-ATTR_MUST_CHECK int resolver_refresh_report(struct resolver *r, struct loop *reply_to,
-	void (*done)(void *arg, const struct refresh_report *report), void *arg);
+// What a question in flight waits for. X(name, meaning)
+#define PENDING_STEPS_LIST(X)                             \
+	X(none, "nothing: it is about to end")            \
+	X(l1, "Redis")                                    \
+	X(udp, "a reply over UDP")                        \
+	X(connection, "a TCP connection to the upstream") \
+	X(tcp, "a reply over TCP")                        \
+	X(late, "a late reply: all tries are used up")
+enum pending_step {
+#define X(name, text) PENDING_##name,
+	PENDING_STEPS_LIST(X)
+#undef X
+		PENDING_STEPS
+};
+
+struct pending_question {
+	struct dns_name name;
+	uint16_t qtype, view;
+	bool is_renewal; // it renews a record ahead of time
+	unsigned clients, attempts;
+	enum pending_step step;
+	uint16_t server; // in the book (upstream_book.h), or LOG_NO_UPSTREAM
+	uint64_t age_ms;
+	uint64_t waited_ms; // since the latest query left; 0: none did
+};
+enum { RESOLVER_PENDING_MAX = 1000 };
+struct resolver_pending {
+	unsigned total, clients; // questions in flight, and clients that wait for them
+	unsigned count;          // listed, the oldest first
+	const struct pending_question *question;
+};
+// The oldest `limit` questions into `room`: some 0.2 us each.
+void resolver_pending(const struct resolver *r, unsigned limit, struct pending_question *room,
+	struct resolver_pending *out);
 
 // One cached record of a name, for `weirctl cache get`. Fields of L0 alone are 0 for L1.
 struct cache_entry {

@@ -20,6 +20,13 @@ struct resolver_answer resolver_answer_servfail(int ede)
 	};
 }
 
+struct resolver_answer resolver_answer_refused(enum bound met)
+{
+	struct resolver_answer a = resolver_answer_servfail(DNS_EDE_OTHER);
+	a.bound = met;
+	return a;
+}
+
 struct resolver_answer resolver_answer_fresh(
 	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s)
 {
@@ -51,7 +58,7 @@ struct resolver_answer resolver_answer_stale_record(
 // The query as the waiter sent it, as far as a reply needs it. *q comes with the question's part of
 // it; the question is written where the reply has it, and the writers of replies put the header
 // before it.
-static void query_rebuild(const struct resolver *r, const struct waiter *w, struct dns_query *q)
+static void query_rebuild(struct resolver *r, const struct waiter *w, struct dns_query *q)
 {
 	uint8_t *question = r->reply + DNS_HEADER_LEN;
 	size_t n = q->name.len;
@@ -96,12 +103,12 @@ uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_quer
 struct reply {
 	uint8_t *msg;
 	uint16_t len, sum;
-	struct told told; // its kind may be another one than that of the answer
+	struct answer_source source; // its kind may be another one than that of the answer
 };
 
 static void count_answer(struct resolver *r, const struct reply *reply)
 {
-	const enum answer_kind kind = reply->told.kind;
+	const enum answer_kind kind = reply->source.kind;
 
 	if (kind == ANSWER_BLOCKED)
 		r->count.answer_policy.answered_blocked++;
@@ -127,14 +134,16 @@ static struct reply reply_write(struct resolver *r, const struct dns_query *q,
 	size_t cap = w->is_client ? DNS_MESSAGE_MAX : MSG_DNS_MAX;
 	struct dns_block block;
 	struct reply out = {.msg = r->reply,
-		.told = {.kind = a->kind,
+		.source = {.kind = a->kind,
 			.from_l1 = a->from_l1,
+			.bound = (uint8_t)a->bound,
 			.list = LOG_NO_LIST,
 			.upstream = a->by ? a->by->answered_by : LOG_NO_UPSTREAM}};
 
-	if (resolver_check_blocks(r, q, w, a->finding, &out.told.list, &block)) {
-		out.told.kind = ANSWER_BLOCKED;
-		out.told.from_l1 = false;
+	if (resolver_check_blocks(r, q, w, a->finding, &out.source.list, &block)) {
+		out.source.kind = ANSWER_BLOCKED;
+		out.source.from_l1 = false;
+		out.source.bound = BOUND_none;
 		out.len = dns_reply_blocked(out.msg, cap, q, &block, limit_of(r, w), &out.sum);
 	} else if (a->view) {
 		struct dns_reply_opts opts = a->opts;
@@ -145,6 +154,9 @@ static struct reply reply_write(struct resolver *r, const struct dns_query *q,
 				r->turn++);
 	} else {
 		out.len = dns_reply_rcode(out.msg, cap, q, a->rcode, a->opts.ede, &out.sum);
+		if (a->bound != BOUND_none)
+			out.source.ede_text_len = dns_reply_ede_text(out.msg, cap, q,
+				bound_text(a->bound), limit_of(r, w), &out.len, &out.sum);
 	}
 	return out;
 }
@@ -174,7 +186,7 @@ static void count_time(struct resolver *r, const struct waiter *w, enum answer_k
 static void trace_end(struct resolver *r, const struct waiter *w, const struct reply *reply)
 {
 	if (unlikely_(w->trace))
-		traces_answered(r->traces, w->trace, reply ? reply->told.kind : TRACE_NO_ANSWER,
+		traces_answered(r->traces, w->trace, reply ? reply->source.kind : TRACE_NO_ANSWER,
 			reply ? get_u16(reply->msg + 2) & DNS_FLAG_RCODE : 0);
 }
 
@@ -190,22 +202,22 @@ static void rings_answer(struct resolver *r, const struct dns_query *q, const st
 
 	head.dns_len = reply.len;
 	head.sum = reply.sum;
-	head.verdict = (uint8_t)reply.told.kind;
+	head.verdict = (uint8_t)reply.source.kind;
 	if (unlikely_(w->trace))
 		head.trace = traces_hand(r->traces, w->trace);
 	bool is_sent = reply.len && worker_rings_answer(r->worker_rings, &head, reply.msg);
 	trace_end(r, w, is_sent ? &reply : NULL);
 	if (is_sent)
-		count_answer(r, &reply), count_time(r, w, reply.told.kind);
+		count_answer(r, &reply), count_time(r, w, reply.source.kind);
 	if (!resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(q, w);
 	if (is_sent) {
-		resolver_log_told(&e, &reply.told);
+		resolver_log_answer(&e, &reply.source);
 		e.reply = reply.msg;
 		e.reply_len = reply.len;
-		e.ede = reply.told.kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede;
-		if (!dns_reply_tells_ede(reply.msg, reply.len, e.ede))
+		e.ede = reply.source.kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede;
+		if (!dns_reply_tells_ede(reply.msg, reply.len, reply.source.ede_text_len, e.ede))
 			e.ede = DNS_EDE_NONE;
 	} else {
 		e.verdict = LOG_VERDICT_UNANSWERED;
@@ -223,6 +235,22 @@ void resolver_answer_none(struct resolver *r, const struct dns_query *q, const s
 	resolver_log_rings(r->log, &w->path, &e);
 }
 
+static void client_answer(struct resolver *r, const struct dns_query *q, const struct waiter *w,
+	const struct resolver_answer *a)
+{
+	struct reply reply = reply_write(r, q, w, a);
+
+	if (!resolver_client_fits(r, w, reply.len)) {
+		const struct resolver_answer no_room = resolver_answer_servfail(DNS_EDE_OTHER);
+		reply = reply_write(r, q, w, &no_room);
+	}
+	const bool is_sent =
+		reply.len && resolver_client_answer(r, w, reply.msg, reply.len, &reply.source);
+	trace_end(r, w, is_sent ? &reply : NULL);
+	if (is_sent)
+		count_time(r, w, reply.source.kind);
+}
+
 // `question`: of the query, what all its waiters have in common.
 static void waiter_answer(struct resolver *r, const struct dns_query *question,
 	const struct waiter *w, const struct resolver_answer *a, uint64_t now_ms)
@@ -230,22 +258,17 @@ static void waiter_answer(struct resolver *r, const struct dns_query *question,
 	struct dns_query q = *question;
 
 	// Only for UDP: a stream proves its client's address.
-	if (!w->is_stream && now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
+	if (!w->is_stream
+		&& now_ms >= w->arrival_ms + r->set.answer_deadline_ms + ANSWER_SPARE_MS) {
 		r->count.late++;
 		resolver_answer_none(r, question, w);
 		return;
 	}
 	query_rebuild(r, w, &q);
-	if (!w->is_client) {
+	if (w->is_client)
+		client_answer(r, &q, w, a);
+	else
 		rings_answer(r, &q, w, a);
-		return;
-	}
-	const struct reply reply = reply_write(r, &q, w, a);
-	count_time(r, w, reply.told.kind);
-	trace_end(r, w, reply.len ? &reply : NULL);
-	if (r->answer_client)
-		r->answer_client(
-			r->answer_client_arg, &w->ticket, &q, reply.msg, reply.len, &reply.told);
 }
 
 void resolver_answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
@@ -257,13 +280,21 @@ void resolver_answer_one(struct resolver *r, const struct dns_query *q, const st
 
 void resolver_answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a)
 {
+	if (q->waiters == 0 && !q->request)
+		r->count.no_waiter++;
+	resolver_answer_until(r, q, a, UINT64_MAX);
+}
+
+void resolver_answer_until(struct resolver *r, struct question *q, const struct resolver_answer *a,
+	uint64_t arrived_ms)
+{
 	struct waiter w;
 	uint64_t now_ms = clock_mono_ms();
 
-	if (q->waiters == 0 && !q->request)
-		r->count.no_waiter++;
 	// In portions, so that workers empty the rings while the rest is written.
-	for (unsigned n = 1; inflight_take_waiter(r->inflight, q, &w); n++) {
+	for (unsigned n = 1; inflight_oldest(r->inflight, q) <= arrived_ms
+			     && inflight_take_waiter(r->inflight, q, &w);
+		n++) {
 		waiter_answer(r, &q->query, &w, a, now_ms);
 		inflight_waiter_end(r->inflight, &w);
 		if (n % ANSWERS_A_PORTION == 0)

@@ -16,9 +16,11 @@ struct resolver_answer {
 					    // the caller, for this answer alone
 	const struct upstream_ask *by; // its server answered; NULL: none did
 	bool from_l1;
+	enum bound bound; // that it met; its SERVFAIL has the text
 };
 
 struct resolver_answer resolver_answer_servfail(int ede);
+struct resolver_answer resolver_answer_refused(enum bound met);
 struct resolver_answer resolver_answer_fresh(
 	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s);
 struct resolver_answer resolver_answer_stale_record(
@@ -26,6 +28,9 @@ struct resolver_answer resolver_answer_stale_record(
 void resolver_answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a);
 void resolver_answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a);
+// Those that asked at `arrived_ms` or before.
+void resolver_answer_until(struct resolver *r, struct question *q, const struct resolver_answer *a,
+	uint64_t arrived_ms);
 
 // One of a worker's clients gets no answer.
 void resolver_answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w);

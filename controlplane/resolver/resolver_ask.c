@@ -4,114 +4,107 @@
 #include "resolver_trace.h"
 
 #include <string.h>
-#include <weir/clock.h>
+#include <weir/shm_ring.h>
 
-void resolver_client_serve(struct resolver *r, resolver_client_fn answer, void *arg)
+// A frontend's questions have a bound; one that finds no room is refused. With one resolver all of
+// them can be answered in one turn, at two to four units each.
+enum { MISS_UNITS = 16384, ANSWER_UNITS = 65536, SHORT_LEN = 320 };
+
+int resolver_client_mesh(struct ring_mesh **out, unsigned frontends, unsigned resolvers)
 {
-	r->answer_client = answer;
-	r->answer_client_arg = arg;
-}
-
-// By which a client's answers are counted; those over a stream are by its connection.
-static uint32_t counted_as(const struct resolver *r, const struct resolver_client *c)
-{
-	unsigned version;
-	const uint8_t *bytes = client_bytes(c->address, &version);
-
-	return c->is_stream ? 0 : inflight_client(r->inflight, version, bytes);
-}
-
-static struct trace client_trace(
-	const union client_address *client, uint64_t arrival_us, bool is_tcp)
-{
-	unsigned version;
-	const uint8_t *bytes = client_bytes(client, &version);
-	struct trace t = {.worker = TRACE_OF_FRONTEND,
-		.is_tcp = is_tcp,
-		.verdict = VERDICT_miss,
-		.ip_version = (uint8_t)version,
-		.client_port = client_port(client),
-		.arrival_us = arrival_us};
-	memcpy(t.client, bytes, version == 4 ? 4 : 16);
-	return t;
-}
-
-static trace_handle trace_of(
-	struct resolver *r, const struct dns_query *q, const struct resolver_client *c)
-{
-	if (likely_(!traces_on(r->traces)))
-		return 0;
-	struct trace t = client_trace(c->address, c->arrival_us, c->is_stream);
-	return resolver_trace_start(r, &t, q);
-}
-
-uint32_t resolver_client_ask(struct resolver *r, const struct dns_query *q, uint16_t view,
-	const struct resolver_client *client)
-{
-	struct waiter w = {
-		.ticket = client->ticket,
-		.is_client = true,
-		.is_stream = client->is_stream,
-		.client = counted_as(r, client),
-		.id = q->id,
-		.flags = q->flags,
-		.udp_size = q->udp_size,
-		.has_opt = q->has_opt,
-		.dnssec_ok = q->dnssec_ok,
-		.group = client->group,
-		.policy = client->policy,
-		.arrival_ms = client->arrival_us / 1000,
-		.trace = trace_of(r, q, client),
+	const struct ring_mesh_side side[2] = {
+		[CLIENT_FRONTENDS] = {.threads = frontends,
+			.units = resolvers == 1 ? ANSWER_UNITS : ANSWER_UNITS / 2},
+		[CLIENT_RESOLVERS] = {.threads = resolvers, .units = MISS_UNITS},
 	};
-	if (w.has_opt & DNS_OPT_COOKIE)
-		memcpy(w.cookie, q->cookie, sizeof(w.cookie));
-	inflight_keep_case(&w, client->name, q->name.len);
-	resolver_ask(r, q, view, &w);
-	return w.trace;
+	static_assert(ANSWER_UNITS / 8 * RING_UNIT
+		      >= sizeof(struct ring_unit) + sizeof(struct client_answer) + DNS_MESSAGE_MAX);
+	return ring_mesh_new(out, side, sizeof(struct client_answer) + DNS_MESSAGE_MAX);
 }
 
-void resolver_client_answered(struct resolver *r, uint32_t trace, unsigned verdict)
+// Two steps, which no question follows.
+static void settled_take(struct resolver *r, const struct client_settled *s)
 {
-	if (likely_(!trace))
+	static const struct {
+		enum trace_step step;
+		enum answer_kind kind;
+	} of[VERDICT_COUNT] = {
+		[VERDICT_hit] = {TRACE_l0_hit, ANSWER_CACHED},
+		[VERDICT_hit_stale] = {TRACE_l0_stale, ANSWER_STALE},
+		[VERDICT_blocked_answer] = {TRACE_l0_hit, ANSWER_BLOCKED},
+	};
+	const enum trace_step step = of[s->verdict].step;
+	struct trace t = {.worker = TRACE_OF_FRONTEND,
+		.is_tcp = s->is_tcp,
+		.verdict = s->verdict,
+		.client_port = client_port(&s->address),
+		.qtype = s->qtype,
+		.name_len = s->name_len,
+		.arrival_us = s->arrival_us};
+	unsigned version;
+	const uint8_t *bytes = client_bytes(&s->address, &version);
+
+	t.ip_version = (uint8_t)version;
+	memcpy(t.client, bytes, version == 4 ? 4 : 16);
+	memcpy(t.name, s->name, s->name_len);
+	trace_handle h = traces_start(r->traces, &t);
+	if (!h)
 		return;
-	traces_verdict(r->traces, trace, verdict);
-	traces_settle(r->traces, trace);
-}
-
-void resolver_client_waits(struct resolver *r, uint32_t trace)
-{
-	if (unlikely_(trace))
-		traces_settle(r->traces, trace);
-}
-
-void resolver_client_settled(struct resolver *r, const struct dns_query *q,
-	const union client_address *address, bool is_tcp, unsigned verdict)
-{
-	if (likely_(!traces_on(r->traces)))
-		return;
-	struct trace t = client_trace(address, clock_mono_us(), is_tcp);
-	t.verdict = (uint8_t)verdict;
-	trace_handle h = resolver_trace_start(r, &t, q);
-	resolver_trace_note(r, h, TRACE_settled, 0);
+	resolver_trace_note(r, h, step ? step : TRACE_settled, step ? s->age_s : 0);
+	if (step)
+		traces_answered(r->traces, h, of[s->verdict].kind, s->rcode);
 	traces_settle(r->traces, h);
 }
 
-const struct answer_policy *resolver_answer_policy(const struct resolver *r)
+static bool settled_fits(const uint8_t *msg, uint32_t len, struct client_settled *out)
 {
-	return r->answer_policy;
+	if (len != sizeof(*out))
+		return false;
+	memcpy(out, msg, sizeof(*out));
+	static_assert(sizeof(out->name) >= UINT8_MAX);
+	return out->verdict < VERDICT_COUNT;
 }
 
-struct kept_queries *resolver_kept_queries(struct resolver *r)
+static bool miss_fits(const uint8_t *msg, uint32_t len, struct client_miss *out)
 {
-	return &r->kept_queries;
+	if (len < sizeof(*out))
+		return false;
+	memcpy(out, msg, sizeof(*out));
+	const unsigned cookie_len = out->m.has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
+	return !out->m.whole_len && out->m.question_len + cookie_len == len - sizeof(*out);
 }
 
-struct resolver_log *resolver_log_of(const struct resolver *r)
+void resolver_client_take(
+	void *resolver, unsigned frontend, uint16_t type, uint8_t *msg, uint32_t len)
 {
-	return r->log;
+	struct resolver *r = resolver;
+	struct client_settled settled;
+	struct client_miss c;
+
+	if (type == MSG_MISS && miss_fits(msg, len, &c)) {
+		c.ticket.frontend = frontend;
+		resolver_miss_of_client(r, &c, msg + sizeof(c));
+	} else if (type == CLIENT_SETTLED && settled_fits(msg, len, &settled)) {
+		settled_take(r, &settled);
+	} else {
+		r->count.foreign_messages++;
+	}
 }
 
-bool resolver_has_workers(const struct resolver *r)
+bool resolver_client_fits(struct resolver *r, const struct waiter *w, uint16_t len)
 {
-	return worker_rings_count(r->worker_rings) > 0;
+	return len <= SHORT_LEN || !ring_mesh_is_half_full(r->clients, w->ticket.frontend);
+}
+
+bool resolver_client_answer(struct resolver *r, const struct waiter *w, const uint8_t *msg,
+	uint16_t len, const struct answer_source *source)
+{
+	const struct client_answer head = {.ticket = w->ticket, .source = *source, .dns_len = len};
+	uint8_t *p = ring_mesh_reserve(
+		r->clients, w->ticket.frontend, MSG_ANSWER, (uint32_t)sizeof(head) + len);
+	if (!p)
+		return false;
+	memcpy(p, &head, sizeof(head));
+	memcpy(p + sizeof(head), msg, len);
+	return true;
 }

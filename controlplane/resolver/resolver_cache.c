@@ -145,19 +145,21 @@ static bool look_at(struct walk *w, uint32_t record, uint64_t now_ms)
 static void look_step(struct walk *w)
 {
 	const struct l0_reader *l0 = l0_writer_reader(w->resolver->l0);
+	const struct l0_share *share = l0_writer_share(w->resolver->l0);
 	uint64_t end = w->cursor + WALK_STEP_BUCKETS, now_ms = clock_mono_ms();
 	bool full = false;
 
-	if (end > l0->bucket_mask)
-		end = l0->bucket_mask + 1;
+	if (end > share->buckets)
+		end = share->buckets;
 	for (; w->cursor < end && !full; w->cursor++) {
-		const struct l0_bucket *b = &l0->buckets[w->cursor];
-		store_look_ahead(l0, w->cursor + 2);
+		uint64_t bucket = share->bucket_first + w->cursor;
+		const struct l0_bucket *b = &l0->buckets[bucket];
+		store_look_ahead(l0, bucket + 2);
 		for (unsigned i = 0; i < L0_BUCKET_SLOTS && !full; i++)
 			if (atomic_load(&b->tag[i]) != 0)
 				full = look_at(w, atomic_load(&b->record[i]), now_ms);
 	}
-	if (full || w->cursor > l0->bucket_mask)
+	if (full || w->cursor == share->buckets)
 		w->cursor = 0;
 }
 
@@ -269,8 +271,13 @@ static void l1_go_on(struct walk *w)
 		walk_end(w);
 }
 
+// All resolvers have the same L1.
 static void l1_begin(struct walk *w)
 {
+	if (w->resolver->index > 0) {
+		walk_end(w);
+		return;
+	}
 	w->look.l1_types = w->qtype ? &w->qtype : usual_types;
 	w->look.l1_type_count = w->qtype ? 1 : ARRAY_LEN(usual_types);
 	l1_go_on(w);
@@ -315,7 +322,7 @@ void resolver_cache_close(struct resolver *r)
 		for (unsigned n = 0; n < KEYS_MAX; n++)
 			l1_get_stop(w->ask[n].look);
 		event_free(w->step);
-		free(w);
+		FREE_AND_NULL(r->walk[i]);
 	}
 }
 

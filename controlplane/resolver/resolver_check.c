@@ -34,8 +34,8 @@ void resolver_check_answer(const struct resolver *r, const struct dns_query *q,
 {
 	out->count = 0;
 	if (r->answer_policy)
-		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER, &q->name,
-			q->qtype, answer, out);
+		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER + r->index,
+			&q->name, q->qtype, answer, out);
 }
 
 void resolver_check_reply(struct resolver *r, const struct dns_query *q, const struct dns_answer *a,
@@ -95,8 +95,8 @@ static void record_check(struct resolver *r, const struct l0_view *v, void *)
 		return;
 	count->rechecked++;
 	if (r->answer_policy)
-		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER, &name, v->qtype,
-			&v->answer, &finding);
+		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER + r->index, &name,
+			v->qtype, &v->answer, &finding);
 	l0_key_of_view(l0_writer_reader(r->l0), v, &key);
 	key.name = name.wire;
 	if (!answer_match_mask(&finding, &mask)) {
@@ -153,8 +153,7 @@ void resolver_check_close(struct resolver *r)
 {
 	if (r->recheck && r->recheck->step)
 		event_free(r->recheck->step);
-	free(r->recheck);
-	r->recheck = NULL;
+	FREE_AND_NULL(r->recheck);
 }
 
 void resolver_set_answer_policy(void *resolver, const struct answer_policy *answer_policy,
@@ -178,12 +177,12 @@ void resolver_recheck_finish(void *resolver)
 	struct resolver *r = resolver;
 	struct recheck *w = r->recheck;
 
-	if (!w->running)
-		return;
-	(void)event_del(w->step);
-	while (!slice(w))
-		;
-	walk_end(w);
+	while (w->running) { // the end of one may begin another
+		(void)event_del(w->step);
+		while (!slice(w))
+			;
+		walk_end(w);
+	}
 }
 
 void resolver_check_tables(const struct resolver *r, struct table_registry *tables)
@@ -197,6 +196,7 @@ void resolver_check_tables(const struct resolver *r, struct table_registry *tabl
 				.owner = "rules helper thread",
 				.eviction = "refuse patterns over number, size or time",
 				.lifetime = "until the next image",
+				.kind = TABLE_FIXED,
 				.cap = ANSWER_PATTERNS_MAX,
 				.used = c->patterns.compiled,
 				.bytes = c->patterns.bytes,
@@ -207,6 +207,7 @@ void resolver_check_tables(const struct resolver *r, struct table_registry *tabl
 				       .owner = "rules helper thread",
 				       .eviction = "refuse entries over the number",
 				       .lifetime = "until the next image",
+				       .kind = TABLE_FIXED,
 				       .cap = ANSWER_PREFIXES_MAX,
 				       .used = c->prefixes.taken,
 				       .bytes = c->prefixes.bytes,

@@ -1,35 +1,36 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The resolver's door for a frontend of this process, whose clients send DNS messages to sockets of
+// The resolvers' door for frontends of this process, whose clients send DNS messages to sockets of
 // the kernel (frontend.h). Their questions join those of the workers' clients.
 //
-// A frontend passes a question with a ticket, and gets the answer with that ticket back: during
-// resolver_client_ask, from the loop later, or never, if there is no answer after SERVFAIL is due
-// (1.9 s). The resolver knows nothing of the frontend but the function that takes answers, so two
-// resolvers may have a frontend each. All of this runs on the resolver loop's thread, or before the
-// loop runs. A question costs a lookup in L0. One that waits costs a copy of its query while the
-// query log records whole messages (kept_query.h); nothing else is allocated.
+// A frontend asks as a worker does: each has a pair of rings with each resolver (ring_mesh.h), in
+// memory of the process, and sends a miss to the resolver whose part of L0 the key is in
+// (l0_resolver_of). MSG_MISS: struct client_miss, then what follows a worker's struct msg_miss, but
+// never the whole query. MSG_ANSWER: struct client_answer, then a whole DNS message of up to
+// DNS_MESSAGE_MAX bytes. A ticket comes back once, or never: where the answer's ring is full
+// (counted), or no answer comes before SERVFAIL is due (limits.answer_deadline_ms). So
+// the frontend ends what waits too long. CLIENT_SETTLED: struct client_settled, a query that a
+// frontend settled by itself, to the first resolver, for a watch. Neither side reads the other's
+// state but by messages.
+
+#include "base/ring_mesh.h"
 
 #include <endian.h>
 #include <netinet/in.h>
-#include <stdbool.h>
-#include <weir/attr.h>
+#include <weir/dns_name.h>
 #include <weir/log_msg.h>
 #include <weir/shm_msg.h>
 #include <weir/shm_stats.h>
 
-struct dns_identity;
-struct dns_query;
-struct answer_policy;
-struct kept_queries;
 struct resolver;
-struct resolver_log;
+struct waiter;
 
 // Identifies a question of a frontend's client: a place in its table, and its use count. A ticket
 // of an earlier use is ignored.
 struct client_ticket {
 	uint32_t slot, life;
+	uint32_t frontend; // its number in the mesh
 };
 
 union client_address {
@@ -54,49 +55,60 @@ ATTR_INLINE uint16_t client_port(const union client_address *a)
 	return be16toh(a->any.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port);
 }
 
-// The kind and the source of an answer that was sent: for the counters and the query log.
-struct told {
+// Where an answer came from, for the counters and the query log.
+struct answer_source {
 	enum answer_kind kind;
-	bool from_l1;      // reported as ANSWER_CACHED
-	uint16_t list;     // that blocked, or LOG_NO_LIST
-	uint16_t upstream; // that answered, or LOG_NO_UPSTREAM
+	bool from_l1;         // reported as ANSWER_CACHED
+	uint8_t bound;        // enum bound that it met (bounds.h)
+	uint8_t ede_text_len; // bytes of EXTRA-TEXT at the reply's end
+	uint16_t list;        // that blocked, or LOG_NO_LIST
+	uint16_t upstream;    // that answered, or LOG_NO_UPSTREAM
+};
+
+struct client_miss {
+	struct client_ticket ticket;
+	bool is_stream; // takes a reply of any length, and has a bound of its own on its questions
+	struct msg_miss m; // of `path` only the client
+};
+
+struct client_answer {
+	struct client_ticket ticket;
+	struct answer_source source;
+	uint32_t dns_len;
 };
 
 enum {
 	REPLY_HEADROOM = 2, // bytes before a reply, the transport's: for a length
 	REPLY_TAILROOM = 64 // behind it: for an option of the transport's
 };
+static_assert((int)REPLY_TAILROOM <= (int)RING_MESH_TAILROOM);
 
-// The answer to one question: `len` bytes at `msg`, with room around it as above, owned by the
-// resolver until the function returns. It may end tickets, but may not ask questions. `query` is
-// for the query log.
-typedef void (*resolver_client_fn)(void *arg, const struct client_ticket *ticket,
-	const struct dns_query *query, uint8_t *msg, uint16_t len, const struct told *told);
-// Sets the receiver of answers; NULL: no frontend, and tickets are ignored.
-void resolver_client_serve(struct resolver *r, resolver_client_fn answer, void *arg);
+// The sides of the mesh.
+enum { CLIENT_FRONTENDS, CLIENT_RESOLVERS };
+// For so many of each; the process's, which frees it (ring_mesh_free) behind both.
+ATTR_MUST_CHECK int resolver_client_mesh(
+	struct ring_mesh **out, unsigned frontends, unsigned resolvers);
 
-struct resolver_client {
-	struct client_ticket ticket;
-	const union client_address *address;
-	const uint8_t *name; // of the question as the client spelled it, in wire form
+// The resolver's end (ring_mesh_take_fn), and an answer to one that waits. Its loop's thread.
+void resolver_client_take(
+	void *resolver, unsigned frontend, uint16_t type, uint8_t *msg, uint32_t len);
+// False: the ring is full, counted.
+ATTR_MUST_CHECK bool resolver_client_answer(struct resolver *r, const struct waiter *w,
+	const uint8_t *msg, uint16_t len, const struct answer_source *source);
+// May an answer of `len` bytes be sent? Only a short one once half of the ring is in use, so that
+// long answers leave room for a SERVFAIL to each client that waits.
+ATTR_MUST_CHECK bool resolver_client_fits(struct resolver *r, const struct waiter *w, uint16_t len);
+
+enum { CLIENT_SETTLED = 64 }; // beside enum shm_msg_type
+
+struct client_settled {
+	union client_address address;
 	uint64_t arrival_us;
-	uint16_t policy; // generation, modulo 65536, of the image that `group` is of
-	uint8_t group;
-	bool is_stream; // takes a reply of any length, and has a bound of its own on its questions
+	uint32_t age_s; // of the record, for a hit
+	uint16_t rcode; // of the reply
+	uint16_t qtype;
+	uint8_t verdict; // enum verdict
+	bool is_tcp;
+	uint8_t name_len; // 0: the question was not read
+	uint8_t name[DNS_NAME_MAX];
 };
-
-// Returns the trace of a watched question, else 0; resolver_client_asked ends the call.
-uint32_t resolver_client_ask(struct resolver *r, const struct dns_query *q, uint16_t view,
-	const struct resolver_client *client);
-// It was answered during the call, with this verdict of a worker's; or it waits.
-void resolver_client_answered(struct resolver *r, uint32_t trace, unsigned verdict);
-void resolver_client_waits(struct resolver *r, uint32_t trace);
-// A query that the frontend settled without the resolver, for who watches.
-void resolver_client_settled(struct resolver *r, const struct dns_query *q,
-	const union client_address *address, bool is_tcp, unsigned verdict);
-
-// What answers are checked against now; NULL: nothing yet.
-const struct answer_policy *resolver_answer_policy(const struct resolver *r);
-struct resolver_log *resolver_log_of(const struct resolver *r);
-struct kept_queries *resolver_kept_queries(struct resolver *r); // those of clients that wait
-bool resolver_has_workers(const struct resolver *r);            // a data plane is attached

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Flushes: of L0 and L1 on request, with a message to other boxes; of L0 by messages of other
-// boxes.
+// boxes. Each resolver flushes its part of L0; L1, and the messages, are the first one's.
 #include "resolver_flush.h"
 
 #include "base/loop_ask.h"
 #include "base/rng.h"
 #include "l1/flush_log.h"
+#include "resolvers.h"
 
 #include <event2/event.h>
 
@@ -23,6 +24,7 @@ enum {
 	OTHERS_PAUSE_MS = 2,
 	OTHERS_MAX = 16,
 	PUBLISH_MS = 1000,
+	WALKED_AGAIN_MS = 100,
 };
 
 struct flush_job { // requested on this box
@@ -47,8 +49,10 @@ struct flushes {
 	struct flush_log log;
 	struct flush_gate gate;
 	struct flush_job *job[RESOLVER_WALKS_MAX];
-	struct event *whole; // step of the walk over all of L0
-	uint64_t whole_cursor, everyone, removed_whole;
+	struct event *whole; // step of the walk over all of its part
+	uint64_t whole_cursor, removed_whole;
+	bool is_walked;     // the walk has ended, and the first resolver does not know
+	uint32_t turn;      // of the change that it walks for
 	struct event *step; // of the first of `others`
 	uint64_t cursor;
 	unsigned others_count;
@@ -161,7 +165,7 @@ static void job_begin(void *arg)
 	// keep a failing name hammering them.
 	failures_clear_all(r->failures);
 	j->walking = true;
-	if (redis_is_off(l1_redis(r->l1))) {
+	if (r->index > 0 || redis_is_off(l1_redis(r->l1))) {
 		j->got.l1_end = L1_FLUSH_OFF;
 	} else {
 		if (j->tells_others)
@@ -187,24 +191,76 @@ int resolver_cache_flush(struct resolver *r, const struct flush *what, bool tell
 	return loop_ask(r->loop, j);
 }
 
-static _Atomic uint64_t *filled_by(const struct flushes *f)
+// The end of one resolver's walk over its part, on its way to the first one's loop.
+struct walked {
+	struct resolvers *all;
+	struct publisher *publisher;
+	uint32_t turn;
+	uint64_t removed;
+};
+
+static _Atomic uint64_t *filled_by(struct publisher *p)
 {
-	return &publisher_directory(f->resolver->publisher)->filled_by;
+	return &publisher_directory(p)->filled_by;
 }
 
-static void on_whole_step(evutil_socket_t fd, short what, void *arg)
+// The first resolver's loop. A walk of an earlier change counts no more.
+static void part_walked(const struct walked *w)
+{
+	struct resolvers_fill *fill = &w->all->fill;
+
+	if (w->turn != fill->turn)
+		return;
+	fill->removed += w->removed;
+	if (--fill->left > 0)
+		return;
+	atomic_store(filled_by(w->publisher), fill->everyone);
+	if (fill->removed > 0)
+		log_info("upstreams or forwarding changed: %" PRIu64 " cached answers removed",
+			fill->removed);
+}
+
+static void on_walked(void *arg)
+{
+	part_walked(arg);
+	free(arg);
+}
+
+static bool walked_send(const struct resolver *r, const struct walked *w)
+{
+	struct walked *sent = malloc(sizeof(*sent));
+
+	if (!sent)
+		return false;
+	*sent = *w;
+	if (loop_call(r->all->one[0]->loop, on_walked, sent) == 0)
+		return true;
+	free(sent);
+	return false;
+}
+
+// If the first resolver's mailbox is full, or memory short, its part counts later.
+static void whole_end(struct flushes *f)
+{
+	const struct resolver *r = f->resolver;
+	const struct walked w = {r->all, r->publisher, f->turn, f->removed_whole};
+
+	f->is_walked = r->index > 0 && !walked_send(r, &w);
+	if (f->is_walked)
+		step_arm(f->whole, WALKED_AGAIN_MS);
+	else if (r->index == 0)
+		part_walked(&w);
+}
+
+static void on_whole_step(evutil_socket_t, short, void *arg)
 {
 	static const struct flush all = {.kind = FLUSH_ALL, .name = {.len = 1}};
 	struct flushes *f = arg;
-	(void)fd, (void)what;
-	if (!walk_step(f->resolver, &all, &f->whole_cursor, &f->removed_whole)) {
+
+	if (f->is_walked || walk_step(f->resolver, &all, &f->whole_cursor, &f->removed_whole))
+		whole_end(f);
+	else
 		step_arm(f->whole, 0);
-		return;
-	}
-	atomic_store(filled_by(f), f->everyone);
-	if (f->removed_whole > 0)
-		log_info("upstreams or forwarding changed: %" PRIu64 " cached answers removed",
-			f->removed_whole);
 }
 
 // As at a first start, where a walk would remove what was stored meanwhile.
@@ -215,21 +271,38 @@ static bool is_empty(const struct resolver *r)
 	return s.entries == 0;
 }
 
-// A control plane that dies during the walk leaves 0, so the next one begins it again.
-void resolver_flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers)
+void resolver_flush_whole(struct resolver *r)
 {
 	struct flushes *f = r->flushes;
-	bool walks = event_pending(f->whole, EV_TIMEOUT, NULL);
 
-	f->everyone = everyone;
-	if (walks && same_servers)
+	if (f->turn == r->all->fill.turn)
 		return;
-	if (same_servers || is_empty(r)) {
-		atomic_store(filled_by(f), everyone);
-	} else if (atomic_load(filled_by(f)) != everyone) {
-		atomic_store(filled_by(f), 0);
-		f->whole_cursor = f->removed_whole = 0;
+	f->turn = r->all->fill.turn;
+	f->whole_cursor = f->removed_whole = 0;
+	f->is_walked = false;
+	(void)event_del(f->whole);
+	if (is_empty(r))
+		whole_end(f);
+	else
 		step_arm(f->whole, 0);
+}
+
+// A control plane that dies during the walks leaves 0, so the next one begins them again.
+void resolver_flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers)
+{
+	struct resolvers_fill *fill = &r->all->fill;
+	_Atomic uint64_t *filled = filled_by(r->publisher);
+
+	fill->everyone = everyone;
+	if (same_servers && fill->left > 0)
+		return;
+	if (same_servers) {
+		atomic_store(filled, everyone);
+	} else if (atomic_load(filled) != everyone) {
+		atomic_store(filled, 0);
+		fill->left = r->all->count;
+		fill->removed = 0;
+		fill->turn++;
 	}
 }
 
@@ -243,6 +316,46 @@ static void on_others_step(evutil_socket_t, short, void *arg)
 	}
 	if (f->others_count)
 		step_arm(f->step, OTHERS_PAUSE_MS);
+}
+
+static void others_add(struct flushes *f, const struct flush *what, uint64_t now_ms)
+{
+	flush_log_add(&f->log, what, now_ms);
+	f->others_ms[f->others_count] = now_ms;
+	f->others[f->others_count++] = *what;
+	if (f->others_count == 1)
+		step_arm(f->step, 0);
+}
+
+// A message that was heard, on its way to another resolver.
+struct heard {
+	struct flushes *to;
+	struct flush what;
+};
+
+static void on_heard(void *arg)
+{
+	struct heard *h = arg;
+	if (h->to->others_count < OTHERS_MAX)
+		others_add(h->to, &h->what, clock_mono_ms());
+	else
+		h->to->count.refused++;
+	free(h);
+}
+
+static void heard_pass(struct flushes *f, const struct flush *what)
+{
+	const struct resolvers *all = f->resolver->all;
+
+	for (unsigned i = 1; i < all->count; i++) {
+		struct heard *h = malloc(sizeof(*h));
+		if (h)
+			*h = (struct heard){all->one[i]->flushes, *what};
+		if (!h || loop_call(all->one[i]->loop, on_heard, h) < 0) {
+			free(h);
+			f->count.refused++;
+		}
+	}
 }
 
 // Whatever it says comes from Redis, which anybody may have written to.
@@ -260,11 +373,8 @@ static void on_message(void *arg, const char *text, size_t len)
 		f->count.refused++;
 	} else {
 		f->count.heard++;
-		flush_log_add(&f->log, &what, now_ms);
-		f->others_ms[f->others_count] = now_ms;
-		f->others[f->others_count++] = what;
-		if (f->others_count == 1)
-			step_arm(f->step, 0);
+		others_add(f, &what, now_ms);
+		heard_pass(f, &what);
 	}
 }
 
@@ -306,6 +416,8 @@ void resolver_flush_configure(struct resolver *r)
 	if (strcmp(channel, f->channel) == 0)
 		return;
 	memcpy(f->channel, channel, sizeof(channel));
+	if (r->index > 0)
+		return;
 	redis_subscribe(l1_redis(r->l1), f->channel, on_message, on_gap, f);
 }
 
@@ -329,8 +441,7 @@ void resolver_flush_close(struct resolver *r)
 		event_free(f->step);
 	if (f->whole)
 		event_free(f->whole);
-	free(f);
-	r->flushes = NULL;
+	FREE_AND_NULL(r->flushes);
 }
 
 void resolver_flush_status(const struct resolver *r, struct flush_status *out)
@@ -347,6 +458,8 @@ void resolver_flush_tables(const struct resolver *r, struct table_registry *t)
 			   .owner = "resolver loop",
 			   .eviction = "evict the oldest; all that is older counts as flushed",
 			   .lifetime = "15 s",
+			   .kind = TABLE_CACHE,
+			   .stay_ms = 15000,
 			   .cap = FLUSH_LOG_MAX,
 			   .used = flush_log_used(&f->log, now_ms),
 			   .evicted = f->log.lost,
@@ -358,6 +471,7 @@ void resolver_flush_tables(const struct resolver *r, struct table_registry *t)
 			   .owner = "resolver loop",
 			   .eviction = "refuse",
 			   .lifetime = "until done",
+			   .kind = TABLE_WORK,
 			   .cap = OTHERS_MAX,
 			   .used = f->others_count,
 			   .refused = f->count.refused,

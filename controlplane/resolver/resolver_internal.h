@@ -2,11 +2,12 @@
 #pragma once
 
 // struct resolver, which the resolver's files share: resolver_open.c (open, timers, settings),
-// resolver_miss.c (from a client's query to a question), question.c and question_l1.c (its life),
-// resolver_check.c (answer policy), resolver_answer.c (replies), resolver_store.c (L0),
-// resolver_step.c (steps of the clock), resolver_refresh.c (renewals), resolver_trace.c (watches),
-// resolver_ask.c (the door of frontends), resolver_flush.c, resolver_cache.c and resolver_status.c
-// (calls from other threads).
+// resolver_miss.c, miss_ask.c (from a client's query to a question), question.c, question_wait.c
+// and question_l1.c (its life), resolver_check.c (answer policy), resolver_answer.c (replies),
+// resolver_store.c (L0), resolver_step.c (steps of the clock), resolver_refresh.c (renewals),
+// resolver_trace.c (watches), resolver_ask.c (the door of frontends), resolver_flush.c,
+// resolver_cache.c and resolver_status.c (calls from other threads), resolver_port.c (upstream
+// queries that workers send).
 //
 // struct resolver holds no state of a single question. Its answer (struct dns_answer, 70 KiB), its
 // match of the answer policy (struct answer_match) and each waiter's query are variables of the
@@ -14,6 +15,7 @@
 // such function calls itself.
 
 #include "answer_policy/answer_policy.h"
+#include "bounds/bound_log.h"
 #include "failures.h"
 #include "inflight.h"
 #include "kept_query.h"
@@ -25,7 +27,6 @@
 #include "refresh.h"
 #include "resolver.h"
 #include "resolver_client.h"
-#include "upstream/views.h"
 
 #include <weir/dns_answer.h>
 #include <weir/dns_identity.h>
@@ -34,10 +35,10 @@ enum {
 	RESOLVER_QUESTIONS_MAX = 65536, // the most that limits.inflight can be set to
 	RESOLVER_WAITERS_MAX = 65536,
 	STALE_AFTER_MS = 1800,    // RFC 8767 5: client response timer
-	SERVFAIL_AFTER_MS = 1900, // clients give up or ask again after 2 s
+	SERVFAIL_AFTER_MS = 1900, // the deadline of clients while there is little room
 	QUESTION_LIFE_MS = 5000,
 	RESOLVER_REWRITES_MAX = 4096, // questions under another name at one time
-	ANSWER_LATE_MS = 2000,        // a waiter's age from which on nothing is sent
+	ANSWER_SPARE_MS = 100,        // after limits.answer_deadline_ms; then nothing is sent
 	REFRESH_LOCK_S = 10,
 	STALE_HOLD_MS = 30000, // RFC 8767 5: no more than every 30 s is a failing name asked again
 };
@@ -48,29 +49,43 @@ struct flushes;
 struct recheck;
 struct steps;
 
+// The bounds of the process, a share for each of N resolvers: a limit divided by N, of which
+// nothing is rounded up, so that they hold in sum; but 1 at least, so a limit below N becomes N.
+// Questions go to resolvers by the hash of their name and type, so those of one zone or one client
+// are spread evenly, and a share is met a little before the whole bound is, as chance has it: with
+// 200 and four resolvers at some 185. Nothing is shared, so a miss writes no line of another
+// resolver's.
+unsigned resolver_share(const struct resolver *r, unsigned limit); // 0, no bound, stays 0
+
 struct resolver_settings {
 	struct ttl_rules ttl;
 	uint32_t stale_ttl_s, client_ttl_cap_s;
-	bool stale_immediate;
 	bool any_minimal, rotate;
 	unsigned waiters;
+	uint32_t answer_deadline_ms;
 	uint16_t udp_reply_size;
 	struct dns_identity identity;
 };
 
 struct resolver {
+	struct resolvers *all;
+	unsigned index; // what the process has once is 0's
 	struct loop *loop;
 	bool is_off;                 // by a toggle: asks no upstream
-	struct publisher *publisher; // owned by the process, as the next three
+	struct publisher *publisher; // owned by the process, as the next five
 	const struct link_server *link;
 	struct worker_rings *worker_rings;
 	struct l0_writer *l0;
+	struct views *views;                 // with the upstreams
+	struct upstream_port *port;          // theirs; NULL: none
+	unsigned port_worker;                // the next query through the port goes to this one
+	struct upstream_callbacks callbacks; // of every question
 	struct l1 *l1;
 	struct l1_sweep *l1_sweep;
 	_Atomic uint64_t views_keep_ms; // until then no view is let go
-	struct views *views;            // with the upstreams
 	struct inflight *inflight;
 	struct failures *failures;
+	struct bound_log met_bounds;
 	struct refresh *refresh;
 	struct resolver_settings set;
 	void (*list_tables)(void *arg, struct table_registry *tables); // NULL: no more
@@ -86,15 +101,11 @@ struct resolver {
 	struct resolver_status count;          // counters only; gauges are filled in when asked for
 	uint64_t record_anomalies;
 	uint32_t turn; // of addresses, from reply to reply
-	struct upstream_book *book;
 	struct resolver_log *log;
 	bool logs;                        // a log thread empties its ring
-	struct kept_queries kept_queries; // of waiters and of the frontend's clients
+	struct kept_queries kept_queries; // of waiters
 	struct traces *traces;
-	resolver_client_fn answer_client; // resolver_client_serve; NULL: there is no frontend
-	void *answer_client_arg;
-	// Room for one reply of DNS_MESSAGE_MAX bytes, with room around it (resolver_client.h). It
-	// is written from its header on for each waiter, and read before the next one's is written.
-	uint8_t *reply;
-	uint8_t reply_room[REPLY_HEADROOM + DNS_MESSAGE_MAX + REPLY_TAILROOM];
+	struct ring_mesh_end *clients; // to the frontends
+	// One reply, written from its header on for each waiter, and read before the next one's is.
+	uint8_t reply[DNS_MESSAGE_MAX];
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_log.h"
 
+#include "bounds/bounds.h"
 #include "querylog/querylog.h"
 #include "querylog/querylog_row.h"
 #include "querylog/querylog_source.h"
@@ -40,7 +41,7 @@ void resolver_log_close(struct resolver_log *l)
 {
 	if (!l)
 		return;
-	free(l->data);
+	FREE_AND_NULL(l->data);
 	free(l);
 }
 
@@ -73,7 +74,7 @@ bool resolver_log_is_on(const struct resolver_log *l)
 	return log_writer_is_on(&l->writer);
 }
 
-void resolver_log_told(struct resolver_logged *what, const struct told *told)
+void resolver_log_answer(struct resolver_logged *what, const struct answer_source *source)
 {
 	static const struct {
 		uint8_t verdict, tier;
@@ -84,10 +85,20 @@ void resolver_log_told(struct resolver_logged *what, const struct told *told)
 		[ANSWER_SERVFAIL] = {LOG_VERDICT_SERVFAIL, LOG_TIER_NONE},
 		[ANSWER_BLOCKED] = {VERDICT_blocked_answer, LOG_TIER_RULES},
 	};
-	what->verdict = told->from_l1 ? LOG_VERDICT_RESOLVED : of[told->kind].verdict;
-	what->tier = told->from_l1 ? LOG_TIER_L1 : of[told->kind].tier;
-	what->list = told->list;
-	what->upstream = told->upstream;
+	static const uint8_t of_bound[BOUNDS] = {
+		[BOUND_inflight] = LOG_VERDICT_SERVFAIL_INFLIGHT,
+		[BOUND_zone] = LOG_VERDICT_SERVFAIL_ZONE,
+		[BOUND_suffix] = LOG_VERDICT_SERVFAIL_SUFFIX,
+		[BOUND_question] = LOG_VERDICT_SERVFAIL_WAITERS,
+		[BOUND_waiters] = LOG_VERDICT_SERVFAIL_WAITERS,
+		[BOUND_client] = LOG_VERDICT_SERVFAIL_CLIENT,
+	};
+	what->verdict = source->from_l1 ? LOG_VERDICT_RESOLVED : of[source->kind].verdict;
+	if (source->kind == ANSWER_SERVFAIL && source->bound != BOUND_none)
+		what->verdict = of_bound[source->bound];
+	what->tier = source->from_l1 ? LOG_TIER_L1 : of[source->kind].tier;
+	what->list = source->list;
+	what->upstream = source->upstream;
 }
 
 static void fill(struct log_record *r, const struct resolver_logged *e, unsigned version)

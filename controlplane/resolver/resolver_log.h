@@ -42,4 +42,4 @@ void resolver_log_rings(
 void resolver_log_client(struct resolver_log *l, const union client_address *client,
 	const union client_address *service, const struct resolver_logged *what);
 // Verdict, tier, list and upstream of a waiter's answer.
-void resolver_log_told(struct resolver_logged *what, const struct told *told);
+void resolver_log_answer(struct resolver_logged *what, const struct answer_source *source);

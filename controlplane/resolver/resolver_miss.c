@@ -2,32 +2,15 @@
 #include "resolver_miss.h"
 
 #include "base/leak_demo.h"
-#include "question.h"
-#include "resolver_answer.h"
+#include "miss.h"
 #include "resolver_check.h"
 #include "resolver_store.h"
 
-#include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/dns_query.h>
 
 enum { MORE_US_MAX = 100000 }; // a slow clock's tick is a twentieth of it
-
-// A miss, checked and converted.
-struct miss {
-	struct dns_query query; // lower case
-	struct l0_key key;
-	struct waiter waiter;
-	struct view *view;
-	bool refresh;
-};
-
-static void miss_note(
-	const struct resolver *r, const struct miss *m, enum trace_step step, uint32_t value)
-{
-	resolver_trace_note(r, m->waiter.trace, step, value);
-}
 
 // The ring is not trusted: the question goes through the same parser as in the data plane.
 static bool miss_parse(
@@ -53,6 +36,8 @@ static bool miss_parse(
 	l0_key_of_query(l0_writer_reader(r->l0), &out->query, m->view, &out->key);
 	l0_prefetch_bucket(l0_writer_reader(r->l0), out->key.hash);
 	out->refresh = m->kind == MISS_REFRESH;
+	out->client_ip = m->path.client_ip;
+	out->ip_version = m->path.ip_version;
 	out->waiter = (struct waiter){
 		.path = m->path,
 		.id = m->id,
@@ -63,6 +48,8 @@ static bool miss_parse(
 		.group = m->group,
 		.policy = m->policy,
 		.client = inflight_client(r->inflight, m->path.ip_version, m->path.client_ip),
+		.is_exempt = exempt_has_client(
+			inflight_exempt(r->inflight), m->path.ip_version, m->path.client_ip),
 		.dp_incarnation = m->dp_incarnation,
 		.arrival_ms = m->arrival_ms,
 		.arrival_more_us = m->arrival_more_us < MORE_US_MAX ? m->arrival_more_us : 0,
@@ -71,17 +58,16 @@ static bool miss_parse(
 	};
 	memcpy(out->waiter.cookie, question + m->question_len, cookie_len);
 	out->view = views_find(r->views, m->view);
-	if (!out->view)
-		return false;
 	inflight_keep_case(&out->waiter, question, out->query.name.len);
 	return true;
 }
 
-static trace_handle miss_trace(
-	struct resolver *r, const struct msg_miss *m, const struct dns_query *q)
+static trace_handle miss_trace(struct resolver *r, const struct msg_miss *m,
+	const struct dns_query *q, uint16_t worker, bool is_tcp)
 {
 	struct trace t = {.number = m->trace,
-		.worker = m->path.worker,
+		.worker = worker,
+		.is_tcp = is_tcp,
 		.verdict = VERDICT_miss,
 		.ip_version = m->path.ip_version == 6 ? 6 : 4,
 		.client_port = be16toh(m->path.client_udp),
@@ -90,38 +76,13 @@ static trace_handle miss_trace(
 	return resolver_trace_start(r, &t, q);
 }
 
-// No upstream may be asked: the stale record if there is one, else SERVFAIL.
-static void miss_refuse(
-	struct resolver *r, const struct miss *m, const struct l0_view *stale, int ede)
-{
-	struct answer_match finding;
-
-	if (stale)
-		resolver_check_record(r, stale, &finding);
-	struct resolver_answer a = stale ? resolver_answer_stale_record(r, stale, &finding)
-					 : resolver_answer_servfail(ede);
-	resolver_answer_one(r, &m->query, &m->waiter, &a);
-}
-
-// A worker would have asked for a new copy (stage_lookup.c); the plan knows whether one is due.
-static void miss_refresh(
-	struct resolver *r, const struct miss *m, const struct l0_view *v, uint64_t now_ms)
-{
-	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
-	if (m->waiter.is_client && age_ms >= v->stale_until_ms
-		&& (age_ms >= v->soft_ms || age_ms >= v->refresh_ms))
-		refresh_hit(r->refresh, &m->key, now_ms);
-}
-
-// Filled, or stamped as stale, since the worker looked, or a frontend's clients are the first
-// to look: true when that settles the miss.
+// Filled, or stamped as stale, since the worker or the frontend looked: true when that settles the
+// miss.
 static bool miss_cached(struct resolver *r, const struct miss *m, const struct l0_view *v,
 	const struct answer_match *finding, uint64_t now_ms)
 {
 	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
 	enum l0_age age = l0_age_of(v, now_ms);
-	bool stale_too =
-		age_ms < v->stale_until_ms || (m->waiter.is_client && r->set.stale_immediate);
 	struct resolver_answer a;
 
 	if (age == L0_FRESH) {
@@ -129,67 +90,14 @@ static bool miss_cached(struct resolver *r, const struct miss *m, const struct l
 		a = resolver_answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
 		a.kind = ANSWER_CACHED;
 		a.finding = finding;
-	} else if (age == L0_SOFT_EXPIRED && stale_too) {
+	} else if (age == L0_SOFT_EXPIRED && age_ms < v->stale_until_ms) {
 		miss_note(r, m, TRACE_l0_stale, (uint32_t)(age_ms / 1000));
 		a = resolver_answer_stale_record(r, v, finding);
 	} else {
 		return false;
 	}
 	resolver_answer_one(r, &m->query, &m->waiter, &a);
-	miss_refresh(r, m, v, now_ms);
 	return true;
-}
-
-// Adds the client as a waiter. DNS_EDE_NONE: it waits, or is dropped; else the EDE of its SERVFAIL.
-static int miss_wait(struct resolver *r, const struct miss *m, struct question *q)
-{
-	int rc = inflight_wait(r->inflight, q, &m->waiter, r->set.waiters);
-
-	q->hits += q->hits < UINT16_MAX;
-	if (rc == 0) {
-		if (unlikely_(m->waiter.trace))
-			traces_join(r->traces, &q->trace, m->waiter.trace);
-		return DNS_EDE_NONE;
-	}
-	miss_note(r, m, TRACE_refused, 0);
-	if (rc == -EUSERS)
-		return DNS_EDE_OTHER;
-	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
-	if (rc != -EDQUOT || m->waiter.is_client)
-		return DNS_EDE_NO_REACHABLE_AUTHORITY;
-	resolver_answer_none(r, &m->query, &m->waiter);
-	return DNS_EDE_NONE;
-}
-
-// Joins a question that is being resolved.
-static int miss_join(struct resolver *r, const struct miss *m, struct question *q)
-{
-	r->count.coalesced++;
-	if (unlikely_(m->waiter.trace))
-		traces_note(r->traces, m->waiter.trace, TRACE_joined, q->ask.sends, q->waiters);
-	return q->stage == STAGE_BACKGROUND ? DNS_EDE_NO_REACHABLE_AUTHORITY : miss_wait(r, m, q);
-}
-
-static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
-{
-	struct question *q;
-	int rc = inflight_add(r->inflight, &m->key, &m->query, false, &q);
-
-	if (rc < 0) {
-		miss_note(r, m, TRACE_refused, 0);
-		return DNS_EDE_NO_REACHABLE_AUTHORITY;
-	}
-	miss_note(r, m, TRACE_began, 0);
-	q->owner = r;
-	q->def = m->view;
-	q->born_ms = m->waiter.arrival_ms < now_ms ? m->waiter.arrival_ms : now_ms;
-	int ede = miss_wait(r, m, q);
-	if (q->waiters == 0) {
-		inflight_remove(r->inflight, q);
-		return ede;
-	}
-	question_start(q, now_ms);
-	return DNS_EDE_NONE;
 }
 
 // The same answer for the type asked now, so that workers have it too. Copies its bytes first: the
@@ -224,7 +132,8 @@ static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const st
 // NXDOMAIN for A holds for all types (RFC 2308 5, RFC 8020), except for DS, which is a record of
 // the zone above (RFC 4035 3.1.4.1), and that zone's to deny. NXDOMAIN for AAAA holds for AAAA
 // alone: some servers send it for an AAAA that they do not have (RFC 4074 4.2). Rules may be for
-// one type, so the answer is checked for the type of this query.
+// one type, so the answer is checked for the type of this query. Of N resolvers one in N has the A
+// of a name in its own part of L0; the others ask.
 static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	struct dns_query a = m->query;
@@ -253,8 +162,8 @@ static bool miss_blocked(struct resolver *r, const struct miss *m)
 
 	if (!r->answer_policy || !answer_policy_concerns_names(r->answer_policy))
 		return false;
-	answer_policy_question(r->answer_policy, ANSWER_POLICY_ON_RESOLVER, &m->query.name,
-		m->query.qtype, &finding);
+	answer_policy_question(r->answer_policy, ANSWER_POLICY_ON_RESOLVER + r->index,
+		&m->query.name, m->query.qtype, &finding);
 	struct dns_block block;
 	uint16_t list;
 	if (!resolver_check_blocks(r, &m->query, &m->waiter, &finding, &list, &block))
@@ -292,55 +201,76 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 	if (failed || r->is_off) {
 		r->count.failed_recently += failed;
 		miss_note(r, m, failed ? TRACE_failed_recently : TRACE_resolver_off, 0);
-		miss_refuse(r, m, stale, DNS_EDE_CACHED_ERROR);
+		const struct resolver_answer refusal =
+			resolver_answer_servfail(DNS_EDE_CACHED_ERROR);
+		miss_refuse(r, m, stale, &refusal);
 		return;
 	}
 	LEAK_DEMO(map, 300);
-	struct question *q = inflight_find(r->inflight, &m->key);
-	int ede = q ? miss_join(r, m, q) : miss_begin(r, m, now_ms);
-	if (ede != DNS_EDE_NONE)
-		miss_refuse(r, m, stale, ede);
+	miss_ask(r, m, stale, now_ms);
+}
+
+// A miss that was read. Its view may have left since it was sent.
+static void miss_take(struct resolver *r, const struct miss *m, uint64_t now_ms)
+{
+	const bool is_late = now_ms >= m->waiter.arrival_ms + r->set.answer_deadline_ms;
+
+	// Its client has asked again or given up; working for it would only add to the backlog. A
+	// stream's client waits.
+	if (is_late && !m->waiter.is_stream) {
+		r->count.late++;
+		miss_note(r, m, TRACE_expired, 0);
+		if (m->refresh)
+			store_refreshed(r, &m->key); // or no worker would request it again
+		else
+			resolver_answer_none(r, &m->query, &m->waiter);
+	} else if (m->refresh) {
+		refresh_hit(r->refresh, &m->key, now_ms);
+	} else if (m->view) {
+		miss_resolve(r, m, now_ms);
+	} else {
+		const struct resolver_answer refusal = resolver_answer_servfail(DNS_EDE_OTHER);
+		resolver_answer_one(r, &m->query, &m->waiter, &refusal);
+	}
+	if (unlikely_(m->waiter.trace))
+		traces_settle(r->traces, m->waiter.trace);
 }
 
 void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *question)
 {
 	struct resolver *r = resolver;
 	struct miss m;
-	uint64_t now_ms = clock_mono_ms();
 
 	r->count.misses++;
-	if (!miss_parse(r, msg, question, &m)) {
+	if (!miss_parse(r, msg, question, &m) || !m.view) {
 		r->count.bad_misses++;
 		return;
 	}
 	r->count.refreshes += m.refresh;
 	if (unlikely_(msg->trace))
-		m.waiter.trace = miss_trace(r, msg, &m.query);
-	// Its client has asked again or given up; working for it would only add to the backlog.
-	if (now_ms >= m.waiter.arrival_ms + SERVFAIL_AFTER_MS) {
-		r->count.late++;
-		miss_note(r, &m, TRACE_expired, 0);
-		if (m.refresh)
-			store_refreshed(r, &m.key); // or no worker would request it again
-		else
-			resolver_answer_none(r, &m.query, &m.waiter);
-	} else if (m.refresh) {
-		refresh_hit(r->refresh, &m.key, now_ms);
-	} else {
-		miss_resolve(r, &m, now_ms);
-	}
-	if (unlikely_(m.waiter.trace))
-		traces_settle(r->traces, m.waiter.trace);
+		m.waiter.trace = miss_trace(r, msg, &m.query, msg->path.worker, false);
+	miss_take(r, &m, clock_mono_ms());
 }
 
-void resolver_ask(
-	struct resolver *r, const struct dns_query *q, uint16_t view, const struct waiter *w)
+void resolver_miss_of_client(
+	struct resolver *r, const struct client_miss *c, const uint8_t *question)
 {
-	struct miss m = {.query = *q, .waiter = *w, .view = views_find(r->views, view)};
+	struct miss m;
 
-	l0_key_of_query(l0_writer_reader(r->l0), &m.query, view, &m.key);
-	if (m.view)
-		miss_resolve(r, &m, w->arrival_ms);
-	else
-		miss_refuse(r, &m, NULL, DNS_EDE_OTHER);
+	if (!miss_parse(r, &c->m, question, &m)) {
+		r->count.bad_misses++;
+		return;
+	}
+	r->count.client_questions += !m.refresh;
+	r->count.refreshes += m.refresh;
+	m.waiter.ticket = c->ticket;
+	m.waiter.is_client = true;
+	m.waiter.is_stream = c->is_stream;
+	if (c->is_stream) { // counted by its connection
+		m.waiter.client = 0;
+		m.waiter.is_exempt = false;
+	}
+	if (unlikely_(traces_on(r->traces)) && !m.refresh)
+		m.waiter.trace = miss_trace(r, &c->m, &m.query, TRACE_OF_FRONTEND, c->is_stream);
+	miss_take(r, &m, clock_mono_ms());
 }

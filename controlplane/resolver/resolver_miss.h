@@ -6,6 +6,6 @@
 #include "resolver_internal.h"
 
 void resolver_miss(void *resolver, const struct msg_miss *m, const uint8_t *question);
-// A frontend's client asks what the rules left open: answered by the cache at once, or later.
-void resolver_ask(
-	struct resolver *r, const struct dns_query *q, uint16_t view, const struct waiter *w);
+// The same of a frontend's client, whose view may be gone: then SERVFAIL.
+void resolver_miss_of_client(
+	struct resolver *r, const struct client_miss *c, const uint8_t *question);

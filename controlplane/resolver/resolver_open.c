@@ -5,8 +5,10 @@
 #include "resolver_flush.h"
 #include "resolver_log.h"
 #include "resolver_miss.h"
+#include "resolver_port.h"
 #include "resolver_refresh.h"
 #include "resolver_step.h"
+#include "resolvers.h"
 
 #include <event2/event.h>
 
@@ -24,6 +26,8 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
 		views_sweep(r->views, clock_mono_ms());
 	resolver_step_beat(r);
+	if (r->port)
+		upstream_port_beat(r->port);
 	refresh_run(r->refresh, clock_mono_ms());
 	resolver_log_beat(r->log);
 	traces_beat(r->traces, clock_mono_ms());
@@ -49,61 +53,46 @@ static struct failures_spans failure_spans(const struct config *c)
 	};
 }
 
+unsigned resolver_share(const struct resolver *r, unsigned limit)
+{
+	const unsigned share = limit / r->all->count;
+	return share || !limit ? share : 1;
+}
+
 static void settings_take(struct resolver *r, const struct config *c)
 {
 	r->set = (struct resolver_settings){
 		.ttl = ttl_rules_of(&c->cache),
 		.stale_ttl_s = c->cache.stale_ttl_s,
-		.stale_immediate = c->cache.stale_immediate,
 		.any_minimal = c->access.any_minimal,
 		.rotate = c->cache.rotate,
 		.client_ttl_cap_s = c->cache.client_ttl_cap_s,
 		.waiters = c->limits.waiters,
+		.answer_deadline_ms = c->limits.answer_deadline_ms,
 		.udp_reply_size = c->limits.udp_reply_size,
 	};
 	config_identity_take(c, &r->set.identity);
-	inflight_set_limits(r->inflight, &(struct inflight_limits){
-						 .questions = c->limits.inflight,
-						 .zone_questions = c->limits.zone_inflight,
-						 .client_waiters = c->limits.client_waiters,
-					 });
+	inflight_set_limits(
+		r->inflight, &(struct inflight_limits){
+				     .questions = resolver_share(r, c->limits.inflight),
+				     .zone_questions = resolver_share(r, c->limits.zone_inflight),
+				     .client_waiters = resolver_share(r, c->limits.client_waiters),
+			     });
+	exempt_set(inflight_exempt(r->inflight), &c->limits);
 }
 
-// Group definitions that the last life knew keep their numbers, for the cache's sake.
-static int views_open(struct resolver *r, const struct config *config,
-	const struct upstream_callbacks *callbacks, char why[SHM_WHY_MAX])
+static int parts_open(struct resolver *r, const struct config *config)
 {
-	struct policy_group last[POLICY_GROUPS_MAX];
-	int rc = views_new(&r->views, r->loop, callbacks, &config->upstreams,
-		&publisher_directory(r->publisher)->next_view);
-	if (rc < 0)
-		return rc;
-	views_recover(r->views, last, publisher_policy_last(r->publisher, last));
-	rc = views_configure(r->views, config, clock_mono_ms());
-	if (rc == -ENOSPC)
-		snprintf(why, SHM_WHY_MAX, "groups: no view number is left");
-	return rc;
-}
-
-static int parts_open(struct resolver *r, const struct config *config, char why[SHM_WHY_MAX])
-{
-	const struct upstream_callbacks callbacks = {
-		.reply = question_reply,
-		.ended = question_failed,
-		.book = r->book,
-		.watched = traces_live(r->traces),
-		.note = question_upstream_note,
-	};
 	const struct failures_spans spans = failure_spans(config);
-	int rc = inflight_new(
-		&r->inflight, RESOLVER_QUESTIONS_MAX, RESOLVER_WAITERS_MAX, &r->kept_queries);
+	int rc = inflight_new(&r->inflight, resolver_share(r, RESOLVER_QUESTIONS_MAX),
+		resolver_share(r, RESOLVER_WAITERS_MAX), &r->kept_queries);
 	if (rc == 0) {
 		settings_take(r, config);
 		rc = failures_new(&r->failures, FAILURES_BUCKETS, &spans);
 	}
 	if (rc == 0)
 		rc = l1_new(&r->l1, r->loop, config);
-	if (rc == 0)
+	if (rc == 0 && r->index == 0)
 		rc = l1_sweep_new(
 			&r->l1_sweep, r->loop, r->l1, &config->redis, question_l1_drop, r);
 	if (rc == 0)
@@ -112,10 +101,10 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 		rc = resolver_check_open(r);
 	if (rc == 0)
 		rc = resolver_step_open(r);
-	if (rc == 0)
-		rc = views_open(r, config, &callbacks, why);
-	if (rc == 0)
+	if (rc == 0 && r->index == 0)
 		resolver_flush_everyone(r, view_everyone_hash(config), false);
+	if (rc == 0)
+		resolver_flush_whole(r);
 	if (rc == 0)
 		rc = resolver_refresh_open(r);
 	if (rc == 0)
@@ -134,22 +123,34 @@ int resolver_open(struct resolver **out, const struct resolver_given *given,
 	snprintf(why, SHM_WHY_MAX, "no memory for the resolver");
 	if (!r)
 		return -ENOMEM;
+	r->all = given->all;
+	r->index = given->index;
 	r->loop = given->loop;
 	r->publisher = given->publisher;
 	r->link = given->link;
-	r->worker_rings = link_worker_rings(given->link);
-	r->l0 = link_l0(given->link);
-	r->reply = r->reply_room + REPLY_HEADROOM;
-	int rc = upstream_book_open(&r->book);
+	r->worker_rings = link_worker_rings(given->link, given->index);
+	r->l0 = link_l0(given->link, given->index);
+	r->views = given->views;
+	r->port = given->port;
+	int rc = traces_new(&r->traces);
 	if (rc == 0)
-		rc = traces_new(&r->traces);
+		rc = ring_mesh_open(&r->clients, given->frontends, CLIENT_RESOLVERS, r->index,
+			r->loop, resolver_client_take, r);
 	if (rc == 0)
-		rc = parts_open(r, config, why);
+		rc = parts_open(r, config);
 	if (rc < 0) {
 		resolver_close(r);
 		return rc;
 	}
+	r->callbacks = (struct upstream_callbacks){
+		.reply = question_reply,
+		.ended = question_failed,
+		.watched = traces_live(r->traces),
+		.note = question_upstream_note,
+	};
 	worker_rings_serve(r->worker_rings, resolver_miss, r);
+	if (r->port)
+		resolver_port_open(r);
 	*out = r;
 	return 0;
 }
@@ -168,7 +169,7 @@ void resolver_close(struct resolver *r)
 		return;
 	if (r->traces)
 		traces_end(r->traces);
-	while (r->inflight && (q = inflight_any(r->inflight)))
+	while (r->inflight && (q = inflight_younger(r->inflight, NULL)))
 		question_finish(q, REFRESH_ABANDONED);
 	resolver_log_close(r->log);
 	resolver_cache_close(r);
@@ -177,13 +178,12 @@ void resolver_close(struct resolver *r)
 	resolver_step_close(r);
 	timer_free(r->beat);
 	resolver_refresh_close(r);
-	views_free(r->views);
-	upstream_book_close(r->book);
 	traces_free(r->traces);
 	l1_free(r->l1);
 	l1_sweep_free(r->l1_sweep);
 	failures_free(r->failures);
 	inflight_free(r->inflight);
+	ring_mesh_close(r->clients);
 	free(r);
 }
 
@@ -200,19 +200,30 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 	int rc = views_configure(r->views, config, clock_mono_ms());
 	if (rc < 0)
 		return rc;
-	resolver_flush_everyone(r, view_everyone_hash(config), views_turn(r->views) == turn);
+	if (r->index == 0)
+		resolver_flush_everyone(
+			r, view_everyone_hash(config), views_turn(r->views) == turn);
+	resolver_flush_whole(r);
 	settings_take(r, config);
 	r->is_off = config->resolver_off;
 	if (r->logs)
 		log_set(r, config);
 	l1_configure(r->l1, config);
 	resolver_flush_configure(r);
-	l1_sweep_configure(r->l1_sweep, &config->redis);
+	if (r->l1_sweep)
+		l1_sweep_configure(r->l1_sweep, &config->redis);
 	const struct failures_spans spans = failure_spans(config);
 	failures_configure(r->failures, &spans);
 	failures_clear_all(r->failures);
 	resolver_refresh_configure(r, config);
 	return 0;
+}
+
+int resolver_follow(struct resolver *r, const struct config *config,
+	const struct policy_group group[POLICY_GROUPS_MAX])
+{
+	views_recover(r->views, group, POLICY_GROUPS_MAX);
+	return resolver_reconfigure(r, config);
 }
 
 void resolver_group_view(const struct resolver *r, unsigned group, struct policy_group *out)
@@ -245,13 +256,14 @@ int resolver_set_log(struct resolver *r, struct querylog *q, const struct config
 		return rc;
 	r->logs = true;
 	log_set(r, config);
-	worker_rings_set_log(r->worker_rings, q);
+	if (r->index == 0)
+		worker_rings_set_log(r->worker_rings, q);
 	return 0;
 }
 
-const struct upstream_book *resolver_upstream_book(const struct resolver *r)
+struct loop *resolver_loop(const struct resolver *r)
 {
-	return r->book;
+	return r->loop;
 }
 
 void resolver_end_log(struct resolver *r)

@@ -3,7 +3,6 @@
 #include "resolver_refresh.h"
 
 #include "base/leak_demo.h"
-#include "base/loop_ask.h"
 #include "question.h"
 
 #include <event2/event.h>
@@ -111,7 +110,8 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	if (inflight_find(r->inflight, &key) || failures_recent(r->failures, key.hash, now_ms))
 		return REFRESH_IS_ASKED;
 	struct question *q;
-	if (inflight_add(r->inflight, &key, &query, true, &q) < 0)
+	const uint64_t servers = question_l1_hash(r, view, &query.name, query.qtype);
+	if (inflight_add(r->inflight, &key, &query, servers, true, &q) != BOUND_none)
 		return REFRESH_NO_ROOM;
 	q->owner = r;
 	q->def = view;
@@ -139,8 +139,12 @@ void resolver_refresh_configure(struct resolver *r, const struct config *config)
 {
 	bool first = !event_pending(r->sweep, EV_TIMEOUT, NULL);
 
-	refresh_configure(r->refresh, &config->refresh, config->cache.client_ttl_cap_s,
-		config->limits.inflight);
+	struct config_refresh c = config->refresh;
+
+	c.max_inflight = resolver_share(r, c.max_inflight);
+	c.max_batch = resolver_share(r, c.max_batch);
+	refresh_configure(r->refresh, &c, config->cache.client_ttl_cap_s,
+		resolver_share(r, config->limits.inflight));
 	sweep_arm(r, first ? host_jitter_ms() : 0);
 }
 
@@ -153,37 +157,7 @@ void resolver_refresh_close(struct resolver *r)
 	refresh_free(r->refresh);
 }
 
-struct report_call {
-	struct loop_ask ask;
-	struct resolver *resolver;
-	void (*done)(void *arg, const struct refresh_report *report);
-	void *arg;
-	struct refresh_report report;
-};
-
-static void report_deliver(void *arg)
+void resolver_refresh_report(const struct resolver *r, struct refresh_report *out)
 {
-	struct report_call *c = arg;
-	c->done(c->arg, &c->report);
-}
-
-static void report_collect(void *arg)
-{
-	struct report_call *c = arg;
-	refresh_report(c->resolver->refresh, clock_mono_ms(), &c->report);
-	loop_answer(&c->ask);
-}
-
-int resolver_refresh_report(struct resolver *r, struct loop *reply_to,
-	void (*done)(void *arg, const struct refresh_report *report), void *arg)
-{
-	struct report_call *c = calloc(1, sizeof(*c));
-	if (c)
-		*c = (struct report_call){.ask = {.reply_to = reply_to,
-						  .work = report_collect,
-						  .deliver = report_deliver},
-			.resolver = r,
-			.done = done,
-			.arg = arg};
-	return loop_ask(r->loop, c);
+	refresh_report(r->refresh, clock_mono_ms(), out);
 }

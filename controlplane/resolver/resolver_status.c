@@ -1,41 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/loop_ask.h"
 #include "question.h"
 #include "resolver_check.h"
 #include "resolver_flush.h"
 #include "resolver_trace.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <weir/clock.h>
-
-// One request on its way to the resolver loop and back.
-struct status_call {
-	struct loop_ask ask;
-	struct resolver *resolver;
-	void (*done)(void *arg, const struct resolver_status *s);
-	void *arg;
-	struct resolver_status status;
-};
 
 static void status_tables(const struct resolver *r, struct table_registry *t)
 {
+	const bool is_first = r->index == 0;
 	uint64_t now_ms = clock_mono_ms();
 	struct table_info failed = (struct table_info){.name = "failures",
 		.lifetime = "cache.failure_ttl to 8 s, plus 60 s of its doubling"};
 
-	link_tables(r->link, t);
-	publisher_tables(r->publisher, t);
+	link_tables(r->link, r->index, t);
+	if (is_first)
+		publisher_tables(r->publisher, t);
 	inflight_tables(r->inflight, t);
-	kept_queries_tables(&r->kept_queries, t);
+	bound_log_table(&r->met_bounds, now_ms, t);
+	kept_queries_table(&r->kept_queries, (struct table_info){.name = "kept_queries"}, t);
 	views_tables(r->views, t);
+	if (is_first)
+		views_shared_tables(r->views, t);
 	question_tables(r, t);
-	upstream_book_tables(r->book, t);
 	failures_table(r->failures, now_ms, &failed);
 	table_register(t, &failed);
 	l1_tables(r->l1, t);
-	l1_sweep_tables(r->l1_sweep, t);
-	resolver_check_tables(r, t);
+	if (is_first) {
+		l1_sweep_tables(r->l1_sweep, t);
+		resolver_check_tables(r, t);
+	}
 	refresh_tables(r->refresh, now_ms, t);
 	resolver_flush_tables(r, t);
 	resolver_trace_tables(r, t);
@@ -43,10 +37,11 @@ static void status_tables(const struct resolver *r, struct table_registry *t)
 		r->list_tables(r->list_tables_arg, t);
 }
 
-static void status_fill(struct resolver *r, struct resolver_status *s)
+void resolver_status(struct resolver *r, struct resolver_status *s)
 {
 	struct inflight_stats inflight;
 	struct worker_rings_stats worker_rings;
+	struct ring_mesh_status clients;
 	struct upstream_totals upstream;
 	struct publish_status published;
 
@@ -63,14 +58,19 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->waiter_cap = inflight.waiters_cap;
 	s->refused_inflight = inflight.refused.full;
 	s->refused_zone = inflight.refused.zone;
+	s->refused_suffix = inflight.refused.suffix;
 	s->refused_waiters = inflight.refused.waiters;
 	s->refused_client = inflight.refused.client;
+	s->unlimited_zone = inflight.let_in.zone;
+	s->unlimited_client = inflight.let_in.client;
+	bound_log_top(&r->met_bounds, clock_mono_ms(), &s->met_bounds);
 	s->failures = failures_used(r->failures, clock_mono_ms());
 	worker_rings_stats(r->worker_rings, &worker_rings);
-	s->ring_anomalies = worker_rings.ring_anomalies + r->record_anomalies;
-	s->foreign_messages = worker_rings.foreign + worker_rings.answer_foreign;
+	ring_mesh_status(r->clients, &clients);
+	s->ring_anomalies = worker_rings.ring_anomalies + clients.anomalies + r->record_anomalies;
+	s->foreign_messages += worker_rings.foreign + worker_rings.answer_foreign;
 	s->answer_ring_full = worker_rings.answer_ring_full;
-	s->link_up = link_up(r->link);
+	s->link_up = r->index == 0 && link_up(r->link);
 	s->dp_incarnation = worker_rings_incarnation(r->worker_rings);
 	s->worker_rings = worker_rings_count(r->worker_rings);
 	loop_lag_minute(r->loop, &s->lag);
@@ -85,8 +85,11 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->upstream_sets_down = upstream.sets_down;
 	s->streams = upstream.streams;
 	l1_status(r->l1, &s->l1);
-	l1_sweep_status(r->l1_sweep, &s->l1_sweep);
+	if (r->l1_sweep)
+		l1_sweep_status(r->l1_sweep, &s->l1_sweep);
 	s->sockets = upstream.sockets;
+	if (r->port)
+		upstream_port_stats(r->port, &s->port);
 	s->upstream_count = upstreams_status(views_everyone(r->views)->upstreams, s->upstream);
 	resolver_flush_status(r, &s->flush);
 	status_tables(r, &s->tables);
@@ -97,31 +100,4 @@ void resolver_list_tables(
 {
 	r->list_tables = list;
 	r->list_tables_arg = arg;
-}
-
-static void status_deliver(void *arg)
-{
-	struct status_call *c = arg;
-	c->done(c->arg, &c->status);
-}
-
-static void status_collect(void *arg)
-{
-	struct status_call *c = arg;
-	status_fill(c->resolver, &c->status);
-	loop_answer(&c->ask);
-}
-
-int resolver_status(struct resolver *r, struct loop *reply_to,
-	void (*done)(void *arg, const struct resolver_status *s), void *arg)
-{
-	struct status_call *c = calloc(1, sizeof(*c));
-	if (c)
-		*c = (struct status_call){.ask = {.reply_to = reply_to,
-						  .work = status_collect,
-						  .deliver = status_deliver},
-			.resolver = r,
-			.done = done,
-			.arg = arg};
-	return loop_ask(r->loop, c);
 }

@@ -83,9 +83,10 @@ void resolver_step_beat(struct resolver *r)
 	s->wall_ahead_ms = ahead_ms;
 	if (step_ms < STEP_MIN_MS)
 		return;
-	log_warning("the wall clock jumped forward by %" PRId64
-		    " ms; cached records age by as much",
-		step_ms);
+	if (r->index == 0)
+		log_warning("the wall clock jumped forward by %" PRId64
+			    " ms; cached records age by as much",
+			step_ms);
 	r->count.step.steps++;
 	r->count.step.stepped_ms += (uint64_t)step_ms;
 	s->owed_ms += (uint64_t)step_ms;
@@ -109,6 +110,5 @@ void resolver_step_close(struct resolver *r)
 {
 	if (r->steps && r->steps->slice)
 		event_free(r->steps->slice);
-	free(r->steps);
-	r->steps = NULL;
+	FREE_AND_NULL(r->steps);
 }

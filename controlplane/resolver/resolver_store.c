@@ -44,6 +44,8 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *out)
 {
 	const struct l0_reader *l0 = l0_writer_reader(r->l0);
+	if (!l0_writer_owns(r->l0, key->hash))
+		return false;
 	uint32_t record = l0_find(l0, key, l0_candidate(l0, key->hash), &r->record_anomalies);
 
 	return record != L0_NONE && l0_record_read(l0, record, out);
@@ -80,6 +82,8 @@ void store_restamp(struct resolver *r, const struct l0_key *key)
 void store_refreshed(struct resolver *r, const struct l0_key *key)
 {
 	const struct l0_reader *l0 = l0_writer_reader(r->l0);
+	if (!l0_writer_owns(r->l0, key->hash))
+		return;
 	uint32_t record = l0_find(l0, key, l0_candidate(l0, key->hash), &r->record_anomalies);
 
 	if (record != L0_NONE)
@@ -100,12 +104,13 @@ static void bucket_walk(struct resolver *r, const struct l0_bucket *b, store_wal
 bool store_walk(struct resolver *r, uint64_t *cursor, store_walk_fn fn, void *arg)
 {
 	const struct l0_reader *l0 = l0_writer_reader(r->l0);
+	const struct l0_share *share = l0_writer_share(r->l0);
 	uint64_t end_us = clock_mono_us() + SLICE_US;
 
 	l0_writer_reclaim(r->l0);
-	while (*cursor <= l0->bucket_mask) {
-		store_look_ahead(l0, *cursor + 2);
-		bucket_walk(r, &l0->buckets[(*cursor)++], fn, arg);
+	while (*cursor < share->buckets) {
+		store_look_ahead(l0, share->bucket_first + *cursor + 2);
+		bucket_walk(r, &l0->buckets[share->bucket_first + (*cursor)++], fn, arg);
 		if (*cursor % LOOK_BUCKETS == 0 && clock_mono_us() >= end_us)
 			return false;
 	}

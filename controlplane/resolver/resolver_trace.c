@@ -24,6 +24,7 @@ void resolver_trace_tables(const struct resolver *r, struct table_registry *tabl
 				       .owner = "resolver loop",
 				       .eviction = "leave the next step out",
 				       .lifetime = "life of the question, 5 s",
+				       TABLE_WORK_FOR(5000),
 				       .cap = TRACES_MAX,
 				       .used = c.live,
 				       .high = c.most,

@@ -207,9 +207,10 @@ static int hop(struct fetch *f, const char *url, bool had_tls, char **next)
 
 static int hops_run(struct fetch *f)
 {
-	char shown[SHOWN_MAX], *url = strdup(f->request->url);
+	char shown[SHOWN_MAX], *redirect = NULL;
+	const char *url = f->request->url;
 	bool had_tls = false;
-	int err = url ? 1 : fail(f, -EIO, "no memory");
+	int err = 1;
 	for (unsigned i = 0; err == 1; i++) {
 		char *next = NULL;
 		if (i > f->request->max_redirects) {
@@ -223,10 +224,10 @@ static int hops_run(struct fetch *f)
 			snprintf(f->result->why + len, sizeof(f->result->why) - len,
 				" (redirected to %s)", url_shown(url, shown, sizeof(shown)));
 		}
-		free(url);
-		url = next;
+		free(redirect);
+		url = redirect = next;
 	}
-	free(url);
+	free(redirect);
 	return err;
 }
 

@@ -45,7 +45,7 @@ static int copy_bytes(int from, int to)
 	return -EFBIG;
 }
 
-static bool is_copy(const char *path, const char *kept)
+bool list_kept_is(const char *path, const char *kept)
 {
 	struct stat a, b;
 	return stat(path, &a) == 0 && stat(kept, &b) == 0 && a.st_size == b.st_size
@@ -78,7 +78,7 @@ static int copy_file(const char *path, const char *temporary, uint64_t content_h
 	if (!err)
 		err = copy_bytes(from, to);
 	FAULT_POINT(copy_written);
-	// With the time of the list, which is_copy compares.
+	// With the time of the list, which list_kept_is compares.
 	if (!err && futimens(to, (const struct timespec[2]){st.st_atim, st.st_mtim}))
 		err = -errno;
 	FAULT_POINT(copy_dated);
@@ -100,7 +100,7 @@ int list_kept_take(const char *state_directory, const struct rule_source *s, uin
 {
 	char why[LIST_STORE_WHY_MAX], kept[PATH_MAX], temporary[PATH_MAX + 8];
 	int err = list_kept_path(kept, state_directory, s);
-	if (!err && is_copy(s->path, kept))
+	if (!err && list_kept_is(s->path, kept))
 		return 0;
 	if (!err)
 		err = list_store_open(state_directory, why);

@@ -19,9 +19,12 @@
 ATTR_MUST_CHECK int list_kept_path(
 	char out[PATH_MAX], const char *state_directory, const struct rule_source *s);
 
-// The list's file becomes the copy, unless size and time say that it is, if its content is
-// the one that the build read. -ESTALE: it changed since; -ENOSPC: a copy that takes room would
-// leave less than `spare` bytes of it; another -errno.
+// Do size and time say that the copy at `kept` is of the list's file?
+bool list_kept_is(const char *path, const char *kept);
+
+// The list's file becomes the copy, unless it is, if its content is the one that the build read.
+// -ESTALE: it changed since; -ENOSPC: a copy that takes room would leave less than `spare` bytes of
+// it; another -errno.
 ATTR_MUST_CHECK int list_kept_take(const char *state_directory, const struct rule_source *s,
 	uint64_t content_hash, uint64_t spare);
 

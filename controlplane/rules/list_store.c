@@ -47,27 +47,22 @@ int list_store_open(const char *state_directory, char why[LIST_STORE_WHY_MAX])
 int list_store_hash(int fd, uint64_t *size, uint64_t *content_hash)
 {
 	char piece[READ_SIZE];
-	struct contenthash_state *state = contenthash_new();
+	struct contenthash_state state;
 	uint64_t total = 0;
-	int err = 0;
-	if (!state)
-		return -ENOMEM;
-	while (!err) {
+	contenthash_begin(&state);
+	for (;;) {
 		ssize_t n = pread(fd, piece, sizeof(piece), (off_t)total);
 		if (n == 0)
 			break;
 		if (n > 0) {
-			contenthash_update(state, piece, (size_t)n);
+			contenthash_update(&state, piece, (size_t)n);
 			total += (uint64_t)n;
 		} else if (errno != EINTR) {
-			err = -errno;
+			return -errno;
 		}
 	}
-	uint64_t hash = contenthash_finish(state);
-	if (err)
-		return err;
 	*size = total;
-	*content_hash = hash;
+	*content_hash = contenthash_finish(&state);
 	return 0;
 }
 

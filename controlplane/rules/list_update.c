@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/url.h>
 
@@ -161,8 +162,11 @@ static void *work(void *arg)
 		struct list_update *l = &c->list[i];
 		bool stopped = c->options->stop
 			       && atomic_load_explicit(c->options->stop, memory_order_relaxed);
-		if (l->wanted && !stopped)
-			update(c->options, l);
+		if (!l->wanted || stopped)
+			continue;
+		atomic_store(&l->since_ms, clock_mono_ms());
+		update(c->options, l);
+		atomic_store(&l->since_ms, 0);
 	}
 	return NULL;
 }

@@ -24,14 +24,14 @@ static const struct rule_image_head *head_of(const struct rules *r)
 
 struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
 {
-	struct rules_job *j = calloc(1, sizeof(*j));
+	struct rules_job *j = calloc(1, sizeof(*j) + sources->count * sizeof(j->result[0]));
 	if (!j)
 		return NULL;
 	j->sources = sources;
 	j->publisher = r->publisher;
 	j->policy = r->policy;
 	j->policy_before = r->answer_policy;
-	j->known = r->known;
+	j->seen = &r->seen;
 	j->kept_bytes = r->status.kept_bytes;
 	j->image_path = r->image_path;
 	j->previous_path = r->previous_path;
@@ -68,6 +68,7 @@ void rules_run_job(struct rules *r, struct rules_job *j)
 	j->service = r->service_loop;
 	j->moved = on_job_moved;
 	j->moved_arg = r;
+	j->since_ms = clock_mono_ms();
 	rules_job_start(j);
 }
 
@@ -110,19 +111,19 @@ static void start_next(struct rules *r)
 
 void rules_tell(struct rules *r, struct rules_waiters *w)
 {
-	struct rules_waiters told = *w;
+	struct rules_waiters all = *w;
 	w->count = 0;
-	for (unsigned i = 0; i < told.count; i++) {
+	for (unsigned i = 0; i < all.count; i++) {
 		struct rules_status s;
 		rules_status(r, &s);
-		told.one[i].done(told.one[i].arg, &s);
+		all.one[i].done(all.one[i].arg, &s);
 	}
 }
 
 static void finish_job(struct rules *r)
 {
 	struct rules_job *j = r->job;
-	rules_job_settle_files(j);
+	rules_job_settle(j);
 	rules_note_outcome(r, j);
 	r->job = NULL;
 	rules_job_free(j);
@@ -133,11 +134,13 @@ static void hand_to_resolver(struct rules *r)
 {
 	struct rules_job *j = r->job;
 	r->job_waits = false;
+	j->step = RULES_JOB_STEP_check;
 	j->before_start = r->start.waiting;
 	if (j->before_start) {
 		rules_job_publish(j);
 	} else if (loop_call(r->resolver_loop, rules_job_publish, j)) {
 		r->job_waits = true; // a full mailbox
+		j->step = RULES_JOB_STEP_hand_over;
 		try_again(r);
 	}
 }
@@ -182,24 +185,37 @@ void rules_hurry(struct rules *r)
 		atomic_store_explicit(&r->job->pace.hurry, true, memory_order_relaxed);
 }
 
-int rules_build(struct rules *r, bool force, bool urgent, struct rules_waiters *told)
+static bool is_unchanged(const struct rules *r)
+{
+	return !r->job && !r->next && r->seen.configuration == r->configuration
+	       && rules_look_same(&r->seen, r->config);
+}
+
+int rules_build(struct rules *r, bool force, bool urgent, struct rules_waiters *callers)
 {
 	struct rules_sources *sources;
 	struct rules_waiters *w = r->job ? &r->next_waiting : &r->waiting;
+	if (!force && is_unchanged(r)) {
+		rules_note_unchanged(r);
+		rules_tell(r, callers);
+		return 0;
+	}
 	int err = rules_sources_new(r->config, &sources);
 	if (err)
 		return err;
+	sources->configuration = r->configuration;
 	bool now = !r->job;
-	urgent |= !now && told->count > 0; // A caller waits for a second build: do not throttle it.
+	urgent |= !now
+		  && callers->count > 0; // A caller waits for a second build: do not throttle it.
 	if (now)
 		err = start_job(r, sources, force, urgent);
 	if (err) {
 		rules_sources_free(sources);
 		return err;
 	}
-	for (unsigned i = 0; i < told->count; i++)
-		rules_add_waiter(w, told->one[i].done, told->one[i].arg);
-	told->count = 0;
+	for (unsigned i = 0; i < callers->count; i++)
+		rules_add_waiter(w, callers->one[i].done, callers->one[i].arg);
+	callers->count = 0;
 	if (now)
 		return 0;
 	r->status.coalesced += r->next != NULL;

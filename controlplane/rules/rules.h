@@ -46,14 +46,14 @@ struct rules_list_status {
 	uint64_t bytes;
 	uint64_t rejected_by[LIST_REJECT_COUNT]; // of the last time it was read by this process
 	uint64_t last_try_unix_s;                // of fetching it, or of reading a file that failed
-	// Of a fetched list; times are 0 where there is none.
+	// Of a fetched list; times are 0 if there was no fetch.
 	uint64_t last_good_unix_s, next_try_unix_s;
 	unsigned http_status; // of the last try; 0: there was no reply
 	unsigned failures;    // in a row
 	char fetch_error[160];
 	int error; // 0 or -errno of reading it; -EBADMSG: text, but not one name; -ENODATA: empty,
 		   // and was not before
-	uint64_t kept_unix_s; // with an error: of when the copy in force is; 0: there is none
+	uint64_t kept_unix_s; // with an error: the time of the copy in force; 0: no copy
 };
 
 // Do the rules in force differ from the list's file or server?
@@ -90,6 +90,7 @@ struct rules_answer_policy {
 		void (*then)(void *arg), void *then_arg);
 	void (*finish)(void *arg); // now, before that loop runs (resolver_recheck_finish)
 	void *arg;
+	unsigned resolvers; // how many use an answer policy
 };
 
 // Reads the last good image and, if it is whole, publishes it at once; then starts a first build
@@ -108,17 +109,16 @@ void rules_close(struct rules *r);
 typedef void (*rules_started)(void *arg, const char *why);
 void rules_start(struct rules *r, rules_started done, void *arg);
 
-// Takes lists and entries from `config`, fetches all lists that changed at their servers, and
-// rebuilds if anything changed; in any case with `force`. Ends a hold. `done(arg, status)`, if not
-// NULL, is called on the service loop, once. -EAGAIN: too many wait already (RULES_WAITERS_MAX);
-// -ENOMEM.
+// Fetches all lists that changed at their servers, and rebuilds if anything changed; in any case
+// with `force`. Ends a hold. `done(arg, status)`, if not NULL, is called on the service loop, once,
+// perhaps before this returns. If nothing changed nothing is allocated (rules_look.h), but what a
+// fetch needs of libcurl. -EAGAIN: too many wait already (RULES_WAITERS_MAX); -ENOMEM.
 enum { RULES_WAITERS_MAX = 64 };
 typedef void (*rules_done)(void *arg, const struct rules_status *status);
-ATTR_MUST_CHECK int rules_reload(
-	struct rules *r, const struct config *config, bool force, rules_done done, void *arg);
+ATTR_MUST_CHECK int rules_reload(struct rules *r, bool force, rules_done done, void *arg);
 
-// The same without force for a configuration that was read again; while an image is held the
-// outcome is RULES_HELD.
+// The same without force, and without fetching, for a configuration that was read again; while an
+// image is held the outcome is RULES_HELD.
 ATTR_MUST_CHECK int rules_configure(
 	struct rules *r, const struct config *config, rules_done done, void *arg);
 
@@ -127,7 +127,7 @@ ATTR_MUST_CHECK int rules_configure(
 ATTR_MUST_CHECK int rules_follow(struct rules *r, const struct config *config);
 
 // Makes the image before the current one current again, and holds it. `done` as above, RULES_FAILED
-// if that image cannot be used. -EBUSY: a build runs; -ENOENT: there is none.
+// if that image cannot be used. -EBUSY: a build runs; -ENOENT: no image before this one.
 ATTR_MUST_CHECK int rules_rollback(struct rules *r, rules_done done, void *arg);
 
 // Rules block nothing for `minutes` from now on. Groups in a schedule with block_all stay blocked
@@ -142,6 +142,16 @@ bool rules_pause_lifts_block_all(const struct rules *r);
 void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg);
 
 void rules_status(struct rules *r, struct rules_status *out); // good until the next call here
+
+// What runs now: a build, and each list that is being fetched. At most `max`; how many.
+enum { RULES_TASKS_MAX = 8 };
+struct rules_task {
+	const char *kind, *step; // "build"; its step or wait
+	char what[256];          // the list
+	unsigned callers;        // that wait for it
+	uint64_t since_ms;       // clock_mono_ms
+};
+unsigned rules_tasks(const struct rules *r, struct rules_task *out, unsigned max);
 
 // Of lists that weir could not read or fetch (rules_failing.c): their number; for one of them what
 // is wrong and what is in force, in `out`, which it returns; the id of such a message
@@ -159,5 +169,5 @@ void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg
 // with 0: there is no image.
 const struct rule_list_info *rules_lists(const struct rules *r, unsigned *count);
 
-// The current image, until control goes back to the loop; NULL: there is none.
+// The current image, until control goes back to the loop; NULL: no image.
 const struct rule_reader *rules_reader(const struct rules *r);

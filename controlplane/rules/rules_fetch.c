@@ -17,7 +17,12 @@
 #include <weir/thread.h>
 #include <weir/url.h>
 
-struct fetch_round;
+// One at a time. Its set is the configuration's of when it began.
+struct fetch_round {
+	struct fetch_set *set; // NULL: none runs
+	bool by_hand, force;
+	struct loop_return back;
+};
 
 struct rules_fetch {
 	struct loop *service;
@@ -27,20 +32,11 @@ struct rules_fetch {
 	struct event *timer;
 	struct rng rng;
 	struct fetch_set *set;
-	struct fetch_round *round; // NULL: none runs
+	struct fetch_round round;
 	pthread_t thread;
 	_Atomic bool stop;
 	bool held, all_wanted, all_force;
 	struct rules_fetch_status last;
-};
-
-// What the thread works on; its own until it gives the round back.
-struct fetch_round {
-	struct rules_fetch *owner;
-	struct fetch_set *set; // a copy
-	struct list_update update[CONFIG_LISTS_MAX];
-	bool by_hand, force;
-	struct loop_return back;
 };
 
 static uint64_t after(uint64_t now_ms, uint64_t wait_ms)
@@ -50,15 +46,28 @@ static uint64_t after(uint64_t now_ms, uint64_t wait_ms)
 
 static void plan(struct rules_fetch *f);
 
+// Unless the other one, which is in force or of the round that runs, is this one.
+static void set_drop(struct fetch_set *s, const struct fetch_set *other)
+{
+	if (s != other)
+		fetch_set_free(s);
+}
+
+// The text of the file says all but what toggles change.
+static bool is_same(const struct fetch_set *s, const struct config *c)
+{
+	return c->text_hash && c->text_hash == s->text_hash
+	       && memcmp(&c->blocking.update, &s->settings, sizeof(s->settings)) == 0;
+}
+
 int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
 {
-	char why[LIST_STORE_WHY_MAX];
+	if (is_same(f->set, c))
+		return 0;
 	struct fetch_set *s = fetch_set_new(f->set, c, f->state_directory, &f->rng);
 	if (!s)
 		return -ENOMEM;
-	if (s->count && list_store_open(f->state_directory, why))
-		log_warning("lists: %s", why);
-	fetch_set_free(f->set);
+	set_drop(f->set, f->round.set);
 	f->set = s;
 	plan(f);
 	return 0;
@@ -77,8 +86,8 @@ static void result_take(struct rules_fetch *f, const struct list_update *from)
 	bool failed = from->outcome == LIST_UPDATE_FAILED;
 	l->failures = failed ? l->failures + 1 : 0;
 	l->next_ms = after(
-		clock_mono_ms(), failed ? fetch_retry_ms(&f->rng, &f->set->update, l->failures)
-					: fetch_interval_ms(&f->rng, &f->set->update));
+		clock_mono_ms(), failed ? fetch_retry_ms(&f->rng, &f->set->settings, l->failures)
+					: fetch_interval_ms(&f->rng, &f->set->settings));
 }
 
 // Files of lists that left the configuration.
@@ -92,19 +101,18 @@ static void prune(const struct rules_fetch *f)
 
 static void on_round_done(void *arg)
 {
-	struct fetch_round *round = arg;
-	struct rules_fetch *f = round->owner;
+	struct rules_fetch *f = arg;
+	struct fetch_set *s = f->round.set;
 	pthread_join(f->thread, NULL);
-	f->round = NULL;
+	f->round.set = NULL;
 	f->last.changed = false;
-	f->last.by_hand = round->by_hand;
-	f->last.force = round->force;
-	for (unsigned i = 0; i < round->set->count; i++) {
-		f->last.changed |= round->update[i].outcome == LIST_UPDATE_CHANGED;
-		result_take(f, &round->update[i]);
+	f->last.by_hand = f->round.by_hand;
+	f->last.force = f->round.force;
+	for (unsigned i = 0; i < s->count; i++) {
+		f->last.changed |= s->update[i].outcome == LIST_UPDATE_CHANGED;
+		result_take(f, &s->update[i]);
 	}
-	fetch_set_free(round->set);
-	free(round);
+	set_drop(s, f->set);
 	prune(f);
 	plan(f);
 	f->done(f->arg);
@@ -112,47 +120,39 @@ static void on_round_done(void *arg)
 
 static void *work(void *arg)
 {
-	struct fetch_round *round = arg;
-	struct rules_fetch *f = round->owner;
+	struct rules_fetch *f = arg;
+	struct fetch_set *s = f->round.set;
+	char why[LIST_STORE_WHY_MAX];
 	const struct list_update_options options = {.state_directory = f->state_directory,
-		.update = &round->set->update,
-		.server_count = round->set->server_count,
-		.servers = round->set->server,
+		.update = &s->settings,
+		.server_count = s->server_count,
+		.servers = s->server,
 		.stop = &f->stop};
 	thread_background();
-	(void)list_update_all(&options, round->update, round->set->count);
-	loop_call_back(f->service, &round->back, on_round_done, round);
+	if (s->count && list_store_open(f->state_directory, why))
+		log_warning("lists: %s", why);
+	(void)list_update_all(&options, s->update, s->count);
+	loop_call_back(f->service, &f->round.back, on_round_done, f);
 	return NULL;
 }
 
 static bool round_start(struct rules_fetch *f, bool all, bool force)
 {
-	struct fetch_round *round = calloc(1, sizeof(*round));
+	struct fetch_set *s = f->set;
 	uint64_t now_ms = clock_mono_ms();
-	if (round)
-		round->set = fetch_set_copy(f->set);
-	if (!round || !round->set) {
-		free(round);
-		return false;
-	}
-	round->owner = f;
-	round->by_hand = all;
-	round->force = force;
-	for (unsigned i = 0; i < round->set->count; i++) {
-		const struct fetched *l = &round->set->list[i];
-		round->update[i] = (struct list_update){.url = l->url,
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct fetched *l = &s->list[i];
+		s->update[i] = (struct list_update){.url = l->url,
 			.options = l->options,
 			.wanted = all || l->next_ms <= now_ms,
 			.force = force};
 	}
-	f->round = round;
-	int rc = thread_start(&f->thread, "weir-lists", work, round);
+	f->round = (struct fetch_round){.set = s, .by_hand = all, .force = force};
+	int rc = thread_start(&f->thread, "weir-lists", work, f);
 	if (rc == 0)
 		return true;
 	log_warning("lists not fetched: no thread: %s", strerror(-rc));
-	f->round = NULL;
-	fetch_set_free(round->set);
-	free(round);
+	f->round.set = NULL;
 	return false;
 }
 
@@ -170,7 +170,7 @@ static void plan(struct rules_fetch *f)
 {
 	uint64_t now_ms = clock_mono_ms(), due_ms = next_due_ms(f);
 	(void)event_del(f->timer);
-	if (f->round)
+	if (f->round.set)
 		return;
 	bool all = f->all_wanted;
 	// A requested round runs even without lists, because a caller waits.
@@ -234,7 +234,7 @@ int rules_fetch_new(struct rules_fetch **out, struct loop *service, const char *
 
 void rules_fetch_stop(struct rules_fetch *f)
 {
-	if (!f || !f->round || f->stop)
+	if (!f || !f->round.set || f->stop)
 		return;
 	f->stop = true;
 	pthread_join(f->thread, NULL);
@@ -245,21 +245,18 @@ void rules_fetch_free(struct rules_fetch *f)
 	if (!f)
 		return;
 	rules_fetch_stop(f);
-	if (f->round) {
-		fetch_set_free(f->round->set);
-		free(f->round);
-	}
+	set_drop(f->round.set, f->set);
 	if (f->timer)
 		event_free(f->timer);
 	fetch_set_free(f->set);
-	free(f->state_directory);
+	FREE_AND_NULL(f->state_directory);
 	free(f);
 }
 
 void rules_fetch_status(const struct rules_fetch *f, struct rules_fetch_status *out)
 {
 	*out = f->last;
-	out->running = f->round != NULL || f->all_wanted;
+	out->running = f->round.set != NULL || f->all_wanted;
 }
 
 static void describe(
@@ -293,6 +290,21 @@ void rules_fetch_describe(struct rules_fetch *f, struct rules_list_status *list,
 			break;
 		}
 	}
+}
+
+unsigned rules_fetch_tasks(const struct rules_fetch *f, struct rules_task *out, unsigned max)
+{
+	const struct fetch_set *s = f->round.set;
+	unsigned n = 0;
+	for (unsigned i = 0; s && i < s->count && n < max; i++) {
+		uint64_t since_ms = atomic_load(&s->update[i].since_ms);
+		if (!since_ms)
+			continue;
+		out[n] = (struct rules_task){
+			.kind = "list fetch", .step = "its server", .since_ms = since_ms};
+		url_shown(s->list[i].url, out[n++].what, sizeof(out->what));
+	}
+	return n;
 }
 
 void rules_fetch_failures(const struct rules_fetch *f, char *out, size_t cap)

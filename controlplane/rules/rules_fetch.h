@@ -27,7 +27,7 @@ void rules_fetch_free(struct rules_fetch *f); // NULL is fine
 ATTR_MUST_CHECK int rules_fetch_configure(struct rules_fetch *f, const struct config *c);
 void rules_fetch_hold(struct rules_fetch *f, bool held);
 
-// Asks for every list, once the round that may be running is done. False: there is none to ask for.
+// Fetches every list, once the round that may be running is done. False: no list is fetched.
 bool rules_fetch_all(struct rules_fetch *f, bool force);
 
 struct rules_fetch_status {
@@ -39,5 +39,8 @@ struct rules_fetch_status {
 void rules_fetch_status(const struct rules_fetch *f, struct rules_fetch_status *out);
 // Fills in the state of fetched lists, identified by their titles.
 void rules_fetch_describe(struct rules_fetch *f, struct rules_list_status *list, unsigned count);
+// The lists that are being fetched now, at most `max` of them. How many.
+struct rules_task;
+unsigned rules_fetch_tasks(const struct rules_fetch *f, struct rules_task *out, unsigned max);
 // "NAME: WHY; ..." of lists whose last try failed; "" if there are none.
 void rules_fetch_failures(const struct rules_fetch *f, char *out, size_t cap);

@@ -10,24 +10,26 @@
 
 void fetch_set_free(struct fetch_set *s)
 {
-	for (unsigned i = 0; s && i < s->count; i++)
-		free(s->list[i].url);
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->count; i++)
+		FREE_AND_NULL(s->list[i].url);
+	FREE_AND_NULL(s->list);
+	FREE_AND_NULL(s->update);
 	free(s);
 }
 
-struct fetch_set *fetch_set_copy(const struct fetch_set *from)
+// Room for `lists`; none is in it.
+static struct fetch_set *set_make(unsigned lists)
 {
-	struct fetch_set *s = malloc(sizeof(*s));
+	struct fetch_set *s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	*s = *from;
-	s->count = 0;
-	for (unsigned i = 0; i < from->count; i++, s->count++) {
-		s->list[i].url = strdup(from->list[i].url);
-		if (!s->list[i].url) {
-			fetch_set_free(s);
-			return NULL;
-		}
+	s->list = calloc(lists + 1, sizeof(s->list[0]));
+	s->update = calloc(lists + 1, sizeof(s->update[0]));
+	if (!s->list || !s->update) {
+		fetch_set_free(s);
+		return NULL;
 	}
 	return s;
 }
@@ -87,9 +89,10 @@ static void servers_take(struct fetch_set *s, const struct config *c)
 // Would a download by both sets of settings come to the same?
 static bool fetches_alike(const struct fetch_set *a, const struct fetch_set *b)
 {
-	return a->update.timeout_s == b->update.timeout_s && a->update.max_mb == b->update.max_mb
-	       && a->update.max_redirects == b->update.max_redirects
-	       && a->update.allow_private == b->update.allow_private
+	return a->settings.timeout_s == b->settings.timeout_s
+	       && a->settings.max_mb == b->settings.max_mb
+	       && a->settings.max_redirects == b->settings.max_redirects
+	       && a->settings.allow_private == b->settings.allow_private
 	       && a->server_count == b->server_count
 	       && memcmp(a->server, b->server, sizeof(a->server)) == 0;
 }
@@ -102,13 +105,17 @@ static bool read_alike(const struct list_options *a, const struct list_options *
 struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c,
 	const char *state_directory, struct rng *rng)
 {
-	struct fetch_set *s = calloc(1, sizeof(*s));
+	unsigned lists = 0;
+	for (unsigned i = 0; i < c->blocking.list_count; i++)
+		lists += c->blocking.lists[i].url != NULL;
+	struct fetch_set *s = set_make(lists);
 	if (!s)
 		return NULL;
-	s->update = c->blocking.update;
+	s->text_hash = c->text_hash;
+	s->settings = c->blocking.update;
 	servers_take(s, c);
-	bool same_interval = before && before->update.interval_s == s->update.interval_s
-			     && before->update.jitter_s == s->update.jitter_s;
+	bool same_interval = before && before->settings.interval_s == s->settings.interval_s
+			     && before->settings.jitter_s == s->settings.jitter_s;
 	bool alike = before && fetches_alike(before, s);
 	for (unsigned i = 0; i < c->blocking.list_count; i++) {
 		const struct config_list *from = &c->blocking.lists[i];
@@ -130,7 +137,7 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 			.force = from->force};
 		rule_title_make(l->title, from->name);
 		if (!known || (!same_interval && !l->failures))
-			list_begin(state_directory, rng, &s->update, l);
+			list_begin(state_directory, rng, &s->settings, l);
 		else if (l->failures && !(alike && read_alike(&known->options, &l->options)))
 			l->next_ms = clock_mono_ms(); // the setting may be what was wrong
 	}

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The lists to be fetched, and when each is due. One thread.
+// The lists to be fetched, and when each is due. The service loop's, but for a round of fetching:
+// its helper thread reads URLs, options and settings, which never change in a set, and writes
+// `update`.
 
 #include "base/rng.h"
 #include "list_update.h"
@@ -23,17 +25,18 @@ struct fetched { // one list
 };
 
 struct fetch_set {
-	struct config_update update;
+	uint64_t text_hash; // of the configuration
+	struct config_update settings;
 	unsigned server_count, count;
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
-	struct fetched list[CONFIG_LISTS_MAX];
+	struct fetched *list;       // [count]
+	struct list_update *update; // [count], of a round
 };
 
 // From a configuration, with what is `known` (NULL: nothing) of each of its URLs. NULL: no memory.
 struct fetch_set *fetch_set_new(struct fetch_set *known, const struct config *c,
 	const char *state_directory, struct rng *rng);
-struct fetch_set *fetch_set_copy(const struct fetch_set *from); // NULL: no memory
-void fetch_set_free(struct fetch_set *s);                       // NULL is fine
+void fetch_set_free(struct fetch_set *s); // NULL is fine
 struct fetched *fetch_set_find(struct fetch_set *s, const char *url);
 // From now, of a list that is good.
 uint64_t fetch_interval_ms(struct rng *rng, const struct config_update *u);

@@ -56,6 +56,7 @@ struct rules {
 	bool next_force, next_urgent;
 	struct rules_waiters next_waiting;
 	struct rules_fetch *fetch;
+	bool fetch_is_behind; // there was no memory for the lists that `config` fetches
 	struct rules_waiters fetch_waiting; // for lists to be fetched, then for the build
 
 	struct rules_start start;
@@ -69,8 +70,10 @@ struct rules {
 	struct rule_reader reader;
 	struct answer_policy *answer_policy;
 	struct list_rest rest;
-	uint64_t input_hash; // of the sources that it stands for
-	struct rule_known known[RULE_SOURCES_MAX];
+	uint64_t input_hash;    // of the sources that it stands for
+	uint64_t text_hash;     // of `config`
+	uint64_t configuration; // number of that text, from 1
+	struct rules_seen seen;
 	struct rules_status status;
 	struct rules_list_status list[RULE_SOURCES_MAX];
 	void (*published)(void *arg);
@@ -83,14 +86,15 @@ void rules_run_job(struct rules *r, struct rules_job *j);                       
 void rules_add_waiter(struct rules_waiters *w, rules_done done, void *arg);
 
 void rules_tell(struct rules *r, struct rules_waiters *w);
-// Those who wait are bounded all together, so that they fit wherever they are put.
+// All lists of callers together hold no more than one has room for.
 bool rules_waiters_full(const struct rules *r);
-// Builds from the present configuration, after the job that may be running. Takes `told` if it
-// returns 0. `urgent`: an operator waits for the change: neither this nor the job before it is
-// throttled. They are not either when a caller waits for both.
+// Builds from the present configuration, after the job that may be running; notifies the callers at
+// once if no job runs and nothing changed. Takes `callers` if it returns 0. `urgent`: an operator
+// waits for the change, so neither this job nor the one before it is throttled. Nor are both when a
+// caller waits for both.
 ATTR_MUST_CHECK int rules_build(
-	struct rules *r, bool force, bool urgent, struct rules_waiters *told);
-void rules_hurry(struct rules *r); // the job that runs, if one does, takes no more rests
+	struct rules *r, bool force, bool urgent, struct rules_waiters *callers);
+void rules_hurry(struct rules *r); // the job that runs, if one does, no longer pauses
 
 // rules_reload.c
 void rules_fetched(void *rules); // a round of fetching is over
@@ -108,6 +112,7 @@ void rules_kept_close(struct rules *r);
 // rules_status.c
 const struct rule_source_info *rules_source_info(const struct rules *r, const char *title);
 void rules_note_outcome(struct rules *r, struct rules_job *j); // of a job that is done
+void rules_note_unchanged(struct rules *r);                    // of a look
 
 // rules_start.c
 void rules_start_look(struct rules *r); // whenever a job or a round of fetching has ended

@@ -3,22 +3,17 @@
 
 #include "base/file_write.h"
 #include "base/leak_demo.h"
-#include "list_kept.h"
+#include "rules_files.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/thread.h>
-
-enum { SPARE_IMAGES = 2 }; // one that is written, which may have grown
 
 static void ATTR_PRINTF(2, 3) fail(struct rules_job *j, const char *fmt, ...)
 {
@@ -27,25 +22,6 @@ static void ATTR_PRINTF(2, 3) fail(struct rules_job *j, const char *fmt, ...)
 	vsnprintf(j->error, sizeof(j->error), fmt, ap);
 	va_end(ap);
 	j->outcome = RULES_FAILED;
-}
-
-// Copies the lists for builds that cannot read them, after the image and with room left for the
-// next one.
-static void keep_lists(struct rules_job *j, uint64_t image_size)
-{
-	const struct rules_sources *s = j->sources;
-	list_kept_prune(s->state_directory, s->source, s->count);
-	for (unsigned i = 0; i < s->count; i++) {
-		const struct rule_source *list = &s->source[i];
-		int err = !list->path || !list->kept || j->result[i].error
-				  ? 0
-				  : list_kept_take(s->state_directory, list,
-					  j->result[i].content_hash, SPARE_IMAGES * image_size);
-		if (err && err != -ESTALE)
-			log_warning("list \"%s\": could not store a copy: %s", list->title,
-				strerror(-err));
-	}
-	j->kept_bytes = list_kept_bytes(s->state_directory);
 }
 
 // Shares an image, and maps what is shared: the only copy from then on.
@@ -78,7 +54,7 @@ static int share_file(void *job, int fd, size_t size, struct rule_arena *out)
 // Of the image where it is shared, which the answer policy reads.
 static int make_answer_policy(struct rules_job *j)
 {
-	int err = answer_policy_new(&j->answer_policy, &j->reader);
+	int err = answer_policy_new(&j->answer_policy, &j->reader, j->policy.resolvers);
 	if (err)
 		fail(j, "cannot load the address and pattern rules of the image: %s",
 			strerror(-err));
@@ -107,43 +83,6 @@ static int share_built(struct rules_job *j)
 	return make_answer_policy(j);
 }
 
-// An image that was stored and not published is no rollback target.
-static bool file_is_current(const struct rules_job *j)
-{
-	struct rule_image_head head;
-	int fd = open(j->image_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	bool is = fd >= 0 && pread(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head)
-		  && memcmp(&head, j->current, sizeof(head)) == 0;
-	if (fd >= 0)
-		close(fd);
-	return is;
-}
-
-// The file that is about to be replaced keeps a second name. Not if a forced build of unchanged
-// sources replaces it by an equal one, which would be no rollback target.
-static void keep_previous(const struct rules_job *j)
-{
-	const struct rule_image_head *h = j->arena.base;
-	char second[PATH_MAX + 8];
-	if (!j->has_current || h->input_hash == j->current_input_hash || !file_is_current(j))
-		return;
-	snprintf(second, sizeof(second), "%s.tmp", j->previous_path);
-	(void)unlink(second);
-	if ((link(j->image_path, second) || rename(second, j->previous_path)) && errno != ENOENT)
-		log_warning("rules: previous image %s not kept for a rollback: %s", j->image_path,
-			strerror(errno));
-}
-
-static int swap_files(const struct rules_job *j)
-{
-	if (renameat2(AT_FDCWD, j->image_path, AT_FDCWD, j->previous_path, RENAME_EXCHANGE) == 0)
-		return 0;
-	// A file system that cannot exchange: the way back is lost, the image is not.
-	if (errno != EINVAL && errno != ENOSYS && errno != ENOENT)
-		return -errno;
-	return rename(j->previous_path, j->image_path) ? -errno : 0;
-}
-
 // 0: the image before the current one is prepared, and its file has the name of the current one.
 static int load_previous(struct rules_job *j)
 {
@@ -156,28 +95,37 @@ static int load_previous(struct rules_job *j)
 	j->from_disk = true;
 	err = make_answer_policy(j);
 	if (!err)
-		err = swap_files(j);
+		err = rules_files_swap(j->image_path, j->previous_path);
 	j->swapped = err == 0;
 	if (err && !j->error[0])
 		fail(j, "cannot swap the stored images: %s", strerror(-err));
 	return err;
 }
 
-void rules_job_settle_files(struct rules_job *j)
+static void keep_lists(struct rules_job *j, uint64_t image_size)
 {
-	if (j->swapped && j->outcome != RULES_PUBLISHED)
-		(void)swap_files(j);
+	j->kept_bytes = rules_files_keep_lists(j->sources, j->result, image_size);
 }
 
-static const uint8_t *told_end(const struct rule_image_head *h)
+// Not if a forced build of unchanged sources replaces the file by an equal one, which would be no
+// rollback target.
+static void keep_previous(const struct rules_job *j)
+{
+	const struct rule_image_head *h = j->arena.base;
+	if (j->has_current && h->input_hash != j->current_input_hash)
+		rules_files_keep_previous(j->image_path, j->previous_path, j->current);
+}
+
+void rules_job_settle(struct rules_job *j)
+{
+	if (j->swapped && j->outcome != RULES_PUBLISHED)
+		(void)!rules_files_swap(j->image_path, j->previous_path);
+}
+
+static const uint8_t *counts_end(const struct rule_image_head *h)
 {
 	return (const uint8_t *)h + h->sources_off
 	       + h->source_count * sizeof(struct rule_source_info);
-}
-
-static size_t size_behind(const struct rule_image_head *h, const uint8_t *at)
-{
-	return h->size - (size_t)(at - (const uint8_t *)h);
 }
 
 // Do both images decide alike? Compares their bodies without the source counts. Both were checked,
@@ -185,22 +133,22 @@ static size_t size_behind(const struct rule_image_head *h, const uint8_t *at)
 static bool same_result(const void *image, const void *other)
 {
 	const struct rule_image_head *h = image, *o = other;
-	const uint8_t *end = told_end(h), *other_end = told_end(o);
-	size_t front = h->sources_off - sizeof(*h), back = size_behind(h, end);
-	return h->sources_off == o->sources_off && back == size_behind(o, other_end)
+	const uint8_t *end = counts_end(h), *other_end = counts_end(o);
+	size_t front = h->sources_off - sizeof(*h);
+	size_t back = h->size - (size_t)(end - (const uint8_t *)h);
+	size_t other_back = o->size - (size_t)(other_end - (const uint8_t *)o);
+	return h->sources_off == o->sources_off && back == other_back
 	       && memcmp(h + 1, o + 1, front) == 0 && memcmp(end, other_end, back) == 0;
 }
 
 // 0: a new image is stored and prepared. Otherwise `outcome` says what it came to.
 static int make_image(struct rules_job *j)
 {
-	struct pace *rests = j->paced ? &j->pace : NULL;
+	struct pace *pauses = j->paced ? &j->pace : NULL;
 	char why[RULE_STORE_WHY_MAX];
-	size_t peak = 0;
-	if (!j->force && j->has_current
-		&& rule_compile_hash(
-			   j->sources->source, j->sources->count, j->result, j->known, rests)
-			   == j->current_input_hash) {
+	if (!j->force && j->has_current)
+		j->seen_hash = rules_look_hash(j->seen, j->sources, j->result, pauses);
+	if (j->seen_hash && j->seen_hash == j->current_input_hash) {
 		keep_lists(j, ((const struct rule_image_head *)j->current)->size);
 		j->outcome = RULES_UNCHANGED;
 		return -EALREADY;
@@ -211,15 +159,14 @@ static int make_image(struct rules_job *j)
 		.had_names = j->force ? NULL : j->had_names,
 		.before = j->lists,
 		.before_count = j->list_count,
-		.pace = rests};
+		.pace = pauses};
 	int err = j->has_current ? 0 : keyhash_secret_make(&options.secret);
 	if (err) {
 		fail(j, "no random numbers: %s", strerror(-err));
 		return err;
 	}
-	err = rule_compile(
-		j->sources->source, j->sources->count, &options, j->result, &j->arena, &peak, why);
-	j->peak_bytes = peak;
+	err = rule_compile(j->sources->source, j->sources->count, &options, j->result, &j->arena,
+		&j->peak_bytes, why);
 	if (err) {
 		fail(j, "%s", why);
 		return err;
@@ -236,7 +183,7 @@ static int make_image(struct rules_job *j)
 		j->outcome = RULES_UNCHANGED;
 		return -EALREADY;
 	}
-	pace(rests);
+	pace(pauses);
 	keep_previous(j);
 	err = file_write(j->image_path, j->arena.base, j->arena.size, why);
 	if (err && j->has_current) {
@@ -249,7 +196,7 @@ static int make_image(struct rules_job *j)
 	}
 	if (!err)
 		keep_lists(j, j->arena.size);
-	pace(rests);
+	pace(pauses);
 	return share_built(j);
 }
 
@@ -264,7 +211,7 @@ static int load_again(struct rules_job *j)
 		j->region = NULL;
 		log_warning("rule image: %s; building a new one", j->error[0] ? j->error : why);
 		j->error[0] = '\0';
-		j->force = j->anew = true;
+		j->force = j->rebuilt = true;
 		return make_image(j);
 	}
 	return make_answer_policy(j);
@@ -285,6 +232,8 @@ static void *work(void *arg)
 	thread_background();
 	pace_begin(&j->pace);
 	int err = j->rollback ? load_previous(j) : j->again ? load_again(j) : make_image(j);
+	if (j->sources && local_data_unread(j->sources->local))
+		j->seen_hash = 0; // so that the next reload tries again
 	j->build_ms = clock_mono_ms() - start_ms;
 	j->rested_ms = j->pace.rested_us / 1000;
 	LEAK_DEMO(reload, 1000000);
@@ -322,6 +271,8 @@ int rules_job_load(struct rules_job *j)
 
 static void fail_publish(struct rules_job *j, int err)
 {
+	publish_rules_discard(j->publisher, j->region);
+	j->region = NULL;
 	fail(j, "image not published: %s",
 		err == -EBUSY ? "a worker still uses old ones" : strerror(-err));
 }
@@ -336,34 +287,35 @@ static void set_answer_policy(
 		then(j);
 }
 
-// Answers are checked by the new image already.
+static void switched(void *arg)
+{
+	settle(arg, RULES_JOB_DONE);
+}
+
+// Answers are checked by the new image already. The job keeps it until none is any more.
 static void switch_image(void *arg)
 {
 	struct rules_job *j = arg;
 	int err = publish_rules_publish(j->publisher, j->region);
 	if (err) {
-		publish_rules_discard(j->publisher, j->region);
 		fail_publish(j, err);
-		set_answer_policy(j, j->policy_before, NULL);
-	} else {
-		j->outcome = RULES_PUBLISHED;
+		set_answer_policy(j, j->policy_before, switched);
+		return;
 	}
 	j->region = NULL;
-	settle(j, RULES_JOB_DONE);
+	j->outcome = RULES_PUBLISHED;
+	switched(j);
 }
 
 void rules_job_publish(void *arg)
 {
 	struct rules_job *j = arg;
-	bool same_again = j->from_disk && !j->rollback;
 
 	if (publish_rules_busy(j->publisher)) {
-		publish_rules_discard(j->publisher, j->region);
-		j->region = NULL;
 		fail_publish(j, -EBUSY);
 		settle(j, RULES_JOB_DONE);
-	} else if (same_again) {
-		// The resolver loop does not run yet, and begins with this. Cached answers were
+	} else if (j->from_disk && !j->rollback) {
+		// The resolver loops do not run yet, and begin with this. Cached answers were
 		// checked by this image, unless the last run ended while it activated it.
 		set_answer_policy(j, j->answer_policy, NULL);
 		switch_image(j);
@@ -380,9 +332,7 @@ void rules_job_publish(void *arg)
 
 void rules_job_join(struct rules_job *j)
 {
-	if (j && j->has_thread)
-		pthread_join(j->thread, NULL);
-	if (j)
+	if (j && j->has_thread && pthread_join(j->thread, NULL) == 0)
 		j->has_thread = false;
 }
 

@@ -14,16 +14,30 @@
 #include "base/pace.h"
 #include "lists/rule_store.h"
 #include "rules.h"
-#include "rules_sources.h"
+#include "rules_look.h"
 
 #include <pthread.h>
 
 enum rules_job_state { RULES_JOB_READY = 1, RULES_JOB_DONE };
 
+// How far it is. X(name, text)
+#define RULES_JOB_STEPS(X)                            \
+	X(make, "lists are read and compiled")        \
+	X(hand_over, "waits for the resolver's loop") \
+	X(check, "cached answers are checked by it")
+enum rules_job_step {
+#define X(name, text) RULES_JOB_STEP_##name,
+	RULES_JOB_STEPS(X)
+#undef X
+		RULES_JOB_STEP_COUNT
+};
+
 struct rules_job {
 	enum rules_job_state state;
-	bool has_thread; // these two are the service loop's throughout
+	bool has_thread; // these four are the service loop's throughout
 	pthread_t thread;
+	uint64_t since_ms;
+	uint8_t step; // enum rules_job_step
 	// Called on the service loop when the job is READY or DONE; may be NULL.
 	struct loop *service;
 	struct loop_return back;
@@ -37,16 +51,16 @@ struct rules_job {
 	const struct answer_policy *policy_before; // of the current image
 	const char *image_path, *previous_path;    // outlive the job
 	bool force, from_disk;
-	bool paced;              // rests while it builds
+	bool paced;              // pauses while it builds
 	struct pace pace;        // its `hurry` is any thread's
 	bool before_start;       // published before the resolver loop runs
 	bool rollback, was_held; // rollback: to previous_path; was anything held before it?
 	bool again;              // publish the stored image once more, because no worker uses it
 	bool has_current;
 	uint64_t current_input_hash;
-	const void *current;          // image, while the job runs
-	struct rule_known *known;     // of files read before, by source; the job's while it runs
-	struct keyhash_secret secret; // of the current image
+	const void *current;              // image, while the job runs
+	struct rules_seen *seen;          // the job's while it runs
+	struct keyhash_secret secret;     // of the current image
 	bool had_names[RULE_SOURCES_MAX]; // which sources have names in the current image
 	bool had_text[RULE_SOURCES_MAX];  // or at least a comment
 	struct rule_list_info lists[RULE_LISTS_MAX]; // of the current image, and resting ones
@@ -56,7 +70,6 @@ struct rules_job {
 	enum rules_outcome
 		outcome; // RULES_FAILED or RULES_UNCHANGED, or RULES_PUBLISHED in the end
 	char error[256];
-	struct rule_source_result result[RULE_SOURCES_MAX];
 	struct rule_arena arena; // empty unless there is a new image
 	struct rule_reader reader;
 	struct rule_image_region *region;
@@ -64,21 +77,23 @@ struct rules_job {
 	uint64_t peak_bytes, build_ms, rested_ms;
 	uint64_t kept_bytes; // of copies of lists (list_kept.h); starts with the present ones
 	bool swapped;        // the files, for a rollback
-	bool anew; // the stored image is gone: built from the sources, though one may be held
-	bool same; // other sources, the same image: `input_hash` is theirs
+	bool rebuilt; // the stored image is gone: built from the sources, though one may be held
+	bool same;    // other sources, the same image: `input_hash` is theirs
 	uint64_t input_hash;
+	uint64_t seen_hash; // of the sources as `seen` has them; 0: they were not hashed
+	struct rule_source_result result[]; // [sources->count]
 };
 
 // Compiles, stores and prepares, on a thread of its own; leaves DONE or READY. Without a thread the
 // job is DONE at once, failed.
 void rules_job_start(struct rules_job *j);
 
-// The stored image, read and prepared at once, on the caller's thread. -errno: there is none to
+// The stored image, read and prepared at once, on the caller's thread. -errno: no image to
 // use.
 ATTR_MUST_CHECK int rules_job_load(struct rules_job *j);
 
 // After DONE: a rollback that was not published gives the files back their names.
-void rules_job_settle_files(struct rules_job *j);
+void rules_job_settle(struct rules_job *j);
 
 // On the resolver loop, or before it runs: READY to DONE, perhaps later, once L0 is checked by the
 // new image. `arg` is the job.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What starts a build: somebody asks, a configuration is read again, lists were fetched. And a rule
+// What starts a build: a reload by hand, a configuration that was read again, fetched lists. A rule
 // image that the data plane does not activate is published again, under a new generation: the file
 // of the region may be damaged or gone, and a data plane that starts then blocks nothing.
 #include "rules_internal.h"
@@ -37,14 +37,14 @@ void rules_fetched(void *arg)
 	// The callers of the coming round are not notified yet.
 	struct rules_waiters none = {0};
 	bool all = f.by_hand || !f.running;
-	struct rules_waiters *told = all ? &r->fetch_waiting : &none;
+	struct rules_waiters *callers = all ? &r->fetch_waiting : &none;
 	if (!r->kept.held && (f.by_hand || f.changed)) {
-		int err = rules_build(r, f.force, false, told);
+		int err = rules_build(r, f.force, false, callers);
 		if (err) {
 			r->status.outcome = RULES_FAILED;
 			snprintf(r->status.error, sizeof(r->status.error), "cannot build: %s",
 				strerror(-err));
-			rules_tell(r, told);
+			rules_tell(r, callers);
 		}
 	}
 	rules_start_look(r);
@@ -52,8 +52,14 @@ void rules_fetched(void *arg)
 
 int rules_follow(struct rules *r, const struct config *config)
 {
+	// Toggles, which are not in the text, are nothing that sources are made of.
+	bool same = config->text_hash && config->text_hash == r->text_hash;
 	r->config = config;
-	return rules_fetch_configure(r->fetch, config);
+	r->text_hash = config->text_hash;
+	r->configuration += !same;
+	int err = rules_fetch_configure(r->fetch, config);
+	r->fetch_is_behind = err < 0;
+	return err;
 }
 
 int rules_configure(struct rules *r, const struct config *config, rules_done done, void *arg)
@@ -70,12 +76,11 @@ int rules_configure(struct rules *r, const struct config *config, rules_done don
 	return 0;
 }
 
-int rules_reload(
-	struct rules *r, const struct config *config, bool force, rules_done done, void *arg)
+int rules_reload(struct rules *r, bool force, rules_done done, void *arg)
 {
 	if (done && rules_waiters_full(r))
 		return -EAGAIN;
-	int err = rules_follow(r, config);
+	int err = r->fetch_is_behind ? rules_follow(r, r->config) : 0;
 	if (err)
 		return err;
 	if (r->kept.held)

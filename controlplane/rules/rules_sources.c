@@ -147,6 +147,6 @@ void rules_sources_free(struct rules_sources *s)
 	group_sources_free(s->groups);
 	rebinding_source_free(s->rebinding);
 	local_data_free(s->local);
-	free(s->text);
+	FREE_AND_NULL(s->text);
 	free(s);
 }

@@ -16,6 +16,7 @@
 #include <weir/config.h>
 
 struct rules_sources {
+	uint64_t configuration; // number of the one that these are of (rules_look.h)
 	unsigned count;
 	struct rule_source source[RULE_SOURCES_MAX];
 	const char *url[RULE_SOURCES_MAX]; // of lists that are fetched, else NULL

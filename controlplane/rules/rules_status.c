@@ -65,7 +65,7 @@ static bool keeps_rejects(
 // Lists as the job's configuration has them, with the numbers of the current image.
 static void describe(struct rules *r, const struct rules_job *j)
 {
-	if (j->rollback || (j->again && !j->anew)) {
+	if (j->rollback || (j->again && !j->rebuilt)) {
 		for (unsigned i = 0; i < r->status.list_count; i++)
 			describe_image(r, &r->list[i]);
 		return;
@@ -155,12 +155,12 @@ static void activate_image(struct rules *r, struct rules_job *j)
 }
 
 // Is this the image in force once more, which says nothing of the last reload? A stored one that
-// could not be published then is another, and so is one built anew.
+// could not be published then is another, and so is a rebuilt one.
 static bool is_same_again(const struct rules *r, const struct rules_job *j)
 {
 	if (!j->again || j->outcome != RULES_PUBLISHED)
 		return j->again;
-	return !j->anew
+	return !j->rebuilt
 	       && memcmp(r->arena.base, j->arena.base, sizeof(struct rule_image_head)) == 0;
 }
 
@@ -177,13 +177,15 @@ void rules_note_outcome(struct rules *r, struct rules_job *j)
 		log_warning("rules: %s", j->error);
 	if (j->rollback && j->outcome != RULES_PUBLISHED && r->kept.held != j->was_held)
 		rules_hold(r, j->was_held);
-	if (j->anew && j->outcome == RULES_PUBLISHED && r->kept.held) {
+	if (j->rebuilt && j->outcome == RULES_PUBLISHED && r->kept.held) {
 		log_warning(
 			"rules: the held rule image is missing; building a new one from the lists");
 		rules_hold(r, false);
 	}
 	if (j->same)
 		r->input_hash = j->input_hash;
+	bool is_seen = j->seen_hash && j->seen_hash == r->input_hash;
+	r->seen.configuration = is_seen ? j->sources->configuration : 0;
 	s->kept_bytes = j->kept_bytes;
 	describe(r, j);
 	s->lists = r->list;
@@ -201,6 +203,14 @@ void rules_note_outcome(struct rules *r, struct rules_job *j)
 		log_rejects(j);
 }
 
+// The lists are as the last job described them, because it read all of them.
+void rules_note_unchanged(struct rules *r)
+{
+	r->status.outcome = RULES_UNCHANGED;
+	r->status.error[0] = '\0';
+	r->status.unchanged++;
+}
+
 void rules_status(struct rules *r, struct rules_status *out)
 {
 	*out = r->status;
@@ -211,4 +221,21 @@ void rules_status(struct rules *r, struct rules_status *out)
 	out->pause_lifts_block_all = rules_pause_lifts_block_all(r);
 	rules_fetch_describe(r->fetch, r->list, r->status.list_count);
 	out->lists = r->list;
+}
+
+unsigned rules_tasks(const struct rules *r, struct rules_task *out, unsigned max)
+{
+	static const char *const steps[RULES_JOB_STEP_COUNT] = {
+#define X(name, text) [RULES_JOB_STEP_##name] = text,
+		RULES_JOB_STEPS(X)
+#undef X
+	};
+	unsigned n = 0;
+	if (r->job && max > 0)
+		out[n++] = (struct rules_task){.kind = "build",
+			.step = steps[r->job->step],
+			.what = "blocking rules",
+			.callers = r->waiting.count,
+			.since_ms = r->job->since_ms};
+	return n + rules_fetch_tasks(r->fetch, out + n, max - n);
 }

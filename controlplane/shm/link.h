@@ -2,32 +2,50 @@
 #pragma once
 
 // The data plane, as this process sees it: link.sock, where it introduces itself, the worker rings
-// that it brings, and L0, which it reads. Owned by the process, on the resolver loop's thread.
+// that it brings, and L0, which it reads. Owned by the process, on the first resolver's loop.
 //
-// SOCK_SEQPACKET, mode 0600. One data plane at a time: it sends struct link_hello and one eventfd
-// for each worker, and gets struct link_welcome; after that only the hang-up has a meaning. A
-// second one is refused (-EBUSY) while the first is connected, a hello must come within 1 s. After
-// a hang-up the worker rings stay attached while the process lives (dataplane.lock, probed each 100
-// ms): a stopped worker may still hold references; they are detached once it is dead.
+// SOCK_SEQPACKET, mode 0600. One data plane at a time: it sends struct link_hello and its bells,
+// and gets struct link_welcome; after that only the hang-up has a meaning. A second one is refused
+// (-EBUSY) while the first is connected, a hello must come within 1 s. After a hang-up the worker
+// rings stay attached while the process lives (dataplane.lock, probed each 100 ms): a stopped
+// worker may still hold references; they are detached once it is dead.
 //
-// The same timer is the heartbeat of the publisher, the worker rings and the writer of L0.
+// Each resolver attaches and detaches its worker rings on its own loop: the link goes from one loop
+// to the next and back to the first, which then welcomes or refuses. Meanwhile it reads nothing
+// from the link. With one resolver nothing is put off.
+//
+// A timer on each loop is the heartbeat of its worker rings and writer of L0; the first one's is
+// the publisher's too.
 
 #include "worker_rings.h"
 
 struct link_server;
 
-ATTR_MUST_CHECK int link_open(struct link_server **out, struct loop *loop,
+// `loops`: one for each of publisher_resolvers, none of which runs yet.
+ATTR_MUST_CHECK int link_open(struct link_server **out, struct loop *const *loops,
 	struct publisher *publisher, char why[SHM_WHY_MAX]);
-void link_close(struct link_server *s); // NULL is fine; unlinks the socket
+void link_close(struct link_server *s); // NULL is fine; unlinks the socket; no loop runs any more
 bool link_up(const struct link_server *s);
-// Both live as long as the link.
-struct worker_rings *link_worker_rings(const struct link_server *s);
-struct l0_writer *link_l0(const struct link_server *s);
+// Of a resolver, for its loop's thread. Both live as long as the link.
+struct worker_rings *link_worker_rings(const struct link_server *s, unsigned resolver);
+struct l0_writer *link_l0(const struct link_server *s, unsigned resolver);
 
-// The table of L0.
-void link_tables(const struct link_server *s, struct table_registry *tables);
+// The table of a resolver's share of L0, on its loop's thread.
+void link_tables(const struct link_server *s, unsigned resolver, struct table_registry *tables);
 
-// link_l0.c: the writer of L0, filled from a cache of another size for 0.6 s at most, and its
-// region made current. -errno with `why`.
+// link_l0.c: the writers of L0, filled from a cache of another size or number of resolvers for
+// 0.6 s at most, and their region made current. `out` has room for publisher_resolvers of them and
+// is all NULL; those that are set are the caller's, also after an error. -errno with `why`.
 ATTR_MUST_CHECK int link_l0_open(
 	struct publisher *publisher, struct l0_writer **out, char why[SHM_WHY_MAX]);
+
+// link_greeting.c: a hello and the descriptors that came with it.
+struct greeting {
+	struct link_hello hello;
+	int fds[LINK_BELLS_MAX];
+	unsigned fd_count;
+};
+// -EAGAIN: nothing there yet; -errno with `why`. The descriptors are the caller's to close, also
+// after an error.
+ATTR_MUST_CHECK int greeting_read(int fd, struct greeting *g, char why[SHM_WHY_MAX]);
+void greeting_close(struct greeting *g);

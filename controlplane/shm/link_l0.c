@@ -12,7 +12,7 @@ enum {
 
 // The cache of the last life, of another size, into the new one. A data plane that lives goes on
 // with the old one meanwhile; only misses wait, so it may not take long.
-static void l0_copy(const struct publisher *p, struct l0_writer *w)
+static void l0_copy(const struct publisher *p, struct l0_writer *const *w)
 {
 	const struct region *old = publisher_l0_old(p);
 	struct l0_copy c = {0};
@@ -34,31 +34,34 @@ static void l0_copy(const struct publisher *p, struct l0_writer *w)
 	log_info("cache of the new size: %llu records copied in %llu ms, %llu discarded%s",
 		(unsigned long long)c.copied, (unsigned long long)(now_ms - start_ms),
 		(unsigned long long)c.discarded,
-		c.full  ? ", the new one is full"
+		c.full  ? ", the new one is full" // or a share of it
 		: !done ? ", the rest not copied: out of time"
 			: "");
 }
 
 int link_l0_open(struct publisher *p, struct l0_writer **out, char why[SHM_WHY_MAX])
 {
+	unsigned long long kept = 0, discarded = 0;
 	struct l0_writer_stats stats;
-	struct l0_writer *w;
 	struct region region;
 	bool fresh;
 
 	publisher_l0(p, &region, &fresh);
-	int rc = l0_writer_open(
-		&w, region.base, region.size, fresh, publisher_epoch(p), clock_mono_ms());
-	if (rc < 0) {
-		snprintf(why, SHM_WHY_MAX, "cache: cannot be opened: %d", rc);
-		return rc;
+	for (unsigned i = 0; i < publisher_resolvers(p); i++) {
+		int rc = l0_writer_open(&out[i], region.base, region.size, i, fresh,
+			publisher_epoch(p, i), clock_mono_ms());
+		if (rc < 0) {
+			snprintf(why, SHM_WHY_MAX, "cache: cannot be opened: %d", rc);
+			return rc;
+		}
+		l0_writer_set_own_marks(out[i], publisher_marks(p));
+		l0_writer_stats(out[i], &stats);
+		kept += stats.recovered;
+		discarded += stats.discarded;
 	}
-	l0_copy(p, w);
+	l0_copy(p, out);
 	publish_l0(p);
-	l0_writer_stats(w, &stats);
 	if (!fresh)
-		log_info("cache reused: %llu records kept, %llu discarded",
-			(unsigned long long)stats.recovered, (unsigned long long)stats.discarded);
-	*out = w;
+		log_info("cache reused: %llu records kept, %llu discarded", kept, discarded);
 	return 0;
 }

@@ -72,8 +72,11 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 	if (!reused)
 		region_publish(&p->directory);
 	FAULT_POINT(directory_opened);
-	p->epoch.epoch = &p->dir->epoch;
-	p->epoch.reader = &p->dir->reader;
+	for (unsigned i = 0; i < SHM_RESOLVERS_MAX; i++)
+		p->epoch[i] = (struct epoch_writer){
+			.epoch = &p->dir->epoch, .reader = &p->dir->reader, .dead = &p->dead};
+	for (unsigned i = 0; i < EPOCH_OWN_MAX; i++)
+		atomic_store(&p->place[i].seen, EPOCH_OFFLINE);
 	rc = region_protect(&p->directory, SHM_PAGE + offsetof(struct directory, reader), SHM_PAGE);
 	if (rc < 0)
 		snprintf(why, SHM_WHY_MAX, "directory: cannot be protected: %s", strerror(-rc));
@@ -111,12 +114,14 @@ void publish_unlink_old(struct publisher *p, const char *stem, uint64_t keep)
 int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	const struct config *config, char why[SHM_WHY_MAX])
 {
-	struct publisher *p = calloc(1, sizeof(*p));
+	struct publisher *p = aligned_alloc(CACHE_LINE, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
+	memset(p, 0, sizeof(*p));
 	p->paths = *paths;
 	p->lock_fd = -1;
 	p->incarnation = incarnation_new();
+	p->resolvers = config_resolvers(config, NULL);
 	pthread_mutex_init(&p->lock, NULL);
 	int rc = lock_take(p, why);
 	if (rc == 0)
@@ -130,6 +135,7 @@ int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	publish_rules_recover(p);
 	p->policy_generation = atomic_load(&p->dir->current[REGION_POLICY]) >> 1;
 	publish_unlink_old(p, "policy", p->policy_generation);
+	publish_hops_reset(p);
 	publish_unlink_old(p, "rule_image", atomic_load(&p->dir->current[REGION_RULE_IMAGE]) >> 1);
 	publish_unlink_old(p, "names", UINT64_MAX); // the former name of "rule_image"
 	(void)publisher_probe_readers(p);
@@ -147,6 +153,7 @@ void publisher_close(struct publisher *p)
 	region_unmap(&p->policy);
 	region_unmap(&p->l0);
 	region_unmap(&p->l0_old);
+	FREE_AND_NULL(p->marks);
 	region_unmap(&p->directory);
 	if (p->lock_fd >= 0)
 		close(p->lock_fd);
@@ -159,14 +166,19 @@ uint64_t publisher_incarnation(const struct publisher *p)
 	return p->incarnation;
 }
 
+unsigned publisher_resolvers(const struct publisher *p)
+{
+	return p->resolvers;
+}
+
 const struct shm_paths *publisher_paths(const struct publisher *p)
 {
 	return &p->paths;
 }
 
-struct epoch_writer *publisher_epoch(struct publisher *p)
+struct epoch_writer *publisher_epoch(struct publisher *p, unsigned resolver)
 {
-	return &p->epoch;
+	return &p->epoch[resolver];
 }
 
 struct directory *publisher_directory(struct publisher *p)
@@ -185,26 +197,38 @@ bool publisher_probe_readers(struct publisher *p)
 	int held = process_lock_probe(path);
 	if (held != 0 && (held != -ENOENT || life != 0))
 		return false;
-	p->epoch.dead = life;
+	atomic_store_explicit(&p->dead, life, memory_order_release);
 	return true;
 }
 
-void publisher_rings(struct publisher *p, uint64_t incarnation,
+void publisher_rings(struct publisher *p, unsigned resolver, uint64_t incarnation,
 	const struct rings_dp_page *const *pages, unsigned count)
 {
+	struct epoch_writer *e = &p->epoch[resolver];
+
+	e->attached = incarnation;
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
+		e->seen[i] = i < count ? &pages[i]->seen_epoch : NULL;
+	if (resolver != 0)
+		return;
 	pthread_mutex_lock(&p->lock);
 	p->worker_rings = count;
-	p->epoch.attached = incarnation;
-	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
 		p->rings[i] = i < count ? pages[i] : NULL;
-		p->epoch.seen[i] = i < count ? &pages[i]->seen_epoch : NULL;
-	}
 	pthread_mutex_unlock(&p->lock);
 }
 
-void publisher_no_rings(struct publisher *p)
+bool publisher_has_workers(struct publisher *p)
 {
-	publisher_rings(p, 0, NULL, 0);
+	pthread_mutex_lock(&p->lock);
+	bool has = p->worker_rings > 0;
+	pthread_mutex_unlock(&p->lock);
+	return has;
+}
+
+void publisher_no_rings(struct publisher *p, unsigned resolver)
+{
+	publisher_rings(p, resolver, 0, NULL, 0);
 }
 
 // Clocks are read at different places, so a heartbeat may lie ahead of now_ms.
@@ -242,7 +266,7 @@ static void look_at_file(
 		region_lost_end(name);
 }
 
-// With the lock held, for p->names.
+// With the lock held, for p->rules.
 static void look_at_files(struct publisher *p, uint64_t now_ms)
 {
 	if (now_ms < p->next_look_ms)
@@ -252,8 +276,8 @@ static void look_at_files(struct publisher *p, uint64_t now_ms)
 	if (region_is_cut(&p->paths, &p->directory, DIRECTORY_NAME))
 		region_lost_end(DIRECTORY_NAME);
 	look_at_file(p, &p->l0, "l0", p->l0_generation);
-	if (p->names)
-		look_at_file(p, &p->names->region, "rule_image", p->names->generation);
+	if (p->rules)
+		look_at_file(p, &p->rules->region, "rule_image", p->rules->generation);
 	look_at_file(p, &p->policy, "policy", p->policy_mapped);
 }
 
@@ -286,13 +310,16 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 		.l0_bytes = p->l0.size,
 		.l0_where = p->l0.where,
 		.config_generation = atomic_load(&p->dir->config_generation),
+		.resolvers = p->resolvers,
+		.resolvers_hung = publish_resolvers_hung(p),
 	};
 	pthread_mutex_lock(lock);
 	out->policy_generation = p->policy_generation;
-	if (p->names) {
-		out->rule_image_generation = p->names->generation;
-		out->rule_image_bytes = p->names->region.size;
-		out->rule_image_where = p->names->region.where;
+	out->hops_generation = p->hops_generation;
+	if (p->rules) {
+		out->rule_image_generation = p->rules->generation;
+		out->rule_image_bytes = p->rules->region.size;
+		out->rule_image_where = p->rules->region.where;
 	}
 	out->retired_waiting = p->old_count;
 	for (unsigned i = 0; i < p->old_count; i++)
@@ -301,5 +328,6 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 	out->workers_hung = p->workers_hung;
 	out->rules_lag_ms = p->rules_lag.ms;
 	out->policy_lag_ms = p->policy_lag.ms;
+	out->hops_lag_ms = p->hops_lag.ms;
 	pthread_mutex_unlock(lock);
 }

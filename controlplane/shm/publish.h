@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The control plane's side of shared memory: the directory, generations of names and l0, worker
-// rings.
+// The control plane's side of shared memory: the directory, generations of the rule image and l0,
+// worker rings.
 //
 // Owned by the resolver loop's thread unless a function says otherwise (a mutex, held for a few
 // stores, covers those). Any thread may make and fill a new generation. The loop activates it by
@@ -15,6 +15,8 @@
 #include "base/table_registry.h"
 
 #include <weir/config.h>
+#include <weir/hops.h>
+#include <weir/l0_table.h>
 #include <weir/policy.h>
 #include <weir/rule_image.h>
 #include <weir/shm_epoch.h>
@@ -26,16 +28,18 @@ struct l0_writer;
 enum { PUBLISH_HUNG_MS = 1000 }; // workers' heartbeats come each 100 ms
 
 // Takes <run>/controlplane.lock; reuses a valid directory (the epoch goes on, the incarnation is
-// new), current names and, when its geometry equals the configured one, l0; makes what is missing;
-// unlinks names that are not current. -EAGAIN: another control plane lives.
+// new), the current rule image and, when its geometry equals the configured one, l0; makes what is
+// missing; unlinks images that are not current. -EAGAIN: another control plane lives.
 ATTR_MUST_CHECK int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	const struct config *config, char why[SHM_WHY_MAX]);
 void publisher_close(
 	struct publisher *p); // NULL is fine; no region is unlinked: a successor reuses
 
 uint64_t publisher_incarnation(const struct publisher *p);
+unsigned publisher_resolvers(const struct publisher *p); // that share l0
 const struct shm_paths *publisher_paths(const struct publisher *p);
-struct epoch_writer *publisher_epoch(struct publisher *p);
+// The book of a resolver, which its loop alone uses.
+struct epoch_writer *publisher_epoch(struct publisher *p, unsigned resolver);
 struct directory *publisher_directory(struct publisher *p); // writable mapping
 
 // The l0 region and whether it was just made; it becomes current by publish_l0, once its writer
@@ -45,15 +49,30 @@ void publisher_l0(struct publisher *p, struct region *out, bool *fresh);
 const struct region *publisher_l0_old(const struct publisher *p);
 void publish_l0(struct publisher *p);
 
+// What a thread of this process reads L0 by, as a worker does: a place in the epoch of all
+// resolvers, offline at first, and marks, a byte for each unit, that all these threads have in
+// common (of two stores at one time one may be lost). `reader`: the thread's number, below
+// EPOCH_OWN_MAX. After publish_l0, and before the resolvers' loops run; good until
+// publisher_close. -EPROTO.
+struct publisher_reader {
+	struct epoch_reader epoch;
+	struct l0_reader l0;
+	_Atomic uint8_t *marks;
+};
+ATTR_MUST_CHECK int publisher_reader(
+	struct publisher *p, unsigned reader, struct publisher_reader *out);
+_Atomic uint8_t *publisher_marks(struct publisher *p);
+
 // Is no data plane there? Then none of the lives that the directory names so far reads any more.
-// One that lives and whose worker rings are not attached holds the epoch back.
+// A data plane that lives without attached worker rings holds the epoch back.
 bool publisher_probe_readers(struct publisher *p);
 
-// Lanes of the data plane of this life, for quiescence and retirement. A page must stay mapped
-// until it is detached.
-void publisher_rings(struct publisher *p, uint64_t incarnation,
+// Worker rings of the data plane of this life as a resolver has them mapped, on its loop: for the
+// quiescence that it waits for; of the first one also for heartbeats and retirement. A page must
+// stay mapped until that resolver has detached it.
+void publisher_rings(struct publisher *p, unsigned resolver, uint64_t incarnation,
 	const struct rings_dp_page *const *pages, unsigned count);
-void publisher_no_rings(struct publisher *p); // its process is dead
+void publisher_no_rings(struct publisher *p, unsigned resolver); // its process is dead
 
 // Each 100 ms on the resolver loop: writes the heartbeat, frees old generations that no worker
 // uses, and finds workers that are silent or run without the newest rule image, because the data
@@ -62,6 +81,9 @@ void publisher_no_rings(struct publisher *p); // its process is dead
 // this process. Once a second it checks the files: a truncated one ends this process (shm_lost.h),
 // because the data plane cannot go on without it.
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
+// Each 100 ms on each resolver's loop: its heartbeat, and a look at that of the next resolver. One
+// without a heartbeat for PUBLISH_HUNG_MS is logged and counted.
+void publisher_resolver_beat(struct publisher *p, unsigned resolver, uint64_t now_ms);
 void publisher_state(struct publisher *p, enum cp_state state); // any thread
 
 // Settings for the workers; `group_lists` are the lists that apply to everyone, `pause_until_ms`
@@ -80,6 +102,9 @@ ATTR_MUST_CHECK int publish_rules_prepare(struct publisher *p, const struct regi
 	struct rule_image_region **out, char why[SHM_WHY_MAX]);
 ATTR_MUST_CHECK int publish_rules_map(struct publisher *p, const struct rule_image_region *r,
 	struct region *out, char why[SHM_WHY_MAX]);
+// Unmaps such a mapping (one that is not mapped is fine) on a thread of its own: the last unmap of
+// an image frees its pages, 0.2 ms for each MiB.
+void publish_rules_unmap(struct region *r);
 // Takes r, unless it says -EBUSY (two older ones are still in use): then r stays the caller's.
 ATTR_MUST_CHECK int publish_rules_publish(struct publisher *p, struct rule_image_region *r);
 // Would publish_rules_publish say -EBUSY? Resolver loop.
@@ -91,6 +116,10 @@ void publish_rules_discard(struct publisher *p, struct rule_image_region *r);
 // previous one stays.
 ATTR_MUST_CHECK int publish_policy(
 	struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX]);
+// Publishes the servers and next hops of upstream queries (hops.h), in the same way.
+ATTR_MUST_CHECK int publish_hops(
+	struct publisher *p, const struct hops_image *image, char why[SHM_WHY_MAX]);
+
 // Of the last publish_policy; the next one has the next.
 uint64_t publisher_policy_generation(struct publisher *p);
 // The groups of the current image, the last life's until the first publish_policy; their number, 0:
@@ -117,17 +146,21 @@ bool publisher_blocks_all(const struct publisher *p, uint64_t now_ms);
 // What workers show of queries from now on, until w->until_ms. Any thread.
 struct dp_watch;
 void publish_watch(struct publisher *p, const struct dp_watch *w);
+bool publisher_is_watched(const struct publisher *p); // any thread
+bool publisher_has_workers(struct publisher *p);      // a data plane is attached; any thread
 
 struct publish_status {
-	uint64_t l0_generation, rule_image_generation, config_generation, policy_generation;
+	uint64_t l0_generation, rule_image_generation, config_generation, policy_generation,
+		hops_generation;
 	uint64_t l0_bytes, rule_image_bytes;
 	enum shm_where l0_where, rule_image_where;
 	unsigned retired_waiting; // old generations that some worker still uses
 	uint64_t retired_bytes;
 	uint64_t refused_busy;
 	unsigned workers_hung; // no heartbeat for PUBLISH_HUNG_MS
+	unsigned resolvers, resolvers_hung;
 	// How long a running worker has not activated the newest image; 0: all have.
-	uint64_t rules_lag_ms, policy_lag_ms;
+	uint64_t rules_lag_ms, policy_lag_ms, hops_lag_ms;
 };
 void publish_status(const struct publisher *p, struct publish_status *out); // any thread
 void publisher_tables(const struct publisher *p, struct table_registry *tables);

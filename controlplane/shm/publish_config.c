@@ -87,10 +87,17 @@ void publish_config(struct publisher *p, const struct config *config, const uint
 	pthread_mutex_unlock(&p->lock);
 }
 
+bool publisher_is_watched(const struct publisher *p)
+{
+	const uint64_t until_ms = atomic_load_explicit(&p->watch_until_ms, memory_order_relaxed);
+	return unlikely_(until_ms) && clock_mono_ms() < until_ms;
+}
+
 void publish_watch(struct publisher *p, const struct dp_watch *w)
 {
 	pthread_mutex_lock(&p->lock);
 	p->watch = *w;
+	atomic_store(&p->watch_until_ms, w->until_ms);
 	uint64_t generation = atomic_load(&p->dir->config_generation);
 	if (generation) {
 		const struct dp_config c = p->dir->config[generation % DIRECTORY_CONFIG_SLOTS];

@@ -13,7 +13,7 @@ enum {
 	PUBLISH_L0_MEAN_UNITS = 5, // of a record; sizes the index
 };
 
-// One generation of the names region, mapped here.
+// One generation of the rule image, mapped here.
 struct rule_image_region {
 	struct region region;
 	uint64_t generation;
@@ -30,23 +30,37 @@ struct publish_lag {
 	uint64_t since_ms, ms; // since 0: all have
 };
 
+// Of a resolver. All resolvers look at `at_ms` and write `hangs`; all else is its loop's.
+struct publisher_beat {
+	_Atomic uint64_t at_ms; // 0: none yet
+	_Atomic bool hangs;
+	uint64_t check_from_ms; // before that the others' may be old
+};
+
 struct publisher {
 	struct shm_paths paths;
 	int lock_fd;
 	struct region directory;
 	struct directory *dir;
 	uint64_t incarnation;
-	struct epoch_writer epoch;
+	struct epoch_writer epoch[SHM_RESOLVERS_MAX]; // each its resolver's
+	_Atomic uint64_t dead; // the life of the data plane that is known to be dead
+	unsigned resolvers;
+	struct publisher_beat beat[SHM_RESOLVERS_MAX];
 	struct region l0;
 	struct region l0_old; // of the last life and another size, until l0 is published
 	uint64_t l0_generation;
 	bool l0_fresh;
+	_Atomic uint8_t *marks; // of this process' readers
+	struct reader_place {
+		alignas(CACHE_LINE) _Atomic uint64_t seen;
+	} place[EPOCH_OWN_MAX]; // of these
 	uint64_t next_look_ms;  // at the files
 	uint64_t suspended_ms;  // clock_suspended_ms, at the last heartbeat
 	uint64_t check_from_ms; // before that a worker's heartbeat may be old because of a suspend
 
 	_Atomic bool blocking_on, closed;
-	_Atomic uint64_t pause_until_ms, block_all_pause_until_ms;
+	_Atomic uint64_t pause_until_ms, block_all_pause_until_ms, watch_until_ms;
 
 	pthread_mutex_t lock; // protects the fields below
 	struct dp_watch watch;
@@ -57,13 +71,14 @@ struct publisher {
 	uint64_t policy_generation; // of the last publish_policy
 	struct region policy;       // of policy_mapped; only looked at for cuts
 	uint64_t policy_mapped;
-	uint64_t names_next;             // generation of the next publish_rules_prepare
-	struct rule_image_region *names; // current, or NULL
+	uint64_t hops_generation;        // of the last publish_hops
+	uint64_t rules_next;             // generation of the next publish_rules_prepare
+	struct rule_image_region *rules; // current, or NULL
 	struct rule_image_region *old[PUBLISH_OLD_MAX]; // retired, oldest first
 	unsigned old_count;
 	uint64_t refused_busy;
 	unsigned workers_hung;
-	struct publish_lag rules_lag, policy_lag, l0_lag;
+	struct publish_lag rules_lag, policy_lag, hops_lag, l0_lag;
 	struct again l0_again;               // when to check its file
 	struct dns_cookie_terms cookies;     // as published last
 	struct dns_cookie_terms own_cookies; // secrets that were not configured
@@ -84,10 +99,15 @@ ATTR_MUST_CHECK int publish_l0_open(
 	struct publisher *p, const struct config *config, char why[SHM_WHY_MAX]);
 void publish_l0_look(struct publisher *p); // with the lock held; may end the process
 
+unsigned publish_resolvers_hung(const struct publisher *p); // any thread
+
 // With the lock held: the settings once more, when the cookies' secret has to change.
 void publish_config_beat(struct publisher *p, uint64_t now_ms);
 
-// The current names region of the last life, if it is whole; else none is current.
+// An empty image in place of the last life's: its ports may be those of other resolvers.
+void publish_hops_reset(struct publisher *p);
+
+// The current rule image of the last life, if it is whole; else none is current.
 void publish_rules_recover(struct publisher *p);
 void publish_rules_retire(struct publisher *p);                     // with the lock held
 void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms); // under the lock

@@ -5,13 +5,15 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/fault.h>
 #include <weir/l0_writer.h>
 #include <weir/log.h>
 #include <weir/shm_lost.h>
 
-// Maps the current l0 of the last life if it has the size that the configuration asks for now.
+// Maps the current l0 of the last life if it has the size and is for as many resolvers as the
+// configuration asks for now.
 static bool l0_reuse(struct publisher *p, const uint64_t geometry[SHM_GEOMETRY_WORDS])
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
@@ -31,10 +33,36 @@ static bool l0_reuse(struct publisher *p, const uint64_t geometry[SHM_GEOMETRY_W
 	if (h->generation == p->l0_generation
 		&& memcmp(h->geometry, geometry, sizeof(h->geometry)) == 0)
 		return true;
-	log_info("cache of an earlier run has another size; creating a new one");
+	log_info("cache of an earlier run has another size or number of resolvers; creating a new "
+		 "one");
 	p->l0_old = p->l0;
 	p->l0 = (struct region){0};
 	return false;
+}
+
+// Where a cache for another number of resolvers cannot be made beside the one that is there, that
+// one and its number stay. `why`: it cannot be made.
+static bool l0_keep(struct publisher *p, const struct config *config, const char *why)
+{
+	uint64_t geometry[SHM_GEOMETRY_WORDS];
+	size_t size;
+
+	if (!p->l0_old.base)
+		return false;
+	const uint64_t *had = region_header_of(&p->l0_old)->geometry;
+	const unsigned resolvers = (unsigned)had[4]; // a wrong one makes another geometry
+	int rc = l0_plan((uint64_t)config->cache.l0_mb << 20, PUBLISH_L0_MEAN_UNITS, resolvers,
+		geometry, &size);
+	if (rc < 0 || memcmp(had, geometry, sizeof(geometry)) != 0)
+		return false;
+	log_error("controlplane.resolvers: a cache for %u cannot be made: %s; running with %u, as "
+		  "before",
+		p->resolvers, why, resolvers);
+	p->resolvers = resolvers;
+	p->l0 = p->l0_old;
+	p->l0_old = (struct region){0};
+	p->l0_generation--;
+	return true;
 }
 
 int publish_l0_open(struct publisher *p, const struct config *config, char why[SHM_WHY_MAX])
@@ -47,11 +75,17 @@ int publish_l0_open(struct publisher *p, const struct config *config, char why[S
 		.mode = 0600,
 		.want_huge = true,
 	};
-	int rc = l0_plan((uint64_t)config->cache.l0_mb << 20, PUBLISH_L0_MEAN_UNITS, spec.geometry,
-		&spec.data_size);
+	int rc = l0_plan((uint64_t)config->cache.l0_mb << 20, PUBLISH_L0_MEAN_UNITS, p->resolvers,
+		spec.geometry, &spec.data_size);
 	if (rc < 0) {
 		snprintf(why, SHM_WHY_MAX, "cache.l0_mb: %u is out of range", config->cache.l0_mb);
 		return rc;
+	}
+	// Marks of records that no client of this process asks for are never touched: no memory.
+	p->marks = calloc(spec.geometry[1], 1);
+	if (!p->marks) {
+		snprintf(why, SHM_WHY_MAX, "cache.l0_mb: no memory for marks");
+		return -ENOMEM;
 	}
 	if (l0_reuse(p, spec.geometry))
 		return 0;
@@ -59,7 +93,7 @@ int publish_l0_open(struct publisher *p, const struct config *config, char why[S
 	shm_name_generation(name, "l0", spec.generation);
 	rc = region_create(&p->paths, &spec, &p->l0, why);
 	if (rc < 0)
-		return rc;
+		return l0_keep(p, config, why) ? 0 : rc;
 	rc = l0_region_init(p->l0.base, p->l0.size);
 	if (rc < 0) {
 		snprintf(why, SHM_WHY_MAX, "l0: no random bytes: %s", strerror(-rc));
@@ -75,6 +109,22 @@ void publisher_l0(struct publisher *p, struct region *out, bool *fresh)
 {
 	*out = p->l0;
 	*fresh = p->l0_fresh;
+}
+
+int publisher_reader(struct publisher *p, unsigned reader, struct publisher_reader *out)
+{
+	_Atomic uint64_t *seen = &p->place[reader].seen;
+
+	out->epoch = (struct epoch_reader){.epoch = &p->dir->epoch, .seen = seen};
+	out->marks = p->marks;
+	for (unsigned i = 0; i < SHM_RESOLVERS_MAX; i++)
+		p->epoch[i].own[reader] = seen;
+	return l0_reader_init(&out->l0, p->l0.base, p->l0.size);
+}
+
+_Atomic uint8_t *publisher_marks(struct publisher *p)
+{
+	return p->marks;
 }
 
 const struct region *publisher_l0_old(const struct publisher *p)

@@ -15,7 +15,7 @@ void publish_rules_recover(struct publisher *p)
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX] = "no memory";
 	uint64_t word = atomic_load(&p->dir->current[REGION_RULE_IMAGE]);
 
-	p->names_next = (word >> 1) + 1;
+	p->rules_next = (word >> 1) + 1;
 	if (word == 0)
 		return;
 	struct rule_image_region *r = calloc(1, sizeof(*r));
@@ -27,7 +27,7 @@ void publish_rules_recover(struct publisher *p)
 			false, &r->region, why);
 	}
 	if (rc == 0) {
-		p->names = r;
+		p->rules = r;
 		return;
 	}
 	log_warning("rule image of an earlier run not usable: %s", why);
@@ -59,12 +59,24 @@ static void region_drop_aside(struct rule_image_region *r)
 		region_drop(r);
 }
 
+void publish_rules_unmap(struct region *r)
+{
+	struct rule_image_region *aside = r->base ? calloc(1, sizeof(*aside)) : NULL;
+	if (aside) {
+		aside->region = *r;
+		*r = (struct region){0};
+		region_drop_aside(aside);
+	} else {
+		region_unmap(r);
+	}
+}
+
 void publish_rules_close(struct publisher *p)
 {
 	for (unsigned i = 0; i < p->old_count; i++)
 		region_drop(p->old[i]);
-	if (p->names)
-		region_drop(p->names);
+	if (p->rules)
+		region_drop(p->rules);
 }
 
 int publish_rules_prepare(struct publisher *p, const struct region_fill *image,
@@ -75,7 +87,7 @@ int publish_rules_prepare(struct publisher *p, const struct region_fill *image,
 	if (!r)
 		return -ENOMEM;
 	pthread_mutex_lock(&p->lock);
-	r->generation = p->names_next++;
+	r->generation = p->rules_next++;
 	pthread_mutex_unlock(&p->lock);
 	shm_name_generation(name, "rule_image", r->generation);
 	const struct region_spec spec = {
@@ -94,7 +106,7 @@ int publish_rules_prepare(struct publisher *p, const struct region_fill *image,
 		free(r);
 		return rc;
 	}
-	FAULT_POINT(names_filled);
+	FAULT_POINT(rules_filled);
 	region_publish(&r->region);
 	*out = r;
 	return 0;
@@ -108,7 +120,7 @@ int publish_rules_map(struct publisher *p, const struct rule_image_region *r, st
 	return region_attach(&p->paths, r->region.where, name, REGION_RULE_IMAGE, false, out, why);
 }
 
-static void names_unlink(struct publisher *p, const struct rule_image_region *r)
+static void rules_unlink(struct publisher *p, const struct rule_image_region *r)
 {
 	char name[SHM_NAME_MAX];
 	shm_name_generation(name, "rule_image", r->generation);
@@ -119,7 +131,7 @@ static void names_unlink(struct publisher *p, const struct rule_image_region *r)
 // has its own mapping, so only the count here is wrong.
 void publish_rules_retire(struct publisher *p)
 {
-	uint64_t activated = p->names ? p->names->generation : 0;
+	uint64_t activated = p->rules ? p->rules->generation : 0;
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < p->worker_rings; i++) {
@@ -134,7 +146,7 @@ void publish_rules_retire(struct publisher *p)
 			continue;
 		}
 		region_drop_aside(p->old[i]);
-		FAULT_POINT(names_retired);
+		FAULT_POINT(rules_retired);
 	}
 	p->old_count = kept;
 }
@@ -151,28 +163,31 @@ static void lag_count(struct publish_lag *lag, bool lags, uint64_t now_ms)
 
 void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms)
 {
-	const uint64_t newest_rules = p->names ? p->names->generation : 0;
+	const uint64_t newest_rules = p->rules ? p->rules->generation : 0;
 	const uint64_t newest_l0 = atomic_load(&p->dir->current[REGION_L0]) >> 1;
-	bool names = false, policy = false, l0 = false;
+	bool rules = false, policy = false, hops = false, l0 = false;
 
 	for (unsigned i = 0; i < p->worker_rings && !p->workers_hung; i++) {
 		const struct rings_dp_page *rings = p->rings[i];
-		names |= atomic_load_explicit(&rings->activated_rules, memory_order_relaxed)
+		rules |= atomic_load_explicit(&rings->activated_rules, memory_order_relaxed)
 			 < newest_rules;
 		policy |= atomic_load_explicit(&rings->activated_policy, memory_order_relaxed)
 			  < p->policy_mapped;
+		hops |= atomic_load_explicit(&rings->activated_hops, memory_order_relaxed)
+			< p->hops_generation;
 		l0 |= atomic_load_explicit(&rings->activated_l0, memory_order_relaxed) < newest_l0;
 	}
 	lag_count(&p->l0_lag, l0, now_ms);
-	lag_count(&p->rules_lag, names, now_ms);
+	lag_count(&p->rules_lag, rules, now_ms);
 	lag_count(&p->policy_lag, policy, now_ms);
+	lag_count(&p->hops_lag, hops, now_ms);
 }
 
 bool publish_rules_busy(struct publisher *p)
 {
 	pthread_mutex_lock(&p->lock);
 	publish_rules_retire(p);
-	bool busy = p->names && p->old_count == PUBLISH_OLD_MAX;
+	bool busy = p->rules && p->old_count == PUBLISH_OLD_MAX;
 	p->refused_busy += busy;
 	pthread_mutex_unlock(&p->lock);
 	return busy;
@@ -184,20 +199,20 @@ int publish_rules_publish(struct publisher *p, struct rule_image_region *r)
 
 	pthread_mutex_lock(&p->lock);
 	publish_rules_retire(p);
-	if (p->names && p->old_count == PUBLISH_OLD_MAX) {
+	if (p->rules && p->old_count == PUBLISH_OLD_MAX) {
 		p->refused_busy++;
 		rc = -EBUSY;
 	} else {
-		FAULT_POINT(names_before_switch);
+		FAULT_POINT(rules_before_switch);
 		atomic_store_explicit(&p->dir->current[REGION_RULE_IMAGE],
 			generation_word(r->generation, r->region.where), memory_order_release);
-		FAULT_POINT(names_switched);
-		if (p->names) {
-			names_unlink(p, p->names);
-			FAULT_POINT(names_unlinked);
-			p->old[p->old_count++] = p->names;
+		FAULT_POINT(rules_switched);
+		if (p->rules) {
+			rules_unlink(p, p->rules);
+			FAULT_POINT(rules_unlinked);
+			p->old[p->old_count++] = p->rules;
 		}
-		p->names = r;
+		p->rules = r;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return rc;
@@ -205,7 +220,7 @@ int publish_rules_publish(struct publisher *p, struct rule_image_region *r)
 
 void publish_rules_discard(struct publisher *p, struct rule_image_region *r)
 {
-	names_unlink(p, r);
+	rules_unlink(p, r);
 	region_drop(r);
 }
 
@@ -218,10 +233,20 @@ void publisher_tables(const struct publisher *p, struct table_registry *tables)
 				       .owner = "rules helper thread",
 				       .eviction = "cannot be full: sized by its lists",
 				       .lifetime = "until the next image",
+				       .kind = TABLE_FIXED,
 				       .cap = 1 + 2,
 				       .used = (s.rule_image_generation != 0) + s.retired_waiting,
 				       .bytes = s.rule_image_bytes + s.retired_bytes,
 				       .shared = s.rule_image_bytes + s.retired_bytes,
 				       .refused = s.refused_busy,
 				       .has = TABLE_REFUSES});
+	const uint64_t units = region_header_of(&p->l0)->geometry[1];
+	table_register(tables, &(struct table_info){.name = "l0_marks",
+				       .owner = "frontends",
+				       .eviction = "cannot be full: one for each place in l0",
+				       .lifetime = "of the process",
+				       .kind = TABLE_FIXED,
+				       .cap = units,
+				       .used = units,
+				       .bytes = units});
 }

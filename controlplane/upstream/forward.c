@@ -10,8 +10,7 @@
 #include <weir/keyhash.h>
 
 struct forwards {
-	struct loop *loop;
-	struct upstream_callbacks callbacks;
+	struct upstream_shared shared;
 	struct config_upstreams how; // its servers are not used
 	struct upstream_totals gone; // of sets that have ended
 	uint64_t refused;
@@ -24,14 +23,12 @@ struct forward_table {
 	struct forward_zone zone[]; // by name
 };
 
-int forwards_new(
-	struct forwards **out, struct loop *loop, const struct upstream_callbacks *callbacks)
+int forwards_new(struct forwards **out, const struct upstream_shared *shared)
 {
 	struct forwards *f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	f->loop = loop;
-	f->callbacks = *callbacks;
+	f->shared = *shared;
 	*out = f;
 	return 0;
 }
@@ -68,6 +65,12 @@ static void how_take(struct config_upstreams *c, const struct config_upstreams *
 	c->first_timeout_ms = how->first_timeout_ms;
 	c->max_sends = how->max_sends;
 	c->backoff_s = how->backoff_s;
+	c->policy = how->policy;
+	c->race = how->race;
+	c->check = how->check;
+	c->check_interval_s = how->check_interval_s;
+	c->check_name = how->check_name;
+	c->check_type = how->check_type;
 	c->socket_uses = how->socket_uses;
 }
 
@@ -178,7 +181,7 @@ static int set_make(struct forwards *f, const struct config_forward_zone *zone, 
 	c->count = zone->server_count;
 	for (unsigned i = 0; i < c->count; i++)
 		c->server[i] = (struct config_upstream){.address = zone->servers[i].address};
-	int rc = upstreams_new(&s->upstreams, f->loop, c, &f->callbacks);
+	int rc = upstreams_new(&s->upstreams, &f->shared, c);
 	if (rc < 0)
 		return rc;
 	upstreams_one_of(s->upstreams, 1 + CONFIG_GROUPS_MAX);
@@ -239,6 +242,11 @@ void forward_table_free(struct forward_table *t)
 	for (unsigned i = 0; t && i < t->count; i++)
 		t->zone[i].set->tables--;
 	free(t);
+}
+
+const struct forward_zone *forward_table_at(const struct forward_table *t, unsigned i)
+{
+	return t && i < t->count ? &t->zone[i] : NULL;
 }
 
 struct zone_key {

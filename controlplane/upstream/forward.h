@@ -5,7 +5,7 @@
 //
 // A table of zones is immutable and belongs to a view (views.h): view 0's is everyone's, a group
 // with zones of its own has a view with a table of its own, which comes first. The longest zone
-// decides; no other server is asked when its servers fail.
+// decides; when its servers fail weir tries no other server.
 //
 // Zones with the same servers share one set of them (upstream.h), as the health of a server does
 // not depend on the client. A set lives as long as a table or a question that runs needs it; its
@@ -35,15 +35,14 @@ struct forward_zone {
 	struct dns_name name;
 	uint64_t hash; // never 0
 	struct forward_set *set;
-	bool ds_is_above;      // the servers of `above` are asked for its DS
+	bool ds_is_above;      // its DS comes from the servers of `above`
 	struct dns_name above; // valid with ds_is_above
 };
 
 struct forward_table;
 
 struct forwards;
-ATTR_MUST_CHECK int forwards_new(
-	struct forwards **out, struct loop *loop, const struct upstream_callbacks *callbacks);
+ATTR_MUST_CHECK int forwards_new(struct forwards **out, const struct upstream_shared *shared);
 void forwards_free(struct forwards *f); // NULL is fine; every table freed, every ask stopped
 
 // Waits and back-off of all sets, as new ones have them too.
@@ -67,5 +66,7 @@ uint64_t forward_zone_hash(const struct config_forward_zone *zone);
 ATTR_MUST_CHECK int forward_table_new(struct forwards *f, const struct config_forward_zone *zones,
 	unsigned count, struct forward_table **out);
 void forward_table_free(struct forward_table *t); // NULL is fine
+// Its zones, from 0 on; NULL: no further.
+const struct forward_zone *forward_table_at(const struct forward_table *t, unsigned i);
 // The zone that holds the name; NULL: none, or no table.
 const struct forward_zone *forward_find(const struct forward_table *t, const struct dns_name *name);

@@ -77,8 +77,8 @@ void rewrite_table_free(struct rewrite_table *t)
 {
 	if (!t)
 		return;
-	free(t->entry);
-	free(t->targets);
+	FREE_AND_NULL(t->entry);
+	FREE_AND_NULL(t->targets);
 	free(t);
 }
 

@@ -5,40 +5,22 @@
 #include <weir/clock.h>
 #include <weir/log_msg.h>
 
-static void ask_next(struct upstream_ask *a);
-
-// Fewest sends first, then those that are up, then the configured order; -1: none left.
-static int pick(const struct upstream_ask *a, uint64_t now_ms)
-{
-	const struct upstreams *u = a->owner;
-	int best = -1;
-	unsigned best_rank = 0;
-
-	for (unsigned i = 0; i < u->count && a->sends < u->max_sends; i++) {
-		bool down = u->server[i].down_until_ms > now_ms;
-		if ((a->failed >> i & 1) || a->sends_to[i] >= (down ? 1 : UPSTREAM_SENDS_EACH))
-			continue;
-		unsigned rank = a->sends_to[i] * 2u + down;
-		if (best < 0 || rank < best_rank) {
-			best = (int)i;
-			best_rank = rank;
-		}
-	}
-	return best;
-}
+static void wait_end(struct upstream_ask *a, struct upstream_leg *aside);
+static void on_wait_over(void *arg);
 
 // A server that waits for its turn by TCP; -1: none.
 static int pick_tcp(const struct upstream_ask *a)
 {
-	return a->tcp_wanted && a->sends < a->owner->max_sends ? __builtin_ctz(a->tcp_wanted) : -1;
+	return a->tcp_wanted && a->sends < upstream_sends_max(a) ? __builtin_ctz(a->tcp_wanted)
+								 : -1;
 }
 
 // Starts the wait for the query just sent, or, without one, until the deadline.
-static void ask_wait(
+void upstream_ask_wait(
 	struct upstream_ask *a, struct upstream_leg *current, unsigned longest_ms, uint64_t now_ms)
 {
 	uint64_t left_ms = a->deadline_ms > now_ms ? a->deadline_ms - now_ms : 0;
-	bool last = pick(a, now_ms) < 0 && pick_tcp(a) < 0;
+	bool last = !upstream_pick_left(a, UPSTREAM_SENDS_EACH, -1, now_ms) && pick_tcp(a) < 0;
 	uint64_t wait_ms = last || longest_ms > left_ms ? left_ms : longest_ms;
 
 	a->current = current;
@@ -58,12 +40,11 @@ void upstream_ask_stop(struct upstream_ask *a)
 
 static void ask_end(struct upstream_ask *a)
 {
-	struct upstreams *u = a->owner;
 	enum upstream_end why = a->any_reply  ? UPSTREAM_END_FAILURE
 				: a->any_sent ? UPSTREAM_END_TIMEOUT
 					      : UPSTREAM_END_NETWORK;
 	upstream_ask_stop(a);
-	u->callbacks.ended(a, why);
+	a->callbacks->ended(a, why);
 }
 
 // Legs to servers that stay are legs to them in the new list. Others are still listened to.
@@ -88,7 +69,8 @@ static void activate_new_list(struct upstream_ask *a)
 	}
 }
 
-static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us)
+// `aside`: beside the query that is waited for.
+static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us, bool aside)
 {
 	struct upstream *s = &a->owner->server[i];
 	struct upstream_leg *leg = upstream_leg_to(a, i);
@@ -98,27 +80,57 @@ static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 	if (!leg) {
 		leg = upstream_leg_spare(a);
 		upstream_leg_init(
-			leg, a, i, !a->case_off && s->case_strikes < UPSTREAM_CASE_STRIKES);
-		rc = upstream_socket_take(a->owner->sockets, i, leg, now_us / 1000, &leg->socket);
-		leg->open = rc == 0;
+			leg, a, i, !a->case_off && upstream_server_mixes_case(s, now_us / 1000));
+		rc = upstream_leg_connect(leg, i, now_us / 1000);
+		if (rc == 0)
+			upstream_leg_open(leg);
 	}
 	if (rc == 0)
 		rc = upstream_leg_send(leg, now_us);
-	if (rc == 0)
+	leg->aside = aside;
+	if (rc == 0 && a->is_check)
+		atomic_fetch_add_explicit(&s->health->checks, 1, memory_order_relaxed);
+	else if (rc == 0)
 		upstream_server_sent(a->owner, s);
+	s->sent_port += rc == 0 && leg->by_port && !a->is_check;
 	unsigned wait_ms = upstream_server_wait_ms(s, a->owner->first_timeout_ms, a->sends_to[i]);
 	upstream_note(a, rc == 0 ? TRACE_udp_sent : TRACE_send_failed, (int)i, a->sends, wait_ms);
-	if (rc == 0)
-		ask_wait(a, leg, wait_ms, now_us / 1000);
-	else if (leg->sends == 0)
+	if (rc == 0 && !aside)
+		upstream_ask_wait(a, leg, wait_ms, now_us / 1000);
+	else if (rc < 0 && leg->sends == 0)
 		upstream_leg_close(leg);
 	return rc;
+}
+
+// The first query of an ask has left. Another server gets it too, unless that one may be down.
+static void send_aside(struct upstream_ask *a, uint64_t now_us)
+{
+	struct upstreams *u = a->owner;
+	int i = u->race > 1 && a->sends == 1 && !a->only ? upstream_pick(a, now_us) : -1;
+
+	if (i < 0 || a->sends_to[i] > 0 || upstream_server_avoid(u, &u->server[i], now_us / 1000))
+		return;
+	a->sends++;
+	if (send_udp(a, (unsigned)i, now_us, true) < 0)
+		u->server[i].send_errors++;
+}
+
+struct upstream_leg *upstream_leg_aside_take(struct upstream_ask *a)
+{
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
+		struct upstream_leg *leg = &a->leg[i];
+		if (!leg->open || !leg->aside)
+			continue;
+		leg->aside = false;
+		return leg;
+	}
+	return NULL;
 }
 
 // `bit`: the server; 0 if it has left the list. A truncated reply without TCP is no reply. After a
 // wrong id or letter case there is another way: a new query by UDP, whose forgeries are then
 // ignored as long as it waits.
-static void without_tcp(struct upstream_ask *a, uint32_t bit)
+void upstream_without_tcp(struct upstream_ask *a, uint32_t bit)
 {
 	if (a->truncated & bit)
 		a->failed |= bit;
@@ -137,18 +149,18 @@ static int send_tcp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 	upstream_note(a, TRACE_tcp_queued, (int)i, a->sends, UPSTREAM_TCP_MS);
 	int rc = upstream_tcp_start(a, i, &leg);
 	if (rc == 0) {
-		ask_wait(a, leg, UPSTREAM_TCP_MS, now_us / 1000);
+		upstream_ask_wait(a, leg, UPSTREAM_TCP_MS, now_us / 1000);
 	} else {
 		upstream_note(a, TRACE_send_failed, (int)i, a->sends, 0);
 		upstream_tcp_free(a);
-		without_tcp(a, bit);
+		upstream_without_tcp(a, bit);
 	}
 	return rc;
 }
 
 // The next query, or waiting for the legs that are left, or the end. Bounded: every round spends
 // one of max_sends.
-static void ask_next(struct upstream_ask *a)
+void upstream_ask_next(struct upstream_ask *a)
 {
 	struct upstreams *u = a->owner;
 
@@ -157,17 +169,19 @@ static void ask_next(struct upstream_ask *a)
 		uint64_t now_us = clock_mono_us(), now_ms = now_us / 1000;
 		if (now_ms >= a->deadline_ms)
 			break;
-		int tcp = pick_tcp(a), i = tcp >= 0 ? tcp : pick(a, now_ms);
+		int tcp = pick_tcp(a), i = tcp >= 0 ? tcp : upstream_pick(a, now_us);
 		if (i < 0 && upstream_leg_any(a)) {
-			ask_wait(a, NULL, UINT32_MAX, now_ms);
+			upstream_ask_wait(a, NULL, UINT32_MAX, now_ms);
 			return;
 		}
 		if (i < 0)
 			break;
 		a->sends++;
-		if ((tcp >= 0 ? send_tcp(a, (unsigned)i, now_us) : send_udp(a, (unsigned)i, now_us))
+		if ((tcp >= 0 ? send_tcp(a, (unsigned)i, now_us)
+			      : send_udp(a, (unsigned)i, now_us, false))
 			== 0) {
 			a->any_sent = true;
+			send_aside(a, now_us);
 			return;
 		}
 		u->server[i].send_errors++;
@@ -175,152 +189,90 @@ static void ask_next(struct upstream_ask *a)
 	ask_end(a);
 }
 
-static void on_wait_over(void *arg)
+// The server's host says that nobody is there. Another server may be asked sooner for it, no more:
+// it may be forged. The leg stays open, and the server has had its try.
+void upstream_refused(struct upstream_leg *leg)
 {
-	struct upstream_ask *a = arg;
+	struct upstream_ask *a = leg->ask;
+	struct upstream *s = upstream_leg_server(leg);
+	bool first = !leg->refused;
+
+	leg->refused = true;
+	if (!s || !first)
+		return;
+	s->refused++;
+	if (a->current == leg && a->generation == a->owner->generation
+		&& upstream_pick_left(
+			a, a->sends_to[leg->server] - 1u, (int)leg->server, clock_mono_ms()))
+		wait_end(a, NULL); // the refusal says nothing of a server that it races with
+}
+
+static void wait_over(struct upstream_leg *leg)
+{
+	struct upstreams *u = leg->ask->owner;
+	struct upstream *s = upstream_leg_server(leg);
+
+	if (s && upstream_server_timed_out(u, s, leg) && !leg->ask->is_check)
+		upstream_check_now(u->checks, leg->server);
+}
+
+// `aside`: a second server that had as long to reply, or NULL.
+static void wait_end(struct upstream_ask *a, struct upstream_leg *aside)
+{
 	struct upstream_leg *leg = a->current;
-	struct upstream *s = leg ? upstream_leg_server(leg) : NULL;
 
 	upstream_note(a, TRACE_timed_out, leg ? upstream_leg_index(leg) : -1, 0,
 		leg ? clock_mono_us() - leg->last_sent_us : 0);
-	if (s)
-		upstream_server_timed_out(s, leg, a->owner->backoff_s);
+	if (leg)
+		wait_over(leg);
+	if (aside)
+		wait_over(aside);
 	if (leg && leg->tcp)
 		upstream_tcp_failed(leg);
 	else
-		ask_next(a);
+		upstream_ask_next(a);
 }
 
-void upstream_ask_start(struct upstreams *u, struct upstream_ask *a, const uint8_t *question,
-	uint16_t question_len, bool cd, bool dnssec_ok, uint64_t deadline_ms)
+static void on_wait_over(void *arg)
+{
+	struct upstream_ask *a = arg;
+	wait_end(a, upstream_leg_aside_take(a));
+}
+
+void upstream_ask_start(
+	struct upstreams *u, struct upstream_ask *a, const struct upstream_request *request)
 {
 	*a = (struct upstream_ask){
 		.owner = u,
+		.callbacks = request->callbacks,
 		.generation = u->generation,
-		.cd = cd,
-		.dnssec_ok = dnssec_ok,
-		.question_len = question_len,
-		.deadline_ms = deadline_ms,
+		.cd = request->cd,
+		.dnssec_ok = request->dnssec_ok,
+		.is_check = request->is_check,
+		.case_off = request->is_check,
+		.plain = request->is_check ? UINT32_MAX : 0,
+		.only = request->only,
+		.tcp_wanted = request->by_tcp ? 1u << (request->only - 1) : 0,
+		.question_len = request->question_len,
+		.deadline_ms = request->deadline_ms,
 		.timer = {.fn = on_wait_over, .arg = a},
 	};
-	memcpy(a->question, question, question_len);
-	ask_next(a);
+	memcpy(a->question, request->question, request->question_len);
+	upstream_ask_next(a);
 }
 
-// Closes the leg. The wait for other legs goes on.
-static void leg_done(struct upstream_leg *leg)
+struct upstream_progress upstream_ask_progress(const struct upstream_ask *a)
 {
-	struct upstream_ask *a = leg->ask;
+	const struct upstream_leg *leg = a->owner ? a->current : NULL;
+	const struct upstream *s = leg ? upstream_leg_server(leg) : NULL;
+	struct upstream_progress p = {.server = s ? s->number : LOG_NO_UPSTREAM, .sends = a->sends};
 
-	if (leg->tcp)
-		upstream_tcp_free(a);
-	else
-		upstream_leg_close(leg);
-	if (!a->current)
-		ask_next(a);
-}
-
-enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size_t len)
-{
-	struct upstream_ask *a = leg->ask;
-	struct upstreams *u = a->owner;
-	struct upstream *s = upstream_leg_server(leg);
-	bool udp = !leg->tcp;
-	uint64_t now_us = clock_mono_us(), took_us = now_us - leg->first_sent_us;
-	uint64_t rtt_us = udp && leg->sends == 1 ? took_us + !took_us : 0;
-	bool edns = leg->edns, option = leg->option;
-	bool without = s && (a->no_option >> leg->server & 1);
-	bool plainly = s && !without && (a->plain >> leg->server & 1);
-
-	memcpy(msg + DNS_HEADER_LEN, a->question, a->question_len);
-	// A repeated query may be answered twice.
-	leg->answered = leg->sends == 1;
-	upstream_note(a, TRACE_reply, upstream_leg_index(leg), 0, took_us);
-	a->answered_by = s ? s->number : LOG_NO_UPSTREAM;
-	enum upstream_take take = u->callbacks.reply(a, msg, len);
-	if (take == UPSTREAM_IGNORED) {
-		leg->answered = false;
-		upstream_leg_count_bad(leg);
-		return take;
-	}
-	u->totals.replies++;
-	if (s)
-		upstream_server_answered(s, rtt_us, now_us, take == UPSTREAM_FAILED);
-	if (take == UPSTREAM_TAKEN) { // ask and leg are gone
-		if (s) {
-			upstream_server_lack(s, &s->no_edns, edns, plainly, now_us / 1000);
-			upstream_server_lack(
-				s, &s->no_option, option, without && !udp, now_us / 1000);
-		}
-		return take;
-	}
-	a->any_reply = true;
-	if (take == UPSTREAM_TRUNCATED && udp) {
-		upstream_go_tcp(leg, true);
-		return take;
-	}
-	if (upstream_leg_is_too_old(leg, msg, len)) {
-		upstream_go_plain(leg);
-		return take;
-	}
-	if (s)
-		a->failed |= 1u << leg->server;
-	leg_done(leg);
-	return take;
-}
-
-// Not counted as one of the server's sends: its refusal does not concern the question. Over TCP the
-// cause may be the keepalive option, which is in the OPT.
-void upstream_go_plain(struct upstream_leg *leg)
-{
-	struct upstream_ask *a = leg->ask;
-	uint32_t bit = upstream_leg_server(leg) ? 1u << leg->server : 0;
-
-	upstream_note(a, TRACE_without_edns, upstream_leg_index(leg), 0, 0);
-	a->any_reply = true;
-	a->plain |= bit;
-	if (leg->option)
-		a->no_option |= bit;
-	if (bit && !leg->tcp)
-		a->sends_to[leg->server] -= a->sends_to[leg->server] > 0;
-	if (leg->tcp)
-		a->tcp_wanted |= bit;
-	leg_done(leg);
-}
-
-bool upstream_can_tcp(const struct upstream_leg *leg)
-{
-	const struct upstream_ask *a = leg->ask;
-	return upstream_leg_server(leg) && !((a->tcp_tried | a->tcp_wanted) >> leg->server & 1)
-	       && a->sends < a->owner->max_sends && clock_mono_ms() < a->deadline_ms;
-}
-
-void upstream_go_tcp(struct upstream_leg *leg, bool truncated)
-{
-	struct upstream_ask *a = leg->ask;
-	uint32_t bit = upstream_leg_server(leg) ? 1u << leg->server : 0;
-
-	if (truncated)
-		a->truncated |= bit;
-	if (upstream_can_tcp(leg)) {
-		a->tcp_wanted |= bit;
-		// At once, unless another try is under way: that one is `current`.
-		if (!a->tcp)
-			a->current = NULL;
-	} else {
-		without_tcp(a, bit);
-	}
-	leg_done(leg);
-}
-
-void upstream_tcp_wait(struct upstream_leg *leg, unsigned longest_ms)
-{
-	if (leg->ask->current == leg)
-		ask_wait(leg->ask, leg, longest_ms, clock_mono_ms());
-}
-
-void upstream_tcp_failed(struct upstream_leg *leg)
-{
-	without_tcp(leg->ask, upstream_leg_server(leg) ? 1u << leg->server : 0);
-	leg_done(leg);
+	if (!a->owner)
+		return p;
+	p.step = !leg             ? UPSTREAM_STEP_LATE
+		 : !leg->tcp      ? UPSTREAM_STEP_UDP
+		 : leg->sends > 0 ? UPSTREAM_STEP_TCP
+				  : UPSTREAM_STEP_CONNECTION;
+	p.since_us = leg && leg->sends > 0 ? leg->last_sent_us : 0;
+	return p;
 }

@@ -5,38 +5,57 @@
 //
 // An ask holds up to UPSTREAM_LEGS legs, each a connected UDP socket to one server with a random
 // port, id and letter case (RFC 5452; draft-vixie-dnsext-dns0x20), and at most one query over TCP,
-// on a connection shared with other asks (upstream_streams.h). One whose shared connection ends
-// under it is sent on another one, and at last on one of its own, within the time and the sends
-// that it has. A server that closes connections after some replies is given no more queries on each
-// (upstream_limit.h). A further query to a server whose
-// leg is open is the same query from the same socket: a spoofer gets no second guess. A leg stays
-// open when the next server is tried, so the reply to any query of the ask is good until the ask
-// ends; the leg idle for longest goes when one more is needed.
+// on a connection shared with other asks (upstream_streams.h). When the shared connection ends
+// first, the query is sent on another one, and at last on a connection of its own, within the time
+// and the sends that the ask has. A server that closes connections after some replies gets no more
+// queries on each (upstream_limit.h). A further query to a server with an open leg is the same
+// query from the same socket: a spoofer gets no second guess. A leg stays open when the next server
+// is tried, so the reply to any query of the ask is good until the ask ends. When one more leg is
+// needed, the leg that was idle for longest is closed.
 //
 // A leg believes only a reply from its address with its id and exactly its question. Anything else
-// is counted and ignored while waiting goes on, without a longer deadline; ICMP errors are ignored
-// as well. One reply with a wrong id, one that differs in letter case only, and TC close the leg
-// and move to TCP with the same server, after the TCP try that is under way if there is one. A
-// server that changed letter case three times is asked without it from then on.
+// is counted and ignored while waiting goes on, without a longer deadline. One reply with a wrong
+// id, one that differs in letter case only, and TC close the leg and move to TCP with the same
+// server, after the TCP try that is under way if there is one. A server that changed letter case
+// UPSTREAM_STRIKES times gets queries in lower case for the next UPSTREAM_PLAIN_MS.
 //
-// FORMERR and NOTIMP are what servers say that do not know EDNS (RFC 6891 7): the same one is asked
-// once more without an OPT. One for which that helped UPSTREAM_EDNS_STRIKES times is asked so at
-// once for the next UPSTREAM_PLAIN_MS. Silence is no such sign (DNS flag day 2019). Where the query
-// had the keepalive option (the first of a TCP connection, RFC 7828) that may be what it does not
-// like, or what stands before it does not, which may end the connection instead: then its queries
-// are sent once more without the option, with their OPT. Where either helped so often the option is
-// left out as long, each connection counted once; of UDP, and of EDNS, that says nothing.
+// ICMP port unreachable ends the try that is waited for, if there is a server that the question was
+// sent to less often. The kernel reports it to a connected socket whose addresses and ports it
+// quotes, so whoever forges one has to know the port. It ends a wait that a lost packet would end
+// later, and nothing else: the leg stays open and a reply to it counts, the same server is asked no
+// sooner than without it, and no question fails for it.
 //
-// Order: the servers as configured, those in back-off last, each at most UPSTREAM_SENDS_EACH times
-// by UDP (in back-off once) and once by TCP (twice where an OPT was turned down), at most max_sends
-// in all whatever the cause. After each send the ask waits min(first_timeout, max(50 ms, 3 *
-// srtt)), doubled for each further query to the same server and, until a query that was sent once
-// is answered, for each such that was not (Karn and Partridge 1987: a reply to a repeated query
-// tells no round-trip time). A server that answers with a failure is not asked again; if it is the
-// one being waited for, the next one is asked at once, and the legs of the others stay open. The
-// last wait lasts until the ask's deadline, so a late reply still fills the cache. A server that
-// let UPSTREAM_DOWN_AFTER waits in a row pass, answering nobody meanwhile, is down for backoff_s or
-// until it answers after all.
+// A server that does not know EDNS replies with FORMERR or NOTIMP (RFC 6891 7): it gets the query
+// once more without an OPT. Where that helped UPSTREAM_STRIKES times, the server gets no OPT for
+// the next UPSTREAM_PLAIN_MS. Silence is no such sign (DNS flag day 2019). The first query of a
+// TCP connection has the keepalive option (RFC 7828). A server, or a middlebox before it, may
+// refuse that option, or end the connection because of it: then the queries of the connection are
+// sent once more with their OPT and without the option. Where that helped as often, the option is
+// left out as long; each connection counts once. It says nothing of UDP or of EDNS.
+//
+// Order: by the policy (upstream_choose.h), servers in back-off last, each at most
+// UPSTREAM_SENDS_EACH times by UDP (in back-off once) and once by TCP (twice where an OPT was
+// turned down), at most max_sends in all whatever the cause. After each send the ask waits
+// min(first_timeout, max(50 ms, 3 * srtt)), doubled for each further query to the same server and,
+// until a query that was sent once is answered, for each such that was not (Karn and Partridge
+// 1987: a reply to a repeated query measures no round-trip time). A server that answers with a
+// failure gets no further query; if the ask was waiting for it, the next server is tried at once,
+// and the other legs stay open. The last wait lasts until the ask's deadline, so a late reply still
+// fills the cache. A server is down for backoff_s, or until it answers, after UPSTREAM_DOWN_AFTER
+// waits in a row without any answer. All sets that have a server share its state
+// (upstream_health.h).
+//
+// With `race` the first query goes to two servers at once, the second one as the policy chooses
+// among those that it was not sent to and that nobody has reason to avoid. Both count. Silence is
+// held against both when the first one's wait is over; when the first one fails the second one's
+// wait begins.
+//
+// With checks (upstream_check.c) a server that leaves one query unanswered is avoided at once, and
+// checked; it is up again when it answers, and no question waits for it meanwhile if another server
+// is up. A server that answers checks and leaves UPSTREAM_DOWN_AFTER questions in a row unanswered
+// is down for backoff_s.
+//
+// A leg of UDP has a socket, or leaves through a port of the data plane (upstream_port.h).
 //
 // Sockets: one for each leg while it is open, from those that upstream_socket.h keeps ready, and
 // the connections of upstream_streams.h. Without one to be had (EMFILE) the send has failed: it is
@@ -59,9 +78,8 @@ enum {
 	UPSTREAM_LEGS = 3,
 	UPSTREAM_SENDS_EACH = 3,
 	UPSTREAM_DOWN_AFTER = 3,
-	UPSTREAM_CASE_STRIKES = 3,
-	UPSTREAM_EDNS_STRIKES = 3,
-	UPSTREAM_PLAIN_MS = 900000,
+	UPSTREAM_STRIKES = 3,
+	UPSTREAM_PLAIN_MS = 3600000,
 	UPSTREAM_TCP_AGAIN = 2,
 	UPSTREAM_TCP_MS = 1000,
 	UPSTREAM_TCP_LEAST_MS = 500,
@@ -69,6 +87,7 @@ enum {
 	UPSTREAM_QUERY_MAX = 2 + DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX + DNS_OPT_FIXED_LEN,
 };
 
+struct upstream_port;
 struct upstreams;
 struct upstream_tcp;
 
@@ -76,10 +95,17 @@ struct upstream_tcp;
 // upstream*.c's.
 struct upstream_leg {
 	struct upstream_ask *ask;
-	struct upstream_socket *socket; // of UDP
+	struct upstream_socket *socket; // of UDP, unless by_port
+	struct upstream_leg *port_next; // of the same local port
+	uint16_t local_port;            // of UDP
+	uint8_t worker;                 // by_port: that has the query
+	bool by_port;                   // a worker sends it (upstream_port.h)
+	bool is_listed;                 // by its local port
 	bool open;
 	bool tcp;
 	bool answered;   // nothing more can come to the socket
+	bool refused;    // by ICMP
+	bool aside;      // nobody waits for it as long as the other one of the race runs
 	bool mixed_case; // letter case is random, by coin
 	bool edns;       // with an OPT
 	bool no_option;  // over TCP: not with the keepalive option
@@ -94,9 +120,12 @@ struct upstream_leg {
 	uint8_t coin[DNS_NAME_MAX / 8 + 1]; // bit i: byte i is in upper case if it is a letter
 };
 
+struct upstream_callbacks;
+
 // One question's hunt for an answer; the caller embeds it. All fields are upstream*.c's.
 struct upstream_ask {
-	struct upstreams *owner;  // NULL: not running
+	struct upstreams *owner; // NULL: not running
+	const struct upstream_callbacks *callbacks;
 	struct wheel_timer timer; // end of the present wait
 	struct upstream_leg leg[UPSTREAM_LEGS];
 	struct upstream_tcp *tcp;     // NULL: none; else current
@@ -107,14 +136,16 @@ struct upstream_ask {
 	uint32_t tcp_wanted, tcp_tried; // bits
 	uint32_t truncated;             // bits: TC is why TCP is tried
 	uint32_t plain;                 // bits: without an OPT, for the rest of this ask
-	uint32_t no_option;             // bits: without the keepalive option, likewise
+	uint32_t no_option; // bits: without the keepalive option, for the rest of this ask
 	unsigned sends;
 	bool case_off; // for the rest of this ask
 	bool stay_udp; // TCP was no way out of a wrong id: ignore them from now on
 	bool any_reply, any_sent;
 	bool cd, dnssec_ok;
+	bool is_check; // no client's: counted apart
+	unsigned only; // 1 more than the place of the one server to ask; 0: any
 	uint16_t question_len;
-	uint16_t answered_by; // whose reply the callback is given, in `book`
+	uint16_t answered_by; // number in `book` of the server that sent the callback's reply
 	uint64_t deadline_ms;
 	uint8_t question[UPSTREAM_QUESTION_MAX]; // lower case
 };
@@ -132,51 +163,108 @@ enum upstream_end {
 	UPSTREAM_END_NETWORK, // nothing could even be sent
 };
 
+// Where the result of an ask goes: its own, as servers are shared. They outlive the ask.
 struct upstream_callbacks {
 	// A reply that matches the question asked.
 	enum upstream_take (*reply)(struct upstream_ask *a, const uint8_t *msg, size_t len);
 	// Exhausted, or past its deadline; the ask is stopped. May come from upstream_ask_start.
 	void (*ended)(struct upstream_ask *a, enum upstream_end why);
-	// What servers are numbered in for the query log; it outlives the upstreams. NULL: they are
-	// not.
-	struct upstream_book *book;
-	// How many asks somebody watches; while there are any, each step of each one goes to
-	// `note`, which knows whose it is (trace.h). NULL: none ever.
+	// How many asks are traced. While there are any, `note` gets each step of each ask, and
+	// finds the trace of the ask (trace.h). NULL: none ever.
 	const unsigned *watched;
 	void (*note)(struct upstream_ask *a, const struct trace_event *e);
 };
 
-ATTR_MUST_CHECK int upstreams_new(struct upstreams **out, struct loop *loop,
-	const struct config_upstreams *config, const struct upstream_callbacks *callbacks);
+// What all sets of a resolver share; they outlive the upstreams.
+struct upstream_shared {
+	struct loop *loop;
+	struct upstream_book *book; // numbers the servers for the query log. NULL: no numbers
+	struct upstream_port *port; // NULL: sockets alone
+};
+ATTR_MUST_CHECK int upstreams_new(struct upstreams **out, const struct upstream_shared *shared,
+	const struct config_upstreams *config);
 void upstreams_free(struct upstreams *u); // NULL is fine; every ask must be stopped
-// It is one of so many sets: its sockets opened ahead are so much fewer where files are short, and
-// for a server that nobody asked in the last minute there are none.
+// It is one of so many sets: its sockets opened ahead are so much fewer where files are short.
 void upstreams_one_of(struct upstreams *u, unsigned sets);
 // Servers that stay keep what is known of them. Asks that run go on with the new list.
 void upstreams_configure(struct upstreams *u, const struct config_upstreams *config);
 
-// Asks for `question` (lower case, name + type + class) until deadline_ms (clock_mono_ms).
-void upstream_ask_start(struct upstreams *u, struct upstream_ask *a, const uint8_t *question,
-	uint16_t question_len, bool cd, bool dnssec_ok, uint64_t deadline_ms);
+struct upstream_request {
+	const struct upstream_callbacks *callbacks;
+	const uint8_t *question; // lower case: name, type and class; copied
+	uint16_t question_len;
+	bool cd, dnssec_ok;
+	bool is_check;        // one query, which counts as the server's check; the reply ends it
+	bool by_tcp;          // of a check: not by UDP
+	unsigned only;        // 1 more than the place of the one server to ask; 0: any
+	uint64_t deadline_ms; // clock_mono_ms
+};
+void upstream_ask_start(
+	struct upstreams *u, struct upstream_ask *a, const struct upstream_request *request);
 void upstream_ask_stop(struct upstream_ask *a); // no callback; a stopped one is fine
+
+// What an ask waits for.
+enum upstream_step {
+	UPSTREAM_STEP_NONE,       // it is stopped
+	UPSTREAM_STEP_UDP,        // a reply to a datagram
+	UPSTREAM_STEP_CONNECTION, // a connection to send on
+	UPSTREAM_STEP_TCP,        // a reply on a connection
+	UPSTREAM_STEP_LATE,       // a late reply, all tries being used up
+};
+struct upstream_progress {
+	enum upstream_step step;
+	uint16_t server;   // in the book; LOG_NO_UPSTREAM: not known
+	unsigned sends;    // so far, to all servers
+	uint64_t since_us; // of the latest one
+};
+struct upstream_progress upstream_ask_progress(const struct upstream_ask *a);
 
 struct upstream_status {
 	char name[64], address[SOCKET_ADDRESS_TEXT_MAX];
 	bool up;
+	bool suspect; // up, but left a query unanswered
+	bool drained;
+	uint16_t share;                 // of the last hundreds of queries of the set, in 65535ths
+	uint64_t set_sent;              // queries of the set ever
+	uint64_t checks, checks_failed; // queries of weir's own, by whatever set; those unanswered
 	uint64_t sent, answered, timeouts, bad_replies, tcp_retries, send_errors,
 		failures;      // failures: SERVFAIL, REFUSED, ...
 	uint64_t case_changed; // replies whose letter case was not ours
+	uint64_t refused;      // queries that the server's host refused by ICMP
 	uint64_t tcp_opened;   // connections; tcp_retries are the queries on them
 	unsigned tcp_open;     // connections now
 	unsigned tcp_limit;    // queries that it takes on each; 0: not known to end them
 	bool mixed_case;       // 0x20 is in use
-	bool edns;             // it is asked with an OPT
+	bool edns;             // its queries have an OPT
 	uint32_t srtt_us;
 	uint32_t down_for_ms; // back-off still to run
+	uint64_t sent_port;   // of `sent`, through the port
+	uint16_t way;         // enum route_way
 	struct took took;     // of the round trips that srtt_us is of
 };
 unsigned upstreams_status(
 	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX]);
+
+// Takes the servers with the name or address out of use, or back, in all sets that have them; how
+// many there are in this one. Outlives changes of the list that leave the server in it.
+unsigned upstreams_drain(struct upstreams *u, const char *server, bool is_drained);
+
+// The reply of a server to one query.
+struct upstream_tried {
+	bool is_sent, is_answered;
+	uint16_t flags; // of its header
+	uint32_t bytes;
+	uint64_t took_us;
+};
+// Asks the server with the name or address what a check asks, by UDP and then over TCP, for up to
+// UPSTREAM_TRY_MS each. `done` comes once, perhaps before this returns; `err` is -ECANCELED when
+// the list of servers changed meanwhile. -ENOENT: no such server; -EBUSY: one is tried; -ENOMEM.
+enum { UPSTREAM_TRY_MS = 1500, UPSTREAM_TRANSPORTS = 2 };
+typedef void (*upstream_tried_fn)(
+	void *arg, int err, const struct upstream_tried tried[UPSTREAM_TRANSPORTS]);
+ATTR_MUST_CHECK int upstreams_try(
+	struct upstreams *u, const char *server, upstream_tried_fn done, void *arg);
+void upstreams_try_stop(struct upstreams *u); // as a change of the list does
 
 struct upstream_totals {
 	// `sent`: by UDP when the kernel took the datagram, over TCP when it took the last byte.

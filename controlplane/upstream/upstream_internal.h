@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What upstream.c (the order of things), upstream_server.c (what is known of a server),
-// upstream_leg.c (one query) and upstream_tcp.c share.
+// What upstream.c (the order of things), upstream_reply.c (what follows a reply), upstream_pick.c
+// (the next server), upstream_server.c (what is known of one), upstream_set.c (the list of them),
+// upstream_check.c, upstream_leg.c (one query), upstream_port.c (queries without a socket) and
+// upstream_tcp.c share.
 
+#include "route/route_board.h"
 #include "upstream.h"
+#include "upstream_choose.h"
+#include "upstream_health.h"
 #include "upstream_limit.h"
 
 #include <event2/event.h>
@@ -21,28 +26,42 @@ struct upstream {
 	uint16_t number; // in the book
 	union upstream_peer address;
 	socklen_t address_len;
-	uint32_t srtt_us; // 0: not known yet
+	struct upstream_health *health;
+	struct upstream_health own; // `health` unless
+	bool is_recorded;           // in the table
+	uint32_t share;             // of the set's queries: each moves it by a 256th
+	// As in `health`, from the queries of this set, or from there when it is of late.
+	uint32_t srtt_us, latency_us;
+	uint64_t times_us, shared_us; // when they were last brought up to date; told to `health`
 	struct took took;
-	unsigned timeouts_in_a_row, case_strikes;
-	struct upstream_lack no_edns, no_option; // OPT; over TCP the keepalive option
+	// OPT; over TCP the keepalive option; letter case as it was sent.
+	struct upstream_lack no_edns, no_option, no_case;
 	unsigned wait_shift; // waits double with each query, sent once, that was not answered
+	unsigned under_way;  // open legs
 	uint64_t answered_us;
-	uint64_t down_until_ms;
-	bool was_down; // logged as down
 	struct upstream_limit tcp_limit;
-	uint64_t sent, answered, timeouts, bad_replies, tcp_retries, send_errors, failures,
-		case_changed, tcp_opened;
+	uint64_t way_turn; // of the board (route_board.h), that `way` is of
+	enum route_way way;
+	uint64_t sent, sent_port, answered, timeouts, bad_replies, tcp_retries, send_errors,
+		failures, case_changed, tcp_opened, refused;
 };
 
 struct upstreams {
 	struct loop *loop;
-	struct upstream_callbacks callbacks;
+	struct upstream_book *book;
+	struct upstream_port *port; // NULL: none
 	struct rng rng;
 	uint64_t generation;
 	unsigned count, first_timeout_ms, max_sends, backoff_s;
+	enum upstream_policy policy;
+	enum upstream_check_mode check;
+	unsigned race;
+	struct upstream_turn turn;
 	struct upstream server[CONFIG_UPSTREAMS_MAX];
 	struct upstream_sockets *sockets;
 	struct upstream_streams *streams;
+	struct upstream_checks *checks;
+	struct upstream_try *trial;    // NULL: none
 	struct upstream_totals totals; // but `sockets` and `streams`
 	uint8_t buf[DNS_MESSAGE_MAX];  // the datagram being looked at
 };
@@ -52,23 +71,43 @@ ATTR_INLINE void upstream_note(
 	struct upstream_ask *a, enum trace_step step, int i, unsigned n, uint64_t value)
 {
 	const struct upstreams *u = a->owner;
-	if (likely_(!u->callbacks.watched || *u->callbacks.watched == 0))
+	if (likely_(!a->callbacks->watched || *a->callbacks->watched == 0))
 		return;
 	const struct trace_event e = {.step = (uint8_t)step,
 		.n = (uint8_t)n,
 		.server = i >= 0 && a->generation == u->generation ? u->server[i].number
 								   : LOG_NO_UPSTREAM,
 		.value = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX};
-	u->callbacks.note(a, &e);
+	a->callbacks->note(a, &e);
 }
 
+bool upstream_server_is(const struct upstream *s, const char *text); // by name or address
+// The way to it as the board has it now.
+enum route_way upstream_server_way(struct upstream *s);
 // A query has left, whoever still waits for its reply. NULL: its server has left the list.
 void upstream_server_sent(struct upstreams *u, struct upstream *s);
-// A reply that is believed; rtt_us 0: it tells no round-trip time.
-void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_us, bool failure);
-// A wait for the leg's reply is over.
-void upstream_server_timed_out(
-	struct upstream *s, const struct upstream_leg *leg, unsigned backoff_s);
+// A believed reply to a question; rtt_us 0: it measures no round-trip time.
+void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_us);
+// A reply to a check: the server is there. Its time counts where none of a question is known.
+void upstream_server_checked(struct upstream *s, uint64_t rtt_us, uint64_t now_us);
+void upstream_server_count(struct upstream *s, uint64_t rtt_us, bool failure); // to a question
+// A wait for the leg's reply is over. True: this is the first since its last reply.
+bool upstream_server_timed_out(
+	const struct upstreams *u, struct upstream *s, const struct upstream_leg *leg);
+bool upstream_server_down(const struct upstreams *u, const struct upstream *s, uint64_t now_ms);
+// It may be down: asked after all others.
+bool upstream_server_avoid(const struct upstreams *u, const struct upstream *s, uint64_t now_ms);
+bool upstream_server_mixes_case(const struct upstream *s, uint64_t now_ms);
+// The state of a server for a new query; the caller adds what depends on the question.
+struct upstream_known upstream_server_known(
+	const struct upstreams *u, struct upstream *s, uint64_t now_us);
+
+// The server that the ask's next query goes to by UDP; -1: none is left.
+int upstream_pick(struct upstream_ask *a, uint64_t now_us);
+// How many queries the ask may send in all.
+unsigned upstream_sends_max(const struct upstream_ask *a);
+// Is there a server left that was asked at most `sends` times, other than `server`?
+bool upstream_pick_left(const struct upstream_ask *a, unsigned sends, int server, uint64_t now_ms);
 // An answer to be used; `with` it, or `without`: after that had been turned down.
 void upstream_server_lack(
 	struct upstream *s, struct upstream_lack *l, bool with, bool without, uint64_t now_ms);
@@ -79,17 +118,26 @@ unsigned upstream_server_wait_ms(
 // The first time or once more.
 ATTR_MUST_CHECK int upstream_leg_send(struct upstream_leg *leg, uint64_t now_us);
 void upstream_leg_readable(struct upstream_socket *s);
+// A leg of UDP gets a way out: through the port, or a socket to server `i` of the present list.
+ATTR_MUST_CHECK int upstream_leg_connect(struct upstream_leg *leg, unsigned i, uint64_t now_ms);
+// A worker has a message from the leg's server; `is_cut`: the beginning of a longer
+// one, which its checksum may not fit. The ask may be gone.
+void upstream_leg_heard(struct upstream_leg *leg, const uint8_t *dns, size_t len, bool is_cut);
+// A socket gets the query of a leg through the port, and sends it; `again`: it may have left
+// before. Where none can be opened the leg stays as it is.
+void upstream_leg_move(struct upstream_leg *leg, bool again);
 // By TCP, all at once; upstream_tcp_free takes what there is either way.
 ATTR_MUST_CHECK int upstream_tcp_start(
 	struct upstream_ask *a, unsigned server, struct upstream_leg **leg);
 void upstream_tcp_free(struct upstream_ask *a); // its leg as well; NULL is fine
 extern const struct upstream_stream_calls upstream_tcp_calls;
 
-void upstream_leg_close(struct upstream_leg *leg); // a closed one is fine; of UDP
+void upstream_leg_open(struct upstream_leg *leg);
+void upstream_leg_close(struct upstream_leg *leg); // a closed one is fine
 
-// The server of a leg; NULL if the list has changed since it was asked.
+// The server of a leg; NULL, or index -1, if the list has changed since weir asked it.
 struct upstream *upstream_leg_server(const struct upstream_leg *leg);
-int upstream_leg_index(const struct upstream_leg *leg); // likewise; -1: it has changed
+int upstream_leg_index(const struct upstream_leg *leg);
 // Of the UDP legs: the open one to a server of the ask's list, or NULL.
 struct upstream_leg *upstream_leg_to(struct upstream_ask *a, unsigned server);
 // One that is not in use, or else the one that was sent to the longest ago, closed.
@@ -108,12 +156,38 @@ bool upstream_leg_is_too_old(const struct upstream_leg *leg, const uint8_t *msg,
 // The same as a header alone, from servers that cannot even find the question's end (RFC 8906).
 bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t *msg, size_t len);
 
+// Checks of the servers (upstream_check.c).
+struct upstream_checks;
+
+ATTR_MUST_CHECK int upstream_checks_new(struct upstream_checks **out, struct upstreams *u);
+void upstream_checks_free(struct upstream_checks *c); // NULL is fine
+// Ends those under way: before the list of servers changes.
+void upstream_checks_stop(struct upstream_checks *c);
+void upstream_checks_configure(struct upstream_checks *c, const struct config_upstreams *config);
+// Of the server at a place of the list, unless checks are off or one is under way.
+void upstream_check_now(struct upstream_checks *c, unsigned server);
+
+// What a check asks, also where there are none.
+const uint8_t *upstream_checks_question(const struct upstream_checks *c, uint16_t *len);
+
+// Steps of an ask.
+// The next query, or waiting for the legs that are left, or the end; the ask may be gone.
+void upstream_ask_next(struct upstream_ask *a);
+// Waits for the query just sent, or, without one, until the deadline.
+void upstream_ask_wait(
+	struct upstream_ask *a, struct upstream_leg *current, unsigned longest_ms, uint64_t now_ms);
+// `bit`: the server; 0 if it has left the list. TCP was no way out.
+void upstream_without_tcp(struct upstream_ask *a, uint32_t bit);
+// The leg beside the one that is waited for, or NULL: waited for from now on, or no longer.
+struct upstream_leg *upstream_leg_aside_take(struct upstream_ask *a);
+
 // Events of the transports. Unless upstream_replied says UPSTREAM_IGNORED the leg is closed, and
 // the ask has moved on or is gone, when these return.
 // Writes the question of `msg` in lower case: names of the reply may point into it, and what the
-// leg's letter case was is nobody's business.
+// leg's letter case was does not matter.
 enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size_t len);
 void upstream_tcp_failed(struct upstream_leg *leg);
+void upstream_refused(struct upstream_leg *leg); // ICMP port unreachable; the ask may be gone
 // For the reply to what has a connection after a wait, or another one than before.
 void upstream_tcp_wait(struct upstream_leg *leg, unsigned longest_ms);
 void upstream_go_plain(struct upstream_leg *leg); // the same server without an OPT

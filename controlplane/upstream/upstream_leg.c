@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "upstream_internal.h"
+#include "upstream_port.h"
 
 #include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/dns_answer.h>
 
-enum { ARCOUNT_OFF = 10, READS_A_TURN = 8 };
+enum { ANCOUNT_OFF = 6, ARCOUNT_OFF = 10, READS_A_TURN = 8 };
 
 struct upstream *upstream_leg_server(const struct upstream_leg *leg)
 {
@@ -75,12 +76,40 @@ void upstream_leg_init(
 		rng_bytes(&u->rng, leg->coin, (a->question_len - 4u) / 8 + 1);
 }
 
+// The list may have changed since the leg was opened, and the ask may not know yet.
+static struct upstream *peer_server(const struct upstream_leg *leg)
+{
+	struct upstreams *u = leg->ask->owner;
+	unsigned i = leg->generation == u->generation ? leg->server : 0;
+
+	while (i < u->count && !upstream_same_address(&u->server[i].address, &leg->peer))
+		i++;
+	return i < u->count ? &u->server[i] : NULL;
+}
+
+void upstream_leg_open(struct upstream_leg *leg)
+{
+	struct upstream *s = peer_server(leg);
+
+	leg->open = true;
+	if (s)
+		s->under_way++;
+	if (leg->ask->owner->port && !leg->tcp)
+		upstream_port_add(leg->ask->owner->port, leg);
+}
+
 void upstream_leg_close(struct upstream_leg *leg)
 {
 	if (!leg->open)
 		return;
+	struct upstream *s = peer_server(leg);
+
 	leg->open = false;
-	if (!leg->tcp)
+	if (s && s->under_way > 0) // it may have left the list and come back
+		s->under_way--;
+	if (leg->is_listed)
+		upstream_port_remove(leg->ask->owner->port, leg);
+	if (!leg->tcp && !leg->by_port)
 		upstream_socket_give(leg->socket, leg->answered);
 	if (leg->ask->current == leg)
 		leg->ask->current = NULL;
@@ -161,7 +190,7 @@ static bool take_reply(struct upstream_leg *leg, uint8_t *msg, size_t len)
 		struct upstream *s = upstream_leg_server(leg);
 		if (s) {
 			s->case_changed++;
-			s->case_strikes++;
+			upstream_server_lack(s, &s->no_case, false, true, clock_mono_ms());
 		}
 		upstream_go_tcp(leg, false);
 		return true;
@@ -185,8 +214,11 @@ void upstream_leg_readable(struct upstream_socket *s)
 			recvfrom(s->fd, u->buf, sizeof(u->buf), MSG_DONTWAIT, &from.any, &from_len);
 		if (n < 0 && errno == EAGAIN)
 			break;
-		// What came between bind and connect may be from anywhere; an ICMP error is no
-		// answer.
+		if (n < 0 && errno == ECONNREFUSED) {
+			upstream_refused(leg);
+			return;
+		}
+		// What came between bind and connect may be from anywhere.
 		if (n < 0 || !upstream_same_address(&from, &leg->peer))
 			upstream_leg_count_bad(leg);
 		else if (take_reply(leg, u->buf, (size_t)n))
@@ -194,25 +226,102 @@ void upstream_leg_readable(struct upstream_socket *s)
 	}
 }
 
-// An error that an ICMP message left at the socket would be told instead of sending.
-static ssize_t send_after_error(int fd, const uint8_t *msg, size_t len)
+// As a reply to a query with the OPT says that it is cut: TC, and the question alone.
+static size_t cut_mark(const struct upstream_leg *leg, uint8_t *msg, size_t len)
+{
+	const size_t keep = DNS_HEADER_LEN + leg->ask->question_len;
+
+	if (len < keep)
+		return len;
+	put_u16(msg + 2, (uint16_t)(get_u16(msg + 2) | DNS_FLAG_TC));
+	memset(msg + ANCOUNT_OFF, 0, DNS_HEADER_LEN - ANCOUNT_OFF);
+	return keep;
+}
+
+void upstream_leg_heard(struct upstream_leg *leg, const uint8_t *dns, size_t len, bool is_cut)
+{
+	struct upstreams *u = leg->ask->owner;
+
+	memcpy(u->buf, dns, len);
+	if (is_cut) {
+		// Perhaps with no checksum: only what fits in all ways ends the wait.
+		if (!upstream_leg_matches(leg, u->buf, len, leg->mixed_case)) {
+			upstream_leg_count_bad(leg);
+			return;
+		}
+		len = cut_mark(leg, u->buf, len);
+	}
+	(void)take_reply(leg, u->buf, len);
+}
+
+// The first send reports an error that an ICMP message left at the socket, and sends nothing.
+static int socket_send(int fd, const uint8_t *msg, size_t len)
 {
 	ssize_t n = send(fd, msg, len, MSG_DONTWAIT);
 
-	return n < 0 && errno == ECONNREFUSED ? send(fd, msg, len, MSG_DONTWAIT) : n;
+	if (n < 0 && errno == ECONNREFUSED)
+		n = send(fd, msg, len, MSG_DONTWAIT);
+	return n == (ssize_t)len ? 0 : -errno;
+}
+
+static int socket_take(struct upstream_leg *leg, unsigned i, uint64_t now_ms)
+{
+	int rc = upstream_socket_take(leg->ask->owner->sockets, i, leg, now_ms, &leg->socket);
+	if (rc == 0)
+		leg->local_port = leg->socket->local_port;
+	return rc;
+}
+
+int upstream_leg_connect(struct upstream_leg *leg, unsigned i, uint64_t now_ms)
+{
+	struct upstream_port *port = leg->ask->owner->port;
+
+	if (port && upstream_port_take(port, leg))
+		return 0;
+	return socket_take(leg, i, now_ms);
+}
+
+// Of an open leg through the port. -errno: it stays one.
+static int leave_port(struct upstream_leg *leg)
+{
+	struct upstream_port *port = leg->ask->owner->port;
+	int i = upstream_leg_index(leg);
+
+	if (i < 0)
+		return -ENOENT;
+	upstream_port_remove(port, leg);
+	int rc = socket_take(leg, (unsigned)i, clock_mono_ms());
+	leg->by_port = rc < 0;
+	upstream_port_add(port, leg);
+	return rc;
 }
 
 int upstream_leg_send(struct upstream_leg *leg, uint64_t now_us)
 {
+	struct upstreams *u = leg->ask->owner;
 	uint8_t msg[UPSTREAM_QUERY_MAX];
+	int rc = 0;
 
 	uint16_t len = upstream_leg_query(leg, msg, sizeof(msg));
 	if (len == 0)
 		return -EMSGSIZE;
-	if (send_after_error(leg->socket->fd, msg, len) != len)
-		return -errno;
+	if (leg->by_port && upstream_port_send(u->port, leg, msg, len) < 0)
+		rc = leave_port(leg);
+	if (rc == 0 && !leg->by_port)
+		rc = socket_send(leg->socket->fd, msg, len);
+	if (rc < 0)
+		return rc;
 	leg->last_sent_us = now_us;
 	if (leg->sends++ == 0)
 		leg->first_sent_us = leg->last_sent_us;
 	return 0;
+}
+
+void upstream_leg_move(struct upstream_leg *leg, bool again)
+{
+	if (leave_port(leg) < 0)
+		return;
+	leg->sends -= !again && leg->sends > 0;
+	if (upstream_leg_send(leg, clock_mono_us()) < 0)
+		upstream_note(leg->ask, TRACE_send_failed, upstream_leg_index(leg), 0, 0);
 }

@@ -20,15 +20,20 @@ enum {
 	STEP_MS = 100,
 	STEP_SHORT_MS = 10, // while there are too few
 	LIFE_MS = 10000,    // at least, and at most twice that
-	IN_USE_MS = 60000,
-	LOOK_AT = 256, // sockets looked at in a step for those that are too old
+	BUSY_MS = 10000,    // since the last second with UPSTREAM_SHELF_BUSY queries
+	SOURCE_MS = 1000,   // for so long the route's source address is not asked for again
+	LOOK_AT = 256,      // sockets looked at in a step for those that are too old
 };
 
 struct shelf {
 	union upstream_peer peer;
 	socklen_t peer_len;
-	unsigned want;     // idle ones to keep ready
-	uint64_t taken_ms; // last use; 0: never
+	union local_address source; // its port is 0
+	uint64_t source_ms;         // when that was asked for; 0: never
+	unsigned want;              // idle ones to keep ready while it is busy
+	unsigned asked;             // queries since second_ms, for a second
+	uint64_t second_ms, busy_until_ms;
+	bool busy;
 	unsigned idle;
 	uint32_t socket[UPSTREAM_SHELF_MAX];
 };
@@ -142,12 +147,27 @@ static struct upstream_socket *slot_take(struct upstream_sockets *p)
 	return i == NIL ? NULL : &p->socket[i];
 }
 
+// `again`: the machine may have another address by now.
+static int source_bind(struct upstream_sockets *p, struct upstream_socket *s, bool again)
+{
+	struct shelf *shelf = &p->shelf[s->shelf];
+	uint64_t now_ms = clock_mono_ms();
+
+	if (again || !shelf->source_ms || now_ms >= shelf->source_ms + SOURCE_MS) {
+		int rc = local_address_to(&s->peer.any, s->peer_len, &shelf->source);
+		if (rc < 0)
+			return rc;
+		shelf->source_ms = now_ms;
+	}
+	return local_port_bind(p->rng, &p->reserved, s->fd, &shelf->source, &s->local_port);
+}
+
 static int socket_ready(struct upstream_sockets *p, struct upstream_socket *s)
 {
-	sa_family_t family = s->peer.any.sa_family;
-
-	no_path_mtu(s->fd, family);
-	int rc = local_port_bind(p->rng, &p->reserved, s->fd, family);
+	no_path_mtu(s->fd, s->peer.any.sa_family);
+	int rc = source_bind(p, s, false);
+	if (rc == -EADDRNOTAVAIL)
+		rc = source_bind(p, s, true);
 	if (rc < 0)
 		return rc;
 	if (connect(s->fd, &s->peer.any, s->peer_len) < 0)
@@ -197,6 +217,26 @@ static struct upstream_socket *shelf_draw(struct upstream_sockets *p, struct she
 	return s;
 }
 
+static void step_in(struct upstream_sockets *p, unsigned ms)
+{
+	event_add(p->step, &(struct timeval){.tv_usec = (suseconds_t)ms * 1000});
+}
+
+// Counts a query.
+static void shelf_count(struct upstream_sockets *p, struct shelf *shelf, uint64_t now_ms)
+{
+	if (now_ms >= shelf->second_ms + 1000) {
+		shelf->second_ms = now_ms;
+		shelf->asked = 0;
+	}
+	if (++shelf->asked < UPSTREAM_SHELF_BUSY)
+		return;
+	shelf->busy_until_ms = now_ms + BUSY_MS;
+	if (!shelf->busy)
+		step_in(p, STEP_SHORT_MS);
+	shelf->busy = true;
+}
+
 int upstream_socket_take(struct upstream_sockets *p, unsigned i, struct upstream_leg *leg,
 	uint64_t now_ms, struct upstream_socket **out)
 {
@@ -204,7 +244,7 @@ int upstream_socket_take(struct upstream_sockets *p, unsigned i, struct upstream
 	struct upstream_socket *s = NULL;
 	int rc = 0;
 
-	shelf->taken_ms = now_ms;
+	shelf_count(p, shelf, now_ms);
 	if (shelf->idle == 0 || shelf->idle < shelf->want / 2) {
 		rc = socket_open(p, i, &s);
 		p->stats.made += rc == 0;
@@ -227,7 +267,7 @@ void upstream_socket_give(struct upstream_socket *s, bool clean)
 
 	if (s->uses > 1)
 		LEAK_DEMO(buffers, 700);
-	bool wanted = clean && s->shelf != NIL && s->uses < p->uses_max;
+	bool wanted = clean && s->shelf != NIL && p->shelf[s->shelf].busy && s->uses < p->uses_max;
 	bool full = wanted && p->shelf[s->shelf].idle >= UPSTREAM_SHELF_MAX;
 	p->stats.evicted += full;
 	if (wanted && !full)
@@ -251,39 +291,49 @@ static void close_old(struct upstream_sockets *p, uint64_t now_ms)
 	}
 }
 
-// Opens ahead; true: there are too few still.
-static bool open_ahead(struct upstream_sockets *p, uint64_t now_ms)
+// Opens ahead. True: there are too few still.
+static bool open_ahead(struct upstream_sockets *p, struct shelf *shelf, unsigned *opened)
 {
-	unsigned opened = 0;
-	bool few = false;
+	struct upstream_socket *s;
 
-	for (unsigned i = 0; i < p->count; i++) {
-		struct shelf *shelf = &p->shelf[i];
-		struct upstream_socket *s;
-		bool first = i == 0 && p->sets <= 1;
-		if (!first && (shelf->taken_ms == 0 || now_ms >= shelf->taken_ms + IN_USE_MS))
-			continue;
-		while (shelf->idle < shelf->want && opened < UPSTREAM_SOCKET_STEP) {
-			// EMFILE, or no free port: at the next step again.
-			if (socket_open(p, i, &s) < 0)
-				return false;
-			shelf_put(s);
-			opened++;
-		}
-		few |= shelf->idle + 2 * UPSTREAM_SOCKET_STEP < shelf->want;
+	while (shelf->idle < shelf->want && *opened < UPSTREAM_SOCKET_STEP) {
+		// EMFILE, or no free port: at the next step again.
+		if (socket_open(p, (unsigned)(shelf - p->shelf), &s) < 0)
+			return false;
+		shelf_put(s);
+		++*opened;
 	}
-	return few;
+	return shelf->idle + 2 * UPSTREAM_SOCKET_STEP < shelf->want;
+}
+
+// Closes those that nobody needs any more. True: there are some left.
+static bool close_idle(struct upstream_sockets *p, struct shelf *shelf)
+{
+	for (unsigned i = 0; i < UPSTREAM_SOCKET_STEP && shelf->idle > 0; i++) {
+		struct upstream_socket *s = &p->socket[shelf->socket[shelf->idle - 1]];
+		shelf_remove(s);
+		socket_close(s);
+	}
+	return shelf->idle > 0;
 }
 
 static void on_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct upstream_sockets *p = arg;
 	uint64_t now_ms = clock_mono_ms();
+	bool is_any_busy = false, soon = false;
+	unsigned opened = 0;
 	(void)fd, (void)what;
 
 	close_old(p, now_ms);
-	unsigned next_ms = open_ahead(p, now_ms) ? STEP_SHORT_MS : STEP_MS;
-	event_add(p->step, &(struct timeval){.tv_usec = (suseconds_t)next_ms * 1000});
+	for (unsigned i = 0; i < p->count; i++) {
+		struct shelf *shelf = &p->shelf[i];
+		shelf->busy = now_ms < shelf->busy_until_ms;
+		is_any_busy |= shelf->busy;
+		soon |= shelf->busy ? open_ahead(p, shelf, &opened) : close_idle(p, shelf);
+	}
+	if (soon || is_any_busy)
+		step_in(p, soon ? STEP_SHORT_MS : STEP_MS);
 }
 
 int upstream_sockets_new(struct upstream_sockets **out, struct loop *loop, struct rng *rng,
@@ -300,8 +350,7 @@ int upstream_sockets_new(struct upstream_sockets **out, struct loop *loop, struc
 	p->shelf = calloc(CONFIG_UPSTREAMS_MAX, sizeof(*p->shelf));
 	p->socket = calloc(UPSTREAM_SOCKETS_MAX, sizeof(*p->socket));
 	p->step = event_new(loop_base(loop), -1, 0, on_step, p);
-	if (!p->shelf || !p->socket || !p->step
-		|| event_add(p->step, &(struct timeval){.tv_usec = STEP_SHORT_MS * 1000}) < 0) {
+	if (!p->shelf || !p->socket || !p->step) {
 		upstream_sockets_free(p);
 		return -ENOMEM;
 	}
@@ -318,8 +367,8 @@ void upstream_sockets_free(struct upstream_sockets *p)
 			socket_close(&p->socket[i]);
 	if (p->step)
 		event_free(p->step);
-	free(p->socket);
-	free(p->shelf);
+	FREE_AND_NULL(p->socket);
+	FREE_AND_NULL(p->shelf);
 	free(p);
 }
 
@@ -336,7 +385,13 @@ static unsigned shelf_want(unsigned count, unsigned sets)
 
 void upstream_sockets_uses(struct upstream_sockets *p, unsigned most)
 {
-	p->uses_max = most && most < UPSTREAM_SOCKET_USES ? most : UPSTREAM_SOCKET_USES;
+	p->uses_max = most ? most : UPSTREAM_SOCKET_USES;
+}
+
+void upstream_sockets_share(struct upstream_sockets *p, unsigned every, unsigned resolver)
+{
+	p->reserved.every = every;
+	p->reserved.resolver = resolver;
 }
 
 void upstream_sockets_one_of(struct upstream_sockets *p, unsigned sets)
@@ -358,7 +413,9 @@ void upstream_sockets_configure(struct upstream_sockets *p, const union upstream
 		p->shelf[i].peer = peers[i];
 		p->shelf[i].peer_len = lens[i];
 		p->shelf[i].want = want;
-		p->shelf[i].taken_ms = 0;
+		p->shelf[i].source_ms = 0;
+		p->shelf[i].busy = false;
+		p->shelf[i].busy_until_ms = 0;
 	}
 	for (uint32_t k = 0; k < p->touched; k++) {
 		struct upstream_socket *s = &p->socket[k];
@@ -375,6 +432,8 @@ void upstream_sockets_configure(struct upstream_sockets *p, const union upstream
 		else
 			socket_close(s);
 	}
+	if (p->stats.idle > 0)
+		step_in(p, STEP_SHORT_MS);
 }
 
 void upstream_sockets_stats(const struct upstream_sockets *p, struct upstream_sockets_stats *out)

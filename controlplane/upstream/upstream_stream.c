@@ -49,8 +49,8 @@ void upstream_stream_close(struct upstream_stream *s)
 		if (leg)
 			s->pool->calls.broken(leg, s);
 	}
-	free(s->out);
-	free(s->in);
+	FREE_AND_NULL(s->out);
+	FREE_AND_NULL(s->in);
 	free(s);
 }
 

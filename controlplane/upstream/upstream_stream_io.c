@@ -65,8 +65,7 @@ void upstream_stream_flush(struct upstream_stream *s)
 		s->wrote += (uint64_t)n;
 		count_written(s);
 	}
-	free(s->out);
-	s->out = NULL;
+	FREE_AND_NULL(s->out);
 	s->out_len = s->out_pos = 0;
 	upstream_streams_wake(s->pool);
 }

@@ -171,7 +171,7 @@ static void place_dequeue(struct upstream_streams *p, struct upstream_stream_pla
 	p->stats.waiting--;
 }
 
-// The first one in the queue that need not wait any longer; false: there is none. `full`: servers
+// The first one in the queue that need not wait any longer; false: no such query. `full`: servers
 // (bits) without room for an earlier query, [1] for one that needs a connection alone, which delays
 // only the same kind. So an iteration checks all connections once per server and not for each
 // waiting query.
@@ -281,7 +281,7 @@ void upstream_streams_free(struct upstream_streams *p)
 
 void upstream_streams_uses(struct upstream_streams *p, unsigned most)
 {
-	p->uses_max = most && most < UPSTREAM_SOCKET_USES ? most : UPSTREAM_STREAM_USES;
+	p->uses_max = most ? most : UPSTREAM_STREAM_USES;
 }
 
 void upstream_streams_configure(

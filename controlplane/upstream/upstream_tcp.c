@@ -27,8 +27,7 @@ void upstream_tcp_free(struct upstream_ask *a)
 		return;
 	upstream_leg_close(&t->leg);
 	upstream_streams_drop(a->owner->streams, &t->place);
-	free(t);
-	a->tcp = NULL;
+	FREE_AND_NULL(a->tcp);
 }
 
 static unsigned on_limit(const struct upstream_leg *leg)
@@ -147,7 +146,7 @@ static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 	}
 	bool option = option_suspect(leg, stream);
 	bool again = s && stream && stream->there && (stream->taken > 1 || option)
-		     && t->again < UPSTREAM_TCP_AGAIN && a->sends < a->owner->max_sends
+		     && t->again < UPSTREAM_TCP_AGAIN && a->sends < upstream_sends_max(a)
 		     && clock_mono_ms() < a->deadline_ms;
 	if (again) {
 		if (option) {
@@ -192,7 +191,7 @@ int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_
 	int rc = tcp_ask(t);
 	if (rc < 0)
 		return rc;
-	t->leg.open = true;
+	upstream_leg_open(&t->leg);
 	*leg = &t->leg;
 	return 0;
 }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "views.h"
 
+#include "route/route_board.h"
+#include "upstream_health.h"
+#include "upstream_port.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 
 struct views {
-	struct loop *loop;
-	struct upstream_callbacks callbacks;
+	struct upstream_shared shared;
 	struct forwards *forwards;
 	uint64_t refused;
 	_Atomic uint32_t *next;
@@ -25,19 +28,18 @@ struct views {
 	struct view *safe[POLICY_GROUPS_MAX]; // NULL: none
 };
 
-int views_new(struct views **out, struct loop *loop, const struct upstream_callbacks *callbacks,
+int views_new(struct views **out, const struct upstream_shared *shared,
 	const struct config_upstreams *everyone, _Atomic uint32_t *next)
 {
 	struct views *v = calloc(1, sizeof(*v));
 	if (!v)
 		return -ENOMEM;
-	v->loop = loop;
-	v->callbacks = *callbacks;
+	v->shared = *shared;
 	v->next = next;
 	v->one[0] = (struct view){.live = true, .own = true};
-	int rc = forwards_new(&v->forwards, loop, callbacks);
+	int rc = forwards_new(&v->forwards, shared);
 	if (rc == 0)
-		rc = upstreams_new(&v->one[0].upstreams, loop, everyone, callbacks);
+		rc = upstreams_new(&v->one[0].upstreams, shared, everyone);
 	if (rc < 0) {
 		forwards_free(v->forwards);
 		free(v);
@@ -88,20 +90,26 @@ void views_recover(struct views *v, const struct policy_group *group, unsigned c
 	}
 }
 
-static struct view *find_hash(struct views *v, uint64_t hash)
-{
-	for (unsigned i = 1; i < VIEWS_MAX; i++)
-		if (v->one[i].live && v->one[i].hash == hash)
-			return &v->one[i];
-	return NULL;
-}
-
 static unsigned number_known(const struct views *v, uint64_t hash)
 {
 	for (unsigned i = 0; i < v->known_count; i++)
 		if (v->known[i].hash == hash)
 			return v->known[i].number;
 	return 0;
+}
+
+// One of another number than the known one is leaving: another resolver has given its definition a
+// new number since.
+static struct view *find_hash(struct views *v, uint64_t hash)
+{
+	unsigned known = number_known(v, hash);
+	for (unsigned i = 1; i < VIEWS_MAX; i++) {
+		struct view *one = &v->one[i];
+		if (one->live && one->hash == hash
+			&& (!known || !one->number || one->number == known))
+			return one;
+	}
+	return NULL;
 }
 
 // Stored before it is used: a number is spent even if we die here.
@@ -180,7 +188,7 @@ static int view_make(struct views *v, const struct config *c, const struct view_
 	int rc = d->group ? view_names_make(v->forwards, d->group, &made.names) : 0;
 	if (rc == 0 && made.own) {
 		const struct config_upstreams servers = servers_of(c, d->group);
-		rc = upstreams_new(&made.upstreams, v->loop, &servers, &v->callbacks);
+		rc = upstreams_new(&made.upstreams, &v->shared, &servers);
 		if (rc == 0)
 			upstreams_one_of(made.upstreams, 1 + 2 * CONFIG_GROUPS_MAX);
 	}
@@ -396,7 +404,9 @@ static void upstream_tables(const struct views *v, struct table_registry *tables
 				.owner = "resolver loop",
 				.eviction = "close an idle or stalled one; none: the query waits",
 				.lifetime = "3 s without a query, or as the server says",
+				.kind = TABLE_WORK,
 				.cap = UPSTREAM_STREAMS_MAX * sets,
+				.descriptors = t.streams.open,
 				.used = t.streams.open,
 				.high = t.streams.high,
 				.bytes = t.streams.bytes,
@@ -408,6 +418,7 @@ static void upstream_tables(const struct views *v, struct table_registry *tables
 				       .owner = "resolver loop",
 				       .eviction = "refuse: the attempt fails",
 				       .lifetime = "1 s, or life of the question",
+				       .kind = TABLE_WORK,
 				       .cap = UPSTREAM_STREAMS_WAITING * sets,
 				       .used = t.streams.waiting,
 				       .high = t.streams.waiting_high,
@@ -417,7 +428,9 @@ static void upstream_tables(const struct views *v, struct table_registry *tables
 				       .owner = "resolver loop",
 				       .eviction = "close one; none: the query fails",
 				       .lifetime = "20 s or 64 queries",
+				       TABLE_WORK_FOR(20000),
 				       .cap = UPSTREAM_SOCKETS_MAX * sets,
+				       .descriptors = t.sockets.open,
 				       .used = t.sockets.open,
 				       .bytes = t.sockets.bytes,
 				       .evicted = t.sockets.evicted,
@@ -429,10 +442,13 @@ static void upstream_tables(const struct views *v, struct table_registry *tables
 void views_tables(const struct views *v, struct table_registry *tables)
 {
 	upstream_tables(v, tables);
+	if (v->shared.port)
+		upstream_port_tables(v->shared.port, tables);
 	table_register(tables, &(struct table_info){.name = "views",
 				       .owner = "resolver loop",
 				       .eviction = "refuse: the reload fails",
 				       .lifetime = "life of its groups, then 10 s",
+				       .kind = TABLE_FIXED,
 				       .cap = VIEWS_MAX,
 				       .used = live_count(v),
 				       .bytes = sizeof(*v),
@@ -442,9 +458,18 @@ void views_tables(const struct views *v, struct table_registry *tables)
 				       .owner = "resolver loop",
 				       .eviction = "refuse: the reload fails",
 				       .lifetime = "life of its zones and their questions",
+				       .kind = TABLE_FIXED,
 				       .cap = FORWARD_SETS_MAX,
 				       .used = forwards_count(v->forwards),
 				       .bytes = forwards_memory(),
 				       .refused = forwards_refused(v->forwards),
 				       .has = TABLE_REFUSES});
+}
+
+void views_shared_tables(const struct views *v, struct table_registry *tables)
+{
+	if (v->shared.book)
+		upstream_book_tables(v->shared.book, tables);
+	upstream_health_tables(tables);
+	route_board_tables(tables);
 }

@@ -62,12 +62,12 @@ struct view {
 struct views;
 
 // `next`: directory.next_view.
-ATTR_MUST_CHECK int views_new(struct views **out, struct loop *loop,
-	const struct upstream_callbacks *callbacks, const struct config_upstreams *everyone,
-	_Atomic uint32_t *next);
+ATTR_MUST_CHECK int views_new(struct views **out, const struct upstream_shared *shared,
+	const struct config_upstreams *everyone, _Atomic uint32_t *next);
 void views_free(struct views *v); // NULL is fine; every ask must be stopped
 
-// Of an image of the last life, before the first views_configure.
+// The numbers of definitions, for the views_configure that follows: of an image of the last life
+// before the first one; of the first resolver of this process before each one of another resolver.
 void views_recover(struct views *v, const struct policy_group *group, unsigned count);
 
 // From now on the configuration's. -EBUSY: too many are leaving, come again later; -ENOSPC: no
@@ -90,8 +90,20 @@ ATTR_MUST_CHECK int views_rewrite(const struct views *v, const struct view *view
 // Its safe view; `group` from 1 on, 0: everyone else. NULL: it has no safe search.
 const struct view *views_safe(const struct views *v, unsigned group);
 void views_totals(const struct views *v, struct upstream_totals *out); // over all of them
+// Each set of servers in use: everyone's, those of groups, those of forward zones. A set that
+// several groups or zones have comes once, with the first of them.
+struct views_set {
+	struct upstreams *upstreams;
+	unsigned group;              // from 1 on, 0: everyone, or any
+	bool is_safe;                // for names with safe search
+	const struct dns_name *zone; // NULL: not of a zone
+};
+void views_sets(struct views *v, void (*take)(void *arg, const struct views_set *set), void *arg);
+
 // Those of all sets of servers, and of views.
 void views_tables(const struct views *v, struct table_registry *tables);
+// Of what the process has once: the book, and what is known of servers.
+void views_shared_tables(const struct views *v, struct table_registry *tables);
 
 // Counts changes of everyone's servers.
 uint32_t views_turn(const struct views *v);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/config.h>
+#include <weir/keyhash.h>
 
 typedef int config_step(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
@@ -26,13 +27,14 @@ static int steps_make(config_step *const *steps, unsigned count, const struct co
 
 static int config_fill(const struct config_doc *doc, const struct config_raw *raw, struct config *c)
 {
-	static config_step *const alone[] = {
-		config_keys_apply, config_cookies_apply, config_metrics_apply, config_redis_apply};
+	static config_step *const alone[] = {config_keys_apply, config_limits_apply,
+		config_cookies_apply, config_metrics_apply, config_redis_apply};
 	static config_step *const base[] = {config_net_apply, config_access_apply,
 		config_lists_apply, config_update_apply, config_clients_apply, config_local_apply};
 	c->path = strdup(doc->absolute);
 	if (!c->path)
 		return -ENOMEM;
+	c->text_hash = contenthash(doc->text, doc->len);
 	int rc = steps_make(alone, ARRAY_LEN(alone), doc, raw, c);
 	int base_ret = rc == -ENOMEM ? rc : steps_make(base, ARRAY_LEN(base), doc, raw, c);
 	rc = config_worse(rc, base_ret);
@@ -133,12 +135,13 @@ void config_free(struct config *c)
 	config_keys_free(c);
 	config_net_free(c);
 	config_access_free(c);
+	config_limits_free(c);
 	config_lists_free(c);
 	config_forwards_free(c);
 	config_local_free(c);
 	config_query_log_free(c);
 	config_groups_free(c);
 	config_clients_free(c);
-	free(c->path);
+	FREE_AND_NULL(c->path);
 	free(c);
 }

@@ -118,7 +118,7 @@ static int clients_take(const struct config_doc *doc, const char *list, char *co
 		rc = config_doc_has_list(doc, list, &is_given);
 	if (rc < 0 || is_given)
 		return rc;
-	free(p->one);
+	FREE_AND_NULL(p->one);
 	p->one = calloc(ARRAY_LEN(shipped) * WORD_PREFIXES_MAX, sizeof(*p->one));
 	if (!p->one)
 		return -ENOMEM;
@@ -170,7 +170,7 @@ int config_access_apply(
 
 void config_access_free(struct config *c)
 {
-	free(c->access.allow);
-	free(c->access.deny);
-	free(c->access.unlimited);
+	FREE_AND_NULL(c->access.allow);
+	FREE_AND_NULL(c->access.deny);
+	FREE_AND_NULL(c->access.unlimited);
 }

@@ -155,9 +155,9 @@ int config_clients_apply(
 void config_clients_free(struct config *c)
 {
 	for (unsigned i = 0; i < c->client_count; i++) {
-		free(c->clients[i].name);
-		free(c->clients[i].addresses);
-		free(c->clients[i].macs);
+		FREE_AND_NULL(c->clients[i].name);
+		FREE_AND_NULL(c->clients[i].addresses);
+		FREE_AND_NULL(c->clients[i].macs);
 	}
-	free(c->clients);
+	FREE_AND_NULL(c->clients);
 }

@@ -6,8 +6,8 @@
 // libcyaml fills structs but loses positions. So the document is walked with libyaml's events, once
 // before it is loaded, for everything that we refuse whatever the schema says (duplicate keys,
 // aliases, tags, several documents, nesting), and again only when a value is refused, to find its
-// line and column by its path ("upstreams.servers[1].address"), or is an empty list. The only
-// includer of yaml.h.
+// line and column by its path ("upstreams.servers[1].address"), or is an empty list
+// (config_walk.h).
 
 #include <errno.h>
 #include <stdbool.h>
@@ -30,6 +30,9 @@ struct config_doc {
 // -ENOENT and other -errno, -EFBIG over CONFIG_FILE_MAX; an error is added.
 ATTR_MUST_CHECK int config_doc_read(struct config_doc *doc);
 void config_doc_free(struct config_doc *doc);
+
+// Adds an error to the document's; beyond CONFIG_ERRORS_MAX it is only counted.
+void config_doc_error(const struct config_doc *doc, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
 // Is there a key of that name in the mapping at `parent` ("" for the document's)? If not, *nearest
 // is the key with the nearest spelling, or NULL.

@@ -101,7 +101,7 @@ int config_entries_apply(const struct config_doc *doc, const char *list, char *c
 void config_entries_free(struct config_entries *e)
 {
 	for (unsigned i = 0; i < e->pattern_count; i++)
-		free(e->patterns[i]);
-	free(e->patterns);
-	free(e->names);
+		FREE_AND_NULL(e->patterns[i]);
+	FREE_AND_NULL(e->patterns);
+	FREE_AND_NULL(e->names);
 }

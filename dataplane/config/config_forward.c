@@ -129,8 +129,8 @@ static void zones_free(struct config_forward_zone *zones, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		for (unsigned k = 0; k < zones[i].server_count; k++)
-			free(zones[i].servers[k].name);
-		free(zones[i].servers);
+			FREE_AND_NULL(zones[i].servers[k].name);
+		FREE_AND_NULL(zones[i].servers);
 	}
 	free(zones);
 }

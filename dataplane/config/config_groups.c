@@ -153,16 +153,16 @@ void config_groups_free(struct config *c)
 	for (unsigned i = 0; i < c->group_count; i++) {
 		struct config_group *g = &c->groups[i];
 		for (unsigned k = 0; k < g->upstream_count; k++)
-			free(g->upstreams[k].name);
-		free(g->upstreams);
+			FREE_AND_NULL(g->upstreams[k].name);
+		FREE_AND_NULL(g->upstreams);
 		config_entries_free(&g->allow);
 		config_entries_free(&g->deny);
 		config_filter_free(&g->filter);
-		free(g->lists);
-		free(g->clients);
-		free(g->macs);
-		free(g->vlans);
-		free(g->name);
+		FREE_AND_NULL(g->lists);
+		FREE_AND_NULL(g->clients);
+		FREE_AND_NULL(g->macs);
+		FREE_AND_NULL(g->vlans);
+		FREE_AND_NULL(g->name);
 	}
-	free(c->groups);
+	FREE_AND_NULL(c->groups);
 }

@@ -244,7 +244,7 @@ void config_keys_free(struct config *c)
 {
 	for (unsigned i = 0; i < config_key_count; i++) {
 		if (config_keys[i].kind == CONFIG_TEXT)
-			free(*(char **)(void *)((char *)c + config_keys[i].field_offset));
+			FREE_AND_NULL(*(char **)(void *)((char *)c + config_keys[i].field_offset));
 	}
 }
 

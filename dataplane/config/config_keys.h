@@ -5,8 +5,8 @@
 //
 // One list makes the raw struct that libcyaml fills (config_schema.h), the conversion and range
 // check (config_keys.c), what needs a restart (config_diff.c) and docs/reference/config.md
-// (tools/docs/config_md.py reads this file and config_keys_log.h). Keys that hold lists are in
-// config_lists.c.
+// (tools/docs/config_md.py reads this file, and the config_keys_*.h of sections). Keys
+// that hold lists are in config_lists.c.
 //
 // X(section, key, field of that section's struct, kind, choices, default, min, max, when, text)
 //   kind: TEXT (min..max bytes), NUMBER (min..max), BOOL, CHOICE (one of `choices`)
@@ -25,7 +25,10 @@
 		"Least severe level that weir logs.")                                              \
 	X(runtime, group, group, TEXT, none, "", 0, 32, RESTART,                                   \
 		"Unix group that may read statistics and use the control socket. Empty: no "       \
-		"group.")
+		"group.")                                                                          \
+	X(runtime, log_memory_s, log_memory_s, NUMBER, none, "0", 0, 86400, LIVE,                  \
+		"Seconds between two lines of the log that say what uses the memory of both "      \
+		"processes. 0: none.")
 
 #define CONFIG_KEYS_DATAPLANE(X)                                                                  \
 	X(dataplane, main_lcore, main_lcore, NUMBER, none, "0", 0, 1023, RESTART,                 \
@@ -171,14 +174,6 @@
 		"Whether weir fetches lists from loopback, private, link-local and other "       \
 		"addresses that are not public.")
 
-#define CONFIG_KEYS_UPSTREAMS(X)                                                               \
-	X(upstreams, first_timeout_ms, first_timeout_ms, NUMBER, none, "400", 20, 1500, LIVE,  \
-		"Longest wait for a reply to the first query of a question, in milliseconds.") \
-	X(upstreams, max_sends, max_sends, NUMBER, none, "6", 1, 16, LIVE,                     \
-		"Most queries that weir sends to upstreams for one question.")                 \
-	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 300, LIVE,                     \
-		"Seconds for which a server that failed is tried last.")
-
 #define CONFIG_KEYS_LIMITS(X)                                                                     \
 	X(limits, inflight, inflight, NUMBER, none, "4096", 16, 65536, LIVE,                      \
 		"Questions in flight at one time.")                                               \
@@ -189,8 +184,9 @@
 		"SERVFAIL. 0: as many as `inflight`.")                                            \
 	X(limits, client_waiters, client_waiters, NUMBER, none, "64", 0, 65536, LIVE,             \
 		"Answers that one IPv4 address or IPv6 /64 may wait for over UDP; the next "      \
-		"query gets SERVFAIL. Raise it where one address has many users behind it: "      \
-		"another resolver, a NAT. 0: no bound.")                                          \
+		"query gets SERVFAIL. 0: no bound.")                                              \
+	X(limits, answer_deadline_ms, answer_deadline_ms, NUMBER, none, "4500", 500, 5000, LIVE,  \
+		"Milliseconds from a query to SERVFAIL ([cache.md](../explanation/cache.md)).")   \
 	X(limits, udp_reply_size, udp_reply_size, NUMBER, none, "1232", 512, 4096, LIVE,          \
 		"Largest UDP reply, in bytes. weir truncates a larger one, and the client asks "  \
 		"again over TCP. Above 1452 the data plane raises the MTU of its ports at "       \
@@ -202,8 +198,7 @@
 		"this rate. Each other kind gets a share of it: other TCP a third, SYN a "        \
 		"quarter, UDP from port 53 an eighth, other UDP a fortieth, the rest a "          \
 		"fortieth, ICMP an eightieth, ARP and neighbour discovery an eightieth "          \
-		"([floods.md](../explanation/floods.md)). weir drops the frames beyond. 0: no "   \
-		"limit.")
+		"([floods.md](../explanation/floods.md)). weir drops the frames beyond. 0: all.")
 
 #define CONFIG_KEYS_TCP(X)                                                                        \
 	X(tcp, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                                  \
@@ -355,26 +350,29 @@
 	X(local, hosts_ptr, hosts_ptr, BOOL, none, "true", 0, 0, LIVE,                          \
 		"Whether addresses in hosts files get PTR records.")
 
-#define CONFIG_KEYS(X)           \
-	CONFIG_KEYS_RUNTIME(X)   \
-	CONFIG_KEYS_DATAPLANE(X) \
-	CONFIG_KEYS_CACHE(X)     \
-	CONFIG_KEYS_REFRESH(X)   \
-	CONFIG_KEYS_BLOCKING(X)  \
-	CONFIG_KEYS_UPSTREAMS(X) \
-	CONFIG_KEYS_LIMITS(X)    \
-	CONFIG_KEYS_TCP(X)       \
-	CONFIG_KEYS_FALLBACK(X)  \
-	CONFIG_KEYS_ACCESS(X)    \
-	CONFIG_KEYS_COOKIES(X)   \
-	CONFIG_KEYS_IDENTITY(X)  \
-	CONFIG_KEYS_METRICS(X)   \
-	CONFIG_KEYS_REDIS(X)     \
-	CONFIG_KEYS_LOCAL(X)     \
+#define CONFIG_KEYS(X)              \
+	CONFIG_KEYS_RUNTIME(X)      \
+	CONFIG_KEYS_DATAPLANE(X)    \
+	CONFIG_KEYS_CACHE(X)        \
+	CONFIG_KEYS_REFRESH(X)      \
+	CONFIG_KEYS_BLOCKING(X)     \
+	CONFIG_KEYS_UPSTREAMS(X)    \
+	CONFIG_KEYS_LIMITS(X)       \
+	CONFIG_KEYS_TCP(X)          \
+	CONFIG_KEYS_CONTROLPLANE(X) \
+	CONFIG_KEYS_FALLBACK(X)     \
+	CONFIG_KEYS_ACCESS(X)       \
+	CONFIG_KEYS_COOKIES(X)      \
+	CONFIG_KEYS_IDENTITY(X)     \
+	CONFIG_KEYS_METRICS(X)      \
+	CONFIG_KEYS_REDIS(X)        \
+	CONFIG_KEYS_LOCAL(X)        \
 	CONFIG_KEYS_QUERY_LOG(X)
 
 // X(choices, word, value)
 #define CONFIG_CHOICES(X)                                               \
+	CONFIG_CHOICES_CONTROLPLANE(X)                                  \
+	CONFIG_CHOICES_UPSTREAMS(X)                                     \
 	X(request_format, "text", REQUESTS_TEXT)                        \
 	X(request_format, "json", REQUESTS_JSON)                        \
 	X(webhook_form, "generic", WEBHOOK_GENERIC)                     \
@@ -456,7 +454,9 @@
 	X(cache.ttl_preset, "reference", cache.stale_bound, "stored")
 
 #include "config_doc.h"
+#include "config_keys_controlplane.h"
 #include "config_keys_log.h"
+#include "config_keys_upstreams.h"
 #include "config_schema.h"
 
 #include <stdbool.h>

@@ -94,7 +94,7 @@ static int list_format_apply(
 	return rc;
 }
 
-// The last part of the path, or the host where there is none.
+// The last part of the path, or the host without a path.
 static const char *list_name_find(const struct config_list *list, char found[CONFIG_TITLE_MAX + 1])
 {
 	struct url url;
@@ -220,11 +220,11 @@ int config_lists_apply(
 void config_lists_free(struct config *c)
 {
 	for (unsigned i = 0; i < c->blocking.list_count; i++) {
-		free(c->blocking.lists[i].name);
-		free(c->blocking.lists[i].path);
-		free(c->blocking.lists[i].url);
+		FREE_AND_NULL(c->blocking.lists[i].name);
+		FREE_AND_NULL(c->blocking.lists[i].path);
+		FREE_AND_NULL(c->blocking.lists[i].url);
 	}
-	free(c->blocking.lists);
+	FREE_AND_NULL(c->blocking.lists);
 	struct config_blocking *b = &c->blocking;
 	config_entries_free(&(struct config_entries){
 		b->allow_count, b->allow_pattern_count, b->allow, b->allow_patterns});

@@ -178,7 +178,7 @@ int config_group_records_apply(const struct config_doc *doc, const struct config
 static void records_free(struct config_record *records, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		free(records[i].rdata);
+		FREE_AND_NULL(records[i].rdata);
 	free(records);
 }
 
@@ -187,9 +187,9 @@ void config_local_free(struct config *c)
 	struct config_local *l = &c->local;
 	records_free(l->records, l->record_count);
 	for (unsigned i = 0; i < l->hosts_file_count; i++)
-		free(l->hosts_files[i]);
-	free(l->hosts_files);
-	free(l->zones);
+		FREE_AND_NULL(l->hosts_files[i]);
+	FREE_AND_NULL(l->hosts_files);
+	FREE_AND_NULL(l->zones);
 	for (unsigned i = 0; i < c->group_count; i++)
 		records_free(c->groups[i].records, c->groups[i].record_count);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "config_entries.h"
+#include "config_keys.h"
 #include "config_sections.h"
 
 #include <errno.h>
@@ -278,22 +279,51 @@ int config_server_apply(const struct config_doc *doc, const struct config_raw_se
 			return config_refuse(doc, key, "given twice");
 		}
 	}
-	servers[(*count)++] = (struct config_upstream){.name = name, .address = a};
+	int64_t weight = 1;
+	config_item_key(key, list, *count, "weight");
+	if (raw->weight)
+		rc = config_number_parse(doc, key, raw->weight, 1, CONFIG_WEIGHT_MAX, &weight);
+	if (rc < 0) {
+		free(name);
+		return rc;
+	}
+	servers[(*count)++] =
+		(struct config_upstream){.name = name, .address = a, .weight = (unsigned)weight};
+	return 0;
+}
+
+static int sources_apply(const struct config_doc *doc, const struct config_raw_upstreams *raw,
+	struct config_upstreams *u)
+{
+	for (unsigned i = 0; i < raw->source_count; i++) {
+		char key[CONFIG_PATH_MAX];
+		struct ip_address a;
+		config_item_key(key, "upstreams.source", i, NULL);
+		if (ip_address_parse(raw->source[i], &a) < 0
+			|| a.prefix_len != (a.version == 4 ? 32 : 128))
+			return config_refuse(doc, key, "is not an IP address");
+		if (i > 0 && a.version == u->source[0].version)
+			return config_refuse(doc, key, "one IPv4 and one IPv6 address at most");
+		u->source[u->source_count++] = a;
+	}
 	return 0;
 }
 
 static int servers_apply(
 	const struct config_doc *doc, const struct config_raw_upstreams *raw, struct config *out)
 {
+	struct config_upstreams *u = &out->upstreams;
 	if (raw->servers_count == 0)
 		return config_refuse(doc, "upstreams.servers", "at least one server is needed");
+	if (dns_name_from_text(u->check_text, strlen(u->check_text), &u->check_name) < 0)
+		return config_refuse(doc, "upstreams.check_name", "is not a domain name");
 	for (unsigned i = 0; i < raw->servers_count; i++) {
 		int rc = config_server_apply(doc, &raw->servers[i], "upstreams.servers", out,
 			out->upstreams.server, &out->upstreams.count);
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return sources_apply(doc, raw, u);
 }
 
 int config_net_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)
@@ -311,10 +341,10 @@ int config_net_apply(const struct config_doc *doc, const struct config_raw *raw,
 void config_net_free(struct config *c)
 {
 	for (unsigned i = 0; i < c->dataplane.port_count; i++) {
-		free(c->dataplane.ports[i].device);
-		free(c->dataplane.ports[i].exception);
-		free(c->dataplane.ports[i].xdp);
+		FREE_AND_NULL(c->dataplane.ports[i].device);
+		FREE_AND_NULL(c->dataplane.ports[i].exception);
+		FREE_AND_NULL(c->dataplane.ports[i].xdp);
 	}
 	for (unsigned i = 0; i < c->upstreams.count; i++)
-		free(c->upstreams.server[i].name);
+		FREE_AND_NULL(c->upstreams.server[i].name);
 }

@@ -250,17 +250,17 @@ int config_query_log_apply(
 
 void config_query_log_free(struct config *c)
 {
-	free(c->query_log.exclude_domains);
-	free(c->query_log.exclude_clients);
+	FREE_AND_NULL(c->query_log.exclude_domains);
+	FREE_AND_NULL(c->query_log.exclude_clients);
 	char *password = c->query_log.clickhouse.password;
 	if (password)
 		explicit_bzero(password, strlen(password));
-	free(password);
+	FREE_AND_NULL(c->query_log.clickhouse.password);
 	for (unsigned i = 0; i < c->query_log.clickhouse.url_count; i++)
-		free(c->query_log.clickhouse.urls[i]);
+		FREE_AND_NULL(c->query_log.clickhouse.urls[i]);
 	for (unsigned i = 0; i < c->query_log.webhook_count; i++) {
-		free(c->query_log.webhooks[i].url);
-		free(c->query_log.webhooks[i].ca_file);
+		FREE_AND_NULL(c->query_log.webhooks[i].url);
+		FREE_AND_NULL(c->query_log.webhooks[i].ca_file);
 	}
-	free(c->query_log.webhooks);
+	FREE_AND_NULL(c->query_log.webhooks);
 }

@@ -35,5 +35,5 @@ int config_rebinding_apply(const struct config_doc *doc, const struct config_raw
 
 void config_rebinding_free(struct config_rebinding *r)
 {
-	free(r->allow);
+	FREE_AND_NULL(r->allow);
 }

@@ -47,7 +47,7 @@ static int password_apply(const struct config_doc *doc, struct config_redis *r)
 	int rc = config_password_read(doc, key, r->password_file, &password);
 	if (rc < 0)
 		return rc;
-	free(r->password);
+	FREE_AND_NULL(r->password);
 	r->password = password;
 	return 0;
 }

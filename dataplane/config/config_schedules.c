@@ -218,9 +218,9 @@ int config_schedules_apply(const struct config_doc *doc, const char *owner,
 void config_schedules_free(struct config_schedules *s)
 {
 	for (unsigned i = 0; i < s->count; i++) {
-		free(s->one[i].name);
-		free(s->one[i].lists);
-		free(s->one[i].domains);
+		FREE_AND_NULL(s->one[i].name);
+		FREE_AND_NULL(s->one[i].lists);
+		FREE_AND_NULL(s->one[i].domains);
 	}
-	free(s->one);
+	FREE_AND_NULL(s->one);
 }

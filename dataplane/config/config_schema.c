@@ -83,6 +83,7 @@ static const cyaml_schema_value_t raw_schedule = {
 static const cyaml_schema_field_t raw_server_fields[] = {
 	RAW_TEXT(config_raw_server, address),
 	RAW_TEXT(config_raw_server, name),
+	RAW_TEXT(config_raw_server, weight),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t raw_server = {
@@ -136,15 +137,23 @@ static const cyaml_schema_field_t raw_blocking_fields[] = {
 static const cyaml_schema_field_t raw_upstreams_fields[] = {
 	CONFIG_KEYS_UPSTREAMS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_upstreams, servers, &raw_server, CONFIG_UPSTREAMS_MAX),
+	RAW_SEQUENCE(config_raw_upstreams, source, &raw_text, CONFIG_SOURCES_MAX),
 	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t raw_limits_fields[] = {
-	CONFIG_KEYS_LIMITS(RAW_KEY) CYAML_FIELD_END,
+	CONFIG_KEYS_LIMITS(RAW_KEY)
+		RAW_SEQUENCE(config_raw_limits, unlimited_clients, &raw_text, CONFIG_UNLIMITED_MAX),
+	RAW_SEQUENCE(config_raw_limits, unlimited_zones, &raw_text, CONFIG_UNLIMITED_MAX),
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t raw_tcp_fields[] = {
 	CONFIG_KEYS_TCP(RAW_KEY) CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t raw_controlplane_fields[] = {
+	CONFIG_KEYS_CONTROLPLANE(RAW_KEY) CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t raw_fallback_fields[] = {
@@ -308,6 +317,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(upstreams),
 	RAW_SECTION_FIELD(limits),
 	RAW_SECTION_FIELD(tcp),
+	RAW_SECTION_FIELD(controlplane),
 	RAW_SECTION_FIELD(fallback),
 	RAW_SECTION_FIELD(access),
 	RAW_SECTION_FIELD(cookies),

@@ -43,11 +43,11 @@ struct config_raw_filter {
 };
 
 struct config_raw_server {
-	char *address, *name;
+	char *address, *name, *weight;
 };
 
 struct config_raw_runtime {
-	char *directory, *state_directory, *hugepages, *log_level, *group;
+	char *directory, *state_directory, *hugepages, *log_level, *group, *log_memory_s;
 };
 
 struct config_raw_dataplane {
@@ -97,18 +97,27 @@ struct config_raw_blocking {
 };
 
 struct config_raw_upstreams {
-	char *first_timeout_ms, *max_sends, *backoff;
+	char *first_timeout_ms, *max_sends, *policy, *race, *check, *check_interval, *check_name,
+		*check_type, *via, *backoff;
 	struct config_raw_server *servers;
-	unsigned servers_count;
+	char **source;
+	unsigned servers_count, source_count;
 };
 
 struct config_raw_limits {
-	char *inflight, *waiters, *zone_inflight, *client_waiters, *udp_reply_size, *kernel_frames;
+	char *inflight, *waiters, *zone_inflight, *client_waiters, *udp_reply_size, *kernel_frames,
+		*answer_deadline_ms;
+	char **unlimited_clients, **unlimited_zones;
+	unsigned unlimited_clients_count, unlimited_zones_count;
 };
 
 struct config_raw_tcp {
 	char *enabled, *connections, *per_client, *pipelined, *queries, *idle_timeout,
 		*query_timeout, *connection_queries, *connection_age, *buffer_kb;
+};
+
+struct config_raw_controlplane {
+	char *resolvers;
 };
 
 struct config_raw_fallback {
@@ -241,6 +250,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_upstreams *upstreams;
 	struct config_raw_limits *limits;
 	struct config_raw_tcp *tcp;
+	struct config_raw_controlplane *controlplane;
 	struct config_raw_fallback *fallback;
 	struct config_raw_access *access;
 	struct config_raw_cookies *cookies;
@@ -252,8 +262,9 @@ struct config_raw { // after config_raw_load no section is NULL
 	unsigned clients_count;
 	struct config_raw_local *local;
 	struct config_raw_query_log *query_log;
-	struct config_raw_query_log_store *query_log_store;       // query_log->store, which owns it
-	struct config_raw_query_log_requests *query_log_requests; // likewise
+	struct config_raw_query_log_store *query_log_store; // query_log->store, which owns it
+	struct config_raw_query_log_requests
+		*query_log_requests; // query_log->requests, which owns it
 	struct config_raw_query_log_dnstap *query_log_dnstap;
 	struct config_raw_query_log_clickhouse *query_log_clickhouse;
 	struct config_raw_forward *forward_zones; // may be NULL

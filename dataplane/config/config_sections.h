@@ -43,6 +43,13 @@ ATTR_MUST_CHECK int config_access_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_access_free(struct config *c);
 
+// The lists of the section `limits`: clients and zones without its bounds.
+
+// -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled.
+ATTR_MUST_CHECK int config_limits_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_limits_free(struct config *c);
+
 // The list `clients`, and the entries of `groups[].clients`: addresses, prefixes, MACs and names of
 // clients, none in two groups.
 

@@ -271,6 +271,6 @@ int eal_args_build(struct eal_args *out, const char *program, const struct confi
 void eal_args_free(struct eal_args *a)
 {
 	for (int i = 0; i < a->argc; i++)
-		free(a->argv[i]);
+		FREE_AND_NULL(a->argv[i]);
 	*a = (struct eal_args){0};
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// DPDK 22.11 calls these functions experimental; they have not changed since.
-#define ALLOW_EXPERIMENTAL_API
 #include "idle_monitor.h"
 
 #include <rte_cpuflags.h>
@@ -10,6 +8,9 @@
 #include <rte_pause.h>
 
 #include <weir/log.h>
+
+// DPDK 22.11 calls functions below experimental; they have not changed since.
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 // A fact of the CPU, found before the first worker runs; the same for all of them.
 static uint64_t pause_tsc; // 0: no TPAUSE
@@ -53,12 +54,13 @@ static int answers_came(const uint64_t tail, const uint64_t seen[RTE_POWER_MONIT
 
 static void watch_answers(struct idle_monitor *p, const struct worker *w)
 {
-	p->line[0] = (struct rte_power_monitor_cond){
-		.addr = (volatile void *)(uintptr_t)&w->answer.tail->units,
-		.size = sizeof(uint64_t),
-		.fn = answers_came,
-		.opaque = {w->answer.next},
-	};
+	for (unsigned r = 0; r < w->resolvers; r++)
+		p->line[p->queues + r] = (struct rte_power_monitor_cond){
+			.addr = (volatile void *)(uintptr_t)&w->answer[r].tail->units,
+			.size = sizeof(uint64_t),
+			.fn = answers_came,
+			.opaque = {w->answer[r].next},
+		};
 }
 
 // Gets the next descriptor of each queue; returns how many drivers report it.
@@ -67,14 +69,14 @@ static unsigned watch_queues(struct idle_monitor *p, const struct worker *w)
 	unsigned found = 0;
 	for (unsigned i = 0; i < w->port_count; i++) {
 		const struct worker_port *port = &w->port[i];
-		struct rte_power_monitor_cond *at = &p->line[1 + found];
+		struct rte_power_monitor_cond *at = &p->line[found];
 		found += rte_eth_get_monitor_addr(port->port_id, port->rx_queue, at) == 0;
 		if (!port->has_exception)
 			continue;
-		at = &p->line[1 + found];
+		at = &p->line[found];
 		found += rte_eth_get_monitor_addr(port->exception_id, port->queue, at) == 0;
 	}
-	p->count = 1 + found;
+	p->queues = found;
 	return found;
 }
 
@@ -99,12 +101,13 @@ void idle_monitor_wait(struct idle_monitor *p, const struct worker *w)
 		idle_monitor_pause();
 		return;
 	}
-	unsigned before = p->count;
-	watch_answers(p, w);
-	if (watch_queues(p, w) + 1 != before)
+	unsigned before = p->queues;
+	if (watch_queues(p, w) != before)
 		return; // a port is being stopped
+	watch_answers(p, w);
 	if (p->way == IDLE_MONITOR_ALL_LINES)
-		(void)rte_power_monitor_multi(p->line, p->count, rte_rdtsc() + p->watch_tsc);
+		(void)rte_power_monitor_multi(
+			p->line, p->queues + w->resolvers, rte_rdtsc() + p->watch_tsc);
 	else
-		(void)rte_power_monitor(&p->line[1], rte_rdtsc() + p->blind_tsc);
+		(void)rte_power_monitor(&p->line[0], rte_rdtsc() + p->blind_tsc);
 }

@@ -20,15 +20,15 @@ enum {
 	IDLE_MONITOR_PAUSE_NS = 1000,
 	IDLE_MONITOR_WATCH_US = 100, // a write to any line ends it earlier
 	IDLE_MONITOR_BLIND_US = 20,
-	IDLE_MONITOR_LINES_MAX = 1 + 2 * WORKER_PORTS_MAX,
+	IDLE_MONITOR_LINES_MAX = SHM_RESOLVERS_MAX + 2 * WORKER_PORTS_MAX,
 };
 
 enum idle_monitor_way { IDLE_MONITOR_PAUSE, IDLE_MONITOR_ONE_LINE, IDLE_MONITOR_ALL_LINES };
 
 struct idle_monitor { // of one worker
 	enum idle_monitor_way way;
-	unsigned count;
-	// [0]: the answer ring; then RX queues, whose lines move.
+	unsigned queues; // that report a line
+	// RX queues, whose lines move; then the answer rings.
 	struct rte_power_monitor_cond line[IDLE_MONITOR_LINES_MAX];
 	uint64_t watch_tsc, blind_tsc;
 };

@@ -161,10 +161,28 @@ static void sleep_fds(struct idle_sleep *d, struct worker *w, long us)
 		d->fruitless++;
 }
 
+static void answers_awake(struct worker *w, unsigned count)
+{
+	for (unsigned r = 0; r < count; r++)
+		ring_awake(&w->answer[r]);
+}
+
+// True: no answers are there, and each resolver rings for its next one.
+static bool answers_prepare_sleep(struct worker *w)
+{
+	for (unsigned r = 0; r < w->resolvers; r++) {
+		if (!ring_prepare_sleep(&w->answer[r])) {
+			answers_awake(w, r);
+			return false;
+		}
+	}
+	return true;
+}
+
 // Offline, so that no writer waits for a sleeping worker.
 static void sleep_offline(struct idle_sleep *d, struct worker *w, long us)
 {
-	if (!ring_prepare_sleep(&w->answer))
+	if (!answers_prepare_sleep(w))
 		return;
 	uint64_t began = clock_mono_us();
 	stats_add(&w->stats->counter[COUNTER_sleeps], 1);
@@ -173,7 +191,7 @@ static void sleep_offline(struct idle_sleep *d, struct worker *w, long us)
 	sleep_fds(d, w, us);
 	if (w->epoch.epoch)
 		epoch_online(&w->epoch);
-	ring_awake(&w->answer);
+	answers_awake(w, w->resolvers);
 	stats_add(&w->stats->counter[COUNTER_sleep_us], clock_mono_us() - began);
 }
 

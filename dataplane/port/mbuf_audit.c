@@ -44,7 +44,7 @@ static uint64_t get(const _Atomic uint64_t *n)
 
 void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s)
 {
-	// What goes in first and what comes out last: the worker goes on meanwhile, and no frame of
+	// Inputs are read first, outputs last: the worker goes on meanwhile, and no frame of
 	// that time may look lost.
 	*out = (struct mbuf_flows){
 		.received = get(&s->counter[COUNTER_rx_frames]),
@@ -75,24 +75,22 @@ static uint64_t kept(uint64_t in, uint64_t out)
 	return in > out ? in - out : 0;
 }
 
-const char *mbuf_suspect(
+unsigned mbuf_suspect(
 	const struct mbuf_flows *before, const struct mbuf_flows *after, uint32_t lost)
 {
-	const char *name = "?";
-	uint64_t most = 0;
+	unsigned owner = MBUF_OWNER_port, found = 0;
 
 	if (kept(after->received, after->settled) >= lost)
-		return "rx to verdict";
+		return MBUF_OWNER_rx;
 	if (kept(after->to_send, after->sent) >= lost)
-		return "tx";
+		return MBUF_OWNER_tx;
 	if (kept(after->to_kernel, after->kernel) >= lost)
-		return "exception";
+		return MBUF_OWNER_kernel_tx;
 	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
-		uint64_t n = after->dropped[v] - before->dropped[v];
-		if (n >= lost && n > most) {
-			most = n;
-			name = verdict_names[v];
-		}
+		if (after->dropped[v] - before->dropped[v] < lost)
+			continue;
+		owner = MBUF_OWNER_VERDICTS + v;
+		found++;
 	}
-	return name;
+	return found == 1 ? owner : MBUF_OWNER_port;
 }

@@ -10,9 +10,9 @@
 // preempted worker would look like a leak of its burst. A window without a count has no verdict.
 //
 // In a second without any frame the least count must not exceed base + tx_hold, which is exact for
-// ports that free the frames they send; while frames flow, base + tx_hold + in_flight, as for fewer
-// no stage could be named. Below base - rx_vary at rest, a buffer was freed twice. Pure arithmetic;
-// the main lcore's.
+// ports that free the frames they send; while frames flow, base + tx_hold + in_flight. Fewer are
+// found by a walk (mbuf_walk.h). Below base - rx_vary at rest, a buffer was freed twice. Pure
+// arithmetic; the main lcore's.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,12 +36,12 @@ struct mbuf_flows {
 	uint64_t dropped[VERDICT_COUNT];
 };
 
-// The stage that most likely lost `lost` buffers: the one into which that many more frames went
-// than came out in the run up to `after`, because a leak may have grown for long before it showed.
-// Else the verdict with the most drops between the two samples, as only these are freed without a
-// count of their own. `lost` must exceed the frames that can be in flight at `after`. "rx to
-// verdict", "tx", "exception", a verdict's name, "?".
-const char *mbuf_suspect(
+// Where a walk cannot tell (mbuf_walk.h): the owner that most likely lost `lost` buffers, by frames
+// that went in and did not come out in the run up to `after`. Else, as only dropped frames are
+// freed without a count of their own, the verdict that dropped as many between the two samples, if
+// there is just one. MBUF_OWNER_port: not known. `lost` must exceed the frames that can be in
+// flight at `after`.
+unsigned mbuf_suspect(
 	const struct mbuf_flows *before, const struct mbuf_flows *after, uint32_t lost);
 void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s);
 

@@ -22,9 +22,9 @@ static bool are_stripped(const char *interface)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return false;
-	bool told = ioctl(fd, SIOCETHTOOL, &request) == 0;
+	bool known = ioctl(fd, SIOCETHTOOL, &request) == 0;
 	close(fd);
-	return told && (flags.data & ETH_FLAG_RXVLAN);
+	return known && (flags.data & ETH_FLAG_RXVLAN);
 }
 
 int steering_tags_check(const struct config_port *port, char *why, size_t cap)

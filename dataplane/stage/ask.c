@@ -4,6 +4,7 @@
 #include "frame.h"
 #include "stages.h"
 
+#include <weir/bell.h>
 #include <weir/shm_msg.h>
 
 static uint32_t arrival_more_us(const struct batch *b)
@@ -23,13 +24,28 @@ static uint16_t whole_len(const struct batch *b, const struct packet *p, uint8_t
 		       : p->dns_len;
 }
 
+unsigned ask_resolver(const struct batch *b, const struct packet *p)
+{
+	return b->tables->has_l0 ? l0_resolver_of(&b->tables->l0, p->hash) : 0;
+}
+
+// Replies of upstream servers use the same ring and end the wait of clients, so the last sixteenth
+// of the ring is theirs alone.
+static bool is_for_replies(const struct batch *b, struct ring_producer *miss)
+{
+	return b->tables->hops.has_servers
+	       && ring_is_fuller(miss, miss->units - miss->units / ASK_REPLIES_SHARE);
+}
+
 bool ask_control(struct batch *b, const struct packet *p, uint8_t kind, uint32_t ticket)
 {
 	struct worker *w = b->w;
 	const uint32_t cookie = p->q.has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
 	const uint16_t whole = whole_len(b, p, kind);
 	uint32_t len = (uint32_t)sizeof(struct msg_miss) + p->q.question_len + cookie + whole;
-	struct msg_miss *msg = ring_reserve(&w->miss, MSG_MISS, len);
+	const unsigned resolver = ask_resolver(b, p);
+	struct ring_producer *miss = &w->miss[resolver];
+	struct msg_miss *msg = is_for_replies(b, miss) ? NULL : ring_reserve(miss, MSG_MISS, len);
 	if (!msg)
 		return false;
 	*msg = (struct msg_miss){
@@ -55,6 +71,22 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind, uint32_t
 	memcpy(msg + 1, packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
 	memcpy((uint8_t *)(msg + 1) + p->q.question_len, p->q.cookie, cookie);
 	memcpy((uint8_t *)(msg + 1) + p->q.question_len + cookie, packet_dns(p), whole);
-	b->rang = true;
+	static_assert(SHM_RESOLVERS_MAX <= 8 * sizeof(b->asked));
+	b->asked |= (uint8_t)(1u << resolver);
 	return true;
+}
+
+void ask_publish(struct worker *w, unsigned resolvers)
+{
+	for (; resolvers; resolvers &= resolvers - 1)
+		ring_publish(&w->miss[__builtin_ctz(resolvers)]);
+}
+
+void ask_wake(struct worker *w, unsigned resolvers)
+{
+	for (; resolvers; resolvers &= resolvers - 1) {
+		const int r = __builtin_ctz(resolvers);
+		if (ring_wants_wake(&w->miss[r]) && w->resolver_bell[r] > 0)
+			bell_ring(w->resolver_bell[r]);
+	}
 }

@@ -10,6 +10,7 @@
 // used again each turn.
 
 #include "core/dns/dns_cookie_many.h"
+#include "state/mbuf_owner.h"
 #include "state/worker.h"
 
 #include <weir/rule_probe.h>
@@ -94,7 +95,7 @@ struct batch {
 	bool blocks;     // they, or what answers were checked by, may block: neither off nor paused
 	bool closed;     // no rules (blocking.closed): no client is answered
 	bool blocks_all; // some group of clients may ask for nothing, and the same goes for that
-	bool rang;       // something was put on the miss ring
+	uint8_t asked;   // miss rings on which something was put, one bit each
 	bool logs;       // the query log is on: `note` is kept
 	bool log_lines;  // records went past the caches (query_record.h)
 	uint64_t start_tsc;
@@ -177,6 +178,7 @@ ATTR_INLINE void batch_drop(struct batch *b, struct packet *p, enum verdict v)
 	batch_note_verdict(b, p, v);
 	if (b->logs)
 		batch_note(b, p)->is_answered = false;
+	mbuf_own(p->m, mbuf_mark(MBUF_OWNER_VERDICTS + v, b->now_ms));
 	b->drop[b->drop_count++] = p->m;
 	p->m = NULL;
 }
@@ -184,6 +186,7 @@ ATTR_INLINE void batch_drop(struct batch *b, struct packet *p, enum verdict v)
 ATTR_INLINE void batch_to_kernel(struct batch *b, struct packet *p)
 {
 	batch_note_verdict(b, p, VERDICT_to_kernel);
+	mbuf_own(p->m, mbuf_mark(MBUF_OWNER_kernel_queue, b->now_ms));
 	b->kernel[b->kernel_count++] = p->m;
 	p->m = NULL;
 }

@@ -19,6 +19,10 @@
 // One's complement sum (dns_reply.h) of the pseudo header: both addresses, protocol and length.
 uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len);
 
+// Is the checksum of `len` bytes of UDP at l4 right? Only whole checksums can be verified; a kernel
+// sender on veth leaves them to a NIC that is not there (rx_csum: compute).
+bool frame_udp_csum_fits(const struct worker_port *port, const struct packet *p, uint16_t len);
+
 // Turns the IP header of a received packet around for `payload_len` bytes behind it. IPv4 options
 // are removed: copied ones (record route, source route, time stamps) would be wrong in a reply.
 // That moves the start of the frame, so l4 and dns change by as much.

@@ -139,7 +139,7 @@ bool reply_identity(struct batch *b, struct packet *p)
 
 void reply_note_ede(struct batch *b, const struct packet *p, uint16_t len, int ede)
 {
-	if (p->q.has_opt && dns_reply_tells_ede(packet_dns(p), len, ede))
+	if (p->q.has_opt && dns_reply_tells_ede(packet_dns(p), len, 0, ede))
 		batch_note(b, p)->ede = (uint16_t)ede;
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "address.h"
+#include "ask.h"
 #include "frame.h"
 #include "reply.h"
 #include "send.h"
+#include "server_send.h"
 #include "stages.h"
 
 #include <rte_cycles.h>
@@ -25,6 +27,7 @@ struct traced {
 };
 
 struct outbox {
+	unsigned reported; // resolvers that hear of a refusal, one bit each
 	unsigned count[WORKER_PORTS_MAX];
 	unsigned traced_count;
 	struct traced traced[ANSWERS_PER_TURN];
@@ -51,12 +54,6 @@ static bool path_is_sane(const struct worker *w, const struct return_path *path)
 	       && address_can_ask_ipv4(w->service, client);
 }
 
-// Both are sums of bytes that are not all zero; those add up to 0xffff where others do to 0.
-static bool sums_agree(uint16_t a, uint16_t b)
-{
-	return a % 0xffff == b % 0xffff;
-}
-
 // `len` bytes came off the ring. Answers to the questions of another life or worker rings are
 // expected after a restart; everything else that does not fit is an error of the other side.
 static bool answer_valid(struct worker *w, struct answer *a, int len, uint16_t type)
@@ -74,7 +71,7 @@ static bool answer_valid(struct worker *w, struct answer *a, int len, uint16_t t
 	}
 	uint16_t sum = csum_partial(a->dns, a->head.dns_len);
 	if (a->head.verdict >= ANSWER_KINDS || !path_is_sane(w, &a->head.path)
-		|| !(get_u16(a->dns + 2) & DNS_FLAG_QR) || !sums_agree(sum, a->head.sum)) {
+		|| !(get_u16(a->dns + 2) & DNS_FLAG_QR) || !csum_agree(sum, a->head.sum)) {
 		count(w, COUNTER_answer_bad);
 		return false;
 	}
@@ -116,6 +113,7 @@ static struct rte_mbuf *make_frame(struct worker *w, const struct answer *a)
 		count(w, COUNTER_answer_nombuf);
 		return NULL;
 	}
+	mbuf_own(m, mbuf_mark(MBUF_OWNER_answer, w->now_ms));
 	unsigned headers = frame_headers_len(&a->head.path);
 	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(headers + a->head.dns_len));
 	if (!frame) {
@@ -139,38 +137,65 @@ static void count_answer(struct worker *w, uint8_t kind)
 		count(w, COUNTER_answers_blocked);
 }
 
-// Takes messages off the ring into frames, by port. Number of messages read.
+// `len` bytes of a message; 0 and below: not a sound one.
+static void take(struct worker *w, struct answer *a, int len, uint16_t type, struct outbox *out)
+{
+	if (len < 0 || !answer_valid(w, a, len, type))
+		return;
+	const struct path_note note = frame_note_get(a->head.path.note);
+	dedup_end(&w->dedup, note.ticket);
+	if (!answer_fits_frame(w, a))
+		return;
+	struct rte_mbuf *m = make_frame(w, a);
+	if (!m)
+		return;
+	unsigned port = a->head.path.port;
+	if (unlikely_(a->head.trace))
+		out->traced[out->traced_count++] = (struct traced){.trace = a->head.trace,
+			.port = (uint16_t)port,
+			.place = (uint16_t)out->count[port],
+			.taken_tsc = rte_rdtsc()};
+	out->frame[port][out->count[port]++] = m;
+	reply_charge(
+		w, a->head.path.ip_version, a->head.path.client_ip, note.proven, a->head.dns_len);
+	count_answer(w, a->head.verdict);
+	stats_add(&w->stats->rcode[a->dns[3] % STATS_RCODES], 1);
+}
+
+// A resolver's own query.
+static void take_query(
+	struct worker *w, unsigned resolver, const void *msg, int len, struct outbox *out)
+{
+	unsigned port = 0;
+	bool reported;
+	struct rte_mbuf *m = server_send_frame(w, resolver, msg, (size_t)len, &port, &reported);
+	if (m)
+		out->frame[port][out->count[port]++] = m;
+	out->reported |= (unsigned)reported << resolver;
+}
+
+// Takes messages off the rings into frames, by port. Number of messages read. Each turn begins with
+// another ring, so that a full one leaves the others a share of the turns.
 static unsigned collect(struct worker *w, struct outbox *out)
 {
 	struct answer a;
 	const unsigned most = ANSWERS_PER_TURN - w->answers_held;
-	unsigned n;
-	for (n = 0; n < most; n++) {
+	unsigned n = 0, r = w->answer_next;
+	for (unsigned left = w->resolvers; left > 0; left--) {
+		struct ring_consumer *ring = &w->answer[r];
 		uint16_t type = 0;
-		int len = ring_read(&w->answer, &a, sizeof(a), &type);
-		if (len == 0)
-			break;
-		if (len < 0 || !answer_valid(w, &a, len, type))
-			continue;
-		const struct path_note note = frame_note_get(a.head.path.note);
-		dedup_end(&w->dedup, note.ticket);
-		if (!answer_fits_frame(w, &a))
-			continue;
-		struct rte_mbuf *m = make_frame(w, &a);
-		if (!m)
-			continue;
-		unsigned port = a.head.path.port;
-		if (unlikely_(a.head.trace))
-			out->traced[out->traced_count++] = (struct traced){.trace = a.head.trace,
-				.port = (uint16_t)port,
-				.place = (uint16_t)out->count[port],
-				.taken_tsc = rte_rdtsc()};
-		out->frame[port][out->count[port]++] = m;
-		reply_charge(w, a.head.path.ip_version, a.head.path.client_ip, note.proven,
-			a.head.dns_len);
-		count_answer(w, a.head.verdict);
-		stats_add(&w->stats->rcode[a.dns[3] % STATS_RCODES], 1);
+		int len;
+		while (n < most && (len = ring_read(ring, &a, sizeof(a), &type)) != 0) {
+			if (len > 0 && type == MSG_SEND)
+				take_query(w, r, &a, len, out);
+			else
+				take(w, &a, len, type, out);
+			n++;
+		}
+		ring_release(ring); // in every poll: it puts a scribbled index right
+		r = r + 1 < w->resolvers ? r + 1 : 0;
 	}
+	w->answer_next = r + 1 < w->resolvers ? r + 1 : 0;
 	return n;
 }
 
@@ -178,7 +203,9 @@ static unsigned collect(struct worker *w, struct outbox *out)
 static void count_anomalies(struct worker *w)
 {
 	_Atomic uint64_t *c = &w->stats->counter[COUNTER_ring_anomaly];
-	uint64_t all = w->miss.anomalies + w->answer.anomalies + w->log.ring.anomalies;
+	uint64_t all = w->log.ring.anomalies;
+	for (unsigned r = 0; r < w->resolvers; r++)
+		all += w->miss[r].anomalies + w->answer[r].anomalies;
 	if (unlikely_(atomic_load_explicit(c, memory_order_relaxed) != all))
 		atomic_store_explicit(c, all, memory_order_relaxed);
 }
@@ -193,13 +220,20 @@ static void traced_tell(
 	}
 }
 
+static bool answers_pile_up(const struct worker *w)
+{
+	for (unsigned r = 0; r < w->resolvers; r++)
+		if (ring_consumer_used(&w->answer[r]) > w->answer[r].units / 2)
+			return true;
+	return false;
+}
+
 // The time of `n` answers sets the number for the next iteration. From a ring that is over half
 // full it takes the full number: where sending is always slow, the pace alone would fill the ring.
 static void pace(struct worker *w, unsigned n, uint64_t took)
 {
 	const uint64_t most = w->slow_cycles / ANSWERS_SHARE; // 0: there is no such time
-	if (likely_(took * ANSWERS_PER_TURN <= most * n || most == 0)
-		|| ring_consumer_used(&w->answer) > w->answer.units / 2)
+	if (likely_(took * ANSWERS_PER_TURN <= most * n || most == 0) || answers_pile_up(w))
 		w->answers_held = 0;
 	else
 		w->answers_held = ANSWERS_PER_TURN
@@ -210,9 +244,8 @@ unsigned stage_answer(struct worker *w)
 {
 	struct outbox out;
 	memset(out.count, 0, sizeof(out.count));
-	out.traced_count = 0;
+	out.traced_count = out.reported = 0;
 	unsigned read = collect(w, &out);
-	ring_release(&w->answer); // in every poll: it puts a scribbled index right
 	count_anomalies(w);
 	if (read == 0)
 		return 0;
@@ -225,6 +258,10 @@ unsigned stage_answer(struct worker *w)
 		if (unlikely_(out.traced_count))
 			traced_tell(w, &out, i, n, rte_rdtsc());
 		sent += n;
+	}
+	if (unlikely_(out.reported)) {
+		ask_publish(w, out.reported);
+		ask_wake(w, out.reported);
 	}
 	pace(w, read, rte_rdtsc() - began);
 	return sent;

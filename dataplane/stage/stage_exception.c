@@ -15,19 +15,24 @@ unsigned stage_exception(struct worker *w, const struct worker_port *port)
 	if (n == 0)
 		return 0;
 	stats_add(&w->stats->counter[COUNTER_kernel_rx], n);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		mbuf_own(frame[i], mbuf_mark(MBUF_OWNER_kernel_rx, w->now_ms));
 		kernel_flows_saw(&w->kernel_flows, frame[i], w->now_ms);
+	}
 	send_to_clients(w, port, frame, n);
 	return n;
 }
 
 static void pass(struct worker *w, const struct worker_port *port, struct rte_mbuf *frame)
 {
+	mbuf_own(frame, mbuf_mark(MBUF_OWNER_kernel_tx, w->now_ms));
 	if (likely_(rte_eth_tx_burst(port->exception_id, port->queue, &frame, 1) == 1)) {
 		stats_add(&w->stats->counter[COUNTER_kernel_tx], 1);
 		stats_add(&w->stats->verdict[VERDICT_to_kernel], 1);
 	} else {
 		stats_add(&w->stats->verdict[VERDICT_drop_exception_full], 1);
+		mbuf_own(frame,
+			mbuf_mark(MBUF_OWNER_VERDICTS + VERDICT_drop_exception_full, w->now_ms));
 		rte_pktmbuf_free(frame);
 	}
 }

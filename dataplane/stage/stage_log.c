@@ -14,7 +14,8 @@ static const uint64_t unlogged =
 	| V(drop_exception_full) | V(drop_not_ours) | V(drop_runt) | V(drop_ip_header)
 	| V(drop_ip_csum) | V(drop_udp_header) | V(drop_udp_csum) | V(drop_source_port)
 	| V(drop_fragment) | V(drop_source) | V(drop_mac) | V(drop_vlan) | V(drop_other_host)
-	| V(drop_dns_short) | V(drop_dns_response) | V(drop_chained) | V(reflected);
+	| V(drop_dns_short) | V(drop_dns_response) | V(drop_chained) | V(reflected)
+	| V(upstream_reply) | V(upstream_reply_ring_full);
 #undef V
 static_assert((int)VERDICT_COUNT <= 64);
 

@@ -4,13 +4,13 @@
 #include "frame.h"
 #include "local_arp_nd.h"
 #include "net_fast.h"
+#include "server_hear.h"
 #include "stages.h"
 
 #include <rte_ip.h>
 #include <rte_udp.h>
 
 #include <netinet/in.h>
-#include <weir/csum.h>
 #include <weir/source_port.h>
 
 // Frames that are not plain (net_fast.h). Each function below either settles the packet and returns
@@ -23,10 +23,13 @@ static bool settle(struct batch *b, struct packet *p, enum verdict v)
 	return false;
 }
 
-// Frames that the kernel should see, as many as there is time for. Where no exception port leads to
-// it, only what a client needs to find and ping us is answered, by ourselves.
+// Replies of upstream servers to resolvers' queries; then frames that the kernel should see, as
+// many as there is time for. Where no exception port leads to it, only what a client needs to find
+// and ping us is answered, by ourselves.
 static bool net_not_ours(struct batch *b, struct packet *p, uint16_t ether_type)
 {
+	if (b->tables->hops.has_servers && server_hear(b, p, ether_type))
+		return false;
 	if (likely_(b->port->has_exception)) {
 		enum verdict v = exception_verdict(b, p, ether_type);
 		if (unlikely_(v != VERDICT_to_kernel))
@@ -52,21 +55,6 @@ static bool source_fits(const struct batch *b, const struct packet *p)
 	rte_be32_t src;
 	memcpy(&src, ip + 12, 4);
 	return address_can_ask_ipv4(b->w->service, src);
-}
-
-// Only whole checksums can be verified; a kernel sender on veth leaves them to a NIC that is not
-// there (rx_csum: compute).
-static bool udp_csum_fits(const struct batch *b, const struct packet *p, uint16_t len)
-{
-	if (!b->port->rx_csum_trusted
-		|| (p->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-		return true;
-	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
-	const uint8_t *udp = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l4);
-	uint64_t sum = p->ip_version == 4 ? csum_wide(ip + 12, 8) : csum_wide(ip + 8, 32);
-	sum = csum_wide_add(sum, csum_wide(udp, len));
-	sum = csum_wide_add(sum, (uint64_t)RTE_BE16(IPPROTO_UDP) + rte_cpu_to_be_16(len));
-	return csum_fold(sum) == 0xffff;
 }
 
 // `l4_len`: bytes behind the IP header, by the IP header.
@@ -99,7 +87,7 @@ static bool net_udp(struct batch *b, struct packet *p, uint16_t l4_len, uint16_t
 		if (p->ip_version == 6) // RFC 8200 8.1
 			return settle(b, p, VERDICT_drop_udp_csum);
 		batch_count(b, COUNTER_csum_absent, 1);
-	} else if (!udp_csum_fits(b, p, len)) {
+	} else if (!frame_udp_csum_fits(b->port, p, len)) {
 		return settle(b, p, VERDICT_drop_udp_csum);
 	}
 	p->dns = (uint16_t)(p->l4 + FRAME_UDP_LEN);

@@ -12,6 +12,7 @@ void stage_rx(struct batch *b)
 	b->count = n;
 	if (n == 0)
 		return;
+	const uint16_t mark = mbuf_mark(MBUF_OWNER_rx, b->w->now_ms);
 	uint64_t bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &b->store[i];
@@ -20,6 +21,7 @@ void stage_rx(struct batch *b)
 		rte_prefetch0(frame);
 		rte_prefetch0(frame + CACHE_LINE);
 		bytes += burst[i]->pkt_len;
+		mbuf_own(burst[i], mark);
 		p->m = burst[i];
 		b->pkt[i] = p;
 	}

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "ask.h"
 #include "exception.h"
 #include "send.h"
 #include "stages.h"
-
-#include <weir/bell.h>
 
 // exception_verdict has checked that there is room.
 static void keep_for_kernel(struct batch *b)
@@ -20,13 +19,6 @@ static void keep_for_kernel(struct batch *b)
 	b->kernel_count = 0;
 }
 
-// The one system call of a turn, only when the control plane sleeps and all packets are out.
-static void ring_control(struct batch *b)
-{
-	if (b->rang && ring_wants_wake(&b->w->miss) && b->w->bell > 0)
-		bell_ring(b->w->bell);
-}
-
 void stage_tx(struct batch *b)
 {
 	if (b->tx_count) {
@@ -38,6 +30,6 @@ void stage_tx(struct batch *b)
 		rte_pktmbuf_free_bulk(b->drop, b->drop_count);
 		b->drop_count = 0;
 	}
-	ring_control(b);
-	b->rang = false;
+	ask_wake(b->w, b->asked);
+	b->asked = 0;
 }

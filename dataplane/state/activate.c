@@ -2,6 +2,8 @@
 
 #include "activate.h"
 
+#include "worker_rings.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,15 +34,15 @@ static void publish(struct activate *a, struct tables_set *set)
 {
 	a->next = set;
 	for (unsigned i = 0; i < a->src.workers; i++)
-		atomic_store_explicit(&a->workers[i]->next_tables, &set->t, memory_order_release);
+		atomic_store_explicit(
+			&a->src.worker[i]->next_tables, &set->t, memory_order_release);
 	for (unsigned i = 0; i < a->src.workers; i++)
-		worker_wake(a->workers[i]);
+		worker_wake(a->src.worker[i]);
 	FAULT_POINT(activate_tables_handed);
 }
 
 int activate_init(struct activate *a, const struct shm_paths *paths, struct worker *const *workers,
-	unsigned count, uint64_t incarnation, const struct dp_config *defaults,
-	struct stats_region *stats)
+	struct worker_rings *rings, const struct dp_config *defaults, struct stats_region *stats)
 {
 	struct tables_set *first = calloc(1, sizeof(*first));
 	if (!first)
@@ -48,12 +50,15 @@ int activate_init(struct activate *a, const struct shm_paths *paths, struct work
 	first->t.config = *defaults;
 	first->t.is_closed = true;
 	*a = (struct activate){
-		.src = {.paths = *paths, .workers = count, .incarnation = incarnation},
-		.workers = workers,
+		.src = {.paths = *paths,
+			.workers = rings->count,
+			.worker = workers,
+			.rings = rings,
+			.incarnation = rings->incarnation},
 		.stats = stats,
 		.attach = true,
 	};
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < rings->count; i++)
 		a->src.lcores[i] = workers[i]->lcore;
 	publish(a, first);
 	return 0;
@@ -69,6 +74,7 @@ void activate_close(struct activate *a)
 		region_unmap(&last->l0);
 		region_unmap(&last->names);
 		region_unmap(&last->policy);
+		region_unmap(&last->hops);
 		for (unsigned i = 0; i < a->src.workers; i++)
 			region_unmap(&last->marks[i]);
 		free(last);
@@ -78,18 +84,25 @@ void activate_close(struct activate *a)
 	*a = (struct activate){0};
 }
 
-static void tell_activated(
-	struct activate *a, uint64_t l0, uint64_t names, uint64_t config, uint64_t policy)
+// NULL: nothing.
+static void tell_activated(struct activate *a, const struct worker_tables *tables)
 {
+	static const struct worker_tables none;
+	const struct worker_tables *t = tables ? tables : &none;
 	for (unsigned i = 0; i < a->src.workers; i++) {
-		struct rings_dp_page *rings = a->workers[i]->rings;
-		atomic_store_explicit(&rings->activated_l0, l0, memory_order_release);
+		struct rings_dp_page *rings = a->src.worker[i]->rings;
+		atomic_store_explicit(&rings->activated_l0, t->l0_generation, memory_order_release);
 		FAULT_POINT(activated_l0_stored);
-		atomic_store_explicit(&rings->activated_rules, names, memory_order_release);
+		atomic_store_explicit(
+			&rings->activated_rules, t->rule_image_generation, memory_order_release);
 		FAULT_POINT(activated_rules_stored);
-		atomic_store_explicit(&rings->activated_config, config, memory_order_release);
+		atomic_store_explicit(
+			&rings->activated_config, t->config_generation, memory_order_release);
 		FAULT_POINT(activated_config_stored);
-		atomic_store_explicit(&rings->activated_policy, policy, memory_order_relaxed);
+		atomic_store_explicit(
+			&rings->activated_policy, t->policy_generation, memory_order_relaxed);
+		atomic_store_explicit(
+			&rings->activated_hops, t->hops_generation, memory_order_relaxed);
 	}
 }
 
@@ -102,7 +115,7 @@ void activate_link(struct activate *a, bool up)
 	} else {
 		// The next control plane may count from 1 again; it must not take the progress with
 		// its predecessor as progress with its own regions.
-		tell_activated(a, 0, 0, 0, 0);
+		tell_activated(a, NULL);
 	}
 }
 
@@ -113,7 +126,7 @@ static bool finish_directory(struct activate *a)
 		return false;
 	const _Atomic uint64_t *epoch = &directory_of(&a->directory)->epoch;
 	for (unsigned i = 0; i < a->src.workers; i++) {
-		if (atomic_load_explicit(&a->workers[i]->epoch_in_use, memory_order_acquire)
+		if (atomic_load_explicit(&a->src.worker[i]->epoch_in_use, memory_order_acquire)
 			!= epoch)
 			return true;
 	}
@@ -127,7 +140,7 @@ static bool finish_tables(struct activate *a)
 	if (!a->next)
 		return false;
 	for (unsigned i = 0; i < a->src.workers; i++) {
-		if (atomic_load_explicit(&a->workers[i]->tables_in_use, memory_order_acquire)
+		if (atomic_load_explicit(&a->src.worker[i]->tables_in_use, memory_order_acquire)
 			!= &a->next->t)
 			return true;
 	}
@@ -168,7 +181,7 @@ static void attach_directory(struct activate *a, uint64_t now_ms)
 	a->attach = false;
 	// Its words may name other files than before: generations may have restarted.
 	a->current->l0_word = a->current->rules_word = 0;
-	a->current->policy_word = a->current->config_word = 0;
+	a->current->policy_word = a->current->hops_word = a->current->config_word = 0;
 	if (a->directory.base
 		&& region_header_of(&r)->incarnation
 			   == region_header_of(&a->directory)->incarnation) {
@@ -180,8 +193,8 @@ static void attach_directory(struct activate *a, uint64_t now_ms)
 	a->moving = true;
 	announce(a, &r);
 	for (unsigned i = 0; i < a->src.workers; i++)
-		atomic_store_explicit(
-			&a->workers[i]->next_epoch, &directory_of(&r)->epoch, memory_order_release);
+		atomic_store_explicit(&a->src.worker[i]->next_epoch, &directory_of(&r)->epoch,
+			memory_order_release);
 	FAULT_POINT(activate_directory_handed);
 }
 
@@ -218,13 +231,16 @@ static void look(struct activate *a, uint64_t now_ms)
 	uint64_t names =
 		atomic_load_explicit(&dir->current[REGION_RULE_IMAGE], memory_order_acquire);
 	uint64_t policy = atomic_load_explicit(&dir->current[REGION_POLICY], memory_order_acquire);
+	uint64_t hops = atomic_load_explicit(&dir->current[REGION_HOPS], memory_order_acquire);
 	uint64_t config = atomic_load_explicit(&dir->config_generation, memory_order_acquire);
 	struct tables_set *cur = a->current;
 	bool want_l0 = wanted(l0, cur->l0_word, &a->refused_l0, now_ms);
+	bool want_rings = a->rings_again_ms != 0 && now_ms >= a->rings_again_ms;
 	bool want_rules = wanted(names, cur->rules_word, &a->refused_rules, now_ms);
 	bool want_policy = wanted(policy, cur->policy_word, &a->refused_policy, now_ms);
+	bool want_hops = wanted(hops, cur->hops_word, &a->refused_hops, now_ms);
 	bool want_config = wanted(config, cur->config_word, &a->refused_config, now_ms);
-	if (!want_l0 && !want_rules && !want_policy && !want_config)
+	if (!want_l0 && !want_rings && !want_rules && !want_policy && !want_hops && !want_config)
 		return;
 
 	struct tables_set *set = malloc(sizeof(*set));
@@ -236,12 +252,17 @@ static void look(struct activate *a, uint64_t now_ms)
 	if (want_l0)
 		changed |= judge(
 			&a->refused_l0, tables_take_l0(set, &a->src, l0, why), l0, why, now_ms);
+	if (want_l0 || want_rings)
+		changed |= tables_take_rings(set, &a->src, now_ms, &a->rings_again_ms);
 	if (want_rules)
 		changed |= judge(&a->refused_rules, tables_take_rules(set, &a->src, names, why),
 			names, why, now_ms);
 	if (want_policy)
 		changed |= judge(&a->refused_policy, tables_take_policy(set, &a->src, policy, why),
 			policy, why, now_ms);
+	if (want_hops)
+		changed |= judge(&a->refused_hops, tables_take_hops(set, &a->src, hops, why), hops,
+			why, now_ms);
 	if (want_config) {
 		int rc = tables_take_config(set, dir, config, why);
 		if (rc != -EAGAIN)
@@ -251,10 +272,12 @@ static void look(struct activate *a, uint64_t now_ms)
 	set->l0_word = a->refused_l0.word ? 0 : set->l0_word;
 	set->rules_word = a->refused_rules.word ? 0 : set->rules_word;
 	set->policy_word = a->refused_policy.word ? 0 : set->policy_word;
+	set->hops_word = a->refused_hops.word ? 0 : set->hops_word;
 	set->config_word = a->refused_config.word ? 0 : set->config_word;
 	cur->l0_word = set->l0_word;
 	cur->rules_word = set->rules_word;
 	cur->policy_word = set->policy_word;
+	cur->hops_word = set->hops_word;
 	cur->config_word = set->config_word;
 	if (changed)
 		publish(a, set);
@@ -266,8 +289,7 @@ static void tell(struct activate *a)
 {
 	const struct worker_tables *t = &a->current->t;
 	if (a->linked)
-		tell_activated(a, t->l0_generation, t->rule_image_generation, t->config_generation,
-			t->policy_generation);
+		tell_activated(a, t);
 	atomic_store_explicit(&a->stats->l0_generation, t->l0_generation, memory_order_relaxed);
 	atomic_store_explicit(
 		&a->stats->rule_image_generation, t->rule_image_generation, memory_order_relaxed);
@@ -275,6 +297,7 @@ static void tell(struct activate *a)
 		&a->stats->config_generation, t->config_generation, memory_order_relaxed);
 	atomic_store_explicit(
 		&a->stats->policy_generation, t->policy_generation, memory_order_relaxed);
+	atomic_store_explicit(&a->stats->hops_generation, t->hops_generation, memory_order_relaxed);
 }
 
 void activate_poll(struct activate *a, uint64_t now_ms)

@@ -29,7 +29,6 @@ struct activate_refusal {
 
 struct activate {
 	struct tables_source src;
-	struct worker *const *workers;
 	struct stats_region *stats;
 
 	struct region directory, old_directory; // old: until all workers left its epoch
@@ -38,13 +37,17 @@ struct activate {
 	bool linked;                            // a control plane listens
 	bool attach; // after link-up: attach the directory, then every part, again
 	uint64_t next_attach_ms;
-	struct activate_refusal refused_l0, refused_rules, refused_policy, refused_config;
+	uint64_t rings_again_ms; // tables_take_rings; 0: all are there
+	struct activate_refusal refused_l0, refused_rules, refused_policy, refused_hops,
+		refused_config;
 };
 
-// Gives the workers their first tables (before they are launched). `workers` stays the caller's.
+// Gives the workers their first tables (before they are launched). `workers`, one for each of
+// `rings`, and `rings` stay the caller's. Rings for more resolvers are made as a cache needs them.
+struct worker_rings;
 ATTR_MUST_CHECK int activate_init(struct activate *a, const struct shm_paths *paths,
-	struct worker *const *workers, unsigned count, uint64_t incarnation,
-	const struct dp_config *defaults, struct stats_region *stats);
+	struct worker *const *workers, struct worker_rings *rings, const struct dp_config *defaults,
+	struct stats_region *stats);
 // After the workers have returned.
 void activate_close(struct activate *a);
 

@@ -12,10 +12,13 @@
 #include <weir/log.h>
 
 int link_init(struct link_client *l, const char *run_dir, const int *bells, unsigned workers,
-	uint64_t dp_incarnation)
+	unsigned resolver_bells, uint64_t dp_incarnation)
 {
-	struct link_client link = {
-		.fd = -1, .bells = bells, .workers = workers, .dp_incarnation = dp_incarnation};
+	struct link_client link = {.fd = -1,
+		.bells = bells,
+		.workers = workers,
+		.resolver_bells = resolver_bells,
+		.dp_incarnation = dp_incarnation};
 	int n = snprintf(link.path, sizeof(link.path), "%s/link.sock", run_dir);
 	if (n < 0 || (size_t)n >= sizeof(link.path))
 		return -ENAMETOOLONG;
@@ -53,13 +56,14 @@ static int send_hello(const struct link_client *l)
 	struct link_hello hello = {.magic = SHM_MAGIC,
 		.abi_version = SHM_ABI_VERSION,
 		.workers = l->workers,
-		.dp_incarnation = l->dp_incarnation};
+		.dp_incarnation = l->dp_incarnation,
+		.resolver_bells = l->resolver_bells};
 	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * SHM_WORKERS_MAX)];
+		char bytes[CMSG_SPACE(sizeof(int) * LINK_BELLS_MAX)];
 	} control = {0};
-	size_t fds_size = sizeof(int) * l->workers;
+	size_t fds_size = sizeof(int) * (l->workers + l->resolver_bells);
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,

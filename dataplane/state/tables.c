@@ -16,7 +16,8 @@ static uint64_t word_generation(uint64_t word)
 }
 
 // Takes generation `word` of a kind and checks that the file is what its name says. The policy is a
-// private copy: zeros in place of a file that was cut off would mean that everyone may ask.
+// private copy: zeros in place of a file that was cut off would mean that everyone may ask. So are
+// the hops, which are read once.
 static int attach(struct region *out, const struct tables_source *src, const char *stem,
 	enum region_kind kind, uint64_t word, char why[SHM_WHY_MAX])
 {
@@ -24,7 +25,7 @@ static int attach(struct region *out, const struct tables_source *src, const cha
 	enum shm_where where = (enum shm_where)(word & 1);
 	shm_name_generation(name, stem, word_generation(word));
 	struct region r = {0};
-	int rc = kind == REGION_POLICY
+	int rc = kind == REGION_POLICY || kind == REGION_HOPS
 			 ? region_load(&src->paths, where, name, kind, &r, why)
 			 : region_attach(&src->paths, where, name, kind, false, &r, why);
 	if (rc)
@@ -69,7 +70,7 @@ static void inherit_visits(const struct region *marks, const struct region *form
 	}
 }
 
-// In place of one of that name, which may be what leaves no room for two.
+// In place of one of that name, which may be what leaves no room for two. Not published yet.
 static int create_in_place(struct region *marks, const struct tables_source *src,
 	const struct region_spec *spec, char why[SHM_WHY_MAX])
 {
@@ -86,8 +87,6 @@ static int create_in_place(struct region *marks, const struct tables_source *src
 	if (former.base)
 		inherit_visits(marks, &former, (uint32_t)spec->geometry[0]);
 	region_unmap(&former);
-	region_publish(marks);
-	FAULT_POINT(marks_made);
 	return 0;
 }
 
@@ -119,10 +118,20 @@ static void sweep_marks(const struct tables_source *src, uint64_t generation)
 	closedir(d);
 }
 
+static void unlink_marks(const struct tables_source *src, unsigned worker, uint64_t generation)
+{
+	char name[SHM_NAME_MAX];
+	shm_name_marks(name, worker, generation);
+	(void)region_unlink(&src->paths, SHM_IN_MEM, name);
+}
+
+// Published once all are there, or none is left: the control plane keeps what it has mapped, and
+// would not see those that a later try makes.
 static int create_marks(struct region marks[SHM_WORKERS_MAX], const struct tables_source *src,
 	uint64_t generation, uint32_t units, char why[SHM_WHY_MAX])
 {
-	for (unsigned i = 0; i < src->workers; i++) {
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < src->workers; i++) {
 		char name[SHM_NAME_MAX];
 		shm_name_marks(name, i, generation);
 		const struct region_spec spec = {
@@ -136,12 +145,19 @@ static int create_marks(struct region marks[SHM_WORKERS_MAX], const struct table
 			.mode = 0600,
 		};
 		(void)numa_place(numa_nodes_of(NULL, &src->lcores[i], 1));
-		int rc = create_in_place(&marks[i], src, &spec, why);
+		rc = create_in_place(&marks[i], src, &spec, why);
 		(void)numa_place(0);
-		if (rc)
-			return rc;
 	}
-	return 0;
+	for (unsigned i = 0; i < src->workers && marks[i].base; i++) {
+		if (rc) {
+			region_unmap(&marks[i]);
+			unlink_marks(src, i, generation);
+			continue;
+		}
+		region_publish(&marks[i]);
+		FAULT_POINT(marks_made);
+	}
+	return rc;
 }
 
 int tables_take_l0(struct tables_set *set, const struct tables_source *src, uint64_t word,
@@ -173,7 +189,9 @@ int tables_take_l0(struct tables_set *set, const struct tables_source *src, uint
 	set->l0 = l0;
 	memcpy(set->marks, marks, sizeof(marks));
 	set->l0_word = word;
+	set->resolvers = reader.resolvers;
 	set->t.l0 = reader;
+	set->t.l0.resolvers = 0; // tables_take_rings
 	set->t.has_l0 = true;
 	set->t.l0_generation = generation;
 	for (unsigned i = 0; i < src->workers; i++)
@@ -181,7 +199,6 @@ int tables_take_l0(struct tables_set *set, const struct tables_source *src, uint
 	return 0;
 
 fail:
-	unmap_marks(marks);
 	region_unmap(&l0);
 	return rc;
 }
@@ -246,6 +263,34 @@ int tables_take_policy(struct tables_set *set, const struct tables_source *src, 
 	return 0;
 }
 
+int tables_take_hops(struct tables_set *set, const struct tables_source *src, uint64_t word,
+	char why[SHM_WHY_MAX])
+{
+	struct region hops = {0};
+	char detail[128] = "";
+	int rc = attach(&hops, src, "hops", REGION_HOPS, word, why);
+	if (rc)
+		return rc;
+	if (same_region(&hops, &set->hops)) {
+		region_unmap(&hops);
+		set->hops_word = word;
+		return 1;
+	}
+	struct hops_reader reader;
+	rc = hops_reader_init(&reader, region_data(&hops), region_data_size(&hops), detail);
+	if (rc) {
+		snprintf(why, SHM_WHY_MAX, "hops.%llu: %s",
+			(unsigned long long)word_generation(word), detail);
+		region_unmap(&hops);
+		return rc;
+	}
+	set->hops = hops;
+	set->hops_word = word;
+	set->t.hops = reader;
+	set->t.hops_generation = word_generation(word);
+	return 0;
+}
+
 static bool config_sane(const struct dp_config *c)
 {
 	return c->udp_limit >= 512 && c->udp_limit <= 4096 && c->block.mode < DNS_BLOCK_MODES
@@ -286,15 +331,15 @@ void tables_free(
 		region_unmap(&set->names);
 	if (!kept || kept->policy.base != set->policy.base)
 		region_unmap(&set->policy);
+	if (!kept || kept->hops.base != set->hops.base)
+		region_unmap(&set->hops);
 	if (!kept || kept->l0.base != set->l0.base) {
 		region_unmap(&set->l0);
 		unmap_marks(set->marks);
 		// The newer one may have made its marks under the same names.
 		bool renewed = kept && kept->t.l0_generation == set->t.l0_generation;
 		for (unsigned i = 0; set->t.has_l0 && !renewed && i < src->workers; i++) {
-			char name[SHM_NAME_MAX];
-			shm_name_marks(name, i, set->t.l0_generation);
-			(void)region_unlink(&src->paths, SHM_IN_MEM, name);
+			unlink_marks(src, i, set->t.l0_generation);
 			FAULT_POINT(marks_unlinked);
 		}
 	}

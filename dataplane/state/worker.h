@@ -5,11 +5,13 @@
 //
 // A `struct worker` belongs to its lcore thread; the main lcore writes only the fields that say so.
 // Between rx and tx a worker takes no lock, allocates nothing, makes no system call of its own and
-// writes no line that another worker writes (for what the kernel sends it does: kernel_flows.h).
+// writes no line that another worker writes (for what the kernel and resolvers send it does:
+// kernel_flows.h, asked_ports.h).
 // All that it uses of the control plane's regions is in one immutable `struct worker_tables`; the
 // main lcore maps new generations (activate.h), publishes a new struct, and frees the old one after
 // every worker has moved on.
 
+#include "asked_ports.h"
 #include "dedup.h"
 #include "fairness.h"
 #include "kernel_flows.h"
@@ -21,6 +23,7 @@
 #include <weir/bell.h>
 #include <weir/clock.h>
 #include <weir/config.h>
+#include <weir/hops.h>
 #include <weir/l0_table.h>
 #include <weir/limit.h>
 #include <weir/log_writer.h>
@@ -43,10 +46,11 @@ struct worker_tables {
 	struct l0_reader l0;
 	struct rule_reader rules;
 	struct policy_reader policy; // when has_groups or has_access
+	struct hops_reader hops;     // without servers until there is an image
 	struct dp_config config;     // defaults until the control plane has published one
 	_Atomic uint8_t *marks[SHM_WORKERS_MAX]; // one byte per L0 unit, each worker its own
-	uint64_t l0_generation, rule_image_generation, config_generation,
-		policy_generation; // 0: none
+	uint64_t l0_generation, rule_image_generation, config_generation, policy_generation,
+		hops_generation; // 0: none
 };
 
 // The port's own address, that of its kernel interface, and `ports[].macs`.
@@ -122,14 +126,15 @@ struct worker {
 	const struct worker_service *service;
 	struct rte_mempool *pool; // of this worker alone: single producer, single consumer
 	uint64_t dp_incarnation;
-	int bell; // this end (bell.h): rings the control plane and hears its rings; 0 and below:
-		  // none
+	int bell;     // this end (bell.h) hears the control plane's rings; 0 and below: none
 	int bell_far; // the other one, which is rung for us from here too
+	int resolver_bell[SHM_RESOLVERS_MAX]; // rung for misses; all workers have the same ones
 	struct stats_worker *stats;
 	struct rings_dp_page *rings;
-	struct limit_table *limit; // of this worker alone
-	uint64_t slow_cycles;      // of a burst, from which on its frames are slow; its own, once
-	uint64_t ns_shifted;       // nanoseconds a cycle, shifted by CYCLES_SHIFT
+	struct limit_table *limit;       // of this worker alone
+	struct asked_ports *asked_ports; // of all workers
+	uint64_t slow_cycles; // of a burst, from which on its frames are slow; its own, once
+	uint64_t ns_shifted;  // nanoseconds a cycle, shifted by CYCLES_SHIFT
 
 	// Written by the main lcore, read here.
 	_Atomic(const struct worker_tables *) next_tables;
@@ -151,8 +156,12 @@ struct worker {
 	// Rules settled more than one in eight of the last batch, and so probably of the next one.
 	bool rules_settle;
 	struct epoch_reader epoch;
-	struct ring_producer miss;
-	struct ring_consumer answer;
+	// One of each for each resolver. The main lcore sets those behind the first before it hands
+	// over the first tables that so many resolvers share.
+	struct ring_producer miss[SHM_RESOLVERS_MAX];
+	struct ring_consumer answer[SHM_RESOLVERS_MAX];
+	unsigned resolvers;   // rings that may have answers: of the most resolvers so far
+	unsigned answer_next; // the ring whose answers are taken first in the next turn
 	struct dedup dedup;
 	struct log_writer log;
 	struct log_clock log_clock;

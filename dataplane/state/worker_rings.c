@@ -33,19 +33,16 @@ static void sweep_former_life(const struct shm_paths *paths)
 	closedir(d);
 }
 
-static int rings_create(struct rings *rings, const struct shm_paths *paths, unsigned worker,
-	uint64_t incarnation, char why[SHM_WHY_MAX])
+// Not published yet.
+static int rings_create(struct region *out, const struct shm_paths *paths, unsigned worker,
+	unsigned resolver, uint64_t incarnation, char why[SHM_WHY_MAX])
 {
-	int rc = bell_open(rings->bell);
-	if (rc) {
-		snprintf(why, SHM_WHY_MAX, "bell of worker %u: %s", worker, strerror(-rc));
-		return rc;
-	}
 	char name[SHM_NAME_MAX];
-	shm_name_rings(name, worker);
+	shm_name_rings(name, worker, resolver);
 	const size_t miss_size = (size_t)RINGS_MISS_UNITS * RING_UNIT;
 	const size_t answer_size = (size_t)RINGS_ANSWER_UNITS * RING_UNIT;
-	const size_t log_size = (size_t)RINGS_LOG_UNITS * RING_UNIT;
+	const unsigned log_units = resolver == 0 ? RINGS_LOG_UNITS : 0;
+	const size_t log_size = (size_t)log_units * RING_UNIT;
 	const struct region_spec spec = {
 		.name = name,
 		.kind = REGION_RINGS,
@@ -53,20 +50,18 @@ static int rings_create(struct rings *rings, const struct shm_paths *paths, unsi
 		.incarnation = incarnation,
 		.index = worker,
 		.data_size = RINGS_MISS_RING - SHM_PAGE + miss_size + answer_size + log_size,
-		.geometry = {RINGS_MISS_UNITS, RINGS_ANSWER_UNITS, RINGS_LOG_UNITS},
+		.geometry = {RINGS_MISS_UNITS, RINGS_ANSWER_UNITS, log_units, resolver},
 		.mode = 0600,
 	};
-	rc = region_create(paths, &spec, &rings->region, why);
+	int rc = region_create(paths, &spec, out, why);
 	if (rc)
 		return rc;
-	struct rings_dp_page *dp = (void *)(rings->region.base + RINGS_DP_PAGE);
+	struct rings_dp_page *dp = (void *)(out->base + RINGS_DP_PAGE);
 	atomic_store_explicit(&dp->seen_epoch, EPOCH_OFFLINE, memory_order_relaxed);
 	FAULT_POINT(rings_offline_stored);
-	region_publish(&rings->region);
-	FAULT_POINT(rings_made);
-	rc = region_protect(&rings->region, RINGS_CP_PAGE, SHM_PAGE);
+	rc = region_protect(out, RINGS_CP_PAGE, SHM_PAGE);
 	if (rc == 0)
-		rc = region_protect(&rings->region, RINGS_MISS_RING + miss_size, answer_size);
+		rc = region_protect(out, RINGS_MISS_RING + miss_size, answer_size);
 	if (rc)
 		snprintf(why, SHM_WHY_MAX, "%s: mprotect: %s", name, strerror(-rc));
 	return rc;
@@ -149,21 +144,87 @@ static int stats_create(struct worker_rings *l, const struct shm_paths *paths,
 	return 0;
 }
 
+static int bells_open(struct worker_rings *l, char why[SHM_WHY_MAX])
+{
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < l->count; i++)
+		rc = bell_open(l->rings[i].bell);
+	for (unsigned r = 0; rc == 0 && r < SHM_RESOLVERS_MAX; r++)
+		rc = bell_open(l->resolver_bell[r]);
+	if (rc)
+		snprintf(why, SHM_WHY_MAX, "bells of the workers: %s", strerror(-rc));
+	return rc;
+}
+
+static void bell_close(int bell[BELL_ENDS])
+{
+	for (unsigned k = 0; k < BELL_ENDS; k++)
+		if (bell[k] >= 0)
+			close(bell[k]);
+}
+
+void worker_rings_bells(const struct worker_rings *l, int out[LINK_BELLS_MAX])
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < l->count; i++)
+		out[n++] = l->rings[i].bell[RINGS_BELL_THEIRS];
+	for (unsigned r = 0; r < SHM_RESOLVERS_MAX; r++)
+		out[n++] = l->resolver_bell[r][RINGS_BELL_THEIRS];
+}
+
+static void rings_discard(struct region *r, const struct shm_paths *paths)
+{
+	char name[SHM_NAME_MAX];
+
+	if (!r->base)
+		return;
+	const struct region_header *h = region_header_of(r);
+	shm_name_rings(name, h->index, (unsigned)h->geometry[3]);
+	region_unmap(r);
+	(void)region_unlink(paths, SHM_IN_MEM, name);
+}
+
+// The rings of one more resolver, on the nodes of the workers' lcores (NULL: anywhere). They are
+// published once all are there: the control plane keeps what it has mapped, and would not see those
+// that a later try makes.
+static int resolver_create(struct worker_rings *l, const struct shm_paths *paths,
+	const unsigned *lcores, char why[SHM_WHY_MAX])
+{
+	unsigned r = l->resolvers;
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < l->count; i++) {
+		if (lcores)
+			(void)numa_place(numa_nodes_of(NULL, &lcores[i], 1));
+		rc = rings_create(&l->rings[i].region[r], paths, i, r, l->incarnation, why);
+	}
+	if (lcores)
+		(void)numa_place(0);
+	for (unsigned i = 0; i < l->count; i++) {
+		struct region *made = &l->rings[i].region[r];
+		if (rc) {
+			rings_discard(made, paths);
+			continue;
+		}
+		region_publish(made);
+		FAULT_POINT(rings_made);
+	}
+	l->resolvers += rc == 0;
+	return rc;
+}
+
 int worker_rings_create(struct worker_rings *out, const struct shm_paths *paths,
 	const struct rings_spec_all *spec, char why[SHM_WHY_MAX])
 {
-	struct worker_rings l = {.count = spec->workers};
+	struct worker_rings l = {.count = spec->workers, .incarnation = spec->incarnation};
 	for (unsigned i = 0; i < l.count; i++)
 		l.rings[i].bell[RINGS_BELL_OURS] = l.rings[i].bell[RINGS_BELL_THEIRS] = -1;
+	memset(l.resolver_bell, -1, sizeof(l.resolver_bell));
 	sweep_former_life(paths);
 	int rc = stats_create(&l, paths, spec, why);
-	for (unsigned i = 0; rc == 0 && i < l.count; i++) {
-		if (spec->lcores)
-			(void)numa_place(numa_nodes_of(NULL, &spec->lcores[i], 1));
-		rc = rings_create(&l.rings[i], paths, i, spec->incarnation, why);
-	}
-	if (spec->lcores)
-		(void)numa_place(0);
+	if (rc == 0)
+		rc = bells_open(&l, why);
+	if (rc == 0)
+		rc = resolver_create(&l, paths, spec->lcores, why);
 	if (rc) {
 		rings_fail(&l);
 		worker_rings_close(&l);
@@ -188,11 +249,12 @@ void rings_fail(const struct worker_rings *l)
 void worker_rings_close(struct worker_rings *l)
 {
 	for (unsigned i = 0; i < l->count; i++) {
-		region_unmap(&l->rings[i].region);
-		for (unsigned k = 0; k < BELL_ENDS; k++)
-			if (l->rings[i].bell[k] >= 0)
-				close(l->rings[i].bell[k]);
+		for (unsigned r = 0; r < l->resolvers; r++)
+			region_unmap(&l->rings[i].region[r]);
+		bell_close(l->rings[i].bell);
 	}
+	for (unsigned r = 0; l->count > 0 && r < SHM_RESOLVERS_MAX; r++)
+		bell_close(l->resolver_bell[r]);
 	end_tell(l, STATS_STOPPED); // a killed process does not get here
 	region_unmap(&l->stats);
 	*l = (struct worker_rings){0};
@@ -201,9 +263,10 @@ void worker_rings_close(struct worker_rings *l)
 void worker_rings_check(const struct worker_rings *l, const struct shm_paths *paths)
 {
 	char name[SHM_NAME_MAX];
-	for (unsigned i = 0; i < l->count; i++) {
-		shm_name_rings(name, i);
-		if (region_is_cut(paths, &l->rings[i].region, name))
+	for (unsigned i = 0; i < l->count * l->resolvers; i++) {
+		unsigned worker = i / l->resolvers, r = i % l->resolvers;
+		shm_name_rings(name, worker, r);
+		if (region_is_cut(paths, &l->rings[worker].region[r], name))
 			region_lost_end(name);
 	}
 	if (region_is_cut(paths, &l->stats, "stats"))
@@ -215,10 +278,38 @@ struct stats_region *worker_rings_stats(const struct worker_rings *l)
 	return region_data(&l->stats);
 }
 
+static void resolver_bind(const struct worker_rings *l, struct worker *w, unsigned r)
+{
+	uint8_t *base = l->rings[w->index].region[r].base;
+	struct rings_dp_page *dp = (void *)(base + RINGS_DP_PAGE);
+	struct rings_cp_page *cp = (void *)(base + RINGS_CP_PAGE);
+	w->resolver_bell[r] = l->resolver_bell[r][RINGS_BELL_OURS];
+	ring_producer_init(&w->miss[r], &dp->miss_tail, &cp->miss_head, base + RINGS_MISS_RING,
+		RINGS_MISS_UNITS);
+	ring_consumer_init(&w->answer[r], &cp->answer_tail, &dp->answer_head,
+		base + RINGS_MISS_RING + (size_t)RINGS_MISS_UNITS * RING_UNIT, RINGS_ANSWER_UNITS);
+}
+
+int worker_rings_grow(struct worker_rings *l, const struct shm_paths *paths,
+	struct worker *const *workers, unsigned resolvers, char why[SHM_WHY_MAX])
+{
+	unsigned lcores[SHM_WORKERS_MAX];
+	for (unsigned i = 0; i < l->count; i++)
+		lcores[i] = workers[i]->lcore;
+	while (l->resolvers < resolvers) {
+		int rc = resolver_create(l, paths, lcores, why);
+		if (rc)
+			return rc;
+		for (unsigned i = 0; i < l->count; i++)
+			resolver_bind(l, workers[i], l->resolvers - 1);
+	}
+	return 0;
+}
+
 void worker_rings_bind(const struct worker_rings *l, struct worker *w)
 {
 	const struct rings *rings = &l->rings[w->index];
-	uint8_t *base = rings->region.base;
+	uint8_t *base = rings->region[0].base;
 	struct rings_dp_page *dp = (void *)(base + RINGS_DP_PAGE);
 	struct rings_cp_page *cp = (void *)(base + RINGS_CP_PAGE);
 	w->rings = dp;
@@ -226,10 +317,8 @@ void worker_rings_bind(const struct worker_rings *l, struct worker *w)
 	w->bell_far = rings->bell[RINGS_BELL_THEIRS];
 	w->stats = &worker_rings_stats(l)->worker[w->index];
 	w->epoch.seen = &dp->seen_epoch;
-	ring_producer_init(
-		&w->miss, &dp->miss_tail, &cp->miss_head, base + RINGS_MISS_RING, RINGS_MISS_UNITS);
-	ring_consumer_init(&w->answer, &cp->answer_tail, &dp->answer_head,
-		base + RINGS_MISS_RING + (size_t)RINGS_MISS_UNITS * RING_UNIT, RINGS_ANSWER_UNITS);
+	w->resolvers = 1;
+	resolver_bind(l, w, 0);
 	log_writer_init(&w->log, &dp->log_tail, &cp->log_head,
 		base + RINGS_MISS_RING
 			+ (size_t)(RINGS_MISS_UNITS + RINGS_ANSWER_UNITS) * RING_UNIT,

@@ -12,10 +12,9 @@
 #include "config_filter.h"
 #include "config_log.h"
 #include "dns_cookie.h"
-#include "dns_name.h"
 #include "dns_reply.h"
 
-#include <netinet/in.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,7 +27,6 @@ enum {
 	CONFIG_VLAN_MAX = 4094, // 4095 is reserved (802.1Q)
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_ADDRESSES_MAX = 16,
-	CONFIG_UPSTREAMS_MAX = 16,
 	CONFIG_LISTS_MAX = 254, // RULE_LISTS_MAX less the two of the configuration itself
 	CONFIG_ENTRIES_MAX = 100000,
 	CONFIG_URL_MAX = 1024,
@@ -46,16 +44,10 @@ enum {
 	CONFIG_FORWARD_SETS_MAX = 64,   // different lists of servers in these
 	CONFIG_ALIASES_MAX = 8,         // local CNAMEs one after the other
 	CONFIG_ACCESS_MAX = 256,        // entries of one list of `access`
+	CONFIG_UNLIMITED_MAX = 64,      // entries of limits.unlimited_clients, and of _zones
 	CONFIG_METRICS_ALLOW_MAX = 16,
 	CONFIG_KERNEL_WAITING = 448, // frames of one worker that may wait for the kernel
-	CONFIG_MBUF_SPARE = 640,     // packet buffers of a worker beside full rings: in its pool's
-				     // caches and in hand
-};
-
-struct ip_address {
-	uint8_t version;    // 4 or 6
-	uint8_t prefix_len; // when written with /N; else 32 or 128
-	uint8_t bytes[16];  // network order; IPv4 in the first 4
+	CONFIG_MBUF_SPARE = 640,     // packet buffers of a worker in caches and in hand
 };
 
 // MAC address of an Ethernet interface. It identifies a client only on weir's own segment: every
@@ -71,23 +63,6 @@ ATTR_MUST_CHECK int config_vlan_parse(const char *text, uint16_t *out);
 enum { CONFIG_MAC_TEXT_MAX = 18 };
 char *config_mac_text(const struct config_mac *mac, char out[CONFIG_MAC_TEXT_MAX]);
 
-struct socket_address {
-	struct ip_address ip;
-	uint16_t port; // host order
-};
-
-// "198.18.0.53/24", "fd53::53". -EINVAL.
-ATTR_MUST_CHECK int ip_address_parse(const char *text, struct ip_address *out);
-// "1.1.1.1", "1.1.1.1:5301", "[fd53::1]:53", "fd53::1". -EINVAL.
-ATTR_MUST_CHECK int socket_address_parse(
-	const char *text, uint16_t default_port, struct socket_address *out);
-enum { SOCKET_ADDRESS_TEXT_MAX = 64 };
-char *ip_address_text(
-	const struct ip_address *a, bool with_prefix, char out[SOCKET_ADDRESS_TEXT_MAX]);
-char *socket_address_text(const struct socket_address *a, char out[SOCKET_ADDRESS_TEXT_MAX]);
-bool socket_address_to_sockaddr(
-	const struct socket_address *a, struct sockaddr_storage *out, socklen_t *len);
-
 enum poll_mode { POLL_ADAPTIVE, POLL_BUSY, POLL_MONITOR };
 enum ttl_preset { TTL_PRESET_WEIR, TTL_PRESET_REFERENCE };
 enum stale_bound { STALE_BOUND_WINDOW, STALE_BOUND_STORED };
@@ -101,6 +76,7 @@ struct config_runtime {
 	char *hugepages;       // "auto", "off" or a directory
 	int log_level;         // enum log_level
 	char *group;           // may read statistics and use the control socket; "" = no group
+	unsigned log_memory_s; // 0: no lines about memory
 };
 
 struct config_port {
@@ -232,28 +208,23 @@ struct config_blocking {
 	struct config_update update;
 };
 
-struct config_upstream {
-	char *name; // text of the address unless given
-	struct socket_address address;
-};
-
-struct config_upstreams {
-	unsigned count;
-	struct config_upstream server[CONFIG_UPSTREAMS_MAX];
-	unsigned first_timeout_ms; // 400
-	unsigned max_sends;        // 6
-	unsigned backoff_s;        // 30: for this time a failed server is tried last
-	uint32_t
-		socket_uses; // by a toggle (controlplane/memory/toggles.h); 0: UPSTREAM_SOCKET_USES
-};
-
 struct config_limits {
-	unsigned inflight;       // questions being resolved, 4096
-	unsigned waiters;        // clients that wait for one question, 1024
-	unsigned zone_inflight;  // questions of one zone, 256; 0: no bound
-	unsigned client_waiters; // answers that one client waits for, 64; 0: no bound
-	uint16_t udp_reply_size; // 1232
-	uint32_t kernel_frames;  // a second, by a worker, 40000; 0: any number
+	unsigned inflight;           // questions being resolved, 4096
+	unsigned waiters;            // clients that wait for one question, 1024
+	unsigned zone_inflight;      // questions of one zone, 256; 0: no bound
+	unsigned client_waiters;     // answers that one client waits for, 64; 0: no bound
+	uint32_t answer_deadline_ms; // a client's, from its query to SERVFAIL, 4500
+	unsigned unlimited_client_count, unlimited_zone_count;
+	struct ip_address *unlimited_clients; // prefixes without `client_waiters`
+	struct dns_name *unlimited_zones;     // without `zone_inflight`, and all names below
+	uint16_t udp_reply_size;              // 1232
+	uint32_t kernel_frames;               // a second, by a worker, 40000; 0: any number
+};
+
+enum { CONFIG_RESOLVERS_AUTO = 255 };
+
+struct config_controlplane {
+	unsigned resolvers; // 1 to SHM_RESOLVERS_MAX, or auto; 0 counts as 1
 };
 
 // TCP on the service addresses (controlplane/frontend/frontend_tcp.h).
@@ -270,8 +241,7 @@ struct config_tcp {
 	uint32_t buffer_kb;          // 4096
 };
 
-// Whether the control plane answers on the service addresses while no data plane runs
-// (controlplane/frontend/frontend_udp.h).
+// Whether the control plane answers UDP while no data plane runs (frontend_udp.h).
 enum fallback_udp { FALLBACK_AUTO, FALLBACK_ON, FALLBACK_OFF };
 
 struct config_fallback {
@@ -426,9 +396,11 @@ struct config_group {
 };
 
 struct config {
-	char *path; // of the file
+	char *path;         // of the file
+	uint64_t text_hash; // of its text (keyhash.h); 0: not of a file
 	struct config_runtime runtime;
 	struct config_dataplane dataplane;
+	struct config_controlplane controlplane;
 	struct config_cache cache;
 	struct config_refresh refresh;
 	struct config_blocking blocking;
@@ -452,6 +424,10 @@ struct config {
 	// By toggles (controlplane/memory/toggles.h), never by the file.
 	bool resolver_off, http_single;
 };
+
+// How many resolvers there are: `auto` is one for each two of these CPUs (NULL: those of this
+// thread) that are not workers', from 1 to SHM_RESOLVERS_MAX. A cgroup's CPU quota does not count.
+unsigned config_resolvers(const struct config *c, const cpu_set_t *cpus);
 
 uint32_t config_log_sample(const struct config *c); // 0: the query log is off
 uint8_t config_log_detail(const struct config *c);  // enum log_detail (shm_abi.h)

@@ -2,12 +2,15 @@
 #pragma once
 
 // What everyone, or a group of clients, can have beside block lists: blocked services, safe search,
-// and schedules. Part of struct config (config.h), which owns all of it.
+// schedules, and servers to ask. Part of struct config (config.h), which owns all of it.
 
+#include "attr.h"
 #include "dns_name.h"
 #include "service_names.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 // X(word, enumerator). Only YouTube knows a moderate kind of safe search.
 #define SAFE_ENGINES(X)           \
@@ -69,4 +72,80 @@ struct config_filter {
 	struct service_set services;
 	struct config_safe_search safe_search;
 	struct config_schedules schedules;
+};
+
+enum { CONFIG_UPSTREAMS_MAX = 16, CONFIG_SOURCES_MAX = 2, CONFIG_WEIGHT_MAX = 100 };
+
+struct ip_address {
+	uint8_t version;    // 4 or 6
+	uint8_t prefix_len; // when written with /N; else 32 or 128
+	uint8_t bytes[16];  // network order; IPv4 in the first 4
+};
+
+struct socket_address {
+	struct ip_address ip;
+	uint16_t port; // host order
+};
+
+// "198.18.0.53/24", "fd53::53". -EINVAL.
+ATTR_MUST_CHECK int ip_address_parse(const char *text, struct ip_address *out);
+// "1.1.1.1", "1.1.1.1:5301", "[fd53::1]:53", "fd53::1". -EINVAL.
+ATTR_MUST_CHECK int socket_address_parse(
+	const char *text, uint16_t default_port, struct socket_address *out);
+enum { SOCKET_ADDRESS_TEXT_MAX = 64 };
+char *ip_address_text(
+	const struct ip_address *a, bool with_prefix, char out[SOCKET_ADDRESS_TEXT_MAX]);
+char *socket_address_text(const struct socket_address *a, char out[SOCKET_ADDRESS_TEXT_MAX]);
+bool socket_address_to_sockaddr(
+	const struct socket_address *a, struct sockaddr_storage *out, socklen_t *len);
+
+struct config_upstream {
+	char *name; // text of the address unless given
+	struct socket_address address;
+	unsigned weight; // 1 to CONFIG_WEIGHT_MAX; 1 unless given
+};
+
+// Order of the servers that are up (controlplane/upstream/upstream_choose.h).
+enum upstream_policy {
+	UPSTREAM_FAILOVER, // as configured
+	UPSTREAM_LATENCY,
+	UPSTREAM_LEAST, // queries under way
+	UPSTREAM_ROUND_ROBIN,
+};
+
+// Servers that are sent queries of weir's own (controlplane/upstream/upstream_check.c).
+enum upstream_check_mode {
+	UPSTREAM_CHECK_OFF,
+	UPSTREAM_CHECK_DOWN, // that left a query unanswered
+	UPSTREAM_CHECK_ALL,
+};
+
+// How queries over UDP leave (controlplane/route/routes.h).
+enum upstream_via {
+	UPSTREAM_VIA_AUTO,   // through the port where the route leaves by an exception interface
+	UPSTREAM_VIA_KERNEL, // by sockets
+	UPSTREAM_VIA_PORT,   // as auto, with a warning for each server that cannot
+};
+
+struct config_upstreams {
+	unsigned count;
+	struct config_upstream server[CONFIG_UPSTREAMS_MAX];
+	unsigned first_timeout_ms; // 400
+	unsigned max_sends;        // 6
+	enum upstream_policy policy;
+	unsigned race; // servers asked at one time, 1
+	enum upstream_check_mode check;
+	unsigned check_interval_s;  // 1
+	char *check_text;           // "."; below as a name
+	struct dns_name check_name; // no bytes: none
+	uint16_t check_type;        // NS
+	unsigned backoff_s;         // 30: for this time a failed server is tried last
+	enum upstream_via via;
+	// Source addresses of queries through the port, one of each version at most; none: the
+	// kernel's choice.
+	unsigned source_count;
+	struct ip_address source[CONFIG_SOURCES_MAX];
+	// By a toggle (controlplane/memory/toggles.h): 0: UPSTREAM_SOCKET_USES of a socket,
+	// UPSTREAM_STREAM_USES of a connection; UINT32_MAX: without end.
+	uint32_t socket_uses;
 };

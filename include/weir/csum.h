@@ -101,6 +101,12 @@ ATTR_INLINE uint16_t csum_fold(uint64_t wide)
 	return be16toh(csum_fold_wire(wide));
 }
 
+// Both are sums of bytes that are not all zero; those add up to 0xffff where others do to 0.
+static inline bool csum_agree(uint16_t a, uint16_t b)
+{
+	return a % 0xffff == b % 0xffff;
+}
+
 static inline uint16_t csum_add(uint16_t a, uint16_t b)
 {
 	uint32_t s = (uint32_t)a + b;

@@ -43,11 +43,12 @@ struct dns_answer_view {
 // Option code, length 2, info code (RFC 8914 2). It is the last option of a reply.
 enum { DNS_OPT_EDE_LEN = 6 };
 
-// Does a reply of weir end in this error? Not without an OPT, or where it had no room.
-ATTR_INLINE bool dns_reply_tells_ede(const uint8_t *msg, size_t len, int ede)
+// Does a reply of weir end in this error, with `text_len` bytes of EXTRA-TEXT? Not without an OPT,
+// or where it had no room.
+ATTR_INLINE bool dns_reply_tells_ede(const uint8_t *msg, size_t len, size_t text_len, int ede)
 {
-	const uint8_t *option = msg + len - DNS_OPT_EDE_LEN;
-	return get_u16(option) == DNS_EDNS_OPTION_EDE && get_u16(option + 2) == 2
+	const uint8_t *option = msg + len - text_len - DNS_OPT_EDE_LEN;
+	return get_u16(option) == DNS_EDNS_OPTION_EDE && get_u16(option + 2) == 2 + text_len
 	       && get_u16(option + 4) == ede;
 }
 
@@ -82,6 +83,13 @@ ATTR_MUST_CHECK uint16_t dns_reply_answer(uint8_t *msg, size_t cap, const struct
 // (q->question_len == 0) is left out and QDCOUNT is 0. Length, or 0, as above.
 ATTR_MUST_CHECK uint16_t dns_reply_rcode(uint8_t *msg, size_t cap, const struct dns_query *q,
 	uint16_t rcode, int ede, uint16_t *sum) ATTR_NONNULL;
+
+enum { DNS_EDE_TEXT_MAX = 127 };
+// Adds EXTRA-TEXT (RFC 8914 2), a string of DNS_EDE_TEXT_MAX bytes at most, to a reply of
+// dns_reply_rcode that ends in an EDE, where min(q->udp_size, limit, cap) has room for it. Updates
+// *len and *sum. Returns the bytes added; 0: none.
+uint8_t dns_reply_ede_text(uint8_t *msg, size_t cap, const struct dns_query *q, const char *text,
+	uint16_t limit, uint16_t *len, uint16_t *sum) ATTR_NONNULL;
 
 // As dns_reply_rcode with NOERROR, and TC: ask again over TCP (RFC 2181 9).
 ATTR_MUST_CHECK uint16_t dns_reply_truncated(

@@ -59,11 +59,11 @@
 	X(l0_secret_stored, PUBLISH)                                               \
 	X(l0_switched, PUBLISH)                                                    \
 	X(leftover_unlinked, PUBLISH)                                              \
-	X(names_filled, PUBLISH)                                                   \
-	X(names_before_switch, PUBLISH)                                            \
-	X(names_switched, PUBLISH)                                                 \
-	X(names_unlinked, PUBLISH)                                                 \
-	X(names_retired, PUBLISH)                                                  \
+	X(rules_filled, PUBLISH)                                                   \
+	X(rules_before_switch, PUBLISH)                                            \
+	X(rules_switched, PUBLISH)                                                 \
+	X(rules_unlinked, PUBLISH)                                                 \
+	X(rules_retired, PUBLISH)                                                  \
 	X(config_slot_written, PUBLISH)                                            \
 	X(config_switched, PUBLISH)                                                \
 	/* The rule image on disk. */                                              \

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Heap memory by source file: each file of the product that allocates is a site.
+// Heap memory by allocation site: each call of malloc and its relatives in the product is a site.
 //
 // The build puts this header in front of each file of the product's libraries. There it replaces
-// malloc and its relatives by calls that name the file; a file that does not allocate costs
-// nothing. A block carries its site in its last eight bytes, so a free is counted for the file that
-// allocated. It recognises a block that a library made (json_dumps, asprintf) and does not count
-// it. Sites say for each file how many bytes and blocks are out now and how many ever were;
-// mem_account.h adds them up to accounts. An allocation costs some 10 ns more. Any thread; nothing
-// of it is on the packet path, which does not allocate.
+// malloc and its relatives by calls that name function, file and line. A block carries its site in
+// its last eight bytes, so a free is counted for the call that allocated. It recognises a block
+// that a library made (json_dumps, asprintf) and does not count it. Sites say for each call how
+// many bytes and blocks are out now and how many ever were; mem_account.h adds them up to accounts.
+// An allocation with its free costs some 35 ns more, a site 64 bytes. Any thread; nothing of it is
+// on the packet path, which does not allocate.
 //
 // Blocks that a library makes for itself are counted through the functions that it lets us set, at
-// sites of its own name (heap_site_library).
+// sites by library and the functions that called it (core/base/heap_caller.h).
 
 #include <malloc.h>
 #include <stdatomic.h>
@@ -22,10 +22,13 @@
 #include <string.h>
 
 struct heap_site {
-	const char *file;               // its path as given to the compiler, or the library's name
-	_Atomic uint64_t bytes, blocks; // out now; usable bytes
+	const char *file;     // its path as given to the compiler, or the library's name
+	const char *function; // NULL: a library's site, or its caller's
+	uint32_t line;
+	uint32_t outside; // 1: of memory that is not the allocator's, in no account (rte_site.h)
+	_Atomic uint64_t bytes, blocks;    // out now; usable bytes
 	_Atomic uint64_t made, made_bytes; // ever
-	uint64_t pad[3];
+	uint64_t pad_2;
 } __attribute__((aligned(64)));
 
 void *heap_malloc(struct heap_site *s, size_t n) __attribute__((malloc, alloc_size(2)));
@@ -42,25 +45,51 @@ char *heap_strndup(struct heap_site *s, const char *text, size_t n) __attribute_
 void heap_free(void *p);
 size_t heap_size(void *p); // usable bytes of a block, at least those requested
 
-enum { HEAP_SITES_MAX = 512 };
+// The same for blocks of another allocator, whose caller has eight bytes more than it was asked
+// for: counts the block for the site, and returns it; counts it as freed. `usable`: of the whole
+// block.
+enum { HEAP_MARK = sizeof(uint64_t) };
+void *heap_mark(struct heap_site *s, void *p, size_t usable);
+void heap_unmark(void *p, size_t usable);
 
-// Every site that ever allocated, in no order; valid for the life of the process.
+// Of 300 calls in the product and 512 callers of libraries; those over it are missing in the list.
+enum { HEAP_SITES_MAX = 1024, HEAP_SITE_NAME = 128 };
+
+// Every site that ever allocated, those of one file side by side; valid for the life of the
+// process.
 unsigned heap_sites(const struct heap_site *out[], unsigned cap);
 
-// Libraries that let us set their functions.
-#define HEAP_LIBRARY_LIST(X) X(libevent) X(jansson) X(hyperscan) X(curl) X(cyaml) X(sqlite)
+// "function (file.c:line)", or "library < function < its caller"; cut to fit.
+const char *heap_site_name(const struct heap_site *s, char out[HEAP_SITE_NAME]);
+
+// Blocks of HEAP_LARGE bytes and more, with the bytes of their pages that have been touched: a
+// table of full size may be mostly address space. Those over HEAP_LARGE_MAX are missing. Asks the
+// kernel about each page: some 10 ns for each of 4 KiB.
+enum { HEAP_LARGE = 256 << 10, HEAP_LARGE_MAX = 256 };
+struct heap_large {
+	const struct heap_site *site;
+	size_t bytes, touched;
+};
+unsigned heap_large_blocks(struct heap_large out[HEAP_LARGE_MAX]);
+
+// Libraries that let us set their functions, and of how many allocations of one the caller is
+// looked for: jansson makes thousands for one page, OpenSSL 100,000 for its certificates.
+#define HEAP_LIBRARY_LIST(X) \
+	X(libevent, 1)       \
+	X(jansson, 8) X(hyperscan, 1) X(curl, 1) X(cyaml, 1) X(sqlite, 1) X(openssl, 64)
 
 enum heap_library {
-#define X(name) HEAP_LIBRARY_##name,
+#define X(name, each) HEAP_LIBRARY_##name,
 	HEAP_LIBRARY_LIST(X)
 #undef X
 		HEAP_LIBRARY_COUNT
 };
 
+// Of the blocks whose caller is not known.
 struct heap_site *heap_site_library(enum heap_library library);
 
 // Hooks for a library, set before it first allocates; heap_free takes the blocks back.
-#define X(name)                                         \
+#define X(name, each)                                   \
 	void *heap_##name##_malloc(size_t n);           \
 	void *heap_##name##_calloc(size_t c, size_t n); \
 	void *heap_##name##_realloc(void *p, size_t n); \
@@ -68,17 +97,48 @@ struct heap_site *heap_site_library(enum heap_library library);
 HEAP_LIBRARY_LIST(X)
 #undef X
 
+// Sampling. A profiler of the allocator keeps in each thread the distance to its next sample, which
+// a thread that allocates little has for hours after the rate was changed. From
+// heap_sampling_redraw on each thread allocates and frees a block of `bytes` before its next
+// allocation of a site, so that the allocator draws anew: more bytes than any distance that a
+// thread may have.
+void heap_sampling_redraw(size_t bytes);
+// From heap_sampling_start on each thread calls the sampler before the allocation of `n` bytes with
+// which as many bytes have been requested as the last call returned; with 0 for the first distance.
+// A sampler stays until the process ends.
+typedef uint64_t (*heap_sampler)(size_t n);
+void heap_sampling_start(heap_sampler fn);
+
+// Frees a block that something longer-lived than the function leads to, and leaves no pointer to it
+// there: a later use or second free is then one of NULL. Evaluates `p` once. tools/lint wants it
+// for what is freed through a pointer or an index.
+#define FREE_AND_NULL(p)                 \
+	do {                             \
+		typeof(&(p)) at_ = &(p); \
+		free(*at_);              \
+		*at_ = NULL;             \
+	} while (0)
+
 #ifdef WEIR_HEAP_SITES
-static struct heap_site heap_site_here
-	__attribute__((section("heap_sites"), unused)) = {.file = __BASE_FILE__};
-#define malloc(n)             heap_malloc(&heap_site_here, n)
-#define calloc(count, n)      heap_calloc(&heap_site_here, count, n)
-#define realloc(p, n)         heap_realloc(&heap_site_here, p, n)
-#define reallocarray(p, c, n) heap_reallocarray(&heap_site_here, p, c, n)
-#define aligned_alloc(a, n)   heap_aligned_alloc(&heap_site_here, a, n)
+// The site of this place in the source; the arguments of a call stand outside, so calls may nest.
+#define HEAP_SITE_OF(is_outside)                                                        \
+	({                                                                              \
+		static struct heap_site heap_site_here_                                 \
+			__attribute__((section("heap_site_list"))) = {.file = __FILE__, \
+				.function = __func__,                                   \
+				.line = __LINE__,                                       \
+				.outside = (is_outside)};                               \
+		&heap_site_here_;                                                       \
+	})
+#define HEAP_SITE_HERE        HEAP_SITE_OF(0)
+#define malloc(n)             heap_malloc(HEAP_SITE_HERE, n)
+#define calloc(count, n)      heap_calloc(HEAP_SITE_HERE, count, n)
+#define realloc(p, n)         heap_realloc(HEAP_SITE_HERE, p, n)
+#define reallocarray(p, c, n) heap_reallocarray(HEAP_SITE_HERE, p, c, n)
+#define aligned_alloc(a, n)   heap_aligned_alloc(HEAP_SITE_HERE, a, n)
 #undef strdup
 #undef strndup
-#define strdup(text)     heap_strdup(&heap_site_here, text)
-#define strndup(text, n) heap_strndup(&heap_site_here, text, n)
+#define strdup(text)     heap_strdup(HEAP_SITE_HERE, text)
+#define strndup(text, n) heap_strndup(HEAP_SITE_HERE, text, n)
 #define free(p)          heap_free(p)
 #endif

@@ -102,7 +102,10 @@ ATTR_INLINE uint64_t keyhash(const struct keyhash_secret *secret, const void *da
 uint64_t contenthash(const void *data, size_t len);
 
 // Incremental form of contenthash, for inputs that are not in one piece.
-struct contenthash_state;
-struct contenthash_state *contenthash_new(void); // NULL: no memory
+// The state is the caller's, on its stack or in a struct: nothing is allocated.
+struct contenthash_state {
+	alignas(64) uint8_t xxh3[576];
+};
+void contenthash_begin(struct contenthash_state *s);
 void contenthash_update(struct contenthash_state *s, const void *data, size_t len);
-uint64_t contenthash_finish(struct contenthash_state *s); // and frees it
+uint64_t contenthash_finish(const struct contenthash_state *s);

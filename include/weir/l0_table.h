@@ -4,15 +4,18 @@
 // L0: the answer cache in shared memory. This header is the layout and the reader; the writer is
 // l0_writer.h.
 //
-// One table for all workers, written by the control plane's resolver loop alone, mapped read-only
-// by the data plane. Records are immutable: a change writes a new record, publishes it in an index
+// One table for all workers, written by the control plane's resolvers, mapped read-only by the data
+// plane. Each resolver is the only writer of its share: of the buckets of some of the 64 parts that
+// the top bits of the bucket number make, and of as many of the record units. Both buckets of a key
+// lie in one part. Records are immutable: a change writes a new record, publishes it in an index
 // slot (record number first, tag last, by release) and frees the old one after every worker passed
 // a quiescent state. No entry moves, no lock, no retry, no seqlock.
 //
 // Index: buckets of one cache line: 10 tags of 16 bits, 10 record numbers of 32 bits, and a count
 // of keys of this bucket that live in their second one (0 ends a lookup early). Two buckets per
-// key, second = first xor a hash of the tag. A record number is an offset in units of 32 bytes;
-// number 0 is never used. The hash is keyed (keyhash.h), the secret lives in the region.
+// key, second = first xor a hash of the tag within the part. A record number is an offset in units
+// of 32 bytes; number 0 is never used. The hash is keyed (keyhash.h), the secret lives in the
+// region.
 //
 // Reader's cost for a hit: one bucket line (1.17 on average), the record's lines. The reader treats
 // what it reads as hostile for safety: each length once, checked against private geometry.
@@ -25,6 +28,7 @@
 #include "shm_abi.h"
 
 enum { L0_BUCKET_SLOTS = 10, L0_UNIT = 32, L0_ANSWER_MAX = 16384 };
+enum { L0_PART_BITS = 6, L0_PARTS = 1 << L0_PART_BITS };
 #define L0_NONE 0u // no record
 
 struct l0_bucket {
@@ -96,7 +100,7 @@ static_assert(offsetof(struct l0_record, key_word) == 24);
 
 // REGION_L0, second page; then buckets, then record units. geometry: [0] buckets (power of two),
 // [1] record units, the last of which no record begins in, [2] byte offset of the buckets in the
-// file, [3] of the units.
+// file, [3] of the units, [4] resolvers that share it (1 to SHM_RESOLVERS_MAX).
 struct l0_head {
 	struct keyhash_secret secret; // written once, before the region is published
 };
@@ -120,14 +124,17 @@ struct l0_reader {
 	const uint8_t *units;
 	uint64_t bucket_mask;
 	uint32_t unit_count; // one less than there are: a record's scalars reach into a second one
+	uint8_t part_shift;  // bits of a bucket number below those of its part
+	uint8_t resolvers;
 	struct keyhash_secret secret; // private copy
 };
 
 // Bytes behind the region's first page and the geometry for a table of at most `bytes` bytes in
 // all, assuming `mean_units` units per record (3 is one A record) and an index load of 0.75; as
 // buckets are a power of two it comes out between 0.4 and 0.85. -EINVAL below 1 MiB, at 2^32 units
-// or more, or for a mean over 256.
-ATTR_MUST_CHECK int l0_plan(uint64_t bytes, unsigned mean_units,
+// or more, for a mean over 256, or for no resolver or more than SHM_RESOLVERS_MAX. The smallest
+// table still has room for the longest answers in each of eight shares.
+ATTR_MUST_CHECK int l0_plan(uint64_t bytes, unsigned mean_units, unsigned resolvers,
 	uint64_t geometry[SHM_GEOMETRY_WORDS], size_t *data_size);
 
 // Checks the region's geometry against its size. -EPROTO if they disagree.
@@ -137,6 +144,23 @@ ATTR_MUST_CHECK int l0_reader_init(struct l0_reader *r, const uint8_t *base, siz
 void l0_key_hash(const struct l0_reader *r, struct l0_key *key);
 void l0_key_of_query(const struct l0_reader *r, const struct dns_query *q, uint16_t view,
 	struct l0_key *key); // key->name points into q
+
+// Whose a key is: part p belongs to resolver p * resolvers / 64, for any number of resolvers.
+ATTR_INLINE unsigned l0_part_of(const struct l0_reader *r, uint64_t hash)
+{
+	return (unsigned)((hash & r->bucket_mask) >> r->part_shift);
+}
+ATTR_INLINE unsigned l0_resolver_of(const struct l0_reader *r, uint64_t hash)
+{
+	return l0_part_of(r, hash) * r->resolvers / L0_PARTS;
+}
+
+// What resolver `index` of r->resolvers writes: these buckets, and these units but the first.
+struct l0_share {
+	uint64_t bucket_first, buckets;
+	uint32_t unit_first, units;
+};
+void l0_share_of(const struct l0_reader *r, unsigned index, struct l0_share *out);
 
 // The three steps of a batched lookup.
 ATTR_INLINE void l0_prefetch_bucket(const struct l0_reader *r, uint64_t hash)

@@ -3,13 +3,15 @@
 
 // The writer of L0 (l0_table.h): allocation, publication, SIEVE eviction, sweep, recovery.
 //
-// Owner and only caller: the control plane's resolver loop. Private memory (bitmaps of used and
-// retired units, SIEVE list) is allocated once at open, its size is a function of the geometry, and
-// l0_writer_memory() returns it. Space for a record is a run of units found by next fit; under
-// pressure SIEVE (Zhang et al., NSDI 2024) picks victims: workers mark records visited in their
-// marks region, the hand clears marks and takes the first unmarked record. Freed units come back
-// once the epoch has passed (shm_epoch.h). Nothing blocks: when no unit is free yet, a put returns
-// -ENOSPC and is counted, and the answer goes to its clients without being stored.
+// One for each resolver of the control plane, whose loop owns it and is its only caller. It works
+// on its share of the table alone (struct l0_share): space, eviction, sweep, flush, recovery and
+// stats are of that share. Private memory (bitmaps of used and retired units, SIEVE list) is
+// allocated once at open, its size is a function of the geometry, and l0_writer_memory() returns
+// it. Space for a record is a run of units found by next fit; under pressure SIEVE (Zhang et al.,
+// NSDI 2024) picks victims: workers mark records visited in their marks region, the hand clears
+// marks and takes the first unmarked record. Freed units come back once the epoch has passed
+// (shm_epoch.h). Nothing blocks: when no unit is free yet, a put returns -ENOSPC and is counted,
+// and the answer goes to its clients without being stored.
 
 #include "l0_table.h"
 #include "shm_epoch.h"
@@ -34,41 +36,50 @@ struct l0_writer_stats {
 	uint64_t index_slots;
 	uint64_t puts, replaced, deleted, evicted_space, evicted_bucket, expired_swept;
 	uint64_t refused_nospace, refused_large;
+	uint64_t refused_foreign;      // keys of another resolver's share
 	uint64_t recovered, discarded; // by the last recovery
 	uint64_t renewed;              // records put with `renews` over one of the same key
 	uint64_t renewed_used;         // of those, asked for before the next one came: misses saved
 };
 
-// `base`: the writable mapping of the region, `size` its bytes. `fresh`: the region was just
-// created (and its secret set by l0_region_init). Otherwise the index is walked: reachable, valid,
-// unexpired records are live, everything else is free; nothing is reused before one grace period.
-// So `epoch` must already wait for every worker that may be reading. -EPROTO: geometry and size
-// disagree. -ENOMEM. The epoch writer must outlive it.
-ATTR_MUST_CHECK int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size, bool fresh,
-	struct epoch_writer *epoch, uint64_t now_ms);
+// `base`: the writable mapping of the region, `size` its bytes, `index` the resolver's. `fresh`:
+// the region was just created (and its secret set by l0_region_init). Otherwise the share's index
+// is walked: reachable, valid, unexpired records are live, everything else is free; nothing is
+// reused before one grace period. So `epoch` must already wait for every worker that may be
+// reading. -EPROTO: geometry and size disagree, or the geometry has no resolver `index`. -ENOMEM.
+// The epoch writer must outlive it.
+ATTR_MUST_CHECK int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size,
+	unsigned index, bool fresh, struct epoch_writer *epoch, uint64_t now_ms);
 void l0_writer_close(struct l0_writer *w);
 
 // Sets the secret of a region that is not yet published.
 ATTR_MUST_CHECK int l0_region_init(uint8_t *base, size_t size);
 
 // Copies the live records of a table with another geometry, found by `from`, into a new table that
-// no worker reads yet: first the fresh ones, then those past soft expiry, with their times. Ends
-// early when the new one has no room left without evicting. `from` may be damaged, but nobody
+// no worker reads yet: first the fresh ones, then those past soft expiry, with their times. `w`:
+// the writers of all shares of the new table, none of which runs yet. A share that has no room left
+// without evicting takes no more; ends early when none has. `from` may be damaged, but nobody
 // writes it any more. In steps of at most `buckets` buckets; *c starts zeroed. True: done.
 struct l0_copy {
 	uint64_t cursor;
 	uint64_t copied, discarded; // discarded: damaged, or past hard expiry
 	uint64_t later;             // not fresh: for the second round
-	bool full;
+	unsigned full;              // shares without room, one bit each
 };
-bool l0_writer_copy(struct l0_writer *w, const struct l0_reader *from, uint64_t now_ms,
+bool l0_writer_copy(struct l0_writer *const *w, const struct l0_reader *from, uint64_t now_ms,
 	struct l0_copy *c, uint64_t buckets);
 
+// Of the whole table. Records of another share than the writer's may be overwritten as they are
+// read, because a resolver has no seen-epoch as workers have: look at its own alone.
 const struct l0_reader *l0_writer_reader(const struct l0_writer *w);
+const struct l0_share *l0_writer_share(const struct l0_writer *w);
+// Is the key of this hash in the writer's share?
+bool l0_writer_owns(const struct l0_writer *w, uint64_t hash);
 
 // Stores, replacing a record of the same key. -ENOSPC (nothing free yet: the old record, if any,
 // stays), -E2BIG (over L0_ANSWER_MAX bytes), -EINVAL (no name, or TTL offsets that overlap or
-// leave the answer). Bounded work: at most 64 evictions before and 64 after a failed search.
+// leave the answer), -EXDEV (a key of another share). Bounded work: at most 64 evictions before
+// and 64 after a failed search. The other calls find no record of a key of another share.
 ATTR_MUST_CHECK int l0_writer_put(struct l0_writer *w, const struct l0_put *put);
 
 // The same answer again with a new stale_until_ms (upstreams fail; design 4). -ENOENT, -ENOSPC.
@@ -86,7 +97,7 @@ ATTR_MUST_CHECK int l0_writer_age(struct l0_writer *w, const struct l0_key *key,
 
 bool l0_writer_delete(struct l0_writer *w, const struct l0_key *key);
 // Deletes all records of the name (any type), or of the name and everything below; number deleted.
-// Walks the whole index: some milliseconds per million entries, so the caller does it in steps:
+// Walks the share's index: some milliseconds per million entries, so the caller does it in steps:
 // `*cursor` starts at 0 and is 0 again when done; at most `buckets` buckets per call.
 uint64_t l0_writer_flush(struct l0_writer *w, const struct dns_name *name, bool subtree,
 	uint64_t *cursor, uint64_t buckets);
@@ -126,10 +137,13 @@ void l0_writer_reclaim(struct l0_writer *w);
 
 // The marks of worker n (NULL: none), `units` bytes; the writer only clears. Clears refresh marks
 // that are already set: the worker that set them is gone. Visits and hits in the marks that these
-// take the place of, which must still be mapped, are carried over. Reads all, 1 ms per million
-// units, some more for the visits.
+// take the place of, which must still be mapped, are carried over. Reads those of its share, 0.1 ms
+// per million units, some more for the visits.
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks);
-// Clears the refresh mark of a key after it was renewed (all workers).
+// Those that readers in the writers' own process have in common; all 0, and not read here: a look
+// at each would count pages as touched that are not.
+void l0_writer_set_own_marks(struct l0_writer *w, _Atomic uint8_t *marks);
+// Clears the refresh mark of a record after it was renewed (all workers).
 void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record);
 
 void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out);

@@ -18,9 +18,9 @@
 #include <stdint.h>
 
 // Raised with every change of any struct in this file, shm_msg.h, log_msg.h, watch_msg.h,
-// shm_stats.h, stats_tables.h, l0_table.h, policy.h or rule_image.h.
+// shm_stats.h, stats_tables.h, l0_table.h, policy.h, rule_image.h or hops.h.
 // Unequal versions refuse each other.
-#define SHM_ABI_VERSION 13
+#define SHM_ABI_VERSION 16
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {
@@ -32,10 +32,11 @@ enum region_kind {
 	REGION_MARKS = 5,      // created by dp; bytes set by one worker, cleared by cp
 	REGION_STATS = 6,      // written by dp
 	REGION_POLICY = 7,     // written by cp, immutable once published
-	REGION_KINDS = 8,
+	REGION_HOPS = 8,       // written by cp, immutable once published
+	REGION_KINDS = 9,
 };
 
-enum { SHM_WORKERS_MAX = 64, SHM_PAGE = 4096, SHM_GEOMETRY_WORDS = 8 };
+enum { SHM_WORKERS_MAX = 64, SHM_RESOLVERS_MAX = 8, SHM_PAGE = 4096, SHM_GEOMETRY_WORDS = 8 };
 
 // First page of every region. Written once by the creator before `magic` is stored with release.
 struct region_header {
@@ -132,12 +133,12 @@ ATTR_INLINE bool drop_source_is_sane(unsigned version, unsigned prefix_len)
 struct directory {
 	alignas(CACHE_LINE) _Atomic uint64_t epoch; // quiescence, shm_epoch.h; starts at 1
 	alignas(CACHE_LINE) _Atomic uint64_t
-		heartbeat_ms;         // clock_mono_ms, each 100 ms by the resolver loop
+		heartbeat_ms;         // clock_mono_ms, each 100 ms by the first resolver
 	_Atomic uint64_t incarnation; // of the running (or last) control plane
 	_Atomic uint32_t state;       // enum cp_state
 	uint32_t reserved;
-	// Current generation of l0, names and policy: generation << 1 | where (enum shm_where); 0:
-	// none yet.
+	// Current generation of l0, names, policy and hops: generation << 1 | where (enum
+	// shm_where); 0: none yet.
 	alignas(CACHE_LINE) _Atomic uint64_t current[REGION_KINDS];
 	// Slot config_generation % DIRECTORY_CONFIG_SLOTS is the current one; 0: none yet.
 	alignas(CACHE_LINE) _Atomic uint64_t config_generation;
@@ -156,7 +157,7 @@ struct directory {
 };
 static_assert(offsetof(struct directory, heartbeat_ms) == 64);
 static_assert(offsetof(struct directory, current) == 128);
-static_assert(offsetof(struct directory, config_generation) == 192);
+static_assert(offsetof(struct directory, config_generation) == 256);
 static_assert(offsetof(struct directory, filled_by) == offsetof(struct directory, next_view) + 8);
 static_assert(offsetof(struct directory, reader) == SHM_PAGE);
 static_assert(sizeof(struct directory) == 2 * SHM_PAGE);
@@ -172,9 +173,11 @@ struct ring_index {
 };
 static_assert(sizeof(struct ring_index) == 64);
 
-// REGION_RINGS. geometry[0] = units of the miss ring, [1] = of the answer ring, [2] = of the log
-// ring (powers of two; 0 log units: none). The rings' three parts lie on separate pages so that
-// each side can map the other's read-only.
+// REGION_RINGS, one for each worker and resolver: made for resolver 0 at the start, for others once
+// a cache that they share is activated. geometry[0] = units of the miss ring, [1] = of the answer
+// ring, [2] = of the log ring (powers of two; 0 log units: none), [3] = the resolver. Only resolver
+// 0's has a log ring, and only its words other than the two rings' indices are used. The rings'
+// three parts lie on separate pages so that each side can map the other's read-only.
 struct rings_dp_page { // page 1: only dp writes
 	alignas(CACHE_LINE) _Atomic uint64_t
 		seen_epoch; // EPOCH_OFFLINE (also in new rings, set before region_publish: 0
@@ -187,13 +190,14 @@ struct rings_dp_page { // page 1: only dp writes
 	_Atomic uint64_t activated_rules;
 	_Atomic uint64_t activated_config;
 	_Atomic uint64_t activated_policy; // which is a copy: nothing waits for it
+	_Atomic uint64_t activated_hops;   // a copy too
 	alignas(CACHE_LINE) struct ring_index log_tail;
 	_Atomic uint64_t log_owed; // queries that no record on the log ring stands for
 };
 static_assert(offsetof(struct rings_dp_page, miss_tail) == 64);
 static_assert(offsetof(struct rings_dp_page, answer_head) == 128);
 static_assert(offsetof(struct rings_dp_page, activated_l0) == 192);
-static_assert(offsetof(struct rings_dp_page, activated_policy) == 216);
+static_assert(offsetof(struct rings_dp_page, activated_hops) == 224);
 static_assert(offsetof(struct rings_dp_page, log_tail) == 256);
 static_assert(sizeof(struct rings_dp_page) <= SHM_PAGE);
 
@@ -225,4 +229,4 @@ enum { MARK_HITS = MARK_HIT * MARK_HITS_MAX };
 static_assert((MARK_HITS | MARK_REFRESH | MARK_VISITED) == UINT8_MAX);
 
 // REGION_L0: l0_table.h. REGION_RULE_IMAGE: rule_image.h. REGION_POLICY: policy.h.
-// REGION_STATS: shm_stats.h.
+// REGION_HOPS: hops.h. REGION_STATS: shm_stats.h.

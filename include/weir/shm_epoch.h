@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Quiescence between one writer (the control plane) and up to 64 workers.
+// Quiescence between the writers (the control plane's resolvers) and up to 64 workers.
 //
-// The writer unpublishes something, advances the epoch, and may reuse the memory once every online
+// A writer unpublishes something, advances the epoch, and may reuse the memory once every online
 // worker has stored a seen-epoch at least that new; a worker does that at the top of its loop,
 // where it holds no reference. One word in the directory, one per worker rings: a reader that
-// writes an impossible epoch into its word can only delay the writer, whose caller bounds the wait.
-// A worker goes offline before it sleeps. The writer puts a worker offline when its process has
-// died ("not attached"), never when it is merely stopped.
+// writes an impossible epoch into its word can only delay the writers, whose callers bound the
+// wait. A worker goes offline before it sleeps. A writer puts a worker offline when its process has
+// died ("not attached"), never when it is merely stopped. All writers advance the one epoch; each
+// has its own book of who is attached, and the argument above holds for each by itself.
+//
+// Threads of the writers' own process that read L0 have a place each, in memory of the process and
+// for its life: online for one look-up, offline else, so that an idle one delays nobody.
 //
 // The writer may not know all readers: a data plane may start and use the published state while the
 // writer is stopped or restarts. So the data plane writes the number of its run into a word of the
@@ -45,14 +49,17 @@ ATTR_INLINE void epoch_quiescent(struct epoch_reader *r)
 	}
 }
 
-// Writer side (the resolver loop's thread).
+enum { EPOCH_OWN_MAX = 8 }; // readers in the writers' own process
+
+// Writer side: one for each resolver, on its loop's thread.
 struct epoch_writer {
 	_Atomic uint64_t *epoch;
 	const _Atomic uint64_t
-		*seen[SHM_WORKERS_MAX]; // NULL: no such worker, or its process is dead
+		*seen[SHM_WORKERS_MAX];             // NULL: no such worker, or its process is dead
+	const _Atomic uint64_t *own[EPOCH_OWN_MAX]; // NULL: no such reader; set before it reads
 	const _Atomic uint64_t *reader; // directory.reader; NULL: the readers are all known
-	uint64_t attached,
-		dead; // the lives whose worker rings `seen` is of and that is known to be dead
+	const _Atomic uint64_t *dead;   // the life that is known to be dead; NULL: none is
+	uint64_t attached;              // the life whose worker rings `seen` is of
 };
 
 // Call after taking something out of sight; the value to wait for.

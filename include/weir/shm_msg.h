@@ -7,6 +7,9 @@
 
 #include "shm_abi.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 enum shm_msg_type {
 	MSG_PAD = 0,    // ring-internal
 	MSG_MISS = 1,   // dp -> cp: struct msg_miss, then question_len bytes of question as
@@ -16,6 +19,8 @@ enum shm_msg_type {
 	MSG_WATCH = 4,  // to the log thread: struct watch_msg (watch_msg.h), a name, a frame
 	MSG_LOG = 3,    // to the log thread: struct log_record (log_msg.h), then a name
 	MSG_LOG_WHOLE = 5, // log ring: as MSG_LOG, then struct log_whole, messages
+	MSG_SEND = 6,      // cp -> dp, on an answer ring: struct msg_send, then a whole DNS message
+	MSG_HEARD = 7,     // dp -> cp, on a miss ring: struct msg_heard, then dns_len bytes
 };
 
 enum { MSG_WHOLE_MAX = 1472 }; // longest query that goes along with its miss
@@ -89,17 +94,82 @@ enum answer_kind {
 	ANSWER_KINDS
 };
 
+// A query of a resolver to a server of the hops image (hops.h), which says the next hop and our
+// source address. Any worker sends it. Ports in host byte order, as in that image.
+struct msg_send {
+	uint64_t dp_incarnation; // of the data plane whose ring it is; another's is dropped
+	uint8_t server_ip[16];   // IPv4 in the first 4 bytes, the rest 0
+	uint16_t server_port;
+	uint16_t local_port; // of the image's ranges
+	uint16_t dns_len;    // bytes that follow, <= MSG_DNS_MAX
+	uint16_t sum;        // of these, csum_partial: what changed on its way is not sent
+	uint8_t ip_version;  // 4 or 6
+	uint8_t reserved[7];
+};
+static_assert(sizeof(struct msg_send) == 40);
+static_assert(offsetof(struct msg_send, dns_len) == 28);
+
+enum heard_kind {
+	HEARD_REPLY,       // from the server; the message follows
+	HEARD_UNREACHABLE, // an ICMP error; the part of our message that it quotes follows
+	HEARD_REFUSED,     // the worker could not send the query; nothing follows
+	HEARD_KINDS
+};
+
+// From any worker to the resolver of the local port (hops_resolver_of). A worker cannot tell who
+// sent it: the resolver decides whether it is believed.
+struct msg_heard {
+	uint64_t dp_incarnation;
+	uint64_t arrival_ms; // clock_mono_ms
+	uint8_t server_ip[16];
+	uint16_t server_port, local_port;
+	uint16_t dns_len;   // bytes that follow, <= MSG_DNS_MAX
+	uint8_t ip_version; // 4 or 6
+	uint8_t kind;       // enum heard_kind
+	uint8_t code;       // HEARD_UNREACHABLE: of the ICMP or ICMPv6 message
+	uint8_t is_cut;     // 1: the beginning of a longer message; its checksum may be wrong
+	uint8_t reserved[6];
+};
+static_assert(sizeof(struct msg_heard) == 48);
+static_assert(offsetof(struct msg_heard, dns_len) == 36);
+
+// Copies the head of a message of `len` bytes out of `buf`. False: its numbers do not fit, or what
+// follows is not as long as it says.
+ATTR_MUST_CHECK static inline bool msg_send_read(struct msg_send *out, const void *buf, size_t len)
+{
+	if (len < sizeof(*out))
+		return false;
+	memcpy(out, buf, sizeof(*out));
+	return out->dns_len <= MSG_DNS_MAX && len == sizeof(*out) + out->dns_len
+	       && out->dns_len >= DNS_HEADER_LEN && (out->ip_version == 4 || out->ip_version == 6);
+}
+
+ATTR_MUST_CHECK static inline bool msg_heard_read(
+	struct msg_heard *out, const void *buf, size_t len)
+{
+	if (len < sizeof(*out))
+		return false;
+	memcpy(out, buf, sizeof(*out));
+	return out->dns_len <= MSG_DNS_MAX && len == sizeof(*out) + out->dns_len
+	       && (out->kind != HEARD_REPLY || out->dns_len >= DNS_HEADER_LEN)
+	       && out->kind < HEARD_KINDS && (out->ip_version == 4 || out->ip_version == 6);
+}
+
 // link.sock, SOCK_SEQPACKET, one fixed-size message each way. The data plane speaks first and
-// passes one end of a bell (bell.h) per worker (SCM_RIGHTS), in the order of the workers: the
-// worker rings it for misses, and is rung for answers while it sleeps.
+// passes one end of each bell (bell.h, SCM_RIGHTS): first one for each worker, which is rung there
+// for answers while the worker sleeps; then one for each resolver that there may be, which any
+// worker rings for misses.
 
 struct link_hello {
 	uint64_t magic; // SHM_MAGIC
 	uint32_t abi_version;
 	uint32_t workers;
 	uint64_t dp_incarnation;
+	uint32_t resolver_bells; // 1 to SHM_RESOLVERS_MAX
+	uint32_t reserved;
 };
-static_assert(sizeof(struct link_hello) == 24);
+static_assert(sizeof(struct link_hello) == 32);
+enum { LINK_BELLS_MAX = SHM_WORKERS_MAX + SHM_RESOLVERS_MAX };
 
 struct link_welcome {
 	uint64_t magic;

@@ -88,6 +88,11 @@ ATTR_MUST_CHECK int region_attach(const struct shm_paths *paths, enum shm_where 
 	const char *name, enum region_kind kind, bool writable, struct region *out,
 	char why[SHM_WHY_MAX]);
 
+// The same to read, page by page as they are used: for a thread that must not wait while all pages
+// of a large region are mapped (6.5 ms for 32 MiB).
+ATTR_MUST_CHECK int region_attach_lazily(const struct shm_paths *paths, enum shm_where where,
+	const char *name, enum region_kind kind, struct region *out, char why[SHM_WHY_MAX]);
+
 // The same as a private copy that no other process can change, truncate or remove: for data that is
 // small, or that would mean something else as zeros. -EFBIG beyond REGION_LOAD_MAX bytes.
 enum { REGION_LOAD_MAX = 64 << 20 };
@@ -118,11 +123,15 @@ static inline size_t region_data_size(const struct region *r)
 	return r->size - SHM_PAGE;
 }
 
-// "l0.7", "rings.0", "marks.0.7": file names, in one place for both processes.
+// "l0", "rule_image"; "other" of REGION_NONE.
+extern const char *const region_kind_names[REGION_KINDS];
+
+// "l0.7", "rings.0" (of the first resolver), "rings.0.1", "marks.0.7": file names, in one place for
+// both processes.
 enum { SHM_NAME_MAX = 48 };
 #define SHM_NAME_LOG_HAND "log.in-hand" // no region: a file of the control plane's beside them
 void shm_name_generation(char out[SHM_NAME_MAX], const char *stem, uint64_t generation);
-void shm_name_rings(char out[SHM_NAME_MAX], unsigned worker);
+void shm_name_rings(char out[SHM_NAME_MAX], unsigned worker, unsigned resolver);
 void shm_name_marks(char out[SHM_NAME_MAX], unsigned worker, uint64_t l0_generation);
 
 // Open-file-description locks: each process holds one on a file of its own for its whole life, so

@@ -42,6 +42,8 @@
 	X(drop_limited, "dropped: client or network over its rate (access.rate)")      \
 	X(slip_limited, "TC without records: over its rate (access.slip)")             \
 	X(to_kernel, "passed to the exception port")                                   \
+	X(upstream_reply, "handed to the resolver: reply of an upstream server")       \
+	X(upstream_reply_ring_full, "dropped: upstream reply, miss ring full")         \
 	X(arp_reply, "ARP answered (no exception port)")                               \
 	X(ndp_reply, "neighbour solicitation answered (no exception port)")            \
 	X(echo_reply, "ICMP or ICMPv6 echo answered (no exception port)")              \
@@ -90,6 +92,13 @@
 	X(answer_bad, "answers dropped: malformed")                                                \
 	X(answer_nombuf, "answers dropped: no packet buffer")                                      \
 	X(answer_large, "answers dropped: longer than a frame")                                    \
+	X(upstream_sent, "queries of resolvers sent to upstream servers")                          \
+	X(upstream_foreign, "queries of resolvers not sent: for an earlier run")                   \
+	X(upstream_bad, "queries of resolvers not sent: malformed")                                \
+	X(upstream_unknown, "queries of resolvers not sent: server or port not in the image")      \
+	X(upstream_large, "queries of resolvers not sent: over the MTU of the next hop")           \
+	X(upstream_nombuf, "queries of resolvers not sent: no packet buffer")                      \
+	X(upstream_unreachable, "ICMP messages for resolvers: upstream server unreachable")        \
 	X(refresh_asked, "refresh requests sent")                                                  \
 	X(refresh_full, "refresh requests not sent: miss ring full")                               \
 	X(dedup_replaced, "entries of duplicate suppression evicted early")                        \
@@ -203,7 +212,8 @@ struct stats_worker { // one per worker, written by that worker alone unless not
 	_Atomic uint64_t type[STATS_TYPES];   // questions that were read
 	// Each frame by the time that its batch took, from the receive call to the sent reply.
 	struct took_live outcome[OUTCOME_COUNT];
-	struct took_live stage[STAGE_COUNT]; // of one batch in STATS_STAGE_SAMPLE, by stage
+	struct took_live stage[STAGE_COUNT];        // of one batch in STATS_STAGE_SAMPLE, by stage
+	_Atomic uint32_t mbuf_missing[MBUF_OWNERS]; // by their last owner; by the main lcore
 	struct stats_table table[STATS_WORKER_TABLES_MAX]; // by the main lcore
 };
 enum { STATS_STAGE_SAMPLE = 128 };
@@ -275,19 +285,21 @@ struct stats_errors {
 	struct stats_error error[STATS_ERRORS_MAX]; // newest first
 };
 
-// The heap of the data plane, by the main lcore each ten seconds (housekeep.h): bytes.
-// `libraries` is what DPDK and other libraries had from the allocator before the workers started.
-// They allocate no more later, so unaccounted memory is counted from there.
-enum { STATS_ACCOUNTS_MAX = 32 };
-struct stats_memory {
-	alignas(CACHE_LINE) _Atomic uint64_t allocated;
-	_Atomic uint64_t held;
-	_Atomic uint64_t accounted, libraries;
-	_Atomic uint64_t unexplained, unexplained_max, alarms;
-	_Atomic uint64_t alarming;                    // 1: over MEM_DATAPLANE_ALARM now
-	_Atomic uint64_t account[STATS_ACCOUNTS_MAX]; // enum mem_account
+// Mappings and descriptors of the data plane by kind (mem_account.h), by the main lcore: a look
+// each ten seconds, a step of it in each turn of its loop.
+enum { STATS_MAPS_MAX = 8, STATS_FDS_MAX = 16, STATS_REGIONS_MAX = 9 };
+struct stats_deleted { // struct mem_deleted
+	_Atomic uint64_t files, bytes, stale, stale_bytes, behind;
 };
-static_assert(sizeof(struct stats_memory) == 5 * CACHE_LINE);
+struct stats_kinds {
+	alignas(CACHE_LINE) _Atomic uint64_t looks;      // that are over; 0: nothing is known
+	_Atomic uint64_t maps[STATS_MAPS_MAX];           // enum mem_map_kind
+	_Atomic uint64_t bytes[STATS_MAPS_MAX];          // of address space
+	_Atomic uint64_t descriptors[STATS_FDS_MAX];     // enum mem_fd_kind
+	struct stats_deleted deleted[STATS_REGIONS_MAX]; // enum region_kind
+};
+static_assert(sizeof(struct stats_kinds) == 10 * CACHE_LINE);
+static_assert((int)REGION_KINDS <= (int)STATS_REGIONS_MAX);
 
 // How a run of the data plane ended: on request, killed or crashed, before it served a client.
 enum stats_end { STATS_UNTOLD, STATS_STOPPED, STATS_FELL, STATS_FAILED };
@@ -303,9 +315,8 @@ struct stats_region {
 	_Atomic uint64_t l0_generation; // activated by all workers
 	_Atomic uint64_t rule_image_generation;
 	_Atomic uint64_t config_generation;
-	_Atomic uint64_t policy_generation;
-	_Atomic uint64_t
-		verdict_gap; // last reconciliation: received - sum of verdicts, while quiet
+	_Atomic uint64_t policy_generation, hops_generation;
+	_Atomic uint64_t verdict_gap; // last reconciliation: received - verdicts, while quiet
 	_Atomic uint64_t limit_empty; // buckets of limited clients (limit.h) that are empty
 	// Sources that ports drop by themselves: in force, refused by all ports, over the cap.
 	_Atomic uint32_t drops_in_force, drops_refused, drops_full;
@@ -318,6 +329,8 @@ struct stats_region {
 	struct stats_errors errors;
 	struct stats_table table[STATS_PROCESS_TABLES_MAX];
 	struct stats_memory memory;
+	struct stats_kinds kinds;
+	struct stats_sites sites;
 	struct stats_port port[STATS_PORTS_MAX];
 	struct stats_worker worker[];
 };

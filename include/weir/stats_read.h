@@ -7,6 +7,7 @@
 // region_attach has checked the header. This checks the geometry against the lists of this build,
 // so that it refuses numbers of another version and does not show them under wrong names.
 
+#include "mem_account.h"
 #include "shm_abi.h"
 #include "shm_region.h"
 #include "shm_stats.h"
@@ -33,8 +34,9 @@ struct stats_worker_copy {
 	uint64_t group[STATS_GROUPS_MAX];
 	uint64_t heartbeat_ms, mbuf_breaches;
 	uint32_t lcore, online, mbuf_size, mbuf_free;
-	uint32_t bench_mode; // enum bench_mode
-	bool has_rings;      // the worker rings could be read (root)
+	uint32_t mbuf_missing[MBUF_OWNERS]; // by their last owner
+	uint32_t bench_mode;                // enum bench_mode
+	bool has_rings;                     // the worker rings could be read (root)
 	uint32_t miss_used, miss_size, answer_used, answer_size; // units
 	struct stats_table_copy table[STATS_WORKER_TABLES];
 };
@@ -58,7 +60,7 @@ struct stats_memory_copy {
 struct stats_copy {
 	uint64_t taken_ms, incarnation;
 	uint64_t heartbeat_ms, start_ms, l0_generation, rule_image_generation, config_generation,
-		policy_generation, verdict_gap, limit_empty, tsc_hz;
+		policy_generation, hops_generation, verdict_gap, limit_empty, tsc_hz;
 	uint32_t pid, control_seen, drops_in_force, drops_refused, ended, former_end, log_lost,
 		drops_partial;
 	uint64_t former_incarnation;
@@ -72,13 +74,31 @@ struct stats_copy {
 	struct stats_error error[STATS_ERRORS_MAX]; // newest first, texts not escaped
 	struct stats_table_copy table[STATS_PROCESS_TABLES];
 	struct stats_memory_copy memory;
+	unsigned sites;
+	uint64_t dpdk_bytes;                     // of all sites of DPDK\'s memory
+	struct stats_site site[STATS_SITES_MAX]; // the largest first, names not escaped
+	struct mem_kinds kinds;
 	struct stats_port_copy port[STATS_PORTS_MAX];
 	struct stats_worker_copy worker[SHM_WORKERS_MAX];
 };
 
-// DPDK's memory by user, in bytes; `drivers` is the rest: ports and their descriptor rings.
+// "rx", "tx", "drop_runt", ...; "?": no such owner.
+const char *stats_owner_name(unsigned owner);
+
+// Missing buffers by owner, most first: "drop_runt 12, tx 1, ..."; empty if none is missing.
+enum { STATS_OWNERS_TEXT = 128 };
+void stats_owners_text(const uint32_t missing[MBUF_OWNERS], char out[STATS_OWNERS_TEXT]);
+
+// None while they are being written, or of a region that is damaged.
+void stats_sites_copy(struct stats_copy *out, const struct stats_sites *s);
+
+// Packet buffers of all workers: missing by their last owner, whose sum it returns.
+uint32_t stats_mbufs_missing(const struct stats_copy *s, uint32_t by[MBUF_OWNERS]);
+
+// DPDK's memory by user, in bytes; `others`: further calls of weir's own; `drivers`: the rest,
+// ports and their descriptor rings.
 struct stats_eal {
-	uint64_t buffers, workers, drivers, free;
+	uint64_t buffers, workers, others, drivers, free;
 };
 struct stats_eal stats_eal_split(const struct stats_copy *s);
 

@@ -26,7 +26,7 @@ static bool answers(void)
 		 now_ms = clock_mono_coarse_ms(clock_suspended_ms(0));
 	size_t data_size;
 	struct l0_writer *w;
-	if (l0_plan((uint64_t)NAMES * (UNITS * 34 + 10), UNITS, geometry, &data_size) != 0)
+	if (l0_plan((uint64_t)NAMES * (UNITS * 34 + 10), UNITS, 1, geometry, &data_size) != 0)
 		return false;
 	size_t size = SHM_PAGE + data_size;
 	uint8_t *base = aligned_alloc(SHM_PAGE, (size + SHM_PAGE - 1) / SHM_PAGE * SHM_PAGE);
@@ -38,7 +38,7 @@ static bool answers(void)
 	head->total_size = size;
 	memcpy(head->geometry, geometry, sizeof(geometry));
 	if (l0_region_init(base, size) != 0
-		|| l0_writer_open(&w, base, size, true, &epochs, now_ms) != 0)
+		|| l0_writer_open(&w, base, size, 0, true, &epochs, now_ms) != 0)
 		return false;
 	bool ok = true;
 	for (uint32_t id = 0; ok && id < NAMES; id++)

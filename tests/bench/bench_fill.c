@@ -61,8 +61,8 @@ static bool fill_published(struct publisher *p, const struct config *config, uin
 	struct l0_writer *l0;
 	bool fresh;
 	publisher_l0(p, &region, &fresh);
-	if (l0_writer_open(
-		    &l0, region.base, region.size, fresh, publisher_epoch(p), clock_mono_ms())) {
+	if (l0_writer_open(&l0, region.base, region.size, 0, fresh, publisher_epoch(p, 0),
+		    clock_mono_ms())) {
 		log_error("the cache cannot be opened");
 		return false;
 	}

@@ -6,6 +6,7 @@
 // not the verdict that its case says; never because it is slow.
 
 #include "tests/dp/harness.h"
+#include "tests/dp/servers_image.h"
 #include "tests/unit/core/shm/ring_used.h"
 
 #include <rte_cycles.h>
@@ -20,8 +21,10 @@ struct flood_case {
 	const char *name;
 	unsigned hits; // of a burst; the rest is the flood
 	bool garbage,
-		behind; // behind: the control plane is, and three quarters of the ring are taken
-	enum verdict flood; // what becomes of its frames
+		behind,     // the control plane is, and three quarters of the ring are taken
+		forged,     // replies of an upstream server
+		asked;      // to ports from which a query left
+	enum verdict flood; // the verdict of its frames
 };
 
 static const struct flood_case cases[] = {
@@ -31,12 +34,19 @@ static const struct flood_case cases[] = {
 		.hits = 8,
 		.behind = true,
 		.flood = VERDICT_servfail_fairness},
+	{.name = "forged replies", .hits = 8, .forged = true, .flood = VERDICT_drop_not_ours},
+	{.name = "forged replies, all ports asked",
+		.hits = 8,
+		.forged = true,
+		.asked = true,
+		.flood = VERDICT_upstream_reply},
 	{.name = "garbage", .garbage = true, .flood = VERDICT_drop_udp_csum},
 };
 
 static uint64_t ticks[BURSTS];
 static uint8_t hot_frame[HOT][WIRE_MAX];
 static size_t hot_len[HOT];
+static struct hops_image image;
 
 static void make_hot(struct harness *h)
 {
@@ -47,6 +57,22 @@ static void make_hot(struct harness *h)
 		const struct wire_query q = {.name = name, .edns = true, .id = (uint16_t)(i + 1)};
 		hot_len[i] = wire_make(&q, hot_frame[i]);
 	}
+}
+
+static void inject_forged(struct harness *h, const struct flood_case *c)
+{
+	static uint16_t port = LOCAL;
+	uint8_t frame[WIRE_MAX];
+	port = port < 30000 ? port + 1 : LOCAL;
+	if (c->asked)
+		asked_ports_note(&h->asked_ports, port, worker_clock_ms(&h->w));
+	const struct wire_query q = {.name = "www.victim.test",
+		.src = SERVER4,
+		.dst = SOURCE4,
+		.src_port = SERVER_PORT,
+		.dst_port = port,
+		.flags = 0x8180};
+	harness_inject(h, frame, wire_make(&q, frame));
 }
 
 static void inject_flood(struct harness *h, const struct flood_case *c)
@@ -66,10 +92,11 @@ static void inject_flood(struct harness *h, const struct flood_case *c)
 
 static void drain_misses(struct harness *h)
 {
-	struct msg_miss msg;
-	uint8_t question[300];
-	while (harness_miss(h, &msg, question))
+	static uint8_t buf[sizeof(struct msg_miss) + MSG_DNS_MAX];
+	uint16_t type;
+	while (ring_read(&h->miss, buf, sizeof(buf), &type) != 0)
 		continue;
+	ring_release(&h->miss);
 }
 
 static void one_burst(struct harness *h, const struct flood_case *c, unsigned n)
@@ -78,6 +105,8 @@ static void one_burst(struct harness *h, const struct flood_case *c, unsigned n)
 		unsigned hot = (n * BURST + i) % HOT;
 		if (i < c->hits)
 			harness_inject(h, hot_frame[hot], hot_len[hot]);
+		else if (c->forged)
+			inject_forged(h, c);
 		else
 			inject_flood(h, c);
 	}
@@ -110,8 +139,10 @@ static void run(const struct flood_case *c)
 {
 	struct harness *h = harness_begin(NULL);
 	make_hot(h);
-	while (c->behind && !ring_is_fuller(&h->w.miss, h->w.miss.units / 4 * 3))
-		assert_non_null(ring_reserve(&h->w.miss, MSG_MISS, MESSAGE_LEN));
+	servers_image(&image);
+	servers_use(&h->tables.hops, &image);
+	while (c->behind && !ring_is_fuller(&h->w.miss[0], h->w.miss[0].units / 4 * 3))
+		assert_non_null(ring_reserve(&h->w.miss[0], MSG_MISS, MESSAGE_LEN));
 	// Before it is known who is a crowd.
 	for (unsigned n = 0; c->behind && n < 100; n++)
 		one_burst(h, c, n);

@@ -91,7 +91,7 @@ static void sockets_open(void *arg)
 {
 	(void)arg;
 	opened = frontend_udp_open(
-		&sockets, rig.frontend, rig.resolver, rig.loop, &rig.config, port);
+		&sockets, rig.frontend, rig.publisher, rig.loop, &rig.config, port);
 }
 
 static void sockets_close(void *arg)

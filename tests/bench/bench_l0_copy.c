@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What a start costs that finds the cache of an earlier life in another size: full tables of 64 and
+// The cost of a start that finds the cache of an earlier run in another size: full tables of 64 and
 // 256 MiB copied into one of twice, then of half their size, in CPU time, the fastest and the
 // slowest of three. The resolver gives it 600 ms (resolver.c).
 
@@ -40,7 +40,7 @@ static bool copy(const struct box *from, uint64_t bytes, uint64_t *took_us, stru
 	if (!box_open(&to, bytes, MEAN_UNITS) || l0_reader_init(&r, from->base, from->size) != 0)
 		return false;
 	uint64_t start_us = cpu_us();
-	while (!l0_writer_copy(to.w, &r, NOW_MS, c, STEP_BUCKETS))
+	while (!l0_writer_copy(to.all, &r, NOW_MS, c, STEP_BUCKETS))
 		;
 	*took_us = cpu_us() - start_us;
 	box_close(&to);

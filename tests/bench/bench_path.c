@@ -2,9 +2,9 @@
 
 // The packet path, measured on one core: the gate of docs/explanation/performance.md.
 //
-// Slices alternate in one process between a reflector (rx, swap, tx), the worker as shipped, and
-// the same with the TSC read at each stage; what a case is worth is the first decile of its slices,
-// so that what else runs on the machine counts little, and its ratio to the reflector, so that the
+// Slices alternate in one process between a reflector (rx, swap, tx), the default worker, and
+// the same with the TSC read at each stage; the figure of a case is the first decile of its slices,
+// so that other load on the machine counts little, and its ratio to the reflector, so that the
 // machine itself counts little. Fails when a query was not answered as its case says, when a
 // packet is not accounted for, or when the path allocated, locked or called the kernel; never
 // because it is slow.
@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 	}
 	uint32_t frames = path_case_frames(goals);
 	if (frames == 0) {
-		fputs("no such goal here: G1, G2, G3, G4, G5, G7, G8, miss\n", stderr);
+		fputs("no such goal here: G1, G2, G3, G4, G5, G7, G8, M5, miss\n", stderr);
 		return 2;
 	}
 	bool beside = path_beside_prepare();

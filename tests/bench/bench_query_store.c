@@ -134,11 +134,11 @@ static void rule_out(const char *folder)
 			die("search");
 		looked_at += end.looked_at;
 	}
-	printf("absent  %.2f ms a file, %.4f of the rows looked at\n",
-		1e3 * (cpu_s() - start) / TIMES, (double)looked_at / TIMES);
+	printf("absent  %.2f ms a file, %.4f of the rows read\n", 1e3 * (cpu_s() - start) / TIMES,
+		(double)looked_at / TIMES);
 }
 
-// All rows are looked at, page by page.
+// Reads all rows, page by page.
 static void read_all(const char *folder, uint64_t rows)
 {
 	const _Atomic bool stop = false;

@@ -96,8 +96,8 @@ def table_pcap(cases, baseline):
     return columns(lines)
 
 
-VERSUS = {"ratio_plain": "the plain case", "ratio_groups": "no groups", "ratio_access": "anybody asks",
-          "ratio_limits": "no limits", "ratio_log": "no query log", "ratio_writes": "no writes to L0",
+VERSUS = {"ratio_plain": "the plain case", "ratio_misses": "no misses", "ratio_groups": "no groups", "ratio_access": "anybody asks",
+          "ratio_hops": "no servers by the port", "ratio_limits": "no limits", "ratio_log": "no query log", "ratio_writes": "no writes to L0",
           "ratio_second": "a second without an image"}
 
 

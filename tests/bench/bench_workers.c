@@ -2,12 +2,12 @@
 
 // G11: two workers against one, in one process.
 //
-// Each worker is as shipped, on a net_pcap port, a core and a packet pool of its own; they share
-// what workers share, the tables. In short slices by turns each answers alone while the other does
-// nothing, then both do. A slice's rate is frames to CPU time of the thread that answered them, so
-// a core that somebody else had for a while does not count. The ratio is that of the rates of both
-// to the mean of the two alone before them; a median of many. Fails when a query is not answered
-// from L0, never because it is slow.
+// Each worker has default settings, on a net_pcap port, a core and a packet pool of its own; they
+// share the tables. In short alternating slices each answers alone while the other does nothing,
+// then both do. A slice's rate is frames to CPU time of the thread that answered them, so time that
+// another program had on a core does not count. The ratio is that of the rates of both to the mean
+// of the two alone before them; a median of many. Fails when a query is not answered from L0, never
+// because it is slow.
 
 #include "bench_row.h"
 #include "dataplane/state/worker.h"
@@ -141,6 +141,7 @@ static bool open_runner(unsigned index, size_t units)
 	r->w = (struct worker){.index = index,
 		.service = &service,
 		.bell = -1,
+		.resolvers = 1,
 		.stats = &r->stats,
 		.rings = &r->dp,
 		.control_alive = 1,
@@ -148,9 +149,9 @@ static bool open_runner(unsigned index, size_t units)
 	r->w.pool =
 		rte_pktmbuf_pool_create_by_ops(name, frames + SPARE, 256, 0, ROOM, 0, "ring_sp_sc");
 	dedup_init(&r->w.dedup, zeroed(sizeof(struct recent_way) * DEDUP_SETS * DEDUP_WAYS));
-	ring_producer_init(&r->w.miss, &r->dp.miss_tail, &r->cp.miss_head,
+	ring_producer_init(&r->w.miss[0], &r->dp.miss_tail, &r->cp.miss_head,
 		zeroed((size_t)RING_UNITS * RING_UNIT), RING_UNITS);
-	ring_consumer_init(&r->w.answer, &r->cp.answer_tail, &r->dp.answer_head,
+	ring_consumer_init(&r->w.answer[0], &r->cp.answer_tail, &r->dp.answer_head,
 		zeroed((size_t)RING_UNITS * RING_UNIT), RING_UNITS);
 	tables.marks[index] = zeroed(units);
 	return r->w.pool && open_port(r, index, r->w.pool);

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A part of its CPU for a server, and how much of it was had.
 
-Slices: a program that comes before all others has the CPU for the rest of each 2 ms, and whatever else runs there has
-what is left. A server rests no longer than that, so that its rings hold what comes meanwhile, and what it does when it
+Slices: a program of higher priority has the CPU for the rest of each 2 ms, and all other programs there share what is left.
+A server stops for no longer than that, so its rings hold the frames that arrive meanwhile, and it works in the same way
+as with more or less of the core.
 runs is the same as with more or less of the core.
-
-Share: a control group of its own (version 1 or 2). What is limited and metered are its threads that may run on that
-CPU only, as one that runs elsewhere takes from the group's budget 5 ms at a time: so did weir's main thread, and the
-worker rested for it. Groups of version 2 hold whole processes here. The kernel enforces it at its clock ticks, so a
-thread runs for a tick or some, then rests for some, and may get more than its part: so what is judged is the work done
-to the CPU time that was had (Meter), which the scheduler counts; how long the CPU was not idle would have everybody's
-in it.
+Share: a control group of its own (version 1 or 2). It limits and meters only those threads that may run on that CPU alone,
+because a thread on another CPU takes from the group's budget 5 ms at a time: weir's main thread did so, and the worker
+stopped meanwhile. Groups of version 2 hold whole processes here. The kernel enforces the limit at its clock ticks, so a
+thread runs for one or several ticks, then stops for several, and may get more than its part. So the figure is the work
+done by the CPU time used (Meter), which the scheduler counts; the time in which the CPU was not idle would include all
+other programs.
 """
 
 import contextlib

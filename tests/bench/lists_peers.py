@@ -3,7 +3,7 @@
 """G13: block lists beside dnsmasq, unbound and dnsdist, the same list in the same run.
 
 Real processes in namespaces of their own: tools/lab for weir, the others on loopback. Each loads a made-up list of a
-million names (lists_corpus.py); then it is told to load it again, unchanged, and again with 1 % of the names replaced,
+million names (lists_corpus.py); then it loads it again, unchanged, and again with 1 % of the names replaced,
 while dnsperf asks 5,000 names of the list that stay a second. Taken are the time until the last name of the file is
 blocked, memory by name (the server's resident set less that with a list of ten names), queries lost and the longest
 wait of any, and for weir what it says of its own builds. Prints JSON lines as bench_path does.
@@ -153,7 +153,7 @@ class Weir(Peer):
 
     def __init__(self, build):
         super().__init__(53)
-        self.build, self.told = build, []
+        self.build, self.reload_replies = build, []
 
     def line(self, name):
         return f"{name}\n"
@@ -175,7 +175,7 @@ class Weir(Peer):
         return self.ctl("blocklist", "status")["build_ms"] / 1000
 
     def reload(self):
-        threading.Thread(target=lambda: self.told.append(self.ctl("blocklist", "reload")), daemon=True).start()
+        threading.Thread(target=lambda: self.reload_replies.append(self.ctl("blocklist", "reload")), daemon=True).start()
 
     def wait(self, name):
         """From the client's namespace; the time it takes to enter is some milliseconds."""

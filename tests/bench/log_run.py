@@ -158,17 +158,17 @@ def traffic_starts(rig, rate, seconds):
     return generator
 
 
-def traffic_told(rig, generator):
-    """What the generator said at its end."""
-    told = generator.stdout.readline()
-    if not told:
+def traffic_result(rig, generator):
+    """The result that the generator prints at its end."""
+    result = generator.stdout.readline()
+    if not result:
         raise memif_run.Failed("the generator failed: " + (rig.run / "weir-loadgen.log").read_text()[-800:])
-    return json.loads(told)
+    return json.loads(result)
 
 
 def measure(rig, control, rate, seconds):
     """Rows; whether all was right; whether each query had a row of its own."""
-    told = traffic_told(rig, traffic_starts(rig, rate, seconds))
+    result = traffic_result(rig, traffic_starts(rig, rate, seconds))
     rss = rig.rss_kb(control)
     settle(rig)
     status, sink = rig.log()
@@ -179,9 +179,9 @@ def measure(rig, control, rate, seconds):
         ("received", received, "queries"), ("sum_of_weights", weight, "queries"), ("rows", rows, "rows"),
         ("received_per_s", round(received / seconds), "queries/s"), ("rows_per_s", round(rows / seconds), "rows/s"),
         ("ring_was_full", status["unlogged"], "queries"), ("sink_was_behind", folded, "queries"),
-        ("dropped", sink["dropped_weight"], "queries"), ("answered", told["answered"], "replies"),
-        ("wrong", told["bad"], "replies"), ("rss", rss, "KiB"))]
-    right = weight == received >= told["answered"] > 0 and not sink["dropped_weight"] and not told["bad"]
+        ("dropped", sink["dropped_weight"], "queries"), ("answered", result["answered"], "replies"),
+        ("wrong", result["bad"], "replies"), ("rss", rss, "KiB"))]
+    right = weight == received >= result["answered"] > 0 and not sink["dropped_weight"] and not result["bad"]
     return out, right, right and rows == received
 
 
@@ -227,7 +227,7 @@ def cycles(args, disk):
         generator = traffic_starts(rig, args.rate, int(2 * TURNS * (TURN_S * 1.25 + 1)))
         for i in range(2 * TURNS):
             spent[i % 2 == 0].append(turn(rig, i % 2 == 0))
-        if traffic_told(rig, generator)["bad"]:
+        if traffic_result(rig, generator)["bad"]:
             raise memif_run.Failed("a reply was wrong")
     on, off = (statistics.quantiles(spent[logged], n=4)[0] for logged in (True, False))
     return [memif_run.row("log", f"{args.rate} queries a second, worker", *figures) for figures in (

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The real binaries on a memif port, measured against their own reflector; tools/bench imports it.
 
-One run is one case: bench_fill puts the corpus into L0, weir-controlplane takes it over and compiles the list,
-bench_dataplane --bench alternate answers and reflects in slices of 5 ms, weir-loadgen keeps 512 queries under way and
+One run is one case: bench_fill puts the corpus into L0, weir-controlplane reuses it and compiles the list,
+bench_dataplane --bench alternate answers and reflects in slices of 5 ms, weir-loadgen keeps 512 queries in flight and
 checks every reply, then asks at even distances at 25, 50 and 75 % of what that reached, and at last one at a time, for
 the latency. Worker and generator come before other programs (nice -20), where that is allowed. The data plane is
 stopped first, because DPDK 22.11 takes a memif server's rings away with its client. Nothing leaves the machine: one

@@ -84,5 +84,5 @@ def receive_on(interface, cpu, within=()):
     with socket.socket(fileno=os.dup(int(os.environ[SOCKET]))) as helper, helper.makefile("rw") as lines:
         lines.write(f"{interface} {cpu}\n")
         lines.flush()
-        told = lines.readline().strip()
-    return None if told == "ok" else told or "the helper has ended"
+        reply = lines.readline().strip()
+    return None if reply == "ok" else reply or "the helper has ended"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""What becomes of the lines of weir-loadgen and kxdpgun in the rows of G7 and G10."""
+"""How lines of weir-loadgen and kxdpgun become rows of G7 and G10."""
 
 import os
 import pathlib
@@ -56,10 +56,10 @@ class Loads(unittest.TestCase):
 
 class Peers(unittest.TestCase):
     def test_kxdpgun(self):
-        told = ("using interface vc, XDP threads 1, UDP, native mode\nthread#00: sent 400, received 300\n"
+        printed = ("using interface vc, XDP threads 1, UDP, native mode\nthread#00: sent 400, received 300\n"
                 "total queries:     400 (200 pps)\ntotal replies:     300 (150 pps) (75%)\nresponded NOERROR:   290\n"
                 "responded SERVFAIL:   10\nduration: 2 s\n")
-        self.assertEqual((400, 300, 290, 150), xdp_peers.kxdpgun_figures(told))
+        self.assertEqual((400, 300, 290, 150), xdp_peers.kxdpgun_figures(printed))
         self.assertEqual((0, 0, 0, 0), xdp_peers.kxdpgun_figures("error"))
 
     def test_ratios_are_of_rounds(self):
@@ -73,10 +73,10 @@ class Peers(unittest.TestCase):
         self.assertEqual(0.25, rows["core_had_weir"]["value"])
         # In the three rounds 1, 4 and 1.5 times its replies/s, with 1, 1 and 2 times its CPU time.
         self.assertEqual(1.0, rows["to_knot_by_cpu"]["value"])
-        unjudged = {r["metric"]: r for r in xdp_peers.rows(servers, "case", judged=False)}
-        self.assertEqual(1.5, unjudged["to_knot"]["value"])
-        self.assertIsNone(unjudged["to_knot"]["reference"])
-        self.assertIsNone(unjudged["to_knot"]["ratio"])
+        without_goal = {r["metric"]: r for r in xdp_peers.rows(servers, "case", has_goal=False)}
+        self.assertEqual(1.5, without_goal["to_knot"]["value"])
+        self.assertIsNone(without_goal["to_knot"]["reference"])
+        self.assertIsNone(without_goal["to_knot"]["ratio"])
 
     def test_busiest_window(self):
         # Half a second at rest, then half a second with four fifths of a CPU.

@@ -29,7 +29,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import memif_run  # noqa: E402
 import namespaces  # noqa: E402
 
-SERVICE, CLIENT, AUTHORITY, ASKER = "198.18.0.53", "198.18.0.2", "198.18.1.53", "198.18.1.2"
+SERVICE, CLIENT, AUTHORITY, QUERIER = "198.18.0.53", "198.18.0.2", "198.18.1.53", "198.18.1.2"
 IDLE_S, ASKS, MISSES, BURSTS, BURST = 5, 80, 40, 20, 256
 tmp = pathlib.Path("/run/power")
 
@@ -144,7 +144,7 @@ def start(tree, kind, cpus):
     """A weir that answers, and its data plane's process."""
     run("ip netns add client && ip -n client link set lo up")
     run(f"ip link add nsd0 type veth peer name nsd1 && ip link set nsd1 netns client && ip addr add {AUTHORITY}/24 dev nsd0"
-        f" && ip link set nsd0 up && ip -n client addr add {ASKER}/24 dev nsd1 && ip -n client link set nsd1 up")
+        f" && ip link set nsd0 up && ip -n client addr add {QUERIER}/24 dev nsd1 && ip -n client link set nsd1 up")
     if kind == "af_packet":
         run("ip link add wt0 type veth peer name wt1 && ip link set wt0 up && ip link set wt1 netns client")
     write_config(kind, cpus)
@@ -201,7 +201,7 @@ def quantiles(values):
 
 
 def latencies(ours, nsd):
-    """Medians and ninth deciles in us, of ours and NSD's answers after silences, of misses, and back to back."""
+    """Medians and ninth deciles in us, of weir's and NSD's answers after silences, of misses, and back to back."""
     rng, first, theirs, missed, close = random.Random(6), [], [], [], []
     for client in (ours, nsd):
         client.ask("www.lab.example", 5)

@@ -12,7 +12,7 @@ at full load on one CPU and all else has the other. Measured are seconds, in tur
 
 The last two are yardsticks: what the worker loses to any program on the other CPU, be that the other hyperthread of its
 core (spin) or one that shares its last cache and memory (sweep). Then images follow each other without a pause. A
-reload takes rests, so a million names are built in more than a second: all of that is then its second. There is no
+reload is throttled, so a million names are built in more than a second: the whole build counts as its second. There is no
 query log, as in all of these goals. A query lost would be one received without a verdict.
 Prints JSON lines as bench_path does. Exit status 1: something was lost, or an image was not swapped.
 """

@@ -98,6 +98,10 @@ class Tables(unittest.TestCase):
         rows = path_rows() + [row("ratio_groups", 0.93, reference=0.9), row("over_plain", 21.4, "cycles", reference=20)]
         self.assertRegex(bench_tables.tables(rows, {}), r"no groups +0.93 +0.90 +- +21 +20")
 
+    def test_hits_beside_misses(self):
+        rows = path_rows() + [row("ratio_misses", 0.96, reference=0.95), row("over_plain", 7.4, "cycles")]
+        self.assertRegex(bench_tables.tables(rows, {}), r"no misses +0.96 +0.95 +- +7 +-")
+
     def test_a_row_without_a_table_has_a_line(self):
         rows = path_rows() + [row("lost", 3, "queries", "G9", "checked")]
         self.assertRegex(bench_tables.tables(rows, {}), r"G9 +checked +lost +3 +queries")

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """G10: weir on AF_XDP beside its own reflector and Knot on XDP, and beside dnsdist and unbound on kernel sockets.
 
-One veth pair, made anew for each turn of a server, in namespaces of their own; the same generator for all (kxdpgun, which
+A new veth pair for each turn of a server, in namespaces of their own; the same generator for all (kxdpgun, which
 sends and receives by AF_XDP itself), the same names, the servers take turns in rounds. Each server has one core and the
 generator the other; dnsdist, unbound and weir hold all names in their caches before they are measured, filled from one
 authority on loopback (a Knot of its own, idle afterwards). A generator that sends more than a server can take makes some
-of them slower, and larger batches suit some and not others, so each is asked at several rates, and its figure of a round
+of them slower, and larger batches suit some and not others, so each gets several rates, and its figure of a round
 is the most replies a second that came back at any; all of these must be NOERROR. With --dnsperf a program on kernel
 sockets is the generator instead, in a closed loop, which ends at its own 90,000 or so.
 Each server has a part of its core alone (--share, cpu_share.py), so that it ends before the generator does, and beside
 the replies those to the CPU time that it had are compared.
-A veth receives where the packet was sent from. With --peer thread, by which the goal is judged, the client's end receives
+A veth receives where the packet was sent from. With --peer thread, which decides the goal, the client's end receives
 in a kernel thread on the generator's core (napi_threads.py), as another machine would, so a server pays for its own work
 alone; with --peer softirq the server pays for the client's receiving too, most of all in programs that do little else.
 What the server's end receives is the generator's cost in both, for XDP its program and the copy, for sockets all up to
@@ -44,7 +44,7 @@ SERVER, CLIENT, CLIENT_SPACE, INTERFACE = "198.18.0.53", "198.18.0.2", "bench-cl
 CLIENT_INTERFACE = napi_threads.own_name("client")
 AUTHORITY_PORT = 5300
 NAMES, ADDRESSES = 1000, 4
-LOADS = "250000:32,400000:32"  # queries/s and batch that kxdpgun is told to send
+LOADS = "250000:32,400000:32"  # queries/s and batch of kxdpgun
 SHARE = 20  # % of a core
 PEERS = ["thread", "softirq"]  # where the client's end receives
 WAIT_S = 30
@@ -160,8 +160,8 @@ class Server:
             return cpu_share.Slices(self.share, self.cpus[1])
         return cpu_share.Share(self.share, self.started[-1].pid, self.answering()) if self.share else None
 
-    def told(self, _):
-        """Whether it says itself that it answered so many."""
+    def answered(self, _):
+        """True when the server itself counts that many answers."""
         return True
 
     def stop(self):
@@ -279,7 +279,7 @@ upstreams: {{servers: [{{address: "127.0.0.1:{AUTHORITY_PORT}"}}]}}
         self.serves()
         super().ready()
 
-    def told(self, replies):
+    def answered(self, replies):
         """All came from the packet path, but for a few at the start."""
         return self.ctl("stats", "--interval", "0")["dataplane"]["verdicts"]["hit"] >= replies * 0.999
 
@@ -291,7 +291,7 @@ class Reflector(Weir):
     def ready(self):
         self.serves()
 
-    def told(self, replies):
+    def answered(self, replies):
         return self.ctl("stats", "--interval", "0")["dataplane"]["verdicts"]["reflected"] >= replies
 
 
@@ -322,10 +322,10 @@ def dnsperf(_, seconds, cpu):
 def ask(generator, load, seconds, cpu):
     """What a generator tells; again when it sent nothing, as kxdpgun does now and then."""
     for _ in range(3):
-        told = generator(load, seconds, cpu)
-        if told[0]:
+        figures_of_run = generator(load, seconds, cpu)
+        if figures_of_run[0]:
             break
-    return told
+    return figures_of_run
 
 
 def turn(server, generator, loads, seconds):
@@ -349,7 +349,7 @@ def turn(server, generator, loads, seconds):
             all_replies += replies
         server.best.append(best)
         server.had.append(had)
-        if not server.told(all_replies):
+        if not server.answered(all_replies):
             raise Failed(f"{server.name} answered by another way than the one to measure")
         return good
     finally:
@@ -363,12 +363,12 @@ def row(case, metric, value, unit, reference=None):
                 ratio=round(value / reference, 3) if reference else None)
 
 
-def rows(servers, case, judged=True):
+def rows(servers, case, has_goal=True):
     best = {s.name: statistics.median(s.best) for s in servers}
     out = [row(case, f"replies_{name}", value, "replies/s") for name, value in best.items()]
     out += [row(case, f"core_had_{s.name}", statistics.median(s.had), "of a core") for s in servers if s.share]
-    judged = judged and "dnsperf" not in case  # which asks for less than any of them gives
-    for name, reference in {name: goal if judged else None for name, goal in REFERENCES.items()}.items():
+    has_goal = has_goal and "dnsperf" not in case  # which asks for less than any of them gives
+    for name, reference in {name: goal if has_goal else None for name, goal in REFERENCES.items()}.items():
         if name in best:
             weir, other = servers[0], next(s for s in servers if s.name == name)
             ratios = [w / max(o, 1) for w, o in zip(weir.best, other.best)]
@@ -423,7 +423,7 @@ def rounds_of(args, cpus, peer, rounds):
     case += "" if peer == "thread" else ", paying for the client's receiving"
     print(case, file=sys.stderr)
     good = all([turn(s, generator, loads, args.seconds) for _ in range(rounds) for s in servers])
-    print("\n".join(json.dumps(r) for r in rows(servers, case, judged=peer == "thread")), flush=True)
+    print("\n".join(json.dumps(r) for r in rows(servers, case, has_goal=peer == "thread")), flush=True)
     return good
 
 

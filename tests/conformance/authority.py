@@ -10,9 +10,9 @@ whatever the word, but for these:
   cnamenx, cnamenodata  an alias of a name that is not, or has no such data; asked for the alias itself: that
   cname, dname    an alias of a.REST, followed;  ttls: one RRset with three TTLs;  order: four addresses
   ttlof-0123456789  that TTL, ten digits
-  raw-LENGTH[-TTL]  LENGTH octets of rdata whatever the type: no name in it may be read
-  big-COUNT[-MS]  COUNT texts of 200 octets, cut at what the client takes; whole ones late
-  wide-OCTETS     a set of the asked type with so many octets of records or a few more, cut likewise
+  raw-LENGTH[-TTL]  LENGTH bytes of rdata whatever the type: no name in it may be read
+  big-COUNT[-MS]  COUNT texts of 200 bytes, cut at what the client takes; whole ones late
+  wide-BYTES      a set of the asked type with that many bytes of records or a few more, cut like big
   rcode-N, ede-N  that rcode; SERVFAIL with that extended error
   signed          with AD, and RRSIGs where DO asks for them;  any: several types for ANY
   signednx, signednodata, signedwild  with SOA or answer, and for DO the NSEC and RRSIGs that prove it; provenx: for all
@@ -72,8 +72,8 @@ def rrset(owner, rdtype, ttl, *texts):
     return dns.rrset.from_text(owner, ttl, "IN", rdtype, *texts)
 
 
-def generic(owner, rdtype, ttl, octets):
-    rdata = dns.rdata.GenericRdata(dns.rdataclass.IN, rdtype, octets)
+def generic(owner, rdtype, ttl, data):
+    rdata = dns.rdata.GenericRdata(dns.rdataclass.IN, rdtype, data)
     out = dns.rrset.RRset(owner, dns.rdataclass.IN, rdtype)
     out.add(rdata, ttl)
     return out
@@ -86,7 +86,7 @@ def negative(reply, owner, numbers, rcode):
 
 
 def records(owner, rdtype, word, numbers):
-    """The answer section, or None where there is none."""
+    """The answer section, or None if the reply has no records."""
     ttl, text = 300, dns.rdatatype.to_text(rdtype)
     if word in ("a", "ttl") and numbers:
         ttl = numbers[0]
@@ -222,7 +222,7 @@ def cut(reply, flags=0):
 
 
 def texts(query, reply, limit):
-    """So many of 200 octets: dnspython takes 0.1 s for hundreds, and a machine with other things to do much longer than an
+    """That many texts of 200 bytes: dnspython takes 0.1 s for hundreds, and a machine with other things to do much longer than an
     upstream has. COUNT says how many, whatever the type."""
     first = query.question[0].name.labels[0].decode("latin-1")
     count, *late = map(int, first.split("-")[1:])
@@ -249,8 +249,8 @@ def wide(query, reply, limit):
             "CAA": b"\0\5issueca%04d.example", "DS": b"\0\1\x0d\2" + b"%04d" * 8, "DNSKEY": b"\1\1\3\x0d" + b"%04d" * 16,
             "RRSIG": b"\0\1\x0d\3\0\0\1\x2c" + b"\x70\0\0\0\x60\0\0\0" + b"\0\1\1c\7example\0" + b"%04d" * 16,
             "TXT": b"\x40" + b"%04d" * 16}[dns.rdatatype.to_text(question.rdtype)]
-    octets, records = int(question.name.labels[0].split(b"-")[1]), []
-    while sum(map(len, records)) < octets:
+    length, records = int(question.name.labels[0].split(b"-")[1]), []
+    while sum(map(len, records)) < length:
         i = len(records)
         rdata = data % ((i,) * data.count(b"%04d") or (i >> 8, i & 255))
         records.append(struct.pack("!HHHIH", 0xc00c, question.rdtype, 1, 300, len(rdata)) + rdata)

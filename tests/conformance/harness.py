@@ -119,7 +119,7 @@ class Way:
             return None
 
     def exchange(self, wire, seconds=PATIENCE, source=None):
-        """The octets of the reply, not judged, or None. Over UDP asked three times: a loaded machine may lose one."""
+        """The bytes of the reply, unchecked, or None. Over UDP it asks three times: a loaded machine may lose one."""
         for left in (2, 1, 0) if self.proto == "udp" else (0,):
             with self.socket(source) as sock:
                 self.send(sock, wire)
@@ -168,7 +168,7 @@ ids = iter(range(1, 1 << 62))
 
 def query(name, rdtype="A", *, rdclass="IN", flags="RD", edns=None, size=1232, do=False, options=(), version=0, eflags=0,
           ident=None):
-    """Octets of a query. With edns=True, do, options, version or eflags it has an OPT. Letter case stays."""
+    """Bytes of a query. With edns=True, do, options, version or eflags it has an OPT. Letter case stays."""
     msg = dns.message.make_query(name, rdtype, rdclass)
     msg.flags = dns.flags.from_text(flags)
     msg.id = ident if ident is not None else next(ids) * 40503 & 0xffff
@@ -177,8 +177,8 @@ def query(name, rdtype="A", *, rdclass="IN", flags="RD", edns=None, size=1232, d
     return msg.to_wire()
 
 
-def option(number, octets=b""):
-    return dns.edns.GenericOption(number, octets)
+def option(number, data=b""):
+    return dns.edns.GenericOption(number, data)
 
 
 def logged(path):
@@ -233,7 +233,7 @@ def activated():
 
 
 class configured:
-    """with configured(cache="cache: {stale: immediate}"): these sections in place of the lab's own, taken over live."""
+    """with configured(cache="cache: {stale: immediate}"): these sections in place of the lab's own, by a live reload."""
 
     def __init__(self, **changes):
         self.changes = changes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What holds for every reply whatever was asked. Reads octets itself; dnspython only says whether all of it parses."""
+"""Checks that every reply must pass, whatever the query. Reads the bytes itself; dnspython only checks that all of it parses."""
 import struct
 
 import dns.edns
@@ -11,7 +11,7 @@ UDP_LIMIT = 1232
 
 
 def question_of(wire):
-    """The octets of one uncompressed question, or None."""
+    """The bytes of one uncompressed question, or None."""
     at = 12
     while at < len(wire) and wire[at]:
         if wire[at] > 63:
@@ -39,7 +39,7 @@ def judge(query, wire):
     assert flags & RD == qflags & RD, "RD is not copied (RFC 1035 4.1.1)"
     assert not flags & AA, "AA from a resolver"
     assert not flags & Z, "the reserved bit is set"
-    # dnspython knows no reserved opcodes; trailing octets are an error for it.
+    # dnspython knows no reserved opcodes; trailing bytes are an error for it.
     msg = dns.message.from_wire(wire[:2] + bytes([wire[2] & 0x87]) + wire[3:], one_rr_per_rrset=True)
     opcode = qflags >> 11 & 15
     rcode = msg.rcode()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What somebody who forges addresses can make of weir: octets out for octets in, over UDP."""
+"""What an attacker with forged addresses gets out of weir: bytes out for bytes in, over UDP."""
 from harness import UDP, case, configured, eventually, query, verdicts
 
 LARGE = ("A", "AAAA", "CAA", "DNSKEY", "DS", "HTTPS", "MX", "NS", "PTR", "RRSIG", "SRV", "TXT")  # sets of any size
 SMALL = ("ANY", "CNAME", "SOA")
-SIZES = {None: 512, 512: 512, 1232: 1232, 4096: 1232, 65535: 1232}  # in an OPT, or without: what comes at most
+SIZES = {None: 512, 512: 512, 1232: 1232, 4096: 1232, 65535: 1232}  # size in the OPT, or no OPT: the largest reply
 
 
 def lengths(way, rdtype):
@@ -36,8 +36,8 @@ def rfc9715_no_type_brings_more_than_1232_octets(way):
 
 @case(ways=UDP, alone=True)
 def nothing_is_sent_to_who_may_not_ask(way):
-    """Of no type, whatever size it says it takes, cached or not: no octet, and no ICMP either. By order: what comes first over
-    the same socket is the reply to what was asked after it was allowed again."""
+    """Of no type, whatever size it says it takes, cached or not: no byte, and no ICMP either. By order: the first reply over
+    the same socket belongs to the query that follows once the client may ask again."""
     names = {rdtype: way.fresh("wide-400" if rdtype in LARGE else "a") for rdtype in LARGE + SMALL}
     for rdtype, name in names.items():
         way.ask(name, rdtype)

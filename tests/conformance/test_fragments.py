@@ -10,8 +10,8 @@ from zoo import ZOO, believed
 UDP_HEADER, MORE = 8, 0x2000
 
 
-def checksum(octets):
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xffff) + (total >> 16)
     return ~total & 0xffff
@@ -30,22 +30,22 @@ def datagram(family, port, wire):
     return struct.pack("!4H", port, 53, size, total or 0xffff) + wire
 
 
-def packet6(ident, offset, octets, more):
+def packet6(ident, offset, data, more):
     """With a fragment header (RFC 8200 4.5)."""
-    return struct.pack("!IHBB", 6 << 28, 8 + len(octets), 44, 64) + addresses(socket.AF_INET6) + \
-        struct.pack("!BBHI", 17, 0, offset | more, ident) + octets
+    return struct.pack("!IHBB", 6 << 28, 8 + len(data), 44, 64) + addresses(socket.AF_INET6) + \
+        struct.pack("!BBHI", 17, 0, offset | more, ident) + data
 
 
-def packet(family, ident, offset, octets, more):
+def packet(family, ident, offset, data, more):
     if family == socket.AF_INET6:
-        return packet6(ident, offset, octets, more)
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(octets), ident, offset // 8 | (MORE if more else 0), 64, 17, 0,
+        return packet6(ident, offset, data, more)
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(data), ident, offset // 8 | (MORE if more else 0), 64, 17, 0,
                        socket.inet_aton(CLIENT[socket.AF_INET]), socket.inet_aton(SERVICE[socket.AF_INET]))
-    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + octets
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + data
 
 
 def fragments_are_not_answered(way, cut, count=20):
-    """`cut` makes (offset, octets, more) of a datagram. Nothing comes back, and what has the port is counted as dropped."""
+    """`cut` makes (offset, bytes, more) of a datagram. No reply comes, and weir counts the fragment with the port as dropped."""
     before, rng = verdicts("drop_fragment"), random.Random(9715)
     with socket.socket(way.family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw, \
             socket.socket(way.family, socket.SOCK_DGRAM) as back:
@@ -54,8 +54,8 @@ def fragments_are_not_answered(way, cut, count=20):
         first = 0
         for _ in range(count):
             name, ident = way.fresh("good", ZOO), rng.randrange(1, 65536)
-            for offset, octets, more in cut(datagram(way.family, back.getsockname()[1], query(name))):
-                raw.sendto(packet(way.family, ident, offset, octets, more), (SERVICE[way.family], 0))
+            for offset, data, more in cut(datagram(way.family, back.getsockname()[1], query(name))):
+                raw.sendto(packet(way.family, ident, offset, data, more), (SERVICE[way.family], 0))
                 first += offset == 0
         try:
             raise AssertionError(f"a reply: {back.recv(65535).hex()}")

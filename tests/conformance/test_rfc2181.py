@@ -37,8 +37,8 @@ def rfc2181_5_2_one_ttl_within_an_rrset(way):
 @case
 def rfc8767_4_a_ttl_with_the_top_bit_set_is_a_large_one(way):
     """No longer 0, as RFC 2181 8 had it; and never sent (oracle.py looks at each reply)."""
-    for told in ("2147483648", "2147483649", "4294967295"):
-        name = way.fresh("ttlof-" + told)
+    for ttl in ("2147483648", "2147483649", "4294967295"):
+        name = way.fresh("ttlof-" + ttl)
         for _ in range(2):
             assert 86000 <= way.ask(name).ttls()[0] <= 86400
         way.cached(name)
@@ -46,7 +46,7 @@ def rfc8767_4_a_ttl_with_the_top_bit_set_is_a_large_one(way):
 
 @case
 def rfc2181_8_the_largest_ttl_is_capped(way):
-    """An upper bound of the implementation is allowed: a day as shipped."""
+    """An upper bound of the implementation is allowed: a day by default."""
     name = way.fresh("ttlof-2147483647")
     for _ in range(2):
         assert 86000 <= way.ask(name).ttls()[0] <= 86400
@@ -74,7 +74,7 @@ def rfc2181_9_after_tc_the_whole_is_had_over_tcp(way):
 
 @case
 def rfc2181_5_4_1_what_came_beside_an_answer_is_no_answer(way):
-    """The SOA of a negative answer is not given to who asks for it."""
+    """A query for the SOA does not get the SOA of a negative answer."""
     assert way.ask(way.fresh("nx-300")).soa()
     assert way.ask("c.example", "SOA").records("SOA")  # its owner, which only this test asks for
     assert asked("c.example"), "answered by what was beside NXDOMAIN"

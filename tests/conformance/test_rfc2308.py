@@ -87,7 +87,7 @@ def rfc2308_2_2_an_alias_of_a_name_without_data(way):
 
 @case
 def rfc6604_2_an_alias_of_no_name_is_itself_there(way):
-    """Whoever asks for the alias gets it with NOERROR, also where NXDOMAIN of what it leads to is cached."""
+    """A query for the alias itself gets it with NOERROR, also where NXDOMAIN of its target is cached."""
     name = way.fresh("cnamenx-60")
     assert way.ask(name).rcode == "NXDOMAIN"
     for _ in range(2):

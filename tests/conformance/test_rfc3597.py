@@ -9,7 +9,7 @@ from zoo import ZOO
 
 @case
 def rfc3597_3_rdata_of_unknown_types_is_untouched(way):
-    """Upstream's rdata are octets like compression pointers: whoever reads names in them changes or refuses them."""
+    """The upstream's rdata look like compression pointers: a server that reads names in them changes or refuses them."""
     for number in (1000, 65280, 65534, 300):
         for length in (0, 1, 2, 17, 200):
             name = way.fresh(f"raw-{length}")

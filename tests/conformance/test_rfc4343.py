@@ -21,7 +21,7 @@ def rfc4343_3_names_are_one_whatever_their_case(way):
 
 @case
 def rfc4343_4_1_the_question_keeps_its_case(way):
-    """The oracle compares the question octet for octet; so does every client that uses 0x20."""
+    """The oracle compares the question byte for byte; so does every client that uses 0x20."""
     name = way.fresh("cname")
     for seed in (0x1234, 0xfedc, 0x0f0f):
         text = spelt(name, seed)
@@ -32,8 +32,8 @@ def rfc4343_4_1_the_question_keeps_its_case(way):
 def rfc4343_3_only_ascii_letters_are_folded(way):
     """0xC1 and 0xE1 differ in the bit that makes a letter small and are no letters."""
     suffix = dns.name.from_text(way.fresh("x")).to_wire()
-    for octet in (b"\xc1", b"\xe1", b"@", b"`", b"[", b"{"):
-        wire = b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x01a\x01" + octet + suffix + b"\0\x01\0\x01"
+    for byte in (b"\xc1", b"\xe1", b"@", b"`", b"[", b"{"):
+        wire = b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x01a\x01" + byte + suffix + b"\0\x01\0\x01"
         assert way.raw(wire).records("A")
     log = asked_wires(suffix)
     assert len(log) == 6, f"{len(log)} questions of 6"

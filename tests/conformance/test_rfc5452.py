@@ -5,7 +5,7 @@ from harness import UDP4, asked, case
 
 @case(ways=[UDP4])
 def rfc5452_9_2_ports_and_ids_are_random(way):
-    """Of 200 questions: over 190 ids, and the ports of 512 sockets or more (165 of them drawn, on average), in no order."""
+    """Of 200 questions: over 190 ids, and a port for each or the ports of 512 sockets or more (165 of them drawn, on average), in no order."""
     sent = []
     for _ in range(200):
         name = way.fresh("a")

@@ -46,7 +46,7 @@ def rfc6891_6_1_1_opt_may_stand_anywhere_in_the_additional_section(way):
 
 @case
 def rfc6891_6_1_2_the_owner_of_opt_is_the_root(way):
-    """A pointer to a root octet is it too, as BIND and unbound have it; a pointer to anything else is not."""
+    """A pointer to a root label is the root too, as in BIND and unbound; a pointer to anything else is not."""
     reply = way.raw(with_additional(way.fresh("a"), b"\x01a" + OPT))
     assert reply.rcode == "FORMERR" and reply.msg.edns == 0
     for to_root in (True, False):
@@ -162,7 +162,7 @@ def rfc6891_6_2_3_the_client_s_size_is_of_one_query_alone(way):
 
 @case(ways=UDP)
 def rfc6891_6_2_5_nor_larger_than_we_send(way):
-    """1,232 octets as shipped, whatever is asked for: the DNS flag day of 2020 and RFC 9715."""
+    """1,232 bytes by default, whatever size the client offers: the DNS flag day of 2020 and RFC 9715."""
     name = way.fresh("big-10")
     for size in (1233, 4096, 65535):
         reply = way.ask(name, "TXT", edns=True, size=size)
@@ -232,7 +232,7 @@ def rfc6891_9_many_options_are_harmless(way):
 
 @case
 def rfc7830_4_padding_may_fill_the_message(way):
-    """Over UDP as far as a datagram of 1,500 octets goes, over TCP to the last of 65,535."""
+    """Over UDP as far as a datagram of 1,500 bytes goes, over TCP to the last of 65,535."""
     for room in (513, 1400) if way.proto == "udp" else (513, 1400, 65535):
         name = way.fresh("a")
         padding = room - len(with_additional(name, OPT)) - 4 if room > 513 else room
@@ -245,7 +245,7 @@ def rfc7830_4_padding_may_fill_the_message(way):
 
 @case(ways=TCP)
 def rfc6891_9_16000_options_in_65000_octets_are_formerr(way):
-    """Told so each time and at no length; the connection and everybody else are served as before."""
+    """Each such query gets a short error; weir goes on serving the connection and all other clients."""
     name = way.fresh("a")
     rdata = (struct.pack("!HH", 65001, 0) * 15999) + struct.pack("!HH", 65002, 1000) + bytes(1000)
     floods = [rdata, rdata[:64000], b"\0\x0a\0\x08" * 5000, struct.pack("!HH", 10, 64996) + bytes(64996)]

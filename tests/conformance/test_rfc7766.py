@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 7766, 9210, 7828: DNS over TCP."""
+import errno
 import json
 import pathlib
 import socket
@@ -56,8 +57,8 @@ def rfc7766_8_length_and_message_in_any_pieces(way):
     wire = wires(way)[0]
     with way.socket() as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for octet in framed(wire):
-            sock.sendall(bytes([octet]))
+        for byte in framed(wire):
+            sock.sendall(bytes([byte]))
         assert way.receive(sock)[:2] == wire[:2]
 
 
@@ -83,7 +84,7 @@ def rfc7766_6_2_3_the_connection_stays_open_after_a_reply(way):
 
 @case(ways=TCP)
 def rfc7766_6_2_3_silence_ends_the_connection(way):
-    """10 s as shipped; RFC 9210 4.3 asks for a bound."""
+    """10 s by default; RFC 9210 4.3 asks for a bound."""
     with way.socket() as sock:
         way.send(sock, wires(way)[0])
         way.receive(sock)
@@ -184,19 +185,29 @@ def rfc9210_4_2_one_client_s_stall_is_its_own(way):
 
 @case(ways=TCP)
 def rfc7766_6_1_1_less_than_a_header_ends_the_connection(way):
-    """Also nothing at all, or a response. What was asked before has its answer; what comes behind is not looked at."""
+    """Also nothing at all, or a response. Earlier queries get their answers; weir does not read what follows."""
     before, behind = wires(way, count=2)
-    for octets in (b"", b"\x12", before[:11], before[:2] + b"\x81" + before[3:]):
+    for message in (b"", b"\x12", before[:11], before[:2] + b"\x81" + before[3:]):
         with way.socket() as sock:
-            sock.sendall(framed(before) + framed(octets) + framed(behind))
-            assert way.receive(sock)[:2] == before[:2], octets
-            assert way.receive(sock) is None, octets
+            sock.sendall(framed(before) + framed(message) + framed(behind))
+            assert way.receive(sock)[:2] == before[:2], message
+            assert way.receive(sock) is None, message
     eventually(lambda: way.ask(way.fresh("a")).records("A"))
+
+
+def bound(sock, port):
+    """Another test's socket may have the port for a moment."""
+    try:
+        sock.bind(("", port))
+    except OSError as e:
+        assert e.errno == errno.EADDRINUSE, e
+        return False
+    return True
 
 
 @case(ways=TCP)
 def rfc7766_6_2_4_what_a_closed_session_asked_is_not_sent(way):
-    """Neither to the next connection from the same address and port: what comes there are the answers to its own queries."""
+    """Neither to the next connection from the same address and port: it gets the answers to its own queries only."""
     late = query(way.fresh("wait-700"), ident=1)
     with way.socket() as sock:
         port = sock.getsockname()[1]
@@ -205,7 +216,7 @@ def rfc7766_6_2_4_what_a_closed_session_asked_is_not_sent(way):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     with socket.socket(way.family, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("", port))
+        eventually(lambda: bound(sock, port), seconds=0.5)
         sock.connect(way.address())
         slower = query(way.fresh("wait-1500"), ident=2)
         way.send(sock, slower)
@@ -216,7 +227,7 @@ def rfc7766_6_2_4_what_a_closed_session_asked_is_not_sent(way):
 
 @case(ways=TCP)
 def rfc7828_3_2_1_a_time_out_in_a_query_is_no_harm(way):
-    """A client must not say one. It is answered, and told ours."""
+    """A client must not say one. weir answers, and does not return the client's."""
     with way.socket() as sock:
         way.send(sock, query(way.fresh("a"), options=[option(11, b"\xff\xff")]))
         reply = dns.message.from_wire(way.receive(sock))
@@ -256,7 +267,7 @@ def rfc9210_4_2_connections_of_a_client_are_limited(way):
 
 @case(ways=TCP, alone=True)
 def rfc9210_4_2_connections_of_all_are_limited(way):
-    """Likewise."""
+    """One more over all clients, and the connection that was idle longest is closed."""
     with configured(tcp="tcp: {connections: 16, idle_timeout: 600}"):
         two_more_close_the_two_idle_longest(way, 16)
 
@@ -280,9 +291,9 @@ def rfc7766_6_2_3_octets_that_make_no_message_do_not_keep_it(way):
     with configured(tcp="tcp: {idle_timeout: 2, query_timeout: 2}"), way.socket() as sock:
         way.send(sock, wires(way)[0])
         assert way.receive(sock)
-        for octet in framed(bytes(200))[:-1]:  # takes 40 s
+        for byte in framed(bytes(200))[:-1]:  # takes 40 s
             try:
-                sock.sendall(bytes([octet]))
+                sock.sendall(bytes([byte]))
                 sock.settimeout(0.2)
                 assert sock.recv(1) == b""
                 break
@@ -330,7 +341,7 @@ def rfc9210_4_2_queries_of_a_connection_are_limited(way):
 
 @case(ways=TCP, alone=True)
 def rfc9210_4_2_the_age_of_a_connection_is_limited(way):
-    """However busy it is; who asks is told what is left of it."""
+    """However busy it is; the keepalive option in a reply has the time that is left."""
     with configured(tcp="tcp: {connection_age: 2, idle_timeout: 60}"):
         began, left = time.monotonic(), []
         with way.socket() as sock:
@@ -354,4 +365,4 @@ def rfc9210_4_2_idle_time_is_the_operator_s(way):
             assert b"\0\x0b\0\x02\0\x14" in way.receive(sock)  # 20 times 0.1 s
             began = time.monotonic()
             sock.settimeout(40)
-            assert sock.recv(1) == b"" and time.monotonic() - began < 9  # 10 as shipped
+            assert sock.recv(1) == b"" and time.monotonic() - began < 9  # 10 by default

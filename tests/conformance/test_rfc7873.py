@@ -35,7 +35,7 @@ def rfc7873_5_2_1_no_cookie_gets_none(way):
 
 @case
 def rfc7873_5_2_2_a_malformed_cookie_is_formerr(way):
-    """Of each length: 8 octets are a client's part, 16 to 40 both, anything else nothing (4)."""
+    """Of each length: 8 bytes are a client's part, 16 to 40 both, anything else nothing (4)."""
     server_cookie(way)
     name = way.fresh("a")
     for length in (*range(43), 100):
@@ -92,7 +92,7 @@ def rfc7873_5_2_every_kind_of_reply_has_it(way):
 @case
 def rfc7873_5_2_3_whatever_the_opcode(way):
     """NOTIFY, UPDATE and those that nobody knows, with a question alone, with records, or without either (5.3: who has had a cookie
-    drops what comes without)."""
+    drops replies without one)."""
     server_cookie(way)
     wire, record = query(way.fresh("a"), options=[option(COOKIE, MINE)]), b"\0\0\x10\0\1\0\0\0\0\0\0"
     question, opt = wire[12:-23], wire[-23:]

@@ -12,12 +12,12 @@ def rfc8482_4_any_is_answered(way):
 
 @case
 def rfc8482_4_2_any_is_one_hinfo(way):
-    """And nobody is asked for it: no amplifier, neither here nor there."""
+    """weir asks no upstream for it: no amplification, neither here nor there."""
     name = way.fresh("any")
     reply = way.ask(name, "ANY", edns=True, size=4096)
     assert len(reply.wire) <= 512 and len(reply.msg.answer) == 1
     assert reply.records("HINFO") == ['"RFC8482" ""'] and not asked(name)
-    assert not reply.has("TC")  # 7: it is all that there is to be had
+    assert not reply.has("TC")  # 7: it is the whole answer
 
 
 @case(alone=True)
@@ -43,7 +43,7 @@ def rfc8482_4_2_any_says_nothing_of_other_types(way):
 
 @case
 def rfc8482_6_any_does_not_hide_a_hinfo(way):
-    """What ANY is told is no HINFO of the name; an upstream's own is data like other (4.2)."""
+    """The synthesised HINFO answers ANY only; an upstream's own HINFO is ordinary data (4.2)."""
     name = way.fresh("a")
     for _ in range(2):
         assert way.ask(name, "ANY").records("HINFO") == ['"RFC8482" ""']
@@ -66,7 +66,7 @@ def rfc5001_2_4_nsid_is_not_asked_for_upstream(way):
 
 @case(alone=True)
 def rfc5001_2_2_nsid_is_told_where_the_operator_wants_it(way):
-    """To who asks, with hits and misses, whatever the query's option holds (2.1); to nobody else (2.2, 2.4)."""
+    """In replies to queries with the option, hits and misses, whatever it holds (2.1), and in no others (2.2, 2.4)."""
     name = way.fresh("a")
     with configured(identity="identity: {nsid: box 1}"):
         for asked_with in (b"", b"something"):

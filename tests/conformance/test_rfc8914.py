@@ -55,7 +55,7 @@ def rfc8914_4_23_no_reachable_authority_of_who_answers_with_errors(way):
 
 @case
 def rfc8914_4_14_cached_error(way):
-    """The second client within the second is told that it is no news."""
+    """The second client within the second gets the error for a cached failure."""
     name = way.fresh("rcode-2")
 
     def again():
@@ -69,7 +69,7 @@ def rfc8914_4_14_cached_error(way):
 def rfc8914_4_23_silence_is_told_as_what_it_is(way):
     reply = way.ask(way.fresh("dead"), edns=True)
     assert reply.rcode == "SERVFAIL" and reply.ede() == [NO_AUTHORITY], reply.ede()
-    assert reply.seconds < 5
+    assert reply.seconds < 7  # limits.answer_deadline_ms, 4.5 s as shipped
 
 
 @case(ways=[UDP4, TCP6], alone=True)
@@ -82,7 +82,7 @@ def rfc8914_4_24_network_error(way):
 
 @case
 def rfc8914_3_extended_errors_of_upstream_are_not_taken_for_ours(way):
-    """To pass them on is optional; the client is told what happened here."""
+    """To pass them on is optional; the client gets weir's own error."""
     for code in (6, 15, 18):
         reply = way.ask(way.fresh(f"ede-{code}"), edns=True)
         assert reply.rcode == "SERVFAIL" and reply.ede() == [NO_AUTHORITY], (code, reply.ede())
@@ -111,7 +111,7 @@ def rfc9520_3_2_a_failure_is_kept_for_a_second_at_least(way):
 
 @case(ways=[UDP4], alone=True)
 def rfc9520_3_2_how_long_a_failure_is_kept_is_the_operator_s(way):
-    """Three seconds in place of one: nobody is asked again before, and somebody is some time after."""
+    """Three seconds in place of one: weir sends no query before that time, and sends one some time after it."""
     def one():
         name = way.fresh("rcode-2")
         began = time.monotonic()
@@ -141,7 +141,7 @@ def rfc9520_3_1_sends_of_a_failing_question_are_bounded(way):
 
 @case
 def rfc9520_3_2_a_failure_is_not_kept_for_longer_than_five_minutes(way):
-    """Eight seconds at most as shipped: here the first, then a name that upstream answers from its third time on."""
+    """Eight seconds at most by default: first a name that fails, then one that the upstream answers from its third query on."""
     name = way.fresh("flaky-7")
     eventually(lambda: way.ask(name).records("A"), 60)
 
@@ -183,7 +183,7 @@ def rfc8767_7_an_answer_of_ttl_0_is_never_stale(way):
 
 @case(ways=UDP, alone=True)
 def rfc8767_7_the_question_goes_on_behind_a_stale_answer(way):
-    """What comes after the client's 1.8 s (5) is for the next one, and nobody is asked for it again."""
+    """An answer after the client's 1.8 s (5) serves the next client, without another query upstream."""
     def one():
         name = way.fresh("tired-2000", GRAVE)
         believed(way.ask(name))
@@ -200,8 +200,8 @@ def rfc8767_7_the_question_goes_on_behind_a_stale_answer(way):
 
 @case(ways=[UDP4, TCP6])
 def rfc8767_5_the_client_waits_for_1800_ms_and_the_next_one_for_nothing(way):
-    """Upstream is silent from the second time on: it has had its time when the stale answer leaves, and what has failed is not asked
-    again at once, for whoever asks."""
+    """The upstream is silent from the second time on. Its time is over when the stale answer leaves, and weir does not repeat the
+    failed query at once for the next client."""
     def one():
         name = way.fresh("tired-60000", GRAVE)
         believed(way.ask(name))
@@ -214,7 +214,7 @@ def rfc8767_5_the_client_waits_for_1800_ms_and_the_next_one_for_nothing(way):
         if first.seconds > 2.5 or sum(reply.seconds for reply in replies) > 1.5:
             return False  # a machine so slow that it does not tell
         assert all(reply.ede() == [STALE] and reply.records("A") for reply in replies)
-        return len(sent(name)) <= sends + 1  # whoever still waits may repeat its query once
+        return len(sent(name)) <= sends + 1  # a client that still waits may repeat its query once
     eventually(one)
 
 
@@ -230,7 +230,7 @@ def rfc8767_5_for_how_long_stale_answers_are_kept_is_the_operator_s(way):
 
 @case(ways=UDP, alone=True)
 def rfc8914_3_the_extended_error_goes_before_data_does(way):
-    """A stale answer that fits to the octet without one: whole, the error left out, and TC, as it can be had over TCP."""
+    """A stale answer that fits to the byte without one: whole, the error left out, and TC, because TCP has room for it."""
     frame = 12 + 4 + 12 + 11  # header, type and class, the record's fixed part, OPT
     probe = len(dns.name.from_text(way.fresh("raw-999-1")).to_wire())
     name = way.fresh(f"raw-{512 - frame - probe}-1")
@@ -273,7 +273,7 @@ def blocked_answers_of_every_mode_have_a_soa_or_an_address(way):
 
 @case(alone=True)
 def rfc8914_4_18_filtered(way):
-    """What is denied by name somebody here has asked for; a list is the policy of who runs it."""
+    """An operator's deny entry is what the network asked for; a list is the policy of its author."""
     with configured(blocking="blocking: {deny: [denied.example]}"):
         for name in ("denied.example", "x.denied.example"):
             eventually(lambda: way.ask(name, edns=True).ede() == [FILTERED])
@@ -341,6 +341,6 @@ def rfc8914_2_extra_text_is_utf_8_and_ends_with_the_option(way):
     """It may be empty, and nobody may count on a NUL behind it."""
     for name, rdtype in (("x.blocked.example", "A"), (way.fresh("rcode-2"), "A"), (way.fresh("a"), "AXFR")):
         for one in way.ask(name, rdtype, edns=True).option(15):
-            octets = one.to_wire()
-            assert len(octets) >= 2 and b"\0" not in octets[2:], name
-            octets[2:].decode("utf-8")
+            wire = one.to_wire()
+            assert len(wire) >= 2 and b"\0" not in wire[2:], name
+            wire[2:].decode("utf-8")

@@ -32,11 +32,11 @@ def sip_rounds(v, count):
         v[2] = turn(v[2], 32)
 
 
-def siphash(key, octets):
+def siphash(key, data):
     """SipHash-2-4."""
     k0, k1 = struct.unpack("<QQ", key)
     v = [k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573]
-    padded = octets + bytes(7 - len(octets) % 8) + bytes([len(octets) & 0xff])
+    padded = data + bytes(7 - len(data) % 8) + bytes([len(data) & 0xff])
     for (word,) in struct.iter_unpack("<Q", padded):
         v[3] ^= word
         sip_rounds(v, 2)
@@ -60,7 +60,7 @@ def appendix_a():
 
 
 def tried(way, cookie):
-    """What is said of this cookie without a question (RFC 7873 5.4): the rcode, and the cookie that comes back."""
+    """weir's reply to this cookie without a question (RFC 7873 5.4): the rcode and the returned cookie."""
     opt = struct.pack("!HH", COOKIE, len(cookie)) + cookie
     wire = way.exchange(b"\x55\x66\x01\0\0\0\0\0\0\0\0\x01\0\0\x29\x04\xd0" + b"\0" * 4 + struct.pack("!H", len(opt)) + opt)
     msg = dns.message.from_wire(wire)

@@ -119,7 +119,7 @@ def rfc6672_3_1_a_dname_is_there_for_who_asks_for_its_cname_too(way):
 
 @case
 def rfc6840_5_8_ad_of_an_upstream_is_not_passed_on_with_or_without_its_opt(way):
-    """Whoever validates nothing must not set AD (RFC 4035 3.2.3, 4.9.3); neither unbound without its validator nor dnsmasq does."""
+    """A server that validates nothing must not set AD (RFC 4035 3.2.3, 4.9.3); neither unbound without its validator nor dnsmasq does."""
     for word in ("adbare", "adwithopt"):
         name = way.fresh(word, ZOO)
         for how in ({}, {"flags": "RD AD"}, {"do": True}, {"edns": True}, {"flags": "RD AD", "do": True}):
@@ -130,7 +130,7 @@ def rfc6840_5_8_ad_of_an_upstream_is_not_passed_on_with_or_without_its_opt(way):
 
 @case
 def rfc6840_5_7_ad_is_not_asked_for_upstream(way):
-    """What nobody would be given is not asked for, whoever asks."""
+    """weir sends no query for answers that it would give to no client."""
     name = way.fresh("a")
     for how in ({"flags": "RD AD"}, {"flags": "RD AD", "do": True}):
         way.ask(name, **how)

@@ -60,7 +60,7 @@ def rfc6761_6_2_test_does_not_exist(way):
 
 @case
 def rfc6761_6_5_example_is_nothing_special(way):
-    """Caching servers should not treat it so: it is asked for."""
+    """Caching servers should not treat it specially: weir asks the upstream."""
     for zone in ("example", "example.com", "example.net", "example.org"):
         name = way.fresh("a", zone)
         assert way.ask(name).records("A") and asked(name), zone
@@ -100,7 +100,7 @@ def rfc8375_4_the_ds_of_home_arpa_is_asked_for(way):
 
 @case
 def rfc9665_service_arpa_is_as_home_arpa_is(way):
-    """Nothing in it, and its DS is asked for."""
+    """The zone is empty, and weir asks the upstream for its DS."""
     reply = way.ask("service.arpa", "A")
     assert reply.rcode == "NOERROR" and not reply.msg.answer and reply.soa()
     nothing_here(way, way.fresh("a", "service.arpa"))
@@ -117,7 +117,7 @@ def rfc9462_6_1_resolver_arpa_is_not_forwarded(way):
 
 @case
 def rfc9031_11_names_of_other_protocols_do_not_exist(way):
-    """CoAP's and EAP's (RFC 9140 5.6): what is asked in DNS is a mistake that tells what devices are here."""
+    """CoAP's and EAP's (RFC 9140 5.6): a DNS query for it is a mistake that reveals the devices here."""
     for name in ("6tisch.arpa", "eap.arpa", "eap-noob.arpa"):
         nothing_here(way, name)
         nothing_here(way, way.fresh("a", name))
@@ -125,7 +125,7 @@ def rfc9031_11_names_of_other_protocols_do_not_exist(way):
 
 @case
 def rfc8880_7_ipv4only_arpa_is_resolved(way):
-    """Whoever looks for a NAT64 has its answer from upstream."""
+    """A client that looks for a NAT64 gets the upstream's answer."""
     for name, rdtype in (("ipv4only.arpa", "AAAA"), ("170.0.0.192.in-addr.arpa", "PTR"), ("171.0.0.192.in-addr.arpa", "PTR")):
         assert way.ask(name, rdtype).records(rdtype) and asked(name)
 
@@ -159,7 +159,7 @@ def rfc6303_3_the_neighbours_of_private_zones_are_resolved(way):
 
 @case
 def rfc6303_3_soa_and_ns_of_an_empty_zone(way):
-    """Both are to be had, as the RFC would have them: the zone is its own server, and nobody is in charge."""
+    """Both exist, as the RFC wants them: the zone names itself as its server, and `nobody` as its contact."""
     for zone in ("10.in-addr.arpa", "31.172.in-addr.arpa", "d.f.ip6.arpa"):
         soa = way.ask(zone, "SOA")
         (text,) = soa.records("SOA")
@@ -226,7 +226,7 @@ def rfc8375_4_the_ds_is_the_parent_s_wherever_home_arpa_is(way):
 
 @case(ways=[UDP4, TCP6], alone=True)
 def rfc4035_3_1_4_1_the_ds_of_a_forwarding_zone_is_the_parent_s(way):
-    """Its own servers are asked for all else of it."""
+    """weir asks its own servers for all other names and types of it."""
     zone = way.fresh("good")
     with forwarding(zone):
         eventually(lambda: way.ask(zone).rcode == "NOERROR" and sent(zone))

@@ -50,7 +50,7 @@ def rfc5452_9_1_other_address_is_not_believed(way):
 
 @case(ways=[UDP4], alone=True)
 def rfc5452_9_2_guesses_at_every_port_are_not_believed(way):
-    """Of somebody who forges the server's address and port: the right id at 55,520 ports, and a wrong one at the port that asks.
+    """From an attacker who forges the server's address and port: the right id at 55,520 ports, and a wrong one at the port that asks.
     For what others ask the same server meanwhile these are wrong ids, which would move it to TCP."""
     for part in range(16):
         assert {one.proto for one in survives(way, f"everyport-{part}")} == {"udp", "tcp"}
@@ -112,6 +112,6 @@ def rfc5452_4_5_questions_go_out_from_many_ports_and_ids(way):
 
 @case(ways=[UDP4])
 def reply_that_contradicts_is_seen_nowhere(way):
-    """None of the lies of this file is in the cache, whatever name it was told for."""
+    """None of the lies of this file is in the cache, whatever name it was for."""
     for name in ("evil.example", "bank.zoo.example"):
         assert LIE not in way.ask(name).records("A")

@@ -126,7 +126,7 @@ def rfc7766_8_the_length_leaves_with_the_message(way):
 
 @case(ways=[UDP4], alone=True)
 def rfc7766_7_no_id_twice_on_a_connection(way):
-    """Two that are under way together would look alike. Thirty at one time have none; where the machine slept between them, the
+    """Two in flight together would look alike. Thirty at one time have none; where the machine slept between them, the
     same one may have come again later, but hardly three times."""
     for _ in range(3):
         names = [way.fresh("tclate-100", ZOO) for _ in range(30)]
@@ -156,7 +156,7 @@ def rfc7766_6_2_2_few_connections_whatever_an_upstream_does(way):
 
 @case(ways=[UDP4], alone=True)
 def rfc7828_3_2_1_the_option_is_sent_first_and_without_a_time_out(way):
-    """With the first query of a connection, no octets in it, and never over UDP."""
+    """With the first query of a connection, without data, and never over UDP."""
     eventually(lambda: counted("open") == 0)
     first, second = (way.fresh("big-40", HONEST) for _ in range(2))
     for name in (first, second):
@@ -182,7 +182,7 @@ def rfc7828_3_4_later_queries_of_a_connection_have_an_opt_too(way):
 
 @case(ways=[UDP4], alone=True)
 def rfc7828_3_5_where_the_option_is_turned_down_without_an_opt(way):
-    """Of the same server, which is asked with an OPT all the same by whoever comes next."""
+    """For the same server; the next query to it has an OPT again."""
     eventually(lambda: counted("open") == 0)
     name, after = way.fresh("tcnokeepalive", BYE), way.fresh("good", BYE)
     believed(way.ask(name))
@@ -193,7 +193,7 @@ def rfc7828_3_5_where_the_option_is_turned_down_without_an_opt(way):
 
 @case(ways=[UDP4], alone=True)
 def rfc7828_3_5_where_the_option_ends_the_connection_without_it(way):
-    """With an OPT all the same. Three times so, and the server is asked without it from the first; UDP goes on as before."""
+    """With an OPT all the same. After three times weir omits it from the first query on; UDP goes on as before."""
     zone = "path.example"
     # The same servers again so soon would be the same set, with what was learnt of them.
     for word, spare, turned_down in (("tcnooption", 5307, [("tcp", True), ("tcp", True)]), ("tcnokeepalive", 5306, [("tcp", True), ("tcp", False)])):
@@ -208,8 +208,8 @@ def rfc7828_3_5_where_the_option_ends_the_connection_without_it(way):
 
 @case(ways=[UDP4], alone=True)
 def rfc7828_3_2_2_the_option_in_a_reply_over_udp_is_ignored(way):
-    """A time-out of 0 there does not end the connection: what is asked over TCP next goes over it. Of this server nobody else learns
-    how many queries a connection takes, so only where the machine slept until it was idle for too long another one is made."""
+    """A time-out of 0 there does not end the connection: the next query over TCP uses it. No other test uses this server, so
+    weir opens a second connection only if the machine slept until the first one was idle for too long."""
     def one():
         before, name, after = way.fresh("tc", BYE), way.fresh("udpbye", BYE), way.fresh("tc", BYE)
         believed(way.ask(before))

@@ -5,7 +5,7 @@
 usage: upstream_zoo.py PORT LOGFILE    listens on PORT and the six after it; a line "proto port edns id source-port name" for each query
 
 A first label is WORD[-NUMBER...]; the labels behind it only make names distinct. Each beast is a generator of what is sent
-for one query: octets are a message; Far, Late and Raw are other ways. GOOD and NEWER are the truth, EVIL what nobody may ever see.
+for one query: a bytes object is a message; Far, Late and Raw are other ways. GOOD and NEWER are the truth, EVIL what nobody may ever see.
 Nothing here is shared with the product or with dnspython, which would not write most of it.
 """
 import collections
@@ -46,10 +46,10 @@ class Late:
 
 
 class Raw:
-    """Octets of a TCP stream without a length in front; over UDP a datagram like any other."""
+    """Bytes of a TCP stream without a length in front; over UDP a datagram like any other."""
 
-    def __init__(self, octets):
-        self.octets = octets
+    def __init__(self, data):
+        self.data = data
 
 
 class End:
@@ -57,7 +57,7 @@ class End:
 
 
 class Reset:
-    """The end of the connection, at once and with everything that was under way on it."""
+    """The end of the connection, at once and with all queries in flight on it."""
 
 
 class Query:
@@ -85,11 +85,11 @@ class Query:
         counts = counts or (1, len(records), 0, 0)
         return struct.pack("!6H", self.id if ident is None else ident, flags, *counts) + question + b"".join(records)
 
-    def address(self, octets, ttl=300, owner=b"\xc0\x0c"):
-        return record(owner, 1, ttl, octets)
+    def address(self, data, ttl=300, owner=b"\xc0\x0c"):
+        return record(owner, 1, ttl, data)
 
-    def address_alone(self, octets, ttl):
-        return self.reply(self.address(octets, ttl))
+    def address_alone(self, data, ttl):
+        return self.reply(self.address(data, ttl))
 
     def good(self):
         return self.reply(record(b"\xc0\x0c", 16, 300, b"\x05truth") if self.type == 16 else self.address(GOOD))
@@ -116,7 +116,7 @@ def beast(function):
 
 
 def forger(function):
-    """Somebody off the path: speaks UDP only, before the server does."""
+    """An off-path attacker: speaks UDP only, before the server does."""
     def both(q):
         if q.proto == "udp":
             yield from function(q)
@@ -194,7 +194,7 @@ def every_port(q):
 
 @forger
 def short(q):
-    """Its first octets only, of each length."""
+    """Its first bytes only, of each length."""
     whole = q.evil()
     for length in range(0, len(whole)):
         yield whole[:length]
@@ -241,7 +241,7 @@ def broken(q):
         "pointer into the header": q.reply(b"\xc0\x02" + tail),
         "label type 01": q.reply(b"\x41\x08" + tail),
         "label type 10": q.reply(b"\x80" + tail),
-        "name of 257 octets": q.reply(longname + tail),
+        "name of 257 bytes": q.reply(longname + tail),
         "name of 256 by pointer": q.reply(b"\x3f" + b"x" * 63 + b"\x3f" + b"x" * 63 + b"\x3f" + b"x" * 63
                                           + b"\x3f" + b"x" * 63 + b"\xc0\x0c" + tail),
         "label past the end": q.reply(b"\x3fshort"),
@@ -250,8 +250,8 @@ def broken(q):
         "65535 of all": q.reply(q.address(EVIL), counts=(1, 65535, 65535, 65535)),
         "additional that is not there": q.reply(q.address(EVIL), counts=(1, 1, 0, 1)),
         "rdata past the end": q.reply(record(b"\xc0\x0c", 1, 300, EVIL, length=400)),
-        "address of 3 octets": q.reply(q.address(EVIL[:3])),
-        "address of 5 octets": q.reply(q.address(EVIL + b"\0")),
+        "address of 3 bytes": q.reply(q.address(EVIL[:3])),
+        "address of 5 bytes": q.reply(q.address(EVIL + b"\0")),
         "address of none": q.reply(q.address(b"")),
         "alias with more behind it": q.reply(record(b"\xc0\x0c", 5, 300, name("evil", "example") + b"\0")),
         "alias cut off": q.reply(record(b"\xc0\x0c", 5, 300, b"\x04ev")),
@@ -380,7 +380,7 @@ def many(q):
 
 @beast
 def full(q):
-    """A message of exactly 65,535 octets."""
+    """A message of exactly 65,535 bytes."""
     if q.proto == "udp":
         yield q.reply(flags=0x8380)
         return
@@ -565,7 +565,7 @@ def tired(q):
 
 @beast
 def fails_first(q):
-    """An error of the server that is asked first; the other one knows."""
+    """An error from the server that weir asks first; the other one knows."""
     first = q.text not in seen
     seen.add(q.text)
     yield q.evil(flags=0x8182) if first else q.good()
@@ -573,7 +573,7 @@ def fails_first(q):
 
 @beast
 def silent_first(q):
-    """Nothing from the server that is asked first; the other one knows."""
+    """Nothing from the server that weir asks first; the other one knows."""
     first = q.text not in seen
     seen.add(q.text)
     if not first:
@@ -630,7 +630,7 @@ def tc_half(q):
 
 @beast
 def tc_empty(q):
-    """A message of no octets, then one of eleven, then the truth."""
+    """An empty message, then one of eleven, then the truth."""
     if q.proto == "udp":
         yield q.reply(flags=0x8380)
     else:
@@ -647,7 +647,7 @@ def tc_liar(q):
 
 @beast
 def tc_other_question(q):
-    """TCP with the right id and somebody else's question."""
+    """TCP with the right id and another query's question."""
     yield q.reply(flags=0x8380) if q.proto == "udp" else q.evil(question=name("evil", "example") + q.question[-4:])
 
 
@@ -659,7 +659,7 @@ def tc_bad(q):
 
 @beast
 def tc_late(q):
-    """Over TCP after N ms; what comes behind it on the connection is answered meanwhile."""
+    """Over TCP after N ms; later queries on the connection are answered meanwhile."""
     if q.proto == "udp":
         yield q.reply(flags=0x8380)
     else:
@@ -762,14 +762,14 @@ def tc_no_option(q):
 
 @beast
 def drip(q):
-    """The answer over TCP octet by octet."""
+    """The answer over TCP byte by byte."""
     if q.proto == "udp":
         yield q.reply(flags=0x8380)
         return
     whole = q.good()
-    for octet in struct.pack("!H", len(whole)) + whole:
+    for byte in struct.pack("!H", len(whole)) + whole:
         yield Late(0.005)
-        yield Raw(bytes([octet]))
+        yield Raw(bytes([byte]))
 
 
 # --- serving ---------------------------------------------------------------------------------------------------------------------
@@ -790,7 +790,7 @@ def play(q, send, send_raw, end=None):
         elif isinstance(item, Late):
             time.sleep(item.seconds)
         elif isinstance(item, Raw):
-            send_raw(item.octets)
+            send_raw(item.data)
         else:
             send(item)
 
@@ -821,9 +821,9 @@ def serve_udp(sock, port, log):
 
 
 def play_tcp(conn, q, lock):
-    def send(octets):
+    def send(data):
         with lock:
-            conn.sendall(octets)
+            conn.sendall(data)
 
     def end(item):
         if isinstance(item, Reset):

@@ -94,7 +94,7 @@ static void make_l0(struct harness *h)
 {
 	uint64_t geometry[SHM_GEOMETRY_WORDS] = {0};
 	size_t data_size;
-	assert_int_equal(l0_plan(4 << 20, 2, geometry, &data_size), 0);
+	assert_int_equal(l0_plan(4 << 20, 2, 1, geometry, &data_size), 0);
 	size_t size = SHM_PAGE + data_size;
 	h->l0_base = zeroed(size);
 	struct region_header *head = (struct region_header *)h->l0_base;
@@ -104,7 +104,8 @@ static void make_l0(struct harness *h)
 	assert_int_equal(l0_region_init(h->l0_base, size), 0);
 	h->epoch_now = 1;
 	h->epoch = (struct epoch_writer){.epoch = &h->epoch_now};
-	assert_int_equal(l0_writer_open(&h->l0, h->l0_base, size, true, &h->epoch, h->start_ms), 0);
+	assert_int_equal(
+		l0_writer_open(&h->l0, h->l0_base, size, 0, true, &h->epoch, h->start_ms), 0);
 	assert_int_equal(l0_reader_init(&h->tables.l0, h->l0_base, size), 0);
 	h->tables.has_l0 = true;
 	h->marks = zeroed(geometry[1]);
@@ -115,12 +116,12 @@ static void make_rings(struct harness *h, unsigned miss_units)
 	h->miss_data = zeroed((size_t)miss_units * RING_UNIT);
 	h->answer_data = zeroed((size_t)RINGS_UNITS * RING_UNIT);
 	ring_producer_init(
-		&h->w.miss, &h->dp.miss_tail, &h->cp.miss_head, h->miss_data, miss_units);
+		&h->w.miss[0], &h->dp.miss_tail, &h->cp.miss_head, h->miss_data, miss_units);
 	ring_consumer_init(&h->miss, &h->dp.miss_tail, &h->cp.miss_head, h->miss_data, miss_units);
 	ring_producer_init(
 		&h->answer, &h->cp.answer_tail, &h->dp.answer_head, h->answer_data, RINGS_UNITS);
-	ring_consumer_init(
-		&h->w.answer, &h->cp.answer_tail, &h->dp.answer_head, h->answer_data, RINGS_UNITS);
+	ring_consumer_init(&h->w.answer[0], &h->cp.answer_tail, &h->dp.answer_head, h->answer_data,
+		RINGS_UNITS);
 }
 
 static void make_worker(struct harness *h, const struct harness_options *o)
@@ -154,7 +155,9 @@ static void make_worker(struct harness *h, const struct harness_options *o)
 	h->w.dp_incarnation = 0x1122334455667788;
 	h->kernel_flows.secret = (struct keyhash_secret){HARNESS_SECRET};
 	h->w.kernel_flows.table = &h->kernel_flows;
+	h->w.asked_ports = &h->asked_ports;
 	h->w.bell = -1;
+	h->w.resolvers = 1;
 	h->w.stats = &h->stats;
 	h->w.rings = &h->dp;
 	h->w.control_alive = 1;
@@ -254,7 +257,7 @@ static size_t take(struct rte_ring *from, uint8_t *frame)
 	return len;
 }
 
-// Whatever leaves for a client has right lengths and checksums, and what comes from our DNS port is
+// Each frame to a client has right lengths and checksums, and a frame from the DNS port is
 // a reply as one may be. Which query it is for, the test knows.
 static void check_out(const struct harness *h, const uint8_t *frame, size_t len)
 {

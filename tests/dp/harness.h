@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A worker on rings instead of wires, for the packet tests: worker_turn and the stages as shipped,
-// net_ring ports for clients and kernel, L0 and rule tables made by their real writers in ordinary
-// memory, real worker rings with the test as the control plane.
+// A worker on rings instead of wires, for the packet tests: worker_turn and the stages of the
+// product, net_ring ports for clients and kernel, L0 and rule tables made by their real writers in
+// ordinary memory, real worker rings with the test as the control plane.
 //
 // One EAL per program (harness_main), one struct harness per test (harness_begin and harness_end,
 // which also checks the laws that hold for every test: as many verdicts as frames, every packet
@@ -30,6 +30,7 @@ struct harness_options {
 struct harness {
 	struct worker w;
 	struct kernel_flow_table kernel_flows;
+	struct asked_ports asked_ports;
 	struct worker_tables tables;
 	struct worker_service service;
 	struct stats_worker stats;
@@ -64,7 +65,7 @@ int harness_start(void **state); // EAL alone, for a program with a main of its 
 struct harness *harness_begin(const struct harness_options *o);
 void harness_end(struct harness *h);
 
-// Frames. `take` gives the next frame's length, 0 when there is none; one for a client is judged by
+// Frames. `take` gives the next frame's length, 0 without a frame; one for a client is checked by
 // the oracles of tests/fuzz, which abort.
 void harness_inject(struct harness *h, const uint8_t *frame, size_t len);
 void harness_inject_chained(struct harness *h, const uint8_t *frame, size_t len, size_t first);
@@ -102,7 +103,7 @@ struct harness_record {
 	uint32_t stale_until_ms;
 	uint8_t rcode;
 	bool authenticated;
-	const struct rule_set *mask; // NULL: not judged
+	const struct rule_set *mask; // NULL: not checked by the answer policy
 };
 void harness_put(struct harness *h, const struct harness_record *r);
 uint8_t harness_mark(const struct harness *h, const char *name); // of the A record's first unit
@@ -135,7 +136,7 @@ void harness_groups(struct harness *h, const char *const *prefixes, unsigned cou
 void harness_access(struct harness *h, const struct config_access *access);
 void harness_limits_look(struct harness *h, uint64_t now_ms);
 
-// The next message of the miss ring: its length, 0 when there is none. `question` holds 300
+// The next message of the miss ring: its length, 0 if the ring is empty. `question` holds 300
 // bytes, and MSG_WHOLE_MAX more where queries go along.
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question);
 // Sends a message to the worker as the control plane would.

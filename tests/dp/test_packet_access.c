@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who may ask, and how often: what becomes of the packets of those who may not.
+// Access and rates: the verdicts of packets from clients that may not ask, or not so often.
 #include "dataplane/state/worker.h"
 #include "harness.h"
 
@@ -69,7 +69,7 @@ static void test_denied_gets_nothing(void **)
 	harness_end(h);
 }
 
-// Only to a query: whatever else comes from there, no reply is to be had.
+// Only to a query: no other packet from there gets a reply.
 static void test_denied_is_told(void **)
 {
 	struct harness *h = harness_begin(NULL);
@@ -110,7 +110,7 @@ static void test_closed_without_policy(void **)
 	harness_end(h);
 }
 
-// As nobody's limits are known, few are told in all: forged queries make no reflector of it.
+// Without known limits few clients get a reply in all: forged queries make no reflector of it.
 static void test_closed_tells_few(void **)
 {
 	enum { ASKED = 2000 };
@@ -125,9 +125,9 @@ static void test_closed_tells_few(void **)
 		harness_drain(h);
 	}
 	const uint64_t passed_ms = h->w.now_ms - h->start_ms,
-		       told = harness_verdict(h, VERDICT_servfail_no_policy);
-	assert_true(told >= CLOSED_BURST && told <= CLOSED_BURST + passed_ms);
-	assert_int_equal(harness_verdict(h, VERDICT_drop_limited), ASKED - told);
+		       failed = harness_verdict(h, VERDICT_servfail_no_policy);
+	assert_true(failed >= CLOSED_BURST && failed <= CLOSED_BURST + passed_ms);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_limited), ASKED - failed);
 	harness_end(h);
 }
 
@@ -259,7 +259,7 @@ static void test_limits_end(void **)
 	harness_end(h);
 }
 
-// Who would be held to a rate is held to none where there is none, beside who is denied.
+// Without a rate no client is limited, except for denied clients.
 static void test_no_rate(void **)
 {
 	enum { EACH = 8 };
@@ -394,7 +394,7 @@ static void test_source_ports(void **)
 	harness_end(h);
 }
 
-// All hosts of a network of ours, whatever its size; RFC 3021 has none for two.
+// All hosts of a service network, whatever its size; RFC 3021 has no broadcast for two.
 static void test_broadcast_sources(void **)
 {
 	static const struct {

@@ -277,7 +277,7 @@ static void test_pace_of_a_full_ring(void **)
 	struct msg_answer head;
 	uint8_t dns[WIRE_MAX];
 	size_t len = make_answer(h, &q, &head, dns);
-	const uint64_t half = h->w.answer.units / 2;
+	const uint64_t half = h->w.answer[0].units / 2;
 	const uint64_t of_one = ring_units_of((uint32_t)(sizeof(head) + len));
 	while (ring_producer_used(&h->answer) <= half + 2 * of_one * ANSWERS_PER_TURN)
 		harness_answer(h, &head, dns, (uint32_t)len);

@@ -38,7 +38,7 @@ static void add_message(const char *what, enum verdict v, const uint8_t *dns, si
 	k->len = wire_make_udp(&plain, dns, len, k->frame);
 }
 
-// Below IP: what is cut, broken or for somebody else.
+// Below IP: frames that are cut, broken or for another host.
 static void make_frames(void)
 {
 	static const struct wire_query good = {.name = "warm.example"};
@@ -60,7 +60,7 @@ static void make_frames(void)
 		&(struct wire_query){.name = "a", .dst = "198.18.0.54"});
 	add("a wrong UDP checksum", VERDICT_drop_udp_csum,
 		&(struct wire_query){.name = "warm.example", .csum = WIRE_CSUM_BAD});
-	add("likewise, IPv6", VERDICT_drop_udp_csum,
+	add("a wrong UDP checksum, IPv6", VERDICT_drop_udp_csum,
 		&(struct wire_query){.name = "warm.example", .version = 6, .csum = WIRE_CSUM_BAD});
 	add("no UDP checksum, IPv6", VERDICT_drop_udp_csum,
 		&(struct wire_query){.name = "warm.example", .version = 6, .csum = WIRE_CSUM_ZERO});

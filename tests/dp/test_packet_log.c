@@ -230,7 +230,7 @@ static void weights(uint32_t sample)
 	struct harness *h = begin(sample);
 	uint8_t frame[WIRE_MAX];
 	unsigned seed = sample;
-	uint64_t told = 0;
+	uint64_t logged = 0;
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
 	harness_block(h, &names[1], 1);
 	for (unsigned i = 0; i < 400; i++) {
@@ -254,13 +254,13 @@ static void weights(uint32_t sample)
 	static const enum verdict own[] = {
 		VERDICT_hit, VERDICT_blocked, VERDICT_refused, VERDICT_miss_duplicate};
 	for (unsigned i = 0; i < ARRAY_LEN(own); i++)
-		told += harness_verdict(h, own[i]);
-	assert_true(told > 2000);
-	assert_int_equal(end.weight + atomic_load(&end.owed), told);
+		logged += harness_verdict(h, own[i]);
+	assert_true(logged > 2000);
+	assert_int_equal(end.weight + atomic_load(&end.owed), logged);
 	if (sample == 1)
 		assert_true(h->w.log.full > 0);
 	else
-		assert_in_range(end.records, told / sample - 1, told / sample);
+		assert_in_range(end.records, logged / sample - 1, logged / sample);
 	harness_end(h);
 }
 

@@ -151,7 +151,8 @@ static void test_many_questions(void **)
 	harness_end(h);
 }
 
-// The ring full: SERVFAIL for the first client each time, silence for who asks what is under way.
+// The ring full: SERVFAIL for the first client each time, silence for a query whose question is in
+// flight.
 static void test_ring_full(void **)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
@@ -159,7 +160,7 @@ static void test_ring_full(void **)
 	struct wire_query cold = {.name = "cold.example", .edns = true};
 	struct wire_reply r;
 	harness_ask_dropped(h, &asked, VERDICT_miss);
-	while (ring_reserve(&h->w.miss, MSG_MISS, 100))
+	while (ring_reserve(&h->w.miss[0], MSG_MISS, 100))
 		continue;
 	for (unsigned i = 0; i < 3; i++) {
 		harness_ask_dropped(h, &asked, VERDICT_drop_ring_full);
@@ -182,7 +183,7 @@ static void test_a_crowd_leaves_room(void **)
 		snprintf(name, sizeof(name), "r%u.victim.example", sent);
 		snprintf(src, sizeof(src), "198.18.%u.%u", 1 + sent / 250, 1 + sent % 250);
 		struct wire_query q = {.name = name, .src = src, .edns = true};
-		if (ring_is_fuller(&h->w.miss, 8192 / 4 * 3)) {
+		if (ring_is_fuller(&h->w.miss[0], 8192 / 4 * 3)) {
 			harness_ask(h, &q, VERDICT_servfail_fairness, &r);
 			assert_int_equal(r.rcode, 2);
 			assert_int_equal(r.ede, 0);
@@ -198,7 +199,7 @@ static void test_a_crowd_leaves_room(void **)
 		struct wire_query honest = {.name = name, .src = src};
 		harness_ask_dropped(h, &honest, VERDICT_miss);
 	}
-	// Whoever was refused is not held for one who waits.
+	// A refused client does not count as one that waits.
 	struct wire_query again = {.name = "again.victim.example", .edns = true};
 	for (unsigned i = 0; i < 3; i++)
 		harness_ask(h, &again, VERDICT_servfail_fairness, &r);
@@ -257,7 +258,7 @@ static void test_doorbell(void **)
 	char rung[8];
 	int pair[BELL_ENDS];
 	assert_int_equal(bell_open(pair), 0);
-	h->w.bell = pair[0];
+	h->w.resolver_bell[0] = pair[0];
 	struct wire_query q = {.name = "one.example"};
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	assert_int_equal(read(pair[1], rung, sizeof(rung)), -1);

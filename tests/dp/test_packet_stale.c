@@ -20,7 +20,7 @@ static struct harness_record due(const char *name)
 // No message goes on the miss ring any more.
 static void misses_fill(struct harness *h)
 {
-	while (ring_reserve(&h->w.miss, MSG_MISS, 100))
+	while (ring_reserve(&h->w.miss[0], MSG_MISS, 100))
 		continue;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The control plane's end of the link: the child is a control plane with its loop, the parent the
-// data plane that introduces itself to it again and again, as after each hang-up. After the child's
-// death a successor takes the same worker rings over and answers through them.
+// The control plane's end of the link: the child is a control plane with two resolvers on their
+// loops, the parent the data plane that introduces itself to it again and again, as after each
+// hang-up. After the child's death a successor takes the same worker rings over and answers through
+// them.
 
 #include "controlplane/shm/link.h"
 #include "fault_run.h"
@@ -10,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +19,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 
-enum { LANES = 2, LINKS = 4, ASKED = 20, WAIT_MS = 20000 };
+enum { RESOLVERS = 2, LANES = 2, LINKS = 4, ASKED = 20, WAIT_MS = 20000 };
 
 static const struct shm_paths *paths;
 static struct fake_dataplane data;
@@ -43,24 +45,37 @@ static void on_tick(evutil_socket_t fd, short what, void *loop)
 		loop_stop(loop);
 }
 
+static void *second_loop(void *loop)
+{
+	FAULT_CHECK(loop_run(loop) == 0);
+	return NULL;
+}
+
 static void control_plane(void)
 {
 	char why[SHM_WHY_MAX];
-	struct config config = {.cache.l0_mb = 1};
+	struct config config = {.cache.l0_mb = 1, .controlplane.resolvers = RESOLVERS};
 	struct publisher *p;
-	struct loop *loop;
+	struct loop *loop[RESOLVERS];
 	struct link_server *server;
+	pthread_t second;
 	FAULT_CHECK(publisher_open(&p, paths, &config, why) == 0);
-	FAULT_CHECK(loop_new("fault", &loop) == 0);
+	for (unsigned i = 0; i < RESOLVERS; i++)
+		FAULT_CHECK(loop_new("fault", &loop[i]) == 0);
 	FAULT_CHECK(link_open(&server, loop, p, why) == 0);
-	worker_rings = link_worker_rings(server);
+	worker_rings = link_worker_rings(server, 0);
 	worker_rings_serve(worker_rings, on_miss, NULL);
-	struct event *tick = event_new(loop_base(loop), -1, EV_PERSIST, on_tick, loop);
+	worker_rings_serve(link_worker_rings(server, 1), on_miss, NULL);
+	struct event *tick = event_new(loop_base(loop[0]), -1, EV_PERSIST, on_tick, loop[0]);
 	FAULT_CHECK(tick && event_add(tick, &(struct timeval){.tv_usec = 2000}) == 0);
-	FAULT_CHECK(loop_run(loop) == 0);
+	FAULT_CHECK(pthread_create(&second, NULL, second_loop, loop[1]) == 0);
+	FAULT_CHECK(loop_run(loop[0]) == 0);
+	loop_stop(loop[1]);
+	FAULT_CHECK(pthread_join(second, NULL) == 0);
 	event_free(tick);
 	link_close(server);
-	loop_free(loop);
+	for (unsigned i = 0; i < RESOLVERS; i++)
+		loop_free(loop[i]);
 	publisher_close(p);
 }
 
@@ -76,6 +91,8 @@ static void prepare(void)
 	data_close();
 	paths = fault_folders();
 	fake_dataplane_open(&data, paths, LANES);
+	fake_dataplane_grow(&data);
+	data.resolver_bells = RESOLVERS;
 	data_open = true;
 	atomic_store(stop, 0);
 }
@@ -96,7 +113,7 @@ static bool introduce(struct link_welcome *welcome, pid_t pid)
 		if (fake_dataplane_link(&data, welcome) == 0)
 			return true;
 		hang_up();
-		// Looked at, not taken: that is fault_run's.
+		// Read, not reaped: fault_run does that.
 		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0
 			&& info.si_pid == pid)
 			return false;

@@ -32,7 +32,7 @@ struct plane { // the data plane
 	struct worker *list[WORKERS];
 	struct activate activate;
 	struct link_client link;
-	int bells[WORKERS];
+	int bells[LINK_BELLS_MAX];
 };
 
 struct reign { // the control plane
@@ -58,13 +58,15 @@ static void plane_open(struct plane *d)
 		d->worker[i].index = i;
 		d->list[i] = &d->worker[i];
 		worker_rings_bind(&d->worker_rings, &d->worker[i]);
-		d->bells[i] = d->worker_rings.rings[i].bell[RINGS_BELL_THEIRS];
 	}
+	worker_rings_bells(&d->worker_rings, d->bells);
 	const struct dp_config defaults = {.udp_limit = 1232};
-	FAULT_CHECK(activate_init(&d->activate, paths, d->list, WORKERS, d->incarnation, &defaults,
+	FAULT_CHECK(activate_init(&d->activate, paths, d->list, &d->worker_rings, &defaults,
 			    worker_rings_stats(&d->worker_rings))
 		    == 0);
-	FAULT_CHECK(link_init(&d->link, paths->run, d->bells, WORKERS, d->incarnation) == 0);
+	FAULT_CHECK(link_init(&d->link, paths->run, d->bells, WORKERS, SHM_RESOLVERS_MAX,
+			    d->incarnation)
+		    == 0);
 }
 
 static void plane_close(struct plane *d)
@@ -114,18 +116,22 @@ static void settle(struct plane *d)
 	activate_poll(&d->activate, d->now_ms);
 }
 
-static void reign_open(struct reign *r, uint32_t l0_mb)
+// Reign number k has a cache of k MiB, which k resolvers share.
+static void reign_open(struct reign *r, unsigned number)
 {
 	char why[SHM_WHY_MAX];
-	struct config config = {.cache.l0_mb = l0_mb};
+	struct config config = {.cache.l0_mb = number, .controlplane.resolvers = number};
 	struct region region;
 	bool fresh;
 	*r = (struct reign){.listener = -1, .peer = -1};
 	FAULT_CHECK(publisher_open(&r->p, paths, &config, why) == 0);
 	publisher_l0(r->p, &region, &fresh);
-	FAULT_CHECK(l0_writer_open(
-			    &r->box.w, region.base, region.size, fresh, publisher_epoch(r->p), 1000)
-		    == 0);
+	r->box.writers = number;
+	for (unsigned i = 0; i < number; i++)
+		FAULT_CHECK(l0_writer_open(&r->box.all[i], region.base, region.size, i, fresh,
+				    publisher_epoch(r->p, i), 1000)
+			    == 0);
+	r->box.w = r->box.all[0];
 	publish_l0(r->p);
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/link.sock", paths->run);
@@ -137,7 +143,7 @@ static void reign_open(struct reign *r, uint32_t l0_mb)
 
 static void reign_close(struct reign *r, struct plane *d)
 {
-	l0_writer_close(r->box.w);
+	box_writers_close(&r->box);
 	publisher_close(r->p);
 	close(r->listener);
 	close(r->peer);
@@ -165,7 +171,8 @@ static void greet(struct reign *r, struct plane *d)
 	const struct rings_dp_page *pages[WORKERS];
 	for (unsigned i = 0; i < WORKERS; i++)
 		pages[i] = d->worker[i].rings;
-	publisher_rings(r->p, d->incarnation, pages, WORKERS);
+	for (unsigned i = 0; i < r->box.writers; i++)
+		publisher_rings(r->p, i, d->incarnation, pages, WORKERS);
 }
 
 static void publish_all(struct reign *r, uint16_t udp_limit)
@@ -183,13 +190,16 @@ static void publish_all(struct reign *r, uint16_t udp_limit)
 }
 
 // Workers stand on what is current, and said so.
-static void check_activated(const struct plane *d, struct publisher *p, uint16_t udp_limit)
+static void check_activated(
+	const struct plane *d, struct publisher *p, unsigned resolvers, uint16_t udp_limit)
 {
 	const struct directory *dir = publisher_directory(p);
 	for (unsigned i = 0; i < WORKERS; i++) {
 		const struct worker_tables *t = d->worker[i].tables;
 		const struct rings_dp_page *rings = d->worker[i].rings;
 		FAULT_CHECK(t->has_l0 && t->has_rules && t->config.udp_limit == udp_limit);
+		FAULT_CHECK(t->l0.resolvers == resolvers);
+		FAULT_CHECK(d->worker[i].miss[resolvers - 1].units == RINGS_MISS_UNITS);
 		FAULT_CHECK(rings->activated_l0 == atomic_load(&dir->current[REGION_L0]) >> 1);
 		FAULT_CHECK(rings->activated_rules
 			    == atomic_load(&dir->current[REGION_RULE_IMAGE]) >> 1);
@@ -197,22 +207,28 @@ static void check_activated(const struct plane *d, struct publisher *p, uint16_t
 	}
 }
 
-static void rule(struct plane *d, uint32_t l0_mb)
+static void reclaim(const struct reign *r)
+{
+	for (unsigned i = 0; i < r->box.writers; i++)
+		l0_writer_reclaim(r->box.all[i]);
+}
+
+static void rule(struct plane *d, unsigned number)
 {
 	struct reign r;
-	reign_open(&r, l0_mb);
+	reign_open(&r, number);
 	greet(&r, d);
 	for (uint16_t round = 0; round < 3; round++) {
 		publish_all(&r, 1000 + round);
 		for (uint32_t id = 0; id < IDS; id++) {
 			int rc = box_put(&r.box, id, round, 60, d->now_ms, 1 << 30);
 			FAULT_CHECK(rc == 0 || rc == -ENOSPC); // until the first grace period
-			l0_writer_reclaim(r.box.w);
+			reclaim(&r);
 		}
 		settle(d);
-		l0_writer_reclaim(r.box.w);
+		reclaim(&r);
 	}
-	check_activated(d, r.p, 1002);
+	check_activated(d, r.p, number, 1002);
 	FAULT_CHECK(box_put(&r.box, 1, 9, 60, d->now_ms, 1 << 30) == 0); // no epoch is stuck
 	for (unsigned i = 0; i < WORKERS; i++) {                         // a sleep
 		epoch_offline(&d->worker[i].epoch);
@@ -248,7 +264,7 @@ static void check_rings(unsigned i, const struct directory *dir)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 	struct region r;
-	shm_name_rings(name, i);
+	shm_name_rings(name, i, 0);
 	int rc = region_attach(paths, SHM_IN_MEM, name, REGION_RINGS, true, &r, why);
 	FAULT_CHECK(rc == 0 || rc == -ENOENT || rc == -EPROTO);
 	if (rc < 0)
@@ -294,7 +310,7 @@ static void check_left(void)
 	region_unmap(&directory);
 }
 
-// Rings and marks of this run alone: one region of each per worker.
+// Of this run alone: marks per worker, and rings for as many resolvers as any reign had.
 static void check_files(void)
 {
 	unsigned worker_rings = 0, marks = 0;
@@ -305,7 +321,7 @@ static void check_files(void)
 		marks += strncmp(e->d_name, "marks.", 6) == 0;
 	}
 	closedir(folder);
-	FAULT_CHECK(worker_rings == WORKERS && marks == WORKERS);
+	FAULT_CHECK(worker_rings == WORKERS * REIGNS && marks == WORKERS);
 }
 
 static void audit(enum fault_site died_at)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The cache: the child is a control plane, several lives of it, that puts, replaces, restamps,
-// judges, deletes, flushes, sweeps and evicts while a worker reads. After its death the worker
-// reads on, then a successor recovers the table. Every answer follows from its key and a serial
-// number; the ledger, in memory that outlives the child, says which serial numbers are right.
+// The cache: the child is a control plane, several lives of it, whose two writers put, replace,
+// restamp, judge, delete, flush, sweep and evict, each in its share, while a worker reads. After
+// its death the worker reads on, then a successor recovers the table. Every answer follows from its
+// key and a serial number; the ledger, in memory that outlives the child, says which serial numbers
+// are right.
 
 #include "controlplane/shm/publish.h"
 #include "fault_run.h"
@@ -17,6 +18,7 @@
 enum {
 	LIFE = 1, // the worker's incarnation
 	LIVES = 4,
+	WRITERS = 2,
 	IDS = 9000,
 	FLEETING = 100, // ids below this live for a second
 	UNITS = 32768,  // at most
@@ -49,7 +51,7 @@ static int dataplane_lock = -1;
 
 struct life {
 	struct publisher *p;
-	struct box box; // of which only the writer is used
+	struct box box; // of which only the writers are used
 	uint64_t now_ms, evicted_before;
 	uint64_t seed;
 };
@@ -62,9 +64,12 @@ static void life_open(struct life *l, uint64_t now_ms)
 	*l = (struct life){.now_ms = now_ms, .evicted_before = ledger->evicted, .seed = now_ms};
 	FAULT_CHECK(publisher_open(&l->p, paths, &config, why) == 0);
 	publisher_l0(l->p, &region, &fresh);
-	FAULT_CHECK(l0_writer_open(&l->box.w, region.base, region.size, fresh,
-			    publisher_epoch(l->p), now_ms)
-		    == 0);
+	l->box.writers = publisher_resolvers(l->p);
+	for (unsigned i = 0; i < WRITERS; i++)
+		FAULT_CHECK(l0_writer_open(&l->box.all[i], region.base, region.size, i, fresh,
+				    publisher_epoch(l->p, i), now_ms)
+			    == 0);
+	l->box.w = l->box.all[0];
 	publish_l0(l->p);
 	ledger->opened = true;
 }
@@ -84,22 +89,33 @@ static void life_attach(struct life *l)
 {
 	const struct rings_dp_page *page = &ledger->rings;
 	announce();
-	publisher_rings(l->p, LIFE, &page, 1);
 	FAULT_CHECK(l0_writer_reader(l->box.w)->unit_count <= UNITS);
-	l0_writer_set_marks(l->box.w, 0, ledger->marks);
+	for (unsigned i = 0; i < WRITERS; i++) {
+		publisher_rings(l->p, i, LIFE, &page, 1);
+		l0_writer_set_marks(l->box.all[i], 0, ledger->marks);
+	}
 }
 
 static void life_close(struct life *l)
 {
-	l0_writer_close(l->box.w);
+	box_writers_close(&l->box);
 	publisher_close(l->p);
 }
 
 static void count_evicted(const struct life *l)
 {
-	struct l0_writer_stats s;
-	l0_writer_stats(l->box.w, &s);
-	ledger->evicted = l->evicted_before + s.evicted_space + s.evicted_bucket;
+	ledger->evicted = l->evicted_before;
+	for (unsigned i = 0; i < WRITERS; i++) {
+		struct l0_writer_stats s;
+		l0_writer_stats(l->box.all[i], &s);
+		ledger->evicted += s.evicted_space + s.evicted_bucket;
+	}
+}
+
+static void reclaim(const struct life *l)
+{
+	for (unsigned i = 0; i < WRITERS; i++)
+		l0_writer_reclaim(l->box.all[i]);
 }
 
 static int put(struct life *l, uint32_t id, uint16_t len)
@@ -126,7 +142,7 @@ static void delete (struct life *l, uint32_t id)
 	struct box_name n;
 	struct l0_key key = box_key(l0_writer_reader(l->box.w), id, &n);
 	ledger->gone[id] = true;
-	(void)l0_writer_delete(l->box.w, &key);
+	(void)l0_writer_delete(box_writer(&l->box, key.hash), &key);
 	forget(id);
 }
 
@@ -134,7 +150,8 @@ static void restamp(struct life *l, uint32_t id)
 {
 	struct box_name n;
 	struct l0_key key = box_key(l0_writer_reader(l->box.w), id, &n);
-	int rc = l0_writer_restamp(l->box.w, &key, (uint32_t)(l->seed & 0xffff));
+	int rc = l0_writer_restamp(
+		box_writer(&l->box, key.hash), &key, (uint32_t)(l->seed & 0xffff));
 	FAULT_CHECK(rc == 0 || rc == -ENOENT || rc == -ENOSPC);
 	count_evicted(l);
 }
@@ -154,12 +171,14 @@ static void flush(struct life *l, uint32_t id)
 	struct box_name n;
 	struct dns_name below = {.len = (uint8_t)(box_name_of(id, &n) - 9)};
 	memcpy(below.wire, n.wire + 9, below.len);
-	uint64_t cursor = 0;
 	for (uint32_t i = id % 16; i < IDS; i += 16)
 		ledger->gone[i] = true;
-	do
-		(void)l0_writer_flush(l->box.w, &below, true, &cursor, 64);
-	while (cursor);
+	for (unsigned i = 0; i < WRITERS; i++) {
+		uint64_t cursor = 0;
+		do
+			(void)l0_writer_flush(l->box.all[i], &below, true, &cursor, 64);
+		while (cursor);
+	}
 	for (uint32_t i = id % 16; i < IDS; i += 16)
 		forget(i);
 }
@@ -210,7 +229,7 @@ static void step(struct life *l, uint32_t span)
 	}
 	if (rnd_below(&l->seed, 8) == 0)
 		worker_turn_at(l);
-	l0_writer_reclaim(l->box.w);
+	reclaim(l);
 }
 
 static void live(struct life *l, unsigned steps)
@@ -226,8 +245,9 @@ static void live(struct life *l, unsigned steps)
 	for (uint32_t id = 0; id < FLEETING; id++)
 		ledger->gone[id] = true;
 	const struct l0_sweep sweep = {.now_ms = l->now_ms + 5000, .keep_256 = 256};
-	while (!l0_writer_sweep(l->box.w, &sweep, 32))
-		;
+	for (unsigned i = 0; i < WRITERS; i++)
+		while (!l0_writer_sweep(l->box.all[i], &sweep, 32))
+			;
 	for (uint32_t id = 0; id < FLEETING; id++)
 		(void)put(l, id, 40);
 }
@@ -239,7 +259,7 @@ static void work(void)
 		life_open(&l, 10000 * (i + 1));
 		life_attach(&l);
 		worker_turn_at(&l);
-		l0_writer_reclaim(l.box.w);
+		reclaim(&l);
 		worker_turn_at(&l);
 		live(&l, i ? 800 : 15000);
 		life_close(&l);
@@ -316,8 +336,9 @@ static void audit_orphan(void)
 static void check_books(const struct life *l)
 {
 	char why[128];
-	if (l0_audit(l->box.w, why) != 0)
-		fault_fail(__FILE__, __LINE__, why);
+	for (unsigned i = 0; i < WRITERS; i++)
+		if (l0_audit(l->box.all[i], why) != 0)
+			fault_fail(__FILE__, __LINE__, why);
 	check_answers(l0_writer_reader(l->box.w));
 }
 
@@ -325,28 +346,30 @@ static void check_books(const struct life *l)
 static void audit_successor(uint64_t now_ms)
 {
 	struct life l;
-	struct l0_writer_stats s;
 	life_open(&l, now_ms);
 	check_books(&l);
 	check_held(l0_writer_reader(l.box.w));
 	for (unsigned i = 0; i < 50; i++) {
 		(void)put(&l, FLEETING + i, 40);
-		l0_writer_reclaim(l.box.w);
+		reclaim(&l);
 	}
 	check_held(l0_writer_reader(l.box.w));
 	life_attach(&l);
 	for (unsigned i = 0; i < 4; i++) {
-		l0_writer_reclaim(l.box.w);
+		reclaim(&l);
 		check_held(l0_writer_reader(l.box.w));
 		(void)put(&l, FLEETING + i, 40);
 	}
 	check_held(l0_writer_reader(l.box.w));
 	worker_turn_at(&l);
-	l0_writer_reclaim(l.box.w);
+	reclaim(&l);
 	worker_turn_at(&l);
-	l0_writer_reclaim(l.box.w);
-	l0_writer_stats(l.box.w, &s);
-	FAULT_CHECK(s.units_retired == 0);
+	reclaim(&l);
+	for (unsigned i = 0; i < WRITERS; i++) {
+		struct l0_writer_stats s;
+		l0_writer_stats(l.box.all[i], &s);
+		FAULT_CHECK(s.units_retired == 0);
+	}
 	for (unsigned i = 0; i < 50; i++)
 		FAULT_CHECK(put(&l, FLEETING + i, 40) == 0);
 	for (unsigned i = 0; i < 300; i++)
@@ -375,5 +398,6 @@ int main(int argc, char **argv)
 	};
 	ledger = fault_shared(sizeof(*ledger));
 	config.cache.l0_mb = 1;
+	config.controlplane.resolvers = WRITERS;
 	return fault_run(&scene, argc, argv);
 }

@@ -18,7 +18,7 @@ enum { LIVES = 5, ROUNDS = 6, IMAGE_WORDS = 700 };
 struct ledger {
 	struct rings_dp_page rings;
 	uint32_t image_done, image_trying;   // serial numbers, 0: none
-	uint32_t config_done, config_trying; // likewise
+	uint32_t config_done, config_trying; // the same of the configuration
 	uint64_t names_seen;                 // highest generation that was ever current
 	uint64_t epoch_seen, config_seen;
 	bool opened;   // a publisher was open once
@@ -54,12 +54,12 @@ static void life_open(struct life *l, uint32_t l0_mb)
 	FAULT_CHECK(publisher_open(&l->p, paths, &config, why) == 0);
 	ledger->opened = true;
 	publisher_l0(l->p, &region, &fresh);
-	FAULT_CHECK(
-		l0_writer_open(&l->w, region.base, region.size, fresh, publisher_epoch(l->p), 1000)
-		== 0);
+	FAULT_CHECK(l0_writer_open(&l->w, region.base, region.size, 0, fresh,
+			    publisher_epoch(l->p, 0), 1000)
+		    == 0);
 	publish_l0(l->p);
 	ledger->switched = true;
-	publisher_rings(l->p, 1, &page, 1);
+	publisher_rings(l->p, 0, 1, &page, 1);
 	ledger->lives++;
 }
 
@@ -119,7 +119,7 @@ static void live(struct life *l)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		image_publish(l);
 		config_publish(l);
-		(void)epoch_advance(publisher_epoch(l->p));
+		(void)epoch_advance(publisher_epoch(l->p, 0));
 		note(l);
 		if (i % 2)
 			activate(l);

@@ -63,10 +63,9 @@ void *fault_shared(size_t size)
 
 const struct shm_paths *fault_folders(void)
 {
-	char run[SHM_PATH_MAX], why[SHM_WHY_MAX];
+	char run[FOLDER_MAX], why[SHM_WHY_MAX] = "no folder";
 	folders_remove();
-	snprintf(run, sizeof(run), "/tmp/weir-fault-%s-%d", scene->name, (int)getpid());
-	if (shm_paths_init(&folders, run, "off", why) < 0)
+	if (folder_make(run, scene->name) || shm_paths_init(&folders, run, "off", why) < 0)
 		fault_fail(__FILE__, __LINE__, why);
 	return &folders;
 }
@@ -83,7 +82,7 @@ __attribute__((noreturn)) static void child(void)
 	_exit(0);
 }
 
-// One death and what comes after it. False: the work ended without passing the site so often.
+// One death and the restart after it. False: the work ended without passing the site so often.
 static bool run_one(void)
 {
 	scene->prepare();

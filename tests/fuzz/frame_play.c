@@ -4,8 +4,10 @@
 #include "frame_oracle.h"
 #include "fuzz.h"
 #include "reply_oracle.h"
+#include "tests/dp/servers_image.h"
 
 static struct harness *h;
+static struct hops_image image;
 
 struct harness *frame_play_begin(void)
 {
@@ -26,6 +28,8 @@ struct harness *frame_play_begin(void)
 	h->tables.config.cookies = (struct dns_cookie_terms){.is_on = 1, .count = 1};
 	strcpy(h->tables.config.identity.nsid, "box");
 	strcpy(h->tables.config.identity.version, "1");
+	servers_image(&image);
+	servers_use(&h->tables.hops, &image);
 	return h;
 }
 
@@ -46,6 +50,59 @@ static void check_out(const uint8_t *frame, size_t len)
 	FUZZ_CHECK(harness_waiting(h) == 0);
 }
 
+// Of IPv4, with more to come, behind one tag or none.
+static bool is_first_fragment(const uint8_t *frame, size_t len)
+{
+	const uint8_t *ip = frame + 14;
+	if (wire_u16(ip - 2) != 0x0800)
+		ip += 4;
+	return frame + len >= ip + 20 && wire_u16(ip - 2) == 0x0800
+	       && (wire_u16(ip + 6) & 0x3fff) == 0x2000;
+}
+
+// What a resolver hears is from a server of the image, and as long as the frame says. Of a first
+// fragment it hears that there is more.
+static void check_heard(const uint8_t *buf, size_t buf_len, const uint8_t *frame, size_t len)
+{
+	struct msg_heard m;
+	struct frame_udp udp;
+	FUZZ_CHECK(msg_heard_read(&m, buf, buf_len));
+	FUZZ_CHECK(m.local_port == LOCAL && m.server_port == SERVER_PORT);
+	FUZZ_CHECK(memcmp(m.server_ip, image.server[m.ip_version == 6].ip, 16) == 0);
+	const uint8_t *bytes = buf + sizeof(m);
+	if (m.kind == HEARD_UNREACHABLE) { // a part of the frame
+		FUZZ_CHECK(m.dns_len == 0 || memmem(frame, len, bytes, m.dns_len));
+		return;
+	}
+	FUZZ_CHECK(m.kind == HEARD_REPLY && m.is_cut == is_first_fragment(frame, len));
+	if (m.is_cut) {
+		FUZZ_CHECK(memmem(frame, len, bytes, m.dns_len));
+		return;
+	}
+	FUZZ_CHECK(frame_oracle_read(frame, len, &udp));
+	FUZZ_CHECK(udp.dns_len == m.dns_len && memcmp(udp.dns, bytes, m.dns_len) == 0);
+	// Others are not checked on this port (rx_csum: compute).
+	FUZZ_CHECK(wire_u16(udp.ports + 6) != 0 || m.ip_version == 4);
+}
+
+// What the control plane finds on the miss ring.
+static void check_messages(const uint8_t *frame, size_t len)
+{
+	static alignas(8) uint8_t buf[sizeof(struct msg_heard) + MSG_DNS_MAX];
+	struct msg_miss miss;
+	uint16_t type;
+	for (int n; (n = ring_read(&h->miss, buf, sizeof(buf), &type)) != 0;) {
+		if (type == MSG_HEARD) {
+			check_heard(buf, (size_t)n, frame, len);
+			continue;
+		}
+		FUZZ_CHECK(type == MSG_MISS && (size_t)n >= sizeof(miss));
+		memcpy(&miss, buf, sizeof(miss));
+		FUZZ_CHECK(miss.question_len >= 5 && miss.question_len <= 259);
+	}
+	ring_release(&h->miss);
+}
+
 static uint64_t verdicts(void)
 {
 	uint64_t n = 0;
@@ -56,9 +113,8 @@ static uint64_t verdicts(void)
 
 void frame_play(const uint8_t *frame, size_t len, bool is_chained)
 {
-	uint8_t question[300];
-	struct msg_miss miss;
 	uint64_t before = verdicts();
+	asked_ports_note(&h->asked_ports, LOCAL, worker_clock_ms(&h->w));
 	if (is_chained)
 		harness_inject_chained(h, frame, len, 1 + len / 2);
 	else
@@ -66,6 +122,5 @@ void frame_play(const uint8_t *frame, size_t len, bool is_chained)
 	harness_turns(h);
 	FUZZ_CHECK(verdicts() == before + 1);
 	check_out(frame, len);
-	while (harness_miss(h, &miss, question))
-		FUZZ_CHECK(miss.question_len >= 5 && miss.question_len <= 259);
+	check_messages(frame, len);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A request of whoever may use the control socket, or scrape over the network, with any path and
-// any parameters, to the real API over a real resolver, a query log with its tail and its watch, a
-// history of memory, and the doubles of its unit test for the rules; of a box with everything
-// (api_box.h), whose data plane says anything in its statistics, or of one with little. Each gets
-// one whole reply, whose JSON a parser takes, or the begin of a stream, which is hung up on.
+// A request of any client of the control socket, or of a scraper over the network, with any path
+// and any parameters, to the real API over a real resolver, a query log with its tail and its
+// watch, a history of memory, and the doubles of its unit test for the rules; of a box with
+// everything (api_box.h), whose data plane says anything in its statistics, or of one with little.
+// Each gets one whole reply, whose JSON a parser takes, or the begin of a stream, which is hung up
+// on.
 //
 // The first byte: enum; the rest is the target, up to a NUL, and behind that changes to the
 // statistics. Bytes that would end the target are changed.
@@ -41,7 +42,7 @@ enum {
 static const char stream_type[] = "Content-Type: application/x-ndjson";
 
 static struct api *bare, *whole;
-static char bare_path[64];
+static char bare_path[sizeof(path)];
 static struct querylog *log_of_queries;
 static struct tail *tail;
 static struct watch *watch;
@@ -73,7 +74,7 @@ static void log_open(void)
 static void meter_open(void)
 {
 	char history[96];
-	snprintf(history, sizeof(history), "%.60s/memory.history", box.paths.run);
+	snprintf(history, sizeof(history), "%.63s/memory.history", box.paths.run);
 	FUZZ_CHECK(memory_meter_open(&meter, history) == 0);
 }
 
@@ -81,9 +82,9 @@ static void meter_open(void)
 static void whole_open(void)
 {
 	char why[API_WHY_MAX];
-	snprintf(path, sizeof(path), "%.40s/control.sock", box.paths.run);
+	snprintf(path, sizeof(path), "%.63s/control.sock", box.paths.run);
 	struct api_deps deps = {.service = box.loop,
-		.resolver = box.resolver,
+		.resolvers = &box.all,
 		.publisher = box.publisher,
 		.log = log_of_queries,
 		.tail = tail,
@@ -98,9 +99,9 @@ static void whole_open(void)
 static void bare_open(void)
 {
 	char why[API_WHY_MAX];
-	snprintf(bare_path, sizeof(bare_path), "%.40s/bare.sock", box.paths.run);
+	snprintf(bare_path, sizeof(bare_path), "%.63s/bare.sock", box.paths.run);
 	const struct api_deps deps = {.service = box.loop,
-		.resolver = box.resolver,
+		.resolvers = &box.all,
 		.publisher = box.publisher,
 		.socket_path = bare_path,
 		.config_path = "",
@@ -224,7 +225,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	api_box_reset(
 		data[0] & IS_OFF, data[0] / OUTCOME % 4, data + len - changes_len, changes_len);
-	int n = request_make(data, target_len, request), fd = connect_to(data[0]);
+	int n = request_make(data, target_len, request);
+	// This one takes the seconds that it says, 30 without.
+	if (strstr(request, " /profile/cpu") && !strstr(request, "seconds=0"))
+		return 0;
+	int fd = connect_to(data[0]);
 	FUZZ_CHECK(send(fd, request, (size_t)n, MSG_NOSIGNAL) == n);
 	reply_check(reply_read(fd));
 	close(fd);

@@ -2,7 +2,7 @@
 
 // An upstream's reply. What was kept, put behind its question and read again, must come out as it
 // went in: same bytes, no TTL longer; or its names lead too far, as less was kept than the reply
-// had. What clients of several kinds get of it is judged by the oracle.
+// had. The oracle checks the replies for several kinds of clients.
 
 #include "fuzz.h"
 #include "reply_oracle.h"
@@ -92,9 +92,9 @@ static void read_aliased(
 	struct dns_answer_view view = dns_answer_view_of(&second);
 	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = DNS_EDNS_SIZE};
 	const struct reply_oracle oracle = {.query = msg, .query_len = n, .limit = DNS_EDNS_SIZE};
-	uint16_t told = dns_reply_answer(reply, sizeof(reply), &client, &view, &o, &sum);
-	FUZZ_CHECK(told > 0 && sum == csum_partial(reply, told));
-	reply_oracle_check(&oracle, reply, told);
+	uint16_t reply_len = dns_reply_answer(reply, sizeof(reply), &client, &view, &o, &sum);
+	FUZZ_CHECK(reply_len > 0 && sum == csum_partial(reply, reply_len));
+	reply_oracle_check(&oracle, reply, reply_len);
 }
 
 // What was read of `first` is the same, but for TTLs, which `first` has from `second` then.

@@ -6,13 +6,15 @@
 #include "frame_oracle.h"
 #include "frame_play.h"
 #include "fuzz.h"
+#include "tests/dp/servers_image.h"
 
 enum {
-	MODE_MESSAGE = 1, // in a frame of ours
-	MODE_IPV6 = 2,    // that
-	MODE_VLAN = 4,    // likewise
+	MODE_MESSAGE = 1, // in a frame made here
+	MODE_IPV6 = 2,    // in an IPv6 frame
+	MODE_VLAN = 4,    // in a frame with a VLAN tag
 	MODE_SEALED = 8,  // a frame: its checksums are put right
 	MODE_CHAINED = 16,
+	MODE_SERVER = 32, // a message: an upstream server's
 };
 
 int LLVMFuzzerInitialize(int *, char ***)
@@ -43,10 +45,15 @@ static void seal(uint8_t *frame, size_t len)
 
 static size_t make(uint8_t *frame, unsigned mode, const uint8_t *data, size_t len)
 {
+	const bool server = mode & MODE_SERVER, v6 = mode & MODE_IPV6;
 	if (mode & MODE_MESSAGE) {
 		const struct wire_query q = {.name = "",
-			.version = mode & MODE_IPV6 ? 6 : 4,
-			.has_vlan = mode & MODE_VLAN};
+			.version = v6 ? 6 : 4,
+			.has_vlan = mode & MODE_VLAN,
+			.src = server ? v6 ? SERVER6 : SERVER4 : NULL,
+			.dst = server ? v6 ? SOURCE6 : SOURCE4 : NULL,
+			.src_port = server ? SERVER_PORT : 0,
+			.dst_port = server ? LOCAL : 0};
 		return wire_make_udp(&q, data, len, frame);
 	}
 	memcpy(frame, data, len);

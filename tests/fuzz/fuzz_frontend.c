@@ -5,7 +5,7 @@
 // its upstream. It ends in one verdict and one reply at most, at once or once its answer is there,
 // which passes the oracle.
 //
-// The first byte chooses: its bits (enum), and from WHO on who asks (ways); the rest is the
+// The first byte chooses: its bits (enum), and from WHO on the client (ways); the rest is the
 // message.
 
 #include "controlplane/answer_policy/answer_policy.h"
@@ -33,7 +33,7 @@ enum {
 	GROUPS,
 };
 
-// Who asks: of everyone else, of the groups, over their rate, in a network over its rate, not
+// The client: in no group, of the groups, over their rate, in a network over its rate, not
 // allowed to.
 static const struct {
 	const char *v4, *v6;
@@ -143,13 +143,17 @@ static void rules_publish(void)
 {
 	static struct rule_arena arena; // of the process
 	static struct answer_policy *answer_policy;
+	struct rule_image_region *rules;
 	struct policy_group group[GROUPS] = {0};
 	struct policy_image image;
 	char why[SHM_WHY_MAX];
 	rule_kinds_build(&arena);
 	FUZZ_CHECK(rule_reader_init(&reader, arena.base, arena.size, true, why) == 0);
-	FUZZ_CHECK(answer_policy_new(&answer_policy, &reader) == 0);
+	FUZZ_CHECK(answer_policy_new(&answer_policy, &reader, 1) == 0);
 	resolver_set_answer_policy(box.resolver, answer_policy, NULL, NULL);
+	const struct region_fill fill = {.from = arena.base, .len = arena.size};
+	FUZZ_CHECK(publish_rules_prepare(box.publisher, &fill, &rules, why) == 0);
+	FUZZ_CHECK(publish_rules_publish(box.publisher, rules) == 0);
 	groups_fill(group);
 	FUZZ_CHECK(policy_build(&box.config, group, &image) == 0);
 	FUZZ_CHECK(publish_policy(box.publisher, image.head, image.size, why) == 0);

@@ -21,6 +21,9 @@ static void check(const struct heap_text *h, const char *text, size_t len)
 			FUZZ_CHECK(!m || (s->frame[k] >= m->start && s->frame[k] < m->end));
 		}
 	}
+	FUZZ_CHECK(h->site_count <= HEAP_COUNTS_MAX);
+	for (unsigned i = 0; i < h->site_count; i++)
+		FUZZ_CHECK(h->site[i].function >= text && h->site[i].file <= text + len);
 	for (unsigned i = 0; i < h->map_count; i++)
 		FUZZ_CHECK(h->map[i].path >= text && h->map[i].path < text + len);
 }
@@ -33,6 +36,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memcpy(text, data, len);
 	text[len] = '\0';
 	if (heap_text_read(&h, text) == 0) {
+		check(h, text, len);
+		heap_text_free(h);
+	}
+	memcpy(text, data, len);
+	if (heap_text_read_cpu(&h, text, len) == 0) {
 		check(h, text, len);
 		heap_text_free(h);
 	}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What a process says to the control plane on link.sock, with file descriptors of any kind beside
-// it. Welcome is whoever says a whole hello of our ABI, with the number of workers and bells that
-// its worker rings have; everyone else is told that they are not, and hung up on. No descriptor
-// stays. And what stands in the header of the first worker rings, that of the log too, are
-// taken only if they lie within it. While one is welcome another is told to come later.
+// The messages of a process to the control plane on link.sock, with file descriptors of any kind
+// beside them. A peer is welcome if it sends a whole hello of this ABI, with the number of workers
+// and bells that its worker rings have; any other peer gets a refusal, and the link closes. No
+// descriptor stays. Ring offsets in the header of the first worker rings, the log's too, are
+// accepted only within them. While one peer is welcome another one is refused for now.
 //
 // The first byte: how many descriptors, and of what kind; the second: where the rest is laid over
 // a sound hello, or that it stands in its place (0xff), or that its first byte says where the
@@ -129,8 +129,8 @@ static void welcome_read(int fd, struct link_welcome *w)
 	FUZZ_CHECK(!"an answer");
 }
 
-// Open ones, but for the sockets that the resolver keeps in store. Lanes may hold the bells of a
-// hello that was welcome until the next one.
+// Open ones, but for the sockets that the resolver keeps in store. Worker rings may hold the bells
+// of a hello that was welcome until the next one.
 static unsigned descriptors(void)
 {
 	unsigned n = 0;
@@ -153,7 +153,8 @@ static void make(struct input *in, const uint8_t *data, size_t len)
 	*in = (struct input){.sound = {.magic = SHM_MAGIC,
 				     .abi_version = SHM_ABI_VERSION,
 				     .workers = box.dp.workers,
-				     .dp_incarnation = box.dp.incarnation},
+				     .dp_incarnation = box.dp.incarnation,
+				     .resolver_bells = 1},
 		.len = sizeof(in->sound),
 		.count = data[0] & FDS_MASK,
 		.kinds = data[0] >> KIND_SHIFT};
@@ -201,18 +202,19 @@ static void welcome_check(const struct input *in, const struct link_welcome *w)
 	struct link_hello hello;
 	bool is_sound = in->len == sizeof(in->sound)
 			&& memcmp(in->said, &in->sound, sizeof(in->sound)) == 0;
-	if (is_sound && in->count == box.dp.workers && in->kinds == 0)
+	if (is_sound && in->count == box.dp.workers + 1 && in->kinds == 0)
 		FUZZ_CHECK(w->error == 0);
 	if (w->error)
 		return;
 	memcpy(&hello, in->said, sizeof(hello));
 	FUZZ_CHECK(in->len == sizeof(hello) && hello.magic == SHM_MAGIC);
 	FUZZ_CHECK(hello.abi_version == SHM_ABI_VERSION);
-	FUZZ_CHECK(hello.workers == in->count && hello.workers <= box.dp.workers);
+	FUZZ_CHECK(hello.workers + hello.resolver_bells == in->count);
+	FUZZ_CHECK(hello.workers <= box.dp.workers && hello.resolver_bells > 0);
 	FUZZ_CHECK(hello.dp_incarnation == box.dp.incarnation);
 }
 
-// Says hello, and reads what comes of it.
+// Sends a hello, and reads the result.
 static int greet(const struct input *in, struct link_welcome *w)
 {
 	int fds[FDS_MASK], fd = client_open();
@@ -232,7 +234,7 @@ static void another_check(int welcome)
 {
 	struct input sound;
 	struct link_welcome w;
-	make(&sound, (const uint8_t[]){2, SILENT, 0}, 3);
+	make(&sound, (const uint8_t[]){3, SILENT, 0}, 3);
 	int fd = greet(&sound, &w);
 	FUZZ_CHECK(w.error == -EBUSY);
 	close(fd);
@@ -268,7 +270,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		box_turn();
 	memcpy(rings, &was, sizeof(was));
 	// Again, as the store may have grown since its status was taken.
-	for (unsigned i = 0; descriptors() > descriptors_before + box.dp.workers; i++)
+	for (unsigned i = 0; descriptors() > descriptors_before + box.dp.workers + 1; i++)
 		FUZZ_CHECK(i < TURNS_MOST);
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "controlplane/memory/memory_file.h"
 #include "fuzz.h"
+#include "tests/unit/cp/memory/sample_fill.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -30,7 +31,7 @@ enum {
 	SIZE = HEAD + SERIES + LIVES + LENGTH * ROW,
 };
 
-static const uint64_t number_max = UINT64_C(1) << 48; // of a sample that is believed
+static const uint64_t number_max = UINT64_C(1) << 48; // of an accepted sample
 static uint8_t intact[SIZE], changed[SIZE];
 static int file_fd;
 static char folder[] = "/dev/shm/weir-fuzz-memory-XXXXXX", path[64];
@@ -64,7 +65,7 @@ static void begin(struct memory_ring *r, struct memory_row *row, struct memory_l
 	memset(l, 0, MEMORY_PROCESSES * sizeof(*l));
 }
 
-// In place: to cut a file and make it anew costs more than all the rest.
+// In place: truncating and rewriting a file costs more than all other steps.
 static void file_write(const uint8_t *data, size_t len)
 {
 	FUZZ_CHECK(ftruncate(file_fd, (off_t)len) == 0);

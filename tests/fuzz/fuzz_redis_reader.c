@@ -20,7 +20,7 @@ struct taken {
 };
 
 // The bytes of the first of `len` that are one item, of a server that says nothing wrong; 0: more
-// are to come. Said anew from the protocol's description.
+// are to come. Written independently, from the protocol's description.
 static size_t item_len(const uint8_t *p, size_t len)
 {
 	const uint8_t *end = memmem(p, len, "\r\n", 2);
@@ -78,7 +78,7 @@ static void take(struct taken *t, const struct redis_reply *reply, unsigned dept
 		redis_error_where(reply, &from, &slot, &to) < 0 || (slot < 16384 && to.port > 0));
 }
 
-static struct taken parse(const uint8_t *data, size_t len, size_t piece, bool rests)
+static struct taken parse(const uint8_t *data, size_t len, size_t piece, bool idles)
 {
 	struct redis_reader *r;
 	const struct redis_reply *reply;
@@ -93,7 +93,7 @@ static struct taken parse(const uint8_t *data, size_t len, size_t piece, bool re
 			t.count++;
 		}
 		FUZZ_CHECK(redis_reader_bytes(r) < (8u << 20));
-		if (rests && t.rc == 0)
+		if (idles && t.rc == 0)
 			redis_reader_idle(r, GROWTH_IDLE_MS);
 	}
 	uint64_t bytes = growth.bytes;

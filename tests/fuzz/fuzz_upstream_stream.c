@@ -4,7 +4,7 @@
 // reply is the first message with its id and its question (or none), and nobody gets what is
 // another's. The first byte says how the rest is cut, the second how many queries there are,
 // whether a reply leads to one more and an end to another try, and how much time passes with each
-// piece; the third which of them are given up, before the first piece or in the midst of them, so
+// piece; the third which of them are dropped, before the first piece or in the midst of them, so
 // that connections stall and are left, and idle ones end. Time passes in no other way.
 
 #include "controlplane/upstream/upstream_internal.h"
@@ -38,8 +38,8 @@ enum {
 };
 
 enum fate { UNASKED, UNDER_WAY, DROPPED, REPLIED, BROKEN };
-// What it is on the connection that the input is played on: its id is free (again), somebody's who
-// waits, or nobody's.
+// What it is on the connection that the input is played on: its id is free (again), used by a query
+// that waits, or used by none.
 enum held { GONE, WAITED_FOR, NOBODY_S };
 
 static const unsigned steps_ms[] = {0, 100, 600, 4000};
@@ -53,6 +53,7 @@ static struct {
 	bool again;
 } query[QUERIES_MOST];
 
+static const struct upstream_callbacks unwatched;
 static struct upstreams servers; // what a leg's ask belongs to, for its counters
 static struct upstream_streams *pool;
 static struct loop *loop;
@@ -106,7 +107,8 @@ static void ask_one(void)
 	unsigned i = asked++;
 	struct upstream_ask *a = &query[i].ask;
 
-	*a = (struct upstream_ask){.owner = &servers, .question_len = QUESTION};
+	*a = (struct upstream_ask){
+		.owner = &servers, .callbacks = &unwatched, .question_len = QUESTION};
 	memcpy(a->question, (const uint8_t[]){1, (uint8_t)('a' + i), 0, 0, 1, 0, 1}, QUESTION);
 	query[i].leg = (struct upstream_leg){.ask = a,
 		.tcp = true,
@@ -134,7 +136,7 @@ static bool first_is_open(void)
 	return s != NULL;
 }
 
-// Is it a reply to query i? Said anew from RFC 7766 7 and RFC 1035 4.1.
+// Is it a reply to query i? Written independently, from RFC 7766 7 and RFC 1035 4.1.
 static bool fits(unsigned i, const uint8_t *msg, size_t len)
 {
 	unsigned questions = msg[4] * 256u + msg[5];
@@ -328,7 +330,7 @@ static void play(int fd, const uint8_t *data, size_t len, size_t piece)
 			drop(data[2]);
 		turn();
 	}
-	// What is whole has been looked at after so many turns.
+	// After so many iterations every whole message has been read.
 	for (unsigned i = 0; i < TURNS_MOST; i++)
 		turn();
 }

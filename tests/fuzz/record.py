@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Real packets as fuzz inputs.
 
-usage: record.py capture FILE IFACE     what passes the interface, as a capture, until it is told to end
+usage: record.py capture FILE IFACE     the frames of the interface, as a capture, until a signal
        record.py seeds FILE... CORPUS   DNS messages of captures into the folders below CORPUS
 
 clients_test.sh records where WEIR_RECORD names a folder. Of messages that look alike the first is taken. Queries to port

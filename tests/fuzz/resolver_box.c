@@ -14,7 +14,8 @@
 #include <weir/dns_proto.h>
 #include <weir/log.h>
 
-enum { TURNS_MOST = 200, MESSAGE_MOST = 4096 };
+// A message to the resolver is published in one turn and read in the next, as is its answer.
+enum { TURNS_MOST = 200, QUIET_TURNS = 4, MESSAGE_MOST = 4096 };
 
 struct resolver_box box;
 static _Atomic bool linked;
@@ -47,20 +48,32 @@ void box_open(void)
 	char run[64], why[SHM_WHY_MAX] = "";
 	struct config *c = &box.config;
 	log_init("fuzz", LOG_LEVEL_ERROR);
-	snprintf(run, sizeof(run), "/tmp/weir-fuzz-%d", getpid());
+	FUZZ_CHECK(folder_make(run, "fuzz") == 0);
 	FUZZ_CHECK(shm_paths_init(&box.paths, run, "off", why) == 0);
 	owner = getpid();
 	atexit(files_remove);
 	resolver_config_fill(c);
 	c->limits.inflight = 64;
 	c->limits.waiters = 64;
+	c->limits.answer_deadline_ms = 1900;
 	upstream_open(c);
 	FUZZ_CHECK(publisher_open(&box.publisher, &box.paths, c, why) == 0);
 	FUZZ_CHECK(loop_new("fuzz", &box.loop) == 0);
-	FUZZ_CHECK(link_open(&box.link, box.loop, box.publisher, why) == 0);
-	const struct resolver_given given = {box.loop, box.publisher, box.link};
+	FUZZ_CHECK(link_open(&box.link, &box.loop, box.publisher, why) == 0);
+	FUZZ_CHECK(resolver_views_open(&box.views, box.loop, NULL, NULL, box.publisher, c) == 0);
+	box.all = (struct resolvers){.count = 1, .running = true};
+	FUZZ_CHECK(resolver_client_mesh(&box.mesh, 1, 1) == 0);
+	const struct resolver_given given = {.all = &box.all,
+		.loop = box.loop,
+		.publisher = box.publisher,
+		.link = box.link,
+		.views = box.views,
+		.frontends = box.mesh};
 	FUZZ_CHECK(resolver_open(&box.resolver, &given, c, why) == 0);
-	FUZZ_CHECK(frontend_open(&box.frontend, box.resolver, box.loop, box.publisher, c) == 0);
+	box.all.one[0] = box.resolver;
+	const struct frontend_given frontend = {
+		.loop = box.loop, .resolvers = box.mesh, .publisher = box.publisher};
+	FUZZ_CHECK(frontend_open(&box.frontend, &frontend, c) == 0);
 	fake_dataplane_open(&box.dp, &box.paths, 2);
 }
 
@@ -116,7 +129,7 @@ bool box_upstream_answer(void)
 void box_settle(void)
 {
 	unsigned quiet = 0;
-	for (unsigned i = 0; quiet < 2; i++) {
+	for (unsigned i = 0; quiet < QUIET_TURNS; i++) {
 		FUZZ_CHECK(i < TURNS_MOST);
 		box_turn();
 		bool any = false;
@@ -142,7 +155,7 @@ struct resolver_status box_status(void)
 {
 	static struct status_wait w;
 	w.there = false;
-	FUZZ_CHECK(resolver_status(box.resolver, box.loop, on_status, &w) == 0);
+	FUZZ_CHECK(resolvers_status(&box.all, box.loop, on_status, &w) == 0);
 	for (unsigned i = 0; !w.there; i++) {
 		FUZZ_CHECK(i < TURNS_MOST);
 		box_turn();

@@ -6,7 +6,7 @@
 // away with it.
 
 #include "controlplane/frontend/frontend.h"
-#include "controlplane/resolver/resolver.h"
+#include "controlplane/resolver/resolvers.h"
 #include "fuzz.h"
 #include "tests/unit/cp/shm/fake_dataplane.h"
 
@@ -16,7 +16,10 @@ struct resolver_box {
 	struct publisher *publisher;
 	struct loop *loop;
 	struct link_server *link;
+	struct views *views;
 	struct resolver *resolver;
+	struct resolvers all; // it alone
+	struct ring_mesh *mesh;
 	struct frontend *frontend;
 	struct fake_dataplane dp;
 	int upstream_fd;

@@ -6,7 +6,7 @@ usage: reference_test.py RULEC [--names N] [--seed S] [--keep DIR]
 
 Seven made-up lists with N names in all, which overlap and lie below one another: hosts, domains and wildcards, AdBlock
 (exceptions, $important, $denyallow, $dnstype, |name|), dnsmasq, RPZ, a list of names to allow. `rulec` makes an image of
-them and is asked every name of the lists, each parent and a child of each, look-alikes, and as many random names. Each
+them and gets queries for every name of the lists, each parent and a child of each, look-alikes, and as many random names. Each
 verdict must be what the reference says: what is done, the name and class of the rule, and the lists that hold it. Reports
 false blocks, misses, and other differences; any of them fails.
 """

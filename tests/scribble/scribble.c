@@ -36,6 +36,7 @@ enum target {
 	AT_L0,
 	AT_L0_RECORD,
 	AT_NAMES,
+	AT_HOPS,
 	AT_RINGS_CP,
 	AT_ANSWERS,
 	AT_MARKS,
@@ -46,13 +47,15 @@ enum target {
 	TARGETS
 };
 static const char *const target_names[TARGETS] = {"directory", "l0", "l0 records", "rule_image",
-	"ring indices", "answer ring", "marks", "ring words", "miss ring", "stats", "headers"};
+	"hops", "ring indices", "answer ring", "marks", "ring words", "miss ring", "stats",
+	"headers"};
 // In 64ths. Marks are written by both sides.
 static const uint8_t share[2][TARGETS] = {
 	[0] = {[AT_DIRECTORY] = 2,
 		[AT_L0] = 8,
 		[AT_L0_RECORD] = 22,
-		[AT_NAMES] = 8,
+		[AT_NAMES] = 7,
+		[AT_HOPS] = 1,
 		[AT_RINGS_CP] = 3,
 		[AT_ANSWERS] = 16,
 		[AT_MARKS] = 4,
@@ -137,7 +140,7 @@ static void file_see(const char *path, bool huge)
 static void scan(void)
 {
 	static const char *const kinds[] = {
-		"directory", "l0.*", "rule_image.*", "rings.*", "marks.*", "stats"};
+		"directory", "l0.*", "rule_image.*", "hops.*", "rings.*", "marks.*", "stats"};
 	for (unsigned i = 0; i < s.files; i++)
 		s.file[i].current = false;
 	for (unsigned k = 0; k < 2 * ARRAY_LEN(kinds); k++) {
@@ -233,7 +236,7 @@ static uint8_t *place(enum target t)
 {
 	static const char *const headers[2][3] = {
 		{"directory", "l0.", "rule_image."}, {"rings.", "marks.", "stats"}};
-	static const char *const stem[TARGETS] = {"directory", "l0.", "l0.", "rule_image.",
+	static const char *const stem[TARGETS] = {"directory", "l0.", "l0.", "rule_image.", "hops.",
 		"rings.", "rings.", "marks.", "rings.", "rings.", "stats", ""};
 	const char *wanted = t == AT_HEADER ? headers[s.controlplane_is_victim][next(3)] : stem[t];
 	const struct file *f = file_of(wanted);
@@ -251,6 +254,7 @@ static uint8_t *place(enum target t)
 	case AT_L0:
 	case AT_MARKS:
 	case AT_STATS:
+	case AT_HOPS:
 		return within(f, SHM_PAGE, f->size - SHM_PAGE);
 	default:
 		return place_in_lane(t, f);

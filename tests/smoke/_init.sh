@@ -77,7 +77,7 @@ upstream() {
 	eventually upstream_listens "$1"
 }
 upstream_listens() { [ "$(ss -Htunl "sport = :$1" | wc -l)" = 2 ]; }
-# zone PORT LOG: likewise one of chaos_zone.py, which has no TCP
+# zone PORT LOG: an upstream of chaos_zone.py, which has no TCP
 zone() {
 	$python "$smoke_dir/rig/chaos_zone.py" "$1" "$2" &
 	zone=$!
@@ -94,7 +94,7 @@ lab_up() {
 }
 # The memif of a data plane: an abstract socket, no file.
 memif_listens() { grep -q " $1\$" /proc/net/unix; }
-# again CMD...: what CMD says, which is asked again some times while that is nothing or SERVFAIL: what weir makes of a miss when
+# again CMD...: the output of CMD, repeated some times while that is empty or SERVFAIL: weir's reply to a miss when
 # the machine holds up its control plane or its upstream.
 again() {
 	local again_out again_i
@@ -113,7 +113,7 @@ blocks() { client kdig +timeout=1 +retry=0 @$service "${1-blocked.test}" A | gre
 blocks() { client kdig +timeout=1 +retry=0 @$service "${1-blocked.test}" A | grep -q NXDOMAIN; }
 resolves() { [ "$(client kdig +short +timeout=2 +retry=0 @$service "$1" A)" = 198.18.200.1 ]; }
 # What an upstream was asked, in lower case, once all of them have written down what has come. (On a busy machine an upstream
-# is late, so it is asked again, and that question still waits there when the answer to the first one has arrived.)
+# is late, so weir repeats the query, and that question still waits there when the answer to the first one has arrived.)
 up_log() {
 	eventually up_idle
 	tr 'A-Z' 'a-z' <"${1-$tmp/up.log}"
@@ -162,7 +162,7 @@ huge_pages() {
 	trap "echo $had >$pages" EXIT
 	echo $((had + $1)) >$pages 2>/dev/null
 	[ "$(<$free)" -ge "$1" ] && return
-	echo "skipped: no $1 huge pages of 2 MiB to be had ($(<$free) are free)"
+	echo "skipped: no $1 huge pages of 2 MiB available ($(<$free) are free)"
 	exit 77
 }
 # A counter of the data plane: dp verdict hit, dp counter rx_frames

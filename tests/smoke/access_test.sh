@@ -31,16 +31,16 @@ check "and that is counted" eventually denied
 check "nor has it a connection" silence +tcp -b 198.18.0.66
 check "and that is counted too" eventually eval '[ "$(weirctl --json tcp | jq .refused_denied)" -ge 1 ]'
 check "others are answered" grep -q 'status: NOERROR' <(ask)
-check "reload: it is told so" access '{allow: [private, 198.18.0.0/15], deny: [198.18.0.66], unlimited: [any], denied: refuse}'
+check "reload: it gets REFUSED" access '{allow: [private, 198.18.0.0/15], deny: [198.18.0.66], unlimited: [any], denied: refuse}'
 check "REFUSED" grep -q 'status: REFUSED' <(ask -b 198.18.0.66)
 check "REFUSED, over TCP" grep -q 'status: REFUSED' <(ask -b 198.18.0.66 +tcp)
 check "with EDE 18" grep -qi 'EDE: 18\|Prohibited' <(ask -b 198.18.0.66 +edns)
-check "reload: as shipped, the service's own network may ask" access '{}'
+check "reload: by default the service's own network may ask" access '{}'
 check "from within it" grep -q 'status: NOERROR' <(ask)
 client ip addr add 198.19.7.7/32 dev wt0
 check "from outside nobody gets anything" silence -b 198.19.7.7
 
-check "reload: 20 a second, none of it told" \
+check "reload: 20 a second, without slip replies" \
 	access '{allow: [any], unlimited: ["fd53::/48"], rate: 20, network_rate: 0, burst: 1, slip: 0}'
 echo "www.lab.example A" >$tmp/names
 # limited SOCKETS: what a client gets that asks 20 times as often as it may.
@@ -57,7 +57,7 @@ limited() {
 	check "the rest is counted" test $(($(verdict drop_limited) - dropped)) -ge $((sent - most))
 }
 limited 1
-check "reload: each that is over is told" \
+check "reload: each query over the rate gets a reply" \
 	access '{allow: [any], unlimited: ["fd53::/48"], rate: 1, network_rate: 0, burst: 1, slip: 1}'
 # Ten at once, or a machine that takes a second for each would have asked no more than it may.
 truncated() { client kdig +ignore +timeout=5 +retry=2 @$service $(printf 'www.lab.example %.0s' {1..10}) | grep -q ' tc'; }

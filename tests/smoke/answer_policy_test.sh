@@ -11,7 +11,6 @@ check "one more client" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 |
 asked() { up_log | grep -c " $1 1\$"; }
 free() { short -b 198.18.0.3 "$1" A; } # by a client of the group with its own list
 status_of() { rcode -b "${2:-198.18.0.2}" @$service "$1" A; }
-judged() { weirctl --json status | jq -r ".controlplane.resolver.answer_policy.$1"; }
 echo other.test >$tmp/other.list
 conf() { # conf BLOCKING GROUPS: the lab's configuration with one more list, these lines in `blocking`, these groups
 	awk -v more="$1" -v path="$tmp/other.list" '

@@ -32,8 +32,8 @@ check "1000 names are put into the cache" "$WEIR_BUILD/tests/bench/bench_fill" -
 $controlplane -c /run/weir/lab/weir.yaml 2>/run/weir/lab/controlplane.log &
 control=$!
 check "a control plane says who may ask" eventually eval 'grep -q "rules: " /run/weir/lab/controlplane.log'
-told() { [ "$(weirctl --json status | jq .controlplane.generations.policy)" -ge 1 ]; }
-check "to the data plane" eventually told
+published() { [ "$(weirctl --json status | jq .controlplane.generations.policy)" -ge 1 ]; }
+check "to the data plane" eventually published
 kill $control
 check "and ends well" wait $control
 

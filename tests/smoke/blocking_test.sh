@@ -60,8 +60,8 @@ gets_all() {
 		END { done() }'
 }
 gets_answer() { gets_all "$@" | awk '{ print $2 }'; } # nothing in place of TIMEOUT, for `again`
-# told N NAME: the same by `weirctl why`; "answer" for what is not blocked, or by a rule with records of its own
-told() {
+# why_reply N NAME: the same by `weirctl why`; "answer" for what is not blocked, or by a rule with records of its own
+why_reply() {
 	local who=(--client 198.18.0.$1)
 	[ "$1" = 5 ] && who+=(--mac $mac)
 	weirctl --json why "$2" "${who[@]}" --type A | jq -r 'if .verdict == "dropped" then "TIMEOUT"
@@ -128,7 +128,7 @@ ask_table() { # ask_table WHEN WHY
 		same "$1: client $n, $name" $want "${got:-TIMEOUT}"
 		[ "$2" = why ] || continue
 		case $want in $open | 192.*) want=answer ;; esac
-		same "$1: and so says why" $want "$(told $n $name)"
+		same "$1: and so says why" $want "$(why_reply $n $name)"
 	done <<<"$table"
 }
 is() { [ "$(again gets_answer $1 $2)" = "$3" ]; }
@@ -147,7 +147,7 @@ same "and the schedule" 1 "$(weirctl why now.test --client 198.18.0.3 | head -1 
 check "a pause" taken_over weirctl blocklist pause 5
 check "everything passes" eventually is 2 hosts.ads.test $open
 check "in groups too" is 3 kids.test $open
-same "why says so" answer "$(told 3 kids.test)"
+same "why says so" answer "$(why_reply 3 kids.test)"
 same "local data stays" 192.168.7.10 "$(again gets_answer 2 nas.test)"
 check "its end" weirctl blocklist resume
 check "blocks again, what is cached too" eventually is 2 hosts.ads.test NXDOMAIN

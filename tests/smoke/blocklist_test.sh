@@ -23,7 +23,7 @@ eventually built
 check "all of it is loaded ($(loaded .names))" test "$(loaded .names)" -ge $((names * 95 / 100))
 check "listed names and names below are blocked, look-alikes are not" \
 	client $python "$smoke_dir/rig/blocklist_load.py" names $list
-# What is asked while the worker has no CPU waits, as it would in a NIC's larger queue.
+# Queries wait while the worker has no CPU, as they would in a NIC's larger queue.
 client ip link set wt0 txqueuelen 10000
 client $python "$smoke_dir/rig/blocklist_load.py" steady >$tmp/steady.out 2>&1 &
 load=$!
@@ -40,6 +40,31 @@ check "an unchanged reload" weirctl blocklist reload
 same "builds nothing" $((builds + 3)) "$(loaded .builds)"
 check "2,000 queries a second meanwhile: none lost, none wrong" wait $load
 sed 's/^/  /' $tmp/steady.out
+
+# Bytes that the files of lists and local data ever allocated; `unmade COMMAND`: it allocates none.
+made() {
+	weirctl --json mem accounts | jq '[.files[] | select(.name |
+		test("^(rule|list|hosts|rebinding|group_sources|local_(book|data|seed))")).made_bytes] | add'
+}
+unmade() {
+	local before
+	before=$(made) && "$@" >/dev/null && [ "$(made)" = "$before" ]
+}
+check "their files allocate" test "$(made)" -gt 100000
+check "an unchanged reload allocates nothing there once the list is 2 s old" eventually unmade weirctl blocklist reload
+unmade_often() { local i; for i in {1..20}; do unmade "$@" || return; done; }
+check "nor do 20 more" unmade_often weirctl blocklist reload
+check "nor 20 of the configuration, whose file is the same" unmade_often weirctl config reload
+echo "added-4.reload.test" >>$list
+check "a change is seen all the same" weirctl blocklist reload
+same "at once" NXDOMAIN "$(client kdig @$service added-4.reload.test A | rcode_of)"
+# The image that an earlier client over TCP was answered by takes no memory, though no other client asks.
+images() { awk '$6 ~ "/rule_image[.]" { print $6, $7 }' /proc/$(pid controlplane)/maps | sort -u; }
+no_old_image() { images | grep -q . && ! images | grep -q deleted; }
+check "a blocked name over TCP" test "$(client kdig +tcp @$service added-4.reload.test A | rcode_of)" = NXDOMAIN
+echo "added-5.reload.test" >>$list
+check "another change" taken_over weirctl blocklist reload
+check "no image of before stays mapped" eventually no_old_image
 
 rm $list
 of() { client kdig @$service "$1" A | rcode_of; }

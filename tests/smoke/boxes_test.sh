@@ -23,7 +23,7 @@ asked() { up_log | awk -v zone="$1" '{ split($4, label, "."); n += label[2] == z
 for number in 1 2; do
 	check "box $number is up" "$lab" --name $number up --upstream 127.0.0.1:5301
 	printf 'redis:\n  mode: standalone\n  addresses: ["127.0.0.1:6401"]\n  timeout_ms: 5000\n  lookup_timeout_ms: 1000\n' >>/run/weir-$number/lab/weir.yaml
-	check "and is told of Redis" ctl $number config reload
+	check "and gets a configuration with Redis" ctl $number config reload
 	check "which is up" eventually is_up $number
 done
 
@@ -48,27 +48,27 @@ same "none was asked again" $more "$(asked one)"
 
 for ((n = 0; n < names; n++)); do echo "n$n.many.test A"; done >$tmp/names
 tac $tmp/names >$tmp/seman
-check "one box is asked for $names names" load 1 $tmp/names -n 1 -q 20
+check "one box gets queries for $names names" load 1 $tmp/names -n 1 -q 20
 many=$(asked many)
 check "all were new ($many)" test $many -ge $names
 before=$(counter 2 l1.hits)
 check "the other for the same ones" load 2 $tmp/seman -n 1 -q 20
 same "the upstream heard of none" $many "$(asked many)"
-same "Redis told them all" $names $(($(counter 2 l1.hits) - before))
+same "Redis returned them all" $names $(($(counter 2 l1.hits) - before))
 same "with the right answers" "198.19.0.7 198.19.1.23" "$(ask 2 n7.many.test) $(ask 2 n279.many.test)"
 
-# Both at once, the same names in the same order. Whoever asks Redis before the other has stored asks the upstream too.
+# Both at once, the same names in the same order. A box that asks Redis before the other has stored asks the upstream too.
 sed 's/many/both/' $tmp/names >$tmp/both
 load 1 $tmp/both -n 1 -q 5 -Q 500 >$tmp/load.1 &
 one=$!
-check "both boxes are asked for $names names at once" load 2 $tmp/both -n 1 -q 5 -Q 500
+check "both boxes get queries for $names names at once" load 2 $tmp/both -n 1 -q 5 -Q 500
 wait $one
 check "the upstream was not asked for each of them twice ($(asked both))" test "$(asked both)" -lt $((2 * names))
 
 for ((n = 0; n < hot; n++)); do echo "ok-8.hot.n$n.test A"; done >$tmp/hot
 load 1 $tmp/hot -Q $((hot * 4)) -l $seconds -q 4 >$tmp/load.1 &
 one=$!
-check "$hot names of TTL 8 s are asked for on both, 4 times a second, for $seconds s" \
+check "both get 4 queries a second for each of $hot names of TTL 8 s, for $seconds s" \
 	load 2 $tmp/hot -Q $((hot * 4)) -l $seconds -q 4
 wait $one
 lines=$(up_log | awk '$4 ~ /^ok-8\.hot\./')

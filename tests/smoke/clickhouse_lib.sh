@@ -30,7 +30,7 @@ ch_start() {
 	eval "ch_pid_$1=$!"
 	eventually ch_sql $1 "SELECT 1"
 }
-# ch_start_current NUMBER [ENDS]: likewise; how its first inserts end (clickhouse_current.py).
+# ch_start_current NUMBER [ENDS]: a current server; ENDS says how its first inserts end (clickhouse_current.py).
 ch_start_current() {
 	mkdir -p $tmp/ch$1
 	$python "$smoke_dir/rig/clickhouse_current.py" "$ch_engine" $tmp/ch$1 812$1 ${2:+"$2"} >$tmp/ch$1.out 2>&1 &
@@ -43,7 +43,7 @@ ch_kill() { kill -9 "$(ch_pid $1)"; wait "$(ch_pid $1)" 2>/dev/null; true; }
 ch_sql() { curl -sS --max-time 30 --fail-with-body "http://127.0.0.1:812$1/" --data-binary "$2"; }
 # ch_config NUMBER [PORT]: the lab's configuration with that server as a sink, or what is before it on PORT, in force.
 ch_config() { ch_config_of "url: 'http://127.0.0.1:${2-812$1}'"; }
-# ch_config_urls NUMBER...: likewise, with these servers as a list.
+# ch_config_urls NUMBER...: the configuration with these servers as a list.
 ch_config_urls() { ch_config_of "urls: [$(printf "'http://127.0.0.1:812%s', " "$@")]"; }
 ch_config_of() {
 	printf '%s\n' "$ch_password" >$tmp/password
@@ -69,7 +69,7 @@ ch_all_sent() {
 		jq -e '.controlplane | .clickhouse.rows == (.query_log.sinks[] | select(.name == "clickhouse") | .rows)' \
 			<$tmp/ch.json
 }
-# Once each, whatever comes of it: rows are counted, and who asks again is a row more.
+# Each query once, whatever its result: the test counts rows, and a repeated query is one more row.
 ch_ask() { for name; do client kdig +short +timeout=30 +retry=0 @$service "$name" A; done >/dev/null; }
 ch_ask_tcp() { client kdig +tcp +short +timeout=30 +retry=0 @$service "$1" A >/dev/null; }
 # ch_found NUMBER WEIGHT QNAME

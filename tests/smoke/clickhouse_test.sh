@@ -71,5 +71,5 @@ check "another box's wider limit holds" eventually ch_is table_limits.hours 400
 same "and is said to be that box's" attic "$(ch_state table_limits.hours_of_box)"
 echo wrong >$tmp/password
 check "with a wrong password it starts" ch_restart
-check "and is told why" eventually eval 'ch_state why | grep -q "assword"'
+check "and reports why" eventually eval 'ch_state why | grep -q "assword"'
 finish

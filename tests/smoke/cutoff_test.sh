@@ -31,7 +31,7 @@ cut_off() {
 	mark
 	declare -A was=([controlplane]=$(pid controlplane) [dataplane]=$(pid dataplane))
 	check "cut off" $python "$smoke_dir/rig/damage.py" "$size" cut "$file"
-	resolves ok.touch-$RANDOM.test # whoever comes by
+	resolves ok.touch-$RANDOM.test # any query will do
 	for what in "$@"; do
 		check "$what ends" eventually gone "$what"
 		check "and says why" eventually said "$what" "${file##*/}"

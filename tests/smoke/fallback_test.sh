@@ -34,10 +34,10 @@ check "a failing one fails" is_rcode $service fail.broken.test SERVFAIL
 check "what is too long is truncated" eventually truncated
 check "the link knows" eventually detached
 check "another query" resolves_first ok-3000.new.test
-check "told as answered without a data plane" test "$(fallback alone)" -ge 1
+check "counted as answered without a data plane" test "$(fallback alone)" -ge 1
 same "none was sent in vain" 0 "$(fallback send_errors)"
 check "status says who answers" grep -q "^UDP fallback    answers now" <(weirctl status)
-settled() { # a query that was asked twice may still be under way
+settled() { # a repeated query may still be in flight
 	stats | jq -e '.controlplane
 		| ([.frontend.udp.verdicts[]] | add) == .fallback.received - .fallback.too_long - .fallback.bad_source'
 }

@@ -67,7 +67,7 @@ provoke() {
 die() {
 	local process=$1 site=$2 round=$3 died
 	known "$site" || { echo "no such site"; return 1; } # with which a process ends at once, too
-	echo "n$round.listed.test" >>$list # so that a control plane builds its rules anew
+	echo "n$round.listed.test" >>$list # so that a control plane builds its rules again
 	"$lab" kill "$process" >/dev/null 2>&1
 	[ "$site" != leftover_unlinked ] || : >"$(dirname "$(region 'rule_image.*')")/rule_image.999999" # of a control plane that died
 	WEIR_FAULT=$site:1 "$lab" start "$process" >/dev/null 2>&1

@@ -13,7 +13,7 @@ check "up" "$lab" up --upstream 127.0.0.1:5301
 # The lab's limits are not those that are shipped.
 sed -i '/^limits:/d' /run/weir/lab/weir.yaml
 check "with the shipped limits" taken_over weirctl config reload
-# What is asked while the worker has no CPU waits, as it would in a NIC's larger queue.
+# Queries wait while the worker has no CPU, as they would in a NIC's larger queue.
 client ip link set wt0 txqueuelen 10000
 # Where it serves, a worker has a CPU of its own and no client runs beside the control plane; here the worker comes before all
 # others of its CPU, then the honest client and the generator (floods_load.py), which a flood in nature would not wait for, then
@@ -30,7 +30,7 @@ client env strict="${strict-}" $python "$smoke_dir/rig/floods_load.py" "$WEIR_BU
 load=$?
 case $load in
 0) echo "ok $checks - floods" ;;
-3) echo "not judged - floods" && checks=$((checks - 1)) ;; # the long form alone: floods_judge.py
+3) echo "not checked - floods" && checks=$((checks - 1)) ;; # the long form alone: floods_judge.py
 *)
 	echo "not ok $checks - floods" && bad=$((bad + 1))
 	tail -n 8 /run/weir/lab/*.log

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Flushes in a running lab with Redis, under load: what is flushed is asked again, no client goes unanswered.
+# Flushes in a running lab with Redis, under load: flushed names go upstream again, no client goes unanswered.
 . "$(dirname "$0")/_init.sh"
 command -v redis-server >/dev/null || { echo "redis-server is missing" && exit 1; }
 
@@ -10,7 +10,7 @@ redis-server --port $port --bind 127.0.0.1 --save '' --appendonly no --dir $tmp 
 upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301
 printf 'redis: {mode: standalone, addresses: [127.0.0.1:%s], timeout_ms: 5000, lookup_timeout_ms: 1000}\n' $port >>/run/weir/lab/weir.yaml
-check "the configuration is taken over" weirctl config reload
+check "the configuration takes effect" weirctl config reload
 state() { weirctl --json cache stats | jq -r "$1"; }
 up() { [ "$(state .redis.state)" = up ] && [ "$(state .flush.subscribed)" -ge 1 ]; }
 check "Redis is up, flushes are listened for" eventually up

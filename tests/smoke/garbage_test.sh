@@ -23,8 +23,8 @@ measured() {
 	client env strict="${strict-}" turn="$2" $python "$smoke_dir/rig/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
 		"$seconds" "$clients" "$seed" phase "$1"
 }
-# A short phase on a machine with other things to do can be held up through no fault of ours; ours shows each of three times.
-judged() {
+# A short phase on a machine with other things to do can be delayed by other programs; a fault of weir shows each of three times.
+is_sound() {
 	local turn
 	for turn in 1 2 3; do
 		measured "$1" "$turn" && return 0
@@ -36,7 +36,7 @@ judged() {
 # phase NAME DEVICE_ARGUMENTS: those that play now. Not through check, so that the line of JSON is seen.
 phase() {
 	checks=$((checks + 1))
-	if judged "$1" "$2"; then
+	if is_sound "$1" "$2"; then
 		echo "ok $checks - $1"
 	else
 		echo "not ok $checks - $1" && bad=$((bad + 1))
@@ -47,7 +47,7 @@ phase() {
 
 upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301
-# The shipped limits; whoever is not of the lab has a rate.
+# The default limits; clients outside of the lab have a rate.
 sed -i '/^limits:/d; /^access:/,/^[a-z]/{/^access:/d;/^ /d}' $config
 echo 'access: {allow: [any], unlimited: [198.18.0.0/15, "fd53::/48"]}' >>$config
 check "its configuration" taken_over weirctl config reload

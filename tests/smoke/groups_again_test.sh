@@ -5,7 +5,7 @@
 
 lab_up
 cp $config $tmp/plain.yaml
-group() { # group NAME PREFIX: the lab's configuration with this group, taken over
+group() { # group NAME PREFIX: the lab's configuration with this group, in force
 	printf 'query_log: {enabled: true}\ngroups:\n- {name: %s, clients: [%s]}\n' "$1" "$2" | cat $tmp/plain.yaml - >$config
 	weirctl config reload
 }

@@ -11,7 +11,7 @@ check "two more clients" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 
 	ip addr add 198.18.0.3/24 dev $dev && ip addr add 198.18.0.4/24 dev $dev'
 from() { local who=$1; shift; short -b "$who" "$@"; }
 asked() { up_log "$1" | grep -c " $2 1\$"; }
-groups() { # groups TEXT: the lab's configuration with these groups, taken over
+groups() { # groups TEXT: the lab's configuration with these groups, in force
 	cat $tmp/plain.yaml - <<<"$1" >$config
 	weirctl config reload
 }

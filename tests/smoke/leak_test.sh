@@ -15,7 +15,7 @@ restart() { # restart LEAKS: ready when it uses Redis
 	"$lab" stop controlplane && WEIR_LEAK=$1 "$lab" start controlplane && eventually redis_up
 }
 redis_up() { [ "$(weirctl --json cache stats | jq -r .redis.state)" = up ]; }
-# Each name of the many is a miss; the few are asked so often that they are renewed ahead of their expiry.
+# Each name of the many is a miss; the few get so many queries that they are renewed ahead of their expiry.
 many() { seq -f "ok-300.m$(date +%s%N)-%.0f.test A" "$1" >$tmp/many; } # many COUNT: names that nobody has asked for yet
 for _ in {1..50}; do seq -f 'ok-5.h%.0f.test A' 40; done >$tmp/few
 # The load goes on until it is ended: what is waited for takes as long as the machine lets it.
@@ -45,7 +45,7 @@ only_misses() {
 # slope ACCOUNT JQ: what the meter says of ten seconds of it
 slope() { weirctl --json mem slope --seconds 10 | jq -e --arg n "$1" ".bytes[] | select(.name == \$n) | .samples >= 10 and ($2)"; }
 grows() { slope "$1" '.known and .per_hour - .plus_minus > 33554432'; }
-rests() { slope "$1" '.per_hour < 16777216'; }
+is_flat() { slope "$1" '.per_hour < 16777216'; }
 # function FUNCTION: heap diff names it as what keeps memory
 function_grew() { jq -e --arg f "$1" '[.growers[] | select(.growth > 0) | .stack] | any(startswith($f))' $tmp/diff; }
 # A bisect whose slopes as usual are not known says so, and is repeated, each time a bit longer.
@@ -66,8 +66,13 @@ says() { jq -e "$1" $tmp/bisect; }
 check "Redis is in use" restart none
 load_begin busy
 for account in images http redis resolver upstream; do
-	check "without a leak there is no such growth: $account" eventually rests $account
+	check "without a leak there is no such growth: $account" eventually is_flat $account
 done
+check "nothing is logged" weirctl set query_log off
+sleep 8 # no sample of before in five seconds
+check "queries are counted all the same" eventually sh -c '"$0" -c /run/weir/lab/weir.yaml --json mem slope --seconds 5 |
+	jq -e ".queries_per_s > 20"' "$WEIR_BUILD/tools/ctl/weirctl"
+check "the log is as usual" weirctl set query_log default
 load_end
 check "without a leak bisect has no suspect" bisect says '.suspect == "" and (.verdict == "no-growth" or .verdict == "no-toggle")'
 jq -c . $tmp/bisect
@@ -75,6 +80,7 @@ jq -c . $tmp/bisect
 check "a control plane with five leaks" restart reload,bodies,keys,refresh,buffers
 check "its heap is profiled" weirctl heap on 1024
 check "what it holds now" weirctl heap dump $tmp/a
+check "weir kept the profile of before" eval "weirctl --json heap diff auto-1 $tmp/a | jq -e '.growers | length > 0'"
 load_begin busy
 for account in images http redis resolver upstream; do
 	check "the slope meter sees growth: $account" eventually grows $account
@@ -89,6 +95,8 @@ check "keys without a TTL are" function_grew l1_put
 check "refreshes that hold messages are" function_grew on_start
 check "buffers that never shrink are" function_grew upstream_socket_give
 weirctl heap diff $tmp/a $tmp/b
+check "and all that a function calls" eval "weirctl --json heap diff --cumulative $tmp/a $tmp/b |
+	jq -e '.growers[] | select(.stack == \"api_serve\") | .growth > 0'"
 
 check "a control plane with the map alone" restart map
 check "its heap is profiled" weirctl heap on 1024
@@ -97,7 +105,8 @@ load_begin only_misses
 check "the slope meter sees the map grow" eventually grows resolver
 check "what it holds later" weirctl heap dump $tmp/d
 load_end
-check "no profile any more" weirctl heap off
+check "it is profiled as from the start" weirctl heap on default
+check "and says so" eval 'weirctl --json heap status | jq -e ".profiles and .sample == 524288"'
 check "compared" eval "weirctl --json heap diff $tmp/c $tmp/d >$tmp/diff"
 check "the map that nobody prunes is named" eval "function_grew miss_resolve || function_grew resolver_miss" # inlined or not
 check "bisect finds it: the resolver" bisect says '.suspect == "resolver"'

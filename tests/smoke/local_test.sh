@@ -12,7 +12,7 @@ cat >$tmp/hosts <<'HOSTS'
 192.168.7.20 web.lan web   # two names
 fd00:7::20   web.lan
 HOSTS
-configure() { # configure TEXT: the lab's configuration with this, taken over
+configure() { # configure TEXT: the lab's configuration with this, in force
 	cat $tmp/plain.yaml - <<<"$1" >$config
 	taken_over weirctl config reload
 }
@@ -94,7 +94,7 @@ out='
   - {name: "*.star.lan", type: CNAME, value: out.lan}'
 check "a CNAME to another's name, and a zone" configure "$base$out
 $zones"
-same "the name's target is asked for" "ok-3000.target.test. 198.18.200.1" "$(short out.lan A | xargs)"
+same "the name's target goes upstream" "ok-3000.target.test. 198.18.200.1" "$(short out.lan A | xargs)"
 once=$(asked $tmp/up.log ok-3000.target.test) # 1, or more when the server was late
 check "at a server" test $once -ge 1
 same "then it is cached whole" "ok-3000.target.test. 198.18.200.1" "$(short out.lan A | xargs)"
@@ -114,7 +114,7 @@ ${zones//5302/5301}"
 is() { [ "$(short "$1" A | xargs)" = "$2" ]; }
 check "the new target at once" eventually is out.lan "ok-3000.other.test. 198.18.200.1"
 check "also behind a CNAME that stayed" eventually is x.star.lan "out.lan. ok-3000.other.test. 198.18.200.1"
-check "the zone's new server is asked at once" eventually eval \
+check "the zone's new server gets the query at once" eventually eval \
 	'short ok-3000.www.corp.test A >/dev/null; [ "$(asked $tmp/up.log ok-3000.www.corp.test)" -ge 1 ]'
 check "the log says nothing of failed flushes" eval '! grep -q "changed name not flushed" /run/weir/lab/controlplane.log'
 
@@ -135,7 +135,7 @@ same "which has not its own" "NXDOMAIN 0" "$(status own.lan A)"
 
 echo '192.168.7.21 new.lan' >>$tmp/hosts
 check "a changed hosts file" weirctl config reload
-check "is taken over" eventually eval '[ "$(short new.lan A)" = 192.168.7.21 ]'
+check "takes effect" eventually eval '[ "$(short new.lan A)" = 192.168.7.21 ]'
 check "no local data" configure 'local: {special_names: false, doh_canary: false}'
 check "is nobody's" eventually eval '[ "$(status ok-3000.nas.lan A)" = "NOERROR 1" ]'
 check "every frame has one verdict" verdicts_add_up

@@ -16,7 +16,7 @@ received() {
 	echo $((workers + own))
 }
 # As many, by all that the log made and left out?
-told() { [ $(($(logged weight) + $(logged excluded_weight))) = "$(received)" ]; }
+complete() { [ $(($(logged weight) + $(logged excluded_weight))) = "$(received)" ]; }
 section() {
 	sed -i '/^query_log:/,/^[a-z]/{/^query_log:/d;/^ /d}' $config
 	printf 'query_log: %s\n' "$1" >>$config
@@ -31,7 +31,7 @@ load() { # QUERIES, all answered
 check "up" "$lab" up --offline
 for i in $(seq 200); do printf 'n%d.lab.example A\nwww.lab.example A\n' "$((i % 50))"; done >$tmp/names
 check "load" load 5
-check "the sum of weights is what was received" eventually told
+check "the sum of weights is the number of received queries" eventually complete
 same "each has its own row" "$(logged weight)" "$(logged rows)"
 
 top() { weirctl --json top | jq -r "$1"; }
@@ -58,7 +58,7 @@ check "tail: nobody reads" eventually readers 0
 watch_rows() { # FILTER..., into $tmp/rows
 	weirctl --json log tail "$@" >$tmp/rows &
 	rows_of=$!
-	check "watch: somebody reads" eventually readers 1
+	check "watch: a reader is connected" eventually readers 1
 }
 watch_end() {
 	pkill -P $rows_of
@@ -73,15 +73,15 @@ check "is one more" eventually eval '[ "$(logged weight)" = $((before + 1)) ]'
 check "a new name" ask new.lab.example
 check "rows tell which server answered" eventually seen new.lab.example '.tier == "upstream" and .upstream != ""'
 check "a blocked name" ask ads.lab.example
-check "is told with its list" eventually seen ads.lab.example '.transport == "udp" and .verdict == "blocked" and .list != ""'
+check "is reported with its list" eventually seen ads.lab.example '.transport == "udp" and .verdict == "blocked" and .list != ""'
 check "also over TCP" ask +tcp ads.lab.example
-check "is told with its list" eventually seen ads.lab.example '.transport == "tcp" and .verdict == "blocked" and .list != ""'
+check "is reported with its list" eventually seen ads.lab.example '.transport == "tcp" and .verdict == "blocked" and .list != ""'
 watch_end
 
 check "reload: one record for ten" section '{sample: 10}'
 weights=$(logged weight) rows=$(logged rows)
 check "load" load 5
-check "the sum is exact" eventually told
+check "the sum is exact" eventually complete
 check "with fewer rows" test $((($(logged rows) - rows) * 5)) -lt $(($(logged weight) - weights))
 
 check "reload: names and clients left out" section '{exclude_domains: [www.lab.example], exclude_clients: [198.18.0.66]}'
@@ -91,7 +91,7 @@ check "an excluded name" ask www.lab.example
 check "an excluded client" ask -b 198.18.0.66 n1.lab.example
 check "another" ask n1.lab.example
 check "are counted apart" eventually eval '[ "$(logged excluded_weight)" = $((excluded + 2)) ]'
-check "and summed up" eventually told
+check "and summed up" eventually complete
 
 mac=$(client bash -c 'ip -o link show dev $(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2)' |
 	sed -n 's/.*ether \([^ ]*\).*/\1/p')

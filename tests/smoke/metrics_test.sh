@@ -32,12 +32,12 @@ check "what a table turned away" grep -q '^weir_table_refused_total{table="waite
 check "tables" grep -q '^weir_table_cap{table="waiters"} [1-9]' $tmp/metrics
 check "memory by account" eventually at_least 'weir_memory_account_bytes{account="resolver"}' 1000
 same "no series twice" "" "$(grep -v '^#' $tmp/metrics | sed 's/ [^ ]*$//' | sort | uniq -d)"
-check "the one before was told of" eventually at_least weir_scrape_samples 300
+check "the previous scrape is reported" eventually at_least weir_scrape_samples 300
 echo "a scrape: $(value weir_scrape_cpu_seconds) s of the service loop, $(value weir_scrape_bytes) bytes, $(value weir_scrape_samples) samples"
 same "all samples have room" 0 "$(value weir_scrape_left_out_total)"
 check "it is ready" eventually weirctl ready
 same "no error yet" "" "$(weirctl errors | grep 'E[0-9a-f]\{8\}')"
-# Somebody asks all the time, so what is shown from now on has something to show.
+# Constant queries from here on, so that every figure has something to show.
 while sleep 0.1; do
 	client kdig +timeout=1 +retry=0 @$service www.lab.example A
 	client kdig +timeout=1 +retry=0 @$service other.lab.example A
@@ -82,7 +82,7 @@ print(sum(p[DNS].qd.qtype == 1 and p.dport == 53 for p in rdpcap('$tmp/hits.pcap
 # A watch that is refused leaves a file as it was, and makes none.
 "$WEIR_BUILD/tools/ctl/weirctl" -c /run/weir/lab/weir.yaml trace --name none.example --seconds 60 >$tmp/none &
 watching=$!
-check "somebody watches" eventually watchers 1
+check "a watch is running" eventually watchers 1
 echo kept >$tmp/old.pcap
 check "a second watch is refused" eval "! weirctl capture --seconds 1 -o $tmp/old.pcap"
 check "also into a new file" eval "! weirctl capture --seconds 1 -o $tmp/new.pcap"
@@ -94,7 +94,7 @@ check "another watch right behind" eval "weirctl trace --verdict malformed --sec
 same "shows nothing, as nothing was malformed" "" "$(cat $tmp/none)"
 kill $asking
 
-# Over TCP, for whom the file names alone. While somebody else has the address all else is served.
+# Over TCP, only for the clients that the file names. While another program has the address weir serves all else.
 $python -c "
 import socket, time
 s = socket.socket()
@@ -104,7 +104,7 @@ s.listen()
 open('$tmp/taken', 'w')
 time.sleep(600)" &
 taker=$!
-check "somebody takes the address" eventually test -e $tmp/taken
+check "another program takes the address" eventually test -e $tmp/taken
 printf 'metrics: {listen: 127.0.0.1, allow: [127.0.0.1]}\n' >>/run/weir/lab/weir.yaml
 check "with an address for metrics" eval '"$lab" stop controlplane && "$lab" start controlplane'
 over() { curl -sS --noproxy '*' --max-time 20 -o $tmp/over -w '%{http_code}' "$@"; }
@@ -137,12 +137,12 @@ fi
 check "the data plane's memory has slopes too" eventually eval 'weirctl mem slope --seconds 60 | grep -q "dataplane.anonymous"'
 check "without a data plane" "$lab" kill dataplane
 down() { scrape && [ "$(value 'weir_up{process="dataplane"}')" = 0 ]; }
-check "it is told to be down" eventually down
+check "it is reported as down" eventually down
 fell() { scrape && [ "$(value 'weir_process_ends{process="dataplane",end="killed or crashed"}')" = 1 ]; }
 check "and how it ended" eventually fell
-told() { weirctl "$1" | grep -q "$2"; }
-check "that is not ready, or less than it should be" eventually told ready "no data plane; the control plane answers\|no data plane, and no fallback"
-check "and is among the warnings" eventually told errors "W[0-9a-f]\{8\} *controlplane"
+prints() { weirctl "$1" | grep -q "$2"; }
+check "that is not ready, or less than it should be" eventually prints ready "no data plane; the control plane answers\|no data plane, and no fallback"
+check "and is among the warnings" eventually prints errors "W[0-9a-f]\{8\} *controlplane"
 id=$(sed -n 's/^| .\(W[0-9a-f]*\). | controlplane | data plane closed its link |.*/\1/p' "$root/docs/reference/errors.md")
-check "by the id that the catalogue has" eventually told errors "${id:-none} "
+check "by the id that the catalogue has" eventually prints errors "${id:-none} "
 finish

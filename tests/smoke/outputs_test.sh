@@ -46,7 +46,7 @@ row() { cat $tmp/requests/requests-*.jsonl | jq -e "select(.qname == \"$1\") | $
 check "is a line" eventually row first.lab.example '.verdict == "resolved" and .transport == "udp"'
 check "a blocked one over TCP" ask +tcp ads.lab.example
 check "is another" eventually row ads.lab.example '.blocked and .transport == "tcp" and .list != ""'
-check "a webhook is told of it" eventually hooked '^POST /generic.*"kind": *"block".*ads.lab.example'
+check "a webhook reports it" eventually hooked '^POST /generic.*"kind": *"block".*ads.lab.example'
 check "so is one of Discord's form" eventually hooked '^POST /discord.*"content": *".*1 blocked.*`ads.lab.example`'
 check "who is not trusted is counted" eventually eval '[ "$(output webhooks untrusted)" -ge 1 ]'
 check "and an error with its id" eventually eval 'weirctl --json errors | grep -q "certificate of 127.0.0.1.* not trusted"'
@@ -54,11 +54,11 @@ check "status for people" eval 'weirctl log status | grep -Eq "requests +up"'
 
 weirctl log tail >$tmp/tail &
 tail=$!
-check "somebody watches" eventually eval '[ "$(weirctl --json log status | jq .tail.readers)" = 1 ]'
+check "a watch is running" eventually eval '[ "$(weirctl --json log status | jq .tail.readers)" = 1 ]'
 client $python "$smoke_dir/rig/odd_names.py" $service evil.ads.lab.example
 check "five odd names are in the request log" eventually eval \
 	'[ "$(grep -hc "evil.ads.lab.example" $tmp/requests/requests-*.jsonl)" = 5 ]'
-check "a webhook is told of them" eventually hooked '^POST /generic.*evil.ads.lab.example'
+check "a webhook reports them" eventually hooked '^POST /generic.*evil.ads.lab.example'
 check "and of what fails" eventually eval 'ask fails.test; hooked "^POST /generic.*\"kind\": *\"error\".*fails.test"'
 check "who watches saw them" eventually grep -q 'red.*evil.ads.lab.example' $tmp/tail
 pkill -P $tail

@@ -74,5 +74,5 @@ check "every frame has one verdict" verdicts_add_up
 client ip link del wt0
 sleep 1
 check "without its port it still leaves the core" leaves_core 30
-check "and stops when told" "$lab" down
+check "and stops on request" "$lab" down
 finish

@@ -29,7 +29,7 @@ lab_up
 check "a race that was planted is reported" eval '! "$WEIR_BUILD/tests/tsan/planted_race" && reported 1'
 rm -f $reports/*
 
-# Names whose upstream lies, loses, fails, is slow or says much, beside ordinary ones; most are asked for again.
+# Names whose upstream lies, loses, fails, is slow or sends long replies, beside ordinary ones; most are queried again.
 for ((i = 0; i < 4000; i++)); do
 	for word in ok-1 ok-3000 n$((i % 500))-2 lie tc nx empty big cname_h$((i % 50))_test serial-3; do
 		printf '%s.m%d.test %s\n' $word $((i % 997)) A

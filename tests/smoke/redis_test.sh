@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Redis fails, moves and lies while clients ask (redis_chaos.py), and is asked to keep more than it may (redis_names.py).
+# Redis fails, moves and lies while clients ask (redis_chaos.py), and gets more keys than it may keep (redis_names.py).
 # Without arguments the short forms of all scenarios; the long ones are tools/chaos redis.
 . "$(dirname "${BASH_SOURCE[0]}")/_options.sh"
 seconds=1.6 rate=$((1000 / ${WEIR_PATIENCE:-1})) names=40000 max_keys=8000 l0_mb=1 seed=1 scenario='faults sentinel cluster names'

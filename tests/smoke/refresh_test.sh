@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Refresh-ahead in a running lab: names that are asked for often never expire for a client, others are left alone. First
-# with a few names, then with Zipf traffic in which each reply is judged (the short form of tools/chaos zipf).
+# Refresh-ahead in a running lab: frequently queried names never expire for a client, others are left alone. First
+# with a few names, then with Zipf traffic in which each reply is checked (the short form of tools/chaos zipf).
 . "$(dirname "$0")/_init.sh"
 . "$smoke_dir/zipf_run.sh"
 
@@ -14,7 +14,7 @@ asked() { up_log | grep -c " $1 "; }
 client kdig +short @$service ok-8.cold.test A >/dev/null
 cold=$(asked ok-8.cold.test) # 1, or more when the upstream was late
 before=$(dp verdict miss)
-check "each of $names names of TTL 8 s is asked for 5 times a second, for $seconds s" \
+check "5 queries a second for each of $names names of TTL 8 s, for $seconds s" \
 	client dnsperf -s $service -d $tmp/hot -Q $((names * 5)) -l $seconds -q 4
 misses=$(($(dp verdict miss) - before))
 check "each missed at its first fill alone ($misses misses)" test $misses -le $((names + 4))

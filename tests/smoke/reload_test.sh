@@ -25,8 +25,8 @@ groups() {
 reload() { groups "$1" >$config && weirctl config reload >$tmp/reload.out 2>&1; }
 # Where a group of the last one of `reload` is, the configuration is in force.
 described() { weirctl --json status | jq -r '[.controlplane.groups[].name] | join(" ")'; }
-# told ROUND: what the reload said is what came of it.
-told() {
+# true_reply ROUND: the reload did what its reply says.
+true_reply() {
 	local before after
 	before=$(described)
 	if reload $1; then
@@ -39,7 +39,7 @@ told() {
 		grep -q 'groups of earlier reloads are still in use' $tmp/reload.out && [ "$after" = "$before" ]
 	fi
 }
-# own N: the client of `own` asks for a name never asked before; it is its own server that is asked.
+# own N: the client of `own` asks for a new name; weir asks that client's own server.
 own() {
 	again client kdig +short +timeout=5 +retry=2 -b 198.18.0.3 @$service ok-$1.own.test A | grep -qx 198.18.200.1 &&
 		up_log $tmp/up2.log | grep -q " ok-$1.own.test 1\$" && ! up_log | grep -q " ok-$1.own.test 1\$"
@@ -50,10 +50,10 @@ eventually activated
 check "the group has its own server" own 1
 taken=0 refused=0 untrue=0 moved=0
 for ((round = 11; refused < 20 && round < 100; round++)); do
-	told $round || { untrue=$((untrue + 1)) && cat $tmp/reload.out; }
+	true_reply $round || { untrue=$((untrue + 1)) && cat $tmp/reload.out; }
 	own $round || moved=$((moved + 1))
 done
-echo "# $refused refused, $taken taken over"
+echo "# $refused refused, $taken activated"
 same "20 reloads are refused, of which more than three within 10 s are too many" 20 $refused
 same "each says what came of it" 0 $untrue
 same "and none resolves a client's names in another way" 0 $moved
@@ -110,7 +110,7 @@ for ((round = 0; round < 20; round++)); do
 done
 same "20 toggles, each turned as a reload begins, are not refused" 0 $refused
 same "the last one is in force" 29 "$(toggle upstream.recycle)"
-# at_once: a toggle and a reload, each on a connection of its own, are asked for in the same moment. The status of each reply.
+# at_once: requests for a toggle and a reload in the same moment, each on a connection of its own. The status of each reply.
 at_once() {
 	$python - "$1" <<-'END'
 		import socket, sys

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Shared memory that was broken while its reader was down: cut off, overwritten, of another ABI version, of another size.
-# Refused or made anew, with a clear message; never a crash.
+# Refused or created again, with a clear message; never a crash.
 . "$(dirname "$0")/_init.sh"
 
 lab_up
@@ -43,7 +43,7 @@ done
 broken controlplane "all but the header overwritten" 'l0.*' 'cache reused: 0 records kept|discarded' noise_behind
 broken controlplane "another ABI version" 'rule_image.*' 'not usable: .*ABI version' skew
 broken controlplane "all but the header overwritten" 'rule_image.*' '' noise_behind
-# These it makes anew, whatever is there. (Only stats may be cut: the others are mapped by who lives.)
+# weir creates these again, whatever they hold. (Only stats may be cut: the living process maps the others.)
 for name in rings.0 'marks.0.*' stats; do
 	broken dataplane "another ABI version" "$name" '' skew
 	broken dataplane "overwritten" "$name" '' noise

@@ -18,7 +18,7 @@ serve() {
 	eventually eval "(: </dev/tcp/198.18.200.1/8080)"
 }
 unserve() { kill $server; wait $server 2>/dev/null; true; }
-lists() { # lists ALLOW_PRIVATE URL...: the lab's configuration with these lists besides, taken over
+lists() { # lists ALLOW_PRIVATE URL...: the lab's configuration with these lists besides, in force
 	local private=$1 i=0
 	shift
 	{
@@ -32,7 +32,7 @@ blocked() { [ "$(rcode @$service "$1" A)" = NXDOMAIN ]; }
 passes() { [ "$(rcode @$service "$1" A)" = NOERROR ]; }
 status() { weirctl --json blocklist status | jq -r "$1"; }
 of_list() { status ".lists[] | select(.name == \"web1\") | $1"; }
-told() { of_list .fetch_error | grep -q "$1"; }
+fetch_failed() { of_list .fetch_error | grep -q "$1"; }
 
 check "a key and its certificate" openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ok.lists.test \
 	-addext subjectAltName=DNS:ok.lists.test -keyout $tmp/key.pem -out $tmp/cert.pem
@@ -119,7 +119,7 @@ check "and nothing of the old one" eventually passes ok.newest.web.test
 echo tls.web.test >$web/tls
 lists true https://ok.lists.test:8443/tls
 check "https with a certificate that nobody signed" weirctl config reload
-check "is refused" eventually told certificate
+check "is refused" eventually fetch_failed certificate
 check "nothing changed" passes ok.tls.web.test
 check "among the system's authorities (of this namespace alone)" \
 	mount --bind $tmp/cert.pem /etc/ssl/certs/ca-certificates.crt
@@ -127,20 +127,20 @@ check "it is taken" taken_over weirctl blocklist reload
 check "and blocks" blocked ok.tls.web.test
 lists true https://ok.lists.test:8443/plain
 check "no way from https to http" weirctl config reload
-check "by a redirect" eventually told "a redirect to http from https"
+check "by a redirect" eventually fetch_failed "a redirect to http from https"
 lists true https://ok-60.lists.test:8443/tls
 check "nor by another name than the certificate's" weirctl config reload
-check "which is told" eventually told "certificate\|SSL"
+check "which is reported" eventually fetch_failed "certificate\|SSL"
 
 lists false http://1.2.3.4:8080/away
 check "private addresses are refused: a redirect from a public one" weirctl config reload
-check "is told" eventually told "198.18.200.1 is not a public address"
+check "is reported" eventually fetch_failed "198.18.200.1 is not a public address"
 same "and was not followed" "1.2.3.4 302 /away" "$(tail -1 $tmp/web.log)"
 lists false http://ok.lists.test:8080/list
 before=$(wc -l <$tmp/web.log)
 check "and a name with such an address" weirctl config reload
 check "what that list blocked stays blocked" blocked ok.tls.web.test
-check "is told too" eventually told "not a public address"
+check "is reported too" eventually fetch_failed "not a public address"
 same "nobody was asked" "$before" "$(wc -l <$tmp/web.log)"
 
 start=fail lists true http://ok.lists.test:8080/none

@@ -39,7 +39,7 @@ check "which is no failed one" eval '! says "THE LAST RELOAD FAILED" && is weir_
 check "until a reload" eval 'weirctl blocklist reload && ! says HELD'
 
 mv $list $tmp/away
-check "a list that is away is told to who reloads" eval '! weirctl config reload'
+check "a reload reports a missing list" eval '! weirctl config reload'
 check "it has a row of its own" says "NOT updated: list .*No such file"
 check "the last reload is none that failed" eval '! says "THE LAST RELOAD FAILED" && is weir_config_last_reload_successful 1'
 mv $tmp/away $list
@@ -53,7 +53,7 @@ check "in the metrics" is weir_config_last_reload_successful 0
 check "and in ready" degraded "the last reload of the configuration failed"
 check "which is ready, but not strictly" eval 'weirctl ready && ! weirctl ready --strict'
 over() { curl -sS --noproxy '*' --max-time 20 -o /dev/null -w '%{http_code}' "http://127.0.0.1:9153/ready$1"; }
-same "over TCP likewise" "200 503 400" "$(over '') $(over '?strict=1') $(over '?strict=x')"
+same "the same over TCP" "200 503 400" "$(over '') $(over '?strict=1') $(over '?strict=x')"
 sed 's/^  main_lcore: .*//; s/^dataplane:/dataplane:\n  mbufs: 16383\n  rx_descriptors: 512/' $tmp/good.yaml >$config
 check "one that needs a restart" weirctl config reload
 check "is in the status" says "needs a restart: .*dataplane.mbufs"

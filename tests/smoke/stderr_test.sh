@@ -7,7 +7,7 @@ lab_up
 logs=/run/weir/lab
 config=$logs/weir.yaml
 lost() { weirctl metrics | awk '$1 == "weir_messages_lost_total" { print $2 }'; }
-same "no line is lost while somebody reads" 0 "$(lost)"
+same "no line is lost while there is a reader" 0 "$(lost)"
 
 # A pipe of one page in the place of the log file. It is held open here, and full before the process writes its first line.
 jam() {
@@ -21,7 +21,7 @@ jam dataplane 7
 check "it starts with a stderr that nobody reads" "$lab" start dataplane
 check "the control plane stops" "$lab" stop controlplane
 jam controlplane 8
-check "it starts likewise" "$lab" start controlplane
+check "it starts without a reader too" "$lab" start controlplane
 resolves() { [ "$(short $1 A)" = 198.18.200.1 ]; }
 check "a name is resolved" eventually resolves ok-1.stalled.test
 same "a blocked one is blocked" NXDOMAIN "$(rcode @$service x.blocked.test A)"
@@ -57,7 +57,7 @@ in_time() {
 check "both stop in order, in time" in_time
 echo "# in $took ms"
 
-# Somebody reads again: the lines that were lost are named.
+# A reader is back: weir reports the number of lost lines.
 cat <&7 >$tmp/dataplane.tail & reader=$!
 cat <&8 >$tmp/controlplane.tail & readers="$reader $!"
 check "the data plane starts" "$lab" start dataplane

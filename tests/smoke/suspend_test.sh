@@ -8,7 +8,7 @@ unshare --time --boottime 3600 true 2>/dev/null || { echo "skipped: no time name
 at=0
 # The lab at that time: it knows its processes by their start times, which /proc shows by CLOCK_BOOTTIME.
 lab_now() { unshare --time --boottime $at --fork "$lab" "$@"; }
-again_in() { # again_in SECONDS: both processes anew, so much after the first start
+again_in() { # again_in SECONDS: both processes restarted, so long after the first start
 	check "both killed" lab_now kill dataplane
 	check "both killed" lab_now kill controlplane
 	at=$1
@@ -33,7 +33,7 @@ check "with half of its TTL" test "${left:-3000}" -gt 1300 -a "${left:-3000}" -l
 echo "# after its TTL"
 again_in 3600
 same "it is answered" 198.18.200.1 "$(short ok-3000.cached.test A)"
-check "by the upstream, which is asked again" test "$(asked)" -gt $queries
+check "by the upstream, which gets a new query" test "$(asked)" -gt $queries
 same "both processes agree that the other lives" "" "$(weirctl status 2>&1 | grep -iE 'hung|hangs')"
 lab_now down >/dev/null
 finish

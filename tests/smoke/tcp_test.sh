@@ -4,7 +4,7 @@
 . "$(dirname "$0")/_init.sh"
 
 lab_up
-# An upstream that is late by 50 ms is asked twice.
+# An upstream that is late by 50 ms gets a query twice.
 asked() { up_log | grep -c ' ok-3000.cached.test 1$'; }
 asked=$(asked)
 check "UDP has asked" test "$asked" -ge 1
@@ -20,7 +20,7 @@ same "a blocked one" NXDOMAIN "$(tcp @$service blocked.test A | rcode_of)"
 same "TCP found what UDP had asked for" "$asked" "$(asked)"
 same "UDP truncates a large answer" 1 "$(client kdig +notcp +ignore @$service big.test TXT | grep -c ' tc[; ]')"
 same "TCP has all of it" "ANSWER: 20" "$(answers "$(tcp @$service big.test TXT)")"
-same "a client that is told TC asks again" "ANSWER: 20" "$(answers "$(client kdig @$service big.test TXT)")"
+same "a client that gets TC asks again" "ANSWER: 20" "$(answers "$(client kdig @$service big.test TXT)")"
 same "13 KiB" "ANSWER: 60" "$(answers "$(tcp @$service huge.test TXT)")"
 same "and from the cache" "ANSWER: 60" "$(answers "$(tcp @$service huge.test TXT)")"
 check "200 questions at once, out of order" load pipeline
@@ -40,7 +40,7 @@ check "nothing is left of them" eventually none_left
 check "weirctl tcp" grep -q "listens on $service:53" <(weirctl tcp)
 
 sed -i 's/per_client: 12288/per_client: 3/' "$config"
-check "a smaller cap is taken over" weirctl config reload
+check "a smaller cap takes effect" weirctl config reload
 client timeout 60 $python -c "
 import sys; sys.path.insert(0, '$smoke_dir/rig')
 from tcp_load import *

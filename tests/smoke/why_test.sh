@@ -41,7 +41,7 @@ groups:
 - {name: asleep, clients: [198.18.0.5], schedules: [{name: night, from: "00:00", to: "24:00", block_all: true}]}
 - {name: strict, clients: [198.18.0.4/32], lists: [ads.list], block: {mode: "null", ttl: 77}}
 CONFIG
-check "the configuration is taken over" taken_over weirctl config reload
+check "the configuration takes effect" taken_over weirctl config reload
 
 # What a client gets, in one word: "NXDOMAIN", "0.0.0.0", "resolved" ...
 gets() { # gets CLIENT NAME TYPE
@@ -79,7 +79,7 @@ same "its reply" '0.0.0.0 77 15' \
 	"$(why 198.18.0.4 x.ads.test A '"\(.reply.mode) \(.reply.ttl) \(.reply.extended_error)"')"
 same "a hosts line" 3 "$(why 198.18.0.2 tracker.test A '.rules[0].lines[0].line')"
 same "important beats allow" important_block "$(why 198.18.0.2 important.test A '.rules[] | select(.state == "decides").class')"
-same "what comes next" allowed "$(why 198.18.0.2 important.test A .without_it)"
+same "without it the next rule decides" allowed "$(why 198.18.0.2 important.test A .without_it)"
 same "an exception of the same list" excepted "$(why 198.18.0.2 ok-1.ok.wide.test A '.rules[] | select(.class == "block").state')"
 same "a rule for one group" 'kids blocked' "$(why 198.18.0.3 ok-1.kids.test A '"\(.client.group) \(.verdict)"')"
 same "is no rule of another" passed "$(why 198.18.0.4 ok-1.kids.test A .verdict)"
@@ -112,7 +112,7 @@ check "nothing is blocked" eventually resolved
 agree 198.18.0.4 ok-1.x.ads.test A
 same "why says so" 'not blocked now: blocking is paused' "$(why 198.18.0.4 ok-1.x.ads.test A .headline)"
 check "its end" taken_over weirctl blocklist resume
-check "again: refused, there is none" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config blocklist resume"
+check "again: refused, there is no pause" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config blocklist resume"
 
 printf '# one line more\n||new.test^\n' >>$ads
 sed -i 1d $ads

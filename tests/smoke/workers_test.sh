@@ -19,7 +19,7 @@ restart() { # WORKER_LCORES
 
 same "one worker answers" 24 "$(flood)"
 same "each name was asked for" 24 "$(names_asked)"
-# An upstream that is late by 50 ms is asked twice, so there may be more than 24 up to here, and none from here on.
+# An upstream that is late by 50 ms gets a query twice, so there may be more than 24 up to here, and none from here on.
 asked=$(asked)
 check "a second worker, which shares the core of main" restart "${cpus[0]}, ${cpus[1]}"
 same "there are two" 2 "$(weirctl --json stats --interval 0 | jq '.dataplane.workers | length')"

@@ -60,7 +60,7 @@ same "a first fragment was dropped" $((fragments + 1)) "$(dp verdict drop_fragme
 same "and one behind extension headers" $((extended + 1)) "$(dp verdict drop_ip_header)"
 
 check "weirctl xdp status" weirctl xdp status
-same "not for everyone: they would be told lies" 1 "$(
+same "not for everyone: they would get wrong answers" 1 "$(
 	setpriv --reuid 65534 --regid 65534 --clear-groups "$WEIR_BUILD/tools/ctl/weirctl" xdp detach weir0 >$tmp/nobody.log 2>&1
 	echo $?
 )"
@@ -75,7 +75,7 @@ same "nor can another one have the interface" 1 "$(
 	timeout 120 "$WEIR_BUILD/dataplane/weir-dataplane" -c $tmp/other.yaml >$tmp/other.log 2>&1
 	echo $?
 )"
-check "and is told why" grep -q 'weir0: another data plane has this interface' $tmp/other.log
+check "and logs why" grep -q 'weir0: another data plane has this interface' $tmp/other.log
 check "every frame has one verdict" verdicts_add_up
 check "the port's own count agrees" ports_add_up
 

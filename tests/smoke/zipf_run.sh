@@ -18,7 +18,7 @@ zipf_up() {
 		zipf_redis=$!
 		printf 'redis:\n  mode: standalone\n  addresses: [127.0.0.1:6399]\n' >>/run/weir/lab/weir.yaml
 	fi
-	# What is asked while the worker has no CPU waits, as it would in a NIC's larger queue.
+	# Queries wait while the worker has no CPU, as they would in a NIC's larger queue.
 	client ip link set wt0 txqueuelen 10000
 	"$lab" stop controlplane && "$lab" start controlplane && eventually resolves www.zipf.test
 }

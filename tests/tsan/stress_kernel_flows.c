@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Workers that write and read one table of the kernel's conversations at once. Each notes its own
-// ones and some that all have, and looks for those that others have told of: none may be missing
+// ones and some that all have, and looks for those that others have added: none may be missing
 // while there is room, and none be found that nobody has. Then all of them put the same ones in at
 // the same time, more than it holds. What they counted is what is in it.
 
@@ -23,7 +23,7 @@ struct frame {
 
 struct worker {
 	struct kernel_flows flows;
-	_Atomic unsigned told; // so many of its own have been noted
+	_Atomic unsigned added; // number of its own flows in the table
 	unsigned index;
 	uint64_t rounds, looks;
 };
@@ -79,10 +79,10 @@ static void look_at_others(struct worker *w, uint64_t *random)
 {
 	for (unsigned i = 0; i < BATCH; i++) {
 		const struct worker *other = &workers[stress_random(random) % WORKERS];
-		unsigned told = atomic_load_explicit(&other->told, memory_order_acquire);
-		if (told == 0)
+		unsigned added = atomic_load_explicit(&other->added, memory_order_acquire);
+		if (added == 0)
 			continue;
-		uint32_t n = (uint32_t)(stress_random(random) % told);
+		uint32_t n = (uint32_t)(stress_random(random) % added);
 		CHECK(has(w, IPPROTO_TCP, other->index, n));
 		CHECK(!has(w, IPPROTO_UDP, other->index, n));
 		CHECK(!has(w, IPPROTO_TCP, NOBODY, n));
@@ -98,7 +98,7 @@ static void *converse(void *arg)
 		unsigned n = (unsigned)(r % OWN);
 		note_whole(w, w->index, n);
 		if (r < OWN)
-			atomic_store_explicit(&w->told, n + 1, memory_order_release);
+			atomic_store_explicit(&w->added, n + 1, memory_order_release);
 		note(w, IPPROTO_TCP, WORKERS, (uint32_t)(stress_random(&random) % SHARED));
 		look_at_others(w, &random);
 	}

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// One writer and two readers of L0, as between the control plane and its workers: the writer puts,
-// replaces, restamps, judges, deletes and sweeps under constant eviction; the readers look up in
-// batches, mark what they hit, hold their views until the end of the turn, and check each byte.
-// Every answer follows from its key and a serial number that never falls, so a torn record, one
-// reused too early or one that comes back after its successor was seen ends the program.
+// Two writers, each of its share, and two readers of L0, as between the resolvers and the workers:
+// a writer puts, replaces, restamps, judges, deletes and sweeps under constant eviction; the
+// readers look up in batches, mark what they hit, hold their views until the end of the turn, and
+// check each byte. Every answer follows from its key and a serial number that never falls, so a
+// torn record, one reused too early or one that comes back after its successor was seen ends the
+// program.
 
 #include "stress.h"
 #include "tests/unit/core/l0/l0_audit.h"
@@ -13,7 +14,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-enum { READERS = 2, IDS = 2000, TURN = 32 };
+enum { WRITERS = 2, READERS = 2, IDS = 2000, TURN = 32 };
 
 struct reader {
 	struct world *world;
@@ -25,10 +26,18 @@ struct reader {
 	uint32_t newest[IDS];
 };
 
+struct writer {
+	struct world *world;
+	struct l0_writer *w;
+	uint64_t seed, rounds, operations; // operations: of all threads together; 0: any
+	_Atomic uint64_t written;
+};
+
 struct world {
 	struct box box;
 	_Atomic int stop;
 	struct reader reader[READERS];
+	struct writer writer[WRITERS];
 };
 
 static void check(struct reader *r, uint32_t id, const struct l0_view *v)
@@ -94,20 +103,21 @@ static void *reader_main(void *arg)
 	return NULL;
 }
 
-static void write_one(struct box *b, uint64_t *seed, uint32_t serial)
+static void write_one(struct box *b, struct l0_writer *w, uint64_t *seed, uint32_t serial)
 {
 	uint32_t id = (uint32_t)(stress_random(seed) % IDS);
 	uint32_t what = (uint32_t)(stress_random(seed) % 64);
 	struct box_name n;
-	struct l0_key key = box_key(l0_writer_reader(b->w), id, &n);
-	if (what < 8) {
-		(void)l0_writer_delete(b->w, &key);
+	struct l0_key key = box_key(l0_writer_reader(w), id, &n);
+	if (!l0_writer_owns(w, key.hash)) {
+		CHECK(l0_writer_restamp(w, &key, serial) == -ENOENT);
+	} else if (what < 8) {
+		(void)l0_writer_delete(w, &key);
 	} else if (what < 12) {
-		int rc = l0_writer_restamp(b->w, &key, serial);
+		int rc = l0_writer_restamp(w, &key, serial);
 		CHECK(rc == 0 || rc == -ENOENT || rc == -ENOSPC);
 	} else if (what == 12) {
-		(void)l0_writer_sweep(
-			b->w, &(struct l0_sweep){.now_ms = serial, .keep_256 = 256}, 64);
+		(void)l0_writer_sweep(w, &(struct l0_sweep){.now_ms = serial, .keep_256 = 256}, 64);
 	} else if (what < 17) {
 		int rc = box_set_mask(b, id, serial % 3);
 		CHECK(rc == 0 || rc == -ENOENT || rc == -ENOSPC);
@@ -120,23 +130,54 @@ static void write_one(struct box *b, uint64_t *seed, uint32_t serial)
 	}
 }
 
-static bool is_enough(const struct world *w, uint64_t written, uint64_t operations)
+static bool is_enough(const struct writer *own, uint64_t written)
 {
-	if (!operations || written % 1024)
+	const struct world *w = own->world;
+	uint64_t all = 0;
+	if (!own->operations || written % 1024)
 		return false;
 	for (unsigned i = 0; i < READERS; i++)
-		written += atomic_load_explicit(&w->reader[i].lookups, memory_order_relaxed);
-	return written >= operations;
+		all += atomic_load_explicit(&w->reader[i].lookups, memory_order_relaxed);
+	for (unsigned i = 0; i < WRITERS; i++)
+		all += atomic_load_explicit(&w->writer[i].written, memory_order_relaxed);
+	return all >= own->operations;
+}
+
+static void *writer_main(void *arg)
+{
+	struct writer *own = arg;
+	uint64_t start = stress_now_ms();
+	for (uint32_t serial = 1; serial <= own->rounds && !is_enough(own, serial); serial++) {
+		write_one(&own->world->box, own->w, &own->seed, serial);
+		l0_writer_reclaim(own->w);
+		atomic_store_explicit(&own->written, serial, memory_order_relaxed);
+		CHECK(stress_now_ms() - start < 5 * STRESS_WAIT_MS);
+	}
+	return NULL;
+}
+
+static void writer_report(const struct writer *own)
+{
+	char why[128] = "";
+	struct l0_writer_stats s;
+	l0_writer_stats(own->w, &s);
+	if (l0_audit(own->w, why) != 0) {
+		fprintf(stderr, "audit: %s\n", why);
+		exit(1);
+	}
+	CHECK(s.puts > 0 && s.refused_foreign == 0);
+	printf("writer: %llu puts, %llu replaced, %llu evicted, %llu refused\n",
+		(unsigned long long)s.puts, (unsigned long long)s.replaced,
+		(unsigned long long)(s.evicted_space + s.evicted_bucket),
+		(unsigned long long)s.refused_nospace);
 }
 
 int main(int argc, char **argv)
 {
 	static struct world w;
-	uint64_t rounds = stress_rounds(argc, argv), seed = 77;
-	uint64_t operations = stress_operations(argc, argv);
-	CHECK(rounds < UINT32_MAX);
-	CHECK(box_open(&w.box, 1 << 20, 8));
-	pthread_t thread[READERS];
+	CHECK(stress_rounds(argc, argv) < UINT32_MAX);
+	CHECK(box_open_for(&w.box, 1 << 20, 8, WRITERS));
+	pthread_t thread[READERS], writing[WRITERS];
 	for (unsigned i = 0; i < READERS; i++) {
 		struct reader *r = &w.reader[i];
 		r->world = &w;
@@ -145,20 +186,22 @@ int main(int argc, char **argv)
 		CHECK(l0_reader_init(&r->l0, w.box.base, w.box.size) == 0);
 		r->marks = (_Atomic uint8_t *)calloc(r->l0.unit_count, 1);
 		CHECK(r->marks);
-		l0_writer_set_marks(w.box.w, i, r->marks);
+		for (unsigned k = 0; k < WRITERS; k++)
+			l0_writer_set_marks(w.box.all[k], i, r->marks);
 		CHECK(pthread_create(&thread[i], NULL, reader_main, r) == 0);
 	}
-	uint64_t start = stress_now_ms();
-	for (uint32_t serial = 1; serial <= rounds && !is_enough(&w, serial, operations);
-		serial++) {
-		write_one(&w.box, &seed, serial);
-		l0_writer_reclaim(w.box.w);
-		CHECK(stress_now_ms() - start < 5 * STRESS_WAIT_MS);
+	for (unsigned i = 0; i < WRITERS; i++) {
+		w.writer[i] = (struct writer){.world = &w,
+			.w = w.box.all[i],
+			.seed = 77 + i,
+			.rounds = stress_rounds(argc, argv),
+			.operations = stress_operations(argc, argv)};
 	}
-	uint64_t took_ms = stress_now_ms() - start;
+	for (unsigned i = 0; i < WRITERS; i++)
+		CHECK(pthread_create(&writing[i], NULL, writer_main, &w.writer[i]) == 0);
+	for (unsigned i = 0; i < WRITERS; i++)
+		CHECK(pthread_join(writing[i], NULL) == 0);
 	atomic_store(&w.stop, 1);
-	struct l0_writer_stats s;
-	l0_writer_stats(w.box.w, &s);
 	for (unsigned i = 0; i < READERS; i++) {
 		CHECK(pthread_join(thread[i], NULL) == 0);
 		CHECK(w.reader[i].hits > 0 && w.reader[i].misses > 0);
@@ -166,15 +209,8 @@ int main(int argc, char **argv)
 			(unsigned long long)w.reader[i].hits,
 			(unsigned long long)w.reader[i].misses);
 	}
-	char why[128] = "";
-	if (l0_audit(w.box.w, why) != 0) {
-		fprintf(stderr, "audit: %s\n", why);
-		return 1;
-	}
-	printf("%llu puts, %llu replaced, %llu evicted, %llu refused, in %llu ms\n",
-		(unsigned long long)s.puts, (unsigned long long)s.replaced,
-		(unsigned long long)(s.evicted_space + s.evicted_bucket),
-		(unsigned long long)s.refused_nospace, (unsigned long long)took_ms);
+	for (unsigned i = 0; i < WRITERS; i++)
+		writer_report(&w.writer[i]);
 	box_close(&w.box);
 	for (unsigned i = 0; i < READERS; i++)
 		free((void *)(uintptr_t)w.reader[i].marks);

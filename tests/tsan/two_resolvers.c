@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Two resolvers in one process, each on its own loop's thread with its own shared memory, frontend,
-// upstream and policy: the same names are asked of both at the same time. Each answer has the
+// upstream and policy: both get queries for the same names at the same time. Each answer has the
 // address of the resolver's own upstream, and a client that one policy refuses is served by the
 // other: no state is shared.
 
 #include "controlplane/base/loop.h"
 #include "controlplane/frontend/frontend.h"
 #include "controlplane/policy/policy_build.h"
-#include "controlplane/resolver/resolver.h"
+#include "controlplane/resolver/resolvers.h"
 #include "stress.h"
 #include "tests/unit/cp/l1/redis_local.h"
 #include "tests/unit/cp/resolver/resolver_config.h"
@@ -38,7 +38,11 @@ struct box {
 	struct publisher *publisher;
 	struct loop *loop;
 	struct link_server *link;
+	struct upstream_book *book;
+	struct views *views;
+	struct resolvers all; // of the box: one
 	struct resolver *resolver;
+	struct ring_mesh *mesh;
 	struct frontend *frontend;
 	struct frontend_session session;
 	struct fake_upstream upstream;
@@ -138,6 +142,7 @@ static void config_fill(struct box *b)
 	resolver_config_fill(c);
 	c->limits.inflight = 4096;
 	c->limits.waiters = 1024;
+	c->limits.answer_deadline_ms = 1900;
 	c->redis = redis_local(0);
 	c->upstreams.count = 1;
 	c->upstreams.first_timeout_ms = 5000;
@@ -156,18 +161,31 @@ static void box_open(struct box *b, unsigned number)
 {
 	char dir[64], why[SHM_WHY_MAX] = "";
 	b->number = number;
-	snprintf(dir, sizeof(dir), "/tmp/weir-two-%d-%u", getpid(), number);
+	CHECK(folder_make(dir, "two") == 0);
 	CHECK(shm_paths_init(&b->paths, dir, "off", why) == 0);
 	fake_upstream_start(&b->upstream);
 	b->upstream.address = address_of(b);
-	b->upstream.ttl_s = 1 + number * 300; // of one box everything is asked again and again
+	b->upstream.ttl_s = 1 + number * 300; // one box sends every query again and again
 	config_fill(b);
 	CHECK(publisher_open(&b->publisher, &b->paths, &b->config, why) == 0);
 	CHECK(loop_new("test", &b->loop) == 0);
-	CHECK(link_open(&b->link, b->loop, b->publisher, why) == 0);
-	const struct resolver_given given = {b->loop, b->publisher, b->link};
+	CHECK(link_open(&b->link, &b->loop, b->publisher, why) == 0);
+	CHECK(upstream_book_open(&b->book) == 0);
+	CHECK(resolver_views_open(&b->views, b->loop, b->book, NULL, b->publisher, &b->config)
+		== 0);
+	b->all = (struct resolvers){.count = 1, .running = true};
+	CHECK(resolver_client_mesh(&b->mesh, 1, 1) == 0);
+	const struct resolver_given given = {.all = &b->all,
+		.loop = b->loop,
+		.publisher = b->publisher,
+		.link = b->link,
+		.views = b->views,
+		.frontends = b->mesh};
 	CHECK(resolver_open(&b->resolver, &given, &b->config, why) == 0);
-	CHECK(frontend_open(&b->frontend, b->resolver, b->loop, b->publisher, &b->config) == 0);
+	b->all.one[0] = b->resolver;
+	const struct frontend_given frontend = {
+		.loop = b->loop, .resolvers = b->mesh, .publisher = b->publisher};
+	CHECK(frontend_open(&b->frontend, &frontend, &b->config) == 0);
 	policy_open(b);
 	b->session = (struct frontend_session){.reply = on_reply, .transport = FRONTEND_UDP};
 	frontend_session_begin(&b->session);
@@ -181,6 +199,9 @@ static void box_close(struct box *b)
 	frontend_session_end(b->frontend, &b->session);
 	frontend_close(b->frontend);
 	resolver_close(b->resolver);
+	ring_mesh_free(b->mesh);
+	views_free(b->views);
+	upstream_book_close(b->book);
 	link_close(b->link);
 	publisher_close(b->publisher);
 	loop_free(b->loop);

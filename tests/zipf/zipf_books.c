@@ -81,7 +81,7 @@ static void tell(struct zipf_books *b, const struct zipf_question *q, const stru
 {
 	const struct zipf_name *n = &b->name[q->number];
 
-	if (b->told++ >= TOLD_MAX)
+	if (b->lines++ >= TOLD_MAX)
 		return;
 	fprintf(stderr,
 		"%s: z%u (TTL %u s, filled %u ms ago): asked, then made after %d ms, came after %u "

@@ -44,7 +44,7 @@ struct zipf_books {
 	uint64_t seed;
 	struct zipf_tally tally[ZIPF_HEATS];
 	uint64_t wrong, model_upstream;
-	uint32_t told; // lines of what is late on standard error
+	uint32_t lines; // about late replies, on standard error
 };
 
 struct zipf_question {

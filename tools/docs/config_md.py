@@ -49,6 +49,7 @@ the rules for the whole file. `tools/docs/config_md.py` writes this page from
 SECTIONS = {
     "runtime": "Directories, logging, and the group that may look.",
     "dataplane": "Cores, memory, ports and addresses of the data plane.",
+    "controlplane": "Threads of the control plane.",
     "cache": "The answer cache (L0).",
     "refresh": "Refresh-ahead: weir renews popular records before they expire.",
     "blocking": "Block lists, and how a blocked name is answered.",
@@ -143,9 +144,19 @@ LISTS = {
          "service."),
     ],
     "upstreams": [
-        ("servers", "`address`, `name`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
+        ("servers", "`address`, `name`, `weight`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "`address`: `9.9.9.9`, `127.0.0.1:5301`, `[2620:fe::fe]:53`; port 53 by default. `name`: for statistics; by "
-         "default the address. Not an address of this service."),
+         "default the address. Not an address of this service. `weight`: 1 to 100, by default 1; a policy other than "
+         "`failover` gives the server that many times the share."),
+        ("source", "IP address", "the kernel's choice", "CONFIG_SOURCES_MAX", "live",
+         "Source addresses of queries through the port, one of each version at most: addresses of this machine. Without one weir "
+         "takes the address that the kernel chooses for the first server of that version."),
+    ],
+    "limits": [
+        ("unlimited_clients", "prefix", "`[]`", "CONFIG_UNLIMITED_MAX", "live",
+         "Clients without `client_waiters`: mail servers, other resolvers, the address of a NAT. They leave a quarter of all places for waiting clients to the others."),
+        ("unlimited_zones", "name", "`[]`", "CONFIG_UNLIMITED_MAX", "live",
+         "Names without `zone_inflight`, with all names below. The names below one public suffix leave a quarter of `inflight` to the others."),
     ],
     "access": [
         ("allow", "prefix, `private`, `local`, `any`", "`[private, local]`", "CONFIG_ACCESS_MAX", "live",
@@ -227,7 +238,7 @@ LISTS = {
         ("deny", "domain name or `/pattern/`", "`[]`", "CONFIG_GROUP_ENTRIES_MAX", "live", "Like `blocking.deny` and in addition to it, for this group."),
         ("block", "`mode`, `ttl`, `ipv4`, `ipv6`", "as in `blocking`", None, "live", "Answer for a blocked name, with the keys of `blocking`."),
         *shared("as in `blocking`"),
-        ("upstreams", "`address`, `name`", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
+        ("upstreams", "`address`, `name`, `weight`", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
          "Servers of the group, as in `upstreams.servers`. The group then shares cached answers, in L0 and in Redis, only with groups that have the same "
          "servers, on other boxes too."),
         ("disable_cache", "`true`, `false`", "`false`", None, "live",
@@ -244,7 +255,7 @@ NESTED = {"blocking_update": "blocking.update", "query_log_store": "query_log.st
 
 
 def tables():
-    return "".join((config / name).read_text() for name in ("config_keys.h", "config_keys_log.h"))
+    return "".join((config / name).read_text() for name in ("config_keys.h", "config_keys_controlplane.h", "config_keys_log.h", "config_keys_upstreams.h"))
 
 
 def joined(text):

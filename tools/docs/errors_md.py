@@ -70,31 +70,31 @@ def shown(wording):
     return text.replace("|", "/")
 
 
-def table(found, told):
+def table(found, texts):
     rows = []
     for ident, (wording, processes) in found.items():
         of = "both" if len(processes) > 1 else next(iter(processes))
-        rows.append((shown(wording).lower(), f"| `{ident}` | {of} | {shown(wording)} | {told.get(ident, '')} |\n"))
+        rows.append((shown(wording).lower(), f"| `{ident}` | {of} | {shown(wording)} | {texts.get(ident, '')} |\n"))
     return HEAD + "".join(row for _, row in sorted(rows))
 
 
 def main(root, check):
     page = root / "docs" / "reference" / "errors.md"
     text = page.read_text()
-    told = {}
+    texts = {}
     for line in text.split("\n"):
         if row := ROW.match(line):
-            if row[1] in told:
+            if row[1] in texts:
                 raise Refused(f"docs/reference/errors.md: {row[1]} stands there twice")
-            told[row[1]] = row[4].strip()
+            texts[row[1]] = row[4].strip()
     found = messages(root)
-    gone, empty = sorted(told.keys() - found.keys()), sorted(i for i in found if not told.get(i))
+    gone, empty = sorted(texts.keys() - found.keys()), sorted(i for i in found if not texts.get(i))
     before, _, rest = text.partition(HEAD)
     after = "".join(line for line in rest.splitlines(keepends=True) if not line.startswith("| `"))
-    now = before + table(found, told) + after
+    now = before + table(found, texts) + after
     if not check:
         for ident in gone:
-            print(f"no such message any more: {ident}: {told[ident]}")
+            print(f"no such message any more: {ident}: {texts[ident]}")
         for ident in empty:
             print(f"to be explained: {ident}: {shown(found[ident][0])}")
         page.write_text(now)

@@ -34,7 +34,7 @@ with tempfile.TemporaryDirectory() as place:
     expect("rows without a word", root, "does not explain")
     text = page.read_text().replace("|  |", "| A word. |")
     page.write_text(text)
-    expect("all told", root, None)
+    expect("all described", root, None)
     # As `weirctl errors` shows it: FNV-1a of `gone`, and what follows the table stays.
     if "| `E1f62aaae` | controlplane | gone | A word. |" not in text or not text.endswith("\nEnd.\n"):
         failures.append(text)

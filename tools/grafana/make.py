@@ -252,7 +252,7 @@ def boxes(source):
 
 
 def dashboard(title, uid, rows, kind):
-    """`kind`: who is asked for most; only the log's asks Prometheus beside it."""
+    """`kind`: the entries of a top list; only the log's dashboard also queries Prometheus."""
     sources = {"kind": kind, "prometheus": {"type": "prometheus", "uid": "${source}"}}
     variables = [variable("source", "Data source", "prometheus")]
     if kind == "clickhouse":

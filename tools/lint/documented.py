@@ -2,7 +2,7 @@
 """Checks that docs/ has what the code offers, and that the recipes of docs/contributing.md lead to code that is there."""
 import re
 
-VERBS, METRICS = "tools/ctl/main.c", "docs/reference/metrics.md"
+VERBS, METRICS = "tools/ctl/commands.c", "docs/reference/metrics.md"
 KEYS = ("docs/reference/config.md", "docs/reference/config-query-log.md")
 RECIPES = "docs/contributing.md"
 
@@ -46,7 +46,7 @@ def keys(root):
     """Each key of the configuration has a row in docs/reference/config.md or config-query-log.md."""
     pages = "\n".join(text_of(root, page) for page in KEYS)
     rows = {key.replace(".", "_") for key in re.findall(r"^\| `([\w.]+)` \|", pages, re.M)}
-    for name in ("dataplane/config/config_keys.h", "dataplane/config/config_keys_log.h"):
+    for name in ("dataplane/config/config_keys.h", "dataplane/config/config_keys_controlplane.h", "dataplane/config/config_keys_log.h", "dataplane/config/config_keys_upstreams.h"):
         text = re.sub(r"\\\n\s*", "", text_of(root, name))
         found = re.findall(r"X\((\w+), (\w+), \w+, (?:TEXT|NUMBER|BOOL|CHOICE),", text)
         if text and not found:

@@ -3,8 +3,9 @@
 """House rules that a machine can check. Prints one line per breach; exit status 1 if there is any.
 
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
-                                          dataplane_tables plan musts attacks pages
-                                          phrases prose structure verbs metrics keys recipes imports format
+                                          dataplane_tables plan frees musts attacks pages
+                                          phrases prose structure verbs metrics keys json_keys recipes
+                                          imports format
 """
 import ast
 import os
@@ -14,6 +15,8 @@ import subprocess
 import sys
 
 import documented
+import json_keys
+import memory
 import phrases
 import prose
 import structure
@@ -47,7 +50,7 @@ LIBRARY_FILES = {"cyaml/": 2}
 # are the top floor. Each room has a README.md, whose **Door** names the headers that others may include.
 ROOMS = {
     "controlplane": [
-        "base", "lists", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "upstream",
+        "base", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "upstream",
         "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "rules", "resolver",
         "frontend", "api/metrics", "api",
     ],
@@ -289,9 +292,6 @@ def check_packet_path():
                 yield f"{name}:{number}: {code.strip()}: not on the packet path"
 
 
-ALLOCATES = re.compile(r"\b(malloc|calloc|realloc|reallocarray|aligned_alloc|strdup|strndup)\(")
-
-
 def check_accounts():
     """Every file that allocates belongs to an account of dataplane/core/mem/mem_account.c."""
     table = root / "dataplane/core/mem/mem_account.c"
@@ -304,87 +304,26 @@ def check_accounts():
         if any(match.group(1) == w or match.group(1).startswith(w + "_") for w in words):
             continue
         for number, line in enumerate(lines_of(name), 1):
-            if ALLOCATES.search(line.split("//")[0]):
+            if memory.ALLOCATES.search(line.split("//")[0]):
                 yield f"{name}:{number}: allocates and is of no account (mem_account.c)"
                 break
 
 
-# Memory that the data plane takes of anyone; what it may do so for stands in memory.txt.
-RESERVES = re.compile(r"\b(malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|strdup|strndup|asprintf|vasprintf|"
-                      r"rte_[mzc]+alloc(_socket)?|rte_realloc\w*|rte_mempool_create\w*|rte_pktmbuf_pool_create\w*|rte_ring_create\w*|"
-                      r"rte_memzone_reserve\w*|rte_(hash|lpm|fbk_hash|stack|acl)_create\w*|mmap|shm_open|memfd_create|region_create|"
-                      r"region_attach|bpf_map_create)\(")
-DP_LIST = "include/weir/stats_tables.h"
-
-
 def check_dataplane_tables():
-    """Every file of the data plane that takes memory names its tables (stats_tables.h), and every table is named."""
-    book = root / "tools/lint/memory.txt"
-    named = {}
-    for line in book.read_text().split("\n") if book.exists() else []:
-        words = line.split("#")[0].split()
-        if words and words[0].startswith(("dataplane/", "dataplane:")):
-            named[words[0]] = [] if "=" in words else words[1:]
-    path = root / DP_LIST
-    tables = set(re.findall(r"X\((dp_\w+),", path.read_text())) if path.exists() else set()
-    for name in C_FILES:
-        if not re.match(r"dataplane/(\w+/)*\w+\.[ch]$", name) or name.endswith("/heap_site.c"):
-            continue
-        if name in named or any(n.endswith("*") and name.startswith(n[:-1]) for n in named):
-            continue
-        for number, line in enumerate(lines_of(name), 1):
-            if RESERVES.search(line.split("//")[0]):
-                yield f"{name}:{number}: takes memory, and tools/lint/memory.txt does not say for which table"
-                break
-    for file, of in named.items():
-        if file.startswith("dataplane/") and not any(n == file or (file.endswith("*") and n.startswith(file[:-1]))
-                                                     for n in C_FILES):
-            yield f"tools/lint/memory.txt: {file}: there is no such file"
-        for table in of:
-            if table not in tables:
-                yield f"tools/lint/memory.txt: {file}: {DP_LIST} does not have {table}"
-    for table in sorted(tables - {t for of in named.values() for t in of}):
-        yield f"table {table}: tools/lint/memory.txt does not say which file takes its memory"
+    yield from memory.dataplane_tables(root, C_FILES)
 
 
 def check_plan():
-    """Every table of either process stands on a line of the bill (dataplane/core/mem/mem_plan.c)."""
-    book, plan = root / "tools/lint/memory.txt", root / "dataplane/core/mem/mem_plan.c"
-    billed = {w for text in re.findall(r'"([^"]*)"', plan.read_text()) for w in text.split()} if plan.exists() else set()
-    for line in book.read_text().split("\n") if book.exists() else []:
-        words = line.split("#")[0].split()
-        for table in [] if "=" in words else words[1:]:
-            if table not in billed:
-                yield f"tools/lint/memory.txt: {words[0]}: {table} is on no line of dataplane/core/mem/mem_plan.c"
+    yield from memory.plan(root)
+
+
+def check_frees():
+    """What is freed in something that lives on leaves no pointer there."""
+    yield from memory.frees(root, C_FILES)
 
 
 def check_tables():
-    """Every file of the control plane that allocates names its tables, and every table is registered and named."""
-    book = root / "tools/lint/memory.txt"
-    named, known = {}, set()
-    for line in book.read_text().split("\n") if book.exists() else []:
-        words = line.split("#")[0].split()
-        if not words or words[0].startswith(("dataplane/", "dataplane:")):
-            continue
-        tables = [] if "=" in words else words[1:]
-        known.update(tables)
-        named[words[0]] = tables
-    registered = set()
-    for name in C_FILES:
-        if not name.startswith("controlplane/"):
-            continue
-        text = (root / name).read_text()
-        if "table_register(" in text:
-            registered.update(re.findall(r'table_info\)\s*\{\s*\.name = "(\w+)"', text))
-        if name.endswith(".c") and name[13:] not in named and any(
-                ALLOCATES.search(l.split("//")[0]) for l in text.split("\n")):
-            yield f"{name}: allocates, and tools/lint/memory.txt does not say for which table"
-    for file, tables in named.items():
-        for table in tables:
-            if table not in registered:
-                yield f"tools/lint/memory.txt: {file}: nobody registers {table} (table_registry.h)"
-    for table in sorted(registered - known):
-        yield f"table {table}: tools/lint/memory.txt does not say which file allocates it"
+    yield from memory.tables(root, C_FILES)
 
 
 def check_musts():
@@ -497,6 +436,11 @@ def check_keys():
     yield from documented.keys(root)
 
 
+def check_json_keys():
+    """JSON has the keys that json_keys.txt lists, as clients know them."""
+    yield from json_keys.breaches(root, FILES)
+
+
 def check_recipes():
     yield from documented.recipes(root, FILES)
 
@@ -515,7 +459,7 @@ def python_names(tree):
 
 
 def check_imports():
-    """A name that a Python file takes from another of ours is there."""
+    """A name that a Python file imports from another one of the tree exists."""
     trees = {}
     for name in FILES:
         if name.endswith(".py") or (root / name).read_bytes()[:64].split(b"\n")[0].endswith(b"python3"):

@@ -46,7 +46,7 @@ class Tree:
         self.inlines = {m for t in self.text.values() for m in re.findall(r"^#\s*define (\w+)\s.*\bstatic\b", t, re.M)}
 
     def included(self, name):
-        """The files of ours that `name` includes: beside it, from the root of its program, or below include/."""
+        """The files of the tree that `name` includes: beside it, from the root of its program, or below include/."""
         folder, top = os.path.dirname(name), name.split("/")[0]
         for header in INCLUDE.findall(self.raw[name]):
             ways = [folder + "/" + header, top + "/" + header, "tools/ctl/" + header, "controlplane/" + header,

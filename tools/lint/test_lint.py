@@ -22,15 +22,17 @@ BREACHES = {
     "tables": ("controlplane/api_hoard.c", HEAD + "void *f(void)\n{\n\treturn calloc(9, 9);\n}\n"),
     "dataplane_tables": ("dataplane/pool_x.c", HEAD + "void *f(void)\n{\n\treturn rte_ring_create(9);\n}\n"),
     "plan": ("tools/lint/memory.txt", "hoard.c hoards\n"),
+    "frees": ("controlplane/hold.c", HEAD + "void f(struct s *x)\n{\n\tfree(x->kept);\n}\n"),
     "musts": ("docs/reference/musts.md", "| 1035 9 | one thing | `gone_since` – but once there |\n"),
     "attacks": ("docs/reference/attacks.md", "| an attack | a defence | `gone_since` |\n"),
     "pages": ("docs/how-to/lone.md", "# A page\n"),
     "prose": ("docs/wide.md", "# A page\n\nOne sentence. " + "word " * 20 + "\n"),
     "structure": ("controlplane/base/apart.c", HEAD + "\nvoid one(void)\n{\n}\n"),
     "phrases": ("docs/told.md", "The querier, or who asks.\n"),
-    "verbs": ("tools/ctl/main.c", HEAD + 'const struct ctl_command ctl_commands[] = {\n\t{"frob", NULL, 0},\n};\n'),
+    "verbs": ("tools/ctl/commands.c", HEAD + 'const struct ctl_command ctl_commands[] = {\n\t{"frob", NULL, 0},\n};\n'),
     "metrics": ("controlplane/api/metrics/metrics_x.c", HEAD + 'const char *x = "weir_x_total";\n'),
     "keys": ("dataplane/config/config_keys.h", HEAD + "#define K(X) \\\n\tX(dns, frob, frob, BOOL, none, 0)\n"),
+    "json_keys": ("controlplane/base/count.c", HEAD + "void f(void)\n{\n\tJSON_COUNTS(o, n, s, hits);\n}\n"),
     "recipes": ("docs/contributing.md", RECIPE.format("docs/gone.md", "a word", "docs", "contributing.md")),
     "imports": ("tests/smoke/caller.py", "# SPDX-License-Identifier: BSD-3-Clause\nfrom good_names import gone\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
@@ -51,8 +53,8 @@ BELOW = [
     ("accounts", ("controlplane/base/hoard.c", HEAD + "void *f(void)\n{\n\treturn malloc(9);\n}\n")),
     ("dataplane_tables", ("dataplane/port/pool_x.c", HEAD + "void *f(void)\n{\n\treturn rte_ring_create(9);\n}\n")),
     # Rows that cannot be read, anchors that moved, recipes without rows.
-    ("verbs", ("tools/ctl/main.c", HEAD + "const struct ctl_command ctl_commands[] = {\n\tROW(frob),\n};\n")),
-    ("verbs", ("tools/ctl/main.c", HEAD + "const struct ctl_command ctl_commands[] = {\n\t{FROB, NULL},\n};\n")),
+    ("verbs", ("tools/ctl/commands.c", HEAD + "const struct ctl_command ctl_commands[] = {\n\tROW(frob),\n};\n")),
+    ("verbs", ("tools/ctl/commands.c", HEAD + "const struct ctl_command ctl_commands[] = {\n\t{FROB, NULL},\n};\n")),
     ("metrics", ("controlplane/api/metrics/metrics_x.c", HEAD + "int x;\n")),
     ("keys", ("dataplane/config/config_keys.h", HEAD + "#define K(X)\n")),
     ("recipes", ("docs/contributing.md", RECIPE.format("docs", "contributing.md", "tools/lint/phrases.txt", "moved"))),
@@ -110,6 +112,27 @@ STRUCTURE_BREACHES = {
     "structure.txt:1: not": {"tools/lint/structure.txt": "1 frob controlplane/lists\n"},
 }
 
+FREES_BREACHES = {
+    "hold.c:5: free(*x)": {"controlplane/hold.c": FN.format("f", "free(*x)")},
+    "hold.c:5: free(x[i].name)": {"dataplane/hold.c": FN.format("f", "free(x[i].name)")},
+    "hold.c:5: free((void *)x->name)": {"controlplane/hold.c": FN.format("f", "free((void *)x->name)")},
+    "hold.c:6: free(t)": {"controlplane/hold.c": FN.format("f", "struct t *t = x->kept[0];\n\tfree(t)")},
+}
+FREES_GOOD = {"controlplane/hold.c": "".join(FN.format("f", body) for body in (
+    "free(x); // free(x->kept);", "free(text.bytes)", "free((void *)(uintptr_t)x)", "free(name_of(x->kept))",
+    "first = x->list;\n\tx->list = first->next;\n\tfree(first)", "my_free(x->kept)"))}
+
+HOARD = {"controlplane/lists/hoard.c": FN.format("kept", "malloc(9)")}
+MEMORY_BREACHES = {
+    "hoard.c:10: planted takes memory": {
+        "controlplane/lists/hoard.c": FN.format("kept", "malloc(9)") + FN.format("planted", "strdup(9)"),
+        "tools/lint/memory.txt": "lists/hoard.c:kept = one for life\n"},
+    "lists/hoard.c: name its functions: kept": {**HOARD, "tools/lint/memory.txt": "lists/hoard.c = one for life\n"},
+    "gone takes no memory": {**HOARD, "tools/lint/memory.txt": "lists/hoard.c:kept,gone = one for life\n"},
+    "there is no such file": {**HOARD, "tools/lint/memory.txt": "lists/hoard.c:kept = one for life\nlists/x.c:f = once\n"},
+    "nobody registers (table_registry.h) hoards": {**HOARD, "tools/lint/memory.txt": "lists/hoard.c:kept hoards\n"},
+}
+
 # What the structure may be.
 STRUCTURE_GOOD = [
     {k: v for k, v in AROUND.items() if "/d.h" not in k},
@@ -122,6 +145,39 @@ STRUCTURE_GOOD = [
      "controlplane/lists/good.h": "int a;\n" * 349, "controlplane/base/x.c": "\nvoid __wrap_x(void)\n{\n}\n"},
     {"controlplane/lists/good.c": "static void f(void)\n{\n" + "\t;\n" * 59 + "}\n"},
 ]
+
+# Keys of JSON in all the ways that they are written, and one that the book does not have, or has alone.
+JSON_TREE = {"controlplane/base/keys.c": """
+static void given(struct json_out *o, struct json_node *n, const char *key)
+{
+\tjson_out_count(o, n, key, f(1, 2));
+}
+
+static void printed(struct line *l, const char *key)
+{
+\tadd(l, "%s\\"%s\\":1", ",", key);
+}
+
+void all(struct json_out *o, struct json_node *n, struct line *l, struct s *s)
+{
+\t// json_out_text(o, n, "comment", "");
+\tstruct json_node *list = json_out_array(o, n, "list");
+\tjson_out_object(o, list, NULL);
+\tJSON_COUNTS(o, n, &s->of[1], hits,
+\t\tmisses);
+\tJSON_COUNTS_AS(o, n, "open_", s, files);
+\tjson_out_text(o, n, word_of(s), "value");
+\tgiven(o, n, "given");
+\tprinted(l, s ? "one" : "other");
+\tadd(l, "{\\"first\\":1}");
+}
+"""}
+JSON_KEYS = "controlplane/base/keys.c: *word_of first given hits list misses one open_files other\n"
+JSON_BREACHES = {
+    "keys.c: keys of JSON, gone: hit; new: hits;": {"tools/lint/json_keys.txt": JSON_KEYS.replace("hits", "hit")},
+    "keys.c: keys of JSON, gone: more;": {"tools/lint/json_keys.txt": JSON_KEYS.replace("\n", " more\n")},
+    "gone.c: keys of JSON, gone: a;": {"tools/lint/json_keys.txt": JSON_KEYS + "controlplane/gone.c: a\n"},
+}
 
 
 def planted(check, files, around):
@@ -147,12 +203,13 @@ def not_found(check, breaches, around=()):
 
 
 def refused():
-    """How many good structures the lint refuses."""
+    """How many good trees the lint refuses."""
     failed = 0
-    for files in STRUCTURE_GOOD:
-        out = planted("structure", files, {})
+    for check, files in [*(("structure", f) for f in STRUCTURE_GOOD),
+                         ("frees", FREES_GOOD), ("json_keys", {**JSON_TREE, "tools/lint/json_keys.txt": JSON_KEYS})]:
+        out = planted(check, files, {})
         if out.returncode != 0:
-            print(f"structure: refused: {out.stdout}{out.stderr}")
+            print(f"{check}: refused: {out.stdout}{out.stderr}")
             failed += 1
     return failed
 
@@ -162,7 +219,8 @@ def lint(tree, *checks):
 
 
 def main():
-    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + len(STRUCTURE_BREACHES) + len(STRUCTURE_GOOD) + 3
+    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + len(STRUCTURE_BREACHES) + len(STRUCTURE_GOOD) + len(JSON_BREACHES) + 5
+    tried += len(MEMORY_BREACHES) + len(FREES_BREACHES)
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder)
         (tree / ".clang-format").write_bytes(LINT.parents[2].joinpath(".clang-format").read_bytes())
@@ -196,6 +254,8 @@ def main():
             print("phrases: a row without a count was not found")
             failed += 1
         failed += not_found("rooms", ROOM_BREACHES, ROOM_DOORS) + not_found("structure", STRUCTURE_BREACHES) + refused()
+        failed += not_found("json_keys", JSON_BREACHES, JSON_TREE)
+        failed += not_found("tables", MEMORY_BREACHES) + not_found("frees", FREES_BREACHES)
     print(f"{tried - failed} of {tried} as expected")
     return 1 if failed else 0
 

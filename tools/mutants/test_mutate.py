@@ -172,11 +172,11 @@ class Project(unittest.TestCase):
             self.assertIn(("same", None), results["same.c"], out)
             for path, text in FILES.items():
                 self.assertEqual((folder / "src" / path).read_text(), text)
-            # Once more: nothing is left to be done, and the same is told.
+            # Once more: nothing is left to be done, and the report is the same.
             before = (folder / "work/results0.jsonl").read_text()
-            again, told = self.mutate(folder, *options)
-            self.assertEqual((again, (folder / "work/results0.jsonl").read_text()), (0, before), told)
-            self.assertEqual(out[out.index("\narea"):], told[told.index("\narea"):])
+            again, report = self.mutate(folder, *options)
+            self.assertEqual((again, (folder / "work/results0.jsonl").read_text()), (0, before), report)
+            self.assertEqual(out[out.index("\narea"):], report[report.index("\narea"):])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A copy of the sources with a build folder of its own, and what is compiled and linked in it by which command.
 
-Nothing in the checkout is touched. Only the objects of a changed file are compiled anew, and only the test programs that
-took one of these objects from their libraries are linked anew, by the commands of build.ninja with cheaper options.
+Nothing in the checkout is touched. Only the objects of a changed file are compiled again, and only the test programs that
+took one of these objects from their libraries are linked again, by the commands of build.ninja with cheaper options.
 """
 import filecmp
 import json

@@ -151,7 +151,7 @@ class Trial:
         return True
 
     def run(self, site):
-        """(what became of it, the test that noticed or None)"""
+        """(the result, the test that noticed or None)"""
         source = self.tree.src / site.path
         objects = self.tree.objects_of(site.path)
         tests = self.tree.tests_of(objects)

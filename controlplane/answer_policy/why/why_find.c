@@ -122,18 +122,17 @@ static int file_read(struct search *s, int fd, struct contenthash_state *hash)
 static int file_search(struct search *s, const struct rule_source *source, const char *path)
 {
 	struct list_options options = rule_source_options(source);
-	struct contenthash_state *hash = contenthash_new();
-	if (!hash)
-		return -ENOMEM;
+	struct contenthash_state hash;
+	contenthash_begin(&hash);
 	// A pipe or device in its place would keep us.
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int err = fd < 0 ? -errno : 0;
 	list_find_begin(&s->finder, &options, s->wanted, s->wanted_count, FOUND_MAX, on_found, s);
 	if (!err)
-		err = file_read(s, fd, hash);
+		err = file_read(s, fd, &hash);
 	if (fd >= 0)
 		close(fd);
-	uint64_t sum = contenthash_finish(hash);
+	uint64_t sum = contenthash_finish(&hash);
 	if (err == -ETIME)
 		note(s, "not read to its end: that takes too long");
 	else if (err)

@@ -62,8 +62,8 @@ int why_patterns_copy(const struct rule_reader *r, struct why_patterns *out)
 
 void why_patterns_free(struct why_patterns *p)
 {
-	free(p->pattern);
-	free(p->text);
+	FREE_AND_NULL(p->pattern);
+	FREE_AND_NULL(p->text);
 	*p = (struct why_patterns){0};
 }
 

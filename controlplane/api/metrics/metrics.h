@@ -43,7 +43,11 @@ void metrics_clickhouse(struct metrics_text *t, const struct clickhouse_status *
 void metrics_store(struct metrics_text *t, const struct query_store_status *s);
 void metrics_tables(struct metrics_text *t, const struct table_registry *r);
 void metrics_accounts(struct metrics_text *t, const struct mem_reading *r); // none yet: nothing
-void metrics_growth(struct metrics_text *t, const struct memory_report *r); // likewise
+// Mappings and descriptors of each process; NULL: not known.
+void metrics_mappings(struct metrics_text *t, const struct mem_kinds *controlplane,
+	const struct mem_kinds *dataplane);
+void metrics_growth(struct metrics_text *t, const struct memory_report *r); // r NULL: not known
+void metrics_alarms(struct metrics_text *t, const struct judge_status *s);
 void metrics_lives(struct metrics_text *t, const struct memory_meter *m);
 
 // Appends each family of a renamed metric a second time, under its former name, for one version

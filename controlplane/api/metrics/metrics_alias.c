@@ -62,12 +62,7 @@ void metrics_aliases(struct metrics_text *t)
 
 	for (size_t at = 0; at < end;) {
 		const size_t len = strcspn(t->data + at, "\n");
-		char line[METRICS_LINE_MAX];
-		if (len < sizeof(line)) { // the copy: the text may move as it grows
-			memcpy(line, t->data + at, len);
-			line[len] = '\0';
-			line_alias(t, line, len);
-		}
+		line_alias(t, t->data + at, len);
 		at += len + 1;
 	}
 }

@@ -23,6 +23,8 @@ static const struct metrics_field of_all[] = {
 		"Generation of the settings that all workers use.", 0),
 	GAUGE(policy_generation, "policy_generation",
 		"Generation of the policy image that all workers use.", 0),
+	GAUGE(hops_generation, "hops_generation",
+		"Generation of the hops image that all workers use.", 0),
 	GAUGE(verdict_gap, "verdict_gap",
 		"Frames received that have no verdict; 0 without traffic.", 0),
 	GAUGE(limit_empty, "limit_empty", "Cells of the rate limiter without queries left.", 0),
@@ -132,12 +134,27 @@ static void rings_out(struct metrics_text *t, const struct stats_copy *s, const 
 	}
 }
 
+// Of the owners that are verdicts only those with missing buffers: there are many.
+static void missing_out(struct metrics_text *t, const struct stats_copy *s, const struct numbers *n)
+{
+	metrics_family(t, METRICS_GAUGE, "weir_worker_mbufs_missing",
+		"Packet buffers that are missing, by their last owner.");
+	for (unsigned i = 0; i < s->workers; i++)
+		for (unsigned o = 0; o < MBUF_OWNERS; o++)
+			if (o < MBUF_OWNER_VERDICTS || s->worker[i].mbuf_missing[o])
+				metrics_count(t,
+					METRICS_LABELS({"worker", n->name[i]},
+						{"owner", stats_owner_name(o)}),
+					s->worker[i].mbuf_missing[o]);
+}
+
 void metrics_workers(struct metrics_text *t, const struct stats_copy *s)
 {
 	struct numbers n;
 	numbers_fill(&n, s->workers);
 	metrics_field_rows(t, of_workers, ARRAY_LEN(of_workers), s->worker, s->workers,
 		sizeof(s->worker[0]), "worker", n.name);
+	missing_out(t, s, &n);
 	metrics_family(t, METRICS_COUNTER, "weir_worker_busy_seconds_total",
 		"Time that the worker spent in batches with packets.");
 	for (unsigned i = 0; i < s->workers; i++)

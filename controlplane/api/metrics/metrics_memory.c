@@ -58,13 +58,25 @@ void metrics_growth(struct metrics_text *t, const struct memory_report *r)
 	metrics_one(t, METRICS_GAUGE, "weir_memory_steady",
 		"Whether no table was filling, so that the slope is meaningful.", r->steady);
 	metrics_one(t, METRICS_GAUGE, "weir_memory_growth_alarm",
-		"Whether memory grows with certainty by over 1 MiB an hour.", r->alarm);
+		"Whether there is an alarm of memory.", r->alarm);
 	metrics_one(t, METRICS_COUNTER, "weir_memory_growth_alarms_total",
-		"Times that the growth alarm was raised.", r->alarms);
+		"Times that an alarm of memory was raised.", r->alarms);
 }
 
-static const char *const processes[MEMORY_PROCESSES] = {
-	[MEMORY_CONTROLPLANE] = "controlplane", [MEMORY_DATAPLANE] = "dataplane"};
+void metrics_alarms(struct metrics_text *t, const struct judge_status *s)
+{
+	metrics_family(t, METRICS_GAUGE, "weir_memory_alarm",
+		"What grows without an explanation, each for as long as it does.");
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct judge_alarm *a = &s->alarm[i];
+		metrics_count(t,
+			METRICS_LABELS({"process", judge_process_texts[a->process]},
+				{"kind", judge_kind_texts[a->kind]}, {"name", a->name}),
+			1);
+	}
+	metrics_one(t, METRICS_COUNTER, "weir_memory_alarms_total",
+		"Times that an alarm of memory was raised.", s->raised);
+}
 
 static void ends_put(struct metrics_text *t, const char *process, const struct memory_lives *lives)
 {
@@ -83,10 +95,11 @@ void metrics_lives(struct metrics_text *t, const struct memory_meter *m)
 		"Starts of a process since its history began.");
 	for (unsigned p = 0; p < MEMORY_PROCESSES; p++) {
 		const struct memory_life *now = memory_life_get(memory_meter_lives(m, p), 0);
-		metrics_count(t, METRICS_LABELS({"process", processes[p]}), now ? now->number : 0);
+		metrics_count(t, METRICS_LABELS({"process", judge_process_texts[p]}),
+			now ? now->number : 0);
 	}
 	metrics_family(t, METRICS_GAUGE, "weir_process_ends",
 		"The last 64 runs of a process, by how they ended.");
 	for (unsigned p = 0; p < MEMORY_PROCESSES; p++)
-		ends_put(t, processes[p], memory_meter_lives(m, p));
+		ends_put(t, judge_process_texts[p], memory_meter_lives(m, p));
 }

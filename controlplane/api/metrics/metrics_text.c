@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROW_BYTES = 128 * 1024 };
+enum { GROW_BYTES = 128 * 1024, LINE_BYTES_MAX = 2048 };
 
 // A line is put together here and added whole.
 struct line {
-	char text[METRICS_LINE_MAX];
+	char text[LINE_BYTES_MAX];
 	size_t len;
 	bool is_cut;
 };

@@ -13,7 +13,6 @@
 #include <weir/attr.h>
 
 enum { METRICS_TEXT_MAX = 4 << 20, METRICS_LABELS_MAX = 4, METRICS_NAME_MAX = 96 };
-enum { METRICS_LINE_MAX = 2048 }; // bytes, with a NUL
 
 enum metrics_type { METRICS_COUNTER, METRICS_GAUGE, METRICS_HISTOGRAM };
 
@@ -43,7 +42,7 @@ void metrics_one(struct metrics_text *t, enum metrics_type type, const char *nam
 void metrics_histogram(struct metrics_text *t, const struct metrics_label *labels,
 	const uint64_t *bucket, const double *bound, unsigned buckets, double sum);
 
-// Adds a whole line, with its end, unchanged.
+// Adds a whole line, with its end, unchanged. Arguments may point into the text.
 void metrics_line(struct metrics_text *t, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
 // Labels by value, for one or two of them.

@@ -67,8 +67,8 @@ static bool is_hurried(const struct clickhouse *c)
 	return c->hurry_ms && clock_mono_ms() >= c->hurry_ms;
 }
 
-// Waits for the outbox as long as it must; meanwhile the queue fills, and weights take over. At the
-// end not for long: then the oldest on disk go, or, without a disk, this one.
+// Waits for the outbox as long as it must; meanwhile the queue fills, and later rows get the
+// weight. At the end not for long: then the oldest on disk go, or, without a disk, this one.
 static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *what, void *body)
 {
 	int rc;
@@ -375,6 +375,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				       .owner = "clickhouse",
 				       .eviction = "drop the batch, keep its weight",
 				       .lifetime = "until its rows are in a chunk",
+				       .kind = TABLE_WORK,
 				       .cap = s->queue_cap,
 				       .used = s->queued,
 				       .high = s->queued_most,
@@ -385,6 +386,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				       .owner = "clickhouse",
 				       .eviction = "end the chunk",
 				       .lifetime = "query_log.clickhouse.flush_ms",
+				       .kind = TABLE_WORK,
 				       .cap = s->wanted_rows,
 				       .used = s->open_rows,
 				       .bytes = s->buffer_bytes,
@@ -396,6 +398,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				       .owner = "clickhouse",
 				       .eviction = "move the oldest to disk",
 				       .lifetime = "until sent",
+				       .kind = TABLE_WORK,
 				       .cap = CLICKHOUSE_OUTBOX_MAX,
 				       .used = s->outbox.chunks,
 				       .high = s->outbox.chunks_most,
@@ -409,6 +412,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				.owner = "clickhouse",
 				.eviction = "delete the oldest, counted",
 				.lifetime = "until sent",
+				.kind = TABLE_CACHE,
 				.cap = CLICKHOUSE_SPOOL_FILES_MAX,
 				.used = s->outbox.spooled,
 				.high = s->outbox.spooled_most,

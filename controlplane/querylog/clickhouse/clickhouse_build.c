@@ -40,9 +40,8 @@ int clickhouse_builder_open(struct clickhouse_builder *b, uint64_t run, unsigned
 void clickhouse_builder_close(struct clickhouse_builder *b)
 {
 	clickhouse_packer_close(b->packer);
-	free(b->raw);
+	FREE_AND_NULL(b->raw);
 	b->packer = NULL;
-	b->raw = NULL;
 }
 
 uint32_t clickhouse_row_hour(const struct querylog_row *row)

@@ -102,7 +102,7 @@ int clickhouse_recode(struct clickhouse_spooled *what, void **body, enum clickho
 	clickhouse_packer_close(packer);
 	if (rc)
 		return rc;
-	free(*body);
+	FREE_AND_NULL(*body);
 	*body = to.body;
 	*what = to.what;
 	return 0;
@@ -134,8 +134,8 @@ int clickhouse_cut(const char *columns, const struct clickhouse_spooled *what, c
 	rc = raw_cut(packer, &layout, what, body, made);
 	clickhouse_packer_close(packer);
 	if (rc) {
-		free(made[0].body);
-		free(made[1].body);
+		FREE_AND_NULL(made[0].body);
+		FREE_AND_NULL(made[1].body);
 		return rc;
 	}
 	memcpy(half, made, sizeof(made));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A chunk from the outbox into the server: tried, asked for, cut, given up.
+// A chunk from the outbox into the server: tried, counted there, cut, dropped.
 
 #include "clickhouse_build.h"
 #include "clickhouse_sender_internal.h"
@@ -332,8 +332,8 @@ static bool cut(struct clickhouse_sender *s, struct delivery *d)
 	if (rc == 0) {
 		rc = clickhouse_outbox_cut(s->settings.outbox, p, half);
 		if (rc) {
-			free(half[0].body);
-			free(half[1].body);
+			FREE_AND_NULL(half[0].body);
+			FREE_AND_NULL(half[1].body);
 		}
 	}
 	if (rc) {

@@ -104,10 +104,8 @@ static void memory_pop(struct clickhouse_outbox *o)
 
 static void parcel_free(struct clickhouse_parcel *p)
 {
-	free(p->body);
-	free(p->origin);
-	p->body = NULL;
-	p->origin = NULL;
+	FREE_AND_NULL(p->body);
+	FREE_AND_NULL(p->origin);
 }
 
 static void memory_drop(struct clickhouse_outbox *o)
@@ -318,8 +316,8 @@ static int memory_push(struct clickhouse_outbox *o, const struct clickhouse_parc
 	struct clickhouse_origin *origin[2] = {origin_copy(p->origin), origin_copy(p->origin)};
 	if (o->counts.chunks + 2 > CLICKHOUSE_OUTBOX_SLOTS
 		|| (p->origin && (!origin[0] || !origin[1]))) {
-		free(origin[0]);
-		free(origin[1]);
+		FREE_AND_NULL(origin[0]);
+		FREE_AND_NULL(origin[1]);
 		return -ENOSPC;
 	}
 	for (unsigned i = 2; i-- > 0;) {
@@ -350,8 +348,8 @@ static int halves_put(
 	int rc = clickhouse_spool_cut(&o->spool, half, p->origin);
 	o->counts.spool_err = rc;
 	if (rc == 0) {
-		free(half[0].body);
-		free(half[1].body);
+		FREE_AND_NULL(half[0].body);
+		FREE_AND_NULL(half[1].body);
 		return 0;
 	}
 	if (!memory_has_room(o, (uint64_t)half[0].what.bytes + half[1].what.bytes))

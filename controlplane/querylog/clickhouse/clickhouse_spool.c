@@ -170,7 +170,7 @@ void clickhouse_spool_put_aside(struct clickhouse_spool *s)
 		clickhouse_spool_unlink(s->folder, &f, false);
 }
 
-// The oldest that is not held. False: there is none.
+// The oldest that is not held. False: no such chunk.
 static bool drop(struct clickhouse_spool *s)
 {
 	bool held = s->is_first_held;
@@ -216,10 +216,8 @@ int clickhouse_spool_open(
 
 void clickhouse_spool_close(struct clickhouse_spool *s)
 {
-	free(s->file);
-	free(s->own);
-	s->file = NULL;
-	s->own = NULL;
+	FREE_AND_NULL(s->file);
+	FREE_AND_NULL(s->own);
 	s->count = 0;
 }
 

@@ -209,6 +209,7 @@ static void on_beat(void *arg, uint64_t now_ms)
 			log_info("dnstap: connected to %s", d->address.sun_path);
 		}
 	}
+	d->now.sockets = d->fd >= 0;
 	sink_thread_show(d->thread, &d->now);
 }
 

@@ -279,6 +279,7 @@ static void on_beat(void *arg, uint64_t)
 {
 	struct request_log *l = arg;
 	(void)file_ready(l);
+	l->now.files = l->fd >= 0;
 	sink_thread_show(l->thread, &l->now);
 }
 

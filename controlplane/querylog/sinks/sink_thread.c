@@ -131,12 +131,17 @@ void sink_thread_status(struct sink_thread *t, struct sink_status *out)
 void sink_thread_tables(struct sink_thread *t, struct table_registry *tables)
 {
 	struct querylog_queue_counts q;
+	struct sink_status s;
 	querylog_queue_counts(t->queue, &q);
+	sink_thread_status(t, &s);
 	table_register(tables, &(struct table_info){.name = t->work.table,
 				       .owner = t->work.name,
 				       .eviction = "refuse, counted by the query log",
 				       .lifetime = "until written",
+				       .kind = TABLE_WORK,
 				       .cap = q.cap,
+				       .descriptors = s.sockets,
+				       .files = s.files,
 				       .used = q.used,
 				       .high = q.used_most,
 				       .refused = q.refused,

@@ -57,6 +57,7 @@ struct sink_status {
 	uint64_t without_messages; // of dnstap: written, but not with all that was on the wire
 	uint64_t cut_bytes; // of lines that a power cut left torn, cut off when a file was opened
 	uint64_t untrusted; // of these: the server's certificate was not trusted
+	uint64_t sockets, files;               // that it has open
 	uint64_t queued, queued_most, refused; // batches
 };
 void sink_thread_show(struct sink_thread *t, const struct sink_status *s);

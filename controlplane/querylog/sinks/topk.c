@@ -53,10 +53,10 @@ void topk_free(struct topk *s)
 {
 	if (!s)
 		return;
-	free(s->entry);
-	free(s->heap);
-	free(s->bucket);
-	free(s->text);
+	FREE_AND_NULL(s->entry);
+	FREE_AND_NULL(s->heap);
+	FREE_AND_NULL(s->bucket);
+	FREE_AND_NULL(s->text);
 	free(s);
 }
 

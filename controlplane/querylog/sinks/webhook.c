@@ -30,7 +30,7 @@ struct target {
 	uint64_t room, room_ms; // of messages, in parts of MINUTE_MS; and since when
 	uint64_t last_ms;
 	struct sink_retry retry;
-	bool is_cut;            // its message was under way when the end came: it may be silent
+	bool is_cut;            // its message was being sent at the end: no error is logged
 	char why[SINK_WHY_MAX]; // of the last failure, "" without one
 };
 
@@ -47,7 +47,7 @@ struct webhook {
 	struct webhook_day day;
 	uint64_t key[2]; // of the tables
 	struct sink_status now;
-	_Atomic bool stop; // the message under way is cut short
+	_Atomic bool stop; // cuts the current message short
 };
 
 static int64_t unix_s(const struct webhook *w)
@@ -122,7 +122,7 @@ static void day_look(struct webhook *w)
 		if (!to->config->summary)
 			continue;
 		w->now.lost += to->summary != NULL;
-		free(to->summary);
+		FREE_AND_NULL(to->summary);
 		to->tries = 0;
 		to->summary = webhook_day_text(to->config->form, w->settings.box, &w->day, now_s);
 		w->now.lost += to->summary == NULL;
@@ -210,8 +210,7 @@ static void tell_day(struct webhook *w, struct target *t, uint64_t now_ms, unsig
 	if (!done && (w->stop || ++t->tries < WEBHOOK_DAY_TRIES))
 		return;
 	w->now.lost += !done;
-	free(t->summary);
-	t->summary = NULL;
+	FREE_AND_NULL(t->summary);
 }
 
 // Of the targets that fail the one that is tried next speaks for all.
@@ -320,7 +319,7 @@ static void parts_free(struct webhook *w)
 {
 	for (unsigned i = 0; i < w->settings.count; i++) {
 		http_post_close(w->target[i].post);
-		free(w->target[i].summary);
+		FREE_AND_NULL(w->target[i].summary);
 	}
 	for (unsigned k = 0; k < WEBHOOK_LISTS; k++)
 		topk_free(w->day.topk[k]);

@@ -51,7 +51,7 @@ static int ids_open(struct ids *t, size_t entries)
 
 static void ids_free(struct ids *t)
 {
-	free(t->entry);
+	FREE_AND_NULL(t->entry);
 	*t = (struct ids){0};
 }
 
@@ -130,8 +130,7 @@ void query_file_free(struct query_file *f)
 uint64_t query_file_memory(void)
 {
 	return (QUERY_NAMES_CACHED + QUERY_CLIENTS_CACHED + QUERY_KINDS_CACHED)
-		       * sizeof(struct ids_entry)
-	       + SQL_CACHE_KIB * UINT64_C(1024);
+	       * sizeof(struct ids_entry);
 }
 
 static void statements_free(struct query_file *f)

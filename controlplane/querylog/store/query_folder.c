@@ -131,7 +131,7 @@ int query_folder_scan(struct query_folder *out, const char *path)
 
 void query_folder_free(struct query_folder *f)
 {
-	free(f->file);
+	FREE_AND_NULL(f->file);
 	*f = (struct query_folder){0};
 }
 

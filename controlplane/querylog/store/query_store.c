@@ -4,6 +4,7 @@
 #include "query_folder.h"
 #include "query_schema.h"
 #include "query_store_file.h"
+#include "sql.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 
@@ -279,6 +281,16 @@ void query_store_status(struct query_store *s, struct query_store_status *out)
 	out->refused = atomic_load(&s->refused);
 }
 
+static uint64_t sqlite_bytes(void)
+{
+	const struct heap_site *site[HEAP_SITES_MAX];
+	uint64_t bytes = 0;
+	for (unsigned i = heap_sites(site, HEAP_SITES_MAX); i-- > 0;)
+		if (strcmp(site[i]->file, "sqlite") == 0)
+			bytes += atomic_load_explicit(&site[i]->bytes, memory_order_relaxed);
+	return bytes;
+}
+
 void query_store_tables(const struct query_store_status *s, struct table_registry *tables)
 {
 	int64_t now_s = time(NULL);
@@ -286,6 +298,7 @@ void query_store_tables(const struct query_store_status *s, struct table_registr
 				       .owner = "query store",
 				       .eviction = "drop the batch, keep its weight",
 				       .lifetime = "until written",
+				       .kind = TABLE_WORK,
 				       .cap = s->queue_cap,
 				       .used = s->queued,
 				       .high = s->queued_most,
@@ -297,18 +310,31 @@ void query_store_tables(const struct query_store_status *s, struct table_registr
 			.owner = "query store",
 			.eviction = "evict the least recently used of two",
 			.lifetime = "life of the open file",
+			.kind = TABLE_CACHE,
 			.cap = QUERY_NAMES_CACHED + QUERY_CLIENTS_CACHED + QUERY_KINDS_CACHED,
 			.used = s->texts,
 			.evicted = s->texts_evicted,
 			.has = TABLE_EVICTS,
 			.bytes = query_file_memory()});
+	const uint64_t sqlite = sqlite_bytes();
+	// The file being written, and searches: pages, statements and what they sort.
+	table_register(tables, &(struct table_info){.name = "sqlite_pages",
+				       .owner = "query store",
+				       .eviction = "evict the least recently used page",
+				       .lifetime = "life of the open file or search",
+				       .kind = TABLE_CACHE,
+				       .cap = 4 * SQL_CACHE_KIB * UINT64_C(1024),
+				       .used = sqlite,
+				       .bytes = sqlite});
 	table_register(
 		tables, &(struct table_info){.name = "query_store_files",
 				.owner = "query store",
 				.eviction = "delete the oldest file, by hours and bytes",
 				.lifetime = "query_log.store.hours",
+				.kind = TABLE_CACHE,
 				.cap = QUERY_FILES_MAX,
 				.used = s->files,
+				.files = sql_files(),
 				.evicted = s->dropped_files,
 				.oldest_ms = s->oldest_unix_s && now_s > s->oldest_unix_s
 						     ? 1000 * (uint64_t)(now_s - s->oldest_unix_s)

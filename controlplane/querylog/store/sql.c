@@ -144,6 +144,37 @@ static void sqlite_end(void *)
 
 static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
 
+// A database, its log and index, journals, folders: SQLite opens and closes them by these.
+static _Atomic unsigned files;
+
+unsigned sql_files(void)
+{
+	return files;
+}
+
+static int file_open(const char *path, int flags, int mode)
+{
+	int fd = open(path, flags, mode);
+	files += fd >= 0;
+	return fd;
+}
+
+static int file_close(int fd)
+{
+	int rc = close(fd);
+	files -= rc == 0;
+	return rc;
+}
+
+static void files_count(void)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+	if (!vfs || vfs->iVersion < 3)
+		return;
+	(void)vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)file_open);
+	(void)vfs->xSetSystemCall(vfs, "close", (sqlite3_syscall_ptr)file_close);
+}
+
 // SQLite's memory gets a site of its own (heap_site.h); if SQLite refuses the hooks it is not
 // counted.
 static void sqlite_start(void)
@@ -151,6 +182,7 @@ static void sqlite_start(void)
 	static const struct sqlite3_mem_methods counted = {sqlite_malloc, heap_free, sqlite_realloc,
 		sqlite_size, sqlite_roundup, sqlite_begin, sqlite_end, NULL};
 	(void)sqlite3_config(SQLITE_CONFIG_MALLOC, &counted);
+	files_count();
 }
 
 int sql_open(struct sql **out, const char *path, enum sql_mode mode)

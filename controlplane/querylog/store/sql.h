@@ -21,13 +21,15 @@ struct sql_statement;
 
 enum sql_mode {
 	SQL_READ,  // the file must exist; undoes the unfinished work of a killed writer
-	SQL_WRITE, // made if there is none, 0600
+	SQL_WRITE, // made if it is missing, 0600
 };
 
 // The last component of `path` must be no symbolic link.
 ATTR_MUST_CHECK int sql_open(struct sql **out, const char *path, enum sql_mode mode);
 // Its statements are freed before. NULL is fine.
 void sql_close(struct sql *s);
+// How many files SQLite has open in this process. Any thread.
+unsigned sql_files(void);
 
 // From now on a statement of this connection ends with -ECANCELED once `stop` returns true; it is
 // called each few thousand steps of SQLite's machine.
@@ -41,10 +43,10 @@ ATTR_MUST_CHECK int sql_number(struct sql *s, const char *constant, int64_t *out
 ATTR_MUST_CHECK int sql_prepare(struct sql *s, const char *constant, struct sql_statement **out);
 void sql_free(struct sql_statement *t); // NULL is fine
 
-// Parameters count from 1. A binding stays; a text must stay valid until sql_reset.
+// Parameters count from 1. A binding stays; text and bytes must stay valid until sql_reset.
 void sql_bind(struct sql_statement *t, int at, int64_t value);
 void sql_bind_text(struct sql_statement *t, int at, const char *text, size_t len);
-void sql_bind_bytes(struct sql_statement *t, int at, const void *bytes, size_t len); // likewise
+void sql_bind_bytes(struct sql_statement *t, int at, const void *bytes, size_t len);
 
 // 1: a row; 0: done; -errno.
 ATTR_MUST_CHECK int sql_step(struct sql_statement *t);

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "heap_caller.h"
+#include "heap_large.h"
+#include "heap_sampling.h"
+
 #include <errno.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <weir/heap_site.h>
 
 // The last word of a block: sixteen bits of place in the list of sites, the rest from the block's
 // address and a number of this life. A library's block has it by chance once in 2^48.
-enum { MARK = sizeof(uint64_t), SITE_BITS = 16 };
+enum { MARK = HEAP_MARK, SITE_BITS = 16 };
 
 // The linker's names for the ends of the section; absent in a program of no sites.
-extern struct heap_site __start_heap_sites[] __attribute__((weak));
-extern struct heap_site __stop_heap_sites[] __attribute__((weak));
+extern struct heap_site __start_heap_site_list[] __attribute__((weak));
+extern struct heap_site __stop_heap_site_list[] __attribute__((weak));
 
 static struct heap_site library_site[HEAP_LIBRARY_COUNT] = {
-#define X(name) [HEAP_LIBRARY_##name] = {.file = #name},
+#define X(name, each) [HEAP_LIBRARY_##name] = {.file = #name},
 	HEAP_LIBRARY_LIST(X)
 #undef X
 };
@@ -24,22 +29,30 @@ struct heap_site *heap_site_library(enum heap_library library)
 
 static size_t linked_count(void)
 {
-	return __start_heap_sites ? (size_t)(__stop_heap_sites - __start_heap_sites) : 0;
+	return __start_heap_site_list ? (size_t)(__stop_heap_site_list - __start_heap_site_list)
+				      : 0;
 }
+
+// Numbers: libraries, their callers, then those of the section.
+enum { CALLERS_AT = HEAP_LIBRARY_COUNT, LINKED_AT = CALLERS_AT + HEAP_CALLERS_MAX };
 
 static uint64_t site_number(const struct heap_site *s)
 {
 	if (s >= library_site && s < library_site + HEAP_LIBRARY_COUNT)
 		return (uint64_t)(s - library_site);
-	return HEAP_LIBRARY_COUNT + (uint64_t)(s - __start_heap_sites);
+	uint64_t caller = heap_caller_number(s);
+	return caller < HEAP_CALLERS_MAX ? CALLERS_AT + caller
+					 : LINKED_AT + (uint64_t)(s - __start_heap_site_list);
 }
 
 static struct heap_site *site_of(uint64_t number)
 {
-	if (number < HEAP_LIBRARY_COUNT)
+	if (number < CALLERS_AT)
 		return &library_site[number];
-	number -= HEAP_LIBRARY_COUNT;
-	return number < linked_count() ? &__start_heap_sites[number] : NULL;
+	if (number < LINKED_AT)
+		return heap_caller_at(number - CALLERS_AT);
+	number -= LINKED_AT;
+	return number < linked_count() ? &__start_heap_site_list[number] : NULL;
 }
 
 // The address of a block, which the loader and the kernel choose for each run, is secret enough:
@@ -61,24 +74,27 @@ static char *mark_place(void *p, size_t usable)
 	return end;
 }
 
-static void *take(struct heap_site *s, void *p)
+void *heap_mark(struct heap_site *s, void *p, size_t usable)
 {
-	if (!p)
-		return NULL;
-	size_t usable = malloc_usable_size(p);
 	uint64_t word = mark_of(p) | site_number(s);
 	memcpy(mark_place(p, usable), &word, MARK);
 	atomic_fetch_add_explicit(&s->bytes, usable, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->blocks, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->made, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->made_bytes, usable, memory_order_relaxed);
+	if (usable >= HEAP_LARGE)
+		heap_large_add(p, usable, s);
 	return p;
 }
 
-// Clears the block's mark, so that no block is settled twice.
-static struct heap_site *settle(void *p)
+static void *take(struct heap_site *s, void *p)
 {
-	size_t usable = malloc_usable_size(p);
+	return p ? heap_mark(s, p, malloc_usable_size(p)) : NULL;
+}
+
+// Clears the block's mark, so that no block is settled twice.
+static struct heap_site *settle_block(void *p, size_t usable)
+{
 	uint64_t word;
 	if (usable < MARK)
 		return NULL;
@@ -92,7 +108,19 @@ static struct heap_site *settle(void *p)
 	memset(place, 0, MARK);
 	atomic_fetch_sub_explicit(&s->bytes, usable, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&s->blocks, 1, memory_order_relaxed);
+	if (usable >= HEAP_LARGE)
+		heap_large_remove(p);
 	return s;
+}
+
+static struct heap_site *settle(void *p)
+{
+	return settle_block(p, malloc_usable_size(p));
+}
+
+void heap_unmark(void *p, size_t usable)
+{
+	(void)settle_block(p, usable);
 }
 
 void *heap_malloc(struct heap_site *s, size_t n)
@@ -101,6 +129,7 @@ void *heap_malloc(struct heap_site *s, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
+	heap_sampling_step(n);
 	return take(s, malloc(n + MARK));
 }
 
@@ -111,6 +140,7 @@ void *heap_calloc(struct heap_site *s, size_t count, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
+	heap_sampling_step(size);
 	return take(s, calloc(1, size + MARK));
 }
 
@@ -122,6 +152,7 @@ void *heap_realloc(struct heap_site *s, void *p, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
+	heap_sampling_step(n);
 	struct heap_site *before = settle(p);
 	void *bigger = realloc(p, n + MARK);
 	if (bigger)
@@ -148,6 +179,7 @@ void *heap_aligned_alloc(struct heap_site *s, size_t align, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
+	heap_sampling_step(size);
 	return take(s, aligned_alloc(align, size / align * align));
 }
 
@@ -184,34 +216,64 @@ size_t heap_size(void *p)
 	return malloc_usable_size(p) - MARK;
 }
 
-#define X(name)                                                                \
-	void *heap_##name##_malloc(size_t n)                                   \
-	{                                                                      \
-		return heap_malloc(&library_site[HEAP_LIBRARY_##name], n);     \
-	}                                                                      \
-	void *heap_##name##_calloc(size_t c, size_t n)                         \
-	{                                                                      \
-		return heap_calloc(&library_site[HEAP_LIBRARY_##name], c, n);  \
-	}                                                                      \
-	void *heap_##name##_realloc(void *p, size_t n)                         \
-	{                                                                      \
-		return heap_realloc(&library_site[HEAP_LIBRARY_##name], p, n); \
-	}                                                                      \
-	char *heap_##name##_strdup(const char *text)                           \
-	{                                                                      \
-		return heap_strdup(&library_site[HEAP_LIBRARY_##name], text);  \
+// Of one allocation in `each`, by its caller.
+static struct heap_site *library_from(enum heap_library library, unsigned each)
+{
+	static __thread unsigned count;
+	struct heap_site *own = &library_site[library];
+	struct heap_site *caller =
+		each > 1 && ++count % each != 0 ? NULL : heap_caller_find(library, own->file);
+	return caller ? caller : own;
+}
+
+#define X(name, each)                                                               \
+	void *heap_##name##_malloc(size_t n)                                        \
+	{                                                                           \
+		return heap_malloc(library_from(HEAP_LIBRARY_##name, each), n);     \
+	}                                                                           \
+	void *heap_##name##_calloc(size_t c, size_t n)                              \
+	{                                                                           \
+		return heap_calloc(library_from(HEAP_LIBRARY_##name, each), c, n);  \
+	}                                                                           \
+	void *heap_##name##_realloc(void *p, size_t n)                              \
+	{                                                                           \
+		return heap_realloc(library_from(HEAP_LIBRARY_##name, each), p, n); \
+	}                                                                           \
+	char *heap_##name##_strdup(const char *text)                                \
+	{                                                                           \
+		return heap_strdup(library_from(HEAP_LIBRARY_##name, each), text);  \
 	}
 HEAP_LIBRARY_LIST(X)
 #undef X
 
+static bool is_made(const struct heap_site *s)
+{
+	return s && atomic_load_explicit(&s->made, memory_order_relaxed) > 0;
+}
+
 unsigned heap_sites(const struct heap_site *out[], unsigned cap)
 {
 	unsigned n = 0;
-	uint64_t all = HEAP_LIBRARY_COUNT + linked_count();
-	for (uint64_t i = 0; i < all && n < cap; i++) {
-		const struct heap_site *s = site_of(i);
-		if (atomic_load_explicit(&s->made, memory_order_relaxed) > 0)
-			out[n++] = s;
+	const struct heap_site *s;
+	for (unsigned library = 0; library < HEAP_LIBRARY_COUNT; library++) {
+		if (is_made(&library_site[library]) && n < cap)
+			out[n++] = &library_site[library];
+		for (uint64_t i = 0; i < HEAP_CALLERS_MAX && n < cap; i++)
+			if (is_made(s = heap_caller_at(i)) && heap_caller_library(i) == library)
+				out[n++] = s;
 	}
+	for (uint64_t i = LINKED_AT; (s = site_of(i)) && n < cap; i++)
+		if (is_made(s))
+			out[n++] = s;
 	return n;
+}
+
+const char *heap_site_name(const struct heap_site *s, char out[HEAP_SITE_NAME])
+{
+	const char *folder = strrchr(s->file, '/'), *file = folder ? folder + 1 : s->file;
+	if (s->function)
+		snprintf(out, HEAP_SITE_NAME, "%s (%s:%u)", s->function, file, s->line);
+	else if (!heap_caller_name(s, out))
+		snprintf(out, HEAP_SITE_NAME, "%s", file);
+	return out;
 }

@@ -32,17 +32,18 @@ uint64_t contenthash(const void *data, size_t len)
 }
 
 // struct contenthash_state is XXH3's own state under a name that keeps its header out of weir's.
+static_assert(sizeof(struct contenthash_state) == sizeof(XXH3_state_t));
+static_assert(alignof(struct contenthash_state) >= alignof(XXH3_state_t));
+
 static XXH3_state_t *state_of(struct contenthash_state *s)
 {
 	return (XXH3_state_t *)(void *)s;
 }
 
-struct contenthash_state *contenthash_new(void)
+void contenthash_begin(struct contenthash_state *s)
 {
-	XXH3_state_t *x = XXH3_createState();
-	if (x)
-		(void)XXH3_64bits_reset(x);
-	return (struct contenthash_state *)(void *)x;
+	XXH3_INITSTATE(state_of(s));
+	(void)XXH3_64bits_reset(state_of(s));
 }
 
 void contenthash_update(struct contenthash_state *s, const void *data, size_t len)
@@ -51,9 +52,7 @@ void contenthash_update(struct contenthash_state *s, const void *data, size_t le
 		(void)XXH3_64bits_update(state_of(s), data, len);
 }
 
-uint64_t contenthash_finish(struct contenthash_state *s)
+uint64_t contenthash_finish(const struct contenthash_state *s)
 {
-	uint64_t h = XXH3_64bits_digest(state_of(s));
-	XXH3_freeState(state_of(s));
-	return h;
+	return XXH3_64bits_digest((const XXH3_state_t *)(const void *)s);
 }

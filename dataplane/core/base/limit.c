@@ -54,8 +54,8 @@ void limiter_free(struct limiter *l)
 {
 	if (!l)
 		return;
-	free(l->seen);
-	free(l->table);
+	FREE_AND_NULL(l->seen);
+	FREE_AND_NULL(l->table);
 	free(l);
 }
 

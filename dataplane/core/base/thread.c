@@ -12,6 +12,7 @@ int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *a
 	sigdelset(&mask, SIGSEGV);
 	sigdelset(&mask, SIGFPE);
 	sigdelset(&mask, SIGILL);
+	sigdelset(&mask, SIGPROF);
 	pthread_sigmask(SIG_SETMASK, &mask, &before);
 	int rc = pthread_create(out, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -83,12 +83,12 @@ int l0_alloc_init(struct l0_alloc *a, uint32_t units)
 
 void l0_alloc_destroy(struct l0_alloc *a)
 {
-	free(a->used);
-	free(a->starts);
-	free(a->open.bits);
-	free(a->closed.bits);
-	free(a->open.touched);
-	free(a->closed.touched);
+	FREE_AND_NULL(a->used);
+	FREE_AND_NULL(a->starts);
+	FREE_AND_NULL(a->open.bits);
+	FREE_AND_NULL(a->closed.bits);
+	FREE_AND_NULL(a->open.touched);
+	FREE_AND_NULL(a->closed.touched);
 	*a = (struct l0_alloc){0};
 }
 

@@ -45,7 +45,7 @@ void l0_drop(struct l0_writer *w, uint32_t slot)
 	}
 	l0_sieve_remove(&w->sieve, slot);
 	l0_heat_clear(&w->heat, slot);
-	l0_alloc_retire(&w->alloc, number, l0_record_units(p));
+	l0_alloc_retire(&w->alloc, l0_unit_of(w, number), l0_record_units(p));
 	w->stats.entries--;
 }
 
@@ -94,9 +94,9 @@ static bool short_of_room(const struct l0_writer *w, uint32_t k)
 
 unsigned l0_clear_hold(struct l0_writer *w, unsigned evictions)
 {
-	uint32_t number;
-	while (evictions && (number = l0_alloc_in_hold(&w->alloc)) != 0) {
-		l0_drop(w, slot_of_record(w, number));
+	uint32_t unit;
+	while (evictions && (unit = l0_alloc_in_hold(&w->alloc)) != 0) {
+		l0_drop(w, slot_of_record(w, w->share.unit_first + unit));
 		w->stats.evicted_space++;
 		evictions--;
 	}
@@ -136,7 +136,7 @@ static uint32_t free_slot(const struct l0_writer *w, uint64_t bucket)
 
 uint32_t l0_make_slot(struct l0_writer *w, const struct l0_key *key, uint64_t now_ms)
 {
-	uint64_t first = key->hash & w->reader.bucket_mask;
+	uint64_t first = l0_bucket_of_hash(w, key->hash);
 	uint64_t second = l0_other_bucket(first, l0_tag(key->hash), w->reader.bucket_mask);
 	uint32_t slot = free_slot(w, first);
 	if (slot == L0_SLOT_NONE)

@@ -26,9 +26,9 @@ int l0_heat_init(struct l0_heat *h, uint32_t slots)
 
 void l0_heat_destroy(struct l0_heat *h)
 {
-	free(h->heat);
-	free(h->waiting);
-	free(h->renewed);
+	FREE_AND_NULL(h->heat);
+	FREE_AND_NULL(h->waiting);
+	FREE_AND_NULL(h->renewed);
 	*h = (struct l0_heat){0};
 }
 

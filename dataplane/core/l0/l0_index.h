@@ -4,8 +4,9 @@
 // The arithmetic of L0's index, shared by reader and writer: where a hash lives, and which slots of
 // a bucket carry a tag.
 //
-// Tag: the top 16 bits of the hash, never 0. First bucket: its low bits. Second bucket: first
-// xor an odd multiple of the tag, so it differs from the first, and the same step leads back.
+// Tag: the top 16 bits of the hash, never 0. First bucket: its low bits, the top six of which are
+// the part. Second bucket: first xor an odd multiple of the tag in the bits below the part, so it
+// differs from the first, lies in the same part, and the same step leads back.
 // Attackers know neither: the hash is keyed.
 
 #include <stdbool.h>
@@ -35,7 +36,7 @@ ATTR_INLINE uint16_t l0_tag(uint64_t hash)
 
 ATTR_INLINE uint64_t l0_other_bucket(uint64_t bucket, uint16_t tag, uint64_t mask)
 {
-	return (bucket ^ (tag * UINT64_C(0x9e3779b1) | 1)) & mask;
+	return bucket ^ ((tag * UINT64_C(0x9e3779b1) | 1) & mask >> L0_PART_BITS);
 }
 
 // Bit i: slot i carries the tag. The loads acquire: a record number read after a tag is at least as

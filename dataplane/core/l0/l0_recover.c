@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <weir/fault.h>
 
-// Recovers a table that a dead control plane left, or that was overwritten. A slot is kept when its
-// record lies in the table, fits its check sum, sits where its key's hash may sit, has TTL offsets
+// Recovers a share that a dead control plane left, or that was overwritten. A slot is kept when its
+// record lies in the share, fits its check sum, sits where its key's hash may sit, has TTL offsets
 // that fit the answer, is not past hard expiry, and shares no unit with one kept before. All other
 // slots are cleared. Workers go on reading meanwhile.
 
@@ -49,7 +49,7 @@ static bool place_sound(const struct l0_reader *r, uint32_t slot, const struct l
 bool l0_slot_sound(const struct l0_reader *r, uint32_t slot, uint64_t now_ms)
 {
 	struct l0_bounds b;
-	if (!l0_bounds_read(r, l0_slot_record_of(r, slot), &b))
+	if (!l0_bounds_read(r, l0_slot_record_of(r->buckets, slot), &b))
 		return false;
 	const struct l0_record *p = b.record;
 	return p->created_ms <= now_ms + FUTURE_MAX_MS && !l0_past_hard(p, now_ms)
@@ -63,8 +63,10 @@ static void keep_or_clear(struct l0_writer *w, uint32_t slot, uint32_t *overflow
 	_Atomic uint16_t *tag = &b->tag[slot % L0_BUCKET_SLOTS];
 	if (atomic_load_explicit(tag, memory_order_relaxed) == 0)
 		return;
-	if (!l0_slot_sound(&w->reader, slot, now_ms)
-		|| !l0_alloc_claim(&w->alloc, number, l0_record_units(l0_record_at(w, number)))) {
+	uint32_t in_table = slot + (uint32_t)w->share.bucket_first * L0_BUCKET_SLOTS;
+	if (!l0_slot_sound(&w->reader, in_table, now_ms)
+		|| !l0_alloc_claim(&w->alloc, l0_unit_of(w, number),
+			l0_record_units(l0_record_at(w, number)))) {
 		atomic_store_explicit(tag, 0, memory_order_release);
 		FAULT_POINT(l0_recover_cleared);
 		w->stats.discarded++;
@@ -80,7 +82,7 @@ static void keep_or_clear(struct l0_writer *w, uint32_t slot, uint32_t *overflow
 int l0_recover(struct l0_writer *w, uint64_t now_ms)
 {
 	// Counted aside and stored once, so that no worker meets a count that is too low.
-	uint64_t buckets = w->reader.bucket_mask + 1;
+	uint64_t buckets = w->share.buckets;
 	uint32_t *overflow = calloc(buckets, sizeof(*overflow));
 	if (!overflow)
 		return -ENOMEM;

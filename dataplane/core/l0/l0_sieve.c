@@ -27,9 +27,9 @@ int l0_sieve_init(struct l0_sieve *s, uint32_t slots)
 
 void l0_sieve_destroy(struct l0_sieve *s)
 {
-	free(s->newer);
-	free(s->older);
-	free(s->carried);
+	FREE_AND_NULL(s->newer);
+	FREE_AND_NULL(s->older);
+	FREE_AND_NULL(s->carried);
 	*s = (struct l0_sieve){0};
 }
 

@@ -5,8 +5,10 @@
 // judge), l0_evict.c (eviction), l0_heat.c (hit counts), l0_walk.c (flush, sweep), l0_recover.c
 // (open), l0_copy.c.
 //
-// A slot number is bucket * L0_BUCKET_SLOTS + slot. This process wrote the table's contents, or
-// recovery checked them: the code here reads them without bounds checks.
+// Buckets are numbered from the first of the writer's share on, a slot number is bucket *
+// L0_BUCKET_SLOTS + slot; record numbers are the table's, and the allocator numbers units from the
+// first of the share on. This process wrote the share's contents, or recovery checked them: the
+// code here reads them without bounds checks.
 
 #include "l0_alloc.h"
 #include "l0_heat.h"
@@ -19,13 +21,16 @@ enum {
 	L0_EVICTIONS_MAX = 64,   // by one put
 	L0_HAND_STEPS_MAX = 128, // of the SIEVE hand, by one put
 	L0_RESERVE_SHARE = 32,   // one unit in this many is kept free or retired
-	L0_UNITS_MIN = 8192,     // 1 MiB holds more
+	// Of a share: its reserve, a hold for the longest answer, and that answer. An eighth of 1
+	// MiB holds more.
+	L0_UNITS_MIN = 5 * L0_RECORD_UNITS_MAX,
 };
 
 struct l0_writer {
 	struct l0_reader reader;
-	struct l0_bucket *buckets;
-	uint8_t *units;
+	struct l0_share share;
+	struct l0_bucket *buckets; // the share's first
+	uint8_t *units;            // the table's
 	struct epoch_writer *epoch;
 	struct l0_alloc alloc;
 	struct l0_sieve sieve;
@@ -34,8 +39,8 @@ struct l0_writer {
 	uint64_t sweep_oldest_ms; // of the round under way
 	uint64_t sweep_at;        // next bucket
 	unsigned marks_count;
-	_Atomic uint8_t *marks[SHM_WORKERS_MAX];
-	struct l0_writer_stats stats; // the counters; sizes are filled in on request
+	_Atomic uint8_t *marks[1 + SHM_WORKERS_MAX]; // of this process' readers, of the workers
+	struct l0_writer_stats stats;                // the counters; sizes are filled in on request
 };
 
 static inline struct l0_bucket *l0_bucket_of(const struct l0_writer *w, uint32_t slot)
@@ -43,9 +48,9 @@ static inline struct l0_bucket *l0_bucket_of(const struct l0_writer *w, uint32_t
 	return &w->buckets[slot / L0_BUCKET_SLOTS];
 }
 // L0_NONE: the slot is free.
-static inline uint32_t l0_slot_record_of(const struct l0_reader *r, uint32_t slot)
+static inline uint32_t l0_slot_record_of(const struct l0_bucket *buckets, uint32_t slot)
 {
-	const struct l0_bucket *b = &r->buckets[slot / L0_BUCKET_SLOTS];
+	const struct l0_bucket *b = &buckets[slot / L0_BUCKET_SLOTS];
 	unsigned i = slot % L0_BUCKET_SLOTS;
 	if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) == 0)
 		return L0_NONE;
@@ -53,7 +58,17 @@ static inline uint32_t l0_slot_record_of(const struct l0_reader *r, uint32_t slo
 }
 static inline uint32_t l0_record_in(const struct l0_writer *w, uint32_t slot)
 {
-	return l0_slot_record_of(&w->reader, slot);
+	return l0_slot_record_of(w->buckets, slot);
+}
+// A record number as the allocator's; out of its range for one of another share.
+static inline uint32_t l0_unit_of(const struct l0_writer *w, uint32_t number)
+{
+	return number - w->share.unit_first;
+}
+// The number of the key's first bucket, or one behind the share's last.
+static inline uint64_t l0_bucket_of_hash(const struct l0_writer *w, uint64_t hash)
+{
+	return (hash & w->reader.bucket_mask) - w->share.bucket_first;
 }
 static inline struct l0_record *l0_record_at(const struct l0_writer *w, uint32_t number)
 {
@@ -119,7 +134,8 @@ void l0_heat_used(struct l0_writer *w, uint32_t slot, uint32_t hits);
 // Hits of the slot's record go over to the one that took its place.
 void l0_heat_carry(struct l0_writer *w, uint32_t slot, uint32_t old);
 
-// Does a slot of unknown content hold a record to go on with (l0_recover.c)?
+// Does a slot of unknown content, by its number in the table, hold a record to go on with
+// (l0_recover.c)?
 bool l0_slot_sound(const struct l0_reader *r, uint32_t slot, uint64_t now_ms);
 // Walks an index of unknown content and takes what is sound (l0_recover.c). -ENOMEM.
 ATTR_MUST_CHECK int l0_recover(struct l0_writer *w, uint64_t now_ms);

@@ -13,6 +13,7 @@ enum {
 	L0_MEAN_UNITS_MAX = 256,
 };
 #define L0_BUCKETS_MAX (UINT64_C(1) << 28) // slot numbers fit 32 bits
+#define L0_BUCKETS_MIN (2 * L0_PARTS)      // a key's two lie in one part
 #define L0_UNITS_MAX   UINT32_MAX
 
 // Records per bucket at the load that the plan aims at, and the most that it accepts so that a
@@ -21,20 +22,22 @@ enum {
 #define L0_LOAD_AIM  7.5
 #define L0_LOAD_MOST 8.5
 
-int l0_plan(uint64_t bytes, unsigned mean_units, uint64_t geometry[SHM_GEOMETRY_WORDS],
-	size_t *data_size)
+int l0_plan(uint64_t bytes, unsigned mean_units, unsigned resolvers,
+	uint64_t geometry[SHM_GEOMETRY_WORDS], size_t *data_size)
 {
-	if (bytes < L0_BYTES_MIN || mean_units == 0 || mean_units > L0_MEAN_UNITS_MAX)
+	if (bytes < L0_BYTES_MIN || mean_units == 0 || mean_units > L0_MEAN_UNITS_MAX
+		|| resolvers == 0 || resolvers > SHM_RESOLVERS_MAX)
 		return -EINVAL;
 	uint64_t room = (bytes - L0_BUCKETS_AT) / CACHE_LINE * CACHE_LINE;
 	double record = (double)mean_units * L0_UNIT;
 	double want = (double)room / (CACHE_LINE + L0_LOAD_AIM * record);
-	uint64_t buckets = 2;
+	uint64_t buckets = L0_BUCKETS_MIN;
 	while (buckets < want)
 		buckets *= 2;
 	// The power of two below serves as well where its load stays acceptable.
 	uint64_t less = buckets / 2;
-	if (less >= 2 && (double)(room - less * CACHE_LINE) <= L0_LOAD_MOST * (double)less * record)
+	if (less >= L0_BUCKETS_MIN
+		&& (double)(room - less * CACHE_LINE) <= L0_LOAD_MOST * (double)less * record)
 		buckets = less;
 	if (buckets > L0_BUCKETS_MAX)
 		return -EINVAL;
@@ -46,6 +49,7 @@ int l0_plan(uint64_t bytes, unsigned mean_units, uint64_t geometry[SHM_GEOMETRY_
 	geometry[1] = units;
 	geometry[2] = L0_BUCKETS_AT;
 	geometry[3] = L0_BUCKETS_AT + buckets * CACHE_LINE;
+	geometry[4] = resolvers;
 	*data_size = geometry[3] + units * L0_UNIT - SHM_PAGE;
 	return 0;
 }
@@ -57,8 +61,11 @@ int l0_reader_init(struct l0_reader *r, const uint8_t *base, size_t size)
 	const struct region_header *head = (const struct region_header *)(const void *)base;
 	uint64_t buckets = L0_ONCE(head->geometry[0]), units = L0_ONCE(head->geometry[1]);
 	uint64_t buckets_at = L0_ONCE(head->geometry[2]), units_at = L0_ONCE(head->geometry[3]);
+	uint64_t resolvers = L0_ONCE(head->geometry[4]);
 	// Bounded factors first, so that no product below can wrap.
-	if (buckets < 2 || buckets > L0_BUCKETS_MAX || (buckets & (buckets - 1)) != 0)
+	if (buckets < L0_BUCKETS_MIN || buckets > L0_BUCKETS_MAX || (buckets & (buckets - 1)) != 0)
+		return -EPROTO;
+	if (resolvers == 0 || resolvers > SHM_RESOLVERS_MAX)
 		return -EPROTO;
 	if (units < 2 || units > L0_UNITS_MAX || buckets_at % CACHE_LINE || units_at % L0_UNIT)
 		return -EPROTO;
@@ -72,8 +79,32 @@ int l0_reader_init(struct l0_reader *r, const uint8_t *base, size_t size)
 	r->bucket_mask = buckets - 1;
 	static_assert(sizeof(struct l0_record) <= 2 * L0_UNIT);
 	r->unit_count = (uint32_t)units - 1;
+	r->part_shift = (uint8_t)(__builtin_ctzll(buckets) - L0_PART_BITS);
+	r->resolvers = (uint8_t)resolvers;
 	r->secret = l0->secret;
 	return 0;
+}
+
+// The first part of a resolver's; of the one behind the last, the number of parts.
+static unsigned first_part(const struct l0_reader *r, unsigned index)
+{
+	return (index * L0_PARTS + r->resolvers - 1) / r->resolvers;
+}
+
+static uint32_t units_before(const struct l0_reader *r, unsigned part)
+{
+	return (uint32_t)((uint64_t)r->unit_count * part / L0_PARTS);
+}
+
+void l0_share_of(const struct l0_reader *r, unsigned index, struct l0_share *out)
+{
+	unsigned part = first_part(r, index), end = first_part(r, index + 1);
+	*out = (struct l0_share){
+		.bucket_first = (uint64_t)part << r->part_shift,
+		.buckets = (uint64_t)(end - part) << r->part_shift,
+		.unit_first = units_before(r, part),
+		.units = units_before(r, end) - units_before(r, part),
+	};
 }
 
 void l0_key_hash(const struct l0_reader *r, struct l0_key *key)

@@ -4,12 +4,12 @@
 
 #include <weir/shm_abi.h>
 
-// Flush and sweep go through the whole index, some buckets at a time. Every record is a line that
-// is in no CPU cache, so those of the bucket after next are prefetched. `workers`: also prefetch
-// the marks of this many.
+// Flush and sweep go through the whole index of the share, some buckets at a time. Every record is
+// a line that is in no CPU cache, so those of the bucket after next are prefetched. `workers`: also
+// prefetch the marks of this many.
 static void prefetch_records(const struct l0_writer *w, uint64_t bucket, unsigned workers)
 {
-	if (bucket > w->reader.bucket_mask)
+	if (bucket >= w->share.buckets)
 		return;
 	for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++) {
 		uint32_t number = l0_record_in(w, (uint32_t)(bucket * L0_BUCKET_SLOTS) + i);
@@ -22,7 +22,7 @@ static void prefetch_records(const struct l0_writer *w, uint64_t bucket, unsigne
 	}
 }
 
-// Drops the records that `doomed` selects in buckets [from, from + count) of the table; returns
+// Drops the records that `doomed` selects in buckets [from, to) of the share; returns
 // their number.
 struct walk {
 	bool (*doomed)(const struct l0_record *p, const void *arg);
@@ -49,7 +49,7 @@ static uint64_t walk(struct l0_writer *w, const struct walk *what, uint64_t from
 // End of a step of at most `count` buckets.
 static uint64_t step_end(const struct l0_writer *w, uint64_t from, uint64_t count)
 {
-	uint64_t all = w->reader.bucket_mask + 1;
+	uint64_t all = w->share.buckets;
 	return count < all - from ? from + count : all;
 }
 
@@ -76,12 +76,12 @@ static bool flush_doomed(const struct l0_record *p, const void *arg)
 uint64_t l0_writer_flush(struct l0_writer *w, const struct dns_name *name, bool subtree,
 	uint64_t *cursor, uint64_t buckets)
 {
-	uint64_t from = *cursor <= w->reader.bucket_mask ? *cursor : 0;
+	uint64_t from = *cursor < w->share.buckets ? *cursor : 0;
 	uint64_t to = step_end(w, from, buckets);
 	struct flush f = {.name = name, .subtree = subtree};
 	uint64_t dropped = walk(w, &(struct walk){flush_doomed, &f}, from, to);
 	w->stats.deleted += dropped;
-	*cursor = to <= w->reader.bucket_mask ? to : 0;
+	*cursor = to < w->share.buckets ? to : 0;
 	return dropped;
 }
 
@@ -116,7 +116,7 @@ bool l0_writer_sweep(struct l0_writer *w, const struct l0_sweep *s, uint64_t buc
 		for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++)
 			slot_sweep(w, s, (uint32_t)(bucket * L0_BUCKET_SLOTS) + i);
 	}
-	bool done = to > w->reader.bucket_mask;
+	bool done = to == w->share.buckets;
 	w->sweep_at = done ? 0 : to;
 	if (done) {
 		w->stats.oldest_ms = w->sweep_oldest_ms;

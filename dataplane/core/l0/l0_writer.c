@@ -17,35 +17,38 @@ int l0_region_init(uint8_t *base, size_t size)
 	return keyhash_secret_make(&((struct l0_head *)(void *)(base + SHM_PAGE))->secret);
 }
 
-static int writer_init(struct l0_writer *w, uint8_t *base, size_t size)
+static int writer_init(struct l0_writer *w, uint8_t *base, size_t size, unsigned index)
 {
 	int rc = l0_reader_init(&w->reader, base, size);
 	if (rc < 0)
 		return rc;
-	if (w->reader.unit_count < L0_UNITS_MIN)
+	if (index >= w->reader.resolvers)
+		return -EPROTO;
+	l0_share_of(&w->reader, index, &w->share);
+	if (w->share.units < L0_UNITS_MIN)
 		return -EPROTO;
 	// The reader's pointers with the right to write, which the caller's mapping gives us.
 	size_t buckets_at = (size_t)((const uint8_t *)w->reader.buckets - base);
-	w->buckets = (struct l0_bucket *)(void *)(base + buckets_at);
+	w->buckets = (struct l0_bucket *)(void *)(base + buckets_at) + w->share.bucket_first;
 	w->units = base + (w->reader.units - base);
-	w->reserve_units = w->reader.unit_count / L0_RESERVE_SHARE;
+	w->reserve_units = w->share.units / L0_RESERVE_SHARE;
 	if (w->reserve_units < 2 * L0_RECORD_UNITS_MAX)
 		w->reserve_units = 2 * L0_RECORD_UNITS_MAX;
-	uint32_t slots = (uint32_t)((w->reader.bucket_mask + 1) * L0_BUCKET_SLOTS);
-	rc = l0_alloc_init(&w->alloc, w->reader.unit_count);
+	uint32_t slots = (uint32_t)(w->share.buckets * L0_BUCKET_SLOTS);
+	rc = l0_alloc_init(&w->alloc, w->share.units);
 	if (rc == 0)
 		rc = l0_sieve_init(&w->sieve, slots);
 	return rc < 0 ? rc : l0_heat_init(&w->heat, slots);
 }
 
-int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size, bool fresh,
+int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size, unsigned index, bool fresh,
 	struct epoch_writer *epoch, uint64_t now_ms)
 {
 	struct l0_writer *w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->epoch = epoch;
-	int rc = writer_init(w, base, size);
+	int rc = writer_init(w, base, size, index);
 	if (rc == 0 && !fresh)
 		rc = l0_recover(w, now_ms);
 	if (rc < 0) {
@@ -71,6 +74,16 @@ const struct l0_reader *l0_writer_reader(const struct l0_writer *w)
 	return &w->reader;
 }
 
+const struct l0_share *l0_writer_share(const struct l0_writer *w)
+{
+	return &w->share;
+}
+
+bool l0_writer_owns(const struct l0_writer *w, uint64_t hash)
+{
+	return l0_bucket_of_hash(w, hash) < w->share.buckets;
+}
+
 void l0_key_of_record(const struct l0_writer *w, const struct l0_record *p, struct l0_key *key)
 {
 	*key = (struct l0_key){
@@ -84,13 +97,15 @@ uint64_t l0_first_bucket(const struct l0_writer *w, const struct l0_record *p)
 {
 	struct l0_key key;
 	l0_key_of_record(w, p, &key);
-	return key.hash & w->reader.bucket_mask;
+	return l0_bucket_of_hash(w, key.hash);
 }
 
 uint32_t l0_slot_of_key(const struct l0_writer *w, const struct l0_key *key)
 {
 	uint16_t tag = l0_tag(key->hash);
-	uint64_t at = key->hash & w->reader.bucket_mask;
+	uint64_t at = l0_bucket_of_hash(w, key->hash);
+	if (at >= w->share.buckets)
+		return L0_SLOT_NONE;
 	for (int i = 0; i < 2; i++) {
 		unsigned bits = l0_match(&w->buckets[at], tag);
 		for (; bits; bits &= bits - 1) {
@@ -238,14 +253,14 @@ void l0_replace(struct l0_writer *w, uint32_t slot, uint32_t number)
 	slot_store(w, slot, number);
 	FAULT_POINT(l0_number_replaced);
 	l0_heat_carry(w, slot, old);
-	l0_alloc_retire(&w->alloc, old, l0_record_units(l0_record_at(w, old)));
+	l0_alloc_retire(&w->alloc, l0_unit_of(w, old), l0_record_units(l0_record_at(w, old)));
 }
 
 static uint32_t insert(
 	struct l0_writer *w, const struct l0_key *key, uint32_t number, uint64_t now_ms)
 {
 	uint32_t slot = l0_make_slot(w, key, now_ms);
-	uint64_t first = key->hash & w->reader.bucket_mask;
+	uint64_t first = l0_bucket_of_hash(w, key->hash);
 	// Counted before it can be found, or a reader might stop short of it.
 	if (slot / L0_BUCKET_SLOTS != first) {
 		l0_overflow_add(w, first, 1);
@@ -263,18 +278,18 @@ static uint32_t insert(
 
 uint32_t l0_take(struct l0_writer *w, uint32_t k)
 {
-	uint32_t number = l0_alloc_take(&w->alloc, k);
-	if (number)
-		return number;
+	uint32_t unit = l0_alloc_take(&w->alloc, k);
+	if (unit)
+		return w->share.unit_first + unit;
 	uint32_t had = w->alloc.free_units;
 	l0_alloc_reclaim(&w->alloc, w->epoch);
 	if (w->alloc.free_units > had)
-		number = l0_alloc_take(&w->alloc, k);
-	if (!number && w->alloc.free_units >= k) {
+		unit = l0_alloc_take(&w->alloc, k);
+	if (!unit && w->alloc.free_units >= k) {
 		l0_alloc_want(&w->alloc, k);
 		(void)l0_clear_hold(w, L0_EVICTIONS_MAX);
 	}
-	return number;
+	return unit ? w->share.unit_first + unit : L0_NONE;
 }
 
 int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
@@ -283,6 +298,10 @@ int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 	if (bytes < 0) {
 		w->stats.refused_large += bytes == -E2BIG;
 		return bytes;
+	}
+	if (!l0_writer_owns(w, put->key.hash)) {
+		w->stats.refused_foreign++;
+		return -EXDEV;
 	}
 	uint32_t k = l0_units_of((uint32_t)bytes);
 	l0_make_room(w, k);
@@ -325,15 +344,32 @@ void l0_writer_reclaim(struct l0_writer *w)
 	l0_alloc_reclaim(&w->alloc, w->epoch);
 }
 
+enum { WORD = sizeof(uint64_t) };
+
+static void request_forget(_Atomic uint8_t *mark)
+{
+	uint8_t has = atomic_load_explicit(mark, memory_order_relaxed);
+	if (unlikely_(has & MARK_REFRESH))
+		atomic_store_explicit(mark, (uint8_t)(has & ~MARK_REFRESH), memory_order_relaxed);
+}
+
 // Requests that an earlier control plane took with it into its death would otherwise keep their
-// records from ever being asked for again.
+// records from ever being asked for again. Most words hold none, and are read as a whole.
 static void forget_requests(_Atomic uint8_t *marks, uint32_t units)
 {
-	for (uint32_t i = 0; i < units; i++) {
-		uint8_t has = atomic_load_explicit(&marks[i], memory_order_relaxed);
-		if (unlikely_(has & MARK_REFRESH))
-			atomic_store_explicit(
-				&marks[i], (uint8_t)(has & ~MARK_REFRESH), memory_order_relaxed);
+	const uint64_t any = UINT64_C(0x0101010101010101) * MARK_REFRESH;
+	uint32_t i = 0;
+	while (i < units) {
+		_Atomic uint8_t *at = &marks[i];
+		bool is_whole = (uintptr_t)at % WORD == 0 && units - i >= WORD;
+		if (is_whole
+			&& !(__atomic_load_n((const uint64_t *)(uintptr_t)at, __ATOMIC_RELAXED)
+				& any)) {
+			i += WORD;
+			continue;
+		}
+		request_forget(at);
+		i++;
 	}
 }
 
@@ -355,27 +391,36 @@ static void carry_visits(struct l0_writer *w, const _Atomic uint8_t *marks)
 
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks)
 {
+	const unsigned place = 1 + worker;
+
 	if (worker >= SHM_WORKERS_MAX)
 		return;
-	if (w->marks[worker] && w->marks[worker] != marks)
-		carry_visits(w, w->marks[worker]);
-	w->marks[worker] = marks;
-	if (worker >= w->marks_count)
-		w->marks_count = worker + 1;
+	if (w->marks[place] && w->marks[place] != marks)
+		carry_visits(w, w->marks[place]);
+	w->marks[place] = marks;
+	if (place >= w->marks_count)
+		w->marks_count = place + 1;
 	if (marks)
-		forget_requests(marks, w->reader.unit_count);
+		forget_requests(marks + w->share.unit_first, w->share.units);
+}
+
+void l0_writer_set_own_marks(struct l0_writer *w, _Atomic uint8_t *marks)
+{
+	w->marks[0] = marks;
+	if (w->marks_count == 0)
+		w->marks_count = 1;
 }
 
 void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record)
 {
-	if (record < w->reader.unit_count)
+	if (l0_unit_of(w, record) < w->share.units)
 		l0_unmark(w, record, MARK_REFRESH);
 }
 
 void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out)
 {
 	*out = w->stats;
-	out->units_total = w->reader.unit_count - 1;
+	out->units_total = w->share.units - 1;
 	out->units_retired = l0_alloc_retired(&w->alloc);
 	out->units_used = out->units_total - w->alloc.free_units - out->units_retired;
 	out->index_slots = w->sieve.slots;

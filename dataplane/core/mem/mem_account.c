@@ -20,23 +20,24 @@ static const struct {
 	enum mem_account account;
 	const char *words;
 } owner[] = {
-	{MEM_ACCOUNT_l0, "l0"},
+	{MEM_ACCOUNT_l0, "l0 publish_l0"},
 	{MEM_ACCOUNT_images, "drop group hosts list local policy publish rebinding rule rules"},
 	{MEM_ACCOUNT_worker_rings, "link worker_rings"},
 	{MEM_ACCOUNT_resolver,
-		"failures answer flush inflight kept question refresh resolver rewrite "
+		"failures answer flush inflight kept question refresh resolver resolvers rewrite "
 		"rewrites waiters wheel"},
-	{MEM_ACCOUNT_upstream, "forward upstream view views"},
+	{MEM_ACCOUNT_upstream, "forward route routes upstream view views"},
 	{MEM_ACCOUNT_redis, "l1 redis"},
 	{MEM_ACCOUNT_query_log, "log query querylog resolver_log sql tail top topk watch"},
 	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request sink_thread webhook"},
 	{MEM_ACCOUNT_http, "api http json why"},
-	{MEM_ACCOUNT_frontend, "frontend tcp"},
+	{MEM_ACCOUNT_frontend, "frontend ring_mesh tcp"},
 	{MEM_ACCOUNT_config, "bootstrap config net_address"},
-	{MEM_ACCOUNT_stats, "errors heap toggles leak mem memory metrics slope stats trace"},
+	{MEM_ACCOUNT_stats,
+		"errors heap toggles leak mem memory metrics profile slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm"},
 	{MEM_ACCOUNT_dataplane, "activate bench capture dp limit"},
-	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml keyhash sqlite"},
+	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml sqlite openssl xxhash"},
 };
 
 // Bytes of the longest of `words` that `name` begins with, as whole words.
@@ -70,7 +71,7 @@ enum mem_account mem_account_of(const char *file)
 	return account;
 }
 
-static void sum_add(struct mem_sum *sum, const struct heap_site *s)
+void mem_sum_add(struct mem_sum *sum, const struct heap_site *s)
 {
 	sum->bytes += atomic_load_explicit(&s->bytes, memory_order_relaxed);
 	sum->blocks += atomic_load_explicit(&s->blocks, memory_order_relaxed);
@@ -83,13 +84,31 @@ struct mem_sum mem_accounts(struct mem_sum by[MEM_ACCOUNT_COUNT])
 	const struct heap_site *site[HEAP_SITES_MAX];
 	struct mem_sum all = {0};
 	unsigned n = heap_sites(site, HEAP_SITES_MAX);
+	enum mem_account account = MEM_ACCOUNT_other;
 
 	memset(by, 0, MEM_ACCOUNT_COUNT * sizeof(*by));
 	for (unsigned i = 0; i < n; i++) {
-		sum_add(&by[mem_account_of(site[i]->file)], site[i]);
-		sum_add(&all, site[i]);
+		if (i == 0 || strcmp(site[i]->file, site[i - 1]->file) != 0)
+			account = mem_account_of(site[i]->file);
+		if (site[i]->outside)
+			continue;
+		mem_sum_add(&by[account], site[i]);
+		mem_sum_add(&all, site[i]);
 	}
 	return all;
+}
+
+uint64_t mem_untouched(struct mem_sum by[MEM_ACCOUNT_COUNT])
+{
+	struct heap_large block[HEAP_LARGE_MAX];
+	unsigned n = heap_large_blocks(block);
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t untouched = block[i].bytes - block[i].touched;
+		by[mem_account_of(block[i].site->file)].untouched += untouched;
+		sum += untouched;
+	}
+	return sum;
 }
 
 // BLOCK_BYTES: the allocator's own bytes of a block, which no usable size includes. Without them a

@@ -25,12 +25,16 @@ enum {
 	WAITERS = 65536,
 	OF_WAITER = 168,
 	KEPT_QUERIES = 8 << 20,
-	OF_CONNECTION = 1024, // with its client
-	SOCKETS = 65536,      // of a set of servers
-	SOCKETS_IDLE = 2048,  // of a server
-	LEGS = 4,             // of a question: one socket each
+	OF_CONNECTION = 1024,  // with its client
+	OF_RESOLVER = 4 * MIB, // beside the first: its tables of fixed size, its stack
+	SOCKETS = 65536,       // of a set of servers
+	SOCKETS_IDLE = 2048,   // of a server
+	LEGS = 4,              // of a question: one socket each
 	OF_SOCKET = 256,
-	OF_SERVERS = 80 << 10, // a set of them
+	OF_SERVERS = 80 << 10,         // a set of them
+	FRONTEND_ANSWERS = 2 * MIB,    // ring of each resolver to them, of one alone twice
+	FRONTEND_MISSES = MIB,         // to each resolver
+	OF_UPSTREAM_PORTS = 520 << 10, // of a resolver: a pointer for each local port
 	LOG_BATCHES = 64,
 	OF_LOG_BATCH = 640 << 10,
 	LOG_FIXED = 24 * MIB,       // the query store's caches, top lists, readers, outputs
@@ -58,13 +62,16 @@ static void charge(struct mem_plan *p, enum mem_plan_of of, const char *what, co
 	p->total += bytes;
 }
 
+// Questions are everyone's or some set's, and one resolver's: the sockets of those under way are
+// counted once.
 static uint64_t sockets_of(const struct config *c, unsigned servers)
 {
-	uint64_t most = (uint64_t)c->limits.inflight * LEGS + (uint64_t)servers * SOCKETS_IDLE;
+	uint64_t most = (uint64_t)c->limits.inflight * LEGS / config_resolvers(c, NULL)
+			+ (uint64_t)servers * SOCKETS_IDLE;
 	return OF_SERVERS + (most < SOCKETS ? most : SOCKETS) * OF_SOCKET;
 }
 
-// Questions are everyone's or some set's: the sockets of those under way are counted once.
+// Of one resolver: each has sockets and sets of its own.
 static uint64_t upstreams_of(const struct config *c)
 {
 	uint64_t sum = sockets_of(c, c->upstreams.count);
@@ -95,9 +102,9 @@ static void charge_dataplane(struct mem_plan *p, const struct config *c)
 {
 	uint64_t workers = c->dataplane.worker_count;
 	uint64_t marks = (uint64_t)c->cache.l0_mb * MIB / L0_UNIT * MARK_OF_UNIT;
-	uint64_t rings =
-		RINGS_MISS_RING
-		+ (uint64_t)(RINGS_MISS_UNITS + RINGS_ANSWER_UNITS + RINGS_LOG_UNITS) * RING_UNIT;
+	uint64_t resolver_rings =
+		RINGS_MISS_RING + (uint64_t)(RINGS_MISS_UNITS + RINGS_ANSWER_UNITS) * RING_UNIT;
+	uint64_t rings = config_resolvers(c, NULL) * resolver_rings + RINGS_LOG_UNITS * RING_UNIT;
 
 	charge(p, MEM_PLAN_DATAPLANE, "marks", "cache.l0_mb, each worker", workers * marks,
 		"dp_marks");
@@ -125,11 +132,12 @@ static void charge_log(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_CONTROLPLANE, "query log, batches", "query_log.enabled",
 		(uint64_t)LOG_BATCHES * OF_LOG_BATCH, "log_batches log_sources log_neighbours");
 	charge(p, MEM_PLAN_CONTROLPLANE, "query store, top lists", "query_log.enabled", LOG_FIXED,
-		"query_store_files query_store_texts query_store_queue log_readers top_sketches "
-		"watch");
+		"query_store_files query_store_texts sqlite_pages query_store_queue log_readers "
+		"top_sketches watch");
 	if (c->query_log.dnstap.socket[0])
 		charge(p, MEM_PLAN_CONTROLPLANE, "dnstap, queries that wait", "query_log.dnstap",
-			KEPT_QUERIES, "kept_queries");
+			(config_resolvers(c, NULL) + UINT64_C(1)) * KEPT_QUERIES,
+			"kept_queries frontend_queries");
 	if (c->query_log.clickhouse.url_count)
 		charge(p, MEM_PLAN_CONTROLPLANE, "ClickHouse", "query_log.clickhouse", CLICKHOUSE,
 			"clickhouse_queue clickhouse_outbox clickhouse_chunk clickhouse_spool");
@@ -150,17 +158,23 @@ static void charge_lists(struct mem_plan *p, const struct config *c)
 static void charge_questions(struct mem_plan *p, const struct config *c)
 {
 	charge(p, MEM_PLAN_CONTROLPLANE, "questions", "limits.inflight",
-		(uint64_t)c->limits.inflight * OF_QUESTION, "inflight l1_lookups");
+		(uint64_t)c->limits.inflight * OF_QUESTION, "inflight inflight_bounds l1_lookups");
 	charge(p, MEM_PLAN_CONTROLPLANE, "waiters", "", (uint64_t)WAITERS * OF_WAITER, "waiters");
 	charge(p, MEM_PLAN_CONTROLPLANE, "upstream sockets", "upstreams, limits.inflight",
-		upstreams_of(c), "upstream_sockets upstream_tcp upstream_tcp_queue forward_sets");
+		config_resolvers(c, NULL) * upstreams_of(c),
+		"upstream_sockets upstream_tcp upstream_tcp_queue forward_sets");
+	charge(p, MEM_PLAN_CONTROLPLANE, "more resolvers", "controlplane.resolvers",
+		(uint64_t)(config_resolvers(c, NULL) - 1) * OF_RESOLVER, "");
+	charge(p, MEM_PLAN_CONTROLPLANE, "upstream queries by port", "controlplane.resolvers",
+		(uint64_t)config_resolvers(c, NULL) * OF_UPSTREAM_PORTS, "upstream_ports");
 }
 
 static void charge_clients(struct mem_plan *p, const struct config *c)
 {
 	if (c->redis.mode != REDIS_MODE_OFF)
 		charge(p, MEM_PLAN_CONTROLPLANE, "Redis", "redis.buffer_kb",
-			REDIS_FIXED + ((uint64_t)c->redis.buffer_kb << 11),
+			config_resolvers(c, NULL)
+				* (REDIS_FIXED + ((uint64_t)c->redis.buffer_kb << 11)),
 			"redis_calls redis_buffers l1_sample");
 	if (!c->tcp.enabled)
 		return;
@@ -172,22 +186,29 @@ static void charge_clients(struct mem_plan *p, const struct config *c)
 
 void mem_plan_make(struct mem_plan *p, const struct config *c)
 {
-	uint64_t l0 = (uint64_t)c->cache.l0_mb * MIB;
+	const uint64_t l0 = (uint64_t)c->cache.l0_mb * MIB, resolvers = config_resolvers(c, NULL);
 
 	*p = (struct mem_plan){.count = 0};
 	charge(p, MEM_PLAN_CONTROLPLANE, "l0", "cache.l0_mb", l0, "l0");
 	charge(p, MEM_PLAN_CONTROLPLANE, "l0, the writer's", "cache.l0_mb",
 		l0 / L0_UNIT * PRIVATE_OF_UNIT, "");
+	charge(p, MEM_PLAN_CONTROLPLANE, "l0, marks of frontends", "cache.l0_mb",
+		l0 / L0_UNIT * MARK_OF_UNIT, "l0_marks");
+	charge(p, MEM_PLAN_CONTROLPLANE, "rings of frontends", "controlplane.resolvers",
+		resolvers * (FRONTEND_ANSWERS * (resolvers == 1 ? 2 : 1) + FRONTEND_MISSES),
+		"frontend_rings");
 	charge_lists(p, c);
 	charge_questions(p, c);
 	charge_clients(p, c);
 	charge_log(p, c);
 	charge(p, MEM_PLAN_CONTROLPLANE, "control API, histories", "", API,
 		"http_requests http_connections http_listen control_connections memory_series "
-		"log_recent why_explanations why_searches trace");
+		"log_recent profile_stacks why_explanations why_searches trace http_clients");
 	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED,
 		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "
-		"flush_queue rewrites upstream_names views frontend_pending frontend_neighbours "
+		"flush_queue rewrites upstream_names upstream_health upstream_routes views "
+		"frontend_pending "
+		"frontend_neighbours "
 		"frontend_udp");
 	charge_dataplane(p, c);
 }

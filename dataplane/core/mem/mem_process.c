@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mem_map.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <malloc.h>
@@ -7,16 +9,11 @@
 #include <string.h>
 #include <weir/mem_account.h>
 
-enum { LINE_LEN = 512, GUARD_BYTES = 4096 };
-
-enum map_kind { MAP_HEAP, MAP_CODE, MAP_REGION, MAP_STACK, MAP_OTHER };
+enum { LINE_LEN = 512 };
 
 struct map { // of /proc/PID/smaps
-	uint64_t start, end;
+	struct mem_map m;
 	uint64_t rss, huge, swap;
-	char perms[8];
-	char path[LINE_LEN];
-	bool guarded; // right behind a guard page
 };
 
 struct walk {
@@ -26,12 +23,11 @@ struct walk {
 	uint64_t guard_end; // of the last guard page
 };
 
-// The rest of a line that was too long may begin with any byte.
 static bool is_first_line(const char *line)
 {
-	unsigned long long start, end;
-	return ((*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f'))
-	       && sscanf(line, "%llx-%llx ", &start, &end) == 2;
+	uint64_t guard_end = 0;
+	struct mem_map m;
+	return mem_map_parse(line, &guard_end, &m);
 }
 
 static int walk_open(struct walk *w, unsigned pid)
@@ -60,22 +56,9 @@ static void map_field(struct map *m, const char *line)
 
 static bool walk_next(struct walk *w, struct map *m)
 {
-	unsigned long long start, end;
-	int at = 0;
-
-	if (!w->more)
-		return false;
 	*m = (struct map){0};
-	if (sscanf(w->line, "%llx-%llx %7s %*s %*s %*s %n", &start, &end, m->perms, &at) < 3)
+	if (!w->more || !mem_map_parse(w->line, &w->guard_end, &m->m))
 		return false;
-	m->start = start;
-	m->end = end;
-	if (at > 0)
-		snprintf(m->path, sizeof(m->path), "%s", w->line + at);
-	m->path[strcspn(m->path, "\n")] = '\0';
-	m->guarded = w->guard_end == m->start;
-	if (strcmp(m->perms, "---p") == 0 && m->end - m->start == GUARD_BYTES)
-		w->guard_end = m->end;
 	w->more = false;
 	while (fgets(w->line, sizeof(w->line), w->f)) {
 		if (is_first_line(w->line)) {
@@ -85,22 +68,6 @@ static bool walk_next(struct walk *w, struct map *m)
 		map_field(m, w->line);
 	}
 	return true;
-}
-
-// A shared mapping of a file is a region; a private one is code and its data. Threads' stacks have
-// no name, but a guard page below.
-static enum map_kind map_kind(const struct map *m)
-{
-	bool shared = m->perms[3] == 's';
-	if (m->path[0] == '/')
-		return shared ? MAP_REGION : MAP_CODE;
-	if (strcmp(m->path, "[stack]") == 0)
-		return MAP_STACK;
-	if (strcmp(m->path, "[heap]") == 0)
-		return MAP_HEAP;
-	if (m->path[0] != '\0' && strncmp(m->path, "[anon", 5) != 0)
-		return MAP_OTHER;
-	return m->guarded ? MAP_STACK : MAP_HEAP;
 }
 
 static unsigned entries_in(const char *folder)
@@ -133,13 +100,13 @@ int mem_process_of(unsigned pid, struct mem_process *out)
 		return rc;
 	while (walk_next(&w, &m)) {
 		uint64_t *of_kind[] = {
-			[MAP_HEAP] = &p.rss_heap,
-			[MAP_CODE] = &p.rss_code,
-			[MAP_REGION] = &p.rss_regions,
-			[MAP_STACK] = &p.rss_stacks,
-			[MAP_OTHER] = &p.rss_other,
+			[MEM_MAP_anonymous] = &p.rss_heap,
+			[MEM_MAP_code] = &p.rss_code,
+			[MEM_MAP_regions] = &p.rss_regions,
+			[MEM_MAP_stacks] = &p.rss_stacks,
+			[MEM_MAP_other] = &p.rss_other,
 		};
-		*of_kind[map_kind(&m)] += m.rss;
+		*of_kind[mem_map_kind(&m.m)] += m.rss;
 		p.rss += m.rss;
 		p.huge += m.huge;
 		p.swapped += m.swap;
@@ -174,7 +141,7 @@ static void region_add(struct mem_region out[MEM_REGIONS_MAX], unsigned *n, cons
 	char name[MEM_REGION_NAME];
 	unsigned i = 0;
 
-	snprintf(name, sizeof(name), "%.*s", MEM_REGION_NAME - 1, short_name(m->path));
+	snprintf(name, sizeof(name), "%.*s", MEM_REGION_NAME - 1, short_name(m->m.path));
 	while (i < *n && strcmp(out[i].name, name) != 0)
 		i++;
 	if (i == MEM_REGIONS_MAX)
@@ -184,7 +151,7 @@ static void region_add(struct mem_region out[MEM_REGIONS_MAX], unsigned *n, cons
 		out[i] = (struct mem_region){0};
 		memcpy(out[i].name, name, sizeof(name));
 	}
-	out[i].bytes += m->end - m->start;
+	out[i].bytes += m->m.end - m->m.start;
 	out[i].resident += m->rss + m->huge;
 	out[i].huge |= m->huge > 0;
 }
@@ -205,7 +172,7 @@ int mem_regions_read(unsigned pid, struct mem_region out[MEM_REGIONS_MAX])
 	if (rc < 0)
 		return rc;
 	while (walk_next(&w, &m)) {
-		if (m.path[0] == '/' && m.perms[3] == 's')
+		if (m.m.path[0] == '/' && m.m.perms[3] == 's')
 			region_add(out, &n, &m);
 	}
 	fclose(w.f);

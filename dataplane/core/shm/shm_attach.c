@@ -10,16 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *const region_kind_names[REGION_KINDS] = {[REGION_NONE] = "other",
+	[REGION_DIRECTORY] = "directory",
+	[REGION_L0] = "l0",
+	[REGION_RULE_IMAGE] = "rule_image",
+	[REGION_RINGS] = "rings",
+	[REGION_MARKS] = "marks",
+	[REGION_STATS] = "stats",
+	[REGION_POLICY] = "policy",
+	[REGION_HOPS] = "hops"};
+
 static const char *kind_name(uint32_t kind)
 {
-	static const char *const names[REGION_KINDS] = {[REGION_DIRECTORY] = "directory",
-		[REGION_L0] = "l0",
-		[REGION_RULE_IMAGE] = "rule_image",
-		[REGION_RINGS] = "rings",
-		[REGION_MARKS] = "marks",
-		[REGION_STATS] = "stats",
-		[REGION_POLICY] = "policy"};
-	return kind < REGION_KINDS && names[kind] ? names[kind] : "unknown";
+	return kind > REGION_NONE && kind < REGION_KINDS ? region_kind_names[kind] : "unknown";
 }
 
 // Checks the header of a mapped file of `size` bytes. Works on a copy, so that all checks see the
@@ -100,8 +103,8 @@ static int file_open(const struct shm_paths *paths, enum shm_where where, const 
 	return err ? err : fd;
 }
 
-int region_attach(const struct shm_paths *paths, enum shm_where where, const char *name,
-	enum region_kind kind, bool writable, struct region *out, char why[SHM_WHY_MAX])
+static int attach(const struct shm_paths *paths, enum shm_where where, const char *name,
+	enum region_kind kind, bool writable, int flags, struct region *out, char why[SHM_WHY_MAX])
 {
 	char path[2 * SHM_PATH_MAX];
 	struct region r;
@@ -112,11 +115,12 @@ int region_attach(const struct shm_paths *paths, enum shm_where where, const cha
 	if (fd < 0)
 		return fd;
 	void *base = region_map_file(fd, where, r.size,
-		writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_POPULATE);
+		writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | flags);
 	if (base == MAP_FAILED)
 		err = shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, r.size >> 10,
 			strerror(errno));
-	close(fd);
+	if (!shm_leaks("files", kind))
+		close(fd);
 	if (err)
 		return err;
 	err = header_check(base, r.size, kind, paths->instance, path, why);
@@ -127,6 +131,18 @@ int region_attach(const struct shm_paths *paths, enum shm_where where, const cha
 	r.base = base;
 	*out = r;
 	return 0;
+}
+
+int region_attach(const struct shm_paths *paths, enum shm_where where, const char *name,
+	enum region_kind kind, bool writable, struct region *out, char why[SHM_WHY_MAX])
+{
+	return attach(paths, where, name, kind, writable, MAP_POPULATE, out, why);
+}
+
+int region_attach_lazily(const struct shm_paths *paths, enum shm_where where, const char *name,
+	enum region_kind kind, struct region *out, char why[SHM_WHY_MAX])
+{
+	return attach(paths, where, name, kind, false, 0, out, why);
 }
 
 // Reads the whole file, whose size is known. -EIO: it was truncated meanwhile.

@@ -35,10 +35,10 @@ void epoch_offline(struct epoch_reader *r)
 
 uint64_t epoch_advance(struct epoch_writer *w)
 {
-	// Only this thread writes it, so load and store need not be one operation.
-	uint64_t epoch = atomic_load_explicit(w->epoch, memory_order_relaxed) + 1;
 	FAULT_POINT(epoch_before_advance);
-	atomic_store_explicit(w->epoch, epoch, memory_order_release);
+	// One operation, as other writers advance it too. A reader that loads a later writer's
+	// epoch has this one's retirements as well: it is of the same release sequence.
+	uint64_t epoch = atomic_fetch_add_explicit(w->epoch, 1, memory_order_release) + 1;
 	FAULT_POINT(epoch_advanced);
 	atomic_thread_fence(memory_order_seq_cst);
 	return epoch;
@@ -50,24 +50,34 @@ static bool readers_known(const struct epoch_writer *w)
 	if (!w->reader)
 		return true;
 	uint64_t life = atomic_load_explicit(w->reader, memory_order_acquire);
-	return life == w->attached || life == w->dead;
+	return life == w->attached
+	       || (w->dead && life == atomic_load_explicit(w->dead, memory_order_acquire));
+}
+
+// `word`: of one reader; NULL: no reader has this place.
+static bool reader_passed(
+	const struct epoch_writer *w, const _Atomic uint64_t *word, uint64_t epoch)
+{
+	if (!word)
+		return true;
+	uint64_t seen = atomic_load_explicit(word, memory_order_acquire);
+	if (seen == EPOCH_OFFLINE)
+		return true;
+	// An epoch that was never given out is nonsense, or belongs to another directory: it proves
+	// nothing, so it delays. Loaded after `seen`, because another writer may have advanced it
+	// meanwhile.
+	return seen >= epoch && seen <= atomic_load_explicit(w->epoch, memory_order_relaxed);
 }
 
 bool epoch_passed(const struct epoch_writer *w, uint64_t epoch)
 {
 	if (!readers_known(w))
 		return false;
-	uint64_t newest = atomic_load_explicit(w->epoch, memory_order_relaxed);
-	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
-		if (!w->seen[i])
-			continue;
-		uint64_t seen = atomic_load_explicit(w->seen[i], memory_order_acquire);
-		if (seen == EPOCH_OFFLINE)
-			continue;
-		// An epoch that was never given out is nonsense, or belongs to another directory:
-		// it proves nothing, so it delays.
-		if (seen < epoch || seen > newest)
+	for (unsigned i = 0; i < EPOCH_OWN_MAX; i++)
+		if (!reader_passed(w, w->own[i], epoch))
 			return false;
-	}
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
+		if (!reader_passed(w, w->seen[i], epoch))
+			return false;
 	return true;
 }

@@ -21,6 +21,17 @@ ATTR_MUST_CHECK int region_path(char path[2 * SHM_PATH_MAX], const struct shm_pa
 void *region_map_file(int fd, enum shm_where where, size_t size, int prot, int flags);
 uint64_t region_header_sum(const struct region_header *h);
 
+// A build with -Dleak_demo=true forgets what WEIR_LEAK names, in both processes: to unmap rule
+// images ("regions"), to close their files ("files"); or maps a huge page for each rule image that
+// it unmaps and keeps it ("huge"). In any other build this is false.
+#ifdef WEIR_LEAK_DEMO
+bool shm_leaks(const char *what, uint32_t kind);
+void shm_leak_huge(void);
+#else
+#define shm_leaks(what, kind) false
+#define shm_leak_huge()       ((void)0)
+#endif
+
 // How the region and path code reports what it found and what it expected: one sentence in the
 // caller's buffer, the error as return value. Names come from the configuration and from weir's own
 // code, so they need no escaping.

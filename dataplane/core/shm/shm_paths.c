@@ -255,9 +255,12 @@ void shm_name_generation(char out[SHM_NAME_MAX], const char *stem, uint64_t gene
 	snprintf(out, SHM_NAME_MAX, "%s.%" PRIu64, stem, generation);
 }
 
-void shm_name_rings(char out[SHM_NAME_MAX], unsigned worker)
+void shm_name_rings(char out[SHM_NAME_MAX], unsigned worker, unsigned resolver)
 {
-	snprintf(out, SHM_NAME_MAX, "rings.%u", worker);
+	if (resolver == 0)
+		snprintf(out, SHM_NAME_MAX, "rings.%u", worker);
+	else
+		snprintf(out, SHM_NAME_MAX, "rings.%u.%u", worker, resolver);
 }
 
 void shm_name_marks(char out[SHM_NAME_MAX], unsigned worker, uint64_t l0_generation)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,6 +18,21 @@
 #include <weir/shm_region.h>
 
 enum { RESERVE_TRIES = 16 };
+
+#ifdef WEIR_LEAK_DEMO
+bool shm_leaks(const char *what, uint32_t kind)
+{
+	const char *wanted = getenv("WEIR_LEAK");
+	return wanted && kind == REGION_RULE_IMAGE && strstr(wanted, what);
+}
+
+// Without a reservation, so that it is also there on a machine that has no huge page.
+void shm_leak_huge(void)
+{
+	(void)mmap(NULL, SHM_HUGE_PAGE, PROT_READ,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0);
+}
+#endif
 
 // "<directory>/<name>", or an error when the name is not one that we would give.
 int region_path(char path[2 * SHM_PATH_MAX], const struct shm_paths *paths, enum shm_where where,
@@ -152,7 +168,8 @@ static int create_in(const struct shm_paths *paths, const struct region_spec *sp
 	FAULT_POINT(region_file_made);
 	struct region r;
 	err = map_new_file(fd, path, spec, where, size, &r, why);
-	close(fd);
+	if (!shm_leaks("files", spec->kind))
+		close(fd);
 	if (err) {
 		unlink(path);
 		return err;
@@ -213,7 +230,9 @@ int region_protect(const struct region *r, size_t offset, size_t len)
 
 void region_unmap(struct region *r)
 {
-	if (r->base)
+	if (r->base && shm_leaks("huge", region_header_of(r)->kind))
+		shm_leak_huge();
+	if (r->base && !shm_leaks("regions", region_header_of(r)->kind))
 		munmap(r->base, r->size);
 	*r = (struct region){0};
 }

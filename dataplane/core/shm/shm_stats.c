@@ -20,12 +20,12 @@ const char *const port_feature_texts[PORT_FEATURE_COUNT] = {PORT_FEATURE_LIST(X_
 const char *const counter_texts[COUNTER_COUNT] = {COUNTER_LIST(X_TEXT)};
 
 const struct stats_table_kind stats_worker_table_kinds[STATS_WORKER_TABLES] = {
-#define X(name, has, eviction, lifetime) {#name, eviction, lifetime, has},
+#define X(name, kind, has, eviction, lifetime) {#name, eviction, lifetime, has, STATS_TABLE_##kind},
 	STATS_WORKER_TABLE_LIST(X)
 #undef X
 };
 const struct stats_table_kind stats_process_table_kinds[STATS_PROCESS_TABLES] = {
-#define X(name, has, eviction, lifetime) {#name, eviction, lifetime, has},
+#define X(name, kind, has, eviction, lifetime) {#name, eviction, lifetime, has, STATS_TABLE_##kind},
 	STATS_PROCESS_TABLE_LIST(X)
 #undef X
 };

@@ -50,6 +50,24 @@ static void memory_copy(struct stats_memory_copy *out, const struct stats_memory
 		out->account[i] = load64(&m->account[i]);
 }
 
+static void kinds_copy(struct mem_kinds *out, const struct stats_kinds *k)
+{
+	for (unsigned i = 0; i < MEM_MAPS; i++) {
+		out->maps[i] = load64(&k->maps[i]);
+		out->bytes[i] = load64(&k->bytes[i]);
+	}
+	for (unsigned i = 0; i < MEM_FDS; i++)
+		out->descriptors[i] = load64(&k->descriptors[i]);
+	for (unsigned i = 0; i < REGION_KINDS; i++) {
+		const struct stats_deleted *d = &k->deleted[i];
+		out->deleted[i] = (struct mem_deleted){.files = load64(&d->files),
+			.bytes = load64(&d->bytes),
+			.stale = load64(&d->stale),
+			.stale_bytes = load64(&d->stale_bytes),
+			.behind = load64(&d->behind)};
+	}
+}
+
 static void worker_copy(struct stats_worker_copy *out, const struct stats_worker *w)
 {
 	for (unsigned i = 0; i < VERDICT_COUNT; i++)
@@ -67,6 +85,8 @@ static void worker_copy(struct stats_worker_copy *out, const struct stats_worker
 		out->bench_mode = BENCH_OFF;
 	out->mbuf_size = load32(&w->mbuf_size);
 	out->mbuf_free = load32(&w->mbuf_free);
+	for (unsigned i = 0; i < MBUF_OWNERS; i++)
+		out->mbuf_missing[i] = load32(&w->mbuf_missing[i]);
 	for (unsigned i = 0; i < STATS_WORKER_TABLES; i++)
 		table_copy(&out->table[i], &w->table[i]);
 }
@@ -132,42 +152,41 @@ static uint32_t ring_used(uint64_t tail, uint64_t head, uint32_t size)
 	return used > size ? size : (uint32_t)used;
 }
 
-// How full the rings of a worker are. Lanes are 0600, so only root and the owner see this.
-static void rings_copy(
-	const struct shm_paths *paths, unsigned worker, struct stats_worker_copy *out)
+// Adds how full a worker's rings for a resolver are. They are 0600: only root and the owner see it.
+static bool rings_copy(const struct shm_paths *paths, unsigned worker, unsigned resolver,
+	struct stats_worker_copy *out)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 	struct region r;
-	shm_name_rings(name, worker);
+	shm_name_rings(name, worker, resolver);
 	if (region_attach(paths, SHM_IN_MEM, name, REGION_RINGS, false, &r, why) < 0)
-		return;
+		return false;
 	const struct region_header *h = region_header_of(&r);
 	uint64_t miss = h->geometry[0], answer = h->geometry[1];
 	if (r.size >= RINGS_MISS_RING && miss <= UINT32_MAX && answer <= UINT32_MAX) {
 		const struct rings_dp_page *dp = (const void *)(r.base + RINGS_DP_PAGE);
 		const struct rings_cp_page *cp = (const void *)(r.base + RINGS_CP_PAGE);
-		out->miss_size = (uint32_t)miss;
-		out->answer_size = (uint32_t)answer;
-		out->miss_used = ring_used(
-			load64(&dp->miss_tail.units), load64(&cp->miss_head.units), out->miss_size);
-		out->answer_used = ring_used(load64(&cp->answer_tail.units),
-			load64(&dp->answer_head.units), out->answer_size);
+		out->miss_size += (uint32_t)miss;
+		out->answer_size += (uint32_t)answer;
+		out->miss_used += ring_used(
+			load64(&dp->miss_tail.units), load64(&cp->miss_head.units), (uint32_t)miss);
+		out->answer_used += ring_used(load64(&cp->answer_tail.units),
+			load64(&dp->answer_head.units), (uint32_t)answer);
 		out->has_rings = true;
 	}
 	region_unmap(&r);
+	return true;
 }
 
 static int geometry_check(const struct region *r, char why[SHM_WHY_MAX])
 {
-	const struct region_header *h = region_header_of(r);
-	uint64_t workers = h->geometry[0];
-	if (h->geometry[2] != VERDICT_COUNT || h->geometry[3] != COUNTER_COUNT
-		|| h->geometry[4] != STATS_WORKER_TABLES
-		|| h->geometry[5] != STATS_PROCESS_TABLES) {
+	const uint64_t *geometry = region_header_of(r)->geometry, workers = geometry[0];
+	if (geometry[2] != VERDICT_COUNT || geometry[3] != COUNTER_COUNT
+		|| geometry[4] != STATS_WORKER_TABLES || geometry[5] != STATS_PROCESS_TABLES) {
 		snprintf(why, SHM_WHY_MAX, "the data plane is of another version than weirctl");
 		return -EPROTO;
 	}
-	if (workers > SHM_WORKERS_MAX || h->geometry[1] > STATS_PORTS_MAX
+	if (workers > SHM_WORKERS_MAX || geometry[1] > STATS_PORTS_MAX
 		|| region_data_size(r)
 			   < sizeof(struct stats_region) + workers * sizeof(struct stats_worker)) {
 		snprintf(why, SHM_WHY_MAX, "the statistics of the data plane are damaged");
@@ -189,6 +208,7 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->rule_image_generation = load64(&s->rule_image_generation);
 	out->config_generation = load64(&s->config_generation);
 	out->policy_generation = load64(&s->policy_generation);
+	out->hops_generation = load64(&s->hops_generation);
 	out->verdict_gap = load64(&s->verdict_gap);
 	out->limit_empty = load64(&s->limit_empty);
 	out->tsc_hz = load64(&s->tsc_hz);
@@ -202,7 +222,10 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->drops_partial = load32(&s->drops_partial);
 	out->log_lost = load32(&s->log_lost);
 	errors_copy(out, &s->errors);
+	stats_sites_copy(out, &s->sites);
 	memory_copy(&out->memory, &s->memory);
+	kinds_copy(&out->kinds, &s->kinds);
+	out->kinds.looks = load64(&s->kinds.looks);
 	for (unsigned i = 0; i < STATS_PROCESS_TABLES; i++)
 		table_copy(&out->table[i], &s->table[i]);
 	for (unsigned i = 0; i < out->ports; i++)
@@ -231,8 +254,9 @@ int stats_read(const struct shm_paths *paths, struct stats_copy *out, char why[S
 		region_copy(&r, out);
 		// After the copy, so that no heartbeat in it lies ahead of the time of taking.
 		out->taken_ms = clock_mono_ms();
-		for (unsigned i = 0; i < out->workers; i++)
-			rings_copy(paths, i, &out->worker[i]);
+		for (unsigned i = 0, of = 0; i < out->workers; i++, of = 0)
+			while (of < SHM_RESOLVERS_MAX && rings_copy(paths, i, of, &out->worker[i]))
+				of++;
 	}
 	region_unmap(&r);
 	return rc;
@@ -257,9 +281,11 @@ struct stats_eal stats_eal_split(const struct stats_copy *s)
 	const uint64_t buffers = of_workers(s, STATS_dp_buffers);
 	const uint64_t workers = s->table[STATS_dp_workers].bytes + of_workers(s, STATS_dp_asked)
 				 + of_workers(s, STATS_dp_kernel_flows);
+	const uint64_t others = above(s->dpdk_bytes, workers);
 	return (struct stats_eal){.buffers = buffers,
 		.workers = workers,
-		.drivers = above(heap->used, buffers + workers),
+		.others = others,
+		.drivers = above(heap->used, buffers + workers + others),
 		.free = above(heap->cap, heap->used)};
 }
 

@@ -50,7 +50,8 @@ unsigned worker_turn_reflect(struct worker *w, unsigned port_index, struct stage
 	b.w = w;
 	b.port = &w->port[port_index];
 	b.tx_count = b.kernel_count = b.drop_count = 0;
-	b.rang = b.logs = false;
+	b.asked = 0;
+	b.logs = false;
 	uint64_t start_tsc = rte_rdtsc();
 	stage_rx(&b);
 	if (b.count == 0)

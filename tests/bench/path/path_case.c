@@ -25,6 +25,10 @@ static const struct path_case cases[] = {
 		.traffic = {HOT, .ipv6 = true},
 		.versus = VERSUS_ACCESS},
 	{.goal = "G5",
+		.name = "hits, 1k names, 1,000 servers by the port",
+		.traffic = {HOT},
+		.versus = VERSUS_HOPS},
+	{.goal = "G5",
 		.name = "hits, 1k names, one client, limits",
 		.traffic = {HOT, .limits = true},
 		.versus = VERSUS_LIMITS},
@@ -131,6 +135,10 @@ static const struct path_case cases[] = {
 	{.goal = "miss",
 		.name = "misses, answered at once",
 		.traffic = {WARM, .missed_percent = 100}},
+	{.goal = "M5",
+		.name = "hits, 1k names, beside 100k misses/s",
+		.traffic = {HOT, .missed_percent = 1},
+		.versus = VERSUS_MISSES},
 	{.goal = "G8",
 		.name = "hits, 1M names, 100k writes/s",
 		.traffic = {COLD},
@@ -174,11 +182,16 @@ uint32_t path_case_frames(const char *goals)
 	const struct path_case *c;
 	for (unsigned at = 0; (c = path_case_next(goals, &at));) {
 		uint32_t frames = c->traffic.frames;
-		if (c->versus == VERSUS_PLAIN)
+		if (path_case_has_plain(c))
 			frames *= 2;
 		most = frames > most ? frames : most;
 	}
 	return most;
+}
+
+bool path_case_has_plain(const struct path_case *c)
+{
+	return c->versus == VERSUS_PLAIN || c->versus == VERSUS_MISSES;
 }
 
 struct path_traffic path_case_plain(const struct path_case *c)

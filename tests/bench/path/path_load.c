@@ -164,7 +164,7 @@ bool path_l0_fill(struct path_l0 *l, uint32_t names, uint32_t negatives, struct 
 	// The units, the index, the writer's reserve and some air: nothing is evicted for space.
 	uint64_t records = (uint64_t)names + negatives;
 	uint64_t bytes = records * (CORPUS_RECORD_UNITS * 34 + 10) + (2 << 20);
-	if (l0_plan(bytes, CORPUS_RECORD_UNITS, geometry, &data_size) != 0)
+	if (l0_plan(bytes, CORPUS_RECORD_UNITS, 1, geometry, &data_size) != 0)
 		return false;
 	l->size = SHM_PAGE + data_size;
 	l->base = room(l->size);
@@ -178,7 +178,7 @@ bool path_l0_fill(struct path_l0 *l, uint32_t names, uint32_t negatives, struct 
 	l->epoch.epoch = &l->epoch_now;
 	uint64_t now_ms = clock_mono_coarse_ms(clock_suspended_ms(0));
 	if (l0_region_init(l->base, l->size) != 0
-		|| l0_writer_open(&l->writer, l->base, l->size, true, &l->epoch, now_ms) != 0
+		|| l0_writer_open(&l->writer, l->base, l->size, 0, true, &l->epoch, now_ms) != 0
 		|| l0_reader_init(reader, l->base, l->size) != 0)
 		return false;
 	// Those that are drawn most often last, as a full bucket gives an older one away.

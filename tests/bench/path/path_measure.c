@@ -134,18 +134,21 @@ static void measure_alone(struct path_rig *r, const struct path_case *c, struct 
 	}
 }
 
-// Whole turns as shipped, then timed ones: a pair of each kind by turns.
+// Whole turns untimed, then timed ones: a pair of each kind by turns.
 static void measure_pairs(struct path_rig *r, const struct path_case *c, struct path_samples *s)
 {
 	struct stage_cycles stages;
 	s->pairs = PATH_PAIRS;
 	for (unsigned i = 0; i < 2 * PATH_PAIRS; i++) {
 		bool with = i % 2;
-		struct slice slice = {.us = PAIR_US, .way = WAY_PLAIN};
+		struct slice slice = {
+			.us = PAIR_US, .way = WAY_PLAIN, .control = c->traffic.missed_percent};
 		if (c->versus == VERSUS_GROUPS)
 			path_rig_policy(r, with ? PATH_POLICY_GROUPS : PATH_POLICY_SHIPPED);
 		else if (c->versus == VERSUS_ACCESS)
 			r->tables.has_access = with;
+		else if (c->versus == VERSUS_HOPS)
+			path_rig_hops(r, with);
 		else if (c->versus == VERSUS_LIMITS)
 			path_rig_policy(r, with ? PATH_POLICY_LIMITS : PATH_POLICY_SHIPPED);
 		else if (c->versus == VERSUS_LOG_SAMPLED)
@@ -159,6 +162,7 @@ static void measure_pairs(struct path_rig *r, const struct path_case *c, struct 
 		s->dns_of[with][i / 2] = run(r, &slice, &stages).dns;
 	}
 	path_rig_log(r, 0);
+	path_rig_hops(r, false);
 }
 
 static void measure_writes(struct path_rig *r, struct path_beside *b, struct path_samples *s)
@@ -178,7 +182,7 @@ static void measure_writes(struct path_rig *r, struct path_beside *b, struct pat
 	s->refused = atomic_load(&b->refused);
 }
 
-// The new image is asked for as its second begins.
+// The request for a new image comes at the beginning of its second.
 static void measure_images(struct path_rig *r, struct path_beside *b, struct path_samples *s)
 {
 	const struct slice slice = {.us = SLICE_US, .way = WAY_PLAIN};

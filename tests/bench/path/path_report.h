@@ -5,6 +5,8 @@
 
 #include "path_measure.h"
 
+enum { PATH_MISSES_PER_S = 100000 }; // of M5
+
 void path_report_one(const struct path_case *c, const char *metric, double value, const char *unit,
 	double reference);
 void path_report(const struct path_case *c, const struct path_samples *s);

@@ -93,9 +93,9 @@ static bool make_worker(struct path_rig *r)
 		return false;
 	dedup_init(&r->w.dedup, r->dedup);
 	ring_producer_init(
-		&r->w.miss, &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, RINGS_UNITS);
-	ring_consumer_init(
-		&r->w.answer, &r->cp.answer_tail, &r->dp.answer_head, r->answer_data, RINGS_UNITS);
+		&r->w.miss[0], &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, RINGS_UNITS);
+	ring_consumer_init(&r->w.answer[0], &r->cp.answer_tail, &r->dp.answer_head, r->answer_data,
+		RINGS_UNITS);
 	ring_consumer_init(
 		&r->control.miss, &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, RINGS_UNITS);
 	ring_producer_init(&r->control.answer, &r->cp.answer_tail, &r->dp.answer_head,
@@ -115,6 +115,7 @@ static bool make_worker(struct path_rig *r)
 	r->w.service = &r->service;
 	r->w.pool = pool;
 	r->w.bell = -1;
+	r->w.resolvers = 1;
 	r->w.stats = &r->stats;
 	r->w.rings = &r->dp;
 	r->w.control_alive = 1;
@@ -183,7 +184,7 @@ static uint16_t rx_one(void *queue, struct rte_mbuf **m, uint16_t n)
 }
 
 // Each frame in a burst of its own, as when a client waits for each answer. The driver gives as
-// many as it is asked for; what the worker asks for is the worker's.
+// many frames as the caller of rte_eth_rx_burst wants; the worker decides that.
 static void open_alone(const struct path_rig *r)
 {
 	struct rte_eth_fp_ops *ops = &rte_eth_fp_ops[r->w.port[PATH_PORT].port_id];
@@ -238,6 +239,30 @@ void path_rig_policy(struct path_rig *r, enum path_policy kind)
 	r->tables.has_access = r->tables.policy.has_access;
 }
 
+void path_rig_hops(struct path_rig *r, bool with)
+{
+	static struct hops_image image = {.hop_count = 1,
+		.source_v4 = {198, 18, 0, 54},
+		.has_v4 = 1,
+		.resolvers = 1,
+		.range_count = 1,
+		.range = {{1024, 32767}},
+		.hop = {{.destination = {2}, .source = {2}, .mtu = 1500}}};
+	char why[128];
+	if (!image.server_count) {
+		image.server_count = 1000;
+		for (unsigned i = 0; i < image.server_count; i++)
+			image.server[i] = (struct hops_server){
+				.ip = {192, 0, (uint8_t)(i / 250), (uint8_t)(i % 250)},
+				.port = 53,
+				.ip_version = 4};
+		hops_image_seal(&image);
+		if (hops_reader_init(&r->tables.hops, &image, sizeof(image), why) < 0)
+			abort();
+	}
+	r->tables.hops.has_servers = with;
+}
+
 bool path_rig_tables(struct path_rig *r, const struct path_case *c)
 {
 	bool own = c->traffic.groups;
@@ -264,7 +289,7 @@ bool path_rig_open(struct path_rig *r, const struct path_case *c)
 {
 	struct path_traffic plain = path_case_plain(c);
 	bool ok = path_rig_tables(r, c) && open_port(r, &c->traffic, PATH_PORT)
-		  && (c->versus != VERSUS_PLAIN || open_port(r, &plain, PATH_PORT_PLAIN));
+		  && (!path_case_has_plain(c) || open_port(r, &plain, PATH_PORT_PLAIN));
 	if (ok && c->alone_us > 0)
 		open_alone(r);
 	r->buffers = path_rig_buffers();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A worker as shipped on a net_pcap port that repeats a file for ever and forgets what is sent
-// (infinite_rx=1, no tx): the packet path alone on one core, without generator or wire.
+// A worker with default settings on a net_pcap port that repeats a file for ever and forgets what
+// is sent (infinite_rx=1, no tx): the packet path alone on one core, without generator or wire.
 //
 // One EAL per program; one case at a time. Each case's frames lie in packet buffers of the worker's
 // pool, as many as the file has.
@@ -13,7 +13,7 @@
 #include "path_control.h"
 #include "tests/bench/dataplane/bench_turns.h"
 
-enum { PATH_PORT, PATH_PORT_PLAIN, PATH_PORTS }; // of the worker; the second for VERSUS_PLAIN alone
+enum { PATH_PORT, PATH_PORT_PLAIN, PATH_PORTS }; // of the worker; the second if path_case_has_plain
 
 struct path_rig {
 	struct worker w;
@@ -45,6 +45,8 @@ enum path_policy path_rig_policy_of(const struct path_case *c);
 // so a slice of some thousand queries never finds it full. That a consumer on another core has had
 // the lines is not in the figures.
 void path_rig_log(struct path_rig *r, uint32_t sample);
+// A hops image of 1,000 servers, or none.
+void path_rig_hops(struct path_rig *r, bool with);
 // The same and its ports, and back.
 bool path_rig_open(struct path_rig *r, const struct path_case *c);
 void path_rig_close(struct path_rig *r);

@@ -12,7 +12,7 @@ from wire import Port, query, udp4
 
 
 def ask_all(port, names, rate=4000):
-    """rcode by name; every name is asked until it is answered, at most 8 times. SERVFAIL is what weir makes of a miss when its
+    """rcode by name; queries every name until it is answered, at most 8 times. SERVFAIL is weir's reply to a miss when its
     upstream is late, as on a machine with other things to do: asked again, and ever slower."""
     rcode, left = {}, dict(enumerate(names))
     for turn in range(8):

@@ -4,7 +4,7 @@
 
 usage: chaos_kept.py LAB WEIRCTL TIMES PROCESS NAMES SEED ZONE_LOG
 
-Runs in the client namespace. Every name is asked once right before a kill, and once right after the first answer of
+Runs in the client namespace. Asks for every name once right before a kill, and once right after the first answer of
 the new life, with nothing else going on, so that nothing is evicted meanwhile. A name is kept when its answer is the very
 one from before: its serial says so. Prints a row for each kill, then a line of JSON; exit status 1 when less than 99.9%
 was kept, a name was asked of the upstream again, or an answer was wrong.

@@ -37,7 +37,7 @@ CONTROL_LOG = f"{LAB.RUN}/lab/controlplane.log"
 
 
 def recovered(since):
-    """(taken over, discarded) as the start says whose log begins at `since`; None when it began with an empty cache. A thread
+    """(kept, discarded) as the start logs whose log begins at `since`; None when it began with an empty cache. A thread
     writes the log, perhaps later than the first answer."""
     end = time.monotonic() + 20
     while True:
@@ -229,7 +229,7 @@ def campaign(load, dice):
         killed, execs = one_kill(dice, what, dead)
         row = measure(load, what, killed, execs, log_at)
         if "served" in row:
-            time.sleep(1.2)  # each cached name is asked some times
+            time.sleep(1.2)  # some queries for each cached name
             row["first_hit"], row["hits"], row["asked"] = share_hit(load, row["served"], before)
         if PROCESS == "stopped":
             go_on(load, row)

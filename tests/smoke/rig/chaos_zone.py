@@ -44,7 +44,7 @@ def main():
             msg, addr = sock.recvfrom(65535)
             serial += 1
             out, name = answer(msg, serial)
-            log.write(f"{name} {serial}\n")
+            log.write(f"{name or '.'} {serial}\n")  # the root: weir's own check of a server
             sock.sendto(out, addr)
 
 

@@ -61,8 +61,8 @@ def shown(message):
     for address in (message[4], message[5]):
         assert len(address) == {4: 4, 6: 16}[FAMILIES[message[2]]]
     asked_s, told_s = message[8], message[12]
-    asked, told = (s + struct.unpack("<I", ns)[0] / 1e9 for s, ns in ((asked_s, message[9]), (told_s, message[13])))
-    assert 1.7e9 < asked <= told < asked + 60, (asked, told)
+    asked, answered = (s + struct.unpack("<I", ns)[0] / 1e9 for s, ns in ((asked_s, message[9]), (told_s, message[13])))
+    assert 1.7e9 < asked <= answered < asked + 60, (asked, answered)
     return {"transport": TRANSPORTS[message[3]], "client": str(ipaddress.ip_address(message[4])), "port": message[6],
             "service": str(ipaddress.ip_address(message[5])), "service_port": message[7],
             "query": message.get(10, b"").hex(), "reply": message.get(14, b"").hex()}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What of a phase of floods_load.py counts. A time that a hypervisor took from a CPU is the host's and not weir's, so where
 it took more than a hundredth of a phase nothing is said about that phase: it is run again, and a run in which one could not
-be judged at all ends with a status of its own, which is no success and no failure."""
+be checked at all ends with a status of its own, which is no success and no failure."""
 import os
 import time
 
@@ -11,7 +11,7 @@ STOLEN_MAX = 0.01
 
 
 class Stolen(Exception):
-    """The phase is none to judge."""
+    """The times of this phase prove nothing."""
 
 
 class Steal:
@@ -28,13 +28,13 @@ class Steal:
         return {int(words[0][3:]): int(words[8]) / os.sysconf("SC_CLK_TCK") for words in lines}
 
     def part(self):
-        """The part of the time since then, of the CPU that lost most."""
+        """The stolen part of the time since the start, of the CPU that lost most."""
         now, took = self.read(), max(time.monotonic() - self.since, 0.001)
         return round(max(now[cpu] - self.before[cpu] for cpu in self.cpus) / took, 4)
 
 
 class Judge:
-    """strict: times are judged, so what was stolen counts; else a phase is run again as it is, since a short one on a machine
+    """strict: times are checked, so what was stolen counts; else a phase is run again as it is, since a short one on a machine
     with other things to do can be held up through no fault of ours, and ours shows each time."""
 
     def __init__(self, strict):
@@ -51,13 +51,13 @@ class Judge:
             raise Stolen(f"{name}: {stolen:.1%} of a CPU was stolen")
 
     def rounds(self, name, body):
-        """body(turn) runs the phase and expects; whether it was judged."""
+        """body(turn) runs the phase and expects; True when its times could be checked."""
         for turn in range(ROUNDS):
             mark = len(self.failed)
             try:
                 body(turn)
             except Stolen as why:
-                print(f"not judged: {why}", flush=True)
+                print(f"not checked: {why}", flush=True)
                 if len(self.failed) > mark:
                     return True
                 continue
@@ -70,5 +70,5 @@ class Judge:
 
     def status(self):
         if self.not_checked:
-            print(f"not judged, as too much CPU was stolen in each of {ROUNDS} rounds: {', '.join(self.not_checked)}", flush=True)
+            print(f"not checked, as too much CPU was stolen in each of {ROUNDS} rounds: {', '.join(self.not_checked)}", flush=True)
         return FAILED if self.failed else NOT_CHECKED if self.not_checked else GOOD

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which phases of tools/chaos floods are judged, run again or named as not judged."""
+"""Which phases of tools/chaos floods are checked, run again or named as not checked."""
 import contextlib
 import io
 import os
@@ -26,31 +26,31 @@ class Rounds(unittest.TestCase):
             judge.expect("quick", good[turn])
 
         with contextlib.redirect_stdout(io.StringIO()) as said:
-            self.judged = judge.rounds("phase", body)
+            self.checked = judge.rounds("phase", body)
             self.status = judge.status()
         self.said = said.getvalue()
         return len(ran)
 
     def test_little_stolen_is_judged_at_once(self):
         self.assertEqual(1, self.play(Judge(True), (0.01, 0, 0)))
-        self.assertEqual((True, GOOD), (self.judged, self.status))
+        self.assertEqual((True, GOOD), (self.checked, self.status))
         self.assertEqual(1, self.play(Judge(True), (0.01, 0, 0), (False, True, True)))
-        self.assertEqual((True, FAILED), (self.judged, self.status))
+        self.assertEqual((True, FAILED), (self.checked, self.status))
 
     def test_stolen_is_run_again(self):
         self.assertEqual(3, self.play(Judge(True), (0.5, 0.011, 0), (False, False, True)))
-        self.assertEqual((True, GOOD), (self.judged, self.status))
+        self.assertEqual((True, GOOD), (self.checked, self.status))
         self.assertEqual(2, self.play(Judge(True), (0.5, 0, 0), (True, False, True)))
-        self.assertEqual((True, FAILED), (self.judged, self.status))
+        self.assertEqual((True, FAILED), (self.checked, self.status))
 
     def test_stolen_each_time_is_no_success_and_no_failure(self):
         self.assertEqual(3, self.play(Judge(True), (0.02, 0.02, 0.02), (False, False, False)))
-        self.assertEqual((False, NOT_CHECKED), (self.judged, self.status))
-        self.assertIn("not judged, as too much CPU was stolen in each of 3 rounds: phase", self.said)
+        self.assertEqual((False, NOT_CHECKED), (self.checked, self.status))
+        self.assertIn("not checked, as too much CPU was stolen in each of 3 rounds: phase", self.said)
 
     def test_what_no_host_does_is_a_failure(self):
         self.assertEqual(1, self.play(Judge(True), (0.02, 0.02, 0.02), sound=False))
-        self.assertEqual((True, FAILED), (self.judged, self.status))
+        self.assertEqual((True, FAILED), (self.checked, self.status))
 
     def test_a_failure_before_it_stays_one(self):
         judge = Judge(True)

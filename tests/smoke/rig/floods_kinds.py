@@ -48,8 +48,8 @@ class Domains(Torture):
 
 
 class Clients:
-    """Names that nobody answers, each below a domain of its own and asked for by ASKERS clients, fewer than a worker lets pass."""
-    ASKERS = 200
+    """Names without an answer, each below a domain of its own and with queries from CLIENTS clients, fewer than a worker's limit."""
+    CLIENTS = 200
 
     def __init__(self, port):
         self.before = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + b"\4dead\x0d" + b"a"
@@ -58,7 +58,7 @@ class Clients:
         self.count, self.name = 0, b""
 
     def frame(self):
-        if self.count % self.ASKERS == 0:
+        if self.count % self.CLIENTS == 0:
             self.name = b"%012x" % rng.getrandbits(48)
         self.count += 1
         return b"%b%b%b%b%b" % (self.heads[self.count & 4095], struct.pack("!H", self.count & 65535), self.before, self.name,

@@ -11,10 +11,10 @@ is answered), slow (torture and new names, answered after 300 ms), spoofed (each
 every kind that is no query), exception (what is the kernel's), bomb (answers that an upstream held back), injection (names that mean
 something to a terminal). In
 each of them but the last two an honest client asks for cached names, 1,000 a second, blocked ones, 500, and new ones, 40.
-overheard: what one in 64 of the flood's clients was told, by rcode and extended error.
+overheard: the replies to one in 64 of the flood's clients, by rcode and extended error.
 "strict" in the environment adds the bounds on time: p99 of cached and blocked names at most twice that of the quiet phase
 (times_quiet), and in torture p99 of hit_batch_us under 100; and that flood and honest client had their rates, or these are of nothing. With these a phase
-in which too much CPU was stolen is run again, and the exit status is 3 where it cannot be judged (floods_judge.py). hit_ms and its like are from wire to wire (floods_honest.py). worker_ms: what the worker ran, waited for its CPU and
+in which too much CPU was stolen is run again, and the exit status is 3 where it cannot be checked (floods_judge.py). hit_ms and its like are from wire to wire (floods_honest.py). worker_ms: what the worker ran, waited for its CPU and
 was robbed of, and its turns over 10 ms, which a hypervisor or interrupts on its CPU make too. hit_batch_us: what the batch of a
 cached answer took from the receive call to the sent reply; slow_frames: the part of all frames whose burst took over 100 us;
 both by the worker's clock, which goes on while something else has the CPU.
@@ -46,13 +46,13 @@ judge = Judge(STRICT)
 expect = judge.expect
 
 
-def told(verb, *more):
+def weirctl_json(verb, *more):
     done = subprocess.run([CTL, "-c", CONFIG, "--json", verb, *more], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
 def counts():
-    both = told("stats", "--interval", "0")
+    both = weirctl_json("stats", "--interval", "0")
     dp, cp = both["dataplane"], both["controlplane"]["resolver"]
     return {**dp["verdicts"], **dp["counters"], **{f"cp_{k}": v for k, v in cp.items() if isinstance(v, int)},
             "breaches": sum(w["mbuf_breaches"] for w in dp["workers"])}
@@ -86,13 +86,13 @@ def log_octets():
 
 
 def before_control_plane(place):
-    """The long form: no flood waits for those whom it hits, nor does who asks amid one for a pause of it. The worker is at place 4."""
+    """The long form: a flood does not wait for its victim, nor the honest client for a pause of the flood. The worker is at place 4."""
     if STRICT:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK if place else os.SCHED_OTHER, os.sched_param(place))
 
 
 def flood(kind, port, seconds, rate, out):
-    """In a child: frames at the rate, as far as it can be had; writes how many there were. Each half millisecond it sends what is due.
+    """In a child: sends frames at the rate, as far as possible; writes how many there were. Each half millisecond it sends the due frames.
     Held up, it makes up for that by half as many again each time and not in one clump, which would be its scheduler's and no
     flood's: hundreds of frames 5 us apart, 200,000 a second."""
     child = os.fork()
@@ -148,7 +148,7 @@ quiet_p99 = {}
 def beside_quiet(row):
     """p99 as so many times that of the quiet phase, in which it is remembered."""
     p99 = {key: row[key][-1] for key in ("hit_ms", "block_ms", "miss_ms", "hit_batch_us")}
-    if row["phase"] == "quiet":  # the last of them is the one that was judged
+    if row["phase"] == "quiet":  # the last of them is the one that was checked
         quiet_p99.update(p99)
     return {key: round(p99[key] / most, 2) if most and p99[key] else None for key, most in quiet_p99.items()}
 
@@ -192,7 +192,7 @@ def phase(name, kind, seconds, rate, stalls=False, lag=0):
            "crowd": diff["servfail_fairness"], "ring_full": diff["servfail_ring_full"], "grown_kb": grown, "log_octets": log_octets() - logs}
     row["times_quiet"] = beside_quiet(row)
     print(json.dumps(row), flush=True)
-    expect(f"{name}: who is refused is told why", "2, no EDE" not in row["overheard"])
+    expect(f"{name}: a refused client gets the reason", "2, no EDE" not in row["overheard"])
     expect(f"{name}: no packet buffer is lost", after["breaches"] == 0)
     expect(f"{name}: memory is flat", max(grown.values()) < 16384)
     expect(f"{name}: a flood is not one of log lines", row["log_octets"] < 16384)
@@ -234,7 +234,7 @@ def stalled(turn):
 
 
 def ring(turn):
-    """The same, and nothing tells the flood from others: a ring that is full refuses whoever comes."""
+    """The same, and nothing tells the flood from others: a full ring refuses every client."""
     row, diff, sent = phase("ring", Domains, SECONDS, RATE, stalls=True)
     expect("ring: it was full", row["ring_full"] > 0 or not STRICT)
     expect("ring: new names have their share of it",
@@ -249,7 +249,7 @@ def waiters(turn):
 
 def garbage(turn):
     row, diff, sent = phase("garbage", Garbage, SECONDS, RATE * 5)
-    expect("garbage: nobody is asked", diff["cp_misses"] <= row["misses"] + 50 and diff["tx_frames"] < sent / 10 + 10000)
+    expect("garbage: no query goes upstream", diff["cp_misses"] <= row["misses"] + 50 and diff["tx_frames"] < sent / 10 + 10000)
 
 
 def over_tcp():
@@ -314,12 +314,12 @@ def injection(turn):
 
 def nxdomain(turn):
     """Servers that say at once that there is no such name, as many as they can; what it leaves in the cache goes before what
-    is asked for. Each is a resolver's whole work, of which one that is watched does less in a second."""
+    goes upstream. Each is a resolver's whole work, and a resolver under a sanitizer does less in a second."""
     phase("nxdomain", lambda p: Torture(p, "gone.test", "nx"), SECONDS, RATE / PATIENCE)
 
 
 def slow(turn):
-    """Servers that answer everything, and take 300 ms for it: the flood has its share of what is under way, as many as are answered in
+    """Servers that answer everything, and take 300 ms for it: the flood has its share of the queries in flight, as many as are answered in
     that time, and nobody else waits for longer than upstream takes."""
     row, diff, sent = phase("slow", lambda p: Torture(p, "late.test", "lag-300"), SECONDS, RATE, lag=300)
     expect("slow: most of it is refused", row["refused_zone"] + row["crowd"] > sent * 0.6 or WATCHED)

@@ -19,7 +19,7 @@ import sys
 import time
 
 import floods_load
-from floods_load import HOT, Honest, counts, expect, log_octets, memory_kb, part, told
+from floods_load import HOT, Honest, counts, expect, log_octets, memory_kb, part, weirctl_json
 from wire import Port, query, udp4, udp6
 
 SECONDS, CLIENTS, SEED, VERB, WHAT = float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), *sys.argv[7:9]
@@ -85,7 +85,7 @@ def write(folder):
 
 def flooded():
     """Frames that the second port has brought."""
-    ports = [p for p in told("stats", "--interval", "0")["dataplane"]["ports"] if not p["exception"]]
+    ports = [p for p in weirctl_json("stats", "--interval", "0")["dataplane"]["ports"] if not p["exception"]]
     return ports[1]["ipackets"]
 
 
@@ -149,7 +149,7 @@ def judge(name, row, diff):
         asked = row["hits"] + row["blocks"] + row["misses"]
         expect("garbage: there is a lot of it", row["frames"] > 100000)
         expect("garbage: nothing is sent for it", diff["tx_frames"] <= asked + 200)
-        expect("garbage: nobody is asked", diff["cp_misses"] <= row["misses"] + 50)
+        expect("garbage: no query goes upstream", diff["cp_misses"] <= row["misses"] + 50)
         expect("garbage: drops are all that is counted",
                all(k.startswith(("drop_", "rx_")) for k in row["moved"]))
     if name in FLOODS:

@@ -117,14 +117,14 @@ def expired(port, log, turn, rate):
     assert servfail == 0, f"{servfail} SERVFAIL"
     assert not others.first, f"{len(others.first)} other names unanswered"
     # Refresh-ahead renews so short a TTL at half its life.
-    assert asked(log, name) <= took / 0.5 + 3 + late, "the hot name is asked again and again"
+    assert asked(log, name) <= took / 0.5 + 3 + late, "the hot name goes upstream again and again"
     busy = answered < HOT_COUNT * 0.98 or sent / (sent_all - begin) < rate * 0.9
     return others.latency[int(len(others.latency) * 0.95)] if answered > HOT_COUNT / 2 else None, busy
 
 
 def expired_thrice(port, log):
-    """A machine with other things to do can delay a name through no fault of ours; ours delays it each time. One that is too busy
-    for the rate is asked fewer a second, down to an eighth: who waits for a lost frame, or without replies, shows nothing."""
+    """A machine with other things to do can delay a name by itself; a fault of weir delays it each time. One that is too busy
+    for the rate gets fewer a second, down to an eighth: a wait for a lost frame, or without replies, shows nothing."""
     nearly_all, rate, turn = [], HOT_RATE, 0
     while len(nearly_all) < 3 and rate >= HOT_RATE / 8:
         took, busy = expired(port, log, turn, rate)

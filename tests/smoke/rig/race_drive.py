@@ -6,7 +6,7 @@ usage: race_drive.py LAB FOLDER SECONDS SEED CLICKHOUSE_PID
 
 Runs in the namespace of the servers. Configures the lab with every part that has a thread, then for SECONDS: reads each
 endpoint of the control API, reloads (some are refused), turns toggles, flushes, pauses, builds lists; kills and stops Redis,
-ClickHouse (CLICKHOUSE_PID; 0: there is none), an upstream and the data plane. Prints what it did as JSON; exit status 1 when
+ClickHouse (CLICKHOUSE_PID; 0: no ClickHouse), an upstream and the data plane. Prints what it did as JSON; exit status 1 when
 something of it never happened, or a process of the lab ended by itself.
 """
 import glob
@@ -34,7 +34,7 @@ HTTP_PORT, METRICS_PORT, CLICKHOUSE_PORT = 8090, 9153, 8121
 PATIENCE_S = 60
 LATE_S = 240  # more than SECONDS, on a machine so busy that something has not happened yet
 NAMES = ("ok-3000.cached.test", "ok-1.short.test", "h1.hot.soak.test", "b3.blocked.test", "cname_h1_test.test", "host.lan.test")
-# What each endpoint that is read is asked with, by turns; the others with nothing.
+# The parameters for each endpoint that has some, by turns.
 PARAMS = {
     "/why": [{"name": n, "type": t} for n in NAMES for t in ("A", "AAAA")] + [{"name": NAMES[3], "group": "kids"}],
     "/cache": [{"name": n} for n in NAMES],
@@ -297,12 +297,17 @@ class Drive:
         self.post("/drops/remove", source=source)
 
     def heap(self):
-        self.post("/heap/on", (200, 409))
+        self.post("/heap/on", (200, 409, 429))
         self.post("/heap/off", (200, 409))
+
+    def upstreams(self):
+        server = f"127.0.0.1:{5301 + self.rng.randrange(2)}"
+        for verb in ("drain", "test", "undrain"):
+            self.post(f"/upstream/{verb}", (200, 404, 503), server=server)
 
     def operate(self):
         acts = [self.reload_plain, self.reload_broken, self.hang_up, self.toggle, self.flush, self.lists, self.hold, self.pause,
-                self.drops, self.heap]
+                self.drops, self.heap, self.upstreams]
         turns = acts + [self.reload_until_refused]  # first each once, so that a short run has them all
         while not self.stop.wait(0.05):
             if not turns:

@@ -6,7 +6,7 @@ usage: redis_chaos.py WEIRCTL CONFIG FOLDER ZONE_LOG SCENARIO SECONDS RATE SEED
 
 SCENARIO is faults (one server), sentinel or cluster; each fault holds for SECONDS. Runs in the client namespace.
 Prints a row a phase and a line of JSON; exit status 1 when a bound is broken. Times of phases of less than 5 s have no bound: what
-is over the one of longer phases is told as late.
+exceeds the bound of longer phases is reported as late.
 """
 import json
 import random
@@ -27,7 +27,7 @@ SECONDS, RATE, SEED = float(sys.argv[6]), int(sys.argv[7]), int(sys.argv[8])
 MARGIN_MS = 10   # what Redis may add to a miss
 BACK_S = 8       # until Redis is used again: the probe's longest wait and a quarter
 SHORT = SECONDS < 5
-MISSES = 100     # of a phase, of which the times are told
+MISSES = 100     # of a phase whose times are printed
 PATIENCE_S = 60  # for what a phase must show, on a machine with other things to do
 MAX_KEYS = 20000
 
@@ -201,7 +201,7 @@ def hostile(server, load, stop, dice):
         try:
             hostile_value(client, name(at), name(max(1, at - 300)), dice)
         except redis.ResponseError:
-            pass  # a value of another kind is there still, as nobody looked at it
+            pass  # a value of another kind is still there, because nothing read it
         at += 1
     # What was never asked for is nobody's to clean up but ours, nor what was asked for while Redis was found too slow.
     held_up = late() > lates or stats()["redis"]["state"] != "up"

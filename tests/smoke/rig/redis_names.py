@@ -51,7 +51,7 @@ def load(turn, server, samples):
     names = f"{FOLDER}/names"
     with open(names, "w") as out:
         out.writelines(f"n{n}.{'again.' * turn}wild.lab.example A\n" for n in range(NAMES))
-    # What is asked while the worker has no CPU waits, as it would in a NIC's larger queue.
+    # Queries wait while the worker has no CPU, as they would in a NIC's larger queue.
     subprocess.run([LAB, "exec", "ip", "link", "set", "wt0", "txqueuelen", "10000"], check=True)
     before = stats()["resolver"]["misses"]
     asks = subprocess.Popen([LAB, "exec", "dnsperf", "-s", "198.18.0.53", "-d", names, "-n", "1", "-q", str(IN_FLIGHT),

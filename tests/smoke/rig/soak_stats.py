@@ -8,7 +8,7 @@ into stretches of equal length first, of which the medians count, so that the wo
 import random
 from statistics import median
 
-POINTS = 180  # of what is looked at pair by pair
+POINTS = 180  # of a series that is compared pair by pair
 DRAWS = 400
 BLOCK_S = 30
 

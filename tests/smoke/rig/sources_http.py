@@ -4,7 +4,7 @@
 
 Port 8443 is https with the key and certificate of PEMFILE, the others are http.
 
-Each file of FOLDER by its name, with an ETag of its content and 304 to whoever has that one. /away redirects to the same
+Each file of FOLDER by its name, with an ETag of its content and 304 to a client with that ETag. /away redirects to the same
 server at 198.18.200.1, /plain to http there. One line a request: address status path.
 """
 import hashlib

@@ -15,7 +15,7 @@ import time
 
 from wire import SERVICE4, query
 
-PATIENCE = 120  # seconds before something is given up that takes far less
+PATIENCE = 120  # seconds before the test gives up a wait that should take far less
 NEW_CLIENT = float(os.environ.get("WEIR_PATIENCE", 1))  # seconds to its answer; tools/leaks: a control plane that is slower
 
 
@@ -80,7 +80,7 @@ def pipeline(turn):
         print(f"{late} of 200 failed")
         return False
     slow = [order.index(i) for i in range(0, 200, 10)]
-    # 100 may be under way at a time, so the second half is read only when those of the first are answered.
+    # 100 may be in flight at a time, so the second half is read only when those of the first are answered.
     assert min(slow) > 80, f"a slow one held up others: {min(slow)}"
     print(f"200 answers in one connection, the first slow one as number {min(slow) + 1}")
     return True

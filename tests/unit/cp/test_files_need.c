@@ -59,6 +59,21 @@ static void test_each_set_counts(void **)
 	assert_int_equal(need.all - one.all, 11 * (UPSTREAM_STREAMS_EACH + UPSTREAM_SOCKETS_AHEAD));
 }
 
+// Sockets and connections are each resolver's; the questions are divided.
+static void test_each_resolver_counts(void **)
+{
+	struct config c = base();
+	struct files_need one, need;
+
+	files_need(&c, &one);
+	c.controlplane.resolvers = 4;
+	files_need(&c, &need);
+	assert_int_equal(need.servers, one.servers);
+	assert_int_equal(need.least - one.least, 3 * (64 + 2 * UPSTREAM_STREAMS_EACH));
+	assert_int_equal(need.all - one.all,
+		3 * (64 + 2 * (UPSTREAM_STREAMS_EACH + UPSTREAM_SOCKETS_AHEAD)));
+}
+
 static void test_what_is_left_for_tcp(void **)
 {
 	const struct files_need need = {.least = 5000, .all = 20000};
@@ -126,6 +141,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everyone_s_servers),
 		cmocka_unit_test(test_each_set_counts),
+		cmocka_unit_test(test_each_resolver_counts),
 		cmocka_unit_test(test_what_is_left_for_tcp),
 		cmocka_unit_test(test_questions_that_fit),
 		cmocka_unit_test(test_parts_of_fewer_questions),

@@ -5,6 +5,7 @@
 
 #include "dataplane/state/worker_rings.h"
 #include "tests/unit/clock_shift.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <poll.h>
@@ -37,8 +38,7 @@ static int setup(void **)
 {
 	const struct rings_spec_all spec = {.workers = 1, .incarnation = 7, .group = ""};
 	log_init("test_worker_loop", LOG_LEVEL_ERROR);
-	strcpy(dir, "/tmp/weir-test-loop-XXXXXX");
-	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why)
+	if (folder_make(dir, "loop") || shm_paths_init(&paths, dir, "off", why)
 		|| worker_rings_create(&worker_rings, &paths, &spec, why))
 		return -1;
 	worker = (struct worker){.lcore = 5, .poll = POLL_ADAPTIVE};
@@ -133,7 +133,7 @@ static void an_idle_worker_sleeps_offline_and_delays_nobody(void **)
 	struct epoch_writer writer = {.epoch = &epoch[0], .seen = {&worker.rings->seen_epoch}};
 	uint64_t e = epoch_advance(&writer);
 	EVENTUALLY(epoch_passed(&writer, e));
-	// A sleeping worker is not a stopped one: it still takes what comes.
+	// A sleeping worker is not a stopped one: it still takes frames.
 	atomic_store(&worker.next_tables, &tables[1]);
 	EVENTUALLY(atomic_load(&worker.tables_in_use) == &tables[1]);
 	stop();

@@ -29,6 +29,7 @@ static void status_json(const struct view *v)
 		json_put_count(dp, "rule_image_generation", s->rule_image_generation);
 		json_put_count(dp, "config_generation", s->config_generation);
 		json_put_count(dp, "policy_generation", s->policy_generation);
+		json_put_count(dp, "hops_generation", s->hops_generation);
 	} else {
 		json_put_text(dp, "why", v->why_stats);
 	}
@@ -162,8 +163,12 @@ static void control_print(const struct view *v)
 		"  the wall clock jumped forward {steps:n} times, by {stepped_ms:t} in total: "
 		"cached "
 		"answers aged by as much\n");
+	say_each(json_get(root, "memory_alarms"),
+		"MEMORY GROWS    {kind} {name} of the {process} (weirctl mem alarms)\n");
 	view_print_redis(json_get(root, "redis"));
 	say(root, "in flight       {inflight:n} questions, {waiters:n} waiting clients\n");
+	say_each(json_get(root, "met_bounds"),
+		"  REFUSED         {who}: {bound}, {refused:n} times in the last minutes\n");
 	view_print_fallback(v, json_get(root, "fallback"));
 	view_print_store(json_get(root, "query_store"));
 	view_print_clickhouse(json_get(root, "clickhouse"));

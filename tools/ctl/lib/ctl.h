@@ -30,6 +30,7 @@ enum {
 	CTL_OPT_OUTPUT = 8192,
 	CTL_OPT_LOAD = 16384,
 	CTL_OPT_STRICT = 32768,
+	CTL_OPT_CUMULATIVE = 65536,
 };
 
 struct ctl {
@@ -39,13 +40,14 @@ struct ctl {
 	bool service_reads_file;             // and says what is wrong with it, so ctl_open does not
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
-	bool below, all, force, rate, strict;
+	bool below, all, force, rate, strict, cumulative;
 	unsigned given;                          // CTL_OPT_* of its options
 	unsigned seconds;                        // of --seconds, 0: not a number; else 3
 	const char *operand;                     // NAME or FILE, or NULL
 	const char *type;                        // what follows it, or --type, or NULL
 	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
-	const char *name, *verdict, *since, *until, *limit, *format, *output, *load; // likewise
+	const char *name, *verdict, *since, *until, *limit, *format, *output,
+		*load; // of the options, or NULL
 
 	struct config *config;  // of ctl_open_config, else NULL
 	struct shm_paths paths; // of either
@@ -73,12 +75,20 @@ int cmd_cache_stats(struct ctl *c);
 int cmd_refresh_stats(struct ctl *c);
 int cmd_mem_tables(struct ctl *c);
 int cmd_mem_accounts(struct ctl *c);
+int cmd_mem_alarms(struct ctl *c);
 int cmd_mem_files(struct ctl *c);
+int cmd_mem_sites(struct ctl *c);
 int cmd_mem_regions(struct ctl *c);
+int cmd_mem_kinds(struct ctl *c);
 int cmd_mem_snapshot(struct ctl *c);
 int cmd_mem_diff(struct ctl *c);
 int cmd_mem_plan(struct ctl *c);
+int cmd_pending(struct ctl *c);
 int cmd_tcp(struct ctl *c);
+int cmd_upstreams(struct ctl *c);
+int cmd_upstream_test(struct ctl *c);
+int cmd_upstream_drain(struct ctl *c);
+int cmd_upstream_undrain(struct ctl *c);
 int cmd_log_status(struct ctl *c);
 int cmd_log_tail(struct ctl *c);
 int cmd_errors(struct ctl *c);
@@ -105,6 +115,7 @@ int cmd_heap_on(struct ctl *c);
 int cmd_heap_off(struct ctl *c);
 int cmd_heap_dump(struct ctl *c);
 int cmd_heap_diff(struct ctl *c);
+int cmd_profile(struct ctl *c);
 int cmd_threads(struct ctl *c);
 int cmd_connections(struct ctl *c);
 int cmd_mem_slope(struct ctl *c);

@@ -10,6 +10,15 @@ static void counts_put(struct json_node *n, const char *key, const char *const *
 		json_put_count(object, names[i], values[i]);
 }
 
+// Missing packet buffers by their last owner; empty: none.
+static void missing_put(struct json_node *n, const uint32_t missing[MBUF_OWNERS])
+{
+	struct json_node *object = json_put_object(n, "mbuf_missing");
+	for (unsigned i = 0; i < MBUF_OWNERS; i++)
+		if (missing[i])
+			json_put_count(object, stats_owner_name(i), missing[i]);
+}
+
 static void worker_put(struct json_node *list, unsigned i, const struct stats_copy *s)
 {
 	const struct stats_worker_copy *w = &s->worker[i];
@@ -23,6 +32,7 @@ static void worker_put(struct json_node *list, unsigned i, const struct stats_co
 	json_put_count(n, "mbuf_size", w->mbuf_size);
 	json_put_count(n, "mbuf_free", w->mbuf_free);
 	json_put_count(n, "mbuf_breaches", w->mbuf_breaches);
+	missing_put(n, w->mbuf_missing);
 	if (w->has_rings) {
 		json_put_count(n, "miss_ring_used", w->miss_used);
 		json_put_count(n, "miss_ring_size", w->miss_size);
@@ -75,6 +85,7 @@ static void dataplane_put(struct json_node *dp, const struct stats_copy *s)
 	json_put_count(dp, "verdict_gap", s->verdict_gap);
 	json_put_count(dp, "limit_empty", s->limit_empty);
 	json_put_count(dp, "policy_generation", s->policy_generation);
+	json_put_count(dp, "hops_generation", s->hops_generation);
 	counts_put(dp, "verdicts", verdict_names, s->verdict, VERDICT_COUNT);
 	counts_put(dp, "counters", counter_names, s->counter, COUNTER_COUNT);
 	struct json_node *groups = json_put_array(dp, "groups");

@@ -87,6 +87,14 @@ static void summary_print(const struct view *v, const struct stats_rates *r)
 	}
 }
 
+static uint32_t missing_sum(const uint32_t missing[MBUF_OWNERS])
+{
+	uint32_t sum = 0;
+	for (unsigned i = 0; i < MBUF_OWNERS; i++)
+		sum += missing[i];
+	return sum;
+}
+
 static void workers_print(const struct stats_copy *s)
 {
 	static const char *const heads[] = {"worker", ">core", "state", ">frames in", ">frames out",
@@ -109,7 +117,11 @@ static void workers_print(const struct stats_copy *s)
 			table_cell(t, "-");
 			table_cell(t, "-");
 		}
-		table_cell(t, "%u of %u", w->mbuf_free, w->mbuf_size);
+		uint32_t missing = missing_sum(w->mbuf_missing);
+		if (missing)
+			table_cell(t, "%u of %u, %u missing", w->mbuf_free, w->mbuf_size, missing);
+		else
+			table_cell(t, "%u of %u", w->mbuf_free, w->mbuf_size);
 		table_row_end(t);
 	}
 	printf("\n");
@@ -169,8 +181,9 @@ static void control_print(const struct json_node *root)
 	static const char *const keys[] = {"misses", "coalesced", "refreshes", "answered",
 		"answered_stale", "servfail", "stored", "not_stored", "upstream_sent",
 		"upstream_replies", "mismatched", "refused_inflight", "refused_waiters",
-		"refused_zone", "refused_client", "cut_short", "failed_recently", "late",
-		"answer_ring_full", "bad_misses", "ring_anomalies", "foreign_messages"};
+		"refused_zone", "refused_suffix", "refused_client", "unlimited_zone",
+		"unlimited_client", "cut_short", "failed_recently", "late", "answer_ring_full",
+		"bad_misses", "ring_anomalies", "foreign_messages"};
 	printf("\n");
 	cell_keys_print("control plane", r, keys, ARRAY_LEN(keys));
 	l1_print(json_get(root, "l1"));

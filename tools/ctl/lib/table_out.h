@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <weir/attr.h>
 
-enum { TABLE_COLUMNS_MAX = 14, TABLE_ROWS_MAX = 512, TABLE_CELL_MAX = 96 };
+enum { TABLE_COLUMNS_MAX = 16, TABLE_ROWS_MAX = 512, TABLE_CELL_MAX = 96 };
 
 struct table;
 

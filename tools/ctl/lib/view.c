@@ -137,8 +137,13 @@ void view_print_redis(const struct json_node *redis)
 static void state_cell(struct table *t, const struct json_node *u, const char *key)
 {
 	char text[FIGURE_MAX];
-	if (json_flag(u, key))
-		table_cell(t, "up%s", json_flag(u, "edns_off") ? ", no EDNS" : "");
+	if (json_flag(u, "drained"))
+		table_cell(t, "drained");
+	else if (json_flag(u, key))
+		table_cell(t, "%s%s", json_flag(u, "suspect") ? "suspect" : "up",
+			json_flag(u, "edns_off") ? ", no EDNS" : "");
+	else if (json_count(u, "down_for_ms") == 0)
+		table_cell(t, "down");
 	else
 		table_cell(t, "down, %s left", figure_duration(json_count(u, "down_for_ms"), text));
 }

@@ -38,6 +38,7 @@ static void status_print(const struct json_node *before, const struct json_node 
 		{"resident", "of the allocator, in memory"},
 		{"metadata", "its own"},
 		{"threads_cached", "kept by threads for their next allocations"},
+		{"profiler", "of the profile: what sampled blocks take beyond their sizes"},
 		{"retained", "address space without memory"},
 		{"anonymous", "pages of the process that nobody else has"},
 		{"rss", "pages of the process, shared ones too"},
@@ -101,19 +102,22 @@ static const char *sample_lg(const char *bytes, char out[8])
 
 static void on_print(const struct json_node *)
 {
-	printf("heap profile started; it does not include earlier allocations\n");
+	printf("the heap is profiled; at another rate than before, earlier allocations are not in "
+	       "the "
+	       "profile\n");
 }
 
 int cmd_heap_on(struct ctl *c)
 {
 	char lg[8];
+	const bool is_default = c->operand && strcmp(c->operand, "default") == 0;
 	const char *value = c->operand ? sample_lg(c->operand, lg) : "16";
-	if (!value) {
-		fprintf(stderr, "weirctl: heap on takes a power of two, in bytes\n");
+	if (!value && !is_default) {
+		fprintf(stderr, "weirctl: heap on takes a power of two, in bytes, or default\n");
 		return CTL_USAGE;
 	}
 	const struct http_param params[] = {{"sample_lg", value}, {NULL, NULL}};
-	return show_call(c, true, "/heap/on", params, HTTP_SHORT_MS, on_print);
+	return show_call(c, true, "/heap/on", is_default ? NULL : params, HTTP_SHORT_MS, on_print);
 }
 
 static void off_print(const struct json_node *)

@@ -71,16 +71,20 @@ int cmd_mem_tables(struct ctl *c)
 
 static void resident_print(const struct json_node *root)
 {
-	const struct json_node *p = json_get(root, "process");
+	const struct json_node *p = json_get(root, "process"), *r = json_get(root, "resident");
 	uint64_t rss = json_count(p, "rss"), unexplained = json_count(root, "unexplained");
 	char text[96];
 
 	printf("resident set\n");
-	mem_doc_line("allocator's pages", json_count(p, "rss_heap"), "accounts, and what is free");
-	mem_doc_line("code", json_count(p, "rss_code"), "programs and libraries, with their data");
-	mem_doc_line("regions", json_count(p, "rss_regions"), "shared with the data plane");
-	mem_doc_line("stacks", json_count(p, "rss_stacks"), "of threads");
-	mem_doc_line("other", json_count(p, "rss_other"), "the kernel's");
+	mem_doc_line("accounts", json_count(r, "accounts"), "what of their bytes has been touched");
+	mem_doc_line("caches", json_count(r, "caches"), "freed blocks that threads keep");
+	mem_doc_line("slack", json_count(r, "slack"), "the rest of pages that blocks are in");
+	mem_doc_line("allocator", json_count(r, "allocator"), "its own, and pages without a block");
+	mem_doc_line("regions", json_count(r, "regions"), "shared with the data plane");
+	mem_doc_line("code", json_count(r, "code"), "programs and libraries, with their data");
+	mem_doc_line("stacks", json_count(r, "stacks"), "of threads");
+	mem_doc_line("other", json_count(r, "other"), "the kernel's");
+	mem_doc_explained(json_count(r, "explained"), rss);
 	mem_doc_line("in all", rss, "");
 	mem_doc_line("huge pages", json_count(p, "huge"), "not in the resident set");
 	mem_doc_line("swapped", json_count(p, "swapped"), "");
@@ -97,15 +101,30 @@ static void resident_print(const struct json_node *root)
 	say(p, "\n{maps:u} mappings, {threads:u} threads, {files:u} open files\n");
 }
 
+// What is active and not allocated is lost between blocks; what is resident and not active is free.
+static void arenas_print(const struct json_node *root)
+{
+	static const struct cell_column columns[] = {{"arena", "number", cell_count},
+		{">threads", "threads", cell_count}, {">allocated", "allocated", cell_bytes},
+		{">active", "active", cell_bytes}, {">resident", "resident", cell_bytes},
+		{">dirty", "dirty", cell_bytes}};
+	if (json_length(json_get(root, "arenas")) == 0)
+		return;
+	printf("\n");
+	cell_rows_print(json_get(root, "arenas"), columns, ARRAY_LEN(columns));
+}
+
 static void accounts_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"account", "name", cell_text},
-		{">bytes", "bytes", cell_bytes}, {">in tables", "in_tables", cell_bytes},
-		{">blocks", "blocks", cell_count}, {">made", "made", cell_count},
-		{">bytes made", "made_bytes", cell_bytes}, {"what", "text", cell_text}};
+		{">bytes", "bytes", cell_bytes}, {">resident", "resident", cell_bytes},
+		{">in tables", "in_tables", cell_bytes}, {">blocks", "blocks", cell_count},
+		{">made", "made", cell_count}, {">bytes made", "made_bytes", cell_bytes},
+		{"what", "text", cell_text}};
 	cell_rows_print(json_get(root, "accounts"), columns, ARRAY_LEN(columns));
 	printf("\n");
 	resident_print(root);
+	arenas_print(root);
 	mem_dataplane_print(root);
 }
 
@@ -121,29 +140,57 @@ static int larger_first(const void *a, const void *b)
 	return (of_x < of_y) - (of_x > of_y);
 }
 
-static void files_print(const struct json_node *root)
+// The rows of the array `key`, those with the most bytes first.
+static void largest_print(const struct json_node *root, const char *key, const char *head)
 {
-	static const struct cell_column columns[] = {{"file", "name", cell_text},
+	const struct cell_column columns[] = {{head, "name", cell_text},
 		{"account", "account", cell_text}, {">bytes", "bytes", cell_bytes},
 		{">blocks", "blocks", cell_count}, {">made", "made", cell_count},
 		{">bytes made", "made_bytes", cell_bytes}};
-	const struct json_node *list = json_get(root, "files"), *file[HEAP_SITES_MAX];
+	const struct json_node *list = json_get(root, key), *row[HEAP_SITES_MAX];
 	struct table *t = cell_table(columns, ARRAY_LEN(columns));
 	size_t count = json_length(list) < HEAP_SITES_MAX ? json_length(list) : HEAP_SITES_MAX;
 
 	for (size_t i = 0; i < count; i++)
-		file[i] = json_at(list, i);
-	qsort(file, count, sizeof(file[0]), larger_first);
+		row[i] = json_at(list, i);
+	qsort(row, count, sizeof(row[0]), larger_first);
 	for (size_t i = 0; i < count; i++) {
-		cell_row(t, file[i], columns, ARRAY_LEN(columns));
+		cell_row(t, row[i], columns, ARRAY_LEN(columns));
 		table_row_end(t);
 	}
+	table_print(t);
+}
+
+static void files_print(const struct json_node *root)
+{
+	largest_print(root, "files", "file");
+}
+
+static void sites_print(const struct json_node *root)
+{
+	static const struct cell_column columns[] = {{"data plane's site", "name", cell_text},
+		{"memory", "account", cell_text}, {">bytes", "bytes", cell_bytes},
+		{">blocks", "blocks", cell_count}};
+	const struct json_node *list = json_get(json_get(root, "dataplane"), "sites");
+	struct table *t = cell_table(columns, ARRAY_LEN(columns));
+
+	largest_print(root, "sites", "site");
+	for (size_t i = 0; i < json_length(list); i++) {
+		cell_row(t, json_at(list, i), columns, ARRAY_LEN(columns));
+		table_row_end(t);
+	}
+	printf("\n");
 	table_print(t);
 }
 
 int cmd_mem_files(struct ctl *c)
 {
 	return mem_show(c, files_print);
+}
+
+int cmd_mem_sites(struct ctl *c)
+{
+	return mem_show(c, sites_print);
 }
 
 static void pages_cell(struct table *t, const struct json_node *n, const char *key)

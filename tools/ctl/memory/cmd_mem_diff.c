@@ -21,11 +21,12 @@ int cmd_mem_snapshot(struct ctl *c)
 	return rc;
 }
 
-enum { GROWN_MAX = 1024 };
+enum { GROWN_MAX = 2048 };
 
 struct grown {
 	const char *what, *name; // "account", "redis"
 	int64_t before, after;
+	bool counts; // they are no bytes
 };
 
 struct grown_list {
@@ -46,7 +47,8 @@ static void grown_add(
 		return;
 	if (l->no_dataplane && strcmp(what, "table") == 0 && strncmp(name, "dp_", 3) == 0)
 		return;
-	l->row[l->count++] = (struct grown){what, name, (int64_t)before, (int64_t)after};
+	l->row[l->count++] = (struct grown){
+		what, name, (int64_t)before, (int64_t)after, strstr(what, "descriptors")};
 }
 
 // Of entries of a snapshot, which is a file: each is looked for in all of the other's.
@@ -63,22 +65,51 @@ static const struct json_node *named(const struct json_node *list, const char *n
 	return NULL;
 }
 
-// Bytes of each entry of the arrays `key`; one that is in `a` alone has become 0.
-static void grown_list_add(struct grown_list *l, const char *what, const char *key,
-	const struct json_node *a, const struct json_node *b)
+// Entries of one name may be several: parts of a function that the compiler has split.
+static uint64_t sum_named(const struct json_node *list, const char *name, const char *value)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < length_of(list); i++)
+		if (strcmp(json_text(json_at(list, i), "name"), name) == 0)
+			sum += json_count(json_at(list, i), value);
+	return sum;
+}
+
+// `value` of each entry of the arrays `key`; one that is in `a` alone has become 0.
+static void grown_values_add(struct grown_list *l, const char *what, const char *key,
+	const char *value, const struct json_node *a, const struct json_node *b)
 {
 	const struct json_node *before = json_get(a, key), *after = json_get(b, key);
 	for (size_t i = 0; i < length_of(after); i++) {
 		const struct json_node *n = json_at(after, i);
 		const char *name = json_text(n, "name");
-		grown_add(l, what, name, json_count(named(before, name), "bytes"),
-			json_count(n, "bytes"));
+		if (named(after, name) == n)
+			grown_add(l, what, name, sum_named(before, name, value),
+				sum_named(after, name, value));
 	}
 	for (size_t i = 0; i < length_of(before); i++) {
 		const struct json_node *n = json_at(before, i);
-		if (!named(after, json_text(n, "name")))
-			grown_add(l, what, json_text(n, "name"), json_count(n, "bytes"), 0);
+		const char *name = json_text(n, "name");
+		if (!named(after, name) && named(before, name) == n)
+			grown_add(l, what, name, sum_named(before, name, value), 0);
 	}
+}
+
+static void grown_list_add(struct grown_list *l, const char *what, const char *key,
+	const struct json_node *a, const struct json_node *b)
+{
+	grown_values_add(l, what, key, "bytes", a, b);
+}
+
+// Of a snapshot that has no such lists nothing is known.
+static void grown_kinds_add(struct grown_list *l, const char *const what[3],
+	const struct json_node *a, const struct json_node *b)
+{
+	if (!json_get(a, "mappings") || !json_get(b, "mappings"))
+		return;
+	grown_list_add(l, what[0], "mappings", a, b);
+	grown_list_add(l, what[1], "deleted_mappings", a, b);
+	grown_values_add(l, what[2], "descriptors", "open", a, b);
 }
 
 // Of numbers that both have: one that a snapshot of another version lacks was not 0.
@@ -90,7 +121,7 @@ static void grown_fields_add(struct grown_list *l, const char *what, const char 
 			grown_add(l, what, *field, json_count(a, *field), json_count(b, *field));
 }
 
-// Was it there, and told, at both looks?
+// Was it there, and reported, in both samples?
 static bool has_dataplane(const struct json_node *a, const struct json_node *b)
 {
 	return json_get(a, "dataplane") && json_get(b, "dataplane");
@@ -107,6 +138,10 @@ static void grown_dataplane_add(
 	grown_list_add(l, "dataplane account", "accounts", p, q);
 	grown_list_add(l, "dataplane memory", "eal", p, q);
 	grown_list_add(l, "dataplane region", "dataplane_regions", a, b);
+	grown_kinds_add(l,
+		(const char *const[]){"dataplane mappings", "dataplane deleted mappings",
+			"dataplane descriptors"},
+		p, q);
 }
 
 static void grown_process_add(
@@ -117,6 +152,8 @@ static void grown_process_add(
 	static const char *const sums[] = {"accounted", "unexplained", NULL};
 	grown_fields_add(l, "process", fields, json_get(a, "process"), json_get(b, "process"));
 	grown_fields_add(l, "process", sums, a, b);
+	grown_kinds_add(
+		l, (const char *const[]){"mappings", "deleted mappings", "descriptors"}, a, b);
 }
 
 static int larger_first(const void *a, const void *b)
@@ -134,6 +171,8 @@ static struct grown_list *grown_find(const struct json_node *a, const struct jso
 	grown_process_add(l, a, b);
 	grown_list_add(l, "account", "accounts", a, b);
 	grown_list_add(l, "file", "files", a, b);
+	if (json_get(a, "sites") && json_get(b, "sites")) // format 1 has none
+		grown_list_add(l, "site", "sites", a, b);
 	grown_list_add(l, "table", "tables", a, b);
 	grown_list_add(l, "region", "regions", a, b);
 	if (!l->no_dataplane)
@@ -156,7 +195,7 @@ static void grown_print(const struct grown_list *l, double hours)
 		table_cell_count(t, (uint64_t)g->after);
 		table_cell(t, "%s%s", change(g) < 0 ? "-" : "+",
 			figure_count((uint64_t)llabs(change(g)), text));
-		if (hours > 0)
+		if (hours > 0 && !g->counts)
 			table_cell(t, "%.2f", (double)change(g) / (1 << 20) / hours);
 		else
 			table_cell(t, "%s", "");

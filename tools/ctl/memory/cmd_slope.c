@@ -80,7 +80,7 @@ static void slope_print(const struct json_node *root)
 	else
 		say(root, "not-steady: table {filling} fills; growth says nothing until it is "
 			  "full\n");
-	say_if(root, "alarm", "ALARM: {alarm_by} grows for half an hour (alarm {alarms:n})\n");
+	say_if(root, "alarm", "ALARM: {alarm_by} grows (weirctl mem alarms)\n");
 	printf("\n");
 	bytes_print(json_get(root, "bytes"));
 	fills_print(json_get(root, "tables"));

@@ -50,24 +50,70 @@ static struct heap_stack *stack_begin(struct heap_text *h, char *line)
 	return s;
 }
 
-// "  t*: 12: 3456 [0: 0]": of all threads.
-static void totals_take(struct heap_stack *s, char *line, uint64_t sample)
+static void stack_scale(struct heap_stack *s, uint64_t blocks, uint64_t bytes, uint64_t sample)
 {
-	static const char head[] = "  t*: ";
-	uint64_t blocks, bytes;
-	if (strncmp(line, head, sizeof(head) - 1) != 0)
-		return;
-	char *at = line + sizeof(head) - 1;
-	if (!number_take(&at, 10, &blocks) || strncmp(at, ": ", 2) != 0)
-		return;
-	at += 2;
-	if (!number_take(&at, 10, &bytes) || !blocks)
-		return;
 	double mean = (double)bytes / (double)blocks;
 	// Not 1 - exp(): that is 0 for a sample distance that no allocator has but a file may say.
 	double scale = mean > 0 ? -1 / expm1(-mean / (double)sample) : 1;
 	s->blocks = (double)blocks * scale;
 	s->bytes = (double)bytes * scale;
+}
+
+// "12: 3456"
+static bool pair_take(char **at, uint64_t *blocks, uint64_t *bytes)
+{
+	if (!number_take(at, 10, blocks) || strncmp(*at, ": ", 2) != 0)
+		return false;
+	*at += 2 + strspn(*at + 2, " ");
+	return number_take(at, 10, bytes) && *blocks;
+}
+
+// "  t*: 12: 3456 [0: 0]": of all threads.
+static void totals_take(struct heap_stack *s, char *line, uint64_t sample)
+{
+	static const char head[] = "  t*: ";
+	uint64_t blocks, bytes;
+	char *at = line + sizeof(head) - 1;
+	if (strncmp(line, head, sizeof(head) - 1) == 0 && pair_take(&at, &blocks, &bytes))
+		stack_scale(s, blocks, bytes, sample);
+}
+
+// "0: 0 [12: 3456] @ 0x1 0x2": what was allocated.
+static void allocated_take(struct heap_text *h, char *line)
+{
+	uint64_t blocks, bytes;
+	char *at = strchr(line, '['), *frames = strstr(line, "] @");
+	if (!at || !frames)
+		return;
+	at += 1 + strspn(at + 1, " ");
+	if (!pair_take(&at, &blocks, &bytes))
+		return;
+	struct heap_stack *s = stack_begin(h, frames + 2);
+	if (s)
+		stack_scale(s, blocks, bytes, h->sample);
+}
+
+// The innermost frame of what runs is no return address: its successor is looked up as one.
+static void runs_here(struct heap_stack *s)
+{
+	if (s->depth)
+		s->frame[0]++;
+}
+
+// "1 @ 0x1 0x2" behind "# LABEL".
+static void thread_take(struct heap_text *h, char *line, const char **label)
+{
+	if (line[0] == '#')
+		*label = line + 1 + (line[1] == ' ');
+	if (strncmp(line, "1 @", 3) != 0 || !*label)
+		return;
+	struct heap_stack *s = stack_begin(h, line + 2);
+	if (!s)
+		return;
+	s->label = *label;
+	s->blocks = 1;
+	runs_here(s);
+	*label = NULL;
 }
 
 // "start-end perms offset dev inode path", executable ones.
@@ -90,16 +136,44 @@ static void map_take(struct heap_text *h, char *line)
 	h->map[h->map_count++] = m;
 }
 
+// "function bytes made_bytes file"
+static void site_take(struct heap_text *h, char *line)
+{
+	struct heap_count s = {.function = line};
+	char *at = strchr(line, ' ');
+	if (!at)
+		return;
+	*at++ = '\0';
+	if (!number_take(&at, 10, &s.bytes) || *at++ != ' ' || !number_take(&at, 10, &s.made_bytes)
+		|| *at++ != ' ')
+		return;
+	if (h->site_count == HEAP_COUNTS_MAX) {
+		h->left_out++;
+		return;
+	}
+	s.file = at;
+	h->site[h->site_count++] = s;
+}
+
 static void lines_read(struct heap_text *h, char *text)
 {
 	struct heap_stack *s = NULL;
-	bool maps = false;
+	const char *label = NULL;
+	bool maps = h->kind == HEAP_CPU, sites = false;
 	char *line;
 	while ((line = line_take(&text))) {
-		if (maps)
+		if (sites)
+			site_take(h, line);
+		else if (maps && strcmp(line, "SITES:") == 0)
+			sites = true;
+		else if (maps)
 			map_take(h, line);
 		else if (strcmp(line, "MAPPED_LIBRARIES:") == 0)
 			maps = true;
+		else if (h->kind == HEAP_ALLOCATED)
+			allocated_take(h, line);
+		else if (h->kind == HEAP_THREADS)
+			thread_take(h, line, &label);
 		else if (line[0] == '@')
 			s = stack_begin(h, line);
 		else if (s)
@@ -107,16 +181,8 @@ static void lines_read(struct heap_text *h, char *text)
 	}
 }
 
-int heap_text_read(struct heap_text **out, char *text)
+static int heap_text_new(struct heap_text **out, enum heap_kind kind, uint64_t sample)
 {
-	static const char head[] = "heap_v2/";
-	uint64_t sample;
-	char *line = line_take(&text);
-	if (!line || strncmp(line, head, sizeof(head) - 1) != 0)
-		return -EPROTO;
-	line += sizeof(head) - 1;
-	if (!number_take(&line, 10, &sample) || *line || !sample)
-		return -EPROTO;
 	struct heap_text *h = calloc(1, sizeof(*h));
 	if (h)
 		h->stack = calloc(HEAP_STACKS_MAX, sizeof(*h->stack));
@@ -124,9 +190,91 @@ int heap_text_read(struct heap_text **out, char *text)
 		heap_text_free(h);
 		return -ENOMEM;
 	}
+	h->kind = kind;
 	h->sample = sample;
-	lines_read(h, text);
 	*out = h;
+	return 0;
+}
+
+// The first line: what kind it is, and one sample in how many bytes.
+static bool head_read(char *line, enum heap_kind *kind, uint64_t *sample)
+{
+	static const char heap[] = "heap_v2/", *const allocated = "heap profile: ";
+	*sample = 1;
+	*kind = HEAP_THREADS;
+	if (line && strncmp(line, "threads profile: ", 17) == 0)
+		return true;
+	char *at = line ? strstr(line, heap) : NULL;
+	*kind = at == line ? HEAP_HELD : HEAP_ALLOCATED;
+	if (!at || (at != line && strncmp(line, allocated, strlen(allocated)) != 0))
+		return false;
+	at += sizeof(heap) - 1;
+	return number_take(&at, 10, sample) && !*at && *sample;
+}
+
+int heap_text_read(struct heap_text **out, char *text)
+{
+	uint64_t sample;
+	enum heap_kind kind;
+	if (!head_read(line_take(&text), &kind, &sample))
+		return -EPROTO;
+	int rc = heap_text_new(out, kind, sample);
+	if (rc == 0)
+		lines_read(*out, text);
+	return rc;
+}
+
+static bool word_take(const char **at, const char *end, uint64_t *out)
+{
+	if ((size_t)(end - *at) < sizeof(*out))
+		return false;
+	memcpy(out, *at, sizeof(*out));
+	*at += sizeof(*out);
+	return true;
+}
+
+// A count, a depth, frames; the end has a depth of one and a count of none.
+static bool record_take(struct heap_text *h, const char **at, const char *end, bool *is_end)
+{
+	uint64_t count, depth, frame;
+	if (!word_take(at, end, &count) || !word_take(at, end, &depth) || !depth
+		|| depth > (size_t)(end - *at) / sizeof(frame))
+		return false;
+	*is_end = count == 0;
+	struct heap_stack *s = NULL;
+	if (count && h->stack_count < HEAP_STACKS_MAX)
+		s = &h->stack[h->stack_count++];
+	h->left_out += count && !s;
+	for (uint64_t i = 0; i < depth && word_take(at, end, &frame); i++)
+		if (s && s->depth < HEAP_FRAMES_MAX)
+			s->frame[s->depth++] = frame;
+	if (!s)
+		return true;
+	s->blocks = (double)count;
+	s->bytes = (double)count * (double)h->sample;
+	runs_here(s);
+	return true;
+}
+
+int heap_text_read_cpu(struct heap_text **out, char *text, size_t len)
+{
+	const char *at = text, *end = text + len;
+	uint64_t word[5];
+	for (unsigned i = 0; i < ARRAY_LEN(word); i++)
+		if (!word_take(&at, end, &word[i]))
+			return -EPROTO;
+	if (word[0] || word[1] != 3 || word[2] || !word[3] || word[4])
+		return -EPROTO;
+	int rc = heap_text_new(out, HEAP_CPU, word[3]);
+	if (rc < 0)
+		return rc;
+	bool is_end = false;
+	while (!is_end)
+		if (!record_take(*out, &at, end, &is_end)) {
+			heap_text_free(*out);
+			return -EPROTO;
+		}
+	lines_read(*out, text + (at - text));
 	return 0;
 }
 

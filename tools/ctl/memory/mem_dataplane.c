@@ -38,6 +38,7 @@ static void eal_add(struct json_node *n, const struct stats_copy *s)
 	struct json_node *list = json_put_array(n, "eal");
 	part_add(list, "packet buffers", eal.buffers, "dataplane.mbufs, each worker");
 	part_add(list, "workers", eal.workers, "their state and asked keys");
+	part_add(list, "others", eal.others, "weir's further calls (weirctl mem sites)");
 	part_add(list, "drivers", eal.drivers, "DPDK's own: ports, rings of descriptors");
 	part_add(list, "free", eal.free, "of dataplane.memory_mb");
 }
@@ -58,12 +59,38 @@ static void heap_add(struct json_node *n, const struct stats_memory_copy *m)
 			part_add(list, mem_account_names[i], m->account[i], mem_account_texts[i]);
 }
 
+// weir's regions may be in huge pages while DPDK's memory is not: that is a memfd each.
+static bool dpdk_is_huge(unsigned pid)
+{
+	static const char segment[] = "memfd:seg_";
+	struct mem_region region[MEM_REGIONS_MAX];
+	int n = mem_regions_read(pid, region);
+	for (int i = 0; i < n; i++)
+		if (region[i].huge && strncmp(region[i].name, segment, sizeof(segment) - 1) == 0)
+			return true;
+	return false;
+}
+
+// Bytes of the resident set whose owner is known. Without huge pages DPDK's memory is among the
+// pages that the allocator does not have.
+static uint64_t explained(const struct mem_process *p, const struct stats_copy *s, uint64_t mapped)
+{
+	const struct stats_memory_copy *m = &s->memory;
+	const struct stats_eal eal = stats_eal_split(s);
+	uint64_t dpdk = p->huge && dpdk_is_huge(s->pid)
+				? 0
+				: eal.buffers + eal.workers + eal.others + eal.drivers + eal.free;
+	uint64_t heap = p->rss_heap < m->held ? p->rss_heap : m->held;
+	return mem_doc_above(heap, m->unexplained) + (mapped < dpdk ? mapped : dpdk) + p->rss_code
+	       + p->rss_regions + p->rss_stacks + p->rss_other;
+}
+
 // Pages without a file that neither the allocator nor stacks have: what libraries map for
 // themselves.
-static void process_add(struct json_node *n, const struct stats_memory_copy *m, unsigned pid)
+static void process_add(struct json_node *n, const struct stats_copy *s)
 {
 	struct mem_process p;
-	if (mem_process_of(pid, &p) < 0)
+	if (mem_process_of(s->pid, &p) < 0)
 		return;
 	json_put_count(n, "rss", p.rss);
 	json_put_count(n, "rss_heap", p.rss_heap);
@@ -73,9 +100,58 @@ static void process_add(struct json_node *n, const struct stats_memory_copy *m, 
 	json_put_count(n, "rss_other", p.rss_other);
 	json_put_count(n, "huge", p.huge);
 	json_put_count(n, "swapped", p.swapped);
-	uint64_t mapped = mem_doc_above(p.rss_heap, m->held);
+	uint64_t mapped = mem_doc_above(p.rss_heap, s->memory.held);
 	json_put_count(n, "mapped", mapped);
 	json_put_bool(n, "mapped_alarm", mem_is_alarming(&p, mapped));
+	json_put_count(n, "explained", explained(&p, s, mapped));
+}
+
+// The same columns as sites of the control plane have in GET /mem, as far as they are known.
+static void sites_add(struct json_node *n, const struct stats_copy *s)
+{
+	struct json_node *list = json_put_array(n, "sites");
+	for (unsigned i = 0; i < s->sites; i++) {
+		struct json_node *row = json_put_object(list, NULL);
+		json_put_text(row, "name", s->site[i].name);
+		json_put_text(row, "account", s->site[i].is_dpdk ? "DPDK" : "heap");
+		json_put_count(row, "bytes", s->site[i].bytes);
+		json_put_count(row, "blocks", s->site[i].blocks);
+	}
+}
+
+// The same lists as GET /mem has of the control plane.
+static void kinds_add(struct json_node *n, const struct mem_kinds *k)
+{
+	struct json_node *list = json_put_array(n, "mappings"), *row;
+	for (unsigned i = 0; i < MEM_MAPS; i++) {
+		if (!k->maps[i])
+			continue;
+		row = json_put_object(list, NULL);
+		json_put_text(row, "name", mem_map_names[i]);
+		json_put_count(row, "maps", k->maps[i]);
+		json_put_count(row, "bytes", k->bytes[i]);
+	}
+	list = json_put_array(n, "deleted_mappings");
+	for (unsigned i = 0; i < REGION_KINDS; i++) {
+		const struct mem_deleted *d = &k->deleted[i];
+		if (!d->files)
+			continue;
+		row = json_put_object(list, NULL);
+		json_put_text(row, "name", region_kind_names[i]);
+		json_put_count(row, "files", d->files);
+		json_put_count(row, "bytes", d->bytes);
+		json_put_count(row, "stale", d->stale);
+		json_put_count(row, "stale_bytes", d->stale_bytes);
+		json_put_count(row, "behind", d->behind);
+	}
+	list = json_put_array(n, "descriptors");
+	for (unsigned i = 0; i < MEM_FDS; i++) {
+		if (!k->descriptors[i])
+			continue;
+		row = json_put_object(list, NULL);
+		json_put_text(row, "name", mem_fd_names[i]);
+		json_put_count(row, "open", k->descriptors[i]);
+	}
 }
 
 void mem_dataplane_add(const struct ctl *c, struct json_node *root)
@@ -88,7 +164,10 @@ void mem_dataplane_add(const struct ctl *c, struct json_node *root)
 		json_put_count(n, "pid", s->pid);
 		heap_add(n, &s->memory);
 		eal_add(n, s);
-		process_add(n, &s->memory, s->pid);
+		process_add(n, s);
+		sites_add(n, s);
+		if (s->kinds.looks)
+			kinds_add(n, &s->kinds);
 		regions_add(root, s->pid);
 	}
 	free(s);
@@ -136,6 +215,7 @@ void mem_dataplane_print(const struct json_node *root)
 		mem_doc_above(json_count(n, "rss_heap"), json_count(n, "mapped")), "heap");
 	mem_doc_line("other pages", json_count(n, "mapped"),
 		json_flag(n, "mapped_alarm") ? much : "mapped by libraries");
+	mem_doc_explained(json_count(n, "explained"), json_count(n, "rss"));
 	mem_doc_line("in all", json_count(n, "rss"), "");
 	mem_doc_line("huge pages", json_count(n, "huge"), "not in the resident set");
 }

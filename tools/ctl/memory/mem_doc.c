@@ -91,6 +91,14 @@ void mem_doc_line(const char *name, uint64_t bytes, const char *text)
 	printf("  %-24s %12s  %s\n", name, figure_bytes(bytes, shown), text);
 }
 
+void mem_doc_explained(uint64_t bytes, uint64_t rss)
+{
+	char text[64];
+	snprintf(text, sizeof(text), "%.1f %% of the resident set",
+		rss ? 100.0 * (double)bytes / (double)rss : 0);
+	mem_doc_line("explained", bytes, text);
+}
+
 uint64_t mem_doc_above(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SYMBOLS_MAX = 1 << 20 };
+enum { SYMBOLS_MAX = 1 << 20, SEGMENTS_MAX = 64 };
 
 struct symbol {
 	uint64_t at, size;
@@ -128,7 +128,7 @@ static bool address_of(Elf *elf, uint64_t offset, uint64_t *out)
 	GElf_Phdr p;
 	if (elf_getphdrnum(elf, &count) != 0)
 		return false;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && i < SEGMENTS_MAX; i++) {
 		if (!gelf_getphdr(elf, (int)i, &p) || p.p_type != PT_LOAD || offset < p.p_offset
 			|| offset - p.p_offset >= p.p_filesz)
 			continue;

@@ -6,22 +6,45 @@
 #include <weir/heap_site.h>
 #include <weir/mem_account.h>
 
-// What unit.h and cmocka took for themselves is of no matter: only differences are looked at.
-// The address sanitizer ends a program that asks for too much, unless told otherwise.
+// What unit.h and cmocka took for themselves is of no matter: only differences count.
+// The address sanitizer ends a program that allocates too much, unless configured otherwise.
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
 	return "allocator_may_return_null=1";
 }
 
+// Of all sites of this file.
+static struct mem_sum sum_here(void)
+{
+	const struct heap_site *site[HEAP_SITES_MAX];
+	unsigned n = heap_sites(site, HEAP_SITES_MAX);
+	struct mem_sum sum = {0};
+	for (unsigned i = 0; i < n; i++)
+		if (site[i]->function)
+			mem_sum_add(&sum, site[i]);
+	return sum;
+}
+
 static uint64_t bytes_here(void)
 {
-	return atomic_load(&heap_site_here.bytes);
+	return sum_here().bytes;
 }
 
 static uint64_t blocks_here(void)
 {
-	return atomic_load(&heap_site_here.blocks);
+	return sum_here().blocks;
+}
+
+static const struct heap_site *site_named(const char *name)
+{
+	const struct heap_site *site[HEAP_SITES_MAX];
+	unsigned n = heap_sites(site, HEAP_SITES_MAX);
+	char text[HEAP_SITE_NAME];
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(heap_site_name(site[i], text), name) == 0)
+			return site[i];
+	return NULL;
 }
 
 static void every_kind_is_counted_and_settled(void **)
@@ -122,6 +145,135 @@ static void who_made_a_block_is_settled_with(void **)
 	assert_int_equal(blocks_here(), here);
 }
 
+static char *three_bytes(void)
+{
+	return malloc(3);
+}
+enum { THREE_BYTES_LINE = __LINE__ - 2 };
+
+static void each_call_is_a_site_of_its_own(void **)
+{
+	char name[HEAP_SITE_NAME];
+	char *two[2] = {three_bytes(), three_bytes()}, *other = malloc(30);
+	snprintf(name, sizeof(name), "three_bytes (test_heap_site.c:%d)", THREE_BYTES_LINE);
+	const struct heap_site *s = site_named(name);
+	assert_non_null(s);
+	assert_string_equal(s->function, "three_bytes");
+	assert_int_equal(atomic_load(&s->blocks), 2);
+	assert_true(atomic_load(&s->bytes) >= 6);
+	snprintf(name, sizeof(name), "%s (test_heap_site.c:%d)", __func__, THREE_BYTES_LINE + 7);
+	assert_int_equal(atomic_load(&site_named(name)->blocks), 1);
+	free(other);
+	free(two[0]);
+	two[1] = realloc(two[1], 500); // the call that made it longer has it
+	assert_int_equal(atomic_load(&s->blocks), 0);
+	assert_int_equal(atomic_load(&s->bytes), 0);
+	assert_int_equal(atomic_load(&s->made), 2);
+	assert_true(atomic_load(&s->made_bytes) >= 6);
+	free(two[1]);
+	assert_string_equal(heap_site_name(heap_site_library(HEAP_LIBRARY_curl), name), "curl");
+}
+
+static void calls_may_nest(void **)
+{
+	uint64_t blocks = blocks_here();
+	char *inner, *outer = strdup(strcpy(inner = malloc(8), "nested"));
+	assert_string_equal(outer, "nested");
+	assert_int_equal(blocks_here(), blocks + 2);
+	free(outer);
+	free(inner);
+	assert_int_equal(blocks_here(), blocks);
+}
+
+static void sites_of_a_file_are_side_by_side(void **)
+{
+	const struct heap_site *site[HEAP_SITES_MAX];
+	unsigned n = heap_sites(site, HEAP_SITES_MAX), changes = 0;
+	for (unsigned i = 1; i < n; i++)
+		changes += strcmp(site[i]->file, site[i - 1]->file) != 0;
+	assert_true(n > 10);
+	assert_int_equal(changes, 1); // libraries have one site here, this file the others
+	assert_int_equal(heap_sites(site, 3), 3);
+}
+
+// libc calls back as a library calls its hooks.
+static void *made_below;
+
+static int hook(const void *, const void *)
+{
+	if (!made_below)
+		made_below = heap_libevent_malloc(100);
+	return 0;
+}
+
+#define APART __attribute__((noinline))
+
+APART static void library_call(void)
+{
+	int n[2] = {0};
+	qsort(n, 2, sizeof(n[0]), hook);
+	__asm__ volatile("");
+}
+
+APART static void first_caller(void)
+{
+	library_call();
+	__asm__ volatile("");
+}
+
+APART static void second_caller(void)
+{
+	library_call();
+	__asm__ volatile("nop"); // not the same code as the first, which would be made one
+}
+
+static void a_librarys_block_has_its_callers(void **)
+{
+	first_caller();
+	const struct heap_site *s = site_named("libevent < library_call < first_caller");
+	assert_non_null(s);
+	assert_string_equal(s->file, "libevent");
+	assert_int_equal(atomic_load(&s->blocks), 1);
+	assert_true(atomic_load(&s->bytes) >= 100);
+	free(made_below);
+	made_below = NULL;
+	assert_int_equal(atomic_load(&s->blocks), 0);
+	assert_null(site_named("libevent < library_call < second_caller"));
+	second_caller();
+	assert_int_equal(atomic_load(&s->made), 1);
+	s = site_named("libevent < library_call < second_caller");
+	assert_int_equal(atomic_load(&s->blocks), 1);
+	made_below = realloc(made_below, 5000); // who makes it longer has it
+	assert_int_equal(atomic_load(&s->blocks), 0);
+	free(made_below);
+	made_below = NULL;
+}
+
+static void some_libraries_look_for_few_callers(void **)
+{
+	struct heap_site *own = heap_site_library(HEAP_LIBRARY_jansson);
+	uint64_t made = atomic_load(&own->made);
+	for (unsigned i = 0; i < 80; i++)
+		heap_free(heap_jansson_malloc(10));
+	assert_int_equal(atomic_load(&own->made), made + 70); // the others have a caller
+}
+
+static void what_is_freed_leaves_no_pointer(void **)
+{
+	uint64_t blocks = blocks_here();
+	struct {
+		char *text;
+	} two[2] = {{.text = strdup("one")}, {.text = strdup("other")}}, *at = two;
+	FREE_AND_NULL(at++->text); // once
+	assert_ptr_equal(at, &two[1]);
+	assert_null(two[0].text);
+	assert_string_equal(two[1].text, "other");
+	FREE_AND_NULL(at->text);
+	FREE_AND_NULL(at->text);
+	assert_null(two[1].text);
+	assert_int_equal(blocks_here(), blocks);
+}
+
 static void files_belong_to_accounts(void **)
 {
 	assert_int_equal(mem_account_of("l0_writer.c"), MEM_ACCOUNT_l0);
@@ -179,6 +331,12 @@ int main(void)
 		cmocka_unit_test(a_librarys_block_is_let_be),
 		cmocka_unit_test(sizes_that_do_not_fit_are_refused),
 		cmocka_unit_test(who_made_a_block_is_settled_with),
+		cmocka_unit_test(each_call_is_a_site_of_its_own),
+		cmocka_unit_test(calls_may_nest),
+		cmocka_unit_test(sites_of_a_file_are_side_by_side),
+		cmocka_unit_test(a_librarys_block_has_its_callers),
+		cmocka_unit_test(some_libraries_look_for_few_callers),
+		cmocka_unit_test(what_is_freed_leaves_no_pointer),
 		cmocka_unit_test(files_belong_to_accounts),
 		cmocka_unit_test(accounts_add_up),
 		cmocka_unit_test(the_rest_alarms_when_it_is_much),

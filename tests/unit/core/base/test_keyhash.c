@@ -128,14 +128,14 @@ static void test_incremental(void **)
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 131 >> 3);
 	for (size_t step = 1; step < sizeof(data); step = step * 2 + 1) {
-		struct contenthash_state *s = contenthash_new();
-		assert_non_null(s);
+		struct contenthash_state s;
+		contenthash_begin(&s);
 		for (size_t at = 0; at < sizeof(data); at += step) {
 			size_t n = sizeof(data) - at < step ? sizeof(data) - at : step;
-			contenthash_update(s, data + at, n);
+			contenthash_update(&s, data + at, n);
 		}
-		contenthash_update(s, NULL, 0);
-		assert_int_equal(contenthash_finish(s), contenthash(data, sizeof(data)));
+		contenthash_update(&s, NULL, 0);
+		assert_int_equal(contenthash_finish(&s), contenthash(data, sizeof(data)));
 	}
 }
 

@@ -122,7 +122,7 @@ static void test_network(void **)
 	limiter_free(r.l);
 }
 
-// 100,000 forged addresses a second, all over: who asks within the limit gets nearly all of it.
+// 100,000 forged addresses a second, all over: a client within the limit gets nearly all of it.
 static void test_among_forgers(void **)
 {
 	struct rig r = rig_begin(20, 0, 2);
@@ -201,7 +201,7 @@ static void test_wraps_and_pauses(void **)
 	struct limit_table *t = limiter_table(r.l, 2);
 	for (unsigned i = 0; i < LIMIT_CELLS; i++)
 		t->cell[i].count = UINT32_MAX - 20;
-	r.limit.rate = 101; // all are looked at anew
+	r.limit.rate = 101; // all are checked again
 	rig_look(&r);
 	assert_int_equal(ask(&r, 2, 9, 1000), 202);
 	r.now_ms += 3600 * 1000;
@@ -244,12 +244,12 @@ static void test_slip(void **)
 {
 	struct rig r = rig_begin(1, 0, 1);
 	struct limit_table *t = limiter_table(r.l, 0);
-	unsigned told = 0;
+	unsigned slips = 0;
 	for (unsigned i = 0; i < 12; i++) {
 		assert_false(limit_slips(t, 0));
-		told += limit_slips(t, 3);
+		slips += limit_slips(t, 3);
 	}
-	assert_int_equal(told, 4);
+	assert_int_equal(slips, 4);
 	assert_true(limit_slips(t, 1));
 	limiter_free(r.l);
 }

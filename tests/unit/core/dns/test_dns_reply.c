@@ -116,7 +116,7 @@ static void check_answer(const uint8_t *msg, uint16_t len, uint16_t sum, const s
 	bool fits = head + a->len + (q->has_opt ? 11 : 0) <= max;
 	uint16_t flags = get_u16(msg + 2);
 	bool ad = fits && a->authenticated && (q->dnssec_ok || q->flags & DNS_FLAG_AD);
-	// An error that is left out is told by TC, too (RFC 8914 3).
+	// A reply without room for its error sets TC, too (RFC 8914 3).
 	bool mute = q->has_opt && o->ede >= 0 && head + (fits ? a->len : 0) + 17 > max;
 	assert_int_equal(flags, DNS_FLAG_QR | DNS_FLAG_RA | (q->flags & (DNS_FLAG_RD | DNS_FLAG_CD))
 					| a->rcode | (fits && !mute ? 0 : DNS_FLAG_TC)
@@ -423,7 +423,7 @@ static void test_identity(void **)
 		const char *name;
 		size_t len;
 		bool is_name;
-	} told[] = {
+	} texts[] = {
 		{"\7VERSION\4bind", 14, false},
 		{"\7version\6server", 16, false},
 		{"\10hostname\4bind", 15, true},
@@ -434,23 +434,23 @@ static void test_identity(void **)
 	struct dns_query q;
 	uint16_t sum;
 	memset(identity.version, 'v', sizeof(identity.version)); // not ended: as damaged memory
-	for (unsigned i = 0; i < ARRAY_LEN(told); i++) {
-		size_t len = ask_chaos(msg, told[i].name, told[i].len, DNS_TYPE_TXT, &q);
+	for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
+		size_t len = ask_chaos(msg, texts[i].name, texts[i].len, DNS_TYPE_TXT, &q);
 		uint16_t end = dns_identity_reply(msg, sizeof(msg), &q, &identity, 1232, &sum);
-		unsigned text = told[i].is_name ? 1 : DNS_IDENTITY_MAX;
+		unsigned text = texts[i].is_name ? 1 : DNS_IDENTITY_MAX;
 		assert_int_equal(end, len + 13 + text);
 		assert_int_equal(sum, sum_by_bytes(msg, end));
 		assert_int_equal(get_u16(msg + 6), 1);
 		assert_memory_equal(msg + len, "\xc0\x0c\0\x10\0\3\0\0\0\0\0", 11);
 		assert_int_equal(msg[len + 11], text + 1);
 		assert_int_equal(msg[len + 12], text);
-		assert_int_equal(msg[end - 1], told[i].is_name ? 'n' : 'v');
+		assert_int_equal(msg[end - 1], texts[i].is_name ? 'n' : 'v');
 	}
-	ask_chaos(msg, told[3].name, told[3].len, DNS_TYPE_A, &q);
+	ask_chaos(msg, texts[3].name, texts[3].len, DNS_TYPE_A, &q);
 	assert_int_equal(dns_identity_reply(msg, sizeof(msg), &q, &identity, 1232, &sum), 0);
 	ask_chaos(msg, "\7version\4bind\1x", 16, DNS_TYPE_TXT, &q);
 	assert_int_equal(dns_identity_reply(msg, sizeof(msg), &q, &identity, 1232, &sum), 0);
-	ask_chaos(msg, told[3].name, told[3].len, DNS_TYPE_TXT, &q);
+	ask_chaos(msg, texts[3].name, texts[3].len, DNS_TYPE_TXT, &q);
 	identity.name[0] = 0;
 	assert_int_equal(dns_identity_reply(msg, sizeof(msg), &q, &identity, 1232, &sum), 0);
 	q.qclass = DNS_CLASS_IN;

@@ -13,8 +13,8 @@
 struct audit {
 	const struct l0_writer *w;
 	char *why;
-	uint8_t *live;      // per unit: 1 live, 2 first of a record
-	uint32_t *overflow; // per bucket
+	uint8_t *live;      // per unit of the share: 1 live, 2 first of a record
+	uint32_t *overflow; // per bucket of the share
 	uint64_t entries, live_units;
 };
 
@@ -45,10 +45,13 @@ static int audit_slot(struct audit *a, uint32_t slot)
 		return fail(a, "slot %u: tag is not the key's", slot);
 	if (l0_slot_of_key(w, &key) != slot)
 		return fail(a, "slot %u: its key leads elsewhere", slot);
+	uint64_t unit = (uint64_t)number - w->share.unit_first;
+	if (unit == 0 || unit + v.units > w->share.units)
+		return fail(a, "slot %u: record %u is of another share", slot, number);
 	for (uint32_t u = 0; u < v.units; u++) {
-		if (a->live[number + u])
+		if (a->live[unit + u])
 			return fail(a, "unit %u belongs to two records", number + u);
-		a->live[number + u] = u ? 1 : 2;
+		a->live[unit + u] = u ? 1 : 2;
 	}
 	uint64_t first = l0_first_bucket(w, p);
 	a->overflow[first] += first != slot / L0_BUCKET_SLOTS;
@@ -107,7 +110,7 @@ static int audit_all(struct audit *a)
 	int rc = 0;
 	for (uint32_t slot = 0; slot < w->sieve.slots && rc == 0; slot++)
 		rc = audit_slot(a, slot);
-	for (uint64_t i = 0; i <= w->reader.bucket_mask && rc == 0; i++) {
+	for (uint64_t i = 0; i < w->share.buckets && rc == 0; i++) {
 		uint32_t has = atomic_load_explicit(&w->buckets[i].overflow, memory_order_relaxed);
 		if (has != a->overflow[i])
 			rc = fail(a, "bucket %llu: overflow %u, counted %u", (unsigned long long)i,
@@ -127,8 +130,8 @@ int l0_audit(const struct l0_writer *w, char why[128])
 	struct audit a = {
 		.w = w,
 		.why = why,
-		.live = calloc(w->reader.unit_count, 1),
-		.overflow = calloc(w->reader.bucket_mask + 1, sizeof(uint32_t)),
+		.live = calloc(w->share.units, 1),
+		.overflow = calloc(w->share.buckets, sizeof(uint32_t)),
 	};
 	int rc = a.live && a.overflow ? audit_all(&a) : fail(&a, "no memory for the audit");
 	free(a.live);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What unit tests look at in a box (l0_fixture.h): its audit and what its writer counts.
+// What unit tests look at in a box (l0_fixture.h): its audit and what its writers count.
 
 #include "l0_audit.h"
 #include "l0_fixture.h"
@@ -10,13 +10,22 @@
 static inline void audit(const struct box *b)
 {
 	char why[128] = "";
-	if (l0_audit(b->w, why) != 0)
-		fail_msg("audit: %s", why);
+	for (unsigned i = 0; i < b->writers; i++)
+		if (l0_audit(b->all[i], why) != 0)
+			fail_msg("audit of writer %u: %s", i, why);
 }
 
 static inline struct l0_writer_stats stats_of(const struct box *b)
 {
-	struct l0_writer_stats s;
-	l0_writer_stats(b->w, &s);
-	return s;
+	struct l0_writer_stats all = {0};
+	for (unsigned i = 0; i < b->writers; i++) {
+		struct l0_writer_stats s;
+		l0_writer_stats(b->all[i], &s);
+		// All are counts but the first, which is the least.
+		all.oldest_ms = i && all.oldest_ms < s.oldest_ms ? all.oldest_ms : s.oldest_ms;
+		uint64_t *sum = (uint64_t *)&all, *one = (uint64_t *)&s;
+		for (size_t k = 1; k < sizeof(s) / sizeof(*sum); k++)
+			sum[k] += one[k];
+	}
+	return all;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A table of L0 in plain memory with a writer and two workers' epochs, and answers whose bytes
-// follow from name and serial number, so that any reader can tell a right one from a torn one.
+// A table of L0 in plain memory with a writer, or several, and two workers' epochs, and answers
+// whose bytes follow from name and serial number, so that any reader can tell a right one from a
+// torn one.
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,9 @@ enum { BOX_WORKERS = 2, BOX_ANSWER_MIN = 16 };
 struct box {
 	uint8_t *base;
 	size_t size;
-	struct l0_writer *w;
+	struct l0_writer *w;                      // the only one, or the first
+	struct l0_writer *all[SHM_RESOLVERS_MAX]; // where there are several
+	unsigned writers;
 	_Atomic uint64_t epoch;
 	_Atomic uint64_t seen[BOX_WORKERS];
 	struct epoch_writer ew;
@@ -39,13 +42,14 @@ static inline uint32_t rnd_below(uint64_t *state, uint32_t n)
 }
 
 // The region alone. The memory ends where the last unit ends, for ASan's sake.
-static inline bool box_map(struct box *b, uint64_t bytes, unsigned mean_units)
+static inline bool box_map_for(struct box *b, uint64_t bytes, unsigned mean_units, unsigned writers)
 {
 	memset(b, 0, sizeof(*b));
 	uint64_t geometry[SHM_GEOMETRY_WORDS];
 	size_t data_size;
-	if (l0_plan(bytes, mean_units, geometry, &data_size) < 0)
+	if (l0_plan(bytes, mean_units, writers, geometry, &data_size) < 0)
 		return false;
+	b->writers = writers;
 	b->size = SHM_PAGE + data_size;
 	b->base = aligned_alloc(CACHE_LINE, b->size);
 	if (!b->base)
@@ -62,23 +66,55 @@ static inline bool box_map(struct box *b, uint64_t bytes, unsigned mean_units)
 	return l0_region_init(b->base, b->size) == 0;
 }
 
+static inline bool box_map(struct box *b, uint64_t bytes, unsigned mean_units)
+{
+	return box_map_for(b, bytes, mean_units, 1);
+}
+
+static inline bool box_writers_open(struct box *b, bool fresh, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < b->writers; i++)
+		if (l0_writer_open(&b->all[i], b->base, b->size, i, fresh, &b->ew, now_ms) != 0)
+			return false;
+	b->w = b->all[0];
+	return true;
+}
+
+static inline bool box_open_for(
+	struct box *b, uint64_t bytes, unsigned mean_units, unsigned writers)
+{
+	return box_map_for(b, bytes, mean_units, writers) && box_writers_open(b, true, 0);
+}
+
 static inline bool box_open(struct box *b, uint64_t bytes, unsigned mean_units)
 {
-	return box_map(b, bytes, mean_units)
-	       && l0_writer_open(&b->w, b->base, b->size, true, &b->ew, 0) == 0;
+	return box_open_for(b, bytes, mean_units, 1);
+}
+
+static inline void box_writers_close(struct box *b)
+{
+	for (unsigned i = 0; i < b->writers; i++)
+		l0_writer_close(b->all[i]);
+	memset(b->all, 0, sizeof(b->all));
+	b->w = NULL;
 }
 
 // The control plane dies and another one takes over.
 static inline bool box_reopen(struct box *b, uint64_t now_ms)
 {
-	l0_writer_close(b->w);
-	b->w = NULL;
-	return l0_writer_open(&b->w, b->base, b->size, false, &b->ew, now_ms) == 0;
+	box_writers_close(b);
+	return box_writers_open(b, false, now_ms);
+}
+
+// Whose the key is.
+static inline struct l0_writer *box_writer(const struct box *b, uint64_t hash)
+{
+	return b->writers > 1 ? b->all[l0_resolver_of(l0_writer_reader(b->w), hash)] : b->w;
 }
 
 static inline void box_close(struct box *b)
 {
-	l0_writer_close(b->w);
+	box_writers_close(b);
 	free(b->marks);
 	free(b->base);
 }
@@ -87,7 +123,8 @@ static inline void box_close(struct box *b)
 static inline _Atomic uint8_t *box_marks(struct box *b, unsigned worker)
 {
 	b->marks = calloc(l0_writer_reader(b->w)->unit_count, 1);
-	l0_writer_set_marks(b->w, worker, (_Atomic uint8_t *)b->marks);
+	for (unsigned i = 0; i < b->writers; i++)
+		l0_writer_set_marks(b->all[i], worker, (_Atomic uint8_t *)b->marks);
 	return (_Atomic uint8_t *)b->marks;
 }
 
@@ -180,9 +217,9 @@ static inline void box_put_fill(const struct l0_reader *r, struct box_put *p, ui
 static inline int box_put(struct box *b, uint32_t id, uint32_t serial, uint16_t len,
 	uint64_t now_ms, uint32_t hard_ms)
 {
-	static struct box_put p; // too large for a stack; one writer only
+	struct box_put p;
 	box_put_fill(l0_writer_reader(b->w), &p, id, serial, len, now_ms, hard_ms);
-	return l0_writer_put(b->w, &p.put);
+	return l0_writer_put(box_writer(b, p.put.key.hash), &p.put);
 }
 
 // The lookup as a worker does it. False: absent.
@@ -221,5 +258,5 @@ static inline int box_set_mask(struct box *b, uint32_t id, uint64_t n)
 	if (box_get(r, id, &v, &number))
 		memcpy(&serial, v.answer.bytes + 4, 4);
 	struct rule_set mask = box_mask(id, serial, n);
-	return l0_writer_set_mask(b->w, &key, n ? &mask : NULL);
+	return l0_writer_set_mask(box_writer(b, key.hash), &key, n ? &mask : NULL);
 }

@@ -17,25 +17,25 @@ static struct l0_copy copy_all(struct box *from, struct box *to, uint64_t step)
 {
 	struct l0_reader r;
 	struct l0_copy c = {0};
-	l0_writer_close(from->w);
-	from->w = NULL;
+	box_writers_close(from);
 	assert_int_equal(l0_reader_init(&r, from->base, from->size), 0);
-	for (unsigned i = 0; !l0_writer_copy(to->w, &r, NOW_MS, &c, step); i++)
+	for (unsigned i = 0; !l0_writer_copy(to->all, &r, NOW_MS, &c, step); i++)
 		assert_true(i < 2 * (r.bucket_mask + 1) / step);
 	return c;
 }
 
 // Larger, in steps: all that is not past hard expiry is there under the other secret, times kept.
-static void test_all_live_records_with_their_times(void **)
+static void all_live_records(unsigned writers, unsigned writers_now)
 {
 	enum { N = 2000 };
 	struct box a, b;
-	assert_true(box_open(&a, 1 << 20, 3) && box_open(&b, 4 << 20, 3));
+	assert_true(box_open_for(&a, 1 << 20, 3, writers));
+	assert_true(box_open_for(&b, 4 << 20, 3, writers_now));
 	fill(&a, N);
 	struct l0_copy c = copy_all(&a, &b, 7);
 	assert_int_equal(c.copied, N - N / 10);
 	assert_int_equal(c.discarded, N / 10);
-	assert_false(c.full);
+	assert_int_equal(c.full, 0);
 	for (uint32_t id = 0; id < N; id++) {
 		struct l0_view v;
 		uint32_t number, serial;
@@ -54,22 +54,29 @@ static void test_all_live_records_with_their_times(void **)
 	box_close(&b);
 }
 
+static void test_all_live_records_with_their_times(void **)
+{
+	all_live_records(1, 1);
+	all_live_records(1, 4);
+	all_live_records(8, 3);
+	all_live_records(2, 1);
+}
+
 // Smaller: filled without evicting what was just copied, and what is fresh comes first.
-static void test_a_smaller_table_takes_the_fresh_first(void **)
+static void fresh_first(unsigned writers)
 {
 	enum { FRESH = 1500, N = 12000 };
 	struct box a, b;
 	uint64_t fresh = 0;
-	assert_true(box_open(&a, 4 << 20, 3) && box_open(&b, 1 << 20, 3));
+	assert_true(box_open(&a, 4 << 20, 3) && box_open_for(&b, 1 << 20, 3, writers));
 	for (uint32_t id = 0; id < N; id++)
 		assert_int_equal(
 			box_put(&a, id, id, 40, id < FRESH ? 4000 : 1000, id < FRESH ? 4000 : 6000),
 			0);
 	struct l0_copy c = copy_all(&a, &b, 100);
-	assert_true(c.full);
+	assert_int_equal(c.full, (1u << writers) - 1);
 	assert_true(c.copied > 3 * FRESH && c.copied < N);
-	struct l0_writer_stats s;
-	l0_writer_stats(b.w, &s);
+	struct l0_writer_stats s = stats_of(&b);
 	assert_int_equal(s.evicted_space, 0);
 	assert_int_equal(s.refused_nospace, 0);
 	for (uint32_t id = 0; id < FRESH; id++) {
@@ -81,6 +88,12 @@ static void test_a_smaller_table_takes_the_fresh_first(void **)
 	audit(&b);
 	box_close(&a);
 	box_close(&b);
+}
+
+static void test_a_smaller_table_takes_the_fresh_first(void **)
+{
+	fresh_first(1);
+	fresh_first(4);
 }
 
 // Random bytes all over the old table: whatever is copied is a whole answer.

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "l0_audit.h"
-#include "l0_fixture.h"
-#include "tests/unit/unit.h"
+#include "l0_check.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 
-// Long seeded runs of the writer against what a simple map says.
-
-static void audit(const struct box *b, uint64_t step)
-{
-	char why[128] = "";
-	if (l0_audit(b->w, why) != 0)
-		fail_msg("step %llu: %s", (unsigned long long)step, why);
-}
+// Long seeded runs of one writer, or of several on one table, against what a simple map says.
 
 enum { IDS = 8000, HELD = 4 };
 
@@ -79,7 +70,7 @@ static void model_delete(struct model *m)
 	struct box_name n;
 	struct l0_key key = box_key(l0_writer_reader(m->b.w), id, &n);
 	// It may have been evicted; never may it be there without the model's knowing.
-	bool was = l0_writer_delete(m->b.w, &key);
+	bool was = l0_writer_delete(box_writer(&m->b, key.hash), &key);
 	if (was)
 		assert_true(m->id[id].present);
 	else
@@ -93,10 +84,12 @@ static void model_flush(struct model *m)
 	uint32_t rest = rnd_below(&m->seed, 16);
 	struct dns_name name = {.len = (uint8_t)(box_name_of(rest, &n) - 9)};
 	memcpy(name.wire, n.wire + 9, name.len);
-	uint64_t cursor = 0;
-	do
-		(void)l0_writer_flush(m->b.w, &name, true, &cursor, 50);
-	while (cursor);
+	for (unsigned i = 0; i < m->b.writers; i++) {
+		uint64_t cursor = 0;
+		do
+			(void)l0_writer_flush(m->b.all[i], &name, true, &cursor, 50);
+		while (cursor);
+	}
 	for (uint32_t id = rest; id < IDS; id += 16)
 		m->id[id].present = false;
 }
@@ -109,8 +102,9 @@ static bool gone(const struct model *m, uint32_t id)
 static void model_sweep(struct model *m)
 {
 	const struct l0_sweep sweep = {.now_ms = m->now_ms, .keep_256 = 256};
-	while (!l0_writer_sweep(m->b.w, &sweep, 33))
-		;
+	for (unsigned i = 0; i < m->b.writers; i++)
+		while (!l0_writer_sweep(m->b.all[i], &sweep, 33))
+			;
 	for (uint32_t id = 0; id < IDS; id++)
 		m->id[id].present = m->id[id].present && !gone(m, id);
 }
@@ -136,8 +130,7 @@ static void model_worker(struct model *m)
 // Each record that is there is the newest one put, and what is missing was evicted, as counted.
 static void model_compare(struct model *m, bool exact)
 {
-	struct l0_writer_stats s;
-	l0_writer_stats(m->b.w, &s);
+	struct l0_writer_stats s = stats_of(&m->b);
 	uint64_t missing = 0, present = 0;
 	for (uint32_t id = 0; id < IDS; id++) {
 		struct l0_view v;
@@ -163,13 +156,20 @@ static void model_compare(struct model *m, bool exact)
 	m->evicted = s.evicted_space + s.evicted_bucket;
 }
 
-static void run_model(uint64_t seed, uint64_t bytes, unsigned mean, uint64_t steps)
+static void reclaim(const struct box *b)
+{
+	for (unsigned i = 0; i < b->writers; i++)
+		l0_writer_reclaim(b->all[i]);
+}
+
+static void run_model(
+	uint64_t seed, uint64_t bytes, unsigned mean, unsigned writers, uint64_t steps)
 {
 	static struct model m;
 	memset(&m, 0, sizeof(m));
 	m.seed = seed;
 	m.now_ms = 1000;
-	assert_true(box_open(&m.b, bytes, mean));
+	assert_true(box_open_for(&m.b, bytes, mean, writers));
 	m.b.seen[0] = m.b.epoch;
 	for (uint64_t i = 1; i <= steps; i++) {
 		uint32_t what = rnd_below(&m.seed, 10000);
@@ -182,14 +182,14 @@ static void run_model(uint64_t seed, uint64_t bytes, unsigned mean, uint64_t ste
 		else if (what < 8998)
 			model_worker(&m);
 		else if (what < 9995)
-			l0_writer_reclaim(m.b.w);
+			reclaim(&m.b);
 		else if (what < 9997)
 			model_flush(&m);
 		else
 			model_sweep(&m);
 		m.now_ms += rnd_below(&m.seed, 3);
 		if (i % 5000 == 0) {
-			audit(&m.b, i);
+			audit(&m.b);
 			// A put, flush or sweep of what was evicted before hides that eviction.
 			model_compare(&m, false);
 		}
@@ -199,8 +199,15 @@ static void run_model(uint64_t seed, uint64_t bytes, unsigned mean, uint64_t ste
 
 static void test_against_the_model(void **)
 {
-	run_model(1, 1 << 20, 2, 100000); // tight, many evictions
-	run_model(2, 4 << 20, 4, 100000); // roomy
+	run_model(1, 1 << 20, 2, 1, 100000); // tight, many evictions
+	run_model(2, 4 << 20, 4, 1, 100000); // roomy
+}
+
+static void test_several_writers_against_the_model(void **)
+{
+	run_model(3, 1 << 20, 2, 2, 50000);
+	run_model(4, 2 << 20, 4, 3, 50000);
+	run_model(5, 1 << 20, 2, 8, 50000);
 }
 
 // Only fresh keys and no deletions: then evictions must account for each missing record.
@@ -221,7 +228,7 @@ static void test_evictions_are_all_counted(void **)
 	}
 	model_compare(&m, true);
 	assert_true(m.evicted > 1000);
-	audit(&m.b, 0);
+	audit(&m.b);
 	box_close(&m.b);
 }
 
@@ -305,9 +312,9 @@ static void test_fragmentation(void **)
 		if (i % 10 == 0)
 			c.b.seen[0] = c.b.epoch;
 		if (i % 50000 == 0)
-			audit(&c.b, i);
+			audit(&c.b);
 	}
-	audit(&c.b, PUTS);
+	audit(&c.b);
 	struct l0_writer_stats s;
 	l0_writer_stats(c.b.w, &s);
 	print_message("refused at first %.2f %%, most tries %u, %.0f %% used\n",
@@ -345,7 +352,7 @@ static double popular_hits(unsigned flood, bool mark)
 			(void)box_put(&b, once++, 1, 40, i, 1 << 30);
 		l0_writer_reclaim(b.w);
 	}
-	audit(&b, 0);
+	audit(&b);
 	box_close(&b);
 	return 100.0 * hits / (ASKED / 2);
 }
@@ -368,6 +375,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_the_model),
+		cmocka_unit_test(test_several_writers_against_the_model),
 		cmocka_unit_test(test_evictions_are_all_counted),
 		cmocka_unit_test(test_fragmentation),
 		cmocka_unit_test(test_flood_leaves_the_popular),

@@ -185,10 +185,10 @@ static void test_other_geometry_is_refused(void **)
 	assert_true(box_map(&b, 1 << 20, 2));
 	uint64_t *g = ((struct region_header *)(void *)b.base)->geometry;
 	g[0] *= 2;
-	assert_int_equal(l0_writer_open(&w, b.base, b.size, false, &b.ew, 0), -EPROTO);
+	assert_int_equal(l0_writer_open(&w, b.base, b.size, 0, false, &b.ew, 0), -EPROTO);
 	g[0] /= 2;
 	g[1] = 100; // sound, but too small to work with
-	assert_int_equal(l0_writer_open(&w, b.base, b.size, false, &b.ew, 0), -EPROTO);
+	assert_int_equal(l0_writer_open(&w, b.base, b.size, 0, false, &b.ew, 0), -EPROTO);
 	assert_null(w);
 	box_close(&b);
 }

@@ -12,12 +12,16 @@ static void test_plan(void **)
 {
 	uint64_t g[SHM_GEOMETRY_WORDS];
 	size_t data;
-	assert_int_equal(l0_plan((1 << 20) - 1, 2, g, &data), -EINVAL);
-	assert_int_equal(l0_plan(1 << 20, 0, g, &data), -EINVAL);
-	assert_int_equal(l0_plan(UINT64_C(1) << 50, 2, g, &data), -EINVAL);
+	assert_int_equal(l0_plan((1 << 20) - 1, 2, 1, g, &data), -EINVAL);
+	assert_int_equal(l0_plan(1 << 20, 0, 1, g, &data), -EINVAL);
+	assert_int_equal(l0_plan(UINT64_C(1) << 50, 2, 1, g, &data), -EINVAL);
+	assert_int_equal(l0_plan(1 << 20, 2, 0, g, &data), -EINVAL);
+	assert_int_equal(l0_plan(1 << 20, 2, SHM_RESOLVERS_MAX + 1, g, &data), -EINVAL);
+	assert_int_equal(l0_plan(1 << 20, 256, 1, g, &data), 0);
+	assert_true(g[0] >= 2 * L0_PARTS);
 	for (uint64_t bytes = 1 << 20; bytes < UINT64_C(1) << 34; bytes += bytes / 3 + 77) {
 		for (unsigned mean = 2; mean <= 16; mean++) {
-			assert_int_equal(l0_plan(bytes, mean, g, &data), 0);
+			assert_int_equal(l0_plan(bytes, mean, 1 + mean % 8, g, &data), 0);
 			assert_true(SHM_PAGE + data <= bytes);
 			assert_true(SHM_PAGE + data > bytes - 2 * CACHE_LINE);
 			assert_int_equal(g[0] & (g[0] - 1), 0);
@@ -40,7 +44,8 @@ static void test_geometry_is_checked(void **)
 		{0, UINT64_C(1) << 63}, {1, 0}, {1, 1}, {1, g[1] + 1}, {1, UINT64_C(1) << 32},
 		{1, UINT64_MAX}, {1, UINT64_MAX / 64 + 2}, {2, 0}, {2, SHM_PAGE}, {2, g[2] + 1},
 		{2, g[2] + 64}, {2, UINT64_MAX - 63}, {3, g[3] - 64}, {3, g[3] + 32}, {3, b.size},
-		{3, UINT64_MAX - 63}};
+		{3, UINT64_MAX - 63}, {0, L0_PARTS}, {4, 0}, {4, SHM_RESOLVERS_MAX + 1},
+		{4, UINT64_C(1) << 32 | 1}};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		uint64_t good = g[bad[i][0]];
 		g[bad[i][0]] = bad[i][1];
@@ -75,13 +80,15 @@ static void test_buckets_of_a_key(void **)
 {
 	uint64_t seed = 2;
 	for (int i = 0; i < 100000; i++) {
-		uint64_t mask = (UINT64_C(2) << rnd_below(&seed, 28)) - 1;
+		unsigned bits = L0_PART_BITS + 1 + rnd_below(&seed, 22);
+		uint64_t mask = (UINT64_C(1) << bits) - 1;
 		uint64_t first = rnd(&seed) & mask;
 		uint16_t tag = l0_tag(rnd(&seed) >> rnd_below(&seed, 64));
 		assert_int_not_equal(tag, 0);
 		uint64_t second = l0_other_bucket(first, tag, mask);
 		assert_int_not_equal(second, first);
 		assert_true(second <= mask);
+		assert_int_equal(second >> (bits - L0_PART_BITS), first >> (bits - L0_PART_BITS));
 		assert_int_equal(l0_other_bucket(second, tag, mask), first);
 	}
 }

@@ -332,6 +332,13 @@ static void test_marks(void **)
 	assert_int_equal(marks[l0_writer_reader(b.w)->unit_count - 1], MARK_VISITED);
 	l0_writer_set_marks(b.w, 5, NULL);
 	l0_writer_set_marks(b.w, 64, marks); // out of range: ignored
+	// Readers of the writer's own process have marks beside those of worker 0.
+	marks[again] = MARK_VISITED | MARK_REFRESH;
+	l0_writer_set_own_marks(b.w, marks);
+	assert_int_equal(marks[again], MARK_VISITED | MARK_REFRESH); // not read
+	l0_writer_clear_refresh(b.w, again);
+	assert_int_equal(marks[again], MARK_VISITED);
+	l0_writer_set_own_marks(b.w, NULL);
 	assert_int_equal(box_put(&b, 1, 3, 40, 0, 5000), 0);
 	box_close(&b);
 }

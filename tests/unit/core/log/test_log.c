@@ -78,7 +78,7 @@ static void test_flood_is_bounded(void **)
 }
 
 // The reader stands still: nobody who logs waits for it, what finds no room is lost and counted,
-// and the reader is told once it goes on.
+// and the reader gets their number once it goes on.
 static void test_stalled_reader(void **)
 {
 	static char text[LOG_OUT_BYTES / 64 - 1], got[4 * LOG_OUT_BYTES];
@@ -98,18 +98,18 @@ static void test_stalled_reader(void **)
 	const uint64_t lost = log_out_lost();
 	assert_in_range(lost, 1, LINES - 64);
 	size_t len = 0;
-	const char *told = NULL;
+	const char *notice = NULL;
 	char expected[64];
 	snprintf(expected, sizeof(expected), "prog: [%u log lines lost", (unsigned)lost);
-	while (!told && len < sizeof(got) - 1) {
+	while (!notice && len < sizeof(got) - 1) {
 		ssize_t n = read(fds[0], got + len, sizeof(got) - 1 - len);
 		assert_true(n > 0);
 		len += (size_t)n;
 		got[len] = 0;
-		told = strstr(got, expected);
+		notice = strstr(got, expected);
 	}
-	assert_non_null(told);
-	assert_int_equal((size_t)(told - got), (LINES - lost) * sizeof(text));
+	assert_non_null(notice);
+	assert_int_equal((size_t)(notice - got), (LINES - lost) * sizeof(text));
 	log_out_write("last\n", 5);
 	log_out_stop();
 	log_out_write("direct\n", 7);

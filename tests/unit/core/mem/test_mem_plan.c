@@ -35,7 +35,7 @@ static void the_bill_follows_the_settings(void **)
 		sum += small.line[i].bytes;
 	assert_int_equal(small.total, sum);
 	assert_int_equal(large.of[MEM_PLAN_CONTROLPLANE] - small.of[MEM_PLAN_CONTROLPLANE],
-		more + more / 32 * 5);
+		more + more / 32 * (5 + 1)); // the writer's, and a mark
 	assert_int_equal(large.of[MEM_PLAN_DATAPLANE] - small.of[MEM_PLAN_DATAPLANE], more / 32);
 	assert_true(
 		plan_of(HEAD "tcp: {buffer_kb: 1048576}\n").total > small.total + 900 * 1048576ull);
@@ -49,6 +49,20 @@ static const struct mem_plan_line *line_of(const struct mem_plan *p, const char 
 		if (strcmp(p->line[i].what, what) == 0)
 			return &p->line[i];
 	return NULL;
+}
+
+// Both processes know how many there are.
+static void each_resolver_is_billed(void **)
+{
+	struct mem_plan one = plan_of(HEAD), four = plan_of(HEAD "controlplane: {resolvers: 4}\n");
+	assert_null(line_of(&one, "more resolvers"));
+	assert_int_equal(line_of(&four, "more resolvers")->bytes, 3 * 4 << 20);
+	assert_int_equal(line_of(&one, "rings of frontends")->bytes, (4 + 1) << 20);
+	assert_int_equal(line_of(&four, "rings of frontends")->bytes, (4 * 2 + 4) << 20);
+	assert_true(line_of(&four, "upstream sockets")->bytes
+		    > line_of(&one, "upstream sockets")->bytes);
+	assert_true(
+		line_of(&four, "worker_rings")->bytes > 2 * line_of(&one, "worker_rings")->bytes);
 }
 
 // A box of 512 MiB runs the defaults (docs/reference/memory.md has the measure), from huge pages it
@@ -120,7 +134,8 @@ static void images_are_billed_by_what_is_on_the_disk(void **)
 	fetched_make(sub, "https://lists.test/b", ".list", 2 * MIB);
 	assert_int_equal(images_of(folder, both), 18 * MIB + FIXED);
 	assert_int_equal(guess, 0);
-	assert_int_equal(images_of(folder, list), 15 * MIB + FIXED); // no list of ours
+	assert_int_equal(
+		images_of(folder, list), 15 * MIB + FIXED); // no list of this configuration
 	file_make(folder, "rules.img", 8 * MIB);
 	assert_int_equal(images_of(folder, both), 10 * MIB + FIXED);
 	char command[128];
@@ -157,7 +172,7 @@ static void what_has_no_room_does_not_start(void **)
 	assert_int_equal(unsetenv("WEIR_MEMORY_CHECK"), 0);
 }
 
-// What a life before has mapped already is not needed again.
+// Memory that a previous run has mapped is not needed again.
 static void regions_that_are_there_count(void **)
 {
 	char folder[] = "/tmp/weir-test-plan-XXXXXX", path[64], why[MEM_PLAN_WHY_MAX];
@@ -178,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bill_follows_the_settings),
+		cmocka_unit_test(each_resolver_is_billed),
 		cmocka_unit_test(the_defaults_fit_in_half_a_gibibyte),
 		cmocka_unit_test(images_are_billed_by_what_is_on_the_disk),
 		cmocka_unit_test(what_has_no_room_does_not_start),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The law of weights: what a writer's records stand for, and what it owes, are the queries that it
-// was told of, whatever the sample and however full the ring.
+// was asked to log, whatever the sample and however full the ring.
 
 #include "tests/unit/unit.h"
 
@@ -17,7 +17,7 @@ struct rig {
 	_Atomic uint64_t owed;
 	struct log_writer writer;
 	struct ring_consumer consumer;
-	uint64_t told, weight, records, rests;
+	uint64_t asked, weight, records, remainders;
 	unsigned seed;
 };
 
@@ -32,7 +32,7 @@ static void rig_open(struct rig *g, unsigned seed)
 static void ask(struct rig *g, unsigned queries)
 {
 	for (unsigned i = 0; i < queries; i++) {
-		g->told++;
+		g->asked++;
 		if (log_writer_left(&g->writer) > 1) {
 			log_writer_skip(&g->writer, 1);
 			continue;
@@ -60,7 +60,7 @@ static void drain(struct rig *g, unsigned most)
 		assert_true(r.weight > 0);
 		g->weight += r.weight;
 		g->records++;
-		g->rests += (r.flags & LOG_REST) && r.name_len == 0;
+		g->remainders += (r.flags & LOG_REST) && r.name_len == 0;
 	}
 	ring_release(&g->consumer);
 }
@@ -111,10 +111,10 @@ static void test_sampled(void **)
 	log_writer_set(&g.writer, 0, 0); // off: what is owed is said
 	drain(&g, UINT32_MAX);
 	assert_int_equal(g.weight, 33050);
-	assert_int_equal(g.rests, 1);
+	assert_int_equal(g.remainders, 1);
 }
 
-// Random bursts, drains, samples; a writer ends with a full ring and another takes over its words.
+// Random bursts, drains, samples; a writer ends with a full ring and another uses its words.
 static void test_the_sum_is_exact(void **)
 {
 	static struct rig g;
@@ -133,16 +133,16 @@ static void test_the_sum_is_exact(void **)
 		log_writer_beat(&g.writer, i * UINT64_C(10000));
 		if (i % 1000 == 0) {
 			drain(&g, UINT32_MAX);
-			assert_int_equal(g.weight + atomic_load(&g.owed), g.told);
+			assert_int_equal(g.weight + atomic_load(&g.owed), g.asked);
 		}
 	}
 	drain(&g, UINT32_MAX);
 	log_writer_set(&g.writer, 1, 0);
 	log_writer_set(&g.writer, 0, 0);
 	drain(&g, UINT32_MAX);
-	assert_int_equal(g.weight, g.told);
+	assert_int_equal(g.weight, g.asked);
 	assert_int_equal(atomic_load(&g.owed), 0);
-	assert_true(g.told > 100000);
+	assert_true(g.asked > 100000);
 }
 
 static void test_what_is_owed_is_said_after_a_second_of_silence(void **)
@@ -158,7 +158,7 @@ static void test_what_is_owed_is_said_after_a_second_of_silence(void **)
 	log_writer_beat(&g.writer, 6000000);
 	drain(&g, UINT32_MAX);
 	assert_int_equal(g.weight, 42);
-	assert_int_equal(g.rests, 1);
+	assert_int_equal(g.remainders, 1);
 	log_writer_beat(&g.writer, 9000000);
 	drain(&g, UINT32_MAX);
 	assert_int_equal(g.records, 1);

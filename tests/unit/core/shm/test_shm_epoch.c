@@ -75,6 +75,70 @@ static void test_detached_reader_is_not_asked(void **)
 	assert_true(epoch_passed(&w.writer, e));
 }
 
+// A reader of the writers' own process counts like a worker, in every writer's book, with and
+// without workers; offline it delays nobody.
+static void test_own_reader_counts(void **)
+{
+	struct world w;
+	world_init(&w);
+	_Atomic uint64_t seen = EPOCH_OFFLINE;
+	struct epoch_reader own = {.epoch = &w.epoch, .seen = &seen};
+	struct epoch_writer other = {.epoch = &w.epoch};
+	w.writer.own[EPOCH_OWN_MAX - 1] = other.own[0] = &seen;
+	assert_true(epoch_passed(&w.writer, epoch_advance(&w.writer)));
+	epoch_online(&own);
+	uint64_t e = epoch_advance(&w.writer);
+	assert_false(epoch_passed(&w.writer, e));
+	assert_false(epoch_passed(&other, epoch_advance(&other)));
+	epoch_offline(&own);
+	epoch_online(&own);
+	assert_true(epoch_passed(&w.writer, e));
+	epoch_offline(&own);
+	assert_true(epoch_passed(&other, epoch_advance(&other)));
+	seen = atomic_load(&w.epoch) + 1; // never given out
+	assert_false(epoch_passed(&w.writer, e));
+}
+
+// Each writer waits for its own epoch, by its own book, and takes a number that no other has.
+static void test_writers_advance_one_epoch(void **)
+{
+	struct world w;
+	world_init(&w);
+	struct epoch_writer other = {.epoch = &w.epoch, .seen = {&w.seen[0]}};
+	epoch_online(&w.reader[0]);
+	epoch_online(&w.reader[1]);
+	uint64_t mine = epoch_advance(&w.writer);
+	epoch_quiescent(&w.reader[0]);
+	uint64_t theirs = epoch_advance(&other);
+	assert_int_equal(theirs, mine + 1);
+	assert_true(epoch_passed(&other, mine));
+	assert_false(epoch_passed(&other, theirs));
+	assert_false(epoch_passed(&w.writer, mine)); // its book has reader 1
+	epoch_quiescent(&w.reader[0]);
+	assert_true(epoch_passed(&other, theirs));
+	epoch_quiescent(&w.reader[1]);
+	assert_true(epoch_passed(&w.writer, mine));
+}
+
+// The life that reads: attached in one book, known to be dead for all.
+static void test_a_life_is_known_by_each_book(void **)
+{
+	struct world w;
+	_Atomic uint64_t reader = 7, dead = 0;
+	world_init(&w);
+	w.writer.reader = &reader;
+	struct epoch_writer other = {.epoch = &w.epoch, .reader = &reader, .dead = &dead};
+	w.writer.dead = &dead;
+	w.writer.attached = 7;
+	uint64_t e = epoch_advance(&w.writer);
+	assert_true(epoch_passed(&w.writer, e));
+	assert_false(epoch_passed(&other, e));
+	w.writer.attached = 0;
+	assert_false(epoch_passed(&w.writer, e));
+	dead = 7;
+	assert_true(epoch_passed(&w.writer, e) && epoch_passed(&other, e));
+}
+
 // Quiescent between two stores writes nothing; the line stays the reader's own.
 static void test_quiescent_writes_only_on_change(void **)
 {
@@ -183,6 +247,9 @@ int main(void)
 		cmocka_unit_test(test_every_online_reader_counts),
 		cmocka_unit_test(test_late_reader_does_not_delay),
 		cmocka_unit_test(test_detached_reader_is_not_asked),
+		cmocka_unit_test(test_own_reader_counts),
+		cmocka_unit_test(test_writers_advance_one_epoch),
+		cmocka_unit_test(test_a_life_is_known_by_each_book),
 		cmocka_unit_test(test_quiescent_writes_only_on_change),
 		cmocka_unit_test(test_nonsense_only_delays),
 		cmocka_unit_test(test_threads_never_read_reused_memory),

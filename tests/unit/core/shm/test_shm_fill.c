@@ -3,6 +3,7 @@
 // Regions that are filled while they are made: from memory and from a file, whole or not at all.
 
 #include "dataplane/core/shm/shm_internal.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -22,12 +23,11 @@ static char why[SHM_WHY_MAX];
 
 static int setup(void **)
 {
-	char run_dir[64];
-	snprintf(run_dir, sizeof(run_dir), "/dev/shm/weir-test-shm-fill-%d", (int)getpid());
+	char run_dir[FOLDER_MAX];
 	char name[] = "/tmp/weir-test-shm-fill-XXXXXX";
 	source = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	file = mkstemp(name);
-	if (source == MAP_FAILED || file < 0 || unlink(name))
+	if (source == MAP_FAILED || file < 0 || unlink(name) || folder_make(run_dir, "fill"))
 		return -1;
 	for (size_t i = 0; i < SIZE; i++)
 		source[i] = (uint8_t)(i * 7 + i / 4096);

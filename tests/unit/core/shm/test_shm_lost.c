@@ -3,6 +3,7 @@
 // A region cut off while it is mapped: its maker ends with its own status, the other side reads
 // zeros and goes on, any other SIGBUS kills as ever. Each in a child of its own.
 
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -42,8 +43,7 @@ static int make(const char *name, struct region *out)
 
 static int setup(void **)
 {
-	strcpy(dir, "/tmp/weir-test-lost-XXXXXX");
-	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why))
+	if (folder_make(dir, "lost") || shm_paths_init(&paths, dir, "off", why))
 		return -1;
 	return make("l0.1", &region);
 }
@@ -168,7 +168,7 @@ static void raise_at(const volatile uint8_t *at)
 	(void)syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), SIGBUS, &info);
 }
 
-// Workers use the same table, so they fall over it together: whoever comes second finds zeros. The
+// Workers use the same table, so they fall over it together: the second one finds zeros. The
 // next region that is cut off is dealt with as well.
 static void test_two_threads_at_once(void **)
 {

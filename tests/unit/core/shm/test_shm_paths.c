@@ -180,7 +180,7 @@ static bool is_held(const char *folder)
 	return fd == -EAGAIN;
 }
 
-// Whoever deletes the lock of a folder in use does not free it for the next weir's sweep.
+// A process that deletes the lock of a folder in use does not free it for the next weir's sweep.
 static void test_folder_lock_deleted(void **)
 {
 	char run[64], file[2 * SHM_PATH_MAX];
@@ -414,8 +414,10 @@ static void test_names(void **)
 	assert_string_equal(name, "l0.7");
 	shm_name_generation(name, "rule_image", UINT64_MAX);
 	assert_string_equal(name, "rule_image.18446744073709551615");
-	shm_name_rings(name, 63);
+	shm_name_rings(name, 63, 0);
 	assert_string_equal(name, "rings.63");
+	shm_name_rings(name, 63, 7);
+	assert_string_equal(name, "rings.63.7");
 	shm_name_marks(name, 0, 7);
 	assert_string_equal(name, "marks.0.7");
 }

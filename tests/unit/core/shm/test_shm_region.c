@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ static char why[SHM_WHY_MAX];
 
 static int setup(void **)
 {
-	snprintf(run_dir, sizeof(run_dir), "/tmp/weir-test-region-%d", (int)getpid());
+	assert_int_equal(folder_make(run_dir, "region"), 0);
 	return shm_paths_init(&paths, run_dir, "auto", why);
 }
 
@@ -118,7 +119,7 @@ static void test_create_and_attach(void **)
 	expect_refused(-ENOENT, "No such file");
 }
 
-// Whoever has the old file mapped keeps it; the new one is another.
+// A process that has the old file mapped keeps it; the new one is another.
 static void test_recreate_replaces(void **)
 {
 	struct region old = create_rings(), new;

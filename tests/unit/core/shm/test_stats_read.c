@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 #include "tools/ctl/lib/stats_out.h"
 
@@ -11,7 +12,7 @@
 #include <weir/clock.h>
 #include <weir/stats_read.h>
 
-static char folder[] = "/dev/shm/weir-test-stats-XXXXXX";
+static char folder[FOLDER_MAX];
 static struct shm_paths paths;
 static struct stats_copy copy;
 
@@ -53,9 +54,23 @@ static void test_copy(void **)
 	stats_add(&s->worker[0].verdict[VERDICT_hit], 5);
 	stats_add(&s->worker[1].verdict[VERDICT_hit], 7);
 	stats_add(&s->worker[1].counter[COUNTER_rx_frames], 12);
+	s->kinds.looks = 1;
+	s->kinds.bytes[MEM_MAP_huge] = 2 << 20;
+	s->kinds.descriptors[MEM_FD_other] = 3;
+	s->kinds.deleted[REGION_POLICY].behind = 4;
+	s->worker[0].mbuf_missing[MBUF_OWNER_tx] = 2;
+	s->worker[1].mbuf_missing[MBUF_OWNER_tx] = 3;
+	s->worker[1].mbuf_missing[MBUF_OWNER_rx] = 4;
 	region_publish(&r);
 
 	assert_int_equal(stats_read(&paths, &copy, why), 0);
+	assert_int_equal(copy.kinds.looks, 1);
+	assert_int_equal(copy.kinds.bytes[MEM_MAP_huge], 2 << 20);
+	assert_int_equal(copy.kinds.descriptors[MEM_FD_other], 3);
+	assert_int_equal(copy.kinds.deleted[REGION_POLICY].behind, 4);
+	uint32_t missing[MBUF_OWNERS];
+	assert_int_equal(stats_mbufs_missing(&copy, missing), 9);
+	assert_int_equal(missing[MBUF_OWNER_tx], 5);
 	assert_int_equal(copy.incarnation, 77);
 	assert_int_equal(copy.pid, 1234);
 	assert_int_equal(copy.workers, 2);
@@ -171,7 +186,7 @@ static void test_ratios(void **)
 static int setup(void **)
 {
 	char why[SHM_WHY_MAX] = "";
-	if (!mkdtemp(folder))
+	if (folder_make(folder, "stats"))
 		return -1;
 	if (shm_paths_init(&paths, folder, "off", why) < 0) {
 		fprintf(stderr, "%s\n", why);

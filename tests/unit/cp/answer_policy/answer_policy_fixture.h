@@ -58,7 +58,7 @@ static inline void fixture_check(struct answer_policy_fixture *f)
 	char why[128];
 	fixture_finish(f->builder, &f->arena);
 	assert_int_equal(rule_reader_init(&f->image, f->arena.base, f->arena.size, true, why), 0);
-	assert_int_equal(answer_policy_new(&f->answer_policy, &f->image), 0);
+	assert_int_equal(answer_policy_new(&f->answer_policy, &f->image, 1), 0);
 }
 
 static inline void fixture_close(struct answer_policy_fixture *f)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// For test_http_api: a jemalloc whose profiles are as the test says, and what becomes of asking for
-// one. heap.c takes it as there when somebody has its mallctl.
+// For test_http_api: a jemalloc whose profiles are as the test says, and the result of a request
+// for one. heap.c takes jemalloc as present if there is a mallctl.
 
 #include "controlplane/memory/heap.h"
 #include "tests/unit/cp/http/http_client.h"
@@ -37,11 +37,11 @@ int mallctl(const char *name, void *out, size_t *, void *in, size_t)
 
 // Asks until it is 429, which a machine that takes dumps so slowly that none comes too soon says
 // later; the other replies are `status` all of them.
-static inline void heap_double_limited(int status)
+static inline void heap_double_limited(const char *request, int status)
 {
 	int got = 0;
 	for (unsigned tries = 0; got != 429 && tries < 20; tries++) {
-		got = ask("GET /debug/heap");
+		got = ask(request);
 		if (got != 429)
 			assert_int_equal(got, status);
 	}
@@ -57,7 +57,7 @@ static inline void test_heap_dumps(void **)
 	double_heap.can_profile = true;
 	double_heap.bytes = 4096;
 	assert_reply("GET /debug/heap", 200, "heap");
-	heap_double_limited(200);
+	heap_double_limited("GET /debug/heap", 200);
 	// One that is too large took as long as one that is sent.
 	double_heap.bytes = (size_t)HEAP_DUMP_MAX + 1;
 	int status = 429;
@@ -66,5 +66,19 @@ static inline void test_heap_dumps(void **)
 		status = ask("GET /debug/heap");
 	}
 	assert_int_equal(status, 500);
-	heap_double_limited(500);
+	heap_double_limited("GET /debug/heap", 500);
+	// A new rate forgets the samples, so a baseline is taken before: no more often than dumps.
+	// This jemalloc then refuses the rate.
+	assert_reply("POST /heap/on?sample_lg=12", 500, "heap profile");
+	heap_double_limited("POST /heap/on?sample_lg=12", 500);
+}
+
+static inline void test_profiles(void **)
+{
+	assert_reply("GET /profile/cpu?seconds=0", 400, "seconds");
+	assert_reply("GET /profile/cpu?seconds=101", 400, "seconds");
+	assert_reply("POST /profile/alloc", 405, "GET");
+	assert_reply("GET /profile/alloc", 200, "heap profile: ");
+	assert_reply("GET /profile/threads", 200, "threads profile: total ");
+	assert_reply("GET /profile/alloc", 200, "MAPPED_LIBRARIES:");
 }

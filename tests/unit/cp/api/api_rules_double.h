@@ -2,12 +2,13 @@
 #pragma once
 
 // The rule manager as the control API sees it in its test: functions of the same names, which say
-// what they are told to.
+// what the test sets.
 
 #include "controlplane/rules/rules.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <errno.h>
+#include <weir/clock.h>
 
 static _Atomic bool forced; // the last reload was
 
@@ -21,6 +22,22 @@ void rules_status(struct rules *, struct rules_status *out)
 		.fetch_error = "no route"};
 	*out = (struct rules_status){
 		.names = 150000, .has_previous = true, .list_count = 1, .lists = &list};
+}
+
+unsigned rules_tasks(const struct rules *, struct rules_task *out, unsigned max)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	if (max < 2)
+		return 0;
+	out[0] = (struct rules_task){.kind = "build",
+		.what = "blocking rules",
+		.step = "compiles",
+		.since_ms = now_ms - 1000};
+	out[1] = (struct rules_task){.kind = "list fetch",
+		.what = "https://lists.example/ads",
+		.step = "its server",
+		.since_ms = now_ms - 4000};
+	return 2;
 }
 
 static struct {
@@ -72,7 +89,7 @@ const struct rule_reader *rules_reader(const struct rules *)
 	return no_image ? NULL : &reader;
 }
 
-int rules_reload(struct rules *, const struct config *, bool force, rules_done done, void *arg)
+int rules_reload(struct rules *, bool force, rules_done done, void *arg)
 {
 	static struct rules_status s;
 	forced = force;

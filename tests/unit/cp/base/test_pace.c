@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Rests of a build: how long, when none, and that they change nothing of the image.
+// Pauses of a build: how long, when none, and that the image does not depend on them.
 
 #include "controlplane/base/pace.h"
 #include "controlplane/lists/rule_compile.h"
@@ -105,13 +105,11 @@ static void call_configure(void *)
 
 static void configure(void)
 {
-	int before = atomic_load(&env.told);
-	assert_int_equal(loop_call(env.service, call_configure, NULL), 0);
-	wait_told(before + 1);
+	on_service(call_configure, NULL, 1);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 }
 
-// Neither what is loaded first nor what somebody changed by hand waits.
+// Neither the first load nor a change by hand waits.
 static void test_only_a_reload_rests(void **)
 {
 	write_names(1);

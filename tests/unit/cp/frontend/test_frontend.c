@@ -20,6 +20,15 @@ static int setup(void **state)
 	return 0;
 }
 
+// A second send, over TCP.
+static int setup_for_tcp(void **state)
+{
+	rig_max_sends = 6;
+	const int rc = setup(state);
+	rig_max_sends = 1;
+	return rc;
+}
+
 static int teardown(void **state)
 {
 	frontend_rig_close();
@@ -157,19 +166,41 @@ static void test_session_ends(void **)
 	expect_said(frontend_rig_ask(FRONTEND_TCP, &next), 10, DNS_RCODE_NOERROR);
 }
 
+// A question that waits takes a place, until it is answered; a hit takes none.
+static void test_places_are_counted(void **)
+{
+	const struct frontend_rig_query cached = {
+		.name = "hot.example", .type = DNS_TYPE_A, .id = 1};
+	const struct frontend_rig_query waits = {
+		.name = "two.example", .type = DNS_TYPE_A, .id = 2};
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &cached), FRONTEND_LATER);
+	expect_later(0, 1500);
+	fake[0].held = true;
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &waits), FRONTEND_LATER);
+	assert_int_equal(frontend_now().pending_max, 1);
+	expect_said(frontend_rig_ask(FRONTEND_UDP, &cached), 1, DNS_RCODE_NOERROR);
+	assert_int_equal(frontend_now().pending_max, 1);
+	assert_int_equal(frontend_now().pending, 1);
+	fake[0].held = false;
+	expect_later(1, 1500);
+	assert_int_equal(frontend_now().pending, 0);
+}
+
+enum { PORTION = 1000 };
+
 struct many {
 	unsigned asked;
 	enum frontend_outcome last;
 };
 
-// From one turn of the loop, so that nothing is answered meanwhile.
-static void ask_many(void *arg)
+// As many as the ring of the resolver has room for; the next portion when it has taken these.
+static void ask_portion(void *arg)
 {
 	struct many *m = arg;
 	union client_address client = {.v4 = {.sin_family = AF_INET, .sin_port = htons(4000)}};
 	struct frontend_reply reply;
 	uint8_t msg[600];
-	for (m->asked = 0; m->asked < FRONTEND_PENDING_MAX + 10; m->asked++) {
+	for (unsigned i = 0; i < PORTION; i++, m->asked++) {
 		char name[32];
 		snprintf(name, sizeof(name), "n%u.example", m->asked / 1000);
 		const struct frontend_rig_query q = {.name = name,
@@ -184,6 +215,24 @@ static void ask_many(void *arg)
 	}
 }
 
+static void ask_in_one_turn(void *arg)
+{
+	struct many *m = arg;
+	while (m->last == FRONTEND_LATER && m->asked < FRONTEND_PENDING_MAX)
+		ask_portion(m);
+}
+
+static void ask_many(struct many *m)
+{
+	*m = (struct many){.last = FRONTEND_LATER};
+	const uint64_t before = status().client_questions;
+	while (m->last == FRONTEND_LATER && m->asked < FRONTEND_PENDING_MAX + PORTION) {
+		on_loop(ask_portion, m);
+		while (status().client_questions < before + m->asked)
+			usleep(1000);
+	}
+}
+
 // Full: what is cached is still answered, the rest refused at once, and all others in time, with
 // SERVFAIL and an extended error.
 static void test_full(void **)
@@ -194,7 +243,7 @@ static void test_full(void **)
 	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &cached), FRONTEND_LATER);
 	expect_later(0, 1500);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
-	on_loop(ask_many, &m);
+	ask_many(&m);
 	assert_int_equal(m.asked, FRONTEND_PENDING_MAX);
 	assert_int_equal(m.last, FRONTEND_REPLY);
 	expect_said(frontend_rig_ask(FRONTEND_UDP, &cached), 1, DNS_RCODE_NOERROR);
@@ -212,16 +261,72 @@ static void test_full(void **)
 	assert_int_equal(frontend_now().pending_max, FRONTEND_PENDING_MAX);
 }
 
-// One question has so many waiters at most; the next is told at once, as a stream asks but once.
+// One question has so many waiters at most; the next gets its error at once, as a stream asks but
+// once.
 static void test_too_many_waiters(void **)
 {
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
-	const struct frontend_rig_query q = {
-		.name = "popular.example", .type = DNS_TYPE_A, .id = 1};
-	for (unsigned i = 0; i < 8; i++)
+	for (uint16_t i = 0; i < 9; i++) {
+		const struct frontend_rig_query q = {
+			.name = "popular.example", .type = DNS_TYPE_A, .id = i};
 		assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
-	expect_said(frontend_rig_ask(FRONTEND_TCP, &q), 1, DNS_RCODE_SERVFAIL);
+	}
+	const struct frontend_rig_reply *first = expect_later(0, 1500);
+	assert_int_equal(get_u16(first->msg), 8);
+	assert_int_equal(get_u16(first->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
 	assert_int_equal(status().refused_waiters, 1);
+}
+
+// Questions in one turn for which the resolver's ring has no room are refused at once, and counted;
+// those that it took are answered, and then others find room.
+static void test_full_ring(void **)
+{
+	enum { MORE = 8 * PORTION };
+	struct many m = {.last = FRONTEND_LATER};
+	fake[0].held = fake[1].held = true;
+	on_loop(ask_in_one_turn, &m);
+	assert_int_equal(m.last, FRONTEND_REPLY);
+	assert_in_range(m.asked, PORTION, MORE);
+	assert_int_equal(frontend_now().pending, m.asked);
+	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
+	fake[0].held = fake[1].held = false;
+	expect_later(m.asked - 1, 1500);
+	const struct frontend_rig_query next = {.name = "next.example", .type = DNS_TYPE_A};
+	assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &next), FRONTEND_LATER);
+	expect_later(m.asked, 1500);
+	assert_int_equal(frontend_now().pending, 0);
+}
+
+static unsigned rcode_of(const struct frontend_rig_reply *l)
+{
+	return get_u16(l->msg + 2) & DNS_FLAG_RCODE;
+}
+
+// One answer for many clients, and so long that half of the ring takes few: the others get
+// SERVFAIL.
+static void test_long_answers_leave_room(void **)
+{
+	struct many m = {.last = FRONTEND_LATER};
+	unsigned whole = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		fake[i].mode = FAKE_TRUNCATE;
+		fake[i].addresses = 400;
+		fake[i].held = true;
+	}
+	on_loop(ask_portion, &m);
+	while (status().client_questions < PORTION)
+		usleep(1000);
+	fake[0].held = fake[1].held = false;
+	expect_later(PORTION - 1, 10000);
+	for (unsigned i = 0; i < PORTION; i++) {
+		whole += rcode_of(&later[i]) == DNS_RCODE_NOERROR;
+		if (rcode_of(&later[i]) != DNS_RCODE_NOERROR)
+			assert_int_equal(rcode_of(&later[i]), DNS_RCODE_SERVFAIL);
+	}
+	assert_in_range(whole, 1, PORTION / 2);
+	assert_int_equal(counts(FRONTEND_TCP).answers_servfail, PORTION - whole);
+	assert_int_equal(counts(FRONTEND_TCP).lost, 0);
+	assert_int_equal(frontend_now().pending, 0);
 }
 
 static void bound_clients(void *)
@@ -229,6 +334,15 @@ static void bound_clients(void *)
 	rig.config.limits.client_waiters = 2;
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
 	frontend_configure(rig.frontend, &rig.config);
+}
+
+static const struct frontend_rig_reply *expect_refused(unsigned n, uint16_t id)
+{
+	const struct frontend_rig_reply *l = expect_later(n, 1500);
+	assert_int_equal(l->transport, FRONTEND_UDP);
+	assert_int_equal(get_u16(l->msg), id);
+	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
+	return l;
 }
 
 // Over UDP a client waits for so many answers at most, as its address may be forged; a stream has
@@ -242,14 +356,21 @@ static void test_a_client_waits_for_so_much(void **)
 		snprintf(name, sizeof(name), "n%u.example", i);
 		const struct frontend_rig_query q = {
 			.name = name, .type = DNS_TYPE_A, .id = (uint16_t)i};
-		if (i < 2)
-			assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
-		else
-			expect_said(frontend_rig_ask(FRONTEND_UDP, &q), (uint16_t)i,
-				DNS_RCODE_SERVFAIL);
+		assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
+		if (i >= 2)
+			expect_refused(i - 2, (uint16_t)i);
 		assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
 	}
 	assert_int_equal(status().refused_client, 2);
+	// A query with an OPT is told the bound, and the transport finds the OPT before its text.
+	const char text[] = "limits.client_waiters reached";
+	const struct frontend_rig_query with_opt = {
+		.name = "n9.example", .type = DNS_TYPE_A, .id = 9, .udp_size = 1232};
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &with_opt), FRONTEND_LATER);
+	const struct frontend_rig_reply *l = expect_refused(2, 9);
+	const size_t behind = DNS_OPT_FIXED_LEN + DNS_OPT_EDE_LEN + sizeof(text) - 1;
+	assert_int_equal(l->opt, l->len - behind);
+	assert_memory_equal(l->msg + l->len - sizeof(text) + 1, text, sizeof(text) - 1);
 }
 
 static int setup_small(void **state)
@@ -361,7 +482,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_joined, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_session_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_places_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_ring, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_long_answers_leave_room, setup_for_tcp, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_waiters, setup_small, teardown),
 		cmocka_unit_test_setup_teardown(test_a_client_waits_for_so_much, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_messages, setup, teardown),

@@ -96,10 +96,10 @@ static bool admits(const char *client)
 	return is_admitted;
 }
 
-// What an earlier life cached is for those whom it let ask, and that is not known yet.
+// Records of an earlier run are for the clients of its policy, which is not known yet.
 static void test_closed_without_policy(void **)
 {
-	assert_true(admits("::ffff:198.18.0.65")); // to be told
+	assert_true(admits("::ffff:198.18.0.65")); // to get its error
 	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.1.1"), FRONTEND_REPLY);
 	assert_int_equal(get_u16(frontend_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
 	assert_int_equal(ask_from(FRONTEND_TCP, "127.0.0.1"), FRONTEND_REPLY);
@@ -113,7 +113,7 @@ static void test_closed_without_policy(void **)
 	answer_cached();
 }
 
-// Over UDP few are told; a TCP client has proven its address.
+// Over UDP few get a reply; a TCP client has proven its address.
 // An image that cannot be mapped is tried again after FRONTEND_POLICY_RETRY_MS, not with each
 // message.
 static void test_retry_of_an_image(void **)
@@ -146,12 +146,14 @@ static void test_closed_tells_few(void **)
 		(void)ask_from(FRONTEND_UDP, "198.18.1.1");
 		assert_int_equal(ask_from(FRONTEND_TCP, "198.18.1.1"), FRONTEND_REPLY);
 	}
-	const uint64_t told = counts(FRONTEND_UDP).verdict[VERDICT_servfail_no_policy];
-	assert_true(told >= CLOSED_BURST && told <= CLOSED_BURST + clock_mono_ms() - began_ms + 1);
-	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_drop_limited], ASKED - told);
+	const uint64_t failed = counts(FRONTEND_UDP).verdict[VERDICT_servfail_no_policy];
+	assert_true(
+		failed >= CLOSED_BURST && failed <= CLOSED_BURST + clock_mono_ms() - began_ms + 1);
+	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_drop_limited], ASKED - failed);
 }
 
-// Who gets nothing takes no place from those who may ask; who is to be told has to be heard.
+// A client without a reply takes no place from allowed ones; a client that gets REFUSED is read
+// first.
 static void test_admitted(void **)
 {
 	access_publish(false);
@@ -181,7 +183,7 @@ static void test_denied(void **)
 // A reply of 45 bytes costs three queries over UDP; TCP has no rate.
 static void test_long_replies_cost_more(void **)
 {
-	unsigned told = 0;
+	unsigned answered = 0;
 
 	reply_octets = 20;
 	access_publish(false);
@@ -189,9 +191,9 @@ static void test_long_replies_cost_more(void **)
 	answer_cached();
 	usleep(250000); // the engine looks at its limits every 100 ms
 	for (unsigned i = 0; i < 20; i++)
-		told += ask_from(FRONTEND_UDP, "198.18.2.1") == FRONTEND_REPLY
-			&& get_u16(frontend_said + 6) > 0;
-	assert_in_range(told, 4, RATE * BURST_S - 1);
+		answered += ask_from(FRONTEND_UDP, "198.18.2.1") == FRONTEND_REPLY
+			    && get_u16(frontend_said + 6) > 0;
+	assert_in_range(answered, 4, RATE * BURST_S - 1);
 	for (unsigned i = 0; i < 20; i++)
 		assert_int_equal(ask_from(FRONTEND_TCP, "::ffff:198.18.3.1"), FRONTEND_REPLY);
 	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.3.1"), FRONTEND_REPLY);
@@ -238,7 +240,7 @@ static unsigned group_settled(
 	return s.q.group;
 }
 
-// The log names the group of whoever is turned away, too, as a worker's does.
+// The log names the group of a refused client, too, as a worker's does.
 static void test_group_of_who_is_turned_away(void **)
 {
 	static char name[] = "guests";
@@ -264,10 +266,10 @@ static void test_group_of_who_is_turned_away(void **)
 	rig.config.group_count = 0;
 }
 
-// The rate holds over UDP; whoever comes over TCP has proven their address.
+// The rate holds over UDP; a TCP client has proven its address.
 static void test_limited(void **)
 {
-	unsigned replies = 0, told = 0;
+	unsigned replies = 0, slips = 0;
 
 	access_publish(false);
 	answer_cached();
@@ -277,12 +279,12 @@ static void test_limited(void **)
 		if (ask_from(FRONTEND_UDP, "198.18.2.1") != FRONTEND_REPLY)
 			continue;
 		bool is_truncated = get_u16(frontend_said + 2) & DNS_FLAG_TC;
-		told += is_truncated;
+		slips += is_truncated;
 		replies += !is_truncated;
 	}
 	uint64_t more = (clock_mono_ms() - begin_ms) * RATE / 1000 + 2;
 	assert_in_range(replies, RATE * BURST_S, RATE * BURST_S + more);
-	assert_in_range(told, (100 - replies) / 2, (100 - replies) / 2 + 1);
+	assert_in_range(slips, (100 - replies) / 2, (100 - replies) / 2 + 1);
 	for (unsigned i = 0; i < 100; i++) {
 		assert_int_equal(ask_from(FRONTEND_TCP, "198.18.2.1"), FRONTEND_REPLY);
 		assert_int_equal(ask_from(FRONTEND_UDP, "198.18.1.77"), FRONTEND_REPLY);

@@ -12,13 +12,13 @@
 #include <weir/clock.h>
 
 enum { GROUPS = 3 };
-static struct answer_policy_fixture image;
+static struct answer_policy_fixture image, later_image;
 static struct config_group groups[GROUPS - 1];
 static struct ip_address prefixes[3];
 static struct config_mac tablet = {{2, 0, 0, 0, 0, 0x77}};
 
 // A name that is answered from the image, with so many addresses.
-static void local_rule(const char *text, unsigned addresses)
+static void local_rule(struct rule_builder *builder, const char *text, unsigned addresses)
 {
 	struct dns_name name = fixture_name(text);
 	struct list_rule rule = rule_of_name(RULE_CLASS_LOCAL, &name);
@@ -30,33 +30,35 @@ static void local_rule(const char *text, unsigned addresses)
 	for (unsigned i = 0; i < addresses; i++) {
 		const uint8_t address[4] = {192, 0, 2, (uint8_t)i};
 		rule.rdata = address;
-		assert_int_equal(rule_builder_rule(image.builder, &rule), 0);
+		assert_int_equal(rule_builder_rule(builder, &rule), 0);
 	}
 }
 
-static void drop_rule(const char *text)
+static void drop_rule(struct rule_builder *builder, const char *text)
 {
 	struct dns_name name = fixture_name(text);
 	struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
 	rule.kind.reply = RULE_REPLY_DROP;
-	assert_int_equal(rule_builder_rule(image.builder, &rule), 0);
+	assert_int_equal(rule_builder_rule(builder, &rule), 0);
 }
 
-static void image_make(void)
+// `ad`: one more name of "ads".
+static void image_make(struct answer_policy_fixture *f, const char *ad)
 {
-	fixture_open(&image);
-	fixture_source(&image, "allow entries");
-	fixture_rule(&image, RULE_CLASS_OPERATOR_ALLOW, "wanted.example");
-	fixture_source(&image, "deny entries");
-	fixture_source(&image, "ads");
-	fixture_rule(&image, RULE_CLASS_BLOCK, "ads.example");
-	fixture_rule(&image, RULE_CLASS_BLOCK, "/^ad[0-9]+[.]/");
-	fixture_rule(&image, RULE_CLASS_BLOCK, "192.0.2.99");
-	local_rule("nas.lan", 50);
-	drop_rule("void.example");
-	fixture_source(&image, "more");
-	fixture_rule(&image, RULE_CLASS_BLOCK, "more.example");
-	fixture_check(&image);
+	fixture_open(f);
+	fixture_source(f, "allow entries");
+	fixture_rule(f, RULE_CLASS_OPERATOR_ALLOW, "wanted.example");
+	fixture_source(f, "deny entries");
+	fixture_source(f, "ads");
+	fixture_rule(f, RULE_CLASS_BLOCK, "ads.example");
+	fixture_rule(f, RULE_CLASS_BLOCK, ad);
+	fixture_rule(f, RULE_CLASS_BLOCK, "/^ad[0-9]+[.]/");
+	fixture_rule(f, RULE_CLASS_BLOCK, "192.0.2.99");
+	local_rule(f->builder, "nas.lan", 50);
+	drop_rule(f->builder, "void.example");
+	fixture_source(f, "more");
+	fixture_rule(f, RULE_CLASS_BLOCK, "more.example");
+	fixture_check(f);
 }
 
 static void groups_publish_with(const char *const has[GROUPS])
@@ -94,15 +96,22 @@ static void pause_all_until(uint64_t until_ms)
 	publish_config(rig.publisher, &rig.config, none, true, until_ms, until_ms);
 }
 
-static void check_now(void *answer_policy)
+// As a build of the rules does it: the resolver checks its cache, then the image is everyone's.
+static void rules_now(void *arg)
 {
-	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
+	const struct answer_policy_fixture *f = arg;
+	struct rule_image_region *r;
+	char why[SHM_WHY_MAX];
+	const struct region_fill fill = {.from = f->arena.base, .len = f->arena.size};
+	resolver_set_answer_policy(rig.resolver, f->answer_policy, NULL, NULL);
+	assert_int_equal(publish_rules_prepare(rig.publisher, &fill, &r, why), 0);
+	assert_int_equal(publish_rules_publish(rig.publisher, r), 0);
 }
 
-static int setup(void **state)
+static int setup_without_rules(void **state)
 {
 	static char name[] = "group";
-	image_make();
+	image_make(&image, "ads.invalid");
 	rig_setup(state);
 	frontend_rig_open();
 	assert_int_equal(ip_address_parse("198.18.1.0/24", &prefixes[0]), 0);
@@ -120,8 +129,14 @@ static int setup(void **state)
 	rig.config.group_count = GROUPS - 1;
 	pause_until(0);
 	groups_publish();
-	on_loop(check_now, image.answer_policy);
 	fake[0].ttl_s = fake[1].ttl_s = 300;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	setup_without_rules(state);
+	on_loop(rules_now, &image);
 	return 0;
 }
 
@@ -130,6 +145,8 @@ static int teardown(void **state)
 	frontend_rig_close();
 	int rc = rig_teardown(state);
 	fixture_close(&image);
+	fixture_close(&later_image);
+	later_image = (struct answer_policy_fixture){0};
 	return rc;
 }
 
@@ -204,22 +221,24 @@ static void test_all_blocked_but_allowed(void **)
 	pause_until(0);
 }
 
-// By a pattern before anybody is asked, and by what the answer has, also when it is cached.
+// By a pattern before any query upstream, and by the records of the answer, also when it is cached.
 static void test_masked(void **)
 {
-	assert_int_equal(ask_as("198.18.0.2", "ad7.example"), FRONTEND_REPLY);
-	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+	assert_int_equal(ask_as("198.18.0.2", "ad7.example"), FRONTEND_LATER);
+	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
+	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 0);
 	fake[0].address = fake[1].address = 0xc0000263; // 192.0.2.99
 	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_LATER);
-	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	l = expect_later(1, 1500);
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
 	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_REPLY);
 	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
 	assert_int_equal(ask_as("198.18.1.2", "leads.example"), FRONTEND_REPLY);
 	assert_int_equal(rcode_said(), DNS_RCODE_NOERROR);
 	struct frontend_status s = frontend_now();
-	assert_int_equal(s.of[FRONTEND_UDP].answers_blocked, 1);
-	assert_int_equal(s.of[FRONTEND_UDP].verdict[VERDICT_blocked_answer], 2);
+	assert_int_equal(s.of[FRONTEND_UDP].answers_blocked, 2);
+	assert_int_equal(s.of[FRONTEND_UDP].verdict[VERDICT_blocked_answer], 1);
 	assert_int_equal(s.of[FRONTEND_UDP].verdict[VERDICT_hit], 1);
 }
 
@@ -241,7 +260,6 @@ static void test_paused(void **)
 // blocking.closed: nobody is answered as long as there is no image.
 static void test_without_rules(void **)
 {
-	on_loop(check_now, NULL);
 	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONTEND_LATER);
 	rig.config.blocking.closed = rig.config.blocking.enabled = true;
 	pause_until(0);
@@ -251,13 +269,25 @@ static void test_without_rules(void **)
 	pause_until(clock_mono_ms() + 60000);
 	assert_int_equal(ask_as("198.18.0.2", "more.example"), FRONTEND_LATER);
 	pause_until(0);
-	on_loop(check_now, image.answer_policy);
+	expect_later(1, 1500);
+	on_loop(rules_now, &image);
 	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONTEND_REPLY);
 	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
-	expect_later(0, 1500);
 }
 
-// A new policy image is taken over with the next question.
+// A new rule image decides from the next question on.
+static void test_new_image(void **)
+{
+	image_make(&later_image, "late.example");
+	assert_int_equal(ask_as("198.18.0.2", "late.example"), FRONTEND_LATER);
+	expect_later(0, 1500);
+	assert_int_equal(ask_as("198.18.0.2", "late.example"), FRONTEND_REPLY); // cached
+	on_loop(rules_now, &later_image);
+	assert_int_equal(ask_as("198.18.0.2", "late.example"), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+}
+
+// A new policy image is active from the next question on.
 static void test_new_groups(void **)
 {
 	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_REPLY);
@@ -310,7 +340,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_blocked_but_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_masked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_paused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_without_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_without_rules, setup_without_rules, teardown),
+		cmocka_unit_test_setup_teardown(test_new_image, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new_groups_while_one_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_by_mac, setup, teardown),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The UDP sockets that answer while no data plane does: replies from the address that was asked,
-// bounds, and addresses that somebody else holds.
+// bounds, and addresses that another program holds.
 #include "controlplane/frontend/frontend_report.h"
 #include "frontend_rig.h"
 #include "tests/unit/dp/config/net_segment.h"
@@ -45,7 +45,7 @@ static int opened;
 
 static void open_now(void *arg)
 {
-	opened = frontend_udp_open(&sockets, rig.frontend, rig.resolver, rig.loop, arg, port);
+	opened = frontend_udp_open(&sockets, rig.frontend, rig.publisher, rig.loop, arg, port);
 }
 
 static void close_now(void *arg)
@@ -145,7 +145,7 @@ static void test_answers_from_the_address_asked(void **)
 	assert_int_equal(frontend_now().of[FRONTEND_UDP].verdict[VERDICT_hit], 1);
 }
 
-// More than one batch, from one turn of the loop.
+// More than one batch, from one iteration of the loop.
 static void hold(void *arg)
 {
 	for (unsigned i = 0; i < 200; i++)
@@ -209,7 +209,7 @@ static void test_source_ports(void **)
 	assert_int_equal(udp_status().sent, 1);
 }
 
-// What somebody else holds is told, and ours once he is gone.
+// An address that another program holds is reported, and bound once that program is gone.
 static void test_address_in_use(void **)
 {
 	static const char *const addresses[] = {"127.0.0.77", "127.0.0.78"};
@@ -235,8 +235,8 @@ static void tables_now(void *arg)
 static void test_tables(void **)
 {
 	static const char *const addresses[] = {"127.0.0.77"};
-	static const char *const expected[] = {
-		"frontend_pending", "frontend_neighbours", "frontend_udp"};
+	static const char *const expected[] = {"frontend_pending", "frontend_queries",
+		"frontend_rings", "frontend_neighbours", "frontend_udp"};
 	for (unsigned on = 0; on < 2; on++) {
 		struct table_registry tables = {0};
 		open_on(on ? FALLBACK_ON : FALLBACK_OFF, addresses, 1);
@@ -249,7 +249,7 @@ static void test_tables(void **)
 			assert_true(t->owner && t->eviction && t->lifetime);
 			assert_true(t->shared <= t->bytes);
 		}
-		assert_true((tables.table[2].bytes > 0) == on);
+		assert_true((tables.table[4].bytes > 0) == on);
 	}
 }
 

@@ -5,7 +5,9 @@
 
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,7 +16,7 @@
 
 enum { PATIENCE_MS = 20000 };
 
-static char path[64];      // of the server's socket
+static char path[108];     // of the server's socket
 static char reply[131072]; // what client_read read last
 
 static inline int client_connect(void)
@@ -27,13 +29,23 @@ static inline int client_connect(void)
 	return fd;
 }
 
+// A profile of threads interrupts this one too.
+static inline bool client_waits(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int rc;
+	do
+		rc = poll(&p, 1, ms);
+	while (rc < 0 && errno == EINTR);
+	return rc == 1;
+}
+
 // Everything until the server closes; at most `ms`. Length, or -1 when it did not close.
 static inline int client_read(int fd, int ms)
 {
 	size_t len = 0;
-	struct pollfd p = {.fd = fd, .events = POLLIN};
 	reply[0] = '\0';
-	while (len + 1 < sizeof(reply) && poll(&p, 1, ms) == 1) {
+	while (len + 1 < sizeof(reply) && client_waits(fd, ms)) {
 		ssize_t n = read(fd, reply + len, sizeof(reply) - 1 - len);
 		if (n <= 0)
 			return (int)len;

@@ -5,6 +5,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
 
@@ -54,7 +55,24 @@ static void test_an_answer_is_taken(void **)
 	assert_int_equal(fake[0].udp_queries, 2); // A and AAAA
 	assert_int_equal(fake[1].udp_queries, 0);
 	assert_true(fake[0].upper_seen);
-	assert_true(fake[0].source_port[0] != fake[0].source_port[1]);
+}
+
+// Each of the kernel's choice: of the others workers take the replies.
+static void test_ports(void **)
+{
+	unsigned first = 0, last = 0, changes = 0;
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%u %u", &first, &last), 2);
+	fclose(f);
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(resolve("lists.some-example.net"), 0);
+	assert_int_equal(fake[0].udp_queries, 32);
+	for (unsigned i = 0; i < 32; i++) {
+		assert_in_range(fake[0].source_port[i], first, last);
+		changes += i && fake[0].source_port[i] != fake[0].source_port[i - 1];
+	}
+	assert_in_range(changes, 16, 31);
 }
 
 static void test_what_is_no_answer_is_passed_over(void **)
@@ -114,6 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_an_answer_is_taken),
+		CASE(test_ports),
 		CASE(test_what_is_no_answer_is_passed_over),
 		CASE(test_the_next_server_is_asked),
 		CASE(test_silence_has_an_end),

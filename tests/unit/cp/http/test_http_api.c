@@ -7,6 +7,7 @@
 #include "tests/unit/cp/api/api_groups_double.h"
 #include "tests/unit/cp/api/api_heap_double.h"
 #include "tests/unit/cp/api/api_metrics_double.h"
+#include "tests/unit/cp/api/api_pending_double.h"
 #include "tests/unit/cp/api/api_rules_double.h"
 #include "tests/unit/cp/api/api_tcp_double.h"
 #include "tests/unit/cp/api/api_top_double.h"
@@ -118,13 +119,13 @@ static int answer_later(const struct answer *a)
 	return loop_call(service, on_answer, copy);
 }
 
-int resolver_status(struct resolver *, struct loop *,
+int resolvers_status(struct resolvers *, struct loop *,
 	void (*done)(void *arg, const struct resolver_status *s), void *arg)
 {
 	return answer_later(&(struct answer){.status = done, .arg = arg});
 }
 
-int resolver_cache_get(struct resolver *, const struct dns_name *name, uint16_t qtype,
+int resolvers_cache_get(struct resolvers *, const struct dns_name *name, uint16_t qtype,
 	struct loop *, resolver_look_fn done, void *arg)
 {
 	if (name->labels > 3)
@@ -132,13 +133,13 @@ int resolver_cache_get(struct resolver *, const struct dns_name *name, uint16_t 
 	return answer_later(&(struct answer){.looked = done, .arg = arg, .qtype = qtype});
 }
 
-int resolver_cache_flush(struct resolver *, const struct flush *what, bool, struct loop *,
+int resolvers_cache_flush(struct resolvers *, const struct flush *what, bool, struct loop *,
 	resolver_flush_fn done, void *arg)
 {
 	return answer_later(&(struct answer){.flushed = done, .arg = arg, .what = *what});
 }
 
-int resolver_refresh_report(struct resolver *, struct loop *,
+int resolvers_refresh_report(struct resolvers *, struct loop *,
 	void (*done)(void *arg, const struct refresh_report *report), void *arg)
 {
 	return answer_later(&(struct answer){.report = done, .arg = arg});
@@ -184,6 +185,7 @@ static void test_endpoints(void **)
 	assert_reply("GET /refresh", 200, "{\"ago\":1,\"asked\":0,\"done\":8,");
 	assert_reply("GET /refresh?minutes=1", 200, "\"done\":3,");
 	tcp_double_check();
+	pending_double_check();
 	top_double_check();
 	assert_reply("GET /blocklist", 200, "\"error\":\"no line is a rule");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"verdict\":\"blocked\",\"headline\":");
@@ -299,7 +301,7 @@ static void held_release(void)
 	}
 }
 
-// An answer that never comes is 504; what comes for it late is dropped.
+// An answer that never comes is 504; a late answer is dropped.
 static void test_no_answer(void **)
 {
 	int fd = client_held();
@@ -310,7 +312,7 @@ static void test_no_answer(void **)
 	assert_reply("GET /stats", 200, "\"timeouts\":1,");
 }
 
-// One more than may be served at once is told so.
+// One request more than may be served at once gets a 503.
 static void test_too_many(void **)
 {
 	int fd[API_REQUESTS_MAX];
@@ -326,7 +328,7 @@ static void test_too_many(void **)
 	assert_reply("GET /stats", 200, "\"refused_full\":1,");
 }
 
-// The thread's own identity only: what the kernel notes of whoever connects.
+// The thread's own identity only: what the kernel notes of the client.
 static void thread_be(uid_t uid)
 {
 	assert_int_equal(syscall(SYS_setresuid, -1, uid, -1), 0);
@@ -382,6 +384,7 @@ static struct api_deps deps_make(void)
 		.group_pause = group_pause,
 		.reload_arg = &reload_outcome,
 		.last_reload = last_reload_double,
+		.changes = changes_double,
 		.config_reload = reload,
 		.toggles = &toggles,
 		.toggles_set = toggles_set};
@@ -479,6 +482,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_heap_dumps),
+		cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_toggles),
 		cmocka_unit_test(test_last_reload),
 		cmocka_unit_test(test_hold),

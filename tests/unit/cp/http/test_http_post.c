@@ -91,18 +91,29 @@ static void test_posts_share_a_connection(void **)
 	assert_int_equal(server.connections, 1);
 }
 
+static uint64_t sockets(void)
+{
+	struct http_transfer_counts c;
+	http_transfer_counts(&c);
+	assert_int_equal(c.handles, 1);
+	return c.sockets;
+}
+
 static void test_none_is_kept_when_single(void **)
 {
+	assert_int_equal(sockets(), 0);
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), 0);
 	single = true;
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), 0); // over the one that was kept
 	assert_int_equal(server.connections, 1);
+	assert_int_equal(sockets(), 0);
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), 0);
 	assert_int_equal(server.connections, 2);
 	single = false;
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), 0);
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), 0);
 	assert_int_equal(server.connections, 3);
+	assert_int_equal(sockets(), 1);
 }
 
 static void test_a_status_is_a_reply(void **)

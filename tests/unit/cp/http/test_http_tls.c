@@ -6,10 +6,12 @@
 #include "fake_post.h"
 #include "tests/unit/unit.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/mem_account.h>
 
 static struct fake_https server;
 static struct http_post_reply reply;
@@ -40,7 +42,7 @@ static int send_to(
 	char url[128];
 	snprintf(url, sizeof(url), "https://%s:%u%s", host, port, path);
 	const struct http_post_request r = {
-		.url = url, .body = "told", .len = 4, .timeout_ms = timeout_ms};
+		.url = url, .body = "sent", .len = 4, .timeout_ms = timeout_ms};
 	int err = http_post(p, &r, &reply);
 	assert_true(!err == !reply.why[0]);
 	return err;
@@ -68,7 +70,7 @@ static void test_whom_the_file_vouches_for(void **)
 	assert_int_equal(reply.status, 204);
 	assert_int_equal(send_path(p, "/first"), 0);
 	assert_int_equal(fake_https_count(&server, "POST /first "), 2);
-	assert_int_equal(fake_https_count(&server, " told"), 2);
+	assert_int_equal(fake_https_count(&server, " sent"), 2);
 	http_post_close(p);
 }
 
@@ -149,6 +151,24 @@ static void test_when_to_ask_again(void **)
 	http_post_close(p);
 }
 
+// Of the TLS library, where that is OpenSSL.
+static void test_its_memory_is_counted(void **)
+{
+	const struct heap_site *site[HEAP_SITES_MAX];
+	struct mem_sum sum = {0};
+	struct http_post *p = post_open(server.ca);
+	assert_int_equal(send_path(p, "/first"), 0);
+	http_post_close(p);
+	if (!dlsym(RTLD_DEFAULT, "CRYPTO_set_mem_functions"))
+		skip();
+	unsigned n = heap_sites(site, HEAP_SITES_MAX);
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(site[i]->file, "openssl") == 0)
+			mem_sum_add(&sum, site[i]);
+	assert_true(sum.made > 1000);
+	assert_true(sum.bytes > 10000 && sum.bytes < sum.made_bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_replies_without_an_end),
 		cmocka_unit_test(test_a_handshake_without_an_end),
 		cmocka_unit_test(test_when_to_ask_again),
+		cmocka_unit_test(test_its_memory_is_counted),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
 }

@@ -75,9 +75,9 @@ static void *service_run(void *)
 
 static int setup(void **)
 {
-	char run[40], why_shm[SHM_WHY_MAX], why[API_WHY_MAX];
+	char run[FOLDER_MAX], why_shm[SHM_WHY_MAX], why[API_WHY_MAX];
 	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	snprintf(run, sizeof(run), "/tmp/weir-test-watch-%d", getpid());
+	assert_int_equal(folder_make(run, "watch"), 0);
 	snprintf(path, sizeof(path), "%s/control.sock", run);
 	config.cache.l0_mb = 2;
 	if (shm_paths_init(&paths, run, "off", why_shm) < 0

@@ -23,26 +23,26 @@ int clock_gettime(clockid_t id, struct timespec *out)
 	*out = (struct timespec){.tv_sec = 100};
 	return 0;
 }
-static unsigned told; // deletions that the owner heard of
+static unsigned deleted; // as reported to the owner
 
 static unsigned kept; // those that it would not let go of
 
 // Names that begin with "busy" are much asked for on this box.
 static bool on_drop(void *arg, const struct l1_key_parts *key)
 {
-	assert_ptr_equal(arg, &told);
+	assert_ptr_equal(arg, &deleted);
 	assert_int_equal(key->qtype, 1);
 	if (key->name.len > 5 && memcmp(key->name.wire + 1, "busy", 4) == 0) {
 		kept++;
 		return false;
 	}
-	told++;
+	deleted++;
 	return true;
 }
 
 static int setup(void **state)
 {
-	told = kept = 0;
+	deleted = kept = 0;
 	in_1970 = false;
 	l1_rig_setup(state);
 	return 0;
@@ -67,8 +67,8 @@ static struct l1_sweep_status status(void)
 static void sweep_start(unsigned max_keys)
 {
 	l1_rig.config.redis.max_keys = max_keys;
-	assert_int_equal(
-		l1_sweep_new(&sweep, l1_rig.loop, l1_rig.l1, &l1_rig.config.redis, on_drop, &told),
+	assert_int_equal(l1_sweep_new(&sweep, l1_rig.loop, l1_rig.l1, &l1_rig.config.redis, on_drop,
+				 &deleted),
 		0);
 }
 
@@ -115,7 +115,7 @@ static void test_cap_keeps_what_is_asked_for(void **)
 	assert_int_equal(keys("weir:hot*"), 100);
 	assert_int_equal(count_of("ZCARD weir-meta:expiry"), keys("weir:*"));
 	assert_int_equal(status().evicted, 1000 - keys("weir:*"));
-	assert_int_equal(told, status().evicted);
+	assert_int_equal(deleted, status().evicted);
 	l1_rig_every_key_has_ttl();
 }
 
@@ -131,7 +131,7 @@ static void test_cap_spares_what_is_popular_here(void **)
 	assert_int_equal(keys("weir:busy*"), 40);
 	assert_true(status().spared > 0);
 	assert_int_equal(status().spared, kept);
-	assert_int_equal(told, status().evicted);
+	assert_int_equal(deleted, status().evicted);
 }
 
 static void test_cap_holds_when_all_is_popular(void **)
@@ -143,7 +143,7 @@ static void test_cap_holds_when_all_is_popular(void **)
 	assert_int_equal(status().evicted, 1000 - keys("weir:*"));
 	assert_true(status().spared > 0);
 	assert_int_equal(kept, status().spared + status().evicted);
-	assert_int_equal(told, 0);
+	assert_int_equal(deleted, 0);
 }
 
 static void test_no_cap(void **)
@@ -174,7 +174,7 @@ static void test_index_loses_what_is_gone(void **)
 	assert_int_equal(keys("weir:n*"), 50);
 	assert_true(status().trimmed >= 1);
 	assert_int_equal(status().foreign, 1);
-	assert_int_equal(told, 0); // nothing of ours was deleted
+	assert_int_equal(deleted, 0); // nothing of this box was deleted
 }
 
 // The index is of all boxes: one that does not know the time takes nothing out of it.
@@ -207,7 +207,7 @@ static void test_cold_keys(void **)
 	sweep_start(20);
 	await_round();
 	assert_int_equal(status().cold, 5);
-	assert_int_equal(told, 5);
+	assert_int_equal(deleted, 5);
 	assert_int_equal(status().spared, 1);
 	assert_int_equal(keys("weir:*"), 16);
 }
@@ -239,7 +239,7 @@ static void test_one_box_at_a_time(void **)
 	assert_int_equal(keys("weir:n*"), 300);
 }
 
-// The lock of a round whose end Redis was not told of does not stand in this box's own way.
+// The lock of a round whose end did not reach Redis does not stop this box itself.
 static void test_own_lock_is_left(void **)
 {
 	put_many("n", 300, 0);

@@ -6,9 +6,13 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 static struct heap_stats stats;
 
@@ -35,12 +39,62 @@ static void what_is_allocated_shows(void **)
 	assert_in_range(stats.allocated, 0, before + (1 << 20));
 }
 
-static void profiles_are_off_at_first(void **)
+static void arenas_add_up(void **)
+{
+	struct heap_arena arena[HEAP_ARENAS_MAX];
+	uint64_t active = 0, allocated = 0;
+	if (!jemalloc_is_there()) {
+		assert_int_equal(heap_arenas(arena), 0);
+		return;
+	}
+	char *p = malloc(1 << 20);
+	assert_non_null(p);
+	heap_read(&stats);
+	unsigned count = heap_arenas(arena);
+	assert_in_range(count, 1, HEAP_ARENAS_MAX);
+	for (unsigned i = 0; i < count; i++) {
+		assert_true(arena[i].active >= arena[i].allocated);
+		assert_true(arena[i].resident >= arena[i].active);
+		active += arena[i].active;
+		allocated += arena[i].allocated;
+	}
+	assert_int_equal(active, stats.active);
+	assert_int_equal(allocated, stats.allocated + stats.profiler);
+	free(p);
+}
+
+static void it_is_profiled_from_the_start(void **)
 {
 	if (!jemalloc_is_there())
 		skip();
 	assert_true(stats.can_profile);
-	assert_false(stats.profiles);
+	assert_true(stats.profiles);
+	assert_int_equal(stats.sample, (uint64_t)1 << HEAP_SAMPLE_LG);
+}
+
+// Blocks in the profile, of all stacks.
+static unsigned long sampled(char **out)
+{
+	size_t len;
+	unsigned long count = 0;
+	assert_int_equal(heap_dump(out, &len), 0);
+	assert_int_equal(strlen(*out), len);
+	const char *totals = strstr(*out, "  t*: ");
+	assert_non_null(totals);
+	assert_int_equal(sscanf(totals, "  t*: %lu:", &count), 1);
+	return count;
+}
+
+static void blocks_take(char **out, unsigned count, size_t n)
+{
+	for (unsigned i = 0; i < count; i++)
+		assert_non_null(out[i] = heap_libevent_malloc(n));
+}
+
+static void blocks_free(char **of, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		heap_free(of[i]);
 }
 
 static void a_dump_lists_what_is_held(void **)
@@ -55,38 +109,107 @@ static void a_dump_lists_what_is_held(void **)
 	assert_int_equal(heap_profile(true, HEAP_SAMPLE_LG_MIN - 1), -EINVAL);
 	assert_int_equal(heap_profile(true, HEAP_SAMPLE_LG_MAX + 1), -EINVAL);
 	assert_int_equal(heap_profile(true, 10), 0);
-	// The thread has a distance to its next sample, drawn for the rate that was.
-	for (unsigned i = 0; i < 512; i++) {
-		char *volatile passing = malloc(65536);
-		assert_non_null(passing);
-		free(passing);
-	}
-	for (unsigned i = 0; i < ARRAY_LEN(held); i++)
-		assert_non_null(held[i] = malloc(10000));
-	assert_int_equal(heap_dump(&text, &len), 0);
+	blocks_take(held, ARRAY_LEN(held), 10000);
+	// Each is larger than what lies between two samples ten times over.
+	assert_in_range(sampled(&text), ARRAY_LEN(held) / 2, ARRAY_LEN(held) + 20);
+	assert_int_equal(strncmp(text, "heap_v2/1024\n", 13), 0);
+	assert_non_null(strstr(text, "\nMAPPED_LIBRARIES:\n"));
+	assert_non_null(strstr(text, "test_heap"));
+	assert_non_null(strstr(strstr(text, "\nSITES:\n"), "\n- ")); // of a library
+	free(text);
+	// The same rate once more: nothing is forgotten.
+	assert_int_equal(heap_profile(true, 10), 0);
+	assert_in_range(sampled(&text), ARRAY_LEN(held) / 2, ARRAY_LEN(held) + 20);
+	free(text);
 	assert_int_equal(heap_profile(false, 0), 0);
 	heap_read(&stats);
 	assert_false(stats.profiles);
 	assert_int_equal(stats.sample, 1024);
-	assert_int_equal(strlen(text), len);
-	assert_int_equal(strncmp(text, "heap_v2/1024\n", 13), 0);
-	assert_non_null(strstr(text, "\nMAPPED_LIBRARIES:\n"));
-	assert_non_null(strstr(text, "test_heap"));
-	// Each is larger than what lies between two samples ten times over.
-	unsigned long count = 0;
-	sscanf(text, "heap_v2/1024\n  t*: %lu:", &count);
-	assert_in_range(count, ARRAY_LEN(held) / 2, ARRAY_LEN(held) + 20);
+	blocks_free(held, ARRAY_LEN(held));
+}
+
+struct quiet {
+	sem_t has_drawn, go;
+	char *held[64];
+};
+
+static void *quiet_run(void *arg)
+{
+	struct quiet *q = arg;
+	blocks_take(q->held, 1, 100);
+	blocks_free(q->held, 1);
+	sem_post(&q->has_drawn);
+	sem_wait(&q->go);
+	blocks_take(q->held, ARRAY_LEN(q->held), 10000);
+	return NULL;
+}
+
+// It has drawn a distance of some 16 MiB, and allocates far less afterwards.
+static void a_quiet_thread_follows_another_rate(void **)
+{
+	struct quiet q;
+	pthread_t thread;
+	char *text;
+	if (!jemalloc_is_there())
+		skip();
+	assert_int_equal(heap_profile(true, HEAP_SAMPLE_LG_MAX), 0);
+	sem_init(&q.has_drawn, 0, 0);
+	sem_init(&q.go, 0, 0);
+	assert_int_equal(pthread_create(&thread, NULL, quiet_run, &q), 0);
+	sem_wait(&q.has_drawn);
+	assert_int_equal(heap_profile(true, 10), 0);
+	sem_post(&q.go);
+	pthread_join(thread, NULL);
+	assert_in_range(sampled(&text), ARRAY_LEN(q.held) / 2, ARRAY_LEN(q.held) + 20);
 	free(text);
-	for (unsigned i = 0; i < ARRAY_LEN(held); i++)
-		free(held[i]);
+	blocks_free(q.held, ARRAY_LEN(q.held));
+	assert_int_equal(heap_profile(true, HEAP_SAMPLE_LG), 0);
+}
+
+// Bytes of all sites.
+static uint64_t counted(void)
+{
+	const struct heap_site *sites[HEAP_SITES_MAX];
+	uint64_t bytes = 0;
+	for (unsigned i = heap_sites(sites, HEAP_SITES_MAX); i > 0; i--)
+		bytes += atomic_load(&sites[i - 1]->bytes);
+	return bytes;
+}
+
+enum { SMALL_BLOCKS = 8192, SMALL_BYTES = 200 };
+
+// jemalloc gives each sampled block 16 KiB: that was over 60 MiB in no account.
+static void sampled_blocks_are_in_their_accounts(void **)
+{
+	static char *held[SMALL_BLOCKS];
+	if (!jemalloc_is_there())
+		skip();
+	assert_int_equal(heap_profile(true, HEAP_SAMPLE_LG_MIN), 0);
+	heap_read(&stats);
+	const uint64_t before = stats.allocated, profiler = stats.profiler;
+	const uint64_t cached = stats.threads_cached, counted_before = counted();
+	blocks_take(held, SMALL_BLOCKS, SMALL_BYTES);
+	heap_read(&stats);
+	const uint64_t bytes = counted() - counted_before;
+	assert_in_range(bytes, SMALL_BLOCKS * SMALL_BYTES, SMALL_BLOCKS * SMALL_BYTES * 2);
+	assert_in_range(stats.allocated + cached, before + bytes - (256 << 10),
+		before + bytes + stats.threads_cached + (256 << 10));
+	assert_true(stats.profiler > profiler + 8 * bytes);
+	blocks_free(held, SMALL_BLOCKS);
+	heap_read(&stats);
+	assert_true(stats.profiler < profiler + (1 << 20));
+	assert_int_equal(heap_profile(true, HEAP_SAMPLE_LG), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(profiles_are_off_at_first),
+		cmocka_unit_test(it_is_profiled_from_the_start),
 		cmocka_unit_test(what_is_allocated_shows),
+		cmocka_unit_test(arenas_add_up),
 		cmocka_unit_test(a_dump_lists_what_is_held),
+		cmocka_unit_test(a_quiet_thread_follows_another_rate),
+		cmocka_unit_test(sampled_blocks_are_in_their_accounts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/base/loop.h"
+#include "controlplane/base/wheel.h"
 #include "controlplane/memory/mem_watch.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <weir/clock.h>
 
 static struct loop *service;
+static struct wheel_timer check;
+static uint64_t deadline_ms;
 
 static struct mem_watch *watch_new(void)
 {
@@ -29,8 +33,9 @@ static int teardown(void **)
 static void see(struct mem_watch *w, struct table_registry *r, uint64_t used, uint64_t high)
 {
 	*r = (struct table_registry){0};
-	table_register(r, &(struct table_info){.name = "a", .used = used, .high = high});
-	table_register(r, &(struct table_info){.name = "b", .used = 1});
+	table_register(r,
+		&(struct table_info){.name = "a", .kind = TABLE_WORK, .used = used, .high = high});
+	table_register(r, &(struct table_info){.name = "b", .kind = TABLE_WORK, .used = 1});
 	mem_watch_see(w, r);
 }
 
@@ -58,9 +63,10 @@ static void a_registry_that_is_full_keeps_what_it_has(void **)
 	struct mem_watch *w = watch_new();
 	for (unsigned i = 0; i < TABLES_MAX; i++) {
 		snprintf(name[i], sizeof(name[i]), "t%u", i);
-		table_register(&r, &(struct table_info){.name = name[i], .used = i});
+		table_register(
+			&r, &(struct table_info){.name = name[i], .kind = TABLE_WORK, .used = i});
 	}
-	table_register(&r, &(struct table_info){.name = name[TABLES_MAX]});
+	table_register(&r, &(struct table_info){.name = name[TABLES_MAX], .kind = TABLE_WORK});
 	assert_int_equal(r.count, TABLES_MAX);
 	assert_int_equal(r.dropped, 1);
 	mem_watch_see(w, &r);
@@ -100,12 +106,46 @@ static void memory_that_nobody_knows_alarms(void **)
 	mem_watch_close(w);
 }
 
+static void stop(void *arg)
+{
+	struct mem_watch *w = arg;
+	if (mem_watch_kinds(w) || clock_mono_ms() > deadline_ms)
+		loop_stop(service);
+	else
+		wheel_start(loop_wheel(service), &check, 10, clock_mono_ms());
+}
+
+static void descriptors_are_counted_while_the_loop_runs(void **)
+{
+	struct table_registry r = {0};
+	struct mem_watch *w = watch_new();
+	table_register(&r, &(struct table_info){.name = "a", .kind = TABLE_WORK, .descriptors = 5});
+	table_register(
+		&r, &(struct table_info){.name = "b", .kind = TABLE_CACHE, .descriptors = 2});
+	assert_null(mem_watch_kinds(w));
+	mem_watch_see(w, &r);
+	deadline_ms = clock_mono_ms() + 30000;
+	check = (struct wheel_timer){.fn = stop, .arg = w};
+	wheel_start(loop_wheel(service), &check, 10, clock_mono_ms());
+	assert_int_equal(loop_run(service), 0);
+	const struct mem_kinds *k = mem_watch_kinds(w);
+	assert_non_null(k);
+	assert_true(k->descriptors[MEM_FD_eventfd] >= 1 && k->descriptors[MEM_FD_epoll] >= 1);
+	assert_true(k->bytes[MEM_MAP_code] > 0);
+	assert_int_equal(k->looks, 1);
+	assert_int_equal(k->held, 7); // by the tables that were seen when the look began
+	mem_watch_see(w, &r);         // too soon for another
+	assert_int_equal(mem_watch_kinds(w)->looks, 1);
+	mem_watch_close(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_most_is_kept),
 		cmocka_unit_test(a_registry_that_is_full_keeps_what_it_has),
 		cmocka_unit_test(memory_that_nobody_knows_alarms),
+		cmocka_unit_test(descriptors_are_counted_while_the_loop_runs),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

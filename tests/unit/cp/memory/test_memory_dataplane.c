@@ -3,6 +3,7 @@
 
 #include "controlplane/memory/memory_dataplane.h"
 #include "controlplane/memory/memory_meter.h"
+#include "tests/unit/cp/memory/sample_fill.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -44,22 +45,30 @@ static void each_account_has_a_series(void **)
 	stats.worker[0].table[STATS_dp_buffers].bytes = 250;
 	stats.worker[1].table[STATS_dp_buffers].bytes = 150;
 	stats.worker[1].table[STATS_dp_asked].bytes = 60;
+	stats.worker[0].table[STATS_dp_buffers].used = 9;
+	stats.worker[1].table[STATS_dp_buffers].used = 2;
+	stats.worker[1].mbuf_missing[MBUF_OWNER_tx] = 3;
+	stats.dpdk_bytes = 130; // 30 of these in no table
 	memory_dataplane_take(&sample, &stats);
-	assert_int_equal(sample.count, MEM_ACCOUNT_COUNT + 4);
+	assert_int_equal(sample.count, MEM_ACCOUNT_COUNT + 8);
 	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)
 		assert_int_equal(taken(mem_account_names[i]),
 			100 + i + (i == MEM_ACCOUNT_libraries ? 5000 : 0));
 	assert_int_equal(taken("unexplained"), 7);
 	assert_int_equal(taken("packet buffers"), 400);
 	assert_int_equal(taken("workers"), 100);
-	assert_int_equal(taken("drivers"), 200);
+	assert_int_equal(memory_sample_get(&sample, MEMORY_COUNT, METER_DATAPLANE "buffers"), 3);
+	assert_int_equal(
+		memory_sample_get(&sample, MEMORY_COUNT, METER_DATAPLANE "buffers_used"), 11);
+	assert_int_equal(taken("others"), 30);
+	assert_int_equal(taken("drivers"), 170);
 }
 
 static void what_holds_nothing_takes_no_place(void **)
 {
 	stats.memory.account[MEM_ACCOUNT_config] = 1;
 	memory_dataplane_take(&sample, &stats);
-	assert_int_equal(sample.count, 2);
+	assert_int_equal(sample.count, 5);
 	assert_int_equal(taken("config"), 1);
 	assert_int_equal(taken("unexplained"), 0);
 }
@@ -80,7 +89,7 @@ static void run(unsigned seconds, uint64_t leak)
 		memory_sample_fill(&sample, "names", 1000 + second * 10, 100000);
 		memory_meter_take(meter, &sample);
 	}
-	memory_meter_report(meter, METER_ALARM_SPAN_S, &report);
+	memory_meter_report(meter, METER_LOOK_SPAN_S, &report);
 }
 
 static const struct trend *line(const char *name)

@@ -29,7 +29,7 @@ static void as_usual_nothing_changes(void **)
 	assert_true(config.refresh.enabled && config.query_log.enabled && !config.resolver_off);
 	assert_int_equal(config.redis.mode, REDIS_MODE_STANDALONE);
 	assert_int_equal(config.blocking.update.interval_s, 3600);
-	assert_int_equal(config.upstreams.socket_uses, 64);
+	assert_int_equal(config.upstreams.socket_uses, 0);
 }
 
 static void each_turns_its_own_part_off(void **)
@@ -57,6 +57,15 @@ static void sockets_are_recycled(void **)
 	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, "7"), 0);
 	toggles_apply(&toggles, &config);
 	assert_int_equal(config.upstreams.socket_uses, 7);
+	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, "10000"), 0);
+	toggles_apply(&toggles, &config);
+	assert_int_equal(config.upstreams.socket_uses, 10000);
+	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, "0"), 0); // never
+	toggles_apply(&toggles, &config);
+	assert_true(config.upstreams.socket_uses > 1000000);
+	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, "64"), 0); // as usual
+	toggles_apply(&toggles, &config);
+	assert_int_equal(config.upstreams.socket_uses, 0);
 	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_KEEPALIVE, "off"), 0);
 	toggles_apply(&toggles, &config);
 	assert_int_equal(config.upstreams.socket_uses, 1);
@@ -68,7 +77,7 @@ static void no_connection_is_kept(void **)
 	assert_int_equal(toggle_set(&toggles, toggle_find("http.keepalive"), "off"), 0);
 	toggles_apply(&toggles, &config);
 	assert_true(config.http_single);
-	assert_int_equal(config.upstreams.socket_uses, 64);
+	assert_int_equal(config.upstreams.socket_uses, 0);
 }
 
 // What was read stays as it was, so a toggle that is as usual again brings it back.
@@ -93,7 +102,8 @@ static void laid_over_a_copy(void **)
 
 static void wrong_values_change_nothing(void **)
 {
-	static const char *const wrong[] = {"", "0", "65", "-1", "1x", "off", "99999999999", " 2"};
+	static const char *const wrong[] = {
+		"", "00", "10001", "-1", "1x", "off", "99999999999", " 2"};
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
 		assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, wrong[i]), -EINVAL);
 	assert_int_equal(toggle_set(&toggles, TOGGLE_L1, "2"), -EINVAL);

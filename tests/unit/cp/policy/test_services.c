@@ -123,14 +123,14 @@ static void test_safe_rules(void **)
 	}
 }
 
-struct told {
+struct rules_text {
 	char text[4096];
 	size_t len;
 };
 
 static int tell(void *arg, const struct list_rule *rule)
 {
-	struct told *t = arg;
+	struct rules_text *t = arg;
 	char text[DNS_NAME_TEXT_MAX];
 	if (rule->what == LIST_RULE_PATTERN)
 		snprintf(text, sizeof(text), "/%.*s/", (int)rule->pattern_len, rule->pattern);
@@ -172,7 +172,7 @@ static void test_sources(void **)
 	groups[1].filter.safe_search.level[SAFE_ENGINE_BRAVE] = SAFE_LEVEL_STRICT;
 
 	struct group_sources *s;
-	static struct told t;
+	static struct rules_text t;
 	assert_int_equal(group_sources_new(&c, &s), 0);
 	memset(groups, 0, sizeof(groups)); // a copy needs it no more
 	for (unsigned i = 0; i < s->count; i++) {

@@ -36,6 +36,7 @@ static void set_log(void *)
 	rig.config.query_log.enabled = true;
 	rig.config.query_log.sample = 1;
 	assert_int_equal(resolver_set_log(rig.resolver, log_of_rig, &rig.config), 0);
+	assert_int_equal(frontend_set_log(rig.frontend, log_of_rig, &rig.config), 0);
 }
 
 void row_watch_start(const char *const *lists, unsigned count)
@@ -46,13 +47,12 @@ void row_watch_start(const char *const *lists, unsigned count)
 		snprintf(info[i].title, sizeof(info[i].title), "%s", lists[i]);
 	last = (struct row_watch_row){0};
 	querylog_close(
-		log_of_rig); // of a resolver that is gone; its worker rings told it of their end
+		log_of_rig); // of a resolver that is gone; its worker rings reported their end
 	assert_int_equal(querylog_open(&log_of_rig, &(struct querylog_settings){.box = "rig"}), 0);
 	const struct querylog_sink sink = {.name = "watch", .take = take};
 	assert_int_equal(querylog_add(log_of_rig, &sink), 0);
 	on_loop(set_log, NULL);
-	struct querylog_names *n =
-		querylog_names_new(&rig.config, info, count, resolver_upstream_book(rig.resolver));
+	struct querylog_names *n = querylog_names_new(&rig.config, info, count, rig.book);
 	assert_non_null(n);
 	querylog_set_names(log_of_rig, n);
 	assert_int_equal(querylog_start(log_of_rig), 0);

@@ -117,7 +117,7 @@ static bool take(void *arg, const struct querylog_batch *b)
 
 static int set_up(void **)
 {
-	plain.time_us = clock_mono_us(); // records of another day are not believed
+	plain.time_us = clock_mono_us(); // records of another day are rejected
 	config = (struct config){
 		.group_count = 1, .groups = &group, .client_count = 1, .clients = &client_named};
 	client_named.address_count = 1;
@@ -370,7 +370,7 @@ static void test_weights_through_the_thread(void **)
 	static struct kept k;
 	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
 	struct querylog_status s;
-	uint64_t told = 0;
+	uint64_t written = 0;
 	for (unsigned i = 0; i < 3; i++) {
 		ring_open(&r[i], i == 1 ? 10 : 1);
 		ring_join(&r[i], q);
@@ -379,7 +379,7 @@ static void test_weights_through_the_thread(void **)
 	for (unsigned n = 0; n < 20000; n++)
 		for (unsigned i = 0; i < 3; i++) {
 			put(&r[i], &plain, "\3www\7example", 13);
-			told++;
+			written++;
 		}
 	for (unsigned tries = 0; tries < 10000; tries++) {
 		bool done = true;
@@ -392,11 +392,11 @@ static void test_weights_through_the_thread(void **)
 	}
 	querylog_stop(q);
 	querylog_status(q, &s);
-	assert_int_equal(s.weight, told);
-	assert_int_equal(k.weight, told);
+	assert_int_equal(s.weight, written);
+	assert_int_equal(k.weight, written);
 	assert_int_equal(s.rows, k.rows);
 	assert_int_equal(s.bad, 0);
-	assert_int_equal(s.sink[0].weight, told);
+	assert_int_equal(s.sink[0].weight, written);
 	querylog_close(q);
 }
 

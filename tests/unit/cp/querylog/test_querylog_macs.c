@@ -136,7 +136,7 @@ static void test_the_kernel_is_asked_for_names_alone(void **)
 	assert_string_equal(name_of(n, "198.18.7.2"), "");
 	querylog_names_release(n);
 	assert_int_equal(macs.neighbours.used, 0);
-	assert_int_equal(macs.neighbours.fd, -1);
+	assert_int_equal(macs.neighbours.kernel.fd, -1);
 }
 
 int main(void)

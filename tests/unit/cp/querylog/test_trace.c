@@ -81,7 +81,7 @@ static void test_alone(void **)
 	assert_int_equal(put_count, 1);
 }
 
-// Two clients of one question: each has its own beginning, both see what comes then.
+// Two clients of one question: each has its own beginning, both see the following steps.
 static void test_chain(void **)
 {
 	trace_handle first = 0, other = 0;
@@ -148,7 +148,7 @@ static void test_rate(void **)
 	}
 	assert_int_equal(begun, TRACES_A_SECOND);
 	assert_int_equal(left_out, 20);
-	// A flood of them is counted, and no longer told.
+	// A flood of them is counted, and no longer shown.
 	for (unsigned i = TRACES_A_SECOND + 20; i < TRACES_TOLD_A_SECOND + 30; i++)
 		assert_int_equal(start(7, i), 0);
 	assert_int_equal(left_out, TRACES_TOLD_A_SECOND - TRACES_A_SECOND);
@@ -205,10 +205,10 @@ static struct trace from_frontend(const char *text, uint8_t last_byte)
 
 static bool frontend_passes(const char *name, uint8_t last_byte, unsigned verdict)
 {
-	const struct trace t = from_frontend(name, last_byte);
+	struct trace t = from_frontend(name, last_byte);
+	t.verdict = (uint8_t)verdict;
 	unsigned before = put_count;
 	trace_handle h = traces_start(traces, &t);
-	traces_verdict(traces, h, verdict);
 	traces_settle(traces, h);
 	return put_count > before;
 }

@@ -36,14 +36,28 @@ void control_start(void)
 	if (publisher_open(&rig.publisher, &rig.paths, &rig.config, why) < 0)
 		fail_msg("publisher_open: %s", why);
 	assert_int_equal(loop_new("test", &rig.loop), 0);
-	if (link_open(&rig.link, rig.loop, rig.publisher, why) < 0)
+	if (link_open(&rig.link, &rig.loop, rig.publisher, why) < 0)
 		fail_msg("link_open: %s", why);
-	const struct resolver_given given = {rig.loop, rig.publisher, rig.link};
+	assert_int_equal(upstream_book_open(&rig.book), 0);
+	assert_int_equal(upstream_port_new(&rig.port, 0, 1), 0);
+	assert_int_equal(resolver_views_open(&rig.views, rig.loop, rig.book, rig.port,
+				 rig.publisher, &rig.config),
+		0);
+	rig.all = (struct resolvers){.count = 1, .running = true};
+	assert_int_equal(resolver_client_mesh(&rig.mesh, 1, 1), 0);
+	const struct resolver_given given = {.all = &rig.all,
+		.loop = rig.loop,
+		.publisher = rig.publisher,
+		.link = rig.link,
+		.views = rig.views,
+		.frontends = rig.mesh,
+		.port = rig.port};
 	if (resolver_open(&rig.resolver, &given, &rig.config, why) < 0)
 		fail_msg("resolver_open: %s", why);
-	assert_int_equal(
-		frontend_open(&rig.frontend, rig.resolver, rig.loop, rig.publisher, &rig.config),
-		0);
+	rig.all.one[0] = rig.resolver;
+	const struct frontend_given frontend = {
+		.loop = rig.loop, .resolvers = rig.mesh, .publisher = rig.publisher};
+	assert_int_equal(frontend_open(&rig.frontend, &frontend, &rig.config), 0);
 	assert_int_equal(pthread_create(&rig.thread, NULL, run_loop, rig.loop), 0);
 }
 
@@ -53,6 +67,10 @@ void control_stop(void)
 	pthread_join(rig.thread, NULL);
 	frontend_close(rig.frontend);
 	resolver_close(rig.resolver);
+	ring_mesh_free(rig.mesh);
+	views_free(rig.views);
+	upstream_port_free(rig.port);
+	upstream_book_close(rig.book);
 	link_close(rig.link);
 	publisher_close(rig.publisher);
 	loop_free(rig.loop);
@@ -69,7 +87,7 @@ static int setup_with(unsigned inflight, unsigned waiters)
 {
 	char why[SHM_WHY_MAX] = "";
 	memset(&rig, 0, sizeof(rig));
-	snprintf(rig.run, sizeof(rig.run), "/tmp/weir-test-resolver-%d", getpid());
+	assert_int_equal(folder_make(rig.run, "resolver"), 0);
 	if (shm_paths_init(&rig.paths, rig.run, "off", why) < 0)
 		fail_msg("shm_paths_init: %s", why);
 	fake_upstream_start(&fake[0]);
@@ -115,9 +133,8 @@ void rig_box_stop(void)
 
 void rig_box_start(void)
 {
-	static unsigned boxes;
 	char why[SHM_WHY_MAX] = "";
-	snprintf(rig.run, sizeof(rig.run), "/tmp/weir-test-resolver-%d-%u", getpid(), boxes++);
+	assert_int_equal(folder_make(rig.run, "resolver"), 0);
 	assert_int_equal(shm_paths_init(&rig.paths, rig.run, "off", why), 0);
 	control_start();
 	fake_dataplane_open(&dp, &rig.paths, 2);
@@ -174,7 +191,7 @@ struct resolver_status status(void)
 {
 	static struct status_wait w;
 	w.there = false;
-	assert_int_equal(resolver_status(rig.resolver, rig.loop, on_status, &w), 0);
+	assert_int_equal(resolvers_status(&rig.all, rig.loop, on_status, &w), 0);
 	for (unsigned i = 0; i < PATIENCE_MS && !w.there; i++)
 		usleep(1000);
 	assert_true(w.there);

@@ -5,7 +5,7 @@
 // servers, and the calling thread as the data plane with two worker rings.
 
 #include "controlplane/frontend/frontend.h"
-#include "controlplane/resolver/resolver.h"
+#include "controlplane/resolver/resolvers.h"
 #include "tests/unit/cp/shm/fake_dataplane.h"
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/unit.h"
@@ -17,7 +17,12 @@ struct resolver_rig {
 	struct publisher *publisher;
 	struct loop *loop;
 	struct link_server *link;
+	struct upstream_book *book;
+	struct views *views;
+	struct upstream_port *port; // unused as long as the board is empty
 	struct resolver *resolver;
+	struct resolvers all; // it alone
+	struct ring_mesh *mesh;
 	struct frontend *frontend; // without a transport
 	pthread_t thread;
 };

@@ -102,15 +102,72 @@ static void test_all_dead_is_servfail_at_1900_ms_and_late_answers_fill(void **st
 	expect_answer(2500, 3, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 	assert_in_range(clock_mono_ms() - start, 1850, 2100);
 	assert_int_equal(ede_of_answer(), DNS_EDE_NO_REACHABLE_AUTHORITY);
-	ask("dead.example", 4); // still being asked: an answer at once
-	expect_answer(300, 4, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	ask("dead.example", 4); // still being asked: it has its own 1.9 s
+	assert_false(fake_dataplane_answer(&dp, &got, 200));
 	// Servers come back within the question's life: the next query of it fills the cache.
 	fake[0].mode = fake[1].mode = FAKE_ANSWER;
+	expect_answer(2500, 4, 0, ANSWER_UPSTREAM);
 	for (unsigned i = 0; i < 300 && status().stored == 0; i++)
 		usleep(10000);
 	assert_int_equal(status().stored, 1);
 	ask("dead.example", 5);
 	expect_answer(300, 5, 0, ANSWER_CACHED);
+}
+
+static void reconfigure(void *)
+{
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+}
+
+static void set_deadline(uint32_t ms)
+{
+	rig.config.limits.answer_deadline_ms = ms;
+	on_loop(reconfigure, NULL);
+}
+
+// An answer after 2.5 s: clients that wait for 5 s get it, whether they asked first or a moment
+// ago.
+static void test_a_late_answer_reaches_who_still_waits(void **)
+{
+	set_deadline(4500);
+	fake[0].delay_ms = fake[1].delay_ms = 2500;
+	uint64_t start = clock_mono_ms();
+	ask("slow.example", 1);
+	assert_false(fake_dataplane_answer(&dp, &got, 2100));
+	ask("slow.example", 2);
+	expect_answer(2500, 1, 0, ANSWER_UPSTREAM);
+	assert_true(clock_mono_ms() - start >= 2450);
+	expect_answer(300, 2, 0, ANSWER_UPSTREAM);
+	assert_int_equal(status().servfail, 0);
+}
+
+// Each client is answered by the time that has passed since it asked, not since the first did.
+static void test_each_client_has_its_own_deadline(void **)
+{
+	set_deadline(2200);
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	uint64_t first = clock_mono_ms();
+	ask("dead.example", 1);
+	assert_false(fake_dataplane_answer(&dp, &got, 1000));
+	uint64_t second = clock_mono_ms();
+	ask("dead.example", 2);
+	expect_answer(2500, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	assert_true(clock_mono_ms() - first >= 2150);
+	expect_answer(2500, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	assert_true(clock_mono_ms() - second >= 2150);
+	assert_int_equal(ede_of_answer(), DNS_EDE_NO_REACHABLE_AUTHORITY);
+	assert_int_equal(status().coalesced, 1);
+}
+
+// Shorter than the stale timer: SERVFAIL comes in time all the same.
+static void test_a_short_deadline(void **)
+{
+	set_deadline(600);
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	uint64_t start = clock_mono_ms();
+	ask("dead.example", 1);
+	expect_answer(1200, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	assert_in_range(clock_mono_ms() - start, 550, 800);
 }
 
 static void test_stale_at_1800_ms_then_held(void **state)
@@ -227,6 +284,9 @@ int main(void)
 		T(test_failures_are_remembered),
 		T(test_servfail_goes_to_the_next_server),
 		T(test_all_dead_is_servfail_at_1900_ms_and_late_answers_fill),
+		T(test_a_late_answer_reaches_who_still_waits),
+		T(test_each_client_has_its_own_deadline),
+		T(test_a_short_deadline),
 		T(test_stale_at_1800_ms_then_held),
 		T(test_failing_upstreams_give_stale_at_once),
 		T_SMALL(test_inflight_and_waiters_are_capped),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Floods of misses: what a zone or a client may have, and what is left for others.
+#include "controlplane/bounds/bounds.h"
 #include "resolver_rig.h"
 
 #include <stdio.h>
@@ -40,13 +41,17 @@ static void flood(const char *below, unsigned count)
 	fake_dataplane_ring(&dp);
 }
 
-// The next `count` answers are SERVFAIL with that EDE.
-static void expect_refused(unsigned count, unsigned wait_ms, int ede)
+// The next `count` answers are SERVFAIL because of that bound; BOUND_none: nobody answered in time.
+static void expect_refused(unsigned count, unsigned wait_ms, enum bound met)
 {
+	const char *text = met == BOUND_none ? "" : bound_text(met);
+	const size_t len = strlen(text);
 	for (unsigned i = 0; i < count; i++) {
 		assert_true(fake_dataplane_answer(&dp, &got, wait_ms));
 		assert_int_equal(get_u16(got.dns + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
-		assert_int_equal(ede_of_answer(), ede);
+		assert_int_equal(ede_of_answer(),
+			met == BOUND_none ? DNS_EDE_NO_REACHABLE_AUTHORITY : DNS_EDE_OTHER);
+		assert_memory_equal(got.dns + got.head.dns_len - len, text, len);
 	}
 }
 
@@ -55,18 +60,21 @@ static void test_water_torture_leaves_other_zones(void **)
 	fake[0].silent_below = fake[1].silent_below = "victim.co.uk";
 	set_limits(4096, 16, 0);
 	flood("victim.co.uk", 1000);
-	expect_refused(984, 1000, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	expect_refused(984, 1000, BOUND_zone);
 	// Also while it goes on, and for who has the same suffix.
 	for (unsigned i = 0; i < 20; i++) {
 		char name[64];
 		snprintf(name, sizeof(name), "www.site%u.%s", i, i % 2 ? "co.uk" : "example");
 		flood("victim.co.uk", 20);
-		expect_refused(20, 1000, DNS_EDE_NO_REACHABLE_AUTHORITY);
+		expect_refused(20, 1000, BOUND_zone);
 		ask(name, (uint16_t)(500 + i));
 		expect_answer(1000, (uint16_t)(500 + i), 0, ANSWER_UPSTREAM);
 	}
 	struct resolver_status s = status();
 	assert_int_equal(s.refused_zone, 984 + 400);
+	assert_string_equal(s.met_bounds.met[0].who, "victim.co.uk");
+	assert_int_equal(s.met_bounds.met[0].bound, BOUND_zone);
+	assert_int_equal(s.met_bounds.met[0].count, 984 + 400);
 	assert_int_equal(s.refused_inflight, 0);
 	assert_int_equal(s.inflight, 16);
 	assert_true(s.inflight_max <= 17);
@@ -86,7 +94,7 @@ static void test_a_forged_client_gets_few_answers(void **)
 	}
 	ask_as("other.example", 999, 8);
 	fake_dataplane_ring(&dp);
-	expect_refused(192, 250, DNS_EDE_OTHER);
+	expect_refused(192, 250, BOUND_client);
 	unsigned to_victim = 0, to_other = 0;
 	while (fake_dataplane_answer(&dp, &got, 3000)) {
 		assert_int_equal(get_u16(got.dns + 2) & DNS_FLAG_RCODE, 0);
@@ -98,6 +106,7 @@ static void test_a_forged_client_gets_few_answers(void **)
 	assert_int_equal(to_victim, 8);
 	assert_int_equal(to_other, 1);
 	assert_int_equal(status().refused_client, 192);
+	assert_string_equal(status().met_bounds.met[0].who, "7.0.0.0");
 	// It has its answers, so it may ask again.
 	ask_as("again.example", 1000, 7);
 	fake_dataplane_ring(&dp);
@@ -123,8 +132,8 @@ static void test_a_full_table_is_not_full_for_long(void **)
 	set_limits(64, 0, 0);
 	uint64_t start_ms = clock_mono_ms();
 	flood("dead", 100);
-	expect_refused(36, 1000, DNS_EDE_NO_REACHABLE_AUTHORITY);
-	expect_refused(64, 5000, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	expect_refused(36, 1000, BOUND_inflight);
+	expect_refused(64, 5000, BOUND_none);
 	assert_true(clock_mono_ms() - start_ms >= 1850);
 	for (unsigned i = 0; i < 300 && status().cut_short < 32; i++)
 		usleep(10000);
@@ -136,6 +145,39 @@ static void test_a_full_table_is_not_full_for_long(void **)
 	expect_answer(1000, 7, 0, ANSWER_UPSTREAM);
 }
 
+// Each name another registrable domain: a quarter is left for other suffixes.
+static void test_a_suffix_is_named(void **)
+{
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	set_limits(16, 8, 0);
+	flood("com", 14);
+	expect_refused(2, 1000, BOUND_suffix);
+	assert_int_equal(status().refused_suffix, 2);
+	assert_string_equal(status().met_bounds.met[0].who, "com");
+	assert_int_equal(status().refused_zone, 0);
+}
+
+// A company's own servers that do not answer: its public names are resolved all the same.
+static void test_silent_servers_take_no_other_share(void **)
+{
+	struct config_upstream own = rig.config.upstreams.server[1];
+	struct config_forward_zone zone = {.server_count = 1, .servers = &own};
+	assert_int_equal(dns_name_from_text("corp.site.example", 17, &zone.name), 0);
+	rig.config.forwards = &zone;
+	rig.config.forward_count = 1;
+	rig.config.upstreams.count = 1;
+	fake[1].mode = FAKE_SILENT;
+	set_limits(4096, 8, 0);
+	flood("corp.site.example", 12);
+	expect_refused(4, 1000, BOUND_zone);
+	flood("site.example", 1);
+	assert_true(fake_dataplane_answer(&dp, &got, 1000));
+	assert_int_equal(got.head.verdict, ANSWER_UPSTREAM);
+	assert_int_equal(status().refused_zone, 4);
+	rig.config.forward_count = 0;
+	set_limits(4096, 8, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -145,6 +187,8 @@ int main(void)
 		T(test_a_forged_client_gets_few_answers),
 		T(test_no_answer_after_its_time),
 		T(test_a_full_table_is_not_full_for_long),
+		T(test_a_suffix_is_named),
+		T(test_silent_servers_take_no_other_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,7 +78,7 @@ static int setup_two(void **state)
 	setup(state);
 	other_rig = rig;
 	other_dp = dp;
-	snprintf(rig.run, sizeof(rig.run), "/tmp/weir-test-resolver2-%d", getpid());
+	assert_int_equal(folder_make(rig.run, "resolver"), 0);
 	assert_int_equal(shm_paths_init(&rig.paths, rig.run, "off", why), 0);
 	control_start();
 	fake_dataplane_open(&dp, &rig.paths, 2);

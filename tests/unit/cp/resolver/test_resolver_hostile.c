@@ -129,8 +129,7 @@ static void ask_some(char name[NAMES][24], uint64_t round)
 		flip();
 	}
 	// Not by `sleeping`, which a flip may have hidden: the bell always.
-	for (unsigned i = 0; i < dp.workers; i++)
-		bell_ring(dp.bell[i]);
+	bell_ring(dp.resolver_bell);
 }
 
 struct totals {

@@ -27,7 +27,7 @@ static void test_second_data_plane_is_refused_and_a_death_is_noticed(void **stat
 	for (unsigned i = 0; i < 200 && status().worker_rings != 0; i++)
 		usleep(5000);
 	assert_int_equal(status().worker_rings, 0);
-	assert_null(publisher_epoch(rig.publisher)->seen[0]);
+	assert_null(publisher_epoch(rig.publisher, 0)->seen[0]);
 	fake_dataplane_open(&dp, &rig.paths, 2);
 	link_up_now();
 	ask("again.example", 2);
@@ -98,10 +98,10 @@ static void test_a_restart_serves_warm(void **state)
 static void test_a_bell_rung_too_often_is_emptied(void **state)
 {
 	(void)state;
-	struct pollfd p = {.fd = dp.bell[0], .events = POLLOUT};
+	struct pollfd p = {.fd = dp.resolver_bell, .events = POLLOUT};
 	for (unsigned round = 0; round < 20; round++) {
 		for (unsigned i = 0; i < 2000; i++)
-			bell_ring(dp.bell[0]);
+			bell_ring(dp.resolver_bell);
 		assert_int_equal(poll(&p, 1, 5000), 1); // has room again
 	}
 }
@@ -333,15 +333,15 @@ static void test_new_settings_forget_failures(void **state)
 	expect_answer(1500, 2, 0, ANSWER_UPSTREAM);
 }
 
-static void test_every_table_is_registered(void **state)
+static void test_every_table_is_registered(void **)
 {
-	static const char *const expected[] = {"l0", "rule_image", "inflight", "waiters",
-		"kept_queries", "upstream_tcp", "upstream_tcp_queue", "upstream_sockets", "views",
-		"forward_sets", "rewrites", "upstream_names", "failures", "l1_lookups",
+	static const char *const expected[] = {"l0", "rule_image", "l0_marks", "inflight",
+		"waiters", "inflight_bounds", "kept_queries", "upstream_tcp", "upstream_tcp_queue",
+		"upstream_sockets", "upstream_ports", "views", "forward_sets", "upstream_names",
+		"upstream_health", "upstream_routes", "rewrites", "failures", "l1_lookups",
 		"redis_calls", "redis_buffers", "l1_sample", "answer_patterns", "answer_prefixes",
 		"refresh_plan", "refresh_requests", "refresh_backoff", "refresh_minutes",
 		"flush_log", "flush_queue", "trace"};
-	(void)state;
 	struct resolver_status s = status();
 	assert_int_equal(s.tables.count, ARRAY_LEN(expected));
 	for (unsigned i = 0; i < ARRAY_LEN(expected); i++) {
@@ -457,17 +457,17 @@ static void on_flush_back(void *arg, int, const struct cache_flushed *)
 static void test_replies_come_to_a_loop_with_a_full_mailbox(void **)
 {
 	struct loop *busy;
-	struct resolver *r = rig.resolver;
+	struct resolvers *all = &rig.all;
 	unsigned replies = 0;
 	const struct flush what = {.kind = FLUSH_NAME, .name = {.wire = {0}, .len = 1}};
 
 	assert_int_equal(loop_new("busy", &busy), 0);
 	for (unsigned i = 0; i < LOOP_CALLS_MAX; i++)
 		assert_int_equal(loop_call(busy, nothing, NULL), 0);
-	assert_int_equal(resolver_status(r, busy, on_status_back, &replies), 0);
-	assert_int_equal(resolver_refresh_report(r, busy, on_report_back, &replies), 0);
-	assert_int_equal(resolver_cache_get(r, &what.name, 0, busy, on_look_back, &replies), 0);
-	assert_int_equal(resolver_cache_flush(r, &what, true, busy, on_flush_back, &replies), 0);
+	assert_int_equal(resolvers_status(all, busy, on_status_back, &replies), 0);
+	assert_int_equal(resolvers_refresh_report(all, busy, on_report_back, &replies), 0);
+	assert_int_equal(resolvers_cache_get(all, &what.name, 0, busy, on_look_back, &replies), 0);
+	assert_int_equal(resolvers_cache_flush(all, &what, true, busy, on_flush_back, &replies), 0);
 	usleep(300000); // they are on their way back
 	loop_stop(busy);
 	assert_int_equal(loop_run(busy), 0);

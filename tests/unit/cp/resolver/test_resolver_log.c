@@ -234,9 +234,27 @@ static void test_a_full_ring(void **)
 	resolver_log_close(l);
 }
 
+// A refusal's row says which bound the client met; one that no server answered has none.
+static void test_verdict_of_a_bound(void **)
+{
+	static const char *const expected[BOUNDS] = {"servfail", "servfail_inflight",
+		"servfail_zone", "servfail_suffix", "servfail_waiters", "servfail_waiters",
+		"servfail_client"};
+	for (unsigned met = 0; met < BOUNDS; met++) {
+		struct resolver_logged what = logged();
+		const struct answer_source source = {
+			.kind = ANSWER_SERVFAIL, .bound = (uint8_t)met, .list = LOG_NO_LIST};
+		resolver_log_answer(&what, &source);
+		assert_string_equal(querylog_row_verdict(VERDICT_COUNT + 1 + what.verdict
+							 - LOG_VERDICT_RESOLVED),
+			expected[met]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_verdict_of_a_bound),
 		cmocka_unit_test(test_clients),
 		cmocka_unit_test(test_both_ends_and_messages),
 		cmocka_unit_test(test_no_messages_of_hidden_clients),

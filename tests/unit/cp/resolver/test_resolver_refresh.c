@@ -18,7 +18,7 @@ static struct refresh_counts counts(void)
 {
 	struct refresh_counts sum;
 	report_there = false;
-	assert_int_equal(resolver_refresh_report(rig.resolver, rig.loop, on_report, NULL), 0);
+	assert_int_equal(resolvers_refresh_report(&rig.all, rig.loop, on_report, NULL), 0);
 	for (unsigned i = 0; i < 2000 && !report_there; i++)
 		usleep(1000);
 	assert_true(report_there);

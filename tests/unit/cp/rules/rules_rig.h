@@ -5,6 +5,7 @@
 // its own, two list files.
 
 #include "controlplane/rules/rules.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ static struct {
 	struct loop *resolver, *service;
 	pthread_t resolver_thread, service_thread;
 	struct rules *rules;
-	_Atomic int told;
+	_Atomic int replies;
 	struct rules_status last;
 } env;
 
@@ -44,8 +45,7 @@ static inline int make_env(void **)
 	char why[SHM_WHY_MAX];
 	memset(&env, 0, sizeof(env));
 	log_init("test", LOG_LEVEL_ERROR - 1); // quiet: failures are part of the tests
-	strcpy(env.folder, "/tmp/weir-rules-XXXXXX");
-	if (!mkdtemp(env.folder) || shm_paths_init(&env.paths, env.folder, "off", why))
+	if (folder_make(env.folder, "rules") || shm_paths_init(&env.paths, env.folder, "off", why))
 		return -1;
 	for (unsigned i = 0; i < 2; i++) {
 		snprintf(env.list_path[i], sizeof(env.list_path[i]), "%s/list%u", env.folder, i);
@@ -111,23 +111,24 @@ static inline void close_rules(void)
 	loop_free(env.resolver);
 }
 
-static inline void wait_told(int count)
+static inline void wait_replies(int count)
 {
 	// A build may rest for 10 s (pace.h), and what takes long on a slow machine does.
-	for (unsigned i = 0; i < 6000 && atomic_load(&env.told) < count; i++)
+	for (unsigned i = 0; i < 6000 && atomic_load(&env.replies) < count; i++)
 		usleep(10000);
-	assert_int_equal(atomic_load(&env.told), count);
+	assert_int_equal(atomic_load(&env.replies), count);
 }
 
 static inline void on_done(void *, const struct rules_status *s)
 {
 	env.last = *s;
-	atomic_fetch_add(&env.told, 1);
+	atomic_fetch_add(&env.replies, 1);
 }
 
 // The calls below run on the service loop's thread, as the API's do.
 struct reload_call {
 	bool force;
+	bool same; // the configuration is as it was given last
 	unsigned times;
 };
 
@@ -135,16 +136,33 @@ static inline void call_reload(void *arg)
 {
 	struct reload_call *c = arg;
 	for (unsigned i = 0; i < c->times; i++)
-		if (rules_reload(env.rules, &env.config, c->force, on_done, NULL))
+		if ((!c->same && rules_follow(env.rules, &env.config))
+			|| rules_reload(env.rules, c->force, on_done, NULL))
 			abort();
 }
 
+// Calls `fn` on the service loop, and waits until on_done was called `times` more.
+static inline void on_service(void (*fn)(void *arg), void *arg, unsigned times)
+{
+	int before = atomic_load(&env.replies);
+	assert_int_equal(loop_call(env.service, fn, arg), 0);
+	wait_replies(before + (int)times);
+}
+
+static inline void reload_call(struct reload_call c)
+{
+	on_service(call_reload, &c, c.times);
+}
+
+// With env.config as it is by now.
 static inline void reload(unsigned times, bool force)
 {
-	struct reload_call c = {.force = force, .times = times};
-	int before = atomic_load(&env.told);
-	assert_int_equal(loop_call(env.service, call_reload, &c), 0);
-	wait_told(before + (int)times);
+	reload_call((struct reload_call){.force = force, .times = times});
+}
+
+static inline void reload_same(unsigned times, bool force)
+{
+	reload_call((struct reload_call){.force = force, .same = true, .times = times});
 }
 
 // What the current image says of a name to everyone, and the titles of the lists that decided.
@@ -184,16 +202,16 @@ static inline void call_why(void *arg)
 {
 	struct why_call *c = arg;
 	c->ret = rules_why(&c->name, &c->why);
-	atomic_fetch_add(&env.told, 1);
+	atomic_fetch_add(&env.replies, 1);
 }
 
 static inline int try_ask(const char *text, struct rules_why *out)
 {
 	static struct why_call c;
-	int before = atomic_load(&env.told);
+	int before = atomic_load(&env.replies);
 	assert_int_equal(dns_name_from_text(text, strlen(text), &c.name), 0);
 	assert_int_equal(loop_call(env.service, call_why, &c), 0);
-	wait_told(before + 1);
+	wait_replies(before + 1);
 	*out = c.why;
 	return c.ret;
 }

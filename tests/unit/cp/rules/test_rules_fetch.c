@@ -86,7 +86,7 @@ static void test_fetched_and_fetched_again(void **)
 	assert_true(blocked("new.example"));
 	assert_false(blocked("ads.example"));
 
-	// The server fails: what is there stays, others go on, and it is told.
+	// The server fails: the present copy stays, other lists go on, and the status says so.
 	fake_http_body(&http, "<html>", "\"v3\"");
 	write_list(0, "local.example\nmore.example\n");
 	reload(1, false);
@@ -131,9 +131,7 @@ static void call_configure(void *)
 
 static void configure(void)
 {
-	int before = atomic_load(&env.told);
-	assert_int_equal(loop_call(env.service, call_configure, NULL), 0);
-	wait_told(before + 1);
+	on_service(call_configure, NULL, 1);
 }
 
 // While a list's new URL says nothing, what the list had stays, and all else changes at once.
@@ -207,7 +205,7 @@ static void test_a_restart_needs_no_network(void **)
 	assert_int_equal(http.requests, before); // it is not due
 	close_rules();
 
-	// Gone from disk and not to be had: its copy is used, and others go on.
+	// Gone from disk and not to be fetched: its copy is used, and others go on.
 	remove_stored(".list");
 	write_list(0, "third.example\n");
 	open_rules();
@@ -239,9 +237,7 @@ static void test_by_itself_unless_held(void **)
 	wait_blocked("ads.example");
 	fake_http_body(&http, "second.example\n", "\"v2\"");
 	wait_blocked("second.example");
-	int before = atomic_load(&env.told);
-	assert_int_equal(loop_call(env.service, call_rollback, NULL), 0);
-	wait_told(before + 1);
+	on_service(call_rollback, NULL, 1);
 	assert_true(env.last.held);
 	assert_int_equal(fetched()->next_try_unix_s, 0);
 	fake_http_body(&http, "third.example\n", "\"v3\"");
@@ -255,14 +251,14 @@ static void test_by_itself_unless_held(void **)
 
 static void call_reload_then_drop(void *)
 {
-	if (rules_reload(env.rules, &env.config, false, on_done, NULL))
+	if (rules_reload(env.rules, false, on_done, NULL))
 		abort();
 	env.config.blocking.list_count = 1;
 	if (rules_configure(env.rules, &env.config, on_done, NULL))
 		abort();
 }
 
-// Who waits for a round is told although its lists leave the configuration before it begins.
+// A caller that waits for a round gets a reply although its lists leave the configuration first.
 static void test_no_list_left_to_wait_for(void **)
 {
 	set_url("/slow");
@@ -270,9 +266,7 @@ static void test_no_list_left_to_wait_for(void **)
 	open_rules();
 	run();
 	usleep(100000); // the first round runs
-	int before = atomic_load(&env.told);
-	assert_int_equal(loop_call(env.service, call_reload_then_drop, NULL), 0);
-	wait_told(before + 2);
+	on_service(call_reload_then_drop, NULL, 2);
 	assert_true(blocked("local.example"));
 	reload(1, false);
 	close_rules();

@@ -3,21 +3,7 @@
 // Rollback, hold and pause, through restarts.
 
 #include "rules_rig.h"
-
-#include <time.h>
-
-// The wall clock, which somebody sets.
-static _Atomic int clock_set_s;
-
-time_t time(time_t *out)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	now.tv_sec += clock_set_s;
-	if (out)
-		*out = now.tv_sec;
-	return now.tv_sec;
-}
+#include "wall_ahead.h"
 
 struct hold_call {
 	enum { CALL_ROLLBACK, CALL_RELEASE, CALL_CONFIGURE, CALL_PAUSE, CALL_RESUME } what;
@@ -33,7 +19,7 @@ static void call_hold(void *arg)
 		c->ret = rules_rollback(env.rules, on_done, NULL);
 		break;
 	case CALL_RELEASE:
-		c->ret = rules_reload(env.rules, &env.config, false, on_done, NULL);
+		c->ret = rules_reload(env.rules, false, on_done, NULL);
 		break;
 	case CALL_CONFIGURE:
 		c->ret = rules_configure(env.rules, &env.config, on_done, NULL);
@@ -45,21 +31,21 @@ static void call_hold(void *arg)
 		c->ret = rules_resume(env.rules);
 		break;
 	}
-	// Whoever is not told later is told now.
+	// A call that on_done does not answer is answered here.
 	if (c->what >= CALL_PAUSE || c->ret) {
 		rules_status(env.rules, &env.last);
-		atomic_fetch_add(&env.told, 1);
+		atomic_fetch_add(&env.replies, 1);
 	}
 }
 
 static int hold(int what, unsigned minutes)
 {
 	static struct hold_call c;
-	int before = atomic_load(&env.told);
+	int before = atomic_load(&env.replies);
 	c.what = what;
 	c.minutes = minutes;
 	assert_int_equal(loop_call(env.service, call_hold, &c), 0);
-	wait_told(before + 1);
+	wait_replies(before + 1);
 	return c.ret;
 }
 
@@ -256,13 +242,13 @@ static void test_a_pause_and_the_wall_clock(void **)
 	open_rules();
 	assert_int_equal(rules_pause(env.rules, 5, false), 0);
 	assert_in_range(rules_pause_left_s(env.rules), 295, 300);
-	clock_set_s = -3600;
+	wall_ahead_s = -3600;
 	assert_in_range(rules_pause_left_s(env.rules), 295, 300);
-	clock_set_s = 100;
+	wall_ahead_s = 100;
 	assert_in_range(rules_pause_left_s(env.rules), 195, 200);
-	clock_set_s = 3600;
+	wall_ahead_s = 3600;
 	assert_int_equal(rules_pause_left_s(env.rules), 0);
-	clock_set_s = 0;
+	wall_ahead_s = 0;
 	run();
 	close_rules();
 }

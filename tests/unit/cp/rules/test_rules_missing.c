@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A list that cannot be had holds nothing else back, and blocks what it blocked when it last could.
+// A list that cannot be read delays no other list, and blocks the names of its last good version.
 
 #include "rules_rig.h"
 
@@ -25,7 +25,7 @@ static const struct rules_list_status *list_of(const char *name)
 	return NULL;
 }
 
-static bool told(const char *name, const char *words)
+static bool reported(const char *name, const char *words)
 {
 	char text[RULES_LIST_TEXT_MAX];
 	return strstr(rules_list_text(list_of(name), text, sizeof(text)), words);
@@ -67,8 +67,9 @@ static void test_a_missing_file_holds_nothing_back(void **)
 	assert_int_equal(list_of("blocked things")->names, 1);
 	assert_true(list_of("blocked things")->kept_unix_s > 0);
 	assert_int_equal(rules_failing(&env.last), 1);
-	assert_true(told("blocked things", "list \"blocked things\": /tmp/"));
-	assert_true(told("blocked things", ": No such file or directory; still 1 name from 20"));
+	assert_true(reported("blocked things", "list \"blocked things\": /tmp/"));
+	assert_true(
+		reported("blocked things", ": No such file or directory; still 1 name from 20"));
 
 	// The file is there again, with something else in it.
 	write_list(0, "again.example\n");
@@ -108,7 +109,7 @@ static void test_one_that_was_never_there(void **)
 	assert_true(blocked("new.example"));
 	assert_int_equal(list_of("blocked things")->error, -ENOENT);
 	assert_int_equal(list_of("blocked things")->kept_unix_s, 0);
-	assert_true(told("blocked things", "; none of its rules in force"));
+	assert_true(reported("blocked things", "; none of its rules in force"));
 	close_rules();
 }
 
@@ -238,7 +239,7 @@ static void test_bytes_of_copies(void **)
 
 struct number_call {
 	const char *title;
-	int number; // -1: there is none
+	int number; // -1: no such list
 };
 
 static void call_number(void *arg)
@@ -250,15 +251,13 @@ static void call_number(void *arg)
 	for (unsigned i = 0; i < count; i++)
 		if (list[i].kind.covers && strcmp(list[i].title, c->title) == 0)
 			c->number = (int)i;
-	atomic_fetch_add(&env.told, 1);
+	atomic_fetch_add(&env.replies, 1);
 }
 
 static int number_of(const char *title)
 {
 	struct number_call c = {.title = title};
-	int before = atomic_load(&env.told);
-	assert_int_equal(loop_call(env.service, call_number, &c), 0);
-	wait_told(before + 1);
+	on_service(call_number, &c, 1);
 	return c.number;
 }
 

@@ -14,11 +14,22 @@
 
 enum { MISS_UNITS = 16384, ANSWER_UNITS = 32768 };
 
-static void rings_open(struct fake_dataplane *f, unsigned i)
+static void bell_make(int *ours, int *far)
+{
+	int pair[BELL_ENDS];
+	int rc = bell_open(pair);
+	assert(rc == 0);
+	*ours = pair[0];
+	*far = pair[1];
+}
+
+// Of worker i for a resolver; dp: its page there.
+static struct rings_dp_page *rings_make(struct fake_dataplane *f, unsigned i, unsigned resolver,
+	struct region *r, struct ring_producer *misses, struct ring_consumer *answers)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 
-	shm_name_rings(name, i);
+	shm_name_rings(name, i, resolver);
 	const struct region_spec spec = {
 		.name = name,
 		.kind = REGION_RINGS,
@@ -26,25 +37,33 @@ static void rings_open(struct fake_dataplane *f, unsigned i)
 		.incarnation = f->incarnation,
 		.index = i,
 		.data_size = RINGS_MISS_RING - SHM_PAGE + (MISS_UNITS + ANSWER_UNITS) * RING_UNIT,
-		.geometry = {MISS_UNITS, ANSWER_UNITS},
+		.geometry = {MISS_UNITS, ANSWER_UNITS, 0, resolver},
 		.mode = 0600,
 	};
-	int rc = region_create(&f->paths, &spec, &f->rings[i], why);
+	int rc = region_create(&f->paths, &spec, r, why);
 	assert(rc == 0);
-	uint8_t *base = f->rings[i].base;
-	struct rings_cp_page *cp = (void *)(base + RINGS_CP_PAGE);
-	f->dp[i] = (void *)(base + RINGS_DP_PAGE);
-	atomic_store(&f->dp[i]->seen_epoch, EPOCH_OFFLINE);
-	ring_producer_init(&f->misses[i], &f->dp[i]->miss_tail, &cp->miss_head,
-		base + RINGS_MISS_RING, MISS_UNITS);
-	ring_consumer_init(&f->answers[i], &cp->answer_tail, &f->dp[i]->answer_head,
-		base + RINGS_MISS_RING + MISS_UNITS * RING_UNIT, ANSWER_UNITS);
-	region_publish(&f->rings[i]);
-	int pair[BELL_ENDS];
-	rc = bell_open(pair);
-	assert(rc == 0);
-	f->bell[i] = pair[0];
-	f->bell_far[i] = pair[1];
+	struct rings_cp_page *cp = (void *)(r->base + RINGS_CP_PAGE);
+	struct rings_dp_page *dp = (void *)(r->base + RINGS_DP_PAGE);
+	atomic_store(&dp->seen_epoch, EPOCH_OFFLINE);
+	ring_producer_init(
+		misses, &dp->miss_tail, &cp->miss_head, r->base + RINGS_MISS_RING, MISS_UNITS);
+	ring_consumer_init(answers, &cp->answer_tail, &dp->answer_head,
+		r->base + RINGS_MISS_RING + MISS_UNITS * RING_UNIT, ANSWER_UNITS);
+	region_publish(r);
+	return dp;
+}
+
+static void rings_open(struct fake_dataplane *f, unsigned i)
+{
+	f->dp[i] = rings_make(f, i, 0, &f->rings[i], &f->misses[i], &f->answers[i]);
+	bell_make(&f->bell[i], &f->bell_far[i]);
+}
+
+void fake_dataplane_grow(struct fake_dataplane *f)
+{
+	for (unsigned i = 0; i < f->workers; i++)
+		(void)rings_make(
+			f, i, 1, &f->second.rings[i], &f->second.misses[i], &f->second.answers[i]);
 }
 
 void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths, unsigned workers)
@@ -61,22 +80,27 @@ void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths
 	assert(f->lock_fd >= 0);
 	for (unsigned i = 0; i < workers; i++)
 		rings_open(f, i);
+	f->resolver_bells = 1;
+	bell_make(&f->resolver_bell, &f->bell_far[workers]);
+	bell_make(&f->second.bell, &f->bell_far[workers + 1]);
 }
 
 int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	const struct timeval patience = {.tv_sec = 20};
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FAKE_RINGS_MAX)] = {0};
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FAKE_BELLS_MAX)] = {0};
+	const size_t fds = sizeof(int) * (f->workers + f->resolver_bells);
 	struct link_hello hello = {.magic = SHM_MAGIC,
 		.abi_version = SHM_ABI_VERSION,
 		.workers = f->workers,
-		.dp_incarnation = f->incarnation};
+		.dp_incarnation = f->incarnation,
+		.resolver_bells = f->resolver_bells};
 	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control,
-		.msg_controllen = CMSG_SPACE(sizeof(int) * f->workers)};
+		.msg_controllen = CMSG_SPACE(fds)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.90s/link.sock", f->paths.run);
@@ -86,8 +110,8 @@ int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
 		return -errno;
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int) * f->workers);
-	memcpy(CMSG_DATA(c), f->bell_far, sizeof(int) * f->workers);
+	c->cmsg_len = CMSG_LEN(fds);
+	memcpy(CMSG_DATA(c), f->bell_far, fds);
 	if (sendmsg(f->link_fd, &msg, MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		return -errno;
 	if (recv(f->link_fd, welcome, sizeof(*welcome), 0) != sizeof(*welcome))
@@ -101,9 +125,14 @@ void fake_dataplane_close(struct fake_dataplane *f)
 		close(f->link_fd);
 	for (unsigned i = 0; i < f->workers; i++) {
 		region_unmap(&f->rings[i]);
+		region_unmap(&f->second.rings[i]);
 		close(f->bell[i]);
 		close(f->bell_far[i]);
 	}
+	close(f->resolver_bell);
+	close(f->second.bell);
+	close(f->bell_far[f->workers]);
+	close(f->bell_far[f->workers + 1]);
 	close(f->lock_fd);
 }
 
@@ -157,33 +186,75 @@ void fake_dataplane_ring(struct fake_dataplane *f)
 	for (unsigned i = 0; i < f->workers; i++) {
 		if (!ring_wants_wake(&f->misses[i]))
 			continue;
-		bell_ring(f->bell[i]);
+		bell_ring(f->resolver_bell);
 		f->wakes++;
 	}
+}
+
+// The next message of the control plane on any rings, in `buf` of FAKE_ANSWER_MAX bytes; its
+// length, 0: none.
+static int message_wait(
+	struct fake_dataplane *f, uint8_t *buf, uint16_t *type, unsigned *worker, unsigned wait_ms)
+{
+	uint64_t now = clock_mono_ms(), end = now + wait_ms;
+
+	// Once more when the time is over: this thread may have stood still.
+	for (bool last = false; !last; now = clock_mono_ms()) {
+		last = now >= end;
+		for (*worker = 0; *worker < f->workers; ++*worker) {
+			int len = ring_read(&f->answers[*worker], buf, FAKE_ANSWER_MAX, type);
+			ring_release(&f->answers[*worker]);
+			if (len > 0)
+				return len;
+		}
+		if (!last)
+			usleep(500);
+	}
+	return 0;
+}
+
+bool fake_dataplane_send(
+	struct fake_dataplane *f, struct fake_send *out, unsigned *worker, unsigned wait_ms)
+{
+	uint8_t buf[FAKE_ANSWER_MAX];
+	uint16_t type;
+	int len = message_wait(f, buf, &type, worker, wait_ms);
+
+	if (len == 0)
+		return false;
+	bool fits = msg_send_read(&out->head, buf, (size_t)len);
+	assert(type == MSG_SEND && fits);
+	memcpy(out->dns, buf + sizeof(out->head), out->head.dns_len);
+	return true;
+}
+
+bool fake_dataplane_hear(
+	struct fake_dataplane *f, unsigned worker, const struct msg_heard *head, const uint8_t *dns)
+{
+	const uint32_t len = (uint32_t)(sizeof(*head) + head->dns_len);
+	uint8_t *room = ring_reserve(&f->misses[worker], MSG_HEARD, len);
+
+	if (!room)
+		return false;
+	memcpy(room, head, sizeof(*head));
+	memcpy(room + sizeof(*head), dns, head->dns_len);
+	ring_publish(&f->misses[worker]);
+	fake_dataplane_ring(f);
+	return true;
 }
 
 bool fake_dataplane_answer(struct fake_dataplane *f, struct fake_answer *out, unsigned wait_ms)
 {
 	uint8_t buf[FAKE_ANSWER_MAX];
-	uint64_t now = clock_mono_ms(), end = now + wait_ms;
 	uint16_t type;
+	unsigned worker;
+	int len = message_wait(f, buf, &type, &worker, wait_ms);
 
-	// Once more when the time is over: this thread may have stood still.
-	for (bool last = false; !last; now = clock_mono_ms()) {
-		last = now >= end;
-		for (unsigned i = 0; i < f->workers; i++) {
-			int len = ring_read(&f->answers[i], buf, sizeof(buf), &type);
-			ring_release(&f->answers[i]);
-			if (len <= 0)
-				continue;
-			assert(type == MSG_ANSWER && (size_t)len >= sizeof(out->head));
-			memcpy(&out->head, buf, sizeof(out->head));
-			assert(sizeof(out->head) + out->head.dns_len == (size_t)len);
-			memcpy(out->dns, buf + sizeof(out->head), out->head.dns_len);
-			return true;
-		}
-		if (!last)
-			usleep(500);
-	}
-	return false;
+	if (len == 0)
+		return false;
+	assert(type == MSG_ANSWER && (size_t)len >= sizeof(out->head));
+	memcpy(&out->head, buf, sizeof(out->head));
+	assert(sizeof(out->head) + out->head.dns_len == (size_t)len);
+	memcpy(out->dns, buf + sizeof(out->head), out->head.dns_len);
+	return true;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 // The data plane's half of the link and of the worker rings, played by a test: real regions, rings
-// and eventfds, worker rings 0 to workers - 1 served by the calling thread.
+// and bells of one resolver, worker rings 0 to workers - 1 served by the calling thread.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,20 +11,29 @@
 #include <weir/shm_region.h>
 #include <weir/shm_ring.h>
 
-enum { FAKE_RINGS_MAX = 4, FAKE_ANSWER_MAX = sizeof(struct msg_answer) + MSG_DNS_MAX };
+enum { FAKE_RINGS_MAX = 4, FAKE_BELLS_MAX = FAKE_RINGS_MAX + 2 };
+enum { FAKE_ANSWER_MAX = sizeof(struct msg_answer) + MSG_DNS_MAX };
 
 struct fake_dataplane {
 	struct shm_paths paths;
 	unsigned workers;
 	uint64_t incarnation;
 	int lock_fd, link_fd;
-	int bell[FAKE_RINGS_MAX];
-	int bell_far[FAKE_RINGS_MAX]; // the control plane's ends
+	int bell[FAKE_RINGS_MAX];     // of a worker: rung for answers
+	int resolver_bell;            // rings for misses
+	int bell_far[FAKE_BELLS_MAX]; // the control plane's ends, in the order of link_hello
 	struct region rings[FAKE_RINGS_MAX];
 	struct rings_dp_page *dp[FAKE_RINGS_MAX];
 	struct ring_producer misses[FAKE_RINGS_MAX];
 	struct ring_consumer answers[FAKE_RINGS_MAX];
-	uint64_t wakes; // doorbells rung
+	uint64_t wakes;          // doorbells rung
+	unsigned resolver_bells; // that a hello passes: 1, or 2 once a test has said so
+	struct {                 // of the second resolver
+		int bell;        // rings for misses
+		struct region rings[FAKE_RINGS_MAX];
+		struct ring_producer misses[FAKE_RINGS_MAX];
+		struct ring_consumer answers[FAKE_RINGS_MAX];
+	} second;
 };
 
 struct fake_answer {
@@ -33,6 +42,8 @@ struct fake_answer {
 };
 
 void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths, unsigned workers);
+// Makes the rings for the second resolver, which the calls below do not look at.
+void fake_dataplane_grow(struct fake_dataplane *f);
 // Says hello; the welcome's error, or -errno.
 int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome);
 void fake_dataplane_close(struct fake_dataplane *f); // as if killed
@@ -53,6 +64,17 @@ struct fake_miss {
 };
 bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m); // false: ring full
 void fake_dataplane_ring(struct fake_dataplane *f); // doorbells of worker rings that sleep
+
+// Waits for a query to an upstream on any rings; which rings in *worker.
+struct fake_send {
+	struct msg_send head;
+	uint8_t dns[MSG_DNS_MAX];
+};
+bool fake_dataplane_send(
+	struct fake_dataplane *f, struct fake_send *out, unsigned *worker, unsigned wait_ms);
+// Hands over what came from an upstream, and rings. False: ring full.
+bool fake_dataplane_hear(struct fake_dataplane *f, unsigned worker, const struct msg_heard *head,
+	const uint8_t *dns);
 
 // Waits for an answer on any rings.
 bool fake_dataplane_answer(struct fake_dataplane *f, struct fake_answer *out, unsigned wait_ms);

@@ -29,7 +29,7 @@ static int setup(void **state)
 {
 	char run[64];
 	(void)state;
-	snprintf(run, sizeof(run), "/tmp/weir-test-publish-%d", getpid());
+	assert_int_equal(folder_make(run, "publish"), 0);
 	if (shm_paths_init(&paths, run, "off", why) < 0)
 		fail_msg("shm_paths_init: %s", why);
 	memset(&config, 0, sizeof(config));
@@ -158,7 +158,7 @@ static void test_silent_workers_are_told_of(void **state)
 	(void)state;
 	enum { NOW_MS = 100000 };
 	atomic_store(&page[0].heartbeat_ms, NOW_MS + 5); // another clock, a little ahead
-	publisher_rings(p, 0xd0, pages, 2);
+	publisher_rings(p, 0, 0xd0, pages, 2);
 	publisher_heartbeat(p, NOW_MS);
 	publish_status(p, &s);
 	assert_int_equal(s.workers_hung, 0);
@@ -170,7 +170,7 @@ static void test_silent_workers_are_told_of(void **state)
 	publisher_heartbeat(p, NOW_MS);
 	publish_status(p, &s);
 	assert_int_equal(s.workers_hung, 0);
-	publisher_no_rings(p);
+	publisher_no_rings(p, 0);
 }
 
 static uint64_t rules_lag(uint64_t now_ms)
@@ -189,7 +189,7 @@ static void test_a_worker_without_the_newest_image(void **)
 	enum { NOW_MS = 100000 };
 	assert_int_equal(publish_image(), 0);
 	assert_int_equal(rules_lag(NOW_MS), 0); // nobody is there
-	publisher_rings(p, 0xd0, pages, 2);
+	publisher_rings(p, 0, 0xd0, pages, 2);
 	atomic_store(&page[0].activated_rules, 1);
 	assert_int_equal(rules_lag(NOW_MS), 0);
 	assert_int_equal(rules_lag(NOW_MS + 700), 700);
@@ -200,7 +200,7 @@ static void test_a_worker_without_the_newest_image(void **)
 	assert_int_equal(rules_lag(NOW_MS + 950), 50);
 	atomic_store(&page[1].activated_rules, 1);
 	assert_int_equal(rules_lag(NOW_MS + 990), 0);
-	publisher_no_rings(p);
+	publisher_no_rings(p, 0);
 }
 
 static uint64_t policy_lag(uint64_t now_ms)
@@ -219,7 +219,7 @@ static void test_a_worker_without_the_newest_groups(void **)
 	struct policy_image image;
 	struct publish_status s;
 	enum { NOW_MS = 100000 };
-	publisher_rings(p, 0xd0, pages, 1);
+	publisher_rings(p, 0, 0xd0, pages, 1);
 	atomic_store(&page.heartbeat_ms, NOW_MS);
 	assert_int_equal(policy_lag(NOW_MS), 0); // none was published
 	assert_int_equal(policy_build(&config, &group, &image), 0);
@@ -237,7 +237,7 @@ static void test_a_worker_without_the_newest_groups(void **)
 	// names the groups of four numbers.
 	assert_true(publish_policy(p, "", SIZE_MAX, why) < 0);
 	assert_int_equal(publisher_policy_generation(p), s.policy_generation);
-	publisher_no_rings(p);
+	publisher_no_rings(p, 0);
 }
 
 // A data plane starts when the file of the cache, which is mapped here, is gone or damaged: how a
@@ -250,7 +250,7 @@ static int ends_within_an_hour(void)
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		publisher_rings(p, 0xd0, pages, 1);
+		publisher_rings(p, 0, 0xd0, pages, 1);
 		for (uint64_t ms = 100000; ms < 3700000; ms += 100)
 			publisher_heartbeat(p, ms);
 		_exit(0);
@@ -283,7 +283,7 @@ static void test_images_wait_for_the_slowest_worker(void **state)
 	const struct rings_dp_page *pages[2] = {&page[0], &page[1]};
 	struct publish_status s;
 	(void)state;
-	publisher_rings(p, 0xd0, pages, 2);
+	publisher_rings(p, 0, 0xd0, pages, 2);
 	for (unsigned i = 1; i <= 3; i++)
 		assert_int_equal(publish_image(), 0);
 	assert_false(file_there("rule_image", 2)); // unlinked at once, mapped as long as it is used
@@ -297,7 +297,7 @@ static void test_images_wait_for_the_slowest_worker(void **state)
 	assert_int_equal(s.retired_waiting, 1); // 1 is gone, 2 is in use by worker 1
 	assert_int_equal(s.refused_busy, 1);
 	assert_int_equal(s.rule_image_generation, 3);
-	publisher_no_rings(p); // dead: nobody uses anything
+	publisher_no_rings(p, 0); // dead: nobody uses anything
 	publisher_heartbeat(p, clock_mono_ms());
 	publish_status(p, &s);
 	assert_int_equal(s.retired_waiting, 0);
@@ -334,7 +334,7 @@ static void reader_close(struct reader *r)
 
 static bool passes(void)
 {
-	return epoch_passed(publisher_epoch(p), epoch_advance(publisher_epoch(p)));
+	return epoch_passed(publisher_epoch(p, 0), epoch_advance(publisher_epoch(p, 0)));
 }
 
 static void test_a_living_data_plane_holds_the_epoch_back(void **state)
@@ -349,14 +349,14 @@ static void test_a_living_data_plane_holds_the_epoch_back(void **state)
 	publisher_close(p);
 	open_now();
 	assert_false(passes()); // its worker rings are not known yet
-	publisher_rings(p, 0xd1, pages, 1);
-	uint64_t e = epoch_advance(publisher_epoch(p));
+	publisher_rings(p, 0, 0xd1, pages, 1);
+	uint64_t e = epoch_advance(publisher_epoch(p, 0));
 	atomic_store(&page.seen_epoch, e - 1);
-	assert_false(epoch_passed(publisher_epoch(p), e));
+	assert_false(epoch_passed(publisher_epoch(p, 0), e));
 	atomic_store(&page.seen_epoch, e);
-	assert_true(epoch_passed(publisher_epoch(p), e));
+	assert_true(epoch_passed(publisher_epoch(p, 0), e));
 	atomic_store(r.life, 0xd1 ^ 4); // a bit flipped
-	assert_false(epoch_passed(publisher_epoch(p), e));
+	assert_false(epoch_passed(publisher_epoch(p, 0), e));
 	reader_close(&r);
 }
 
@@ -368,18 +368,18 @@ static void test_a_data_plane_unseen_holds_the_epoch_back(void **state)
 	(void)state;
 	atomic_store(&page.seen_epoch, EPOCH_OFFLINE); // it died asleep
 	struct reader r = reader_open(0xd1);
-	publisher_rings(p, 0xd1, pages, 1);
+	publisher_rings(p, 0, 0xd1, pages, 1);
 	assert_true(passes());
 	reader_close(&r);
 	r = reader_open(0xd2);
 	assert_false(passes()); // the worker rings are not of this life
 	assert_false(publisher_probe_readers(p));
 	assert_false(passes());
-	publisher_rings(p, 0xd2, pages, 1);
+	publisher_rings(p, 0, 0xd2, pages, 1);
 	assert_true(passes());
 	reader_close(&r);
 	assert_true(publisher_probe_readers(p));
-	publisher_no_rings(p);
+	publisher_no_rings(p, 0);
 	assert_true(passes());
 	r = reader_open(0xd3); // after the look
 	assert_false(passes());

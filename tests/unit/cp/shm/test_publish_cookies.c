@@ -22,7 +22,7 @@ static const struct dns_cookie_client client = {(const uint8_t *)"abcd", 4, NOW_
 static int setup(void **)
 {
 	char run[64], why[SHM_WHY_MAX];
-	snprintf(run, sizeof(run), "/tmp/weir-test-publish-cookies-%d", getpid());
+	assert_int_equal(folder_make(run, "cookies"), 0);
 	if (shm_paths_init(&paths, run, "off", why) < 0)
 		fail_msg("shm_paths_init: %s", why);
 	memset(&config, 0, sizeof(config));

@@ -13,7 +13,7 @@
 #include <weir/dns_name.h>
 #include <weir/dns_proto.h>
 
-enum { GARBAGE_COUNT = 200, MSG_MAX = 2048, PUT_OFF_MAX = 64, PUT_OFF_LEN = 320 };
+enum { GARBAGE_COUNT = 200, MSG_MAX = 32768, PUT_OFF_MAX = 64, PUT_OFF_LEN = 320 };
 
 static size_t question_end(const uint8_t *q, size_t len)
 {
@@ -216,7 +216,7 @@ static void reply_udp(struct fake_upstream *f, const struct peer *p, const uint8
 struct put_off {
 	unsigned first, count;
 	struct {
-		uint64_t due_ms;
+		uint64_t due_us;
 		struct peer peer;
 		size_t len;
 		uint8_t msg[PUT_OFF_LEN];
@@ -238,7 +238,7 @@ static void serve_udp(struct fake_upstream *f, struct put_off *later)
 	}
 	assert(later->count < PUT_OFF_MAX && len <= PUT_OFF_LEN);
 	unsigned i = (later->first + later->count++) % PUT_OFF_MAX;
-	later->query[i].due_ms = clock_mono_ms() + (uint64_t)f->delay_ms;
+	later->query[i].due_us = clock_mono_us() + (uint64_t)f->delay_ms * 1000;
 	later->query[i].peer = p;
 	later->query[i].len = (size_t)len;
 	memcpy(later->query[i].msg, q, (size_t)len);
@@ -246,7 +246,7 @@ static void serve_udp(struct fake_upstream *f, struct put_off *later)
 
 static void serve_put_off(struct fake_upstream *f, struct put_off *later)
 {
-	while (later->count && !f->held && later->query[later->first].due_ms <= clock_mono_ms()) {
+	while (later->count && !f->held && later->query[later->first].due_us <= clock_mono_us()) {
 		unsigned i = later->first;
 		reply_udp(f, &later->query[i].peer, later->query[i].msg, later->query[i].len);
 		later->first = (i + 1) % PUT_OFF_MAX;

@@ -73,6 +73,15 @@ static void on_ended(struct upstream_ask *a, enum upstream_end why)
 	rig.ended[i] = true;
 }
 
+static void on_note(struct upstream_ask *, const struct trace_event *e)
+{
+	rig.steps[e->step]++;
+}
+
+static const unsigned watched = 1;
+static const struct upstream_callbacks callbacks = {
+	.reply = on_reply, .ended = on_ended, .note = on_note, .watched = &watched};
+
 static size_t question_end(const uint8_t *q, size_t len)
 {
 	size_t i = DNS_HEADER_LEN;
@@ -202,8 +211,11 @@ unsigned ask_more(unsigned count)
 		question[5] += (uint8_t)(i % 10);
 		assert_true(i < STREAM_ASKS);
 		rig.started++;
-		upstream_ask_start(
-			rig.up, &rig.ask[i], question, 19, false, false, clock_mono_ms() + 60000);
+		const struct upstream_request request = {.callbacks = &callbacks,
+			.question = question,
+			.question_len = 19,
+			.deadline_ms = clock_mono_ms() + 60000};
+		upstream_ask_start(rig.up, &rig.ask[i], &request);
 		turn();
 	}
 	return first;
@@ -365,17 +377,8 @@ static void server_open(void)
 	assert_int_equal(socket_address_parse(text, 53, &rig.config.server[0].address), 0);
 }
 
-static void on_note(struct upstream_ask *, const struct trace_event *e)
-{
-	rig.steps[e->step]++;
-}
-
 int stream_rig_setup(void **)
 {
-	static const unsigned watched = 1;
-	static const struct upstream_callbacks callbacks = {
-		.reply = on_reply, .ended = on_ended, .note = on_note, .watched = &watched};
-
 	memset(&rig, 0, sizeof(rig));
 	rig.config.count = 1;
 	rig.config.first_timeout_ms = 400;
@@ -383,7 +386,9 @@ int stream_rig_setup(void **)
 	rig.config.backoff_s = 30;
 	server_open();
 	assert_int_equal(loop_new("test", &rig.loop), 0);
-	assert_int_equal(upstreams_new(&rig.up, rig.loop, &rig.config, &callbacks), 0);
+	assert_int_equal(
+		upstreams_new(&rig.up, &(struct upstream_shared){.loop = rig.loop}, &rig.config),
+		0);
 	return 0;
 }
 

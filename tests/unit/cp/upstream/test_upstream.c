@@ -183,8 +183,8 @@ static void test_lower_casing_server_is_tolerated(void **state)
 		ask(2000);
 		assert_int_equal(fx.replies, 1);
 	}
-	assert_int_equal(fake[0].tcp_queries, UPSTREAM_CASE_STRIKES);
-	assert_int_equal(status(0).case_changed, UPSTREAM_CASE_STRIKES);
+	assert_int_equal(fake[0].tcp_queries, UPSTREAM_STRIKES);
+	assert_int_equal(status(0).case_changed, UPSTREAM_STRIKES);
 	assert_false(status(0).mixed_case);
 	// And the other way, without TCP.
 	fake[1].mode = FAKE_LOWERCASE;
@@ -201,7 +201,7 @@ static void test_server_without_edns_is_asked_without_opt(void **state)
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
 	assert_true(status(0).edns);
-	for (unsigned i = 1; i <= UPSTREAM_EDNS_STRIKES; i++) {
+	for (unsigned i = 1; i <= UPSTREAM_STRIKES; i++) {
 		ask(2000);
 		assert_int_equal(fx.replies, 1);
 		assert_int_equal(fake[0].udp_queries, 2 * i);
@@ -209,7 +209,7 @@ static void test_server_without_edns_is_asked_without_opt(void **state)
 	assert_false(status(0).edns);
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
-	assert_int_equal(fake[0].udp_queries, 2 * UPSTREAM_EDNS_STRIKES + 1);
+	assert_int_equal(fake[0].udp_queries, 2 * UPSTREAM_STRIKES + 1);
 }
 
 static void test_formerr_without_a_question_is_understood(void **state)
@@ -298,6 +298,28 @@ static void test_edns_is_tried_again(void **state)
 	assert_int_equal(fake[0].udp_queries, 1 + 2);
 }
 
+static void test_letter_case_is_tried_again(void **state)
+{
+	struct upstream *s = &fx.up->server[0];
+	(void)state;
+	s->no_case = (struct upstream_lack){UPSTREAM_STRIKES, clock_mono_ms() + 1};
+	fake[0].mode = FAKE_LOWERCASE;
+	ask(2000);
+	assert_int_equal(fake[0].tcp_queries, 0);
+	s->no_case.until_ms = clock_mono_ms();
+	assert_true(status(0).mixed_case);
+	ask(2000); // the server changes it still: once is enough
+	assert_int_equal(fake[0].tcp_queries, 1);
+	assert_false(status(0).mixed_case);
+	assert_in_range(
+		s->no_case.until_ms - clock_mono_ms(), UPSTREAM_PLAIN_MS - 2000, UPSTREAM_PLAIN_MS);
+	s->no_case.until_ms = clock_mono_ms();
+	fake[0].mode = FAKE_ANSWER;
+	ask(2000); // and now no longer
+	assert_int_equal(s->no_case.strikes, 0);
+	assert_true(status(0).mixed_case);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -321,6 +343,7 @@ int main(void)
 		T(rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most),
 		T(test_new_servers_while_asking),
 		T(test_edns_is_tried_again),
+		T(test_letter_case_is_tried_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

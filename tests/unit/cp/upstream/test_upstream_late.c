@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <weir/clock.h>
 
@@ -222,6 +223,53 @@ static void test_closed_port_is_silence(void **state)
 	assert_in_range(fx.took_ms, 390, 600);
 	assert_int_equal(status(0).send_errors, 0);
 	assert_int_equal(status(0).sent, 3);
+	assert_int_equal(status(0).refused, 1);
+}
+
+// The second server of a race has its own time, whatever the host of the first one says.
+static void test_closed_port_in_a_race(void **state)
+{
+	(void)state;
+	use_servers(3, 1000);
+	fake[0].delay_ms = 200;
+	for (unsigned i = 1; i < RIG_SERVERS; i++)
+		fake[i].mode = FAKE_SILENT; // if one has that port
+	fx.config.race = 2;
+	fx.config.server[0].address.port = fake[1].port ^ 1;
+	fx.config.server[1].address.port = fake[0].port;
+	upstreams_configure(fx.up, &fx.config);
+	ask(3000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(status(0).refused, 1);
+	assert_int_equal(status(1).timeouts, 0);
+	assert_int_equal(status(1).answered, 1);
+}
+
+// Where there is another server the refusal ends the wait for this one; both refuse: no tries are
+// spent sooner than by silence, and the question waits for its replies to the end.
+static void test_closed_port_ends_the_try(void **state)
+{
+	(void)state;
+	use_servers(2, 1000);
+	for (unsigned i = 1; i < RIG_SERVERS; i++)
+		fake[i].mode = FAKE_SILENT; // if one has that port
+	fx.config.server[0] = fx.config.server[1];
+	fx.config.server[0].address.port ^= 1;
+	fx.config.server[1].address.port = fake[0].port;
+	upstreams_configure(fx.up, &fx.config);
+	ask(3000);
+	assert_int_equal(fx.replies, 1);
+	assert_true(fx.took_ms < 500);
+	assert_int_equal(status(0).refused, 1);
+	assert_int_equal(status(0).timeouts, 1);
+	assert_int_equal(fake[0].udp_queries, 1);
+	fx.config.server[1].address.port ^= 1;
+	upstreams_configure(fx.up, &fx.config);
+	ask(800);
+	assert_int_equal(fx.ended, 1);
+	assert_int_equal(fx.why, UPSTREAM_END_TIMEOUT);
+	assert_in_range(fx.took_ms, 790, 1000);
+	assert_int_equal(totals().sent, 4);
 }
 
 // A server that was quick and is slow now: no repeated query tells how slow (Karn), so waits grow
@@ -245,20 +293,24 @@ static void test_wait_follows_a_server_that_slows_down(void **state)
 
 static void test_server_that_answers_others_is_not_down(void **state)
 {
-	struct upstream s = {.name = "slow"};
-	struct upstream_leg leg = {.sends = 1, .last_sent_us = clock_mono_us()};
+	struct upstream s = {.name = "slow", .health = &s.own};
+	struct upstream_ask ask = {0};
+	struct upstreams *u = calloc(1, sizeof(*u));
+	struct upstream_leg leg = {.ask = &ask, .sends = 1, .last_sent_us = clock_mono_us()};
 	(void)state;
-	upstream_server_answered(&s, 1000000, leg.last_sent_us + 1, false);
+	u->backoff_s = 30;
+	upstream_server_answered(&s, 1000000, leg.last_sent_us + 1);
 	for (unsigned i = 0; i <= UPSTREAM_DOWN_AFTER; i++)
-		upstream_server_timed_out(&s, &leg, 30);
+		assert_false(upstream_server_timed_out(u, &s, &leg));
 	assert_int_equal(s.timeouts, UPSTREAM_DOWN_AFTER + 1);
-	assert_int_equal(s.down_until_ms, 0);
+	assert_false(upstream_server_down(u, &s, clock_mono_ms()));
 	leg.last_sent_us += 2;
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++)
-		upstream_server_timed_out(&s, &leg, 30);
-	assert_true(s.down_until_ms > clock_mono_ms());
-	upstream_server_answered(&s, 0, clock_mono_us(), true);
-	assert_int_equal(s.down_until_ms, 0);
+		assert_int_equal(upstream_server_timed_out(u, &s, &leg), i == 0);
+	assert_true(upstream_server_down(u, &s, clock_mono_ms()));
+	upstream_server_answered(&s, 0, clock_mono_us());
+	assert_false(upstream_server_down(u, &s, clock_mono_ms()));
+	free(u);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -278,6 +330,8 @@ int main(void)
 		T(test_leg_outlives_a_new_list),
 		T(test_no_socket_is_a_send_error),
 		T(test_closed_port_is_silence),
+		T(test_closed_port_ends_the_try),
+		T(test_closed_port_in_a_race),
 		T(test_wait_follows_a_server_that_slows_down),
 		cmocka_unit_test(test_server_that_answers_others_is_not_down),
 	};

@@ -25,6 +25,7 @@ static struct {
 	struct upstream_ask ask;
 } query[QUERIES];
 
+static const struct upstream_callbacks unwatched;
 static struct upstreams servers;
 static struct upstream_streams *pool;
 static struct loop *loop;
@@ -78,7 +79,8 @@ static void turn(void)
 static void ask(unsigned i, const union upstream_peer *peer, socklen_t peer_len)
 {
 	struct upstream_ask *a = &query[i].ask;
-	*a = (struct upstream_ask){.owner = &servers, .question_len = QUESTION};
+	*a = (struct upstream_ask){
+		.owner = &servers, .callbacks = &unwatched, .question_len = QUESTION};
 	memcpy(a->question, (const uint8_t[]){1, (uint8_t)('a' + i), 0, 0, 1, 0, 1}, QUESTION);
 	query[i].leg = (struct upstream_leg){.ask = a,
 		.tcp = true,
@@ -140,7 +142,8 @@ static void test_put_behind_what_is_written_in_part(void **)
 	assert_non_null(s.out);
 	for (unsigned i = 0; i < MANY; i++) {
 		struct upstream_ask *a = &query[i].ask;
-		*a = (struct upstream_ask){.owner = &servers, .question_len = QUESTION};
+		*a = (struct upstream_ask){
+			.owner = &servers, .callbacks = &unwatched, .question_len = QUESTION};
 		memcpy(a->question, (const uint8_t[]){1, (uint8_t)('a' + i), 0, 0, 1, 0, 1},
 			QUESTION);
 		query[i].leg =

@@ -113,11 +113,11 @@ static void test_formerr_to_the_option_is_remembered(void **)
 	uint8_t out[700];
 	unsigned i = 0;
 
-	for (; i <= UPSTREAM_EDNS_STRIKES; i++) {
+	for (; i <= UPSTREAM_STRIKES; i++) {
 		ask_more(1);
 		wait_conns(i + 1);
 		query_read(rig.conn[i], &q);
-		assert_true(q.edns && q.keepalive == (i < UPSTREAM_EDNS_STRIKES));
+		assert_true(q.edns && q.keepalive == (i < UPSTREAM_STRIKES));
 		if (q.keepalive) {
 			size_t len = reply_write(&q, -1, out) - 16;
 			put_u16(out, (uint16_t)(len - 2));
@@ -141,7 +141,7 @@ static void test_reset_for_the_option(void **)
 	struct stream_query q;
 	unsigned conns = 0;
 
-	for (unsigned i = 0; i < UPSTREAM_EDNS_STRIKES; i++) {
+	for (unsigned i = 0; i < UPSTREAM_STRIKES; i++) {
 		ask_more(1);
 		wait_conns(++conns);
 		query_read(rig.conn[conns - 1], &q);
@@ -159,7 +159,7 @@ static void test_reset_for_the_option(void **)
 	query_read(rig.conn[conns - 1], &q);
 	assert_true(q.edns && !q.keepalive);
 	reply(rig.conn[conns - 1], &q);
-	wait_done(UPSTREAM_EDNS_STRIKES + 1);
+	wait_done(UPSTREAM_STRIKES + 1);
 	assert_int_equal(replied(0, rig.started), rig.started);
 	assert_true(server_status().edns);
 }
@@ -167,7 +167,7 @@ static void test_reset_for_the_option(void **)
 // One accident, as a server's restart, is one sign and not as many as there were queries.
 static void test_one_end_under_many(void **)
 {
-	enum { MANY = 2 * UPSTREAM_EDNS_STRIKES };
+	enum { MANY = 2 * UPSTREAM_STRIKES };
 	struct stream_query q;
 
 	ask_more(MANY);

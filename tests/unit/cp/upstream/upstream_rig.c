@@ -74,7 +74,6 @@ static void files_allow(void)
 
 int rig_setup(void **state)
 {
-	static const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
 	(void)state;
 	files_allow();
 	memset(&fx, 0, sizeof(fx));
@@ -85,7 +84,10 @@ int rig_setup(void **state)
 	fx.config.backoff_s = 30;
 	set_servers(2);
 	assert_int_equal(loop_new("test", &fx.loop), 0);
-	assert_int_equal(upstreams_new(&fx.up, fx.loop, &fx.config, &callbacks), 0);
+	assert_int_equal(
+		upstreams_new(&fx.up, &(struct upstream_shared){.loop = fx.loop, .port = fx.port},
+			&fx.config),
+		0);
 	return 0;
 }
 
@@ -102,11 +104,16 @@ int rig_teardown(void **state)
 
 void ask_start(unsigned life_ms)
 {
+	static const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
 	static const uint8_t question[] = "\3www\7example\0\0\1\0\1";
 
 	fx.replies = fx.ended = 0;
 	fx.start_ms = clock_mono_ms();
-	upstream_ask_start(fx.up, &fx.ask, question, 17, false, false, fx.start_ms + life_ms);
+	const struct upstream_request request = {.callbacks = &callbacks,
+		.question = question,
+		.question_len = 17,
+		.deadline_ms = fx.start_ms + life_ms};
+	upstream_ask_start(fx.up, &fx.ask, &request);
 }
 
 void ask_finish(void)

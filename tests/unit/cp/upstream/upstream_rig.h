@@ -12,6 +12,7 @@ enum { RIG_SERVERS = 4 };
 struct upstream_fixture {
 	struct loop *loop;
 	struct upstreams *up;
+	struct upstream_port *port; // NULL: sockets alone; rig_setup leaves it so
 	struct config_upstreams config;
 	struct upstream_ask ask;
 	unsigned replies, ended;

@@ -238,7 +238,7 @@ static void test_all(void **)
 	}
 }
 
-// More than are told, and none twice.
+// More than are reported, and none twice.
 static void test_many(void **)
 {
 	static struct config_errors errors;
@@ -303,11 +303,12 @@ static void test_needs_restart(void **)
 
 	b = config_text_load(
 		PORTS "    exception: weir0\n" ADDRESSES "  worker_lcores: [1, 2]\n" SERVERS
-		      "runtime: {directory: /run/other}\ncache: {l0_mb: 9}\n");
-	assert_int_equal(config_needs_restart(a, b, names, sizeof(names)), 4);
-	assert_string_equal(
-		names, "runtime.directory, cache.l0_mb, dataplane.worker_lcores, dataplane.ports");
-	assert_int_equal(config_needs_restart(a, b, names, 20), 4);
+		      "runtime: {directory: /run/other}\ncache: {l0_mb: 9}\n"
+		      "controlplane: {resolvers: auto}\n");
+	assert_int_equal(config_needs_restart(a, b, names, sizeof(names)), 5);
+	assert_string_equal(names, "runtime.directory, cache.l0_mb, controlplane.resolvers, "
+				   "dataplane.worker_lcores, dataplane.ports");
+	assert_int_equal(config_needs_restart(a, b, names, 20), 5);
 	assert_string_equal(names, "runtime.directory");
 	config_free(b);
 	config_free(a);

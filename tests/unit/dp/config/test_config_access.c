@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The section `access`: words, defaults, and what is refused.
+// The section `access`: words, defaults, and what is refused; the lists of the section `limits`.
 
 #include "config_text.h"
 
@@ -125,12 +125,32 @@ static void test_nothing_local(void **)
 	config_text_refused(text, "access.allow: has no prefix");
 }
 
+static void test_limits_without_bounds(void **)
+{
+	struct config *c =
+		config_text_load(MINIMAL "limits: {unlimited_clients: [192.0.2.25, 2001:db8::/56], "
+					 "unlimited_zones: [Corp.Example]}\n");
+	const struct config_limits *l = &c->limits;
+	assert_int_equal(l->unlimited_client_count, 2);
+	assert_int_equal(l->unlimited_clients[0].prefix_len, 32);
+	assert_int_equal(l->unlimited_clients[1].prefix_len, 56);
+	assert_int_equal(l->unlimited_zone_count, 1);
+	assert_int_equal(l->unlimited_zones[0].len, 14);
+	assert_memory_equal(l->unlimited_zones[0].wire, "\4corp\7example", 14);
+	config_free(c);
+	c = config_text_load(MINIMAL);
+	assert_int_equal(c->limits.unlimited_client_count, 0);
+	assert_int_equal(c->limits.unlimited_zone_count, 0);
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_given),
 		cmocka_unit_test(test_nobody_unlimited),
+		cmocka_unit_test(test_limits_without_bounds),
 		cmocka_unit_test(test_denied_of_a_word),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_nothing_local),

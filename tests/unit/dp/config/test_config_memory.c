@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Configurations loaded while memory runs out, at each allocation in turn: it is told as that,
+// Configurations loaded while memory runs out, at each allocation in turn: it is reported as that,
 // never as a mistake in the file, and never taken for another one; nothing is kept.
 
 #include "config_text.h"
@@ -15,6 +15,7 @@ static const char *const documents[] = {
 	PORTS "service_addresses: [198.18.0.53/24], worker_lcores: [1, 2]}\n"
 	      "upstreams: {servers: [{address: 9.9.9.9, name: nine}]}\n"
 	      "access: {deny: [192.0.2.9], unlimited: []}\n"
+	      "limits: {unlimited_clients: [192.0.2.25], unlimited_zones: [corp.example]}\n"
 	      "cookies: {secrets: [00112233445566778899aabbccddeeff]}\n"
 	      "metrics: {listen: '127.0.0.1:9153', allow: [127.0.0.0/8]}\n"
 	      "redis: {mode: cluster, addresses: [192.0.2.7], password: p}\n"
@@ -60,6 +61,7 @@ static int document_open(const char *text, char path[32])
 static unsigned entries(const struct config *c)
 {
 	return c->access.allow_count + c->access.deny_count + c->access.unlimited_count
+	       + c->limits.unlimited_client_count + c->limits.unlimited_zone_count
 	       + c->cookies.count + c->blocking.list_count + c->local.record_count
 	       + c->forward_count + c->client_count + c->group_count;
 }
@@ -80,8 +82,8 @@ static bool fails_well(const char *path, unsigned long n, bool ever, unsigned wh
 		|| (ret == 0 && found != whole) || (ret != 0 && !was_there))
 		fail_msg("allocation %lu: %d \"%s\", %u entries of %u, %ld blocks left", n, ret,
 			why, found, whole, left);
-	bool told = strstr(why, "out of memory") || strstr(why, strerror(ENOMEM));
-	if (ret != 0 && (!told || strncmp(why, path, strlen(path)) != 0))
+	bool named = strstr(why, "out of memory") || strstr(why, strerror(ENOMEM));
+	if (ret != 0 && (!named || strncmp(why, path, strlen(path)) != 0))
 		fail_msg("allocation %lu: \"%s\"", n, why);
 	return was_there;
 }

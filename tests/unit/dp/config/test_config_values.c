@@ -82,12 +82,15 @@ static void test_default_upstreams(void **)
 	assert_int_equal(c->upstreams.first_timeout_ms, 400);
 	assert_int_equal(c->upstreams.max_sends, 6);
 	assert_int_equal(c->upstreams.backoff_s, 30);
+	assert_int_equal(c->upstreams.via | c->upstreams.source_count, UPSTREAM_VIA_AUTO);
 	assert_int_equal(c->limits.inflight, 4096);
 	assert_int_equal(c->limits.waiters, 1024);
 	assert_int_equal(c->limits.zone_inflight, 256);
 	assert_int_equal(c->limits.client_waiters, 64);
 	assert_int_equal(c->limits.udp_reply_size, 1232);
+	assert_int_equal(c->limits.answer_deadline_ms, 4500);
 	assert_int_equal(c->limits.kernel_frames, 40000);
+	assert_int_equal(c->controlplane.resolvers, 1);
 	assert_int_equal(c->fallback.udp, FALLBACK_AUTO);
 	assert_true(c->cookies.enabled);
 	assert_int_equal(c->cookies.require, DNS_COOKIE_REQUIRE_OVER_LIMIT);
@@ -139,7 +142,7 @@ static void test_ttl_preset(void **)
 
 static const char every_value[] =
 	"runtime: {directory: /run/w2, state_directory: /tmp/s, hugepages: off,\n"
-	"  log_level: debug, group: weir}\n"
+	"  log_level: debug, group: weir, log_memory_s: 300}\n"
 	"dataplane:\n"
 	"  main_lcore: 3\n"
 	"  worker_lcores: [2, 5]\n"
@@ -180,9 +183,12 @@ static const char every_value[] =
 	"  first_timeout_ms: 100\n"
 	"  max_sends: 2\n"
 	"  backoff: 1\n"
+	"  via: kernel\n"
+	"  source: [198.18.0.53, 'fd53::53']\n"
 	"limits: {inflight: 100, waiters: 200, udp_reply_size: 512, kernel_frames: 1234}\n"
+	"controlplane: {resolvers: 4}\n"
 	"fallback: {udp: off}\n"
-	"identity: {version: one of ours, name: box, nsid: box.1}\n"
+	"identity: {version: a text, name: box, nsid: box.1}\n"
 	"redis: {mode: sentinel, namespace: fleet-2_B.abcdefghijklmnopqrstuv, addresses: "
 	"[192.0.2.7, '[fd53::7]:1'],\n"
 	"  master_name: m, db: 3, username: u, password: p, sentinel_password: s,\n"
@@ -261,11 +267,16 @@ static void test_upstream_values(void **)
 	assert_string_equal(c->upstreams.server[0].name, "near");
 	assert_int_equal(c->upstreams.server[0].address.port, 5301);
 	assert_int_equal(c->upstreams.server[1].address.port, 54);
+	assert_int_equal(c->upstreams.via, UPSTREAM_VIA_KERNEL);
+	assert_int_equal(c->upstreams.source_count, 2);
+	assert_memory_equal(c->upstreams.source[1].bytes, "\xfd\x53", 2);
 	assert_int_equal(c->limits.udp_reply_size, 512);
 	assert_int_equal(c->limits.kernel_frames, 1234);
+	assert_int_equal(c->controlplane.resolvers, 4);
 	assert_int_equal(c->fallback.udp, FALLBACK_OFF);
-	assert_string_equal(c->identity.version, "one of ours");
+	assert_string_equal(c->identity.version, "a text");
 	assert_string_equal(c->identity.name, "box");
+	assert_int_equal(c->runtime.log_memory_s, 300);
 	config_free(c);
 }
 

@@ -38,9 +38,13 @@ static int setup(void **)
 	int pair[BELL_ENDS];
 	if (bell_open(pair))
 		return -1;
-	w = (struct worker){.stats = &stats, .rings = &dp, .bell = pair[0], .bell_far = pair[1]};
+	w = (struct worker){.stats = &stats,
+		.rings = &dp,
+		.bell = pair[0],
+		.bell_far = pair[1],
+		.resolvers = 1};
 	w.epoch.seen = &dp.seen_epoch;
-	ring_consumer_init(&w.answer, &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);
+	ring_consumer_init(&w.answer[0], &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);
 	ring_producer_init(&answers, &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);
 	port_fd = eventfd(0, EFD_NONBLOCK);
 	d = (struct idle_sleep){
@@ -217,7 +221,7 @@ static void a_queue_that_cries_wolf_is_left_to_time(void **)
 		sleep_once();
 	assert_int_equal(counted(COUNTER_sleeps_woken), IDLE_SLEEP_FRUITLESS);
 	assert_int_equal(counted(COUNTER_sleeps_timed), 4);
-	// A frame after all: it is believed again.
+	// A frame after all: the descriptor is trusted again.
 	idle_sleep_busy(&d);
 	sleep_once();
 	assert_int_equal(counted(COUNTER_sleeps_woken), IDLE_SLEEP_FRUITLESS + 1);
@@ -251,7 +255,7 @@ static void an_armed_queue_is_looked_at_before_the_sleep(void **)
 	assert_int_equal(counted(COUNTER_sleeps_woken), 1);
 	eventfd_t left; // its eventfd was read
 	assert_int_equal(eventfd_read(port_fd, &left), -1);
-	// No frame came of it: the interrupt is spent, so it is armed and looked at once more.
+	// No frame came of it: the interrupt is spent, so it is armed and polled once more.
 	assert_false(d.armed);
 	assert_false(idle_sleep_turn(&d, &w));
 	assert_true(d.armed);

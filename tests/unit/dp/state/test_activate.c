@@ -4,6 +4,7 @@
 // take them.
 
 #include "dataplane/state/activate.h"
+#include "dataplane/state/worker_rings.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
@@ -22,7 +23,8 @@ static struct shm_paths paths;
 static struct activate activate;
 static struct worker workers[WORKERS];
 static struct worker *const worker_list[WORKERS] = {&workers[0], &workers[1]};
-static struct rings_dp_page worker_rings[WORKERS];
+static struct rings_dp_page pages[WORKERS];
+static struct worker_rings rings;
 static struct stats_region stats;
 static struct region directory_region;
 static struct directory *directory;
@@ -31,17 +33,17 @@ static uint64_t now_ms;
 static int setup(void **)
 {
 	log_init("test_activate", (enum log_level)0); // refusals are the point here
-	strcpy(dir, "/tmp/weir-test-activate-XXXXXX");
-	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why))
+	if (folder_make(dir, "activate") || shm_paths_init(&paths, dir, "off", why))
 		return -1;
 	memset(workers, 0, sizeof(workers));
-	memset(worker_rings, 0, sizeof(worker_rings));
+	memset(pages, 0, sizeof(pages));
 	memset(&stats, 0, sizeof(stats));
 	for (unsigned i = 0; i < WORKERS; i++)
-		workers[i].rings = &worker_rings[i];
+		workers[i].rings = &pages[i];
 	now_ms = 1000;
 	const struct dp_config defaults = {.udp_limit = 1232, .block.ttl_s = 7};
-	return activate_init(&activate, &paths, worker_list, WORKERS, 0xd0, &defaults, &stats);
+	rings = (struct worker_rings){.count = WORKERS, .resolvers = 1, .incarnation = 0xd0};
+	return activate_init(&activate, &paths, worker_list, &rings, &defaults, &stats);
 }
 
 static int teardown(void **)
@@ -105,7 +107,7 @@ static void make_l0(uint64_t generation, uint64_t incarnation, bool damage)
 		.incarnation = incarnation,
 		.mode = 0600};
 	shm_name_generation(name, "l0", generation);
-	assert_int_equal(l0_plan(1 << 20, 2, spec.geometry, &spec.data_size), 0);
+	assert_int_equal(l0_plan(1 << 20, 2, 1, spec.geometry, &spec.data_size), 0);
 	if (damage)
 		spec.geometry[1] *= 2;
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
@@ -187,11 +189,13 @@ static void next_life(unsigned count)
 {
 	const struct dp_config defaults = {.udp_limit = 1232};
 	activate_close(&activate);
+	rings.count = count;
+	rings.incarnation = 0xd1;
 	memset(workers, 0, sizeof(workers));
 	for (unsigned i = 0; i < WORKERS; i++)
-		workers[i].rings = &worker_rings[i];
+		workers[i].rings = &pages[i];
 	assert_int_equal(
-		activate_init(&activate, &paths, worker_list, count, 0xd1, &defaults, &stats), 0);
+		activate_init(&activate, &paths, worker_list, &rings, &defaults, &stats), 0);
 }
 
 static void a_later_life_goes_on_with_the_visits(void **)
@@ -262,13 +266,13 @@ static void a_dead_control_planes_cache_is_served(void **)
 		region_unmap(&r);
 	}
 	// Nobody listens, so nobody is told.
-	assert_int_equal(worker_rings[0].activated_l0, 0);
+	assert_int_equal(pages[0].activated_l0, 0);
 	activate_link(&activate, true);
 	settle();
-	assert_int_equal(worker_rings[0].activated_l0, 3);
-	assert_int_equal(worker_rings[1].activated_l0, 3);
+	assert_int_equal(pages[0].activated_l0, 3);
+	assert_int_equal(pages[1].activated_l0, 3);
 	activate_link(&activate, false);
-	assert_int_equal(worker_rings[0].activated_l0, 0);
+	assert_int_equal(pages[0].activated_l0, 0);
 	assert_true(workers[0].tables->has_l0);
 }
 
@@ -290,7 +294,7 @@ static void the_old_goes_only_when_every_worker_left_it(void **)
 	assert_int_equal(old->l0_generation, 1);
 	assert_int_equal(atomic_load(&old->marks[1][0]), 0);
 	assert_true(exists("marks.1.1"));
-	assert_int_equal(worker_rings[0].activated_l0, 1);
+	assert_int_equal(pages[0].activated_l0, 1);
 	// And what comes meanwhile waits.
 	serve_l0(3, 0xc0);
 	poll_once();
@@ -298,7 +302,7 @@ static void the_old_goes_only_when_every_worker_left_it(void **)
 	take(1);
 	settle();
 	assert_int_equal(workers[1].tables->l0_generation, 3);
-	assert_int_equal(worker_rings[1].activated_l0, 3);
+	assert_int_equal(pages[1].activated_l0, 3);
 	assert_false(exists("marks.1.1"));
 	assert_true(exists("marks.1.3"));
 }
@@ -336,7 +340,7 @@ static void what_fails_its_checks_is_refused(void **)
 	assert_int_equal(workers[0].tables->l0_generation, 1);
 	assert_int_equal(workers[0].tables->config.udp_limit, 1400);
 	assert_false(workers[0].tables->has_rules);
-	assert_int_equal(worker_rings[0].activated_l0, 1);
+	assert_int_equal(pages[0].activated_l0, 1);
 	// A later good one is taken at once, the refused one again after a while.
 	publish_config(3, 1300);
 	settle();
@@ -395,7 +399,7 @@ static void a_restarted_control_planes_same_table_stays(void **)
 	settle();
 	assert_ptr_equal(workers[0].tables->l0.units, units);
 	assert_ptr_equal(atomic_load(&workers[0].epoch_in_use), epoch);
-	assert_int_equal(worker_rings[0].activated_l0, 1);
+	assert_int_equal(pages[0].activated_l0, 1);
 }
 
 // The same generation number, but all of it made anew: another directory, another table.
@@ -420,7 +424,7 @@ static void a_control_plane_that_starts_afresh_is_followed(void **)
 	settle();
 	assert_ptr_not_equal(workers[0].tables, old);
 	assert_int_equal(workers[0].tables->l0_generation, 1);
-	assert_int_equal(worker_rings[1].activated_l0, 1);
+	assert_int_equal(pages[1].activated_l0, 1);
 	assert_true(exists("marks.0.1"));
 	assert_true(activate_heartbeat_age_ms(&activate, now_ms) < 1000);
 }

@@ -16,10 +16,10 @@
 #include <weir/bell.h>
 #include <weir/log.h>
 
-enum { WORKERS = 3 };
+enum { WORKERS = 3, RESOLVERS = 2, BELLS = WORKERS + RESOLVERS };
 
 static char dir[64];
-static int ours[WORKERS], bells[WORKERS];
+static int ours[BELLS], bells[BELLS];
 static struct link_client client;
 static int server = -1;
 
@@ -29,14 +29,14 @@ static int setup(void **)
 	strcpy(dir, "/tmp/weir-test-link-XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
-	for (unsigned i = 0; i < WORKERS; i++) {
+	for (unsigned i = 0; i < BELLS; i++) {
 		int pair[BELL_ENDS];
 		if (bell_open(pair))
 			return -1;
 		ours[i] = pair[0];
 		bells[i] = pair[1];
 	}
-	return link_init(&client, dir, bells, WORKERS, 0xd0);
+	return link_init(&client, dir, bells, WORKERS, RESOLVERS, 0xd0);
 }
 
 static int teardown(void **)
@@ -46,7 +46,7 @@ static int teardown(void **)
 		close(server);
 	server = -1;
 	unlink(client.path);
-	for (unsigned i = 0; i < WORKERS; i++)
+	for (unsigned i = 0; i < BELLS; i++)
 		close(ours[i]), close(bells[i]);
 	rmdir(dir);
 	return 0;
@@ -77,14 +77,16 @@ static int greet(void)
 	assert_true(hello.magic == SHM_MAGIC);
 	assert_int_equal(hello.abi_version, SHM_ABI_VERSION);
 	assert_int_equal(hello.workers, WORKERS);
+	assert_int_equal(hello.resolver_bells, RESOLVERS);
 	assert_int_equal(hello.dp_incarnation, 0xd0);
 	const struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	assert_non_null(c);
 	assert_int_equal(c->cmsg_len, CMSG_LEN(sizeof(bells)));
-	int fds[WORKERS];
+	int fds[BELLS];
 	memcpy(fds, CMSG_DATA(c), sizeof(fds));
-	for (unsigned i = 0; i < WORKERS; i++) {
-		// In the order of the workers: what is rung here is heard there.
+	for (unsigned i = 0; i < BELLS; i++) {
+		// In the order of the workers, then of the resolvers: what is rung here is heard
+		// there.
 		struct pollfd p = {.fd = ours[i], .events = POLLIN};
 		bell_ring(fds[i]);
 		assert_int_equal(poll(&p, 1, 0), 1);
@@ -194,7 +196,7 @@ static void a_long_directory_is_refused(void **)
 	char path[LINK_PATH_MAX + 1];
 	memset(path, 'x', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(link_init(&c, path, bells, WORKERS, 1), -ENAMETOOLONG);
+	assert_int_equal(link_init(&c, path, bells, WORKERS, RESOLVERS, 1), -ENAMETOOLONG);
 	assert_int_equal(c.fd, 99);
 }
 

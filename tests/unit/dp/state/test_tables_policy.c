@@ -19,11 +19,12 @@ static struct tables_set *set;
 
 static int setup(void **)
 {
-	strcpy(dir, "/tmp/weir-test-tables-XXXXXX");
 	set = calloc(1, sizeof(*set));
 	if (set)
 		set->t.is_closed = true; // as the first tables of a life are
-	return set && mkdtemp(dir) ? shm_paths_init(&source.paths, dir, "off", why) : -1;
+	return set && folder_make(dir, "tables") == 0
+		       ? shm_paths_init(&source.paths, dir, "off", why)
+		       : -1;
 }
 
 static int teardown(void **)
@@ -116,7 +117,8 @@ static void test_refused(void **)
 	assert_int_equal(group(), 2);
 }
 
-// Somebody cuts off the file, or writes zeros to it, while it is in use: it stays as it was read.
+// Another process truncates the file, or writes zeros to it, while it is in use: it stays as it was
+// read.
 static void test_cut_off_in_use(void **)
 {
 	char path[2 * SHM_PATH_MAX];

@@ -3,6 +3,7 @@
 // Worker rings and statistics as the control plane and weirctl find them.
 
 #include "dataplane/state/worker_rings.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -36,8 +37,7 @@ static int create(unsigned workers)
 static int setup(void **)
 {
 	log_init("test_worker_rings", LOG_LEVEL_ERROR);
-	strcpy(dir, "/tmp/weir-test-rings-XXXXXX");
-	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why))
+	if (folder_make(dir, "rings") || shm_paths_init(&paths, dir, "off", why))
 		return -1;
 	return create(WORKERS);
 }
@@ -113,36 +113,82 @@ static void worker_rings_carry_messages_both_ways(void **)
 		RINGS_ANSWER_UNITS);
 	char buf[64];
 	uint16_t type = 0;
-	void *slot = ring_reserve(&w.miss, MSG_MISS, 9);
+	void *slot = ring_reserve(&w.miss[0], MSG_MISS, 9);
 	assert_non_null(slot);
 	memcpy(slot, "question", 9);
-	ring_publish(&w.miss);
+	ring_publish(&w.miss[0]);
 	assert_int_equal(ring_read(&miss, buf, sizeof(buf), &type), 9);
 	assert_string_equal(buf, "question");
 	slot = ring_reserve(&answer, MSG_ANSWER, 7);
 	assert_non_null(slot);
 	memcpy(slot, "answer", 7);
 	ring_publish(&answer);
-	assert_int_equal(ring_read(&w.answer, buf, sizeof(buf), &type), 7);
+	assert_int_equal(ring_read(&w.answer[0], buf, sizeof(buf), &type), 7);
 	assert_string_equal(buf, "answer");
 
-	// The bell's other end is what the link passes on.
-	struct pollfd p = {.fd = worker_rings.rings[1].bell[RINGS_BELL_THEIRS], .events = POLLIN};
+	// The bells' other ends are what the link passes on: the workers', then the resolvers'.
+	int bells[LINK_BELLS_MAX];
+	worker_rings_bells(&worker_rings, bells);
+	struct pollfd p = {.fd = bells[WORKERS], .events = POLLIN};
 	assert_int_equal(poll(&p, 1, 0), 0);
-	bell_ring(w.bell);
+	bell_ring(w.resolver_bell[0]);
 	assert_int_equal(poll(&p, 1, 0), 1);
 	p.fd = w.bell;
 	assert_int_equal(poll(&p, 1, 0), 0);
 	worker_wake(&w);
 	assert_int_equal(poll(&p, 1, 0), 1);
+	assert_true(bell_clear(w.bell));
+	bell_ring(bells[1]);
+	assert_int_equal(poll(&p, 1, 0), 1);
 	region_unmap(&r);
+}
+
+// Rings of more resolvers: made once, handed to each worker, and none has a log ring.
+static void worker_rings_grow_for_more_resolvers(void **)
+{
+	struct worker w[WORKERS] = {{.index = 0}, {.index = 1}};
+	struct worker *const list[WORKERS] = {&w[0], &w[1]};
+	struct region r;
+	mode_t mode;
+	for (unsigned i = 0; i < WORKERS; i++)
+		worker_rings_bind(&worker_rings, &w[i]);
+	assert_false(exists("rings.1.1", &mode));
+	assert_int_equal(worker_rings_grow(&worker_rings, &paths, list, 3, why), 0);
+	const _Atomic uint64_t *index = &w[1].miss[2].tail->units;
+	assert_int_equal(worker_rings_grow(&worker_rings, &paths, list, 2, why), 0);
+	assert_int_equal(worker_rings_grow(&worker_rings, &paths, list, 3, why), 0);
+	assert_ptr_equal(index, &w[1].miss[2].tail->units);
+	assert_false(exists("rings.1.3", &mode));
+	assert_int_equal(
+		region_attach(&paths, SHM_IN_MEM, "rings.1.2", REGION_RINGS, true, &r, why), 0);
+	assert_int_equal(region_header_of(&r)->index, 1);
+	assert_int_equal(region_header_of(&r)->geometry[2], 0);
+	assert_int_equal(region_header_of(&r)->geometry[3], 2);
+	const struct rings_dp_page *dp = (const void *)(r.base + RINGS_DP_PAGE);
+	void *slot = ring_reserve(&w[1].miss[2], MSG_MISS, 9);
+	assert_non_null(slot);
+	ring_publish(&w[1].miss[2]);
+	assert_int_equal(dp->miss_tail.units, 1);
+	assert_true(w[0].resolver_bell[2] > 0 && w[0].resolver_bell[2] == w[1].resolver_bell[2]);
+	// Workers use them when their tables say so.
+	assert_int_equal(w[1].resolvers, 1);
+	region_unmap(&r);
+	// What is in the way of one is in the way of all of that resolver's.
+	char path[2 * SHM_PATH_MAX];
+	snprintf(path, sizeof(path), "%s/rings.1.3", paths.mem);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_true(worker_rings_grow(&worker_rings, &paths, list, 4, why) < 0);
+	assert_int_equal(worker_rings.resolvers, 3);
+	assert_false(exists("rings.0.3", &mode)); // or the control plane would map and keep it
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(worker_rings_grow(&worker_rings, &paths, list, 4, why), 0);
 }
 
 static void the_other_side_cannot_be_overwritten(void **)
 {
 	// read(2) into a read-only page fails where a plain store would kill the test.
 	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-	uint8_t *base = worker_rings.rings[0].region.base;
+	uint8_t *base = worker_rings.rings[0].region[0].base;
 	size_t answers = RINGS_MISS_RING + (size_t)RINGS_MISS_UNITS * RING_UNIT;
 	assert_int_equal(read(fd, base + RINGS_CP_PAGE, 8), -1);
 	assert_int_equal(read(fd, base + answers, 8), -1);
@@ -191,7 +237,7 @@ static void an_end_is_told(void **)
 	assert_int_equal(ended(), STATS_FAILED);
 	assert_int_equal(create(1), 0);
 	assert_int_equal(worker_rings_stats(&worker_rings)->former_end, STATS_FAILED);
-	region_unmap(&worker_rings.rings[0].region);
+	region_unmap(&worker_rings.rings[0].region[0]);
 	region_unmap(&worker_rings.stats); // as if it had been killed
 	worker_rings = (struct worker_rings){0};
 	assert_int_equal(create(1), 0);
@@ -204,6 +250,7 @@ int main(void)
 		cmocka_unit_test(statistics_can_be_read_by_the_group),
 		cmocka_unit_test(worker_rings_carry_messages_both_ways),
 		cmocka_unit_test(the_other_side_cannot_be_overwritten),
+		cmocka_unit_test(worker_rings_grow_for_more_resolvers),
 		cmocka_unit_test(a_smaller_life_leaves_no_rings_behind),
 		cmocka_unit_test(an_end_is_told),
 	};

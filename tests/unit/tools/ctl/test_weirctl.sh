@@ -52,6 +52,10 @@ want 2 '' 'flush, stats; did you mean flush? (weirctl' cache flsh
 want 2 '' 'no such option: --clinet; did you mean --client?' why a --clinet 198.18.0.3
 want 2 '' 'no such option: --jsno; did you mean --json?' status --jsno
 want 2 '' 'argument is missing' why
+want 2 '' 'profile takes cpu, alloc or threads' profile heap
+want 2 '' '--seconds takes 1 to 100' profile cpu --seconds 101
+want 1 '' 'control.sock' $c pending
+want 2 '' 'too many' pending now
 want 2 '' 'too many arguments' why a b
 LC_ALL=C.UTF-8 want 1 '' 'Küche.yaml' -c "$dir/Küche.yaml" config check
 LC_ALL=C want 1 '' 'K\xc3\xbcche.yaml' -c "$dir/Küche.yaml" config check

@@ -40,6 +40,7 @@ static inline void metrics_full_tables(struct metrics_full *f)
 						   .owner = "test",
 						   .eviction = "refused",
 						   .lifetime = "for ever",
+						   .kind = TABLE_CACHE,
 						   .cap = UINT32_MAX,
 						   .used = UINT32_MAX,
 						   .bytes = UINT32_MAX});
@@ -63,8 +64,11 @@ static inline struct metrics_full *metrics_full_new(
 	f->stats.workers = workers;
 	f->stats.ports = STATS_PORTS_MAX;
 	f->stats.tsc_hz = 1000000000;
-	for (unsigned i = 0; i < workers; i++)
+	for (unsigned i = 0; i < workers; i++) {
 		f->stats.worker[i].has_rings = true;
+		for (unsigned o = 0; o < MBUF_OWNER_VERDICTS + VERDICT_COUNT; o++)
+			f->stats.worker[i].mbuf_missing[o] = UINT32_MAX;
+	}
 	for (unsigned i = 0; i < STATS_PORTS_MAX; i++) {
 		f->stats.port[i].is_xdp = true;
 		memset(f->stats.port[i].name, 'p', STATS_PORT_NAME - 1);

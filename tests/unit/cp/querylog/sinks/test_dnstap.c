@@ -221,7 +221,7 @@ static void test_a_row_as_a_message(void **)
 }
 
 static const uint8_t asked[] = "bytes of a query";
-static uint8_t told[UINT16_MAX];
+static uint8_t answer[UINT16_MAX];
 
 static struct querylog_row answered_row(const struct querylog_whole *whole)
 {
@@ -242,7 +242,7 @@ static struct querylog_row answered_row(const struct querylog_whole *whole)
 		.client_bytes = {0xfd, 0x53, [15] = 2},
 		.transport = QUERYLOG_TCP,
 		.query_len = sizeof(asked),
-		.reply_len = sizeof(told),
+		.reply_len = sizeof(answer),
 		.is_answered = true,
 		.whole = whole};
 }
@@ -253,14 +253,14 @@ static void test_a_row_with_messages(void **)
 	static uint8_t frame[DNSTAP_FRAME_MAX];
 	struct field f, m;
 	struct querylog_whole whole = {.query = asked,
-		.reply = told,
+		.reply = answer,
 		.service_bytes = {0xfd, 0x53, [15] = 0x53},
 		.service_port = 53};
 	struct querylog_row row = answered_row(&whole);
-	memset(told, 'r', sizeof(told));
+	memset(answer, 'r', sizeof(answer));
 	assert_true(dnstap_frame_is_whole(&row));
 	size_t len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
-	assert_true(len > sizeof(told));
+	assert_true(len > sizeof(answer));
 	assert_int_equal(get_u32(frame), len - 4);
 	assert_true(field_of(frame + 4, len - 4, 14, &m));
 	assert_true(field_of(m.bytes, m.len, 1, &f) && f.value == 6);
@@ -274,8 +274,8 @@ static void test_a_row_with_messages(void **)
 	assert_true(field_of(m.bytes, m.len, 7, &f) && f.value == 53);
 	assert_true(field_of(m.bytes, m.len, 10, &f) && f.len == sizeof(asked));
 	assert_memory_equal(f.bytes, asked, sizeof(asked));
-	assert_true(field_of(m.bytes, m.len, 14, &f) && f.len == sizeof(told));
-	assert_memory_equal(f.bytes, told, sizeof(told));
+	assert_true(field_of(m.bytes, m.len, 14, &f) && f.len == sizeof(answer));
+	assert_memory_equal(f.bytes, answer, sizeof(answer));
 	row.is_answered = false; // so there is no reply
 	assert_true(dnstap_frame_is_whole(&row));
 	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
@@ -310,7 +310,7 @@ static struct sink_status await_written(struct dnstap *d, uint64_t rows)
 static void test_rows_without_messages_are_counted(void **)
 {
 	static uint8_t bytes[DNSTAP_FRAME_MAX];
-	const struct querylog_whole whole = {.query = asked, .reply = told, .service_port = 53};
+	const struct querylog_whole whole = {.query = asked, .reply = answer, .service_port = 53};
 	struct dnstap *d;
 	listen_now();
 	assert_int_equal(dnstap_open(&d, path), 0);
@@ -356,7 +356,7 @@ static void test_a_receiver_that_goes_and_comes(void **)
 {
 	struct dnstap *d;
 	assert_int_equal(dnstap_open(&d, path), 0);
-	struct sink_status s = await(d, true); // there is none
+	struct sink_status s = await(d, true); // no receiver
 	assert_true(s.why[0] != '\0');
 	assert_false(give(d, querylog_rig_batch(&rig, 1)));
 	listen_now();

@@ -22,7 +22,7 @@ static _Atomic int64_t now_s;
 static _Atomic int status;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char last[8192]; // body
-static _Atomic unsigned told;
+static _Atomic unsigned received;
 
 static int64_t clock_s(void)
 {
@@ -34,7 +34,7 @@ static int answer(void *, const struct fake_post_request *r, char[1024])
 	pthread_mutex_lock(&lock);
 	snprintf(last, sizeof(last), "%.*s", (int)r->len, (const char *)r->body);
 	pthread_mutex_unlock(&lock);
-	told++;
+	received++;
 	return status;
 }
 
@@ -46,7 +46,7 @@ static int setup(void **)
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/secret?token", server.port);
 	target = (struct config_webhook){.url = url, .per_minute = 60};
 	status = 204;
-	told = 0;
+	received = 0;
 	now_s = 1795000000;
 	return 0;
 }
@@ -100,11 +100,11 @@ static void give(struct webhook *w, const char *name, bool blocked, unsigned rco
 	querylog_release(b);
 }
 
-static void await_told(unsigned n)
+static void await_received(unsigned n)
 {
-	for (unsigned i = 0; i < 8000 && told < n; i++)
+	for (unsigned i = 0; i < 8000 && received < n; i++)
 		usleep(2500);
-	assert_true(told >= n);
+	assert_true(received >= n);
 }
 
 // The thread has heard the reply too, so that nothing waits.
@@ -126,20 +126,20 @@ static bool said(const char *what)
 	return is;
 }
 
-static void test_what_is_asked_for_is_told(void **)
+static void test_wanted_kinds_are_sent(void **)
 {
 	target.on_block = true;
 	struct webhook *w = open_one();
 	give(w, "fine.example", false, 0);
 	give(w, "failed.example", false, 2);
 	give(w, "ads.example", true, 3);
-	await_told(1);
+	await_received(1);
 	assert_true(said("\"kind\":\"block\"") || said("\"kind\": \"block\""));
 	assert_true(said("ads.example") && said("\"ads\""));
 	assert_false(said("failed.example") || said("fine.example"));
 	await_written(w, 1);
 	webhook_close(w);
-	assert_int_equal(told, 1);
+	assert_int_equal(received, 1);
 }
 
 static void test_errors_for_discord(void **)
@@ -148,20 +148,20 @@ static void test_errors_for_discord(void **)
 	target.form = WEBHOOK_DISCORD;
 	struct webhook *w = open_one();
 	give(w, "@everyone`x.example", false, 2);
-	await_told(1);
+	await_received(1);
 	assert_true(said("@everyone'x.example") && said("allowed_mentions"));
 	assert_false(said("`x.example"));
 	webhook_close(w);
 }
 
 // What a failed message had is in the next one; the URL's path is nowhere.
-static void test_a_failure_is_told_later(void **)
+static void test_a_failure_is_sent_later(void **)
 {
 	target.on_block = true;
 	status = 500;
 	struct webhook *w = open_one();
 	give(w, "first.example", true, 3);
-	await_told(1);
+	await_received(1);
 	struct sink_status s = {0};
 	for (unsigned i = 0; i < 4000 && s.failures == 0; i++) {
 		usleep(2500);
@@ -172,7 +172,7 @@ static void test_a_failure_is_told_later(void **)
 	assert_true(s.is_ill);
 	give(w, "second.example", true, 3);
 	status = 204;
-	await_told(2);
+	await_received(2);
 	for (unsigned i = 0; i < 4000 && !said("second.example"); i++)
 		usleep(2500); // this thread may have given it a try too late
 	assert_true(said("first.example") && said("second.example"));
@@ -199,10 +199,10 @@ static void test_the_end_tells_what_waits(void **)
 	target.on_block = true;
 	struct webhook *w = open_one();
 	give(w, "first.example", true, 3);
-	await_told(1);
+	await_received(1);
 	give(w, "second.example", true, 3);
 	webhook_close(w);
-	assert_int_equal(told, 2);
+	assert_int_equal(received, 2);
 	assert_true(said("second.example"));
 	assert_null(strstr(logged(), "dropped at shutdown"));
 }
@@ -214,7 +214,7 @@ static uint64_t end_beside_a_silent_one_ms(void)
 	status = FAKE_POST_SILENT;
 	struct webhook *w = open_one();
 	give(w, "ads.example", true, 3);
-	await_told(1);
+	await_received(1);
 	give(w, "failed.example", false, 2);
 	uint64_t begin_ms = clock_mono_ms();
 	webhook_close(w);
@@ -262,7 +262,7 @@ static void test_the_end_reaches_who_is_not_silent(void **)
 	struct webhook *w;
 	assert_int_equal(webhook_open(&w, &s), 0);
 	give(w, "ads.example", true, 3);
-	await_told(1);
+	await_received(1);
 	webhook_close(w);
 	fake_post_stop(&well);
 	assert_int_equal(heard, 1);
@@ -297,9 +297,9 @@ static void test_other_servers_for_names(void **)
 		sink_thread_status(webhook_thread(w), &shown);
 	}
 	assert_true(shown.failures > 0);
-	assert_int_equal(told, 0);
+	assert_int_equal(received, 0);
 	webhook_name_servers(w, &at[1], 1);
-	await_told(1);
+	await_received(1);
 	assert_true(said("ads.example"));
 	assert_true(names[1].udp_queries >= 2); // A and AAAA
 	webhook_close(w);
@@ -314,10 +314,10 @@ static void test_a_flood_is_few_messages(void **)
 	struct webhook *w = open_one();
 	for (unsigned i = 0; i < 50; i++)
 		give(w, "ads.example", true, 3);
-	await_told(1);
+	await_received(1);
 	usleep(1500 * 1000);
 	webhook_close(w);
-	assert_int_equal(told, 1); // the next is due in a minute
+	assert_int_equal(received, 1); // the next is due in a minute
 }
 
 static void test_a_day(void **)
@@ -329,10 +329,10 @@ static void test_a_day(void **)
 	give(w, "often.example", false, 0);
 	give(w, "broken.example", false, 2);
 	give(w, "ads.example", true, 3);
-	await_told(1); // of that one, so all before it are counted
+	await_received(1); // of that one, so all before it are counted
 	assert_false(said("summary"));
 	now_s += 86400;
-	await_told(2);
+	await_received(2);
 	assert_true(said("summary") && said("often.example") && said("192.0.2.7"));
 	assert_true(said("\"queries\":8") || said("\"queries\": 8"));
 	assert_true(said("\"blocked\":2") || said("\"blocked\": 2"));
@@ -362,9 +362,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_what_is_asked_for_is_told),
+		T(test_wanted_kinds_are_sent),
 		T(test_errors_for_discord),
-		T(test_a_failure_is_told_later),
+		T(test_a_failure_is_sent_later),
 		T(test_the_end_tells_what_waits),
 		T(test_the_end_is_not_held_up),
 		T(test_the_end_reaches_who_is_not_silent),

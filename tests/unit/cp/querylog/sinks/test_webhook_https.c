@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Webhooks over TLS, as Discord's are: who is told, and what a server may ask for.
+// Webhooks over TLS, as Discord's are: which servers get messages, and what a server may request.
 #include "controlplane/querylog/sinks/webhook.h"
 #include "tests/unit/cp/http/fake_https.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
@@ -54,7 +54,7 @@ static void give_blocked(struct webhook *w)
 	querylog_release(b);
 }
 
-static struct sink_status told_once(const char *path, char *ca_file)
+static struct sink_status send_once(const char *path, char *ca_file)
 {
 	struct webhook *w;
 	struct sink_status s = {0};
@@ -76,40 +76,40 @@ static struct sink_status told_once(const char *path, char *ca_file)
 	return s;
 }
 
-// The state once a message to `path` was told, or was not; a busy machine may keep the server from
+// The state once a message to `path` was sent, or was not; a busy machine may keep the server from
 // its handshake for the 2 s that a connection has.
-static struct sink_status told(const char *path, char *ca_file)
+static struct sink_status send_one(const char *path, char *ca_file)
 {
-	struct sink_status s = told_once(path, ca_file);
+	struct sink_status s = send_once(path, ca_file);
 	for (unsigned i = 0; i < 10 && strstr(s.why, "no answer in time"); i++)
-		s = told_once(path, ca_file);
+		s = send_once(path, ca_file);
 	return s;
 }
 
-static void test_told(void **)
+static void test_sent(void **)
 {
-	struct sink_status s = told("/told", server.ca);
+	struct sink_status s = send_one("/sent", server.ca);
 	assert_int_equal(s.written, 1);
 	assert_false(s.is_ill);
-	assert_int_equal(fake_https_count(&server, "/told"), 1);
+	assert_int_equal(fake_https_count(&server, "/sent"), 1);
 	assert_int_equal(fake_https_count(&server, "ads.example"), 1);
 	assert_int_equal(fake_https_count(&server, "allowed_mentions"), 1);
 }
 
 static void test_nobody_vouches(void **)
 {
-	struct sink_status s = told("/untrusted", server.other);
+	struct sink_status s = send_one("/untrusted", server.other);
 	assert_int_equal(s.untrusted, 1);
 	assert_true(s.is_ill);
 	assert_non_null(strstr(s.why, "127.0.0.1: SSL certificate"));
-	s = told("/untrusted", NULL);
+	s = send_one("/untrusted", NULL);
 	assert_int_equal(s.untrusted, 1);
 	assert_int_equal(fake_https_count(&server, "/untrusted"), 0);
 }
 
 static void test_a_redirect_is_a_failure(void **)
 {
-	struct sink_status s = told("/redirect", server.ca);
+	struct sink_status s = send_one("/redirect", server.ca);
 	assert_int_equal(s.failures, 1);
 	assert_int_equal(s.untrusted, 0);
 	assert_non_null(strstr(s.why, "HTTP 307"));
@@ -119,20 +119,20 @@ static void test_a_redirect_is_a_failure(void **)
 // The wait after a first failure is a second, unless the server asks for more.
 static void test_when_a_server_asks_for_patience(void **)
 {
-	struct sink_status s = told("/limited?600", server.ca);
+	struct sink_status s = send_one("/limited?600", server.ca);
 	assert_non_null(strstr(s.why, "HTTP 429"));
 	assert_in_range(s.retry_in_ms, 500 * 1000, 700 * 1000);
-	s = told("/limited?99999999", server.ca);
+	s = send_one("/limited?99999999", server.ca);
 	assert_in_range(s.retry_in_ms, (WEBHOOK_AFTER_MAX_S - 100) * 1000,
 		(WEBHOOK_AFTER_MAX_S + 100) * 1000);
-	s = told("/limited?0", server.ca);
+	s = send_one("/limited?0", server.ca);
 	assert_in_range(s.retry_in_ms, 0, 100 * 1000);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_sent),
 		cmocka_unit_test(test_nobody_vouches),
 		cmocka_unit_test(test_a_redirect_is_a_failure),
 		cmocka_unit_test(test_when_a_server_asks_for_patience),

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char text[1 << 16];
+static _Alignas(uint64_t) char text[1 << 16];
 static struct symbols *symbols;
-static char *copies[8]; // of profiles: the paths of maps are in them
+static char *copies[24]; // of profiles: the paths of maps are in them
 static unsigned copy_count;
 
 static struct heap_text *read_text(const char *profile)
@@ -132,6 +132,158 @@ static void the_grower_is_named(void **)
 	heap_text_free(b);
 }
 
+static void maps_and_sites(char *out, size_t cap, const char *sites)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	assert_non_null(maps);
+	size_t len = fread(out, 1, cap - 1, maps);
+	fclose(maps);
+	snprintf(out + len, cap - len, "\nSITES:\n%s", sites);
+}
+
+// own_profile with the exact counts of two sites in one file.
+static struct heap_text *exact_profile(unsigned long bytes, const char *sites)
+{
+	static char maps[1 << 15], all[1 << 16];
+	maps_and_sites(maps, sizeof(maps), sites);
+	snprintf(all, sizeof(all),
+		"heap_v2/1\n@ 0x%lx\n  t*: 10: %lu [0: 0]\n@ 0x1\n  t*: 10: %lu [0: 0]\n\n"
+		"MAPPED_LIBRARIES:\n%s",
+		(unsigned long)(uintptr_t)heap_test_leaks + 2, bytes, bytes / 2, maps);
+	return read_text(all);
+}
+
+static bool leaks_are_made_again(const char *before, const char *after)
+{
+	struct heap_text *a = exact_profile(0, before), *b = exact_profile(400000, after);
+	struct heap_diff d, by_function;
+	assert_int_equal(a->site_count, 2);
+	assert_int_equal(heap_diff_make(&d, a, b, symbols), 0);
+	assert_int_equal(d.count, 2);
+	// What did not grow is behind what did.
+	const bool made_again = d.growth[1].is_made_again;
+	assert_false(d.growth[0].is_made_again);
+	assert_string_equal(d.growth[made_again].stack[0], "heap_test_leaks");
+	assert_int_equal(heap_diff_cumulate(&by_function, &d), 0);
+	assert_int_equal(by_function.count, made_again ? 1 : 2);
+	heap_diff_free(&by_function);
+	heap_diff_free(&d);
+	heap_text_free(a);
+	heap_text_free(b);
+	return made_again;
+}
+
+static void blocks_made_again_are_no_growth(void **)
+{
+	static const char before[] = "heap_test_leaks 400000 400000 a.c\nother 0 0 a.c\n";
+	assert_true(
+		leaks_are_made_again(before, "heap_test_leaks 400000 800000 a.c\nother 0 0 a.c\n"));
+	assert_false(
+		leaks_are_made_again(before, "heap_test_leaks 800000 800000 a.c\nother 0 0 a.c\n"));
+	// The other one may be part of this function.
+	assert_false(leaks_are_made_again(
+		before, "heap_test_leaks 400000 800000 a.c\nother 400000 400000 a.c\n"));
+	// Nobody counts this function.
+	assert_false(leaks_are_made_again(
+		"f 400000 400000 a.c\nother 0 0 a.c\n", "f 400000 400000 a.c\nother 0 0 a.c\n"));
+}
+
+static void functions_have_all_their_stacks(void **)
+{
+	struct heap_text *a = read_text("heap_v2/1\n@ 0x1 0x7 0x9\n  t*: 1: 1000 [0: 0]\n@ 0x2 0x7 "
+					"0x7\n  t*: 1: 500 [0: 0]\n");
+	struct heap_diff d, by;
+	assert_int_equal(heap_diff_make(&d, NULL, a, symbols), 0);
+	assert_int_equal(heap_diff_cumulate(&by, &d), 0);
+	assert_int_equal(by.count, 4);
+	assert_string_equal(by.growth[0].stack[0], "0x7");
+	assert_float_equal(by.growth[0].bytes, 1500, 1); // once of a stack that it is in twice
+	assert_int_equal(by.growth[0].depth, 1);
+	heap_diff_free(&by);
+	heap_diff_free(&d);
+	heap_text_free(a);
+}
+
+static void deep_stacks_are_told_apart(void **)
+{
+	size_t len = (size_t)snprintf(text, sizeof(text), "heap_v2/1\n");
+	for (unsigned s = 0; s < 2; s++) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "@");
+		for (unsigned i = 0; i < 24; i++)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, " 0x%x",
+				i < 23 ? 0x100 + i : 0x200 + s);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "\n  t*: 1: 64 [0: 0]\n");
+	}
+	struct heap_text *h = read_text(text);
+	struct heap_diff d;
+	assert_int_equal(heap_diff_make(&d, NULL, h, symbols), 0);
+	assert_int_equal(d.count, 2);
+	assert_int_equal(d.growth[0].depth, 24);
+	heap_diff_free(&d);
+	heap_text_free(h);
+}
+
+static void allocations_are_read(void **)
+{
+	struct heap_text *h = read_text(
+		"heap profile:      0:        0 [     3:     3000] @ heap_v2/1000\n"
+		"     0:        0 [     2:      200] @ 0x0000000000000010 0x0000000000000020\n"
+		"     0:        0 [     0:        0] @ 0x30\n     0: 0 [ 1: 9000000] @ 0x40\n"
+		"\nMAPPED_LIBRARIES:\n1000-2000 r-xp 00000400 08:01 12 /bin/a\n");
+	assert_int_equal(h->kind, HEAP_ALLOCATED);
+	assert_int_equal(h->stack_count, 2);
+	assert_int_equal(h->stack[0].depth, 2);
+	assert_int_equal(h->stack[0].frame[1], 0x20);
+	assert_float_equal(h->stack[0].bytes, 2101.7, 0.1); // as samples of what is held
+	assert_float_equal(h->stack[1].bytes, 9000000, 1);
+	assert_int_equal(h->map_count, 1);
+	heap_text_free(h);
+}
+
+static void threads_are_read(void **)
+{
+	struct heap_text *h =
+		read_text("threads profile: total 3\n# a id 1: takes this profile\n"
+			  "# b id 2 state S\n1 @ 0x10 0x20\n\n1 @ 0x30\n# c\n1 @ 0x40\n"
+			  "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 12 /bin/a\n");
+	assert_int_equal(h->stack_count, 2);
+	assert_string_equal(h->stack[0].label, "b id 2 state S");
+	assert_int_equal(h->stack[0].frame[0], 0x11); // runs at 0x10
+	assert_int_equal(h->stack[0].frame[1], 0x20);
+	assert_string_equal(h->stack[1].label, "c");
+	heap_text_free(h);
+}
+
+static const uint64_t cpu_words[] = {0, 3, 0, 10000, 0, 5, 2, 0x10, 0x20, 1, 1, 0x30, 0, 1, 0};
+static const char cpu_maps[] = "1000-2000 r-xp 00000000 08:01 12 /bin/a\n";
+
+static int cpu_read(struct heap_text **out, size_t len)
+{
+	memcpy(text, cpu_words, sizeof(cpu_words));
+	memcpy(text + sizeof(cpu_words), cpu_maps, sizeof(cpu_maps));
+	text[len] = '\0';
+	return heap_text_read_cpu(out, text, len);
+}
+
+static void cpu_time_is_read(void **)
+{
+	struct heap_text *h;
+	assert_int_equal(cpu_read(&h, sizeof(cpu_words) + sizeof(cpu_maps) - 1), 0);
+	assert_int_equal(h->stack_count, 2);
+	assert_int_equal(h->stack[0].frame[0], 0x11);
+	assert_int_equal(h->stack[0].frame[1], 0x20);
+	assert_float_equal(h->stack[0].bytes, 50000, 0);
+	assert_float_equal(h->stack[1].bytes, 10000, 0);
+	assert_int_equal(h->map_count, 1);
+	struct heap_diff d;
+	assert_int_equal(heap_diff_make(&d, NULL, h, symbols), 0);
+	assert_string_equal(d.growth[0].stack[1], "0x20");
+	heap_diff_free(&d);
+	heap_text_free(h);
+	for (size_t len = 0; len < sizeof(cpu_words); len++)
+		assert_int_equal(cpu_read(&h, len), -EPROTO);
+}
+
 static void unreadable_files_give_places(void **)
 {
 	char name[SYMBOL_NAME_MAX];
@@ -166,6 +318,12 @@ int main(void)
 		cmocka_unit_test(over_the_caps_is_counted),
 		cmocka_unit_test(maps_say_where_code_is),
 		cmocka_unit_test(the_grower_is_named),
+		cmocka_unit_test(blocks_made_again_are_no_growth),
+		cmocka_unit_test(functions_have_all_their_stacks),
+		cmocka_unit_test(deep_stacks_are_told_apart),
+		cmocka_unit_test(allocations_are_read),
+		cmocka_unit_test(threads_are_read),
+		cmocka_unit_test(cpu_time_is_read),
 		cmocka_unit_test(unreadable_files_give_places),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// GET /upstreams: every server of every set; POST /upstream/drain, /upstream/undrain: out of use
+// and back; POST /upstream/test: what a server replies to a query.
+
+#include "api_param.h"
+#include "base/rdata_text.h"
+#include "resolver/resolvers.h"
+#include "route/route_board.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/dns_proto.h>
+
+// One request on its way to the resolvers' loops and back.
+struct upstreams_look {
+	const struct api *api;
+	struct http_exchange *exchange;
+	char server[RESOLVERS_SERVER_MAX];
+	bool is_drained;
+};
+
+static const char *state_text(const struct upstream_status *s)
+{
+	return s->drained ? "drained" : !s->up ? "down" : s->suspect ? "suspect" : "up";
+}
+
+// Whose questions go to the set.
+static void set_text(
+	const struct api *a, const struct resolvers_upstream *row, char *out, size_t cap)
+{
+	const struct config *c = a->deps.config_current(a->deps.reload_arg);
+	char zone[DNS_NAME_TEXT_MAX] = "";
+	const char *group = "";
+
+	if (row->zone.len)
+		dns_name_to_text(&row->zone, zone);
+	if (row->group > 0 && row->group <= c->group_count)
+		group = c->groups[row->group - 1].name;
+	snprintf(out, cap, "%s%s%s%s%s%s",
+		row->group      ? "group "
+		: row->zone.len ? ""
+				: "everyone",
+		group, row->group && row->zone.len ? ", " : "", row->zone.len ? "zone " : "", zone,
+		row->is_safe ? ", safe search" : "");
+}
+
+// The end of the bucket that the share of all round trips lies in, in microseconds; 0: none.
+static uint64_t quantile_us(const struct took *t, unsigned percent)
+{
+	uint64_t total = 0, sum = 0;
+
+	for (unsigned i = 0; i < TOOK_BUCKETS; i++)
+		total += t->bucket[i];
+	for (unsigned i = 0; total && i + 1 < TOOK_BUCKETS; i++) {
+		sum += t->bucket[i];
+		if (sum * 100 >= total * percent)
+			return took_bound_ns(i) / 1000;
+	}
+	return 0;
+}
+
+static void histogram_out(struct json_out *o, struct json_node *n, const struct took *t)
+{
+	struct json_node *list = json_out_array(o, n, "rtt");
+
+	for (unsigned i = 0; i + 1 < TOOK_BUCKETS; i++) {
+		if (!t->bucket[i])
+			continue;
+		struct json_node *b = json_out_object(o, list, NULL);
+		json_out_count(o, b, "below_us", took_bound_ns(i) / 1000);
+		json_out_count(o, b, "count", t->bucket[i]);
+	}
+}
+
+static void row_out(struct json_out *o, struct json_node *list, const struct api *a,
+	const struct resolvers_upstream *row)
+{
+	const struct upstream_status *s = &row->status;
+	struct json_node *n = json_out_object(o, list, NULL);
+	char set[DNS_NAME_TEXT_MAX + 300];
+
+	set_text(a, row, set, sizeof(set));
+	json_out_text(o, n, "set", set);
+	json_out_text(o, n, "name", s->name);
+	json_out_text(o, n, "address", s->address);
+	json_out_text(o, n, "state", state_text(s));
+	json_out_text(o, n, "via", s->way == ROUTE_port ? "port" : "kernel");
+	json_out_text(o, n, "via_kernel_why", route_way_why((enum route_way)s->way));
+	json_out_count(o, n, "share_percent", (s->share * 100u + 32767) / 65535);
+	JSON_COUNTS(o, n, s, srtt_us);
+	json_out_count(o, n, "p50_us", quantile_us(&s->took, 50));
+	json_out_count(o, n, "p99_us", quantile_us(&s->took, 99));
+	JSON_COUNTS(o, n, s, sent, sent_port, answered, timeouts, refused, failures, bad_replies,
+		case_changed, send_errors, tcp_retries, tcp_opened, checks, checks_failed);
+	histogram_out(o, n, &s->took);
+}
+
+static void look_end(struct upstreams_look *l, struct json_out *o)
+{
+	http_reply(l->exchange, 200, json_out_finish(o));
+	free(l);
+}
+
+static void on_upstreams(void *arg, const struct resolvers_upstreams *u)
+{
+	struct upstreams_look *l = arg;
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	struct json_node *list = json_out_array(o, root, "upstreams");
+
+	for (unsigned i = 0; i < u->count; i++)
+		row_out(o, list, l->api, &u->row[i]);
+	json_out_count(o, root, "left_out", u->left_out);
+	look_end(l, o);
+}
+
+// NULL: the reply is sent.
+static struct upstreams_look *look_begin(
+	struct api *a, struct http_exchange *x, unsigned deadline_ms)
+{
+	struct upstreams_look *l = calloc(1, sizeof(*l));
+	if (!l) {
+		http_reply(x, 500, NULL);
+		return NULL;
+	}
+	l->api = a;
+	l->exchange = x;
+	http_defer(x, deadline_ms);
+	return l;
+}
+
+static void look_refused(struct upstreams_look *l, int err)
+{
+	if (err >= 0)
+		return;
+	api_busy(l->exchange, err);
+	free(l);
+}
+
+static void serve_upstreams(struct api *a, struct http_exchange *x)
+{
+	struct upstreams_look *l = look_begin(a, x, API_SHORT_MS);
+	if (l)
+		look_refused(l,
+			resolvers_upstreams(a->deps.resolvers, a->deps.service, on_upstreams, l));
+}
+
+static void no_server(struct upstreams_look *l)
+{
+	api_refuse(l->exchange, 404,
+		"no server \"%s\": name one of weirctl upstreams, or its address", l->server);
+	free(l);
+}
+
+// With the server of the request; NULL: the reply is sent.
+static struct upstreams_look *server_begin(
+	struct api *a, struct http_exchange *x, unsigned deadline_ms)
+{
+	char server[RESOLVERS_SERVER_MAX];
+	if (!api_param_text(x, "server", server, sizeof(server)))
+		return NULL;
+	if (!*server) {
+		api_refuse(x, 400, "server: is missing");
+		return NULL;
+	}
+	struct upstreams_look *l = look_begin(a, x, deadline_ms);
+	if (l)
+		memcpy(l->server, server, sizeof(l->server));
+	return l;
+}
+
+static void on_drained(void *arg, unsigned sets)
+{
+	struct upstreams_look *l = arg;
+	if (sets == 0) {
+		no_server(l);
+		return;
+	}
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_text(o, root, "server", l->server);
+	json_out_bool(o, root, "drained", l->is_drained);
+	json_out_count(o, root, "sets", sets);
+	look_end(l, o);
+}
+
+static void drain_begin(struct api *a, struct http_exchange *x, bool is_drained)
+{
+	struct upstreams_look *l = server_begin(a, x, API_SHORT_MS);
+	if (!l)
+		return;
+	l->is_drained = is_drained;
+	look_refused(l, resolvers_drain(a->deps.resolvers, l->server, is_drained, a->deps.service,
+				on_drained, l));
+}
+
+static void serve_drain(struct api *a, struct http_exchange *x)
+{
+	drain_begin(a, x, true);
+}
+
+static void serve_undrain(struct api *a, struct http_exchange *x)
+{
+	drain_begin(a, x, false);
+}
+
+static void tried_out(struct json_out *o, struct json_node *root, const char *transport,
+	const struct upstream_tried *t)
+{
+	struct json_node *n = json_out_object(o, root, transport);
+
+	json_out_bool(o, n, "sent", t->is_sent);
+	json_out_bool(o, n, "answered", t->is_answered);
+	if (!t->is_answered)
+		return;
+	json_out_text(o, n, "rcode", dns_rcode_text(t->flags & DNS_FLAG_RCODE));
+	json_out_bool(o, n, "truncated", (t->flags & DNS_FLAG_TC) != 0);
+	JSON_COUNTS(o, n, t, bytes, took_us);
+}
+
+static void on_tried(void *arg, const struct resolvers_tried *t)
+{
+	struct upstreams_look *l = arg;
+	if (t->err == -ENOENT) {
+		no_server(l);
+		return;
+	}
+	if (t->err < 0) {
+		look_refused(l, t->err);
+		return;
+	}
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_text(o, root, "server", l->server);
+	tried_out(o, root, "udp", &t->tried[0]);
+	tried_out(o, root, "tcp", &t->tried[1]);
+	look_end(l, o);
+}
+
+static void serve_test(struct api *a, struct http_exchange *x)
+{
+	struct upstreams_look *l = server_begin(a, x, API_FLUSH_MS);
+	if (l)
+		look_refused(l,
+			resolvers_try(a->deps.resolvers, l->server, a->deps.service, on_tried, l));
+}
+
+const struct api_part api_upstreams_part = {
+	.endpoint = {{"/upstreams", serve_upstreams, API_GET},
+		{"/upstream/drain", serve_drain, API_POST},
+		{"/upstream/undrain", serve_undrain, API_POST},
+		{"/upstream/test", serve_test, API_POST}},
+};

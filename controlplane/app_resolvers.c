@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The resolvers of this process: their loops, their views and their threads.
+
+#include "app_reload.h"
+#include "resolver/resolver_client.h"
+#include "resolver/resolvers.h"
+#include "upstream/views.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+#include <weir/thread.h>
+
+// Group definitions that the last life knew keep their numbers, for the cache's sake; they have the
+// same with every resolver.
+static int views_open(struct app *a, struct app_resolver *r, char why[APP_WHY_MAX])
+{
+	const struct config *c = a->started;
+	struct policy_group known[POLICY_GROUPS_MAX];
+	unsigned count = POLICY_GROUPS_MAX;
+
+	int rc = upstream_port_new(
+		&r->port, (unsigned)(r - a->resolver), publisher_resolvers(a->publisher));
+	const struct upstream_shared shared = {.loop = r->loop, .book = a->book, .port = r->port};
+	if (rc == 0)
+		rc = views_new(&r->views, &shared, &c->upstreams,
+			&publisher_directory(a->publisher)->next_view);
+	if (rc == 0) {
+		upstreams_one_of(views_everyone(r->views)->upstreams, a->resolvers.count);
+		if (r == &a->resolver[0])
+			count = publisher_policy_last(a->publisher, known);
+		else
+			resolvers_groups(&a->resolvers, c, known);
+		views_recover(r->views, known, count);
+		rc = views_configure(r->views, c, clock_mono_ms());
+	}
+	if (rc < 0)
+		snprintf(why, APP_WHY_MAX, "groups: %s",
+			rc == -ENOSPC ? "no view number is left" : strerror(-rc));
+	return rc;
+}
+
+static int one_open(struct app *a, unsigned i, char why[APP_WHY_MAX])
+{
+	struct app_resolver *r = &a->resolver[i];
+
+	int rc = views_open(a, r, why);
+	if (rc < 0)
+		return rc;
+	const struct resolver_given given = {.all = &a->resolvers,
+		.index = i,
+		.loop = r->loop,
+		.publisher = a->publisher,
+		.link = a->link,
+		.views = r->views,
+		.frontends = a->mesh,
+		.port = r->port};
+	return resolver_open(&a->resolvers.one[i], &given, a->started, why);
+}
+
+int app_resolvers_open(struct app *a, char why[APP_WHY_MAX])
+{
+	const unsigned count = a->resolvers.count = publisher_resolvers(a->publisher);
+	struct loop *loops[RESOLVERS_MAX] = {NULL};
+	int rc = upstream_book_open(&a->book);
+
+	if (rc == 0)
+		rc = resolver_client_mesh(&a->mesh, 1, count);
+	for (unsigned i = 0; i < count && rc == 0; i++) {
+		a->resolver[i].app = a;
+		rc = loop_new("resolver", &a->resolver[i].loop);
+		loops[i] = a->resolver[i].loop;
+	}
+	a->loop = loops[0];
+	if (a->started->controlplane.resolvers == CONFIG_RESOLVERS_AUTO)
+		log_info("controlplane.resolvers: auto: %u, by the CPUs that are not workers'",
+			count);
+	snprintf(why, APP_WHY_MAX, "event loops: %s", strerror(-rc));
+	if (rc == 0)
+		rc = link_open(&a->link, loops, a->publisher, why);
+	for (unsigned i = 0; i < count && rc == 0; i++)
+		rc = one_open(a, i, why);
+	return rc;
+}
+
+static void *resolver_thread(void *arg)
+{
+	struct app_resolver *r = arg;
+	int rc = loop_run(r->loop);
+	if (rc < 0) {
+		log_error("resolver loop: %s", strerror(-rc));
+		loop_stop(r->app->service);
+	}
+	return NULL;
+}
+
+int app_resolvers_start(struct app *a)
+{
+	int rc = 0;
+
+	a->resolvers.running = true;
+	for (unsigned i = 0; i < a->resolvers.count && rc == 0; i++) {
+		struct app_resolver *r = &a->resolver[i];
+		char name[16] = "weir-resolver";
+		if (i > 0)
+			snprintf(name, sizeof(name), "weir-resolver-%u", i % RESOLVERS_MAX);
+		rc = thread_start(&r->thread, name, resolver_thread, r);
+		r->has_thread = rc == 0;
+	}
+	return rc;
+}
+
+void app_resolvers_stop(struct app *a)
+{
+	struct loop *loops[RESOLVERS_MAX + 1];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < a->resolvers.count; i++) {
+		struct app_resolver *r = &a->resolver[i];
+		if (!r->has_thread)
+			continue;
+		loop_stop(r->loop);
+		pthread_join(r->thread, NULL);
+		loops[count++] = r->loop;
+	}
+	a->resolvers.running = false;
+	if (count == 0)
+		return;
+	loops[count++] = a->service;
+	resolvers_try_stop(&a->resolvers);
+	loops_settle(loops, count);
+}
+
+void app_resolvers_close(struct app *a)
+{
+	for (unsigned i = a->resolvers.count; i-- > 0;)
+		resolver_close(a->resolvers.one[i]);
+	for (unsigned i = 0; i < RESOLVERS_MAX; i++) {
+		views_free(a->resolver[i].views);
+		upstream_port_free(a->resolver[i].port);
+	}
+	ring_mesh_free(a->mesh);
+	link_close(a->link);
+}
+
+void app_resolvers_loops_free(struct app *a)
+{
+	for (unsigned i = 0; i < RESOLVERS_MAX; i++)
+		loop_free(a->resolver[i].loop);
+}

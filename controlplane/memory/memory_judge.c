@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "memory_judge.h"
+
+#include "judge_rules.h"
+#include "judge_sites.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+enum {
+	SETTLE_S = 30,               // a process that starts makes what it keeps
+	HOLD_S = 600,                // the longest build that counts as one
+	LATE_MS = 10000,             // entries are late by that, for that long
+	LATE_PART = 2,               // of the steady gain is late: a leak goes on, a start does not
+	BY_STAY = 1 << MARKS_SCALES, // beside the scales: something is there for too long
+};
+
+static const double LOAD_PART = 1.5; // more questions than the load can put into a table
+
+struct checked {                    // a value
+	char name[MEMORY_NAME_MAX]; // of the item; "": a free place
+	uint32_t kind;              // of the item
+	enum memory_process process;
+	const struct judge_rule *rule;
+	uint64_t seen;                 // number of the sample that had it last
+	double least, stay_s;          // as of struct judge_verdict
+	struct marks marks, explained; // of what nothing explains, and of the rest
+	uint64_t late_ms;       // uptime from which on its oldest entry was too old; 0: it is not
+	unsigned raised_by;     // scales, BY_STAY; 0: no alarm
+	double base;            // the value before it grew
+	char by[MEMORY_BY_MAX]; // of the last item
+	uint64_t base_ms;       // uptime of that
+	struct judge_alarm alarm;
+};
+
+struct memory_judge {
+	struct checked value[JUDGE_VALUES];
+	struct marks load;      // questions a second that reach the resolver
+	struct marks less_load; // the same, negative: its lows are the highs of the load
+	uint64_t samples, uptime_ms, wall_s, questions;
+	uint64_t held_ms;                    // uptime at which a build began; 0: there is none
+	uint64_t began_ms[MEMORY_PROCESSES]; // uptime at which its lines began; 0: with the next
+	uint64_t window[MARKS_SCALES];       // number of the open window
+	struct judge_status status;
+	struct judge_sites sites[MEMORY_PROCESSES];
+	struct judge_far far; // sites of the data plane
+};
+
+const char *const judge_kind_texts[JUDGE_KINDS] = {
+	[JUDGE_ACCOUNT] = "account",
+	[JUDGE_TABLE] = "table",
+	[JUDGE_HEAP] = "heap",
+	[JUDGE_RESIDENT] = "resident",
+	[JUDGE_MAPPINGS] = "mappings",
+	[JUDGE_DELETED_MAPPINGS] = "deleted_mappings",
+	[JUDGE_DESCRIPTORS] = "descriptors",
+	[JUDGE_BUFFERS] = "buffers",
+};
+const char *const judge_process_texts[MEMORY_PROCESSES] = {
+	[MEMORY_CONTROLPLANE] = "controlplane", [MEMORY_DATAPLANE] = "dataplane"};
+
+int memory_judge_open(struct memory_judge **out)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	marks_begin(&(*out)->load);
+	marks_begin(&(*out)->less_load);
+	(*out)->sites[MEMORY_DATAPLANE].far = &(*out)->far;
+	return 0;
+}
+
+void memory_judge_close(struct memory_judge *j)
+{
+	free(j);
+}
+
+static void value_begin(struct checked *v)
+{
+	marks_begin(&v->marks);
+	marks_begin(&v->explained);
+	v->raised_by = 0;
+	v->late_ms = 0;
+}
+
+void memory_judge_begin(struct memory_judge *j, enum memory_process process)
+{
+	j->began_ms[process] = 0;
+	// The history of another life says nothing.
+	judge_sites_begin(&j->sites[process]);
+	for (unsigned i = 0; i < JUDGE_VALUES; i++)
+		if (j->value[i].name[0] && j->value[i].process == process)
+			value_begin(&j->value[i]);
+}
+
+// Samples come in the same order each time, so the guess is right but for the first. NULL: full.
+static struct checked *value_find(
+	struct memory_judge *j, const struct memory_item *item, unsigned guess)
+{
+	struct checked *empty = NULL;
+	for (unsigned n = 0; n < JUDGE_VALUES; n++) {
+		struct checked *v = &j->value[(guess + n) % JUDGE_VALUES];
+		if (v->name[0] && v->kind == item->kind && strcmp(v->name, item->name) == 0)
+			return v;
+		if (!empty && (!v->name[0] || v->seen + 1 < j->samples))
+			empty = v;
+	}
+	if (!empty)
+		return NULL;
+	*empty = (struct checked){.kind = item->kind};
+	memcpy(empty->name, item->name, sizeof(empty->name));
+	value_begin(empty);
+	return empty;
+}
+
+static void alarm_end(struct checked *v, unsigned by)
+{
+	const struct judge_alarm *a = &v->alarm;
+	bool was_raised = v->raised_by != 0;
+	v->raised_by &= ~by;
+	if (was_raised && !v->raised_by)
+		log_info("memory: %s of the %s: %s no longer grows", judge_kind_texts[a->kind],
+			judge_process_texts[a->process], a->name);
+}
+
+static void alarm_raise(struct memory_judge *j, struct checked *v, unsigned by)
+{
+	struct judge_alarm *a = &v->alarm;
+	bool was_raised = v->raised_by != 0;
+	v->raised_by |= by;
+	a->over_s = (j->uptime_ms - v->base_ms) / 1000;
+	if (was_raised)
+		return;
+	a->process = v->process;
+	a->kind = v->rule->kind;
+	a->unit = v->rule->unit;
+	a->since_s = j->wall_s;
+	if (a->kind == JUDGE_ACCOUNT)
+		judge_sites_by(&j->sites[a->process], j->uptime_ms, a->name, a->gained, a->over_s,
+			a->by, sizeof(a->by));
+	else if (v->by[0])
+		snprintf(a->by, sizeof(a->by), "%s", v->by);
+	else
+		snprintf(a->by, sizeof(a->by), "%s", a->kind == JUDGE_HEAP ? "" : a->name);
+	j->status.raised++;
+	log_warning("memory: %s of the %s: %s: %.0f %s more in %llu s (weirctl mem alarms)",
+		judge_kind_texts[a->kind], judge_process_texts[a->process], a->name, a->gained,
+		a->unit, (unsigned long long)a->over_s);
+}
+
+// What of the rise to each mark is expected: see memory_judge.h.
+static void excuse(const struct memory_judge *j, const struct checked *v, unsigned scale,
+	double excused[MARKS_MAX])
+{
+	const double *load = j->load.mark[scale], *by = v->explained.mark[scale];
+	// Marks of a value that is younger than the load's are the last ones.
+	unsigned shift = j->load.count[scale] - v->marks.count[scale];
+	for (unsigned i = 1; i < v->marks.count[scale]; i++) {
+		double more = fmax(0, load[i + shift] - load[i + shift - 1]);
+		excused[i] = v->rule->per_load * more + fmax(0, by[i] - by[i - 1]) / 10;
+		if (v->rule->kind == JUDGE_TABLE && more > 0)
+			excused[i] +=
+				v->marks.mark[scale][i - 1] * more / fmax(1, load[i + shift - 1]);
+	}
+}
+
+// The gain that is no wavering. A table holds at most as many questions as come while one stays, so
+// more than that is no load, however large the table.
+static double least_of(const struct memory_judge *j, const struct checked *v, unsigned scale)
+{
+	double load = 0;
+	for (unsigned i = 0; i < j->less_load.count[scale]; i++)
+		load = fmax(load, -j->less_load.mark[scale][i]);
+	double least = v->stay_s > 0 ? fmin(v->least, LOAD_PART * load * v->stay_s) : v->least;
+	return fmax(v->rule->gain[scale], least);
+}
+
+// One scale of a value, whose window has ended.
+static void scale_judge(struct memory_judge *j, struct checked *v, unsigned scale)
+{
+	const struct judge_rule *r = v->rule;
+	const unsigned count = v->marks.count[scale],
+		       span_s = marks_scales[scale].window_s * (count - 1);
+	double excused[MARKS_MAX] = {0};
+	struct marks_rise rise;
+	if (!marks_full(&v->marks, scale) || !(r->gain[scale] > 0))
+		return;
+	excuse(j, v, scale, excused);
+	marks_rise(&v->marks, scale, excused, &rise);
+	const double least = least_of(j, v, scale);
+	bool grows = marks_is_even(&rise) ? rise.steady >= least / 2
+					  : rise.steady >= least && rise.rises >= r->rises[scale]
+						    && rise.falls <= r->falls;
+	grows = grows && rise.late >= rise.steady / LATE_PART;
+	if (!grows && rise.gain < least / 2)
+		alarm_end(v, 1u << scale);
+	if (!grows)
+		return;
+	if (!v->raised_by) {
+		v->base = v->marks.mark[scale][0];
+		v->base_ms = j->uptime_ms - 1000 * (uint64_t)span_s;
+	}
+	v->alarm.per_hour =
+		marks_window_gain(&v->marks, scale, &rise) * 3600 / marks_scales[scale].window_s;
+	v->alarm.gained = v->marks.mark[scale][count - 1] - v->base;
+	alarm_raise(j, v, 1u << scale);
+}
+
+// Entries that should have left, and mappings that should be gone.
+static void stay_judge(struct memory_judge *j, struct checked *v, const struct memory_item *item)
+{
+	const struct memory_table *t = &item->table;
+	bool is_late = v->rule->kind == JUDGE_DELETED_MAPPINGS
+			       ? item->value > 0
+			       : t->stay_ms && t->oldest_ms > 2 * t->stay_ms + LATE_MS;
+	if (!is_late) {
+		v->late_ms = 0;
+		alarm_end(v, BY_STAY);
+		return;
+	}
+	if (!v->late_ms)
+		v->late_ms = j->uptime_ms;
+	if (j->uptime_ms - v->late_ms < LATE_MS)
+		return;
+	if (!v->raised_by) {
+		v->base_ms = j->uptime_ms - (t->oldest_ms < j->uptime_ms ? t->oldest_ms : 0);
+		v->alarm.per_hour = 0;
+		v->alarm.gained = (double)item->value;
+	}
+	alarm_raise(j, v, BY_STAY);
+}
+
+static void item_see(struct memory_judge *j, const struct memory_item *item, unsigned i,
+	const struct judge_verdict *d)
+{
+	struct checked *v = value_find(j, item, i);
+	if (!v)
+		return;
+	v->process = d->process;
+	v->rule = d->rule;
+	v->seen = j->samples;
+	v->least = d->least;
+	v->stay_s = d->stay_s;
+	memcpy(v->by, item->by, sizeof(v->by));
+	snprintf(v->alarm.name, sizeof(v->alarm.name), "%s", d->name);
+	stay_judge(j, v, item);
+	if (d->rule->is_held && j->held_ms && j->uptime_ms - j->held_ms < 1000 * (uint64_t)HOLD_S)
+		return;
+	marks_see(&v->marks, d->value);
+	marks_see(&v->explained, d->explained);
+}
+
+static void windows_end(struct memory_judge *j)
+{
+	for (unsigned s = 0; s < MARKS_SCALES; s++) {
+		uint64_t window = j->uptime_ms / 1000 / marks_scales[s].window_s;
+		if (window == j->window[s])
+			continue;
+		j->window[s] = window;
+		marks_end(&j->load, s);
+		marks_end(&j->less_load, s);
+		for (unsigned i = 0; i < JUDGE_VALUES; i++) {
+			struct checked *v = &j->value[i];
+			if (!v->name[0])
+				continue;
+			marks_end(&v->marks, s);
+			marks_end(&v->explained, s);
+			if (v->seen == j->samples)
+				scale_judge(j, v, s);
+		}
+	}
+}
+
+static void load_see(struct memory_judge *j, const struct memory_sample *s)
+{
+	uint64_t ms = s->uptime_ms - j->uptime_ms;
+	if (j->samples && ms && s->questions >= j->questions) {
+		double load = (double)(s->questions - j->questions) * 1000 / (double)ms;
+		marks_see(&j->load, load);
+		marks_see(&j->less_load, -load);
+	}
+	j->uptime_ms = s->uptime_ms;
+	j->wall_s = s->wall_s;
+	j->questions = s->questions;
+	j->held_ms = !s->builds ? 0 : j->held_ms ? j->held_ms : s->uptime_ms;
+}
+
+static int older_first(const void *a, const void *b)
+{
+	const struct judge_alarm *x = a, *y = b;
+	return (x->since_s > y->since_s) - (x->since_s < y->since_s);
+}
+
+// Alarms of values that are no longer there end with them.
+static void status_make(struct memory_judge *j)
+{
+	struct judge_status *s = &j->status;
+	s->count = s->left_out = 0;
+	for (unsigned i = 0; i < JUDGE_VALUES; i++) {
+		struct checked *v = &j->value[i];
+		if (v->seen != j->samples)
+			v->raised_by = 0;
+		if (!v->raised_by)
+			continue;
+		if (s->count < JUDGE_ALARMS_MAX)
+			s->alarm[s->count++] = v->alarm;
+		else
+			s->left_out++;
+	}
+	qsort(s->alarm, s->count, sizeof(s->alarm[0]), older_first);
+}
+
+void memory_judge_take(struct memory_judge *j, const struct memory_sample *s)
+{
+	struct judge_sums sums;
+	load_see(j, s);
+	windows_end(j);
+	judge_far_take(&j->far, s->site, s->sites);
+	for (unsigned i = 0; i < MEMORY_PROCESSES; i++)
+		judge_sites_see(&j->sites[i], s->uptime_ms);
+	j->samples++;
+	judge_sums_take(s, &sums);
+	for (unsigned i = 0; i < s->count; i++) {
+		struct judge_verdict d;
+		judge_look(s, &sums, i, &d);
+		uint64_t *began_ms = &j->began_ms[d.process];
+		if (!*began_ms)
+			*began_ms = s->uptime_ms + 1;
+		if (d.rule && s->uptime_ms >= *began_ms + 1000 * (uint64_t)SETTLE_S)
+			item_see(j, &s->item[i], i, &d);
+	}
+	uint64_t since_ms = j->began_ms[MEMORY_CONTROLPLANE] + 1000 * (uint64_t)SETTLE_S;
+	j->status.judged_s = s->uptime_ms > since_ms ? (s->uptime_ms - since_ms) / 1000 : 0;
+	status_make(j);
+}
+
+const struct judge_status *memory_judge_status(const struct memory_judge *j)
+{
+	return &j->status;
+}
+
+size_t memory_judge_bytes(const struct memory_judge *j)
+{
+	return sizeof(*j);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A client's query on its way to a question: resolver_miss.c (what settles it without one) and
+// miss_ask.c share it. Resolver loop's thread.
+
+#include "resolver_answer.h"
+#include "resolver_trace.h"
+
+// A miss, checked and converted.
+struct miss {
+	struct dns_query query; // lower case
+	struct l0_key key;
+	struct waiter waiter;
+	struct view *view;
+	const uint8_t *client_ip; // 4 or 16 bytes by the version, during the call
+	unsigned ip_version;
+	bool refresh;
+};
+
+// miss_ask.c
+// No upstream may be asked: the client gets the stale record if there is one, else `refusal`.
+void miss_refuse(struct resolver *r, const struct miss *m, const struct l0_view *stale,
+	const struct resolver_answer *refusal);
+// It joins the question in flight or begins one; or it meets a bound, and is refused.
+void miss_ask(
+	struct resolver *r, const struct miss *m, const struct l0_view *stale, uint64_t now_ms);
+
+ATTR_INLINE void miss_note(
+	const struct resolver *r, const struct miss *m, enum trace_step step, uint32_t value)
+{
+	resolver_trace_note(r, m->waiter.trace, step, value);
+}

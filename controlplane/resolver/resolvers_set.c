@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the process gives all resolvers (resolvers.h): the answer policy, a watch, the log.
+#include "resolvers.h"
+
+#include <assert.h>
+#include <string.h>
+#include <weir/clock.h>
+
+enum { FOLLOW_AGAIN_MS = 100 };
+
+// The first resolver's loop.
+static void part_back(void *arg)
+{
+	struct resolvers_change *c = arg;
+	if (--c->left == 0)
+		c->then(c->arg);
+}
+
+static struct resolvers *part_all(const struct resolvers_part *p)
+{
+	return p->change->all;
+}
+
+// The resolver's own loop, or before it runs.
+static void part_done(void *arg)
+{
+	struct resolvers_part *p = arg;
+	struct resolvers *all = part_all(p);
+
+	if (all->running && p->resolver != all->one[0])
+		loop_call_back(resolver_loop(all->one[0]), &p->back, part_back, p->change);
+	else
+		part_back(p->change);
+}
+
+static void policy_set(void *arg)
+{
+	struct resolvers_part *p = arg;
+	resolver_set_answer_policy(p->resolver, part_all(p)->answer_policy, part_done, p);
+}
+
+// The last part is not done before it has begun, so `then` may begin another change.
+static void change_begin(struct resolvers *all, struct resolvers_change *c,
+	void (*work)(void *part), void (*then)(void *arg), void *arg)
+{
+	const unsigned count = all->count;
+
+	assert(c->left == 0);
+	*c = (struct resolvers_change){.all = all, .left = count, .then = then, .arg = arg};
+	for (unsigned i = 0; i < count; i++)
+		c->part[i] = (struct resolvers_part){.change = c, .resolver = all->one[i]};
+	for (unsigned i = count; i-- > 1;) {
+		struct resolvers_part *p = &c->part[i];
+		if (all->running)
+			loop_call_back(resolver_loop(p->resolver), &p->go, work, p);
+		else
+			work(p);
+	}
+	work(&c->part[0]);
+}
+
+void resolvers_set_answer_policy(void *resolvers, const struct answer_policy *answer_policy,
+	void (*then)(void *arg), void *arg)
+{
+	struct resolvers *all = resolvers;
+
+	all->answer_policy = answer_policy;
+	if (then) {
+		change_begin(all, &all->policy, policy_set, then, arg);
+		return;
+	}
+	assert(!all->running);
+	for (unsigned i = 0; i < all->count; i++)
+		resolver_set_answer_policy(all->one[i], answer_policy, NULL, NULL);
+}
+
+void resolvers_recheck_finish(void *resolvers)
+{
+	struct resolvers *all = resolvers;
+	do { // the end of one change may begin another
+		for (unsigned i = 0; i < all->count; i++)
+			resolver_recheck_finish(all->one[i]);
+	} while (all->policy.left > 0);
+}
+
+// Views of earlier configurations leave in 10 s, and when their last question has ended.
+static void settings_follow(void *arg)
+{
+	struct resolvers_part *p = arg;
+	struct resolvers *all = part_all(p);
+	struct loop *loop = resolver_loop(p->resolver);
+
+	if (p->resolver == all->one[0]
+		|| resolver_follow(p->resolver, all->config, all->group) == 0) {
+		part_done(p);
+		return;
+	}
+	p->again.fn = settings_follow;
+	p->again.arg = p;
+	wheel_start(loop_wheel(loop), &p->again, FOLLOW_AGAIN_MS, clock_mono_ms());
+}
+
+int resolvers_reconfigure(struct resolvers *all, const struct config *config,
+	struct policy_group group[POLICY_GROUPS_MAX], void (*then)(void *arg), void *arg)
+{
+	int rc = resolver_reconfigure(all->one[0], config);
+	if (rc < 0)
+		return rc;
+	resolvers_groups(all, config, group);
+	all->config = config;
+	all->group = group;
+	change_begin(all, &all->settings, settings_follow, then, arg);
+	return 0;
+}
+
+void resolvers_groups(const struct resolvers *all, const struct config *config,
+	struct policy_group group[POLICY_GROUPS_MAX])
+{
+	memset(group, 0, POLICY_GROUPS_MAX * sizeof(*group));
+	resolver_safe_view(all->one[0], 0, &group[0]);
+	for (unsigned i = 0; i < config->group_count; i++)
+		resolver_group_view(all->one[0], i, &group[i + 1]);
+}
+
+int resolvers_watch(
+	struct resolvers *all, const struct dp_watch *filter, trace_put_fn put, void *arg)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < all->count && rc == 0; i++)
+		rc = resolver_watch(all->one[i], filter, put, arg);
+	return rc;
+}
+
+int resolvers_set_log(struct resolvers *all, struct querylog *q, const struct config *config)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < all->count && rc == 0; i++)
+		rc = resolver_set_log(all->one[i], q, config);
+	return rc;
+}
+
+void resolvers_end_log(struct resolvers *all)
+{
+	for (unsigned i = 0; i < all->count; i++)
+		resolver_end_log(all->one[i]);
+}
+
+void resolvers_groups_published(struct resolvers *all, bool published)
+{
+	for (unsigned i = 0; i < all->count; i++)
+		resolver_groups_published(all->one[i], published);
+}

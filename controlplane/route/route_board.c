@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "route_board.h"
+
+#include "base/table_registry.h"
+
+#include <pthread.h>
+#include <string.h>
+
+static struct {
+	pthread_mutex_t lock;
+	_Atomic uint64_t turn;
+	struct route_board board;
+} shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+const char *route_way_why(enum route_way way)
+{
+	static const char *const why[ROUTE_WAY_COUNT] = {
+#define X(name, text) [ROUTE_##name] = text,
+		ROUTE_WAYS(X)
+#undef X
+	};
+	return why[way];
+}
+
+static bool same_server(const struct socket_address *a, const struct socket_address *b)
+{
+	return a->port == b->port && a->ip.version == b->ip.version
+	       && memcmp(a->ip.bytes, b->ip.bytes, a->ip.version == 4 ? 4 : 16) == 0;
+}
+
+static void server_add(struct route_board *b, const struct socket_address *address)
+{
+	for (unsigned i = 0; i < b->count; i++)
+		if (same_server(&b->server[i].address, address))
+			return;
+	if (b->count == HOPS_SERVERS_MAX)
+		return;
+	struct route_server *s = &b->server[b->count++];
+	*s = (struct route_server){.address = {.port = address->port}};
+	s->address.ip.version = address->ip.version;
+	memcpy(s->address.ip.bytes, address->ip.bytes, address->ip.version == 4 ? 4 : 16);
+}
+
+static void servers_add(struct route_board *b, const struct config_upstream *server, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		server_add(b, &server[i].address);
+}
+
+static void zones_add(struct route_board *b, const struct config_forward_zone *zone, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		servers_add(b, zone[i].servers, zone[i].server_count);
+}
+
+void route_board_fill(struct route_board *b, const struct config *c)
+{
+	memset(b, 0, sizeof(*b));
+	servers_add(b, c->upstreams.server, c->upstreams.count);
+	zones_add(b, c->forwards, c->forward_count);
+	for (unsigned i = 0; i < c->group_count; i++) {
+		servers_add(b, c->groups[i].upstreams, c->groups[i].upstream_count);
+		zones_add(b, c->groups[i].forwards, c->groups[i].forward_count);
+	}
+}
+
+void route_board_put(const struct route_board *b)
+{
+	pthread_mutex_lock(&shared.lock);
+	shared.board = *b;
+	pthread_mutex_unlock(&shared.lock);
+	atomic_fetch_add_explicit(&shared.turn, 1, memory_order_release);
+}
+
+uint64_t route_board_turn(void)
+{
+	return atomic_load_explicit(&shared.turn, memory_order_relaxed);
+}
+
+enum route_way route_board_way(const struct socket_address *server)
+{
+	enum route_way way = ROUTE_kernel;
+
+	pthread_mutex_lock(&shared.lock);
+	for (unsigned i = 0; i < shared.board.count; i++) {
+		if (!same_server(&shared.board.server[i].address, server))
+			continue;
+		way = shared.board.server[i].way;
+		break;
+	}
+	pthread_mutex_unlock(&shared.lock);
+	return way;
+}
+
+unsigned route_board_ranges(struct hops_range range[HOPS_RANGES_MAX])
+{
+	pthread_mutex_lock(&shared.lock);
+	unsigned count = shared.board.range_count;
+	memcpy(range, shared.board.range, sizeof(shared.board.range));
+	pthread_mutex_unlock(&shared.lock);
+	return count;
+}
+
+void route_board_tables(struct table_registry *tables)
+{
+	pthread_mutex_lock(&shared.lock);
+	unsigned used = shared.board.count;
+	pthread_mutex_unlock(&shared.lock);
+	table_register(tables, &(struct table_info){.name = "upstream_routes",
+				       .owner = "service loop",
+				       .eviction = "refuse: asked by the kernel",
+				       .lifetime = "life of the server in the configuration",
+				       .kind = TABLE_FIXED,
+				       .cap = HOPS_SERVERS_MAX,
+				       .used = used});
+}

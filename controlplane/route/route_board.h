@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What resolvers know of the way to each upstream server: through the port, or why not. One for the
+// process, static: HOPS_SERVERS_MAX servers.
+//
+// Threads: the service loop writes it (routes.h). Any thread reads: route_board_turn is one relaxed
+// load, made for each query; the others take a lock and are made when the turn has changed, some
+// times a second at most. A lookup of a server compares with each, some 2 us for 1,024.
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/config.h>
+#include <weir/hops.h>
+
+// X(name, why a server is not asked through the port)
+#define ROUTE_WAYS(X)                                                                    \
+	X(kernel, "upstreams.via is kernel")                                             \
+	X(few_ports, "too few local ports outside net.ipv4.ip_local_port_range")         \
+	X(no_route, "there is no route to it")                                           \
+	X(elsewhere, "its route does not leave by an exception interface")               \
+	X(unfit, "the interface of its route is no Ethernet, or its MTU is too small")   \
+	X(other_source, "its route has another source address than that of the servers " \
+			"before it")                                                     \
+	X(no_neighbour, "the MAC address of its next hop is not known")                  \
+	X(full, "there are too many servers or next hops")                               \
+	X(port, "")
+
+enum route_way {
+#define X(name, why) ROUTE_##name,
+	ROUTE_WAYS(X)
+#undef X
+		ROUTE_WAY_COUNT
+};
+
+const char *route_way_why(enum route_way way); // "": through the port
+
+struct route_board {
+	unsigned range_count; // of local ports that queries through the port have
+	struct hops_range range[HOPS_RANGES_MAX];
+	unsigned count;
+	struct route_server {
+		struct socket_address address; // prefix_len 0
+		enum route_way way;
+	} server[HOPS_SERVERS_MAX];
+};
+
+// Each server of the configuration once, those of groups and zones too; ways and ports are zeros.
+void route_board_fill(struct route_board *b, const struct config *c);
+void route_board_put(const struct route_board *b); // the service loop alone
+// Changes with each route_board_put. Any thread, as the rest.
+uint64_t route_board_turn(void);
+// ROUTE_kernel: a server that is not on it.
+enum route_way route_board_way(const struct socket_address *server);
+unsigned route_board_ranges(struct hops_range range[HOPS_RANGES_MAX]);
+
+struct table_registry;
+void route_board_tables(struct table_registry *tables);

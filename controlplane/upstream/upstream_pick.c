@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which servers of a set a question may be sent to.
+
+#include "upstream_internal.h"
+
+static bool is_drained(const struct upstream *s)
+{
+	return upstream_health_get(s->health, is_drained);
+}
+
+// Were all of them, questions would fail: then it means nothing.
+static bool has_others(const struct upstreams *u)
+{
+	for (unsigned i = 0; i < u->count; i++)
+		if (!is_drained(&u->server[i]))
+			return true;
+	return false;
+}
+
+static bool is_eligible(const struct upstream_ask *a, unsigned i, uint64_t now_ms)
+{
+	const struct upstream *s = &a->owner->server[i];
+	unsigned most = upstream_server_down(a->owner, s, now_ms) ? 1 : UPSTREAM_SENDS_EACH;
+
+	if (a->only ? a->only != i + 1 : is_drained(s) && has_others(a->owner))
+		return false;
+	return !(a->failed >> i & 1) && a->sends_to[i] < most;
+}
+
+unsigned upstream_sends_max(const struct upstream_ask *a)
+{
+	return a->is_check ? 1 : a->owner->max_sends;
+}
+
+int upstream_pick(struct upstream_ask *a, uint64_t now_us)
+{
+	struct upstreams *u = a->owner;
+	struct upstream_known known[CONFIG_UPSTREAMS_MAX];
+
+	if (a->sends >= upstream_sends_max(a))
+		return -1;
+	for (unsigned i = 0; i < u->count; i++) {
+		known[i] = upstream_server_known(u, &u->server[i], now_us);
+		known[i].eligible = is_eligible(a, i, now_us / 1000);
+		known[i].sends = a->sends_to[i];
+	}
+	uint16_t draw = u->policy == UPSTREAM_LATENCY ? rng_u16(&u->rng) : 0;
+	return upstream_choose(u->policy, known, u->count, &u->turn, draw);
+}
+
+bool upstream_pick_left(const struct upstream_ask *a, unsigned sends, int server, uint64_t now_ms)
+{
+	const struct upstreams *u = a->owner;
+	bool left = false;
+
+	for (unsigned i = 0; i < u->count && a->sends < upstream_sends_max(a); i++)
+		left |= (int)i != server && a->sends_to[i] <= sends && is_eligible(a, i, now_ms);
+	return left;
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "upstream_port.h"
+
+#include "base/table_registry.h"
+#include "upstream_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/bytes.h>
+#include <weir/csum.h>
+#include <weir/log.h>
+
+enum { DRAWS_MAX = 64, MOVES_A_BEAT = 512, PORTS = UINT16_MAX + 1, ICMP_PORT = 3, ICMPV6_PORT = 4 };
+
+// Ports of this resolver in one of the ranges.
+struct share {
+	uint32_t first, count; // every `resolvers`th from the first on
+};
+
+struct upstream_port {
+	unsigned resolver, resolvers;
+	struct rng rng;
+	struct local_ports reserved;
+	struct upstream_port_calls calls; // send NULL: not served
+	uint64_t live, incarnation;       // as of the latest beat
+	uint64_t dead;                    // workers whose legs are being moved; not in `live`
+	unsigned cursor;                  // of that scan, by local port
+	bool is_left;                     // a leg that could not be moved, before the cursor
+	uint64_t turn;                    // of the board, that the shares are of
+	struct share share[HOPS_RANGES_MAX];
+	uint32_t ports; // in both
+	struct upstream_port_stats stats;
+	struct upstream_leg *leg[PORTS]; // by local port: the first of its chain
+};
+
+int upstream_port_new(struct upstream_port **out, unsigned resolver, unsigned resolvers)
+{
+	struct upstream_port *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->resolver = resolver;
+	p->resolvers = resolvers;
+	local_ports_load(&p->reserved);
+	*out = p;
+	return 0;
+}
+
+void upstream_port_free(struct upstream_port *p)
+{
+	free(p);
+}
+
+void upstream_port_serve(struct upstream_port *p, const struct upstream_port_calls *calls)
+{
+	p->calls = *calls;
+}
+
+void upstream_port_share(const struct upstream_port *p, struct upstream_sockets *sockets)
+{
+	upstream_sockets_share(sockets, p->resolvers, p->resolver);
+}
+
+void upstream_port_add(struct upstream_port *p, struct upstream_leg *leg)
+{
+	struct upstream_leg **first = &p->leg[leg->local_port];
+
+	// Also while no worker lives: one that resumes may hand over the reply to a socket's leg.
+	if (!leg->by_port && !p->calls.live)
+		return;
+	leg->is_listed = true;
+	leg->port_next = *first;
+	*first = leg;
+	if (leg->by_port && ++p->stats.open > p->stats.high)
+		p->stats.high = p->stats.open;
+}
+
+void upstream_port_remove(struct upstream_port *p, struct upstream_leg *leg)
+{
+	struct upstream_leg **at = &p->leg[leg->local_port];
+
+	if (!leg->is_listed)
+		return;
+	while (*at != leg)
+		at = &(*at)->port_next;
+	*at = leg->port_next;
+	leg->is_listed = false;
+	p->stats.open -= leg->by_port;
+}
+
+static void shares_take(struct upstream_port *p, uint64_t turn)
+{
+	struct hops_range range[HOPS_RANGES_MAX];
+	const unsigned count = route_board_ranges(range);
+
+	p->turn = turn;
+	p->ports = 0;
+	for (unsigned i = 0; i < HOPS_RANGES_MAX; i++) {
+		struct share *s = &p->share[i];
+		*s = (struct share){0};
+		if (i >= count)
+			continue;
+		s->first = range[i].first
+			   + (p->resolver + p->resolvers - range[i].first % p->resolvers)
+				     % p->resolvers;
+		if (s->first <= range[i].last)
+			s->count = (range[i].last - s->first) / p->resolvers + 1;
+		p->ports += s->count;
+	}
+}
+
+// 0: none is free.
+static uint16_t port_draw(struct upstream_port *p)
+{
+	for (unsigned i = 0; i < DRAWS_MAX && p->ports; i++) {
+		const struct share *s = p->share;
+		uint32_t draw;
+		rng_bytes(&p->rng, &draw, sizeof(draw));
+		uint32_t n = (uint32_t)((uint64_t)draw * p->ports >> 32);
+		if (n >= s->count)
+			n -= s++->count;
+		const uint16_t port = (uint16_t)(s->first + n * p->resolvers);
+		if (!p->leg[port] && !local_ports_reserved(&p->reserved, port))
+			return port;
+	}
+	return 0;
+}
+
+bool upstream_port_take(struct upstream_port *p, struct upstream_leg *leg)
+{
+	struct upstream *s = upstream_leg_server(leg);
+	const uint64_t turn = route_board_turn();
+
+	if (!p->live || !s || upstream_server_way(s) != ROUTE_port)
+		return false;
+	if (p->turn != turn)
+		shares_take(p, turn);
+	leg->local_port = p->stats.open < UPSTREAM_PORT_LEGS_MAX ? port_draw(p) : 0;
+	leg->by_port = leg->local_port != 0;
+	p->stats.full += !leg->by_port;
+	return leg->by_port;
+}
+
+// The address as workers have it: 16 bytes, IPv4 in the first 4.
+static uint8_t peer_bytes(const union upstream_peer *peer, uint8_t out[16])
+{
+	memset(out, 0, 16);
+	if (peer->any.sa_family == AF_INET) {
+		memcpy(out, &peer->v4.sin_addr, 4);
+		return 4;
+	}
+	memcpy(out, &peer->v6.sin6_addr, 16);
+	return 6;
+}
+
+static uint16_t peer_port(const union upstream_peer *peer)
+{
+	return ntohs(peer->any.sa_family == AF_INET ? peer->v4.sin_port : peer->v6.sin6_port);
+}
+
+int upstream_port_send(
+	struct upstream_port *p, struct upstream_leg *leg, const uint8_t *dns, uint16_t len)
+{
+	struct msg_send m = {
+		.server_port = peer_port(&leg->peer),
+		.local_port = leg->local_port,
+		.dns_len = len,
+		.sum = (uint16_t)csum_partial(dns, len),
+	};
+	unsigned worker = 0;
+
+	m.ip_version = peer_bytes(&leg->peer, m.server_ip);
+	int rc = p->live ? p->calls.send(p->calls.arg, &m, dns, p->live, &worker) : -ENOLINK;
+	if (rc < 0) {
+		p->stats.unsent++;
+		return rc;
+	}
+	leg->worker = (uint8_t)worker;
+	p->stats.sent++;
+	return 0;
+}
+
+static bool leg_is_to(const struct upstream_leg *leg, const struct msg_heard *m)
+{
+	uint8_t ip[16];
+
+	return peer_bytes(&leg->peer, ip) == m->ip_version
+	       && peer_port(&leg->peer) == m->server_port
+	       && memcmp(ip, m->server_ip, sizeof(ip)) == 0;
+}
+
+// The leg that a message is for: of those to this server the one with its id, or else any.
+static struct upstream_leg *leg_find(
+	const struct upstream_port *p, const struct msg_heard *m, const uint8_t *dns)
+{
+	struct upstream_leg *found = NULL;
+
+	for (struct upstream_leg *leg = p->leg[m->local_port]; leg; leg = leg->port_next) {
+		if (!leg_is_to(leg, m))
+			continue;
+		if (m->dns_len >= 2 && get_u16(dns) == leg->id)
+			return leg;
+		if (!found)
+			found = leg;
+	}
+	return found;
+}
+
+// As the kernel tells a connected socket: a port unreachable alone.
+static bool is_refusal(const struct msg_heard *m)
+{
+	return m->code == (m->ip_version == 4 ? ICMP_PORT : ICMPV6_PORT);
+}
+
+void upstream_port_heard(struct upstream_port *p, const struct msg_heard *m, const uint8_t *dns)
+{
+	struct upstream_leg *leg = leg_find(p, m, dns);
+
+	if (!leg) {
+		p->stats.strays++;
+	} else if (m->kind == HEARD_REPLY) {
+		p->stats.replies++;
+		upstream_leg_heard(leg, dns, m->dns_len, m->is_cut);
+	} else if (m->kind == HEARD_REFUSED) {
+		p->stats.refused++;
+		if (leg->by_port)
+			upstream_leg_move(leg, false);
+	} else if (is_refusal(m)) {
+		p->stats.unreachable++;
+		upstream_refused(leg);
+	}
+}
+
+// Goes on with the scan, until it has tried enough for one beat. A scan that had to
+// leave a leg begins again. A leg that moves finds another chain; no ask ends by it.
+static void legs_move(struct upstream_port *p)
+{
+	unsigned tried = 0;
+
+	for (; p->cursor < PORTS && tried < MOVES_A_BEAT; p->cursor++) {
+		struct upstream_leg *leg = p->leg[p->cursor];
+		while (leg) {
+			struct upstream_leg *next = leg->port_next;
+			if (leg->by_port && (p->dead >> leg->worker & 1)) {
+				upstream_leg_move(leg, true);
+				p->stats.dead += !leg->by_port;
+				p->is_left |= leg->by_port;
+				tried++;
+			}
+			leg = next;
+		}
+	}
+	if (p->cursor < PORTS)
+		return;
+	if (!p->is_left)
+		p->dead = 0;
+	p->cursor = 0;
+	p->is_left = false;
+}
+
+void upstream_port_beat(struct upstream_port *p)
+{
+	const uint64_t before = p->live, life = p->incarnation;
+
+	if (!p->calls.live)
+		return;
+	uint64_t live = p->calls.live(p->calls.arg, &p->incarnation);
+	const uint64_t dead = p->incarnation == life ? before & ~live : before;
+	if (dead) {
+		p->dead |= dead;
+		p->cursor = 0;
+		p->is_left = false;
+	}
+	if (p->dead && p->stats.open)
+		legs_move(p);
+	if (!p->stats.open)
+		p->dead = 0;
+	p->live = live & ~p->dead;
+}
+
+void upstream_port_stats(const struct upstream_port *p, struct upstream_port_stats *out)
+{
+	*out = p->stats;
+}
+
+void upstream_port_stats_add(struct upstream_port_stats *sum, const struct upstream_port_stats *one)
+{
+	sum->sent += one->sent;
+	sum->replies += one->replies;
+	sum->unreachable += one->unreachable;
+	sum->strays += one->strays;
+	sum->refused += one->refused;
+	sum->dead += one->dead;
+	sum->unsent += one->unsent;
+	sum->full += one->full;
+	sum->open += one->open;
+	sum->high += one->high;
+}
+
+void upstream_port_tables(const struct upstream_port *p, struct table_registry *tables)
+{
+	table_register(tables, &(struct table_info){.name = "upstream_ports",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: a socket is used",
+				       .lifetime = "life of the query",
+				       .kind = TABLE_WORK,
+				       .cap = UPSTREAM_PORT_LEGS_MAX,
+				       .used = p->stats.open,
+				       .bytes = sizeof(*p),
+				       .refused = p->stats.full,
+				       .has = TABLE_REFUSES});
+}

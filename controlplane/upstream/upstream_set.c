@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A set of servers: its life, its list, and what it says of itself.
+
+#include "upstream_internal.h"
+#include "upstream_port.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+enum { DNS_PORT = 53 };
+
+static void server_set(struct upstream *s, const struct config_upstream *c)
+{
+	struct sockaddr_storage address;
+
+	memset(s, 0, sizeof(*s));
+	s->config = *c;
+	if (c->name && c->name[0])
+		snprintf(s->name, sizeof(s->name), "%s", c->name);
+	else
+		socket_address_text(&c->address, s->name);
+	s->config.name = NULL;
+	if (socket_address_to_sockaddr(&c->address, &address, &s->address_len))
+		memcpy(&s->address, &address, sizeof(s->address));
+}
+
+bool upstream_server_is(const struct upstream *s, const char *text)
+{
+	struct sockaddr_storage address;
+	struct socket_address a;
+	union upstream_peer peer;
+	socklen_t len;
+
+	if (strcmp(s->name, text) == 0)
+		return true;
+	if (socket_address_parse(text, DNS_PORT, &a) < 0
+		|| !socket_address_to_sockaddr(&a, &address, &len))
+		return false;
+	memcpy(&peer, &address, sizeof(peer));
+	return upstream_same_address(&peer, &s->address);
+}
+
+static void sockets_configure(struct upstreams *u)
+{
+	union upstream_peer peer[CONFIG_UPSTREAMS_MAX];
+	socklen_t len[CONFIG_UPSTREAMS_MAX];
+
+	for (unsigned i = 0; i < u->count; i++) {
+		peer[i] = u->server[i].address;
+		len[i] = u->server[i].address_len;
+	}
+	upstream_sockets_configure(u->sockets, peer, len, u->count);
+	upstream_streams_configure(u->streams, peer, u->count);
+}
+
+// The server keeps its state and its record, or gets a record.
+static void server_continue(struct upstream *s, struct upstream *old, unsigned count)
+{
+	const struct config_upstream config = s->config;
+	char name[sizeof(s->name)];
+
+	memcpy(name, s->name, sizeof(name));
+	for (unsigned k = 0; k < count; k++) {
+		if (!upstream_same_address(&old[k].address, &s->address))
+			continue;
+		*s = old[k];
+		s->config = config;
+		memcpy(s->name, name, sizeof(name));
+		old[k].is_recorded = false;
+		break;
+	}
+	if (!s->is_recorded) {
+		s->health = upstream_health_take(&s->address);
+		s->is_recorded = s->health != NULL;
+	}
+	if (!s->is_recorded)
+		s->health = &s->own;
+}
+
+static void servers_release(struct upstream *server, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (server[i].is_recorded)
+			upstream_health_give(server[i].health);
+}
+
+void upstreams_configure(struct upstreams *u, const struct config_upstreams *config)
+{
+	upstream_sockets_uses(u->sockets, config->socket_uses);
+	upstream_streams_uses(u->streams, config->socket_uses);
+	upstream_checks_stop(u->checks);
+	upstreams_try_stop(u);
+	struct upstream *old = malloc(sizeof(u->server));
+	unsigned old_count = old ? u->count : 0;
+
+	if (old)
+		memcpy(old, u->server, sizeof(u->server));
+	else
+		servers_release(u->server, u->count);
+	u->generation++;
+	u->count = config->count < CONFIG_UPSTREAMS_MAX ? config->count : CONFIG_UPSTREAMS_MAX;
+	u->first_timeout_ms = config->first_timeout_ms;
+	u->max_sends = config->max_sends;
+	u->backoff_s = config->backoff_s;
+	u->policy = config->policy;
+	u->race = config->race;
+	u->check = config->check;
+	memset(&u->turn, 0, sizeof(u->turn));
+	for (unsigned i = 0; i < u->count; i++) {
+		struct upstream *s = &u->server[i];
+		server_set(s, &config->server[i]);
+		server_continue(s, old, old_count);
+		s->number = upstream_book_number(u->book, s->name);
+	}
+	if (old)
+		servers_release(old, old_count);
+	free(old);
+	sockets_configure(u);
+	upstream_checks_configure(u->checks, config);
+}
+
+void upstreams_one_of(struct upstreams *u, unsigned sets)
+{
+	upstream_sockets_one_of(u->sockets, sets);
+	sockets_configure(u);
+}
+
+int upstreams_new(struct upstreams **out, const struct upstream_shared *shared,
+	const struct config_upstreams *config)
+{
+	struct upstreams *u = calloc(1, sizeof(*u));
+	if (!u)
+		return -ENOMEM;
+	u->loop = shared->loop;
+	u->book = shared->book;
+	u->port = shared->port;
+	int rc = upstream_sockets_new(&u->sockets, u->loop, &u->rng, upstream_leg_readable);
+	if (rc == 0 && u->port)
+		upstream_port_share(u->port, u->sockets);
+	if (rc == 0)
+		rc = upstream_streams_new(&u->streams, u->loop, &u->rng, u, &upstream_tcp_calls);
+	if (rc == 0)
+		rc = upstream_checks_new(&u->checks, u);
+	if (rc < 0) {
+		upstreams_free(u);
+		return rc;
+	}
+	upstreams_configure(u, config);
+	*out = u;
+	return 0;
+}
+
+void upstreams_free(struct upstreams *u)
+{
+	if (!u)
+		return;
+	upstream_checks_free(u->checks);
+	upstreams_try_stop(u);
+	upstream_sockets_free(u->sockets);
+	upstream_streams_free(u->streams);
+	servers_release(u->server, u->count);
+	free(u);
+}
+
+unsigned upstreams_drain(struct upstreams *u, const char *server, bool is_drained)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < u->count; i++) {
+		if (!upstream_server_is(&u->server[i], server))
+			continue;
+		upstream_health_set(u->server[i].health, is_drained, is_drained);
+		found++;
+	}
+	return found;
+}
+
+static uint64_t shares_sum(const struct upstreams *u)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < u->count; i++)
+		sum += u->server[i].share;
+	return sum ? sum : 1;
+}
+
+unsigned upstreams_status(
+	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX])
+{
+	uint64_t now = clock_mono_ms();
+
+	for (unsigned i = 0; i < u->count; i++) {
+		const struct upstream *s = &u->server[i];
+		const struct upstream_health *h = s->health;
+		bool down = upstream_server_down(u, s, now);
+		uint64_t until_ms = u->check == UPSTREAM_CHECK_OFF && down
+					    ? upstream_health_get(h, down_until_ms)
+					    : now;
+		out[i] = (struct upstream_status){
+			.up = !down,
+			.sent = s->sent,
+			.answered = s->answered,
+			.timeouts = s->timeouts,
+			.bad_replies = s->bad_replies,
+			.tcp_retries = s->tcp_retries,
+			.send_errors = s->send_errors,
+			.failures = s->failures,
+			.case_changed = s->case_changed,
+			.mixed_case = upstream_server_mixes_case(s, now),
+			.edns = s->no_edns.until_ms <= now,
+			.tcp_opened = s->tcp_opened,
+			.tcp_open = upstream_streams_to(u->streams, &s->address),
+			.tcp_limit = upstream_limit_known(&s->tcp_limit, now),
+			.refused = s->refused,
+			.srtt_us = s->srtt_us,
+			.took = s->took,
+			.down_for_ms = (uint32_t)(until_ms - now),
+			.drained = upstream_health_get(h, is_drained),
+			.share = (uint16_t)(s->share * UINT64_C(65535) / shares_sum(u)),
+			.set_sent = u->totals.sent,
+			.suspect = !down && upstream_server_avoid(u, s, now),
+			.checks = upstream_health_get(h, checks),
+			.checks_failed = upstream_health_get(h, checks_failed),
+			.sent_port = s->sent_port,
+			.way = (uint16_t)route_board_way(&s->config.address),
+		};
+		memcpy(out[i].name, s->name, sizeof(out[i].name));
+		socket_address_text(&s->config.address, out[i].address);
+	}
+	return u->count;
+}
+
+void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
+{
+	uint64_t now = clock_mono_ms();
+	unsigned up = 0;
+
+	*out = u->totals;
+	for (unsigned i = 0; i < u->count; i++)
+		up += !upstream_server_down(u, &u->server[i], now);
+	out->sets = 1;
+	out->sets_down = u->count > 0 && up == 0;
+	upstream_sockets_stats(u->sockets, &out->sockets);
+	upstream_streams_stats(u->streams, &out->streams);
+}
+
+static void streams_add(struct upstream_streams_stats *sum, const struct upstream_streams_stats *s)
+{
+	sum->open += s->open;
+	sum->high += s->high;
+	sum->queries += s->queries;
+	sum->opened += s->opened;
+	sum->reused += s->reused;
+	sum->late += s->late;
+	sum->bad += s->bad;
+	sum->stalled += s->stalled;
+	sum->broken += s->broken;
+	sum->waiting += s->waiting;
+	sum->waiting_high += s->waiting_high;
+	sum->waited += s->waited;
+	sum->closed_peer += s->closed_peer;
+	sum->closed_idle += s->closed_idle;
+	sum->evicted += s->evicted;
+	sum->full += s->full;
+	sum->bytes += s->bytes;
+	sum->since_ms = age_earlier(sum->since_ms, s->since_ms);
+}
+
+void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t)
+{
+	sum->sent += t->sent;
+	sum->replies += t->replies;
+	sum->mismatched += t->mismatched;
+	sum->tcp_again += t->tcp_again;
+	sum->sets += t->sets;
+	sum->sets_down += t->sets_down;
+	streams_add(&sum->streams, &t->streams);
+	sum->sockets.since_ms = age_earlier(sum->sockets.since_ms, t->sockets.since_ms);
+	sum->sockets.idle += t->sockets.idle;
+	sum->sockets.open += t->sockets.open;
+	sum->sockets.opened += t->sockets.opened;
+	sum->sockets.made += t->sockets.made;
+	sum->sockets.strays += t->sockets.strays;
+	sum->sockets.full += t->sockets.full;
+	sum->sockets.evicted += t->sockets.evicted;
+	sum->sockets.bytes += t->sockets.bytes;
+}
+
+void upstream_totals_end(struct upstream_totals *t)
+{
+	t->streams.open = t->streams.queries = t->streams.waiting = 0;
+	t->streams.bytes = 0;
+	t->streams.since_ms = 0;
+	t->sets = t->sets_down = 0;
+	t->sockets.since_ms = 0;
+	t->sockets.idle = t->sockets.open = 0;
+	t->sockets.bytes = 0;
+}

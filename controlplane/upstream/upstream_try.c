@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A server tried by the operator: a query by UDP and then one over TCP. Ends with the list of
+// servers or with the set at the latest.
+
+#include "upstream_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <weir/bytes.h>
+#include <weir/clock.h>
+
+// `ask` comes first: an ask of a trial is one of these.
+struct upstream_try {
+	struct upstream_ask ask;
+	struct upstreams *owner;
+	unsigned server, transport;
+	uint64_t began_us;
+	struct upstream_tried tried[UPSTREAM_TRANSPORTS]; // by UDP, over TCP
+	upstream_tried_fn done;
+	void *arg;
+};
+
+static void try_end(struct upstream_try *t, int err)
+{
+	t->owner->trial = NULL;
+	upstream_ask_stop(&t->ask);
+	t->done(t->arg, err, t->tried);
+	free(t);
+}
+
+void upstreams_try_stop(struct upstreams *u)
+{
+	if (u->trial)
+		try_end(u->trial, -ECANCELED);
+}
+
+static void try_begin(struct upstream_try *t);
+
+static void try_next(struct upstream_try *t)
+{
+	if (++t->transport < UPSTREAM_TRANSPORTS)
+		try_begin(t);
+	else
+		try_end(t, 0);
+}
+
+static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, size_t len)
+{
+	struct upstream_try *t = (struct upstream_try *)a;
+
+	t->tried[t->transport] = (struct upstream_tried){
+		.is_sent = true,
+		.is_answered = true,
+		.flags = get_u16(msg + 2), // it matched the question, so it has a header
+		.bytes = (uint32_t)len,
+		.took_us = clock_mono_us() - t->began_us,
+	};
+	upstream_ask_stop(a);
+	try_next(t);
+	return UPSTREAM_TAKEN;
+}
+
+static void on_ended(struct upstream_ask *a, enum upstream_end why)
+{
+	struct upstream_try *t = (struct upstream_try *)a;
+
+	t->tried[t->transport].is_sent = why != UPSTREAM_END_NETWORK;
+	try_next(t);
+}
+
+static void try_begin(struct upstream_try *t)
+{
+	static const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
+	struct upstream_request request = {.callbacks = &callbacks,
+		.is_check = true,
+		.by_tcp = t->transport == 1,
+		.only = t->server + 1};
+
+	t->began_us = clock_mono_us();
+	request.deadline_ms = t->began_us / 1000 + UPSTREAM_TRY_MS;
+	request.question = upstream_checks_question(t->owner->checks, &request.question_len);
+	upstream_ask_start(t->owner, &t->ask, &request);
+}
+
+int upstreams_try(struct upstreams *u, const char *server, upstream_tried_fn done, void *arg)
+{
+	unsigned i = 0;
+
+	while (i < u->count && !upstream_server_is(&u->server[i], server))
+		i++;
+	if (i == u->count)
+		return -ENOENT;
+	if (u->trial)
+		return -EBUSY;
+	struct upstream_try *t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->owner = u;
+	t->server = i;
+	t->done = done;
+	t->arg = arg;
+	u->trial = t;
+	try_begin(t);
+	return 0;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_entries.h"
+#include "config_sections.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int clients_take(const struct config_doc *doc, const struct config_raw_limits *raw,
+	struct config_limits *out)
+{
+	const unsigned count = raw->unlimited_clients_count;
+	if (count == 0)
+		return 0;
+	out->unlimited_clients = calloc(count, sizeof(*out->unlimited_clients));
+	if (!out->unlimited_clients)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++) {
+		struct ip_address *a = &out->unlimited_clients[i];
+		char key[CONFIG_PATH_MAX];
+		config_item_key(key, "limits.unlimited_clients", i, NULL);
+		if (ip_address_parse(raw->unlimited_clients[i], a) < 0)
+			return config_refuse(
+				doc, key, "is not an IP address, with or without /prefix");
+		int rc = config_prefix_check(doc, key, a);
+		if (rc < 0)
+			return rc;
+		out->unlimited_client_count++;
+	}
+	return 0;
+}
+
+static int zones_take(const struct config_doc *doc, const struct config_raw_limits *raw,
+	struct config_limits *out)
+{
+	const unsigned count = raw->unlimited_zones_count;
+	if (count == 0)
+		return 0;
+	out->unlimited_zones = calloc(count, sizeof(*out->unlimited_zones));
+	if (!out->unlimited_zones)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++) {
+		char key[CONFIG_PATH_MAX];
+		int rc = config_entry_name(doc,
+			config_item_key(key, "limits.unlimited_zones", i, NULL),
+			raw->unlimited_zones[i], &out->unlimited_zones[i]);
+		if (rc < 0)
+			return rc;
+		out->unlimited_zone_count++;
+	}
+	return 0;
+}
+
+int config_limits_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	int rc = clients_take(doc, raw->limits, &out->limits);
+	return rc == 0 ? zones_take(doc, raw->limits, &out->limits) : rc;
+}
+
+void config_limits_free(struct config *c)
+{
+	FREE_AND_NULL(c->limits.unlimited_clients);
+	FREE_AND_NULL(c->limits.unlimited_zones);
+}

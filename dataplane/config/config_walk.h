@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One walk over the text of a configuration file with libyaml's events. It refuses what no schema
+// allows, notes unknown keys, or finds the position of a key. config_walk.c alone includes yaml.h.
+
+#include "config_doc.h"
+
+enum {
+	CONFIG_WALK_DEPTH_MAX = 8,
+	CONFIG_WALK_KEYS_MAX = 32,
+	CONFIG_WALK_KEY_MAX = 64,
+	CONFIG_WALK_NAME_MAX = 80
+};
+
+struct config_walk_unknown { // key
+	char path[CONFIG_PATH_MAX];
+	const char *nearest;
+};
+
+// One open mapping or sequence.
+struct config_walk_level {
+	bool is_mapping;
+	bool has_key;       // a mapping's key was read, its value comes next
+	unsigned items;     // of a sequence, so far
+	size_t path_len;    // of the walk's path, without the current key or item
+	unsigned key_count; // of a mapping, so far
+	char (*keys)[CONFIG_WALK_KEY_MAX];
+};
+
+struct config_walk {
+	const struct config_doc *doc;
+	config_doc_has_key *has_key;         // when checking
+	struct config_walk_unknown *unknown; // CONFIG_ERRORS_MAX of them, when checking
+	unsigned unknown_count;
+	const char *wanted; // path to find, or NULL when checking
+	// Names of the items on the way to it, "" without one.
+	char name[CONFIG_WALK_DEPTH_MAX][CONFIG_WALK_NAME_MAX];
+	bool found, is_list;   // the wanted one begins a sequence
+	unsigned line, column; // of the best match; 1-based
+	size_t found_len;
+	// The walk's own.
+	struct config_walk_level level[CONFIG_WALK_DEPTH_MAX];
+	unsigned depth;
+	unsigned documents;
+	char path[CONFIG_PATH_MAX];
+};
+
+// 0; -EINVAL when the text is malformed, with an error of the document; -ENOMEM. A search for
+// `wanted` adds no error: the document has passed the check before.
+ATTR_MUST_CHECK int config_walk_run(struct config_walk *w);

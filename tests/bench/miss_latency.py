@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""M4: the time that a miss adds to the upstream's own, beside dnsdist and unbound.
+
+Servers and namespaces are those of miss_cpu.py. bench_latency asks each of them, and in the same turn the upstream itself,
+for names that nobody asked before. The added time of a turn is the server's p50 (p99) less the upstream's p50 (p99);
+the figure is the median over the turns. Prints JSON lines as bench_path does.
+Exit status 1: an answer was wrong, or a run lost more than a hundredth of its queries; with --quick only when none was right.
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import miss_cpu  # noqa: E402
+import namespaces  # noqa: E402
+
+QUANTILES = {"p50": 60.0, "p99": 300.0}  # with what M4 asks for by the port, in us
+LOST_MOST = 0.01
+
+
+class Ask:
+    """One of the servers as bench_latency asks it."""
+
+    def __init__(self, build, server):
+        self.name, self.turns = server.name, []
+        self.command = [*server.prefix, f"{build}/tests/bench/bench_latency", server.address, str(server.port)]
+
+    def turn(self, number, rate, seconds, is_quick):
+        done = subprocess.run([*self.command, str(rate), str(seconds), f"{number}-{self.name}"], stdout=subprocess.PIPE,
+                              text=True, check=True)
+        print(f"{self.name}: {done.stdout.strip()}", file=sys.stderr)
+        sent, answered, wrong, p50, p99, _ = done.stdout.split()
+        self.turns.append({"p50": float(p50), "p99": float(p99)})
+        if is_quick:
+            return int(answered) > int(wrong)
+        return int(wrong) == 0 and int(answered) >= int(sent) * (1 - LOST_MOST)
+
+
+def rows(case, upstream, servers):
+    """What each server adds to the upstream's times of the same turn, and the upstream's own."""
+    out = [row(case, f"upstream_{q}", statistics.median(t[q] for t in upstream.turns)) for q in QUANTILES]
+    for server in servers:
+        for q, asked in QUANTILES.items():
+            added = statistics.median(t[q] - u[q] for t, u in zip(server.turns, upstream.turns))
+            has_goal = server.name == "weir" and "port" in case
+            out.append(row(case, f"added_{q}_{server.name}", added, asked if has_goal else None))
+    return out
+
+
+def row(case, metric, value, reference=None):
+    return {"goal": "M4", "case": case, "metric": metric, "value": round(value, 1), "unit": "us", "reference": reference,
+            "ratio": round(value / reference, 3) if reference else None}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default=str(miss_cpu.root / "build-bench"))
+    parser.add_argument("--rate", type=int, default=1000, help="queries a second (1000)")
+    parser.add_argument("--seconds", type=float, default=5, help="length of a turn (5)")
+    parser.add_argument("--runs", type=int, default=5, help="turns of each (5)")
+    parser.add_argument("--via", choices=("sockets", "port"), default="sockets",
+                        help="how weir asks; the upstream of the port is asked by no other server (sockets)")
+    parser.add_argument("--only", default="weir,dnsdist,unbound", help="which of these; weir always")
+    parser.add_argument("--quick", action="store_true", help="a second of each: whether it works, not how fast")
+    args = parser.parse_args()
+    if args.quick:
+        args.runs, args.seconds, args.rate = 1, 1, 200
+    namespaces.enter(miss_cpu.tmp)
+    which = [name for name in args.only.split(",") if name == "weir" or (args.via == "sockets" and shutil.which(name))]
+    servers = [Ask(args.build, s) for s in miss_cpu.start_servers(args.build, which, args.via)]
+    where = (miss_cpu.CLIENT_ADDRESS, miss_cpu.CLIENT) if args.via == "port" else ("127.0.0.1", ())
+    upstream = Ask(args.build, miss_cpu.Server("upstream", 0, where[0], miss_cpu.UPSTREAM_PORT, where[1]))
+    good = all([s.turn(n, args.rate, args.seconds, args.quick) for n in range(args.runs) for s in [upstream, *servers]])
+    for made in rows(f"miss by {args.via}, {args.rate} q/s", upstream, servers):
+        print(json.dumps(made))
+    subprocess.run([f"{miss_cpu.root}/tools/lab", "down"], stdout=subprocess.DEVNULL)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "querier.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <weir/bell.h>
+#include <weir/bytes.h>
+#include <weir/clock.h>
+#include <weir/dns_proto.h>
+#include <weir/shm_epoch.h>
+
+enum {
+	ZONES = 4096,
+	CLIENTS = 4096,
+	SERVICE_PORT = 53,
+	BATCH = 64, // answers of a resolver in a turn
+	ADDRESS_LEN = 4,
+};
+
+static bool rings_open(
+	struct querier *a, unsigned resolver, const struct shm_paths *paths, char why[SHM_WHY_MAX])
+{
+	struct querier_rings *rings = &a->of[resolver];
+	char name[SHM_NAME_MAX];
+
+	shm_name_rings(name, 0, resolver);
+	const struct region_spec spec = {
+		.name = name,
+		.kind = REGION_RINGS,
+		.generation = 1,
+		.incarnation = a->incarnation,
+		.data_size = RINGS_MISS_RING - SHM_PAGE
+			     + (RINGS_MISS_UNITS + RINGS_ANSWER_UNITS) * RING_UNIT,
+		.geometry = {RINGS_MISS_UNITS, RINGS_ANSWER_UNITS, 0, resolver},
+		.mode = 0600,
+	};
+	if (region_create(paths, &spec, &rings->region, why) < 0)
+		return false;
+	uint8_t *base = rings->region.base;
+	struct rings_dp_page *dp = (void *)(base + RINGS_DP_PAGE);
+	struct rings_cp_page *cp = (void *)(base + RINGS_CP_PAGE);
+	atomic_store(&dp->seen_epoch, EPOCH_OFFLINE);
+	ring_producer_init(&rings->misses, &dp->miss_tail, &cp->miss_head, base + RINGS_MISS_RING,
+		RINGS_MISS_UNITS);
+	ring_consumer_init(&rings->answers, &cp->answer_tail, &dp->answer_head,
+		base + RINGS_MISS_RING + RINGS_MISS_UNITS * RING_UNIT, RINGS_ANSWER_UNITS);
+	region_publish(&rings->region);
+	return true;
+}
+
+static bool hello_send(const struct querier *a)
+{
+	const size_t fds = sizeof(int) * (1 + a->resolvers);
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(a->bell_far))] = {0};
+	struct link_hello hello = {.magic = SHM_MAGIC,
+		.abi_version = SHM_ABI_VERSION,
+		.workers = 1,
+		.dp_incarnation = a->incarnation,
+		.resolver_bells = a->resolvers};
+	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = CMSG_SPACE(fds)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(fds);
+	memcpy(CMSG_DATA(c), a->bell_far, fds);
+	return sendmsg(a->link_fd, &msg, MSG_NOSIGNAL) == sizeof(hello);
+}
+
+static bool link_open_now(struct querier *a, const struct shm_paths *paths, char why[SHM_WHY_MAX])
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	struct link_welcome welcome = {.error = -EPROTO};
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%.90s/link.sock", paths->run);
+	a->link_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	bool ok = connect(a->link_fd, (struct sockaddr *)&to, sizeof(to)) == 0 && hello_send(a)
+		  && recv(a->link_fd, &welcome, sizeof(welcome), 0) == sizeof(welcome);
+	if (!ok || welcome.error)
+		snprintf(why, SHM_WHY_MAX, "link: %s", strerror(ok ? -welcome.error : errno));
+	return ok && welcome.error == 0;
+}
+
+bool querier_open(struct querier *a, const struct shm_paths *paths, char why[SHM_WHY_MAX])
+{
+	char lock[SHM_PATH_MAX + 32];
+
+	a->incarnation = incarnation_new();
+	snprintf(lock, sizeof(lock), "%s/dataplane.lock", paths->run);
+	a->lock_fd = process_lock(lock);
+	snprintf(why, SHM_WHY_MAX, "dataplane.lock: %s", strerror(-a->lock_fd));
+	bool ok = a->lock_fd >= 0;
+	for (unsigned i = 0; i < a->resolvers && ok; i++)
+		ok = rings_open(a, i, paths, why);
+	for (unsigned i = 0; i <= a->resolvers && ok; i++) {
+		int pair[BELL_ENDS];
+		int rc = bell_open(pair);
+		snprintf(why, SHM_WHY_MAX, "bell: %s", strerror(-rc));
+		ok = rc == 0;
+		a->bell[i] = ok ? pair[0] : -1;
+		a->bell_far[i] = ok ? pair[1] : -1;
+	}
+	return ok && link_open_now(a, paths, why);
+}
+
+void querier_close(struct querier *a)
+{
+	close(a->link_fd);
+	for (unsigned i = 0; i <= a->resolvers; i++) {
+		close(a->bell[i]);
+		close(a->bell_far[i]);
+	}
+	for (unsigned i = 0; i < a->resolvers; i++)
+		region_unmap(&a->of[i].region);
+	close(a->lock_fd);
+}
+
+// m<serial>.z<zone>.example A. True: its resolver may have another one.
+static bool question_make(struct querier *a, uint32_t mask, struct dns_query *q, unsigned *resolver)
+{
+	char text[48];
+	struct l0_key key;
+	uint64_t serial = a->serial++;
+	int len = snprintf(text, sizeof(text), "m%08x.z%03x.example", (unsigned)serial,
+		(unsigned)(serial % ZONES));
+
+	*q = (struct dns_query){.id = (uint16_t)serial,
+		.qtype = DNS_TYPE_A,
+		.qclass = DNS_CLASS_IN,
+		.flags = DNS_FLAG_RD};
+	if (dns_name_from_text(text, (size_t)len, &q->name) < 0)
+		return false;
+	q->question_len = (uint16_t)(q->name.len + 4);
+	l0_key_of_query(a->l0, q, 0, &key);
+	*resolver = l0_resolver_of(a->l0, key.hash);
+	return mask >> *resolver & 1;
+}
+
+static bool ask(const struct querier *a, struct querier_rings *rings, const struct dns_query *q)
+{
+	const uint32_t client = UINT32_C(0x0a000000) + q->id % CLIENTS; // 10.0.0.0/20
+	struct msg_miss m = {.dp_incarnation = a->incarnation,
+		.arrival_ms = clock_mono_ms(),
+		.path = {.ip_version = 4, .client_udp = q->id, .service_udp = SERVICE_PORT},
+		.id = q->id,
+		.flags = q->flags,
+		.udp_size = 1232,
+		.kind = MISS_WAITER,
+		.question_len = q->question_len};
+	uint8_t *room =
+		ring_reserve(&rings->misses, MSG_MISS, (uint32_t)(sizeof(m) + q->question_len));
+
+	if (!room)
+		return false;
+	put_u32(m.path.client_ip, client);
+	memcpy(room, &m, sizeof(m));
+	memcpy(room + sizeof(m), q->name.wire, q->name.len);
+	put_u16(room + sizeof(m) + q->name.len, q->qtype);
+	put_u16(room + sizeof(m) + q->name.len + 2, q->qclass);
+	rings->asked++;
+	return true;
+}
+
+// The address 198.18.200.1 for the name whose number has the id as its low half.
+static bool is_right(const struct msg_answer *head, const uint8_t *dns, size_t len)
+{
+	static const uint8_t address[ADDRESS_LEN] = {198, 18, 200, 1};
+	unsigned serial = 0;
+
+	if (head->verdict != ANSWER_UPSTREAM || head->dns_len != len || len < 40)
+		return false;
+	return (get_u16(dns + 2) & DNS_FLAG_RCODE) == DNS_RCODE_NOERROR && get_u16(dns + 6) == 1
+	       && sscanf((const char *)dns + DNS_HEADER_LEN + 1, "m%8x", &serial) == 1
+	       && (uint16_t)serial == get_u16(dns)
+	       && memcmp(dns + len - sizeof(address), address, sizeof(address)) == 0;
+}
+
+static unsigned answers_take(struct querier_rings *rings)
+{
+	uint8_t buf[sizeof(struct msg_answer) + MSG_DNS_MAX];
+	struct msg_answer head;
+	unsigned count = 0;
+	uint16_t type;
+
+	for (int len; count < BATCH; count++) {
+		len = ring_read(&rings->answers, buf, sizeof(buf), &type);
+		if (len <= 0)
+			break;
+		memcpy(&head, buf, sizeof(head));
+		bool late = head.verdict == ANSWER_SERVFAIL;
+		rings->late += late;
+		rings->wrong += type != MSG_ANSWER || (size_t)len < sizeof(head)
+				|| (!late
+					&& !is_right(&head, buf + sizeof(head),
+						(size_t)len - sizeof(head)));
+	}
+	ring_release(&rings->answers);
+	rings->answered += count;
+	return count;
+}
+
+static uint64_t room_of(const struct querier *a, unsigned resolver)
+{
+	const struct querier_rings *rings = &a->of[resolver];
+	return a->window - (rings->asked - rings->answered);
+}
+
+bool querier_turn(struct querier *a, uint32_t mask)
+{
+	unsigned done = 0, resolver = 0;
+	uint32_t wanted = 0;
+	struct dns_query q;
+
+	for (unsigned i = 0; i < a->resolvers; i++) {
+		struct rings_dp_page *dp = (void *)(a->of[i].region.base + RINGS_DP_PAGE);
+		atomic_store_explicit(&dp->heartbeat_ms, clock_mono_ms(), memory_order_relaxed);
+		done += answers_take(&a->of[i]);
+		wanted |= (room_of(a, i) > a->window / 4) << i & mask;
+	}
+	// A resolver that has asked for more gets all of it; names of the others are skipped.
+	for (uint32_t open = wanted; open;) {
+		if (!question_make(a, open, &q, &resolver))
+			continue;
+		if (!ask(a, &a->of[resolver], &q) || room_of(a, resolver) == 0)
+			open &= ~(UINT32_C(1) << resolver);
+		done++;
+	}
+	for (unsigned i = 0; i < a->resolvers; i++) {
+		ring_publish(&a->of[i].misses);
+		if (wanted >> i & 1 && ring_wants_wake(&a->of[i].misses))
+			bell_ring(a->bell[1 + i]);
+	}
+	return done > 0;
+}
+
+uint64_t querier_in_flight(const struct querier *a)
+{
+	uint64_t all = 0;
+	for (unsigned i = 0; i < a->resolvers; i++)
+		all += a->of[i].asked - a->of[i].answered;
+	return all;
+}

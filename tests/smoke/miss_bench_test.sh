@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The benches of misses work with the real binaries and the peers that are installed: each runs for a second or two. How
+# fast anything is decides nothing here.
+. "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+
+goals=M1,M4,M4b
+rows=$tmp/rows.json
+
+# has GOAL METRIC: a row of it has a number
+has() { jq -es --arg goal "$1" --arg metric "$2" 'any(.goal == $goal and .metric == $metric and (.value | type == "number"))' $rows; }
+
+bench() { "$root/tools/bench" --goals $goals --quick --json --built --build "$WEIR_BUILD" >$rows; }
+check "tools/bench --quick" bench
+check "M1: CPU of a miss" has M1 cpu
+by_port() { jq -es --arg goal "$1" --arg metric "$2" 'any(.goal == $goal and .metric == $metric and (.case | startswith("miss by port")))' $rows; }
+check "M1: by the port" by_port M1 cpu
+check "M4: by the port" by_port M4 added_p50_weir
+check "M1: the sockets alone" has M1 cpu_to_sockets
+check "M4: time that weir adds" has M4 added_p50_weir
+check "M4: the upstream's own" has M4 upstream_p99
+check "M4b: answers a CPU second" has M4b per_cpu_s_weir
+for peer in dnsdist unbound; do
+	command -v $peer >/dev/null || continue
+	check "M1: $peer" has M1 cpu_to_$peer
+	check "M4: $peer" has M4 added_p99_$peer
+	check "M4b: $peer" has M4b to_$peer
+done
+finish

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Does every descriptor of both processes belong to an entry of a table, or to the constants below? In the lab of
+descriptors_test.sh, with one worker.
+
+usage: descriptors.py LAB_FOLDER RUNTIME_DIRECTORY    waits until it is so; else prints the differences and ends with status 1
+"""
+import collections
+import http.client
+import json
+import os
+import re
+import socket
+import sys
+import time
+
+LAB, RUN = sys.argv[1:3]
+LOOKS, APART_S = 100, 0.2
+
+BELLS = 1 + 8  # of one worker, and of as many resolvers as there may be (SHM_RESOLVERS_MAX)
+# What is there from the start to the end, whatever the load.
+FIXED = {
+    "controlplane": {
+        "stdin, stdout, stderr": 3,
+        "controlplane.lock, log.in-hand, memory.history": 3,
+        "service and resolver loop: epoll, timer, bell, a pipe for signals": 2 * 5,
+        "link: listener, connection": 2,
+        "bells of the worker and of resolvers": BELLS,
+        "bells of the rings between frontend and resolver": 2,
+        "rtnetlink: its changes, its answers": 2,
+        "listeners for TCP, IPv4 and IPv6": 2,
+        "listener of the control socket": 1,
+        "listener of metrics.listen": 1,
+    },
+    "dataplane": {
+        "stdin, stdout, stderr": 3,
+        "dataplane.lock": 1,
+        "EAL: a pipe, epoll, timer, its memory": 5,
+        "lcore of the worker: two pipes": 4,
+        "two TAP ports: three queues' files and two sockets each": 2 * 5,
+        "the same, both ends": 2 * BELLS,
+        "link": 1,
+    },
+}
+OF_CLIENT = 2  # libcurl's own pair of sockets in each of its handles
+
+
+class Control(http.client.HTTPConnection):
+    """The control socket; the connection stays open, so that its table has it when the descriptors are counted."""
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(f"{RUN}/control.sock")
+
+
+def tables(control):
+    control.request("GET", "/mem")
+    return json.loads(control.getresponse().read())["tables"]
+
+
+def kinds(process):
+    """What /proc says: kind -> how many."""
+    with open(f"{LAB}/{process}.pid") as f:
+        folder = f"/proc/{f.read().split()[0]}/fd"
+    found = collections.Counter()
+    for fd in os.listdir(folder):
+        try:
+            found[re.sub(r":\[\d+\]$", "", os.readlink(f"{folder}/{fd}"))] += 1
+        except FileNotFoundError:
+            pass  # it was open for a moment
+    return found
+
+
+def look(control):
+    """Process -> (descriptors beyond tables and constants, what is open, what tables hold)."""
+    rows, out = tables(control), {}
+    for process, fixed in FIXED.items():
+        held = {t["name"]: t["descriptors"] + t["files"] for t in rows if t["process"] == process and t["descriptors"] + t["files"]}
+        clients = sum(OF_CLIENT * t["used"] for t in rows if t["name"] == "http_clients" and process == "controlplane")
+        found = kinds(process)
+        out[process] = sum(found.values()) - sum(fixed.values()) - clients - sum(held.values()), found, held
+    return out
+
+
+def main():
+    control = Control("weir")
+    for _ in range(LOOKS):
+        seen = look(control)
+        if not any(more for more, _, _ in seen.values()):
+            print({process: held for process, (_, _, held) in seen.items()})
+            return 0
+        time.sleep(APART_S)
+    for process, (more, found, held) in seen.items():
+        print(f"{process}: {more} descriptors beyond the constants and the tables {held}:")
+        print("; ".join(f"{n} {kind}" for kind, n in sorted(found.items())))
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Upstreams through the port: a real server in the client namespace, killed and started again; its MAC changed, its route
+# moved, the data plane stopped and killed. Whatever happens, what a socket would have had answered is answered.
+. "$(dirname "$0")/_init.sh"
+
+check "up" "$lab" up --upstream-by-port
+server=198.18.0.2
+of() { weirctl --json upstreams | jq -r ".upstreams[] | select(.address == \"$server:53\") | .$1"; } # of FIELD
+is() { [ "$(of "$1")" = "$2" ]; }
+resolver() { weirctl --json stats --interval 0 | jq ".controlplane.resolver.upstream_$1"; }
+# asked N: that many new names, one after the other; how many are answered at the first try within 4 s
+asked() {
+	local i good=0
+	for ((i = 0; i < $1; i++)); do
+		[ "$(client kdig +short +timeout=4 +retry=0 @$service n$(date +%s%N).wild.lab.example A)" = 198.18.255.99 ] && good=$((good + 1))
+	done
+	echo $good
+}
+# DNS that the kernel sends and receives by weir0: a line a packet.
+cat >$tmp/kernel.py <<'PYTHON'
+import socket
+sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+sock.bind(("weir0", 3))
+print("listening", flush=True)
+while True:
+    try:
+        packet = sock.recv(2048)
+    except OSError:  # the interface went with its data plane
+        continue
+    if len(packet) > 28 and packet[0] == 0x45 and packet[9] == 17:
+        ports = {int.from_bytes(packet[20:22], "big"), int.from_bytes(packet[22:24], "big")}
+        if 53 in ports:
+            print(packet[12:20].hex(), flush=True)
+PYTHON
+kernel_dns() { grep -c -v listening $tmp/kernel.log; }
+
+check "the server is asked through the port" eventually is via port
+$python $tmp/kernel.py >$tmp/kernel.log &
+eventually grep -q listening $tmp/kernel.log
+before=$(resolver port_sent)
+opened=$(resolver sockets_opened)
+same "names are resolved" 30 "$(asked 30)"
+check "by workers" test $(($(resolver port_sent) - before)) -ge 30
+same "no socket was opened" "$opened" "$(resolver sockets_opened)"
+same "the kernel carried no query and no reply" 0 "$(kernel_dns)"
+same "no reply came without a query" 0 "$(resolver port_strays)"
+same "a long answer comes over TCP, by the kernel" 1 "$(client kdig +tcp +short +timeout=5 @$service big.lab.example TXT | wc -l)"
+check "for a person too" grep -qE "$server:53 +up +port" <<<"$(weirctl upstreams)"
+check "test: by UDP and TCP" weirctl upstream test $server
+
+check "IPv6: the other server" weirctl upstream drain $server
+same "names are resolved" 5 "$(asked 5)"
+same "through the port too" port "$(weirctl --json upstreams | jq -r '.upstreams[] | select(.address == "[fd53::2]:53") | .via')"
+check "and back" weirctl upstream undrain $server
+same "the kernel carried no query and no reply" 0 "$(kernel_dns)"
+
+# Both are the same program, so no question has an answer now.
+check "the server is killed" "$lab" kill authority
+asked 2 >/dev/null 2>&1
+check "ICMP says so" test "$(resolver port_unreachable)" -ge 1
+check "it is started again" "$lab" start authority
+check "it is found" eventually is state up
+same "names are resolved" 5 "$(asked 5)"
+
+# Another machine gets the address, and says so (as the first packet of the client does).
+check "its MAC changes" client ip link set wt0 address 02:00:c6:12:00:77
+check "the client says so" client ping -c 1 -W 5 $service
+client ping -c 1 -W 5 $service6 >/dev/null
+neighbour() { ip neigh show $server dev weir0 | grep -q 02:00:c6:12:00:77; }
+check "the kernel has heard it" eventually neighbour
+before=$(resolver port_sent)
+same "names are resolved" 5 "$(asked 5)"
+check "through the port" test $(($(resolver port_sent) - before)) -ge 5
+
+# Another way to the server, which the kernel alone has.
+ip link add up0 type veth peer name up1 netns weir-client
+ip addr add 198.18.250.1/30 dev up0
+ip link set up0 up
+client ip addr add 198.18.250.2/30 dev up1
+client ip link set up1 up
+client ip addr add $server/32 dev lo
+check "its route moves" ip route add $server/32 via 198.18.250.2
+check "followed" eventually is via kernel
+check "and said" grep -q 'exception interface' <<<"$(of via_kernel_why)"
+weirctl upstream drain fd53::2 >/dev/null
+opened=$(resolver sockets_opened)
+same "names are resolved" 5 "$(asked 5)"
+check "by sockets" test "$(resolver sockets_opened)" -gt "$opened"
+check "it moves back" ip route del $server/32
+check "followed" eventually is via port
+same "names are resolved" 5 "$(asked 5)"
+
+# A data plane that hangs with the query: a socket sends it again, on the way that there is by then.
+dead=$(resolver port_dead)
+kill -STOP "$(pid dataplane)"
+(sleep 0.2; ip route add $server/32 via 198.18.250.2) &
+same "the question is answered" 198.18.255.99 "$(kdig +tcp +short +timeout=8 +retry=0 @$service stopped.wild.lab.example A)"
+check "by a socket" test "$(resolver port_dead)" -gt "$dead"
+kill -CONT "$(pid dataplane)"
+ip route del $server/32
+check "through the port again" eventually is via port
+check "the data plane is killed" "$lab" kill dataplane
+check "and started again" "$lab" start dataplane
+check "through the port again" eventually is via port
+eventually eval '[ "$(asked 1)" = 1 ]'
+before=$(resolver port_sent)
+same "names are resolved" 5 "$(asked 5)"
+check "through the port" test $(($(resolver port_sent) - before)) -ge 5
+
+# Two resolvers: the reply to a port comes to the one that asked from it.
+check "the control plane stops" "$lab" stop controlplane
+sed -i 's/resolvers: 1/resolvers: 2/' $config
+check "and starts with two resolvers" "$lab" start controlplane
+check "through the port again" eventually is via port
+check "both sides are up" eventually eval '[ "$(asked 1)" = 1 ]'
+before=$(resolver port_sent)
+opened=$(resolver sockets_opened)
+same "names are resolved" 30 "$(asked 30)"
+check "through the port" test $(($(resolver port_sent) - before)) -ge 30
+same "no socket was opened" "$opened" "$(resolver sockets_opened)"
+same "no reply came to the other resolver" 0 "$(resolver port_strays)"
+
+sed 's/^upstreams:/upstreams:\n  via: kernel/' $config >$tmp/kernel.yaml
+cp $tmp/kernel.yaml $config
+check "via: kernel, by a reload" weirctl config reload
+same "at once" kernel "$(of via)"
+before=$(resolver port_sent)
+same "names are resolved" 5 "$(asked 5)"
+same "by sockets" "$before" "$(resolver port_sent)"
+check "down" "$lab" down
+same "nothing is left" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|nsd')"
+finish

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#define WEIR_HEAP_SITES
+#include "tests/unit/unit.h"
+
+#include <weir/heap_site.h>
+
+// A large block is address space until it is written.
+static void large_blocks_say_what_is_touched(void **)
+{
+	enum { SIZE = 32 << 20, WRITTEN = 4 << 20, HUGE_PAGE = 2 << 20 };
+	static struct heap_large before[HEAP_LARGE_MAX], after[HEAP_LARGE_MAX];
+	(void)mallopt(M_PERTURB, 0); // tests run with a value that libc writes to all of a block
+	unsigned n = heap_large_blocks(before);
+	char *p = malloc(SIZE), *small = malloc(HEAP_LARGE / 2);
+	assert_non_null(p);
+	for (size_t i = 0; i < WRITTEN; i += 4096)
+		*(volatile char *)(p + i) = 1;
+	assert_int_equal(heap_large_blocks(after), n + 1);
+	const struct heap_large *l = NULL;
+	for (unsigned i = 0; i <= n; i++)
+		if (after[i].bytes >= SIZE)
+			l = &after[i];
+	assert_non_null(l);
+	assert_string_equal(l->site->function, __func__);
+	assert_true(l->touched >= WRITTEN && l->touched <= WRITTEN + 3 * HUGE_PAGE);
+	p = realloc(p, 2 * SIZE);
+	assert_int_equal(heap_large_blocks(after), n + 1);
+	free(p);
+	free(small);
+	assert_int_equal(heap_large_blocks(after), n);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(large_blocks_say_what_is_touched),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The cache as the frontend reads it by itself: hits that the resolver does not see but by their
+// marks, stale answers, renewals that they ask for, and a reader that holds nothing back.
+#include "frontend_rig.h"
+#include "tests/unit/clock_shift.h"
+
+#include <unistd.h>
+#include <weir/shm_epoch.h>
+
+enum { TTL_S = 300, HOT = 80 };
+
+static int setup(void **state)
+{
+	rig_setup(state);
+	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
+	frontend_rig_open();
+	frontend_rig_admit_all();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	frontend_rig_close();
+	return rig_teardown(state);
+}
+
+static enum frontend_outcome ask_for(const char *name)
+{
+	const struct frontend_rig_query q = {.name = name, .type = DNS_TYPE_A, .id = 7};
+	return frontend_rig_ask(FRONTEND_TCP, &q);
+}
+
+static void fill(const char *name)
+{
+	const unsigned before = later_count;
+	assert_int_equal(ask_for(name), FRONTEND_LATER);
+	expect_later(before, 1500);
+}
+
+static void hit(const char *name, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		assert_int_equal(ask_for(name), FRONTEND_REPLY);
+}
+
+static unsigned asked(void)
+{
+	return fake[0].udp_queries + fake[1].udp_queries;
+}
+
+static uint64_t verdicts(enum verdict v)
+{
+	return frontend_now().of[FRONTEND_TCP].verdict[v];
+}
+
+struct heat {
+	const char *name;
+	uint32_t heat;
+};
+
+static void heat_look(void *arg)
+{
+	struct heat *h = arg;
+	struct l0_writer *l0 = link_l0(rig.link, 0);
+	struct dns_query q = {.qtype = DNS_TYPE_A, .qclass = DNS_CLASS_IN};
+	struct l0_key key;
+	if (dns_name_from_text(h->name, strlen(h->name), &q.name) < 0)
+		return;
+	l0_key_of_query(l0_writer_reader(l0), &q, 0, &key);
+	h->heat = l0_writer_heat(l0, &key);
+}
+
+static uint32_t heat_of(const char *name)
+{
+	struct heat h = {.name = name};
+	on_loop(heat_look, &h);
+	return h.heat;
+}
+
+static void test_hits_are_the_frontends_own(void **)
+{
+	fill("www.example");
+	hit("www.example", 9);
+	assert_int_equal(status().client_questions, 1);
+	assert_int_equal(verdicts(VERDICT_hit), 9);
+	assert_int_equal(heat_of("www.example"), (1 + 9) * L0_HEAT_ONE);
+}
+
+// A hit past its time requests a renewal, once; so no client finds the record gone.
+static void test_hits_renew(void **)
+{
+	fill("hot.example");
+	hit("hot.example", HOT);
+	assert_int_equal(status().refreshes, 0);
+	clock_ahead_by_ms((TTL_S - 20) * 1000);
+	hit("hot.example", 1);
+	for (unsigned i = 0; i < 20000 && asked() < 2; i++)
+		usleep(1000);
+	for (unsigned i = 0; i < 20000 && status().inflight > 0; i++)
+		usleep(1000);
+	assert_int_equal(asked(), 2);
+	assert_int_equal(status().refreshes, 1);
+	clock_ahead_by_ms(40000); // past the end of the first
+	hit("hot.example", 1);
+	assert_int_equal(verdicts(VERDICT_miss), 1);
+}
+
+static void stale_at_once(void *)
+{
+	rig.config.cache.stale_immediate = true;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	frontend_configure(rig.frontend, &rig.config);
+}
+
+// A record past its TTL is served where the configuration says so, and renewed.
+static void test_stale_where_it_may(void **)
+{
+	rig.config.cache.stale_ttl_s = 30;
+	fill("old.example");
+	clock_ahead_by_ms((TTL_S + 10) * 1000);
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	on_loop(stale_at_once, NULL);
+	hit("old.example", 1);
+	assert_int_equal(get_u32(frontend_said + frontend_said_reply.len - 10), 30);
+	assert_int_equal(verdicts(VERDICT_hit_stale), 1);
+	assert_int_equal(status().client_questions, 1);
+}
+
+struct waiting {
+	bool passed, held;
+};
+
+static void epoch_look(void *arg)
+{
+	struct waiting *w = arg;
+	struct epoch_writer *e = publisher_epoch(rig.publisher, 0);
+	struct publisher_reader reader;
+	w->passed = epoch_passed(e, epoch_advance(e));
+	if (publisher_reader(rig.publisher, EPOCH_OWN_MAX - 1, &reader) < 0)
+		return;
+	epoch_online(&reader.epoch);
+	w->held = !epoch_passed(e, epoch_advance(e));
+	epoch_offline(&reader.epoch);
+}
+
+// Between two look-ups the frontend delays no reclaim; a reader in the middle of one does.
+static void test_idle_frontend_holds_nothing_back(void **)
+{
+	struct waiting w = {0};
+	fake_dataplane_close(&dp);
+	fill("www.example");
+	hit("www.example", 1);
+	on_loop(epoch_look, &w);
+	assert_true(w.passed);
+	assert_true(w.held);
+	fake_dataplane_open(&dp, &rig.paths, 2);
+}
+
+int main(void)
+{
+	rig_max_sends = 1;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_hits_are_the_frontends_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hits_renew, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stale_where_it_may, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_idle_frontend_holds_nothing_back, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

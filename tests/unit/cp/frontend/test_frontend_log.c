@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Rows of the query log that the frontend writes itself: of a miss with where its answer came
+// from, of a hit, and of a question whose client left. And what a watch shows of them.
+#include "controlplane/querylog/querylog_batch.h"
+#include "frontend_rig.h"
+#include "tests/unit/cp/querylog/row_watch.h"
+
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log_msg.h>
+
+static int setup(void **state)
+{
+	rig_setup(state);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	frontend_rig_open();
+	frontend_rig_admit_all();
+	row_watch_start(NULL, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	row_watch_stop();
+	frontend_rig_close();
+	return rig_teardown(state);
+}
+
+static enum frontend_outcome ask_for(const char *name)
+{
+	const struct frontend_rig_query q = {.name = name, .type = DNS_TYPE_A, .id = 7};
+	return frontend_rig_ask(FRONTEND_TCP, &q);
+}
+
+static void test_miss_and_hit(void **)
+{
+	assert_int_equal(ask_for("wWw.Example"), FRONTEND_LATER);
+	expect_later(0, 1500);
+	struct row_watch_row row = row_watch_await(1);
+	assert_string_equal(row.qname, "www.example");
+	assert_string_equal(row.verdict, "resolved");
+	assert_int_equal(row.tier, LOG_TIER_UPSTREAM);
+	assert_int_equal(row.transport, QUERYLOG_TCP);
+	assert_int_not_equal(row.upstream[0], 0);
+	assert_int_equal(ask_for("www.example"), FRONTEND_REPLY);
+	row = row_watch_await(2);
+	assert_string_equal(row.verdict, "hit");
+	assert_int_equal(row.tier, LOG_TIER_L0);
+	assert_int_equal(row.upstream[0], 0);
+}
+
+static void test_client_left(void **)
+{
+	fake[0].held = fake[1].held = true;
+	assert_int_equal(ask_for("www.example"), FRONTEND_LATER);
+	frontend_rig_end(FRONTEND_TCP);
+	assert_string_equal(row_watch_await(1).verdict, "unanswered");
+	fake[0].held = fake[1].held = false;
+}
+
+static struct trace seen[4];
+static _Atomic unsigned seen_count;
+
+static void on_trace(void *, const struct trace *t)
+{
+	if (seen_count < ARRAY_LEN(seen))
+		seen[seen_count] = *t;
+	seen_count++;
+}
+
+static const struct trace *trace_await(unsigned n)
+{
+	for (unsigned i = 0; i < 20000 && seen_count <= n; i++)
+		usleep(1000);
+	assert_int_equal(seen_count, n + 1);
+	return &seen[n];
+}
+
+static bool has_step(const struct trace *t, enum trace_step step)
+{
+	for (unsigned i = 0; i < t->count; i++)
+		if (t->event[i].step == step)
+			return true;
+	return false;
+}
+
+// A query that no resolver saw is shown too; without a watch none is.
+static void test_watched(void **)
+{
+	const struct dp_watch watch = {.id = 5, .until_ms = clock_mono_ms() + 600000};
+	assert_int_equal(ask_for("www.example"), FRONTEND_LATER);
+	expect_later(0, 1500);
+	assert_int_equal(ask_for("www.example"), FRONTEND_REPLY);
+	assert_int_equal(resolver_watch(rig.resolver, &watch, on_trace, NULL), 0);
+	publish_watch(rig.publisher, &watch);
+	assert_int_equal(ask_for("www.example"), FRONTEND_REPLY);
+	const struct trace *t = trace_await(0);
+	assert_true(has_step(t, TRACE_l0_hit));
+	assert_int_equal(t->verdict, VERDICT_hit);
+	assert_int_equal(t->outcome, ANSWER_CACHED);
+	assert_memory_equal(t->name, "\3www\7example", 13);
+	assert_int_equal(t->client_port, 4000);
+	assert_true(t->is_tcp);
+	assert_int_equal(ask_for("other.example"), FRONTEND_LATER);
+	t = trace_await(1);
+	assert_true(has_step(t, TRACE_l0_miss));
+	assert_int_equal(t->worker, TRACE_OF_FRONTEND);
+	assert_int_equal(t->outcome, ANSWER_UPSTREAM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_miss_and_hit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_client_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_watched, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The profiles that weir keeps by itself: the newest has number 1, and there are three at most.
+
+#include "controlplane/base/loop.h"
+#include "controlplane/memory/heap.h"
+#include "controlplane/memory/heap_baselines.h"
+#include "tests/unit/unit.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/weir-test-XXXXXX";
+static struct loop *service;
+
+static ino_t number_of(unsigned i)
+{
+	char path[64];
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/heap-auto-%u", folder, i);
+	if (stat(path, &st) < 0)
+		return 0;
+	assert_int_equal(st.st_mode & 0777, 0600);
+	return st.st_ino;
+}
+
+static unsigned files_count(void)
+{
+	unsigned n = 0;
+	DIR *dir = opendir(folder);
+	assert_non_null(dir);
+	for (const struct dirent *e; (e = readdir(dir));)
+		n += e->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+static void three_are_kept(void **)
+{
+	struct heap_baselines *b;
+	struct heap_stats stats;
+	heap_read(&stats);
+	assert_int_equal(heap_baselines_open(&b, service, folder), 0);
+	assert_int_equal(files_count(), 0);
+	ino_t first = 0;
+	for (unsigned i = 1; i <= 5; i++) {
+		heap_baselines_take(b);
+		if (!stats.can_profile) {
+			assert_int_equal(files_count(), 0);
+			continue;
+		}
+		assert_int_equal(files_count(), i < HEAP_BASELINES ? i : HEAP_BASELINES);
+		if (i == 3)
+			first = number_of(1);
+	}
+	if (stats.can_profile) {
+		assert_int_equal(number_of(3), first); // of the third, after two more
+		assert_true(first != 0);
+	}
+	heap_baselines_close(b);
+}
+
+static int setup(void **)
+{
+	return mkdtemp(folder) && loop_new("service", &service) == 0 ? 0 : -1;
+}
+
+static int teardown(void **)
+{
+	char path[64];
+	for (unsigned i = 1; i <= HEAP_BASELINES; i++) {
+		snprintf(path, sizeof(path), "%s/heap-auto-%u", folder, i);
+		(void)unlink(path);
+	}
+	loop_free(service);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(three_are_kept),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

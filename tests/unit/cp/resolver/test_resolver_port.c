@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Misses whose upstream queries leave through the port: over the rings to a worker, which the test
+// plays, and back.
+#include "controlplane/route/route_board.h"
+#include "resolver_rig.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/csum.h>
+
+enum { WAIT_MS = 20000, FOR_EVER_MS = 1 << 30 };
+
+static void board_say(enum route_way way)
+{
+	static struct route_board board;
+	board = (struct route_board){.range_count = 1, .range = {{20000, 65535}}, .count = 2};
+	for (unsigned i = 0; i < 2; i++)
+		board.server[i] = (struct route_server){
+			.address = rig.config.upstreams.server[i].address, .way = way};
+	route_board_put(&board);
+}
+
+// A heartbeat that no slow machine lets grow old; 1: a dead worker's.
+static void heartbeat(unsigned worker, uint64_t ms)
+{
+	atomic_store(&dp.dp[worker]->heartbeat_ms, ms);
+}
+
+static void beat(void *)
+{
+	upstream_port_beat(rig.port);
+}
+
+static int setup(void **state)
+{
+	rig_max_sends = 1;
+	int rc = rig_setup(state);
+	board_say(ROUTE_port);
+	for (unsigned i = 0; i < 2; i++) {
+		heartbeat(i, clock_mono_ms() + FOR_EVER_MS);
+		atomic_store(&dp.dp[i]->activated_hops, 1);
+	}
+	on_loop(beat, NULL);
+	return rc;
+}
+
+static int teardown(void **state)
+{
+	static const struct route_board none;
+	route_board_put(&none);
+	return rig_teardown(state);
+}
+
+// What the server replies to the query.
+static size_t reply_of(const struct fake_send *s, uint8_t dns[MSG_DNS_MAX])
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(s->head.server_port)};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	memcpy(&to.sin_addr, s->head.server_ip, 4);
+	assert_int_equal(sendto(fd, s->dns, s->head.dns_len, 0, (struct sockaddr *)&to, sizeof(to)),
+		s->head.dns_len);
+	ssize_t n = recv(fd, dns, MSG_DNS_MAX, 0);
+	assert_true(n > 0);
+	close(fd);
+	return (size_t)n;
+}
+
+static struct msg_heard heard_of(const struct fake_send *s, size_t len)
+{
+	struct msg_heard m = {.dp_incarnation = s->head.dp_incarnation,
+		.server_port = s->head.server_port,
+		.local_port = s->head.local_port,
+		.ip_version = s->head.ip_version,
+		.kind = HEARD_REPLY,
+		.dns_len = (uint16_t)len};
+	memcpy(m.server_ip, s->head.server_ip, sizeof(m.server_ip));
+	return m;
+}
+
+// Any worker may hear the reply.
+static void serve(const struct fake_send *s, unsigned worker)
+{
+	uint8_t dns[MSG_DNS_MAX];
+	const struct msg_heard m = heard_of(s, reply_of(s, dns));
+	assert_true(fake_dataplane_hear(&dp, worker, &m, dns));
+}
+
+static void test_over_the_rings(void **)
+{
+	struct fake_send s;
+	unsigned worker[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		ask(i ? "two.example" : "one.example", (uint16_t)(7 + i));
+		assert_true(fake_dataplane_send(&dp, &s, &worker[i], WAIT_MS));
+		assert_int_equal(s.head.dp_incarnation, dp.incarnation);
+		assert_int_equal(s.head.sum, csum_partial(s.dns, s.head.dns_len));
+		assert_int_equal(s.head.server_port, fake[0].port);
+		assert_true(s.head.local_port >= 20000);
+		serve(&s, 1 - worker[i]);
+		expect_answer(WAIT_MS, (uint16_t)(7 + i), 0, ANSWER_UPSTREAM);
+	}
+	assert_int_not_equal(worker[0], worker[1]); // each has its turn
+	const struct resolver_status now = status();
+	assert_int_equal(now.port.sent, 2);
+	assert_int_equal(now.port.replies, 2);
+	assert_int_equal(now.port.open, 0);
+	assert_int_equal(now.sockets.opened, 0);
+	assert_int_equal(now.upstream[0].sent_port, 2);
+	assert_int_equal(now.upstream[0].way, ROUTE_port);
+}
+
+static void test_only_of_this_data_plane(void **)
+{
+	uint8_t dns[MSG_DNS_MAX];
+	struct fake_send s;
+	unsigned worker;
+
+	ask("www.example", 9);
+	assert_true(fake_dataplane_send(&dp, &s, &worker, WAIT_MS));
+	struct msg_heard m = heard_of(&s, reply_of(&s, dns));
+	m.dp_incarnation++;
+	const uint64_t foreign = status().foreign_messages;
+	assert_true(fake_dataplane_hear(&dp, worker, &m, dns));
+	for (unsigned i = 0; i < WAIT_MS && status().foreign_messages == foreign; i++)
+		usleep(1000);
+	assert_int_equal(status().foreign_messages, foreign + 1);
+	assert_int_equal(status().port.replies, 0);
+	serve(&s, worker);
+	expect_answer(WAIT_MS, 9, 0, ANSWER_UPSTREAM);
+}
+
+static void test_a_dead_worker_gets_no_queries(void **)
+{
+	struct fake_send s;
+	unsigned worker;
+
+	heartbeat(0, 1);
+	on_loop(beat, NULL);
+	ask("a.example", 1);
+	assert_true(fake_dataplane_send(&dp, &s, &worker, WAIT_MS));
+	assert_int_equal(worker, 1);
+	heartbeat(1, 1); // dies with the query, which a socket sends again
+	on_loop(beat, NULL);
+	expect_answer(WAIT_MS, 1, 0, ANSWER_UPSTREAM);
+	assert_int_equal(status().port.dead, 1);
+	ask("b.example", 2);
+	expect_answer(WAIT_MS, 2, 0, ANSWER_UPSTREAM);
+	assert_int_equal(status().port.sent, 1);
+	assert_int_equal(status().sockets.opened, 2);
+}
+
+// A worker without an image sends nothing.
+static void test_no_image(void **)
+{
+	for (unsigned i = 0; i < 2; i++)
+		atomic_store(&dp.dp[i]->activated_hops, 0);
+	on_loop(beat, NULL);
+	ask("www.example", 3);
+	expect_answer(WAIT_MS, 3, 0, ANSWER_UPSTREAM);
+	assert_int_equal(status().port.sent, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_over_the_rings, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_only_of_this_data_plane, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_dead_worker_gets_no_queries, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_image, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Two resolvers as one (resolvers.h).
+#include "resolvers_rig.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_proto.h>
+
+static void on_status(void *arg, const struct resolver_status *s)
+{
+	struct errand *e = arg;
+	e->status = *s;
+	e->there = true;
+}
+
+static void ask_status(struct errand *e)
+{
+	assert_int_equal(resolvers_status(&all, asking, on_status, e), 0);
+}
+
+static const struct table_info *table_of(const struct table_registry *t, const char *name)
+{
+	unsigned i = 0;
+	while (i < t->count && strcmp(t->table[i].name, name) != 0)
+		i++;
+	assert_in_range(i, 0, t->count - 1);
+	return &t->table[i];
+}
+
+// Nine questions in all: four for each; 65,536 places.
+static void test_status_is_of_both(void **)
+{
+	unsigned asked = both_filled();
+	errand_on(asking, ask_status);
+	assert_int_equal(errand.status.l0.entries, asked);
+	assert_int_equal(errand.status.l0.refused_foreign, 0);
+	assert_int_equal(errand.status.upstream_count, 1);
+	assert_int_equal(errand.status.upstream[0].answered, asked);
+	assert_int_equal(errand.status.inflight_cap, 8);
+	assert_int_equal(table_of(&errand.status.tables, "inflight")->cap, 8);
+	assert_int_equal(table_of(&errand.status.tables, "waiters")->cap, 65536);
+	assert_int_equal(table_of(&errand.status.tables, "upstream_names")->used, 1);
+}
+
+static void on_look(void *arg, int err, const struct cache_look *look)
+{
+	struct errand *e = arg;
+	assert_int_equal(err, 0);
+	assert_true(look->count <= ARRAY_LEN(e->look.entry));
+	e->look.count = look->count;
+	e->look.l1_types = look->l1_type_count;
+	memcpy(e->look.entry, look->entry, look->count * sizeof(look->entry[0]));
+	e->there = true;
+}
+
+static void ask_look(struct errand *e)
+{
+	assert_int_equal(resolvers_cache_get(&all, &e->what.name, 0, asking, on_look, e), 0);
+}
+
+static void on_flushed(void *arg, int err, const struct cache_flushed *f)
+{
+	struct errand *e = arg;
+	assert_int_equal(err, 0);
+	e->flushed = *f;
+	e->there = true;
+}
+
+static void ask_flush(struct errand *e)
+{
+	assert_int_equal(resolvers_cache_flush(&all, &e->what, true, asking, on_flushed, e), 0);
+}
+
+// A name's types are spread over both parts; here each part has some names.
+static void test_all_parts_are_looked_at_and_flushed(void **)
+{
+	const unsigned asked = both_filled();
+	char name[32];
+
+	for (unsigned i = 0; i < asked; i++) {
+		int len = snprintf(name, sizeof(name), "n%u.example", i);
+		assert_int_equal(dns_name_from_text(name, (size_t)len, &errand.what.name), 0);
+		errand_on(asking, ask_look);
+		assert_int_equal(errand.look.count, 1);
+		assert_true(errand.look.l1_types > 1);
+	}
+	errand.what = (struct flush){.kind = FLUSH_BELOW};
+	assert_int_equal(dns_name_from_text("example", 7, &errand.what.name), 0);
+	errand_on(asking, ask_flush);
+	assert_int_equal(errand.flushed.l0, asked);
+	errand_on(asking, ask_status);
+	assert_int_equal(errand.status.l0.entries, 0);
+	assert_int_equal(errand.status.flush.asked, 1);
+}
+
+static void on_then(void *arg)
+{
+	struct errand *e = arg;
+	e->on = pthread_self();
+	e->there = true;
+}
+
+static void set_policy(struct errand *e)
+{
+	resolvers_set_answer_policy(&all, NULL, on_then, e);
+}
+
+// The first one's loop is told once both have looked through their part.
+static void test_an_answer_policy_is_in_force_when_all_have_it(void **)
+{
+	for (unsigned n = 1; n <= 3; n++) {
+		errand_on(part[0].loop, set_policy);
+		assert_true(pthread_equal(errand.on, part[0].thread));
+		assert_int_equal(all.policy.left, 0);
+		errand_on(asking, ask_status);
+		assert_int_equal(errand.status.answer_policy.walks, n);
+		for (unsigned i = 0; i < COUNT; i++)
+			assert_int_equal(all.one[i]->count.answer_policy.walks, n);
+	}
+}
+
+static char kids[] = "kids";
+static struct config_group group = {.name = kids};
+
+static void reconfigure(struct errand *e)
+{
+	assert_int_equal(resolvers_reconfigure(&all, &config, e->group, on_then, e), 0);
+}
+
+// A group's view has one number with both; the second takes it from the first.
+static void test_views_have_the_same_numbers(void **)
+{
+	unsigned before = 0;
+
+	config.group_count = 1;
+	config.groups = &group;
+	for (unsigned n = 1; n <= 2; n++) {
+		group.disable_cache = n == 1;
+		group.upstream_count = n == 2;
+		group.upstreams = config.upstreams.server;
+		errand_on(part[0].loop, reconfigure);
+		assert_true(pthread_equal(errand.on, part[0].thread));
+		assert_true(errand.group[1].view > before);
+		before = errand.group[1].view;
+		for (unsigned i = 0; i < COUNT; i++) {
+			const struct view *v = views_of_group(part[i].views, 0);
+			assert_int_equal(v->number, before);
+			assert_true(v->hash == errand.group[1].view_hash);
+			assert_ptr_equal(views_find(part[i].views, before), v);
+		}
+	}
+}
+
+// Other servers for everyone: each part is emptied, and the cache counts as theirs when both are.
+static void test_other_servers_empty_all_parts(void **)
+{
+	_Atomic uint64_t *filled = &publisher_directory(published)->filled_by;
+
+	(void)both_filled();
+	config.upstreams.server[0].address.ip.bytes[3] = 2;
+	errand_on(part[0].loop, reconfigure);
+	for (unsigned i = 0; i < PATIENCE_MS && *filled != view_everyone_hash(&config); i++)
+		usleep(1000);
+	assert_true(*filled == view_everyone_hash(&config));
+	errand_on(asking, ask_status);
+	assert_int_equal(errand.status.l0.entries, 0);
+}
+
+static void nothing(void *)
+{
+}
+
+// Ends once the other resolver found the mailbox full.
+static void reconfigure_behind_a_full_mailbox(struct errand *e)
+{
+	struct loop *first = part[0].loop;
+
+	while (loop_call(first, nothing, NULL) == 0)
+		;
+	const uint64_t refused = loop_calls_refused(first);
+	reconfigure(e);
+	for (unsigned i = 0; i < PATIENCE_MS && loop_calls_refused(first) == refused; i++)
+		usleep(1000);
+	assert_true(loop_calls_refused(first) > refused);
+}
+
+// A part whose end cannot be said at once counts all the same.
+static void test_a_full_mailbox_does_not_lose_a_part(void **)
+{
+	_Atomic uint64_t *filled = &publisher_directory(published)->filled_by;
+
+	(void)both_filled();
+	config.upstreams.server[0].address.ip.bytes[3] = 2;
+	errand_on(part[0].loop, reconfigure_behind_a_full_mailbox);
+	for (unsigned i = 0; i < PATIENCE_MS && *filled != view_everyone_hash(&config); i++)
+		usleep(1000);
+	assert_true(*filled == view_everyone_hash(&config));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, resolvers_setup, resolvers_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_status_is_of_both),
+		T(test_all_parts_are_looked_at_and_flushed),
+		T(test_an_answer_policy_is_in_force_when_all_have_it),
+		T(test_views_have_the_same_numbers),
+		T(test_other_servers_empty_all_parts),
+		T(test_a_full_mailbox_does_not_lose_a_part),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What several resolvers say, as one.
+#include "controlplane/resolver/resolvers_merge.h"
+#include "tests/unit/unit.h"
+
+#include <string.h>
+
+static struct resolver_status sum, one;
+
+static int setup(void **)
+{
+	memset(&sum, 0, sizeof(sum));
+	memset(&one, 0, sizeof(one));
+	return 0;
+}
+
+static void counters_add_and_the_worst_is_shown(void **)
+{
+	sum.misses = 10, one.misses = 5;
+	sum.inflight = 3, one.inflight = 4;
+	sum.l0.entries = 100, one.l0.entries = 11;
+	sum.l0.oldest_ms = 0, one.l0.oldest_ms = 77; // 0: none
+	sum.lag.p99_us = 40, one.lag.p99_us = 900;
+	sum.lag.samples = 7, one.lag.samples = 8;
+	sum.loop_busy_us = 50, one.loop_busy_us = 49;
+	sum.took[ANSWER_CACHED].bucket[3] = 2, one.took[ANSWER_CACHED].bucket[3] = 5;
+	sum.sockets.open = 8, one.sockets.open = 9;
+	sum.sockets.since_ms = 500, one.sockets.since_ms = 400;
+	sum.streams.queries = 1, one.streams.queries = 2;
+	sum.l1.lookups = 1000, one.l1.lookups = 1;
+	sum.refused_suffix = 3, one.refused_suffix = 5;
+	sum.unlimited_zone = 7, one.unlimited_zone = 11;
+	sum.unlimited_client = 13, one.unlimited_client = 17;
+	resolvers_merge_status(&sum, &one);
+	assert_int_equal(sum.misses, 15);
+	assert_int_equal(sum.inflight, 7);
+	assert_int_equal(sum.l0.entries, 111);
+	assert_int_equal(sum.l0.oldest_ms, 77);
+	assert_int_equal(sum.lag.p99_us, 900);
+	assert_int_equal(sum.lag.samples, 15);
+	assert_int_equal(sum.loop_busy_us, 50);
+	assert_int_equal(sum.took[ANSWER_CACHED].bucket[3], 7);
+	assert_int_equal(sum.sockets.open, 17);
+	assert_int_equal(sum.sockets.since_ms, 400);
+	assert_int_equal(sum.streams.queries, 3);
+	assert_int_equal(sum.l1.lookups, 1001);
+	assert_int_equal(sum.refused_suffix, 8);
+	assert_int_equal(sum.unlimited_zone, 18);
+	assert_int_equal(sum.unlimited_client, 30);
+}
+
+// What the process has once is the first one's.
+static void what_is_there_once_is_counted_once(void **)
+{
+	sum.link_up = 1, one.link_up = 0;
+	sum.worker_rings = 4, one.worker_rings = 4;
+	sum.l0_bytes = 4096, one.l0_bytes = 4096;
+	sum.step.steps = 2, one.step.steps = 2;
+	sum.step.aged = 2, one.step.aged = 3;
+	sum.flush.asked = 6, one.flush.asked = 6;
+	sum.flush.kept_out = 6, one.flush.kept_out = 1;
+	sum.upstream_sets = 3, one.upstream_sets = 3;
+	sum.answer_policy.walks = 1, one.answer_policy.walks = 1;
+	resolvers_merge_status(&sum, &one);
+	assert_int_equal(sum.link_up, 1);
+	assert_int_equal(sum.worker_rings, 4);
+	assert_int_equal(sum.l0_bytes, 4096);
+	assert_int_equal(sum.step.steps, 2);
+	assert_int_equal(sum.step.aged, 5);
+	assert_int_equal(sum.flush.asked, 6);
+	assert_int_equal(sum.flush.kept_out, 7);
+	assert_int_equal(sum.upstream_sets, 3);
+	assert_int_equal(sum.answer_policy.walks, 1);
+}
+
+static void a_server_is_the_same_for_all(void **)
+{
+	sum.upstream_count = one.upstream_count = 2;
+	for (unsigned i = 0; i < 2; i++)
+		sum.upstream[i].up = one.upstream[i].up = true;
+	one.upstream[1].up = false;
+	sum.upstream[0].sent = 5, one.upstream[0].sent = 6;
+	sum.upstream[1].srtt_us = 900, one.upstream[1].srtt_us = 1000;
+	// A resolver of 100 queries sent all of them to the first server, one of 300 none.
+	sum.upstream[0].share = 65535, sum.upstream[0].set_sent = 100;
+	one.upstream[0].share = 0, one.upstream[0].set_sent = 300;
+	resolvers_merge_status(&sum, &one);
+	assert_int_equal(sum.upstream_count, 2);
+	assert_int_equal(sum.upstream[0].sent, 11);
+	assert_int_equal(sum.upstream[0].share, 65535 / 4);
+	assert_int_equal(sum.upstream[0].set_sent, 400);
+	assert_true(sum.upstream[0].up);
+	assert_false(sum.upstream[1].up);
+	assert_int_equal(sum.upstream[1].srtt_us, 1000);
+}
+
+static void tables_of_one_name_are_one(void **)
+{
+	const struct table_info inflight = {.name = "inflight",
+		.kind = TABLE_WORK,
+		.cap = 100,
+		.used = 7,
+		.high = 9,
+		.bytes = 1000,
+		.oldest_ms = 30,
+		.has = TABLE_AGES};
+	struct table_info other = inflight;
+	const struct table_info alone = {.name = "alone", .kind = TABLE_FIXED, .cap = 1};
+
+	table_register(&sum.tables, &inflight);
+	other.used = 1;
+	other.oldest_ms = 700;
+	table_register(&one.tables, &alone);
+	table_register(&one.tables, &other);
+	resolvers_merge_status(&sum, &one);
+	assert_int_equal(sum.tables.count, 2);
+	const struct table_info *t = &sum.tables.table[0];
+	assert_string_equal(t->name, "inflight");
+	assert_int_equal(t->cap, 200);
+	assert_int_equal(t->used, 8);
+	assert_int_equal(t->high, 18);
+	assert_int_equal(t->bytes, 2000);
+	assert_int_equal(t->oldest_ms, 700);
+	assert_string_equal(sum.tables.table[1].name, "alone");
+}
+
+static void minutes_of_refresh_ahead_add(void **)
+{
+	static struct refresh_report a, b;
+	a.stats.minute[5] = 3000, a.stats.count[5].done = 2;
+	b.stats.minute[5] = 3000, b.stats.count[5].done = 3;
+	a.stats.minute[6] = 3001 - REFRESH_MINUTES, a.stats.count[6].done = 50; // a day before
+	b.stats.minute[6] = 3001, b.stats.count[6].done = 4;
+	a.stats.minute[7] = 3002, a.stats.count[7].done = 6;
+	b.stats.minute[7] = 0;
+	a.inflight = 1, b.inflight = 2;
+	resolvers_merge_refresh(&a, &b);
+	assert_int_equal(a.inflight, 3);
+	assert_int_equal(a.stats.count[5].done, 5);
+	assert_int_equal(a.stats.minute[6], 3001);
+	assert_int_equal(a.stats.count[6].done, 4);
+	assert_int_equal(a.stats.count[7].done, 6);
+}
+
+static void the_oldest_questions_of_all_are_listed(void **)
+{
+	struct pending_question of_a[2] = {{.age_ms = 90}, {.age_ms = 10}};
+	struct pending_question of_b[3] = {{.age_ms = 95}, {.age_ms = 50}, {.age_ms = 5}};
+	struct pending_question room[4] = {0};
+	struct resolver_pending a = {.total = 2, .clients = 3, .count = 2, .question = of_a};
+	const struct resolver_pending b = {
+		.total = 30, .clients = 40, .count = 3, .question = of_b};
+
+	resolvers_merge_pending(&a, &b, 4, room);
+	assert_int_equal(a.total, 32);
+	assert_int_equal(a.clients, 43);
+	assert_int_equal(a.count, 4);
+	static const unsigned ages[] = {95, 90, 50, 10};
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(a.question[i].age_ms, ages[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(counters_add_and_the_worst_is_shown, setup),
+		cmocka_unit_test_setup(what_is_there_once_is_counted_once, setup),
+		cmocka_unit_test_setup(a_server_is_the_same_for_all, setup),
+		cmocka_unit_test_setup(tables_of_one_name_are_one, setup),
+		cmocka_unit_test(minutes_of_refresh_ahead_add),
+		cmocka_unit_test(the_oldest_questions_of_all_are_listed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A configuration for whose lists there is no memory: the next reload fetches them all the same.
+
+#include "rules_rig.h"
+#include "tests/unit/cp/http/fake_http.h"
+#include "tests/unit/cp/memory/memory_fails.h"
+
+static void call_starved(void *config)
+{
+	memory_fails_at(1, true);
+	int rc = rules_configure(env.rules, config, on_done, NULL);
+	if (memory_fails_end() == 0 || rc != -ENOMEM)
+		abort();
+	atomic_fetch_add(&env.replies, 1);
+}
+
+static void call_reload_starved(void *)
+{
+	memory_fails_at(1, true);
+	int rc = rules_reload(env.rules, false, on_done, NULL);
+	if (memory_fails_end() == 0 || rc != -ENOMEM)
+		abort();
+	atomic_fetch_add(&env.replies, 1);
+}
+
+static void test_a_reload_makes_up_for_it(void **)
+{
+	static struct fake_http http;
+	static char url[128];
+	struct config fetches = env.config;
+	fake_http_start(&http);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/list", http.port);
+	env.list[1].url = url;
+	env.list[1].path = NULL;
+	fetches.blocking.list_count = 2;
+	fetches.blocking.update = (struct config_update){
+		.timeout_s = 60, .max_mb = 1, .max_redirects = 3, .allow_private = true};
+	fake_http_body(&http, "ads2.example\n", "\"v1\"");
+	write_list(0, "ads.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	on_service(call_starved, &fetches, 1);
+	on_service(call_reload_starved, NULL, 1);
+	assert_int_equal(http.requests, 0);
+	reload_same(1, false);
+	assert_true(http.requests > 0);
+	assert_int_equal(ask("ads2.example").verdict.d.action, RULE_BLOCK);
+	close_rules();
+	fake_http_stop(&http);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_a_reload_makes_up_for_it, make_env, remove_env),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A reload that finds nothing changed allocates nothing in rules, lists and policy; and a change is
+// never missed.
+
+#include "open_fails.h"
+#include "rules_rig.h"
+#include "tests/unit/cp/http/fake_http.h"
+#include "wall_ahead.h"
+
+#include <fcntl.h>
+#include <weir/heap_site.h>
+
+static char hosts_path[96], *hosts[] = {hosts_path};
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static int start(void **state)
+{
+	if (make_env(state))
+		return -1;
+	wall_ahead_s = 10;
+	snprintf(hosts_path, sizeof(hosts_path), "%s/hosts", env.folder);
+	env.config.local.hosts_files = hosts;
+	env.config.local.hosts_file_count = 1;
+	env.config.local.ttl_s = 60;
+	write_file(hosts_path, "192.0.2.1 nas.example\n");
+	write_list(0, "ads.example\n");
+	return 0;
+}
+
+static bool is_of_rules(const char *file)
+{
+	static const char *const rooms[] = {"controlplane/rules/", "controlplane/lists/",
+		"controlplane/policy/", "core/base/keyhash"};
+	for (unsigned i = 0; i < ARRAY_LEN(rooms); i++)
+		if (strstr(file, rooms[i]))
+			return true;
+	return false;
+}
+
+// Bytes that rules, lists and policy ever allocated.
+static uint64_t made(void)
+{
+	static const struct heap_site *site[HEAP_SITES_MAX];
+	unsigned count = heap_sites(site, HEAP_SITES_MAX);
+	uint64_t bytes = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (is_of_rules(site[i]->file))
+			bytes += atomic_load(&site[i]->made_bytes);
+	return bytes;
+}
+
+static uint64_t made_by_reload(void)
+{
+	uint64_t before = made();
+	reload_same(1, false);
+	return made() - before;
+}
+
+static void reload_publishes(void)
+{
+	reload_same(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+}
+
+// From here on what is there is known.
+static void settle(void)
+{
+	open_rules();
+	run();
+	reload(1, false);
+	reload_same(2, false);
+	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+}
+
+static void test_nothing_is_allocated(void **)
+{
+	settle();
+	assert_true(made() > 0); // the sites are counted
+	uint64_t unchanged = env.last.unchanged;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(made_by_reload(), 0);
+		assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	}
+	assert_int_equal(env.last.unchanged, unchanged + 3);
+	assert_int_equal(env.last.list_count, 4);
+	assert_int_equal(env.last.lists[2].names, 1);
+	close_rules();
+}
+
+static void call_configure(void *config)
+{
+	if (rules_configure(env.rules, config, on_done, NULL))
+		abort();
+}
+
+// A file that is read again is another object with the same text.
+static void test_nor_for_the_same_configuration(void **)
+{
+	struct config again = env.config, toggled = env.config, edited = env.config;
+	env.config.text_hash = again.text_hash = toggled.text_hash = 1;
+	toggled.blocking.update.interval_s = 3600;
+	edited.text_hash = 2;
+	settle();
+	uint64_t before = made();
+	on_service(call_configure, &again, 1);
+	assert_int_equal(made() - before, 0);
+	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	on_service(call_configure, &toggled, 1);
+	assert_in_range(made() - before, 1, 4096); // when lists are fetched
+	before = made();
+	on_service(call_configure, &edited, 1);
+	assert_true(made() - before > 100000);
+	close_rules();
+}
+
+// A server that says 304, by hand and by the clock.
+static void test_nor_for_a_fetch_without_change(void **)
+{
+	static struct fake_http http;
+	static char url[128];
+	fake_http_start(&http);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/list", http.port);
+	env.list[1].path = NULL;
+	env.list[1].url = url;
+	env.config.blocking.list_count = 2;
+	env.config.blocking.update = (struct config_update){
+		.timeout_s = 60, .max_mb = 1, .max_redirects = 3, .allow_private = true};
+	open_rules();
+	run();
+	reload(1, false);
+	fake_http_body(&http, "ads2.example\n", "\"v2\"");
+	reload_publishes();
+	reload_same(2, false);
+	assert_int_equal(made_by_reload(), 0);
+	assert_true(fake_http_last_has(&http, "If-None-Match: \"v2\""));
+	assert_int_equal(env.last.lists[3].http_status, 304);
+	close_rules();
+
+	env.config.blocking.update.interval_s = 1;
+	settle();
+	uint64_t before = made();
+	unsigned asked = http.requests;
+	for (unsigned i = 0; i < 2000 && http.requests < asked + 2; i++)
+		usleep(10000);
+	assert_true(http.requests >= asked + 2);
+	assert_int_equal(made() - before, 0);
+	reload_same(1, false);
+	close_rules();
+	fake_http_stop(&http);
+}
+
+static bool blocked(const char *name)
+{
+	return ask(name).verdict.d.action == RULE_BLOCK;
+}
+
+static void set_times(const char *path, const struct stat *st)
+{
+	assert_int_equal(
+		utimensat(AT_FDCWD, path, (struct timespec[2]){st->st_atim, st->st_mtim}, 0), 0);
+}
+
+// Same size, same time of modification: written in place, and another file in its place.
+static void test_a_list_that_hides_its_change(void **)
+{
+	struct stat st;
+	char other[128];
+	settle();
+	assert_int_equal(stat(env.list_path[0], &st), 0);
+	write_list(0, "bad.example\n");
+	set_times(env.list_path[0], &st);
+	reload_publishes();
+	assert_true(blocked("bad.example"));
+
+	reload_same(2, false);
+	assert_int_equal(made_by_reload(), 0);
+	snprintf(other, sizeof(other), "%s/other", env.folder);
+	write_file(other, "foe.example\n");
+	assert_int_equal(stat(env.list_path[0], &st), 0);
+	set_times(other, &st);
+	assert_int_equal(rename(other, env.list_path[0]), 0);
+	reload_publishes();
+	assert_true(blocked("foe.example"));
+	close_rules();
+}
+
+// Twice within a tick of the file system's clock: such a file is read again.
+static void test_a_list_that_just_changed(void **)
+{
+	wall_ahead_s = -1000;
+	settle();
+	assert_true(made_by_reload() > 0);
+	close_rules();
+}
+
+static void test_a_list_that_is_gone_and_back(void **)
+{
+	char other[128];
+	settle();
+	snprintf(other, sizeof(other), "%s/other", env.folder);
+	assert_int_equal(rename(env.list_path[0], other), 0);
+	reload_same(1, false);
+	assert_int_equal(env.last.lists[2].error, -ENOENT);
+	assert_int_equal(rules_failing(&env.last), 1);
+	reload_same(1, false);
+	assert_int_equal(env.last.lists[2].error, -ENOENT);
+	assert_int_equal(rename(other, env.list_path[0]), 0);
+	reload_same(1, false);
+	assert_int_equal(env.last.lists[2].error, 0);
+	assert_true(blocked("ads.example"));
+	close_rules();
+}
+
+static void test_hosts_files(void **)
+{
+	settle();
+	write_file(hosts_path, "192.0.2.2 nas.example\n");
+	reload_publishes();
+	reload_same(2, false);
+	assert_int_equal(made_by_reload(), 0);
+	assert_int_equal(unlink(hosts_path), 0);
+	reload_publishes();
+	assert_false(ask("nas.example").verdict.d.matched);
+	open_fails = hosts_path;
+	write_file(hosts_path, "192.0.2.2 nas.example\n");
+	reload_same(2, false);
+	assert_false(ask("nas.example").verdict.d.matched);
+	open_fails = NULL;
+	reload_publishes();
+	close_rules();
+}
+
+static void call_follow(void *arg)
+{
+	if (rules_follow(env.rules, arg))
+		abort();
+	atomic_fetch_add(&env.replies, 1);
+}
+
+// Another configuration that nobody builds for, as when a toggle is set: the next reload does.
+static void test_another_configuration(void **)
+{
+	struct config other = env.config;
+	other.blocking.deny = &env.allow;
+	other.blocking.deny_count = 1;
+	other.blocking.allow_count = 0;
+	settle();
+	assert_false(blocked("fine.ads.example"));
+	on_service(call_follow, &other, 1);
+	reload_publishes();
+	assert_true(blocked("fine.ads.example"));
+	close_rules();
+}
+
+static void test_a_copy_that_is_gone_is_made_again(void **)
+{
+	struct rules_status s;
+	char all[128];
+	settle();
+	rules_status(env.rules, &s);
+	assert_true(s.kept_bytes > 0);
+	snprintf(all, sizeof(all), "rm %s/lists/*.kept", env.state);
+	assert_int_equal(system(all), 0);
+	reload_same(1, false);
+	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	snprintf(all, sizeof(all), "ls %s/lists/*.kept >/dev/null", env.state);
+	assert_int_equal(system(all), 0);
+	reload_same(1, false);
+	assert_int_equal(made_by_reload(), 0);
+	close_rules();
+}
+
+static void call_rollback(void *)
+{
+	if (rules_rollback(env.rules, on_done, NULL))
+		abort();
+}
+
+// The files are as they were, and the image is not theirs.
+static void test_after_a_rollback(void **)
+{
+	settle();
+	write_list(0, "new.example\n");
+	reload_same(3, false);
+	assert_int_equal(made_by_reload(), 0);
+	on_service(call_rollback, NULL, 1);
+	assert_true(blocked("ads.example"));
+	assert_false(blocked("new.example"));
+	reload_publishes();
+	assert_true(blocked("new.example"));
+	close_rules();
+}
+
+// The files were read, and the image that they give was not stored.
+static void test_after_a_build_that_failed(void **)
+{
+	char from[128], to[128];
+	settle();
+	snprintf(from, sizeof(from), "%s", env.state);
+	snprintf(to, sizeof(to), "%s/elsewhere", env.folder);
+	write_list(0, "new.example\n");
+	assert_int_equal(rename(from, to), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		reload_same(1, false);
+		assert_int_equal(env.last.outcome, RULES_FAILED);
+		assert_false(blocked("new.example"));
+	}
+	assert_int_equal(rename(to, from), 0);
+	reload_publishes();
+	assert_true(blocked("new.example"));
+	close_rules();
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, remove_env)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_nothing_is_allocated),
+		CASE(test_nor_for_the_same_configuration),
+		CASE(test_nor_for_a_fetch_without_change),
+		CASE(test_a_list_that_hides_its_change),
+		CASE(test_a_list_that_just_changed),
+		CASE(test_a_list_that_is_gone_and_back),
+		CASE(test_hosts_files),
+		CASE(test_another_configuration),
+		CASE(test_a_copy_that_is_gone_is_made_again),
+		CASE(test_after_a_rollback),
+		CASE(test_after_a_build_that_failed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

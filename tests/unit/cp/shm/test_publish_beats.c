@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A resolver that hangs is noticed by each that does not.
+#include "controlplane/shm/publish.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <weir/log.h>
+
+static struct shm_paths paths;
+static struct publisher *p;
+
+static int open_with(unsigned resolvers)
+{
+	char run[FOLDER_MAX], why[SHM_WHY_MAX];
+	struct config config = {.cache.l0_mb = 1, .controlplane.resolvers = resolvers};
+
+	log_init("test_publish_beats", (enum log_level)0); // what hangs is the point here
+	assert_int_equal(folder_make(run, "beats"), 0);
+	assert_int_equal(shm_paths_init(&paths, run, "off", why), 0);
+	return publisher_open(&p, &paths, &config, why);
+}
+
+static int teardown(void **)
+{
+	publisher_close(p);
+	shm_paths_close(&paths);
+	return folder_remove(paths.run, paths.mem);
+}
+
+static unsigned hung(void)
+{
+	struct publish_status s;
+	publish_status(p, &s);
+	return s.resolvers_hung;
+}
+
+enum { BEAT_MS = 100, RESOLVERS = 3 };
+
+static uint64_t now_ms = 100000;
+
+// For so long those of `beating`, one bit each, beat.
+static void run_some(unsigned ms, unsigned beating)
+{
+	for (const uint64_t end_ms = now_ms + ms; now_ms < end_ms; now_ms += BEAT_MS)
+		for (unsigned i = 0; i < RESOLVERS; i++)
+			if (beating >> i & 1)
+				publisher_resolver_beat(p, i, now_ms);
+}
+
+// All but `silent`.
+static void run(unsigned ms, unsigned silent)
+{
+	run_some(ms, ~(1u << silent));
+}
+
+static void test_each_is_looked_at(void **)
+{
+	assert_int_equal(open_with(RESOLVERS), 0);
+	for (unsigned silent = 0; silent < RESOLVERS; silent++) {
+		run(3 * PUBLISH_HUNG_MS, RESOLVERS);
+		assert_int_equal(hung(), 0);
+		run(PUBLISH_HUNG_MS, silent);
+		assert_int_equal(hung(), 0);
+		run(2 * BEAT_MS, silent);
+		assert_int_equal(hung(), 1);
+		run(BEAT_MS, RESOLVERS);
+		run(BEAT_MS, RESOLVERS);
+		assert_int_equal(hung(), 0);
+	}
+}
+
+static void test_all_but_one_hang(void **)
+{
+	assert_int_equal(open_with(RESOLVERS), 0);
+	for (unsigned one = 0; one < RESOLVERS; one++) {
+		run(3 * PUBLISH_HUNG_MS, RESOLVERS);
+		run_some(2 * PUBLISH_HUNG_MS, 1u << one);
+		assert_int_equal(hung(), RESOLVERS - 1);
+	}
+}
+
+// A stop that is hardly shorter than what counts as a hang: the other's last heartbeat was earlier.
+static void test_a_short_stop_is_no_hang(void **)
+{
+	assert_int_equal(open_with(RESOLVERS), 0);
+	run(3 * PUBLISH_HUNG_MS, RESOLVERS);
+	publisher_resolver_beat(p, 0, now_ms += BEAT_MS - 10);
+	now_ms += PUBLISH_HUNG_MS - BEAT_MS / 2;
+	publisher_resolver_beat(p, 0, now_ms);
+	assert_int_equal(hung(), 0);
+	run(BEAT_MS, RESOLVERS);
+	assert_int_equal(hung(), 0);
+}
+
+// All stood still at once: a stopped process, or a suspended machine.
+static void test_a_stop_of_all_is_no_hang(void **)
+{
+	assert_int_equal(open_with(RESOLVERS), 0);
+	run(3 * PUBLISH_HUNG_MS, RESOLVERS);
+	now_ms += 10 * PUBLISH_HUNG_MS;
+	run(BEAT_MS, 1); // the others are a little earlier
+	assert_int_equal(hung(), 0);
+	run(3 * PUBLISH_HUNG_MS, 1);
+	assert_int_equal(hung(), 1);
+}
+
+static void test_one_alone_looks_at_nobody(void **)
+{
+	assert_int_equal(open_with(1), 0);
+	publisher_resolver_beat(p, 0, now_ms);
+	publisher_resolver_beat(p, 0, now_ms + 10 * PUBLISH_HUNG_MS);
+	assert_int_equal(hung(), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_each_is_looked_at, teardown),
+		cmocka_unit_test_teardown(test_all_but_one_hang, teardown),
+		cmocka_unit_test_teardown(test_a_short_stop_is_no_hang, teardown),
+		cmocka_unit_test_teardown(test_a_stop_of_all_is_no_hang, teardown),
+		cmocka_unit_test_teardown(test_one_alone_looks_at_nobody, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The sockets of upstream_rig.h's servers, for tests of them.
+
+#include "controlplane/upstream/upstream_internal.h"
+#include "tests/unit/unit.h"
+#include "upstream_rig.h"
+
+#include <event2/event.h>
+
+#include <weir/clock.h>
+
+enum { MANY = 700 }; // more than half of UPSTREAM_SOCKETS_AHEAD
+
+static inline struct upstream_sockets_stats now(void)
+{
+	return totals().sockets;
+}
+
+static inline void run_for(unsigned ms)
+{
+	const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+	event_base_loopexit(loop_base(fx.loop), &tv);
+	event_base_loop(loop_base(fx.loop), 0);
+}
+
+// As many queries to server `i` in a second, which ends `ago_ms` ago, as make it a busy one.
+static inline void make_busy_of(struct upstream_sockets *p, unsigned i, unsigned ago_ms)
+{
+	struct upstream_leg leg = {.ask = &fx.ask};
+	const uint64_t at_ms = clock_mono_ms() - ago_ms;
+	for (unsigned n = 0; n < UPSTREAM_SHELF_BUSY; n++) {
+		struct upstream_socket *s;
+		assert_int_equal(upstream_socket_take(p, i, &leg, at_ms, &s), 0);
+		s->uses = 0;
+		upstream_socket_give(s, true);
+	}
+}
+
+static inline void make_busy(unsigned i)
+{
+	make_busy_of(fx.up->sockets, i, 0);
+}
+
+// Until `idle` are ready for the first server; opened in steps, so this takes a while.
+static inline void wait_for_idle(unsigned idle)
+{
+	make_busy(0);
+	for (unsigned i = 0; i < 300 && now().idle < idle; i++)
+		run_for(20);
+	assert_true(now().idle >= idle);
+}
+
+static inline bool is_idle(const struct upstream_socket *s)
+{
+	return s->fd >= 0 && !s->leg;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Checks of servers, and races between two.
+
+#include "controlplane/upstream/upstream_internal.h"
+#include "tests/unit/clock_still.h"
+#include "tests/unit/unit.h"
+#include "upstream_rig.h"
+
+#include <event2/event.h>
+
+#include <string.h>
+#include <weir/clock.h>
+
+static void use_checks(enum upstream_check_mode mode)
+{
+	fx.config.check = mode;
+	fx.config.check_interval_s = 1;
+	fx.config.check_type = DNS_TYPE_A;
+	assert_int_equal(dns_name_from_text("check.example", 13, &fx.config.check_name), 0);
+	upstreams_configure(fx.up, &fx.config);
+}
+
+static void run_for(unsigned ms)
+{
+	const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+	event_base_loopexit(loop_base(fx.loop), &tv);
+	event_base_loop(loop_base(fx.loop), 0);
+}
+
+// One wait in all, by whichever client is the first; the server is back as soon as a check says so.
+static void test_a_dead_first_server_costs_one_wait(void **state)
+{
+	(void)state;
+	use_checks(UPSTREAM_CHECK_DOWN);
+	fake[0].mode = FAKE_SILENT;
+	ask(2000);
+	assert_in_range(fx.took_ms, 50, 200);
+	for (unsigned i = 0; i < 100; i++) {
+		ask(2000);
+		assert_int_equal(fx.replies, 1);
+		assert_true(fx.took_ms < 50);
+		run_for(100);
+	}
+	assert_int_equal(status(0).sent, 1);
+	assert_int_equal(status(0).timeouts, 1);
+	assert_false(status(0).up);
+	assert_int_equal(status(0).down_for_ms, 0);
+	// 10 s: one at once, then one each 0.875 to 1.125 s.
+	assert_in_range(status(0).checks, 8, 13);
+	assert_int_equal(fake[0].udp_queries, 1 + status(0).checks);
+	assert_string_equal(fake[0].last_name, "check.example");
+	fake[0].mode = FAKE_ANSWER;
+	run_for(2200);
+	assert_true(status(0).up && !status(0).suspect);
+	ask(2000);
+	assert_int_equal(status(0).answered, 1);
+	assert_int_equal(status(1).checks, 0);
+}
+
+// A lost packet makes others come first for as long as a round trip.
+static void test_a_lost_packet_is_soon_forgotten(void **state)
+{
+	(void)state;
+	fx.config.first_timeout_ms = 100;
+	use_checks(UPSTREAM_CHECK_DOWN);
+	fake[0].silent_below = "www.example";
+	fake[1].silent_below = "www.example";
+	ask(1000);
+	assert_int_equal(fx.ended, 1);
+	assert_true(status(0).checks > 0 && status(0).checks_failed == 0);
+	fake[0].silent_below = fake[1].silent_below = NULL;
+	assert_true(status(0).up && !status(0).suspect);
+	unsigned before = fake[0].udp_queries;
+	ask(1000);
+	assert_int_equal(fake[0].udp_queries, before + 1);
+}
+
+// A resolver whose own uplink is dead answers checks from its cache.
+static void test_answered_checks_do_not_excuse_silence(void **state)
+{
+	(void)state;
+	use_checks(UPSTREAM_CHECK_DOWN);
+	fake[0].silent_below = "www.example";
+	for (unsigned i = 0; i < 10; i++) {
+		ask(2000);
+		assert_int_equal(fx.replies, 1);
+		run_for(1500);
+	}
+	assert_int_equal(status(0).timeouts, UPSTREAM_DOWN_AFTER);
+	assert_true(status(0).checks > 0 && status(0).checks_failed == 0);
+	assert_false(status(0).up);
+	fake[0].silent_below = NULL;
+	run_for(fx.config.backoff_s * 1000ull);
+	ask(2000);
+	assert_true(status(0).up);
+	assert_int_equal(status(0).timeouts, UPSTREAM_DOWN_AFTER);
+}
+
+// Many questions wait for the servers when they die; a check brings them back all the same.
+static void test_a_check_brings_back_what_left_many_unanswered(void **state)
+{
+	(void)state;
+	use_checks(UPSTREAM_CHECK_DOWN);
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
+		ask(700); // ends before a check fails
+		assert_int_equal(fx.ended, 1);
+	}
+	assert_true(upstream_health_get(fx.up->server[0].health, down_until_ms) > 0);
+	run_for(2500);
+	assert_true(status(0).checks_failed > 0);
+	assert_false(status(0).up);
+	fake[0].mode = fake[1].mode = FAKE_ANSWER;
+	run_for(2200); // shorter than the back-off
+	assert_true(status(0).up && !status(0).suspect);
+	assert_int_equal(status(0).answered, 0);
+}
+
+static void test_all_are_checked_without_clients(void **state)
+{
+	(void)state;
+	use_checks(UPSTREAM_CHECK_ALL);
+	fake[0].mode = FAKE_SILENT;
+	fake[1].mode = FAKE_REFUSED; // is there
+	run_for(6500);
+	assert_false(status(0).up);
+	assert_true(status(1).up && !status(1).suspect);
+	assert_true(status(1).srtt_us > 0);
+	assert_in_range(status(1).checks, 5, 8);
+	assert_int_equal(status(1).checks_failed, 0);
+	assert_int_equal(status(0).sent + status(1).sent + status(1).answered, 0);
+	assert_int_equal(status(1).failures + status(0).timeouts, 0);
+	assert_int_equal(totals().sent + totals().replies, 0);
+	ask(2000); // REFUSED, and the one that is down
+	assert_int_equal(fake[1].udp_queries, 1 + status(1).checks);
+}
+
+// Two sets with the same servers send as many checks as one.
+static void test_sets_share_the_checks(void **state)
+{
+	struct upstreams *other;
+	(void)state;
+	use_checks(UPSTREAM_CHECK_ALL);
+	assert_int_equal(
+		upstreams_new(&other, &(struct upstream_shared){.loop = fx.loop}, &fx.config), 0);
+	fake[0].delay_ms = 700; // which the next timer of the other set falls into
+	run_for(10000);
+	assert_in_range(status(0).checks, 7, 12);
+	assert_in_range(status(1).checks, 7, 12);
+	assert_int_equal(fake[1].udp_queries, status(1).checks);
+	fake[0].mode = FAKE_SILENT;
+	run_for(1000);
+	upstreams_free(other); // perhaps with one under way
+	uint64_t before = status(0).checks;
+	run_for(4000);
+	assert_true(status(0).checks >= before + 2);
+}
+
+static void test_no_checks(void **state)
+{
+	(void)state;
+	use_checks(UPSTREAM_CHECK_OFF);
+	fake[0].mode = FAKE_SILENT;
+	ask(2000);
+	run_for(3000);
+	assert_int_equal(status(0).checks, 0);
+	assert_false(status(0).suspect);
+	ask(2000);
+	assert_int_equal(status(0).sent, 2);
+}
+
+static void use_race(void)
+{
+	fx.config.race = 2;
+	set_servers(3);
+	upstreams_configure(fx.up, &fx.config);
+}
+
+static void test_race_first_good_answer(void **state)
+{
+	(void)state;
+	use_race();
+	fake[0].delay_ms = 30;
+	fake[0].address = 0xc0000207;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_memory_equal(fx.first, "\300\0\2\1", 4); // of the second
+	assert_true(fx.took_ms < 30);
+	assert_int_equal(totals().sent, 2);
+	assert_int_equal(fake[2].udp_queries, 0);
+	assert_int_equal(status(0).timeouts, 0);
+	assert_int_equal(fx.up->server[0].under_way, 0);
+}
+
+static void test_race_one_fails(void **state)
+{
+	(void)state;
+	use_race();
+	fake[0].mode = FAKE_SERVFAIL;
+	fake[1].delay_ms = 40;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_in_range(fx.took_ms, 40, 59); // nobody else was asked meanwhile
+	assert_int_equal(totals().sent, 2);
+	fake[1].mode = FAKE_SERVFAIL;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(totals().sent, 5);
+	assert_int_equal(status(2).answered, 1);
+}
+
+static void test_race_both_are_silent(void **state)
+{
+	(void)state;
+	use_race();
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_in_range(fx.took_ms, 60, 200);
+	assert_int_equal(status(0).timeouts, 1);
+	assert_int_equal(status(1).timeouts, 1);
+	assert_int_equal(status(2).answered, 1);
+	assert_int_equal(totals().sent, 3);
+}
+
+static void test_race_alone(void **state)
+{
+	(void)state;
+	use_race();
+	set_servers(1);
+	upstreams_configure(fx.up, &fx.config);
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(totals().sent, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_a_dead_first_server_costs_one_wait),
+		T(test_a_lost_packet_is_soon_forgotten),
+		T(test_answered_checks_do_not_excuse_silence),
+		T(test_a_check_brings_back_what_left_many_unanswered),
+		T(test_all_are_checked_without_clients),
+		T(test_sets_share_the_checks),
+		T(test_no_checks),
+		T(test_race_first_good_answer),
+		T(test_race_one_fails),
+		T(test_race_both_are_silent),
+		T(test_race_alone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Records of servers that sets share: by address, for as long as a set has it, and no more than
+// there is room for.
+
+#include "controlplane/upstream/upstream_health.h"
+#include "tests/unit/unit.h"
+
+static union upstream_peer peer(uint32_t address, uint16_t port)
+{
+	return (union upstream_peer){.v4 = {.sin_family = AF_INET,
+					     .sin_port = htons(port),
+					     .sin_addr.s_addr = htonl(address)}};
+}
+
+static void test_one_for_each_address(void **)
+{
+	const union upstream_peer a = peer(0xc0000201, 53), b = peer(0xc0000201, 54);
+	struct upstream_health *first = upstream_health_take(&a);
+	struct upstream_health *other = upstream_health_take(&b);
+	assert_non_null(first);
+	assert_non_null(other);
+	assert_ptr_not_equal(first, other);
+	first->silent = 7;
+	assert_ptr_equal(upstream_health_take(&a), first);
+	assert_int_equal(first->silent, 7);
+	upstream_health_give(first);
+	assert_ptr_equal(upstream_health_take(&a), first);
+	assert_int_equal(first->silent, 7); // one set has had it all the time
+	upstream_health_give(first);
+	upstream_health_give(first);
+	first = upstream_health_take(&a);
+	assert_int_equal(first->silent, 0); // nobody had
+	upstream_health_give(first);
+	upstream_health_give(other);
+	upstream_health_give(NULL);
+}
+
+static void test_full(void **)
+{
+	struct upstream_health *h[UPSTREAM_HEALTH_MAX];
+	union upstream_peer a;
+	for (unsigned i = 0; i < UPSTREAM_HEALTH_MAX; i++) {
+		a = peer(i, 53);
+		h[i] = upstream_health_take(&a);
+		assert_non_null(h[i]);
+		assert_int_equal((uintptr_t)h[i] % 64, 0);
+	}
+	a = peer(UPSTREAM_HEALTH_MAX, 53);
+	assert_null(upstream_health_take(&a));
+	upstream_health_give(h[5]);
+	h[5] = upstream_health_take(&a);
+	assert_non_null(h[5]);
+	for (unsigned i = 0; i < UPSTREAM_HEALTH_MAX; i++)
+		upstream_health_give(h[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_for_each_address),
+		cmocka_unit_test(test_full),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Queries that leave and come back through the port, and what is not believed.
+
+#include "port_rig.h"
+
+static void test_no_socket_is_opened(void **)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		ask(5000);
+		assert_int_equal(fx.replies, 1);
+	}
+	assert_int_equal(totals().sockets.opened, 0);
+	assert_int_equal(port_stats().sent, 100);
+	assert_int_equal(port_stats().replies, 100);
+	assert_int_equal(port_stats().open, 0);
+	assert_int_equal(port_stats().high, 1);
+	assert_int_equal(status(0).sent, 100);
+	assert_int_equal(status(0).sent_port, 100);
+	assert_int_equal(status(0).way, ROUTE_port);
+	assert_true(fake[0].upper_seen);
+}
+
+static bool is_ours(unsigned port, unsigned resolver, unsigned resolvers)
+{
+	return ((port >= 1024 && port <= 32767) || port >= 61000) && port % resolvers == resolver;
+}
+
+// Each query has a port of its own, any of this resolver's.
+static void test_ports_are_drawn_anew(void **)
+{
+	static uint8_t seen[65536];
+	unsigned distinct = 0, high = 0;
+
+	port_open(3, 4);
+	memset(seen, 0, sizeof(seen));
+	for (unsigned i = 0; i < 1000; i++) {
+		ask(5000);
+		const unsigned port = worker.sent[i].m.local_port;
+		assert_true(is_ours(port, 3, 4));
+		distinct += !seen[port];
+		high += port >= 61000;
+		seen[port] = 1;
+	}
+	// 1,000 of 9,070 without repetition would be 1,000; by chance some 947.
+	assert_in_range(distinct, 850, 999);
+	// An eighth of them are in the upper range.
+	assert_in_range(high, 60, 200);
+}
+
+static void test_truncated_goes_to_tcp(void **)
+{
+	fake[0].mode = FAKE_TRUNCATE;
+	ask(5000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].tcp_queries, 1);
+	assert_int_equal(port_stats().open, 0);
+}
+
+// Longer than a ring takes.
+static void test_cut_goes_to_tcp(void **)
+{
+	worker.is_cut = true;
+	ask(5000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 1);
+	assert_int_equal(fake[0].tcp_queries, 1);
+}
+
+// The beginning of a reply may be anyone's, with any bytes: nothing but a fit ends the wait.
+static void test_cut_must_fit(void **)
+{
+	uint8_t dns[DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX];
+
+	fake[0].held = true;
+	ask_start(5000);
+	wait_queries(&fake[0], 1);
+	const uint16_t len = upstream_leg_query(&fx.ask.leg[0], dns, sizeof(dns));
+	assert_true(len > 0);
+	put_u16(dns + 2, DNS_FLAG_QR);
+	struct msg_heard m = heard_of(&worker.sent[0], HEARD_REPLY, len);
+	m.is_cut = 1;
+	dns[1] ^= 1; // another id
+	upstream_port_heard(fx.port, &m, dns);
+	dns[1] ^= 1;
+	dns[DNS_HEADER_LEN + 1] ^= 'a' ^ 'A'; // another letter case
+	upstream_port_heard(fx.port, &m, dns);
+	dns[DNS_HEADER_LEN + 1] ^= 'a' ^ 'A';
+	m.dns_len = DNS_HEADER_LEN + 2; // not the whole question
+	upstream_port_heard(fx.port, &m, dns);
+	assert_int_equal(totals().mismatched, 3);
+	assert_int_equal(port_stats().open, 1);
+	m.dns_len = DNS_HEADER_LEN + fx.ask.question_len;
+	upstream_port_heard(fx.port, &m, dns);
+	assert_int_equal(port_stats().open, 0);
+	fake[0].held = false;
+	ask_finish();
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].tcp_queries, 1);
+}
+
+static void test_unreachable_ends_the_wait(void **)
+{
+	fx.config.first_timeout_ms = 1500;
+	upstreams_configure(fx.up, &fx.config);
+	fake[0].mode = FAKE_SILENT;
+	ask_start(10000);
+	wait_queries(&fake[0], 1);
+	struct msg_heard m = heard_of(&worker.sent[0], HEARD_UNREACHABLE, 0);
+	m.code = 1; // host unreachable: as the kernel, weir waits on
+	upstream_port_heard(fx.port, &m, NULL);
+	assert_int_equal(fake[1].udp_queries, 0);
+	m.code = 3;
+	upstream_port_heard(fx.port, &m, NULL);
+	ask_finish();
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(status(0).refused, 1);
+	assert_int_equal(port_stats().unreachable, 1);
+	assert_int_equal(fake[1].udp_queries, 1);
+	assert_true(fx.took_ms < 1500);
+}
+
+// From another server, to another port, with another question.
+static void test_strangers_are_not_believed(void **)
+{
+	uint8_t dns[64] = {0};
+
+	fake[0].held = true;
+	ask_start(5000);
+	wait_queries(&fake[0], 1);
+	struct msg_heard m = heard_of(&worker.sent[0], HEARD_REPLY, sizeof(dns));
+	put_u16(dns, worker.sent[0].id);
+	m.server_port++;
+	upstream_port_heard(fx.port, &m, dns);
+	m.server_port--;
+	m.server_ip[3]++;
+	upstream_port_heard(fx.port, &m, dns);
+	m.server_ip[3]--;
+	m.local_port++;
+	upstream_port_heard(fx.port, &m, dns);
+	m.local_port--;
+	assert_int_equal(port_stats().strays, 3);
+	assert_int_equal(totals().mismatched, 0);
+	upstream_port_heard(fx.port, &m, dns); // with the id: the wait goes on
+	assert_int_equal(totals().mismatched, 1);
+	fake[0].held = false;
+	ask_finish();
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].tcp_queries, 0);
+}
+
+static void test_the_board_decides(void **)
+{
+	board_say(ROUTE_no_neighbour);
+	ask(5000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(worker.count, 0);
+	assert_int_equal(status(0).way, ROUTE_no_neighbour);
+	board_say(ROUTE_port);
+	ask(5000);
+	assert_int_equal(worker.count, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_no_socket_is_opened, port_rig_setup, port_rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_ports_are_drawn_anew, port_rig_setup, port_rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_truncated_goes_to_tcp, port_rig_setup, port_rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_cut_goes_to_tcp, port_rig_setup, port_rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_cut_must_fit, port_rig_setup, port_rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_unreachable_ends_the_wait, port_rig_setup, port_rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_strangers_are_not_believed, port_rig_setup, port_rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_the_board_decides, port_rig_setup, port_rig_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How many sockets are open: none at rest, one for each query, or enough to draw from.
+#include "socket_rig.h"
+
+#include <arpa/inet.h>
+#include <sys/resource.h>
+
+static void test_opened_ahead_in_steps(void **state)
+{
+	(void)state;
+	run_for(300);
+	assert_int_equal(now().opened, 0); // nobody asks
+	make_busy(0);
+	const unsigned first = now().open;
+	assert_in_range(first, 1, UPSTREAM_SHELF_BUSY);
+	run_for(35);
+	assert_in_range(now().open, first, first + 4 * UPSTREAM_SOCKET_STEP);
+	wait_for_idle(UPSTREAM_SOCKETS_AHEAD);
+	run_for(300);
+	// For the server that is used; nobody has asked the other.
+	assert_int_equal(now().open, UPSTREAM_SOCKETS_AHEAD);
+}
+
+// One query less in the second, and each has a socket of its own, which ends with it.
+static void test_quiet_has_a_port_for_each_query(void **)
+{
+	enum { QUERIES = UPSTREAM_SHELF_BUSY - 1 };
+	static bool seen[65536];
+	struct upstream_leg leg = {.ask = &fx.ask};
+	unsigned ports = 0;
+	for (unsigned n = 0; n < 4 * QUERIES; n++) {
+		struct upstream_socket *s;
+		struct sockaddr_in sin;
+		socklen_t len = sizeof(sin);
+		const uint64_t at_ms = 1 + n / QUERIES * 1000;
+		assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, at_ms, &s), 0);
+		assert_int_equal(getsockname(s->fd, (struct sockaddr *)&sin, &len), 0);
+		assert_int_equal(sin.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+		ports += !seen[ntohs(sin.sin_port)];
+		seen[ntohs(sin.sin_port)] = true;
+		upstream_socket_give(s, true);
+		assert_int_equal(now().open, 0);
+	}
+	assert_int_equal(now().made, 4 * QUERIES);
+	// Of 508 drawn from 64,512 two are drawn twice: deviation 1.4.
+	assert_in_range(ports, 4 * QUERIES - 12, 4 * QUERIES);
+}
+
+// The last busy second was almost ten seconds ago: all are closed soon, and no timer runs on.
+static void test_closed_when_nobody_asks(void **)
+{
+	wait_for_idle(UPSTREAM_SOCKETS_AHEAD);
+	make_busy_of(fx.up->sockets, 0, 9900);
+	for (unsigned i = 0; i < 300 && now().open > 0; i++)
+		run_for(20);
+	assert_int_equal(now().open, 0);
+	const uint64_t opened = now().opened;
+	run_for(1100); // a second without queries
+	assert_int_equal(now().opened, opened);
+	ask(2000);
+	assert_int_equal(now().opened, opened + 1);
+}
+
+static void test_few_idle_ones_are_not_used(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 20; i++)
+		ask(2000);
+	assert_int_equal(now().made, 20);
+	assert_int_equal(now().open, 0);
+	make_busy(0);
+	const uint64_t made = now().made;
+	ask(2000);
+	assert_int_equal(now().made, made + 1);
+	wait_for_idle(20); // they come to lie ready
+}
+
+static void test_few_files_few_sockets(void **state)
+{
+	struct rlimit all, few;
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	few.rlim_cur = 400;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	set_servers(2);
+	upstreams_configure(fx.up, &fx.config);
+	make_busy(0);
+	run_for(400);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(now().open, 400 / 4 / 2);
+}
+
+// However few queries keep a server busy, each socket is another one before it is 21 s old.
+static void test_all_are_drawn_anew(void **state)
+{
+	(void)state;
+	wait_for_idle(UPSTREAM_SOCKETS_AHEAD);
+	const uint64_t opened = now().opened;
+	for (unsigned s = 0; s < 21; s++) {
+		run_for(1000);
+		make_busy(0);
+	}
+	assert_true(now().opened - opened >= UPSTREAM_SOCKETS_AHEAD);
+	assert_true(now().idle >= UPSTREAM_SOCKETS_AHEAD - 2 * UPSTREAM_SOCKET_STEP);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_opened_ahead_in_steps),
+		T(test_quiet_has_a_port_for_each_query),
+		T(test_closed_when_nobody_asks),
+		T(test_few_idle_ones_are_not_used),
+		T(test_few_files_few_sockets),
+		T(test_all_are_drawn_anew),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// A cache of several resolvers, and no room for the rings of all: it is used all the same, and the
+// rings are tried again.
+
+#include "dataplane/state/activate.h"
+#include "dataplane/state/worker_rings.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weir/l0_writer.h>
+#include <weir/log.h>
+
+enum { WORKERS = 2, RESOLVERS = 3 };
+
+static char dir[64], why[SHM_WHY_MAX], blocked[2 * SHM_PATH_MAX];
+static struct shm_paths paths;
+static struct activate activate;
+static struct worker workers[WORKERS] = {{.index = 0}, {.index = 1}};
+static struct worker *const list[WORKERS] = {&workers[0], &workers[1]};
+static struct worker_rings rings;
+static struct region directory_region;
+static struct directory *directory;
+static uint64_t now_ms = 1000;
+
+static int setup(void **)
+{
+	const struct dp_config defaults = {.udp_limit = 1232};
+	const struct rings_spec_all spec = {.workers = WORKERS, .incarnation = 0xd0, .group = ""};
+	log_init("test_activate_rings", (enum log_level)0); // what fails is the point here
+	if (folder_make(dir, "rings") || shm_paths_init(&paths, dir, "off", why)
+		|| worker_rings_create(&rings, &paths, &spec, why))
+		return -1;
+	for (unsigned i = 0; i < WORKERS; i++)
+		worker_rings_bind(&rings, list[i]);
+	return activate_init(
+		&activate, &paths, list, &rings, &defaults, worker_rings_stats(&rings));
+}
+
+static int teardown(void **)
+{
+	activate_close(&activate);
+	worker_rings_close(&rings);
+	region_unmap(&directory_region);
+	shm_paths_close(&paths);
+	return folder_remove(paths.mem, dir);
+}
+
+// Polls and turns of the workers until everything has settled.
+static void settle(void)
+{
+	for (unsigned i = 0; i < 12; i++) {
+		activate_poll(&activate, now_ms += 10);
+		for (unsigned k = 0; k < WORKERS; k++) {
+			struct worker *w = list[k];
+			w->tables = atomic_load(&w->next_tables);
+			atomic_store(&w->tables_in_use, w->tables);
+			atomic_store(&w->epoch_in_use, atomic_load(&w->next_epoch));
+		}
+	}
+}
+
+static void serve_l0(void)
+{
+	struct region r;
+	struct region_spec spec = {.name = "directory",
+		.kind = REGION_DIRECTORY,
+		.generation = 1,
+		.incarnation = 0xc0,
+		.data_size = sizeof(struct directory),
+		.mode = 0600};
+	assert_int_equal(region_create(&paths, &spec, &directory_region, why), 0);
+	directory = region_data(&directory_region);
+	atomic_store(&directory->epoch, 1);
+	region_publish(&directory_region);
+	spec.name = "l0.1";
+	spec.kind = REGION_L0;
+	assert_int_equal(l0_plan(1 << 20, 2, RESOLVERS, spec.geometry, &spec.data_size), 0);
+	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
+	region_publish(&r);
+	region_unmap(&r);
+	atomic_store(&directory->current[REGION_L0], 1 << 1 | SHM_IN_MEM);
+}
+
+static void with_few_rings_the_cache_is_used(void **)
+{
+	snprintf(blocked, sizeof(blocked), "%s/rings.1.2", paths.mem);
+	assert_int_equal(mkdir(blocked, 0700), 0);
+	serve_l0();
+	settle();
+	assert_true(workers[0].tables->has_l0);
+	assert_int_equal(workers[0].tables->l0.resolvers, RESOLVERS - 1);
+	assert_int_equal(rings.resolvers, RESOLVERS - 1);
+	// Another change does not hide the lack.
+	assert_int_equal(rmdir(blocked), 0);
+	atomic_store(&directory->config_generation, 1);
+	directory->config[1] = (struct dp_config){.udp_limit = 700};
+	settle();
+	assert_int_equal(workers[0].tables->config.udp_limit, 700);
+	assert_int_equal(workers[0].tables->l0.resolvers, RESOLVERS - 1);
+	now_ms += ACTIVATE_REFUSED_MS;
+	settle();
+	assert_int_equal(workers[1].tables->l0.resolvers, RESOLVERS);
+	assert_int_equal(rings.resolvers, RESOLVERS);
+	assert_int_equal(workers[1].tables->config.udp_limit, 700);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(with_few_rings_the_cache_is_used, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

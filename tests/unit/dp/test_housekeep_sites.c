@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What the data plane takes of the heap and of DPDK's memory is counted by the call that took it.
+
+#define WEIR_HEAP_SITES
+#include "dataplane/port/rte_site.h"
+#include "housekeep_fixture.h"
+
+#include <weir/mem_account.h>
+#include <weir/stats_read.h>
+
+static struct stats_copy copy;
+
+static const struct stats_site *site_of(const char *function)
+{
+	stats_sites_copy(&copy, &h.stats->sites);
+	for (unsigned i = 0; i < copy.sites; i++)
+		if (strncmp(copy.site[i].name, function, strlen(function)) == 0)
+			return &copy.site[i];
+	return NULL;
+}
+
+static void blocks_of_dpdk_name_their_call(void **)
+{
+	enum { EACH = 100000 };
+	struct mem_sum by[MEM_ACCOUNT_COUNT];
+	uint64_t before = mem_accounts(by).bytes;
+	pass_ms(HOUSEKEEP_MEMORY_MS);
+	assert_null(site_of(__func__));
+	uint64_t dpdk_before = copy.dpdk_bytes;
+	void *p[] = {rte_malloc(NULL, 2 * EACH, 0),
+		rte_zmalloc_socket("x", EACH, 64, SOCKET_ID_ANY),
+		rte_calloc(NULL, 10, EACH / 10, 0)};
+	for (unsigned i = 0; i < ARRAY_LEN(p); i++)
+		assert_non_null(p[i]);
+	assert_int_equal(((uintptr_t)p[1]) % 64, 0);
+	pass_ms(HOUSEKEEP_MEMORY_MS);
+	const struct stats_site *s = site_of(__func__);
+	assert_non_null(s);
+	assert_int_equal(s->is_dpdk, 1);
+	assert_int_equal(s->blocks, 1);
+	assert_in_range(s->bytes, 2 * EACH, 2 * EACH + 256); // the largest
+	assert_in_range(copy.dpdk_bytes - dpdk_before, 4 * EACH, 4 * EACH + 1024);
+	assert_int_equal(mem_accounts(by).bytes, before); // it is not the allocator's
+	for (unsigned i = 0; i < ARRAY_LEN(p); i++)
+		rte_free(p[i]);
+	rte_free(NULL);
+	assert_null(rte_malloc(NULL, SIZE_MAX, 0));
+	assert_null(rte_calloc(NULL, SIZE_MAX / 2, 3, 0));
+	pass_ms(HOUSEKEEP_MEMORY_MS);
+	assert_null(site_of(__func__));
+	assert_int_equal(copy.dpdk_bytes, dpdk_before);
+}
+
+// Whose bytes grow is among the largest soon.
+static void blocks_of_the_heap_name_their_call(void **)
+{
+	enum { MANY = 50, EACH = 20000 };
+	void *p[MANY];
+	for (unsigned i = 0; i < MANY; i++)
+		p[i] = malloc(EACH);
+	pass_ms(HOUSEKEEP_MEMORY_MS);
+	const struct stats_site *s = site_of(__func__);
+	assert_non_null(s);
+	assert_int_equal(s->is_dpdk, 0);
+	assert_int_equal(s->blocks, MANY);
+	assert_true(s->bytes >= (uint64_t)MANY * EACH);
+	assert_non_null(strstr(s->name, " (test_housekeep_sites.c:"));
+	for (unsigned i = 0; i + 1 < copy.sites; i++)
+		assert_true(copy.site[i].bytes >= copy.site[i + 1].bytes);
+	for (unsigned i = 0; i < MANY; i++)
+		free(p[i]);
+}
+
+// A copy that is made while the list is written has no sites.
+static void half_a_list_is_not_shown(void **)
+{
+	pass_ms(HOUSEKEEP_MEMORY_MS);
+	atomic_fetch_add(&h.stats->sites.sequence, 1);
+	memset(&copy, 0, sizeof(copy));
+	stats_sites_copy(&copy, &h.stats->sites);
+	assert_int_equal(copy.sites, 0);
+	atomic_fetch_add(&h.stats->sites.sequence, 1);
+	h.stats->sites.count = STATS_SITES_MAX + 1;
+	stats_sites_copy(&copy, &h.stats->sites);
+	assert_int_equal(copy.sites, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HOUSEKEEP_TEST(blocks_of_dpdk_name_their_call),
+		HOUSEKEEP_TEST(blocks_of_the_heap_name_their_call),
+		HOUSEKEEP_TEST(half_a_list_is_not_shown),
+	};
+	return cmocka_run_group_tests(tests, start_eal, stop_eal);
+}

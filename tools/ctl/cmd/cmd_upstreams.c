@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Upstream servers: how they are, out of use and back, a query to one.
+
+#include "lib/cell.h"
+#include "lib/say.h"
+#include "lib/show.h"
+
+#include <stdio.h>
+
+static void percent_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%llu%%", (unsigned long long)json_count(n, key));
+}
+
+static void us_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	uint64_t us = json_count(n, key);
+	if (us)
+		table_cell(t, "%.1f ms", (double)us / 1000);
+	else
+		table_cell(t, "-");
+}
+
+static void quantiles_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	uint64_t p50 = json_count(n, key), p99 = json_count(n, "p99_us");
+	if (p50)
+		table_cell(t, "%.1f, %.1f ms", (double)p50 / 1000, (double)p99 / 1000);
+	else
+		table_cell(t, "-");
+}
+
+// Failed ones of all.
+static void checks_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%llu of %llu", (unsigned long long)json_count(n, "checks_failed"),
+		(unsigned long long)json_count(n, key));
+}
+
+static void upstreams_print(const struct json_node *root)
+{
+	static const struct cell_column columns[] = {{"for", "set", cell_text},
+		{"upstream", "name", cell_text}, {"address", "address", cell_text},
+		{"state", "state", cell_text}, {"via", "via", cell_text},
+		{">share", "share_percent", percent_cell}, {">srtt", "srtt_us", us_cell},
+		{">p50, p99", "p50_us", quantiles_cell}, {">sent", "sent", cell_count},
+		{">answered", "answered", cell_count}, {">timeouts", "timeouts", cell_count},
+		{">refused", "refused", cell_count}, {">failures", "failures", cell_count},
+		{">bad", "bad_replies", cell_count}, {">failed checks", "checks", checks_cell}};
+
+	cell_rows_print(json_get(root, "upstreams"), columns, ARRAY_LEN(columns));
+	say_if(root, "left_out", "and {left_out:n} more\n");
+}
+
+int cmd_upstreams(struct ctl *c)
+{
+	return show_call(c, false, "/upstreams", NULL, HTTP_SHORT_MS, upstreams_print);
+}
+
+static void drain_print(const struct json_node *root)
+{
+	say(root, json_flag(root, "drained")
+			  ? "{server} gets no more questions, in {sets:n} sets of servers\n"
+			  : "{server} gets questions again, in {sets:n} sets of servers\n");
+}
+
+static int server_call(struct ctl *c, const char *path, void (*print)(const struct json_node *root))
+{
+	const struct http_param params[] = {{"server", c->operand}, {NULL, NULL}};
+	return show_call(c, true, path, params, HTTP_FLUSH_MS, print);
+}
+
+int cmd_upstream_drain(struct ctl *c)
+{
+	return server_call(c, "/upstream/drain", drain_print);
+}
+
+int cmd_upstream_undrain(struct ctl *c)
+{
+	return server_call(c, "/upstream/undrain", drain_print);
+}
+
+static void tried_print(const char *transport, const struct json_node *n)
+{
+	printf("%s: ", transport);
+	if (json_flag(n, "answered"))
+		say(n, "{rcode}, {bytes:n} bytes");
+	else
+		printf(json_flag(n, "sent") ? "no reply" : "not sent");
+	if (json_flag(n, "truncated"))
+		printf(", truncated");
+	if (json_flag(n, "answered"))
+		printf(", %.1f ms", (double)json_count(n, "took_us") / 1000);
+	printf("\n");
+}
+
+static void test_print(const struct json_node *root)
+{
+	tried_print("UDP", json_get(root, "udp"));
+	tried_print("TCP", json_get(root, "tcp"));
+}
+
+int cmd_upstream_test(struct ctl *c)
+{
+	const struct http_param params[] = {{"server", c->operand}, {NULL, NULL}};
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, true, "/upstream/test", params, HTTP_FLUSH_MS);
+	if (!doc)
+		return CTL_FAILED;
+	const struct json_node *root = json_doc_root(doc);
+	bool answers = json_flag(json_get(root, "udp"), "answered")
+		       || json_flag(json_get(root, "tcp"), "answered");
+	int rc = show_doc(c, doc, test_print);
+	return rc == CTL_OK && !answers ? CTL_FAILED : rc;
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The commands of weirctl, in the order of its help.
+
+#include "lib/ctl.h"
+
+const struct ctl_command ctl_commands[] = {
+	{"status", NULL, 0, 0, 0, cmd_status, "",
+		"Show the state of both processes. Exit status 1 unless both are up."},
+	{"stats", NULL, 0, 0, CTL_OPT_INTERVAL, cmd_stats, "[--interval S]",
+		"Show the counters of both processes, with rates over S seconds (1; 0: totals "
+		"only)."},
+	{"ready", NULL, 0, 0, CTL_OPT_STRICT, cmd_ready, "[--strict]",
+		"Check that this box answers clients. Exit status 1 and the reasons if not; "
+		"--strict: also if anything is degraded."},
+	{"errors", NULL, 0, 0, 0, cmd_errors, "",
+		"List errors and warnings of both processes by kind, newest first, with their "
+		"ids."},
+	{"trace", NULL, 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT,
+		cmd_trace, "[--name N] [--client C] [--verdict V] [--seconds S] [--limit N]",
+		"Trace queries through the workers for S seconds (3), with the time of each "
+		"stage."},
+	{"capture", NULL, 0, 0,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT | CTL_OPT_OUTPUT,
+		cmd_capture,
+		"-o FILE [--verdict V] [--name N] [--client C] [--seconds S] [--limit N]",
+		"Write the frames of queries and replies to a pcap file. V: a verdict, malformed "
+		"or dropped."},
+	{"metrics", NULL, 0, 0, 0, cmd_metrics, "",
+		"Print all metrics in the Prometheus text format."},
+	{"ports", NULL, 0, 0, 0, cmd_ports, "",
+		"Show each port: link, addresses, queues, offloads."},
+	{"drops", "list", 0, 0, 0, cmd_drops_list, "",
+		"List the drop rules, and how many of them a port has in force."},
+	{"drops", "add", 2, 2, 0, cmd_drops_add, "SOURCE MINUTES",
+		"Drop all frames from SOURCE (IP or prefix) at the ports that can, for up to 1440 "
+		"minutes."},
+	{"drops", "remove", 1, 1, 0, cmd_drops_remove, "SOURCE", "Remove a drop rule."},
+	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_MAC | CTL_OPT_GROUP, cmd_why,
+		"NAME [--client C] [--mac MAC] [--vlan N] [--group G] [--type T]",
+		"Explain what the client gets for NAME: its group, the rules with their lines, the "
+		"reply."},
+	{"cache", "get", 1, 2, 0, cmd_cache_get, "NAME [TYPE]",
+		"Show the cached records of NAME in both tiers. Exit status 1 if there are none."},
+	{"cache", "flush", 0, 1, CTL_OPT_BELOW | CTL_OPT_ALL, cmd_cache_flush,
+		"NAME|--below NAME|--all",
+		"Remove NAME, a name with all below it, or everything, also from Redis and other "
+		"boxes."},
+	{"cache", "stats", 0, 0, 0, cmd_cache_stats, "",
+		"Show size, hits and counters of both cache tiers."},
+	{"refresh", "stats", 0, 0, 0, cmd_refresh_stats, "",
+		"Show refresh-ahead: its state, and the last 24 h by the minute."},
+	{"blocklist", "status", 0, 0, 0, cmd_blocklist_status, "",
+		"Show the lists: names, last update and failure of each; image, pause, rollback."},
+	{"blocklist", "reload", 0, 0, CTL_OPT_FORCE, cmd_blocklist_reload, "[--force]",
+		"Read the lists again. Build the rule image if a list changed; --force: in any "
+		"case."},
+	{"blocklist", "rollback", 0, 0, 0, cmd_blocklist_rollback, "",
+		"Activate the previous rule image, and keep it until the next blocklist reload."},
+	{"blocklist", "pause", 1, 1, CTL_OPT_GROUP | CTL_OPT_ALL, cmd_blocklist_pause,
+		"MINUTES [--group G|--all]",
+		"Pause blocking for all clients or for group G, for 1 to 1440 minutes. --all: "
+		"block_all of schedules too."},
+	{"blocklist", "resume", 0, 0, CTL_OPT_GROUP, cmd_blocklist_resume, "[--group G]",
+		"End the pause of blocking."},
+	{"groups", NULL, 0, 0, 0, cmd_groups, "",
+		"List the groups of clients: their lists and services, and the schedules in "
+		"force."},
+	{"services", NULL, 0, 0, 0, cmd_services, "",
+		"List the services that the configuration can block by name."},
+	{"log", "search", 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_LOG | CTL_OPT_LIMIT,
+		cmd_log_search,
+		"[--name N] [--client C] [--verdict V] [--since T] [--until T] [--limit N]",
+		"Search the stored queries, newest first. T: 90s, 15m, 2h, 7d ago, or "
+		"2026-11-20T10:00."},
+	{"log", "export", 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_LOG | CTL_OPT_FORMAT,
+		cmd_log_export,
+		"[--format csv|jsonl] [--name N] [--client C] [--verdict V] [--since T] [--until "
+		"T]",
+		"Export all stored queries that match, oldest first."},
+	{"selftest", NULL, 0, 0, CTL_OPT_RATE | CTL_OPT_SECONDS | CTL_OPT_FORCE, cmd_selftest,
+		"--rate [--seconds S] [--force]",
+		"Measure this machine: start a second weir, and send it queries for 4 S seconds."},
+	{"mem", "tables", 0, 0, 0, cmd_mem_tables, "",
+		"List every table, queue, pool and buffer: use, highest use, refusals."},
+	{"mem", "alarms", 0, 0, 0, cmd_mem_alarms, "",
+		"List what grows without an explanation, in both processes, and in which code."},
+	{"mem", "accounts", 0, 0, 0, cmd_mem_accounts, "",
+		"Show memory by subsystem, compared with the allocator and the kernel; the "
+		"unaccounted rest."},
+	{"mem", "files", 0, 0, 0, cmd_mem_files, "", "Show memory by source file."},
+	{"mem", "sites", 0, 0, 0, cmd_mem_sites, "",
+		"Show memory by allocation site: function (file:line), most bytes first."},
+	{"mem", "regions", 0, 0, 0, cmd_mem_regions, "",
+		"List shared memory and huge pages by name, as each process maps them."},
+	{"mem", "kinds", 0, 0, 0, cmd_mem_kinds, "",
+		"Count mappings, deleted regions that are still mapped, and descriptors, by kind, "
+		"of each process."},
+	{"mem", "snapshot", 1, 1, 0, cmd_mem_snapshot, "NAME",
+		"Save a snapshot of all memory accounts as NAME."},
+	{"mem", "plan", 0, 1, 0, cmd_mem_plan, "[FILE]",
+		"Compute the most memory that FILE (or the configuration in use) needs. Exit "
+		"status 1: it does not fit."},
+	{"mem", "diff", 1, 2, 0, cmd_mem_diff, "A [B]",
+		"Show the growth between two snapshots, or since A, largest first."},
+	{"pending", NULL, 0, 0, CTL_OPT_LIMIT, cmd_pending, "[--limit N]",
+		"List questions in flight, jobs and requests, and what each waits for; the "
+		"oldest first."},
+	{"upstreams", NULL, 0, 0, 0, cmd_upstreams, "",
+		"List the upstream servers of every set: state, share of the queries, round "
+		"trips, errors."},
+	{"upstream", "test", 1, 1, 0, cmd_upstream_test, "NAME|ADDRESS",
+		"Send an upstream server a query by UDP and one over TCP. Exit status 1: it does "
+		"not answer."},
+	{"upstream", "drain", 1, 1, 0, cmd_upstream_drain, "NAME|ADDRESS",
+		"Send an upstream server no more questions, until undrain or a restart."},
+	{"upstream", "undrain", 1, 1, 0, cmd_upstream_undrain, "NAME|ADDRESS",
+		"Send an upstream server questions again."},
+	{"tcp", NULL, 0, 0, 0, cmd_tcp, "",
+		"Show DNS over TCP: listeners, connections, refusals, reasons for closing."},
+	{"log", "tail", 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_GROUP, cmd_log_tail,
+		"[--name N] [--client C] [--verdict V] [--group G]",
+		"Print queries as they arrive, until interrupted; --json: one line each."},
+	{"log", "status", 0, 0, 0, cmd_log_status, "",
+		"Show the query log: its rows, the queries they represent, and the counts of each "
+		"sink."},
+	{"top", NULL, 0, 0, CTL_OPT_LIMIT, cmd_top, "[--limit N]",
+		"List the most queried, blocked, missing and slow names, and the busiest clients."},
+	{"toggles", NULL, 0, 0, 0, cmd_toggles, "",
+		"List the runtime toggles of the control plane, with their values."},
+	{"set", NULL, 2, 2, 0, cmd_set, "TOGGLE on|off|N|default",
+		"Set a runtime toggle until the control plane ends."},
+	{"bisect", NULL, 0, 1, CTL_OPT_SECONDS | CTL_OPT_LOAD, cmd_bisect,
+		"[TOGGLE,...] [--seconds S] [--load COMMAND]",
+		"Find the part that grows: change one toggle at a time for S seconds (60) while "
+		"COMMAND runs."},
+	{"heap", "status", 0, 0, 0, cmd_heap_status, "",
+		"Show the control plane's heap, its allocations per second, and whether it is "
+		"profiled."},
+	{"heap", "on", 0, 1, 0, cmd_heap_on, "[BYTES|default]",
+		"Profile the heap: one sample per BYTES, a power of two (65536); default: 524288, "
+		"as "
+		"from the start."},
+	{"heap", "off", 0, 0, 0, cmd_heap_off, "", "Stop profiling the heap."},
+	{"heap", "dump", 1, 1, 0, cmd_heap_dump, "FILE",
+		"Write the heap profile to the new FILE, for heap diff, jeprof or pprof."},
+	{"heap", "diff", 1, 2, CTL_OPT_CUMULATIVE, cmd_heap_diff,
+		"[--cumulative] FILE|auto-N [FILE]",
+		"Show the growth from the first profile to the second, or to now, by call stack; "
+		"--cumulative: by function, with all that it calls."},
+	{"profile", NULL, 1, 1, CTL_OPT_SECONDS | CTL_OPT_OUTPUT, cmd_profile,
+		"cpu|alloc|threads [--seconds S] [-o FILE]",
+		"Profile the control plane: CPU time of S seconds (30), allocations since its "
+		"start, what "
+		"each thread does; -o: as a file for pprof."},
+	{"threads", NULL, 0, 0, 0, cmd_threads, "", "List the threads of the control plane."},
+	{"connections", NULL, 0, 0, 0, cmd_connections, "",
+		"List the sockets of the control plane."},
+	{"mem", "slope", 0, 0, CTL_OPT_SECONDS, cmd_mem_slope, "[--seconds S]",
+		"Show memory growth, in total and by subsystem, over the last S seconds (3600)."},
+	{"mem", "history", 0, 1, 0, cmd_mem_history, "[MEMORY]",
+		"List the runs of the control plane: why each ended, and its memory (RSS) by the "
+		"hour."},
+	{"xdp", "status", 0, 0, 0, cmd_xdp_status, "",
+		"Show the XDP programs on AF_XDP interfaces, and their counters."},
+	{"xdp", "detach", 0, 1, CTL_OPT_FORCE, cmd_xdp_detach, "[IFACE] [--force]",
+		"Detach the XDP program that a killed data plane left; --force: also that of a "
+		"running one."},
+	{"config", "check", 0, 1, 0, cmd_config_check, "[FILE]",
+		"Check FILE (or the configuration in use); needs no running weir."},
+	{"config", "reload", 0, 0, 0, cmd_config_reload, "",
+		"Activate the changed configuration; name the keys that need a restart."},
+};
+const unsigned ctl_command_count = ARRAY_LEN(ctl_commands);
