@@ -8,6 +8,7 @@
 #include "port/idle_monitor.h"
 #include "port/mbuf_pool.h"
 #include "port/steering.h"
+#include "prefault.h"
 #include "state/worker.h"
 
 #include <rte_cycles.h>
@@ -286,6 +287,8 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 {
 	int rc = 0;
 	unsigned launched = 0;
+	prefault_data();
+	prefault_stack();
 	idle_monitor_detect();
 	while (rc == 0 && launched < dp->worker_count) {
 		struct worker *w = dp->worker[launched];

@@ -7,6 +7,7 @@
 
 #include "port/idle_monitor.h"
 #include "port/idle_sleep.h"
+#include "prefault.h"
 #include "stage/stages.h"
 
 #include <rte_cycles.h>
@@ -144,6 +145,7 @@ int worker_main(void *arg)
 	uint64_t next_beat_ms = 0;
 	const uint64_t hz = rte_get_tsc_hz(); // 0 without an EAL
 	const uint64_t late_cycles = hz ? hz / 1000 * LATE_MS : UINT64_MAX;
+	prefault_stack();
 	w->slow_cycles = hz / SLOW_PER_S;
 	w->ns_shifted = hz ? (UINT64_C(1000000000) << CYCLES_SHIFT) / hz : 0;
 	// The default slack of 50 us would double the shortest sleep.
