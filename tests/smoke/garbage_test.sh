@@ -15,8 +15,8 @@ load() { # load VERB WHAT
 # A data plane whose second port plays it: DEVICE_ARGUMENTS
 play() {
 	"$lab" stop dataplane
-	sed -i '/net_pcap/d' $config
-	sed -i "s|^  service_addresses:|    - device: \"net_pcap0,rx_pcap=$1\"\n&|" $config
+	sed -i '/net_pcap/d; /of the captures/d' $config
+	sed -i "s|^  service_addresses:|    - device: \"net_pcap0,rx_pcap=$1\"\n      macs: [\"02:00:00:00:fe:53\"] # of the captures\n&|" $config
 	"$lab" start dataplane && client ip link set wt0 txqueuelen 10000
 }
 measured() {

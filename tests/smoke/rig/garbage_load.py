@@ -150,10 +150,12 @@ def judge(name, row, diff):
         expect("garbage: there is a lot of it", row["frames"] > 100000)
         expect("garbage: nothing is sent for it", diff["tx_frames"] <= asked + 200)
         expect("garbage: no query goes upstream", diff["cp_misses"] <= row["misses"] + 50)
+        expect("garbage: it is parsed, being for this host", "drop_other_host" not in row["moved"])
         expect("garbage: drops are all that is counted",
                all(k.startswith(("drop_", "rx_")) for k in row["moved"]))
     if name in FLOODS:
         expect(f"{name}: each was heard", row["frames"] == CLIENTS)
+        expect(f"{name}: none was another host's", diff["drop_other_host"] == 0)
 
 
 def memory_judge(name, rss):
