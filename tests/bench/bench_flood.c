@@ -23,6 +23,7 @@ struct flood_case {
 	bool garbage,
 		behind,     // the control plane is, and three quarters of the ring are taken
 		forged,     // replies of an upstream server
+		unknown,    // but not of one that is asked
 		asked;      // to ports from which a query left
 	enum verdict flood; // the verdict of its frames
 };
@@ -34,6 +35,11 @@ static const struct flood_case cases[] = {
 		.hits = 8,
 		.behind = true,
 		.flood = VERDICT_servfail_fairness},
+	{.name = "replies of unknown servers",
+		.hits = 8,
+		.forged = true,
+		.unknown = true,
+		.flood = VERDICT_drop_not_ours},
 	{.name = "forged replies", .hits = 8, .forged = true, .flood = VERDICT_drop_not_ours},
 	{.name = "forged replies, all ports asked",
 		.hits = 8,
@@ -67,7 +73,7 @@ static void inject_forged(struct harness *h, const struct flood_case *c)
 	if (c->asked)
 		asked_ports_note(&h->asked_ports, port, worker_clock_ms(&h->w));
 	const struct wire_query q = {.name = "www.victim.test",
-		.src = SERVER4,
+		.src = c->unknown ? "192.0.2.2" : SERVER4,
 		.dst = SOURCE4,
 		.src_port = SERVER_PORT,
 		.dst_port = port,
@@ -128,7 +134,7 @@ static void report(const char *name, unsigned burst)
 {
 	const double us = (double)rte_get_tsc_hz() / 1e6;
 	qsort(ticks, BURSTS, sizeof(ticks[0]), by_size);
-	printf("%-28s a burst of %d: %.2f us in the median, %.2f us at p99, %.1f us at p99.9; "
+	printf("%-31s a burst of %d: %.2f us in the median, %.2f us at p99, %.1f us at p99.9; "
 	       "%.0f ns a frame\n",
 		name, burst, (double)ticks[BURSTS / 2] / us, (double)ticks[BURSTS / 100 * 99] / us,
 		(double)ticks[BURSTS / 1000 * 999] / us,

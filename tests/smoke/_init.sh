@@ -77,6 +77,18 @@ upstream() {
 	eventually upstream_listens "$1"
 }
 upstream_listens() { [ "$(ss -Htunl "sport = :$1" | wc -l)" = 2 ]; }
+# lab_by_port LOG MORE...: a lab whose one upstream server, at 198.18.0.2, is upstream.py, which writes LOG, in the
+# client namespace: weir sends its queries through the port.
+lab_by_port() {
+	local log=$1
+	shift
+	"$lab" up --upstream-by-port "$@" && "$lab" stop authority || return
+	client $python "$smoke_dir/rig/upstream.py" 53 "$log" 198.18.0.2 &
+	upstream=$!
+	eventually client_upstream_listens && sed -i '/- address: .*fd53::2/d' $config && taken_over weirctl config reload
+}
+client_upstream_listens() { [ "$(client ss -Htunl 'src 198.18.0.2 and sport = :53' | wc -l)" = 2 ]; }
+by_port() { weirctl --json upstreams | jq -e '.upstreams[] | .via == "port" and .state == "up"'; } # is that server asked so?
 # zone PORT LOG: an upstream of chaos_zone.py, which has no TCP
 zone() {
 	$python "$smoke_dir/rig/chaos_zone.py" "$1" "$2" &

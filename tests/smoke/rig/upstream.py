@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A scripted upstream on 127.0.0.1: answers by the first label of the name, and writes down every query.
+"""A scripted upstream: answers by the first label of the name, and writes down every query.
 
-usage: upstream.py PORT LOGFILE        one line a query: time proto id name type
+usage: upstream.py PORT LOGFILE [ADDRESS]        one line a query: time proto id name type
 
+ADDRESS is 127.0.0.1 if absent.
 A name's first label is WORD[-TTL]; words: ok (A 198.18.200.1), serial (A with a counter in it), slow (ok after
 1 s), wait (ok after 0.25 s), lag (ok after 0.3 s over UDP, for a thousand a second), dead (never), fail (SERVFAIL),
 nx (NXDOMAIN with SOA), empty (NODATA), tc (TC over UDP, ok over TCP), lie (first a wrong id and a wrong question, then ok), big (20 TXT strings), huge (60 over TCP, TC over UDP),
@@ -19,6 +20,7 @@ import threading
 import time
 
 PORT, LOG = int(sys.argv[1]), open(sys.argv[2], "a", buffering=1)
+ADDRESS = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
 DOWN = sys.argv[2] + ".down"
 DELAYS = {"slow": 1, "wait": 0.25}  # each such query has a thread to itself
 LAG = 0.3  # these have one together
@@ -89,7 +91,7 @@ def answer(msg, proto, addr):
 def serve_udp():
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-    sock.bind(("127.0.0.1", PORT))
+    sock.bind((ADDRESS, PORT))
 
     def one(msg, addr):
         for out in answer(msg, "udp", addr):
@@ -116,7 +118,7 @@ def serve_udp():
 
 
 def serve_tcp():
-    server = socket.create_server(("127.0.0.1", PORT), reuse_port=False)
+    server = socket.create_server((ADDRESS, PORT), reuse_port=False)
     while True:
         conn, addr = server.accept()
         conn.settimeout(3)
