@@ -9,7 +9,7 @@
 
 #include <netinet/in.h>
 
-enum { ICMP_UNREACHABLE = 3, ICMPV6_UNREACHABLE = 1, ICMP_HEADER_LEN = 8 };
+enum { ICMP_UNREACHABLE = 3, ICMPV6_UNREACHABLE = 1, ICMP_HEADER_LEN = 8, IPV6_FRAGMENT_LEN = 8 };
 
 // Both ends of a conversation with a server, as its headers have them.
 struct ends {
@@ -23,7 +23,7 @@ struct payload {
 	const uint8_t *at;
 	unsigned len;
 	uint8_t protocol;
-	bool is_begin; // the first fragment of more: neither length nor checksum can be checked
+	bool is_begin; // a first fragment: neither length nor checksum can be checked
 };
 
 static bool is_first_ipv4(const struct rte_ipv4_hdr *ip)
@@ -39,6 +39,17 @@ static bool is_whole_ipv4(const struct rte_ipv4_hdr *ip)
 static const uint8_t *packet_at(const struct packet *p, unsigned offset)
 {
 	return rte_pktmbuf_mtod_offset(p->m, const uint8_t *, offset);
+}
+
+// The first fragment of a datagram has UDP right behind its fragment header (RFC 8200 4.5). The
+// header with which nothing is to come (an atomic fragment, RFC 6946) counts too: senders have no
+// reason for it.
+static bool is_first_ipv6(const struct packet *p, unsigned at, unsigned len)
+{
+	if (len < IPV6_FRAGMENT_LEN || rte_pktmbuf_data_len(p->m) < at + IPV6_FRAGMENT_LEN)
+		return false;
+	const uint8_t *header = packet_at(p, at);
+	return header[0] == IPPROTO_UDP && header[2] == 0 && (header[3] & 0xf8) == 0;
 }
 
 // As the IP header says, which stage_net has checked against the frame.
@@ -59,6 +70,14 @@ static struct payload payload_of(const struct packet *p, uint16_t ether_type)
 		l4 = p->l3 + FRAME_IPV6_LEN;
 		out.len = rte_be_to_cpu_16(ip->payload_len);
 		out.protocol = ip->proto;
+		out.is_begin = ip->proto == IPPROTO_FRAGMENT;
+		if (out.is_begin) {
+			if (!is_first_ipv6(p, l4, out.len))
+				return out;
+			l4 += IPV6_FRAGMENT_LEN;
+			out.len -= IPV6_FRAGMENT_LEN;
+			out.protocol = IPPROTO_UDP;
+		}
 	} else {
 		return out;
 	}

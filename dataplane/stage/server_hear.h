@@ -4,11 +4,11 @@
 // What upstream servers send to the ports from which resolvers ask (weir/hops.h): found among the
 // frames that are no query, and handed to the resolver that the port names.
 //
-// A reply is UDP over IPv4, or IPv6 without extension headers, with at most one VLAN tag, from a
-// server of the hops image to our source address and a port from which a query left of late
-// (asked_ports.h). Its checksum must be right. Of a reply in fragments of IPv4 the first one is
-// handed over as the beginning of a message, unchecked, so that the resolver asks over TCP; the
-// others, and fragments of IPv6, are the kernel's. An ICMP or ICMPv6 message that a server cannot
+// A reply is UDP over IPv4, or IPv6 without extension headers but that of a fragment, with at most
+// one VLAN tag, from a server of the hops image to our source address and a port from which a query
+// left of late (asked_ports.h). Its checksum must be right. Of a reply in fragments the first one
+// is handed over as the beginning of a message, unchecked, so that the resolver asks over TCP; the
+// others are the kernel's. An ICMP or ICMPv6 message that a server cannot
 // be reached counts if it quotes such a query; the kernel gets it too. Everything else, including
 // replies beyond what a port may get, goes the way of all frames that are not for weir.
 // Worker-local; no lock, no system call. Without servers in the image it costs a test of one flag

@@ -100,22 +100,34 @@ static void test_not_heard(void **)
 	harness_end(h);
 }
 
-// IPv6 behind a fragment header or options, whatever they hold.
+// frame[], of IPv6, with a header of 8 bytes behind its own; the new length.
+static size_t put_extension(size_t len, uint8_t kind, const uint8_t header[8])
+{
+	memmove(frame + 54 + 8, frame + 54, len - 54);
+	memcpy(frame + 54, header, 8);
+	frame[20] = kind;
+	wire_put16(frame + 18, (unsigned)(len - 54 + 8));
+	return len + 8;
+}
+
+// IPv6 behind options, and behind fragment headers that are not those of a first one of UDP.
 static void test_extensions(void **)
 {
+	enum { FRAGMENT = 44, OPTIONS = 60, UDP = 17, TCP = 6 };
+	static const struct {
+		uint8_t kind, header[8];
+	} c[] = {{OPTIONS, {UDP}}, {FRAGMENT, {TCP, 0, 0, 1}}, {FRAGMENT, {UDP, 0, 0, 8}},
+		{FRAGMENT, {UDP, 0, 0, 9}}, {FRAGMENT, {UDP, 0, 1, 1}}, {FRAGMENT, {FRAGMENT}}};
 	struct harness *h = begin(0);
 	ask(h, 6, LOCAL);
-	static const uint8_t headers[] = {44, 60};
-	for (unsigned i = 0; i < ARRAY_LEN(headers); i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(c); i++) {
 		const struct wire_query q = reply_of(6, LOCAL);
-		size_t len = wire_make_udp(&q, dns, wire_make_dns(&q, dns), frame);
-		memmove(frame + 54 + 8, frame + 54, len - 54);
-		memcpy(frame + 54, (const uint8_t[]){17, 0, 0, 0, 0, 0, 0, 0}, 8);
-		frame[20] = headers[i];
-		wire_put16(frame + 18, (unsigned)(len - 54 + 8));
-		harness_inject(h, frame, len + 8);
+		const size_t len =
+			put_extension(wire_make_udp(&q, dns, wire_make_dns(&q, dns), frame),
+				c[i].kind, c[i].header);
+		harness_inject(h, frame, len);
 		harness_turns(h);
-		assert_int_equal(harness_take_kernel(h, frame), len + 8);
+		assert_int_equal(harness_take_kernel(h, frame), len);
 	}
 	assert_false(hear_on(&h->miss));
 	assert_int_equal(harness_verdict(h, VERDICT_upstream_reply), 0);
@@ -285,12 +297,54 @@ static void test_first_fragment(void **)
 	harness_end(h);
 }
 
+// Of IPv6 too: with more to come, or as the only one.
+static void test_first_fragment_ipv6(void **)
+{
+	struct harness *h = begin(0);
+	struct wire_query q = reply_of(6, LOCAL);
+	ask(h, 6, LOCAL);
+	for (unsigned i = 0; i < 4; i++) {
+		q.csum = i & 1 ? WIRE_CSUM_BAD : WIRE_CSUM_RIGHT;
+		const size_t dns_len = wire_make_dns(&q, dns);
+		size_t len = wire_make_udp(&q, dns, dns_len, frame);
+		if (i & 1)
+			wire_put16(frame + 54 + 4, 2000);
+		len = put_extension(
+			len, 44, (const uint8_t[]){17, 0, 0, i & 2 ? 1 : 0, 9, 9, 9, 9});
+		hold_clock(h);
+		harness_inject(h, frame, len);
+		harness_turns(h);
+		assert_true(hear_on(&h->miss));
+		assert_int_equal(heard.head.is_cut, 1);
+		assert_int_equal(heard.head.ip_version, 6);
+		assert_int_equal(heard.head.dns_len, dns_len);
+		assert_memory_equal(heard.dns, dns, dns_len);
+	}
+	static const uint8_t first[8] = {17, 0, 0, 1};
+	dropped(h, put_extension(wire_make_udp(&q, dns, 11, frame), 44, first),
+		VERDICT_drop_dns_short);
+	const size_t len = put_extension(wire_make(&q, frame), 44, first);
+	harness_inject_chained(h, frame, len, 54 + 8 + 8);
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_chained), 1);
+	// Without a whole fragment header, or a whole UDP header behind it.
+	for (unsigned payload = 7; payload < 16; payload += 8) {
+		(void)put_extension(wire_make(&q, frame), 44, first);
+		wire_put16(frame + 18, payload);
+		harness_inject(h, frame, 54 + payload);
+		harness_turns(h);
+		assert_int_equal(harness_take_kernel(h, frame), 54 + payload);
+	}
+	assert_false(hear_on(&h->miss));
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_heard),
 		cmocka_unit_test(test_not_heard), cmocka_unit_test(test_extensions),
 		cmocka_unit_test(test_bounds), cmocka_unit_test(test_dropped),
 		cmocka_unit_test(test_resolvers), cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_first_fragment)};
+		cmocka_unit_test(test_first_fragment), cmocka_unit_test(test_first_fragment_ipv6)};
 	return HARNESS_MAIN(tests);
 }

@@ -50,14 +50,18 @@ static void check_out(const uint8_t *frame, size_t len)
 	FUZZ_CHECK(harness_waiting(h) == 0);
 }
 
-// Of IPv4, with more to come, behind one tag or none.
+// Of IPv4, with more to come, or of IPv6, behind one tag or none.
 static bool is_first_fragment(const uint8_t *frame, size_t len)
 {
 	const uint8_t *ip = frame + 14;
-	if (wire_u16(ip - 2) != 0x0800)
+	if (wire_u16(ip - 2) == 0x8100)
 		ip += 4;
-	return frame + len >= ip + 20 && wire_u16(ip - 2) == 0x0800
-	       && (wire_u16(ip + 6) & 0x3fff) == 0x2000;
+	if (frame + len < ip + 20)
+		return false;
+	if (wire_u16(ip - 2) == 0x0800)
+		return (wire_u16(ip + 6) & 0x3fff) == 0x2000;
+	return frame + len >= ip + 48 && wire_u16(ip - 2) == 0x86dd && ip[6] == 44
+	       && (wire_u16(ip + 42) & 0xfff8) == 0;
 }
 
 // What a resolver hears is from a server of the image, and as long as the frame says. Of a first
