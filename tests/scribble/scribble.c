@@ -24,9 +24,9 @@
 #include <weir/shm_region.h>
 
 enum {
-	FILES_MAX = 512, // mappings: kept to the end, since flips in them are to be taken back
-	ALIVE = 128,     // flips that are not taken back yet
-	RESCAN_FLIPS = 2000,
+	FILES_MAX = 1024,   // mappings: kept to the end, since flips in them are to be taken back
+	ALIVE = 128,        // flips that are not taken back yet
+	RESCAN_FLIPS = 100, // 10 ms: a new file has flips before its reader is through with it
 	BATCH_US = 1000,
 	DEDUP_BITS = 7, // up to 64 units back, mostly less
 };

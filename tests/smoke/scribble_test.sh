@@ -24,7 +24,7 @@ jq -e '.[] | select(.name == "b_sanitize") | .value | tostring | contains("addre
 	"$WEIR_BUILD/meson-info/intro-buildoptions.json" >/dev/null 2>&1 || { echo "skipped: a build without sanitizers"; exit 77; }
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:handle_sigbus=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
-load_rate=500
+load_rate=500 hops_refused='refused new state: hops'
 unharmed() { # unharmed PROCESS PID: still the same, and no sanitizer spoke
 	[ "$(pid "$1")" = "$2" ] && runs "$1" && sane "$1"
 }
@@ -49,15 +49,30 @@ watch_loop() {
 }
 
 begin() { # a lab with names in its cache
-	"$lab" up --upstream 127.0.0.1:5301 --list $list >$tmp/up.out 2>&1 || { tail $tmp/up.out; return 1; }
+	lab_by_port $tmp/up.log --list $list >$tmp/up.out 2>&1 || { tail $tmp/up.out; return 1; }
 	sed -i 's/l0_mb: 64/l0_mb: 1/' /run/weir/lab/weir.yaml # small, so that flips hit what is used
-	"$lab" stop controlplane && "$lab" start controlplane && eventually load ask 20 0
+	"$lab" stop controlplane && "$lab" start controlplane && eventually by_port && eventually load ask 20 0
+}
+
+# A hops image again and again, for a worker to read amid the flips.
+move_route() {
+	local n
+	for ((n = 0; ; n++)); do
+		[ -e $tmp/watching ] || break
+		ip route replace 198.18.0.2/32 dev weir0 mtu $((1300 + n % 2 * 100)) 2>/dev/null # without a data plane there is no weir0
+		sleep 0.5
+	done
 }
 
 anomalies() {
 	weirctl --json stats --interval 0 |
 		jq -c '{ring_anomaly: .dataplane.counters.ring_anomaly, record_anomaly: .dataplane.counters.record_anomaly,
 			answer_bad: .dataplane.counters.answer_bad, answer_foreign: .dataplane.counters.answer_foreign,
+			upstream_sent: .dataplane.counters.upstream_sent, upstream_bad: .dataplane.counters.upstream_bad,
+			upstream_foreign: .dataplane.counters.upstream_foreign, upstream_unknown: .dataplane.counters.upstream_unknown,
+			upstream_reply: .dataplane.verdicts.upstream_reply,
+			resolver_port_replies: .controlplane.resolver.upstream_port_replies,
+			resolver_port_strays: .controlplane.resolver.upstream_port_strays,
 			resolver_ring_anomalies: .controlplane.resolver.ring_anomalies,
 			resolver_foreign_messages: .controlplane.resolver.foreign_messages,
 			resolver_bad_misses: .controlplane.resolver.bad_misses,
@@ -79,9 +94,11 @@ supervise() {
 asked_more() { [ "$(verdict_sum)" -ge "$1" ]; } # asked_more SUM
 odd() { # odd VICTIM: does it tell of what is odd?
 	if [ "$1" = dataplane ]; then
-		jq -e '.record_anomaly + .answer_bad > 0 and .ring_anomaly > 0' $tmp/odd.json
+		jq -e '.record_anomaly + .answer_bad > 0 and .ring_anomaly > 0 and .upstream_sent > 0 and
+			.upstream_bad + .upstream_foreign + .upstream_unknown > 0' $tmp/odd.json && grep -q "$hops_refused" /run/weir/lab/dataplane.log
 	else
-		jq -e '.resolver_ring_anomalies > 0 and .resolver_foreign_messages + .resolver_bad_misses > 0' $tmp/odd.json
+		jq -e '.resolver_ring_anomalies > 0 and .resolver_foreign_messages + .resolver_bad_misses > 0 and
+			.resolver_port_replies > 0 and .resolver_port_strays > 0' $tmp/odd.json
 	fi
 }
 
@@ -94,6 +111,7 @@ scribble() { # scribble VICTIM WRITER
 	rm -f $tmp/deaths $tmp/last_words
 	watch_loop & jobs=$!
 	supervise "$writer" & jobs="$jobs $!"
+	move_route & jobs="$jobs $!"
 	seconds=$((6 * flips / rate + 300))
 	received=$(verdict_sum)
 	mkfifo $tmp/until
@@ -126,15 +144,18 @@ scribble() { # scribble VICTIM WRITER
 	# Two flips in one record that cancel in a sum of 16 bits pass as none: a handful in a million.
 	check "no malformed replies" test $(($(field malformed "$line") * 10000)) -lt "$(field right "$line")"
 	check "what is odd is counted" odd "$victim"
+	[ "$victim" = controlplane ] || check "the hops image had flips" jq -se 'map(.places.hops) | add > 0' $tmp/scribble.json
 	check "$writer is started again" bash -c "'$lab' stop $writer && '$lab' start $writer"
+	# A flip in a reply that a worker hands over is an answer like any other, and may have been kept.
+	[ "$victim" = dataplane ] || check "what it heard meanwhile is flushed" weirctl cache flush --all
 	check "and all is right again" load ask 20 200
+	check "through the port" eventually by_port
 	check "$victim lived through that" unharmed "$victim" "$before"
 	check "down" "$lab" down
 }
 
 list=$tmp/scribble.list
 for ((i = 0; i < 50; i++)); do echo "b$i.blocked.test"; done >$list
-upstream 5301 $tmp/up.log
 # CPU time that a host took away looks like the victim's own (test_resolver_hostile.c); what is ours shows each of three times.
 three_tries() { # three_tries VICTIM WRITER SLOW: SLOW prints how many turns took too long
 	local try slow
