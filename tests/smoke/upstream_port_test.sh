@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Upstreams through the port: a real server in the client namespace, killed and started again; its MAC changed, its route
 # moved, the data plane stopped and killed. Whatever happens, what a socket would have had answered is answered.
+# usage: upstream_port_test.sh [--memif]    another port than a TAP
 . "$(dirname "$0")/_init.sh"
 
-check "up" "$lab" up --upstream-by-port
+check "up" "$lab" up --upstream-by-port "$@"
 server=198.18.0.2
 of() { weirctl --json upstreams | jq -r ".upstreams[] | select(.address == \"$server:53\") | .$1"; } # of FIELD
 is() { [ "$(of "$1")" = "$2" ]; }
