@@ -15,11 +15,16 @@ struct age_list { // starts zeroed
 	struct age_link *oldest, *newest;
 };
 
-static inline void age_add(struct age_list *l, struct age_link *k)
+static inline void age_add_at(struct age_list *l, struct age_link *k, uint64_t now_ms)
 {
-	*k = (struct age_link){.older = l->newest, .since_ms = clock_mono_ms()};
+	*k = (struct age_link){.older = l->newest, .since_ms = now_ms};
 	*(l->newest ? &l->newest->newer : &l->oldest) = k;
 	l->newest = k;
+}
+
+static inline void age_add(struct age_list *l, struct age_link *k)
+{
+	age_add_at(l, k, clock_mono_ms());
 }
 
 static inline void age_remove(struct age_list *l, struct age_link *k)

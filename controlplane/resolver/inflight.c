@@ -117,7 +117,7 @@ static enum bound zone_room(
 }
 
 enum bound inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_query *query,
-	uint64_t servers, bool is_refresh, struct question **out)
+	uint64_t servers, bool is_refresh, uint64_t now_ms, struct question **out)
 {
 	const struct dns_name *name = &query->name;
 	const struct zone_of of = zone_of(name);
@@ -154,7 +154,7 @@ enum bound inflight_add(struct inflight *f, const struct l0_key *key, const stru
 	sketch_add(f->zones, SHARE_BITS, suffix);
 	q->chain = f->bucket[key->hash & f->bucket_mask];
 	f->bucket[key->hash & f->bucket_mask] = i;
-	age_add(&f->ages, &q->age);
+	age_add_at(&f->ages, &q->age, now_ms);
 	if (++f->questions > f->questions_max)
 		f->questions_max = f->questions;
 	*out = q;

@@ -139,7 +139,8 @@ struct question *inflight_find(struct inflight *f, const struct l0_key *key);
 // met, BOUND_inflight, BOUND_zone or BOUND_suffix. The last two do not hold for `is_refresh`, as
 // renewals have a bound of their own. `servers`: a hash of those that will be asked.
 ATTR_MUST_CHECK enum bound inflight_add(struct inflight *f, const struct l0_key *key,
-	const struct dns_query *query, uint64_t servers, bool is_refresh, struct question **out);
+	const struct dns_query *query, uint64_t servers, bool is_refresh, uint64_t now_ms,
+	struct question **out);
 void inflight_remove(struct inflight *f, struct question *q); // drops waiters that are left
 
 enum { INFLIGHT_FEW = 4 };

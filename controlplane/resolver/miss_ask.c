@@ -112,7 +112,7 @@ static void miss_begin(
 {
 	struct question *q;
 	const uint64_t servers = question_l1_hash(r, m->view, &m->query.name, m->query.qtype);
-	enum bound met = inflight_add(r->inflight, &m->key, &m->query, servers, false, &q);
+	enum bound met = inflight_add(r->inflight, &m->key, &m->query, servers, false, now_ms, &q);
 
 	if (met != BOUND_none) {
 		miss_over(r, m, stale, met);

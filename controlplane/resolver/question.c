@@ -31,11 +31,11 @@ int question_read(const struct question *q, const uint8_t *msg, size_t len, stru
 		 : dns_answer_read(msg, len, &q->query, &r->set.ttl.limits, out);
 }
 
-bool question_is_flushed(const struct question *q, uint64_t since_ms)
+bool question_is_flushed(const struct question *q, uint64_t since_ms, uint64_t now_ms)
 {
 	struct resolver *r = q->owner;
-	return resolver_flush_covers(r, &q->query.name, since_ms)
-	       || (q->rewrite && resolver_flush_covers(r, question_asked(q), since_ms));
+	return resolver_flush_covers(r, &q->query.name, since_ms, now_ms)
+	       || (q->rewrite && resolver_flush_covers(r, question_asked(q), since_ms, now_ms));
 }
 
 // Only as long as it has to be: most have one CNAME, and there may be many of them.
@@ -171,7 +171,7 @@ static void question_refuse(struct question *q, int ede)
 // Checks an answer, caches it if it may, and sends it to every waiter. `by`: NULL: no server gave
 // it.
 static void answer_take(struct question *q, const struct dns_answer *answer, bool keep,
-	const struct upstream_ask *by)
+	const struct upstream_ask *by, uint64_t now_ms)
 {
 	struct resolver *r = q->owner;
 	const struct dns_answer_view view = dns_answer_view_of(answer);
@@ -179,7 +179,7 @@ static void answer_take(struct question *q, const struct dns_answer *answer, boo
 
 	resolver_check_reply(r, &q->query, answer, &finding);
 	if (keep)
-		store_answer(r, q, answer, &finding, clock_mono_ms());
+		store_answer(r, q, answer, &finding, now_ms, now_ms);
 	struct resolver_answer a = resolver_answer_fresh(r, &view, 0);
 	a.finding = &finding;
 	a.by = by;
@@ -194,7 +194,7 @@ static void alias_answer(struct question *q)
 		question_refuse(q, DNS_EDE_OTHER);
 		return;
 	}
-	answer_take(q, &answer, !q->def->no_cache, NULL);
+	answer_take(q, &answer, !q->def->no_cache, NULL, clock_mono_ms());
 	question_finish(q, REFRESH_DONE);
 }
 
@@ -241,9 +241,9 @@ enum upstream_take question_reply(struct upstream_ask *ask, const uint8_t *msg, 
 		return UPSTREAM_FAILED;
 	}
 	bool keep = !q->def->no_cache && views_same_servers(r->views, q->def, q->turn)
-		    && !question_is_flushed(q, q->born_ms);
+		    && !question_is_flushed(q, q->born_ms, ask->replied_ms);
 	failures_clear(r->failures, q->hash);
-	answer_take(q, &answer, keep, ask);
+	answer_take(q, &answer, keep, ask, ask->replied_ms);
 	if (keep)
 		question_l1_store(q, &answer, msg, len); // all waiters have been served
 	question_finish(q, REFRESH_DONE);

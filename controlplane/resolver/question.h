@@ -28,7 +28,7 @@ const struct dns_name *question_asked(const struct question *q); // the name tha
 ATTR_MUST_CHECK int question_read(
 	const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out);
 // Has its name been flushed since? Then the answer may be sent, but not stored (counted).
-bool question_is_flushed(const struct question *q, uint64_t since_ms);
+bool question_is_flushed(const struct question *q, uint64_t since_ms, uint64_t now_ms);
 // question_wait.c: arms its timer; once more for a client that joined after all had been served.
 void question_wait_begin(struct question *q, uint64_t now_ms);
 void question_wait_again(struct question *q, uint64_t now_ms);

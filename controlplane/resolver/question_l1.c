@@ -52,9 +52,10 @@ static bool is_known(struct resolver *r, const struct l0_key *key, uint64_t crea
 }
 
 // Values in L1 have times of whole seconds.
-static bool value_is_flushed(const struct question *q, uint64_t created_ms)
+static bool value_is_flushed(const struct question *q, uint64_t created_ms, uint64_t now_ms)
 {
-	return question_is_flushed(q, created_ms > CLOCK_STEP_MS ? created_ms - CLOCK_STEP_MS : 0);
+	return question_is_flushed(
+		q, created_ms > CLOCK_STEP_MS ? created_ms - CLOCK_STEP_MS : 0, now_ms);
 }
 
 // False: ask the upstreams; a stale value is in L0 then, in case they fail.
@@ -64,7 +65,7 @@ static bool value_take(struct question *q, const struct l1_value *v)
 	struct dns_answer a;
 	struct answer_match finding;
 	const struct l0_key key = inflight_key(q);
-	uint64_t created_ms = clock_mono_ms() - (uint64_t)v->age_s * 1000;
+	const uint64_t now_ms = clock_mono_ms(), created_ms = now_ms - (uint64_t)v->age_s * 1000;
 
 	if (question_read(q, v->msg, v->len, &a) != 0 || a.truncated
 		|| a.kind == DNS_ANSWER_FAILURE) {
@@ -76,11 +77,11 @@ static bool value_take(struct question *q, const struct l1_value *v)
 	if (a.ttl_s > v->stored_ttl_s)
 		a.ttl_s = v->stored_ttl_s;
 	a.auth_ttl_s = v->auth_ttl_s;
-	if (is_known(r, &key, created_ms) || value_is_flushed(q, created_ms)
+	if (is_known(r, &key, created_ms) || value_is_flushed(q, created_ms, now_ms)
 		|| !views_same_servers(r->views, q->def, q->turn))
 		return false;
 	resolver_check_reply(r, &q->query, &a, &finding);
-	store_answer(r, q, &a, &finding, created_ms);
+	store_answer(r, q, &a, &finding, created_ms, now_ms);
 	if (a.ttl_s <= v->age_s)
 		return false;
 	const struct dns_answer_view view = dns_answer_view_of(&a);

@@ -175,9 +175,10 @@ static struct resolver_logged logged(const struct dns_query *q, const struct wai
 	};
 }
 
-static void count_time(struct resolver *r, const struct waiter *w, enum answer_kind kind)
+static void count_time(
+	struct resolver *r, const struct waiter *w, enum answer_kind kind, uint64_t now_us)
 {
-	uint64_t now_us = clock_mono_us(), then_us = w->arrival_ms * 1000 + w->arrival_more_us;
+	uint64_t then_us = w->arrival_ms * 1000 + w->arrival_more_us;
 
 	took_add(&r->count.took[kind], now_us > then_us ? (now_us - then_us) * 1000 : 0);
 }
@@ -191,7 +192,7 @@ static void trace_end(struct resolver *r, const struct waiter *w, const struct r
 }
 
 static void rings_answer(struct resolver *r, const struct dns_query *q, const struct waiter *w,
-	const struct resolver_answer *a)
+	const struct resolver_answer *a, uint64_t now_us)
 {
 	struct msg_answer head = {
 		.dp_incarnation = w->dp_incarnation,
@@ -208,7 +209,7 @@ static void rings_answer(struct resolver *r, const struct dns_query *q, const st
 	bool is_sent = reply.len && worker_rings_answer(r->worker_rings, &head, reply.msg);
 	trace_end(r, w, is_sent ? &reply : NULL);
 	if (is_sent)
-		count_answer(r, &reply), count_time(r, w, reply.source.kind);
+		count_answer(r, &reply), count_time(r, w, reply.source.kind, now_us);
 	if (!resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(q, w);
@@ -236,7 +237,7 @@ void resolver_answer_none(struct resolver *r, const struct dns_query *q, const s
 }
 
 static void client_answer(struct resolver *r, const struct dns_query *q, const struct waiter *w,
-	const struct resolver_answer *a)
+	const struct resolver_answer *a, uint64_t now_us)
 {
 	struct reply reply = reply_write(r, q, w, a);
 
@@ -248,33 +249,33 @@ static void client_answer(struct resolver *r, const struct dns_query *q, const s
 		reply.len && resolver_client_answer(r, w, reply.msg, reply.len, &reply.source);
 	trace_end(r, w, is_sent ? &reply : NULL);
 	if (is_sent)
-		count_time(r, w, reply.source.kind);
+		count_time(r, w, reply.source.kind, now_us);
 }
 
 // `question`: of the query, what all its waiters have in common.
 static void waiter_answer(struct resolver *r, const struct dns_query *question,
-	const struct waiter *w, const struct resolver_answer *a, uint64_t now_ms)
+	const struct waiter *w, const struct resolver_answer *a, uint64_t now_us)
 {
 	struct dns_query q = *question;
 
 	// Only for UDP: a stream proves its client's address.
 	if (!w->is_stream
-		&& now_ms >= w->arrival_ms + r->set.answer_deadline_ms + ANSWER_SPARE_MS) {
+		&& now_us / 1000 >= w->arrival_ms + r->set.answer_deadline_ms + ANSWER_SPARE_MS) {
 		r->count.late++;
 		resolver_answer_none(r, question, w);
 		return;
 	}
 	query_rebuild(r, w, &q);
 	if (w->is_client)
-		client_answer(r, &q, w, a);
+		client_answer(r, &q, w, a, now_us);
 	else
-		rings_answer(r, &q, w, a);
+		rings_answer(r, &q, w, a, now_us);
 }
 
 void resolver_answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a)
 {
-	waiter_answer(r, q, w, a, clock_mono_ms());
+	waiter_answer(r, q, w, a, clock_mono_us());
 	worker_rings_publish(r->worker_rings);
 }
 
@@ -289,16 +290,18 @@ void resolver_answer_until(struct resolver *r, struct question *q, const struct 
 	uint64_t arrived_ms)
 {
 	struct waiter w;
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_us = clock_mono_us();
 
 	// In portions, so that workers empty the rings while the rest is written.
 	for (unsigned n = 1; inflight_oldest(r->inflight, q) <= arrived_ms
 			     && inflight_take_waiter(r->inflight, q, &w);
 		n++) {
-		waiter_answer(r, &q->query, &w, a, now_ms);
+		waiter_answer(r, &q->query, &w, a, now_us);
 		inflight_waiter_end(r->inflight, &w);
-		if (n % ANSWERS_A_PORTION == 0)
+		if (n % ANSWERS_A_PORTION == 0) {
 			worker_rings_publish(r->worker_rings);
+			now_us = clock_mono_us();
+		}
 	}
 	worker_rings_publish(r->worker_rings);
 }

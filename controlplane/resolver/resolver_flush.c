@@ -384,9 +384,10 @@ static void on_gap(void *arg)
 	f->count.subscribed++;
 }
 
-bool resolver_flush_covers(struct resolver *r, const struct dns_name *name, uint64_t since_ms)
+bool resolver_flush_covers(
+	struct resolver *r, const struct dns_name *name, uint64_t since_ms, uint64_t now_ms)
 {
-	bool covers = flush_log_covers(&r->flushes->log, name, since_ms, clock_mono_ms());
+	bool covers = flush_log_covers(&r->flushes->log, name, since_ms, now_ms);
 	r->flushes->count.kept_out += covers;
 	return covers;
 }

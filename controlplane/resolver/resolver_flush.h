@@ -18,4 +18,5 @@ void resolver_flush_whole(struct resolver *r); // empties this one's part, if th
 void resolver_flush_status(const struct resolver *r, struct flush_status *out);
 void resolver_flush_tables(const struct resolver *r, struct table_registry *tables);
 // Was the name flushed since (counted)?
-bool resolver_flush_covers(struct resolver *r, const struct dns_name *name, uint64_t since_ms);
+bool resolver_flush_covers(
+	struct resolver *r, const struct dns_name *name, uint64_t since_ms, uint64_t now_ms);

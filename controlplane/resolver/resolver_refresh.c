@@ -111,7 +111,7 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 		return REFRESH_IS_ASKED;
 	struct question *q;
 	const uint64_t servers = question_l1_hash(r, view, &query.name, query.qtype);
-	if (inflight_add(r->inflight, &key, &query, servers, true, &q) != BOUND_none)
+	if (inflight_add(r->inflight, &key, &query, servers, true, now_ms, &q) != BOUND_none)
 		return REFRESH_NO_ROOM;
 	q->owner = r;
 	q->def = view;

@@ -12,7 +12,7 @@
 enum { SLICE_US = 400, LOOK_BUCKETS = 16 };
 
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
-	const struct answer_match *finding, uint64_t created_ms)
+	const struct answer_match *finding, uint64_t created_ms, uint64_t now_ms)
 {
 	struct rule_set mask;
 	struct l0_put put = {
@@ -32,7 +32,7 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 	if (rc == 0) {
 		r->count.stored++;
 		resolver_trace_note(r, q->trace, TRACE_l0_stored, a->ttl_s);
-		refresh_stored(r->refresh, &put.key, put.refresh_ms, clock_mono_ms());
+		refresh_stored(r->refresh, &put.key, put.refresh_ms, now_ms);
 		return;
 	}
 	r->count.not_stored++;

@@ -10,7 +10,7 @@
 // room leaves the record, up to its own expiry: otherwise a stopped worker would cause the most
 // popular names to be deleted, because they are renewed most often.
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
-	const struct answer_match *finding, uint64_t created_ms);
+	const struct answer_match *finding, uint64_t created_ms, uint64_t now_ms);
 // The record of a key, whatever its age; false: none.
 bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *out);
 // May be served although it is past its soft expiry?

@@ -79,8 +79,9 @@ static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us, bool as
 	a->sends_to[i]++;
 	if (!leg) {
 		leg = upstream_leg_spare(a);
-		upstream_leg_init(
-			leg, a, i, !a->case_off && upstream_server_mixes_case(s, now_us / 1000));
+		upstream_leg_init(leg, a, i,
+			!a->case_off && upstream_server_mixes_case(s, now_us / 1000),
+			now_us / 1000);
 		rc = upstream_leg_connect(leg, i, now_us / 1000);
 		if (rc == 0)
 			upstream_leg_open(leg);

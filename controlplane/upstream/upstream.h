@@ -146,6 +146,7 @@ struct upstream_ask {
 	unsigned only; // 1 more than the place of the one server to ask; 0: any
 	uint16_t question_len;
 	uint16_t answered_by; // number in `book` of the server that sent the callback's reply
+	uint64_t replied_ms;  // when that reply came
 	uint64_t deadline_ms;
 	uint8_t question[UPSTREAM_QUESTION_MAX]; // lower case
 };

@@ -144,8 +144,8 @@ struct upstream_leg *upstream_leg_to(struct upstream_ask *a, unsigned server);
 struct upstream_leg *upstream_leg_spare(struct upstream_ask *a);
 bool upstream_leg_any(const struct upstream_ask *a); // is open
 // A leg to server i of the present list, with an id and letter case of its own.
-void upstream_leg_init(
-	struct upstream_leg *leg, struct upstream_ask *a, unsigned server, bool mixed_case);
+void upstream_leg_init(struct upstream_leg *leg, struct upstream_ask *a, unsigned server,
+	bool mixed_case, uint64_t now_ms);
 // Its query as it goes out. Bytes, or 0.
 uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t cap);
 bool upstream_leg_matches(

@@ -53,12 +53,11 @@ bool upstream_leg_any(const struct upstream_ask *a)
 	return false;
 }
 
-void upstream_leg_init(
-	struct upstream_leg *leg, struct upstream_ask *a, unsigned server, bool mixed_case)
+void upstream_leg_init(struct upstream_leg *leg, struct upstream_ask *a, unsigned server,
+	bool mixed_case, uint64_t now_ms)
 {
 	struct upstreams *u = a->owner;
 	const struct upstream *s = &u->server[server];
-	uint64_t now_ms = clock_mono_ms();
 	bool plain = (a->plain >> server & 1) || s->no_edns.until_ms > now_ms;
 
 	*leg = (struct upstream_leg){

@@ -184,9 +184,10 @@ int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_
 	if (!t)
 		return -ENOMEM;
 	a->tcp = t;
-	upstream_leg_init(&t->leg, a, server, false);
+	const uint64_t now_us = clock_mono_us();
+	upstream_leg_init(&t->leg, a, server, false, now_us / 1000);
 	t->leg.tcp = true;
-	t->leg.first_sent_us = t->leg.last_sent_us = clock_mono_us();
+	t->leg.first_sent_us = t->leg.last_sent_us = now_us;
 	t->place.leg = &t->leg;
 	int rc = tcp_ask(t);
 	if (rc < 0)

@@ -401,7 +401,7 @@ static void fill(void *arg)
 		memcpy(a->bytes, bytes, w.pos);
 		a->sum = csum_partial(a->bytes, a->len);
 		resolver_check_reply(r, &q.query, a, &finding);
-		store_answer(r, &q, a, &finding, clock_mono_ms());
+		store_answer(r, &q, a, &finding, clock_mono_ms(), clock_mono_ms());
 	}
 }
 

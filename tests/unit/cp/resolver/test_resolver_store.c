@@ -55,7 +55,7 @@ static void put(void *arg)
 	struct question q;
 	question_make(&q, p->name);
 	answer_make(&a, p->len, p->ttl_s);
-	store_answer(rig.resolver, &q, &a, &p->finding, p->created_ms);
+	store_answer(rig.resolver, &q, &a, &p->finding, p->created_ms, p->created_ms);
 }
 
 struct look {
@@ -99,7 +99,7 @@ static void fill(void *arg)
 		snprintf(name, sizeof(name), "n%u.example", ++number);
 		question_make(&q, name);
 		l0_writer_stats(r->l0, &before);
-		store_answer(r, &q, &a, &none, clock_mono_ms());
+		store_answer(r, &q, &a, &none, clock_mono_ms(), clock_mono_ms());
 		l0_writer_stats(r->l0, &s);
 		bool is_stored = s.puts > before.puts;
 		in_a_row = is_stored ? 0 : in_a_row + 1;
