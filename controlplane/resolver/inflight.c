@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/ascii.h>
 #include <weir/sketch.h>
 
 int inflight_new(
@@ -279,14 +280,10 @@ void inflight_keep_case(struct waiter *w, const uint8_t *name, size_t len)
 {
 	memset(w->upper, 0, sizeof(w->upper));
 	// Length bytes are at most 63, below 'A'.
-	for (size_t i = 0; i < len && i < DNS_NAME_MAX; i++)
-		if (name[i] >= 'A' && name[i] <= 'Z')
-			w->upper[i / 8] |= (uint8_t)(1u << i % 8);
+	ascii_raised(name, len < DNS_NAME_MAX ? len : DNS_NAME_MAX, w->upper);
 }
 
 void inflight_give_case(const struct waiter *w, uint8_t *name, size_t len)
 {
-	for (size_t i = 0; i < len && i < DNS_NAME_MAX; i++)
-		if (w->upper[i / 8] >> i % 8 & 1)
-			name[i] -= 'a' - 'A';
+	ascii_raise(name, len < DNS_NAME_MAX ? len : DNS_NAME_MAX, w->upper);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <weir/ascii.h>
 #include <weir/clock.h>
 #include <weir/dns_answer.h>
 
@@ -120,12 +121,9 @@ static void leg_spell(const struct upstream_leg *leg, uint8_t out[UPSTREAM_QUEST
 	const struct upstream_ask *a = leg->ask;
 
 	memcpy(out, a->question, a->question_len);
-	// Length bytes are below 'a', type and class are the last four. No branch: nothing could
-	// predict it.
-	for (unsigned i = 0; leg->mixed_case && i + 4 < a->question_len; i++) {
-		unsigned letter = (uint8_t)(out[i] - 'a') <= 'z' - 'a';
-		out[i] -= (uint8_t)((letter & (unsigned)leg->coin[i / 8] >> i % 8) * ('a' - 'A'));
-	}
+	// Length bytes are below 'a', type and class are the last four.
+	if (leg->mixed_case)
+		ascii_raise(out, a->question_len - 4u, leg->coin);
 }
 
 uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t cap)

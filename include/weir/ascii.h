@@ -25,6 +25,49 @@ static inline uint64_t ascii_lower_8(uint64_t w)
 	return w | (upper & (0x80 * ones)) >> 2;
 }
 
+// Bit 7 of each byte that is a letter a to z.
+static inline uint64_t ascii_small_8(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t low7 = w & (0x7f * ones);
+	return (low7 + (0x80 - 'a') * ones) & ~(low7 + (0x7f - 'z') * ones) & ~w & (0x80 * ones);
+}
+
+// Upper case for the small letters among n bytes whose bit is set: byte i has bit i % 8 of
+// upper[i / 8]. No branch on a bit, which could be random.
+static inline void ascii_raise(uint8_t *p, size_t n, const uint8_t *upper)
+{
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8) {
+		// Bit k in byte k, which the addition moves to bit 7.
+		uint64_t bits = upper[i / 8] * UINT64_C(0x0101010101010101);
+		bits = (bits & UINT64_C(0x8040201008040201)) + UINT64_C(0x7f7f7f7f7f7f7f7f);
+		uint64_t w;
+		memcpy(&w, p + i, sizeof(w));
+		w -= (ascii_small_8(w) & bits) >> 2;
+		memcpy(p + i, &w, sizeof(w));
+	}
+	for (; i < n; i++) {
+		unsigned small = (uint8_t)(p[i] - 'a') <= 'z' - 'a';
+		p[i] -= (uint8_t)((small & (unsigned)upper[i / 8] >> i % 8) * ('a' - 'A'));
+	}
+}
+
+// Sets such a bit for each letter A to Z of n bytes, in bytes of `upper` that are 0.
+static inline void ascii_raised(const uint8_t *p, size_t n, uint8_t *upper)
+{
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8) {
+		uint64_t w;
+		memcpy(&w, p + i, sizeof(w));
+		// 0x20 in each byte that is one. The product has byte k's in bit k of its top byte.
+		uint64_t raised = (ascii_lower_8(w) ^ w) >> 5;
+		upper[i / 8] = (uint8_t)(raised * UINT64_C(0x0102040810204080) >> 56);
+	}
+	for (; i < n; i++)
+		upper[i / 8] |= (uint8_t)((p[i] != ascii_lower(p[i])) << i % 8);
+}
+
 typedef uint8_t ascii_vector __attribute__((vector_size(16)));
 typedef int8_t ascii_signed_vector __attribute__((vector_size(16)));
 

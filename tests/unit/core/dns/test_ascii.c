@@ -69,11 +69,43 @@ static void test_eight_are_eight_times_one(void **)
 	}
 }
 
+static bool bit_of(const uint8_t *bits, size_t i)
+{
+	return bits[i / 8] >> i % 8 & 1;
+}
+
+// Letters in upper case by bits, and their bits again: every length, beside the end of what may be
+// touched.
+static void test_case_by_bits(void **)
+{
+	struct guard text = guard_open();
+	uint8_t upper[LENGTHS / 8 + 1], found[LENGTHS / 8 + 1], want[LENGTHS];
+	for (unsigned round = 0; round < 20 * LENGTHS; round++) {
+		size_t len = round % LENGTHS;
+		uint8_t *p = text.end - len;
+		for (size_t i = 0; i < sizeof(upper); i++)
+			upper[i] = (uint8_t)dns_rand_next(&rnd);
+		memset(found, 0, sizeof(found));
+		for (size_t i = 0; i < len; i++) {
+			p[i] = byte();
+			bool small = p[i] >= 'a' && p[i] <= 'z' && bit_of(upper, i);
+			want[i] = small ? (uint8_t)(p[i] - 'a' + 'A') : p[i];
+		}
+		ascii_raise(p, len, upper);
+		assert_memory_equal(p, want, len);
+		ascii_raised(p, len, found);
+		for (size_t i = 0; i < 8 * sizeof(found); i++)
+			assert_int_equal(bit_of(found, i), i < len && p[i] >= 'A' && p[i] <= 'Z');
+	}
+	guard_close(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_length_at_both_edges),
 		cmocka_unit_test(test_eight_are_eight_times_one),
+		cmocka_unit_test(test_case_by_bits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
