@@ -134,6 +134,14 @@ static uint32_t free_slot(const struct l0_writer *w, uint64_t bucket)
 		    : L0_SLOT_NONE;
 }
 
+// Of a full bucket.
+static void records_prefetch(const struct l0_writer *w, uint64_t bucket)
+{
+	for (unsigned i = 0; i < L0_BUCKET_SLOTS; i++)
+		__builtin_prefetch(l0_record_at(w,
+			atomic_load_explicit(&w->buckets[bucket].record[i], memory_order_relaxed)));
+}
+
 uint32_t l0_make_slot(struct l0_writer *w, const struct l0_key *key, uint64_t now_ms)
 {
 	uint64_t first = l0_bucket_of_hash(w, key->hash);
@@ -143,6 +151,9 @@ uint32_t l0_make_slot(struct l0_writer *w, const struct l0_key *key, uint64_t no
 		slot = free_slot(w, second);
 	if (slot != L0_SLOT_NONE)
 		return slot;
+	// Lines that are in no cache are waited for together, not one after the other.
+	records_prefetch(w, first);
+	records_prefetch(w, second);
 	uint32_t victim = (uint32_t)(first * L0_BUCKET_SLOTS);
 	for (unsigned i = 1; i < 2 * L0_BUCKET_SLOTS; i++) {
 		uint64_t bucket = i < L0_BUCKET_SLOTS ? first : second;
