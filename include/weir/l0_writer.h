@@ -106,7 +106,7 @@ uint64_t l0_writer_flush(struct l0_writer *w, const struct dns_name *name, bool 
 // workers' marks, and of the puts. A full round of l0_writer_sweep takes them and folds them in:
 // heat = heat * keep / 256 + hits * weigh / 256, in units of 1/L0_HEAT_ONE hit, saturating at
 // UINT16_MAX. With keep = 1 - (time between rounds) / window its steady state is hits per window.
-// Exact as long as no worker has more than MARK_HITS_MAX hits in a round. 3 bytes a slot; private,
+// Exact as long as no worker has more than MARK_HITS_MAX hits in a round. 4 bytes a slot; private,
 // so a restart of the control plane begins with what the marks still hold.
 enum { L0_HEAT_ONE = 16 };
 

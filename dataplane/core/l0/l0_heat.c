@@ -10,53 +10,34 @@
 
 int l0_heat_init(struct l0_heat *h, uint32_t slots)
 {
-	size_t words = slots / 64 + 1;
 	*h = (struct l0_heat){
-		.heat = calloc(slots, sizeof(*h->heat)),
-		.waiting = calloc(slots, sizeof(*h->waiting)),
-		.renewed = calloc(words, sizeof(*h->renewed)),
-		.memory = slots * (sizeof(*h->heat) + sizeof(*h->waiting))
-			  + words * sizeof(*h->renewed),
+		.slot = calloc(slots, sizeof(*h->slot)),
+		.memory = slots * sizeof(*h->slot),
 	};
-	if (h->heat && h->waiting && h->renewed)
-		return 0;
-	l0_heat_destroy(h);
-	return -ENOMEM;
+	return h->slot ? 0 : -ENOMEM;
 }
 
 void l0_heat_destroy(struct l0_heat *h)
 {
-	FREE_AND_NULL(h->heat);
-	FREE_AND_NULL(h->waiting);
-	FREE_AND_NULL(h->renewed);
+	FREE_AND_NULL(h->slot);
 	*h = (struct l0_heat){0};
 }
 
 void l0_heat_set_renewed(struct l0_heat *h, uint32_t slot, bool renewed)
 {
-	uint64_t bit = UINT64_C(1) << slot % 64;
-	if (renewed)
-		h->renewed[slot / 64] |= bit;
-	else
-		h->renewed[slot / 64] &= ~bit;
-}
-
-static bool renewed(const struct l0_heat *h, uint32_t slot)
-{
-	return h->renewed[slot / 64] >> slot % 64 & 1;
+	h->slot[slot].renewed = renewed;
 }
 
 void l0_heat_clear(struct l0_heat *h, uint32_t slot)
 {
-	h->heat[slot] = 0;
-	h->waiting[slot] = 0;
-	l0_heat_set_renewed(h, slot, false);
+	h->slot[slot] = (struct l0_slot_heat){0};
 }
 
 void l0_heat_add(struct l0_heat *h, uint32_t slot, unsigned hits)
 {
-	unsigned room = UINT8_MAX - h->waiting[slot];
-	h->waiting[slot] = (uint8_t)(h->waiting[slot] + (hits < room ? hits : room));
+	uint8_t *waiting = &h->slot[slot].waiting;
+	unsigned room = UINT8_MAX - *waiting;
+	*waiting = (uint8_t)(*waiting + (hits < room ? hits : room));
 }
 
 static uint32_t fold(uint32_t heat, uint32_t keep_256, uint32_t hits, uint32_t weigh_256)
@@ -67,19 +48,20 @@ static uint32_t fold(uint32_t heat, uint32_t keep_256, uint32_t hits, uint32_t w
 
 uint32_t l0_heat_fold(struct l0_heat *h, uint32_t slot, uint32_t *hits, uint32_t weigh_256)
 {
-	*hits += h->waiting[slot];
-	h->waiting[slot] = 0;
+	struct l0_slot_heat *of = &h->slot[slot];
+	*hits += of->waiting;
+	of->waiting = 0;
 	// Most records of a large cache: no line of theirs is written.
-	if (*hits == 0 && h->heat[slot] == 0)
+	if (*hits == 0 && of->heat == 0)
 		return 0;
-	return h->heat[slot] = (uint16_t)fold(h->heat[slot], h->keep_256, *hits, weigh_256);
+	return of->heat = (uint16_t)fold(of->heat, h->keep_256, *hits, weigh_256);
 }
 
 // The least heat after a fold.
 static uint32_t heat_peek(const struct l0_heat *h, uint32_t slot, uint32_t hits)
 {
-	uint32_t now = h->heat[slot];
-	uint32_t then = fold(now, h->keep_256, hits + h->waiting[slot], 256);
+	uint32_t now = h->slot[slot].heat;
+	uint32_t then = fold(now, h->keep_256, hits + h->slot[slot].waiting, 256);
 	return then > now ? then : now;
 }
 
@@ -113,7 +95,7 @@ static uint32_t hits_peek(const struct l0_writer *w, uint32_t number)
 
 void l0_heat_used(struct l0_writer *w, uint32_t slot, uint32_t hits)
 {
-	if (hits == 0 || !renewed(&w->heat, slot))
+	if (hits == 0 || !w->heat.slot[slot].renewed)
 		return;
 	l0_heat_set_renewed(&w->heat, slot, false);
 	w->stats.renewed_used++;

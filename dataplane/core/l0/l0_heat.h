@@ -4,7 +4,7 @@
 // How often clients ask for each record of L0: the writer's private counts, by index slot, which a
 // record keeps through its replacements. l0_writer.h explains them.
 //
-// Three bytes and a bit per slot: heat, hits that are no longer in the workers' marks (or never
+// Four bytes per slot: heat, hits that are no longer in the workers' marks (or never
 // were) and wait for the next fold, and whether refresh-ahead made this copy and no client has
 // asked for it since. Owner: struct l0_writer; one thread.
 
@@ -13,10 +13,14 @@
 #include <stdint.h>
 #include <weir/attr.h>
 
+struct l0_slot_heat {
+	uint16_t heat;
+	uint8_t waiting;
+	bool renewed;
+};
+
 struct l0_heat {
-	uint16_t *heat;
-	uint8_t *waiting;
-	uint64_t *renewed;
+	struct l0_slot_heat *slot;
 	uint32_t keep_256; // of the last fold
 	size_t memory;     // bytes allocated
 };

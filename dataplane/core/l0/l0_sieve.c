@@ -13,13 +13,11 @@ int l0_sieve_init(struct l0_sieve *s, uint32_t slots)
 		.newest = L0_SLOT_NONE,
 		.oldest = L0_SLOT_NONE,
 		.hand = L0_SLOT_NONE,
-		.newer = malloc(slots * sizeof(*s->newer)),
-		.older = malloc(slots * sizeof(*s->older)),
+		.link = malloc(slots * sizeof(*s->link)),
 		.carried = calloc(words, sizeof(*s->carried)),
-		.memory = slots * (sizeof(*s->newer) + sizeof(*s->older))
-			  + words * sizeof(*s->carried),
+		.memory = slots * sizeof(*s->link) + words * sizeof(*s->carried),
 	};
-	if (s->newer && s->older && s->carried)
+	if (s->link && s->carried)
 		return 0;
 	l0_sieve_destroy(s);
 	return -ENOMEM;
@@ -27,18 +25,16 @@ int l0_sieve_init(struct l0_sieve *s, uint32_t slots)
 
 void l0_sieve_destroy(struct l0_sieve *s)
 {
-	FREE_AND_NULL(s->newer);
-	FREE_AND_NULL(s->older);
+	FREE_AND_NULL(s->link);
 	FREE_AND_NULL(s->carried);
 	*s = (struct l0_sieve){0};
 }
 
 void l0_sieve_insert(struct l0_sieve *s, uint32_t slot)
 {
-	s->older[slot] = s->newest;
-	s->newer[slot] = L0_SLOT_NONE;
+	s->link[slot] = (struct l0_sieve_link){.newer = L0_SLOT_NONE, .older = s->newest};
 	if (s->newest != L0_SLOT_NONE)
-		s->newer[s->newest] = slot;
+		s->link[s->newest].newer = slot;
 	else
 		s->oldest = slot;
 	s->newest = slot;
@@ -46,15 +42,15 @@ void l0_sieve_insert(struct l0_sieve *s, uint32_t slot)
 
 void l0_sieve_remove(struct l0_sieve *s, uint32_t slot)
 {
-	uint32_t newer = s->newer[slot], older = s->older[slot];
+	const uint32_t newer = s->link[slot].newer, older = s->link[slot].older;
 	if (s->hand == slot)
 		s->hand = newer;
 	if (newer != L0_SLOT_NONE)
-		s->older[newer] = older;
+		s->link[newer].older = older;
 	else
 		s->newest = older;
 	if (older != L0_SLOT_NONE)
-		s->newer[older] = newer;
+		s->link[older].newer = newer;
 	else
 		s->oldest = newer;
 	(void)l0_sieve_uncarry(s, slot);
@@ -84,5 +80,5 @@ uint32_t l0_sieve_hand(const struct l0_sieve *s)
 
 void l0_sieve_spare(struct l0_sieve *s)
 {
-	s->hand = s->newer[l0_sieve_hand(s)];
+	s->hand = s->link[l0_sieve_hand(s)].newer;
 }

@@ -16,11 +16,15 @@
 
 #define L0_SLOT_NONE UINT32_MAX
 
+struct l0_sieve_link { // both on one line of the CPU's caches
+	uint32_t newer, older;
+};
+
 struct l0_sieve {
 	uint32_t slots;
 	uint32_t newest, oldest;
 	uint32_t hand; // the next candidate; NONE: the oldest
-	uint32_t *newer, *older;
+	struct l0_sieve_link *link;
 	uint64_t *carried;
 	size_t memory; // bytes allocated
 };

@@ -90,10 +90,10 @@ static int audit_sieve(const struct audit *a)
 	bool hand = s->hand == L0_SLOT_NONE;
 	uint32_t older = L0_SLOT_NONE;
 	// Each step checks the link back, so a queue of the right length has each record once.
-	for (uint32_t slot = s->oldest; slot != L0_SLOT_NONE; slot = s->newer[slot]) {
+	for (uint32_t slot = s->oldest; slot != L0_SLOT_NONE; slot = s->link[slot].newer) {
 		if (slot >= s->slots || l0_record_in(a->w, slot) == L0_NONE)
 			return fail(a, "queue leads to the empty slot %u", slot);
-		if (s->older[slot] != older || ++n > a->entries)
+		if (s->link[slot].older != older || ++n > a->entries)
 			return fail(a, "queue is broken at slot %u", slot);
 		hand |= slot == s->hand;
 		older = slot;
