@@ -310,8 +310,15 @@ void l0_alloc_want(struct l0_alloc *a, uint32_t k)
 		*h = choose_hold(a, size);
 }
 
-uint32_t l0_alloc_in_hold(const struct l0_alloc *a)
+uint32_t l0_alloc_in_hold(struct l0_alloc *a)
 {
-	const struct l0_hold *h = &a->hold;
-	return h->units ? bits_next(a->starts, h->start, (uint64_t)h->start + h->units) : 0;
+	struct l0_hold *h = &a->hold;
+	const uint64_t end = (uint64_t)h->start + h->units;
+	if (!h->units)
+		return 0;
+	if (h->looked < h->start)
+		h->looked = h->start;
+	uint32_t found = bits_next(a->starts, h->looked, end);
+	h->looked = found ? found : end;
+	return found;
 }

@@ -30,6 +30,7 @@ struct l0_limbo {
 
 struct l0_hold {
 	uint32_t start, units; // units 0: none
+	uint64_t looked;       // no live record is before it: none is put into a hold
 };
 
 struct l0_alloc {
@@ -71,7 +72,7 @@ static inline uint32_t l0_alloc_retired(const struct l0_alloc *a)
 // Asks for a hold of at least k units.
 void l0_alloc_want(struct l0_alloc *a, uint32_t k);
 // A live record in the hold, which the caller has to retire; 0: none.
-uint32_t l0_alloc_in_hold(const struct l0_alloc *a);
+uint32_t l0_alloc_in_hold(struct l0_alloc *a);
 
 // For audits: bit `unit` of a bitmap.
 static inline bool l0_bit(const uint64_t *bits, uint32_t unit)
