@@ -226,7 +226,7 @@ enum upstream_take question_reply(struct upstream_ask *ask, const uint8_t *msg, 
 	struct resolver *r = q->owner;
 	struct dns_answer answer;
 
-	l0_prefetch_bucket(l0_writer_reader(r->l0), q->hash); // needed by the time it is read
+	l0_writer_look_ahead(r->l0, q->hash); // needed by the time it is read
 	int rc = question_read(q, msg, len, &answer);
 	if (rc == -EBADMSG) {
 		question_note(q, TRACE_ignored, 0);

@@ -81,6 +81,8 @@ bool l0_writer_owns(const struct l0_writer *w, uint64_t hash);
 // leave the answer), -EXDEV (a key of another share). Bounded work: at most 64 evictions before
 // and 64 after a failed search. The other calls find no record of a key of another share.
 ATTR_MUST_CHECK int l0_writer_put(struct l0_writer *w, const struct l0_put *put);
+// Fetches the lines that a put of a key of this hash is going to need, and changes nothing.
+void l0_writer_look_ahead(const struct l0_writer *w, uint64_t hash);
 
 // The same answer again with a new stale_until_ms (upstreams fail; design 4). -ENOENT, -ENOSPC.
 ATTR_MUST_CHECK int l0_writer_restamp(

@@ -103,6 +103,29 @@ unsigned l0_clear_hold(struct l0_writer *w, unsigned evictions)
 	return evictions;
 }
 
+void l0_slots_prefetch(const struct l0_writer *w, uint64_t bucket)
+{
+	const uint64_t slot = bucket * L0_BUCKET_SLOTS;
+
+	__builtin_prefetch(&w->buckets[bucket]);
+	__builtin_prefetch(&w->sieve.link[slot]);
+	__builtin_prefetch(&w->sieve.link[slot + L0_BUCKET_SLOTS - 1]);
+	__builtin_prefetch(&w->heat.slot[slot]);
+}
+
+void l0_victim_prefetch(const struct l0_writer *w)
+{
+	const uint32_t slot = l0_sieve_hand(&w->sieve);
+	const uint32_t number = slot != L0_SLOT_NONE ? l0_record_in(w, slot) : L0_NONE;
+
+	if (number == L0_NONE)
+		return;
+	__builtin_prefetch(l0_record_at(w, number));
+	for (unsigned n = 0; n < w->marks_count; n++)
+		if (w->marks[n])
+			__builtin_prefetch(&w->marks[n][number]);
+}
+
 void l0_make_room(struct l0_writer *w, uint32_t k)
 {
 	unsigned steps = L0_HAND_STEPS_MAX;
@@ -111,6 +134,9 @@ void l0_make_room(struct l0_writer *w, uint32_t k)
 		w->stats.evicted_space++;
 		evictions--;
 	}
+	const uint32_t next = l0_sieve_hand(&w->sieve);
+	if (next != L0_SLOT_NONE)
+		l0_slots_prefetch(w, next / L0_BUCKET_SLOTS);
 }
 
 // Is slot a a better victim than slot b? Expired before unvisited before oldest.

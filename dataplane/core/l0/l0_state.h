@@ -117,6 +117,10 @@ void l0_replace(struct l0_writer *w, uint32_t slot, uint32_t number);
 unsigned l0_clear_hold(struct l0_writer *w, unsigned evictions);
 // That, and evicts by SIEVE until the reserve and k units are free or on their way to it; bounded.
 void l0_make_room(struct l0_writer *w, uint32_t k);
+// Fetches what the writer has of a bucket's slots.
+void l0_slots_prefetch(const struct l0_writer *w, uint64_t bucket);
+// Fetches the record that the hand is at, of which the slot was fetched by the put before.
+void l0_victim_prefetch(const struct l0_writer *w);
 // A free slot for the key, emptied if it must be.
 uint32_t l0_make_slot(struct l0_writer *w, const struct l0_key *key, uint64_t now_ms);
 

@@ -329,6 +329,17 @@ int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 	return 0;
 }
 
+void l0_writer_look_ahead(const struct l0_writer *w, uint64_t hash)
+{
+	const uint64_t first = l0_bucket_of_hash(w, hash);
+	if (first >= w->share.buckets)
+		return;
+	l0_slots_prefetch(w, first);
+	__builtin_prefetch(
+		&w->buckets[l0_other_bucket(first, l0_tag(hash), w->reader.bucket_mask)]);
+	l0_victim_prefetch(w);
+}
+
 bool l0_writer_delete(struct l0_writer *w, const struct l0_key *key)
 {
 	uint32_t slot = l0_slot_of_key(w, key);
