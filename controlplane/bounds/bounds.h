@@ -14,6 +14,7 @@
 	X(zone, "limits.zone_inflight reached")                                         \
 	X(suffix, "three quarters of limits.inflight reached below this public suffix") \
 	X(question, "limits.waiters reached")                                           \
+	X(few, "three quarters of the places for waiting clients taken")                \
 	X(waiters, "no room for one more waiting client")                               \
 	X(client, "limits.client_waiters reached")
 

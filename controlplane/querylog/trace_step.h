@@ -22,6 +22,7 @@
 	X(refused_zone, "", "")       /* its zone has its share */                               \
 	X(refused_suffix, "", "")     /* its public suffix has its share */                      \
 	X(refused_question, "", "")   /* enough clients wait for it */                           \
+	X(refused_few, "", "")        /* the pool of waiting clients is three quarters full */   \
 	X(refused_waiters, "", "")    /* no room for one more waiting client */                  \
 	X(refused_client, "", "")     /* its client waits for enough answers */                  \
 	X(began, "", "")              /* a question of its own */                                \

@@ -196,7 +196,7 @@ static enum bound waiter_room(
 	if (f->waiters >= f->waiter_cap)
 		return BOUND_waiters;
 	f->let_in.client += is_over;
-	return q->waiters >= INFLIGHT_FEW && few_left ? BOUND_question : BOUND_none;
+	return q->waiters >= INFLIGHT_FEW && few_left ? BOUND_few : BOUND_none;
 }
 
 enum bound inflight_wait(

@@ -144,8 +144,9 @@ ATTR_MUST_CHECK enum bound inflight_add(struct inflight *f, const struct l0_key 
 void inflight_remove(struct inflight *f, struct question *q); // drops waiters that are left
 
 enum { INFLIGHT_FEW = 4 };
-// Else the bound that the client met. BOUND_question: the question has `most` already, or a few
-// while there are few left; BOUND_client: it waits for enough; BOUND_waiters: the pool is empty.
+// Else the bound that the client met. BOUND_question: the question has `most` already; BOUND_few:
+// it has a few, and there are few left; BOUND_client: it waits for enough; BOUND_waiters: the pool
+// is empty.
 ATTR_MUST_CHECK enum bound inflight_wait(
 	struct inflight *f, struct question *q, const struct waiter *w, unsigned most);
 // When its first waiter asked; UINT64_MAX: it has none.

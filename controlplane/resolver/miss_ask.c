@@ -69,7 +69,7 @@ static void miss_over(
 	miss_note(r, m, step[met], 0);
 	note_who(r, m, met);
 	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
-	if (met == BOUND_question && !m->waiter.is_client) {
+	if ((met == BOUND_question || met == BOUND_few) && !m->waiter.is_client) {
 		resolver_answer_none(r, &m->query, &m->waiter);
 		return;
 	}

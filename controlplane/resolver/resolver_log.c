@@ -90,6 +90,7 @@ void resolver_log_answer(struct resolver_logged *what, const struct answer_sourc
 		[BOUND_zone] = LOG_VERDICT_SERVFAIL_ZONE,
 		[BOUND_suffix] = LOG_VERDICT_SERVFAIL_SUFFIX,
 		[BOUND_question] = LOG_VERDICT_SERVFAIL_WAITERS,
+		[BOUND_few] = LOG_VERDICT_SERVFAIL_WAITERS,
 		[BOUND_waiters] = LOG_VERDICT_SERVFAIL_WAITERS,
 		[BOUND_client] = LOG_VERDICT_SERVFAIL_CLIENT,
 	};

@@ -97,7 +97,7 @@ static void test_the_last_quarter_is_for_who_has_few(void **)
 	struct question *crowded = add(f, &key, &query), *q = NULL;
 	for (unsigned i = 0; i < ALL - QUARTER; i++)
 		assert_int_equal(inflight_wait(f, crowded, &w, ALL), 0);
-	assert_int_equal(inflight_wait(f, crowded, &w, ALL), BOUND_question);
+	assert_int_equal(inflight_wait(f, crowded, &w, ALL), BOUND_few);
 	for (unsigned i = 0; i < QUARTER; i++) {
 		if (i % INFLIGHT_FEW == 0) {
 			key = key_of(&query, 2 + i);
@@ -105,13 +105,13 @@ static void test_the_last_quarter_is_for_who_has_few(void **)
 		}
 		assert_int_equal(inflight_wait(f, q, &w, ALL), 0);
 		if (i % INFLIGHT_FEW == INFLIGHT_FEW - 1 && i < QUARTER - 1)
-			assert_int_equal(inflight_wait(f, q, &w, ALL), BOUND_question);
+			assert_int_equal(inflight_wait(f, q, &w, ALL), BOUND_few);
 	}
 	key = key_of(&query, 100);
 	assert_int_equal(inflight_wait(f, add(f, &key, &query), &w, ALL), BOUND_waiters);
 	assert_true(inflight_take_waiter(f, q, &w));
 	assert_true(inflight_take_waiter(f, crowded, &w));
-	assert_int_equal(inflight_wait(f, crowded, &w, ALL), BOUND_question);
+	assert_int_equal(inflight_wait(f, crowded, &w, ALL), BOUND_few);
 	assert_int_equal(inflight_wait(f, q, &w, ALL), 0);
 	inflight_free(f);
 }
