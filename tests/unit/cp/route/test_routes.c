@@ -75,6 +75,23 @@ static void test_source(void **)
 	assert_int_equal(image.server_count, 2);  // replies may be in flight
 }
 
+// Replies to queries that left from the old address may be in flight, so for some seconds sockets
+// ask.
+static void test_source_that_changes(void **)
+{
+	static const char *const server[] = {"198.18.11.5"};
+	need();
+	ask_of(1, server);
+	assert_int_equal(way(0), ROUTE_port);
+	assert_memory_equal(image.source_v4, "\xc6\x12\x07\x36", 4);
+	assert_int_equal(
+		net_segment_ip("route replace 198.18.11.0/24 via 198.18.7.2 src 198.18.7.1\n"), 0);
+	WAIT_FOR(memcmp(image.source_v4, "\xc6\x12\x07\x01", 4) == 0);
+	WAIT_FOR(way(0) == ROUTE_port && image.server_count == 1);
+	assert_int_equal(
+		net_segment_ip("route replace 198.18.11.0/24 via 198.18.7.2 src 198.18.7.54\n"), 0);
+}
+
 static void test_servers_of_groups_and_zones(void **)
 {
 	static const char *const server[] = {"198.18.7.2"};
@@ -180,6 +197,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ways, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vlan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source_that_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_servers_of_groups_and_zones, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_by_the_kernel, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changes_are_followed, setup, teardown),

@@ -156,6 +156,26 @@ static void test_sets_share_the_checks(void **state)
 	assert_true(status(0).checks >= before + 2);
 }
 
+// Neither the timer nor a check of the long interval holds back those of the short one.
+static void test_a_shorter_interval_holds_at_once(void **state)
+{
+	(void)state;
+	fx.config.first_timeout_ms = 100;
+	use_checks(UPSTREAM_CHECK_ALL);
+	fx.config.check_interval_s = 3600;
+	upstreams_configure(fx.up, &fx.config);
+	fake[0].mode = FAKE_SILENT;
+	ask(2000);
+	run_for(3000);
+	assert_int_equal(status(0).checks, 1); // as it left a query unanswered
+	assert_int_equal(status(1).checks, 0);
+	fx.config.check_interval_s = 1;
+	upstreams_configure(fx.up, &fx.config);
+	run_for(2500);
+	assert_in_range(status(0).checks, 3, 4);
+	assert_in_range(status(1).checks, 2, 3);
+}
+
 static void test_no_checks(void **state)
 {
 	(void)state;
@@ -245,6 +265,7 @@ int main(void)
 		T(test_a_check_brings_back_what_left_many_unanswered),
 		T(test_all_are_checked_without_clients),
 		T(test_sets_share_the_checks),
+		T(test_a_shorter_interval_holds_at_once),
 		T(test_no_checks),
 		T(test_race_first_good_answer),
 		T(test_race_one_fails),
