@@ -33,11 +33,7 @@ static void announce(const struct activate *a, const struct region *directory)
 static void publish(struct activate *a, struct tables_set *set)
 {
 	a->next = set;
-	for (unsigned i = 0; i < a->src.workers; i++)
-		atomic_store_explicit(
-			&a->src.worker[i]->next_tables, &set->t, memory_order_release);
-	for (unsigned i = 0; i < a->src.workers; i++)
-		worker_wake(a->src.worker[i]);
+	activate_hand(a, set);
 	FAULT_POINT(activate_tables_handed);
 }
 
@@ -68,8 +64,10 @@ void activate_close(struct activate *a)
 {
 	// Marks stay on disk: the control plane may still read them, the next life sweeps them.
 	struct tables_set *last = a->next ? a->next : a->current;
-	if (a->next)
-		tables_free(a->current, a->next, &a->src);
+	while (a->kept_count > 0)
+		activate_let_go(a, a->kept[--a->kept_count]);
+	if (a->next && a->current)
+		activate_let_go(a, a->current);
 	if (last) {
 		region_unmap(&last->l0);
 		region_unmap(&last->names);
@@ -84,13 +82,16 @@ void activate_close(struct activate *a)
 	*a = (struct activate){0};
 }
 
-// NULL: nothing.
+// NULL: nothing. A stuck worker's words stay until it has taken `tables` too.
 static void tell_activated(struct activate *a, const struct worker_tables *tables)
 {
 	static const struct worker_tables none;
 	const struct worker_tables *t = tables ? tables : &none;
 	for (unsigned i = 0; i < a->src.workers; i++) {
-		struct rings_dp_page *rings = a->src.worker[i]->rings;
+		const struct worker *w = a->src.worker[i];
+		struct rings_dp_page *rings = w->rings;
+		if (tables && atomic_load(&w->tables_in_use) != tables)
+			continue;
 		atomic_store_explicit(&rings->activated_l0, t->l0_generation, memory_order_release);
 		FAULT_POINT(activated_l0_stored);
 		atomic_store_explicit(
@@ -141,10 +142,12 @@ static bool finish_tables(struct activate *a)
 		return false;
 	for (unsigned i = 0; i < a->src.workers; i++) {
 		if (atomic_load_explicit(&a->src.worker[i]->tables_in_use, memory_order_acquire)
-			!= &a->next->t)
+				!= &a->next->t
+			&& !a->pulse[i].stuck)
 			return true;
 	}
-	tables_free(a->current, a->next, &a->src);
+	if (!activate_retire(a))
+		return true;
 	a->current = a->next;
 	a->next = NULL;
 	return false;
@@ -302,6 +305,9 @@ static void tell(struct activate *a)
 
 void activate_poll(struct activate *a, uint64_t now_ms)
 {
+	activate_pulses(a, now_ms);
+	activate_hand(a, a->next ? a->next : a->current);
+	activate_sweep(a);
 	if (finish_directory(a) || finish_tables(a))
 		return;
 	if (a->attach && now_ms >= a->next_attach_ms)

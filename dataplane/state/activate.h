@@ -8,8 +8,13 @@
 // directory (again after each link-up: it may be another file), look for newer generations, build a
 // new set of tables, hand it to the workers, and once every worker uses it unmap the old one and
 // report that in the worker rings (activated_*). While one activation is in progress no other
-// starts, so a stuck worker stops activation, and only that. A region that fails its checks is
-// refused with one log line per generation, tried again each second, and the old one stays in use.
+// starts. A region that fails its checks is refused with one log line per generation, tried again
+// each second, and the old one stays in use.
+//
+// A worker whose heartbeat stands still for ACTIVATE_STUCK_MS while another one beats is stuck: the
+// others go on without it. It keeps what it may still be using, mapped, until it goes on: at most
+// ACTIVATE_KEPT_MAX sets beside the current one, for all stuck workers together. Beyond these, and
+// for a new directory, activation waits (activate_kept.c).
 //
 // Without a directory workers have tables without L0 and rules. With the directory of a dead or
 // stopped control plane they serve from its state; activated_* is only for one that runs. A control
@@ -21,20 +26,31 @@
 #include "tables.h"
 
 enum { ACTIVATE_RETRY_MS = 100, ACTIVATE_REFUSED_MS = 1000 };
+enum { ACTIVATE_STUCK_MS = 1000, ACTIVATE_KEPT_MAX = 2 };
 
 struct activate_refusal {
 	uint64_t word; // that failed; 0: none
 	uint64_t until_ms;
 };
 
+struct activate_pulse {    // of a worker
+	uint64_t beat_ms;  // its last heartbeat; 0: none yet
+	uint64_t moved_ms; // the poll that saw it first
+	bool stuck;
+};
+
 struct activate {
 	struct tables_source src;
 	struct stats_region *stats;
 
-	struct region directory, old_directory; // old: until all workers left its epoch
-	bool moving;                            // directory hand-over under way
-	struct tables_set *current, *next;      // next: hand-over under way
-	bool linked;                            // a control plane listens
+	struct region directory, old_directory;     // old: until all workers left its epoch
+	bool moving;                                // directory hand-over under way
+	struct tables_set *current, *next;          // next: hand-over under way
+	struct tables_set *kept[ACTIVATE_KEPT_MAX]; // older ones, of stuck workers
+	unsigned kept_count;
+	struct activate_pulse pulse[SHM_WORKERS_MAX];
+	uint64_t polled_ms;
+	bool linked; // a control plane listens
 	bool attach; // after link-up: attach the directory, then every part, again
 	uint64_t next_attach_ms;
 	uint64_t rings_again_ms; // tables_take_rings; 0: all are there
@@ -58,6 +74,15 @@ void activate_poll(struct activate *a, uint64_t now_ms);
 // No hand-over is under way: workers have what a poll finds. With a directory it takes polls until
 // they have its tables.
 bool activate_is_settled(const struct activate *a);
+
+// activate_kept.c, for activate.c: a poll's look at the workers; hands `set` to each worker that
+// has taken what it was handed last; retires a->current in favour of a->next (false: no room, come
+// again); frees what is kept and no worker uses any more; frees a set that is not kept.
+void activate_pulses(struct activate *a, uint64_t now_ms);
+void activate_hand(struct activate *a, const struct tables_set *set);
+ATTR_MUST_CHECK bool activate_retire(struct activate *a);
+void activate_sweep(struct activate *a);
+void activate_let_go(struct activate *a, struct tables_set *set);
 
 // The directory in use; NULL: none.
 const struct directory *activate_directory(const struct activate *a);

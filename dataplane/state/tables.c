@@ -49,12 +49,6 @@ static bool same_region(const struct region *a, const struct region *b)
 	       && x->sum == y->sum;
 }
 
-static void unmap_marks(struct region marks[SHM_WORKERS_MAX])
-{
-	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
-		region_unmap(&marks[i]);
-}
-
 // Keeps the visits of an earlier run: with both processes dead no other copy exists, and the hand
 // would evict the most popular records first. A false mark only spares a record once. Refresh
 // requests are dropped, because the control plane that had them is gone.
@@ -118,13 +112,6 @@ static void sweep_marks(const struct tables_source *src, uint64_t generation)
 	closedir(d);
 }
 
-static void unlink_marks(const struct tables_source *src, unsigned worker, uint64_t generation)
-{
-	char name[SHM_NAME_MAX];
-	shm_name_marks(name, worker, generation);
-	(void)region_unlink(&src->paths, SHM_IN_MEM, name);
-}
-
 // Published once all are there, or none is left: the control plane keeps what it has mapped, and
 // would not see those that a later try makes.
 static int create_marks(struct region marks[SHM_WORKERS_MAX], const struct tables_source *src,
@@ -151,7 +138,7 @@ static int create_marks(struct region marks[SHM_WORKERS_MAX], const struct table
 	for (unsigned i = 0; i < src->workers && marks[i].base; i++) {
 		if (rc) {
 			region_unmap(&marks[i]);
-			unlink_marks(src, i, generation);
+			tables_unlink_marks(src, i, generation);
 			continue;
 		}
 		region_publish(&marks[i]);
@@ -320,28 +307,4 @@ int tables_take_config(struct tables_set *set, const struct directory *dir, uint
 	set->t.config_generation = generation;
 	set->config_word = generation;
 	return 0;
-}
-
-void tables_free(
-	struct tables_set *set, const struct tables_set *kept, const struct tables_source *src)
-{
-	if (!set)
-		return;
-	if (!kept || kept->names.base != set->names.base)
-		region_unmap(&set->names);
-	if (!kept || kept->policy.base != set->policy.base)
-		region_unmap(&set->policy);
-	if (!kept || kept->hops.base != set->hops.base)
-		region_unmap(&set->hops);
-	if (!kept || kept->l0.base != set->l0.base) {
-		region_unmap(&set->l0);
-		unmap_marks(set->marks);
-		// The newer one may have made its marks under the same names.
-		bool renewed = kept && kept->t.l0_generation == set->t.l0_generation;
-		for (unsigned i = 0; set->t.has_l0 && !renewed && i < src->workers; i++) {
-			unlink_marks(src, i, set->t.l0_generation);
-			FAULT_POINT(marks_unlinked);
-		}
-	}
-	free(set);
 }

@@ -51,6 +51,8 @@ ATTR_MUST_CHECK int tables_take_config(struct tables_set *set, const struct dire
 ATTR_MUST_CHECK bool tables_take_rings(struct tables_set *set, const struct tables_source *src,
 	uint64_t now_ms, uint64_t *again_ms);
 
-// Unmaps what `kept` (may be NULL) does not use too, unlinks marks that no one needs, frees.
-void tables_free(
-	struct tables_set *set, const struct tables_set *kept, const struct tables_source *src);
+// Unmaps what none of the `count` sets `kept` uses too, unlinks marks that no one needs, frees.
+void tables_free(struct tables_set *set, const struct tables_set *const *kept, unsigned count,
+	const struct tables_source *src);
+// Deletes the file of a worker's marks.
+void tables_unlink_marks(const struct tables_source *src, unsigned worker, uint64_t generation);

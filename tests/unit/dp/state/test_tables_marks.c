@@ -36,7 +36,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	tables_free(set, NULL, &source);
+	tables_free(set, NULL, 0, &source);
 	shm_paths_close(&source.paths);
 	return folder_remove(source.paths.mem, dir);
 }

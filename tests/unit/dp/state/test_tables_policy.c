@@ -29,7 +29,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	tables_free(set, NULL, &source);
+	tables_free(set, NULL, 0, &source);
 	shm_paths_close(&source.paths);
 	return folder_remove(source.paths.mem, dir);
 }
@@ -71,7 +71,7 @@ static int take(uint64_t generation)
 	assert_non_null(next);
 	memcpy(next, set, sizeof(*next));
 	int rc = tables_take_policy(next, &source, generation << 1 | SHM_IN_MEM, why);
-	tables_free(set, next, &source);
+	tables_free(set, (const struct tables_set *[]){next}, 1, &source);
 	set = next;
 	return rc;
 }
