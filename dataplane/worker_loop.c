@@ -49,6 +49,15 @@ static void look_at_watch(struct worker *w)
 		w->until_timed = 0;
 }
 
+// No reference is held here.
+ATTR_INLINE void take_eviction(struct worker *w)
+{
+	if (likely_(!epoch_is_evicted(&w->epoch)))
+		return;
+	epoch_return(&w->epoch);
+	stats_add(&w->stats->counter[COUNTER_evictions], 1);
+}
+
 static void take_tables(struct worker *w)
 {
 	const struct worker_tables *t = atomic_load_explicit(&w->next_tables, memory_order_acquire);
@@ -166,6 +175,7 @@ int worker_main(void *arg)
 		began = now;
 		take_epoch(w);
 		take_tables(w);
+		take_eviction(w);
 		if (w->epoch.epoch)
 			epoch_quiescent(&w->epoch);
 		w->now_ms = worker_clock_ms(w);

@@ -98,6 +98,10 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 		"Bytes of old generations that some worker still uses.", p.retired_bytes);
 	metrics_one(t, METRICS_GAUGE, "weir_workers_hung", "Workers without a heartbeat for 1 s.",
 		p.workers_hung);
+	metrics_one(t, METRICS_GAUGE, "weir_workers_evicted",
+		"Workers that weir goes on without until they return.", p.workers_evicted);
+	metrics_one(t, METRICS_COUNTER, "weir_worker_evictions_total",
+		"Workers evicted because their heartbeat stopped while others beat.", p.evictions);
 	metrics_one(t, METRICS_GAUGE, "weir_resolvers", "Resolver threads.", p.resolvers);
 	metrics_one(t, METRICS_GAUGE, "weir_resolvers_hung",
 		"Resolver threads without a heartbeat for 1 s.", p.resolvers_hung);

@@ -60,9 +60,9 @@ static void resolver_out(
 	struct json_node *n = json_out_object(o, root, "resolver");
 	JSON_COUNTS(o, n, s, misses, coalesced, refreshes, bad_misses, answered, answered_stale,
 		servfail, failed_recently, failures, late, no_waiter, answer_ring_full,
-		answers_truncated, refused_inflight, refused_waiters, refused_zone, refused_suffix,
-		refused_client, unlimited_zone, unlimited_client, cut_short, upstream_sent,
-		upstream_replies);
+		answer_evicted, answers_truncated, refused_inflight, refused_waiters, refused_zone,
+		refused_suffix, refused_client, unlimited_zone, unlimited_client, cut_short,
+		upstream_sent, upstream_replies);
 	JSON_COUNTS_AS(o, n, "upstream_tcp_", &s->streams, open, queries, opened, reused);
 	json_out_count(o, n, "upstream_tcp_again", s->upstream_tcp_again);
 	JSON_COUNTS_AS(o, n, "upstream_tcp_", &s->streams, late, bad, stalled, broken, waiting,
@@ -142,8 +142,8 @@ static void generations_out(struct json_out *o, struct json_node *root, const st
 	JSON_COUNTS(o, n, &p, l0_bytes, rule_image_bytes);
 	json_out_text(o, n, "l0_where", where_text(p.l0_where));
 	json_out_text(o, n, "rule_image_where", where_text(p.rule_image_where));
-	JSON_COUNTS(o, n, &p, retired_waiting, refused_busy, workers_hung, resolvers,
-		resolvers_hung, rules_lag_ms, policy_lag_ms, hops_lag_ms);
+	JSON_COUNTS(o, n, &p, retired_waiting, refused_busy, workers_hung, workers_evicted,
+		evictions, resolvers, resolvers_hung, rules_lag_ms, policy_lag_ms, hops_lag_ms);
 }
 
 static void rules_out(struct json_out *o, struct json_node *root, const struct api *a)

@@ -112,7 +112,8 @@ struct resolver_status {
 	uint64_t l0_bytes, l0_private_bytes;
 	uint64_t client_questions; // of frontends, that their clients' L0 did not answer
 	uint64_t misses, coalesced, refreshes, bad_misses;
-	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full, answers_truncated;
+	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full, answer_evicted,
+		answers_truncated;
 	uint64_t refused_inflight, refused_waiters;
 	// Over what a zone, a public suffix, or a client may have of these.
 	uint64_t refused_zone, refused_suffix, refused_client;

@@ -70,6 +70,7 @@ void resolver_status(struct resolver *r, struct resolver_status *s)
 	s->ring_anomalies = worker_rings.ring_anomalies + clients.anomalies + r->record_anomalies;
 	s->foreign_messages += worker_rings.foreign + worker_rings.answer_foreign;
 	s->answer_ring_full = worker_rings.answer_ring_full;
+	s->answer_evicted = worker_rings.answer_evicted;
 	s->link_up = r->index == 0 && link_up(r->link);
 	s->dp_incarnation = worker_rings_incarnation(r->worker_rings);
 	s->worker_rings = worker_rings_count(r->worker_rings);

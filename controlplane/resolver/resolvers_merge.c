@@ -165,6 +165,7 @@ static void questions_sum(struct resolver_status *sum, const struct resolver_sta
 	SUM(servfail);
 	SUM(no_waiter);
 	SUM(answer_ring_full);
+	SUM(answer_evicted);
 	SUM(answers_truncated);
 	SUM(refused_inflight);
 	SUM(refused_waiters);

@@ -73,8 +73,10 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 		region_publish(&p->directory);
 	FAULT_POINT(directory_opened);
 	for (unsigned i = 0; i < SHM_RESOLVERS_MAX; i++)
-		p->epoch[i] = (struct epoch_writer){
-			.epoch = &p->dir->epoch, .reader = &p->dir->reader, .dead = &p->dead};
+		p->epoch[i] = (struct epoch_writer){.epoch = &p->dir->epoch,
+			.reader = &p->dir->reader,
+			.dead = &p->dead,
+			.out = p->out};
 	for (unsigned i = 0; i < EPOCH_OWN_MAX; i++)
 		atomic_store(&p->place[i].seen, EPOCH_OFFLINE);
 	rc = region_protect(&p->directory, SHM_PAGE + offsetof(struct directory, reader), SHM_PAGE);
@@ -207,14 +209,19 @@ void publisher_rings(struct publisher *p, unsigned resolver, uint64_t incarnatio
 	struct epoch_writer *e = &p->epoch[resolver];
 
 	e->attached = incarnation;
-	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
 		e->seen[i] = i < count ? &pages[i]->seen_epoch : NULL;
+		e->returned[i] = i < count ? &pages[i]->returned : NULL;
+	}
 	if (resolver != 0)
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->worker_rings = count;
-	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
 		p->rings[i] = i < count ? pages[i] : NULL;
+		p->of_worker[i] = (struct publisher_worker){0};
+		atomic_store_explicit(&p->out[i], 0, memory_order_release);
+	}
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -287,6 +294,7 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 	FAULT_POINT(directory_heartbeat_stored);
 	pthread_mutex_lock(&p->lock);
 	watch_workers(p, now_ms);
+	publish_evict_beat(p, now_ms);
 	publish_rules_retire(p);
 	publish_rules_lag_watch(p, now_ms);
 	publish_l0_look(p);
@@ -326,6 +334,8 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 		out->retired_bytes += p->old[i]->region.size;
 	out->refused_busy = p->refused_busy;
 	out->workers_hung = p->workers_hung;
+	out->workers_evicted = publish_workers_out(p);
+	out->evictions = p->evictions;
 	out->rules_lag_ms = p->rules_lag.ms;
 	out->policy_lag_ms = p->policy_lag.ms;
 	out->hops_lag_ms = p->hops_lag.ms;

@@ -8,8 +8,8 @@
 // stores, covers those). Any thread may make and fill a new generation. The loop activates it by
 // one release store in the directory and unlinks its predecessor at once (mappings keep it alive).
 // The predecessor stays mapped here until every attached worker has activated the new one. At most
-// two old ones stay: a third is refused with -EBUSY (a stuck worker then keeps the current image,
-// and status says so).
+// two old ones stay: a third is refused with -EBUSY (workers that are stuck together then keep the
+// current image, and status says so). One that is stuck alone is evicted (publish_evict.c).
 
 #include "base/loop.h"
 #include "base/table_registry.h"
@@ -25,7 +25,7 @@
 struct publisher;
 struct l0_writer;
 
-enum { PUBLISH_HUNG_MS = 1000 }; // workers' heartbeats come each 100 ms
+enum { PUBLISH_BEAT_MS = 100, PUBLISH_HUNG_MS = 1000, PUBLISH_EVICT_BEATS = 20 };
 
 // Takes <run>/controlplane.lock; reuses a valid directory (the epoch goes on, the incarnation is
 // new), the current rule image and, when its geometry equals the configured one, l0; makes what is
@@ -73,13 +73,18 @@ bool publisher_probe_readers(struct publisher *p);
 void publisher_rings(struct publisher *p, unsigned resolver, uint64_t incarnation,
 	const struct rings_dp_page *const *pages, unsigned count);
 void publisher_no_rings(struct publisher *p, unsigned resolver); // its process is dead
+// On the first resolver's loop, after publisher_rings: the words that tell each of these workers
+// that it is evicted (rings_cp_page.evicted). Without it none is. Good until they are detached.
+void publisher_evicts(struct publisher *p, _Atomic uint64_t *const *evicted, unsigned count);
+bool publisher_is_out(const struct publisher *p, unsigned worker); // evicted now? Any thread.
 
 // Each 100 ms on the resolver loop: writes the heartbeat, frees old generations that no worker
 // uses, and finds workers that are silent or run without the newest rule image, because the data
-// plane refuses it (rules_reload.c publishes it again). Such workers are only reported and keep
-// their memory. A worker that runs without the cache, because its file is gone or damaged, ends
-// this process. Once a second it checks the files: a truncated one ends this process (shm_lost.h),
-// because the data plane cannot go on without it.
+// plane refuses it (rules_reload.c publishes it again). Such workers are reported and keep their
+// memory, but for one that is silent for PUBLISH_EVICT_BEATS while others beat. A worker that runs
+// without the cache, because its file is gone or damaged, ends this process. Once a second it
+// checks the files: a truncated one ends this process (shm_lost.h), because the data plane cannot
+// go on without it.
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 // Each 100 ms on each resolver's loop: its heartbeat, and a look at that of the next resolver. One
 // without a heartbeat for PUBLISH_HUNG_MS is logged and counted.
@@ -157,7 +162,9 @@ struct publish_status {
 	unsigned retired_waiting; // old generations that some worker still uses
 	uint64_t retired_bytes;
 	uint64_t refused_busy;
-	unsigned workers_hung; // no heartbeat for PUBLISH_HUNG_MS
+	unsigned workers_hung;    // no heartbeat for PUBLISH_HUNG_MS
+	unsigned workers_evicted; // now
+	uint64_t evictions;       // so far
 	unsigned resolvers, resolvers_hung;
 	// How long a running worker has not activated the newest image; 0: all have.
 	uint64_t rules_lag_ms, policy_lag_ms, hops_lag_ms;

@@ -37,6 +37,13 @@ struct publisher_beat {
 	uint64_t check_from_ms; // before that the others' may be old
 };
 
+// Of a worker, for publish_evict.c.
+struct publisher_worker {
+	_Atomic uint64_t *evicted; // in its rings; NULL: it cannot be evicted
+	uint64_t beat_ms;          // its last heartbeat
+	unsigned still;            // of our beats without another one
+};
+
 struct publisher {
 	struct shm_paths paths;
 	int lock_fd;
@@ -45,6 +52,7 @@ struct publisher {
 	uint64_t incarnation;
 	struct epoch_writer epoch[SHM_RESOLVERS_MAX]; // each its resolver's
 	_Atomic uint64_t dead; // the life of the data plane that is known to be dead
+	_Atomic uint64_t out[SHM_WORKERS_MAX]; // evicted workers; 0: not (epoch_writer.out)
 	unsigned resolvers;
 	struct publisher_beat beat[SHM_RESOLVERS_MAX];
 	struct region l0;
@@ -78,6 +86,8 @@ struct publisher {
 	unsigned old_count;
 	uint64_t refused_busy;
 	unsigned workers_hung;
+	struct publisher_worker of_worker[SHM_WORKERS_MAX];
+	uint64_t evict_ms, evictions; // the last look; how many there were
 	struct publish_lag rules_lag, policy_lag, hops_lag, l0_lag;
 	struct again l0_again;               // when to check its file
 	struct dns_cookie_terms cookies;     // as published last
@@ -98,6 +108,9 @@ void publish_unlink_old(struct publisher *p, const char *stem, uint64_t keep);
 ATTR_MUST_CHECK int publish_l0_open(
 	struct publisher *p, const struct config *config, char why[SHM_WHY_MAX]);
 void publish_l0_look(struct publisher *p); // with the lock held; may end the process
+
+void publish_evict_beat(struct publisher *p, uint64_t now_ms); // with the lock held
+unsigned publish_workers_out(const struct publisher *p);       // with the lock held
 
 unsigned publish_resolvers_hung(const struct publisher *p); // any thread
 

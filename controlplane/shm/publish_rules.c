@@ -127,8 +127,8 @@ static void rules_unlink(struct publisher *p, const struct rule_image_region *r)
 	(void)region_unlink(&p->paths, r->region.where, name);
 }
 
-// Frees old images that no attached worker uses any more. A false word of a worker does no harm: it
-// has its own mapping, so only the count here is wrong.
+// Frees old images that no attached worker uses any more, but for one that is evicted. A false word
+// of a worker does no harm: it has its own mapping, so only the count here is wrong.
 void publish_rules_retire(struct publisher *p)
 {
 	uint64_t activated = p->rules ? p->rules->generation : 0;
@@ -136,6 +136,8 @@ void publish_rules_retire(struct publisher *p)
 
 	for (unsigned i = 0; i < p->worker_rings; i++) {
 		const struct rings_dp_page *rings = p->rings[i];
+		if (publisher_is_out(p, i))
+			continue;
 		uint64_t g = atomic_load_explicit(&rings->activated_rules, memory_order_acquire);
 		if (g < activated)
 			activated = g;
@@ -151,7 +153,8 @@ void publish_rules_retire(struct publisher *p)
 	p->old_count = kept;
 }
 
-// A worker that hangs keeps all of them from the newest image, and is reported as such.
+// A worker that hangs keeps all of them from the newest image, and is reported as such, until it is
+// evicted.
 static void lag_count(struct publish_lag *lag, bool lags, uint64_t now_ms)
 {
 	if (!lags)
@@ -165,10 +168,13 @@ void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms)
 {
 	const uint64_t newest_rules = p->rules ? p->rules->generation : 0;
 	const uint64_t newest_l0 = atomic_load(&p->dir->current[REGION_L0]) >> 1;
+	const unsigned out = publish_workers_out(p);
 	bool rules = false, policy = false, hops = false, l0 = false;
 
-	for (unsigned i = 0; i < p->worker_rings && !p->workers_hung; i++) {
+	for (unsigned i = 0; i < p->worker_rings && p->workers_hung <= out; i++) {
 		const struct rings_dp_page *rings = p->rings[i];
+		if (publisher_is_out(p, i))
+			continue;
 		rules |= atomic_load_explicit(&rings->activated_rules, memory_order_relaxed)
 			 < newest_rules;
 		policy |= atomic_load_explicit(&rings->activated_policy, memory_order_relaxed)

@@ -227,6 +227,10 @@ bool worker_rings_answer(struct worker_rings *l, const struct msg_answer *head, 
 		return false;
 	}
 	struct rings *rings = &l->rings[head->path.worker];
+	if (publisher_is_out(l->publisher, rings->index)) {
+		l->stats.answer_evicted++;
+		return false;
+	}
 	uint8_t *p = ring_reserve(
 		&rings->answers, MSG_ANSWER, (uint32_t)(sizeof(*head) + head->dns_len));
 	if (!p) {
@@ -246,7 +250,8 @@ int worker_rings_send(
 	struct rings *rings = &l->rings[worker % SHM_WORKERS_MAX];
 	struct msg_send m = *head;
 
-	if (worker >= l->count || !rings->region.base)
+	if (worker >= l->count || !rings->region.base
+		|| publisher_is_out(l->publisher, rings->index))
 		return -ENOLINK;
 	uint8_t *p = ring_reserve(&rings->answers, MSG_SEND, (uint32_t)(sizeof(m) + m.dns_len));
 	if (!p) {

@@ -117,6 +117,19 @@ static int attach_all(struct worker_rings *l, const struct link_hello *hello, co
 	return rc;
 }
 
+// The first resolver's rings have the word that tells a worker.
+static void let_evict(const struct worker_rings *l)
+{
+	_Atomic uint64_t *evicted[SHM_WORKERS_MAX];
+
+	for (unsigned i = 0; i < l->count; i++) {
+		uint8_t *base = l->rings[i].region.base;
+		struct rings_cp_page *cp = (struct rings_cp_page *)(void *)(base + RINGS_CP_PAGE);
+		evicted[i] = &cp->evicted;
+	}
+	publisher_evicts(l->publisher, evicted, l->count);
+}
+
 int worker_rings_attach(struct worker_rings *l, const struct link_hello *hello, const int *bells,
 	char why[SHM_WHY_MAX])
 {
@@ -135,6 +148,8 @@ int worker_rings_attach(struct worker_rings *l, const struct link_hello *hello, 
 	for (unsigned i = 0; i < l->count; i++)
 		pages[i] = rings_dp(l->resolver ? &l->rings[i].first : &l->rings[i].region);
 	publisher_rings(l->publisher, l->resolver, l->incarnation, pages, l->count);
+	if (l->resolver == 0)
+		let_evict(l);
 	l->missing = true;
 	l->missing_beats = 0;
 	attach_missing(l);

@@ -21,8 +21,9 @@
 // are logged once, and counted as an anomaly.
 //
 // Answers go to the answer ring of the worker that sent the miss. A full ring is a counted loss:
-// the client asks again. The loop rings for a sleeping worker at once, or, while it pauses between
-// slices, after each eight publications and at the end of the turn.
+// the client asks again. So is an answer for a worker that is evicted (publish_evict.c). The loop
+// rings for a sleeping worker at once, or, while it pauses between slices, after each eight
+// publications and at the end of the turn.
 
 #include "base/loop.h"
 #include "publish.h"
@@ -41,7 +42,7 @@ typedef void (*worker_rings_heard_fn)(void *arg, const struct msg_heard *m, cons
 struct worker_rings_stats {
 	uint64_t foreign;        // messages of another life, worker rings or shape
 	uint64_t ring_anomalies; // nonsense in an index or a message header
-	uint64_t answers, answer_ring_full, answer_foreign;
+	uint64_t answers, answer_ring_full, answer_evicted, answer_foreign;
 	uint64_t sends, send_ring_full; // queries to upstreams
 };
 

@@ -317,6 +317,8 @@ void worker_rings_bind(const struct worker_rings *l, struct worker *w)
 	w->bell_far = rings->bell[RINGS_BELL_THEIRS];
 	w->stats = &worker_rings_stats(l)->worker[w->index];
 	w->epoch.seen = &dp->seen_epoch;
+	w->epoch.evicted = &cp->evicted;
+	w->epoch.returned = &dp->returned;
 	w->resolvers = 1;
 	resolver_bind(l, w, 0);
 	log_writer_init(&w->log, &dp->log_tail, &cp->log_head,

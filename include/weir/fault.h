@@ -64,6 +64,7 @@
 	X(rules_switched, PUBLISH)                                                 \
 	X(rules_unlinked, PUBLISH)                                                 \
 	X(rules_retired, PUBLISH)                                                  \
+	X(worker_evicted_stored, PUBLISH)                                          \
 	X(config_slot_written, PUBLISH)                                            \
 	X(config_switched, PUBLISH)                                                \
 	/* The rule image on disk. */                                              \
@@ -110,7 +111,8 @@
 	X(activated_config_stored, DATAPLANE)                                      \
 	X(epoch_online_stored, DATAPLANE)                                          \
 	X(epoch_offline_stored, DATAPLANE)                                         \
-	X(epoch_seen_stored, DATAPLANE)
+	X(epoch_seen_stored, DATAPLANE)                                            \
+	X(epoch_return_stored, DATAPLANE)
 
 enum fault_group {
 	FAULT_GROUP_L0,

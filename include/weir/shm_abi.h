@@ -20,7 +20,7 @@
 // Raised with every change of any struct in this file, shm_msg.h, log_msg.h, watch_msg.h,
 // shm_stats.h, stats_tables.h, l0_table.h, policy.h, rule_image.h or hops.h.
 // Unequal versions refuse each other.
-#define SHM_ABI_VERSION 16
+#define SHM_ABI_VERSION 17
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {
@@ -183,6 +183,7 @@ struct rings_dp_page { // page 1: only dp writes
 		seen_epoch; // EPOCH_OFFLINE (also in new rings, set before region_publish: 0
 			    // would delay the writer), or the last epoch seen while quiescent
 	_Atomic uint64_t heartbeat_ms;
+	_Atomic uint64_t returned; // the last value of `evicted` that this worker has taken up
 	alignas(CACHE_LINE) struct ring_index miss_tail;
 	struct ring_index answer_head;
 	// Newest generation whose predecessor this worker no longer touches.
@@ -205,8 +206,12 @@ struct rings_cp_page { // page 2: only cp writes
 	struct ring_index miss_head;
 	struct ring_index answer_tail;
 	struct ring_index log_head;
+	// Evictions of this worker so far (shm_epoch.h), alone on its line: the worker loads it
+	// twice a batch. Of the first resolver's rings only.
+	alignas(CACHE_LINE) _Atomic uint64_t evicted;
 };
 static_assert(offsetof(struct rings_cp_page, answer_tail) == 64);
+static_assert(offsetof(struct rings_cp_page, evicted) == 192);
 static_assert(sizeof(struct rings_cp_page) <= SHM_PAGE);
 
 enum {

@@ -8,8 +8,29 @@
 // where it holds no reference. One word in the directory, one per worker rings: a reader that
 // writes an impossible epoch into its word can only delay the writers, whose callers bound the
 // wait. A worker goes offline before it sleeps. A writer puts a worker offline when its process has
-// died ("not attached"), never when it is merely stopped. All writers advance the one epoch; each
-// has its own book of who is attached, and the argument above holds for each by itself.
+// died ("not attached"). All writers advance the one epoch; each has its own book of who is
+// attached, and the argument above holds for each by itself.
+//
+// A worker that is stuck while others run is evicted: no writer waits for it, although it may still
+// be in the middle of a batch and read on, when it returns, what was reused meanwhile. Two things
+// make this safe. The reader of L0 takes whatever it reads for hostile (l0_table.h), so reused
+// bytes make a wrong reply at worst. And the worker sends no reply of such a batch:
+//
+//   evict    `evicted` (shared) gets its next number; then `out` of the writers' process (release)
+//   reuse    the writer loads `out` (acquire); release fence; then it writes into the memory
+//   batch    at its end, before it sends: acquire fence, then the worker loads `evicted`. If it
+//   read
+//            one byte that was written after the reuse, it finds the new number there, and drops
+//            the replies
+//   return   at the top of its loop, where it holds no reference, a worker that finds a new number
+//            stores the number as `returned`; full fence; then it goes on. A writer that loads
+//            `returned` behind its own fence either finds the number, and waits for this worker's
+//            seen-epoch as before, or its fence came first, and the worker finds nothing of what
+//            the writer took out of sight. It is the argument of epoch_online
+//
+// `out` is back at 0 when the publisher has seen the worker return: from then on only the
+// seen-epoch counts, so a word `returned` that is damaged later does no harm.
+// tests/model/model_evict.c searches all interleavings.
 //
 // Threads of the writers' own process that read L0 have a place each, in memory of the process and
 // for its life: online for one look-up, offline else, so that an idle one delays nobody.
@@ -35,6 +56,9 @@ struct epoch_reader {
 	const _Atomic uint64_t *epoch; // directory.epoch
 	_Atomic uint64_t *seen;        // rings_dp_page.seen_epoch
 	uint64_t last;
+	const _Atomic uint64_t *evicted; // rings_cp_page.evicted; NULL: nobody evicts it
+	_Atomic uint64_t *returned;      // rings_dp_page.returned
+	uint64_t evictions;              // the value of `evicted` that it has taken up
 };
 
 void epoch_online(struct epoch_reader *r);  // full fence: nothing is read before others can see us
@@ -49,13 +73,27 @@ ATTR_INLINE void epoch_quiescent(struct epoch_reader *r)
 	}
 }
 
+// Was it evicted since epoch_return? Then nothing that it has read since may leave it.
+ATTR_INLINE bool epoch_is_evicted(const struct epoch_reader *r)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return r->evicted && atomic_load_explicit(r->evicted, memory_order_relaxed) != r->evictions;
+}
+
+// Back after an eviction, where it holds no reference; epoch_quiescent comes next.
+void epoch_return(struct epoch_reader *r);
+
 enum { EPOCH_OWN_MAX = 8 }; // readers in the writers' own process
 
 // Writer side: one for each resolver, on its loop's thread.
 struct epoch_writer {
 	_Atomic uint64_t *epoch;
 	const _Atomic uint64_t
-		*seen[SHM_WORKERS_MAX];             // NULL: no such worker, or its process is dead
+		*seen[SHM_WORKERS_MAX]; // NULL: no such worker, or its process is dead
+	const _Atomic uint64_t *returned[SHM_WORKERS_MAX]; // of these; used with `out` only
+	// Of each worker, by the publisher: 0: it counts; else the eviction that it has not
+	// returned from. NULL: nobody is evicted.
+	const _Atomic uint64_t *out;
 	const _Atomic uint64_t *own[EPOCH_OWN_MAX]; // NULL: no such reader; set before it reads
 	const _Atomic uint64_t *reader; // directory.reader; NULL: the readers are all known
 	const _Atomic uint64_t *dead;   // the life that is known to be dead; NULL: none is

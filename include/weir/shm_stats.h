@@ -120,6 +120,8 @@
 	X(turns_late, "iterations of the loop that took over 1 ms")                                \
 	X(turns_long, "of these, over 10 ms")                                                      \
 	X(turns_long_us, "microseconds in iterations over 10 ms")                                  \
+	X(evictions, "times that the control plane evicted the worker")                            \
+	X(tx_evicted, "replies not sent: the worker was evicted while it wrote them")              \
 	X(watch_full, "frames not sent to watchers: log ring half full")                           \
 	X(busy_cycles, "TSC cycles in batches with packets")
 

@@ -108,8 +108,7 @@ static void worker_step(struct worker *w)
 static void settle(struct plane *d)
 {
 	for (unsigned i = 0; i < 12; i++) {
-		d->now_ms += 20;
-		activate_poll(&d->activate, d->now_ms);
+		activate_poll(&d->activate, d->now_ms += 20);
 		for (unsigned k = 0; k < WORKERS; k++)
 			worker_step(&d->worker[k]);
 	}
@@ -230,9 +229,10 @@ static void rule(struct plane *d, unsigned number)
 	}
 	check_activated(d, r.p, number, 1002);
 	FAULT_CHECK(box_put(&r.box, 1, 9, 60, d->now_ms, 1 << 30) == 0); // no epoch is stuck
-	for (unsigned i = 0; i < WORKERS; i++) {                         // a sleep
+	for (unsigned i = 0; i < WORKERS; i++) { // a sleep, and the return of one that was evicted
 		epoch_offline(&d->worker[i].epoch);
 		epoch_online(&d->worker[i].epoch);
+		epoch_return(&d->worker[i].epoch);
 	}
 	reign_close(&r, d);
 }

@@ -20,7 +20,10 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { WEAK_LOCATIONS = 5, WEAK_HISTORY = 16, WEAK_THREADS = 3, WEAK_CELLS = 8 };
+#ifndef WEAK_LOCATIONS // a model that needs more defines it first
+#define WEAK_LOCATIONS 5
+#endif
+enum { WEAK_HISTORY = 16, WEAK_THREADS = 3, WEAK_CELLS = 8 };
 enum weak_order { RELAXED, RELEASE, ACQUIRE };
 
 struct weak_view {

@@ -24,6 +24,7 @@ static const struct metrics_field of_resolver[] = {
 	TOTAL(late, "Answers not sent because the client no longer waits."),
 	TOTAL(no_waiter, "Answers for which no client waited."),
 	TOTAL(answer_ring_full, "Answers dropped because the answer ring was full."),
+	TOTAL(answer_evicted, "Answers dropped because their worker was evicted."),
 	TOTAL(answers_truncated, "Answers sent with TC."),
 	TOTAL(refused_inflight, "Questions refused because limits.inflight was reached."),
 	TOTAL(refused_waiters, "Clients refused because no more clients could wait."),

@@ -33,6 +33,14 @@ void epoch_offline(struct epoch_reader *r)
 	FAULT_POINT(epoch_offline_stored);
 }
 
+void epoch_return(struct epoch_reader *r)
+{
+	r->evictions = atomic_load_explicit(r->evicted, memory_order_acquire);
+	atomic_store_explicit(r->returned, r->evictions, memory_order_release);
+	FAULT_POINT(epoch_return_stored);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 uint64_t epoch_advance(struct epoch_writer *w)
 {
 	FAULT_POINT(epoch_before_advance);
@@ -69,6 +77,19 @@ static bool reader_passed(
 	return seen >= epoch && seen <= atomic_load_explicit(w->epoch, memory_order_relaxed);
 }
 
+// Evicted, and not back: its memory may be reused under it, with what shm_epoch.h says of that. By
+// order, not by equality: this load of `out` may still give the eviction before the last one, whose
+// number the worker is past.
+static bool reader_is_out(const struct epoch_writer *w, unsigned worker)
+{
+	uint64_t out = w->out ? atomic_load_explicit(&w->out[worker], memory_order_acquire) : 0;
+	if (out == 0 || atomic_load_explicit(w->returned[worker], memory_order_acquire) >= out)
+		return false;
+	// Before what the caller writes into the memory.
+	atomic_thread_fence(memory_order_release);
+	return true;
+}
+
 bool epoch_passed(const struct epoch_writer *w, uint64_t epoch)
 {
 	if (!readers_known(w))
@@ -77,7 +98,7 @@ bool epoch_passed(const struct epoch_writer *w, uint64_t epoch)
 		if (!reader_passed(w, w->own[i], epoch))
 			return false;
 	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
-		if (!reader_passed(w, w->seen[i], epoch))
+		if (!reader_passed(w, w->seen[i], epoch) && !reader_is_out(w, i))
 			return false;
 	return true;
 }

@@ -154,6 +154,24 @@ static void a_busy_worker_stays_online_and_quiescent(void **)
 	assert_int_equal(worker.stats->counter[COUNTER_sleeps], 0);
 }
 
+// At the top of its loop, where it holds no reference; asleep as well.
+static void an_evicted_worker_says_that_it_knows(void **)
+{
+	const struct region *r = &worker_rings.rings[0].region[0];
+	for (unsigned i = 0; i < 2; i++) {
+		struct rings_cp_page cp = {.evicted = 4 + i};
+		atomic_store(&worker.stop, 0);
+		worker.epoch.evicted = &cp.evicted; // in place of a page that is read-only here
+		atomic_store(&worker.next_epoch, &epoch[0]);
+		start(i ? POLL_ADAPTIVE : POLL_BUSY);
+		EVENTUALLY(atomic_load(&worker.rings->returned) == 4 + i);
+		assert_int_equal(worker.stats->counter[COUNTER_evictions], 1 + i);
+		stop();
+		worker.epoch.evicted =
+			&((const struct rings_cp_page *)(void *)(r->base + RINGS_CP_PAGE))->evicted;
+	}
+}
+
 // By what the main lcore finds.
 static void follows_a_suspend(void **)
 {
@@ -198,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LOOP_TEST(a_watch_has_an_end),
 		LOOP_TEST(follows_a_suspend),
+		LOOP_TEST(an_evicted_worker_says_that_it_knows),
 		LOOP_TEST(takes_what_is_published),
 		LOOP_TEST(a_worker_on_hold_takes_tables_alone),
 		LOOP_TEST(an_idle_worker_sleeps_offline_and_delays_nobody),

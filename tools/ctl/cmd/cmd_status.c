@@ -81,6 +81,9 @@ static void generations_print(const struct view *v)
 	if (json_count(g, "policy_lag_ms") >= RULES_LAG_SHOWN_MS)
 		say(g, "  GROUPS NOT ACTIVE: the data plane has not activated groups, access and "
 		       "limits for {policy_lag_ms:t}\n");
+	say_if(g, "workers_evicted",
+		"  {workers_evicted:u} WORKERS HANG: weir goes on without them; their clients get "
+		"no answers\n");
 	say_if(g, "retired_waiting",
 		"  {retired_waiting:u} old generations wait for a worker to release them\n");
 }

@@ -183,7 +183,7 @@ static void control_print(const struct json_node *root)
 		"upstream_replies", "mismatched", "refused_inflight", "refused_waiters",
 		"refused_zone", "refused_suffix", "refused_client", "unlimited_zone",
 		"unlimited_client", "cut_short", "failed_recently", "late", "answer_ring_full",
-		"bad_misses", "ring_anomalies", "foreign_messages"};
+		"answer_evicted", "bad_misses", "ring_anomalies", "foreign_messages"};
 	printf("\n");
 	cell_keys_print("control plane", r, keys, ARRAY_LEN(keys));
 	l1_print(json_get(root, "l1"));

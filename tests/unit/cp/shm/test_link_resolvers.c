@@ -23,7 +23,7 @@ struct side { // a resolver: answers each question with its own number as the co
 	struct loop *loop;
 	struct worker_rings *rings;
 	pthread_t thread;
-	_Atomic unsigned misses;
+	_Atomic unsigned misses, unsent; // questions; answers for a worker that is evicted
 	_Atomic int holds; // worker rings, or 1 for a book that is not empty; -1: not looked yet
 };
 
@@ -45,7 +45,10 @@ static void on_miss(void *arg, const struct msg_miss *m, const uint8_t *question
 		.trace = (uint16_t)(TYPE_OF + s->number)};
 	assert_true(pthread_equal(pthread_self(), s->thread));
 	atomic_fetch_add(&s->misses, 1);
-	assert_true(worker_rings_answer(s->rings, &head, question));
+	if (!worker_rings_answer(s->rings, &head, question)) {
+		assert_true(publisher_is_out(publisher, m->path.worker));
+		atomic_fetch_add(&s->unsent, 1);
+	}
 	worker_rings_publish(s->rings);
 }
 
@@ -281,6 +284,38 @@ static void test_misses_for_one_that_is_gone_are_answered(void **)
 	assert_int_equal(side[0].misses, WORKERS + 1);
 }
 
+// The second worker's heart stops, so its questions are taken as ever, and answered no more: by
+// neither resolver. The first worker's go on. When it is back, so do its own.
+static void test_an_evicted_worker_is_not_answered(void **)
+{
+	const uint64_t end = clock_mono_ms() + WAIT_MS;
+	fake_dataplane_grow(&dp);
+	link_now();
+	ask_both();
+	atomic_store(&dp.dp[1]->heartbeat_ms, clock_mono_ms());
+	while (!publisher_is_out(publisher, 1)) {
+		assert_true(clock_mono_ms() < end);
+		atomic_store(&dp.dp[0]->heartbeat_ms, clock_mono_ms());
+		usleep(20000);
+	}
+	ask(&dp.misses[1], 1, dp.resolver_bell);
+	ask(&dp.second.misses[1], 1, dp.second.bell);
+	while (side[0].unsent + side[1].unsent < 2) {
+		assert_true(clock_mono_ms() < end);
+		usleep(200);
+	}
+	assert_int_equal(ring_consumer_used(&dp.answers[1]), 0);
+	ask(&dp.misses[0], 0, dp.resolver_bell);
+	assert_int_equal(answered(&dp.answers[0]), 0);
+	atomic_store(&dp.dp[1]->returned, 1); // epoch_return
+	while (publisher_is_out(publisher, 1)) {
+		assert_true(clock_mono_ms() < end);
+		atomic_store(&dp.dp[1]->heartbeat_ms, clock_mono_ms());
+		usleep(20000);
+	}
+	ask_both();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +324,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_later_rings_are_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_refusal_of_one_is_a_refusal_of_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_evicted_worker_is_not_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_both_let_a_dead_one_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_misses_for_one_that_is_gone_are_answered, setup_alone, teardown),

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A worker that is evicted in the middle of a batch: its records may be reused, so it sends no
+// reply of that batch, and goes on with the next one after it has noticed.
+#include "harness.h"
+
+static _Atomic uint64_t evicted, returned;
+
+// Two queries in one batch: a hit, and a miss.
+static void ask_both(struct harness *h)
+{
+	static const char *const names[] = {"cached.example", "new.example"};
+	uint8_t frame[WIRE_MAX];
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct wire_query q = {.name = names[i], .id = (uint16_t)(7 + i)};
+		harness_inject(h, frame, wire_make(&q, frame));
+	}
+	(void)worker_turn(&h->w, 0);
+}
+
+static void test_no_reply_leaves(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct msg_miss miss;
+	uint8_t question[300 + MSG_WHOLE_MAX];
+
+	h->w.epoch.evicted = &evicted;
+	h->w.epoch.returned = &returned;
+	harness_put(h, &(struct harness_record){.name = "cached.example", .count = 1});
+	ask_both(h);
+	assert_int_equal(harness_waiting(h), 1);
+	harness_drain(h);
+	// As if it was evicted after the top of its loop.
+	atomic_store(&evicted, 3);
+	ask_both(h);
+	assert_int_equal(harness_waiting(h), 0);
+	assert_int_equal(harness_counter(h, COUNTER_tx_evicted), 1);
+	// What it asked for is asked for, as a question has nothing of a record.
+	assert_true(harness_miss(h, &miss, question) > 0);
+	epoch_return(&h->w.epoch);
+	assert_int_equal(atomic_load(&returned), 3);
+	ask_both(h);
+	assert_int_equal(harness_waiting(h), 1);
+	assert_int_equal(harness_counter(h, COUNTER_tx_evicted), 1);
+	harness_drain(h);
+	while (harness_miss(h, &miss, question) > 0)
+		continue;
+	harness_end(h); // also counts packet buffers
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_reply_leaves)};
+	return HARNESS_MAIN(tests);
+}
