@@ -3,11 +3,12 @@
 
 // The keys of the control plane's threads, in the form that config_keys.h explains.
 
-#define CONFIG_KEYS_CONTROLPLANE(X)                                                             \
-	X(controlplane, resolvers, resolvers, CHOICE, resolvers, "1", 0, 0, RESTART,            \
-		"Resolver threads. Each resolves its part of all names. `auto`: one for each "  \
-		"two CPUs that the control plane may use besides `dataplane.worker_lcores`, 8 " \
-		"at most.")
+#define CONFIG_KEYS_CONTROLPLANE(X)                                                            \
+	X(controlplane, resolvers, resolvers, CHOICE, resolvers, "1", 0, 0, RESTART,           \
+		"Resolver threads. Each resolves its part of all names. `auto`: one for each " \
+		"two CPUs that the control plane may use besides `dataplane.worker_lcores`, "  \
+		"and within the CPU quota of its cgroup and of those above it (`cpu.max`, "    \
+		"`cpu.cfs_quota_us`), 8 at most.")
 
 #define CONFIG_CHOICES_CONTROLPLANE(X) \
 	X(resolvers, "1", 1)           \

@@ -425,8 +425,8 @@ struct config {
 	bool resolver_off, http_single;
 };
 
-// How many resolvers there are: `auto` is one for each two of these CPUs (NULL: those of this
-// thread) that are not workers', from 1 to SHM_RESOLVERS_MAX. A cgroup's CPU quota does not count.
+// How many resolvers there are: `auto` is one for each two of these CPUs that no worker has, 8 at
+// most. NULL: the CPUs of this thread, and the quota of its cgroup (core/mem/cpu_quota.h).
 unsigned config_resolvers(const struct config *c, const cpu_set_t *cpus);
 
 uint32_t config_log_sample(const struct config *c); // 0: the query log is off

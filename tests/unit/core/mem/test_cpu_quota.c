@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Quotas of cgroups as kernels write them, in a folder, and what is none.
+
+#include "dataplane/core/mem/cpu_quota.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <weir/attr.h>
+
+static char root[FOLDER_MAX];
+
+static int setup(void **)
+{
+	return folder_make(root, "quota");
+}
+
+static int teardown(void **)
+{
+	return folder_remove(root, "");
+}
+
+// With the folders above it.
+static void put(const char *name, const char *text)
+{
+	char path[512];
+	int n = snprintf(path, sizeof(path), "%s/%s", root, name);
+	assert_true(n > 0 && (size_t)n < sizeof(path));
+	for (char *at = path + strlen(root) + 1; (at = strchr(at, '/')); at++) {
+		*at = '\0';
+		(void)mkdir(path, 0700);
+		*at = '/';
+	}
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void without_cgroups_there_is_none(void **)
+{
+	assert_int_equal(cpu_quota(root), 0);
+	put("proc/self/cgroup", "0::/\n");
+	assert_int_equal(cpu_quota(root), 0);
+}
+
+// As Linux 6.1 writes it, for a service.
+static void of_version_2(void **)
+{
+	put("proc/self/cgroup", "0::/system.slice/weir-controlplane.service\n");
+	put("sys/fs/cgroup/system.slice/weir-controlplane.service/cpu.max", "max 100000\n");
+	assert_int_equal(cpu_quota(root), 0);
+	put("sys/fs/cgroup/system.slice/weir-controlplane.service/cpu.max", "250000 100000\n");
+	assert_int_equal(cpu_quota(root), 250);
+	put("sys/fs/cgroup/system.slice/cpu.max", "400000 100000\n");
+	assert_int_equal(cpu_quota(root), 250);
+	put("sys/fs/cgroup/system.slice/cpu.max", "20000 10000\n");
+	assert_int_equal(cpu_quota(root), 200);
+	put("sys/fs/cgroup/system.slice/cpu.max", "1000 1000000\n");
+	assert_int_equal(cpu_quota(root), 1); // and not none
+}
+
+// In a container its own group is the root of the mount; without a namespace for cgroups the path
+// is the host's.
+static void in_a_container(void **)
+{
+	put("proc/self/cgroup", "0::/\n");
+	put("sys/fs/cgroup/cpu.max", "150000 100000\n");
+	assert_int_equal(cpu_quota(root), 150);
+	put("proc/self/cgroup", "0::/docker/0123456789abcdef\n");
+	assert_int_equal(cpu_quota(root), 150);
+	put("proc/self/cgroup", "0::/../../other\n");
+	assert_int_equal(cpu_quota(root), 150);
+}
+
+// As Linux 4.19 does, with version 2 beside it, which has no CPU controller then.
+static void of_version_1(void **)
+{
+	put("proc/self/cgroup", "11:cpuset:/a\n"
+				"4:cpu,cpuacct:/system.slice/weir.service\n"
+				"1:name=systemd:/system.slice/weir.service\n"
+				"0::/system.slice/weir.service\n");
+	const char *quota = "sys/fs/cgroup/cpu,cpuacct/system.slice/weir.service/cpu.cfs_quota_us";
+	put(quota, "-1\n");
+	put("sys/fs/cgroup/cpu,cpuacct/system.slice/weir.service/cpu.cfs_period_us", "100000\n");
+	put("sys/fs/cgroup/cpuset/a/cpu.cfs_quota_us", "1000\n");
+	put("sys/fs/cgroup/cpuset/a/cpu.cfs_period_us", "100000\n");
+	assert_int_equal(cpu_quota(root), 0);
+	put(quota, "50000\n");
+	assert_int_equal(cpu_quota(root), 50);
+}
+
+static void nonsense_is_none(void **)
+{
+	static const char *const texts[] = {"", "\n", "max", "100000", "100000\n", "100000 \n",
+		"100000 0\n", "0 100000\n", "-5 100000\n", "100000 -5\n", "1e5 100000\n",
+		"100000x 100000\n", "99999999999999999999999 100000\n", "100000000000000 1\n"};
+	char text[8192];
+
+	put("proc/self/cgroup", "0::/a\n");
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		put("sys/fs/cgroup/a/cpu.max", texts[i]);
+		assert_int_equal(cpu_quota(root), 0);
+	}
+	memset(text, '7', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	put("sys/fs/cgroup/a/cpu.max", text);
+	assert_int_equal(cpu_quota(root), 0);
+	put("sys/fs/cgroup/cpu.max", "150000 100000\n");
+	static const char *const groups[] = {"0\n", "0:\n", "0:cpu\n", "0::a\n", ":::\n", "\n\n"};
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		put("proc/self/cgroup", groups[i]);
+		assert_int_equal(cpu_quota(root), 0);
+	}
+	memset(text, '/', sizeof(text) - 1);
+	memcpy(text, "0::", 3);
+	put("proc/self/cgroup", text); // longer than is read
+	assert_int_equal(cpu_quota(root), 0);
+}
+
+// Whole CPUs of it count, and never more than there are.
+static void resolvers_within_it(void **)
+{
+	struct config c = {.controlplane.resolvers = CONFIG_RESOLVERS_AUTO};
+	cpu_set_t cpus;
+	static const unsigned of_quota[][2] = {
+		{0, 8}, {1, 1}, {399, 1}, {400, 2}, {799, 3}, {1600, 8}, {100000, 8}};
+
+	CPU_ZERO(&cpus);
+	for (unsigned i = 0; i < 16; i++)
+		CPU_SET(i, &cpus);
+	for (size_t i = 0; i < ARRAY_LEN(of_quota); i++)
+		assert_int_equal(resolvers_for(&c, &cpus, of_quota[i][0]), of_quota[i][1]);
+	c.controlplane.resolvers = 3; // a number stands
+	assert_int_equal(resolvers_for(&c, &cpus, 100), 3);
+}
+
+#define QUOTA_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		QUOTA_TEST(without_cgroups_there_is_none),
+		QUOTA_TEST(of_version_2),
+		QUOTA_TEST(in_a_container),
+		QUOTA_TEST(of_version_1),
+		QUOTA_TEST(nonsense_is_none),
+		cmocka_unit_test(resolvers_within_it),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
