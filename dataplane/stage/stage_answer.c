@@ -203,7 +203,7 @@ static unsigned collect(struct worker *w, struct outbox *out)
 static void count_anomalies(struct worker *w)
 {
 	_Atomic uint64_t *c = &w->stats->counter[COUNTER_ring_anomaly];
-	uint64_t all = w->log.ring.anomalies;
+	uint64_t all = w->log.ring.anomalies + w->anomalies_left;
 	for (unsigned r = 0; r < w->resolvers; r++)
 		all += w->miss[r].anomalies + w->answer[r].anomalies;
 	if (unlikely_(atomic_load_explicit(c, memory_order_relaxed) != all))
@@ -240,6 +240,18 @@ static void pace(struct worker *w, unsigned n, uint64_t took)
 				  - RTE_MAX((unsigned)(most * n / took), (unsigned)ANSWERS_LEAST);
 }
 
+// Rings of resolvers that a restart of the control plane took away: what they still hold is read,
+// then they are polled no more. take_tables adds them again.
+static void leave_rings(struct worker *w, unsigned used)
+{
+	while (w->resolvers > used && ring_consumer_used(&w->answer[w->resolvers - 1]) == 0) {
+		const unsigned last = --w->resolvers;
+		w->anomalies_left += w->miss[last].anomalies + w->answer[last].anomalies;
+		w->miss[last].anomalies = w->answer[last].anomalies = 0;
+	}
+	w->answer_next = 0;
+}
+
 unsigned stage_answer(struct worker *w)
 {
 	struct outbox out;
@@ -247,6 +259,9 @@ unsigned stage_answer(struct worker *w)
 	out.traced_count = out.reported = 0;
 	unsigned read = collect(w, &out);
 	count_anomalies(w);
+	const unsigned used = RTE_MAX(w->tables->l0.resolvers, 1u);
+	if (unlikely_(w->resolvers > used))
+		leave_rings(w, used);
 	if (read == 0)
 		return 0;
 	const uint64_t began = rte_rdtsc();

@@ -160,8 +160,9 @@ struct worker {
 	// over the first tables that so many resolvers share.
 	struct ring_producer miss[SHM_RESOLVERS_MAX];
 	struct ring_consumer answer[SHM_RESOLVERS_MAX];
-	unsigned resolvers;   // rings that may have answers: of the most resolvers so far
-	unsigned answer_next; // the ring whose answers are taken first in the next turn
+	unsigned resolvers; // rings that may have answers: the tables', and those not read empty
+	uint64_t anomalies_left; // of rings that are polled no more
+	unsigned answer_next;    // the ring whose answers are taken first in the next turn
 	struct dedup dedup;
 	struct log_writer log;
 	struct log_clock log_clock;

@@ -217,12 +217,12 @@ static void test_resolvers(void **)
 	ring_producer_init(&h->w.miss[1], &tail, &head, data, 64);
 	ring_consumer_init(&h->w.answer[1], &tail, &head, data, 64);
 	ring_consumer_init(&other, &tail, &head, data, 64);
-	h->w.resolvers = 2;
+	h->w.resolvers = h->tables.l0.resolvers = 2;
 	inject(h, &q);
 	assert_true(hear_on(&other));
 	assert_int_equal(heard.head.local_port, LOCAL + 1);
 	assert_false(hear_on(&h->miss));
-	h->w.resolvers = 1;
+	h->w.resolvers = h->tables.l0.resolvers = 1;
 	harness_end(h);
 }
 
