@@ -215,6 +215,8 @@ static void on_started(void *app, const char *why)
 	a->start_err = why ? -ECANCELED : app_log_start(a);
 	if (a->start_err == 0)
 		a->start_err = app_resolvers_start(a);
+	if (a->start_err == 0)
+		a->start_err = app_frontends_start(a);
 	if (a->start_err < 0) {
 		loop_stop(a->service);
 		return;
@@ -259,6 +261,7 @@ void app_close(struct app *a)
 		if (a->signals[i])
 			event_free(a->signals[i]);
 	loop_free(a->service);
+	app_frontends_loops_free(a);
 	app_resolvers_loops_free(a);
 	app_memory_close(a);
 	FREE_AND_NULL(a->reload.message.next);

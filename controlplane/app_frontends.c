@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The DNS service of this process on sockets of the kernel: where it listens, and how many files it
-// may open.
+// The DNS service of this process on sockets of the kernel: its frontends with their threads, where
+// they listen, and how many files they may open.
 
 #include "app_reload.h"
 #include "files_need.h"
+#include "frontend/frontend_shared.h"
+#include "frontend/frontend_tcp_shared.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <weir/log.h>
+#include <weir/thread.h>
 
 // The hard limit too, where we may: as root outside of containers, not as a service.
 static void files_allow(struct rlimit *limit, rlim_t wanted)
@@ -84,53 +87,126 @@ int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]
 	return 0;
 }
 
-static int tcp_open(struct app *a)
+static int tcp_open(struct app *a, unsigned i)
 {
 	const struct config_dataplane *d = &a->started->dataplane;
+	struct frontends_one *f = &a->frontends.one[i];
 	struct socket_address address[CONFIG_ADDRESSES_MAX];
 	const struct frontend_tcp_engine engine = {
-		.frontend = a->frontends.engine,
+		.frontend = f->engine,
 		.ask = frontend_ask,
 		.begin = frontend_session_begin,
 		.end = frontend_session_end,
 		.admits = frontend_admits,
+		.number = i,
+		.shared = a->frontends.tcp_shared,
 	};
 
-	for (unsigned i = 0; i < d->address_count; i++)
-		address[i] = (struct socket_address){.ip = d->addresses[i], .port = FRONTEND_PORT};
-	return frontend_tcp_open(&a->frontends.tcp, a->loop, &engine, &a->started->tcp, address,
+	for (unsigned k = 0; k < d->address_count; k++)
+		address[k] = (struct socket_address){.ip = d->addresses[k], .port = FRONTEND_PORT};
+	return frontend_tcp_open(&f->tcp, f->loop, &engine, &a->started->tcp, address,
 		d->address_count, a->tcp_files);
+}
+
+static int one_open(struct app *a, unsigned i)
+{
+	struct frontends_one *f = &a->frontends.one[i];
+
+	a->frontend[i].app = a;
+	a->frontend[i].loop = f->loop;
+	const struct frontend_given given = {.number = i,
+		.loop = f->loop,
+		.resolvers = a->mesh,
+		.publisher = a->publisher,
+		.shared = a->frontends.shared};
+	int rc = frontend_open(&f->engine, &given, a->started);
+	if (rc == 0)
+		rc = frontend_udp_open(
+			&f->udp, f->engine, a->publisher, f->loop, a->started, FRONTEND_PORT);
+	return rc < 0 ? rc : tcp_open(a, i);
 }
 
 int app_frontends_open(struct app *a, char why[APP_WHY_MAX])
 {
 	struct frontends *f = &a->frontends;
+	int rc = frontend_shared_new(&f->shared, publisher_frontends(a->publisher));
 
-	f->loop = a->loop;
-	const struct frontend_given given = {
-		.loop = a->loop, .resolvers = a->mesh, .publisher = a->publisher};
-	int rc = frontend_open(&f->engine, &given, a->started);
+	f->count = publisher_frontends(a->publisher);
 	if (rc == 0)
-		rc = frontend_udp_open(
-			&f->udp, f->engine, a->publisher, a->loop, a->started, FRONTEND_PORT);
-	if (rc == 0)
-		rc = tcp_open(a);
+		rc = frontend_tcp_shared_new(&f->tcp_shared, f->count);
+	for (unsigned i = 0; i < f->count && rc == 0; i++)
+		rc = loop_new("frontend", &f->one[i].loop);
+	for (unsigned i = 0; i < f->count && rc == 0; i++)
+		rc = one_open(a, i);
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "DNS on sockets: %s", strerror(-rc));
-	else
-		resolver_list_tables(a->resolvers.one[0], frontends_tables, f);
+	else if (a->started->controlplane.frontends == CONFIG_THREADS_AUTO)
+		log_info("controlplane.frontends: auto: %u, by the CPUs that are not workers'",
+			f->count);
 	return rc;
+}
+
+static void *frontend_thread(void *arg)
+{
+	struct app_frontend *f = arg;
+	int rc = loop_run(f->loop);
+	if (rc < 0) {
+		log_error("frontend loop: %s", strerror(-rc));
+		loop_stop(f->app->service);
+	}
+	return NULL;
+}
+
+int app_frontends_start(struct app *a)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < a->frontends.count && rc == 0; i++) {
+		struct app_frontend *f = &a->frontend[i];
+		char name[16];
+		snprintf(name, sizeof(name), "weir-frontend-%u", i % FRONTENDS_MAX);
+		rc = thread_start(&f->thread, name, frontend_thread, f);
+		f->has_thread = rc == 0;
+	}
+	return rc;
+}
+
+unsigned app_frontends_halt(struct app *a, struct loop *loops[FRONTENDS_MAX])
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < a->frontends.count; i++) {
+		struct app_frontend *f = &a->frontend[i];
+		if (!f->has_thread)
+			continue;
+		loop_stop(f->loop);
+		pthread_join(f->thread, NULL);
+		loops[count++] = f->loop;
+	}
+	return count;
 }
 
 void app_frontends_stop(struct app *a)
 {
-	frontend_tcp_close(a->frontends.tcp);
-	frontend_udp_close(a->frontends.udp);
-	a->frontends.tcp = NULL;
-	a->frontends.udp = NULL;
+	for (unsigned i = 0; i < a->frontends.count; i++) {
+		struct frontends_one *f = &a->frontends.one[i];
+		frontend_tcp_close(f->tcp);
+		frontend_udp_close(f->udp);
+		f->tcp = NULL;
+		f->udp = NULL;
+	}
 }
 
 void app_frontends_close(struct app *a)
 {
-	frontend_close(a->frontends.engine);
+	for (unsigned i = 0; i < a->frontends.count; i++)
+		frontend_close(a->frontends.one[i].engine);
+	frontend_tcp_shared_free(a->frontends.tcp_shared);
+	frontend_shared_free(a->frontends.shared);
+}
+
+void app_frontends_loops_free(struct app *a)
+{
+	for (unsigned i = 0; i < FRONTENDS_MAX; i++)
+		loop_free(a->frontends.one[i].loop);
 }

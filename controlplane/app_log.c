@@ -59,8 +59,8 @@ int app_log_open(struct app *a, char why[APP_WHY_MAX])
 		rc = sinks_add(a);
 	if (rc == 0)
 		rc = resolvers_set_log(&a->resolvers, a->log, a->started);
-	if (rc == 0)
-		rc = frontend_set_log(a->frontends.engine, a->log, a->started);
+	for (unsigned i = 0; i < a->frontends.count && rc == 0; i++)
+		rc = frontend_set_log(a->frontends.one[i].engine, a->log, a->started);
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "query log: %s", strerror(-rc));
 	return rc;
@@ -89,14 +89,14 @@ void app_log_names(struct app *a, const struct config *c, uint64_t policy_genera
 	querylog_set_names(a->log, names);
 }
 
-// The resolvers' loops have ended: their debt goes to the ring, and all rings to the sinks.
+// The loops of resolvers and frontends have ended: their debt goes to the ring, and all rings to the sinks.
 void app_log_stop(struct app *a)
 {
 	if (!a->log)
 		return;
 	resolvers_end_log(&a->resolvers);
-	if (a->frontends.engine)
-		frontend_end_log(a->frontends.engine);
+	for (unsigned i = 0; i < a->frontends.count; i++)
+		frontend_end_log(a->frontends.one[i].engine);
 	querylog_stop(a->log);
 }
 

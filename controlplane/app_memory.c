@@ -34,7 +34,8 @@ struct app_memory {
 	struct app *app;
 	struct event *timer;
 	uint64_t start_ms;
-	bool asks; // the resolver, which has not replied yet
+	bool asks; // the loops, which have not replied yet
+	struct table_registry frontends; // their tables
 	struct memory_sample sample;
 	struct stats_copy stats;        // of the data plane, room for it
 	uint64_t queries, logged, seen; // counted so far; of the log, of the workers
@@ -179,6 +180,7 @@ static void on_tables(void *arg, const struct resolver_status *s)
 	char text[MEMORY_LINE_MAX];
 
 	m->asks = false;
+	tables_sum(&tables, &m->frontends);
 	api_tables(a->api, &tables);
 	process_memory(&rss, &anonymous);
 	heap_read(&heap);
@@ -203,13 +205,20 @@ static void on_tables(void *arg, const struct resolver_status *s)
 		log_info("%s", due);
 }
 
-// A resolver that does not reply costs samples, not memory.
+static void on_frontends(void *arg, const struct frontends_status *s)
+{
+	struct app_memory *m = arg;
+	m->frontends = s->tables;
+	m->asks = resolvers_status(&m->app->resolvers, m->app->service, on_tables, m) == 0;
+}
+
+// A loop that does not reply costs samples, not memory.
 static void on_second(evutil_socket_t, short, void *arg)
 {
 	struct app_memory *m = arg;
 	if (m->asks)
 		return;
-	m->asks = resolvers_status(&m->app->resolvers, m->app->service, on_tables, m) == 0;
+	m->asks = frontends_report(&m->app->frontends, m->app->service, on_frontends, m) == 0;
 }
 
 int app_memory_open(struct app *a, char why[APP_WHY_MAX])

@@ -239,17 +239,15 @@ static void reload_return(struct reload *r)
 	loop_call_back(r->app->service, &r->message.back, reload_returned, r);
 }
 
-// All resolvers have it.
+// All resolvers have it; the frontends take it next.
 static void reload_taken(void *arg)
 {
 	struct reload *r = arg;
 	struct app *a = r->app;
 	const struct reload_message *m = &r->message;
 
-	frontend_configure(a->frontends.engine, m->next);
-	frontend_tcp_files(a->frontends.tcp, m->tcp_files);
-	frontend_tcp_configure(a->frontends.tcp, &m->next->tcp);
-	reload_return(r);
+	frontends_configure(
+		&a->frontends, m->next, m->tcp_files, a->service, reload_returned, r);
 }
 
 // The first resolver's loop, which owns the message.
@@ -277,7 +275,7 @@ static int message_send(struct reload *r)
 		snprintf(r->why, sizeof(r->why), "no memory");
 		return -ENOMEM;
 	}
-	r->step = "the resolver";
+	r->step = "the resolvers and frontends";
 	int err = loop_call(r->app->loop, reload_resolvers, r);
 	if (err < 0)
 		snprintf(r->why, sizeof(r->why), "the resolver takes no more calls");

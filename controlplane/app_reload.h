@@ -28,8 +28,8 @@
 
 struct event;
 
-// A configuration on its way to the resolver loop and back. The resolver loop alone writes and
-// reads it from loop_call until the way back has run; whatever it has to say is in here.
+// A configuration on its way to the resolvers and frontends and back. Their loops alone write and
+// read it from loop_call until the way back has run; whatever it has to say is in here.
 struct reload_message {
 	struct loop_return back;
 	struct config *read; // NULL: of the one that was read before, toggles are others
@@ -81,6 +81,14 @@ struct app_resolver {
 	bool has_thread;
 };
 
+// The thread of a frontend (struct frontends_one).
+struct app_frontend {
+	struct app *app;
+	struct loop *loop;
+	pthread_t thread;
+	bool has_thread;
+};
+
 enum { HOST_NAME_MAX_BYTES = 64 };
 
 struct app_memory; // app_memory.c
@@ -102,6 +110,7 @@ struct app {
 	struct resolvers resolvers; // all of them
 	struct ring_mesh *mesh;     // of frontends and resolvers
 	struct frontends frontends;
+	struct app_frontend frontend[FRONTENDS_MAX];
 	struct routes *routes;     // to upstream servers
 	struct again routes_again; // when their image is published again
 	struct rules *rules;
@@ -139,7 +148,7 @@ struct app {
 // anything is closed.
 ATTR_MUST_CHECK int app_resolvers_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_resolvers_start(struct app *a);
-void app_resolvers_stop(struct app *a);
+void app_resolvers_stop(struct app *a); // the frontends too
 void app_resolvers_close(struct app *a);
 void app_resolvers_loops_free(struct app *a); // when nothing of them is left
 // app_routes.c: the first look is before the resolvers run.
@@ -148,10 +157,14 @@ void app_routes_configure(struct app *a); // by a->current
 void app_routes_close(struct app *a);
 // The limit of open files, and how many of them TCP may have. -EMFILE: too few.
 ATTR_MUST_CHECK int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]);
-// app.frontends, once there is a resolver.
+// app.frontends, once there are resolvers; all but their threads, which start behind the resolvers'.
 ATTR_MUST_CHECK int app_frontends_open(struct app *a, char why[APP_WHY_MAX]);
+ATTR_MUST_CHECK int app_frontends_start(struct app *a);
+// Ends the threads. How many loops have stopped, which app_resolvers_stop settles.
+unsigned app_frontends_halt(struct app *a, struct loop *loops[FRONTENDS_MAX]);
 void app_frontends_stop(struct app *a);  // ends all sessions; while the query log runs
 void app_frontends_close(struct app *a); // before the resolver
+void app_frontends_loops_free(struct app *a);
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
 // whenever the configuration or the lists are others, before the policy image of that generation is
 // published; stopped once the resolver's loop has ended.

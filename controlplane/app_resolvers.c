@@ -67,14 +67,14 @@ int app_resolvers_open(struct app *a, char why[APP_WHY_MAX])
 	int rc = upstream_book_open(&a->book);
 
 	if (rc == 0)
-		rc = resolver_client_mesh(&a->mesh, 1, count);
+		rc = resolver_client_mesh(&a->mesh, publisher_frontends(a->publisher), count);
 	for (unsigned i = 0; i < count && rc == 0; i++) {
 		a->resolver[i].app = a;
 		rc = loop_new("resolver", &a->resolver[i].loop);
 		loops[i] = a->resolver[i].loop;
 	}
 	a->loop = loops[0];
-	if (a->started->controlplane.resolvers == CONFIG_RESOLVERS_AUTO)
+	if (a->started->controlplane.resolvers == CONFIG_THREADS_AUTO)
 		log_info("controlplane.resolvers: auto: %u, by the CPUs that are not workers'",
 			count);
 	snprintf(why, APP_WHY_MAX, "event loops: %s", strerror(-rc));
@@ -114,8 +114,8 @@ int app_resolvers_start(struct app *a)
 
 void app_resolvers_stop(struct app *a)
 {
-	struct loop *loops[RESOLVERS_MAX + 1];
-	unsigned count = 0;
+	struct loop *loops[FRONTENDS_MAX + RESOLVERS_MAX + 1];
+	unsigned count = app_frontends_halt(a, loops);
 
 	for (unsigned i = 0; i < a->resolvers.count; i++) {
 		struct app_resolver *r = &a->resolver[i];

@@ -8,6 +8,7 @@
 enum {
 	FILES_REST = 256,    // rings, lists, the control socket, Redis
 	FILES_RESOLVER = 64, // of one more: its loop, bell and connections to Redis
+	FILES_FRONTEND = 16, // of one more: its loop, bell, rtnetlink
 };
 
 // Sets of servers that are counted already.
@@ -51,10 +52,13 @@ void files_need(const struct config *c, struct files_need *out)
 		need_zones(out, &seen, g->forwards, g->forward_count);
 	}
 	// Each resolver has sockets and connections of its own; the questions are divided.
-	const uint64_t resolvers = config_resolvers(c, NULL), servers = resolvers * out->servers;
+	const uint64_t resolvers = config_resolvers(c, NULL), servers = resolvers * out->servers,
+		       frontends = config_frontends(c, NULL);
 	uint64_t fixed = FILES_REST + (resolvers - 1) * FILES_RESOLVER
 			 + UPSTREAM_STREAMS_EACH * servers
-			 + 2 * (uint64_t)c->dataplane.address_count;
+			 + (frontends - 1) * FILES_FRONTEND
+			 + (frontends > 1 ? frontends * FRONTEND_TCP_CLAIMS : 0)
+			 + frontends * 2 * (uint64_t)c->dataplane.address_count;
 	out->least = fixed + c->limits.inflight;
 	// A question may have tries at so many servers at one time, each with a socket of its own.
 	out->all = fixed + (uint64_t)c->limits.inflight * UPSTREAM_LEGS

@@ -30,7 +30,7 @@
 // dropped when its client has hung up.
 
 #include "base/loop.h"
-#include "frontend/frontend_report.h"
+#include "frontend/frontends.h"
 #include "memory/memory_meter.h"
 #include "memory/toggles.h"
 #include "policy/group_pause.h"
@@ -128,5 +128,5 @@ ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char
 void api_close(struct api *a); // NULL is fine
 // Mappings and descriptors of this process; NULL: not known.
 const struct mem_kinds *api_kinds(const struct api *a);
-// All tables that a status of the resolver does not list.
+// All tables that the statuses of resolvers and frontends do not list.
 void api_tables(struct api *a, struct table_registry *tables);

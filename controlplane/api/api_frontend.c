@@ -24,9 +24,21 @@ static void fallback_out(struct json_out *o, struct json_node *root, const struc
 		bad_source, kernel_drops);
 }
 
-static void engine_out(struct json_out *o, struct json_node *root, const char *name,
-	const struct frontend_status *s)
+// One for each frontend.
+static void each_out(struct json_out *o, struct json_node *under, const struct frontends_status *s)
 {
+	struct json_node *list = json_out_array(o, under, "each");
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct frontends_load *load = &s->each[i];
+		struct json_node *n = json_out_object(o, list, NULL);
+		JSON_COUNTS(o, n, load, udp_received, tcp_queries, pending, tcp_open, lag_p99_us);
+	}
+}
+
+static void engine_out(struct json_out *o, struct json_node *root, const char *name,
+	const struct api_look *l)
+{
+	const struct frontend_status *s = &l->frontends.engine;
 	struct json_node *n = json_out_object(o, root, name);
 	counts_out(o, n, "udp", &s->of[FRONTEND_UDP]);
 	counts_out(o, n, "tcp", &s->of[FRONTEND_TCP]);
@@ -34,13 +46,15 @@ static void engine_out(struct json_out *o, struct json_node *root, const char *n
 	json_out_count(o, n, "pending_cap", FRONTEND_PENDING_MAX);
 	json_out_count(o, n, "macs_unasked", s->macs_unasked);
 	json_out_count(o, n, "record_anomalies", s->record_anomalies);
+	api_lag_out(o, n, &l->frontends.lag);
+	each_out(o, n, &l->frontends);
 }
 
 // "front" is the former name, for one version.
 static void frontend_out(struct json_out *o, struct json_node *root, const struct api_look *l)
 {
-	engine_out(o, root, "frontend", &l->frontends.engine);
-	engine_out(o, root, "front", &l->frontends.engine);
+	engine_out(o, root, "frontend", l);
+	engine_out(o, root, "front", l);
 	fallback_out(o, root, l);
 }
 

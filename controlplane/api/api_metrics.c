@@ -105,6 +105,9 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 	metrics_one(t, METRICS_GAUGE, "weir_resolvers", "Resolver threads.", p.resolvers);
 	metrics_one(t, METRICS_GAUGE, "weir_resolvers_hung",
 		"Resolver threads without a heartbeat for 1 s.", p.resolvers_hung);
+	metrics_one(t, METRICS_GAUGE, "weir_frontends", "Frontend threads.", p.frontends);
+	metrics_one(t, METRICS_GAUGE, "weir_frontends_hung",
+		"Frontend threads without a heartbeat for 1 s.", p.frontends_hung);
 	metrics_family(t, METRICS_GAUGE, "weir_rules_lag_seconds",
 		"How long workers have not activated the newest rule image; 0: they have.");
 	metrics_real(t, NULL, (double)p.rules_lag_ms * 1e-3);
@@ -176,7 +179,7 @@ static void service_out(struct metrics_text *t, const struct api_look *l)
 	}
 	struct loop_lag_minute lag;
 	loop_lag_minute(a->deps.service, &lag);
-	metrics_lag(t, &l->resolver->lag, &lag);
+	metrics_lag(t, &l->resolver->lag, &l->frontends.lag, &lag);
 	http_out(t, a);
 	publish_out(t, a);
 }

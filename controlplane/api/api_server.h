@@ -62,6 +62,9 @@ struct api_look {
 	struct frontends_status frontends;
 };
 
+// How late a loop was, under `n`.
+void api_lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag);
+
 struct metrics_text;
 enum { API_PART_ENDPOINTS_MAX = 6 };
 

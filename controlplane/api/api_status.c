@@ -34,7 +34,7 @@ static void upstreams_out(
 }
 
 // Quantiles are of the last minute for every reader; the counts only grow.
-static void lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag)
+void api_lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag)
 {
 	JSON_COUNTS_AS(o, n, "loop_lag_", lag, p50_us, p99_us, max_us, samples);
 	json_out_count(o, n, "loop_lag_over_1ms", lag->late);
@@ -74,7 +74,7 @@ static void resolver_out(
 	JSON_COUNTS(o, n, s, mismatched, stored, not_stored, rewritten, refused_rewrites, forwarded,
 		inflight, inflight_max, inflight_cap, waiters, waiter_cap, ring_anomalies,
 		foreign_messages);
-	lag_out(o, n, &s->lag);
+	api_lag_out(o, n, &s->lag);
 	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
 	answer_policy_out(o, n, &s->answer_policy);
 	step_out(o, n, &s->step);
@@ -91,7 +91,7 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	json_out_count(o, n, "calls_refused", loop_calls_refused(a->deps.service));
 	struct loop_lag_minute lag;
 	loop_lag_minute(a->deps.service, &lag);
-	lag_out(o, n, &lag);
+	api_lag_out(o, n, &lag);
 }
 
 // `metrics.listen`, if it is configured.
@@ -143,7 +143,8 @@ static void generations_out(struct json_out *o, struct json_node *root, const st
 	json_out_text(o, n, "l0_where", where_text(p.l0_where));
 	json_out_text(o, n, "rule_image_where", where_text(p.rule_image_where));
 	JSON_COUNTS(o, n, &p, retired_waiting, refused_busy, workers_hung, workers_evicted,
-		evictions, resolvers, resolvers_hung, rules_lag_ms, policy_lag_ms, hops_lag_ms);
+		evictions, resolvers, resolvers_hung, frontends, frontends_hung, rules_lag_ms,
+		policy_lag_ms, hops_lag_ms);
 }
 
 static void rules_out(struct json_out *o, struct json_node *root, const struct api *a)
@@ -187,7 +188,7 @@ static void status_reply(const struct api_look *l)
 	json_out_bool(o, root, "link_up", s->link_up != 0);
 	JSON_COUNTS(o, root, s, worker_rings, inflight, waiters);
 	bounds_out(o, root, &s->met_bounds);
-	lag_out(o, root, &s->lag);
+	api_lag_out(o, root, &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
 	step_out(o, root, &s->step);
 	JSON_COUNTS(o, root, s, upstream_sets, upstream_sets_down);

@@ -215,6 +215,7 @@ void api_tables(struct api *a, struct table_registry *tables)
 void api_tables_look(const struct api_look *l, struct table_registry *tables)
 {
 	*tables = l->resolver->tables;
+	tables_sum(tables, &l->frontends.tables);
 	api_tables(l->api, tables);
 	dataplane_look(l->api, l->resolver, tables);
 }

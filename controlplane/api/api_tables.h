@@ -7,7 +7,7 @@
 
 struct stats_copy;
 
-// All tables: those of the resolver, of this loop, and of the data plane.
+// All tables: those of resolvers, frontends, this loop, and the data plane.
 void api_tables_look(const struct api_look *l, struct table_registry *tables);
 // Those of the data plane; "answer ring full" is the resolver's.
 void api_tables_dataplane(

@@ -71,6 +71,9 @@ struct table_registry {
 // The account of a table is that of a file of its name (mem_account_of).
 void table_register(struct table_registry *r, const struct table_info *t); // over the cap: counted
 
+// Adds the tables of another thread: those of one name become one. `dropped` is the most of both.
+void tables_sum(struct table_registry *sum, const struct table_registry *one);
+
 // How long ago something began that began at `since_ms`; 0: nothing did.
 static inline uint64_t table_age(uint64_t since_ms, uint64_t now_ms)
 {

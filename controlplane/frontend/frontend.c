@@ -27,14 +27,15 @@ static uint32_t slot_number(const struct frontend *f, const struct frontend_slot
 static struct frontend_slot *slot_take(struct frontend *f)
 {
 	uint32_t n = f->free;
-	if (n != FRONTEND_NIL) {
-		f->free = f->slot[n].next;
-	} else if (f->touched < FRONTEND_PENDING_MAX) {
-		n = f->touched++;
-	} else {
+
+	if (!share_take(&f->pending, FRONTEND_PENDING_MAX, 1)) {
 		f->full++;
 		return NULL;
 	}
+	if (n != FRONTEND_NIL)
+		f->free = f->slot[n].next;
+	else
+		n = f->touched++;
 	if (++f->status.pending > f->status.pending_max)
 		f->status.pending_max = f->status.pending;
 	return &f->slot[n];
@@ -49,6 +50,7 @@ static void slot_give_back(struct frontend *f, struct frontend_slot *slot)
 	slot->next = f->free;
 	f->free = slot_number(f, slot);
 	f->status.pending--;
+	share_give(&f->pending, FRONTEND_PENDING_MAX, 1);
 }
 
 static void slot_link(struct frontend *f, struct frontend_slot *slot, struct frontend_session *s)
@@ -103,7 +105,7 @@ void frontend_close(struct frontend *f)
 	frontend_policy_close(&f->policy);
 	frontend_rules_close(&f->rules);
 	resolver_log_close(f->log);
-	limiter_free(f->limiter);
+	frontend_shared_free(f->own_shared);
 	free(f);
 }
 
@@ -285,8 +287,9 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	// Without clients, too: an old image takes memory as long as it is mapped.
 	frontend_policy_look(&f->policy, f->publisher, now_ms);
 	frontend_rules_look(&f->rules, f->publisher, now_ms);
-	if (f->policy.word && f->policy.reader.has_access)
-		limiter_look(f->limiter, &f->policy.reader.limit, now_ms);
+	if (f->number == 0 && f->policy.word && f->policy.reader.has_access)
+		limiter_look(f->shared->limiter, &f->policy.reader.limit, now_ms);
+	publisher_frontend_beat(f->publisher, f->number, now_ms);
 	resolver_log_beat(f->log);
 	while (f->oldest != FRONTEND_NIL
 		&& now_ms >= f->slot[f->oldest].asked_us / 1000 + FRONTEND_LIFE_MS) {
@@ -295,6 +298,18 @@ static void on_beat(evutil_socket_t, short, void *arg)
 		frontend_log_untold(f, slot);
 		reply_send(f, slot, &none);
 	}
+}
+
+static int shared_open(struct frontend *f, const struct frontend_given *given)
+{
+	int rc = given->shared ? 0 : frontend_shared_new(&f->own_shared, 1);
+	if (rc < 0)
+		return rc;
+	f->number = given->number;
+	f->shared = given->shared ? given->shared : f->own_shared;
+	f->pending.pool = &f->shared->pending;
+	f->limits = limiter_table(f->shared->limiter, given->shared ? given->number : 0);
+	return 0;
 }
 
 int frontend_open(
@@ -310,7 +325,7 @@ int frontend_open(
 	frontend_configure(f, config);
 	int rc = publisher_reader(given->publisher, given->number, &f->cache);
 	if (rc == 0)
-		rc = limiter_new(1, &f->limiter);
+		rc = shared_open(f, given);
 	if (rc == 0)
 		rc = resolver_log_open(&f->log);
 	if (rc == 0)

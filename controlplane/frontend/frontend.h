@@ -22,7 +22,7 @@
 // when a connection ends, cancels all pending questions of its session: nothing is called for it
 // afterwards. The reply function may end any session, its own too, and then free it. It may not
 // call frontend_ask, because it runs while many are being answered: a transport with more questions
-// goes on from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions, or on the ring
+// goes on from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions of all frontends, or on the ring
 // of the resolver, is SERVFAIL with EDE 0 at once, counted; by `pending` of a session a transport
 // knows when to stop reading. A session has no cap of its own here. Costs: a hit some 0.1 us
 // (tests/bench/bench_frontend.c); nothing is allocated.
@@ -37,6 +37,7 @@
 
 struct config;
 struct frontend;
+struct frontend_shared;
 struct loop;
 struct publisher;
 
@@ -112,6 +113,7 @@ struct frontend_given {
 	struct loop *loop;           // on whose thread it runs
 	struct ring_mesh *resolvers; // resolver_client_mesh
 	struct publisher *publisher;
+	struct frontend_shared *shared; // of all frontends (frontend_shared.h); NULL: it is alone
 };
 // Before the loop runs, or on it. -ENOMEM, -EPROTO.
 ATTR_MUST_CHECK int frontend_open(
@@ -126,3 +128,5 @@ void frontend_end_log(struct frontend *f);
 // Copies reply sizes, identity and other settings of a new configuration.
 void frontend_configure(struct frontend *f, const struct config *config);
 void frontend_status(const struct frontend *f, struct frontend_status *out);
+void frontend_tables(const struct frontend *f, struct table_registry *tables);
+struct frontend_shared *frontend_shared_of(const struct frontend *f);

@@ -3,12 +3,13 @@
 
 // The engine's files share this: frontend.c (sessions, their questions and the resolver's answers),
 // frontend_question.c (from a message to its answer), frontend_cache.c (L0), frontend_resolver.c
-// (messages to the resolvers), frontend_reply.c
-// (replies for the transport and rows for the query log), frontend_report.c (the engine's state).
+// (messages to the resolvers), frontend_reply.c (replies for the transport and rows for the query
+// log), frontend_report.c (the engine's state), frontend_shared.c (what engines have in common).
 
 #include "frontend.h"
 #include "frontend_policy.h"
 #include "frontend_rules.h"
+#include "frontend_shared.h"
 #include "resolver/kept_query.h"
 #include "resolver/resolver_log.h"
 #include "shm/publish.h"
@@ -66,7 +67,10 @@ struct frontend {
 	struct resolver_log *log;
 	bool logs;                 // a log thread empties its ring
 	struct kept_queries kept;  // of clients that wait
-	struct limiter *limiter;   // of UDP clients; the data plane has its own
+	unsigned number;           // among the frontends
+	struct frontend_shared *shared, *own_shared; // own: of an engine that was given none
+	struct share pending;                        // of FRONTEND_PENDING_MAX
+	struct limit_table *limits; // of UDP clients; the data plane has its own
 	struct closed_pace closed; // over UDP
 	struct frontend_status status;
 	bool replying; // a session's reply function runs

@@ -2,7 +2,7 @@
 #pragma once
 
 // The group of a client of the frontend, and whether it may ask, by the policy image of the workers
-// (policy.h). Resolver loop's thread; the image is mapped again when another one is current, some
+// (policy.h). Frontend loop's thread; the image is mapped again when another one is current, some
 // 0.1 ms. If it cannot be mapped the previous one stays; without any image no client may ask.
 
 #include "base/frontend_neighbour.h"

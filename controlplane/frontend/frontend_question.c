@@ -197,7 +197,7 @@ static enum verdict settle_over_limit(struct frontend *f, const struct frontend_
 	struct frontend_question *q, uint16_t *len)
 {
 	const struct policy_reader *p = &f->policy.reader;
-	struct limit_table *limits = limiter_table(f->limiter, 0);
+	struct limit_table *limits = f->limits;
 	struct dns_cookie_terms terms;
 	enum dns_cookie_kind cookie;
 	unsigned version;
@@ -232,7 +232,7 @@ static enum verdict settle_access(struct frontend *f, const struct frontend_sess
 	struct frontend_question *q, uint16_t *len)
 {
 	const struct policy_reader *p = &f->policy.reader;
-	struct limit_table *limits = limiter_table(f->limiter, 0);
+	struct limit_table *limits = f->limits;
 	enum dns_cookie_kind cookie;
 	unsigned version;
 
@@ -313,6 +313,6 @@ void frontend_charge(struct frontend *f, const struct frontend_session *s,
 	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, client);
 	const uint8_t *ip = client_bytes(client, &version);
 	if (policy_access_of(leaf) == POLICY_ASK_LIMITED)
-		limit_take_more(limiter_table(f->limiter, 0), version, ip, proven,
+		limit_take_more(f->limits, version, ip, proven,
 			limit_reply_more(len, bytes));
 }

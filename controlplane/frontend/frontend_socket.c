@@ -16,9 +16,11 @@ void frontend_socket_prefer(int fd, int level, int option, int value)
 }
 
 // Without these the socket would be another one than is meant.
-static int require(int fd, sa_family_t family, int type)
+static int require(int fd, sa_family_t family, int type, bool shares)
 {
 	int rc = type == SOCK_STREAM ? set(fd, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
+	if (rc == 0 && shares)
+		rc = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (rc == 0)
 		rc = set(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	if (rc == 0 && family == AF_INET6)
@@ -26,7 +28,7 @@ static int require(int fd, sa_family_t family, int type)
 	return rc;
 }
 
-int frontend_socket(const struct socket_address *at, int type)
+int frontend_socket(const struct socket_address *at, int type, bool shares)
 {
 	struct sockaddr_storage sa;
 	socklen_t len;
@@ -36,7 +38,7 @@ int frontend_socket(const struct socket_address *at, int type)
 	int fd = socket(sa.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	int rc = require(fd, sa.ss_family, type);
+	int rc = require(fd, sa.ss_family, type, shares);
 	if (rc == 0 && bind(fd, (const struct sockaddr *)&sa, len) < 0)
 		rc = -errno;
 	if (rc == 0)

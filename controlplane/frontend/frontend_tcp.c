@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frontend_tcp_conn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <weir/clock.h>
@@ -24,7 +25,8 @@ unsigned tcp_connections_cap(const struct frontend_tcp *t)
 unsigned tcp_idle_ms(const struct frontend_tcp *t)
 {
 	uint64_t cap = tcp_connections_cap(t), whole_ms = UINT64_C(1000) * t->set.idle_timeout_s;
-	uint64_t last = cap / 4 + 1, open = t->count.open;
+	uint64_t last = cap / 4 + 1;
+	uint64_t open = atomic_load_explicit(&t->shared->open, memory_order_relaxed);
 
 	if (open + last <= cap)
 		return (unsigned)whole_ms;
@@ -38,8 +40,8 @@ static bool conn_is_idle(const struct frontend_conn *c)
 	return c->pending == 0 && c->out_len == 0 && !c->held;
 }
 
-// Of all: the first idle one, then the first that has stalled.
-static struct frontend_conn *victim_of_all(struct frontend_tcp *t)
+// Of all here: the first idle one, then the first that has stalled.
+static struct frontend_conn *victim_of_all(struct frontend_tcp *t, bool idle_only)
 {
 	struct frontend_conn *c;
 	unsigned looked = 0;
@@ -50,10 +52,10 @@ static struct frontend_conn *victim_of_all(struct frontend_tcp *t)
 		if (++looked == EVICT_LOOKED_AT)
 			break;
 	}
-	return TAILQ_FIRST(&t->stalled);
+	return idle_only ? NULL : TAILQ_FIRST(&t->stalled);
 }
 
-static struct frontend_conn *victim_of_client(struct tcp_client *client)
+static struct frontend_conn *victim_of_client(struct tcp_client *client, bool idle_only)
 {
 	struct frontend_conn *c, *stalled = NULL;
 	unsigned looked = 0;
@@ -66,16 +68,21 @@ static struct frontend_conn *victim_of_client(struct tcp_client *client)
 		if (++looked == EVICT_LOOKED_AT)
 			break;
 	}
-	return stalled;
+	return idle_only ? NULL : stalled;
 }
 
-bool tcp_evict(struct frontend_tcp *t, struct tcp_client *client, enum frontend_tcp_end why)
+bool tcp_evict(struct frontend_tcp *t, struct tcp_client *client, enum frontend_tcp_end why,
+	bool idle_only, bool keeps)
 {
-	struct frontend_conn *c = client ? victim_of_client(client) : victim_of_all(t);
+	struct frontend_conn *c = client ? victim_of_client(client, idle_only)
+					 : victim_of_all(t, idle_only);
 
-	if (c)
-		conn_close(c, why);
-	return c != NULL;
+	if (!c)
+		return false;
+	c->gave_place = keeps;
+	c->gave_client_place = keeps && client;
+	conn_close(c, why);
+	return true;
 }
 
 bool tcp_buffer_take(struct frontend_conn *c, size_t n)
@@ -83,7 +90,7 @@ bool tcp_buffer_take(struct frontend_conn *c, size_t n)
 	struct frontend_tcp *t = c->tcp;
 	uint64_t most = UINT64_C(1024) * t->set.buffer_kb;
 
-	while (t->count.buffered + n > most) {
+	while (!share_take(&t->buffered, most, n)) {
 		struct frontend_conn *longest = TAILQ_FIRST(&t->stalled);
 		if (!longest || longest == c)
 			return false;
@@ -95,12 +102,27 @@ bool tcp_buffer_take(struct frontend_conn *c, size_t n)
 
 void tcp_buffer_give(struct frontend_conn *c, size_t n)
 {
-	c->tcp->count.buffered -= n;
+	struct frontend_tcp *t = c->tcp;
+
+	t->count.buffered -= n;
+	share_give(&t->buffered, UINT64_C(1024) * t->set.buffer_kb, n);
 }
 
 static void on_resume(evutil_socket_t, short, void *arg)
 {
 	conn_resume_some(arg);
+}
+
+static int shared_open(struct frontend_tcp *t)
+{
+	int rc = t->engine.shared ? 0 : frontend_tcp_shared_new(&t->own_shared, 1);
+	if (rc < 0)
+		return rc;
+	t->shared = t->engine.shared ? t->engine.shared : t->own_shared;
+	t->shared->one[t->engine.number] = t;
+	t->pending.pool = &t->shared->pending;
+	t->buffered.pool = &t->shared->buffered;
+	return tcp_clients_new(&t->clients, t->shared);
 }
 
 int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
@@ -110,13 +132,14 @@ int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 	struct frontend_tcp *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	int rc = tcp_clients_new(&t->clients);
+	t->loop = loop;
+	t->engine = *engine;
+	int rc = shared_open(t);
 	if (rc < 0) {
+		frontend_tcp_shared_free(t->own_shared);
 		free(t);
 		return rc;
 	}
-	t->loop = loop;
-	t->engine = *engine;
 	t->set = *config;
 	t->files = files;
 	t->turn_left = TCP_MESSAGES_A_TURN;
@@ -150,9 +173,11 @@ void frontend_tcp_close(struct frontend_tcp *t)
 {
 	if (!t)
 		return;
+	assert(t->claims == 0);
 	all_close(t);
 	event_del(&t->resume);
 	tcp_clients_free(t->clients);
+	frontend_tcp_shared_free(t->own_shared);
 	free(t);
 }
 
@@ -186,6 +211,12 @@ static uint64_t stalled_age(const struct frontend_tcp *t, uint64_t now_ms)
 	return c ? table_age(c->in ? c->message_ms : c->drain_ms, now_ms) : 0;
 }
 
+// A bound that all frontends share is shown once.
+static uint64_t of_all(const struct frontend_tcp *t, uint64_t cap)
+{
+	return t->engine.number == 0 ? cap : 0;
+}
+
 void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *tables)
 {
 	const struct frontend_tcp_status *s = &t->count;
@@ -193,11 +224,11 @@ void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *ta
 
 	table_register(tables,
 		&(struct table_info){.name = "tcp_connections",
-			.owner = "resolver loop",
+			.owner = "frontend loop",
 			.eviction = "close the connection idle longest; none is idle: refuse",
 			.lifetime = "tcp.idle_timeout after its last question",
 			.kind = TABLE_WORK,
-			.cap = tcp_connections_cap(t),
+			.cap = of_all(t, tcp_connections_cap(t)),
 			.descriptors = s->open,
 			.used = s->open,
 			.bytes = s->open * sizeof(struct frontend_conn) + sizeof(*t),
@@ -208,19 +239,20 @@ void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *ta
 			.oldest_ms = table_age(age_since(&t->ages), now_ms),
 			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 	table_register(tables, &(struct table_info){.name = "tcp_clients",
-				       .owner = "resolver loop",
+				       .owner = "frontend loop",
 				       .eviction = "cannot be full: bounded by connections",
 				       .lifetime = "life of its connections",
 				       .kind = TABLE_WORK,
-				       .cap = tcp_connections_cap(t),
+				       .cap = of_all(t, tcp_connections_cap(t)),
 				       .used = tcp_clients_count(t->clients),
-				       .bytes = tcp_clients_memory(t->clients)});
+				       .bytes = tcp_clients_memory(t->clients)
+						+ of_all(t, sizeof(*t->shared))});
 	table_register(tables, &(struct table_info){.name = "tcp_buffers",
-				       .owner = "resolver loop",
+				       .owner = "frontend loop",
 				       .eviction = "close the connection that stalled longest",
 				       .lifetime = "10 s without progress",
 				       TABLE_WORK_FOR(10000),
-				       .cap = UINT64_C(1024) * t->set.buffer_kb,
+				       .cap = of_all(t, UINT64_C(1024) * t->set.buffer_kb),
 				       .used = s->buffered,
 				       .bytes = s->buffered,
 				       .evicted = s->ended[FRONTEND_TCP_END_evicted_memory],
@@ -228,6 +260,7 @@ void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *ta
 				       .grown = t->growth.grown,
 				       .shrunk = t->growth.shrunk,
 				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_GROWS});
+	tcp_claim_tables(t, tables);
 }
 
 void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out)
@@ -235,7 +268,7 @@ void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_statu
 	*out = t->count;
 	out->enabled = t->set.enabled;
 	out->cap = tcp_connections_cap(t);
-	out->clients = tcp_clients_count(t->clients);
+	out->clients = atomic_load_explicit(&t->shared->clients, memory_order_relaxed);
 	out->per_client = t->set.per_client;
 	out->busiest_open = tcp_clients_busiest(t->clients, &out->busiest);
 	out->pending_cap = t->set.queries;

@@ -4,21 +4,23 @@
 // TCP/53: queries to the service addresses over TCP (RFC 7766, 9210), on the kernel's sockets
 // behind the exception port, answered by the frontend (frontend.h).
 //
-// Runs on the resolver loop. Connections are kept open and take any number of queries, one after
+// Runs on a frontend's loop. Connections are kept open and take any number of queries, one after
 // the other or many at once; replies leave as they are found, in whatever order, each in one piece
 // with its length. A client that closes its side still gets its answers. After a client sends the
 // keepalive option (RFC 7828), replies with an OPT say how long it may be silent. Sockets are
 // touched in frontend_tcp_io.c alone, the code above sees only bytes: TLS would go there.
 //
-// Bounds, all of them in weirctl tcp:
+// Bounds, all of them in weirctl tcp and of all frontends together (frontend_tcp_shared.h):
 // * No connections from clients that may not ask (access), unless access.denied is `refuse`.
 // * tcp.connections in all; one more closes the one that was idle longest, or if none is, the one
-//   that has stalled longest; without either the new one is refused. Never more than the files that
-//   this process may open, less those that the resolver needs.
+//   that has stalled longest; without either the new one is refused. Where this frontend has no
+//   idle one, it asks the others (frontend_tcp_claim.c). Never more than the files that this
+//   process may open, less those that the resolver needs.
 // * tcp.per_client from one address (IPv4) or /64 (IPv6), in the same way among that client's.
 // * tcp.pipelined questions without their answers in one connection, a quarter of tcp.queries in
-//   those of one address (or what one connection may, if that is more) and tcp.queries in all, so
-//   that TCP cannot take all places of limits.inflight; over that, or while a client leaves
+//   those of one address (or what one connection may, if that is more), divided by the frontends
+//   that it uses, and tcp.queries in all, so that TCP cannot take all places of limits.inflight;
+//   over that, or while a client leaves
 //   CONN_OUT_SOFT bytes unread, its connection is not read: data waits in the kernel.
 // * tcp.buffer_kb of memory for messages of which a part has come, or a part could not be sent:
 //   only slow clients need any. When it is used up, the one that has stalled longest is closed.
@@ -31,8 +33,8 @@
 //   would be a reset, which can lose replies that the client has not read.
 // At most TCP_ENDS_A_TICK expired connections end in each tick of the wheel, the others in later
 // ticks: other work does not wait for ten thousand that a lower tcp.idle_timeout ends. An iteration
-// of the loop accepts 64 new connections, 256 messages, and 32 of one connection, so that misses of
-// workers and replies of upstreams wait little for TCP; hits and blocks over UDP do not pass this
+// of the loop accepts 64 new connections, 256 messages, and 32 of one connection, so that answers of
+// resolvers, other connections and the UDP fallback wait little. Misses of workers do not pass this
 // loop.
 
 #include "base/loop.h"
@@ -118,9 +120,14 @@ struct frontend_tcp_engine {
 	void (*begin)(struct frontend_session *s);
 	void (*end)(struct frontend *f, struct frontend_session *s);
 	bool (*admits)(struct frontend *f, const union client_address *client); // NULL: everyone
+	unsigned number; // among the frontends
+	struct frontend_tcp_shared *shared; // frontend_tcp_shared.h; NULL: of this one alone
 };
 
-enum { FRONTEND_TCP_FILES_ALL = 1 << 30 };
+enum {
+	FRONTEND_TCP_FILES_ALL = 1 << 30,
+	FRONTEND_TCP_CLAIMS = 64, // connections that wait for room at another frontend
+};
 
 // Listens where `address` says (a copy is made), unless it is off. `files`: how many connections
 // there may be by the limit of open files. An address that cannot be bound is logged and tried

@@ -8,23 +8,28 @@
 #include <sys/socket.h>
 #include <weir/clock.h>
 
-// A client's part of tcp.queries, or its many connections would take all of it.
-static unsigned client_share(const struct frontend_tcp *t)
+// A client's part of tcp.queries, or its many connections would take all of it: divided by the
+// frontends that it has connections at, so that none waits for what another one has to end.
+static unsigned client_share(const struct frontend_conn *c)
 {
+	const struct frontend_tcp *t = c->tcp;
 	unsigned quarter = t->set.queries / 4;
-	return quarter > t->set.pipelined ? quarter : t->set.pipelined;
+	unsigned whole = quarter > t->set.pipelined ? quarter : t->set.pipelined;
+	unsigned among =
+		atomic_load_explicit(&c->client->shared->frontends, memory_order_relaxed);
+	return whole > among ? whole / among : 1;
 }
 
 // May one more question be in flight: for it, its client and all?
 static bool conn_has_room(const struct frontend_conn *c)
 {
-	return c->pending < c->tcp->set.pipelined && c->client->pending < client_share(c->tcp)
+	return c->pending < c->tcp->set.pipelined && c->client->pending < client_share(c)
 	       && c->out_len < CONN_OUT_SOFT;
 }
 
 static bool tcp_has_room(const struct frontend_tcp *t)
 {
-	return t->count.pending < t->set.queries;
+	return share_has(&t->pending, t->set.queries, 1);
 }
 
 void conn_wait_end(struct frontend_conn *c)
@@ -62,11 +67,14 @@ void conn_pending_end(struct frontend_conn *c, unsigned count)
 {
 	struct tcp_client *client = c->client;
 	struct frontend_conn *other;
-	bool was_full = client->pending >= client_share(c->tcp);
+	struct frontend_tcp *t = c->tcp;
+	// Its part may have become larger since, as it has left another frontend.
+	bool was_full = client->pending >= client_share(c) || t->shared->frontends > 1;
 
 	c->pending -= count;
 	client->pending -= count;
-	c->tcp->count.pending -= count;
+	t->count.pending -= count;
+	share_give(&t->pending, t->set.queries, count);
 	if (!was_full || count == 0)
 		return;
 	TAILQ_FOREACH (other, &client->conns, by_client)
@@ -111,6 +119,7 @@ enum frontend_tcp_end conn_reply(struct frontend_conn *c, struct frontend_reply 
 	return end;
 }
 
+// There is a place among tcp.queries for it.
 static enum frontend_tcp_end message_ask(struct frontend_conn *c, const uint8_t *msg, size_t len)
 {
 	struct frontend_tcp *t = c->tcp;
@@ -122,7 +131,11 @@ static enum frontend_tcp_end message_ask(struct frontend_conn *c, const uint8_t 
 	c->asked++;
 	if (t->set.connection_queries && c->asked >= t->set.connection_queries)
 		c->last = FRONTEND_TCP_END_queries;
-	switch (t->engine.ask(t->engine.frontend, &c->session, &c->peer, msg, len, &reply)) {
+	const enum frontend_outcome outcome =
+		t->engine.ask(t->engine.frontend, &c->session, &c->peer, msg, len, &reply);
+	if (outcome != FRONTEND_LATER)
+		share_give(&t->pending, t->set.queries, 1);
+	switch (outcome) {
 	case FRONTEND_REPLY:
 		return conn_reply(c, &reply);
 	case FRONTEND_LATER:
@@ -157,7 +170,7 @@ static enum frontend_tcp_end messages_take(
 		if (len - pos < frame)
 			break;
 		if (n == CONN_MESSAGES_A_TURN || c->tcp->turn_left <= 0 || !conn_has_room(c)
-			|| !tcp_has_room(c->tcp)) {
+			|| !share_take(&c->tcp->pending, c->tcp->set.queries, 1)) {
 			c->held = true;
 			break;
 		}

@@ -58,6 +58,10 @@ void conn_close(struct frontend_conn *c, enum frontend_tcp_end why)
 	TAILQ_REMOVE(&t->by_use, c, by_use);
 	TAILQ_REMOVE(&c->client->conns, c, by_client);
 	conn_pending_end(c, c->pending);
+	if (!c->gave_place)
+		tcp_place_give(&t->shared->open);
+	if (!c->gave_client_place)
+		tcp_place_give(&c->client->shared->open);
 	tcp_client_leave(t->clients, c->client);
 	close(c->fd);
 	age_remove(&t->ages, &c->age);
@@ -173,14 +177,14 @@ void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end)
 	conn_arm(c);
 }
 
-static void on_readable(evutil_socket_t, short, void *arg)
+void conn_readable(evutil_socket_t, short, void *arg)
 {
 	struct frontend_conn *c = arg;
 	if (conn_turn(c))
 		conn_settle(c, conn_read(c));
 }
 
-static void on_writable(evutil_socket_t, short, void *arg)
+void conn_writable(evutil_socket_t, short, void *arg)
 {
 	struct frontend_conn *c = arg;
 	enum frontend_tcp_end end = conn_out_flush(c);
@@ -245,7 +249,7 @@ static bool conn_waits_for_reader(struct frontend_conn *c, uint64_t now_ms)
 	return true;
 }
 
-static void on_timer(void *arg)
+void conn_timer(void *arg)
 {
 	struct frontend_conn *c = arg;
 	uint64_t now_ms = clock_mono_ms();
@@ -272,60 +276,4 @@ static void on_timer(void *arg)
 		c->drain_mark = c->sent + c->out_len;
 	}
 	conn_settle(c, end);
-}
-
-static bool conn_admit(struct frontend_tcp *t, struct tcp_client *client)
-{
-	if (client->count > t->set.per_client
-		&& !tcp_evict(t, client, FRONTEND_TCP_END_evicted_client)) {
-		t->count.refused_client++;
-		return false;
-	}
-	if (t->count.open >= tcp_connections_cap(t)
-		&& !tcp_evict(t, NULL, FRONTEND_TCP_END_evicted)) {
-		t->count.refused_full++;
-		return false;
-	}
-	return true;
-}
-
-void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer)
-{
-	struct frontend_conn *c = NULL;
-
-	// Or allowed clients would lose their places to others.
-	if (t->engine.admits && !t->engine.admits(t->engine.frontend, peer)) {
-		t->count.refused_denied++;
-		close(fd);
-		return;
-	}
-	struct tcp_client *client = tcp_client_join(t->clients, peer);
-	if (!client)
-		t->count.refused_full++;
-	else if (conn_admit(t, client))
-		c = calloc(1, sizeof(*c));
-	if (!c) {
-		if (client)
-			tcp_client_leave(t->clients, client);
-		close(fd);
-		return;
-	}
-	c->tcp = t;
-	c->fd = fd;
-	c->client = client;
-	c->peer = *peer;
-	c->out_end = &c->out;
-	c->timer.fn = on_timer;
-	c->timer.arg = c;
-	conn_session_begin(c);
-	event_assign(&c->readable, loop_base(t->loop), fd, EV_READ | EV_PERSIST, on_readable, c);
-	event_assign(&c->writable, loop_base(t->loop), fd, EV_WRITE | EV_PERSIST, on_writable, c);
-	TAILQ_INSERT_TAIL(&t->by_use, c, by_use);
-	TAILQ_INSERT_TAIL(&client->conns, c, by_client);
-	c->used_ms = clock_mono_ms();
-	age_add(&t->ages, &c->age);
-	if (++t->count.open > t->count.open_max)
-		t->count.open_max = t->count.open;
-	t->count.accepted++;
-	conn_settle(c, FRONTEND_TCP_OPEN);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A connection of TCP/53: frontend_tcp_conn.c (its life and deadlines), frontend_tcp_ask.c
+// A connection of TCP/53: frontend_tcp_admit.c (its places and its start), frontend_tcp_conn.c (its
+// life and deadlines), frontend_tcp_claim.c (places at other frontends), frontend_tcp_ask.c
 // (messages in, replies out, order of turns), frontend_tcp_buffer.c (partial messages) and
-// frontend_tcp_io.c (its socket). Resolver loop's thread.
+// frontend_tcp_io.c (its socket). Frontend loop's thread.
 
 #include "frontend_tcp_internal.h"
 
@@ -43,6 +44,7 @@ struct frontend_conn {
 	bool waiting,
 		starving; // in a list of held ones: for its turn, or for resources that others use
 	struct age_link age;
+	bool gave_place, gave_client_place; // to the connection that it makes room for
 	bool keepalive;      // the client asked how long it may be silent
 	uint64_t used_ms;    // its last question or reply
 	uint64_t turn_ms;    // when it expires or is checked; 0: never
@@ -55,9 +57,21 @@ struct frontend_conn {
 	uint32_t out_len;
 };
 
-// frontend_tcp_conn.c
+// frontend_tcp_admit.c
 // Takes the descriptor; closes it when it must be refused.
 void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer);
+enum conn_place { CONN_PLACED, CONN_FULL, CONN_CLIENT_FULL }; // FULL: the client's place is taken
+// One that has both places; takes the descriptor and the client's reference.
+void conn_start(struct frontend_tcp *t, int fd, const union client_address *peer,
+	struct tcp_client *client);
+// Ends one that has none, or (`has_client_place`) the client's; fd -1: it is closed.
+void conn_refuse(
+	struct frontend_tcp *t, int fd, struct tcp_client *client, bool has_client_place);
+void conn_refuse_count(struct frontend_tcp *t, enum conn_place place);
+// frontend_tcp_conn.c
+void conn_timer(void *conn); // wheel_timer.fn
+void conn_readable(evutil_socket_t fd, short what, void *conn);
+void conn_writable(evutil_socket_t fd, short what, void *conn);
 void conn_close(struct frontend_conn *c, enum frontend_tcp_end why);
 void conn_touch(struct frontend_conn *c, uint64_t now_ms); // it was used
 // How long it may be silent, for the keepalive option.
@@ -65,6 +79,12 @@ unsigned conn_idle_ms(const struct frontend_conn *c);
 void conn_arm(struct frontend_conn *c); // to its deadline, by the limits in force
 // After whatever happened to it: closed, or waits for the right things.
 void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end);
+
+// frontend_tcp_claim.c: asks the other frontends for a place. Takes the descriptor, the reference,
+// and with CONN_FULL the client's place. False: there are no others, or too many claims.
+ATTR_MUST_CHECK bool tcp_claim_begin(struct frontend_tcp *t, int fd,
+	const union client_address *peer, struct tcp_client *client, enum conn_place place);
+void tcp_claim_tables(const struct frontend_tcp *t, struct table_registry *tables);
 
 // frontend_tcp_ask.c
 // Takes bytes at p, received or held back: asks the whole messages, sends their replies together

@@ -9,6 +9,7 @@
 #include "base/wheel.h"
 #include "frontend_tcp.h"
 #include "frontend_tcp_clients.h"
+#include "frontend_tcp_shared.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -42,6 +43,10 @@ struct frontend_tcp {
 	struct age_list ages;
 	struct growth growth; // of partial messages; its bytes are among `buffered`
 	struct tcp_clients *clients;
+	struct frontend_tcp_shared *shared, *own_shared; // own: of one that was given none
+	struct share pending, buffered;                  // of tcp.queries, tcp.buffer_kb
+	unsigned claims;                                 // of its new connections, on their way
+	uint64_t claims_refused;
 	struct conn_list by_use;  // all, longest ago first
 	struct conn_list stalled; // longest first
 	struct conn_list starved; // held as tcp.queries are under way; first come first served
@@ -66,7 +71,9 @@ struct frontend_tcp {
 unsigned tcp_connections_cap(const struct frontend_tcp *t);
 unsigned tcp_idle_ms(const struct frontend_tcp *t);
 // Closes the best of a client's connections (NULL: of all) to make room; false: none may be.
-bool tcp_evict(struct frontend_tcp *t, struct tcp_client *client, enum frontend_tcp_end why);
+// `keeps`: its place among all becomes the caller's; with `client` that of the client, too.
+bool tcp_evict(struct frontend_tcp *t, struct tcp_client *client, enum frontend_tcp_end why,
+	bool idle_only, bool keeps);
 // Room for `n` bytes more in the buffers of `c`; false: it is the one that has to go.
 bool tcp_buffer_take(struct frontend_conn *c, size_t n);
 void tcp_buffer_give(struct frontend_conn *c, size_t n);

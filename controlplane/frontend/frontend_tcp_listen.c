@@ -29,9 +29,9 @@ static void options_inherited(int fd)
 	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
 }
 
-static int socket_listen(const struct socket_address *address)
+static int socket_listen(const struct socket_address *address, bool shares)
 {
-	int fd = frontend_socket(address, SOCK_STREAM);
+	int fd = frontend_socket(address, SOCK_STREAM, shares);
 
 	if (fd < 0)
 		return fd;
@@ -67,7 +67,7 @@ static void accept_pause(struct frontend_tcp *t, int err)
 {
 	t->count.accept_paused++;
 	if (frontend_tcp_accept_error_of(err) != FRONTEND_TCP_ACCEPT_other)
-		(void)tcp_evict(t, NULL, FRONTEND_TCP_END_evicted);
+		(void)tcp_evict(t, NULL, FRONTEND_TCP_END_evicted, false, false);
 	for (unsigned i = 0; i < t->listener_count; i++)
 		if (t->listener[i].fd >= 0)
 			event_del(&t->listener[i].event);
@@ -141,7 +141,7 @@ static void on_accept(evutil_socket_t listener, short, void *arg)
 static void listener_try(struct frontend_tcp *t, struct tcp_listener *l)
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX];
-	int fd = socket_listen(&l->address);
+	int fd = socket_listen(&l->address, t->shared->frontends > 1);
 
 	if (fd < 0) {
 		if (fd != l->err)

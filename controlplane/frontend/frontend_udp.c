@@ -3,6 +3,7 @@
 
 #include "base/loop.h"
 #include "frontend.h"
+#include "frontend_shared.h"
 #include "frontend_socket.h"
 #include "shm/publish.h"
 
@@ -39,7 +40,6 @@ struct frontend_udp {
 	struct event *retry; // while some address is not bound
 	struct event *flush; // at the end of a turn that left replies
 	uint16_t port;
-	bool was_alone;
 	unsigned socket_count, out_count;
 	struct udp_socket socket[CONFIG_ADDRESSES_MAX];
 	struct frontend_udp_status status; // counters only
@@ -154,15 +154,17 @@ static int batch_receive(struct frontend_udp *u, int fd)
 	return recvmmsg(fd, u->head, FRONTEND_UDP_BATCH, MSG_DONTWAIT, NULL);
 }
 
-// Once for each change, not for each query.
+// Once for each change and all frontends, not for each query.
 static void note_alone(struct frontend_udp *u, unsigned received)
 {
+	_Atomic bool *alone = &frontend_shared_of(u->frontend)->alone;
 	bool is_alone = !publisher_has_workers(u->publisher);
 
 	u->status.alone += is_alone ? received : 0;
-	if (is_alone && !u->was_alone)
+	if (is_alone == atomic_load_explicit(alone, memory_order_relaxed))
+		return;
+	if (!atomic_exchange_explicit(alone, is_alone, memory_order_relaxed) && is_alone)
 		log_info("no data plane: the control plane answers queries on sockets");
-	u->was_alone = is_alone;
 }
 
 static void on_readable(evutil_socket_t fd, short, void *arg)
@@ -200,7 +202,8 @@ static bool socket_bind(struct udp_socket *s)
 	struct frontend_udp *u = s->owner;
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 	const struct socket_address at = {.ip = s->address, .port = u->port};
-	int fd = frontend_socket(&at, SOCK_DGRAM);
+	const bool shares = frontend_shared_of(u->frontend)->pending.threads > 1;
+	int fd = frontend_socket(&at, SOCK_DGRAM, shares);
 
 	if (fd >= 0) {
 		options_set(fd, s->address.version);
@@ -323,7 +326,7 @@ void frontend_udp_status(const struct frontend_udp *u, struct frontend_udp_statu
 void frontend_udp_tables(const struct frontend_udp *u, struct table_registry *tables)
 {
 	table_register(tables, &(struct table_info){.name = "frontend_udp",
-				       .owner = "resolver loop",
+				       .owner = "frontend loop",
 				       .eviction = "drop the reply",
 				       .lifetime = "one iteration of the loop",
 				       .kind = TABLE_WORK,

@@ -3,7 +3,8 @@
 
 // UDP/53 on sockets of the kernel, one for each service address: answers queries that the XDP
 // program passes to the kernel because no data plane runs, from the same cache and by the same
-// rules (frontend.h). Resolver loop's thread only.
+// rules (frontend.h). Frontend loop's thread only. Each frontend has sockets of its own on the
+// same addresses; the kernel chooses one of them by the client's address and port.
 //
 // The sockets are always open, so nothing has to switch: while a data plane runs, its queries do
 // not get here; when it dies the program passes them, and once a new one has bound its queues they

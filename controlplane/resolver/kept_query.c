@@ -33,7 +33,6 @@ void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len)
 void kept_queries_table(
 	const struct kept_queries *k, struct table_info t, struct table_registry *tables)
 {
-	t.owner = "resolver loop";
 	t.eviction = "refuse: dnstap lacks the message";
 	t.lifetime = "wait of its client";
 	t.kind = TABLE_WORK;

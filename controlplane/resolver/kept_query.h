@@ -2,7 +2,7 @@
 #pragma once
 
 // Queries as they came, of clients that wait for an answer, for the query log's record of both
-// (log_msg.h). Resolver loop's thread only.
+// (log_msg.h). The owner's thread only.
 //
 // A copy each, KEPT_QUERIES_MAX of them with KEPT_QUERIES_BYTES; one for which there is no room or
 // no memory is not kept, and its record goes without it (counted).
@@ -26,6 +26,6 @@ struct kept_queries {
 // A copy, or NULL: it is off, `msg` is NULL, or there is no room.
 ATTR_MUST_CHECK uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len);
 void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len); // NULL is fine
-// Registers it; `t` has its name.
+// Registers it; `t` has its name and owner.
 void kept_queries_table(
 	const struct kept_queries *k, struct table_info t, struct table_registry *tables);

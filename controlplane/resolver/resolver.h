@@ -162,10 +162,6 @@ ATTR_MUST_CHECK int resolver_set_log(
 	struct resolver *r, struct querylog *q, const struct config *config);
 void resolver_end_log(struct resolver *r);
 
-// What else keeps tables on this loop lists them with each status. Before the loop runs.
-void resolver_list_tables(
-	struct resolver *r, void (*list)(void *arg, struct table_registry *tables), void *arg);
-
 void resolver_status(struct resolver *r, struct resolver_status *out);
 // What refresh-ahead did.
 void resolver_refresh_report(const struct resolver *r, struct refresh_report *out);

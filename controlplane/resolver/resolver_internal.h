@@ -88,8 +88,6 @@ struct resolver {
 	struct bound_log met_bounds;
 	struct refresh *refresh;
 	struct resolver_settings set;
-	void (*list_tables)(void *arg, struct table_registry *tables); // NULL: no more
-	void *list_tables_arg;
 	struct event *beat, *sweep, *sweep_step;
 	struct flushes *flushes;
 	unsigned rewrites, rewrites_most; // questions that have one

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Records of the query log that the resolver loop writes: of misses, of TCP and of the UDP
+// Records of the query log that a resolver writes, of misses, and a frontend, of TCP and of the UDP
 // fallback. On a ring in this process' own memory, with the same weights as the workers'
-// (log_writer.h). Resolver loop's thread only.
+// (log_writer.h). The owner's thread only.
 
 #include "resolver_client.h"
 

@@ -18,7 +18,8 @@ static void status_tables(const struct resolver *r, struct table_registry *t)
 		publisher_tables(r->publisher, t);
 	inflight_tables(r->inflight, t);
 	bound_log_table(&r->met_bounds, now_ms, t);
-	kept_queries_table(&r->kept_queries, (struct table_info){.name = "kept_queries"}, t);
+	kept_queries_table(&r->kept_queries,
+		(struct table_info){.name = "kept_queries", .owner = "resolver loop"}, t);
 	views_tables(r->views, t);
 	if (is_first)
 		views_shared_tables(r->views, t);
@@ -33,8 +34,6 @@ static void status_tables(const struct resolver *r, struct table_registry *t)
 	refresh_tables(r->refresh, now_ms, t);
 	resolver_flush_tables(r, t);
 	resolver_trace_tables(r, t);
-	if (r->list_tables)
-		r->list_tables(r->list_tables_arg, t);
 }
 
 void resolver_status(struct resolver *r, struct resolver_status *s)
@@ -94,11 +93,4 @@ void resolver_status(struct resolver *r, struct resolver_status *s)
 	s->upstream_count = upstreams_status(views_everyone(r->views)->upstreams, s->upstream);
 	resolver_flush_status(r, &s->flush);
 	status_tables(r, &s->tables);
-}
-
-void resolver_list_tables(
-	struct resolver *r, void (*list)(void *arg, struct table_registry *tables), void *arg)
-{
-	r->list_tables = list;
-	r->list_tables_arg = arg;
 }

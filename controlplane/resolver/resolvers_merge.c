@@ -197,36 +197,6 @@ static void questions_sum(struct resolver_status *sum, const struct resolver_sta
 	SUM(failures);
 }
 
-static void table_sum(struct table_info *sum, const struct table_info *one)
-{
-	SUM(descriptors);
-	SUM(files);
-	SUM(cap);
-	SUM(used);
-	SUM(bytes);
-	SUM(shared);
-	SUM(high);
-	SUM(evicted);
-	SUM(refused);
-	MOST(oldest_ms);
-	SUM(grown);
-	SUM(shrunk);
-}
-
-static void tables_sum(struct table_registry *sum, const struct table_registry *one)
-{
-	for (unsigned i = 0; i < one->count; i++) {
-		unsigned n = 0;
-		while (n < sum->count && strcmp(sum->table[n].name, one->table[i].name) != 0)
-			n++;
-		if (n < sum->count)
-			table_sum(&sum->table[n], &one->table[i]);
-		else
-			table_register(sum, &one->table[i]);
-	}
-	MOST(dropped);
-}
-
 void resolvers_merge_status(struct resolver_status *sum, const struct resolver_status *one)
 {
 	l0_sum(&sum->l0, &one->l0);

@@ -124,6 +124,7 @@ int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	p->lock_fd = -1;
 	p->incarnation = incarnation_new();
 	p->resolvers = config_resolvers(config, NULL);
+	p->frontends = config_frontends(config, NULL);
 	pthread_mutex_init(&p->lock, NULL);
 	int rc = lock_take(p, why);
 	if (rc == 0)
@@ -171,6 +172,11 @@ uint64_t publisher_incarnation(const struct publisher *p)
 unsigned publisher_resolvers(const struct publisher *p)
 {
 	return p->resolvers;
+}
+
+unsigned publisher_frontends(const struct publisher *p)
+{
+	return p->frontends;
 }
 
 const struct shm_paths *publisher_paths(const struct publisher *p)
@@ -320,6 +326,8 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 		.config_generation = atomic_load(&p->dir->config_generation),
 		.resolvers = p->resolvers,
 		.resolvers_hung = publish_resolvers_hung(p),
+		.frontends = p->frontends,
+		.frontends_hung = publish_frontends_hung(p),
 	};
 	pthread_mutex_lock(lock);
 	out->policy_generation = p->policy_generation;

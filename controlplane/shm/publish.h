@@ -37,6 +37,7 @@ void publisher_close(
 
 uint64_t publisher_incarnation(const struct publisher *p);
 unsigned publisher_resolvers(const struct publisher *p); // that share l0
+unsigned publisher_frontends(const struct publisher *p); // that answer clients
 const struct shm_paths *publisher_paths(const struct publisher *p);
 // The book of a resolver, which its loop alone uses.
 struct epoch_writer *publisher_epoch(struct publisher *p, unsigned resolver);
@@ -86,9 +87,10 @@ bool publisher_is_out(const struct publisher *p, unsigned worker); // evicted no
 // checks the files: a truncated one ends this process (shm_lost.h), because the data plane cannot
 // go on without it.
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
-// Each 100 ms on each resolver's loop: its heartbeat, and a look at that of the next resolver. One
-// without a heartbeat for PUBLISH_HUNG_MS is logged and counted.
+// Each 100 ms on the loop of each resolver and each frontend: its heartbeat, and a look at those of
+// all others. One without a heartbeat for PUBLISH_HUNG_MS is logged and counted.
 void publisher_resolver_beat(struct publisher *p, unsigned resolver, uint64_t now_ms);
+void publisher_frontend_beat(struct publisher *p, unsigned frontend, uint64_t now_ms);
 void publisher_state(struct publisher *p, enum cp_state state); // any thread
 
 // Settings for the workers; `group_lists` are the lists that apply to everyone, `pause_until_ms`
@@ -165,7 +167,7 @@ struct publish_status {
 	unsigned workers_hung;    // no heartbeat for PUBLISH_HUNG_MS
 	unsigned workers_evicted; // now
 	uint64_t evictions;       // so far
-	unsigned resolvers, resolvers_hung;
+	unsigned resolvers, resolvers_hung, frontends, frontends_hung;
 	// How long a running worker has not activated the newest image; 0: all have.
 	uint64_t rules_lag_ms, policy_lag_ms, hops_lag_ms;
 };

@@ -1,26 +1,46 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The heartbeats of the resolvers. Each resolver's loop writes its own and looks at all others, so
-// every loop that hangs is named as long as one runs. When none does, the data plane says so.
+// The heartbeats of the resolvers and frontends. Each one's loop writes its own and looks at all
+// others, so every loop that hangs is named as long as one runs. When none does, the data plane
+// says so.
 #include "publish_internal.h"
 
 #include <weir/log.h>
 
-// Several loops may see the same: one of them logs it.
-static void hung_set(struct publisher_beat *b, unsigned resolver, bool hangs)
+static void hung_log(unsigned beat)
 {
-	if (atomic_exchange_explicit(&b->hangs, hangs, memory_order_relaxed) == hangs)
-		return;
-	if (hangs)
+	if (beat < SHM_RESOLVERS_MAX)
 		log_error("resolver %u hangs: no heartbeat for %d ms; clients wait for answers "
 			  "that it has to resolve; restart weir-controlplane if it stays so",
-			resolver, PUBLISH_HUNG_MS);
+			beat, PUBLISH_HUNG_MS);
 	else
-		log_info("resolver %u is back", resolver);
+		log_error("frontend %u hangs: no heartbeat for %d ms; its clients over TCP wait, "
+			  "and over UDP while no data plane runs; restart weir-controlplane if it "
+			  "stays so",
+			beat - SHM_RESOLVERS_MAX, PUBLISH_HUNG_MS);
 }
 
-void publisher_resolver_beat(struct publisher *p, unsigned resolver, uint64_t now_ms)
+static void back_log(unsigned beat)
 {
-	struct publisher_beat *own = &p->beat[resolver];
+	if (beat < SHM_RESOLVERS_MAX)
+		log_info("resolver %u is back", beat);
+	else
+		log_info("frontend %u is back", beat - SHM_RESOLVERS_MAX);
+}
+
+// Several loops may see the same: one of them logs it.
+static void hung_set(struct publisher *p, unsigned beat, bool hangs)
+{
+	if (atomic_exchange_explicit(&p->beat[beat].hangs, hangs, memory_order_relaxed) == hangs)
+		return;
+	if (hangs)
+		hung_log(beat);
+	else
+		back_log(beat);
+}
+
+static void beat_look(struct publisher *p, unsigned own_beat, uint64_t now_ms)
+{
+	struct publisher_beat *own = &p->beat[own_beat];
 	const uint64_t before_ms = atomic_load_explicit(&own->at_ms, memory_order_relaxed);
 
 	atomic_store_explicit(&own->at_ms, now_ms, memory_order_relaxed);
@@ -30,19 +50,38 @@ void publisher_resolver_beat(struct publisher *p, unsigned resolver, uint64_t no
 		own->check_from_ms = now_ms + PUBLISH_HUNG_MS;
 	if (now_ms < own->check_from_ms)
 		return;
-	for (unsigned i = 0; i < p->resolvers; i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(p->beat); i++) {
 		const uint64_t at_ms =
 			atomic_load_explicit(&p->beat[i].at_ms, memory_order_relaxed);
-		// 0: it has not begun.
-		hung_set(&p->beat[i], i,
-			at_ms != 0 && now_ms > at_ms && now_ms - at_ms > PUBLISH_HUNG_MS);
+		// 0: it has not begun, or no thread has that number.
+		hung_set(p, i, at_ms != 0 && now_ms > at_ms && now_ms - at_ms > PUBLISH_HUNG_MS);
 	}
+}
+
+void publisher_resolver_beat(struct publisher *p, unsigned resolver, uint64_t now_ms)
+{
+	beat_look(p, resolver, now_ms);
+}
+
+void publisher_frontend_beat(struct publisher *p, unsigned frontend, uint64_t now_ms)
+{
+	beat_look(p, SHM_RESOLVERS_MAX + frontend, now_ms);
+}
+
+static unsigned hung_of(const struct publisher *p, unsigned first, unsigned count)
+{
+	unsigned hung = 0;
+	for (unsigned i = first; i < first + count; i++)
+		hung += atomic_load_explicit(&p->beat[i].hangs, memory_order_relaxed);
+	return hung;
 }
 
 unsigned publish_resolvers_hung(const struct publisher *p)
 {
-	unsigned hung = 0;
-	for (unsigned i = 0; i < p->resolvers; i++)
-		hung += atomic_load_explicit(&p->beat[i].hangs, memory_order_relaxed);
-	return hung;
+	return hung_of(p, 0, p->resolvers);
+}
+
+unsigned publish_frontends_hung(const struct publisher *p)
+{
+	return hung_of(p, SHM_RESOLVERS_MAX, p->frontends);
 }

@@ -30,7 +30,8 @@ struct publish_lag {
 	uint64_t since_ms, ms; // since 0: all have
 };
 
-// Of a resolver. All resolvers look at `at_ms` and write `hangs`; all else is its loop's.
+// Of a resolver or a frontend. All of them look at `at_ms` and write `hangs`; all else is its
+// loop's.
 struct publisher_beat {
 	_Atomic uint64_t at_ms; // 0: none yet
 	_Atomic bool hangs;
@@ -54,7 +55,8 @@ struct publisher {
 	_Atomic uint64_t dead; // the life of the data plane that is known to be dead
 	_Atomic uint64_t out[SHM_WORKERS_MAX]; // evicted workers; 0: not (epoch_writer.out)
 	unsigned resolvers;
-	struct publisher_beat beat[SHM_RESOLVERS_MAX];
+	unsigned frontends;
+	struct publisher_beat beat[SHM_RESOLVERS_MAX + EPOCH_OWN_MAX]; // resolvers, then frontends
 	struct region l0;
 	struct region l0_old; // of the last life and another size, until l0 is published
 	uint64_t l0_generation;
@@ -112,7 +114,9 @@ void publish_l0_look(struct publisher *p); // with the lock held; may end the pr
 void publish_evict_beat(struct publisher *p, uint64_t now_ms); // with the lock held
 unsigned publish_workers_out(const struct publisher *p);       // with the lock held
 
-unsigned publish_resolvers_hung(const struct publisher *p); // any thread
+// Any thread.
+unsigned publish_resolvers_hung(const struct publisher *p);
+unsigned publish_frontends_hung(const struct publisher *p);
 
 // With the lock held: the settings once more, when the cookies' secret has to change.
 void publish_config_beat(struct publisher *p, uint64_t now_ms);

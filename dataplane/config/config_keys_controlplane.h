@@ -4,19 +4,22 @@
 // The keys of the control plane's threads, in the form that config_keys.h explains.
 
 #define CONFIG_KEYS_CONTROLPLANE(X)                                                            \
-	X(controlplane, resolvers, resolvers, CHOICE, resolvers, "1", 0, 0, RESTART,           \
+	X(controlplane, resolvers, resolvers, CHOICE, threads, "1", 0, 0, RESTART,             \
 		"Resolver threads. Each resolves its part of all names. `auto`: one for each " \
 		"two CPUs that the control plane may use besides `dataplane.worker_lcores`, "  \
 		"and within the CPU quota of its cgroup and of those above it (`cpu.max`, "    \
-		"`cpu.cfs_quota_us`), 8 at most.")
+		"`cpu.cfs_quota_us`), 8 at most.")                                             \
+	X(controlplane, frontends, frontends, CHOICE, threads, "1", 0, 0, RESTART,             \
+		"Frontend threads. Each serves its part of the clients over TCP, and over UDP " \
+		"while no data plane runs. `auto`: one for each four of these CPUs, 8 at most.")
 
 #define CONFIG_CHOICES_CONTROLPLANE(X) \
-	X(resolvers, "1", 1)           \
-	X(resolvers, "2", 2)           \
-	X(resolvers, "3", 3)           \
-	X(resolvers, "4", 4)           \
-	X(resolvers, "5", 5)           \
-	X(resolvers, "6", 6)           \
-	X(resolvers, "7", 7)           \
-	X(resolvers, "8", 8)           \
-	X(resolvers, "auto", CONFIG_RESOLVERS_AUTO)
+	X(threads, "1", 1)             \
+	X(threads, "2", 2)             \
+	X(threads, "3", 3)             \
+	X(threads, "4", 4)             \
+	X(threads, "5", 5)             \
+	X(threads, "6", 6)             \
+	X(threads, "7", 7)             \
+	X(threads, "8", 8)             \
+	X(threads, "auto", CONFIG_THREADS_AUTO)

@@ -117,7 +117,7 @@ struct config_raw_tcp {
 };
 
 struct config_raw_controlplane {
-	char *resolvers;
+	char *resolvers, *frontends;
 };
 
 struct config_raw_fallback {

@@ -221,10 +221,11 @@ struct config_limits {
 	uint32_t kernel_frames;               // a second, by a worker, 40000; 0: any number
 };
 
-enum { CONFIG_RESOLVERS_AUTO = 255 };
+enum { CONFIG_THREADS_AUTO = 255 };
 
 struct config_controlplane {
 	unsigned resolvers; // 1 to SHM_RESOLVERS_MAX, or auto; 0 counts as 1
+	unsigned frontends; // 1 to EPOCH_OWN_MAX, or auto; 0 counts as 1
 };
 
 // TCP on the service addresses (controlplane/frontend/frontend_tcp.h).
@@ -428,6 +429,8 @@ struct config {
 // How many resolvers there are: `auto` is one for each two of these CPUs that no worker has, 8 at
 // most. NULL: the CPUs of this thread, and the quota of its cgroup (core/mem/cpu_quota.h).
 unsigned config_resolvers(const struct config *c, const cpu_set_t *cpus);
+// Frontends, in the same way: `auto` is one for each four of these CPUs, up to EPOCH_OWN_MAX.
+unsigned config_frontends(const struct config *c, const cpu_set_t *cpus);
 
 uint32_t config_log_sample(const struct config *c); // 0: the query log is off
 uint8_t config_log_detail(const struct config *c);  // enum log_detail (shm_abi.h)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The control plane's own server: what a cached answer costs the resolver loop (CPU time of its
+// The control plane's own server: what a cached answer costs its loop (CPU time of its
 // thread, the best of several rounds), and how many a second a client gets from a UDP socket on
 // loopback with 64 queries on their way. One JSON object on stdout.
 #include "controlplane/frontend/frontend_udp.h"

@@ -50,7 +50,7 @@ check "each of its accounts has a slope" eventually slopes
 check "L0 is a region of both processes" says \
 	'([.regions[], .dataplane_regions[]] | map(select(.name | endswith("/l0.1"))) | length) == 2'
 check "each thread that stays has a name of its own" sh -c '"$0" -c /run/weir/lab/weir.yaml --json threads |
-	jq -e "[.threads[].name] | contains([\"weir-resolver\", \"weir-log\", \"weir-store\"])"' "$WEIR_BUILD/tools/ctl/weirctl"
+	jq -e "[.threads[].name] | contains([\"weir-resolver\", \"weir-frontend-0\", \"weir-log\", \"weir-store\"])"' "$WEIR_BUILD/tools/ctl/weirctl"
 check "tables for people" eval "weirctl mem tables >$tmp/tables"
 check "with how long an entry stays and what a full one does" \
 	eval "head -n 1 $tmp/tables | grep -q 'TTL  *when full$' && grep -q '^ *refresh_requests .* 5 s  *refuse: stays planned$' $tmp/tables"

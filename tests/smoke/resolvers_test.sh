@@ -16,7 +16,7 @@ all_answered() { [ "$(answered "$1")" = $count ]; }
 # How many names of WORD the upstream of this log was asked for.
 asked() { up_log $tmp/$2.log | grep -o " ok-3000\.$1-[0-9]*\.test 1\$" | sort -u | wc -l; }
 threads() { ps -T -o comm= -p "$(pid controlplane)" | grep -c '^weir-resolver'; }
-resolvers() { sed -i "s/^controlplane: .*/controlplane: {resolvers: $1}/" $config; }
+resolvers() { sed -i "s/^controlplane: .*/controlplane: {resolvers: $1, frontends: ${WEIR_FRONTENDS:-1}}/" $config; }
 entries() { weirctl --json cache stats | jq .l0.entries; }
 hits() { dp verdict hit; }
 # From L0 alone: all are hits, so each was stored, which only the resolver of its part does.

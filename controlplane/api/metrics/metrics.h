@@ -9,7 +9,7 @@
 // table of the configuration full.
 
 #include "base/table_registry.h"
-#include "frontend/frontend_report.h"
+#include "frontend/frontends.h"
 #include "memory/mem_watch.h"
 #include "memory/memory_meter.h"
 #include "metrics_text.h"
@@ -35,7 +35,7 @@ void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s);
 void metrics_cache(struct metrics_text *t, const struct resolver_status *s); // L0, L1, Redis
 void metrics_frontends(struct metrics_text *t, const struct frontends_status *s);
 void metrics_lag(struct metrics_text *t, const struct loop_lag_minute *resolver,
-	const struct loop_lag_minute *service);
+	const struct loop_lag_minute *frontend, const struct loop_lag_minute *service);
 
 void metrics_rules(struct metrics_text *t, const struct rules_status *r);
 void metrics_log(struct metrics_text *t, const struct querylog_status *s);

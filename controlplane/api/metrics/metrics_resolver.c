@@ -297,11 +297,12 @@ static void lag_put(struct metrics_text *t, const char *loop, const struct loop_
 }
 
 void metrics_lag(struct metrics_text *t, const struct loop_lag_minute *resolver,
-	const struct loop_lag_minute *service)
+	const struct loop_lag_minute *frontend, const struct loop_lag_minute *service)
 {
 	metrics_family(t, METRICS_GAUGE, "weir_loop_lag_seconds",
 		"How late an event loop ran its timers in the last minute.");
 	lag_put(t, "resolver", resolver);
+	lag_put(t, "frontend", frontend);
 	lag_put(t, "service", service);
 }
 

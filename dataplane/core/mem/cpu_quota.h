@@ -4,7 +4,8 @@
 // How many CPUs the cgroup of this process may use: the smallest quota of the group and of those
 // above it, of cgroup v2 (cpu.max) or v1 (cpu.cfs_quota_us, cpu.cfs_period_us).
 //
-// Reads a few small files, at the start or when the configuration is checked: never on a loop.
+// Reads a few small files of the kernel's, at the start and at each reload or check of a
+// configuration with `auto`.
 // What is missing, or not as the kernel writes it, is no quota. In a container the path of the
 // group may be that of the host; the root of the mount is then all that there is, and is looked at
 // too.
@@ -15,5 +16,6 @@
 // hundredths of a CPU, 1 at least; 0: no quota.
 unsigned cpu_quota(const char *root);
 
-// As config_resolvers, on these CPUs and with this quota (resolvers_for.c).
+// As config_resolvers and config_frontends, on these CPUs and with this quota (threads_for.c).
 unsigned resolvers_for(const struct config *c, const cpu_set_t *cpus, unsigned quota);
+unsigned frontends_for(const struct config *c, const cpu_set_t *cpus, unsigned quota);

@@ -27,13 +27,14 @@ enum {
 	KEPT_QUERIES = 8 << 20,
 	OF_CONNECTION = 1024,  // with its client
 	OF_RESOLVER = 4 * MIB, // beside the first: its tables of fixed size, its stack
+	OF_FRONTEND = 6 * MIB, // the same: places for questions, rate limits, log ring, buffers
 	SOCKETS = 65536,       // of a set of servers
 	SOCKETS_IDLE = 2048,   // of a server
 	LEGS = 4,              // of a question: one socket each
 	OF_SOCKET = 256,
 	OF_SERVERS = 80 << 10,         // a set of them
-	FRONTEND_ANSWERS = 2 * MIB,    // ring of each resolver to them, of one alone twice
-	FRONTEND_MISSES = MIB,         // to each resolver
+	FRONTEND_ANSWERS = 2 * MIB,    // ring of each resolver to each, of one alone twice
+	FRONTEND_MISSES = MIB,         // of each to each resolver
 	OF_UPSTREAM_PORTS = 520 << 10, // of a resolver: a pointer for each local port
 	LOG_BATCHES = 64,
 	OF_LOG_BATCH = 640 << 10,
@@ -136,7 +137,8 @@ static void charge_log(struct mem_plan *p, const struct config *c)
 		"top_sketches watch");
 	if (c->query_log.dnstap.socket[0])
 		charge(p, MEM_PLAN_CONTROLPLANE, "dnstap, queries that wait", "query_log.dnstap",
-			(config_resolvers(c, NULL) + UINT64_C(1)) * KEPT_QUERIES,
+			(uint64_t)(config_resolvers(c, NULL) + config_frontends(c, NULL))
+				* KEPT_QUERIES,
 			"kept_queries frontend_queries");
 	if (c->query_log.clickhouse.url_count)
 		charge(p, MEM_PLAN_CONTROLPLANE, "ClickHouse", "query_log.clickhouse", CLICKHOUSE,
@@ -165,6 +167,8 @@ static void charge_questions(struct mem_plan *p, const struct config *c)
 		"upstream_sockets upstream_tcp upstream_tcp_queue forward_sets");
 	charge(p, MEM_PLAN_CONTROLPLANE, "more resolvers", "controlplane.resolvers",
 		(uint64_t)(config_resolvers(c, NULL) - 1) * OF_RESOLVER, "");
+	charge(p, MEM_PLAN_CONTROLPLANE, "more frontends", "controlplane.frontends",
+		(uint64_t)(config_frontends(c, NULL) - 1) * OF_FRONTEND, "");
 	charge(p, MEM_PLAN_CONTROLPLANE, "upstream queries by port", "controlplane.resolvers",
 		(uint64_t)config_resolvers(c, NULL) * OF_UPSTREAM_PORTS, "upstream_ports");
 }
@@ -179,14 +183,15 @@ static void charge_clients(struct mem_plan *p, const struct config *c)
 	if (!c->tcp.enabled)
 		return;
 	charge(p, MEM_PLAN_CONTROLPLANE, "connections", "tcp.connections",
-		(uint64_t)c->tcp.connections * OF_CONNECTION, "tcp_connections tcp_clients");
+		(uint64_t)c->tcp.connections * OF_CONNECTION, "tcp_connections tcp_clients tcp_claims");
 	charge(p, MEM_PLAN_CONTROLPLANE, "their buffers", "tcp.buffer_kb",
 		(uint64_t)c->tcp.buffer_kb << 10, "tcp_buffers");
 }
 
 void mem_plan_make(struct mem_plan *p, const struct config *c)
 {
-	const uint64_t l0 = (uint64_t)c->cache.l0_mb * MIB, resolvers = config_resolvers(c, NULL);
+	const uint64_t l0 = (uint64_t)c->cache.l0_mb * MIB, resolvers = config_resolvers(c, NULL),
+		       answers = FRONTEND_ANSWERS * (resolvers == 1 ? 2 : 1);
 
 	*p = (struct mem_plan){.count = 0};
 	charge(p, MEM_PLAN_CONTROLPLANE, "l0", "cache.l0_mb", l0, "l0");
@@ -194,8 +199,8 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 		l0 / L0_UNIT * PRIVATE_OF_UNIT, "");
 	charge(p, MEM_PLAN_CONTROLPLANE, "l0, marks of frontends", "cache.l0_mb",
 		l0 / L0_UNIT * MARK_OF_UNIT, "l0_marks");
-	charge(p, MEM_PLAN_CONTROLPLANE, "rings of frontends", "controlplane.resolvers",
-		resolvers * (FRONTEND_ANSWERS * (resolvers == 1 ? 2 : 1) + FRONTEND_MISSES),
+	charge(p, MEM_PLAN_CONTROLPLANE, "rings of frontends", "controlplane",
+		config_frontends(c, NULL) * resolvers * (answers + FRONTEND_MISSES),
 		"frontend_rings");
 	charge_lists(p, c);
 	charge_questions(p, c);

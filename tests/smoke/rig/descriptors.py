@@ -17,18 +17,19 @@ import time
 LAB, RUN = sys.argv[1:3]
 LOOKS, APART_S = 100, 0.2
 
+FRONTENDS = int(os.environ.get("WEIR_FRONTENDS", 1))
 BELLS = 1 + 8  # of one worker, and of as many resolvers as there may be (SHM_RESOLVERS_MAX)
 # What is there from the start to the end, whatever the load.
 FIXED = {
     "controlplane": {
         "stdin, stdout, stderr": 3,
         "controlplane.lock, log.in-hand, memory.history": 3,
-        "service and resolver loop: epoll, timer, bell, a pipe for signals": 2 * 5,
+        "loops of service, resolver, frontends: epoll, timer, bell, a pipe for signals": (2 + FRONTENDS) * 5,
         "link: listener, connection": 2,
         "bells of the worker and of resolvers": BELLS,
-        "bells of the rings between frontend and resolver": 2,
+        "bells of the rings between frontends and resolver": FRONTENDS + 1,
         "rtnetlink: its changes, its answers": 2,
-        "listeners for TCP, IPv4 and IPv6": 2,
+        "listeners for TCP, IPv4 and IPv6": 2 * FRONTENDS,
         "listener of the control socket": 1,
         "listener of metrics.listen": 1,
     },

@@ -122,20 +122,23 @@ static void nonsense_is_none(void **)
 }
 
 // Whole CPUs of it count, and never more than there are.
-static void resolvers_within_it(void **)
+static void threads_within_it(void **)
 {
-	struct config c = {.controlplane.resolvers = CONFIG_RESOLVERS_AUTO};
+	struct config c = {.controlplane = {CONFIG_THREADS_AUTO, CONFIG_THREADS_AUTO}};
 	cpu_set_t cpus;
-	static const unsigned of_quota[][2] = {
-		{0, 8}, {1, 1}, {399, 1}, {400, 2}, {799, 3}, {1600, 8}, {100000, 8}};
+	static const unsigned of_quota[][3] = {{0, 8, 4}, {1, 1, 1}, {399, 1, 1}, {400, 2, 1},
+		{799, 3, 1}, {800, 4, 2}, {1600, 8, 4}, {100000, 8, 4}};
 
 	CPU_ZERO(&cpus);
 	for (unsigned i = 0; i < 16; i++)
 		CPU_SET(i, &cpus);
-	for (size_t i = 0; i < ARRAY_LEN(of_quota); i++)
+	for (size_t i = 0; i < ARRAY_LEN(of_quota); i++) {
 		assert_int_equal(resolvers_for(&c, &cpus, of_quota[i][0]), of_quota[i][1]);
-	c.controlplane.resolvers = 3; // a number stands
+		assert_int_equal(frontends_for(&c, &cpus, of_quota[i][0]), of_quota[i][2]);
+	}
+	c.controlplane.resolvers = c.controlplane.frontends = 3; // a number stands
 	assert_int_equal(resolvers_for(&c, &cpus, 100), 3);
+	assert_int_equal(frontends_for(&c, &cpus, 100), 3);
 }
 
 #define QUOTA_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -148,7 +151,7 @@ int main(void)
 		QUOTA_TEST(in_a_container),
 		QUOTA_TEST(of_version_1),
 		QUOTA_TEST(nonsense_is_none),
-		cmocka_unit_test(resolvers_within_it),
+		cmocka_unit_test(threads_within_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

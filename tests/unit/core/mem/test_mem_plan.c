@@ -65,6 +65,14 @@ static void each_resolver_is_billed(void **)
 		line_of(&four, "worker_rings")->bytes > 2 * line_of(&one, "worker_rings")->bytes);
 }
 
+static void each_frontend_is_billed(void **)
+{
+	struct mem_plan one = plan_of(HEAD), three = plan_of(HEAD "controlplane: {frontends: 3}\n");
+	assert_null(line_of(&one, "more frontends"));
+	assert_int_equal(line_of(&three, "more frontends")->bytes, 2 * 6 << 20);
+	assert_int_equal(line_of(&three, "rings of frontends")->bytes, 3 * (4 + 1) << 20);
+}
+
 // A box of 512 MiB runs the defaults (docs/reference/memory.md has the measure), from huge pages it
 // does not.
 static void the_defaults_fit_in_half_a_gibibyte(void **)
@@ -194,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bill_follows_the_settings),
 		cmocka_unit_test(each_resolver_is_billed),
+		cmocka_unit_test(each_frontend_is_billed),
 		cmocka_unit_test(the_defaults_fit_in_half_a_gibibyte),
 		cmocka_unit_test(images_are_billed_by_what_is_on_the_disk),
 		cmocka_unit_test(what_has_no_room_does_not_start),

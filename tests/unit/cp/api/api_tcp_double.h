@@ -3,7 +3,7 @@
 
 // The frontends' reply to the API, sent at once: the API asks on the loop that gets the reply.
 
-#include "controlplane/frontend/frontend_report.h"
+#include "controlplane/frontend/frontends.h"
 #include "tests/unit/cp/http/http_client.h"
 
 #include <errno.h>

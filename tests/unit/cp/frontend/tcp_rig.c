@@ -189,7 +189,7 @@ static void on_status(void *out)
 
 	frontend_tcp_status(server, out);
 	frontend_tcp_tables(server, &tables);
-	assert_int_equal(tables.count, 3);
+	assert_int_equal(tables.count, 4);
 }
 
 void tcp_rig_status(struct frontend_tcp_status *out)

@@ -9,25 +9,30 @@
 
 enum { MANY = 20000, JOINED_MAX = 16 };
 
+static struct frontend_tcp_shared *shared;
 static struct tcp_clients *clients;
 static struct tcp_client *joined[JOINED_MAX]; // by join, and not left yet
 static unsigned joined_count;
 
 static int each_start(void **)
 {
-	return tcp_clients_new(&clients);
+	return frontend_tcp_shared_new(&shared, 1) < 0 ? -1 : tcp_clients_new(&clients, shared);
 }
 
 static void leave_last(void)
 {
-	tcp_client_leave(clients, joined[--joined_count]);
+	struct tcp_client *client = joined[--joined_count];
+	tcp_place_give(&client->shared->open);
+	tcp_client_leave(clients, client);
 }
 
 static int each_end(void **)
 {
 	while (joined_count)
 		leave_last();
+	assert_int_equal(shared->clients, tcp_clients_count(clients));
 	tcp_clients_free(clients);
+	frontend_tcp_shared_free(shared);
 	return 0;
 }
 
@@ -47,6 +52,7 @@ static struct tcp_client *join(const char *text)
 	struct tcp_client *client = tcp_client_join(clients, &a);
 	assert_non_null(client);
 	assert_true(joined_count < JOINED_MAX);
+	assert_true(tcp_place_take(&client->shared->open, JOINED_MAX));
 	joined[joined_count++] = client;
 	return client;
 }

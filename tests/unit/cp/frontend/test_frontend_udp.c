@@ -2,13 +2,14 @@
 
 // The UDP sockets that answer while no data plane does: replies from the address that was asked,
 // bounds, and addresses that another program holds.
-#include "controlplane/frontend/frontend_report.h"
+#include "controlplane/frontend/frontends.h"
 #include "frontend_rig.h"
 #include "tests/unit/dp/config/net_segment.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -226,10 +227,20 @@ static void test_address_in_use(void **)
 	assert_int_equal(client_hears("127.0.0.77"), 2);
 }
 
+static sem_t reported;
+
+static void on_report(void *arg, const struct frontends_status *s)
+{
+	*(struct table_registry *)arg = s->tables;
+	sem_post(&reported);
+}
+
 static void tables_now(void *arg)
 {
-	struct frontends all = {.engine = rig.frontend, .udp = sockets};
-	frontends_tables(&all, arg);
+	static struct frontends all = {.count = 1};
+	all.one[0] = (struct frontends_one){
+		.loop = rig.loop, .engine = rig.frontend, .udp = sockets};
+	assert_int_equal(frontends_report(&all, rig.loop, on_report, arg), 0);
 }
 
 static void test_tables(void **)
@@ -237,10 +248,13 @@ static void test_tables(void **)
 	static const char *const addresses[] = {"127.0.0.77"};
 	static const char *const expected[] = {"frontend_pending", "frontend_queries",
 		"frontend_rings", "frontend_neighbours", "frontend_udp"};
+	sem_init(&reported, 0, 0);
 	for (unsigned on = 0; on < 2; on++) {
 		struct table_registry tables = {0};
 		open_on(on ? FALLBACK_ON : FALLBACK_OFF, addresses, 1);
 		on_loop(tables_now, &tables);
+		while (sem_wait(&reported) < 0)
+			assert_int_equal(errno, EINTR);
 		assert_int_equal(tables.count, ARRAY_LEN(expected));
 		for (unsigned i = 0; i < ARRAY_LEN(expected); i++) {
 			const struct table_info *t = &tables.table[i];

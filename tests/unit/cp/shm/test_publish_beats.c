@@ -9,15 +9,20 @@
 static struct shm_paths paths;
 static struct publisher *p;
 
-static int open_with(unsigned resolvers)
+static int open_both(unsigned resolvers, unsigned frontends)
 {
 	char run[FOLDER_MAX], why[SHM_WHY_MAX];
-	struct config config = {.cache.l0_mb = 1, .controlplane.resolvers = resolvers};
+	struct config config = {.cache.l0_mb = 1, .controlplane = {resolvers, frontends}};
 
 	log_init("test_publish_beats", (enum log_level)0); // what hangs is the point here
 	assert_int_equal(folder_make(run, "beats"), 0);
 	assert_int_equal(shm_paths_init(&paths, run, "off", why), 0);
 	return publisher_open(&p, &paths, &config, why);
+}
+
+static int open_with(unsigned resolvers)
+{
+	return open_both(resolvers, 1);
 }
 
 static int teardown(void **)
@@ -104,6 +109,39 @@ static void test_a_stop_of_all_is_no_hang(void **)
 	assert_int_equal(hung(), 1);
 }
 
+static struct publish_status beat_both(unsigned ms, unsigned resolvers, unsigned frontends)
+{
+	struct publish_status s;
+	for (const uint64_t end_ms = now_ms + ms; now_ms < end_ms; now_ms += BEAT_MS) {
+		for (unsigned i = 0; i < resolvers; i++)
+			publisher_resolver_beat(p, i, now_ms);
+		for (unsigned i = 0; i < frontends; i++)
+			publisher_frontend_beat(p, i, now_ms);
+	}
+	publish_status(p, &s);
+	return s;
+}
+
+// Frontends and resolvers look at each other, and are counted apart.
+static void test_a_frontend_hangs(void **)
+{
+	assert_int_equal(open_both(1, 2), 0);
+	struct publish_status s = beat_both(3 * PUBLISH_HUNG_MS, 1, 2);
+	assert_int_equal(s.frontends, 2);
+	assert_int_equal(s.frontends_hung + s.resolvers_hung, 0);
+	s = beat_both(2 * PUBLISH_HUNG_MS, 1, 1);
+	assert_int_equal(s.frontends_hung, 1);
+	assert_int_equal(s.resolvers_hung, 0);
+	s = beat_both(2 * PUBLISH_HUNG_MS, 1, 2);
+	assert_int_equal(s.frontends_hung, 0);
+	s = beat_both(2 * PUBLISH_HUNG_MS, 0, 2);
+	assert_int_equal(s.frontends_hung, 0);
+	assert_int_equal(s.resolvers_hung, 1);
+	s = beat_both(2 * PUBLISH_HUNG_MS, 1, 0);
+	assert_int_equal(s.frontends_hung, 2);
+	assert_int_equal(s.resolvers_hung, 0);
+}
+
 static void test_one_alone_looks_at_nobody(void **)
 {
 	assert_int_equal(open_with(1), 0);
@@ -119,6 +157,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_all_but_one_hang, teardown),
 		cmocka_unit_test_teardown(test_a_short_stop_is_no_hang, teardown),
 		cmocka_unit_test_teardown(test_a_stop_of_all_is_no_hang, teardown),
+		cmocka_unit_test_teardown(test_a_frontend_hangs, teardown),
 		cmocka_unit_test_teardown(test_one_alone_looks_at_nobody, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

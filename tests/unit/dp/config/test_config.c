@@ -304,11 +304,11 @@ static void test_needs_restart(void **)
 	b = config_text_load(
 		PORTS "    exception: weir0\n" ADDRESSES "  worker_lcores: [1, 2]\n" SERVERS
 		      "runtime: {directory: /run/other}\ncache: {l0_mb: 9}\n"
-		      "controlplane: {resolvers: auto}\n");
-	assert_int_equal(config_needs_restart(a, b, names, sizeof(names)), 5);
+		      "controlplane: {resolvers: auto, frontends: 2}\n");
+	assert_int_equal(config_needs_restart(a, b, names, sizeof(names)), 6);
 	assert_string_equal(names, "runtime.directory, cache.l0_mb, controlplane.resolvers, "
-				   "dataplane.worker_lcores, dataplane.ports");
-	assert_int_equal(config_needs_restart(a, b, names, 20), 5);
+				   "controlplane.frontends, dataplane.worker_lcores, dataplane.ports");
+	assert_int_equal(config_needs_restart(a, b, names, 20), 6);
 	assert_string_equal(names, "runtime.directory");
 	config_free(b);
 	config_free(a);

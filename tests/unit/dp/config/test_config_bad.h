@@ -184,6 +184,7 @@
 {MINIMAL "redis: {timeout_ms: 5, lookup_timeout_ms: 6}\n", "8:24: redis.lookup_timeout_ms: is above redis.timeout_ms (5)"},
 {MINIMAL "controlplane: {resolvers: 9}\n", "8:16: controlplane.resolvers: must be one of: 1, 2, 3, 4, 5, 6, 7, 8, auto"},
 {MINIMAL "controlplane: {resolvers: 0}\n", "8:16: controlplane.resolvers: must be one of: 1, 2,"},
+{MINIMAL "controlplane: {frontends: 9}\n", "8:16: controlplane.frontends: must be one of: 1, 2, 3, 4, 5, 6, 7, 8, auto"},
 {MINIMAL "groups: {}\n", "8:1: groups: expected a list"},
 {MINIMAL "groups: [{name: a, clients: [192.0.2.0/24], mac: x}]\n", "8:45: groups \"a\": mac: unknown key"},
 {MINIMAL "groups: [{clients: [192.0.2.0/24]}]\n", "8:10: groups[0].name: has no value"},

@@ -186,7 +186,7 @@ static const char every_value[] =
 	"  via: kernel\n"
 	"  source: [198.18.0.53, 'fd53::53']\n"
 	"limits: {inflight: 100, waiters: 200, udp_reply_size: 512, kernel_frames: 1234}\n"
-	"controlplane: {resolvers: 4}\n"
+	"controlplane: {resolvers: 4, frontends: 3}\n"
 	"fallback: {udp: off}\n"
 	"identity: {version: a text, name: box, nsid: box.1}\n"
 	"redis: {mode: sentinel, namespace: fleet-2_B.abcdefghijklmnopqrstuv, addresses: "
@@ -273,6 +273,7 @@ static void test_upstream_values(void **)
 	assert_int_equal(c->limits.udp_reply_size, 512);
 	assert_int_equal(c->limits.kernel_frames, 1234);
 	assert_int_equal(c->controlplane.resolvers, 4);
+	assert_int_equal(c->controlplane.frontends, 3);
 	assert_int_equal(c->fallback.udp, FALLBACK_OFF);
 	assert_string_equal(c->identity.version, "a text");
 	assert_string_equal(c->identity.name, "box");

@@ -112,6 +112,6 @@ static inline void metrics_full_put(struct metrics_text *t, const struct metrics
 	metrics_tables(t, &f->tables);
 	metrics_accounts(t, &f->memory);
 	metrics_growth(t, &f->growth);
-	metrics_lag(t, &f->lag, &f->lag);
+	metrics_lag(t, &f->lag, &f->lag, &f->lag);
 	metrics_frontends(t, &f->frontends);
 }

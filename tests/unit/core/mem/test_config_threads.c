@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The number of resolvers by the configuration and by the CPUs.
+// The numbers of resolvers and frontends by the configuration and by the CPUs.
 
 #include "tests/unit/dp/config/config_text.h"
 
 #include <weir/shm_abi.h>
+#include <weir/shm_epoch.h>
 
 #define HEAD                                   \
 	"dataplane:\n"                         \
@@ -12,8 +13,12 @@
 	"  worker_lcores: [1, 2]\n"            \
 	"upstreams: {servers: [{address: 198.18.0.1}]}\n"
 
-// With CPUs from 0 on.
-static unsigned count_on(const char *resolvers, unsigned cpus)
+struct counts {
+	unsigned resolvers, frontends;
+};
+
+// With CPUs from 0 on, and this number of both.
+static struct counts counts_on(const char *number, unsigned cpus)
 {
 	char text[512];
 	cpu_set_t set;
@@ -21,33 +26,41 @@ static unsigned count_on(const char *resolvers, unsigned cpus)
 	CPU_ZERO(&set);
 	for (unsigned i = 0; i < cpus; i++)
 		CPU_SET(i, &set);
-	snprintf(text, sizeof(text), HEAD "controlplane: {resolvers: %s}\n", resolvers);
+	snprintf(text, sizeof(text), HEAD "controlplane: {resolvers: %s, frontends: %s}\n", number,
+		number);
 	struct config *c = config_text_load(text);
-	unsigned count = config_resolvers(c, &set);
+	const struct counts counts = {config_resolvers(c, &set), config_frontends(c, &set)};
 	config_free(c);
-	return count;
+	return counts;
+}
+
+static void are(struct counts counts, unsigned resolvers, unsigned frontends)
+{
+	assert_int_equal(counts.resolvers, resolvers);
+	assert_int_equal(counts.frontends, frontends);
 }
 
 static void a_number_stands_on_any_machine(void **)
 {
-	assert_int_equal(count_on("1", 64), 1);
-	assert_int_equal(count_on("3", 1), 3);
-	assert_int_equal(count_on("8", 2), SHM_RESOLVERS_MAX);
+	are(counts_on("1", 64), 1, 1);
+	are(counts_on("3", 1), 3, 3);
+	are(counts_on("8", 2), SHM_RESOLVERS_MAX, EPOCH_OWN_MAX);
 }
 
 static void auto_counts_the_cpus_that_are_not_workers(void **)
 {
-	static const unsigned of_cpus[][2] = {
-		{0, 1}, {1, 1}, {2, 1}, {5, 1}, {6, 2}, {7, 2}, {8, 3}, {18, 8}, {64, 8}};
+	static const unsigned of_cpus[][3] = {{0, 1, 1}, {1, 1, 1}, {2, 1, 1}, {5, 1, 1}, {6, 2, 1},
+		{7, 2, 1}, {8, 3, 1}, {10, 4, 2}, {18, 8, 4}, {33, 8, 7}, {34, 8, 8}, {64, 8, 8}};
 
 	for (size_t i = 0; i < ARRAY_LEN(of_cpus); i++)
-		assert_int_equal(count_on("auto", of_cpus[i][0]), of_cpus[i][1]);
+		are(counts_on("auto", of_cpus[i][0]), of_cpus[i][1], of_cpus[i][2]);
 }
 
 static void the_shipped_configuration_has_one(void **)
 {
 	struct config *c = config_text_load(HEAD);
 	assert_int_equal(config_resolvers(c, NULL), 1);
+	assert_int_equal(config_frontends(c, NULL), 1);
 	config_free(c);
 }
 

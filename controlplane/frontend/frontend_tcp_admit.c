@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// A new connection: it needs a place among all and one of its client's. Where they are taken, one
+// that is idle here makes room, else one at another frontend (frontend_tcp_claim.c).
+#include "frontend_tcp_conn.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+// With other frontends, one that has only stalled waits until none of them has an idle one.
+static enum conn_place place_find(struct frontend_tcp *t, struct tcp_client *client)
+{
+	struct frontend_tcp_shared *s = t->shared;
+	const bool idle_only = s->frontends > 1;
+
+	if (!tcp_place_take(&client->shared->open, t->set.per_client))
+		return tcp_evict(t, client, FRONTEND_TCP_END_evicted_client, idle_only, true)
+			       ? CONN_PLACED
+			       : CONN_CLIENT_FULL;
+	if (tcp_place_take(&s->open, tcp_connections_cap(t))
+		|| tcp_evict(t, NULL, FRONTEND_TCP_END_evicted, idle_only, true))
+		return CONN_PLACED;
+	return CONN_FULL;
+}
+
+void conn_refuse_count(struct frontend_tcp *t, enum conn_place place)
+{
+	t->count.refused_full += place == CONN_FULL;
+	t->count.refused_client += place == CONN_CLIENT_FULL;
+}
+
+void conn_refuse(struct frontend_tcp *t, int fd, struct tcp_client *client, bool has_client_place)
+{
+	if (has_client_place)
+		tcp_place_give(&client->shared->open);
+	tcp_client_leave(t->clients, client);
+	if (fd >= 0)
+		close(fd);
+}
+
+void conn_start(
+	struct frontend_tcp *t, int fd, const union client_address *peer, struct tcp_client *client)
+{
+	struct frontend_conn *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		tcp_place_give(&t->shared->open);
+		conn_refuse(t, fd, client, true);
+		return;
+	}
+	c->tcp = t;
+	c->fd = fd;
+	c->client = client;
+	c->peer = *peer;
+	c->out_end = &c->out;
+	c->timer.fn = conn_timer;
+	c->timer.arg = c;
+	conn_session_begin(c);
+	event_assign(&c->readable, loop_base(t->loop), fd, EV_READ | EV_PERSIST, conn_readable, c);
+	event_assign(&c->writable, loop_base(t->loop), fd, EV_WRITE | EV_PERSIST, conn_writable, c);
+	TAILQ_INSERT_TAIL(&t->by_use, c, by_use);
+	TAILQ_INSERT_TAIL(&client->conns, c, by_client);
+	c->used_ms = clock_mono_ms();
+	age_add(&t->ages, &c->age);
+	if (++t->count.open > t->count.open_max)
+		t->count.open_max = t->count.open;
+	t->count.accepted++;
+	conn_settle(c, FRONTEND_TCP_OPEN);
+}
+
+void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer)
+{
+	// Or allowed clients would lose their places to others.
+	if (t->engine.admits && !t->engine.admits(t->engine.frontend, peer)) {
+		t->count.refused_denied++;
+		close(fd);
+		return;
+	}
+	struct tcp_client *client = tcp_client_join(t->clients, peer);
+	if (!client) {
+		t->count.refused_full++;
+		close(fd);
+		return;
+	}
+	const enum conn_place place = place_find(t, client);
+	if (place == CONN_PLACED) {
+		conn_start(t, fd, peer, client);
+	} else if (!tcp_claim_begin(t, fd, peer, client, place)) {
+		conn_refuse_count(t, place);
+		conn_refuse(t, fd, client, place == CONN_FULL);
+	}
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "frontend_tcp_shared.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int frontend_tcp_shared_new(struct frontend_tcp_shared **out, unsigned frontends)
+{
+	struct frontend_tcp_shared *s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	int rc = keyhash_secret_make(&s->secret);
+	if (rc < 0) {
+		free(s);
+		return rc;
+	}
+	s->frontends = s->pending.threads = s->buffered.threads = frontends;
+	pthread_mutex_init(&s->lock, NULL);
+	*out = s;
+	return 0;
+}
+
+void frontend_tcp_shared_free(struct frontend_tcp_shared *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static struct tcp_shared_client *client_find(
+	struct frontend_tcp_shared *s, size_t at, const uint8_t key[TCP_CLIENT_KEY])
+{
+	struct tcp_shared_client *client;
+
+	LIST_FOREACH (client, &s->bucket[at], chain)
+		if (memcmp(client->key, key, TCP_CLIENT_KEY) == 0)
+			return client;
+	client = calloc(1, sizeof(*client));
+	if (!client)
+		return NULL;
+	memcpy(client->key, key, TCP_CLIENT_KEY);
+	LIST_INSERT_HEAD(&s->bucket[at], client, chain);
+	atomic_fetch_add_explicit(&s->clients, 1, memory_order_relaxed);
+	return client;
+}
+
+struct tcp_shared_client *tcp_shared_join(
+	struct frontend_tcp_shared *s, const uint8_t key[TCP_CLIENT_KEY])
+{
+	size_t at = keyhash(&s->secret, key, TCP_CLIENT_KEY) % TCP_SHARED_BUCKETS;
+
+	pthread_mutex_lock(&s->lock);
+	struct tcp_shared_client *client = client_find(s, at, key);
+	if (client)
+		atomic_fetch_add_explicit(&client->frontends, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&s->lock);
+	return client;
+}
+
+void tcp_shared_leave(struct frontend_tcp_shared *s, struct tcp_shared_client *client)
+{
+	pthread_mutex_lock(&s->lock);
+	bool is_last =
+		atomic_fetch_sub_explicit(&client->frontends, 1, memory_order_relaxed) == 1;
+	if (is_last) {
+		LIST_REMOVE(client, chain);
+		atomic_fetch_sub_explicit(&s->clients, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (is_last)
+		free(client);
+}

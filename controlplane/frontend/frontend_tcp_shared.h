@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the TCP servers of all frontends have in common: places for connections, in all and of each
+// client, and the bounds on questions and buffers (base/share.h).
+//
+// Made before the servers are opened, freed once all are closed. Counts are atomic, and a place is
+// taken by compare and swap, so no bound is ever passed. A lock covers the table of clients; it is
+// held for a look at one bucket, when the first connection of a client at a frontend opens and when
+// the last one ends. The table cannot be full: it has no more entries than connections and claims.
+
+#include "base/loop.h"
+#include "base/share.h"
+#include "frontend.h"
+
+#include <pthread.h>
+#include <sys/queue.h>
+#include <weir/keyhash.h>
+#include <weir/shm_epoch.h>
+
+enum { TCP_CLIENT_KEY = 9, TCP_SHARED_BUCKETS = 4096 };
+
+struct frontend_tcp;
+
+struct tcp_shared_client {
+	LIST_ENTRY(tcp_shared_client) chain;
+	uint8_t key[TCP_CLIENT_KEY];
+	_Atomic unsigned frontends; // that have connections of it; written under the lock
+	_Atomic unsigned open;      // places for connections that are taken
+};
+
+struct frontend_tcp_shared {
+	unsigned frontends;
+	struct frontend_tcp *one[EPOCH_OWN_MAX]; // set before the loops run
+	struct share_pool pending, buffered;
+	_Atomic unsigned open;    // places for connections that are taken
+	_Atomic unsigned clients; // in the table
+	struct keyhash_secret secret;
+	pthread_mutex_t lock; // protects the table
+	LIST_HEAD(, tcp_shared_client) bucket[TCP_SHARED_BUCKETS];
+};
+
+// -ENOMEM, or the error of getrandom(2).
+ATTR_MUST_CHECK int frontend_tcp_shared_new(struct frontend_tcp_shared **out, unsigned frontends);
+void frontend_tcp_shared_free(struct frontend_tcp_shared *s); // NULL is fine
+
+// A frontend's first connection of a client, and its last one. NULL: no memory.
+struct tcp_shared_client *tcp_shared_join(
+	struct frontend_tcp_shared *s, const uint8_t key[TCP_CLIENT_KEY]);
+void tcp_shared_leave(struct frontend_tcp_shared *s, struct tcp_shared_client *client);
+
+static inline bool tcp_place_take(_Atomic unsigned *taken, unsigned most)
+{
+	unsigned now = atomic_load_explicit(taken, memory_order_relaxed);
+	while (now < most)
+		if (atomic_compare_exchange_weak_explicit(
+			    taken, &now, now + 1, memory_order_relaxed, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static inline void tcp_place_give(_Atomic unsigned *taken)
+{
+	atomic_fetch_sub_explicit(taken, 1, memory_order_relaxed);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "frontends.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+// On its loop's thread.
+static void one_status(const struct frontends_one *one, struct frontends_status *out)
+{
+	*out = (struct frontends_status){.lag = {0}};
+	frontend_status(one->engine, &out->engine);
+	frontend_udp_status(one->udp, &out->udp);
+	frontend_tables(one->engine, &out->tables);
+	frontend_udp_tables(one->udp, &out->tables);
+	loop_lag_minute(one->loop, &out->lag);
+	if (!one->tcp)
+		return;
+	frontend_tcp_status(one->tcp, &out->tcp);
+	frontend_tcp_tables(one->tcp, &out->tables);
+}
+
+struct report_call {
+	struct loop_fan fan;
+	const struct frontends *all;
+	void (*done)(void *arg, const struct frontends_status *s);
+	void *arg;
+	struct frontends_status part[];
+};
+
+static void report_work(void *block, unsigned i)
+{
+	struct report_call *c = block;
+	one_status(&c->all->one[i], &c->part[i]);
+}
+
+static struct frontends_load load_of(const struct frontends_status *s)
+{
+	return (struct frontends_load){.udp_received = s->udp.received,
+		.tcp_queries = s->tcp.queries,
+		.lag_p99_us = s->lag.p99_us,
+		.pending = s->engine.pending,
+		.tcp_open = s->tcp.open};
+}
+
+static void report_deliver(void *block)
+{
+	struct report_call *c = block;
+	struct frontends_status *sum = &c->part[0];
+
+	sum->count = c->all->count;
+	for (unsigned i = 0; i < sum->count; i++)
+		sum->each[i] = load_of(&c->part[i]);
+	for (unsigned i = 1; i < sum->count; i++)
+		frontends_merge_status(sum, &c->part[i]);
+	c->done(c->arg, sum);
+}
+
+int frontends_report(const struct frontends *all, struct loop *reply_to,
+	void (*done)(void *arg, const struct frontends_status *s), void *arg)
+{
+	struct loop *loops[FRONTENDS_MAX];
+	struct report_call *c = calloc(1, sizeof(*c) + all->count * sizeof(c->part[0]));
+
+	for (unsigned i = 0; i < all->count; i++)
+		loops[i] = all->one[i].loop;
+	if (c) {
+		c->fan = (struct loop_fan){
+			.reply_to = reply_to, .work = report_work, .deliver = report_deliver};
+		c->all = all;
+		c->done = done;
+		c->arg = arg;
+	}
+	return loop_fan(loops, all->count, c);
+}
+
+// The loop that is replied to.
+static void part_back(void *arg)
+{
+	struct frontends_change *c = arg;
+	if (--c->left == 0)
+		c->then(c->arg);
+}
+
+// A frontend's own loop.
+static void part_work(void *arg)
+{
+	struct frontends_part *p = arg;
+	const struct frontends_change *c = p->change;
+	const struct frontends_one *one = p->one;
+
+	frontend_configure(one->engine, c->config);
+	if (one->tcp) {
+		frontend_tcp_files(one->tcp, c->tcp_files);
+		frontend_tcp_configure(one->tcp, &c->config->tcp);
+	}
+	loop_call_back(c->reply_to, &p->back, part_back, p->change);
+}
+
+void frontends_configure(struct frontends *all, const struct config *config, unsigned tcp_files,
+	struct loop *reply_to, void (*then)(void *arg), void *arg)
+{
+	struct frontends_change *c = &all->change;
+
+	assert(c->left == 0);
+	*c = (struct frontends_change){.left = all->count,
+		.config = config,
+		.tcp_files = tcp_files,
+		.reply_to = reply_to,
+		.then = then,
+		.arg = arg};
+	for (unsigned i = 0; i < all->count; i++)
+		c->part[i] = (struct frontends_part){.change = c, .one = &all->one[i]};
+	for (unsigned i = 0; i < all->count; i++)
+		loop_call_back(all->one[i].loop, &c->part[i].go, part_work, &c->part[i]);
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cpu_quota.h"
+
+#include <sched.h>
+
+typedef unsigned count_fn(const struct config *c, const cpu_set_t *cpus, unsigned quota);
+
+static unsigned here(const struct config *c, unsigned wanted, count_fn *count)
+{
+	cpu_set_t own = {0};
+
+	if (wanted != CONFIG_THREADS_AUTO)
+		return count(c, &own, 0);
+	(void)sched_getaffinity(0, sizeof(own), &own);
+	return count(c, &own, cpu_quota(""));
+}
+
+unsigned config_resolvers(const struct config *c, const cpu_set_t *cpus)
+{
+	return cpus ? resolvers_for(c, cpus, 0) : here(c, c->controlplane.resolvers, resolvers_for);
+}
+
+unsigned config_frontends(const struct config *c, const cpu_set_t *cpus)
+{
+	return cpus ? frontends_for(c, cpus, 0) : here(c, c->controlplane.frontends, frontends_for);
+}
