@@ -131,6 +131,7 @@ int app_frontends_open(struct app *a, char why[APP_WHY_MAX])
 	struct frontends *f = &a->frontends;
 	int rc = frontend_shared_new(&f->shared, publisher_frontends(a->publisher));
 
+	f->publisher = a->publisher;
 	f->count = publisher_frontends(a->publisher);
 	if (rc == 0)
 		rc = frontend_tcp_shared_new(&f->tcp_shared, f->count);

@@ -32,11 +32,12 @@ static void each_out(struct json_out *o, struct json_node *under, const struct f
 		const struct frontends_load *load = &s->each[i];
 		struct json_node *n = json_out_object(o, list, NULL);
 		JSON_COUNTS(o, n, load, udp_received, tcp_queries, pending, tcp_open, lag_p99_us);
+		json_out_bool(o, n, "hangs", load->hangs);
 	}
 }
 
-static void engine_out(struct json_out *o, struct json_node *root, const char *name,
-	const struct api_look *l)
+static void engine_out(
+	struct json_out *o, struct json_node *root, const char *name, const struct api_look *l)
 {
 	const struct frontend_status *s = &l->frontends.engine;
 	struct json_node *n = json_out_object(o, root, name);

@@ -29,7 +29,10 @@ void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...)
 
 void api_busy(struct http_exchange *x, int err)
 {
-	api_refuse(x, 503, "%s", err == -EAGAIN ? "too busy: try again" : strerror(-err));
+	api_refuse(x, 503, "%s",
+		err == -EAGAIN      ? "too busy: try again"
+		: err == -ETIMEDOUT ? "all threads of a kind hang: see weirctl profile threads"
+				    : strerror(-err));
 }
 
 // Logged paths of changes are constants of the API.

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frontends.h"
 
+#include "shm/publish.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 // On its loop's thread.
 static void one_status(const struct frontends_one *one, struct frontends_status *out)
@@ -43,16 +46,32 @@ static struct frontends_load load_of(const struct frontends_status *s)
 		.tcp_open = s->tcp.open};
 }
 
+static bool report_hangs(const void *block, unsigned i)
+{
+	const struct report_call *c = block;
+	return c->all->publisher && publisher_frontend_hangs(c->all->publisher, i);
+}
+
 static void report_deliver(void *block)
 {
 	struct report_call *c = block;
-	struct frontends_status *sum = &c->part[0];
+	const unsigned count = c->all->count;
+	struct frontends_load each[FRONTENDS_MAX] = {0};
+	struct frontends_status *sum = NULL;
 
-	sum->count = c->all->count;
-	for (unsigned i = 0; i < sum->count; i++)
-		sum->each[i] = load_of(&c->part[i]);
-	for (unsigned i = 1; i < sum->count; i++)
-		frontends_merge_status(sum, &c->part[i]);
+	for (unsigned i = 0; i < count; i++) {
+		each[i].hangs = !loop_fan_is_back(&c->fan, i);
+		if (each[i].hangs)
+			continue;
+		each[i] = load_of(&c->part[i]);
+		if (sum)
+			frontends_merge_status(sum, &c->part[i]);
+		else
+			sum = &c->part[i];
+	}
+	assert(sum);
+	sum->count = count;
+	memcpy(sum->each, each, sizeof(each));
 	c->done(c->arg, sum);
 }
 
@@ -65,8 +84,10 @@ int frontends_report(const struct frontends *all, struct loop *reply_to,
 	for (unsigned i = 0; i < all->count; i++)
 		loops[i] = all->one[i].loop;
 	if (c) {
-		c->fan = (struct loop_fan){
-			.reply_to = reply_to, .work = report_work, .deliver = report_deliver};
+		c->fan = (struct loop_fan){.reply_to = reply_to,
+			.work = report_work,
+			.deliver = report_deliver,
+			.hangs = report_hangs};
 		c->all = all;
 		c->done = done;
 		c->arg = arg;

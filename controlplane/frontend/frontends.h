@@ -4,11 +4,12 @@
 // The frontends of this process as one: what the control API and reloads want of them.
 //
 // Each frontend is an engine (frontend.h) with its transports on a loop and a thread of its own:
-// its own sockets (SO_REUSEPORT divides the clients), its place in the epoch of L0, its marks, its
-// ring of the query log, and rings to each resolver. Bounds of the whole process hold in sum:
+// its own sockets (SO_REUSEPORT divides the clients), its place in the epoch of L0, its ring of
+// the query log, and rings to each resolver. One array has the marks of all. Bounds of the whole process hold in sum:
 // frontend_shared.h for questions and rates, frontend_tcp_shared.h for connections. A call for all
 // of them goes to each loop, and what comes back is put together on the loop that asked: counters
-// add, of ages and delays the worst is shown, tables of one name are added.
+// add, of ages and delays the worst is shown, tables of one name are added. A frontend that hangs
+// is left out, as its loop does not answer, and the report says so.
 //
 // The process fills struct frontends in and owns its objects; it is constant while the loops run,
 // but for the change in flight. A report costs a block of the size of its answers.
@@ -48,6 +49,7 @@ struct frontends_change {
 struct frontends {
 	unsigned count; // from 1
 	struct frontends_one one[FRONTENDS_MAX];
+	const struct publisher *publisher; // knows which hang; NULL: none does
 	struct frontend_shared *shared;
 	struct frontend_tcp_shared *tcp_shared;
 	struct frontends_change change;
@@ -57,6 +59,7 @@ struct frontends {
 struct frontends_load {
 	uint64_t udp_received, tcp_queries, lag_p99_us;
 	unsigned pending, tcp_open;
+	bool hangs; // nothing here is known, nor is it in the sum
 };
 
 struct frontends_status {
@@ -70,7 +73,7 @@ struct frontends_status {
 };
 
 // `done` is called on the loop `reply_to` with a result that is valid during the call. `all` must
-// live until then. -ENOMEM, -EAGAIN: the first frontend's mailbox is full.
+// live until then. -ENOMEM, -EAGAIN: the first frontend's mailbox is full; -ETIMEDOUT: all hang.
 ATTR_MUST_CHECK int frontends_report(const struct frontends *all, struct loop *reply_to,
 	void (*done)(void *arg, const struct frontends_status *s), void *arg);
 

@@ -78,6 +78,8 @@ void resolver_set_answer_policy(void *resolver, const struct answer_policy *answ
 // Finishes that at once, some 0.3 us for each cached answer: for a start, before the loop runs.
 void resolver_recheck_finish(void *resolver);
 
+bool resolver_hangs(const struct resolver *r); // by the other threads; any thread
+
 // Begins a watch (NULL: ends it): the resolver's steps go to `put` on its loop (trace.h). Any
 // thread. -EAGAIN, -ENOMEM: no traces.
 ATTR_MUST_CHECK int resolver_watch(

@@ -36,6 +36,11 @@ static void status_tables(const struct resolver *r, struct table_registry *t)
 	resolver_trace_tables(r, t);
 }
 
+bool resolver_hangs(const struct resolver *r)
+{
+	return publisher_resolver_hangs(r->publisher, r->index);
+}
+
 void resolver_status(struct resolver *r, struct resolver_status *s)
 {
 	struct inflight_stats inflight;

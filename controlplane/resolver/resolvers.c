@@ -10,17 +10,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int ask_all(struct resolvers *all, void *block)
+// Each call that reads begins with this.
+struct read_call {
+	struct loop_fan fan;
+	const struct resolvers *all;
+};
+
+static bool read_hangs(const void *block, unsigned i)
+{
+	const struct read_call *c = block;
+	return resolver_hangs(c->all->one[i]);
+}
+
+// As loop_fan; `block` begins with a read_call.
+static int read_all(struct resolvers *all, void *block, struct loop *reply_to,
+	void (*work)(void *block, unsigned i), void (*deliver)(void *block))
 {
 	struct loop *loops[RESOLVERS_MAX];
+	struct read_call *c = block;
+
 	for (unsigned i = 0; i < all->count; i++)
 		loops[i] = resolver_loop(all->one[i]);
+	if (c) {
+		const struct loop_fan fan = {reply_to, work, deliver, .hangs = read_hangs};
+		*c = (struct read_call){.fan = fan, .all = all};
+	}
 	return loop_fan(loops, all->count, block);
 }
 
+// The first that is back from `i`; the number of all: none is.
+static unsigned read_next(const struct read_call *c, unsigned i)
+{
+	while (i < c->all->count && !loop_fan_is_back(&c->fan, i))
+		i++;
+	return i;
+}
+
 struct status_call {
-	struct loop_fan fan;
-	const struct resolvers *all;
+	struct read_call read;
 	void (*done)(void *arg, const struct resolver_status *s);
 	void *arg;
 	struct resolver_status part[];
@@ -29,15 +56,16 @@ struct status_call {
 static void status_work(void *block, unsigned i)
 {
 	struct status_call *c = block;
-	resolver_status(c->all->one[i], &c->part[i]);
+	resolver_status(c->read.all->one[i], &c->part[i]);
 }
 
 static void status_deliver(void *block)
 {
 	struct status_call *c = block;
-	for (unsigned i = 1; i < c->all->count; i++)
-		resolvers_merge_status(&c->part[0], &c->part[i]);
-	c->done(c->arg, &c->part[0]);
+	const unsigned first = read_next(&c->read, 0);
+	for (unsigned i = first; (i = read_next(&c->read, i + 1)) < c->read.all->count;)
+		resolvers_merge_status(&c->part[first], &c->part[i]);
+	c->done(c->arg, &c->part[first]);
 }
 
 int resolvers_status(struct resolvers *all, struct loop *reply_to,
@@ -45,18 +73,14 @@ int resolvers_status(struct resolvers *all, struct loop *reply_to,
 {
 	struct status_call *c = calloc(1, sizeof(*c) + all->count * sizeof(c->part[0]));
 	if (c) {
-		c->fan = (struct loop_fan){
-			.reply_to = reply_to, .work = status_work, .deliver = status_deliver};
-		c->all = all;
 		c->done = done;
 		c->arg = arg;
 	}
-	return ask_all(all, c);
+	return read_all(all, c, reply_to, status_work, status_deliver);
 }
 
 struct report_call {
-	struct loop_fan fan;
-	const struct resolvers *all;
+	struct read_call read;
 	void (*done)(void *arg, const struct refresh_report *report);
 	void *arg;
 	struct refresh_report part[];
@@ -65,15 +89,16 @@ struct report_call {
 static void report_work(void *block, unsigned i)
 {
 	struct report_call *c = block;
-	resolver_refresh_report(c->all->one[i], &c->part[i]);
+	resolver_refresh_report(c->read.all->one[i], &c->part[i]);
 }
 
 static void report_deliver(void *block)
 {
 	struct report_call *c = block;
-	for (unsigned i = 1; i < c->all->count; i++)
-		resolvers_merge_refresh(&c->part[0], &c->part[i]);
-	c->done(c->arg, &c->part[0]);
+	const unsigned first = read_next(&c->read, 0);
+	for (unsigned i = first; (i = read_next(&c->read, i + 1)) < c->read.all->count;)
+		resolvers_merge_refresh(&c->part[first], &c->part[i]);
+	c->done(c->arg, &c->part[first]);
 }
 
 int resolvers_refresh_report(struct resolvers *all, struct loop *reply_to,
@@ -81,18 +106,14 @@ int resolvers_refresh_report(struct resolvers *all, struct loop *reply_to,
 {
 	struct report_call *c = calloc(1, sizeof(*c) + all->count * sizeof(c->part[0]));
 	if (c) {
-		c->fan = (struct loop_fan){
-			.reply_to = reply_to, .work = report_work, .deliver = report_deliver};
-		c->all = all;
 		c->done = done;
 		c->arg = arg;
 	}
-	return ask_all(all, c);
+	return read_all(all, c, reply_to, report_work, report_deliver);
 }
 
 struct pending_call {
-	struct loop_fan fan;
-	const struct resolvers *all;
+	struct read_call read;
 	unsigned limit;
 	void (*done)(void *arg, const struct resolver_pending *p);
 	void *arg;
@@ -108,17 +129,18 @@ static struct pending_question *pending_room(struct pending_call *c, unsigned i)
 static void pending_work(void *block, unsigned i)
 {
 	struct pending_call *c = block;
-	resolver_pending(c->all->one[i], c->limit, pending_room(c, i), &c->part[i]);
+	resolver_pending(c->read.all->one[i], c->limit, pending_room(c, i), &c->part[i]);
 }
 
 static void pending_deliver(void *block)
 {
 	struct pending_call *c = block;
-	const unsigned count = c->all->count;
-	for (unsigned i = 1; i < count; i++)
-		resolvers_merge_pending(
-			&c->part[0], &c->part[i], c->limit, pending_room(c, count + i % 2));
-	c->done(c->arg, &c->part[0]);
+	const unsigned count = c->read.all->count, first = read_next(&c->read, 0);
+	unsigned sums = 0;
+	for (unsigned i = first; (i = read_next(&c->read, i + 1)) < count;)
+		resolvers_merge_pending(&c->part[first], &c->part[i], c->limit,
+			pending_room(c, count + sums++ % 2));
+	c->done(c->arg, &c->part[first]);
 }
 
 int resolvers_pending(struct resolvers *all, unsigned limit, struct loop *reply_to,
@@ -129,19 +151,15 @@ int resolvers_pending(struct resolvers *all, unsigned limit, struct loop *reply_
 	const size_t rooms = all->count + 2;
 	struct pending_call *c = calloc(1, sizeof(*c) + rooms * limit * sizeof(c->question[0]));
 	if (c) {
-		c->fan = (struct loop_fan){
-			.reply_to = reply_to, .work = pending_work, .deliver = pending_deliver};
-		c->all = all;
 		c->limit = limit;
 		c->done = done;
 		c->arg = arg;
 	}
-	return ask_all(all, c);
+	return read_all(all, c, reply_to, pending_work, pending_deliver);
 }
 
 struct upstreams_call {
-	struct loop_fan fan;
-	const struct resolvers *all;
+	struct read_call read;
 	void (*done)(void *arg, const struct resolvers_upstreams *u);
 	void *arg;
 	struct resolvers_upstreams part[RESOLVERS_MAX];
@@ -170,9 +188,8 @@ static void rows_add(void *arg, const struct views_set *set)
 static void upstreams_work(void *block, unsigned i)
 {
 	struct upstreams_call *c = block;
-
 	c->part[i].row = &c->row[(size_t)i * RESOLVERS_UPSTREAMS_MAX];
-	views_sets(c->all->one[i]->views, rows_add, &c->part[i]);
+	views_sets(c->read.all->one[i]->views, rows_add, &c->part[i]);
 }
 
 static bool same_server(const struct resolvers_upstream *a, const struct resolvers_upstream *b)
@@ -194,10 +211,10 @@ static void part_merge(struct resolvers_upstreams *sum, const struct resolvers_u
 static void upstreams_deliver(void *block)
 {
 	struct upstreams_call *c = block;
-
-	for (unsigned i = 1; i < c->all->count; i++)
-		part_merge(&c->part[0], &c->part[i]);
-	c->done(c->arg, &c->part[0]);
+	const unsigned first = read_next(&c->read, 0);
+	for (unsigned i = first; (i = read_next(&c->read, i + 1)) < c->read.all->count;)
+		part_merge(&c->part[first], &c->part[i]);
+	c->done(c->arg, &c->part[first]);
 }
 
 int resolvers_upstreams(struct resolvers *all, struct loop *reply_to,
@@ -207,13 +224,10 @@ int resolvers_upstreams(struct resolvers *all, struct loop *reply_to,
 	struct upstreams_call *c = calloc(1, sizeof(*c) + rows * sizeof(c->row[0]));
 
 	if (c) {
-		c->fan = (struct loop_fan){
-			.reply_to = reply_to, .work = upstreams_work, .deliver = upstreams_deliver};
-		c->all = all;
 		c->done = done;
 		c->arg = arg;
 	}
-	return ask_all(all, c);
+	return read_all(all, c, reply_to, upstreams_work, upstreams_deliver);
 }
 
 // Of one server, on the first resolver's loop.

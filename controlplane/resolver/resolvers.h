@@ -11,7 +11,8 @@
 // other boxes, the tables of these.
 //
 // The process fills struct resolvers in, and owns its resolvers; it is constant while loops run,
-// but for the calls in flight. A call costs a block of the size of its answers.
+// but for the calls in flight. A call costs a block of the size of its answers. Calls that only
+// read leave a resolver out that hangs; if all hang, they are refused with -ETIMEDOUT.
 
 #include "base/loop_fan.h"
 #include "base/wheel.h"

@@ -91,6 +91,9 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 // all others. One without a heartbeat for PUBLISH_HUNG_MS is logged and counted.
 void publisher_resolver_beat(struct publisher *p, unsigned resolver, uint64_t now_ms);
 void publisher_frontend_beat(struct publisher *p, unsigned frontend, uint64_t now_ms);
+// Is it such a one? Any thread.
+bool publisher_resolver_hangs(const struct publisher *p, unsigned resolver);
+bool publisher_frontend_hangs(const struct publisher *p, unsigned frontend);
 void publisher_state(struct publisher *p, enum cp_state state); // any thread
 
 // Settings for the workers; `group_lists` are the lists that apply to everyone, `pause_until_ms`

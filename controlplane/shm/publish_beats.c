@@ -68,6 +68,17 @@ void publisher_frontend_beat(struct publisher *p, unsigned frontend, uint64_t no
 	beat_look(p, SHM_RESOLVERS_MAX + frontend, now_ms);
 }
 
+bool publisher_resolver_hangs(const struct publisher *p, unsigned resolver)
+{
+	return atomic_load_explicit(&p->beat[resolver].hangs, memory_order_relaxed);
+}
+
+bool publisher_frontend_hangs(const struct publisher *p, unsigned frontend)
+{
+	return atomic_load_explicit(
+		&p->beat[SHM_RESOLVERS_MAX + frontend].hangs, memory_order_relaxed);
+}
+
 static unsigned hung_of(const struct publisher *p, unsigned first, unsigned count)
 {
 	unsigned hung = 0;

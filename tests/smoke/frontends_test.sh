@@ -79,6 +79,26 @@ check "turned on" weirctl config reload
 same "it answers again" 198.18.200.1 "$(tcp @$service ok-3000.cached.test A)"
 check "its tables are there once" eval 'weirctl --json mem tables | jq -e "[.tables[] | select(.name == \"tcp_connections\")] | length == 1 and .[0].cap == 12288"'
 
+for i in 0 1; do
+	held=$tmp/held
+	thread=$(ps -T -o spid=,comm= -p "$(pid controlplane)" | awk -v n=weir-frontend-$i '$2 == n { print $1 }')
+	$python "$smoke_dir/rig/hold_thread.py" "$thread" $held &
+	holder=$!
+	check "frontend $i is held still" eventually test -e $held
+	hung() { [ "$(generations frontends_hung)" = "$1" ]; }
+	check "status says that one hangs" eventually hung 1
+	check "so does the log" grep -q "frontend $i hangs" /run/weir/lab/controlplane.log
+	for n in $(seq 20); do # more than the control API serves at a time
+		check "status goes on: $n" weirctl status
+	done
+	same "it is left out" "true false" "$(each $i hangs) $(each $((1 - i)) hangs)"
+	check "metrics go on" weirctl metrics
+	check "tables of memory go on" weirctl mem tables
+	rm $held && wait $holder
+	check "it is back" eventually hung 0
+	same "and in the sum" "false false" "$(each 0 hangs) $(each 1 hangs)"
+done
+
 check "kill -9 of the data plane" "$lab" kill dataplane
 udp() { local i; for ((i = 0; i < 40; i++)); do resolves "ok-3000.u$i.test" || return; done; }
 same "sockets of both addresses" "2 2" "$(fallback addresses) $(fallback bound)"

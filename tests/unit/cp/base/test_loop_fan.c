@@ -122,6 +122,80 @@ static void test_a_full_mailbox_of_the_first_refuses(void **)
 	assert_int_equal(delivered, 1);
 }
 
+static _Atomic unsigned hung; // a bit of each loop
+static atomic_bool stuck, held;
+
+static bool hangs(const void *, unsigned i)
+{
+	return hung >> i & 1;
+}
+
+static void hold(void *)
+{
+	held = true;
+	while (stuck)
+		usleep(1000);
+	held = false;
+}
+
+static void fan_out(void)
+{
+	struct question *q = question_new();
+	q->fan.hangs = hangs;
+	assert_int_equal(loop_fan(loops, LOOPS, q), 0);
+}
+
+static void wait_for(unsigned count)
+{
+	for (unsigned i = 0; i < PATIENCE_MS && delivered < count; i++)
+		usleep(1000);
+	assert_int_equal(delivered, count);
+}
+
+static void back_are(bool first, bool second, bool third)
+{
+	assert_int_equal(loop_fan_is_back(&seen.fan, 0), first);
+	assert_int_equal(loop_fan_is_back(&seen.fan, 1), second);
+	assert_int_equal(loop_fan_is_back(&seen.fan, 2), third);
+}
+
+// Neither those that hang before the call nor those that begin to during it.
+static void test_a_loop_that_hangs_is_left_out(void **)
+{
+	threads_start();
+	hung = 0;
+	fan_out();
+	wait_for(1);
+	back_are(true, true, true);
+	for (unsigned i = 0; i < LOOPS; i++) {
+		stuck = true;
+		assert_int_equal(loop_call(loops[i], hold, NULL), 0);
+		while (!held)
+			usleep(1000);
+		fan_out();
+		usleep(600000);
+		assert_int_equal(delivered, 1 + 2 * i); // as nobody says that it hangs
+		hung = 1U << i;
+		wait_for(2 + 2 * i);
+		back_are(i != 0, i != 1, i != 2);
+		fan_out();
+		wait_for(3 + 2 * i);
+		back_are(i != 0, i != 1, i != 2);
+		assert_int_equal(seen.worked[i], 0);
+		stuck = false;
+		hung = 0;
+		while (held)
+			usleep(1000);
+	}
+	hung = 7;
+	struct question *q = question_new();
+	q->fan.hangs = hangs;
+	assert_int_equal(loop_fan(loops, LOOPS, q), -ETIMEDOUT);
+	threads_stop();
+	loops_settle((struct loop *[]){loops[0], loops[1], loops[2], asking}, LOOPS + 1);
+	assert_int_equal(delivered, 1 + 2 * LOOPS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +203,8 @@ int main(void)
 			test_all_parts_are_delivered_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_full_mailbox_of_the_first_refuses, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_loop_that_hangs_is_left_out, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
