@@ -287,8 +287,8 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	// Without clients, too: an old image takes memory as long as it is mapped.
 	frontend_policy_look(&f->policy, f->publisher, now_ms);
 	frontend_rules_look(&f->rules, f->publisher, now_ms);
-	if (f->number == 0 && f->policy.word && f->policy.reader.has_access)
-		limiter_look(f->shared->limiter, &f->policy.reader.limit, now_ms);
+	if (f->policy.word && f->policy.reader.has_access)
+		frontend_shared_limit(f->shared, &f->policy.reader.limit, now_ms);
 	publisher_frontend_beat(f->publisher, f->number, now_ms);
 	resolver_log_beat(f->log);
 	while (f->oldest != FRONTEND_NIL

@@ -19,6 +19,26 @@ int frontend_shared_new(struct frontend_shared **out, unsigned frontends)
 	return 0;
 }
 
+static bool limit_due(const struct frontend_shared *s, uint64_t now_ms)
+{
+	return s->pending.threads == 1
+	       || now_ms >= atomic_load_explicit(&s->looked_ms, memory_order_relaxed)
+				    + FRONTEND_LIMIT_MS;
+}
+
+void frontend_shared_limit(
+	struct frontend_shared *s, const struct policy_limit *limit, uint64_t now_ms)
+{
+	if (!limit_due(s, now_ms)
+		|| atomic_exchange_explicit(&s->limiting, true, memory_order_acquire))
+		return;
+	if (limit_due(s, now_ms)) { // another one may have looked since
+		atomic_store_explicit(&s->looked_ms, now_ms, memory_order_relaxed);
+		limiter_look(s->limiter, limit, now_ms);
+	}
+	atomic_store_explicit(&s->limiting, false, memory_order_release);
+}
+
 void frontend_shared_free(struct frontend_shared *s)
 {
 	if (!s)

@@ -3,7 +3,8 @@
 
 // What the engines of all frontends of the process have in common: the bound on questions that
 // wait, and the rate limits of UDP clients. Rate limits are counted as workers count theirs: a
-// table for each, summed by the first frontend (weir/limit.h).
+// table for each (weir/limit.h). Whichever frontend's beat comes first sums them, so one that hangs
+// leaves the others their limits.
 //
 // Made before any engine, freed once all are closed. An engine without it has one of its own.
 
@@ -12,11 +13,19 @@
 #include <weir/attr.h>
 #include <weir/limit.h>
 
+enum { FRONTEND_LIMIT_MS = 50 }; // half a beat
+
 struct frontend_shared {
 	struct limiter *limiter;
-	struct share_pool pending; // of FRONTEND_PENDING_MAX
-	_Atomic bool alone;        // no data plane was there at the last query over UDP
+	_Atomic bool limiting;      // a frontend looks at it
+	_Atomic uint64_t looked_ms; // the last look; who looks writes it
+	struct share_pool pending;  // of FRONTEND_PENDING_MAX
+	_Atomic bool alone;         // no data plane was there at the last query over UDP
 };
 
 ATTR_MUST_CHECK int frontend_shared_new(struct frontend_shared **out, unsigned frontends); // -errno
+// limiter_look, if FRONTEND_LIMIT_MS have passed since the last one and no other frontend is at it;
+// with one frontend always. Each beat of each frontend.
+void frontend_shared_limit(
+	struct frontend_shared *s, const struct policy_limit *limit, uint64_t now_ms);
 void frontend_shared_free(struct frontend_shared *s); // NULL is fine
