@@ -6,7 +6,8 @@
 // A claim goes from loop to loop: first each other frontend closes an idle connection if it has
 // one, then each, this one too, one that has stalled. The closed connection's places become those
 // of the claim, so no bound is passed meanwhile. The client's socket waits unread until the claim
-// is back, CLAIM_MS at most; FRONTEND_TCP_CLAIMS of a frontend wait, one more is refused.
+// is back, CLAIM_MS at most; after that no connection is closed for it, where it may still be.
+// FRONTEND_TCP_CLAIMS of a frontend wait, one more is refused.
 #include "frontend_tcp_conn.h"
 
 #include <stdlib.h>
@@ -24,9 +25,15 @@ struct tcp_claim {
 	enum conn_place asked; // what was missing at first
 	enum conn_place place; // and is now
 	unsigned step;         // loops that it has been to
+	uint64_t begun_ms;
 	bool got;
 	int fd; // -1: the client has waited too long; the origin's
 };
+
+static bool claim_is_late(const struct tcp_claim *k)
+{
+	return clock_mono_ms() - k->begun_ms >= CLAIM_MS;
+}
 
 // One may have ended since.
 static bool claim_serve(struct tcp_claim *k, struct frontend_tcp *t, bool idle_only)
@@ -74,7 +81,7 @@ static void claim_look(void *arg)
 	struct frontend_tcp *t =
 		k->origin->shared->one[(k->origin->engine.number + k->step) % frontends];
 
-	k->got = claim_serve(k, t, k->step < frontends);
+	k->got = !claim_is_late(k) && claim_serve(k, t, k->step < frontends);
 	claim_go(k);
 }
 
@@ -86,7 +93,8 @@ static void claim_go(struct tcp_claim *k)
 		loop_call_back(k->origin->loop, &k->hop, claim_back, k);
 		return;
 	}
-	const struct frontend_tcp *next = s->one[(k->origin->engine.number + k->step) % s->frontends];
+	const struct frontend_tcp *next =
+		s->one[(k->origin->engine.number + k->step) % s->frontends];
 	loop_call_back(next->loop, &k->hop, claim_look, k);
 }
 
@@ -117,8 +125,9 @@ bool tcp_claim_begin(struct frontend_tcp *t, int fd, const union client_address 
 	k->fd = fd;
 	k->timer.fn = on_late;
 	k->timer.arg = k;
+	k->begun_ms = clock_mono_ms();
 	t->claims++;
-	wheel_start(loop_wheel(t->loop), &k->timer, CLAIM_MS, clock_mono_ms());
+	wheel_start(loop_wheel(t->loop), &k->timer, CLAIM_MS, k->begun_ms);
 	claim_go(k);
 	return true;
 }

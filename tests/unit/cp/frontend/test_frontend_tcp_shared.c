@@ -72,8 +72,7 @@ static void start(void)
 			.number = i,
 			.shared = shared};
 		s->address = (struct socket_address){
-			.ip = {4, 32,
-				{127, (uint8_t)(100 + i), (uint8_t)(pid >> 8), (uint8_t)pid}},
+			.ip = {4, 32, {127, (uint8_t)(100 + i), (uint8_t)(pid >> 8), (uint8_t)pid}},
 			.port = PORT};
 		assert_int_equal(loop_new("test", &s->loop), 0);
 		assert_int_equal(frontend_tcp_open(&s->tcp, s->loop, &engine, &config, &s->address,
@@ -142,8 +141,8 @@ static struct frontend_tcp_status status_of(unsigned i)
 // From 127.0.0.<host> to server `i`.
 static int connected(unsigned host, unsigned i)
 {
-	struct sockaddr_in from = {.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(0x7f000000 + host)};
+	struct sockaddr_in from = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 + host)};
 	struct sockaddr_storage to;
 	socklen_t len;
 	const int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -209,6 +208,31 @@ static void a_client_gives_one_at_the_other_server(void **)
 	assert_int_equal(status_of(1).refused_client, 0);
 	assert_int_equal(status_of(0).busiest_open, 3);
 	assert_int_equal(shared->open, 3);
+	end_all(fds, 4);
+}
+
+static void on_stuck(void *)
+{
+	usleep(1500000);
+}
+
+// The server with the idle ones is stuck until the client has been refused: it closes none then.
+static void a_late_claim_closes_nothing(void **)
+{
+	int fds[4];
+
+	start();
+	for (unsigned i = 0; i < 3; i++)
+		fds[i] = answered(1, 0);
+	assert_int_equal(loop_call(server[0].loop, on_stuck, NULL), 0);
+	fds[3] = connected(1, 1);
+	assert_true(heard(fds[3]) <= 0);
+	assert_int_equal(status_of(0).ended[FRONTEND_TCP_END_evicted_client], 0);
+	assert_int_equal(status_of(1).refused_client, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		ask(fds[i], true);
+		assert_int_equal(heard(fds[i]), FRAME);
+	}
 	end_all(fds, 4);
 }
 
@@ -290,6 +314,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH(a_client_gives_one_at_the_other_server),
+		EACH(a_late_claim_closes_nothing),
 		EACH(a_client_without_an_idle_one_is_refused),
 		EACH(the_last_place_of_all_is_given_by_the_other_server),
 		EACH(one_that_has_stalled_gives_its_place),
