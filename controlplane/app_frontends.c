@@ -178,11 +178,13 @@ unsigned app_frontends_halt(struct app *a, struct loop *loops[FRONTENDS_MAX])
 
 	for (unsigned i = 0; i < a->frontends.count; i++) {
 		struct app_frontend *f = &a->frontend[i];
-		if (!f->has_thread)
-			continue;
-		loop_stop(f->loop);
-		pthread_join(f->thread, NULL);
-		loops[count++] = f->loop;
+		if (f->has_thread) {
+			loop_stop(f->loop);
+			pthread_join(f->thread, NULL);
+		}
+		// One whose thread could not start may have been called by those that run.
+		if (f->loop)
+			loops[count++] = f->loop;
 	}
 	return count;
 }

@@ -116,17 +116,20 @@ void app_resolvers_stop(struct app *a)
 {
 	struct loop *loops[FRONTENDS_MAX + RESOLVERS_MAX + 1];
 	unsigned count = app_frontends_halt(a, loops);
+	bool ran = false;
 
 	for (unsigned i = 0; i < a->resolvers.count; i++) {
 		struct app_resolver *r = &a->resolver[i];
-		if (!r->has_thread)
-			continue;
-		loop_stop(r->loop);
-		pthread_join(r->thread, NULL);
-		loops[count++] = r->loop;
+		if (r->has_thread) {
+			loop_stop(r->loop);
+			pthread_join(r->thread, NULL);
+			ran = true;
+		}
+		if (r->loop)
+			loops[count++] = r->loop;
 	}
 	a->resolvers.running = false;
-	if (count == 0)
+	if (!ran) // resolvers start first: then nothing has been called
 		return;
 	loops[count++] = a->service;
 	resolvers_try_stop(&a->resolvers);
