@@ -5,13 +5,13 @@
 //
 // Half of it is divided: each thread has its part of that half for itself, one at least, so no
 // thread waits for what others hold. The other half is common, for the thread that comes first: an
-// atomic count, taken with compare and swap, so the sum of all never passes the bound. A bound below
-// the number of threads counts as that number. With one thread both halves are its own. Within its
-// part a thread writes nothing that others read.
+// atomic count, taken with compare and swap, so the sum of all never passes the bound. A bound
+// below the number of threads counts as that number. With one thread both halves are its own.
+// Within its part a thread writes nothing that others read.
 //
-// A `struct share` is one thread's. The bound is given with each call, because a reload changes it:
-// with a lower one nothing more is given until enough is returned. All threads should have the same
-// bound; while they do not, the sum stays within the highest of them.
+// A `struct share` is one thread's, its only one of that pool. The bound is given with each call,
+// because a reload changes it: with a lower one nothing more is given until enough is returned. All
+// threads should have the same bound; while they do not, the sum stays within the highest of them.
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -72,6 +72,15 @@ static inline bool share_has(const struct share *s, uint64_t bound, uint64_t n)
 	return more == 0
 	       || atomic_load_explicit(&s->pool->common, memory_order_relaxed) + more
 			  <= share_common(s, bound);
+}
+
+// Would share_take give `n` if this thread returned all that it has?
+static inline bool share_could(const struct share *s, uint64_t bound, uint64_t n)
+{
+	const uint64_t part = share_part(s, bound);
+	const uint64_t others =
+		atomic_load_explicit(&s->pool->common, memory_order_relaxed) - s->common;
+	return n <= part || others + (n - part) <= share_common(s, bound);
 }
 
 static inline void share_give(struct share *s, uint64_t bound, uint64_t n)

@@ -74,8 +74,8 @@ static struct frontend_conn *victim_of_client(struct tcp_client *client, bool id
 bool tcp_evict(struct frontend_tcp *t, struct tcp_client *client, enum frontend_tcp_end why,
 	bool idle_only, bool keeps)
 {
-	struct frontend_conn *c = client ? victim_of_client(client, idle_only)
-					 : victim_of_all(t, idle_only);
+	struct frontend_conn *c =
+		client ? victim_of_client(client, idle_only) : victim_of_all(t, idle_only);
 
 	if (!c)
 		return false;
@@ -92,7 +92,7 @@ bool tcp_buffer_take(struct frontend_conn *c, size_t n)
 
 	while (!share_take(&t->buffered, most, n)) {
 		struct frontend_conn *longest = TAILQ_FIRST(&t->stalled);
-		if (!longest || longest == c)
+		if (!longest || longest == c || !share_could(&t->buffered, most, n))
 			return false;
 		conn_close(longest, FRONTEND_TCP_END_evicted_memory);
 	}
@@ -238,15 +238,15 @@ void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *ta
 			.refused = s->refused_full + s->refused_client,
 			.oldest_ms = table_age(age_since(&t->ages), now_ms),
 			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
-	table_register(tables, &(struct table_info){.name = "tcp_clients",
-				       .owner = "frontend loop",
-				       .eviction = "cannot be full: bounded by connections",
-				       .lifetime = "life of its connections",
-				       .kind = TABLE_WORK,
-				       .cap = of_all(t, tcp_connections_cap(t)),
-				       .used = tcp_clients_count(t->clients),
-				       .bytes = tcp_clients_memory(t->clients)
-						+ of_all(t, sizeof(*t->shared))});
+	table_register(tables,
+		&(struct table_info){.name = "tcp_clients",
+			.owner = "frontend loop",
+			.eviction = "cannot be full: bounded by connections",
+			.lifetime = "life of its connections",
+			.kind = TABLE_WORK,
+			.cap = of_all(t, tcp_connections_cap(t)),
+			.used = tcp_clients_count(t->clients),
+			.bytes = tcp_clients_memory(t->clients) + of_all(t, sizeof(*t->shared))});
 	table_register(tables, &(struct table_info){.name = "tcp_buffers",
 				       .owner = "frontend loop",
 				       .eviction = "close the connection that stalled longest",

@@ -33,7 +33,12 @@ static void half_is_divided_and_half_is_common(void **)
 	assert_false(share_take(&a, 100, 1));
 	assert_true(share_take(&b, 100, 25));
 	assert_false(share_take(&b, 100, 1));
-	share_give(&a, 100, 60); // 35 of its own half are not in use, and nobody else's
+	assert_true(share_could(&a, 100, 75));
+	assert_false(share_could(&a, 100, 76));
+	assert_true(share_could(&b, 100, 25));
+	assert_false(
+		share_could(&b, 100, 26)); // whatever it returns, the common half is the other's
+	share_give(&a, 100, 60);           // 35 of its own half are not in use, and nobody else's
 	assert_true(share_take(&b, 100, 50));
 	assert_false(share_has(&b, 100, 1));
 	assert_true(share_take(&a, 100, 10));
