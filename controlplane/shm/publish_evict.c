@@ -6,7 +6,8 @@
 //
 // Time is counted in beats of this loop, so that a pause of this process or of the machine is no
 // worker's silence. When no worker beats, the data plane is stopped: nobody is served, and its
-// workers would all return in the middle of a batch. Then none is evicted.
+// workers would all return in the middle of a batch. Then none is evicted, and that time counts as
+// no worker's silence.
 #include "publish_internal.h"
 
 #include <weir/fault.h>
@@ -64,6 +65,9 @@ void publish_evict_beat(struct publisher *p, uint64_t now_ms)
 			p->of_worker[i].still = 0;
 		beats |= p->of_worker[i].beat_ms && p->of_worker[i].still < PUBLISH_EVICT_BEATS / 2;
 	}
+	// Else the first that beats after a stop would have all others evicted.
+	for (unsigned i = 0; !beats && i < p->worker_rings; i++)
+		p->of_worker[i].still = 0;
 	for (unsigned i = 0; beats && i < p->worker_rings; i++)
 		if (p->of_worker[i].evicted && is_silent(&p->of_worker[i])
 			&& !publisher_is_out(p, i))
