@@ -64,6 +64,16 @@ ATTR_INLINE void meter(struct stage_cycles *c, uint64_t busy, unsigned frames)
 	c->turns++;
 }
 
+// No record is read after the check of the eviction: what is noted comes from the replies.
+ATTR_INLINE void turn_note(
+	struct batch *b, bool watching, unsigned received, const struct stage_cycles *c)
+{
+	if (unlikely_(b->logs) && log_writer_is_on(&b->w->log))
+		stage_log(b, received);
+	if (watching)
+		stage_watch(b, received, c);
+}
+
 ATTR_INLINE unsigned turn_run(
 	struct worker *w, unsigned port_index, enum laps laps, struct stage_cycles *c)
 {
@@ -107,10 +117,10 @@ ATTR_INLINE unsigned turn_run(
 	lap(c, laps, STAGE_lookup);
 	stage_miss(&b);
 	lap(c, laps, STAGE_miss);
-	if (unlikely_(b.logs) && log_writer_is_on(&w->log))
-		stage_log(&b, received);
-	if (watching)
-		stage_watch(&b, received, c);
+	if (unlikely_(epoch_is_evicted(&w->epoch)))
+		stage_drop_replies(&b);
+	else
+		turn_note(&b, watching, received, c);
 	stage_tx(&b);
 	if (unlikely_(b.logs))
 		stage_log_end(&b);

@@ -19,9 +19,7 @@ static void keep_for_kernel(struct batch *b)
 	b->kernel_count = 0;
 }
 
-// Records may have been reused while these were copied from them (shm_epoch.h). Their verdicts are
-// counted already.
-static void drop_replies(struct batch *b)
+void stage_drop_replies(struct batch *b)
 {
 	stats_add(&b->w->stats->counter[COUNTER_tx_evicted], b->tx_count);
 	if (b->tx_count)
@@ -31,8 +29,6 @@ static void drop_replies(struct batch *b)
 
 void stage_tx(struct batch *b)
 {
-	if (unlikely_(epoch_is_evicted(&b->w->epoch)))
-		drop_replies(b);
 	if (b->tx_count) {
 		send_to_clients(b->w, b->port, b->tx, b->tx_count);
 		b->tx_count = 0;

@@ -15,7 +15,10 @@ void stage_parse(struct batch *b); // DNS query; FORMERR, NOTIMP, BADVERS, REFUS
 void stage_rules(struct batch *b); // answers what is blocked or local; the view of safe search
 void stage_lookup(struct batch *b); // L0: answers hits (and stale ones, where allowed)
 void stage_miss(struct batch *b);   // the rest to the miss ring, or SERVFAIL, or dropped
-void stage_tx(struct batch *b);     // sends, keeps what is the kernel's, frees; then the bell
+// Instead of their log and their send, once the worker is evicted: records may have been reused
+// while these replies were copied from them (shm_epoch.h). Their verdicts are counted already.
+void stage_drop_replies(struct batch *b);
+void stage_tx(struct batch *b); // sends, keeps what is the kernel's, frees; then the bell
 
 // The query log, when it is on: notes about each packet, before stage_net, and records of the
 // queries that the worker ended itself, before their packets leave. They are published after the

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A worker that is evicted in the middle of a batch: its records may be reused, so it sends no
-// reply of that batch, and goes on with the next one after it has noticed.
+// reply of that batch and logs none, and goes on with the next one after it has noticed.
 #include "harness.h"
+
+enum { LOG_UNITS = 1024 };
 
 static _Atomic uint64_t evicted, returned;
 
@@ -48,8 +50,59 @@ static void test_no_reply_leaves(void **)
 	harness_end(h); // also counts packet buffers
 }
 
+static struct {
+	alignas(CACHE_LINE) struct ring_index tail, head;
+	alignas(CACHE_LINE) uint8_t data[LOG_UNITS * RING_UNIT];
+	_Atomic uint64_t owed;
+	struct ring_consumer ring;
+} end;
+
+static unsigned rows(void)
+{
+	uint8_t msg[LOG_MESSAGE_MAX];
+	uint16_t type;
+	unsigned count = 0;
+
+	for (; ring_read(&end.ring, msg, sizeof(msg), &type) != 0; ring_release(&end.ring))
+		count += type == MSG_LOG;
+	ring_release(&end.ring);
+	return count;
+}
+
+// A row has the name and the code of a reply that may be wrong.
+static void test_no_row_is_logged(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct msg_miss miss;
+	uint8_t question[300 + MSG_WHOLE_MAX];
+
+	log_writer_init(&h->w.log, &end.tail, &end.head, end.data, LOG_UNITS, &end.owed);
+	log_writer_set(&h->w.log, 1, 0);
+	ring_consumer_init(&end.ring, &end.tail, &end.head, end.data, LOG_UNITS);
+	atomic_store(&evicted, 0);
+	h->w.epoch.evicted = &evicted;
+	h->w.epoch.returned = &returned;
+	harness_put(h, &(struct harness_record){.name = "cached.example", .count = 1});
+	ask_both(h);
+	assert_int_equal(rows(), 1); // the hit
+	atomic_store(&evicted, 1);
+	ask_both(h);
+	assert_int_equal(rows(), 0);
+	epoch_return(&h->w.epoch);
+	ask_both(h);
+	assert_int_equal(rows(), 1);
+	assert_int_equal(harness_waiting(h), 2);
+	harness_drain(h);
+	while (harness_miss(h, &miss, question) > 0)
+		continue;
+	harness_end(h);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_reply_leaves)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_reply_leaves),
+		cmocka_unit_test(test_no_row_is_logged),
+	};
 	return HARNESS_MAIN(tests);
 }
