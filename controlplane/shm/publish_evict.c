@@ -18,7 +18,7 @@ static bool is_silent(const struct publisher_worker *w)
 	return w->still >= PUBLISH_EVICT_BEATS;
 }
 
-static void evict(struct publisher *p, unsigned worker)
+static void evict_as_next(struct publisher *p, unsigned worker)
 {
 	struct publisher_worker *w = &p->of_worker[worker];
 	uint64_t number = atomic_load_explicit(w->evicted, memory_order_relaxed) + 1;
@@ -29,10 +29,28 @@ static void evict(struct publisher *p, unsigned worker)
 	atomic_store_explicit(w->evicted, number, memory_order_relaxed);
 	FAULT_POINT(worker_evicted_stored);
 	atomic_store_explicit(&p->out[worker], number, memory_order_release);
+	w->unreturned = 0;
+}
+
+static void evict(struct publisher *p, unsigned worker)
+{
+	evict_as_next(p, worker);
 	p->evictions++;
 	log_error("worker %u hangs: no heartbeat for %d ms; weir goes on without it: its clients "
 		  "get no answers until it is back",
 		worker, PUBLISH_EVICT_BEATS * PUBLISH_BEAT_MS);
+}
+
+// The words are in memory that the other process writes, and bits flip. `evicted` is written again;
+// a worker that beats but has no right `returned` finds the next number, and returns once more.
+static void words_heal(struct publisher *p, unsigned worker, uint64_t out, bool beats)
+{
+	struct publisher_worker *w = &p->of_worker[worker];
+
+	atomic_store_explicit(w->evicted, out, memory_order_relaxed);
+	w->unreturned += beats;
+	if (w->unreturned >= PUBLISH_EVICT_BEATS)
+		evict_as_next(p, worker);
 }
 
 static void look(struct publisher *p, unsigned worker)
@@ -45,6 +63,8 @@ static void look(struct publisher *p, unsigned worker)
 	if (out && atomic_load_explicit(&page->returned, memory_order_acquire) == out) {
 		atomic_store_explicit(&p->out[worker], 0, memory_order_release);
 		log_info("worker %u is back", worker);
+	} else if (out && w->evicted) {
+		words_heal(p, worker, out, beat != w->beat_ms);
 	}
 	if (beat != w->beat_ms)
 		w->still = 0;

@@ -43,6 +43,7 @@ struct publisher_worker {
 	_Atomic uint64_t *evicted; // in its rings; NULL: it cannot be evicted
 	uint64_t beat_ms;          // its last heartbeat
 	unsigned still;            // of our beats without another one
+	unsigned unreturned;       // of its beats while it is evicted
 };
 
 struct publisher {

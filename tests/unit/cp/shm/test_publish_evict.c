@@ -136,6 +136,36 @@ static void test_it_counts_again_once_it_is_back(void **)
 	assert_true(both_reuse(1));
 }
 
+// What a worker does at the top of its loop.
+static void beat_and_return(unsigned ms)
+{
+	for (unsigned i = 0; i < ms; i += PUBLISH_BEAT_MS) {
+		if (epoch_is_evicted(&reader[1]))
+			epoch_return(&reader[1]);
+		run(PUBLISH_BEAT_MS, 7);
+	}
+}
+
+static void test_damaged_words_heal(void **)
+{
+	run(1000, 7);
+	run(EVICT_MS, 5);
+	atomic_store(&own[1].evicted, 1 << 7 | 1);
+	beat_and_return(3 * PUBLISH_BEAT_MS);
+	assert_int_equal(evicted_now(), 0);
+	assert_int_equal(own[1].evicted, 1);
+	run(EVICT_MS, 5);
+	assert_int_equal(evicted_now(), 1);
+	epoch_return(&reader[1]);
+	atomic_store(&page[1].returned, 1 << 7 | 2);
+	beat_and_return(EVICT_MS - PUBLISH_BEAT_MS);
+	assert_int_equal(evicted_now(), 1);
+	beat_and_return(3 * PUBLISH_BEAT_MS);
+	assert_int_equal(evicted_now(), 0);
+	assert_int_equal(own[1].evicted, 3);
+	assert_false(both_reuse(1)); // it counts
+}
+
 static void test_a_stop_of_all_evicts_nobody(void **)
 {
 	run(1000, 7);
@@ -213,6 +243,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_writers_go_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_it_counts_again_once_it_is_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_words_heal, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_stop_of_all_evicts_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_before_its_first_heartbeat, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_new_control_plane, setup, teardown),
