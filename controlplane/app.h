@@ -3,7 +3,8 @@
 
 // The process: configuration, shared memory, the two loops and their modules, in the order of their
 // start; they stop in the opposite order. Each resolver and each frontend has a loop and a thread
-// of its own, the service loop is the main thread. SIGTERM and SIGINT stop, SIGHUP reads the configuration again.
+// of its own, the service loop is the main thread. SIGTERM and SIGINT stop, SIGHUP reads the
+// configuration again.
 //
 // A reload reads and checks the whole file first; then the resolver takes upstreams, limits and TTL
 // limits on its own loop, the workers theirs through the directory, and the rules theirs by a

@@ -89,7 +89,8 @@ void app_log_names(struct app *a, const struct config *c, uint64_t policy_genera
 	querylog_set_names(a->log, names);
 }
 
-// The loops of resolvers and frontends have ended: their debt goes to the ring, and all rings to the sinks.
+// The loops of resolvers and frontends have ended: their debt goes to the ring, and all rings to
+// the sinks.
 void app_log_stop(struct app *a)
 {
 	if (!a->log)

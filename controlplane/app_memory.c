@@ -34,7 +34,7 @@ struct app_memory {
 	struct app *app;
 	struct event *timer;
 	uint64_t start_ms;
-	bool asks; // the loops, which have not replied yet
+	bool asks;                       // the loops, which have not replied yet
 	struct table_registry frontends; // their tables
 	struct memory_sample sample;
 	struct stats_copy stats;        // of the data plane, room for it

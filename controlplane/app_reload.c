@@ -246,8 +246,7 @@ static void reload_taken(void *arg)
 	struct app *a = r->app;
 	const struct reload_message *m = &r->message;
 
-	frontends_configure(
-		&a->frontends, m->next, m->tcp_files, a->service, reload_returned, r);
+	frontends_configure(&a->frontends, m->next, m->tcp_files, a->service, reload_returned, r);
 }
 
 // The first resolver's loop, which owns the message.

@@ -157,7 +157,8 @@ void app_routes_configure(struct app *a); // by a->current
 void app_routes_close(struct app *a);
 // The limit of open files, and how many of them TCP may have. -EMFILE: too few.
 ATTR_MUST_CHECK int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]);
-// app.frontends, once there are resolvers; all but their threads, which start behind the resolvers'.
+// app.frontends, once there are resolvers; all but their threads, which start behind the
+// resolvers'.
 ATTR_MUST_CHECK int app_frontends_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_frontends_start(struct app *a);
 // Ends the threads. How many loops have stopped, which app_resolvers_stop settles.

@@ -55,8 +55,7 @@ void files_need(const struct config *c, struct files_need *out)
 	const uint64_t resolvers = config_resolvers(c, NULL), servers = resolvers * out->servers,
 		       frontends = config_frontends(c, NULL);
 	uint64_t fixed = FILES_REST + (resolvers - 1) * FILES_RESOLVER
-			 + UPSTREAM_STREAMS_EACH * servers
-			 + (frontends - 1) * FILES_FRONTEND
+			 + UPSTREAM_STREAMS_EACH * servers + (frontends - 1) * FILES_FRONTEND
 			 + (frontends > 1 ? frontends * FRONTEND_TCP_CLAIMS : 0)
 			 + frontends * 2 * (uint64_t)c->dataplane.address_count;
 	out->least = fixed + c->limits.inflight;

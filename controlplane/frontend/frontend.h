@@ -22,10 +22,10 @@
 // when a connection ends, cancels all pending questions of its session: nothing is called for it
 // afterwards. The reply function may end any session, its own too, and then free it. It may not
 // call frontend_ask, because it runs while many are being answered: a transport with more questions
-// goes on from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions of all frontends, or on the ring
-// of the resolver, is SERVFAIL with EDE 0 at once, counted; by `pending` of a session a transport
-// knows when to stop reading. A session has no cap of its own here. Costs: a hit some 0.1 us
-// (tests/bench/bench_frontend.c); nothing is allocated.
+// goes on from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions of all
+// frontends, or on the ring of the resolver, is SERVFAIL with EDE 0 at once, counted; by `pending`
+// of a session a transport knows when to stop reading. A session has no cap of its own here. Costs:
+// a hit some 0.1 us (tests/bench/bench_frontend.c); nothing is allocated.
 
 #include "base/table_registry.h"
 #include "resolver/resolver_client.h"

@@ -65,13 +65,13 @@ struct frontend {
 	struct frontend_policy policy;
 	struct frontend_rules rules;
 	struct resolver_log *log;
-	bool logs;                 // a log thread empties its ring
-	struct kept_queries kept;  // of clients that wait
-	unsigned number;           // among the frontends
+	bool logs;                                   // a log thread empties its ring
+	struct kept_queries kept;                    // of clients that wait
+	unsigned number;                             // among the frontends
 	struct frontend_shared *shared, *own_shared; // own: of an engine that was given none
 	struct share pending;                        // of FRONTEND_PENDING_MAX
-	struct limit_table *limits; // of UDP clients; the data plane has its own
-	struct closed_pace closed; // over UDP
+	struct limit_table *limits;                  // of UDP clients; the data plane has its own
+	struct closed_pace closed;                   // over UDP
 	struct frontend_status status;
 	bool replying; // a session's reply function runs
 	uint64_t full; // questions for which there was no slot

@@ -313,6 +313,5 @@ void frontend_charge(struct frontend *f, const struct frontend_session *s,
 	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, client);
 	const uint8_t *ip = client_bytes(client, &version);
 	if (policy_access_of(leaf) == POLICY_ASK_LIMITED)
-		limit_take_more(f->limits, version, ip, proven,
-			limit_reply_more(len, bytes));
+		limit_take_more(f->limits, version, ip, proven, limit_reply_more(len, bytes));
 }

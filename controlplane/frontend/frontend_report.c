@@ -35,8 +35,7 @@ void frontend_tables(const struct frontend *f, struct table_registry *tables)
 			.has = TABLE_AGES | TABLE_REFUSES | TABLE_RESERVED,
 			.bytes = f->touched * sizeof(f->slot[0])});
 	kept_queries_table(&f->kept,
-		(struct table_info){.name = "frontend_queries", .owner = "frontend loop"},
-		tables);
+		(struct table_info){.name = "frontend_queries", .owner = "frontend loop"}, tables);
 	struct ring_mesh_status rings;
 	ring_mesh_status(f->resolvers, &rings);
 	table_register(tables, &(struct table_info){.name = "frontend_rings",

@@ -33,9 +33,9 @@
 //   would be a reset, which can lose replies that the client has not read.
 // At most TCP_ENDS_A_TICK expired connections end in each tick of the wheel, the others in later
 // ticks: other work does not wait for ten thousand that a lower tcp.idle_timeout ends. An iteration
-// of the loop accepts 64 new connections, 256 messages, and 32 of one connection, so that answers of
-// resolvers, other connections and the UDP fallback wait little. Misses of workers do not pass this
-// loop.
+// of the loop accepts 64 new connections, 256 messages, and 32 of one connection, so that answers
+// of resolvers, other connections and the UDP fallback wait little. Misses of workers do not pass
+// this loop.
 
 #include "base/loop.h"
 #include "base/table_registry.h"
@@ -120,7 +120,7 @@ struct frontend_tcp_engine {
 	void (*begin)(struct frontend_session *s);
 	void (*end)(struct frontend *f, struct frontend_session *s);
 	bool (*admits)(struct frontend *f, const union client_address *client); // NULL: everyone
-	unsigned number; // among the frontends
+	unsigned number;                    // among the frontends
 	struct frontend_tcp_shared *shared; // frontend_tcp_shared.h; NULL: of this one alone
 };
 

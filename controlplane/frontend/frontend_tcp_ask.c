@@ -15,8 +15,7 @@ static unsigned client_share(const struct frontend_conn *c)
 	const struct frontend_tcp *t = c->tcp;
 	unsigned quarter = t->set.queries / 4;
 	unsigned whole = quarter > t->set.pipelined ? quarter : t->set.pipelined;
-	unsigned among =
-		atomic_load_explicit(&c->client->shared->frontends, memory_order_relaxed);
+	unsigned among = atomic_load_explicit(&c->client->shared->frontends, memory_order_relaxed);
 	return whole > among ? whole / among : 1;
 }
 

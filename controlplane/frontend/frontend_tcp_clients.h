@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A frontend's TCP connections by client: by IPv4 address, or by the /64 of an IPv6 one, because one client can
-// use any address of it.
+// A frontend's TCP connections by client: by IPv4 address, or by the /64 of an IPv6 one, because
+// one client can use any address of it.
 //
 // An entry lives as long as its client has a connection, so there are no more entries than
 // connections. Buckets are chosen by a keyed hash, so an attacker cannot aim addresses at one of

@@ -45,11 +45,11 @@ struct frontend_conn {
 		starving; // in a list of held ones: for its turn, or for resources that others use
 	struct age_link age;
 	bool gave_place, gave_client_place; // to the connection that it makes room for
-	bool keepalive;      // the client asked how long it may be silent
-	uint64_t used_ms;    // its last question or reply
-	uint64_t turn_ms;    // when it expires or is checked; 0: never
-	uint64_t message_ms; // the first byte of what is in `in`
-	uint64_t drain_ms;   // a look at how it reads; with that:
+	bool keepalive;                     // the client asked how long it may be silent
+	uint64_t used_ms;                   // its last question or reply
+	uint64_t turn_ms;                   // when it expires or is checked; 0: never
+	uint64_t message_ms;                // the first byte of what is in `in`
+	uint64_t drain_ms;                  // a look at how it reads; with that:
 	uint64_t sent, drain_mark;
 	uint8_t *in; // what came of messages that are not asked yet; NULL: nothing
 	uint32_t in_len, in_cap;
@@ -65,8 +65,7 @@ enum conn_place { CONN_PLACED, CONN_FULL, CONN_CLIENT_FULL }; // FULL: the clien
 void conn_start(struct frontend_tcp *t, int fd, const union client_address *peer,
 	struct tcp_client *client);
 // Ends one that has none, or (`has_client_place`) the client's; fd -1: it is closed.
-void conn_refuse(
-	struct frontend_tcp *t, int fd, struct tcp_client *client, bool has_client_place);
+void conn_refuse(struct frontend_tcp *t, int fd, struct tcp_client *client, bool has_client_place);
 void conn_refuse_count(struct frontend_tcp *t, enum conn_place place);
 // frontend_tcp_conn.c
 void conn_timer(void *conn); // wheel_timer.fn

@@ -62,8 +62,7 @@ struct tcp_shared_client *tcp_shared_join(
 void tcp_shared_leave(struct frontend_tcp_shared *s, struct tcp_shared_client *client)
 {
 	pthread_mutex_lock(&s->lock);
-	bool is_last =
-		atomic_fetch_sub_explicit(&client->frontends, 1, memory_order_relaxed) == 1;
+	bool is_last = atomic_fetch_sub_explicit(&client->frontends, 1, memory_order_relaxed) == 1;
 	if (is_last) {
 		LIST_REMOVE(client, chain);
 		atomic_fetch_sub_explicit(&s->clients, 1, memory_order_relaxed);

@@ -5,11 +5,11 @@
 //
 // Each frontend is an engine (frontend.h) with its transports on a loop and a thread of its own:
 // its own sockets (SO_REUSEPORT divides the clients), its place in the epoch of L0, its ring of
-// the query log, and rings to each resolver. One array has the marks of all. Bounds of the whole process hold in sum:
-// frontend_shared.h for questions and rates, frontend_tcp_shared.h for connections. A call for all
-// of them goes to each loop, and what comes back is put together on the loop that asked: counters
-// add, of ages and delays the worst is shown, tables of one name are added. A frontend that hangs
-// is left out, as its loop does not answer, and the report says so.
+// the query log, and rings to each resolver. One array has the marks of all. Bounds of the whole
+// process hold in sum: frontend_shared.h for questions and rates, frontend_tcp_shared.h for
+// connections. A call for all of them goes to each loop, and what comes back is put together on the
+// loop that asked: counters add, of ages and delays the worst is shown, tables of one name are
+// added. A frontend that hangs is left out, as its loop does not answer, and the report says so.
 //
 // The process fills struct frontends in and owns its objects; it is constant while the loops run,
 // but for the change in flight. A report costs a block of the size of its answers.

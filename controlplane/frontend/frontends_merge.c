@@ -2,7 +2,7 @@
 // The sum of two frontends' states, as the control API shows it.
 #include "frontends.h"
 
-#define SUM(field) (sum->field += one->field)
+#define SUM(field)  (sum->field += one->field)
 #define MOST(field) (sum->field = one->field > sum->field ? one->field : sum->field)
 
 static void counts_sum(struct frontend_counts *sum, const struct frontend_counts *one)

@@ -20,7 +20,6 @@ enum { LOOK_MS = 1000 };
 static int lock_take(struct publisher *p, char why[SHM_WHY_MAX])
 {
 	char path[SHM_PATH_MAX + 32];
-
 	snprintf(path, sizeof(path), "%s/controlplane.lock", p->paths.run);
 	p->lock_fd = process_lock(path);
 	if (p->lock_fd >= 0)

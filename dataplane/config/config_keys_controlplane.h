@@ -3,13 +3,13 @@
 
 // The keys of the control plane's threads, in the form that config_keys.h explains.
 
-#define CONFIG_KEYS_CONTROLPLANE(X)                                                            \
-	X(controlplane, resolvers, resolvers, CHOICE, threads, "1", 0, 0, RESTART,             \
-		"Resolver threads. Each resolves its part of all names. `auto`: one for each " \
-		"two CPUs that the control plane may use besides `dataplane.worker_lcores`, "  \
-		"and within the CPU quota of its cgroup and of those above it (`cpu.max`, "    \
-		"`cpu.cfs_quota_us`), 8 at most.")                                             \
-	X(controlplane, frontends, frontends, CHOICE, threads, "1", 0, 0, RESTART,             \
+#define CONFIG_KEYS_CONTROLPLANE(X)                                                             \
+	X(controlplane, resolvers, resolvers, CHOICE, threads, "1", 0, 0, RESTART,              \
+		"Resolver threads. Each resolves its part of all names. `auto`: one for each "  \
+		"two CPUs that the control plane may use besides `dataplane.worker_lcores`, "   \
+		"and within the CPU quota of its cgroup and of those above it (`cpu.max`, "     \
+		"`cpu.cfs_quota_us`), 8 at most.")                                              \
+	X(controlplane, frontends, frontends, CHOICE, threads, "1", 0, 0, RESTART,              \
 		"Frontend threads. Each serves its part of the clients over TCP, and over UDP " \
 		"while no data plane runs. `auto`: one for each four of these CPUs, 8 at most.")
 

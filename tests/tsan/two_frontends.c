@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 // Two frontends beside two resolvers in one process, each on a thread of its own, with real sockets
 // for TCP and UDP on one address. Clients on other threads ask for the same names at the same time;
 // they have more connections than tcp.per_client, so frontends close each other's. Meanwhile
-// another thread reads the status of all, and gives them the configuration anew.
+// another thread reads the status of all, and gives them the configuration again.
 
 #include "controlplane/frontend/frontend_shared.h"
 #include "controlplane/frontend/frontend_tcp_shared.h"
@@ -27,7 +26,8 @@
 #include <weir/dns_name.h>
 #include <weir/log.h>
 
-enum { COUNT = 2, CLIENTS = 3, KEPT = 6, IN_A_ROW = 8, PER_CLIENT = 4, NAMES = 300, PORT = 53056, FRAME = 128 };
+enum { COUNT = 2, CLIENTS = 3, KEPT = 6, IN_A_ROW = 8, PER_CLIENT = 4, NAMES = 300 };
+enum { PORT = 53056, FRAME = 128 };
 
 static struct box {
 	struct shm_paths paths;
@@ -137,8 +137,8 @@ static void frontend_start(unsigned i)
 		.admits = frontend_admits,
 		.number = i,
 		.shared = box.frontends.tcp_shared};
-	CHECK(frontend_tcp_open(&f->tcp, f->loop, &engine, &box.config.tcp, &at, 1,
-		      FRONTEND_TCP_FILES_ALL)
+	CHECK(frontend_tcp_open(
+		      &f->tcp, f->loop, &engine, &box.config.tcp, &at, 1, FRONTEND_TCP_FILES_ALL)
 		== 0);
 }
 

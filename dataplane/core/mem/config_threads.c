@@ -17,10 +17,12 @@ static unsigned here(const struct config *c, unsigned wanted, count_fn *count)
 
 unsigned config_resolvers(const struct config *c, const cpu_set_t *cpus)
 {
-	return cpus ? resolvers_for(c, cpus, 0) : here(c, c->controlplane.resolvers, resolvers_for);
+	return cpus ? threads_for_resolvers(c, cpus, 0)
+		    : here(c, c->controlplane.resolvers, threads_for_resolvers);
 }
 
 unsigned config_frontends(const struct config *c, const cpu_set_t *cpus)
 {
-	return cpus ? frontends_for(c, cpus, 0) : here(c, c->controlplane.frontends, frontends_for);
+	return cpus ? threads_for_frontends(c, cpus, 0)
+		    : here(c, c->controlplane.frontends, threads_for_frontends);
 }

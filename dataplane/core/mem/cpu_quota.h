@@ -17,5 +17,5 @@
 unsigned cpu_quota(const char *root);
 
 // As config_resolvers and config_frontends, on these CPUs and with this quota (threads_for.c).
-unsigned resolvers_for(const struct config *c, const cpu_set_t *cpus, unsigned quota);
-unsigned frontends_for(const struct config *c, const cpu_set_t *cpus, unsigned quota);
+unsigned threads_for_resolvers(const struct config *c, const cpu_set_t *cpus, unsigned quota);
+unsigned threads_for_frontends(const struct config *c, const cpu_set_t *cpus, unsigned quota);

@@ -183,7 +183,8 @@ static void charge_clients(struct mem_plan *p, const struct config *c)
 	if (!c->tcp.enabled)
 		return;
 	charge(p, MEM_PLAN_CONTROLPLANE, "connections", "tcp.connections",
-		(uint64_t)c->tcp.connections * OF_CONNECTION, "tcp_connections tcp_clients tcp_claims");
+		(uint64_t)c->tcp.connections * OF_CONNECTION,
+		"tcp_connections tcp_clients tcp_claims");
 	charge(p, MEM_PLAN_CONTROLPLANE, "their buffers", "tcp.buffer_kb",
 		(uint64_t)c->tcp.buffer_kb << 10, "tcp_buffers");
 }

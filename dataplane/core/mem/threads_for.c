@@ -21,13 +21,13 @@ static unsigned count_of(unsigned wanted, unsigned by_cpus, unsigned most)
 	return count == 0 ? 1 : count < most ? count : most;
 }
 
-unsigned resolvers_for(const struct config *c, const cpu_set_t *cpus, unsigned quota)
+unsigned threads_for_resolvers(const struct config *c, const cpu_set_t *cpus, unsigned quota)
 {
 	return count_of(c->controlplane.resolvers,
 		cpus_left(&c->dataplane, *cpus, quota) / CPUS_A_RESOLVER, SHM_RESOLVERS_MAX);
 }
 
-unsigned frontends_for(const struct config *c, const cpu_set_t *cpus, unsigned quota)
+unsigned threads_for_frontends(const struct config *c, const cpu_set_t *cpus, unsigned quota)
 {
 	return count_of(c->controlplane.frontends,
 		cpus_left(&c->dataplane, *cpus, quota) / CPUS_A_FRONTEND, EPOCH_OWN_MAX);

@@ -133,12 +133,12 @@ static void threads_within_it(void **)
 	for (unsigned i = 0; i < 16; i++)
 		CPU_SET(i, &cpus);
 	for (size_t i = 0; i < ARRAY_LEN(of_quota); i++) {
-		assert_int_equal(resolvers_for(&c, &cpus, of_quota[i][0]), of_quota[i][1]);
-		assert_int_equal(frontends_for(&c, &cpus, of_quota[i][0]), of_quota[i][2]);
+		assert_int_equal(threads_for_resolvers(&c, &cpus, of_quota[i][0]), of_quota[i][1]);
+		assert_int_equal(threads_for_frontends(&c, &cpus, of_quota[i][0]), of_quota[i][2]);
 	}
 	c.controlplane.resolvers = c.controlplane.frontends = 3; // a number stands
-	assert_int_equal(resolvers_for(&c, &cpus, 100), 3);
-	assert_int_equal(frontends_for(&c, &cpus, 100), 3);
+	assert_int_equal(threads_for_resolvers(&c, &cpus, 100), 3);
+	assert_int_equal(threads_for_frontends(&c, &cpus, 100), 3);
 }
 
 #define QUOTA_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

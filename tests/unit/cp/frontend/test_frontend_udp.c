@@ -238,8 +238,8 @@ static void on_report(void *arg, const struct frontends_status *s)
 static void tables_now(void *arg)
 {
 	static struct frontends all = {.count = 1};
-	all.one[0] = (struct frontends_one){
-		.loop = rig.loop, .engine = rig.frontend, .udp = sockets};
+	all.one[0] =
+		(struct frontends_one){.loop = rig.loop, .engine = rig.frontend, .udp = sockets};
 	assert_int_equal(frontends_report(&all, rig.loop, on_report, arg), 0);
 }
 

@@ -68,11 +68,9 @@ static void what_is_there_once_is_counted_once(void **)
 
 static void tables_of_one_name_are_added(void **)
 {
-	table_register(&sum.tables, &(struct table_info){.name = "a",
-					    .kind = TABLE_WORK,
-					    .cap = 10,
-					    .used = 3,
-					    .high = 8});
+	table_register(&sum.tables,
+		&(struct table_info){
+			.name = "a", .kind = TABLE_WORK, .cap = 10, .used = 3, .high = 8});
 	table_register(&one.tables,
 		&(struct table_info){.name = "a", .kind = TABLE_WORK, .used = 4, .high = 7});
 	table_register(&one.tables, &(struct table_info){.name = "b", .kind = TABLE_FIXED});

@@ -306,8 +306,9 @@ static void test_needs_restart(void **)
 		      "runtime: {directory: /run/other}\ncache: {l0_mb: 9}\n"
 		      "controlplane: {resolvers: auto, frontends: 2}\n");
 	assert_int_equal(config_needs_restart(a, b, names, sizeof(names)), 6);
-	assert_string_equal(names, "runtime.directory, cache.l0_mb, controlplane.resolvers, "
-				   "controlplane.frontends, dataplane.worker_lcores, dataplane.ports");
+	assert_string_equal(names,
+		"runtime.directory, cache.l0_mb, controlplane.resolvers, "
+		"controlplane.frontends, dataplane.worker_lcores, dataplane.ports");
 	assert_int_equal(config_needs_restart(a, b, names, 20), 6);
 	assert_string_equal(names, "runtime.directory");
 	config_free(b);
