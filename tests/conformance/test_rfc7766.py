@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 7766, 9210, 7828: DNS over TCP."""
-import errno
+import itertools
 import json
 import pathlib
 import socket
@@ -195,29 +195,28 @@ def rfc7766_6_1_1_less_than_a_header_ends_the_connection(way):
     eventually(lambda: way.ask(way.fresh("a")).records("A"))
 
 
-def bound(sock, port):
-    """Another test's socket may have the port for a moment."""
-    try:
-        sock.bind(("", port))
-    except OSError as e:
-        assert e.errno == errno.EADDRINUSE, e
-        return False
-    return True
+PORTS = itertools.count(20853)  # below those that the kernel gives to connections of other tests
+
+
+def connected(way, port):
+    sock = socket.socket(way.family, socket.SOCK_STREAM)
+    sock.settimeout(PATIENCE)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("", port))
+    sock.connect(way.address())
+    return sock
 
 
 @case(ways=TCP)
 def rfc7766_6_2_4_what_a_closed_session_asked_is_not_sent(way):
     """Neither to the next connection from the same address and port: it gets the answers to its own queries only."""
     late = query(way.fresh("wait-700"), ident=1)
-    with way.socket() as sock:
-        port = sock.getsockname()[1]
+    port = next(PORTS)
+    with connected(way, port) as sock:
         sock.sendall(framed(late))
         eventually(lambda: asked(dns.message.from_wire(late).question[0].name.to_text()))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    with socket.socket(way.family, socket.SOCK_STREAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        eventually(lambda: bound(sock, port), seconds=0.5)
-        sock.connect(way.address())
+    with connected(way, port) as sock:
         slower = query(way.fresh("wait-1500"), ident=2)
         way.send(sock, slower)
         assert way.receive(sock)[:2] == slower[:2]

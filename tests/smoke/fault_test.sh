@@ -12,6 +12,8 @@ declare -A left_out=(
 	[l0_recover_cleared]='needs an entry that a death has torn'
 	[l0_secret_stored]='a new cache: nothing could be kept'
 	[former_marks_unlinked]='a new cache' [marks_unlinked]='a new cache'
+	[worker_evicted_stored]='needs a worker that hangs beside one that does not'
+	[epoch_return_stored]='needs the return of such a worker'
 	[copy_linked]='needs a list with a URL' [copy_pruned]='needs a list that leaves the configuration'
 	[absent_begun]='needs a full file of the query store' [absent_page_written]='needs such a file'
 	[absent_before_commit]='needs such a file' [absent_written]='needs such a file')

@@ -75,7 +75,7 @@ int main(int argc, char **argv)
 	start_eal(argv[0], argv + 1);
 	struct rte_mempool *pool = rte_pktmbuf_pool_create(
 		"bridge", BUFFERS, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	uint16_t memif, tap;
+	uint16_t memif = 0, tap = 0;
 	char *name[PORTS] = {argv[2], argv[3]};
 	for (unsigned i = 0; i < PORTS; i++)
 		name[i][strcspn(name[i], ",")] = '\0';
