@@ -2,6 +2,7 @@
 // The ClickHouse sink of the query log.
 
 #include "app_reload.h"
+#include "http/bootstrap.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,11 +23,7 @@ static void schema_of(
 
 unsigned app_name_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX])
 {
-	const struct config_update *u = &c->blocking.update;
-	unsigned count = u->bootstrap_count ? u->bootstrap_count : c->upstreams.count;
-	for (unsigned i = 0; i < count; i++)
-		out[i] = u->bootstrap_count ? u->bootstrap[i] : c->upstreams.server[i].address;
-	return count;
+	return bootstrap_servers(c, out);
 }
 
 // All but box, folder and sizes, which stay as they were at the start, as does ca_file. It refers

@@ -74,6 +74,21 @@ static void histogram_out(struct json_out *o, struct json_node *n, const struct 
 	}
 }
 
+static void tls_out(struct json_out *o, struct json_node *row, const struct upstream_status *s)
+{
+	struct json_node *n = json_out_object(o, row, "tls");
+
+	json_out_text(o, n, "about", s->tls_about);
+	json_out_text(o, n, "error", s->tls_why);
+	json_out_count(o, n, "handshakes", s->tls_handshakes);
+	json_out_count(o, n, "resumed", s->tls_resumed);
+	json_out_count(o, n, "sessions", s->tls_sessions);
+	json_out_count(o, n, "failed_handshake", s->tls_failed[TLS_FAILURE_handshake]);
+	json_out_count(o, n, "failed_certificate", s->tls_failed[TLS_FAILURE_certificate]);
+	json_out_count(o, n, "failed_name", s->tls_failed[TLS_FAILURE_name]);
+	json_out_count(o, n, "failed_pin", s->tls_failed[TLS_FAILURE_pin]);
+}
+
 static void row_out(struct json_out *o, struct json_node *list, const struct api *a,
 	const struct resolvers_upstream *row)
 {
@@ -86,7 +101,7 @@ static void row_out(struct json_out *o, struct json_node *list, const struct api
 	json_out_text(o, n, "name", s->name);
 	json_out_text(o, n, "address", s->address);
 	json_out_text(o, n, "state", state_text(s));
-	json_out_text(o, n, "via", s->way == ROUTE_port ? "port" : "kernel");
+	json_out_text(o, n, "via", s->is_tls ? "tls" : s->way == ROUTE_port ? "port" : "kernel");
 	json_out_text(o, n, "via_kernel_why", route_way_why((enum route_way)s->way));
 	json_out_count(o, n, "share_percent", (s->share * 100u + 32767) / 65535);
 	JSON_COUNTS(o, n, s, srtt_us);
@@ -94,6 +109,8 @@ static void row_out(struct json_out *o, struct json_node *list, const struct api
 	json_out_count(o, n, "p99_us", quantile_us(&s->took, 99));
 	JSON_COUNTS(o, n, s, sent, sent_port, answered, timeouts, refused, failures, bad_replies,
 		case_changed, send_errors, tcp_retries, tcp_opened, checks, checks_failed);
+	if (s->is_tls)
+		tls_out(o, n, s);
 	histogram_out(o, n, &s->took);
 }
 
@@ -234,8 +251,9 @@ static void on_tried(void *arg, const struct resolvers_tried *t)
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "server", l->server);
-	tried_out(o, root, "udp", &t->tried[0]);
-	tried_out(o, root, "tcp", &t->tried[1]);
+	if (!t->tried[1].is_tls)
+		tried_out(o, root, "udp", &t->tried[0]);
+	tried_out(o, root, t->tried[1].is_tls ? "tls" : "tcp", &t->tried[1]);
 	look_end(l, o);
 }
 

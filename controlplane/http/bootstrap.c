@@ -180,6 +180,19 @@ static int resolve(const struct bootstrap *b, struct work *w, const struct dns_n
 	return a == 0 && aaaa == 0 ? -ENOENT : -ETIMEDOUT;
 }
 
+unsigned bootstrap_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX])
+{
+	const struct config_update *u = &c->blocking.update;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < u->bootstrap_count; i++)
+		out[n++] = u->bootstrap[i];
+	for (unsigned i = 0; u->bootstrap_count == 0 && i < c->upstreams.count; i++)
+		if (!c->upstreams.server[i].tls.is_on)
+			out[n++] = c->upstreams.server[i].address;
+	return n;
+}
+
 int bootstrap_resolve(const struct bootstrap *b, const char *host,
 	struct ip_address out[BOOTSTRAP_ADDRESSES_MAX], unsigned *count,
 	char why[BOOTSTRAP_WHY_MAX])
@@ -188,6 +201,11 @@ int bootstrap_resolve(const struct bootstrap *b, const char *host,
 	if (dns_name_from_text(host, strlen(host), &name) || name.labels == 0) {
 		snprintf(why, BOOTSTRAP_WHY_MAX, "no host name");
 		return -EINVAL;
+	}
+	if (b->server_count == 0) {
+		snprintf(why, BOOTSTRAP_WHY_MAX,
+			"%.60s: no server for its name: set blocking.update.bootstrap", host);
+		return -ETIMEDOUT;
 	}
 	struct work *w = calloc(1, sizeof(*w));
 	if (!w) {

@@ -28,6 +28,10 @@ struct bootstrap {
 	const _Atomic bool *stop; // stops the attempt when it turns true; may be NULL
 };
 
+// The servers for that: `blocking.update.bootstrap`, or else the servers of `upstreams` in clear
+// text. How many there are.
+unsigned bootstrap_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX]);
+
 // IPv4 addresses, then IPv6 addresses. 0: *count is at least 1; -ENOENT: the host has none;
 // -ETIMEDOUT: no server answered in time; -ECANCELED; -EINVAL: no host name; -ENOMEM. `why` with
 // all of these.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "http_transfer.h"
 
+#include "tls/tls.h"
+
 #include <curl/curl.h>
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -113,35 +114,9 @@ static int on_close(void *, curl_socket_t fd)
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_ready;
 
-static void *openssl_malloc(size_t n, const char *, int)
-{
-	return heap_openssl_malloc(n);
-}
-
-static void *openssl_realloc(void *p, size_t n, const char *, int)
-{
-	if (n > 0)
-		return heap_openssl_realloc(p, n);
-	heap_free(p);
-	return NULL;
-}
-
-static void openssl_free(void *p, const char *, int)
-{
-	heap_free(p);
-}
-
-typedef int (*openssl_hooks_set)(void *(*take)(size_t n, const char *file, int line),
-	void *(*change)(void *p, size_t n, const char *file, int line),
-	void (*give)(void *p, const char *file, int line));
-
 static void curl_start(void)
 {
-	// weir does not link OpenSSL; libcurl does, which may have another library for TLS. OpenSSL
-	// refuses the hooks once it has allocated, and is not counted then.
-	openssl_hooks_set set = (openssl_hooks_set)dlsym(RTLD_DEFAULT, "CRYPTO_set_mem_functions");
-	if (set)
-		(void)!set(openssl_malloc, openssl_realloc, openssl_free);
+	tls_start();
 	curl_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, heap_curl_malloc, heap_free,
 		heap_curl_realloc, heap_curl_strdup, heap_curl_calloc);
 }

@@ -119,6 +119,15 @@ void resolvers_merge_upstream(struct upstream_status *sum, const struct upstream
 	SUM(tcp_opened);
 	SUM(tcp_open);
 	SUM(sent_port);
+	SUM(tls_handshakes);
+	SUM(tls_resumed);
+	SUM(tls_sessions);
+	for (unsigned i = 0; i < TLS_FAILURE_COUNT; i++)
+		SUM(tls_failed[i]);
+	if (!sum->tls_about[0])
+		memcpy(sum->tls_about, one->tls_about, sizeof(sum->tls_about));
+	if (!sum->tls_why[0])
+		memcpy(sum->tls_why, one->tls_why, sizeof(sum->tls_why));
 	MOST(srtt_us);
 	MOST(down_for_ms);
 	took_sum(&sum->took, &one->took);

@@ -44,7 +44,8 @@ static void server_add(struct route_board *b, const struct socket_address *addre
 static void servers_add(struct route_board *b, const struct config_upstream *server, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		server_add(b, &server[i].address);
+		if (!server[i].tls.is_on) // a datagram never goes to those
+			server_add(b, &server[i].address);
 }
 
 static void zones_add(struct route_board *b, const struct config_forward_zone *zone, unsigned count)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_fetch_set.h"
 
+#include "http/bootstrap.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,11 +81,7 @@ static void list_begin(const char *state_directory, struct rng *rng, const struc
 
 static void servers_take(struct fetch_set *s, const struct config *c)
 {
-	const struct config_update *u = &c->blocking.update;
-	s->server_count = u->bootstrap_count ? u->bootstrap_count : c->upstreams.count;
-	for (unsigned i = 0; i < s->server_count; i++)
-		s->server[i] =
-			u->bootstrap_count ? u->bootstrap[i] : c->upstreams.server[i].address;
+	s->server_count = bootstrap_servers(c, s->server);
 }
 
 // Would a download by both sets of settings come to the same?

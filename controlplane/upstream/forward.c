@@ -11,8 +11,9 @@
 
 struct forwards {
 	struct upstream_shared shared;
-	struct config_upstreams how; // its servers are not used
-	struct upstream_totals gone; // of sets that have ended
+	struct config_upstreams how;          // its servers are not used
+	char ca_file[CONFIG_CA_FILE_MAX + 1]; // of `how` and of all sets
+	struct upstream_totals gone;          // of sets that have ended
 	uint64_t refused;
 	struct forward_set set[FORWARD_SETS_MAX];
 };
@@ -72,16 +73,19 @@ static void how_take(struct config_upstreams *c, const struct config_upstreams *
 	c->check_name = how->check_name;
 	c->check_type = how->check_type;
 	c->socket_uses = how->socket_uses;
+	c->ca_file = how->ca_file;
 }
 
 void forwards_configure(struct forwards *f, const struct config_upstreams *how)
 {
 	how_take(&f->how, how);
+	snprintf(f->ca_file, sizeof(f->ca_file), "%s", how->ca_file ? how->ca_file : "");
+	f->how.ca_file = f->ca_file;
 	for (unsigned i = 0; i < FORWARD_SETS_MAX; i++) {
 		struct forward_set *s = &f->set[i];
 		if (!s->live)
 			continue;
-		how_take(&s->config, how);
+		how_take(&s->config, &f->how);
 		upstreams_configure(s->upstreams, &s->config);
 	}
 }
@@ -116,6 +120,11 @@ void forwards_totals(const struct forwards *f, struct upstream_totals *out)
 	}
 }
 
+struct placed_address {
+	struct socket_address address;
+	unsigned place;
+};
+
 static int by_address(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct socket_address));
@@ -124,22 +133,27 @@ static int by_address(const void *a, const void *b)
 char *forward_servers_text(
 	const struct config_upstream *servers, unsigned count, bool sorted, char *out)
 {
-	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	struct placed_address server[CONFIG_UPSTREAMS_MAX];
 	char one[SOCKET_ADDRESS_TEXT_MAX];
 
 	memset(server, 0, sizeof(server)); // padding is compared too
 	for (unsigned i = 0; i < count; i++) {
-		server[i].ip = servers[i].address.ip;
-		server[i].port = servers[i].address.port;
+		server[i].address.ip = servers[i].address.ip;
+		server[i].address.port = servers[i].address.port;
+		server[i].place = i;
 	}
 	if (sorted)
 		qsort(server, count, sizeof(server[0]), by_address);
-	for (unsigned i = 0; i < count; i++)
-		out += sprintf(out, "%s\n", socket_address_text(&server[i], one));
+	for (unsigned i = 0; i < count; i++) {
+		const struct config_upstream_tls *tls = &servers[server[i].place].tls;
+		out += sprintf(out, "%s%s%s%s\n", tls->is_on ? "tls://" : "",
+			tls->is_on ? tls->name : "", tls->is_on ? "@" : "",
+			socket_address_text(&server[i].address, one));
+	}
 	return out;
 }
 
-enum { ZONE_TEXT_MAX = DNS_NAME_TEXT_MAX + CONFIG_UPSTREAMS_MAX * SOCKET_ADDRESS_TEXT_MAX + 64 };
+enum { ZONE_TEXT_MAX = DNS_NAME_TEXT_MAX + CONFIG_UPSTREAMS_MAX * FORWARD_SERVER_TEXT_MAX + 64 };
 
 uint64_t forward_zone_hash(const struct config_forward_zone *zone)
 {
@@ -180,7 +194,8 @@ static int set_make(struct forwards *f, const struct config_forward_zone *zone, 
 	*c = f->how;
 	c->count = zone->server_count;
 	for (unsigned i = 0; i < c->count; i++)
-		c->server[i] = (struct config_upstream){.address = zone->servers[i].address};
+		c->server[i] = (struct config_upstream){
+			.address = zone->servers[i].address, .tls = zone->servers[i].tls};
 	int rc = upstreams_new(&s->upstreams, &f->shared, c);
 	if (rc < 0)
 		return rc;

@@ -67,6 +67,18 @@ static void activate_new_list(struct upstream_ask *a)
 		leg->server = k;
 		leg->generation = a->generation;
 	}
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
+		struct upstream_leg *leg = upstream_tcp_leg(a->tls[i]);
+		unsigned k = 0;
+		while (leg && k < u->count
+			&& !(u->server[k].is_tls
+				&& upstream_same_address(&u->server[k].address, &leg->peer)))
+			k++;
+		if (!leg || k == u->count)
+			continue;
+		leg->server = k;
+		leg->generation = a->generation;
+	}
 }
 
 // `aside`: beside the query that is waited for.
@@ -103,6 +115,12 @@ static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us, bool as
 	return rc;
 }
 
+static int send_query(struct upstream_ask *a, unsigned i, uint64_t now_us, bool aside)
+{
+	return a->owner->server[i].is_tls ? upstream_tls_send(a, i, now_us, aside)
+					  : send_udp(a, i, now_us, aside);
+}
+
 // The first query of an ask has left. Another server gets it too, unless that one may be down.
 static void send_aside(struct upstream_ask *a, uint64_t now_us)
 {
@@ -112,15 +130,17 @@ static void send_aside(struct upstream_ask *a, uint64_t now_us)
 	if (i < 0 || a->sends_to[i] > 0 || upstream_server_avoid(u, &u->server[i], now_us / 1000))
 		return;
 	a->sends++;
-	if (send_udp(a, (unsigned)i, now_us, true) < 0)
+	if (send_query(a, (unsigned)i, now_us, true) < 0)
 		u->server[i].send_errors++;
 }
 
 struct upstream_leg *upstream_leg_aside_take(struct upstream_ask *a)
 {
-	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
-		struct upstream_leg *leg = &a->leg[i];
-		if (!leg->open || !leg->aside)
+	for (unsigned i = 0; i < 2 * UPSTREAM_LEGS; i++) {
+		struct upstream_leg *leg = i < UPSTREAM_LEGS
+						   ? &a->leg[i]
+						   : upstream_tcp_leg(a->tls[i - UPSTREAM_LEGS]);
+		if (!leg || !leg->open || !leg->aside)
 			continue;
 		leg->aside = false;
 		return leg;
@@ -153,7 +173,8 @@ static int send_tcp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 		upstream_ask_wait(a, leg, UPSTREAM_TCP_MS, now_us / 1000);
 	} else {
 		upstream_note(a, TRACE_send_failed, (int)i, a->sends, 0);
-		upstream_tcp_free(a);
+		if (leg)
+			upstream_tcp_end(leg);
 		upstream_without_tcp(a, bit);
 	}
 	return rc;
@@ -179,7 +200,7 @@ void upstream_ask_next(struct upstream_ask *a)
 			break;
 		a->sends++;
 		if ((tcp >= 0 ? send_tcp(a, (unsigned)i, now_us)
-			      : send_udp(a, (unsigned)i, now_us, false))
+			      : send_query(a, (unsigned)i, now_us, false))
 			== 0) {
 			a->any_sent = true;
 			send_aside(a, now_us);
@@ -208,7 +229,7 @@ void upstream_refused(struct upstream_leg *leg)
 		wait_end(a, NULL); // the refusal says nothing of a server that it races with
 }
 
-static void wait_over(struct upstream_leg *leg)
+void upstream_wait_over(struct upstream_leg *leg)
 {
 	struct upstreams *u = leg->ask->owner;
 	struct upstream *s = upstream_leg_server(leg);
@@ -225,10 +246,10 @@ static void wait_end(struct upstream_ask *a, struct upstream_leg *aside)
 	upstream_note(a, TRACE_timed_out, leg ? upstream_leg_index(leg) : -1, 0,
 		leg ? clock_mono_us() - leg->last_sent_us : 0);
 	if (leg)
-		wait_over(leg);
+		upstream_wait_over(leg);
 	if (aside)
-		wait_over(aside);
-	if (leg && leg->tcp)
+		upstream_wait_over(aside);
+	if (leg && leg->tcp && !leg->is_tls)
 		upstream_tcp_failed(leg);
 	else
 		upstream_ask_next(a);
@@ -243,6 +264,8 @@ static void on_wait_over(void *arg)
 void upstream_ask_start(
 	struct upstreams *u, struct upstream_ask *a, const struct upstream_request *request)
 {
+	bool by_tcp = request->by_tcp && !u->server[request->only - 1].is_tls;
+
 	*a = (struct upstream_ask){
 		.owner = u,
 		.callbacks = request->callbacks,
@@ -253,7 +276,7 @@ void upstream_ask_start(
 		.case_off = request->is_check,
 		.plain = request->is_check ? UINT32_MAX : 0,
 		.only = request->only,
-		.tcp_wanted = request->by_tcp ? 1u << (request->only - 1) : 0,
+		.tcp_wanted = by_tcp ? 1u << (request->only - 1) : 0,
 		.question_len = request->question_len,
 		.deadline_ms = request->deadline_ms,
 		.timer = {.fn = on_wait_over, .arg = a},

@@ -45,6 +45,14 @@
 // waits in a row without any answer. All sets that have a server share its state
 // (upstream_health.h).
 //
+// A server over TLS (upstream_tls.c) is asked on its connections (upstream_streams.h) and in no
+// other way: no datagram and nothing in clear text goes to it. Its legs stay open like those of
+// UDP. It gets the query a second time when its connection, once there, has said nothing for
+// UPSTREAM_STREAM_STALL_MS; then the connection is left. A handshake that fails ends the tries of
+// all queries that wait for it, counts as a wait that was over, and keeps weir from opening another
+// connection for 250 ms, doubled with each further failure up to 4 s. A reply is a measure of the
+// round trip if its connection was there when the query was sent.
+//
 // With `race` the first query goes to two servers at once, the second one as the policy chooses
 // among those that it was not sent to and that nobody has reason to avoid. Both count. Silence is
 // held against both when the first one's wait is over; when the first one fails the second one's
@@ -77,6 +85,7 @@
 enum {
 	UPSTREAM_LEGS = 3,
 	UPSTREAM_SENDS_EACH = 3,
+	UPSTREAM_TLS_EACH = 2,
 	UPSTREAM_DOWN_AFTER = 3,
 	UPSTREAM_STRIKES = 3,
 	UPSTREAM_PLAIN_MS = 3600000,
@@ -103,9 +112,11 @@ struct upstream_leg {
 	bool is_listed;                 // by its local port
 	bool open;
 	bool tcp;
-	bool answered;   // nothing more can come to the socket
-	bool refused;    // by ICMP
-	bool aside;      // nobody waits for it as long as the other one of the race runs
+	bool is_tls;   // over TCP with TLS
+	bool measures; // its connection was there when it was sent: the reply measures a round trip
+	bool answered; // nothing more can come to the socket
+	bool refused;  // by ICMP
+	bool aside;    // nobody waits for it as long as the other one of the race runs
 	bool mixed_case; // letter case is random, by coin
 	bool edns;       // with an OPT
 	bool no_option;  // over TCP: not with the keepalive option
@@ -128,7 +139,8 @@ struct upstream_ask {
 	const struct upstream_callbacks *callbacks;
 	struct wheel_timer timer; // end of the present wait
 	struct upstream_leg leg[UPSTREAM_LEGS];
-	struct upstream_tcp *tcp;     // NULL: none; else current
+	struct upstream_tcp *tcp;                // NULL: none; else current
+	struct upstream_tcp *tls[UPSTREAM_LEGS]; // NULL: none; each to another server
 	struct upstream_leg *current; // of the latest send; NULL: late replies are all there is
 	uint64_t generation;          // of the server list that the next six index
 	uint8_t sends_to[CONFIG_UPSTREAMS_MAX];
@@ -220,8 +232,16 @@ struct upstream_progress {
 };
 struct upstream_progress upstream_ask_progress(const struct upstream_ask *a);
 
+enum { UPSTREAM_ADDRESS_TEXT_MAX = SOCKET_ADDRESS_TEXT_MAX + CONFIG_TLS_NAME_MAX + 16 };
+
 struct upstream_status {
-	char name[64], address[SOCKET_ADDRESS_TEXT_MAX];
+	char name[64], address[UPSTREAM_ADDRESS_TEXT_MAX]; // as configured, with the port
+	bool is_tls;
+	uint64_t tls_handshakes, tls_resumed; // that were done; of these by a session ticket
+	unsigned tls_sessions;                // that can be resumed
+	uint64_t tls_failed[TLS_FAILURE_COUNT];
+	char tls_about[TLS_ABOUT_MAX]; // version and cipher of the latest one
+	char tls_why[TLS_WHY_MAX];     // of the latest one's failure; "": it was done
 	bool up;
 	bool suspect; // up, but left a query unanswered
 	bool drained;
@@ -253,6 +273,7 @@ unsigned upstreams_drain(struct upstreams *u, const char *server, bool is_draine
 // The reply of a server to one query.
 struct upstream_tried {
 	bool is_sent, is_answered;
+	bool is_tls;    // of the second one: over TLS, and the first one is none
 	uint16_t flags; // of its header
 	uint32_t bytes;
 	uint64_t took_us;

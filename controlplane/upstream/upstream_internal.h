@@ -20,6 +20,16 @@ struct upstream_lack {
 	uint64_t until_ms;
 };
 
+// Of a server over TLS.
+struct upstream_tls {
+	struct tls_peer *peer; // NULL: it cannot be asked
+	uint64_t handshakes, resumed, failed[TLS_FAILURE_COUNT];
+	unsigned backoff_ms;
+	uint64_t until_ms; // no connection is opened before; clock_mono_ms
+	uint64_t logged_ms;
+	char about[TLS_ABOUT_MAX], why[TLS_WHY_MAX];
+};
+
 struct upstream {
 	struct config_upstream config; // name is our own copy
 	char name[64];
@@ -40,6 +50,8 @@ struct upstream {
 	unsigned under_way;  // open legs
 	uint64_t answered_us;
 	struct upstream_limit tcp_limit;
+	bool is_tls;
+	struct upstream_tls tls;
 	uint64_t way_turn; // of the board (route_board.h), that `way` is of
 	enum route_way way;
 	uint64_t sent, sent_port, answered, timeouts, bad_replies, tcp_retries, send_errors,
@@ -129,7 +141,31 @@ void upstream_leg_move(struct upstream_leg *leg, bool again);
 // By TCP, all at once; upstream_tcp_free takes what there is either way.
 ATTR_MUST_CHECK int upstream_tcp_start(
 	struct upstream_ask *a, unsigned server, struct upstream_leg **leg);
-void upstream_tcp_free(struct upstream_ask *a); // its leg as well; NULL is fine
+void upstream_tcp_free(struct upstream_ask *a); // all legs over TCP as well
+// A leg over TCP, into `*place`; what a failure leaves there upstream_tcp_end takes.
+ATTR_MUST_CHECK int upstream_tcp_begin(
+	struct upstream_ask *a, struct upstream_tcp **place, unsigned server, bool is_tls);
+void upstream_tcp_end(struct upstream_leg *leg); // one leg over TCP, which is gone then
+struct upstream_leg *upstream_tcp_leg(struct upstream_tcp *t); // NULL is fine
+// Has its connection said nothing since it was sent, for too long?
+bool upstream_tcp_is_silent(struct upstream_leg *leg);
+
+// Servers over TLS (upstream_tls.c). A new server's peer, if it is one; from the one before it, if
+// that is the same; its end.
+void upstream_tls_open(struct upstream *s, const char *ca_file);
+void upstream_tls_continue(struct upstream *s, struct upstream_tls *old);
+void upstream_tls_close(struct upstream *s);
+// For the connections (upstream_streams.h).
+struct tls_peer *upstream_tls_peer(struct upstreams *u, const union upstream_peer *address);
+void upstream_tls_secure(const struct upstream_stream *stream);
+void upstream_tls_insecure(
+	const struct upstream_stream *stream, enum tls_failure failure, const char *why);
+// The leg over TLS to a server of the ask's list, or NULL.
+struct upstream_leg *upstream_tls_to(const struct upstream_ask *a, unsigned server);
+// The ask's next query goes to server `i`, or goes on waiting there. 0, -errno: no further one
+// does.
+ATTR_MUST_CHECK int upstream_tls_send(
+	struct upstream_ask *a, unsigned i, uint64_t now_us, bool aside);
 extern const struct upstream_stream_calls upstream_tcp_calls;
 
 void upstream_leg_open(struct upstream_leg *leg);
@@ -187,6 +223,8 @@ struct upstream_leg *upstream_leg_aside_take(struct upstream_ask *a);
 // leg's letter case was does not matter.
 enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size_t len);
 void upstream_tcp_failed(struct upstream_leg *leg);
+// A wait for the leg's reply is over, or it is known that none comes.
+void upstream_wait_over(struct upstream_leg *leg);
 void upstream_refused(struct upstream_leg *leg); // ICMP port unreachable; the ask may be gone
 // For the reply to what has a connection after a wait, or another one than before.
 void upstream_tcp_wait(struct upstream_leg *leg, unsigned longest_ms);

@@ -49,7 +49,7 @@ struct upstream_leg *upstream_leg_spare(struct upstream_ask *a)
 bool upstream_leg_any(const struct upstream_ask *a)
 {
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
-		if (a->leg[i].open)
+		if (a->leg[i].open || a->tls[i])
 			return true;
 	return false;
 }

@@ -20,7 +20,9 @@ static bool has_others(const struct upstreams *u)
 static bool is_eligible(const struct upstream_ask *a, unsigned i, uint64_t now_ms)
 {
 	const struct upstream *s = &a->owner->server[i];
-	unsigned most = upstream_server_down(a->owner, s, now_ms) ? 1 : UPSTREAM_SENDS_EACH;
+	unsigned most = upstream_server_down(a->owner, s, now_ms) ? 1
+			: s->is_tls                               ? UPSTREAM_TLS_EACH
+								  : UPSTREAM_SENDS_EACH;
 
 	if (a->only ? a->only != i + 1 : is_drained(s) && has_others(a->owner))
 		return false;

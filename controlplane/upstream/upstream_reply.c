@@ -13,7 +13,7 @@ static void leg_done(struct upstream_leg *leg)
 	struct upstream_ask *a = leg->ask;
 
 	if (leg->tcp)
-		upstream_tcp_free(a);
+		upstream_tcp_end(leg);
 	else
 		upstream_leg_close(leg);
 	if (a->current)
@@ -35,7 +35,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	struct upstream *s = upstream_leg_server(leg);
 	bool udp = !leg->tcp;
 	uint64_t now_us = clock_mono_us(), took_us = now_us - leg->first_sent_us;
-	uint64_t rtt_us = udp && leg->sends == 1 ? took_us + !took_us : 0;
+	uint64_t rtt_us = (udp || leg->measures) && leg->sends == 1 ? took_us + !took_us : 0;
 	bool edns = leg->edns, option = leg->option, mixed_case = leg->mixed_case;
 	bool is_check = a->is_check;
 	bool without = s && (a->no_option >> leg->server & 1);
@@ -99,9 +99,9 @@ void upstream_go_plain(struct upstream_leg *leg)
 	a->plain |= bit;
 	if (leg->option)
 		a->no_option |= bit;
-	if (bit && !leg->tcp)
+	if (bit && (!leg->tcp || leg->is_tls))
 		a->sends_to[leg->server] -= a->sends_to[leg->server] > 0;
-	if (leg->tcp)
+	else
 		a->tcp_wanted |= bit;
 	leg_done(leg);
 }
@@ -139,6 +139,11 @@ void upstream_tcp_wait(struct upstream_leg *leg, unsigned longest_ms)
 
 void upstream_tcp_failed(struct upstream_leg *leg)
 {
-	upstream_without_tcp(leg->ask, upstream_leg_server(leg) ? 1u << leg->server : 0);
+	uint32_t bit = upstream_leg_server(leg) ? 1u << leg->server : 0;
+
+	if (leg->is_tls)
+		leg->ask->failed |= bit;
+	else
+		upstream_without_tcp(leg->ask, bit);
 	leg_done(leg);
 }

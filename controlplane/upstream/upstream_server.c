@@ -172,7 +172,7 @@ bool upstream_server_timed_out(
 		atomic_fetch_add_explicit(&s->health->checks_failed, 1, memory_order_relaxed);
 		upstream_health_set(s->health, unanswered, 0);
 	} else {
-		s->timeouts++;
+		s->timeouts += !(leg->is_tls && leg->refused);
 	}
 	if (!leg->tcp && !leg->refused && leg->sends == 1 && s->wait_shift < WAIT_SHIFT_MAX)
 		s->wait_shift++;

@@ -10,9 +10,11 @@
 #include <string.h>
 #include <weir/clock.h>
 
-enum { DNS_PORT = 53 };
+enum { DNS_PORT = 53, TLS_PORT = 853 };
 
-static void server_set(struct upstream *s, const struct config_upstream *c)
+static const char tls_scheme[] = "tls://";
+
+static void server_set(struct upstream *s, const struct config_upstream *c, const char *ca_file)
 {
 	struct sockaddr_storage address;
 
@@ -25,6 +27,7 @@ static void server_set(struct upstream *s, const struct config_upstream *c)
 	s->config.name = NULL;
 	if (socket_address_to_sockaddr(&c->address, &address, &s->address_len))
 		memcpy(&s->address, &address, sizeof(s->address));
+	upstream_tls_open(s, ca_file);
 }
 
 bool upstream_server_is(const struct upstream *s, const char *text)
@@ -36,7 +39,11 @@ bool upstream_server_is(const struct upstream *s, const char *text)
 
 	if (strcmp(s->name, text) == 0)
 		return true;
-	if (socket_address_parse(text, DNS_PORT, &a) < 0
+	if (s->is_tls && strncmp(text, tls_scheme, strlen(tls_scheme)) == 0) {
+		const char *at = strchr(text, '@');
+		text = at ? at + 1 : text + strlen(tls_scheme);
+	}
+	if (socket_address_parse(text, s->is_tls ? TLS_PORT : DNS_PORT, &a) < 0
 		|| !socket_address_to_sockaddr(&a, &address, &len))
 		return false;
 	memcpy(&peer, &address, sizeof(peer));
@@ -47,29 +54,32 @@ static void sockets_configure(struct upstreams *u)
 {
 	union upstream_peer peer[CONFIG_UPSTREAMS_MAX];
 	socklen_t len[CONFIG_UPSTREAMS_MAX];
+	struct tls_peer *tls[CONFIG_UPSTREAMS_MAX];
 
 	for (unsigned i = 0; i < u->count; i++) {
 		peer[i] = u->server[i].address;
-		len[i] = u->server[i].address_len;
+		len[i] = u->server[i].is_tls ? 0 : u->server[i].address_len;
+		tls[i] = u->server[i].tls.peer;
 	}
 	upstream_sockets_configure(u->sockets, peer, len, u->count);
-	upstream_streams_configure(u->streams, peer, u->count);
+	upstream_streams_configure(u->streams, peer, tls, u->count);
 }
 
 // The server keeps its state and its record, or gets a record.
 static void server_continue(struct upstream *s, struct upstream *old, unsigned count)
 {
-	const struct config_upstream config = s->config;
-	char name[sizeof(s->name)];
+	const struct upstream fresh = *s;
 
-	memcpy(name, s->name, sizeof(name));
 	for (unsigned k = 0; k < count; k++) {
 		if (!upstream_same_address(&old[k].address, &s->address))
 			continue;
 		*s = old[k];
-		s->config = config;
-		memcpy(s->name, name, sizeof(name));
+		s->config = fresh.config;
+		s->is_tls = fresh.is_tls;
+		s->tls = fresh.tls;
+		memcpy(s->name, fresh.name, sizeof(s->name));
 		old[k].is_recorded = false;
+		upstream_tls_continue(s, &old[k].tls);
 		break;
 	}
 	if (!s->is_recorded) {
@@ -82,9 +92,11 @@ static void server_continue(struct upstream *s, struct upstream *old, unsigned c
 
 static void servers_release(struct upstream *server, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		upstream_tls_close(&server[i]);
 		if (server[i].is_recorded)
 			upstream_health_give(server[i].health);
+	}
 }
 
 void upstreams_configure(struct upstreams *u, const struct config_upstreams *config)
@@ -111,7 +123,7 @@ void upstreams_configure(struct upstreams *u, const struct config_upstreams *con
 	memset(&u->turn, 0, sizeof(u->turn));
 	for (unsigned i = 0; i < u->count; i++) {
 		struct upstream *s = &u->server[i];
-		server_set(s, &config->server[i]);
+		server_set(s, &config->server[i], config->ca_file);
 		server_continue(s, old, old_count);
 		s->number = upstream_book_number(u->book, s->name);
 	}
@@ -186,6 +198,16 @@ static uint64_t shares_sum(const struct upstreams *u)
 	return sum ? sum : 1;
 }
 
+static void address_text(const struct upstream *s, char out[UPSTREAM_ADDRESS_TEXT_MAX])
+{
+	const char *name = s->config.tls.name;
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+
+	socket_address_text(&s->config.address, text);
+	snprintf(out, UPSTREAM_ADDRESS_TEXT_MAX, "%s%s%s%s", s->is_tls ? tls_scheme : "", name,
+		*name ? "@" : "", text);
+}
+
 unsigned upstreams_status(
 	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX])
 {
@@ -225,9 +247,16 @@ unsigned upstreams_status(
 			.checks_failed = upstream_health_get(h, checks_failed),
 			.sent_port = s->sent_port,
 			.way = (uint16_t)route_board_way(&s->config.address),
+			.is_tls = s->is_tls,
+			.tls_handshakes = s->tls.handshakes,
+			.tls_resumed = s->tls.resumed,
+			.tls_sessions = s->tls.peer ? tls_peer_sessions(s->tls.peer) : 0,
 		};
 		memcpy(out[i].name, s->name, sizeof(out[i].name));
-		socket_address_text(&s->config.address, out[i].address);
+		memcpy(out[i].tls_failed, s->tls.failed, sizeof(out[i].tls_failed));
+		memcpy(out[i].tls_about, s->tls.about, sizeof(out[i].tls_about));
+		memcpy(out[i].tls_why, s->tls.why, sizeof(out[i].tls_why));
+		address_text(s, out[i].address);
 	}
 	return u->count;
 }

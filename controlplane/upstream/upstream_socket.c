@@ -412,7 +412,7 @@ void upstream_sockets_configure(struct upstream_sockets *p, const union upstream
 	for (unsigned i = 0; i < count; i++) {
 		p->shelf[i].peer = peers[i];
 		p->shelf[i].peer_len = lens[i];
-		p->shelf[i].want = want;
+		p->shelf[i].want = lens[i] ? want : 0;
 		p->shelf[i].source_ms = 0;
 		p->shelf[i].busy = false;
 		p->shelf[i].busy_until_ms = 0;

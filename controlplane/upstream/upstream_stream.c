@@ -40,6 +40,8 @@ void upstream_stream_close(struct upstream_stream *s)
 	event_del(&s->readable);
 	event_del(&s->writable);
 	wheel_stop(&s->idle);
+	tls_conn_close(s->tls);
+	s->tls = NULL;
 	close(s->fd);
 	// The calls may neither end it a second time nor begin anything on it.
 	s->closing = s->busy = s->retired = true;
@@ -58,7 +60,11 @@ static void on_idle(void *arg)
 {
 	struct upstream_stream *s = arg;
 
-	s->pool->stats.closed_idle++;
+	if (s->there || !s->tls)
+		s->pool->stats.closed_idle++;
+	else
+		s->pool->calls.insecure(s, TLS_FAILURE_handshake,
+			"the server did not finish the handshake in time");
 	upstream_stream_close(s);
 }
 
@@ -72,26 +78,53 @@ void upstream_stream_settle(struct upstream_stream *s)
 	}
 	uint64_t now_ms = clock_mono_ms();
 	s->rested_ms = now_ms;
+	if (s->tls && !s->there)
+		return; // its timer is that of the handshake
 	wheel_start(loop_wheel(s->pool->loop), &s->idle, s->idle_ms, now_ms);
 }
 
-void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
+static unsigned find_leg(const struct upstream_stream *s, const struct upstream_leg *leg)
 {
 	unsigned i = 0;
 	while (i < s->held && s->query[i].leg != leg)
 		i++;
+	return i;
+}
+
+static bool has_part(const struct upstream_stream *s)
+{
+	return s->in_len || s->in_pos;
+}
+
+// Since query i was sent. The handshake has a deadline of its own.
+static bool is_silent(const struct upstream_stream *s, unsigned i)
+{
+	uint64_t sent_ms = s->query[i].sent_ms;
+	// One that is busy has part of a message most of the time: how long has it been that one?
+	uint64_t since_ms = has_part(s) ? s->part_ms : s->heard_ms;
+
+	if (s->tls && !s->there)
+		return false;
+	return clock_mono_ms()
+	       >= (since_ms > sent_ms ? since_ms : sent_ms) + UPSTREAM_STREAM_STALL_MS;
+}
+
+bool upstream_stream_is_silent(const struct upstream_stream *s, const struct upstream_leg *leg)
+{
+	unsigned i = find_leg(s, leg);
+	return i < s->held && !s->closing && is_silent(s, i);
+}
+
+void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
+{
+	unsigned i = find_leg(s, leg);
 	if (i == s->held)
 		return;
 	if (s->closing) {
 		upstream_stream_forget(s, i);
 		return;
 	}
-	uint64_t now_ms = clock_mono_ms(), sent_ms = s->query[i].sent_ms;
-	// One that is busy has part of a message most of the time: how long has it been that one?
-	bool part = s->in_len || s->in_pos;
-	uint64_t since_ms = part ? s->part_ms : s->heard_ms;
-	bool silent =
-		now_ms >= (since_ms > sent_ms ? since_ms : sent_ms) + UPSTREAM_STREAM_STALL_MS;
+	bool silent = is_silent(s, i), part = has_part(s);
 	s->query[i].leg = NULL;
 	s->live--;
 	if (!s->retired && (silent || s->held - s->live > UPSTREAM_STREAM_LOST)) {
@@ -165,9 +198,26 @@ static int stream_watch(struct upstream_stream *s)
 	return -ENOMEM;
 }
 
+static int stream_secure(struct upstream_stream *s, struct tls_peer *peer)
+{
+	int rc = tls_conn_connect(&s->tls, peer, s->fd);
+
+	if (rc < 0) {
+		close(s->fd);
+		return rc;
+	}
+	s->tls_peer = peer;
+	wheel_start(
+		loop_wheel(s->pool->loop), &s->idle, UPSTREAM_STREAM_HANDSHAKE_MS, clock_mono_ms());
+	return 0;
+}
+
 int upstream_stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsigned limit,
 	struct upstream_stream **out)
 {
+	struct tls_peer *peer = leg->is_tls ? p->calls.peer(p->owner, &leg->peer) : NULL;
+	if (leg->is_tls && !peer)
+		return -EHOSTDOWN;
 	struct upstream_stream *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -178,9 +228,13 @@ int upstream_stream_open(struct upstream_streams *p, const struct upstream_leg *
 	s->idle_ms = UPSTREAM_STREAM_IDLE_MS;
 	s->idle = (struct wheel_timer){.fn = on_idle, .arg = s};
 	int rc = stream_connect(s);
+	if (rc == 0 && peer)
+		rc = stream_secure(s, peer);
 	if (rc == 0)
 		rc = stream_watch(s);
 	if (rc < 0) {
+		wheel_stop(&s->idle);
+		tls_conn_close(s->tls);
 		free(s);
 		return rc;
 	}

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One TCP connection to an upstream server, shared by many queries. Resolver loop's thread only.
-// Which connection a query gets is upstream_streams.h's to say, and why one takes no more of them.
+// One TCP connection to an upstream server, shared by many queries; perhaps with TLS on it
+// (RFC 7858). Resolver loop's thread only. Which connection a query gets is upstream_streams.h's to
+// say, and why one takes no more of them.
+//
+// With TLS it is there when the handshake is done, which has UPSTREAM_STREAM_HANDSHAKE_MS from the
+// opening on; queries wait meanwhile. Each query is padded to a multiple of 128 bytes (RFC 8467).
 
 #include "base/age_list.h"
 #include "base/wheel.h"
+#include "tls/tls.h"
 #include "upstream_socket.h"
 
 #include <event2/event_struct.h>
@@ -18,6 +23,7 @@ enum {
 	UPSTREAM_STREAM_IDLE_MS = 3000,
 	UPSTREAM_STREAM_TOLD_MS = 60000,
 	UPSTREAM_STREAM_STALL_MS = 500,
+	UPSTREAM_STREAM_HANDSHAKE_MS = 3000,
 };
 
 struct upstream_leg;
@@ -38,7 +44,9 @@ struct upstream_stream {
 	struct upstream_stream *next, **link;
 	int fd;
 	struct event readable, writable;
-	struct wheel_timer idle;
+	struct tls_conn *tls;            // NULL: in clear text
+	const struct tls_peer *tls_peer; // whose it is
+	struct wheel_timer idle;         // or the end of the handshake
 	struct age_link age;
 	uint64_t heard_ms, idle_ms, rested_ms;
 	uint64_t part_ms; // the first byte of the message being read
@@ -46,7 +54,7 @@ struct upstream_stream {
 	unsigned taken, answered; // queries, ever
 	unsigned held, live;      // under way; of these waited for
 	unsigned ends;            // of its server when it was opened: its owner's
-	bool there;               // connected
+	bool there;               // connected, after the handshake
 	bool retired;             // no more queries
 	bool stalled;             // as nothing came for too long
 	bool leaving;             // its queries are to go elsewhere
@@ -69,7 +77,8 @@ struct upstream_stream {
 	struct upstream_stream_query query[UPSTREAM_STREAM_QUERIES]; // `held` of them
 };
 
-// For `limit` queries (0: any number) at most, to the leg's server. 0, -errno.
+// For `limit` queries (0: any number) at most, to the leg's server. 0; -EHOSTDOWN: a server over
+// TLS that has left the list, or failed a moment ago; -errno.
 ATTR_MUST_CHECK int upstream_stream_open(struct upstream_streams *p, const struct upstream_leg *leg,
 	unsigned limit, struct upstream_stream **out);
 void upstream_stream_close(struct upstream_stream *s); // and tells those who wait
@@ -88,5 +97,7 @@ void upstream_stream_leave(struct upstream_stream *s);
 void upstream_stream_forget(struct upstream_stream *s, unsigned i); // query i is off the connection
 // After anything that may have been its last query: closes it, or begins to count its idle time.
 void upstream_stream_settle(struct upstream_stream *s);
+// Has nothing come since the leg's query, for too long? Never before the connection is there.
+bool upstream_stream_is_silent(const struct upstream_stream *s, const struct upstream_leg *leg);
 void upstream_stream_on_readable(evutil_socket_t fd, short what, void *arg);
 void upstream_stream_on_writable(evutil_socket_t fd, short what, void *arg);

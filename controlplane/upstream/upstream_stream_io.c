@@ -3,6 +3,7 @@
 
 #include "upstream_internal.h"
 #include "upstream_keepalive.h"
+#include "upstream_padding.h"
 
 #include <event2/event.h>
 
@@ -11,7 +12,10 @@
 #include <string.h>
 #include <weir/clock.h>
 
-enum { LENGTH_LEN = 2, QUERY_MAX = LENGTH_LEN + UPSTREAM_QUERY_MAX + UPSTREAM_KEEPALIVE_LEN };
+enum {
+	LENGTH_LEN = 2,
+	QUERY_MAX = LENGTH_LEN + UPSTREAM_QUERY_MAX + UPSTREAM_KEEPALIVE_LEN + UPSTREAM_PADDING_MAX,
+};
 
 bool upstream_stream_has_room(const struct upstream_stream *s)
 {
@@ -31,6 +35,8 @@ static size_t query_write(
 		s->asked = true;
 		len = upstream_keepalive_ask(msg, len);
 	}
+	if (s->tls && leg->edns)
+		len = upstream_padding_add(msg, len, leg->option ? UPSTREAM_KEEPALIVE_LEN : 0);
 	put_u16(out, (uint16_t)len);
 	return len ? len + LENGTH_LEN : 0;
 }
@@ -47,16 +53,24 @@ static void count_written(struct upstream_stream *s)
 	}
 }
 
+// Bytes, or -errno.
+static ssize_t bytes_send(struct upstream_stream *s, const uint8_t *bytes, size_t len)
+{
+	if (s->tls)
+		return tls_conn_write(s->tls, bytes, len);
+	ssize_t n = send(s->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return n < 0 ? -errno : n;
+}
+
 // Sends waiting bytes as far as possible; the rest when there is room. on_readable handles errors.
 void upstream_stream_flush(struct upstream_stream *s)
 {
 	while (s->out_pos < s->out_len) {
-		ssize_t n = send(s->fd, s->out + s->out_pos, s->out_len - s->out_pos,
-			MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN && event_add(&s->writable, NULL) == 0)
+		ssize_t n = bytes_send(s, s->out + s->out_pos, s->out_len - s->out_pos);
+		if (n == -EAGAIN && event_add(&s->writable, NULL) == 0)
 			return;
 		if (n < 0) {
-			s->error = -errno;
+			s->error = (int)n;
 			event_active(&s->readable, EV_READ, 0);
 			return;
 		}
@@ -72,8 +86,36 @@ void upstream_stream_flush(struct upstream_stream *s)
 
 void upstream_stream_on_writable(evutil_socket_t fd, short what, void *arg)
 {
+	struct upstream_stream *s = arg;
 	(void)fd, (void)what;
-	upstream_stream_flush(arg);
+
+	if (!s->tls || s->there)
+		upstream_stream_flush(s);
+	else
+		event_active(&s->readable, EV_READ, 0); // which goes on with the handshake
+}
+
+// The handshake goes on. 1: it is done, 0: more is to come, -errno: the connection is not to be
+// used.
+static int secure(struct upstream_stream *s)
+{
+	char why[TLS_WHY_MAX];
+	int rc = tls_conn_handshake(s->tls);
+
+	if (rc == -EAGAIN)
+		return tls_conn_wants_write(s->tls) && event_add(&s->writable, NULL) < 0 ? -ENOMEM
+											 : 0;
+	if (rc < 0) {
+		enum tls_failure failure = tls_conn_failure(s->tls, why);
+		s->pool->calls.insecure(s, failure, why);
+		return rc;
+	}
+	s->there = true;
+	s->heard_ms = clock_mono_ms();
+	wheel_stop(&s->idle);
+	s->pool->calls.secure(s);
+	upstream_stream_flush(s);
+	return 1;
 }
 
 int upstream_stream_put(struct upstream_stream *s, struct upstream_leg *leg)
@@ -98,15 +140,24 @@ int upstream_stream_put(struct upstream_stream *s, struct upstream_leg *leg)
 	return 0;
 }
 
+// Bytes, 0 for the end, or -errno.
+static ssize_t bytes_take(struct upstream_stream *s, uint8_t *bytes, size_t len)
+{
+	if (s->tls)
+		return tls_conn_read(s->tls, bytes, len);
+	ssize_t n = recv(s->fd, bytes, len, MSG_DONTWAIT);
+	return n < 0 ? -errno : n;
+}
+
 // 1: complete, 0: more to come, -errno.
 static int read_into(struct upstream_stream *s, uint8_t *buf, uint32_t len)
 {
 	while (s->in_pos < len) {
-		ssize_t n = recv(s->fd, buf + s->in_pos, len - s->in_pos, MSG_DONTWAIT);
+		ssize_t n = bytes_take(s, buf + s->in_pos, len - s->in_pos);
 		if (n == 0)
 			return -EPIPE;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			return n == -EAGAIN ? 0 : (int)n;
 		s->there = true;
 		s->heard_ms = clock_mono_ms();
 		if (s->in_len == 0 && s->in_pos == 0)
@@ -203,9 +254,14 @@ void upstream_stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 
 	s->busy = true;
+	if (s->tls && !s->there)
+		rc = secure(s);
 	for (unsigned i = 0; i < UPSTREAM_STREAM_READS && rc > 0; i++)
 		rc = message_next(s);
 	s->busy = false;
+	// The socket says nothing of bytes that TLS has taken from it.
+	if (rc > 0 && s->tls && tls_conn_has_more(s->tls))
+		event_active(&s->readable, EV_READ, 0);
 	if (rc >= 0 && s->error)
 		rc = s->error;
 	// If this side ends it, the end does not show how many queries the server takes.

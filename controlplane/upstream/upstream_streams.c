@@ -68,7 +68,8 @@ static void look(struct upstream_streams *p, const struct upstream_stream_place 
 	*c = (struct choice){0};
 	for (struct upstream_stream *s = p->first; s; s = next) {
 		next = s->next;
-		if (!upstream_same_address(&s->peer, &place->leg->peer))
+		if (!upstream_same_address(&s->peer, &place->leg->peer)
+			|| (s->tls_peer != NULL) != place->leg->is_tls)
 			continue;
 		if (!s->live && !s->busy && is_closed(s)) {
 			p->stats.closed_peer++;
@@ -112,7 +113,8 @@ static int stream_ask(struct upstream_stream *s, struct upstream_leg *leg)
 		.leg = leg, .sent_ms = clock_mono_ms(), .end = s->put, .id = leg->id};
 	s->live++;
 	s->pool->stats.reused += s->taken++ > 0;
-	wheel_stop(&s->idle);
+	if (s->there || !s->tls)
+		wheel_stop(&s->idle);
 	if (s->there)
 		upstream_stream_flush(s);
 	return 0;
@@ -284,8 +286,8 @@ void upstream_streams_uses(struct upstream_streams *p, unsigned most)
 	p->uses_max = most ? most : UPSTREAM_STREAM_USES;
 }
 
-void upstream_streams_configure(
-	struct upstream_streams *p, const union upstream_peer *peers, unsigned count)
+void upstream_streams_configure(struct upstream_streams *p, const union upstream_peer *peers,
+	struct tls_peer *const *tls, unsigned count)
 {
 	struct upstream_stream *next;
 
@@ -293,7 +295,8 @@ void upstream_streams_configure(
 		next = s->next;
 		bool stays = s->uses <= p->uses_max;
 		unsigned i = 0;
-		while (i < count && !upstream_same_address(&s->peer, &peers[i]))
+		while (i < count
+			&& !(upstream_same_address(&s->peer, &peers[i]) && s->tls_peer == tls[i]))
 			i++;
 		if (stays && i < count)
 			continue;

@@ -65,6 +65,12 @@ struct upstream_stream_calls {
 	// for it any more. Leads nowhere.
 	void (*written)(struct upstreams *u, const struct upstream_leg *leg,
 		const union upstream_peer *peer);
+	// Whom a connection over TLS is to; NULL: none is opened now.
+	struct tls_peer *(*peer)(struct upstreams *u, const union upstream_peer *peer);
+	// Its handshake is done, or never will be: then it is closed next. Leads nowhere.
+	void (*secure)(const struct upstream_stream *s);
+	void (*insecure)(
+		const struct upstream_stream *s, enum tls_failure failure, const char *why);
 	// A query that had to wait has a connection.
 	void (*placed)(struct upstream_leg *leg, struct upstream_stream *s);
 	// The reply to its query, which is off the connection by now: with its question, or none.
@@ -110,9 +116,10 @@ ATTR_MUST_CHECK int upstream_streams_new(struct upstream_streams **out, struct l
 	struct rng *rng, struct upstreams *owner,
 	const struct upstream_stream_calls *calls);     // -ENOMEM
 void upstream_streams_free(struct upstream_streams *p); // NULL is fine; none may have a query
-// The servers there are now: connections to others get no more queries.
-void upstream_streams_configure(
-	struct upstream_streams *p, const union upstream_peer *peers, unsigned count);
+// The servers there are now: connections to others get no more queries. `tls`: whom one must be to;
+// NULL: in clear text.
+void upstream_streams_configure(struct upstream_streams *p, const union upstream_peer *peers,
+	struct tls_peer *const *tls, unsigned count);
 // Connections opened from now on take so many queries; 0: UPSTREAM_STREAM_USES.
 void upstream_streams_uses(struct upstream_streams *p, unsigned most);
 

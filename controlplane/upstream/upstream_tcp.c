@@ -7,27 +7,57 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-// An ask's query over TCP. `leg` comes first: a leg of TCP is one of these.
+// An ask's query over TCP, perhaps with TLS. `leg` comes first: a leg of TCP is one of these.
 struct upstream_tcp {
 	struct upstream_leg leg;
 	struct upstream_stream_place place;
 	unsigned again; // sent on another connection so often
 };
 
-static struct upstream_tcp *tcp_of(const struct upstream_leg *leg)
+static struct upstream_tcp *tcp_of(struct upstream_leg *leg)
 {
-	return leg->ask->tcp;
+	return (struct upstream_tcp *)leg;
+}
+
+struct upstream_leg *upstream_tcp_leg(struct upstream_tcp *t)
+{
+	return t ? &t->leg : NULL;
+}
+
+static void tcp_free(struct upstream_ask *a, struct upstream_tcp **place)
+{
+	struct upstream_tcp *t = *place;
+
+	if (!t)
+		return;
+	*place = NULL;
+	upstream_leg_close(&t->leg);
+	upstream_streams_drop(a->owner->streams, &t->place);
+	free(t);
 }
 
 void upstream_tcp_free(struct upstream_ask *a)
 {
-	struct upstream_tcp *t = a->tcp;
+	tcp_free(a, &a->tcp);
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
+		tcp_free(a, &a->tls[i]);
+}
 
-	if (!t)
-		return;
-	upstream_leg_close(&t->leg);
-	upstream_streams_drop(a->owner->streams, &t->place);
-	FREE_AND_NULL(a->tcp);
+void upstream_tcp_end(struct upstream_leg *leg)
+{
+	struct upstream_ask *a = leg->ask;
+	struct upstream_tcp *t = tcp_of(leg), **place = &a->tcp;
+
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
+		if (a->tls[i] == t)
+			place = &a->tls[i];
+	tcp_free(a, place);
+}
+
+bool upstream_tcp_is_silent(struct upstream_leg *leg)
+{
+	const struct upstream_stream *stream = tcp_of(leg)->place.stream;
+	return stream && upstream_stream_is_silent(stream, leg);
 }
 
 static unsigned on_limit(const struct upstream_leg *leg)
@@ -41,6 +71,8 @@ static void on_written(
 	struct upstreams *u, const struct upstream_leg *leg, const union upstream_peer *peer)
 {
 	unsigned i = 0;
+	if (leg && leg->is_tls && leg->ask->is_check)
+		return; // counted as a check
 	if (leg)
 		upstream_note(
 			leg->ask, TRACE_tcp_sent, upstream_leg_index(leg), leg->ask->sends, 0);
@@ -56,6 +88,9 @@ static void tcp_sent(struct upstream_leg *leg, struct upstream_stream *stream)
 
 	leg->sends = 1;
 	leg->last_sent_us = clock_mono_us();
+	leg->measures = leg->is_tls && stream->there;
+	if (leg->measures)
+		leg->first_sent_us = leg->last_sent_us;
 	if (!s || stream->taken > 1)
 		return;
 	s->tcp_opened++;
@@ -145,6 +180,10 @@ static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 		stream->learnt = true;
 	}
 	bool option = option_suspect(leg, stream);
+	if (s && leg->is_tls && stream && !stream->there) {
+		leg->refused = true;
+		upstream_wait_over(leg);
+	}
 	bool again = s && stream && stream->there && (stream->taken > 1 || option)
 		     && t->again < UPSTREAM_TCP_AGAIN && a->sends < upstream_sends_max(a)
 		     && clock_mono_ms() < a->deadline_ms;
@@ -172,27 +211,39 @@ static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 const struct upstream_stream_calls upstream_tcp_calls = {
 	.limit = on_limit,
 	.written = on_written,
+	.peer = upstream_tls_peer,
+	.secure = upstream_tls_secure,
+	.insecure = upstream_tls_insecure,
 	.placed = on_placed,
 	.reply = on_reply,
 	.broken = on_broken,
 };
 
-int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_leg **leg)
+int upstream_tcp_begin(
+	struct upstream_ask *a, struct upstream_tcp **place, unsigned server, bool is_tls)
 {
 	struct upstream_tcp *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return -ENOMEM;
-	a->tcp = t;
+	*place = t;
 	const uint64_t now_us = clock_mono_us();
 	upstream_leg_init(&t->leg, a, server, false, now_us / 1000);
 	t->leg.tcp = true;
+	t->leg.is_tls = is_tls;
 	t->leg.first_sent_us = t->leg.last_sent_us = now_us;
 	t->place.leg = &t->leg;
 	int rc = tcp_ask(t);
 	if (rc < 0)
 		return rc;
 	upstream_leg_open(&t->leg);
-	*leg = &t->leg;
 	return 0;
+}
+
+int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_leg **leg)
+{
+	int rc = upstream_tcp_begin(a, &a->tcp, server, false);
+
+	*leg = upstream_tcp_leg(a->tcp);
+	return rc;
 }

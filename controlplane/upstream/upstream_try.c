@@ -14,6 +14,7 @@ struct upstream_try {
 	struct upstream_ask ask;
 	struct upstreams *owner;
 	unsigned server, transport;
+	bool is_tls;
 	uint64_t began_us;
 	struct upstream_tried tried[UPSTREAM_TRANSPORTS]; // by UDP, over TCP
 	upstream_tried_fn done;
@@ -24,6 +25,7 @@ static void try_end(struct upstream_try *t, int err)
 {
 	t->owner->trial = NULL;
 	upstream_ask_stop(&t->ask);
+	t->tried[1].is_tls = t->is_tls;
 	t->done(t->arg, err, t->tried);
 	free(t);
 }
@@ -97,6 +99,8 @@ int upstreams_try(struct upstreams *u, const char *server, upstream_tried_fn don
 		return -ENOMEM;
 	t->owner = u;
 	t->server = i;
+	t->is_tls = u->server[i].is_tls;
+	t->transport = t->is_tls; // not by UDP
 	t->done = done;
 	t->arg = arg;
 	u->trial = t;

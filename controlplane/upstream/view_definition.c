@@ -78,7 +78,7 @@ static uint64_t names_everyone_hash(const struct config *c)
 	return names_hash(c->forwards, c->forward_count, c->local.records, c->local.record_count);
 }
 
-enum { SERVERS_TEXT_MAX = CONFIG_UPSTREAMS_MAX * SOCKET_ADDRESS_TEXT_MAX };
+enum { SERVERS_TEXT_MAX = CONFIG_UPSTREAMS_MAX * FORWARD_SERVER_TEXT_MAX };
 
 uint64_t view_definition_hash(const struct view_definition *d)
 {

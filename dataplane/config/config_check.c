@@ -2,6 +2,8 @@
 
 #include "config_sections.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/shm_abi.h>
 
@@ -27,6 +29,20 @@ static int runtime_check(const struct config_doc *doc, const struct config_runti
 	if (rc == 0 && strcmp(r->hugepages, "auto") != 0 && strcmp(r->hugepages, "off") != 0)
 		rc = directory_check(doc, "runtime.hugepages", r->hugepages);
 	return rc;
+}
+
+static int authorities_check(const struct config_doc *doc, const struct config_upstreams *u)
+{
+	static const char key[] = "upstreams.ca_file";
+	if (!*u->ca_file)
+		return 0;
+	if (u->ca_file[0] != '/')
+		return config_refuse(doc, key, "must be an absolute path");
+	FILE *f = fopen(u->ca_file, "re");
+	if (!f)
+		return config_refuse(doc, key, "%s", strerror(errno));
+	fclose(f);
+	return 0;
 }
 
 // A worker must never run out of packet buffers because all of them lie in rings.
@@ -145,5 +161,7 @@ int config_check(const struct config_doc *doc, const struct config *c)
 		rc = refresh_check(doc, &c->refresh);
 	if (rc == 0)
 		rc = rule_lists_check(doc, c);
+	if (rc == 0)
+		rc = authorities_check(doc, &c->upstreams);
 	return rc;
 }

@@ -24,7 +24,10 @@ static int servers_apply(const struct config_doc *doc, const char *item,
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	// The zone of all names is no zone of one's own.
+	return z->name.labels == 0
+		       ? config_servers_strict(doc, list, c, z->servers, z->server_count)
+		       : 0;
 }
 
 static int zone_apply(const struct config_doc *doc, const char *list,
@@ -70,7 +73,9 @@ static bool same_servers(const struct config_forward_zone *a, const struct confi
 		const struct socket_address *x = &a->servers[i].address,
 					    *y = &b->servers[i].address;
 		same = x->port == y->port && x->ip.version == y->ip.version
-		       && memcmp(x->ip.bytes, y->ip.bytes, sizeof(x->ip.bytes)) == 0;
+		       && memcmp(x->ip.bytes, y->ip.bytes, sizeof(x->ip.bytes)) == 0
+		       && a->servers[i].tls.is_on == b->servers[i].tls.is_on
+		       && strcmp(a->servers[i].tls.name, b->servers[i].tls.name) == 0;
 	}
 	return same;
 }

@@ -94,7 +94,7 @@ static int upstreams_apply(const struct config_doc *doc, const struct config_raw
 	for (unsigned i = 0; rc == 0 && i < raw->upstreams_count; i++)
 		rc = config_server_apply(
 			doc, &raw->upstreams[i], list, c, g->upstreams, &g->upstream_count);
-	return rc;
+	return rc < 0 ? rc : config_servers_strict(doc, list, c, g->upstreams, g->upstream_count);
 }
 
 static int flags_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,

@@ -3,36 +3,43 @@
 
 // The keys of upstreams, in the form that config_keys.h explains.
 
-#define CONFIG_KEYS_UPSTREAMS(X)                                                                \
-	X(upstreams, first_timeout_ms, first_timeout_ms, NUMBER, none, "400", 20, 1500, LIVE,   \
-		"Longest wait for a reply to the first query of a question, in milliseconds.")  \
-	X(upstreams, max_sends, max_sends, NUMBER, none, "6", 1, 16, LIVE,                      \
-		"Most queries that weir sends to upstreams for one question.")                  \
-	X(upstreams, policy, policy, CHOICE, upstream_policy, "failover", 0, 0, LIVE,           \
-		"Which server weir asks first, of those that are up: the first one of the "     \
-		"list (`failover`), the quickest (`latency`), the one with the fewest "         \
-		"queries under way (`least-outstanding`), or one after the other "              \
-		"(`round-robin`). The same holds for servers of groups and of forward zones. "  \
-		"See [upstreams.md](../how-to/upstreams.md).")                                  \
-	X(upstreams, race, race, NUMBER, none, "1", 1, 2, LIVE,                                 \
-		"Servers that weir asks at one time; the first good reply counts. `2` costs "   \
-		"a second query for each question.")                                            \
-	X(upstreams, check, check, CHOICE, upstream_check, "down", 0, 0, LIVE,                  \
-		"Servers that weir sends a query of its own, to see whether they answer: "      \
-		"those that left one unanswered (`down`), `all`, or none (`off`).")             \
-	X(upstreams, check_interval, check_interval_s, NUMBER, none, "1", 1, 60, LIVE,          \
-		"Seconds between two checks of a server.")                                      \
-	X(upstreams, check_name, check_text, TEXT, none, ".", 1, 255, LIVE,                     \
-		"Name that a check asks for. Any reply will do.")                               \
-	X(upstreams, check_type, check_type, CHOICE, check_type, "NS", 0, 0, LIVE,              \
-		"Type that a check asks for.")                                                  \
-	X(upstreams, via, via, CHOICE, upstream_via, "auto", 0, 0, LIVE,                        \
-		"How queries over UDP leave. `auto`: through the port of the data plane where " \
-		"the kernel's route to the server leaves by an exception interface, else by "   \
-		"sockets. `port`: the same, and weir logs a warning for each server that "      \
-		"cannot be asked through the port. `kernel`: by sockets. See "                  \
-		"[upstreams.md](../how-to/upstreams.md#through-the-port).")                     \
-	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 300, LIVE,                      \
+#define CONFIG_KEYS_UPSTREAMS(X)                                                                 \
+	X(upstreams, first_timeout_ms, first_timeout_ms, NUMBER, none, "400", 20, 1500, LIVE,    \
+		"Longest wait for a reply to the first query of a question, in milliseconds.")   \
+	X(upstreams, max_sends, max_sends, NUMBER, none, "6", 1, 16, LIVE,                       \
+		"Most queries that weir sends to upstreams for one question.")                   \
+	X(upstreams, policy, policy, CHOICE, upstream_policy, "failover", 0, 0, LIVE,            \
+		"Which server weir asks first, of those that are up: the first one of the "      \
+		"list (`failover`), the quickest (`latency`), the one with the fewest "          \
+		"queries under way (`least-outstanding`), or one after the other "               \
+		"(`round-robin`). The same holds for servers of groups and of forward zones. "   \
+		"See [upstreams.md](../how-to/upstreams.md).")                                   \
+	X(upstreams, race, race, NUMBER, none, "1", 1, 2, LIVE,                                  \
+		"Servers that weir asks at one time; the first good reply counts. `2` costs "    \
+		"a second query for each question.")                                             \
+	X(upstreams, check, check, CHOICE, upstream_check, "down", 0, 0, LIVE,                   \
+		"Servers that weir sends a query of its own, to see whether they answer: "       \
+		"those that left one unanswered (`down`), `all`, or none (`off`).")              \
+	X(upstreams, check_interval, check_interval_s, NUMBER, none, "1", 1, 60, LIVE,           \
+		"Seconds between two checks of a server.")                                       \
+	X(upstreams, check_name, check_text, TEXT, none, ".", 1, 255, LIVE,                      \
+		"Name that a check asks for. Any reply will do.")                                \
+	X(upstreams, check_type, check_type, CHOICE, check_type, "NS", 0, 0, LIVE,               \
+		"Type that a check asks for.")                                                   \
+	X(upstreams, via, via, CHOICE, upstream_via, "auto", 0, 0, LIVE,                         \
+		"How queries over UDP leave. `auto`: through the port of the data plane where "  \
+		"the kernel's route to the server leaves by an exception interface, else by "    \
+		"sockets. `port`: the same, and weir logs a warning for each server that "       \
+		"cannot be asked through the port. `kernel`: by sockets. See "                   \
+		"[upstreams.md](../how-to/upstreams.md#through-the-port).")                      \
+	X(upstreams, strict, strict, BOOL, none, "false", 0, 0, LIVE,                            \
+		"`true`: the configuration is refused if a server of `upstreams.servers` or of " \
+		"a group would be asked in clear text. Servers of forward zones may be. See "    \
+		"[upstreams.md](../how-to/upstreams.md#over-tls).")                              \
+	X(upstreams, ca_file, ca_file, TEXT, none, "", 0, 200, LIVE,                             \
+		"Absolute path of a PEM file with the authorities that vouch for servers over "  \
+		"TLS. Empty: the system's, in `/etc/ssl/certs`.")                                \
+	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 300, LIVE,                       \
 		"Seconds for which a server that failed is tried last where `check` is `off`.")
 
 // X(choices, word, value)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEVICE_TEXT_MAX = 512, DNS_PORT = 53 };
+enum { DEVICE_TEXT_MAX = 512 };
 
 // Every core that this process may run on, but the main one.
 static int lcores_auto(const struct config_doc *doc, const char *key, struct config_dataplane *d)
@@ -193,7 +193,7 @@ static int ports_apply(
 }
 
 // No host answers on these: the unspecified address, multicast, IPv4 broadcast.
-static bool address_is_host(const struct ip_address *a)
+bool config_address_is_host(const struct ip_address *a)
 {
 	static const uint8_t zero[16];
 	size_t len = a->version == 4 ? 4 : 16;
@@ -202,7 +202,7 @@ static bool address_is_host(const struct ip_address *a)
 	return a->version == 4 ? a->bytes[0] < 224 : a->bytes[0] != 0xff;
 }
 
-static bool address_equal(const struct ip_address *a, const struct ip_address *b)
+bool config_address_equal(const struct ip_address *a, const struct ip_address *b)
 {
 	return a->version == b->version && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
@@ -221,74 +221,15 @@ static int addresses_apply(
 		if (ip_address_parse(raw->service_addresses[i], &a) < 0)
 			return config_refuse(
 				doc, key, "is not an IP address, with or without /prefix length");
-		if (!address_is_host(&a) || a.prefix_len == 0)
+		if (!config_address_is_host(&a) || a.prefix_len == 0)
 			return config_refuse(doc, key, "no host can have this address");
 		for (unsigned j = 0; j < i; j++) {
-			if (address_equal(&d->addresses[j], &a))
+			if (config_address_equal(&d->addresses[j], &a))
 				return config_refuse(doc, key, "given twice");
 		}
 		d->addresses[i] = a;
 	}
 	d->address_count = raw->service_addresses_count;
-	return 0;
-}
-
-int config_server_check(const struct config_doc *doc, const char *key, const struct config *out,
-	const struct config_upstream *servers, unsigned count, const struct socket_address *a)
-{
-	if (!address_is_host(&a->ip))
-		return config_refuse(doc, key, "no host can have this address");
-	for (unsigned i = 0; i < out->dataplane.address_count && a->port == DNS_PORT; i++) {
-		if (address_equal(&out->dataplane.addresses[i], &a->ip))
-			return config_refuse(
-				doc, key, "is an address of this service: queries would loop");
-	}
-	for (unsigned i = 0; i < count; i++) {
-		const struct socket_address *other = &servers[i].address;
-		if (address_equal(&other->ip, &a->ip) && other->port == a->port)
-			return config_refuse(doc, key, "given twice");
-	}
-	return 0;
-}
-
-int config_server_apply(const struct config_doc *doc, const struct config_raw_server *raw,
-	const char *list, const struct config *out, struct config_upstream *servers,
-	unsigned *count)
-{
-	char key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
-	config_item_key(key, list, *count, "address");
-	struct socket_address a;
-	if (!raw->address)
-		return config_refuse(doc, key, "has no value");
-	if (socket_address_parse(raw->address, DNS_PORT, &a) < 0)
-		return config_refuse(doc, key,
-			"is not an IP address, with or without port (\"9.9.9.9\", "
-			"\"9.9.9.9:53\", \"[2620:fe::fe]:53\")");
-	if (config_server_check(doc, key, out, servers, *count, &a) < 0)
-		return -EINVAL;
-
-	char *name = NULL;
-	config_item_key(key, list, *count, "name");
-	int rc = config_text_take(doc, key, raw->name ? raw->name : socket_address_text(&a, text),
-		CONFIG_TITLE_MAX, &name);
-	if (rc < 0)
-		return rc;
-	for (unsigned j = 0; j < *count; j++) {
-		if (strcmp(servers[j].name, name) == 0) {
-			free(name);
-			return config_refuse(doc, key, "given twice");
-		}
-	}
-	int64_t weight = 1;
-	config_item_key(key, list, *count, "weight");
-	if (raw->weight)
-		rc = config_number_parse(doc, key, raw->weight, 1, CONFIG_WEIGHT_MAX, &weight);
-	if (rc < 0) {
-		free(name);
-		return rc;
-	}
-	servers[(*count)++] =
-		(struct config_upstream){.name = name, .address = a, .weight = (unsigned)weight};
 	return 0;
 }
 
@@ -317,13 +258,15 @@ static int servers_apply(
 		return config_refuse(doc, "upstreams.servers", "at least one server is needed");
 	if (dns_name_from_text(u->check_text, strlen(u->check_text), &u->check_name) < 0)
 		return config_refuse(doc, "upstreams.check_name", "is not a domain name");
+	int rc = 0;
 	for (unsigned i = 0; i < raw->servers_count; i++) {
-		int rc = config_server_apply(doc, &raw->servers[i], "upstreams.servers", out,
+		rc = config_server_apply(doc, &raw->servers[i], "upstreams.servers", out,
 			out->upstreams.server, &out->upstreams.count);
 		if (rc < 0)
 			return rc;
 	}
-	return sources_apply(doc, raw, u);
+	rc = config_servers_strict(doc, "upstreams.servers", out, u->server, u->count);
+	return rc < 0 ? rc : sources_apply(doc, raw, u);
 }
 
 int config_net_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)

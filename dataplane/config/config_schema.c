@@ -84,6 +84,7 @@ static const cyaml_schema_field_t raw_server_fields[] = {
 	RAW_TEXT(config_raw_server, address),
 	RAW_TEXT(config_raw_server, name),
 	RAW_TEXT(config_raw_server, weight),
+	RAW_SEQUENCE(config_raw_server, pin, &raw_text, CONFIG_PINS_MAX),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t raw_server = {

@@ -44,6 +44,8 @@ struct config_raw_filter {
 
 struct config_raw_server {
 	char *address, *name, *weight;
+	char **pin;
+	unsigned pin_count;
 };
 
 struct config_raw_runtime {
@@ -98,7 +100,7 @@ struct config_raw_blocking {
 
 struct config_raw_upstreams {
 	char *first_timeout_ms, *max_sends, *policy, *race, *check, *check_interval, *check_name,
-		*check_type, *via, *backoff;
+		*check_type, *via, *backoff, *strict, *ca_file;
 	struct config_raw_server *servers;
 	char **source;
 	unsigned servers_count, source_count;

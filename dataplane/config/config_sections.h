@@ -25,7 +25,13 @@ ATTR_MUST_CHECK int config_server_apply(const struct config_doc *doc,
 ATTR_MUST_CHECK int config_server_check(const struct config_doc *doc, const char *key,
 	const struct config *out, const struct config_upstream *servers, unsigned count,
 	const struct socket_address *a);
+// With `upstreams.strict` no server of the list may be asked in clear text. -EINVAL.
+ATTR_MUST_CHECK int config_servers_strict(const struct config_doc *doc, const char *list,
+	const struct config *c, const struct config_upstream *servers, unsigned count);
 void config_net_free(struct config *c);
+// Can a host have it? Not the unspecified address, multicast, IPv4 broadcast.
+bool config_address_is_host(const struct ip_address *a);
+bool config_address_equal(const struct ip_address *a, const struct ip_address *b);
 
 // VLANs: those of which a port takes frames, and those whose clients are in a group.
 

@@ -99,10 +99,27 @@ char *socket_address_text(const struct socket_address *a, char out[SOCKET_ADDRES
 bool socket_address_to_sockaddr(
 	const struct socket_address *a, struct sockaddr_storage *out, socklen_t *len);
 
+enum {
+	CONFIG_TLS_NAME_MAX = 253,
+	CONFIG_PINS_MAX = 4,
+	CONFIG_PIN_LEN = 32,
+	CONFIG_CA_FILE_MAX = 200
+};
+
+// How a server is asked over TLS (controlplane/tls/tls.h).
+struct config_upstream_tls {
+	bool is_on;
+	char name[CONFIG_TLS_NAME_MAX
+		  + 1]; // that the certificate is for, lower case; "": the address
+	unsigned pin_count;
+	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN]; // SHA-256 of public keys
+};
+
 struct config_upstream {
 	char *name; // text of the address unless given
 	struct socket_address address;
 	unsigned weight; // 1 to CONFIG_WEIGHT_MAX; 1 unless given
+	struct config_upstream_tls tls;
 };
 
 // Order of the servers that are up (controlplane/upstream/upstream_choose.h).
@@ -141,6 +158,8 @@ struct config_upstreams {
 	uint16_t check_type;        // NS
 	unsigned backoff_s;         // 30: for this time a failed server is tried last
 	enum upstream_via via;
+	bool strict;   // every server is asked over TLS, but those of forward zones
+	char *ca_file; // of authorities of TLS servers; "" or NULL: the system's
 	// Source addresses of queries through the port, one of each version at most; none: the
 	// kernel's choice.
 	unsigned source_count;

@@ -37,6 +37,21 @@ static void checks_cell(struct table *t, const struct json_node *n, const char *
 		(unsigned long long)json_count(n, key));
 }
 
+// What is not in the table of a server over TLS.
+static void tls_print(const struct json_node *rows)
+{
+	for (size_t i = 0; i < json_length(rows); i++) {
+		const struct json_node *row = json_at(rows, i), *tls = json_get(row, "tls");
+		if (!tls)
+			continue;
+		say(row, "{name}: TLS: ");
+		say(tls, *json_text(tls, "error") ? "no connection: {error}; " : "{about}; ");
+		say(tls, "{handshakes:n} handshakes, {resumed:n} resumed; failed: "
+			 "{failed_handshake:n} handshakes, {failed_certificate:n} certificates, "
+			 "{failed_name:n} names, {failed_pin:n} pins\n");
+	}
+}
+
 static void upstreams_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"for", "set", cell_text},
@@ -49,6 +64,7 @@ static void upstreams_print(const struct json_node *root)
 		{">bad", "bad_replies", cell_count}, {">failed checks", "checks", checks_cell}};
 
 	cell_rows_print(json_get(root, "upstreams"), columns, ARRAY_LEN(columns));
+	tls_print(json_get(root, "upstreams"));
 	say_if(root, "left_out", "and {left_out:n} more\n");
 }
 
@@ -96,6 +112,11 @@ static void tried_print(const char *transport, const struct json_node *n)
 
 static void test_print(const struct json_node *root)
 {
+	const struct json_node *tls = json_get(root, "tls");
+	if (tls) {
+		tried_print("TLS", tls);
+		return;
+	}
 	tried_print("UDP", json_get(root, "udp"));
 	tried_print("TCP", json_get(root, "tcp"));
 }
@@ -110,7 +131,8 @@ int cmd_upstream_test(struct ctl *c)
 		return CTL_FAILED;
 	const struct json_node *root = json_doc_root(doc);
 	bool answers = json_flag(json_get(root, "udp"), "answered")
-		       || json_flag(json_get(root, "tcp"), "answered");
+		       || json_flag(json_get(root, "tcp"), "answered")
+		       || json_flag(json_get(root, "tls"), "answered");
 	int rc = show_doc(c, doc, test_print);
 	return rc == CTL_OK && !answers ? CTL_FAILED : rc;
 }

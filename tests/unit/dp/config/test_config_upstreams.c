@@ -46,6 +46,65 @@ static void test_values(void **)
 	config_free(c);
 }
 
+#define PIN "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+static void test_over_tls(void **)
+{
+	struct config *c = config_text_load(
+		BEFORE "  servers: [{address: tls://DNS.Quad9.net@9.9.9.9, pin: [\"" PIN "\"]},"
+		       " {address: 'tls://[2620:fe::fe]:8853'}, {address: 1.1.1.1}]\n"
+		       "groups: [{name: kids, clients: [192.0.2.7],"
+		       " upstreams: [{address: 'tls://kids.example.@8.8.8.8:99'}],"
+		       " forward_zones: [{name: corp.example, servers: "
+		       "[tls://ns.example@192.0.2.9]}]}]\n");
+	const struct config_upstream *s = c->upstreams.server;
+	assert_true(s[0].tls.is_on);
+	assert_string_equal(s[0].tls.name, "dns.quad9.net");
+	assert_int_equal(s[0].address.port, 853);
+	assert_int_equal(s[0].tls.pin_count, 1);
+	for (unsigned i = 0; i < CONFIG_PIN_LEN; i++)
+		assert_int_equal(s[0].tls.pin[0][i], i);
+	assert_true(s[1].tls.is_on);
+	assert_string_equal(s[1].tls.name, "");
+	assert_int_equal(s[1].address.port, 8853);
+	assert_false(s[2].tls.is_on);
+	assert_int_equal(s[2].address.port, 53);
+	assert_string_equal(c->groups[0].upstreams[0].tls.name, "kids.example");
+	assert_int_equal(c->groups[0].upstreams[0].address.port, 99);
+	assert_string_equal(c->groups[0].forwards[0].servers[0].tls.name, "ns.example");
+	assert_false(c->upstreams.strict);
+	assert_string_equal(c->upstreams.ca_file, "");
+	config_free(c);
+}
+
+static void test_strict(void **)
+{
+	static const char tls[] =
+		"  strict: true\n  servers: [{address: tls://a.example@9.9.9.9}]\n";
+	char text[512];
+	struct config *c =
+		config_text_load(BEFORE "  strict: true\n  ca_file: /dev/null\n"
+					"  servers: [{address: tls://a.example@9.9.9.9}]\n"
+					"forward_zones: [{name: lan, servers: [192.0.2.1]}]\n");
+	assert_true(c->upstreams.strict);
+	assert_string_equal(c->upstreams.ca_file, "/dev/null");
+	config_free(c);
+	config_text_refused(BEFORE
+		"  strict: true\n"
+		"  servers: [{address: tls://a.example@9.9.9.9}, {address: 1.1.1.1}]\n",
+		"upstreams.servers[1].address: would be asked in clear text");
+	snprintf(text, sizeof(text),
+		BEFORE
+		"%sgroups: [{name: kids, clients: [192.0.2.7], upstreams: [{address: 8.8.8.8}]}]\n",
+		tls);
+	config_text_refused(
+		text, "groups \"kids\": upstreams[0].address: would be asked in clear text");
+	snprintf(text, sizeof(text), BEFORE "%sforward_zones: [{name: ., servers: [8.8.8.8]}]\n",
+		tls);
+	config_text_refused(
+		text, "forward_zones \".\": servers[0].address: would be asked in clear text");
+}
+
 static void test_refused(void **)
 {
 	static const struct {
@@ -59,6 +118,23 @@ static void test_refused(void **)
 			"upstreams.servers[0].weight: \"heavy\" is not a whole number"},
 		{"  servers: [{address: 9.9.9.9}]\n  policy: round-robbin\n", "round-robin"},
 		{"  servers: [{address: 9.9.9.9}]\n  race: 3\n", "upstreams.race: must be 1 to 2"},
+		{"  servers: [{address: 'https://dns.example/'}]\n", "no such protocol"},
+		{"  servers: [{address: tls://dns.example}]\n", "needs an IP address"},
+		{"  servers: [{address: tls://a_b!@9.9.9.9}]\n", "not that of a host"},
+		{"  servers: [{address: tls://@9.9.9.9}]\n", "not that of a host"},
+		{"  servers: [{address: dns.example@9.9.9.9}]\n", "or \"tls://NAME@ADDRESS\""},
+		{"  servers: [{address: 9.9.9.9, pin: [\"" PIN "\"]}]\n",
+			"is for servers over TLS"},
+		{"  servers: [{address: tls://9.9.9.9, pin: [AAEC]}]\n", "SHA-256 of a public key"},
+		{"  servers: [{address: tls://9.9.9.9, pin: "
+		 "[\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=\"]}]\n",
+			"SHA-256 of a public key"},
+		{"  servers: [{address: tls://9.9.9.9}, {address: '9.9.9.9:853'}]\n",
+			"given twice"},
+		{"  servers: [{address: 9.9.9.9}]\n  ca_file: ca.pem\n",
+			"upstreams.ca_file: must be an absolute path"},
+		{"  servers: [{address: 9.9.9.9}]\n  ca_file: /nowhere/ca.pem\n",
+			"upstreams.ca_file: No such file"},
 		{"  servers: [{address: 9.9.9.9}]\n  check_name: a..b\n",
 			"upstreams.check_name: is not a domain name"},
 	};
@@ -74,6 +150,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_over_tls),
+		cmocka_unit_test(test_strict),
 		cmocka_unit_test(test_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

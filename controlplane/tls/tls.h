@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// TLS over sockets that the caller owns, watches and closes. The library is OpenSSL 3.
+//
+// A peer is a server as the configuration names it: the name or address that its certificate must
+// be for, the keys that it may have, the authorities that vouch for it, the protocol (ALPN). It
+// keeps the sessions that the server offered to resume, TLS_SESSIONS_EACH at most: a later
+// handshake then takes no certificate and no signature. With TLS 1.3 each is used once (RFC 8446
+// C.4). A peer lives as long as its owner or a connection needs it; peer and connections belong to
+// one thread.
+//
+// The server must prove all of this, or the handshake fails: a certificate that is valid today and
+// that the authorities vouch for; a subject alternative name that is the peer's name (or address,
+// where there is no name; a common name does not count); and one of the pinned keys, if there are
+// any. TLS 1.2 and 1.3, no renegotiation, no compression. What comes of a resumed session is
+// checked again for its key and its last day.
+//
+// Authorities are loaded once for each file and shared by all threads. Without a file they are the
+// system's: /etc/ssl/certs, from which OpenSSL reads a certificate when a chain first ends at it (a
+// small file, read on the caller's thread).
+//
+// No function waits: a socket must be non-blocking. A full handshake costs some 0.3 ms of CPU on
+// this side, a resumed one 0.1 ms. A connection takes some 10 KiB, and 33 KiB more while it reads
+// and writes. The process must ignore SIGPIPE.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <weir/attr.h>
+#include <weir/config_filter.h>
+
+enum { TLS_SESSIONS_EACH = 4, TLS_TRUSTS_MAX = 64, TLS_WHY_MAX = 160, TLS_ABOUT_MAX = 64 };
+
+// Why there is no connection. name, contents
+#define TLS_FAILURES(X)                                                                    \
+	X(handshake, "the server ended or never finished the handshake, or speaks no TLS") \
+	X(certificate, "the certificate is expired, not trusted, or not to be read")       \
+	X(name, "the certificate is for another name or address")                          \
+	X(pin, "the certificate has another key than the pinned ones")
+
+enum tls_failure {
+#define X(name, text) TLS_FAILURE_##name,
+	TLS_FAILURES(X)
+#undef X
+		TLS_FAILURE_COUNT
+};
+
+extern const char *const tls_failure_names[TLS_FAILURE_COUNT];
+
+// Has the library count its memory (heap_site.h). Before any other library uses it; any thread, any
+// number of times.
+void tls_start(void);
+
+struct tls_target {
+	const char *name; // NULL: the certificate must be for the address
+	struct ip_address address;
+	const char *ca_file; // PEM; NULL: the system's authorities
+	const char *alpn;    // "dot"
+	unsigned pin_count;
+	const uint8_t (*pin)[CONFIG_PIN_LEN]; // SHA-256 of public keys (SPKI, RFC 7858 4.2)
+};
+
+struct tls_peer;
+// Copies what it needs. -ENOMEM; -EINVAL: the file gives no authorities, with `why`.
+ATTR_MUST_CHECK int tls_peer_new(
+	struct tls_peer **out, const struct tls_target *target, char why[TLS_WHY_MAX]);
+void tls_peer_free(struct tls_peer *p); // NULL is fine; its connections may go on
+// Do both take the same servers for good, with the same authorities?
+bool tls_peer_same(const struct tls_peer *a, const struct tls_peer *b);
+unsigned tls_peer_sessions(const struct tls_peer *p);
+
+struct tls_conn;
+// For the client's side of a socket that is connected or about to be. -ENOMEM.
+ATTR_MUST_CHECK int tls_conn_connect(struct tls_conn **out, struct tls_peer *p, int fd);
+// Tells the other side, if that does not wait. The socket stays open. NULL is fine.
+void tls_conn_close(struct tls_conn *c);
+
+// 1: done; -EAGAIN: when the socket is readable, or writable if tls_conn_wants_write says so;
+// -EPROTO: never, tls_conn_failure says why.
+ATTR_MUST_CHECK int tls_conn_handshake(struct tls_conn *c);
+// Both after the handshake: bytes; 0 (of a read): the other side has ended it; -EAGAIN, as above;
+// -errno.
+ATTR_MUST_CHECK ssize_t tls_conn_read(struct tls_conn *c, void *buf, size_t len);
+ATTR_MUST_CHECK ssize_t tls_conn_write(struct tls_conn *c, const void *buf, size_t len);
+bool tls_conn_wants_write(const struct tls_conn *c); // of the last -EAGAIN
+// Bytes are here that a read returns, of which the socket says nothing.
+bool tls_conn_has_more(const struct tls_conn *c);
+
+// After -EPROTO of a handshake.
+enum tls_failure tls_conn_failure(const struct tls_conn *c, char why[TLS_WHY_MAX]);
+bool tls_conn_is_resumed(const struct tls_conn *c);
+// "TLSv1.3 TLS_AES_256_GCM_SHA384"
+const char *tls_conn_about(const struct tls_conn *c, char out[TLS_ABOUT_MAX]);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tls_internal.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int tls_conn_connect(struct tls_conn **out, struct tls_peer *p, int fd)
+{
+	struct tls_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->peer = p;
+	c->ssl = tls_peer_connection(p, c);
+	if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
+		SSL_free(c->ssl);
+		free(c);
+		return -ENOMEM;
+	}
+	SSL_set_connect_state(c->ssl);
+	tls_peer_hold(p);
+	*out = c;
+	return 0;
+}
+
+void tls_conn_close(struct tls_conn *c)
+{
+	if (!c)
+		return;
+	// Without it OpenSSL takes the session for a broken one. What it leaves in the queue of
+	// errors belongs to nobody.
+	if (!c->is_over && SSL_is_init_finished(c->ssl))
+		(void)SSL_shutdown(c->ssl);
+	ERR_clear_error();
+	SSL_free(c->ssl);
+	tls_peer_free(c->peer);
+	free(c);
+}
+
+static int fail(struct tls_conn *c, enum tls_failure failure, const char *why)
+{
+	c->failure = failure;
+	snprintf(c->why, sizeof(c->why), "%s", why);
+	c->is_over = true;
+	tls_peer_forget(c->peer);
+	return -EPROTO;
+}
+
+// -EAGAIN, 0: the other side has ended it, or -errno; `rc` is what the call returned.
+static int result_of(struct tls_conn *c, int rc)
+{
+	int err = errno, what = SSL_get_error(c->ssl, rc);
+
+	c->wants_write = what == SSL_ERROR_WANT_WRITE;
+	if (what == SSL_ERROR_WANT_READ || c->wants_write)
+		return -EAGAIN;
+	c->is_over = true;
+	if (what == SSL_ERROR_ZERO_RETURN)
+		return 0;
+	if (what == SSL_ERROR_SYSCALL)
+		return err ? -err : 0;
+	return -EPROTO;
+}
+
+// The certificate of the handshake, or of the session that it resumes.
+static int certificate_check(struct tls_conn *c)
+{
+	X509 *x = SSL_get0_peer_certificate(c->ssl);
+	uint8_t *key = NULL;
+
+	if (!x || SSL_get_verify_result(c->ssl) != X509_V_OK)
+		return fail(c, TLS_FAILURE_certificate, "no certificate");
+	if (X509_cmp_current_time(X509_get0_notAfter(x)) <= 0)
+		return fail(c, TLS_FAILURE_certificate, "certificate has expired");
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &key);
+	bool pinned = len > 0 && tls_peer_pinned(c->peer, key, (size_t)len);
+	OPENSSL_free(key);
+	return pinned ? 1
+		      : fail(c, TLS_FAILURE_pin, "the certificate's key is none of those pinned");
+}
+
+static int handshake_failed(struct tls_conn *c, int result)
+{
+	long verdict = SSL_get_verify_result(c->ssl);
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
+		return fail(c, TLS_FAILURE_name, "the certificate is for another name");
+	if (verdict != X509_V_OK)
+		return fail(c, TLS_FAILURE_certificate, X509_verify_cert_error_string(verdict));
+	if (result == -EPROTO)
+		return fail(c, TLS_FAILURE_handshake, reason ? reason : "no TLS");
+	return fail(c, TLS_FAILURE_handshake,
+		result ? strerror(-result) : "the server ended the connection");
+}
+
+int tls_conn_handshake(struct tls_conn *c)
+{
+	if (c->is_over)
+		return -EPROTO;
+	ERR_clear_error();
+	errno = 0;
+	int rc = SSL_do_handshake(c->ssl);
+	if (rc == 1)
+		return certificate_check(c);
+	int result = result_of(c, rc);
+	return result == -EAGAIN ? -EAGAIN : handshake_failed(c, result);
+}
+
+ssize_t tls_conn_read(struct tls_conn *c, void *buf, size_t len)
+{
+	size_t n = 0;
+
+	if (c->is_over)
+		return 0;
+	ERR_clear_error();
+	errno = 0;
+	int rc = SSL_read_ex(c->ssl, buf, len, &n);
+	return rc == 1 ? (ssize_t)n : result_of(c, rc);
+}
+
+ssize_t tls_conn_write(struct tls_conn *c, const void *buf, size_t len)
+{
+	size_t n = 0;
+
+	if (c->is_over)
+		return -EPIPE;
+	ERR_clear_error();
+	errno = 0;
+	int rc = SSL_write_ex(c->ssl, buf, len, &n);
+	if (rc == 1)
+		return (ssize_t)n;
+	rc = result_of(c, rc);
+	return rc ? rc : -EPIPE;
+}
+
+bool tls_conn_wants_write(const struct tls_conn *c)
+{
+	return c->wants_write;
+}
+
+bool tls_conn_has_more(const struct tls_conn *c)
+{
+	return !c->is_over && SSL_has_pending(c->ssl);
+}
+
+enum tls_failure tls_conn_failure(const struct tls_conn *c, char why[TLS_WHY_MAX])
+{
+	memcpy(why, c->why, TLS_WHY_MAX);
+	return c->failure;
+}
+
+bool tls_conn_is_resumed(const struct tls_conn *c)
+{
+	return SSL_session_reused(c->ssl);
+}
+
+const char *tls_conn_about(const struct tls_conn *c, char out[TLS_ABOUT_MAX])
+{
+	snprintf(out, TLS_ABOUT_MAX, "%s %s", SSL_get_version(c->ssl), SSL_get_cipher_name(c->ssl));
+	return out;
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What tls_peer.c (authorities, peers, their sessions) and tls_conn.c (connections) share.
+
+#include "tls.h"
+
+struct ssl_ctx_st;
+struct ssl_session_st;
+struct ssl_st;
+
+struct tls_conn {
+	struct ssl_st *ssl;
+	struct tls_peer *peer; // holds it
+	bool wants_write;
+	bool is_over; // it may not even be told goodbye
+	enum tls_failure failure;
+	char why[TLS_WHY_MAX];
+};
+
+// A connection with whatever the peer's certificate must show. NULL: no memory.
+struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c);
+void tls_peer_hold(struct tls_peer *p); // tls_peer_free gives it back
+// Sessions of it are worth nothing.
+void tls_peer_forget(struct tls_peer *p);
+// Is the key of the certificate, in DER, one of the pinned ones? True where there are none.
+bool tls_peer_pinned(const struct tls_peer *p, const uint8_t *key, size_t len);

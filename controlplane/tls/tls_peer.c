@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/file_seen.h"
+#include "tls_internal.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/heap_site.h>
+
+// Authorities of one file in one state, in a context that connections are made from.
+struct tls_trust {
+	SSL_CTX *context;
+	unsigned users;
+	bool is_system; // else of the file
+	struct file_seen seen;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct tls_trust trust[TLS_TRUSTS_MAX]; // `users` 0: free
+} trusts = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+struct tls_peer {
+	unsigned users; // its owner, and connections
+	struct tls_trust *trust;
+	char *name; // NULL: none
+	struct ip_address address;
+	unsigned char alpn[32]; // with its length first
+	unsigned alpn_len, pin_count, sessions;
+	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
+	SSL_SESSION *session[TLS_SESSIONS_EACH]; // the latest one last
+};
+
+const char *const tls_failure_names[TLS_FAILURE_COUNT] = {
+#define X(name, text) [TLS_FAILURE_##name] = #name,
+	TLS_FAILURES(X)
+#undef X
+};
+
+static void *library_malloc(size_t n, const char *, int)
+{
+	return heap_openssl_malloc(n);
+}
+
+static void *library_realloc(void *p, size_t n, const char *, int)
+{
+	if (n > 0)
+		return heap_openssl_realloc(p, n);
+	heap_free(p);
+	return NULL;
+}
+
+static void library_free(void *p, const char *, int)
+{
+	heap_free(p);
+}
+
+// OpenSSL refuses the hooks once it has allocated, and is not counted then.
+static void start_once(void)
+{
+	(void)!CRYPTO_set_mem_functions(library_malloc, library_realloc, library_free);
+}
+
+void tls_start(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, start_once);
+}
+
+void tls_peer_forget(struct tls_peer *p)
+{
+	while (p->sessions > 0)
+		SSL_SESSION_free(p->session[--p->sessions]);
+}
+
+// The server offers to resume a session; 1: it is ours now. Of a connection that is in use, so its
+// certificate is a good one.
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+	const struct tls_conn *c = SSL_get_app_data(ssl);
+	struct tls_peer *p = c->peer;
+
+	if (!SSL_SESSION_is_resumable(session))
+		return 0;
+	if (p->sessions == TLS_SESSIONS_EACH) {
+		SSL_SESSION_free(p->session[0]);
+		memmove(p->session, p->session + 1, --p->sessions * sizeof(p->session[0]));
+	}
+	p->session[p->sessions++] = session;
+	return 1;
+}
+
+static SSL_CTX *context_new(const char *ca_file, char why[TLS_WHY_MAX])
+{
+	ERR_clear_error();
+	SSL_CTX *x = SSL_CTX_new(TLS_client_method());
+	if (!x || !SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION)) {
+		SSL_CTX_free(x);
+		snprintf(why, TLS_WHY_MAX, "no memory");
+		return NULL;
+	}
+	SSL_CTX_set_options(
+		x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(x, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
+				    | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(x, 1);
+	SSL_CTX_set_verify(x, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(x, on_session);
+	if (ca_file ? SSL_CTX_load_verify_file(x, ca_file) : SSL_CTX_set_default_verify_paths(x))
+		return x;
+	unsigned long error = ERR_peek_error();
+	const char *reason = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
+						     : ERR_reason_error_string(error);
+	snprintf(why, TLS_WHY_MAX, "%.100s: %.40s", ca_file ? ca_file : "the system's authorities",
+		reason ? reason : "no certificate in it");
+	SSL_CTX_free(x);
+	return NULL;
+}
+
+// One with the same file in the same state, or else a free one to be filled. NULL: full.
+static struct tls_trust *trust_find(bool is_system, const struct file_seen *seen)
+{
+	struct tls_trust *spare = NULL;
+
+	for (unsigned i = 0; i < TLS_TRUSTS_MAX; i++) {
+		struct tls_trust *t = &trusts.trust[i];
+		if (t->users == 0)
+			spare = spare ? spare : t;
+		else if (t->is_system == is_system && (is_system || file_seen_same(&t->seen, seen)))
+			return t;
+	}
+	return spare;
+}
+
+static int trust_take(struct tls_trust **out, const char *ca_file, char why[TLS_WHY_MAX])
+{
+	struct file_seen seen = {0};
+	int rc = 0;
+
+	if (ca_file)
+		seen = file_seen_now(ca_file);
+	pthread_mutex_lock(&trusts.lock);
+	struct tls_trust *t = trust_find(!ca_file, &seen);
+	if (!t) {
+		snprintf(why, TLS_WHY_MAX, "more than %d files of authorities", TLS_TRUSTS_MAX);
+		rc = -ENOMEM;
+	} else if (t->users == 0) {
+		SSL_CTX *context = context_new(ca_file, why);
+		if (context)
+			*t = (struct tls_trust){
+				.context = context, .is_system = !ca_file, .seen = seen};
+		else
+			rc = -EINVAL;
+	}
+	if (rc == 0) {
+		t->users++;
+		*out = t;
+	}
+	pthread_mutex_unlock(&trusts.lock);
+	return rc;
+}
+
+static void trust_give(struct tls_trust *t)
+{
+	pthread_mutex_lock(&trusts.lock);
+	if (--t->users == 0) {
+		SSL_CTX_free(t->context);
+		t->context = NULL;
+	}
+	pthread_mutex_unlock(&trusts.lock);
+}
+
+int tls_peer_new(struct tls_peer **out, const struct tls_target *target, char why[TLS_WHY_MAX])
+{
+	tls_start();
+	struct tls_peer *p = calloc(1, sizeof(*p));
+	char *name = p && target->name ? strdup(target->name) : NULL;
+	int rc = p && (name || !target->name) ? trust_take(&p->trust, target->ca_file, why)
+					      : -ENOMEM;
+	if (rc < 0) {
+		free(name);
+		free(p);
+		return rc;
+	}
+	p->users = 1;
+	p->name = name;
+	p->address = target->address;
+	p->alpn_len = (unsigned)snprintf((char *)p->alpn, sizeof(p->alpn), "%c%.30s",
+		(int)strnlen(target->alpn, 30), target->alpn);
+	p->pin_count = target->pin_count < CONFIG_PINS_MAX ? target->pin_count : CONFIG_PINS_MAX;
+	if (p->pin_count > 0)
+		memcpy(p->pin, target->pin, p->pin_count * sizeof(p->pin[0]));
+	*out = p;
+	return 0;
+}
+
+void tls_peer_hold(struct tls_peer *p)
+{
+	p->users++;
+}
+
+void tls_peer_free(struct tls_peer *p)
+{
+	if (!p || --p->users > 0)
+		return;
+	tls_peer_forget(p);
+	trust_give(p->trust);
+	FREE_AND_NULL(p->name);
+	free(p);
+}
+
+bool tls_peer_same(const struct tls_peer *a, const struct tls_peer *b)
+{
+	return a->trust == b->trust && a->pin_count == b->pin_count
+	       && memcmp(a->pin, b->pin, sizeof(a->pin)) == 0
+	       && strcmp(a->name ? a->name : "", b->name ? b->name : "") == 0
+	       && a->address.version == b->address.version
+	       && memcmp(a->address.bytes, b->address.bytes, sizeof(a->address.bytes)) == 0
+	       && strcmp((const char *)a->alpn, (const char *)b->alpn) == 0;
+}
+
+unsigned tls_peer_sessions(const struct tls_peer *p)
+{
+	return p->sessions;
+}
+
+bool tls_peer_pinned(const struct tls_peer *p, const uint8_t *key, size_t len)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned size = 0;
+	bool found = p->pin_count == 0;
+
+	if (!found && EVP_Digest(key, len, digest, &size, EVP_sha256(), NULL) == 0)
+		return false;
+	for (unsigned i = 0; i < p->pin_count; i++)
+		found |= size == CONFIG_PIN_LEN && memcmp(p->pin[i], digest, size) == 0;
+	return found;
+}
+
+static bool certificate_expect(SSL *ssl, const struct tls_peer *p)
+{
+	X509_VERIFY_PARAM *v = SSL_get0_param(ssl);
+
+	X509_VERIFY_PARAM_set_hostflags(
+		v, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	if (p->name)
+		return SSL_set_tlsext_host_name(ssl, p->name)
+		       && X509_VERIFY_PARAM_set1_host(v, p->name, 0);
+	return X509_VERIFY_PARAM_set1_ip(v, p->address.bytes, p->address.version == 4 ? 4 : 16);
+}
+
+// A ticket of TLS 1.3 that is seen twice would tell onlookers that both are of one client.
+static void session_offer(SSL *ssl, struct tls_peer *p)
+{
+	if (p->sessions == 0)
+		return;
+	SSL_SESSION *s = p->session[p->sessions - 1];
+	(void)SSL_set_session(ssl, s); // without it the handshake is a full one
+	if (SSL_SESSION_get_protocol_version(s) < TLS1_3_VERSION)
+		return;
+	p->sessions--;
+	SSL_SESSION_free(s);
+}
+
+struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c)
+{
+	SSL *ssl = SSL_new(p->trust->context);
+
+	if (!ssl)
+		return NULL;
+	// SSL_set_alpn_protos returns 0 for success.
+	if (!SSL_set_app_data(ssl, c) || !certificate_expect(ssl, p)
+		|| SSL_set_alpn_protos(ssl, p->alpn, p->alpn_len) != 0) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	session_offer(ssl, p);
+	return ssl;
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_entries.h"
+#include "config_keys.h"
+#include "config_sections.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { DNS_PORT = 53, TLS_PORT = 853, PIN_TEXT = 44 };
+
+static const char tls_scheme[] = "tls://";
+
+int config_server_check(const struct config_doc *doc, const char *key, const struct config *out,
+	const struct config_upstream *servers, unsigned count, const struct socket_address *a)
+{
+	if (!config_address_is_host(&a->ip))
+		return config_refuse(doc, key, "no host can have this address");
+	for (unsigned i = 0; i < out->dataplane.address_count && a->port == DNS_PORT; i++) {
+		if (config_address_equal(&out->dataplane.addresses[i], &a->ip))
+			return config_refuse(
+				doc, key, "is an address of this service: queries would loop");
+	}
+	for (unsigned i = 0; i < count; i++) {
+		const struct socket_address *other = &servers[i].address;
+		if (config_address_equal(&other->ip, &a->ip) && other->port == a->port)
+			return config_refuse(doc, key, "given twice");
+	}
+	return 0;
+}
+
+// The name of a certificate: a host's, in ASCII.
+static bool tls_name_take(const char *text, size_t len, char out[CONFIG_TLS_NAME_MAX + 1])
+{
+	struct dns_name name;
+	if (len == 0 || len > CONFIG_TLS_NAME_MAX
+		|| strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+			   < len)
+		return false;
+	if (dns_name_from_text(text, len, &name) < 0 || name.labels == 0)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 'a' - 'A') : text[i];
+	out[len - (out[len - 1] == '.')] = '\0';
+	return true;
+}
+
+// "9.9.9.9", "tls://9.9.9.9", "tls://dns.quad9.net@9.9.9.9:853".
+static int server_address(const struct config_doc *doc, const char *key, const char *text,
+	struct socket_address *a, struct config_upstream_tls *tls)
+{
+	const char *scheme = strstr(text, "://");
+	tls->is_on = scheme && strncasecmp(text, tls_scheme, strlen(tls_scheme)) == 0;
+	if (scheme && !tls->is_on)
+		return config_refuse(doc, key,
+			"no such protocol: \"tls://NAME@ADDRESS\", or an address alone for UDP and "
+			"TCP");
+	const char *host = tls->is_on ? text + strlen(tls_scheme) : text;
+	const char *at = tls->is_on ? strchr(host, '@') : NULL;
+	if (at && !tls_name_take(host, (size_t)(at - host), tls->name))
+		return config_refuse(doc, key,
+			"the name before \"@\" is not that of a host: "
+			"\"tls://dns.quad9.net@9.9.9.9\"");
+	if (socket_address_parse(at ? at + 1 : host, tls->is_on ? TLS_PORT : DNS_PORT, a) == 0)
+		return 0;
+	if (tls->is_on)
+		return config_refuse(doc, key,
+			"needs an IP address, with or without port: "
+			"\"tls://dns.quad9.net@9.9.9.9\", \"tls://[2620:fe::fe]:853\"");
+	return config_refuse(doc, key,
+		"is not an IP address, with or without port (\"9.9.9.9\", \"9.9.9.9:53\", "
+		"\"[2620:fe::fe]:53\"), or \"tls://NAME@ADDRESS\"");
+}
+
+static int base64_digit(char c)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c ? strchr(digits, c) : NULL;
+	return at ? (int)(at - digits) : -1;
+}
+
+// 32 bytes: 43 digits, the last of which has two bits too many, and a "=".
+static bool pin_parse(const char *text, uint8_t out[CONFIG_PIN_LEN])
+{
+	uint32_t bits = 0;
+	unsigned have = 0, n = 0;
+
+	if (strlen(text) != PIN_TEXT || text[PIN_TEXT - 1] != '=')
+		return false;
+	for (unsigned i = 0; i < PIN_TEXT - 1; i++) {
+		int digit = base64_digit(text[i]);
+		if (digit < 0)
+			return false;
+		bits = bits << 6 | (unsigned)digit;
+		have += 6;
+		if (have < 8)
+			continue;
+		have -= 8;
+		out[n++] = (uint8_t)(bits >> have);
+	}
+	return n == CONFIG_PIN_LEN && (bits & 3) == 0;
+}
+
+static int pins_apply(const struct config_doc *doc, const struct config_raw_server *raw,
+	const char *list, unsigned place, struct config_upstream_tls *tls)
+{
+	char key[CONFIG_PATH_MAX];
+	config_item_key(key, list, place, "pin");
+	if (raw->pin_count > 0 && !tls->is_on)
+		return config_refuse(doc, key, "is for servers over TLS: \"tls://NAME@ADDRESS\"");
+	for (unsigned i = 0; i < raw->pin_count; i++) {
+		if (!raw->pin[i] || !pin_parse(raw->pin[i], tls->pin[tls->pin_count++]))
+			return config_refuse(doc, key,
+				"is not the SHA-256 of a public key in base64: 44 characters, the "
+				"last one \"=\"");
+	}
+	return 0;
+}
+
+static int name_apply(const struct config_doc *doc, const char *key, const char *text,
+	const struct config_upstream *servers, unsigned count, char **out)
+{
+	int rc = config_text_take(doc, key, text, CONFIG_TITLE_MAX, out);
+	for (unsigned j = 0; rc == 0 && j < count; j++) {
+		if (strcmp(servers[j].name, *out) != 0)
+			continue;
+		FREE_AND_NULL(*out);
+		return config_refuse(doc, key, "given twice");
+	}
+	return rc;
+}
+
+int config_server_apply(const struct config_doc *doc, const struct config_raw_server *raw,
+	const char *list, const struct config *out, struct config_upstream *servers,
+	unsigned *count)
+{
+	char key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
+	struct config_upstream s = {.weight = 1};
+	config_item_key(key, list, *count, "address");
+	if (!raw->address)
+		return config_refuse(doc, key, "has no value");
+	int rc = server_address(doc, key, raw->address, &s.address, &s.tls);
+	if (rc == 0)
+		rc = config_server_check(doc, key, out, servers, *count, &s.address);
+	if (rc == 0)
+		rc = pins_apply(doc, raw, list, *count, &s.tls);
+	if (rc < 0)
+		return rc;
+	int64_t weight = 1;
+	config_item_key(key, list, *count, "weight");
+	if (raw->weight)
+		rc = config_number_parse(doc, key, raw->weight, 1, CONFIG_WEIGHT_MAX, &weight);
+	if (rc < 0)
+		return rc;
+	s.weight = (unsigned)weight;
+	config_item_key(key, list, *count, "name");
+	rc = name_apply(doc, key, raw->name ? raw->name : socket_address_text(&s.address, text),
+		servers, *count, &s.name);
+	if (rc == 0)
+		servers[(*count)++] = s;
+	return rc;
+}
+
+int config_servers_strict(const struct config_doc *doc, const char *list, const struct config *c,
+	const struct config_upstream *servers, unsigned count)
+{
+	char key[CONFIG_PATH_MAX];
+	for (unsigned i = 0; c->upstreams.strict && i < count; i++)
+		if (!servers[i].tls.is_on)
+			return config_refuse(doc, config_item_key(key, list, i, "address"),
+				"would be asked in clear text, but `upstreams.strict` is true: "
+				"\"tls://NAME@ADDRESS\"");
+	return 0;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Connections over TLS: their handshake, their bytes, their end.
+#include "tests/unit/unit.h"
+#include "tls_pair.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/mem_account.h>
+
+static void test_a_good_server(void **)
+{
+	char about[TLS_ABOUT_MAX];
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(handshake(), 1);
+	assert_string_equal(tls_side_name(t.side), "dns.example");
+	assert_true(tls_side_alpn(t.side, "dot"));
+	exchange();
+	assert_non_null(strstr(tls_conn_about(t.conn, about), "TLSv1.3 TLS_AES"));
+	close_both();
+	end();
+}
+
+static void test_old_versions(void **)
+{
+	char about[TLS_ABOUT_MAX];
+	t.context = tls_rig_context_1_2(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(handshake(), 1);
+	exchange();
+	assert_non_null(strstr(tls_conn_about(t.conn, about), "TLSv1.2"));
+	close_both();
+	end();
+	t.context = tls_rig_context_1_1(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(handshake(), -EPROTO);
+	assert_int_equal(t.failure, TLS_FAILURE_handshake);
+	assert_non_null(strstr(t.why, "version"));
+	close_both();
+	end();
+}
+
+static void broken_handshake(const char *bytes, const char *why)
+{
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(tls_conn_handshake(t.conn), -EAGAIN);
+	assert_int_equal(tls_conn_handshake(t.conn), -EAGAIN); // a server that says nothing
+	if (*bytes)
+		assert_int_equal(write(t.fd[1], bytes, strlen(bytes)), strlen(bytes));
+	shutdown(t.fd[1], SHUT_WR);
+	assert_int_equal(tls_conn_handshake(t.conn), -EPROTO);
+	assert_int_equal(tls_conn_failure(t.conn, t.why), TLS_FAILURE_handshake);
+	if (!strstr(t.why, why))
+		fail_msg("\"%s\" does not say \"%s\"", t.why, why);
+	close_both();
+	end();
+}
+
+static void test_no_handshake(void **)
+{
+	broken_handshake("", "ended");
+	broken_handshake("220 mail.example ESMTP\r\n", "version");
+	broken_handshake("\x16\x03\x03", "ended");
+}
+
+static void test_ends(void **)
+{
+	char buf[8];
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	for (unsigned i = 0; i < 3; i++) {
+		open_both();
+		assert_int_equal(handshake(), 1);
+		exchange();
+		if (i == 0)
+			tls_side_goodbye(t.side);
+		if (i < 2) {
+			shutdown(t.fd[1], SHUT_WR);
+			assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), 0);
+			assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), 0);
+		} else {
+			tls_conn_close(t.conn);
+			t.conn = NULL;
+			assert_true(tls_side_ended(t.side));
+		}
+		close_both();
+	}
+	end();
+}
+
+static void test_no_renegotiation(void **)
+{
+	char buf[8];
+	t.context = tls_rig_context_1_2(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(handshake(), 1);
+	exchange();
+	(void)tls_side_renegotiate(t.side);
+	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EAGAIN);
+	assert_true(tls_side_failed(t.side)); // no_renegotiation
+	close_both();
+	end();
+}
+
+static void test_bytes_behind_those_read(void **)
+{
+	char buf[4];
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(handshake(), 1);
+	exchange();
+	assert_false(tls_conn_has_more(t.conn));
+	tls_side_write(t.side, "12345678", 8);
+	tls_side_write(t.side, "9", 1);
+	assert_int_equal(tls_conn_read(t.conn, buf, 4), 4);
+	assert_true(tls_conn_has_more(t.conn)); // of the same record
+	assert_int_equal(tls_conn_read(t.conn, buf, 4), 4);
+	assert_true(tls_conn_has_more(t.conn)); // of the next one, already off the socket
+	assert_int_equal(tls_conn_read(t.conn, buf, 4), 1);
+	assert_false(tls_conn_has_more(t.conn));
+	close_both();
+	end();
+}
+
+static void test_a_server_that_reads_nothing(void **)
+{
+	static char much[4 << 20], buf[65536];
+	size_t put = 0, got = 0;
+	ssize_t n;
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(handshake(), 1);
+	while ((n = tls_conn_write(t.conn, much + put, sizeof(much) - put)) > 0)
+		put += (size_t)n;
+	assert_int_equal(n, -EAGAIN);
+	assert_true(tls_conn_wants_write(t.conn));
+	while (got < put && (n = tls_side_read(t.side, buf, sizeof(buf))) > 0)
+		got += (size_t)n;
+	assert_int_equal(got, put);
+	assert_true(tls_conn_write(t.conn, much + put, sizeof(much) - put) > 0);
+	close_both();
+	end();
+}
+
+static struct mem_sum library_memory(void)
+{
+	const struct heap_site *site[HEAP_SITES_MAX];
+	struct mem_sum sum = {0};
+	unsigned n = heap_sites(site, HEAP_SITES_MAX);
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(site[i]->file, "openssl") == 0)
+			mem_sum_add(&sum, site[i]);
+	return sum;
+}
+
+// One round after another takes no more than the one before it.
+static void test_memory_comes_back(void **)
+{
+	uint64_t before = 0, rounds = 0;
+	for (; rounds < 4; rounds++) {
+		resumption(tls_rig_context(TLS_RIG_GOOD), 2);
+		end();
+		struct mem_sum sum = library_memory();
+		assert_true(sum.made > 1000);
+		if (rounds > 1)
+			assert_int_equal(sum.blocks, before);
+		before = sum.blocks;
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_good_server),
+		cmocka_unit_test(test_old_versions),
+		cmocka_unit_test(test_no_handshake),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_no_renegotiation),
+		cmocka_unit_test(test_bytes_behind_those_read),
+		cmocka_unit_test(test_a_server_that_reads_nothing),
+		cmocka_unit_test(test_memory_comes_back),
+	};
+	return cmocka_run_group_tests(tests, tls_pair_start, tls_pair_stop);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Which servers are trusted, and which sessions are resumed.
+#include "tests/unit/unit.h"
+#include "tls_pair.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void refused(enum tls_rig_kind kind, const struct tls_target *of, enum tls_failure failure,
+	const char *why)
+{
+	t.context = tls_rig_context(kind);
+	peer_make(of);
+	open_both();
+	assert_int_equal(handshake(), -EPROTO);
+	assert_int_equal(t.failure, failure);
+	if (!strstr(t.why, why))
+		fail_msg("\"%s\" does not say \"%s\"", t.why, why);
+	assert_int_equal(tls_conn_read(t.conn, &(char){0}, 1), 0);
+	assert_int_equal(tls_conn_write(t.conn, "secret", 6), -EPIPE);
+	close_both();
+	end();
+}
+
+static void test_an_address_in_place_of_a_name(void **)
+{
+	struct tls_target of = {.ca_file = tls_rig_ca, .alpn = "dot"};
+	assert_int_equal(ip_address_parse("127.0.0.1", &of.address), 0);
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&of);
+	open_both();
+	assert_int_equal(handshake(), 1);
+	assert_null(tls_side_name(t.side));
+	exchange();
+	close_both();
+	end();
+	refused(TLS_RIG_WRONG, &of, TLS_FAILURE_name, "another name");
+}
+
+static void test_who_is_refused(void **)
+{
+	const struct tls_target system = {.name = "dns.example", .alpn = "dot"};
+	refused(TLS_RIG_WRONG, &tls_pair_target, TLS_FAILURE_name, "another name");
+	refused(TLS_RIG_COMMON, &tls_pair_target, TLS_FAILURE_name, "another name");
+	refused(TLS_RIG_EXPIRED, &tls_pair_target, TLS_FAILURE_certificate, "expired");
+	refused(TLS_RIG_UNTRUSTED, &tls_pair_target, TLS_FAILURE_certificate, "issuer");
+	refused(TLS_RIG_GOOD, &system, TLS_FAILURE_certificate, "issuer");
+}
+
+static void test_pins(void **)
+{
+	uint8_t pin[2][CONFIG_PIN_LEN];
+	struct tls_target of = tls_pair_target;
+	tls_rig_pin(TLS_RIG_GOOD, pin[0]);
+	tls_rig_pin(TLS_RIG_OTHER_KEY, pin[1]);
+	of.pin = pin;
+	of.pin_count = 1;
+	refused(TLS_RIG_OTHER_KEY, &of, TLS_FAILURE_pin, "pinned");
+	// A pin vouches for nothing by itself.
+	refused(TLS_RIG_UNTRUSTED, &of, TLS_FAILURE_certificate, "issuer");
+	of.pin_count = 2;
+	t.context = tls_rig_context(TLS_RIG_OTHER_KEY);
+	peer_make(&of);
+	open_both();
+	assert_int_equal(handshake(), 1);
+	close_both();
+	end();
+}
+
+static void test_sessions_are_resumed(void **)
+{
+	// Two tickets of each full handshake, one of each resumed one, which used one up.
+	resumption(tls_rig_context(TLS_RIG_GOOD), 2);
+	end();
+	resumption(tls_rig_context_1_2(TLS_RIG_GOOD), 1);
+	end();
+}
+
+// A peer has at most so many, however many come.
+static void test_sessions_are_bounded(void **)
+{
+	enum { CONNS = 6 };
+	struct tls_conn *conn[CONNS];
+	struct tls_side *side[CONNS];
+	int fd[CONNS][2];
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	for (unsigned i = 0; i < CONNS; i++) {
+		open_both();
+		assert_int_equal(handshake(), 1);
+		conn[i] = t.conn;
+		side[i] = t.side;
+		memcpy(fd[i], t.fd, sizeof(t.fd));
+	}
+	for (unsigned i = 0; i < CONNS; i++) {
+		t.conn = conn[i];
+		t.side = side[i];
+		exchange();
+	}
+	assert_int_equal(tls_peer_sessions(t.peer), TLS_SESSIONS_EACH);
+	for (unsigned i = 0; i < CONNS; i++) {
+		t.conn = conn[i];
+		t.side = side[i];
+		memcpy(t.fd, fd[i], sizeof(t.fd));
+		close_both();
+	}
+	end();
+}
+
+// After a restart the server has other keys for its tickets, and perhaps another certificate.
+static void test_a_server_that_forgot(void **)
+{
+	resumption(tls_rig_context(TLS_RIG_GOOD), 2);
+	struct ssl_ctx_st *first = t.context;
+	t.context = tls_rig_context(TLS_RIG_OTHER_KEY);
+	open_both();
+	assert_int_equal(handshake(), 1);
+	assert_false(tls_conn_is_resumed(t.conn));
+	exchange();
+	close_both();
+	tls_rig_context_free(t.context);
+	t.context = tls_rig_context(TLS_RIG_WRONG);
+	open_both();
+	assert_int_equal(handshake(), -EPROTO);
+	assert_int_equal(t.failure, TLS_FAILURE_name);
+	assert_int_equal(tls_peer_sessions(t.peer), 0);
+	close_both();
+	tls_rig_context_free(first);
+	end();
+}
+
+static void test_authorities_that_are_none(void **)
+{
+	struct tls_target of = tls_pair_target;
+	of.ca_file = "/nowhere/ca.pem";
+	assert_int_equal(tls_peer_new(&t.peer, &of, t.why), -EINVAL);
+	assert_non_null(strstr(t.why, "/nowhere/ca.pem"));
+	of.ca_file = "/dev/null";
+	assert_int_equal(tls_peer_new(&t.peer, &of, t.why), -EINVAL);
+	t.peer = NULL;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_address_in_place_of_a_name),
+		cmocka_unit_test(test_who_is_refused),
+		cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_sessions_are_resumed),
+		cmocka_unit_test(test_sessions_are_bounded),
+		cmocka_unit_test(test_a_server_that_forgot),
+		cmocka_unit_test(test_authorities_that_are_none),
+	};
+	return cmocka_run_group_tests(tests, tls_pair_start, tls_pair_stop);
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tls_rig.h"
+
+#include "controlplane/tls/tls.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DAY_S = 86400, ALPN_MAX = 64 };
+
+static struct {
+	char folder[FOLDER_MAX];
+	EVP_PKEY *ca_key, *stranger_key, *key, *other_key;
+	X509 *ca, *stranger, *certificate[TLS_RIG_KINDS];
+	long serial;
+} rig_;
+
+char tls_rig_ca[FOLDER_MAX + 16];
+
+struct tls_side {
+	SSL *ssl;
+	char alpn[ALPN_MAX];
+};
+
+static void extension_add(X509 *x, X509 *issuer, int nid, const char *text)
+{
+	X509V3_CTX c;
+	X509V3_set_ctx(&c, issuer, x, NULL, NULL, 0);
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &c, nid, text);
+	assert_non_null(e);
+	assert_int_equal(X509_add_ext(x, e, -1), 1);
+	X509_EXTENSION_free(e);
+}
+
+static X509 *certificate_new(EVP_PKEY *key, const char *name, const char *alternative, long until_s,
+	X509 *issuer, EVP_PKEY *issuer_key)
+{
+	X509 *x = X509_new();
+	X509_set_version(x, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), ++rig_.serial);
+	X509_gmtime_adj(X509_getm_notBefore(x), -30L * DAY_S);
+	X509_gmtime_adj(X509_getm_notAfter(x), until_s);
+	X509_set_pubkey(x, key);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+		(const unsigned char *)name, -1, -1, 0);
+	X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x));
+	extension_add(x, issuer ? issuer : x, NID_basic_constraints,
+		issuer ? "critical,CA:FALSE" : "critical,CA:TRUE");
+	if (alternative)
+		extension_add(x, issuer, NID_subject_alt_name, alternative);
+	assert_true(X509_sign(x, issuer_key, EVP_sha256()) > 0);
+	return x;
+}
+
+static void certificates_make(void)
+{
+	static const char names[] = "DNS:dns.example,IP:127.0.0.1";
+	X509 **x = rig_.certificate;
+	rig_.ca =
+		certificate_new(rig_.ca_key, "an authority", NULL, 30L * DAY_S, NULL, rig_.ca_key);
+	rig_.stranger = certificate_new(
+		rig_.stranger_key, "a stranger", NULL, 30L * DAY_S, NULL, rig_.stranger_key);
+	x[TLS_RIG_GOOD] =
+		certificate_new(rig_.key, "server", names, 3L * DAY_S, rig_.ca, rig_.ca_key);
+	x[TLS_RIG_OTHER_KEY] =
+		certificate_new(rig_.other_key, "server", names, 3L * DAY_S, rig_.ca, rig_.ca_key);
+	x[TLS_RIG_WRONG] = certificate_new(rig_.key, "server", "DNS:other.example,IP:192.0.2.1",
+		3L * DAY_S, rig_.ca, rig_.ca_key);
+	x[TLS_RIG_EXPIRED] =
+		certificate_new(rig_.key, "server", names, -DAY_S, rig_.ca, rig_.ca_key);
+	x[TLS_RIG_UNTRUSTED] = certificate_new(
+		rig_.key, "server", names, 3L * DAY_S, rig_.stranger, rig_.stranger_key);
+	x[TLS_RIG_COMMON] =
+		certificate_new(rig_.key, "dns.example", NULL, 3L * DAY_S, rig_.ca, rig_.ca_key);
+}
+
+void tls_rig_start(void)
+{
+	tls_start(); // before the library allocates
+	rig_.ca_key = EVP_EC_gen("P-256");
+	rig_.stranger_key = EVP_EC_gen("P-256");
+	rig_.key = EVP_EC_gen("P-256");
+	rig_.other_key = EVP_EC_gen("P-256");
+	certificates_make();
+	assert_int_equal(folder_make(rig_.folder, "tls"), 0);
+	snprintf(tls_rig_ca, sizeof(tls_rig_ca), "%s/ca.pem", rig_.folder);
+	FILE *f = fopen(tls_rig_ca, "w");
+	assert_non_null(f);
+	assert_int_equal(PEM_write_X509(f, rig_.ca), 1);
+	fclose(f);
+}
+
+void tls_rig_stop(void)
+{
+	for (unsigned i = 0; i < TLS_RIG_KINDS; i++)
+		X509_free(rig_.certificate[i]);
+	X509_free(rig_.ca);
+	X509_free(rig_.stranger);
+	EVP_PKEY_free(rig_.ca_key);
+	EVP_PKEY_free(rig_.stranger_key);
+	EVP_PKEY_free(rig_.key);
+	EVP_PKEY_free(rig_.other_key);
+	folder_remove(rig_.folder, "");
+}
+
+static EVP_PKEY *key_of(enum tls_rig_kind kind)
+{
+	return kind == TLS_RIG_OTHER_KEY ? rig_.other_key : rig_.key;
+}
+
+void tls_rig_pin(enum tls_rig_kind kind, uint8_t out[TLS_RIG_PIN_LEN])
+{
+	unsigned char *der = NULL;
+	int len = i2d_PUBKEY(key_of(kind), &der);
+	assert_true(len > 0);
+	assert_int_equal(EVP_Digest(der, (size_t)len, out, NULL, EVP_sha256(), NULL), 1);
+	OPENSSL_free(der);
+}
+
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+	const unsigned char *in, unsigned in_len, void *)
+{
+	struct tls_side *s = SSL_get_app_data(ssl);
+	if (in_len < 2 || in[0] >= ALPN_MAX || in[0] >= in_len)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	memcpy(s->alpn, in + 1, in[0]);
+	*out = in + 1;
+	*out_len = in[0];
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static SSL_CTX *context(enum tls_rig_kind kind, int most)
+{
+	SSL_CTX *x = SSL_CTX_new(TLS_server_method());
+	assert_non_null(x);
+	if (most == TLS1_1_VERSION) {
+		SSL_CTX_set_security_level(x, 0);
+		SSL_CTX_set_min_proto_version(x, TLS1_VERSION);
+	}
+	SSL_CTX_set_max_proto_version(x, most);
+	assert_int_equal(SSL_CTX_use_certificate(x, rig_.certificate[kind]), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(x, key_of(kind)), 1);
+	SSL_CTX_set_alpn_select_cb(x, on_alpn, NULL);
+	SSL_CTX_set_session_id_context(x, (const unsigned char *)"rig", 3);
+	return x;
+}
+
+struct ssl_ctx_st *tls_rig_context(enum tls_rig_kind kind)
+{
+	return context(kind, TLS1_3_VERSION);
+}
+
+struct ssl_ctx_st *tls_rig_context_1_2(enum tls_rig_kind kind)
+{
+	return context(kind, TLS1_2_VERSION);
+}
+
+struct ssl_ctx_st *tls_rig_context_1_1(enum tls_rig_kind kind)
+{
+	return context(kind, TLS1_1_VERSION);
+}
+
+void tls_rig_context_free(struct ssl_ctx_st *x)
+{
+	SSL_CTX_free(x);
+}
+
+struct tls_side *tls_side_new(struct ssl_ctx_st *x, int fd)
+{
+	struct tls_side *s = calloc(1, sizeof(*s));
+	assert_non_null(s);
+	s->ssl = SSL_new(x);
+	assert_non_null(s->ssl);
+	SSL_set_app_data(s->ssl, s);
+	SSL_set_fd(s->ssl, fd);
+	SSL_set_accept_state(s->ssl);
+	return s;
+}
+
+void tls_side_free(struct tls_side *s)
+{
+	if (!s)
+		return;
+	SSL_free(s->ssl);
+	ERR_clear_error();
+	free(s);
+}
+
+bool tls_side_turn(struct tls_side *s)
+{
+	ERR_clear_error();
+	return SSL_do_handshake(s->ssl) == 1;
+}
+
+bool tls_side_resumed(const struct tls_side *s)
+{
+	return SSL_session_reused(s->ssl);
+}
+
+const char *tls_side_name(const struct tls_side *s)
+{
+	return SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
+}
+
+bool tls_side_alpn(const struct tls_side *s, const char *wanted)
+{
+	return strcmp(s->alpn, wanted) == 0;
+}
+
+ssize_t tls_side_read(struct tls_side *s, void *buf, size_t len)
+{
+	size_t n = 0;
+	ERR_clear_error();
+	return SSL_read_ex(s->ssl, buf, len, &n) == 1 ? (ssize_t)n : -1;
+}
+
+bool tls_side_ended(struct tls_side *s)
+{
+	char byte;
+	(void)tls_side_read(s, &byte, 1);
+	return SSL_get_shutdown(s->ssl) & SSL_RECEIVED_SHUTDOWN;
+}
+
+bool tls_side_failed(struct tls_side *s)
+{
+	char byte;
+	size_t n = 0;
+	ERR_clear_error();
+	int rc = SSL_read_ex(s->ssl, &byte, 1, &n);
+	return rc != 1 && SSL_get_error(s->ssl, rc) == SSL_ERROR_SSL;
+}
+
+void tls_side_write(struct tls_side *s, const void *buf, size_t len)
+{
+	size_t n = 0;
+	ERR_clear_error();
+	assert_int_equal(SSL_write_ex(s->ssl, buf, len, &n), 1);
+	assert_int_equal(n, len);
+}
+
+bool tls_side_renegotiate(struct tls_side *s)
+{
+	ERR_clear_error();
+	return SSL_renegotiate(s->ssl) == 1 && SSL_do_handshake(s->ssl) == 1;
+}
+
+void tls_side_goodbye(struct tls_side *s)
+{
+	ERR_clear_error();
+	(void)SSL_shutdown(s->ssl);
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Queries to a server over TLS.
+#include "tests/unit/unit.h"
+#include "tls_stream.h"
+
+#include <string.h>
+#include <weir/mem_account.h>
+
+static void test_queries_share_a_connection(void **)
+{
+	struct stream_query q[3];
+	unsigned first = ask_more(3);
+	for (unsigned i = 0; i < 3; i++) {
+		query_take(0, &q[i]);
+		assert_true(q[i].edns);
+		assert_int_equal(q[i].len % 128, 0); // RFC 8467
+	}
+	assert_string_equal(tls_side_name(conn[0].side), "dns.example");
+	assert_true(tls_side_alpn(conn[0].side, "dot"));
+	for (unsigned i = 3; i-- > 0;)
+		answer(0, &q[i]);
+	for (unsigned i = first; i < first + 3; i++)
+		ask_wait(i);
+	assert_int_equal(replied(first, 3), 3);
+	assert_int_equal(server_status().srtt_us, 0); // they waited for the handshake
+	answer_ask(0);
+	assert_int_equal(rig.conns, 1);
+	struct upstream_status s = server_status();
+	assert_true(s.srtt_us > 0);
+	assert_int_equal(s.sent, 4);
+	assert_int_equal(s.tls_handshakes, 1);
+	assert_int_equal(s.tcp_opened, 1);
+	assert_non_null(strstr(s.tls_about, "TLSv1.3"));
+	assert_non_null(strstr(s.address, "tls://dns.example@127.0.0.1:"));
+}
+
+// The option of padding, behind that of keepalive or alone, is what the length says.
+static void test_padding_is_an_option(void **)
+{
+	struct stream_query q;
+	for (unsigned n = 0; n < 2; n++) {
+		unsigned first = ask_more(1);
+		query_take(0, &q);
+		struct rd r = rd_init(q.msg, q.len);
+		rd_skip(&r, question_end(q.msg) + 9);
+		unsigned options = rd_u16(&r);
+		assert_int_equal(options, rd_left(&r));
+		if (n == 0) {
+			assert_int_equal(rd_u16(&r), 11);
+			assert_int_equal(rd_u16(&r), 0);
+		}
+		assert_int_equal(rd_u16(&r), 12);
+		unsigned pad = rd_u16(&r);
+		assert_int_equal(rd_left(&r), pad);
+		for (unsigned i = 0; i < pad; i++)
+			assert_int_equal(rd_u8(&r), 0);
+		answer(0, &q);
+		ask_wait(first);
+	}
+}
+
+// It is slower than a wait, but not than the question's life: the handshake goes on.
+static void test_a_slow_handshake(void **)
+{
+	struct stream_query q;
+	unsigned first = ask_more(1);
+	wait_conns(1);
+	clock_turn(2000);
+	query_take(0, &q);
+	clock_turn(2000);
+	answer(0, &q);
+	ask_wait(first);
+	assert_true(rig.replied[first]);
+	assert_int_equal(rig.conns, 1);
+}
+
+static void test_an_end_after_each_answer(void **)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		answer_ask(i);
+		tls_side_goodbye(conn[i].side);
+		conn_close(i, false);
+	}
+	struct upstream_status s = server_status();
+	assert_int_equal(s.tls_handshakes, 5);
+	assert_int_equal(s.tls_resumed, 4);
+	assert_int_equal(s.failures, 0);
+}
+
+// A connection that is there and says nothing any more: the query goes out on another one.
+static void test_silence(void **)
+{
+	struct stream_query q;
+	answer_ask(0);
+	unsigned first = ask_more(1);
+	query_take(0, &q);
+	clock_turn(1100);
+	query_take(1, &q);
+	answer(1, &q);
+	ask_wait(first);
+	assert_true(rig.replied[first]);
+	assert_int_equal(server_status().timeouts, 1);
+}
+
+static void test_checks_go_over_tls(void **)
+{
+	struct stream_query q;
+	rig.config.check = UPSTREAM_CHECK_ALL;
+	rig.config.check_interval_s = 1;
+	rig.config.check_type = DNS_TYPE_NS;
+	stream_configure();
+	clock_turn(1200);
+	query_take(0, &q);
+	assert_int_equal(q.msg[DNS_HEADER_LEN], 0); // the root
+	assert_false(q.edns);
+	struct upstream_status s = server_status();
+	assert_int_equal(s.checks, 1);
+	assert_int_equal(s.sent, 0);
+	clock_turn(900);
+	assert_int_equal(server_status().checks_failed, 1);
+	assert_true(server_status().suspect);
+}
+
+static void test_a_new_name_ends_connections(void **)
+{
+	answer_ask(0);
+	stream_configure();
+	answer_ask(0); // the same server as before
+	name_is("other.example");
+	ask_fails();
+	assert_int_equal(rig.conns, 2);
+	assert_int_equal(server_status().tls_failed[TLS_FAILURE_name], 1);
+	name_is("dns.example");
+	answer_ask(2);
+	assert_false(tls_side_resumed(conn[2].side));
+}
+
+static bool one_left(const void *)
+{
+	serve_all();
+	return streams().open == 0;
+}
+
+static void test_memory_comes_back(void **)
+{
+	struct mem_sum by[MEM_ACCOUNT_COUNT];
+	uint64_t before = 0;
+	for (unsigned round = 0; round < 4; round++) {
+		answer_ask(round);
+		conn_close(round, false);
+		wait_for(one_left, NULL);
+		name_is(round % 2 ? "dns.example" : "DNS.example"); // other peers, other sessions
+		uint64_t now = (mem_accounts(by), by[MEM_ACCOUNT_upstream].blocks);
+		if (round > 1)
+			assert_int_equal(now, before);
+		before = now;
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, tls_stream_setup, tls_stream_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_queries_share_a_connection),
+		TEST(test_padding_is_an_option),
+		TEST(test_a_slow_handshake),
+		TEST(test_an_end_after_each_answer),
+		TEST(test_silence),
+		TEST(test_checks_go_over_tls),
+		TEST(test_a_new_name_ends_connections),
+		TEST(test_memory_comes_back),
+	};
+	return cmocka_run_group_tests(tests, tls_stream_start, tls_stream_stop);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Questions to a server over TLS to which no connection can be opened.
+#include "tests/unit/unit.h"
+#include "tls_stream.h"
+
+#include <string.h>
+
+static void refused(enum tls_rig_kind kind, enum tls_failure failure)
+{
+	server_is(kind);
+	ask_fails();
+	struct upstream_status s = server_status();
+	assert_int_equal(s.tls_failed[failure], 1);
+	assert_true(s.tls_why[0]);
+	assert_int_equal(s.sent, 0); // nobody saw the question
+	assert_int_equal(conn[0].len, 0);
+}
+
+static void test_a_wrong_name(void **)
+{
+	refused(TLS_RIG_WRONG, TLS_FAILURE_name);
+}
+
+static void test_an_expired_certificate(void **)
+{
+	refused(TLS_RIG_EXPIRED, TLS_FAILURE_certificate);
+}
+
+static void test_a_stranger(void **)
+{
+	refused(TLS_RIG_UNTRUSTED, TLS_FAILURE_certificate);
+}
+
+static void test_another_key(void **)
+{
+	struct config_upstream_tls *t = &rig.config.server[0].tls;
+	t->pin_count = 1;
+	tls_rig_pin(TLS_RIG_GOOD, t->pin[0]);
+	stream_configure();
+	answer_ask(0);
+	conn_close(0, false);
+	server_is(TLS_RIG_OTHER_KEY);
+	ask_fails();
+	assert_int_equal(server_status().tls_failed[TLS_FAILURE_pin], 1);
+}
+
+static void test_no_authorities(void **)
+{
+	rig.config.ca_file = (char[]){"/nowhere/ca.pem"};
+	stream_configure();
+	ask_fails();
+	turn();
+	assert_int_equal(rig.conns, 0);
+	assert_non_null(strstr(server_status().tls_why, "/nowhere/ca.pem: No such file"));
+}
+
+// After a failure no connection is opened for 250 ms, then for twice as long.
+static void test_backoff(void **)
+{
+	server_is(TLS_RIG_WRONG);
+	ask_fails();
+	wait_conns(1);
+	ask_fails();
+	clock_turn(200);
+	ask_fails();
+	assert_int_equal(rig.conns, 1);
+	clock_turn(60);
+	ask_fails();
+	wait_conns(2);
+	clock_turn(300);
+	ask_fails();
+	assert_int_equal(rig.conns, 2);
+	clock_turn(250);
+	server_is(TLS_RIG_GOOD);
+	answer_ask(2);
+	assert_string_equal(server_status().tls_why, "");
+}
+
+static void test_a_handshake_that_stalls(void **)
+{
+	enum tls_failure handshake = TLS_FAILURE_handshake;
+	unsigned first = ask_more(1);
+	wait_conns(1);
+	clock_turn(2900);
+	assert_false(rig.ended[first]);
+	assert_int_equal(streams().open, 1);
+	clock_turn(200);
+	assert_true(rig.ended[first]);
+	assert_true(has_failed(&handshake));
+	assert_int_equal(streams().open, 0);
+	assert_non_null(strstr(server_status().tls_why, "in time"));
+}
+
+static void test_resets(void **)
+{
+	enum tls_failure handshake = TLS_FAILURE_handshake;
+	unsigned first = ask_more(1);
+	wait_conns(1);
+	conn_close(0, true);
+	wait_for(has_failed, &handshake);
+	assert_true(rig.ended[first]);
+	clock_turn(300);
+	// With queries on it, once there: they go elsewhere.
+	answer_ask(1);
+	first = ask_more(1);
+	struct stream_query q;
+	query_take(1, &q);
+	conn_close(1, true);
+	query_take(2, &q);
+	answer(2, &q);
+	ask_wait(first);
+	assert_true(rig.replied[first]);
+	assert_int_equal(server_status().tls_failed[TLS_FAILURE_handshake], 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, tls_stream_setup, tls_stream_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_wrong_name),
+		TEST(test_an_expired_certificate),
+		TEST(test_a_stranger),
+		TEST(test_another_key),
+		TEST(test_no_authorities),
+		TEST(test_backoff),
+		TEST(test_a_handshake_that_stalls),
+		TEST(test_resets),
+	};
+	return cmocka_run_group_tests(tests, tls_stream_start, tls_stream_stop);
+}
