@@ -17,6 +17,7 @@ int tls_conn_connect(struct tls_conn **out, struct tls_peer *p, int fd)
 	c->peer = p;
 	c->ssl = tls_peer_connection(p, c);
 	if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
+		tls_peer_offered(c, false);
 		SSL_free(c->ssl);
 		free(c);
 		return -ENOMEM;
@@ -36,6 +37,7 @@ void tls_conn_close(struct tls_conn *c)
 	if (!c->is_over && SSL_is_init_finished(c->ssl))
 		(void)SSL_shutdown(c->ssl);
 	ERR_clear_error();
+	tls_peer_offered(c, BIO_number_written(SSL_get_wbio(c->ssl)) > 0);
 	SSL_free(c->ssl);
 	tls_peer_free(c->peer);
 	free(c);
@@ -46,7 +48,6 @@ static int fail(struct tls_conn *c, enum tls_failure failure, const char *why)
 	c->failure = failure;
 	snprintf(c->why, sizeof(c->why), "%s", why);
 	c->is_over = true;
-	tls_peer_forget(c->peer);
 	return -EPROTO;
 }
 
@@ -66,6 +67,12 @@ static int result_of(struct tls_conn *c, int rc)
 	return -EPROTO;
 }
 
+static int mistrust(struct tls_conn *c, enum tls_failure failure, const char *why)
+{
+	tls_peer_forget(c->peer);
+	return fail(c, failure, why);
+}
+
 // The certificate of the handshake, or of the session that it resumes.
 static int certificate_check(struct tls_conn *c)
 {
@@ -73,21 +80,25 @@ static int certificate_check(struct tls_conn *c)
 	uint8_t *key = NULL;
 
 	if (!x || SSL_get_verify_result(c->ssl) != X509_V_OK)
-		return fail(c, TLS_FAILURE_certificate, "no certificate");
+		return mistrust(c, TLS_FAILURE_certificate, "no certificate");
 	if (X509_cmp_current_time(X509_get0_notAfter(x)) <= 0)
-		return fail(c, TLS_FAILURE_certificate, "certificate has expired");
+		return mistrust(c, TLS_FAILURE_certificate, "certificate has expired");
 	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &key);
 	bool pinned = len > 0 && tls_peer_pinned(c->peer, key, (size_t)len);
 	OPENSSL_free(key);
 	return pinned ? 1
-		      : fail(c, TLS_FAILURE_pin, "the certificate's key is none of those pinned");
+		      : mistrust(
+			      c, TLS_FAILURE_pin, "the certificate's key is none of those pinned");
 }
 
+// A server that is not there, or not for long, may know its sessions when it is there again.
 static int handshake_failed(struct tls_conn *c, int result)
 {
 	long verdict = SSL_get_verify_result(c->ssl);
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
+	if (result == -EPROTO)
+		tls_peer_forget(c->peer);
 	if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
 		return fail(c, TLS_FAILURE_name, "the certificate is for another name");
 	if (verdict != X509_V_OK)

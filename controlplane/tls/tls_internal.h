@@ -13,7 +13,8 @@ struct tls_conn {
 	struct ssl_st *ssl;
 	struct tls_peer *peer; // holds it
 	bool wants_write;
-	bool is_over; // it may not even be told goodbye
+	bool is_over;                   // it may not even be told goodbye
+	struct ssl_session_st *offered; // of TLS 1.3, taken from the peer; NULL: none
 	enum tls_failure failure;
 	char why[TLS_WHY_MAX];
 };
@@ -23,5 +24,7 @@ struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c);
 void tls_peer_hold(struct tls_peer *p); // tls_peer_free gives it back
 // Sessions of it are worth nothing.
 void tls_peer_forget(struct tls_peer *p);
+// The session that the connection was to offer. `is_seen`: nobody may offer it again.
+void tls_peer_offered(struct tls_conn *c, bool is_seen);
 // Is the key of the certificate, in DER, one of the pinned ones? True where there are none.
 bool tls_peer_pinned(const struct tls_peer *p, const uint8_t *key, size_t len);

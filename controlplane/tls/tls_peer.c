@@ -78,20 +78,24 @@ void tls_peer_forget(struct tls_peer *p)
 		SSL_SESSION_free(p->session[--p->sessions]);
 }
 
-// The server offers to resume a session; 1: it is ours now. Of a connection that is in use, so its
-// certificate is a good one.
-static int on_session(SSL *ssl, SSL_SESSION *session)
+static void session_keep(struct tls_peer *p, SSL_SESSION *session)
 {
-	const struct tls_conn *c = SSL_get_app_data(ssl);
-	struct tls_peer *p = c->peer;
-
-	if (!SSL_SESSION_is_resumable(session))
-		return 0;
 	if (p->sessions == TLS_SESSIONS_EACH) {
 		SSL_SESSION_free(p->session[0]);
 		memmove(p->session, p->session + 1, --p->sessions * sizeof(p->session[0]));
 	}
 	p->session[p->sessions++] = session;
+}
+
+// The server offers to resume a session; 1: it is ours now. Of a connection that is in use, so its
+// certificate is a good one.
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+	const struct tls_conn *c = SSL_get_app_data(ssl);
+
+	if (!SSL_SESSION_is_resumable(session))
+		return 0;
+	session_keep(c->peer, session);
 	return 1;
 }
 
@@ -256,7 +260,7 @@ static bool certificate_expect(SSL *ssl, const struct tls_peer *p)
 }
 
 // A ticket of TLS 1.3 that is seen twice would tell onlookers that both are of one client.
-static void session_offer(SSL *ssl, struct tls_peer *p)
+static void session_offer(SSL *ssl, struct tls_peer *p, struct tls_conn *c)
 {
 	if (p->sessions == 0)
 		return;
@@ -265,7 +269,16 @@ static void session_offer(SSL *ssl, struct tls_peer *p)
 	if (SSL_SESSION_get_protocol_version(s) < TLS1_3_VERSION)
 		return;
 	p->sessions--;
-	SSL_SESSION_free(s);
+	c->offered = s;
+}
+
+void tls_peer_offered(struct tls_conn *c, bool is_seen)
+{
+	if (c->offered && !is_seen)
+		session_keep(c->peer, c->offered);
+	else
+		SSL_SESSION_free(c->offered);
+	c->offered = NULL;
 }
 
 struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c)
@@ -280,6 +293,6 @@ struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c)
 		SSL_free(ssl);
 		return NULL;
 	}
-	session_offer(ssl, p);
+	session_offer(ssl, p, c);
 	return ssl;
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static void refused(enum tls_rig_kind kind, const struct tls_target *of, enum tls_failure failure,
 	const char *why)
@@ -141,6 +142,30 @@ static void test_authorities_that_are_none(void **)
 	t.peer = NULL;
 }
 
+// Nobody was there, or the connection ended in the handshake: of the sessions only what was sent is
+// used up.
+static void test_a_server_that_is_away(void **)
+{
+	resumption(tls_rig_context(TLS_RIG_GOOD), 2);
+	open_both();
+	shutdown(t.fd[1], SHUT_RDWR);
+	assert_int_equal(tls_conn_handshake(t.conn), -EPROTO);
+	assert_int_equal(tls_conn_failure(t.conn, t.why), TLS_FAILURE_handshake);
+	close_both();
+	assert_int_equal(tls_peer_sessions(t.peer), 2);
+	open_both();
+	assert_int_equal(tls_conn_handshake(t.conn), -EAGAIN);
+	shutdown(t.fd[1], SHUT_RDWR);
+	assert_int_equal(tls_conn_handshake(t.conn), -EPROTO);
+	close_both();
+	assert_int_equal(tls_peer_sessions(t.peer), 1);
+	open_both();
+	assert_int_equal(handshake(), 1);
+	assert_true(tls_conn_is_resumed(t.conn));
+	close_both();
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_sessions_are_resumed),
 		cmocka_unit_test(test_sessions_are_bounded),
 		cmocka_unit_test(test_a_server_that_forgot),
+		cmocka_unit_test(test_a_server_that_is_away),
 		cmocka_unit_test(test_authorities_that_are_none),
 	};
 	return cmocka_run_group_tests(tests, tls_pair_start, tls_pair_stop);
