@@ -130,6 +130,25 @@ static int by_address(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct socket_address));
 }
 
+static int by_pin(const void *a, const void *b)
+{
+	return memcmp(a, b, CONFIG_PIN_LEN);
+}
+
+static char *pins_text(const struct config_upstream_tls *tls, char *out)
+{
+	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
+
+	memcpy(pin, tls->pin, sizeof(pin));
+	qsort(pin, tls->pin_count, sizeof(pin[0]), by_pin);
+	for (unsigned i = 0; i < tls->pin_count; i++) {
+		*out++ = ' ';
+		for (unsigned k = 0; k < CONFIG_PIN_LEN; k++)
+			out += sprintf(out, "%02x", pin[i][k]);
+	}
+	return out;
+}
+
 char *forward_servers_text(
 	const struct config_upstream *servers, unsigned count, bool sorted, char *out)
 {
@@ -146,9 +165,11 @@ char *forward_servers_text(
 		qsort(server, count, sizeof(server[0]), by_address);
 	for (unsigned i = 0; i < count; i++) {
 		const struct config_upstream_tls *tls = &servers[server[i].place].tls;
-		out += sprintf(out, "%s%s%s%s\n", tls->is_on ? "tls://" : "",
+		out += sprintf(out, "%s%s%s%s", tls->is_on ? "tls://" : "",
 			tls->is_on ? tls->name : "", tls->is_on ? "@" : "",
 			socket_address_text(&server[i].address, one));
+		out = tls->is_on ? pins_text(tls, out) : out;
+		*out++ = '\n';
 	}
 	return out;
 }

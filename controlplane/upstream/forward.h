@@ -23,7 +23,8 @@
 
 enum {
 	FORWARD_SETS_MAX = 2 * CONFIG_FORWARD_SETS_MAX,
-	FORWARD_SERVER_TEXT_MAX = SOCKET_ADDRESS_TEXT_MAX + CONFIG_TLS_NAME_MAX + 8,
+	FORWARD_SERVER_TEXT_MAX = SOCKET_ADDRESS_TEXT_MAX + CONFIG_TLS_NAME_MAX + 8
+				  + CONFIG_PINS_MAX * (1 + 2 * CONFIG_PIN_LEN),
 };
 
 struct forward_set {
@@ -56,9 +57,9 @@ unsigned forwards_count(const struct forwards *f);
 size_t forwards_memory(void); // without the sets' own
 void forwards_totals(const struct forwards *f, struct upstream_totals *out);
 
-// The servers' addresses, a line each, as given or in the order of their bytes; with the name of a
-// server over TLS, as nobody else may have made its answers. The end of `out`, which takes count *
-// FORWARD_SERVER_TEXT_MAX bytes.
+// The servers' addresses, a line each, as given or in the order of their bytes; with the name and
+// the pins (in the order of their bytes) of a server over TLS, as nobody else may have made its
+// answers. The end of `out`, which takes count * FORWARD_SERVER_TEXT_MAX bytes.
 char *forward_servers_text(
 	const struct config_upstream *servers, unsigned count, bool sorted, char *out);
 // Zones for which it is the same share a set.

@@ -38,6 +38,7 @@ static int setup(void **)
 {
 	memset(&config, 0, sizeof(config));
 	memset(groups, 0, sizeof(groups));
+	memset(servers, 0, sizeof(servers));
 	atomic_store(&next, 5);
 	config.groups = groups;
 	assert_int_equal(loop_new("test", &loop), 0);
@@ -97,6 +98,37 @@ static void test_hash(void **)
 	groups[0].disable_cache = groups[1].disable_cache = true;
 	assert_true(view_hash(&config, &groups[0]) != hash);
 	assert_true(view_hash(&config, &groups[0]) != view_hash(&config, &groups[1]));
+}
+
+// Group i asks one server over TLS, whose key is one of two, or any for both 0.
+static void group_pin(unsigned i, uint8_t first, uint8_t second)
+{
+	group_set(i, "192.0.2.1:853");
+	struct config_upstream_tls *tls = &servers[i][0].tls;
+	*tls = (struct config_upstream_tls){
+		.is_on = true, .name = "dns.example", .pin_count = first ? 2 : 0};
+	memset(tls->pin[0], first, CONFIG_PIN_LEN);
+	memset(tls->pin[1], second, CONFIG_PIN_LEN);
+}
+
+// Neither a set of servers nor an answer in L1 is shared by those who trust other keys.
+static void test_pins_keep_groups_apart(void **)
+{
+	group_pin(0, 1, 2);
+	group_pin(1, 1, 3);
+	group_pin(2, 2, 1); // another order
+	group_pin(3, 0, 0);
+	configure(4, 1000);
+	assert_int_equal(number(2), number(0));
+	assert_int_not_equal(number(1), number(0));
+	assert_int_not_equal(number(3), number(0));
+	assert_int_not_equal(number(3), number(1));
+	assert_ptr_not_equal(
+		views_of_group(views, 0)->upstreams, views_of_group(views, 1)->upstreams);
+	const struct config_forward_zone zone[] = {{.server_count = 1, .servers = servers[0]},
+		{.server_count = 1, .servers = servers[1]}};
+	assert_true(forward_zone_hash(&zone[0]) != forward_zone_hash(&zone[1]));
+	assert_true(forward_servers_hash(&zone[0]) != forward_servers_hash(&zone[1]));
 }
 
 static void safe_set(struct config_safe_search *s, enum safe_engine engine, enum safe_level level)
@@ -412,8 +444,9 @@ static void test_numbers_run_out(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {T(test_hash), T(test_everyone_is_keyed_by_servers),
-		T(test_who_shares), T(test_safe_views), T(test_recover_safe),
-		T(test_numbers_are_not_reused), T(test_recover), T(test_the_known_number_counts),
-		T(test_full), T(test_forwards_follow), T(test_numbers_run_out)};
+		T(test_pins_keep_groups_apart), T(test_who_shares), T(test_safe_views),
+		T(test_recover_safe), T(test_numbers_are_not_reused), T(test_recover),
+		T(test_the_known_number_counts), T(test_full), T(test_forwards_follow),
+		T(test_numbers_run_out)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
