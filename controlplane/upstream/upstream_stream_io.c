@@ -62,12 +62,20 @@ static ssize_t bytes_send(struct upstream_stream *s, const uint8_t *bytes, size_
 	return n < 0 ? -errno : n;
 }
 
-// Sends waiting bytes as far as possible; the rest when there is room. on_readable handles errors.
+// After -EAGAIN: is it the socket that has no room? TLS may have to read before it writes, and the
+// reverse.
+static bool wants_write(const struct upstream_stream *s, bool is_send)
+{
+	return s->tls ? tls_conn_wants_write(s->tls) : is_send;
+}
+
+// Sends waiting bytes as far as possible; the rest when there is room, or when TLS has read what it
+// wants. on_readable handles errors.
 void upstream_stream_flush(struct upstream_stream *s)
 {
 	while (s->out_pos < s->out_len) {
 		ssize_t n = bytes_send(s, s->out + s->out_pos, s->out_len - s->out_pos);
-		if (n == -EAGAIN && event_add(&s->writable, NULL) == 0)
+		if (n == -EAGAIN && (!wants_write(s, true) || event_add(&s->writable, NULL) == 0))
 			return;
 		if (n < 0) {
 			s->error = (int)n;
@@ -91,8 +99,8 @@ void upstream_stream_on_writable(evutil_socket_t fd, short what, void *arg)
 
 	if (!s->tls || s->there)
 		upstream_stream_flush(s);
-	else
-		event_active(&s->readable, EV_READ, 0); // which goes on with the handshake
+	if (s->tls)
+		event_active(&s->readable, EV_READ, 0); // it may have waited for this, too
 }
 
 // The handshake goes on. 1: it is done, 0: more is to come, -errno: the connection is not to be
@@ -156,8 +164,11 @@ static int read_into(struct upstream_stream *s, uint8_t *buf, uint32_t len)
 		ssize_t n = bytes_take(s, buf + s->in_pos, len - s->in_pos);
 		if (n == 0)
 			return -EPIPE;
+		if (n == -EAGAIN)
+			return wants_write(s, false) && event_add(&s->writable, NULL) < 0 ? -ENOMEM
+											  : 0;
 		if (n < 0)
-			return n == -EAGAIN ? 0 : (int)n;
+			return (int)n;
 		s->there = true;
 		s->heard_ms = clock_mono_ms();
 		if (s->in_len == 0 && s->in_pos == 0)
@@ -259,6 +270,8 @@ void upstream_stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	for (unsigned i = 0; i < UPSTREAM_STREAM_READS && rc > 0; i++)
 		rc = message_next(s);
 	s->busy = false;
+	if (rc >= 0 && s->tls && s->there && s->out_pos < s->out_len)
+		upstream_stream_flush(s);
 	// The socket says nothing of bytes that TLS has taken from it.
 	if (rc > 0 && s->tls && tls_conn_has_more(s->tls))
 		event_active(&s->readable, EV_READ, 0);

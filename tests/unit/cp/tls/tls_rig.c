@@ -12,8 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <weir/bytes.h>
 
-enum { DAY_S = 86400, ALPN_MAX = 64 };
+enum { DAY_S = 86400, ALPN_MAX = 64, RECORD_HEAD_LEN = 5, RECORD_LEAST = 512, HELD_MAX = 4096 };
 
 static struct {
 	char folder[FOLDER_MAX];
@@ -27,6 +29,8 @@ char tls_rig_ca[FOLDER_MAX + 16];
 struct tls_side {
 	SSL *ssl;
 	char alpn[ALPN_MAX];
+	uint8_t held[HELD_MAX]; // of a ticket
+	size_t held_len;
 };
 
 static void extension_add(X509 *x, X509 *issuer, int nid, const char *text)
@@ -255,4 +259,33 @@ void tls_side_goodbye(struct tls_side *s)
 {
 	ERR_clear_error();
 	(void)SSL_shutdown(s->ssl);
+}
+
+static void socket_write(const struct tls_side *s, const uint8_t *bytes, size_t len)
+{
+	assert_int_equal(send(SSL_get_rfd(s->ssl), bytes, len, MSG_NOSIGNAL), len);
+}
+
+void tls_side_ticket_begin(struct tls_side *s)
+{
+	static const uint8_t data[2 * RECORD_LEAST];
+	BIO *memory = BIO_new(BIO_s_mem());
+	assert_int_equal(
+		SSL_SESSION_set1_ticket_appdata(SSL_get_session(s->ssl), data, sizeof(data)), 1);
+	SSL_set_max_send_fragment(s->ssl, RECORD_LEAST);
+	SSL_set0_wbio(s->ssl, memory);
+	assert_int_equal(SSL_new_session_ticket(s->ssl), 1);
+	assert_int_equal(SSL_do_handshake(s->ssl), 1);
+	int len = BIO_read(memory, s->held, sizeof(s->held));
+	SSL_set0_wbio(s->ssl, BIO_new_socket(SSL_get_rfd(s->ssl), BIO_NOCLOSE));
+	assert_in_range(len, 2 * RECORD_LEAST, sizeof(s->held) - 1);
+	size_t first = RECORD_HEAD_LEN + get_u16(s->held + 3);
+	socket_write(s, s->held, first);
+	s->held_len = (size_t)len - first;
+	memmove(s->held, s->held + first, s->held_len);
+}
+
+void tls_side_ticket_end(struct tls_side *s)
+{
+	socket_write(s, s->held, s->held_len);
 }

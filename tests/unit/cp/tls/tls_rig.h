@@ -48,3 +48,6 @@ bool tls_side_failed(struct tls_side *s);                             // what ca
 void tls_side_write(struct tls_side *s, const void *buf, size_t len); // all of it
 bool tls_side_renegotiate(struct tls_side *s);                        // of TLS 1.2; asks for it
 void tls_side_goodbye(struct tls_side *s);
+// With TLS 1.3: a session ticket in several records, of which the first one leaves; the rest.
+void tls_side_ticket_begin(struct tls_side *s);
+void tls_side_ticket_end(struct tls_side *s);

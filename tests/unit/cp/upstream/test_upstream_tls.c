@@ -4,6 +4,8 @@
 #include "tests/unit/unit.h"
 #include "tls_stream.h"
 
+#include <event2/event.h>
+
 #include <string.h>
 #include <weir/mem_account.h>
 
@@ -58,6 +60,32 @@ static void test_padding_is_an_option(void **)
 		answer(0, &q);
 		ask_wait(first);
 	}
+}
+
+static bool waits_to_write(void)
+{
+	return event_pending(&rig.up->streams->first->writable, EV_WRITE, NULL);
+}
+
+// Amid a ticket TLS reads before it writes; the socket has room all the time.
+static void test_a_write_that_waits_for_a_read(void **)
+{
+	struct stream_query q;
+	answer_ask(0);
+	tls_side_ticket_begin(conn[0].side);
+	turn();
+	unsigned first = ask_more(1);
+	turn();
+	assert_false(waits_to_write());
+	serve_all();
+	assert_int_equal(conn[0].len, 0);
+	tls_side_ticket_end(conn[0].side);
+	query_take(0, &q);
+	answer(0, &q);
+	ask_wait(first);
+	assert_true(rig.replied[first]);
+	assert_false(waits_to_write());
+	assert_int_equal(rig.conns, 1);
 }
 
 // It is slower than a wait, but not than the question's life: the handshake goes on.
@@ -165,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_queries_share_a_connection),
 		TEST(test_padding_is_an_option),
+		TEST(test_a_write_that_waits_for_a_read),
 		TEST(test_a_slow_handshake),
 		TEST(test_an_end_after_each_answer),
 		TEST(test_silence),
