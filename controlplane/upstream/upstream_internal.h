@@ -105,7 +105,7 @@ void upstream_server_checked(struct upstream *s, uint64_t rtt_us, uint64_t now_u
 void upstream_server_count(struct upstream *s, uint64_t rtt_us, bool failure); // to a question
 // A wait for the leg's reply is over. True: this is the first since its last reply.
 bool upstream_server_timed_out(
-	const struct upstreams *u, struct upstream *s, const struct upstream_leg *leg);
+	const struct upstreams *u, struct upstream *s, struct upstream_leg *leg);
 bool upstream_server_down(const struct upstreams *u, const struct upstream *s, uint64_t now_ms);
 // It may be down: asked after all others.
 bool upstream_server_avoid(const struct upstreams *u, const struct upstream *s, uint64_t now_ms);
@@ -149,6 +149,8 @@ void upstream_tcp_end(struct upstream_leg *leg); // one leg over TCP, which is g
 struct upstream_leg *upstream_tcp_leg(struct upstream_tcp *t); // NULL is fine
 // Has its connection said nothing since it was sent, for too long?
 bool upstream_tcp_is_silent(struct upstream_leg *leg);
+// Has its query perhaps reached the server? Not while a handshake goes on.
+bool upstream_tcp_is_asked(struct upstream_leg *leg);
 
 // Servers over TLS (upstream_tls.c). A new server's peer, if it is one; from the one before it, if
 // that is the same; its end.
@@ -159,7 +161,7 @@ void upstream_tls_close(struct upstream *s);
 struct tls_peer *upstream_tls_peer(struct upstreams *u, const union upstream_peer *address);
 void upstream_tls_secure(const struct upstream_stream *stream);
 void upstream_tls_insecure(
-	const struct upstream_stream *stream, enum tls_failure failure, const char *why);
+	struct upstream_stream *stream, enum tls_failure failure, const char *why);
 // The leg over TLS to a server of the ask's list, or NULL.
 struct upstream_leg *upstream_tls_to(const struct upstream_ask *a, unsigned server);
 // The ask's next query goes to server `i`, or goes on waiting there. 0, -errno: no further one

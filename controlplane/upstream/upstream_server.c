@@ -161,7 +161,7 @@ static unsigned server_silent(
 }
 
 bool upstream_server_timed_out(
-	const struct upstreams *u, struct upstream *s, const struct upstream_leg *leg)
+	const struct upstreams *u, struct upstream *s, struct upstream_leg *leg)
 {
 	uint64_t now_us = clock_mono_us();
 
@@ -183,7 +183,9 @@ bool upstream_server_timed_out(
 	if (s->answered_us > leg->last_sent_us
 		|| upstream_health_get(s->health, answered_us) > leg->last_sent_us)
 		return false;
-	return server_silent(u, s, !leg->ask->is_check && leg->sends == 1, now_us) == 1;
+	bool is_question = !leg->ask->is_check && leg->sends == 1
+			   && (!leg->is_tls || upstream_tcp_is_asked(leg));
+	return server_silent(u, s, is_question, now_us) == 1;
 }
 
 bool upstream_server_down(const struct upstreams *u, const struct upstream *s, uint64_t now_ms)

@@ -69,8 +69,7 @@ struct upstream_stream_calls {
 	struct tls_peer *(*peer)(struct upstreams *u, const union upstream_peer *peer);
 	// Its handshake is done, or never will be: then it is closed next. Leads nowhere.
 	void (*secure)(const struct upstream_stream *s);
-	void (*insecure)(
-		const struct upstream_stream *s, enum tls_failure failure, const char *why);
+	void (*insecure)(struct upstream_stream *s, enum tls_failure failure, const char *why);
 	// A query that had to wait has a connection.
 	void (*placed)(struct upstream_leg *leg, struct upstream_stream *s);
 	// The reply to its query, which is off the connection by now: with its question, or none.

@@ -60,6 +60,12 @@ bool upstream_tcp_is_silent(struct upstream_leg *leg)
 	return stream && upstream_stream_is_silent(stream, leg);
 }
 
+bool upstream_tcp_is_asked(struct upstream_leg *leg)
+{
+	const struct upstream_stream *stream = tcp_of(leg)->place.stream;
+	return stream && stream->there;
+}
+
 static unsigned on_limit(const struct upstream_leg *leg)
 {
 	const struct upstream *s = upstream_leg_server(leg);
@@ -162,6 +168,17 @@ static bool option_suspect(const struct upstream_leg *leg, const struct upstream
 	       && !leg->no_option;
 }
 
+// The handshake has failed: one unanswered query, however many waited for it.
+static void not_there(struct upstream_leg *leg, struct upstream_stream *stream, struct upstream *s)
+{
+	leg->refused = true;
+	if (stream->missed)
+		upstream_wait_over(leg);
+	else if (leg->ask->is_check)
+		atomic_fetch_add_explicit(&s->health->checks_failed, 1, memory_order_relaxed);
+	stream->missed = false;
+}
+
 // A query with a connection of its own has had its attempt. One on a shared connection may have met
 // its idle end, or its limit of queries, so it is sent once more on another; if that ends too, on
 // one of its own. Its time goes on, but it has UPSTREAM_TCP_LEAST_MS: otherwise the last query on a
@@ -180,10 +197,8 @@ static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 		stream->learnt = true;
 	}
 	bool option = option_suspect(leg, stream);
-	if (s && leg->is_tls && stream && !stream->there) {
-		leg->refused = true;
-		upstream_wait_over(leg);
-	}
+	if (s && leg->is_tls && stream && !stream->there)
+		not_there(leg, stream, s);
 	bool again = s && stream && stream->there && (stream->taken > 1 || option)
 		     && t->again < UPSTREAM_TCP_AGAIN && a->sends < upstream_sends_max(a)
 		     && clock_mono_ms() < a->deadline_ms;

@@ -78,8 +78,18 @@ void upstream_tls_secure(const struct upstream_stream *stream)
 	tls_conn_about(stream->tls, s->tls.about);
 }
 
+static void backoff_begin(struct upstream_tls *t, uint64_t now_ms)
+{
+	t->backoff_ms = t->backoff_ms ? 2 * t->backoff_ms : BACKOFF_FIRST_MS;
+	if (t->backoff_ms > BACKOFF_MAX_MS)
+		t->backoff_ms = BACKOFF_MAX_MS;
+	t->until_ms = now_ms + t->backoff_ms;
+}
+
+// Connections that were opened together fail together, in one accident: during the back-off of the
+// first one the others are counted, but neither extend it nor are unanswered queries of their own.
 void upstream_tls_insecure(
-	const struct upstream_stream *stream, enum tls_failure failure, const char *why)
+	struct upstream_stream *stream, enum tls_failure failure, const char *why)
 {
 	struct upstream *s = server_at(stream->pool->owner, &stream->peer);
 	uint64_t now_ms = clock_mono_ms();
@@ -88,10 +98,9 @@ void upstream_tls_insecure(
 		return;
 	s->tls.failed[failure]++;
 	snprintf(s->tls.why, sizeof(s->tls.why), "%s", why);
-	s->tls.backoff_ms = s->tls.backoff_ms ? 2 * s->tls.backoff_ms : BACKOFF_FIRST_MS;
-	if (s->tls.backoff_ms > BACKOFF_MAX_MS)
-		s->tls.backoff_ms = BACKOFF_MAX_MS;
-	s->tls.until_ms = now_ms + s->tls.backoff_ms;
+	stream->missed = now_ms >= s->tls.until_ms;
+	if (stream->missed)
+		backoff_begin(&s->tls, now_ms);
 	if (s->tls.logged_ms && now_ms < s->tls.logged_ms + LOG_MS)
 		return;
 	s->tls.logged_ms = now_ms;

@@ -77,6 +77,59 @@ static void test_backoff(void **)
 	assert_string_equal(server_status().tls_why, "");
 }
 
+static bool all_failed(const void *arg)
+{
+	serve_all();
+	return server_status().tls_failed[TLS_FAILURE_handshake] == *(const unsigned *)arg;
+}
+
+// A restart ends all connections: one accident, one unanswered query, the first back-off.
+static void test_connections_that_fail_together(void **)
+{
+	const unsigned count = 4;
+	rig.config.check = UPSTREAM_CHECK_OFF;
+	stream_configure();
+	unsigned first = ask_more(70);
+	wait_conns(count);
+	for (unsigned i = 0; i < count; i++)
+		conn_close(i, true);
+	wait_for(all_failed, &count);
+	for (unsigned i = first; i < first + 70; i++)
+		assert_true(rig.ended[i]);
+	assert_true(server_status().up);
+	assert_int_equal(upstream_health_get(rig.up->server[0].health, silent), 1);
+	clock_turn(260);
+	answer_ask(count);
+	assert_int_equal(rig.conns, count + 1);
+}
+
+static bool is_checked(const void *)
+{
+	serve_all();
+	return !server_status().suspect && server_status().up;
+}
+
+// Handshakes that fail are no questions left unanswered: the first check that is answered ends it.
+static void test_a_check_brings_it_back(void **)
+{
+	struct stream_query q;
+	rig.config.check = UPSTREAM_CHECK_DOWN;
+	rig.config.check_interval_s = 10;
+	rig.config.check_type = DNS_TYPE_NS;
+	stream_configure();
+	server_is(TLS_RIG_WRONG);
+	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
+		ask_fails();
+		clock_turn(1100);
+	}
+	assert_false(server_status().up);
+	server_is(TLS_RIG_GOOD);
+	upstream_check_now(rig.up->checks, 0);
+	query_take(UPSTREAM_DOWN_AFTER, &q);
+	answer(UPSTREAM_DOWN_AFTER, &q);
+	wait_for(is_checked, NULL);
+}
+
 static void test_a_handshake_that_stalls(void **)
 {
 	enum tls_failure handshake = TLS_FAILURE_handshake;
@@ -125,6 +178,8 @@ int main(void)
 		TEST(test_another_key),
 		TEST(test_no_authorities),
 		TEST(test_backoff),
+		TEST(test_connections_that_fail_together),
+		TEST(test_a_check_brings_it_back),
 		TEST(test_a_handshake_that_stalls),
 		TEST(test_resets),
 	};
