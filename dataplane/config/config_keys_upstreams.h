@@ -34,7 +34,8 @@
 		"[upstreams.md](../how-to/upstreams.md#through-the-port).")                      \
 	X(upstreams, strict, strict, BOOL, none, "false", 0, 0, LIVE,                            \
 		"`true`: the configuration is refused if a server of `upstreams.servers` or of " \
-		"a group would be asked in clear text. Servers of forward zones may be. See "    \
+		"a group, or of a forward zone of the root, would be asked in clear text. "      \
+		"Servers of other forward zones may be. See "                                    \
 		"[upstreams.md](../how-to/upstreams.md#over-tls).")                              \
 	X(upstreams, ca_file, ca_file, TEXT, none, "", 0, 200, LIVE,                             \
 		"Absolute path of a PEM file with the authorities that vouch for servers over "  \

@@ -158,7 +158,7 @@ struct config_upstreams {
 	uint16_t check_type;        // NS
 	unsigned backoff_s;         // 30: for this time a failed server is tried last
 	enum upstream_via via;
-	bool strict;   // every server is asked over TLS, but those of forward zones
+	bool strict;   // every server is asked over TLS, but those of zones below the root
 	char *ca_file; // of authorities of TLS servers; "" or NULL: the system's
 	// Source addresses of queries through the port, one of each version at most; none: the
 	// kernel's choice.
