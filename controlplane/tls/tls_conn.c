@@ -60,11 +60,11 @@ static int result_of(struct tls_conn *c, int rc)
 	if (what == SSL_ERROR_WANT_READ || c->wants_write)
 		return -EAGAIN;
 	c->is_over = true;
-	if (what == SSL_ERROR_ZERO_RETURN)
-		return 0;
-	if (what == SSL_ERROR_SYSCALL)
-		return err ? -err : 0;
-	return -EPROTO;
+	if (what != SSL_ERROR_ZERO_RETURN && what != SSL_ERROR_SYSCALL)
+		return -EPROTO;
+	// The server or the network ended it, which says nothing against its latest session.
+	SSL_set_shutdown(c->ssl, SSL_get_shutdown(c->ssl) | SSL_SENT_SHUTDOWN);
+	return what == SSL_ERROR_SYSCALL && err ? -err : 0;
 }
 
 static int mistrust(struct tls_conn *c, enum tls_failure failure, const char *why)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static void refused(enum tls_rig_kind kind, const struct tls_target *of, enum tls_failure failure,
 	const char *why)
@@ -75,6 +76,32 @@ static void test_sessions_are_resumed(void **)
 	resumption(tls_rig_context(TLS_RIG_GOOD), 2);
 	end();
 	resumption(tls_rig_context_1_2(TLS_RIG_GOOD), 1);
+	end();
+}
+
+// A server that ends connections itself, in one of three ways, still knows its sessions.
+static void test_sessions_outlive_an_end(void **)
+{
+	char buf[8];
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	for (unsigned i = 0; i < 4; i++) {
+		open_both();
+		assert_int_equal(handshake(), 1);
+		assert_int_equal(tls_conn_is_resumed(t.conn), i > 0);
+		exchange();
+		if (i == 0)
+			tls_side_goodbye(t.side);
+		if (i == 2) { // a socket that is closed with bytes in it resets the connection
+			assert_int_equal(tls_conn_write(t.conn, "asked", 5), 5);
+			close(t.fd[1]);
+			t.fd[1] = -1;
+		} else {
+			shutdown(t.fd[1], SHUT_WR);
+		}
+		assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), i == 2 ? -ECONNRESET : 0);
+		close_both();
+	}
 	end();
 }
 
@@ -173,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_refused),
 		cmocka_unit_test(test_pins),
 		cmocka_unit_test(test_sessions_are_resumed),
+		cmocka_unit_test(test_sessions_outlive_an_end),
 		cmocka_unit_test(test_sessions_are_bounded),
 		cmocka_unit_test(test_a_server_that_forgot),
 		cmocka_unit_test(test_a_server_that_is_away),
