@@ -88,7 +88,7 @@ struct resolver {
 	struct bound_log met_bounds;
 	struct refresh *refresh;
 	struct resolver_settings set;
-	struct event *beat, *sweep, *sweep_step;
+	struct event *beat, *move, *sweep, *sweep_step;
 	struct flushes *flushes;
 	unsigned rewrites, rewrites_most; // questions that have one
 	struct age_list rewrite_ages;

@@ -20,14 +20,22 @@
 
 enum { BEAT_MS = 100 };
 
+// One slice in an iteration of the loop, so that replies are read in between.
+static void on_move(evutil_socket_t, short, void *arg)
+{
+	struct resolver *r = arg;
+	if (upstream_port_move(r->port))
+		(void)event_add(r->move, &(struct timeval){0});
+}
+
 static void on_beat(evutil_socket_t, short, void *arg)
 {
 	struct resolver *r = arg;
 	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
 		views_sweep(r->views, clock_mono_ms());
 	resolver_step_beat(r);
-	if (r->port)
-		upstream_port_beat(r->port);
+	if (r->port && upstream_port_beat(r->port))
+		(void)event_add(r->move, &(struct timeval){0});
 	refresh_run(r->refresh, clock_mono_ms());
 	resolver_log_beat(r->log);
 	traces_beat(r->traces, clock_mono_ms());
@@ -38,7 +46,9 @@ static int timers_open(struct resolver *r)
 	struct event_base *base = loop_base(r->loop);
 
 	r->beat = event_new(base, -1, EV_PERSIST, on_beat, r);
-	if (!r->beat || event_add(r->beat, &(struct timeval){.tv_usec = BEAT_MS * 1000}) < 0)
+	r->move = event_new(base, -1, 0, on_move, r);
+	if (!r->beat || !r->move
+		|| event_add(r->beat, &(struct timeval){.tv_usec = BEAT_MS * 1000}) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -177,6 +187,7 @@ void resolver_close(struct resolver *r)
 	resolver_check_close(r);
 	resolver_step_close(r);
 	timer_free(r->beat);
+	timer_free(r->move);
 	resolver_refresh_close(r);
 	traces_free(r->traces);
 	l1_free(r->l1);

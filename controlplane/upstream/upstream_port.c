@@ -11,7 +11,7 @@
 #include <weir/csum.h>
 #include <weir/log.h>
 
-enum { DRAWS_MAX = 64, MOVES_A_BEAT = 512, PORTS = UINT16_MAX + 1, ICMP_PORT = 3, ICMPV6_PORT = 4 };
+enum { DRAWS_MAX = 64, PORTS = UINT16_MAX + 1, ICMP_PORT = 3, ICMPV6_PORT = 4 };
 
 // Ports of this resolver in one of the ranges.
 struct share {
@@ -232,39 +232,55 @@ void upstream_port_heard(struct upstream_port *p, const struct msg_heard *m, con
 	}
 }
 
-// Goes on with the scan, until it has tried enough for one beat. A scan that had to
-// leave a leg begins again. A leg that moves finds another chain; no ask ends by it.
-static void legs_move(struct upstream_port *p)
+// One slice of the scan; false: a leg of it got no socket, so the next would not either. A leg that
+// moves finds another chain; no ask ends by it.
+static bool legs_move(struct upstream_port *p)
 {
-	unsigned tried = 0;
+	unsigned tried = 0, left = 0;
 
-	for (; p->cursor < PORTS && tried < MOVES_A_BEAT; p->cursor++) {
+	for (; p->cursor < PORTS && tried < UPSTREAM_PORT_SLICE; p->cursor++) {
 		struct upstream_leg *leg = p->leg[p->cursor];
 		while (leg) {
 			struct upstream_leg *next = leg->port_next;
 			if (leg->by_port && (p->dead >> leg->worker & 1)) {
 				upstream_leg_move(leg, true);
 				p->stats.dead += !leg->by_port;
-				p->is_left |= leg->by_port;
+				left += leg->by_port;
 				tried++;
 			}
 			leg = next;
 		}
 	}
-	if (p->cursor < PORTS)
-		return;
+	p->is_left |= left > 0;
+	return left == 0;
+}
+
+// A scan that had to leave a leg begins again.
+static void scan_end(struct upstream_port *p)
+{
 	if (!p->is_left)
 		p->dead = 0;
 	p->cursor = 0;
 	p->is_left = false;
 }
 
-void upstream_port_beat(struct upstream_port *p)
+bool upstream_port_move(struct upstream_port *p)
+{
+	if (!p->dead)
+		return false;
+	const bool goes_on = legs_move(p);
+	if (p->cursor < PORTS && p->stats.open)
+		return goes_on;
+	scan_end(p);
+	return false;
+}
+
+bool upstream_port_beat(struct upstream_port *p)
 {
 	const uint64_t before = p->live, life = p->incarnation;
 
 	if (!p->calls.live)
-		return;
+		return false;
 	uint64_t live = p->calls.live(p->calls.arg, &p->incarnation);
 	const uint64_t dead = p->incarnation == life ? before & ~live : before;
 	if (dead) {
@@ -272,11 +288,9 @@ void upstream_port_beat(struct upstream_port *p)
 		p->cursor = 0;
 		p->is_left = false;
 	}
-	if (p->dead && p->stats.open)
-		legs_move(p);
-	if (!p->stats.open)
-		p->dead = 0;
+	const bool more = upstream_port_move(p);
 	p->live = live & ~p->dead;
+	return more;
 }
 
 void upstream_port_stats(const struct upstream_port *p, struct upstream_port_stats *out)

@@ -14,8 +14,9 @@
 // When no worker takes the query, when a worker refuses it (its image does not have the server
 // yet), or when the worker that it was given to has died, a socket gets the open leg, with
 // the same id and letter case and another port. Each is counted. A worker is dead after
-// UPSTREAM_PORT_DEAD_MS without a heartbeat. Its legs move 512 a beat, and it gets no query until
-// all of them have moved or closed.
+// UPSTREAM_PORT_DEAD_MS without a heartbeat. Its legs move UPSTREAM_PORT_SLICE in an iteration
+// of the loop, which costs 0.7 ms (11 us each, 0.2 s for 16,384), and it gets no query until all of
+// them have moved or closed.
 //
 // The table of open UDP legs by local port has those of sockets too: a worker that listens on a
 // port for a leg of the port may hand over a reply to a socket's. Legs of one port are a chain.
@@ -34,6 +35,7 @@
 enum {
 	UPSTREAM_PORT_LEGS_MAX = 16384,
 	UPSTREAM_PORT_DEAD_MS = 500,
+	UPSTREAM_PORT_SLICE = 64,
 };
 
 struct upstream_leg;
@@ -69,7 +71,11 @@ void upstream_port_free(struct upstream_port *p); // NULL is fine; no leg may be
 void upstream_port_serve(struct upstream_port *p, const struct upstream_port_calls *calls);
 // A worker's message; `dns`: m->dns_len bytes.
 void upstream_port_heard(struct upstream_port *p, const struct msg_heard *m, const uint8_t *dns);
-void upstream_port_beat(struct upstream_port *p); // each 100 ms
+// Each 100 ms. True: legs of dead workers are left, so upstream_port_move is to be called in the
+// next iteration of the loop, and again as long as that says true. Where a leg gets no socket the
+// next beat goes on.
+bool upstream_port_beat(struct upstream_port *p);
+bool upstream_port_move(struct upstream_port *p);
 void upstream_port_stats(const struct upstream_port *p, struct upstream_port_stats *out);
 void upstream_port_stats_add(
 	struct upstream_port_stats *sum, const struct upstream_port_stats *one);

@@ -6,13 +6,14 @@
 #include "resolver_rig.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/csum.h>
 
-enum { WAIT_MS = 20000, FOR_EVER_MS = 1 << 30 };
+enum { WAIT_MS = 20000, FOR_EVER_MS = 1 << 30, MANY = 2000, MOVED_MS = 1500 };
 
 static void board_say(enum route_way way)
 {
@@ -35,17 +36,33 @@ static void beat(void *)
 	upstream_port_beat(rig.port);
 }
 
-static int setup(void **state)
+static int workers_begin(void)
 {
-	rig_max_sends = 1;
-	int rc = rig_setup(state);
 	board_say(ROUTE_port);
 	for (unsigned i = 0; i < 2; i++) {
 		heartbeat(i, clock_mono_ms() + FOR_EVER_MS);
 		atomic_store(&dp.dp[i]->activated_hops, 1);
 	}
 	on_loop(beat, NULL);
-	return rc;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	rig_max_sends = 1;
+	return rig_setup(state) || workers_begin();
+}
+
+// Nothing times out while they move.
+static int setup_many(void **state)
+{
+	rig_max_sends = 1;
+	if (rig_setup(state))
+		return -1;
+	rig_box_stop();
+	rig.config.upstreams.first_timeout_ms = WAIT_MS;
+	rig_box_start();
+	return workers_begin();
 }
 
 static int teardown(void **state)
@@ -155,6 +172,27 @@ static void test_a_dead_worker_gets_no_queries(void **)
 	assert_int_equal(status().sockets.opened, 2);
 }
 
+// A beat for each slice would take three seconds.
+static void test_many_move_within_a_second(void **)
+{
+	for (unsigned i = 0; i < MANY; i++) {
+		struct fake_send s;
+		unsigned worker;
+		char name[32];
+		snprintf(name, sizeof(name), "n%u.example", i);
+		ask(name, (uint16_t)i);
+		assert_true(fake_dataplane_send(&dp, &s, &worker, WAIT_MS));
+	}
+	assert_int_equal(status().port.open, MANY);
+	heartbeat(0, 1);
+	heartbeat(1, 1);
+	const uint64_t begin = clock_mono_ms();
+	while (status().port.open > 0)
+		assert_in_range(clock_mono_ms() - begin, 0, WAIT_MS);
+	assert_in_range(clock_mono_ms() - begin, 0, MOVED_MS);
+	assert_int_equal(status().port.dead, MANY);
+}
+
 // A worker without an image sends nothing.
 static void test_no_image(void **)
 {
@@ -173,6 +211,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_only_of_this_data_plane, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_dead_worker_gets_no_queries, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_many_move_within_a_second, setup_many, teardown),
 		cmocka_unit_test_setup_teardown(test_no_image, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
