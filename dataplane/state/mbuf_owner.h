@@ -26,7 +26,7 @@ ATTR_INLINE uint16_t mbuf_mark(unsigned owner, uint64_t now_ms)
 
 ATTR_INLINE void mbuf_own(struct rte_mbuf *m, uint16_t mark)
 {
-	m->vlan_tci_outer = mark;
+	__atomic_store_n(&m->vlan_tci_outer, mark, __ATOMIC_RELAXED); // a plain store's instruction
 }
 
 ATTR_INLINE unsigned mbuf_mark_owner(uint16_t mark)
