@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# What the RFCs ask, test by test, of the real binaries in one start. One alone: conformance_test.sh rfc6891
+# What the RFCs ask, test by test, of the real binaries in one start, with two frontends. One alone: conformance_test.sh rfc6891
+# Others: WEIR_FRONTENDS=1 WEIR_RESOLVERS=2
+export WEIR_FRONTENDS=${WEIR_FRONTENDS:-2}
 . "$(dirname "${BASH_SOURCE[0]}")/../smoke/_init.sh"
 
 here=$root/tests/conformance

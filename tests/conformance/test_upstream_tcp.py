@@ -37,7 +37,7 @@ def rfc7766_6_2_1_connections_to_upstreams_are_used_again(way):
     assert len(ports) < 5, ports  # one, unless the machine slept for seconds between two
 
 
-@case(ways=[UDP4], alone=True)
+@case(ways=[UDP4], alone=True, resolvers=1)  # each has its connection
 def rfc7766_6_2_1_1_queries_to_upstreams_are_pipelined(way):
     """None of eight is answered before all are there, on one connection (6.2.2). A machine that sleeps in between sends some again,
     elsewhere."""
@@ -191,7 +191,7 @@ def rfc7828_3_5_where_the_option_is_turned_down_without_an_opt(way):
     assert sent(after)[0].edns, sent(after)
 
 
-@case(ways=[UDP4], alone=True)
+@case(ways=[UDP4], alone=True, resolvers=1)  # each counts to three
 def rfc7828_3_5_where_the_option_ends_the_connection_without_it(way):
     """With an OPT all the same. After three times weir omits it from the first query on; UDP goes on as before."""
     zone = "path.example"

@@ -17,17 +17,17 @@ import time
 LAB, RUN = sys.argv[1:3]
 LOOKS, APART_S = 100, 0.2
 
-FRONTENDS = int(os.environ.get("WEIR_FRONTENDS", 1))
+FRONTENDS, RESOLVERS = (int(os.environ.get(name, 1)) for name in ("WEIR_FRONTENDS", "WEIR_RESOLVERS"))
 BELLS = 1 + 8  # of one worker, and of as many resolvers as there may be (SHM_RESOLVERS_MAX)
 # What is there from the start to the end, whatever the load.
 FIXED = {
     "controlplane": {
         "stdin, stdout, stderr": 3,
         "controlplane.lock, log.in-hand, memory.history": 3,
-        "loops of service, resolver, frontends: epoll, timer, bell, a pipe for signals": (2 + FRONTENDS) * 5,
+        "loops of service, resolvers, frontends: epoll, timer, bell, a pipe for signals": (1 + RESOLVERS + FRONTENDS) * 5,
         "link: listener, connection": 2,
         "bells of the worker and of resolvers": BELLS,
-        "bells of the rings between frontends and resolver": FRONTENDS + 1,
+        "bells of the rings between frontends and resolvers": FRONTENDS + RESOLVERS,
         "rtnetlink: its changes, its answers": 2,
         "listeners for TCP, IPv4 and IPv6": 2 * FRONTENDS,
         "listener of the control socket": 1,

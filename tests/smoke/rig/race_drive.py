@@ -32,6 +32,7 @@ RUN = "/run/weir"
 CONFIG, LIST, HOSTS = f"{RUN}/lab/weir.yaml", f"{FOLDER}/blocked.list", f"{FOLDER}/hosts"
 HTTP_PORT, METRICS_PORT, CLICKHOUSE_PORT = 8090, 9153, 8121
 PATIENCE_S = 60
+VIEWS_GRACE_S = 10  # VIEWS_GRACE_MS of the control plane
 LATE_S = 240  # more than SECONDS, on a machine so busy that something has not happened yet
 NAMES = ("ok-3000.cached.test", "ok-1.short.test", "h1.hot.soak.test", "b3.blocked.test", "cname_h1_test.test", "host.lan.test")
 # The parameters for each endpoint that has some, by turns.
@@ -241,8 +242,14 @@ class Drive:
             self.wrong.append(f"reload: {body[:300]}")
 
     def reload_until_refused(self):
-        """Groups with 120 views that none had before: the fourth time within 10 s there is no room."""
+        """Groups with 120 views that none had before: the fourth time within 10 s there is no room. Under the sanitizer four
+        reloads may take longer than that."""
+        begun = []
         for _ in range(12):
+            begun.append(time.monotonic())
+            if len(begun) > 4 and begun[-1] - begun[-5] > VIEWS_GRACE_S:
+                self.count("too slow to be refused")
+                break
             made = [f"- {{name: g{self.serial}x{i}, clients: [10.{self.serial % 250}.{i}.0/24], safe_search: {{google: true}},\n"
                     f"   upstreams: [{{address: '127.0.0.1:{10000 + self.serial * 60 % 50000 + i}'}}]}}\n" for i in range(60)]
             status, body = self.reload(made)
@@ -369,8 +376,10 @@ class Drive:
 
     def missing(self):
         wanted = [f"GET {p}" for p in self.reads] + [f"POST {p}" for p in self.changes] + [
-            "reloaded", "refused by the resolver", "refused by the file", "SIGHUP", "scrape", "Redis restarted",
+            "reloaded", "refused by the file", "SIGHUP", "scrape", "Redis restarted",
             "upstream silent", "data plane restarted"] + (["ClickHouse stopped"] if CLICKHOUSE else [])
+        if not self.did.get("too slow to be refused"):
+            wanted.append("refused by the resolver")
         return [what for what in wanted if not self.did.get(what)]
 
     def run(self):
