@@ -60,7 +60,9 @@ static void activate_new_list(struct upstream_ask *a)
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
 		struct upstream_leg *leg = &a->leg[i];
 		unsigned k = 0;
-		while (k < u->count && !upstream_same_address(&u->server[k].address, &leg->peer))
+		while (k < u->count
+			&& (u->server[k].is_tls
+				|| !upstream_same_address(&u->server[k].address, &leg->peer)))
 			k++;
 		if (!leg->open || k == u->count)
 			continue;

@@ -158,7 +158,7 @@ void upstream_tls_open(struct upstream *s, const char *ca_file);
 void upstream_tls_continue(struct upstream *s, struct upstream_tls *old);
 void upstream_tls_close(struct upstream *s);
 // For the connections (upstream_streams.h).
-struct tls_peer *upstream_tls_peer(struct upstreams *u, const union upstream_peer *address);
+int upstream_tls_peer(struct upstreams *u, const struct upstream_leg *leg, struct tls_peer **out);
 void upstream_tls_secure(const struct upstream_stream *stream);
 void upstream_tls_insecure(
 	struct upstream_stream *stream, enum tls_failure failure, const char *why);

@@ -215,9 +215,10 @@ static int stream_secure(struct upstream_stream *s, struct tls_peer *peer)
 int upstream_stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsigned limit,
 	struct upstream_stream **out)
 {
-	struct tls_peer *peer = leg->is_tls ? p->calls.peer(p->owner, &leg->peer) : NULL;
-	if (leg->is_tls && !peer)
-		return -EHOSTDOWN;
+	struct tls_peer *peer = NULL;
+	int rc = p->calls.peer(p->owner, leg, &peer);
+	if (rc < 0)
+		return rc;
 	struct upstream_stream *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -227,7 +228,7 @@ int upstream_stream_open(struct upstream_streams *p, const struct upstream_leg *
 	s->uses = limit && limit < p->uses_max ? limit : p->uses_max;
 	s->idle_ms = UPSTREAM_STREAM_IDLE_MS;
 	s->idle = (struct wheel_timer){.fn = on_idle, .arg = s};
-	int rc = stream_connect(s);
+	rc = stream_connect(s);
 	if (rc == 0 && peer)
 		rc = stream_secure(s, peer);
 	if (rc == 0)

@@ -79,7 +79,8 @@ struct upstream_stream {
 };
 
 // For `limit` queries (0: any number) at most, to the leg's server. 0; -EHOSTDOWN: a server over
-// TLS that has left the list, or failed a moment ago; -errno.
+// TLS that has left the list, or failed a moment ago, or a leg in clear text to such a server;
+// -errno.
 ATTR_MUST_CHECK int upstream_stream_open(struct upstream_streams *p, const struct upstream_leg *leg,
 	unsigned limit, struct upstream_stream **out);
 void upstream_stream_close(struct upstream_stream *s); // and tells those who wait

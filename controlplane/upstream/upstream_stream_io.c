@@ -35,7 +35,7 @@ static size_t query_write(
 		s->asked = true;
 		len = upstream_keepalive_ask(msg, len);
 	}
-	if (s->tls && leg->edns)
+	if (len && s->tls && leg->edns)
 		len = upstream_padding_add(msg, len, leg->option ? UPSTREAM_KEEPALIVE_LEN : 0);
 	put_u16(out, (uint16_t)len);
 	return len ? len + LENGTH_LEN : 0;

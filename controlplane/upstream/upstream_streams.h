@@ -65,8 +65,9 @@ struct upstream_stream_calls {
 	// for it any more. Leads nowhere.
 	void (*written)(struct upstreams *u, const struct upstream_leg *leg,
 		const union upstream_peer *peer);
-	// Whom a connection over TLS is to; NULL: none is opened now.
-	struct tls_peer *(*peer)(struct upstreams *u, const union upstream_peer *peer);
+	// Whom the leg's connection is to, over TLS, or NULL: in clear text. 0; -EHOSTDOWN: none is
+	// opened now, or not in that way.
+	int (*peer)(struct upstreams *u, const struct upstream_leg *leg, struct tls_peer **out);
 	// Its handshake is done, or never will be: then it is closed next. Leads nowhere.
 	void (*secure)(const struct upstream_stream *s);
 	void (*insecure)(struct upstream_stream *s, enum tls_failure failure, const char *why);

@@ -58,10 +58,17 @@ static struct upstream *server_at(struct upstreams *u, const union upstream_peer
 	return NULL;
 }
 
-struct tls_peer *upstream_tls_peer(struct upstreams *u, const union upstream_peer *address)
+// A leg may be of a list in which the server was of the other kind.
+int upstream_tls_peer(struct upstreams *u, const struct upstream_leg *leg, struct tls_peer **out)
 {
-	const struct upstream *s = server_at(u, address);
-	return s && s->tls.until_ms <= clock_mono_ms() ? s->tls.peer : NULL;
+	const struct upstream *s = server_at(u, &leg->peer);
+
+	if (!s)
+		return leg->is_tls ? -EHOSTDOWN : 0;
+	if (!leg->is_tls || !s->tls.peer || s->tls.until_ms > clock_mono_ms())
+		return -EHOSTDOWN;
+	*out = s->tls.peer;
+	return 0;
 }
 
 void upstream_tls_secure(const struct upstream_stream *stream)

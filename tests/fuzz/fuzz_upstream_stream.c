@@ -264,10 +264,16 @@ static unsigned no_limit(const struct upstream_leg *)
 	return 0;
 }
 
+static int in_clear(struct upstreams *, const struct upstream_leg *, struct tls_peer **)
+{
+	return 0;
+}
+
 int LLVMFuzzerInitialize(int *, char ***)
 {
 	const struct upstream_stream_calls calls = {.limit = no_limit,
 		.written = upstream_tcp_calls.written,
+		.peer = in_clear,
 		.placed = on_placed,
 		.reply = on_reply,
 		.broken = on_broken};
