@@ -2,17 +2,19 @@
 // Checks: queries of weir's own to a server, to see whether it answers. Resolver loop's thread
 // only.
 //
-// A check is one query over UDP, for the configured name and type, in lower case and without an OPT
-// (what any server understands), from a socket of its own with an id of its own. Any reply with its
-// id and question will do: a server that refuses the name is there. It counts as the server's
-// reply, and its round trip as one, but not as a client's query. A check without a reply within
-// CHECK_MS counts as one more silence.
+// A check is one query, over UDP or TLS as its server is asked, for the configured name and type,
+// in lower case and without an OPT (what any server understands), over UDP from a socket of its own
+// with an id of its own. Any reply with its id and question will do: a server that refuses the name
+// is there. It counts as the server's reply, and its round trip as one, but not as a client's
+// query. A check without a reply within CHECK_MS counts as one more silence. Over TLS that time
+// begins after the handshake, which has UPSTREAM_STREAM_HANDSHAKE_MS: it takes three round trips
+// and the server's signature.
 //
 // A set begins checks by a timer of about `check_interval` (an eighth more or less, drawn each
 // time), and at once when a server leaves a query unanswered. Sets and threads that have the same
-// server share one check: who sets `is_checked` of its record sends it, and `check_at_ms` holds the
-// others back for seven eighths of the interval, which is longer than a check lasts. So a server
-// has one check under way at most.
+// server share one check: who sets `is_checked` of its record sends it, and has it until the check
+// is over, so a server has one under way at most. `check_at_ms` holds the others back for seven
+// eighths of the interval.
 
 #include "upstream_internal.h"
 
@@ -22,7 +24,6 @@
 #include <weir/bytes.h>
 #include <weir/clock.h>
 
-// A check lasts so long: less than seven eighths of the shortest interval.
 enum { CHECK_MS = 800 };
 
 // `ask` comes first: an ask of a check is one of these.
@@ -65,9 +66,21 @@ static void on_ended(struct upstream_ask *a, enum upstream_end why)
 
 static const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
 
+void upstream_check_secure(struct upstream_ask *a)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (a->callbacks != &callbacks)
+		return;
+	a->deadline_ms = now_ms + CHECK_MS;
+	upstream_ask_wait(a, a->current, CHECK_MS, now_ms);
+}
+
 void upstream_check_now(struct upstream_checks *c, unsigned server)
 {
-	struct upstream_health *h = c->owner->server[server].health;
+	const struct upstream *s = &c->owner->server[server];
+	struct upstream_health *h = s->health;
+	struct upstream_ask *a = &c->one[server].ask;
 	uint64_t now_ms = clock_mono_ms();
 
 	if (c->mode == UPSTREAM_CHECK_OFF || upstream_health_get(h, is_checked)
@@ -80,8 +93,10 @@ void upstream_check_now(struct upstream_checks *c, unsigned server)
 		.question_len = c->question_len,
 		.is_check = true,
 		.only = server + 1,
-		.deadline_ms = now_ms + CHECK_MS};
-	upstream_ask_start(c->owner, &c->one[server].ask, &request);
+		.deadline_ms = now_ms + CHECK_MS + (s->is_tls ? UPSTREAM_STREAM_HANDSHAKE_MS : 0)};
+	upstream_ask_start(c->owner, a, &request);
+	if (s->is_tls && c->one[server].health && upstream_tcp_is_asked(a->current))
+		upstream_check_secure(a);
 }
 
 // It is the turn of the server, and of this set.

@@ -205,6 +205,10 @@ void upstream_checks_configure(struct upstream_checks *c, const struct config_up
 // Of the server at a place of the list, unless checks are off or one is under way.
 void upstream_check_now(struct upstream_checks *c, unsigned server);
 
+// The handshake of the ask's connection is done, so its query leaves. Asks that are no checks are
+// fine.
+void upstream_check_secure(struct upstream_ask *a);
+
 // What a check asks, also where there are none.
 const uint8_t *upstream_checks_question(const struct upstream_checks *c, uint16_t *len);
 

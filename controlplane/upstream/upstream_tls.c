@@ -83,6 +83,9 @@ void upstream_tls_secure(const struct upstream_stream *stream)
 	s->tls.until_ms = 0;
 	s->tls.why[0] = 0;
 	tls_conn_about(stream->tls, s->tls.about);
+	for (unsigned i = 0; i < stream->held; i++)
+		if (stream->query[i].leg)
+			upstream_check_secure(stream->query[i].leg->ask);
 }
 
 static void backoff_begin(struct upstream_tls *t, uint64_t now_ms)

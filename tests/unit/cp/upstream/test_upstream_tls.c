@@ -150,6 +150,39 @@ static void test_checks_go_over_tls(void **)
 	assert_true(server_status().suspect);
 }
 
+static bool no_check(const void *)
+{
+	serve_all();
+	return !upstream_health_get(rig.up->server[0].health, is_checked);
+}
+
+// A server far away: the handshake alone takes longer than a check may, and the next turn of checks
+// comes meanwhile.
+static void test_a_check_waits_for_the_handshake(void **)
+{
+	struct stream_query q;
+	rig.config.check = UPSTREAM_CHECK_ALL;
+	rig.config.check_interval_s = 1;
+	rig.config.check_type = DNS_TYPE_NS;
+	stream_configure();
+	clock_turn(1200);
+	wait_conns(1);
+	clock_turn(2000);
+	assert_int_equal(server_status().checks, 1);
+	assert_int_equal(server_status().checks_failed, 0);
+	query_take(0, &q);
+	clock_turn(700);
+	answer(0, &q);
+	wait_for(no_check, NULL);
+	assert_int_equal(server_status().checks_failed, 0);
+	assert_false(server_status().suspect);
+	// On a connection that is there it begins at once.
+	clock_turn(1200);
+	query_take(0, &q);
+	clock_turn(900);
+	assert_true(server_status().checks_failed > 0);
+}
+
 static void test_a_new_name_ends_connections(void **)
 {
 	answer_ask(0);
@@ -198,6 +231,7 @@ int main(void)
 		TEST(test_an_end_after_each_answer),
 		TEST(test_silence),
 		TEST(test_checks_go_over_tls),
+		TEST(test_a_check_waits_for_the_handshake),
 		TEST(test_a_new_name_ends_connections),
 		TEST(test_memory_comes_back),
 	};
