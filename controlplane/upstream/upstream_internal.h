@@ -151,6 +151,9 @@ struct upstream_leg *upstream_tcp_leg(struct upstream_tcp *t); // NULL is fine
 bool upstream_tcp_is_silent(struct upstream_leg *leg);
 // Has its query perhaps reached the server? Not while a handshake goes on.
 bool upstream_tcp_is_asked(struct upstream_leg *leg);
+// A wait for the leg is over: is it the first one during the handshake of its connection? True
+// where no handshake goes on.
+bool upstream_tcp_is_first_silence(struct upstream_leg *leg);
 
 // Servers over TLS (upstream_tls.c). A new server's peer, if it is one; from the one before it, if
 // that is the same; its end.

@@ -183,6 +183,8 @@ bool upstream_server_timed_out(
 	if (s->answered_us > leg->last_sent_us
 		|| upstream_health_get(s->health, answered_us) > leg->last_sent_us)
 		return false;
+	if (leg->is_tls && !upstream_tcp_is_first_silence(leg))
+		return false;
 	bool is_question = !leg->ask->is_check && leg->sends == 1
 			   && (!leg->is_tls || upstream_tcp_is_asked(leg));
 	return server_silent(u, s, is_question, now_us) == 1;

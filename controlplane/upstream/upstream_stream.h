@@ -63,6 +63,7 @@ struct upstream_stream {
 	bool busy;                // being read: not to be freed
 	bool closing;             // its queries are being notified; then it is freed
 	bool missed;              // no handshake; one leg is to count it: its owner's
+	bool is_silent;           // a wait was over before the handshake: its owner's
 	bool learnt;              // its end has shown how many queries the server takes
 	bool ours;                // we end it, or have left it for its silence
 	int error;                // -errno of a send

@@ -66,6 +66,16 @@ bool upstream_tcp_is_asked(struct upstream_leg *leg)
 	return stream && stream->there;
 }
 
+bool upstream_tcp_is_first_silence(struct upstream_leg *leg)
+{
+	struct upstream_stream *stream = tcp_of(leg)->place.stream;
+	if (!stream || stream->there)
+		return true;
+	bool first = !stream->is_silent;
+	stream->is_silent = true;
+	return first;
+}
+
 static unsigned on_limit(const struct upstream_leg *leg)
 {
 	const struct upstream *s = upstream_leg_server(leg);
@@ -168,11 +178,12 @@ static bool option_suspect(const struct upstream_leg *leg, const struct upstream
 	       && !leg->no_option;
 }
 
-// The handshake has failed: one unanswered query, however many waited for it.
+// The handshake has failed: one unanswered query, however many waited for it, unless one of them
+// has waited so long that it was counted then.
 static void not_there(struct upstream_leg *leg, struct upstream_stream *stream, struct upstream *s)
 {
 	leg->refused = true;
-	if (stream->missed)
+	if (stream->missed && !stream->is_silent)
 		upstream_wait_over(leg);
 	else if (leg->ask->is_check)
 		atomic_fetch_add_explicit(&s->health->checks_failed, 1, memory_order_relaxed);

@@ -145,6 +145,24 @@ static void test_a_handshake_that_stalls(void **)
 	assert_non_null(strstr(server_status().tls_why, "in time"));
 }
 
+// It is one unanswered query, not one for each question that waits for it.
+static void test_a_handshake_that_stalls_counts_once(void **)
+{
+	const unsigned questions = 5;
+	rig.config.check = UPSTREAM_CHECK_OFF;
+	stream_configure();
+	unsigned first = ask_more(questions);
+	wait_conns(1);
+	clock_turn(1100);
+	assert_int_equal(upstream_health_get(rig.up->server[0].health, silent), 1);
+	assert_true(server_status().up);
+	clock_turn(2000);
+	for (unsigned i = first; i < first + questions; i++)
+		assert_true(rig.ended[i]);
+	assert_int_equal(server_status().tls_failed[TLS_FAILURE_handshake], 1);
+	assert_int_equal(upstream_health_get(rig.up->server[0].health, silent), 1);
+}
+
 static void test_resets(void **)
 {
 	enum tls_failure handshake = TLS_FAILURE_handshake;
@@ -181,6 +199,7 @@ int main(void)
 		TEST(test_connections_that_fail_together),
 		TEST(test_a_check_brings_it_back),
 		TEST(test_a_handshake_that_stalls),
+		TEST(test_a_handshake_that_stalls_counts_once),
 		TEST(test_resets),
 	};
 	return cmocka_run_group_tests(tests, tls_stream_start, tls_stream_stop);
