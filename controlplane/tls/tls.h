@@ -23,6 +23,12 @@
 // No function waits: a socket must be non-blocking. A full handshake costs some 0.3 ms of CPU on
 // this side, a resumed one 0.1 ms. A connection takes some 10 KiB, and 33 KiB more while it reads
 // and writes. The process must ignore SIGPIPE.
+//
+// A handshake that fails by what the server sends costs all its sessions. One that only ends, or
+// that the owner gives up, costs the session it offered and no other: a server that is away may
+// know them when it is back, and one that hangs at sessions gets a full handshake after
+// TLS_SESSIONS_EACH of these. A server may send a chain of certificates of 100 KiB, and
+// TLS_MESSAGES_MAX messages of TLS itself (tickets, changes of keys) on a connection; more ends it.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,7 +37,13 @@
 #include <weir/attr.h>
 #include <weir/config_filter.h>
 
-enum { TLS_SESSIONS_EACH = 4, TLS_TRUSTS_MAX = 64, TLS_WHY_MAX = 160, TLS_ABOUT_MAX = 64 };
+enum {
+	TLS_SESSIONS_EACH = 4,
+	TLS_MESSAGES_MAX = 64,
+	TLS_TRUSTS_MAX = 64,
+	TLS_WHY_MAX = 160,
+	TLS_ABOUT_MAX = 64,
+};
 
 // Why there is no connection. name, contents
 #define TLS_FAILURES(X)                                                                    \

@@ -17,7 +17,7 @@ int tls_conn_connect(struct tls_conn **out, struct tls_peer *p, int fd)
 	c->peer = p;
 	c->ssl = tls_peer_connection(p, c);
 	if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
-		tls_peer_offered(c, false);
+		tls_peer_offered(c, TLS_OFFER_UNSEEN);
 		SSL_free(c->ssl);
 		free(c);
 		return -ENOMEM;
@@ -34,10 +34,12 @@ void tls_conn_close(struct tls_conn *c)
 		return;
 	// Without it OpenSSL takes the session for a broken one. What it leaves in the queue of
 	// errors belongs to nobody.
-	if (!c->is_over && SSL_is_init_finished(c->ssl))
+	if (!c->is_over && c->is_done)
 		(void)SSL_shutdown(c->ssl);
 	ERR_clear_error();
-	tls_peer_offered(c, BIO_number_written(SSL_get_wbio(c->ssl)) > 0);
+	tls_peer_offered(c, c->is_done                                     ? TLS_OFFER_DONE
+			    : BIO_number_written(SSL_get_wbio(c->ssl)) > 0 ? TLS_OFFER_LOST
+									   : TLS_OFFER_UNSEEN);
 	SSL_free(c->ssl);
 	tls_peer_free(c->peer);
 	free(c);
@@ -86,6 +88,7 @@ static int certificate_check(struct tls_conn *c)
 	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &key);
 	bool pinned = len > 0 && tls_peer_pinned(c->peer, key, (size_t)len);
 	OPENSSL_free(key);
+	c->is_done = pinned;
 	return pinned ? 1
 		      : mistrust(
 			      c, TLS_FAILURE_pin, "the certificate's key is none of those pinned");
@@ -122,16 +125,29 @@ int tls_conn_handshake(struct tls_conn *c)
 	return result == -EAGAIN ? -EAGAIN : handshake_failed(c, result);
 }
 
+// A message of TLS itself ends a call of SSL_read without bytes (SSL_MODE_AUTO_RETRY is off),
+// though the next record may be here already. So that this ends, a connection has only so many of
+// them.
 ssize_t tls_conn_read(struct tls_conn *c, void *buf, size_t len)
 {
 	size_t n = 0;
+	unsigned seen;
+	ssize_t rc;
 
 	if (c->is_over)
 		return 0;
-	ERR_clear_error();
-	errno = 0;
-	int rc = SSL_read_ex(c->ssl, buf, len, &n);
-	return rc == 1 ? (ssize_t)n : result_of(c, rc);
+	do {
+		seen = c->messages;
+		ERR_clear_error();
+		errno = 0;
+		int done = SSL_read_ex(c->ssl, buf, len, &n);
+		rc = done == 1 ? (ssize_t)n : result_of(c, done);
+	} while (rc == -EAGAIN && !c->wants_write && c->messages != seen
+		 && c->messages <= TLS_MESSAGES_MAX);
+	if (c->messages <= TLS_MESSAGES_MAX)
+		return rc;
+	c->is_over = true;
+	return -EPROTO;
 }
 
 ssize_t tls_conn_write(struct tls_conn *c, const void *buf, size_t len)

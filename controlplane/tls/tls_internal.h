@@ -13,8 +13,10 @@ struct tls_conn {
 	struct ssl_st *ssl;
 	struct tls_peer *peer; // holds it
 	bool wants_write;
+	bool is_done;                   // the handshake, with a certificate that is good
 	bool is_over;                   // it may not even be told goodbye
-	struct ssl_session_st *offered; // of TLS 1.3, taken from the peer; NULL: none
+	struct ssl_session_st *offered; // of TLS 1.3: taken from the peer; NULL: none
+	unsigned messages;              // after the handshake: tickets, changes of keys
 	enum tls_failure failure;
 	char why[TLS_WHY_MAX];
 };
@@ -24,7 +26,12 @@ struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c);
 void tls_peer_hold(struct tls_peer *p); // tls_peer_free gives it back
 // Sessions of it are worth nothing.
 void tls_peer_forget(struct tls_peer *p);
-// The session that the connection was to offer. `is_seen`: nobody may offer it again.
-void tls_peer_offered(struct tls_conn *c, bool is_seen);
+// The end of the session that the connection was to offer.
+enum tls_offer {
+	TLS_OFFER_UNSEEN, // it never left
+	TLS_OFFER_LOST,   // it left, and the handshake was never done
+	TLS_OFFER_DONE,
+};
+void tls_peer_offered(struct tls_conn *c, enum tls_offer offer);
 // Is the key of the certificate, in DER, one of the pinned ones? True where there are none.
 bool tls_peer_pinned(const struct tls_peer *p, const uint8_t *key, size_t len);

@@ -99,6 +99,13 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
+static void on_message(int is_write, int, int type, const void *, size_t, SSL *ssl, void *)
+{
+	struct tls_conn *c = SSL_get_app_data(ssl);
+
+	c->messages += !is_write && type == SSL3_RT_HANDSHAKE && c->is_done;
+}
+
 static SSL_CTX *context_new(const char *ca_file, char why[TLS_WHY_MAX])
 {
 	ERR_clear_error();
@@ -112,6 +119,8 @@ static SSL_CTX *context_new(const char *ca_file, char why[TLS_WHY_MAX])
 		x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(x, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
 				    | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_clear_mode(x, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_msg_callback(x, on_message);
 	SSL_CTX_set_read_ahead(x, 1);
 	SSL_CTX_set_verify(x, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -259,6 +268,11 @@ static bool certificate_expect(SSL *ssl, const struct tls_peer *p)
 	return X509_VERIFY_PARAM_set1_ip(v, p->address.bytes, p->address.version == 4 ? 4 : 16);
 }
 
+static bool is_used_once(const SSL_SESSION *s)
+{
+	return SSL_SESSION_get_protocol_version(s) >= TLS1_3_VERSION;
+}
+
 // A ticket of TLS 1.3 that is seen twice would tell onlookers that both are of one client.
 static void session_offer(SSL *ssl, struct tls_peer *p, struct tls_conn *c)
 {
@@ -266,19 +280,41 @@ static void session_offer(SSL *ssl, struct tls_peer *p, struct tls_conn *c)
 		return;
 	SSL_SESSION *s = p->session[p->sessions - 1];
 	(void)SSL_set_session(ssl, s); // without it the handshake is a full one
-	if (SSL_SESSION_get_protocol_version(s) < TLS1_3_VERSION)
-		return;
-	p->sessions--;
 	c->offered = s;
+	if (is_used_once(s))
+		p->sessions--;
+	else
+		SSL_SESSION_up_ref(s);
 }
 
-void tls_peer_offered(struct tls_conn *c, bool is_seen)
+static void session_drop(struct tls_peer *p, const SSL_SESSION *session)
 {
-	if (c->offered && !is_seen)
-		session_keep(c->peer, c->offered);
-	else
-		SSL_SESSION_free(c->offered);
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < p->sessions; i++) {
+		if (p->session[i] == session)
+			SSL_SESSION_free(p->session[i]);
+		else
+			p->session[kept++] = p->session[i];
+	}
+	p->sessions = kept;
+}
+
+// A server may hang at a session. One that is used once is gone; another one is given up.
+void tls_peer_offered(struct tls_conn *c, enum tls_offer offer)
+{
+	SSL_SESSION *s = c->offered;
+
 	c->offered = NULL;
+	if (!s)
+		return;
+	if (offer == TLS_OFFER_UNSEEN && is_used_once(s)) {
+		session_keep(c->peer, s);
+		return;
+	}
+	if (offer == TLS_OFFER_LOST)
+		session_drop(c->peer, s);
+	SSL_SESSION_free(s);
 }
 
 struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c)

@@ -148,11 +148,13 @@ int upstream_stream_put(struct upstream_stream *s, struct upstream_leg *leg)
 	return 0;
 }
 
-// Bytes, 0 for the end, or -errno.
+// Bytes, 0 for the end, or -errno; -EBADMSG: this is no TLS.
 static ssize_t bytes_take(struct upstream_stream *s, uint8_t *bytes, size_t len)
 {
-	if (s->tls)
-		return tls_conn_read(s->tls, bytes, len);
+	if (s->tls) {
+		ssize_t got = tls_conn_read(s->tls, bytes, len);
+		return got == -EPROTO ? -EBADMSG : got;
+	}
 	ssize_t n = recv(s->fd, bytes, len, MSG_DONTWAIT);
 	return n < 0 ? -errno : n;
 }

@@ -88,7 +88,7 @@ struct upstream_streams_stats {
 	uint64_t opened;
 	uint64_t reused;      // queries on a connection that had had one before
 	uint64_t late;        // replies that no leg waited for any more
-	uint64_t bad;         // connections closed for a message that was no reply to any query
+	uint64_t bad;         // connections closed for what was no reply to any query, or no TLS
 	uint64_t stalled;     // retired for silence, or for replies that did not come
 	uint64_t broken;      // retired with half a message
 	uint64_t closed_peer; // by the server, or by the network

@@ -132,6 +132,39 @@ static void test_bytes_behind_those_read(void **)
 	end();
 }
 
+static void test_too_long_a_chain(void **)
+{
+	t.context = tls_rig_context(TLS_RIG_LONG);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(handshake(), -EPROTO);
+	assert_int_equal(t.failure, TLS_FAILURE_handshake);
+	assert_non_null(strstr(t.why, "excessive message size"));
+	close_both();
+	end();
+}
+
+// A few are kept, more are read all the same, and too many end the connection.
+static void test_a_flood_of_tickets(void **)
+{
+	char buf[8];
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(handshake(), 1);
+	tls_side_tickets(t.side, 20);
+	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EAGAIN);
+	assert_int_equal(tls_peer_sessions(t.peer), TLS_SESSIONS_EACH);
+	exchange();
+	tls_side_tickets(t.side, TLS_MESSAGES_MAX);
+	tls_side_write(t.side, "told", 4);
+	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EPROTO);
+	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), 0);
+	assert_int_equal(tls_peer_sessions(t.peer), TLS_SESSIONS_EACH);
+	close_both();
+	end();
+}
+
 static void test_a_server_that_reads_nothing(void **)
 {
 	static char much[4 << 20], buf[65536];
@@ -188,6 +221,8 @@ int main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_no_renegotiation),
 		cmocka_unit_test(test_bytes_behind_those_read),
+		cmocka_unit_test(test_too_long_a_chain),
+		cmocka_unit_test(test_a_flood_of_tickets),
 		cmocka_unit_test(test_a_server_that_reads_nothing),
 		cmocka_unit_test(test_memory_comes_back),
 	};

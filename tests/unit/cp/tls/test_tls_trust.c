@@ -7,7 +7,21 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+static time_t later; // seconds
+
+// In place of the C library's, for OpenSSL too.
+time_t time(time_t *out)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += later;
+	if (out)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
 
 static void refused(enum tls_rig_kind kind, const struct tls_target *of, enum tls_failure failure,
 	const char *why)
@@ -47,6 +61,7 @@ static void test_who_is_refused(void **)
 	refused(TLS_RIG_COMMON, &tls_pair_target, TLS_FAILURE_name, "another name");
 	refused(TLS_RIG_EXPIRED, &tls_pair_target, TLS_FAILURE_certificate, "expired");
 	refused(TLS_RIG_UNTRUSTED, &tls_pair_target, TLS_FAILURE_certificate, "issuer");
+	refused(TLS_RIG_SELF, &tls_pair_target, TLS_FAILURE_certificate, "self-signed");
 	refused(TLS_RIG_GOOD, &system, TLS_FAILURE_certificate, "issuer");
 }
 
@@ -103,6 +118,41 @@ static void test_sessions_outlive_an_end(void **)
 		close_both();
 	}
 	end();
+}
+
+// A resumed handshake shows no certificate: that of the session has its last day all the same.
+static void test_a_session_ends_with_its_certificate(void **)
+{
+	resumption(tls_rig_context(TLS_RIG_BRIEF), 2);
+	later = 700;
+	open_both();
+	assert_int_equal(handshake(), -EPROTO);
+	assert_int_equal(t.failure, TLS_FAILURE_certificate);
+	assert_string_equal(t.why, "certificate has expired");
+	assert_true(tls_side_resumed(t.side));
+	assert_int_equal(tls_peer_sessions(t.peer), 0);
+	close_both();
+	later = 0;
+	end();
+}
+
+// It never says a word to who offers a session: the next handshakes are full ones soon.
+static void hangs_at_sessions(struct ssl_ctx_st *context, unsigned kept)
+{
+	resumption(context, kept);
+	for (unsigned left = kept; left-- > 0;) {
+		open_both();
+		assert_int_equal(tls_conn_handshake(t.conn), -EAGAIN);
+		close_both();
+		assert_int_equal(tls_peer_sessions(t.peer), left);
+	}
+	end();
+}
+
+static void test_a_server_that_hangs_at_sessions(void **)
+{
+	hangs_at_sessions(tls_rig_context(TLS_RIG_GOOD), 2);
+	hangs_at_sessions(tls_rig_context_1_2(TLS_RIG_GOOD), 1);
 }
 
 // A peer has at most so many, however many come.
@@ -201,6 +251,8 @@ int main(void)
 		cmocka_unit_test(test_pins),
 		cmocka_unit_test(test_sessions_are_resumed),
 		cmocka_unit_test(test_sessions_outlive_an_end),
+		cmocka_unit_test(test_a_session_ends_with_its_certificate),
+		cmocka_unit_test(test_a_server_that_hangs_at_sessions),
 		cmocka_unit_test(test_sessions_are_bounded),
 		cmocka_unit_test(test_a_server_that_forgot),
 		cmocka_unit_test(test_a_server_that_is_away),

@@ -15,7 +15,14 @@
 #include <sys/socket.h>
 #include <weir/bytes.h>
 
-enum { DAY_S = 86400, ALPN_MAX = 64, RECORD_HEAD_LEN = 5, RECORD_LEAST = 512, HELD_MAX = 4096 };
+enum {
+	DAY_S = 86400,
+	ALPN_MAX = 64,
+	RECORD_HEAD_LEN = 5,
+	RECORD_LEAST = 512,
+	HELD_MAX = 4096,
+	CHAIN = 400
+};
 
 static struct {
 	char folder[FOLDER_MAX];
@@ -81,6 +88,10 @@ static void certificates_make(void)
 		certificate_new(rig_.key, "server", names, -DAY_S, rig_.ca, rig_.ca_key);
 	x[TLS_RIG_UNTRUSTED] = certificate_new(
 		rig_.key, "server", names, 3L * DAY_S, rig_.stranger, rig_.stranger_key);
+	x[TLS_RIG_SELF] = certificate_new(rig_.key, "server", names, 3L * DAY_S, NULL, rig_.key);
+	x[TLS_RIG_BRIEF] = certificate_new(rig_.key, "server", names, 600, rig_.ca, rig_.ca_key);
+	x[TLS_RIG_LONG] =
+		certificate_new(rig_.key, "server", names, 3L * DAY_S, rig_.ca, rig_.ca_key);
 	x[TLS_RIG_COMMON] =
 		certificate_new(rig_.key, "dns.example", NULL, 3L * DAY_S, rig_.ca, rig_.ca_key);
 }
@@ -151,6 +162,8 @@ static SSL_CTX *context(enum tls_rig_kind kind, int most)
 	SSL_CTX_set_max_proto_version(x, most);
 	assert_int_equal(SSL_CTX_use_certificate(x, rig_.certificate[kind]), 1);
 	assert_int_equal(SSL_CTX_use_PrivateKey(x, key_of(kind)), 1);
+	for (unsigned i = 0; kind == TLS_RIG_LONG && i < CHAIN; i++)
+		assert_int_equal(SSL_CTX_add1_chain_cert(x, rig_.ca), 1);
 	SSL_CTX_set_alpn_select_cb(x, on_alpn, NULL);
 	SSL_CTX_set_session_id_context(x, (const unsigned char *)"rig", 3);
 	return x;
@@ -264,6 +277,15 @@ void tls_side_goodbye(struct tls_side *s)
 static void socket_write(const struct tls_side *s, const uint8_t *bytes, size_t len)
 {
 	assert_int_equal(send(SSL_get_rfd(s->ssl), bytes, len, MSG_NOSIGNAL), len);
+}
+
+void tls_side_tickets(struct tls_side *s, unsigned count)
+{
+	ERR_clear_error();
+	while (count--) {
+		assert_int_equal(SSL_new_session_ticket(s->ssl), 1);
+		assert_int_equal(SSL_do_handshake(s->ssl), 1);
+	}
 }
 
 void tls_side_ticket_begin(struct tls_side *s)

@@ -15,6 +15,9 @@ enum tls_rig_kind {
 	TLS_RIG_WRONG,     // for other.example and 192.0.2.1
 	TLS_RIG_EXPIRED,   // since yesterday
 	TLS_RIG_UNTRUSTED, // of an authority that nobody knows
+	TLS_RIG_SELF,      // vouched for by itself
+	TLS_RIG_BRIEF,     // for dns.example, for ten minutes
+	TLS_RIG_LONG,      // with a chain of 400 certificates
 	TLS_RIG_COMMON,    // its common name is dns.example; no alternative name
 	TLS_RIG_KINDS,
 };
@@ -48,6 +51,7 @@ bool tls_side_failed(struct tls_side *s);                             // what ca
 void tls_side_write(struct tls_side *s, const void *buf, size_t len); // all of it
 bool tls_side_renegotiate(struct tls_side *s);                        // of TLS 1.2; asks for it
 void tls_side_goodbye(struct tls_side *s);
+void tls_side_tickets(struct tls_side *s, unsigned count); // of TLS 1.3
 // With TLS 1.3: a session ticket in several records, of which the first one leaves; the rest.
 void tls_side_ticket_begin(struct tls_side *s);
 void tls_side_ticket_end(struct tls_side *s);

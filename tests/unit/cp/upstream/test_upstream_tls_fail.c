@@ -163,6 +163,22 @@ static void test_a_handshake_that_stalls_counts_once(void **)
 	assert_int_equal(upstream_health_get(rig.up->server[0].health, silent), 1);
 }
 
+// On a connection that was good until then.
+static void test_what_is_no_tls(void **)
+{
+	struct stream_query q;
+	answer_ask(0);
+	unsigned first = ask_more(1);
+	query_take(0, &q);
+	bytes_send(rig.conn[0], (const uint8_t *)"220 mail.example ESMTP\r\n", 24);
+	query_take(1, &q);
+	answer(1, &q);
+	ask_wait(first);
+	assert_true(rig.replied[first]);
+	assert_int_equal(streams().bad, 1);
+	assert_int_equal(server_status().bad_replies, 1);
+}
+
 static void test_resets(void **)
 {
 	enum tls_failure handshake = TLS_FAILURE_handshake;
@@ -200,6 +216,7 @@ int main(void)
 		TEST(test_a_check_brings_it_back),
 		TEST(test_a_handshake_that_stalls),
 		TEST(test_a_handshake_that_stalls_counts_once),
+		TEST(test_what_is_no_tls),
 		TEST(test_resets),
 	};
 	return cmocka_run_group_tests(tests, tls_stream_start, tls_stream_stop);
