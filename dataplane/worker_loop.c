@@ -21,7 +21,8 @@ enum {
 	BEAT_MS = 100,
 	LATE_MS = 1,
 	LONG_MS = 10,
-	SLOW_PER_S = 10000, // 100 us
+	SLOW_PER_S = 10000,         // 100 us
+	KERNEL_LOOKS_PER_S = 50000, // each 20 us
 };
 
 static void take_epoch(struct worker *w)
@@ -72,7 +73,7 @@ static void take_tables(struct worker *w)
 	atomic_store_explicit(&w->tables_in_use, t, memory_order_release);
 }
 
-ATTR_INLINE unsigned turn(struct worker *w)
+ATTR_INLINE unsigned turn(struct worker *w, uint64_t tsc)
 {
 	unsigned frames = 0;
 	bool crowded = false;
@@ -80,9 +81,8 @@ ATTR_INLINE unsigned turn(struct worker *w)
 		unsigned n = worker_turn(w, p);
 		crowded |= n == WORKER_BATCH;
 		frames += n;
-		if (worker_port_reads_kernel(&w->port[p]))
-			frames += stage_exception(w, &w->port[p]);
 	}
+	frames += stage_exceptions(w, tsc);
 	frames += stage_answer(w);
 	return frames + stage_kernel(w, crowded);
 }
@@ -156,6 +156,7 @@ int worker_main(void *arg)
 	const uint64_t late_cycles = hz ? hz / 1000 * LATE_MS : UINT64_MAX;
 	prefault_stack();
 	w->slow_cycles = hz / SLOW_PER_S;
+	w->kernel_look_cycles = hz / KERNEL_LOOKS_PER_S;
 	w->ns_shifted = hz ? (UINT64_C(1000000000) << CYCLES_SHIFT) / hz : 0;
 	// The default slack of 50 us would double the shortest sleep.
 	(void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
@@ -180,10 +181,13 @@ int worker_main(void *arg)
 			epoch_quiescent(&w->epoch);
 		w->now_ms = worker_clock_ms(w);
 		beat(w, &next_beat_ms);
-		if (turn(w) > 0)
+		if (turn(w, now) > 0) {
 			idle_sleep_busy(&idle);
-		else if (wait_idle(w, &idle, &monitor))
+		} else if (wait_idle(w, &idle, &monitor)) {
 			began = rte_rdtsc(); // a sleep is no turn
+			// An exception port may have ended it: look there in the next turn.
+			w->kernel_looked_tsc = began - w->kernel_look_cycles;
+		}
 	}
 
 	while (stage_kernel(w, false)) // EXCEPTION_WAITING at most

@@ -6,10 +6,8 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
-unsigned stage_exception(struct worker *w, const struct worker_port *port)
+static unsigned take(struct worker *w, const struct worker_port *port)
 {
-	if (!port->has_exception)
-		return 0;
 	struct rte_mbuf *frame[WORKER_BATCH];
 	unsigned n = rte_eth_rx_burst(port->exception_id, port->queue, frame, WORKER_BATCH);
 	if (n == 0)
@@ -21,6 +19,20 @@ unsigned stage_exception(struct worker *w, const struct worker_port *port)
 	}
 	send_to_clients(w, port, frame, n);
 	return n;
+}
+
+unsigned stage_exceptions(struct worker *w, uint64_t tsc)
+{
+	unsigned frames = 0;
+	// Wraps, and so ends at once, when the clock was set back.
+	if (tsc - w->kernel_looked_tsc < w->kernel_look_cycles)
+		return 0;
+	for (unsigned p = 0; p < w->port_count; p++) {
+		if (worker_port_reads_kernel(&w->port[p]))
+			frames += take(w, &w->port[p]);
+	}
+	w->kernel_looked_tsc = frames ? tsc - w->kernel_look_cycles : tsc;
+	return frames;
 }
 
 static void pass(struct worker *w, const struct worker_port *port, struct rte_mbuf *frame)

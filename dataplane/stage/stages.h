@@ -47,8 +47,10 @@ void watch_answer(
 void stage_log_end(struct batch *b);
 uint64_t stage_log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 
-// Frames from the kernel, unchanged to the client port; number moved.
-unsigned stage_exception(struct worker *w, const struct worker_port *port);
+// Frames from the kernel, unchanged to the client ports, if it is time to look: at once after a
+// look that brought some, else kernel_look_cycles after the last one. A look at a TAP is a system
+// call, and costs more than a look at all other queues. `tsc`: now. Number moved.
+unsigned stage_exceptions(struct worker *w, uint64_t tsc);
 // Sends some of the frames that wait for the kernel (exception.h), at the end of an iteration;
 // returns their number. `crowded`: clients' frames wait too.
 unsigned stage_kernel(struct worker *w, bool crowded);

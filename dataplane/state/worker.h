@@ -133,8 +133,9 @@ struct worker {
 	struct rings_dp_page *rings;
 	struct limit_table *limit;       // of this worker alone
 	struct asked_ports *asked_ports; // of all workers
-	uint64_t slow_cycles; // of a burst, from which on its frames are slow; its own, once
-	uint64_t ns_shifted;  // nanoseconds a cycle, shifted by CYCLES_SHIFT
+	uint64_t slow_cycles;        // of a burst, from which on its frames are slow; its own, once
+	uint64_t kernel_look_cycles; // between looks at exception ports (stage_exceptions)
+	uint64_t ns_shifted;         // nanoseconds a cycle, shifted by CYCLES_SHIFT
 
 	// Written by the main lcore, read here.
 	_Atomic(const struct worker_tables *) next_tables;
@@ -176,6 +177,7 @@ struct worker {
 	struct closed_pace closed;
 	struct exception exception;
 	struct kernel_flows kernel_flows;
+	uint64_t kernel_looked_tsc;           // when exception ports were read last
 	uint32_t watched_trace[WORKER_BATCH]; // numbers of those that became misses; 0: none
 	uint32_t traces;                      // numbers given out, from anywhere on
 	// Received frames of a batch, truncated, during a watch or while the log has messages.

@@ -64,6 +64,6 @@ static inline void kernel_sends(
 	turn_round(f, frame, len);
 	h->any_replies = true; // it may send what it likes
 	harness_inject_kernel(h, f, len);
-	assert_int_equal(stage_exception(w, &w->port[0]), 1);
+	assert_int_equal(stage_exceptions(w, 0), 1);
 	harness_drain(h);
 }

@@ -303,6 +303,32 @@ static void test_turn_is_bounded(void **)
 	harness_end(h);
 }
 
+// A look at the kernel's frames that brings none is the last one for a while; a look that brings
+// some is not. A clock that is set back delays no look.
+static void test_looks(void **)
+{
+	enum { APART = 1000 };
+	const uint64_t t = UINT64_C(1) << 40;
+	struct harness *h = begin(0);
+	uint8_t f[WIRE_MAX];
+	size_t len = make(f, 4, 17, 4242);
+	h->any_replies = true;
+	h->w.kernel_look_cycles = APART;
+	harness_inject_kernel(h, f, len);
+	assert_int_equal(stage_exceptions(&h->w, t), 1);
+	harness_inject_kernel(h, f, len);
+	assert_int_equal(stage_exceptions(&h->w, t + 1), 1);
+	assert_int_equal(stage_exceptions(&h->w, t + 2), 0);
+	harness_inject_kernel(h, f, len);
+	assert_int_equal(stage_exceptions(&h->w, t + 2 + APART - 1), 0);
+	assert_int_equal(stage_exceptions(&h->w, t + 2 + APART), 1);
+	assert_int_equal(stage_exceptions(&h->w, t + 3 + APART), 0);
+	harness_inject_kernel(h, f, len);
+	assert_int_equal(stage_exceptions(&h->w, t), 1);
+	harness_drain(h);
+	harness_end(h);
+}
+
 // A worker that has to stop first passes on all waiting frames, in order.
 static void test_stop(void **)
 {
@@ -358,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_bucket),
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_turn_is_bounded),
+		cmocka_unit_test(test_looks),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_full),
 	};

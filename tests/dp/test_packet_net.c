@@ -255,9 +255,9 @@ static void test_exception(void **)
 	uint8_t got[WIRE_MAX];
 	for (unsigned i = 0; i < 40; i++)
 		harness_inject_kernel(h, f, len);
-	assert_int_equal(stage_exception(&h->w, &h->w.port[0]), 32);
-	assert_int_equal(stage_exception(&h->w, &h->w.port[0]), 8);
-	assert_int_equal(stage_exception(&h->w, &h->w.port[0]), 0);
+	assert_int_equal(stage_exceptions(&h->w, 0), 32);
+	assert_int_equal(stage_exceptions(&h->w, 0), 8);
+	assert_int_equal(stage_exceptions(&h->w, 0), 0);
 	for (unsigned i = 0; i < 40; i++) {
 		assert_int_equal(harness_take(h, got), len);
 		assert_memory_equal(got, f, len);
