@@ -127,12 +127,11 @@ def start(command, **kw):
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=(tmp / "log").open("a"), **kw)
 
 
-def start_upstream_client(build):
-    """An upstream in the client's namespace, behind weir's port: as soon as there is the namespace."""
-    (tmp / "counter.client").write_bytes(bytes(8))
+def start_client(command):
+    """A program in the client's namespace, such as an upstream behind weir's port: as soon as there is the namespace."""
     # Its file is there a moment before it can be entered.
     start(["sh", "-c", 'until nsenter --net=/run/netns/weir-client true; do sleep 0.1; done 2>/dev/null; exec "$@"', "sh", *CLIENT,
-           f"{build}/tests/bench/bench_upstream", str(UPSTREAM_PORT), str(tmp / "counter.client"), "0.0.0.0"])
+           *command])
 
 
 def sent_by_port(build):
@@ -164,7 +163,8 @@ def start_servers(build, which, via="sockets"):
         servers.append(Server("unbound", p.pid, "127.0.0.1", UNBOUND_PORT))
     own = {"WEIR_BUILD": build, "build_targets": " ".join(TARGETS)}
     if by_port:
-        start_upstream_client(build)
+        (tmp / "counter.client").write_bytes(bytes(8))
+        start_client([f"{build}/tests/bench/bench_upstream", str(UPSTREAM_PORT), str(tmp / "counter.client"), "0.0.0.0"])
     upstream = f"{CLIENT_ADDRESS if by_port else '127.0.0.1'}:{UPSTREAM_PORT}"
     up = subprocess.run([f"{root}/tools/lab", "up", "--upstream", upstream, "--list", str(tmp / "list")],
                         env=dict(os.environ, **own), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

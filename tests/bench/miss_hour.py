@@ -5,8 +5,12 @@
 Servers and namespaces are those of miss_cpu.py; the upstream is zipf_upstream. bench_hour asks each of them as fast as it
 answers: names by Zipf(1.0) of a million with TTLs of 20 to 3,600 s, 5 % that nobody asked before, 2 % of the list, 5 % over
 TCP. The servers take turns of a minute, each with the same names, so their caches age by the clock. The figure is answers to
-user and system time of a server's processes (both of weir's), the median over the turns; ratios are of one turn. Prints JSON
-lines as bench_path does.
+user and system time of a server's processes (both of weir's), the median over the turns; ratios are of one turn.
+
+With --port tap weir has one TAP port, whose frames are system calls of its worker, and asks its upstream by sockets. With
+--port memif its ports cost what those of a NIC do: the UDP queries come by one, from bench_hour_port. By a second one and a
+bridge go TCP, ARP, and weir's queries to its upstream, which is then a program in the client namespace. Prints JSON lines as
+bench_path does.
 Exit status 1: an answer was wrong, or a turn lost more than a hundredth; with --quick only when none was right.
 """
 
@@ -32,10 +36,15 @@ tmp, root = miss_cpu.tmp, miss_cpu.root
 TTL_S, DELAY_MS = (20, 3600), 10
 TURN_S, PATIENCE_S = 60, 120
 L0_MB = 256
+WINDOW = {"tap": 256, "memif": 1024}  # queries in flight at each server: a TAP's queue holds no more
 TIMES, LOST_MOST = 3.0, 0.01  # asked of each peer's
-TARGETS = [*miss_cpu.TARGETS, "tests/zipf/zipf_upstream", "tests/bench/bench_hour"]
+TARGETS = [*miss_cpu.TARGETS, "tests/zipf/zipf_upstream", "tests/bench/bench_hour", "tests/bench/bench_hour_port",
+           "tools/loadgen/weir-bridge"]
+PROCESSES = ("controlplane", "dataplane")
+LOAD_SOCKET, LOAD_CLIENT = "/run/weir/lab/load.sock", "198.18.0.3"
 
-DNSDIST = miss_cpu.DNSDIST + f"""getPool(''):setCache(newPacketCache(2000000, {{maxTTL={TTL_S[1]}}}))
+DNSDIST = miss_cpu.DNSDIST + f"""setUDPSocketBufferSizes({4 << 20}, {4 << 20})
+getPool(''):setCache(newPacketCache(2000000, {{maxTTL={TTL_S[1]}}}))
 local listed = newSuffixMatchNode()
 for line in io.lines('{tmp}/list') do listed:add(newDNSName(line)) end
 addAction(SuffixMatchNodeRule(listed, true), RCodeAction(DNSRCode.NXDOMAIN))
@@ -73,9 +82,9 @@ class Streams(socketserver.ThreadingTCPServer):
 class Server:
     """One that takes its turns: how it is reached, and whose CPU time counts."""
 
-    def __init__(self, name, pids, address, port, prefix=()):
+    def __init__(self, name, pids, address, port, prefix=(), load=("bench_hour",)):
         self.name, self.pids, self.address, self.port, self.prefix = name, pids, address, port, list(prefix)
-        self.per_cpu_s = []
+        self.per_cpu_s, self.us_each, self.program, self.load = [], [], list(load), None
 
     def wait(self, name):
         """Until it blocks the name."""
@@ -86,12 +95,21 @@ class Server:
                 sys.exit(f"{self.name}: {name} is not blocked")
             time.sleep(0.05)
 
+    def start_load(self, args):
+        """One for all turns: a memif client that leaves takes the server's rings along (DPDK 22.11)."""
+        program, *more = self.program
+        command = [f"{args.build}/tests/bench/{program}", *more, self.address, self.port, WINDOW[args.port], args.names, args.listed]
+        self.load = subprocess.Popen([*self.prefix, *map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
     def turn(self, args, seconds, seed):
-        before = sum(map(miss_cpu.cpu_s, self.pids))
-        command = [f"{args.build}/tests/bench/bench_hour", self.address, self.port, seconds, args.names, args.listed, seed]
-        done = subprocess.run([*self.prefix, *map(str, command)], stdout=subprocess.PIPE, text=True, check=True)
-        used = sum(map(miss_cpu.cpu_s, self.pids)) - before
-        answered, tcp, blocked, wrong, lost = map(int, done.stdout.split())
+        if not self.load:
+            self.start_load(args)
+        before = list(map(miss_cpu.cpu_s, self.pids))
+        print(seconds, seed, file=self.load.stdin, flush=True)
+        answered, tcp, blocked, wrong, lost = map(int, self.load.stdout.readline().split())
+        each = [miss_cpu.cpu_s(pid) - was for pid, was in zip(self.pids, before)]
+        used = sum(each)
+        self.us_each.append([cpu_s * 1e6 / max(answered, 1) for cpu_s in each])
         print(f"{self.name}: {answered} answered, {tcp} over TCP, {blocked} blocked, {wrong} wrong, {lost} lost, "
               f"{used:.2f} s of CPU", file=sys.stderr)
         self.per_cpu_s.append(answered / max(used, 0.01))
@@ -107,28 +125,43 @@ def write_lists(count):
     return names[-1]
 
 
-def start_weir(build):
+def upstream(build, address):
+    return [f"{build}/tests/zipf/zipf_upstream", str(miss_cpu.UPSTREAM_PORT), str(tmp / f"counter.{address}"), *map(str, TTL_S),
+            str(DELAY_MS), address]
+
+
+def start_weir(build, port):
     own = {"WEIR_BUILD": build, "build_targets": " ".join(TARGETS)}
     lab = lambda *words: subprocess.run([f"{root}/tools/lab", *words], env=dict(os.environ, **own), text=True,  # noqa: E731
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    up = lab("up", "--upstream", f"127.0.0.1:{miss_cpu.UPSTREAM_PORT}", "--list", str(tmp / "list"))
+    address, more = ("127.0.0.1", []) if port == "tap" else (miss_cpu.CLIENT_ADDRESS, ["--memif"])
+    if port == "memif":
+        miss_cpu.start_client(upstream(build, "0.0.0.0"))
+    up = lab("up", "--upstream", f"{address}:{miss_cpu.UPSTREAM_PORT}", "--list", str(tmp / "list"), *more)
     config = pathlib.Path("/run/weir/lab/weir.yaml")
     if up.returncode != 0:
         sys.exit(up.stdout)
-    config.write_text(config.read_text().replace("l0_mb: 64\n", f"l0_mb: {L0_MB}\n"))
-    if lab("stop", "controlplane").returncode or lab("start", "controlplane").returncode \
+    text = config.read_text().replace("l0_mb: 64\n", f"l0_mb: {L0_MB}\n")
+    load = ["bench_hour"]
+    if port == "memif":
+        device = f"net_memif1,role=%s,socket-abstract=no,socket={LOAD_SOCKET}"
+        text = text.replace("  ports:\n", f"  ports:\n    - device: {device % 'server'}\n")
+        load = ["bench_hour_port", device % "client", min(os.sched_getaffinity(0)), LOAD_CLIENT]
+    config.write_text(text)
+    if any(lab(word, process).returncode for word in ("stop", "start") for process in PROCESSES) \
             or miss_cpu.weirctl(build, "set", "query_log", "off") is None:
         sys.exit("weir does not start again with a larger cache")
-    pids = [int(pathlib.Path(f"/run/weir/lab/{p}.pid").read_text().split()[0]) for p in ("controlplane", "dataplane")]
-    return Server("weir", pids, miss_cpu.service, 53, ["nsenter", "--net=/run/netns/weir-client", "--"])
+    if port == "memif":
+        miss_cpu.wait_for_port(build)
+    pids = [int(pathlib.Path(f"/run/weir/lab/{p}.pid").read_text().split()[0]) for p in PROCESSES]
+    return Server("weir", pids, miss_cpu.service, 53, ["nsenter", "--net=/run/netns/weir-client", "--"], load)
 
 
 def start_servers(args):
     last = write_lists(args.listed)
-    miss_cpu.start([f"{args.build}/tests/zipf/zipf_upstream", str(miss_cpu.UPSTREAM_PORT), str(tmp / "counter"),
-                    *map(str, TTL_S), str(DELAY_MS)])
+    miss_cpu.start(upstream(args.build, "127.0.0.1"))
     threading.Thread(target=Streams(("127.0.0.1", miss_cpu.UPSTREAM_PORT), Stream).serve_forever, daemon=True).start()
-    servers = [start_weir(args.build)]
+    servers = [start_weir(args.build, args.port)]
     commands = {"dnsdist": (miss_cpu.DNSDIST_PORT, DNSDIST, ["dnsdist", "--supervised", "--disable-syslog", "-C"]),
                 "unbound": (miss_cpu.UNBOUND_PORT, UNBOUND, ["unbound", "-d", "-c"])}
     for name, (port, config, command) in commands.items():
@@ -148,6 +181,8 @@ def row(case, metric, value, unit, reference=None):
 
 def rows(case, servers):
     out = [row(case, f"per_cpu_s_{s.name}", statistics.median(s.per_cpu_s), "answers/CPU s") for s in servers]
+    for process, us in zip(PROCESSES, zip(*servers[0].us_each)):
+        out.append(row(case, f"cpu_{process}", statistics.median(us), "us/answer"))
     for peer in servers[1:]:
         ratios = [w / p for w, p in zip(servers[0].per_cpu_s, peer.per_cpu_s)]
         out.append(row(case, f"to_{peer.name}", statistics.median(ratios), "times its answers/CPU s", TIMES))
@@ -158,18 +193,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=str(root / "build-bench"))
     parser.add_argument("--seconds", type=int, default=3600, help="load of each server (3600)")
+    parser.add_argument("--turn", type=int, default=TURN_S, help=f"length of a turn ({TURN_S})")
     parser.add_argument("--names", type=int, default=1000000, help="that Zipf draws from (1000000)")
     parser.add_argument("--listed", type=int, default=1000000, help="names of the list (1000000)")
     parser.add_argument("--only", default="weir,dnsdist,unbound", help="which of these; weir always")
+    parser.add_argument("--port", choices=("tap", "memif"), default="tap", help="weir's port (tap)")
     parser.add_argument("--quick", action="store_true", help="a second of each: whether it works, not how fast")
     args = parser.parse_args()
     if args.quick:
         args.seconds, args.names, args.listed = 2, 10000, 1000
     namespaces.enter(tmp)
     servers = start_servers(args)
-    turns = max(args.seconds // TURN_S, 2)
+    turns = max(args.seconds // args.turn, 2)
     good = all([s.turn(args, args.seconds / turns, n + 1) for n in range(turns) for s in servers])
-    case = f"Zipf(1.0) of {args.names} names, {args.listed} listed, {args.seconds} s"
+    case = f"{args.port}: Zipf(1.0) of {args.names} names, {args.listed} listed, {args.seconds} s"
     print("\n".join(json.dumps(made) for made in rows(case, servers)))
     subprocess.run([f"{root}/tools/lab", "down"], stdout=subprocess.DEVNULL)
     return 0 if good else 1

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// zipf_upstream PORT COUNTER TTL_MIN TTL_MAX DELAY_MS: a DNS server on 127.0.0.1 that answers each
-// question of one after DELAY_MS as zipf_names.h says, whatever else its name is; an A question
-// gets 198.18.200.1. COUNTER is a file of two numbers of 64 bits: questions, and those that were
-// dropped because too many waited. Ends by a signal.
+// zipf_upstream PORT COUNTER TTL_MIN TTL_MAX DELAY_MS [ADDRESS]: a DNS server on 127.0.0.1, or that
+// address, that answers each question of one after DELAY_MS as zipf_names.h says, whatever else its
+// name is; an A question gets 198.18.200.1. COUNTER is a file of two numbers of 64 bits: questions,
+// and those that were dropped because too many waited. Ends by a signal.
 #include "zipf_names.h"
 
 #include <arpa/inet.h>
@@ -175,13 +175,14 @@ int main(int argc, char **argv)
 	static struct upstream u;
 	const int room = BUFFER;
 
-	if (argc != 6) {
-		fputs("usage: zipf_upstream PORT COUNTER TTL_MIN TTL_MAX DELAY_MS\n", stderr);
+	if (argc != 6 && argc != 7) {
+		fputs("usage: zipf_upstream PORT COUNTER TTL_MIN TTL_MAX DELAY_MS [ADDRESS]\n",
+			stderr);
 		return 2;
 	}
 	struct sockaddr_in here = {.sin_family = AF_INET,
 		.sin_port = htons((uint16_t)number_arg(argv[1])),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		.sin_addr.s_addr = argc == 7 ? inet_addr(argv[6]) : htonl(INADDR_LOOPBACK)};
 	u.ttl = (struct zipf_ttl){number_arg(argv[3]), number_arg(argv[4])};
 	u.delay_us = UINT64_C(1000) * number_arg(argv[5]);
 	if (u.ttl.min_s == 0 || u.ttl.max_s < u.ttl.min_s)

@@ -112,23 +112,31 @@ static size_t write_question(uint8_t *dns, const struct question *q)
 	return (size_t)(p + 4 - dns);
 }
 
+size_t packet_payload_at(const struct endpoint *e)
+{
+	return (e->version == 4 ? 34 : 54) + 8;
+}
+
+size_t packet_udp(uint8_t *frame, const uint8_t mac[6], const struct endpoint *e,
+	uint16_t client_port, size_t payload)
+{
+	size_t l4 = write_ip(
+		frame, e->service_mac, mac, e->client, e->service, e->version, 17, 8 + payload, 64);
+	uint8_t *udp = frame + l4;
+	put16(udp, client_port);
+	put16(udp + 2, 53);
+	put16(udp + 4, (unsigned)(8 + payload));
+	put16(udp + 6, 0);
+	uint16_t sum = (uint16_t)~sum_transport(
+		e->client, e->service, e->version == 4 ? 4 : 16, 17, udp, 8 + payload);
+	put16(udp + 6, sum ? sum : 0xffff);
+	return l4 + 8 + payload;
+}
+
 size_t packet_query(uint8_t frame[PACKET_FRAME_MAX], const uint8_t mac[6], const struct question *q)
 {
-	const struct endpoint *e = q->endpoint;
-	uint8_t dns[64];
-	size_t dns_len = write_question(dns, q);
-	size_t l4 = write_ip(
-		frame, e->service_mac, mac, e->client, e->service, e->version, 17, 8 + dns_len, 64);
-	uint8_t *udp = frame + l4;
-	put16(udp, q->client_port);
-	put16(udp + 2, 53);
-	put16(udp + 4, (unsigned)(8 + dns_len));
-	put16(udp + 6, 0);
-	memcpy(udp + 8, dns, dns_len);
-	uint16_t sum = (uint16_t)~sum_transport(
-		e->client, e->service, e->version == 4 ? 4 : 16, 17, udp, 8 + dns_len);
-	put16(udp + 6, sum ? sum : 0xffff);
-	return l4 + 8 + dns_len;
+	size_t len = write_question(frame + packet_payload_at(q->endpoint), q);
+	return packet_udp(frame, mac, q->endpoint, q->client_port, len);
 }
 
 bool packet_is_reply(const uint8_t *frame, size_t len, uint16_t *id, uint16_t *client_port)
@@ -149,7 +157,7 @@ bool packet_is_reply(const uint8_t *frame, size_t len, uint16_t *id, uint16_t *c
 	return true;
 }
 
-static const char *check_headers(const uint8_t *f, size_t len, const uint8_t mac[6],
+const char *packet_payload(const uint8_t *f, size_t len, const uint8_t mac[6],
 	const struct endpoint *e, size_t *dns_off, size_t *dns_len)
 {
 	size_t address_len = e->version == 4 ? 4 : 16;
@@ -224,7 +232,7 @@ const char *packet_check_reflected(
 {
 	size_t off = 0, dns_len = 0;
 	uint8_t asked[64];
-	const char *why = check_headers(frame, len, mac, q->endpoint, &off, &dns_len);
+	const char *why = packet_payload(frame, len, mac, q->endpoint, &off, &dns_len);
 	if (why)
 		return why;
 	size_t asked_len = write_question(asked, q);
@@ -236,7 +244,7 @@ const char *packet_check(const uint8_t *frame, size_t len, const uint8_t mac[6],
 {
 	size_t off = 0, dns_len = 0;
 	*servfail = false;
-	const char *why = check_headers(frame, len, mac, q->endpoint, &off, &dns_len);
+	const char *why = packet_payload(frame, len, mac, q->endpoint, &off, &dns_len);
 	if (why)
 		return why;
 	const uint8_t *dns = frame + off;

@@ -34,6 +34,17 @@ enum { PACKET_FRAME_MAX = 256 };
 size_t packet_query(
 	uint8_t frame[PACKET_FRAME_MAX], const uint8_t mac[6], const struct question *q);
 
+// The frame of a UDP datagram from the endpoint's client to the service's port 53; its length. The
+// payload lies in `frame` already, where packet_payload_at says, and fits.
+size_t packet_payload_at(const struct endpoint *e);
+size_t packet_udp(uint8_t *frame, const uint8_t mac[6], const struct endpoint *e,
+	uint16_t client_port, size_t payload);
+
+// NULL if the headers are those of a reply to the endpoint's client, and where its payload lies;
+// else what is wrong.
+const char *packet_payload(const uint8_t *frame, size_t len, const uint8_t mac[6],
+	const struct endpoint *e, size_t *at, size_t *payload);
+
 // Reads the id and client port of a frame that looks like a reply from port 53; false: another
 // frame.
 bool packet_is_reply(const uint8_t *frame, size_t len, uint16_t *id, uint16_t *client_port);

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// bench_hour ADDRESS PORT SECONDS NAMES LISTED SEED: asks as fast as it is answered, with 256
-// queries in flight: names by Zipf(1.0) of NAMES (z<n>.zipf.example), 5% that nobody asked before
-// (f<n>.zipf.example), 2% of a list (d<n>.of<n % 1000>.example, n below LISTED), 5% of all over
-// TCP. Prints "ANSWERED TCP BLOCKED WRONG LOST": a listed name must be NXDOMAIN, every other one
-// have an answer; lost is what has no reply after 5 s. SEED draws the names, and names new ones.
+// bench_hour ADDRESS PORT WINDOW NAMES LISTED
+// bench_hour_port DEVICE LCORE CLIENT ADDRESS PORT WINDOW NAMES LISTED
+//
+// Asks as fast as it is answered, with WINDOW queries in flight: names by Zipf(1.0) of NAMES
+// (z<n>.zipf.example), 5% that nobody asked before (f<n>.zipf.example), 2% of a list (d<n>.of<n %
+// 1000>.example, n below LISTED), 5% of all over TCP. bench_hour_port sends those over UDP by its
+// DPDK port, as the client with that address. Each line "SECONDS SEED" on standard input is a turn,
+// which ends with the line "ANSWERED TCP BLOCKED WRONG LOST": a listed name must be NXDOMAIN, every
+// other one have an answer; lost is what has no reply after 5 s. SEED draws the names, and names
+// new ones. Ends with its input.
+
+#include "udp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,13 +26,12 @@
 #include <unistd.h>
 
 enum {
-	WINDOW = 256,
-	UDP_SOCKETS = 16,
+	WINDOW_MAX = 1024,
 	CONNECTIONS = 8,
 	FRESH_PERCENT = 5,
 	LISTED_PERCENT = 2,
 	TCP_PERCENT = 5,
-	MESSAGE_MAX = 1500,
+	MESSAGE_MAX = 1500, // over TCP
 	QUERY_MAX = 96,
 	HEADER = 12,
 	PATIENCE_MS = 5000,
@@ -51,14 +54,16 @@ struct connection {
 
 static struct hour {
 	struct sockaddr_in to;
-	struct pollfd poll[UDP_SOCKETS + CONNECTIONS];
+	struct pollfd poll[UDP_FDS_MAX + CONNECTIONS]; // of UDP first
+	unsigned udp_fds;
 	struct connection connection[CONNECTIONS];
-	struct slot slot[WINDOW];
-	unsigned free[WINDOW], free_count;
+	struct slot slot[WINDOW_MAX];
+	unsigned free[WINDOW_MAX], free_count, window;
 	double *below; // cumulative Zipf
 	uint32_t names, listed, fresh;
 	uint64_t random, seed;
 	uint64_t answered, tcp, blocked, wrong, lost;
+	unsigned found; // replies, or connections with some, in the last look
 } hour;
 
 static void die(const char *what)
@@ -157,22 +162,20 @@ static void connection_open(unsigned i)
 		die("TCP");
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	hour.connection[i] = (struct connection){.fd = fd};
-	hour.poll[UDP_SOCKETS + i] = (struct pollfd){.fd = fd, .events = POLLIN};
+	hour.poll[hour.udp_fds + i] = (struct pollfd){.fd = fd, .events = POLLIN};
 }
 
-static void sockets_open(const char *address, uint16_t port)
+static void connections_open(void)
 {
-	hour.to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
-	if (inet_pton(AF_INET, address, &hour.to.sin_addr) != 1)
-		die(address);
-	for (unsigned i = 0; i < UDP_SOCKETS; i++) {
-		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (fd < 0 || connect(fd, (const struct sockaddr *)&hour.to, sizeof(hour.to)) < 0)
-			die("UDP");
-		hour.poll[i] = (struct pollfd){.fd = fd, .events = POLLIN};
-	}
+	hour.udp_fds = udp_fds(hour.poll);
 	for (unsigned i = 0; i < CONNECTIONS; i++)
 		connection_open(i);
+}
+
+static void connections_close(void)
+{
+	for (unsigned i = 0; i < CONNECTIONS; i++)
+		close(hour.connection[i].fd);
 }
 
 static void slot_free(unsigned i)
@@ -191,7 +194,7 @@ static void lose(unsigned i)
 static void connection_again(unsigned i)
 {
 	close(hour.connection[i].fd);
-	for (unsigned n = 0; n < WINDOW; n++)
+	for (unsigned n = 0; n < WINDOW_MAX; n++)
 		if (hour.slot[n].waits && hour.slot[n].connection == (int)i)
 			lose(n);
 	connection_open(i);
@@ -203,14 +206,14 @@ static void ask(uint64_t now)
 	unsigned i = hour.free[--hour.free_count];
 	struct slot *s = &hour.slot[i];
 	bool is_tcp = draw() % 100 < TCP_PERCENT;
-	s->id = (uint16_t)((s->id / WINDOW + 1) * WINDOW + i);
+	s->id = (uint16_t)((s->id / WINDOW_MAX + 1) * WINDOW_MAX + i);
 	size_t len = query_write(query, s->id, s);
 
 	s->waits = true;
 	s->sent_ms = now;
 	s->connection = is_tcp ? (int)(draw() % CONNECTIONS) : -1;
 	if (!is_tcp)
-		(void)!send(hour.poll[draw() % UDP_SOCKETS].fd, query + 2, len, 0);
+		udp_send(query + 2, len, draw());
 	else if (send(hour.connection[s->connection].fd, query, len + 2, MSG_NOSIGNAL)
 		 != (ssize_t)len + 2)
 		connection_again((unsigned)s->connection);
@@ -219,7 +222,7 @@ static void ask(uint64_t now)
 static void reply_take(const uint8_t *m, size_t len, int connection)
 {
 	uint16_t id = len < HEADER ? 0 : (uint16_t)(m[0] << 8 | m[1]);
-	unsigned i = id % WINDOW;
+	unsigned i = id % WINDOW_MAX;
 	const struct slot *s = &hour.slot[i];
 
 	if (len < HEADER || !s->waits || s->id != id || s->connection != connection)
@@ -232,13 +235,9 @@ static void reply_take(const uint8_t *m, size_t len, int connection)
 	slot_free(i);
 }
 
-static void udp_take(int fd)
+static void udp_reply_take(const uint8_t *message, size_t len)
 {
-	uint8_t m[MESSAGE_MAX];
-	ssize_t n;
-
-	while ((n = recv(fd, m, sizeof(m), 0)) >= 0)
-		reply_take(m, (size_t)n, -1);
+	reply_take(message, len, -1);
 }
 
 static void tcp_take(unsigned i)
@@ -265,33 +264,38 @@ static void tcp_take(unsigned i)
 	c->have -= at;
 }
 
-static void replies_take(int wait_ms)
+// Sleeps only after a look that found nothing.
+static void replies_take(bool may_sleep)
 {
-	if (poll(hour.poll, UDP_SOCKETS + CONNECTIONS, wait_ms) <= 0)
-		return;
-	for (unsigned i = 0; i < UDP_SOCKETS; i++)
-		if (hour.poll[i].revents)
-			udp_take(hour.poll[i].fd);
-	for (unsigned i = 0; i < CONNECTIONS; i++)
-		if (hour.poll[UDP_SOCKETS + i].revents)
+	const struct timespec wait = {.tv_nsec = may_sleep ? udp_wait_ns : 0};
+
+	hour.found = 0;
+	(void)ppoll(hour.poll, hour.udp_fds + CONNECTIONS, &wait, NULL);
+	hour.found += udp_take(hour.poll, udp_reply_take);
+	for (unsigned i = 0; i < CONNECTIONS; i++) {
+		if (hour.poll[hour.udp_fds + i].revents) {
 			tcp_take(i);
+			hour.found++;
+		}
+	}
 }
 
 static void give_up_old(uint64_t now)
 {
-	for (unsigned i = 0; i < WINDOW; i++)
+	for (unsigned i = 0; i < WINDOW_MAX; i++)
 		if (hour.slot[i].waits && now - hour.slot[i].sent_ms >= PATIENCE_MS)
 			lose(i);
 }
 
-static void run(uint64_t end_ms)
+static void turn(uint64_t end_ms)
 {
 	uint64_t swept_ms = now_ms();
 
-	for (uint64_t now = swept_ms; now < end_ms || hour.free_count < WINDOW; now = now_ms()) {
+	for (uint64_t now = swept_ms; now < end_ms || hour.free_count < hour.window;
+		now = now_ms()) {
 		while (now < end_ms && hour.free_count > 0)
 			ask(now);
-		replies_take(SWEEP_MS);
+		replies_take(hour.udp_fds > 0 || hour.found == 0);
 		if (now >= swept_ms + SWEEP_MS) {
 			give_up_old(now);
 			swept_ms = now;
@@ -299,25 +303,44 @@ static void run(uint64_t end_ms)
 	}
 }
 
-int main(int argc, char **argv)
+static void turn_report(double seconds, uint64_t seed)
 {
-	if (argc != 7) {
-		fputs("usage: bench_hour ADDRESS PORT SECONDS NAMES LISTED SEED\n", stderr);
-		return 2;
-	}
-	hour.names = (uint32_t)strtoul(argv[4], NULL, 10);
-	hour.listed = (uint32_t)strtoul(argv[5], NULL, 10);
-	hour.random = hour.seed = strtoull(argv[6], NULL, 10);
-	if (hour.names == 0 || hour.listed == 0) {
-		fputs("bench_hour: no names\n", stderr);
-		return 2;
-	}
-	for (unsigned i = 0; i < WINDOW; i++)
-		hour.free[hour.free_count++] = i;
-	zipf_open();
-	sockets_open(argv[1], (uint16_t)atoi(argv[2]));
-	run(now_ms() + (uint64_t)(atof(argv[3]) * 1000));
+	hour.random = hour.seed = seed;
+	hour.fresh = 0;
+	hour.answered = hour.tcp = hour.blocked = hour.wrong = hour.lost = 0;
+	connections_open();
+	turn(now_ms() + (uint64_t)(seconds * 1000));
+	connections_close();
 	printf("%ju %ju %ju %ju %ju\n", (uintmax_t)hour.answered, (uintmax_t)hour.tcp,
 		(uintmax_t)hour.blocked, (uintmax_t)hour.wrong, (uintmax_t)hour.lost);
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	char **argument = argv + 1 + udp_arguments;
+	double seconds;
+	uintmax_t seed;
+
+	if (argc != 6 + (int)udp_arguments) {
+		fprintf(stderr, "usage: %s ADDRESS PORT WINDOW NAMES LISTED\n", udp_usage);
+		return 2;
+	}
+	hour.to = (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argument[1]))};
+	hour.window = (unsigned)strtoul(argument[2], NULL, 10);
+	hour.names = (uint32_t)strtoul(argument[3], NULL, 10);
+	hour.listed = (uint32_t)strtoul(argument[4], NULL, 10);
+	if (inet_pton(AF_INET, argument[0], &hour.to.sin_addr) != 1 || hour.names == 0
+		|| hour.listed == 0 || hour.window == 0 || hour.window > WINDOW_MAX) {
+		fputs("bench_hour: an IPv4 address, a window up to 1024, and names\n", stderr);
+		return 2;
+	}
+	for (unsigned i = 0; i < hour.window; i++)
+		hour.free[hour.free_count++] = i;
+	zipf_open();
+	udp_open(argv + 1, &hour.to);
+	while (scanf("%lf %ju", &seconds, &seed) == 2)
+		turn_report(seconds, seed);
 	return 0;
 }
