@@ -29,7 +29,7 @@ enum {
 	IDLE_SLEEP_STEP_US = 20,
 	IDLE_SLEEP_MOST_US = 1000,
 	IDLE_SLEEP_SPINS = 512,      // turns without a frame before the first sleep by time
-	IDLE_SLEEP_SPINS_BELL = 128, // and before one that a port ends, which costs no latency
+	IDLE_SLEEP_SPINS_BELL = 256, // and before one that a port ends, which costs no latency
 	IDLE_SLEEP_FRUITLESS = 64,
 	IDLE_SLEEP_MISSED = 4,
 	IDLE_SLEEP_FDS_MAX = 1 + 2 * WORKER_PORTS_MAX,
