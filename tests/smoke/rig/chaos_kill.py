@@ -30,6 +30,7 @@ GIVE_UP_S = 60 if SHORT else 5
 ANSWER_BACK_S = GIVE_UP_S if SHORT else 2.0
 MISS_BACK_S = ANSWER_BACK_S if PROCESS == "both" or SHORT else 1.0
 EVICTED_AT_DEATH = 0.05  # of cached names, each kill, see not_there
+WRONG_TOLD = 40  # of wrong replies, each with its times
 FIRST_HITS = 0.98  # of names first asked up to a second after a restart: the small cache goes on evicting meanwhile
 
 
@@ -271,7 +272,9 @@ def judge(load, rows, extra):
     answers = {kind: len(got) for kind, got in load.good.items()}
     broken = list(extra)
     if wrong:
-        broken.append(f"{len(wrong)} wrong replies, the first: {wrong[0][1]}: {wrong[0][2]}")
+        broken.append(f"{len(wrong)} wrong replies")
+        broken += [f"{name or kind}, sent {when:.3f}: {what}" for when, kind, what, name in wrong[:WRONG_TOLD]]
+        broken += [f"killed {r['killed']:.3f}, started {min(r['execs'].values()):.3f}" for r in rows]
     if absent_names > 1 + len(rows) * EVICTED_AT_DEATH:
         broken.append(f"{absent_names} cached names were gone when the control plane died")
     if foreign:

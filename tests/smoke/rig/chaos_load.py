@@ -4,6 +4,7 @@
 Runs inside the lab's client namespace, in a thread of its own. Survives the interface's death (a data plane that was
 killed takes it along) by binding to the next one.
 """
+import bisect
 import os
 import random
 import socket
@@ -45,13 +46,17 @@ class Question:
         ip += socket.inet_aton("198.18.0.53")
         self.prefix = port.peer + port.mac + b"\x08\0" + ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
         self.length = length
-        self.serial = 0  # newest seen
+        self.forget()
+
+    def forget(self):
+        self.serial = 0       # newest seen
+        self.seen = ([], [])  # when a newer one was first received, and its serial
 
     def frame(self, sport, ident):
         return (self.prefix + struct.pack("!4H", sport, 53, self.length, 0)
                 + struct.pack("!6H", ident, 0x0100, 1, 0, 0, 0) + self.body)
 
-    def judge(self, msg):
+    def judge(self, msg, sent, received):
         """"ok", "servfail", or what is wrong; and the serial."""
         if msg[12:12 + len(self.body)] != self.body:
             return "another question", 0
@@ -65,9 +70,26 @@ class Question:
             return "servfail", 0
         if rcode or an != RECORDS:
             return f"rcode {rcode}, {an} records", 0
-        return self.answer_records(msg)
+        verdict, serial = self.answer_records(msg)
+        return verdict or self.place(serial, sent, received), serial
+
+    def place(self, serial, sent, received):
+        """A query gets nothing older than what any client had received when it was sent. Replies to queries that were under
+        way together come in any order: a query that waited for a new control plane may get the stale answer right after
+        a later query got the new one."""
+        since, serials = self.seen
+        before = bisect.bisect_right(since, sent)
+        if before and serial < serials[before - 1]:
+            return (f"older than an answer before: serial {serial}, sent {sent:.3f}, received {received:.3f}, after "
+                    f"{serials[before - 1]} was received {since[before - 1]:.3f}")
+        if serial > self.serial:
+            self.serial = serial
+            since.append(received)
+            serials.append(serial)
+        return "ok"
 
     def answer_records(self, msg):
+        """What is wrong, or None; and the serial."""
         at, serials, indices = 12 + len(self.body), set(), set()
         for _ in range(RECORDS):
             at = skip_name(msg, at)
@@ -82,11 +104,7 @@ class Question:
             at += 26
         if len(serials) != 1 or len(indices) != RECORDS:
             return "torn data", 0
-        serial = serials.pop()
-        if serial < self.serial:
-            return "older than an answer before", serial
-        self.serial = serial
-        return "ok", serial
+        return None, serials.pop()
 
 
 class Load(threading.Thread):
@@ -152,7 +170,7 @@ class Load(threading.Thread):
             if entry is None:
                 continue  # the probe of reopen, or later than the deadline
             q, when = entry
-            verdict, serial = q.judge(msg)
+            verdict, serial = q.judge(msg, when, now)
             if verdict == "ok":
                 self.good[q.kind].append((now, q, serial))
                 if serial:

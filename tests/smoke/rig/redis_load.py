@@ -44,7 +44,7 @@ class RedisLoad(Load):
             q = self.ask("miss", self.miss_name(self.misses), self.misses)
         elif kind == "deep":
             q = self.random.choice(self.deep)
-            q.serial = 0  # of two valid answers Redis may keep the older one when it was away
+            q.forget()  # of two valid answers Redis may keep the older one when it was away
         else:
             q = self.random.choice(self.pools[kind])
         self.seq += 1
@@ -74,7 +74,7 @@ class RedisLoad(Load):
             return
         q, when = entry
         sent_at = self.sent_at.pop(key, None)
-        verdict, serial = q.judge(msg)
+        verdict, serial = q.judge(msg, when, now)
         if verdict != "ok":
             self.bad.append((when, q.kind, verdict))
             return
