@@ -100,14 +100,27 @@ static bool miss_cached(struct resolver *r, const struct miss *m, const struct l
 	return true;
 }
 
-// The same answer for the type asked now, so that workers have it too. Copies its bytes first: the
-// store may overwrite them.
+// An answer out of L0 with its own bytes: a store may overwrite those of the record.
+static struct l0_view view_copied(const struct l0_view *v, struct dns_answer *bytes)
+{
+	struct l0_view out = *v;
+
+	memcpy(bytes->bytes, v->answer.bytes, v->answer.len);
+	for (unsigned i = 0; i < v->answer.ttl_count; i++)
+		bytes->ttl_off[i] = (uint16_t)dns_answer_ttl_at(&v->answer, i);
+	out.answer.bytes = bytes->bytes;
+	out.answer.ttl_off = bytes->ttl_off;
+	out.answer.ttl_step = 0;
+	return out;
+}
+
+// The same answer for the type asked now, so that workers have it too. If it is not stored, an
+// older one of that type goes: this client gets the newer.
 static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const struct l0_view *v,
 	const struct answer_match *finding)
 {
-	struct dns_answer copy;
 	struct rule_set mask;
-	struct l0_put put = {
+	const struct l0_put put = {
 		.key = *key,
 		.answer = v->answer,
 		.created_ms = v->created_ms,
@@ -119,14 +132,10 @@ static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const st
 		.mask = &mask,
 	};
 
-	memcpy(copy.bytes, v->answer.bytes, v->answer.len);
-	for (unsigned i = 0; i < v->answer.ttl_count; i++)
-		copy.ttl_off[i] = (uint16_t)dns_answer_ttl_at(&v->answer, i);
-	put.answer.bytes = copy.bytes;
-	put.answer.ttl_off = copy.ttl_off;
-	put.answer.ttl_step = 0;
 	if (resolver_check_mask(r, finding, &mask) && l0_writer_put(r->l0, &put) == 0)
 		r->count.stored++;
+	else
+		(void)l0_writer_delete(r->l0, key);
 }
 
 // NXDOMAIN for A holds for all types (RFC 2308 5, RFC 8020), except for DS, which is a record of
@@ -138,6 +147,7 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 {
 	struct dns_query a = m->query;
 	struct answer_match finding;
+	struct dns_answer bytes;
 	struct l0_key key;
 	struct l0_view v;
 
@@ -149,10 +159,9 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH)
 		return false;
 	resolver_check_answer(r, &m->query, &v.answer, &finding);
-	if (!miss_cached(r, m, &v, &finding, now_ms))
-		return false;
-	nxdomain_keep(r, &m->key, &v, &finding);
-	return true;
+	const struct l0_view copied = view_copied(&v, &bytes);
+	nxdomain_keep(r, &m->key, &copied, &finding);
+	return miss_cached(r, m, &copied, &finding, now_ms);
 }
 
 // Answers the client if a pattern blocks the name for it.

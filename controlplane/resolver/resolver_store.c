@@ -11,6 +11,14 @@
 // 0.3 us.
 enum { SLICE_US = 400, LOOK_BUCKETS = 16 };
 
+// Waiting clients get a fresh answer right after it is stored, and a stale one only if no server
+// gives a newer one.
+static bool is_given(
+	const struct question *q, const struct dns_answer *a, uint64_t created_ms, uint64_t now_ms)
+{
+	return q->waiters > 0 && now_ms - created_ms < UINT64_C(1000) * a->ttl_s;
+}
+
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
 	const struct answer_match *finding, uint64_t created_ms, uint64_t now_ms)
 {
@@ -37,7 +45,7 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 	}
 	r->count.not_stored++;
 	resolver_trace_note(r, q->trace, TRACE_l0_not_stored, a->ttl_s);
-	if (rc != -ENOSPC)
+	if (rc != -ENOSPC || is_given(q, a, created_ms, now_ms))
 		(void)l0_writer_delete(r->l0, &put.key);
 }
 

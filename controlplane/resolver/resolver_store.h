@@ -5,10 +5,14 @@
 
 #include "resolver_internal.h"
 
-// Stores an answer in place of the record of its key. An answer that may not be kept (TTL 0, no
-// mask, too long) deletes that record, as the newest answer counts. An answer for which L0 has no
-// room leaves the record, up to its own expiry: otherwise a stopped worker would cause the most
-// popular names to be deleted, because they are renewed most often.
+// Stores an answer in place of the record of its key; its caller answers clients after that. So no
+// client gets an answer before workers can find it, and none gets an older one later: not when this
+// process dies in between, and workers serve stale records without it. An answer that may not be
+// kept (TTL 0, no mask, too long) deletes the older record. One for which L0 has no room does so if
+// clients wait for it. It leaves the record if no client does: otherwise a stopped worker would
+// cause the most popular names to be deleted, because they are renewed most often. The cost: while
+// there is no room, an expired name that clients ask for has no stale record should its servers
+// fail.
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
 	const struct answer_match *finding, uint64_t created_ms, uint64_t now_ms);
 // The record of a key, whatever its age; false: none.

@@ -8,12 +8,27 @@
 #include "resolver_rig.h"
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
+#include <weir/clock.h>
 
 static struct answer_policy_fixture image, no_patterns;
+static _Atomic int put_fails;           // what l0_writer_put returns; 0: its own
+static _Atomic uint64_t answers_at_put; // that clients had got when it was last called
 static struct config_group group;
 static char group_name[] = "group";
 static uint16_t next_id;
+
+int __real_l0_writer_put(struct l0_writer *w, const struct l0_put *put);
+int __wrap_l0_writer_put(struct l0_writer *w, const struct l0_put *put);
+int __wrap_l0_writer_put(struct l0_writer *w, const struct l0_put *put)
+{
+	struct worker_rings_stats s;
+	worker_rings_stats(rig.resolver->worker_rings, &s);
+	answers_at_put = s.answers;
+	return put_fails ? put_fails : __real_l0_writer_put(w, put);
+}
 
 static void groups_publish(void)
 {
@@ -151,6 +166,35 @@ static void test_rules_of_another_type(void **)
 	expect_kept("four.shop.example", DNS_TYPE_AAAA, false);
 }
 
+static void wait_ms(unsigned ms)
+{
+	for (uint64_t until = clock_mono_ms() + ms; clock_mono_ms() < until;)
+		usleep(1000);
+}
+
+// A client never gets an answer that workers cannot find yet: if the process died in between, they
+// would give the next client an older one. So it is stored first, and if there is no room the
+// older one goes.
+static void test_stored_before_it_is_answered(void **)
+{
+	fake[0].ttl_s = fake[1].ttl_s = 1;
+	expect(1, "gone.example", DNS_TYPE_AAAA, ANSWER_UPSTREAM);
+	wait_ms(1100);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	expect(1, "gone.example", DNS_TYPE_A, ANSWER_UPSTREAM);
+	expect_kept("gone.example", DNS_TYPE_AAAA, false);
+	put_fails = -ENOSPC;
+	expect(1, "gone.example", DNS_TYPE_AAAA, ANSWER_CACHED);
+	assert_int_equal(answers_at_put, 2);
+	struct mask_look look = {.name = "gone.example", .type = DNS_TYPE_AAAA};
+	on_loop(mask_look, &look);
+	assert_false(look.there);
+	put_fails = 0;
+	expect(1, "gone.example", DNS_TYPE_AAAA, ANSWER_CACHED);
+	assert_int_equal(answers_at_put, 3);
+	expect_kept("gone.example", DNS_TYPE_AAAA, false);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -160,6 +204,7 @@ int main(void)
 		T(test_of_others_nothing_is_found),
 		T(test_its_own_finding_is_kept),
 		T(test_rules_of_another_type),
+		T(test_stored_before_it_is_answered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // What becomes of a cached record when a newer answer of its key arrives: one that is stored
-// replaces it, one that may not be kept ends it, and one for which there is no room leaves it.
+// replaces it, one that may not be kept ends it, and one for which there is no room ends it if
+// clients get it, and leaves it if no client waits.
 #include "controlplane/resolver/resolver_store.h"
 #include "resolver_rig.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
@@ -46,6 +47,8 @@ struct put {
 	uint32_t ttl_s;
 	struct answer_match finding;
 	uint64_t created_ms;
+	uint32_t age_ms;  // it has that age now
+	unsigned waiters; // clients that wait for it
 };
 
 static void put(void *arg)
@@ -54,8 +57,9 @@ static void put(void *arg)
 	static struct dns_answer a;
 	struct question q;
 	question_make(&q, p->name);
+	q.waiters = p->waiters;
 	answer_make(&a, p->len, p->ttl_s);
-	store_answer(rig.resolver, &q, &a, &p->finding, p->created_ms, p->created_ms);
+	store_answer(rig.resolver, &q, &a, &p->finding, p->created_ms, p->created_ms + p->age_ms);
 }
 
 struct look {
@@ -128,6 +132,7 @@ static void go_on(void)
 	assert_int_equal(status().l0.units_retired, 0);
 }
 
+// A renewal that no client waits for; nobody knows the newer answer.
 static void test_no_room_leaves_the_old_record(void **)
 {
 	char name[32];
@@ -141,6 +146,30 @@ static void test_no_room_leaves_the_old_record(void **)
 	assert_int_equal(status().l0.refused_nospace, refused + 50);
 	assert_int_equal(made_ms(name), then_ms);
 	assert_int_equal(status().l0.entries, entries);
+	go_on();
+	on_loop(put, &p);
+	assert_int_equal(made_ms(name), then_ms + 5000);
+}
+
+// Workers would give a client that has the newer answer the older one again, as soon as they serve
+// stale records.
+static void test_no_room_ends_a_record_that_clients_are_past(void **)
+{
+	char name[32];
+	stick(name);
+	uint64_t then_ms = made_ms(name);
+	struct put p = {.name = name,
+		.len = ANSWER_LEN,
+		.ttl_s = TTL_S,
+		.created_ms = then_ms + 5000,
+		.waiters = 1};
+	// Stale itself, out of L1: no client gets it while a server may give a newer one.
+	p.age_ms = TTL_S * 1000;
+	on_loop(put, &p);
+	assert_int_equal(made_ms(name), then_ms);
+	p.age_ms--;
+	on_loop(put, &p);
+	assert_int_equal(made_ms(name), 0);
 	go_on();
 	on_loop(put, &p);
 	assert_int_equal(made_ms(name), then_ms + 5000);
@@ -192,6 +221,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_no_room_leaves_the_old_record),
+		T(test_no_room_ends_a_record_that_clients_are_past),
 		T(test_what_may_not_be_kept_ends_the_old_record),
 		T(test_the_longest_answer),
 	};
