@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <weir/bell.h>
+#include <weir/csum.h>
 
 enum {
 	MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4 + DNS_COOKIE_LEN + MSG_WHOLE_MAX,
@@ -20,7 +21,8 @@ static void heard_take(struct worker_rings *l, const uint8_t *buf, uint32_t len)
 {
 	struct msg_heard m;
 
-	if (l->heard && msg_heard_read(&m, buf, len) && m.dp_incarnation == l->incarnation)
+	if (l->heard && msg_heard_read(&m, buf, len) && m.dp_incarnation == l->incarnation
+		&& csum_agree(csum_partial(buf + sizeof(m), m.dns_len), m.sum))
 		l->heard(l->heard_arg, &m, buf + sizeof(m));
 	else
 		l->stats.foreign++;

@@ -40,7 +40,7 @@ typedef void (*worker_rings_miss_fn)(void *arg, const struct msg_miss *m, const 
 typedef void (*worker_rings_heard_fn)(void *arg, const struct msg_heard *m, const uint8_t *dns);
 
 struct worker_rings_stats {
-	uint64_t foreign;        // messages of another life, worker rings or shape
+	uint64_t foreign; // messages of another life, worker rings or shape, or changed on the way
 	uint64_t ring_anomalies; // nonsense in an index or a message header
 	uint64_t answers, answer_ring_full, answer_evicted, answer_foreign;
 	uint64_t sends, send_ring_full; // queries to upstreams

@@ -8,6 +8,7 @@
 #include <rte_udp.h>
 
 #include <netinet/in.h>
+#include <weir/csum.h>
 
 enum { ICMP_UNREACHABLE = 3, ICMPV6_UNREACHABLE = 1, ICMP_HEADER_LEN = 8, IPV6_FRAGMENT_LEN = 8 };
 
@@ -115,8 +116,10 @@ bool server_tell(
 	if (!msg)
 		return false;
 	*msg = *head;
-	if (head->dns_len)
+	if (head->dns_len) {
 		memcpy(msg + 1, dns, head->dns_len);
+		msg->sum = csum_partial(dns, head->dns_len);
+	}
 	return true;
 }
 

@@ -22,7 +22,7 @@
 // settled.
 bool server_hear(struct batch *b, struct packet *p, uint16_t ether_type);
 
-// Puts a message with `head->dns_len` bytes of `dns` on the miss ring of a resolver; the caller
-// publishes it. False: there is no such ring, or it is full.
+// Puts a message with `head->dns_len` bytes of `dns`, and their sum, on the miss ring of
+// a resolver; the caller publishes it. False: there is no such ring, or it is full.
 ATTR_MUST_CHECK bool server_tell(
 	struct worker *w, unsigned resolver, const struct msg_heard *head, const uint8_t *dns);

@@ -117,7 +117,9 @@ enum heard_kind {
 };
 
 // From any worker to the resolver of the local port (hops_resolver_of). A worker cannot tell who
-// sent it: the resolver decides whether it is believed.
+// sent it: the resolver decides whether it is believed. The bytes of a reply go into the cache for
+// all clients, so they carry a sum, as an answer and a query do. The numbers of the head carry
+// none: with wrong ones no question waits for the message, or its question is asked again.
 struct msg_heard {
 	uint64_t dp_incarnation;
 	uint64_t arrival_ms; // clock_mono_ms
@@ -128,7 +130,8 @@ struct msg_heard {
 	uint8_t kind;       // enum heard_kind
 	uint8_t code;       // HEARD_UNREACHABLE: of the ICMP or ICMPv6 message
 	uint8_t is_cut;     // 1: the beginning of a longer message; its checksum may be wrong
-	uint8_t reserved[6];
+	uint16_t sum;       // of the bytes, csum_partial: what changed on its way is not taken
+	uint8_t reserved[4];
 };
 static_assert(sizeof(struct msg_heard) == 48);
 static_assert(offsetof(struct msg_heard, dns_len) == 36);

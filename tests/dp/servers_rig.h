@@ -92,6 +92,7 @@ static inline bool hear_on(struct ring_consumer *ring)
 	assert_true(msg_heard_read(&heard.head, buf, (size_t)len));
 	assert_int_equal(heard.head.dp_incarnation, 0x1122334455667788);
 	memcpy(heard.dns, buf + sizeof(heard.head), heard.head.dns_len);
+	assert_true(csum_agree(heard.head.sum, csum_partial(heard.dns, heard.head.dns_len)));
 	return true;
 }
 

@@ -3,23 +3,27 @@
 # A neighbour gone wild: tests/scribble flips random bits in all that one process may write while the other serves,
 # both built with the address and undefined behaviour sanitizers. Nobody crashes or is held up for more than 10 ms, what
 # is odd is counted, replies are well-formed or absent, and once it is over all is well again.
-# usage: scribble_test.sh [--flips N] [--rate N] [--seed N] [--victim dataplane|controlplane]    default: both, short
-export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl tests/scribble/scribble'
+# usage: scribble_test.sh [--flips N] [--rate N] [--seed N] [--victim dataplane|controlplane] [--port tap|memif]
+#        [--resolvers N]    default: both, short, a TAP, one resolver
+export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl tools/loadgen/weir-bridge tests/scribble/scribble'
 . "$(dirname "$0")/_init.sh"
 
-flips=30000 rate=10000 seed=1 victims='dataplane controlplane'
+flips=30000 rate=10000 seed=1 victims='dataplane controlplane' port=tap
 while [ $# -ge 2 ]; do
 	case $1 in
 	--flips) flips=$2 ;;
 	--rate) rate=$2 ;;
 	--seed) seed=$2 ;;
 	--victim) victims=$2 ;;
+	--port) port=$2 ;;
+	--resolvers) export WEIR_RESOLVERS=$2 ;;
 	*) break ;;
 	esac
 	shift 2
 done
-[ $# = 0 ] || { sed -n '/^# usage/s/^# //p' "$0" >&2; exit 2; }
+[ $# = 0 ] || { sed -n '/^# usage/,/^# .*default/s/^# //p' "$0" >&2; exit 2; }
 for number in "$flips" "$rate" "$seed"; do case $number in '' | 0 | *[!0-9]*) echo "no number: $number" >&2; exit 2 ;; esac; done
+case $port in tap) by_memif='' ;; memif) by_memif=--memif ;; *) echo "no port: $port" >&2; exit 2 ;; esac
 jq -e '.[] | select(.name == "b_sanitize") | .value | tostring | contains("address")' \
 	"$WEIR_BUILD/meson-info/intro-buildoptions.json" >/dev/null 2>&1 || { echo "skipped: a build without sanitizers"; exit 77; }
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:handle_sigbus=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
@@ -49,7 +53,8 @@ watch_loop() {
 }
 
 begin() { # a lab with names in its cache
-	lab_by_port $tmp/up.log --list $list >$tmp/up.out 2>&1 || { tail $tmp/up.out; return 1; }
+	# shellcheck disable=SC2086 # no word for a TAP
+	lab_by_port $tmp/up.log $by_memif --list $list >$tmp/up.out 2>&1 || { tail $tmp/up.out; return 1; }
 	sed -i 's/l0_mb: 64/l0_mb: 1/' /run/weir/lab/weir.yaml # small, so that flips hit what is used
 	"$lab" stop controlplane && "$lab" start controlplane && eventually by_port && eventually load ask 20 0
 }

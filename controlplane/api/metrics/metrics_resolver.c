@@ -54,7 +54,8 @@ static const struct metrics_field of_resolver[] = {
 	TOTAL(l1_answers, "Questions answered from L1."),
 	TOTAL(refreshed_elsewhere, "Refreshes left to another box."),
 	TOTAL(ring_anomalies, "Implausible values read from shared memory."),
-	TOTAL(foreign_messages, "Messages from an earlier run of the data plane."),
+	TOTAL(foreign_messages, "Messages of the data plane of an earlier run or a wrong shape, or "
+				"changed on the way."),
 	TOTAL(upstream_tcp_again, "Queries sent again because their TCP connection ended."),
 	OTHER(METRICS_GAUGE, streams.open, "upstream_tcp_open", "TCP connections to upstreams.", 0),
 	OTHER(METRICS_GAUGE, streams.queries, "upstream_tcp_queries",

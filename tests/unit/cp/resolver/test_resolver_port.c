@@ -87,14 +87,15 @@ static size_t reply_of(const struct fake_send *s, uint8_t dns[MSG_DNS_MAX])
 	return (size_t)n;
 }
 
-static struct msg_heard heard_of(const struct fake_send *s, size_t len)
+static struct msg_heard heard_of(const struct fake_send *s, const uint8_t *dns, size_t len)
 {
 	struct msg_heard m = {.dp_incarnation = s->head.dp_incarnation,
 		.server_port = s->head.server_port,
 		.local_port = s->head.local_port,
 		.ip_version = s->head.ip_version,
 		.kind = HEARD_REPLY,
-		.dns_len = (uint16_t)len};
+		.dns_len = (uint16_t)len,
+		.sum = csum_partial(dns, len)};
 	memcpy(m.server_ip, s->head.server_ip, sizeof(m.server_ip));
 	return m;
 }
@@ -103,7 +104,7 @@ static struct msg_heard heard_of(const struct fake_send *s, size_t len)
 static void serve(const struct fake_send *s, unsigned worker)
 {
 	uint8_t dns[MSG_DNS_MAX];
-	const struct msg_heard m = heard_of(s, reply_of(s, dns));
+	const struct msg_heard m = heard_of(s, dns, reply_of(s, dns));
 	assert_true(fake_dataplane_hear(&dp, worker, &m, dns));
 }
 
@@ -132,6 +133,36 @@ static void test_over_the_rings(void **)
 	assert_int_equal(now.upstream[0].way, ROUTE_port);
 }
 
+static void expect_foreign(unsigned worker, const struct msg_heard *m, const uint8_t *dns)
+{
+	const uint64_t foreign = status().foreign_messages;
+	assert_true(fake_dataplane_hear(&dp, worker, m, dns));
+	for (unsigned i = 0; i < WAIT_MS && status().foreign_messages == foreign; i++)
+		usleep(1000);
+	assert_int_equal(status().foreign_messages, foreign + 1);
+	assert_int_equal(status().port.replies, 0);
+}
+
+// Any bit that flips on the ring: else that answer would be every client's.
+static void test_a_reply_that_changed_on_the_way(void **)
+{
+	uint8_t dns[MSG_DNS_MAX];
+	struct fake_send s;
+	unsigned worker;
+
+	ask("www.example", 9);
+	assert_true(fake_dataplane_send(&dp, &s, &worker, WAIT_MS));
+	const size_t len = reply_of(&s, dns);
+	const struct msg_heard m = heard_of(&s, dns, len);
+	for (size_t bit = 0; bit < 8 * len; bit += 7) {
+		dns[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		expect_foreign(worker, &m, dns);
+		dns[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	assert_true(fake_dataplane_hear(&dp, worker, &m, dns));
+	expect_answer(WAIT_MS, 9, 0, ANSWER_UPSTREAM);
+}
+
 static void test_only_of_this_data_plane(void **)
 {
 	uint8_t dns[MSG_DNS_MAX];
@@ -140,14 +171,9 @@ static void test_only_of_this_data_plane(void **)
 
 	ask("www.example", 9);
 	assert_true(fake_dataplane_send(&dp, &s, &worker, WAIT_MS));
-	struct msg_heard m = heard_of(&s, reply_of(&s, dns));
+	struct msg_heard m = heard_of(&s, dns, reply_of(&s, dns));
 	m.dp_incarnation++;
-	const uint64_t foreign = status().foreign_messages;
-	assert_true(fake_dataplane_hear(&dp, worker, &m, dns));
-	for (unsigned i = 0; i < WAIT_MS && status().foreign_messages == foreign; i++)
-		usleep(1000);
-	assert_int_equal(status().foreign_messages, foreign + 1);
-	assert_int_equal(status().port.replies, 0);
+	expect_foreign(worker, &m, dns);
 	serve(&s, worker);
 	expect_answer(WAIT_MS, 9, 0, ANSWER_UPSTREAM);
 }
@@ -209,6 +235,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_over_the_rings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_of_this_data_plane, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_reply_that_changed_on_the_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_dead_worker_gets_no_queries, setup, teardown),
 		cmocka_unit_test_setup_teardown(
