@@ -7,6 +7,7 @@
 #include "port/exception_addr.h"
 #include "port/idle_monitor.h"
 #include "port/mbuf_pool.h"
+#include "port/memif_left.h"
 #include "port/steering.h"
 #include "prefault.h"
 #include "state/worker.h"
@@ -105,6 +106,7 @@ static int start_eal(const struct config *config, const char *run)
 		log_error("%s", why);
 		return rc;
 	}
+	(void)memif_left_remove(&config->dataplane);
 	// EAL reorders argv, so it gets a copy of the pointers.
 	char *argv[EAL_ARGS_MAX + 1];
 	memcpy(argv, args.argv, sizeof(argv));
