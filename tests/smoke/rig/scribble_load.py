@@ -115,7 +115,8 @@ class Load:
             self.waiting.clear()
 
     def judge(self, sock, msg):
-        """What the reply is: right, wrong, servfail, malformed, unasked."""
+        """What the reply is: right, wrong, servfail, malformed, unasked, or misnamed: to another question than that of its
+        id, which every client drops."""
         try:
             flags, questions, records = parse(msg)
         except ValueError as e:
@@ -132,7 +133,7 @@ class Load:
         if rcode == 2:
             return "servfail", kind
         if questions[0] != (name, 1, 1):
-            return "wrong", kind
+            return "misnamed", kind
         if kind == "blocked":
             return ("right" if rcode == 3 and not answers else "wrong"), kind
         good = rcode == 0 and len(answers) == 1 and answers[0][2] == 1 and answers[0][4] == wanted(n)
