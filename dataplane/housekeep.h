@@ -119,7 +119,7 @@ enum { HOUSEKEEP_MEMORY_MS = 2000, HOUSEKEEP_KINDS_MS = 10000, MEM_DATAPLANE_ALA
 
 void housekeep_memory_start(struct stats_memory *m);
 void housekeep_memory_look(struct stats_memory *m);
-// The sites with the most bytes.
+// The sites that have bytes.
 void housekeep_sites_write(struct stats_sites *out);
 
 // Mappings and descriptors by kind (mem_account.h): begun each HOUSEKEEP_KINDS_MS, then one step

@@ -34,6 +34,8 @@ void judge_far_take(struct judge_far *f, const struct stats_site *site, unsigned
 {
 	char name[STATS_SITE_NAME];
 	f->is_known = count > 0;
+	for (unsigned i = 0; i < f->count && f->is_known; i++)
+		f->site[i].bytes = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct judge_far_site *s =
 			far_find(f, text_escape(site[i].name, name, sizeof(name)), i);

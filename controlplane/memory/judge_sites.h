@@ -5,7 +5,7 @@
 // heap (heap_site.h) had, half a minute, five and fifteen minutes apart. An alarm says by it in
 // which function the bytes are. Service loop. 120 KiB; a look costs some microseconds.
 //
-// Of the data plane, the sites with the most bytes that its statistics name (stats_tables.h).
+// Of the data plane, the sites that its statistics name (stats_tables.h): all that have bytes.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ struct judge_far { // sites of the data plane, each at its place; more than ther
 	unsigned count;
 	bool is_known; // the last sample had sites
 	struct judge_far_site {
-		uint64_t bytes; // when it was last among those with the most
+		uint64_t bytes; // 0: it was not in the last sample
 		bool is_dpdk;
 		char name[STATS_SITE_NAME]; // printable
 	} site[SITES_FAR_MAX];

@@ -105,10 +105,11 @@ struct stats_table_copy {
 	uint64_t cap, used, high, bytes, shared, evicted, refused, oldest_ms;
 };
 
-// The allocation sites of the data plane (heap_site.h) with the most bytes, by the main lcore each
-// two seconds. `sequence` is odd while it is written; a reader takes an even one that is the same
-// before and after.
-enum { STATS_SITES_MAX = 64, STATS_SITE_NAME = 104 };
+// The allocation sites of the data plane (heap_site.h) that have bytes, by the main lcore each two
+// seconds. There is room for all: the program has 80 with those of libraries. Should there be more,
+// those with the fewest bytes are missing. `sequence` is odd while it is written; a reader takes an
+// even one that is the same before and after.
+enum { STATS_SITES_MAX = 128, STATS_SITE_NAME = 104 };
 struct stats_site {
 	uint64_t bytes, blocks;     // out now
 	uint32_t is_dpdk, reserved; // 1: of DPDK's memory (rte_malloc)

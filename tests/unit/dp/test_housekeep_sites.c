@@ -72,6 +72,32 @@ static void blocks_of_the_heap_name_their_call(void **)
 		free(p[i]);
 }
 
+enum { LARGE = 100 }; // sites
+
+// A slow leak is small for long: each site is there, however many hold more.
+static void a_small_site_is_there_beside_many(void **)
+{
+	void *large[LARGE], *small = malloc(8);
+	unsigned n = 0;
+#define ONE    large[n++] = malloc(4096);
+#define TEN(x) x x x x x x x x x x
+	TEN(TEN(ONE))
+	pass_ms(HOUSEKEEP_MEMORY_MS);
+	stats_sites_copy(&copy, &h.stats->sites);
+	unsigned here = 0;
+	bool has_small = false;
+	for (unsigned i = 0; i < copy.sites; i++) {
+		here += strncmp(copy.site[i].name, __func__, strlen(__func__)) == 0;
+		has_small = has_small || (copy.site[i].bytes > 0 && copy.site[i].bytes < 64);
+	}
+	assert_int_equal(n, LARGE);
+	assert_int_equal(here, LARGE + 1);
+	assert_true(has_small);
+	while (n)
+		free(large[--n]);
+	free(small);
+}
+
 // A copy that is made while the list is written has no sites.
 static void half_a_list_is_not_shown(void **)
 {
@@ -91,6 +117,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HOUSEKEEP_TEST(blocks_of_dpdk_name_their_call),
 		HOUSEKEEP_TEST(blocks_of_the_heap_name_their_call),
+		HOUSEKEEP_TEST(a_small_site_is_there_beside_many),
 		HOUSEKEEP_TEST(half_a_list_is_not_shown),
 	};
 	return cmocka_run_group_tests(tests, start_eal, stop_eal);
