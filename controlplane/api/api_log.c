@@ -178,21 +178,21 @@ static void log_tables(struct api *a, struct table_registry *tables)
 				       .kind = TABLE_FIXED,
 				       .cap = 2 * SHM_WORKERS_MAX + 1,
 				       .used = s.sources,
+				       .bytes = s.sources_bytes,
 				       .refused = s.sources_refused,
 				       .has = TABLE_REFUSES});
-	table_register(
-		tables, &(struct table_info){.name = "log_neighbours",
-				.owner = "query log",
-				.eviction = "evict the address in the same slot",
-				.lifetime = "5 s, then looked up again",
-				.kind = TABLE_CACHE,
-				.cap = FRONTEND_NEIGHBOURS,
-				.used = s.macs,
-				.evicted = s.macs_evicted,
-				.refused = s.macs_refused,
-				.bytes = FRONTEND_NEIGHBOURS * sizeof(struct frontend_neighbour),
-				.oldest_ms = s.macs_oldest_ms,
-				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "log_neighbours",
+				       .owner = "query log",
+				       .eviction = "evict the address in the same slot",
+				       .lifetime = "5 s, then looked up again",
+				       .kind = TABLE_CACHE,
+				       .cap = FRONTEND_NEIGHBOURS,
+				       .used = s.macs,
+				       .evicted = s.macs_evicted,
+				       .refused = s.macs_refused,
+				       .bytes = sizeof(struct frontend_neighbours),
+				       .oldest_ms = s.macs_oldest_ms,
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }
 
 const struct api_part api_log_part = {

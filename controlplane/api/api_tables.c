@@ -242,6 +242,7 @@ void api_tables_out(struct json_out *o, struct json_node *root, const struct tab
 		json_out_text(o, n, "kind", table_kind_texts[t->kind]);
 		json_out_count(o, n, "stay_ms", t->stay_ms);
 		JSON_COUNTS(o, n, t, cap, used, bytes, shared, descriptors, files, high);
+		json_out_bool(o, n, "reserved", t->has & TABLE_RESERVED);
 		json_out_text(o, n, "process", t->of_dataplane ? "dataplane" : "controlplane");
 		if (t->parts) {
 			json_out_count(o, n, "workers", t->parts);

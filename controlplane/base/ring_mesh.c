@@ -36,6 +36,19 @@ struct ring_mesh_end {
 	alignas(8) uint8_t buf[]; // one message
 };
 
+static size_t end_size(const struct ring_mesh *m)
+{
+	return sizeof(struct ring_mesh_end) + m->message + RING_MESH_TAILROOM;
+}
+
+// Of an end, beside its rings; the first one stands for the mesh and for the ends of the other
+// side.
+static size_t own_size(const struct ring_mesh_end *e)
+{
+	return end_size(e->mesh)
+	       + (e->number == 0 ? sizeof(*e->mesh) + e->peers * end_size(e->mesh) : 0);
+}
+
 static int memory_make(struct ring_mesh *m)
 {
 	for (unsigned s = 0; s < 2; s++) {
@@ -155,7 +168,7 @@ int ring_mesh_open(struct ring_mesh_end **out, struct ring_mesh *m, unsigned sid
 	struct loop *loop, ring_mesh_take_fn take, void *arg)
 {
 	assert(side < 2 && number < m->side[side].threads);
-	struct ring_mesh_end *e = calloc(1, sizeof(*e) + m->message + RING_MESH_TAILROOM);
+	struct ring_mesh_end *e = calloc(1, end_size(m));
 	if (!e)
 		return -ENOMEM;
 	e->mesh = m;
@@ -221,7 +234,7 @@ void ring_mesh_status(const struct ring_mesh_end *e, struct ring_mesh_status *ou
 	const struct ring_mesh_side *own = &e->mesh->side[e->side], *far = &e->mesh->side[!e->side];
 
 	*out = (struct ring_mesh_status){.units = (uint64_t)e->peers * own->units,
-		.bytes = (uint64_t)e->peers * (own->units + far->units) * RING_UNIT};
+		.bytes = (uint64_t)e->peers * (own->units + far->units) * RING_UNIT + own_size(e)};
 	for (unsigned i = 0; i < e->peers; i++) {
 		out->anomalies += e->in[i].anomalies + e->out[i].anomalies;
 		out->used += ring_consumer_used(&e->in[i]);

@@ -18,6 +18,8 @@ struct frontend_shared *frontend_shared_of(const struct frontend *f)
 void frontend_tables(const struct frontend *f, struct table_registry *tables)
 {
 	uint64_t now_ms = clock_mono_ms();
+	if (f->number == 0)
+		frontend_shared_tables(f->shared, tables);
 	table_register(tables,
 		&(struct table_info){.name = "frontend_pending",
 			.owner = "frontend loop",

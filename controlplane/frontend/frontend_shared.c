@@ -35,8 +35,22 @@ void frontend_shared_limit(
 	if (limit_due(s, now_ms)) { // another one may have looked since
 		atomic_store_explicit(&s->looked_ms, now_ms, memory_order_relaxed);
 		limiter_look(s->limiter, limit, now_ms);
+		atomic_store_explicit(&s->limited, limiter_taken(s->limiter), memory_order_relaxed);
 	}
 	atomic_store_explicit(&s->limiting, false, memory_order_release);
+}
+
+void frontend_shared_tables(const struct frontend_shared *s, struct table_registry *tables)
+{
+	table_register(
+		tables, &(struct table_info){.name = "frontend_limits",
+				.owner = "frontend loops",
+				.eviction = "cannot be full: clients share buckets",
+				.lifetime = "until the bucket is full again",
+				.kind = TABLE_FIXED,
+				.cap = LIMIT_CELLS,
+				.used = atomic_load_explicit(&s->limited, memory_order_relaxed),
+				.bytes = sizeof(*s) + limiter_bytes(s->limiter)});
 }
 
 void frontend_shared_free(struct frontend_shared *s)

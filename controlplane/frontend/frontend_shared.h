@@ -9,6 +9,7 @@
 // Made before any engine, freed once all are closed. An engine without it has one of its own.
 
 #include "base/share.h"
+#include "base/table_registry.h"
 
 #include <weir/attr.h>
 #include <weir/limit.h>
@@ -19,6 +20,7 @@ struct frontend_shared {
 	struct limiter *limiter;
 	_Atomic bool limiting;      // a frontend looks at it
 	_Atomic uint64_t looked_ms; // the last look; who looks writes it
+	_Atomic unsigned limited;   // cells that were not full then
 	struct share_pool pending;  // of FRONTEND_PENDING_MAX
 	_Atomic bool alone;         // no data plane was there at the last query over UDP
 };
@@ -28,4 +30,6 @@ ATTR_MUST_CHECK int frontend_shared_new(struct frontend_shared **out, unsigned f
 // with one frontend always. Each beat of each frontend.
 void frontend_shared_limit(
 	struct frontend_shared *s, const struct policy_limit *limit, uint64_t now_ms);
+// Registers the table of rate limits.
+void frontend_shared_tables(const struct frontend_shared *s, struct table_registry *tables);
 void frontend_shared_free(struct frontend_shared *s); // NULL is fine

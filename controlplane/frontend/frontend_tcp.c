@@ -238,15 +238,15 @@ void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *ta
 			.refused = s->refused_full + s->refused_client,
 			.oldest_ms = table_age(age_since(&t->ages), now_ms),
 			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
-	table_register(tables,
-		&(struct table_info){.name = "tcp_clients",
-			.owner = "frontend loop",
-			.eviction = "cannot be full: bounded by connections",
-			.lifetime = "life of its connections",
-			.kind = TABLE_WORK,
-			.cap = of_all(t, tcp_connections_cap(t)),
-			.used = tcp_clients_count(t->clients),
-			.bytes = tcp_clients_memory(t->clients) + of_all(t, sizeof(*t->shared))});
+	table_register(tables, &(struct table_info){.name = "tcp_clients",
+				       .owner = "frontend loop",
+				       .eviction = "cannot be full: bounded by connections",
+				       .lifetime = "life of its connections",
+				       .kind = TABLE_WORK,
+				       .cap = of_all(t, tcp_connections_cap(t)),
+				       .used = tcp_clients_count(t->clients),
+				       .bytes = tcp_clients_memory(t->clients)
+						+ of_all(t, tcp_shared_memory(t->shared))});
 	table_register(tables, &(struct table_info){.name = "tcp_buffers",
 				       .owner = "frontend loop",
 				       .eviction = "close the connection that stalled longest",

@@ -108,8 +108,7 @@ unsigned tcp_clients_count(const struct tcp_clients *c)
 
 size_t tcp_clients_memory(const struct tcp_clients *c)
 {
-	return sizeof(*c)
-	       + c->count * (sizeof(struct tcp_client) + sizeof(struct tcp_shared_client));
+	return sizeof(*c) + c->count * sizeof(struct tcp_client);
 }
 
 static unsigned open_of(const struct tcp_client *client)

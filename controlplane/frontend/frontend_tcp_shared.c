@@ -21,6 +21,13 @@ int frontend_tcp_shared_new(struct frontend_tcp_shared **out, unsigned frontends
 	return 0;
 }
 
+size_t tcp_shared_memory(const struct frontend_tcp_shared *s)
+{
+	return sizeof(*s)
+	       + atomic_load_explicit(&s->clients, memory_order_relaxed)
+			 * sizeof(struct tcp_shared_client);
+}
+
 void frontend_tcp_shared_free(struct frontend_tcp_shared *s)
 {
 	if (!s)

@@ -42,6 +42,7 @@ struct frontend_tcp_shared {
 
 // -ENOMEM, or the error of getrandom(2).
 ATTR_MUST_CHECK int frontend_tcp_shared_new(struct frontend_tcp_shared **out, unsigned frontends);
+size_t tcp_shared_memory(const struct frontend_tcp_shared *s);
 void frontend_tcp_shared_free(struct frontend_tcp_shared *s); // NULL is fine
 
 // A frontend's first connection of a client, and its last one. NULL: no memory.

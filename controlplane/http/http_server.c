@@ -268,6 +268,7 @@ void http_server_counts(const struct http_server *s, struct http_counts *out)
 	out->since_ms = age_since(&s->ages);
 	out->bytes = sizeof(struct http_exchange);
 	http_conns_counts(s->conns, &out->conns);
+	out->conns.bytes += sizeof(*s);
 }
 
 unsigned http_server_waiting(const struct http_server *s, const struct http_exchange *but,

@@ -208,6 +208,11 @@ uint64_t memory_file_damaged(const struct memory_file *f)
 	return f->damaged;
 }
 
+size_t memory_file_bytes(const struct memory_file *f)
+{
+	return f ? sizeof(*f) : 0;
+}
+
 void memory_file_close(struct memory_file *f)
 {
 	if (f && f->fd >= 0)

@@ -21,4 +21,5 @@ ATTR_MUST_CHECK int memory_file_row(struct memory_file *f, const struct memory_r
 ATTR_MUST_CHECK int memory_file_lives(
 	struct memory_file *f, const struct memory_lives lives[MEMORY_PROCESSES]);
 uint64_t memory_file_damaged(const struct memory_file *f); // parts that did not fit their sums
+size_t memory_file_bytes(const struct memory_file *f);     // of NULL: 0
 void memory_file_close(struct memory_file *f);             // NULL is fine

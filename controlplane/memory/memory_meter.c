@@ -211,8 +211,8 @@ uint64_t memory_meter_refused(const struct memory_meter *m)
 
 size_t memory_meter_bytes(const struct memory_meter *m)
 {
-	return memory_ring_bytes(&m->seconds) + memory_ring_bytes(&m->minutes)
-	       + memory_judge_bytes(m->judge);
+	return sizeof(*m) + memory_ring_bytes(&m->seconds) + memory_ring_bytes(&m->minutes)
+	       + memory_judge_bytes(m->judge) + memory_file_bytes(m->file);
 }
 
 const struct memory_lives *memory_meter_lives(

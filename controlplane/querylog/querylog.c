@@ -181,6 +181,7 @@ void querylog_status(struct querylog *q, struct querylog_status *out)
 		.batches_grown = pool.growth.grown,
 		.batches_shrunk = pool.growth.shrunk,
 		.sources_refused = querylog_sources_refused(&q->sources),
+		.sources_bytes = sizeof(*q) - sizeof(q->macs.neighbours),
 		.macs = querylog_load(&q->macs.used),
 		.macs_evicted = querylog_load(&q->macs.evicted),
 		.macs_refused = querylog_load(&q->macs.refused),

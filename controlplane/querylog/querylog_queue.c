@@ -28,6 +28,7 @@ int querylog_queue_open(struct querylog_queue **out, unsigned cap)
 	if (!q)
 		return -ENOMEM;
 	q->counts.cap = cap;
+	q->counts.bytes = sizeof(*q);
 	pthread_mutex_init(&q->lock, NULL);
 	thread_cond_init(&q->changed);
 	*out = q;

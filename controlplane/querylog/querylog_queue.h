@@ -34,5 +34,6 @@ struct querylog_queue_counts {
 	uint64_t put, refused; // batches
 	uint64_t rows, weight; // queued, and in the batch that was taken last
 	uint64_t since_ms;     // when the oldest came; 0: empty
+	uint64_t bytes;        // of the queue itself: batches are of the pool
 };
 void querylog_queue_counts(struct querylog_queue *q, struct querylog_queue_counts *out);

@@ -16,6 +16,7 @@ uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len
 	}
 	memcpy(copy, msg, len);
 	k->bytes += len;
+	k->memory += heap_size(copy);
 	if (++k->count > k->count_most)
 		k->count_most = k->count;
 	return copy;
@@ -26,6 +27,7 @@ void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len)
 	if (!msg)
 		return;
 	k->bytes -= len;
+	k->memory -= heap_size((void *)(uintptr_t)msg);
 	k->count--;
 	free((void *)(uintptr_t)msg);
 }
@@ -38,7 +40,7 @@ void kept_queries_table(
 	t.kind = TABLE_WORK;
 	t.cap = KEPT_QUERIES_MAX;
 	t.used = k->count;
-	t.bytes = k->bytes;
+	t.bytes = k->memory;
 	t.high = k->count_most;
 	t.refused = k->refused;
 	t.has = TABLE_REFUSES;

@@ -19,7 +19,7 @@ enum { KEPT_QUERIES_MAX = 81920, KEPT_QUERIES_BYTES = 8 << 20 };
 struct kept_queries {
 	bool is_on;
 	unsigned count, count_most;
-	size_t bytes;
+	size_t bytes, memory; // of the queries; of their blocks
 	uint64_t refused;
 };
 

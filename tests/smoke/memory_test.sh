@@ -60,6 +60,8 @@ sums() { weirctl --json connections | jq -e '([.peers[].sockets] | add) + .other
 check "sockets by peer are all sockets" eventually sums
 check "also for people" eval "weirctl connections >$tmp/sockets && grep -q '^ *sockets  *kind  *peer  *unread  *unsent$' $tmp/sockets"
 check "accounts for people" weirctl mem accounts
+counted() { weirctl --json mem tables | $python "$smoke_dir/rig/soak_tables.py"; }
+check "each table counts what its sites hold" eventually counted
 check "arenas hold what the allocator handed out" says '.arenas | length >= 1 and all(.[]; .resident >= .active and .active >= .allocated and .allocated > 0)'
 
 check "every packet buffer's way adds up" holds '([.verdicts | to_entries[] | select(.key | test("^(drop_|miss|to_kernel)") | not) | .value] | add)

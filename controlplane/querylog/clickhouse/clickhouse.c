@@ -358,6 +358,7 @@ void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out)
 	out->queue_cap = counts.cap;
 	out->queued_most = counts.used_most;
 	out->queued_since_ms = counts.since_ms;
+	out->queue_bytes = counts.bytes + sizeof(*c);
 	out->refused = counts.refused;
 }
 
@@ -379,6 +380,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				       .cap = s->queue_cap,
 				       .used = s->queued,
 				       .high = s->queued_most,
+				       .bytes = s->queue_bytes,
 				       .refused = s->refused,
 				       .oldest_ms = table_age(s->queued_since_ms, now_ms),
 				       .has = TABLE_AGES | TABLE_REFUSES});
@@ -402,7 +404,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				       .cap = CLICKHOUSE_OUTBOX_MAX,
 				       .used = s->outbox.chunks,
 				       .high = s->outbox.chunks_most,
-				       .bytes = s->outbox.bytes,
+				       .bytes = s->outbox.memory,
 				       .evicted = s->outbox.spilled,
 				       .refused = s->outbox.refused,
 				       .oldest_ms = table_age(s->outbox.since_ms, now_ms),

@@ -68,7 +68,7 @@ struct clickhouse_status {
 	uint64_t buffer_bytes, buffer_bytes_most, buffer_grown, buffer_shrunk;
 	uint64_t open_since_ms; // the chunk being made; 0: none
 	unsigned queued, queue_cap, queued_most;
-	uint64_t queued_since_ms;
+	uint64_t queued_since_ms, queue_bytes;
 	uint64_t refused; // batches: queue full
 	bool is_waiting;  // for the disk
 	bool is_behind;   // for the server, which takes chunks, but too few: rows get more weight

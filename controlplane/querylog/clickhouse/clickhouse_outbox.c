@@ -19,7 +19,8 @@ struct clickhouse_outbox {
 	bool is_spool_open, is_failing, is_hurried, is_closed;
 	struct clickhouse_parcel chunk[CLICKHOUSE_OUTBOX_SLOTS]; // a ring
 	unsigned first;
-	uint64_t hand_rows, hand_weight; // of the sender's chunk, where no file has it
+	// Of the sender's chunk, where no file has it.
+	uint64_t hand_rows, hand_weight, hand_bytes;
 	struct clickhouse_outbox_counts counts;
 
 	pthread_mutex_t shown_lock; // covers no I/O, unlike `lock`
@@ -44,6 +45,7 @@ static void show(struct clickhouse_outbox *o)
 	o->shown = o->counts;
 	o->shown.rows += o->hand_rows;
 	o->shown.weight += o->hand_weight;
+	o->shown.memory = sizeof(*o) + o->counts.bytes + o->hand_bytes;
 	o->shown.since_ms = o->counts.chunks ? o->chunk[o->first].put_ms : 0;
 	o->shown.spool_hour = first ? first->hour : 0;
 	pthread_mutex_unlock(&o->shown_lock);
@@ -130,7 +132,7 @@ void clickhouse_outbox_free(struct clickhouse_outbox *o)
 
 static void hand_empty(struct clickhouse_outbox *o)
 {
-	o->hand_rows = o->hand_weight = 0;
+	o->hand_rows = o->hand_weight = o->hand_bytes = 0;
 }
 
 static void lose(struct clickhouse_outbox *o, const struct clickhouse_spooled *what)
@@ -271,6 +273,7 @@ int clickhouse_outbox_take(
 		memory_pop(o);
 		o->hand_rows = out->what.rows;
 		o->hand_weight = out->what.weight;
+		o->hand_bytes = out->what.bytes;
 		rc = 0;
 	}
 	unlock(o);

@@ -79,6 +79,7 @@ void clickhouse_outbox_spill(struct clickhouse_outbox *o);
 struct clickhouse_outbox_counts {
 	unsigned chunks, chunks_most;   // in memory
 	uint64_t bytes, bytes_max;      // of its chunks in memory
+	uint64_t memory;                // with its own and the chunk being sent
 	uint64_t rows, weight;          // in memory, and those that only the sender holds
 	unsigned spooled, spooled_most; // files
 	uint64_t spool_bytes, spool_max_bytes;

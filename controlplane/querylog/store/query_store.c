@@ -276,6 +276,7 @@ void query_store_status(struct query_store *s, struct query_store_status *out)
 	out->queue_cap = counts.cap;
 	out->queued_most = counts.used_most;
 	out->queued_since_ms = counts.since_ms;
+	out->queue_bytes = counts.bytes + sizeof(*s);
 	out->open_rows += counts.rows;
 	out->open_weight += counts.weight;
 	out->refused = atomic_load(&s->refused);
@@ -302,6 +303,7 @@ void query_store_tables(const struct query_store_status *s, struct table_registr
 				       .cap = s->queue_cap,
 				       .used = s->queued,
 				       .high = s->queued_most,
+				       .bytes = s->queue_bytes,
 				       .refused = s->refused,
 				       .oldest_ms = table_age(s->queued_since_ms, clock_mono_ms()),
 				       .has = TABLE_AGES | TABLE_REFUSES});

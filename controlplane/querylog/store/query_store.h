@@ -72,6 +72,7 @@ struct query_store_status {
 	int64_t clock_ahead_s; // how far the clock is ahead (retention.h); 0: it is trusted
 	unsigned queued, queue_cap, queued_most;
 	uint64_t queued_since_ms;      // 0: none
+	uint64_t queue_bytes;          // with the store's own
 	uint64_t texts, texts_evicted; // texts whose number is cached
 	uint64_t refused;              // batches: queue full, or failing
 };

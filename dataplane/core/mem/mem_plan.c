@@ -214,7 +214,7 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "
 		"flush_queue rewrites upstream_names upstream_health upstream_routes views "
 		"frontend_pending "
-		"frontend_neighbours "
+		"frontend_neighbours frontend_limits "
 		"frontend_udp");
 	charge_dataplane(p, c);
 }

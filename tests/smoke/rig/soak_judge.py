@@ -83,6 +83,8 @@ def verdict(b, c, rows, samples, accused, seed):
     must(f"{share:.1%} of its resident set is unexplained", share <= UNEXPLAINED)
     for text in c["long_lived"]:
         must(f"long-lived memory of no table: {text}", False)
+    for text in c["miscounted"]:
+        must(f"tables that miscount: {text}", False)
     must(f"alarms: {accused}", not accused)
     must(f"weir raised {c['raised']} alarms since it started", c["raised"] == 0)
     for process in PROCESSES:

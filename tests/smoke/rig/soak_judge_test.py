@@ -20,7 +20,7 @@ def process():
 def point():
     return {"allocated": 100 * MIB, "rss": 150 * MIB, "unexplained": MIB, "explained": {"controlplane": 1.01, "dataplane": 1.0},
             "accounts": {"images": 20 * MIB, "redis": 10 * MIB}, "in_filling": {"images": 18 * MIB, "redis": 2 * MIB},
-            "files": {"l1.c": 9 * MIB, "rules_job.c": MIB}, "raised": 0, "long_lived": [],
+            "files": {"l1.c": 9 * MIB, "rules_job.c": MIB}, "raised": 0, "long_lived": [], "miscounted": [],
             "mbufs": {"in_use": 1000, "breaches": 0}, "controlplane": process(), "dataplane": process()}
 
 
@@ -101,6 +101,7 @@ class Judge(unittest.TestCase):
     def test_the_rest(self):
         for change, begins in (
                 (lambda t: t.c.update(unexplained=9 * MIB), "6.0% of its resident set is unexplained"),
+                (lambda t: t.c.update(miscounted=["a: count 0 bytes"]), "tables that miscount: a: count 0 bytes"),
                 (lambda t: t.c.update(long_lived=["f (x.c:1): 9 bytes"]), "long-lived memory of no table: f (x.c:1)"),
                 (lambda t: t.c.update(raised=1), "weir raised 1 alarms"),
                 (lambda t: t.accused.append("controlplane: account redis"), "alarms: ['controlplane: account redis']"),

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 
 import soak_sites
+import soak_tables
 from soak_judge import PROCESSES, found, verdict
 from soak_rig import TROUBLE, Churn, Lab, eventually, neighbours
 
@@ -116,7 +117,7 @@ def sample():
             "controlplane": proc("controlplane"), "dataplane": proc("dataplane")}
 
 
-SITES_S, sites_seen = 30, []
+SITES_S, sites_seen, tables_seen = 30, [], []
 
 
 def sites_keep(mem):
@@ -125,6 +126,7 @@ def sites_keep(mem):
         other = mem.get("dataplane", {})
         sites_seen.append({"unix_s": mem["unix_s"], "process": {"pid": mem["process"]["pid"]}, "sites": mem["sites"],
                            "dataplane": {"pid": other.get("pid"), "sites": other.get("sites", [])}})
+        tables_seen.append({**sites_seen[-1], "tables": mem["tables"]})
 
 
 class Sampler(threading.Thread):
@@ -181,7 +183,8 @@ def drained(name):
     for process in PROCESSES:
         row[process].update(descriptors(process))
     return {"part": name, **row, "files": {f["name"]: f["bytes"] for f in mem["files"]}, "mbufs": buffers(),
-            "long_lived": soak_sites.wrong(sites_seen) or []}  # none too while it is not ten minutes long
+            "long_lived": soak_sites.wrong(sites_seen) or [],  # none too while it is not ten minutes long
+            "miscounted": soak_tables.wrong(tables_seen)}
 
 
 def show(row):

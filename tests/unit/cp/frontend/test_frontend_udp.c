@@ -246,8 +246,8 @@ static void tables_now(void *arg)
 static void test_tables(void **)
 {
 	static const char *const addresses[] = {"127.0.0.77"};
-	static const char *const expected[] = {"frontend_pending", "frontend_queries",
-		"frontend_rings", "frontend_neighbours", "frontend_udp"};
+	static const char *const expected[] = {"frontend_limits", "frontend_pending",
+		"frontend_queries", "frontend_rings", "frontend_neighbours", "frontend_udp"};
 	sem_init(&reported, 0, 0);
 	for (unsigned on = 0; on < 2; on++) {
 		struct table_registry tables = {0};
@@ -263,7 +263,7 @@ static void test_tables(void **)
 			assert_true(t->owner && t->eviction && t->lifetime);
 			assert_true(t->shared <= t->bytes);
 		}
-		assert_true((tables.table[4].bytes > 0) == on);
+		assert_true((tables.table[5].bytes > 0) == on);
 	}
 }
 
