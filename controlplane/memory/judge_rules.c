@@ -13,6 +13,19 @@ enum { TABLE_PART = 20, QUESTION_MS = 5000 };
 #define KIB 1024.0
 #define MIB (1024.0 * KIB)
 
+const char *const judge_kind_texts[JUDGE_KINDS] = {
+	[JUDGE_ACCOUNT] = "account",
+	[JUDGE_TABLE] = "table",
+	[JUDGE_HEAP] = "heap",
+	[JUDGE_RESIDENT] = "resident",
+	[JUDGE_MAPPINGS] = "mappings",
+	[JUDGE_DELETED_MAPPINGS] = "deleted_mappings",
+	[JUDGE_DESCRIPTORS] = "descriptors",
+	[JUDGE_BUFFERS] = "buffers",
+};
+const char *const judge_process_texts[MEMORY_PROCESSES] = {
+	[MEMORY_CONTROLPLANE] = "controlplane", [MEMORY_DATAPLANE] = "dataplane"};
+
 // Bytes. A leak of 1 GiB an hour gains 10.5 MiB in the nine rises of the first scale that count,
 // one of 250 MiB 5 MiB in the nine of the second, of 100 MiB 3.3 MiB in the eight of the third, of
 // 10 MiB 1.8 MiB and of 1 MiB 0.73 MiB in the eleven of the others. Nearly all marks have to rise:

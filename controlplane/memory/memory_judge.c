@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "memory_judge.h"
 
+#include "judge_ages.h"
 #include "judge_rules.h"
 #include "judge_sites.h"
 
@@ -26,8 +27,9 @@ struct checked {                    // a value
 	uint32_t kind;              // of the item
 	enum memory_process process;
 	const struct judge_rule *rule;
-	uint64_t seen;                 // number of the sample that had it last
-	double least, stay_s;          // as of struct judge_verdict
+	uint64_t seen;                // number of the sample that had it last
+	double least, stay_s, seen_s; // as of struct judge_verdict; how long entries stayed
+	struct judge_ages ages;
 	struct marks marks, explained; // of what nothing explains, and of the rest
 	uint64_t late_ms;       // uptime from which on its oldest entry was too old; 0: it is not
 	unsigned raised_by;     // scales, BY_STAY; 0: no alarm
@@ -50,19 +52,6 @@ struct memory_judge {
 	struct judge_far far; // sites of the data plane
 };
 
-const char *const judge_kind_texts[JUDGE_KINDS] = {
-	[JUDGE_ACCOUNT] = "account",
-	[JUDGE_TABLE] = "table",
-	[JUDGE_HEAP] = "heap",
-	[JUDGE_RESIDENT] = "resident",
-	[JUDGE_MAPPINGS] = "mappings",
-	[JUDGE_DELETED_MAPPINGS] = "deleted_mappings",
-	[JUDGE_DESCRIPTORS] = "descriptors",
-	[JUDGE_BUFFERS] = "buffers",
-};
-const char *const judge_process_texts[MEMORY_PROCESSES] = {
-	[MEMORY_CONTROLPLANE] = "controlplane", [MEMORY_DATAPLANE] = "dataplane"};
-
 int memory_judge_open(struct memory_judge **out)
 {
 	*out = calloc(1, sizeof(**out));
@@ -83,6 +72,7 @@ static void value_begin(struct checked *v)
 {
 	marks_begin(&v->marks);
 	marks_begin(&v->explained);
+	v->ages = (struct judge_ages){0};
 	v->raised_by = 0;
 	v->late_ms = 0;
 }
@@ -168,14 +158,14 @@ static void excuse(const struct memory_judge *j, const struct checked *v, unsign
 	}
 }
 
-// The gain that is no wavering. A table holds at most as many questions as come while one stays, so
-// more than that is no load, however large the table.
+// The gain that is no wavering: more questions than come while one stays are no load.
 static double least_of(const struct memory_judge *j, const struct checked *v, unsigned scale)
 {
 	double load = 0;
 	for (unsigned i = 0; i < j->less_load.count[scale]; i++)
 		load = fmax(load, -j->less_load.mark[scale][i]);
-	double least = v->stay_s > 0 ? fmin(v->least, LOAD_PART * load * v->stay_s) : v->least;
+	const double stay_s = scale < AGES_SCALES ? v->seen_s : v->stay_s;
+	double least = stay_s > 0 ? fmin(v->least, LOAD_PART * load * stay_s) : v->least;
 	return fmax(v->rule->gain[scale], least);
 }
 
@@ -214,9 +204,9 @@ static void scale_judge(struct memory_judge *j, struct checked *v, unsigned scal
 static void stay_judge(struct memory_judge *j, struct checked *v, const struct memory_item *item)
 {
 	const struct memory_table *t = &item->table;
-	bool is_late = v->rule->kind == JUDGE_DELETED_MAPPINGS
-			       ? item->value > 0
-			       : t->stay_ms && t->oldest_ms > 2 * t->stay_ms + LATE_MS;
+	bool is_late = t->stay_ms && t->oldest_ms > 2 * t->stay_ms + LATE_MS;
+	if (v->rule->kind == JUDGE_DELETED_MAPPINGS)
+		is_late = item->value > 0;
 	if (!is_late) {
 		v->late_ms = 0;
 		alarm_end(v, BY_STAY);
@@ -245,6 +235,7 @@ static void item_see(struct memory_judge *j, const struct memory_item *item, uns
 	v->seen = j->samples;
 	v->least = d->least;
 	v->stay_s = d->stay_s;
+	v->seen_s = judge_ages_see(&v->ages, &item->table, j->uptime_ms, d->stay_s);
 	memcpy(v->by, item->by, sizeof(v->by));
 	snprintf(v->alarm.name, sizeof(v->alarm.name), "%s", d->name);
 	stay_judge(j, v, item);

@@ -40,6 +40,7 @@ void memory_sample_table(struct memory_sample *s, const struct table_info *t)
 	if (i)
 		i->table = (struct memory_table){.kind = t->kind,
 			.is_reserved = t->has & TABLE_RESERVED,
+			.has_ages = t->has & TABLE_AGES,
 			.bytes = t->bytes > t->shared ? t->bytes - t->shared : 0,
 			.oldest_ms = t->oldest_ms,
 			.stay_ms = t->stay_ms,

@@ -20,7 +20,7 @@ struct stats_site;
 
 struct memory_table {  // of a table, as the registry says (base/table_registry.h)
 	uint32_t kind; // enum table_kind
-	bool is_reserved;
+	bool is_reserved, has_ages;
 	uint64_t bytes; // of the process's own, without regions that both map
 	uint64_t oldest_ms, stay_ms, descriptors;
 };

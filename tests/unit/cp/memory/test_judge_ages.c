@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// How long entries have stayed says how many a load can put into a table.
+
+#include "controlplane/memory/judge_ages.h"
+#include "judge_rig.h"
+
+// Places that are never given back, though no entry is old: within a minute, while the load is more
+// than what is lost in that time.
+static void places_without_an_entry_alarm(void **)
+{
+	enum { LOAD = 100, LOST = 10 };
+	for (uint64_t n = 0; n < 3 * WARM + 60; n++) {
+		const uint64_t lost = n > 3 * WARM ? (n - 3 * WARM) * LOST : 0;
+		const struct table_info t = {.name = "frontend_pending",
+			.kind = TABLE_WORK,
+			.cap = 16384,
+			.used = lost + n % 4,
+			.oldest_ms = n % 4 * 30,
+			.stay_ms = 5000,
+			.has = TABLE_AGES};
+		sample_begin();
+		s.questions = n * LOAD;
+		memory_sample_table(&s, &t);
+		sample_end();
+		assert_true(n > 3 * WARM || !status->count);
+	}
+	assert_alone(JUDGE_TABLE, "frontend_pending");
+}
+
+// Upstream servers become slow: questions stay, and are as old as that.
+static void slow_answers_are_no_leak(void **)
+{
+	enum { LOAD = 100 };
+	for (uint64_t n = 0; n < 1000; n++) {
+		const uint64_t slow_ms = n < 3 * WARM        ? 50
+					 : n < 3 * WARM + 50 ? (n - 3 * WARM) * 100
+							     : 5000;
+		const struct table_info t = {.name = "frontend_pending",
+			.kind = TABLE_WORK,
+			.cap = 16384,
+			.used = LOAD * slow_ms / 1000,
+			.oldest_ms = slow_ms,
+			.stay_ms = 5000,
+			.has = TABLE_AGES};
+		sample_begin();
+		s.questions = n * LOAD;
+		memory_sample_table(&s, &t);
+		sample_end();
+	}
+	assert_int_equal(status->raised, 0);
+}
+
+static void a_table_without_ages_is_allowed_its_longest_stay(void **)
+{
+	struct judge_ages a = {0};
+	const struct memory_table without = {.oldest_ms = 10},
+				  with = {.oldest_ms = 10, .has_ages = true};
+	for (uint64_t ms = 1000; ms < 4 * (uint64_t)AGES_SPAN_MS; ms += 1000)
+		assert_true(judge_ages_see(&a, &without, ms, 5) == 5);
+	a = (struct judge_ages){0};
+	assert_true(judge_ages_see(&a, &with, 1000, 5) == 5); // not for long enough
+	assert_true(judge_ages_see(&a, &with, 1000 + AGES_SPAN_MS, 5) < 1.1);
+	assert_true(judge_ages_see(&a, &with, 2000 + AGES_SPAN_MS, 0.5) == 0.5);
+	const struct memory_table old = {.oldest_ms = 4000, .has_ages = true};
+	assert_true(judge_ages_see(&a, &old, 3000 + AGES_SPAN_MS, 5) == 5);
+	assert_true(judge_ages_see(&a, &with, 1000 + 2 * (uint64_t)AGES_SPAN_MS, 5) == 5);
+	assert_true(judge_ages_see(&a, &with, 1000 + 3 * (uint64_t)AGES_SPAN_MS, 5) < 1.1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(places_without_an_entry_alarm),
+		TEST(slow_answers_are_no_leak),
+		cmocka_unit_test(a_table_without_ages_is_allowed_its_longest_stay),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
