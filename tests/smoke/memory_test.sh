@@ -70,6 +70,12 @@ check "what allocated since the start" eval "weirctl --json profile alloc | jq -
 check "threads say where they wait" eval "weirctl --json profile threads | jq -e '.threads | any(.thread | startswith(\"weir-resolver\")) and all(.stack != \"\")'"
 check "CPU time of a second" eval "weirctl --json profile cpu --seconds 1 | jq -e '.unit == \"us\"'"
 check "as a file" weirctl profile cpu --seconds 1 -o $tmp/cpu
+pprof() { # PROFILE TYPE [FUNCTION]: a file in pprof's own format has this
+	rm -f $tmp/p.pb && weirctl profile "$1" --seconds 1 -o $tmp/p.pb && $python "$smoke_dir/rig/pprof_read.py" $tmp/p.pb "${@:2}"
+}
+check "allocations in pprof's format" pprof alloc alloc_space app_open
+check "threads in pprof's format" pprof threads threads main
+check "CPU time in pprof's format" pprof cpu cpu
 check "that is not written over" sh -c '! "$0" -c /run/weir/lab/weir.yaml profile cpu --seconds 1 -o "$1" 2>&1' "$WEIR_BUILD/tools/ctl/weirctl" $tmp/cpu
 check "snapshot" weirctl mem snapshot before
 for i in $(seq 20); do client kdig +timeout=3 @$service ok-300.m$i.test A >/dev/null; done

@@ -152,7 +152,8 @@ const struct ctl_command ctl_commands[] = {
 		"cpu|alloc|threads [--seconds S] [-o FILE]",
 		"Profile the control plane: CPU time of S seconds (30), allocations since its "
 		"start, what "
-		"each thread does; -o: as a file for pprof."},
+		"each thread does; -o: as a file for pprof, in its own format if FILE ends in "
+		".pb."},
 	{"threads", NULL, 0, 0, 0, cmd_threads, "", "List the threads of the control plane."},
 	{"connections", NULL, 0, 0, 0, cmd_connections, "",
 		"List the sockets of the control plane."},

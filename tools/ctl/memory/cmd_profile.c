@@ -8,6 +8,7 @@
 #include "lib/json_doc.h"
 #include "lib/table_out.h"
 #include "lib/term_text.h"
+#include "pprof_out.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -146,7 +147,45 @@ static int profile_show(const struct ctl *c, const struct heap_text *h)
 	return err < 0 ? ctl_fail(c, "%s", strerror(-err)) : CTL_OK;
 }
 
-static int tables_show(const struct ctl *c, const char *path, unsigned timeout_ms, bool is_cpu)
+// Each thread by itself, with its name.
+static int threads_put(struct pprof_out *p, const struct heap_text *h, struct symbols *symbols)
+{
+	struct heap_text *one = malloc(sizeof(*one));
+	int err = one ? 0 : -ENOMEM;
+	for (unsigned i = 0; err == 0 && i < h->stack_count; i++) {
+		struct heap_diff d;
+		*one = *h;
+		one->stack = &h->stack[i];
+		one->stack_count = 1;
+		err = heap_diff_make(&d, NULL, one, symbols);
+		if (err == 0 && d.count)
+			pprof_out_sample(p, &d.growth[0], h->stack[i].label);
+		if (err == 0)
+			heap_diff_free(&d);
+	}
+	free(one);
+	return err;
+}
+
+static int pprof_write(const struct heap_text *h, FILE *f)
+{
+	struct heap_diff d = {0};
+	struct symbols *symbols = symbols_new();
+	struct pprof_out *p = pprof_out_new(h->kind, f);
+	int err = !p                        ? -ENOMEM
+		  : h->kind == HEAP_THREADS ? threads_put(p, h, symbols)
+					    : heap_diff_make(&d, NULL, h, symbols);
+	for (unsigned i = 0; err == 0 && i < d.count; i++)
+		pprof_out_sample(p, &d.growth[i], NULL);
+	int ended = p ? pprof_out_end(p) : 0;
+	heap_diff_free(&d);
+	symbols_free(symbols);
+	return err ? err : ended;
+}
+
+// The profile as tables, or, with `f`, in pprof's own format there.
+static int parsed_show(
+	const struct ctl *c, const char *path, unsigned timeout_ms, bool is_cpu, FILE *to)
 {
 	struct heap_text *h = NULL;
 	char *text = NULL;
@@ -158,18 +197,30 @@ static int tables_show(const struct ctl *c, const char *path, unsigned timeout_m
 	int err = fclose(f) == 0 ? 0 : -ENOMEM;
 	if (rc == CTL_OK && err == 0)
 		err = is_cpu ? heap_text_read_cpu(&h, text, len) : heap_text_read(&h, text);
-	if (rc == CTL_OK)
-		rc = err < 0 ? ctl_fail(c, "profile: %s", strerror(-err)) : profile_show(c, h);
+	if (rc == CTL_OK && err == 0 && to)
+		err = pprof_write(h, to);
+	if (rc == CTL_OK && err < 0)
+		rc = ctl_fail(c, "profile: %s", strerror(-err));
+	else if (rc == CTL_OK && !to)
+		rc = profile_show(c, h);
 	heap_text_free(h);
 	free(text);
 	return rc;
 }
 
-static int file_save(const struct ctl *c, const char *path, unsigned timeout_ms)
+static bool is_pprof(const char *name)
+{
+	size_t len = strlen(name);
+	return len > 3 && strcmp(name + len - 3, ".pb") == 0;
+}
+
+static int file_save(const struct ctl *c, const char *path, unsigned timeout_ms, bool is_cpu)
 {
 	char shown[256];
 	FILE *f = fopen(c->output, "wxe");
-	int rc = f ? http_save(c, path, timeout_ms, f) : CTL_FAILED;
+	int rc = !f                    ? CTL_FAILED
+		 : is_pprof(c->output) ? parsed_show(c, path, timeout_ms, is_cpu, f)
+				       : http_save(c, path, timeout_ms, f);
 	if (!f || (fclose(f) != 0 && rc == CTL_OK))
 		rc = ctl_fail(
 			c, "%s: %s", term_text(c->output, shown, sizeof(shown)), strerror(errno));
@@ -198,6 +249,6 @@ int cmd_profile(struct ctl *c)
 	else
 		snprintf(path, sizeof(path), "/profile/%s", c->operand);
 	unsigned timeout_ms = (is_cpu ? seconds * 1000 : 0) + HTTP_FLUSH_MS;
-	return c->output ? file_save(c, path, timeout_ms)
-			 : tables_show(c, path, timeout_ms, is_cpu);
+	return c->output ? file_save(c, path, timeout_ms, is_cpu)
+			 : parsed_show(c, path, timeout_ms, is_cpu, NULL);
 }

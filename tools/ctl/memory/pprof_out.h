@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A profile in the format of pprof (profile.proto of github.com/google/pprof, not compressed): its
+// stacks by names of functions, so that a reader needs neither the program nor its libraries.
+//
+// Strings are kept until the end, each once; a sample is written as it comes.
+
+#include "heap_diff.h"
+
+#include <stdio.h>
+
+struct pprof_out;
+
+// Sample values are counts and microseconds (HEAP_CPU), counts and bytes (HEAP_ALLOCATED), or
+// counts (HEAP_THREADS). NULL: no memory.
+struct pprof_out *pprof_out_new(enum heap_kind kind, FILE *f);
+// `thread` NULL: no label.
+void pprof_out_sample(struct pprof_out *p, const struct heap_growth *g, const char *thread);
+// Frees it. -ENOMEM, or -EIO: the file could not be written; it stays open.
+ATTR_MUST_CHECK int pprof_out_end(struct pprof_out *p);
