@@ -15,6 +15,7 @@ int frontend_shared_new(struct frontend_shared **out, unsigned frontends)
 		free(s);
 		return rc;
 	}
+	frontend_sockets_init(&s->sockets, frontends > 1);
 	*out = s;
 	return 0;
 }
@@ -57,6 +58,7 @@ void frontend_shared_free(struct frontend_shared *s)
 {
 	if (!s)
 		return;
+	frontend_sockets_end(&s->sockets);
 	limiter_free(s->limiter);
 	free(s);
 }

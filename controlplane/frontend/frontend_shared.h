@@ -2,14 +2,15 @@
 #pragma once
 
 // What the engines of all frontends of the process have in common: the bound on questions that
-// wait, and the rate limits of UDP clients. Rate limits are counted as workers count theirs: a
-// table for each (weir/limit.h). Whichever frontend's beat comes first sums them, so one that hangs
-// leaves the others their limits.
+// wait, the sockets for UDP, and the rate limits of UDP clients. Rate limits are counted as workers
+// count theirs: a table for each (weir/limit.h). Whichever frontend's beat comes first sums them,
+// so one that hangs leaves the others their limits.
 //
 // Made before any engine, freed once all are closed. An engine without it has one of its own.
 
 #include "base/share.h"
 #include "base/table_registry.h"
+#include "frontend_socket.h"
 
 #include <weir/attr.h>
 #include <weir/limit.h>
@@ -18,11 +19,12 @@ enum { FRONTEND_LIMIT_MS = 50 }; // half a beat
 
 struct frontend_shared {
 	struct limiter *limiter;
-	_Atomic bool limiting;      // a frontend looks at it
-	_Atomic uint64_t looked_ms; // the last look; who looks writes it
-	_Atomic unsigned limited;   // cells that were not full then
-	struct share_pool pending;  // of FRONTEND_PENDING_MAX
-	_Atomic bool alone;         // no data plane was there at the last query over UDP
+	_Atomic bool limiting;           // a frontend looks at it
+	_Atomic uint64_t looked_ms;      // the last look; who looks writes it
+	_Atomic unsigned limited;        // cells that were not full then
+	struct share_pool pending;       // of FRONTEND_PENDING_MAX
+	struct frontend_sockets sockets; // for UDP
+	_Atomic bool alone;              // no data plane was there at the last query over UDP
 };
 
 ATTR_MUST_CHECK int frontend_shared_new(struct frontend_shared **out, unsigned frontends); // -errno

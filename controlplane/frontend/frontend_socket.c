@@ -15,12 +15,21 @@ void frontend_socket_prefer(int fd, int level, int option, int value)
 	(void)set(fd, level, option, value);
 }
 
+void frontend_sockets_init(struct frontend_sockets *s, bool shares)
+{
+	*s = (struct frontend_sockets){.shares = shares};
+	pthread_mutex_init(&s->lock, NULL);
+}
+
+void frontend_sockets_end(struct frontend_sockets *s)
+{
+	pthread_mutex_destroy(&s->lock);
+}
+
 // Without these the socket would be another one than is meant.
-static int require(int fd, sa_family_t family, int type, bool shares)
+static int require(int fd, sa_family_t family, int type)
 {
 	int rc = type == SOCK_STREAM ? set(fd, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
-	if (rc == 0 && shares)
-		rc = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (rc == 0)
 		rc = set(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	if (rc == 0 && family == AF_INET6)
@@ -28,7 +37,20 @@ static int require(int fd, sa_family_t family, int type, bool shares)
 	return rc;
 }
 
-int frontend_socket(const struct socket_address *at, int type, bool shares)
+// The first one alone, then with others.
+static int bind_to(
+	int fd, const struct sockaddr_storage *sa, socklen_t len, bool shares, bool first)
+{
+	int rc = shares && !first ? set(fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0;
+	if (rc == 0 && bind(fd, (const struct sockaddr *)sa, len) < 0)
+		rc = -errno;
+	if (rc == 0 && shares && first)
+		rc = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	return rc;
+}
+
+int frontend_socket_open(
+	struct frontend_sockets *s, unsigned i, const struct socket_address *at, int type)
 {
 	struct sockaddr_storage sa;
 	socklen_t len;
@@ -38,11 +60,22 @@ int frontend_socket(const struct socket_address *at, int type, bool shares)
 	int fd = socket(sa.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	int rc = require(fd, sa.ss_family, type, shares);
-	if (rc == 0 && bind(fd, (const struct sockaddr *)&sa, len) < 0)
-		rc = -errno;
+	int rc = require(fd, sa.ss_family, type);
+	pthread_mutex_lock(&s->lock);
+	if (rc == 0)
+		rc = bind_to(fd, &sa, len, s->shares, s->open[i] == 0);
+	s->open[i] += rc == 0;
+	pthread_mutex_unlock(&s->lock);
 	if (rc == 0)
 		return fd;
 	close(fd);
 	return rc;
+}
+
+void frontend_socket_close(struct frontend_sockets *s, unsigned i, int fd)
+{
+	pthread_mutex_lock(&s->lock);
+	close(fd);
+	s->open[i]--;
+	pthread_mutex_unlock(&s->lock);
 }

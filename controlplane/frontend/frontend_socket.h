@@ -1,16 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A socket of the kernel on a service address. The address need not be there yet: the data plane
+// Sockets of the kernel on the service addresses. An address need not be there yet: the data plane
 // puts it on the exception port.
+//
+// With several frontends each has a socket of its own on each address (SO_REUSEPORT). The kernel
+// would let any process of the same user share them, and give it a part of the clients. So the
+// first socket on an address binds without that option, which fails while another process is bound
+// there, as it does with one frontend; from then on it shares. A process that comes later is not
+// seen. The lock is held for the calls that open a socket, never for a wait.
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <weir/attr.h>
 #include <weir/config.h>
 
-// SOCK_STREAM or SOCK_DGRAM; non-blocking and bound; the descriptor, or -errno. `shares`: with
-// sockets of the other frontends on the same address (SO_REUSEPORT).
-ATTR_MUST_CHECK int frontend_socket(const struct socket_address *at, int type, bool shares);
+// Those of one type, of all frontends of the process.
+struct frontend_sockets {
+	bool shares; // there are several frontends
+	pthread_mutex_t lock;
+	unsigned open[CONFIG_ADDRESSES_MAX]; // on each address; under the lock
+};
+
+void frontend_sockets_init(struct frontend_sockets *s, bool shares);
+void frontend_sockets_end(struct frontend_sockets *s); // none is open
+
+// SOCK_STREAM or SOCK_DGRAM, on address number `i`; non-blocking and bound; the descriptor, or
+// -errno. Any thread.
+ATTR_MUST_CHECK int frontend_socket_open(
+	struct frontend_sockets *s, unsigned i, const struct socket_address *at, int type);
+void frontend_socket_close(struct frontend_sockets *s, unsigned i, int fd);
 // An option that a kernel may lack.
 void frontend_socket_prefer(int fd, int level, int option, int value);

@@ -6,7 +6,6 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 
@@ -29,9 +28,11 @@ static void options_inherited(int fd)
 	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
 }
 
-static int socket_listen(const struct socket_address *address, bool shares)
+static int socket_listen(struct frontend_tcp *t, const struct tcp_listener *l)
 {
-	int fd = frontend_socket(address, SOCK_STREAM, shares);
+	struct frontend_sockets *sockets = &t->shared->sockets;
+	const unsigned number = (unsigned)(l - t->listener);
+	int fd = frontend_socket_open(sockets, number, &l->address, SOCK_STREAM);
 
 	if (fd < 0)
 		return fd;
@@ -39,7 +40,7 @@ static int socket_listen(const struct socket_address *address, bool shares)
 	if (listen(fd, BACKLOG) == 0)
 		return fd;
 	int rc = -errno;
-	close(fd);
+	frontend_socket_close(sockets, number, fd);
 	return rc;
 }
 
@@ -141,7 +142,7 @@ static void on_accept(evutil_socket_t listener, short, void *arg)
 static void listener_try(struct frontend_tcp *t, struct tcp_listener *l)
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX];
-	int fd = socket_listen(&l->address, t->shared->frontends > 1);
+	int fd = socket_listen(t, l);
 
 	if (fd < 0) {
 		if (fd != l->err)
@@ -183,7 +184,7 @@ void tcp_listen_end(struct frontend_tcp *t)
 		if (l->fd < 0)
 			continue;
 		event_del(&l->event);
-		close(l->fd);
+		frontend_socket_close(&t->shared->sockets, i, l->fd);
 		l->fd = -1;
 	}
 }

@@ -16,6 +16,7 @@ int frontend_tcp_shared_new(struct frontend_tcp_shared **out, unsigned frontends
 		return rc;
 	}
 	s->frontends = s->pending.threads = s->buffered.threads = frontends;
+	frontend_sockets_init(&s->sockets, frontends > 1);
 	pthread_mutex_init(&s->lock, NULL);
 	*out = s;
 	return 0;
@@ -32,6 +33,7 @@ void frontend_tcp_shared_free(struct frontend_tcp_shared *s)
 {
 	if (!s)
 		return;
+	frontend_sockets_end(&s->sockets);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

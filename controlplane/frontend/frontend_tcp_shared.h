@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/share.h"
 #include "frontend.h"
+#include "frontend_socket.h"
 
 #include <pthread.h>
 #include <sys/queue.h>
@@ -33,6 +34,7 @@ struct frontend_tcp_shared {
 	unsigned frontends;
 	struct frontend_tcp *one[EPOCH_OWN_MAX]; // set before the loops run
 	struct share_pool pending, buffered;
+	struct frontend_sockets sockets;
 	_Atomic unsigned open;    // places for connections that are taken
 	_Atomic unsigned clients; // in the table
 	struct keyhash_secret secret;

@@ -13,7 +13,6 @@
 #include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <weir/log.h>
 #include <weir/source_port.h>
 
@@ -197,13 +196,18 @@ static void options_set(int fd, unsigned version)
 		frontend_socket_prefer(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
 }
 
+static struct frontend_sockets *sockets_of(const struct frontend_udp *u)
+{
+	return &frontend_shared_of(u->frontend)->sockets;
+}
+
 static bool socket_bind(struct udp_socket *s)
 {
 	struct frontend_udp *u = s->owner;
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 	const struct socket_address at = {.ip = s->address, .port = u->port};
-	const bool shares = frontend_shared_of(u->frontend)->pending.threads > 1;
-	int fd = frontend_socket(&at, SOCK_DGRAM, shares);
+	const unsigned number = (unsigned)(s - u->socket);
+	int fd = frontend_socket_open(sockets_of(u), number, &at, SOCK_DGRAM);
 
 	if (fd >= 0) {
 		options_set(fd, s->address.version);
@@ -211,7 +215,7 @@ static bool socket_bind(struct udp_socket *s)
 			event_new(loop_base(u->loop), fd, EV_READ | EV_PERSIST, on_readable, s);
 	}
 	if (fd >= 0 && (!s->readable || event_add(s->readable, NULL) < 0)) {
-		close(fd);
+		frontend_socket_close(sockets_of(u), number, fd);
 		fd = -ENOMEM;
 	}
 	ip_address_text(&s->address, false, text);
@@ -295,7 +299,7 @@ void frontend_udp_close(struct frontend_udp *u)
 		if (s->readable)
 			event_free(s->readable);
 		if (s->fd >= 0)
-			close(s->fd);
+			frontend_socket_close(sockets_of(u), i, s->fd);
 	}
 	if (u->flush)
 		event_free(u->flush);
