@@ -22,7 +22,8 @@ static const struct config_group *group_at(const struct config *c, unsigned numb
 	return number ? &c->groups[number - 1] : NULL;
 }
 
-void app_groups_masks(
+// Masks of all groups for a->groups.moment into `out`.
+static void masks_fill(
 	const struct app *a, const struct config *c, struct group_mask out[POLICY_GROUPS_MAX])
 {
 	struct group_lists lists;
@@ -75,7 +76,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	tzset(); // the machine's zone may have changed
 	group_moment_now(&a->groups.moment);
 	group_pauses_sweep(&a->groups.pauses, c, a->groups.moment.mono_ms);
-	app_groups_masks(a, c, now);
+	masks_fill(a, c, now);
 	for (unsigned i = 0; i <= c->group_count; i++) {
 		if (group_mask_same(&now[i], &a->groups.mask[i]))
 			continue;
@@ -175,7 +176,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 	struct policy_image image = {0}, *last = &a->groups.image;
 	char why[SHM_WHY_MAX] = "no memory";
 
-	app_groups_masks(a, c, now);
+	masks_fill(a, c, now);
 	look_arm(a, c);
 	groups_fill(a, c, now, group);
 	int rc = policy_build(c, group, &image);
@@ -198,4 +199,16 @@ int app_groups_publish(struct app *a, const struct config *c)
 		*last = image;
 	}
 	return 0;
+}
+
+void app_publish_config(struct app *a, const struct config *c)
+{
+	// Workers end a pause by themselves, should the control plane be down by then.
+	uint64_t left_ms = UINT64_C(1000) * rules_pause_left_s(a->rules);
+	uint64_t until_ms = left_ms ? clock_mono_ms() + left_ms : 0;
+	struct group_mask mask[POLICY_GROUPS_MAX];
+	group_moment_now(&a->groups.moment);
+	masks_fill(a, c, mask);
+	publish_config(a->publisher, c, mask[0].lists, c->blocking.enabled, until_ms,
+		rules_pause_lifts_block_all(a->rules) ? until_ms : 0);
 }

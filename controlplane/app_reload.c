@@ -10,18 +10,6 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-void app_publish_config(struct app *a, const struct config *c)
-{
-	// Workers end a pause by themselves, should the control plane be down by then.
-	uint64_t left_ms = UINT64_C(1000) * rules_pause_left_s(a->rules);
-	uint64_t until_ms = left_ms ? clock_mono_ms() + left_ms : 0;
-	struct group_mask mask[POLICY_GROUPS_MAX];
-	group_moment_now(&a->groups.moment);
-	app_groups_masks(a, c, mask);
-	publish_config(a->publisher, c, mask[0].lists, c->blocking.enabled, until_ms,
-		rules_pause_lifts_block_all(a->rules) ? until_ms : 0);
-}
-
 const struct config *app_config(void *app)
 {
 	struct app *a = app;
@@ -282,11 +270,26 @@ static int message_send(struct reload *r)
 	return err;
 }
 
+// A change waits for each thread: one that hangs would hold up this one and those behind it.
+static int hung_refuse(struct reload *r)
+{
+	struct publish_status s;
+
+	publish_status(r->app->publisher, &s);
+	if (s.resolvers_hung + s.frontends_hung == 0)
+		return 0;
+	snprintf(r->why, sizeof(r->why),
+		"%u resolvers and %u frontends hang (weirctl profile threads); nothing has changed",
+		s.resolvers_hung, s.frontends_hung);
+	return -ETIMEDOUT;
+}
+
 // The resolver has one message at a time.
 static int message_send_or_wait(struct reload *r)
 {
-	r->is_waiting = r->app->at_resolver;
-	return r->is_waiting ? 0 : message_send(r);
+	int err = hung_refuse(r);
+	r->is_waiting = err == 0 && r->app->at_resolver;
+	return err < 0 || r->is_waiting ? err : message_send(r);
 }
 
 static void reload_begin(struct reload *r, struct app *a, const struct toggles *toggles,

@@ -192,9 +192,6 @@ void app_log_stop(struct app *a);
 void app_log_close(struct app *a);
 // Service loop's thread. The moment is now, for the app_groups_publish that follows too.
 void app_publish_config(struct app *a, const struct config *c);
-// Masks of all groups for a->groups.moment into `out`.
-void app_groups_masks(
-	const struct app *a, const struct config *c, struct group_mask out[POLICY_GROUPS_MAX]);
 ATTR_MUST_CHECK int app_groups_open(struct app *a); // before the first app_groups_publish
 void app_groups_close(struct app *a);
 // What the control API asks: what is so now; a pause of a group, 0 minutes: its end.

@@ -87,6 +87,7 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 	for (unsigned i = 0; i < look->count && i < 2 * CACHE_GET_MAX; i++)
 		entry_out(o, list, &look->entry[i]);
 	l1_out(o, root, look);
+	json_out_count(o, root, "resolvers_hung", look->hung);
 	http_reply(arg, 200, json_out_finish(o));
 }
 
@@ -124,6 +125,7 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 	json_out_count(o, root, "l1_removed", f->l1);
 	json_out_text(o, root, "l1", ends[f->l1_end]);
 	json_out_bool(o, root, "boxes_told", f->told);
+	json_out_count(o, root, "resolvers_hung", f->hung);
 	http_reply(arg, 200, json_out_finish(o));
 }
 

@@ -236,7 +236,7 @@ static void serve_blocklist_resume(struct api *a, struct http_exchange *x)
 static void on_config(void *arg, int rc, const char *why, const char *needs_restart)
 {
 	if (rc < 0) {
-		http_reply(arg, 400, json_out_error("%s", why));
+		http_reply(arg, rc == -ETIMEDOUT ? 503 : 400, json_out_error("%s", why));
 		return;
 	}
 	struct json_out *o = json_out_new();

@@ -235,6 +235,7 @@ struct cache_look {
 	const uint16_t *l1_types;           // which keys: of these, with DO, CD, both and neither
 	unsigned l1_type_count;
 	unsigned l1_views; // number of views in use with a cache
+	unsigned hung;     // resolvers whose part is left out (resolvers.h)
 };
 typedef void (*resolver_look_fn)(void *arg, int err, const struct cache_look *look);
 
@@ -246,7 +247,8 @@ ATTR_MUST_CHECK int resolver_cache_get(struct resolver *r, const struct dns_name
 struct cache_flushed {
 	uint64_t l0, l1; // answers removed
 	enum l1_flush_end l1_end;
-	bool told; // Redis took the message to other boxes
+	bool told;     // Redis took the message to other boxes
+	unsigned hung; // resolvers that flush their part when they are back (resolvers.h)
 };
 typedef void (*resolver_flush_fn)(void *arg, int err, const struct cache_flushed *f);
 // `tells_others`: with word to other boxes; not of what is this box's own.

@@ -69,7 +69,9 @@ ATTR_MUST_CHECK int resolvers_pending(struct resolvers *all, unsigned limit, str
 	void (*done)(void *arg, const struct resolver_pending *p), void *arg);
 
 // As resolver_cache_get and resolver_cache_flush of all, on the thread of `reply_to`; `err` is that
-// of one that could not.
+// of one that could not. A resolver that hangs is left out, and counted in the answer (`hung`): it
+// flushes its part when it is back. -ETIMEDOUT: all of them hang. With the first one L1 is left out
+// (L1_FLUSH_AWAY).
 ATTR_MUST_CHECK int resolvers_cache_get(struct resolvers *all, const struct dns_name *name,
 	uint16_t qtype, struct loop *reply_to, resolver_look_fn done, void *arg);
 ATTR_MUST_CHECK int resolvers_cache_flush(struct resolvers *all, const struct flush *what,

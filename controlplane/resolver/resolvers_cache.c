@@ -5,12 +5,96 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/clock.h>
 
-// One call that each resolver has a part of. The calls are made, and their answers come, on
-// `reply_to`, so the sum is that loop's alone.
+enum { LOOK_MS = 250 };
+
+// A call that each resolver has a part of; a block begins with it, and is freed once all parts are
+// back. It ends when the only parts that are out are of resolvers that hang. The calls are made,
+// and their answers come, on `reply_to`, so all of it is that loop's alone.
+struct gather {
+	const struct resolvers *all;
+	struct loop *reply_to;
+	void (*end)(void *block, unsigned hung); // with the number of resolvers that are left out
+	unsigned out, back;                      // a bit of each resolver
+	bool ended;
+	int err; // the first one's that could not
+	struct wheel_timer wait;
+	struct gather_part {
+		struct gather *gather;
+		unsigned resolver;
+	} part[RESOLVERS_MAX];
+};
+
+static void gather_begin(struct gather *g, const struct resolvers *all, struct loop *reply_to,
+	void (*end)(void *block, unsigned hung))
+{
+	g->all = all;
+	g->reply_to = reply_to;
+	g->end = end;
+	g->out = (1U << all->count) - 1;
+	for (unsigned i = 0; i < all->count; i++)
+		g->part[i] = (struct gather_part){.gather = g, .resolver = i};
+}
+
+static bool rest_hangs(const struct gather *g)
+{
+	for (unsigned i = 0; i < g->all->count; i++)
+		if (g->out >> i & 1 && !resolver_hangs(g->all->one[i]))
+			return false;
+	return true;
+}
+
+static void gather_end(struct gather *g)
+{
+	wheel_stop(&g->wait);
+	g->ended = true;
+	if (g->err == 0 && g->back == 0)
+		g->err = -ETIMEDOUT;
+	g->end(g, (unsigned)__builtin_popcount(g->out));
+}
+
+static void gather_wait(struct gather *g);
+
+static void on_wait(void *arg)
+{
+	struct gather *g = arg;
+	if (rest_hangs(g))
+		gather_end(g);
+	else
+		gather_wait(g);
+}
+
+// At least once, so that a call does not end within.
+static void gather_wait(struct gather *g)
+{
+	g->wait.fn = on_wait;
+	g->wait.arg = g;
+	wheel_start(loop_wheel(g->reply_to), &g->wait, LOOK_MS, clock_mono_ms());
+}
+
+static void gather_drop(struct gather *g)
+{
+	if (g->out == 0)
+		free(g);
+}
+
+// `err`: as the resolver's answer has it, or its call.
+static void part_back(struct gather_part *p, int err)
+{
+	struct gather *g = p->gather;
+
+	g->out &= ~(1U << p->resolver);
+	g->back |= 1U << p->resolver;
+	if (err < 0 && g->err == 0)
+		g->err = err;
+	if (g->out == 0 && !g->ended)
+		gather_end(g);
+	gather_drop(g);
+}
+
 struct look_call {
-	unsigned left;
-	int err;
+	struct gather gather;
 	resolver_look_fn done;
 	void *arg;
 	unsigned l0, l1; // entries of each tier
@@ -18,13 +102,15 @@ struct look_call {
 	struct cache_entry entry[2 * CACHE_GET_MAX]; // those of L1 in the second half
 };
 
-static void look_end(struct look_call *c)
+static void look_end(void *block, unsigned hung)
 {
+	struct look_call *c = block;
+
 	memmove(&c->entry[c->l0], &c->entry[CACHE_GET_MAX], c->l1 * sizeof(c->entry[0]));
 	c->look.count = c->l0 + c->l1;
 	c->look.entry = c->entry;
-	c->done(c->arg, c->err, &c->look);
-	free(c);
+	c->look.hung = hung;
+	c->done(c->arg, c->gather.err, &c->look);
 }
 
 static void look_take(struct look_call *c, const struct cache_look *look)
@@ -40,79 +126,64 @@ static void look_take(struct look_call *c, const struct cache_look *look)
 		c->look = *look;
 }
 
-static void look_done(struct look_call *c, int err)
-{
-	if (err < 0 && c->err == 0)
-		c->err = err;
-	if (--c->left == 0)
-		look_end(c);
-}
-
 static void on_look(void *arg, int err, const struct cache_look *look)
 {
-	struct look_call *c = arg;
-	if (err == 0)
+	struct gather_part *p = arg;
+	struct look_call *c = (struct look_call *)p->gather;
+	if (err == 0 && !c->gather.ended)
 		look_take(c, look);
-	look_done(c, err);
+	part_back(p, err);
 }
 
 int resolvers_cache_get(struct resolvers *all, const struct dns_name *name, uint16_t qtype,
 	struct loop *reply_to, resolver_look_fn done, void *arg)
 {
-	if (all->count == 1)
-		return resolver_cache_get(all->one[0], name, qtype, reply_to, done, arg);
 	struct look_call *c = calloc(1, sizeof(*c)); // entries that stay empty are never touched
 	if (!c)
 		return -ENOMEM;
-	c->left = all->count;
+	gather_begin(&c->gather, all, reply_to, look_end);
 	c->done = done;
 	c->arg = arg;
-	int rc = resolver_cache_get(all->one[0], name, qtype, reply_to, on_look, c);
-	if (rc < 0) {
-		free(c);
-		return rc;
+	for (unsigned i = 0; i < all->count; i++) {
+		struct gather_part *p = &c->gather.part[i];
+		int rc = resolver_cache_get(all->one[i], name, qtype, reply_to, on_look, p);
+		if (rc == 0)
+			continue;
+		if (i == 0) {
+			free(c);
+			return rc;
+		}
+		part_back(p, rc);
 	}
-	for (unsigned i = 1; i < all->count; i++) {
-		rc = resolver_cache_get(all->one[i], name, qtype, reply_to, on_look, c);
-		if (rc < 0)
-			look_done(c, rc);
-	}
+	gather_wait(&c->gather);
 	return 0;
 }
 
 struct flush_call {
-	unsigned left;
-	int err;
+	struct gather gather;
 	resolver_flush_fn done;
 	void *arg;
 	struct cache_flushed sum;
 };
 
-static void flush_done(struct flush_call *c, int err)
+static void flush_end(void *block, unsigned hung)
 {
-	if (err < 0 && c->err == 0)
-		c->err = err;
-	if (--c->left > 0)
-		return;
-	c->done(c->arg, c->err, &c->sum);
-	free(c);
+	struct flush_call *c = block;
+	c->sum.hung = hung;
+	c->done(c->arg, c->gather.err, &c->sum);
 }
 
-// The first resolver, which alone flushes L1.
-static void on_flushed_first(void *arg, int err, const struct cache_flushed *f)
-{
-	struct flush_call *c = arg;
-	const uint64_t l0 = c->sum.l0;
-	c->sum = *f;
-	c->sum.l0 += l0;
-	flush_done(c, err);
-}
-
+// The first resolver alone flushes L1. One that comes back late has flushed its part.
 static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 {
-	struct flush_call *c = arg;
-	c->sum.l0 += f->l0;
-	flush_done(c, err);
+	struct gather_part *p = arg;
+	struct flush_call *c = (struct flush_call *)p->gather;
+	const uint64_t l0 = c->sum.l0;
+
+	if (p->resolver == 0)
+		c->sum = *f;
+	c->sum.l0 = l0 + f->l0;
+	part_back(p, err);
 }
 
 int resolvers_cache_flush(struct resolvers *all, const struct flush *what, bool tells_others,
@@ -121,17 +192,22 @@ int resolvers_cache_flush(struct resolvers *all, const struct flush *what, bool 
 	struct flush_call *c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	*c = (struct flush_call){.left = all->count, .done = done, .arg = arg};
-	int rc = resolver_cache_flush(
-		all->one[0], what, tells_others, reply_to, on_flushed_first, c);
-	if (rc < 0) {
-		free(c);
-		return rc;
+	gather_begin(&c->gather, all, reply_to, flush_end);
+	c->done = done;
+	c->arg = arg;
+	c->sum.l1_end = L1_FLUSH_AWAY; // if the first one hangs
+	for (unsigned i = 0; i < all->count; i++) {
+		struct gather_part *p = &c->gather.part[i];
+		int rc = resolver_cache_flush(
+			all->one[i], what, tells_others && i == 0, reply_to, on_flushed, p);
+		if (rc == 0)
+			continue;
+		if (i == 0) {
+			free(c);
+			return rc;
+		}
+		part_back(p, rc);
 	}
-	for (unsigned i = 1; i < all->count; i++) {
-		rc = resolver_cache_flush(all->one[i], what, false, reply_to, on_flushed, c);
-		if (rc < 0)
-			flush_done(c, rc);
-	}
+	gather_wait(&c->gather);
 	return 0;
 }

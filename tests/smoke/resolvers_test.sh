@@ -57,6 +57,23 @@ check "they are gone" each first gone
 check "and are resolved again" eventually all_answered first
 before=$(entries)
 check "both parts hold answers" test "$before" -ge $count
+# One that hangs: the others' parts are flushed and shown; its own is flushed when it is back. A reload would wait for it.
+hung() { [ "$(weirctl --json status | jq .controlplane.generations.resolvers_hung)" = "$1" ]; }
+$python "$smoke_dir/rig/hold_thread.py" "$(ps -T -o spid=,comm= -p "$(pid controlplane)" | awk '$2 == "weir-resolver-1" { print $1 }')" $tmp/held &
+holder=$!
+check "resolver 1 is held still" eventually hung 1
+weirctl --json cache flush --all >$tmp/flushed
+same "a flush leaves it out and says so" 1 "$(jq .resolvers_hung $tmp/flushed)"
+check "the other part is empty" test "$(jq .l0_removed $tmp/flushed)" -gt 0 -a "$(jq .l0_removed $tmp/flushed)" -lt "$before"
+check "as for people" eval '! weirctl cache flush ok-3000.first-0.test >$tmp/said && grep -q "^1 resolvers hang" $tmp/said'
+same "cache get leaves it out" 1 "$(weirctl --json cache get ok-3000.first-0.test A | jq .resolvers_hung)"
+check "a reload is refused" eval '! weirctl config reload >$tmp/said 2>&1 && grep -q "1 resolvers and 0 frontends hang" $tmp/said'
+rm $tmp/held && wait $holder
+check "it is back" eventually hung 0
+flushed() { [ "$(entries)" -lt 8 ]; }
+check "and has flushed its part" eventually flushed
+check "a reload is done" weirctl config reload
+check "names again" eventually all_answered first
 check "flush of all" weirctl cache flush --all
 check "both parts are empty" test "$(entries)" -lt 8
 check "names again" eventually all_answered first

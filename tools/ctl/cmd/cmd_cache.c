@@ -92,6 +92,8 @@ int cmd_cache_get(struct ctl *c)
 		if (count == 0)
 			printf("no cached records of that name\n");
 		l1_print(json_get(json_doc_root(doc), "l1"));
+		say_if(json_doc_root(doc), "resolvers_hung",
+			"{resolvers_hung:u} resolvers hang: their part of L0 is not shown\n");
 	}
 	json_doc_free(doc);
 	return count ? CTL_OK : CTL_FAILED;
@@ -132,11 +134,16 @@ int cmd_cache_flush(struct ctl *c)
 	if (!doc)
 		return CTL_FAILED;
 	const char *l1 = json_text(json_doc_root(doc), "l1");
-	bool whole = strcmp(l1, "done") == 0 || strcmp(l1, "off") == 0;
-	if (c->json)
+	bool whole = (strcmp(l1, "done") == 0 || strcmp(l1, "off") == 0)
+		     && json_count(json_doc_root(doc), "resolvers_hung") == 0;
+	if (c->json) {
 		json_doc_print(doc);
-	else
+	} else {
 		flushed_print(json_doc_root(doc));
+		say_if(json_doc_root(doc), "resolvers_hung",
+			"{resolvers_hung:u} resolvers hang: their part of L0 is flushed when they "
+			"are back\n");
+	}
 	json_doc_free(doc);
 	return whole ? CTL_OK : CTL_FAILED;
 }
