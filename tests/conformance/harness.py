@@ -34,7 +34,7 @@ CLIENT = {socket.AF_INET: "198.18.0.2", socket.AF_INET6: "fd53::2"}
 ZONE = "c.example"  # below it the honest upstream answers
 LOG = pathlib.Path("/run/smoke/authority.log")
 CONFIG = pathlib.Path("/run/weir/lab/weir.yaml")
-RESOLVERS = int(os.environ.get("WEIR_RESOLVERS", 1))
+FRONTENDS, RESOLVERS = (int(os.environ.get(name, 1)) for name in ("WEIR_FRONTENDS", "WEIR_RESOLVERS"))
 PATIENCE = 10  # seconds for what takes milliseconds on a machine with nothing else to do
 
 UDP4, TCP4 = ("udp", socket.AF_INET), ("tcp", socket.AF_INET)
