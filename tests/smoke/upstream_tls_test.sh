@@ -73,6 +73,7 @@ check "unbound" unbound_start good
 check "a server over TLS" servers 'strict: true' 'address: tls://dns.test@127.0.0.1, name: tls'
 same "its answer" 192.0.2.77 "$(short a.unbound.test A)"
 same "by TLS" tls "$(of tls .via)"
+same "no word of clear text" 0 "$(weirctl status | grep -c 'OVER TLS')"
 check "of 1.3" grep -q TLSv1.3 <<<"$(of tls .tls.about)"
 check "for a person too" grep -q '^tls: TLS: TLSv1.3 .* 0 names, 0 pins' <<<"$(weirctl upstreams)"
 for i in $(seq 50); do short many-$i.unbound.test A; done >$tmp/many
@@ -142,6 +143,8 @@ check "by a session of the old one" at_least dist .tls.resumed $((resumed + 1))
 check "clear text beside TLS" servers 'policy: failover' 'address: tls://dns.test@127.0.0.9, name: none' 'address: 127.0.0.1:5301, name: plain'
 same "answers" 198.18.200.1 "$(short ok.mixed.test A)"
 same "and says so" kernel "$(of plain .via)"
+clear_said() { weirctl status | grep -q '^NO SERVER OVER TLS ANSWERS'; }
+check "as does the status" eventually clear_said
 cp $config $tmp/mixed.yaml
 sed -i 's/policy: failover/strict: true/' $config
 why=$(weirctl config check 2>&1)

@@ -6,6 +6,7 @@
 #include "lib/view.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 enum { RULES_LAG_SHOWN_MS = 1000 };
@@ -128,6 +129,22 @@ static void blocking_print(const struct json_node *b)
 	say_if(b, "held", "  HELD: the rules of a rollback, until weirctl blocklist reload\n");
 }
 
+// A list of servers of both kinds, of which only those in clear text are up.
+static void clear_text_note(const struct json_node *list)
+{
+	size_t tls = 0, tls_up = 0, clear_up = 0;
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *row = json_at(list, i);
+		bool is_tls = strncmp(json_text(row, "address"), "tls://", 6) == 0;
+		bool is_up = json_flag(row, "up");
+		tls += is_tls;
+		tls_up += is_tls && is_up;
+		clear_up += !is_tls && is_up;
+	}
+	if (tls > 0 && tls_up == 0 && clear_up > 0)
+		printf("\nNO SERVER OVER TLS ANSWERS: queries go out in clear text\n");
+}
+
 static void upstreams_note(const struct json_node *root)
 {
 	const struct json_node *list = json_get(root, "upstreams");
@@ -141,6 +158,7 @@ static void upstreams_note(const struct json_node *root)
 	else if (up < count)
 		printf("\n%zu of %zu upstreams %s down\n", count - up, count,
 			count - up == 1 ? "is" : "are");
+	clear_text_note(list);
 	if (sets > (count && up == 0))
 		printf("\nNO SERVER ANSWERS for %llu of the %llu sets of servers of groups and "
 		       "forwarding zones\n",
