@@ -132,12 +132,17 @@ dnsdist_start() {
 check "dnsdist" dnsdist_start
 check "as the upstream" servers 'strict: true' 'address: tls://dns.test@127.0.0.2, name: dist'
 same "an answer" 198.18.200.1 "$(short ok.dist.test A)"
+several() { # each resolver has sessions of its own
+	for i in $(seq 8); do resolves ok.dist-$RANDOM.test || return; done
+}
+check "and several" several
 kill $dnsdist
 wait $dnsdist 2>/dev/null
 check "started again" dnsdist_start
 resumed=$(of dist .tls.resumed)
 again_up() { resolves ok.dist-$RANDOM.test; }
 check "an answer of the new one" eventually again_up
+check "and several of it" several
 check "by a session of the old one" at_least dist .tls.resumed $((resumed + 1))
 
 check "clear text beside TLS" servers 'policy: failover' 'address: tls://dns.test@127.0.0.9, name: none' 'address: 127.0.0.1:5301, name: plain'
