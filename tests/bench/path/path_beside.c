@@ -110,7 +110,9 @@ static void *publish_images(void *arg)
 static void go_online(struct path_rig *r)
 {
 	r->l0.epoch.seen[0] = &r->dp.seen_epoch;
-	r->w.epoch = (struct epoch_reader){.epoch = &r->l0.epoch_now, .seen = &r->dp.seen_epoch};
+	r->w.epoch = path_rig_epoch(r);
+	r->w.epoch.epoch = &r->l0.epoch_now;
+	r->w.epoch.seen = &r->dp.seen_epoch;
 	epoch_online(&r->w.epoch);
 }
 
@@ -142,7 +144,7 @@ void path_beside_stop(struct path_beside *b)
 	atomic_store(&r->w.next_tables, &r->tables);
 	path_rig_top(r);
 	epoch_offline(&r->w.epoch);
-	r->w.epoch = (struct epoch_reader){0};
+	r->w.epoch = path_rig_epoch(r);
 	r->l0.epoch.seen[0] = NULL;
 	l0_writer_reclaim(r->l0.writer);
 	free(b->image[0]);

@@ -118,6 +118,7 @@ static bool make_worker(struct path_rig *r)
 	r->w.resolvers = 1;
 	r->w.stats = &r->stats;
 	r->w.rings = &r->dp;
+	r->w.epoch = path_rig_epoch(r);
 	r->w.control_alive = 1;
 	if (limiter_new(1, &limiter) < 0)
 		return false;

@@ -60,6 +60,12 @@ void path_rig_leave(void);
 // full (docs/reference/l0-table.md). Not to be measured.
 void path_rig_settle(struct path_rig *r);
 
+// The words of an eviction, which never comes, where a worker has them.
+ATTR_INLINE struct epoch_reader path_rig_epoch(struct path_rig *r)
+{
+	return (struct epoch_reader){.evicted = &r->cp.evicted, .returned = &r->dp.returned};
+}
+
 // What a worker's loop does at its top: takes new tables, and holds no reference to the old ones.
 ATTR_INLINE void path_rig_top(struct path_rig *r)
 {
@@ -69,6 +75,8 @@ ATTR_INLINE void path_rig_top(struct path_rig *r)
 		r->w.tables = t;
 		atomic_store_explicit(&r->w.tables_in_use, t, memory_order_release);
 	}
+	if (unlikely_(epoch_is_evicted(&r->w.epoch)))
+		epoch_return(&r->w.epoch);
 	if (r->w.epoch.epoch)
 		epoch_quiescent(&r->w.epoch);
 }
