@@ -170,10 +170,12 @@ static void place_memory(const struct config_dataplane *d)
 
 static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_MAX])
 {
+	const time_t began_unix_s = time(NULL);
 	int rc = config_load(config_path, &a->started, why);
 	if (rc < 0)
 		return rc;
 	a->read = a->started;
+	config_files_note(&a->read_files, a->read, began_unix_s);
 	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
 	place_memory(&a->started->dataplane);
 	rc = app_files_raise(a->started, &a->tcp_files, why);

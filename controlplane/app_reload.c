@@ -34,107 +34,11 @@ unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX])
 	return n;
 }
 
-// For status and metrics, of the configuration alone.
-static void reload_note(const struct reload *r)
-{
-	struct api_reload *last = &r->app->last_reload;
-
-	last->tried_unix_s = time(NULL);
-	last->err = r->err < 0 ? r->err : 0;
-	snprintf(last->why, sizeof(last->why), "%s", r->err < 0 ? r->why : "");
-}
-
-static void reload_tell(struct reload *r)
-{
-	if (r->err < 0)
-		log_warning("configuration: %s", r->why);
-	else if (!r->of_toggles)
-		log_info("configuration reloaded%s%s",
-			r->needs_restart[0] ? "; needs a restart: " : "", r->needs_restart);
-	r->running = false;
-	if (r->done)
-		r->done(r->arg, r->err, r->why, r->needs_restart);
-}
-
-static void reload_end(void *arg)
-{
-	struct reload *r = arg;
-
-	if (!r->of_toggles)
-		reload_note(r);
-	reload_tell(r);
-}
-
-// Files of lists that this reload could not read; downloads have a schedule of their own.
-static void note_missing(struct reload *r, const struct rules_status *s)
-{
-	char text[RULES_LIST_TEXT_MAX];
-	unsigned missing = 0, last = 0;
-	for (unsigned i = 0; i < s->list_count; i++) {
-		bool is = s->lists[i].error && !*s->lists[i].url;
-		missing += is;
-		last = is ? i : last;
-	}
-	if (!missing || r->err < 0)
-		return;
-	r->err = -EIO;
-	rules_list_text(&s->lists[last], text, sizeof(text));
-	if (missing == 1)
-		snprintf(r->why, sizeof(r->why), "reloaded, except %s", text);
-	else
-		snprintf(r->why, sizeof(r->why),
-			"reloaded, except %s; and %u more lists (weirctl blocklist status)", text,
-			missing - 1);
-}
-
-static void note_not_updated(struct reload *r, const struct rules_status *s)
-{
-	r->err = -EIO;
-	snprintf(r->why, sizeof(r->why), "reloaded; blocking rules NOT updated: %s", s->error);
-}
-
-// Only the caller of this reload learns of a missing list or a held image: both have rows of their
-// own in status, which end when the list is back or the hold is over.
-static void on_rules(void *arg, const struct rules_status *s)
-{
-	struct reload *r = arg;
-
-	if (s->outcome == RULES_FAILED)
-		note_not_updated(r, s);
-	reload_note(r);
-	if (s->outcome == RULES_HELD)
-		note_not_updated(r, s);
-	else if (s->outcome != RULES_FAILED)
-		note_missing(r, s);
-	reload_tell(r);
-}
-
 static const char *refused_text(int err)
 {
 	return err == -EBUSY    ? "groups of earlier reloads are still in use, try again in 10 s"
 	       : err == -ENOSPC ? "groups: no view number is left until the cache is made anew"
 				: strerror(-err);
-}
-
-// The configuration is in force, but for this part.
-static void reload_incomplete(struct reload *r, int err, const char *what)
-{
-	r->err = err;
-	snprintf(r->why, sizeof(r->why), "reloaded, except the %s: %s", what, strerror(-err));
-}
-
-// The rules follow, and let go of the configuration before. Toggles are no reason to build.
-static void reload_rules(struct reload *r)
-{
-	struct app *a = r->app;
-
-	r->step = "a build of the rules";
-	int err = r->of_toggles ? rules_follow(a->rules, a->current)
-				: rules_configure(a->rules, a->current, on_rules, r);
-	if (err < 0)
-		reload_incomplete(r, err, "lists");
-	if (err < 0 || r->of_toggles)
-		reload_end(r);
 }
 
 // The resolver has its part.
@@ -160,13 +64,15 @@ static void reload_activate(struct reload *r)
 	memcpy(a->groups.view, m->group, sizeof(a->groups.view));
 	int err = app_groups_publish(a, a->current);
 	if (err < 0)
-		reload_incomplete(r, err, "groups");
+		app_reload_incomplete(r, err, "groups");
 	app_routes_configure(a);
 	app_outputs_reload(a, a->current);
 	err = app_clickhouse_reload(a, before, a->current);
 	if (err < 0)
-		reload_incomplete(r, err, "sink to ClickHouse");
-	reload_rules(r);
+		app_reload_incomplete(r, err, "sink to ClickHouse");
+	if (!r->of_toggles)
+		a->read_files = r->err == 0 ? r->files : (struct config_files){0};
+	app_reload_rules(r);
 	free(before);
 	if (read_before != a->read && read_before != a->started)
 		config_free(read_before);
@@ -185,7 +91,7 @@ static void reload_refuse(struct reload *r, int err)
 	r->err = err;
 	snprintf(r->why, sizeof(r->why), "%s", refused_text(err));
 	message_clear(&r->message);
-	reload_end(r);
+	app_reload_end(r);
 }
 
 static int message_send(struct reload *r);
@@ -205,7 +111,7 @@ static void waiting_send(struct reload *r)
 	r->err = message_send(r);
 	if (r->err < 0) {
 		message_clear(m);
-		reload_end(r);
+		app_reload_end(r);
 	}
 }
 
@@ -310,29 +216,54 @@ static int reload_fail(struct reload *r, int err)
 {
 	r->err = err;
 	message_clear(&r->message);
-	int rc = loop_call(r->app->service, reload_end, r);
+	int rc = loop_call(r->app->service, app_reload_end, r);
 	if (rc < 0)
 		r->running = false;
 	return rc;
+}
+
+// Reads the file and sends what it says on its way.
+static int reload_read(struct reload *r)
+{
+	struct app *a = r->app;
+	struct reload_message *m = &r->message;
+	const time_t began_unix_s = time(NULL);
+	int err = config_load(a->started->path, &m->read, r->why);
+
+	if (err == 0)
+		err = app_files_raise(m->read, &m->tcp_files, r->why);
+	if (err < 0)
+		return err;
+	config_files_note(&r->files, m->read, began_unix_s);
+	(void)config_needs_restart(a->started, m->read, r->needs_restart, sizeof(r->needs_restart));
+	return message_send_or_wait(r);
+}
+
+// The configuration in force was read from these very files; lists may have changed.
+static void reload_unchanged(void *arg)
+{
+	struct reload *r = arg;
+	struct app *a = r->app;
+
+	a->last_reload.loaded_unix_s = time(NULL);
+	(void)config_needs_restart(a->started, a->read, r->needs_restart, sizeof(r->needs_restart));
+	app_routes_configure(a); // rtnetlink may have been refused
+	app_reload_rules(r);
 }
 
 int app_reload(void *app, api_config_done done, void *arg)
 {
 	struct app *a = app;
 	struct reload *r = &a->reload;
-	struct reload_message *m = &r->message;
+	int err;
 
 	if (r->running)
 		return -EBUSY;
 	reload_begin(r, a, &a->toggles, done, arg);
-	int err = config_load(a->started->path, &m->read, r->why);
-	if (err == 0)
-		err = app_files_raise(m->read, &m->tcp_files, r->why);
-	if (err == 0) {
-		(void)config_needs_restart(
-			a->started, m->read, r->needs_restart, sizeof(r->needs_restart));
-		err = message_send_or_wait(r);
-	}
+	if (!config_files_same(&a->read_files, a->read))
+		err = reload_read(r);
+	else if ((err = hung_refuse(r)) == 0)
+		err = loop_call(a->service, reload_unchanged, r);
 	return err < 0 ? reload_fail(r, err) : 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "app.h"
+#include "base/config_files.h"
 #include "local_changes.h"
 #include "memory/toggles.h"
 #include "policy/group_masks.h"
@@ -42,9 +43,10 @@ struct reload_message {
 
 struct reload { // the service loop's
 	struct app *app;
-	bool running, of_toggles; // of_toggles: no file was read
-	bool is_waiting;          // not sent yet: the resolver has the other one's message
-	api_config_done done;     // NULL: no caller
+	bool running, of_toggles;  // of_toggles: no file was read
+	struct config_files files; // that message.read was read from
+	bool is_waiting;           // not sent yet: the resolver has the other one's message
+	api_config_done done;      // NULL: no caller
 	void *arg;
 	const char *step; // the wait that is in progress
 	uint64_t since_ms;
@@ -98,8 +100,9 @@ enum { APP_OUTPUTS_MAX = 4 };
 struct app {
 	struct config *started; // as read at start: what settings that need a restart still are
 	struct config *read;    // as read last; owns the objects that `current` points to
-	struct config *current; // in force: `read` with the toggles laid over it
-	unsigned tcp_files;     // that TCP may have open
+	struct config_files read_files; // of `read`, if all of it is in force
+	struct config *current;         // in force: `read` with the toggles laid over it
+	unsigned tcp_files;             // that TCP may have open
 	struct shm_paths paths;
 	struct publisher *publisher;
 	struct loop *loop, *service; // loop: the first resolver's
@@ -208,5 +211,10 @@ const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
 unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);
 int app_reload(void *app, api_config_done done, void *arg); // -EBUSY
+// app_reload_rules.c. The configuration is in force, but for this part.
+void app_reload_incomplete(struct reload *r, int err, const char *what);
+// The rules follow, and let go of the configuration before. Toggles are no reason to build.
+void app_reload_rules(struct reload *r);
+void app_reload_end(void *reload); // service loop: it is over, `err` and `why` say how
 int app_toggles(
 	void *app, const struct toggles *toggles, api_config_done done, void *arg); // -EBUSY

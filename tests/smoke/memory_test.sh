@@ -77,6 +77,15 @@ check "allocations in pprof's format" pprof alloc alloc_space app_open
 check "threads in pprof's format" pprof threads threads main
 check "CPU time in pprof's format" pprof cpu cpu
 check "that is not written over" sh -c '! "$0" -c /run/weir/lab/weir.yaml profile cpu --seconds 1 -o "$1" 2>&1' "$WEIR_BUILD/tools/ctl/weirctl" $tmp/cpu
+made() { # bytes that ever were allocated for what a configuration becomes
+	mem && jq '[.files[] | select(.name | test("^(cyaml|config|policy|querylog|toggles|upstream|rules|list|local)")) | .made_bytes] | add' $tmp/mem.json
+}
+reloads_make() { # BYTES: by the control plane's count, when it reads the same file again
+	local before
+	weirctl config reload && before=$(made) && weirctl config reload && weirctl config reload && [ $(($(made) - before)) "$@" ]
+}
+check "a reload of the same configuration allocates nothing for it" eventually reloads_make -eq 0
+check "of one that was written again it does" eval 'touch $config && reloads_make -gt 100000'
 check "snapshot" weirctl mem snapshot before
 for i in $(seq 20); do client kdig +timeout=3 @$service ok-300.m$i.test A >/dev/null; done
 seq 1 50000 | sed 's/$/.blocked.test/' >>$list

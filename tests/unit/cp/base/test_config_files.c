@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Is a configuration still what its files say?
+#include "base/config_files.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { SETTLED_S = FILE_SEEN_SETTLED_S + 8 };
+
+static char folder[FOLDER_MAX], path[CONFIG_FILES][FOLDER_MAX + 2];
+static struct config config;
+
+static void write_file(const char *name, const char *text)
+{
+	FILE *f = fopen(name, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static int make_files(void **)
+{
+	if (folder_make(folder, "config_files"))
+		return -1;
+	for (unsigned i = 0; i < CONFIG_FILES; i++)
+		snprintf(path[i], sizeof(path[i]), "%s/%u", folder, i);
+	config.path = path[0];
+	config.cookies.secret_file = path[1];
+	config.redis.password_file = path[2];
+	config.query_log.clickhouse.password_file = path[3];
+	config.upstreams.ca_file = path[4];
+	return 0;
+}
+
+static int remove_files(void **)
+{
+	return folder_remove(folder, "");
+}
+
+static int write_files(void **)
+{
+	for (unsigned i = 0; i < CONFIG_FILES; i++)
+		write_file(path[i], "old");
+	return 0;
+}
+
+// As long ago as it takes to be sure.
+static struct config_files noted(void)
+{
+	struct config_files f;
+	config_files_note(&f, &config, time(NULL) + SETTLED_S);
+	return f;
+}
+
+static void test_each_file_counts(void **)
+{
+	for (unsigned i = 0; i < CONFIG_FILES; i++) {
+		struct config_files f = noted();
+		assert_true(config_files_same(&f, &config));
+		write_file(path[i], "other");
+		assert_false(config_files_same(&f, &config));
+		f = noted();
+		assert_true(config_files_same(&f, &config));
+		assert_int_equal(unlink(path[i]), 0);
+		assert_false(config_files_same(&f, &config));
+		f = noted();
+		assert_false(config_files_same(&f, &config));
+		write_file(path[i], "old");
+	}
+}
+
+// A write in the same tick of the file system's clock would not show.
+static void test_files_just_written(void **)
+{
+	struct config_files f;
+	config_files_note(&f, &config, time(NULL));
+	assert_false(config_files_same(&f, &config));
+}
+
+static void test_files_that_are_not_named(void **)
+{
+	struct config few = {.path = path[0], .redis.password_file = (char[]){""}};
+	struct config_files f;
+	config_files_note(&f, &few, time(NULL) + SETTLED_S);
+	assert_true(config_files_same(&f, &few));
+	write_file(path[2], "other");
+	assert_true(config_files_same(&f, &few));
+}
+
+static void test_nothing_is_known(void **)
+{
+	const struct config_files none = {0};
+	struct config unread = {0};
+	struct config_files f;
+
+	assert_false(config_files_same(&none, &config));
+	config_files_note(&f, &unread, time(NULL) + SETTLED_S);
+	assert_false(config_files_same(&f, &unread));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_each_file_counts, write_files),
+		cmocka_unit_test_setup(test_files_just_written, write_files),
+		cmocka_unit_test_setup(test_files_that_are_not_named, write_files),
+		cmocka_unit_test_setup(test_nothing_is_known, write_files),
+	};
+	return cmocka_run_group_tests(tests, make_files, remove_files);
+}
