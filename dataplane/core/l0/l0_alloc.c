@@ -8,6 +8,7 @@
 
 enum {
 	SCAN_STEPS_MAX = 4096,    // gaps looked at by one search
+	SKIP_MAX = 64 * 64 * 64,  // units passed at once when all are used
 	DRAIN_WORDS_MAX = 16384,  // words freed by one reclaim
 	HOLD_SHARE = 64,          // of the table, at least
 	HOLD_CANDIDATES = 8,      // windows compared before one is chosen
@@ -53,6 +54,13 @@ static uint32_t bits_next(const uint64_t *bits, uint64_t start, uint64_t end)
 	return 0;
 }
 
+// Whether the word of `used` has a free unit. Call it after each change of the word.
+static void room_note(struct l0_alloc *a, uint32_t w)
+{
+	uint64_t *word = &a->room[w / 64], bit = UINT64_C(1) << w % 64;
+	*word = a->used[w] == UINT64_MAX ? *word & ~bit : *word | bit;
+}
+
 static uint64_t *words_new(struct l0_alloc *a, size_t words)
 {
 	a->memory += words * sizeof(uint64_t);
@@ -67,10 +75,11 @@ int l0_alloc_init(struct l0_alloc *a, uint32_t units)
 	a->starts = words_new(a, a->words);
 	a->open.bits = words_new(a, a->words);
 	a->closed.bits = words_new(a, a->words);
+	a->room = words_new(a, touched);
 	a->open.touched = words_new(a, touched);
 	a->closed.touched = words_new(a, touched);
-	if (!a->used || !a->starts || !a->open.bits || !a->closed.bits || !a->open.touched
-		|| !a->closed.touched) {
+	if (!a->used || !a->starts || !a->room || !a->open.bits || !a->closed.bits
+		|| !a->open.touched || !a->closed.touched) {
 		l0_alloc_destroy(a);
 		return -ENOMEM;
 	}
@@ -78,6 +87,8 @@ int l0_alloc_init(struct l0_alloc *a, uint32_t units)
 	// Number 0 and what the last word has beyond the table are never free.
 	a->used[0] |= 1;
 	a->used[a->words - 1] |= UINT64_MAX << units % 64;
+	for (uint32_t w = 0; w < a->words; w++)
+		room_note(a, w);
 	return 0;
 }
 
@@ -85,11 +96,20 @@ void l0_alloc_destroy(struct l0_alloc *a)
 {
 	FREE_AND_NULL(a->used);
 	FREE_AND_NULL(a->starts);
+	FREE_AND_NULL(a->room);
 	FREE_AND_NULL(a->open.bits);
 	FREE_AND_NULL(a->closed.bits);
 	FREE_AND_NULL(a->open.touched);
 	FREE_AND_NULL(a->closed.touched);
 	*a = (struct l0_alloc){0};
+}
+
+// The first unit from `at`, which begins a word, of a word with a free unit; or how far it looked.
+static uint64_t skip_full(const struct l0_alloc *a, uint64_t at, uint64_t to)
+{
+	uint64_t end = to < at + SKIP_MAX ? to : at + SKIP_MAX;
+	uint32_t w = bits_next(a->room, at / 64, (end + 63) / 64);
+	return w ? (uint64_t)w * 64 : end;
 }
 
 // A run of k free units in [from, to); 0: none. *steps counts down; on 0 the search ends, and
@@ -105,13 +125,15 @@ static uint32_t scan(struct l0_alloc *a, uint64_t from, uint64_t to, uint32_t k,
 		at += gap;
 		if (run >= k && at - run + k <= to)
 			return (uint32_t)(at - run);
-		if (gap < left) { // skip what is used
-			word >>= gap;
-			unsigned taken = ~word ? (unsigned)__builtin_ctzll(~word) : 64;
-			at += taken < left - gap ? taken : left - gap;
-			run = 0;
-		}
 		--*steps;
+		if (gap == left)
+			continue;
+		word >>= gap; // skip what is used
+		unsigned taken = ~word ? (unsigned)__builtin_ctzll(~word) : 64;
+		at += taken < left - gap ? taken : left - gap;
+		run = 0;
+		if (at % 64 == 0)
+			at = skip_full(a, at, to);
 	}
 	if (!*steps)
 		a->cursor = at < a->units ? (uint32_t)at : 1;
@@ -157,6 +179,8 @@ static uint32_t hold_take(struct l0_alloc *a, uint32_t k)
 static void make_live(struct l0_alloc *a, uint32_t start, uint32_t k)
 {
 	bits_set(a->used, start, k);
+	for (uint32_t w = start / 64; w <= (start + k - 1) / 64; w++)
+		room_note(a, w);
 	bits_set(a->starts, start, 1);
 	a->free_units -= k;
 }
@@ -209,6 +233,7 @@ void l0_alloc_retire_rest(struct l0_alloc *a)
 			continue;
 		a->open.bits[w] |= rest;
 		a->used[w] |= rest;
+		room_note(a, w);
 		a->open.units += (uint32_t)__builtin_popcountll(rest);
 		limbo_touch(&a->open, w);
 	}
@@ -226,6 +251,7 @@ static void drain(struct l0_alloc *a)
 			uint32_t w = a->drain_at * 64 + bit;
 			uint32_t n = (uint32_t)__builtin_popcountll(l->bits[w]);
 			a->used[w] &= ~l->bits[w];
+			room_note(a, w);
 			l->bits[w] = 0;
 			l->touched[a->drain_at] &= l->touched[a->drain_at] - 1;
 			l->units -= n;

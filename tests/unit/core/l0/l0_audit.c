@@ -77,6 +77,9 @@ static int audit_units(const struct audit *a)
 		open += waits;
 		closed += closing;
 	}
+	for (uint32_t w = 0; w < m->words; w++)
+		if (l0_bit(m->room, w) != (m->used[w] != UINT64_MAX))
+			return fail(a, "word %u: room %d is wrong", w, l0_bit(m->room, w));
 	if (free_units != m->free_units || open != m->open.units || closed != m->closed.units)
 		return fail(a, "counted %u free, %u and %u retired units, booked %u, %u and %u",
 			free_units, open, closed, m->free_units, m->open.units, m->closed.units);
