@@ -3,6 +3,7 @@
 
 #include "answer_rank.h"
 #include "answer_records.h"
+#include "base/nat64.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -116,6 +117,7 @@ struct hearing {
 	const struct answer_policy *answer_policy;
 	const struct dns_name *question;
 	uint16_t qtype;
+	const struct ip_address *nat64;
 	struct rule_set addresses; // lists that hold one of those of the record
 	struct answer_match *out;
 };
@@ -150,10 +152,16 @@ static void answer_policy_name(const struct answer_policy *j, enum answer_policy
 static void on_address(void *arg, const uint8_t *address, unsigned bytes)
 {
 	struct hearing *h = arg;
-	if (bytes == 4)
-		answer_prefixes_find_v4(h->answer_policy->prefixes, address, &h->addresses);
-	else
-		answer_prefixes_find_v6(h->answer_policy->prefixes, address, &h->addresses);
+	const struct answer_prefixes *prefixes = h->answer_policy->prefixes;
+	uint8_t ipv4[4];
+
+	if (bytes == 4) {
+		answer_prefixes_find_v4(prefixes, address, &h->addresses);
+		return;
+	}
+	answer_prefixes_find_v6(prefixes, address, &h->addresses);
+	if (h->nat64 && h->nat64->version && nat64_extract(h->nat64, address, ipv4))
+		answer_prefixes_find_v4(prefixes, ipv4, &h->addresses);
 }
 
 static void answer_policy_addresses(
@@ -209,9 +217,13 @@ void answer_policy_question(const struct answer_policy *j, enum answer_policy_lo
 
 void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *question, uint16_t qtype, const struct dns_answer_view *answer,
-	struct answer_match *out)
+	const struct ip_address *nat64, struct answer_match *out)
 {
-	struct hearing h = {.answer_policy = j, .question = question, .qtype = qtype, .out = out};
+	struct hearing h = {.answer_policy = j,
+		.question = question,
+		.qtype = qtype,
+		.nat64 = nat64,
+		.out = out};
 	struct answer_records r = answer_records_of(question, answer);
 	struct answer_record record;
 	struct dns_name target;

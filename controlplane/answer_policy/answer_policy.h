@@ -60,10 +60,11 @@ bool answer_policy_concerns(const struct answer_policy *j, const struct dns_answ
 // leave to us what a list blocks by name. All else of it is theirs.
 void answer_policy_question(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *name, uint16_t qtype, struct answer_match *out);
-// Of the whole answer, with the above.
+// Of the whole answer, with the above. An IPv6 address with the prefix `nat64` (NULL, or version
+// 0: none, or the well-known one) stands for an IPv4 one too.
 void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *question, uint16_t qtype, const struct dns_answer_view *answer,
-	struct answer_match *out);
+	const struct ip_address *nat64, struct answer_match *out);
 // Does an allow rule of the table, or the operator's own data, decide the question for this group?
 bool answer_policy_allows(const struct answer_policy *j, const struct dns_name *question,
 	uint16_t qtype, const uint64_t group_lists[4]);

@@ -36,6 +36,10 @@ static void group_out(struct json_out *o, struct json_node *n, const struct conf
 	json_out_bool(o, n, "blocking", g->blocking);
 	lists_out(o, n, c, g);
 	json_out_bool(o, n, "cache", !g->disable_cache);
+	const struct config_ipv6 ipv6 = config_group_ipv6(c, g);
+	json_out_bool(o, n, "filter_aaaa", ipv6.filter_aaaa);
+	json_out_text(
+		o, n, "dns64", ipv6.dns64.version ? ip_address_text(&ipv6.dns64, true, text) : "");
 	struct json_node *upstreams = json_out_array(o, n, "upstreams");
 	for (unsigned k = 0; k < g->upstream_count; k++)
 		json_out_text(

@@ -72,8 +72,8 @@ static void resolver_out(
 	JSON_COUNTS_AS(o, n, "upstream_port_", &s->port, sent, replies, unreachable, strays,
 		refused, dead, unsent, full, open);
 	JSON_COUNTS(o, n, s, mismatched, stored, not_stored, rewritten, refused_rewrites, forwarded,
-		inflight, inflight_max, inflight_cap, waiters, waiter_cap, ring_anomalies,
-		foreign_messages);
+		dns64, filtered_aaaa, inflight, inflight_max, inflight_cap, waiters, waiter_cap,
+		ring_anomalies, foreign_messages);
 	api_lag_out(o, n, &s->lag);
 	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
 	answer_policy_out(o, n, &s->answer_policy);

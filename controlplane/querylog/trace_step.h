@@ -29,6 +29,7 @@
 	X(joined, "sends", "waiters") /* a question in flight; its waiters before */             \
 	X(renamed, "", "")            /* asked under another name: a local CNAME, safe search */ \
 	X(forwarded, "", "")          /* to a zone's servers */                                  \
+	X(dns64, "", "")              /* no AAAA: weir asks for A */                             \
 	X(l1_sent, "", "")                                                                       \
 	X(l1_hit, "", "age_s")                                                                   \
 	X(l1_miss, "", "")                                                                       \

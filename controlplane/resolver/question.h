@@ -29,13 +29,26 @@ ATTR_MUST_CHECK int question_read(
 	const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out);
 // Has its name been flushed since? Then the answer may be sent, but not stored (counted).
 bool question_is_flushed(const struct question *q, uint64_t since_ms, uint64_t now_ms);
+// question_direct.c
+enum direction {
+	DIRECT_ASK,
+	DIRECT_ALIAS,   // local CNAMEs are the whole answer
+	DIRECT_NO_AAAA, // the clients of this view get no AAAA
+	DIRECT_REFUSE
+};
+// The name and the servers to ask, for the life of the question; with anything but DIRECT_ASK there
+// are none. question_direct_end lets them go.
+enum direction question_direct(struct question *q);
+void question_direct_end(struct question *q);
+bool question_is_aaaa(const struct question *q);
+void question_tables(const struct resolver *r, struct table_registry *tables);
+
 // question_wait.c: arms its timer; once more for a client that joined after all had been served.
 void question_wait_begin(struct question *q, uint64_t now_ms);
 void question_wait_again(struct question *q, uint64_t now_ms);
 // Every waiter gets the stale record; false: there is none.
 bool question_stale_serve(struct question *q);
 
-void question_tables(const struct resolver *r, struct table_registry *tables);
 // Of the resolver's upstream_callbacks: an ask is a question's.
 enum upstream_take question_reply(struct upstream_ask *ask, const uint8_t *msg, size_t len);
 void question_failed(struct upstream_ask *ask, enum upstream_end why);

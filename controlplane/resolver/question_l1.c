@@ -30,8 +30,7 @@ const struct forward_zone *question_zone(const struct resolver *r, const struct 
 uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype)
 {
-	const struct forward_zone *zone = question_zone(r, view, asked, qtype);
-	return zone ? zone->hash : view->hash;
+	return view_l1_hash(view, question_zone(r, view, asked, qtype), qtype);
 }
 
 static void key_text(const struct question *q, struct l1_key *out)
@@ -80,7 +79,7 @@ static bool value_take(struct question *q, const struct l1_value *v)
 	if (is_known(r, &key, created_ms) || value_is_flushed(q, created_ms, now_ms)
 		|| !views_same_servers(r->views, q->def, q->turn))
 		return false;
-	resolver_check_reply(r, &q->query, &a, &finding);
+	resolver_check_reply(r, q->def, &q->query, &a, &finding);
 	store_answer(r, q, &a, &finding, created_ms, now_ms);
 	if (a.ttl_s <= v->age_s)
 		return false;

@@ -127,6 +127,8 @@ struct resolver_status {
 	uint64_t stored, not_stored;
 	uint64_t l1_answers, l1_too_large, refreshed_elsewhere;
 	uint64_t rewritten, refused_rewrites; // asked under another name; no room for one more
+	uint64_t dns64;                       // of AAAA without an answer, asked for A
+	uint64_t filtered_aaaa;               // answered without AAAA, by ipv6.filter_aaaa
 	uint64_t forwarded;                   // asked of a zone's servers
 	uint32_t inflight, inflight_max, waiters, inflight_cap, waiter_cap;
 	uint64_t ring_anomalies, foreign_messages;

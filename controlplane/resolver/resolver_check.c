@@ -29,21 +29,21 @@ bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
 	return true;
 }
 
-void resolver_check_answer(const struct resolver *r, const struct dns_query *q,
-	const struct dns_answer_view *answer, struct answer_match *out)
+void resolver_check_answer(const struct resolver *r, const struct view *in,
+	const struct dns_query *q, const struct dns_answer_view *answer, struct answer_match *out)
 {
 	out->count = 0;
 	if (r->answer_policy)
 		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER + r->index,
-			&q->name, q->qtype, answer, out);
+			&q->name, q->qtype, answer, &in->ipv6.dns64, out);
 }
 
-void resolver_check_reply(struct resolver *r, const struct dns_query *q, const struct dns_answer *a,
-	struct answer_match *out)
+void resolver_check_reply(struct resolver *r, const struct view *in, const struct dns_query *q,
+	const struct dns_answer *a, struct answer_match *out)
 {
 	const struct dns_answer_view view = dns_answer_view_of(a);
 
-	resolver_check_answer(r, q, &view, out);
+	resolver_check_answer(r, in, q, &view, out);
 	r->count.answer_policy.answers += r->answer_policy != NULL;
 	r->count.answer_policy.listed += out->count > 0;
 }
@@ -94,10 +94,11 @@ static void record_check(struct resolver *r, const struct l0_view *v, void *)
 	if (dns_name_read(&rd, &name))
 		return;
 	count->rechecked++;
+	l0_key_of_view(l0_writer_reader(r->l0), v, &key);
+	const struct view *in = views_find(r->views, key.view);
 	if (r->answer_policy)
 		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER + r->index, &name,
-			v->qtype, &v->answer, &finding);
-	l0_key_of_view(l0_writer_reader(r->l0), v, &key);
+			v->qtype, &v->answer, in ? &in->ipv6.dns64 : NULL, &finding);
 	key.name = name.wire;
 	if (!answer_match_mask(&finding, &mask)) {
 		count->rechecked_deleted += l0_writer_delete(r->l0, &key);

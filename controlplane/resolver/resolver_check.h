@@ -9,12 +9,13 @@
 ATTR_MUST_CHECK int resolver_check_open(struct resolver *r);
 void resolver_check_close(struct resolver *r);
 
-// Checks an answer to this query against the lists: the result is written to *out, all of it.
-void resolver_check_answer(const struct resolver *r, const struct dns_query *q,
-	const struct dns_answer_view *answer, struct answer_match *out);
+// Checks an answer to this query in this view against the lists: the result is written to *out, all
+// of it.
+void resolver_check_answer(const struct resolver *r, const struct view *in,
+	const struct dns_query *q, const struct dns_answer_view *answer, struct answer_match *out);
 // The same, and counts it.
-void resolver_check_reply(struct resolver *r, const struct dns_query *q, const struct dns_answer *a,
-	struct answer_match *out);
+void resolver_check_reply(struct resolver *r, const struct view *in, const struct dns_query *q,
+	const struct dns_answer *a, struct answer_match *out);
 // The same of a cached record, by its mask.
 void resolver_check_record(
 	const struct resolver *r, const struct l0_view *v, struct answer_match *out);

@@ -2,10 +2,10 @@
 #pragma once
 
 // struct resolver, which the resolver's files share: resolver_open.c (open, timers, settings),
-// resolver_miss.c, miss_ask.c (from a client's query to a question), question.c, question_wait.c
-// and question_l1.c (its life), resolver_check.c (answer policy), resolver_answer.c (replies),
-// resolver_store.c (L0), resolver_step.c (steps of the clock), resolver_refresh.c (renewals),
-// resolver_trace.c (watches), resolver_ask.c (the door of frontends), resolver_flush.c,
+// resolver_miss.c, miss_ask.c (from a client's query to a question), question.c, question_direct.c,
+// question_wait.c and question_l1.c (its life), resolver_check.c (answer policy), resolver_answer.c
+// (replies), resolver_store.c (L0), resolver_step.c (steps of the clock), resolver_refresh.c
+// (renewals), resolver_trace.c (watches), resolver_ask.c (the door of frontends), resolver_flush.c,
 // resolver_cache.c and resolver_status.c (calls from other threads), resolver_port.c (upstream
 // queries that workers send).
 //

@@ -158,7 +158,7 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 	if (!store_find(r, &key, &v) || v.answer.rcode != DNS_RCODE_NXDOMAIN
 		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH)
 		return false;
-	resolver_check_answer(r, &m->query, &v.answer, &finding);
+	resolver_check_answer(r, m->view, &m->query, &v.answer, &finding);
 	const struct l0_view copied = view_copied(&v, &bytes);
 	nxdomain_keep(r, &m->key, &copied, &finding);
 	return miss_cached(r, m, &copied, &finding, now_ms);

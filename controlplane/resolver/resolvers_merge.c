@@ -194,6 +194,8 @@ static void questions_sum(struct resolver_status *sum, const struct resolver_sta
 	SUM(rewritten);
 	SUM(refused_rewrites);
 	SUM(forwarded);
+	SUM(dns64);
+	SUM(filtered_aaaa);
 	SUM(inflight);
 	SUM(inflight_max);
 	SUM(waiters);

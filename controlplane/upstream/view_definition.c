@@ -80,9 +80,20 @@ static uint64_t names_everyone_hash(const struct config *c)
 
 enum { SERVERS_TEXT_MAX = CONFIG_UPSTREAMS_MAX * FORWARD_SERVER_TEXT_MAX };
 
+static char *ipv6_text(const struct config_ipv6 *v, char *p)
+{
+	if (v->dns64.version) {
+		p += sprintf(p, "dns64: ");
+		for (unsigned i = 0; i < sizeof(v->dns64.bytes); i++)
+			p += sprintf(p, "%02x", v->dns64.bytes[i]);
+		p += sprintf(p, "/%u\n", v->dns64.prefix_len);
+	}
+	return v->filter_aaaa ? stpcpy(p, "no aaaa\n") : p;
+}
+
 uint64_t view_definition_hash(const struct view_definition *d)
 {
-	char text[SERVERS_TEXT_MAX + 128 + SAFE_ENGINE_COUNT * 32];
+	char text[SERVERS_TEXT_MAX + 192 + SAFE_ENGINE_COUNT * 32];
 	char *p = stpcpy(text, "weir view 1\n");
 
 	p = d->group && d->group->upstream_count > 0
@@ -98,13 +109,22 @@ uint64_t view_definition_hash(const struct view_definition *d)
 	for (unsigned i = 0; d->safe && i < SAFE_ENGINE_COUNT; i++)
 		if (d->safe->level[i])
 			p += sprintf(p, "safe: %s %u\n", safe_engine_word(i), d->safe->level[i]);
+	p = ipv6_text(&d->ipv6, p);
 	uint64_t hash = contenthash(text, (size_t)(p - text));
 	return hash ? hash : 1;
 }
 
+struct view_definition view_definition_of(
+	const struct config *config, const struct config_group *group)
+{
+	return (struct view_definition){.everyone = &config->upstreams,
+		.group = group,
+		.ipv6 = config_group_ipv6(config, group)};
+}
+
 uint64_t view_hash(const struct config *config, const struct config_group *group)
 {
-	const struct view_definition d = {.everyone = &config->upstreams, .group = group};
+	const struct view_definition d = view_definition_of(config, group);
 	return view_definition_hash(&d);
 }
 
@@ -118,7 +138,8 @@ uint64_t view_everyone_hash(const struct config *c)
 bool view_safe_definition(
 	const struct config *c, const struct config_group *group, struct view_definition *out)
 {
-	*out = (struct view_definition){&c->upstreams, group, config_group_safe_search(c, group)};
+	*out = view_definition_of(c, group);
+	out->safe = config_group_safe_search(c, group);
 	return config_safe_search_any(out->safe);
 }
 

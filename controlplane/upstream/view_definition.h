@@ -5,6 +5,7 @@
 // has its own, the zones with other servers and the names that are resolved under another name.
 // Resolver loop's thread.
 
+#include "aaaa.h"
 #include "forward.h"
 #include "rewrite.h"
 
@@ -28,8 +29,12 @@ struct view_definition {
 	const struct config_upstreams *everyone; // servers of a group that has none of its own
 	const struct config_group *group;        // NULL: everyone
 	const struct config_safe_search *safe;   // NULL: not a safe view
+	struct config_ipv6 ipv6;
 };
 
+// NULL: everyone. Not the safe view.
+struct view_definition view_definition_of(
+	const struct config *config, const struct config_group *group);
 uint64_t view_definition_hash(const struct view_definition *d); // never 0
 // Of the safe view of a group. False: the group has no safe search.
 bool view_safe_definition(

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/keyhash.h>
 
 struct views {
 	struct upstream_shared shared;
@@ -124,7 +125,8 @@ static unsigned number_take(struct views *v)
 
 static bool has_view(const struct config_group *g)
 {
-	return g->upstream_count > 0 || g->disable_cache || view_names_hash(g) != 0;
+	return g->upstream_count > 0 || g->disable_cache || view_names_hash(g) != 0 || g->has_dns64
+	       || g->has_filter_aaaa;
 }
 
 static struct config_upstreams servers_of(const struct config *c, const struct config_group *g)
@@ -181,6 +183,7 @@ static int view_make(struct views *v, const struct config *c, const struct view_
 		.no_cache = d->group && d->group->disable_cache,
 		.own = d->group && d->group->upstream_count > 0,
 		.is_safe = d->safe != NULL,
+		.ipv6 = d->ipv6,
 		.upstreams = v->one[0].upstreams,
 	};
 	if (d->safe)
@@ -220,7 +223,7 @@ static int views_choose(struct views *v, const struct config *c, struct chosen *
 	int rc = 0;
 	for (unsigned i = 0; rc == 0 && i <= c->group_count; i++) {
 		const struct config_group *g = i ? &c->groups[i - 1] : NULL;
-		const struct view_definition plain = {.everyone = &c->upstreams, .group = g};
+		const struct view_definition plain = view_definition_of(c, g);
 		struct view_definition safe;
 		out->view[i] = &v->one[0];
 		out->safe[i] = NULL;
@@ -259,6 +262,7 @@ static void everyone_settle(struct views *v, const struct config *c)
 	uint64_t hash = view_hash(c, NULL);
 	v->turn += v->one[0].hash != hash;
 	v->one[0].hash = hash;
+	v->one[0].ipv6 = config_group_ipv6(c, NULL);
 	upstreams_configure(v->one[0].upstreams, &c->upstreams);
 }
 
@@ -344,6 +348,15 @@ const struct forward_zone *views_zone(
 		own = forward_find(view->names.zones, name);
 	const struct forward_zone *everyone = forward_find(v->one[0].names.zones, name);
 	return own && (!everyone || own->name.labels >= everyone->name.labels) ? own : everyone;
+}
+
+uint64_t view_l1_hash(const struct view *view, const struct forward_zone *zone, uint16_t qtype)
+{
+	if (!zone)
+		return view->hash;
+	if (qtype != DNS_TYPE_AAAA || !view->ipv6.dns64.version)
+		return zone->hash;
+	return zone->hash ^ contenthash(&view->ipv6.dns64, sizeof(view->ipv6.dns64));
 }
 
 int views_rewrite(const struct views *v, const struct view *view, const struct dns_name *name,

@@ -53,6 +53,7 @@ struct view {
 	bool own;      // upstreams are not everyone's
 	bool is_safe;  // names are those that safe_search_target knows with `safe`
 	struct config_safe_search safe;
+	struct config_ipv6 ipv6;
 	unsigned users;   // questions
 	uint64_t left_ms; // when it left the configuration; 0: it is in it
 	struct upstreams *upstreams;
@@ -84,6 +85,9 @@ const struct view *views_of_group(const struct views *v, unsigned group);
 // The zone in which a view asks for the name, its own before everyone's; NULL: none.
 const struct forward_zone *views_zone(
 	const struct views *v, const struct view *view, const struct dns_name *name);
+// What names the answers to such a question in L1: the servers (`zone`, NULL: those of the
+// view), and with DNS64 its prefix.
+uint64_t view_l1_hash(const struct view *view, const struct forward_zone *zone, uint16_t qtype);
 // Rewrites the name by the view. -ELOOP.
 ATTR_MUST_CHECK int views_rewrite(const struct views *v, const struct view *view,
 	const struct dns_name *name, struct rewrite *out);

@@ -28,7 +28,7 @@ static int steps_make(config_step *const *steps, unsigned count, const struct co
 static int config_fill(const struct config_doc *doc, const struct config_raw *raw, struct config *c)
 {
 	static config_step *const alone[] = {config_keys_apply, config_limits_apply,
-		config_cookies_apply, config_metrics_apply, config_redis_apply};
+		config_cookies_apply, config_metrics_apply, config_redis_apply, config_ipv6_apply};
 	static config_step *const base[] = {config_net_apply, config_access_apply,
 		config_lists_apply, config_update_apply, config_clients_apply, config_local_apply};
 	c->path = strdup(doc->absolute);

@@ -35,6 +35,17 @@ const struct config_schedules *config_group_schedules(
 	return &filter_of(c, group, group && group->has_schedules)->schedules;
 }
 
+struct config_ipv6 config_group_ipv6(const struct config *c, const struct config_group *group)
+{
+	struct config_ipv6 out = c->ipv6;
+	out.dns64_text = NULL;
+	if (group && group->has_dns64)
+		out.dns64 = group->ipv6.dns64;
+	if (group && group->has_filter_aaaa)
+		out.filter_aaaa = group->ipv6.filter_aaaa;
+	return out;
+}
+
 const char *config_group_name(const struct config_group *group)
 {
 	return group ? group->name : CONFIG_EVERYONE;

@@ -105,6 +105,10 @@ static int flags_apply(const struct config_doc *doc, const struct config_raw_gro
 		rc = flag_apply(doc, i, "blocking", raw->blocking, true, &g->blocking);
 	if (rc == 0)
 		rc = flag_apply(doc, i, "inherit", raw->inherit, true, &g->inherits);
+	g->has_filter_aaaa = raw->filter_aaaa != NULL;
+	if (rc == 0)
+		rc = flag_apply(
+			doc, i, "filter_aaaa", raw->filter_aaaa, false, &g->ipv6.filter_aaaa);
 	return rc;
 }
 
@@ -121,6 +125,7 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 	// Every check runs, also after one that failed: all errors of a group are reported at once.
 	int rc = name_apply(doc, raw->name, i, c);
 	rc = config_worse(rc, flags_apply(doc, raw, i, g));
+	rc = config_worse(rc, config_group_ipv6_apply(doc, raw, i, c));
 	rc = config_worse(rc, lists_apply(doc, owner, raw, &c->blocking, g));
 	rc = config_worse(rc, entries_apply(doc, owner, raw, g));
 	rc = config_worse(rc, config_block_apply(doc, owner, raw->block, &c->blocking, &g->block));

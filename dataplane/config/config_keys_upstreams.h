@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The keys of upstreams, in the form that config_keys.h explains.
+// The keys of upstreams, and of answers made from theirs (`ipv6`), in the form that config_keys.h
+// explains.
 
 #define CONFIG_KEYS_UPSTREAMS(X)                                                                 \
 	X(upstreams, first_timeout_ms, first_timeout_ms, NUMBER, none, "400", 20, 1500, LIVE,    \
@@ -60,3 +61,10 @@
 	X(upstream_policy, "latency", UPSTREAM_LATENCY)         \
 	X(upstream_policy, "least-outstanding", UPSTREAM_LEAST) \
 	X(upstream_policy, "round-robin", UPSTREAM_ROUND_ROBIN)
+
+#define CONFIG_KEYS_IPV6(X)                                                                   \
+	X(ipv6, dns64, dns64_text, TEXT, none, "", 0, 63, LIVE,                               \
+		"Prefix of a NAT64, `64:ff9b::/96` or one of your own: a name without AAAA "  \
+		"records gets one for each of its A records (DNS64, RFC 6147). Empty: none.") \
+	X(ipv6, filter_aaaa, filter_aaaa, BOOL, none, "false", 0, 0, LIVE,                    \
+		"`true`: no name has AAAA records, so that clients use IPv4.")

@@ -165,6 +165,10 @@ static const cyaml_schema_field_t raw_identity_fields[] = {
 	CONFIG_KEYS_IDENTITY(RAW_KEY) CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_ipv6_fields[] = {
+	CONFIG_KEYS_IPV6(RAW_KEY) CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_metrics_fields[] = {
 	CONFIG_KEYS_METRICS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_metrics, allow, &raw_text, CONFIG_METRICS_ALLOW_MAX),
@@ -290,6 +294,8 @@ static const cyaml_schema_field_t raw_group_fields[] = {
 	RAW_TEXT(config_raw_group, disable_cache),
 	RAW_TEXT(config_raw_group, blocking),
 	RAW_TEXT(config_raw_group, inherit),
+	RAW_TEXT(config_raw_group, dns64),
+	RAW_TEXT(config_raw_group, filter_aaaa),
 	RAW_SEQUENCE(config_raw_group, clients, &raw_text, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
 	RAW_SEQUENCE(config_raw_group, vlans, &raw_text, CONFIG_VLAN_MAX),
 	RAW_SEQUENCE(config_raw_group, allow, &raw_text, CONFIG_GROUP_ENTRIES_MAX),
@@ -323,6 +329,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(access),
 	RAW_SECTION_FIELD(cookies),
 	RAW_SECTION_FIELD(identity),
+	RAW_SECTION_FIELD(ipv6),
 	RAW_SECTION_FIELD(metrics),
 	RAW_SECTION_FIELD(redis),
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),

@@ -130,6 +130,10 @@ struct config_raw_identity {
 	char *version, *name, *nsid;
 };
 
+struct config_raw_ipv6 {
+	char *dns64, *filter_aaaa;
+};
+
 struct config_raw_metrics {
 	char *listen, *ready_needs_upstream;
 	char **allow;
@@ -191,7 +195,7 @@ struct config_raw_forward {
 };
 
 struct config_raw_group {
-	char *name, *disable_cache, *blocking, *inherit;
+	char *name, *disable_cache, *blocking, *inherit, *dns64, *filter_aaaa;
 	char **allow, **deny;
 	unsigned allow_count, deny_count;
 	struct config_raw_block *block;
@@ -257,6 +261,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_access *access;
 	struct config_raw_cookies *cookies;
 	struct config_raw_identity *identity;
+	struct config_raw_ipv6 *ipv6;
 	struct config_raw_metrics *metrics;
 	struct config_raw_redis *redis;
 	struct config_raw_blocking_update *blocking_update; // blocking->update, which owns it

@@ -103,6 +103,15 @@ ATTR_MUST_CHECK int config_block_apply(const struct config_doc *doc, const char 
 	const struct config_raw_block *raw, const struct config_blocking *everyone,
 	struct config_block *out);
 
+// The section `ipv6`, and the same keys of a group.
+
+// -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_ipv6_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+// The prefix of group `i`.
+ATTR_MUST_CHECK int config_group_ipv6_apply(const struct config_doc *doc,
+	const struct config_raw_group *raw, unsigned i, struct config *out);
+
 // The section blocking.rebinding.
 
 // `raw`: NULL: not given. -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled.

@@ -369,6 +369,13 @@ struct config_forward_zone {
 	struct config_upstream *servers;
 };
 
+// How questions for AAAA are answered.
+struct config_ipv6 {
+	char *dns64_text;        // of `prefix`; NULL in a group
+	bool filter_aaaa;        // no AAAA at all
+	struct ip_address dns64; // prefix for DNS64 (RFC 6147); version 0: none
+};
+
 // Clients that are treated in their own way. Its number is its place in the list, from 1 on.
 struct config_group {
 	char *name; // unique
@@ -385,6 +392,8 @@ struct config_group {
 	bool has_services, has_safe_search, has_schedules;
 	struct config_filter filter;
 	bool disable_cache;
+	bool has_dns64, has_filter_aaaa; // else those of everyone count
+	struct config_ipv6 ipv6;
 	bool blocking;           // false: nothing is blocked
 	bool has_lists;          // false: every list applies, or none where it does not inherit
 	unsigned *lists;         // indices of blocking.lists
@@ -412,6 +421,7 @@ struct config {
 	struct config_access access;
 	struct config_cookies cookies;
 	struct config_identity identity;
+	struct config_ipv6 ipv6;
 	struct config_metrics metrics;
 	struct config_redis redis;
 	unsigned client_count;
@@ -442,6 +452,7 @@ const struct config_safe_search *config_group_safe_search(
 	const struct config *c, const struct config_group *group);
 const struct config_schedules *config_group_schedules(
 	const struct config *c, const struct config_group *group);
+struct config_ipv6 config_group_ipv6(const struct config *c, const struct config_group *group);
 #define CONFIG_EVERYONE "everyone"                               // no group can be called so
 const char *config_group_name(const struct config_group *group); // CONFIG_EVERYONE of NULL
 

@@ -61,6 +61,7 @@ SECTIONS = {
     "access": "Clients that may ask, and how often ([access.md](../how-to/access.md)).",
     "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
     "identity": "What weir says about itself in class CHAOS and by NSID ([access.md](../how-to/access.md)).",
+    "ipv6": "Networks with only one of IPv4 and IPv6 ([ipv6.md](../how-to/ipv6.md)).",
     "metrics": "Metrics for a Prometheus that cannot reach the control socket ([metrics.md](metrics.md)).",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir keeps working when Redis is away.",
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](../how-to/groups.md).",
@@ -244,6 +245,8 @@ LISTS = {
         ("upstreams", "`address`, `name`, `weight`, `pin`", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
          "Servers of the group, as in `upstreams.servers`. The group then shares cached answers, in L0 and in Redis, only with groups that have the same "
          "servers, on other boxes too."),
+        ("dns64", "IPv6 prefix, `off`", "`ipv6.dns64`", None, "live", "As `ipv6.dns64`, for this group."),
+        ("filter_aaaa", "`true`, `false`", "`ipv6.filter_aaaa`", None, "live", "As `ipv6.filter_aaaa`, for this group."),
         ("disable_cache", "`true`, `false`", "`false`", None, "live",
          "`true`: weir resolves every question again; it neither reads nor stores answers in L0 or L1. Clients that ask the same at "
          "the same time share one answer."),

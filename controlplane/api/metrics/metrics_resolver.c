@@ -51,6 +51,8 @@ static const struct metrics_field of_resolver[] = {
 	TOTAL(rewritten, "Questions that weir asked under another name."),
 	TOTAL(refused_rewrites, "Questions under another name refused because there was no room."),
 	TOTAL(forwarded, "Questions sent to the servers of a forward zone."),
+	TOTAL(dns64, "AAAA questions without an answer that were asked for A (DNS64)."),
+	TOTAL(filtered_aaaa, "AAAA questions answered without AAAA by ipv6.filter_aaaa."),
 	TOTAL(l1_answers, "Questions answered from L1."),
 	TOTAL(refreshed_elsewhere, "Refreshes left to another box."),
 	TOTAL(ring_anomalies, "Implausible values read from shared memory."),

@@ -32,7 +32,7 @@ static void answer_chain(const char *names, const char *address)
 	assert_int_equal(dns_answer_read(build.buf, build.w.pos, &q, &limits, &answer), 0);
 	const struct dns_answer_view v = dns_answer_view_of(&answer);
 	answer_policy_answer(
-		f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &q.name, q.qtype, &v, &finding);
+		f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &q.name, q.qtype, &v, NULL, &finding);
 	assert_true(finding.count == 0 || answer_policy_concerns(f.answer_policy, &v));
 }
 

@@ -4,6 +4,7 @@
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 
 static struct answer_policy_fixture f;
+static const struct ip_address *nat64;
 
 // Is an answer with this address to this name blocked?
 static bool blocked(const char *name, const char *address)
@@ -19,7 +20,7 @@ static bool blocked(const char *name, const char *address)
 	memcpy(bytes + 12, a.bytes, len);
 	const struct dns_answer_view v = {.bytes = bytes, .len = 12 + len, .ancount = 1};
 	answer_policy_answer(
-		f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &q, bytes[3], &v, &finding);
+		f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &q, bytes[3], &v, nat64, &finding);
 	static const char *const title = REBINDING_TITLE;
 	const struct rule_set group = fixture_group(&f, &title, 1);
 	return answer_match_list(&finding, group.lists) >= 0;
@@ -55,6 +56,13 @@ static void test_addresses_and_names(void **)
 		"fd53::1", "fe80::1", "::ffff:192.168.1.1", "64:ff9b::10.0.0.1"};
 	static const char *const public[] = {"1.0.0.0", "9.255.255.255", "172.32.0.0", "192.0.2.1",
 		"192.169.0.0", "::2", "2001:db8::1", "64:ff9b::8.8.8.8"};
+	struct ip_address own; // prefix of a NAT64
+	assert_int_equal(ip_address_parse("2001:db8:64::/48", &own), 0);
+	assert_false(blocked("www.example", "2001:db8:64:a00:0:100::"));
+	nat64 = &own;
+	assert_true(blocked("www.example", "2001:db8:64:a00:0:100::"));
+	assert_false(blocked("www.example", "2001:db8:64:b00:0:100::"));
+	assert_false(blocked("www.example", "2001:db8:65:a00:0:100::"));
 	for (unsigned i = 0; i < ARRAY_LEN(private); i++) {
 		assert_true(blocked("www.example", private[i]));
 		assert_false(blocked("nas.home.example", private[i]));

@@ -341,8 +341,8 @@ static void audit_record(struct audit *a, const struct l0_view *v)
 	struct rd rd = rd_init(v->name, v->name_len);
 	struct dns_name name;
 	assert_int_equal(dns_name_read(&rd, &name), 0);
-	answer_policy_answer(
-		a->answer_policy, ANSWER_POLICY_ON_RESOLVER, &name, v->qtype, &v->answer, &finding);
+	answer_policy_answer(a->answer_policy, ANSWER_POLICY_ON_RESOLVER, &name, v->qtype,
+		&v->answer, NULL, &finding);
 	a->records++;
 	a->listed += v->masked;
 	a->wrong += !answer_match_mask(&finding, &mask)
@@ -400,7 +400,7 @@ static void fill(void *arg)
 			.ttl_off = {6}};
 		memcpy(a->bytes, bytes, w.pos);
 		a->sum = csum_partial(a->bytes, a->len);
-		resolver_check_reply(r, &q.query, a, &finding);
+		resolver_check_reply(r, views_everyone(r->views), &q.query, a, &finding);
 		store_answer(r, &q, a, &finding, clock_mono_ms(), clock_mono_ms());
 	}
 }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "policy/safe_search.h"
+#include "question.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+// Where a question goes: the name that weir asks for in place of the client's, and the servers.
+
+enum { SAFE_CNAME_TTL_S = 300 };
+
+bool question_is_aaaa(const struct question *q)
+{
+	return q->query.qtype == DNS_TYPE_AAAA && q->query.qclass == DNS_CLASS_IN;
+}
+
+// Only as long as it has to be: most have one CNAME, and there may be many of them.
+static struct rewrite *rewrite_keep(struct resolver *r, const struct rewrite *w)
+{
+	size_t size = offsetof(struct rewrite, alias) + w->count * sizeof(w->alias[0]);
+	struct rewrite *kept = r->rewrites < RESOLVER_REWRITES_MAX ? malloc(size) : NULL;
+	if (!kept) {
+		r->count.refused_rewrites++;
+		return NULL;
+	}
+	memcpy(kept, w, size);
+	age_add(&r->rewrite_ages, &kept->age);
+	if (++r->rewrites > r->rewrites_most)
+		r->rewrites_most = r->rewrites;
+	r->count.rewritten++;
+	return kept;
+}
+
+// The host of a search engine that a name stands for in a safe view, as one more CNAME.
+static int safe_follow(const struct question *q, struct rewrite *w)
+{
+	const struct dns_name *name = w->count ? &w->alias[w->count - 1].target : &q->query.name;
+	struct dns_name target;
+	const char *text = NULL;
+
+	if (q->def->is_safe && safe_search_has_type(q->query.qtype))
+		text = safe_search_target(name, &q->def->safe);
+	if (!text)
+		return 0;
+	if (dns_name_from_text(text, strlen(text), &target) < 0)
+		return -EINVAL;
+	return rewrite_add(w, target.wire, target.len, SAFE_CNAME_TTL_S);
+}
+
+// With DNS64 the name of an address in its prefix stands for that of an IPv4 address.
+static int reverse_follow(const struct question *q, struct rewrite *w)
+{
+	struct dns_name target;
+
+	if (q->query.qtype != DNS_TYPE_PTR || !q->def->ipv6.dns64.version || w->count
+		|| !aaaa_reverse(&q->def->ipv6.dns64, &q->query.name, &target))
+		return 0;
+	return rewrite_add(w, target.wire, target.len, AAAA_TTL_MAX_S);
+}
+
+enum direction question_direct(struct question *q)
+{
+	struct resolver *r = q->owner;
+	struct rewrite w;
+
+	if (views_rewrite(r->views, q->def, &q->query.name, &w) < 0 || safe_follow(q, &w) < 0
+		|| reverse_follow(q, &w) < 0)
+		return DIRECT_REFUSE;
+	if (w.count > 0) {
+		q->rewrite = rewrite_keep(r, &w);
+		if (!q->rewrite)
+			return DIRECT_REFUSE;
+		question_note(q, TRACE_renamed, 0);
+		if (q->query.qtype == DNS_TYPE_CNAME || q->query.qtype == DNS_TYPE_ANY)
+			return DIRECT_ALIAS;
+	}
+	if (question_is_aaaa(q) && q->def->ipv6.filter_aaaa)
+		return DIRECT_NO_AAAA;
+	const struct dns_name *asked = question_asked(q);
+	const struct forward_zone *zone = question_zone(r, q->def, asked, q->query.qtype);
+	q->l1_hash = view_l1_hash(q->def, zone, q->query.qtype);
+	q->turn = views_turn(r->views);
+	if (zone) {
+		q->forward = zone->set;
+		q->forward->questions++;
+		r->count.forwarded++;
+		question_note(q, TRACE_forwarded, 0);
+	}
+	return DIRECT_ASK;
+}
+
+void question_direct_end(struct question *q)
+{
+	struct resolver *r = q->owner;
+
+	if (q->forward)
+		q->forward->questions--;
+	q->forward = NULL;
+	if (q->rewrite) {
+		age_remove(&r->rewrite_ages, &q->rewrite->age);
+		r->rewrites--;
+	}
+	FREE_AND_NULL(q->rewrite);
+}
+
+void question_tables(const struct resolver *r, struct table_registry *tables)
+{
+	table_register(tables,
+		&(struct table_info){.name = "rewrites",
+			.owner = "resolver loop",
+			.eviction = "refuse: SERVFAIL",
+			.lifetime = "life of the question",
+			TABLE_WORK_FOR(5000),
+			.cap = RESOLVER_REWRITES_MAX,
+			.used = r->rewrites,
+			.bytes = r->rewrites * sizeof(struct rewrite),
+			.high = r->rewrites_most,
+			.refused = r->count.refused_rewrites,
+			.oldest_ms = table_age(age_since(&r->rewrite_ages), clock_mono_ms()),
+			.has = TABLE_AGES | TABLE_REFUSES});
+}

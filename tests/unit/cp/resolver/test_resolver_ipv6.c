@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// DNS64 and `filter_aaaa` of groups: questions to the server, replies, and records in L0.
+// The fake server answers every question with an A record, so no name has AAAA.
+
+#include "resolver_rig.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_name.h>
+#include <weir/dns_proto.h>
+
+enum { NAT64, NO_IPV6, PLAIN, GROUPS };
+
+static struct config_group groups[GROUPS];
+static struct policy_group view[GROUPS];
+static _Atomic bool looked;
+
+static void on_views(void *)
+{
+	for (unsigned i = 0; i < GROUPS; i++)
+		resolver_group_view(rig.resolver, i, &view[i]);
+	looked = true;
+}
+
+static int setup(void **state)
+{
+	static char names[GROUPS][8] = {"nat64", "no ipv6", "plain"};
+	rig_setup(state);
+	rig_box_stop();
+	for (unsigned i = 0; i < GROUPS; i++)
+		groups[i] = (struct config_group){.name = names[i], .blocking = true};
+	groups[NAT64].has_dns64 = true;
+	assert_int_equal(ip_address_parse("64:ff9b::/96", &groups[NAT64].ipv6.dns64), 0);
+	groups[NO_IPV6].has_filter_aaaa = groups[NO_IPV6].ipv6.filter_aaaa = true;
+	rig.config.upstreams.count = 1;
+	rig.config.groups = groups;
+	rig.config.group_count = GROUPS;
+	fake[0].ttl_s = 3000;
+	rig_box_start();
+	looked = false;
+	assert_int_equal(loop_call(rig.loop, on_views, NULL), 0);
+	for (unsigned i = 0; i < 20000 && !looked; i++)
+		usleep(1000);
+	assert_true(looked);
+	return 0;
+}
+
+static void ask_type(unsigned group, const char *name, uint16_t type, uint16_t id)
+{
+	const struct fake_miss m = {
+		.name = name, .type = type, .id = id, .view = view[group].view, .has_opt = true};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+}
+
+static unsigned answers(void)
+{
+	return get_u16(got.dns + 6);
+}
+
+// The last bytes of the answer before the OPT.
+static const uint8_t *last_address(void)
+{
+	return got.dns + got.head.dns_len - 11 - 16;
+}
+
+static void test_views_differ(void **)
+{
+	assert_int_not_equal(view[NAT64].view, 0);
+	assert_int_not_equal(view[NO_IPV6].view, 0);
+	assert_int_not_equal(view[NAT64].view, view[NO_IPV6].view);
+	assert_int_equal(view[PLAIN].view, 0);
+}
+
+static void test_dns64_makes_aaaa_of_a(void **)
+{
+	char text[INET6_ADDRSTRLEN];
+	ask_type(NAT64, "www.example", DNS_TYPE_AAAA, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	assert_int_equal(answers(), 1);
+	inet_ntop(AF_INET6, last_address(), text, sizeof(text));
+	assert_string_equal(text, "64:ff9b::c000:201");
+	assert_int_equal(get_u32(last_address() - 6), 600); // no SOA said how long
+	assert_int_equal(fake[0].udp_queries, 2);
+	assert_int_equal(status().dns64, 1);
+	ask_type(NAT64, "www.example", DNS_TYPE_AAAA, 2);
+	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	assert_int_equal(answers(), 1);
+	ask_type(NAT64, "www.example", DNS_TYPE_A, 3); // as everywhere
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	assert_int_equal(answers(), 1);
+	assert_int_equal(fake[0].udp_queries, 3);
+}
+
+static void test_others_get_no_aaaa_from_it(void **)
+{
+	ask_type(NAT64, "www.example", DNS_TYPE_AAAA, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	ask_type(PLAIN, "www.example", DNS_TYPE_AAAA, 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	assert_int_equal(answers(), 0);
+	assert_int_equal(status().dns64, 1);
+}
+
+static void test_dns64_when_a_fails_too(void **)
+{
+	fake[0].mode = FAKE_NO_NAME;
+	ask_type(NAT64, "none.example", DNS_TYPE_AAAA, 1);
+	expect_answer(1000, 1, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	assert_int_equal(fake[0].udp_queries, 1); // the name does not exist: no query for A
+	assert_int_equal(status().dns64, 0);
+}
+
+static void test_reverse_name(void **)
+{
+	ask_type(NAT64, "1.2.2.0.0.0.0.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa",
+		DNS_TYPE_PTR, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	assert_string_equal(fake[0].last_name, "33.2.0.192.in-addr.arpa");
+	assert_true(answers() >= 1); // the CNAME
+}
+
+static void test_filter_asks_nobody(void **)
+{
+	ask_type(NO_IPV6, "www.example", DNS_TYPE_AAAA, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	assert_int_equal(answers(), 0);
+	assert_int_equal(get_u16(got.dns + 8), 1); // the SOA
+	assert_int_equal(fake[0].udp_queries, 0);
+	assert_int_equal(status().filtered_aaaa, 1);
+	ask_type(NO_IPV6, "www.example", DNS_TYPE_AAAA, 2);
+	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	ask_type(NO_IPV6, "www.example", DNS_TYPE_A, 3);
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	assert_int_equal(answers(), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_views_differ, setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_dns64_makes_aaaa_of_a, setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_others_get_no_aaaa_from_it, setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_dns64_when_a_fails_too, setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_reverse_name, setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_filter_asks_nobody, setup, rig_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
