@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The steering program of an AF_XDP port: DNS over UDP to a service address goes to the socket of
-// the queue that it came in on, everything else to the kernel as if nobody were here.
+// The steering program of an AF_XDP port: DNS over UDP to a service address, and what upstream
+// servers send to the ports from which workers asked them, goes to the socket of the queue that it
+// came in on, everything else to the kernel as if nobody were here.
 //
 // It takes exactly what stage_net.c would take from a port of its own: IPv4 with options, IPv6 with
 // extension headers, at most one 802.1Q tag, first fragments (which the data plane drops and
-// counts); later fragments show no port and stay with the kernel. Where no data plane works (the
-// gate is shut), the frame is for another host, or a queue has no socket, the kernel gets the
-// query, at once and without anyone's help: that is what makes kill -9 harmless. Nothing is ever
-// dropped or changed here.
+// counts); later fragments show no port and stay with the kernel. Of upstream servers it takes what
+// server_hear.c hears: replies, and ICMP that they cannot be reached (but for that which tells the
+// kernel a path's MTU). A reply counts only while a worker asked from its port of late, and only
+// from that server to our source address: a program of this machine that uses the port otherwise
+// keeps its datagrams. Where no data plane works (the gate is shut), the frame is for another host,
+// or a queue has no socket, the kernel gets it, at once and without anyone's help: that is what
+// makes kill -9 harmless. Nothing is ever dropped or changed here.
 
 #include "weir/steer_abi.h"
 
@@ -29,6 +33,10 @@ enum {
 	EXTENSION_UNIT = 8,
 	FRAGMENT_OFFSET = 0x1fff,
 	FRAGMENT_OFFSET_IPV6 = 0xfff8,
+	ICMP_HEADER_LEN = 8, // RFC 792, RFC 4443; linux/icmp.h brings libc along
+	ICMP_UNREACHABLE = 3,
+	ICMP_TOO_LARGE = 4, // a code of it
+	ICMPV6_UNREACHABLE = 1,
 };
 
 struct {
@@ -44,6 +52,21 @@ struct {
 	__type(key, struct steer_address);
 	__type(value, __u32);
 } weir_addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, STEER_SERVERS_MAX);
+	__type(key, struct steer_server);
+	__type(value, __u32);
+} weir_servers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct steer_asked);
+} weir_asked SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -68,31 +91,86 @@ static __always_inline int counted(int action, enum steer_counter why)
 	return action;
 }
 
-static __always_inline bool udp_is_dns(const void *at, const void *end)
+// Both ends of a datagram, or of the one that an ICMP message quotes: there `from` is where that
+// went. Ports in network byte order.
+struct ends {
+	struct steer_address from, to;
+	__be16 from_port, to_port;
+	bool is_quoted;
+};
+
+static __always_inline struct steer_address mapped(__be32 ipv4)
 {
-	const struct udphdr *udp = at;
-	return (const void *)(udp + 1) <= end && udp->dest == bpf_htons(STEER_DNS_PORT);
+	return (struct steer_address){{0, 0, bpf_htonl(0xffff), ipv4}};
 }
 
-static __always_inline bool ipv4_is_dns(const void *at, const void *end, struct steer_address *to)
+static __always_inline bool udp_ends(const void *at, const void *end, struct ends *out)
+{
+	const struct udphdr *udp = at;
+	if ((const void *)(udp + 1) > end)
+		return false;
+	out->from_port = udp->source;
+	out->to_port = udp->dest;
+	out->is_quoted = false;
+	return true;
+}
+
+// The datagram of this host that an ICMP message quotes; its IP header has no options.
+static __always_inline bool icmp_ends(const void *at, const void *end, struct ends *out)
+{
+	const __u8 *icmp = at;
+	const struct iphdr *ip = at + ICMP_HEADER_LEN;
+	const struct udphdr *udp = (const void *)(ip + 1);
+	if ((const void *)(udp + 1) > end || icmp[0] != ICMP_UNREACHABLE
+		|| icmp[1] == ICMP_TOO_LARGE || ip->version != 4 || ip->ihl != 5
+		|| ip->protocol != IPPROTO_UDP)
+		return false;
+	*out = (struct ends){mapped(ip->daddr), mapped(ip->saddr), udp->dest, udp->source, true};
+	return true;
+}
+
+static __always_inline bool icmpv6_ends(const void *at, const void *end, struct ends *out)
+{
+	const __u8 *icmp = at;
+	const struct ipv6hdr *ip = at + ICMP_HEADER_LEN;
+	const struct udphdr *udp = (const void *)(ip + 1);
+	if ((const void *)(udp + 1) > end || icmp[0] != ICMPV6_UNREACHABLE || ip->version != 6
+		|| ip->nexthdr != IPPROTO_UDP)
+		return false;
+	__builtin_memcpy(&out->from, &ip->daddr, sizeof(out->from));
+	__builtin_memcpy(&out->to, &ip->saddr, sizeof(out->to));
+	out->from_port = udp->dest;
+	out->to_port = udp->source;
+	out->is_quoted = true;
+	return true;
+}
+
+static __always_inline bool ipv4_ends(const void *at, const void *end, struct ends *out)
 {
 	const struct iphdr *ip = at;
 	if ((const void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5
-		|| ip->protocol != IPPROTO_UDP || (ip->frag_off & bpf_htons(FRAGMENT_OFFSET)))
+		|| (ip->frag_off & bpf_htons(FRAGMENT_OFFSET)))
 		return false;
-	*to = (struct steer_address){{0, 0, bpf_htonl(0xffff), ip->daddr}};
-	return udp_is_dns(at + ip->ihl * 4, end);
+	at += ip->ihl * 4;
+	if (ip->protocol == IPPROTO_ICMP)
+		return icmp_ends(at, end, out);
+	out->from = mapped(ip->saddr);
+	out->to = mapped(ip->daddr);
+	return ip->protocol == IPPROTO_UDP && udp_ends(at, end, out);
 }
 
 // Extension headers (RFC 8200 4) are passed over as far as the data plane would.
-static __always_inline bool ipv6_is_dns(const void *at, const void *end, struct steer_address *to)
+static __always_inline bool ipv6_ends(const void *at, const void *end, struct ends *out)
 {
 	const struct ipv6hdr *ip = at;
 	if ((const void *)(ip + 1) > end || ip->version != 6)
 		return false;
-	__builtin_memcpy(to, &ip->daddr, sizeof(*to));
+	__builtin_memcpy(&out->from, &ip->saddr, sizeof(out->from));
+	__builtin_memcpy(&out->to, &ip->daddr, sizeof(out->to));
 	__u8 next = ip->nexthdr;
 	at = ip + 1;
+	if (next == IPPROTO_ICMPV6)
+		return icmpv6_ends(at, end, out);
 	for (int i = 0; i < EXTENSIONS_MAX && next != IPPROTO_UDP; i++) {
 		const __u8 *header = at;
 		if (at + EXTENSION_UNIT > end)
@@ -109,10 +187,10 @@ static __always_inline bool ipv6_is_dns(const void *at, const void *end, struct 
 		}
 		next = header[0];
 	}
-	return next == IPPROTO_UDP && udp_is_dns(at, end);
+	return next == IPPROTO_UDP && udp_ends(at, end, out);
 }
 
-static __always_inline bool frame_is_dns(const void *at, const void *end, struct steer_address *to)
+static __always_inline bool frame_ends(const void *at, const void *end, struct ends *out)
 {
 	const struct ethhdr *ether = at;
 	if ((const void *)(ether + 1) > end)
@@ -126,8 +204,31 @@ static __always_inline bool frame_is_dns(const void *at, const void *end, struct
 		at += VLAN_LEN;
 	}
 	if (type == bpf_htons(ETH_P_IP))
-		return ipv4_is_dns(at, end, to);
-	return type == bpf_htons(ETH_P_IPV6) && ipv6_is_dns(at, end, to);
+		return ipv4_ends(at, end, out);
+	return type == bpf_htons(ETH_P_IPV6) && ipv6_ends(at, end, out);
+}
+
+// Did a worker ask from that port of late? Of the kernel's own traffic most ends here.
+static __always_inline bool is_asked(const struct steer_gate *gate, __be16 port)
+{
+	__u32 zero = 0;
+	const struct steer_asked *asked = bpf_map_lookup_elem(&weir_asked, &zero);
+	if (!asked || !gate)
+		return false;
+	const __u16 was = asked->port[bpf_ntohs(port)];
+	const __u32 age = (gate->asked_tick + STEER_ASKED_SKEW - (was >> STEER_ASKED_BITS))
+			  & STEER_ASKED_AGE_MASK;
+	return was % (1u << STEER_ASKED_BITS) != 0 && age <= STEER_ASKED_TICKS + STEER_ASKED_SKEW;
+}
+
+static __always_inline bool is_ours(const struct steer_gate *gate, const struct ends *e)
+{
+	if (!e->is_quoted && e->to_port == bpf_htons(STEER_DNS_PORT))
+		return bpf_map_lookup_elem(&weir_addresses, &e->to);
+	if (!is_asked(gate, e->to_port))
+		return false;
+	const struct steer_server s = {e->from, e->to, e->from_port};
+	return bpf_map_lookup_elem(&weir_servers, &s);
 }
 
 static __always_inline bool gate_is_open(const struct steer_gate *gate)
@@ -135,8 +236,8 @@ static __always_inline bool gate_is_open(const struct steer_gate *gate)
 	return gate && bpf_ktime_get_coarse_ns() < gate->until_ns;
 }
 
-// To the interface, or to a group, which the data plane drops and counts. frame_is_dns has seen
-// that the header is there.
+// To the interface, or to a group, which the data plane drops and counts. frame_ends has seen that
+// the header is there.
 static __always_inline bool is_for_us(
 	const void *frame, const void *end, const struct steer_gate *gate)
 {
@@ -159,11 +260,11 @@ int weir_steer(struct xdp_md *ctx)
 {
 	const void *frame = (const void *)(long)ctx->data;
 	const void *end = (const void *)(long)ctx->data_end;
-	struct steer_address to;
-	if (!frame_is_dns(frame, end, &to) || !bpf_map_lookup_elem(&weir_addresses, &to))
-		return counted(XDP_PASS, STEER_passed);
+	struct ends ends;
 	__u32 zero = 0;
 	const struct steer_gate *gate = bpf_map_lookup_elem(&weir_gate, &zero);
+	if (!frame_ends(frame, end, &ends) || !is_ours(gate, &ends))
+		return counted(XDP_PASS, STEER_passed);
 	if (!gate_is_open(gate))
 		return counted(XDP_PASS, STEER_gate_shut);
 	if (!is_for_us(frame, end, gate))

@@ -232,6 +232,7 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	w->traces = (uint32_t)dp->incarnation;
 	dedup_init(&w->dedup, recent);
 	ports_bind(&dp->ports, c, w);
+	steering_bind(&dp->steering, w);
 	worker_rings_bind(&dp->worker_rings, w);
 	atomic_store_explicit(&w->stats->mbuf_size, w->pool->size, memory_order_relaxed);
 	dp->worker[index] = w;
@@ -279,6 +280,10 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 	if (rc) {
 		snprintf(why, WHY_MAX, "no memory");
 		return rc;
+	}
+	if (dp->steering.count) {
+		h->activate.on_hops = steering_servers;
+		h->activate.on_hops_arg = &dp->steering;
 	}
 	atomic_store_explicit(&h->stats->tsc_hz, rte_get_tsc_hz(), memory_order_relaxed);
 	housekeep_init(h, clock_mono_ms());

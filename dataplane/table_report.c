@@ -306,7 +306,9 @@ static void rest_write(const struct housekeep *h)
 	put(&t[STATS_dp_xdp_sockets],
 		&(struct stats_table_copy){.cap = SHM_WORKERS_MAX * CONFIG_PORTS_MAX,
 			.used = h->steering ? h->steering->socket_count : 0,
-			.bytes = sizeof(*h->steering)});
+			.bytes = sizeof(*h->steering)
+				 + (h->steering ? h->steering->count : 0)
+					   * sizeof(struct steer_asked)});
 	put(&t[STATS_dp_stats], &(struct stats_table_copy){.cap = SHM_WORKERS_MAX,
 					.used = h->worker_count,
 					.bytes = h->worker_rings->stats.size,

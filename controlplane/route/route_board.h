@@ -19,7 +19,7 @@
 	X(kernel, "upstreams.via is kernel")                                             \
 	X(few_ports, "too few local ports outside net.ipv4.ip_local_port_range")         \
 	X(no_route, "there is no route to it")                                           \
-	X(elsewhere, "its route does not leave by an exception interface")               \
+	X(elsewhere, "its route does not leave by an interface of weir's ports")         \
 	X(unfit, "the interface of its route is no Ethernet, or its MTU is too small")   \
 	X(other_source, "its route has another source address than that of the servers " \
 			"before it")                                                     \

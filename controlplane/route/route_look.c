@@ -44,10 +44,18 @@ static uint32_t word_of(const void *data)
 	return word;
 }
 
-bool route_look_has_exception(const struct config_dataplane *dp)
+// The kernel's interface of a port, which has the routes; NULL: it has none.
+static const char *interface_of(const struct config_port *p)
+{
+	if (p->xdp)
+		return p->xdp;
+	return p->exception && p->exception[0] ? p->exception : NULL;
+}
+
+bool route_look_has_interface(const struct config_dataplane *dp)
 {
 	for (unsigned i = 0; i < dp->port_count; i++)
-		if (!dp->ports[i].xdp && dp->ports[i].exception && dp->ports[i].exception[0])
+		if (interface_of(&dp->ports[i]))
 			return true;
 	return false;
 }
@@ -114,13 +122,12 @@ static const struct route_link *link_of(struct route_look *l, int index)
 	return &l->link[l->link_count++];
 }
 
-// The data plane's port whose exception interface has the name; -1: none. One that the kernel
-// shares by AF_XDP is none: its steering program leaves replies to the kernel.
+// The data plane's port with that exception interface, or that shares it by AF_XDP; -1: none.
 static int port_named(const struct config_dataplane *dp, const char *name)
 {
 	for (unsigned i = 0; i < dp->port_count; i++) {
-		const struct config_port *p = &dp->ports[i];
-		if (!p->xdp && p->exception && p->exception[0] && strcmp(p->exception, name) == 0)
+		const char *interface = interface_of(&dp->ports[i]);
+		if (interface && strcmp(interface, name) == 0)
 			return (int)i;
 	}
 	return -1;

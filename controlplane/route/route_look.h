@@ -44,7 +44,7 @@ struct route_seen {
 };
 
 // Is there an interface by which a server could be asked through the port?
-bool route_look_has_exception(const struct config_dataplane *dp);
+bool route_look_has_interface(const struct config_dataplane *dp);
 void route_look_begin(struct route_look *l, struct rtnl *kernel, const struct config_dataplane *dp);
 // `source`: the address that queries have; NULL: the one that the kernel would choose. The way is
 // one of no_route, elsewhere, unfit, no_neighbour, full and port.

@@ -295,7 +295,7 @@ static void sources_take(struct routes *r, const struct config_upstreams *c)
 int routes_configure(struct routes *r, const struct config *c)
 {
 	const bool wanted =
-		c->upstreams.via != UPSTREAM_VIA_KERNEL && route_look_has_exception(r->dp);
+		c->upstreams.via != UPSTREAM_VIA_KERNEL && route_look_has_interface(r->dp);
 	int rc = 0;
 
 	r->via = c->upstreams.via;

@@ -17,8 +17,8 @@
 // to 90 s later stale again. rtnetlink could ask for it without a packet, but needs CAP_NET_ADMIN,
 // which this process does not have.
 //
-// Cost: some 10 us a server for each look. With `upstreams.via: kernel`, or without an exception
-// interface, there are no looks.
+// Cost: some 10 us a server for each look. With `upstreams.via: kernel`, or without an interface of
+// the kernel on any port, there are no looks.
 
 #include "base/loop.h"
 #include "route_board.h"

@@ -29,7 +29,7 @@
 		"Type that a check asks for.")                                                   \
 	X(upstreams, via, via, CHOICE, upstream_via, "auto", 0, 0, LIVE,                         \
 		"How queries over UDP leave. `auto`: through the port of the data plane where "  \
-		"the kernel's route to the server leaves by an exception interface, else by "    \
+		"the kernel's route to the server leaves by that port's interface, else by "     \
 		"sockets. `port`: the same, and weir logs a warning for each server that "       \
 		"cannot be asked through the port. `kernel`: by sockets. See "                   \
 		"[upstreams.md](../how-to/upstreams.md#through-the-port).")                      \

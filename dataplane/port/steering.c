@@ -53,7 +53,7 @@ static void queues_count(const char *interface, unsigned *all, unsigned *usable)
 	close(fd);
 }
 
-static int check_queues(const struct steering_port *p, unsigned workers, char why[STEERING_WHY_MAX])
+static int check_queues(struct steering_port *p, unsigned workers, char why[STEERING_WHY_MAX])
 {
 	unsigned all, usable;
 	queues_count(p->interface, &all, &usable);
@@ -64,9 +64,11 @@ static int check_queues(const struct steering_port *p, unsigned workers, char wh
 			p->interface, workers, usable);
 		return -ENOTSUP;
 	}
-	if (all > workers)
+	p->spare_queues = all > workers;
+	if (p->spare_queues)
 		log_warning("port %s: %u receive queues for %u workers: the kernel receives "
-			    "queries on the other queues (ethtool -L %s combined %u)",
+			    "queries on the other queues, and sockets ask upstream servers "
+			    "(ethtool -L %s combined %u)",
 			p->interface, all, workers, p->interface, workers);
 	return 0;
 }
@@ -236,6 +238,10 @@ int steering_start(struct steering *s, const struct config_dataplane *dp, uint64
 			return refuse(rc, why, p->interface,
 				"the driver has not attached the steering program");
 		p->open = true;
+		rc = xdp_steer_asked(&p->maps, &p->asked);
+		if (rc)
+			return refuse(rc, why, p->interface,
+				"the steering program's table of ports cannot be mapped");
 		steering_mac_look(p->mac, p->interface);
 		rc = xdp_steer_pin(&p->maps);
 		if (rc)
@@ -270,7 +276,7 @@ static bool workers_turn(struct worker *const *workers, unsigned count, uint64_t
 
 static void set_gates(struct steering *s, uint64_t until_ms)
 {
-	s->until_ms = until_ms;
+	atomic_store_explicit(&s->until_ms, until_ms, memory_order_relaxed);
 	for (unsigned i = 0; i < s->count; i++) {
 		struct steering_port *p = &s->port[i];
 		if (!p->open)
@@ -327,6 +333,7 @@ void steering_close(struct steering *s)
 		struct steering_port *p = &s->port[i];
 		if (p->open) {
 			xdp_steer_unpin(p->ifindex);
+			xdp_steer_asked_end(p->asked);
 			xdp_steer_close(&p->maps);
 		}
 		if (p->claim >= 0)

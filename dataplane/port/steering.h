@@ -11,6 +11,9 @@
 // while every worker runs; when one does not, it closes at once. So a data plane that hangs, is
 // stopped or dies gives the queries back to the kernel, where the control plane's socket answers.
 //
+// Replies of upstream servers pass the same gate. Workers send no query through such a port while
+// it is shut, nor through one with more queues than workers, on which replies would be lost.
+//
 // Main lcore only; each beat is one system call per port.
 
 #include "state/worker.h"
@@ -34,6 +37,8 @@ struct steering_port {
 	int claim;
 	bool open; // `maps` is
 	struct xdp_steer maps;
+	bool spare_queues;            // the kernel receives on some, so replies of upstreams too
+	struct steer_asked *asked;    // of `maps`
 	uint64_t mac[STEER_MACS_MAX]; // whose frames are steered (steering_mac.c)
 };
 
@@ -43,7 +48,7 @@ struct steering {
 	unsigned socket_count;
 	int socket[SHM_WORKERS_MAX * CONFIG_PORTS_MAX]; // the driver's, of all ports
 	uint64_t start_ms;
-	uint64_t until_ms; // the gates are open until then; 0: shut
+	_Atomic uint64_t until_ms; // the gates are open until then; 0: shut. Workers read it
 };
 
 // Writes the path for the driver to `out`; the file exists after steering_prepare.
@@ -56,6 +61,12 @@ ATTR_MUST_CHECK int steering_prepare(struct steering *s, struct config_dataplane
 // After the ports have started.
 ATTR_MUST_CHECK int steering_start(struct steering *s, const struct config_dataplane *dp,
 	uint64_t now_ms, char why[STEERING_WHY_MAX]);
+
+// The worker's ports: whether queries to upstream servers may leave by them, and where it notes
+// that. Before it is launched.
+void steering_bind(const struct steering *s, struct worker *w);
+// `steering`: replies of these servers are for workers too from now on. An activation's on_hops.
+void steering_servers(void *steering, const struct hops_reader *hops);
 
 // Each HOUSEKEEP_BEAT_MS: opens the gates or lets them fall shut.
 void steering_beat(struct steering *s, struct stats_region *stats, struct worker *const *workers,

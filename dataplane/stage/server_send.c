@@ -92,6 +92,22 @@ static struct rte_mbuf *make_frame(
 	return f;
 }
 
+// Would a worker get the reply?
+static bool hears(const struct worker *w, const struct worker_port *port)
+{
+	return !port->steers_until_ms
+	       || w->now_ms < atomic_load_explicit(port->steers_until_ms, memory_order_relaxed);
+}
+
+// Also for the steering programs of all AF_XDP ports: the reply comes in by any of them.
+static void note(const struct worker *w, const struct worker_port *port, uint16_t local_port)
+{
+	asked_ports_note(w->asked_ports, local_port, w->now_ms);
+	for (unsigned i = 0; port->steered && i < w->port_count; i++)
+		if (w->port[i].steered)
+			asked_ports_note(w->port[i].steered, local_port, w->now_ms);
+}
+
 struct rte_mbuf *server_send_frame(struct worker *w, unsigned resolver, const void *msg, size_t len,
 	unsigned *port, bool *reported)
 {
@@ -108,6 +124,10 @@ struct rte_mbuf *server_send_frame(struct worker *w, unsigned resolver, const vo
 		return NULL;
 	}
 	const struct hops_hop *hop = &r->hop[server->hop];
+	if (!hears(w, &w->port[hop->port])) {
+		*reported = refuse(w, resolver, &m, COUNTER_upstream_shut);
+		return NULL;
+	}
 	struct return_path path;
 	path_of(r, &m, hop, &path);
 	if (!fits(w, hop, &path, m.dns_len)) {
@@ -119,7 +139,7 @@ struct rte_mbuf *server_send_frame(struct worker *w, unsigned resolver, const vo
 		*reported = refuse(w, resolver, &m, COUNTER_upstream_nombuf);
 		return NULL;
 	}
-	asked_ports_note(w->asked_ports, m.local_port, w->now_ms);
+	note(w, &w->port[hop->port], m.local_port);
 	count(w, COUNTER_upstream_sent);
 	*port = hop->port;
 	return f;

@@ -54,6 +54,10 @@ struct activate {
 	bool attach; // after link-up: attach the directory, then every part, again
 	uint64_t next_attach_ms;
 	uint64_t rings_again_ms; // tables_take_rings; 0: all are there
+	// Called before workers get other hops; NULL: it is not called.
+	void (*on_hops)(void *arg, const struct hops_reader *hops);
+	void *on_hops_arg;
+	const void *hops_base; // of the region that it was called with
 	struct activate_refusal refused_l0, refused_rules, refused_policy, refused_hops,
 		refused_config;
 };

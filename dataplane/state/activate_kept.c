@@ -42,6 +42,10 @@ static bool has_taken_its_last(const struct worker *w)
 
 void activate_hand(struct activate *a, const struct tables_set *set)
 {
+	if (a->on_hops && set->hops.base != a->hops_base) {
+		a->hops_base = set->hops.base;
+		a->on_hops(a->on_hops_arg, &set->t.hops);
+	}
 	for (unsigned i = 0; i < a->src.workers; i++) {
 		struct worker *w = a->src.worker[i];
 		if (atomic_load_explicit(&w->next_tables, memory_order_relaxed) == &set->t

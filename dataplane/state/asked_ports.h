@@ -13,24 +13,29 @@
 // always consistent, and a lost update lets one more reply pass. A word of long ago looks recent
 // for 8 s in each 17 minutes, so what is left of it may pass then. 128 KiB; a load and a store for
 // a query or a reply.
+//
+// An AF_XDP port has one more, in a map of its steering program (weir/steer_abi.h), which sends to
+// workers only replies to the ports noted there. Nothing is taken from it.
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/attr.h>
+#include <weir/steer_abi.h>
 
 enum {
 	ASKED_REPLIES = 15, // in the lower 4 bits of a word
-	ASKED_BITS = 4,
-	ASKED_TICK_MS = 256,
-	ASKED_TICKS = 32, // 8 s: no client waits as long
-	ASKED_SKEW = 4,   // ticks that another worker's clock may be ahead
-	ASKED_AGE_MASK = 0xfff,
+	ASKED_BITS = STEER_ASKED_BITS,
+	ASKED_TICK_MS = STEER_ASKED_TICK_MS,
+	ASKED_TICKS = STEER_ASKED_TICKS, // 8 s: no client waits as long
+	ASKED_SKEW = 4,                  // ticks that another worker's clock may be ahead
+	ASKED_AGE_MASK = STEER_ASKED_AGE_MASK,
 };
 
 struct asked_ports {
 	_Atomic uint16_t port[UINT16_MAX + 1];
 };
+static_assert(sizeof(struct asked_ports) == sizeof(struct steer_asked));
 
 ATTR_INLINE void asked_ports_note(struct asked_ports *a, uint16_t port, uint64_t now_ms)
 {

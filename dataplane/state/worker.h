@@ -67,6 +67,10 @@ struct worker_port {
 	bool is_screened;      // stage_screen.c checks frames first
 	const uint64_t *vlans; // a bit for each VLAN that it takes, 0: no tag; NULL: takes all
 	uint16_t dns_most;     // longest message that a frame on this port can carry
+	// Of an AF_XDP port, else NULL (steering_bind): until when, by the main lcore, replies of
+	// upstream servers reach workers and not the kernel, and the steering program's table.
+	const _Atomic uint64_t *steers_until_ms;
+	struct asked_ports *steered;
 	struct rte_ether_addr mac;
 	// For a port that sees frames for other hosts: the MAC addresses that it accepts beside
 	// multicast, as the first eight bytes of a frame hold them (stage_screen.c). Nearly all

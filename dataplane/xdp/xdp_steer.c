@@ -20,12 +20,9 @@
 enum { MAPS_MAX = 16, CPUS_MAX = 1024, PIN_MAX = XDP_PLACE_MAX + 16 };
 
 // The maps that are pinned beside the program.
-static const char *const pinned_maps[] = {STEER_MAP_ADDRESSES, STEER_MAP_COUNTERS, STEER_MAP_GATE};
-
-// The object file itself, so that a binary needs no file of its own version somewhere.
-static const uint8_t steer_object[] = {
-#include "steer_object.h"
-};
+enum { MAPS = 5 };
+static const char *const pinned_maps[MAPS] = {STEER_MAP_ADDRESSES, STEER_MAP_SERVERS,
+	STEER_MAP_ASKED, STEER_MAP_COUNTERS, STEER_MAP_GATE};
 
 // libbpf's functions return -1 and set errno in some versions, -errno in others.
 static int error_of(int rc)
@@ -140,33 +137,6 @@ int xdp_program_find(unsigned ifindex, struct xdp_program *out)
 	return 0;
 }
 
-static int write_all(int fd, const uint8_t *at, size_t left)
-{
-	while (left > 0) {
-		ssize_t n = write(fd, at, left);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		at += n;
-		left -= (size_t)n;
-	}
-	return 0;
-}
-
-int xdp_program_write(const char *path)
-{
-	if (unlink(path) != 0 && errno != ENOENT)
-		return -errno;
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	int rc = write_all(fd, steer_object, sizeof(steer_object));
-	if (close(fd) != 0 && rc == 0)
-		rc = -errno;
-	return rc;
-}
-
 int xdp_program_detach(unsigned ifindex, bool force)
 {
 	struct xdp_program p;
@@ -234,6 +204,13 @@ static int map_ids(int fd, uint32_t ids[MAPS_MAX], unsigned *count)
 	return rc;
 }
 
+// Their descriptors, in the order of pinned_maps.
+static void maps_of(const struct xdp_steer *s, int out[MAPS])
+{
+	const int maps[MAPS] = {s->addresses, s->servers, s->asked, s->counters, s->gate};
+	memcpy(out, maps, sizeof(maps));
+}
+
 int xdp_steer_open(struct xdp_steer *out, unsigned ifindex)
 {
 	struct xdp_program p;
@@ -256,10 +233,16 @@ int xdp_steer_open(struct xdp_steer *out, unsigned ifindex)
 		.program = p.id,
 		.fd = program,
 		.addresses = map_open(ifindex, ids, count, STEER_MAP_ADDRESSES),
+		.servers = map_open(ifindex, ids, count, STEER_MAP_SERVERS),
+		.asked = map_open(ifindex, ids, count, STEER_MAP_ASKED),
 		.counters = map_open(ifindex, ids, count, STEER_MAP_COUNTERS),
 		.gate = map_open(ifindex, ids, count, STEER_MAP_GATE)};
-	if (s.addresses < 0 || s.counters < 0 || s.gate < 0) {
-		rc = s.addresses < 0 ? s.addresses : s.counters < 0 ? s.counters : s.gate;
+	int maps[MAPS];
+	maps_of(&s, maps);
+	for (unsigned i = 0; i < MAPS; i++) {
+		if (maps[i] >= 0)
+			continue;
+		rc = maps[i];
 		xdp_steer_close(&s);
 		return rc;
 	}
@@ -269,21 +252,24 @@ int xdp_steer_open(struct xdp_steer *out, unsigned ifindex)
 
 void xdp_steer_close(struct xdp_steer *s)
 {
-	const int fds[] = {s->fd, s->addresses, s->counters, s->gate};
-	for (unsigned i = 0; i < ARRAY_LEN(fds); i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-	}
-	s->fd = s->addresses = s->counters = s->gate = -1;
+	int maps[MAPS];
+	maps_of(s, maps);
+	for (unsigned i = 0; i < MAPS; i++)
+		if (maps[i] >= 0)
+			close(maps[i]);
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = s->addresses = s->servers = s->asked = s->counters = s->gate = -1;
 }
 
 int xdp_steer_pin(const struct xdp_steer *s)
 {
-	const int maps[] = {s->addresses, s->counters, s->gate};
+	int maps[MAPS];
 	char path[PIN_MAX];
+	maps_of(s, maps);
 	xdp_steer_unpin(s->ifindex);
 	int rc = bpf_obj_pin(s->fd, pin_of(s->ifindex, NULL, path));
-	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(maps); i++)
+	for (unsigned i = 0; rc == 0 && i < MAPS; i++)
 		rc = bpf_obj_pin(maps[i], pin_of(s->ifindex, pinned_maps[i], path));
 	if (rc == 0)
 		return 0;
@@ -296,29 +282,50 @@ void xdp_steer_unpin(unsigned ifindex)
 {
 	char path[PIN_MAX];
 	(void)unlink(pin_of(ifindex, NULL, path));
-	for (unsigned i = 0; i < ARRAY_LEN(pinned_maps); i++)
+	for (unsigned i = 0; i < MAPS; i++)
 		(void)unlink(pin_of(ifindex, pinned_maps[i], path));
 }
 
 int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	uint8_t key[sizeof(struct steer_address)];
+	struct steer_address key;
 	const uint32_t value = 1;
-	if (address->version == 4) {
-		memcpy(key, mapped, sizeof(mapped));
-		memcpy(key + sizeof(mapped), address->bytes, 4);
-	} else {
-		memcpy(key, address->bytes, sizeof(key));
-	}
-	int rc = bpf_map_update_elem(s->addresses, key, &value, BPF_ANY);
+	xdp_address(&key, address->bytes, address->version);
+	int rc = bpf_map_update_elem(s->addresses, &key, &value, BPF_ANY);
 	return rc ? error_of(rc) : 0;
+}
+
+// Those of another round than the latest. The key behind one that goes is asked for before.
+static int others_remove(const struct xdp_steer *s)
+{
+	struct steer_server key, next;
+	int more = bpf_map_get_next_key(s->servers, NULL, &next);
+	while (more == 0) {
+		uint32_t round = 0;
+		key = next;
+		more = bpf_map_get_next_key(s->servers, &key, &next);
+		if (bpf_map_lookup_elem(s->servers, &key, &round) != 0 || round == s->round)
+			continue;
+		if (bpf_map_delete_elem(s->servers, &key) != 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int xdp_steer_servers(struct xdp_steer *s, const struct steer_server *server, unsigned count)
+{
+	s->round++;
+	for (unsigned i = 0; i < count; i++)
+		if (bpf_map_update_elem(s->servers, &server[i], &s->round, BPF_ANY) != 0)
+			return -errno;
+	return others_remove(s);
 }
 
 int xdp_steer_until(struct xdp_steer *s, uint64_t mono_ms, const uint64_t mac[STEER_MACS_MAX])
 {
 	const uint32_t zero = 0;
-	struct steer_gate gate = {.until_ns = clock_kernel_ms(mono_ms) * 1000000};
+	struct steer_gate gate = {.until_ns = clock_kernel_ms(mono_ms) * 1000000,
+		.asked_tick = clock_mono_ms() / STEER_ASKED_TICK_MS};
 	for (unsigned i = 0; i < STEER_MACS_MAX; i++)
 		gate.mac[i] = mac[i];
 	int rc = bpf_map_update_elem(s->gate, &zero, &gate, BPF_ANY);

@@ -97,6 +97,7 @@
 	X(upstream_bad, "queries of resolvers not sent: malformed")                                \
 	X(upstream_unknown, "queries of resolvers not sent: server or port not in the image")      \
 	X(upstream_large, "queries of resolvers not sent: over the MTU of the next hop")           \
+	X(upstream_shut, "queries of resolvers not sent: AF_XDP leaves replies to the kernel")     \
 	X(upstream_nombuf, "queries of resolvers not sent: no packet buffer")                      \
 	X(upstream_unreachable, "ICMP messages for resolvers: upstream server unreachable")        \
 	X(refresh_asked, "refresh requests sent")                                                  \

@@ -13,14 +13,37 @@
 #define STEER_MAP_SOCKETS "xsks_map"
 #define STEER_MAP_ADDRESSES \
 	"weir_addresses"                   // hash: struct steer_address -> __u32, service addresses
+#define STEER_MAP_SERVERS  "weir_servers"  // hash: struct steer_server -> __u32, upstreams
+#define STEER_MAP_ASKED    "weir_asked"    // one struct steer_asked, mapped by the data plane
 #define STEER_MAP_COUNTERS "weir_counters" // per CPU: enum steer_counter -> __u64
 #define STEER_MAP_GATE     "weir_gate"     // one struct steer_gate
 
 enum { STEER_QUEUES_MAX = 64, STEER_ADDRESSES_MAX = 64, STEER_DNS_PORT = 53 };
+enum { STEER_SERVERS_MAX = 2048 }; // of two hops images
 
 // IPv4 addresses are mapped (::ffff:0:0/96). Network byte order.
 struct steer_address {
 	__u32 word[4];
+};
+
+// An upstream server that workers ask from a local address. The port is in network byte order.
+struct steer_server {
+	struct steer_address server, local;
+	__u32 port;
+};
+
+// For each local port, when a worker asked from it, and whether replies are awaited: a word is a
+// time in ticks and, below it, replies that may come (dataplane/state/asked_ports.h). Workers write
+// it without a system call.
+enum {
+	STEER_ASKED_BITS = 4,
+	STEER_ASKED_TICK_MS = 256,
+	STEER_ASKED_TICKS = 32,
+	STEER_ASKED_SKEW = 12, // ticks that a worker may be ahead of an open gate
+	STEER_ASKED_AGE_MASK = 0xfff,
+};
+struct steer_asked {
+	__u16 port[65536];
 };
 
 // Packets are steered until then, by CLOCK_MONOTONIC; the data plane keeps moving it on while it
@@ -31,6 +54,7 @@ enum { STEER_MACS_MAX = 9 };
 struct steer_gate {
 	__u64 until_ns;
 	__u64 mac[STEER_MACS_MAX]; // the interface's own first; 0: none
+	__u64 asked_tick;          // the present, as of the data plane's last beat
 };
 
 #define STEER_COUNTER_LIST(X)                                                    \

@@ -23,7 +23,8 @@
 struct xdp_steer {
 	unsigned ifindex;
 	uint32_t program; // the kernel's number
-	int fd, addresses, counters, gate;
+	int fd, addresses, servers, asked, counters, gate;
+	uint32_t round; // of xdp_steer_servers
 };
 
 enum xdp_attached { XDP_NONE, XDP_OURS, XDP_FOREIGN };
@@ -54,9 +55,9 @@ ATTR_MUST_CHECK int xdp_claim(unsigned ifindex);
 int xdp_claimed(unsigned ifindex);
 
 // Pins the program on the bpf file system, by which the next process recognises it when this one is
-// killed, and its maps (addresses, counters, gate) beside it, by which a process without
-// CAP_SYS_ADMIN opens them. Replaces pins of an earlier life. 0 or -errno, then nothing is pinned
-// (mostly because /sys/fs/bpf has no bpf file system): weir works without.
+// killed, and its maps (addresses, servers, asked, counters, gate) beside it, by which a process
+// without CAP_SYS_ADMIN opens them. Replaces pins of an earlier life. 0 or -errno, then nothing is
+// pinned (mostly because /sys/fs/bpf has no bpf file system): weir works without.
 ATTR_MUST_CHECK int xdp_steer_pin(const struct xdp_steer *s);
 void xdp_steer_unpin(unsigned ifindex);
 
@@ -64,6 +65,15 @@ void xdp_steer_unpin(unsigned ifindex);
 ATTR_MUST_CHECK int xdp_steer_open(struct xdp_steer *out, unsigned ifindex);
 void xdp_steer_close(struct xdp_steer *s);
 ATTR_MUST_CHECK int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address);
+// The upstream servers that workers ask, and their local addresses, in place of those before; at
+// most STEER_SERVERS_MAX of both together. -errno: some of them are not there.
+ATTR_MUST_CHECK int xdp_steer_servers(
+	struct xdp_steer *s, const struct steer_server *server, unsigned count);
+// Maps the table of local ports from which workers asked them. 0 or -errno.
+ATTR_MUST_CHECK int xdp_steer_asked(const struct xdp_steer *s, struct steer_asked **out);
+void xdp_steer_asked_end(struct steer_asked *asked); // NULL is fine
+// An address of 4 or 16 bytes as the maps have it.
+void xdp_address(struct steer_address *out, const uint8_t *bytes, unsigned version);
 // Steer frames to these MAC addresses (steer_abi.h) until then (clock_mono_ms); 0 shuts the gate.
 ATTR_MUST_CHECK int xdp_steer_until(
 	struct xdp_steer *s, uint64_t mono_ms, const uint64_t mac[STEER_MACS_MAX]);

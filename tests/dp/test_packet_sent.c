@@ -158,6 +158,36 @@ static void test_unsound(void **)
 	harness_end(h);
 }
 
+// An AF_XDP port: no query leaves while the kernel would get the reply. Those that do are noted
+// where the steering programs look.
+static void test_steered(void **)
+{
+	struct harness *h = begin(0);
+	static struct asked_ports steered;
+	static _Atomic uint64_t until_ms;
+	const size_t len = make_dns("a.example");
+	const struct msg_send m = query_to(4, LOCAL);
+	h->w.port[0].steers_until_ms = &until_ms;
+	h->w.port[0].steered = &steered;
+	hold_clock(h);
+	until_ms = now_ms;
+	refused(h, &m, len, COUNTER_upstream_shut, true);
+	assert_int_equal(steered.port[LOCAL], 0);
+	until_ms = now_ms + 1;
+	ask(h, 4, LOCAL);
+	assert_true(asked_ports_take(&steered, LOCAL, now_ms));
+	inject(h, &(struct wire_query){.name = "Asked.Example",
+			  .version = 4,
+			  .flags = 0x8180,
+			  .src = SERVER4,
+			  .dst = SOURCE4,
+			  .src_port = SERVER_PORT,
+			  .dst_port = LOCAL});
+	assert_true(hear_on(&h->miss));
+	assert_int_equal(heard.head.kind, HEARD_REPLY);
+	harness_end(h);
+}
+
 static void test_no_buffer(void **)
 {
 	struct harness *h = begin(0);
@@ -176,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_sent),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_mtu),
-		cmocka_unit_test(test_unsound), cmocka_unit_test(test_no_buffer)};
+		cmocka_unit_test(test_unsound), cmocka_unit_test(test_steered),
+		cmocka_unit_test(test_no_buffer)};
 	return HARNESS_MAIN(tests);
 }

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Upstreams through the port: a real server in the client namespace, killed and started again; its MAC changed, its route
 # moved, the data plane stopped and killed. Whatever happens, what a socket would have had answered is answered.
-# usage: upstream_port_test.sh [--memif]    another port than a TAP
+# usage: upstream_port_test.sh [--memif|--xdp]    another port than a TAP
 . "$(dirname "$0")/_init.sh"
+how=${1-}
+mount -t bpf bpf /sys/fs/bpf 2>/dev/null
 
 check "up" "$lab" up --upstream-by-port "$@"
 server=198.18.0.2
@@ -56,6 +58,12 @@ same "through the port too" port "$(weirctl --json upstreams | jq -r '.upstreams
 check "and back" weirctl upstream undrain $server
 same "the kernel carried no query and no reply" 0 "$(kernel_dns)"
 
+# AF_XDP: what the kernel's own sockets asked is theirs, from a port of weir's range too.
+if [ "$how" = --xdp ]; then
+	same "a program of this machine has its reply" 198.18.255.80 "$(again kdig +short +timeout=5 @$server -b $service#20011 www.lab.example A)"
+	check "every frame has one verdict" verdicts_add_up
+fi
+
 # Both are the same program, so no question has an answer now.
 check "the server is killed" "$lab" kill authority
 asked 2 >/dev/null 2>&1
@@ -83,7 +91,7 @@ client ip link set up1 up
 client ip addr add $server/32 dev lo
 check "its route moves" ip route add $server/32 via 198.18.250.2
 check "followed" eventually is via kernel
-check "and said" grep -q 'exception interface' <<<"$(of via_kernel_why)"
+check "and said" grep -q "interface of weir's ports" <<<"$(of via_kernel_why)"
 weirctl upstream drain fd53::2 >/dev/null
 opened=$(resolver sockets_opened)
 same "names are resolved" 5 "$(asked 5)"
@@ -93,13 +101,15 @@ check "followed" eventually is via port
 same "names are resolved" 5 "$(asked 5)"
 
 # A data plane that hangs with the query: a socket sends it again, on the way that there is by then.
+# Beside AF_XDP the kernel has the way all the time.
+moves() { [ "$how" = --xdp ] || ip route "$1" $server/32 via 198.18.250.2; }
 dead=$(resolver port_dead)
 kill -STOP "$(pid dataplane)"
-(sleep 0.2; ip route add $server/32 via 198.18.250.2) &
+(sleep 0.2; moves add) &
 same "the question is answered" 198.18.255.99 "$(kdig +tcp +short +timeout=8 +retry=0 @$service stopped.wild.lab.example A)"
 check "by a socket" test "$(resolver port_dead)" -gt "$dead"
 kill -CONT "$(pid dataplane)"
-ip route del $server/32
+moves del
 check "through the port again" eventually is via port
 check "the data plane is killed" "$lab" kill dataplane
 check "and started again" "$lab" start dataplane
@@ -130,5 +140,5 @@ before=$(resolver port_sent)
 same "names are resolved" 5 "$(asked 5)"
 same "by sockets" "$before" "$(resolver port_sent)"
 check "down" "$lab" down
-same "nothing is left" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|nsd')"
+same "nothing is left" '' "$(ls -d /run/weir /run/weir-* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|nsd')"
 finish

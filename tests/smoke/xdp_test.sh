@@ -87,7 +87,7 @@ check "killed: the next query is left to the kernel" [ "$(left_to_kernel)" -gt "
 check "and the kernel has it" [ "$(kernel_udp)" -gt "$udp" ]
 same "the program is still there" ours "$(attached)"
 check "the data plane starts over it" "$lab" start dataplane
-same "which is pinned, and its maps" 4 "$(ls /sys/fs/bpf | grep -cE '^weir_[0-9]+_[0-9]+(_weir_(addresses|counters|gate))?$')"
+same "which is pinned, and its maps" 6 "$(ls /sys/fs/bpf | grep -cE '^weir_[0-9]+_[0-9]+(_weir_(addresses|servers|asked|counters|gate))?$')"
 check "and serves again" eventually steers_again
 check "it said so" eventually grep -q 'detaching the steering program of an earlier run' /run/weir/lab/dataplane.log
 

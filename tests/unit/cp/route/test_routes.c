@@ -134,6 +134,22 @@ static void test_by_the_kernel(void **)
 	config.dataplane.ports[1].exception[0] = 's';
 }
 
+// The port shares an interface with the kernel, and has no exception.
+static void test_xdp(void **)
+{
+	static const char *const server[] = {"198.18.9.5"};
+	static char name[] = "seg0";
+	need();
+	config.dataplane.ports[1].exception = config.dataplane.ports[0].exception;
+	ask_of(1, server);
+	assert_int_equal(way(0), ROUTE_elsewhere);
+	config.dataplane.ports[1].xdp = name;
+	ask_of(1, server);
+	assert_int_equal(way(0), ROUTE_port);
+	assert_int_equal(hop_to(0)->port, 1);
+	assert_memory_equal(hop_to(0)->source, "\2\0\0\0\0\1", 6);
+}
+
 static void test_changes_are_followed(void **)
 {
 	static const char *const server[] = {"198.18.9.5"};
@@ -200,6 +216,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_source_that_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_servers_of_groups_and_zones, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_by_the_kernel, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_xdp, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changes_are_followed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_missing_neighbour_is_asked_for, setup, teardown),

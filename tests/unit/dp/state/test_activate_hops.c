@@ -104,8 +104,18 @@ static bool knows_server(uint8_t last)
 	return hops_server_find(&worker.tables->hops, 4, ip, 53) != NULL;
 }
 
+static unsigned hops_calls;
+static bool hops_before; // each call came before the worker had these
+static void on_hops(void *, const struct hops_reader *hops)
+{
+	hops_calls++;
+	hops_before &= &atomic_load(&worker.next_tables)->hops != hops;
+}
+
 static void hops_are_followed(void **)
 {
+	activate.on_hops = on_hops;
+	hops_before = true;
 	make_directory();
 	activate_link(&activate, true);
 	settle();
@@ -138,6 +148,8 @@ static void hops_are_followed(void **)
 	settle();
 	assert_false(worker.tables->hops.has_servers);
 	assert_int_equal(page.activated_hops, 4);
+	assert_int_equal(hops_calls, 3); // not for the damaged ones, nor for those it has
+	assert_true(hops_before);
 }
 
 int main(void)
