@@ -270,6 +270,8 @@ void app_close(struct app *a)
 	config_free(a->reload.message.read);
 	FREE_AND_NULL(a->setting.message.next);
 	FREE_AND_NULL(a->current);
+	FREE_AND_NULL(a->late_current);
+	config_free(a->late_read);
 	if (a->read != a->started)
 		config_free(a->read);
 	config_free(a->started);

@@ -41,6 +41,14 @@ static const char *refused_text(int err)
 				: strerror(-err);
 }
 
+// The configuration before, which neither rules nor resolvers use any more.
+static void let_go(struct app *a)
+{
+	FREE_AND_NULL(a->late_current);
+	config_free(a->late_read);
+	a->late_read = NULL;
+}
+
 // The resolver has its part.
 static void reload_activate(struct reload *r)
 {
@@ -70,12 +78,15 @@ static void reload_activate(struct reload *r)
 	err = app_clickhouse_reload(a, before, a->current);
 	if (err < 0)
 		app_reload_incomplete(r, err, "sink to ClickHouse");
+	const bool is_late = app_reload_is_late(r);
 	if (!r->of_toggles)
 		a->read_files = r->err == 0 ? r->files : (struct config_files){0};
+	let_go(a); // of what was late with the change before
+	a->late_current = before;
+	a->late_read = read_before != a->read && read_before != a->started ? read_before : NULL;
 	app_reload_rules(r);
-	free(before);
-	if (read_before != a->read && read_before != a->started)
-		config_free(read_before);
+	if (!is_late)
+		let_go(a);
 }
 
 static void message_clear(struct reload_message *m)
@@ -108,7 +119,9 @@ static void waiting_send(struct reload *r)
 		m->tcp_files = r->app->tcp_files;
 	else
 		m->toggles = r->app->toggles;
-	r->err = message_send(r);
+	r->err = app_reload_hung(r);
+	if (r->err == 0)
+		r->err = message_send(r);
 	if (r->err < 0) {
 		message_clear(m);
 		app_reload_end(r);
@@ -173,27 +186,15 @@ static int message_send(struct reload *r)
 	if (err < 0)
 		snprintf(r->why, sizeof(r->why), "the resolver takes no more calls");
 	r->app->at_resolver = err == 0;
+	if (err == 0)
+		app_reload_looks_begin(r);
 	return err;
-}
-
-// A change waits for each thread: one that hangs would hold up this one and those behind it.
-static int hung_refuse(struct reload *r)
-{
-	struct publish_status s;
-
-	publish_status(r->app->publisher, &s);
-	if (s.resolvers_hung + s.frontends_hung == 0)
-		return 0;
-	snprintf(r->why, sizeof(r->why),
-		"%u resolvers and %u frontends hang (weirctl profile threads); nothing has changed",
-		s.resolvers_hung, s.frontends_hung);
-	return -ETIMEDOUT;
 }
 
 // The resolver has one message at a time.
 static int message_send_or_wait(struct reload *r)
 {
-	int err = hung_refuse(r);
+	int err = app_reload_hung(r);
 	r->is_waiting = err == 0 && r->app->at_resolver;
 	return err < 0 || r->is_waiting ? err : message_send(r);
 }
@@ -248,6 +249,7 @@ static void reload_unchanged(void *arg)
 	a->last_reload.loaded_unix_s = time(NULL);
 	(void)config_needs_restart(a->started, a->read, r->needs_restart, sizeof(r->needs_restart));
 	app_routes_configure(a); // rtnetlink may have been refused
+	app_reload_looks_begin(r);
 	app_reload_rules(r);
 }
 
@@ -262,7 +264,7 @@ int app_reload(void *app, api_config_done done, void *arg)
 	reload_begin(r, a, &a->toggles, done, arg);
 	if (!config_files_same(&a->read_files, a->read))
 		err = reload_read(r);
-	else if ((err = hung_refuse(r)) == 0)
+	else if ((err = app_reload_hung(r)) == 0)
 		err = loop_call(a->service, reload_unchanged, r);
 	return err < 0 ? reload_fail(r, err) : 0;
 }

@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "app.h"
 #include "base/config_files.h"
+#include "base/wheel.h"
 #include "local_changes.h"
 #include "memory/toggles.h"
 #include "policy/group_masks.h"
@@ -48,7 +49,9 @@ struct reload { // the service loop's
 	bool is_waiting;           // not sent yet: the resolver has the other one's message
 	api_config_done done;      // NULL: no caller
 	void *arg;
-	const char *step; // the wait that is in progress
+	const char *step;        // the wait that is in progress
+	struct wheel_timer look; // at threads that hang, while it runs
+	unsigned hung_looks;     // so many of these in a row found some
 	uint64_t since_ms;
 	int err;
 	char why[APP_WHY_MAX + 64];
@@ -139,10 +142,11 @@ struct app {
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];
 	int start_err;
-	struct reload reload;          // of the file
-	struct reload setting;         // of toggles
-	bool at_resolver;              // a message of either is on its way there or back
-	struct api_reload last_reload; // of the file
+	struct reload reload;                    // of the file
+	struct reload setting;                   // of toggles
+	bool at_resolver;                        // a message of either is on its way there or back
+	struct config *late_current, *late_read; // in force before, while a thread may use them
+	struct api_reload last_reload;           // of the file
 	struct app_groups groups;
 	struct app_flushes flushes;
 };
@@ -213,6 +217,16 @@ unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);
 int app_reload(void *app, api_config_done done, void *arg); // -EBUSY
 // app_reload_rules.c. The configuration is in force, but for this part.
 void app_reload_incomplete(struct reload *r, int err, const char *what);
+// app_reload_hung.c. Threads that hang while a change is on its way to them. 0: there are none and
+// none has to take an earlier change; else -errno with r->why.
+ATTR_MUST_CHECK int app_reload_hung(struct reload *r);
+// The change is in force, but some have yet to take it: an error that names them, which the caller
+// gets at once. False: all have it.
+ATTR_MUST_CHECK bool app_reload_is_late(struct reload *r);
+// Looks from now on, until app_reload_looks_end. When something hangs too long for what it waits
+// for, the caller gets an error, and the reload goes on without.
+void app_reload_looks_begin(struct reload *r);
+void app_reload_looks_end(struct reload *r);
 // The rules follow, and let go of the configuration before. Toggles are no reason to build.
 void app_reload_rules(struct reload *r);
 void app_reload_end(void *reload); // service loop: it is over, `err` and `why` say how

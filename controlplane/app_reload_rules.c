@@ -26,6 +26,7 @@ static void reload_tell(struct reload *r)
 	else if (!r->of_toggles)
 		log_info("configuration reloaded%s%s",
 			r->needs_restart[0] ? "; needs a restart: " : "", r->needs_restart);
+	app_reload_looks_end(r);
 	r->running = false;
 	if (r->done)
 		r->done(r->arg, r->err, r->why, r->needs_restart);

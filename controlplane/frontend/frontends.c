@@ -98,9 +98,21 @@ int frontends_report(const struct frontends *all, struct loop *reply_to,
 // The loop that is replied to.
 static void part_back(void *arg)
 {
+	struct frontends_part *p = arg;
+	struct frontends_change *c = p->change;
+	loop_wait_done(&c->wait, (unsigned)(p - c->part));
+}
+
+static void all_back(void *arg)
+{
 	struct frontends_change *c = arg;
-	if (--c->left == 0)
-		c->then(c->arg);
+	c->then(c->arg);
+}
+
+static bool part_hangs(const void *arg, unsigned part)
+{
+	const struct frontends_change *c = arg;
+	return publisher_frontend_hangs(c->all->publisher, part);
 }
 
 // A frontend's own loop.
@@ -115,7 +127,14 @@ static void part_work(void *arg)
 		frontend_tcp_files(one->tcp, c->tcp_files);
 		frontend_tcp_configure(one->tcp, &c->config->tcp);
 	}
-	loop_call_back(c->reply_to, &p->back, part_back, p->change);
+	loop_call_back(c->wait.loop, &p->back, part_back, p);
+}
+
+// The loop that is replied to: comes there before any part is back.
+static void wait_begin(void *arg)
+{
+	struct frontends_change *c = arg;
+	loop_wait_begin(&c->wait, c->all->count);
 }
 
 void frontends_configure(struct frontends *all, const struct config *config, unsigned tcp_files,
@@ -123,15 +142,23 @@ void frontends_configure(struct frontends *all, const struct config *config, uns
 {
 	struct frontends_change *c = &all->change;
 
-	assert(c->left == 0);
-	*c = (struct frontends_change){.left = all->count,
+	assert(c->wait.left == 0 && c->wait.late == 0);
+	*c = (struct frontends_change){.wait = {.loop = reply_to, .then = all_back, .arg = c},
+		.all = all,
 		.config = config,
 		.tcp_files = tcp_files,
-		.reply_to = reply_to,
 		.then = then,
 		.arg = arg};
+	if (all->publisher)
+		c->wait.hangs = part_hangs;
 	for (unsigned i = 0; i < all->count; i++)
 		c->part[i] = (struct frontends_part){.change = c, .one = &all->one[i]};
+	loop_call_back(reply_to, &c->begin, wait_begin, c);
 	for (unsigned i = 0; i < all->count; i++)
 		loop_call_back(all->one[i].loop, &c->part[i].go, part_work, &c->part[i]);
+}
+
+unsigned frontends_late(const struct frontends *all)
+{
+	return atomic_load_explicit(&all->change.wait.late, memory_order_acquire);
 }

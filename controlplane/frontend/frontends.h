@@ -15,6 +15,7 @@
 // but for the change in flight. A report costs a block of the size of its answers.
 
 #include "base/loop_fan.h"
+#include "base/loop_wait.h"
 #include "frontend.h"
 #include "frontend_tcp.h"
 #include "frontend_udp.h"
@@ -33,10 +34,11 @@ struct frontends_one { // a transport that is off may be NULL
 
 // A configuration on its way through all loops, one at a time. frontends.c's.
 struct frontends_change {
-	unsigned left; // frontends that do not have it; the loop's that is replied to
+	struct loop_wait wait; // the loop's that is replied to
+	struct loop_return begin;
+	const struct frontends *all;
 	const struct config *config;
 	unsigned tcp_files;
-	struct loop *reply_to;
 	void (*then)(void *arg);
 	void *arg;
 	struct frontends_part {
@@ -79,9 +81,11 @@ ATTR_MUST_CHECK int frontends_report(const struct frontends *all, struct loop *r
 
 // Gives all of them another configuration, and the number of files that TCP may have; `then` runs
 // on the loop `reply_to` when all have it. `config` must live until then. Any thread; one at a
-// time.
+// time. A frontend that hangs is left out, as by resolvers_reconfigure.
 void frontends_configure(struct frontends *all, const struct config *config, unsigned tcp_files,
 	struct loop *reply_to, void (*then)(void *arg), void *arg);
+// Frontends that have yet to take it, a bit of each. Any thread.
+unsigned frontends_late(const struct frontends *all);
 
 // frontends_merge.c: adds another one's.
 void frontends_merge_status(struct frontends_status *sum, const struct frontends_status *one);

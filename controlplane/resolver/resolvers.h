@@ -15,7 +15,7 @@
 // read leave a resolver out that hangs; if all hang, they are refused with -ETIMEDOUT.
 
 #include "base/loop_fan.h"
-#include "base/wheel.h"
+#include "base/loop_wait.h"
 #include "resolver.h"
 
 enum { RESOLVERS_MAX = SHM_RESOLVERS_MAX };
@@ -24,7 +24,7 @@ static_assert((int)RESOLVERS_MAX <= (int)LOOP_FAN_MAX);
 // A change on its way through all loops, one at a time. resolvers_set.c's.
 struct resolvers_change {
 	struct resolvers *all;
-	unsigned left; // resolvers that are not done; the first one's loop
+	struct loop_wait wait; // the first one's loop
 	void (*then)(void *arg);
 	void *arg;
 	struct resolvers_part {
@@ -49,9 +49,9 @@ struct resolvers {
 	struct resolver *one[RESOLVERS_MAX];
 	bool running; // set before their threads start, cleared when all have ended
 	const struct answer_policy *answer_policy;
-	struct resolvers_change policy; // of that
-	const struct config *config;    // that all are to have
-	struct policy_group *group;     // views of the first one's, and where it writes them
+	struct resolvers_change policy;               // of that
+	const struct config *config;                  // that all are to have
+	struct policy_group group[POLICY_GROUPS_MAX]; // views of the first one's
 	struct resolvers_change settings;
 	struct resolvers_fill fill;
 };
@@ -86,8 +86,13 @@ ATTR_MUST_CHECK int resolvers_watch(
 // in use there, tries again each 100 ms; so all have the configuration, and the same number for
 // each view. `then` on the first one's loop, perhaps within. On that loop. An error is the first
 // one's: nothing has changed, and `then` is not called.
+//
+// A resolver that hangs is left out, and takes the configuration when it is back (resolvers_late):
+// until then `config`, and the one before, must live, and no other may be given.
 ATTR_MUST_CHECK int resolvers_reconfigure(struct resolvers *all, const struct config *config,
 	struct policy_group group[POLICY_GROUPS_MAX], void (*then)(void *arg), void *arg);
+// Resolvers that have yet to take it, a bit of each. Any thread.
+unsigned resolvers_late(const struct resolvers *all);
 // Views of the groups of the first one's configuration. Its loop, or before it runs.
 void resolvers_groups(const struct resolvers *all, const struct config *config,
 	struct policy_group group[POLICY_GROUPS_MAX]);

@@ -11,9 +11,21 @@ enum { FOLLOW_AGAIN_MS = 100 };
 // The first resolver's loop.
 static void part_back(void *arg)
 {
+	struct resolvers_part *p = arg;
+	struct resolvers_change *c = p->change;
+	loop_wait_done(&c->wait, (unsigned)(p - c->part));
+}
+
+static void all_back(void *arg)
+{
 	struct resolvers_change *c = arg;
-	if (--c->left == 0)
-		c->then(c->arg);
+	c->then(c->arg);
+}
+
+static bool part_hangs(const void *arg, unsigned part)
+{
+	const struct resolvers_change *c = arg;
+	return resolver_hangs(c->part[part].resolver);
 }
 
 static struct resolvers *part_all(const struct resolvers_part *p)
@@ -28,9 +40,9 @@ static void part_done(void *arg)
 	struct resolvers *all = part_all(p);
 
 	if (all->running && p->resolver != all->one[0])
-		loop_call_back(resolver_loop(all->one[0]), &p->back, part_back, p->change);
+		loop_call_back(resolver_loop(all->one[0]), &p->back, part_back, p);
 	else
-		part_back(p->change);
+		part_back(p);
 }
 
 static void policy_set(void *arg)
@@ -45,10 +57,15 @@ static void change_begin(struct resolvers *all, struct resolvers_change *c,
 {
 	const unsigned count = all->count;
 
-	assert(c->left == 0);
-	*c = (struct resolvers_change){.all = all, .left = count, .then = then, .arg = arg};
+	assert(c->wait.left == 0 && c->wait.late == 0);
+	*c = (struct resolvers_change){.all = all, .then = then, .arg = arg};
 	for (unsigned i = 0; i < count; i++)
 		c->part[i] = (struct resolvers_part){.change = c, .resolver = all->one[i]};
+	c->wait.loop = resolver_loop(all->one[0]);
+	c->wait.hangs = c == &all->settings ? part_hangs : NULL;
+	c->wait.then = all_back;
+	c->wait.arg = c;
+	loop_wait_begin(&c->wait, count);
 	for (unsigned i = count; i-- > 1;) {
 		struct resolvers_part *p = &c->part[i];
 		if (all->running)
@@ -80,7 +97,7 @@ void resolvers_recheck_finish(void *resolvers)
 	do { // the end of one change may begin another
 		for (unsigned i = 0; i < all->count; i++)
 			resolver_recheck_finish(all->one[i]);
-	} while (all->policy.left > 0);
+	} while (all->policy.wait.left > 0);
 }
 
 // Views of earlier configurations leave in 10 s, and when their last question has ended.
@@ -108,9 +125,14 @@ int resolvers_reconfigure(struct resolvers *all, const struct config *config,
 		return rc;
 	resolvers_groups(all, config, group);
 	all->config = config;
-	all->group = group;
+	memcpy(all->group, group, sizeof(all->group));
 	change_begin(all, &all->settings, settings_follow, then, arg);
 	return 0;
+}
+
+unsigned resolvers_late(const struct resolvers *all)
+{
+	return atomic_load_explicit(&all->settings.wait.late, memory_order_acquire);
 }
 
 void resolvers_groups(const struct resolvers *all, const struct config *config,

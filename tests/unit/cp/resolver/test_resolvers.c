@@ -112,7 +112,7 @@ static void test_an_answer_policy_is_in_force_when_all_have_it(void **)
 	for (unsigned n = 1; n <= 3; n++) {
 		errand_on(part[0].loop, set_policy);
 		assert_true(pthread_equal(errand.on, part[0].thread));
-		assert_int_equal(all.policy.left, 0);
+		assert_int_equal(all.policy.wait.left, 0);
 		errand_on(asking, ask_status);
 		assert_int_equal(errand.status.answer_policy.walks, n);
 		for (unsigned i = 0; i < COUNT; i++)
