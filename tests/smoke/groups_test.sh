@@ -71,6 +71,17 @@ before=$(asked $tmp/up.log ok-3000.cached.test)
 same "everyone is everyone" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
 same "from the shared cache" $before "$(asked $tmp/up.log ok-3000.cached.test)"
 
+check "groups with one IP version" groups "groups:
+- {name: six, clients: [198.18.0.3], dns64: '64:ff9b::/96'}
+- {name: four, clients: [198.18.0.4], filter_aaaa: true}"
+check "activated" eventually activated
+same "DNS64: AAAA of the A record" 64:ff9b::c612:c801 "$(from 198.18.0.3 v4-3000.nat64.test AAAA)"
+same "and the name of such an address" 1 "$(from 198.18.0.3 -x 64:ff9b::c612:c801 | grep -c '^1.200.18.198.in-addr.arpa.$')"
+check "a name with AAAA keeps it" test "$(from 198.18.0.3 ok-3000.nat64.test AAAA)" = "$(from 198.18.0.2 ok-3000.nat64.test AAAA)"
+same "everyone else: no AAAA" "" "$(from 198.18.0.2 v4-3000.nat64.test AAAA)"
+same "and none for a group without IPv6" "" "$(from 198.18.0.4 ok-3000.nat64.test AAAA)"
+same "but A" 198.18.200.1 "$(from 198.18.0.4 ok-3000.nat64.test A)"
+
 day="from: '00:00', to: '24:00'"
 check "groups with rules of their own" groups "groups:
 - {name: kids, clients: [198.18.0.3], deny: [ok-3100.cached.test], allow: [ok.blocked.test], services: [signal],

@@ -7,7 +7,7 @@ usage: upstream.py PORT LOGFILE [ADDRESS]        one line a query: time proto id
 ADDRESS is 127.0.0.1 if absent.
 A name's first label is WORD[-TTL]; words: ok (A 198.18.200.1), serial (A with a counter in it), slow (ok after
 1 s), wait (ok after 0.25 s), lag (ok after 0.3 s over UDP, for a thousand a second), dead (never), fail (SERVFAIL),
-nx (NXDOMAIN with SOA), empty (NODATA), tc (TC over UDP, ok over TCP), lie (first a wrong id and a wrong question, then ok), big (20 TXT strings), huge (60 over TCP, TC over UDP),
+nx (NXDOMAIN with SOA), empty (NODATA), v4 (NODATA for AAAA), tc (TC over UDP, ok over TCP), lie (first a wrong id and a wrong question, then ok), big (20 TXT strings), huge (60 over TCP, TC over UDP),
 n<NUMBER> (A 198.19.x.y from the number), cname_a_b (a CNAME to a.b, and its A 198.18.200.1), ip_10_0_0_1 (that A). In the log, bytes of a name that
 are not printing characters are "?". A file LOGFILE.down silences it.
 """
@@ -62,7 +62,7 @@ def answer(msg, proto, addr):
         return [reply(msg, question, 3, authority=[soa])]
     if word in ("tc", "huge") and proto == "udp":
         return [reply(msg, question, flags=0x8380)]
-    if word == "empty" or qtype not in (1, 16, 28):
+    if word == "empty" or (word == "v4" and qtype == 28) or qtype not in (1, 16, 28):
         return [reply(msg, question, authority=[soa])]
     if qtype == 16 or word == "big":
         text = [rr(own, 16, ttl, bytes([200]) + b"x" * 199 + bytes([65 + i])) for i in range(60)]
