@@ -41,7 +41,7 @@ static void on_peer(evutil_socket_t fd, short what, void *arg)
 static void first_beat(struct link_server *s)
 {
 	publisher_heartbeat(s->publisher, clock_mono_ms());
-	if (!s->up && !s->each && publisher_probe_readers(s->publisher))
+	if (!s->up && !s->walking && publisher_probe_readers(s->publisher))
 		link_detach(s);
 	// on_accept may have stopped listening.
 	(void)event_add(s->accept_event, NULL);
@@ -67,7 +67,7 @@ static void on_accept(evutil_socket_t fd, short, void *arg)
 			event_del(s->accept_event); // no file or memory: until the next beat
 		return;
 	}
-	if (s->peer_fd >= 0 || s->each) {
+	if (s->peer_fd >= 0 || s->walking) {
 		// Reads its message first: closing with unread bytes would reset the connection and
 		// lose the welcome.
 		struct greeting g;
@@ -186,9 +186,10 @@ void link_close(struct link_server *s)
 			event_free(r->beat);
 		worker_rings_free(r->worker_rings);
 		l0_writer_close(r->l0);
+		link_greeting_drop(r->held);
+		link_greeting_drop(r->out ? r->given : NULL);
 	}
-	greeting_close(&s->attached);
-	greeting_close(&s->coming);
+	link_greeting_drop(s->target);
 	free(s);
 }
 

@@ -10,9 +10,11 @@
 // rings stay attached while the process lives (dataplane.lock, probed each 100 ms): a stopped
 // worker may still hold references; they are detached once it is dead.
 //
-// Each resolver attaches and detaches its worker rings on its own loop: the link goes from one loop
-// to the next and back to the first, which then welcomes or refuses. Meanwhile it reads nothing
-// from the link. With one resolver nothing is put off.
+// Each resolver attaches and detaches its worker rings on its own loop, and the first one's loop
+// welcomes or refuses the data plane when all have. Meanwhile it reads nothing from the link. With
+// one resolver nothing is put off. A resolver that hangs is not waited for (base/loop_wait.h): it
+// keeps the rings and bells that it has, and attaches those of the latest data plane when it is
+// back.
 //
 // A timer on each loop is the heartbeat of its worker rings and writer of L0; the first one's is
 // the publisher's too.

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// A resolver that hangs keeps no data plane from the others.
+
+#include "link_rig.h"
+
+static _Atomic bool held, released;
+static void hold(void *)
+{
+	publisher_resolver_beat(publisher, 1, clock_mono_ms()); // it may be too young for one
+	atomic_store(&held, true);
+	while (!atomic_load(&released))
+		usleep(1000);
+}
+
+static void reopen(void)
+{
+	fake_dataplane_close(&dp); // killed
+	fake_dataplane_open(&dp, &paths, WORKERS);
+	dp.resolver_bells = RESOLVERS;
+	fake_dataplane_grow(&dp);
+}
+
+// The second resolver hangs while two data planes come, one after the other. The first one serves
+// them; when the second is back it serves the latest.
+static void test_a_data_plane_is_not_kept_from_others(void **)
+{
+	fake_dataplane_grow(&dp);
+	link_now();
+	ask_both();
+	held = released = false;
+	assert_int_equal(loop_call(side[1].loop, hold, NULL), 0);
+	while (!atomic_load(&held))
+		usleep(200);
+	for (unsigned n = 0; n < 2; n++) {
+		reopen();
+		link_now();
+		for (unsigned i = 0; i < WORKERS; i++) {
+			ask(&dp.misses[i], i, dp.resolver_bell);
+			assert_int_equal(answered(&dp.answers[i]), 0);
+		}
+	}
+	ask(&dp.second.misses[0], 0, dp.second.bell);
+	usleep(50000);
+	assert_int_equal(ring_consumer_used(&dp.second.answers[0]), 0);
+	atomic_store(&released, true);
+	assert_int_equal(answered(&dp.second.answers[0]), 1);
+	ask_both();
+	assert_int_equal(holds(&side[1]), WORKERS + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(
+		test_a_data_plane_is_not_kept_from_others, setup, teardown)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
