@@ -82,7 +82,7 @@ int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]
 		return -EMFILE;
 	}
 	*tcp_files = tcp;
-	if (c->tcp.enabled && tcp < c->tcp.connections)
+	if ((c->tcp.enabled || c->dot.enabled) && tcp < c->tcp.connections)
 		log_warning("tcp.connections lowered to %u: open files limited to %llu", tcp, most);
 	return 0;
 }
@@ -91,7 +91,7 @@ static int tcp_open(struct app *a, unsigned i)
 {
 	const struct config_dataplane *d = &a->started->dataplane;
 	struct frontends_one *f = &a->frontends.one[i];
-	struct socket_address address[CONFIG_ADDRESSES_MAX];
+	struct frontend_tcp_settings set;
 	const struct frontend_tcp_engine engine = {
 		.frontend = f->engine,
 		.ask = frontend_ask,
@@ -102,10 +102,9 @@ static int tcp_open(struct app *a, unsigned i)
 		.shared = a->frontends.tcp_shared,
 	};
 
-	for (unsigned k = 0; k < d->address_count; k++)
-		address[k] = (struct socket_address){.ip = d->addresses[k], .port = FRONTEND_PORT};
-	return frontend_tcp_open(&f->tcp, f->loop, &engine, &a->started->tcp, address,
-		d->address_count, a->tcp_files);
+	frontend_tcp_settings_of(a->started, &set);
+	return frontend_tcp_open(
+		&f->tcp, f->loop, &engine, &set, d->addresses, d->address_count, a->tcp_files);
 }
 
 static int one_open(struct app *a, unsigned i)
@@ -135,6 +134,8 @@ int app_frontends_open(struct app *a, char why[APP_WHY_MAX])
 	f->count = publisher_frontends(a->publisher);
 	if (rc == 0)
 		rc = frontend_tcp_shared_new(&f->tcp_shared, f->count);
+	if (rc == 0)
+		rc = app_certificates_open(a);
 	for (unsigned i = 0; i < f->count && rc == 0; i++)
 		rc = loop_new("frontend", &f->one[i].loop);
 	for (unsigned i = 0; i < f->count && rc == 0; i++)
@@ -204,6 +205,7 @@ void app_frontends_close(struct app *a)
 {
 	for (unsigned i = 0; i < a->frontends.count; i++)
 		frontend_close(a->frontends.one[i].engine);
+	app_certificates_close(a);
 	frontend_tcp_shared_free(a->frontends.tcp_shared);
 	frontend_shared_free(a->frontends.shared);
 }

@@ -75,6 +75,10 @@ static void reload_activate(struct reload *r)
 		app_reload_incomplete(r, err, "groups");
 	app_routes_configure(a);
 	app_outputs_reload(a, a->current);
+	if (!r->of_toggles) {
+		a->certificates = m->certificates;
+		app_certificates_tell(r);
+	}
 	err = app_clickhouse_reload(a, before, a->current);
 	if (err < 0)
 		app_reload_incomplete(r, err, "sink to ClickHouse");
@@ -94,6 +98,8 @@ static void message_clear(struct reload_message *m)
 	FREE_AND_NULL(m->next);
 	config_free(m->read);
 	m->next = m->read = NULL;
+	tls_server_free(m->certificates.server);
+	m->certificates.server = NULL;
 }
 
 // Nothing has changed.
@@ -151,8 +157,10 @@ static void reload_taken(void *arg)
 {
 	struct reload *r = arg;
 	struct app *a = r->app;
-	const struct reload_message *m = &r->message;
+	struct reload_message *m = &r->message;
 
+	if (!r->of_toggles)
+		app_certificates_use(a, &m->certificates);
 	frontends_configure(&a->frontends, m->next, m->tcp_files, a->service, reload_returned, r);
 }
 
@@ -236,6 +244,7 @@ static int reload_read(struct reload *r)
 	if (err < 0)
 		return err;
 	config_files_note(&r->files, m->read, began_unix_s);
+	app_certificates_read(a, m->read, &m->certificates);
 	(void)config_needs_restart(a->started, m->read, r->needs_restart, sizeof(r->needs_restart));
 	return message_send_or_wait(r);
 }
@@ -250,6 +259,8 @@ static void reload_unchanged(void *arg)
 	(void)config_needs_restart(a->started, a->read, r->needs_restart, sizeof(r->needs_restart));
 	app_routes_configure(a); // rtnetlink may have been refused
 	app_reload_looks_begin(r);
+	app_certificates_look(a);
+	app_certificates_tell(r);
 	app_reload_rules(r);
 }
 

@@ -9,6 +9,7 @@
 #include "app.h"
 #include "base/config_files.h"
 #include "base/wheel.h"
+#include "frontend/frontend_tcp_shared.h"
 #include "local_changes.h"
 #include "memory/toggles.h"
 #include "policy/group_masks.h"
@@ -30,6 +31,13 @@
 
 struct event;
 
+// Certificates as read from their files (app_tls.c).
+struct app_certificates {
+	struct tls_server *server; // NULL: none, `why` says why if there should be any
+	char why[TLS_WHY_MAX];
+	struct file_seen seen[2 * CONFIG_CERTIFICATES_MAX];
+};
+
 // A configuration on its way to the resolvers and frontends and back. Their loops alone write and
 // read it from loop_call until the way back has run; whatever it has to say is in here.
 struct reload_message {
@@ -38,6 +46,7 @@ struct reload_message {
 	struct config *next; // the file's configuration with the toggles; not in force yet
 	struct toggles toggles;
 	unsigned tcp_files;
+	struct app_certificates certificates;         // of `read`; used when the frontends get it
 	int err;                                      // of the resolver; below 0: nothing changed
 	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in
 };
@@ -116,6 +125,8 @@ struct app {
 	struct resolvers resolvers; // all of them
 	struct ring_mesh *mesh;     // of frontends and resolvers
 	struct frontends frontends;
+	struct app_certificates certificates; // as read last; their server is in force
+	struct event *certificates_look;
 	struct app_frontend frontend[FRONTENDS_MAX];
 	struct routes *routes;     // to upstream servers
 	struct again routes_again; // when their image is published again
@@ -172,6 +183,14 @@ ATTR_MUST_CHECK int app_frontends_start(struct app *a);
 unsigned app_frontends_halt(struct app *a, struct loop *loops[FRONTENDS_MAX]);
 void app_frontends_stop(struct app *a);  // ends all sessions; while the query log runs
 void app_frontends_close(struct app *a); // before the resolver
+// app_tls.c, service loop's thread. Before the frontends open, once they have what they share.
+ATTR_MUST_CHECK int app_certificates_open(struct app *a);
+void app_certificates_close(struct app *a);
+// Reads those of a configuration; what fails is logged.
+void app_certificates_read(struct app *a, const struct config *c, struct app_certificates *out);
+// From now on, for new connections. Any thread.
+void app_certificates_use(struct app *a, struct app_certificates *c);
+void app_certificates_look(struct app *a); // have the files changed? If so reads and uses them
 void app_frontends_loops_free(struct app *a);
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
 // whenever the configuration or the lists are others, before the policy image of that generation is
@@ -215,6 +234,8 @@ const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
 unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);
 int app_reload(void *app, api_config_done done, void *arg); // -EBUSY
+// Says in the reload's result that the certificates are bad, if they are.
+void app_certificates_tell(struct reload *r);
 // app_reload_rules.c. The configuration is in force, but for this part.
 void app_reload_incomplete(struct reload *r, int err, const char *what);
 // app_reload_hung.c. Threads that hang while a change is on its way to them. 0: there are none and

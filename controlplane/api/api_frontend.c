@@ -43,6 +43,7 @@ static void engine_out(
 	struct json_node *n = json_out_object(o, root, name);
 	counts_out(o, n, "udp", &s->of[FRONTEND_UDP]);
 	counts_out(o, n, "tcp", &s->of[FRONTEND_TCP]);
+	counts_out(o, n, "dot", &s->of[FRONTEND_DOT]);
 	JSON_COUNTS(o, n, s, pending, pending_max);
 	json_out_count(o, n, "pending_cap", FRONTEND_PENDING_MAX);
 	json_out_count(o, n, "macs_unasked", s->macs_unasked);

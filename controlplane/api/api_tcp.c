@@ -3,7 +3,7 @@
 
 #include "api_server.h"
 
-#include <string.h>
+#include <time.h>
 
 static void listeners_out(
 	struct json_out *o, struct json_node *root, const struct frontend_tcp_status *s)
@@ -14,9 +14,29 @@ static void listeners_out(
 	for (unsigned i = 0; i < s->listener_count; i++) {
 		struct json_node *n = json_out_object(o, list, NULL);
 		json_out_text(o, n, "address", socket_address_text(&s->listener[i].address, text));
-		json_out_text(
-			o, n, "error", s->listener[i].err ? strerror(-s->listener[i].err) : "");
+		json_out_text(o, n, "kind", frontend_tcp_kind_names[s->listener[i].kind]);
+		json_out_text(o, n, "error",
+			s->listener[i].err ? frontend_tcp_listen_error(s->listener[i].err) : "");
 	}
+}
+
+static void tls_out(struct json_out *o, struct json_node *root, const struct frontend_tls_status *s)
+{
+	struct json_node *n = json_out_object(o, root, "tls");
+
+	JSON_COUNTS(o, n, s, open, shaking, shaking_max, handshakes, resumed);
+	struct json_node *failed = json_out_object(o, n, "failed");
+	for (unsigned i = 0; i < TLS_REFUSAL_COUNT; i++)
+		json_out_count(o, failed, tls_refusal_names[i], s->failed[i]);
+	struct json_node *list = json_out_array(o, n, "certificates");
+	for (unsigned i = 0; i < s->certificates; i++) {
+		struct json_node *one = json_out_object(o, list, NULL);
+		const int64_t until_s = s->certificate[i].until_unix_s, now_s = time(NULL);
+		json_out_text(o, one, "names", s->certificate[i].names);
+		json_out_count(o, one, "until", (uint64_t)until_s);
+		json_out_count(o, one, "left_s", until_s > now_s ? (uint64_t)(until_s - now_s) : 0);
+	}
+	json_out_text(o, n, "error", s->why);
 }
 
 static void now_out(struct json_out *o, struct json_node *root, const struct frontend_tcp_status *s)
@@ -51,6 +71,7 @@ static void on_report(void *arg, const struct frontends_status *frontends)
 	struct json_node *ended = json_out_object(o, root, "ended");
 	for (unsigned i = FRONTEND_TCP_OPEN + 1; i < FRONTEND_TCP_END_COUNT; i++)
 		json_out_count(o, ended, frontend_tcp_end_names[i], s->ended[i]);
+	tls_out(o, root, &s->tls);
 	listeners_out(o, root, s);
 	http_reply(arg, 200, json_out_finish(o));
 }

@@ -9,6 +9,7 @@ static void paths_of(const struct config *c, const char *path[CONFIG_FILES])
 	path[2] = c->redis.password_file;
 	path[3] = c->query_log.clickhouse.password_file;
 	path[4] = c->upstreams.ca_file;
+	path[5] = c->tls.tickets_file;
 }
 
 void config_files_note(struct config_files *f, const struct config *c, time_t began_unix_s)

@@ -11,7 +11,7 @@
 
 #include <weir/config.h>
 
-enum { CONFIG_FILES = 5 };
+enum { CONFIG_FILES = 6 };
 
 struct config_files {
 	struct file_seen seen[CONFIG_FILES]; // all zero: nothing is known, so they are not the same

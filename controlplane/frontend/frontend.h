@@ -41,7 +41,7 @@ struct frontend_shared;
 struct loop;
 struct publisher;
 
-enum frontend_transport { FRONTEND_UDP, FRONTEND_TCP, FRONTEND_TRANSPORTS };
+enum frontend_transport { FRONTEND_UDP, FRONTEND_TCP, FRONTEND_DOT, FRONTEND_TRANSPORTS };
 
 enum {
 	FRONTEND_PORT = 53,
@@ -80,7 +80,7 @@ void frontend_session_begin(struct frontend_session *s);
 void frontend_session_end(struct frontend *f, struct frontend_session *s);
 
 // One message of `len` bytes, of any content. Over UDP the reply is no longer than the client and
-// limits.udp_reply_size allow, over TCP than 65,535 bytes.
+// limits.udp_reply_size allow, over any stream than 65,535 bytes.
 ATTR_MUST_CHECK enum frontend_outcome frontend_ask(struct frontend *f, struct frontend_session *s,
 	const union client_address *client, const uint8_t *msg, size_t len,
 	struct frontend_reply *out);

@@ -240,7 +240,7 @@ static enum verdict settle_access(struct frontend *f, const struct frontend_sess
 	const uint8_t *bytes = client_bytes(client, &version);
 	if (access == POLICY_ASK
 		|| (access == POLICY_ASK_LIMITED
-			&& (s->transport == FRONTEND_TCP || limit_take(limits, version, bytes))))
+			&& (s->transport != FRONTEND_UDP || limit_take(limits, version, bytes))))
 		return VERDICT_miss;
 	if (access != POLICY_DENIED)
 		return settle_over_limit(f, s, client, msg, size, q, len);
@@ -278,7 +278,7 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	count_cookie(&f->status.of[s->transport], cookie);
 	if (status != DNS_QUERY_SHORT)
 		memcpy(f->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
-	q->limit = s->transport == FRONTEND_TCP ? DNS_MESSAGE_MAX : f->set.udp_reply_size;
+	q->limit = s->transport != FRONTEND_UDP ? DNS_MESSAGE_MAX : f->set.udp_reply_size;
 	v = settle_status(f, q, status, cookie, len);
 	if (v != VERDICT_miss)
 		return v;
@@ -308,7 +308,7 @@ void frontend_charge(struct frontend *f, const struct frontend_session *s,
 	uint32_t bytes = p->limit.reply_octets;
 	unsigned version;
 
-	if (s->transport == FRONTEND_TCP || !p->has_access || bytes == 0 || len <= bytes)
+	if (s->transport != FRONTEND_UDP || !p->has_access || bytes == 0 || len <= bytes)
 		return;
 	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, client);
 	const uint8_t *ip = client_bytes(client, &version);

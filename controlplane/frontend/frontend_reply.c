@@ -98,7 +98,7 @@ static void log_end(struct frontend *f, const struct frontend_session *s,
 	what.query_len = slot->query_len;
 	what.arrival_us = slot->asked_us;
 	what.group = slot->group;
-	what.is_tcp = s->transport == FRONTEND_TCP;
+	what.is_tcp = s->transport != FRONTEND_UDP;
 	resolver_log_client(f->log, &slot->client, &s->service, &what);
 }
 

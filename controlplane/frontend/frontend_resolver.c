@@ -39,7 +39,7 @@ static void miss_fill(struct client_miss *c, const struct frontend *f,
 	c->m.query_len = slot->query_len;
 	c->ticket.slot = (uint32_t)(slot - f->slot);
 	c->ticket.life = slot->life;
-	c->is_stream = slot->session->transport == FRONTEND_TCP;
+	c->is_stream = slot->session->transport != FRONTEND_UDP;
 	path_fill(&c->m.path, &slot->client);
 }
 
@@ -74,7 +74,7 @@ void frontend_note_settled(struct frontend *f, const struct frontend_session *s,
 		.rcode = len ? get_u16(f->reply + 2) & DNS_FLAG_RCODE : 0,
 		.qtype = q->query.qtype,
 		.verdict = (uint8_t)v,
-		.is_tcp = s->transport == FRONTEND_TCP,
+		.is_tcp = s->transport != FRONTEND_UDP,
 		.name_len = q->query.question_len ? q->query.name.len : 0};
 	memcpy(note.name, q->query.name.wire, note.name_len);
 	void *p = ring_mesh_reserve(f->resolvers, 0, CLIENT_SETTLED, sizeof(note));

@@ -16,18 +16,20 @@
 #include <weir/attr.h>
 #include <weir/config.h>
 
+enum { FRONTEND_SOCKETS_MAX = 3 * CONFIG_ADDRESSES_MAX };
+
 // Those of one type, of all frontends of the process.
 struct frontend_sockets {
 	bool shares; // there are several frontends
 	pthread_mutex_t lock;
-	unsigned open[CONFIG_ADDRESSES_MAX]; // on each address; under the lock
+	unsigned open[FRONTEND_SOCKETS_MAX]; // on each address and port; under the lock
 };
 
 void frontend_sockets_init(struct frontend_sockets *s, bool shares);
 void frontend_sockets_end(struct frontend_sockets *s); // none is open
 
-// SOCK_STREAM or SOCK_DGRAM, on address number `i`; non-blocking and bound; the descriptor, or
-// -errno. Any thread.
+// SOCK_STREAM or SOCK_DGRAM, on address and port number `i`; non-blocking and bound; the
+// descriptor, or -errno. Any thread.
 ATTR_MUST_CHECK int frontend_socket_open(
 	struct frontend_sockets *s, unsigned i, const struct socket_address *at, int type);
 void frontend_socket_close(struct frontend_sockets *s, unsigned i, int fd);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <weir/clock.h>
 
 enum {
@@ -125,9 +126,19 @@ static int shared_open(struct frontend_tcp *t)
 	return tcp_clients_new(&t->clients, t->shared);
 }
 
+static void listeners_make(struct frontend_tcp *t, const struct ip_address *address, unsigned count)
+{
+	for (unsigned kind = 0; kind < FRONTEND_TCP_KINDS; kind++)
+		for (unsigned i = 0; i < count; i++)
+			t->listener[t->listener_count++] = (struct tcp_listener){.tcp = t,
+				.kind = (enum frontend_tcp_kind)kind,
+				.address = {.ip = address[i], .port = t->serves[kind].port},
+				.fd = -1};
+}
+
 int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
-	const struct frontend_tcp_engine *engine, const struct config_tcp *config,
-	const struct socket_address *address, unsigned count, unsigned files)
+	const struct frontend_tcp_engine *engine, const struct frontend_tcp_settings *set,
+	const struct ip_address *address, unsigned count, unsigned files)
 {
 	struct frontend_tcp *t = calloc(1, sizeof(*t));
 	if (!t)
@@ -140,7 +151,8 @@ int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 		free(t);
 		return rc;
 	}
-	t->set = *config;
+	t->set = set->tcp;
+	memcpy(t->serves, set->serves, sizeof(t->serves));
 	t->files = files;
 	t->turn_left = TCP_MESSAGES_A_TURN;
 	t->accepts_left = TCP_ACCEPTS_A_TURN;
@@ -148,14 +160,10 @@ int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 	TAILQ_INIT(&t->stalled);
 	TAILQ_INIT(&t->starved);
 	TAILQ_INIT(&t->ready);
+	TAILQ_INIT(&t->shaking);
 	event_assign(&t->resume, loop_base(loop), -1, 0, on_resume, t);
-	t->listener_count = count < CONFIG_ADDRESSES_MAX ? count : CONFIG_ADDRESSES_MAX;
-	for (unsigned i = 0; i < t->listener_count; i++) {
-		t->listener[i].address = address[i];
-		t->listener[i].fd = -1;
-	}
-	if (t->set.enabled)
-		tcp_listen(t);
+	listeners_make(t, address, count < CONFIG_ADDRESSES_MAX ? count : CONFIG_ADDRESSES_MAX);
+	tcp_listen(t);
 	*out = t;
 	return 0;
 }
@@ -186,96 +194,18 @@ void frontend_tcp_files(struct frontend_tcp *t, unsigned files)
 	t->files = files;
 }
 
-void frontend_tcp_configure(struct frontend_tcp *t, const struct config_tcp *config)
+void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_settings *set)
 {
 	struct frontend_conn *c;
 
-	t->set = *config;
-	if (!t->set.enabled)
-		tcp_listen_end(t); // and each connection has its turn to end
-	else
-		tcp_listen(t);
+	t->set = set->tcp;
+	memcpy(t->serves, set->serves, sizeof(t->serves));
+	tcp_listen(t);
 	TAILQ_FOREACH (c, &t->by_use, by_use) {
-		if (!t->set.enabled)
-			c->turn_ms = 0; // a look at how it reads is none
-		conn_arm(c);            // its deadline may be an earlier one
-		conn_hold(c);           // its resource may be free without any event
+		if (!t->serves[c->kind].enabled) // each connection has its turn to end
+			c->turn_ms = 0;          // a look at how it reads is none
+		conn_arm(c);                     // its deadline may be an earlier one
+		conn_hold(c);                    // its resource may be free without any event
 	}
 	conn_feed(t);
-}
-
-// How long the connection that stalled longest has kept its bytes.
-static uint64_t stalled_age(const struct frontend_tcp *t, uint64_t now_ms)
-{
-	const struct frontend_conn *c = TAILQ_FIRST(&t->stalled);
-	return c ? table_age(c->in ? c->message_ms : c->drain_ms, now_ms) : 0;
-}
-
-// A bound that all frontends share is shown once.
-static uint64_t of_all(const struct frontend_tcp *t, uint64_t cap)
-{
-	return t->engine.number == 0 ? cap : 0;
-}
-
-void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *tables)
-{
-	const struct frontend_tcp_status *s = &t->count;
-	uint64_t now_ms = clock_mono_ms();
-
-	table_register(tables,
-		&(struct table_info){.name = "tcp_connections",
-			.owner = "frontend loop",
-			.eviction = "close the connection idle longest; none is idle: refuse",
-			.lifetime = "tcp.idle_timeout after its last question",
-			.kind = TABLE_WORK,
-			.cap = of_all(t, tcp_connections_cap(t)),
-			.descriptors = s->open,
-			.used = s->open,
-			.bytes = s->open * sizeof(struct frontend_conn) + sizeof(*t),
-			.high = s->open_max,
-			.evicted = s->ended[FRONTEND_TCP_END_evicted]
-				   + s->ended[FRONTEND_TCP_END_evicted_client],
-			.refused = s->refused_full + s->refused_client,
-			.oldest_ms = table_age(age_since(&t->ages), now_ms),
-			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
-	table_register(tables, &(struct table_info){.name = "tcp_clients",
-				       .owner = "frontend loop",
-				       .eviction = "cannot be full: bounded by connections",
-				       .lifetime = "life of its connections",
-				       .kind = TABLE_WORK,
-				       .cap = of_all(t, tcp_connections_cap(t)),
-				       .used = tcp_clients_count(t->clients),
-				       .bytes = tcp_clients_memory(t->clients)
-						+ of_all(t, tcp_shared_memory(t->shared))});
-	table_register(tables, &(struct table_info){.name = "tcp_buffers",
-				       .owner = "frontend loop",
-				       .eviction = "close the connection that stalled longest",
-				       .lifetime = "10 s without progress",
-				       TABLE_WORK_FOR(10000),
-				       .cap = of_all(t, UINT64_C(1024) * t->set.buffer_kb),
-				       .used = s->buffered,
-				       .bytes = s->buffered,
-				       .evicted = s->ended[FRONTEND_TCP_END_evicted_memory],
-				       .oldest_ms = stalled_age(t, now_ms),
-				       .grown = t->growth.grown,
-				       .shrunk = t->growth.shrunk,
-				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_GROWS});
-	tcp_claim_tables(t, tables);
-}
-
-void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out)
-{
-	*out = t->count;
-	out->enabled = t->set.enabled;
-	out->cap = tcp_connections_cap(t);
-	out->clients = atomic_load_explicit(&t->shared->clients, memory_order_relaxed);
-	out->per_client = t->set.per_client;
-	out->busiest_open = tcp_clients_busiest(t->clients, &out->busiest);
-	out->pending_cap = t->set.queries;
-	out->buffered_cap = UINT64_C(1024) * t->set.buffer_kb;
-	out->idle_ms = tcp_idle_ms(t);
-	out->listener_count = t->set.enabled ? t->listener_count : 0;
-	for (unsigned i = 0; i < out->listener_count; i++)
-		out->listener[i] = (struct frontend_tcp_listener_status){
-			t->listener[i].address, t->listener[i].err};
 }

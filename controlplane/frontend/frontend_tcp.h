@@ -2,13 +2,20 @@
 #pragma once
 
 // TCP/53: queries to the service addresses over TCP (RFC 7766, 9210), on the kernel's sockets
-// behind the exception port, answered by the frontend (frontend.h).
+// behind the exception port, answered by the frontend (frontend.h); and the same over TLS (RFC
+// 7858). frontend_tcp_kind.h says what a listener's connections speak.
 //
 // Runs on a frontend's loop. Connections are kept open and take any number of queries, one after
 // the other or many at once; replies leave as they are found, in whatever order, each in one piece
 // with its length. A client that closes its side still gets its answers. After a client sends the
 // keepalive option (RFC 7828), replies with an OPT say how long it may be silent. Sockets are
-// touched in frontend_tcp_io.c alone, the code above sees only bytes: TLS would go there.
+// touched in frontend_tcp_io.c and frontend_tcp_tls.c alone, the code above sees only clear bytes.
+//
+// TLS: certificates are those in force when a connection is accepted (frontend_tcp_shared.h);
+// without any, it is not listened. A handshake has tcp.query_timeout in all. FRONTEND_TLS_SHAKING
+// of a frontend may be open, one more closes the one begun longest ago; a step of one counts
+// as TCP_STEP_COST messages of an iteration. Over TLS, a reply with an OPT is padded to a multiple
+// of 468 bytes (RFC 8467) once the client has sent the padding option.
 //
 // Bounds, all of them in weirctl tcp and of all frontends together (frontend_tcp_shared.h):
 // * No connections from clients that may not ask (access), unless access.denied is `refuse`.
@@ -40,6 +47,8 @@
 #include "base/loop.h"
 #include "base/table_registry.h"
 #include "frontend.h"
+#include "frontend_socket.h"
+#include "tls/tls_server.h"
 
 #include <weir/config.h>
 
@@ -51,6 +60,8 @@ struct frontend_tcp;
 	X(error, "reset, or the network failed")                          \
 	X(idle, "no question for tcp.idle_timeout")                       \
 	X(slow_query, "a query not complete in tcp.query_timeout")        \
+	X(handshake, "no TLS: the handshake failed")                      \
+	X(slow_handshake, "no TLS: not done in tcp.query_timeout")        \
 	X(slow_reader, "replies left unread")                             \
 	X(broken, "not DNS")                                              \
 	X(queries, "had its tcp.connection_queries")                      \
@@ -58,6 +69,7 @@ struct frontend_tcp;
 	X(evicted, "idle longest, when tcp.connections were open")        \
 	X(evicted_client, "idle longest, when its client had too many")   \
 	X(evicted_memory, "stalled longest, when tcp.buffer_kb was full") \
+	X(evicted_handshake, "shaking hands longest, when too many were") \
 	X(stopped, "TCP turned off, or weir stops")
 
 enum frontend_tcp_end {
@@ -86,10 +98,44 @@ enum frontend_tcp_accept_error {
 extern const char *const frontend_tcp_accept_error_names[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
 enum frontend_tcp_accept_error frontend_tcp_accept_error_of(int err); // of errno
 
+enum frontend_tcp_kind { FRONTEND_TCP_CLEAR, FRONTEND_TCP_DOT, FRONTEND_TCP_KINDS };
+extern const char *const frontend_tcp_kind_names[FRONTEND_TCP_KINDS];
+
+enum {
+	FRONTEND_TCP_LISTENERS_MAX = FRONTEND_TCP_KINDS * CONFIG_ADDRESSES_MAX,
+	FRONTEND_TLS_SHAKING = 256,
+};
+static_assert((int)FRONTEND_TCP_LISTENERS_MAX <= (int)FRONTEND_SOCKETS_MAX);
+
+// What of a configuration it uses.
+struct frontend_tcp_settings {
+	struct config_tcp tcp; // the limits of all kinds
+	struct frontend_tcp_port {
+		bool enabled;
+		uint16_t port;
+	} serves[FRONTEND_TCP_KINDS];
+};
+void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settings *out);
+
+// Connections over TLS.
+struct frontend_tls_status {
+	unsigned open, shaking, shaking_max; // shaking: in their handshake
+	uint64_t handshakes, resumed;        // done; of these by a ticket
+	uint64_t failed[TLS_REFUSAL_COUNT];
+	// Of all frontends: the certificates in force, and what is wrong with newer files ("":
+	// nothing).
+	unsigned certificates;
+	struct tls_certificate_about certificate[TLS_CERTIFICATES_MAX];
+	char why[TLS_WHY_MAX];
+};
+
 struct frontend_tcp_listener_status {
+	enum frontend_tcp_kind kind;
 	struct socket_address address;
 	int err; // 0: it listens; -errno: it is tried again
 };
+
+const char *frontend_tcp_listen_error(int err); // its text
 
 struct frontend_tcp_status {
 	bool enabled;
@@ -107,8 +153,9 @@ struct frontend_tcp_status {
 	uint64_t queries, replies, bytes_in, bytes_out;
 	uint64_t held; // times that a connection was not read, as too much was under way
 	uint64_t ended[FRONTEND_TCP_END_COUNT];
+	struct frontend_tls_status tls;
 	unsigned listener_count;
-	struct frontend_tcp_listener_status listener[CONFIG_ADDRESSES_MAX];
+	struct frontend_tcp_listener_status listener[FRONTEND_TCP_LISTENERS_MAX];
 };
 
 // What answers; frontend.h's, but for tests.
@@ -129,18 +176,19 @@ enum {
 	FRONTEND_TCP_CLAIMS = 64, // connections that wait for room at another frontend
 };
 
-// Listens where `address` says (a copy is made), unless it is off. `files`: how many connections
-// there may be by the limit of open files. An address that cannot be bound is logged and tried
-// again every 5 s. -ENOMEM, or -errno if there is no randomness. Before the loop runs.
+// Listens on each address for each kind that is on. `files`: how many connections there may be by
+// the limit of open files. An address that cannot be bound is logged and tried again every 5 s.
+// -ENOMEM, or -errno if there is no randomness. Before the loop runs.
 ATTR_MUST_CHECK int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
-	const struct frontend_tcp_engine *engine, const struct config_tcp *config,
-	const struct socket_address *address, unsigned count, unsigned files);
+	const struct frontend_tcp_engine *engine, const struct frontend_tcp_settings *set,
+	const struct ip_address *address, unsigned count, unsigned files);
 void frontend_tcp_close(struct frontend_tcp *t); // NULL is fine; before the engine's end
 
 // On the loop's thread: the number of connections that the limit of open files allows.
 void frontend_tcp_files(struct frontend_tcp *t, unsigned files);
-// On the loop's thread. Times hold for all connections, lower caps for new ones; off closes all.
-void frontend_tcp_configure(struct frontend_tcp *t, const struct config_tcp *config);
+// On the loop's thread. Times hold for all connections, lower caps for new ones; off closes all of
+// that kind.
+void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_settings *set);
 // On the loop's thread.
 void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out);
 void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *tables);

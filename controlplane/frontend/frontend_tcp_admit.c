@@ -39,18 +39,33 @@ void conn_refuse(struct frontend_tcp *t, int fd, struct tcp_client *client, bool
 		close(fd);
 }
 
-void conn_start(
-	struct frontend_tcp *t, int fd, const union client_address *peer, struct tcp_client *client)
+// NULL: no memory, or no certificate for TLS.
+static struct frontend_conn *conn_new(struct frontend_tcp *t, int fd, enum frontend_tcp_kind kind)
 {
 	struct frontend_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->tcp = t;
+	c->fd = fd;
+	c->kind = kind;
+	c->speaks = tcp_kind_of(kind);
+	if (!c->speaks->alpn || conn_tls_begin(c))
+		return c;
+	free(c);
+	return NULL;
+}
+
+void conn_start(struct frontend_tcp *t, int fd, const union client_address *peer,
+	struct tcp_client *client, enum frontend_tcp_kind kind)
+{
+	struct frontend_conn *c = conn_new(t, fd, kind);
 
 	if (!c) {
 		tcp_place_give(&t->shared->open);
 		conn_refuse(t, fd, client, true);
 		return;
 	}
-	c->tcp = t;
-	c->fd = fd;
 	c->client = client;
 	c->peer = *peer;
 	c->out_end = &c->out;
@@ -69,7 +84,8 @@ void conn_start(
 	conn_settle(c, FRONTEND_TCP_OPEN);
 }
 
-void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer)
+void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer,
+	enum frontend_tcp_kind kind)
 {
 	// Or allowed clients would lose their places to others.
 	if (t->engine.admits && !t->engine.admits(t->engine.frontend, peer)) {
@@ -85,8 +101,8 @@ void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer)
 	}
 	const enum conn_place place = place_find(t, client);
 	if (place == CONN_PLACED) {
-		conn_start(t, fd, peer, client);
-	} else if (!tcp_claim_begin(t, fd, peer, client, place)) {
+		conn_start(t, fd, peer, client, kind);
+	} else if (!tcp_claim_begin(t, fd, peer, client, kind, place)) {
 		conn_refuse_count(t, place);
 		conn_refuse(t, fd, client, place == CONN_FULL);
 	}

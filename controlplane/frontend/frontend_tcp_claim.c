@@ -22,6 +22,7 @@ struct tcp_claim {
 	struct frontend_tcp *origin;
 	struct tcp_client *client; // the origin's
 	union client_address peer;
+	enum frontend_tcp_kind kind;
 	enum conn_place asked; // what was missing at first
 	enum conn_place place; // and is now
 	unsigned step;         // loops that it has been to
@@ -59,8 +60,8 @@ static void claim_back(void *arg)
 
 	t->claims--;
 	wheel_stop(&k->timer);
-	if (k->got && k->fd >= 0 && t->set.enabled) {
-		conn_start(t, k->fd, &k->peer, k->client);
+	if (k->got && k->fd >= 0 && t->serves[k->kind].enabled) {
+		conn_start(t, k->fd, &k->peer, k->client, k->kind);
 	} else {
 		if (k->got)
 			tcp_place_give(&t->shared->open);
@@ -109,7 +110,7 @@ static void on_late(void *arg)
 }
 
 bool tcp_claim_begin(struct frontend_tcp *t, int fd, const union client_address *peer,
-	struct tcp_client *client, enum conn_place place)
+	struct tcp_client *client, enum frontend_tcp_kind kind, enum conn_place place)
 {
 	if (t->shared->frontends == 1)
 		return false;
@@ -121,6 +122,7 @@ bool tcp_claim_begin(struct frontend_tcp *t, int fd, const union client_address 
 	k->origin = t;
 	k->client = client;
 	k->peer = *peer;
+	k->kind = kind;
 	k->asked = k->place = place;
 	k->fd = fd;
 	k->timer.fn = on_late;

@@ -31,10 +31,12 @@ static bool conn_leaves_unread(const struct frontend_conn *c, enum frontend_tcp_
 	static const bool is_ours[FRONTEND_TCP_END_COUNT] = {
 		[FRONTEND_TCP_END_idle] = true,
 		[FRONTEND_TCP_END_slow_query] = true,
+		[FRONTEND_TCP_END_slow_handshake] = true,
 		[FRONTEND_TCP_END_slow_reader] = true,
 		[FRONTEND_TCP_END_evicted] = true,
 		[FRONTEND_TCP_END_evicted_client] = true,
 		[FRONTEND_TCP_END_evicted_memory] = true,
+		[FRONTEND_TCP_END_evicted_handshake] = true,
 	};
 	const bool is_waited_for = c->parting && why == c->last;
 	return c->out_len || ((is_ours[why] || is_waited_for) && conn_is_unread(c));
@@ -47,6 +49,7 @@ void conn_close(struct frontend_conn *c, enum frontend_tcp_end why)
 	if (conn_leaves_unread(c, why))
 		conn_cut(c);
 	t->engine.end(t->engine.frontend, &c->session);
+	conn_tls_end(c, why);
 	event_del(&c->readable);
 	event_del(&c->writable);
 	wheel_stop(&c->timer);
@@ -98,8 +101,10 @@ static uint64_t conn_deadline(const struct frontend_conn *c)
 {
 	uint64_t at = UINT64_MAX, age_end = conn_age_end(c);
 
-	if (!c->tcp->set.enabled)
+	if (!c->tcp->serves[c->kind].enabled)
 		return 0;
+	if (c->shaking) // in all, however often something comes
+		return c->age.since_ms + c->tcp->set.query_timeout_s * 1000;
 	if (c->parting)
 		return c->used_ms + (c->ended ? CONN_LOOK_MS : CONN_PARTING_MS);
 	if (c->out_len)
@@ -171,10 +176,12 @@ void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end)
 		return;
 	}
 	bool reads = c->parting ? !c->ended : !c->last;
-	event_want(&c->readable, &c->reading, reads && !c->held);
-	event_want(&c->writable, &c->writing, c->out_len > 0);
+	event_want(&c->readable, &c->reading, reads && !c->held && !c->blocked);
+	event_want(&c->writable, &c->writing, c->out_len > 0 || c->blocked);
 	conn_stall_note(c);
 	conn_arm(c);
+	if (reads && !c->held && c->more)
+		conn_again(c);
 }
 
 void conn_readable(evutil_socket_t, short, void *arg)
@@ -184,9 +191,14 @@ void conn_readable(evutil_socket_t, short, void *arg)
 		conn_settle(c, conn_read(c));
 }
 
-void conn_writable(evutil_socket_t, short, void *arg)
+void conn_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct frontend_conn *c = arg;
+
+	if (c->out_len == 0) {
+		conn_readable(fd, what, c); // TLS was waiting for this
+		return;
+	}
 	enum frontend_tcp_end end = conn_out_flush(c);
 	if (end == FRONTEND_TCP_OPEN && c->out_len == 0)
 		conn_touch(c, clock_mono_ms());
@@ -259,8 +271,10 @@ void conn_timer(void *arg)
 		end = FRONTEND_TCP_OPEN;
 	else if (conn_waits_to_end(c, now_ms))
 		return;
-	else if (!c->tcp->set.enabled)
+	else if (!c->tcp->serves[c->kind].enabled)
 		end = FRONTEND_TCP_END_stopped;
+	else if (c->shaking)
+		end = FRONTEND_TCP_END_slow_handshake;
 	else if (c->parting)
 		end = conn_waits_for_reader(c, now_ms) ? FRONTEND_TCP_OPEN : c->last;
 	else if (now_ms >= conn_age_end(c))

@@ -3,8 +3,10 @@
 
 // A connection of TCP/53: frontend_tcp_admit.c (its places and its start), frontend_tcp_conn.c (its
 // life and deadlines), frontend_tcp_claim.c (places at other frontends), frontend_tcp_ask.c
-// (messages in, replies out, order of turns), frontend_tcp_buffer.c (partial messages) and
-// frontend_tcp_io.c (its socket). Frontend loop's thread.
+// (questions under bounds, order of turns), frontend_tcp_stream.c (DNS messages with their length,
+// in and out), frontend_tcp_buffer.c (partial messages),
+// frontend_tcp_tls.c (its TLS handshake) and frontend_tcp_io.c (its socket). What its bytes mean is
+// of its kind (frontend_tcp_kind.h). Frontend loop's thread.
 
 #include "frontend_tcp_internal.h"
 
@@ -27,7 +29,11 @@ struct tcp_chunk { // of bytes that wait to be sent
 struct frontend_conn {
 	struct frontend_session session;
 	struct frontend_tcp *tcp;
-	TAILQ_ENTRY(frontend_conn) by_use, by_client, stall, wait;
+	const struct tcp_kind *speaks;
+	enum frontend_tcp_kind kind;
+	struct tls_conn *tls; // NULL: clear text
+	void *of_kind;        // the kind's own
+	TAILQ_ENTRY(frontend_conn) by_use, by_client, stall, wait, shake;
 	struct tcp_client *client;
 	union client_address peer;
 	struct event readable, writable;
@@ -37,6 +43,10 @@ struct frontend_conn {
 	unsigned pending;           // of its questions, as the server counts
 	uint32_t asked;             // all of them
 	bool reading, writing;      // events that are added
+	bool shaking;               // in its TLS handshake
+	bool more;                  // bytes are here that the socket says nothing of
+	bool blocked;               // TLS has to write before it can read
+	bool pads;                  // the client pads its queries
 	bool stalled;               // in the server's list of these: it has bytes buffered
 	bool parting; // its last reply is sent: input is dropped until the client closes
 	bool ended;   // the client sends nothing more
@@ -59,11 +69,12 @@ struct frontend_conn {
 
 // frontend_tcp_admit.c
 // Takes the descriptor; closes it when it must be refused.
-void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer);
+void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer,
+	enum frontend_tcp_kind kind);
 enum conn_place { CONN_PLACED, CONN_FULL, CONN_CLIENT_FULL }; // FULL: the client's place is taken
 // One that has both places; takes the descriptor and the client's reference.
 void conn_start(struct frontend_tcp *t, int fd, const union client_address *peer,
-	struct tcp_client *client);
+	struct tcp_client *client, enum frontend_tcp_kind kind);
 // Ends one that has none, or (`has_client_place`) the client's; fd -1: it is closed.
 void conn_refuse(struct frontend_tcp *t, int fd, struct tcp_client *client, bool has_client_place);
 void conn_refuse_count(struct frontend_tcp *t, enum conn_place place);
@@ -82,18 +93,30 @@ void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end);
 // frontend_tcp_claim.c: asks the other frontends for a place. Takes the descriptor, the reference,
 // and with CONN_FULL the client's place. False: there are no others, or too many claims.
 ATTR_MUST_CHECK bool tcp_claim_begin(struct frontend_tcp *t, int fd,
-	const union client_address *peer, struct tcp_client *client, enum conn_place place);
+	const union client_address *peer, struct tcp_client *client, enum frontend_tcp_kind kind,
+	enum conn_place place);
 void tcp_claim_tables(const struct frontend_tcp *t, struct table_registry *tables);
 
-// frontend_tcp_ask.c
-// Takes bytes at p, received or held back: asks the whole messages, sends their replies together
-// and keeps the rest.
+// frontend_tcp_stream.c
+// Of connections that speak DNS messages with their length. Takes bytes at p, received or held
+// back: asks the whole messages, sends their replies together and keeps the rest.
 enum frontend_tcp_end conn_take(struct frontend_conn *c, const uint8_t *p, size_t len);
+enum frontend_tcp_end conn_take_held(struct frontend_conn *c);
+void conn_session_begin(struct frontend_conn *c); // of a new one, which has its `fd`
+
+// frontend_tcp_ask.c
+// A place for one more question, among all that bound them; false: none now.
+bool conn_question_take(struct frontend_conn *c);
+// Asks a message that has a place; unless it is to be answered later, the place is given back.
+enum frontend_outcome conn_ask(struct frontend_conn *c, struct frontend_session *s,
+	const uint8_t *msg, size_t len, struct frontend_reply *out);
+// After a later answer, whose place is given back, was sent with this result.
+void conn_answered(struct frontend_conn *c, enum frontend_tcp_end end);
 // Reads the received bytes; call it when `c` has its turn.
 enum frontend_tcp_end conn_read(struct frontend_conn *c);
-bool conn_turn(struct frontend_conn *c); // false: it will have one later
-enum frontend_tcp_end conn_reply(struct frontend_conn *c, struct frontend_reply *reply);
-void conn_session_begin(struct frontend_conn *c); // of a new one, which has its `fd`
+bool conn_turn(struct frontend_conn *c);       // false: it will have one later
+void conn_again(struct frontend_conn *c);      // in the next turn, without an event of its socket
+void conn_held_count(struct frontend_conn *c); // it was held just now
 // A held one waits for its turn, or for others; while it has enough under way itself it waits for
 // nothing but that, and this is called again when some of it ends.
 void conn_hold(struct frontend_conn *c);
@@ -114,6 +137,11 @@ void conn_in_drop(struct frontend_conn *c);
 enum frontend_tcp_end conn_out_put(struct frontend_conn *c, const uint8_t *p, size_t n);
 enum frontend_tcp_end conn_out_flush(struct frontend_conn *c); // sends the kept bytes
 void conn_out_drop(struct frontend_conn *c);
+
+// frontend_tcp_tls.c. False: there is no certificate, or no memory.
+bool conn_tls_begin(struct frontend_conn *c);
+enum frontend_tcp_end conn_shake(struct frontend_conn *c); // a step of its handshake
+void conn_tls_end(struct frontend_conn *c, enum frontend_tcp_end why);
 
 // frontend_tcp_io.c: bytes taken or sent; 0: none now; -errno; conn_recv at the end: -ENODATA.
 ssize_t conn_recv(struct frontend_conn *c, uint8_t *p, size_t n);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// struct frontend_tcp, the server of TCP/53: frontend_tcp.c (open, caps, eviction, status) and
-// frontend_tcp_listen.c (listeners). Its connections: frontend_tcp_conn.h.
+// struct frontend_tcp, the server of TCP/53: frontend_tcp.c (open, caps, eviction),
+// frontend_tcp_report.c (status, tables) and frontend_tcp_listen.c (listeners). Its connections:
+// frontend_tcp_conn.h.
 
 #include "base/age_list.h"
 #include "base/growth.h"
 #include "base/wheel.h"
 #include "frontend_tcp.h"
 #include "frontend_tcp_clients.h"
+#include "frontend_tcp_kind.h"
 #include "frontend_tcp_shared.h"
 
 #include <event2/event.h>
@@ -21,6 +23,7 @@ enum {
 	CONN_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
 	TCP_MESSAGES_A_TURN = 256, // of all; a look at a connection counts as one
 	TCP_ACCEPTS_A_TURN = 64,   // of all listeners
+	TCP_STEP_COST = 32,        // of a step of a TLS handshake, in messages
 	TCP_ENDS_A_TICK = 32,      // connections whose time is over, of the wheel's ticks
 	TCP_CORK = CONN_FRAME_MAX + 16384,
 };
@@ -29,6 +32,7 @@ TAILQ_HEAD(conn_list, frontend_conn);
 
 struct tcp_listener {
 	struct frontend_tcp *tcp;
+	enum frontend_tcp_kind kind;
 	struct socket_address address;
 	struct event event;
 	int fd;
@@ -39,6 +43,7 @@ struct frontend_tcp {
 	struct loop *loop;
 	struct frontend_tcp_engine engine;
 	struct config_tcp set;
+	struct frontend_tcp_port serves[FRONTEND_TCP_KINDS];
 	unsigned files;
 	struct age_list ages;
 	struct growth growth; // of partial messages; its bytes are among `buffered`
@@ -51,6 +56,7 @@ struct frontend_tcp {
 	struct conn_list stalled; // longest first
 	struct conn_list starved; // held as tcp.queries are under way; first come first served
 	struct conn_list ready;   // held ones that may go on
+	struct conn_list shaking; // in their TLS handshake, the first that began it first
 	struct event resume;      // for `ready`, in the next turn
 	struct wheel_timer retry; // of listeners that failed, or are paused
 	bool accept_paused;
@@ -61,7 +67,7 @@ struct frontend_tcp {
 	struct frontend_conn *corked; // its replies are gathered in `cork`
 	uint32_t cork_len;
 	unsigned listener_count;
-	struct tcp_listener listener[CONFIG_ADDRESSES_MAX];
+	struct tcp_listener listener[FRONTEND_TCP_LISTENERS_MAX];
 	struct frontend_tcp_status count; // gauges `open`, `pending`, `buffered` and all counters
 	uint8_t scratch[CONN_READ_MAX];
 	uint8_t cork[TCP_CORK];

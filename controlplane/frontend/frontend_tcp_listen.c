@@ -32,8 +32,9 @@ static int socket_listen(struct frontend_tcp *t, const struct tcp_listener *l)
 {
 	struct frontend_sockets *sockets = &t->shared->sockets;
 	const unsigned number = (unsigned)(l - t->listener);
+	if (tcp_kind_of(l->kind)->alpn && !tcp_shared_has_tls(t->shared))
+		return -ENOKEY;
 	int fd = frontend_socket_open(sockets, number, &l->address, SOCK_STREAM);
-
 	if (fd < 0)
 		return fd;
 	options_inherited(fd);
@@ -109,14 +110,15 @@ static bool accept_spend(struct frontend_tcp *t)
 
 static void on_accept(evutil_socket_t listener, short, void *arg)
 {
-	struct frontend_tcp *t = ((struct tcp_listener *)arg)->tcp;
+	const struct tcp_listener *l = arg;
+	struct frontend_tcp *t = l->tcp;
 
 	for (unsigned i = 0; accept_spend(t); i++) {
 		union client_address peer = {0};
 		socklen_t len = sizeof(peer);
 		int fd = accept4(listener, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			conn_open(t, fd, &peer);
+			conn_open(t, fd, &peer, l->kind);
 			continue;
 		}
 		int err = errno;
@@ -139,6 +141,11 @@ static void on_accept(evutil_socket_t listener, short, void *arg)
 	}
 }
 
+const char *frontend_tcp_listen_error(int err)
+{
+	return err == -ENOKEY ? "no certificate" : strerror(-err);
+}
+
 static void listener_try(struct frontend_tcp *t, struct tcp_listener *l)
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX];
@@ -147,7 +154,8 @@ static void listener_try(struct frontend_tcp *t, struct tcp_listener *l)
 	if (fd < 0) {
 		if (fd != l->err)
 			log_warning("TCP: %s: cannot listen: %s; trying again",
-				socket_address_text(&l->address, text), strerror(-fd));
+				socket_address_text(&l->address, text),
+				frontend_tcp_listen_error(fd));
 		l->err = fd;
 		return;
 	}
@@ -160,31 +168,45 @@ static void listener_try(struct frontend_tcp *t, struct tcp_listener *l)
 		log_info("TCP: listening on %s", socket_address_text(&l->address, text));
 }
 
+static void listener_end(struct frontend_tcp *t, struct tcp_listener *l)
+{
+	if (l->fd < 0)
+		return;
+	event_del(&l->event);
+	frontend_socket_close(&t->shared->sockets, (unsigned)(l - t->listener), l->fd);
+	l->fd = -1;
+}
+
 void tcp_listen(struct frontend_tcp *t)
 {
 	bool missing = false;
 
 	for (unsigned i = 0; i < t->listener_count; i++) {
 		struct tcp_listener *l = &t->listener[i];
-		l->tcp = t;
+		const struct frontend_tcp_port *p = &t->serves[l->kind];
+		if (!p->enabled || l->address.port != p->port) {
+			listener_end(t, l);
+			l->address.port = p->port;
+			l->err = 0;
+		}
+		if (!p->enabled)
+			continue;
 		if (l->fd < 0)
 			listener_try(t, l);
 		missing |= l->fd < 0;
 	}
-	if (missing && !t->accept_paused)
+	if (t->accept_paused)
+		return;
+	if (missing)
 		retry_in(t, RETRY_MS);
+	else
+		wheel_stop(&t->retry);
 }
 
 void tcp_listen_end(struct frontend_tcp *t)
 {
 	wheel_stop(&t->retry);
 	t->accept_paused = false;
-	for (unsigned i = 0; i < t->listener_count; i++) {
-		struct tcp_listener *l = &t->listener[i];
-		if (l->fd < 0)
-			continue;
-		event_del(&l->event);
-		frontend_socket_close(&t->shared->sockets, i, l->fd);
-		l->fd = -1;
-	}
+	for (unsigned i = 0; i < t->listener_count; i++)
+		listener_end(t, &t->listener[i]);
 }

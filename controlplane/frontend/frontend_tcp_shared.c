@@ -2,6 +2,7 @@
 #include "frontend_tcp_shared.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +19,49 @@ int frontend_tcp_shared_new(struct frontend_tcp_shared **out, unsigned frontends
 	s->frontends = s->pending.threads = s->buffered.threads = frontends;
 	frontend_sockets_init(&s->sockets, frontends > 1);
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->tls_lock, NULL);
 	*out = s;
 	return 0;
+}
+
+void frontend_tcp_shared_certify(
+	struct frontend_tcp_shared *s, struct tls_server *server, const char *why)
+{
+	struct tls_server *before = NULL;
+
+	pthread_mutex_lock(&s->tls_lock);
+	if (server) {
+		before = s->tls;
+		s->tls = server;
+	}
+	snprintf(s->tls_why, sizeof(s->tls_why), "%s", why);
+	pthread_mutex_unlock(&s->tls_lock);
+	tls_server_free(before);
+}
+
+struct tls_server *tcp_shared_tls(struct frontend_tcp_shared *s)
+{
+	pthread_mutex_lock(&s->tls_lock);
+	struct tls_server *server = s->tls;
+	if (server)
+		tls_server_hold(server);
+	pthread_mutex_unlock(&s->tls_lock);
+	return server;
+}
+
+void frontend_tcp_shared_tls_why(struct frontend_tcp_shared *s, char why[TLS_WHY_MAX])
+{
+	pthread_mutex_lock(&s->tls_lock);
+	memcpy(why, s->tls_why, TLS_WHY_MAX);
+	pthread_mutex_unlock(&s->tls_lock);
+}
+
+bool tcp_shared_has_tls(struct frontend_tcp_shared *s)
+{
+	pthread_mutex_lock(&s->tls_lock);
+	bool has = s->tls != NULL;
+	pthread_mutex_unlock(&s->tls_lock);
+	return has;
 }
 
 size_t tcp_shared_memory(const struct frontend_tcp_shared *s)
@@ -35,6 +77,8 @@ void frontend_tcp_shared_free(struct frontend_tcp_shared *s)
 		return;
 	frontend_sockets_end(&s->sockets);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->tls_lock);
+	tls_server_free(s->tls);
 	free(s);
 }
 

@@ -2,17 +2,19 @@
 #pragma once
 
 // What the TCP servers of all frontends have in common: places for connections, in all and of each
-// client, and the bounds on questions and buffers (base/share.h).
+// client, the bounds on questions and buffers (base/share.h), and the certificates for TLS.
 //
 // Made before the servers are opened, freed once all are closed. Counts are atomic, and a place is
 // taken by compare and swap, so no bound is ever passed. A lock covers the table of clients; it is
 // held for a look at one bucket, when the first connection of a client at a frontend opens and when
-// the last one ends. The table cannot be full: it has no more entries than connections and claims.
+// the last one ends; another one the certificates, for a copy of a pointer. The table cannot be
+// full: it has no more entries than connections and claims.
 
 #include "base/loop.h"
 #include "base/share.h"
 #include "frontend.h"
 #include "frontend_socket.h"
+#include "tls/tls_server.h"
 
 #include <pthread.h>
 #include <sys/queue.h>
@@ -35,8 +37,11 @@ struct frontend_tcp_shared {
 	struct frontend_tcp *one[EPOCH_OWN_MAX]; // set before the loops run
 	struct share_pool pending, buffered;
 	struct frontend_sockets sockets;
-	_Atomic unsigned open;    // places for connections that are taken
-	_Atomic unsigned clients; // in the table
+	_Atomic unsigned open;     // places for connections that are taken
+	_Atomic unsigned clients;  // in the table
+	pthread_mutex_t tls_lock;  // protects the next two
+	struct tls_server *tls;    // certificates in force; NULL: none
+	char tls_why[TLS_WHY_MAX]; // what is wrong with the files as they are; "": nothing
 	struct keyhash_secret secret;
 	pthread_mutex_t lock; // protects the table
 	LIST_HEAD(, tcp_shared_client) bucket[TCP_SHARED_BUCKETS];
@@ -46,6 +51,15 @@ struct frontend_tcp_shared {
 ATTR_MUST_CHECK int frontend_tcp_shared_new(struct frontend_tcp_shared **out, unsigned frontends);
 size_t tcp_shared_memory(const struct frontend_tcp_shared *s);
 void frontend_tcp_shared_free(struct frontend_tcp_shared *s); // NULL is fine
+
+// New connections over TLS use `server` from now on, and its reference is ours; NULL: those in
+// force stay. `why`: what is wrong with the newest files, or "". Any thread.
+void frontend_tcp_shared_certify(
+	struct frontend_tcp_shared *s, struct tls_server *server, const char *why);
+// That in force, for the caller to free. NULL: none. Any thread.
+struct tls_server *tcp_shared_tls(struct frontend_tcp_shared *s);
+void frontend_tcp_shared_tls_why(struct frontend_tcp_shared *s, char why[TLS_WHY_MAX]);
+bool tcp_shared_has_tls(struct frontend_tcp_shared *s);
 
 // A frontend's first connection of a client, and its last one. NULL: no memory.
 struct tcp_shared_client *tcp_shared_join(

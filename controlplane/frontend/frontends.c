@@ -125,7 +125,9 @@ static void part_work(void *arg)
 	frontend_configure(one->engine, c->config);
 	if (one->tcp) {
 		frontend_tcp_files(one->tcp, c->tcp_files);
-		frontend_tcp_configure(one->tcp, &c->config->tcp);
+		struct frontend_tcp_settings set;
+		frontend_tcp_settings_of(c->config, &set);
+		frontend_tcp_configure(one->tcp, &set);
 	}
 	loop_call_back(c->wait.loop, &p->back, part_back, p);
 }

@@ -88,6 +88,13 @@ static void tcp_sum(struct frontend_tcp_status *sum, const struct frontend_tcp_s
 	SUM(held);
 	for (unsigned i = 0; i < FRONTEND_TCP_END_COUNT; i++)
 		SUM(ended[i]);
+	SUM(tls.open);
+	SUM(tls.shaking);
+	SUM(tls.shaking_max);
+	SUM(tls.handshakes);
+	SUM(tls.resumed);
+	for (unsigned i = 0; i < TLS_REFUSAL_COUNT; i++)
+		SUM(tls.failed[i]);
 	listeners_sum(sum, one);
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// TLS over sockets that the caller owns, watches and closes. The library is OpenSSL 3.
+// TLS over sockets that the caller owns, watches and closes: connections of either side, and the
+// servers that weir itself asks. Its own certificates are in tls_server.h. The library is
+// OpenSSL 3.
 //
 // A peer is a server as the configuration names it: the name or address that its certificate must
 // be for, the keys that it may have, the authorities that vouch for it, the protocol (ALPN). It
@@ -87,7 +89,9 @@ unsigned tls_peer_sessions(const struct tls_peer *p);
 struct tls_conn;
 // For the client's side of a socket that is connected or about to be. -ENOMEM.
 ATTR_MUST_CHECK int tls_conn_connect(struct tls_conn **out, struct tls_peer *p, int fd);
-// Tells the other side, if that does not wait. The socket stays open. NULL is fine.
+// Tells the other side that nothing more will be written, if that does not wait.
+void tls_conn_finish(struct tls_conn *c);
+// That, and frees it. The socket stays open. NULL is fine.
 void tls_conn_close(struct tls_conn *c);
 
 // 1: done; -EAGAIN: when the socket is readable, or writable if tls_conn_wants_write says so;

@@ -8,6 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void on_message(int is_write, int, int type, const void *, size_t, SSL *ssl, void *)
+{
+	struct tls_conn *c = SSL_get_app_data(ssl);
+
+	c->messages += !is_write && type == SSL3_RT_HANDSHAKE && c->is_done;
+}
+
+void tls_context_set(struct ssl_ctx_st *x)
+{
+	SSL_CTX_set_options(
+		x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(x, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
+				    | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_clear_mode(x, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_msg_callback(x, on_message);
+	SSL_CTX_set_read_ahead(x, 1);
+}
+
 int tls_conn_connect(struct tls_conn **out, struct tls_peer *p, int fd)
 {
 	struct tls_conn *c = calloc(1, sizeof(*c));
@@ -28,20 +46,46 @@ int tls_conn_connect(struct tls_conn **out, struct tls_peer *p, int fd)
 	return 0;
 }
 
+int tls_conn_accept(struct tls_conn **out, struct tls_server *s, int fd, const char *alpn)
+{
+	struct tls_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->server = s;
+	c->alpn = alpn;
+	c->ssl = tls_server_connection(s, c);
+	if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
+		SSL_free(c->ssl);
+		free(c);
+		return -ENOMEM;
+	}
+	SSL_set_accept_state(c->ssl);
+	tls_server_hold(s);
+	*out = c;
+	return 0;
+}
+
+// Without it OpenSSL takes the session for a broken one. What it leaves in the queue of errors
+// belongs to nobody.
+void tls_conn_finish(struct tls_conn *c)
+{
+	if (!c->is_over && c->is_done)
+		(void)SSL_shutdown(c->ssl);
+	ERR_clear_error();
+}
+
 void tls_conn_close(struct tls_conn *c)
 {
 	if (!c)
 		return;
-	// Without it OpenSSL takes the session for a broken one. What it leaves in the queue of
-	// errors belongs to nobody.
-	if (!c->is_over && c->is_done)
-		(void)SSL_shutdown(c->ssl);
-	ERR_clear_error();
+	tls_conn_finish(c);
 	tls_peer_offered(c, c->is_done                                     ? TLS_OFFER_DONE
 			    : BIO_number_written(SSL_get_wbio(c->ssl)) > 0 ? TLS_OFFER_LOST
 									   : TLS_OFFER_UNSEEN);
 	SSL_free(c->ssl);
 	tls_peer_free(c->peer);
+	tls_server_free(c->server);
 	free(c);
 }
 
@@ -61,6 +105,9 @@ static int result_of(struct tls_conn *c, int rc)
 	c->wants_write = what == SSL_ERROR_WANT_WRITE;
 	if (what == SSL_ERROR_WANT_READ || c->wants_write)
 		return -EAGAIN;
+	// A client may end its side and wait for its replies.
+	if (what == SSL_ERROR_ZERO_RETURN && c->server && c->is_done)
+		return 0;
 	c->is_over = true;
 	if (what != SSL_ERROR_ZERO_RETURN && what != SSL_ERROR_SYSCALL)
 		return -EPROTO;
@@ -112,6 +159,63 @@ static int handshake_failed(struct tls_conn *c, int result)
 		result ? strerror(-result) : "the server ended the connection");
 }
 
+// What OpenSSL's error says about a client.
+static enum tls_refusal refusal_of(unsigned long error)
+{
+	switch (ERR_GET_REASON(error)) {
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+		return TLS_REFUSED_version;
+	case SSL_R_NO_SHARED_CIPHER:
+	case SSL_R_NO_SUITABLE_KEY_SHARE:
+	case SSL_R_NO_SHARED_GROUPS:
+	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+		return TLS_REFUSED_cipher;
+	case SSL_R_NO_APPLICATION_PROTOCOL:
+		return TLS_REFUSED_protocol;
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+		return TLS_REFUSED_distrust;
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+	case SSL_R_UNEXPECTED_MESSAGE:
+	case SSL_R_PACKET_LENGTH_TOO_LONG:
+	case SSL_R_RECORD_LENGTH_MISMATCH:
+	case SSL_R_BAD_RECORD_TYPE:
+	case SSL_R_LENGTH_MISMATCH:
+		return TLS_REFUSED_not_tls;
+	default:
+		return TLS_REFUSED_other;
+	}
+}
+
+static int refuse(struct tls_conn *c, enum tls_refusal refusal, const char *why)
+{
+	c->refusal = refusal;
+	return fail(c, TLS_FAILURE_handshake, why);
+}
+
+static int client_failed(struct tls_conn *c, int result)
+{
+	unsigned long error = ERR_peek_last_error();
+	const char *reason = ERR_reason_error_string(error);
+
+	if (result == -EAGAIN)
+		return BIO_number_read(SSL_get_rbio(c->ssl)) > TLS_HELLO_MAX
+			       ? refuse(c, TLS_REFUSED_other, "too many bytes")
+			       : -EAGAIN;
+	if (result == -EPROTO)
+		return refuse(c, refusal_of(error), reason ? reason : "no TLS");
+	return refuse(c, TLS_REFUSED_ended, "the client ended the connection");
+}
+
 int tls_conn_handshake(struct tls_conn *c)
 {
 	if (c->is_over)
@@ -119,9 +223,15 @@ int tls_conn_handshake(struct tls_conn *c)
 	ERR_clear_error();
 	errno = 0;
 	int rc = SSL_do_handshake(c->ssl);
-	if (rc == 1)
+	if (rc == 1 && c->peer)
 		return certificate_check(c);
+	if (rc == 1) {
+		c->is_done = true;
+		return 1;
+	}
 	int result = result_of(c, rc);
+	if (c->server)
+		return client_failed(c, result);
 	return result == -EAGAIN ? -EAGAIN : handshake_failed(c, result);
 }
 
@@ -179,6 +289,17 @@ enum tls_failure tls_conn_failure(const struct tls_conn *c, char why[TLS_WHY_MAX
 {
 	memcpy(why, c->why, TLS_WHY_MAX);
 	return c->failure;
+}
+
+enum tls_refusal tls_conn_refusal(const struct tls_conn *c, char why[TLS_WHY_MAX])
+{
+	memcpy(why, c->why, TLS_WHY_MAX);
+	return c->refusal;
+}
+
+size_t tls_conn_memory(void)
+{
+	return sizeof(struct tls_conn);
 }
 
 bool tls_conn_is_resumed(const struct tls_conn *c)

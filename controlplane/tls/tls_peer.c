@@ -99,13 +99,6 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-static void on_message(int is_write, int, int type, const void *, size_t, SSL *ssl, void *)
-{
-	struct tls_conn *c = SSL_get_app_data(ssl);
-
-	c->messages += !is_write && type == SSL3_RT_HANDSHAKE && c->is_done;
-}
-
 static SSL_CTX *context_new(const char *ca_file, char why[TLS_WHY_MAX])
 {
 	ERR_clear_error();
@@ -115,13 +108,7 @@ static SSL_CTX *context_new(const char *ca_file, char why[TLS_WHY_MAX])
 		snprintf(why, TLS_WHY_MAX, "no memory");
 		return NULL;
 	}
-	SSL_CTX_set_options(
-		x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(x, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
-				    | SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_clear_mode(x, SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_msg_callback(x, on_message);
-	SSL_CTX_set_read_ahead(x, 1);
+	tls_context_set(x);
 	SSL_CTX_set_verify(x, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(x, on_session);

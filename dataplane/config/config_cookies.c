@@ -7,33 +7,14 @@
 
 enum { SECRET_TEXT = 2 * DNS_COOKIE_SECRET_LEN, FILE_MAX = 1024 };
 
-static int digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + ('a' - 'A') : c) : NULL;
-	return at ? (int)(at - digits) : -1;
-}
-
-static bool secret_read(const char *text, size_t len, uint8_t out[DNS_COOKIE_SECRET_LEN])
-{
-	if (len != SECRET_TEXT)
-		return false;
-	for (unsigned i = 0; i < DNS_COOKIE_SECRET_LEN; i++) {
-		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 // Adds a secret. The error for a bad one does not repeat it.
 static int secret_add(const struct config_doc *doc, const char *key, const char *text, size_t len,
 	struct config_cookies *c)
 {
 	if (c->count == DNS_COOKIE_SECRETS_MAX)
 		return config_refuse(doc, key, "more than %d secrets", DNS_COOKIE_SECRETS_MAX);
-	if (!secret_read(text, len, c->secret[c->count]))
+	if (len != SECRET_TEXT
+		|| !config_hex_read(text, c->secret[c->count], DNS_COOKIE_SECRET_LEN))
 		return config_refuse(doc, key, "a secret is 32 hexadecimal digits (16 bytes)");
 	for (unsigned i = 0; i < c->count; i++)
 		if (memcmp(c->secret[i], c->secret[c->count], DNS_COOKIE_SECRET_LEN) == 0)

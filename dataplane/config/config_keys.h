@@ -200,38 +200,6 @@
 		"fortieth, ICMP an eightieth, ARP and neighbour discovery an eightieth "          \
 		"([floods.md](../explanation/floods.md)). weir drops the frames beyond. 0: all.")
 
-#define CONFIG_KEYS_TCP(X)                                                                        \
-	X(tcp, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                                  \
-		"Whether weir also serves the service addresses over TCP (port 53).")             \
-	X(tcp, connections, connections, NUMBER, none, "12288", 16, 100000, LIVE,                 \
-		"Connections at one time. One more closes the connection that was idle longest. " \
-		"The limit of open files may lower this number.")                                 \
-	X(tcp, per_client, per_client, NUMBER, none, "32", 1, 100000, LIVE,                       \
-		"Connections at one time from one IPv4 address or IPv6 /64. One more closes the " \
-		"client's connection that was idle longest.")                                     \
-	X(tcp, pipelined, pipelined, NUMBER, none, "100", 1, 1000, LIVE,                          \
-		"Questions of one connection in flight at one time. weir reads the next one "     \
-		"when one of them is answered.")                                                  \
-	X(tcp, queries, queries, NUMBER, none, "1024", 1, 16384, LIVE,                            \
-		"Questions of all connections in flight at one time. weir reads the next one "    \
-		"when one of them is answered. Best at most a quarter of `limits.inflight`, so "  \
-		"that UDP has the rest.")                                                         \
-	X(tcp, idle_timeout, idle_timeout_s, NUMBER, none, "10", 1, 600, LIVE,                    \
-		"Seconds without a question after which weir closes a connection. The time "      \
-		"falls to a tenth while the last quarter of `connections` fills. A client that "  \
-		"sends the keepalive option gets this time (RFC 7828).")                          \
-	X(tcp, query_timeout, query_timeout_s, NUMBER, none, "5", 1, 60, LIVE,                    \
-		"Longest time from the first byte of a query to its last, in seconds.")           \
-	X(tcp, connection_queries, connection_queries, NUMBER, none, "0", 0, 1000000000, LIVE,    \
-		"Queries of one connection. weir answers them and then closes the connection. "   \
-		"0: no limit.")                                                                   \
-	X(tcp, connection_age, connection_age_s, NUMBER, none, "0", 0, 604800, LIVE,              \
-		"Seconds after which weir closes a connection, once it has answered all that "    \
-		"the connection asked. 0: no limit.")                                             \
-	X(tcp, buffer_kb, buffer_kb, NUMBER, none, "4096", 256, 1048576, LIVE,                    \
-		"KiB for queries and replies that are only partly received or sent. When they "   \
-		"are used up, weir closes the connection that has stalled longest.")
-
 #define CONFIG_KEYS_FALLBACK(X)                                                                   \
 	X(fallback, udp, udp, CHOICE, fallback_udp, "auto", 0, 0, RESTART,                        \
 		"Whether the control plane answers UDP on kernel sockets of the service "         \
@@ -359,6 +327,8 @@
 	CONFIG_KEYS_UPSTREAMS(X)    \
 	CONFIG_KEYS_LIMITS(X)       \
 	CONFIG_KEYS_TCP(X)          \
+	CONFIG_KEYS_TLS(X)          \
+	CONFIG_KEYS_DOT(X)          \
 	CONFIG_KEYS_CONTROLPLANE(X) \
 	CONFIG_KEYS_FALLBACK(X)     \
 	CONFIG_KEYS_ACCESS(X)       \
@@ -374,6 +344,7 @@
 #define CONFIG_CHOICES(X)                                               \
 	CONFIG_CHOICES_CONTROLPLANE(X)                                  \
 	CONFIG_CHOICES_UPSTREAMS(X)                                     \
+	CONFIG_CHOICES_TLS(X)                                           \
 	X(request_format, "text", REQUESTS_TEXT)                        \
 	X(request_format, "json", REQUESTS_JSON)                        \
 	X(webhook_form, "generic", WEBHOOK_GENERIC)                     \
@@ -457,6 +428,7 @@
 #include "config_doc.h"
 #include "config_keys_controlplane.h"
 #include "config_keys_log.h"
+#include "config_keys_tcp.h"
 #include "config_keys_upstreams.h"
 #include "config_schema.h"
 

@@ -102,13 +102,14 @@ static const cyaml_schema_field_t raw_dataplane_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_cache_fields[] = {
-	CONFIG_KEYS_CACHE(RAW_KEY) CYAML_FIELD_END,
-};
+// A section of keys with one value each.
+#define RAW_PLAIN(section, KEYS)                                       \
+	static const cyaml_schema_field_t raw_##section##_fields[] = { \
+		KEYS(RAW_KEY) CYAML_FIELD_END,                         \
+	};
 
-static const cyaml_schema_field_t raw_refresh_fields[] = {
-	CONFIG_KEYS_REFRESH(RAW_KEY) CYAML_FIELD_END,
-};
+RAW_PLAIN(cache, CONFIG_KEYS_CACHE)
+RAW_PLAIN(refresh, CONFIG_KEYS_REFRESH)
 
 static const cyaml_schema_field_t raw_rebinding_fields[] = {
 	RAW_TEXT(config_raw_rebinding, enabled),
@@ -149,21 +150,26 @@ static const cyaml_schema_field_t raw_limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_tcp_fields[] = {
-	CONFIG_KEYS_TCP(RAW_KEY) CYAML_FIELD_END,
+RAW_PLAIN(tcp, CONFIG_KEYS_TCP)
+
+static const cyaml_schema_field_t raw_certificate_fields[] = {
+	RAW_TEXT(config_raw_certificate, cert),
+	RAW_TEXT(config_raw_certificate, key),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_certificate = {CYAML_VALUE_MAPPING(
+	CYAML_FLAG_DEFAULT, struct config_raw_certificate, raw_certificate_fields)};
+
+static const cyaml_schema_field_t raw_tls_fields[] = {
+	CONFIG_KEYS_TLS(RAW_KEY) RAW_SEQUENCE(
+		config_raw_tls, certificates, &raw_certificate, CONFIG_CERTIFICATES_MAX),
+	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_controlplane_fields[] = {
-	CONFIG_KEYS_CONTROLPLANE(RAW_KEY) CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t raw_fallback_fields[] = {
-	CONFIG_KEYS_FALLBACK(RAW_KEY) CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t raw_identity_fields[] = {
-	CONFIG_KEYS_IDENTITY(RAW_KEY) CYAML_FIELD_END,
-};
+RAW_PLAIN(dot, CONFIG_KEYS_DOT)
+RAW_PLAIN(controlplane, CONFIG_KEYS_CONTROLPLANE)
+RAW_PLAIN(fallback, CONFIG_KEYS_FALLBACK)
+RAW_PLAIN(identity, CONFIG_KEYS_IDENTITY)
 
 static const cyaml_schema_field_t raw_ipv6_fields[] = {
 	CONFIG_KEYS_IPV6(RAW_KEY) CYAML_FIELD_END,
@@ -324,6 +330,8 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(upstreams),
 	RAW_SECTION_FIELD(limits),
 	RAW_SECTION_FIELD(tcp),
+	RAW_SECTION_FIELD(tls),
+	RAW_SECTION_FIELD(dot),
 	RAW_SECTION_FIELD(controlplane),
 	RAW_SECTION_FIELD(fallback),
 	RAW_SECTION_FIELD(access),

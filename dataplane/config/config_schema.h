@@ -118,6 +118,20 @@ struct config_raw_tcp {
 		*query_timeout, *connection_queries, *connection_age, *buffer_kb;
 };
 
+struct config_raw_certificate {
+	char *cert, *key;
+};
+
+struct config_raw_tls {
+	char *tickets_file, *min_version;
+	struct config_raw_certificate *certificates;
+	unsigned certificates_count;
+};
+
+struct config_raw_dot {
+	char *enabled, *port;
+};
+
 struct config_raw_controlplane {
 	char *resolvers, *frontends;
 };
@@ -256,6 +270,8 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_upstreams *upstreams;
 	struct config_raw_limits *limits;
 	struct config_raw_tcp *tcp;
+	struct config_raw_tls *tls;
+	struct config_raw_dot *dot;
 	struct config_raw_controlplane *controlplane;
 	struct config_raw_fallback *fallback;
 	struct config_raw_access *access;

@@ -175,6 +175,14 @@ ATTR_MUST_CHECK int config_cookies_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_cookies_wipe(struct config *c);
 
+// The sections `tls` and `dot`: certificates, secrets of session tickets, where they are served.
+// The certificates themselves are not read here.
+
+// After config_keys_apply. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_tls_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_tls_wipe(struct config *c);
+
 // Relations between the values of a configuration, checked once every single one is good.
 
 // -EINVAL by config_refuse.

@@ -242,6 +242,27 @@ struct config_tcp {
 	uint32_t buffer_kb;          // 4096
 };
 
+enum { CONFIG_CERTIFICATES_MAX = 16, CONFIG_CERTIFICATE_PATH_MAX = 200 };
+enum { CONFIG_TICKET_SECRETS_MAX = 4, CONFIG_TICKET_SECRET_LEN = 32 };
+
+// TLS for clients (controlplane/tls/tls_server.h).
+struct config_tls {
+	bool only_1_3;         // not 1.2
+	char *tickets_file;    // absolute or ""; its secrets are in `secret`
+	unsigned secret_count; // 0: random keys
+	uint8_t secret[CONFIG_TICKET_SECRETS_MAX][CONFIG_TICKET_SECRET_LEN]; // never printed
+	unsigned count;
+	struct config_certificate {
+		char cert[CONFIG_CERTIFICATE_PATH_MAX + 1], key[CONFIG_CERTIFICATE_PATH_MAX + 1];
+	} certificate[CONFIG_CERTIFICATES_MAX];
+};
+
+// DNS over TLS on the service addresses.
+struct config_dot {
+	bool enabled; // false; if true there is a certificate
+	uint16_t port;
+};
+
 // Whether the control plane answers UDP while no data plane runs (frontend_udp.h).
 enum fallback_udp { FALLBACK_AUTO, FALLBACK_ON, FALLBACK_OFF };
 
@@ -417,6 +438,8 @@ struct config {
 	struct config_upstreams upstreams;
 	struct config_limits limits;
 	struct config_tcp tcp;
+	struct config_tls tls;
+	struct config_dot dot;
 	struct config_fallback fallback;
 	struct config_access access;
 	struct config_cookies cookies;

@@ -57,7 +57,7 @@ static void reply_check(enum frontend_transport t, const struct frontend_reply *
 {
 	const struct reply_oracle o = {.query = query,
 		.query_len = query_len,
-		.limit = t == FRONTEND_TCP ? (size_t)REPLY_ORACLE_TCP
+		.limit = t != FRONTEND_UDP ? (size_t)REPLY_ORACLE_TCP
 					   : box.config.limits.udp_reply_size};
 	FUZZ_CHECK(r->len > 0);
 	FUZZ_CHECK(r->opt == 0 || r->opt + DNS_OPT_FIXED_LEN <= r->len);

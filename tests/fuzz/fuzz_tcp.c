@@ -59,9 +59,9 @@ int LLVMFuzzerInitialize(int *, char ***)
 		.idle_timeout_s = 600,
 		.query_timeout_s = 600,
 		.buffer_kb = 4096};
-	const struct socket_address nobody = {.ip = {.version = 4, .prefix_len = 32}};
+	const struct frontend_tcp_settings set = {.tcp = config, .serves = {{true, FRONTEND_PORT}}};
 	FUZZ_CHECK(loop_new("fuzz", &loop) == 0);
-	FUZZ_CHECK(frontend_tcp_open(&server, loop, &engine, &config, &nobody, 0, 64) == 0);
+	FUZZ_CHECK(frontend_tcp_open(&server, loop, &engine, &set, NULL, 0, 64) == 0);
 	return 0;
 }
 
@@ -99,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	expected = data + 1;
 	expected_len = len - 1;
 	echoed = 0;
-	conn_open(server, pair[0], &peer);
+	conn_open(server, pair[0], &peer, FRONTEND_TCP_CLEAR);
 	for (size_t at = 1; at < len; at += piece) {
 		size_t n = piece < len - at ? piece : len - at;
 		FUZZ_CHECK(send(pair[1], data + at, n, MSG_NOSIGNAL) == (ssize_t)n);

@@ -94,7 +94,9 @@ static void step(enum op op, unsigned who, unsigned arg, const uint8_t *bytes, s
 		break;
 	case OP_LIMITS:
 		tcp_players_limit(arg);
-		frontend_tcp_configure(tcp_server, tcp_players_limits());
+		frontend_tcp_configure(tcp_server,
+			&(struct frontend_tcp_settings){.tcp = *tcp_players_limits(),
+				.serves = {{tcp_players_limits()->enabled, FRONTEND_PORT}}});
 		break;
 	case OP_REPLY_ALL:
 		for (unsigned i = tcp_players_later; i > 0; i--)
@@ -126,7 +128,7 @@ static void counters_check(void)
 		sessions += tcp_player[i].session != NULL;
 	FUZZ_CHECK(s.open == sessions && s.accepted == s.open + ended);
 	FUZZ_CHECK(s.pending == tcp_players_later && s.buffered <= s.buffered_cap);
-	FUZZ_CHECK(s.clients <= s.open && s.busiest_open <= s.open && tables.count == 4);
+	FUZZ_CHECK(s.clients <= s.open && s.busiest_open <= s.open && tables.count == 5);
 	FUZZ_CHECK(s.queries >= tcp_questions && s.replies <= tcp_questions);
 }
 

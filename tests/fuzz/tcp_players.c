@@ -179,7 +179,7 @@ void tcp_player_open(unsigned i, unsigned from)
 	c->keepalive = false;
 	c->said_len = c->asked = c->in_len = 0;
 	opening = i;
-	conn_open(tcp_server, pair[0], &peer);
+	conn_open(tcp_server, pair[0], &peer, FRONTEND_TCP_CLEAR);
 }
 
 void tcp_player_close(struct tcp_player *c)
@@ -254,7 +254,9 @@ void tcp_players_server(unsigned how)
 		.end = engine_end,
 		.admits = engine_admits};
 	tcp_players_limit((how & 0x3f) | 0x40);
-	FUZZ_CHECK(frontend_tcp_open(&tcp_server, loop, &engine, &limits, NULL, 0, 64) == 0);
+	const struct frontend_tcp_settings set = {
+		.tcp = limits, .serves = {{limits.enabled, FRONTEND_PORT}}};
+	FUZZ_CHECK(frontend_tcp_open(&tcp_server, loop, &engine, &set, NULL, 0, 64) == 0);
 }
 
 void tcp_players_begin(void)

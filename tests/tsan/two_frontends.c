@@ -120,7 +120,7 @@ static void resolvers_start(void)
 static void frontend_start(unsigned i)
 {
 	struct frontends_one *f = &box.frontends.one[i];
-	const struct socket_address at = {.ip = box.address, .port = PORT};
+	const struct frontend_tcp_settings set = {.tcp = box.config.tcp, .serves = {{true, PORT}}};
 	const struct frontend_given given = {.number = i,
 		.loop = f->loop,
 		.resolvers = box.mesh,
@@ -138,7 +138,7 @@ static void frontend_start(unsigned i)
 		.number = i,
 		.shared = box.frontends.tcp_shared};
 	CHECK(frontend_tcp_open(
-		      &f->tcp, f->loop, &engine, &box.config.tcp, &at, 1, FRONTEND_TCP_FILES_ALL)
+		      &f->tcp, f->loop, &engine, &set, &box.address, 1, FRONTEND_TCP_FILES_ALL)
 		== 0);
 }
 
@@ -235,7 +235,7 @@ static size_t query_make(uint8_t msg[FRAME], unsigned id)
 static int client_socket(int type)
 {
 	const struct timeval patience = {.tv_sec = 10};
-	const struct socket_address at = {.ip = box.address, .port = PORT};
+	const struct frontend_tcp_settings set = {.tcp = box.config.tcp, .serves = {{true, PORT}}};
 	struct sockaddr_storage to;
 	socklen_t len;
 	const int fd = socket(AF_INET, type, 0);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""docs/reference/config.md and config-query-log.md from the tables that the configuration library itself is built of.
+"""docs/reference/config.md, config-tcp.md and config-query-log.md from the tables that the configuration library itself is built of.
 
 usage: config_md.py SOURCE_ROOT [--check]     writes the files, or fails if one is not current
 """
@@ -36,7 +36,8 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
   decimals; the words for a switch are `true` and `false`.
 * No anchors, aliases, tags or second documents; 4 MiB at most. An empty section or list counts as
   absent.
-* The section `query_log` and those below it are in [config-query-log.md](config-query-log.md).
+* The sections `tcp`, `tls` and `dot` are in [config-tcp.md](config-tcp.md), `query_log` and those
+  below it in [config-query-log.md](config-query-log.md).
 """
 
 INTRO_LOG = """# The configuration file: query_log
@@ -44,6 +45,13 @@ INTRO_LOG = """# The configuration file: query_log
 Look up a key of the query log here. [config.md](config.md) has the keys of the other sections, and
 the rules for the whole file. `tools/docs/config_md.py` writes this page from
 `dataplane/config/config_keys_log.h`: edit there.
+"""
+
+INTRO_TCP = """# The configuration file: tcp, tls, dot
+
+Look up a key of clients' connections here, in clear text and over TLS. [config.md](config.md) has
+the keys of the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes
+this page from `dataplane/config/config_keys_tcp.h`: edit there.
 """
 
 SECTIONS = {
@@ -57,6 +65,8 @@ SECTIONS = {
     "upstreams": "The servers that weir asks when the cache has no answer.",
     "limits": "Bounds of what clients can make weir hold, send, and pass to the kernel.",
     "tcp": "DNS over TCP on the service addresses (RFC 7766); `weirctl tcp` shows its state.",
+    "tls": "Certificates that weir shows to clients, and session tickets ([dot.md](../how-to/dot.md)).",
+    "dot": "DNS over TLS on the service addresses (RFC 7858); see [dot.md](../how-to/dot.md).",
     "fallback": "Service while no data plane runs; see [fallback.md](../explanation/fallback.md).",
     "access": "Clients that may ask, and how often ([access.md](../how-to/access.md)).",
     "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
@@ -173,6 +183,12 @@ LISTS = {
         ("secrets", "32 hexadecimal digits", "`[]`", "DNS_COOKIE_SECRETS_MAX", "live",
          "Secrets of the cookies, the same on all boxes of an address. weir signs with the first and verifies with all. `[]`: a random secret, which changes each day."),
     ],
+    "tls": [
+        ("certificates", "`cert`, `key`", "`[]`", "CONFIG_CERTIFICATES_MAX", "live",
+         "Absolute paths of PEM files: `cert` has the certificate and then its chain, `key` its private key. A client gets the first entry whose "
+         "certificate has the server name that it asked for, itself or by a wildcard, else the first entry. weir reads the files at the start, at each "
+         "reload, and within 5 s after they change; while new files are bad, weir goes on with what it has read before."),
+    ],
     "metrics": [
         ("allow", "prefix", "`[127.0.0.0/8, ::1]`", "CONFIG_METRICS_ALLOW_MAX", "restart",
          "Clients that may connect; the kernel drops packets of others."),
@@ -261,7 +277,7 @@ NESTED = {"blocking_update": "blocking.update", "query_log_store": "query_log.st
 
 
 def tables():
-    return "".join((config / name).read_text() for name in ("config_keys.h", "config_keys_controlplane.h", "config_keys_log.h", "config_keys_upstreams.h"))
+    return "".join((config / name).read_text() for name in ("config_keys.h", "config_keys_controlplane.h", "config_keys_log.h", "config_keys_tcp.h", "config_keys_upstreams.h"))
 
 
 def joined(text):
@@ -354,7 +370,9 @@ def page(intro, sections):
 
 def pages():
     log = [name for name in SECTIONS if name.startswith("query_log")]
-    return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log]),
+    tcp = ["tcp", "tls", "dot"]
+    return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log + tcp]),
+            "config-tcp.md": page(INTRO_TCP, tcp),
             "config-query-log.md": page(INTRO_LOG, log)}
 
 

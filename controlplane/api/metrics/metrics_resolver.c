@@ -219,7 +219,7 @@ void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s)
 	}
 }
 
-static const char *const transports[FRONTEND_TRANSPORTS] = {"udp", "tcp"};
+static const char *const transports[FRONTEND_TRANSPORTS] = {"udp", "tcp", "dot"};
 
 #define FRONT(field, text)                                            \
 	METRICS_FIELD(METRICS_COUNTER, struct frontend_counts, field, \
@@ -290,6 +290,23 @@ static const struct metrics_field of_tcp[] = {
 	TCP(METRICS_COUNTER, bytes_out, "sent_bytes_total", "Bytes sent over TCP."),
 };
 
+#define TLS(kind, field, metric, text) \
+	METRICS_FIELD(kind, struct frontend_tls_status, field, "weir_tls_" metric, text, 0)
+static const struct metrics_field of_tls[] = {
+	TLS(METRICS_GAUGE, open, "connections", "Connections of clients over TLS."),
+	TLS(METRICS_COUNTER, handshakes, "handshakes_total", "TLS handshakes of clients."),
+	TLS(METRICS_COUNTER, resumed, "resumed_total", "Of these, sessions resumed by a ticket."),
+};
+
+static void metrics_tls(struct metrics_text *t, const struct frontend_tls_status *s)
+{
+	metrics_fields(t, s, of_tls, ARRAY_LEN(of_tls));
+	metrics_family(t, METRICS_COUNTER, "weir_tls_failed_total",
+		"TLS handshakes of clients that failed, by reason.");
+	for (unsigned i = 0; i < TLS_REFUSAL_COUNT; i++)
+		metrics_count(t, METRICS_LABELS({"why", tls_refusal_names[i]}), s->failed[i]);
+}
+
 static void metrics_tcp(struct metrics_text *t, const struct frontend_tcp_status *s)
 {
 	metrics_fields(t, s, of_tcp, ARRAY_LEN(of_tcp));
@@ -326,4 +343,5 @@ void metrics_frontends(struct metrics_text *t, const struct frontends_status *s)
 	metrics_frontend(t, &s->engine);
 	metrics_fields(t, &s->udp, of_fallback, ARRAY_LEN(of_fallback));
 	metrics_tcp(t, &s->tcp);
+	metrics_tls(t, &s->tcp.tls);
 }

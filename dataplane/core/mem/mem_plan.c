@@ -26,6 +26,7 @@ enum {
 	OF_WAITER = 168,
 	KEPT_QUERIES = 8 << 20,
 	OF_CONNECTION = 1024,  // with its client
+	OF_TLS = 40 << 10,     // of a connection, by OpenSSL
 	OF_RESOLVER = 4 * MIB, // beside the first: its tables of fixed size, its stack
 	OF_FRONTEND = 6 * MIB, // the same: places for questions, rate limits, log ring, buffers
 	SOCKETS = 65536,       // of a set of servers
@@ -180,11 +181,13 @@ static void charge_clients(struct mem_plan *p, const struct config *c)
 			config_resolvers(c, NULL)
 				* (REDIS_FIXED + ((uint64_t)c->redis.buffer_kb << 11)),
 			"redis_calls redis_buffers l1_sample");
-	if (!c->tcp.enabled)
+	if (!c->tcp.enabled && !c->dot.enabled)
 		return;
 	charge(p, MEM_PLAN_CONTROLPLANE, "connections", "tcp.connections",
 		(uint64_t)c->tcp.connections * OF_CONNECTION,
 		"tcp_connections tcp_clients tcp_claims");
+	charge(p, MEM_PLAN_CONTROLPLANE, "their TLS", "dot.enabled",
+		c->dot.enabled ? (uint64_t)c->tcp.connections * OF_TLS : 0, "tls_connections");
 	charge(p, MEM_PLAN_CONTROLPLANE, "their buffers", "tcp.buffer_kb",
 		(uint64_t)c->tcp.buffer_kb << 10, "tcp_buffers");
 }

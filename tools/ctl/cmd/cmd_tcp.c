@@ -24,6 +24,8 @@ static const struct cell_counter ends[] = {
 	{"error", "reset, or the network failed"},
 	{"idle", "idle"},
 	{"slow_query", "a query took longer than tcp.query_timeout"},
+	{"handshake", "the TLS handshake failed"},
+	{"slow_handshake", "the TLS handshake took longer than tcp.query_timeout"},
 	{"slow_reader", "replies left unread"},
 	{"broken", "not DNS"},
 	{"queries", "had its tcp.connection_queries"},
@@ -31,7 +33,25 @@ static const struct cell_counter ends[] = {
 	{"evicted", "longest idle, closed for a new connection"},
 	{"evicted_client", "longest idle of its client, closed for a new one"},
 	{"evicted_memory", "longest stalled, closed as tcp.buffer_kb was used up"},
+	{"evicted_handshake", "too many in their TLS handshake, this one for longest"},
 	{"stopped", "TCP was turned off"},
+};
+
+static const struct cell_counter tls_counts[] = {
+	{"handshakes", "TLS handshakes done"},
+	{"resumed", "of these, sessions resumed"},
+};
+
+static const struct cell_counter refusals[] = {
+	{"ended", "the client ended the connection"},
+	{"not_tls", "what the client sent is not TLS"},
+	{"version", "no version of TLS in common"},
+	{"cipher", "no cipher, group or signature in common"},
+	{"protocol", "the client wants another protocol (ALPN)"},
+	{"distrust", "the client does not accept the certificate"},
+	{"other", "another error"},
+	{"late", "not done in tcp.query_timeout"},
+	{"evicted", "closed to make room for another connection"},
 };
 
 static const struct cell_counter errors[] = {
@@ -49,7 +69,7 @@ static void listeners_print(const struct json_node *root)
 	for (size_t i = 0; i < json_length(list); i++)
 		if (!say_if(json_at(list, i), "error",
 			    "does not listen on {address}: {error}; trying again\n"))
-			say(json_at(list, i), "listens on {address}\n");
+			say(json_at(list, i), "listens on {address} ({kind})\n");
 }
 
 static void gauges_print(const struct json_node *root)
@@ -88,6 +108,22 @@ static void reasons_print(const struct json_node *counts_of, const char *head,
 	table_print(t);
 }
 
+static void tls_print(const struct json_node *tls)
+{
+	const struct json_node *list = json_get(tls, "certificates");
+
+	say_if(tls, "error", "\ncertificates NOT replaced: {error}\n");
+	if (json_length(list) == 0)
+		return;
+	say(tls, "\nTLS           {open:n} connections, {shaking:n} of them in their handshake\n");
+	for (size_t i = 0; i < json_length(list); i++)
+		if (!say_if(json_at(list, i), "left_s",
+			    "certificate   {names}, valid for {left_s:s}\n"))
+			say(json_at(list, i), "certificate   {names}, EXPIRED\n");
+	cell_counters_print(tls, tls_counts, ARRAY_LEN(tls_counts));
+	reasons_print(json_get(tls, "failed"), ">no TLS", refusals, ARRAY_LEN(refusals));
+}
+
 static void tcp_print(const struct json_node *root)
 {
 	listeners_print(root);
@@ -95,6 +131,7 @@ static void tcp_print(const struct json_node *root)
 	cell_counters_print(root, counts, ARRAY_LEN(counts));
 	reasons_print(json_get(root, "accept_errors"), ">not taken", errors, ARRAY_LEN(errors));
 	reasons_print(json_get(root, "ended"), ">closed", ends, ARRAY_LEN(ends));
+	tls_print(json_get(root, "tls"));
 }
 
 int cmd_tcp(struct ctl *c)

@@ -2,6 +2,8 @@
 
 #include "config_prove.h"
 
+#include "config_certificates.h"
+
 #include <ctype.h>
 #include <grp.h>
 #include <stdarg.h>
@@ -79,6 +81,17 @@ static void device_prove(unsigned i, const char *device, struct config_errors *e
 	}
 }
 
+static void certificate_prove(
+	unsigned i, const char *cert, const char *key, struct config_errors *e)
+{
+	bool is_of_key;
+	const char *why = config_certificate_wrong(cert, key, &is_of_key);
+
+	if (why)
+		add(e, "config: tls.certificates[%u].%s: %s: %s", i, is_of_key ? "key" : "cert",
+			is_of_key ? key : cert, why);
+}
+
 void config_prove(const struct config *c, struct config_errors *e)
 {
 	const struct config_dataplane *d = &c->dataplane;
@@ -93,4 +106,6 @@ void config_prove(const struct config *c, struct config_errors *e)
 	for (unsigned i = 0; i < d->port_count; i++)
 		if (!d->ports[i].xdp)
 			device_prove(i, d->ports[i].device, e);
+	for (unsigned i = 0; i < c->tls.count; i++)
+		certificate_prove(i, c->tls.certificate[i].cert, c->tls.certificate[i].key, e);
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 // What a configuration wants of the machine and can be proven without starting anything: the Unix
-// group, the cores, the devices. Reads the group database and sysfs.
+// group, the cores, the devices, the certificates. Reads the group database, sysfs and these files.
 
 #include <weir/config_errors.h>
 

@@ -16,7 +16,13 @@ int frontends_report(const struct frontends *, struct loop *,
 			.busiest = {.version = 4, .prefix_len = 32, .bytes = {198, 18, 0, 2}},
 			.ended = {[FRONTEND_TCP_END_idle] = 9},
 			.listener_count = 1,
-			.listener = {{{{4, 32, {198, 18, 0, 53}}, 53}, -EADDRINUSE}}}};
+			.tls = {.open = 3,
+				.handshakes = 7,
+				.failed = {[TLS_REFUSED_version] = 2},
+				.certificates = 1,
+				.certificate = {{"dns.example", 1800000000}}},
+			.listener = {{FRONTEND_TCP_DOT, {{4, 32, {198, 18, 0, 53}}, 853},
+				-EADDRINUSE}}}};
 
 	done(arg, &s);
 	return 0;
@@ -27,5 +33,10 @@ static inline void tcp_double_check(void)
 	assert_reply("GET /tcp", 200, "\"open\":5,");
 	assert_reply("GET /tcp", 200, "\"busiest\":\"198.18.0.2\"");
 	assert_reply("GET /tcp", 200, "\"ended\":{\"client\":0,\"error\":0,\"idle\":9,");
-	assert_reply("GET /tcp", 200, "198.18.0.53:53\",\"error\":\"Address already in use\"");
+	assert_reply("GET /tcp", 200,
+		"198.18.0.53:853\",\"kind\":\"dot\",\"error\":\"Address already in use\"");
+	assert_reply("GET /tcp", 200, "\"tls\":{\"open\":3,");
+	assert_reply("GET /tcp", 200, "\"version\":2,");
+	assert_reply(
+		"GET /tcp", 200, "{\"names\":\"dns.example\",\"until\":1800000000,\"left_s\":");
 }

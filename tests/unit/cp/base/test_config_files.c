@@ -32,6 +32,7 @@ static int make_files(void **)
 	config.redis.password_file = path[2];
 	config.query_log.clickhouse.password_file = path[3];
 	config.upstreams.ca_file = path[4];
+	config.tls.tickets_file = path[5];
 	return 0;
 }
 

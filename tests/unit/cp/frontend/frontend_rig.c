@@ -67,7 +67,7 @@ static void reply_check(enum frontend_transport t, const struct frontend_reply *
 {
 	const struct reply_oracle o = {.query = query,
 		.query_len = query_len,
-		.limit = t == FRONTEND_TCP ? (size_t)REPLY_ORACLE_TCP
+		.limit = t != FRONTEND_UDP ? (size_t)REPLY_ORACLE_TCP
 					   : rig.config.limits.udp_reply_size};
 	if (r->len > 0)
 		reply_oracle_check(&o, r->msg, r->len);

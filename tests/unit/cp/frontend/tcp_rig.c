@@ -136,6 +136,12 @@ static void on_loop(void (*fn)(void *arg), void *arg)
 		assert_int_equal(errno, EINTR);
 }
 
+static struct frontend_tcp_settings settings(void)
+{
+	return (struct frontend_tcp_settings){
+		.tcp = tcp_config, .serves = {{tcp_config.enabled, PORT}}};
+}
+
 void tcp_rig_start_files(unsigned files)
 {
 	const struct frontend_tcp_engine engine = {.ask = engine_ask,
@@ -154,8 +160,8 @@ void tcp_rig_start_files(unsigned files)
 	asked = 0;
 	later_count = 0;
 	assert_int_equal(loop_new("test", &loop), 0);
-	assert_int_equal(
-		frontend_tcp_open(&server, loop, &engine, &tcp_config, &address, 1, files), 0);
+	const struct frontend_tcp_settings set = settings();
+	assert_int_equal(frontend_tcp_open(&server, loop, &engine, &set, &address.ip, 1, files), 0);
 	assert_int_equal(pthread_create(&thread, NULL, loop_thread, NULL), 0);
 }
 
@@ -175,7 +181,8 @@ void tcp_rig_stop(void)
 
 static void on_configure(void *)
 {
-	frontend_tcp_configure(server, &tcp_config);
+	const struct frontend_tcp_settings set = settings();
+	frontend_tcp_configure(server, &set);
 }
 
 void tcp_rig_configure(void)
@@ -189,7 +196,7 @@ static void on_status(void *out)
 
 	frontend_tcp_status(server, out);
 	frontend_tcp_tables(server, &tables);
-	assert_int_equal(tables.count, 4);
+	assert_int_equal(tables.count, 5);
 }
 
 void tcp_rig_status(struct frontend_tcp_status *out)

@@ -86,12 +86,14 @@ static struct frontend_counts counts(enum frontend_transport t)
 	return frontend_now().of[t];
 }
 
+static const char *const names[FRONTEND_TRANSPORTS] = {"udp.example", "tcp.example", "dot.example"};
+
 static void test_miss_and_hit(void **)
 {
 	uint8_t first[DNS_COOKIE_LEN], again[DNS_COOKIE_LEN];
 	const uint8_t *mine = (const uint8_t *)"abcdefgh";
 	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
-		const char *name = t == FRONTEND_TCP ? "tcp.example" : "udp.example";
+		const char *name = names[t];
 		assert_int_equal(ask_with(t, name, mine, 8), FRONTEND_LATER);
 		const struct frontend_rig_reply *l = expect_later(t, 1500);
 		cookie_expect(l->msg, l->len, l->opt, first);
@@ -285,7 +287,7 @@ static void test_nsid(void **)
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
 	frontend_configure(rig.frontend, &rig.config);
 	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
-		const char *name = t == FRONTEND_TCP ? "tcp.example" : "udp.example";
+		const char *name = names[t];
 		const uint8_t *said = frontend_said;
 		assert_int_equal(ask_nsid(t, name, bytes), FRONTEND_LATER);
 		const struct frontend_rig_reply *l = expect_later(t, 1500);

@@ -75,7 +75,9 @@ static void start(void)
 			.ip = {4, 32, {127, (uint8_t)(100 + i), (uint8_t)(pid >> 8), (uint8_t)pid}},
 			.port = PORT};
 		assert_int_equal(loop_new("test", &s->loop), 0);
-		assert_int_equal(frontend_tcp_open(&s->tcp, s->loop, &engine, &config, &s->address,
+		const struct frontend_tcp_settings set = {
+			.tcp = config, .serves = {{config.enabled, PORT}}};
+		assert_int_equal(frontend_tcp_open(&s->tcp, s->loop, &engine, &set, &s->address.ip,
 					 1, FRONTEND_TCP_FILES_ALL),
 			0);
 	}

@@ -94,6 +94,8 @@ static void certificates_make(void)
 		certificate_new(rig_.key, "server", names, 3L * DAY_S, rig_.ca, rig_.ca_key);
 	x[TLS_RIG_COMMON] =
 		certificate_new(rig_.key, "dns.example", NULL, 3L * DAY_S, rig_.ca, rig_.ca_key);
+	x[TLS_RIG_WILD] = certificate_new(
+		rig_.other_key, "server", "DNS:*.kids.example", 3L * DAY_S, rig_.ca, rig_.ca_key);
 }
 
 void tls_rig_start(void)
@@ -127,7 +129,21 @@ void tls_rig_stop(void)
 
 static EVP_PKEY *key_of(enum tls_rig_kind kind)
 {
-	return kind == TLS_RIG_OTHER_KEY ? rig_.other_key : rig_.key;
+	return kind == TLS_RIG_OTHER_KEY || kind == TLS_RIG_WILD ? rig_.other_key : rig_.key;
+}
+
+void tls_rig_files(enum tls_rig_kind kind, struct tls_rig_files *out)
+{
+	snprintf(out->cert, sizeof(out->cert), "%s/cert%u.pem", rig_.folder, (unsigned)kind);
+	snprintf(out->key, sizeof(out->key), "%s/key%u.pem", rig_.folder, (unsigned)kind);
+	FILE *f = fopen(out->cert, "w");
+	assert_non_null(f);
+	assert_int_equal(PEM_write_X509(f, rig_.certificate[kind]), 1);
+	fclose(f);
+	f = fopen(out->key, "w");
+	assert_non_null(f);
+	assert_int_equal(PEM_write_PrivateKey(f, key_of(kind), NULL, NULL, 0, NULL, NULL), 1);
+	fclose(f);
 }
 
 void tls_rig_pin(enum tls_rig_kind kind, uint8_t out[TLS_RIG_PIN_LEN])
@@ -187,6 +203,23 @@ struct ssl_ctx_st *tls_rig_context_1_1(enum tls_rig_kind kind)
 void tls_rig_context_free(struct ssl_ctx_st *x)
 {
 	SSL_CTX_free(x);
+}
+
+struct tls_side *tls_side_client(int fd, int minor, const char *alpn)
+{
+	SSL_CTX *x = SSL_CTX_new(TLS_client_method());
+	assert_non_null(x);
+	SSL_CTX_set_security_level(x, 0);
+	SSL_CTX_set_min_proto_version(x, TLS1_VERSION);
+	SSL_CTX_set_max_proto_version(x, TLS1_VERSION + minor);
+	struct tls_side *s = tls_side_new(x, fd);
+	SSL_CTX_free(x);
+	SSL_set_connect_state(s->ssl);
+	if (alpn)
+		assert_int_equal(SSL_set_alpn_protos(s->ssl, (const unsigned char *)alpn,
+					 (unsigned)strlen(alpn)),
+			0);
+	return s;
 }
 
 struct tls_side *tls_side_new(struct ssl_ctx_st *x, int fd)

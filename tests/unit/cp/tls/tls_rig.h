@@ -19,6 +19,7 @@ enum tls_rig_kind {
 	TLS_RIG_BRIEF,     // for dns.example, for ten minutes
 	TLS_RIG_LONG,      // with a chain of 400 certificates
 	TLS_RIG_COMMON,    // its common name is dns.example; no alternative name
+	TLS_RIG_WILD,      // for *.kids.example, with the other key
 	TLS_RIG_KINDS,
 };
 
@@ -30,6 +31,12 @@ void tls_rig_start(void); // makes all of it, in a folder of its own
 void tls_rig_stop(void);
 void tls_rig_pin(enum tls_rig_kind kind, uint8_t out[TLS_RIG_PIN_LEN]);
 
+// The certificate and its key, written to files.
+struct tls_rig_files {
+	char cert[160], key[160];
+};
+void tls_rig_files(enum tls_rig_kind kind, struct tls_rig_files *out);
+
 // What servers have in common; its tickets can be resumed with another side of the same context.
 struct ssl_ctx_st;
 struct ssl_ctx_st *tls_rig_context(enum tls_rig_kind kind);
@@ -39,6 +46,9 @@ struct ssl_ctx_st *tls_rig_context_1_1(enum tls_rig_kind kind);
 void tls_rig_context_free(struct ssl_ctx_st *x);
 
 struct tls_side;
+// The side of a client that trusts everyone and speaks TLS up to this minor version (1 to 3).
+// `alpn`: in wire form, or NULL.
+struct tls_side *tls_side_client(int fd, int minor, const char *alpn);
 struct tls_side *tls_side_new(struct ssl_ctx_st *x, int fd); // the socket stays the caller's
 void tls_side_free(struct tls_side *s);
 bool tls_side_turn(struct tls_side *s); // of the handshake; true: it is done

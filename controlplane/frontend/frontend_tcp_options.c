@@ -1,43 +1,49 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "frontend_tcp_keepalive.h"
+#include "frontend_tcp_options.h"
 
+#include <string.h>
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
 #include <weir/dns_query.h>
 
 enum {
 	OPTION_KEEPALIVE = 11,
+	OPTION_PADDING = 12,
 	OPTION_LEN = 6, // code, length, time-out in units of 100 ms
+	OPTION_HEAD_LEN = 4,
 	OPT_RDLEN_AT = 9,
 };
 
-static bool options_have(const uint8_t *rdata, size_t len)
+static unsigned options_known(const uint8_t *rdata, size_t len)
 {
 	struct rd r = rd_init(rdata, len);
+	unsigned known = 0;
 
-	for (unsigned n = 0; n < DNS_QUERY_OPTIONS_MAX && rd_left(&r) >= 4; n++) {
-		if (rd_u16(&r) == OPTION_KEEPALIVE)
-			return true;
+	for (unsigned n = 0; n < DNS_QUERY_OPTIONS_MAX && rd_left(&r) >= OPTION_HEAD_LEN; n++) {
+		const unsigned code = rd_u16(&r);
+		known |= code == OPTION_KEEPALIVE ? TCP_OPTION_KEEPALIVE
+			 : code == OPTION_PADDING ? TCP_OPTION_PADDING
+						  : 0;
 		rd_skip(&r, rd_u16(&r));
 	}
-	return false;
+	return known;
 }
 
-bool tcp_keepalive_asked(const uint8_t *msg, size_t len)
+unsigned tcp_options_of(const uint8_t *msg, size_t len)
 {
 	if (len < DNS_HEADER_LEN)
-		return false;
+		return 0;
 	struct rd r = rd_init(msg, len);
 	// Most queries end with the question. Others than those with one question and nothing
 	// before the additional section are not answered by more than a FORMERR.
 	unsigned additional = get_u16(msg + 10);
 	if (get_u16(msg + 4) != 1 || get_u32(msg + 6) != 0 || additional > DNS_QUERY_ADDITIONAL_MAX)
-		return false;
+		return 0;
 	rd_skip(&r, DNS_HEADER_LEN);
 	dns_name_skip(&r);
 	rd_skip(&r, 4);
 	const uint8_t *rdata = dns_options_find(&r, additional, &len);
-	return rdata && options_have(rdata, len);
+	return rdata ? options_known(rdata, len) : 0;
 }
 
 void tcp_keepalive_tell(struct frontend_reply *reply, unsigned idle_ms)
@@ -54,4 +60,23 @@ void tcp_keepalive_tell(struct frontend_reply *reply, unsigned idle_ms)
 	put_u16(at + 4, (uint16_t)(units < UINT16_MAX ? units : UINT16_MAX));
 	put_u16(rdlen, (uint16_t)(get_u16(rdlen) + OPTION_LEN));
 	reply->len += OPTION_LEN;
+}
+
+unsigned tcp_padding_of(const struct frontend_reply *reply)
+{
+	const unsigned bare = reply->len + (unsigned)OPTION_HEAD_LEN;
+	const unsigned whole =
+		(bare + TCP_PADDING_BLOCK - 1) / TCP_PADDING_BLOCK * TCP_PADDING_BLOCK;
+
+	return reply->opt && whole <= DNS_MESSAGE_MAX ? whole - reply->len : 0;
+}
+
+void tcp_padding_put(uint8_t *msg, const struct frontend_reply *reply, unsigned pad)
+{
+	uint8_t *rdlen = msg + reply->opt + OPT_RDLEN_AT, *at = msg + reply->len;
+
+	put_u16(at, OPTION_PADDING);
+	put_u16(at + 2, (uint16_t)(pad - OPTION_HEAD_LEN));
+	memset(at + OPTION_HEAD_LEN, 0, pad - OPTION_HEAD_LEN);
+	put_u16(rdlen, (uint16_t)(get_u16(rdlen) + pad));
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The keepalive option: found in queries of any content, written into replies.
+// Keepalive and padding: found in queries of any content, written into replies.
 
-#include "controlplane/frontend/frontend_tcp_keepalive.h"
+#include "controlplane/frontend/frontend_tcp_options.h"
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
 enum { QUERIES = 20000, QUERY_MAX = 96 };
@@ -15,20 +16,25 @@ enum { QUERIES = 20000, QUERY_MAX = 96 };
 #define OPT(bytes)         0, 0, 41, 4, 208, 0, 0, 0, 0, 0, bytes
 #define COOKIE             0, 10, 0, 2, 7, 7
 #define KEEPALIVE          0, 11, 0, 0
+#define PADDING            0, 12, 0, 3, 0, 0, 0
 #define OTHER              0xc0, 12, 0, 250, 0, 1, 0, 0, 0, 0, 0, 2, 0, 41
 
 static const struct {
-	bool asked;
+	unsigned asked;
 	uint8_t len, msg[QUERY_MAX];
 } cases[] = {
-	{false, 19, {HEADER(0), QUESTION}}, {false, 30, {HEADER(1), QUESTION, OPT(0)}},
-	{true, 34, {HEADER(1), QUESTION, OPT(4), KEEPALIVE}},
-	{true, 40, {HEADER(1), QUESTION, OPT(10), COOKIE, KEEPALIVE}},
-	{false, 36, {HEADER(1), QUESTION, OPT(6), COOKIE}},
-	{true, 48, {HEADER(2), QUESTION, OTHER, OPT(4), KEEPALIVE}},
-	{false, 34, {HEADER(0), QUESTION, OPT(4), KEEPALIVE}}, // not counted
-	{false, 33, {HEADER(1), QUESTION, OPT(4), KEEPALIVE}}, // cut short
-	{false, 33, {HEADER(1), QUESTION, OPT(3), 0, 11, 0}},  // no option, but a part of one
+	{0, 19, {HEADER(0), QUESTION}},
+	{0, 30, {HEADER(1), QUESTION, OPT(0)}},
+	{TCP_OPTION_KEEPALIVE, 34, {HEADER(1), QUESTION, OPT(4), KEEPALIVE}},
+	{TCP_OPTION_KEEPALIVE, 40, {HEADER(1), QUESTION, OPT(10), COOKIE, KEEPALIVE}},
+	{0, 36, {HEADER(1), QUESTION, OPT(6), COOKIE}},
+	{TCP_OPTION_KEEPALIVE, 48, {HEADER(2), QUESTION, OTHER, OPT(4), KEEPALIVE}},
+	{0, 34, {HEADER(0), QUESTION, OPT(4), KEEPALIVE}}, // not counted
+	{0, 33, {HEADER(1), QUESTION, OPT(4), KEEPALIVE}}, // cut short
+	{0, 33, {HEADER(1), QUESTION, OPT(3), 0, 11, 0}},  // no option, but a part of one
+	{TCP_OPTION_PADDING, 37, {HEADER(1), QUESTION, OPT(7), PADDING}},
+	{TCP_OPTION_PADDING | TCP_OPTION_KEEPALIVE, 41,
+		{HEADER(1), QUESTION, OPT(11), PADDING, KEEPALIVE}},
 };
 
 static void test_asked(void **)
@@ -36,8 +42,7 @@ static void test_asked(void **)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		uint8_t *msg = malloc(cases[i].len);
 		memcpy(msg, cases[i].msg, cases[i].len);
-		bool expected = cases[i].asked;
-		assert_int_equal(tcp_keepalive_asked(msg, cases[i].len), expected);
+		assert_int_equal(tcp_options_of(msg, cases[i].len), cases[i].asked);
 		free(msg);
 	}
 }
@@ -54,7 +59,7 @@ static void test_asked_any(void **)
 		for (unsigned n = (unsigned)rand() % 4; n && len; n--)
 			msg[(size_t)rand() % len] = (uint8_t)rand();
 		uint8_t *exact = realloc(msg, len ? len : 1);
-		(void)tcp_keepalive_asked(exact, len);
+		(void)tcp_options_of(exact, len);
 		free(exact);
 	}
 }
@@ -93,6 +98,35 @@ static void test_tell_full(void **)
 	free(room);
 }
 
+static void test_padding(void **)
+{
+	static const uint8_t before[] = {HEADER(1), QUESTION, OPT(6), COOKIE};
+	uint8_t msg[2 * TCP_PADDING_BLOCK];
+	struct frontend_reply r = {msg, sizeof(before), 19};
+
+	memset(msg, 0xff, sizeof(msg));
+	memcpy(msg, before, sizeof(before));
+	unsigned pad = tcp_padding_of(&r);
+	assert_int_equal(r.len + pad, TCP_PADDING_BLOCK);
+	tcp_padding_put(msg, &r, pad);
+	assert_int_equal(get_u16(msg + 19 + 9), 6 + pad);
+	assert_memory_equal(msg + 30, before + 30, 6);
+	assert_int_equal(get_u16(msg + 36), 12);
+	assert_int_equal(get_u16(msg + 38), pad - 4);
+	for (unsigned i = 40; i < TCP_PADDING_BLOCK; i++)
+		assert_int_equal(msg[i], 0);
+	assert_int_equal(msg[TCP_PADDING_BLOCK], 0xff);
+	r.len = TCP_PADDING_BLOCK - 4; // the option's head fills the block
+	assert_int_equal(tcp_padding_of(&r), 4);
+	r.len = TCP_PADDING_BLOCK - 3;
+	assert_int_equal(tcp_padding_of(&r), TCP_PADDING_BLOCK + 3);
+	r.len = 140 * TCP_PADDING_BLOCK - 3; // would be longer than a message may be
+	assert_int_equal(tcp_padding_of(&r), 0);
+	r.len = sizeof(before);
+	r.opt = 0;
+	assert_int_equal(tcp_padding_of(&r), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +134,7 @@ int main(void)
 		cmocka_unit_test(test_asked_any),
 		cmocka_unit_test(test_tell),
 		cmocka_unit_test(test_tell_full),
+		cmocka_unit_test(test_padding),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Certificates for TLS: read at the start, with each configuration that is read, and when their
+// files change, which is looked at every LOOK_MS. Bad files leave those in force as they are.
+
+#include "app_reload.h"
+#include "frontend/frontend_tcp_shared.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+enum { LOOK_MS = 5000 };
+
+static void files_see(const struct config_tls *c, struct app_certificates *out)
+{
+	for (unsigned i = 0; i < c->count; i++) {
+		out->seen[2 * i] = file_seen_now(c->certificate[i].cert);
+		out->seen[2 * i + 1] = file_seen_now(c->certificate[i].key);
+	}
+}
+
+// A later look compares with what cannot have changed unseen since.
+static void files_settle(
+	const struct config_tls *c, struct app_certificates *out, time_t read_unix_s)
+{
+	for (unsigned i = 0; i < c->count; i++) {
+		const struct config_certificate *one = &c->certificate[i];
+		struct file_seen *seen = &out->seen[2 * i];
+		seen[0] = file_seen_settled(&seen[0], one->cert, read_unix_s);
+		seen[1] = file_seen_settled(&seen[1], one->key, read_unix_s);
+	}
+}
+
+void app_certificates_read(struct app *a, const struct config *c, struct app_certificates *out)
+{
+	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
+	struct tls_server *before = tcp_shared_tls(a->frontends.tcp_shared);
+	const struct config_tls *t = &c->tls;
+	const time_t began_unix_s = time(NULL);
+
+	*out = (struct app_certificates){0};
+	for (unsigned i = 0; i < t->count; i++)
+		files[i] = (struct tls_certificate_files){
+			t->certificate[i].cert, t->certificate[i].key};
+	const struct tls_server_settings set = {.count = t->count,
+		.certificate = files,
+		.secret_count = t->secret_count,
+		.secret = t->secret,
+		.only_1_3 = t->only_1_3};
+	files_see(t, out);
+	if (t->count > 0 && tls_server_new(&out->server, &set, before, out->why) < 0)
+		log_error("TLS: certificates: %s; %s", out->why,
+			before ? "those in force stay" : "DNS over TLS is not served");
+	files_settle(t, out, began_unix_s);
+	tls_server_free(before);
+}
+
+void app_certificates_use(struct app *a, struct app_certificates *c)
+{
+	frontend_tcp_shared_certify(a->frontends.tcp_shared, c->server, c->why);
+	c->server = NULL;
+}
+
+static bool files_same(const struct app *a)
+{
+	const struct app_certificates *c = &a->certificates;
+	struct app_certificates now = {0};
+
+	files_see(&a->current->tls, &now);
+	for (unsigned i = 0; i < 2 * a->current->tls.count; i++)
+		if (!file_seen_same(&c->seen[i], &now.seen[i]))
+			return false;
+	return true;
+}
+
+void app_certificates_look(struct app *a)
+{
+	struct app_certificates *c = &a->certificates;
+
+	if (a->current->tls.count == 0 || files_same(a))
+		return;
+	app_certificates_read(a, a->current, c);
+	if (c->server)
+		log_info("TLS: %u certificates read", a->current->tls.count);
+	app_certificates_use(a, c);
+}
+
+void app_certificates_tell(struct reload *r)
+{
+	const struct app_certificates *c = &r->app->certificates;
+
+	if (!c->why[0])
+		return;
+	r->err = -EINVAL;
+	snprintf(r->why, sizeof(r->why), "reloaded; certificates NOT replaced: %s", c->why);
+}
+
+static void on_look(evutil_socket_t, short, void *arg)
+{
+	app_certificates_look(arg);
+}
+
+int app_certificates_open(struct app *a)
+{
+	app_certificates_read(a, a->started, &a->certificates);
+	app_certificates_use(a, &a->certificates);
+	a->certificates_look = event_new(loop_base(a->service), -1, EV_PERSIST, on_look, a);
+	if (!a->certificates_look
+		|| event_add(a->certificates_look, &(struct timeval){.tv_sec = LOOK_MS / 1000}) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+void app_certificates_close(struct app *a)
+{
+	if (a->certificates_look)
+		event_free(a->certificates_look);
+	a->certificates_look = NULL;
+}

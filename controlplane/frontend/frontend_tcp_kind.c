@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "frontend_tcp_kind.h"
+
+#include "frontend_tcp_conn.h"
+
+const char *const frontend_tcp_kind_names[FRONTEND_TCP_KINDS] = {
+	[FRONTEND_TCP_CLEAR] = "tcp",
+	[FRONTEND_TCP_DOT] = "dot",
+};
+
+static const struct tcp_kind kinds[FRONTEND_TCP_KINDS] = {
+	[FRONTEND_TCP_CLEAR] =
+		{
+			.transport = FRONTEND_TCP,
+			.take = conn_take,
+			.resume = conn_take_held,
+		},
+	[FRONTEND_TCP_DOT] =
+		{
+			.transport = FRONTEND_DOT,
+			.alpn = "\3dot",
+			.take = conn_take,
+			.resume = conn_take_held,
+		},
+};
+
+const struct tcp_kind *tcp_kind_of(enum frontend_tcp_kind kind)
+{
+	return &kinds[kind];
+}
+
+void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settings *out)
+{
+	*out = (struct frontend_tcp_settings){.tcp = c->tcp};
+	out->serves[FRONTEND_TCP_CLEAR] = (struct frontend_tcp_port){c->tcp.enabled, FRONTEND_PORT};
+	out->serves[FRONTEND_TCP_DOT] = (struct frontend_tcp_port){c->dot.enabled, c->dot.port};
+}

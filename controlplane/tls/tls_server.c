@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tls_server.h"
+
+#include "base/file_seen.h"
+#include "tls_internal.h"
+#include "tls_tickets.h"
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { WHY_FILE = 100, TICKETS_A_HANDSHAKE = 1, IV_LEN = 16 };
+
+struct tls_server {
+	_Atomic unsigned users; // its owners, and connections
+	struct tls_tickets *tickets;
+	unsigned count;
+	SSL_CTX *context[TLS_CERTIFICATES_MAX]; // one for each certificate
+	struct tls_certificate_about about[TLS_CERTIFICATES_MAX];
+};
+
+const char *const tls_refusal_names[TLS_REFUSAL_COUNT] = {
+#define X(name, text) [TLS_REFUSED_##name] = #name,
+	TLS_REFUSALS(X)
+#undef X
+};
+
+void tls_digest(
+	const uint8_t secret[TLS_SECRET_LEN], const uint8_t label[16], uint8_t out[TLS_DIGEST_LEN])
+{
+	// It fails only without memory; keys that are not made from the secret are no danger.
+	if (!HMAC(EVP_sha512(), secret, TLS_SECRET_LEN, label, 16, out, NULL))
+		(void)RAND_bytes(out, TLS_DIGEST_LEN);
+}
+
+static bool mac_set(EVP_MAC_CTX *mac, struct tls_ticket_key *key)
+{
+	OSSL_PARAM p[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->mac, sizeof(key->mac)),
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
+		OSSL_PARAM_construct_end()};
+	return EVP_MAC_CTX_set_params(mac, p) == 1;
+}
+
+// 0: a full handshake; 1: the key is set; 2: and the client gets a new ticket.
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+	EVP_MAC_CTX *mac, int makes)
+{
+	const struct tls_conn *c = SSL_get_app_data(ssl);
+	struct tls_ticket_key key;
+	int result = 1;
+	bool set;
+
+	if (makes) {
+		tls_tickets_now(c->server->tickets, &key);
+		memcpy(name, key.name, sizeof(key.name));
+		set = RAND_bytes(iv, IV_LEN) == 1
+		      && EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv);
+	} else {
+		enum tls_ticket found = tls_tickets_find(c->server->tickets, name, &key);
+		if (found == TLS_TICKET_UNKNOWN)
+			return 0;
+		// A client uses a ticket of TLS 1.3 once, so it needs another one each time.
+		result = found == TLS_TICKET_OLD || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
+		set = EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv);
+	}
+	set = set && mac_set(mac, &key);
+	explicit_bzero(&key, sizeof(key));
+	return set ? result : 0;
+}
+
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+	const unsigned char *in, unsigned in_len, void *)
+{
+	const struct tls_conn *c = SSL_get_app_data(ssl);
+	unsigned char *found;
+
+	if (SSL_select_next_proto(&found, out_len, (const unsigned char *)c->alpn,
+		    (unsigned)strlen(c->alpn), in, in_len)
+		!= OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = found;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static bool is_for(SSL_CTX *x, const char *name, unsigned flags)
+{
+	return X509_check_host(SSL_CTX_get0_certificate(x), name, 0,
+		       flags | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL)
+	       == 1;
+}
+
+static SSL_CTX *context_for(const struct tls_server *s, const char *name)
+{
+	static const unsigned flags[] = {
+		X509_CHECK_FLAG_NO_WILDCARDS, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS};
+
+	for (unsigned k = 0; k < ARRAY_LEN(flags); k++)
+		for (unsigned i = 0; i < s->count; i++)
+			if (is_for(s->context[i], name, flags[k]))
+				return s->context[i];
+	return NULL;
+}
+
+static int on_name(SSL *ssl, int *, void *)
+{
+	const struct tls_conn *c = SSL_get_app_data(ssl);
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	SSL_CTX *x = name ? context_for(c->server, name) : NULL;
+
+	if (!x)
+		return SSL_TLSEXT_ERR_NOACK;
+	return SSL_set_SSL_CTX(ssl, x) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+// A key with a password would be asked for at the terminal.
+static int on_password(char *, int, int, void *)
+{
+	return 0;
+}
+
+static void reason_tell(const char *path, const char *fallback, char why[TLS_WHY_MAX])
+{
+	unsigned long error = ERR_peek_last_error();
+	const char *reason = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
+						     : ERR_reason_error_string(error);
+
+	snprintf(why, TLS_WHY_MAX, "%.*s: %.50s", WHY_FILE, path, reason ? reason : fallback);
+}
+
+// A file that is none would be waited for.
+static bool file_is_there(const char *path, char why[TLS_WHY_MAX])
+{
+	struct file_seen seen = file_seen_now(path);
+
+	if (seen.path_hash)
+		return true;
+	snprintf(why, TLS_WHY_MAX, "%.*s: no such file", WHY_FILE, path);
+	return false;
+}
+
+static bool pair_load(SSL_CTX *x, const struct tls_certificate_files *f, char why[TLS_WHY_MAX])
+{
+	ERR_clear_error();
+	if (!file_is_there(f->cert, why) || !file_is_there(f->key, why))
+		return false;
+	if (SSL_CTX_use_certificate_chain_file(x, f->cert) != 1) {
+		reason_tell(f->cert, "no certificate in it", why);
+		return false;
+	}
+	bool is_key = SSL_CTX_use_PrivateKey_file(x, f->key, SSL_FILETYPE_PEM) == 1;
+	if (is_key && SSL_CTX_check_private_key(x) == 1)
+		return true;
+	if (is_key || ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
+		snprintf(why, TLS_WHY_MAX, "%.65s is not the key of %.65s", f->key, f->cert);
+	else
+		reason_tell(f->key, "no private key in it", why);
+	return false;
+}
+
+static SSL_CTX *context_new(
+	const struct tls_certificate_files *f, bool only_1_3, char why[TLS_WHY_MAX])
+{
+	SSL_CTX *x = SSL_CTX_new(TLS_server_method());
+
+	if (!x || !SSL_CTX_set_min_proto_version(x, only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION)) {
+		SSL_CTX_free(x);
+		snprintf(why, TLS_WHY_MAX, "no memory");
+		return NULL;
+	}
+	tls_context_set(x);
+	SSL_CTX_set_options(x, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(x, TICKETS_A_HANDSHAKE);
+	SSL_CTX_set_timeout(x, TLS_TICKET_PERIOD_S);
+	(void)SSL_CTX_set_session_id_context(x, (const unsigned char *)"weir", 4);
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
+	SSL_CTX_set_alpn_select_cb(x, on_alpn, NULL);
+	SSL_CTX_set_tlsext_servername_callback(x, on_name);
+	SSL_CTX_set_default_passwd_cb(x, on_password);
+	if (pair_load(x, f, why))
+		return x;
+	SSL_CTX_free(x);
+	return NULL;
+}
+
+static int64_t unix_of(const ASN1_TIME *at)
+{
+	int days = 0, seconds = 0;
+
+	if (!at || ASN1_TIME_diff(&days, &seconds, NULL, at) != 1)
+		return 0;
+	return (int64_t)time(NULL) + (int64_t)days * 86400 + seconds;
+}
+
+static void about_fill(const X509 *x, struct tls_certificate_about *out)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+	size_t len = 0;
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		int type;
+		const ASN1_STRING *text =
+			GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+		int n = type == GEN_DNS ? ASN1_STRING_length(text) : 0;
+		if (n <= 0 || len + (size_t)n + 2 > sizeof(out->names))
+			continue;
+		len += (size_t)snprintf(out->names + len, sizeof(out->names) - len, "%s%.*s",
+			len ? " " : "", n, (const char *)ASN1_STRING_get0_data(text));
+	}
+	GENERAL_NAMES_free(names);
+	out->until_unix_s = unix_of(X509_get0_notAfter(x));
+}
+
+int tls_server_new(struct tls_server **out, const struct tls_server_settings *set,
+	const struct tls_server *before, char why[TLS_WHY_MAX])
+{
+	tls_start();
+	struct tls_server *s = calloc(1, sizeof(*s));
+	int rc = s ? tls_tickets_new(&s->tickets, set->secret, set->secret_count,
+			 before ? before->tickets : NULL)
+		   : -ENOMEM;
+
+	if (rc < 0)
+		snprintf(why, TLS_WHY_MAX, "no memory");
+	else
+		s->users = 1;
+	for (unsigned i = 0; i < set->count && i < TLS_CERTIFICATES_MAX && rc == 0; i++) {
+		s->context[i] = context_new(&set->certificate[i], set->only_1_3, why);
+		rc = s->context[i] ? 0 : -EINVAL;
+		if (rc < 0)
+			break;
+		s->count++;
+		about_fill(SSL_CTX_get0_certificate(s->context[i]), &s->about[i]);
+	}
+	ERR_clear_error();
+	if (rc == 0 && s->count == 0) {
+		snprintf(why, TLS_WHY_MAX, "no certificate is configured");
+		rc = -EINVAL;
+	}
+	if (rc == 0)
+		*out = s;
+	else if (s && s->tickets)
+		tls_server_free(s);
+	else
+		free(s);
+	return rc;
+}
+
+void tls_server_hold(struct tls_server *s)
+{
+	atomic_fetch_add_explicit(&s->users, 1, memory_order_relaxed);
+}
+
+void tls_server_free(struct tls_server *s)
+{
+	if (!s || atomic_fetch_sub_explicit(&s->users, 1, memory_order_acq_rel) > 1)
+		return;
+	for (unsigned i = 0; i < s->count; i++)
+		SSL_CTX_free(s->context[i]);
+	tls_tickets_free(s->tickets);
+	free(s);
+}
+
+unsigned tls_server_certificates(const struct tls_server *s)
+{
+	return s->count;
+}
+
+void tls_server_about(const struct tls_server *s, unsigned i, struct tls_certificate_about *out)
+{
+	*out = s->about[i];
+}
+
+struct ssl_st *tls_server_connection(struct tls_server *s, struct tls_conn *c)
+{
+	SSL *ssl = SSL_new(s->context[0]);
+
+	if (ssl && SSL_set_app_data(ssl, c))
+		return ssl;
+	SSL_free(ssl);
+	return NULL;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// TLS for clients: the certificates that weir shows, and the server's side of a connection. What is
+// done with a connection afterwards is in tls.h.
+//
+// A server is a set of certificates with their keys, read from files, and the keys of session
+// tickets. It never changes and is counted, so all threads share one and a newer one takes its
+// place without a lost connection: connections keep the one that they were made from. The first
+// certificate is shown to a client that names no server (SNI) or one that no certificate is for;
+// otherwise the first that has the name itself, then the first that has it by a wildcard.
+//
+// TLS 1.2 and 1.3; no renegotiation, no compression, no early data (0-RTT), no client certificates,
+// no table of sessions: a session is in the ticket that the client has. Keys of tickets change
+// every TLS_TICKET_PERIOD_S, and a ticket is good for the rest of its period and the next one.
+// Without secrets they are random and this process's own. With secrets they are made of these and
+// the time, so boxes with the same secrets and clocks within a period resume each other's sessions.
+//
+// Bounds: TLS_CERTIFICATES_MAX; TLS_HELLO_MAX bytes from a client before its handshake is done;
+// TLS_MESSAGES_MAX messages of TLS itself after it. Deadlines are the caller's. Nothing waits but
+// tls_server_new, which reads files: some ms. A full handshake costs 0.2 ms of CPU with an ECDSA
+// key and 1 ms with RSA 2048, a resumed one 0.1 ms.
+
+#include "tls.h"
+
+struct tls_server;
+struct tls_tickets;
+
+enum {
+	TLS_CERTIFICATES_MAX = 16,
+	TLS_SECRETS_MAX = 4,
+	TLS_SECRET_LEN = 32,
+	TLS_TICKET_PERIOD_S = 8 * 3600,
+	TLS_HELLO_MAX = 192 * 1024,
+	TLS_NAMES_MAX = 128,
+};
+
+// Why a client's handshake failed. X(name, text); the last two are for the caller to count.
+#define TLS_REFUSALS(X)                                                   \
+	X(ended, "the client ended the connection")                       \
+	X(not_tls, "what the client sent is not TLS")                     \
+	X(version, "the client speaks no version of TLS that is allowed") \
+	X(cipher, "no cipher, group or signature in common")              \
+	X(protocol, "the client wants another protocol (ALPN)")           \
+	X(distrust, "the client does not accept the certificate")         \
+	X(other, "another error")                                         \
+	X(late, "not done in tcp.query_timeout")                          \
+	X(evicted, "closed to make room for another connection")
+
+enum tls_refusal {
+#define X(name, text) TLS_REFUSED_##name,
+	TLS_REFUSALS(X)
+#undef X
+		TLS_REFUSAL_COUNT
+};
+extern const char *const tls_refusal_names[TLS_REFUSAL_COUNT];
+
+struct tls_certificate_files {
+	const char *cert, *key; // PEM; the chain may follow the certificate
+};
+
+struct tls_server_settings {
+	unsigned count; // 1 to TLS_CERTIFICATES_MAX
+	const struct tls_certificate_files *certificate;
+	unsigned secret_count; // to TLS_SECRETS_MAX; 0: keys of tickets are random
+	const uint8_t (*secret)[TLS_SECRET_LEN];
+	bool only_1_3;
+};
+
+// `before`: whose random ticket keys go on; NULL: none. -ENOMEM; -EINVAL: a file is bad, `why`
+// names it. Any thread.
+ATTR_MUST_CHECK int tls_server_new(struct tls_server **out, const struct tls_server_settings *set,
+	const struct tls_server *before, char why[TLS_WHY_MAX]);
+void tls_server_hold(struct tls_server *s);
+void tls_server_free(struct tls_server *s); // NULL is fine; the last one that held it frees it
+
+struct tls_certificate_about {
+	char names[TLS_NAMES_MAX]; // alternative names, cut at the end
+	int64_t until_unix_s;
+};
+unsigned tls_server_certificates(const struct tls_server *s);
+// `i` below that number.
+void tls_server_about(const struct tls_server *s, unsigned i, struct tls_certificate_about *out);
+
+// For a connected non-blocking socket, which stays the caller's. `alpn`: protocols in wire form,
+// best first ("\3dot"), which must outlive the handshake; a client that names only others is
+// refused. Holds the server. -ENOMEM.
+ATTR_MUST_CHECK int tls_conn_accept(
+	struct tls_conn **out, struct tls_server *s, int fd, const char *alpn);
+// After -EPROTO of its handshake.
+enum tls_refusal tls_conn_refusal(const struct tls_conn *c, char why[TLS_WHY_MAX]);
+size_t tls_conn_memory(void); // of one, but for what OpenSSL takes for it

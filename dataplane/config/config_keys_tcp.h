@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The keys of clients' connections, in the form that config_keys.h explains.
+
+#define CONFIG_KEYS_TCP(X)                                                                        \
+	X(tcp, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                                  \
+		"Whether weir also serves the service addresses over TCP (port 53).")             \
+	X(tcp, connections, connections, NUMBER, none, "12288", 16, 100000, LIVE,                 \
+		"Connections at one time. One more closes the connection that was idle longest. " \
+		"The limit of open files may lower this number.")                                 \
+	X(tcp, per_client, per_client, NUMBER, none, "32", 1, 100000, LIVE,                       \
+		"Connections at one time from one IPv4 address or IPv6 /64. One more closes the " \
+		"client's connection that was idle longest.")                                     \
+	X(tcp, pipelined, pipelined, NUMBER, none, "100", 1, 1000, LIVE,                          \
+		"Questions of one connection in flight at one time. weir reads the next one "     \
+		"when one of them is answered.")                                                  \
+	X(tcp, queries, queries, NUMBER, none, "1024", 1, 16384, LIVE,                            \
+		"Questions of all connections in flight at one time. weir reads the next one "    \
+		"when one of them is answered. Best at most a quarter of `limits.inflight`, so "  \
+		"that UDP has the rest.")                                                         \
+	X(tcp, idle_timeout, idle_timeout_s, NUMBER, none, "10", 1, 600, LIVE,                    \
+		"Seconds without a question after which weir closes a connection. The time "      \
+		"falls to a tenth while the last quarter of `connections` fills. A client that "  \
+		"sends the keepalive option gets this time (RFC 7828).")                          \
+	X(tcp, query_timeout, query_timeout_s, NUMBER, none, "5", 1, 60, LIVE,                    \
+		"Longest time from the first byte of a query to its last, in seconds.")           \
+	X(tcp, connection_queries, connection_queries, NUMBER, none, "0", 0, 1000000000, LIVE,    \
+		"Queries of one connection. weir answers them and then closes the connection. "   \
+		"0: no limit.")                                                                   \
+	X(tcp, connection_age, connection_age_s, NUMBER, none, "0", 0, 604800, LIVE,              \
+		"Seconds after which weir closes a connection, once it has answered all that "    \
+		"the connection asked. 0: no limit.")                                             \
+	X(tcp, buffer_kb, buffer_kb, NUMBER, none, "4096", 256, 1048576, LIVE,                    \
+		"KiB for queries and replies that are only partly received or sent. When they "   \
+		"are used up, weir closes the connection that has stalled longest.")
+
+#define CONFIG_KEYS_TLS(X)                                                                     \
+	X(tls, tickets_file, tickets_file, TEXT, none, "", 0, 200, LIVE,                       \
+		"Absolute path of a file with 1 to 4 secrets of session tickets, one a line, " \
+		"each "                                                                        \
+		"of 64 hexadecimal digits. Boxes with the same file resume each other's "      \
+		"sessions. The first makes tickets, all are accepted. weir reads it with the " \
+		"configuration. Empty: random keys.")                                          \
+	X(tls, min_version, only_1_3, CHOICE, tls_version, "1.2", 0, 0, LIVE,                  \
+		"Lowest version of TLS that weir accepts from clients: `1.2` or `1.3`.")
+
+#define CONFIG_KEYS_DOT(X)                                                                        \
+	X(dot, enabled, enabled, BOOL, none, "false", 0, 0, LIVE,                                 \
+		"Whether weir serves DNS over TLS. It needs an entry of `tls.certificates`. The " \
+		"limits and times are those of `tcp`.")                                           \
+	X(dot, port, port, NUMBER, none, "853", 1, 65535, LIVE, "TCP port. Not 53.")
+
+#define CONFIG_CHOICES_TLS(X)    \
+	X(tls_version, "1.2", 0) \
+	X(tls_version, "1.3", 1)

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A client's connection over TLS, both ends of which are of the test: weir's server on one end of a
+// socket pair, and on the other one weir as a client.
+
+#include "controlplane/tls/tls_server.h"
+#include "tls_rig.h"
+
+struct tls_accept {
+	struct tls_server *server;
+	struct tls_peer *peer;
+	struct tls_conn *client, *conn;
+	int fd[2]; // the client's, weir's
+	char why[TLS_WHY_MAX];
+};
+
+extern struct tls_accept t;
+
+int tls_accept_start(void **state);
+int tls_accept_stop(void **state);
+
+struct tls_server *server_of(const enum tls_rig_kind *kind, unsigned count,
+	const uint8_t (*secret)[TLS_SECRET_LEN], const struct tls_server *before);
+struct tls_server *good_server(void);
+void peer_make(const char *name); // a client that wants this name
+void accept_one(void);            // weir's side alone
+void open_both(void);
+int handshake(int *of_client); // what weir's side comes to; *of_client: the other one
+void exchange(void);           // a message each way, and the ticket of TLS 1.3
+void close_both(void);
+void end(void); // of peer and server
+// A connection with the present server and peer; is its session an old one?
+bool connects_resumed(void);

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The sections `tls` and `dot`: certificates by name, secrets of tickets, and what is refused.
+
+#include "config_text.h"
+
+#define MINIMAL                                               \
+	"dataplane:\n  ports:\n  - device: net_null0\n"       \
+	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
+	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+#define ONE   "tls: {certificates: [{cert: /a/cert.pem, key: /a/key.pem}]}\n"
+#define HEX16 "00112233445566778899aabbccddeeff"
+
+static void test_defaults(void **)
+{
+	struct config *c = config_text_load(MINIMAL);
+	assert_int_equal(c->tls.count, 0);
+	assert_false(c->tls.only_1_3);
+	assert_false(c->dot.enabled);
+	assert_int_equal(c->dot.port, 853);
+	config_free(c);
+}
+
+// The files need not be there.
+static void test_certificates(void **)
+{
+	struct config *c = config_text_load(
+		MINIMAL "tls:\n  min_version: 1.3\n  certificates:\n"
+			"  - {cert: /a/cert.pem, key: /a/key.pem}\n  - {cert: /b, key: /c}\n"
+			"dot: {enabled: true, port: 8853}\n");
+	assert_int_equal(c->tls.count, 2);
+	assert_string_equal(c->tls.certificate[0].cert, "/a/cert.pem");
+	assert_string_equal(c->tls.certificate[1].key, "/c");
+	assert_true(c->tls.only_1_3 && c->dot.enabled);
+	assert_int_equal(c->dot.port, 8853);
+	config_free(c);
+}
+
+static void test_refused(void **)
+{
+	config_text_refused(MINIMAL "dot: {enabled: true}\n", "dot.enabled: needs a certificate");
+	config_text_refused(MINIMAL ONE "dot: {enabled: true, port: 53}\n", "dot.port: is that of");
+	config_text_refused(MINIMAL ONE "dot: {port: 0}\n", "dot.port");
+	config_text_refused(MINIMAL "tls: {min_version: 1.1}\n", "tls.min_version");
+	config_text_refused(MINIMAL "tls: {certificates: [{cert: /a/cert.pem}]}\n",
+		"tls.certificates[0].key: is missing");
+	config_text_refused(MINIMAL "tls: {certificates: [{cert: a.pem, key: /k}]}\n",
+		"tls.certificates[0].cert: must be an absolute path");
+}
+
+static void tickets_are(const char *content, const char *why)
+{
+	char path[] = "/tmp/weir-test-tickets-XXXXXX", text[1024];
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+	close(fd);
+	snprintf(text, sizeof(text), MINIMAL "tls: {tickets_file: %s}\n", path);
+	if (why) {
+		config_text_refused(text, why);
+	} else {
+		struct config *c = config_text_load(text);
+		assert_int_equal(c->tls.secret_count, 2);
+		assert_int_equal(c->tls.secret[1][31], 0xfe);
+		config_free(c);
+	}
+	assert_int_equal(unlink(path), 0);
+	config_text_refused(text, "tls.tickets_file: cannot be read");
+}
+
+static void test_tickets_file(void **)
+{
+	tickets_are(HEX16 HEX16 "\n00112233445566778899AABBCCDDEEFF"
+				"00112233445566778899aabbccddeefe\n",
+		NULL);
+	tickets_are("\n", "tls.tickets_file: has no secret");
+	tickets_are(HEX16 "\n", "a secret is 64 hexadecimal digits");
+	tickets_are(HEX16 "g0112233445566778899aabbccddeeff\n", "64 hexadecimal digits");
+	tickets_are(HEX16 HEX16 " " HEX16 HEX16 " " HEX16 HEX16 " " HEX16 HEX16 " " HEX16 HEX16,
+		"more than 4 secrets");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_tickets_file),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
