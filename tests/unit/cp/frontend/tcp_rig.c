@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tcp_rig.h"
 
+#include "controlplane/frontend/frontend_tcp_shared.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -13,9 +15,11 @@
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
-enum { PORT = 53053, LATER_MAX = 4096, ORDER_AT = DNS_HEADER_LEN };
+enum { PORT = 53053, PORT_DOT, LATER_MAX = 4096, ORDER_AT = DNS_HEADER_LEN };
 
 struct config_tcp tcp_config;
+bool tcp_rig_dot;
+static struct frontend_tcp_shared *shared;
 static struct loop *loop;
 static struct frontend_tcp *server;
 static pthread_t thread;
@@ -139,7 +143,14 @@ static void on_loop(void (*fn)(void *arg), void *arg)
 static struct frontend_tcp_settings settings(void)
 {
 	return (struct frontend_tcp_settings){
-		.tcp = tcp_config, .serves = {{tcp_config.enabled, PORT}}};
+		.tcp = tcp_config, .serves = {{tcp_config.enabled, PORT}, {tcp_rig_dot, PORT_DOT}}};
+}
+
+void tcp_rig_certify(struct tls_server *certificates)
+{
+	if (!shared)
+		assert_int_equal(frontend_tcp_shared_new(&shared, 1), 0);
+	frontend_tcp_shared_certify(shared, certificates, "");
 }
 
 void tcp_rig_start_files(unsigned files)
@@ -147,7 +158,8 @@ void tcp_rig_start_files(unsigned files)
 	const struct frontend_tcp_engine engine = {.ask = engine_ask,
 		.begin = engine_begin,
 		.end = engine_end,
-		.admits = engine_admits};
+		.admits = engine_admits,
+		.shared = shared};
 	unsigned pid = (unsigned)getpid();
 
 	// An address that no other test has, so that nobody has the port.
@@ -175,6 +187,8 @@ void tcp_rig_stop(void)
 	loop_stop(loop);
 	pthread_join(thread, NULL);
 	frontend_tcp_close(server);
+	frontend_tcp_shared_free(shared);
+	shared = NULL;
 	loop_free(loop);
 	sem_destroy(&wait.done);
 }
@@ -221,9 +235,9 @@ void tcp_rig_until_asked(unsigned count)
 	assert_int_equal(asked, count);
 }
 
-int tcp_connect(unsigned host, int receive_buffer)
+static int connect_to(uint16_t port, unsigned host, int receive_buffer)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_in from = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 + host)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -235,6 +249,16 @@ int tcp_connect(unsigned host, int receive_buffer)
 	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	return fd;
+}
+
+int tcp_connect(unsigned host, int receive_buffer)
+{
+	return connect_to(PORT, host, receive_buffer);
+}
+
+int tcp_connect_dot(unsigned host)
+{
+	return connect_to(PORT_DOT, host, 0);
 }
 
 size_t tcp_message(uint8_t *out, uint16_t id, char order, size_t len)
@@ -315,6 +339,7 @@ int tcp_rig_each_start(void **)
 		.query_timeout_s = 60,
 		.buffer_kb = 4096,
 	};
+	tcp_rig_dot = false;
 	return 0;
 }
 

@@ -21,7 +21,11 @@ enum {
 };
 
 extern struct config_tcp tcp_config; // in force at tcp_rig_start
-void tcp_rig_start(void);            // tcp_config, one listener
+extern bool tcp_rig_dot;             // in force then: DNS over TLS is served as well
+// The certificates, before tcp_rig_start or later; takes the reference. Once for each start, at
+// least.
+void tcp_rig_certify(struct tls_server *server);
+void tcp_rig_start(void); // tcp_config, one listener
 void tcp_rig_start_files(unsigned files);
 void tcp_rig_stop(void);
 void tcp_rig_configure(void); // tcp_config
@@ -45,6 +49,7 @@ void tcp_rig_release(void);
 void tcp_rig_until_asked(unsigned count);
 
 int tcp_connect(unsigned host, int receive_buffer); // from 127.0.0.<host>; 0: as usual
+int tcp_connect_dot(unsigned host);
 size_t tcp_message(uint8_t *out, uint16_t id, char order, size_t len); // with its length; in all
 void tcp_send(int fd, const void *p, size_t len);
 void tcp_ask(int fd, uint16_t id, char order); // the shortest such
