@@ -196,10 +196,12 @@ void frontend_tcp_files(struct frontend_tcp *t, unsigned files)
 
 void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_settings *set)
 {
+	const uint16_t clear = t->serves[FRONTEND_TCP_CLEAR].port;
 	struct frontend_conn *c;
 
 	t->set = set->tcp;
 	memcpy(t->serves, set->serves, sizeof(t->serves));
+	t->serves[FRONTEND_TCP_CLEAR].port = clear;
 	tcp_listen(t);
 	TAILQ_FOREACH (c, &t->by_use, by_use) {
 		if (!t->serves[c->kind].enabled) // each connection has its turn to end

@@ -187,7 +187,7 @@ void frontend_tcp_close(struct frontend_tcp *t); // NULL is fine; before the eng
 // On the loop's thread: the number of connections that the limit of open files allows.
 void frontend_tcp_files(struct frontend_tcp *t, unsigned files);
 // On the loop's thread. Times hold for all connections, lower caps for new ones; off closes all of
-// that kind.
+// that kind. The port of TCP/53 stays what it was.
 void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_settings *set);
 // On the loop's thread.
 void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out);

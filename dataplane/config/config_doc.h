@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
-#include <weir/config_errors.h>
+#include <weir/config_tools.h>
 
 enum { CONFIG_FILE_MAX = 4 << 20, CONFIG_PATH_MAX = 256 };
 

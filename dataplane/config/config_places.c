@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/config_places.h>
+#include <weir/config_tools.h>
 
 static const char section_name[] = "runtime:";
 

@@ -170,10 +170,7 @@ RAW_PLAIN(dot, CONFIG_KEYS_DOT)
 RAW_PLAIN(controlplane, CONFIG_KEYS_CONTROLPLANE)
 RAW_PLAIN(fallback, CONFIG_KEYS_FALLBACK)
 RAW_PLAIN(identity, CONFIG_KEYS_IDENTITY)
-
-static const cyaml_schema_field_t raw_ipv6_fields[] = {
-	CONFIG_KEYS_IPV6(RAW_KEY) CYAML_FIELD_END,
-};
+RAW_PLAIN(ipv6, CONFIG_KEYS_IPV6)
 
 static const cyaml_schema_field_t raw_metrics_fields[] = {
 	CONFIG_KEYS_METRICS(RAW_KEY)

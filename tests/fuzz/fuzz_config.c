@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <weir/config.h>
-#include <weir/config_places.h>
+#include <weir/config_tools.h>
 
 #define NAMED "/proc/self/fd/99"
 enum { NAMED_FD = 99, NAMED_MAX = 2048 };

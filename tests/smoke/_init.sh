@@ -96,12 +96,13 @@ zone() {
 	eventually zone_listens "$1"
 }
 zone_listens() { [ -n "$(ss -Hunl "sport = :$1")" ]; }
-# The lab with an upstream of upstream.py, which writes $tmp/up.log, and a list in $list that blocks blocked.test.
+# lab_up OPTION...: the lab with an upstream of upstream.py, which writes $tmp/up.log, and a list in $list that blocks
+# blocked.test.
 lab_up() {
 	list=$tmp/blocked.list
 	echo blocked.test >$list
 	upstream 5301 $tmp/up.log
-	check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
+	check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list "$@"
 	same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
 }
 # The memif of a data plane: an abstract socket, no file.

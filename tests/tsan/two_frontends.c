@@ -235,7 +235,7 @@ static size_t query_make(uint8_t msg[FRAME], unsigned id)
 static int client_socket(int type)
 {
 	const struct timeval patience = {.tv_sec = 10};
-	const struct frontend_tcp_settings set = {.tcp = box.config.tcp, .serves = {{true, PORT}}};
+	const struct socket_address at = {.ip = box.address, .port = PORT};
 	struct sockaddr_storage to;
 	socklen_t len;
 	const int fd = socket(AF_INET, type, 0);

@@ -306,7 +306,7 @@ def choices():
 
 
 def bounds():
-    headers = ("config.h", "config_filter.h", "config_log.h", "dns_cookie.h")
+    headers = ("config.h", "config_clients.h", "config_filter.h", "config_log.h", "dns_cookie.h")
     text = "".join((root / "include" / "weir" / h).read_text() for h in headers)
     found = dict(re.findall(r"(CONFIG_\w+_MAX|DNS_COOKIE_SECRETS_MAX) = (\d+)", text))
     types = record_types()

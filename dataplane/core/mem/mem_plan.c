@@ -26,7 +26,7 @@ enum {
 	OF_WAITER = 168,
 	KEPT_QUERIES = 8 << 20,
 	OF_CONNECTION = 1024,  // with its client
-	OF_TLS = 40 << 10,     // of a connection, by OpenSSL
+	OF_TLS = 20 << 10,     // of a connection, by OpenSSL
 	OF_RESOLVER = 4 * MIB, // beside the first: its tables of fixed size, its stack
 	OF_FRONTEND = 6 * MIB, // the same: places for questions, rate limits, log ring, buffers
 	SOCKETS = 65536,       // of a set of servers

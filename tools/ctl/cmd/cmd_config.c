@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <weir/config_errors.h>
+#include <weir/config_tools.h>
 
 // 0 or -errno: whether a build could read it.
 static int list_file_check(const char *path)

@@ -4,7 +4,7 @@
 // What a configuration wants of the machine and can be proven without starting anything: the Unix
 // group, the cores, the devices, the certificates. Reads the group database, sysfs and these files.
 
-#include <weir/config_errors.h>
+#include <weir/config_tools.h>
 
 // Adds an error for each that is missing here.
 void config_prove(const struct config *c, struct config_errors *errors);

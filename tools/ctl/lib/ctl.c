@@ -8,8 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <weir/config_errors.h>
-#include <weir/config_places.h>
+#include <weir/config_tools.h>
 
 int ctl_fail(const struct ctl *c, const char *fmt, ...)
 {

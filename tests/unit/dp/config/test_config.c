@@ -5,7 +5,7 @@
 
 #include <limits.h>
 #include <sys/stat.h>
-#include <weir/config_errors.h>
+#include <weir/config_tools.h>
 
 static char folder[] = "/tmp/weir-test-config-XXXXXX";
 static char file[64];

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// How clients are served on kernel sockets, who may ask, and what weir says about itself. Part of
+// struct config (config.h), which owns all of it.
+
+#include "config_filter.h"
+#include "dns_cookie.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// TCP on the service addresses (controlplane/frontend/frontend_tcp.h).
+struct config_tcp {
+	bool enabled;                // true
+	uint32_t connections;        // 12288
+	uint32_t per_client;         // 32
+	uint32_t pipelined;          // questions of one connection under way, 100
+	uint32_t queries;            // of all, 1024
+	uint32_t idle_timeout_s;     // 10
+	uint32_t query_timeout_s;    // 5
+	uint32_t connection_queries; // 0: any number
+	uint32_t connection_age_s;   // 0: any
+	uint32_t buffer_kb;          // 4096
+};
+
+enum { CONFIG_CERTIFICATES_MAX = 16, CONFIG_CERTIFICATE_PATH_MAX = 200 };
+enum { CONFIG_TICKET_SECRETS_MAX = 4, CONFIG_TICKET_SECRET_LEN = 32 };
+
+// TLS for clients (controlplane/tls/tls_server.h).
+struct config_tls {
+	bool only_1_3;         // not 1.2
+	char *tickets_file;    // absolute or ""; its secrets are in `secret`
+	unsigned secret_count; // 0: random keys
+	uint8_t secret[CONFIG_TICKET_SECRETS_MAX][CONFIG_TICKET_SECRET_LEN]; // never printed
+	unsigned count;
+	struct config_certificate {
+		char cert[CONFIG_CERTIFICATE_PATH_MAX + 1], key[CONFIG_CERTIFICATE_PATH_MAX + 1];
+	} certificate[CONFIG_CERTIFICATES_MAX];
+};
+
+// DNS over TLS on the service addresses.
+struct config_dot {
+	bool enabled; // false; if true there is a certificate
+	uint16_t port;
+};
+
+// Whether the control plane answers UDP while no data plane runs (frontend_udp.h).
+enum fallback_udp { FALLBACK_AUTO, FALLBACK_ON, FALLBACK_OFF };
+
+struct config_fallback {
+	enum fallback_udp udp;
+};
+
+// Clients that may ask, and how often. The longest prefix of `allow` and `deny` decides; a client
+// in none of them may not ask. The words of the file (`private`, `local`, `any`) are prefixes here.
+struct config_access {
+	bool refuse;      // a client that may not ask gets REFUSED; false: no reply
+	bool any_minimal; // ANY gets one HINFO record; false: the upstreams' answer
+	unsigned allow_count, deny_count, unlimited_count;
+	struct ip_address *allow, *deny; // prefixes without host bits; in both: denied
+	struct ip_address *unlimited;    // no limit applies to these clients
+	uint32_t rate, network_rate;     // queries a second of an address and of a network; 0: any
+	uint32_t burst_s;                // a burst may have the queries of this many seconds
+	uint32_t reply_octets; // bytes of a reply that count as one query; 0: a reply is one
+	uint32_t slip;         // each how many-th query over the limit is answered by TC; 0: none
+};
+
+enum { CONFIG_METRICS_ALLOW_MAX = 16 };
+
+// Metrics over the network.
+struct config_metrics {
+	char *listen;                  // "": nowhere
+	struct socket_address address; // what that says
+	bool ready_needs_upstream;
+	unsigned allow_count;
+	struct ip_address allow[CONFIG_METRICS_ALLOW_MAX]; // clients that may scrape
+};
+
+// Texts about weir itself (dns_identity.h); "": none.
+struct config_identity {
+	char *version, *name, *nsid;
+};
+
+// DNS cookies (dns_cookie.h).
+struct config_cookies {
+	bool enabled;
+	enum dns_cookie_require require;
+	char *secret_file; // absolute or ""; its secrets are in `secret`
+	unsigned count;    // 0: the control plane makes its own
+	uint8_t secret[DNS_COOKIE_SECRETS_MAX][DNS_COOKIE_SECRET_LEN]; // never printed
+};

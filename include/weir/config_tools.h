@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What weirctl reads from a configuration file that may be wrong: where a running weir keeps its
+// socket and its regions, and all errors.
+//
+// weirctl must reach the service also while somebody edits its configuration. So config_places_find
+// reads the section `runtime` on its own, whatever the rest of the file says, and line by line when
+// that section is wrong itself. A process that serves must use config_load(). Any thread.
+
+#include "attr.h"
+#include "config.h"
+
+enum { CONFIG_PLACE_MAX = 201 };
+
+struct config_places {
+	char directory[CONFIG_PLACE_MAX];
+	char hugepages[CONFIG_PLACE_MAX];
+};
+
+// A value that is missing or cannot be used has its default. -errno, with `out` all defaults and
+// `why` filled in, when the file cannot be read.
+ATTR_MUST_CHECK int config_places_find(
+	const char *path, struct config_places *out, char why[CONFIG_WHY_MAX]);
+
+// All errors, for `weirctl config check`: config_load() reports the first one and the number of the
+// others.
+enum { CONFIG_ERRORS_MAX = 16 };
+
+struct config_errors {
+	unsigned count; // also of those beyond the last text
+	char text[CONFIG_ERRORS_MAX][CONFIG_WHY_MAX];
+};
+
+// As config_load(). Errors that only follow from another one are not reported, such as a group's
+// use of a list that is refused itself.
+ATTR_MUST_CHECK int config_load_all(
+	const char *path, struct config **out, struct config_errors *errors);
+
+// Would a start accept the file? Does not open files of secrets, which a reader of the
+// configuration may often not read. Returns and fills in the same as config_load().
+ATTR_MUST_CHECK int config_file_check(const char *path, char why[CONFIG_WHY_MAX]);

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Clients over TLS, from inside the client namespace, that keep their connections.
+
+usage: dot_live.py          one connection: a question for each line of stdin, and a line with the number of its answer
+       dot_live.py idle N   N connections, the line "open N", and their end with that of stdin
+"""
+import resource
+import socket
+import ssl
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from tcp_load import PATIENCE, frame, good, read_reply
+from wire import SERVICE4, query
+
+
+def connect(context):
+    return context.wrap_socket(socket.create_connection((SERVICE4, 853), PATIENCE, ("198.18.0.2", 0)))
+
+
+def main():
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if sys.argv[1:2] == ["idle"]:
+        count = int(sys.argv[2])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count + 64, count + 64))
+        with ThreadPoolExecutor(16) as several:  # a busy machine makes each wait
+            socks = list(several.map(lambda _: connect(context), range(count)))
+        print("open", len(socks), flush=True)
+        sys.stdin.read()
+        return
+    sock = connect(context)
+    for number, _ in enumerate(sys.stdin, 1):
+        sock.sendall(frame(query("ok-3000.cached.test")))
+        assert good(read_reply(sock))
+        print("answer", number, flush=True)
+
+
+main()
