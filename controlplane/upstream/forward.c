@@ -76,6 +76,14 @@ static void how_take(struct config_upstreams *c, const struct config_upstreams *
 	c->ca_file = how->ca_file;
 }
 
+void forward_pick(struct config_upstreams *servers, const struct config_pick *pick)
+{
+	if (pick->has_policy)
+		servers->policy = pick->policy;
+	if (pick->race)
+		servers->race = pick->race;
+}
+
 void forwards_configure(struct forwards *f, const struct config_upstreams *how)
 {
 	how_take(&f->how, how);
@@ -86,6 +94,7 @@ void forwards_configure(struct forwards *f, const struct config_upstreams *how)
 		if (!s->live)
 			continue;
 		how_take(&s->config, &f->how);
+		forward_pick(&s->config, &s->pick);
 		upstreams_configure(s->upstreams, &s->config);
 	}
 }
@@ -188,9 +197,12 @@ uint64_t forward_zone_hash(const struct config_forward_zone *zone)
 uint64_t forward_servers_hash(const struct config_forward_zone *zone)
 {
 	char text[ZONE_TEXT_MAX];
-	return contenthash(
-		text, (size_t)(forward_servers_text(zone->servers, zone->server_count, false, text)
-			       - text));
+	char *p = forward_servers_text(zone->servers, zone->server_count, false, text);
+	if (zone->pick.has_policy)
+		p += sprintf(p, "policy %u\n", (unsigned)zone->pick.policy);
+	if (zone->pick.race)
+		p += sprintf(p, "race %u\n", zone->pick.race);
+	return contenthash(text, (size_t)(p - text));
 }
 
 static struct forward_set *set_find(struct forwards *f, uint64_t hash)
@@ -217,6 +229,8 @@ static int set_make(struct forwards *f, const struct config_forward_zone *zone, 
 	for (unsigned i = 0; i < c->count; i++)
 		c->server[i] = (struct config_upstream){
 			.address = zone->servers[i].address, .tls = zone->servers[i].tls};
+	s->pick = zone->pick;
+	forward_pick(c, &s->pick);
 	int rc = upstreams_new(&s->upstreams, &f->shared, c);
 	if (rc < 0)
 		return rc;

@@ -7,9 +7,11 @@
 // with zones of its own has a view with a table of its own, which comes first. The longest zone
 // decides; when its servers fail weir tries no other server.
 //
-// Zones with the same servers share one set of them (upstream.h), as the health of a server does
-// not depend on the client. A set lives as long as a table or a question that runs needs it; its
-// end is left to forwards_sweep, as questions end inside the callbacks of their upstreams. At most
+// Zones with the same servers, and the same policy of their own if they have any, share one set of
+// them (upstream.h), as the health of a server does not depend on the client. A policy is part of
+// the set because the set chooses; answers are the same whatever it is, so L1 knows nothing of it.
+// A set lives as long as a table or a question that runs needs it; its end is left to
+// forwards_sweep, as questions end inside the callbacks of their upstreams. At most
 // FORWARD_SETS_MAX, twice what a configuration may have (config.h), so that a reload finds room
 // while the questions of the one before it run; then -EBUSY.
 //
@@ -32,6 +34,7 @@ struct forward_set {
 	unsigned tables, questions; // that need it
 	uint64_t hash;
 	struct config_upstreams config; // names apart
+	struct config_pick pick;        // the zones' own
 	struct upstreams *upstreams;
 };
 
@@ -62,6 +65,8 @@ void forwards_totals(const struct forwards *f, struct upstream_totals *out);
 // answers. The end of `out`, which takes count * FORWARD_SERVER_TEXT_MAX bytes.
 char *forward_servers_text(
 	const struct config_upstream *servers, unsigned count, bool sorted, char *out);
+// Applies what a zone or group says itself.
+void forward_pick(struct config_upstreams *servers, const struct config_pick *pick);
 // Zones for which it is the same share a set.
 uint64_t forward_servers_hash(const struct config_forward_zone *zone);
 // A zone's hash, without a table.

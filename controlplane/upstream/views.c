@@ -135,6 +135,7 @@ static struct config_upstreams servers_of(const struct config *c, const struct c
 	u.count = g->upstream_count;
 	for (unsigned i = 0; i < g->upstream_count; i++)
 		u.server[i] = g->upstreams[i];
+	forward_pick(&u, &g->pick);
 	return u;
 }
 

@@ -24,6 +24,9 @@ static int servers_apply(const struct config_doc *doc, const char *item,
 		if (rc < 0)
 			return rc;
 	}
+	int rc = config_pick_apply(doc, item, "", raw->policy, raw->race, &z->pick);
+	if (rc < 0)
+		return rc;
 	// The zone of all names is no zone of one's own.
 	return z->name.labels == 0
 		       ? config_servers_strict(doc, list, c, z->servers, z->server_count)
@@ -68,7 +71,8 @@ static int list_apply(const struct config_doc *doc, const char *list,
 
 static bool same_servers(const struct config_forward_zone *a, const struct config_forward_zone *b)
 {
-	bool same = a->server_count == b->server_count;
+	bool same = a->server_count == b->server_count && a->pick.has_policy == b->pick.has_policy
+		    && a->pick.policy == b->pick.policy && a->pick.race == b->pick.race;
 	for (unsigned i = 0; same && i < a->server_count; i++) {
 		const struct socket_address *x = &a->servers[i].address,
 					    *y = &b->servers[i].address;

@@ -80,17 +80,33 @@ static int useless_check(const struct config_doc *doc, const char *owner,
 	return 0;
 }
 
+// Servers of everyone are picked as everyone's are.
+static int pick_apply(const struct config_doc *doc, const struct config_raw_group *raw,
+	unsigned group, struct config_pick *out)
+{
+	const char *given = raw->upstream_policy ? "upstream_policy"
+			    : raw->upstream_race ? "upstream_race"
+						 : NULL;
+	char owner[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	config_item_key(owner, "groups", group, NULL);
+	if (given && raw->upstreams_count == 0)
+		return config_refuse(doc, config_sub_key(key, owner, given),
+			"does nothing in a group without `upstreams`");
+	return config_pick_apply(
+		doc, owner, "upstream_", raw->upstream_policy, raw->upstream_race, out);
+}
+
 static int upstreams_apply(const struct config_doc *doc, const struct config_raw_group *raw,
 	unsigned group, const struct config *c, struct config_group *g)
 {
 	char list[CONFIG_PATH_MAX];
-	if (raw->upstreams_count == 0)
-		return 0;
+	int rc = pick_apply(doc, raw, group, &g->pick);
+	if (rc < 0 || raw->upstreams_count == 0)
+		return rc;
 	g->upstreams = calloc(raw->upstreams_count, sizeof(*g->upstreams));
 	if (!g->upstreams)
 		return -ENOMEM;
 	config_item_key(list, "groups", group, "upstreams");
-	int rc = 0;
 	for (unsigned i = 0; rc == 0 && i < raw->upstreams_count; i++)
 		rc = config_server_apply(
 			doc, &raw->upstreams[i], list, c, g->upstreams, &g->upstream_count);

@@ -13,7 +13,7 @@
 		"Which server weir asks first, of those that are up: the first one of the "      \
 		"list (`failover`), the quickest (`latency`), the one with the fewest "          \
 		"queries under way (`least-outstanding`), or one after the other "               \
-		"(`round-robin`). The same holds for servers of groups and of forward zones. "   \
+		"(`round-robin`). Groups and forward zones may have another one. "               \
 		"See [upstreams.md](../how-to/upstreams.md).")                                   \
 	X(upstreams, race, race, NUMBER, none, "1", 1, 2, LIVE,                                  \
 		"Servers that weir asks at one time; the first good reply counts. `2` costs "    \

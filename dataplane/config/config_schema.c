@@ -286,6 +286,8 @@ static const cyaml_schema_field_t raw_query_log_fields[] = {
 
 static const cyaml_schema_field_t raw_forward_fields[] = {
 	RAW_TEXT(config_raw_forward, name),
+	RAW_TEXT(config_raw_forward, policy),
+	RAW_TEXT(config_raw_forward, race),
 	RAW_SEQUENCE(config_raw_forward, servers, &raw_text, CONFIG_UPSTREAMS_MAX),
 	CYAML_FIELD_END,
 };
@@ -297,6 +299,8 @@ static const cyaml_schema_field_t raw_group_fields[] = {
 	RAW_TEXT(config_raw_group, disable_cache),
 	RAW_TEXT(config_raw_group, blocking),
 	RAW_TEXT(config_raw_group, inherit),
+	RAW_TEXT(config_raw_group, upstream_policy),
+	RAW_TEXT(config_raw_group, upstream_race),
 	RAW_TEXT(config_raw_group, dns64),
 	RAW_TEXT(config_raw_group, filter_aaaa),
 	RAW_SEQUENCE(config_raw_group, clients, &raw_text, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),

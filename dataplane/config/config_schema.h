@@ -203,13 +203,14 @@ struct config_raw_local {
 };
 
 struct config_raw_forward {
-	char *name;
+	char *name, *policy, *race;
 	char **servers;
 	unsigned servers_count;
 };
 
 struct config_raw_group {
-	char *name, *disable_cache, *blocking, *inherit, *dns64, *filter_aaaa;
+	char *name, *disable_cache, *blocking, *inherit, *dns64, *filter_aaaa, *upstream_policy,
+		*upstream_race;
 	char **allow, **deny;
 	unsigned allow_count, deny_count;
 	struct config_raw_block *block;

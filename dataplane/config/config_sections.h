@@ -28,6 +28,10 @@ ATTR_MUST_CHECK int config_server_check(const struct config_doc *doc, const char
 // With `upstreams.strict` no server of the list may be asked in clear text. -EINVAL.
 ATTR_MUST_CHECK int config_servers_strict(const struct config_doc *doc, const char *list,
 	const struct config *c, const struct config_upstream *servers, unsigned count);
+// `policy` and `race` of a list of servers, NULL: not given; `owner`: "groups[3]"; `prefix`: of
+// both keys. -EINVAL.
+ATTR_MUST_CHECK int config_pick_apply(const struct config_doc *doc, const char *owner,
+	const char *prefix, const char *policy, const char *race, struct config_pick *out);
 void config_net_free(struct config *c);
 // Can a host have it? Not the unspecified address, multicast, IPv4 broadcast.
 bool config_address_is_host(const struct ip_address *a);

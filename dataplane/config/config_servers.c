@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DNS_PORT = 53, TLS_PORT = 853, PIN_TEXT = 44 };
+enum { DNS_PORT = 53, TLS_PORT = 853, PIN_TEXT = 44, RACE_MAX = 2 };
 
 static const char tls_scheme[] = "tls://";
 
@@ -175,4 +175,26 @@ int config_servers_strict(const struct config_doc *doc, const char *list, const 
 				"would be asked in clear text, but `upstreams.strict` is true: "
 				"\"tls://NAME@ADDRESS\"");
 	return 0;
+}
+
+int config_pick_apply(const struct config_doc *doc, const char *owner, const char *prefix,
+	const char *policy, const char *race, struct config_pick *out)
+{
+	char of[32], key[CONFIG_PATH_MAX];
+	int64_t value = 0;
+	int rc = 0;
+	if (policy) {
+		snprintf(of, sizeof(of), "%spolicy", prefix);
+		rc = config_choice_parse(
+			doc, config_sub_key(key, owner, of), "upstream_policy", policy, &value);
+		out->policy = (enum upstream_policy)value;
+		out->has_policy = true;
+	}
+	if (rc == 0 && race) {
+		snprintf(of, sizeof(of), "%srace", prefix);
+		rc = config_number_parse(
+			doc, config_sub_key(key, owner, of), race, 1, RACE_MAX, &value);
+		out->race = (unsigned)value;
+	}
+	return rc;
 }

@@ -305,10 +305,18 @@ struct config_local {
 };
 
 // A zone with servers of its own; the longest zone that contains a name decides.
+// How servers of a list share the questions, where `upstreams` does not say it.
+struct config_pick {
+	bool has_policy;
+	enum upstream_policy policy;
+	unsigned race; // 0: not given
+};
+
 struct config_forward_zone {
 	struct dns_name name; // may be the root
 	unsigned server_count;
 	struct config_upstream *servers;
+	struct config_pick pick;
 };
 
 // How questions for AAAA are answered.
@@ -342,6 +350,7 @@ struct config_group {
 	unsigned list_count;     // when has_lists
 	unsigned upstream_count; // 0: those of everyone
 	struct config_upstream *upstreams;
+	struct config_pick pick;              // when upstream_count
 	unsigned record_count, forward_count; // its own, before everyone's
 	struct config_record *records;
 	struct config_forward_zone *forwards;

@@ -33,9 +33,8 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
   whole file. A path given by `-c` or `WEIR_CONFIG` must exist.
 * `weirctl config reload` applies the changes that are marked *live* and names those that need a *restart* of the processes.
 * Durations are whole seconds unless the key says milliseconds; sizes are MiB. Numbers are plain
-  decimals; the words for a switch are `true` and `false`.
-* No anchors, aliases, tags or second documents; 4 MiB at most. An empty section or list counts as
-  absent.
+  decimals; the words for a switch are `true` and `false`. No anchors, aliases, tags or second
+  documents; 4 MiB at most. An empty section or list counts as absent.
 * The sections `tcp`, `tls` and `dot` are in [config-tcp.md](config-tcp.md), `query_log` and those
   below it in [config-query-log.md](config-query-log.md).
 """
@@ -81,8 +80,7 @@ SECTIONS = {
     "query_log_clickhouse": "The log in a ClickHouse server ([clickhouse.md](../how-to/clickhouse.md)).",
     "query_log_requests": "The log as lines of a file a day ([live.md](../how-to/live.md)).",
     "query_log_dnstap": "The log as dnstap ([live.md](../how-to/live.md)).",
-    "forward_zones": "A list. Zones with servers of their own, in place of `upstreams.servers`. The longest zone that "
-                     "contains a name decides. It applies to all groups.",
+    "forward_zones": "A list. Zones with servers of their own, for all groups. The longest zone of a name decides.",
     "groups": "A list. Clients with rules of their own. A client's MAC decides, then the longest prefix of its address, then its VLAN. "
               "The rest of this file applies to clients that are in no group.",
 }
@@ -234,7 +232,9 @@ LISTS = {
          "special-use name at or above it."),
         ("servers", "IP address, with or without port, or `tls://NAME@ADDRESS`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "Servers of the zone, used like `upstreams.servers`. weir asks no other server when they fail. At most "
-         "{CONFIG_FORWARD_SETS_MAX} different lists."),
+         "{CONFIG_FORWARD_SETS_MAX} different lists; one with another `policy` or `race` counts as another."),
+        ("policy", "as `upstreams.policy`", "`upstreams.policy`", None, "live", "Which of the zone's servers weir asks first."),
+        ("race", "1 to 2", "`upstreams.race`", None, "live", "Servers of the zone that weir asks at one time."),
     ],
     "groups": [
         ("local_records", "as in `local.records`", "`[]`", "CONFIG_RECORDS_MAX", "live",
@@ -261,6 +261,9 @@ LISTS = {
         ("upstreams", "`address`, `name`, `weight`, `pin`", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
          "Servers of the group, as in `upstreams.servers`. The group then shares cached answers, in L0 and in Redis, only with groups that have the same "
          "servers, on other boxes too."),
+        ("upstream_policy", "as `upstreams.policy`", "`upstreams.policy`", None, "live",
+         "Which of the group's `upstreams` weir asks first. Groups with the same servers have the one of the later group."),
+        ("upstream_race", "1 to 2", "`upstreams.race`", None, "live", "Servers of the group's `upstreams` that weir asks at one time."),
         ("dns64", "IPv6 prefix, `off`", "`ipv6.dns64`", None, "live", "As `ipv6.dns64`, for this group."),
         ("filter_aaaa", "`true`, `false`", "`ipv6.filter_aaaa`", None, "live", "As `ipv6.filter_aaaa`, for this group."),
         ("disable_cache", "`true`, `false`", "`false`", None, "live",

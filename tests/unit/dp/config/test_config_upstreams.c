@@ -46,6 +46,29 @@ static void test_values(void **)
 	config_free(c);
 }
 
+// Lists of groups and zones have their own, or those of `upstreams`.
+static void test_own_policies(void **)
+{
+	struct config *c = config_text_load(BEFORE
+		"  servers: [{address: 9.9.9.9}]\n"
+		"  policy: latency\n"
+		"forward_zones: [{name: a.example, servers: [192.0.2.9], policy: round-robin},"
+		" {name: b.example, servers: [192.0.2.9], race: 2},"
+		" {name: c.example, servers: [192.0.2.9]}]\n"
+		"groups: [{name: kids, clients: [192.0.2.7], upstreams: [{address: 8.8.8.8}],"
+		" upstream_policy: failover, upstream_race: 2}]\n");
+	const struct config_forward_zone *z = c->forwards;
+	assert_true(z[0].pick.has_policy && z[0].pick.policy == UPSTREAM_ROUND_ROBIN);
+	assert_int_equal(z[0].pick.race, 0);
+	assert_false(z[1].pick.has_policy);
+	assert_int_equal(z[1].pick.race, 2);
+	assert_true(!z[2].pick.has_policy && z[2].pick.race == 0);
+	const struct config_pick *p = &c->groups[0].pick;
+	assert_true(p->has_policy && p->policy == UPSTREAM_FAILOVER);
+	assert_int_equal(p->race, 2);
+	config_free(c);
+}
+
 #define PIN "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 static void test_over_tls(void **)
@@ -118,6 +141,15 @@ static void test_refused(void **)
 			"upstreams.servers[0].weight: \"heavy\" is not a whole number"},
 		{"  servers: [{address: 9.9.9.9}]\n  policy: round-robbin\n", "round-robin"},
 		{"  servers: [{address: 9.9.9.9}]\n  race: 3\n", "upstreams.race: must be 1 to 2"},
+		{"  servers: [{address: 9.9.9.9}]\n"
+		 "forward_zones: [{name: a.example, servers: [192.0.2.9], policy: quick}]\n",
+			"policy: must be one of: failover"},
+		{"  servers: [{address: 9.9.9.9}]\n"
+		 "forward_zones: [{name: a.example, servers: [192.0.2.9], race: 3}]\n",
+			"race: must be 1 to 2"},
+		{"  servers: [{address: 9.9.9.9}]\n"
+		 "groups: [{name: kids, clients: [192.0.2.7], upstream_race: 2}]\n",
+			"upstream_race: does nothing in a group without `upstreams`"},
 		{"  servers: [{address: 'https://dns.example/'}]\n", "no such protocol"},
 		{"  servers: [{address: tls://dns.example}]\n", "needs an IP address"},
 		{"  servers: [{address: tls://a_b!@9.9.9.9}]\n", "not that of a host"},
@@ -150,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_own_policies),
 		cmocka_unit_test(test_over_tls),
 		cmocka_unit_test(test_strict),
 		cmocka_unit_test(test_refused),

@@ -31,6 +31,11 @@ static uint16_t kids_vlans[] = {10, 20}, tv_vlans[] = {4094};
 static struct config_client client;
 static struct config_forward_zone zones[4], own_zones[1];
 
+static struct config_forward_zone zone_of(struct dns_name name, struct config_upstream *server)
+{
+	return (struct config_forward_zone){.name = name, .server_count = 1, .servers = server};
+}
+
 static int setup(void **)
 {
 	static char names[][16] = {
@@ -46,11 +51,11 @@ static int setup(void **)
 		.addresses = &kids[0],
 		.mac_count = 1,
 		.macs = tv};
-	zones[0] = (struct config_forward_zone){fixture_name("corp.example"), 1, &near};
-	zones[1] = (struct config_forward_zone){fixture_name("lab.corp.example"), 1, &near};
-	zones[2] = (struct config_forward_zone){fixture_name("home.arpa"), 1, &near};
-	zones[3] = (struct config_forward_zone){fixture_name("arpa"), 1, &nearer};
-	own_zones[0] = (struct config_forward_zone){fixture_name("corp.example"), 1, &nearer};
+	zones[0] = zone_of(fixture_name("corp.example"), &near);
+	zones[1] = zone_of(fixture_name("lab.corp.example"), &near);
+	zones[2] = zone_of(fixture_name("home.arpa"), &near);
+	zones[3] = zone_of(fixture_name("arpa"), &nearer);
+	own_zones[0] = zone_of(fixture_name("corp.example"), &nearer);
 	groups[0] = (struct config_group){
 		.name = names[0], .clients = kids, .client_count = 2, .blocking = true};
 	groups[0].vlans = kids_vlans;

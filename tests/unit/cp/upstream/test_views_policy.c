@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Policies of groups and forward zones: their own, or that of `upstreams`, also after a reload.
+// What they are is no part of what names a cached answer.
+
+#include "controlplane/upstream/upstream_internal.h"
+#include "controlplane/upstream/views.h"
+#include "tests/unit/unit.h"
+
+#include <string.h>
+#include <weir/dns_name.h>
+
+enum { ZONES = 4 };
+
+static struct loop *loop;
+static struct views *views;
+static struct config config;
+static struct config_upstream server;
+static struct config_group group[2];
+static struct config_forward_zone zone[ZONES];
+static _Atomic uint32_t next;
+
+// Zones a to d and two groups, all with the same server.
+static int setup(void **)
+{
+	static char name[] = "group";
+	memset(&config, 0, sizeof(config));
+	memset(&server, 0, sizeof(server));
+	memset(group, 0, sizeof(group));
+	memset(zone, 0, sizeof(zone));
+	assert_int_equal(socket_address_parse("192.0.2.9", 53, &server.address), 0);
+	config.upstreams.policy = UPSTREAM_LATENCY;
+	config.upstreams.race = 1;
+	config.groups = group;
+	config.forwards = zone;
+	config.forward_count = ZONES;
+	for (unsigned i = 0; i < 2; i++)
+		group[i] = (struct config_group){.name = name,
+			.blocking = true,
+			.inherits = true,
+			.upstreams = &server,
+			.upstream_count = 1};
+	for (unsigned i = 0; i < ZONES; i++) {
+		const char text[] = {(char)('a' + i), '\0'};
+		zone[i].servers = &server;
+		zone[i].server_count = 1;
+		assert_int_equal(dns_name_from_text(text, 1, &zone[i].name), 0);
+	}
+	atomic_store(&next, 5);
+	assert_int_equal(loop_new("test", &loop), 0);
+	assert_int_equal(views_new(&views, &(struct upstream_shared){.loop = loop},
+				 &config.upstreams, &next),
+		0);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	views_free(views);
+	loop_free(loop);
+	return 0;
+}
+
+static const struct upstreams *set_of(unsigned i)
+{
+	const struct forward_zone *found = views_zone(views, views_everyone(views), &zone[i].name);
+	assert_non_null(found);
+	return found->set->upstreams;
+}
+
+static void test_zones(void **)
+{
+	zone[1].pick = (struct config_pick){.has_policy = true, .policy = UPSTREAM_FAILOVER};
+	zone[2].pick = zone[1].pick;
+	zone[3].pick.race = 2;
+	assert_true(forward_zone_hash(&zone[1])
+		    == forward_zone_hash(&(struct config_forward_zone){
+			    .name = zone[1].name, .server_count = 1, .servers = &server}));
+	assert_int_equal(views_configure(views, &config, 1000), 0);
+	assert_int_equal(set_of(0)->policy, UPSTREAM_LATENCY);
+	assert_int_equal(set_of(1)->policy, UPSTREAM_FAILOVER);
+	assert_ptr_equal(set_of(2), set_of(1));
+	assert_ptr_not_equal(set_of(1), set_of(0));
+	assert_ptr_not_equal(set_of(3), set_of(0));
+	assert_int_equal(set_of(3)->policy, UPSTREAM_LATENCY);
+	assert_int_equal(set_of(3)->race, 2);
+	assert_int_equal(set_of(0)->race, 1);
+	// Another policy for all but those that have their own; the sets stay.
+	const struct upstreams *own = set_of(1), *race = set_of(3);
+	config.upstreams.policy = UPSTREAM_LEAST;
+	assert_int_equal(views_configure(views, &config, 2000), 0);
+	assert_ptr_equal(set_of(1), own);
+	assert_ptr_equal(set_of(3), race);
+	assert_int_equal(own->policy, UPSTREAM_FAILOVER);
+	assert_int_equal(race->policy, UPSTREAM_LEAST);
+	assert_int_equal(race->race, 2);
+	assert_int_equal(set_of(0)->policy, UPSTREAM_LEAST);
+}
+
+static void test_groups(void **)
+{
+	const struct upstreams *set;
+
+	config.group_count = 1;
+	const uint64_t hash = view_hash(&config, &group[0]);
+	group[0].pick =
+		(struct config_pick){.has_policy = true, .policy = UPSTREAM_ROUND_ROBIN, .race = 2};
+	assert_true(view_hash(&config, &group[0]) == hash);
+	assert_int_equal(views_configure(views, &config, 1000), 0);
+	set = views_of_group(views, 0)->upstreams;
+	assert_int_equal(set->policy, UPSTREAM_ROUND_ROBIN);
+	assert_int_equal(set->race, 2);
+	assert_int_equal(views_everyone(views)->upstreams->policy, UPSTREAM_LATENCY);
+	// One set for both, and the later group's word.
+	config.group_count = 2;
+	assert_int_equal(views_configure(views, &config, 2000), 0);
+	assert_ptr_equal(views_of_group(views, 1)->upstreams, set);
+	assert_ptr_equal(views_of_group(views, 0)->upstreams, set);
+	assert_int_equal(set->policy, UPSTREAM_LATENCY);
+	assert_int_equal(set->race, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_zones, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_groups, setup, teardown)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
