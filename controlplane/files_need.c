@@ -4,6 +4,7 @@
 #include "frontend/frontend_tcp.h"
 #include "upstream/forward.h"
 #include "upstream/upstream.h"
+#include "validator/validator.h"
 
 enum {
 	FILES_REST = 256,    // rings, lists, the control socket, Redis
@@ -58,6 +59,8 @@ void files_need(const struct config *c, struct files_need *out)
 			 + UPSTREAM_STREAMS_EACH * servers + (frontends - 1) * FILES_FRONTEND
 			 + (frontends > 1 ? frontends * FRONTEND_TCP_CLAIMS : 0)
 			 + frontends * (2U + c->dot.enabled) * (uint64_t)c->dataplane.address_count;
+	if (c->dnssec.validate)
+		fixed += resolvers * (VALIDATOR_SOCKETS + VALIDATOR_CONTEXTS);
 	out->least = fixed + c->limits.inflight;
 	// A question may have tries at so many servers at one time, each with a socket of its own.
 	out->all = fixed + (uint64_t)c->limits.inflight * UPSTREAM_LEGS

@@ -54,6 +54,14 @@ static void step_out(struct json_out *o, struct json_node *under, const struct s
 	JSON_COUNTS(o, n, c, steps, stepped_ms, aged, dropped);
 }
 
+static void validation_out(
+	struct json_out *o, struct json_node *under, const struct validators_status *v)
+{
+	struct json_node *n = json_out_object(o, under, "validation");
+	JSON_COUNTS(o, n, v, secure, insecure, bogus, failed, late, refused, fetches,
+		fetches_refused, foreign, broken, questions, fetching, contexts);
+}
+
 static void resolver_out(
 	struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
@@ -78,6 +86,7 @@ static void resolver_out(
 	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
 	answer_policy_out(o, n, &s->answer_policy);
 	step_out(o, n, &s->step);
+	validation_out(o, n, &s->validation);
 }
 
 static void http_out(struct json_out *o, struct json_node *root, const struct api *a)

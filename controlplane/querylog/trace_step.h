@@ -33,11 +33,14 @@
 	X(l1_sent, "", "")                                                                       \
 	X(l1_hit, "", "age_s")                                                                   \
 	X(l1_miss, "", "")                                                                       \
-	X(l1_bad, "", "")    /* no value of weir's; deleted */                                   \
-	X(l1_late, "", "")   /* past redis.lookup_timeout_ms */                                  \
-	X(l1_away, "", "")   /* not connected, or the connection ended */                        \
-	X(l1_unused, "", "") /* stale, flushed since, or no newer than what is here */           \
-	X(l1_locked, "", "") /* this box refreshes it */                                         \
+	X(l1_bad, "", "")          /* no value of weir's; deleted */                             \
+	X(l1_late, "", "")         /* past redis.lookup_timeout_ms */                            \
+	X(l1_away, "", "")         /* not connected, or the connection ended */                  \
+	X(l1_unused, "", "")       /* stale, flushed since, or no newer than what is here */     \
+	X(l1_locked, "", "")       /* this box refreshes it */                                   \
+	X(validator_asked, "", "") /* which asks the upstreams */                                \
+	X(validated, "", "secure") /* 1: with AD; 0: proven to be insecure */                    \
+	X(bogus, "", "ede")        /* SERVFAIL, and no stale answer */                           \
 	X(udp_sent, "attempt", "wait_ms")                                                        \
 	X(tcp_queued, "attempt", "wait_ms") /* for a connection, or on one that is opened */     \
 	X(tcp_sent, "attempt", "")          /* its last byte has left */                         \

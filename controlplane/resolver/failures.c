@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/dns_proto.h>
 
 struct failure {
 	uint64_t hash;
 	uint64_t until_ms; // 0: free
 	uint64_t span_ms;
+	int ede; // of a bogus answer; else DNS_EDE_NONE
 };
 
 struct failures {
@@ -60,7 +62,7 @@ static struct failure *find_or_oldest(struct failures *f, uint64_t hash)
 	return oldest;
 }
 
-void failures_add(struct failures *f, uint64_t hash, uint64_t now_ms)
+static struct failure *entry_add(struct failures *f, uint64_t hash, uint64_t now_ms)
 {
 	struct failure *e = find_or_oldest(f, hash);
 	uint64_t span = f->spans.first_ms;
@@ -75,6 +77,23 @@ void failures_add(struct failures *f, uint64_t hash, uint64_t now_ms)
 	*e = (struct failure){.hash = hash, .until_ms = now_ms + span, .span_ms = span};
 	if (e->until_ms > f->all_over_ms)
 		f->all_over_ms = e->until_ms;
+	return e;
+}
+
+void failures_add(struct failures *f, uint64_t hash, uint64_t now_ms)
+{
+	entry_add(f, hash, now_ms)->ede = DNS_EDE_NONE;
+}
+
+void failures_add_bogus(struct failures *f, uint64_t hash, int ede, uint64_t now_ms)
+{
+	entry_add(f, hash, now_ms)->ede = ede;
+}
+
+int failures_bogus(const struct failures *f, uint64_t hash)
+{
+	const struct failure *e = find_or_oldest((struct failures *)(uintptr_t)f, hash);
+	return e->hash == hash ? e->ede : DNS_EDE_NONE;
 }
 
 void failures_clear(struct failures *f, uint64_t hash)

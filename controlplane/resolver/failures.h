@@ -36,6 +36,10 @@ void failures_configure(struct failures *f, const struct failures_spans *spans);
 void failures_free(struct failures *f); // NULL is fine
 
 void failures_add(struct failures *f, uint64_t hash, uint64_t now_ms);
+// The same of a bogus answer, with the error that says why.
+void failures_add_bogus(struct failures *f, uint64_t hash, int ede, uint64_t now_ms);
+// That error, of a failure that failures_recent knows; DNS_EDE_NONE: it was no bogus answer.
+int failures_bogus(const struct failures *f, uint64_t hash);
 void failures_clear(struct failures *f, uint64_t hash);
 void failures_clear_all(struct failures *f); // other servers may know better
 bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms);

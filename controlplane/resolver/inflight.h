@@ -39,6 +39,7 @@ struct kept_queries;
 struct l1_lookup;
 struct refresh_request;
 struct rewrite;
+struct validation;
 struct view;
 
 struct waiter {
@@ -70,10 +71,12 @@ static_assert(sizeof(struct waiter) == 168);
 struct question {
 	struct upstream_ask ask;
 	struct wheel_timer timer;
-	struct l1_lookup *look; // L1 is being asked; NULL: not
-	struct dns_query query; // lower case; DO, CD as in the key
-	void *owner;            // the resolver
-	struct view *def;       // what `view` stands for; the resolver's
+	struct l1_lookup *look;        // L1 is being asked; NULL: not
+	struct validation *validation; // the validator asks for it; NULL: not
+	bool is_secure;                // the answer is proven
+	struct dns_query query;        // lower case; DO, CD as in the key
+	void *owner;                   // the resolver
+	struct view *def;              // what `view` stands for; the resolver's
 	// question.c's: the name to ask in its place, and the servers.
 	struct rewrite *rewrite;     // NULL: the name is not rewritten
 	struct forward_set *forward; // NULL: the view's servers

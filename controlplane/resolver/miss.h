@@ -18,6 +18,12 @@ struct miss {
 	bool refresh;
 };
 
+// resolver_miss.c
+void resolver_miss(void *resolver, const struct msg_miss *m, const uint8_t *question);
+// The same of a frontend's client, whose view may be gone: then SERVFAIL.
+void resolver_miss_of_client(
+	struct resolver *r, const struct client_miss *c, const uint8_t *question);
+
 // miss_ask.c
 // No upstream may be asked: the client gets the stale record if there is one, else `refusal`.
 void miss_refuse(struct resolver *r, const struct miss *m, const struct l0_view *stale,

@@ -42,6 +42,7 @@ void question_finish(struct question *q, enum refresh_end end)
 	wheel_stop(&q->timer);
 	l1_get_stop(q->look);
 	upstream_ask_stop(&q->ask);
+	validators_stop(&q->validation);
 	if (q->request)
 		refresh_ended(r->refresh, q->request, end, clock_mono_ms());
 	q->def->users--;
@@ -58,8 +59,12 @@ void question_ask(struct question *q)
 	const struct dns_name *name = question_asked(q);
 	size_t n = name->len;
 
+	if (question_validates(q)) {
+		question_validate(q);
+		return;
+	}
 	memcpy(wire, name->wire, n);
-	put_u16(wire + n, q->dns64_ttl_s ? DNS_TYPE_A : q->query.qtype);
+	put_u16(wire + n, question_asked_type(q));
 	put_u16(wire + n + 2, q->query.qclass);
 	const struct upstream_request request = {
 		.callbacks = &r->callbacks,
@@ -147,43 +152,34 @@ void question_start(struct question *q, uint64_t now_ms)
 	}
 }
 
+void question_take(
+	struct question *q, const struct dns_answer *answer, const struct question_reply *reply)
+{
+	struct resolver *r = q->owner;
+	bool keep = !q->def->no_cache && views_same_servers(r->views, q->def, q->turn)
+		    && !question_is_flushed(q, q->born_ms, reply->at_ms);
+
+	failures_clear(r->failures, q->hash);
+	answer_take(q, answer, keep, reply->by, reply->at_ms);
+	if (keep)
+		question_l1_store(
+			q, answer, reply->msg, reply->len); // all waiters have been served
+	question_finish(q, REFRESH_DONE);
+}
+
 static struct question *of_ask(struct upstream_ask *a)
 {
 	return (struct question *)(void *)((char *)a - offsetof(struct question, ask));
 }
 
-// DNS64 applies to who does not validate (RFC 6147 5.5), where there is no AAAA but may be an A.
-static bool wants_a(const struct question *q, const uint8_t *msg, size_t len)
-{
-	const uint8_t validates = L0_KEY_DO | L0_KEY_CD;
-	return question_is_aaaa(q) && q->def->ipv6.dns64.version && !q->dns64_ttl_s
-	       && (q->key_flags & validates) != validates && aaaa_is_empty(msg, len);
-}
-
-static enum upstream_take ask_a(struct question *q, const struct dns_answer *no_aaaa)
-{
-	struct resolver *r = q->owner;
-	bool is_known = no_aaaa->kind == DNS_ANSWER_NODATA && no_aaaa->auth_ttl_s;
-
-	q->dns64_ttl_s = is_known ? no_aaaa->auth_ttl_s : AAAA_TTL_MAX_S;
-	r->count.dns64++;
-	question_note(q, TRACE_dns64, 0);
-	upstream_ask_stop(&q->ask);
-	question_ask(q);
-	return UPSTREAM_TAKEN;
-}
-
-enum upstream_take question_reply(struct upstream_ask *ask, const uint8_t *msg, size_t len)
+enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg, size_t len)
 {
 	struct question *q = of_ask(ask);
 	struct resolver *r = q->owner;
 	struct dns_answer answer;
 	uint8_t made[DNS_MESSAGE_MAX];
 
-	if (q->dns64_ttl_s) {
-		len = aaaa_made(&q->def->ipv6.dns64, msg, len, q->dns64_ttl_s, made, sizeof(made));
-		msg = made;
-	}
+	msg = question_dns64_made(q, msg, &len, made);
 	l0_writer_look_ahead(r->l0, q->hash); // needed by the time it is read
 	int rc = question_read(q, msg, len, &answer);
 	if (rc == -EBADMSG) {
@@ -198,31 +194,29 @@ enum upstream_take question_reply(struct upstream_ask *ask, const uint8_t *msg, 
 		question_note(q, TRACE_failed, get_u16(msg + 2) & DNS_FLAG_RCODE);
 		return UPSTREAM_FAILED;
 	}
-	if (wants_a(q, msg, len))
-		return ask_a(q, &answer);
-	bool keep = !q->def->no_cache && views_same_servers(r->views, q->def, q->turn)
-		    && !question_is_flushed(q, q->born_ms, ask->replied_ms);
-	failures_clear(r->failures, q->hash);
-	answer_take(q, &answer, keep, ask, ask->replied_ms);
-	if (keep)
-		question_l1_store(q, &answer, msg, len); // all waiters have been served
-	question_finish(q, REFRESH_DONE);
+	if (question_dns64(q, msg, len, &answer))
+		return UPSTREAM_TAKEN;
+	question_take(q, &answer, &(struct question_reply){msg, len, ask, ask->replied_ms});
 	return UPSTREAM_TAKEN;
 }
 
 void question_failed(struct upstream_ask *ask, enum upstream_end why)
 {
-	struct question *q = of_ask(ask);
+	question_unanswered(of_ask(ask), why == UPSTREAM_END_NETWORK
+						 ? DNS_EDE_NETWORK_ERROR
+						 : DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
+void question_unanswered(struct question *q, int ede)
+{
 	struct resolver *r = q->owner;
-	bool is_network = why == UPSTREAM_END_NETWORK;
 
 	failures_add(r->failures, q->hash, clock_mono_ms());
 	question_note(q, TRACE_upstreams_failed, 0);
 	if (question_stale_serve(q))
 		question_finish(q, REFRESH_FAILED);
 	else
-		question_refuse(
-			q, is_network ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY);
+		question_refuse(q, ede);
 }
 
 void question_upstream_note(struct upstream_ask *ask, const struct trace_event *e)

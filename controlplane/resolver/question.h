@@ -40,7 +40,15 @@ enum direction {
 // are none. question_direct_end lets them go.
 enum direction question_direct(struct question *q);
 void question_direct_end(struct question *q);
-bool question_is_aaaa(const struct question *q);
+// Of the same, DNS64.
+uint16_t question_asked_type(const struct question *q); // A in place of AAAA
+// The reply to A as one to AAAA, in `made`, where weir asked for A; else `msg` itself. *len 0: it
+// does not parse.
+const uint8_t *question_dns64_made(
+	const struct question *q, const uint8_t *msg, size_t *len, uint8_t made[DNS_MESSAGE_MAX]);
+// True: the answer is no AAAA, and weir asks for A; the question may have ended within.
+bool question_dns64(
+	struct question *q, const uint8_t *msg, size_t len, const struct dns_answer *no_aaaa);
 void question_tables(const struct resolver *r, struct table_registry *tables);
 
 // question_wait.c: arms its timer; once more for a client that joined after all had been served.
@@ -50,7 +58,19 @@ void question_wait_again(struct question *q, uint64_t now_ms);
 bool question_stale_serve(struct question *q);
 
 // Of the resolver's upstream_callbacks: an ask is a question's.
-enum upstream_take question_reply(struct upstream_ask *ask, const uint8_t *msg, size_t len);
+enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg, size_t len);
+// An answer that was read, and the message that it is of.
+struct question_reply {
+	const uint8_t *msg;
+	size_t len;
+	const struct upstream_ask *by; // its server answered; NULL: not known
+	uint64_t at_ms;
+};
+// Keeps it and sends it to every waiter; the question ends.
+void question_take(
+	struct question *q, const struct dns_answer *answer, const struct question_reply *reply);
+// No server had an answer: the stale record, or SERVFAIL. The question ends.
+void question_unanswered(struct question *q, int ede);
 void question_failed(struct upstream_ask *ask, enum upstream_end why);
 void question_upstream_note(struct upstream_ask *ask, const struct trace_event *e);
 
@@ -59,12 +79,20 @@ const struct forward_zone *question_zone(const struct resolver *r, const struct 
 	const struct dns_name *asked, uint16_t qtype);
 // What answers to that name are named by in L1: the hash of its zone, else of the view. It stands
 // for the servers that weir asks for that name.
+uint64_t question_l1_hash_of(const struct resolver *r, const struct view *view,
+	const struct forward_zone *zone, uint16_t qtype); // NULL: no zone
 uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype);
 bool question_l1_look(struct question *q); // false: L1 is not available
 // Stores an upstream's reply under the name that was asked; `a` is what question_read made of it.
 void question_l1_store(
 	const struct question *q, const struct dns_answer *a, const uint8_t *msg, size_t len);
+// question_validate.c: the upstreams' answer is validated, or not kept and not sent.
+bool question_validates(const struct question *q);
+void question_validate(struct question *q);
+ATTR_MUST_CHECK int question_validators_open(struct resolver *r);
+void question_validators_configure(struct resolver *r, const struct config *config);
+
 bool question_l1_drop(void *resolver, const struct l1_key_parts *key); // l1_drop_fn
 
 // A step, for who watches.

@@ -7,11 +7,12 @@
 #include <string.h>
 #include <weir/clock.h>
 
-// Where a question goes: the name that weir asks for in place of the client's, and the servers.
+// Where a question goes: the name and type that weir asks for in place of the client's, and the
+// servers. With DNS64 (upstream/aaaa.h) weir asks for the A records of a name without AAAA.
 
 enum { SAFE_CNAME_TTL_S = 300 };
 
-bool question_is_aaaa(const struct question *q)
+static bool is_aaaa(const struct question *q)
 {
 	return q->query.qtype == DNS_TYPE_AAAA && q->query.qclass == DNS_CLASS_IN;
 }
@@ -76,11 +77,11 @@ enum direction question_direct(struct question *q)
 		if (q->query.qtype == DNS_TYPE_CNAME || q->query.qtype == DNS_TYPE_ANY)
 			return DIRECT_ALIAS;
 	}
-	if (question_is_aaaa(q) && q->def->ipv6.filter_aaaa)
+	if (is_aaaa(q) && q->def->ipv6.filter_aaaa)
 		return DIRECT_NO_AAAA;
 	const struct dns_name *asked = question_asked(q);
 	const struct forward_zone *zone = question_zone(r, q->def, asked, q->query.qtype);
-	q->l1_hash = view_l1_hash(q->def, zone, q->query.qtype);
+	q->l1_hash = question_l1_hash_of(r, q->def, zone, q->query.qtype);
 	q->turn = views_turn(r->views);
 	if (zone) {
 		q->forward = zone->set;
@@ -103,6 +104,44 @@ void question_direct_end(struct question *q)
 		r->rewrites--;
 	}
 	FREE_AND_NULL(q->rewrite);
+}
+
+uint16_t question_asked_type(const struct question *q)
+{
+	return q->dns64_ttl_s ? DNS_TYPE_A : q->query.qtype;
+}
+
+const uint8_t *question_dns64_made(
+	const struct question *q, const uint8_t *msg, size_t *len, uint8_t made[DNS_MESSAGE_MAX])
+{
+	if (!q->dns64_ttl_s)
+		return msg;
+	*len = aaaa_made(&q->def->ipv6.dns64, msg, *len, q->dns64_ttl_s, made, DNS_MESSAGE_MAX);
+	return made;
+}
+
+// DNS64 applies to who does not validate (RFC 6147 5.5), where there is no AAAA but may be an A.
+static bool wants_a(const struct question *q, const uint8_t *msg, size_t len)
+{
+	const uint8_t validates = L0_KEY_DO | L0_KEY_CD;
+	return is_aaaa(q) && q->def->ipv6.dns64.version && !q->dns64_ttl_s
+	       && (q->key_flags & validates) != validates && aaaa_is_empty(msg, len);
+}
+
+bool question_dns64(
+	struct question *q, const uint8_t *msg, size_t len, const struct dns_answer *no_aaaa)
+{
+	struct resolver *r = q->owner;
+	bool is_known = no_aaaa->kind == DNS_ANSWER_NODATA && no_aaaa->auth_ttl_s;
+
+	if (!wants_a(q, msg, len))
+		return false;
+	q->dns64_ttl_s = is_known ? no_aaaa->auth_ttl_s : AAAA_TTL_MAX_S;
+	r->count.dns64++;
+	question_note(q, TRACE_dns64, 0);
+	upstream_ask_stop(&q->ask);
+	question_ask(q);
+	return true;
 }
 
 void question_tables(const struct resolver *r, struct table_registry *tables)

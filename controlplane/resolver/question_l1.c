@@ -27,10 +27,16 @@ const struct forward_zone *question_zone(const struct resolver *r, const struct 
 	return is_above ? views_zone(r->views, view, &zone->above) : zone;
 }
 
+uint64_t question_l1_hash_of(const struct resolver *r, const struct view *view,
+	const struct forward_zone *zone, uint16_t qtype)
+{
+	return view_l1_hash(view, zone, qtype) ^ (zone ? r->set.dnssec : 0);
+}
+
 uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype)
 {
-	return view_l1_hash(view, question_zone(r, view, asked, qtype), qtype);
+	return question_l1_hash_of(r, view, question_zone(r, view, asked, qtype), qtype);
 }
 
 static void key_text(const struct question *q, struct l1_key *out)
@@ -76,6 +82,7 @@ static bool value_take(struct question *q, const struct l1_value *v)
 	if (a.ttl_s > v->stored_ttl_s)
 		a.ttl_s = v->stored_ttl_s;
 	a.auth_ttl_s = v->auth_ttl_s;
+	a.authenticated = question_validates(q) && !q->rewrite && get_u16(v->msg + 2) & DNS_FLAG_AD;
 	if (is_known(r, &key, created_ms) || value_is_flushed(q, created_ms, now_ms)
 		|| !views_same_servers(r->views, q->def, q->turn))
 		return false;
@@ -199,8 +206,10 @@ void question_l1_store(
 	}
 	// Without the CNAMEs, which are this box's own.
 	asked.name = *question_asked(q);
-	if (dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &target) == 0)
-		value_store(q, &asked, &target);
+	if (dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &target) < 0)
+		return;
+	target.authenticated = q->is_secure;
+	value_store(q, &asked, &target);
 }
 
 // False: the record's clients would miss it.

@@ -28,6 +28,7 @@
 #include "shm/link.h"
 #include "upstream/upstream_port.h"
 #include "upstream/views.h"
+#include "validator/validator.h"
 
 #include <weir/config.h>
 #include <weir/l0_writer.h>
@@ -151,6 +152,7 @@ struct resolver_status {
 	struct flush_status flush;
 	struct answer_policy_count answer_policy;
 	struct step_count step;
+	struct validators_status validation;
 	struct took took[ANSWER_KINDS]; // from receipt to the answer, by enum answer_kind
 	// Sets of servers, everyone's and those of groups and zones; of these without one that
 	// answers.
@@ -175,6 +177,7 @@ struct loop *resolver_loop(const struct resolver *r); // any thread
 #define PENDING_STEPS_LIST(X)                             \
 	X(none, "nothing: it is about to end")            \
 	X(l1, "Redis")                                    \
+	X(validation, "validation of the answer")         \
 	X(udp, "a reply over UDP")                        \
 	X(connection, "a TCP connection to the upstream") \
 	X(tcp, "a reply over TCP")                        \

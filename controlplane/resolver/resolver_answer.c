@@ -89,7 +89,7 @@ uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_quer
 	uint16_t sum;
 
 	q.id = 0;
-	q.flags = DNS_FLAG_RD | (q.flags & DNS_FLAG_CD);
+	q.flags = DNS_FLAG_RD | DNS_FLAG_AD | (q.flags & DNS_FLAG_CD);
 	q.udp_size = DNS_MESSAGE_MAX;
 	q.has_opt = DNS_OPT_NONE;
 	q.question_len = (uint16_t)(n + 4);
@@ -154,9 +154,10 @@ static struct reply reply_write(struct resolver *r, const struct dns_query *q,
 				r->turn++);
 	} else {
 		out.len = dns_reply_rcode(out.msg, cap, q, a->rcode, a->opts.ede, &out.sum);
-		if (a->bound != BOUND_none)
-			out.source.ede_text_len = dns_reply_ede_text(out.msg, cap, q,
-				bound_text(a->bound), limit_of(r, w), &out.len, &out.sum);
+		const char *text = a->bound != BOUND_none ? bound_text(a->bound) : a->text;
+		if (text)
+			out.source.ede_text_len = dns_reply_ede_text(
+				out.msg, cap, q, text, limit_of(r, w), &out.len, &out.sum);
 	}
 	return out;
 }

@@ -17,6 +17,7 @@ struct resolver_answer {
 	const struct upstream_ask *by; // its server answered; NULL: none did
 	bool from_l1;
 	enum bound bound; // that it met; its SERVFAIL has the text
+	const char *text; // EXTRA-TEXT of another SERVFAIL; NULL: none
 };
 
 struct resolver_answer resolver_answer_servfail(int ede);

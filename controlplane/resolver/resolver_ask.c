@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "miss.h"
 #include "resolver_client.h"
-#include "resolver_miss.h"
 #include "resolver_trace.h"
 
 #include <string.h>

@@ -3,11 +3,11 @@
 
 // struct resolver, which the resolver's files share: resolver_open.c (open, timers, settings),
 // resolver_miss.c, miss_ask.c (from a client's query to a question), question.c, question_direct.c,
-// question_wait.c and question_l1.c (its life), resolver_check.c (answer policy), resolver_answer.c
-// (replies), resolver_store.c (L0), resolver_step.c (steps of the clock), resolver_refresh.c
-// (renewals), resolver_trace.c (watches), resolver_ask.c (the door of frontends), resolver_flush.c,
-// resolver_cache.c and resolver_status.c (calls from other threads), resolver_port.c (upstream
-// queries that workers send).
+// question_wait.c, question_l1.c and question_validate.c (its life),
+// resolver_check.c (answer policy), resolver_answer.c (replies), resolver_store.c (L0),
+// resolver_step.c (steps of the clock), resolver_refresh.c (renewals), resolver_trace.c (watches),
+// resolver_ask.c (the door of frontends), resolver_flush.c, resolver_cache.c and resolver_status.c
+// (calls from other threads), resolver_port.c (upstream queries that workers send).
 //
 // struct resolver holds no state of a single question. Its answer (struct dns_answer, 70 KiB), its
 // match of the answer policy (struct answer_match) and each waiter's query are variables of the
@@ -61,6 +61,8 @@ struct resolver_settings {
 	struct ttl_rules ttl;
 	uint32_t stale_ttl_s, client_ttl_cap_s;
 	bool any_minimal, rotate;
+	bool validates;
+	uint64_t dnssec; // config_dnssec.hash
 	unsigned waiters;
 	uint32_t answer_deadline_ms;
 	uint16_t udp_reply_size;
@@ -83,6 +85,7 @@ struct resolver {
 	struct l1 *l1;
 	struct l1_sweep *l1_sweep;
 	_Atomic uint64_t views_keep_ms; // until then no view is let go
+	struct validators *validators;
 	struct inflight *inflight;
 	struct failures *failures;
 	struct bound_log met_bounds;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "resolver_miss.h"
 
 #include "base/leak_demo.h"
 #include "miss.h"
@@ -210,9 +209,10 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 	if (failed || r->is_off) {
 		r->count.failed_recently += failed;
 		miss_note(r, m, failed ? TRACE_failed_recently : TRACE_resolver_off, 0);
-		const struct resolver_answer refusal =
-			resolver_answer_servfail(DNS_EDE_CACHED_ERROR);
-		miss_refuse(r, m, stale, &refusal);
+		const int bogus = failed ? failures_bogus(r->failures, m->key.hash) : DNS_EDE_NONE;
+		const struct resolver_answer refusal = resolver_answer_servfail(
+			bogus == DNS_EDE_NONE ? DNS_EDE_CACHED_ERROR : bogus);
+		miss_refuse(r, m, bogus == DNS_EDE_NONE ? stale : NULL, &refusal);
 		return;
 	}
 	LEAK_DEMO(map, 300);

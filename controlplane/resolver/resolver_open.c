@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "miss.h"
 #include "question.h"
 #include "resolver_cache.h"
 #include "resolver_check.h"
 #include "resolver_flush.h"
 #include "resolver_log.h"
-#include "resolver_miss.h"
 #include "resolver_port.h"
 #include "resolver_refresh.h"
 #include "resolver_step.h"
@@ -34,6 +34,7 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
 		views_sweep(r->views, clock_mono_ms());
 	resolver_step_beat(r);
+	validators_beat(r->validators);
 	if (r->port && upstream_port_beat(r->port))
 		(void)event_add(r->move, &(struct timeval){0});
 	refresh_run(r->refresh, clock_mono_ms());
@@ -101,6 +102,10 @@ static int parts_open(struct resolver *r, const struct config *config)
 		rc = failures_new(&r->failures, FAILURES_BUCKETS, &spans);
 	}
 	if (rc == 0)
+		rc = question_validators_open(r);
+	if (rc == 0)
+		question_validators_configure(r, config);
+	if (rc == 0)
 		rc = l1_new(&r->l1, r->loop, config);
 	if (rc == 0 && r->index == 0)
 		rc = l1_sweep_new(
@@ -153,7 +158,7 @@ int resolver_open(struct resolver **out, const struct resolver_given *given,
 		return rc;
 	}
 	r->callbacks = (struct upstream_callbacks){
-		.reply = question_reply,
+		.reply = question_replied,
 		.ended = question_failed,
 		.watched = traces_live(r->traces),
 		.note = question_upstream_note,
@@ -181,6 +186,7 @@ void resolver_close(struct resolver *r)
 		traces_end(r->traces);
 	while (r->inflight && (q = inflight_younger(r->inflight, NULL)))
 		question_finish(q, REFRESH_ABANDONED);
+	validators_free(r->validators);
 	resolver_log_close(r->log);
 	resolver_cache_close(r);
 	resolver_flush_close(r);
@@ -216,6 +222,7 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 			r, view_everyone_hash(config), views_turn(r->views) == turn);
 	resolver_flush_whole(r);
 	settings_take(r, config);
+	question_validators_configure(r, config);
 	r->is_off = config->resolver_off;
 	if (r->logs)
 		log_set(r, config);

@@ -13,6 +13,8 @@ static enum pending_step step_of(const struct question *q, const struct upstream
 		[UPSTREAM_STEP_TCP] = PENDING_tcp,
 		[UPSTREAM_STEP_LATE] = PENDING_late,
 	};
+	if (q->validation)
+		return PENDING_validation;
 	return q->look ? PENDING_l1 : (enum pending_step)steps[p->step];
 }
 

@@ -24,6 +24,7 @@ static void status_tables(const struct resolver *r, struct table_registry *t)
 	if (is_first)
 		views_shared_tables(r->views, t);
 	question_tables(r, t);
+	validators_tables(r->validators, t);
 	failures_table(r->failures, now_ms, &failed);
 	table_register(t, &failed);
 	l1_tables(r->l1, t);
@@ -97,5 +98,6 @@ void resolver_status(struct resolver *r, struct resolver_status *s)
 		upstream_port_stats(r->port, &s->port);
 	s->upstream_count = upstreams_status(views_everyone(r->views)->upstreams, s->upstream);
 	resolver_flush_status(r, &s->flush);
+	validators_status(r->validators, &s->validation);
 	status_tables(r, &s->tables);
 }

@@ -162,6 +162,23 @@ static void loops_sum(struct resolver_status *sum, const struct resolver_status 
 	MOST(loop_busy_us);
 }
 
+static void validation_sum(struct resolver_status *sum, const struct resolver_status *one)
+{
+	SUM(validation.secure);
+	SUM(validation.insecure);
+	SUM(validation.bogus);
+	SUM(validation.failed);
+	SUM(validation.late);
+	SUM(validation.refused);
+	SUM(validation.fetches);
+	SUM(validation.fetches_refused);
+	SUM(validation.foreign);
+	SUM(validation.broken);
+	SUM(validation.questions);
+	SUM(validation.fetching);
+	SUM(validation.contexts);
+}
+
 static void questions_sum(struct resolver_status *sum, const struct resolver_status *one)
 {
 	SUM(client_questions);
@@ -221,6 +238,7 @@ void resolvers_merge_status(struct resolver_status *sum, const struct resolver_s
 	SUM(flush.kept_out);
 	SUM(flush.refused);
 	answer_policy_sum(&sum->answer_policy, &one->answer_policy);
+	validation_sum(sum, one);
 	SUM(step.aged);
 	SUM(step.dropped);
 	for (unsigned i = 0; i < ANSWER_KINDS; i++)

@@ -110,6 +110,8 @@ uint64_t view_definition_hash(const struct view_definition *d)
 		if (d->safe->level[i])
 			p += sprintf(p, "safe: %s %u\n", safe_engine_word(i), d->safe->level[i]);
 	p = ipv6_text(&d->ipv6, p);
+	if (d->dnssec)
+		p += sprintf(p, "dnssec: %016llx\n", (unsigned long long)d->dnssec);
 	uint64_t hash = contenthash(text, (size_t)(p - text));
 	return hash ? hash : 1;
 }
@@ -119,6 +121,7 @@ struct view_definition view_definition_of(
 {
 	return (struct view_definition){.everyone = &config->upstreams,
 		.group = group,
+		.dnssec = config->dnssec.hash,
 		.ipv6 = config_group_ipv6(config, group)};
 }
 

@@ -29,6 +29,7 @@ struct view_definition {
 	const struct config_upstreams *everyone; // servers of a group that has none of its own
 	const struct config_group *group;        // NULL: everyone
 	const struct config_safe_search *safe;   // NULL: not a safe view
+	uint64_t dnssec;                         // config_dnssec.hash
 	struct config_ipv6 ipv6;
 };
 

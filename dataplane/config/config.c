@@ -28,8 +28,8 @@ static int steps_make(config_step *const *steps, unsigned count, const struct co
 static int config_fill(const struct config_doc *doc, const struct config_raw *raw, struct config *c)
 {
 	static config_step *const alone[] = {config_keys_apply, config_limits_apply,
-		config_cookies_apply, config_tls_apply, config_metrics_apply, config_redis_apply,
-		config_ipv6_apply};
+		config_cookies_apply, config_tls_apply, config_dnssec_apply, config_metrics_apply,
+		config_redis_apply, config_ipv6_apply};
 	static config_step *const base[] = {config_net_apply, config_access_apply,
 		config_lists_apply, config_update_apply, config_clients_apply, config_local_apply};
 	c->path = strdup(doc->absolute);
@@ -134,6 +134,7 @@ void config_free(struct config *c)
 	config_redis_wipe(c);
 	config_cookies_wipe(c);
 	config_tls_wipe(c);
+	config_dnssec_free(c);
 	config_keys_free(c);
 	config_net_free(c);
 	config_access_free(c);

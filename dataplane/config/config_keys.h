@@ -333,6 +333,7 @@
 	CONFIG_KEYS_FALLBACK(X)     \
 	CONFIG_KEYS_ACCESS(X)       \
 	CONFIG_KEYS_COOKIES(X)      \
+	CONFIG_KEYS_DNSSEC(X)       \
 	CONFIG_KEYS_IDENTITY(X)     \
 	CONFIG_KEYS_IPV6(X)         \
 	CONFIG_KEYS_METRICS(X)      \
@@ -427,6 +428,7 @@
 
 #include "config_doc.h"
 #include "config_keys_controlplane.h"
+#include "config_keys_dnssec.h"
 #include "config_keys_log.h"
 #include "config_keys_tcp.h"
 #include "config_keys_upstreams.h"

@@ -21,6 +21,15 @@ enum {
 #define RAW_MAPPING(struct_, key_, member_, fields_) \
 	CYAML_FIELD_MAPPING_PTR(#key_, RAW_MAY_BE_EMPTY, struct struct_, member_, fields_)
 #define RAW_KEY(section, key, ...) RAW_TEXT(config_raw_##section, key),
+// A section of keys with one value each.
+#define RAW_PLAIN(section, KEYS)                                       \
+	static const cyaml_schema_field_t raw_##section##_fields[] = { \
+		KEYS(RAW_KEY) CYAML_FIELD_END,                         \
+	};
+// An entry of a list, with the fields above it.
+#define RAW_ENTRY(name)                                                      \
+	static const cyaml_schema_value_t raw_##name = {CYAML_VALUE_MAPPING( \
+		CYAML_FLAG_DEFAULT, struct config_raw_##name, raw_##name##_fields)};
 
 static const cyaml_schema_value_t raw_text = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
@@ -33,8 +42,7 @@ static const cyaml_schema_field_t raw_port_fields[] = {
 	RAW_TEXT(config_raw_port, xdp),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_port = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_port, raw_port_fields)};
+RAW_ENTRY(port)
 
 static const cyaml_schema_field_t raw_list_fields[] = {
 	RAW_TEXT(config_raw_list, name),
@@ -45,8 +53,7 @@ static const cyaml_schema_field_t raw_list_fields[] = {
 	RAW_TEXT(config_raw_list, force),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_list = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_list, raw_list_fields)};
+RAW_ENTRY(list)
 
 static const cyaml_schema_field_t raw_safe_search_fields[] = {
 	RAW_TEXT(config_raw_safe_search, all),
@@ -68,8 +75,7 @@ static const cyaml_schema_field_t raw_schedule_fields[] = {
 	RAW_SEQUENCE(config_raw_schedule, domains, &raw_text, CONFIG_SCHEDULE_DOMAINS_MAX),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_schedule = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_schedule, raw_schedule_fields)};
+RAW_ENTRY(schedule)
 
 // The keys of a struct config_raw_filter, which is part of another one.
 #define RAW_FILTER(struct_)                                                                    \
@@ -87,12 +93,9 @@ static const cyaml_schema_field_t raw_server_fields[] = {
 	RAW_SEQUENCE(config_raw_server, pin, &raw_text, CONFIG_PINS_MAX),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_server = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_server, raw_server_fields)};
+RAW_ENTRY(server)
 
-static const cyaml_schema_field_t raw_runtime_fields[] = {
-	CONFIG_KEYS_RUNTIME(RAW_KEY) CYAML_FIELD_END,
-};
+RAW_PLAIN(runtime, CONFIG_KEYS_RUNTIME)
 
 static const cyaml_schema_field_t raw_dataplane_fields[] = {
 	CONFIG_KEYS_DATAPLANE(RAW_KEY)
@@ -101,12 +104,6 @@ static const cyaml_schema_field_t raw_dataplane_fields[] = {
 	RAW_SEQUENCE(config_raw_dataplane, service_addresses, &raw_text, CONFIG_ADDRESSES_MAX),
 	CYAML_FIELD_END,
 };
-
-// A section of keys with one value each.
-#define RAW_PLAIN(section, KEYS)                                       \
-	static const cyaml_schema_field_t raw_##section##_fields[] = { \
-		KEYS(RAW_KEY) CYAML_FIELD_END,                         \
-	};
 
 RAW_PLAIN(cache, CONFIG_KEYS_CACHE)
 RAW_PLAIN(refresh, CONFIG_KEYS_REFRESH)
@@ -157,8 +154,7 @@ static const cyaml_schema_field_t raw_certificate_fields[] = {
 	RAW_TEXT(config_raw_certificate, key),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_certificate = {CYAML_VALUE_MAPPING(
-	CYAML_FLAG_DEFAULT, struct config_raw_certificate, raw_certificate_fields)};
+RAW_ENTRY(certificate)
 
 static const cyaml_schema_field_t raw_tls_fields[] = {
 	CONFIG_KEYS_TLS(RAW_KEY) RAW_SEQUENCE(
@@ -192,6 +188,12 @@ static const cyaml_schema_field_t raw_cookies_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_dnssec_fields[] = {
+	CONFIG_KEYS_DNSSEC(RAW_KEY)
+		RAW_SEQUENCE(config_raw_dnssec, negative_anchors, &raw_text, CONFIG_NEGATIVE_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_redis_fields[] = {
 	CONFIG_KEYS_REDIS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_redis, addresses, &raw_text, CONFIG_REDIS_ADDRESSES_MAX),
@@ -204,8 +206,7 @@ static const cyaml_schema_field_t raw_client_fields[] = {
 	RAW_SEQUENCE(config_raw_client, macs, &raw_text, CONFIG_MACS_MAX),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_client = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_client, raw_client_fields)};
+RAW_ENTRY(client)
 
 static const cyaml_schema_field_t raw_block_fields[] = {
 	RAW_TEXT(config_raw_block, mode),
@@ -222,16 +223,14 @@ static const cyaml_schema_field_t raw_record_fields[] = {
 	RAW_TEXT(config_raw_record, ttl),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_record = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_record, raw_record_fields)};
+RAW_ENTRY(record)
 
 static const cyaml_schema_field_t raw_zone_fields[] = {
 	RAW_TEXT(config_raw_zone, name),
 	RAW_TEXT(config_raw_zone, unknown),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_zone = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_zone, raw_zone_fields)};
+RAW_ENTRY(zone)
 
 static const cyaml_schema_field_t raw_local_fields[] = {
 	CONFIG_KEYS_LOCAL(RAW_KEY)
@@ -241,9 +240,7 @@ static const cyaml_schema_field_t raw_local_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_query_log_store_fields[] = {
-	CONFIG_KEYS_QUERY_LOG_STORE(RAW_KEY) CYAML_FIELD_END,
-};
+RAW_PLAIN(query_log_store, CONFIG_KEYS_QUERY_LOG_STORE)
 
 static const cyaml_schema_field_t raw_query_log_clickhouse_fields[] = {
 	CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(RAW_KEY) RAW_SEQUENCE(
@@ -251,12 +248,8 @@ static const cyaml_schema_field_t raw_query_log_clickhouse_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_query_log_requests_fields[] = {
-	CONFIG_KEYS_QUERY_LOG_REQUESTS(RAW_KEY) CYAML_FIELD_END,
-};
-static const cyaml_schema_field_t raw_query_log_dnstap_fields[] = {
-	CONFIG_KEYS_QUERY_LOG_DNSTAP(RAW_KEY) CYAML_FIELD_END,
-};
+RAW_PLAIN(query_log_requests, CONFIG_KEYS_QUERY_LOG_REQUESTS)
+RAW_PLAIN(query_log_dnstap, CONFIG_KEYS_QUERY_LOG_DNSTAP)
 
 static const cyaml_schema_field_t raw_webhook_fields[] = {
 	RAW_TEXT(config_raw_webhook, url),
@@ -268,8 +261,7 @@ static const cyaml_schema_field_t raw_webhook_fields[] = {
 	RAW_TEXT(config_raw_webhook, ca_file),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_webhook = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_webhook, raw_webhook_fields)};
+RAW_ENTRY(webhook)
 
 static const cyaml_schema_field_t raw_query_log_fields[] = {
 	RAW_MAPPING(config_raw_query_log, requests, requests, raw_query_log_requests_fields),
@@ -291,8 +283,7 @@ static const cyaml_schema_field_t raw_forward_fields[] = {
 	RAW_SEQUENCE(config_raw_forward, servers, &raw_text, CONFIG_UPSTREAMS_MAX),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_forward = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_forward, raw_forward_fields)};
+RAW_ENTRY(forward)
 
 static const cyaml_schema_field_t raw_group_fields[] = {
 	RAW_TEXT(config_raw_group, name),
@@ -315,8 +306,7 @@ static const cyaml_schema_field_t raw_group_fields[] = {
 	RAW_SEQUENCE(config_raw_group, forward_zones, &raw_forward, CONFIG_FORWARD_ZONES_MAX),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t raw_group = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_group, raw_group_fields)};
+RAW_ENTRY(group)
 
 #define RAW_SECTION_FIELD(section) \
 	CYAML_FIELD_MAPPING_PTR(   \
@@ -337,6 +327,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(fallback),
 	RAW_SECTION_FIELD(access),
 	RAW_SECTION_FIELD(cookies),
+	RAW_SECTION_FIELD(dnssec),
 	RAW_SECTION_FIELD(identity),
 	RAW_SECTION_FIELD(ipv6),
 	RAW_SECTION_FIELD(metrics),

@@ -160,6 +160,12 @@ struct config_raw_access {
 	unsigned allow_count, deny_count, unlimited_count;
 };
 
+struct config_raw_dnssec {
+	char *validate, *anchors;
+	char **negative_anchors;
+	unsigned negative_anchors_count;
+};
+
 struct config_raw_cookies {
 	char *enabled, *require, *secret_file;
 	char **secrets;
@@ -277,6 +283,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_fallback *fallback;
 	struct config_raw_access *access;
 	struct config_raw_cookies *cookies;
+	struct config_raw_dnssec *dnssec;
 	struct config_raw_identity *identity;
 	struct config_raw_ipv6 *ipv6;
 	struct config_raw_metrics *metrics;

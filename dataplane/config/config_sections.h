@@ -173,6 +173,11 @@ ATTR_MUST_CHECK int config_redis_apply(
 // Overwrites the passwords; before config_keys_free.
 void config_redis_wipe(struct config *c);
 
+// The section `dnssec`.
+ATTR_MUST_CHECK int config_dnssec_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_dnssec_free(struct config *c);
+
 // The section `cookies`: the secrets, from the file itself or from one beside it.
 
 ATTR_MUST_CHECK int config_cookies_apply(

@@ -319,6 +319,17 @@ struct config_forward_zone {
 	struct config_pick pick;
 };
 
+enum { CONFIG_NEGATIVE_MAX = 64 };
+
+// Validation of what upstreams answer.
+struct config_dnssec {
+	bool validate;
+	char *anchors; // absolute; readable where `validate` is on
+	unsigned negative_count;
+	struct dns_name *negative; // names at and below which nothing is validated
+	uint64_t hash;             // of all that, the anchors themselves included; 0: not validated
+};
+
 // How questions for AAAA are answered.
 struct config_ipv6 {
 	char *dns64_text;        // of `prefix`; NULL in a group
@@ -373,6 +384,7 @@ struct config {
 	struct config_fallback fallback;
 	struct config_access access;
 	struct config_cookies cookies;
+	struct config_dnssec dnssec;
 	struct config_identity identity;
 	struct config_ipv6 ipv6;
 	struct config_metrics metrics;

@@ -69,6 +69,7 @@ SECTIONS = {
     "fallback": "Service while no data plane runs; see [fallback.md](../explanation/fallback.md).",
     "access": "Clients that may ask, and how often ([access.md](../how-to/access.md)).",
     "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
+    "dnssec": "Validation of what upstreams answer ([dnssec.md](../how-to/dnssec.md)).",
     "identity": "What weir says about itself in class CHAOS and by NSID ([access.md](../how-to/access.md)).",
     "ipv6": "Networks with only one of IPv4 and IPv6 ([ipv6.md](../how-to/ipv6.md)).",
     "metrics": "Metrics for a Prometheus that cannot reach the control socket ([metrics.md](metrics.md)).",
@@ -186,6 +187,10 @@ LISTS = {
          "Absolute paths of PEM files: `cert` has the certificate and then its chain, `key` its private key. A client gets the first entry whose "
          "certificate has the server name that it asked for, itself or by a wildcard, else the first entry. weir reads the files at the start, at each "
          "reload, and within 5 s after they change; while new files are bad, weir goes on with what it has read before."),
+    ],
+    "dnssec": [
+        ("negative_anchors", "domain name", "`[]`", "CONFIG_NEGATIVE_MAX", "live",
+         "Negative trust anchors (RFC 7646): names at and below which weir validates nothing, such as private zones with servers of their own."),
     ],
     "metrics": [
         ("allow", "prefix", "`[127.0.0.0/8, ::1]`", "CONFIG_METRICS_ALLOW_MAX", "restart",

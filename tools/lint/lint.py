@@ -42,6 +42,7 @@ LIBRARIES = {
     "xxhash.h": ["dataplane/core"],
     "bpf/": ["dataplane/xdp", "bpf"],
     "event2/": ["controlplane"],
+    "unbound": ["controlplane"],
 }
 EXEMPT_FROM_ONE_INCLUDER = {"event2/"}  # libevent in controlplane/
 # cyaml's schema tables need its header as well: one library, two files. Of OpenSSL one file of controlplane/tls has the
@@ -53,7 +54,7 @@ LIBRARY_FILES = {"cyaml/": 2, "openssl/": 3}
 ROOMS = {
     "controlplane": [
         "base", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "tls", "upstream",
-        "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "rules", "resolver",
+        "validator", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "rules", "resolver",
         "frontend", "api/metrics", "api",
     ],
     "dataplane": [

@@ -25,9 +25,12 @@ enum {
 	WAITERS = 65536,
 	OF_WAITER = 168,
 	KEPT_QUERIES = 8 << 20,
-	OF_CONNECTION = 1024,  // with its client
-	OF_TLS = 20 << 10,     // of a connection, by OpenSSL
-	OF_RESOLVER = 4 * MIB, // beside the first: its tables of fixed size, its stack
+	OF_CONNECTION = 1024,     // with its client
+	OF_TLS = 20 << 10,        // of a connection, by OpenSSL
+	OF_RESOLVER = 4 * MIB,    // beside the first: its tables of fixed size, its stack
+	OF_VALIDATORS = 16 * MIB, // of a resolver: caches of keys, sockets
+	VALIDATIONS = 2048,       // in progress, in all
+	OF_VALIDATION = 24 << 10,
 	OF_FRONTEND = 6 * MIB, // the same: places for questions, rate limits, log ring, buffers
 	SOCKETS = 65536,       // of a set of servers
 	SOCKETS_IDLE = 2048,   // of a server
@@ -170,6 +173,11 @@ static void charge_questions(struct mem_plan *p, const struct config *c)
 		(uint64_t)(config_resolvers(c, NULL) - 1) * OF_RESOLVER, "");
 	charge(p, MEM_PLAN_CONTROLPLANE, "more frontends", "controlplane.frontends",
 		(uint64_t)(config_frontends(c, NULL) - 1) * OF_FRONTEND, "");
+	if (c->dnssec.validate)
+		charge(p, MEM_PLAN_CONTROLPLANE, "validation", "dnssec.validate",
+			config_resolvers(c, NULL) * OF_VALIDATORS
+				+ (uint64_t)VALIDATIONS * OF_VALIDATION,
+			"validations validator_fetches validator_contexts");
 	charge(p, MEM_PLAN_CONTROLPLANE, "upstream queries by port", "controlplane.resolvers",
 		(uint64_t)config_resolvers(c, NULL) * OF_UPSTREAM_PORTS, "upstream_ports");
 }

@@ -4,6 +4,7 @@
 #include "controlplane/files_need.h"
 #include "controlplane/frontend/frontend_tcp.h"
 #include "controlplane/upstream/upstream.h"
+#include "controlplane/validator/validator.h"
 #include "tests/unit/unit.h"
 
 static struct config_upstream server[4];
@@ -32,6 +33,19 @@ static void test_everyone_s_servers(void **)
 	assert_int_equal(need.least, 256 + 2 * UPSTREAM_STREAMS_EACH + 2 * 2 + 4096);
 	assert_int_equal(
 		need.all, need.least + (UPSTREAM_LEGS - 1) * 4096 + 2 * UPSTREAM_SOCKETS_AHEAD);
+}
+
+// The library has sockets beside those of the servers.
+static void test_validation(void **)
+{
+	struct config c = base();
+	struct files_need plain, need;
+
+	files_need(&c, &plain);
+	c.dnssec.validate = true;
+	files_need(&c, &need);
+	assert_int_equal(need.least - plain.least, VALIDATOR_SOCKETS + VALIDATOR_CONTEXTS);
+	assert_int_equal(need.all - plain.all, VALIDATOR_SOCKETS + VALIDATOR_CONTEXTS);
 }
 
 // Each group with servers of its own has a set, even of the same ones; zones share theirs.
@@ -140,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everyone_s_servers),
+		cmocka_unit_test(test_validation),
 		cmocka_unit_test(test_each_set_counts),
 		cmocka_unit_test(test_each_resolver_counts),
 		cmocka_unit_test(test_what_is_left_for_tcp),

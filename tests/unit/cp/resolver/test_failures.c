@@ -4,6 +4,8 @@
 #include "controlplane/resolver/failures.h"
 #include "tests/unit/unit.h"
 
+#include <weir/dns_proto.h>
+
 enum { HASH = 0x1234, FIRST_MS = 1000, FIVE_MINUTES_MS = 300000 };
 
 static struct failures *failures;
@@ -108,6 +110,18 @@ static void rfc9520_3_2_the_table_is_of_bounded_size(void **)
 	assert_int_equal(failures_used(failures, 6000 + FAILURE_LONGEST_MS), 0);
 }
 
+// The error of a bogus answer stays with it, and goes with another failure.
+static void test_bogus(void **)
+{
+	assert_int_equal(failures_bogus(failures, HASH), DNS_EDE_NONE);
+	failures_add_bogus(failures, HASH, DNS_EDE_SIGNATURE_EXPIRED, 5000);
+	assert_true(failures_recent(failures, HASH, 5000));
+	assert_int_equal(failures_bogus(failures, HASH), DNS_EDE_SIGNATURE_EXPIRED);
+	assert_int_equal(failures_bogus(failures, HASH + FAILURES_BUCKETS), DNS_EDE_NONE);
+	failures_add(failures, HASH, 7000);
+	assert_int_equal(failures_bogus(failures, HASH), DNS_EDE_NONE);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -116,6 +130,7 @@ int main(void)
 		T(test_the_first_one_is_cleared),
 		T(test_it_lasts_longer_each_time),
 		T(test_what_is_long_ago_is_forgotten),
+		T(test_bogus),
 		T(rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most),
 		T(rfc9520_3_2_the_table_is_of_bounded_size),
 	};

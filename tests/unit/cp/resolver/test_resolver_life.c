@@ -16,11 +16,10 @@
 #include <weir/bell.h>
 #include <weir/dns_proto.h>
 
-static void test_second_data_plane_is_refused_and_a_death_is_noticed(void **state)
+static void test_second_data_plane_is_refused_and_a_death_is_noticed(void **)
 {
 	struct link_welcome welcome;
 	struct fake_dataplane second = dp;
-	(void)state;
 	assert_int_equal(fake_dataplane_link(&second, &welcome), -EBUSY);
 	close(second.link_fd);
 	fake_dataplane_close(&dp);
@@ -338,10 +337,11 @@ static void test_every_table_is_registered(void **)
 	static const char *const expected[] = {"l0", "rule_image", "l0_marks", "inflight",
 		"waiters", "inflight_bounds", "kept_queries", "upstream_tcp", "upstream_tcp_queue",
 		"upstream_sockets", "upstream_ports", "views", "forward_sets", "upstream_names",
-		"upstream_health", "upstream_routes", "rewrites", "failures", "l1_lookups",
-		"redis_calls", "redis_buffers", "l1_sample", "answer_patterns", "answer_prefixes",
-		"refresh_plan", "refresh_requests", "refresh_backoff", "refresh_minutes",
-		"flush_log", "flush_queue", "trace"};
+		"upstream_health", "upstream_routes", "rewrites", "validations",
+		"validator_fetches", "validator_contexts", "failures", "l1_lookups", "redis_calls",
+		"redis_buffers", "l1_sample", "answer_patterns", "answer_prefixes", "refresh_plan",
+		"refresh_requests", "refresh_backoff", "refresh_minutes", "flush_log",
+		"flush_queue", "trace"};
 	struct resolver_status s = status();
 	assert_int_equal(s.tables.count, ARRAY_LEN(expected));
 	for (unsigned i = 0; i < ARRAY_LEN(expected); i++) {

@@ -95,6 +95,9 @@ static void test_hash(void **)
 		view_hash(&config, &groups[1]) == hash); // order is no part of it, nor is the name
 	assert_true(view_hash(&config, &groups[2]) != hash);
 	assert_true(view_hash(&config, &groups[3]) != hash);
+	config.dnssec.hash = 7; // what is validated is not for boxes that validate nothing
+	assert_true(view_hash(&config, &groups[0]) != hash);
+	config.dnssec.hash = 0;
 	groups[0].disable_cache = groups[1].disable_cache = true;
 	assert_true(view_hash(&config, &groups[0]) != hash);
 	assert_true(view_hash(&config, &groups[0]) != view_hash(&config, &groups[1]));

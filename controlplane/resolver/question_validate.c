@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "question.h"
+#include "resolver_answer.h"
+#include "resolver_check.h"
+#include "resolver_store.h"
+
+#include <weir/clock.h>
+
+// A question whose answer is validated (validator/validator.h): all of them where dnssec.validate
+// is on, but those with CD, whose client validates itself.
+
+bool question_validates(const struct question *q)
+{
+	const struct resolver *r = q->owner;
+	return r->set.validates && !(q->key_flags & L0_KEY_CD);
+}
+
+// The servers of one query of the validator.
+static bool servers_find(void *arg, uint16_t number, const struct dns_name *name, uint16_t qtype,
+	struct validator_servers *out)
+{
+	struct resolver *r = arg;
+	struct view *view = views_find(r->views, number);
+	if (!view)
+		return false;
+	const struct forward_zone *zone = question_zone(r, view, name, qtype);
+
+	view->users++;
+	if (zone)
+		zone->set->questions++;
+	*out = (struct validator_servers){
+		.upstreams = zone ? zone->set->upstreams : view->upstreams,
+		.view = view,
+		.set = zone ? zone->set : NULL,
+	};
+	return true;
+}
+
+static void servers_release(void *, const struct validator_servers *servers)
+{
+	struct view *view = servers->view;
+	struct forward_set *set = servers->set;
+
+	view->users--;
+	if (set)
+		set->questions--;
+}
+
+int question_validators_open(struct resolver *r)
+{
+	const struct validator_owner owner = {
+		.arg = r, .servers = servers_find, .release = servers_release};
+	return validators_new(
+		&r->validators, r->loop, resolver_share(r, VALIDATOR_QUESTIONS_MAX), &owner);
+}
+
+// Other servers have other answers above a name, too.
+void question_validators_configure(struct resolver *r, const struct config *config)
+{
+	const uint64_t part[2] = {config->dnssec.hash, view_everyone_hash(config)};
+	const struct validator_settings set = {
+		.anchors = config->dnssec.anchors,
+		.negative = config->dnssec.negative,
+		.negative_count = config->dnssec.negative_count,
+		.hash = contenthash(part, sizeof(part)),
+	};
+
+	validators_configure(r->validators, &set);
+	r->set.validates = config->dnssec.validate;
+	r->set.dnssec = config->dnssec.hash;
+}
+
+// SERVFAIL that says why, and no stale record in its place, now or while the failure is remembered.
+static void take_bogus(struct question *q, const struct validator_verdict *v)
+{
+	struct resolver *r = q->owner;
+	const struct l0_key key = inflight_key(q);
+	const uint64_t now_ms = clock_mono_ms();
+	struct resolver_answer a = resolver_answer_servfail(v->ede);
+	struct l0_view record;
+
+	question_note(q, TRACE_bogus, (uint32_t)v->ede);
+	failures_add_bogus(r->failures, q->hash, v->ede, now_ms);
+	if (store_find(r, &key, &record) && l0_age_of(&record, now_ms) != L0_FRESH)
+		(void)l0_writer_delete(r->l0, &key);
+	a.text = v->why;
+	resolver_answer_all(r, q, &a);
+	question_finish(q, REFRESH_FAILED);
+}
+
+static void take_answer(struct question *q, const struct validator_verdict *v)
+{
+	struct resolver *r = q->owner;
+	struct dns_answer answer;
+	uint8_t made[DNS_MESSAGE_MAX];
+	size_t len = v->len;
+	const uint8_t *msg = question_dns64_made(q, v->msg, &len, made);
+
+	l0_writer_look_ahead(r->l0, q->hash);
+	int rc = question_read(q, msg, len, &answer);
+	if (rc < 0 || answer.truncated || answer.kind == DNS_ANSWER_FAILURE) {
+		question_note(q, TRACE_failed, get_u16(v->msg + 2) & DNS_FLAG_RCODE);
+		question_unanswered(q, DNS_EDE_NO_REACHABLE_AUTHORITY);
+		return;
+	}
+	if (question_dns64(q, msg, len, &answer))
+		return;
+	q->is_secure = v->end == VALIDATOR_SECURE && !q->dns64_ttl_s;
+	question_note(q, TRACE_validated, q->is_secure);
+	answer.authenticated = q->is_secure && !q->rewrite;
+	question_take(q, &answer, &(struct question_reply){msg, len, NULL, clock_mono_ms()});
+}
+
+static void on_verdict(void *arg, const struct validator_verdict *v)
+{
+	struct question *q = arg;
+
+	if (v->end == VALIDATOR_BOGUS)
+		take_bogus(q, v);
+	else if (v->end == VALIDATOR_FAILED)
+		question_unanswered(q, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	else
+		take_answer(q, v);
+}
+
+void question_validate(struct question *q)
+{
+	struct resolver *r = q->owner;
+	const struct validator_question question = {
+		.name = question_asked(q),
+		.qtype = question_asked_type(q),
+		.view = q->def->number,
+		.deadline_ms = q->born_ms + QUESTION_LIFE_MS,
+		.done = on_verdict,
+		.arg = q,
+	};
+
+	question_note(q, TRACE_validator_asked, 0);
+	if (validators_ask(r->validators, &question, &q->validation) < 0)
+		question_unanswered(q, DNS_EDE_OTHER);
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/loop.h"
+#include "base/table_registry.h"
+#include "validator_internal.h"
+#include "validator_library.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+int validators_new(struct validators **out, struct loop *loop, unsigned questions,
+	const struct validator_owner *owner)
+{
+	struct validators *v = calloc(1, sizeof(*v));
+	struct validation *question = calloc(questions, sizeof(*question));
+
+	if (!v || !question) {
+		free(question);
+		free(v);
+		return -ENOMEM;
+	}
+	v->loop = loop;
+	v->owner = *owner;
+	v->question = question;
+	v->question_cap = questions;
+	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++)
+		v->context[i] = (struct validator_context){.owner = v, .fd = -1};
+	validator_fetch_init(v);
+	*out = v;
+	return 0;
+}
+
+static void context_close(struct validator_context *c)
+{
+	c->retired = true;
+	c->calls++; // the library ends its questions, and a new one must not take this place
+	validator_socket_close(c);
+	library_close(c->library);
+	*c = (struct validator_context){.owner = c->owner, .fd = -1};
+}
+
+void validators_free(struct validators *v)
+{
+	if (!v)
+		return;
+	for (unsigned i = 0; i < v->question_touched; i++)
+		if (v->question[i].slot)
+			validators_stop(&(struct validation *){&v->question[i]});
+	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++)
+		context_close(&v->context[i]);
+	FREE_AND_NULL(v->question);
+	free(v);
+}
+
+void validators_configure(struct validators *v, const struct validator_settings *settings)
+{
+	bool is_same = v->set.hash == settings->hash;
+
+	v->set = *settings;
+	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++) {
+		struct validator_context *c = &v->context[i];
+		if (is_same || !c->library || c->retired)
+			continue;
+		c->retired = true;
+		c->retired_ms = clock_mono_ms();
+	}
+}
+
+void validators_beat(struct validators *v)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++) {
+		struct validator_context *c = &v->context[i];
+		if (c->library && c->retired
+			&& (c->questions == 0 || now_ms >= c->retired_ms + VALIDATOR_DRAIN_MS))
+			context_close(c);
+	}
+}
+
+static int context_open(struct validator_context *c, uint16_t view)
+{
+	const struct validators *v = c->owner;
+	char *config = NULL;
+	size_t len = 0;
+	int rc = validator_socket_open(c);
+
+	if (rc == 0)
+		rc = validator_config_write(&v->set, c->port, c->token, &config, &len);
+	if (rc == 0)
+		rc = library_open(&c->library, loop_base(v->loop), config, len);
+	free(config);
+	if (rc < 0) {
+		context_close(c);
+		return rc;
+	}
+	c->view = view;
+	return 0;
+}
+
+// A free place, or that of the one that was idle for longest; NULL: all have questions.
+static struct validator_context *context_place(struct validators *v)
+{
+	struct validator_context *idle = NULL;
+
+	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++) {
+		struct validator_context *c = &v->context[i];
+		if (!c->library)
+			return c;
+		if (c->questions == 0 && c->calls == 0 && (!idle || c->used_ms < idle->used_ms))
+			idle = c;
+	}
+	return idle;
+}
+
+static unsigned contexts_count(const struct validators *v)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++)
+		n += v->context[i].library != NULL;
+	return n;
+}
+
+static int context_of(struct validators *v, uint16_t view, struct validator_context **out)
+{
+	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++) {
+		struct validator_context *c = &v->context[i];
+		if (c->library && !c->retired && c->view == view) {
+			*out = c;
+			return 0;
+		}
+	}
+	struct validator_context *c = context_place(v);
+	if (!c)
+		return -EAGAIN;
+	if (c->library) {
+		v->evicted++;
+		context_close(c);
+	}
+	int rc = context_open(c, view);
+	if (rc < 0) {
+		v->count.broken++;
+		return rc;
+	}
+	unsigned contexts = contexts_count(v);
+	if (contexts > v->contexts_most)
+		v->contexts_most = contexts;
+	*out = c;
+	return 0;
+}
+
+static struct validation *question_new(struct validators *v)
+{
+	struct validation *q = v->question_free;
+
+	if (q)
+		v->question_free = q->next;
+	else if (v->question_touched < v->question_cap)
+		q = &v->question[v->question_touched++];
+	else
+		return NULL;
+	*q = (struct validation){0};
+	age_add(&v->question_ages, &q->age);
+	if (++v->count.questions > v->questions_most)
+		v->questions_most = v->count.questions;
+	return q;
+}
+
+static void question_free(struct validators *v, struct validation *q)
+{
+	age_remove(&v->question_ages, &q->age);
+	v->count.questions--;
+	q->next = v->question_free;
+	v->question_free = q;
+}
+
+static void question_end(struct validation *q)
+{
+	if (q->slot)
+		*q->slot = NULL;
+	wheel_stop(&q->deadline);
+	q->context->questions--;
+	question_free(q->context->owner, q);
+}
+
+static enum validator_end end_of(const struct library_answer *a)
+{
+	static const enum validator_end ends[] = {[LIBRARY_INSECURE] = VALIDATOR_INSECURE,
+		[LIBRARY_BOGUS] = VALIDATOR_BOGUS,
+		[LIBRARY_SECURE] = VALIDATOR_SECURE};
+	return a->rcode != 0 || a->len < DNS_HEADER_LEN ? VALIDATOR_FAILED : ends[a->security];
+}
+
+static void verdict_count(struct validators_status *count, enum validator_end end)
+{
+	uint64_t *const of[] = {[VALIDATOR_SECURE] = &count->secure,
+		[VALIDATOR_INSECURE] = &count->insecure,
+		[VALIDATOR_BOGUS] = &count->bogus,
+		[VALIDATOR_FAILED] = &count->failed};
+	++*of[end];
+}
+
+static void on_answer(void *arg, const struct library_answer *answer)
+{
+	struct validation *q = arg;
+	struct validator_context *c = q->context;
+	const validator_done_fn done = q->slot ? q->done : NULL;
+	void *to = q->arg;
+	char why[VALIDATOR_WHY_MAX] = "";
+	struct validator_verdict verdict = {
+		.end = end_of(answer), .msg = answer->msg, .len = answer->len, .why = why};
+
+	verdict.ede =
+		verdict.end == VALIDATOR_BOGUS ? validator_reason_ede(answer->why) : DNS_EDE_NONE;
+	if (verdict.end == VALIDATOR_BOGUS)
+		validator_reason_text(answer->why, why);
+	question_end(q);
+	verdict_count(&c->owner->count, verdict.end);
+	c->calls++;
+	if (done)
+		done(to, &verdict);
+	c->calls--;
+}
+
+// The library goes on: what it finds is kept as keys.
+static void on_deadline(void *arg)
+{
+	struct validation *q = arg;
+	struct validators *v = q->context->owner;
+	const struct validator_verdict verdict = {
+		.end = VALIDATOR_FAILED, .ede = DNS_EDE_NONE, .why = ""};
+
+	*q->slot = NULL;
+	q->slot = NULL;
+	v->count.late++;
+	q->done(q->arg, &verdict);
+}
+
+static int question_begin(struct validators *v, uint16_t view, struct validation **out)
+{
+	struct validation *q = question_new(v);
+	struct validator_context *c = NULL;
+	int rc = q ? context_of(v, view, &c) : -EAGAIN;
+
+	if (rc < 0) {
+		v->count.refused += rc == -EAGAIN;
+		if (q)
+			question_free(v, q);
+		return rc;
+	}
+	q->context = c;
+	c->questions++;
+	c->used_ms = clock_mono_ms();
+	*out = q;
+	return 0;
+}
+
+int validators_ask(
+	struct validators *v, const struct validator_question *question, struct validation **slot)
+{
+	uint64_t now_ms = clock_mono_ms();
+	char text[DNS_NAME_TEXT_MAX];
+	struct validation *q;
+	int rc = question_begin(v, question->view, &q);
+
+	if (rc < 0)
+		return rc;
+	q->slot = slot;
+	q->done = question->done;
+	q->arg = question->arg;
+	*slot = q;
+	q->deadline.fn = on_deadline;
+	q->deadline.arg = q;
+	wheel_start(loop_wheel(v->loop), &q->deadline,
+		question->deadline_ms > now_ms ? question->deadline_ms - now_ms : 0, now_ms);
+	dns_name_to_text(question->name, text);
+	rc = library_ask(q->context->library, text, question->qtype, on_answer, q);
+	if (rc < 0) {
+		v->count.broken += rc == -EINVAL;
+		question_end(q);
+	}
+	return rc;
+}
+
+void validators_stop(struct validation **slot)
+{
+	if (!*slot)
+		return;
+	wheel_stop(&(*slot)->deadline);
+	(*slot)->slot = NULL;
+	*slot = NULL;
+}
+
+void validators_status(const struct validators *v, struct validators_status *out)
+{
+	*out = v->count;
+	out->contexts = contexts_count(v);
+}
+
+void validators_tables(const struct validators *v, struct table_registry *tables)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct validators_status s;
+
+	validators_status(v, &s);
+	table_register(tables, &(struct table_info){.name = "validations",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: SERVFAIL",
+				       .lifetime = "until the library's verdict",
+				       TABLE_WORK_FOR(60000),
+				       .cap = v->question_cap,
+				       .used = s.questions,
+				       .bytes = v->question_cap * sizeof(struct validation),
+				       .high = v->questions_most,
+				       .refused = s.refused,
+				       .oldest_ms = table_age(age_since(&v->question_ages), now_ms),
+				       .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "validator_fetches",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: SERVFAIL to the validator",
+				       .lifetime = "until a server's answer, or 4.5 s",
+				       TABLE_WORK_FOR(VALIDATOR_FETCH_MS + 1000),
+				       .cap = VALIDATOR_FETCHES,
+				       .used = s.fetching,
+				       .bytes = sizeof(struct validators),
+				       .high = v->fetches_most,
+				       .refused = s.fetches_refused,
+				       .oldest_ms = table_age(age_since(&v->fetch_ages), now_ms),
+				       .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "validator_contexts",
+				       .owner = "resolver loop",
+				       .eviction = "evict the context that was idle for longest",
+				       .lifetime = "until the settings change",
+				       .kind = TABLE_CACHE,
+				       .cap = VALIDATOR_CONTEXTS,
+				       .used = s.contexts,
+				       .high = v->contexts_most,
+				       .evicted = v->evicted,
+				       .descriptors = s.contexts,
+				       .has = TABLE_EVICTS});
+}

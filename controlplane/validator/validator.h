@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// DNSSEC validation of what upstream servers answer. Resolver loop's thread only.
+//
+// Each resolver has its own validators. A view (views.h) with questions has a context: libunbound
+// on the resolver's event loop, with a cache of validated keys, and a socket on 127.0.0.1 that is
+// the library's only server. What it asks there, the question itself and the DS and DNSKEY sets
+// above it, goes to the servers of the view as any question of weir does (struct upstream_ask),
+// with DO and CD. A query counts only with the context's token, 128 random bits, as other programs
+// of this machine reach that socket too.
+//
+// The library keeps no answers, only validated keys: L0 keeps answers, and a renewal has to ask the
+// servers.
+//
+// Bounds: questions, fetches (queries of the library that wait for servers) and contexts. A
+// question over the bound is refused; a fetch over it is SERVFAIL to the library. A new context
+// takes the place of the one that was idle for longest. A change of settings retires all contexts:
+// each ends with its last question, or after VALIDATOR_DRAIN_MS. A fetch ends in
+// VALIDATOR_FETCH_MS.
+//
+// A question whose caller stopped it goes on without one, because the library cannot end its
+// queries: what it finds is kept as keys.
+
+#include "upstream/upstream.h"
+
+#include <weir/dns_name.h>
+
+struct loop;
+struct table_registry;
+struct validators;
+struct validation; // a question
+
+enum {
+	VALIDATOR_QUESTIONS_MAX = 2048, // of all resolvers
+	VALIDATOR_FETCHES = 512,
+	VALIDATOR_CONTEXTS = 8,  // retired ones included
+	VALIDATOR_SOCKETS = 256, // of the library, for each context
+	VALIDATOR_WHY_MAX = 128, // as long as EXTRA-TEXT of an EDE may be
+	VALIDATOR_FETCH_MS = 4500,
+	VALIDATOR_DRAIN_MS = 10000,
+};
+
+enum validator_end {
+	VALIDATOR_SECURE,
+	VALIDATOR_INSECURE, // proven, or no trust anchor is above it
+	VALIDATOR_BOGUS,
+	VALIDATOR_FAILED, // no server had an answer
+};
+
+struct validator_verdict {
+	enum validator_end end;
+	const uint8_t *msg; // of SECURE and INSECURE: the answer, a whole message
+	size_t len;
+	int ede;         // of BOGUS; else DNS_EDE_NONE
+	const char *why; // of BOGUS: VALIDATOR_WHY_MAX bytes at most, NUL included
+};
+// Once for each question that is not stopped, perhaps within validators_ask. What the verdict
+// points to is valid during the call.
+typedef void (*validator_done_fn)(void *arg, const struct validator_verdict *verdict);
+
+// The servers of one fetch, and what keeps them.
+struct validator_servers {
+	struct upstreams *upstreams;
+	void *view, *set; // the owner's
+};
+
+struct validator_owner {
+	void *arg;
+	// Of the view with the number, for that name and type. False: there is no such view.
+	// `release` follows when the fetch has ended.
+	bool (*servers)(void *arg, uint16_t view, const struct dns_name *name, uint16_t qtype,
+		struct validator_servers *out);
+	void (*release)(void *arg, const struct validator_servers *servers);
+};
+
+struct validator_settings {
+	const char *anchors; // file of DNSKEY or DS records
+	const struct dns_name *negative;
+	unsigned negative_count; // negative trust anchors (RFC 7646)
+	uint64_t hash;           // of all that, and of the servers: another one retires contexts
+};
+
+ATTR_MUST_CHECK int validators_new(struct validators **out, struct loop *loop, unsigned questions,
+	const struct validator_owner *owner); // -ENOMEM
+// Questions that run get no verdict.
+void validators_free(struct validators *v); // NULL is fine
+// `settings` are copied, but for what they point to, which outlives their use.
+void validators_configure(struct validators *v, const struct validator_settings *settings);
+void validators_beat(struct validators *v); // each 100 ms: ends what is drained
+
+struct validator_question {
+	const struct dns_name *name;
+	uint16_t qtype, view;
+	uint64_t deadline_ms; // clock_mono_ms: VALIDATOR_FAILED by then
+	validator_done_fn done;
+	void *arg;
+};
+// *slot is the question while it runs, and NULL once it has ended. -EAGAIN: no room; -ENOMEM;
+// -EINVAL: the library refuses its settings, such as the anchors; -EBADMSG: or the name.
+ATTR_MUST_CHECK int validators_ask(
+	struct validators *v, const struct validator_question *question, struct validation **slot);
+void validators_stop(struct validation **slot); // no call of `done`; NULL in it is fine
+
+struct validators_status {
+	uint64_t secure, insecure, bogus, failed; // verdicts
+	uint64_t late;                            // questions past their deadline
+	uint64_t refused;                         // questions for which there was no room
+	uint64_t fetches, fetches_refused;        // queries of the library; without room
+	uint64_t foreign;                         // datagrams without the token
+	uint64_t broken; // questions that the library refused, as with bad anchors
+	unsigned questions, fetching, contexts;
+};
+void validators_status(const struct validators *v, struct validators_status *out);
+void validators_tables(const struct validators *v, struct table_registry *tables);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "validator_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+// Settings of the library that are the same for every context. Caches of answers are off
+// (forward-no-cache), so these sizes are what it takes at least. It waits for the socket of this
+// room longer than that needs to answer. The library answers no name by itself, because special
+// names are weir's to answer.
+static const char fixed[] =
+	"server:\n"
+	"verbosity: 0\nuse-syslog: no\nchroot: \"\"\nusername: \"\"\ndirectory: \"\"\n"
+	"module-config: \"validator iterator\"\n"
+	"do-ip6: no\ndo-tcp: no\noutgoing-interface: 127.0.0.1\ndo-not-query-localhost: no\n"
+	"edns-buffer-size: 65507\nmsg-cache-size: 64k\nmsg-cache-slabs: 1\n"
+	"rrset-cache-size: 256k\nrrset-cache-slabs: 1\nkey-cache-size: 1m\nkey-cache-slabs: 1\n"
+	"neg-cache-size: 64k\ninfra-cache-numhosts: 16\ninfra-cache-slabs: 1\n"
+	"infra-cache-min-rtt: 5000\ninfra-cache-max-rtt: 10000\ninfra-keep-probing: yes\n"
+	"outbound-msg-retry: 2\nval-max-restart: 1\n"
+	"cache-max-ttl: 604800\ncache-max-negative-ttl: 86400\n"
+	"harden-dnssec-stripped: yes\nharden-glue: yes\nuse-caps-for-id: no\n"
+	"qname-minimisation: no\naggressive-nsec: no\nprefetch: no\nprefetch-key: no\n"
+	"serve-expired: no\nminimal-responses: no\nrrset-roundrobin: no\ndeny-any: no\n"
+	"root-key-sentinel: no\ntrust-anchor-signaling: no\nunblock-lan-zones: yes\n"
+	"insecure-lan-zones: yes\n"
+	"local-zone: \"localhost.\" nodefault\nlocal-zone: \"127.in-addr.arpa.\" nodefault\n"
+	"local-zone: \"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.\""
+	" nodefault\n"
+	"local-zone: \"home.arpa.\" nodefault\nlocal-zone: \"onion.\" nodefault\n"
+	"local-zone: \"test.\" nodefault\nlocal-zone: \"invalid.\" nodefault\n"
+	"edns-client-string-opcode: 65001\n";
+
+int validator_config_write(const struct validator_settings *s, uint16_t port,
+	const char token[VALIDATOR_TOKEN_LEN + 1], char **out, size_t *len)
+{
+	FILE *f = open_memstream(out, len);
+	char name[DNS_NAME_TEXT_MAX];
+	if (!f)
+		return -ENOMEM;
+	fputs(fixed, f);
+	fprintf(f, "outgoing-range: %d\nnum-queries-per-thread: %d\n", VALIDATOR_SOCKETS,
+		VALIDATOR_QUESTIONS_MAX);
+	fprintf(f, "edns-client-string: 127.0.0.1/32 %s\n", token);
+	fprintf(f, "trust-anchor-file: \"%s\"\n", s->anchors);
+	for (unsigned i = 0; i < s->negative_count; i++)
+		fprintf(f, "domain-insecure: \"%s\"\n", dns_name_to_text(&s->negative[i], name));
+	fprintf(f,
+		"forward-zone:\nname: \".\"\nforward-addr: 127.0.0.1@%u\nforward-no-cache: yes\n",
+		port);
+	bool is_short = ferror(f);
+	return fclose(f) == 0 && !is_short ? 0 : -ENOMEM;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the files of the room share: validator.c (questions, contexts), validator_fetch.c (the
+// library's queries), validator_config.c and validator_reason.c.
+
+#include "base/age_list.h"
+#include "base/rng.h"
+#include "base/wheel.h"
+#include "validator.h"
+
+#include <netinet/in.h>
+
+enum { VALIDATOR_TOKEN_LEN = 32 }; // hexadecimal digits
+
+struct event;
+struct library;
+
+struct validator_context {
+	struct validators *owner;
+	struct library *library; // NULL: a free place
+	uint16_t view;
+	bool retired;
+	uint16_t port;
+	int fd; // the library's server
+	struct event *readable;
+	unsigned questions;
+	unsigned calls; // of the library that run: it must not end within
+	uint64_t used_ms, retired_ms;
+	char token[VALIDATOR_TOKEN_LEN + 1];
+};
+
+struct validation {
+	struct validation *next; // free ones
+	struct validator_context *context;
+	struct validation **slot; // the caller's; NULL: stopped
+	validator_done_fn done;
+	void *arg;
+	struct wheel_timer deadline;
+	struct age_link age;
+};
+
+// A query of the library.
+struct validator_fetch {
+	struct validator_fetch *next; // free ones
+	struct validator_context *context;
+	struct upstream_ask ask;
+	struct validator_servers servers;
+	struct sockaddr_in peer;
+	uint16_t id, question_len;
+	uint8_t question[UPSTREAM_QUESTION_MAX]; // as it came
+	struct age_link age;
+};
+
+struct validators {
+	struct loop *loop;
+	struct validator_owner owner;
+	struct validator_settings set;
+	struct rng rng;
+	struct upstream_callbacks callbacks;
+	struct validator_context context[VALIDATOR_CONTEXTS];
+	struct validation *question, *question_free;
+	unsigned question_cap, question_touched, questions_most, contexts_most;
+	uint64_t evicted; // contexts
+	struct age_list question_ages, fetch_ages;
+	struct validator_fetch *fetch_free;
+	unsigned fetch_touched, fetches_most;
+	struct validators_status count;
+	struct validator_fetch fetch[VALIDATOR_FETCHES];
+};
+
+// validator_config.c: text of unbound.conf in *out, which the caller frees even on an error.
+// -ENOMEM.
+ATTR_MUST_CHECK int validator_config_write(const struct validator_settings *s, uint16_t port,
+	const char token[VALIDATOR_TOKEN_LEN + 1], char **out, size_t *len);
+// validator_reason.c: enum dns_ede of what the library says; NULL: it says nothing.
+int validator_reason_ede(const char *why);
+// The reason without the question, and without this room's socket.
+void validator_reason_text(const char *why, char out[VALIDATOR_WHY_MAX]);
+
+// validator_fetch.c
+void validator_fetch_init(struct validators *v);
+// The context's socket and token. -errno.
+ATTR_MUST_CHECK int validator_socket_open(struct validator_context *c);
+// And its fetches, without replies.
+void validator_socket_close(struct validator_context *c);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// libunbound, as far as the validators use it: a context on an event loop that answers questions by
+// callback. On that loop's thread, without a thread, a process or a log of its own.
+
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+struct event_base;
+struct library;
+
+enum library_security { LIBRARY_INSECURE, LIBRARY_BOGUS, LIBRARY_SECURE };
+
+struct library_answer {
+	int rcode;          // not 0: the library failed, and there is nothing else
+	const uint8_t *msg; // whole message
+	size_t len;
+	enum library_security security;
+	const char *why; // of a bogus one; may be NULL
+};
+typedef void (*library_answer_fn)(void *arg, const struct library_answer *answer);
+
+// `config` is text of unbound.conf. -ENOMEM, -errno of a file, -EINVAL: it takes no such settings.
+ATTR_MUST_CHECK int library_open(
+	struct library **out, struct event_base *base, const char *config, size_t len);
+// Calls back for each question that runs, with an rcode. Not within a callback.
+void library_close(struct library *l); // NULL is fine
+// `done` comes once, perhaps within; not on an error: -ENOMEM, -EBADMSG (no such name), -EINVAL (of
+// its settings, such as a file that cannot be read, as the first question shows). `name`: text.
+ATTR_MUST_CHECK int library_ask(
+	struct library *l, const char *name, uint16_t qtype, library_answer_fn done, void *arg);

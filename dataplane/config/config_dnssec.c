@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config_entries.h"
+#include "config_file.h"
+#include "config_sections.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/keyhash.h>
+
+enum { ANCHORS_MAX = 65536 };
+
+// weir writes names and path into settings of the validator, between quotes.
+static bool is_quotable(const char *text)
+{
+	return !strpbrk(text, "\"\\\n\r");
+}
+
+// The same for the same names, whatever their order.
+static uint64_t hash_of(const struct config_dnssec *d, const char *anchors, size_t len)
+{
+	uint64_t part[2] = {contenthash(anchors, len), 0};
+	for (unsigned i = 0; i < d->negative_count; i++)
+		part[1] += contenthash(d->negative[i].wire, d->negative[i].len);
+	uint64_t hash = contenthash(part, sizeof(part));
+	return hash ? hash : 1;
+}
+
+static int anchors_apply(const struct config_doc *doc, struct config_dnssec *d)
+{
+	static const char key[] = "dnssec.anchors";
+	char text[ANCHORS_MAX + 1];
+	if (d->anchors[0] != '/')
+		return config_refuse(doc, key, "must be an absolute path");
+	if (!is_quotable(d->anchors))
+		return config_refuse(doc, key, "must have no quote and no backslash");
+	if (!d->validate)
+		return 0;
+	int len = config_file_read(d->anchors, text, ANCHORS_MAX);
+	if (len < 0)
+		return config_refuse(doc, key,
+			"cannot be read: %s; the package dns-root-data has one", strerror(-len));
+	if (!strstr(text, "DNSKEY") && !strstr(text, "DS"))
+		return config_refuse(doc, key, "has no DNSKEY and no DS record");
+	d->hash = hash_of(d, text, (size_t)len);
+	return 0;
+}
+
+int config_dnssec_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	const struct config_raw_dnssec *r = raw->dnssec;
+	struct config_dnssec *d = &out->dnssec;
+
+	if (r->negative_anchors_count) {
+		d->negative = calloc(r->negative_anchors_count, sizeof(*d->negative));
+		if (!d->negative)
+			return -ENOMEM;
+	}
+	for (unsigned i = 0; i < r->negative_anchors_count; i++) {
+		char key[CONFIG_PATH_MAX];
+		const char *text = r->negative_anchors[i] ? r->negative_anchors[i] : "";
+		config_item_key(key, "dnssec.negative_anchors", i, NULL);
+		if (!is_quotable(text))
+			return config_refuse(doc, key, "must have no quote and no backslash");
+		int rc = config_entry_name(doc, key, text, &d->negative[i]);
+		if (rc < 0)
+			return rc;
+		d->negative_count++;
+	}
+	return d->anchors ? anchors_apply(doc, d) : 0;
+}
+
+void config_dnssec_free(struct config *c)
+{
+	FREE_AND_NULL(c->dnssec.negative);
+}

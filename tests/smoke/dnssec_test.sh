@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Validation of what upstreams answer, with a signed tree of zones that are right and wrong in several ways: verdicts as
+# unbound's, the error that says why, AD for who asked, CD, negative trust anchors, and no stale record for a bogus answer.
+SMOKE_TIMEOUT=${SMOKE_TIMEOUT:-600}
+. "$(dirname "$0")/_init.sh"
+. "$smoke_dir/rig/dnssec_zones.sh"
+
+check "zones" tree_make
+check "NSD" nsd_start
+check "unbound" unbound_start
+lab_up
+cp $config $tmp/plain.yaml
+anchors=$zones/${key_of[.]}.key
+settings() { # settings DNSSEC_KEYS: the lab's configuration with these, and NSD as its server
+	{
+		sed '/^upstreams:/,/^[^ ]/{/^upstreams:/d;/^ /d}' $tmp/plain.yaml
+		echo "upstreams: {servers: [{address: 127.0.0.1:5303, name: nsd}]}"
+		echo "dnssec: {anchors: $anchors, $1}"
+	} >$config
+	taken_over weirctl config reload
+}
+asks() { client kdig +timeout=8 +retry=1 @$service "$@"; }
+flags_of() { asks "$@" | sed -n 's/^;; Flags: \([a-z ]*\);.*/\1/p'; }
+has_ad() { grep -qw ad <<<"$(flags_of "$@")"; }
+has_no_ad() { local flags; flags=$(flags_of "$@") && [ -n "$flags" ] && ! grep -qw ad <<<"$flags"; }
+ede_of() { asks +edns "$@" | sed -n 's/.*EDE: \([0-9]*\).*/\1/p'; }
+is_bogus() { [ "$(asks "$@" | rcode_of)" = SERVFAIL ]; }
+validation() { resolver "validation.$1"; }
+
+check "by default" settings 'validate: false'
+same "nothing is validated" 192.0.2.9 "$(short www.badsig.alpha A)"
+check "and nothing has AD" has_no_ad +adflag www.good.alpha A
+check "validation" settings 'validate: true'
+questions >$tmp/questions
+$python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 <$tmp/questions >$tmp/unbound.txt
+client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 <$tmp/questions >$tmp/weir.txt
+check "more than 300 answers" test "$(wc -l <$tmp/weir.txt)" -gt 300
+check "those of unbound" diff $tmp/unbound.txt $tmp/weir.txt
+check "some secure" test "$(grep -c ' AD ' $tmp/weir.txt)" -gt 80
+check "some bogus" test "$(grep -c SERVFAIL $tmp/weir.txt)" -gt 80
+check "some insecure" test "$(grep -c 'NOERROR -- A' $tmp/weir.txt)" -gt 10
+client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 <$tmp/questions >$tmp/again.txt
+check "the same from the cache" diff $tmp/weir.txt $tmp/again.txt
+
+check "counted: secure" test "$(validation secure)" -gt 40
+check "insecure" test "$(validation insecure)" -gt 10
+check "bogus" test "$(validation bogus)" -gt 40
+same "none broken" 0 "$(validation broken)"
+same "expired: EDE" 7 "$(ede_of www.expired.alpha A)"
+same "not yet valid" 8 "$(ede_of www.early.alpha A)"
+same "no key for the DS" 9 "$(ede_of www.wrongds.alpha A)"
+same "bad signature" 6 "$(ede_of www.badsig.alpha A)"
+check "with the reason" grep -q 'signature expired' <<<"$(asks +edns inside.expired.alpha AAAA)"
+
+check "AD without DO" has_ad +adflag www.good.alpha A
+check "AD with DO" has_ad +dnssec www.good.alpha A
+check "not for who did not ask" has_no_ad +noadflag www.good.alpha A
+same "CD: the client validates" 192.0.2.9 "$(short +cdflag www.badsig.alpha A)"
+check "without AD" has_no_ad +cdflag +adflag www.good.alpha A
+check "a blocked name has no AD" has_no_ad +adflag blocked.test A
+check "over TCP, too" has_ad +tcp +dnssec www.good.alpha A
+
+check "a negative trust anchor" settings 'validate: true, negative_anchors: [badsig.alpha]'
+same "is not validated" 192.0.2.9 "$(short www.badsig.alpha A)"
+check "nor secure" has_no_ad +adflag www.badsig.alpha A
+check "others are" is_bogus www.expired.alpha A
+
+# The zone breaks while an answer of it is cached: no stale record takes the place of the bogus one.
+sed -i 's/^\(www\.good\.alpha\.\)\([[:space:]]*\)300\(.*192\.0\.2\.1\)$/\1\21\3/' $zones/good.alpha.signed
+nsd_stop
+check "a short TTL" nsd_start
+check "settings again" settings 'validate: true'
+check "an answer" has_ad +adflag www.good.alpha A
+sed -i 's/^\(www\.good\.alpha\..*\)192\.0\.2\.1$/\1192.0.2.9/' $zones/good.alpha.signed
+nsd_stop
+check "the zone breaks" nsd_start
+check "SERVFAIL" eventually is_bogus www.good.alpha A
+check "and so on" is_bogus www.good.alpha A
+same "nothing stale" 0 "$(resolver answered_stale)"
+
+check "off again" settings 'validate: false'
+same "no validation" 192.0.2.9 "$(short www.good.alpha A)"
+sed -i "s|anchors: .*, v|anchors: /nonexistent, v|; s/validate: false/validate: true/" $config
+why=$(weirctl config check 2>&1)
+same "no anchors: refused" 1 $?
+check "said" grep -q 'dnssec.anchors.*cannot be read' <<<"$why"
+kill $unbound
+nsd_stop
+finish

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The section `dnssec`: its anchors, and which files and names are refused.
+
+#include "config_text.h"
+
+#include <fcntl.h>
+
+#define MINIMAL                                               \
+	"dataplane:\n  ports:\n  - device: net_null0\n"       \
+	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
+	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+
+static char anchors[] = "/tmp/weir-test-anchors-XXXXXX";
+
+static int setup(void **)
+{
+	int fd = mkstemp(anchors);
+	if (fd < 0 || write(fd, ". IN DS 1 13 2 00\n", 18) != 18)
+		return -1;
+	return close(fd);
+}
+
+static int teardown(void **)
+{
+	return unlink(anchors);
+}
+
+static uint64_t hash_with(const char *keys)
+{
+	char text[1024];
+	snprintf(text, sizeof(text), MINIMAL "dnssec: {anchors: %s, %s}\n", anchors, keys);
+	struct config *c = config_text_load(text);
+	uint64_t hash = c->dnssec.hash;
+	config_free(c);
+	return hash;
+}
+
+static void test_off(void **)
+{
+	struct config *c = config_text_load(MINIMAL "dnssec: {anchors: /nonexistent}\n");
+	assert_false(c->dnssec.validate);
+	assert_true(c->dnssec.hash == 0);
+	config_free(c);
+}
+
+static void test_negative_anchors(void **)
+{
+	char text[1024];
+	snprintf(text, sizeof(text),
+		MINIMAL
+		"dnssec: {anchors: %s, validate: true, negative_anchors: [a.test, B.test]}\n",
+		anchors);
+	struct config *c = config_text_load(text);
+	assert_true(c->dnssec.validate);
+	assert_string_equal(c->dnssec.anchors, anchors);
+	assert_int_equal(c->dnssec.negative_count, 2);
+	assert_memory_equal(c->dnssec.negative[1].wire, "\1b\4test", 7);
+	config_free(c);
+}
+
+// Another hash stands for other answers.
+static void test_hash(void **)
+{
+	uint64_t none = hash_with("validate: true");
+	assert_true(none != 0);
+	assert_true(hash_with("validate: false") == 0);
+	uint64_t two = hash_with("validate: true, negative_anchors: [a.test, b.test]");
+	assert_true(two != none);
+	assert_true(two == hash_with("validate: true, negative_anchors: [b.test, a.test]"));
+	int fd = open(anchors, O_WRONLY | O_APPEND);
+	assert_int_equal(write(fd, ". IN DS 2 13 2 00\n", 18), 18);
+	close(fd);
+	assert_true(hash_with("validate: true") != none);
+}
+
+static void test_refused(void **)
+{
+	char text[1024];
+	config_text_refused(MINIMAL "dnssec: {validate: true, anchors: /nonexistent/anchors}\n",
+		"dnssec.anchors: cannot be read");
+	config_text_refused(MINIMAL "dnssec: {anchors: anchors}\n", "dnssec.anchors");
+	config_text_refused(MINIMAL "dnssec: {anchors: '/a\"b'}\n", "dnssec.anchors");
+	config_text_refused(
+		MINIMAL "dnssec: {negative_anchors: ['a\"b']}\n", "dnssec.negative_anchors[0]");
+	snprintf(text, sizeof(text), MINIMAL "dnssec: {anchors: %s, negative_anchors: ['a..b']}\n",
+		anchors);
+	config_text_refused(text, "dnssec.negative_anchors[0]");
+	assert_int_equal(truncate(anchors, 0), 0);
+	snprintf(text, sizeof(text), MINIMAL "dnssec: {anchors: %s, validate: true}\n", anchors);
+	config_text_refused(text, "dnssec.anchors: has no DNSKEY");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_off),
+		cmocka_unit_test(test_negative_anchors),
+		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_refused),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
