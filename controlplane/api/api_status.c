@@ -75,6 +75,8 @@ static void resolver_out(
 	json_out_count(o, n, "upstream_tcp_again", s->upstream_tcp_again);
 	JSON_COUNTS_AS(o, n, "upstream_tcp_", &s->streams, late, bad, stalled, broken, waiting,
 		waited, closed_peer, closed_idle, evicted, full);
+	JSON_COUNTS_AS(
+		o, n, "upstream_https_", &s->https, open, queries, late, full, refused, evicted);
 	JSON_COUNTS_AS(o, n, "upstream_sockets_", &s->sockets, idle, open, opened, made, full);
 	json_out_count(o, n, "upstream_strays", s->sockets.strays);
 	JSON_COUNTS_AS(o, n, "upstream_port_", &s->port, sent, replies, unreachable, strays,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api_tables.h"
 
-#include "http/http_transfer.h"
+#include "transfer/http_transfer.h"
 
 #include <stdlib.h>
 #include <weir/clock.h>

@@ -89,6 +89,26 @@ static void tls_out(struct json_out *o, struct json_node *row, const struct upst
 	json_out_count(o, n, "failed_pin", s->tls_failed[TLS_FAILURE_pin]);
 }
 
+static void https_out(struct json_out *o, struct json_node *row, const struct upstream_status *s)
+{
+	const struct upstream_https_counts *h = &s->https;
+	struct json_node *n = json_out_object(o, row, "https");
+
+	json_out_count(o, n, "version", h->version);
+	json_out_text(o, n, "error", h->why);
+	json_out_count(o, n, "replies", h->replies);
+	json_out_count(o, n, "status", h->status);
+	json_out_count(o, n, "failed_status", h->failed[UPSTREAM_HTTPS_status]);
+	json_out_count(o, n, "failed_type", h->failed[UPSTREAM_HTTPS_type]);
+	json_out_count(o, n, "failed_body", h->failed[UPSTREAM_HTTPS_body]);
+	json_out_count(o, n, "failed_connection", h->failed[UPSTREAM_HTTPS_connection]);
+}
+
+static const char *via_text(const struct upstream_status *s)
+{
+	return s->is_https ? "https" : s->is_tls ? "tls" : s->way == ROUTE_port ? "port" : "kernel";
+}
+
 static void row_out(struct json_out *o, struct json_node *list, const struct api *a,
 	const struct resolvers_upstream *row)
 {
@@ -101,7 +121,7 @@ static void row_out(struct json_out *o, struct json_node *list, const struct api
 	json_out_text(o, n, "name", s->name);
 	json_out_text(o, n, "address", s->address);
 	json_out_text(o, n, "state", state_text(s));
-	json_out_text(o, n, "via", s->is_tls ? "tls" : s->way == ROUTE_port ? "port" : "kernel");
+	json_out_text(o, n, "via", via_text(s));
 	json_out_text(o, n, "via_kernel_why", route_way_why((enum route_way)s->way));
 	json_out_count(o, n, "share_percent", (s->share * 100u + 32767) / 65535);
 	JSON_COUNTS(o, n, s, srtt_us);
@@ -111,6 +131,8 @@ static void row_out(struct json_out *o, struct json_node *list, const struct api
 		case_changed, send_errors, tcp_retries, tcp_opened, checks, checks_failed);
 	if (s->is_tls)
 		tls_out(o, n, s);
+	if (s->is_https)
+		https_out(o, n, s);
 	histogram_out(o, n, &s->took);
 }
 
@@ -230,6 +252,8 @@ static void tried_out(struct json_out *o, struct json_node *root, const char *tr
 
 	json_out_bool(o, n, "sent", t->is_sent);
 	json_out_bool(o, n, "answered", t->is_answered);
+	if (!t->is_answered && t->why[0])
+		json_out_text(o, n, "why", t->why);
 	if (!t->is_answered)
 		return;
 	json_out_text(o, n, "rcode", dns_rcode_text(t->flags & DNS_FLAG_RCODE));
@@ -253,7 +277,11 @@ static void on_tried(void *arg, const struct resolvers_tried *t)
 	json_out_text(o, root, "server", l->server);
 	if (!t->tried[1].is_tls)
 		tried_out(o, root, "udp", &t->tried[0]);
-	tried_out(o, root, t->tried[1].is_tls ? "tls" : "tcp", &t->tried[1]);
+	tried_out(o, root,
+		t->tried[1].is_https ? "https"
+		: t->tried[1].is_tls ? "tls"
+				     : "tcp",
+		&t->tried[1]);
 	look_end(l, o);
 }
 

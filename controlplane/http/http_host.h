@@ -5,7 +5,7 @@
 // resolver may be this weir.
 
 #include "bootstrap.h"
-#include "http_transfer.h"
+#include "transfer/http_transfer.h"
 
 enum {
 	HTTP_HOST_LINE_MAX = DNS_NAME_TEXT_MAX + BOOTSTRAP_ADDRESSES_MAX * SOCKET_ADDRESS_TEXT_MAX,

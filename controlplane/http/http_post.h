@@ -10,7 +10,7 @@
 // kept; over HTTP_POST_REPLY_MAX bytes end the transfer. It never sends a request again by itself:
 // after an unclear end the caller decides.
 
-#include "http_transfer.h"
+#include "transfer/http_transfer.h"
 
 enum {
 	HTTP_POST_CONNECT_MS = 2000,

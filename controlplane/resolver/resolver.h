@@ -144,6 +144,7 @@ struct resolver_status {
 	uint64_t upstream_tcp_again;
 	struct upstream_sockets_stats sockets;
 	struct upstream_streams_stats streams;
+	struct upstream_https_stats https;
 	struct upstream_port_stats port;
 	unsigned failures; // questions that are in that memory
 	struct table_registry tables;

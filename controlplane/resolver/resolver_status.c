@@ -90,6 +90,7 @@ void resolver_status(struct resolver *r, struct resolver_status *s)
 	s->upstream_sets = upstream.sets;
 	s->upstream_sets_down = upstream.sets_down;
 	s->streams = upstream.streams;
+	s->https = upstream.https;
 	l1_status(r->l1, &s->l1);
 	if (r->l1_sweep)
 		l1_sweep_status(r->l1_sweep, &s->l1_sweep);

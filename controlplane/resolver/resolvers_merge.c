@@ -92,6 +92,35 @@ static void answer_policy_sum(
 	MOST(walk_ms);
 }
 
+// What the latest handshake of any of them has shown.
+static void tls_latest(struct upstream_status *sum, const struct upstream_status *one)
+{
+	if (one->tls_about_ms > sum->tls_about_ms) {
+		sum->tls_about_ms = one->tls_about_ms;
+		memcpy(sum->tls_about, one->tls_about, sizeof(sum->tls_about));
+	}
+	if (one->tls_why_ms > sum->tls_why_ms) {
+		sum->tls_why_ms = one->tls_why_ms;
+		memcpy(sum->tls_why, one->tls_why, sizeof(sum->tls_why));
+	}
+}
+
+static void https_sum(struct upstream_https_counts *sum, const struct upstream_https_counts *one)
+{
+	SUM(replies);
+	for (unsigned i = 0; i < UPSTREAM_HTTPS_FAILURE_COUNT; i++)
+		SUM(failed[i]);
+	if (one->why_ms > sum->why_ms) {
+		sum->why_ms = one->why_ms;
+		memcpy(sum->why, one->why, sizeof(sum->why));
+		sum->version = one->version ? one->version : sum->version;
+	}
+	if (one->status_ms > sum->status_ms) {
+		sum->status_ms = one->status_ms;
+		sum->status = one->status;
+	}
+}
+
 // Each asks the same servers, by sockets of its own, and chooses among them by itself: its share
 // counts by its queries. Resolvers share the state and the checks of a server.
 void resolvers_merge_upstream(struct upstream_status *sum, const struct upstream_status *one)
@@ -124,10 +153,8 @@ void resolvers_merge_upstream(struct upstream_status *sum, const struct upstream
 	SUM(tls_sessions);
 	for (unsigned i = 0; i < TLS_FAILURE_COUNT; i++)
 		SUM(tls_failed[i]);
-	if (!sum->tls_about[0])
-		memcpy(sum->tls_about, one->tls_about, sizeof(sum->tls_about));
-	if (!sum->tls_why[0])
-		memcpy(sum->tls_why, one->tls_why, sizeof(sum->tls_why));
+	tls_latest(sum, one);
+	https_sum(&sum->https, &one->https);
 	MOST(srtt_us);
 	MOST(down_for_ms);
 	took_sum(&sum->took, &one->took);
@@ -141,6 +168,7 @@ static void upstreams_sum(struct resolver_status *sum, const struct resolver_sta
 	upstream_totals_add(&totals, &more);
 	sum->sockets = totals.sockets;
 	sum->streams = totals.streams;
+	upstream_https_stats_add(&sum->https, &one->https);
 	upstream_port_stats_add(&sum->port, &one->port);
 	SUM(upstream_sent);
 	SUM(upstream_replies);

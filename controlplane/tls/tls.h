@@ -85,6 +85,18 @@ void tls_peer_free(struct tls_peer *p); // NULL is fine; its connections may go 
 // Do both take the same servers for good, with the same authorities?
 bool tls_peer_same(const struct tls_peer *a, const struct tls_peer *b);
 unsigned tls_peer_sessions(const struct tls_peer *p);
+void tls_peer_hold(struct tls_peer *p); // once more; tls_peer_free gives it back
+
+// For a library that makes connections by itself, each from an SSL_CTX of its own: what the peer
+// must prove these must prove too, and its sessions are kept and offered, each once. The peer must
+// outlive them. Of a session that is resumed tls_lent_is_good is to be called. 0, -ENOMEM.
+struct ssl_ctx_st;
+struct ssl_st;
+ATTR_MUST_CHECK int tls_peer_lend(struct tls_peer *p, struct ssl_ctx_st *context);
+// Why the latest certificate of these was refused; TLS_FAILURE_COUNT: it is not.
+enum tls_failure tls_peer_verdict(const struct tls_peer *p, char why[TLS_WHY_MAX]);
+bool tls_lent_is_good(const struct ssl_st *ssl); // its certificate is still valid
+bool tls_lent_is_resumed(const struct ssl_st *ssl);
 
 struct tls_conn;
 // For the client's side of a socket that is connected or about to be. -ENOMEM.
@@ -110,3 +122,4 @@ enum tls_failure tls_conn_failure(const struct tls_conn *c, char why[TLS_WHY_MAX
 bool tls_conn_is_resumed(const struct tls_conn *c);
 // "TLSv1.3 TLS_AES_256_GCM_SHA384"
 const char *tls_conn_about(const struct tls_conn *c, char out[TLS_ABOUT_MAX]);
+const char *tls_lent_about(const struct ssl_st *ssl, char out[TLS_ABOUT_MAX]);

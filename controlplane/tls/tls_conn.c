@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +90,7 @@ void tls_conn_close(struct tls_conn *c)
 	free(c);
 }
 
-static int fail(struct tls_conn *c, enum tls_failure failure, const char *why)
+int tls_conn_fail(struct tls_conn *c, enum tls_failure failure, const char *why)
 {
 	c->failure = failure;
 	snprintf(c->why, sizeof(c->why), "%s", why);
@@ -119,26 +120,20 @@ static int result_of(struct tls_conn *c, int rc)
 static int mistrust(struct tls_conn *c, enum tls_failure failure, const char *why)
 {
 	tls_peer_forget(c->peer);
-	return fail(c, failure, why);
+	return tls_conn_fail(c, failure, why);
 }
 
 // The certificate of the handshake, or of the session that it resumes.
 static int certificate_check(struct tls_conn *c)
 {
 	X509 *x = SSL_get0_peer_certificate(c->ssl);
-	uint8_t *key = NULL;
 
 	if (!x || SSL_get_verify_result(c->ssl) != X509_V_OK)
 		return mistrust(c, TLS_FAILURE_certificate, "no certificate");
 	if (X509_cmp_current_time(X509_get0_notAfter(x)) <= 0)
 		return mistrust(c, TLS_FAILURE_certificate, "certificate has expired");
-	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &key);
-	bool pinned = len > 0 && tls_peer_pinned(c->peer, key, (size_t)len);
-	OPENSSL_free(key);
-	c->is_done = pinned;
-	return pinned ? 1
-		      : mistrust(
-			      c, TLS_FAILURE_pin, "the certificate's key is none of those pinned");
+	c->is_done = tls_peer_pinned(c->peer, x);
+	return c->is_done ? 1 : mistrust(c, TLS_FAILURE_pin, tls_why_pin);
 }
 
 // A server that is not there, or not for long, may know its sessions when it is there again.
@@ -149,71 +144,15 @@ static int handshake_failed(struct tls_conn *c, int result)
 
 	if (result == -EPROTO)
 		tls_peer_forget(c->peer);
-	if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
-		return fail(c, TLS_FAILURE_name, "the certificate is for another name");
-	if (verdict != X509_V_OK)
-		return fail(c, TLS_FAILURE_certificate, X509_verify_cert_error_string(verdict));
-	if (result == -EPROTO)
-		return fail(c, TLS_FAILURE_handshake, reason ? reason : "no TLS");
-	return fail(c, TLS_FAILURE_handshake,
-		result ? strerror(-result) : "the server ended the connection");
-}
-
-// What OpenSSL's error says about a client.
-static enum tls_refusal refusal_of(unsigned long error)
-{
-	switch (ERR_GET_REASON(error)) {
-	case SSL_R_UNSUPPORTED_PROTOCOL:
-	case SSL_R_VERSION_TOO_LOW:
-	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-		return TLS_REFUSED_version;
-	case SSL_R_NO_SHARED_CIPHER:
-	case SSL_R_NO_SUITABLE_KEY_SHARE:
-	case SSL_R_NO_SHARED_GROUPS:
-	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
-	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
-		return TLS_REFUSED_cipher;
-	case SSL_R_NO_APPLICATION_PROTOCOL:
-		return TLS_REFUSED_protocol;
-	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
-	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
-	case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
-	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
-		return TLS_REFUSED_distrust;
-	case SSL_R_WRONG_VERSION_NUMBER:
-	case SSL_R_HTTP_REQUEST:
-	case SSL_R_HTTPS_PROXY_REQUEST:
-	case SSL_R_UNEXPECTED_MESSAGE:
-	case SSL_R_PACKET_LENGTH_TOO_LONG:
-	case SSL_R_RECORD_LENGTH_MISMATCH:
-	case SSL_R_BAD_RECORD_TYPE:
-	case SSL_R_LENGTH_MISMATCH:
-		return TLS_REFUSED_not_tls;
-	default:
-		return TLS_REFUSED_other;
+	if (verdict != X509_V_OK) {
+		c->failure = tls_verdict_failure(verdict, c->why);
+		c->is_over = true;
+		return -EPROTO;
 	}
-}
-
-static int refuse(struct tls_conn *c, enum tls_refusal refusal, const char *why)
-{
-	c->refusal = refusal;
-	return fail(c, TLS_FAILURE_handshake, why);
-}
-
-static int client_failed(struct tls_conn *c, int result)
-{
-	unsigned long error = ERR_peek_last_error();
-	const char *reason = ERR_reason_error_string(error);
-
-	if (result == -EAGAIN)
-		return BIO_number_read(SSL_get_rbio(c->ssl)) > TLS_HELLO_MAX
-			       ? refuse(c, TLS_REFUSED_other, "too many bytes")
-			       : -EAGAIN;
 	if (result == -EPROTO)
-		return refuse(c, refusal_of(error), reason ? reason : "no TLS");
-	return refuse(c, TLS_REFUSED_ended, "the client ended the connection");
+		return tls_conn_fail(c, TLS_FAILURE_handshake, reason ? reason : "no TLS");
+	return tls_conn_fail(c, TLS_FAILURE_handshake,
+		result ? strerror(-result) : "the server ended the connection");
 }
 
 int tls_conn_handshake(struct tls_conn *c)
@@ -231,7 +170,7 @@ int tls_conn_handshake(struct tls_conn *c)
 	}
 	int result = result_of(c, rc);
 	if (c->server)
-		return client_failed(c, result);
+		return tls_server_failed(c, result);
 	return result == -EAGAIN ? -EAGAIN : handshake_failed(c, result);
 }
 
@@ -307,8 +246,91 @@ bool tls_conn_is_resumed(const struct tls_conn *c)
 	return SSL_session_reused(c->ssl);
 }
 
+const char *tls_lent_about(const SSL *ssl, char out[TLS_ABOUT_MAX])
+{
+	snprintf(out, TLS_ABOUT_MAX, "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
+	return out;
+}
+
 const char *tls_conn_about(const struct tls_conn *c, char out[TLS_ABOUT_MAX])
 {
-	snprintf(out, TLS_ABOUT_MAX, "%s %s", SSL_get_version(c->ssl), SSL_get_cipher_name(c->ssl));
-	return out;
+	return tls_lent_about(c->ssl, out);
+}
+
+bool tls_lent_is_good(const SSL *ssl)
+{
+	const X509 *x = SSL_get0_peer_certificate(ssl);
+	return x && X509_cmp_current_time(X509_get0_notAfter(x)) > 0;
+}
+
+bool tls_lent_is_resumed(const SSL *ssl)
+{
+	return SSL_session_reused(ssl);
+}
+
+// In place of OpenSSL's own verdict: the same, and the pins.
+static int on_certificate(X509_STORE_CTX *x, void *peer)
+{
+	struct tls_peer *p = peer;
+	bool is_good = X509_verify_cert(x) > 0;
+
+	p->verdict = TLS_FAILURE_COUNT;
+	if (!is_good) {
+		p->verdict = tls_verdict_failure(X509_STORE_CTX_get_error(x), p->why);
+	} else if (!tls_peer_pinned(p, X509_STORE_CTX_get0_cert(x))) {
+		p->verdict = TLS_FAILURE_pin;
+		snprintf(p->why, sizeof(p->why), "%s", tls_why_pin);
+		X509_STORE_CTX_set_error(x, X509_V_ERR_APPLICATION_VERIFICATION);
+	}
+	return p->verdict == TLS_FAILURE_COUNT;
+}
+
+// A copy: the library may free a connection without saying goodbye, and then OpenSSL takes its
+// session for a broken one.
+static int on_lent_session(SSL *ssl, SSL_SESSION *session)
+{
+	SSL_SESSION *copy = SSL_SESSION_is_resumable(session) ? SSL_SESSION_dup(session) : NULL;
+
+	if (copy)
+		tls_peer_keep(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)), copy);
+	return 0;
+}
+
+// The latest session is offered, once: a server may hang at it.
+static void on_lent_state(const SSL *ssl, int where, int)
+{
+	struct tls_peer *p = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	if (!(where & SSL_CB_HANDSHAKE_START) || p->sessions == 0)
+		return;
+	SSL_SESSION *s = p->session[--p->sessions];
+	(void)SSL_set_session((SSL *)(uintptr_t)ssl, s); // without it the handshake is a full one
+	SSL_SESSION_free(s);
+}
+
+int tls_peer_lend(struct tls_peer *p, SSL_CTX *x)
+{
+	p->verdict = TLS_FAILURE_COUNT;
+	if (!SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION)
+		|| !tls_peer_expect(SSL_CTX_get0_param(x), p))
+		return -ENOMEM;
+	SSL_CTX_set_options(
+		x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_clear_options(x, SSL_OP_NO_TICKET);
+	SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_app_data(x, p);
+	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(x, on_lent_session);
+	SSL_CTX_set_info_callback(x, on_lent_state);
+	SSL_CTX_set1_cert_store(x, SSL_CTX_get_cert_store(tls_peer_context(p)));
+	SSL_CTX_set_verify(x, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_cert_verify_callback(x, on_certificate, p);
+	return 0;
+}
+
+enum tls_failure tls_peer_verdict(const struct tls_peer *p, char why[TLS_WHY_MAX])
+{
+	if (p->verdict < TLS_FAILURE_COUNT)
+		memcpy(why, p->why, TLS_WHY_MAX);
+	return p->verdict;
 }

@@ -10,6 +10,23 @@
 struct ssl_ctx_st;
 struct ssl_session_st;
 struct ssl_st;
+struct X509_VERIFY_PARAM_st;
+struct x509_st;
+
+struct tls_trust;
+
+struct tls_peer {
+	unsigned users; // its owner, and connections
+	struct tls_trust *trust;
+	char *name; // NULL: none
+	struct ip_address address;
+	unsigned char alpn[32]; // with its length first
+	unsigned alpn_len, pin_count, sessions;
+	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
+	struct ssl_session_st *session[TLS_SESSIONS_EACH]; // the latest one last
+	enum tls_failure verdict; // of a lent context; TLS_FAILURE_COUNT: good, or none yet
+	char why[TLS_WHY_MAX];    // of it
+};
 
 enum { TLS_DIGEST_LEN = 64 };
 
@@ -28,12 +45,20 @@ struct tls_conn {
 	char why[TLS_WHY_MAX];
 };
 
+// Ends the connection. -EPROTO.
+int tls_conn_fail(struct tls_conn *c, enum tls_failure failure, const char *why);
+// What a handshake with a client came to, that is not done: -EAGAIN, or -EPROTO with `refusal`.
+int tls_server_failed(struct tls_conn *c, int result);
 // Settings of all contexts, of either side.
 void tls_context_set(struct ssl_ctx_st *x);
 
 // A connection with whatever the peer's certificate must show. NULL: no memory.
 struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c);
-void tls_peer_hold(struct tls_peer *p); // tls_peer_free gives it back
+// The session is the peer's now.
+void tls_peer_keep(struct tls_peer *p, struct ssl_session_st *session);
+// What a certificate must show; false: no memory.
+bool tls_peer_expect(struct X509_VERIFY_PARAM_st *v, const struct tls_peer *p);
+struct ssl_ctx_st *tls_peer_context(const struct tls_peer *p);
 // Sessions of it are worth nothing.
 void tls_peer_forget(struct tls_peer *p);
 // The end of the session that the connection was to offer.
@@ -43,8 +68,11 @@ enum tls_offer {
 	TLS_OFFER_DONE,
 };
 void tls_peer_offered(struct tls_conn *c, enum tls_offer offer);
-// Is the key of the certificate, in DER, one of the pinned ones? True where there are none.
-bool tls_peer_pinned(const struct tls_peer *p, const uint8_t *key, size_t len);
+// Has the certificate one of the pinned keys? True where there are none.
+bool tls_peer_pinned(const struct tls_peer *p, const struct x509_st *x);
+extern const char tls_why_pin[];
+// What OpenSSL says of a certificate that it refuses.
+enum tls_failure tls_verdict_failure(long verdict, char why[TLS_WHY_MAX]);
 
 // A connection that shows the first certificate, until the client has named a server. NULL: no
 // memory.

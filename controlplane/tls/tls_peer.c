@@ -25,16 +25,7 @@ static struct {
 	struct tls_trust trust[TLS_TRUSTS_MAX]; // `users` 0: free
 } trusts = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-struct tls_peer {
-	unsigned users; // its owner, and connections
-	struct tls_trust *trust;
-	char *name; // NULL: none
-	struct ip_address address;
-	unsigned char alpn[32]; // with its length first
-	unsigned alpn_len, pin_count, sessions;
-	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
-	SSL_SESSION *session[TLS_SESSIONS_EACH]; // the latest one last
-};
+const char tls_why_pin[] = "the certificate's key is none of those pinned";
 
 const char *const tls_failure_names[TLS_FAILURE_COUNT] = {
 #define X(name, text) [TLS_FAILURE_##name] = #name,
@@ -78,7 +69,7 @@ void tls_peer_forget(struct tls_peer *p)
 		SSL_SESSION_free(p->session[--p->sessions]);
 }
 
-static void session_keep(struct tls_peer *p, SSL_SESSION *session)
+void tls_peer_keep(struct tls_peer *p, SSL_SESSION *session)
 {
 	if (p->sessions == TLS_SESSIONS_EACH) {
 		SSL_SESSION_free(p->session[0]);
@@ -95,7 +86,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 
 	if (!SSL_SESSION_is_resumable(session))
 		return 0;
-	session_keep(c->peer, session);
+	tls_peer_keep(c->peer, session);
 	return 1;
 }
 
@@ -189,6 +180,7 @@ int tls_peer_new(struct tls_peer **out, const struct tls_target *target, char wh
 		return rc;
 	}
 	p->users = 1;
+	p->verdict = TLS_FAILURE_COUNT;
 	p->name = name;
 	p->address = target->address;
 	p->alpn_len = (unsigned)snprintf((char *)p->alpn, sizeof(p->alpn), "%c%.30s",
@@ -215,6 +207,11 @@ void tls_peer_free(struct tls_peer *p)
 	free(p);
 }
 
+SSL_CTX *tls_peer_context(const struct tls_peer *p)
+{
+	return p->trust->context;
+}
+
 bool tls_peer_same(const struct tls_peer *a, const struct tls_peer *b)
 {
 	return a->trust == b->trust && a->pin_count == b->pin_count
@@ -230,28 +227,39 @@ unsigned tls_peer_sessions(const struct tls_peer *p)
 	return p->sessions;
 }
 
-bool tls_peer_pinned(const struct tls_peer *p, const uint8_t *key, size_t len)
+bool tls_peer_pinned(const struct tls_peer *p, const X509 *x)
 {
-	uint8_t digest[EVP_MAX_MD_SIZE];
+	uint8_t digest[EVP_MAX_MD_SIZE], *key = NULL;
 	unsigned size = 0;
 	bool found = p->pin_count == 0;
 
-	if (!found && EVP_Digest(key, len, digest, &size, EVP_sha256(), NULL) == 0)
-		return false;
-	for (unsigned i = 0; i < p->pin_count; i++)
+	if (found)
+		return true;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &key);
+	bool made = len > 0 && EVP_Digest(key, (size_t)len, digest, &size, EVP_sha256(), NULL);
+	OPENSSL_free(key);
+	for (unsigned i = 0; made && i < p->pin_count; i++)
 		found |= size == CONFIG_PIN_LEN && memcmp(p->pin[i], digest, size) == 0;
 	return found;
 }
 
-static bool certificate_expect(SSL *ssl, const struct tls_peer *p)
+enum tls_failure tls_verdict_failure(long verdict, char why[TLS_WHY_MAX])
 {
-	X509_VERIFY_PARAM *v = SSL_get0_param(ssl);
+	bool is_name = verdict == X509_V_ERR_HOSTNAME_MISMATCH
+		       || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
 
+	snprintf(why, TLS_WHY_MAX, "%s",
+		is_name ? "the certificate is for another name"
+			: X509_verify_cert_error_string(verdict));
+	return is_name ? TLS_FAILURE_name : TLS_FAILURE_certificate;
+}
+
+bool tls_peer_expect(X509_VERIFY_PARAM *v, const struct tls_peer *p)
+{
 	X509_VERIFY_PARAM_set_hostflags(
 		v, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	if (p->name)
-		return SSL_set_tlsext_host_name(ssl, p->name)
-		       && X509_VERIFY_PARAM_set1_host(v, p->name, 0);
+		return X509_VERIFY_PARAM_set1_host(v, p->name, 0);
 	return X509_VERIFY_PARAM_set1_ip(v, p->address.bytes, p->address.version == 4 ? 4 : 16);
 }
 
@@ -296,7 +304,7 @@ void tls_peer_offered(struct tls_conn *c, enum tls_offer offer)
 	if (!s)
 		return;
 	if (offer == TLS_OFFER_UNSEEN && is_used_once(s)) {
-		session_keep(c->peer, s);
+		tls_peer_keep(c->peer, s);
 		return;
 	}
 	if (offer == TLS_OFFER_LOST)
@@ -311,7 +319,8 @@ struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c)
 	if (!ssl)
 		return NULL;
 	// SSL_set_alpn_protos returns 0 for success.
-	if (!SSL_set_app_data(ssl, c) || !certificate_expect(ssl, p)
+	if (!SSL_set_app_data(ssl, c) || (p->name && !SSL_set_tlsext_host_name(ssl, p->name))
+		|| !tls_peer_expect(SSL_get0_param(ssl), p)
 		|| SSL_set_alpn_protos(ssl, p->alpn, p->alpn_len) != 0) {
 		SSL_free(ssl);
 		return NULL;

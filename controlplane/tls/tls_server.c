@@ -290,3 +290,60 @@ struct ssl_st *tls_server_connection(struct tls_server *s, struct tls_conn *c)
 	SSL_free(ssl);
 	return NULL;
 }
+
+// What OpenSSL's error says about a client.
+static enum tls_refusal refusal_of(unsigned long error)
+{
+	switch (ERR_GET_REASON(error)) {
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+		return TLS_REFUSED_version;
+	case SSL_R_NO_SHARED_CIPHER:
+	case SSL_R_NO_SUITABLE_KEY_SHARE:
+	case SSL_R_NO_SHARED_GROUPS:
+	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+		return TLS_REFUSED_cipher;
+	case SSL_R_NO_APPLICATION_PROTOCOL:
+		return TLS_REFUSED_protocol;
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+		return TLS_REFUSED_distrust;
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+	case SSL_R_UNEXPECTED_MESSAGE:
+	case SSL_R_PACKET_LENGTH_TOO_LONG:
+	case SSL_R_RECORD_LENGTH_MISMATCH:
+	case SSL_R_BAD_RECORD_TYPE:
+	case SSL_R_LENGTH_MISMATCH:
+		return TLS_REFUSED_not_tls;
+	default:
+		return TLS_REFUSED_other;
+	}
+}
+
+static int refuse(struct tls_conn *c, enum tls_refusal refusal, const char *why)
+{
+	c->refusal = refusal;
+	return tls_conn_fail(c, TLS_FAILURE_handshake, why);
+}
+
+int tls_server_failed(struct tls_conn *c, int result)
+{
+	unsigned long error = ERR_peek_last_error();
+	const char *reason = ERR_reason_error_string(error);
+
+	if (result == -EAGAIN)
+		return BIO_number_read(SSL_get_rbio(c->ssl)) > TLS_HELLO_MAX
+			       ? refuse(c, TLS_REFUSED_other, "too many bytes")
+			       : -EAGAIN;
+	if (result == -EPROTO)
+		return refuse(c, refusal_of(error), reason ? reason : "no TLS");
+	return refuse(c, TLS_REFUSED_ended, "the client ended the connection");
+}

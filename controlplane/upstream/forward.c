@@ -174,9 +174,10 @@ char *forward_servers_text(
 		qsort(server, count, sizeof(server[0]), by_address);
 	for (unsigned i = 0; i < count; i++) {
 		const struct config_upstream_tls *tls = &servers[server[i].place].tls;
-		out += sprintf(out, "%s%s%s%s", tls->is_on ? "tls://" : "",
-			tls->is_on ? tls->name : "", tls->is_on ? "@" : "",
-			socket_address_text(&server[i].address, one));
+		const char *scheme = tls->path[0] ? "https://" : tls->is_on ? "tls://" : "";
+		out += sprintf(out, "%s%s%s%s%s", scheme, tls->is_on ? tls->name : "",
+			tls->is_on ? "@" : "", socket_address_text(&server[i].address, one),
+			tls->path);
 		out = tls->is_on ? pins_text(tls, out) : out;
 		*out++ = '\n';
 	}

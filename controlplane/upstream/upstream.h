@@ -53,6 +53,9 @@
 // connection for 250 ms, doubled with each further failure up to 4 s. A reply is a measure of the
 // round trip if its connection was there when the query was sent.
 //
+// A server over HTTPS (upstream_https.h) is one over TLS whose legs are exchanges of HTTP: all of
+// this holds for it.
+//
 // With `race` the first query goes to two servers at once, the second one as the policy chooses
 // among those that it was not sent to and that nobody has reason to avoid. Both count. Silence is
 // held against both when the first one's wait is over; when the first one fails the second one's
@@ -74,6 +77,7 @@
 #include "base/wheel.h"
 #include "querylog/trace_step.h"
 #include "querylog/upstream_book.h"
+#include "upstream_https.h"
 #include "upstream_socket.h"
 #include "upstream_streams.h"
 
@@ -232,16 +236,21 @@ struct upstream_progress {
 };
 struct upstream_progress upstream_ask_progress(const struct upstream_ask *a);
 
-enum { UPSTREAM_ADDRESS_TEXT_MAX = SOCKET_ADDRESS_TEXT_MAX + CONFIG_TLS_NAME_MAX + 16 };
+enum {
+	UPSTREAM_ADDRESS_TEXT_MAX =
+		SOCKET_ADDRESS_TEXT_MAX + CONFIG_TLS_NAME_MAX + CONFIG_HTTPS_PATH_MAX + 16
+};
 
 struct upstream_status {
 	char name[64], address[UPSTREAM_ADDRESS_TEXT_MAX]; // as configured, with the port
-	bool is_tls;
+	bool is_tls, is_https;
+	struct upstream_https_counts https;
 	uint64_t tls_handshakes, tls_resumed; // that were done; of these by a session ticket
 	unsigned tls_sessions;                // that can be resumed
 	uint64_t tls_failed[TLS_FAILURE_COUNT];
-	char tls_about[TLS_ABOUT_MAX]; // version and cipher of the latest one
-	char tls_why[TLS_WHY_MAX];     // of the latest one's failure; "": it was done
+	uint64_t tls_about_ms, tls_why_ms; // when they were written; clock_mono_ms
+	char tls_about[TLS_ABOUT_MAX];     // version and cipher of the latest one
+	char tls_why[TLS_WHY_MAX];         // of the latest one's failure; "": it was done
 	bool up;
 	bool suspect; // up, but left a query unanswered
 	bool drained;
@@ -274,9 +283,11 @@ unsigned upstreams_drain(struct upstreams *u, const char *server, bool is_draine
 struct upstream_tried {
 	bool is_sent, is_answered;
 	bool is_tls;    // of the second one: over TLS, and the first one is none
+	bool is_https;  // over HTTPS, which is over TLS too
 	uint16_t flags; // of its header
 	uint32_t bytes;
 	uint64_t took_us;
+	char why[TLS_WHY_MAX]; // there is no reply; "": none came
 };
 // Asks the server with the name or address what a check asks, by UDP and then over TCP, for up to
 // UPSTREAM_TRY_MS each. `done` comes once, perhaps before this returns; `err` is -ECANCELED when
@@ -295,6 +306,7 @@ struct upstream_totals {
 	unsigned sets, sets_down; // sets of servers; of these without one that is up
 	struct upstream_sockets_stats sockets;
 	struct upstream_streams_stats streams;
+	struct upstream_https_stats https;
 };
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out);
 void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t);

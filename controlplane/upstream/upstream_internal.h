@@ -22,11 +22,13 @@ struct upstream_lack {
 
 // Of a server over TLS.
 struct upstream_tls {
-	struct tls_peer *peer; // NULL: it cannot be asked
+	struct tls_peer *peer;        // NULL: it cannot be asked
+	struct upstream_https *https; // NULL: not over HTTPS
 	uint64_t handshakes, resumed, failed[TLS_FAILURE_COUNT];
 	unsigned backoff_ms;
 	uint64_t until_ms; // no connection is opened before; clock_mono_ms
 	uint64_t logged_ms;
+	uint64_t about_ms, why_ms; // when they were written; clock_mono_ms
 	char about[TLS_ABOUT_MAX], why[TLS_WHY_MAX];
 };
 
@@ -50,8 +52,9 @@ struct upstream {
 	unsigned under_way;  // open legs
 	uint64_t answered_us;
 	struct upstream_limit tcp_limit;
-	bool is_tls;
+	bool is_tls, is_https; // over HTTPS it is over TLS too
 	struct upstream_tls tls;
+	struct upstream_https_counts https;
 	uint64_t way_turn; // of the board (route_board.h), that `way` is of
 	enum route_way way;
 	uint64_t sent, sent_port, answered, timeouts, bad_replies, tcp_retries, send_errors,
@@ -72,6 +75,8 @@ struct upstreams {
 	struct upstream server[CONFIG_UPSTREAMS_MAX];
 	struct upstream_sockets *sockets;
 	struct upstream_streams *streams;
+	struct upstream_https *https;            // the first one of its servers
+	struct upstream_https_stats https_stats; // but open, queries and bytes
 	struct upstream_checks *checks;
 	struct upstream_try *trial;    // NULL: none
 	struct upstream_totals totals; // but `sockets` and `streams`
@@ -145,6 +150,8 @@ void upstream_tcp_free(struct upstream_ask *a); // all legs over TCP as well
 // A leg over TCP, into `*place`; what a failure leaves there upstream_tcp_end takes.
 ATTR_MUST_CHECK int upstream_tcp_begin(
 	struct upstream_ask *a, struct upstream_tcp **place, unsigned server, bool is_tls);
+// A query over HTTPS is sent on another connection, if it may be; false: it is not.
+bool upstream_tcp_again(struct upstream_leg *leg);
 void upstream_tcp_end(struct upstream_leg *leg); // one leg over TCP, which is gone then
 struct upstream_leg *upstream_tcp_leg(struct upstream_tcp *t); // NULL is fine
 // Has its connection said nothing since it was sent, for too long?
@@ -157,7 +164,7 @@ bool upstream_tcp_is_first_silence(struct upstream_leg *leg);
 
 // Servers over TLS (upstream_tls.c). A new server's peer, if it is one; from the one before it, if
 // that is the same; its end.
-void upstream_tls_open(struct upstream *s, const char *ca_file);
+void upstream_tls_open(struct upstreams *u, struct upstream *s, const char *ca_file);
 void upstream_tls_continue(struct upstream *s, struct upstream_tls *old);
 void upstream_tls_close(struct upstream *s);
 // For the connections (upstream_streams.h).
@@ -165,6 +172,12 @@ int upstream_tls_peer(struct upstreams *u, const struct upstream_leg *leg, struc
 void upstream_tls_secure(const struct upstream_stream *stream);
 void upstream_tls_insecure(
 	struct upstream_stream *stream, enum tls_failure failure, const char *why);
+// A handshake is done, or has failed: true: the first failure of an accident.
+void upstream_tls_done(struct upstream *s, bool is_resumed, const char *about);
+bool upstream_tls_failed(struct upstream *s, enum tls_failure failure, const char *why);
+bool upstream_tls_may_log(struct upstream *s); // a failure; once a minute
+// For how long the ask waits for the leg's reply before it asks another server.
+unsigned upstream_tls_wait_ms(const struct upstream_leg *leg);
 // The leg over TLS to a server of the ask's list, or NULL.
 struct upstream_leg *upstream_tls_to(const struct upstream_ask *a, unsigned server);
 // The ask's next query goes to server `i`, or goes on waiting there. 0, -errno: no further one

@@ -10,11 +10,10 @@
 #include <string.h>
 #include <weir/clock.h>
 
-enum { DNS_PORT = 53, TLS_PORT = 853 };
+enum { DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443 };
 
-static const char tls_scheme[] = "tls://";
-
-static void server_set(struct upstream *s, const struct config_upstream *c, const char *ca_file)
+static void server_set(struct upstreams *u, struct upstream *s, const struct config_upstream *c,
+	const char *ca_file)
 {
 	struct sockaddr_storage address;
 
@@ -27,11 +26,30 @@ static void server_set(struct upstream *s, const struct config_upstream *c, cons
 	s->config.name = NULL;
 	if (socket_address_to_sockaddr(&c->address, &address, &s->address_len))
 		memcpy(&s->address, &address, sizeof(s->address));
-	upstream_tls_open(s, ca_file);
+	upstream_tls_open(u, s, ca_file);
+}
+
+static const char *scheme_of(const struct upstream *s)
+{
+	return s->is_https ? "https://" : s->is_tls ? "tls://" : "";
+}
+
+// The address of "tls://NAME@ADDRESS" and "https://NAME@ADDRESS/PATH", or the text itself.
+static void address_cut(
+	const struct upstream *s, const char *text, char out[SOCKET_ADDRESS_TEXT_MAX])
+{
+	const char *scheme = scheme_of(s);
+	const char *host =
+		strncmp(text, scheme, strlen(scheme)) == 0 ? text + strlen(scheme) : text;
+	const char *at = s->is_tls ? strchr(host, '@') : NULL;
+
+	snprintf(out, SOCKET_ADDRESS_TEXT_MAX, "%s", at ? at + 1 : host);
+	out[s->is_https ? strcspn(out, "/") : strlen(out)] = '\0';
 }
 
 bool upstream_server_is(const struct upstream *s, const char *text)
 {
+	char host[SOCKET_ADDRESS_TEXT_MAX];
 	struct sockaddr_storage address;
 	struct socket_address a;
 	union upstream_peer peer;
@@ -39,11 +57,12 @@ bool upstream_server_is(const struct upstream *s, const char *text)
 
 	if (strcmp(s->name, text) == 0)
 		return true;
-	if (s->is_tls && strncmp(text, tls_scheme, strlen(tls_scheme)) == 0) {
-		const char *at = strchr(text, '@');
-		text = at ? at + 1 : text + strlen(tls_scheme);
-	}
-	if (socket_address_parse(text, s->is_tls ? TLS_PORT : DNS_PORT, &a) < 0
+	address_cut(s, text, host);
+	if (socket_address_parse(host,
+		    s->is_https ? HTTPS_PORT
+		    : s->is_tls ? TLS_PORT
+				: DNS_PORT,
+		    &a) < 0
 		|| !socket_address_to_sockaddr(&a, &address, &len))
 		return false;
 	memcpy(&peer, &address, sizeof(peer));
@@ -76,6 +95,7 @@ static void server_continue(struct upstream *s, struct upstream *old, unsigned c
 		*s = old[k];
 		s->config = fresh.config;
 		s->is_tls = fresh.is_tls;
+		s->is_https = fresh.is_https;
 		s->tls = fresh.tls;
 		memcpy(s->name, fresh.name, sizeof(s->name));
 		old[k].is_recorded = false;
@@ -123,7 +143,7 @@ void upstreams_configure(struct upstreams *u, const struct config_upstreams *con
 	memset(&u->turn, 0, sizeof(u->turn));
 	for (unsigned i = 0; i < u->count; i++) {
 		struct upstream *s = &u->server[i];
-		server_set(s, &config->server[i], config->ca_file);
+		server_set(u, s, &config->server[i], config->ca_file);
 		server_continue(s, old, old_count);
 		s->number = upstream_book_number(u->book, s->name);
 	}
@@ -174,6 +194,7 @@ void upstreams_free(struct upstreams *u)
 	upstream_sockets_free(u->sockets);
 	upstream_streams_free(u->streams);
 	servers_release(u->server, u->count);
+	upstream_https_end(u);
 	free(u);
 }
 
@@ -204,8 +225,8 @@ static void address_text(const struct upstream *s, char out[UPSTREAM_ADDRESS_TEX
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 
 	socket_address_text(&s->config.address, text);
-	snprintf(out, UPSTREAM_ADDRESS_TEXT_MAX, "%s%s%s%s", s->is_tls ? tls_scheme : "", name,
-		*name ? "@" : "", text);
+	snprintf(out, UPSTREAM_ADDRESS_TEXT_MAX, "%s%s%s%s%s", scheme_of(s), name, *name ? "@" : "",
+		text, s->config.tls.path);
 }
 
 unsigned upstreams_status(
@@ -233,7 +254,8 @@ unsigned upstreams_status(
 			.mixed_case = upstream_server_mixes_case(s, now),
 			.edns = s->no_edns.until_ms <= now,
 			.tcp_opened = s->tcp_opened,
-			.tcp_open = upstream_streams_to(u->streams, &s->address),
+			.tcp_open = upstream_streams_to(u->streams, &s->address)
+				    + upstream_https_open(s->tls.https),
 			.tcp_limit = upstream_limit_known(&s->tcp_limit, now),
 			.refused = s->refused,
 			.srtt_us = s->srtt_us,
@@ -248,6 +270,10 @@ unsigned upstreams_status(
 			.sent_port = s->sent_port,
 			.way = (uint16_t)route_board_way(&s->config.address),
 			.is_tls = s->is_tls,
+			.is_https = s->is_https,
+			.https = s->https,
+			.tls_about_ms = s->tls.about_ms,
+			.tls_why_ms = s->tls.why_ms,
 			.tls_handshakes = s->tls.handshakes,
 			.tls_resumed = s->tls.resumed,
 			.tls_sessions = s->tls.peer ? tls_peer_sessions(s->tls.peer) : 0,
@@ -259,71 +285,4 @@ unsigned upstreams_status(
 		address_text(s, out[i].address);
 	}
 	return u->count;
-}
-
-void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
-{
-	uint64_t now = clock_mono_ms();
-	unsigned up = 0;
-
-	*out = u->totals;
-	for (unsigned i = 0; i < u->count; i++)
-		up += !upstream_server_down(u, &u->server[i], now);
-	out->sets = 1;
-	out->sets_down = u->count > 0 && up == 0;
-	upstream_sockets_stats(u->sockets, &out->sockets);
-	upstream_streams_stats(u->streams, &out->streams);
-}
-
-static void streams_add(struct upstream_streams_stats *sum, const struct upstream_streams_stats *s)
-{
-	sum->open += s->open;
-	sum->high += s->high;
-	sum->queries += s->queries;
-	sum->opened += s->opened;
-	sum->reused += s->reused;
-	sum->late += s->late;
-	sum->bad += s->bad;
-	sum->stalled += s->stalled;
-	sum->broken += s->broken;
-	sum->waiting += s->waiting;
-	sum->waiting_high += s->waiting_high;
-	sum->waited += s->waited;
-	sum->closed_peer += s->closed_peer;
-	sum->closed_idle += s->closed_idle;
-	sum->evicted += s->evicted;
-	sum->full += s->full;
-	sum->bytes += s->bytes;
-	sum->since_ms = age_earlier(sum->since_ms, s->since_ms);
-}
-
-void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t)
-{
-	sum->sent += t->sent;
-	sum->replies += t->replies;
-	sum->mismatched += t->mismatched;
-	sum->tcp_again += t->tcp_again;
-	sum->sets += t->sets;
-	sum->sets_down += t->sets_down;
-	streams_add(&sum->streams, &t->streams);
-	sum->sockets.since_ms = age_earlier(sum->sockets.since_ms, t->sockets.since_ms);
-	sum->sockets.idle += t->sockets.idle;
-	sum->sockets.open += t->sockets.open;
-	sum->sockets.opened += t->sockets.opened;
-	sum->sockets.made += t->sockets.made;
-	sum->sockets.strays += t->sockets.strays;
-	sum->sockets.full += t->sockets.full;
-	sum->sockets.evicted += t->sockets.evicted;
-	sum->sockets.bytes += t->sockets.bytes;
-}
-
-void upstream_totals_end(struct upstream_totals *t)
-{
-	t->streams.open = t->streams.queries = t->streams.waiting = 0;
-	t->streams.bytes = 0;
-	t->streams.since_ms = 0;
-	t->sets = t->sets_down = 0;
-	t->sockets.since_ms = 0;
-	t->sockets.idle = t->sockets.open = 0;
-	t->sockets.bytes = 0;
 }

@@ -11,7 +11,8 @@
 struct upstream_tcp {
 	struct upstream_leg leg;
 	struct upstream_stream_place place;
-	unsigned again; // sent on another connection so often
+	unsigned again;                     // sent on another connection so often
+	struct upstream_https_query *https; // NULL: on no connection of HTTPS
 };
 
 static struct upstream_tcp *tcp_of(struct upstream_leg *leg)
@@ -33,6 +34,8 @@ static void tcp_free(struct upstream_ask *a, struct upstream_tcp **place)
 	*place = NULL;
 	upstream_leg_close(&t->leg);
 	upstream_streams_drop(a->owner->streams, &t->place);
+	if (t->https)
+		upstream_https_drop(t->https);
 	free(t);
 }
 
@@ -56,19 +59,24 @@ void upstream_tcp_end(struct upstream_leg *leg)
 
 bool upstream_tcp_is_silent(struct upstream_leg *leg)
 {
-	const struct upstream_stream *stream = tcp_of(leg)->place.stream;
-	return stream && upstream_stream_is_silent(stream, leg);
+	const struct upstream_tcp *t = tcp_of(leg);
+	const struct upstream_stream *stream = t->place.stream;
+	return t->https ? upstream_https_is_silent(t->https)
+			: stream && upstream_stream_is_silent(stream, leg);
 }
 
 bool upstream_tcp_is_asked(struct upstream_leg *leg)
 {
-	const struct upstream_stream *stream = tcp_of(leg)->place.stream;
-	return stream && stream->there;
+	const struct upstream_tcp *t = tcp_of(leg);
+	const struct upstream_stream *stream = t->place.stream;
+	return t->https ? upstream_https_is_sent(t->https) : stream && stream->there;
 }
 
 bool upstream_tcp_is_first_silence(struct upstream_leg *leg)
 {
 	struct upstream_stream *stream = tcp_of(leg)->place.stream;
+	if (tcp_of(leg)->https)
+		return upstream_https_is_first_silence(tcp_of(leg)->https);
 	if (!stream || stream->there)
 		return true;
 	bool first = !stream->is_silent;
@@ -115,8 +123,22 @@ static void tcp_sent(struct upstream_leg *leg, struct upstream_stream *stream)
 		stream->probe = upstream_limit_opened(&s->tcp_limit, stream->uses, clock_mono_ms());
 }
 
+// It waits for a connection, or leaves in the next iteration of the loop.
+static int https_ask(struct upstream_tcp *t, const struct upstream *s)
+{
+	if (!s->tls.https || s->tls.until_ms > clock_mono_ms())
+		return -EHOSTDOWN;
+	t->leg.sends = 1;
+	t->leg.last_sent_us = clock_mono_us();
+	return upstream_https_ask(s->tls.https, &t->leg, &t->https);
+}
+
 static int tcp_ask(struct upstream_tcp *t)
 {
+	const struct upstream *s = upstream_leg_server(&t->leg);
+
+	if (s && s->is_https)
+		return https_ask(t, s);
 	t->leg.sends = 0;
 	int rc = upstream_streams_ask(t->leg.ask->owner->streams, &t->place);
 	if (rc == 0 && t->place.stream)
@@ -232,6 +254,24 @@ static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 		s->send_errors++;
 	}
 	upstream_tcp_failed(leg);
+}
+
+bool upstream_tcp_again(struct upstream_leg *leg)
+{
+	struct upstream_tcp *t = tcp_of(leg);
+	struct upstream_ask *a = leg->ask;
+
+	if (!upstream_leg_server(leg) || t->again >= UPSTREAM_TCP_AGAIN
+		|| a->sends >= upstream_sends_max(a) || clock_mono_ms() >= a->deadline_ms)
+		return false;
+	t->again++;
+	a->sends++;
+	upstream_note(a, TRACE_tcp_queued, upstream_leg_index(leg), a->sends, UPSTREAM_TCP_MS);
+	if (tcp_ask(t) < 0)
+		return false;
+	a->owner->totals.tcp_again++;
+	upstream_tcp_wait(leg, UPSTREAM_TCP_MS);
+	return true;
 }
 
 const struct upstream_stream_calls upstream_tcp_calls = {

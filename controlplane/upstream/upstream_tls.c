@@ -12,14 +12,14 @@
 
 enum { BACKOFF_FIRST_MS = 250, BACKOFF_MAX_MS = 4000, LOG_MS = 60000 };
 
-void upstream_tls_open(struct upstream *s, const char *ca_file)
+void upstream_tls_open(struct upstreams *u, struct upstream *s, const char *ca_file)
 {
 	const struct config_upstream_tls *t = &s->config.tls;
 	const struct tls_target target = {
 		.name = t->name[0] ? t->name : NULL,
 		.address = s->config.address.ip,
 		.ca_file = ca_file && *ca_file ? ca_file : NULL,
-		.alpn = "dot",
+		.alpn = t->path[0] ? "h2" : "dot",
 		.pin_count = t->pin_count,
 		.pin = t->pin,
 	};
@@ -27,8 +27,12 @@ void upstream_tls_open(struct upstream *s, const char *ca_file)
 	if (!t->is_on)
 		return;
 	s->is_tls = true;
-	if (tls_peer_new(&s->tls.peer, &target, s->tls.why) == 0)
+	s->is_https = t->path[0];
+	if (tls_peer_new(&s->tls.peer, &target, s->tls.why) == 0) {
+		if (s->is_https)
+			s->tls.https = upstream_https_new(u, &s->config, s->tls.peer);
 		return;
+	}
 	log_error("upstream %s is not asked: authorities of upstreams.ca_file: %s", s->name,
 		s->tls.why);
 }
@@ -37,15 +41,20 @@ void upstream_tls_continue(struct upstream *s, struct upstream_tls *old)
 {
 	struct tls_peer *fresh = s->tls.peer;
 
-	if (!fresh || !old->peer || !tls_peer_same(fresh, old->peer))
+	if (!fresh || !old->peer || !tls_peer_same(fresh, old->peer)
+		|| !upstream_https_same(s->tls.https, old->https))
 		return;
+	upstream_https_free(s->tls.https);
 	s->tls = *old;
 	old->peer = NULL; // that is s->tls now
+	old->https = NULL;
 	tls_peer_free(fresh);
 }
 
 void upstream_tls_close(struct upstream *s)
 {
+	upstream_https_free(s->tls.https);
+	s->tls.https = NULL;
 	tls_peer_free(s->tls.peer);
 	s->tls.peer = NULL;
 }
@@ -71,18 +80,26 @@ int upstream_tls_peer(struct upstreams *u, const struct upstream_leg *leg, struc
 	return 0;
 }
 
+void upstream_tls_done(struct upstream *s, bool is_resumed, const char *about)
+{
+	s->tls.handshakes++;
+	s->tls.resumed += is_resumed;
+	s->tls.backoff_ms = 0;
+	s->tls.until_ms = 0;
+	s->tls.why[0] = 0;
+	s->tls.about_ms = s->tls.why_ms = clock_mono_ms();
+	snprintf(s->tls.about, sizeof(s->tls.about), "%s", about);
+}
+
 void upstream_tls_secure(const struct upstream_stream *stream)
 {
 	struct upstream *s = server_at(stream->pool->owner, &stream->peer);
 
+	char about[TLS_ABOUT_MAX];
+
 	if (!s || s->tls.peer != stream->tls_peer)
 		return;
-	s->tls.handshakes++;
-	s->tls.resumed += tls_conn_is_resumed(stream->tls);
-	s->tls.backoff_ms = 0;
-	s->tls.until_ms = 0;
-	s->tls.why[0] = 0;
-	tls_conn_about(stream->tls, s->tls.about);
+	upstream_tls_done(s, tls_conn_is_resumed(stream->tls), tls_conn_about(stream->tls, about));
 	for (unsigned i = 0; i < stream->held; i++)
 		if (stream->query[i].leg)
 			upstream_check_secure(stream->query[i].leg->ask);
@@ -96,26 +113,41 @@ static void backoff_begin(struct upstream_tls *t, uint64_t now_ms)
 	t->until_ms = now_ms + t->backoff_ms;
 }
 
+bool upstream_tls_may_log(struct upstream *s)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (s->tls.logged_ms && now_ms < s->tls.logged_ms + LOG_MS)
+		return false;
+	s->tls.logged_ms = now_ms;
+	return true;
+}
+
 // Connections that were opened together fail together, in one accident: during the back-off of the
 // first one the others are counted, but neither extend it nor are unanswered queries of their own.
+bool upstream_tls_failed(struct upstream *s, enum tls_failure failure, const char *why)
+{
+	uint64_t now_ms = clock_mono_ms();
+	bool missed = now_ms >= s->tls.until_ms;
+
+	s->tls.failed[failure]++;
+	s->tls.why_ms = now_ms;
+	snprintf(s->tls.why, sizeof(s->tls.why), "%s", why);
+	if (missed)
+		backoff_begin(&s->tls, now_ms);
+	if (upstream_tls_may_log(s))
+		log_warning("upstream %s: no connection over TLS (%s): %s", s->name,
+			tls_failure_names[failure], why);
+	return missed;
+}
+
 void upstream_tls_insecure(
 	struct upstream_stream *stream, enum tls_failure failure, const char *why)
 {
 	struct upstream *s = server_at(stream->pool->owner, &stream->peer);
-	uint64_t now_ms = clock_mono_ms();
 
-	if (!s || s->tls.peer != stream->tls_peer)
-		return;
-	s->tls.failed[failure]++;
-	snprintf(s->tls.why, sizeof(s->tls.why), "%s", why);
-	stream->missed = now_ms >= s->tls.until_ms;
-	if (stream->missed)
-		backoff_begin(&s->tls, now_ms);
-	if (s->tls.logged_ms && now_ms < s->tls.logged_ms + LOG_MS)
-		return;
-	s->tls.logged_ms = now_ms;
-	log_warning("upstream %s: no connection over TLS (%s): %s", s->name,
-		tls_failure_names[failure], why);
+	if (s && s->tls.peer == stream->tls_peer)
+		stream->missed = upstream_tls_failed(s, failure, why);
 }
 
 struct upstream_leg *upstream_tls_to(const struct upstream_ask *a, unsigned server)
@@ -145,11 +177,13 @@ static struct upstream_tcp **place_take(struct upstream_ask *a)
 }
 
 // For another server's sake as long as for a query by UDP; else as long as over TCP.
-static unsigned wait_for(const struct upstream_ask *a, const struct upstream_leg *leg, unsigned i)
+unsigned upstream_tls_wait_ms(const struct upstream_leg *leg)
 {
-	const struct upstream *s = &a->owner->server[i];
+	const struct upstream_ask *a = leg->ask;
+	const struct upstream *s = upstream_leg_server(leg);
+	int i = upstream_leg_index(leg);
 
-	if (!leg->measures || !upstream_pick_left(a, UPSTREAM_SENDS_EACH, (int)i, clock_mono_ms()))
+	if (!s || !leg->measures || !upstream_pick_left(a, UPSTREAM_SENDS_EACH, i, clock_mono_ms()))
 		return UPSTREAM_TCP_MS;
 	return upstream_server_wait_ms(s, a->owner->first_timeout_ms, 1);
 }
@@ -189,6 +223,6 @@ int upstream_tls_send(struct upstream_ask *a, unsigned i, uint64_t now_us, bool 
 	if (a->is_check)
 		atomic_fetch_add_explicit(&s->health->checks, 1, memory_order_relaxed);
 	if (!aside)
-		upstream_ask_wait(a, leg, wait_for(a, leg, i), now_ms);
+		upstream_ask_wait(a, leg, upstream_tls_wait_ms(leg), now_ms);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "upstream_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
@@ -14,7 +15,7 @@ struct upstream_try {
 	struct upstream_ask ask;
 	struct upstreams *owner;
 	unsigned server, transport;
-	bool is_tls;
+	bool is_tls, is_https;
 	uint64_t began_us;
 	struct upstream_tried tried[UPSTREAM_TRANSPORTS]; // by UDP, over TCP
 	upstream_tried_fn done;
@@ -26,6 +27,7 @@ static void try_end(struct upstream_try *t, int err)
 	t->owner->trial = NULL;
 	upstream_ask_stop(&t->ask);
 	t->tried[1].is_tls = t->is_tls;
+	t->tried[1].is_https = t->is_https;
 	t->done(t->arg, err, t->tried);
 	free(t);
 }
@@ -62,11 +64,26 @@ static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, s
 	return UPSTREAM_TAKEN;
 }
 
+// Why it has no reply: the failure of its connection, or of the one before it where none is opened
+// for a while.
+static void why_write(const struct upstream_try *t, char out[TLS_WHY_MAX])
+{
+	const struct upstream *s = &t->owner->server[t->server];
+
+	if (s->tls.why_ms >= t->began_us / 1000 || s->tls.until_ms > t->began_us / 1000
+		|| !s->tls.peer)
+		snprintf(out, TLS_WHY_MAX, "%s", s->tls.why);
+	if (!*out && s->https.why_ms >= t->began_us / 1000)
+		snprintf(out, TLS_WHY_MAX, "%s", s->https.why);
+}
+
 static void on_ended(struct upstream_ask *a, enum upstream_end why)
 {
 	struct upstream_try *t = (struct upstream_try *)a;
 
 	t->tried[t->transport].is_sent = why != UPSTREAM_END_NETWORK;
+	if (t->is_tls)
+		why_write(t, t->tried[t->transport].why);
 	try_next(t);
 }
 
@@ -100,6 +117,7 @@ int upstreams_try(struct upstreams *u, const char *server, upstream_tried_fn don
 	t->owner = u;
 	t->server = i;
 	t->is_tls = u->server[i].is_tls;
+	t->is_https = u->server[i].is_https;
 	t->transport = t->is_tls; // not by UDP
 	t->done = done;
 	t->arg = arg;

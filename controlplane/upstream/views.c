@@ -427,6 +427,7 @@ static void upstream_tables(const struct views *v, struct table_registry *tables
 				.evicted = t.streams.evicted,
 				.oldest_ms = table_age(t.streams.since_ms, now_ms),
 				.has = TABLE_AGES | TABLE_EVICTS});
+	upstream_https_table(&t.https, sets, tables);
 	// Part of each question over TCP, so it has no bytes of its own.
 	table_register(tables, &(struct table_info){.name = "upstream_tcp_queue",
 				       .owner = "resolver loop",

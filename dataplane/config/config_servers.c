@@ -10,9 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DNS_PORT = 53, TLS_PORT = 853, PIN_TEXT = 44, RACE_MAX = 2 };
+enum { DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443, PIN_TEXT = 44, RACE_MAX = 2 };
 
-static const char tls_scheme[] = "tls://";
+static const char tls_scheme[] = "tls://", https_scheme[] = "https://";
 
 int config_server_check(const struct config_doc *doc, const char *key, const struct config *out,
 	const struct config_upstream *servers, unsigned count, const struct socket_address *a)
@@ -48,31 +48,76 @@ static bool tls_name_take(const char *text, size_t len, char out[CONFIG_TLS_NAME
 	return true;
 }
 
-// "9.9.9.9", "tls://9.9.9.9", "tls://dns.quad9.net@9.9.9.9:853".
-static int server_address(const struct config_doc *doc, const char *key, const char *text,
-	struct socket_address *a, struct config_upstream_tls *tls)
+// What may stand in the path of a URL (RFC 3986 3.3).
+static bool path_take(const char *text, char out[CONFIG_HTTPS_PATH_MAX + 1])
 {
-	const char *scheme = strstr(text, "://");
-	tls->is_on = scheme && strncasecmp(text, tls_scheme, strlen(tls_scheme)) == 0;
-	if (scheme && !tls->is_on)
-		return config_refuse(doc, key,
-			"no such protocol: \"tls://NAME@ADDRESS\", or an address alone for UDP and "
-			"TCP");
-	const char *host = tls->is_on ? text + strlen(tls_scheme) : text;
-	const char *at = tls->is_on ? strchr(host, '@') : NULL;
+	size_t len = strlen(text);
+	if (len < 2 || len > CONFIG_HTTPS_PATH_MAX
+		|| strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				"-._~/!$&'()*+,;=:@%")
+			   < len)
+		return false;
+	memcpy(out, text, len + 1);
+	return true;
+}
+
+static bool begins(const char *text, const char *scheme)
+{
+	return strncasecmp(text, scheme, strlen(scheme)) == 0;
+}
+
+// "dns.quad9.net@9.9.9.9:853", "9.9.9.9".
+static int secure_host(const struct config_doc *doc, const char *key, const char *host,
+	uint16_t port, struct socket_address *a, struct config_upstream_tls *tls)
+{
+	const char *at = strchr(host, '@');
 	if (at && !tls_name_take(host, (size_t)(at - host), tls->name))
 		return config_refuse(doc, key,
 			"the name before \"@\" is not that of a host: "
 			"\"tls://dns.quad9.net@9.9.9.9\"");
-	if (socket_address_parse(at ? at + 1 : host, tls->is_on ? TLS_PORT : DNS_PORT, a) == 0)
+	if (socket_address_parse(at ? at + 1 : host, port, a) == 0)
 		return 0;
-	if (tls->is_on)
+	return config_refuse(doc, key,
+		"needs an IP address, with or without port: \"tls://dns.quad9.net@9.9.9.9\", "
+		"\"tls://[2620:fe::fe]:853\", \"https://dns.quad9.net@9.9.9.9/dns-query\"");
+}
+
+// "https://dns.quad9.net@9.9.9.9:443/dns-query".
+static int https_address(const struct config_doc *doc, const char *key, const char *text,
+	struct socket_address *a, struct config_upstream_tls *tls)
+{
+	char host[CONFIG_TLS_NAME_MAX + SOCKET_ADDRESS_TEXT_MAX];
+	size_t len = strcspn(text, "/");
+	if (!path_take(text + len, tls->path))
 		return config_refuse(doc, key,
-			"needs an IP address, with or without port: "
-			"\"tls://dns.quad9.net@9.9.9.9\", \"tls://[2620:fe::fe]:853\"");
+			"needs the path of the server, without a query: "
+			"\"https://dns.quad9.net@9.9.9.9/dns-query\"");
+	if (len >= sizeof(host))
+		return config_refuse(doc, key, "the name before \"@\" is not that of a host");
+	memcpy(host, text, len);
+	host[len] = '\0';
+	return secure_host(doc, key, host, HTTPS_PORT, a, tls);
+}
+
+// "9.9.9.9", "tls://9.9.9.9", "tls://dns.quad9.net@9.9.9.9:853", or an URL of HTTPS.
+static int server_address(const struct config_doc *doc, const char *key, const char *text,
+	struct socket_address *a, struct config_upstream_tls *tls)
+{
+	tls->is_on = begins(text, tls_scheme) || begins(text, https_scheme);
+	if (begins(text, tls_scheme))
+		return secure_host(doc, key, text + strlen(tls_scheme), TLS_PORT, a, tls);
+	if (tls->is_on)
+		return https_address(doc, key, text + strlen(https_scheme), a, tls);
+	if (strstr(text, "://"))
+		return config_refuse(doc, key,
+			"no such protocol: \"tls://NAME@ADDRESS\", "
+			"\"https://NAME@ADDRESS/PATH\", or an address alone for UDP and TCP");
+	if (socket_address_parse(text, DNS_PORT, a) == 0)
+		return 0;
 	return config_refuse(doc, key,
 		"is not an IP address, with or without port (\"9.9.9.9\", \"9.9.9.9:53\", "
-		"\"[2620:fe::fe]:53\"), or \"tls://NAME@ADDRESS\"");
+		"\"[2620:fe::fe]:53\"), \"tls://NAME@ADDRESS\" or "
+		"\"https://NAME@ADDRESS/PATH\"");
 }
 
 static int base64_digit(char c)
@@ -111,7 +156,9 @@ static int pins_apply(const struct config_doc *doc, const struct config_raw_serv
 	char key[CONFIG_PATH_MAX];
 	config_item_key(key, list, place, "pin");
 	if (raw->pin_count > 0 && !tls->is_on)
-		return config_refuse(doc, key, "is for servers over TLS: \"tls://NAME@ADDRESS\"");
+		return config_refuse(doc, key,
+			"is for servers over TLS: \"tls://NAME@ADDRESS\", "
+			"\"https://NAME@ADDRESS/PATH\"");
 	for (unsigned i = 0; i < raw->pin_count; i++) {
 		if (!raw->pin[i] || !pin_parse(raw->pin[i], tls->pin[tls->pin_count++]))
 			return config_refuse(doc, key,
@@ -173,7 +220,7 @@ int config_servers_strict(const struct config_doc *doc, const char *list, const 
 		if (!servers[i].tls.is_on)
 			return config_refuse(doc, config_item_key(key, list, i, "address"),
 				"would be asked in clear text, but `upstreams.strict` is true: "
-				"\"tls://NAME@ADDRESS\"");
+				"\"tls://NAME@ADDRESS\" or \"https://NAME@ADDRESS/PATH\"");
 	return 0;
 }
 

@@ -103,14 +103,16 @@ enum {
 	CONFIG_TLS_NAME_MAX = 253,
 	CONFIG_PINS_MAX = 4,
 	CONFIG_PIN_LEN = 32,
+	CONFIG_HTTPS_PATH_MAX = 120,
 	CONFIG_CA_FILE_MAX = 200
 };
 
-// How a server is asked over TLS (controlplane/tls/tls.h).
+// How a server is asked over TLS, or over HTTPS (controlplane/tls/tls.h).
 struct config_upstream_tls {
 	bool is_on;
 	char name[CONFIG_TLS_NAME_MAX
 		  + 1]; // that the certificate is for, lower case; "": the address
+	char path[CONFIG_HTTPS_PATH_MAX + 1]; // "/dns-query": over HTTPS; "": over TLS alone
 	unsigned pin_count;
 	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN]; // SHA-256 of public keys
 };

@@ -66,6 +66,26 @@ same "is not validated" 192.0.2.9 "$(short www.badsig.alpha A)"
 check "nor secure" has_no_ad +adflag www.badsig.alpha A
 check "others are" is_bogus www.expired.alpha A
 
+# L1 keeps what was proven, for boxes that validate alike: this one, after a restart with an empty L0.
+redis-server --port 6401 --bind 127.0.0.1 --save '' --appendonly no --dir $tmp >$tmp/redis.log &
+redis=$!
+l1_up() { [ "$(weirctl --json stats --interval 0 | jq -r .controlplane.redis.state)" = up ]; }
+l1_has() { redis-cli -p 6401 --scan --pattern "weir:$1:*" | grep -q .; }
+with_redis() {
+	settings 'validate: true'
+	printf 'redis:\n  mode: standalone\n  addresses: ["127.0.0.1:6401"]\n  timeout_ms: 5000\n  lookup_timeout_ms: 1000\n' >>$config
+	taken_over weirctl config reload
+}
+check "Redis" with_redis
+check "is up" eventually l1_up
+check "a proven answer" has_ad +adflag www.nsec3.alpha A
+check "in L1" eventually l1_has www.nsec3.alpha
+check "another L0" eval "$lab stop controlplane && rm '$(region 'l0.*')' && $lab start controlplane"
+check "Redis again" eventually l1_up
+check "proven still" eventually has_ad +adflag www.nsec3.alpha A
+check "from L1" test "$(weirctl --json stats --interval 0 | jq .controlplane.l1.answers)" -ge 1
+same "without the validator" 0 "$(validation secure)"
+
 # The zone breaks while an answer of it is cached: no stale record takes the place of the bogus one.
 sed -i 's/^\(www\.good\.alpha\.\)\([[:space:]]*\)300\(.*192\.0\.2\.1\)$/\1\21\3/' $zones/good.alpha.signed
 nsd_stop
@@ -85,6 +105,6 @@ sed -i "s|anchors: .*, v|anchors: /nonexistent, v|; s/validate: false/validate: 
 why=$(weirctl config check 2>&1)
 same "no anchors: refused" 1 $?
 check "said" grep -q 'dnssec.anchors.*cannot be read' <<<"$why"
-kill $unbound
+kill $unbound $redis
 nsd_stop
 finish

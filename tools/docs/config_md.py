@@ -151,16 +151,17 @@ LISTS = {
     "blocking_update": [
         ("bootstrap", "IP address, with or without port", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
          "Name servers that resolve the host names of URLs, in clear text; port 53 by default. Not an address of this "
-         "service. The default leaves out servers over TLS."),
+         "service. The default leaves out servers over TLS and HTTPS."),
     ],
     "upstreams": [
         ("servers", "`address`, `name`, `weight`, `pin`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "`address`: `9.9.9.9`, `127.0.0.1:5301`, `[2620:fe::fe]:53`; port 53 by default. Over TLS: "
          "`tls://dns.quad9.net@9.9.9.9`, or `tls://9.9.9.9` where the certificate is for the address; port 853 by default "
-         "([upstreams.md](../how-to/upstreams.md#over-tls)). `name`: for statistics; by "
+         "([upstreams.md](../how-to/upstreams.md#over-tls)). Over HTTPS: `https://dns.quad9.net@9.9.9.9/dns-query`, or with an "
+         "address alone; port 443 by default ([upstreams.md](../how-to/upstreams.md#over-https)). `name`: for statistics; by "
          "default the address. Not an address of this service. `weight`: 1 to 100, by default 1; a policy other than "
          "`failover` gives the server that many times the share. `pin`: list of SHA-256 of public keys (SPKI) in base64, "
-         "one of which the server's certificate must have; at most {CONFIG_PINS_MAX}, over TLS alone."),
+         "one of which the server's certificate must have; at most {CONFIG_PINS_MAX}, over TLS and HTTPS alone."),
         ("source", "IP address", "the kernel's choice", "CONFIG_SOURCES_MAX", "live",
          "Source addresses of queries through the port, one of each version at most: addresses of this machine. Without one weir "
          "takes the address that the kernel chooses for the first server of that version."),
@@ -235,7 +236,7 @@ LISTS = {
         ("name", "domain name", "none: required", None, "live",
          "Name of the zone; all names below belong to it. At most {CONFIG_FORWARD_ZONES_MAX} zones, those of groups included. It overrides a "
          "special-use name at or above it."),
-        ("servers", "IP address, with or without port, or `tls://NAME@ADDRESS`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
+        ("servers", "IP address, with or without port, `tls://NAME@ADDRESS` or `https://NAME@ADDRESS/PATH`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "Servers of the zone, used like `upstreams.servers`. weir asks no other server when they fail. At most "
          "{CONFIG_FORWARD_SETS_MAX} different lists; one with another `policy` or `race` counts as another."),
         ("policy", "as `upstreams.policy`", "`upstreams.policy`", None, "live", "Which of the zone's servers weir asks first."),

@@ -36,9 +36,10 @@ enum {
 	SOCKETS_IDLE = 2048,   // of a server
 	LEGS = 4,              // of a question: one socket each
 	OF_SOCKET = 256,
-	OF_SERVERS = 80 << 10,         // a set of them
-	FRONTEND_ANSWERS = 2 * MIB,    // ring of each resolver to each, of one alone twice
-	FRONTEND_MISSES = MIB,         // of each to each resolver
+	OF_SERVERS = 80 << 10,      // a set of them
+	FRONTEND_ANSWERS = 2 * MIB, // ring of each resolver to each, of one alone twice
+	FRONTEND_MISSES = MIB,      // of each to each resolver
+	OF_HTTPS = 7 * MIB,         // of a server and resolver: 200 queries in flight, connections
 	OF_UPSTREAM_PORTS = 520 << 10, // of a resolver: a pointer for each local port
 	LOG_BATCHES = 64,
 	OF_LOG_BATCH = 640 << 10,
@@ -89,6 +90,25 @@ static uint64_t upstreams_of(const struct config *c)
 								       * SOCKETS_IDLE * OF_SOCKET
 						   : 0;
 	return sum;
+}
+
+static unsigned https_count(const struct config_upstream *server, unsigned count)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < count; i++)
+		n += server[i].tls.path[0] != '\0';
+	return n;
+}
+
+// Servers over HTTPS, in each set of their own.
+static unsigned https_of(const struct config *c)
+{
+	unsigned n = https_count(c->upstreams.server, c->upstreams.count);
+	for (unsigned i = 0; i < c->forward_count; i++)
+		n += https_count(c->forwards[i].servers, c->forwards[i].server_count);
+	for (unsigned i = 0; i < c->group_count; i++)
+		n += https_count(c->groups[i].upstreams, c->groups[i].upstream_count);
+	return n;
 }
 
 // Packet pools and drivers. From huge pages DPDK takes all at once; else what is reserved and never
@@ -169,6 +189,8 @@ static void charge_questions(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_CONTROLPLANE, "upstream sockets", "upstreams, limits.inflight",
 		config_resolvers(c, NULL) * upstreams_of(c),
 		"upstream_sockets upstream_tcp upstream_tcp_queue forward_sets");
+	charge(p, MEM_PLAN_CONTROLPLANE, "upstream queries over HTTPS", "upstreams",
+		config_resolvers(c, NULL) * (uint64_t)https_of(c) * OF_HTTPS, "upstream_https");
 	charge(p, MEM_PLAN_CONTROLPLANE, "more resolvers", "controlplane.resolvers",
 		(uint64_t)(config_resolvers(c, NULL) - 1) * OF_RESOLVER, "");
 	charge(p, MEM_PLAN_CONTROLPLANE, "more frontends", "controlplane.frontends",

@@ -135,7 +135,7 @@ static void clear_text_note(const struct json_node *list)
 	size_t tls = 0, tls_up = 0, clear_up = 0;
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *row = json_at(list, i);
-		bool is_tls = strncmp(json_text(row, "address"), "tls://", 6) == 0;
+		bool is_tls = strstr(json_text(row, "address"), "://") != NULL;
 		bool is_up = json_flag(row, "up");
 		tls += is_tls;
 		tls_up += is_tls && is_up;

@@ -37,6 +37,23 @@ static void checks_cell(struct table *t, const struct json_node *n, const char *
 		(unsigned long long)json_count(n, key));
 }
 
+// The same of a server over HTTPS.
+static void https_print(const struct json_node *row)
+{
+	const struct json_node *https = json_get(row, "https");
+	if (!https)
+		return;
+	say(row, "{name}: ");
+	say(https, json_count(https, "version") ? "HTTP/{version:n}; " : "HTTPS: ");
+	if (*json_text(https, "error"))
+		say(https, "the latest reply: {error}; ");
+	say(https, "{replies:n} replies; failed: {failed_status:n} by status");
+	if (json_count(https, "status"))
+		say(https, " (the latest {status})");
+	say(https, ", {failed_type:n} by type, {failed_body:n} by size, {failed_connection:n} "
+		   "connections\n");
+}
+
 // What is not in the table of a server over TLS.
 static void tls_print(const struct json_node *rows)
 {
@@ -49,6 +66,7 @@ static void tls_print(const struct json_node *rows)
 		say(tls, "{handshakes:n} handshakes, {resumed:n} resumed; failed: "
 			 "{failed_handshake:n} handshakes, {failed_certificate:n} certificates, "
 			 "{failed_name:n} names, {failed_pin:n} pins\n");
+		https_print(row);
 	}
 }
 
@@ -103,6 +121,8 @@ static void tried_print(const char *transport, const struct json_node *n)
 		say(n, "{rcode}, {bytes:n} bytes");
 	else
 		printf(json_flag(n, "sent") ? "no reply" : "not sent");
+	if (!json_flag(n, "answered") && *json_text(n, "why"))
+		say(n, ": {why}");
 	if (json_flag(n, "truncated"))
 		printf(", truncated");
 	if (json_flag(n, "answered"))
@@ -112,9 +132,9 @@ static void tried_print(const char *transport, const struct json_node *n)
 
 static void test_print(const struct json_node *root)
 {
-	const struct json_node *tls = json_get(root, "tls");
-	if (tls) {
-		tried_print("TLS", tls);
+	const struct json_node *tls = json_get(root, "tls"), *https = json_get(root, "https");
+	if (tls || https) {
+		tried_print(tls ? "TLS" : "HTTPS", tls ? tls : https);
 		return;
 	}
 	tried_print("UDP", json_get(root, "udp"));
@@ -132,7 +152,8 @@ int cmd_upstream_test(struct ctl *c)
 	const struct json_node *root = json_doc_root(doc);
 	bool answers = json_flag(json_get(root, "udp"), "answered")
 		       || json_flag(json_get(root, "tcp"), "answered")
-		       || json_flag(json_get(root, "tls"), "answered");
+		       || json_flag(json_get(root, "tls"), "answered")
+		       || json_flag(json_get(root, "https"), "answered");
 	int rc = show_doc(c, doc, test_print);
 	return rc == CTL_OK && !answers ? CTL_FAILED : rc;
 }

@@ -13,16 +13,17 @@
 
 enum { START_MS = 30000, LINE_MAX_BYTES = 8192 };
 
-static void run(const char *folder, int input, int output)
+static void run(const char *name, const char *folder, int input, int output)
 {
-	static const char script[] = WEIR_SOURCE_ROOT "/tests/unit/https_server.py";
+	char script[256];
+	snprintf(script, sizeof(script), WEIR_SOURCE_ROOT "/tests/unit/%s", name);
 	if (dup2(input, 0) < 0 || dup2(output, 1) < 0)
 		_exit(126);
 	execl("/usr/bin/python3", "/usr/bin/python3", script, folder, (char *)NULL);
 	_exit(127);
 }
 
-void fake_https_start(struct fake_https *f)
+static void server_start(struct fake_https *f, const char *script)
 {
 	int in[2], out[2];
 	char line[16] = "";
@@ -35,7 +36,7 @@ void fake_https_start(struct fake_https *f)
 	f->pid = fork();
 	assert_true(f->pid >= 0);
 	if (f->pid == 0)
-		run(f->folder, in[0], out[1]);
+		run(script, f->folder, in[0], out[1]);
 	close(in[0]);
 	close(out[1]);
 	f->input = in[1];
@@ -49,6 +50,16 @@ void fake_https_start(struct fake_https *f)
 	close(out[0]);
 	f->port = (uint16_t)strtoul(line, NULL, 10);
 	assert_true(f->port > 0);
+}
+
+void fake_https_start(struct fake_https *f)
+{
+	server_start(f, "https_server.py");
+}
+
+void fake_doh_start(struct fake_https *f)
+{
+	server_start(f, "doh_server.py");
 }
 
 void fake_https_stop(struct fake_https *f)

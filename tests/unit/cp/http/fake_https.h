@@ -16,6 +16,7 @@ struct fake_https {
 };
 
 void fake_https_start(struct fake_https *f);
+void fake_doh_start(struct fake_https *f); // of DNS over HTTPS, by HTTP/2 (doh_server.py)
 void fake_https_stop(struct fake_https *f);
 // How many requests it had whose line ("METHOD PATH CLIENT'S-PORT BODY") has `text`.
 unsigned fake_https_count(const struct fake_https *f, const char *text);

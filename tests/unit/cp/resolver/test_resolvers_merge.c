@@ -3,6 +3,7 @@
 #include "controlplane/resolver/resolvers_merge.h"
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct resolver_status sum, one;
@@ -73,6 +74,45 @@ static void what_is_there_once_is_counted_once(void **)
 	assert_int_equal(sum.flush.kept_out, 7);
 	assert_int_equal(sum.upstream_sets, 3);
 	assert_int_equal(sum.answer_policy.walks, 1);
+}
+
+static struct upstream_status handshake(uint64_t done_ms, uint64_t failed_ms, const char *why)
+{
+	struct upstream_status s = {
+		.tls_about_ms = done_ms, .tls_why_ms = failed_ms > done_ms ? failed_ms : done_ms};
+	snprintf(s.tls_about, sizeof(s.tls_about), "TLS of %u", (unsigned)done_ms);
+	snprintf(s.tls_why, sizeof(s.tls_why), "%s", failed_ms > done_ms ? why : "");
+	return s;
+}
+
+// One resolver had its failure before another one's good handshake, or after it.
+static void the_latest_handshake_is_shown(void **)
+{
+	struct upstream_status a = handshake(0, 100, "old"), b = handshake(200, 0, "");
+	resolvers_merge_upstream(&a, &b);
+	assert_string_equal(a.tls_why, "");
+	assert_string_equal(a.tls_about, "TLS of 200");
+	b = handshake(150, 300, "new");
+	resolvers_merge_upstream(&a, &b);
+	assert_string_equal(a.tls_why, "new");
+	assert_string_equal(a.tls_about, "TLS of 200");
+}
+
+static void the_latest_exchange_is_shown(void **)
+{
+	struct upstream_status a = {.https = {.why_ms = 5,
+					    .status_ms = 5,
+					    .status = 500,
+					    .why = "x"}},
+			       b = {.https = {.why_ms = 9, .version = 2, .replies = 3}};
+	a.https.failed[UPSTREAM_HTTPS_status] = 1;
+	b.https.failed[UPSTREAM_HTTPS_status] = 2;
+	resolvers_merge_upstream(&a, &b);
+	assert_string_equal(a.https.why, "");
+	assert_int_equal(a.https.version, 2);
+	assert_int_equal(a.https.status, 500);
+	assert_int_equal(a.https.replies, 3);
+	assert_int_equal(a.https.failed[UPSTREAM_HTTPS_status], 3);
 }
 
 static void a_server_is_the_same_for_all(void **)
@@ -168,6 +208,8 @@ int main(void)
 		cmocka_unit_test_setup(counters_add_and_the_worst_is_shown, setup),
 		cmocka_unit_test_setup(what_is_there_once_is_counted_once, setup),
 		cmocka_unit_test_setup(a_server_is_the_same_for_all, setup),
+		cmocka_unit_test(the_latest_handshake_is_shown),
+		cmocka_unit_test(the_latest_exchange_is_shown),
 		cmocka_unit_test_setup(tables_of_one_name_are_one, setup),
 		cmocka_unit_test(minutes_of_refresh_ahead_add),
 		cmocka_unit_test(the_oldest_questions_of_all_are_listed),

@@ -90,6 +90,7 @@ static void test_over_tls(void **)
 	assert_true(s[1].tls.is_on);
 	assert_string_equal(s[1].tls.name, "");
 	assert_int_equal(s[1].address.port, 8853);
+	assert_string_equal(s[1].tls.path, "");
 	assert_false(s[2].tls.is_on);
 	assert_int_equal(s[2].address.port, 53);
 	assert_string_equal(c->groups[0].upstreams[0].tls.name, "kids.example");
@@ -97,6 +98,28 @@ static void test_over_tls(void **)
 	assert_string_equal(c->groups[0].forwards[0].servers[0].tls.name, "ns.example");
 	assert_false(c->upstreams.strict);
 	assert_string_equal(c->upstreams.ca_file, "");
+	config_free(c);
+}
+
+static void test_over_https(void **)
+{
+	struct config *c = config_text_load(BEFORE
+		"  strict: true\n"
+		"  servers: [{address: https://DNS.Quad9.net@9.9.9.9/dns-query, pin: [\"" PIN
+		"\"]},"
+		" {address: 'HTTPS://[2620:fe::fe]:8443/a/b'}]\n"
+		"forward_zones: [{name: a.example, servers: [https://x.example@192.0.2.1/q]},"
+		" {name: b.example, servers: [https://x.example@192.0.2.1/other]}]\n");
+	const struct config_upstream *s = c->upstreams.server;
+	assert_true(s[0].tls.is_on);
+	assert_string_equal(s[0].tls.name, "dns.quad9.net");
+	assert_string_equal(s[0].tls.path, "/dns-query");
+	assert_int_equal(s[0].address.port, 443);
+	assert_int_equal(s[0].tls.pin_count, 1);
+	assert_string_equal(s[1].tls.name, "");
+	assert_string_equal(s[1].tls.path, "/a/b");
+	assert_int_equal(s[1].address.port, 8443);
+	assert_string_equal(c->forwards[1].servers[0].tls.path, "/other");
 	config_free(c);
 }
 
@@ -150,11 +173,17 @@ static void test_refused(void **)
 		{"  servers: [{address: 9.9.9.9}]\n"
 		 "groups: [{name: kids, clients: [192.0.2.7], upstream_race: 2}]\n",
 			"upstream_race: does nothing in a group without `upstreams`"},
-		{"  servers: [{address: 'https://dns.example/'}]\n", "no such protocol"},
+		{"  servers: [{address: 'quic://dns.example/'}]\n", "no such protocol"},
+		{"  servers: [{address: 'https://dns.example@9.9.9.9'}]\n", "needs the path"},
+		{"  servers: [{address: 'https://dns.example@9.9.9.9/'}]\n", "needs the path"},
+		{"  servers: [{address: 'https://dns.example@9.9.9.9/dns-query{?dns}'}]\n",
+			"needs the path"},
+		{"  servers: [{address: 'https://dns.example/dns-query'}]\n",
+			"needs an IP address"},
 		{"  servers: [{address: tls://dns.example}]\n", "needs an IP address"},
 		{"  servers: [{address: tls://a_b!@9.9.9.9}]\n", "not that of a host"},
 		{"  servers: [{address: tls://@9.9.9.9}]\n", "not that of a host"},
-		{"  servers: [{address: dns.example@9.9.9.9}]\n", "or \"tls://NAME@ADDRESS\""},
+		{"  servers: [{address: dns.example@9.9.9.9}]\n", "\"tls://NAME@ADDRESS\" or"},
 		{"  servers: [{address: 9.9.9.9, pin: [\"" PIN "\"]}]\n",
 			"is for servers over TLS"},
 		{"  servers: [{address: tls://9.9.9.9, pin: [AAEC]}]\n", "SHA-256 of a public key"},
@@ -184,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_own_policies),
 		cmocka_unit_test(test_over_tls),
+		cmocka_unit_test(test_over_https),
 		cmocka_unit_test(test_strict),
 		cmocka_unit_test(test_refused),
 	};

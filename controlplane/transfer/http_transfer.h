@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One HTTP exchange at a time with a server, GET or POST: the only includer of libcurl in the
-// control plane. list_fetch.h and http_post.h decide what to transfer.
+// One HTTP exchange at a time with a server, GET or POST: its source is the only includer of
+// libcurl in the control plane, and has http_multi.h too. list_fetch.h and http_post.h decide what
+// to transfer.
 //
 // http and https only; no proxy, no cookies, no .netrc, no redirect is followed. TLS certificates
 // are always verified, against the system's authorities or those of a file. A name in the URL must
@@ -27,6 +28,8 @@ struct http_transfer;
 ATTR_MUST_CHECK int http_transfer_open(struct http_transfer **out); // -ENOMEM
 void http_transfer_close(struct http_transfer *t);                  // NULL is fine
 
+struct http_transfer_result;
+
 // Each may be NULL; those that return false end the transfer.
 struct http_transfer_hooks {
 	void (*on_header)(void *arg, const char *line, size_t len);
@@ -34,12 +37,17 @@ struct http_transfer_hooks {
 	bool (*on_body)(void *arg, unsigned status, const char *bytes, size_t len);
 	bool (*on_wait)(void *arg, uint64_t received);
 	bool (*on_address)(void *arg, const struct ip_address *a); // before it is connected to
+	// Of an exchange of a multi: it is about to be sent, perhaps once more, on a connection
+	// that is there; and its end, once, as http_transfer would say it.
+	bool (*on_sent)(void *arg, uint16_t local_port);
+	void (*on_end)(void *arg, int err, const struct http_transfer_result *result);
 };
 
 struct http_transfer_request {
 	const char *url;
-	const char *addresses;                         // of http_host.h; NULL: no name in the URL
-	const char *ca_file;                           // PEM: these alone; NULL: the system's
+	const char *addresses; // of http_host.h; NULL: no name in the URL
+	const char *ca_file;   // PEM: these alone; NULL: the system's
+	struct tls_peer *peer; // of an exchange of a multi: whom the server must be
 	const char *header[HTTP_TRANSFER_HEADERS_MAX]; // "Name: value"; NULL behind the last
 	const void *body;                              // NULL: GET
 	size_t len;
@@ -55,7 +63,8 @@ struct http_transfer_request {
 };
 
 struct http_transfer_result {
-	unsigned status; // 0: there was no reply
+	unsigned status;  // 0: there was no reply
+	unsigned version; // of HTTP: 1, 2; 0: there was no reply
 	uint64_t received;
 	uint64_t sent;          // bytes of the body that were handed to a connection
 	uint64_t retry_after_s; // that the reply asks for (RFC 9110 10.2.3), rounded up; 0: none
@@ -69,7 +78,7 @@ struct http_transfer_result {
 ATTR_MUST_CHECK int http_transfer(struct http_transfer *t, const struct http_transfer_request *r,
 	struct http_transfer_result *out);
 
-// Of all handles of the process. Any thread.
+// Of all handles of the process but those of multis. Any thread.
 struct http_transfer_counts {
 	uint64_t handles, bytes; // of their own: libcurl has its memory
 	uint64_t sockets;        // connections, those that are being made and kept ones

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "http_transfer.h"
-
+#include "http_internal.h"
 #include "tls/tls.h"
 
 #include <curl/curl.h>
@@ -16,16 +15,9 @@
 #include <weir/text.h>
 
 enum { LOW_SPEED_BYTES = 1024, IDLE_S = 118 };
+static_assert(sizeof(((struct http_transfer *)0)->error) == CURL_ERROR_SIZE);
 
-struct http_transfer {
-	CURL *curl;
-	const struct http_transfer_request *request;
-	uint64_t sent;
-	const char *ca_file, *ca_path; // of the system
-	char error[CURL_ERROR_SIZE];
-};
-
-static _Atomic uint64_t handles, sockets; // of all threads
+static _Atomic uint64_t handles, sockets; // of all threads, but of no multi
 
 void http_transfer_counts(struct http_transfer_counts *out)
 {
@@ -34,7 +26,7 @@ void http_transfer_counts(struct http_transfer_counts *out)
 	out->sockets = sockets;
 }
 
-static unsigned status_of(CURL *curl)
+unsigned http_status_of(void *curl)
 {
 	long status = 0;
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -46,7 +38,7 @@ static size_t on_body(char *bytes, size_t, size_t len, void *arg)
 {
 	struct http_transfer *t = arg;
 	const struct http_transfer_request *r = t->request;
-	if (!r->hooks.on_body || r->hooks.on_body(r->arg, status_of(t->curl), bytes, len))
+	if (!r->hooks.on_body || r->hooks.on_body(r->arg, http_status_of(t->curl), bytes, len))
 		return len;
 	return len ? 0 : 1;
 }
@@ -94,20 +86,24 @@ static bool address_of(const struct sockaddr *sa, struct ip_address *out)
 // libcurl connects the socket to the address that it shows here.
 static curl_socket_t on_socket(void *arg, curlsocktype, struct curl_sockaddr *to)
 {
-	const struct http_transfer_request *r = ((struct http_transfer *)arg)->request;
+	struct http_transfer *t = arg;
+	const struct http_transfer_request *r = t->request;
 	struct ip_address a;
 	if (!address_of(&to->addr, &a))
 		return CURL_SOCKET_BAD;
 	if (r->hooks.on_address && !r->hooks.on_address(r->arg, &a))
 		return CURL_SOCKET_BAD;
 	int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
-	sockets += fd >= 0;
+	if (fd >= 0)
+		++*(t->sockets ? t->sockets : &sockets);
 	return fd;
 }
 
-static int on_close(void *, curl_socket_t fd)
+// A connection of a multi outlives the handle that has made it.
+static int on_close(void *arg, curl_socket_t fd)
 {
-	sockets--;
+	_Atomic uint64_t *count = arg;
+	--*(count ? count : &sockets);
 	return close(fd);
 }
 
@@ -149,13 +145,19 @@ static bool options_lasting(struct http_transfer *t)
 	       && curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, on_close) == CURLE_OK;
 }
 
-int http_transfer_open(struct http_transfer **out)
+void http_start(void)
 {
 	pthread_once(&curl_once, curl_start);
+}
+
+int http_handle_open(struct http_transfer **out, struct http_multi *m)
+{
+	http_start();
 	struct http_transfer *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	handles++;
+	t->multi = m;
+	handles += !m;
 	const curl_version_info_data *built = curl_version_info(CURLVERSION_NOW);
 	t->ca_file = built->cainfo;
 	t->ca_path = built->capath;
@@ -168,18 +170,25 @@ int http_transfer_open(struct http_transfer **out)
 	return 0;
 }
 
+int http_transfer_open(struct http_transfer **out)
+{
+	return http_handle_open(out, NULL);
+}
+
 void http_transfer_close(struct http_transfer *t)
 {
 	if (!t)
 		return;
+	http_multi_give_up(t);
 	curl_easy_cleanup(t->curl);
-	handles--;
+	handles -= !t->multi;
 	free(t);
 }
 
-static bool options_of(CURL *c, const struct http_transfer_request *r, struct curl_slist *headers,
-	struct curl_slist *addresses)
+static bool options_of(const struct http_transfer *t)
 {
+	const struct http_transfer_request *r = t->request;
+	CURL *c = t->curl;
 	const char *packed = r->takes_packed ? "" : NULL;
 	CURLcode method = r->body ? curl_easy_setopt(c, CURLOPT_POST, 1L)
 				  : curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
@@ -187,8 +196,8 @@ static bool options_of(CURL *c, const struct http_transfer_request *r, struct cu
 	return method == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, len) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_URL, r->url) == CURLE_OK
-	       && curl_easy_setopt(c, CURLOPT_RESOLVE, addresses) == CURLE_OK
-	       && curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_RESOLVE, t->addresses) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, packed) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)r->max_bytes)
 			  == CURLE_OK
@@ -224,119 +233,39 @@ static bool headers_make(const struct http_transfer_request *r, struct curl_slis
 	return made;
 }
 
-static int error_of(CURLcode code)
+void http_request_drop(struct http_transfer *t)
 {
-	switch (code) {
-	case CURLE_OK:
-		return 0;
-	case CURLE_OPERATION_TIMEDOUT:
-		return -ETIMEDOUT;
-	case CURLE_ABORTED_BY_CALLBACK:
-	case CURLE_WRITE_ERROR:
-		return -ECANCELED;
-	case CURLE_FILESIZE_EXCEEDED:
-		return -EFBIG;
-	case CURLE_OUT_OF_MEMORY:
-		return -ENOMEM;
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_ISSUER_ERROR:
-		return -EKEYREJECTED;
-	default:
-		return -EIO;
-	}
+	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, NULL);
+	curl_easy_setopt(t->curl, CURLOPT_RESOLVE, NULL);
+	curl_slist_free_all(t->headers);
+	curl_slist_free_all(t->addresses);
+	t->headers = t->addresses = NULL;
+	t->request = NULL;
 }
 
-// libcurl leaves out the fraction that some servers send.
-static uint64_t retry_after_s(CURL *curl)
+bool http_request_take(struct http_transfer *t, const struct http_transfer_request *r)
 {
-	curl_off_t after_s = 0;
-	if (curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &after_s) != CURLE_OK || after_s <= 0)
-		return 0;
-	return (uint64_t)after_s + 1;
-}
-
-// What happened, in words for an operator; NULL: libcurl's own say as much.
-static const char *phrase_of(CURLcode code)
-{
-	switch (code) {
-	case CURLE_COULDNT_RESOLVE_HOST:
-		return "the name has no address";
-	case CURLE_COULDNT_CONNECT:
-		return "cannot connect";
-	case CURLE_OPERATION_TIMEDOUT:
-		return "no answer in time";
-	case CURLE_SEND_ERROR:
-	case CURLE_SEND_FAIL_REWIND:
-		return "the server closed the connection before it had the whole request";
-	case CURLE_GOT_NOTHING:
-		return "the server closed the connection without a reply";
-	case CURLE_RECV_ERROR:
-	case CURLE_PARTIAL_FILE:
-		return "the connection broke before the whole reply came";
-	case CURLE_SSL_CONNECT_ERROR:
-		return "the TLS handshake failed";
-	case CURLE_UNSUPPORTED_PROTOCOL:
-	case CURLE_WEIRD_SERVER_REPLY:
-		return "what answers does not speak HTTP";
-	default:
-		return NULL;
-	}
-}
-
-// Of a certificate libcurl's own words say more, among them what the server put in it; elsewhere
-// they may have a part of the URL.
-static void why_write(const struct http_transfer *t, CURLcode code, char *out, size_t cap)
-{
-	char text[CURL_ERROR_SIZE + 64];
-	long err = 0;
-	const char *phrase = phrase_of(code);
-	if (code == CURLE_OK)
-		text[0] = '\0';
-	else if (error_of(code) == -EKEYREJECTED && t->error[0])
-		snprintf(text, sizeof(text), "%s", t->error);
-	else if (code == CURLE_COULDNT_CONNECT
-		 && curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &err) == CURLE_OK && err > 0)
-		snprintf(text, sizeof(text), "%s: %s", phrase, strerror((int)err));
-	else
-		snprintf(text, sizeof(text), "%s", phrase ? phrase : curl_easy_strerror(code));
-	text_escape(text, out, cap);
-}
-
-static int perform(struct http_transfer *t, struct http_transfer_result *out)
-{
+	t->request = r;
+	t->sent = 0;
 	t->error[0] = '\0';
-	CURLcode code = curl_easy_perform(t->curl);
-	curl_off_t received = 0;
-	char *redirect = NULL;
-	out->status = status_of(t->curl);
-	out->sent = t->sent;
-	if (curl_easy_getinfo(t->curl, CURLINFO_SIZE_DOWNLOAD_T, &received) == CURLE_OK)
-		out->received = (uint64_t)received;
-	if (curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &redirect) == CURLE_OK)
-		out->redirect = redirect;
-	out->retry_after_s = retry_after_s(t->curl);
-	why_write(t, code, out->why, sizeof(out->why));
-	return error_of(code);
+	if (headers_make(r, &t->headers) && (!r->addresses || list_add(&t->addresses, r->addresses))
+		&& options_of(t)
+		&& (t->multi ? http_multi_options(t) : authorities_set(t, r->ca_file)))
+		return true;
+	http_request_drop(t);
+	return false;
 }
 
 int http_transfer(struct http_transfer *t, const struct http_transfer_request *r,
 	struct http_transfer_result *out)
 {
-	struct curl_slist *headers = NULL, *addresses = NULL;
-	int err = -ENOMEM;
 	*out = (struct http_transfer_result){.why = "no memory"};
-	t->request = r;
-	t->sent = 0;
-	if (headers_make(r, &headers) && (!r->addresses || list_add(&addresses, r->addresses))
-		&& options_of(t->curl, r, headers, addresses) && authorities_set(t, r->ca_file))
-		err = perform(t, out);
-	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, NULL);
-	curl_easy_setopt(t->curl, CURLOPT_RESOLVE, NULL);
-	curl_slist_free_all(headers);
-	curl_slist_free_all(addresses);
-	t->request = NULL;
-	return err;
+	if (!http_request_take(t, r))
+		return -ENOMEM;
+	CURLcode code = curl_easy_perform(t->curl);
+	http_result_write(t, code, out);
+	http_request_drop(t);
+	return http_error_of(code);
 }
 
 static bool part_get(CURLU *u, CURLUPart part, unsigned flags, char *out, size_t cap)

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A scripted DNS-over-HTTPS server on 127.0.0.1 for tests: doh_server.py FOLDER [PORT].
+
+Makes two authorities (FOLDER/ca.pem, FOLDER/other.pem) and a certificate of the first one for dns.example and 127.0.0.1, unless
+FOLDER/server.pem is there, prints its port, and writes a line for each request into FOLDER/requests: connection, path, headers,
+body. What it answers is in the path. Speaks HTTP/2 alone. Ends with its standard input.
+"""
+
+import json
+import os
+import pathlib
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+import h2.config
+import h2.connection
+import h2.events
+
+folder = pathlib.Path(sys.argv[1])
+lock = threading.Lock()
+connections = 0
+
+
+def openssl(*words):
+    subprocess.run(("openssl",) + words, cwd=folder, check=True, capture_output=True)
+
+
+def certificates():
+    if (folder / "server.pem").exists():
+        return
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-x509", "-days", "2")
+    for name in "ca", "other":
+        openssl("req", *key, "-subj", "/CN=an authority of this test", "-keyout", name + ".key", "-out", name + ".pem",
+                "-addext", "keyUsage=critical,keyCertSign")
+    openssl("req", *key, "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.pem", "-CA", "ca.pem",
+            "-CAkey", "ca.key", "-addext", "subjectAltName=DNS:dns.example,IP:127.0.0.1",
+            "-addext", "basicConstraints=critical,CA:FALSE")
+
+
+def answer(query):
+    """An address that the name's digits say, with a TTL of 300 s; nothing for other types than A."""
+    end = 12
+    while query[end]:
+        end += query[end] + 1
+    end += 5
+    label = query[13:13 + query[12]].decode("latin-1")
+    digits = label[1:5]
+    address = int(digits).to_bytes(4, "big") if digits.isdigit() else bytes((192, 0, 2, 77))
+    is_a = query[end - 4:end - 2] == b"\0\1"
+    head = query[:2] + b"\x81\x80" + b"\0\1" + bytes((0, is_a)) + b"\0\0\0\0"
+    record = b"\xc0\x0c\0\1\0\1" + (300).to_bytes(4, "big") + b"\0\4" + address
+    return head + query[12:end] + (record if is_a else b"")
+
+
+def reply_to(path, query):
+    """(status, headers, body), or None: never."""
+    dns = ("content-type", "application/dns-message")
+    if path == "/stall":
+        return None
+    if path == "/status":
+        return 500, [dns], answer(query)
+    if path == "/redirect":
+        return 302, [("location", "/dns-query")], b""
+    if path == "/type":
+        return 200, [("content-type", "text/html")], answer(query)
+    if path == "/big":
+        return 200, [dns], answer(query) + bytes(70000)
+    if path == "/endless":
+        return 200, [dns], answer(query) + bytes(1 << 20)
+    if path == "/short":
+        return 200, [dns], b"abc"
+    if path == "/other":
+        return 200, [dns], answer(query[:12] + b"\5other" + query[12:])
+    if path == "/age":
+        return 200, [dns, ("age", "250")], answer(query)
+    return 200, [dns, ("set-cookie", "a=b")], answer(query)
+
+
+class Connection:
+    def __init__(self, sock, number):
+        self.sock, self.number = sock, number
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        self.streams = {}
+        self.queued = {}
+
+    def send(self):
+        data = self.h2.data_to_send()
+        if data:
+            self.sock.sendall(data)
+
+    def body(self, stream, rest):
+        while rest:
+            n = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size, len(rest))
+            if n == 0:
+                self.queued[stream] = rest
+                return
+            self.h2.send_data(stream, rest[:n])
+            rest = rest[n:]
+        self.queued.pop(stream, None)
+        self.h2.end_stream(stream)
+
+    def request(self, stream):
+        """True: the connection goes on."""
+        headers, query = self.streams.pop(stream)
+        path = headers[":path"]
+        with lock, open(folder / "requests", "a") as f:
+            f.write(json.dumps([self.number, path, headers, query.hex()]) + "\n")
+        if path == "/break":
+            return False
+        if path == "/reset":
+            self.h2.reset_stream(stream, 2)
+            return True
+        reply = reply_to(path, query)
+        if not reply:
+            return True
+        status, extra, text = reply
+        length = [] if path == "/endless" else [("content-length", str(len(text)))]
+        self.h2.send_headers(stream, [(":status", str(status))] + extra + length)
+        self.body(stream, text)
+        if path == "/close":
+            self.h2.close_connection()
+        return path != "/close"
+
+    def take(self, event):
+        if isinstance(event, h2.events.RequestReceived):
+            self.streams[event.stream_id] = [{k.decode() if isinstance(k, bytes) else k: v.decode() if isinstance(v, bytes)
+                                              else v for k, v in event.headers}, b""]
+        elif isinstance(event, h2.events.DataReceived):
+            self.streams[event.stream_id][1] += event.data
+            self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        elif isinstance(event, h2.events.StreamEnded):
+            return self.request(event.stream_id)
+        elif isinstance(event, h2.events.WindowUpdated):
+            for stream, rest in list(self.queued.items()):
+                self.body(stream, rest)
+        elif isinstance(event, h2.events.StreamReset):
+            self.queued.pop(event.stream_id, None)
+        return not isinstance(event, h2.events.ConnectionTerminated)
+
+    def serve(self):
+        self.h2.initiate_connection()
+        self.send()
+        while True:
+            data = self.sock.recv(65536)
+            if not data:
+                return
+            goes_on = all([self.take(e) for e in self.h2.receive_data(data)])
+            self.send()
+            if not goes_on:
+                return
+
+
+def serve(context, sock):
+    global connections
+    try:
+        with context.wrap_socket(sock, server_side=True) as tls:
+            with lock:
+                connections += 1
+                number = connections
+            Connection(tls, number).serve()
+            tls.unwrap()  # or unread bytes make the kernel reset the connection before the client has the answer
+    except OSError:
+        pass  # clients that do not trust us hang up
+
+
+def main():
+    certificates()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    context.set_alpn_protocols(["h2"])
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0), backlog=64)
+
+    def accept():
+        while True:
+            threading.Thread(target=serve, args=(context, listener.accept()[0]), daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
+    os.write(1, b"%d\n" % listener.getsockname()[1])
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
