@@ -268,6 +268,7 @@ void app_close(struct app *a)
 	app_memory_close(a);
 	FREE_AND_NULL(a->reload.message.next);
 	config_free(a->reload.message.read);
+	tls_server_free(a->reload.message.certificates.server);
 	FREE_AND_NULL(a->setting.message.next);
 	FREE_AND_NULL(a->current);
 	FREE_AND_NULL(a->late_current);
