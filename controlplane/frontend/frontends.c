@@ -145,14 +145,15 @@ void frontends_configure(struct frontends *all, const struct config *config, uns
 	struct frontends_change *c = &all->change;
 
 	assert(c->wait.left == 0 && c->wait.late == 0);
-	*c = (struct frontends_change){.wait = {.loop = reply_to, .then = all_back, .arg = c},
-		.all = all,
-		.config = config,
-		.tcp_files = tcp_files,
-		.then = then,
-		.arg = arg};
-	if (all->publisher)
-		c->wait.hangs = part_hangs;
+	c->all = all; // all but `late`, which others read
+	c->config = config;
+	c->tcp_files = tcp_files;
+	c->then = then;
+	c->arg = arg;
+	c->wait.loop = reply_to;
+	c->wait.hangs = all->publisher ? part_hangs : NULL;
+	c->wait.then = all_back;
+	c->wait.arg = c;
 	for (unsigned i = 0; i < all->count; i++)
 		c->part[i] = (struct frontends_part){.change = c, .one = &all->one[i]};
 	loop_call_back(reply_to, &c->begin, wait_begin, c);

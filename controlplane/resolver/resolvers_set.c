@@ -58,7 +58,9 @@ static void change_begin(struct resolvers *all, struct resolvers_change *c,
 	const unsigned count = all->count;
 
 	assert(c->wait.left == 0 && c->wait.late == 0);
-	*c = (struct resolvers_change){.all = all, .then = then, .arg = arg};
+	c->all = all; // all but `late`, which others read
+	c->then = then;
+	c->arg = arg;
 	for (unsigned i = 0; i < count; i++)
 		c->part[i] = (struct resolvers_part){.change = c, .resolver = all->one[i]};
 	c->wait.loop = resolver_loop(all->one[0]);
