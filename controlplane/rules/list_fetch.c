@@ -152,7 +152,10 @@ static void request_fill(struct fetch *f, const char *url, const char *addresses
 		.connect_ms = LIST_FETCH_CONNECT_MS,
 		.timeout_ms = (unsigned)(f->deadline_ms - now_ms),
 		.low_speed_s = f->request->low_speed_s,
-		.hooks = {on_header, on_body, on_wait, on_address},
+		.hooks = {.on_header = on_header,
+			.on_body = on_body,
+			.on_wait = on_wait,
+			.on_address = on_address},
 		.arg = f};
 	unsigned n = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(f->condition); i++)
