@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config_file.h"
 
+#include "config_doc.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { SECRETS_MAX = 1024 }; // bytes of a file of secrets
 
 int config_file_read(const char *path, char *out, size_t max)
 {
@@ -23,6 +27,33 @@ int config_file_read(const char *path, char *out, size_t max)
 	if (n >= 0)
 		out[n] = '\0';
 	return (int)n;
+}
+
+int config_secrets_read(const struct config_secrets *s, const char *path)
+{
+	char text[SECRETS_MAX + 2];
+	unsigned count = 0;
+	if (path[0] != '/')
+		return config_refuse(s->doc, s->key, "must be an absolute path");
+	if (s->doc->leaves_secrets)
+		return 0;
+	int len = config_file_read(path, text, SECRETS_MAX + 1);
+	int rc = 0;
+	if (len < 0)
+		return config_refuse(s->doc, s->key, "cannot be read: %s", strerror(-len));
+	if (len > SECRETS_MAX)
+		rc = config_refuse(s->doc, s->key, "has more than %d bytes", SECRETS_MAX);
+	for (const char *p = text; rc == 0 && *p;) {
+		size_t n = strcspn(p, " \t\r\n");
+		if (n) {
+			rc = s->add(s, p, n);
+			count++;
+		}
+		p += n;
+		p += strspn(p, " \t\r\n");
+	}
+	explicit_bzero(text, sizeof(text));
+	return rc == 0 && count == 0 ? config_refuse(s->doc, s->key, "has no secret") : rc;
 }
 
 static int digit(char c)

@@ -8,10 +8,22 @@
 #include <stdint.h>
 #include <weir/attr.h>
 
+struct config_doc;
+
 // The first `max` bytes of the file at `path`, in an `out` of one more, as a zero comes behind
 // them. Of a plain file only (-EINVAL), as anything else could block the open or the read. Returns
 // how many they are or -errno; the caller wipes them.
 ATTR_MUST_CHECK int config_file_read(const char *path, char *out, size_t max);
+
+// Gives each secret of the file, of its `len` bytes, to `add`, which refuses a bad one in an error
+// that does not repeat it. -EINVAL by config_refuse: the file is bad, or has none.
+struct config_secrets {
+	const struct config_doc *doc;
+	const char *key; // of the file
+	int (*add)(const struct config_secrets *s, const char *text, size_t len);
+	void *arg; // of `add`
+};
+ATTR_MUST_CHECK int config_secrets_read(const struct config_secrets *s, const char *path);
 
 // `len` bytes from twice as many hexadecimal digits, of either case. False: one is none.
 bool config_hex_read(const char *text, uint8_t *out, size_t len);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SECRET_TEXT = 2 * CONFIG_TICKET_SECRET_LEN, FILE_MAX = 1024, DNS_PORT = 53 };
+enum { SECRET_TEXT = 2 * CONFIG_TICKET_SECRET_LEN, DNS_PORT = 53 };
 
 static int path_take(const struct config_doc *doc, const char *key, const char *path,
 	char out[CONFIG_CERTIFICATE_PATH_MAX + 1])
@@ -39,43 +39,25 @@ static int certificates_take(
 	return rc;
 }
 
-static int secret_add(const struct config_doc *doc, const char *key, const char *text, size_t len,
-	struct config_tls *t)
+static int secret_add(const struct config_secrets *s, const char *text, size_t len)
 {
+	struct config_tls *t = s->arg;
 	if (t->secret_count == CONFIG_TICKET_SECRETS_MAX)
-		return config_refuse(doc, key, "more than %d secrets", CONFIG_TICKET_SECRETS_MAX);
+		return config_refuse(
+			s->doc, s->key, "more than %d secrets", CONFIG_TICKET_SECRETS_MAX);
 	if (len != SECRET_TEXT
 		|| !config_hex_read(text, t->secret[t->secret_count], CONFIG_TICKET_SECRET_LEN))
-		return config_refuse(doc, key, "a secret is 64 hexadecimal digits (32 bytes)");
+		return config_refuse(
+			s->doc, s->key, "a secret is 64 hexadecimal digits (32 bytes)");
 	t->secret_count++;
 	return 0;
 }
 
 static int tickets_take(const struct config_doc *doc, struct config_tls *t)
 {
-	static const char key[] = "tls.tickets_file";
-	char text[FILE_MAX + 2];
-	if (!t->tickets_file[0])
-		return 0;
-	if (t->tickets_file[0] != '/')
-		return config_refuse(doc, key, "must be an absolute path");
-	if (doc->leaves_secrets)
-		return 0;
-	int len = config_file_read(t->tickets_file, text, FILE_MAX + 1);
-	int rc = 0;
-	if (len < 0)
-		return config_refuse(doc, key, "cannot be read: %s", strerror(-len));
-	if (len > FILE_MAX)
-		rc = config_refuse(doc, key, "has more than %d bytes", FILE_MAX);
-	for (const char *p = text; rc == 0 && *p;) {
-		size_t n = strcspn(p, " \t\r\n");
-		if (n)
-			rc = secret_add(doc, key, p, n, t);
-		p += n;
-		p += strspn(p, " \t\r\n");
-	}
-	explicit_bzero(text, sizeof(text));
-	return rc == 0 && t->secret_count == 0 ? config_refuse(doc, key, "has no secret") : rc;
+	const struct config_secrets file = {
+		.doc = doc, .key = "tls.tickets_file", .add = secret_add, .arg = t};
+	return t->tickets_file[0] ? config_secrets_read(&file, t->tickets_file) : 0;
 }
 
 int config_tls_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)
