@@ -6,22 +6,10 @@
 
 dir=$tmp/https
 mkdir $dir $dir/doh
-authority() { # authority NAME
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1 of this test" \
-		-keyout $dir/$1.key -out $dir/$1.pem -addext keyUsage=critical,keyCertSign
-}
-certificate() { # certificate FILE AUTHORITY NAMES
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=server \
-		-keyout $dir/$1.key -out $dir/$1.pem -CA $dir/$2.pem -CAkey $dir/$2.key \
-		-addext "subjectAltName=$3" -addext basicConstraints=critical,CA:FALSE
-}
-pin_of() {
-	openssl x509 -in $dir/$1.pem -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64
-}
+. "$smoke_dir/upstream_lib.sh"
 check "certificates" eval "authority ca && authority stranger && certificate good ca DNS:dns.test,IP:127.0.0.1 &&
 	certificate other ca DNS:other.test"
 
-listens() { [ -n "$(ss -Htnl "src $1")" ]; }
 head -c 80 /dev/urandom >$dir/tickets
 cat >$dir/dnsdist.lua <<END
 addDOHLocal("127.0.0.1:443", "$dir/good.pem", "$dir/good.key", "/dns-query", {ticketKeyFile="$dir/tickets"})
@@ -45,20 +33,6 @@ scripted_start() {
 lab_up
 upstream 53 $tmp/clear.log # for queries in clear text
 cp $config $tmp/plain.yaml
-servers() { # servers KEYS SERVER...: the lab's configuration with these, and the authorities $ca
-	local keys=$1 list= server
-	shift
-	for server; do list+="{$server}, "; done
-	{
-		sed '/^upstreams:/,/^[^ ]/{/^upstreams:/d;/^ /d}' $tmp/plain.yaml
-		echo "upstreams: {servers: [${list%, }], ca_file: $dir/${ca-ca}.pem, $keys}"
-	} >$config
-	weirctl config reload
-}
-of() { weirctl --json upstreams | jq -r ".upstreams[] | select(.name == \"$1\") | $2"; } # of SERVER FIELD
-is() { [ "$(of "$1" "$2")" = "$3" ]; }
-at_least() { [ "$(of "$1" "$2")" -ge "$3" ]; }
-fails() { [ "$(client kdig +timeout=8 +retry=0 @$service "$1" A | rcode_of)" = SERVFAIL ]; }
 says() { weirctl upstream test "$1" | grep -q "$2"; }
 
 check "dnsdist" dnsdist_start

@@ -7,22 +7,10 @@ SMOKE_TIMEOUT=${SMOKE_TIMEOUT:-600}
 
 dir=$tmp/tls
 mkdir $dir
-authority() { # authority NAME
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1 of this test" \
-		-keyout $dir/$1.key -out $dir/$1.pem -addext keyUsage=critical,keyCertSign
-}
-certificate() { # certificate FILE AUTHORITY NAMES
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=server \
-		-keyout $dir/$1.key -out $dir/$1.pem -CA $dir/$2.pem -CAkey $dir/$2.key \
-		-addext "subjectAltName=$3" -addext basicConstraints=critical,CA:FALSE
-}
-pin_of() {
-	openssl x509 -in $dir/$1.pem -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64
-}
+. "$smoke_dir/upstream_lib.sh"
 check "certificates" eval "authority ca && authority stranger && certificate good ca DNS:dns.test,IP:127.0.0.1 &&
 	certificate wrong ca DNS:other.test && certificate foreign stranger DNS:dns.test,IP:127.0.0.1"
 
-tls_listens() { [ -n "$(ss -Htnl "src $1")" ]; }
 unbound_start() { # unbound_start CERTIFICATE
 	cat >$dir/unbound.conf <<END
 server:
@@ -46,7 +34,7 @@ remote-control:
 END
 	unbound -c $dir/unbound.conf 2>>$dir/unbound.err &
 	unbound=$!
-	eventually tls_listens 127.0.0.1:853
+	eventually listens 127.0.0.1:853
 }
 unbound_stop() { kill $unbound; wait $unbound 2>/dev/null; }
 unbound_asked() { grep -c "$1" $dir/unbound.log; }
@@ -54,20 +42,6 @@ unbound_asked() { grep -c "$1" $dir/unbound.log; }
 lab_up
 upstream 53 $tmp/clear.log # for queries in clear text
 cp $config $tmp/plain.yaml
-servers() { # servers KEYS SERVER...: the lab's configuration with these
-	local keys=$1 list= server
-	shift
-	for server; do list+="{$server}, "; done
-	{
-		sed '/^upstreams:/,/^[^ ]/{/^upstreams:/d;/^ /d}' $tmp/plain.yaml
-		echo "upstreams: {servers: [${list%, }], ca_file: $dir/ca.pem, $keys}"
-	} >$config
-	weirctl config reload
-}
-of() { weirctl --json upstreams | jq -r ".upstreams[] | select(.name == \"$1\") | $2"; } # of SERVER FIELD
-is() { [ "$(of "$1" "$2")" = "$3" ]; }
-at_least() { [ "$(of "$1" "$2")" -ge "$3" ]; }
-fails() { [ "$(client kdig +timeout=8 +retry=0 @$service "$1" A | rcode_of)" = SERVFAIL ]; }
 
 check "unbound" unbound_start good
 check "a server over TLS" servers 'strict: true' 'address: tls://dns.test@127.0.0.1, name: tls'
@@ -127,7 +101,7 @@ END
 dnsdist_start() {
 	dnsdist --supervised -C $dir/dnsdist.lua >>$dir/dnsdist.log 2>&1 &
 	dnsdist=$!
-	eventually tls_listens 127.0.0.2:853
+	eventually listens 127.0.0.2:853
 }
 check "dnsdist" dnsdist_start
 check "as the upstream" servers 'strict: true' 'address: tls://dns.test@127.0.0.2, name: dist'

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Sourced by upstream_tls_test.sh and upstream_https_test.sh: certificates in $dir, and the servers that weir asks.
+
+authority() { # authority NAME
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1 of this test" \
+		-keyout $dir/$1.key -out $dir/$1.pem -addext keyUsage=critical,keyCertSign
+}
+certificate() { # certificate FILE AUTHORITY NAMES
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=server \
+		-keyout $dir/$1.key -out $dir/$1.pem -CA $dir/$2.pem -CAkey $dir/$2.key \
+		-addext "subjectAltName=$3" -addext basicConstraints=critical,CA:FALSE
+}
+pin_of() {
+	openssl x509 -in $dir/$1.pem -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64
+}
+listens() { [ -n "$(ss -Htnl "src $1")" ]; }
+
+# After lab_up, with the lab's configuration in $tmp/plain.yaml.
+servers() { # servers KEYS SERVER...: the lab's configuration with these, and the authorities $ca
+	local keys=$1 list= server
+	shift
+	for server; do list+="{$server}, "; done
+	{
+		sed '/^upstreams:/,/^[^ ]/{/^upstreams:/d;/^ /d}' $tmp/plain.yaml
+		echo "upstreams: {servers: [${list%, }], ca_file: $dir/${ca-ca}.pem, $keys}"
+	} >$config
+	weirctl config reload
+}
+of() { weirctl --json upstreams | jq -r ".upstreams[] | select(.name == \"$1\") | $2"; } # of SERVER FIELD
+is() { [ "$(of "$1" "$2")" = "$3" ]; }
+at_least() { [ "$(of "$1" "$2")" -ge "$3" ]; }
+fails() { [ "$(client kdig +timeout=8 +retry=0 @$service "$1" A | rcode_of)" = SERVFAIL ]; }
