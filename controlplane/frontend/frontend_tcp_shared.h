@@ -41,7 +41,7 @@ struct frontend_tcp_shared {
 	_Atomic unsigned clients;  // in the table
 	pthread_mutex_t tls_lock;  // protects the next two
 	struct tls_server *tls;    // certificates in force; NULL: none
-	char tls_why[TLS_WHY_MAX]; // what is wrong with the files as they are; "": nothing
+	char tls_why[TLS_WHY_MAX]; // error of the newest files; "": none
 	struct keyhash_secret secret;
 	pthread_mutex_t lock; // protects the table
 	LIST_HEAD(, tcp_shared_client) bucket[TCP_SHARED_BUCKETS];
@@ -53,7 +53,7 @@ size_t tcp_shared_memory(const struct frontend_tcp_shared *s);
 void frontend_tcp_shared_free(struct frontend_tcp_shared *s); // NULL is fine
 
 // New connections over TLS use `server` from now on, and its reference is ours; NULL: those in
-// force stay. `why`: what is wrong with the newest files, or "". Any thread.
+// force stay. `why`: the error of the newest files, or "". Any thread.
 void frontend_tcp_shared_certify(
 	struct frontend_tcp_shared *s, struct tls_server *server, const char *why);
 // That in force, for the caller to free. NULL: none. Any thread.

@@ -67,8 +67,8 @@ int tls_conn_accept(struct tls_conn **out, struct tls_server *s, int fd, const c
 	return 0;
 }
 
-// Without it OpenSSL takes the session for a broken one. What it leaves in the queue of errors
-// belongs to nobody.
+// Without the shutdown OpenSSL takes the session for a broken one. Nobody reads the errors that it
+// queues.
 void tls_conn_finish(struct tls_conn *c)
 {
 	if (!c->is_over && c->is_done)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// TLS for clients: the certificates that weir shows, and the server's side of a connection. What is
-// done with a connection afterwards is in tls.h.
+// TLS for clients: the certificates that weir shows, and the server's side of a connection. tls.h
+// has the calls for an established connection.
 //
 // A server is a set of certificates with their keys, read from files, and the keys of session
 // tickets. It never changes and is counted, so all threads share one and a newer one takes its

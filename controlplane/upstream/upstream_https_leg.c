@@ -27,7 +27,7 @@ static struct upstream *server_of(const struct upstream_https *h)
 	return NULL;
 }
 
-// Its bytes leave now: what it waited for before is no part of its round trip.
+// Its bytes leave now: the wait for a connection is no part of its round trip.
 static void leg_sent(struct upstream_leg *leg, struct upstream *s, bool again)
 {
 	struct upstream_ask *a = leg->ask;

@@ -42,7 +42,7 @@ static bool is_message_type(const char *value, size_t len)
 	       && (len == n || value[n] == ';' || value[n] == ' ');
 }
 
-// Seconds (RFC 9111 5.1); what is no number is none.
+// Seconds (RFC 9111 5.1); 0 for a value that is not a number.
 static uint32_t age_of(const char *value, size_t len)
 {
 	uint64_t age_s = 0;
@@ -89,7 +89,7 @@ static bool reply_grow(struct upstream_https_query *q, size_t len)
 	return true;
 }
 
-// What is no DNS message is read to its end, and not kept.
+// A body that is not a DNS message is read to its end, and not kept.
 static bool on_body(void *arg, unsigned status, const char *bytes, size_t len)
 {
 	struct upstream_https_query *q = arg;

@@ -224,7 +224,7 @@ static void on_answer(void *arg, const struct library_answer *answer)
 	c->calls--;
 }
 
-// The library goes on: what it finds is kept as keys.
+// The library goes on, and keeps the keys that it finds.
 static void on_deadline(void *arg)
 {
 	struct validation *q = arg;

@@ -5,8 +5,8 @@
 //
 // Each resolver has its own validators. A view (views.h) with questions has a context: libunbound
 // on the resolver's event loop, with a cache of validated keys, and a socket on 127.0.0.1 that is
-// the library's only server. What it asks there, the question itself and the DS and DNSKEY sets
-// above it, goes to the servers of the view as any question of weir does (struct upstream_ask),
+// the library's only server. Its queries there, for the question itself and for the DS and DNSKEY
+// sets above it, go to the servers of the view as any question of weir does (struct upstream_ask),
 // with DO and CD. A query counts only with the context's token, 128 random bits, as other programs
 // of this machine reach that socket too.
 //
@@ -20,7 +20,7 @@
 // VALIDATOR_FETCH_MS.
 //
 // A question whose caller stopped it goes on without one, because the library cannot end its
-// queries: what it finds is kept as keys.
+// queries, and keeps the keys that it finds.
 
 #include "upstream/upstream.h"
 

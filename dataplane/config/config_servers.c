@@ -48,7 +48,7 @@ static bool tls_name_take(const char *text, size_t len, char out[CONFIG_TLS_NAME
 	return true;
 }
 
-// What may stand in the path of a URL (RFC 3986 3.3).
+// Takes the path of a URL (RFC 3986 3.3).
 static bool path_take(const char *text, char out[CONFIG_HTTPS_PATH_MAX + 1])
 {
 	size_t len = strlen(text);
