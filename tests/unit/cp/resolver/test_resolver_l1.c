@@ -2,6 +2,7 @@
 
 // The resolver with a real Redis behind it: what it takes from there, what it refuses, and how it
 // renews what other boxes may be renewing.
+#include "l1/redis_conn.h"
 #include "resolver_rig.h"
 #include "tests/unit/clock_shift.h"
 #include "tests/unit/cp/l1/redis_local.h"
@@ -41,6 +42,7 @@ static int setup_with(void **state, unsigned lookup_ms)
 	rig_setup(state);
 	control_stop();
 	close(dp.link_fd);
+	redis_server_signal(&server, SIGCONT); // a test that failed may have left it stopped
 	redis_server_say(&server, "FLUSHALL");
 	*c = redis_local(server.port);
 	c->max_keys = 19; // so that one put makes a round due
@@ -78,9 +80,10 @@ static int setup_tight(void **state)
 	return 0;
 }
 
+// A look may open a connection, and ends with it after REDIS_CONNECT_MS: it has to be late before.
 static int setup_hasty(void **state)
 {
-	return setup_with(state, 1000);
+	return setup_with(state, REDIS_CONNECT_MS / 2);
 }
 
 static unsigned asked(void)
