@@ -82,7 +82,7 @@ int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]
 		return -EMFILE;
 	}
 	*tcp_files = tcp;
-	if ((c->tcp.enabled || c->dot.enabled) && tcp < c->tcp.connections)
+	if (config_has_streams(c) && tcp < c->tcp.connections)
 		log_warning("tcp.connections lowered to %u: open files limited to %llu", tcp, most);
 	return 0;
 }

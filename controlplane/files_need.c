@@ -58,7 +58,8 @@ void files_need(const struct config *c, struct files_need *out)
 	uint64_t fixed = FILES_REST + (resolvers - 1) * FILES_RESOLVER
 			 + UPSTREAM_STREAMS_EACH * servers + (frontends - 1) * FILES_FRONTEND
 			 + (frontends > 1 ? frontends * FRONTEND_TCP_CLAIMS : 0)
-			 + frontends * (2U + c->dot.enabled) * (uint64_t)c->dataplane.address_count;
+			 + frontends * (2U + c->dot.enabled + c->doh.enabled)
+				   * (uint64_t)c->dataplane.address_count;
 	if (c->dnssec.validate)
 		fixed += resolvers * (VALIDATOR_SOCKETS + VALIDATOR_CONTEXTS);
 	out->least = fixed + c->limits.inflight;
@@ -72,8 +73,7 @@ unsigned files_for_questions(const struct config *c, const struct files_need *ne
 	uint64_t fixed = need->least - c->limits.inflight;
 	if (limit < fixed + FILES_QUESTIONS_MIN + FILES_TCP_MIN)
 		return 0;
-	uint64_t left = limit - fixed,
-		 tcp = c->tcp.enabled || c->dot.enabled ? c->tcp.connections : 0;
+	uint64_t left = limit - fixed, tcp = config_has_streams(c) ? c->tcp.connections : 0;
 	if (tcp > left / 2)
 		tcp = left / 2;
 	if (tcp < FILES_TCP_MIN)

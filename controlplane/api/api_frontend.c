@@ -44,6 +44,7 @@ static void engine_out(
 	counts_out(o, n, "udp", &s->of[FRONTEND_UDP]);
 	counts_out(o, n, "tcp", &s->of[FRONTEND_TCP]);
 	counts_out(o, n, "dot", &s->of[FRONTEND_DOT]);
+	counts_out(o, n, "doh", &s->of[FRONTEND_DOH]);
 	JSON_COUNTS(o, n, s, pending, pending_max);
 	json_out_count(o, n, "pending_cap", FRONTEND_PENDING_MAX);
 	json_out_count(o, n, "macs_unasked", s->macs_unasked);

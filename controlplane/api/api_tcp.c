@@ -3,7 +3,10 @@
 
 #include "api_server.h"
 
+#include <stdio.h>
 #include <time.h>
+
+enum { NUMBER_TEXT = 8 };
 
 static void listeners_out(
 	struct json_out *o, struct json_node *root, const struct frontend_tcp_status *s)
@@ -39,6 +42,26 @@ static void tls_out(struct json_out *o, struct json_node *root, const struct fro
 	json_out_text(o, n, "error", s->why);
 }
 
+static void doh_out(struct json_out *o, struct json_node *root, const struct doh_status_now *s)
+{
+	struct json_node *n = json_out_object(o, root, "doh");
+	char number[NUMBER_TEXT];
+
+	JSON_COUNTS(o, n, s, connections, bytes);
+	struct json_node *requests = json_out_object(o, n, "requests");
+	for (unsigned v = 0; v < DOH_VERSION_COUNT; v++) {
+		struct json_node *one = json_out_object(o, requests, doh_http_versions[v]);
+		for (unsigned m = 0; m < DOH_METHOD_COUNT; m++)
+			json_out_count(o, one, doh_http_methods[m], s->counts.requests[v][m]);
+	}
+	struct json_node *responses = json_out_object(o, n, "responses");
+	for (unsigned i = 0; i < DOH_STATUS_COUNT; i++) {
+		snprintf(number, sizeof(number), "%u", doh_http_numbers[i]);
+		json_out_count(o, responses, number, s->counts.responses[i]);
+	}
+	JSON_COUNTS(o, n, &s->counts, resets_client, resets_server, goaways, unwanted);
+}
+
 static void now_out(struct json_out *o, struct json_node *root, const struct frontend_tcp_status *s)
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX];
@@ -72,6 +95,7 @@ static void on_report(void *arg, const struct frontends_status *frontends)
 	for (unsigned i = FRONTEND_TCP_OPEN + 1; i < FRONTEND_TCP_END_COUNT; i++)
 		json_out_count(o, ended, frontend_tcp_end_names[i], s->ended[i]);
 	tls_out(o, root, &s->tls);
+	doh_out(o, root, &s->doh);
 	listeners_out(o, root, s);
 	http_reply(arg, 200, json_out_finish(o));
 }

@@ -41,7 +41,13 @@ struct frontend_shared;
 struct loop;
 struct publisher;
 
-enum frontend_transport { FRONTEND_UDP, FRONTEND_TCP, FRONTEND_DOT, FRONTEND_TRANSPORTS };
+enum frontend_transport {
+	FRONTEND_UDP,
+	FRONTEND_TCP,
+	FRONTEND_DOT,
+	FRONTEND_DOH,
+	FRONTEND_TRANSPORTS
+};
 
 enum {
 	FRONTEND_PORT = 53,

@@ -16,7 +16,7 @@
 #include <weir/attr.h>
 #include <weir/config.h>
 
-enum { FRONTEND_SOCKETS_MAX = 3 * CONFIG_ADDRESSES_MAX };
+enum { FRONTEND_SOCKETS_MAX = 4 * CONFIG_ADDRESSES_MAX };
 
 // Those of one type, of all frontends of the process.
 struct frontend_sockets {

@@ -146,7 +146,10 @@ int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 	t->loop = loop;
 	t->engine = *engine;
 	int rc = shared_open(t);
+	if (rc == 0)
+		rc = doh_new(&t->doh, &set->doh);
 	if (rc < 0) {
+		tcp_clients_free(t->clients);
 		frontend_tcp_shared_free(t->own_shared);
 		free(t);
 		return rc;
@@ -184,6 +187,7 @@ void frontend_tcp_close(struct frontend_tcp *t)
 	assert(t->claims == 0);
 	all_close(t);
 	event_del(&t->resume);
+	doh_free(t->doh);
 	tcp_clients_free(t->clients);
 	frontend_tcp_shared_free(t->own_shared);
 	free(t);
@@ -202,6 +206,7 @@ void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_se
 	t->set = set->tcp;
 	memcpy(t->serves, set->serves, sizeof(t->serves));
 	t->serves[FRONTEND_TCP_CLEAR].port = clear;
+	doh_configure(t->doh, &set->doh);
 	tcp_listen(t);
 	TAILQ_FOREACH (c, &t->by_use, by_use) {
 		if (!t->serves[c->kind].enabled) // each connection has its turn to end

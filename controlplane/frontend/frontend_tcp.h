@@ -46,6 +46,7 @@
 
 #include "base/loop.h"
 #include "base/table_registry.h"
+#include "doh/doh.h"
 #include "frontend.h"
 #include "frontend_socket.h"
 #include "tls/tls_server.h"
@@ -55,21 +56,23 @@
 struct frontend_tcp;
 
 // Why connections end. X(name, text)
-#define FRONTEND_TCP_ENDS(X)                                              \
-	X(client, "closed by the client")                                 \
-	X(error, "reset, or the network failed")                          \
-	X(idle, "no question for tcp.idle_timeout")                       \
-	X(slow_query, "a query not complete in tcp.query_timeout")        \
-	X(handshake, "no TLS: the handshake failed")                      \
-	X(slow_handshake, "no TLS: not done in tcp.query_timeout")        \
-	X(slow_reader, "replies left unread")                             \
-	X(broken, "not DNS")                                              \
-	X(queries, "had its tcp.connection_queries")                      \
-	X(age, "open for tcp.connection_age")                             \
-	X(evicted, "idle longest, when tcp.connections were open")        \
-	X(evicted_client, "idle longest, when its client had too many")   \
-	X(evicted_memory, "stalled longest, when tcp.buffer_kb was full") \
-	X(evicted_handshake, "shaking hands longest, when too many were") \
+#define FRONTEND_TCP_ENDS(X)                                               \
+	X(client, "closed by the client")                                  \
+	X(error, "reset, or the network failed")                           \
+	X(idle, "no question for tcp.idle_timeout")                        \
+	X(slow_query, "a query not complete in tcp.query_timeout")         \
+	X(handshake, "no TLS: the handshake failed")                       \
+	X(slow_handshake, "no TLS: not done in tcp.query_timeout")         \
+	X(slow_reader, "replies left unread")                              \
+	X(broken, "not DNS")                                               \
+	X(http, "not HTTP, or a request that weir refused before its end") \
+	X(flood, "more resets or frames of HTTP/2 than a client needs")    \
+	X(queries, "had its tcp.connection_queries")                       \
+	X(age, "open for tcp.connection_age")                              \
+	X(evicted, "idle longest, when tcp.connections were open")         \
+	X(evicted_client, "idle longest, when its client had too many")    \
+	X(evicted_memory, "stalled longest, when tcp.buffer_kb was full")  \
+	X(evicted_handshake, "shaking hands longest, when too many were")  \
 	X(stopped, "TCP turned off, or weir stops")
 
 enum frontend_tcp_end {
@@ -98,7 +101,12 @@ enum frontend_tcp_accept_error {
 extern const char *const frontend_tcp_accept_error_names[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
 enum frontend_tcp_accept_error frontend_tcp_accept_error_of(int err); // of errno
 
-enum frontend_tcp_kind { FRONTEND_TCP_CLEAR, FRONTEND_TCP_DOT, FRONTEND_TCP_KINDS };
+enum frontend_tcp_kind {
+	FRONTEND_TCP_CLEAR,
+	FRONTEND_TCP_DOT,
+	FRONTEND_TCP_DOH,
+	FRONTEND_TCP_KINDS
+};
 extern const char *const frontend_tcp_kind_names[FRONTEND_TCP_KINDS];
 
 enum {
@@ -114,6 +122,7 @@ struct frontend_tcp_settings {
 		bool enabled;
 		uint16_t port;
 	} serves[FRONTEND_TCP_KINDS];
+	struct doh_settings doh;
 };
 void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settings *out);
 
@@ -154,6 +163,7 @@ struct frontend_tcp_status {
 	uint64_t held; // times that a connection was not read, as too much was under way
 	uint64_t ended[FRONTEND_TCP_END_COUNT];
 	struct frontend_tls_status tls;
+	struct doh_status_now doh;
 	unsigned listener_count;
 	struct frontend_tcp_listener_status listener[FRONTEND_TCP_LISTENERS_MAX];
 };

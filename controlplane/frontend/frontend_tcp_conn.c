@@ -81,10 +81,11 @@ static uint64_t conn_age_end(const struct frontend_conn *c)
 	return most_s && !c->last ? c->age.since_ms + UINT64_C(1000) * most_s : UINT64_MAX;
 }
 
-// At what the operator gives a connection.
+// At what a connection may have: its client is to read the end of it.
 static bool conn_is_spent(const struct frontend_conn *c)
 {
-	return c->last == FRONTEND_TCP_END_queries || c->last == FRONTEND_TCP_END_age;
+	return c->last == FRONTEND_TCP_END_queries || c->last == FRONTEND_TCP_END_age
+	       || c->last == FRONTEND_TCP_END_http || c->last == FRONTEND_TCP_END_flood;
 }
 
 unsigned conn_idle_ms(const struct frontend_conn *c)
@@ -95,6 +96,11 @@ unsigned conn_idle_ms(const struct frontend_conn *c)
 	if (conn_is_spent(c) || end_ms <= now_ms)
 		return 0;
 	return end_ms - now_ms < idle_ms ? (unsigned)(end_ms - now_ms) : idle_ms;
+}
+
+static uint64_t kind_deadline(const struct frontend_conn *c)
+{
+	return c->speaks->deadline ? c->speaks->deadline(c) : UINT64_MAX;
 }
 
 static uint64_t conn_deadline(const struct frontend_conn *c)
@@ -113,6 +119,9 @@ static uint64_t conn_deadline(const struct frontend_conn *c)
 		at = c->message_ms + c->tcp->set.query_timeout_s * 1000;
 	if (!c->out_len && !c->in && !c->pending)
 		at = c->used_ms + tcp_idle_ms(c->tcp);
+	const uint64_t of_kind = kind_deadline(c);
+	if (of_kind < at)
+		at = of_kind;
 	return at < age_end ? at : age_end;
 }
 
@@ -133,7 +142,7 @@ void conn_arm(struct frontend_conn *c)
 
 static void conn_stall_note(struct frontend_conn *c)
 {
-	bool stalls = c->in || c->out_len;
+	bool stalls = c->in || c->out_len || kind_deadline(c) != UINT64_MAX;
 
 	if (stalls == c->stalled)
 		return;
@@ -207,12 +216,13 @@ void conn_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 // Unread queries are not answered: a client must expect that (RFC 7766 6.2.4).
-static void conn_grow_old(struct frontend_conn *c)
+static enum frontend_tcp_end conn_grow_old(struct frontend_conn *c)
 {
 	c->last = FRONTEND_TCP_END_age;
 	c->held = false;
 	conn_wait_end(c);
 	conn_in_drop(c);
+	return c->speaks->part ? c->speaks->part(c) : FRONTEND_TCP_OPEN;
 }
 
 // The time of thousands may be over at once, as when tcp.idle_timeout is lowered: each ends in a
@@ -278,7 +288,9 @@ void conn_timer(void *arg)
 	else if (c->parting)
 		end = conn_waits_for_reader(c, now_ms) ? FRONTEND_TCP_OPEN : c->last;
 	else if (now_ms >= conn_age_end(c))
-		conn_grow_old(c);
+		end = conn_grow_old(c);
+	else if (now_ms >= kind_deadline(c))
+		end = c->speaks->expire(c, now_ms);
 	else if (c->in && !c->held && now_ms >= c->message_ms + c->tcp->set.query_timeout_s * 1000)
 		end = FRONTEND_TCP_END_slow_query;
 	else if (!c->out_len)

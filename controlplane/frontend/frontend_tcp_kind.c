@@ -3,12 +3,15 @@
 
 #include "frontend_tcp_conn.h"
 
+#include <stdio.h>
+
 const char *const frontend_tcp_kind_names[FRONTEND_TCP_KINDS] = {
 	[FRONTEND_TCP_CLEAR] = "tcp",
 	[FRONTEND_TCP_DOT] = "dot",
+	[FRONTEND_TCP_DOH] = "doh",
 };
 
-static const struct tcp_kind kinds[FRONTEND_TCP_KINDS] = {
+static const struct tcp_kind kinds[] = {
 	[FRONTEND_TCP_CLEAR] =
 		{
 			.transport = FRONTEND_TCP,
@@ -26,7 +29,7 @@ static const struct tcp_kind kinds[FRONTEND_TCP_KINDS] = {
 
 const struct tcp_kind *tcp_kind_of(enum frontend_tcp_kind kind)
 {
-	return &kinds[kind];
+	return kind == FRONTEND_TCP_DOH ? &tcp_kind_doh : &kinds[kind];
 }
 
 void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settings *out)
@@ -34,4 +37,9 @@ void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settin
 	*out = (struct frontend_tcp_settings){.tcp = c->tcp};
 	out->serves[FRONTEND_TCP_CLEAR] = (struct frontend_tcp_port){c->tcp.enabled, FRONTEND_PORT};
 	out->serves[FRONTEND_TCP_DOT] = (struct frontend_tcp_port){c->dot.enabled, c->dot.port};
+	out->serves[FRONTEND_TCP_DOH] = (struct frontend_tcp_port){c->doh.enabled, c->doh.port};
+	out->doh = (struct doh_settings){.streams = c->tcp.pipelined,
+		.request_ms = c->tcp.query_timeout_s * 1000,
+		.drain_ms = CONN_DRAIN_MS};
+	(void)snprintf(out->doh.path, sizeof(out->doh.path), "%s", c->doh.path);
 }

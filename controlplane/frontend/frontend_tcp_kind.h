@@ -2,7 +2,7 @@
 #pragma once
 
 // What a connection of the TCP server speaks: DNS messages with their length (RFC 7766) in clear
-// text or over TLS (RFC 7858), or another protocol that carries DNS messages.
+// text or over TLS (RFC 7858), or in HTTP (RFC 8484, frontend_tcp_doh.c).
 //
 // Each listener has a kind, and so have its connections. All else is the same for every kind:
 // places, deadlines, eviction, access, the TLS handshake, buffers of what a client does not read
@@ -34,6 +34,13 @@ struct tcp_kind {
 	enum frontend_tcp_end (*take)(struct frontend_conn *c, const uint8_t *p, size_t len);
 	enum frontend_tcp_end (*resume)(struct frontend_conn *c); // a held one has a turn
 	void (*end)(struct frontend_conn *c); // frees of_kind, once begin was called. NULL: nothing
+	// Of kinds with requests or replies in an object of their own; all three or none. When
+	// `expire` is due, UINT64_MAX: no part of a request or response is there; no questions any
+	// more.
+	uint64_t (*deadline)(const struct frontend_conn *c);
+	enum frontend_tcp_end (*expire)(struct frontend_conn *c, uint64_t now_ms);
+	enum frontend_tcp_end (*part)(struct frontend_conn *c);
 };
 
+extern const struct tcp_kind tcp_kind_doh; // frontend_tcp_doh.c
 const struct tcp_kind *tcp_kind_of(enum frontend_tcp_kind kind);

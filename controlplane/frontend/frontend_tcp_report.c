@@ -71,6 +71,7 @@ void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *ta
 			.bytes = s->tls.open * tls_conn_memory(),
 			.evicted = s->ended[FRONTEND_TCP_END_evicted_handshake],
 			.has = TABLE_EVICTS});
+	doh_tables(t->doh, tables);
 	tcp_claim_tables(t, tables);
 }
 
@@ -89,6 +90,7 @@ void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_statu
 {
 	*out = t->count;
 	certificates_tell(t->shared, &out->tls);
+	doh_status(t->doh, &out->doh);
 	out->enabled = t->set.enabled;
 	out->cap = tcp_connections_cap(t);
 	out->clients = atomic_load_explicit(&t->shared->clients, memory_order_relaxed);

@@ -236,6 +236,15 @@ enum tls_refusal tls_conn_refusal(const struct tls_conn *c, char why[TLS_WHY_MAX
 	return c->refusal;
 }
 
+bool tls_conn_agreed(const struct tls_conn *c, const char *protocol)
+{
+	const unsigned char *agreed;
+	unsigned len;
+
+	SSL_get0_alpn_selected(c->ssl, &agreed, &len);
+	return len == strlen(protocol) && memcmp(agreed, protocol, len) == 0;
+}
+
 size_t tls_conn_memory(void)
 {
 	return sizeof(struct tls_conn);

@@ -89,4 +89,6 @@ ATTR_MUST_CHECK int tls_conn_accept(
 	struct tls_conn **out, struct tls_server *s, int fd, const char *alpn);
 // After -EPROTO of its handshake.
 enum tls_refusal tls_conn_refusal(const struct tls_conn *c, char why[TLS_WHY_MAX]);
+// After the handshake: did both sides agree on this protocol, "h2" say?
+bool tls_conn_agreed(const struct tls_conn *c, const char *protocol);
 size_t tls_conn_memory(void); // of one, but for what OpenSSL takes for it

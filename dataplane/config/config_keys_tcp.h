@@ -51,6 +51,16 @@
 		"limits and times are those of `tcp`.")                                           \
 	X(dot, port, port, NUMBER, none, "853", 1, 65535, LIVE, "TCP port. Not 53.")
 
+#define CONFIG_KEYS_DOH(X)                                                                        \
+	X(doh, enabled, enabled, BOOL, none, "false", 0, 0, LIVE,                                 \
+		"Whether weir serves DNS over HTTPS (HTTP/2 and HTTP/1.1). It needs an entry of " \
+		"`tls.certificates`. The limits and times are those of `tcp`.")                   \
+	X(doh, port, port, NUMBER, none, "443", 1, 65535, LIVE,                                   \
+		"TCP port. Not 53, nor that of `dot`.")                                           \
+	X(doh, path, path, TEXT, none, "/dns-query", 1, 120, LIVE,                                \
+		"Path of the requests, which the URI template of clients has. Another one gets "  \
+		"status 404.")
+
 #define CONFIG_CHOICES_TLS(X)    \
 	X(tls_version, "1.2", 0) \
 	X(tls_version, "1.3", 1)

@@ -163,6 +163,7 @@ static const cyaml_schema_field_t raw_tls_fields[] = {
 };
 
 RAW_PLAIN(dot, CONFIG_KEYS_DOT)
+RAW_PLAIN(doh, CONFIG_KEYS_DOH)
 RAW_PLAIN(controlplane, CONFIG_KEYS_CONTROLPLANE)
 RAW_PLAIN(fallback, CONFIG_KEYS_FALLBACK)
 RAW_PLAIN(identity, CONFIG_KEYS_IDENTITY)
@@ -323,6 +324,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(tcp),
 	RAW_SECTION_FIELD(tls),
 	RAW_SECTION_FIELD(dot),
+	RAW_SECTION_FIELD(doh),
 	RAW_SECTION_FIELD(controlplane),
 	RAW_SECTION_FIELD(fallback),
 	RAW_SECTION_FIELD(access),

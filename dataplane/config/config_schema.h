@@ -132,6 +132,10 @@ struct config_raw_dot {
 	char *enabled, *port;
 };
 
+struct config_raw_doh {
+	char *enabled, *port, *path;
+};
+
 struct config_raw_controlplane {
 	char *resolvers, *frontends;
 };
@@ -279,6 +283,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_tcp *tcp;
 	struct config_raw_tls *tls;
 	struct config_raw_dot *dot;
+	struct config_raw_doh *doh;
 	struct config_raw_controlplane *controlplane;
 	struct config_raw_fallback *fallback;
 	struct config_raw_access *access;

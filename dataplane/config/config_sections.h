@@ -184,8 +184,8 @@ ATTR_MUST_CHECK int config_cookies_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_cookies_wipe(struct config *c);
 
-// The sections `tls` and `dot`: certificates, secrets of session tickets, where they are served.
-// The certificates themselves are not read here.
+// The sections `tls`, `dot` and `doh`: certificates, secrets of session tickets, where they are
+// served. The certificates themselves are not read here.
 
 // After config_keys_apply. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_tls_apply(

@@ -60,6 +60,33 @@ static int tickets_take(const struct config_doc *doc, struct config_tls *t)
 	return t->tickets_file[0] ? config_secrets_read(&file, t->tickets_file) : 0;
 }
 
+// Bytes that a request has as they are: others would need an escape, which is not undone.
+static bool path_is_good(const char *path)
+{
+	return path[0] == '/'
+	       && strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+			       "-._~!$'()*+,;=:@/&")
+			  == strlen(path);
+}
+
+static int doh_check(const struct config_doc *doc, const struct config *c)
+{
+	int rc = 0;
+	if (c->doh.enabled && c->tls.count == 0)
+		rc = config_refuse(
+			doc, "doh.enabled", "needs a certificate and its key in tls.certificates");
+	if (c->doh.port == DNS_PORT)
+		rc = config_worse(rc, config_refuse(doc, "doh.port",
+					      "is that of DNS in clear text; 443 is usual"));
+	if (c->doh.enabled && c->dot.enabled && c->doh.port == c->dot.port)
+		rc = config_worse(rc, config_refuse(doc, "doh.port", "is that of dot.port, too"));
+	if (!path_is_good(c->doh.path))
+		rc = config_worse(
+			rc, config_refuse(doc, "doh.path",
+				    "is no path: \"/\", and characters that a URL has unescaped"));
+	return rc;
+}
+
 int config_tls_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	int rc = certificates_take(doc, raw->tls, &out->tls);
@@ -71,7 +98,7 @@ int config_tls_apply(const struct config_doc *doc, const struct config_raw *raw,
 	if (out->dot.port == DNS_PORT)
 		rc = config_worse(rc, config_refuse(doc, "dot.port",
 					      "is that of DNS in clear text; 853 is usual"));
-	return rc;
+	return config_worse(rc, doh_check(doc, out));
 }
 
 void config_tls_wipe(struct config *c)

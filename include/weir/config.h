@@ -380,7 +380,7 @@ struct config {
 	struct config_limits limits;
 	struct config_tcp tcp;
 	struct config_tls tls;
-	struct config_dot dot;
+	struct config_dot dot, doh;
 	struct config_fallback fallback;
 	struct config_access access;
 	struct config_cookies cookies;
@@ -406,6 +406,7 @@ struct config {
 unsigned config_resolvers(const struct config *c, const cpu_set_t *cpus);
 // Frontends, in the same way: `auto` is one for each four of these CPUs, up to EPOCH_OWN_MAX.
 unsigned config_frontends(const struct config *c, const cpu_set_t *cpus);
+bool config_has_streams(const struct config *c); // serves TCP, in clear text or encrypted
 
 uint32_t config_log_sample(const struct config *c); // 0: the query log is off
 uint8_t config_log_detail(const struct config *c);  // enum log_detail (shm_abi.h)

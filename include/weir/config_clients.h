@@ -25,7 +25,7 @@ struct config_tcp {
 };
 
 enum { CONFIG_CERTIFICATES_MAX = 16, CONFIG_CERTIFICATE_PATH_MAX = 200 };
-enum { CONFIG_TICKET_SECRETS_MAX = 4, CONFIG_TICKET_SECRET_LEN = 32 };
+enum { CONFIG_TICKET_SECRETS_MAX = 4, CONFIG_TICKET_SECRET_LEN = 32, CONFIG_DOH_PATH_MAX = 120 };
 
 // TLS for clients (controlplane/tls/tls_server.h).
 struct config_tls {
@@ -39,10 +39,11 @@ struct config_tls {
 	} certificate[CONFIG_CERTIFICATES_MAX];
 };
 
-// DNS over TLS on the service addresses.
+// DNS over TLS, and over HTTPS (controlplane/doh/doh.h), on the service addresses.
 struct config_dot {
 	bool enabled; // false; if true there is a certificate
 	uint16_t port;
+	char *path; // of HTTPS: "/dns-query"
 };
 
 // Whether the control plane answers UDP while no data plane runs (frontend_udp.h).

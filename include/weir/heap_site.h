@@ -73,10 +73,12 @@ struct heap_large {
 unsigned heap_large_blocks(struct heap_large out[HEAP_LARGE_MAX]);
 
 // Libraries that let us set their functions, and of how many allocations of one the caller is
-// looked for: jansson makes thousands for one page, OpenSSL 100,000 for its certificates.
+// looked for: jansson makes thousands for one page, OpenSSL 100,000 for its certificates, nghttp2
+// some for each request.
 #define HEAP_LIBRARY_LIST(X) \
 	X(libevent, 1)       \
-	X(jansson, 8) X(hyperscan, 1) X(curl, 1) X(cyaml, 1) X(sqlite, 1) X(openssl, 64)
+	X(jansson, 8)        \
+	X(hyperscan, 1) X(curl, 1) X(cyaml, 1) X(sqlite, 1) X(openssl, 64) X(nghttp2, 8)
 
 enum heap_library {
 #define X(name, each) HEAP_LIBRARY_##name,

@@ -66,6 +66,7 @@ SECTIONS = {
     "tcp": "DNS over TCP on the service addresses (RFC 7766); `weirctl tcp` shows its state.",
     "tls": "Certificates that weir shows to clients, and session tickets ([dot.md](../how-to/dot.md)).",
     "dot": "DNS over TLS on the service addresses (RFC 7858); see [dot.md](../how-to/dot.md).",
+    "doh": "DNS over HTTPS on the service addresses (RFC 8484); see [doh.md](../how-to/doh.md).",
     "fallback": "Service while no data plane runs; see [fallback.md](../explanation/fallback.md).",
     "access": "Clients that may ask, and how often ([access.md](../how-to/access.md)).",
     "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
@@ -379,7 +380,7 @@ def page(intro, sections):
 
 def pages():
     log = [name for name in SECTIONS if name.startswith("query_log")]
-    tcp = ["tcp", "tls", "dot"]
+    tcp = ["tcp", "tls", "dot", "doh"]
     return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log + tcp]),
             "config-tcp.md": page(INTRO_TCP, tcp),
             "config-query-log.md": page(INTRO_LOG, log)}

@@ -36,6 +36,8 @@ LIBRARIES = {
     "libpsl.h": ["controlplane"],
     "idn2.h": ["controlplane"],
     "openssl/": ["controlplane", "tools/ctl"],
+    "nghttp2/": ["controlplane"],
+    "http_parser.h": ["controlplane"],
     "jemalloc/": ["controlplane"],
     "cyaml/": ["dataplane/config"],
     "yaml.h": ["dataplane/config"],
@@ -56,7 +58,7 @@ ROOMS = {
     "controlplane": [
         "base", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "tls", "transfer",
         "upstream", "validator", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "rules", "resolver",
-        "frontend", "api/metrics", "api",
+        "doh", "frontend", "api/metrics", "api",
     ],
     "dataplane": [
         "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "config", "xdp",

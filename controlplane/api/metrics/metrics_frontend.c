@@ -3,7 +3,7 @@
 
 #include "metrics.h"
 
-static const char *const transports[FRONTEND_TRANSPORTS] = {"udp", "tcp", "dot"};
+static const char *const transports[FRONTEND_TRANSPORTS] = {"udp", "tcp", "dot", "doh"};
 
 #define FRONT(field, text)                                            \
 	METRICS_FIELD(METRICS_COUNTER, struct frontend_counts, field, \
@@ -128,4 +128,5 @@ void metrics_frontends(struct metrics_text *t, const struct frontends_status *s)
 	metrics_fields(t, &s->udp, of_fallback, ARRAY_LEN(of_fallback));
 	metrics_tcp(t, &s->tcp);
 	metrics_tls(t, &s->tcp.tls);
+	metrics_doh(t, &s->tcp.doh);
 }

@@ -26,3 +26,8 @@ unsigned config_frontends(const struct config *c, const cpu_set_t *cpus)
 	return cpus ? threads_for_frontends(c, cpus, 0)
 		    : here(c, c->controlplane.frontends, threads_for_frontends);
 }
+
+bool config_has_streams(const struct config *c)
+{
+	return c->tcp.enabled || c->dot.enabled || c->doh.enabled;
+}

@@ -31,13 +31,14 @@ static const struct {
 	{MEM_ACCOUNT_query_log, "log query querylog resolver_log sql tail top topk watch"},
 	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request sink_thread webhook"},
 	{MEM_ACCOUNT_http, "api http json why"},
-	{MEM_ACCOUNT_frontend, "frontend frontends ring_mesh tcp"},
+	{MEM_ACCOUNT_frontend, "doh frontend frontends ring_mesh tcp"},
 	{MEM_ACCOUNT_config, "bootstrap config net_address"},
 	{MEM_ACCOUNT_stats,
 		"errors heap toggles leak mem memory metrics profile slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm"},
 	{MEM_ACCOUNT_dataplane, "activate bench capture dp limit"},
-	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml sqlite openssl xxhash"},
+	{MEM_ACCOUNT_libraries,
+		"libevent jansson hyperscan curl cyaml sqlite openssl nghttp2 xxhash"},
 };
 
 // Bytes of the longest of `words` that `name` begins with, as whole words.

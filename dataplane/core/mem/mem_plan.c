@@ -27,6 +27,7 @@ enum {
 	KEPT_QUERIES = 8 << 20,
 	OF_CONNECTION = 1024,     // with its client
 	OF_TLS = 20 << 10,        // of a connection, by OpenSSL
+	OF_HTTP = 48 << 10,       // a session of HTTP/2 with both of its tables full
 	OF_RESOLVER = 4 * MIB,    // beside the first: its tables of fixed size, its stack
 	OF_VALIDATORS = 16 * MIB, // of a resolver: caches of keys, sockets
 	VALIDATIONS = 2048,       // in progress, in all
@@ -211,13 +212,16 @@ static void charge_clients(struct mem_plan *p, const struct config *c)
 			config_resolvers(c, NULL)
 				* (REDIS_FIXED + ((uint64_t)c->redis.buffer_kb << 11)),
 			"redis_calls redis_buffers l1_sample");
-	if (!c->tcp.enabled && !c->dot.enabled)
+	if (!config_has_streams(c))
 		return;
 	charge(p, MEM_PLAN_CONTROLPLANE, "connections", "tcp.connections",
 		(uint64_t)c->tcp.connections * OF_CONNECTION,
 		"tcp_connections tcp_clients tcp_claims");
-	charge(p, MEM_PLAN_CONTROLPLANE, "their TLS", "dot.enabled",
-		c->dot.enabled ? (uint64_t)c->tcp.connections * OF_TLS : 0, "tls_connections");
+	charge(p, MEM_PLAN_CONTROLPLANE, "their TLS", "tls.certificates",
+		c->dot.enabled || c->doh.enabled ? (uint64_t)c->tcp.connections * OF_TLS : 0,
+		"tls_connections");
+	charge(p, MEM_PLAN_CONTROLPLANE, "their HTTP", "doh.enabled",
+		c->doh.enabled ? (uint64_t)c->tcp.connections * OF_HTTP : 0, "doh_connections");
 	charge(p, MEM_PLAN_CONTROLPLANE, "their buffers", "tcp.buffer_kb",
 		(uint64_t)c->tcp.buffer_kb << 10, "tcp_buffers");
 }

@@ -5,6 +5,7 @@
 #include "lib/show.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct cell_counter counts[] = {
 	{"accepted", "connections accepted"},
@@ -29,6 +30,8 @@ static const struct cell_counter ends[] = {
 	{"slow_reader", "replies left unread"},
 	{"broken", "not DNS"},
 	{"queries", "had its tcp.connection_queries"},
+	{"http", "not HTTP, or a request refused before its end"},
+	{"flood", "more resets or empty frames of HTTP/2 than a client needs"},
 	{"age", "open for tcp.connection_age"},
 	{"evicted", "longest idle, closed for a new connection"},
 	{"evicted_client", "longest idle of its client, closed for a new one"},
@@ -52,6 +55,32 @@ static const struct cell_counter refusals[] = {
 	{"other", "another error"},
 	{"late", "not done in tcp.query_timeout"},
 	{"evicted", "closed to make room for another connection"},
+};
+
+static const struct cell_counter doh_counts[] = {
+	{"resets_client", "requests reset by their client (HTTP/2)"},
+	{"resets_server", "reset by weir, as they broke the protocol or took too long"},
+	{"goaways", "connections ended for too many resets or empty frames"},
+	{"unwanted", "answers to requests that were reset"},
+};
+
+static const struct cell_counter methods[] = {
+	{"get", "GET"},
+	{"post", "POST"},
+	{"other", "another method"},
+};
+
+static const struct cell_counter responses[] = {
+	{"200", "200, a DNS message"},
+	{"400", "400, no DNS query in the request"},
+	{"403", "403, dropped by a rule"},
+	{"404", "404, not the path of doh.path"},
+	{"405", "405, not GET or POST"},
+	{"408", "408, not complete in tcp.query_timeout"},
+	{"413", "413, over 65,535 bytes"},
+	{"415", "415, not application/dns-message"},
+	{"431", "431, too many bytes of header fields"},
+	{"503", "503, no answer in time"},
 };
 
 static const struct cell_counter errors[] = {
@@ -124,6 +153,28 @@ static void tls_print(const struct json_node *tls)
 	reasons_print(json_get(tls, "failed"), ">no TLS", refusals, ARRAY_LEN(refusals));
 }
 
+static void doh_print(const struct json_node *doh)
+{
+	const struct json_node *requests = json_get(doh, "requests");
+
+	say(doh, "\nHTTPS         {connections:n} connections, {bytes:b}\n");
+	reasons_print(json_get(requests, "http2"), ">HTTP/2", methods, ARRAY_LEN(methods));
+	reasons_print(json_get(requests, "http1"), ">HTTP/1.1", methods, ARRAY_LEN(methods));
+	reasons_print(json_get(doh, "responses"), ">responses", responses, ARRAY_LEN(responses));
+	printf("\n");
+	cell_counters_print(doh, doh_counts, ARRAY_LEN(doh_counts));
+}
+
+// Is DNS over HTTPS served?
+static bool doh_listens(const struct json_node *root)
+{
+	const struct json_node *list = json_get(root, "listeners");
+	for (size_t i = 0; i < json_length(list); i++)
+		if (strcmp(json_text(json_at(list, i), "kind"), "doh") == 0)
+			return true;
+	return false;
+}
+
 static void tcp_print(const struct json_node *root)
 {
 	listeners_print(root);
@@ -132,6 +183,8 @@ static void tcp_print(const struct json_node *root)
 	reasons_print(json_get(root, "accept_errors"), ">not taken", errors, ARRAY_LEN(errors));
 	reasons_print(json_get(root, "ended"), ">closed", ends, ARRAY_LEN(ends));
 	tls_print(json_get(root, "tls"));
+	if (doh_listens(root))
+		doh_print(json_get(root, "doh"));
 }
 
 int cmd_tcp(struct ctl *c)

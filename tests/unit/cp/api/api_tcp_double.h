@@ -21,6 +21,10 @@ int frontends_report(const struct frontends *, struct loop *,
 				.failed = {[TLS_REFUSED_version] = 2},
 				.certificates = 1,
 				.certificate = {{"dns.example", 1800000000}}},
+			.doh = {.connections = 2,
+				.counts = {.requests = {[DOH_http2] = {[DOH_METHOD_post] = 11}},
+					.responses = {[DOH_415] = 4},
+					.goaways = 1}},
 			.listener = {{FRONTEND_TCP_DOT, {{4, 32, {198, 18, 0, 53}}, 853},
 				-EADDRINUSE}}}};
 
@@ -37,6 +41,10 @@ static inline void tcp_double_check(void)
 		"198.18.0.53:853\",\"kind\":\"dot\",\"error\":\"Address already in use\"");
 	assert_reply("GET /tcp", 200, "\"tls\":{\"open\":3,");
 	assert_reply("GET /tcp", 200, "\"version\":2,");
+	assert_reply("GET /tcp", 200, "\"doh\":{\"connections\":2,");
+	assert_reply("GET /tcp", 200, "\"http2\":{\"get\":0,\"post\":11,\"other\":0}");
+	assert_reply("GET /tcp", 200, "\"415\":4,");
+	assert_reply("GET /tcp", 200, "\"goaways\":1,");
 	assert_reply(
 		"GET /tcp", 200, "{\"names\":\"dns.example\",\"until\":1800000000,\"left_s\":");
 }

@@ -15,10 +15,10 @@
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
-enum { PORT = 53053, PORT_DOT, LATER_MAX = 4096, ORDER_AT = DNS_HEADER_LEN };
+enum { PORT = 53053, PORT_DOT, PORT_DOH, LATER_MAX = 4096, ORDER_AT = DNS_HEADER_LEN };
 
 struct config_tcp tcp_config;
-bool tcp_rig_dot;
+bool tcp_rig_dot, tcp_rig_doh;
 static struct frontend_tcp_shared *shared;
 static struct loop *loop;
 static struct frontend_tcp *server;
@@ -28,7 +28,7 @@ static _Atomic unsigned asked;
 static struct later {
 	struct frontend_session *session; // NULL: it has ended
 	uint16_t id;
-	bool big;
+	char order;
 } later[LATER_MAX];
 static unsigned later_count;
 static uint8_t room[REPLY_HEADROOM + TCP_MESSAGE_MAX + REPLY_TAILROOM];
@@ -36,16 +36,14 @@ static uint8_t room[REPLY_HEADROOM + TCP_MESSAGE_MAX + REPLY_TAILROOM];
 static struct frontend_reply reply_make(uint16_t id, size_t len)
 {
 	uint8_t *msg = room + REPLY_HEADROOM;
-
 	memset(msg, (int)(id & 0xff), len);
-	put_u16(msg, id);
+	put_u16(msg, id); // also where it has no bytes
 	return (struct frontend_reply){.msg = msg, .len = (uint16_t)len};
 }
 
 static struct frontend_reply opt_make(uint16_t id)
 {
 	struct frontend_reply r = reply_make(id, DNS_HEADER_LEN + DNS_OPT_FIXED_LEN);
-
 	memset(r.msg + 2, 0, r.len - 2U);
 	r.opt = DNS_HEADER_LEN;
 	put_u16(r.msg + DNS_HEADER_LEN + 1, DNS_TYPE_OPT);
@@ -66,8 +64,9 @@ static enum frontend_outcome engine_ask(struct frontend *, struct frontend_sessi
 		return FRONTEND_NO_REPLY;
 	case TCP_LATER:
 	case TCP_LATER_BIG:
+	case TCP_LOST:
 		assert_true(later_count < LATER_MAX);
-		later[later_count++] = (struct later){s, id, msg[ORDER_AT] == TCP_LATER_BIG};
+		later[later_count++] = (struct later){s, id, (char)msg[ORDER_AT]};
 		return FRONTEND_LATER;
 	case TCP_BIG:
 		*out = reply_make(id, TCP_BIG_LEN);
@@ -101,12 +100,11 @@ static bool engine_admits(struct frontend *, const union client_address *client)
 
 static void on_release(void *)
 {
-	unsigned count = later_count;
-
-	for (unsigned i = count; i-- > 0;) {
+	static const size_t len_of[128] = {
+		[TCP_LATER] = DNS_HEADER_LEN, [TCP_LATER_BIG] = TCP_BIG_LEN};
+	for (unsigned i = later_count; i-- > 0;) {
 		struct frontend_session *s = later[i].session;
-		struct frontend_reply r = reply_make(
-			later[i].id, later[i].big ? (size_t)TCP_BIG_LEN : (size_t)DNS_HEADER_LEN);
+		struct frontend_reply r = reply_make(later[i].id, len_of[later[i].order & 0x7f]);
 		if (s)
 			s->reply(s, NULL, &r);
 	}
@@ -142,8 +140,11 @@ static void on_loop(void (*fn)(void *arg), void *arg)
 
 static struct frontend_tcp_settings settings(void)
 {
-	return (struct frontend_tcp_settings){
-		.tcp = tcp_config, .serves = {{tcp_config.enabled, PORT}, {tcp_rig_dot, PORT_DOT}}};
+	return (struct frontend_tcp_settings){.tcp = tcp_config,
+		.serves = {{tcp_config.enabled, PORT}, {tcp_rig_dot, PORT_DOT},
+			{tcp_rig_doh, PORT_DOH}},
+		.doh = {"/dns-query", tcp_config.pipelined, 1000 * tcp_config.query_timeout_s,
+			TCP_WAIT_MS}};
 }
 
 void tcp_rig_certify(struct tls_server *certificates)
@@ -207,10 +208,9 @@ void tcp_rig_configure(void)
 static void on_status(void *out)
 {
 	struct table_registry tables = {0};
-
 	frontend_tcp_status(server, out);
 	frontend_tcp_tables(server, &tables);
-	assert_int_equal(tables.count, 5);
+	assert_int_equal(tables.count, 6);
 }
 
 void tcp_rig_status(struct frontend_tcp_status *out)
@@ -256,9 +256,9 @@ int tcp_connect(unsigned host, int receive_buffer)
 	return connect_to(PORT, host, receive_buffer);
 }
 
-int tcp_connect_dot(unsigned host)
+int tcp_connect_kind(enum frontend_tcp_kind kind, unsigned host)
 {
-	return connect_to(PORT_DOT, host, 0);
+	return connect_to((uint16_t)(PORT + kind), host, 0);
 }
 
 size_t tcp_message(uint8_t *out, uint16_t id, char order, size_t len)
@@ -339,7 +339,7 @@ int tcp_rig_each_start(void **)
 		.query_timeout_s = 60,
 		.buffer_kb = 4096,
 	};
-	tcp_rig_dot = false;
+	tcp_rig_dot = tcp_rig_doh = false;
 	return 0;
 }
 

@@ -13,6 +13,7 @@ enum {
 	TCP_BIG = 'b',   // at once, with TCP_BIG_LEN bytes
 	TCP_LATER_BIG = 'B',
 	TCP_NONE = 'n', // never
+	TCP_LOST = 'L', // when the test says so, with no bytes
 	TCP_OPT = 'o',  // at once, with an OPT
 	TCP_BIG_LEN = 20000,
 	TCP_MESSAGE_MAX = 65535,
@@ -20,8 +21,8 @@ enum {
 	TCP_WAIT_MS = 20000,  // before a test gives up; nothing waits so long that works
 };
 
-extern struct config_tcp tcp_config; // in force at tcp_rig_start
-extern bool tcp_rig_dot;             // in force then: DNS over TLS is served as well
+extern struct config_tcp tcp_config;  // in force at tcp_rig_start
+extern bool tcp_rig_dot, tcp_rig_doh; // in force then: what is served as well
 // The certificates, before tcp_rig_start or later; takes the reference. Once for each start, at
 // least.
 void tcp_rig_certify(struct tls_server *server);
@@ -49,7 +50,11 @@ void tcp_rig_release(void);
 void tcp_rig_until_asked(unsigned count);
 
 int tcp_connect(unsigned host, int receive_buffer); // from 127.0.0.<host>; 0: as usual
-int tcp_connect_dot(unsigned host);
+int tcp_connect_kind(enum frontend_tcp_kind kind, unsigned host);
+static inline int tcp_connect_dot(unsigned host)
+{
+	return tcp_connect_kind(FRONTEND_TCP_DOT, host);
+}
 size_t tcp_message(uint8_t *out, uint16_t id, char order, size_t len); // with its length; in all
 void tcp_send(int fd, const void *p, size_t len);
 void tcp_ask(int fd, uint16_t id, char order); // the shortest such

@@ -86,7 +86,8 @@ static struct frontend_counts counts(enum frontend_transport t)
 	return frontend_now().of[t];
 }
 
-static const char *const names[FRONTEND_TRANSPORTS] = {"udp.example", "tcp.example", "dot.example"};
+static const char *const names[FRONTEND_TRANSPORTS] = {
+	"udp.example", "tcp.example", "dot.example", "doh.example"};
 
 static void test_miss_and_hit(void **)
 {

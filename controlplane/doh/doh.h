@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// DNS over HTTPS of a client's connection (RFC 8484), by HTTP/2 or HTTP/1.1: received bytes in, DNS
+// messages out; replies in, bytes to send out. It knows no sockets, no TLS, no loop and no clock.
+//
+// A `struct doh` is one thread's: settings, counts and the memory of all its connections. The owner
+// of a connection calls, for each piece that it received, doh_conn_take until all is taken or
+// nothing more is; then doh_conn_next for each whole request, and asks the message; doh_conn_answer
+// with each reply, in any order; doh_conn_out until there is nothing to send. A message that
+// doh_conn_next gives has a DNS id of weir's own, by which the reply finds its request;
+// doh_conn_answer puts the client's id back.
+//
+// The owner stops taking and asking while it has unsent bytes over its own bound: what waits here
+// is bounded by these:
+// * HTTP/2: doh_settings.streams requests at one time, told as SETTINGS_MAX_CONCURRENT_STREAMS.
+//   HTTP/1.1: one; the next one stays with the owner until the response has left.
+// * A request that the client resets after it was asked keeps its place until the reply comes
+//   (CVE-2023-44487). More than DOH_RESETS_BURST resets, by either side, end the connection with
+//   GOAWAY and ENHANCE_YOUR_CALM; so do DOH_FRAMES_BURST frames that carry no whole request (PING,
+//   SETTINGS, PRIORITY, empty DATA).
+// * DOH_HEADERS_MAX bytes of header fields, DOH_BLOCK_MAX of these in
+//   CONTINUATION frames, DOH_MESSAGE_MAX bytes of body; bodies of one connection by the window of
+//   HTTP/2, DOH_WINDOW.
+// * DOH_ANSWERS_MAX bytes of replies that the client does not read.
+// * DOH_MEMORY_MAX bytes in all; a connection that needs more ends.
+// * Time: doh_settings.request_ms from the first byte of a request to its last,
+//   doh_settings.drain_ms for a client that takes nothing of a response (doh_conn_deadline).
+//
+// A connection of HTTP/2 holds some 30 KiB, one of HTTP/1.1 1 KiB, and what requests need besides.
+
+#include "base/table_registry.h"
+#include "doh_http.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+// Why a connection of DNS over HTTPS ends by itself.
+enum doh_end {
+	DOH_OPEN,
+	DOH_END_client,      // all that it asked is answered, and it wants no more
+	DOH_END_broken,      // not HTTP, or a request that was refused before its end
+	DOH_END_flood,       // more resets or empty frames than a client needs
+	DOH_END_slow_reader, // took nothing of a response, or left too many unread
+	DOH_END_slow_query,  // a request not complete in time
+	DOH_END_memory,      // no memory, or over DOH_MEMORY_MAX
+};
+
+struct doh_counts {
+	uint64_t requests[DOH_VERSION_COUNT][DOH_METHOD_COUNT];
+	uint64_t responses[DOH_STATUS_COUNT];
+	uint64_t resets_client, resets_server; // streams of HTTP/2
+	uint64_t goaways;                      // sent with ENHANCE_YOUR_CALM
+	uint64_t unwanted;                     // replies to requests that the client had reset
+};
+
+struct doh_status_now {
+	struct doh_counts counts;
+	unsigned connections;
+	uint64_t bytes, bytes_most, grown, shrunk; // memory of all connections
+};
+
+struct doh_settings {
+	char path[DOH_PATH_MAX]; // "/dns-query"
+	unsigned streams;        // at most DOH_STREAMS_MAX; of connections to come
+	unsigned request_ms, drain_ms;
+};
+
+struct doh;
+ATTR_MUST_CHECK int doh_new(struct doh **out, const struct doh_settings *settings); // -ENOMEM
+void doh_configure(struct doh *d, const struct doh_settings *settings);
+void doh_free(struct doh *d); // NULL is fine; its connections are closed
+void doh_status(const struct doh *d, struct doh_status_now *out);
+void doh_status_add(struct doh_status_now *sum, const struct doh_status_now *one);
+void doh_tables(const struct doh *d, struct table_registry *tables);
+
+struct doh_conn;
+ATTR_MUST_CHECK int doh_conn_new(
+	struct doh_conn **out, struct doh *d, enum doh_version version, uint64_t now_ms); // -ENOMEM
+void doh_conn_free(struct doh_conn *c); // NULL is fine
+
+// Takes received bytes, DOH_PIECE at most; returns how many. 0: none until a response has left, or
+// none any more (doh_conn_end).
+size_t doh_conn_take(struct doh_conn *c, const uint8_t *p, size_t len, uint64_t now_ms);
+
+// The next whole request, in the order of their ends. `msg` is good until the next call for this
+// connection. False: no request is whole, or as many as may be wait for their replies.
+struct doh_question {
+	const uint8_t *msg;
+	size_t len; // 12 to DOH_MESSAGE_MAX
+	uint16_t id;
+};
+bool doh_conn_next(struct doh_conn *c, struct doh_question *out, uint64_t now_ms);
+bool doh_conn_is_ready(const struct doh_conn *c); // would doh_conn_next give one?
+
+// The reply to a question, found by its id, which is changed in `msg`; 12 bytes at least.
+void doh_conn_answer(struct doh_conn *c, uint8_t *msg, size_t len, uint64_t now_ms);
+// Ends the question with a status instead.
+void doh_conn_refuse(struct doh_conn *c, uint16_t id, enum doh_status status, uint64_t now_ms);
+// The same for the question that was asked longest ago: replies are lost in that order.
+void doh_conn_lost(struct doh_conn *c, uint64_t now_ms);
+
+// The next bytes to send, good until the next call for this connection; 0: none as of now.
+size_t doh_conn_out(struct doh_conn *c, const uint8_t **p, uint64_t now_ms);
+
+// After the calls above, once doh_conn_out has nothing more. Not DOH_OPEN: close it.
+enum doh_end doh_conn_end(const struct doh_conn *c);
+// Says that no more requests are taken; those that are in progress are answered, then it ends.
+void doh_conn_part(struct doh_conn *c);
+// When doh_conn_expire is due; UINT64_MAX: never.
+uint64_t doh_conn_deadline(const struct doh_conn *c);
+void doh_conn_expire(struct doh_conn *c, uint64_t now_ms);
+size_t doh_conn_memory(const struct doh_conn *c);

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# DNS over HTTPS for clients: kdig, curl and curl as a resolver of its own, both versions of HTTP, statuses, and clients
+# that mean ill: bounded, others answered, memory back.
+. "$(dirname "$0")/_init.sh"
+
+lab_up
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=doh.test \
+	-addext subjectAltName=DNS:doh.test,IP:$service -keyout $tmp/key.pem -out $tmp/cert.pem 2>/dev/null
+chmod 644 $tmp/key.pem
+cat >>"$(readlink -f $config)" <<END
+tls:
+  certificates:
+    - {cert: $tmp/cert.pem, key: $tmp/key.pem}
+doh:
+  enabled: true
+END
+check "turned on by a reload" weirctl config reload
+check "it listens" eventually eval 'weirctl tcp | grep -q "listens on $service:443 (doh)"'
+
+name=ok-3000.cached.test
+url=https://doh.test/dns-query
+https() { client curl -sS --max-time 20 --cacert $tmp/cert.pem --resolve doh.test:443:$service "$@"; }
+status() { https -o /dev/null -w '%{http_code}' "$@"; }
+doh() { weirctl --json tcp | jq -r ".doh.$1"; }
+$python -c "
+import sys; sys.path.insert(0, '$smoke_dir/rig')
+from wire import query
+open('$tmp/query', 'wb').write(query('$name'))
+open('$tmp/big', 'wb').write(bytes(70000))"
+get="$url?dns=$(base64 -w0 <$tmp/query | tr '+/' '-_' | tr -d =)"
+address() { tail -c 4 $tmp/reply | od -An -tx1 | sed 's/^ //'; } # at the end of the reply
+post() { "$1" --data-binary @"$2" -H "content-type: ${3-application/dns-message}" "${@:4}"; }
+
+kdig() { client kdig +short +timeout=10 +retry=0 +tls-ca=$tmp/cert.pem +tls-hostname=doh.test "$@"; }
+same "kdig, POST" 198.18.200.1 "$(kdig @$service +https $name A)"
+same "kdig, GET" 198.18.200.1 "$(kdig @$service +https-get +https $name A)"
+same "kdig, over IPv6" 198.18.200.1 "$(kdig @$service6 +https $name A)"
+same "one that is not cached" 198.18.200.1 "$(kdig @$service +https ok.fresh.test A)"
+same "a large one" 60 "$(kdig @$service +https huge.test TXT | wc -l)"
+same "a blocked one" NXDOMAIN "$(client kdig +timeout=10 +tls-ca=$tmp/cert.pem +tls-hostname=doh.test @$service +https blocked.test A | rcode_of)"
+check "replies are padded for a client that pads" grep -q '; PADDING' \
+	<(client kdig +timeout=10 +tls-ca=$tmp/cert.pem +tls-hostname=doh.test +https +padding @$service $name A)
+for version in --http2 --http1.1; do
+	same "curl $version, GET" "200 application/dns-message" "$(https $version -o $tmp/reply -w '%{http_code} %{content_type}' "$get")"
+	same "its answer" "c6 12 c8 01" "$(address)"
+	same "curl $version, POST" "200 ${version#--http}" "$(post https $tmp/query application/dns-message $version -o $tmp/reply -w '%{http_code} %{http_version}' $url)"
+	same "its answer" "c6 12 c8 01" "$(address)"
+	same "curl $version, another path" 404 "$(status $version "${get/dns-query/other}")"
+	same "curl $version, another type" 415 "$(post status $tmp/query text/plain $version $url)"
+	same "curl $version, too large" 413 "$(post status $tmp/big application/dns-message $version $url)"
+	same "curl $version, padded base64" 400 "$(status $version "$get==")"
+	same "curl $version, HEAD" 405 "$(status $version -I "$get")"
+done
+age=$(https -D - -o /dev/null "$get" | tr -d '\r' | sed -n 's/^cache-control: max-age=//p')
+check "a cache may keep it as long as its record: $age s" test "${age:-0}" -ge 1 -a "${age:-0}" -le 3000
+check "curl finds a host by it" eval "client curl -sv --max-time 5 --cacert $tmp/cert.pem --resolve doh.test:443:$service \
+	--doh-url $url --doh-insecure --connect-timeout 1 http://$name:9/ 2>&1 | grep -q 198.18.200.1"
+
+load() { client timeout 120 $python "$smoke_dir/rig/doh_load.py" "$@"; }
+check "a hundred at once, out of order" load many
+check "requests in a row by HTTP/1.1" load http1
+check "rapid resets: calmed" load reset
+check "counted" test "$(doh goaways)" -ge 1
+check "a header without end" load continuation
+check "pings" load ping
+check "answers that are not read" load unread
+check "requests without end" load slow
+none_left() { [ "$(weirctl --json tcp | jq -r '"\(.open) \(.pending) \(.buffered) \(.doh.connections) \(.doh.bytes)"')" = "0 0 0 0 0" ]; }
+check "nothing is left of them" eventually none_left
+same "UDP answers" 198.18.200.1 "$(short $name A)"
+check "weirctl tcp" grep -q '413, over 65,535 bytes' <(weirctl tcp)
+metric() { curl -s --unix-socket /run/weir/control.sock http://weir/metrics | grep -q "^$1 [1-9]"; }
+check "metrics" metric 'weir_doh_requests_total{version="http2",method="post"}'
+check "its transport is counted" metric 'weir_frontend_queries_total{transport="doh",.*}'
+"$lab" down >/dev/null
+finish

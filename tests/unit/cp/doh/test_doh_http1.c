@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// DNS over HTTPS by HTTP/1.1, by hand.
+
+#include "doh_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define HOST "Host: dns.example\r\n"
+#define TYPE "Content-Type: application/dns-message\r\n"
+#define GET  "GET " RIG_GET " HTTP/1.1\r\n" HOST "\r\n"
+
+static size_t put_text(struct rig *r, const char *text)
+{
+	return rig_put(r, text, strlen(text));
+}
+
+static bool said(const struct rig *r, const char *text)
+{
+	return memmem(r->out, r->out_len, text, strlen(text)) != NULL;
+}
+
+static size_t post(char *out, size_t cap, const char *fields)
+{
+	int n = snprintf(out, cap, "POST /dns-query HTTP/1.1\r\n" HOST TYPE "%s\r\n", fields);
+	return (size_t)n;
+}
+
+static void check_answered(struct rig *r, const char *tail)
+{
+	char head[64];
+
+	snprintf(head, sizeof(head), "content-length: %d\r\n", RIG_REPLY);
+	assert_true(said(r, "HTTP/1.1 200 OK\r\ncontent-type: application/dns-message\r\n"));
+	assert_true(said(r, head));
+	assert_true(said(r, "cache-control: max-age=7\r\n"));
+	assert_true(said(r, tail));
+	uint8_t reply[RIG_REPLY];
+	rig_reply(reply, 0xabcd, 7);
+	assert_true(r->out_len > RIG_REPLY);
+	assert_memory_equal(r->out + r->out_len - RIG_REPLY, reply, RIG_REPLY);
+	r->out_len = 0;
+}
+
+static void test_get_and_post_on_one_connection(void **)
+{
+	char text[512];
+	struct rig r;
+
+	rig_open(&r, DOH_http1, false);
+	assert_int_equal(put_text(&r, GET), strlen(GET));
+	assert_int_equal(r.asked, 1);
+	rig_answer(&r, 0, 7);
+	check_answered(&r, "\r\n\r\n");
+	size_t n = post(text, sizeof(text), "Content-Length: 29\r\n");
+	memcpy(text + n, rig_query, RIG_QUERY);
+	assert_int_equal(rig_put(&r, text, n + RIG_QUERY), n + RIG_QUERY);
+	assert_int_equal(r.asked, 2);
+	assert_memory_equal(r.question[1].head + 2, rig_query + 2, RIG_QUERY - 2);
+	rig_answer(&r, 1, 7);
+	check_answered(&r, "\r\n\r\n");
+	assert_int_equal(doh_conn_end(r.c), DOH_OPEN);
+	assert_int_equal(rig_counts(&r).requests[DOH_http1][DOH_METHOD_post], 1);
+	rig_close(&r);
+}
+
+static void test_any_piece_and_chunks(void **)
+{
+	char text[512];
+
+	for (size_t piece = 1; piece < 40; piece++) {
+		struct rig r;
+		rig_open(&r, DOH_http1, false);
+		size_t n = post(text, sizeof(text), "Transfer-Encoding: chunked\r\n");
+		n += (size_t)sprintf(text + n, "9;x=y\r\n");
+		memcpy(text + n, rig_query, 9);
+		n += 9 + (size_t)sprintf(text + n + 9, "\r\n14\r\n");
+		memcpy(text + n, rig_query + 9, 20);
+		n += 20 + (size_t)sprintf(text + n + 20, "\r\n0\r\nX-Trailer: 1\r\n\r\n");
+		for (size_t at = 0; at < n; at += piece)
+			(void)rig_put(&r, text + at, n - at < piece ? n - at : piece);
+		assert_int_equal(r.asked, 1);
+		assert_int_equal(r.question[0].len, RIG_QUERY);
+		assert_memory_equal(r.question[0].head + 2, rig_query + 2, RIG_QUERY - 2);
+		rig_answer(&r, 0, 7);
+		check_answered(&r, "\r\n\r\n");
+		rig_close(&r);
+	}
+}
+
+static void test_a_pipelined_request_waits(void **)
+{
+	struct rig r;
+
+	rig_open(&r, DOH_http1, false);
+	assert_int_equal(put_text(&r, GET GET GET), strlen(GET));
+	assert_int_equal(put_text(&r, GET GET), 0);
+	rig_answer(&r, 0, 7);
+	check_answered(&r, "\r\n\r\n");
+	assert_int_equal(put_text(&r, GET GET), strlen(GET));
+	assert_int_equal(r.asked, 2);
+	rig_close(&r);
+}
+
+static void refused(const char *request, const char *status, bool last)
+{
+	struct rig r;
+
+	rig_open(&r, DOH_http1, false);
+	(void)put_text(&r, request);
+	print_message("%s: %s\n", status, r.out);
+	assert_int_equal(r.asked, 0);
+	assert_true(said(&r, status));
+	assert_int_equal(said(&r, "connection: close\r\n"), last);
+	assert_int_equal(doh_conn_end(r.c), last ? DOH_END_broken : DOH_OPEN);
+	if (!last) {
+		assert_int_equal(put_text(&r, GET), strlen(GET));
+		assert_int_equal(r.asked, 1);
+	}
+	rig_close(&r);
+}
+
+static void test_refusals(void **)
+{
+	refused("GET /other HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 404 Not Found\r\n", false);
+	refused("DELETE /dns-query HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 405 ", false);
+	refused("HEAD " RIG_GET " HTTP/1.1\r\n" HOST "\r\n", "content-length: 0\r\n", false);
+	refused("POST /dns-query HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", "HTTP/1.1 415 ",
+		false);
+	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE "Content-Length: 3\r\n\r\nabc",
+		"HTTP/1.1 400 ", false);
+	refused("GET /dns-query?dns=AA= HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 400 ", false);
+	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE "Content-Length: 65536\r\n\r\n",
+		"HTTP/1.1 413 ", true);
+	refused("GET " RIG_GET " HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ", true);
+	refused("GET " RIG_GET " HTTP/1.1\r\n" HOST HOST "\r\n", "HTTP/1.1 400 ", true);
+	refused("GET " RIG_GET " HTTP/9.9\r\n" HOST "\r\n", "HTTP/1.1 400 ", true);
+	refused("GET  / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ", true);
+	// Both lengths: two servers could see two requests.
+	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE
+		"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"HTTP/1.1 400 ", true);
+	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE
+		"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+		"HTTP/1.1 400 ", true);
+}
+
+static void test_sizes_are_bounded(void **)
+{
+	char *text = malloc(1 << 18);
+	struct rig r;
+
+	assert_non_null(text);
+	size_t n = (size_t)sprintf(text, "GET / HTTP/1.1\r\n" HOST "X-Long: ");
+	memset(text + n, 'x', 65536);
+	rig_open(&r, DOH_http1, false);
+	(void)rig_put(&r, text, n + 65536);
+	assert_true(said(&r, "HTTP/1.1 431 "));
+	assert_int_equal(doh_conn_end(r.c), DOH_END_broken);
+	assert_true(doh_conn_memory(r.c) < 4096);
+	rig_close(&r);
+
+	n = post(text, 1 << 18, "Transfer-Encoding: chunked\r\n");
+	n += (size_t)sprintf(text + n, "10000\r\n");
+	memset(text + n, 'x', 65536);
+	rig_open(&r, DOH_http1, false);
+	(void)rig_put(&r, text, n + 65536);
+	assert_true(said(&r, "HTTP/1.1 413 "));
+	assert_int_equal(doh_conn_end(r.c), DOH_END_broken);
+	rig_close(&r);
+
+	n = post(text, 1 << 18, "Content-Length: 65535\r\n");
+	memset(text + n, 'x', 65535);
+	rig_open(&r, DOH_http1, false);
+	assert_int_equal(rig_put(&r, text, n + 65535), n + 65535);
+	assert_int_equal(r.asked, 1);
+	assert_int_equal(r.question[0].len, DOH_MESSAGE_MAX);
+	rig_close(&r);
+	free(text);
+}
+
+static void test_old_clients_and_close(void **)
+{
+	struct rig r;
+
+	rig_open(&r, DOH_http1, false);
+	(void)put_text(&r, "GET " RIG_GET " HTTP/1.0\r\n\r\n" GET);
+	rig_answer(&r, 0, 7);
+	check_answered(&r, "connection: close\r\n\r\n");
+	assert_int_equal(doh_conn_end(r.c), DOH_END_client);
+	assert_int_equal(put_text(&r, GET), 0);
+	rig_close(&r);
+
+	rig_open(&r, DOH_http1, false);
+	(void)put_text(&r, GET);
+	doh_conn_part(r.c);
+	rig_pump(&r);
+	assert_int_equal(doh_conn_end(r.c), DOH_OPEN);
+	rig_answer(&r, 0, 7);
+	check_answered(&r, "connection: close\r\n\r\n");
+	assert_int_equal(doh_conn_end(r.c), DOH_END_client);
+	rig_close(&r);
+}
+
+static void test_expect_continue(void **)
+{
+	char text[512];
+	struct rig r;
+	size_t n = post(text, sizeof(text), "Expect: 100-continue\r\nContent-Length: 29\r\n");
+
+	rig_open(&r, DOH_http1, false);
+	assert_int_equal(rig_put(&r, text, n), n);
+	assert_true(said(&r, "HTTP/1.1 100 Continue\r\n\r\n"));
+	(void)rig_put(&r, rig_query, RIG_QUERY);
+	assert_int_equal(r.asked, 1);
+	rig_answer(&r, 0, 7);
+	check_answered(&r, "HTTP/1.1 200 OK\r\n");
+	rig_close(&r);
+}
+
+// A wish for another protocol, or for a proxy, is none of a server's.
+static void test_upgrade_is_passed_over(void **)
+{
+	struct rig r;
+
+	rig_open(&r, DOH_http1, false);
+	(void)put_text(&r, "GET " RIG_GET " HTTP/1.1\r\n" HOST
+			   "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n");
+	rig_answer(&r, 0, 7);
+	check_answered(&r, "HTTP/1.1 200 OK\r\n");
+	(void)put_text(&r, GET);
+	assert_int_equal(r.asked, 2);
+	rig_close(&r);
+	refused("CONNECT a:443 HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 404 ", false);
+}
+
+static void test_a_slow_request_ends(void **)
+{
+	struct rig r;
+
+	rig_open(&r, DOH_http1, false);
+	assert_int_equal(doh_conn_deadline(r.c), r.now_ms + r.set.request_ms);
+	(void)put_text(&r, GET);
+	rig_answer(&r, 0, 7);
+	check_answered(&r, "\r\n\r\n");
+	assert_true(doh_conn_deadline(r.c) == UINT64_MAX);
+	r.now_ms += 5;
+	(void)put_text(&r, "G");
+	assert_int_equal(doh_conn_deadline(r.c), r.now_ms + r.set.request_ms);
+	doh_conn_expire(r.c, r.now_ms + r.set.request_ms);
+	rig_pump(&r);
+	assert_true(said(&r, "HTTP/1.1 408 "));
+	assert_int_equal(doh_conn_end(r.c), DOH_END_slow_query);
+	rig_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_get_and_post_on_one_connection),
+		cmocka_unit_test(test_any_piece_and_chunks),
+		cmocka_unit_test(test_a_pipelined_request_waits),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_sizes_are_bounded),
+		cmocka_unit_test(test_old_clients_and_close),
+		cmocka_unit_test(test_expect_continue),
+		cmocka_unit_test(test_upgrade_is_passed_over),
+		cmocka_unit_test(test_a_slow_request_ends),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
