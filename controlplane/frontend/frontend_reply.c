@@ -89,6 +89,10 @@ static void log_end(struct frontend *f, const struct frontend_session *s,
 	const struct frontend_slot *slot, const struct dns_query *q, struct resolver_logged what,
 	const uint8_t *msg, const struct frontend_reply *reply)
 {
+	static const uint8_t over[FRONTEND_TRANSPORTS] = {[FRONTEND_TCP] = LOG_TCP,
+		[FRONTEND_DOT] = LOG_TCP | LOG_TLS,
+		[FRONTEND_DOH] = LOG_TLS};
+
 	if (!resolver_log_is_on(f->log))
 		return;
 	what.query = q;
@@ -98,7 +102,7 @@ static void log_end(struct frontend *f, const struct frontend_session *s,
 	what.query_len = slot->query_len;
 	what.arrival_us = slot->asked_us;
 	what.group = slot->group;
-	what.is_tcp = s->transport != FRONTEND_UDP;
+	what.over = over[s->transport];
 	resolver_log_client(f->log, &slot->client, &s->service, &what);
 }
 

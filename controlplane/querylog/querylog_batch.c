@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const querylog_transport_names[QUERYLOG_TRANSPORTS] = {
-	[QUERYLOG_UDP] = "udp", [QUERYLOG_TCP] = "tcp"};
+const char *const querylog_transport_names[QUERYLOG_TRANSPORTS] = {[QUERYLOG_UDP] = "udp",
+	[QUERYLOG_TCP] = "tcp",
+	[QUERYLOG_DOT] = "dot",
+	[QUERYLOG_DOH] = "doh"};
 const char *const querylog_tier_names[QUERYLOG_TIERS] = {
 	[QUERYLOG_TIER_NONE] = "none",
 	[QUERYLOG_TIER_RULES] = "rules",

@@ -23,7 +23,13 @@ enum {
 	QUERYLOG_NAME_MAX = 1024, // bytes of a name as text, its NUL included
 };
 
-enum querylog_transport { QUERYLOG_UDP, QUERYLOG_TCP, QUERYLOG_TRANSPORTS };
+enum querylog_transport {
+	QUERYLOG_UDP,
+	QUERYLOG_TCP,
+	QUERYLOG_DOT,
+	QUERYLOG_DOH,
+	QUERYLOG_TRANSPORTS
+};
 
 // Where an answer came from.
 enum querylog_tier {

@@ -74,10 +74,15 @@ static bool time_is_sane(uint64_t time_us, int64_t wall_us)
 	return time_us < end_us && time_us + (uint64_t)wall_us < end_us;
 }
 
+static unsigned tier_of(const struct log_record *r)
+{
+	return r->flags >> LOG_TIER_SHIFT & LOG_TIER_MASK;
+}
+
 static bool record_is_sane(const struct log_record *r, size_t len)
 {
-	return len == sizeof(*r) + r->name_len && r->weight > 0
-	       && r->flags >> LOG_TIER_SHIFT < LOG_TIERS && verdict_text(r->verdict);
+	return len == sizeof(*r) + r->name_len && r->weight > 0 && tier_of(r) < LOG_TIERS
+	       && verdict_text(r->verdict);
 }
 
 uint64_t querylog_row_weight(const uint8_t *msg, size_t len)
@@ -105,8 +110,10 @@ static void scalars(struct querylog_row *row, const struct log_record *r, int64_
 	row->ede = r->ede;
 	row->query_len = r->query_len;
 	row->reply_len = r->reply_len;
-	row->transport = r->flags & LOG_TCP ? QUERYLOG_TCP : QUERYLOG_UDP;
-	row->tier = r->flags >> LOG_TIER_SHIFT;
+	row->transport = r->flags & LOG_TLS   ? r->flags & LOG_TCP ? QUERYLOG_DOT : QUERYLOG_DOH
+			 : r->flags & LOG_TCP ? QUERYLOG_TCP
+					      : QUERYLOG_UDP;
+	row->tier = (uint8_t)tier_of(r);
 	row->is_answered = (r->flags & LOG_ANSWERED) != 0;
 	row->is_blocked = is_blocked(r->verdict);
 }

@@ -125,8 +125,8 @@ static void fill(struct log_record *r, const struct resolver_logged *e, unsigned
 	r->dataplane_us = 0;
 	r->verdict = e->verdict;
 	r->group = e->group;
-	r->flags = (uint8_t)((version == 6 ? LOG_IPV6 : 0) | (e->is_tcp ? LOG_TCP : 0)
-			     | (e->reply ? LOG_ANSWERED : 0) | e->tier << LOG_TIER_SHIFT);
+	r->flags = (uint8_t)((version == 6 ? LOG_IPV6 : 0) | e->over | (e->reply ? LOG_ANSWERED : 0)
+			     | e->tier << LOG_TIER_SHIFT);
 	if (is_read)
 		memcpy(r + 1, e->query->name.wire, r->name_len);
 }

@@ -21,9 +21,9 @@ struct resolver_logged {
 	uint16_t reply_len, query_len;
 	int ede; // DNS_EDE_NONE: none
 	uint64_t arrival_us;
-	uint8_t verdict;     // enum verdict or log_verdict
-	uint8_t tier, group; // group: group_in_image
-	bool is_tcp;
+	uint8_t verdict;         // enum verdict or log_verdict
+	uint8_t tier, group;     // group: group_in_image
+	uint8_t over;            // LOG_TCP, LOG_TLS; 0: UDP
 	uint16_t list, upstream; // LOG_NO_LIST, LOG_NO_UPSTREAM: none
 };
 

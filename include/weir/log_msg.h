@@ -30,7 +30,9 @@ enum {
 	LOG_TCP = 2,
 	LOG_ANSWERED = 4,
 	LOG_REST = 8, // stands for queries that have no record: only time and weight mean anything
-	LOG_TIER_SHIFT = 4, // enum log_tier in the upper four bits
+	LOG_TIER_SHIFT = 4, // enum log_tier in the three bits from this one on
+	LOG_TIER_MASK = 7,
+	LOG_TLS = 128, // with LOG_TCP DNS over TLS, alone DNS over HTTPS
 };
 
 enum { LOG_NO_LIST = UINT16_MAX, LOG_NO_EDE = UINT16_MAX, LOG_NO_UPSTREAM = UINT16_MAX };

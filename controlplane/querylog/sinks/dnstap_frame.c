@@ -87,11 +87,13 @@ static size_t message(const struct querylog_row *row, bool is_reply, uint8_t out
 static void ends(struct wr *p, const struct querylog_row *row)
 {
 	static const uint8_t none[16];
+	static const uint8_t protocol[QUERYLOG_TRANSPORTS] = {
+		[QUERYLOG_UDP] = 1, [QUERYLOG_TCP] = 2, [QUERYLOG_DOT] = 3, [QUERYLOG_DOH] = 4};
 	const struct querylog_whole *w = row->whole;
 	bool is_v6 = row->client_version == 6;
 	const size_t len = is_v6 ? 16 : 4;
 	pb_number(p, MESSAGE_FAMILY, is_v6 ? 2 : 1);
-	pb_number(p, MESSAGE_PROTOCOL, row->transport == QUERYLOG_TCP ? 2 : 1);
+	pb_number(p, MESSAGE_PROTOCOL, protocol[row->transport]);
 	if (memcmp(row->client_bytes, none, sizeof(none)) != 0)
 		pb_field(p, MESSAGE_QUERY_ADDRESS, row->client_bytes, len);
 	if (row->client_port)

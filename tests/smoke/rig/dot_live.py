@@ -4,7 +4,9 @@
 
 usage: dot_live.py          one connection: a question for each line of stdin, and a line with the number of its answer
        dot_live.py idle N   N connections, the line "open N", and their end with that of stdin
+DOT_PORT: 853 by default
 """
+import os
 import resource
 import socket
 import ssl
@@ -14,9 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from tcp_load import PATIENCE, frame, good, read_reply
 from wire import SERVICE4, query
 
+PORT = int(os.environ.get("DOT_PORT", 853))
+
 
 def connect(context):
-    return context.wrap_socket(socket.create_connection((SERVICE4, 853), PATIENCE, ("198.18.0.2", 0)))
+    return context.wrap_socket(socket.create_connection((SERVICE4, PORT), PATIENCE, ("198.18.0.2", 0)))
 
 
 def main():

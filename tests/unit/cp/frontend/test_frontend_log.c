@@ -51,6 +51,25 @@ static void test_miss_and_hit(void **)
 	assert_int_equal(row.upstream[0], 0);
 }
 
+static void test_over_tls(void **)
+{
+	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 7};
+	assert_int_equal(frontend_rig_ask(FRONTEND_DOT, &q), FRONTEND_LATER);
+	expect_later(0, 1500);
+	struct row_watch_row row = row_watch_await(1);
+	assert_string_equal(row.verdict, "resolved");
+	assert_int_equal(row.tier, LOG_TIER_UPSTREAM);
+	assert_int_equal(row.transport, QUERYLOG_DOT);
+}
+
+static void test_over_https(void **)
+{
+	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 7};
+	assert_int_equal(frontend_rig_ask(FRONTEND_DOH, &q), FRONTEND_LATER);
+	expect_later(0, 1500);
+	assert_int_equal(row_watch_await(1).transport, QUERYLOG_DOH);
+}
+
 static void test_client_left(void **)
 {
 	fake[0].held = fake[1].held = true;
@@ -114,6 +133,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_miss_and_hit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_over_tls, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_over_https, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_client_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watched, setup, teardown),
 	};
