@@ -89,7 +89,9 @@ void tls_peer_hold(struct tls_peer *p); // once more; tls_peer_free gives it bac
 
 // For a library that makes connections by itself, each from an SSL_CTX of its own: what the peer
 // must prove these must prove too, and its sessions are kept and offered, each once. The peer must
-// outlive them. Of a session that is resumed tls_lent_is_good is to be called. 0, -ENOMEM.
+// outlive them. Of a session that is resumed tls_lent_is_good is to be called. A message of TLS
+// itself ends a call of SSL_read, so that a server that sends no end of them holds up no loop; they
+// are not counted. 0, -ENOMEM.
 struct ssl_ctx_st;
 struct ssl_st;
 ATTR_MUST_CHECK int tls_peer_lend(struct tls_peer *p, struct ssl_ctx_st *context);

@@ -327,6 +327,7 @@ int tls_peer_lend(struct tls_peer *p, SSL_CTX *x)
 		x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_clear_options(x, SSL_OP_NO_TICKET);
 	SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_clear_mode(x, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_app_data(x, p);
 	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(x, on_lent_session);

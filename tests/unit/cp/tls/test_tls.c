@@ -5,6 +5,7 @@
 #include "tls_pair.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -165,6 +166,37 @@ static void test_a_flood_of_tickets(void **)
 	end();
 }
 
+// Of a library: each call comes back, though the next message is there already.
+static void test_a_flood_of_tickets_on_a_lent_connection(void **)
+{
+	char buf[8];
+	size_t n = 0;
+	unsigned calls = 0;
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, t.fd), 0);
+	SSL_CTX *x = SSL_CTX_new(TLS_client_method());
+	assert_int_equal(tls_peer_lend(t.peer, x), 0);
+	SSL *ssl = SSL_new(x);
+	SSL_set_fd(ssl, t.fd[0]);
+	t.side = tls_side_new(t.context, t.fd[1]);
+	while (SSL_connect(ssl) != 1 || !tls_side_turn(t.side)) {
+		(void)tls_side_turn(t.side);
+		assert_true(calls++ < 20);
+	}
+	tls_side_tickets(t.side, 20);
+	tls_side_write(t.side, "data", 4);
+	for (calls = 0; SSL_read_ex(ssl, buf, sizeof(buf), &n) != 1; calls++)
+		assert_true(calls < 100);
+	assert_int_equal(n, 4);
+	assert_true(calls >= 20);
+	assert_int_equal(tls_peer_sessions(t.peer), TLS_SESSIONS_EACH);
+	SSL_free(ssl);
+	SSL_CTX_free(x);
+	close_both();
+	end();
+}
+
 static void test_a_server_that_reads_nothing(void **)
 {
 	static char much[4 << 20], buf[65536];
@@ -223,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_bytes_behind_those_read),
 		cmocka_unit_test(test_too_long_a_chain),
 		cmocka_unit_test(test_a_flood_of_tickets),
+		cmocka_unit_test(test_a_flood_of_tickets_on_a_lent_connection),
 		cmocka_unit_test(test_a_server_that_reads_nothing),
 		cmocka_unit_test(test_memory_comes_back),
 	};
