@@ -14,16 +14,24 @@ enum { DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443, PIN_TEXT = 44, RACE_MAX 
 
 static const char tls_scheme[] = "tls://", https_scheme[] = "https://";
 
+// weir serves it itself.
+static bool is_own(const struct config *c, const struct socket_address *a)
+{
+	if (a->port != DNS_PORT && !(c->dot.enabled && a->port == c->dot.port))
+		return false;
+	for (unsigned i = 0; i < c->dataplane.address_count; i++)
+		if (config_address_equal(&c->dataplane.addresses[i], &a->ip))
+			return true;
+	return false;
+}
+
 int config_server_check(const struct config_doc *doc, const char *key, const struct config *out,
 	const struct config_upstream *servers, unsigned count, const struct socket_address *a)
 {
 	if (!config_address_is_host(&a->ip))
 		return config_refuse(doc, key, "no host can have this address");
-	for (unsigned i = 0; i < out->dataplane.address_count && a->port == DNS_PORT; i++) {
-		if (config_address_equal(&out->dataplane.addresses[i], &a->ip))
-			return config_refuse(
-				doc, key, "is an address of this service: queries would loop");
-	}
+	if (is_own(out, a))
+		return config_refuse(doc, key, "is an address of this service: queries would loop");
 	for (unsigned i = 0; i < count; i++) {
 		const struct socket_address *other = &servers[i].address;
 		if (config_address_equal(&other->ip, &a->ip) && other->port == a->port)

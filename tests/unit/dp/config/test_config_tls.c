@@ -47,6 +47,20 @@ static void test_refused(void **)
 		"tls.certificates[0].cert: must be an absolute path");
 }
 
+#define OF_ZONE(server, dot)                                                          \
+	MINIMAL ONE "forward_zones: [{name: a.example, servers: [\"" server "\"]}]\n" \
+		    "dot: {enabled: " dot ", port: 8853}\n"
+
+// weir would ask itself.
+static void test_own_port_is_no_upstream(void **)
+{
+	static const char why[] = "is an address of this service";
+	config_text_refused(OF_ZONE("tls://x.example@192.0.2.1:8853", "true"), why);
+	config_text_refused(OF_ZONE("tls://203.0.113.53:8853", "true"), why);
+	config_free(config_text_load(OF_ZONE("tls://192.0.2.1:8853", "false")));
+	config_free(config_text_load(OF_ZONE("tls://192.0.2.1", "true")));
+}
+
 static void tickets_are(const char *content, const char *why)
 {
 	char path[] = "/tmp/weir-test-tickets-XXXXXX", text[1024];
@@ -85,6 +99,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_certificates),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_own_port_is_no_upstream),
 		cmocka_unit_test(test_tickets_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
