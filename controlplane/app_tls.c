@@ -99,9 +99,14 @@ void app_certificates_tell(struct reload *r)
 	snprintf(r->why, sizeof(r->why), "reloaded; certificates NOT replaced: %s", c->why);
 }
 
+// While a change is on its way to the resolvers and frontends, newer certificates than those of the
+// configuration in force may be used already.
 static void on_look(evutil_socket_t, short, void *arg)
 {
-	app_certificates_look(arg);
+	struct app *a = arg;
+
+	if (!a->at_resolver)
+		app_certificates_look(a);
 }
 
 int app_certificates_open(struct app *a)
