@@ -41,7 +41,9 @@ void app_certificates_read(struct app *a, const struct config *c, struct app_cer
 	struct tls_server *before = tcp_shared_tls(a->frontends.tcp_shared);
 	const struct config_tls *t = &c->tls;
 	const time_t began_unix_s = time(NULL);
+	char last_why[TLS_WHY_MAX];
 
+	frontend_tcp_shared_tls_why(a->frontends.tcp_shared, last_why);
 	*out = (struct app_certificates){0};
 	for (unsigned i = 0; i < t->count; i++)
 		files[i] = (struct tls_certificate_files){
@@ -52,7 +54,9 @@ void app_certificates_read(struct app *a, const struct config *c, struct app_cer
 		.secret = t->secret,
 		.only_1_3 = t->only_1_3};
 	files_see(t, out);
-	if (t->count > 0 && tls_server_new(&out->server, &set, before, out->why) < 0)
+	// A file that is not there is looked for each time, and reported once.
+	if (t->count > 0 && tls_server_new(&out->server, &set, before, out->why) < 0
+		&& strcmp(out->why, last_why) != 0)
 		log_error("TLS: certificates: %s; %s", out->why,
 			before ? "those in force stay" : "DNS over TLS is not served");
 	files_settle(t, out, began_unix_s);

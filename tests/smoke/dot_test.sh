@@ -73,6 +73,10 @@ check "a bad file" eventually eval 'weirctl tcp | grep -q "certificates NOT repl
 check "leaves what was there" is_other
 check "a reload says so" eval 'weirctl config reload 2>&1 | grep -q "certificates NOT replaced: $tls/kids.pem"'
 check "config check says so" eval '! weirctl config check && weirctl config check 2>&1 | grep -q "tls.certificates\[1\].cert: $tls/kids.pem"'
+rm $tls/kids.pem
+check "a file that is gone" eventually eval 'weirctl tcp | grep -q "NOT replaced: $tls/kids.pem: no such file"'
+check "is looked for again" eval '! weirctl config reload && ! weirctl config reload'
+same "and reported once" 1 "$(grep -c "TLS: certificates: $tls/kids.pem: no such file" /run/weir/lab/controlplane.log)"
 cp $tls/other.pem $tls/kids.pem
 cp $tls/key.pem $tls/kids.key
 check "config check: another key" eval 'weirctl config check 2>&1 | grep -q "is not the key of the certificate"'
