@@ -11,8 +11,8 @@
 // otherwise the first that has the name itself, then the first that has it by a wildcard.
 //
 // TLS 1.2 and 1.3; no renegotiation, no compression, no early data (0-RTT), no client certificates,
-// no table of sessions: a session is in the ticket that the client has. Keys of tickets change
-// every TLS_TICKET_PERIOD_S, and a ticket is good for the rest of its period and the next one.
+// no table of sessions: a session is in the ticket that the client has. A ticket is good for
+// TLS_TICKET_PERIOD_S. Its key makes tickets for one such period, and is kept for one more.
 // Without secrets they are random and this process's own. With secrets they are made of these and
 // the time, so boxes with the same secrets and clocks within a period resume each other's sessions.
 //
