@@ -131,18 +131,19 @@ static enum upstream_https_failure judge(const struct upstream_https_query *q, i
 	const struct http_transfer_result *result, char why[UPSTREAM_HTTPS_WHY_MAX])
 {
 	enum upstream_https_failure f = UPSTREAM_HTTPS_FAILURE_COUNT;
+	const bool is_long = q->reply_len > DNS_MESSAGE_MAX || err == -EFBIG;
 
 	why[0] = '\0';
-	if (q->reply_len > DNS_MESSAGE_MAX || err == -EFBIG) {
+	if (err < 0 && !is_long) {
+		f = UPSTREAM_HTTPS_connection;
+		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "%s", result->why);
+	} else if (result->status != 200) { // a page that says so may be of any length
+		f = UPSTREAM_HTTPS_status;
+		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "HTTP status %u", result->status);
+	} else if (is_long) {
 		f = UPSTREAM_HTTPS_body;
 		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "a body of more than %u bytes",
 			DNS_MESSAGE_MAX);
-	} else if (err < 0) {
-		f = UPSTREAM_HTTPS_connection;
-		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "%s", result->why);
-	} else if (result->status != 200) {
-		f = UPSTREAM_HTTPS_status;
-		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "HTTP status %u", result->status);
 	} else if (!q->is_typed) {
 		f = UPSTREAM_HTTPS_type;
 		snprintf(why, UPSTREAM_HTTPS_WHY_MAX, "the reply is no application/dns-message");

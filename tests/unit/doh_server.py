@@ -63,6 +63,8 @@ def reply_to(path, query):
         return None
     if path == "/status":
         return 500, [dns], answer(query)
+    if path == "/lost":
+        return 404, [("content-type", "text/html")], bytes(70000)
     if path == "/redirect":
         return 302, [("location", "/dns-query")], b""
     if path == "/type":

@@ -54,6 +54,7 @@ static const struct {
 	enum upstream_https_failure failure;
 } bad[] = {
 	{"/status", "HTTP status 500", UPSTREAM_HTTPS_status},
+	{"/lost", "HTTP status 404", UPSTREAM_HTTPS_status},
 	{"/redirect", "HTTP status 302", UPSTREAM_HTTPS_status},
 	{"/type", "the reply is no application/dns-message", UPSTREAM_HTTPS_type},
 	{"/big", "a body of more than 65535 bytes", UPSTREAM_HTTPS_body},
