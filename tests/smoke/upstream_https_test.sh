@@ -96,6 +96,7 @@ done
 check "500s" path /status
 check "down, by checks" eventually is doh .state down
 check "with its status" is doh .https.status 500
+check "which weirctl shows" eval 'weirctl upstreams | grep -q "by status (the latest 500)"'
 check "said by a test of it" says doh 'HTTP status 500'
 check "stalls" path /stall
 check "SERVFAIL in time" fails stall.script.test

@@ -49,7 +49,7 @@ static void https_print(const struct json_node *row)
 		say(https, "the latest reply: {error}; ");
 	say(https, "{replies:n} replies; failed: {failed_status:n} by status");
 	if (json_count(https, "status"))
-		say(https, " (the latest {status})");
+		say(https, " (the latest {status:u})");
 	say(https, ", {failed_type:n} by type, {failed_body:n} by size, {failed_connection:n} "
 		   "connections\n");
 }
