@@ -10,6 +10,7 @@ static void paths_of(const struct config *c, const char *path[CONFIG_FILES])
 	path[3] = c->query_log.clickhouse.password_file;
 	path[4] = c->upstreams.ca_file;
 	path[5] = c->tls.tickets_file;
+	path[6] = c->dnssec.validate ? c->dnssec.anchors : NULL;
 }
 
 void config_files_note(struct config_files *f, const struct config *c, time_t began_unix_s)

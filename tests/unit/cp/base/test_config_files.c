@@ -33,6 +33,8 @@ static int make_files(void **)
 	config.query_log.clickhouse.password_file = path[3];
 	config.upstreams.ca_file = path[4];
 	config.tls.tickets_file = path[5];
+	config.dnssec.validate = true;
+	config.dnssec.anchors = path[6];
 	return 0;
 }
 
@@ -83,11 +85,14 @@ static void test_files_just_written(void **)
 
 static void test_files_that_are_not_named(void **)
 {
-	struct config few = {.path = path[0], .redis.password_file = (char[]){""}};
+	struct config few = {.path = path[0],
+		.redis.password_file = (char[]){""},
+		.dnssec.anchors = path[6]}; // nothing is validated
 	struct config_files f;
 	config_files_note(&f, &few, time(NULL) + SETTLED_S);
 	assert_true(config_files_same(&f, &few));
 	write_file(path[2], "other");
+	write_file(path[6], "other");
 	assert_true(config_files_same(&f, &few));
 }
 
