@@ -83,6 +83,7 @@ struct question {
 	uint64_t l1_hash;            // of the zone or the view, for the key in L1
 	uint32_t turn;               // views_turn as it began
 	uint32_t dns64_ttl_s;        // DNS64: weir asks for A, which is kept so long at most; 0: no
+	struct ip_address dns64;     // its prefix then: everyone's may be another one by now
 	uint64_t hash;
 	uint64_t born_ms;         // arrival of the first waiter
 	uint64_t locked_until_ms; // this box's lock as the refresher; 0: none

@@ -116,7 +116,7 @@ const uint8_t *question_dns64_made(
 {
 	if (!q->dns64_ttl_s)
 		return msg;
-	*len = aaaa_made(&q->def->ipv6.dns64, msg, *len, q->dns64_ttl_s, made, DNS_MESSAGE_MAX);
+	*len = aaaa_made(&q->dns64, msg, *len, q->dns64_ttl_s, made, DNS_MESSAGE_MAX);
 	return made;
 }
 
@@ -137,6 +137,7 @@ bool question_dns64(
 	if (!wants_a(q, msg, len))
 		return false;
 	q->dns64_ttl_s = is_known ? no_aaaa->auth_ttl_s : AAAA_TTL_MAX_S;
+	q->dns64 = q->def->ipv6.dns64;
 	r->count.dns64++;
 	question_note(q, TRACE_dns64, 0);
 	upstream_ask_stop(&q->ask);

@@ -113,6 +113,41 @@ static void test_dns64_when_a_fails_too(void **)
 	assert_int_equal(status().dns64, 0);
 }
 
+static void reconfigure(void *config)
+{
+	assert_int_equal(resolver_reconfigure(rig.resolver, config), 0);
+}
+
+static void queries_wait(unsigned count)
+{
+	for (unsigned i = 0; i < 20000 && fake[0].udp_queries < count; i++)
+		usleep(1000);
+	assert_true(fake[0].udp_queries >= count);
+}
+
+// A reload ends everyone's DNS64 while weir waits for the A of a question.
+static void test_dns64_ends_while_a_is_asked(void **)
+{
+	char text[INET6_ADDRSTRLEN];
+	static struct config with, without;
+	with = without = rig.config;
+	with.ipv6.dns64 = groups[NAT64].ipv6.dns64;
+	on_loop(reconfigure, &with);
+	fake[0].held = true;
+	ask_type(PLAIN, "www.example", DNS_TYPE_AAAA, 1);
+	queries_wait(1);
+	fake[0].delay_ms = 300;
+	fake[0].held = false;
+	queries_wait(2); // the second one is for A
+	fake[0].held = true;
+	on_loop(reconfigure, &without);
+	fake[0].held = false;
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	assert_int_equal(answers(), 1);
+	inet_ntop(AF_INET6, last_address(), text, sizeof(text));
+	assert_string_equal(text, "64:ff9b::c000:201");
+}
+
 static void test_reverse_name(void **)
 {
 	ask_type(NAT64, "1.2.2.0.0.0.0.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa",
@@ -145,8 +180,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_others_get_no_aaaa_from_it, setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_dns64_when_a_fails_too, setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_dns64_ends_while_a_is_asked, setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_reverse_name, setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_filter_asks_nobody, setup, rig_teardown),
 	};
+	rig_max_sends = 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
