@@ -129,7 +129,7 @@ void question_validate(struct question *q)
 	const struct validator_question question = {
 		.name = question_asked(q),
 		.qtype = question_asked_type(q),
-		.view = q->def->number,
+		.view = (uint16_t)view_asks_as(q->def),
 		.deadline_ms = q->born_ms + QUESTION_LIFE_MS,
 		.done = on_verdict,
 		.arg = q,

@@ -360,6 +360,11 @@ uint64_t view_l1_hash(const struct view *view, const struct forward_zone *zone, 
 	return zone->hash ^ contenthash(&view->ipv6.dns64, sizeof(view->ipv6.dns64));
 }
 
+unsigned view_asks_as(const struct view *view)
+{
+	return view->own || view->names.zones ? view->number : 0;
+}
+
 int views_rewrite(const struct views *v, const struct view *view, const struct dns_name *name,
 	struct rewrite *out)
 {

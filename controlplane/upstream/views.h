@@ -88,6 +88,8 @@ const struct forward_zone *views_zone(
 // What names the answers to such a question in L1: the servers (`zone`, NULL: those of the
 // view), and with DNS64 its prefix.
 uint64_t view_l1_hash(const struct view *view, const struct forward_zone *zone, uint16_t qtype);
+// The number of the view whose servers it asks for every name: its own, or everyone's.
+unsigned view_asks_as(const struct view *view);
 // Rewrites the name by the view. -ELOOP.
 ATTR_MUST_CHECK int views_rewrite(const struct views *v, const struct view *view,
 	const struct dns_name *name, struct rewrite *out);

@@ -5,10 +5,10 @@
 //
 // Each resolver has its own validators. A view (views.h) with questions has a context: libunbound
 // on the resolver's event loop, with a cache of validated keys, and a socket on 127.0.0.1 that is
-// the library's only server. Its queries there, for the question itself and for the DS and DNSKEY
-// sets above it, go to the servers of the view as any question of weir does (struct upstream_ask),
-// with DO and CD. A query counts only with the context's token, 128 random bits, as other programs
-// of this machine reach that socket too.
+// the library's only server. Views that ask everyone's servers alone are one view here. Its queries
+// there, for the question itself and for the DS and DNSKEY sets above it, go to the servers of the
+// view as any question of weir does (struct upstream_ask), with DO and CD. A query counts only with
+// the context's token, 128 random bits, as other programs of this machine reach that socket too.
 //
 // The library keeps no answers, only validated keys: L0 keeps answers, and a renewal has to ask the
 // servers.

@@ -214,6 +214,9 @@ static void test_who_shares(void **)
 	assert_ptr_not_equal(views_find(views, 8)->upstreams, views_find(views, 6)->upstreams);
 	assert_null(views_find(views, 4));
 	assert_null(views_find(views, 9));
+	assert_int_equal(view_asks_as(views_find(views, 5)), 5);
+	assert_int_equal(view_asks_as(views_find(views, 7)), 0); // without cache, but of everyone
+	assert_int_equal(view_asks_as(views_find(views, 8)), 8);
 }
 
 static unsigned safe_number(unsigned group)
