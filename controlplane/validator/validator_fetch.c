@@ -12,7 +12,13 @@
 #include <weir/clock.h>
 #include <weir/dns_query.h>
 
-enum { QUERY_MAX = 1024, A_TURN = 64, RECEIVE_BYTES = 1 << 20, SEND_BYTES = 4 << 20 };
+enum {
+	QUERY_MAX = 1024,
+	REPLY_MAX = 65507, // of a datagram over IPv4
+	A_TURN = 64,
+	RECEIVE_BYTES = 1 << 20,
+	SEND_BYTES = 4 << 20,
+};
 
 static struct validator_fetch *of_ask(struct upstream_ask *a)
 {
@@ -60,7 +66,9 @@ static void fetch_end(struct validator_fetch *f)
 	v->fetch_free = f;
 }
 
-// The library reads the records, and the resolver what it makes of them.
+// The library reads the records, and the resolver what it makes of them. A reply that no datagram
+// holds would leave the library waiting, and after some of that it asks this socket no more for a
+// while.
 static enum upstream_take on_reply(struct upstream_ask *ask, const uint8_t *msg, size_t len)
 {
 	struct validator_fetch *f = of_ask(ask);
@@ -69,8 +77,9 @@ static enum upstream_take on_reply(struct upstream_ask *ask, const uint8_t *msg,
 
 	if (flags & DNS_FLAG_TC)
 		return UPSTREAM_TRUNCATED;
-	if (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN
-		&& rcode != DNS_RCODE_YXDOMAIN)
+	if (len > REPLY_MAX
+		|| (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN
+			&& rcode != DNS_RCODE_YXDOMAIN))
 		return UPSTREAM_FAILED;
 	put_u16(id, f->id);
 	reply_send(f->context, &f->peer, id, msg + 2, len - 2);
