@@ -23,7 +23,8 @@ struct call {
 	void *arg;
 };
 
-// The library reads settings by a parser with global state, and applies some to all contexts.
+// The library reads settings by a parser with global state, and applies some to all contexts; the
+// end of one changes state of all, too.
 static pthread_mutex_t making = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 static void on_answer(void *arg, int rcode, void *packet, int len, int security, char *why, int)
@@ -84,8 +85,10 @@ void library_close(struct library *l)
 {
 	if (!l)
 		return;
+	pthread_mutex_lock(&making);
 	if (l->ctx)
 		ub_ctx_delete(l->ctx);
+	pthread_mutex_unlock(&making);
 	free(l);
 }
 
@@ -96,12 +99,14 @@ int library_ask(
 	if (!call)
 		return -ENOMEM;
 	*call = (struct call){done, arg};
-	if (!l->is_ready)
+	const bool is_first = !l->is_ready;
+	if (is_first)
 		pthread_mutex_lock(&making);
 	int rc = ub_resolve_event(l->ctx, name, qtype, DNS_CLASS_IN, call, on_answer, NULL);
-	if (!l->is_ready)
+	if (is_first)
 		pthread_mutex_unlock(&making);
-	l->is_ready = true;
+	if (rc == 0)
+		l->is_ready = true;
 	if (rc) {
 		free(call);
 		return rc == UB_NOMEM ? -ENOMEM : rc == UB_SYNTAX ? -EBADMSG : -EINVAL;
