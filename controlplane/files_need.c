@@ -60,8 +60,9 @@ void files_need(const struct config *c, struct files_need *out)
 			 + (frontends > 1 ? frontends * FRONTEND_TCP_CLAIMS : 0)
 			 + frontends * (2U + c->dot.enabled + c->doh.enabled)
 				   * (uint64_t)c->dataplane.address_count;
+	// The library has a socket for each of its queries.
 	if (c->dnssec.validate)
-		fixed += resolvers * (VALIDATOR_SOCKETS + VALIDATOR_CONTEXTS);
+		fixed += resolvers * (VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
 	out->least = fixed + c->limits.inflight;
 	// A question may have tries at so many servers at one time, each with a socket of its own.
 	out->all = fixed + (uint64_t)c->limits.inflight * UPSTREAM_LEGS

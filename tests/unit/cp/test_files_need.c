@@ -44,8 +44,8 @@ static void test_validation(void **)
 	files_need(&c, &plain);
 	c.dnssec.validate = true;
 	files_need(&c, &need);
-	assert_int_equal(need.least - plain.least, VALIDATOR_SOCKETS + VALIDATOR_CONTEXTS);
-	assert_int_equal(need.all - plain.all, VALIDATOR_SOCKETS + VALIDATOR_CONTEXTS);
+	assert_int_equal(need.least - plain.least, VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
+	assert_int_equal(need.all - plain.all, VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
 }
 
 // Each group with servers of its own has a set, even of the same ones; zones share theirs.
