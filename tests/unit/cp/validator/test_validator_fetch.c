@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the library asks of weir: whom weir believes, how much it asks, and what silence means.
+
+#include "validator_rig.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+// As DNS64 does: two wait for the same answer, and the verdict of the first one leads to another
+// question while the library is about to tell the second one.
+static void test_asks_within_a_verdict(void **)
+{
+	struct validation *slot[2] = {0};
+
+	for (unsigned round = 0; round < 2; round++) {
+		fx.verdicts = 0;
+		fx.next = "expired";
+		assert_int_equal(ask("good", &slot[0]), 0);
+		assert_int_equal(ask("good", &slot[1]), 0);
+		verdicts_wait(3);
+		assert_true(!slot[0] && !slot[1] && !fx.next_slot);
+		assert_int_equal(fx.ede, DNS_EDE_SIGNATURE_EXPIRED);
+	}
+	assert_int_equal(status().secure, 4);
+	assert_int_equal(status().bogus, 2);
+	assert_int_equal(status().questions, 0);
+}
+
+// Another program of this machine that found the socket.
+static void test_foreign(void **)
+{
+	static const uint8_t query[] = "\0\7\1\0\0\1\0\0\0\0\0\0\4good\0\0\1\0\1";
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
+	unsigned before = fx.root.queries;
+	to.sin_port = htons(fx.v->context[0].port);
+	assert_int_equal(sendto(fd, query, 22, 0, (struct sockaddr *)&to, sizeof(to)), 22);
+	for (uint64_t end = clock_mono_ms() + PATIENCE_MS; !status().foreign;) {
+		assert_true(clock_mono_ms() < end);
+		turn();
+	}
+	assert_int_equal(fx.root.queries, before);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_asks_within_a_verdict, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_foreign, rig_setup, rig_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
