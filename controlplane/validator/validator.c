@@ -212,6 +212,8 @@ static void on_answer(void *arg, const struct library_answer *answer)
 	struct validator_verdict verdict = {
 		.end = end_of(answer), .msg = answer->msg, .len = answer->len, .why = why};
 
+	if (verdict.end == VALIDATOR_BOGUS && validator_key_is_missing(c, answer->why))
+		verdict.end = VALIDATOR_FAILED;
 	verdict.ede =
 		verdict.end == VALIDATOR_BOGUS ? validator_reason_ede(answer->why) : DNS_EDE_NONE;
 	if (verdict.end == VALIDATOR_BOGUS)

@@ -45,7 +45,7 @@ enum validator_end {
 	VALIDATOR_SECURE,
 	VALIDATOR_INSECURE, // proven, or no trust anchor is above it
 	VALIDATOR_BOGUS,
-	VALIDATOR_FAILED, // no server had an answer
+	VALIDATOR_FAILED, // no server had an answer, or a key or DS that it takes to validate it
 };
 
 struct validator_verdict {

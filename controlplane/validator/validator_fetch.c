@@ -83,6 +83,7 @@ static enum upstream_take on_reply(struct upstream_ask *ask, const uint8_t *msg,
 		return UPSTREAM_FAILED;
 	put_u16(id, f->id);
 	reply_send(f->context, &f->peer, id, msg + 2, len - 2);
+	validator_key_there(f->context, f->question, f->question_len);
 	fetch_end(f);
 	return UPSTREAM_TAKEN;
 }
@@ -92,6 +93,7 @@ static void on_ended(struct upstream_ask *ask, enum upstream_end)
 	struct validator_fetch *f = of_ask(ask);
 
 	servfail_send(f->context, &f->peer, f->id, f->question, f->question_len);
+	validator_key_missing(f->context, f->question, f->question_len);
 	fetch_end(f);
 }
 
@@ -141,6 +143,7 @@ static void fetch_start(struct validator_context *c, const struct sockaddr_in *p
 		if (found)
 			v->owner.release(v->owner.arg, &servers);
 		servfail_send(c, peer, q->id, question, q->question_len);
+		validator_key_missing(c, question, q->question_len);
 		return;
 	}
 	f->context = c;

@@ -2,7 +2,8 @@
 #pragma once
 
 // What the files of the room share: validator.c (questions, contexts), validator_fetch.c (the
-// library's queries), validator_config.c and validator_reason.c.
+// library's queries), validator_keys.c (those of them that no server answered), validator_config.c
+// and validator_reason.c.
 
 #include "base/age_list.h"
 #include "base/rng.h"
@@ -11,10 +12,19 @@
 
 #include <netinet/in.h>
 
-enum { VALIDATOR_TOKEN_LEN = 32 }; // hexadecimal digits
+enum {
+	VALIDATOR_TOKEN_LEN = 32, // hexadecimal digits
+	VALIDATOR_MISSING = 16,   // the one that is forgotten first goes for a new one
+};
 
 struct event;
 struct library;
+
+// A name whose DNSKEY or DS no server gave.
+struct validator_missing {
+	struct dns_name name;
+	uint64_t until_ms; // 0: it is there by now
+};
 
 struct validator_context {
 	struct validators *owner;
@@ -28,6 +38,8 @@ struct validator_context {
 	unsigned calls; // of the library that run: it must not end within
 	uint64_t used_ms, retired_ms;
 	char token[VALIDATOR_TOKEN_LEN + 1];
+	unsigned missing_count;
+	struct validator_missing missing[VALIDATOR_MISSING];
 };
 
 struct validation {
@@ -78,6 +90,11 @@ int validator_reason_ede(const char *why);
 // The reason without the question, and without this room's socket.
 void validator_reason_text(const char *why, char out[VALIDATOR_WHY_MAX]);
 
+// validator_keys.c: the question of a fetch that ends, with a reply and without one.
+void validator_key_there(struct validator_context *c, const uint8_t *question, uint16_t len);
+void validator_key_missing(struct validator_context *c, const uint8_t *question, uint16_t len);
+// Is that why the library holds an answer for bogus?
+bool validator_key_is_missing(const struct validator_context *c, const char *why);
 // validator_fetch.c
 void validator_fetch_init(struct validators *v);
 // The context's socket and token. -errno.

@@ -85,13 +85,16 @@ static void answer(const uint8_t *query, size_t len, const struct sockaddr_in *p
 
 	assert_int_equal(ldns_wire2pkt(&q, query, len), LDNS_STATUS_OK);
 	zone.root->cd_queries += ldns_pkt_cd(q) && ldns_pkt_edns_do(q);
-	const ldns_rr_list *records = answer_of(ldns_rr_list_rr(ldns_pkt_question(q), 0));
+	const ldns_rr *question = ldns_rr_list_rr(ldns_pkt_question(q), 0);
+	const ldns_rr_list *records = answer_of(question);
+	const bool is_failing =
+		zone.root->is_failing
+		|| (zone.root->is_keyless && ldns_rr_get_type(question) == LDNS_RR_TYPE_DNSKEY);
 	ldns_pkt_set_qr(q, true);
 	ldns_pkt_set_ra(q, true);
-	if (zone.root->is_failing)
+	if (is_failing)
 		ldns_pkt_set_rcode(q, LDNS_RCODE_SERVFAIL);
-	for (size_t i = 0; records && !zone.root->is_failing && i < ldns_rr_list_rr_count(records);
-		i++)
+	for (size_t i = 0; records && !is_failing && i < ldns_rr_list_rr_count(records); i++)
 		ldns_pkt_push_rr(
 			q, LDNS_SECTION_ANSWER, ldns_rr_clone(ldns_rr_list_rr(records, i)));
 	if (!records)

@@ -22,6 +22,7 @@ struct signed_root {
 	unsigned queries;    // UDP
 	unsigned cd_queries; // with CD and DO
 	bool is_silent, is_failing;
+	bool is_keyless; // fails for its key
 };
 
 // Writes its key as a trust anchor to `anchors`.

@@ -28,6 +28,24 @@ static void test_asks_within_a_verdict(void **)
 	assert_int_equal(status().questions, 0);
 }
 
+// Nobody has proven anything against the zone. The library holds its key for bad for a minute.
+static void test_no_key_to_be_had(void **)
+{
+	struct validation *slot = NULL;
+
+	fx.root.is_keyless = true;
+	expect("good", VALIDATOR_FAILED, DNS_EDE_NONE);
+	fx.root.is_keyless = false;
+	expect("bad", VALIDATOR_FAILED, DNS_EDE_NONE);
+	assert_int_equal(fx.v->context[0].missing_count, 1);
+	fx.v->context[0].missing[0].until_ms = 1; // as after that minute
+	fx.verdicts = 0;
+	assert_int_equal(ask("good", &slot), 0);
+	verdicts_wait(1);
+	assert_int_equal(fx.end, VALIDATOR_BOGUS);
+	assert_int_equal(status().failed, 2);
+}
+
 // Another program of this machine that found the socket.
 static void test_foreign(void **)
 {
@@ -52,6 +70,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_asks_within_a_verdict, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_no_key_to_be_had, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_foreign, rig_setup, rig_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
