@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/loop.h"
+#include "lists/zone_of.h"
 #include "validator_internal.h"
 
 #include <event2/event.h>
@@ -62,6 +63,7 @@ static void fetch_end(struct validator_fetch *f)
 	age_remove(&v->fetch_ages, &f->age);
 	v->count.fetching--;
 	f->context = NULL;
+	v->zone[f - v->fetch] = 0;
 	f->next = v->fetch_free;
 	v->fetch_free = f;
 }
@@ -100,12 +102,31 @@ static void on_ended(struct upstream_ask *ask, enum upstream_end)
 void validator_fetch_init(struct validators *v)
 {
 	v->callbacks = (struct upstream_callbacks){.reply = on_reply, .ended = on_ended};
+	rng_bytes(&v->rng, v->secret.bytes, sizeof(v->secret.bytes));
 }
 
-static struct validator_fetch *fetch_new(struct validators *v)
+static uint32_t zone_key(const struct validators *v, const struct dns_name *name)
 {
+	const unsigned at = zone_of(name).zone;
+	return (uint32_t)keyhash(&v->secret, name->wire + at, name->len - at) | 1u << 31;
+}
+
+static bool zone_is_full(const struct validators *v, uint32_t zone)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < v->fetch_touched; i++)
+		n += v->zone[i] == zone;
+	return n >= VALIDATOR_ZONE_FETCHES;
+}
+
+static struct validator_fetch *fetch_new(struct validators *v, const struct dns_name *name)
+{
+	const uint32_t zone = zone_key(v, name);
 	struct validator_fetch *f = v->fetch_free;
 
+	if (zone_is_full(v, zone))
+		return NULL;
 	if (f)
 		v->fetch_free = f->next;
 	else if (v->fetch_touched < VALIDATOR_FETCHES)
@@ -113,6 +134,7 @@ static struct validator_fetch *fetch_new(struct validators *v)
 	else
 		return NULL;
 	memset(f, 0, sizeof(*f));
+	v->zone[f - v->fetch] = zone;
 	age_add(&v->fetch_ages, &f->age);
 	if (++v->count.fetching > v->fetches_most)
 		v->fetches_most = v->count.fetching;
@@ -136,7 +158,7 @@ static void fetch_start(struct validator_context *c, const struct sockaddr_in *p
 	uint8_t lower[UPSTREAM_QUESTION_MAX];
 	struct validator_servers servers;
 	bool found = v->owner.servers(v->owner.arg, c->view, &q->name, q->qtype, &servers);
-	struct validator_fetch *f = found ? fetch_new(v) : NULL;
+	struct validator_fetch *f = found ? fetch_new(v, &q->name) : NULL;
 
 	if (!f) {
 		v->count.fetches_refused += found;

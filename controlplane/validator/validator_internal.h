@@ -11,6 +11,7 @@
 #include "validator.h"
 
 #include <netinet/in.h>
+#include <weir/keyhash.h>
 
 enum {
 	VALIDATOR_TOKEN_LEN = 32, // hexadecimal digits
@@ -77,6 +78,8 @@ struct validators {
 	struct age_list question_ages, fetch_ages;
 	struct validator_fetch *fetch_free;
 	unsigned fetch_touched, fetches_most;
+	struct keyhash_secret secret;
+	uint32_t zone[VALIDATOR_FETCHES]; // of each fetch; 0: it is free
 	struct validators_status count;
 	struct validator_fetch fetch[VALIDATOR_FETCHES];
 };

@@ -4,6 +4,7 @@
 #include "validator_rig.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
@@ -65,6 +66,60 @@ static void test_foreign(void **)
 	close(fd);
 }
 
+// As the library asks.
+static void query_send(int fd, const char *text, uint16_t id)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+		.sin_addr = {htonl(INADDR_LOOPBACK)},
+		.sin_port = htons(fx.v->context[0].port)};
+	uint8_t msg[512];
+	struct wr w = wr_init(msg, sizeof(msg));
+	struct dns_name name;
+
+	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	wr_u16(&w, id);
+	wr_u16(&w, DNS_FLAG_RD | DNS_FLAG_CD);
+	wr_u16(&w, 1);
+	wr_bytes(&w, (const uint8_t[6]){[5] = 1}, 6);
+	wr_bytes(&w, name.wire, name.len);
+	wr_u16(&w, DNS_TYPE_A);
+	wr_u16(&w, DNS_CLASS_IN);
+	wr_bytes(&w, (const uint8_t[11]){0, 0, 41, 4, 208, 0, 0, 128, 0, 0, 36}, 11);
+	wr_u16(&w, 65001);
+	wr_u16(&w, VALIDATOR_TOKEN_LEN);
+	wr_bytes(&w, (const uint8_t *)fx.v->context[0].token, VALIDATOR_TOKEN_LEN);
+	assert_int_equal(sendto(fd, msg, w.pos, 0, (struct sockaddr *)&to, sizeof(to)), w.pos);
+}
+
+static void fetches_wait(unsigned fetching, unsigned refused)
+{
+	for (uint64_t end = clock_mono_ms() + PATIENCE_MS;
+		status().fetching < fetching || status().fetches_refused < refused;) {
+		assert_true(clock_mono_ms() < end);
+		turn();
+	}
+	assert_int_equal(status().fetching, fetching);
+	assert_int_equal(status().fetches_refused, refused);
+}
+
+// A flood of names below a zone whose servers are silent.
+static void test_share_of_a_zone(void **)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char name[32];
+
+	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
+	fx.root.is_silent = true;
+	for (unsigned i = 0; i <= VALIDATOR_ZONE_FETCHES; i++) {
+		snprintf(name, sizeof(name), "name%u.silent.example", i);
+		query_send(fd, name, (uint16_t)i);
+	}
+	fetches_wait(VALIDATOR_ZONE_FETCHES, 1);
+	query_send(fd, "name.other.example", 1000);
+	fetches_wait(VALIDATOR_ZONE_FETCHES + 1, 1);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -72,6 +127,7 @@ int main(void)
 			test_asks_within_a_verdict, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_no_key_to_be_had, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_foreign, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_share_of_a_zone, rig_setup, rig_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
