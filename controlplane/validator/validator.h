@@ -14,11 +14,11 @@
 // servers.
 //
 // Bounds: questions, fetches (queries of the library that wait for servers), those of one zone
-// (lists/zone_of.h), and contexts. A question over the bound is refused; a fetch over it is
-// SERVFAIL to the library. So names below a zone whose servers are silent leave room for others:
-// the library goes on with a question that has ended, and has so many sockets. A new context
-// takes the place of the one that was idle for longest. A change of settings retires all contexts:
-// each ends with its last question, or after VALIDATOR_DRAIN_MS. A fetch ends in
+// (lists/zone_of.h): as many as are free, and contexts. A question over the bound is refused; a
+// fetch over it is SERVFAIL to the library. So names below a zone whose servers are silent leave
+// room for others: the library goes on with a question that has ended, and has so many sockets. A
+// new context takes the place of the one that was idle for longest. A change of settings retires
+// all contexts: each ends with its last question, or after VALIDATOR_DRAIN_MS. A fetch ends in
 // VALIDATOR_FETCH_MS.
 //
 // A question whose caller stopped it goes on without one, because the library cannot end its
@@ -36,10 +36,10 @@ struct validation; // a question
 enum {
 	VALIDATOR_QUESTIONS_MAX = 2048, // of all resolvers
 	VALIDATOR_FETCHES = 512,
-	VALIDATOR_ZONE_FETCHES = 64,           // of one registrable domain
-	VALIDATOR_CONTEXTS = 8,                // retired ones included
-	VALIDATOR_SOCKETS = VALIDATOR_FETCHES, // of the library, for each context
-	VALIDATOR_WHY_MAX = 128,               // as long as EXTRA-TEXT of an EDE may be
+	VALIDATOR_ZONE_FETCHES = VALIDATOR_FETCHES / 2, // of one registrable domain, alone
+	VALIDATOR_CONTEXTS = 8,                         // retired ones included
+	VALIDATOR_SOCKETS = VALIDATOR_FETCHES,          // of the library, for each context
+	VALIDATOR_WHY_MAX = 128,                        // as long as EXTRA-TEXT of an EDE may be
 	VALIDATOR_FETCH_MS = 4500,
 	VALIDATOR_DRAIN_MS = 10000,
 };

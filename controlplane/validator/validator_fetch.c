@@ -111,13 +111,15 @@ static uint32_t zone_key(const struct validators *v, const struct dns_name *name
 	return (uint32_t)keyhash(&v->secret, name->wire + at, name->len - at) | 1u << 31;
 }
 
+// A zone may have as many as are free (Choudhury and Hahne 1998, dynamic thresholds): half of them
+// when it is alone, and a part stays free whatever the others have.
 static bool zone_is_full(const struct validators *v, uint32_t zone)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < v->fetch_touched; i++)
 		n += v->zone[i] == zone;
-	return n >= VALIDATOR_ZONE_FETCHES;
+	return n >= VALIDATOR_FETCHES - v->count.fetching;
 }
 
 static struct validator_fetch *fetch_new(struct validators *v, const struct dns_name *name)
