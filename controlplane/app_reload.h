@@ -91,6 +91,7 @@ struct app_resolver {
 	struct loop *loop;
 	struct views *views;        // its loop alone uses them
 	struct upstream_port *port; // of these views
+	struct recursor *recursor;  // and a server of theirs
 	pthread_t thread;
 	bool has_thread;
 };

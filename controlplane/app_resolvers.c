@@ -2,6 +2,7 @@
 // The resolvers of this process: their loops, their views and their threads.
 
 #include "app_reload.h"
+#include "recursor/recursor.h"
 #include "resolver/resolver_client.h"
 #include "resolver/resolvers.h"
 #include "upstream/views.h"
@@ -23,7 +24,15 @@ static int views_open(struct app *a, struct app_resolver *r, char why[APP_WHY_MA
 
 	int rc = upstream_port_new(
 		&r->port, (unsigned)(r - a->resolver), publisher_resolvers(a->publisher));
-	const struct upstream_shared shared = {.loop = r->loop, .book = a->book, .port = r->port};
+	if (rc == 0)
+		rc = recursor_new(&r->recursor, r->loop,
+			RECURSOR_QUESTIONS_MAX / publisher_resolvers(a->publisher));
+	if (rc == 0)
+		rc = resolver_recursion_configure(r->recursor, c);
+	const struct upstream_shared shared = {.loop = r->loop,
+		.book = a->book,
+		.port = r->port,
+		.recursion = rc == 0 ? recursor_address(r->recursor) : NULL};
 	if (rc == 0)
 		rc = views_new(&r->views, &shared, &c->upstreams,
 			&publisher_directory(a->publisher)->next_view);
@@ -56,7 +65,8 @@ static int one_open(struct app *a, unsigned i, char why[APP_WHY_MAX])
 		.link = a->link,
 		.views = r->views,
 		.frontends = a->mesh,
-		.port = r->port};
+		.port = r->port,
+		.recursor = r->recursor};
 	return resolver_open(&a->resolvers.one[i], &given, a->started, why);
 }
 
@@ -142,6 +152,7 @@ void app_resolvers_close(struct app *a)
 		resolver_close(a->resolvers.one[i]);
 	for (unsigned i = 0; i < RESOLVERS_MAX; i++) {
 		views_free(a->resolver[i].views);
+		recursor_free(a->resolver[i].recursor);
 		upstream_port_free(a->resolver[i].port);
 	}
 	ring_mesh_free(a->mesh);

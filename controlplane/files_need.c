@@ -2,6 +2,7 @@
 #include "files_need.h"
 
 #include "frontend/frontend_tcp.h"
+#include "recursor/recursor.h"
 #include "upstream/forward.h"
 #include "upstream/upstream.h"
 #include "validator/validator.h"
@@ -63,6 +64,8 @@ void files_need(const struct config *c, struct files_need *out)
 	// The library has a socket for each of its queries.
 	if (c->dnssec.validate)
 		fixed += resolvers * (VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
+	if (c->upstreams.mode != UPSTREAM_FORWARD)
+		fixed += resolvers * (RECURSOR_SOCKETS + 1);
 	out->least = fixed + c->limits.inflight;
 	// A question may have tries at so many servers at one time, each with a socket of its own.
 	out->all = fixed + (uint64_t)c->limits.inflight * UPSTREAM_LEGS

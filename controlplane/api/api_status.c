@@ -62,6 +62,14 @@ static void validation_out(
 		fetches_refused, foreign, broken, questions, fetching, contexts);
 }
 
+static void recursion_out(
+	struct json_out *o, struct json_node *under, const struct recursor_status *v)
+{
+	struct json_node *n = json_out_object(o, under, "recursion");
+	JSON_COUNTS(
+		o, n, v, queries, answers, failed, repeated, refused, malformed, broken, questions);
+}
+
 static void resolver_out(
 	struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
@@ -89,6 +97,7 @@ static void resolver_out(
 	answer_policy_out(o, n, &s->answer_policy);
 	step_out(o, n, &s->step);
 	validation_out(o, n, &s->validation);
+	recursion_out(o, n, &s->recursion);
 }
 
 static void http_out(struct json_out *o, struct json_node *root, const struct api *a)

@@ -11,6 +11,7 @@ static void paths_of(const struct config *c, const char *path[CONFIG_FILES])
 	path[4] = c->upstreams.ca_file;
 	path[5] = c->tls.tickets_file;
 	path[6] = c->dnssec.validate ? c->dnssec.anchors : NULL;
+	path[7] = c->upstreams.root_hints;
 }
 
 void config_files_note(struct config_files *f, const struct config *c, time_t began_unix_s)

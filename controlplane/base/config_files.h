@@ -2,8 +2,8 @@
 #pragma once
 
 // The files that a configuration was read from: its own, those of its secrets, the authorities of
-// upstream servers, and the trust anchors. While they are what they were, a reload has nothing to
-// read. Lists and hosts files are not among them: the rules look at those themselves
+// upstream servers, the trust anchors, and the root hints. While they are what they were, a reload
+// has nothing to read. Lists and hosts files are not among them: the rules look at those themselves
 // (rules_read.h).
 //
 // By file_seen.h: a few calls of stat, no memory. Any thread, one at a time for each `f`.
@@ -12,7 +12,7 @@
 
 #include <weir/config.h>
 
-enum { CONFIG_FILES = 7 };
+enum { CONFIG_FILES = 8 };
 
 struct config_files {
 	struct file_seen seen[CONFIG_FILES]; // all zero: nothing is known, so they are not the same

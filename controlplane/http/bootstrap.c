@@ -2,6 +2,7 @@
 #include "bootstrap.h"
 
 #include "base/rng.h"
+#include "recursor/recursor.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -187,9 +188,13 @@ unsigned bootstrap_servers(const struct config *c, struct socket_address out[CON
 
 	for (unsigned i = 0; i < u->bootstrap_count; i++)
 		out[n++] = u->bootstrap[i];
-	for (unsigned i = 0; u->bootstrap_count == 0 && i < c->upstreams.count; i++)
-		if (!c->upstreams.server[i].tls.is_on)
-			out[n++] = c->upstreams.server[i].address;
+	for (unsigned i = 0; u->bootstrap_count == 0 && i < c->upstreams.count; i++) {
+		const struct config_upstream *s = &c->upstreams.server[i];
+		if (s->is_recursion)
+			n += recursor_address_any(&out[n]);
+		else if (!s->tls.is_on)
+			out[n++] = s->address;
+	}
 	return n;
 }
 

@@ -24,6 +24,7 @@
 #include "l1/l1_flush.h"
 #include "l1/l1_sweep.h"
 #include "querylog/trace.h"
+#include "recursor/recursor.h"
 #include "refresh.h"
 #include "shm/link.h"
 #include "upstream/upstream_port.h"
@@ -50,10 +51,15 @@ struct resolver_given {
 	struct views *views;         // of `config`: whom it asks; it configures and sweeps them
 	struct ring_mesh *frontends; // resolver_client_mesh
 	struct upstream_port *port;  // of these views; NULL: sockets alone
+	struct recursor *recursor;   // a server of these views; NULL: none
 };
 ATTR_MUST_CHECK int resolver_open(struct resolver **out, const struct resolver_given *given,
 	const struct config *config, char why[SHM_WHY_MAX]);
 void resolver_close(struct resolver *r);
+// The recursor as the configuration has it. Before the views of a configuration that needs it, on
+// the loop's thread or before it runs. As recursor_configure.
+ATTR_MUST_CHECK int resolver_recursion_configure(
+	struct recursor *recursor, const struct config *config);
 
 // Upstreams, limits and TTL limits from a new configuration, which must outlive its use (until the
 // next call returns). On the loop's thread. -EBUSY, -ENOSPC, -ENOMEM as views_configure; then
@@ -154,6 +160,7 @@ struct resolver_status {
 	struct answer_policy_count answer_policy;
 	struct step_count step;
 	struct validators_status validation;
+	struct recursor_status recursion;
 	struct took took[ANSWER_KINDS]; // from receipt to the answer, by enum answer_kind
 	// Sets of servers, everyone's and those of groups and zones; of these without one that
 	// answers.

@@ -80,6 +80,7 @@ struct resolver {
 	struct l0_writer *l0;
 	struct views *views;                 // with the upstreams
 	struct upstream_port *port;          // theirs; NULL: none
+	struct recursor *recursor;           // a server of theirs; NULL: none
 	unsigned port_worker;                // the next query through the port goes to this one
 	struct upstream_callbacks callbacks; // of every question
 	struct l1 *l1;

@@ -147,6 +147,7 @@ int resolver_open(struct resolver **out, const struct resolver_given *given,
 	r->l0 = link_l0(given->link, given->index);
 	r->views = given->views;
 	r->port = given->port;
+	r->recursor = given->recursor;
 	int rc = traces_new(&r->traces);
 	if (rc == 0)
 		rc = ring_mesh_open(&r->clients, given->frontends, CLIENT_RESOLVERS, r->index,
@@ -211,10 +212,33 @@ static void log_set(struct resolver *r, const struct config *config)
 	r->kept_queries.is_on = detail == LOG_DETAIL_MESSAGES;
 }
 
+int resolver_recursion_configure(struct recursor *recursor, const struct config *config)
+{
+	const struct config_upstreams *u = &config->upstreams;
+	const struct recursor_settings set = {
+		.is_on = u->mode != UPSTREAM_FORWARD,
+		.root_hints = u->root_hints ? u->root_hints : "",
+		.hash = u->root_hints_hash,
+	};
+
+	return recursor ? recursor_configure(recursor, &set) : 0;
+}
+
+// Recursion is there before the servers that name it, and gone after them.
+static int servers_configure(struct resolver *r, const struct config *config)
+{
+	const bool is_used = config->upstreams.mode != UPSTREAM_FORWARD;
+	int rc = is_used ? resolver_recursion_configure(r->recursor, config) : 0;
+
+	if (rc == 0)
+		rc = views_configure(r->views, config, clock_mono_ms());
+	return rc < 0 || is_used ? rc : resolver_recursion_configure(r->recursor, config);
+}
+
 int resolver_reconfigure(struct resolver *r, const struct config *config)
 {
 	uint32_t turn = views_turn(r->views);
-	int rc = views_configure(r->views, config, clock_mono_ms());
+	int rc = servers_configure(r, config);
 	if (rc < 0)
 		return rc;
 	if (r->index == 0)

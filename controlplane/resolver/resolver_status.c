@@ -25,6 +25,8 @@ static void status_tables(const struct resolver *r, struct table_registry *t)
 		views_shared_tables(r->views, t);
 	question_tables(r, t);
 	validators_tables(r->validators, t);
+	if (r->recursor)
+		recursor_tables(r->recursor, t);
 	failures_table(r->failures, now_ms, &failed);
 	table_register(t, &failed);
 	l1_tables(r->l1, t);
@@ -100,5 +102,7 @@ void resolver_status(struct resolver *r, struct resolver_status *s)
 	s->upstream_count = upstreams_status(views_everyone(r->views)->upstreams, s->upstream);
 	resolver_flush_status(r, &s->flush);
 	validators_status(r->validators, &s->validation);
+	if (r->recursor)
+		recursor_status(r->recursor, &s->recursion);
 	status_tables(r, &s->tables);
 }

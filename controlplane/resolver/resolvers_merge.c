@@ -190,6 +190,18 @@ static void loops_sum(struct resolver_status *sum, const struct resolver_status 
 	MOST(loop_busy_us);
 }
 
+static void recursion_sum(struct resolver_status *sum, const struct resolver_status *one)
+{
+	SUM(recursion.queries);
+	SUM(recursion.answers);
+	SUM(recursion.failed);
+	SUM(recursion.repeated);
+	SUM(recursion.refused);
+	SUM(recursion.malformed);
+	SUM(recursion.broken);
+	SUM(recursion.questions);
+}
+
 static void validation_sum(struct resolver_status *sum, const struct resolver_status *one)
 {
 	SUM(validation.secure);
@@ -267,6 +279,7 @@ void resolvers_merge_status(struct resolver_status *sum, const struct resolver_s
 	SUM(flush.refused);
 	answer_policy_sum(&sum->answer_policy, &one->answer_policy);
 	validation_sum(sum, one);
+	recursion_sum(sum, one);
 	SUM(step.aged);
 	SUM(step.dropped);
 	for (unsigned i = 0; i < ANSWER_KINDS; i++)

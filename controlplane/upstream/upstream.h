@@ -197,6 +197,7 @@ struct upstream_shared {
 	struct loop *loop;
 	struct upstream_book *book; // numbers the servers for the query log. NULL: no numbers
 	struct upstream_port *port; // NULL: sockets alone
+	const struct socket_address *recursion; // of such a server; NULL: none
 };
 ATTR_MUST_CHECK int upstreams_new(struct upstreams **out, const struct upstream_shared *shared,
 	const struct config_upstreams *config);

@@ -64,7 +64,8 @@ struct upstream {
 struct upstreams {
 	struct loop *loop;
 	struct upstream_book *book;
-	struct upstream_port *port; // NULL: none
+	struct upstream_port *port;             // NULL: none
+	const struct socket_address *recursion; // NULL: none
 	struct rng rng;
 	uint64_t generation;
 	unsigned count, first_timeout_ms, max_sends, backoff_s;

@@ -19,12 +19,14 @@ static void server_set(struct upstreams *u, struct upstream *s, const struct con
 
 	memset(s, 0, sizeof(*s));
 	s->config = *c;
+	if (c->is_recursion && u->recursion)
+		s->config.address = *u->recursion;
 	if (c->name && c->name[0])
 		snprintf(s->name, sizeof(s->name), "%s", c->name);
 	else
-		socket_address_text(&c->address, s->name);
+		socket_address_text(&s->config.address, s->name);
 	s->config.name = NULL;
-	if (socket_address_to_sockaddr(&c->address, &address, &s->address_len))
+	if (socket_address_to_sockaddr(&s->config.address, &address, &s->address_len))
 		memcpy(&s->address, &address, sizeof(s->address));
 	upstream_tls_open(u, s, ca_file);
 }
@@ -169,6 +171,7 @@ int upstreams_new(struct upstreams **out, const struct upstream_shared *shared,
 	u->loop = shared->loop;
 	u->book = shared->book;
 	u->port = shared->port;
+	u->recursion = shared->recursion;
 	int rc = upstream_sockets_new(&u->sockets, u->loop, &u->rng, upstream_leg_readable);
 	if (rc == 0 && u->port)
 		upstream_port_share(u->port, u->sockets);

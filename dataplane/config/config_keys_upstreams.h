@@ -5,6 +5,14 @@
 // explains.
 
 #define CONFIG_KEYS_UPSTREAMS(X)                                                                 \
+	X(upstreams, mode, mode, CHOICE, upstream_mode, "forward", 0, 0, LIVE,                   \
+		"Who answers: the servers of `upstreams.servers` (`forward`), weir itself from " \
+		"the authoritative servers (`recursive`, without `servers`), or weir itself "    \
+		"where no server answers (`forward-first`). See "                                \
+		"[recursion.md](../how-to/recursion.md).")                                       \
+	X(upstreams, root_hints, root_hints, TEXT, none, "", 0, 200, LIVE,                       \
+		"Absolute path of a file with the name servers of the root, for recursion. "     \
+		"Empty: those that libunbound has built in.")                                    \
 	X(upstreams, first_timeout_ms, first_timeout_ms, NUMBER, none, "400", 20, 1500, LIVE,    \
 		"Longest wait for a reply to the first query of a question, in milliseconds.")   \
 	X(upstreams, max_sends, max_sends, NUMBER, none, "6", 1, 16, LIVE,                       \
@@ -45,21 +53,24 @@
 		"Seconds for which a server that failed is tried last where `check` is `off`.")
 
 // X(choices, word, value)
-#define CONFIG_CHOICES_UPSTREAMS(X)                             \
-	X(upstream_check, "off", UPSTREAM_CHECK_OFF)            \
-	X(upstream_check, "down", UPSTREAM_CHECK_DOWN)          \
-	X(upstream_check, "all", UPSTREAM_CHECK_ALL)            \
-	X(check_type, "A", DNS_TYPE_A)                          \
-	X(check_type, "AAAA", DNS_TYPE_AAAA)                    \
-	X(check_type, "NS", DNS_TYPE_NS)                        \
-	X(check_type, "SOA", DNS_TYPE_SOA)                      \
-	X(check_type, "TXT", DNS_TYPE_TXT)                      \
-	X(upstream_via, "auto", UPSTREAM_VIA_AUTO)              \
-	X(upstream_via, "kernel", UPSTREAM_VIA_KERNEL)          \
-	X(upstream_via, "port", UPSTREAM_VIA_PORT)              \
-	X(upstream_policy, "failover", UPSTREAM_FAILOVER)       \
-	X(upstream_policy, "latency", UPSTREAM_LATENCY)         \
-	X(upstream_policy, "least-outstanding", UPSTREAM_LEAST) \
+#define CONFIG_CHOICES_UPSTREAMS(X)                               \
+	X(upstream_mode, "forward", UPSTREAM_FORWARD)             \
+	X(upstream_mode, "forward-first", UPSTREAM_FORWARD_FIRST) \
+	X(upstream_mode, "recursive", UPSTREAM_RECURSIVE)         \
+	X(upstream_check, "off", UPSTREAM_CHECK_OFF)              \
+	X(upstream_check, "down", UPSTREAM_CHECK_DOWN)            \
+	X(upstream_check, "all", UPSTREAM_CHECK_ALL)              \
+	X(check_type, "A", DNS_TYPE_A)                            \
+	X(check_type, "AAAA", DNS_TYPE_AAAA)                      \
+	X(check_type, "NS", DNS_TYPE_NS)                          \
+	X(check_type, "SOA", DNS_TYPE_SOA)                        \
+	X(check_type, "TXT", DNS_TYPE_TXT)                        \
+	X(upstream_via, "auto", UPSTREAM_VIA_AUTO)                \
+	X(upstream_via, "kernel", UPSTREAM_VIA_KERNEL)            \
+	X(upstream_via, "port", UPSTREAM_VIA_PORT)                \
+	X(upstream_policy, "failover", UPSTREAM_FAILOVER)         \
+	X(upstream_policy, "latency", UPSTREAM_LATENCY)           \
+	X(upstream_policy, "least-outstanding", UPSTREAM_LEAST)   \
 	X(upstream_policy, "round-robin", UPSTREAM_ROUND_ROBIN)
 
 #define CONFIG_KEYS_IPV6(X)                                                                   \

@@ -254,8 +254,6 @@ static int servers_apply(
 	const struct config_doc *doc, const struct config_raw_upstreams *raw, struct config *out)
 {
 	struct config_upstreams *u = &out->upstreams;
-	if (raw->servers_count == 0)
-		return config_refuse(doc, "upstreams.servers", "at least one server is needed");
 	if (dns_name_from_text(u->check_text, strlen(u->check_text), &u->check_name) < 0)
 		return config_refuse(doc, "upstreams.check_name", "is not a domain name");
 	int rc = 0;
@@ -266,6 +264,8 @@ static int servers_apply(
 			return rc;
 	}
 	rc = config_servers_strict(doc, "upstreams.servers", out, u->server, u->count);
+	if (rc == 0)
+		rc = config_recursion_apply(doc, u);
 	return rc < 0 ? rc : sources_apply(doc, raw, u);
 }
 

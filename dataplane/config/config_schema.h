@@ -100,7 +100,7 @@ struct config_raw_blocking {
 
 struct config_raw_upstreams {
 	char *first_timeout_ms, *max_sends, *policy, *race, *check, *check_interval, *check_name,
-		*check_type, *via, *backoff, *strict, *ca_file;
+		*check_type, *via, *backoff, *strict, *ca_file, *mode, *root_hints;
 	struct config_raw_server *servers;
 	char **source;
 	unsigned servers_count, source_count;

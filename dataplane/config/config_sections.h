@@ -28,6 +28,9 @@ ATTR_MUST_CHECK int config_server_check(const struct config_doc *doc, const char
 // With `upstreams.strict` no server of the list may be asked in clear text. -EINVAL.
 ATTR_MUST_CHECK int config_servers_strict(const struct config_doc *doc, const char *list,
 	const struct config *c, const struct config_upstream *servers, unsigned count);
+// Recursion into the list, as the mode says; after all other servers.
+ATTR_MUST_CHECK int config_recursion_apply(
+	const struct config_doc *doc, struct config_upstreams *u);
 // `policy` and `race` of a list of servers, NULL: not given; `owner`: "groups[3]"; `prefix`: of
 // both keys. -EINVAL.
 ATTR_MUST_CHECK int config_pick_apply(const struct config_doc *doc, const char *owner,

@@ -122,6 +122,7 @@ struct config_upstream {
 	struct socket_address address;
 	unsigned weight; // 1 to CONFIG_WEIGHT_MAX; 1 unless given
 	struct config_upstream_tls tls;
+	bool is_recursion; // controlplane/recursor has the address
 };
 
 // Order of the servers that are up (controlplane/upstream/upstream_choose.h).
@@ -146,9 +147,18 @@ enum upstream_via {
 	UPSTREAM_VIA_PORT,   // as auto, with a warning for each server that cannot
 };
 
+enum upstream_mode {
+	UPSTREAM_FORWARD,
+	UPSTREAM_FORWARD_FIRST, // recursion comes after the servers
+	UPSTREAM_RECURSIVE,     // recursion is the only server
+};
+
 struct config_upstreams {
-	unsigned count;
+	unsigned count; // with recursion
 	struct config_upstream server[CONFIG_UPSTREAMS_MAX];
+	enum upstream_mode mode;
+	char *root_hints;          // file of recursion; "" or NULL: the library's
+	uint64_t root_hints_hash;  // of its contents
 	unsigned first_timeout_ms; // 400
 	unsigned max_sends;        // 6
 	enum upstream_policy policy;

@@ -57,7 +57,7 @@ LIBRARY_FILES = {"cyaml/": 2, "openssl/": 3, "curl/": 2}
 ROOMS = {
     "controlplane": [
         "base", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "tls", "transfer",
-        "upstream", "validator", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "rules", "resolver",
+        "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "rules", "resolver",
         "doh", "frontend", "api/metrics", "api",
     ],
     "dataplane": [

@@ -29,6 +29,7 @@ enum {
 	OF_TLS = 20 << 10,        // of a connection, by OpenSSL
 	OF_HTTP = 48 << 10,       // a session of HTTP/2 with both of its tables full
 	OF_RESOLVER = 4 * MIB,    // beside the first: its tables of fixed size, its stack
+	OF_RECURSOR = 48 * MIB,   // of a resolver: caches, questions in progress, sockets
 	OF_VALIDATORS = 16 * MIB, // of a resolver: caches of keys, sockets
 	VALIDATIONS = 2048,       // in progress, in all
 	OF_VALIDATION = 24 << 10,
@@ -201,6 +202,9 @@ static void charge_questions(struct mem_plan *p, const struct config *c)
 			config_resolvers(c, NULL) * OF_VALIDATORS
 				+ (uint64_t)VALIDATIONS * OF_VALIDATION,
 			"validations validator_fetches validator_contexts");
+	if (c->upstreams.mode != UPSTREAM_FORWARD)
+		charge(p, MEM_PLAN_CONTROLPLANE, "recursion", "upstreams.mode",
+			config_resolvers(c, NULL) * OF_RECURSOR, "recursions");
 	charge(p, MEM_PLAN_CONTROLPLANE, "upstream queries by port", "controlplane.resolvers",
 		(uint64_t)config_resolvers(c, NULL) * OF_UPSTREAM_PORTS, "upstream_ports");
 }

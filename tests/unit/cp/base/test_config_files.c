@@ -35,6 +35,7 @@ static int make_files(void **)
 	config.tls.tickets_file = path[5];
 	config.dnssec.validate = true;
 	config.dnssec.anchors = path[6];
+	config.upstreams.root_hints = path[7];
 	return 0;
 }
 

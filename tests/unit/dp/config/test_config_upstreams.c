@@ -151,6 +151,42 @@ static void test_strict(void **)
 		text, "forward_zones \".\": servers[0].address: would be asked in clear text");
 }
 
+static void test_recursion(void **)
+{
+	struct config *c = config_text_load(
+		BEFORE "  mode: recursive\n  root_hints: /usr/share/dns/root.hints\n");
+	assert_int_equal(c->upstreams.mode, UPSTREAM_RECURSIVE);
+	assert_int_equal(c->upstreams.count, 1);
+	assert_true(c->upstreams.server[0].is_recursion);
+	assert_string_equal(c->upstreams.server[0].name, "recursion");
+	assert_true(c->upstreams.root_hints_hash != 0);
+	config_free(c);
+	c = config_text_load(
+		BEFORE "  mode: forward-first\n  servers: [{address: 9.9.9.9, name: a}]\n");
+	assert_int_equal(c->upstreams.count, 2);
+	assert_false(c->upstreams.server[0].is_recursion);
+	assert_true(c->upstreams.server[1].is_recursion);
+	config_free(c);
+	config_text_refused(BEFORE "  mode: recursive\n  strict: true\n",
+		"upstreams.mode: asks authoritative servers in clear text");
+	config_text_refused(BEFORE "  mode: recursive\n  servers: [{address: 9.9.9.9}]\n",
+		"upstreams.servers: are not asked where `upstreams.mode` is `recursive`");
+	config_text_refused(BEFORE "  mode: forward-first\n",
+		"upstreams.servers: at least one server is needed");
+	config_text_refused(BEFORE "  mode: forward-first\n  policy: latency\n"
+				   "  servers: [{address: 9.9.9.9}]\n",
+		"upstreams.mode: `forward-first` needs the policy `failover`");
+	config_text_refused(BEFORE "  mode: forward-first\n"
+				   "  servers: [{address: 9.9.9.9, name: recursion}]\n",
+		"upstreams.servers: `recursion` is the name of weir's own");
+	config_text_refused(BEFORE "  mode: recursive\n  root_hints: /nonexistent\n",
+		"upstreams.root_hints: cannot be read");
+	config_text_refused(BEFORE "  mode: recursive\n  root_hints: /dev/null\n",
+		"upstreams.root_hints: cannot be read");
+	config_text_refused(BEFORE "  mode: recursive\n  root_hints: root.hints\n",
+		"upstreams.root_hints: must be an absolute path");
+}
+
 static void test_refused(void **)
 {
 	static const struct {
@@ -215,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_over_tls),
 		cmocka_unit_test(test_over_https),
 		cmocka_unit_test(test_strict),
+		cmocka_unit_test(test_recursion),
 		cmocka_unit_test(test_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

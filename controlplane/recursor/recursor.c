@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/loop.h"
+#include "base/table_registry.h"
+#include "recursor_internal.h"
+#include "validator/validator_library.h"
+
+#include <event2/event.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { RECEIVE_BYTES = 1 << 20 };
+
+// The port of one that is on; 0: none is.
+static _Atomic uint16_t any_port;
+
+static struct socket_address address_of(uint16_t port)
+{
+	return (struct socket_address){
+		.ip = {.version = 4, .prefix_len = 32, .bytes = {127, 0, 0, 1}}, .port = port};
+}
+
+bool recursor_address_any(struct socket_address *out)
+{
+	uint16_t port = atomic_load_explicit(&any_port, memory_order_relaxed);
+
+	*out = address_of(port);
+	return port != 0;
+}
+
+const struct socket_address *recursor_address(const struct recursor *r)
+{
+	return &r->address;
+}
+
+static int library_make(
+	const struct recursor *r, const struct recursor_settings *settings, struct library **out)
+{
+	char *config = NULL;
+	size_t len = 0;
+	int rc = recursor_config_write(settings, r->cap, &config, &len);
+
+	if (rc == 0)
+		rc = library_open(out, loop_base(r->loop), config, len);
+	free(config);
+	return rc;
+}
+
+static int socket_open(struct recursor *r)
+{
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(own);
+	const int receive = RECEIVE_BYTES;
+
+	if (r->fd >= 0)
+		return 0;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	// The kernel may grant less.
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
+	struct event *e = NULL;
+	int rc = bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0
+				 || getsockname(fd, (struct sockaddr *)&own, &len) < 0
+			 ? -errno
+			 : 0;
+	if (rc == 0) {
+		e = event_new(loop_base(r->loop), fd, EV_READ | EV_PERSIST, recursor_readable, r);
+		rc = e && event_add(e, NULL) == 0 ? 0 : -ENOMEM;
+	}
+	if (rc < 0) {
+		if (e)
+			event_free(e);
+		close(fd);
+		return rc;
+	}
+	r->fd = fd;
+	r->readable = e;
+	r->address = address_of(ntohs(own.sin_port));
+	atomic_store_explicit(&any_port, r->address.port, memory_order_relaxed);
+	return 0;
+}
+
+static void socket_close(struct recursor *r)
+{
+	uint16_t own = r->address.port;
+
+	if (r->fd < 0)
+		return;
+	(void)atomic_compare_exchange_strong_explicit(
+		&any_port, &own, 0, memory_order_relaxed, memory_order_relaxed);
+	event_free(r->readable);
+	close(r->fd);
+	r->readable = NULL;
+	r->fd = -1;
+	r->address = address_of(0);
+}
+
+int recursor_new(struct recursor **out, struct loop *loop, unsigned questions)
+{
+	struct recursor *r = calloc(1, sizeof(*r));
+	struct recursion *question = calloc(questions, sizeof(*question));
+
+	if (!r || !question) {
+		free(question);
+		free(r);
+		return -ENOMEM;
+	}
+	r->loop = loop;
+	r->question = question;
+	r->cap = questions;
+	r->fd = -1;
+	r->address = address_of(0);
+	*out = r;
+	return 0;
+}
+
+void recursor_free(struct recursor *r)
+{
+	if (!r)
+		return;
+	library_close(r->library); // which ends all questions
+	socket_close(r);
+	FREE_AND_NULL(r->question);
+	free(r);
+}
+
+int recursor_configure(struct recursor *r, const struct recursor_settings *settings)
+{
+	struct library *library = NULL;
+	const bool is_same = r->library && settings->is_on && settings->hash == r->set.hash;
+	int rc = settings->is_on ? socket_open(r) : 0;
+
+	if (rc == 0 && settings->is_on && !is_same)
+		rc = library_make(r, settings, &library);
+	if (rc < 0) {
+		if (!r->library)
+			socket_close(r);
+		return rc;
+	}
+	r->set = *settings;
+	if (is_same)
+		return 0;
+	library_close(r->library);
+	r->library = library;
+	if (!settings->is_on)
+		socket_close(r);
+	return 0;
+}
+
+void recursor_status(const struct recursor *r, struct recursor_status *out)
+{
+	*out = r->count;
+}
+
+void recursor_tables(const struct recursor *r, struct table_registry *tables)
+{
+	table_register(tables, &(struct table_info){.name = "recursions",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: SERVFAIL to the upstreams",
+				       .lifetime = "until the library's answer",
+				       TABLE_WORK_FOR(120000),
+				       .cap = r->cap,
+				       .used = r->count.questions,
+				       .bytes = r->cap * sizeof(struct recursion),
+				       .high = r->most,
+				       .refused = r->count.refused,
+				       .oldest_ms = table_age(age_since(&r->ages), clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_REFUSES});
+}

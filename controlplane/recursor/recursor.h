@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Recursion (RFC 1034 5.3.3): answers from the authoritative servers, from the root on. Resolver
+// loop's thread only, but for recursor_address_any.
+//
+// Each resolver has a recursor: libunbound on the resolver's event loop, and a socket on 127.0.0.1
+// that answers queries by it. For the upstreams (upstream/upstream.h) that socket is a server like
+// any other: `upstreams.mode` puts it into everyone's list. Its answers are not validated here; the
+// validator (validator/validator.h) asks it for keys as it asks any server.
+//
+// The library asks with QNAME minimisation (RFC 9156), over UDP and TCP, from random ports. It
+// keeps delegations, the addresses of name servers and answers in caches of a fixed size. A renewal
+// of a name may so get what is left of its TTL.
+//
+// Any program of this machine may ask the socket, as a name server of this machine. Bounds:
+// questions, one more is SERVFAIL; sockets of the library. It ends each question by itself, after
+// a bounded number of queries; a query that is repeated meanwhile, from the same port with the same
+// id, asks nothing. A change of settings ends the questions that run: SERVFAIL.
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/attr.h>
+#include <weir/config.h>
+
+struct loop;
+struct recursor;
+struct table_registry;
+
+enum {
+	RECURSOR_QUESTIONS_MAX = 2048, // of all resolvers
+	RECURSOR_SOCKETS = 512,        // of the library, each resolver
+};
+
+struct recursor_settings {
+	bool is_on;
+	const char *root_hints; // file of NS and address records; "": the library's
+	uint64_t hash;          // of its contents
+};
+
+ATTR_MUST_CHECK int recursor_new(
+	struct recursor **out, struct loop *loop, unsigned questions); // off; -ENOMEM
+void recursor_free(struct recursor *r); // its questions get no answer; NULL is fine
+// `settings` are copied, but for the path, which outlives their use. Not within an answer.
+// -ENOMEM, -errno of the socket: then it stays as it was.
+ATTR_MUST_CHECK int recursor_configure(
+	struct recursor *r, const struct recursor_settings *settings);
+// Where it can be asked; the port is 0 while it is off. It stays there until `r` is freed.
+const struct socket_address *recursor_address(const struct recursor *r);
+// Of a recursor of the process that is on. False: none is. Any thread.
+ATTR_MUST_CHECK bool recursor_address_any(struct socket_address *out);
+
+struct recursor_status {
+	uint64_t queries, answers, failed; // failed: SERVFAIL
+	uint64_t repeated;                 // queries for what runs already
+	uint64_t refused;                  // queries for which there was no room: SERVFAIL
+	uint64_t malformed;                // datagrams that are no query
+	uint64_t broken;                   // queries that the library refused: SERVFAIL
+	unsigned questions;
+};
+void recursor_status(const struct recursor *r, struct recursor_status *out);
+void recursor_tables(const struct recursor *r, struct table_registry *tables);

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "recursor_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+// Settings of the library for every recursor. Prefetching and stale answers are weir's, and so is
+// validation. The library answers special names (RFC 6303, 6761) by itself, so that none of these
+// leaves for the root; weir answers most of them before.
+static const char fixed[] =
+	"server:\n"
+	"verbosity: 0\nuse-syslog: no\nchroot: \"\"\nusername: \"\"\ndirectory: \"\"\n"
+	"module-config: \"iterator\"\n"
+	"edns-buffer-size: 1232\nmsg-cache-size: 4m\nmsg-cache-slabs: 1\n"
+	"rrset-cache-size: 8m\nrrset-cache-slabs: 1\nkey-cache-size: 16k\nkey-cache-slabs: 1\n"
+	"neg-cache-size: 16k\ninfra-cache-numhosts: 4096\ninfra-cache-slabs: 1\n"
+	"cache-max-ttl: 86400\ncache-max-negative-ttl: 3600\n"
+	"qname-minimisation: yes\nharden-glue: yes\nuse-caps-for-id: no\n"
+	"prefetch: no\nprefetch-key: no\nserve-expired: no\nrrset-roundrobin: no\n"
+	"minimal-responses: no\nroot-key-sentinel: no\n";
+
+int recursor_config_write(
+	const struct recursor_settings *s, unsigned questions, char **out, size_t *len)
+{
+	FILE *f = open_memstream(out, len);
+
+	if (!f)
+		return -ENOMEM;
+	fputs(fixed, f);
+	fprintf(f, "outgoing-range: %d\nnum-queries-per-thread: %u\n", RECURSOR_SOCKETS, questions);
+	if (s->root_hints[0])
+		fprintf(f, "root-hints: \"%s\"\n", s->root_hints);
+	bool is_short = ferror(f);
+	return fclose(f) == 0 && !is_short ? 0 : -ENOMEM;
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What recursor.c (life and settings), recursor_question.c and recursor_config.c share.
+
+#include "base/age_list.h"
+#include "recursor.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <weir/dns_name.h>
+
+enum {
+	RECURSOR_QUESTION_LEN = DNS_NAME_MAX + 4,
+	RECURSOR_CHAINS = 256, // by the port that asks
+};
+
+struct event;
+struct library;
+
+struct recursion {
+	struct recursion *next; // of its chain, or of those that are free
+	struct recursor *owner;
+	struct sockaddr_in peer;
+	uint16_t id, flags, question_len;
+	uint8_t question[RECURSOR_QUESTION_LEN]; // as it came
+	struct age_link age;
+};
+
+struct recursor {
+	struct loop *loop;
+	struct recursor_settings set;
+	struct library *library; // NULL: off
+	int fd;
+	struct socket_address address;
+	struct event *readable;
+	struct recursion *question, *free, *chain[RECURSOR_CHAINS];
+	unsigned cap, touched, most;
+	struct age_list ages;
+	struct recursor_status count;
+};
+
+// recursor_question.c: the socket has queries.
+void recursor_readable(int fd, short what, void *recursor);
+// recursor_config.c: text of unbound.conf in *out, which the caller frees even on an error.
+// -ENOMEM.
+ATTR_MUST_CHECK int recursor_config_write(
+	const struct recursor_settings *s, unsigned questions, char **out, size_t *len);

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Recursion, with a signed tree of zones on three servers, as the Internet has them: answers and verdicts as those of
+# unbound from the same root, recursion behind forwarders, forward zones beside it, and servers that do not answer.
+SMOKE_TIMEOUT=${SMOKE_TIMEOUT:-600}
+. "$(dirname "$0")/_init.sh"
+. "$smoke_dir/rig/dnssec_zones.sh"
+
+check "zones" tree_make
+check "an Internet of three servers" internet_start
+check "unbound" unbound_start from-the-root
+lab_up
+cp $config $tmp/plain.yaml
+settings() { # settings UPSTREAMS VALIDATE MORE...: the lab's configuration with these
+	{
+		sed '/^upstreams:/,/^[^ ]/{/^upstreams:/d;/^ /d}' $tmp/plain.yaml
+		echo "upstreams: {root_hints: $zones/hints, $1}"
+		echo "dnssec: {anchors: $zones/${key_of[.]}.key, validate: $2}"
+		printf '%s\n' "${@:3}"
+	} >$config
+	taken_over weirctl config reload
+}
+asks() { client kdig +timeout=9 +retry=0 @$service "$@"; }
+recursion() { resolver "recursion.$1"; }
+has_ad() { asks "$@" | grep -q '^;; Flags:[^;]* ad'; }
+
+check "recursive" settings 'mode: recursive' false
+same "a name three zones deep" 192.0.2.1 "$(short www.good.alpha A)"
+check "without AD" eval '! has_ad +adflag www.good.alpha A'
+same "a CNAME into another zone" 192.0.2.1 "$(short across.good.beta A | tail -1)"
+same "no such name" NXDOMAIN "$(asks none.good.alpha A | rcode_of)"
+same "no such TLD" NXDOMAIN "$(asks www.gamma A | rcode_of)"
+same "no such type" NOERROR "$(asks www.good.alpha MX | rcode_of)"
+same "over TCP" 192.0.2.3 "$(short +tcp a.b.deep.good.alpha A)"
+check "found by recursion" test "$(recursion answers)" -ge 6
+same "no query is left" 0 "$(recursion questions)"
+check "weirctl upstreams" grep -q recursion <(weirctl upstreams)
+check "weirctl why" grep -q recursion <(weirctl why www.good.alpha)
+
+check "and validated" settings 'mode: recursive' true
+questions >$tmp/questions
+$python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 <$tmp/questions >$tmp/unbound.txt
+client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 <$tmp/questions >$tmp/weir.txt
+check "more than 120 names" test "$(wc -l <$tmp/questions)" -gt 120
+check "answers and verdicts of unbound" diff $tmp/unbound.txt $tmp/weir.txt
+check "some secure" test "$(grep -c ' AD ' $tmp/weir.txt)" -gt 80
+check "some bogus" test "$(grep -c SERVFAIL $tmp/weir.txt)" -gt 80
+
+check "a forward zone beside it" settings 'mode: recursive' false 'forward_zones: [{name: fwd.example, servers: ["127.0.0.1:5301"]}]'
+check "has its own server" eventually eval '[ "$(short ok.fwd.example A)" = 198.18.200.1 ]'
+same "others recurse" 192.0.2.2 "$(short x.wild.good.alpha A)"
+
+check "behind a forwarder" settings 'mode: forward-first, servers: [{address: 127.0.0.1:5301, name: forwarder}]' false
+same "which answers" 198.18.200.1 "$(short ok.first.example A)"
+kill $upstream
+check "and dies: recursion answers" eventually eval '[ "$(short inside.nsec3.alpha A | tail -1)" = 192.0.2.1 ]'
+
+# A level that is gone: SERVFAIL in time, no question left, and answers again afterwards.
+check "recursive again" settings 'mode: recursive' false
+kill "${internet[2]}"
+wait "${internet[2]}" 2>/dev/null
+check "a silent zone: SERVFAIL" test "$(asks fresh.wild.good.beta A | rcode_of)" = SERVFAIL
+same "others answer meanwhile" NXDOMAIN "$(asks www.delta A | rcode_of)"
+check "no question stays" eventually eval '[ "$(recursion questions)" = 0 ]'
+
+check "forwarding again" settings 'servers: [{address: 127.0.0.1:5302, name: unbound}]' false
+check "no socket of recursion is left" test "$(weirctl --json upstreams | grep -c recursion)" = 0
+sed -i "s|root_hints: [^,]*|root_hints: /nonexistent|" $config
+why=$(weirctl config check 2>&1)
+same "no hints: refused" 1 $?
+check "said" grep -q 'upstreams.root_hints.*cannot be read' <<<"$why"
+kill $unbound "${internet[@]:0:2}"
+finish

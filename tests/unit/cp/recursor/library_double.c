@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "library_double.h"
+
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct library_double library_double;
+
+static int one;
+
+int library_open(struct library **out, struct event_base *base, const char *config, size_t len)
+{
+	assert_non_null(base);
+	assert_true(len < sizeof(library_double.config));
+	memcpy(library_double.config, config, len);
+	library_double.config[len] = '\0';
+	library_double.open++;
+	*out = (struct library *)&one;
+	return 0;
+}
+
+void library_close(struct library *l)
+{
+	const struct library_answer none = {.rcode = 2};
+
+	if (!l)
+		return;
+	while (library_double.calls > 0)
+		library_double_answer(0, &none);
+	library_double.open--;
+}
+
+int library_ask(
+	struct library *l, const char *name, uint16_t qtype, library_answer_fn done, void *arg)
+{
+	const unsigned i = library_double.calls;
+
+	assert_non_null(l);
+	if (library_double.ask_error)
+		return library_double.ask_error;
+	assert_true(i < DOUBLE_CALLS);
+	snprintf(library_double.call[i].name, sizeof(library_double.call[i].name), "%s", name);
+	library_double.call[i].qtype = qtype;
+	library_double.call[i].done = done;
+	library_double.call[i].arg = arg;
+	library_double.calls++;
+	return 0;
+}
+
+void library_double_answer(unsigned i, const struct library_answer *answer)
+{
+	const library_answer_fn done = library_double.call[i].done;
+	void *arg = library_double.call[i].arg;
+
+	assert_true(i < library_double.calls);
+	library_double.calls--;
+	memmove(&library_double.call[i], &library_double.call[i + 1],
+		(library_double.calls - i) * sizeof(library_double.call[0]));
+	done(arg, answer);
+}
