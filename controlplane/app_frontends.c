@@ -3,7 +3,7 @@
 // they listen, and how many files they may open.
 
 #include "app_reload.h"
-#include "files_need.h"
+#include "frontend/files_need.h"
 #include "frontend/frontend_shared.h"
 #include "frontend/frontend_tcp_shared.h"
 

@@ -10,7 +10,7 @@
 #include "base/config_files.h"
 #include "base/wheel.h"
 #include "frontend/frontend_tcp_shared.h"
-#include "local_changes.h"
+#include "l1/local_changes.h"
 #include "memory/toggles.h"
 #include "policy/group_masks.h"
 #include "policy/group_pause.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "config_text.h"
-#include "controlplane/files_need.h"
+#include "controlplane/frontend/files_need.h"
 
 #include <limits.h>
 #include <sys/stat.h>

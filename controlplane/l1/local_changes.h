@@ -11,7 +11,7 @@
 // More than LOCAL_CHANGES_MAX become one flush of all that is below what their names have in
 // common, or of everything. Pure function but for the memory of its work.
 
-#include "l1/flush.h"
+#include "flush.h"
 
 #include <weir/config.h>
 

@@ -2,7 +2,7 @@
 
 // What a reload of local data flushes.
 
-#include "controlplane/local_changes.h"
+#include "controlplane/l1/local_changes.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>

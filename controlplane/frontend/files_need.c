@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "files_need.h"
 
-#include "frontend/frontend_tcp.h"
+#include "frontend_tcp.h"
 #include "recursor/recursor.h"
 #include "upstream/forward.h"
 #include "upstream/upstream.h"

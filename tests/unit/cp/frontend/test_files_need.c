@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How many files a configuration makes the control plane open.
 
-#include "controlplane/files_need.h"
+#include "controlplane/frontend/files_need.h"
 #include "controlplane/frontend/frontend_tcp.h"
 #include "controlplane/upstream/upstream.h"
 #include "controlplane/validator/validator.h"
