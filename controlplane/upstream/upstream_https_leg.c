@@ -235,7 +235,7 @@ void upstream_https_ended(
 	}
 	enum upstream_https_failure f = judge(q, err, result, why);
 	counts_add(q, f, result, why);
-	q->pool->owner->https_stats.late += !leg;
+	q->pool->owner->https_stats.late += !leg && f == UPSTREAM_HTTPS_FAILURE_COUNT;
 	if (leg && f < UPSTREAM_HTTPS_FAILURE_COUNT)
 		no_reply(q, leg, f, err == -ETIMEDOUT);
 	else if (leg)

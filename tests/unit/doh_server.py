@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 
 import h2.config
 import h2.connection
@@ -116,7 +117,9 @@ class Connection:
         if path == "/reset":
             self.h2.reset_stream(stream, 2)
             return True
-        reply = reply_to(path, query)
+        if path.endswith("?late"):
+            time.sleep(0.05)
+        reply = reply_to(path.split("?")[0], query)
         if not reply:
             return True
         status, extra, text = reply
