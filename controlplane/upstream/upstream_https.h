@@ -10,7 +10,7 @@
 // to 65,535 bytes. Any other one is the server's failure, counted by its kind, and so is a
 // connection that ends before the reply: the ask goes on to the next server, never in clear text,
 // and the query counts as an unanswered one. Where the reply has an Age, its TTLs are less by that
-// (RFC 8484 5.1).
+// (RFC 8484 5.1); of several the first one counts.
 //
 // libcurl sends a query once it has a connection that is there; the time before is no part of its
 // round trip. A handshake that fails ends all queries that wait for one. When an ask drops a query

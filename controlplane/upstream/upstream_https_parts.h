@@ -28,6 +28,7 @@ struct upstream_https_query {
 	bool is_refused;                     // for the number of connections
 	bool is_typed;                       // as a DNS message
 	bool is_expired;                     // its connection: a session of a certificate that is
+	bool has_age;                        // the reply, in its first field of that name
 	uint32_t age_s;
 	uint32_t reply_len, reply_cap;
 	uint8_t *reply;

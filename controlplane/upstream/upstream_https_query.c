@@ -42,19 +42,19 @@ static bool is_message_type(const char *value, size_t len)
 	       && (len == n || value[n] == ';' || value[n] == ' ');
 }
 
-// Seconds (RFC 9111 5.1); 0 for a value that is not a number.
+// Seconds: of a list the first member, and 0 if that is not a number (RFC 9111 5.1).
 static uint32_t age_of(const char *value, size_t len)
 {
 	uint64_t age_s = 0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		if (value[i] < '0' || value[i] > '9')
-			return 0;
-		age_s = age_s * 10 + (uint64_t)(value[i] - '0');
-		if (age_s > INT32_MAX)
-			return INT32_MAX;
-	}
-	return (uint32_t)age_s;
+	for (; i < len && value[i] >= '0' && value[i] <= '9'; i++)
+		age_s = age_s > INT32_MAX ? age_s : age_s * 10 + (uint64_t)(value[i] - '0');
+	while (i < len && (value[i] == ' ' || value[i] == '\t'))
+		i++;
+	if (i < len && value[i] != ',')
+		return 0;
+	return age_s > INT32_MAX ? INT32_MAX : (uint32_t)age_s;
 }
 
 // A status line begins a reply; that of a 1xx is followed by another one.
@@ -66,11 +66,12 @@ static void on_header(void *arg, const char *line, size_t len)
 
 	heard(q);
 	if (len > 5 && memcmp(line, "HTTP/", 5) == 0) {
-		q->is_typed = false;
+		q->is_typed = q->has_age = false;
 		q->age_s = 0;
 	} else if ((value = header_value(line, len, "content-type", &n))) {
 		q->is_typed = is_message_type(value, n);
-	} else if ((value = header_value(line, len, "age", &n))) {
+	} else if (!q->has_age && (value = header_value(line, len, "age", &n))) {
+		q->has_age = true;
 		q->age_s = age_of(value, n);
 	}
 }

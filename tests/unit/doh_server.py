@@ -78,8 +78,8 @@ def reply_to(path, query):
         return 200, [dns], b"abc"
     if path == "/other":
         return 200, [dns], answer(query[:12] + b"\5other" + query[12:])
-    if path == "/age":
-        return 200, [dns, ("age", "250")], answer(query)
+    if path.startswith("/age"):  # alone, or with the values of its fields: /age/250/10
+        return 200, [dns] + [("age", v.replace("_", " ")) for v in path.split("/")[2:] or ["250"]], answer(query)
     return 200, [dns, ("set-cookie", "a=b")], answer(query)
 
 

@@ -61,6 +61,7 @@ static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, s
 	assert_int_equal(get_u32(answer.bytes + answer.len - 4), i);
 	assert_false(rig.replied[i] || rig.ended[i]);
 	rig.replied[i] = true;
+	rig.ttl_s = answer.ttl_s;
 	upstream_ask_stop(a);
 	return UPSTREAM_TAKEN;
 }

@@ -19,6 +19,7 @@ struct stream_rig {
 	unsigned started;                 // asks, ever
 	struct upstream_ask ask[STREAM_ASKS];
 	bool replied[STREAM_ASKS], ended[STREAM_ASKS];
+	uint32_t ttl_s; // of the latest reply
 };
 
 // A query as it came over TCP.
