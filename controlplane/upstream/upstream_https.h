@@ -15,8 +15,9 @@
 // libcurl sends a query once it has a connection that is there; the time before is no part of its
 // round trip. A handshake that fails ends all queries that wait for one. When an ask drops a query
 // whose connection has said nothing for UPSTREAM_STREAM_STALL_MS, weir shuts the connection:
-// libcurl repeats the other queries on it, or they fail. Any other dropped query goes on without
-// its leg, so that its handshake is of use and its body is drained (`late`).
+// libcurl repeats the other queries on it, or they fail. A dropped query that waits for the
+// handshake of another one ends. Any other goes on without its leg, so that its handshake is of use
+// and its body is drained (`late`).
 //
 // Bounds: UPSTREAM_HTTPS_QUERIES in flight for each server; one more takes the place of one without
 // a leg, or is refused (`full`). UPSTREAM_HTTPS_CONNECTIONS to each server, UPSTREAM_HTTPS_ALL in a

@@ -26,6 +26,7 @@ struct upstream_https_query {
 	uint16_t port;                       // local, of its connection
 	bool is_first;                       // it has made its connection
 	bool is_refused;                     // for the number of connections
+	bool opens;                          // a connection, for all who wait
 	bool is_typed;                       // as a DNS message
 	bool is_expired;                     // its connection: a session of a certificate that is
 	bool has_age;                        // the reply, in its first field of that name

@@ -248,7 +248,8 @@ bool upstream_https_may_open(struct upstream_https_query *q)
 	}
 	q->is_refused = open_all(u) >= UPSTREAM_HTTPS_ALL;
 	u->https_stats.refused += q->is_refused;
-	return !q->is_refused;
+	q->opens = !q->is_refused;
+	return q->opens;
 }
 
 void upstream_https_stats_add(

@@ -336,10 +336,10 @@ void upstream_https_drop(struct upstream_https_query *q)
 
 	q->leg = NULL;
 	q->place = NULL;
-	if (!is_silent)
+	if (!is_silent && (q->sent_ms || q->opens))
 		return;
 	// libcurl sees its end: what else is on it goes to another connection, or fails.
-	if (s)
+	if (s && is_silent)
 		shutdown(s->fd, SHUT_RDWR);
 	upstream_https_put(upstream_https_take(q));
 	upstream_https_settle(h);

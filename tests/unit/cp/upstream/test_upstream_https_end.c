@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// How queries over HTTPS end: replies that are late or old. The server is a process of its own
-// (doh_server.py); the clock stands still, as stream_rig.h says.
+// How queries over HTTPS end: replies that are late or old, queries dropped in a handshake. The
+// server is a process of its own (doh_server.py); the clock stands still, as stream_rig.h says.
 #include "https_stream.h"
 #include "tests/unit/unit.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static bool is_sent(const void *)
 {
@@ -47,6 +51,29 @@ static void test_age(void **)
 	}
 }
 
+// Of those that wait for a handshake only the one that makes it goes on without its leg.
+static void test_dropped_in_a_handshake(void **)
+{
+	const uint16_t port = https_server.port;
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(sin);
+	const int silent = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(silent, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(listen(silent, 8), 0);
+	assert_int_equal(getsockname(silent, (struct sockaddr *)&sin, &len), 0);
+	https_server.port = ntohs(sin.sin_port);
+	https_is("dns.example", "/dns-query");
+	const unsigned first = ask_more(5);
+	assert_int_equal(https().queries, 5);
+	for (unsigned i = 0; i < 5; i++)
+		upstream_ask_stop(&rig.ask[first + i]);
+	assert_int_equal(https().queries, 1);
+	assert_int_equal(https().open, 1);
+	https_server.port = port;
+	close(silent);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, https_stream_setup, https_stream_teardown)
 
 int main(void)
@@ -54,6 +81,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_replies_that_are_late),
 		TEST(test_age),
+		TEST(test_dropped_in_a_handshake),
 	};
 	return cmocka_run_group_tests(tests, https_stream_start, NULL);
 }
