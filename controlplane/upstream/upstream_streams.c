@@ -226,6 +226,17 @@ static bool is_behind(const struct upstream_streams *p, const struct upstream_le
 	return place != NULL;
 }
 
+// A server that hangs leaves room for queries to others.
+static bool is_full(const struct upstream_streams *p, const struct upstream_leg *leg)
+{
+	unsigned n = 0;
+
+	for (const struct upstream_stream_place *w = p->waiting;
+		w && n < UPSTREAM_STREAMS_WAITING_EACH; w = w->next)
+		n += upstream_same_address(&w->leg->peer, &leg->peer);
+	return n == UPSTREAM_STREAMS_WAITING_EACH || p->stats.waiting >= UPSTREAM_STREAMS_WAITING;
+}
+
 int upstream_streams_ask(struct upstream_streams *p, struct upstream_stream_place *place)
 {
 	bool behind = !place->alone && is_behind(p, place->leg);
@@ -233,7 +244,7 @@ int upstream_streams_ask(struct upstream_streams *p, struct upstream_stream_plac
 
 	if (rc != -EAGAIN)
 		return rc;
-	if (p->stats.waiting >= UPSTREAM_STREAMS_WAITING) {
+	if (is_full(p, place->leg)) {
 		p->stats.full++;
 		return -EMFILE;
 	}

@@ -31,11 +31,11 @@
 // a server that lets some lie would fill it with them.
 //
 // Bounds: UPSTREAM_STREAMS_MAX connections in all, which only servers that leave the list again and
-// again could reach; UPSTREAM_STREAMS_WAITING queries without a connection, one more is refused
-// (`full`); UPSTREAM_STREAM_QUERIES under way on each connection; UPSTREAM_STREAM_OUT bytes that
-// wait for a slow server or for the connection to be there; one message being read, of 64 KiB at
-// most. Deadlines of queries are their owners'. A turn of the loop reads UPSTREAM_STREAM_READS
-// messages.
+// again could reach; UPSTREAM_STREAMS_WAITING queries without a connection, and
+// UPSTREAM_STREAMS_WAITING_EACH to one server, one more is refused (`full`);
+// UPSTREAM_STREAM_QUERIES under way on each connection; UPSTREAM_STREAM_OUT bytes that wait for a
+// slow server or for the connection to be there; one message being read, of 64 KiB at most.
+// Deadlines of queries are their owners'. A turn of the loop reads UPSTREAM_STREAM_READS messages.
 
 #include "upstream_stream.h"
 
@@ -43,6 +43,7 @@ enum {
 	UPSTREAM_STREAMS_EACH = 4,
 	UPSTREAM_STREAMS_MAX = 256,
 	UPSTREAM_STREAMS_WAITING = 1024,
+	UPSTREAM_STREAMS_WAITING_EACH = UPSTREAM_STREAMS_WAITING / 2,
 	UPSTREAM_STREAM_SPREAD = 16,
 	UPSTREAM_STREAM_USES = 4096,
 };

@@ -215,6 +215,8 @@ unsigned ask_more(unsigned count)
 		const struct upstream_request request = {.callbacks = &callbacks,
 			.question = question,
 			.question_len = 19,
+			.by_tcp = rig.only > 0,
+			.only = rig.only,
 			.deadline_ms = clock_mono_ms() + 60000};
 		upstream_ask_start(rig.up, &rig.ask[i], &request);
 		turn();

@@ -20,6 +20,7 @@ struct stream_rig {
 	struct upstream_ask ask[STREAM_ASKS];
 	bool replied[STREAM_ASKS], ended[STREAM_ASKS];
 	uint32_t ttl_s; // of the latest reply
+	unsigned only;  // asks go over TCP to the server before this one; 0: to any, by UDP first
 };
 
 // A query as it came over TCP.

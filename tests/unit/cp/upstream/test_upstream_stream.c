@@ -407,16 +407,16 @@ static void test_a_server_that_says_half(void **)
 // With a query for each connection four leave at a time. So many wait, and one more is refused.
 static void test_no_more_than_all_wait(void **)
 {
-	enum { EACH = UPSTREAM_STREAMS_EACH, ALL = EACH + UPSTREAM_STREAMS_WAITING };
+	enum { EACH = UPSTREAM_STREAMS_EACH, ALL = EACH + UPSTREAM_STREAMS_WAITING_EACH };
 
 	rig.config.socket_uses = 1;
 	stream_configure();
 	ask_more(EACH);
 	wait_conns(EACH);
-	ask_more(UPSTREAM_STREAMS_WAITING + 1);
+	ask_more(UPSTREAM_STREAMS_WAITING_EACH + 1);
 	wait_done(1);
 	assert_int_equal(streams().full, 1);
-	assert_int_equal(streams().waiting, UPSTREAM_STREAMS_WAITING);
+	assert_int_equal(streams().waiting, UPSTREAM_STREAMS_WAITING_EACH);
 	for (unsigned c = 0; c < 3 * EACH; c++) {
 		wait_conns(EACH + c);
 		answer_all(c, 1);
@@ -425,7 +425,7 @@ static void test_no_more_than_all_wait(void **)
 	}
 	assert_int_equal(replied(0, ALL + 1), 3 * EACH);
 	assert_int_equal(streams().high, EACH);
-	assert_int_equal(streams().waited, UPSTREAM_STREAMS_WAITING);
+	assert_int_equal(streams().waited, UPSTREAM_STREAMS_WAITING_EACH);
 }
 
 // Who gives up leaves the queue; whom nobody asked is not to blame for it.
