@@ -62,9 +62,13 @@ int frontend_socket_open(
 		return -errno;
 	int rc = require(fd, sa.ss_family, type);
 	pthread_mutex_lock(&s->lock);
+	const unsigned others = s->place[i].port == at->port ? s->place[i].open : 0;
 	if (rc == 0)
-		rc = bind_to(fd, &sa, len, s->shares, s->open[i] == 0);
-	s->open[i] += rc == 0;
+		rc = bind_to(fd, &sa, len, s->shares, others == 0);
+	if (rc == 0) {
+		s->place[i].port = at->port;
+		s->place[i].open = others + 1;
+	}
 	pthread_mutex_unlock(&s->lock);
 	if (rc == 0)
 		return fd;
@@ -72,10 +76,10 @@ int frontend_socket_open(
 	return rc;
 }
 
-void frontend_socket_close(struct frontend_sockets *s, unsigned i, int fd)
+void frontend_socket_close(struct frontend_sockets *s, unsigned i, uint16_t port, int fd)
 {
 	pthread_mutex_lock(&s->lock);
 	close(fd);
-	s->open[i]--;
+	s->place[i].open -= s->place[i].port == port;
 	pthread_mutex_unlock(&s->lock);
 }

@@ -7,7 +7,8 @@
 // With several frontends each has a socket of its own on each address (SO_REUSEPORT). The kernel
 // would let any process of the same user share them, and give it a part of the clients. So the
 // first socket on an address binds without that option, which fails while another process is bound
-// there, as it does with one frontend; from then on it shares. A process that comes later is not
+// there, as it does with one frontend; from then on it shares. So does the first one on another
+// port of the address, to which the frontends move one by one. A process that comes later is not
 // seen. The lock is held for the calls that open a socket, never for a wait.
 
 #include <pthread.h>
@@ -22,16 +23,19 @@ enum { FRONTEND_SOCKETS_MAX = 4 * CONFIG_ADDRESSES_MAX };
 struct frontend_sockets {
 	bool shares; // there are several frontends
 	pthread_mutex_t lock;
-	unsigned open[FRONTEND_SOCKETS_MAX]; // on each address and port; under the lock
+	struct {
+		uint16_t port;         // the latest one
+		unsigned open;         // on it
+	} place[FRONTEND_SOCKETS_MAX]; // on each address, of each kind; under the lock
 };
 
 void frontend_sockets_init(struct frontend_sockets *s, bool shares);
 void frontend_sockets_end(struct frontend_sockets *s); // none is open
 
-// SOCK_STREAM or SOCK_DGRAM, on address and port number `i`; non-blocking and bound; the
+// SOCK_STREAM or SOCK_DGRAM, on the address of place `i`; non-blocking and bound; the
 // descriptor, or -errno. Any thread.
 ATTR_MUST_CHECK int frontend_socket_open(
 	struct frontend_sockets *s, unsigned i, const struct socket_address *at, int type);
-void frontend_socket_close(struct frontend_sockets *s, unsigned i, int fd);
+void frontend_socket_close(struct frontend_sockets *s, unsigned i, uint16_t port, int fd);
 // An option that a kernel may lack.
 void frontend_socket_prefer(int fd, int level, int option, int value);

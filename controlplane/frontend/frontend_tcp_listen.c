@@ -41,7 +41,7 @@ static int socket_listen(struct frontend_tcp *t, const struct tcp_listener *l)
 	if (listen(fd, BACKLOG) == 0)
 		return fd;
 	int rc = -errno;
-	frontend_socket_close(sockets, number, fd);
+	frontend_socket_close(sockets, number, l->address.port, fd);
 	return rc;
 }
 
@@ -173,7 +173,8 @@ static void listener_end(struct frontend_tcp *t, struct tcp_listener *l)
 	if (l->fd < 0)
 		return;
 	event_del(&l->event);
-	frontend_socket_close(&t->shared->sockets, (unsigned)(l - t->listener), l->fd);
+	frontend_socket_close(
+		&t->shared->sockets, (unsigned)(l - t->listener), l->address.port, l->fd);
 	l->fd = -1;
 }
 

@@ -215,7 +215,7 @@ static bool socket_bind(struct udp_socket *s)
 			event_new(loop_base(u->loop), fd, EV_READ | EV_PERSIST, on_readable, s);
 	}
 	if (fd >= 0 && (!s->readable || event_add(s->readable, NULL) < 0)) {
-		frontend_socket_close(sockets_of(u), number, fd);
+		frontend_socket_close(sockets_of(u), number, u->port, fd);
 		fd = -ENOMEM;
 	}
 	ip_address_text(&s->address, false, text);
@@ -299,7 +299,7 @@ void frontend_udp_close(struct frontend_udp *u)
 		if (s->readable)
 			event_free(s->readable);
 		if (s->fd >= 0)
-			frontend_socket_close(sockets_of(u), i, s->fd);
+			frontend_socket_close(sockets_of(u), i, u->port, s->fd);
 	}
 	if (u->flush)
 		event_free(u->flush);

@@ -85,15 +85,15 @@ static void with_type(int type)
 	close(foreign);
 	both_open(type, &at, fd);
 	both_serve(type, &at, fd);
-	frontend_socket_close(&sockets, 0, fd[0]); // a listener that is opened again
+	frontend_socket_close(&sockets, 0, at.port, fd[0]); // a listener that is opened again
 	fd[0] = frontend_socket_open(&sockets, 0, &at, type);
 	assert_true(fd[0] >= 0);
 	for (unsigned i = 0; i < 2; i++)
-		frontend_socket_close(&sockets, 0, fd[i]);
+		frontend_socket_close(&sockets, 0, at.port, fd[i]);
 	both_open(type, &at, fd);
 	both_serve(type, &at, fd);
 	for (unsigned i = 0; i < 2; i++)
-		frontend_socket_close(&sockets, 0, fd[i]);
+		frontend_socket_close(&sockets, 0, at.port, fd[i]);
 	frontend_sockets_end(&sockets);
 }
 
@@ -107,6 +107,35 @@ static void test_udp(void **)
 	with_type(SOCK_DGRAM);
 }
 
+// The frontends move one by one to a port where a foreign server is.
+static void test_another_port(void **)
+{
+	uint16_t port, next;
+	int before[2], fd[2];
+	close(foreign_open(SOCK_STREAM, &port));
+	int foreign = foreign_open(SOCK_STREAM, &next);
+	const struct socket_address at = address_of(port), to = address_of(next);
+
+	frontend_sockets_init(&sockets, true);
+	both_open(SOCK_STREAM, &at, before);
+	for (unsigned i = 0; i < 2; i++) {
+		frontend_socket_close(&sockets, 0, port, before[i]);
+		assert_int_equal(frontend_socket_open(&sockets, 0, &to, SOCK_STREAM), -EADDRINUSE);
+	}
+	close(foreign);
+	both_open(SOCK_STREAM, &at, before);
+	frontend_socket_close(&sockets, 0, port, before[0]);
+	both_open(SOCK_STREAM, &to, fd);
+	frontend_socket_close(&sockets, 0, port, before[1]);
+	both_serve(SOCK_STREAM, &to, fd);
+	for (unsigned i = 0; i < 2; i++)
+		frontend_socket_close(&sockets, 0, next, fd[i]);
+	both_open(SOCK_STREAM, &to, fd); // the first one alone again
+	for (unsigned i = 0; i < 2; i++)
+		frontend_socket_close(&sockets, 0, next, fd[i]);
+	frontend_sockets_end(&sockets);
+}
+
 static void test_one_frontend_shares_with_nobody(void **)
 {
 	const struct socket_address at = address_of(0);
@@ -117,7 +146,7 @@ static void test_one_frontend_shares_with_nobody(void **)
 	assert_int_equal(
 		getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shares, &(socklen_t){sizeof(shares)}), 0);
 	assert_int_equal(shares, 0);
-	frontend_socket_close(&sockets, 0, fd);
+	frontend_socket_close(&sockets, 0, at.port, fd);
 	frontend_sockets_end(&sockets);
 }
 
@@ -126,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_another_port),
 		cmocka_unit_test(test_one_frontend_shares_with_nobody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
