@@ -91,8 +91,10 @@ ATTR_MUST_CHECK enum frontend_outcome frontend_ask(struct frontend *f, struct fr
 	const union client_address *client, const uint8_t *msg, size_t len,
 	struct frontend_reply *out);
 
-// Shall a stream of this client stay open? False: it may not ask, and gets no REFUSED.
-ATTR_MUST_CHECK bool frontend_admits(struct frontend *f, const union client_address *client);
+// Shall a stream of this client stay open? False: it may not ask, and gets no REFUSED. Nobody gets
+// that over TLS.
+ATTR_MUST_CHECK bool frontend_admits(
+	struct frontend *f, const union client_address *client, bool over_tls);
 
 struct frontend_counts {
 	// Every message ends in exactly one verdict, named and meant as a worker's: `miss` is a

@@ -166,13 +166,13 @@ static enum verdict reply_any(struct frontend *f, const struct frontend_question
 	return VERDICT_any_minimal;
 }
 
-bool frontend_admits(struct frontend *f, const union client_address *client)
+bool frontend_admits(struct frontend *f, const union client_address *client, bool over_tls)
 {
 	frontend_policy_look(&f->policy, f->publisher, clock_mono_ms());
 	if (frontend_policy_is_closed(&f->policy))
 		return true; // to be reported
 	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, client);
-	return policy_access_of(leaf) != POLICY_DENIED || f->policy.reader.refuse;
+	return policy_access_of(leaf) != POLICY_DENIED || (f->policy.reader.refuse && !over_tls);
 }
 
 // No policy image says which clients may ask. Over UDP few get a reply, as from a worker.

@@ -18,7 +18,8 @@
 // of 468 bytes (RFC 8467) once the client has sent the padding option.
 //
 // Bounds, all of them in weirctl tcp and of all frontends together (frontend_tcp_shared.h):
-// * No connections from clients that may not ask (access), unless access.denied is `refuse`.
+// * No connections from clients that may not ask (access), unless access.denied is `refuse`; over
+//   TLS in no case, as a refusal would cost a handshake.
 // * tcp.connections in all; one more closes the one that was idle longest, or if none is, the one
 //   that has stalled longest; without either the new one is refused. Where this frontend has no
 //   idle one, it asks the others (frontend_tcp_claim.c). Never more than the files that this
@@ -176,7 +177,8 @@ struct frontend_tcp_engine {
 		struct frontend_reply *out);
 	void (*begin)(struct frontend_session *s);
 	void (*end)(struct frontend *f, struct frontend_session *s);
-	bool (*admits)(struct frontend *f, const union client_address *client); // NULL: everyone
+	// NULL: everyone.
+	bool (*admits)(struct frontend *f, const union client_address *client, bool over_tls);
 	unsigned number;                    // among the frontends
 	struct frontend_tcp_shared *shared; // frontend_tcp_shared.h; NULL: of this one alone
 };

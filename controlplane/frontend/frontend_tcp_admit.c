@@ -87,8 +87,10 @@ void conn_start(struct frontend_tcp *t, int fd, const union client_address *peer
 void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer,
 	enum frontend_tcp_kind kind)
 {
+	const bool over_tls = tcp_kind_of(kind)->alpn;
+
 	// Or allowed clients would lose their places to others.
-	if (t->engine.admits && !t->engine.admits(t->engine.frontend, peer)) {
+	if (t->engine.admits && !t->engine.admits(t->engine.frontend, peer, over_tls)) {
 		t->count.refused_denied++;
 		close(fd);
 		return;

@@ -210,7 +210,8 @@
 #define CONFIG_KEYS_ACCESS(X)                                                                     \
 	X(access, denied, refuse, CHOICE, access_denied, "drop", 0, 0, LIVE,                      \
 		"Reply to a client that may not ask: none (`drop`), or REFUSED (`refuse`), "      \
-		"which a forged query directs to another address.")                               \
+		"which a forged query directs to another address. Connections over TLS are "      \
+		"closed before the handshake in either case.")                                    \
 	X(access, rate, rate, NUMBER, none, "100", 0, 1000000, LIVE,                              \
 		"Queries a second that one client may send: an IPv4 address, or an IPv6 /64. 0: " \
 		"no limit.")                                                                      \

@@ -121,7 +121,7 @@ static void engine_end(struct frontend *, struct frontend_session *s)
 	tcp_players_later = kept;
 }
 
-static bool engine_admits(struct frontend *, const union client_address *from)
+static bool engine_admits(struct frontend *, const union client_address *from, bool)
 {
 	return from->any.sa_family != AF_INET || from->v4.sin_addr.s_addr != DENIED;
 }

@@ -93,9 +93,9 @@ static void engine_end(struct frontend *, struct frontend_session *s)
 			later[i].session = NULL;
 }
 
-static bool engine_admits(struct frontend *, const union client_address *client)
+static bool engine_admits(struct frontend *, const union client_address *client, bool over_tls)
 {
-	return ntohl(client->v4.sin_addr.s_addr) != 0x7f000000 + TCP_DENIED_HOST;
+	return ntohl(client->v4.sin_addr.s_addr) - (0x7f000000 + TCP_DENIED_HOST) > over_tls;
 }
 
 static void on_release(void *)

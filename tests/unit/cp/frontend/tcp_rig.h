@@ -17,14 +17,15 @@ enum {
 	TCP_OPT = 'o',  // at once, with an OPT
 	TCP_BIG_LEN = 20000,
 	TCP_MESSAGE_MAX = 65535,
-	TCP_DENIED_HOST = 99, // may not ask
-	TCP_WAIT_MS = 20000,  // before a test gives up; nothing waits so long that works
+	TCP_DENIED_HOST = 99,   // may not ask
+	TCP_REFUSED_HOST = 100, // may not ask, and gets REFUSED in clear text
+	TCP_WAIT_MS = 20000,    // before a test gives up; nothing waits so long that works
 };
 
 extern struct config_tcp tcp_config;  // in force at tcp_rig_start
 extern bool tcp_rig_dot, tcp_rig_doh; // in force then: what is served as well
-// The certificates, before tcp_rig_start or later; takes the reference. Once for each start, at
-// least.
+// The certificates, before tcp_rig_start or later; takes the reference. NULL: none. Once for each
+// start, at least.
 void tcp_rig_certify(struct tls_server *server);
 void tcp_rig_start(void); // tcp_config, one listener
 void tcp_rig_start_files(unsigned files);

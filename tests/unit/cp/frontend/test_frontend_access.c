@@ -82,10 +82,10 @@ static void answer_cached(void)
 }
 
 static union client_address admitted;
-static bool is_admitted;
+static bool is_admitted, over_tls;
 static void on_admit(void *)
 {
-	is_admitted = frontend_admits(rig.frontend, &admitted);
+	is_admitted = frontend_admits(rig.frontend, &admitted, over_tls);
 }
 
 static bool admits(const char *client)
@@ -153,7 +153,7 @@ static void test_closed_tells_few(void **)
 }
 
 // A client without a reply takes no place from allowed ones; a client that gets REFUSED is read
-// first.
+// first, but for that there is no handshake.
 static void test_admitted(void **)
 {
 	access_publish(false);
@@ -163,6 +163,10 @@ static void test_admitted(void **)
 	assert_true(admits("fd53::1"));
 	access_publish(true);
 	assert_true(admits("2001:db8::1"));
+	over_tls = true;
+	assert_false(admits("2001:db8::1"));
+	assert_true(admits("fd53::1"));
+	over_tls = false;
 }
 
 // Over TCP the stream is not worth keeping.

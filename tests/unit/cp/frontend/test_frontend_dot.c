@@ -36,6 +36,23 @@ static void test_queries_over_tls(void **)
 	tcp_rig_until(tls.open, 0);
 }
 
+// Who may not ask gets REFUSED in clear text, and no handshake for it.
+static void test_denied(void **)
+{
+	dot_start();
+	for (unsigned i = 0; i < 3; i++)
+		dot_gone(tcp_connect_dot(TCP_REFUSED_HOST));
+	tcp_rig_until(refused_denied, 3);
+	int clear = tcp_connect(TCP_REFUSED_HOST, 0);
+	tcp_ask(clear, 1, TCP_ECHO);
+	tcp_reply_is(clear, 1, DOT_SHORTEST);
+	close(clear);
+	struct frontend_tcp_status s;
+	tcp_rig_status(&s);
+	assert_int_equal(s.accepted, 1);
+	assert_int_equal(s.tls.shaking_max, 0);
+}
+
 // In one piece, which is longer than a record and than what a turn may do; then byte by byte.
 static void test_any_pieces(void **)
 {
@@ -256,6 +273,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_queries_over_tls),
+		TEST(test_denied),
 		TEST(test_any_pieces),
 		TEST(test_large_replies),
 		TEST(test_padding),
