@@ -60,6 +60,7 @@ struct frontend_tcp;
 #define FRONTEND_TCP_ENDS(X)                                               \
 	X(client, "closed by the client")                                  \
 	X(error, "reset, or the network failed")                           \
+	X(memory, "no memory left for TLS")                                \
 	X(idle, "no question for tcp.idle_timeout")                        \
 	X(slow_query, "a query not complete in tcp.query_timeout")         \
 	X(handshake, "no TLS: the handshake failed")                       \

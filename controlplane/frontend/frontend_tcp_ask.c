@@ -146,7 +146,7 @@ enum frontend_tcp_end conn_read(struct frontend_conn *c)
 		return FRONTEND_TCP_OPEN;
 	}
 	if (n <= 0)
-		return n == 0 ? FRONTEND_TCP_OPEN : FRONTEND_TCP_END_error;
+		return n == 0 ? FRONTEND_TCP_OPEN : conn_failed(n);
 	if (!part)
 		return c->speaks->take(c, at, (size_t)n);
 	c->in_len += (uint32_t)n;

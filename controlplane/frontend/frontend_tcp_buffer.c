@@ -113,7 +113,7 @@ enum frontend_tcp_end conn_out_put(struct frontend_conn *c, const uint8_t *p, si
 		struct iovec part = {.iov_base = (void *)(uintptr_t)p, .iov_len = n};
 		sent = conn_send(c, &part, 1);
 		if (sent < 0)
-			return FRONTEND_TCP_END_error;
+			return conn_failed(sent);
 	}
 	return (size_t)sent == n ? FRONTEND_TCP_OPEN : out_keep(c, p + sent, n - (size_t)sent);
 }
@@ -157,7 +157,7 @@ enum frontend_tcp_end conn_out_flush(struct frontend_conn *c)
 		}
 		ssize_t sent = conn_send(c, part, count);
 		if (sent < 0)
-			return FRONTEND_TCP_END_error;
+			return conn_failed(sent);
 		out_sent(c, (size_t)sent);
 		if ((size_t)sent < wanted)
 			break;

@@ -146,6 +146,7 @@ void conn_tls_end(struct frontend_conn *c, enum frontend_tcp_end why);
 // frontend_tcp_io.c: bytes taken or sent; 0: none now; -errno; conn_recv at the end: -ENODATA.
 ssize_t conn_recv(struct frontend_conn *c, uint8_t *p, size_t n);
 ssize_t conn_send(struct frontend_conn *c, const struct iovec *part, unsigned count);
+enum frontend_tcp_end conn_failed(ssize_t err);     // by what these have returned
 void conn_send_end(struct frontend_conn *c);        // nothing more will be
 bool conn_is_unread(const struct frontend_conn *c); // the kernel has over CONN_ON_ITS_WAY of ours
 void conn_cut(struct frontend_conn *c); // resets the connection, which drops these bytes

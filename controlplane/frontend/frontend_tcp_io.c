@@ -78,6 +78,11 @@ ssize_t conn_send(struct frontend_conn *c, const struct iovec *part, unsigned co
 	return sent;
 }
 
+enum frontend_tcp_end conn_failed(ssize_t err)
+{
+	return err == -ENOMEM ? FRONTEND_TCP_END_memory : FRONTEND_TCP_END_error;
+}
+
 void conn_send_end(struct frontend_conn *c)
 {
 	if (c->tls)

@@ -4,6 +4,7 @@
 #include "frontend_tcp_conn.h"
 #include "frontend_tcp_shared.h"
 
+#include <errno.h>
 #include <weir/clock.h>
 
 bool conn_tls_begin(struct frontend_conn *c)
@@ -12,12 +13,12 @@ bool conn_tls_begin(struct frontend_conn *c)
 	struct frontend_tls_status *s = &t->count.tls;
 	struct tls_server *server = tcp_shared_tls(t->shared);
 
-	if (!server)
-		return false;
-	int rc = tls_conn_accept(&c->tls, server, c->fd, c->speaks->alpn);
+	int rc = server ? tls_conn_accept(&c->tls, server, c->fd, c->speaks->alpn) : -ENOKEY;
 	tls_server_free(server);
-	if (rc < 0)
+	if (rc < 0) {
+		s->failed[rc == -ENOMEM ? TLS_REFUSED_memory : TLS_REFUSED_other]++;
 		return false;
+	}
 	if (s->shaking == FRONTEND_TLS_SHAKING)
 		conn_close(TAILQ_FIRST(&t->shaking), FRONTEND_TCP_END_evicted_handshake);
 	c->shaking = true;

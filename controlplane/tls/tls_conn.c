@@ -111,7 +111,7 @@ static int result_of(struct tls_conn *c, int rc)
 		return 0;
 	c->is_over = true;
 	if (what != SSL_ERROR_ZERO_RETURN && what != SSL_ERROR_SYSCALL)
-		return -EPROTO;
+		return ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ? -ENOMEM : -EPROTO;
 	// The server or the network ended it, which says nothing against its latest session.
 	SSL_set_shutdown(c->ssl, SSL_get_shutdown(c->ssl) | SSL_SENT_SHUTDOWN);
 	return what == SSL_ERROR_SYSCALL && err ? -err : 0;

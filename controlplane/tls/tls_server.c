@@ -343,7 +343,8 @@ int tls_server_failed(struct tls_conn *c, int result)
 		return BIO_number_read(SSL_get_rbio(c->ssl)) > TLS_HELLO_MAX
 			       ? refuse(c, TLS_REFUSED_other, "too many bytes")
 			       : -EAGAIN;
-	if (result == -EPROTO)
-		return refuse(c, refusal_of(error), reason ? reason : "no TLS");
+	if (result == -EPROTO || result == -ENOMEM)
+		return refuse(c, result == -ENOMEM ? TLS_REFUSED_memory : refusal_of(error),
+			reason ? reason : "no TLS");
 	return refuse(c, TLS_REFUSED_ended, "the client ended the connection");
 }

@@ -35,7 +35,8 @@ enum {
 	TLS_NAMES_MAX = 128,
 };
 
-// Why a client's handshake failed. X(name, text); the last two are for the caller to count.
+// Why a client's handshake failed, or never began. X(name, text); the last two are for the caller
+// to count.
 #define TLS_REFUSALS(X)                                                   \
 	X(ended, "the client ended the connection")                       \
 	X(not_tls, "what the client sent is not TLS")                     \
@@ -43,6 +44,7 @@ enum {
 	X(cipher, "no cipher, group or signature in common")              \
 	X(protocol, "the client wants another protocol (ALPN)")           \
 	X(distrust, "the client does not accept the certificate")         \
+	X(memory, "no memory left for TLS")                               \
 	X(other, "another error")                                         \
 	X(late, "not done in tcp.query_timeout")                          \
 	X(evicted, "closed to make room for another connection")

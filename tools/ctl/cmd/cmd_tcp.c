@@ -23,6 +23,7 @@ static const struct cell_counter counts[] = {
 static const struct cell_counter ends[] = {
 	{"client", "by the client"},
 	{"error", "reset, or the network failed"},
+	{"memory", "no memory left for TLS"},
 	{"idle", "idle"},
 	{"slow_query", "a query took longer than tcp.query_timeout"},
 	{"handshake", "the TLS handshake failed"},
@@ -52,6 +53,7 @@ static const struct cell_counter refusals[] = {
 	{"cipher", "no cipher, group or signature in common"},
 	{"protocol", "the client wants another protocol (ALPN)"},
 	{"distrust", "the client does not accept the certificate"},
+	{"memory", "no memory left for TLS"},
 	{"other", "another error"},
 	{"late", "not done in tcp.query_timeout"},
 	{"evicted", "closed to make room for another connection"},

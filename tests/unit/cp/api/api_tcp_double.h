@@ -36,7 +36,8 @@ static inline void tcp_double_check(void)
 {
 	assert_reply("GET /tcp", 200, "\"open\":5,");
 	assert_reply("GET /tcp", 200, "\"busiest\":\"198.18.0.2\"");
-	assert_reply("GET /tcp", 200, "\"ended\":{\"client\":0,\"error\":0,\"idle\":9,");
+	assert_reply(
+		"GET /tcp", 200, "\"ended\":{\"client\":0,\"error\":0,\"memory\":0,\"idle\":9,");
 	assert_reply("GET /tcp", 200,
 		"198.18.0.53:853\",\"kind\":\"dot\",\"error\":\"Address already in use\"");
 	assert_reply("GET /tcp", 200, "\"tls\":{\"open\":3,");
