@@ -30,7 +30,7 @@ void frontend_tcp_shared_certify(
 	struct tls_server *before = NULL;
 
 	pthread_mutex_lock(&s->tls_lock);
-	if (server) {
+	if (server || !why[0]) {
 		before = s->tls;
 		s->tls = server;
 	}

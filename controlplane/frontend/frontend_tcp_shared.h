@@ -52,8 +52,9 @@ ATTR_MUST_CHECK int frontend_tcp_shared_new(struct frontend_tcp_shared **out, un
 size_t tcp_shared_memory(const struct frontend_tcp_shared *s);
 void frontend_tcp_shared_free(struct frontend_tcp_shared *s); // NULL is fine
 
-// New connections over TLS use `server` from now on, and its reference is ours; NULL: those in
-// force stay. `why`: the error of the newest files, or "". Any thread.
+// New connections over TLS use `server` from now on, and its reference is ours. `why`: the error of
+// the newest files, or "". NULL: with an error those in force stay, without one there are none any
+// more, and the last connection that uses them frees the keys. Any thread.
 void frontend_tcp_shared_certify(
 	struct frontend_tcp_shared *s, struct tls_server *server, const char *why);
 // That in force, for the caller to free. NULL: none. Any thread.

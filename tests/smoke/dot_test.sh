@@ -107,7 +107,9 @@ check "dnsperf -m dot" eval 'client dnsperf -m dot -s $service -d $tmp/names -c 
 grep 'Queries per second' $tmp/perf | sed 's/^ */# /'
 
 sed -i '/^dot:/,+1 s/enabled: true/enabled: false/' $config
-check "turned off" weirctl config reload
+sed -i "s|^  certificates: .*|  certificates: []|" $config
+check "turned off, and without certificates" weirctl config reload
+same "none is kept" 0 "$(tls_count 'certificates | length')"
 check "nobody listens" eval '! dot @$service ok-3000.cached.test A'
 same "clear text goes on" 198.18.200.1 "$(client kdig +tcp +short @$service ok-3000.cached.test A)"
 check "every frame has one verdict" verdicts_add_up

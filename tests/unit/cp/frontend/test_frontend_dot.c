@@ -229,6 +229,22 @@ static void test_no_certificate(void **)
 	dot_close(dot_connect(1));
 }
 
+// A live connection keeps what it began with; nobody else does.
+static void test_no_certificate_any_more(void **)
+{
+	struct frontend_tcp_status s;
+	dot_start();
+	struct dot d = dot_connect(1);
+	tcp_rig_certify(NULL);
+	tcp_rig_status(&s);
+	assert_int_equal(s.tls.certificates, 0);
+	dot_ask(d, 1, TCP_ECHO);
+	dot_reply_is(d, 1, DOT_SHORTEST);
+	dot_gone(tcp_connect_dot(1));
+	tcp_rig_until(tls.failed[TLS_REFUSED_other], 1);
+	dot_close(d);
+}
+
 static void test_turned_off(void **)
 {
 	dot_start();
@@ -282,6 +298,7 @@ int main(void)
 		TEST(test_too_many_handshakes),
 		TEST(test_another_certificate),
 		TEST(test_no_certificate),
+		TEST(test_no_certificate_any_more),
 		TEST(test_turned_off),
 		TEST(test_a_stop),
 	};
