@@ -237,7 +237,11 @@ unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);
 int app_reload(void *app, api_config_done done, void *arg); // -EBUSY
 // Says in the reload's result that the certificates are bad, if they are.
 void app_certificates_tell(struct reload *r);
-// app_reload_rules.c. The configuration is in force, but for this part.
+// app_reload_rules.c. The configuration is in force, but for what this says; what is wrong with
+// other parts stays in the text before it. `joint` stands behind "reloaded" where this is the
+// first.
+void app_reload_wrong(struct reload *r, int err, const char *joint, const char *fmt, ...)
+	ATTR_PRINTF(4, 5);
 void app_reload_incomplete(struct reload *r, int err, const char *what);
 // app_reload_hung.c. Threads that hang while a change is on its way to them. 0: there are none and
 // none has to take an earlier change; else -errno with r->why.

@@ -70,8 +70,7 @@ bool app_reload_is_late(struct reload *r)
 	names_add(names, sizeof(names), "frontend", frontends_late(&r->app->frontends));
 	if (!names[0])
 		return false;
-	r->err = -ETIMEDOUT;
-	snprintf(r->why, sizeof(r->why),
+	app_reload_wrong(r, -ETIMEDOUT, "; ",
 		"in force, except in %s, which hangs and takes it when it is back; the blocking "
 		"rules follow then",
 		names);

@@ -4,6 +4,7 @@
 #include "app_reload.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -32,6 +33,24 @@ static void reload_tell(struct reload *r)
 		r->done(r->arg, r->err, r->why, r->needs_restart);
 }
 
+void app_reload_wrong(struct reload *r, int err, const char *joint, const char *fmt, ...)
+{
+	size_t used = 0;
+	va_list args;
+
+	if (r->err < 0)
+		used = strlen(r->why);
+	else
+		r->err = err;
+	used += (size_t)snprintf(r->why + used, sizeof(r->why) - used, "%s%s",
+		used ? "" : "reloaded", used ? "; " : joint);
+	if (used >= sizeof(r->why))
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(r->why + used, sizeof(r->why) - used, fmt, args);
+	va_end(args);
+}
+
 void app_reload_end(void *arg)
 {
 	struct reload *r = arg;
@@ -51,22 +70,20 @@ static void note_missing(struct reload *r, const struct rules_status *s)
 		missing += is;
 		last = is ? i : last;
 	}
-	if (!missing || r->err < 0)
+	if (!missing)
 		return;
-	r->err = -EIO;
 	rules_list_text(&s->lists[last], text, sizeof(text));
 	if (missing == 1)
-		snprintf(r->why, sizeof(r->why), "reloaded, except %s", text);
+		app_reload_wrong(r, -EIO, ", ", "except %s", text);
 	else
-		snprintf(r->why, sizeof(r->why),
-			"reloaded, except %s; and %u more lists (weirctl blocklist status)", text,
+		app_reload_wrong(r, -EIO, ", ",
+			"except %s; and %u more lists (weirctl blocklist status)", text,
 			missing - 1);
 }
 
 static void note_not_updated(struct reload *r, const struct rules_status *s)
 {
-	r->err = -EIO;
-	snprintf(r->why, sizeof(r->why), "reloaded; blocking rules NOT updated: %s", s->error);
+	app_reload_wrong(r, -EIO, "; ", "blocking rules NOT updated: %s", s->error);
 }
 
 // Only the caller of this reload learns of a missing list or a held image: both have rows of their
@@ -87,8 +104,7 @@ static void on_rules(void *arg, const struct rules_status *s)
 
 void app_reload_incomplete(struct reload *r, int err, const char *what)
 {
-	r->err = err;
-	snprintf(r->why, sizeof(r->why), "reloaded, except the %s: %s", what, strerror(-err));
+	app_reload_wrong(r, err, ", ", "except the %s: %s", what, strerror(-err));
 }
 
 void app_reload_rules(struct reload *r)

@@ -99,8 +99,7 @@ void app_certificates_tell(struct reload *r)
 
 	if (!c->why[0])
 		return;
-	r->err = -EINVAL;
-	snprintf(r->why, sizeof(r->why), "reloaded; certificates NOT replaced: %s", c->why);
+	app_reload_wrong(r, -EINVAL, "; ", "certificates NOT replaced: %s", c->why);
 }
 
 // While a change is on its way to the resolvers and frontends, newer certificates than those of the

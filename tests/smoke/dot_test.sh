@@ -72,6 +72,9 @@ echo rubbish >$tls/kids.pem
 check "a bad file" eventually eval 'weirctl tcp | grep -q "certificates NOT replaced: $tls/kids.pem"'
 check "leaves what was there" is_other
 check "a reload says so" eval 'weirctl config reload 2>&1 | grep -q "certificates NOT replaced: $tls/kids.pem"'
+mv $list $list.away
+check "and what else is wrong" eval 'weirctl config reload 2>&1 | grep -q "certificates NOT replaced: .*; except list \"blocked.list\""'
+mv $list.away $list
 check "config check says so" eval '! weirctl config check && weirctl config check 2>&1 | grep -q "tls.certificates\[1\].cert: $tls/kids.pem"'
 rm $tls/kids.pem
 check "a file that is gone" eventually eval 'weirctl tcp | grep -q "NOT replaced: $tls/kids.pem: no such file"'
