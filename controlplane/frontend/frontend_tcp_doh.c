@@ -233,7 +233,10 @@ static void on_reply(struct frontend_session *s, const union client_address *,
 		end = reply_put(c, reply, now_ms);
 	else
 		doh_conn_lost(h->conn, now_ms);
-	conn_answered(c, go_on(c, end, now_ms));
+	end = go_on(c, end, now_ms);
+	// A request may have waited for this place: its client need not send anything more.
+	c->held = c->held || (!c->last && doh_conn_is_ready(h->conn));
+	conn_answered(c, end);
 }
 
 static enum frontend_tcp_end doh_begin(struct frontend_conn *c)

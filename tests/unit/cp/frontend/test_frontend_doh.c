@@ -2,7 +2,7 @@
 // DNS over HTTPS on the frontend's connections: places for its questions, memory, deadlines, ends.
 // What its bytes mean is of tests/unit/cp/doh.
 
-#include "dot_rig.h"
+#include "doh_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,72 +11,39 @@
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
-enum { TEXT = 4096, QUERY = DOT_SHORTEST, FRAME_HEAD = 9 };
-enum { DATA, HEADERS, RST_STREAM = 3, SETTINGS, GOAWAY = 7 };
-enum { END_STREAM = 1, END_HEADERS = 4, CALM = 11 };
-
-static void doh_start(void)
-{
-	tcp_rig_doh = true;
-	tcp_rig_certify(dot_certificate(TLS_RIG_GOOD));
-	tcp_rig_start();
-}
-
-static struct dot doh_connect(const char *alpn)
-{
-	const int fd = tcp_connect_kind(FRONTEND_TCP_DOH, 1);
-	const struct dot d = {fd, tls_side_client(fd, 3, alpn)};
-	assert_true(tls_side_turn(d.side));
-	return d;
-}
-
-static void query(uint8_t out[QUERY], uint16_t id, char order)
-{
-	uint8_t framed[2 + QUERY];
-	assert_int_equal(tcp_message(framed, id, order, QUERY), sizeof(framed));
-	memcpy(out, framed + 2, QUERY);
-}
+enum { CALM = 11 };
 
 static size_t http1_post(uint8_t *out, uint16_t id, char order)
 {
 	int n = sprintf((char *)out,
 		"POST /dns-query HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n"
 		"Content-Type: application/dns-message\r\n\r\n",
-		QUERY);
-	query(out + n, id, order);
-	return (size_t)n + QUERY;
-}
-
-static void read_whole(struct dot d, void *out, size_t len)
-{
-	for (size_t got = 0; got < len;) {
-		ssize_t n = tls_side_read(d.side, (uint8_t *)out + got, len - got);
-		assert_true(n > 0);
-		got += (size_t)n;
-	}
+		DOH_QUERY);
+	doh_query(out + n, id, order);
+	return (size_t)n + DOH_QUERY;
 }
 
 static void http1_is(struct dot d, unsigned status, uint16_t id, size_t len)
 {
 	static uint8_t body[TCP_MESSAGE_MAX];
-	char head[TEXT];
+	char head[DOH_TEXT];
 	size_t n = 0;
 
 	do
-		read_whole(d, head + n++, 1);
+		doh_read(d, head + n++, 1);
 	while (n < 4 || memcmp(head + n - 4, "\r\n\r\n", 4) != 0);
 	head[n] = 0;
 	assert_int_equal(strtoul(head + strlen("HTTP/1.1 "), NULL, 10), status);
 	const char *at = strstr(head, "content-length: ");
 	assert_non_null(at);
 	n = strtoul(at + strlen("content-length: "), NULL, 10);
-	read_whole(d, body, n);
+	doh_read(d, body, n);
 	assert_true(status != 200 || (n == len && get_u16(body) == id));
 }
 
 static void test_requests_in_a_row_by_http_1(void **)
 {
-	uint8_t text[3 * TEXT];
+	uint8_t text[3 * DOH_TEXT];
 	size_t n = 0;
 
 	doh_start();
@@ -85,14 +52,14 @@ static void test_requests_in_a_row_by_http_1(void **)
 	n += http1_post(text + n, 2, TCP_LATER);
 	n += http1_post(text + n, 3, TCP_BIG);
 	tls_side_write(d.side, text, n);
-	http1_is(d, 200, 1, QUERY);
+	http1_is(d, 200, 1, DOH_QUERY);
 	tcp_rig_until_asked(2); // the third one waits for the answer of the second
 	tcp_rig_release();
 	http1_is(d, 200, 2, DNS_HEADER_LEN);
 	http1_is(d, 200, 3, TCP_BIG_LEN);
 	for (size_t i = 0; i < n; i++)
 		tls_side_write(d.side, text + i, 1);
-	http1_is(d, 200, 1, QUERY);
+	http1_is(d, 200, 1, DOH_QUERY);
 	tcp_rig_until_asked(5);
 	tcp_rig_release();
 	http1_is(d, 200, 2, DNS_HEADER_LEN);
@@ -108,7 +75,7 @@ static void test_requests_in_a_row_by_http_1(void **)
 // A client without ALPN speaks HTTP/1.1.
 static void test_questions_without_an_answer(void **)
 {
-	uint8_t text[TEXT];
+	uint8_t text[DOH_TEXT];
 
 	doh_start();
 	struct dot d = doh_connect(NULL);
@@ -119,62 +86,8 @@ static void test_questions_without_an_answer(void **)
 	tcp_rig_release();
 	http1_is(d, 503, 0, 0);
 	tls_side_write(d.side, text, http1_post(text, 3, TCP_ECHO));
-	http1_is(d, 200, 3, QUERY);
+	http1_is(d, 200, 3, DOH_QUERY);
 	dot_close(d);
-}
-
-static void frame(struct dot d, size_t len, unsigned type, unsigned flags, uint32_t stream,
-	const void *payload)
-{
-	uint8_t out[FRAME_HEAD + TEXT * 4] = {0};
-
-	put_u16(out + 1, (uint16_t)len);
-	out[3] = (uint8_t)type;
-	out[4] = (uint8_t)flags;
-	put_u32(out + 5, stream);
-	if (len)
-		memcpy(out + FRAME_HEAD, payload, len);
-	tls_side_write(d.side, out, FRAME_HEAD + len);
-}
-
-static struct dot http2_connect(void)
-{
-	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-	struct dot d = doh_connect("\2h2\10http/1.1");
-
-	tls_side_write(d.side, preface, sizeof(preface) - 1);
-	frame(d, 0, SETTINGS, 0, 0, NULL);
-	return d;
-}
-
-static void http2_head(struct dot d, uint32_t stream)
-{
-	static const char head[] = "\x83\x87\x04\x0a/dns-query\x01\x01"
-				   "a\x0f\x10\x17"
-				   "application/dns-message";
-	frame(d, sizeof(head) - 1, HEADERS, END_HEADERS, stream, head);
-}
-
-static void http2_post(struct dot d, uint32_t stream, char order)
-{
-	uint8_t msg[QUERY];
-
-	query(msg, (uint16_t)stream, order);
-	http2_head(d, stream);
-	frame(d, sizeof(msg), DATA, END_STREAM, stream, msg);
-}
-
-// The next frame of a type; its stream, and its payload's first four bytes from `at` on.
-static uint32_t frame_next(struct dot d, unsigned type, size_t at, uint32_t *value)
-{
-	uint8_t head[FRAME_HEAD], payload[TEXT * 8];
-
-	do {
-		read_whole(d, head, sizeof(head));
-		read_whole(d, payload, get_u16(head + 1));
-	} while (head[3] != type);
-	*value = get_u32(payload + at);
-	return get_u32(head + 5);
 }
 
 static void test_streams_of_http_2(void **)
@@ -188,13 +101,13 @@ static void test_streams_of_http_2(void **)
 		http2_post(d, stream, TCP_LATER);
 	tcp_rig_until_asked(2);
 	http2_post(d, 5, TCP_ECHO); // one more than it may have: refused
-	assert_int_equal(frame_next(d, RST_STREAM, 0, &value), 5);
+	assert_int_equal(http2_next(d, RST_STREAM, 0, &value), 5);
 	tcp_rig_release(); // the last one first
-	assert_int_equal(frame_next(d, DATA, 0, &value), 3);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 3);
 	assert_int_equal(value >> 16, 3);
-	assert_int_equal(frame_next(d, DATA, 0, &value), 1);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
 	http2_post(d, 7, TCP_ECHO);
-	assert_int_equal(frame_next(d, DATA, 0, &value), 7);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 7);
 	tcp_rig_until(doh.counts.responses[DOH_200], 3);
 	dot_close(d);
 	tcp_rig_until(doh.bytes, 0);
@@ -215,8 +128,8 @@ static void test_questions_wait_for_places(void **)
 	tcp_rig_until(held, 1);
 	assert_int_equal(tcp_rig_asked(), 4);
 	tcp_rig_release();
-	assert_int_equal(frame_next(second, DATA, 0, &value), 1);
-	assert_int_equal(frame_next(first, DATA, 0, &value), 7);
+	assert_int_equal(http2_next(second, DATA, 0, &value), 1);
+	assert_int_equal(http2_next(first, DATA, 0, &value), 7);
 	dot_close(first);
 	dot_close(second);
 }
@@ -231,9 +144,9 @@ static void test_rapid_reset(void **)
 	struct dot d = http2_connect();
 	for (uint32_t stream = 1; stream < 300; stream += 2) {
 		http2_post(d, stream, TCP_LATER);
-		frame(d, sizeof(cancel), RST_STREAM, 0, stream, cancel);
+		http2_frame(d, sizeof(cancel), RST_STREAM, 0, stream, cancel);
 	}
-	(void)frame_next(d, GOAWAY, 4, &value);
+	(void)http2_next(d, GOAWAY, 4, &value);
 	assert_int_equal(value, CALM);
 	assert_in_range(tcp_rig_asked(), 1, tcp_config.pipelined);
 	tcp_rig_until(doh.counts.goaways, 1);
@@ -257,16 +170,16 @@ static void test_half_a_request(void **)
 	http2_head(new, 1);
 	http1_is(old, 408, 0, 0);
 	tcp_rig_until(ended[FRONTEND_TCP_END_slow_query], 1);
-	assert_int_equal(frame_next(new, RST_STREAM, 0, &value), 1);
+	assert_int_equal(http2_next(new, RST_STREAM, 0, &value), 1);
 	http2_post(new, 3, TCP_ECHO); // the connection goes on
-	assert_int_equal(frame_next(new, DATA, 0, &value), 3);
+	assert_int_equal(http2_next(new, DATA, 0, &value), 3);
 	dot_close(old);
 	dot_close(new);
 }
 
 static void test_memory_is_of_the_buffers(void **)
 {
-	static const uint8_t part[TEXT * 4 - 16];
+	static const uint8_t part[DOH_TEXT * 4 - 16];
 	struct frontend_tcp_status s;
 
 	tcp_config.buffer_kb = 256;
@@ -276,8 +189,8 @@ static void test_memory_is_of_the_buffers(void **)
 		d[i] = http2_connect();
 		for (uint32_t stream = 1; stream < 8; stream += 2) {
 			http2_head(d[i], stream);
-			frame(d[i], sizeof(part), DATA, 0, stream, part);
-			frame(d[i], sizeof(part), DATA, 0, stream, part);
+			http2_frame(d[i], sizeof(part), DATA, 0, stream, part);
+			http2_frame(d[i], sizeof(part), DATA, 0, stream, part);
 		}
 	}
 	// Four times 128 KiB have come, so that the first connections had to go.
@@ -305,12 +218,12 @@ static void test_an_old_connection_parts(void **)
 	struct dot d = http2_connect();
 	http2_post(d, 1, TCP_LATER);
 	http2_post(d, 3, TCP_LATER);
-	(void)frame_next(d, GOAWAY, 4, &value);
+	(void)http2_next(d, GOAWAY, 4, &value);
 	assert_int_equal(value, 0);
 	tcp_rig_until_asked(2);
 	tcp_rig_release();
-	assert_int_equal(frame_next(d, DATA, 0, &value), 3);
-	assert_int_equal(frame_next(d, DATA, 0, &value), 1);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 3);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
 	assert_true(tls_side_ended(d.side));
 	dot_close(d);
 	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
