@@ -107,8 +107,11 @@ size_t doh_conn_out(struct doh_conn *c, const uint8_t **p, uint64_t now_ms);
 
 // After the calls above, once doh_conn_out has nothing more. Not DOH_OPEN: close it.
 enum doh_end doh_conn_end(const struct doh_conn *c);
-// Says that no more requests are taken; those that are in progress are answered, then it ends.
+// Says that no more requests are taken. It answers questions that doh_conn_next gave, then ends. Of
+// HTTP/2 it refuses all other requests, so that their client may repeat them.
 void doh_conn_part(struct doh_conn *c);
+// Has it responses that leave only as the client opens its window (HTTP/2)? After doh_conn_out.
+bool doh_conn_owes(const struct doh_conn *c);
 // When doh_conn_expire is due; UINT64_MAX: never.
 uint64_t doh_conn_deadline(const struct doh_conn *c);
 void doh_conn_expire(struct doh_conn *c, uint64_t now_ms);

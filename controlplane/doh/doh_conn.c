@@ -222,11 +222,21 @@ enum doh_end doh_conn_end(const struct doh_conn *c)
 
 void doh_conn_part(struct doh_conn *c)
 {
+	struct doh_stream *s;
+
 	if (c->parting)
 		return;
 	c->parting = true;
-	if (c->version == DOH_http2)
-		doh_h2_part(c);
+	if (c->version != DOH_http2)
+		return;
+	while ((s = TAILQ_FIRST(&c->in[DOH_READY])) || (s = TAILQ_FIRST(&c->in[DOH_RECEIVING])))
+		doh_h2_reset(s, true);
+	doh_h2_part(c);
+}
+
+bool doh_conn_owes(const struct doh_conn *c)
+{
+	return c->end == DOH_OPEN && !TAILQ_EMPTY(&c->in[DOH_ANSWERING]);
 }
 
 uint64_t doh_conn_deadline(const struct doh_conn *c)
@@ -256,7 +266,7 @@ void doh_conn_expire(struct doh_conn *c, uint64_t now_ms)
 	while ((s = TAILQ_FIRST(&c->in[DOH_RECEIVING]))
 		&& now_ms >= s->since_ms + set->request_ms) {
 		if (c->version == DOH_http2) {
-			doh_h2_reset(s);
+			doh_h2_reset(s, false);
 			continue;
 		}
 		doh_stream_respond(s, DOH_408, NULL, 0, now_ms);

@@ -125,7 +125,8 @@ static int on_frame_sent(nghttp2_session *, const nghttp2_frame *frame, void *ar
 		|| frame->rst_stream.error_code == NGHTTP2_NO_ERROR)
 		return 0;
 	c->doh->counts.resets_server++;
-	count_reset(c);
+	if (!c->parting)
+		count_reset(c);
 	return 0;
 }
 
@@ -210,13 +211,16 @@ void doh_h2_consumed(struct doh_conn *c, size_t n)
 		doh_conn_fail(c, DOH_END_memory);
 }
 
-void doh_h2_reset(struct doh_stream *s)
+void doh_h2_reset(struct doh_stream *s, bool refuses)
 {
 	struct doh_conn *c = s->conn;
 	nghttp2_session *session = c->h2->session;
+	const uint32_t code = s->answered ? NGHTTP2_NO_ERROR
+			      : refuses   ? NGHTTP2_REFUSED_STREAM
+					  : NGHTTP2_CANCEL;
 
 	(void)nghttp2_session_set_stream_user_data(session, s->id, NULL);
-	if (nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL))
+	if (nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, code))
 		doh_conn_fail(c, DOH_END_memory);
 	doh_stream_free(s);
 }

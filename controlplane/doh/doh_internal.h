@@ -98,7 +98,8 @@ size_t doh_h2_take(struct doh_conn *c, const uint8_t *p, size_t len, uint64_t no
 size_t doh_h2_out(struct doh_conn *c, const uint8_t **p, uint64_t now_ms);
 void doh_h2_respond(struct doh_stream *s, const struct doh_response *r);
 void doh_h2_consumed(struct doh_conn *c, size_t n); // of bodies: the window may grow again
-void doh_h2_reset(struct doh_stream *s);            // its request took too long
+// Ends its request: it took too long, or (`refuses`) is not asked, so the client may ask again.
+void doh_h2_reset(struct doh_stream *s, bool refuses);
 void doh_h2_part(struct doh_conn *c);
 
 // doh_http1.c

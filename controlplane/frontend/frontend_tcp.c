@@ -38,7 +38,7 @@ unsigned tcp_idle_ms(const struct frontend_tcp *t)
 
 static bool conn_is_idle(const struct frontend_conn *c)
 {
-	return c->pending == 0 && c->out_len == 0 && !c->held;
+	return c->pending == 0 && c->out_len == 0 && !c->held && !conn_owes(c);
 }
 
 // Of all here: the first idle one, then the first that has stalled.

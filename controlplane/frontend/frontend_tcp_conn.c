@@ -103,6 +103,11 @@ static uint64_t kind_deadline(const struct frontend_conn *c)
 	return c->speaks->deadline ? c->speaks->deadline(c) : UINT64_MAX;
 }
 
+bool conn_owes(const struct frontend_conn *c)
+{
+	return c->speaks->owes && c->of_kind && !c->ended && c->speaks->owes(c);
+}
+
 static uint64_t conn_deadline(const struct frontend_conn *c)
 {
 	uint64_t at = UINT64_MAX, age_end = conn_age_end(c);
@@ -117,7 +122,7 @@ static uint64_t conn_deadline(const struct frontend_conn *c)
 		at = c->drain_ms + CONN_DRAIN_MS;
 	if (c->in && !c->held && c->message_ms + c->tcp->set.query_timeout_s * 1000 < at)
 		at = c->message_ms + c->tcp->set.query_timeout_s * 1000;
-	if (!c->out_len && !c->in && !c->pending)
+	if (!c->out_len && !c->in && !c->pending && !conn_owes(c))
 		at = c->used_ms + tcp_idle_ms(c->tcp);
 	const uint64_t of_kind = kind_deadline(c);
 	if (of_kind < at)
@@ -178,13 +183,14 @@ static enum frontend_tcp_end conn_end(struct frontend_conn *c)
 
 void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end)
 {
-	if (end == FRONTEND_TCP_OPEN && !c->pending && !c->out_len && !c->held)
+	const bool owes = conn_owes(c);
+	if (end == FRONTEND_TCP_OPEN && !c->pending && !c->out_len && !c->held && !owes)
 		end = conn_end(c);
 	if (end != FRONTEND_TCP_OPEN) {
 		conn_close(c, end);
 		return;
 	}
-	bool reads = c->parting ? !c->ended : !c->last;
+	bool reads = c->parting ? !c->ended : !c->last || owes;
 	event_want(&c->readable, &c->reading, reads && !c->held && !c->blocked);
 	event_want(&c->writable, &c->writing, c->out_len > 0 || c->blocked);
 	conn_stall_note(c);
@@ -221,8 +227,10 @@ static enum frontend_tcp_end conn_grow_old(struct frontend_conn *c)
 	c->last = FRONTEND_TCP_END_age;
 	c->held = false;
 	conn_wait_end(c);
+	if (c->speaks->part)
+		return c->speaks->part(c);
 	conn_in_drop(c);
-	return c->speaks->part ? c->speaks->part(c) : FRONTEND_TCP_OPEN;
+	return FRONTEND_TCP_OPEN;
 }
 
 // The time of thousands may be over at once, as when tcp.idle_timeout is lowered: each ends in a

@@ -87,6 +87,8 @@ void conn_touch(struct frontend_conn *c, uint64_t now_ms); // it was used
 // How long it may be silent, for the keepalive option.
 unsigned conn_idle_ms(const struct frontend_conn *c);
 void conn_arm(struct frontend_conn *c); // to its deadline, by the limits in force
+// Has it replies that its client does not let leave yet?
+bool conn_owes(const struct frontend_conn *c);
 // After whatever happened to it: closed, or waits for the right things.
 void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end);
 

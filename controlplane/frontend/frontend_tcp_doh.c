@@ -134,7 +134,10 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 	if (!doh_conn_next(h->conn, &q, now_ms))
 		return FRONTEND_TCP_OPEN;
 	c->pads = c->pads || (tcp_options_of(q.msg, q.len) & TCP_OPTION_PADDING);
-	switch (conn_ask(c, &c->session, q.msg, q.len, &reply)) {
+	const enum frontend_outcome outcome = conn_ask(c, &c->session, q.msg, q.len, &reply);
+	if (c->last)
+		doh_conn_part(h->conn);
+	switch (outcome) {
 	case FRONTEND_REPLY:
 		return reply_put(c, &reply, now_ms);
 	case FRONTEND_LATER:
@@ -162,9 +165,13 @@ static enum frontend_tcp_end questions_ask(struct frontend_conn *c, uint64_t now
 		conn_touch(c, now_ms);
 		end = question_ask(c, now_ms);
 	}
-	if (c->last)
-		doh_conn_part(h->conn);
 	return end;
+}
+
+// Once it asks nothing more, only its client's windows matter.
+static bool is_read(const struct frontend_conn *c)
+{
+	return !c->last || conn_owes(c);
 }
 
 // Takes what it may; the rest waits for a response (HTTP/1.1), for the client to read, for places.
@@ -179,7 +186,8 @@ static enum frontend_tcp_end bytes_take(
 	c->held = false;
 	while (end == FRONTEND_TCP_OPEN && n > 0) {
 		end = questions_ask(c, now_ms);
-		if (end != FRONTEND_TCP_OPEN || c->held || c->last || c->out_len >= CONN_OUT_SOFT)
+		if (end != FRONTEND_TCP_OPEN || c->held || !is_read(c)
+			|| c->out_len >= CONN_OUT_SOFT)
 			break;
 		n = *taken < len ? doh_conn_take(h->conn, p + *taken, len - *taken, now_ms) : 0;
 		*taken += n;
@@ -196,11 +204,11 @@ static enum frontend_tcp_end doh_take(struct frontend_conn *c, const uint8_t *p,
 	const bool for_places = c->held;
 
 	end = go_on(c, end, now_ms);
-	if (end == FRONTEND_TCP_OPEN && !c->last)
+	if (end == FRONTEND_TCP_OPEN && is_read(c))
 		end = conn_in_keep(c, p + taken, len - taken);
 	if (end != FRONTEND_TCP_OPEN)
 		return end;
-	if (c->last) {
+	if (!is_read(c)) {
 		c->held = false;
 		conn_in_drop(c);
 		return FRONTEND_TCP_OPEN;
@@ -288,7 +296,13 @@ static enum frontend_tcp_end doh_part(struct frontend_conn *c)
 	const struct frontend_doh *h = c->of_kind;
 
 	doh_conn_part(h->conn);
-	return go_on(c, FRONTEND_TCP_OPEN, clock_mono_ms());
+	return doh_resume(c);
+}
+
+static bool doh_owes(const struct frontend_conn *c)
+{
+	const struct frontend_doh *h = c->of_kind;
+	return doh_conn_owes(h->conn);
 }
 
 const struct tcp_kind tcp_kind_doh = {
@@ -301,4 +315,5 @@ const struct tcp_kind tcp_kind_doh = {
 	.deadline = doh_deadline,
 	.expire = doh_expire,
 	.part = doh_part,
+	.owes = doh_owes,
 };

@@ -40,6 +40,9 @@ struct tcp_kind {
 	uint64_t (*deadline)(const struct frontend_conn *c);
 	enum frontend_tcp_end (*expire)(struct frontend_conn *c, uint64_t now_ms);
 	enum frontend_tcp_end (*part)(struct frontend_conn *c);
+	// Has it replies that leave only after the client has sent more? NULL: never. Such a
+	// connection is read to its end, though it asks nothing more.
+	bool (*owes)(const struct frontend_conn *c);
 };
 
 extern const struct tcp_kind tcp_kind_doh; // frontend_tcp_doh.c

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Requests of DNS over HTTP/2 that wait for a place.
+// DNS over HTTP/2: requests that wait for a place, and what is left when a connection ends.
 
 #include "doh_client.h"
 
 #include <unistd.h>
+#include <weir/bytes.h>
 
-enum { CANCEL = 8 };
+enum { REFUSED = 7, CANCEL = 8, FIRST_WINDOW = 16 };
 
 static void reset(struct dot d, uint32_t stream)
 {
@@ -34,11 +35,67 @@ static void test_a_request_waits_for_a_reset_one(void **)
 	dot_close(d);
 }
 
+static void test_the_last_response_leaves_whole(void **)
+{
+	static const uint8_t window[6] = {0, 4, 0, 0, 0, FIRST_WINDOW}, more[4] = {0, 0, 64, 0};
+	static uint8_t payload[DOH_TEXT * 8];
+	uint8_t head[9];
+	uint32_t value;
+	size_t got = FIRST_WINDOW;
+
+	tcp_config.connection_queries = 1;
+	doh_start();
+	struct dot d = http2_connect();
+	http2_frame(d, sizeof(window), SETTINGS, 0, 0, window);
+	http2_post(d, 1, TCP_BIG);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
+	http2_frame(d, sizeof(more), WINDOW_UPDATE, 0, 1, more);
+	http2_frame(d, sizeof(more), WINDOW_UPDATE, 0, 1, more);
+	while (got < TCP_BIG_LEN) {
+		doh_read(d, head, sizeof(head));
+		doh_read(d, payload, get_u16(head + 1));
+		got += head[3] == DATA ? get_u16(head + 1) : 0;
+	}
+	assert_true(tls_side_ended(d.side));
+	dot_close(d);
+	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
+	tcp_rig_until(doh.bytes, 0);
+}
+
+// Requests that weir has not asked are refused, so that the client may repeat them.
+static void test_what_is_not_asked_is_refused(void **)
+{
+	uint8_t msg[DOH_QUERY];
+	uint32_t value;
+
+	tcp_config.connection_queries = 1;
+	doh_start();
+	struct dot d = http2_connect();
+	doh_query(msg, 5, TCP_LATER);
+	for (uint32_t stream = 1; stream < 6; stream += 2)
+		http2_head(d, stream);
+	http2_frame(d, sizeof(msg), DATA, END_STREAM, 5, msg);
+	tcp_rig_until_asked(1);
+	for (uint32_t stream = 1; stream < 4; stream += 2) {
+		assert_int_equal(http2_next(d, RST_STREAM, 0, &value), stream);
+		assert_int_equal(value, REFUSED);
+	}
+	(void)http2_next(d, GOAWAY, 0, &value);
+	assert_int_equal(value, 5);
+	tcp_rig_release();
+	assert_int_equal(http2_next(d, DATA, 0, &value), 5);
+	assert_true(tls_side_ended(d.side));
+	dot_close(d);
+	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_request_waits_for_a_reset_one),
+		TEST(test_the_last_response_leaves_whole),
+		TEST(test_what_is_not_asked_is_refused),
 	};
 	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
 }
