@@ -25,7 +25,7 @@
 // * DOH_ANSWERS_MAX bytes of replies that the client does not read.
 // * DOH_MEMORY_MAX bytes in all; a connection that needs more ends.
 // * Time: doh_settings.request_ms from the first byte of a request to its last,
-//   doh_settings.drain_ms for a client that takes nothing of a response (doh_conn_deadline).
+//   doh_settings.drain_ms until a client has let a whole response leave (doh_conn_deadline).
 //
 // A connection of HTTP/2 holds some 30 KiB, one of HTTP/1.1 1 KiB, and what requests need besides.
 
@@ -43,7 +43,7 @@ enum doh_end {
 	DOH_END_client,      // all that it asked is answered, and it wants no more
 	DOH_END_broken,      // not HTTP, or a request that was refused before its end
 	DOH_END_flood,       // more resets or empty frames than a client needs
-	DOH_END_slow_reader, // took nothing of a response, or left too many unread
+	DOH_END_slow_reader, // did not take a response in time, or left too many unread
 	DOH_END_slow_query,  // a request not complete in time
 	DOH_END_memory,      // no memory, or over DOH_MEMORY_MAX
 };

@@ -208,7 +208,7 @@ static bool is_idle(const struct doh_conn *c)
 
 size_t doh_conn_out(struct doh_conn *c, const uint8_t **p, uint64_t now_ms)
 {
-	size_t n = c->version == DOH_http2 ? doh_h2_out(c, p, now_ms) : doh_http1_out(c, p, now_ms);
+	size_t n = c->version == DOH_http2 ? doh_h2_out(c, p, now_ms) : doh_http1_out(c, p);
 
 	if (n == 0 && c->parting && is_idle(c))
 		doh_conn_fail(c, DOH_END_client);

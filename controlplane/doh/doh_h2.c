@@ -172,7 +172,7 @@ static ssize_t reply_read(nghttp2_session *session, int32_t id, uint8_t *buf, si
 
 	if (n)
 		memcpy(buf, s->reply.p + s->reply_sent, n);
-	doh_stream_sent(s, n, c->h2->now_ms);
+	s->reply_sent += n;
 	if (n < left)
 		return (ssize_t)n;
 	*flags |= NGHTTP2_DATA_FLAG_EOF;

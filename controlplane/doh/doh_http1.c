@@ -218,15 +218,13 @@ static void response_end(struct doh_conn *c)
 		http_parser_pause(&h->parser, 0);
 }
 
-size_t doh_http1_out(struct doh_conn *c, const uint8_t **p, uint64_t now_ms)
+size_t doh_http1_out(struct doh_conn *c, const uint8_t **p)
 {
 	struct doh_http1 *h = c->http1;
 
 	if (h->out.len && !h->sent) {
 		h->sent = true;
 		*p = h->out.p;
-		if (h->stream)
-			doh_stream_sent(h->stream, h->out.len, now_ms);
 		return h->out.len;
 	}
 	if (!h->sent)

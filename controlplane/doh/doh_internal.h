@@ -37,7 +37,7 @@ struct doh_stream { // a request and its response
 	int32_t id; // of HTTP/2
 	enum doh_stage stage;
 	uint16_t slot;     // while DOH_ASKED
-	uint64_t since_ms; // its stage began, or it last got on in it
+	uint64_t since_ms; // its stage began
 	size_t window;     // bytes of its body that the window of HTTP/2 still counts
 	bool answered;     // whole, but for what the client still sends
 	struct doh_request request;
@@ -86,8 +86,6 @@ void doh_stream_whole(struct doh_stream *s, enum doh_status status, uint64_t now
 // DOH_200: with the message; any other status: with its text.
 void doh_stream_respond(struct doh_stream *s, enum doh_status status, const uint8_t *msg,
 	size_t len, uint64_t now_ms);
-// `n` bytes more of its reply are sent.
-void doh_stream_sent(struct doh_stream *s, size_t n, uint64_t now_ms);
 
 // doh_h2.c
 ATTR_MUST_CHECK int doh_library_new(struct doh_library **out); // -ENOMEM
@@ -106,5 +104,5 @@ void doh_h2_part(struct doh_conn *c);
 ATTR_MUST_CHECK int doh_http1_open(struct doh_conn *c); // -ENOMEM
 void doh_http1_close(struct doh_conn *c);
 size_t doh_http1_take(struct doh_conn *c, const uint8_t *p, size_t len, uint64_t now_ms);
-size_t doh_http1_out(struct doh_conn *c, const uint8_t **p, uint64_t now_ms);
+size_t doh_http1_out(struct doh_conn *c, const uint8_t **p);
 void doh_http1_respond(struct doh_stream *s, const struct doh_response *r);

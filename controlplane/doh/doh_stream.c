@@ -207,10 +207,3 @@ void doh_stream_respond(struct doh_stream *s, enum doh_status status, const uint
 	else
 		doh_http1_respond(s, &r);
 }
-
-void doh_stream_sent(struct doh_stream *s, size_t n, uint64_t now_ms)
-{
-	s->reply_sent += n;
-	if (n && s->stage == DOH_ANSWERING)
-		doh_stream_move(s, DOH_ANSWERING, now_ms);
-}

@@ -294,10 +294,10 @@ static void test_a_silent_or_foreign_client_ends(void **)
 	rig_close(&r);
 }
 
-// A client that lets nothing of its responses come.
-static void test_a_closed_window_has_a_deadline(void **)
+// A client that lets nothing of its responses come, or a byte now and then (CVE-2019-9511).
+static void window_ends(bool trickles)
 {
-	uint8_t head[256], settings[6] = {0, 4, 0, 0, 0, 0};
+	uint8_t head[256], settings[6] = {0, 4, 0, 0, 0, 0}, one[4] = {0, 0, 0, 1};
 	const size_t n = get_headers(head);
 	struct rig r;
 
@@ -305,10 +305,23 @@ static void test_a_closed_window_has_a_deadline(void **)
 	put_frame(&r, sizeof(settings), SETTINGS, 0, 0, settings);
 	put_frame(&r, n, HEADERS, END_STREAM | END_HEADERS, 1, head);
 	rig_answer(&r, 0, 1);
-	assert_int_equal(doh_conn_deadline(r.c), r.now_ms + r.set.drain_ms);
-	doh_conn_expire(r.c, r.now_ms + r.set.drain_ms);
+	const uint64_t end_ms = r.now_ms + r.set.drain_ms;
+	for (; r.now_ms < end_ms; r.now_ms += r.set.drain_ms / 4) {
+		const size_t before = r.out_len;
+		assert_int_equal(doh_conn_deadline(r.c), end_ms);
+		if (trickles)
+			put_frame(&r, sizeof(one), WINDOW_UPDATE, 0, 1, one);
+		assert_int_equal(r.out_len, trickles ? before + 9 + 1 : before);
+	}
+	doh_conn_expire(r.c, r.now_ms);
 	assert_int_equal(doh_conn_end(r.c), DOH_END_slow_reader);
 	rig_close(&r);
+}
+
+static void test_a_closed_window_has_a_deadline(void **)
+{
+	window_ends(false);
+	window_ends(true);
 }
 
 int main(void)
