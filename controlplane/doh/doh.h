@@ -102,6 +102,9 @@ void doh_conn_refuse(struct doh_conn *c, uint16_t id, enum doh_status status, ui
 // The same for the question that was asked longest ago: replies are lost in that order.
 void doh_conn_lost(struct doh_conn *c, uint64_t now_ms);
 
+// Requests that have ended without a question: 404, say. They cost their owner's time, too.
+uint64_t doh_conn_unasked(const struct doh_conn *c);
+
 // The next bytes to send, good until the next call for this connection; 0: none as of now.
 size_t doh_conn_out(struct doh_conn *c, const uint8_t **p, uint64_t now_ms);
 

@@ -201,6 +201,11 @@ void doh_conn_lost(struct doh_conn *c, uint64_t now_ms)
 		doh_conn_refuse(c, (uint16_t)oldest, DOH_503, now_ms);
 }
 
+uint64_t doh_conn_unasked(const struct doh_conn *c)
+{
+	return c->unasked;
+}
+
 static bool is_idle(const struct doh_conn *c)
 {
 	return c->streams == 0 && c->asked == 0;

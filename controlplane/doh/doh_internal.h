@@ -60,6 +60,7 @@ struct doh_conn {
 	size_t answers; // bytes of replies that wait
 	unsigned streams, asked, slots;
 	uint64_t order;    // of the last question
+	uint64_t unasked;  // requests that brought none
 	uint64_t begun_ms; // until the client has shown that it speaks HTTP; then 0
 	TAILQ_HEAD(doh_stream_list, doh_stream) in[DOH_LISTS];
 	struct doh_slot *slot;

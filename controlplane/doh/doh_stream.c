@@ -130,10 +130,12 @@ void doh_stream_whole(struct doh_stream *s, enum doh_status status, uint64_t now
 	struct doh_conn *c = s->conn;
 
 	c->doh->counts.requests[c->version][s->request.method]++;
-	if (status == DOH_200)
+	if (status == DOH_200) {
 		doh_stream_move(s, DOH_READY, now_ms);
-	else
-		doh_stream_respond(s, status, NULL, 0, now_ms);
+		return;
+	}
+	c->unasked++;
+	doh_stream_respond(s, status, NULL, 0, now_ms);
 }
 
 void doh_stream_headers_end(struct doh_stream *s, uint64_t now_ms)

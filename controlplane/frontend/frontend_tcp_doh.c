@@ -152,14 +152,21 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 	return FRONTEND_TCP_END_error;
 }
 
-// Asks what is whole, as far as it may.
-static enum frontend_tcp_end questions_ask(struct frontend_conn *c, uint64_t now_ms)
+// Requests that it has had, with and without a question.
+static uint64_t requests_of(const struct frontend_conn *c)
+{
+	const struct frontend_doh *h = c->of_kind;
+	return c->asked + doh_conn_unasked(h->conn);
+}
+
+// Asks what is whole, as far as it may, and while it has had less than `most` requests.
+static enum frontend_tcp_end questions_ask(struct frontend_conn *c, uint64_t most, uint64_t now_ms)
 {
 	const struct frontend_doh *h = c->of_kind;
 	enum frontend_tcp_end end = FRONTEND_TCP_OPEN;
 
 	while (end == FRONTEND_TCP_OPEN && !c->last && doh_conn_is_ready(h->conn)) {
-		c->held = !conn_question_take(c);
+		c->held = requests_of(c) >= most || !conn_question_take(c);
 		if (c->held)
 			return FRONTEND_TCP_OPEN;
 		conn_touch(c, now_ms);
@@ -179,18 +186,24 @@ static enum frontend_tcp_end bytes_take(
 	struct frontend_conn *c, const uint8_t *p, size_t len, size_t *taken, uint64_t now_ms)
 {
 	const struct frontend_doh *h = c->of_kind;
+	const uint64_t most = requests_of(c) + CONN_MESSAGES_A_TURN;
 	enum frontend_tcp_end end = FRONTEND_TCP_OPEN;
 	size_t n = 1;
 
 	*taken = 0;
 	c->held = false;
 	while (end == FRONTEND_TCP_OPEN && n > 0) {
-		end = questions_ask(c, now_ms);
+		const uint64_t unasked = doh_conn_unasked(h->conn);
+		end = questions_ask(c, most, now_ms);
 		if (end != FRONTEND_TCP_OPEN || c->held || !is_read(c)
 			|| c->out_len >= CONN_OUT_SOFT)
 			break;
+		c->held = *taken < len && requests_of(c) >= most;
+		if (c->held)
+			break;
 		n = *taken < len ? doh_conn_take(h->conn, p + *taken, len - *taken, now_ms) : 0;
 		*taken += n;
+		c->tcp->turn_left -= (int)(doh_conn_unasked(h->conn) - unasked);
 		end = gather(c, now_ms);
 	}
 	return end;

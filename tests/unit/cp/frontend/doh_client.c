@@ -37,18 +37,24 @@ void doh_read(struct dot d, void *out, size_t len)
 	}
 }
 
-void http2_frame(struct dot d, size_t len, unsigned type, unsigned flags, uint32_t stream,
+static size_t frame_put(uint8_t *out, size_t len, unsigned type, unsigned flags, uint32_t stream,
 	const void *payload)
 {
-	uint8_t out[FRAME_HEAD + DOH_TEXT * 4] = {0};
-
+	out[0] = 0;
 	put_u16(out + 1, (uint16_t)len);
 	out[3] = (uint8_t)type;
 	out[4] = (uint8_t)flags;
 	put_u32(out + 5, stream);
 	if (len)
 		memcpy(out + FRAME_HEAD, payload, len);
-	tls_side_write(d.side, out, FRAME_HEAD + len);
+	return FRAME_HEAD + len;
+}
+
+void http2_frame(struct dot d, size_t len, unsigned type, unsigned flags, uint32_t stream,
+	const void *payload)
+{
+	uint8_t out[FRAME_HEAD + DOH_TEXT * 4];
+	tls_side_write(d.side, out, frame_put(out, len, type, flags, stream, payload));
 }
 
 struct dot http2_connect(void)
@@ -61,24 +67,35 @@ struct dot http2_connect(void)
 	return d;
 }
 
-void http2_head(struct dot d, uint32_t stream)
+static size_t head_put(uint8_t *out, uint32_t stream)
 {
 	static const char head[] = "\x83\x87\x04\x0a/dns-query\x01\x01"
 				   "a\x0f\x10\x17"
 				   "application/dns-message";
-	http2_frame(d, sizeof(head) - 1, HEADERS, END_HEADERS, stream, head);
+	return frame_put(out, sizeof(head) - 1, HEADERS, END_HEADERS, stream, head);
+}
+
+void http2_head(struct dot d, uint32_t stream)
+{
+	uint8_t out[HTTP2_POST];
+	tls_side_write(d.side, out, head_put(out, stream));
+}
+
+size_t http2_post_put(uint8_t out[HTTP2_POST], uint32_t stream, char order)
+{
+	uint8_t msg[DOH_QUERY];
+	const size_t n = head_put(out, stream);
+
+	doh_query(msg, (uint16_t)stream, order);
+	return n + frame_put(out + n, sizeof(msg), DATA, END_STREAM, stream, msg);
 }
 
 void http2_post(struct dot d, uint32_t stream, char order)
 {
-	uint8_t msg[DOH_QUERY];
-
-	doh_query(msg, (uint16_t)stream, order);
-	http2_head(d, stream);
-	http2_frame(d, sizeof(msg), DATA, END_STREAM, stream, msg);
+	uint8_t out[HTTP2_POST];
+	tls_side_write(d.side, out, http2_post_put(out, stream, order));
 }
 
-// The next frame of a type; its stream, and its payload's first four bytes from `at` on.
 uint32_t http2_next(struct dot d, unsigned type, size_t at, uint32_t *value)
 {
 	uint8_t head[FRAME_HEAD], payload[DOH_TEXT * 8];

@@ -5,7 +5,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -23,8 +22,10 @@ static struct frontend_tcp_shared *shared;
 static struct loop *loop;
 static struct frontend_tcp *server;
 static pthread_t thread;
-static struct socket_address address;
-static _Atomic unsigned asked;
+struct socket_address tcp_rig_address;
+static _Atomic unsigned asked, row_most;
+static const struct frontend_session *row_of;
+static unsigned row;
 static struct later {
 	struct frontend_session *session; // NULL: it has ended
 	uint16_t id;
@@ -56,6 +57,10 @@ static enum frontend_outcome engine_ask(struct frontend *, struct frontend_sessi
 {
 	assert_int_equal(client->any.sa_family, AF_INET);
 	asked++;
+	row = s == row_of ? row + 1 : 1;
+	row_of = s;
+	if (row > row_most)
+		row_most = row;
 	if (len <= ORDER_AT)
 		return FRONTEND_BROKEN;
 	uint16_t id = get_u16(msg);
@@ -164,17 +169,19 @@ void tcp_rig_start_files(unsigned files)
 	unsigned pid = (unsigned)getpid();
 
 	// An address that no other test has, so that nobody has the port.
-	address = (struct socket_address){.ip = {.version = 4,
-						  .prefix_len = 32,
-						  .bytes = {127, (uint8_t)(1 + (pid >> 16) % 250),
-							  (uint8_t)(pid >> 8), (uint8_t)pid}},
-		.port = PORT};
+	tcp_rig_address =
+		(struct socket_address){.ip = {.version = 4,
+						.prefix_len = 32,
+						.bytes = {127, (uint8_t)(1 + (pid >> 16) % 250),
+							(uint8_t)(pid >> 8), (uint8_t)pid}},
+			.port = PORT};
 	sem_init(&wait.done, 0, 0);
-	asked = 0;
+	asked = row_most = row = 0;
 	later_count = 0;
 	assert_int_equal(loop_new("test", &loop), 0);
 	const struct frontend_tcp_settings set = settings();
-	assert_int_equal(frontend_tcp_open(&server, loop, &engine, &set, &address.ip, 1, files), 0);
+	assert_int_equal(
+		frontend_tcp_open(&server, loop, &engine, &set, &tcp_rig_address.ip, 1, files), 0);
 	assert_int_equal(pthread_create(&thread, NULL, loop_thread, NULL), 0);
 }
 
@@ -223,6 +230,31 @@ unsigned tcp_rig_asked(void)
 	return asked;
 }
 
+unsigned tcp_rig_row(void)
+{
+	return row_most;
+}
+
+static sem_t held, let_go;
+static void on_hold(void *)
+{
+	sem_post(&held);
+	sem_wait(&let_go);
+}
+
+void tcp_rig_hold(void)
+{
+	sem_init(&held, 0, 0);
+	sem_init(&let_go, 0, 0);
+	assert_int_equal(loop_call(loop, on_hold, NULL), 0);
+	sem_wait(&held);
+}
+
+void tcp_rig_go_on(void)
+{
+	sem_post(&let_go);
+}
+
 void tcp_rig_release(void)
 {
 	on_loop(on_release, NULL);
@@ -233,98 +265,6 @@ void tcp_rig_until_asked(unsigned count)
 	for (unsigned i = 0; asked < count && i < TCP_WAIT_MS; i++)
 		usleep(1000);
 	assert_int_equal(asked, count);
-}
-
-static int connect_to(uint16_t port, unsigned host, int receive_buffer)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct sockaddr_in from = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 + host)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	memcpy(&to.sin_addr, address.ip.bytes, 4);
-	if (receive_buffer)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
-	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	return fd;
-}
-
-int tcp_connect(unsigned host, int receive_buffer)
-{
-	return connect_to(PORT, host, receive_buffer);
-}
-
-int tcp_connect_kind(enum frontend_tcp_kind kind, unsigned host)
-{
-	return connect_to((uint16_t)(PORT + kind), host, 0);
-}
-
-size_t tcp_message(uint8_t *out, uint16_t id, char order, size_t len)
-{
-	put_u16(out, (uint16_t)len);
-	memset(out + 2, 0, len);
-	if (len >= 2)
-		put_u16(out + 2, id);
-	if (len > ORDER_AT)
-		out[2 + ORDER_AT] = (uint8_t)order;
-	return 2 + len;
-}
-
-void tcp_send(int fd, const void *p, size_t len)
-{
-	assert_int_equal(send(fd, p, len, MSG_NOSIGNAL), len);
-}
-
-void tcp_ask(int fd, uint16_t id, char order)
-{
-	uint8_t frame[2 + ORDER_AT + 1];
-	tcp_send(fd, frame, tcp_message(frame, id, order, ORDER_AT + 1));
-}
-
-static bool read_all(int fd, uint8_t *out, size_t len)
-{
-	for (size_t got = 0; got < len;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		assert_int_equal(poll(&p, 1, TCP_WAIT_MS), 1);
-		ssize_t n = recv(fd, out + got, len - got, 0);
-		if (n <= 0) {
-			assert_int_equal(got, 0);
-			return false;
-		}
-		got += (size_t)n;
-	}
-	return true;
-}
-
-size_t tcp_reply(int fd, uint8_t *out)
-{
-	uint8_t len[2];
-
-	if (!read_all(fd, len, 2))
-		return 0;
-	assert_true(get_u16(len) > 0);
-	assert_true(read_all(fd, out, get_u16(len)));
-	return get_u16(len);
-}
-
-void tcp_reply_is(int fd, uint16_t id, size_t len)
-{
-	static uint8_t msg[TCP_MESSAGE_MAX];
-
-	assert_int_equal(tcp_reply(fd, msg), len);
-	assert_int_equal(get_u16(msg), id);
-	for (size_t i = 2; i < len; i++)
-		assert_int_equal(msg[i], id & 0xff);
-}
-
-void tcp_is_closed(int fd)
-{
-	uint8_t byte;
-
-	assert_false(read_all(fd, &byte, 1));
-	close(fd);
 }
 
 int tcp_rig_each_start(void **)

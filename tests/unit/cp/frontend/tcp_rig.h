@@ -34,6 +34,9 @@ void tcp_rig_configure(void); // tcp_config
 
 void tcp_rig_status(struct frontend_tcp_status *out);
 unsigned tcp_rig_asked(void); // messages that the engine saw
+unsigned tcp_rig_row(void);   // most of them in a row from one connection
+void tcp_rig_hold(void);      // the loop waits
+void tcp_rig_go_on(void);
 // Those that wait, answered; the last that came first.
 void tcp_rig_release(void);
 // Until `field` of the status is `value`; fails the test if it never is.
@@ -50,6 +53,7 @@ void tcp_rig_release(void);
 	} while (0)
 void tcp_rig_until_asked(unsigned count);
 
+extern struct socket_address tcp_rig_address;       // of TCP; one port more for DoT, two for DoH
 int tcp_connect(unsigned host, int receive_buffer); // from 127.0.0.<host>; 0: as usual
 int tcp_connect_kind(enum frontend_tcp_kind kind, unsigned host);
 static inline int tcp_connect_dot(unsigned host)

@@ -3,6 +3,8 @@
 
 #include "doh_client.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <weir/bytes.h>
 
@@ -89,6 +91,46 @@ static void test_what_is_not_asked_is_refused(void **)
 	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
 }
 
+// Returns once the server's kernel has it.
+static void write_through(struct dot d, const void *p, size_t n)
+{
+	int left = 1;
+
+	tls_side_write(d.side, p, n);
+	for (unsigned ms = 0; left && ms < TCP_WAIT_MS; ms++) {
+		assert_int_equal(ioctl(d.fd, SIOCOUTQ, &left), 0);
+		usleep(left ? 1000 : 0);
+	}
+	assert_int_equal(left, 0);
+}
+
+// A connection with much to ask leaves turns to others.
+static void test_connections_take_turns(void **)
+{
+	enum { EACH = 64, TURN = 32 };
+	uint8_t text[EACH * HTTP2_POST];
+	size_t n = 0;
+	uint32_t value;
+
+	doh_start();
+	struct dot one = http2_connect(), other = http2_connect();
+	http2_post(one, 1, TCP_ECHO);
+	http2_post(other, 1, TCP_ECHO);
+	tcp_rig_until_asked(2);
+	tcp_rig_hold();
+	for (uint32_t stream = 3; stream < 2 * EACH + 2; stream += 2)
+		n += http2_post_put(text + n, stream, TCP_ECHO);
+	write_through(one, text, n);
+	write_through(other, text, n);
+	tcp_rig_go_on();
+	tcp_rig_until_asked(2 + 2 * EACH);
+	assert_in_range(tcp_rig_row(), 1, 1 + TURN); // its first question may be one of them
+	for (uint32_t stream = 1; stream < 2 * EACH + 2; stream += 2)
+		assert_int_equal(http2_next(other, DATA, 0, &value), stream);
+	dot_close(one);
+	dot_close(other);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
@@ -96,6 +138,7 @@ int main(void)
 		TEST(test_a_request_waits_for_a_reset_one),
 		TEST(test_the_last_response_leaves_whole),
 		TEST(test_what_is_not_asked_is_refused),
+		TEST(test_connections_take_turns),
 	};
 	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
 }
