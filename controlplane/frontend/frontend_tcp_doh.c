@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <weir/clock.h>
 
 enum {
@@ -277,12 +278,29 @@ static enum frontend_tcp_end doh_begin(struct frontend_conn *c)
 	return go_on(c, FRONTEND_TCP_OPEN, now_ms);
 }
 
+// Says which requests were seen (RFC 9113 6.8), if the socket takes it at once.
+static void goodbye(struct frontend_conn *c)
+{
+	const struct frontend_doh *h = c->of_kind;
+	struct iovec part;
+	const uint8_t *p;
+
+	if (!h->conn || c->out_len || doh_conn_end(h->conn) != DOH_OPEN)
+		return;
+	doh_conn_part(h->conn);
+	while ((part.iov_len = doh_conn_out(h->conn, &p, clock_mono_ms())) > 0) {
+		part.iov_base = (void *)(uintptr_t)p;
+		(void)conn_send(c, &part, 1); // or it has ended already
+	}
+}
+
 static void doh_end(struct frontend_conn *c)
 {
 	struct frontend_doh *h = c->of_kind;
 
 	if (!h)
 		return;
+	goodbye(c);
 	doh_conn_free(h->conn);
 	if (h->buffered)
 		tcp_buffer_give(c, h->buffered);

@@ -91,6 +91,24 @@ static void test_what_is_not_asked_is_refused(void **)
 	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
 }
 
+static void test_an_idle_client_hears_of_the_end(void **)
+{
+	uint32_t value;
+
+	tcp_config.idle_timeout_s = 1;
+	doh_start();
+	struct dot d = http2_connect();
+	http2_post(d, 1, TCP_ECHO);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
+	(void)http2_next(d, GOAWAY, 0, &value);
+	assert_int_equal(value, 1); // the last request that was seen
+	assert_true(tls_side_ended(d.side));
+	dot_close(d);
+	tcp_rig_until(ended[FRONTEND_TCP_END_idle], 1);
+	tcp_rig_until(doh.bytes, 0);
+	tcp_rig_until(buffered, 0);
+}
+
 // Returns once the server's kernel has it.
 static void write_through(struct dot d, const void *p, size_t n)
 {
@@ -138,6 +156,7 @@ int main(void)
 		TEST(test_a_request_waits_for_a_reset_one),
 		TEST(test_the_last_response_leaves_whole),
 		TEST(test_what_is_not_asked_is_refused),
+		TEST(test_an_idle_client_hears_of_the_end),
 		TEST(test_connections_take_turns),
 	};
 	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
