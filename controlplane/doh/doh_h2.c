@@ -30,7 +30,7 @@ struct doh_h2 {
 	nghttp2_session *session;
 	uint64_t now_ms; // of the call in progress
 	struct doh_pace resets, frames;
-	bool in_block; // of header fields
+	bool in_block; // of header fields: HEADERS, then CONTINUATION alone (RFC 9113 4.3)
 	size_t block;  // bytes of it so far
 	bool calm;     // GOAWAY with ENHANCE_YOUR_CALM is on its way
 };
@@ -50,10 +50,13 @@ static struct doh_stream *stream_of(nghttp2_session *session, int32_t id)
 	return nghttp2_session_get_stream_user_data(session, id);
 }
 
-static int on_begin_frame(nghttp2_session *, const nghttp2_frame_hd *, void *arg)
+static int on_begin_frame(nghttp2_session *, const nghttp2_frame_hd *hd, void *arg)
 {
 	struct doh_conn *c = arg;
 
+	if (hd->type != NGHTTP2_CONTINUATION)
+		c->h2->block = 0;
+	c->h2->in_block = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
 	if (!doh_pace_take(&c->h2->frames, DOH_FRAMES_RATE, DOH_FRAMES_BURST, c->h2->now_ms))
 		calm(c);
 	return 0;
@@ -69,8 +72,6 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	if (!s)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	(void)nghttp2_session_set_stream_user_data(session, s->id, s);
-	c->h2->in_block = true;
-	c->h2->block = 0;
 	return 0;
 }
 
@@ -136,7 +137,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	struct doh_stream *s = stream_of(session, frame->hd.stream_id);
 	const uint8_t type = frame->hd.type;
 
-	c->h2->in_block = false;
 	if (type == NGHTTP2_SETTINGS)
 		c->begun_ms = 0;
 	if (type == NGHTTP2_RST_STREAM) {

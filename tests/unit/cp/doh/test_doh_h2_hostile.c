@@ -5,15 +5,7 @@
 
 #include <stdlib.h>
 
-enum {
-	HEADERS = 1,
-	PRIORITY = 2,
-	RST_STREAM = 3,
-	SETTINGS = 4,
-	PING = 6,
-	WINDOW_UPDATE = 8,
-	CONTINUATION = 9
-};
+enum { HEADERS = 1, PRIORITY, RST_STREAM, SETTINGS, PING = 6, WINDOW_UPDATE = 8, CONTINUATION };
 enum { END_STREAM = 1, END_HEADERS = 4 };
 enum { MEMORY_IDLE = 65536 };
 
@@ -131,9 +123,10 @@ static void test_a_client_may_reset_now_and_then(void **)
 	rig_close(&r);
 }
 
-static void test_continuation_flood_is_ended(void **)
+// Of a request, or of trailers, which mean nothing.
+static void continuation_flood(bool trailers)
 {
-	uint8_t junk[16384];
+	uint8_t junk[16384], head[256];
 	size_t most = 0, i;
 	struct rig r;
 
@@ -143,6 +136,8 @@ static void test_continuation_flood_is_ended(void **)
 		memcpy(junk + i, "\x00\x01\x61\x3c", 4);
 	}
 	open_by_hand(&r);
+	if (trailers)
+		put_frame(&r, get_headers(head), HEADERS, END_HEADERS, 1, head);
 	put_frame(&r, sizeof(junk), HEADERS, END_STREAM, 1, junk);
 	for (i = 0; i < 1000 && doh_conn_end(r.c) == DOH_OPEN; i++) {
 		put_frame(&r, sizeof(junk), CONTINUATION, 0, 1, junk);
@@ -152,10 +147,17 @@ static void test_continuation_flood_is_ended(void **)
 	assert_true(i <= DOH_BLOCK_MAX / sizeof(junk));
 	assert_true(most < MEMORY_IDLE + sizeof(junk));
 	rig_close(&r);
+}
 
+static void test_continuation_flood_is_ended(void **)
+{
+	struct rig r;
+
+	continuation_flood(false);
+	continuation_flood(true);
 	open_by_hand(&r);
 	put_frame(&r, 1, HEADERS, END_STREAM, 1, "\x82");
-	for (i = 0; i < 1000 && doh_conn_end(r.c) == DOH_OPEN; i++)
+	for (unsigned i = 0; i < 1000 && doh_conn_end(r.c) == DOH_OPEN; i++)
 		put_frame(&r, 0, CONTINUATION, 0, 1, NULL);
 	assert_int_equal(doh_conn_end(r.c), DOH_END_flood);
 	rig_close(&r);
