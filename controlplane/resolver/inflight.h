@@ -73,7 +73,7 @@ struct question {
 	struct wheel_timer timer;
 	struct l1_lookup *look;        // L1 is being asked; NULL: not
 	struct validation *validation; // the validator asks for it; NULL: not
-	bool is_secure;                // the answer is proven
+	bool is_secure;                // the answer is proven, or a trusted server says so
 	struct dns_query query;        // lower case; DO, CD as in the key
 	void *owner;                   // the resolver
 	struct view *def;              // what `view` stands for; the resolver's

@@ -196,6 +196,10 @@ enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg
 	}
 	if (question_dns64(q, msg, len, &answer))
 		return UPSTREAM_TAKEN;
+	// Where weir validates, a question that comes here has CD.
+	q->is_secure = ask->trusts_ad && !r->set.validates && !q->dns64_ttl_s
+		       && get_u16(msg + 2) & DNS_FLAG_AD;
+	answer.authenticated = q->is_secure && !q->rewrite;
 	question_take(q, &answer, &(struct question_reply){msg, len, ask, ask->replied_ms});
 	return UPSTREAM_TAKEN;
 }

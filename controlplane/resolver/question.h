@@ -89,6 +89,7 @@ void question_l1_store(
 	const struct question *q, const struct dns_answer *a, const uint8_t *msg, size_t len);
 // question_validate.c: the upstreams' answer is validated, or not kept and not sent.
 bool question_validates(const struct question *q);
+bool question_may_have_ad(const struct question *q); // its answers: validated, or a server's word
 void question_validate(struct question *q);
 ATTR_MUST_CHECK int question_validators_open(struct resolver *r);
 void question_validators_configure(struct resolver *r, const struct config *config);

@@ -82,7 +82,8 @@ static bool value_take(struct question *q, const struct l1_value *v)
 	if (a.ttl_s > v->stored_ttl_s)
 		a.ttl_s = v->stored_ttl_s;
 	a.auth_ttl_s = v->auth_ttl_s;
-	a.authenticated = question_validates(q) && !q->rewrite && get_u16(v->msg + 2) & DNS_FLAG_AD;
+	a.authenticated =
+		question_may_have_ad(q) && !q->rewrite && get_u16(v->msg + 2) & DNS_FLAG_AD;
 	if (is_known(r, &key, created_ms) || value_is_flushed(q, created_ms, now_ms)
 		|| !views_same_servers(r->views, q->def, q->turn))
 		return false;

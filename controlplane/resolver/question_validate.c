@@ -15,6 +15,14 @@ bool question_validates(const struct question *q)
 	return r->set.validates && !(q->key_flags & L0_KEY_CD);
 }
 
+bool question_may_have_ad(const struct question *q)
+{
+	const struct resolver *r = q->owner;
+	return r->set.validates
+		       ? question_validates(q)
+		       : upstreams_trust_ad(q->forward ? q->forward->upstreams : q->def->upstreams);
+}
+
 // The servers of one query of the validator.
 static bool servers_find(void *arg, uint16_t number, const struct dns_name *name, uint16_t qtype,
 	struct validator_servers *out)

@@ -179,6 +179,7 @@ char *forward_servers_text(
 			tls->is_on ? "@" : "", socket_address_text(&server[i].address, one),
 			tls->path);
 		out = tls->is_on ? pins_text(tls, out) : out;
+		out = servers[server[i].place].trust_ad ? stpcpy(out, " ad") : out;
 		*out++ = '\n';
 	}
 	return out;
@@ -228,8 +229,9 @@ static int set_make(struct forwards *f, const struct config_forward_zone *zone, 
 	*c = f->how;
 	c->count = zone->server_count;
 	for (unsigned i = 0; i < c->count; i++)
-		c->server[i] = (struct config_upstream){
-			.address = zone->servers[i].address, .tls = zone->servers[i].tls};
+		c->server[i] = (struct config_upstream){.address = zone->servers[i].address,
+			.tls = zone->servers[i].tls,
+			.trust_ad = zone->servers[i].trust_ad};
 	s->pick = zone->pick;
 	forward_pick(c, &s->pick);
 	int rc = upstreams_new(&s->upstreams, &f->shared, c);

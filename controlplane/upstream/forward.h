@@ -27,7 +27,7 @@ enum {
 	FORWARD_SETS_MAX = 2 * CONFIG_FORWARD_SETS_MAX,
 	FORWARD_SERVER_TEXT_MAX = SOCKET_ADDRESS_TEXT_MAX + CONFIG_TLS_NAME_MAX + 10
 				  + CONFIG_HTTPS_PATH_MAX
-				  + CONFIG_PINS_MAX * (1 + 2 * CONFIG_PIN_LEN),
+				  + CONFIG_PINS_MAX * (1 + 2 * CONFIG_PIN_LEN) + 3,
 };
 
 struct forward_set {
@@ -63,7 +63,8 @@ void forwards_totals(const struct forwards *f, struct upstream_totals *out);
 
 // The servers' addresses, a line each, as given or in the order of their bytes; with the name and
 // the pins (in the order of their bytes) of a server over TLS, as nobody else may have made its
-// answers. The end of `out`, which takes count * FORWARD_SERVER_TEXT_MAX bytes.
+// answers, and with a mark of one whose AD is trusted, as its answers are kept with it. The end of
+// `out`, which takes count * FORWARD_SERVER_TEXT_MAX bytes.
 char *forward_servers_text(
 	const struct config_upstream *servers, unsigned count, bool sorted, char *out);
 // Applies what a zone or group says itself.

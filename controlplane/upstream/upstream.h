@@ -123,6 +123,7 @@ struct upstream_leg {
 	bool aside;    // nobody waits for it as long as the other one of the race runs
 	bool mixed_case; // letter case is random, by coin
 	bool edns;       // with an OPT
+	bool asks_ad;    // with AD, as its server's is trusted
 	bool no_option;  // over TCP: not with the keepalive option
 	bool option;     // it had it
 	uint16_t id;
@@ -162,6 +163,7 @@ struct upstream_ask {
 	unsigned only; // 1 more than the place of the one server to ask; 0: any
 	uint16_t question_len;
 	uint16_t answered_by; // number in `book` of the server that sent the callback's reply
+	bool trusts_ad;       // that server's AD (config_upstream)
 	uint64_t replied_ms;  // when that reply came
 	uint64_t deadline_ms;
 	uint8_t question[UPSTREAM_QUESTION_MAX]; // lower case
@@ -220,6 +222,8 @@ struct upstream_request {
 void upstream_ask_start(
 	struct upstreams *u, struct upstream_ask *a, const struct upstream_request *request);
 void upstream_ask_stop(struct upstream_ask *a); // no callback; a stopped one is fine
+
+bool upstreams_trust_ad(const struct upstreams *u); // of any server
 
 // What an ask waits for.
 enum upstream_step {

@@ -65,6 +65,7 @@ void upstream_leg_init(struct upstream_leg *leg, struct upstream_ask *a, unsigne
 		.ask = a,
 		.mixed_case = mixed_case,
 		.edns = !plain,
+		.asks_ad = s->config.trust_ad,
 		.no_option = (a->no_option >> server & 1) || s->no_option.until_ms > now_ms,
 		.id = rng_u16(&u->rng),
 		.server = server,
@@ -134,6 +135,8 @@ uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t
 	leg_spell(leg, spelled);
 	uint16_t len =
 		dns_query_write(out, cap, leg->id, spelled, a->question_len, a->cd, a->dnssec_ok);
+	if (len && leg->asks_ad)
+		put_u16(out + 2, get_u16(out + 2) | DNS_FLAG_AD); // RFC 6840 5.7
 	if (len == 0 || leg->edns)
 		return len;
 	put_u16(out + ARCOUNT_OFF, 0);

@@ -46,6 +46,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	leg->answered = leg->sends == 1;
 	upstream_note(a, TRACE_reply, upstream_leg_index(leg), 0, took_us);
 	a->answered_by = s ? s->number : LOG_NO_UPSTREAM;
+	a->trusts_ad = s && s->config.trust_ad;
 	a->replied_ms = now_us / 1000;
 	enum upstream_take take = a->callbacks->reply(a, msg, len);
 	if (take == UPSTREAM_IGNORED) {

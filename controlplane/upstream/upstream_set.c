@@ -201,6 +201,14 @@ void upstreams_free(struct upstreams *u)
 	free(u);
 }
 
+bool upstreams_trust_ad(const struct upstreams *u)
+{
+	bool any = false;
+	for (unsigned i = 0; i < u->count; i++)
+		any |= u->server[i].config.trust_ad;
+	return any;
+}
+
 unsigned upstreams_drain(struct upstreams *u, const char *server, bool is_drained)
 {
 	unsigned found = 0;

@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "config_entries.h"
+#include "config_keys.h"
 #include "config_sections.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static int trust_apply(const struct config_doc *doc, const char *item,
+	const struct config_raw_forward *raw, struct config_forward_zone *z)
+{
+	char key[CONFIG_PATH_MAX];
+	bool trust_ad = false;
+	int rc = raw->trust_ad ? config_bool_parse(
+			 doc, config_sub_key(key, item, "trust_ad"), raw->trust_ad, &trust_ad)
+			       : 0;
+	for (unsigned i = 0; rc == 0 && i < z->server_count; i++)
+		z->servers[i].trust_ad = trust_ad;
+	return rc;
+}
 
 static int servers_apply(const struct config_doc *doc, const char *item,
 	const struct config_raw_forward *raw, const struct config *c, struct config_forward_zone *z)
@@ -25,6 +39,8 @@ static int servers_apply(const struct config_doc *doc, const char *item,
 			return rc;
 	}
 	int rc = config_pick_apply(doc, item, "", raw->policy, raw->race, &z->pick);
+	if (rc == 0)
+		rc = trust_apply(doc, item, raw, z);
 	if (rc < 0)
 		return rc;
 	// The zone of all names is no zone of one's own.

@@ -90,6 +90,7 @@ static const cyaml_schema_field_t raw_server_fields[] = {
 	RAW_TEXT(config_raw_server, address),
 	RAW_TEXT(config_raw_server, name),
 	RAW_TEXT(config_raw_server, weight),
+	RAW_TEXT(config_raw_server, trust_ad),
 	RAW_SEQUENCE(config_raw_server, pin, &raw_text, CONFIG_PINS_MAX),
 	CYAML_FIELD_END,
 };
@@ -281,6 +282,7 @@ static const cyaml_schema_field_t raw_forward_fields[] = {
 	RAW_TEXT(config_raw_forward, name),
 	RAW_TEXT(config_raw_forward, policy),
 	RAW_TEXT(config_raw_forward, race),
+	RAW_TEXT(config_raw_forward, trust_ad),
 	RAW_SEQUENCE(config_raw_forward, servers, &raw_text, CONFIG_UPSTREAMS_MAX),
 	CYAML_FIELD_END,
 };

@@ -43,7 +43,7 @@ struct config_raw_filter {
 };
 
 struct config_raw_server {
-	char *address, *name, *weight;
+	char *address, *name, *weight, *trust_ad;
 	char **pin;
 	unsigned pin_count;
 };
@@ -213,7 +213,7 @@ struct config_raw_local {
 };
 
 struct config_raw_forward {
-	char *name, *policy, *race;
+	char *name, *policy, *race, *trust_ad;
 	char **servers;
 	unsigned servers_count;
 };

@@ -212,6 +212,11 @@ int config_server_apply(const struct config_doc *doc, const struct config_raw_se
 	if (rc < 0)
 		return rc;
 	s.weight = (unsigned)weight;
+	config_item_key(key, list, *count, "trust_ad");
+	if (raw->trust_ad)
+		rc = config_bool_parse(doc, key, raw->trust_ad, &s.trust_ad);
+	if (rc < 0)
+		return rc;
 	config_item_key(key, list, *count, "name");
 	rc = name_apply(doc, key, raw->name ? raw->name : socket_address_text(&s.address, text),
 		servers, *count, &s.name);

@@ -121,6 +121,7 @@ struct config_upstream {
 	char *name; // text of the address unless given
 	struct socket_address address;
 	unsigned weight; // 1 to CONFIG_WEIGHT_MAX; 1 unless given
+	bool trust_ad;   // what it says is proven is proven
 	struct config_upstream_tls tls;
 	bool is_recursion; // controlplane/recursor has the address
 };

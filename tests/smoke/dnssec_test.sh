@@ -12,10 +12,11 @@ check "unbound" unbound_start
 lab_up
 cp $config $tmp/plain.yaml
 anchors=$zones/${key_of[.]}.key
-settings() { # settings DNSSEC_KEYS: the lab's configuration with these, and NSD as its server
+server='address: 127.0.0.1:5303, name: nsd'
+settings() { # settings DNSSEC_KEYS: the lab's configuration with these, and $server
 	{
 		sed '/^upstreams:/,/^[^ ]/{/^upstreams:/d;/^ /d}' $tmp/plain.yaml
-		echo "upstreams: {servers: [{address: 127.0.0.1:5303, name: nsd}]}"
+		echo "upstreams: {servers: [{$server}]}"
 		echo "dnssec: {anchors: $anchors, $1}"
 	} >$config
 	taken_over weirctl config reload
@@ -31,6 +32,23 @@ validation() { resolver "validation.$1"; }
 check "by default" settings 'validate: false'
 same "nothing is validated" 192.0.2.9 "$(short www.badsig.alpha A)"
 check "and nothing has AD" has_no_ad +adflag www.good.alpha A
+
+server='address: 127.0.0.1:5302, name: unbound'
+check "a server that validates" settings 'validate: false'
+check "its AD is not passed on" has_no_ad +adflag www.good.alpha A
+server+=', trust_ad: true'
+check "unless it is trusted" settings 'validate: false'
+for turn in fresh cached; do
+	check "AD without DO, $turn" has_ad +adflag www.good.alpha A
+	check "AD with DO, $turn" has_ad +dnssec www.good.alpha A
+	check "over TCP, $turn" has_ad +tcp +adflag www.good.alpha A
+	check "not for who did not ask, $turn" has_no_ad +noadflag www.good.alpha A
+	check "not what it does not vouch for, $turn" has_no_ad +adflag www.unsigned.alpha A
+	check "a blocked name has no AD, $turn" has_no_ad +adflag blocked.test A
+done
+same "nothing is validated" 0 "$(validation secure)"
+
+server='address: 127.0.0.1:5303, name: nsd, trust_ad: true'
 check "validation" settings 'validate: true'
 questions >$tmp/questions
 $python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 <$tmp/questions >$tmp/unbound.txt

@@ -155,14 +155,16 @@ LISTS = {
          "service. The default leaves out servers over TLS and HTTPS."),
     ],
     "upstreams": [
-        ("servers", "`address`, `name`, `weight`, `pin`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
+        ("servers", "`address`, `name`, `weight`, `pin`, `trust_ad`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "`address`: `9.9.9.9`, `127.0.0.1:5301`, `[2620:fe::fe]:53`; port 53 by default. Over TLS: "
          "`tls://dns.quad9.net@9.9.9.9`, or `tls://9.9.9.9` where the certificate is for the address; port 853 by default "
          "([upstreams.md](../how-to/upstreams.md#over-tls)). Over HTTPS: `https://dns.quad9.net@9.9.9.9/dns-query`, or with an "
          "address alone; port 443 by default ([upstreams.md](../how-to/upstreams.md#over-https)). `name`: for statistics; by "
          "default the address. Not an address of this service. `weight`: 1 to 100, by default 1; a policy other than "
          "`failover` gives the server that many times the share. `pin`: list of SHA-256 of public keys (SPKI) in base64, "
-         "one of which the server's certificate must have; at most {CONFIG_PINS_MAX}, over TLS and HTTPS alone."),
+         "one of which the server's certificate must have; at most {CONFIG_PINS_MAX}, over TLS and HTTPS alone. `trust_ad: true`: "
+         "weir passes on the server's AD where `dnssec.validate` is off ([dnssec.md](../how-to/dnssec.md#a-server-that-validates)); by "
+         "default `false`."),
         ("source", "IP address", "the kernel's choice", "CONFIG_SOURCES_MAX", "live",
          "Source addresses of queries through the port, one of each version at most: addresses of this machine. Without one weir "
          "takes the address that the kernel chooses for the first server of that version."),
@@ -239,9 +241,10 @@ LISTS = {
          "special-use name at or above it."),
         ("servers", "IP address, with or without port, `tls://NAME@ADDRESS` or `https://NAME@ADDRESS/PATH`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "Servers of the zone, used like `upstreams.servers`. weir asks no other server when they fail. At most "
-         "{CONFIG_FORWARD_SETS_MAX} different lists; one with another `policy` or `race` counts as another."),
+         "{CONFIG_FORWARD_SETS_MAX} different lists; one with another `policy`, `race` or `trust_ad` counts as another."),
         ("policy", "as `upstreams.policy`", "`upstreams.policy`", None, "live", "Which of the zone's servers weir asks first."),
         ("race", "1 to 2", "`upstreams.race`", None, "live", "Servers of the zone that weir asks at one time."),
+        ("trust_ad", "`true`, `false`", "`false`", None, "live", "Whether weir passes on the AD of the zone's servers, as `trust_ad` of `upstreams.servers` says."),
     ],
     "groups": [
         ("local_records", "as in `local.records`", "`[]`", "CONFIG_RECORDS_MAX", "live",
@@ -265,7 +268,7 @@ LISTS = {
         ("deny", "domain name or `/pattern/`", "`[]`", "CONFIG_GROUP_ENTRIES_MAX", "live", "Like `blocking.deny` and in addition to it, for this group."),
         ("block", "`mode`, `ttl`, `ipv4`, `ipv6`", "as in `blocking`", None, "live", "Answer for a blocked name, with the keys of `blocking`."),
         *shared("as in `blocking`"),
-        ("upstreams", "`address`, `name`, `weight`, `pin`", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
+        ("upstreams", "`address`, `name`, `weight`, `pin`, `trust_ad`", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
          "Servers of the group, as in `upstreams.servers`. The group then shares cached answers, in L0 and in Redis, only with groups that have the same "
          "servers, on other boxes too."),
         ("upstream_policy", "as `upstreams.policy`", "`upstreams.policy`", None, "live",

@@ -149,7 +149,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 			.ip_version = m->client6 ? 6 : 4,
 			.client_udp = m->client_port},
 		.id = m->id,
-		.flags = DNS_FLAG_RD | (m->cd ? DNS_FLAG_CD : 0),
+		.flags = DNS_FLAG_RD | (m->cd ? DNS_FLAG_CD : 0) | (m->ad ? DNS_FLAG_AD : 0),
 		.udp_size = 1232,
 		.has_opt = m->has_opt,
 		.view = m->view,

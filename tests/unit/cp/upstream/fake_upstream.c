@@ -60,7 +60,8 @@ static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t
 		return 0;
 	struct wr w = wr_init(out, MSG_MAX);
 	wr_bytes(&w, q, 2);
-	wr_u16(&w, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | flags));
+	wr_u16(&w, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | flags
+			      | (f->sets_ad ? DNS_FLAG_AD : 0)));
 	wr_u16(&w, 1);
 	const uint8_t *alias = f->mode == FAKE_ALIAS ? f->alias : NULL;
 	unsigned addresses = f->addresses ? f->addresses : 1;
@@ -185,6 +186,7 @@ static void remember(struct fake_upstream *f, const struct peer *p, const uint8_
 		f->upper[i] = upper;
 	}
 	f->cd_queries += (get_u16(q + 2) & DNS_FLAG_CD) != 0;
+	f->ad_queries += (get_u16(q + 2) & DNS_FLAG_AD) != 0;
 	f->udp_queries++;
 }
 

@@ -38,11 +38,12 @@ struct fake_upstream {
 	_Atomic unsigned addresses;         // so many, from that one on; 0: one
 	_Atomic(const uint8_t *) alias;     // wire form; bytes that stay as they are
 	_Atomic(const char *) silent_below; // UDP: names that end so get no reply; NULL: none
+	_Atomic bool sets_ad;               // in each reply
 	_Atomic bool held;                  // UDP: replies wait until it is not
 	_Atomic int delay_ms, tcp_delay_ms; // of each reply; by TCP one connection at a time
 	_Atomic bool stop, refuse_tcp;      // refuse_tcp: closes TCP connections at once
 	_Atomic unsigned udp_queries, tcp_queries;
-	_Atomic unsigned cd_queries; // of those by UDP, with CD
+	_Atomic unsigned cd_queries, ad_queries; // of those by UDP, with that bit
 	// Of the first queries: what an off-path attacker would have to guess.
 	uint16_t id[FAKE_SEEN_MAX], source_port[FAKE_SEEN_MAX];
 	uint64_t upper[FAKE_SEEN_MAX]; // its bytes in upper case, as bits modulo 64

@@ -95,6 +95,13 @@ static void test_hash(void **)
 		view_hash(&config, &groups[1]) == hash); // order is no part of it, nor is the name
 	assert_true(view_hash(&config, &groups[2]) != hash);
 	assert_true(view_hash(&config, &groups[3]) != hash);
+	servers[0][1].trust_ad = true; // its answers are kept with AD
+	uint64_t trusted = view_hash(&config, &groups[0]);
+	assert_true(trusted != hash);
+	servers[0][1].trust_ad = false;
+	servers[0][0].trust_ad = true;
+	assert_true(view_hash(&config, &groups[0]) != trusted);
+	servers[0][0].trust_ad = false;
 	config.dnssec.hash = 7; // what is validated is not for boxes that validate nothing
 	assert_true(view_hash(&config, &groups[0]) != hash);
 	config.dnssec.hash = 0;

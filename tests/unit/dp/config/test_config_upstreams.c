@@ -12,6 +12,7 @@ static void test_defaults(void **)
 {
 	struct config *c = config_text_load(BEFORE "  servers: [{address: 9.9.9.9}]\n");
 	assert_int_equal(c->upstreams.server[0].weight, 1);
+	assert_false(c->upstreams.server[0].trust_ad);
 	assert_int_equal(c->upstreams.policy, UPSTREAM_FAILOVER);
 	assert_int_equal(c->upstreams.race, 1);
 	assert_int_equal(c->upstreams.check, UPSTREAM_CHECK_DOWN);
@@ -43,6 +44,23 @@ static void test_values(void **)
 	assert_int_equal(c->upstreams.check_type, DNS_TYPE_SOA);
 	assert_int_equal(c->upstreams.check_name.len, 15);
 	assert_memory_equal(c->upstreams.check_name.wire, "\5check\7example", 15);
+	config_free(c);
+}
+
+static void test_trust_ad(void **)
+{
+	struct config *c = config_text_load(
+		BEFORE "  servers: [{address: 9.9.9.9, trust_ad: true}, {address: 1.1.1.1}]\n"
+		       "forward_zones: [{name: a.example, servers: [192.0.2.9, 192.0.2.8], "
+		       "trust_ad: true},"
+		       " {name: b.example, servers: [192.0.2.9]}]\n"
+		       "groups: [{name: kids, clients: [192.0.2.7],"
+		       " upstreams: [{address: 8.8.8.8, trust_ad: true}]}]\n");
+	assert_true(c->upstreams.server[0].trust_ad);
+	assert_false(c->upstreams.server[1].trust_ad);
+	assert_true(c->forwards[0].servers[0].trust_ad && c->forwards[0].servers[1].trust_ad);
+	assert_false(c->forwards[1].servers[0].trust_ad);
+	assert_true(c->groups[0].upstreams[0].trust_ad);
 	config_free(c);
 }
 
@@ -198,6 +216,11 @@ static void test_refused(void **)
 			"upstreams.servers[0].weight: must be 1 to 100"},
 		{"  servers: [{address: 9.9.9.9, weight: heavy}]\n",
 			"upstreams.servers[0].weight: \"heavy\" is not a whole number"},
+		{"  servers: [{address: 9.9.9.9, trust_ad: perhaps}]\n",
+			"upstreams.servers[0].trust_ad: "},
+		{"  servers: [{address: 9.9.9.9}]\n"
+		 "forward_zones: [{name: a.example, servers: [192.0.2.9], trust_ad: 2}]\n",
+			"trust_ad: "},
 		{"  servers: [{address: 9.9.9.9}]\n  policy: round-robbin\n", "round-robin"},
 		{"  servers: [{address: 9.9.9.9}]\n  race: 3\n", "upstreams.race: must be 1 to 2"},
 		{"  servers: [{address: 9.9.9.9}]\n"
@@ -247,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_trust_ad),
 		cmocka_unit_test(test_own_policies),
 		cmocka_unit_test(test_over_tls),
 		cmocka_unit_test(test_over_https),

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// `trust_ad`: whose AD reaches the client, and of which answers. Both fake servers set AD always.
+
+#include "resolver_rig.h"
+#include "tests/unit/cp/l1/redis_local.h"
+#include "tests/unit/cp/l1/redis_server.h"
+
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_name.h>
+#include <weir/dns_proto.h>
+
+static struct config_record alias;
+static struct config_forward_zone zone;
+static struct config_upstream zone_server;
+static uint8_t target[DNS_NAME_MAX];
+
+static void name_set(struct dns_name *out, const char *text)
+{
+	assert_int_equal(dns_name_from_text(text, strlen(text), out), 0);
+}
+
+// alias.lan is www.example; fake[1] has the zone corp.example.
+static void names_make(void)
+{
+	struct dns_name to;
+	name_set(&to, "www.example");
+	memcpy(target, to.wire, to.len);
+	alias = (struct config_record){
+		.ttl_s = 77, .type = DNS_TYPE_CNAME, .rdata = target, .rdata_len = to.len};
+	name_set(&alias.name, "alias.lan");
+	zone_server = (struct config_upstream){.address = rig.config.upstreams.server[1].address};
+	zone = (struct config_forward_zone){.server_count = 1, .servers = &zone_server};
+	name_set(&zone.name, "corp.example");
+	rig.config.local.records = &alias;
+	rig.config.local.record_count = 1;
+	rig.config.forwards = &zone;
+	rig.config.forward_count = 1;
+}
+
+static int setup(void **state)
+{
+	rig_setup(state);
+	rig_box_stop();
+	names_make();
+	rig.config.upstreams.count = 1;
+	rig.config.upstreams.server[0].trust_ad = true;
+	fake[0].sets_ad = fake[1].sets_ad = true;
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	rig_box_start();
+	return 0;
+}
+
+static void reconfigure(void *)
+{
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+}
+
+// The AD of the answer to a client with these bits.
+static bool ad_of(struct fake_miss m, enum answer_kind kind)
+{
+	static uint16_t id;
+	m.id = ++id;
+	m.type = m.type ? m.type : DNS_TYPE_A;
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+	expect_answer(3000, id, 0, kind);
+	return get_u16(got.dns + 2) & DNS_FLAG_AD;
+}
+
+static void test_for_clients_that_ask_for_it(void **)
+{
+	assert_true(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_UPSTREAM));
+	assert_int_equal(fake[0].ad_queries, 1); // RFC 6840 5.7
+	assert_true(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_CACHED));
+	assert_false(ad_of((struct fake_miss){.name = "www.example"}, ANSWER_CACHED));
+	fake[0].sets_ad = false;
+	assert_false(ad_of((struct fake_miss){.name = "b.example", .ad = true}, ANSWER_UPSTREAM));
+}
+
+static void test_with_checking_disabled(void **)
+{
+	assert_true(ad_of((struct fake_miss){.name = "www.example", .ad = true, .cd = true},
+		ANSWER_UPSTREAM));
+}
+
+static void test_not_of_other_servers(void **)
+{
+	assert_false(
+		ad_of((struct fake_miss){.name = "a.corp.example", .ad = true}, ANSWER_UPSTREAM));
+	assert_int_equal(fake[1].udp_queries, 1);
+	assert_int_equal(fake[1].ad_queries, 0);
+	zone_server.trust_ad = true;
+	on_loop(reconfigure, NULL);
+	assert_true(
+		ad_of((struct fake_miss){.name = "b.corp.example", .ad = true}, ANSWER_UPSTREAM));
+	assert_int_equal(fake[1].ad_queries, 1);
+}
+
+// Of one set: the server that answers counts.
+static void test_not_of_the_next_server(void **)
+{
+	rig.config.upstreams.count = 2;
+	on_loop(reconfigure, NULL);
+	fake[0].mode = FAKE_SERVFAIL;
+	assert_false(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_UPSTREAM));
+	assert_int_equal(fake[0].ad_queries, 1);
+	assert_int_equal(fake[1].ad_queries, 0);
+}
+
+static void test_not_of_rewritten_answers(void **)
+{
+	assert_false(ad_of((struct fake_miss){.name = "alias.lan", .ad = true}, ANSWER_UPSTREAM));
+	assert_false(ad_of((struct fake_miss){.name = "alias.lan", .ad = true}, ANSWER_CACHED));
+}
+
+// The fake server answers AAAA with A records, so there are none.
+static void test_not_of_dns64(void **)
+{
+	assert_int_equal(ip_address_parse("64:ff9b::/96", &rig.config.ipv6.dns64), 0);
+	on_loop(reconfigure, NULL);
+	const struct fake_miss m = {.name = "www.example", .type = DNS_TYPE_AAAA, .ad = true};
+	assert_false(ad_of(m, ANSWER_UPSTREAM));
+	assert_int_equal(status().dns64, 1);
+	assert_false(ad_of(m, ANSWER_CACHED));
+}
+
+// What was kept while the server was trusted goes when it is not.
+static void test_not_after_a_reload_without_it(void **)
+{
+	const struct fake_miss m = {.name = "www.example", .ad = true};
+	assert_true(ad_of(m, ANSWER_UPSTREAM));
+	rig.config.upstreams.server[0].trust_ad = false;
+	on_loop(reconfigure, NULL);
+	for (unsigned i = 0; i < 20000 && status().l0.entries > 0; i++)
+		usleep(1000);
+	assert_false(ad_of(m, ANSWER_UPSTREAM));
+}
+
+// A question with CD is not validated.
+static void test_not_where_weir_validates(void **)
+{
+	rig.config.dnssec.validate = true;
+	rig.config.dnssec.hash = 7;
+	on_loop(reconfigure, NULL);
+	assert_false(ad_of((struct fake_miss){.name = "www.example", .ad = true, .cd = true},
+		ANSWER_UPSTREAM));
+	assert_int_equal(fake[0].cd_queries, 1);
+}
+
+static void box_again(const struct redis_server *redis)
+{
+	rig_box_stop();
+	rig.config.redis = redis_local(redis->port);
+	rig_box_start();
+	for (unsigned i = 0; i < 5000 && strcmp(status().l1.redis.state, "up") != 0; i++)
+		usleep(10000);
+	assert_string_equal(status().l1.redis.state, "up");
+}
+
+// Boxes with the same trusted servers share it; L1 has the target of a local CNAME alone.
+static void test_from_l1(void **)
+{
+	static struct redis_server redis;
+	redis_server_start(&redis, NULL);
+	box_again(&redis);
+	assert_false(ad_of((struct fake_miss){.name = "alias.lan", .ad = true}, ANSWER_UPSTREAM));
+	for (unsigned i = 0; i < 2000 && redis_server_say(&redis, "DBSIZE")[1] != '1'; i++)
+		usleep(10000);
+	box_again(&redis);
+	assert_true(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_CACHED));
+	assert_false(ad_of((struct fake_miss){.name = "alias.lan", .ad = true}, ANSWER_CACHED));
+	rig.config.upstreams.server[0].trust_ad = false;
+	box_again(&redis);
+	assert_false(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_UPSTREAM));
+	redis_server_clean(&redis);
+}
+
+#define TRUST_AD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TRUST_AD_TEST(test_for_clients_that_ask_for_it),
+		TRUST_AD_TEST(test_with_checking_disabled),
+		TRUST_AD_TEST(test_not_of_other_servers),
+		TRUST_AD_TEST(test_not_of_the_next_server),
+		TRUST_AD_TEST(test_not_of_rewritten_answers),
+		TRUST_AD_TEST(test_not_of_dns64),
+		TRUST_AD_TEST(test_not_after_a_reload_without_it),
+		TRUST_AD_TEST(test_not_where_weir_validates),
+		TRUST_AD_TEST(test_from_l1),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
