@@ -3,6 +3,7 @@
 
 #include "answer_policy/answer_records.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void on_address(void *arg, const uint8_t *bytes, unsigned count)
@@ -31,6 +32,21 @@ static void answer_read(struct why *w, const struct cache_entry *e)
 	}
 }
 
+// The latest one of the question.
+static void bogus_read(struct why *w, const struct cache_look *look)
+{
+	uint64_t age_ms = UINT64_MAX;
+	for (unsigned i = 0; i < look->bogus_count; i++) {
+		const struct bogus_found *b = &look->bogus[i];
+		if (b->view != w->view || b->qtype != w->qtype || b->age_ms >= age_ms)
+			continue;
+		age_ms = b->age_ms;
+		w->bogus = (struct why_bogus){
+			.is_known = true, .ede = b->ede, .age_s = b->age_ms / 1000};
+		snprintf(w->bogus.why, sizeof(w->bogus.why), "%s", b->why);
+	}
+}
+
 void why_cached(struct why *w, const struct cache_look *look)
 {
 	w->cache = WHY_CACHE_NOTHING;
@@ -43,4 +59,5 @@ void why_cached(struct why *w, const struct cache_look *look)
 		answer_read(w, e);
 		return;
 	}
+	bogus_read(w, look);
 }

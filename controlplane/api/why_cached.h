@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Adds the names of CNAMEs and the addresses of the cached answer to the explanation. Only for
-// records of L0 in the view of the client's question; truncated records are left out. Pure.
+// Adds the names of CNAMEs and the addresses of the cached answer to the explanation, or why the
+// latest answer was bogus. Only of L0 in the view of the client's question; truncated records are
+// left out. Pure.
 
 #include "answer_policy/why/why.h"
 #include "resolver/resolvers.h"

@@ -160,6 +160,7 @@ void question_take(
 		    && !question_is_flushed(q, q->born_ms, reply->at_ms);
 
 	failures_clear(r->failures, q->hash);
+	bogus_names_clear(&r->bogus_names, q->hash);
 	answer_take(q, answer, keep, reply->by, reply->at_ms);
 	if (keep)
 		question_l1_store(

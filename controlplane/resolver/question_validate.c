@@ -89,6 +89,9 @@ static void take_bogus(struct question *q, const struct validator_verdict *v)
 
 	question_note(q, TRACE_bogus, (uint32_t)v->ede);
 	failures_add_bogus(r->failures, q->hash, v->ede, now_ms);
+	bogus_names_add(&r->bogus_names,
+		&(struct bogus_question){q->hash, &q->query.name, q->query.qtype, q->view}, v->ede,
+		v->why, now_ms);
 	if (store_find(r, &key, &record) && l0_age_of(&record, now_ms) != L0_FRESH)
 		(void)l0_writer_delete(r->l0, &key);
 	a.text = v->why;

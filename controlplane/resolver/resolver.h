@@ -30,6 +30,7 @@
 #include "upstream/upstream_port.h"
 #include "upstream/views.h"
 #include "validator/validator.h"
+#include "validator/validator_bogus.h"
 
 #include <weir/config.h>
 #include <weir/l0_writer.h>
@@ -241,14 +242,18 @@ struct cache_entry {
 };
 enum { CACHE_GET_MAX = 64, RESOLVER_WALKS_MAX = 8 }; // the first of them in each tier
 
+enum { CACHE_BOGUS_MAX = 16 };
+
 struct cache_look {
 	unsigned count;
 	const struct cache_entry *entry;
 	unsigned l1_asked, l1_lost, l1_bad; // keys; lost: no reply; bad: deleted, as no answer
 	const uint16_t *l1_types;           // which keys: of these, with DO, CD, both and neither
 	unsigned l1_type_count;
-	unsigned l1_views; // number of views in use with a cache
-	unsigned hung;     // resolvers whose part is left out (resolvers.h)
+	unsigned l1_views;    // number of views in use with a cache
+	unsigned hung;        // resolvers whose part is left out (resolvers.h)
+	unsigned bogus_count; // latest answers that were not kept, CACHE_BOGUS_MAX at most
+	struct bogus_found bogus[CACHE_BOGUS_MAX];
 };
 typedef void (*resolver_look_fn)(void *arg, int err, const struct cache_look *look);
 

@@ -310,6 +310,8 @@ static void walk_begin(void *arg)
 		return;
 	}
 	r->walk[i] = w;
+	w->look.bogus_count = bogus_names_find(&r->bogus_names, &w->name, w->qtype, clock_mono_ms(),
+		w->look.bogus, CACHE_BOGUS_MAX);
 	on_walk_step(-1, EV_TIMEOUT, w);
 }
 

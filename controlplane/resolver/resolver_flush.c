@@ -164,6 +164,7 @@ static void job_begin(void *arg)
 	// After a flush weir asks the upstreams again; not for other boxes' flushes, which could
 	// keep a failing name hammering them.
 	failures_clear_all(r->failures);
+	bogus_names_clear_all(&r->bogus_names);
 	j->walking = true;
 	if (r->index > 0 || redis_is_off(l1_redis(r->l1))) {
 		j->got.l1_end = L1_FLUSH_OFF;

@@ -89,6 +89,7 @@ struct resolver {
 	struct validators *validators;
 	struct inflight *inflight;
 	struct failures *failures;
+	struct bogus_names bogus_names;
 	struct bound_log met_bounds;
 	struct refresh *refresh;
 	struct resolver_settings set;

@@ -200,6 +200,7 @@ void resolver_close(struct resolver *r)
 	l1_free(r->l1);
 	l1_sweep_free(r->l1_sweep);
 	failures_free(r->failures);
+	bogus_names_free(&r->bogus_names);
 	inflight_free(r->inflight);
 	ring_mesh_close(r->clients);
 	free(r);
@@ -257,6 +258,7 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 	const struct failures_spans spans = failure_spans(config);
 	failures_configure(r->failures, &spans);
 	failures_clear_all(r->failures);
+	bogus_names_clear_all(&r->bogus_names);
 	resolver_refresh_configure(r, config);
 	return 0;
 }

@@ -29,6 +29,7 @@ static void status_tables(const struct resolver *r, struct table_registry *t)
 		recursor_tables(r->recursor, t);
 	failures_table(r->failures, now_ms, &failed);
 	table_register(t, &failed);
+	bogus_names_table(&r->bogus_names, now_ms, t);
 	l1_tables(r->l1, t);
 	if (is_first) {
 		l1_sweep_tables(r->l1_sweep, t);

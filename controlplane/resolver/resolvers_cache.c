@@ -98,6 +98,8 @@ struct look_call {
 	resolver_look_fn done;
 	void *arg;
 	unsigned l0, l1; // entries of each tier
+	unsigned bogus_count;
+	struct bogus_found bogus[CACHE_BOGUS_MAX];
 	struct cache_look look;
 	struct cache_entry entry[2 * CACHE_GET_MAX]; // those of L1 in the second half
 };
@@ -110,6 +112,8 @@ static void look_end(void *block, unsigned hung)
 	c->look.count = c->l0 + c->l1;
 	c->look.entry = c->entry;
 	c->look.hung = hung;
+	c->look.bogus_count = c->bogus_count;
+	memcpy(c->look.bogus, c->bogus, sizeof(c->bogus));
 	c->done(c->arg, c->gather.err, &c->look);
 }
 
@@ -122,6 +126,8 @@ static void look_take(struct look_call *c, const struct cache_look *look)
 		else if (!e->in_l1 && c->l0 < CACHE_GET_MAX)
 			c->entry[c->l0++] = *e;
 	}
+	for (unsigned i = 0; i < look->bogus_count && c->bogus_count < CACHE_BOGUS_MAX; i++)
+		c->bogus[c->bogus_count++] = look->bogus[i];
 	if (look->l1_types)
 		c->look = *look;
 }

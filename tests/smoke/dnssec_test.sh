@@ -71,6 +71,12 @@ same "no key for the DS" 9 "$(ede_of www.wrongds.alpha A)"
 same "bad signature" 6 "$(ede_of www.badsig.alpha A)"
 check "with the reason" grep -q 'signature expired' <<<"$(asks +edns inside.expired.alpha AAAA)"
 
+why=$(weirctl why inside.expired.alpha --type AAAA)
+check "why says that it is bogus" grep -q '^not blocked: .* failed DNSSEC validation$' <<<"$why"
+check "and the reason" grep -q 'extended error 7 (Signature Expired): .*signature expired' <<<"$why"
+same "as JSON" 7 "$(weirctl --json why inside.expired.alpha --type AAAA | jq .bogus.extended_error)"
+same "not of another name" null "$(weirctl --json why www.good.alpha | jq .bogus)"
+
 check "AD without DO" has_ad +adflag www.good.alpha A
 check "AD with DO" has_ad +dnssec www.good.alpha A
 check "not for who did not ask" has_no_ad +noadflag www.good.alpha A

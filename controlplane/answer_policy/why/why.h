@@ -109,6 +109,14 @@ struct why_client {
 	char when[WHY_TEXT_MAX];   // schedules and pauses in force; "": none
 };
 
+// The latest answer, if its DNSSEC validation failed.
+struct why_bogus {
+	bool is_known;
+	int ede; // RFC 8914
+	uint64_t age_s;
+	char why[WHY_WORD_MAX]; // the validator's reason
+};
+
 enum why_cache { WHY_CACHE_UNASKED, WHY_CACHE_NOTHING, WHY_CACHE_FOUND };
 
 enum why_stage {
@@ -159,6 +167,7 @@ struct why {
 
 	// Found in the cache, and where the answer comes from.
 	enum why_cache cache;
+	struct why_bogus bogus; // with WHY_CACHE_NOTHING alone
 	uint16_t view;
 	char zone[WHY_TEXT_MAX], upstreams[WHY_TEXT_MAX];
 	char local[WHY_TEXT_MAX]; // what local data says, from the configuration; "": nothing

@@ -102,6 +102,16 @@ static void reply_out(struct json_out *o, struct json_node *root, const struct w
 		json_out_count(o, n, "extended_error", (uint64_t)w->ede);
 }
 
+static void bogus_out(struct json_out *o, struct json_node *root, const struct why *w)
+{
+	if (!w->bogus.is_known)
+		return;
+	struct json_node *n = json_out_object(o, root, "bogus");
+	json_out_count(o, n, "extended_error", (uint64_t)w->bogus.ede);
+	json_out_text(o, n, "why", w->bogus.why);
+	json_out_count(o, n, "age_s", w->bogus.age_s);
+}
+
 void why_out(struct json_out *o, struct json_node *root, const struct why *w)
 {
 	char text[DNS_NAME_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
@@ -126,6 +136,7 @@ void why_out(struct json_out *o, struct json_node *root, const struct why *w)
 	json_out_bool(o, root, "safe_search", w->safe);
 	json_out_count(o, root, "view", w->view);
 	reply_out(o, root, w);
+	bogus_out(o, root, w);
 	sources_out(o, root, w);
 	json_out_count(o, root, "lines_left_out", w->lines_left_out);
 }

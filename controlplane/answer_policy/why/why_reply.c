@@ -20,6 +20,19 @@ static bool address_text(const struct why *w, enum dns_block_mode mode,
 	return inet_ntop(v4 ? AF_INET : AF_INET6, bytes, out, INET6_ADDRSTRLEN) != NULL;
 }
 
+const char *why_ede_text(int ede)
+{
+	static const char *const names[] = {[DNS_EDE_DNSSEC_BOGUS] = "DNSSEC Bogus",
+		[DNS_EDE_SIGNATURE_EXPIRED] = "Signature Expired",
+		[DNS_EDE_SIGNATURE_NOT_YET_VALID] = "Signature Not Yet Valid",
+		[DNS_EDE_DNSKEY_MISSING] = "DNSKEY Missing",
+		[DNS_EDE_RRSIGS_MISSING] = "RRSIGs Missing",
+		[DNS_EDE_NSEC_MISSING] = "NSEC Missing",
+		[DNS_EDE_BLOCKED] = "Blocked",
+		[DNS_EDE_FILTERED] = "Filtered"};
+	return ede >= 0 && ede < (int)ARRAY_LEN(names) && names[ede] ? names[ede] : "";
+}
+
 static void blocked(struct why *w, enum dns_block_mode mode, const struct dns_block *block)
 {
 	char address[INET6_ADDRSTRLEN];

@@ -8,4 +8,7 @@
 
 #include <weir/dns_reply.h>
 
+// The name of an Extended DNS Error (RFC 8914 4) that such a reply has, or a bogus answer; else "".
+const char *why_ede_text(int ede);
+
 void why_reply(struct why *w, const struct dns_block *group);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_steps.h"
 
+#include "why_reply.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -214,10 +216,22 @@ static bool is_resolved(const struct why *w)
 	       || w->verdict == WHY_BLOCKED_ANSWER || w->verdict == WHY_REWRITTEN;
 }
 
+static void bogus_step(struct why *w)
+{
+	const struct why_bogus *b = &w->bogus;
+	step(w, WHY_STAGE_ANSWER, false,
+		"bogus %llu s ago, so SERVFAIL with extended error %d (%s): %s",
+		(unsigned long long)b->age_s, b->ede, why_ede_text(b->ede), b->why);
+}
+
 static void answer_step(struct why *w)
 {
 	if (w->verdict == WHY_BLOCKED_ANSWER) {
 		stage_step(w, WHY_STAGE_ANSWER);
+		return;
+	}
+	if (w->bogus.is_known) {
+		bogus_step(w);
 		return;
 	}
 	const char *text = "";
@@ -257,8 +271,7 @@ static void reply_step(struct why *w)
 	if (w->reply_ttl_s != WHY_NO_TTL)
 		add(text, ", TTL %u s", w->reply_ttl_s);
 	if (w->ede >= 0)
-		add(text, ", extended error %d (%s)", w->ede,
-			w->ede == DNS_EDE_FILTERED ? "Filtered" : "Blocked");
+		add(text, ", extended error %d (%s)", w->ede, why_ede_text(w->ede));
 	step(w, WHY_STAGE_REPLY, false, "%s", text);
 }
 
@@ -297,12 +310,10 @@ static void headline(struct why *w)
 {
 	char text[WHY_TEXT_MAX];
 	char *out = w->headline;
-	if (w->decider >= 0) {
+	if (w->decider >= 0)
 		snprintf(out, WHY_TEXT_MAX, "%s %s", verdict_words(w->verdict),
 			why_hit_text(w, (unsigned)w->decider, text));
-		return;
-	}
-	if (w->all_blocked)
+	else if (w->all_blocked)
 		snprintf(out, WHY_TEXT_MAX, "blocked by a schedule: all but what is allowed");
 	else if (w->next >= 0 && w->hit[w->next].state == WHY_PAUSED)
 		snprintf(out, WHY_TEXT_MAX, "not blocked now: %s",
@@ -313,6 +324,8 @@ static void headline(struct why *w)
 		snprintf(out, WHY_TEXT_MAX, "not blocked: no rule that names it applies here");
 	else
 		snprintf(out, WHY_TEXT_MAX, "not blocked: no rule names it or a parent of it");
+	if (w->bogus.is_known && is_resolved(w))
+		add(out, "; but its answer failed DNSSEC validation");
 }
 
 void why_steps(struct why *w)

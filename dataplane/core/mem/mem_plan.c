@@ -201,7 +201,7 @@ static void charge_questions(struct mem_plan *p, const struct config *c)
 		charge(p, MEM_PLAN_CONTROLPLANE, "validation", "dnssec.validate",
 			config_resolvers(c, NULL) * OF_VALIDATORS
 				+ (uint64_t)VALIDATIONS * OF_VALIDATION,
-			"validations validator_fetches validator_contexts");
+			"validations validator_fetches validator_contexts bogus_names");
 	if (c->upstreams.mode != UPSTREAM_FORWARD)
 		charge(p, MEM_PLAN_CONTROLPLANE, "recursion", "upstreams.mode",
 			config_resolvers(c, NULL) * OF_RECURSOR, "recursions");

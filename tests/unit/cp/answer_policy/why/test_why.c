@@ -257,6 +257,31 @@ static void test_words(void **)
 	why_free(w);
 }
 
+// A name that no rule blocks, and whose answer the validator refused.
+static void test_bogus(void **)
+{
+	static const struct situation plain = {.name = "www.example", .qtype = A};
+	struct why *w = why_of(&plain);
+	w->cache = WHY_CACHE_NOTHING;
+	w->bogus = (struct why_bogus){.is_known = true,
+		.ede = DNS_EDE_SIGNATURE_EXPIRED,
+		.age_s = 7,
+		.why = "signature expired"};
+	why_steps(w);
+	assert_string_equal(step_text(w, WHY_STAGE_ANSWER),
+		"bogus 7 s ago, so SERVFAIL with extended error 7 (Signature Expired): "
+		"signature expired");
+	assert_string_equal(w->headline, "not blocked: no rule names it or a parent of it; but its "
+					 "answer failed DNSSEC validation");
+	why_free(w);
+	w = why_of(&situations[1]); // blocked: nobody gets its answer
+	w->bogus.is_known = true;
+	why_steps(w);
+	assert_null(step_text(w, WHY_STAGE_ANSWER));
+	assert_string_equal(w->headline, "blocked by list ads: ads.example and all below it");
+	why_free(w);
+}
+
 // As many hits and lines as one likes, and text that would not be good for a terminal.
 static void test_bounds(void **)
 {
@@ -306,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_answer_patterns),
 		cmocka_unit_test(test_all_blocked),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_bogus),
 		cmocka_unit_test(test_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -313,6 +313,26 @@ static void test_cached(void **)
 		why_free(cached(3, len));
 }
 
+// Of the view and the type; the latest.
+static void test_bogus(void **)
+{
+	struct dns_name name = fixture_name("a");
+	struct why *w;
+	const struct cache_look look = {.bogus_count = 4,
+		.bogus = {{.qtype = 65, .view = 3, .ede = 6, .age_ms = 9000, .why = "old"},
+			{.qtype = 65, .view = 3, .ede = 7, .age_ms = 2500, .why = "expired"},
+			{.qtype = 65, .view = 0, .ede = 9, .age_ms = 1, .why = "other view"},
+			{.qtype = 1, .view = 3, .ede = 9, .age_ms = 1, .why = "other type"}}};
+	assert_int_equal(why_new(&name, 65, &w), 0);
+	w->view = 3;
+	why_cached(w, &look);
+	assert_true(w->bogus.is_known);
+	assert_int_equal(w->bogus.ede, 7);
+	assert_int_equal(w->bogus.age_s, 2);
+	assert_string_equal(w->bogus.why, "expired");
+	why_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_way_of_a_ds),
 		cmocka_unit_test(test_cached),
+		cmocka_unit_test(test_bogus),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
