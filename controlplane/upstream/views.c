@@ -23,7 +23,8 @@ struct views {
 	} known[2 * POLICY_GROUPS_MAX]; // of the last life
 	unsigned known_count;
 	struct upstream_totals gone; // of views that have ended
-	uint32_t turn;               // of everyone's servers
+	uint32_t turn, dnssec_turn;  // of everyone's servers and validation; when this changed
+	uint64_t dnssec;             // config_dnssec.hash
 	unsigned group_count;
 	struct view *group[CONFIG_GROUPS_MAX];
 	struct view *safe[POLICY_GROUPS_MAX]; // NULL: none
@@ -262,6 +263,9 @@ static void everyone_settle(struct views *v, const struct config *c)
 {
 	uint64_t hash = view_hash(c, NULL);
 	v->turn += v->one[0].hash != hash;
+	if (v->dnssec != c->dnssec.hash)
+		v->dnssec_turn = v->turn;
+	v->dnssec = c->dnssec.hash;
 	v->one[0].hash = hash;
 	v->one[0].ipv6 = config_group_ipv6(c, NULL);
 	upstreams_configure(v->one[0].upstreams, &c->upstreams);
@@ -384,9 +388,8 @@ uint32_t views_turn(const struct views *v)
 
 bool views_same_servers(const struct views *v, const struct view *view, uint32_t turn)
 {
-	if (view->own && view != &v->one[0])
-		return true;
-	return turn == v->turn && !view->left_ms;
+	const bool is_own = view->own && view != &v->one[0];
+	return !view->left_ms && (is_own ? (int32_t)(turn - v->dnssec_turn) >= 0 : turn == v->turn);
 }
 
 void views_totals(const struct views *v, struct upstream_totals *out)

@@ -111,8 +111,9 @@ void views_tables(const struct views *v, struct table_registry *tables);
 // Of what the process has once: the book, and what is known of servers.
 void views_shared_tables(const struct views *v, struct table_registry *tables);
 
-// Counts changes of everyone's servers.
+// Counts changes of everyone's servers, and of validation.
 uint32_t views_turn(const struct views *v);
 // The answer to a question that began at this turn comes from the servers that the definition of
-// the view names. Else they changed meanwhile, or before, and it is not to be kept.
+// the view names, and is validated if that says so. Else one of both changed meanwhile, or before,
+// and it is not to be kept: a definition that left may come back.
 bool views_same_servers(const struct views *v, const struct view *view, uint32_t turn);

@@ -160,6 +160,29 @@ static void everyone_set(unsigned count, const char *const list[])
 			socket_address_parse(list[i], 53, &config.upstreams.server[i].address), 0);
 }
 
+// A question that validation changed under is not kept, also if the change is taken back.
+static void test_validation_changes(void **)
+{
+	group_set(0, "192.0.2.1");
+	config.dnssec.hash = 7;
+	configure(1, 1000);
+	const struct view *proven = views_of_group(views, 0);
+	const uint32_t turn = views_turn(views);
+	assert_true(views_same_servers(views, proven, turn));
+	config.dnssec.hash = 0;
+	configure(1, 2000);
+	const struct view *plain = views_of_group(views, 0);
+	assert_ptr_not_equal(plain, proven);
+	assert_false(views_same_servers(views, proven, views_turn(views)));
+	assert_true(views_same_servers(views, plain, views_turn(views)));
+	config.dnssec.hash = 7;
+	configure(1, 3000);
+	assert_ptr_equal(views_of_group(views, 0), proven);
+	assert_false(views_same_servers(views, proven, turn));
+	assert_true(views_same_servers(views, proven, views_turn(views)));
+	config.dnssec.hash = 0;
+}
+
 // What asks everyone's servers is another view when they are others; what has its own is not.
 static void test_everyone_is_keyed_by_servers(void **)
 {
@@ -456,10 +479,10 @@ static void test_numbers_run_out(void **)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(test_hash), T(test_everyone_is_keyed_by_servers),
-		T(test_pins_keep_groups_apart), T(test_who_shares), T(test_safe_views),
-		T(test_recover_safe), T(test_numbers_are_not_reused), T(test_recover),
-		T(test_the_known_number_counts), T(test_full), T(test_forwards_follow),
-		T(test_numbers_run_out)};
+	const struct CMUnitTest tests[] = {T(test_hash), T(test_validation_changes),
+		T(test_everyone_is_keyed_by_servers), T(test_pins_keep_groups_apart),
+		T(test_who_shares), T(test_safe_views), T(test_recover_safe),
+		T(test_numbers_are_not_reused), T(test_recover), T(test_the_known_number_counts),
+		T(test_full), T(test_forwards_follow), T(test_numbers_run_out)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
