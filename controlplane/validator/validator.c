@@ -100,19 +100,24 @@ static int context_open(struct validator_context *c, uint16_t view)
 	return 0;
 }
 
-// A free place, or that of the one that was idle for longest; NULL: all have questions.
+// A free place, or that of the one that was idle for longest, or of a retired one with few
+// questions, which fail; NULL: all have questions.
 static struct validator_context *context_place(struct validators *v)
 {
-	struct validator_context *idle = NULL;
+	struct validator_context *idle = NULL, *retired = NULL;
 
 	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++) {
 		struct validator_context *c = &v->context[i];
 		if (!c->library)
 			return c;
-		if (c->questions == 0 && c->calls == 0 && (!idle || c->used_ms < idle->used_ms))
+		if (c->calls > 0)
+			continue;
+		if (c->questions == 0 && (!idle || c->used_ms < idle->used_ms))
 			idle = c;
+		if (c->retired && (!retired || c->questions < retired->questions))
+			retired = c;
 	}
-	return idle;
+	return idle && !(retired && retired->questions == 0) ? idle : retired;
 }
 
 static unsigned contexts_count(const struct validators *v)

@@ -18,8 +18,8 @@
 // fetch over it is SERVFAIL to the library. So names below a zone whose servers are silent leave
 // room for others: the library goes on with a question that has ended, and has so many sockets. A
 // new context takes the place of the one that was idle for longest. A change of settings retires
-// all contexts: each ends with its last question, or after VALIDATOR_DRAIN_MS. A fetch ends in
-// VALIDATOR_FETCH_MS.
+// all contexts: each ends with its last question, after VALIDATOR_DRAIN_MS, or for a new one that
+// finds no place. A fetch ends in VALIDATOR_FETCH_MS.
 //
 // A question whose caller stopped it goes on without one, because the library cannot end its
 // queries, and keeps the keys that it finds.

@@ -135,6 +135,28 @@ static void test_retired(void **)
 	assert_int_equal(tables.table[0].high, 1);
 }
 
+// With reloads in a row retired ones have all places, and one of them ends early.
+static void test_retired_give_way(void **)
+{
+	struct validation *slot[VALIDATOR_CONTEXTS + 1] = {0};
+
+	fx.root.is_silent = true;
+	for (unsigned i = 0; i <= VALIDATOR_CONTEXTS; i++) {
+		assert_int_equal(fx.verdicts, 0);
+		fx.set.hash = 100 + i;
+		validators_configure(fx.v, &fx.set);
+		assert_int_equal(ask("good", &slot[i]), 0);
+		assert_non_null(slot[i]);
+	}
+	assert_int_equal(fx.verdicts, 1);
+	assert_int_equal(fx.end, VALIDATOR_FAILED);
+	assert_int_equal(status().refused, 0);
+	assert_int_equal(status().contexts, VALIDATOR_CONTEXTS);
+	fx.root.is_silent = false;
+	verdicts_wait(VALIDATOR_CONTEXTS + 1);
+	assert_int_equal(fx.end, VALIDATOR_SECURE);
+}
+
 // The end of the process while a question runs.
 static void test_abandoned(void **)
 {
@@ -171,6 +193,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stopped, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_deadline, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_retired, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_retired_give_way, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_abandoned, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_no_anchors, rig_setup, rig_teardown),
 	};

@@ -9,7 +9,7 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-enum { QUESTIONS = 4, VIEW = 7, PATIENCE_MS = 20000 };
+enum { QUESTIONS = VALIDATOR_CONTEXTS + 1, VIEW = 7, PATIENCE_MS = 20000 };
 
 extern struct validator_rig {
 	struct loop *loop;
