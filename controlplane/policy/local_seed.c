@@ -137,6 +137,24 @@ static int loopback_say(
 	return rc < 0 ? rc : local_book_add(b, &item);
 }
 
+static int designated_say(
+	struct local_book *b, const struct local_seed *d, const struct dns_name *name)
+{
+	struct local_item item = {.name = name,
+		.voice = LOCAL_SPECIAL,
+		.covers = RULE_COVERS_SELF,
+		.reply = RULE_REPLY_DATA,
+		.rtype = DNS_TYPE_SVCB,
+		.ttl_s = DESIGNATED_TTL_S};
+	int rc = 0;
+	for (unsigned i = 0; i < d->designated.count && rc == 0; i++) {
+		item.rdata = d->designated.record[i].rdata;
+		item.rdata_len = d->designated.record[i].rdata_len;
+		rc = local_book_add(b, &item);
+	}
+	return rc;
+}
+
 // The records of an empty zone: SOA and NS as in RFC 6303 (3).
 static int empty_zone_say(struct local_book *b, const struct dns_name *zone)
 {
@@ -187,6 +205,8 @@ static int special_say(
 				      RULE_REPLY_NXDOMAIN, 0);
 	case SPECIAL_LOOPBACK:
 		return loopback_say(b, d, &s->name);
+	case SPECIAL_SVCB:
+		return designated_say(b, d, &s->name);
 	default:
 		return local_book_add(b, &ptr);
 	}
@@ -235,6 +255,7 @@ int local_seed_init(struct local_seed *s, const struct config *c)
 {
 	const struct config_local *l = &c->local;
 	s->special = special_settings_of(c);
+	designated_make(c, &s->designated);
 	s->hosts_ptr = l->hosts_ptr;
 	s->ttl_s = l->ttl_s;
 	for (; s->hosts_count < l->hosts_file_count; s->hosts_count++) {

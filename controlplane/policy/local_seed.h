@@ -4,11 +4,13 @@
 // What the configuration and hosts files say of names, in the words of a book (local_book.h). A
 // seed is what the sources of one configuration have in common. Files are read on a helper thread.
 
+#include "designated.h"
 #include "local_book.h"
 #include "special_names.h"
 
 struct local_seed {
 	struct special_settings special;
+	struct designated designated;
 	bool hosts_ptr;
 	uint32_t ttl_s;
 	unsigned hosts_count, zone_count;

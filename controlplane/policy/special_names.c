@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "special_names.h"
 
+#include "designated.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-enum switched { SWITCHED_NAMES, SWITCHED_TEST, SWITCHED_CANARY };
+enum switched { SWITCHED_NAMES, SWITCHED_TEST, SWITCHED_CANARY, SWITCHED_DESIGNATED };
 
 struct row {
 	const char *name;
@@ -35,6 +37,7 @@ static const struct row rows[] = {
 	{"service.arpa", "RFC 9665", SPECIAL_EMPTY, SWITCHED_NAMES, 0, 0, DNS_TYPE_DS},
 	{"alt", "RFC 9476", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
 	{"resolver.arpa", "RFC 9462", SPECIAL_NODATA, SWITCHED_NAMES, 0, 0, 0},
+	{"_dns.resolver.arpa", "RFC 9462", SPECIAL_SVCB, SWITCHED_DESIGNATED, 0, 0, 0},
 	{"6tisch.arpa", "RFC 9031", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
 	{"eap-noob.arpa", "RFC 9140", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
 	{"eap.arpa", "draft-ietf-emu-eap-arpa", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
@@ -69,6 +72,8 @@ static bool in_force(const struct special_settings *s, const struct row *r)
 		return s->names && !s->test_names;
 	case SWITCHED_CANARY:
 		return s->doh_canary;
+	case SWITCHED_DESIGNATED:
+		return s->names && s->designated;
 	default:
 		return s->names;
 	}
@@ -87,8 +92,8 @@ static void fill(const struct row *r, unsigned number, struct special_name *out)
 
 struct special_settings special_settings_of(const struct config *c)
 {
-	return (struct special_settings){
-		c->local.special_names, c->local.test_names, c->local.doh_canary};
+	return (struct special_settings){c->local.special_names, c->local.test_names,
+		c->local.doh_canary, designated_any(c)};
 }
 
 bool special_name_at(const struct special_settings *s, unsigned i, struct special_name *out)
@@ -115,7 +120,8 @@ bool special_name_of(
 	for (unsigned i = 0; special_name_at(s, i, &one); i++) {
 		if (!dns_name_is_under(name, &one.name)
 			|| (found && out->name.labels > one.name.labels)
-			|| (one.way == SPECIAL_PTR && !dns_name_equal(name, &one.name)))
+			|| ((one.way == SPECIAL_PTR || one.way == SPECIAL_SVCB)
+				&& !dns_name_equal(name, &one.name)))
 			continue;
 		*out = one;
 		found = true;

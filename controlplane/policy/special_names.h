@@ -10,11 +10,13 @@
 //             RFC 7793 adds those of the shared space 100.64.0.0/10
 //   RFC 7686  onion does not exist
 //   RFC 8375  home.arpa is an empty zone, except its DS, which is resolved (4, item 4), also where
-//   the operator forwards home.arpa itself RFC 9665 service.arpa: the same RFC 9462  resolver.arpa
-//   has no data: weir designates no encrypted resolver (6.4) RFC 9476  alt is for names that are
-//   not the DNS's (2): weir answers them because they reveal facts about clients (4), although a
-//   cache need not know them (3.2) RFC 9031 (6tisch.arpa), RFC 9140 (eap-noob.arpa) and its
-//   successor (eap.arpa)  do not exist:
+//             the operator forwards home.arpa itself
+//   RFC 9665  service.arpa: the same
+//   RFC 9462  resolver.arpa has no data (6.4), but for the SVCB records of _dns.resolver.arpa where
+//             weir serves clients over TLS or HTTPS (designated.h)
+//   RFC 9476  alt is for names that are not the DNS's (2): weir answers them because they reveal
+//             facts about clients (4), although a cache need not know them (3.2)
+//   RFC 9031 (6tisch.arpa), RFC 9140 (eap-noob.arpa) and its successor (eap.arpa)  do not exist:
 //             they are names of CoAP and EAP alone
 // `use-application-dns.net` is no registered name: browsers (Mozilla's canary) take NXDOMAIN for it
 // as the network's wish that they use its resolver. example (RFC 6761 6.5) is resolved as usual,
@@ -28,6 +30,7 @@ enum special_way {
 	SPECIAL_NODATA,   // with all below
 	SPECIAL_LOOPBACK, // A and AAAA, with all below
 	SPECIAL_PTR,      // PTR localhost
+	SPECIAL_SVCB,     // the encrypted services of this box
 };
 
 struct special_name {
@@ -39,6 +42,7 @@ struct special_name {
 
 struct special_settings {
 	bool names, test_names, doh_canary; // as in struct config_local
+	bool designated;                    // there are records of designated.h
 };
 struct special_settings special_settings_of(const struct config *c);
 

@@ -36,6 +36,10 @@
 		"are used up, weir closes the connection that has stalled longest.")
 
 #define CONFIG_KEYS_TLS(X)                                                                     \
+	X(tls, name, name, TEXT, none, "", 0, 253, LIVE,                                       \
+		"Host name by which clients know this box, which a certificate has. With it "  \
+		"weir tells clients in `_dns.resolver.arpa` where it serves DNS over TLS and " \
+		"HTTPS (RFC 9462).")                                                           \
 	X(tls, tickets_file, tickets_file, TEXT, none, "", 0, 200, LIVE,                       \
 		"Absolute path of a file with 1 to 4 secrets of session tickets, one a line, " \
 		"each "                                                                        \

@@ -123,7 +123,7 @@ struct config_raw_certificate {
 };
 
 struct config_raw_tls {
-	char *tickets_file, *min_version;
+	char *name, *tickets_file, *min_version;
 	struct config_raw_certificate *certificates;
 	unsigned certificates_count;
 };

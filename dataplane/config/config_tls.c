@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/ascii.h>
 
 enum { SECRET_TEXT = 2 * CONFIG_TICKET_SECRET_LEN, DNS_PORT = 53 };
 
@@ -87,9 +88,26 @@ static int doh_check(const struct config_doc *doc, const struct config *c)
 	return rc;
 }
 
+// Kept as TLS compares it: in lower case, without the final dot.
+static int name_take(const struct config_doc *doc, char *name)
+{
+	size_t len = strlen(name);
+	struct dns_name wire;
+	if (len == 0)
+		return 0;
+	for (size_t i = 0; i < len; i++)
+		name[i] = (char)ascii_lower((uint8_t)name[i]);
+	name[len - (name[len - 1] == '.')] = '\0';
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(name)
+		|| dns_name_from_text(name, strlen(name), &wire) < 0 || wire.labels == 0)
+		return config_refuse(doc, "tls.name", "is not the name of a host");
+	return 0;
+}
+
 int config_tls_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	int rc = certificates_take(doc, raw->tls, &out->tls);
+	rc = config_worse(rc, name_take(doc, out->tls.name));
 	rc = config_worse(rc, tickets_take(doc, &out->tls));
 	if (out->dot.enabled && out->tls.count == 0)
 		rc = config_worse(

@@ -30,6 +30,7 @@ enum { CONFIG_TICKET_SECRETS_MAX = 4, CONFIG_TICKET_SECRET_LEN = 32, CONFIG_DOH_
 // TLS for clients (controlplane/tls/tls_server.h).
 struct config_tls {
 	bool only_1_3;         // not 1.2
+	char *name;            // what clients call this box, in lower case; "": not known
 	char *tickets_file;    // absolute or ""; its secrets are in `secret`
 	unsigned secret_count; // 0: random keys
 	uint8_t secret[CONFIG_TICKET_SECRETS_MAX][CONFIG_TICKET_SECRET_LEN]; // never printed

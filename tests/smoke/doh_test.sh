@@ -57,6 +57,24 @@ check "a cache may keep it as long as its record: $age s" test "${age:-0}" -ge 1
 check "curl finds a host by it" eval "client curl -sv --max-time 5 --cacert $tmp/cert.pem --resolve doh.test:443:$service \
 	--doh-url $url --doh-insecure --connect-timeout 1 http://$name:9/ 2>&1 | grep -q 198.18.200.1"
 
+# Discovery (RFC 9462): no records without a name; then the same ones by each transport.
+secure="+tls-ca=$tmp/cert.pem +tls-hostname=doh.test"
+svcb() { client kdig +short +timeout=10 +retry=0 "$@" @$service _dns.resolver.arpa SVCB; }
+same "no name, no discovery" "" "$(svcb)"
+sed -i "s|^tls:|&\n  name: doh.test|" "$(readlink -f $config)"
+check "a name" taken_over weirctl config reload
+hints="ipv4hint=$service ipv6hint=$service6"
+h2="doh.test. alpn=h2,http/1.1 $hints key7=\"/dns-query{?dns}\"" # dohpath
+for way in +notcp +tcp "+https $secure"; do
+	same "discovery, ${way%% *}" "1 $h2" "$(svcb $way)"
+done
+same "another type" "" "$(short _dns.resolver.arpa A)"
+printf 'dot: {enabled: true, port: 8853}\n' >>"$(readlink -f $config)"
+check "and DNS over TLS on another port" taken_over weirctl config reload
+same "both" "$(printf '1 doh.test. alpn=dot port=8853 %s\n2 %s' "$hints" "$h2")" "$(svcb | sort)"
+same "over TLS" "$(svcb | sort)" "$(svcb +tls $secure -p 8853 | sort)"
+check "weirctl why" grep -q 'special-use name _dns.resolver.arpa (RFC 9462)' <(weirctl why _dns.resolver.arpa)
+
 load() { client timeout 120 $python "$smoke_dir/rig/doh_load.py" "$@"; }
 check "a hundred at once, out of order" load many
 check "requests in a row by HTTP/1.1" load http1

@@ -289,6 +289,27 @@ static void test_special(void **)
 	expect("x.home.arpa", DNS_TYPE_A, "NXDOMAIN");
 }
 
+// RFC 9462: the records, and nothing else below resolver.arpa.
+static void test_designated(void **)
+{
+	static char host[] = "dns.example";
+	config.tls.name = host;
+	config.dot.enabled = true;
+	build();
+	expect("_dns.resolver.arpa", DNS_TYPE_SVCB, "1");
+	expect("_dns.resolver.arpa", DNS_TYPE_A, "0");
+	expect("x._dns.resolver.arpa", DNS_TYPE_SVCB, "NODATA");
+	expect("resolver.arpa", DNS_TYPE_SVCB, "NODATA");
+	record(own, &group.record_count, "_dns.resolver.arpa", "A", "192.0.2.3");
+	build();
+	expect_group("_dns.resolver.arpa", DNS_TYPE_A, "1"); // instead of the records
+	expect_group("_dns.resolver.arpa", DNS_TYPE_SVCB, "0");
+	expect("_dns.resolver.arpa", DNS_TYPE_SVCB, "1");
+	config.local.special_names = false;
+	build();
+	expect("_dns.resolver.arpa", DNS_TYPE_SVCB, "");
+}
+
 static void test_special_switches(void **)
 {
 	config.local.test_names = true;
@@ -393,6 +414,7 @@ int main(void)
 		T(test_aliases),
 		T(test_zones),
 		T(test_special),
+		T(test_designated),
 		T(test_special_switches),
 		T(test_hosts),
 		T(test_groups),

@@ -35,6 +35,19 @@ static void test_certificates(void **)
 	config_free(c);
 }
 
+static void test_name(void **)
+{
+	struct config *c = config_text_load(MINIMAL);
+	assert_string_equal(c->tls.name, "");
+	config_free(c);
+	c = config_text_load(MINIMAL "tls: {name: DNS.Example.}\n");
+	assert_string_equal(c->tls.name, "dns.example");
+	config_free(c);
+	config_text_refused(MINIMAL "tls: {name: a..example}\n", "tls.name: is not the name");
+	config_text_refused(MINIMAL "tls: {name: a b}\n", "tls.name: is not the name");
+	config_text_refused(MINIMAL "tls: {name: .}\n", "tls.name: is not the name");
+}
+
 static void test_refused(void **)
 {
 	config_text_refused(MINIMAL "dot: {enabled: true}\n", "dot.enabled: needs a certificate");
@@ -98,6 +111,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_name),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_own_port_is_no_upstream),
 		cmocka_unit_test(test_tickets_file),
