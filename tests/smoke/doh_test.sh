@@ -15,6 +15,7 @@ tls:
 doh:
   enabled: true
 END
+sed -i 's/^tcp:/&\n  idle_timeout: 600/' "$(readlink -f $config)" # on a busy machine a client may be slow to read
 check "turned on by a reload" weirctl config reload
 check "it listens" eventually eval 'weirctl tcp | grep -q "listens on $service:443 (doh)"'
 
