@@ -75,6 +75,10 @@ static void members_out(struct json_out *o, struct json_node *n, const struct co
 	list = json_out_array(o, n, "vlans");
 	for (unsigned i = 0; i < g->vlan_count && i < ITEMS_MAX; i++)
 		json_out_count(o, list, NULL, g->vlans[i]);
+	json_out_count(o, n, "client_name_count", g->client_name_count);
+	list = json_out_array(o, n, "client_names");
+	for (unsigned i = 0; i < g->client_name_count && i < ITEMS_MAX; i++)
+		json_out_text(o, list, NULL, g->client_names[i]);
 }
 
 static void services_out(struct json_out *o, struct json_node *n, const struct service_set *s)

@@ -91,6 +91,7 @@ struct doh_question {
 	const uint8_t *msg;
 	size_t len; // 12 to DOH_MESSAGE_MAX
 	uint16_t id;
+	const char *name; // what stands behind the path, good as long as `msg`; "": nothing
 };
 bool doh_conn_next(struct doh_conn *c, struct doh_question *out, uint64_t now_ms);
 bool doh_conn_is_ready(const struct doh_conn *c); // would doh_conn_next give one?

@@ -152,7 +152,8 @@ bool doh_conn_next(struct doh_conn *c, struct doh_question *out, uint64_t now_ms
 	c->slot[i] = (struct doh_slot){.stream = s, .order = ++c->order, .id = get_u16(msg)};
 	c->asked++;
 	put_u16(msg, s->slot);
-	*out = (struct doh_question){.msg = msg, .len = s->request.message.len, .id = s->slot};
+	*out = (struct doh_question){
+		.msg = msg, .len = s->request.message.len, .id = s->slot, .name = s->request.name};
 	return true;
 }
 

@@ -8,6 +8,7 @@
 
 enum {
 	DOH_PATH_MAX = 128,
+	DOH_NAME_MAX = 63, // of a client, behind the path
 	DOH_STREAMS_MAX = 100,
 	DOH_HEADERS_MAX = 8192, // as RFC 9113 6.5.2 counts: 32 bytes for each field besides
 	DOH_MESSAGE_MAX = 65535,

@@ -117,6 +117,30 @@ static enum doh_status get_settle(
 	return DOH_200;
 }
 
+// Is it the path, or the path and a name?
+static bool path_take(struct doh_request *r, const uint8_t *p, size_t n, const char *path)
+{
+	const size_t len = strlen(path);
+
+	if (n < len || memcmp(p, path, len) != 0)
+		return false;
+	p += len;
+	n -= len;
+	if (n == 0)
+		return true;
+	if (path[len - 1] != '/') {
+		if (*p != '/')
+			return false;
+		p++;
+		n--;
+	}
+	if (n == 0 || n > DOH_NAME_MAX)
+		return false;
+	memcpy(r->name, p, n);
+	return strspn(r->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+	       == n;
+}
+
 static enum doh_status settle(struct doh_request *r, struct doh_memory *m, const char *path)
 {
 	const uint8_t *p = r->path.p;
@@ -128,7 +152,7 @@ static enum doh_status settle(struct doh_request *r, struct doh_memory *m, const
 	const uint8_t *end = p + r->path.len;
 	const uint8_t *query = memchr(p, '?', r->path.len);
 	const size_t path_len = (size_t)((query ? query : end) - p);
-	if (path_len != strlen(path) || memcmp(p, path, path_len) != 0)
+	if (!path_take(r, p, path_len, path))
 		return DOH_404;
 	if (r->method == DOH_METHOD_get)
 		return get_settle(r, m, query ? query + 1 : end, end);

@@ -8,6 +8,8 @@
 // 4648 5): exactly one such parameter, no other character, no bits left over. POST has it as the
 // body, of type application/dns-message. Accept means nothing: there is one format to answer in
 // (RFC 9110 12.5.1 lets a server do so). A path is compared byte for byte, without undoing escapes.
+// Behind it may stand one more part, the name of a client (`/dns-query/kid`), of 1 to DOH_NAME_MAX
+// letters, digits, `-` and `_`: whether it is known is for others to say.
 
 #include "doh_memory.h"
 
@@ -19,9 +21,10 @@ struct doh_request {
 	bool no_memory;    // the connection has to end
 	bool headers_over; // the status is settled but for the body's size
 	enum doh_status status;
-	uint64_t length;       // content-length
-	size_t header_bytes;   // of all fields
-	struct doh_bytes path; // ":path", as it came; gone with the headers' end
+	uint64_t length;             // content-length
+	size_t header_bytes;         // of all fields
+	struct doh_bytes path;       // ":path", as it came; gone with the headers' end
+	char name[DOH_NAME_MAX + 1]; // of the client, behind the path; "": none
 	struct doh_bytes message;
 	uint64_t discarded; // bytes of a body that is not needed
 };

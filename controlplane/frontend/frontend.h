@@ -68,6 +68,7 @@ struct frontend_session {
 	// Lets the transport add to a reply, before the query log sees it. May be NULL.
 	void (*complete)(struct frontend_session *s, struct frontend_reply *reply);
 	enum frontend_transport transport;
+	uint8_t group; // of the next message, by the name that its client uses; 0: by its address
 	union client_address service; // the service address that it uses; all 0: unknown
 	unsigned pending;             // questions that will be answered later
 	uint32_t first;               // the engine's

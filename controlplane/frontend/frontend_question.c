@@ -269,7 +269,7 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	if (frontend_policy_is_closed(&f->policy))
 		return settle_closed(f, s, client, msg, size, q, now_ms, len);
 	unsigned leaf = frontend_policy_leaf(&f->policy, client, now_ms);
-	q->group = (uint8_t)policy_group_of(leaf);
+	q->group = s->group ? s->group : (uint8_t)policy_group_of(leaf);
 	enum verdict v = settle_access(f, s, client, leaf, msg, size, q, len);
 	if (v != VERDICT_miss)
 		return v;

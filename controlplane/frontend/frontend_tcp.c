@@ -156,6 +156,7 @@ int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 	}
 	t->set = set->tcp;
 	memcpy(t->serves, set->serves, sizeof(t->serves));
+	t->names = set->names;
 	t->files = files;
 	t->turn_left = TCP_MESSAGES_A_TURN;
 	t->accepts_left = TCP_ACCEPTS_A_TURN;
@@ -205,6 +206,7 @@ void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_se
 
 	t->set = set->tcp;
 	memcpy(t->serves, set->serves, sizeof(t->serves));
+	t->names = set->names;
 	t->serves[FRONTEND_TCP_CLEAR].port = clear;
 	doh_configure(t->doh, &set->doh);
 	tcp_listen(t);

@@ -49,6 +49,7 @@
 #include "base/table_registry.h"
 #include "doh/doh.h"
 #include "frontend.h"
+#include "frontend_names.h"
 #include "frontend_socket.h"
 #include "tls/tls_server.h"
 
@@ -125,6 +126,7 @@ struct frontend_tcp_settings {
 		uint16_t port;
 	} serves[FRONTEND_TCP_KINDS];
 	struct doh_settings doh;
+	struct frontend_names names;
 };
 void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settings *out);
 

@@ -99,6 +99,18 @@ bool conn_question_take(struct frontend_conn *c)
 	       && share_take(&c->tcp->pending, t->set.queries, 1);
 }
 
+void conn_question_give(struct frontend_conn *c)
+{
+	share_give(&c->tcp->pending, c->tcp->set.queries, 1);
+}
+
+unsigned conn_group(const struct frontend_conn *c)
+{
+	return c->tls && c->tcp->names.count
+		       ? frontend_names_find_server(&c->tcp->names, tls_conn_server_name(c->tls))
+		       : 0;
+}
+
 enum frontend_outcome conn_ask(struct frontend_conn *c, struct frontend_session *s,
 	const uint8_t *msg, size_t len, struct frontend_reply *out)
 {
@@ -112,7 +124,7 @@ enum frontend_outcome conn_ask(struct frontend_conn *c, struct frontend_session 
 	const enum frontend_outcome outcome =
 		t->engine.ask(t->engine.frontend, s, &c->peer, msg, len, out);
 	if (outcome != FRONTEND_LATER) {
-		share_give(&t->pending, t->set.queries, 1);
+		conn_question_give(c);
 		return outcome;
 	}
 	c->pending++;

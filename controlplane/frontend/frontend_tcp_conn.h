@@ -109,9 +109,12 @@ void conn_session_begin(struct frontend_conn *c); // of a new one, which has its
 // frontend_tcp_ask.c
 // A place for one more question, among all that bound them; false: none now.
 bool conn_question_take(struct frontend_conn *c);
+void conn_question_give(struct frontend_conn *c); // a place that is not needed
 // Asks a message that has a place; unless it is to be answered later, the place is given back.
 enum frontend_outcome conn_ask(struct frontend_conn *c, struct frontend_session *s,
 	const uint8_t *msg, size_t len, struct frontend_reply *out);
+// The group of the name by which the client calls this server; 0: none.
+unsigned conn_group(const struct frontend_conn *c);
 // After a later answer, whose place is given back, was sent with this result.
 void conn_answered(struct frontend_conn *c, enum frontend_tcp_end end);
 // Reads the received bytes; call it when `c` has its turn.

@@ -126,6 +126,12 @@ static enum frontend_tcp_end reply_put(
 	return end == FRONTEND_TCP_OPEN ? gather(c, now_ms) : end;
 }
 
+// By the name behind the path, else by that of the server.
+static unsigned group_of(const struct frontend_conn *c, const char *name)
+{
+	return name[0] ? frontend_names_find(&c->tcp->names, name, strlen(name)) : conn_group(c);
+}
+
 static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_ms)
 {
 	const struct frontend_doh *h = c->of_kind;
@@ -134,6 +140,12 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 
 	if (!doh_conn_next(h->conn, &q, now_ms))
 		return FRONTEND_TCP_OPEN;
+	c->session.group = (uint8_t)group_of(c, q.name);
+	if (q.name[0] && !c->session.group) {
+		conn_question_give(c);
+		doh_conn_refuse(h->conn, q.id, DOH_404, now_ms);
+		return gather(c, now_ms);
+	}
 	c->pads = c->pads || (tcp_options_of(q.msg, q.len) & TCP_OPTION_PADDING);
 	const enum frontend_outcome outcome = conn_ask(c, &c->session, q.msg, q.len, &reply);
 	if (c->last)

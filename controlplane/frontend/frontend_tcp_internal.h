@@ -45,6 +45,7 @@ struct frontend_tcp {
 	struct config_tcp set;
 	struct frontend_tcp_port serves[FRONTEND_TCP_KINDS];
 	struct doh *doh; // of all connections over HTTPS
+	struct frontend_names names;
 	unsigned files;
 	struct age_list ages;
 	struct growth growth; // of partial messages; its bytes are among `buffered`

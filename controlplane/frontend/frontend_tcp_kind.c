@@ -38,6 +38,7 @@ void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settin
 	out->serves[FRONTEND_TCP_CLEAR] = (struct frontend_tcp_port){c->tcp.enabled, FRONTEND_PORT};
 	out->serves[FRONTEND_TCP_DOT] = (struct frontend_tcp_port){c->dot.enabled, c->dot.port};
 	out->serves[FRONTEND_TCP_DOH] = (struct frontend_tcp_port){c->doh.enabled, c->doh.port};
+	frontend_names_of(c, &out->names);
 	out->doh = (struct doh_settings){.streams = c->tcp.pipelined,
 		.request_ms = c->tcp.query_timeout_s * 1000,
 		.drain_ms = CONN_DRAIN_MS};

@@ -164,10 +164,9 @@ int tls_conn_handshake(struct tls_conn *c)
 	int rc = SSL_do_handshake(c->ssl);
 	if (rc == 1 && c->peer)
 		return certificate_check(c);
-	if (rc == 1) {
-		c->is_done = true;
+	c->is_done = rc == 1;
+	if (c->is_done)
 		return 1;
-	}
 	int result = result_of(c, rc);
 	if (c->server)
 		return tls_server_failed(c, result);
@@ -243,6 +242,11 @@ bool tls_conn_agreed(const struct tls_conn *c, const char *protocol)
 
 	SSL_get0_alpn_selected(c->ssl, &agreed, &len);
 	return len == strlen(protocol) && memcmp(agreed, protocol, len) == 0;
+}
+
+const char *tls_conn_server_name(const struct tls_conn *c)
+{
+	return SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
 }
 
 size_t tls_conn_memory(void)

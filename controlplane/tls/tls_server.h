@@ -91,6 +91,9 @@ ATTR_MUST_CHECK int tls_conn_accept(
 	struct tls_conn **out, struct tls_server *s, int fd, const char *alpn);
 // After -EPROTO of its handshake.
 enum tls_refusal tls_conn_refusal(const struct tls_conn *c, char why[TLS_WHY_MAX]);
+// After the handshake: the name that the client wants a certificate for (SNI), of any bytes but 0.
+// NULL: it names no server. Good until the next call for this connection.
+const char *tls_conn_server_name(const struct tls_conn *c);
 // After the handshake: did both sides agree on this protocol, "h2" say?
 bool tls_conn_agreed(const struct tls_conn *c, const char *protocol);
 size_t tls_conn_memory(void); // of one, but for what OpenSSL takes for it

@@ -166,7 +166,9 @@ int config_groups_apply(
 		rc = config_worse(rc, group_apply(doc, &raw->groups[i], i, out));
 	if (rc == 0)
 		rc = config_members_apply(doc, raw, out);
-	return rc == 0 ? config_group_vlans_apply(doc, raw, out) : rc;
+	if (rc == 0)
+		rc = config_group_vlans_apply(doc, raw, out);
+	return rc == 0 ? config_group_names_apply(doc, raw, out) : rc;
 }
 
 void config_groups_free(struct config *c)
@@ -183,6 +185,9 @@ void config_groups_free(struct config *c)
 		FREE_AND_NULL(g->clients);
 		FREE_AND_NULL(g->macs);
 		FREE_AND_NULL(g->vlans);
+		for (unsigned k = 0; k < g->client_name_count; k++)
+			FREE_AND_NULL(g->client_names[k]);
+		FREE_AND_NULL(g->client_names);
 		FREE_AND_NULL(g->name);
 	}
 	FREE_AND_NULL(c->groups);

@@ -39,7 +39,8 @@
 	X(tls, name, name, TEXT, none, "", 0, 253, LIVE,                                       \
 		"Host name by which clients know this box, which a certificate has. With it "  \
 		"weir tells clients in `_dns.resolver.arpa` where it serves DNS over TLS and " \
-		"HTTPS (RFC 9462).")                                                           \
+		"HTTPS (RFC 9462), and a label below it may put a client into a group "        \
+		"(`groups.client_names`).")                                                    \
 	X(tls, tickets_file, tickets_file, TEXT, none, "", 0, 200, LIVE,                       \
 		"Absolute path of a file with 1 to 4 secrets of session tickets, one a line, " \
 		"each "                                                                        \
@@ -62,8 +63,8 @@
 	X(doh, port, port, NUMBER, none, "443", 1, 65535, LIVE,                                   \
 		"TCP port. Not 53, nor that of `dot`.")                                           \
 	X(doh, path, path, TEXT, none, "/dns-query", 1, 120, LIVE,                                \
-		"Path of the requests, which the URI template of clients has. Another one gets "  \
-		"status 404.")
+		"Path of the requests, which the URI template of clients has. One more part "     \
+		"of it may be a name of `groups.client_names`. Another path gets status 404.")
 
 #define CONFIG_CHOICES_TLS(X)    \
 	X(tls_version, "1.2", 0) \

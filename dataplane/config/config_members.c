@@ -165,9 +165,9 @@ static int members_fill(const struct config_doc *doc, const struct config_raw *r
 		char list[CONFIG_PATH_MAX];
 		int rc = 0;
 		config_item_key(list, "groups", i, "clients");
-		if (g->clients_count + g->vlans_count == 0)
-			return config_refuse(
-				doc, list, "at least one address, MAC, client or VLAN is needed");
+		if (g->clients_count + g->vlans_count + g->client_names_count == 0)
+			return config_refuse(doc, list,
+				"at least one address, MAC, client, VLAN or client name is needed");
 		for (unsigned k = 0; rc == 0 && k < g->clients_count; k++)
 			rc = entry_add(doc, m, list, g->clients[k], i, k);
 		if (rc < 0)

@@ -299,6 +299,7 @@ static const cyaml_schema_field_t raw_group_fields[] = {
 	RAW_TEXT(config_raw_group, filter_aaaa),
 	RAW_SEQUENCE(config_raw_group, clients, &raw_text, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
 	RAW_SEQUENCE(config_raw_group, vlans, &raw_text, CONFIG_VLAN_MAX),
+	RAW_SEQUENCE(config_raw_group, client_names, &raw_text, CONFIG_CLIENT_NAMES_MAX),
 	RAW_SEQUENCE(config_raw_group, allow, &raw_text, CONFIG_GROUP_ENTRIES_MAX),
 	RAW_SEQUENCE(config_raw_group, deny, &raw_text, CONFIG_GROUP_ENTRIES_MAX),
 	RAW_MAPPING(config_raw_group, block, block, raw_block_fields),

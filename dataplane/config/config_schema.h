@@ -227,6 +227,8 @@ struct config_raw_group {
 	struct config_raw_filter filter;
 	char **clients, **vlans;
 	unsigned clients_count, vlans_count;
+	char **client_names;
+	unsigned client_names_count;
 	char **lists;
 	unsigned lists_count;
 	struct config_raw_server *upstreams;

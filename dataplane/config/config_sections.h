@@ -47,6 +47,9 @@ ATTR_MUST_CHECK int config_port_vlans_apply(const struct config_doc *doc,
 // Of all groups.
 ATTR_MUST_CHECK int config_group_vlans_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+// The names of clients of groups.
+ATTR_MUST_CHECK int config_group_names_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 
 // The section `access`: clients that may ask, and clients without limits.
 

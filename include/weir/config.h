@@ -337,6 +337,8 @@ struct config_ipv6 {
 	struct ip_address dns64; // prefix for DNS64 (RFC 6147); version 0: none
 };
 
+enum { CONFIG_CLIENT_NAME_MAX = 63, CONFIG_CLIENT_NAMES_MAX = 256 }; // bytes; of all groups
+
 // Clients that are treated in their own way. Its number is its place in the list, from 1 on.
 struct config_group {
 	char *name; // unique
@@ -346,6 +348,8 @@ struct config_group {
 	struct config_mac *macs; // unicast, none in two groups; a MAC beats a prefix
 	unsigned vlan_count;
 	uint16_t *vlans; // 1 to CONFIG_VLAN_MAX, none in two groups; a prefix beats a VLAN
+	unsigned client_name_count;
+	char **client_names; // labels in lower case, none in two groups; one beats all the above
 	struct config_block block;
 	struct config_entries allow, deny; // beside those of everyone
 	// The group's own settings; config_group_services and others return the rest.

@@ -25,6 +25,7 @@ struct config_tcp {
 };
 
 enum { CONFIG_CERTIFICATES_MAX = 16, CONFIG_CERTIFICATE_PATH_MAX = 200 };
+enum { CONFIG_TLS_SERVER_NAME_MAX = 253 };
 enum { CONFIG_TICKET_SECRETS_MAX = 4, CONFIG_TICKET_SECRET_LEN = 32, CONFIG_DOH_PATH_MAX = 120 };
 
 // TLS for clients (controlplane/tls/tls_server.h).

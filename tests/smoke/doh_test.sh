@@ -6,7 +6,7 @@
 
 lab_up
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=doh.test \
-	-addext subjectAltName=DNS:doh.test,IP:$service -keyout $tmp/key.pem -out $tmp/cert.pem 2>/dev/null
+	-addext "subjectAltName=DNS:doh.test,DNS:*.doh.test,IP:$service" -keyout $tmp/key.pem -out $tmp/cert.pem 2>/dev/null
 chmod 644 $tmp/key.pem
 cat >>"$(readlink -f $config)" <<END
 tls:
@@ -75,6 +75,20 @@ check "and DNS over TLS on another port" taken_over weirctl config reload
 same "both" "$(printf '1 doh.test. alpn=dot port=8853 %s\n2 %s' "$hints" "$h2")" "$(svcb | sort)"
 same "over TLS" "$(svcb | sort)" "$(svcb +tls $secure -p 8853 | sort)"
 check "weirctl why" grep -q 'special-use name _dns.resolver.arpa (RFC 9462)' <(weirctl why _dns.resolver.arpa)
+
+# Groups by name: a label of the server, the end of the path.
+printf 'groups: [{name: kids, client_names: [kid], deny: [%s]}]\n' $name >>"$(readlink -f $config)"
+check "a group by name" taken_over weirctl config reload
+named() { client kdig +timeout=10 +retry=0 +tls-ca=$tmp/cert.pem "$@" @$service $name A | rcode_of; }
+same "everyone over TLS" NOERROR "$(named -p 8853 +tls +tls-hostname=doh.test)"
+same "the group over TLS" NXDOMAIN "$(named -p 8853 +tls +tls-hostname=kid.doh.test)"
+same "a name that no group has" NOERROR "$(named -p 8853 +tls +tls-hostname=nobody.doh.test)"
+same "the group over HTTPS" NXDOMAIN "$(named +https=/dns-query/kid +tls-hostname=doh.test)"
+same "by its server name" NXDOMAIN "$(named +https=/dns-query +tls-hostname=kid.doh.test)"
+same "everyone over HTTPS" NOERROR "$(named +https=/dns-query +tls-hostname=doh.test)"
+same "a path that no group has" 404 "$(status "${get/dns-query/dns-query/nobody}")"
+same "over UDP nothing changes" 198.18.200.1 "$(short $name A)"
+same "weirctl groups" kid "$(weirctl --json groups | jq -r '.groups[] | select(.name == "kids").client_names[0]')"
 
 load() { client timeout 120 $python "$smoke_dir/rig/doh_load.py" "$@"; }
 check "a hundred at once, out of order" load many

@@ -255,10 +255,14 @@ LISTS = {
          "Unique name of the group, not `everyone`. At most {CONFIG_GROUPS_MAX} groups."),
         ("clients", "IP address, with or without `/prefix`, MAC, or name of one of `clients`", "`[]`", "CONFIG_PREFIXES_MAX", "live",
          "Clients of the group. A MAC decides before any prefix. Prefixes may lie within each other, in one group or in several; weir refuses equal ones and IPv4 written as IPv6 (`::ffff:192.0.2.1`). The bound is for all "
-         "groups together; an equal bound holds for MACs. A group needs one of these or one of `vlans`."),
+         "groups together; an equal bound holds for MACs. A group needs one of these, of `vlans` or of `client_names`."),
         ("vlans", "VLAN number, 1 to {CONFIG_VLAN_MAX}", "`[]`", "CONFIG_VLAN_MAX", "live",
          "VLANs of the group's clients. A MAC or a prefix of `clients` decides first. No VLAN in two groups. weir does not see the tag of TCP: "
          "see [groups.md](../how-to/groups.md#who-is-in-a-group)."),
+        ("client_names", "label: 1 to {CONFIG_CLIENT_NAME_MAX} letters, digits, `-`, `_`", "`[]`", "CONFIG_CLIENT_NAMES_MAX", "live",
+         "Names by which clients of the group call this box: `kid.dns.example` over TLS where `tls.name` is `dns.example`, and "
+         "`/dns-query/kid` over HTTPS. Such a name decides before `clients` and `vlans`. No name in two groups; the bound is for all "
+         "groups together. See [groups.md](../how-to/groups.md#by-name)."),
         ("lists", "names of `blocking.lists`", "all", "CONFIG_LISTS_MAX", "live",
          "Lists that apply to the group. `blocking.allow` and `blocking.deny` always apply."),
         ("blocking", "`true`, `false`", "`true`", None, "live", "`false`: weir blocks nothing for this group."),

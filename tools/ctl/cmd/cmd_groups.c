@@ -62,11 +62,11 @@ static void groups_print(const struct json_node *groups)
 {
 	static const struct cell_column columns[] = {{"group", "name", cell_text},
 		{">prefixes", "prefixes", cell_count}, {">MACs", "macs", cell_count},
-		{">VLANs", "vlan_count", cell_count}, {"lists", "lists", cell_group_lists},
-		{">allow", "allow", cell_count}, {">deny", "deny", cell_count},
-		{"services", "services", cell_items}, {"safe search", "safe_search", safe_cell},
-		{"blocked gets", "block", block_cell}, {"now", "schedules", now_cell},
-		{"next change", "next_change_unix_s", moment_cell}};
+		{">VLANs", "vlan_count", cell_count}, {">names", "client_name_count", cell_count},
+		{"lists", "lists", cell_group_lists}, {">allow", "allow", cell_count},
+		{">deny", "deny", cell_count}, {"services", "services", cell_items},
+		{"safe search", "safe_search", safe_cell}, {"blocked gets", "block", block_cell},
+		{"now", "schedules", now_cell}, {"next change", "next_change_unix_s", moment_cell}};
 	cell_rows_print(groups, columns, ARRAY_LEN(columns));
 }
 

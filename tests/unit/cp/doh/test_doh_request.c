@@ -94,6 +94,54 @@ static void test_each_request_has_its_status(void **)
 	}
 }
 
+static enum doh_status named(const char *path, const char *target, char name[DOH_NAME_MAX + 1])
+{
+	struct growth all = {0};
+	struct doh_memory m = {.all = &all};
+	struct doh_request r = {0};
+
+	doh_request_method(&r, bytes("GET"), 3);
+	doh_request_path(&r, &m, bytes(target), strlen(target));
+	enum doh_status status = doh_request_headers_end(&r, &m, path);
+	doh_request_drop(&r, &m);
+	memcpy(name, r.name, sizeof(r.name));
+	return status;
+}
+
+static void test_names_behind_the_path(void **)
+{
+	static const struct {
+		const char *path, *target, *name; // NULL: 404
+	} rows[] = {
+		{"/dns-query", "/dns-query?dns=" B64, ""},
+		{"/dns-query", "/dns-query/kid?dns=" B64, "kid"},
+		{"/dns-query", "/dns-query/Kid_2-x?dns=" B64, "Kid_2-x"},
+		{"/dns-query", "/dns-query/?dns=" B64, NULL},
+		{"/dns-query", "/dns-query/kid/?dns=" B64, NULL},
+		{"/dns-query", "/dns-query/a.b?dns=" B64, NULL},
+		{"/dns-query", "/dns-query/k%69d?dns=" B64, NULL},
+		{"/dns-query", "/dns-querykid?dns=" B64, NULL},
+		{"/dns-query", "/dns-query//kid?dns=" B64, NULL},
+		{"/", "/?dns=" B64, ""},
+		{"/", "/kid?dns=" B64, "kid"},
+		{"/", "//kid?dns=" B64, NULL},
+	};
+	char name[DOH_NAME_MAX + 1], target[256];
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		print_message("%s %s\n", rows[i].path, rows[i].target);
+		assert_int_equal(named(rows[i].path, rows[i].target, name),
+			rows[i].name ? DOH_200 : DOH_404);
+		if (rows[i].name)
+			assert_string_equal(name, rows[i].name);
+	}
+	(void)snprintf(target, sizeof(target), "/a/%0*d?dns=" B64, DOH_NAME_MAX, 0);
+	assert_int_equal(named("/a", target, name), DOH_200);
+	assert_int_equal(strlen(name), DOH_NAME_MAX);
+	(void)snprintf(target, sizeof(target), "/a/%0*d?dns=" B64, DOH_NAME_MAX + 1, 0);
+	assert_int_equal(named("/a", target, name), DOH_404);
+}
+
 static void test_header_fields_are_bounded(void **)
 {
 	struct growth all = {0};
@@ -213,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_request_has_its_status),
+		cmocka_unit_test(test_names_behind_the_path),
 		cmocka_unit_test(test_header_fields_are_bounded),
 		cmocka_unit_test(test_base64url_is_strict),
 		cmocka_unit_test(test_a_reply_is_kept_as_long_as_its_records),

@@ -18,6 +18,8 @@ enum { PORT = 53053, PORT_DOT, PORT_DOH, LATER_MAX = 4096, ORDER_AT = DNS_HEADER
 
 struct config_tcp tcp_config;
 bool tcp_rig_dot, tcp_rig_doh;
+struct frontend_names tcp_rig_names;
+_Atomic unsigned tcp_rig_group;
 static struct frontend_tcp_shared *shared;
 static struct loop *loop;
 static struct frontend_tcp *server;
@@ -56,6 +58,7 @@ static enum frontend_outcome engine_ask(struct frontend *, struct frontend_sessi
 	struct frontend_reply *out)
 {
 	assert_int_equal(client->any.sa_family, AF_INET);
+	tcp_rig_group = s->group;
 	asked++;
 	row = s == row_of ? row + 1 : 1;
 	row_of = s;
@@ -149,7 +152,8 @@ static struct frontend_tcp_settings settings(void)
 		.serves = {{tcp_config.enabled, PORT}, {tcp_rig_dot, PORT_DOT},
 			{tcp_rig_doh, PORT_DOH}},
 		.doh = {"/dns-query", tcp_config.pipelined, 1000 * tcp_config.query_timeout_s,
-			TCP_WAIT_MS}};
+			TCP_WAIT_MS},
+		.names = tcp_rig_names};
 }
 
 void tcp_rig_certify(struct tls_server *certificates)
@@ -269,16 +273,14 @@ void tcp_rig_until_asked(unsigned count)
 
 int tcp_rig_each_start(void **)
 {
-	tcp_config = (struct config_tcp){
-		.enabled = true,
+	tcp_config = (struct config_tcp){.enabled = true,
 		.connections = 64,
 		.per_client = 64,
 		.pipelined = 100,
 		.queries = 1000,
 		.idle_timeout_s = 600,
 		.query_timeout_s = 60,
-		.buffer_kb = 4096,
-	};
+		.buffer_kb = 4096};
 	tcp_rig_dot = tcp_rig_doh = false;
 	return 0;
 }

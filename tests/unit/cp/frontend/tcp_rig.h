@@ -24,6 +24,7 @@ enum {
 
 extern struct config_tcp tcp_config;  // in force at tcp_rig_start
 extern bool tcp_rig_dot, tcp_rig_doh; // in force then: what is served as well
+extern struct frontend_names tcp_rig_names;
 // The certificates, before tcp_rig_start or later; takes the reference. NULL: none. Once for each
 // start, at least.
 void tcp_rig_certify(struct tls_server *server);
@@ -33,9 +34,10 @@ void tcp_rig_stop(void);
 void tcp_rig_configure(void); // tcp_config
 
 void tcp_rig_status(struct frontend_tcp_status *out);
-unsigned tcp_rig_asked(void); // messages that the engine saw
-unsigned tcp_rig_row(void);   // most of them in a row from one connection
-void tcp_rig_hold(void);      // the loop waits
+unsigned tcp_rig_asked(void);          // messages that the engine saw
+unsigned tcp_rig_row(void);            // most of them in a row from one connection
+extern _Atomic unsigned tcp_rig_group; // of the last one's session
+void tcp_rig_hold(void);               // the loop waits
 void tcp_rig_go_on(void);
 // Those that wait, answered; the last that came first.
 void tcp_rig_release(void);

@@ -215,11 +215,15 @@ struct tls_side *tls_side_client(int fd, int minor, const char *alpn)
 	struct tls_side *s = tls_side_new(x, fd);
 	SSL_CTX_free(x);
 	SSL_set_connect_state(s->ssl);
+	const unsigned char *wire = (const unsigned char *)alpn;
 	if (alpn)
-		assert_int_equal(SSL_set_alpn_protos(s->ssl, (const unsigned char *)alpn,
-					 (unsigned)strlen(alpn)),
-			0);
+		assert_int_equal(SSL_set_alpn_protos(s->ssl, wire, (unsigned)strlen(alpn)), 0);
 	return s;
+}
+
+void tls_side_wants(struct tls_side *s, const char *name)
+{
+	assert_true(SSL_set_tlsext_host_name(s->ssl, name));
 }
 
 struct tls_side *tls_side_new(struct ssl_ctx_st *x, int fd)

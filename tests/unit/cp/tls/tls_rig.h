@@ -49,6 +49,7 @@ struct tls_side;
 // The side of a client that trusts everyone and speaks TLS up to this minor version (1 to 3).
 // `alpn`: in wire form, or NULL.
 struct tls_side *tls_side_client(int fd, int minor, const char *alpn);
+void tls_side_wants(struct tls_side *s, const char *name);   // SNI, before the handshake
 struct tls_side *tls_side_new(struct ssl_ctx_st *x, int fd); // the socket stays the caller's
 void tls_side_free(struct tls_side *s);
 bool tls_side_turn(struct tls_side *s); // of the handshake; true: it is done

@@ -188,7 +188,7 @@
 {MINIMAL "groups: {}\n", "8:1: groups: expected a list"},
 {MINIMAL "groups: [{name: a, clients: [192.0.2.0/24], mac: x}]\n", "8:45: groups \"a\": mac: unknown key"},
 {MINIMAL "groups: [{clients: [192.0.2.0/24]}]\n", "8:10: groups[0].name: has no value"},
-{MINIMAL "groups: [{name: a}]\n", "8:10: groups \"a\": clients: at least one address, MAC, client or VLAN is needed"},
+{MINIMAL "groups: [{name: a}]\n", "8:10: groups \"a\": clients: at least one address, MAC, client, VLAN or client name is needed"},
 {MINIMAL "groups: [{name: a, clients: [lan]}]\n", "8:30: groups \"a\": clients[0]: is not an IP address"},
 {MINIMAL "groups: [{name: a, clients: [192.0.2.1/24]}]\n", "8:30: groups \"a\": clients[0]: has bits set behind its prefix of 24"},
 {MINIMAL "groups: [{name: a, clients: ['fd53::1/64']}]\n", "8:30: groups \"a\": clients[0]: has bits set behind its prefix of 64"},

@@ -79,6 +79,25 @@ static void test_vlans(void **)
 	config_free(c);
 }
 
+static void test_client_names(void **)
+{
+	struct config *c = config_text_load(
+		MINIMAL "groups:\n- {name: kids, client_names: [Kid, tab_let-2]}\n"
+			"- {name: guests, clients: [192.0.2.1], client_names: [guest]}\n");
+	assert_int_equal(c->groups[0].client_name_count, 2);
+	assert_string_equal(c->groups[0].client_names[0], "kid");
+	assert_string_equal(c->groups[0].client_names[1], "tab_let-2");
+	assert_int_equal(c->groups[1].client_name_count, 1);
+	config_free(c);
+	char text[8192], *p = text + sprintf(text, MINIMAL "groups:\n");
+	for (unsigned i = 0; i <= CONFIG_CLIENT_NAMES_MAX; i++)
+		p += i % 129 ? sprintf(p, ", n%u", i)
+			     : sprintf(p, "%s- {name: g%u, client_names: [n%u", i ? "]}\n" : "", i,
+				     i);
+	sprintf(p, "]}\n");
+	config_text_refused(text, "257 client_names in all groups, at most 256 are possible");
+}
+
 static void test_entries(void **)
 {
 	struct config *c = config_text_load(MINIMAL
@@ -234,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_clients),
 		cmocka_unit_test(test_vlans),
+		cmocka_unit_test(test_client_names),
 		cmocka_unit_test(test_entries),
 		cmocka_unit_test(test_block),
 		cmocka_unit_test(test_inherited),

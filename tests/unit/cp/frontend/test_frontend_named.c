@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The group of a client by the name that it uses: the server's name in its handshake, over TLS and
+// HTTPS, and the end of its path.
+
+#include "dot_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { KIDS = 1, GUESTS = 2, TEXT = 512 };
+
+static void names_set(void)
+{
+	static char server[] = "dns.example", kid[] = "kid", guest[] = "guest";
+	static char *kids_names[] = {kid}, *guests_names[] = {guest};
+	static struct config_group groups[] = {
+		{.client_names = kids_names, .client_name_count = 1},
+		{.client_names = guests_names, .client_name_count = 1},
+	};
+	const struct config c = {.tls = {.name = server}, .groups = groups, .group_count = 2};
+
+	frontend_names_of(&c, &tcp_rig_names);
+}
+
+static struct dot connect_as(enum frontend_tcp_kind kind, const char *server, int minor)
+{
+	const int fd = tcp_connect_kind(kind, 1);
+	const struct dot d = {
+		fd, tls_side_client(fd, minor, kind == FRONTEND_TCP_DOT ? "\3dot" : "\10http/1.1")};
+
+	if (server)
+		tls_side_wants(d.side, server);
+	assert_true(tls_side_turn(d.side));
+	return d;
+}
+
+static void test_server_names(void **)
+{
+	static const struct {
+		const char *server;
+		unsigned group;
+	} rows[] = {{"kid.dns.example", KIDS}, {"GUEST.dns.example", GUESTS}, {"dns.example", 0},
+		{"nobody.dns.example", 0}, {"kid.other.example", 0}, {NULL, 0}};
+
+	names_set();
+	dot_start();
+	for (unsigned i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+		struct dot d = connect_as(FRONTEND_TCP_DOT, rows[i / 2].server, 2 + (int)i % 2);
+		dot_ask(d, 1, TCP_ECHO);
+		dot_reply_is(d, 1, DOT_SHORTEST);
+		assert_int_equal(tcp_rig_group, rows[i / 2].group);
+		dot_close(d);
+	}
+}
+
+// A live connection has the groups of the configuration in force.
+static void test_another_configuration(void **)
+{
+	names_set();
+	dot_start();
+	struct dot d = connect_as(FRONTEND_TCP_DOT, "kid.dns.example", 3);
+	dot_ask(d, 1, TCP_ECHO);
+	dot_reply_is(d, 1, DOT_SHORTEST);
+	assert_int_equal(tcp_rig_group, KIDS);
+	tcp_rig_names.count = 0;
+	tcp_rig_configure();
+	dot_ask(d, 2, TCP_ECHO);
+	dot_reply_is(d, 2, DOT_SHORTEST);
+	assert_int_equal(tcp_rig_group, 0);
+	dot_close(d);
+}
+
+static unsigned post(struct dot d, const char *path)
+{
+	uint8_t text[TEXT], framed[2 + DOT_SHORTEST];
+	char head[TEXT] = "";
+	int n = sprintf((char *)text,
+		"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n"
+		"Content-Type: application/dns-message\r\n\r\n",
+		path, DOT_SHORTEST);
+	(void)tcp_message(framed, 1, TCP_ECHO, DOT_SHORTEST);
+	memcpy(text + n, framed + 2, DOT_SHORTEST);
+	tls_side_write(d.side, text, (size_t)n + DOT_SHORTEST);
+	for (size_t got = 0; !strstr(head, "\r\n\r\n"); got++) {
+		assert_true(got < sizeof(head) - 1);
+		assert_int_equal(tls_side_read(d.side, head + got, 1), 1);
+	}
+	size_t left = strtoul(strstr(head, "content-length: ") + 16, NULL, 10);
+	for (uint8_t byte; left > 0; left--)
+		assert_int_equal(tls_side_read(d.side, &byte, 1), 1);
+	return (unsigned)strtoul(head + strlen("HTTP/1.1 "), NULL, 10);
+}
+
+static void test_paths(void **)
+{
+	names_set();
+	tcp_rig_doh = true;
+	tcp_rig_certify(dot_certificate(TLS_RIG_GOOD));
+	tcp_rig_start();
+	struct dot d = connect_as(FRONTEND_TCP_DOH, "guest.dns.example", 3);
+	assert_int_equal(post(d, "/dns-query"), 200);
+	assert_int_equal(tcp_rig_group, GUESTS);
+	assert_int_equal(post(d, "/dns-query/kid"), 200);
+	assert_int_equal(tcp_rig_group, KIDS); // the path before the server
+	assert_int_equal(post(d, "/dns-query/Guest"), 200);
+	assert_int_equal(tcp_rig_group, GUESTS);
+	const unsigned asked = tcp_rig_asked();
+	for (unsigned i = 0; i < 2 * tcp_config.queries; i++) // it keeps no place
+		assert_int_equal(post(d, "/dns-query/nobody"), 404);
+	assert_int_equal(tcp_rig_asked(), asked);
+	assert_int_equal(post(d, "/dns-query"), 200);
+	tcp_rig_until(doh.counts.responses[DOH_404], 2 * tcp_config.queries);
+	tcp_rig_until(pending, 0);
+	dot_close(d);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_server_names), TEST(test_another_configuration), TEST(test_paths)};
+	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
+}
