@@ -51,8 +51,8 @@ bool dns_type_from_text(const char *text, uint16_t *out)
 
 const char *dns_rcode_text(uint16_t rcode)
 {
-	static const char *const names[] = {
-		"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN"};
+	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",
+		"REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE"};
 	return rcode < ARRAY_LEN(names) ? names[rcode] : "RCODE";
 }
 

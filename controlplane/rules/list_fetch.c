@@ -4,6 +4,7 @@
 #include "base/file_write.h"
 #include "base/net_public.h"
 #include "http/http_host.h"
+#include "list_axfr.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -246,6 +247,8 @@ static void conditions_fill(struct fetch *f)
 
 int list_fetch(const struct list_fetch_request *request, struct list_fetch_result *out)
 {
+	if (list_axfr_is(request->url))
+		return list_axfr(request, out);
 	struct fetch f = {.request = request,
 		.result = out,
 		.deadline_ms = clock_mono_ms() + request->timeout_ms};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One list by http or https, into a file.
+// One list by http or https, into a file; one of axfr:// by list_axfr.h, with the same bounds.
 //
 // Every hop is a transfer of its own: the scheme is checked (never from https to http), the host's
 // addresses come from bootstrap.h, and the socket is opened only to an address that is public

@@ -37,6 +37,16 @@ static int list_path_apply(
 	return 0;
 }
 
+// axfr://SERVER[:PORT]/ZONE, of a zone that is not the root.
+static bool is_zone(const struct url *u)
+{
+	struct dns_name zone;
+	return !u->userinfo_len && !u->has_query && u->path[u->path_len] == '\0' && u->path_len > 1
+	       && (!u->port_len || strtoul(u->port, NULL, 10) - 1 < UINT16_MAX)
+	       && !memchr(u->path + 1, '/', u->path_len - 1)
+	       && dns_name_from_text(u->path + 1, u->path_len - 1, &zone) == 0 && zone.labels;
+}
+
 // `path` or `url`; a file:// URL is a path.
 static int list_place_apply(const struct config_doc *doc, const struct config_raw_list *raw,
 	unsigned i, struct config_list *list)
@@ -56,8 +66,10 @@ static int list_place_apply(const struct config_doc *doc, const struct config_ra
 		return list_path_apply(doc, key, path, list);
 	}
 	struct url url;
-	if (url_parse(raw->url, &url) < 0)
-		return config_refuse(doc, key, "is not a URL with http, https or file");
+	if (url_parse_list(raw->url, &url) < 0)
+		return config_refuse(doc, key, "is not a URL with http, https, axfr or file");
+	if (url.axfr && !is_zone(&url))
+		return config_refuse(doc, key, "must be axfr://SERVER[:PORT]/ZONE");
 	return config_text_take(doc, key, raw->url, CONFIG_URL_MAX, &list->url);
 }
 
@@ -91,7 +103,13 @@ static int list_format_apply(
 			"list_format", text, &value)
 		     : 0;
 	list->format = (uint8_t)value;
-	return rc;
+	struct url url;
+	if (rc < 0 || !list->url || url_parse_list(list->url, &url) < 0 || !url.axfr)
+		return rc;
+	if (value != LIST_FORMAT_AUTO && value != LIST_FORMAT_RPZ)
+		return config_refuse(doc, key, "must be rpz: a transferred zone is nothing else");
+	list->format = LIST_FORMAT_RPZ;
+	return 0;
 }
 
 // The last part of the path, or the host without a path.
@@ -100,7 +118,7 @@ static const char *list_name_find(const struct config_list *list, char found[CON
 	struct url url;
 	if (list->path)
 		return strrchr(list->path, '/') + 1;
-	bool was_url = url_parse(list->url, &url) == 0; // list_place_apply took it
+	bool was_url = url_parse_list(list->url, &url) == 0; // list_place_apply took it
 	assert(was_url);
 	(void)was_url;
 	const char *from = url.path;

@@ -158,10 +158,11 @@ enum list_format {
 bool config_list_format(const char *word, uint8_t *out); // false: no such format
 
 struct config_list {
-	char *name; // title, unique
-	char *path; // absolute, or relative to the configuration file (made absolute by
-		    // config_load); NULL: fetched from `url`
-	char *url;  // http or https; NULL: a local file. May hold a password: shown by url_shown
+	char *name;     // title, unique
+	char *path;     // absolute, or relative to the configuration file (made absolute by
+			// config_load); NULL: fetched from `url`
+	char *url;      // http, https or axfr (RPZ alone); NULL: a local file. May hold a password:
+			// shown by url_shown
 	uint8_t format; // enum list_format
 	bool allow;
 	bool force; // takes single labels, top level domains and public suffixes too

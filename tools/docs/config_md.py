@@ -136,7 +136,8 @@ LISTS = {
     "blocking": [
         ("lists", "`name`, `path`, `url`, `format`, `allow`, `force`", "`[]`", "CONFIG_LISTS_MAX", "live",
          "`path`: a local file, relative to the configuration file; or `url`: `http://`, `https://` or `file:///`, at most "
-         "{CONFIG_URL_MAX} bytes, with or without `user:password@`. `name`: unique; by default the file's name. `format`: "
+         "{CONFIG_URL_MAX} bytes, with or without `user:password@`; or `axfr://SERVER[:PORT]/ZONE`, a policy zone that "
+         "weir transfers ([blocking.md](../how-to/blocking.md#a-policy-zone-by-zone-transfer)). `name`: unique; by default the file's name. `format`: "
          "`auto` (recognised line by line), `hosts`, `domains`, `adblock`, `dnsmasq`, `rpz`, `addresses` (of answers). `allow: true`: other lists "
          "do not block its names. `force: true`: the list may have single labels and public suffixes too."),
         ("allow", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live",

@@ -35,10 +35,11 @@ static int authority_parse(const char *text, size_t len, struct url *u)
 											  : -EINVAL;
 }
 
-int url_parse(const char *text, struct url *out)
+int url_parse_list(const char *text, struct url *out)
 {
-	struct url u = {.https = strncmp(text, "https://", 8) == 0};
-	if (!u.https && strncmp(text, "http://", 7) != 0)
+	struct url u = {.https = strncmp(text, "https://", 8) == 0,
+		.axfr = strncmp(text, "axfr://", 7) == 0};
+	if (!u.https && !u.axfr && strncmp(text, "http://", 7) != 0)
 		return -EINVAL;
 	for (const char *p = text; *p; p++)
 		if (*p <= 0x20 || *p > 0x7e || strchr("\"<>\\^`{|}", *p))
@@ -54,13 +55,25 @@ int url_parse(const char *text, struct url *out)
 	return 0;
 }
 
+int url_parse(const char *text, struct url *out)
+{
+	struct url u;
+	if (url_parse_list(text, &u) < 0 || u.axfr)
+		return -EINVAL;
+	*out = u;
+	return 0;
+}
+
 char *url_shown(const char *text, char *out, size_t cap)
 {
 	struct url u;
-	if (url_parse(text, &u) < 0)
+	if (url_parse_list(text, &u) < 0)
 		snprintf(out, cap, "?");
 	else
-		snprintf(out, cap, "%s://%.*s%s%.*s%.*s%s", u.https ? "https" : "http",
+		snprintf(out, cap, "%s://%.*s%s%.*s%.*s%s",
+			u.https  ? "https"
+			: u.axfr ? "axfr"
+				 : "http",
 			(int)u.host_len, u.host, u.port_len ? ":" : "", (int)u.port_len, u.port,
 			(int)u.path_len, u.path, u.has_query ? "?..." : "");
 	return out;

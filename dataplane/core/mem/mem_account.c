@@ -21,7 +21,8 @@ static const struct {
 	const char *words;
 } owner[] = {
 	{MEM_ACCOUNT_l0, "l0 publish_l0"},
-	{MEM_ACCOUNT_images, "drop group hosts list local policy publish rebinding rule rules"},
+	{MEM_ACCOUNT_images,
+		"axfr drop group hosts list local policy publish rebinding rule rules"},
 	{MEM_ACCOUNT_worker_rings, "link worker_rings"},
 	{MEM_ACCOUNT_resolver,
 		"failures answer flush inflight kept question refresh resolver resolvers rewrite "

@@ -20,6 +20,8 @@ static void test_secrets_are_not_shown(void **)
 	shown("http://[fd53::1]:80/#secret", "http://[fd53::1]:80/");
 	shown("nonsense with secret", "?");
 	shown("http://pa/ss@lists.example/", "http://pa/ss@lists.example/");
+	shown("axfr://user:pass@[fd53::1]:53/rpz.example?secret",
+		"axfr://[fd53::1]:53/rpz.example?...");
 	char out[12];
 	assert_string_equal(url_shown("http://lists.example/", out, sizeof(out)), "http://list");
 }
@@ -29,7 +31,7 @@ static void test_what_is_refused(void **)
 	static const char *const bad[] = {"", "http", "http://", "http:///a", "ftp://a/",
 		"HTTP://a/", "file:///a", "http://a b/", "http://a\n/", "http://a:/",
 		"http://a:123456/", "http://a:8x/", "http://[fd53::1/", "http://[fd53::1]x/",
-		"http://user@/", "http://a\\b/", "http://\xc3\xa4/", "http://a%41/"};
+		"http://user@/", "http://a\\b/", "http://\xc3\xa4/", "http://a%41/", "axfr://a/z"};
 	struct url u;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (url_parse(bad[i], &u) != -EINVAL)
@@ -47,6 +49,11 @@ static void test_parts(void **)
 	assert_int_equal(u.port_len, 1);
 	assert_int_equal(u.path_len, 4);
 	assert_memory_equal(u.path, "/a/b", 4);
+	assert_int_equal(url_parse_list("axfr://h.example/rpz", &u), 0);
+	assert_true(u.axfr && !u.https);
+	assert_int_equal(url_parse_list("http://h.example/rpz", &u), 0);
+	assert_false(u.axfr);
+	assert_int_equal(url_parse_list("axfr:h.example/rpz", &u), -EINVAL);
 }
 
 int main(void)

@@ -91,7 +91,8 @@ static void test_words(void **)
 	assert_string_equal(dns_type_text(65535, text), "TYPE65535");
 	assert_string_equal(dns_rcode_text(3), "NXDOMAIN");
 	assert_string_equal(dns_rcode_text(6), "YXDOMAIN");
-	assert_string_equal(dns_rcode_text(7), "RCODE");
+	assert_string_equal(dns_rcode_text(9), "NOTAUTH");
+	assert_string_equal(dns_rcode_text(11), "RCODE");
 	assert_string_equal(dns_rcode_text(4000), "RCODE");
 
 	static const char *const none[] = {

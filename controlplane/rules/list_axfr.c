@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "list_axfr.h"
+
+#include "base/file_write.h"
+#include "base/net_public.h"
+#include "transfer/axfr.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+#include <weir/url.h>
+
+enum { TEXT_MAX = 65536, DNS_PORT = 53 };
+static_assert((int)TEXT_MAX > (int)AXFR_LINE_MAX);
+
+struct work {
+	const struct list_fetch_request *request;
+	struct list_fetch_result *result;
+	struct axfr_request axfr;
+	unsigned count;
+	struct ip_address address[BOOTSTRAP_ADDRESSES_MAX];
+	size_t len; // of text that is not in the file yet
+	char text[TEXT_MAX];
+};
+
+static int ATTR_PRINTF(3, 4) fail(struct work *w, int err, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(w->result->why, sizeof(w->result->why), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+bool list_axfr_is(const char *url)
+{
+	struct url u;
+	return url_parse_list(url, &u) == 0 && u.axfr;
+}
+
+static int text_flush(struct work *w)
+{
+	int err = file_write_fd(w->request->fd, w->text, w->len);
+	w->len = 0;
+	return err < 0 ? fail(w, -EIO, "cannot write: %s", strerror(-err)) : 0;
+}
+
+static int on_text(void *arg, const char *line, size_t len)
+{
+	struct work *w = arg;
+	w->result->bytes += len;
+	if (w->result->bytes > w->request->max_bytes)
+		return fail(w, -EFBIG, "larger than %llu MiB",
+			(unsigned long long)w->request->max_bytes >> 20);
+	int err = w->len + len > sizeof(w->text) ? text_flush(w) : 0;
+	if (err < 0)
+		return err;
+	memcpy(w->text + w->len, line, len);
+	w->len += len;
+	return 0;
+}
+
+// The addresses of the URL's host.
+static int host_resolve(struct work *w, const struct url *u)
+{
+	const struct list_fetch_request *r = w->request;
+	char host[DNS_NAME_MAX + 1], why[BOOTSTRAP_WHY_MAX];
+	struct socket_address literal;
+	struct bootstrap b = {.server_count = r->server_count,
+		.deadline_ms = w->axfr.deadline_ms,
+		.stop = r->stop};
+	snprintf(host, sizeof(host), "%.*s", (int)u->host_len, u->host);
+	if (socket_address_parse(host, DNS_PORT, &literal) == 0) {
+		w->address[0] = literal.ip;
+		w->count = 1;
+		return 0;
+	}
+	if (b.server_count > ARRAY_LEN(b.server))
+		b.server_count = ARRAY_LEN(b.server);
+	if (b.server_count)
+		memcpy(b.server, r->servers, b.server_count * sizeof(b.server[0]));
+	int err = bootstrap_resolve(&b, host, w->address, &w->count, why);
+	if (err)
+		return fail(w, err == -ECANCELED || err == -ETIMEDOUT ? err : -EIO, "%s", why);
+	return 0;
+}
+
+static int address_ask(struct work *w, const struct ip_address *a, struct axfr_result *got)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	*got = (struct axfr_result){0};
+	if (!w->request->allow_private && !net_public(a))
+		return fail(w, -EACCES,
+			"%s is not a public address (blocking.update.allow_private)",
+			ip_address_text(a, false, text));
+	w->axfr.server.ip = *a;
+	int err = axfr(&w->axfr, got);
+	w->result->wire_bytes = got->bytes;
+	return err && got->why[0] ? fail(w, err, "%s", got->why) : err;
+}
+
+static void serial_take(struct work *w)
+{
+	static const char word[] = "serial ";
+	const char *etag = w->request->etag;
+	w->axfr.has_serial = strncmp(etag, word, strlen(word)) == 0;
+	if (w->axfr.has_serial)
+		w->axfr.serial = (uint32_t)strtoul(etag + strlen(word), NULL, 10);
+}
+
+static int zone_take(struct work *w)
+{
+	struct axfr_result got = {0};
+	int err = -EIO;
+	serial_take(w);
+	for (unsigned i = 0; i < w->count && !got.connected && err != -ECANCELED; i++)
+		err = address_ask(w, &w->address[i], &got);
+	if (err == 0)
+		err = text_flush(w);
+	if (err)
+		return err;
+	w->result->not_modified = got.unchanged;
+	w->result->why[0] = '\0'; // of an address that was tried before
+	snprintf(w->result->etag, sizeof(w->result->etag), "serial %u", got.serial);
+	return 0;
+}
+
+int list_axfr(const struct list_fetch_request *request, struct list_fetch_result *out)
+{
+	*out = (struct list_fetch_result){0};
+	struct work *w = calloc(1, sizeof(*w));
+	struct url u;
+	if (!w) {
+		snprintf(out->why, sizeof(out->why), "no memory");
+		return -EIO;
+	}
+	w->request = request;
+	w->result = out;
+	w->axfr = (struct axfr_request){.max_bytes = request->max_bytes,
+		.deadline_ms = clock_mono_ms() + request->timeout_ms,
+		.connect_ms = LIST_FETCH_CONNECT_MS,
+		.idle_ms = request->low_speed_s * 1000,
+		.stop = request->stop,
+		.text = on_text,
+		.arg = w};
+	int err = -EPROTO;
+	if (url_parse_list(request->url, &u) < 0 || u.path_len < 2
+		|| dns_name_from_text(u.path + 1, u.path_len - 1, &w->axfr.zone) < 0) {
+		err = fail(w, -EPROTO, "not axfr://SERVER/ZONE");
+	} else {
+		w->axfr.server.port = u.port_len ? (uint16_t)strtoul(u.port, NULL, 10) : DNS_PORT;
+		err = host_resolve(w, &u);
+	}
+	if (err == 0)
+		err = zone_take(w);
+	free(w);
+	return err;
+}

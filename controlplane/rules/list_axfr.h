@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A list of axfr://SERVER[:PORT]/ZONE: the zone by AXFR (transfer/axfr.h), as the file of a zone
+// that the list's parser reads (format rpz). list_fetch calls it, and says what holds for both:
+// which addresses may be connected to, the bounds, the result.
+//
+// The serial of the zone's SOA takes the place of an ETag ("serial 2026112301"): a zone of the
+// same serial is not modified. The SOA's timers are not used:
+// blocking.update says when a list is due. A host name's addresses are tried in turn until one can
+// be connected to. The file has no more than `max_bytes`, as the messages do. 140 KiB of heap while
+// it runs, and bootstrap.h's.
+
+#include "list_fetch.h"
+
+bool list_axfr_is(const char *url);
+
+ATTR_MUST_CHECK int list_axfr(
+	const struct list_fetch_request *request, struct list_fetch_result *out);

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "axfr.h"
+
+#include "base/rng.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { SLICE_MS = 100 };
+
+struct exchange {
+	const struct axfr_request *request;
+	struct axfr_result *result;
+	struct rng rng;
+	int fd;
+	struct axfr_reader reader;
+	uint8_t msg[DNS_MESSAGE_MAX];
+};
+
+static int ATTR_PRINTF(3, 4) fail(struct exchange *x, int err, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(x->result->why, sizeof(x->result->why), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+// Until the socket is ready for `events`, `within_ms` from now at most. 0, or the error.
+static int ready_wait(struct exchange *x, short events, unsigned within_ms)
+{
+	const struct axfr_request *r = x->request;
+	uint64_t now_ms = clock_mono_ms(), until_ms = now_ms + within_ms;
+	if (until_ms > r->deadline_ms)
+		until_ms = r->deadline_ms;
+	for (; now_ms < until_ms; now_ms = clock_mono_ms()) {
+		struct pollfd p = {.fd = x->fd, .events = events};
+		uint64_t left_ms = until_ms - now_ms;
+		if (r->stop && atomic_load_explicit(r->stop, memory_order_relaxed))
+			return fail(x, -ECANCELED, "stopped");
+		if (poll(&p, 1, left_ms < SLICE_MS ? (int)left_ms : SLICE_MS) > 0)
+			return 0;
+	}
+	return fail(x, -ETIMEDOUT, "too slow: stopped after %u s without %s", within_ms / 1000,
+		x->result->connected ? "a byte" : "a connection");
+}
+
+static int connection_open(struct exchange *x)
+{
+	struct sockaddr_storage to;
+	socklen_t to_len, len = sizeof(int);
+	int err = 0;
+	if (!socket_address_to_sockaddr(&x->request->server, &to, &to_len))
+		return fail(x, -EIO, "no address of a server");
+	x->fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (x->fd < 0)
+		return fail(x, -EIO, "no socket: %s", strerror(errno));
+	if (connect(x->fd, (struct sockaddr *)&to, to_len) < 0)
+		err = errno;
+	if (err == EINPROGRESS) {
+		int rc = ready_wait(x, POLLOUT, x->request->connect_ms);
+		if (rc < 0)
+			return rc;
+		if (getsockopt(x->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+			err = errno;
+	}
+	if (err)
+		return fail(x, -EIO, "cannot connect: %s", strerror(err));
+	x->result->connected = true;
+	return 0;
+}
+
+static int bytes_send(struct exchange *x, const uint8_t *from, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = send(x->fd, from, len, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return fail(x, -EIO, "cannot send: %s", strerror(errno));
+		if (n > 0) {
+			from += n;
+			len -= (size_t)n;
+			continue;
+		}
+		int err = ready_wait(x, POLLOUT, x->request->idle_ms);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int bytes_receive(struct exchange *x, uint8_t *to, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = recv(x->fd, to, len, 0);
+		if (n == 0)
+			return fail(x, -EIO, "the server closed the connection before the end");
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return fail(x, -EIO, "cannot receive: %s", strerror(errno));
+		if (n > 0) {
+			to += n;
+			len -= (size_t)n;
+			continue;
+		}
+		int err = ready_wait(x, POLLIN, x->request->idle_ms);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int query_send(struct exchange *x, uint16_t qtype)
+{
+	uint8_t query[2 + AXFR_QUERY_MAX];
+	x->reader.id = rng_u16(&x->rng);
+	uint16_t len = axfr_query_write(&x->reader, qtype, query + 2);
+	put_u16(query, len);
+	return bytes_send(x, query, 2u + len);
+}
+
+// One message, to x->msg. Its length, or the error.
+static int message_receive(struct exchange *x)
+{
+	uint8_t head[2];
+	int err = bytes_receive(x, head, sizeof(head));
+	if (err < 0)
+		return err;
+	size_t len = get_u16(head);
+	x->result->bytes += sizeof(head) + len;
+	if (x->result->bytes > x->request->max_bytes)
+		return fail(x, -EFBIG, "larger than %llu MiB",
+			(unsigned long long)x->request->max_bytes >> 20);
+	// A server that always has bytes never lets ready_wait check stop and deadline.
+	if (x->request->stop && atomic_load_explicit(x->request->stop, memory_order_relaxed))
+		return fail(x, -ECANCELED, "stopped");
+	if (clock_mono_ms() >= x->request->deadline_ms)
+		return fail(x, -ETIMEDOUT, "too slow: the time for the whole transfer is over");
+	err = bytes_receive(x, x->msg, len);
+	return err < 0 ? err : (int)len;
+}
+
+static int messages_read(struct exchange *x, uint16_t qtype)
+{
+	int done = 0;
+	while (done == 0) {
+		int len = message_receive(x);
+		if (len < 0)
+			return len;
+		if (qtype == DNS_TYPE_AXFR)
+			done = axfr_read(&x->reader, x->msg, (size_t)len);
+		else if ((done = axfr_read_serial(&x->reader, x->msg, (size_t)len)) == 0)
+			done = 1;
+		if (done < 0)
+			return fail(x, done, "%s", x->reader.why);
+	}
+	return 0;
+}
+
+static int question_ask(struct exchange *x, uint16_t qtype)
+{
+	int err = connection_open(x);
+	if (err == 0)
+		err = query_send(x, qtype);
+	if (err == 0)
+		err = messages_read(x, qtype);
+	if (x->fd >= 0)
+		close(x->fd);
+	x->fd = -1;
+	return err;
+}
+
+int axfr(const struct axfr_request *request, struct axfr_result *out)
+{
+	*out = (struct axfr_result){0};
+	struct exchange *x = calloc(1, sizeof(*x));
+	if (!x) {
+		snprintf(out->why, sizeof(out->why), "no memory");
+		return -ENOMEM;
+	}
+	*x = (struct exchange){.request = request, .result = out, .fd = -1};
+	x->reader.zone = request->zone;
+	x->reader.text = request->text;
+	x->reader.arg = request->arg;
+	int err = request->has_serial ? question_ask(x, DNS_TYPE_SOA) : 0;
+	out->unchanged = err == 0 && request->has_serial && x->reader.serial == request->serial;
+	if (err == 0 && !out->unchanged)
+		err = question_ask(x, DNS_TYPE_AXFR);
+	out->serial = x->reader.serial;
+	explicit_bzero(&x->rng, sizeof(x->rng));
+	free(x);
+	return err;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A zone from its server by AXFR over TCP (RFC 5936), as lines of a master file (axfr_read.h).
+//
+// With the serial of a present copy it first asks for the SOA, and the same serial ends the
+// exchange: the zone did not change. Each of the two questions has a connection of its own, as
+// servers may close one after a reply.
+//
+// Bounds: `connect_ms` to connect, `idle_ms` without a byte, `deadline_ms` for all, `max_bytes` of
+// messages. Blocks: for helper threads. It checks `stop` ten times a second. 70 KiB of heap
+// while it runs.
+
+#include "axfr_read.h"
+
+#include <stdatomic.h>
+#include <weir/config.h>
+
+struct axfr_request {
+	struct socket_address server;
+	struct dns_name zone;
+	bool has_serial;
+	uint32_t serial; // of the present copy
+	uint64_t max_bytes;
+	uint64_t deadline_ms; // clock_mono_ms
+	unsigned connect_ms, idle_ms;
+	const _Atomic bool *stop;                             // may be NULL
+	int (*text)(void *arg, const char *line, size_t len); // not 0: ends the transfer with that
+	void *arg;
+};
+
+struct axfr_result {
+	bool connected; // false: the server was not reached
+	bool unchanged;
+	uint32_t serial;
+	uint64_t bytes; // of all messages
+	char why[AXFR_WHY_MAX];
+};
+
+// 0: the zone is whole, or `unchanged`. -EFBIG, -ETIMEDOUT, -ECANCELED, -ENOMEM, what `text`
+// returned; -EPROTO and -EBADMSG of axfr_read; -EIO: any other error of the network. `why` with all
+// but those of `text`.
+ATTR_MUST_CHECK int axfr(const struct axfr_request *request, struct axfr_result *out);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Messages of a zone transfer, as a server may send them: each record becomes exactly one line of
+// printable ASCII, which the list's parser counts as one, whatever is in it; and the zone is whole
+// only when its SOA came twice. The input is messages with their length in front, as over TCP.
+
+#include "controlplane/lists/list_parse.h"
+#include "controlplane/transfer/axfr_read.h"
+#include "fuzz.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { ID = 7 };
+
+struct taken {
+	struct list_parser parser;
+	uint64_t lines;
+};
+
+static int take_none(void *, const struct list_rule *)
+{
+	return 0;
+}
+
+static int on_text(void *arg, const char *line, size_t len)
+{
+	struct taken *t = arg;
+	FUZZ_CHECK(len > 1 && len < AXFR_LINE_MAX && line[len - 1] == '\n');
+	for (size_t i = 0; i + 1 < len; i++)
+		FUZZ_CHECK(line[i] >= 0x20 && line[i] < 0x7f);
+	t->lines++;
+	FUZZ_CHECK(list_parse_feed(&t->parser, line, len) == 0);
+	FUZZ_CHECK(t->parser.zone.lines == 0); // no record goes on in the next line
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static struct axfr_reader r;
+	static struct taken t;
+	const struct list_options options = {.format = LIST_FORMAT_RPZ};
+	struct rd input = rd_init(data, len);
+	int err = 0;
+	memset(&r, 0, sizeof(r));
+	memset(&t, 0, sizeof(t));
+	list_parse_begin(&t.parser, &options, take_none, NULL);
+	FUZZ_CHECK(dns_name_from_text("rpz.test", 8, &r.zone) == 0);
+	r.id = ID;
+	r.text = on_text;
+	r.arg = &t;
+	while (err == 0 && rd_left(&input) > 2) {
+		size_t n = rd_u16(&input);
+		if (n > rd_left(&input))
+			n = rd_left(&input);
+		const uint8_t *msg = rd_bytes(&input, n);
+		struct axfr_reader serial = {.zone = r.zone, .id = ID};
+		int asked = axfr_read_serial(&serial, msg, n);
+		FUZZ_CHECK(asked == 0 || (asked < 0 && serial.why[0]));
+		err = axfr_read(&r, msg, n);
+	}
+	FUZZ_CHECK(err >= 0 || ((err == -EBADMSG || err == -EPROTO) && r.why[0]));
+	FUZZ_CHECK(err <= 0 || (err == 1 && r.begun));
+	FUZZ_CHECK(t.lines == r.records && r.begun == (r.records > 0));
+	FUZZ_CHECK(list_parse_end(&t.parser) == 0);
+	FUZZ_CHECK(t.parser.counts.lines == t.lines);
+	return 0;
+}

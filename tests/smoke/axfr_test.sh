@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A policy zone as a list, transferred from NSD: what its records mean, a new serial, one that stays, and a server that
+# refuses, goes, and comes back.
+. "$(dirname "$0")/_init.sh"
+
+zone() { # zone SERIAL RECORDS: the policy zone, with a line that weir does not take
+	{
+		echo "\$ORIGIN rpz.test."
+		echo "\$TTL 60"
+		echo "@ SOA ns.rpz.test. admin.rpz.test. $1 3600 600 86400 60"
+		echo "@ NS ns.rpz.test."
+		echo "32.1.2.0.192.rpz-client-ip CNAME ."
+		echo "$2"
+	} >$tmp/rpz.zone
+}
+nsd_start() { # nsd_start ACCESS: NSD, which gives the zone to whom ACCESS says
+	cat >$tmp/nsd.conf <<-END
+		server:
+		  ip-address: 127.0.0.1@5353
+		  username: ""
+		  chroot: ""
+		  zonesdir: "$tmp"
+		  database: ""
+		  pidfile: ""
+		  xfrdfile: "$tmp/xfrd"
+		  zonelistfile: "$tmp/zonelist"
+		  logfile: "$tmp/nsd.log"
+		  server-count: 1
+		remote-control:
+		  control-enable: no
+		zone:
+		  name: rpz.test
+		  zonefile: rpz.zone
+		  provide-xfr: $1
+	END
+	nsd -d -c $tmp/nsd.conf &
+	nsd=$!
+	eventually nsd_answers
+}
+nsd_answers() { kdig +short +timeout=1 +retry=0 @127.0.0.1 -p 5353 rpz.test SOA | grep -q admin; }
+nsd_stop() { kill $nsd; wait $nsd 2>/dev/null; }
+list() { weirctl --json blocklist status | jq -r ".lists[] | select(.name == \"rpz.test\") | $1"; }
+status_of() { rcode @$service "$1" A; }
+settings() { # settings MORE: the lab's configuration with the zone as a list
+	awk -v more="$1" '
+		{ print }
+		/^blocking:/ { print "  update: {allow_private: true, timeout: 20}" }
+		/^  lists:/ { print "    - {url: axfr://127.0.0.1:5353/rpz.test" more "}" }' $tmp/plain.yaml >$config
+	taken_over weirctl config reload
+}
+
+lab_up
+cp $config $tmp/plain.yaml
+$python - >$tmp/many <<'END'
+for i in range(8000):
+    print(f"host{i}.many.test CNAME .")
+END
+zone 1 "nx.test CNAME .
+*.nx.test CNAME .
+nodata.test CNAME *.
+ok-3000.pass.blocked.test CNAME rpz-passthru.
+other.test A 192.0.2.55
+$(cat $tmp/many)"
+check "NSD" nsd_start "127.0.0.1 NOKEY"
+check "a list from it" settings ""
+fetched() { [ "$(list .names)" -ge 8000 ] 2>/dev/null; }
+eventually fetched
+same "a line refused" zone_trigger "$(list '.rejected_by[].reason')"
+is() { [ "$(status_of "$1")" = "$2" ]; }
+check "a name" eventually is nx.test NXDOMAIN
+same "one below" NXDOMAIN "$(status_of a.nx.test)"
+same "the last of many" NXDOMAIN "$(status_of host7999.many.test)"
+same "no data" NOERROR "$(status_of nodata.test)"
+same "a record" 192.0.2.55 "$(short other.test A)"
+same "one that passes, of another list" 198.18.200.1 "$(short ok-3000.pass.blocked.test A)"
+
+file=$(echo /run/weir/lab/state/lists/*.list)
+inode=$(stat -c %i $file)
+check "the same serial" weirctl blocklist reload
+same "is no error" false "$(list .failing)"
+same "and leaves the file" "$inode" "$(stat -c %i $file)"
+same "of that serial" 1 "$(grep -c 'serial 1' ${file%.list}.state)"
+
+nsd_stop
+zone 2 "later.test CNAME ."
+check "a new serial" nsd_start "127.0.0.1 NOKEY"
+check "is fetched" weirctl blocklist reload
+check "what is new is there" eventually is later.test NXDOMAIN
+check "what left is not" eventually is ok-3000.nx.test NOERROR
+
+nsd_stop
+zone 3 "third.test CNAME ."
+check "one that refuses" nsd_start "127.0.0.2 NOKEY"
+weirctl blocklist reload >$tmp/reload.out
+same "fails the reload" 1 $?
+check "and says why" grep -q 'list "rpz.test" not fetched (the server replied REFUSED (5))' $tmp/reload.out
+same "the rules stay" NXDOMAIN "$(status_of later.test)"
+nsd_stop
+weirctl blocklist reload >$tmp/reload.out
+check "so it is without a server" grep -q 'cannot connect: Connection refused' $tmp/reload.out
+check "restart" "$lab" stop controlplane
+check "again" "$lab" start controlplane
+same "the rules stay" NXDOMAIN "$(status_of later.test)"
+check "NSD again" nsd_start "127.0.0.1 NOKEY"
+check "the next reload" weirctl blocklist reload
+check "has the zone" eventually is third.test NXDOMAIN
+nsd_stop
+"$lab" down >/dev/null
+finish

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "controlplane/rules/list_fetch.h"
+#include "fake_axfr.h"
+#include "tests/unit/cp/upstream/fake_upstream.h"
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+static struct fake_axfr axfr;
+static struct fake_upstream dns;
+static struct socket_address server;
+static struct list_fetch_request request;
+static struct list_fetch_result result;
+static char body[8192];
+
+static int start(void **)
+{
+	fake_axfr_start(&axfr);
+	memset(&dns, 0, sizeof(dns));
+	dns.ttl_s = 60;
+	fake_upstream_start(&dns);
+	dns.address = 0x7f000001;
+	server = (struct socket_address){.ip = {4, 32, {127, 0, 0, 1}}, .port = dns.port};
+	request = (struct list_fetch_request){.etag = "",
+		.last_modified = "",
+		.max_bytes = 1 << 20,
+		.timeout_ms = 60000,
+		.low_speed_s = 60,
+		.allow_private = true,
+		.server_count = 1,
+		.servers = &server};
+	return 0;
+}
+
+static int stop(void **)
+{
+	fake_axfr_stop(&axfr);
+	fake_upstream_stop(&dns);
+	return 0;
+}
+
+static int fetch_at(const char *host, unsigned port)
+{
+	char url[256];
+	snprintf(url, sizeof(url), "axfr://%s:%u/rpz.test", host, port);
+	request.url = url;
+	request.fd = memfd_create("list", MFD_CLOEXEC);
+	assert_true(request.fd >= 0);
+	int err = list_fetch(&request, &result);
+	ssize_t n = pread(request.fd, body, sizeof(body) - 1, 0);
+	assert_true(n >= 0);
+	body[n] = '\0';
+	close(request.fd);
+	assert_true(!err == !result.why[0]);
+	return err;
+}
+
+static int fetch(enum fake_axfr_how how)
+{
+	axfr.how = how;
+	return fetch_at("127.0.0.1", axfr.port);
+}
+
+static const char whole[] =
+	"rpz.test. 60 IN SOA ns.rpz.test. admin.rpz.test. 7 3600 3600 3600 3600\n"
+	"rpz.test. 60 IN NS ns.rpz.test.\n"
+	"nx.example.rpz.test. 60 IN CNAME .\n"
+	"*.nx.example.rpz.test. 60 IN CNAME .\n"
+	"nodata.example.rpz.test. 60 IN CNAME *.\n"
+	"drop.example.rpz.test. 60 IN CNAME rpz-drop.\n"
+	"pass.example.rpz.test. 60 IN CNAME rpz-passthru.\n"
+	"away.example.rpz.test. 60 IN TYPE5 \\# 14 0461293b62076578616d706c6500\n"
+	"v4.example.rpz.test. 60 IN A 192.0.2.1\n"
+	"v6.example.rpz.test. 60 IN AAAA 2001:db8::1\n"
+	"text.example.rpz.test. 60 IN TXT \"a;\\\"(\\010\" \"b c\"\n"
+	"24.0.2.0.192.rpz-ip.rpz.test. 60 IN CNAME .\n"
+	"svcb.example.rpz.test. 60 IN TYPE65 \\# 3 000100\n"
+	"\\036origin\\010\\059\\040\\034.rpz.test. 60 IN CNAME .\n"
+	"broken.example.rpz.test. 60 IN TYPE1 \\# 3 78797a\n";
+
+static void test_a_zone_becomes_a_file(void **)
+{
+	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
+	assert_string_equal(body, whole);
+	assert_string_equal(result.etag, "serial 7");
+	assert_int_equal(result.bytes, strlen(whole));
+	assert_true(result.wire_bytes > 400);
+	assert_false(result.not_modified);
+	assert_int_equal(axfr.soa_asked, 0);
+	assert_int_equal(fetch(FAKE_AXFR_ONE_RECORD_EACH), 0);
+	assert_string_equal(body, whole);
+}
+
+static void test_a_zone_of_the_same_serial_is_left_alone(void **)
+{
+	request.etag = "serial 7";
+	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
+	assert_true(result.not_modified);
+	assert_string_equal(body, "");
+	assert_string_equal(result.etag, "serial 7");
+	assert_int_equal(axfr.soa_asked, 1);
+	assert_int_equal(axfr.axfr_asked, 0);
+
+	axfr.serial = 6; // another one, not only a greater one
+	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
+	assert_false(result.not_modified);
+	assert_string_equal(result.etag, "serial 6");
+	assert_int_equal(axfr.soa_asked, 2);
+	assert_int_equal(axfr.axfr_asked, 1);
+	request.etag = "";
+}
+
+static void test_what_is_no_whole_zone_is_an_error(void **)
+{
+	static const struct {
+		enum fake_axfr_how how;
+		int err;
+		const char *why;
+	} bad[] = {{FAKE_AXFR_REFUSED, -EPROTO, "the server replied REFUSED (5)"},
+		{FAKE_AXFR_NOTAUTH, -EPROTO, "the server replied NOTAUTH (9)"},
+		{FAKE_AXFR_WRONG_ID, -EPROTO, "no reply to the query"},
+		{FAKE_AXFR_QUERY, -EPROTO, "no reply to the query"},
+		{FAKE_AXFR_TC, -EPROTO, "truncated"},
+		{FAKE_AXFR_OTHER_QUESTION, -EPROTO, "another question"},
+		{FAKE_AXFR_NO_SOA, -EBADMSG, "does not begin with its SOA"},
+		{FAKE_AXFR_NO_END, -EIO, "closed the connection before the end"},
+		{FAKE_AXFR_OTHER_SERIAL, -EBADMSG, "serial 7, then 8"},
+		{FAKE_AXFR_BEHIND_END, -EBADMSG, "records behind the end"},
+		{FAKE_AXFR_CUT, -EIO, "closed the connection before the end"},
+		{FAKE_AXFR_SHORT, -EBADMSG, "malformed record"},
+		{FAKE_AXFR_CLASS, -EBADMSG, "class 3"},
+		{FAKE_AXFR_HEADLESS, -EBADMSG, "less than a DNS header"}};
+	for (unsigned i = 0; i < 2 * ARRAY_LEN(bad); i++) {
+		unsigned k = i / 2;
+		// Of those in front of NO_SOA the question for the serial fails as well.
+		request.etag = i % 2 && bad[k].how < FAKE_AXFR_NO_SOA ? "serial 7" : "";
+		int err = fetch(bad[k].how);
+		if (err != bad[k].err || !strstr(result.why, bad[k].why))
+			fail_msg("%u: %d, %s", bad[k].how, err, result.why);
+	}
+	assert_int_equal(axfr.soa_asked, 6);
+	request.etag = "";
+}
+
+static void test_an_endless_zone_is_cut_off(void **)
+{
+	request.max_bytes = 200000;
+	assert_int_equal(fetch(FAKE_AXFR_ENDLESS), -EFBIG);
+	assert_string_equal(result.why, "larger than 0 MiB");
+	assert_true(result.wire_bytes < 300000);
+	assert_int_equal(fetch(FAKE_AXFR_EMPTY), -EFBIG);
+	request.max_bytes = 500; // the text is longer than the messages
+	assert_int_equal(fetch(FAKE_AXFR_ENDLESS), -EFBIG);
+	request.max_bytes = 1 << 20;
+}
+
+static void test_no_wait_is_without_an_end(void **)
+{
+	uint64_t from_ms = clock_mono_ms();
+	request.low_speed_s = 1;
+	assert_int_equal(fetch(FAKE_AXFR_MUTE), -ETIMEDOUT);
+	assert_string_equal(result.why, "too slow: stopped after 1 s without a byte");
+	assert_int_equal(fetch(FAKE_AXFR_STALL), -ETIMEDOUT);
+	request.low_speed_s = 60;
+	request.timeout_ms = 300;
+	assert_int_equal(fetch(FAKE_AXFR_STALL), -ETIMEDOUT);
+	request.max_bytes = UINT64_C(1) << 40;
+	assert_int_equal(fetch(FAKE_AXFR_EMPTY), -ETIMEDOUT);
+	request.max_bytes = 1 << 20;
+	request.timeout_ms = 60000;
+	assert_in_range(clock_mono_ms() - from_ms, 2600, 40000);
+
+	static const _Atomic bool stopped = true;
+	request.stop = &stopped;
+	assert_int_equal(fetch(FAKE_AXFR_MUTE), -ECANCELED);
+	request.stop = NULL;
+}
+
+static void test_where_it_may_connect(void **)
+{
+	assert_int_equal(fetch_at("127.0.0.1", 1), -EIO); // nobody listens
+	assert_string_equal(result.why, "cannot connect: Connection refused");
+	axfr.how = FAKE_AXFR_GOOD;
+	assert_int_equal(fetch_at("primary.example", axfr.port), 0);
+	assert_string_equal(body, whole);
+	request.allow_private = false;
+	assert_int_equal(fetch(FAKE_AXFR_GOOD), -EACCES);
+	assert_string_equal(
+		result.why, "127.0.0.1 is not a public address (blocking.update.allow_private)");
+	assert_int_equal(fetch_at("primary.example", axfr.port), -EACCES);
+	assert_int_equal(axfr.axfr_asked, 1);
+	request.allow_private = true;
+	request.server_count = 0;
+	assert_int_equal(fetch_at("primary.example", axfr.port), -ETIMEDOUT);
+	request.server_count = 1;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, start, stop)
+	const struct CMUnitTest tests[] = {
+		TEST(a_zone_becomes_a_file),
+		TEST(a_zone_of_the_same_serial_is_left_alone),
+		TEST(what_is_no_whole_zone_is_an_error),
+		TEST(an_endless_zone_is_cut_off),
+		TEST(no_wait_is_without_an_end),
+		TEST(where_it_may_connect),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
