@@ -5,8 +5,8 @@
 // `struct doh_conn` of its frontend's `struct doh`. Memory that it needs above that of a new
 // connection, for requests and responses, is of tcp.buffer_kb.
 
-#include "doh/doh.h"
-#include "frontend_tcp_conn.h"
+#include "frontend_tcp_doh.h"
+
 #include "frontend_tcp_options.h"
 
 #include <stdlib.h>
@@ -18,112 +18,10 @@ enum {
 	TABLES_MAX_BYTES = 16384, // of HPACK, both ways, beside what a new connection has
 };
 
-struct frontend_doh {
-	struct doh_conn *conn;
-	size_t plain;    // bytes that it may hold for its life
-	size_t buffered; // what it has above that, of tcp.buffer_kb
-};
-
 static struct frontend_conn *conn_of(struct frontend_session *s)
 {
 	return (struct frontend_conn *)(void *)((char *)s
 						- offsetof(struct frontend_conn, session));
-}
-
-static enum frontend_tcp_end cork_flush(struct frontend_conn *c)
-{
-	struct frontend_tcp *t = c->tcp;
-	const uint32_t n = t->cork_len;
-
-	t->cork_len = 0;
-	return n ? conn_out_put(c, t->cork, n) : FRONTEND_TCP_OPEN;
-}
-
-// Gathers what there is to send: before other connections have their turn, cork_flush.
-static enum frontend_tcp_end gather(struct frontend_conn *c, uint64_t now_ms)
-{
-	const struct frontend_doh *h = c->of_kind;
-	struct frontend_tcp *t = c->tcp;
-	enum frontend_tcp_end end = FRONTEND_TCP_OPEN;
-	const uint8_t *p;
-	size_t n;
-
-	while (end == FRONTEND_TCP_OPEN && (n = doh_conn_out(h->conn, &p, now_ms)) > 0) {
-		if (t->cork_len + n > sizeof(t->cork))
-			end = cork_flush(c);
-		memcpy(t->cork + t->cork_len, p, n);
-		t->cork_len += (uint32_t)n;
-	}
-	return end;
-}
-
-static enum frontend_tcp_end memory_note(struct frontend_conn *c)
-{
-	struct frontend_doh *h = c->of_kind;
-	const size_t now = doh_conn_memory(h->conn), above = now > h->plain ? now - h->plain : 0;
-
-	if (above > h->buffered && !tcp_buffer_take(c, above - h->buffered))
-		return FRONTEND_TCP_END_evicted_memory;
-	if (above < h->buffered)
-		tcp_buffer_give(c, h->buffered - above);
-	h->buffered = above;
-	return FRONTEND_TCP_OPEN;
-}
-
-// After any call of the room: sends, and ends what has ended by itself. Where its client is to read
-// why, it gets its last responses first.
-static enum frontend_tcp_end go_on(
-	struct frontend_conn *c, enum frontend_tcp_end end, uint64_t now_ms)
-{
-	static const struct {
-		enum frontend_tcp_end end;
-		bool at_once;
-	} ends[] = {
-		[DOH_END_client] = {FRONTEND_TCP_END_client, false},
-		[DOH_END_broken] = {FRONTEND_TCP_END_http, false},
-		[DOH_END_flood] = {FRONTEND_TCP_END_flood, false},
-		[DOH_END_slow_reader] = {FRONTEND_TCP_END_slow_reader, true},
-		[DOH_END_slow_query] = {FRONTEND_TCP_END_slow_query, true},
-		[DOH_END_memory] = {FRONTEND_TCP_END_evicted_memory, true},
-	};
-	const struct frontend_doh *h = c->of_kind;
-
-	if (end == FRONTEND_TCP_OPEN)
-		end = gather(c, now_ms);
-	const enum frontend_tcp_end flushed = cork_flush(c);
-	if (end == FRONTEND_TCP_OPEN)
-		end = flushed;
-	if (end == FRONTEND_TCP_OPEN)
-		end = memory_note(c);
-	const enum doh_end over = doh_conn_end(h->conn);
-	if (end != FRONTEND_TCP_OPEN || over == DOH_OPEN)
-		return end;
-	if (ends[over].at_once)
-		return ends[over].end;
-	if (!c->last)
-		c->last = ends[over].end;
-	return FRONTEND_TCP_OPEN;
-}
-
-// Padding is made in a copy, in the room behind what is gathered.
-static enum frontend_tcp_end reply_put(
-	struct frontend_conn *c, const struct frontend_reply *reply, uint64_t now_ms)
-{
-	const struct frontend_doh *h = c->of_kind;
-	struct frontend_tcp *t = c->tcp;
-	const unsigned pad = c->pads ? tcp_padding_of(reply) : 0;
-	const size_t n = (size_t)reply->len + pad;
-	enum frontend_tcp_end end = FRONTEND_TCP_OPEN;
-
-	t->count.replies++;
-	if (t->cork_len + n > sizeof(t->cork))
-		end = cork_flush(c);
-	uint8_t *msg = t->cork + t->cork_len;
-	memcpy(msg, reply->msg, reply->len);
-	if (pad > 0)
-		tcp_padding_put(msg, reply, pad);
-	doh_conn_answer(h->conn, msg, n, now_ms);
-	return end == FRONTEND_TCP_OPEN ? gather(c, now_ms) : end;
 }
 
 // By the name behind the path, else by that of the server.
@@ -144,7 +42,7 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 	if (q.name[0] && !c->session.group) {
 		conn_question_give(c);
 		doh_conn_refuse(h->conn, q.id, DOH_404, now_ms);
-		return gather(c, now_ms);
+		return tcp_doh_gather(c, now_ms);
 	}
 	c->pads = c->pads || (tcp_options_of(q.msg, q.len) & TCP_OPTION_PADDING);
 	const enum frontend_outcome outcome = conn_ask(c, &c->session, q.msg, q.len, &reply);
@@ -152,15 +50,15 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 		doh_conn_part(h->conn);
 	switch (outcome) {
 	case FRONTEND_REPLY:
-		return reply_put(c, &reply, now_ms);
+		return tcp_doh_reply_put(c, &reply, now_ms);
 	case FRONTEND_LATER:
 		return FRONTEND_TCP_OPEN;
 	case FRONTEND_NO_REPLY:
 		doh_conn_refuse(h->conn, q.id, DOH_403, now_ms);
-		return gather(c, now_ms);
+		return tcp_doh_gather(c, now_ms);
 	case FRONTEND_BROKEN:
 		doh_conn_refuse(h->conn, q.id, DOH_400, now_ms);
-		return gather(c, now_ms);
+		return tcp_doh_gather(c, now_ms);
 	}
 	return FRONTEND_TCP_END_error;
 }
@@ -217,7 +115,7 @@ static enum frontend_tcp_end bytes_take(
 		n = *taken < len ? doh_conn_take(h->conn, p + *taken, len - *taken, now_ms) : 0;
 		*taken += n;
 		c->tcp->turn_left -= (int)(doh_conn_unasked(h->conn) - unasked);
-		end = gather(c, now_ms);
+		end = tcp_doh_gather(c, now_ms);
 	}
 	return end;
 }
@@ -229,7 +127,7 @@ static enum frontend_tcp_end doh_take(struct frontend_conn *c, const uint8_t *p,
 	enum frontend_tcp_end end = bytes_take(c, p, len, &taken, now_ms);
 	const bool for_places = c->held;
 
-	end = go_on(c, end, now_ms);
+	end = tcp_doh_go_on(c, end, now_ms);
 	if (end == FRONTEND_TCP_OPEN && is_read(c))
 		end = conn_in_keep(c, p + taken, len - taken);
 	if (end != FRONTEND_TCP_OPEN)
@@ -264,10 +162,10 @@ static void on_reply(struct frontend_session *s, const union client_address *,
 
 	conn_pending_end(c, 1);
 	if (reply->len > 0)
-		end = reply_put(c, reply, now_ms);
+		end = tcp_doh_reply_put(c, reply, now_ms);
 	else
 		doh_conn_lost(h->conn, now_ms);
-	end = go_on(c, end, now_ms);
+	end = tcp_doh_go_on(c, end, now_ms);
 	// A request may have waited for this place: its client need not send anything more.
 	c->held = c->held || (!c->last && doh_conn_is_ready(h->conn));
 	conn_answered(c, end);
@@ -287,7 +185,7 @@ static enum frontend_tcp_end doh_begin(struct frontend_conn *c)
 	h->plain = doh_conn_memory(h->conn) + TABLES_MAX_BYTES;
 	c->session.reply = on_reply;
 	c->session.complete = NULL; // keepalive is of plain streams (RFC 7828)
-	return go_on(c, FRONTEND_TCP_OPEN, now_ms);
+	return tcp_doh_go_on(c, FRONTEND_TCP_OPEN, now_ms);
 }
 
 // Says which requests were seen (RFC 9113 6.8), if the socket takes it at once.
@@ -331,7 +229,7 @@ static enum frontend_tcp_end doh_expire(struct frontend_conn *c, uint64_t now_ms
 	const struct frontend_doh *h = c->of_kind;
 
 	doh_conn_expire(h->conn, now_ms);
-	return go_on(c, FRONTEND_TCP_OPEN, now_ms);
+	return tcp_doh_go_on(c, FRONTEND_TCP_OPEN, now_ms);
 }
 
 static enum frontend_tcp_end doh_part(struct frontend_conn *c)
