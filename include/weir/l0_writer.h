@@ -5,13 +5,13 @@
 //
 // One for each resolver of the control plane, whose loop owns it and is its only caller. It works
 // on its share of the table alone (struct l0_share): space, eviction, sweep, flush, recovery and
-// stats are of that share. Private memory (bitmaps of used and retired units, SIEVE list) is
-// allocated once at open, its size is a function of the geometry, and l0_writer_memory() returns
-// it. Space for a record is a run of units found by next fit; under pressure SIEVE (Zhang et al.,
-// NSDI 2024) picks victims: workers mark records visited in their marks region, the hand clears
-// marks and takes the first unmarked record. Freed units come back once the epoch has passed
-// (shm_epoch.h). Nothing blocks: when no unit is free yet, a put returns -ENOSPC and is counted,
-// and the answer goes to its clients without being stored.
+// stats are of that share. Private memory (bitmaps of used and retired units, gathered marks, SIEVE
+// list, heat) is allocated once at open, its size is a function of the geometry, and
+// l0_writer_memory() returns it. Space for a record is a run of units found by next fit; under
+// pressure SIEVE (Zhang et al., NSDI 2024) picks victims: workers mark records visited in their
+// marks region, the hand clears marks and takes the first unmarked record. Freed units come back
+// once the epoch has passed (shm_epoch.h). Nothing blocks: when no unit is free yet, a put returns
+// -ENOSPC and is counted, and the answer goes to its clients without being stored.
 
 #include "l0_table.h"
 #include "shm_epoch.h"
@@ -124,10 +124,12 @@ struct l0_sweep {
 	void (*met)(void *arg, const struct l0_swept *s); // may not change the table
 	void *arg;
 };
-// Deletes records past hard expiry and does the above for the others, at most `buckets` buckets per
-// call from where the last call stopped; true when a round is complete. Clears the refresh marks of
-// records past soft expiry as well: a request that came to nothing does not keep the next one from
-// being made.
+// Deletes records past hard expiry and does the above for the others. A round has two parts: first
+// the hits of all workers' marks are gathered in the order of units, some 0.1 ms per call with 32
+// workers; then the index is walked, at most `buckets` buckets per call. Each call goes on where
+// the last one stopped; true when a round is complete. A hit that comes after its unit was gathered
+// counts in the next round. Clears the refresh marks of records past soft expiry as well: a request
+// that came to nothing does not keep the next one from being made.
 bool l0_writer_sweep(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets);
 // With the hits that are not folded in yet; 0: no such record.
 uint32_t l0_writer_heat(const struct l0_writer *w, const struct l0_key *key);
@@ -139,8 +141,9 @@ void l0_writer_reclaim(struct l0_writer *w);
 
 // The marks of worker n (NULL: none), `units` bytes; the writer only clears. Clears refresh marks
 // that are already set: the worker that set them is gone. Visits and hits in the marks that these
-// take the place of, which must still be mapped, are carried over. Reads those of its share, 0.1 ms
-// per million units, some more for the visits.
+// take the place of, which must still be mapped, are carried over; of one record's hits no more
+// than MARK_HITS_MAX for all workers that end between two sweeps. Reads the marks of its share, 0.1
+// ms per million units, some more for the visits.
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks);
 // Those that readers in the writers' own process have in common; all 0, and not read here: a look
 // at each would count pages as touched that are not.

@@ -73,9 +73,9 @@ static void turn(struct reader *r)
 		CHECK(l0_record_read(&r->l0, found[i], &view[i]));
 		_Atomic uint8_t *mark = &r->marks[found[i]];
 		uint8_t has = atomic_load_explicit(mark, memory_order_relaxed);
-		if (!(has & MARK_VISITED))
-			atomic_store_explicit(
-				mark, (uint8_t)(has | MARK_VISITED), memory_order_relaxed);
+		uint8_t now = (uint8_t)(has < MARK_HITS ? has + MARK_HIT : has) | MARK_VISITED;
+		if (now != has)
+			atomic_store_explicit(mark, now, memory_order_relaxed);
 		r->hits++;
 	}
 	CHECK(anomalies == 0);

@@ -4,30 +4,6 @@
 
 #include <weir/fault.h>
 
-// Workers own the bytes of the marks: this reads single bits of them, and a store here that races
-// with a worker's loses one mark.
-bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark)
-{
-	for (unsigned n = 0; n < w->marks_count; n++) {
-		if (w->marks[n]
-			&& atomic_load_explicit(&w->marks[n][number], memory_order_relaxed) & mark)
-			return true;
-	}
-	return false;
-}
-
-void l0_unmark(struct l0_writer *w, uint32_t number, uint8_t mark)
-{
-	for (unsigned n = 0; n < w->marks_count; n++) {
-		if (!w->marks[n])
-			continue;
-		uint8_t has = atomic_load_explicit(&w->marks[n][number], memory_order_relaxed);
-		if (has & mark)
-			atomic_store_explicit(
-				&w->marks[n][number], (uint8_t)(has & ~mark), memory_order_relaxed);
-	}
-}
-
 void l0_drop(struct l0_writer *w, uint32_t slot)
 {
 	uint64_t bucket = slot / L0_BUCKET_SLOTS;
@@ -121,9 +97,7 @@ void l0_victim_prefetch(const struct l0_writer *w)
 	if (number == L0_NONE)
 		return;
 	__builtin_prefetch(l0_record_at(w, number));
-	for (unsigned n = 0; n < w->marks_count; n++)
-		if (w->marks[n])
-			__builtin_prefetch(&w->marks[n][number]);
+	l0_marks_prefetch(w, number);
 }
 
 void l0_make_room(struct l0_writer *w, uint32_t k)

@@ -65,34 +65,6 @@ static uint32_t heat_peek(const struct l0_heat *h, uint32_t slot, uint32_t hits)
 	return then > now ? then : now;
 }
 
-// Workers go on counting meanwhile: a store that races with theirs loses a hit, or counts the hits
-// taken here again. It is rare, and heat is an estimate.
-uint32_t l0_hits_take(const struct l0_writer *w, uint32_t number)
-{
-	uint32_t hits = 0;
-	for (unsigned n = 0; n < w->marks_count; n++) {
-		if (!w->marks[n])
-			continue;
-		_Atomic uint8_t *mark = &w->marks[n][number];
-		uint8_t has = atomic_load_explicit(mark, memory_order_relaxed);
-		if (!(has & MARK_HITS))
-			continue;
-		hits += has / MARK_HIT;
-		atomic_store_explicit(mark, (uint8_t)(has & ~MARK_HITS), memory_order_relaxed);
-	}
-	return hits;
-}
-
-static uint32_t hits_peek(const struct l0_writer *w, uint32_t number)
-{
-	uint32_t hits = 0;
-	for (unsigned n = 0; n < w->marks_count; n++)
-		if (w->marks[n])
-			hits += atomic_load_explicit(&w->marks[n][number], memory_order_relaxed)
-				/ MARK_HIT;
-	return hits;
-}
-
 void l0_heat_used(struct l0_writer *w, uint32_t slot, uint32_t hits)
 {
 	if (hits == 0 || !w->heat.slot[slot].renewed)
@@ -113,7 +85,7 @@ uint32_t l0_writer_heat(const struct l0_writer *w, const struct l0_key *key)
 	uint32_t slot = l0_slot_of_key(w, key);
 	if (slot == L0_SLOT_NONE)
 		return 0;
-	return heat_peek(&w->heat, slot, hits_peek(w, l0_record_in(w, slot)));
+	return heat_peek(&w->heat, slot, l0_hits_peek(w, l0_record_in(w, slot)));
 }
 
 void l0_writer_heat_add(struct l0_writer *w, const struct l0_key *key, unsigned hits)

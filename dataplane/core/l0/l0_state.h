@@ -2,8 +2,8 @@
 #pragma once
 
 // The writer's state and what its files share: l0_writer.c (put, delete), l0_change.c (restamp,
-// judge), l0_evict.c (eviction), l0_heat.c (hit counts), l0_walk.c (flush, sweep), l0_recover.c
-// (open), l0_copy.c.
+// judge), l0_evict.c (eviction), l0_marks.c (marks of workers), l0_heat.c (hit counts), l0_walk.c
+// (flush, sweep), l0_recover.c (open), l0_copy.c.
 //
 // Buckets are numbered from the first of the writer's share on, a slot number is bucket *
 // L0_BUCKET_SLOTS + slot; record numbers are the table's, and the allocator numbers units from the
@@ -20,10 +20,27 @@
 enum {
 	L0_EVICTIONS_MAX = 64,   // by one put
 	L0_HAND_STEPS_MAX = 128, // of the SIEVE hand, by one put
+	L0_GATHER_UNITS = 2048,  // in one step of a sweep
 	L0_RESERVE_SHARE = 32,   // one unit in this many is kept free or retired
 	// Of a share: its reserve, a hold for the longest answer, and that answer. An eighth of 1
 	// MiB holds more.
 	L0_UNITS_MIN = 5 * L0_RECORD_UNITS_MAX,
+};
+
+// What workers' marks said, in one byte for each two units of the share, laid out as a mark: one
+// more set of marks, private to the writer. A round of the sweep begins by gathering: it reads all
+// marks in the order of units and moves the hits here. The walk in the order of the index, where
+// each byte is a cache line of its own, then looks at one byte a record instead of one for each
+// worker.
+//
+// Hits: those that fit, up to MARK_HITS_MAX; the others stay in the workers' marks. Refresh: some
+// worker's mark has it, and keeps it. Visited: a worker that ended had it.
+//
+// A byte is its record's: a put clears it with the marks, a replacement takes its hits over.
+struct l0_gathered {
+	uint8_t *byte;
+	uint32_t at;   // next unit of this round
+	size_t memory; // bytes allocated
 };
 
 struct l0_writer {
@@ -35,6 +52,7 @@ struct l0_writer {
 	struct l0_alloc alloc;
 	struct l0_sieve sieve;
 	struct l0_heat heat;
+	struct l0_gathered gathered;
 	uint32_t reserve_units;
 	uint64_t sweep_oldest_ms; // of the round under way
 	uint64_t sweep_at;        // next bucket
@@ -127,12 +145,22 @@ uint32_t l0_make_slot(struct l0_writer *w, const struct l0_key *key, uint64_t no
 // The sum that recovery trusts a record by. Workers do not look at it.
 uint32_t l0_check_of(const struct l0_record *p);
 
-// Any worker's mark on the record.
+ATTR_MUST_CHECK int l0_gathered_init(struct l0_gathered *g, uint32_t units); // -ENOMEM
+void l0_gathered_destroy(struct l0_gathered *g);                             // safe on a zeroed one
+// Gathers the next L0_GATHER_UNITS units of this round.
+void l0_gather(struct l0_writer *w);
+// The record's hits, which are cleared, and whether a worker requested a refresh.
+uint32_t l0_gathered_take(struct l0_writer *w, uint32_t number, bool *requested);
+void l0_gathered_prefetch(const struct l0_writer *w, uint32_t number);
+
+// Any mark on the record, of a worker or gathered.
 bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark);
 void l0_unmark(struct l0_writer *w, uint32_t number, uint8_t mark);
-
-// Hits in all workers' marks of the record, which are cleared (l0_heat.c).
+void l0_marks_prefetch(const struct l0_writer *w, uint32_t number);
+// Hits in all marks of the record, also gathered ones. The first clears them.
 uint32_t l0_hits_take(const struct l0_writer *w, uint32_t number);
+uint32_t l0_hits_peek(const struct l0_writer *w, uint32_t number);
+
 // Counts a question for the slot's record.
 void l0_heat_used(struct l0_writer *w, uint32_t slot, uint32_t hits);
 // Hits of the slot's record go over to the one that took its place.

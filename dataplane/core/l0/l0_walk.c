@@ -5,9 +5,8 @@
 #include <weir/shm_abi.h>
 
 // Flush and sweep go through the whole index of the share, some buckets at a time. Every record is
-// a line that is in no CPU cache, so those of the bucket after next are prefetched. `workers`: also
-// prefetch the marks of this many.
-static void prefetch_records(const struct l0_writer *w, uint64_t bucket, unsigned workers)
+// a line that is in no CPU cache, so those of the bucket after next are prefetched.
+static void prefetch_records(const struct l0_writer *w, uint64_t bucket, bool gathered)
 {
 	if (bucket >= w->share.buckets)
 		return;
@@ -16,9 +15,8 @@ static void prefetch_records(const struct l0_writer *w, uint64_t bucket, unsigne
 		if (!number)
 			continue;
 		__builtin_prefetch(l0_record_at(w, number));
-		for (unsigned n = 0; n < workers; n++)
-			if (w->marks[n])
-				__builtin_prefetch(&w->marks[n][number]);
+		if (gathered)
+			l0_gathered_prefetch(w, number);
 	}
 }
 
@@ -33,7 +31,7 @@ static uint64_t walk(struct l0_writer *w, const struct walk *what, uint64_t from
 {
 	uint64_t dropped = 0;
 	for (uint64_t bucket = from; bucket < to; bucket++) {
-		prefetch_records(w, bucket + 2, 0);
+		prefetch_records(w, bucket + 2, false);
 		for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++) {
 			uint32_t slot = (uint32_t)(bucket * L0_BUCKET_SLOTS) + i;
 			uint32_t number = l0_record_in(w, slot);
@@ -98,10 +96,11 @@ static void slot_sweep(struct l0_writer *w, const struct l0_sweep *s, uint32_t s
 	}
 	if (!w->sweep_oldest_ms || p->created_ms < w->sweep_oldest_ms)
 		w->sweep_oldest_ms = p->created_ms;
-	struct l0_swept met = {.record = number, .hits = l0_hits_take(w, number)};
+	bool requested;
+	struct l0_swept met = {.record = number, .hits = l0_gathered_take(w, number, &requested)};
 	l0_heat_used(w, slot, met.hits);
 	met.heat = l0_heat_fold(&w->heat, slot, &met.hits, s->weigh_256);
-	if (s->now_ms > p->created_ms && s->now_ms - p->created_ms >= p->soft_ms)
+	if (requested && s->now_ms > p->created_ms && s->now_ms - p->created_ms >= p->soft_ms)
 		l0_unmark(w, number, MARK_REFRESH);
 	if (met.heat && met.heat >= s->heat_min && s->met)
 		s->met(s->arg, &met);
@@ -109,16 +108,21 @@ static void slot_sweep(struct l0_writer *w, const struct l0_sweep *s, uint32_t s
 
 bool l0_writer_sweep(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets)
 {
+	if (w->gathered.at < w->share.units) {
+		l0_gather(w);
+		return false;
+	}
 	uint64_t to = step_end(w, w->sweep_at, buckets);
 	w->heat.keep_256 = s->keep_256;
 	for (uint64_t bucket = w->sweep_at; bucket < to; bucket++) {
-		prefetch_records(w, bucket + 2, w->marks_count);
+		prefetch_records(w, bucket + 2, true);
 		for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++)
 			slot_sweep(w, s, (uint32_t)(bucket * L0_BUCKET_SLOTS) + i);
 	}
 	bool done = to == w->share.buckets;
 	w->sweep_at = done ? 0 : to;
 	if (done) {
+		w->gathered.at = 0;
 		w->stats.oldest_ms = w->sweep_oldest_ms;
 		w->sweep_oldest_ms = 0;
 	}

@@ -38,7 +38,9 @@ static int writer_init(struct l0_writer *w, uint8_t *base, size_t size, unsigned
 	rc = l0_alloc_init(&w->alloc, w->share.units);
 	if (rc == 0)
 		rc = l0_sieve_init(&w->sieve, slots);
-	return rc < 0 ? rc : l0_heat_init(&w->heat, slots);
+	if (rc == 0)
+		rc = l0_heat_init(&w->heat, slots);
+	return rc < 0 ? rc : l0_gathered_init(&w->gathered, w->share.units);
 }
 
 int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size, unsigned index, bool fresh,
@@ -66,6 +68,7 @@ void l0_writer_close(struct l0_writer *w)
 	l0_alloc_destroy(&w->alloc);
 	l0_sieve_destroy(&w->sieve);
 	l0_heat_destroy(&w->heat);
+	l0_gathered_destroy(&w->gathered);
 	free(w);
 }
 
@@ -355,79 +358,6 @@ void l0_writer_reclaim(struct l0_writer *w)
 	l0_alloc_reclaim(&w->alloc, w->epoch);
 }
 
-enum { WORD = sizeof(uint64_t) };
-
-static void request_forget(_Atomic uint8_t *mark)
-{
-	uint8_t has = atomic_load_explicit(mark, memory_order_relaxed);
-	if (unlikely_(has & MARK_REFRESH))
-		atomic_store_explicit(mark, (uint8_t)(has & ~MARK_REFRESH), memory_order_relaxed);
-}
-
-// Requests that an earlier control plane took with it into its death would otherwise keep their
-// records from ever being asked for again. Most words hold none, and are read as a whole.
-static void forget_requests(_Atomic uint8_t *marks, uint32_t units)
-{
-	const uint64_t any = UINT64_C(0x0101010101010101) * MARK_REFRESH;
-	uint32_t i = 0;
-	while (i < units) {
-		_Atomic uint8_t *at = &marks[i];
-		bool is_whole = (uintptr_t)at % WORD == 0 && units - i >= WORD;
-		if (is_whole
-			&& !(__atomic_load_n((const uint64_t *)(uintptr_t)at, __ATOMIC_RELAXED)
-				& any)) {
-			i += WORD;
-			continue;
-		}
-		request_forget(at);
-		i++;
-	}
-}
-
-// Keeps the visits and counts of a worker that ended. Its successor starts without marks, and the
-// hand would evict the most popular records before a client asks for them again.
-static void carry_visits(struct l0_writer *w, const _Atomic uint8_t *marks)
-{
-	for (uint32_t slot = 0; slot < w->sieve.slots; slot++) {
-		uint32_t number = l0_record_in(w, slot);
-		if (number == L0_NONE)
-			continue;
-		uint8_t has = atomic_load_explicit(&marks[number], memory_order_relaxed);
-		if (has & MARK_VISITED)
-			l0_sieve_carry(&w->sieve, slot);
-		if (has & MARK_HITS)
-			l0_heat_add(&w->heat, slot, has / MARK_HIT);
-	}
-}
-
-void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks)
-{
-	const unsigned place = 1 + worker;
-
-	if (worker >= SHM_WORKERS_MAX)
-		return;
-	if (w->marks[place] && w->marks[place] != marks)
-		carry_visits(w, w->marks[place]);
-	w->marks[place] = marks;
-	if (place >= w->marks_count)
-		w->marks_count = place + 1;
-	if (marks)
-		forget_requests(marks + w->share.unit_first, w->share.units);
-}
-
-void l0_writer_set_own_marks(struct l0_writer *w, _Atomic uint8_t *marks)
-{
-	w->marks[0] = marks;
-	if (w->marks_count == 0)
-		w->marks_count = 1;
-}
-
-void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record)
-{
-	if (l0_unit_of(w, record) < w->share.units)
-		l0_unmark(w, record, MARK_REFRESH);
-}
-
 void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out)
 {
 	*out = w->stats;
@@ -439,5 +369,5 @@ void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out)
 
 size_t l0_writer_memory(const struct l0_writer *w)
 {
-	return sizeof(*w) + w->alloc.memory + w->sieve.memory + w->heat.memory;
+	return sizeof(*w) + w->alloc.memory + w->sieve.memory + w->heat.memory + w->gathered.memory;
 }

@@ -19,7 +19,7 @@
 enum {
 	MIB = 1 << 20,
 	L0_UNIT = 32,
-	PRIVATE_OF_UNIT = 5, // the writer's own
+	PRIVATE_OF_UNIT = 7, // the writer's own
 	MARK_OF_UNIT = 1,    // for each worker
 	OF_QUESTION = 1536,  // in flight, with its buckets
 	WAITERS = 65536,

@@ -417,8 +417,8 @@ static void test_memory_is_a_function_of_geometry(void **)
 	assert_int_equal(l0_writer_memory(a.w), before);
 	assert_int_equal(l0_writer_memory(b.w), before);
 	struct l0_writer_stats s = stats_of(&a);
-	assert_true(before > s.index_slots * 11 + s.units_total / 2);
-	assert_true(before < s.index_slots * 12 + s.units_total * 5 / 8);
+	assert_true(before > s.index_slots * 11 + s.units_total);
+	assert_true(before < s.index_slots * 12 + s.units_total * 9 / 8);
 	box_close(&a);
 	box_close(&b);
 }

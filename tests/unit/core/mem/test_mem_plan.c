@@ -35,7 +35,7 @@ static void the_bill_follows_the_settings(void **)
 		sum += small.line[i].bytes;
 	assert_int_equal(small.total, sum);
 	assert_int_equal(large.of[MEM_PLAN_CONTROLPLANE] - small.of[MEM_PLAN_CONTROLPLANE],
-		more + more / 32 * (5 + 1)); // the writer's, and a mark
+		more + more / 32 * (7 + 1)); // the writer's, and a mark
 	assert_int_equal(large.of[MEM_PLAN_DATAPLANE] - small.of[MEM_PLAN_DATAPLANE], more / 32);
 	assert_true(
 		plan_of(HEAD "tcp: {buffer_kb: 1048576}\n").total > small.total + 900 * 1048576ull);

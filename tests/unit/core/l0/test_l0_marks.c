@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Hits on their way from workers' marks into heat: each counts once and for its own record,
+// whatever happens between the gathering of a round and its walk.
+#include "l0_fixture.h"
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <weir/shm_abi.h>
+
+enum { WORKERS = 3, IDS = 64, NOW_MS = 1000, HARD_MS = 3600000, STEP_BUCKETS = 33, ROOM = 1 << 20 };
+
+struct crowd {
+	struct box b;
+	uint64_t seed;
+	_Atomic uint8_t *marks[WORKERS];
+	uint32_t made[IDS], met[IDS]; // hits
+};
+
+static void crowd_open(struct crowd *c)
+{
+	*c = (struct crowd){.seed = 7};
+	assert_true(box_open(&c->b, ROOM, 2));
+	for (unsigned i = 0; i < WORKERS; i++) {
+		c->marks[i] = calloc(l0_writer_reader(c->b.w)->unit_count, 1);
+		assert_non_null(c->marks[i]);
+		l0_writer_set_marks(c->b.w, i, c->marks[i]);
+	}
+}
+
+static void crowd_close(struct crowd *c)
+{
+	for (unsigned i = 0; i < WORKERS; i++)
+		free((void *)(uintptr_t)c->marks[i]);
+	box_close(&c->b);
+}
+
+static uint32_t record_of(const struct crowd *c, uint32_t id)
+{
+	struct l0_view v;
+	uint32_t number;
+	return box_get(l0_writer_reader(c->b.w), id, &v, &number) ? number : L0_NONE;
+}
+
+static void hit(struct crowd *c, unsigned worker, uint32_t id, unsigned hits)
+{
+	const uint32_t number = record_of(c, id);
+	if (number == L0_NONE || c->marks[worker][number] / MARK_HIT + hits > MARK_HITS_MAX)
+		return;
+	c->marks[worker][number] += (uint8_t)(hits * MARK_HIT);
+	c->made[id] += hits;
+}
+
+static void on_met(void *arg, const struct l0_swept *s)
+{
+	struct crowd *c = arg;
+	struct l0_view v;
+	uint32_t id;
+	assert_true(l0_record_read(l0_writer_reader(c->b.w), s->record, &v));
+	memcpy(&id, v.answer.bytes, sizeof(id));
+	assert_true(id < IDS);
+	c->met[id] += s->hits;
+}
+
+// True: that was the last step of a round.
+static bool sweep_step(struct crowd *c)
+{
+	const struct l0_sweep s = {
+		.now_ms = NOW_MS, .keep_256 = 0, .weigh_256 = 256, .met = on_met, .arg = c};
+	return l0_writer_sweep(c->b.w, &s, STEP_BUCKETS);
+}
+
+static void sweep(struct crowd *c)
+{
+	while (!sweep_step(c))
+		;
+}
+
+static void gather(struct crowd *c, uint32_t number)
+{
+	while (c->marks[0][number] & MARK_HITS)
+		assert_false(sweep_step(c));
+}
+
+static uint32_t heat_of(const struct crowd *c, uint32_t id)
+{
+	struct box_name n;
+	const struct l0_key key = box_key(l0_writer_reader(c->b.w), id, &n);
+	return l0_writer_heat(c->b.w, &key);
+}
+
+static void must_put(struct crowd *c, uint32_t id)
+{
+	assert_int_equal(box_put(&c->b, id, 1, 60, NOW_MS, HARD_MS), 0);
+}
+
+static bool drop(struct crowd *c, uint32_t id)
+{
+	struct box_name n;
+	const struct l0_key key = box_key(l0_writer_reader(c->b.w), id, &n);
+	return l0_writer_delete(c->b.w, &key);
+}
+
+static void test_a_gathered_hit_goes_with_its_record(void **)
+{
+	struct crowd c;
+	crowd_open(&c);
+	must_put(&c, 7);
+	hit(&c, 0, 7, 5);
+	gather(&c, record_of(&c, 7));
+	assert_int_equal(heat_of(&c, 7), 5 * L0_HEAT_ONE); // not folded yet
+	hit(&c, 0, 7, 2);
+	must_put(&c, 7); // elsewhere in the table
+	assert_int_equal(heat_of(&c, 7), 7 * L0_HEAT_ONE);
+	sweep(&c);
+	sweep(&c);
+	assert_int_equal(c.met[7], 7);
+	crowd_close(&c);
+}
+
+// The units of a deleted record are another's soon: what was gathered for the first is not its.
+static void test_no_record_gets_the_hits_of_another(void **)
+{
+	struct crowd c;
+	uint32_t id = 8;
+	crowd_open(&c);
+	must_put(&c, 9); // the place of the very first is not found again
+	must_put(&c, 7);
+	const uint32_t number = record_of(&c, 7);
+	hit(&c, 0, 7, 5);
+	gather(&c, number);
+	assert_true(drop(&c, 7));
+	for (unsigned tries = 0; record_of(&c, id) != number; tries++) {
+		const uint16_t len = (uint16_t)(60 + rnd_below(&c.seed, 100)); // or it passes by
+		assert_true(tries < 4 * ROOM / L0_UNIT);
+		(void)drop(&c, id);
+		l0_writer_reclaim(c.b.w);
+		assert_int_equal(box_put(&c.b, id, 1, len, NOW_MS, HARD_MS), 0);
+	}
+	assert_int_equal(heat_of(&c, id), 0);
+	sweep(&c);
+	assert_int_equal(c.met[id], 0);
+	crowd_close(&c);
+}
+
+// More than one byte has room for.
+static void test_the_hits_of_many_workers_add_up(void **)
+{
+	struct crowd c;
+	crowd_open(&c);
+	must_put(&c, 7);
+	must_put(&c, 8);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		hit(&c, i, 7, MARK_HITS_MAX);
+		hit(&c, i, 8, 1 + i);
+	}
+	sweep(&c);
+	assert_int_equal(c.met[7], WORKERS * MARK_HITS_MAX);
+	assert_int_equal(c.met[8], 1 + 2 + 3);
+	for (unsigned i = 0; i < WORKERS; i++)
+		assert_int_equal(c.marks[i][record_of(&c, 7)], 0);
+	sweep(&c);
+	assert_int_equal(c.met[7], WORKERS * MARK_HITS_MAX);
+	crowd_close(&c);
+}
+
+static void test_a_visit_of_an_ended_worker_is_not_its_successors(void **)
+{
+	struct crowd c;
+	crowd_open(&c);
+	must_put(&c, 7);
+	c.marks[1][record_of(&c, 7)] = MARK_VISITED | MARK_REFRESH | 3 * MARK_HIT;
+	l0_writer_set_marks(c.b.w, 1, NULL);
+	// A successor copies the visits from there.
+	assert_int_equal(c.marks[1][record_of(&c, 7)], MARK_VISITED | MARK_REFRESH | 3 * MARK_HIT);
+	assert_int_equal(heat_of(&c, 7), 3 * L0_HEAT_ONE);
+	sweep(&c);
+	sweep(&c);
+	assert_int_equal(c.met[7], 3);
+	crowd_close(&c);
+}
+
+static void random_step(struct crowd *c)
+{
+	const uint32_t id = rnd_below(&c->seed, IDS), what = rnd_below(&c->seed, 100);
+	const unsigned worker = rnd_below(&c->seed, WORKERS);
+	struct box_name n;
+	const struct l0_key key = box_key(l0_writer_reader(c->b.w), id, &n);
+	if (what < 40) {
+		hit(c, worker, id, 1 + rnd_below(&c->seed, 4));
+	} else if (what < 60) {
+		must_put(c, id);
+	} else if (what < 65) {
+		if (l0_writer_delete(c->b.w, &key))
+			c->met[id] = c->made[id] = 0;
+	} else if (what < 70) {
+		int rc = l0_writer_restamp(c->b.w, &key, 5);
+		assert_true(rc == 0 || rc == -ENOENT);
+	} else if (what < 71) {
+		l0_writer_set_marks(c->b.w, worker, NULL);
+		memset((void *)(uintptr_t)c->marks[worker], 0,
+			l0_writer_reader(c->b.w)->unit_count);
+		l0_writer_set_marks(c->b.w, worker, c->marks[worker]);
+	} else {
+		(void)sweep_step(c);
+	}
+	l0_writer_reclaim(c->b.w);
+}
+
+static void test_each_hit_counts_once(void **)
+{
+	struct crowd c;
+	uint64_t all = 0;
+	crowd_open(&c);
+	for (unsigned i = 0; i < 200000; i++) {
+		random_step(&c);
+		if (i % 1000)
+			continue;
+		sweep(&c); // ends the round under way
+		sweep(&c);
+		for (uint32_t id = 0; id < IDS; id++) {
+			assert_int_equal(c.met[id], c.made[id]);
+			all += c.made[id];
+		}
+	}
+	assert_true(all > 100000);
+	crowd_close(&c);
+}
+
+// Shares begin at any unit, so words of marks lie across their ends.
+static void test_hits_of_each_share(void **)
+{
+	enum { WRITERS = 3, N = 3000 };
+	struct box b;
+	struct l0_writer_stats s;
+	assert_true(box_open_for(&b, 2 << 20, 3, WRITERS));
+	_Atomic uint8_t *marks = box_marks(&b, 0);
+	for (uint32_t id = 0; id < N; id++)
+		assert_int_equal(box_put(&b, id, 1, 40, NOW_MS, HARD_MS), 0);
+	memset(b.marks, MARK_HIT, l0_writer_reader(b.w)->unit_count);
+	for (unsigned i = 0; i < WRITERS; i++) {
+		const struct l0_share *own = l0_writer_share(b.all[i]);
+		const struct l0_sweep how = {.now_ms = NOW_MS, .weigh_256 = 256};
+		if (i > 0) // not the one's before
+			assert_int_equal(marks[own->unit_first], MARK_HIT);
+		while (!l0_writer_sweep(b.all[i], &how, STEP_BUCKETS))
+			;
+		l0_writer_stats(b.all[i], &s);
+		assert_true(s.entries > N / WRITERS / 2);
+	}
+	for (uint32_t id = 0; id < N; id++) {
+		struct box_name n;
+		struct l0_view v;
+		uint32_t number;
+		const struct l0_key key = box_key(l0_writer_reader(b.w), id, &n);
+		assert_int_equal(l0_writer_heat(box_writer(&b, key.hash), &key), L0_HEAT_ONE);
+		assert_true(box_get(l0_writer_reader(b.w), id, &v, &number));
+		assert_int_equal(marks[number], 0);
+	}
+	box_close(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_gathered_hit_goes_with_its_record),
+		cmocka_unit_test(test_no_record_gets_the_hits_of_another),
+		cmocka_unit_test(test_the_hits_of_many_workers_add_up),
+		cmocka_unit_test(test_a_visit_of_an_ended_worker_is_not_its_successors),
+		cmocka_unit_test(test_each_hit_counts_once),
+		cmocka_unit_test(test_hits_of_each_share),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
