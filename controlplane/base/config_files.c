@@ -12,6 +12,10 @@ static void paths_of(const struct config *c, const char *path[CONFIG_FILES])
 	path[5] = c->tls.tickets_file;
 	path[6] = c->dnssec.validate ? c->dnssec.anchors : NULL;
 	path[7] = c->upstreams.root_hints;
+	for (unsigned i = 0; i < CONFIG_TSIG_KEYS_MAX; i++)
+		path[CONFIG_FILES_ALONE + i] = i < c->blocking.tsig_key_count
+						       ? c->blocking.tsig_keys[i].secret_file
+						       : NULL;
 }
 
 void config_files_note(struct config_files *f, const struct config *c, time_t began_unix_s)

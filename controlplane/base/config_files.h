@@ -12,7 +12,7 @@
 
 #include <weir/config.h>
 
-enum { CONFIG_FILES = 8 };
+enum { CONFIG_FILES_ALONE = 8, CONFIG_FILES = CONFIG_FILES_ALONE + CONFIG_TSIG_KEYS_MAX };
 
 struct config_files {
 	struct file_seen seen[CONFIG_FILES]; // all zero: nothing is known, so they are not the same

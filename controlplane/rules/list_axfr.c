@@ -140,6 +140,7 @@ int list_axfr(const struct list_fetch_request *request, struct list_fetch_result
 	w->request = request;
 	w->result = out;
 	w->axfr = (struct axfr_request){.max_bytes = request->max_bytes,
+		.key = request->key,
 		.deadline_ms = clock_mono_ms() + request->timeout_ms,
 		.connect_ms = LIST_FETCH_CONNECT_MS,
 		.idle_ms = request->low_speed_s * 1000,

@@ -26,8 +26,9 @@ enum {
 
 struct list_fetch_request {
 	const char *url;
-	const char *etag, *last_modified; // of the present copy; "": none
-	int fd;                           // takes the body from its start
+	const struct config_tsig_key *key; // of a transfer; NULL: none
+	const char *etag, *last_modified;  // of the present copy; "": none
+	int fd;                            // takes the body from its start
 	uint64_t max_bytes;
 	unsigned timeout_ms, low_speed_s, max_redirects;
 	bool allow_private;
@@ -45,8 +46,8 @@ struct list_fetch_result {
 };
 
 // 0: all of it is in the file, or it is not modified. -EFBIG, -ETIMEDOUT, -ECANCELED, -EACCES (a
-// refused address), -ELOOP, -EPROTO (a bad status, redirect or body), -EIO (any other error of the
-// network or the file); `why` never has user, password or query of a URL. After an error the
-// contents of the file are undefined.
+// refused address), -EKEYREJECTED (TSIG), -ELOOP, -EPROTO (a bad status, redirect or body), -EIO
+// (any other error of the network or the file); `why` never has user, password or query of a URL.
+// After an error the contents of the file are undefined.
 ATTR_MUST_CHECK int list_fetch(
 	const struct list_fetch_request *request, struct list_fetch_result *out);

@@ -86,6 +86,7 @@ static int fetch(const struct list_update_options *o, struct list_update *l,
 	char why[LIST_STORE_WHY_MAX];
 	struct list_fetch_result fetched;
 	const struct list_fetch_request request = {.url = l->url,
+		.key = l->key,
 		.etag = l->force ? "" : before->etag,
 		.last_modified = l->force ? "" : before->last_modified,
 		.fd = fd,

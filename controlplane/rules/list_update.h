@@ -22,9 +22,10 @@ struct list_update {
 	// Input.
 	const char *url;
 	struct list_options options;
-	bool wanted;               // ask for it
-	bool force;                // even if it did not change, and take it if it is empty
-	_Atomic uint64_t since_ms; // when its fetch began; 0: none runs. Any thread
+	const struct config_tsig_key *key; // of a transfer; NULL: none
+	bool wanted;                       // ask for it
+	bool force;                        // even if it did not change, and take it if it is empty
+	_Atomic uint64_t since_ms;         // when its fetch began; 0: none runs. Any thread
 	// Output.
 	enum list_update_outcome outcome;
 	unsigned http_status;

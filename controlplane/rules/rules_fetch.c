@@ -57,7 +57,8 @@ static void set_drop(struct fetch_set *s, const struct fetch_set *other)
 static bool is_same(const struct fetch_set *s, const struct config *c)
 {
 	return c->text_hash && c->text_hash == s->text_hash
-	       && memcmp(&c->blocking.update, &s->settings, sizeof(s->settings)) == 0;
+	       && memcmp(&c->blocking.update, &s->settings, sizeof(s->settings)) == 0
+	       && fetch_set_has_keys(s, c); // which are in files of their own
 }
 
 int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
@@ -144,6 +145,7 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 		const struct fetched *l = &s->list[i];
 		s->update[i] = (struct list_update){.url = l->url,
 			.options = l->options,
+			.key = l->key,
 			.wanted = all || l->next_ms <= now_ms,
 			.force = force};
 	}

@@ -18,6 +18,9 @@ void fetch_set_free(struct fetch_set *s)
 		FREE_AND_NULL(s->list[i].url);
 	FREE_AND_NULL(s->list);
 	FREE_AND_NULL(s->update);
+	if (s->key)
+		explicit_bzero(s->key, s->key_count * sizeof(s->key[0]));
+	FREE_AND_NULL(s->key);
 	free(s);
 }
 
@@ -84,6 +87,26 @@ static void servers_take(struct fetch_set *s, const struct config *c)
 	s->server_count = bootstrap_servers(c, s->server);
 }
 
+static bool keys_take(struct fetch_set *s, const struct config *c)
+{
+	size_t size = c->blocking.tsig_key_count * sizeof(s->key[0]);
+	if (size == 0)
+		return true;
+	s->key = malloc(size);
+	if (!s->key)
+		return false;
+	memcpy(s->key, c->blocking.tsig_keys, size);
+	s->key_count = c->blocking.tsig_key_count;
+	return true;
+}
+
+bool fetch_set_has_keys(const struct fetch_set *s, const struct config *c)
+{
+	unsigned count = c->blocking.tsig_key_count;
+	return s->key_count == count
+	       && (!count || memcmp(s->key, c->blocking.tsig_keys, count * sizeof(s->key[0])) == 0);
+}
+
 // Would a download by both sets of settings come to the same?
 static bool fetches_alike(const struct fetch_set *a, const struct fetch_set *b)
 {
@@ -95,9 +118,12 @@ static bool fetches_alike(const struct fetch_set *a, const struct fetch_set *b)
 	       && memcmp(a->server, b->server, sizeof(a->server)) == 0;
 }
 
-static bool read_alike(const struct list_options *a, const struct list_options *b)
+static bool read_alike(const struct fetched *a, const struct fetched *b)
 {
-	return a->role == b->role && a->format == b->format && a->force == b->force;
+	const struct list_options *x = &a->options, *y = &b->options;
+	bool same_key =
+		!a->key == !b->key && (!a->key || dns_name_equal(&a->key->name, &b->key->name));
+	return same_key && x->role == y->role && x->format == y->format && x->force == y->force;
 }
 
 struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c,
@@ -112,9 +138,13 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 	s->text_hash = c->text_hash;
 	s->settings = c->blocking.update;
 	servers_take(s, c);
+	if (!keys_take(s, c)) {
+		fetch_set_free(s);
+		return NULL;
+	}
 	bool same_interval = before && before->settings.interval_s == s->settings.interval_s
 			     && before->settings.jitter_s == s->settings.jitter_s;
-	bool alike = before && fetches_alike(before, s);
+	bool alike = before && fetches_alike(before, s) && fetch_set_has_keys(before, c);
 	for (unsigned i = 0; i < c->blocking.list_count; i++) {
 		const struct config_list *from = &c->blocking.lists[i];
 		if (!from->url)
@@ -129,6 +159,7 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 			return NULL;
 		}
 		s->count++;
+		l->key = from->tsig ? &s->key[from->tsig - 1] : NULL;
 		l->options = (struct list_options){
 			.role = from->allow ? LIST_ROLE_ALLOW : LIST_ROLE_BLOCK,
 			.format = from->format,
@@ -136,7 +167,7 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 		rule_title_make(l->title, from->name);
 		if (!known || (!same_interval && !l->failures))
 			list_begin(state_directory, rng, &s->settings, l);
-		else if (l->failures && !(alike && read_alike(&known->options, &l->options)))
+		else if (l->failures && !(alike && read_alike(known, l)))
 			l->next_ms = clock_mono_ms(); // the setting may be what was wrong
 	}
 	return s;

@@ -17,6 +17,7 @@ struct fetched { // one list
 	char title[RULE_TITLE_MAX];
 	unsigned at; // in the status, last time
 	struct list_options options;
+	const struct config_tsig_key *key; // one of the set's; NULL: none
 	bool stored;
 	uint64_t next_ms; // clock_mono_ms
 	uint64_t try_unix_s, good_unix_s;
@@ -29,14 +30,17 @@ struct fetch_set {
 	struct config_update settings;
 	unsigned server_count, count;
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
-	struct fetched *list;       // [count]
-	struct list_update *update; // [count], of a round
+	unsigned key_count;
+	struct config_tsig_key *key; // [key_count], wiped at the end
+	struct fetched *list;        // [count]
+	struct list_update *update;  // [count], of a round
 };
 
 // From a configuration, with what is `known` (NULL: nothing) of each of its URLs. NULL: no memory.
 struct fetch_set *fetch_set_new(struct fetch_set *known, const struct config *c,
 	const char *state_directory, struct rng *rng);
-void fetch_set_free(struct fetch_set *s); // NULL is fine
+void fetch_set_free(struct fetch_set *s);                                   // NULL is fine
+bool fetch_set_has_keys(const struct fetch_set *s, const struct config *c); // and no others
 struct fetched *fetch_set_find(struct fetch_set *s, const char *url);
 // From now, of a list that is good.
 uint64_t fetch_interval_ms(struct rng *rng, const struct config_update *u);

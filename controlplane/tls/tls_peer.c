@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/file_seen.h"
+#include "tls_hmac.h"
 #include "tls_internal.h"
 
 #include <errno.h>
@@ -24,14 +25,6 @@ static struct {
 	pthread_mutex_t lock;
 	struct tls_trust trust[TLS_TRUSTS_MAX]; // `users` 0: free
 } trusts = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-const char tls_why_pin[] = "the certificate's key is none of those pinned";
-
-const char *const tls_failure_names[TLS_FAILURE_COUNT] = {
-#define X(name, text) [TLS_FAILURE_##name] = #name,
-	TLS_FAILURES(X)
-#undef X
-};
 
 static void *library_malloc(size_t n, const char *, int)
 {
@@ -327,4 +320,30 @@ struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c)
 	}
 	session_offer(ssl, p, c);
 	return ssl;
+}
+
+struct tls_hmac *tls_hmac_new(const char *digest, const uint8_t *key, size_t len)
+{
+	EVP_PKEY *k = EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, key, len);
+	EVP_MD_CTX *c = k ? EVP_MD_CTX_new() : NULL;
+
+	if (c && EVP_DigestSignInit_ex(c, NULL, digest, NULL, NULL, k, NULL) != 1) {
+		EVP_MD_CTX_free(c);
+		c = NULL;
+	}
+	EVP_PKEY_free(k);
+	return (struct tls_hmac *)c;
+}
+
+bool tls_hmac_add(struct tls_hmac *h, const void *bytes, size_t len)
+{
+	return EVP_DigestSignUpdate((EVP_MD_CTX *)h, bytes, len) == 1;
+}
+
+bool tls_hmac_end(struct tls_hmac *h, uint8_t out[TLS_HMAC_MAX], size_t *len)
+{
+	bool ok = out && EVP_DigestSignFinal((EVP_MD_CTX *)h, out, len) == 1;
+
+	EVP_MD_CTX_free((EVP_MD_CTX *)h);
+	return ok;
 }

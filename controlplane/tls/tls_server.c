@@ -28,12 +28,6 @@ struct tls_server {
 	struct tls_certificate_about about[TLS_CERTIFICATES_MAX];
 };
 
-const char *const tls_refusal_names[TLS_REFUSAL_COUNT] = {
-#define X(name, text) [TLS_REFUSED_##name] = #name,
-	TLS_REFUSALS(X)
-#undef X
-};
-
 void tls_digest(
 	const uint8_t secret[TLS_SECRET_LEN], const uint8_t label[16], uint8_t out[TLS_DIGEST_LEN])
 {

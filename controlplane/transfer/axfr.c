@@ -2,6 +2,7 @@
 #include "axfr.h"
 
 #include "base/rng.h"
+#include "tsig.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
 
@@ -21,6 +23,7 @@ struct exchange {
 	struct rng rng;
 	int fd;
 	struct axfr_reader reader;
+	struct tsig tsig; // of the question, with a key
 	uint8_t msg[DNS_MESSAGE_MAX];
 };
 
@@ -117,11 +120,16 @@ static int bytes_receive(struct exchange *x, uint8_t *to, size_t len)
 
 static int query_send(struct exchange *x, uint16_t qtype)
 {
-	uint8_t query[2 + AXFR_QUERY_MAX];
+	uint8_t query[2 + AXFR_QUERY_MAX + TSIG_RECORD_MAX];
+	const struct config_tsig_key *key = x->request->key;
 	x->reader.id = rng_u16(&x->rng);
-	uint16_t len = axfr_query_write(&x->reader, qtype, query + 2);
-	put_u16(query, len);
-	return bytes_send(x, query, 2u + len);
+	size_t len = axfr_query_write(&x->reader, qtype, query + 2);
+	if (key)
+		len = tsig_begin(&x->tsig, key, query + 2, len, (uint64_t)time(NULL));
+	if (len == 0)
+		return fail(x, -ENOMEM, "no memory for TSIG");
+	put_u16(query, (uint16_t)len);
+	return bytes_send(x, query, 2 + len);
 }
 
 // One message, to x->msg. Its length, or the error.
@@ -145,13 +153,23 @@ static int message_receive(struct exchange *x)
 	return err < 0 ? err : (int)len;
 }
 
+// 0: it is signed as it must be, or there is no key.
+static int message_verify(struct exchange *x, size_t len)
+{
+	if (!x->request->key)
+		return 0;
+	int err = tsig_take(&x->tsig, x->msg, len, (uint64_t)time(NULL));
+	return err < 0 ? fail(x, err, "%s", x->tsig.why) : 0;
+}
+
 static int messages_read(struct exchange *x, uint16_t qtype)
 {
 	int done = 0;
 	while (done == 0) {
 		int len = message_receive(x);
-		if (len < 0)
-			return len;
+		int err = len < 0 ? len : message_verify(x, (size_t)len);
+		if (err < 0)
+			return err;
 		if (qtype == DNS_TYPE_AXFR)
 			done = axfr_read(&x->reader, x->msg, (size_t)len);
 		else if ((done = axfr_read_serial(&x->reader, x->msg, (size_t)len)) == 0)
@@ -159,6 +177,8 @@ static int messages_read(struct exchange *x, uint16_t qtype)
 		if (done < 0)
 			return fail(x, done, "%s", x->reader.why);
 	}
+	if (x->request->key && !tsig_is_closed(&x->tsig))
+		return fail(x, -EKEYREJECTED, "the server did not sign its last message");
 	return 0;
 }
 
@@ -169,6 +189,7 @@ static int question_ask(struct exchange *x, uint16_t qtype)
 		err = query_send(x, qtype);
 	if (err == 0)
 		err = messages_read(x, qtype);
+	tsig_end(&x->tsig);
 	if (x->fd >= 0)
 		close(x->fd);
 	x->fd = -1;

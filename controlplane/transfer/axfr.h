@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A zone from its server by AXFR over TCP (RFC 5936), as lines of a master file (axfr_read.h).
+// A zone from its server by AXFR over TCP (RFC 5936), as lines of a master file (axfr_read.h). With
+// a key the queries are signed, and so must be the replies (tsig.h); lines may come before the
+// message that verifies them.
 //
 // With the serial of a present copy it first asks for the SOA, and the same serial ends the
 // exchange: the zone did not change. Each of the two questions has a connection of its own, as
@@ -20,7 +22,8 @@ struct axfr_request {
 	struct socket_address server;
 	struct dns_name zone;
 	bool has_serial;
-	uint32_t serial; // of the present copy
+	uint32_t serial;                   // of the present copy
+	const struct config_tsig_key *key; // NULL: nothing is signed
 	uint64_t max_bytes;
 	uint64_t deadline_ms; // clock_mono_ms
 	unsigned connect_ms, idle_ms;
@@ -38,6 +41,6 @@ struct axfr_result {
 };
 
 // 0: the zone is whole, or `unchanged`. -EFBIG, -ETIMEDOUT, -ECANCELED, -ENOMEM, what `text`
-// returned; -EPROTO and -EBADMSG of axfr_read; -EIO: any other error of the network. `why` with all
-// but those of `text`.
+// returned; -EPROTO and -EBADMSG of axfr_read, -EKEYREJECTED of tsig_take; -EIO: any other error of
+// the network. `why` with all but those of `text`.
 ATTR_MUST_CHECK int axfr(const struct axfr_request *request, struct axfr_result *out);

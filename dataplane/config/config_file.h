@@ -25,5 +25,9 @@ struct config_secrets {
 };
 ATTR_MUST_CHECK int config_secrets_read(const struct config_secrets *s, const char *path);
 
+// At most `max` bytes from base64 with its padding (RFC 4648 4). How many they are; -EINVAL: it is
+// none, or of more.
+ATTR_MUST_CHECK int config_base64_read(const char *text, size_t len, uint8_t *out, size_t max);
+
 // `len` bytes from twice as many hexadecimal digits, of either case. False: one is none.
 bool config_hex_read(const char *text, uint8_t *out, size_t len);

@@ -398,6 +398,8 @@
 	X(list_format, "dnsmasq", LIST_FORMAT_DNSMASQ)                  \
 	X(list_format, "rpz", LIST_FORMAT_RPZ)                          \
 	X(list_format, "addresses", LIST_FORMAT_ADDRESSES)              \
+	X(tsig_algorithm, "hmac-sha256", CONFIG_TSIG_SHA256)            \
+	X(tsig_algorithm, "hmac-sha512", CONFIG_TSIG_SHA512)            \
 	X(refresh_mode, "aggressive", REFRESH_AGGRESSIVE)               \
 	X(refresh_mode, "balanced", REFRESH_BALANCED)                   \
 	X(refresh_mode, "conservative", REFRESH_CONSERVATIVE)           \

@@ -93,6 +93,12 @@ bool config_list_format(const char *word, uint8_t *out)
 	return known;
 }
 
+static bool is_transferred(const struct config_list *list)
+{
+	struct url url;
+	return list->url && url_parse_list(list->url, &url) == 0 && url.axfr;
+}
+
 static int list_format_apply(
 	const struct config_doc *doc, const char *text, unsigned i, struct config_list *list)
 {
@@ -103,13 +109,25 @@ static int list_format_apply(
 			"list_format", text, &value)
 		     : 0;
 	list->format = (uint8_t)value;
-	struct url url;
-	if (rc < 0 || !list->url || url_parse_list(list->url, &url) < 0 || !url.axfr)
+	if (rc < 0 || !is_transferred(list))
 		return rc;
 	if (value != LIST_FORMAT_AUTO && value != LIST_FORMAT_RPZ)
 		return config_refuse(doc, key, "must be rpz: a transferred zone is nothing else");
 	list->format = LIST_FORMAT_RPZ;
 	return 0;
+}
+
+static int list_tsig_apply(
+	const struct config_doc *doc, const char *text, unsigned i, struct config_blocking *b)
+{
+	char key[CONFIG_PATH_MAX];
+	config_item_key(key, "blocking.lists", i, "tsig");
+	if (!text)
+		return 0;
+	if (!is_transferred(&b->lists[i]))
+		return config_refuse(doc, key, "is for lists with axfr://");
+	b->lists[i].tsig = config_tsig_find(b, text);
+	return b->lists[i].tsig ? 0 : config_refuse(doc, key, "no key of blocking.tsig_keys");
 }
 
 // The last part of the path, or the host without a path.
@@ -150,6 +168,8 @@ static int list_apply(const struct config_doc *doc, const struct config_raw_list
 		rc = list_flag_apply(doc, raw->force, i, "force", &list->force);
 	if (rc == 0)
 		rc = list_format_apply(doc, raw->format, i, list);
+	if (rc == 0)
+		rc = list_tsig_apply(doc, raw->tsig, i, b);
 	if (rc < 0)
 		return rc;
 
@@ -224,7 +244,8 @@ int config_lists_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	const struct config_raw_blocking *b = raw->blocking;
-	int rc = lists_apply(doc, b, out);
+	int rc = config_tsig_apply(doc, b, &out->blocking); // lists name keys
+	rc = config_worse(rc, lists_apply(doc, b, out));
 	if (rc == 0)
 		rc = titles_check(doc, out);
 	if (rc == 0) // schedules name lists
@@ -243,6 +264,7 @@ void config_lists_free(struct config *c)
 		FREE_AND_NULL(c->blocking.lists[i].url);
 	}
 	FREE_AND_NULL(c->blocking.lists);
+	config_tsig_free(&c->blocking);
 	struct config_blocking *b = &c->blocking;
 	config_entries_free(&(struct config_entries){
 		b->allow_count, b->allow_pattern_count, b->allow, b->allow_patterns});

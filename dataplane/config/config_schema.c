@@ -51,9 +51,15 @@ static const cyaml_schema_field_t raw_list_fields[] = {
 	RAW_TEXT(config_raw_list, format),
 	RAW_TEXT(config_raw_list, allow),
 	RAW_TEXT(config_raw_list, force),
+	RAW_TEXT(config_raw_list, tsig),
 	CYAML_FIELD_END,
 };
 RAW_ENTRY(list)
+
+static const cyaml_schema_field_t raw_tsig_key_fields[] = {RAW_TEXT(config_raw_tsig_key, name),
+	RAW_TEXT(config_raw_tsig_key, algorithm), RAW_TEXT(config_raw_tsig_key, secret_file),
+	CYAML_FIELD_END};
+RAW_ENTRY(tsig_key)
 
 static const cyaml_schema_field_t raw_safe_search_fields[] = {
 	RAW_TEXT(config_raw_safe_search, all),
@@ -86,14 +92,10 @@ RAW_ENTRY(schedule)
 			filter.schedules, &raw_schedule, 0, CONFIG_SCHEDULES_MAX - 1),         \
 		RAW_MAPPING(struct_, family_time, filter.family_time, raw_schedule_fields)
 
-static const cyaml_schema_field_t raw_server_fields[] = {
-	RAW_TEXT(config_raw_server, address),
-	RAW_TEXT(config_raw_server, name),
-	RAW_TEXT(config_raw_server, weight),
+static const cyaml_schema_field_t raw_server_fields[] = {RAW_TEXT(config_raw_server, address),
+	RAW_TEXT(config_raw_server, name), RAW_TEXT(config_raw_server, weight),
 	RAW_TEXT(config_raw_server, trust_ad),
-	RAW_SEQUENCE(config_raw_server, pin, &raw_text, CONFIG_PINS_MAX),
-	CYAML_FIELD_END,
-};
+	RAW_SEQUENCE(config_raw_server, pin, &raw_text, CONFIG_PINS_MAX), CYAML_FIELD_END};
 RAW_ENTRY(server)
 
 RAW_PLAIN(runtime, CONFIG_KEYS_RUNTIME)
@@ -127,6 +129,7 @@ static const cyaml_schema_field_t raw_blocking_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("update", RAW_MAY_BE_EMPTY, struct config_raw_blocking, update,
 		raw_blocking_update_fields),
 	RAW_SEQUENCE(config_raw_blocking, lists, &raw_list, CONFIG_LISTS_MAX),
+	RAW_SEQUENCE(config_raw_blocking, tsig_keys, &raw_tsig_key, CONFIG_TSIG_KEYS_MAX),
 	RAW_SEQUENCE(config_raw_blocking, allow, &raw_text, CONFIG_ENTRIES_MAX),
 	RAW_SEQUENCE(config_raw_blocking, deny, &raw_text, CONFIG_ENTRIES_MAX),
 	RAW_MAPPING(config_raw_blocking, rebinding, rebinding, raw_rebinding_fields),
@@ -151,10 +154,8 @@ static const cyaml_schema_field_t raw_limits_fields[] = {
 RAW_PLAIN(tcp, CONFIG_KEYS_TCP)
 
 static const cyaml_schema_field_t raw_certificate_fields[] = {
-	RAW_TEXT(config_raw_certificate, cert),
-	RAW_TEXT(config_raw_certificate, key),
-	CYAML_FIELD_END,
-};
+	RAW_TEXT(config_raw_certificate, cert), RAW_TEXT(config_raw_certificate, key),
+	CYAML_FIELD_END};
 RAW_ENTRY(certificate)
 
 static const cyaml_schema_field_t raw_tls_fields[] = {

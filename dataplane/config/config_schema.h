@@ -17,7 +17,11 @@ struct config_raw_port {
 };
 
 struct config_raw_list {
-	char *name, *path, *url, *format, *allow, *force;
+	char *name, *path, *url, *format, *allow, *force, *tsig;
+};
+
+struct config_raw_tsig_key {
+	char *name, *algorithm, *secret_file;
 };
 
 struct config_raw_safe_search {
@@ -92,6 +96,8 @@ struct config_raw_blocking {
 	struct config_raw_blocking_update *update;
 	struct config_raw_list *lists;
 	unsigned lists_count;
+	struct config_raw_tsig_key *tsig_keys;
+	unsigned tsig_keys_count;
 	char **allow, **deny;
 	unsigned allow_count, deny_count;
 	struct config_raw_rebinding *rebinding;

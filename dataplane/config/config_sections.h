@@ -103,6 +103,13 @@ ATTR_MUST_CHECK int config_lists_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_lists_free(struct config *c);
 
+// `blocking.tsig_keys`. -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_tsig_apply(const struct config_doc *doc,
+	const struct config_raw_blocking *raw, struct config_blocking *out);
+// Number of the key, from 1; 0: no such key.
+uint8_t config_tsig_find(const struct config_blocking *b, const char *name);
+void config_tsig_free(struct config_blocking *b);
+
 // How blocked names are answered: the addresses of `blocking`, and the section `block` of groups.
 
 // After config_keys_apply. -EINVAL by config_refuse.

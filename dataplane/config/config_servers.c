@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "config_entries.h"
+#include "config_file.h"
 #include "config_keys.h"
 #include "config_sections.h"
 
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443, PIN_TEXT = 44, RACE_MAX = 2 };
+enum { DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443, RACE_MAX = 2 };
 
 static const char tls_scheme[] = "tls://", https_scheme[] = "https://";
 
@@ -128,34 +129,9 @@ static int server_address(const struct config_doc *doc, const char *key, const c
 		"\"https://NAME@ADDRESS/PATH\"");
 }
 
-static int base64_digit(char c)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c ? strchr(digits, c) : NULL;
-	return at ? (int)(at - digits) : -1;
-}
-
-// 32 bytes: 43 digits, the last of which has two bits too many, and a "=".
 static bool pin_parse(const char *text, uint8_t out[CONFIG_PIN_LEN])
 {
-	uint32_t bits = 0;
-	unsigned have = 0, n = 0;
-
-	if (strlen(text) != PIN_TEXT || text[PIN_TEXT - 1] != '=')
-		return false;
-	for (unsigned i = 0; i < PIN_TEXT - 1; i++) {
-		int digit = base64_digit(text[i]);
-		if (digit < 0)
-			return false;
-		bits = bits << 6 | (unsigned)digit;
-		have += 6;
-		if (have < 8)
-			continue;
-		have -= 8;
-		out[n++] = (uint8_t)(bits >> have);
-	}
-	return n == CONFIG_PIN_LEN && (bits & 3) == 0;
+	return config_base64_read(text, strlen(text), out, CONFIG_PIN_LEN) == CONFIG_PIN_LEN;
 }
 
 static int pins_apply(const struct config_doc *doc, const struct config_raw_server *raw,

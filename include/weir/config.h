@@ -157,6 +157,23 @@ enum list_format {
 };
 bool config_list_format(const char *word, uint8_t *out); // false: no such format
 
+enum config_tsig_algorithm { CONFIG_TSIG_SHA256, CONFIG_TSIG_SHA512, CONFIG_TSIG_ALGORITHMS };
+enum {
+	CONFIG_TSIG_KEYS_MAX = 8,
+	CONFIG_TSIG_SECRET_MIN = 16,
+	CONFIG_TSIG_SECRET_MAX = 128,
+	CONFIG_TSIG_PATH_MAX = 200,
+};
+
+// A key of zone transfers (RFC 8945).
+struct config_tsig_key {
+	struct dns_name name;
+	uint8_t algorithm; // enum config_tsig_algorithm
+	uint8_t secret_len;
+	char secret_file[CONFIG_TSIG_PATH_MAX + 1];
+	uint8_t secret[CONFIG_TSIG_SECRET_MAX]; // wiped by config_free
+};
+
 struct config_list {
 	char *name;     // title, unique
 	char *path;     // absolute, or relative to the configuration file (made absolute by
@@ -165,7 +182,8 @@ struct config_list {
 			// shown by url_shown
 	uint8_t format; // enum list_format
 	bool allow;
-	bool force; // takes single labels, top level domains and public suffixes too
+	bool force;   // takes single labels, top level domains and public suffixes too
+	uint8_t tsig; // number in tsig_keys, from 1, of the key of its transfer; 0: none
 };
 
 // Private addresses in answers to public names.
@@ -200,6 +218,8 @@ struct config_blocking {
 	struct ip_address custom_v4, custom_v6; // for DNS_BLOCK_CUSTOM; version 0: none
 	unsigned list_count;
 	struct config_list *lists;
+	unsigned tsig_key_count;
+	struct config_tsig_key *tsig_keys;
 	unsigned allow_count, deny_count;
 	struct dns_name *allow, *deny; // checked names
 	unsigned allow_pattern_count, deny_pattern_count;

@@ -2,16 +2,34 @@
 
 // Messages of a zone transfer, as a server may send them: each record becomes exactly one line of
 // printable ASCII, which the list's parser counts as one, whatever is in it; and the zone is whole
-// only when its SOA came twice. The input is messages with their length in front, as over TCP.
+// only when its SOA came twice. With TSIG no message is verified, whose key the input has not. The
+// input is messages with their length in front, as over TCP.
 
 #include "controlplane/lists/list_parse.h"
 #include "controlplane/transfer/axfr_read.h"
+#include "controlplane/transfer/tsig.h"
 #include "fuzz.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { ID = 7 };
+enum { ID = 7, NOW_S = 1700000000 };
+
+// The reply to a signed query: refused, or an unsigned error.
+static void verify(const struct axfr_reader *r, const uint8_t *msg, size_t len)
+{
+	uint8_t query[AXFR_QUERY_MAX + TSIG_RECORD_MAX];
+	struct config_tsig_key key = {.secret_len = 32};
+	struct tsig t;
+	FUZZ_CHECK(dns_name_from_text("weir-key", 8, &key.name) == 0);
+	size_t n = axfr_query_write(r, DNS_TYPE_AXFR, query);
+	FUZZ_CHECK(tsig_begin(&t, &key, query, n, NOW_S) > n);
+	int err = tsig_take(&t, msg, len, NOW_S);
+	FUZZ_CHECK(err == 0 || ((err == -EBADMSG || err == -EKEYREJECTED) && t.why[0]));
+	FUZZ_CHECK(err || (len >= DNS_HEADER_LEN && msg[3] & DNS_FLAG_RCODE));
+	FUZZ_CHECK(!tsig_is_closed(&t));
+	tsig_end(&t);
+}
 
 struct taken {
 	struct list_parser parser;
@@ -57,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		struct axfr_reader serial = {.zone = r.zone, .id = ID};
 		int asked = axfr_read_serial(&serial, msg, n);
 		FUZZ_CHECK(asked == 0 || (asked < 0 && serial.why[0]));
+		verify(&r, msg, n);
 		err = axfr_read(&r, msg, n);
 	}
 	FUZZ_CHECK(err >= 0 || ((err == -EBADMSG || err == -EPROTO) && r.why[0]));

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # A policy zone as a list, transferred from NSD: what its records mean, a new serial, one that stays, and a server that
-# refuses, goes, and comes back.
+# refuses, goes, and comes back; then by keys.
 . "$(dirname "$0")/_init.sh"
 
 zone() { # zone SERIAL RECORDS: the policy zone, with a line that weir does not take
@@ -29,6 +29,14 @@ nsd_start() { # nsd_start ACCESS: NSD, which gives the zone to whom ACCESS says
 		  server-count: 1
 		remote-control:
 		  control-enable: no
+		key:
+		  name: weir-key
+		  algorithm: hmac-sha256
+		  secret: "$secret"
+		key:
+		  name: long-key
+		  algorithm: hmac-sha512
+		  secret: "$long"
 		zone:
 		  name: rpz.test
 		  zonefile: rpz.zone
@@ -38,6 +46,8 @@ nsd_start() { # nsd_start ACCESS: NSD, which gives the zone to whom ACCESS says
 	nsd=$!
 	eventually nsd_answers
 }
+secret=$(head -c 32 /dev/urandom | base64 -w 0)
+long=$(head -c 64 /dev/urandom | base64 -w 0)
 nsd_answers() { kdig +short +timeout=1 +retry=0 @127.0.0.1 -p 5353 rpz.test SOA | grep -q admin; }
 nsd_stop() { kill $nsd; wait $nsd 2>/dev/null; }
 list() { weirctl --json blocklist status | jq -r ".lists[] | select(.name == \"rpz.test\") | $1"; }
@@ -45,12 +55,19 @@ status_of() { rcode @$service "$1" A; }
 settings() { # settings MORE: the lab's configuration with the zone as a list
 	awk -v more="$1" '
 		{ print }
-		/^blocking:/ { print "  update: {allow_private: true, timeout: 20}" }
+		/^blocking:/ {
+			print "  update: {allow_private: true, timeout: 20}"
+			print "  tsig_keys:"
+			print "    - {name: weir-key, secret_file: '$tmp'/secret}"
+			print "    - {name: long-key, algorithm: hmac-sha512, secret_file: '$tmp'/long}"
+		}
 		/^  lists:/ { print "    - {url: axfr://127.0.0.1:5353/rpz.test" more "}" }' $tmp/plain.yaml >$config
 	taken_over weirctl config reload
 }
 
 lab_up
+head -c 32 /dev/urandom | base64 -w 0 >$tmp/secret # not that of NSD
+echo "$long" >$tmp/long
 cp $config $tmp/plain.yaml
 $python - >$tmp/many <<'END'
 for i in range(8000):
@@ -105,6 +122,33 @@ same "the rules stay" NXDOMAIN "$(status_of later.test)"
 check "NSD again" nsd_start "127.0.0.1 NOKEY"
 check "the next reload" weirctl blocklist reload
 check "has the zone" eventually is third.test NXDOMAIN
+
+nsd_stop
+zone 4 "signed.test CNAME .
+$(cat $tmp/many)"
+check "NSD that wants a key" nsd_start "127.0.0.1 weir-key"
+weirctl blocklist reload >$tmp/reload.out
+check "none" grep -qE 'not fetched .the server replied (NOTAUTH|REFUSED)' $tmp/reload.out
+check "one with another secret" settings ", tsig: weir-key"
+refused() { list .fetch_error | grep -q 'the server refused the TSIG: BADSIG'; }
+check "is refused" eventually refused
+check "one that may not have the zone" settings ", tsig: long-key"
+not_allowed() { list .fetch_error | grep -qE 'replied (NOTAUTH|REFUSED)'; }
+check "is refused" eventually not_allowed
+same "the rules stay" NXDOMAIN "$(status_of third.test)"
+check "the first one again" settings ", tsig: weir-key"
+check "is refused again" eventually refused
+echo "$secret" >$tmp/secret
+check "with the secret of NSD" weirctl config reload
+check "it has the zone at once" eventually is signed.test NXDOMAIN
+check "and its last record" eventually is host7999.many.test NXDOMAIN
+nsd_stop
+zone 5 "longer.test CNAME ."
+check "NSD that wants the other key" nsd_start "127.0.0.1 long-key"
+check "of hmac-sha512" settings ", tsig: long-key"
+weirctl blocklist reload >$tmp/reload.out
+check "has the zone" eventually is longer.test NXDOMAIN
+same "no list fails" 0 "$(weirctl --json blocklist status | jq '.failing | length')"
 nsd_stop
 "$lab" down >/dev/null
 finish

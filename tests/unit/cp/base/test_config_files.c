@@ -10,8 +10,10 @@
 
 enum { SETTLED_S = FILE_SEEN_SETTLED_S + 8 };
 
-static char folder[FOLDER_MAX], path[CONFIG_FILES][FOLDER_MAX + 2];
+static char folder[FOLDER_MAX], path[CONFIG_FILES][FOLDER_MAX + 3];
 static struct config config;
+
+static struct config_tsig_key keys[CONFIG_TSIG_KEYS_MAX];
 
 static void write_file(const char *name, const char *text)
 {
@@ -36,6 +38,10 @@ static int make_files(void **)
 	config.dnssec.validate = true;
 	config.dnssec.anchors = path[6];
 	config.upstreams.root_hints = path[7];
+	config.blocking.tsig_keys = keys;
+	config.blocking.tsig_key_count = CONFIG_TSIG_KEYS_MAX;
+	for (unsigned i = 0; i < CONFIG_TSIG_KEYS_MAX; i++)
+		strcpy(keys[i].secret_file, path[CONFIG_FILES_ALONE + i]);
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct answer {
 	uint8_t bytes[2 + MESSAGE_MAX];
 	struct wr w;
 	uint16_t records;
+	bool is_signed, is_last;
 };
 
 static void name_put(struct wr *w, const char *text)
@@ -83,8 +84,13 @@ static bool say(struct answer *a)
 		says += 100;
 	if (a->f->how == FAKE_AXFR_SHORT)
 		says = --len - 2;
-	put_u16(a->bytes, (uint16_t)says);
 	put_u16(a->bytes + 8, a->records);
+	if (a->is_signed) {
+		fake_tsig_reply(&a->f->tsig, &a->w, a->f->sign, a->is_last);
+		len = a->w.pos;
+		says = len - 2;
+	}
+	put_u16(a->bytes, (uint16_t)says);
 	while (sent < len) {
 		ssize_t n = send(a->fd, a->bytes + sent, len - sent, MSG_NOSIGNAL);
 		if (n <= 0)
@@ -136,9 +142,9 @@ static void say_endless(struct answer *a)
 static bool say_records_alone(struct answer *a)
 {
 	bool more = true;
-	for (unsigned i = 0; i < 14 && more; i++) {
+	for (unsigned i = 0; i < (a->f->how == FAKE_AXFR_MANY ? 118 : 14) && more; i++) {
 		begin(a, 0);
-		put_policies(a, i, i + 1);
+		put_policies(a, i % 14, i % 14 + 1);
 		more = say(a);
 	}
 	begin(a, 0);
@@ -148,16 +154,17 @@ static bool say_records_alone(struct answer *a)
 static void say_transfer(struct answer *a)
 {
 	enum fake_axfr_how how = a->f->how;
+	bool is_piecemeal = how == FAKE_AXFR_ONE_RECORD_EACH || how == FAKE_AXFR_MANY;
 	begin(a, 0);
 	if (how == FAKE_AXFR_HEADLESS)
 		a->w.pos = 6;
 	if (how != FAKE_AXFR_NO_SOA && how != FAKE_AXFR_HEADLESS)
 		put_soa(a, a->f->serial);
-	if (how != FAKE_AXFR_ONE_RECORD_EACH && how != FAKE_AXFR_HEADLESS)
+	if (!is_piecemeal && how != FAKE_AXFR_HEADLESS)
 		put_policies(a, 0, 5);
 	if (!say(a) || how == FAKE_AXFR_HEADLESS || how == FAKE_AXFR_CUT)
 		return;
-	if (how == FAKE_AXFR_ONE_RECORD_EACH && !say_records_alone(a))
+	if (is_piecemeal && !say_records_alone(a))
 		return;
 	if (how == FAKE_AXFR_ENDLESS || how == FAKE_AXFR_EMPTY)
 		say_endless(a);
@@ -165,7 +172,7 @@ static void say_transfer(struct answer *a)
 		usleep(50000);
 	if (how == FAKE_AXFR_STALL)
 		return;
-	if (how != FAKE_AXFR_ONE_RECORD_EACH) {
+	if (!is_piecemeal) {
 		begin(a, 0);
 		put_policies(a, 5, 14);
 	}
@@ -173,13 +180,18 @@ static void say_transfer(struct answer *a)
 		put_soa(a, a->f->serial + (how == FAKE_AXFR_OTHER_SERIAL));
 	if (how == FAKE_AXFR_BEHIND_END)
 		put_policies(a, 1, 2);
+	a->is_last = true;
 	(void)say(a);
 }
 
 static void answer(struct answer *a)
 {
 	enum fake_axfr_how how = a->f->how;
-	unsigned rcode = how == FAKE_AXFR_REFUSED ? 5 : how == FAKE_AXFR_NOTAUTH ? 9 : 0;
+	bool is_bad_key = a->is_signed && a->f->sign == FAKE_TSIG_BADKEY;
+	bool is_bad_time = a->is_signed && a->f->sign == FAKE_TSIG_BADTIME;
+	unsigned rcode = how == FAKE_AXFR_REFUSED                                ? 5
+			 : how == FAKE_AXFR_NOTAUTH || is_bad_key || is_bad_time ? 9
+										 : 0;
 	if (a->qtype == DNS_TYPE_SOA)
 		a->f->soa_asked++;
 	else
@@ -192,6 +204,7 @@ static void answer(struct answer *a)
 		begin(a, rcode);
 		if (!rcode)
 			put_soa(a, a->f->serial);
+		a->is_last = true;
 		(void)say(a);
 		return;
 	}
@@ -206,8 +219,10 @@ static void serve(struct fake_axfr *f, int fd)
 	size_t len = 0;
 	while (len < 2 || len < 2u + get_u16(query)) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		if (f->stop || len == sizeof(query) || poll(&p, 1, 1000) <= 0)
+		if (f->stop || len == sizeof(query))
 			return;
+		if (poll(&p, 1, 20) <= 0)
+			continue;
 		ssize_t n = recv(fd, query + len, sizeof(query) - len, 0);
 		if (n <= 0)
 			return;
@@ -220,6 +235,9 @@ static void serve(struct fake_axfr *f, int fd)
 	if (dns_name_read(&r, &name) < 0)
 		return;
 	a.qtype = rd_u16(&r);
+	a.is_signed = f->tsig.digest && fake_tsig_query(&f->tsig, query + 2, len - 2);
+	f->signed_asked += a.is_signed;
+	f->wrong_asked += a.is_signed && !f->tsig.is_right;
 	if (rd_ok(&r))
 		answer(&a);
 }

@@ -4,6 +4,8 @@
 // A DNS server on 127.0.0.1 over TCP, in a thread of the test, one connection at a time, that
 // answers questions for the SOA and the transfer of rpz.test as `how` says.
 
+#include "fake_tsig.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,6 +29,7 @@ enum fake_axfr_how {
 	FAKE_AXFR_SHORT,        // the last record's data is longer than the message
 	FAKE_AXFR_CLASS,        // a record of CH
 	FAKE_AXFR_HEADLESS,     // a message of four bytes
+	FAKE_AXFR_MANY,         // 120 messages
 	FAKE_AXFR_ENDLESS,      // records for ever
 	FAKE_AXFR_EMPTY,        // messages without records for ever
 	FAKE_AXFR_STALL,        // nothing after the first message
@@ -40,7 +43,9 @@ struct fake_axfr {
 	_Atomic bool stop;
 	_Atomic enum fake_axfr_how how;
 	_Atomic uint32_t serial;
-	_Atomic unsigned soa_asked, axfr_asked;
+	_Atomic unsigned soa_asked, axfr_asked, signed_asked, wrong_asked;
+	_Atomic enum fake_tsig_how sign; // replies to signed queries
+	struct fake_tsig tsig;           // of the thread's, but for the key
 };
 
 void fake_axfr_start(struct fake_axfr *f);

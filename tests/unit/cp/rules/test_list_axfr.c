@@ -148,6 +148,72 @@ static void test_what_is_no_whole_zone_is_an_error(void **)
 	request.etag = "";
 }
 
+static void key_set(enum config_tsig_algorithm algorithm)
+{
+	static struct config_tsig_key key;
+	bool is_long = algorithm == CONFIG_TSIG_SHA512;
+	key = (struct config_tsig_key){.algorithm = (uint8_t)algorithm, .secret_len = 32};
+	assert_int_equal(dns_name_from_text("weir-key", 8, &key.name), 0);
+	for (unsigned i = 0; i < 32; i++)
+		key.secret[i] = axfr.tsig.secret[i] = (uint8_t)(i * 7);
+	axfr.tsig.algorithm = is_long ? "hmac-sha512" : "hmac-sha256";
+	axfr.tsig.digest = is_long ? "SHA512" : "SHA256";
+	request.key = &key;
+}
+
+static void test_a_signed_zone(void **)
+{
+	static const enum fake_tsig_how how[] = {FAKE_TSIG_ALL, FAKE_TSIG_ENDS};
+	for (unsigned i = 0; i < 4; i++) {
+		key_set(i / 2 ? CONFIG_TSIG_SHA512 : CONFIG_TSIG_SHA256);
+		axfr.sign = how[i % 2];
+		assert_int_equal(fetch(FAKE_AXFR_ONE_RECORD_EACH), 0);
+		assert_string_equal(body, whole);
+		assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
+		request.etag = "serial 7";
+		assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
+		assert_true(result.not_modified);
+		request.etag = "";
+	}
+	assert_int_equal(axfr.signed_asked, 12);
+	assert_int_equal(axfr.wrong_asked, 0);
+	axfr.sign = FAKE_TSIG_ALL;
+	assert_int_equal(fetch(FAKE_AXFR_MANY), 0);
+}
+
+static void test_what_is_not_signed_right_is_an_error(void **)
+{
+	static const struct {
+		enum fake_axfr_how how;
+		enum fake_tsig_how sign;
+		int err;
+		const char *why;
+	} bad[] = {{FAKE_AXFR_GOOD, FAKE_TSIG_NONE, -EKEYREJECTED, "did not sign its reply"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_FIRST, -EKEYREJECTED, "did not sign its last message"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_LAST, -EKEYREJECTED, "did not sign its reply"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_BAD, -EKEYREJECTED, "TSIG does not verify"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_CHANGED, -EKEYREJECTED, "TSIG does not verify"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_SHORT, -EKEYREJECTED, "TSIG does not verify"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_KEY, -EKEYREJECTED, "signs with another key"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_OLD, -EKEYREJECTED, "of another time"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_BADKEY, -EKEYREJECTED, "refused the TSIG: BADKEY"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_BADTIME, -EKEYREJECTED, "refused the TSIG: BADTIME"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_NOT_LAST, -EKEYREJECTED, "did not sign its reply"},
+		{FAKE_AXFR_GOOD, FAKE_TSIG_CUT, -EBADMSG, "malformed TSIG"},
+		{FAKE_AXFR_MANY, FAKE_TSIG_ENDS, -EKEYREJECTED, "signs too few messages"},
+		{FAKE_AXFR_REFUSED, FAKE_TSIG_NONE, -EPROTO, "the server replied REFUSED (5)"},
+		{FAKE_AXFR_REFUSED, FAKE_TSIG_ALL, -EPROTO, "the server replied REFUSED (5)"}};
+	for (unsigned i = 0; i < 2 * ARRAY_LEN(bad); i++) {
+		unsigned k = i / 2;
+		key_set(i % 2 ? CONFIG_TSIG_SHA512 : CONFIG_TSIG_SHA256);
+		axfr.sign = bad[k].sign;
+		int err = fetch(bad[k].how);
+		if (err != bad[k].err || !strstr(result.why, bad[k].why))
+			fail_msg("%u %u: %d, %s", bad[k].how, bad[k].sign, err, result.why);
+	}
+	assert_int_equal(axfr.wrong_asked, 0);
+}
+
 static void test_an_endless_zone_is_cut_off(void **)
 {
 	request.max_bytes = 200000;
@@ -208,6 +274,8 @@ int main(void)
 		TEST(a_zone_becomes_a_file),
 		TEST(a_zone_of_the_same_serial_is_left_alone),
 		TEST(what_is_no_whole_zone_is_an_error),
+		TEST(a_signed_zone),
+		TEST(what_is_not_signed_right_is_an_error),
 		TEST(an_endless_zone_is_cut_off),
 		TEST(no_wait_is_without_an_end),
 		TEST(where_it_may_connect),

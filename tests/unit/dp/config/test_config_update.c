@@ -49,10 +49,80 @@ static void test_lists_that_are_fetched(void **)
 	config_free(c);
 }
 
+// A configuration with a key whose file has this text.
+static char *with_key(const char *secret, const char *lists, char text[2048])
+{
+	static char path[] = "/tmp/weir-test-tsig-XXXXXX";
+	strcpy(path, "/tmp/weir-test-tsig-XXXXXX");
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, secret, strlen(secret)), (ssize_t)strlen(secret));
+	close(fd);
+	snprintf(text, 2048,
+		MINIMAL
+		"blocking:\n  tsig_keys: [{name: Weir-Key., secret_file: %s}]\n  lists:\n%s\n",
+		path, lists);
+	return path;
+}
+
+static void test_a_zone_with_a_key(void **)
+{
+	static const char list[] = "  - {url: 'axfr://[fd53::1]:5353/rpz.example', tsig: weir-key}";
+	char text[2048];
+	const char *path = with_key("AAECAwQFBgcICQoLDA0ODw==\n", list, text);
+	struct config *c = config_text_load(text);
+	assert_string_equal(c->blocking.lists[0].name, "rpz.example");
+	assert_int_equal(c->blocking.lists[0].format, LIST_FORMAT_RPZ);
+	assert_int_equal(c->blocking.lists[0].tsig, 1);
+	assert_int_equal(c->blocking.tsig_keys[0].algorithm, CONFIG_TSIG_SHA256);
+	assert_int_equal(c->blocking.tsig_keys[0].secret_len, 16);
+	assert_int_equal(c->blocking.tsig_keys[0].secret[15], 15);
+	assert_memory_equal(c->blocking.tsig_keys[0].name.wire, "\10weir-key", 10);
+	config_free(c);
+	assert_int_equal(unlink(path), 0);
+	config_text_refused(text, "secret_file: cannot be read");
+}
+
+static void test_bad_keys(void **)
+{
+	static const struct {
+		const char *secret, *list, *why;
+	} bad[] = {
+		{"AAECAwQFBgcICQoLDA0ODw", "  - {url: 'axfr://h/z'}", "base64 of 16 to 128 bytes"},
+		{"AAECAwQFBgcICQoLDA0ODx==", "  - {url: 'axfr://h/z'}",
+			"base64 of 16 to 128 bytes"},
+		{"AAECAwQFBgcICQoLDA0ODw=*", "  - {url: 'axfr://h/z'}",
+			"base64 of 16 to 128 bytes"},
+		{"AAECAwQFBgcICQoLDA0O", "  - {url: 'axfr://h/z'}", "base64 of 16 to 128 bytes"},
+		{"AAECAwQFBgcICQoLDA0ODw== AAECAwQFBgcICQoLDA0ODw==", "  - {url: 'axfr://h/z'}",
+			"has more than one secret"},
+		{" ", "  - {url: 'axfr://h/z'}", "has no secret"},
+		{"AAECAwQFBgcICQoLDA0ODw==", "  - {url: 'axfr://h/z', tsig: other}",
+			"blocking.lists[0].tsig: no key of blocking.tsig_keys"},
+		{"AAECAwQFBgcICQoLDA0ODw==", "  - {url: 'http://h/z', tsig: weir-key}",
+			"blocking.lists[0].tsig: is for lists with axfr://"}};
+	char text[2048];
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		const char *path = with_key(bad[i].secret, bad[i].list, text);
+		config_text_refused(text, bad[i].why);
+		assert_int_equal(unlink(path), 0);
+	}
+	config_text_refused(MINIMAL "blocking: {tsig_keys: [{name: a, secret_file: x}]}\n",
+		"must be an absolute path");
+	config_text_refused(MINIMAL "blocking: {tsig_keys: [{name: a}]}\n",
+		"blocking.tsig_keys \"a\": secret_file: missing");
+	config_text_refused(MINIMAL "blocking: {tsig_keys: [{name: a..b}]}\n", "is no domain name");
+	config_text_refused(MINIMAL
+		"blocking: {tsig_keys: [{name: a, algorithm: hmac-md5, secret_file: /dev/null}]}\n",
+		"blocking.tsig_keys \"a\": algorithm");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists_that_are_fetched),
+		cmocka_unit_test(test_a_zone_with_a_key),
+		cmocka_unit_test(test_bad_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// TSIG (RFC 8945) of one query over TCP and the messages of its reply: signs the one, verifies the
+// others. The HMACs are OpenSSL's (tls/tls_hmac.h); this file finds the TSIG record, which must be
+// the last one, and says which bytes are signed.
+//
+// The first message of a reply must be signed, and so must the last one, which the caller asks for
+// by tsig_is_closed; between them up to TSIG_UNSIGNED_MAX in a row may not be (RFC 8945 5.3.1). The
+// key and the algorithm must be those of the query, the code of full length, and the time at most
+// TSIG_FUDGE_S from ours. An unsigned reply of one message that says an error is let through: the
+// reader refuses it with the error's name.
+//
+// A value of its caller's. Takes OpenSSL's memory for one HMAC. One pass over each message.
+
+#include "tls/tls_hmac.h"
+
+#include <weir/bytes.h>
+#include <weir/config.h>
+
+enum {
+	TSIG_FUDGE_S = 300,
+	TSIG_UNSIGNED_MAX = 99,
+	TSIG_WHY_MAX = 96,
+	TSIG_RECORD_MAX = DNS_NAME_MAX + 10 + 16 + TLS_HMAC_MAX + 16,
+};
+
+struct tsig {
+	const struct config_tsig_key *key;
+	struct tls_hmac *hmac; // of the messages since the last signed one; NULL: none came
+	bool is_first;         // no signed message of the reply came
+	unsigned not_signed;   // messages since the last signed one
+	size_t mac_len;        // of the last signed message, the query at first
+	uint8_t mac[TLS_HMAC_MAX];
+	char why[TSIG_WHY_MAX];
+};
+
+// Signs the query of `len` bytes in `msg`, which has room for TSIG_RECORD_MAX more. Its new length;
+// 0: no memory.
+ATTR_MUST_CHECK size_t tsig_begin(struct tsig *t, const struct config_tsig_key *key, uint8_t *msg,
+	size_t len, uint64_t now_unix_s);
+// The next message of the reply. 0: it is right so far; -EBADMSG, -EKEYREJECTED with `why`.
+ATTR_MUST_CHECK int tsig_take(struct tsig *t, const uint8_t *msg, size_t len, uint64_t now_unix_s);
+bool tsig_is_closed(const struct tsig *t); // the last message was signed
+void tsig_end(struct tsig *t);             // any number of times

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config_entries.h"
+#include "config_file.h"
+#include "config_keys.h"
+#include "config_sections.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char list[] = "blocking.tsig_keys";
+
+// Takes the one secret. The error for a bad one does not repeat it.
+static int secret_add(const struct config_secrets *s, const char *text, size_t len)
+{
+	struct config_tsig_key *k = s->arg;
+	if (k->secret_len)
+		return config_refuse(s->doc, s->key, "has more than one secret");
+	int n = config_base64_read(text, len, k->secret, sizeof(k->secret));
+	if (n < CONFIG_TSIG_SECRET_MIN)
+		return config_refuse(s->doc, s->key, "a secret is base64 of %d to %d bytes",
+			CONFIG_TSIG_SECRET_MIN, CONFIG_TSIG_SECRET_MAX);
+	k->secret_len = (uint8_t)n;
+	return 0;
+}
+
+static int secret_take(
+	const struct config_doc *doc, const char *path, unsigned i, struct config_tsig_key *k)
+{
+	char key[CONFIG_PATH_MAX];
+	const struct config_secrets file = {.doc = doc,
+		.key = config_item_key(key, list, i, "secret_file"),
+		.add = secret_add,
+		.arg = k};
+	if (!path || !*path)
+		return config_refuse(doc, key, "missing");
+	if (strlen(path) > CONFIG_TSIG_PATH_MAX)
+		return config_refuse(doc, key, "has more than %d bytes", CONFIG_TSIG_PATH_MAX);
+	strcpy(k->secret_file, path);
+	return config_secrets_read(&file, path);
+}
+
+static int key_apply(const struct config_doc *doc, const struct config_raw_tsig_key *raw,
+	unsigned i, struct config_blocking *b)
+{
+	struct config_tsig_key *k = &b->tsig_keys[i];
+	char key[CONFIG_PATH_MAX];
+	int64_t algorithm = CONFIG_TSIG_SHA256;
+	int rc = 0;
+	config_item_key(key, list, i, "name");
+	if (!raw->name || dns_name_from_text(raw->name, strlen(raw->name), &k->name) < 0
+		|| k->name.labels == 0)
+		return config_refuse(doc, key, "is no domain name");
+	// Keys are compared byte by byte (rules_fetch_set.c).
+	memset(k->name.wire + k->name.len, 0, sizeof(k->name.wire) - k->name.len);
+	if (config_tsig_find(b, raw->name))
+		return config_refuse(doc, key, "is given twice");
+	if (raw->algorithm)
+		rc = config_choice_parse(doc, config_item_key(key, list, i, "algorithm"),
+			"tsig_algorithm", raw->algorithm, &algorithm);
+	k->algorithm = (uint8_t)algorithm;
+	return config_worse(rc, secret_take(doc, raw->secret_file, i, k));
+}
+
+int config_tsig_apply(const struct config_doc *doc, const struct config_raw_blocking *raw,
+	struct config_blocking *out)
+{
+	if (raw->tsig_keys_count == 0)
+		return 0;
+	out->tsig_keys = calloc(raw->tsig_keys_count, sizeof(out->tsig_keys[0]));
+	if (!out->tsig_keys)
+		return -ENOMEM;
+	int rc = 0;
+	for (; out->tsig_key_count < raw->tsig_keys_count && rc != -ENOMEM; out->tsig_key_count++)
+		rc = config_worse(rc, key_apply(doc, &raw->tsig_keys[out->tsig_key_count],
+					      out->tsig_key_count, out));
+	return rc;
+}
+
+uint8_t config_tsig_find(const struct config_blocking *b, const char *text)
+{
+	struct dns_name name;
+	if (dns_name_from_text(text, strlen(text), &name) < 0)
+		return 0;
+	for (unsigned i = 0; i < b->tsig_key_count; i++)
+		if (dns_name_equal(&b->tsig_keys[i].name, &name))
+			return (uint8_t)(i + 1);
+	return 0;
+}
+
+void config_tsig_free(struct config_blocking *b)
+{
+	if (b->tsig_keys)
+		explicit_bzero(b->tsig_keys, b->tsig_key_count * sizeof(b->tsig_keys[0]));
+	FREE_AND_NULL(b->tsig_keys);
+	b->tsig_key_count = 0;
+}
