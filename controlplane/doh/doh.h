@@ -74,7 +74,8 @@ void doh_configure(struct doh *d, const struct doh_settings *settings);
 void doh_free(struct doh *d); // NULL is fine; its connections are closed
 void doh_status(const struct doh *d, struct doh_status_now *out);
 void doh_status_add(struct doh_status_now *sum, const struct doh_status_now *one);
-void doh_tables(const struct doh *d, struct table_registry *tables);
+// `cap`: connections that the owner may have.
+void doh_tables(const struct doh *d, uint64_t cap, struct table_registry *tables);
 
 struct doh_conn;
 ATTR_MUST_CHECK int doh_conn_new(

@@ -285,13 +285,14 @@ size_t doh_conn_memory(const struct doh_conn *c)
 	return c->memory.bytes;
 }
 
-void doh_tables(const struct doh *d, struct table_registry *tables)
+void doh_tables(const struct doh *d, uint64_t cap, struct table_registry *tables)
 {
 	table_register(tables, &(struct table_info){.name = "doh_connections",
 				       .owner = "frontend loop",
 				       .eviction = "as tcp_connections",
 				       .lifetime = "as tcp_connections",
 				       .kind = TABLE_WORK,
+				       .cap = cap,
 				       .used = d->connections,
 				       .bytes = d->memory.bytes,
 				       .high = d->connections_most,

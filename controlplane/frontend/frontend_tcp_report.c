@@ -71,7 +71,7 @@ void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *ta
 			.bytes = s->tls.open * tls_conn_memory(),
 			.evicted = s->ended[FRONTEND_TCP_END_evicted_handshake],
 			.has = TABLE_EVICTS});
-	doh_tables(t->doh, tables);
+	doh_tables(t->doh, of_all(t, tcp_connections_cap(t)), tables);
 	tcp_claim_tables(t, tables);
 }
 

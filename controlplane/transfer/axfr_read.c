@@ -19,16 +19,14 @@ static int ATTR_PRINTF(3, 4) refuse(struct axfr_reader *r, int err, const char *
 
 uint16_t axfr_query_write(const struct axfr_reader *r, uint16_t qtype, uint8_t out[AXFR_QUERY_MAX])
 {
-	struct wr w = wr_init(out, AXFR_QUERY_MAX);
-	wr_u16(&w, r->id);
-	wr_u16(&w, 0);
-	wr_u16(&w, 1);
-	for (unsigned i = 0; i < 3; i++)
-		wr_u16(&w, 0);
-	wr_bytes(&w, r->zone.wire, r->zone.len);
-	wr_u16(&w, qtype);
-	wr_u16(&w, DNS_CLASS_IN);
-	return (uint16_t)w.pos;
+	uint8_t *question = out + DNS_HEADER_LEN, *type = question + r->zone.len;
+	memset(out, 0, DNS_HEADER_LEN);
+	put_u16(out, r->id);
+	put_u16(out + 4, 1); // QDCOUNT
+	memcpy(question, r->zone.wire, r->zone.len);
+	put_u16(type, qtype);
+	put_u16(type + 2, DNS_CLASS_IN);
+	return (uint16_t)(type + 4 - out);
 }
 
 // The header, and the question, which may be missing (RFC 5936 2.2.1). The number of answers, or an
