@@ -31,8 +31,9 @@ FAST_ENTRIES, SLOW_ENTRIES = (20000, 72000), (1200, 2400)
 NOTICED, NAMED = 0.9, 0.8  # of the planted
 # Fixed ones for the short form: process, call, function, one in so many: often enough for a rise at each look, as few large
 # lumps are steps.
-SHORT = (("controlplane", "munmap", "region_unmap", 10), ("controlplane", "close", "socket_close", 30),
-         ("dataplane", "rte_pktmbuf_free_bulk", "stage_tx", 30))
+SHORT = (("controlplane", "shm_region.c", "munmap", "region_unmap", 10),
+         ("controlplane", "upstream_socket.c", "close", "socket_close", 30),
+         ("dataplane", "stage_tx.c", "rte_pktmbuf_free_bulk", "stage_tx", 30))
 
 
 def ends_with_parent():
@@ -163,8 +164,9 @@ class Bench:
         return counted, redrawn
 
     def short(self):
-        for process, call, function, every in SHORT:
-            [site] = [s for s in self.tree.sites.values() if (s.call, s.function) == (call, function)]
+        for process, file, call, function, every in SHORT:
+            wanted = file, call, function
+            [site] = [s for s in self.tree.sites.values() if (os.path.basename(s.path), s.call, s.function) == wanted]
             yield {**vars(site), "process": process, "every": every}
 
     def clean(self, number):
