@@ -78,7 +78,7 @@ unsigned heap_large_blocks(struct heap_large out[HEAP_LARGE_MAX]);
 #define HEAP_LIBRARY_LIST(X) \
 	X(libevent, 1)       \
 	X(jansson, 8)        \
-	X(hyperscan, 1) X(curl, 1) X(cyaml, 1) X(sqlite, 1) X(openssl, 64) X(nghttp2, 8)
+	X(hyperscan, 1) X(curl, 1) X(cyaml, 1) X(sqlite, 1) X(openssl, 256) X(nghttp2, 8)
 
 enum heap_library {
 #define X(name, each) HEAP_LIBRARY_##name,
