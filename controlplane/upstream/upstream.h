@@ -56,6 +56,9 @@
 // A server over HTTPS (upstream_https.h) is one over TLS whose legs are exchanges of HTTP: all of
 // this holds for it.
 //
+// weir asks recursion (config_upstream.is_recursion) when every other server has failed, is down,
+// refused by ICMP or has had UPSTREAM_RECURSION_AFTER queries, or when one query is left.
+//
 // With `race` the first query goes to two servers at once, the second one as the policy chooses
 // among those that it was not sent to and that nobody has reason to avoid. Both count. Silence is
 // held against both when the first one's wait is over; when the first one fails the second one's
@@ -90,6 +93,7 @@ enum {
 	UPSTREAM_LEGS = 3,
 	UPSTREAM_SENDS_EACH = 3,
 	UPSTREAM_TLS_EACH = 2,
+	UPSTREAM_RECURSION_AFTER = 2,
 	UPSTREAM_DOWN_AFTER = 3,
 	UPSTREAM_STRIKES = 3,
 	UPSTREAM_PLAIN_MS = 3600000,

@@ -17,7 +17,7 @@ static bool has_others(const struct upstreams *u)
 	return false;
 }
 
-static bool is_eligible(const struct upstream_ask *a, unsigned i, uint64_t now_ms)
+static bool may_have(const struct upstream_ask *a, unsigned i, uint64_t now_ms)
 {
 	const struct upstream *s = &a->owner->server[i];
 	unsigned most = upstream_server_down(a->owner, s, now_ms) ? 1
@@ -27,6 +27,39 @@ static bool is_eligible(const struct upstream_ask *a, unsigned i, uint64_t now_m
 	if (a->only ? a->only != i + 1 : is_drained(s) && has_others(a->owner))
 		return false;
 	return !(a->failed >> i & 1) && a->sends_to[i] < most;
+}
+
+// A refusal by ICMP is as good as the second silence.
+static bool is_tried(const struct upstream_ask *a, unsigned i)
+{
+	if (a->sends_to[i] >= UPSTREAM_RECURSION_AFTER)
+		return true;
+	for (unsigned k = 0; k < UPSTREAM_LEGS; k++)
+		if (a->leg[k].open && a->leg[k].refused && upstream_leg_index(&a->leg[k]) == (int)i)
+			return true;
+	return false;
+}
+
+// Recursion is for questions that no server answers, and one lost datagram is no such sign. The
+// last query of a question is recursion's in any case.
+static bool is_early(const struct upstream_ask *a, uint64_t now_ms)
+{
+	const struct upstreams *u = a->owner;
+
+	if (a->only || a->sends + 1 >= upstream_sends_max(a))
+		return false;
+	for (unsigned i = 0; i < u->count; i++)
+		if (!u->server[i].config.is_recursion && !is_tried(a, i) && may_have(a, i, now_ms)
+			&& !upstream_server_down(u, &u->server[i], now_ms))
+			return true;
+	return false;
+}
+
+static bool is_eligible(const struct upstream_ask *a, unsigned i, uint64_t now_ms)
+{
+	if (a->owner->server[i].config.is_recursion && is_early(a, now_ms))
+		return false;
+	return may_have(a, i, now_ms);
 }
 
 unsigned upstream_sends_max(const struct upstream_ask *a)

@@ -203,6 +203,10 @@ static void reply_udp(struct fake_upstream *f, const struct peer *p, const uint8
 	uint8_t out[MSG_MAX];
 	int mode = f->mode;
 
+	if (f->lost > 0) {
+		f->lost--;
+		return;
+	}
 	if (is_silent(f))
 		return;
 	forge(f, p, q, len, mode);

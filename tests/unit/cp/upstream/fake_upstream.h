@@ -38,6 +38,7 @@ struct fake_upstream {
 	_Atomic unsigned addresses;         // so many, from that one on; 0: one
 	_Atomic(const uint8_t *) alias;     // wire form; bytes that stay as they are
 	_Atomic(const char *) silent_below; // UDP: names that end so get no reply; NULL: none
+	_Atomic unsigned lost;              // UDP: so many further queries get no reply
 	_Atomic bool sets_ad;               // in each reply
 	_Atomic bool held;                  // UDP: replies wait until it is not
 	_Atomic int delay_ms, tcp_delay_ms; // of each reply; by TCP one connection at a time

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Recursion as the last server of a list: when weir asks it.
+
+#include "controlplane/upstream/upstream.h"
+#include "tests/unit/clock_still.h"
+#include "tests/unit/unit.h"
+#include "upstream_rig.h"
+
+// fake[0] and, of three, fake[1] are servers; the last one is recursion.
+static void use_servers(unsigned count)
+{
+	set_servers(count);
+	for (unsigned i = 0; i < count; i++)
+		fx.config.server[i].is_recursion = i == count - 1;
+	upstreams_configure(fx.up, &fx.config);
+}
+
+static void test_a_lost_datagram_is_no_silence(void **)
+{
+	use_servers(2);
+	fake[0].lost = 1;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 2);
+	assert_int_equal(fake[1].udp_queries, 0);
+}
+
+// Each of two servers loses one: weir asks both again.
+static void test_lost_datagrams_of_two(void **)
+{
+	use_servers(3);
+	fake[0].lost = 2;
+	fake[1].lost = 1;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[1].udp_queries, 2);
+	assert_int_equal(fake[2].udp_queries, 0);
+}
+
+static void test_asked_where_no_server_answers(void **)
+{
+	use_servers(2);
+	fake[0].mode = FAKE_SILENT;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 2);
+	assert_int_equal(fake[1].udp_queries, 1);
+	while (status(0).up)
+		ask(2000);
+	const unsigned before = fake[0].udp_queries;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, before); // it is down: recursion at once
+}
+
+static void test_asked_at_once_after_a_failure(void **)
+{
+	use_servers(2);
+	fake[0].mode = FAKE_SERVFAIL;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 1);
+	assert_int_equal(fake[1].udp_queries, 1);
+}
+
+// A closed port is known at once, and waited for no second time.
+static void test_asked_at_once_after_a_refusal(void **)
+{
+	fake_upstream_stop(&fake[0]);
+	use_servers(2);
+	fx.config.first_timeout_ms = 1000;
+	upstreams_configure(fx.up, &fx.config);
+	ask(3000);
+	fake_upstream_start(&fake[0]);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[1].udp_queries, 1);
+	assert_true(fx.took_ms < 500);
+}
+
+// The last query of a question is for recursion, however few there are.
+static void test_asked_by_the_last_query(void **)
+{
+	fx.config.max_sends = 2;
+	use_servers(2);
+	fake[0].mode = FAKE_SILENT;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 1);
+	assert_int_equal(fake[1].udp_queries, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_a_lost_datagram_is_no_silence),
+		T(test_lost_datagrams_of_two),
+		T(test_asked_where_no_server_answers),
+		T(test_asked_at_once_after_a_failure),
+		T(test_asked_at_once_after_a_refusal),
+		T(test_asked_by_the_last_query),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
