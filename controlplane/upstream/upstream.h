@@ -58,6 +58,7 @@
 //
 // weir asks recursion (config_upstream.is_recursion) when every other server has failed, is down,
 // refused by ICMP or has had UPSTREAM_RECURSION_AFTER queries, or when one query is left.
+// Recursion itself is never down: names that take long say nothing of others.
 //
 // With `race` the first query goes to two servers at once, the second one as the policy chooses
 // among those that it was not sent to and that nobody has reason to avoid. Both count. Silence is

@@ -179,6 +179,10 @@ bool upstream_server_timed_out(
 	times_refresh(s, now_us);
 	time_add(&s->latency_us, leg->refused ? REFUSED_US : now_us - leg->last_sent_us);
 	times_share(s, now_us);
+	// A cold name takes recursion longer than a server that has it; that says nothing of
+	// others.
+	if (s->config.is_recursion)
+		return false;
 	// It is slow, or drops this question; other queries had their replies meanwhile.
 	if (s->answered_us > leg->last_sent_us
 		|| upstream_health_get(s->health, answered_us) > leg->last_sent_us)

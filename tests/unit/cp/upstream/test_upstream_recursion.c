@@ -89,6 +89,24 @@ static void test_asked_by_the_last_query(void **)
 	assert_int_equal(fake[1].udp_queries, 1);
 }
 
+// Names that take long to find say nothing of other names.
+static void test_never_down(void **)
+{
+	use_servers(1);
+	fake[0].mode = FAKE_SILENT;
+	for (unsigned i = 0; i <= UPSTREAM_DOWN_AFTER; i++)
+		ask(500);
+	assert_int_equal(fx.ended, 1);
+	assert_true(status(0).timeouts >= UPSTREAM_DOWN_AFTER);
+	assert_true(status(0).up);
+	assert_false(status(0).suspect);
+	fx.config.check = UPSTREAM_CHECK_DOWN;
+	upstreams_configure(fx.up, &fx.config);
+	ask(500);
+	assert_true(status(0).up);
+	assert_int_equal(status(0).checks, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -100,6 +118,7 @@ int main(void)
 		T(test_asked_at_once_after_a_failure),
 		T(test_asked_at_once_after_a_refusal),
 		T(test_asked_by_the_last_query),
+		T(test_never_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
