@@ -252,7 +252,8 @@ enum {
 };
 
 struct upstream_status {
-	char name[64], address[UPSTREAM_ADDRESS_TEXT_MAX]; // as configured, with the port
+	char name[64];
+	char address[UPSTREAM_ADDRESS_TEXT_MAX]; // as configured, with the port; or "recursion"
 	bool is_tls, is_https;
 	struct upstream_https_counts https;
 	uint64_t tls_handshakes, tls_resumed; // that were done; of these by a session ticket

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The state of a server: one record for each address in the process. Sets of groups, of forward
-// zones and of other resolver threads that have the same server share it.
+// The state of a server: one record for each configured address in the process. Sets of groups, of
+// forward zones and of other resolver threads that have the same server share it.
 //
 // Threads: upstream_health_take and _give take a lock; they are for changes of the configuration.
 // The fields may be read and written by any thread that holds the record, relaxed: none of them

@@ -35,13 +35,13 @@ struct upstream_tls {
 struct upstream {
 	struct config_upstream config; // name is our own copy
 	char name[64];
-	uint16_t number; // in the book
-	union upstream_peer address;
+	uint16_t number;             // in the book
+	union upstream_peer address; // of config, but of recursion where this resolver has it
 	socklen_t address_len;
-	struct upstream_health *health;
-	struct upstream_health own; // `health` unless
-	bool is_recorded;           // in the table
-	uint32_t share;             // of the set's queries: each moves it by a 256th
+	struct upstream_health *health; // by the address in config, which all resolvers have
+	struct upstream_health own;     // `health` unless
+	bool is_recorded;               // in the table
+	uint32_t share;                 // of the set's queries: each moves it by a 256th
 	// As in `health`, from the queries of this set, or from there when it is of late.
 	uint32_t srtt_us, latency_us;
 	uint64_t times_us, shared_us; // when they were last brought up to date; told to `health`

@@ -12,22 +12,29 @@
 
 enum { DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443 };
 
+static socklen_t peer_of(const struct socket_address *a, union upstream_peer *out)
+{
+	struct sockaddr_storage address;
+	socklen_t len = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (socket_address_to_sockaddr(a, &address, &len))
+		memcpy(out, &address, sizeof(*out));
+	return len;
+}
+
 static void server_set(struct upstreams *u, struct upstream *s, const struct config_upstream *c,
 	const char *ca_file)
 {
-	struct sockaddr_storage address;
-
 	memset(s, 0, sizeof(*s));
 	s->config = *c;
-	if (c->is_recursion && u->recursion)
-		s->config.address = *u->recursion;
 	if (c->name && c->name[0])
 		snprintf(s->name, sizeof(s->name), "%s", c->name);
 	else
-		socket_address_text(&s->config.address, s->name);
+		socket_address_text(&c->address, s->name);
 	s->config.name = NULL;
-	if (socket_address_to_sockaddr(&s->config.address, &address, &s->address_len))
-		memcpy(&s->address, &address, sizeof(s->address));
+	s->address_len =
+		peer_of(c->is_recursion && u->recursion ? u->recursion : &c->address, &s->address);
 	upstream_tls_open(u, s, ca_file);
 }
 
@@ -52,10 +59,8 @@ static void address_cut(
 bool upstream_server_is(const struct upstream *s, const char *text)
 {
 	char host[SOCKET_ADDRESS_TEXT_MAX];
-	struct sockaddr_storage address;
 	struct socket_address a;
-	union upstream_peer peer;
-	socklen_t len;
+	union upstream_peer peer, own;
 
 	if (strcmp(s->name, text) == 0)
 		return true;
@@ -64,11 +69,12 @@ bool upstream_server_is(const struct upstream *s, const char *text)
 		    s->is_https ? HTTPS_PORT
 		    : s->is_tls ? TLS_PORT
 				: DNS_PORT,
-		    &a) < 0
-		|| !socket_address_to_sockaddr(&a, &address, &len))
+		    &a)
+		< 0)
 		return false;
-	memcpy(&peer, &address, sizeof(peer));
-	return upstream_same_address(&peer, &s->address);
+	peer_of(&a, &peer);
+	peer_of(&s->config.address, &own);
+	return upstream_same_address(&peer, &own);
 }
 
 static void sockets_configure(struct upstreams *u)
@@ -90,6 +96,7 @@ static void sockets_configure(struct upstreams *u)
 static void server_continue(struct upstream *s, struct upstream *old, unsigned count)
 {
 	const struct upstream fresh = *s;
+	union upstream_peer configured;
 
 	for (unsigned k = 0; k < count; k++) {
 		if (!upstream_same_address(&old[k].address, &s->address))
@@ -105,7 +112,8 @@ static void server_continue(struct upstream *s, struct upstream *old, unsigned c
 		break;
 	}
 	if (!s->is_recorded) {
-		s->health = upstream_health_take(&s->address);
+		peer_of(&s->config.address, &configured);
+		s->health = upstream_health_take(&configured);
 		s->is_recorded = s->health != NULL;
 	}
 	if (!s->is_recorded)
@@ -235,6 +243,10 @@ static void address_text(const struct upstream *s, char out[UPSTREAM_ADDRESS_TEX
 	const char *name = s->config.tls.name;
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 
+	if (s->config.is_recursion) { // its address is its resolver's own affair
+		snprintf(out, UPSTREAM_ADDRESS_TEXT_MAX, "recursion");
+		return;
+	}
 	socket_address_text(&s->config.address, text);
 	snprintf(out, UPSTREAM_ADDRESS_TEXT_MAX, "%s%s%s%s%s", scheme_of(s), name, *name ? "@" : "",
 		text, s->config.tls.path);

@@ -107,6 +107,38 @@ static void test_never_down(void **)
 	assert_int_equal(status(0).checks, 0);
 }
 
+// Each resolver has recursion at a port of its own; state, text and drains are of one server.
+static void test_one_server_of_all_resolvers(void **)
+{
+	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
+	struct upstreams *other;
+	use_servers(2);
+	const struct socket_address first = fx.config.server[0].address,
+				    second = fx.config.server[1].address;
+	fx.config.count = 1;
+	fx.config.server[0] = (struct config_upstream){
+		.name = (char[]){"recursion"}, .address = {.ip = first.ip}, .is_recursion = true};
+	upstreams_free(fx.up);
+	assert_int_equal(upstreams_new(&fx.up,
+				 &(struct upstream_shared){.loop = fx.loop, .recursion = &first},
+				 &fx.config),
+		0);
+	assert_int_equal(upstreams_new(&other,
+				 &(struct upstream_shared){.loop = fx.loop, .recursion = &second},
+				 &fx.config),
+		0);
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 1); // at the real port
+	assert_int_equal(upstreams_status(other, s), 1);
+	assert_string_equal(s[0].address, status(0).address);
+	assert_int_equal(upstreams_drain(other, "recursion", true), 1);
+	assert_true(status(0).drained);
+	assert_int_equal(upstreams_drain(other, "recursion", false), 1);
+	assert_false(status(0).drained);
+	upstreams_free(other);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -119,6 +151,7 @@ int main(void)
 		T(test_asked_at_once_after_a_refusal),
 		T(test_asked_by_the_last_query),
 		T(test_never_down),
+		T(test_one_server_of_all_resolvers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
