@@ -93,12 +93,15 @@ static char *ipv6_text(const struct config_ipv6 *v, char *p)
 
 uint64_t view_definition_hash(const struct view_definition *d)
 {
-	char text[SERVERS_TEXT_MAX + 192 + SAFE_ENGINE_COUNT * 32];
+	char text[SERVERS_TEXT_MAX + 256 + SAFE_ENGINE_COUNT * 32];
 	char *p = stpcpy(text, "weir view 1\n");
+	const bool is_own = d->group && d->group->upstream_count > 0;
+	const struct config_upstreams *all = d->everyone;
 
-	p = d->group && d->group->upstream_count > 0
-		    ? forward_servers_text(d->group->upstreams, d->group->upstream_count, true, p)
-		    : forward_servers_text(d->everyone->server, d->everyone->count, true, p);
+	p = is_own ? forward_servers_text(d->group->upstreams, d->group->upstream_count, true, p)
+		   : forward_servers_text(all->server, all->count, true, p);
+	if (!is_own && all->mode != UPSTREAM_FORWARD && all->root_hints_hash)
+		p += sprintf(p, "root: %016llx\n", (unsigned long long)all->root_hints_hash);
 	if (d->group) {
 		if (d->group->disable_cache)
 			p += sprintf(p, "no cache: %.63s\n", d->group->name);

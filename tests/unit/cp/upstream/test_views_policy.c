@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Policies of groups and forward zones: their own, or that of `upstreams`, also after a reload.
-// What they are is no part of what names a cached answer.
+// What they are is no part of what names a cached answer; the root of recursion is.
 
 #include "controlplane/upstream/upstream_internal.h"
 #include "controlplane/upstream/views.h"
@@ -119,10 +119,35 @@ static void test_groups(void **)
 	assert_int_equal(set->race, 1);
 }
 
+// Answers of another root are no answers of this one.
+static void test_root_hints(void **)
+{
+	config.upstreams.mode = UPSTREAM_RECURSIVE;
+	config.upstreams.count = 1;
+	config.upstreams.server[0] = (struct config_upstream){.is_recursion = true,
+		.address = {.ip = {.version = 4, .prefix_len = 32, .bytes = {127, 0, 0, 1}}}};
+	assert_int_equal(views_configure(views, &config, 1000), 0);
+	const uint64_t all = view_everyone_hash(&config), own = view_hash(&config, &group[0]);
+	const uint32_t turn = views_turn(views);
+	group[1].upstream_count = 0;
+	const uint64_t shared = view_hash(&config, &group[1]);
+	config.upstreams.root_hints_hash = 7;
+	assert_true(view_everyone_hash(&config) != all);
+	assert_true(view_hash(&config, &group[1]) != shared);
+	assert_true(view_hash(&config, &group[0]) == own); // has servers of its own
+	assert_int_equal(views_configure(views, &config, 2000), 0);
+	assert_true(views_turn(views) != turn);
+	config.upstreams.mode = UPSTREAM_FORWARD;
+	const uint64_t forward = view_everyone_hash(&config);
+	config.upstreams.root_hints_hash = 0;
+	assert_true(view_everyone_hash(&config) == forward); // nobody reads them
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_zones, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_groups, setup, teardown)};
+		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_root_hints, setup, teardown)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
