@@ -65,7 +65,7 @@ void files_need(const struct config *c, struct files_need *out)
 	if (c->dnssec.validate)
 		fixed += resolvers * (VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
 	if (c->upstreams.mode != UPSTREAM_FORWARD)
-		fixed += resolvers * (RECURSOR_SOCKETS + 1);
+		fixed += resolvers * (RECURSOR_SOCKETS + RECURSOR_TCP + 1);
 	out->least = fixed + c->limits.inflight;
 	// A question may have tries at so many servers at one time, each with a socket of its own.
 	out->all = fixed + (uint64_t)c->limits.inflight * UPSTREAM_LEGS

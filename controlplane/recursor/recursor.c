@@ -105,14 +105,18 @@ int recursor_new(struct recursor **out, struct loop *loop, unsigned questions)
 {
 	struct recursor *r = calloc(1, sizeof(*r));
 	struct recursion *question = calloc(questions, sizeof(*question));
+	uint32_t *zone = calloc(questions, sizeof(*zone));
+	int rc = r && question && zone ? keyhash_secret_make(&r->secret) : -ENOMEM;
 
-	if (!r || !question) {
+	if (rc < 0) {
+		free(zone);
 		free(question);
 		free(r);
-		return -ENOMEM;
+		return rc;
 	}
 	r->loop = loop;
 	r->question = question;
+	r->zone = zone;
 	r->cap = questions;
 	r->fd = -1;
 	r->address = address_of(0);
@@ -126,6 +130,7 @@ void recursor_free(struct recursor *r)
 		return;
 	library_close(r->library); // which ends all questions
 	socket_close(r);
+	FREE_AND_NULL(r->zone);
 	FREE_AND_NULL(r->question);
 	free(r);
 }
@@ -160,16 +165,17 @@ void recursor_status(const struct recursor *r, struct recursor_status *out)
 
 void recursor_tables(const struct recursor *r, struct table_registry *tables)
 {
-	table_register(tables, &(struct table_info){.name = "recursions",
-				       .owner = "resolver loop",
-				       .eviction = "refuse: SERVFAIL to the upstreams",
-				       .lifetime = "until the library's answer",
-				       TABLE_WORK_FOR(120000),
-				       .cap = r->cap,
-				       .used = r->count.questions,
-				       .bytes = r->cap * sizeof(struct recursion),
-				       .high = r->most,
-				       .refused = r->count.refused,
-				       .oldest_ms = table_age(age_since(&r->ages), clock_mono_ms()),
-				       .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(
+		tables, &(struct table_info){.name = "recursions",
+				.owner = "resolver loop",
+				.eviction = "refuse: SERVFAIL to the upstreams",
+				.lifetime = "until the library's answer",
+				TABLE_WORK_FOR(120000),
+				.cap = r->cap,
+				.used = r->count.questions,
+				.bytes = r->cap * (sizeof(struct recursion) + sizeof(*r->zone)),
+				.high = r->most,
+				.refused = r->count.refused,
+				.oldest_ms = table_age(age_since(&r->ages), clock_mono_ms()),
+				.has = TABLE_AGES | TABLE_REFUSES});
 }

@@ -14,9 +14,11 @@
 // of a name may so get what is left of its TTL.
 //
 // Any program of this machine may ask the socket, as a name server of this machine. Bounds:
-// questions, one more is SERVFAIL; sockets of the library. It ends each question by itself, after
-// a bounded number of queries; a query that is repeated meanwhile, from the same port with the same
-// id, asks nothing. A change of settings ends the questions that run: SERVFAIL.
+// questions, and of these so many of each zone (zone_of.h) as are free and as half of the sockets;
+// one more is SERVFAIL. Sockets and TCP connections of the library: further queries wait. It ends
+// each question by itself, after a bounded number of queries; a query that is repeated meanwhile,
+// from the same port with the same id, asks nothing. A change of settings ends the questions that
+// run: SERVFAIL.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +32,7 @@ struct table_registry;
 enum {
 	RECURSOR_QUESTIONS_MAX = 2048, // of all resolvers
 	RECURSOR_SOCKETS = 512,        // of the library, each resolver
+	RECURSOR_TCP = 64,             // TCP connections of the library, each resolver
 };
 
 struct recursor_settings {
@@ -39,7 +42,7 @@ struct recursor_settings {
 };
 
 ATTR_MUST_CHECK int recursor_new(
-	struct recursor **out, struct loop *loop, unsigned questions); // off; -ENOMEM
+	struct recursor **out, struct loop *loop, unsigned questions); // off; -errno
 void recursor_free(struct recursor *r); // its questions get no answer; NULL is fine
 // `settings` are copied, but for the path, which outlives their use. Not within an answer.
 // -ENOMEM, -errno of the socket: then it stays as it was.
@@ -53,7 +56,7 @@ ATTR_MUST_CHECK bool recursor_address_any(struct socket_address *out);
 struct recursor_status {
 	uint64_t queries, answers, failed; // failed: SERVFAIL
 	uint64_t repeated;                 // queries for what runs already
-	uint64_t refused;                  // queries for which there was no room: SERVFAIL
+	uint64_t refused;                  // no room for them, or none for their zone: SERVFAIL
 	uint64_t malformed;                // datagrams that are no query
 	uint64_t broken;                   // queries that the library refused: SERVFAIL
 	unsigned questions;

@@ -27,7 +27,8 @@ int recursor_config_write(
 	if (!f)
 		return -ENOMEM;
 	fputs(fixed, f);
-	fprintf(f, "outgoing-range: %d\nnum-queries-per-thread: %u\n", RECURSOR_SOCKETS, questions);
+	fprintf(f, "outgoing-range: %d\noutgoing-num-tcp: %d\nnum-queries-per-thread: %u\n",
+		RECURSOR_SOCKETS, RECURSOR_TCP, questions);
 	if (s->root_hints[0])
 		fprintf(f, "root-hints: \"%s\"\n", s->root_hints);
 	bool is_short = ferror(f);

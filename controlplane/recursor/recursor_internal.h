@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <weir/dns_name.h>
+#include <weir/keyhash.h>
 
 enum {
 	RECURSOR_QUESTION_LEN = DNS_NAME_MAX + 4,
@@ -35,6 +36,8 @@ struct recursor {
 	struct socket_address address;
 	struct event *readable;
 	struct recursion *question, *free, *chain[RECURSOR_CHAINS];
+	struct keyhash_secret secret;
+	uint32_t *zone; // of each question; 0: it is free
 	unsigned cap, touched, most;
 	struct age_list ages;
 	struct recursor_status count;

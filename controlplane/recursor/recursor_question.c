@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The queries at the recursor's socket, and their replies.
+#include "lists/zone_of.h"
 #include "recursor_internal.h"
 #include "validator/validator_library.h"
 
@@ -26,10 +27,33 @@ static bool is_asked(struct recursor *r, const struct sockaddr_in *peer, uint16_
 	return false;
 }
 
-static struct recursion *question_new(struct recursor *r, const struct sockaddr_in *peer)
+static uint32_t zone_key(const struct recursor *r, const struct dns_name *name)
+{
+	const unsigned at = zone_of(name).zone;
+	return (uint32_t)keyhash(&r->secret, name->wire + at, name->len - at) | 1u << 31;
+}
+
+// A zone may have as many as are free (Choudhury and Hahne 1998, dynamic thresholds), so that a
+// part stays free whatever the others have; and no more than half of the sockets, because each
+// question whose servers are silent holds one.
+static bool zone_is_full(const struct recursor *r, uint32_t zone)
+{
+	const unsigned left = r->cap - r->count.questions;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->touched; i++)
+		n += r->zone[i] == zone;
+	return n >= left || n >= RECURSOR_SOCKETS / 2;
+}
+
+static struct recursion *question_new(
+	struct recursor *r, const struct sockaddr_in *peer, const struct dns_name *name)
 {
 	struct recursion *q = r->free, **chain = chain_of(r, peer);
+	const uint32_t zone = zone_key(r, name);
 
+	if (zone_is_full(r, zone))
+		return NULL;
 	if (q)
 		r->free = q->next;
 	else if (r->touched < r->cap)
@@ -38,6 +62,7 @@ static struct recursion *question_new(struct recursor *r, const struct sockaddr_
 		return NULL;
 	*q = (struct recursion){.next = *chain, .owner = r, .peer = *peer};
 	*chain = q;
+	r->zone[q - r->question] = zone;
 	age_add(&r->ages, &q->age);
 	if (++r->count.questions > r->most)
 		r->most = r->count.questions;
@@ -53,6 +78,7 @@ static void question_free(struct recursion *q)
 		at = &(*at)->next;
 	*at = q->next;
 	age_remove(&r->ages, &q->age);
+	r->zone[q - r->question] = 0;
 	r->count.questions--;
 	q->next = r->free;
 	r->free = q;
@@ -126,7 +152,7 @@ static void question_ask(struct recursor *r, const struct sockaddr_in *peer, con
 		r->count.repeated++;
 		return;
 	}
-	struct recursion *q = question_new(r, peer);
+	struct recursion *q = question_new(r, peer, &query->name);
 	if (!q) {
 		r->count.refused++;
 		servfail_send(r, peer, query->id, query->flags, question, query->question_len);

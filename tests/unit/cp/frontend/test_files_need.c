@@ -3,6 +3,7 @@
 
 #include "controlplane/frontend/files_need.h"
 #include "controlplane/frontend/frontend_tcp.h"
+#include "controlplane/recursor/recursor.h"
 #include "controlplane/upstream/upstream.h"
 #include "controlplane/validator/validator.h"
 #include "tests/unit/unit.h"
@@ -46,6 +47,18 @@ static void test_validation(void **)
 	files_need(&c, &need);
 	assert_int_equal(need.least - plain.least, VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
 	assert_int_equal(need.all - plain.all, VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
+}
+
+static void test_recursion(void **)
+{
+	struct config c = base();
+	struct files_need plain, need;
+
+	files_need(&c, &plain);
+	c.upstreams.mode = UPSTREAM_FORWARD_FIRST;
+	files_need(&c, &need);
+	assert_int_equal(need.least - plain.least, 512 + 64 + 1);
+	assert_int_equal(need.all - plain.all, RECURSOR_SOCKETS + RECURSOR_TCP + 1);
 }
 
 // Each group with servers of its own has a set, even of the same ones; zones share theirs.
@@ -155,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everyone_s_servers),
 		cmocka_unit_test(test_validation),
+		cmocka_unit_test(test_recursion),
 		cmocka_unit_test(test_each_set_counts),
 		cmocka_unit_test(test_each_resolver_counts),
 		cmocka_unit_test(test_what_is_left_for_tcp),

@@ -7,7 +7,7 @@
 
 #include <weir/dns_name.h>
 
-enum { DOUBLE_CALLS = 64 };
+enum { DOUBLE_CALLS = 512 };
 
 struct library_double {
 	unsigned open, calls; // libraries; questions without an answer, the oldest first

@@ -17,7 +17,7 @@
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
-enum { QUESTIONS = 3, ID = 0x1234 };
+enum { QUESTIONS = 8, ID = 0x1234 };
 
 // "Ab.Example" A IN, with its letter case.
 static const uint8_t query[] = {ID >> 8, ID & 255, 1, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, 2, 'A', 'b', 7,
@@ -89,6 +89,17 @@ static size_t reply(unsigned i, uint8_t *out, size_t cap)
 {
 	ssize_t n = recv(client[i], out, cap, MSG_DONTWAIT);
 	return n > 0 ? (size_t)n : 0;
+}
+
+// With a zone of its own for each letter.
+static void send_zone(unsigned i, char letter, uint16_t id)
+{
+	uint8_t other[sizeof(query)];
+
+	memcpy(other, query, sizeof(query));
+	put_u16(other, id);
+	other[DNS_HEADER_LEN + 1] = (uint8_t)letter;
+	send_now(i, other, sizeof(other));
 }
 
 static void expect_servfail(unsigned i)
@@ -174,8 +185,8 @@ static void test_questions_are_bounded(void **)
 	uint8_t got[512];
 
 	for (unsigned i = 0; i < QUESTIONS; i++)
-		send_now(i, query, sizeof(query));
-	send_now(QUESTIONS, query, sizeof(query));
+		send_zone(i, (char)('a' + i), ID);
+	send_now(QUESTIONS, query, sizeof(query)); // of the zone of the first one
 	expect_servfail(QUESTIONS);
 	assert_int_equal(now().refused, 1);
 	recursor_tables(r, &tables);
@@ -183,8 +194,51 @@ static void test_questions_are_bounded(void **)
 	assert_int_equal(tables.table[0].refused, 1);
 	library_double_answer(1, &a);
 	assert_int_equal(reply(1, got, sizeof(got)), sizeof(answer));
-	send_now(QUESTIONS, query, sizeof(query));
+	send_zone(QUESTIONS, 'z', ID);
 	assert_int_equal(library_double.calls, QUESTIONS);
+}
+
+// One zone has as many as it leaves free.
+static void test_a_zone_leaves_room(void **)
+{
+	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};
+	uint8_t got[512];
+
+	for (uint16_t id = 0; id < QUESTIONS; id++)
+		send_zone(0, 'a', id);
+	assert_int_equal(library_double.calls, 4);
+	assert_int_equal(now().refused, 4);
+	send_zone(0, 'b', 100);
+	send_zone(0, 'b', 101);
+	send_zone(0, 'b', 102); // 2 of it, and 2 are free
+	assert_int_equal(library_double.calls, 6);
+	send_zone(0, 'c', 103);
+	assert_int_equal(library_double.calls, 7);
+	for (unsigned i = 0; i < 5; i++) // the refusals, one by one
+		assert_true(reply(0, got, sizeof(got)) > 0);
+	for (unsigned i = 0; i < 4; i++)
+		library_double_answer(0, &a);
+	send_zone(0, 'a', 200); // it has none any more
+	assert_int_equal(library_double.calls, 4);
+	assert_int_equal(now().questions, 4);
+}
+
+static void test_a_zone_has_half_of_the_sockets(void **)
+{
+	const unsigned most = RECURSOR_SOCKETS / 2;
+
+	recursor_free(r);
+	assert_int_equal(recursor_new(&r, loop, 4 * RECURSOR_SOCKETS), 0);
+	assert_int_equal(recursor_configure(r, &set), 0);
+	close(client[0]);
+	client[0] = client_open();
+	for (uint16_t id = 0; id <= most; id++)
+		send_zone(0, 'a', id);
+	assert_int_equal(library_double.calls, most);
+	assert_int_equal(now().refused, 1);
+	send_zone(0, 'b', 1000);
+	assert_int_equal(library_double.calls, most + 1);
+	assert_non_null(strstr(library_double.config, "outgoing-num-tcp: 64\n"));
 }
 
 static void test_what_is_no_query(void **)
@@ -239,6 +293,8 @@ int main(void)
 		T(test_failures_are_servfail),
 		T(test_a_repeated_query_asks_once),
 		T(test_questions_are_bounded),
+		T(test_a_zone_leaves_room),
+		T(test_a_zone_has_half_of_the_sockets),
 		T(test_what_is_no_query),
 		T(test_settings),
 	};
