@@ -6,7 +6,8 @@
 
 // Settings of the library for every recursor. Prefetching and stale answers are weir's, and so is
 // validation. The library answers special names (RFC 6303, 6761) by itself, so that none of these
-// leaves for the root; weir answers most of them before.
+// leaves for the root; weir answers most of them before. A name server that was silent gets a query
+// again within a minute; by default the library leaves it alone for a quarter of an hour.
 static const char fixed[] =
 	"server:\n"
 	"verbosity: 0\nuse-syslog: no\nchroot: \"\"\nusername: \"\"\ndirectory: \"\"\n"
@@ -14,6 +15,7 @@ static const char fixed[] =
 	"edns-buffer-size: 1232\nmsg-cache-size: 4m\nmsg-cache-slabs: 1\n"
 	"rrset-cache-size: 8m\nrrset-cache-slabs: 1\nkey-cache-size: 16k\nkey-cache-slabs: 1\n"
 	"neg-cache-size: 16k\ninfra-cache-numhosts: 4096\ninfra-cache-slabs: 1\n"
+	"infra-host-ttl: 60\ninfra-keep-probing: yes\n"
 	"cache-max-ttl: 86400\ncache-max-negative-ttl: 3600\n"
 	"qname-minimisation: yes\nharden-glue: yes\nuse-caps-for-id: no\n"
 	"prefetch: no\nprefetch-key: no\nserve-expired: no\nrrset-roundrobin: no\n"

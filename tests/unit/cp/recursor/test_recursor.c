@@ -241,6 +241,13 @@ static void test_a_zone_has_half_of_the_sockets(void **)
 	assert_non_null(strstr(library_double.config, "outgoing-num-tcp: 64\n"));
 }
 
+// By default the library would leave a name server that was silent alone for 15 minutes.
+static void test_silent_servers_come_back(void **)
+{
+	assert_non_null(strstr(library_double.config, "infra-host-ttl: 60\n"));
+	assert_non_null(strstr(library_double.config, "infra-keep-probing: yes\n"));
+}
+
 static void test_what_is_no_query(void **)
 {
 	uint8_t bad[sizeof(query)];
@@ -295,6 +302,7 @@ int main(void)
 		T(test_questions_are_bounded),
 		T(test_a_zone_leaves_room),
 		T(test_a_zone_has_half_of_the_sockets),
+		T(test_silent_servers_come_back),
 		T(test_what_is_no_query),
 		T(test_settings),
 	};
