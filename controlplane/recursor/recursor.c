@@ -128,6 +128,7 @@ void recursor_free(struct recursor *r)
 {
 	if (!r)
 		return;
+	library_close(r->old);
 	library_close(r->library); // which ends all questions
 	socket_close(r);
 	FREE_AND_NULL(r->zone);
@@ -151,10 +152,37 @@ int recursor_configure(struct recursor *r, const struct recursor_settings *setti
 	r->set = *settings;
 	if (is_same)
 		return 0;
+	library_close(r->old);
+	r->old = NULL;
 	library_close(r->library);
 	r->library = library;
 	if (!settings->is_on)
 		socket_close(r);
+	return 0;
+}
+
+void recursor_old_end(struct recursor *r)
+{
+	if (r->old_questions > 0)
+		return;
+	library_close(r->old);
+	r->old = NULL;
+}
+
+int recursor_flush(struct recursor *r)
+{
+	struct library *made = NULL;
+	int rc = r->library ? library_make(r, &r->set, &made) : 0;
+
+	if (rc < 0 || !made)
+		return rc;
+	library_close(r->old); // which ends its questions
+	r->old = r->library;
+	r->library = made;
+	for (unsigned i = 0; i < r->touched; i++)
+		r->question[i].is_old = r->zone[i] != 0;
+	r->old_questions = r->count.questions;
+	recursor_old_end(r);
 	return 0;
 }
 

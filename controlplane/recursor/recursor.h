@@ -11,7 +11,8 @@
 //
 // The library asks with QNAME minimisation (RFC 9156), over UDP and TCP, from random ports. It
 // keeps delegations, the addresses of name servers and answers in caches of a fixed size. A renewal
-// of a name may so get what is left of its TTL.
+// of a name may so get what is left of its TTL, and so may a question after a flush of that name:
+// the library empties its caches as a whole or not at all.
 //
 // Any program of this machine may ask the socket, as a name server of this machine. Bounds:
 // questions, and of these so many of each zone (zone_of.h) as are free and as half of the sockets;
@@ -48,6 +49,9 @@ void recursor_free(struct recursor *r); // its questions get no answer; NULL is 
 // -ENOMEM, -errno of the socket: then it stays as it was.
 ATTR_MUST_CHECK int recursor_configure(
 	struct recursor *r, const struct recursor_settings *settings);
+// Empties the library's caches. Questions that run go on with the old ones; where a second flush
+// comes before their end it is SERVFAIL. Not within an answer. -errno: nothing is emptied.
+ATTR_MUST_CHECK int recursor_flush(struct recursor *r);
 // Where it can be asked; the port is 0 while it is off. It stays there until `r` is freed.
 const struct socket_address *recursor_address(const struct recursor *r);
 // Of a recursor of the process that is on. False: none is. Any thread.

@@ -22,6 +22,7 @@ struct library;
 struct recursion {
 	struct recursion *next; // of its chain, or of those that are free
 	struct recursor *owner;
+	bool is_old; // runs in `old`
 	struct sockaddr_in peer;
 	uint16_t id, flags, question_len;
 	uint8_t question[RECURSOR_QUESTION_LEN]; // as it came
@@ -32,6 +33,8 @@ struct recursor {
 	struct loop *loop;
 	struct recursor_settings set;
 	struct library *library; // NULL: off
+	struct library *old;     // of before a flush, for the questions that ran; NULL: none
+	unsigned old_questions;
 	int fd;
 	struct socket_address address;
 	struct event *readable;
@@ -43,6 +46,8 @@ struct recursor {
 	struct recursor_status count;
 };
 
+// Ends the library that was flushed, once its questions have ended. Not within an answer.
+void recursor_old_end(struct recursor *r);
 // recursor_question.c: the socket has queries.
 void recursor_readable(int fd, short what, void *recursor);
 // recursor_config.c: text of unbound.conf in *out, which the caller frees even on an error.

@@ -79,6 +79,7 @@ static void question_free(struct recursion *q)
 	*at = q->next;
 	age_remove(&r->ages, &q->age);
 	r->zone[q - r->question] = 0;
+	r->old_questions -= q->is_old;
 	r->count.questions--;
 	q->next = r->free;
 	r->free = q;
@@ -174,6 +175,7 @@ void recursor_readable(int fd, short, void *arg)
 {
 	struct recursor *r = arg;
 
+	recursor_old_end(r);
 	for (unsigned i = 0; i < A_TURN; i++) {
 		uint8_t msg[QUERY_MAX];
 		struct sockaddr_in peer = {0};

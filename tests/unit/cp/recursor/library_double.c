@@ -8,7 +8,7 @@
 
 struct library_double library_double;
 
-static int one;
+static int one[DOUBLE_LIBRARIES];
 
 int library_open(struct library **out, struct event_base *base, const char *config, size_t len)
 {
@@ -17,7 +17,7 @@ int library_open(struct library **out, struct event_base *base, const char *conf
 	memcpy(library_double.config, config, len);
 	library_double.config[len] = '\0';
 	library_double.open++;
-	*out = (struct library *)&one;
+	*out = (struct library *)&one[library_double.opened++ % DOUBLE_LIBRARIES];
 	return 0;
 }
 
@@ -27,8 +27,9 @@ void library_close(struct library *l)
 
 	if (!l)
 		return;
-	while (library_double.calls > 0)
-		library_double_answer(0, &none);
+	for (unsigned i = library_double.calls; i-- > 0;)
+		if (library_double.call[i].of == l)
+			library_double_answer(i, &none);
 	library_double.open--;
 }
 
@@ -41,6 +42,7 @@ int library_ask(
 	if (library_double.ask_error)
 		return library_double.ask_error;
 	assert_true(i < DOUBLE_CALLS);
+	library_double.call[i].of = l;
 	snprintf(library_double.call[i].name, sizeof(library_double.call[i].name), "%s", name);
 	library_double.call[i].qtype = qtype;
 	library_double.call[i].done = done;

@@ -7,13 +7,15 @@
 
 #include <weir/dns_name.h>
 
-enum { DOUBLE_CALLS = 512 };
+enum { DOUBLE_CALLS = 512, DOUBLE_LIBRARIES = 4 };
 
 struct library_double {
+	unsigned opened;      // ever
 	unsigned open, calls; // libraries; questions without an answer, the oldest first
 	int ask_error;        // what library_ask says
 	char config[4096];    // of the latest one
 	struct {
+		const struct library *of;
 		char name[DNS_NAME_TEXT_MAX];
 		uint16_t qtype;
 		library_answer_fn done;

@@ -291,6 +291,44 @@ static void test_settings(void **)
 	assert_true(recursor_address(r)->port != 0);
 }
 
+// Questions that run have their answers; later ones find empty caches.
+static void test_flush(void **)
+{
+	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};
+	uint8_t got[512];
+
+	send_now(0, query, sizeof(query));
+	assert_int_equal(recursor_flush(r), 0);
+	assert_int_equal(library_double.open, 2);
+	assert_int_equal(library_double.calls, 1);
+	send_now(1, query, sizeof(query));
+	assert_int_equal(library_double.calls, 2);
+	assert_ptr_not_equal(library_double.call[0].of, library_double.call[1].of);
+	library_double_answer(0, &a);
+	assert_int_equal(reply(0, got, sizeof(got)), sizeof(answer));
+	send_zone(2, 'x', ID); // the next query ends the old one
+	assert_int_equal(library_double.open, 1);
+	assert_int_equal(library_double.calls, 2);
+	assert_int_equal(recursor_flush(r), 0);
+	assert_int_equal(recursor_flush(r), 0); // the second one before they end
+	expect_servfail(1);
+	assert_int_equal(library_double.calls, 0);
+	assert_int_equal(library_double.open, 1);
+	assert_int_equal(now().questions, 0);
+}
+
+static void test_flush_while_off(void **)
+{
+	const struct recursor_settings off = {.root_hints = ""};
+
+	send_now(0, query, sizeof(query));
+	assert_int_equal(recursor_flush(r), 0);
+	assert_int_equal(recursor_configure(r, &off), 0);
+	expect_servfail(0);
+	assert_int_equal(recursor_flush(r), 0);
+	assert_int_equal(library_double.open, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -305,6 +343,8 @@ int main(void)
 		T(test_silent_servers_come_back),
 		T(test_what_is_no_query),
 		T(test_settings),
+		T(test_flush),
+		T(test_flush_while_off),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
