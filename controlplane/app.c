@@ -178,6 +178,7 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 	config_files_note(&a->read_files, a->read, began_unix_s);
 	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
 	place_memory(&a->started->dataplane);
+	app_recursion_warn(a->started);
 	rc = app_files_raise(a->started, &a->tcp_files, why);
 	if (rc == 0)
 		a->current = toggles_lay(&a->toggles, a->started);

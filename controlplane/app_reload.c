@@ -62,6 +62,7 @@ static void reload_activate(struct reload *r)
 		a->last_reload.loaded_unix_s = time(NULL);
 		a->last_reload.restart_count = config_needs_restart(a->started, a->read,
 			a->last_reload.restart, sizeof(a->last_reload.restart));
+		app_recursion_warn(a->read);
 	}
 	m->next = m->read = NULL;
 	a->toggles = m->toggles;

@@ -165,6 +165,7 @@ struct app {
 
 // app_resolvers.c: all but their threads, which start once all else is open, and end before
 // anything is closed.
+void app_recursion_warn(const struct config *c); // of what the operator may not know
 ATTR_MUST_CHECK int app_resolvers_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_resolvers_start(struct app *a);
 void app_resolvers_stop(struct app *a); // the frontends too

@@ -51,6 +51,13 @@ static int views_open(struct app *a, struct app_resolver *r, char why[APP_WHY_MA
 	return rc;
 }
 
+void app_recursion_warn(const struct config *c)
+{
+	if (c->upstreams.mode == UPSTREAM_FORWARD_FIRST && !c->dnssec.validate)
+		log_warning("upstreams.mode: `forward-first` without `dnssec.validate`: weir may "
+			    "answer from recursion what the servers refuse as bogus");
+}
+
 static int one_open(struct app *a, unsigned i, char why[APP_WHY_MAX])
 {
 	struct app_resolver *r = &a->resolver[i];

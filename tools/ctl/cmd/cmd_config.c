@@ -23,6 +23,16 @@ static int list_file_check(const char *path)
 	return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 }
 
+static void warning_print(struct json_node *warnings, const char *text)
+{
+	char shown[1024];
+
+	if (warnings)
+		json_put_text(warnings, NULL, text);
+	else
+		printf("warning: %s\n", term_text(text, shown, sizeof(shown)));
+}
+
 // A missing list file is a warning and no error, as a reload takes all else. Lists with a URL are
 // not checked: weir fetches them once the configuration is in force. Returns the number of
 // warnings.
@@ -35,15 +45,25 @@ static unsigned lists_check(const struct config *config, struct json_node *warni
 		if (!err)
 			continue;
 		found++;
-		char text[640], shown[1024];
+		char text[640];
 		snprintf(text, sizeof(text), "list \"%s\" cannot be read: %s: %s", l->name, l->path,
 			strerror(-err));
-		if (warnings)
-			json_put_text(warnings, NULL, text);
-		else
-			printf("warning: %s\n", term_text(text, shown, sizeof(shown)));
+		warning_print(warnings, text);
 	}
 	return found;
+}
+
+// On standard output, or into `warnings`; their number.
+static unsigned warnings_find(const struct config *config, struct json_node *warnings)
+{
+	const bool is_unproven =
+		config->upstreams.mode == UPSTREAM_FORWARD_FIRST && !config->dnssec.validate;
+
+	if (is_unproven)
+		warning_print(warnings, "upstreams.mode: `forward-first` without "
+					"`dnssec.validate`: weir may answer "
+					"from recursion what the servers refuse as bogus");
+	return lists_check(config, warnings) + is_unproven;
 }
 
 static int errors_print(const struct ctl *c, const struct config_errors *e)
@@ -79,11 +99,11 @@ int cmd_config_check(struct ctl *c)
 		struct json_doc *doc = json_doc_new();
 		json_put_bool(json_doc_root(doc), "ok", true);
 		json_put_text(json_doc_root(doc), "directory", c->config->runtime.directory);
-		(void)lists_check(c->config, json_put_array(json_doc_root(doc), "warnings"));
+		(void)warnings_find(c->config, json_put_array(json_doc_root(doc), "warnings"));
 		json_doc_end(doc);
 	} else {
 		char shown[1024];
-		unsigned warnings = lists_check(c->config, NULL);
+		unsigned warnings = warnings_find(c->config, NULL);
 		printf("%s: good%s\n", term_text(path, shown, sizeof(shown)),
 			warnings ? ", but see the warnings above" : "");
 	}

@@ -99,6 +99,13 @@ want 0 'good, but see the warnings above' '' config check "$dir/weir.yaml"
 urls=$("$weirctl" config check "$dir/url.yaml" 2>&1)
 [ "$urls" = "$dir/url.yaml: good" ] || { echo "not ok: a list by URL: $urls"; bad=$((bad + 1)); }
 want 0 '"ok": true' '' --json config check "$dir/weir.yaml"
+# What servers refuse as bogus, recursion would answer.
+sed 's/^upstreams: {/upstreams: {mode: forward-first, /' "$dir/url.yaml" >"$dir/first.yaml"
+want 0 'warning: upstreams.mode: `forward-first` without' '' config check "$dir/first.yaml"
+want 0 '"upstreams.mode: ' '' --json config check "$dir/first.yaml"
+echo 'dnssec: {validate: true}' >>"$dir/first.yaml"
+proven=$("$weirctl" config check "$dir/first.yaml" 2>&1)
+[ "$proven" = "$dir/first.yaml: good" ] || { echo "not ok: validated: $proven"; bad=$((bad + 1)); }
 want 1 '' 'config: nonsense: unknown key (' config check "$dir/bad.yaml"
 want 1 'bad.yaml:1:1)' '' config check "$dir/bad.yaml" --json
 # What the machine does not have.
