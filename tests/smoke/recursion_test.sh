@@ -57,8 +57,13 @@ check "and dies: recursion answers" eventually eval '[ "$(short inside.nsec3.alp
 
 # A level that is gone: SERVFAIL in time, no question left, and answers again afterwards.
 check "recursive again" settings 'mode: recursive' false
+same "a name that libunbound keeps" 192.0.2.1 "$(short www.good.beta A)"
 kill "${internet[2]}"
 wait "${internet[2]}" 2>/dev/null
+check "a flush of one name" weirctl cache flush www.good.beta
+same "leaves libunbound's" 192.0.2.1 "$(short www.good.beta A)"
+check "a flush of all" weirctl cache flush --all
+same "does not" SERVFAIL "$(asks www.good.beta A | rcode_of)"
 check "a silent zone: SERVFAIL" test "$(asks fresh.wild.good.beta A | rcode_of)" = SERVFAIL
 same "others answer meanwhile" NXDOMAIN "$(asks www.delta A | rcode_of)"
 check "no question stays" eventually eval '[ "$(recursion questions)" = 0 ]'
