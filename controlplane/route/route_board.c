@@ -44,7 +44,7 @@ static void server_add(struct route_board *b, const struct socket_address *addre
 static void servers_add(struct route_board *b, const struct config_upstream *server, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (!server[i].tls.is_on) // a datagram never goes to those
+		if (!server[i].tls.is_on && !server[i].is_recursion) // no datagram leaves for those
 			server_add(b, &server[i].address);
 }
 

@@ -17,6 +17,7 @@
 // X(name, why a server is not asked through the port)
 #define ROUTE_WAYS(X)                                                                    \
 	X(kernel, "upstreams.via is kernel")                                             \
+	X(own, "recursion is part of weir-controlplane")                                 \
 	X(few_ports, "too few local ports outside net.ipv4.ip_local_port_range")         \
 	X(no_route, "there is no route to it")                                           \
 	X(elsewhere, "its route does not leave by an interface of weir's ports")         \

@@ -298,7 +298,7 @@ struct upstream_tried {
 	uint16_t flags; // of its header
 	uint32_t bytes;
 	uint64_t took_us;
-	char why[TLS_WHY_MAX]; // there is no reply; "": none came
+	char why[TLS_WHY_MAX]; // there is no reply, or no query; "": none came
 };
 // Asks the server with the name or address what a check asks, by UDP and then over TCP, for up to
 // UPSTREAM_TRY_MS each. `done` comes once, perhaps before this returns; `err` is -ECANCELED when

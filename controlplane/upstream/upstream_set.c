@@ -291,7 +291,9 @@ unsigned upstreams_status(
 			.checks = upstream_health_get(h, checks),
 			.checks_failed = upstream_health_get(h, checks_failed),
 			.sent_port = s->sent_port,
-			.way = (uint16_t)route_board_way(&s->config.address),
+			.way = s->config.is_recursion
+				       ? ROUTE_own
+				       : (uint16_t)route_board_way(&s->config.address),
 			.is_tls = s->is_tls,
 			.is_https = s->is_https,
 			.https = s->https,

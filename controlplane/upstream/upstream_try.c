@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A server tried by the operator: a query by UDP and then one over TCP. Ends with the list of
-// servers or with the set at the latest.
+// A server tried by the operator: a query by UDP and then one over TCP, but for recursion. Ends
+// with the list of servers or with the set at the latest.
 
 #include "upstream_internal.h"
 
@@ -42,10 +42,15 @@ static void try_begin(struct upstream_try *t);
 
 static void try_next(struct upstream_try *t)
 {
-	if (++t->transport < UPSTREAM_TRANSPORTS)
-		try_begin(t);
-	else
+	if (++t->transport == UPSTREAM_TRANSPORTS) {
 		try_end(t, 0);
+	} else if (t->owner->server[t->server].config.is_recursion) {
+		snprintf(t->tried[t->transport].why, TLS_WHY_MAX,
+			"recursion takes queries by UDP alone, and answers of any size fit");
+		try_end(t, 0);
+	} else {
+		try_begin(t);
+	}
 }
 
 static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, size_t len)

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Recursion as the last server of a list: when weir asks it.
 
+#include "controlplane/route/route_board.h"
 #include "controlplane/upstream/upstream.h"
 #include "tests/unit/clock_still.h"
 #include "tests/unit/unit.h"
 #include "upstream_rig.h"
+
+#include <event2/event.h>
+
+#include <stdio.h>
+#include <string.h>
 
 // fake[0] and, of three, fake[1] are servers; the last one is recursion.
 static void use_servers(unsigned count)
@@ -139,6 +145,40 @@ static void test_one_server_of_all_resolvers(void **)
 	upstreams_free(other);
 }
 
+// No datagram to it leaves by a port of the data plane, so no route to it is looked for.
+static void test_on_no_board(void **)
+{
+	static struct route_board board;
+	use_servers(2);
+	const struct config config = {.upstreams = fx.config};
+	route_board_fill(&board, &config);
+	assert_int_equal(board.count, 1);
+	assert_int_equal(board.server[0].address.port, fake[0].port);
+	assert_int_equal(status(0).way, ROUTE_kernel);
+	assert_int_equal(status(1).way, ROUTE_own);
+}
+
+static void on_tried(void *arg, int err, const struct upstream_tried tried[UPSTREAM_TRANSPORTS])
+{
+	assert_int_equal(err, 0);
+	memcpy(arg, tried, UPSTREAM_TRANSPORTS * sizeof(tried[0]));
+	event_base_loopbreak(loop_base(fx.loop));
+}
+
+static void test_tried_by_udp_alone(void **)
+{
+	struct upstream_tried tried[UPSTREAM_TRANSPORTS] = {0};
+	char address[SOCKET_ADDRESS_TEXT_MAX];
+	use_servers(2);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", fake[1].port);
+	assert_int_equal(upstreams_try(fx.up, address, on_tried, tried), 0);
+	event_base_loop(loop_base(fx.loop), 0);
+	assert_true(tried[0].is_answered);
+	assert_false(tried[1].is_sent || tried[1].is_answered);
+	assert_string_not_equal(tried[1].why, "");
+	assert_int_equal(fake[1].tcp_queries, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -151,6 +191,8 @@ int main(void)
 		T(test_asked_at_once_after_a_refusal),
 		T(test_asked_by_the_last_query),
 		T(test_never_down),
+		T(test_on_no_board),
+		T(test_tried_by_udp_alone),
 		T(test_one_server_of_all_resolvers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
