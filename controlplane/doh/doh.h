@@ -101,7 +101,9 @@ bool doh_conn_is_ready(const struct doh_conn *c); // would doh_conn_next give on
 void doh_conn_answer(struct doh_conn *c, uint8_t *msg, size_t len, uint64_t now_ms);
 // Ends the question with a status instead.
 void doh_conn_refuse(struct doh_conn *c, uint16_t id, enum doh_status status, uint64_t now_ms);
-// The same for the question that was asked longest ago: replies are lost in that order.
+// Ends a question that the owner does not ask with 404: no client has its name.
+void doh_conn_unknown(struct doh_conn *c, uint16_t id, uint64_t now_ms);
+// Ends with 503 the question that was asked longest ago: replies are lost in that order.
 void doh_conn_lost(struct doh_conn *c, uint64_t now_ms);
 
 // Requests that have ended without a question: 404, say. They cost their owner's time, too.

@@ -190,6 +190,12 @@ void doh_conn_refuse(struct doh_conn *c, uint16_t id, enum doh_status status, ui
 		doh_stream_respond(s, status, NULL, 0, now_ms);
 }
 
+void doh_conn_unknown(struct doh_conn *c, uint16_t id, uint64_t now_ms)
+{
+	c->unasked++;
+	doh_conn_refuse(c, id, DOH_404, now_ms);
+}
+
 void doh_conn_lost(struct doh_conn *c, uint64_t now_ms)
 {
 	unsigned oldest = c->slots;

@@ -41,7 +41,8 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 	c->session.group = (uint8_t)group_of(c, q.name);
 	if (q.name[0] && !c->session.group) {
 		conn_question_give(c);
-		doh_conn_refuse(h->conn, q.id, DOH_404, now_ms);
+		c->tcp->turn_left--;
+		doh_conn_unknown(h->conn, q.id, now_ms);
 		return tcp_doh_gather(c, now_ms);
 	}
 	c->pads = c->pads || (tcp_options_of(q.msg, q.len) & TCP_OPTION_PADDING);
@@ -104,7 +105,6 @@ static enum frontend_tcp_end bytes_take(
 	*taken = 0;
 	c->held = false;
 	while (end == FRONTEND_TCP_OPEN && n > 0) {
-		const uint64_t unasked = doh_conn_unasked(h->conn);
 		end = questions_ask(c, most, now_ms);
 		if (end != FRONTEND_TCP_OPEN || c->held || !is_read(c)
 			|| c->out_len >= CONN_OUT_SOFT)
@@ -112,6 +112,7 @@ static enum frontend_tcp_end bytes_take(
 		c->held = *taken < len && requests_of(c) >= most;
 		if (c->held)
 			break;
+		const uint64_t unasked = doh_conn_unasked(h->conn);
 		n = *taken < len ? doh_conn_take(h->conn, p + *taken, len - *taken, now_ms) : 0;
 		*taken += n;
 		c->tcp->turn_left -= (int)(doh_conn_unasked(h->conn) - unasked);

@@ -67,24 +67,30 @@ struct dot http2_connect(void)
 	return d;
 }
 
-static size_t head_put(uint8_t *out, uint32_t stream)
+static size_t head_put(uint8_t *out, uint32_t stream, const char *path)
 {
-	static const char head[] = "\x83\x87\x04\x0a/dns-query\x01\x01"
+	static const char rest[] = "\x01\x01"
 				   "a\x0f\x10\x17"
 				   "application/dns-message";
-	return frame_put(out, sizeof(head) - 1, HEADERS, END_HEADERS, stream, head);
+	uint8_t head[HTTP2_POST] = {0x83, 0x87, 0x04, (uint8_t)strlen(path)};
+	size_t n = 4;
+
+	memcpy(head + n, path, strlen(path));
+	n += strlen(path);
+	memcpy(head + n, rest, sizeof(rest) - 1);
+	return frame_put(out, n + sizeof(rest) - 1, HEADERS, END_HEADERS, stream, head);
 }
 
 void http2_head(struct dot d, uint32_t stream)
 {
 	uint8_t out[HTTP2_POST];
-	tls_side_write(d.side, out, head_put(out, stream));
+	tls_side_write(d.side, out, head_put(out, stream, "/dns-query"));
 }
 
-size_t http2_post_put(uint8_t out[HTTP2_POST], uint32_t stream, char order)
+size_t http2_post_put(uint8_t out[HTTP2_POST], uint32_t stream, const char *path, char order)
 {
 	uint8_t msg[DOH_QUERY];
-	const size_t n = head_put(out, stream);
+	const size_t n = head_put(out, stream, path);
 
 	doh_query(msg, (uint16_t)stream, order);
 	return n + frame_put(out + n, sizeof(msg), DATA, END_STREAM, stream, msg);
@@ -93,7 +99,7 @@ size_t http2_post_put(uint8_t out[HTTP2_POST], uint32_t stream, char order)
 void http2_post(struct dot d, uint32_t stream, char order)
 {
 	uint8_t out[HTTP2_POST];
-	tls_side_write(d.side, out, http2_post_put(out, stream, order));
+	tls_side_write(d.side, out, http2_post_put(out, stream, "/dns-query", order));
 }
 
 uint32_t http2_next(struct dot d, unsigned type, size_t at, uint32_t *value)

@@ -19,7 +19,7 @@ void http2_frame(struct dot d, size_t len, unsigned type, unsigned flags, uint32
 	const void *payload);
 void http2_head(struct dot d, uint32_t stream); // of a POST
 enum { HTTP2_POST = 128 };                      // bytes are enough
-size_t http2_post_put(uint8_t out[HTTP2_POST], uint32_t stream, char order);
+size_t http2_post_put(uint8_t out[HTTP2_POST], uint32_t stream, const char *path, char order);
 void http2_post(struct dot d, uint32_t stream, char order);
 // The next frame of a type; its stream, and its payload's four bytes from `at` on.
 uint32_t http2_next(struct dot d, unsigned type, size_t at, uint32_t *value);

@@ -137,7 +137,7 @@ static void test_connections_take_turns(void **)
 	tcp_rig_until_asked(2);
 	tcp_rig_hold();
 	for (uint32_t stream = 3; stream < 2 * EACH + 2; stream += 2)
-		n += http2_post_put(text + n, stream, TCP_ECHO);
+		n += http2_post_put(text + n, stream, "/dns-query", TCP_ECHO);
 	write_through(one, text, n);
 	write_through(other, text, n);
 	tcp_rig_go_on();
@@ -149,6 +149,35 @@ static void test_connections_take_turns(void **)
 	dot_close(other);
 }
 
+// Requests that get 404 for their name cost as much of a turn as questions do.
+static void test_unknown_names_leave_turns_to_others(void **)
+{
+	enum { ROUNDS = 4, UNKNOWN = 33 };
+	uint8_t text[ROUNDS * (UNKNOWN + 1) * HTTP2_POST];
+	uint32_t stream = 3;
+	size_t n = 0;
+
+	doh_start();
+	struct dot one = http2_connect(), other = http2_connect();
+	http2_post(one, 1, TCP_ECHO);
+	http2_post(other, 1, TCP_ECHO);
+	tcp_rig_until_asked(2);
+	tcp_rig_hold();
+	for (unsigned i = 0; i < ROUNDS * (UNKNOWN + 1); i++, stream += 2)
+		n += http2_post_put(text + n, stream,
+			i % (UNKNOWN + 1) == UNKNOWN ? "/dns-query" : "/dns-query/nobody",
+			TCP_ECHO);
+	write_through(one, text, n);
+	write_through(other, text, n);
+	tcp_rig_go_on();
+	tcp_rig_until_asked(2 + 2 * ROUNDS);
+	assert_in_range(tcp_rig_row(), 1, 2); // its first question may be one of them
+	tcp_rig_until(doh.counts.responses[DOH_404], 2 * ROUNDS * UNKNOWN);
+	dot_close(one);
+	dot_close(other);
+	tcp_rig_until(pending, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
@@ -158,6 +187,7 @@ int main(void)
 		TEST(test_what_is_not_asked_is_refused),
 		TEST(test_an_idle_client_hears_of_the_end),
 		TEST(test_connections_take_turns),
+		TEST(test_unknown_names_leave_turns_to_others),
 	};
 	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
 }
