@@ -244,7 +244,7 @@ static enum frontend_tcp_end doh_part(struct frontend_conn *c)
 static bool doh_owes(const struct frontend_conn *c)
 {
 	const struct frontend_doh *h = c->of_kind;
-	return doh_conn_owes(h->conn);
+	return h->conn && doh_conn_owes(h->conn);
 }
 
 const struct tcp_kind tcp_kind_doh = {

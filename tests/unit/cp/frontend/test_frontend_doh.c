@@ -4,6 +4,8 @@
 
 #include "doh_client.h"
 
+#include <dlfcn.h>
+#include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,21 @@
 #include <weir/dns_proto.h>
 
 enum { CALM = 11 };
+
+static atomic_bool no_memory; // for sessions of HTTP/2
+
+// Stands before nghttp2's own.
+int nghttp2_session_server_new3(nghttp2_session **out, const nghttp2_session_callbacks *callbacks,
+	void *user, const nghttp2_option *option, nghttp2_mem *mem)
+{
+	int (*real)(nghttp2_session **, const nghttp2_session_callbacks *, void *,
+		const nghttp2_option *, nghttp2_mem *);
+
+	if (no_memory)
+		return NGHTTP2_ERR_NOMEM;
+	*(void **)&real = dlsym(RTLD_NEXT, "nghttp2_session_server_new3");
+	return real(out, callbacks, user, option, mem);
+}
 
 static size_t http1_post(uint8_t *out, uint16_t id, char order)
 {
@@ -245,6 +262,23 @@ static void test_turned_off(void **)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
 
+static void test_no_memory_for_a_connection(void **)
+{
+	uint32_t value;
+
+	doh_start();
+	no_memory = true;
+	struct dot d = doh_connect("\2h2");
+	tcp_rig_until(ended[FRONTEND_TCP_END_evicted_memory], 1);
+	dot_close(d);
+	no_memory = false;
+	d = http2_connect();
+	http2_post(d, 1, TCP_ECHO);
+	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
+	dot_close(d);
+	tcp_rig_until(doh.bytes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +291,7 @@ int main(void)
 		TEST(test_memory_is_of_the_buffers),
 		TEST(test_an_old_connection_parts),
 		TEST(test_turned_off),
+		TEST(test_no_memory_for_a_connection),
 	};
 	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
 }
