@@ -102,20 +102,40 @@ static int address_ask(struct work *w, const struct ip_address *a, struct axfr_r
 	return err && got->why[0] ? fail(w, err, "%s", got->why) : err;
 }
 
-static void serial_take(struct work *w)
+static void etag_write(
+	const struct config_tsig_key *key, uint32_t serial, char out[LIST_FETCH_ETAG_MAX])
+{
+	char name[DNS_NAME_TEXT_MAX] = "";
+	int n = snprintf(out, LIST_FETCH_ETAG_MAX, "serial %u%s%s", serial,
+		key ? ", signed by " : "", key ? dns_name_to_text(&key->name, name) : "");
+	if (n >= LIST_FETCH_ETAG_MAX) // of a part of a name there is no telling whose it is
+		out[0] = '\0';
+}
+
+static bool etag_read(const char *etag, const struct config_tsig_key *key, uint32_t *serial)
 {
 	static const char word[] = "serial ";
-	const char *etag = w->request->etag;
-	w->axfr.has_serial = strncmp(etag, word, strlen(word)) == 0;
-	if (w->axfr.has_serial)
-		w->axfr.serial = (uint32_t)strtoul(etag + strlen(word), NULL, 10);
+	char same[LIST_FETCH_ETAG_MAX];
+	if (strncmp(etag, word, strlen(word)) != 0)
+		return false;
+	*serial = (uint32_t)strtoul(etag + strlen(word), NULL, 10);
+	if (!key)
+		return true;
+	etag_write(key, *serial, same);
+	return strcmp(same, etag) == 0;
+}
+
+bool list_axfr_is_good(const char *etag, const struct config_tsig_key *key)
+{
+	uint32_t serial;
+	return etag_read(etag, key, &serial);
 }
 
 static int zone_take(struct work *w)
 {
 	struct axfr_result got = {0};
 	int err = -EIO;
-	serial_take(w);
+	w->axfr.has_serial = etag_read(w->request->etag, w->request->key, &w->axfr.serial);
 	for (unsigned i = 0; i < w->count && !got.connected && err != -ECANCELED; i++)
 		err = address_ask(w, &w->address[i], &got);
 	if (err == 0)
@@ -124,7 +144,7 @@ static int zone_take(struct work *w)
 		return err;
 	w->result->not_modified = got.unchanged;
 	w->result->why[0] = '\0'; // of an address that was tried before
-	snprintf(w->result->etag, sizeof(w->result->etag), "serial %u", got.serial);
+	etag_write(w->request->key, got.serial, w->result->etag);
 	return 0;
 }
 

@@ -5,8 +5,10 @@
 // that the list's parser reads (format rpz). list_fetch calls it, and says what holds for both:
 // which addresses may be connected to, the bounds, the result.
 //
-// The serial of the zone's SOA takes the place of an ETag ("serial 2026112301"): a zone of the
-// same serial is not modified. The SOA's timers are not used:
+// The serial of the zone's SOA takes the place of an ETag ("serial 2026112301", or "serial
+// 2026112301, signed by weir-key"): a zone of the same serial is not modified. With a key only a
+// copy counts that this key has signed: an older one, or one of another key, may be anybody's. It
+// is transferred again, whatever its serial. The SOA's timers are not used:
 // blocking.update says when a list is due. A host name's addresses are tried in turn until one can
 // be connected to. The file has no more than `max_bytes`, as the messages do. 140 KiB of heap while
 // it runs, and bootstrap.h's.
@@ -14,6 +16,8 @@
 #include "list_fetch.h"
 
 bool list_axfr_is(const char *url);
+// May a copy with this ETag be asked for by its serial alone? `key`: the list's; NULL: none.
+bool list_axfr_is_good(const char *etag, const struct config_tsig_key *key);
 
 ATTR_MUST_CHECK int list_axfr(
 	const struct list_fetch_request *request, struct list_fetch_result *out);

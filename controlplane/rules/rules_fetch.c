@@ -89,6 +89,8 @@ static void result_take(struct rules_fetch *f, const struct list_update *from)
 	l->next_ms = after(
 		clock_mono_ms(), failed ? fetch_retry_ms(&f->rng, &f->set->settings, l->failures)
 					: fetch_interval_ms(&f->rng, &f->set->settings));
+	if (!fetch_keys_alike(l->key, from->key))
+		l->next_ms = clock_mono_ms(); // a reload has given it another one meanwhile
 }
 
 // Files of lists that left the configuration.

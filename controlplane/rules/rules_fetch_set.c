@@ -2,6 +2,7 @@
 #include "rules_fetch_set.h"
 
 #include "http/bootstrap.h"
+#include "list_axfr.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -61,7 +62,8 @@ uint64_t fetch_interval_ms(struct rng *rng, const struct config_update *u)
 	return 1000ull * (u->interval_s + below(rng, u->jitter_s + 1ull));
 }
 
-// Sets up a new list: its stored state says when it is due.
+// Sets up a new list: its stored state says when it is due. A transfer that the list's key has not
+// signed is due at once.
 static void list_begin(const char *state_directory, struct rng *rng, const struct config_update *u,
 	struct fetched *l)
 {
@@ -73,6 +75,8 @@ static void list_begin(const char *state_directory, struct rng *rng, const struc
 		return;
 	l->stored = true;
 	l->good_unix_s = s.good_unix_s;
+	if (l->key && !list_axfr_is_good(s.etag, l->key))
+		return;
 	uint64_t wait_ms = fetch_interval_ms(rng, u);
 	// A date in the future is no date.
 	uint64_t age_ms = s.good_unix_s <= now_s ? (now_s - s.good_unix_s) * 1000 : FETCH_NEVER;
@@ -118,12 +122,15 @@ static bool fetches_alike(const struct fetch_set *a, const struct fetch_set *b)
 	       && memcmp(a->server, b->server, sizeof(a->server)) == 0;
 }
 
+bool fetch_keys_alike(const struct config_tsig_key *a, const struct config_tsig_key *b)
+{
+	return !a == !b && (!a || dns_name_equal(&a->name, &b->name));
+}
+
 static bool read_alike(const struct fetched *a, const struct fetched *b)
 {
 	const struct list_options *x = &a->options, *y = &b->options;
-	bool same_key =
-		!a->key == !b->key && (!a->key || dns_name_equal(&a->key->name, &b->key->name));
-	return same_key && x->role == y->role && x->format == y->format && x->force == y->force;
+	return x->role == y->role && x->format == y->format && x->force == y->force;
 }
 
 struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c,
@@ -150,7 +157,7 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 		if (!from->url)
 			continue;
 		struct fetched *l = &s->list[s->count];
-		struct fetched *known = fetch_set_find(before, from->url);
+		const struct fetched *known = fetch_set_find(before, from->url);
 		if (known)
 			*l = *known;
 		l->url = strdup(from->url);
@@ -165,9 +172,10 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 			.format = from->format,
 			.force = from->force};
 		rule_title_make(l->title, from->name);
-		if (!known || (!same_interval && !l->failures))
+		bool same_key = known && fetch_keys_alike(known->key, l->key);
+		if (!known || (same_key && !same_interval && !l->failures))
 			list_begin(state_directory, rng, &s->settings, l);
-		else if (l->failures && !(alike && read_alike(known, l)))
+		else if (!same_key || (l->failures && !(alike && read_alike(known, l))))
 			l->next_ms = clock_mono_ms(); // the setting may be what was wrong
 	}
 	return s;

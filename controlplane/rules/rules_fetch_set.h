@@ -42,6 +42,7 @@ struct fetch_set *fetch_set_new(struct fetch_set *known, const struct config *c,
 void fetch_set_free(struct fetch_set *s);                                   // NULL is fine
 bool fetch_set_has_keys(const struct fetch_set *s, const struct config *c); // and no others
 struct fetched *fetch_set_find(struct fetch_set *s, const char *url);
+bool fetch_keys_alike(const struct config_tsig_key *a, const struct config_tsig_key *b); // or NULL
 // From now, of a list that is good.
 uint64_t fetch_interval_ms(struct rng *rng, const struct config_update *u);
 // How long to wait after the n-th failure in a row.

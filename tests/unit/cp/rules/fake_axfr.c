@@ -186,20 +186,20 @@ static void say_transfer(struct answer *a)
 
 static void answer(struct answer *a)
 {
+	if (a->qtype == DNS_TYPE_SOA)
+		a->f->soa_asked++;
+	else
+		a->f->axfr_asked++;
+	for (unsigned i = 0; a->f->how == FAKE_AXFR_MUTE && i < 200 && !a->f->stop; i++)
+		usleep(50000);
 	enum fake_axfr_how how = a->f->how;
+	if (how == FAKE_AXFR_MUTE)
+		return;
 	bool is_bad_key = a->is_signed && a->f->sign == FAKE_TSIG_BADKEY;
 	bool is_bad_time = a->is_signed && a->f->sign == FAKE_TSIG_BADTIME;
 	unsigned rcode = how == FAKE_AXFR_REFUSED                                ? 5
 			 : how == FAKE_AXFR_NOTAUTH || is_bad_key || is_bad_time ? 9
 										 : 0;
-	if (a->qtype == DNS_TYPE_SOA)
-		a->f->soa_asked++;
-	else
-		a->f->axfr_asked++;
-	for (unsigned i = 0; how == FAKE_AXFR_MUTE && i < 200 && !a->f->stop; i++)
-		usleep(50000);
-	if (how == FAKE_AXFR_MUTE)
-		return;
 	if (rcode || a->qtype == DNS_TYPE_SOA) {
 		begin(a, rcode);
 		if (!rcode)

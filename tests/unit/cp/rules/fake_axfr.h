@@ -33,7 +33,7 @@ enum fake_axfr_how {
 	FAKE_AXFR_ENDLESS,      // records for ever
 	FAKE_AXFR_EMPTY,        // messages without records for ever
 	FAKE_AXFR_STALL,        // nothing after the first message
-	FAKE_AXFR_MUTE,         // no reply
+	FAKE_AXFR_MUTE,         // no reply for 10 s, unless `how` is changed meanwhile
 };
 
 struct fake_axfr {

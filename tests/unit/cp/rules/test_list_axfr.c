@@ -170,7 +170,8 @@ static void test_a_signed_zone(void **)
 		assert_int_equal(fetch(FAKE_AXFR_ONE_RECORD_EACH), 0);
 		assert_string_equal(body, whole);
 		assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
-		request.etag = "serial 7";
+		request.etag = "serial 7, signed by weir-key";
+		assert_string_equal(result.etag, request.etag);
 		assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
 		assert_true(result.not_modified);
 		request.etag = "";
@@ -179,6 +180,27 @@ static void test_a_signed_zone(void **)
 	assert_int_equal(axfr.wrong_asked, 0);
 	axfr.sign = FAKE_TSIG_ALL;
 	assert_int_equal(fetch(FAKE_AXFR_MANY), 0);
+}
+
+// A serial says nothing of a copy that anyone may have made.
+static void test_a_copy_that_the_key_has_not_signed(void **)
+{
+	static const char *const etag[] = {"serial 7", "serial 7, signed by weir-key2",
+		"serial 7, signed by weir", "serial 7, signed by weir-key, signed by weir-key"};
+	key_set(CONFIG_TSIG_SHA256);
+	axfr.sign = FAKE_TSIG_ALL;
+	for (unsigned i = 0; i < ARRAY_LEN(etag); i++) {
+		request.etag = etag[i];
+		assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
+		assert_false(result.not_modified);
+		assert_string_equal(result.etag, "serial 7, signed by weir-key");
+	}
+	assert_int_equal(axfr.soa_asked, 0);
+	request.key = NULL;
+	request.etag = "serial 7, signed by weir-key"; // better than needed
+	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
+	assert_true(result.not_modified);
+	request.etag = "";
 }
 
 static void test_what_is_not_signed_right_is_an_error(void **)
@@ -275,6 +297,7 @@ int main(void)
 		TEST(a_zone_of_the_same_serial_is_left_alone),
 		TEST(what_is_no_whole_zone_is_an_error),
 		TEST(a_signed_zone),
+		TEST(a_copy_that_the_key_has_not_signed),
 		TEST(what_is_not_signed_right_is_an_error),
 		TEST(an_endless_zone_is_cut_off),
 		TEST(no_wait_is_without_an_end),
