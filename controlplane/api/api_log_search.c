@@ -46,6 +46,7 @@ static void row_out(void *arg, const struct query_found *f)
 	json_out_bool(o, n, "blocked", f->kind.blocked);
 	json_out_signed(o, n, "rcode", f->kind.rcode);
 	json_out_signed(o, n, "ede", f->kind.ede == UINT16_MAX ? -1 : f->kind.ede);
+	json_out_text(o, n, "validation", f->kind.validation);
 	json_out_text(o, n, "list", f->kind.list);
 	json_out_text(o, n, "upstream", f->kind.upstream);
 	json_out_signed(o, n, "dataplane_us", f->raw.dataplane_us);
@@ -125,8 +126,8 @@ static bool filter_take(const struct api *a, struct http_exchange *x, struct que
 		|| !api_param_number(x, "limit", QUERY_SEARCH_ROWS_MAX, &f->rows)
 		|| !api_param_log_name(x, f->name)
 		|| !api_param_past_client(a, x, f->client, unknown_client)
-		|| !api_param_verdict(x, f->verdict) || !time_take(x, "since", &f->since_us)
-		|| !time_take(x, "until", &f->until_us))
+		|| !api_param_verdict(x, f->verdict) || !api_param_validation(x, f->validation)
+		|| !time_take(x, "since", &f->since_us) || !time_take(x, "until", &f->until_us))
 		return false;
 	f->newest_first = !oldest_first;
 	if (after && !query_place_parse(after, &f->after)) {

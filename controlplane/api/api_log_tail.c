@@ -60,7 +60,8 @@ static bool filter_take(const struct api *a, struct http_exchange *x, struct tai
 {
 	*f = (struct tail_filter){0};
 	return api_param_log_name(x, f->name) && api_param_client(a, x, f->client)
-	       && api_param_verdict(x, f->verdict) && api_param_group(a, x, f->group);
+	       && api_param_verdict(x, f->verdict) && api_param_validation(x, f->validation)
+	       && api_param_group(a, x, f->group);
 }
 
 static struct api_tail *reader_new(struct api *a)

@@ -186,6 +186,22 @@ bool api_param_group(const struct api *a, struct http_exchange *x, char out[QUER
 	return known;
 }
 
+bool api_param_validation(struct http_exchange *x, char out[QUERY_TEXT_MAX])
+{
+	struct text_near near;
+	if (!api_param_text(x, "validation", out, QUERY_TEXT_MAX))
+		return false;
+	text_near_begin(&near, out);
+	for (unsigned i = 0; out[0] && i < QUERYLOG_VALIDATIONS; i++) {
+		if (strcmp(out, querylog_validation_names[i]) == 0)
+			return true;
+		text_near_try(&near, querylog_validation_names[i]);
+	}
+	if (out[0])
+		word_refuse(x, "validation", out, near.best);
+	return !out[0];
+}
+
 bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
 {
 	struct text_near near;

@@ -32,4 +32,5 @@ bool api_param_client(const struct api *a, struct http_exchange *x, char out[QUE
 bool api_param_past_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX],
 	char unknown[API_WHY_MAX]);
 bool api_param_group(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
+bool api_param_validation(struct http_exchange *x, char out[QUERY_TEXT_MAX]);
 bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX]);

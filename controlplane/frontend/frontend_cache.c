@@ -84,6 +84,7 @@ static enum verdict answer(struct frontend *f, struct frontend_question *q, uint
 			f->reply, DNS_MESSAGE_MAX, &q->query, &q->policy->block, q->limit, &sum);
 		return VERDICT_blocked_answer;
 	}
+	q->validation = (uint8_t)resolver_log_validation(&v.answer);
 	*len = answer_write(f, q, &v, stale);
 	return stale ? VERDICT_hit_stale : VERDICT_hit;
 }

@@ -24,9 +24,10 @@
 struct frontend_question {
 	struct dns_query query;
 	const struct policy_group *policy;
-	uint8_t group; // whatever the verdict; 0 where no policy is known
-	bool proven;   // let through over its limits by a right cookie (limit_take_proven)
-	bool blocks;   // lists block now
+	uint8_t group;      // whatever the verdict; 0 where no policy is known
+	bool proven;        // let through over its limits by a right cookie (limit_take_proven)
+	bool blocks;        // lists block now
+	uint8_t validation; // enum log_validation of a hit
 	uint16_t view;
 	uint16_t limit;    // bytes of the reply, beside what the client says
 	uint16_t list;     // that blocked, or LOG_NO_LIST; whatever the verdict

@@ -260,6 +260,7 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 
 	*len = 0;
 	q->list = LOG_NO_LIST;
+	q->validation = LOG_VALIDATION_NONE;
 	q->group = 0;
 	q->age_s = 0;
 	q->proven = false;

@@ -155,6 +155,7 @@ void frontend_log_settled(struct frontend *f, const struct frontend_session *s,
 		.ede = reply->len ? reply_ede(f, reply, q->query.has_opt) : DNS_EDE_NONE,
 		.verdict = (uint8_t)v,
 		.tier = tiers[v],
+		.validation = q->validation,
 		.list = q->list,
 		.upstream = LOG_NO_UPSTREAM};
 	log_end(f, s, &slot, frontend_is_unread(v) ? NULL : &q->query, what, msg, reply);

@@ -41,6 +41,15 @@ enum querylog_tier {
 	QUERYLOG_TIER_STALE,
 	QUERYLOG_TIERS
 };
+// What is known of an answer's signatures; the names of enum log_validation.
+enum querylog_validation {
+	QUERYLOG_NOT_VALIDATED, // or not known
+	QUERYLOG_SECURE,
+	QUERYLOG_INSECURE,
+	QUERYLOG_BOGUS,
+	QUERYLOG_VALIDATIONS
+};
+extern const char *const querylog_validation_names[QUERYLOG_VALIDATIONS];
 extern const char *const querylog_transport_names[QUERYLOG_TRANSPORTS];
 extern const char *const querylog_tier_names[QUERYLOG_TIERS];
 
@@ -82,6 +91,7 @@ struct querylog_row {
 	uint8_t client_bytes[16]; // after anonymisation; IPv4 in the first 4; zeros when hashed
 	uint8_t transport;        // enum querylog_transport
 	uint8_t tier;             // enum querylog_tier
+	uint8_t validation;       // enum querylog_validation
 	bool is_answered;
 	bool is_blocked; // blocked, blocked_answer, drop_rule
 };

@@ -8,6 +8,10 @@
 #include <weir/shm_stats.h>
 
 static_assert((int)LOG_TIERS == (int)QUERYLOG_TIERS);
+static_assert((int)LOG_VALIDATIONS == (int)QUERYLOG_VALIDATIONS
+	      && (int)LOG_VALIDATION_BOGUS == (int)QUERYLOG_BOGUS
+	      && (int)LOG_VALIDATION_SECURE == (int)QUERYLOG_SECURE
+	      && LOG_VALIDATION_MASK == (int)LOG_VALIDATIONS - 1);
 static_assert((int)VERDICT_COUNT < (int)LOG_VERDICT_RESOLVED);
 
 static const char unlogged[] = "unlogged";
@@ -106,7 +110,8 @@ static void scalars(struct querylog_row *row, const struct log_record *r, int64_
 	row->total_us = r->total_us ? r->total_us : r->dataplane_us;
 	row->qtype = r->qtype;
 	row->qclass = r->qclass;
-	row->rcode = r->rcode & 0xfff;
+	row->rcode = r->rcode & LOG_RCODE_MASK;
+	row->validation = r->rcode >> LOG_VALIDATION_SHIFT & LOG_VALIDATION_MASK;
 	row->ede = r->ede;
 	row->query_len = r->query_len;
 	row->reply_len = r->reply_len;

@@ -92,6 +92,7 @@ size_t row_text_json(const struct querylog_row *row, const char *box, char *out,
 	json_flag(&l, "blocked", row->is_blocked);
 	json_number(&l, "rcode", row->rcode);
 	json_number(&l, "ede", row->ede == QUERYLOG_NO_EDE ? -1 : row->ede);
+	json_name(&l, "validation", querylog_validation_names[row->validation]);
 	json_row_text(&l, "list", row->list);
 	json_row_text(&l, "upstream", row->upstream);
 	json_number(&l, "dataplane_us", row->dataplane_us);
@@ -152,6 +153,6 @@ size_t row_text_line(const struct querylog_row *row, char *out, size_t cap)
 		row->query_len, row->reply_len, row->weight);
 	word(&l, row->client_name);
 	word(&l, row->group);
-	bytes(&l, "\n", 1);
+	print(&l, " %s\n", querylog_validation_names[row->validation]);
 	return l.is_full ? 0 : l.len;
 }

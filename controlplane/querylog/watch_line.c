@@ -68,8 +68,8 @@ static void add_query(struct watch_line *l, const struct log_record *r)
 	if (r->list != LOG_NO_LIST)
 		add(l, ",\"list\":%u", r->list);
 	if (r->flags & LOG_ANSWERED)
-		add(l, ",\"rcode\":\"%s\",\"reply_len\":%u", dns_rcode_text(r->rcode),
-			r->reply_len);
+		add(l, ",\"rcode\":\"%s\",\"reply_len\":%u",
+			dns_rcode_text(r->rcode & LOG_RCODE_MASK), r->reply_len);
 }
 
 static void add_frame(struct watch_line *l, const uint8_t *frame, unsigned len)

@@ -63,6 +63,16 @@ static bool value_is_flushed(const struct question *q, uint64_t created_ms, uint
 		q, created_ms > CLOCK_STEP_MS ? created_ms - CLOCK_STEP_MS : 0, now_ms);
 }
 
+// Boxes that validate alike share L1, so a value without AD is proven to be insecure, unless it may
+// be of DNS64.
+static bool value_is_insecure(const struct question *q, const struct l1_value *v)
+{
+	const bool is_dns64 = q->query.qtype == DNS_TYPE_AAAA && q->def->ipv6.dns64.version;
+
+	return question_validates(q) && !is_dns64 && !q->rewrite
+	       && !(get_u16(v->msg + 2) & DNS_FLAG_AD);
+}
+
 // False: ask the upstreams; a stale value is in L0 then, in case they fail.
 static bool value_take(struct question *q, const struct l1_value *v)
 {
@@ -84,6 +94,7 @@ static bool value_take(struct question *q, const struct l1_value *v)
 	a.auth_ttl_s = v->auth_ttl_s;
 	a.authenticated =
 		question_may_have_ad(q) && !q->rewrite && get_u16(v->msg + 2) & DNS_FLAG_AD;
+	a.insecure = value_is_insecure(q, v);
 	if (is_known(r, &key, created_ms) || value_is_flushed(q, created_ms, now_ms)
 		|| !views_same_servers(r->views, q->def, q->turn))
 		return false;

@@ -84,7 +84,7 @@ static void take_bogus(struct question *q, const struct validator_verdict *v)
 	struct resolver *r = q->owner;
 	const struct l0_key key = inflight_key(q);
 	const uint64_t now_ms = clock_mono_ms();
-	struct resolver_answer a = resolver_answer_servfail(v->ede);
+	struct resolver_answer a = resolver_answer_bogus(v->ede);
 	struct l0_view record;
 
 	question_note(q, TRACE_bogus, (uint32_t)v->ede);
@@ -119,6 +119,7 @@ static void take_answer(struct question *q, const struct validator_verdict *v)
 	q->is_secure = v->end == VALIDATOR_SECURE && !q->dns64_ttl_s;
 	question_note(q, TRACE_validated, q->is_secure);
 	answer.authenticated = q->is_secure && !q->rewrite;
+	answer.insecure = v->end == VALIDATOR_INSECURE && !q->dns64_ttl_s && !q->rewrite;
 	question_take(q, &answer, &(struct question_reply){msg, len, NULL, clock_mono_ms()});
 }
 

@@ -20,6 +20,13 @@ struct resolver_answer resolver_answer_servfail(int ede)
 	};
 }
 
+struct resolver_answer resolver_answer_bogus(int ede)
+{
+	struct resolver_answer a = resolver_answer_servfail(ede);
+	a.is_bogus = true;
+	return a;
+}
+
 struct resolver_answer resolver_answer_refused(enum bound met)
 {
 	struct resolver_answer a = resolver_answer_servfail(DNS_EDE_OTHER);
@@ -148,11 +155,13 @@ static struct reply reply_write(struct resolver *r, const struct dns_query *q,
 	} else if (a->view) {
 		struct dns_reply_opts opts = a->opts;
 		opts.limit = limit_of(r, w);
+		out.source.validation = (uint8_t)resolver_log_validation(a->view);
 		out.len = dns_reply_answer(out.msg, cap, q, a->view, &opts, &out.sum);
 		if (r->set.rotate && out.len)
 			dns_rotate(out.msg, out.len, DNS_HEADER_LEN + (size_t)q->question_len,
 				r->turn++);
 	} else {
+		out.source.validation = a->is_bogus ? LOG_VALIDATION_BOGUS : LOG_VALIDATION_NONE;
 		out.len = dns_reply_rcode(out.msg, cap, q, a->rcode, a->opts.ede, &out.sum);
 		const char *text = a->bound != BOUND_none ? bound_text(a->bound) : a->text;
 		if (text)

@@ -18,9 +18,12 @@ struct resolver_answer {
 	bool from_l1;
 	enum bound bound; // that it met; its SERVFAIL has the text
 	const char *text; // EXTRA-TEXT of another SERVFAIL; NULL: none
+	bool is_bogus;    // a SERVFAIL that hides a bogus answer
 };
 
 struct resolver_answer resolver_answer_servfail(int ede);
+// Of a bogus answer, with the error that says why.
+struct resolver_answer resolver_answer_bogus(int ede);
 struct resolver_answer resolver_answer_refused(enum bound met);
 struct resolver_answer resolver_answer_fresh(
 	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s);

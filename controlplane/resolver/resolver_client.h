@@ -61,6 +61,7 @@ struct answer_source {
 	bool from_l1;         // reported as ANSWER_CACHED
 	uint8_t bound;        // enum bound that it met (bounds.h)
 	uint8_t ede_text_len; // bytes of EXTRA-TEXT at the reply's end
+	uint8_t validation;   // enum log_validation
 	uint16_t list;        // that blocked, or LOG_NO_LIST
 	uint16_t upstream;    // that answered, or LOG_NO_UPSTREAM
 };

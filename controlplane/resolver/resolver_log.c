@@ -100,6 +100,7 @@ void resolver_log_answer(struct resolver_logged *what, const struct answer_sourc
 	what->tier = source->from_l1 ? LOG_TIER_L1 : of[source->kind].tier;
 	what->list = source->list;
 	what->upstream = source->upstream;
+	what->validation = source->validation;
 }
 
 static void fill(struct log_record *r, const struct resolver_logged *e, unsigned version)
@@ -118,6 +119,8 @@ static void fill(struct log_record *r, const struct resolver_logged *e, unsigned
 		r->rcode = DNS_RCODE_BADVERS;
 	if (e->verdict == VERDICT_badcookie)
 		r->rcode = DNS_RCODE_BADCOOKIE;
+	if (e->reply)
+		r->rcode |= (uint16_t)(e->validation << LOG_VALIDATION_SHIFT);
 	r->ede = is_read && e->query->has_opt && e->ede != DNS_EDE_NONE ? (uint16_t)e->ede
 									: LOG_NO_EDE;
 	r->list = e->list;

@@ -24,6 +24,7 @@ struct resolver_logged {
 	uint8_t verdict;         // enum verdict or log_verdict
 	uint8_t tier, group;     // group: group_in_image
 	uint8_t over;            // LOG_TCP, LOG_TLS; 0: UDP
+	uint8_t validation;      // enum log_validation
 	uint16_t list, upstream; // LOG_NO_LIST, LOG_NO_UPSTREAM: none
 };
 
@@ -41,5 +42,12 @@ void resolver_log_rings(
 // `service`: the queried address; without a port it is unknown.
 void resolver_log_client(struct resolver_log *l, const union client_address *client,
 	const union client_address *service, const struct resolver_logged *what);
-// Verdict, tier, list and upstream of a waiter's answer.
+// What is known of the signatures of an answer with records.
+ATTR_INLINE enum log_validation resolver_log_validation(const struct dns_answer_view *a)
+{
+	return a->authenticated ? LOG_VALIDATION_SECURE
+	       : a->insecure    ? LOG_VALIDATION_INSECURE
+				: LOG_VALIDATION_NONE;
+}
+// Verdict, tier, list, upstream and validation of a waiter's answer.
 void resolver_log_answer(struct resolver_logged *what, const struct answer_source *source);

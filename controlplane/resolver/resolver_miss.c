@@ -210,8 +210,9 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 		r->count.failed_recently += failed;
 		miss_note(r, m, failed ? TRACE_failed_recently : TRACE_resolver_off, 0);
 		const int bogus = failed ? failures_bogus(r->failures, m->key.hash) : DNS_EDE_NONE;
-		const struct resolver_answer refusal = resolver_answer_servfail(
-			bogus == DNS_EDE_NONE ? DNS_EDE_CACHED_ERROR : bogus);
+		const struct resolver_answer refusal =
+			bogus == DNS_EDE_NONE ? resolver_answer_servfail(DNS_EDE_CACHED_ERROR)
+					      : resolver_answer_bogus(bogus);
 		miss_refuse(r, m, bogus == DNS_EDE_NONE ? stale : NULL, &refusal);
 		return;
 	}

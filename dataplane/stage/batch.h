@@ -65,7 +65,7 @@ ATTR_INLINE bool packet_has_shape(const struct packet *p, uint64_t shape)
 }
 
 // Facts about a packet for the query log that its reply does not show; by its index in `store`. All
-// but the frame is one word, which is equal for most packets.
+// but the frame is one word, whose lower seven bytes are equal for most packets.
 struct batch_note {
 	struct rte_mbuf *m;
 	uint16_t ede;       // or LOG_NO_EDE
@@ -73,9 +73,9 @@ struct batch_note {
 	uint8_t verdict;    // enum verdict
 	uint8_t rcode_high; // what does not fit into the header
 	bool is_answered;   // so the frame is the reply
-	uint8_t zero;
+	uint8_t validation; // enum log_validation of the record found; counts for a hit alone
 };
-static_assert(offsetof(struct batch_note, zero) == offsetof(struct batch_note, ede) + 7);
+static_assert(offsetof(struct batch_note, validation) == offsetof(struct batch_note, ede) + 7);
 
 // The whole cookies of a batch's plain queries, over IPv4 and over IPv6 (cookie.h).
 struct batch_cookies {

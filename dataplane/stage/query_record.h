@@ -118,13 +118,16 @@ ATTR_INLINE uint64_t query_record_client(
 // Writes a record at `unit`, which begins a cache line; returns the place of the next one. The rest
 // of the name's lines has bytes of the packet, which no reader uses.
 ATTR_INLINE uint8_t *query_record_put(uint8_t *unit, const struct packet *p,
-	const struct rte_mbuf *m, const struct query_record *t)
+	const struct batch_note *n, const struct query_record *t)
 {
+	const struct rte_mbuf *m = n->m;
 	const uint64_t name_len = p->q.name.len, len = sizeof(struct log_record) + name_len;
 	const uint64_t units = ring_units_of((uint32_t)len);
 	const uint64_t word = sizeof(word);
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint64_t rcode = frame[p->dns + 3] & 0xf, group = t->has_groups ? p->group | t->image : 0;
+	uint64_t rcode =
+		(frame[p->dns + 3] & 0xf) | (unsigned)n->validation << LOG_VALIDATION_SHIFT;
+	uint64_t group = t->has_groups ? p->group | t->image : 0;
 	uint64_t v6 = p->ip_version == 4 ? 0 : LOG_IPV6;
 	query_record_store(unit, len | units << 32 | (uint64_t)MSG_LOG << 48);
 	query_record_store(unit + word, t->time_us);

@@ -46,6 +46,21 @@ ATTR_INLINE uint64_t note_word(const struct batch_note *n)
 	return word;
 }
 
+// Whatever its validation.
+ATTR_INLINE bool note_is_plain(const struct batch_note *n)
+{
+	return (note_word(n) ^ note_word(&plain)) << 8 == 0;
+}
+
+static unsigned rcode_of(const struct batch_note *n, const uint8_t *dns)
+{
+	const bool is_hit = n->verdict == VERDICT_hit || n->verdict == VERDICT_hit_stale;
+	return n->is_answered
+		       ? (dns[3] & 0xfu) | (unsigned)n->rcode_high << 4
+				 | (is_hit ? (unsigned)n->validation << LOG_VALIDATION_SHIFT : 0)
+		       : 0;
+}
+
 void stage_keep_frames(struct batch *b)
 {
 	struct worker *w = b->w;
@@ -113,7 +128,7 @@ static void fill(struct log_record *r, const struct batch *b, const struct packe
 	r->qclass = is_read ? p->q.qclass : 0;
 	r->query_len = p->dns_len;
 	r->reply_len = n->is_answered ? (uint16_t)(n->m->pkt_len - p->dns) : 0;
-	r->rcode = n->is_answered ? (uint16_t)((dns[3] & 0xf) | (uint16_t)n->rcode_high << 4) : 0;
+	r->rcode = (uint16_t)rcode_of(n, dns);
 	r->ede = n->ede;
 	r->list = n->list;
 	r->upstream = LOG_NO_UPSTREAM;
@@ -183,13 +198,12 @@ static void record_all(struct batch *b, unsigned received, uint8_t *unit)
 	const struct log_times times = times_of(b);
 	const struct query_record line =
 		query_record_of(b, times.at_us, times.took_us, tier_of[VERDICT_hit]);
-	const uint64_t plain_word = note_word(&plain);
 	const uint8_t *first = unit;
 	for (unsigned i = 0; i < received; i++) {
 		const struct batch_note *n = &b->note[i];
 		const struct packet *p = &b->store[i];
-		if (likely_(note_word(n) == plain_word) && likely_(p->q.question_len))
-			unit = query_record_put(unit, p, n->m, &line);
+		if (likely_(note_is_plain(n)) && likely_(p->q.question_len))
+			unit = query_record_put(unit, p, n, &line);
 		else if (is_logged(n))
 			unit = put(unit, b, i, &times);
 	}

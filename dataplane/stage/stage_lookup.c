@@ -119,6 +119,21 @@ ATTR_INLINE void find_group(struct batch *b, unsigned first, unsigned end, struc
 	}
 }
 
+// For the query log, what the records found know of their signatures.
+static __attribute__((noinline)) void note_group(
+	struct batch *b, unsigned first, unsigned end, const struct l0_found found[])
+{
+	for (unsigned i = first; i < end; i++) {
+		const uint64_t head = found[i - first].head;
+		if (b->pkt[i]->record == L0_NONE)
+			continue;
+		batch_note(b, b->pkt[i])->validation =
+			l0_flags_of(head) & L0_RECORD_AUTHENTICATED ? LOG_VALIDATION_SECURE
+			: l0_insecure_of(head)                      ? LOG_VALIDATION_INSECURE
+								    : LOG_VALIDATION_NONE;
+	}
+}
+
 // True: answered, as most are; only the counters are not touched yet.
 ATTR_INLINE bool answer_plain(struct batch *b, struct packet *p, const struct l0_found *f,
 	const struct l0_hit_terms *t, uint32_t plain_most, _Atomic uint64_t rcodes[])
@@ -159,6 +174,8 @@ static void answer_all(struct batch *b, struct hits *h, _Atomic uint8_t *marks, 
 		const unsigned end = record_least(count, first + RECORD_GROUP);
 		record_look_ahead(b, first);
 		find_group(b, first, end, found, marks, anomalies);
+		if (b->logs)
+			note_group(b, first, end, found);
 		for (unsigned i = first; i < end; i++) {
 			struct packet *p = b->pkt[i];
 			h->used[h->count] = p->record;

@@ -59,7 +59,7 @@ struct dns_answer {
 			// smallest TTL; within limits
 	uint32_t auth_ttl_s; // the same before the limits
 	uint8_t cname_count;
-	bool authenticated; // for the caller to set: a read leaves it off
+	bool authenticated, insecure; // for the caller to set: a read leaves them off
 	uint16_t ttl_off[DNS_ANSWER_TTLS_MAX];
 	uint8_t bytes[DNS_MESSAGE_MAX]; // each TTL inside is within the limits as well
 };
@@ -103,6 +103,7 @@ static inline struct dns_answer_view dns_answer_view_of(const struct dns_answer 
 		.arcount = a->arcount,
 		.rcode = (uint8_t)a->rcode,
 		.authenticated = a->authenticated,
+		.insecure = a->insecure,
 		.sum = a->sum,
 	};
 }

@@ -36,6 +36,7 @@ struct dns_answer_view {
 	uint32_t ancount, nscount, arcount;
 	uint32_t rcode;
 	bool authenticated; // AD may be set
+	bool insecure;      // proven to be unsigned; with neither nobody validated it
 	uint32_t sum; // one's complement sum of bytes as stored (RFC 1071), first byte high; not
 		      // inverted
 };

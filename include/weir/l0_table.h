@@ -48,8 +48,9 @@ enum { L0_KEY_DO = 1, L0_KEY_CD = 2 };
 struct l0_record {
 	union {
 		struct {
-			uint64_t created_ms : 40; // clock_mono_ms, 34 years of it; TTLs age from
+			uint64_t created_ms : 39; // clock_mono_ms, 17 years of it; TTLs age from
 						  // here
+			uint64_t insecure : 1;    // proven to be: it never has AD
 			uint64_t rcode : 4;
 			uint64_t flags : 4; // L0_RECORD_*
 			uint64_t answer_len : 16;

@@ -35,6 +35,19 @@ enum {
 	LOG_TLS = 128, // with LOG_TCP DNS over TLS, alone DNS over HTTPS
 };
 
+// What is known of an answer's signatures. Not known, so NONE: answers that weir does not validate,
+// or that have records of its own (blocking, local CNAMEs, DNS64).
+enum log_validation {
+	LOG_VALIDATION_NONE,
+	LOG_VALIDATION_SECURE, // proven, or a trusted server says so
+	LOG_VALIDATION_INSECURE,
+	LOG_VALIDATION_BOGUS, // so the reply is SERVFAIL
+	LOG_VALIDATIONS
+};
+
+// The rcode has the lower bits of its field, enum log_validation the two above.
+enum { LOG_RCODE_MASK = 0xfff, LOG_VALIDATION_SHIFT = 12, LOG_VALIDATION_MASK = 3 };
+
 enum { LOG_NO_LIST = UINT16_MAX, LOG_NO_EDE = UINT16_MAX, LOG_NO_UPSTREAM = UINT16_MAX };
 
 struct log_record {
@@ -45,7 +58,7 @@ struct log_record {
 	uint16_t client_port;
 	uint16_t qtype, qclass;
 	uint16_t query_len, reply_len;
-	uint16_t rcode;    // extended
+	uint16_t rcode;    // extended; LOG_VALIDATION_SHIFT
 	uint16_t ede;      // or LOG_NO_EDE
 	uint16_t list;     // number of the list that blocked, or LOG_NO_LIST
 	uint16_t upstream; // number in the control plane's book, or LOG_NO_UPSTREAM

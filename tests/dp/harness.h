@@ -102,7 +102,7 @@ struct harness_record {
 	uint32_t refresh_ms; // 0: never
 	uint32_t stale_until_ms;
 	uint8_t rcode;
-	bool authenticated;
+	bool authenticated, insecure;
 	const struct rule_set *mask; // NULL: not checked by the answer policy
 };
 void harness_put(struct harness *h, const struct harness_record *r);

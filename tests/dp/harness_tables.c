@@ -58,6 +58,7 @@ void harness_put(struct harness *h, const struct harness_record *r)
 				.ancount = (uint16_t)r->count,
 				.rcode = r->rcode,
 				.authenticated = r->authenticated,
+				.insecure = r->insecure,
 				.sum = wire_fold(wire_sum(answer, n)),
 			},
 		.created_ms = (uint64_t)((int64_t)h->start_ms + r->created_ms),

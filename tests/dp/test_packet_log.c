@@ -110,6 +110,53 @@ static void test_hits(void **)
 	harness_end(h);
 }
 
+static unsigned validation_of(const struct log_record *r)
+{
+	assert_true(r->flags & LOG_ANSWERED);
+	return r->rcode >> LOG_VALIDATION_SHIFT;
+}
+
+// Of each kind of hit by both forms of a record, whether or not the client asked for AD; and not of
+// a question that the record does not answer.
+static void test_validation(void **)
+{
+	static const struct harness_record records[] = {
+		{.name = "secure.example", .count = 1, .authenticated = true},
+		{.name = "insecure.example", .count = 1, .insecure = true},
+		{.name = "unknown.example", .count = 1},
+		{.name = "old.example",
+			.count = 1,
+			.created_ms = -70000,
+			.soft_ms = 60000,
+			.authenticated = true},
+	};
+	static const unsigned expected[] = {LOG_VALIDATION_SECURE, LOG_VALIDATION_INSECURE,
+		LOG_VALIDATION_NONE, LOG_VALIDATION_SECURE};
+	static const char *const blocked[] = {"secure.example"};
+	struct wire_reply reply;
+	for (uint32_t sample = 1; sample <= 2; sample++) {
+		struct harness *h = begin(sample);
+		h->w.control_alive = 0;
+		for (unsigned i = 0; i < ARRAY_LEN(records); i++) {
+			const struct wire_query q = {.name = records[i].name};
+			const enum verdict v =
+				records[i].created_ms ? VERDICT_hit_stale : VERDICT_hit;
+			harness_put(h, &records[i]);
+			for (uint32_t n = 0; n < sample; n++)
+				harness_ask(h, &q, v, &reply);
+			assert_true(next());
+			assert_int_equal(validation_of(&end.record), expected[i]);
+		}
+		harness_block(h, blocked, 1);
+		for (uint32_t n = 0; n < sample; n++)
+			harness_ask(h, &(struct wire_query){.name = blocked[0]}, VERDICT_blocked,
+				&reply);
+		assert_true(next());
+		assert_int_equal(validation_of(&end.record), LOG_VALIDATION_NONE);
+		harness_end(h);
+	}
+}
+
 static void test_error_without_room(void **)
 {
 	enum { SIZE = 512, TYPE = 65280, DATA_LEN = SIZE - 12 - 17 - 12 - 11 };
@@ -340,6 +387,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hits),
+		cmocka_unit_test(test_validation),
 		cmocka_unit_test(test_error_without_room),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_what_has_no_answer_of_its_own),

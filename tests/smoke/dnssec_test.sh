@@ -28,6 +28,8 @@ has_no_ad() { local flags; flags=$(flags_of "$@") && [ -n "$flags" ] && ! grep -
 ede_of() { asks +edns "$@" | sed -n 's/.*EDE: \([0-9]*\).*/\1/p'; }
 is_bogus() { [ "$(asks "$@" | rcode_of)" = SERVFAIL ]; }
 validation() { resolver "validation.$1"; }
+# logged NAME VALIDATION TIER: the query log has a row of it
+logged() { weirctl --json log search --name "$1" --validation "$2" --limit 500 | jq -e --arg t "$3" 'any(.rows[]; .tier == $t)' >/dev/null; }
 
 check "by default" settings 'validate: false'
 same "nothing is validated" 192.0.2.9 "$(short www.badsig.alpha A)"
@@ -47,6 +49,10 @@ for turn in fresh cached; do
 	check "a blocked name has no AD, $turn" has_no_ad +adflag blocked.test A
 done
 same "nothing is validated" 0 "$(validation secure)"
+check "logged as secure, by the server that is trusted" eventually logged www.good.alpha secure upstream
+check "and from the cache" eventually logged www.good.alpha secure l0
+check "not what it does not vouch for" eventually logged www.unsigned.alpha none l0
+check "nor a blocked name" eventually logged blocked.test none rules
 
 server='address: 127.0.0.1:5303, name: nsd, trust_ad: true'
 check "validation" settings 'validate: true'
@@ -65,6 +71,14 @@ check "counted: secure" test "$(validation secure)" -gt 40
 check "insecure" test "$(validation insecure)" -gt 10
 check "bogus" test "$(validation bogus)" -gt 40
 same "none broken" 0 "$(validation broken)"
+check "logged: secure" eventually logged www.nsec3.alpha secure upstream
+check "from the cache" eventually logged www.nsec3.alpha secure l0
+check "insecure" eventually logged www.nods.alpha insecure upstream
+check "from the cache" eventually logged www.nods.alpha insecure l0
+check "bogus" eventually logged www.badsig.alpha bogus none
+same "nothing else of it" "none servfail bogus" "$(weirctl --json log search --name www.badsig.alpha --limit 500 |
+	jq -r '[.rows[] | select(.qtype == "A" and .validation != "none") | "\(.tier) \(.verdict) \(.validation)"] | unique | join(",")')"
+same "exported as CSV" bogus "$(weirctl log export --format csv --name www.expired.alpha | sed 's/.*,"\(.*\)"$/\1/' | sed 1d | sort -u)"
 same "expired: EDE" 7 "$(ede_of www.expired.alpha A)"
 same "not yet valid" 8 "$(ede_of www.early.alpha A)"
 same "no key for the DS" 9 "$(ede_of www.wrongds.alpha A)"
@@ -81,6 +95,7 @@ check "AD without DO" has_ad +adflag www.good.alpha A
 check "AD with DO" has_ad +dnssec www.good.alpha A
 check "not for who did not ask" has_no_ad +noadflag www.good.alpha A
 same "CD: the client validates" 192.0.2.9 "$(short +cdflag www.badsig.alpha A)"
+check "logged as not validated" eventually logged www.badsig.alpha none upstream
 check "without AD" has_no_ad +cdflag +adflag www.good.alpha A
 check "a blocked name has no AD" has_no_ad +adflag blocked.test A
 check "over TCP, too" has_ad +tcp +dnssec www.good.alpha A
@@ -103,12 +118,17 @@ with_redis() {
 check "Redis" with_redis
 check "is up" eventually l1_up
 check "a proven answer" has_ad +adflag www.nsec3.alpha A
+check "and an insecure one" has_no_ad +adflag www.unsigned.alpha A
 check "in L1" eventually l1_has www.nsec3.alpha
+check "both" eventually l1_has www.unsigned.alpha
 check "another L0" eval "$lab stop controlplane && rm '$(region 'l0.*')' && $lab start controlplane"
 check "Redis again" eventually l1_up
 check "proven still" eventually has_ad +adflag www.nsec3.alpha A
 check "from L1" test "$(weirctl --json stats --interval 0 | jq .controlplane.l1.answers)" -ge 1
-same "without the validator" 0 "$(validation secure)"
+check "the insecure one" has_no_ad +adflag www.unsigned.alpha A
+same "without the validator" 0 "$(($(validation secure) + $(validation insecure)))"
+check "logged as secure" eventually logged www.nsec3.alpha secure l1
+check "and insecure" eventually logged www.unsigned.alpha insecure l1
 
 # The zone breaks while an answer of it is cached: no stale record takes the place of the bogus one.
 sed -i 's/^\(www\.good\.alpha\.\)\([[:space:]]*\)300\(.*192\.0\.2\.1\)$/\1\21\3/' $zones/good.alpha.signed

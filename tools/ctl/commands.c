@@ -68,15 +68,18 @@ const struct ctl_command ctl_commands[] = {
 		"force."},
 	{"services", NULL, 0, 0, 0, cmd_services, "",
 		"List the services that the configuration can block by name."},
-	{"log", "search", 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_LOG | CTL_OPT_LIMIT,
+	{"log", "search", 0, 0,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_LOG | CTL_OPT_LIMIT,
 		cmd_log_search,
-		"[--name N] [--client C] [--verdict V] [--since T] [--until T] [--limit N]",
+		"[--name N] [--client C] [--verdict V] [--validation W] [--since T] [--until T] "
+		"[--limit N]",
 		"Search the stored queries, newest first. T: 90s, 15m, 2h, 7d ago, or "
-		"2026-11-20T10:00."},
-	{"log", "export", 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_LOG | CTL_OPT_FORMAT,
+		"2026-11-20T10:00. W: none, secure, insecure or bogus."},
+	{"log", "export", 0, 0,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_LOG | CTL_OPT_FORMAT,
 		cmd_log_export,
-		"[--format csv|jsonl] [--name N] [--client C] [--verdict V] [--since T] [--until "
-		"T]",
+		"[--format csv|jsonl] [--name N] [--client C] [--verdict V] [--validation W] "
+		"[--since T] [--until T]",
 		"Export all stored queries that match, oldest first."},
 	{"selftest", NULL, 0, 0, CTL_OPT_RATE | CTL_OPT_SECONDS | CTL_OPT_FORCE, cmd_selftest,
 		"--rate [--seconds S] [--force]",
@@ -118,8 +121,8 @@ const struct ctl_command ctl_commands[] = {
 		"Send an upstream server questions again."},
 	{"tcp", NULL, 0, 0, 0, cmd_tcp, "",
 		"Show DNS over TCP: listeners, connections, refusals, reasons for closing."},
-	{"log", "tail", 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_GROUP, cmd_log_tail,
-		"[--name N] [--client C] [--verdict V] [--group G]",
+	{"log", "tail", 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_GROUP,
+		cmd_log_tail, "[--name N] [--client C] [--verdict V] [--validation W] [--group G]",
 		"Print queries as they arrive, until interrupted; --json: one line each."},
 	{"log", "status", 0, 0, 0, cmd_log_status, "",
 		"Show the query log: its rows, the queries they represent, and the counts of each "

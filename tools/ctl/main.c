@@ -103,6 +103,7 @@ static const struct option {
 	TEXT("--type", CTL_OPT_MAC, type),
 	TEXT("--name", CTL_OPT_NAME, name),
 	TEXT("--verdict", CTL_OPT_NAME, verdict),
+	TEXT("--validation", CTL_OPT_VALIDATION, validation),
 	TEXT("--since", CTL_OPT_LOG, since),
 	TEXT("--until", CTL_OPT_LOG, until),
 	TEXT("--limit", CTL_OPT_LIMIT, limit),

@@ -31,4 +31,5 @@
 	X(dataplane_us, "UInt32", false)  \
 	X(total_us, "UInt32", false)      \
 	X(query_len, "UInt16", false)     \
-	X(reply_len, "UInt16", false)
+	X(reply_len, "UInt16", false)     \
+	X(validation, "String", true)

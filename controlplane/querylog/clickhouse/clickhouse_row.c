@@ -5,7 +5,7 @@
 #include <string.h>
 
 // Integers of a row in all, and the lengths of its strings: three bytes each hold 2 Mi.
-enum { FIXED_MAX = 80, TEXTS = 11, LENGTH_MAX = 3 };
+enum { FIXED_MAX = 80, TEXTS = 12, LENGTH_MAX = 3 };
 
 static uint8_t *u16(uint8_t *at, uint16_t v)
 {
@@ -49,7 +49,7 @@ enum { ENUM_NAME_MAX = 32, BOX_MAX = UINT16_MAX };
 
 size_t clickhouse_row_max(const char *box, const struct querylog_row *row)
 {
-	return FIXED_MAX + TEXTS * LENGTH_MAX + 2 * ENUM_NAME_MAX + strlen(box) + row->client.len
+	return FIXED_MAX + TEXTS * LENGTH_MAX + 3 * ENUM_NAME_MAX + strlen(box) + row->client.len
 	       + row->client_name.len + row->group.len + row->qname.len + row->verdict.len
 	       + row->list.len + row->upstream.len;
 }
@@ -77,5 +77,6 @@ ssize_t clickhouse_row_put(uint8_t *out, size_t cap, const char *box,
 	at = u32(at, row->ede == QUERYLOG_NO_EDE ? UINT32_MAX : row->ede);
 	at = u32(u32(at, row->dataplane_us), row->total_us);
 	at = u16(u16(at, row->query_len), row->reply_len);
+	at = name(at, querylog_validation_names, QUERYLOG_VALIDATIONS, row->validation);
 	return at - out;
 }

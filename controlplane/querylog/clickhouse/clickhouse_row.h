@@ -21,7 +21,7 @@
 #define CLICKHOUSE_COLUMNS                                                                     \
 	"time,time_us,box,run,chunk,weight,client,client_port,client_name,client_group,qname," \
 	"qtype,qclass,transport,verdict,tier,list,upstream,answered,blocked,rcode,ede,"        \
-	"dataplane_us,total_us,query_len,reply_len"
+	"dataplane_us,total_us,query_len,reply_len,validation"
 
 // What names a request, the same in all its rows.
 struct clickhouse_chunk {

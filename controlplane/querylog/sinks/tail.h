@@ -18,11 +18,12 @@ enum { TAIL_READERS_MAX = 4, TAIL_BUFFER_MAX = 256 * 1024 };
 
 struct tail;
 
-struct tail_filter {                    // "" takes all
-	char name[QUERY_NAME_TEXT_MAX]; // with all names below
-	char client[QUERY_TEXT_MAX];    // address or name
-	char verdict[QUERY_TEXT_MAX];   // the whole word; "blocked": all that were
-	char group[QUERY_TEXT_MAX];     // the whole word
+struct tail_filter {                     // "" takes all
+	char name[QUERY_NAME_TEXT_MAX];  // with all names below
+	char client[QUERY_TEXT_MAX];     // address or name
+	char verdict[QUERY_TEXT_MAX];    // the whole word; "blocked": all that were
+	char validation[QUERY_TEXT_MAX]; // a word of querylog_validation_names
+	char group[QUERY_TEXT_MAX];      // the whole word
 };
 
 ATTR_MUST_CHECK int tail_open(struct tail **out); // -ENOMEM

@@ -18,8 +18,8 @@ static const char *const inserts[INSERTS] = {
 	[INSERT_NAME] = "INSERT INTO names(text) VALUES(?1)",
 	[INSERT_CLIENT] = "INSERT INTO clients(address, name, grp, version) VALUES(?1,?2,?3,?4)",
 	[INSERT_KIND] = ("INSERT INTO kinds(box, verdict, list, upstream, transport, tier, qtype,"
-			 " qclass, rcode, ede, answered, blocked)"
-			 " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)"),
+			 " qclass, rcode, ede, answered, blocked, validation)"
+			 " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)"),
 	[INSERT_ROW] = ("INSERT INTO rows(time, weight, name, client, kind, port, dataplane_us,"
 			" total_us, query_len, reply_len) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"),
 };
@@ -185,7 +185,10 @@ static int schema_check(struct query_file *f)
 		rc = sql_number(f->db, "PRAGMA user_version", &version);
 	if (rc == 0 && application == 0 && version == 0)
 		return schema_make(f);
-	if (rc == 0 && (application != QUERY_APPLICATION_ID || version != QUERY_SCHEMA_VERSION))
+	if (rc == 0 && application == QUERY_APPLICATION_ID && version == QUERY_SCHEMA_OLDEST)
+		rc = sql_run(f->db, QUERY_UPGRADE);
+	else if (rc == 0
+		 && (application != QUERY_APPLICATION_ID || version != QUERY_SCHEMA_VERSION))
 		rc = -EUCLEAN;
 	if (rc == 0)
 		rc = sql_number(f->db, "SELECT middle_us FROM file", &middle_us);
@@ -267,6 +270,7 @@ static void kind_bind(
 {
 	const char *transport = querylog_transport_names[row->transport];
 	const char *tier = querylog_tier_names[row->tier];
+	const char *validation = querylog_validation_names[row->validation];
 	const int64_t numbers[] = {
 		row->qtype, row->qclass, row->rcode, row->ede, row->is_answered, row->is_blocked};
 	bind_text(t, 1, box);
@@ -277,6 +281,7 @@ static void kind_bind(
 	sql_bind_text(t, 6, tier, strlen(tier));
 	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		sql_bind(t, 7 + (int)i, numbers[i]);
+	sql_bind_text(t, 13, validation, strlen(validation));
 }
 
 static int kind_id(
@@ -286,7 +291,7 @@ static int kind_id(
 	uint64_t numbers[2] = {row->qtype | (uint64_t)row->qclass << 16 | (uint64_t)row->rcode << 32
 				       | (uint64_t)row->ede << 48,
 		row->transport | (uint64_t)row->tier << 8 | (uint64_t)row->is_answered << 16
-			| (uint64_t)row->is_blocked << 17};
+			| (uint64_t)row->is_blocked << 17 | (uint64_t)row->validation << 18};
 	uint64_t hash = keyhash(&f->secret, numbers, sizeof(numbers));
 	hash = hash_text(f, hash, &box_text);
 	hash = hash_text(f, hash, &row->verdict);

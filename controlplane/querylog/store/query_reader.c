@@ -22,14 +22,18 @@ static const char *const selects[SELECTS] = {
 	[SELECT_NAME] = "SELECT text FROM names WHERE id = ?1",
 	[SELECT_CLIENT] = "SELECT address, name, grp, version FROM clients WHERE id = ?1",
 	[SELECT_KIND] = ("SELECT box, verdict, list, upstream, transport, tier, qtype, qclass,"
-			 " rcode, ede, answered, blocked FROM kinds WHERE id = ?1"),
+			 " rcode, ede, answered, blocked, validation FROM kinds WHERE id = ?1"),
 };
+
+static const char kind_of_oldest[] =
+	"SELECT box, verdict, list, upstream, transport, tier, qtype, qclass,"
+	" rcode, ede, answered, blocked, 'none' FROM kinds WHERE id = ?1";
 
 struct query_reader {
 	struct sql *db;
 	struct sql_statement *select[SELECTS];
 	struct sql_statement *rows; // of the two, the one that was started
-	int64_t middle_us;
+	int64_t middle_us, version;
 };
 
 // Its writer makes the schema in one transaction, after the file.
@@ -51,13 +55,21 @@ static int reader_check(struct query_reader *r)
 		rc = sql_number(r->db, "PRAGMA user_version", &version);
 	if (rc == 0 && application == 0 && version == 0)
 		return schema_is_missing(r);
-	if (rc == 0 && (application != QUERY_APPLICATION_ID || version != QUERY_SCHEMA_VERSION))
+	if (rc == 0
+		&& (application != QUERY_APPLICATION_ID || version < QUERY_SCHEMA_OLDEST
+			|| version > QUERY_SCHEMA_VERSION))
 		rc = -EUCLEAN;
+	r->version = version;
 	if (rc == 0)
 		rc = sql_number(r->db, "SELECT middle_us FROM file", &r->middle_us);
 	if (rc == 0 && (r->middle_us < 0 || r->middle_us > INT64_MAX / 2))
 		rc = -EUCLEAN;
 	return rc ? rc : sql_run(r->db, "COMMIT");
+}
+
+static const char *select_of(const struct query_reader *r, unsigned i)
+{
+	return i == SELECT_KIND && r->version == QUERY_SCHEMA_OLDEST ? kind_of_oldest : selects[i];
 }
 
 int query_reader_open(
@@ -72,7 +84,7 @@ int query_reader_open(
 		rc = reader_check(r);
 	}
 	for (unsigned i = 0; rc == 0 && i < SELECTS; i++)
-		rc = sql_prepare(r->db, selects[i], &r->select[i]);
+		rc = sql_prepare(r->db, select_of(r, i), &r->select[i]);
 	if (rc) {
 		query_reader_close(r);
 		return rc;
@@ -215,6 +227,7 @@ int query_reader_kind(struct query_reader *r, int64_t id, struct query_kind *out
 		out->ede = sql_column(t, 9);
 		out->answered = sql_column(t, 10) != 0;
 		out->blocked = sql_column(t, 11) != 0;
+		sql_column_text(t, 12, out->validation, QUERY_TEXT_MAX);
 	}
 	sql_reset(t);
 	return rc < 0 ? rc : 0;

@@ -27,6 +27,7 @@ struct query_client {
 struct query_kind {
 	char box[QUERY_TEXT_MAX], verdict[QUERY_TEXT_MAX], list[QUERY_TEXT_MAX];
 	char upstream[QUERY_TEXT_MAX], transport[QUERY_TEXT_MAX], tier[QUERY_TEXT_MAX];
+	char validation[QUERY_TEXT_MAX]; // "none" in a file of an earlier version
 	int64_t qtype, qclass, rcode, ede;
 	bool answered, blocked;
 };

@@ -10,10 +10,27 @@
 // and people.
 
 enum {
-	QUERY_SCHEMA_VERSION = 1,
+	QUERY_SCHEMA_VERSION = 2,
+	QUERY_SCHEMA_OLDEST = 1,           // that the reader reads and the writer upgrades
 	QUERY_APPLICATION_ID = 0x77656972, // "weir"
 };
 #define QUERY_HOUR_US INT64_C(3600000000)
+
+// What a file of version 1 has not. Its rows of then have no validation.
+#define QUERY_VALIDATION_COLUMN "validation TEXT NOT NULL DEFAULT 'none'"
+
+#define QUERY_VIEW                                                                             \
+	"CREATE VIEW queries AS SELECT r.id AS id,"                                            \
+	" (SELECT middle_us FROM file) + r.time AS time_us, r.weight AS weight, k.box AS box," \
+	" c.address AS client, r.port & 65535 AS client_port, c.version AS client_version,"    \
+	" c.name AS client_name, c.grp AS client_group, n.text AS qname, k.qtype AS qtype,"    \
+	" k.qclass AS qclass, k.transport AS transport, k.verdict AS verdict, k.tier AS tier," \
+	" k.rcode AS rcode, nullif(k.ede, 65535) AS ede, k.list AS list,"                      \
+	" k.upstream AS upstream, k.answered AS answered, k.blocked AS blocked,"               \
+	" r.dataplane_us AS dataplane_us, r.total_us AS total_us, r.query_len AS query_len,"   \
+	" r.reply_len AS reply_len, k.validation AS validation"                                \
+	" FROM rows r LEFT JOIN names n ON n.id = r.name"                                      \
+	" LEFT JOIN clients c ON c.id = r.client LEFT JOIN kinds k ON k.id = r.kind;"
 
 #define QUERY_SCHEMA                                                                              \
 	"CREATE TABLE file(middle_us INTEGER NOT NULL);"                                          \
@@ -24,19 +41,14 @@ enum {
 	" list TEXT NOT NULL, upstream TEXT NOT NULL, transport TEXT NOT NULL,"                   \
 	" tier TEXT NOT NULL, qtype INTEGER NOT NULL, qclass INTEGER NOT NULL,"                   \
 	" rcode INTEGER NOT NULL, ede INTEGER NOT NULL, answered INTEGER NOT NULL,"               \
-	" blocked INTEGER NOT NULL);"                                                             \
+	" blocked INTEGER NOT NULL, " QUERY_VALIDATION_COLUMN ");"                                \
 	"CREATE TABLE rows(id INTEGER PRIMARY KEY, time INTEGER NOT NULL,"                        \
 	" weight INTEGER NOT NULL, name INTEGER NOT NULL, client INTEGER NOT NULL,"               \
 	" kind INTEGER NOT NULL, port INTEGER NOT NULL, dataplane_us INTEGER NOT NULL,"           \
-	" total_us INTEGER NOT NULL, query_len INTEGER NOT NULL, reply_len INTEGER NOT NULL);"    \
-	"CREATE VIEW queries AS SELECT r.id AS id,"                                               \
-	" (SELECT middle_us FROM file) + r.time AS time_us, r.weight AS weight, k.box AS box,"    \
-	" c.address AS client, r.port & 65535 AS client_port, c.version AS client_version,"       \
-	" c.name AS client_name, c.grp AS client_group, n.text AS qname, k.qtype AS qtype,"       \
-	" k.qclass AS qclass, k.transport AS transport, k.verdict AS verdict, k.tier AS tier,"    \
-	" k.rcode AS rcode, nullif(k.ede, 65535) AS ede, k.list AS list,"                         \
-	" k.upstream AS upstream, k.answered AS answered, k.blocked AS blocked,"                  \
-	" r.dataplane_us AS dataplane_us, r.total_us AS total_us, r.query_len AS query_len,"      \
-	" r.reply_len AS reply_len FROM rows r LEFT JOIN names n ON n.id = r.name"                \
-	" LEFT JOIN clients c ON c.id = r.client LEFT JOIN kinds k ON k.id = r.kind;"             \
-	"PRAGMA application_id=0x77656972; PRAGMA user_version=1;"
+	" total_us INTEGER NOT NULL, query_len INTEGER NOT NULL, reply_len INTEGER NOT NULL"      \
+	");" QUERY_VIEW "PRAGMA application_id=0x77656972; PRAGMA user_version=2;"
+
+// Of a file that an earlier version began, in one transaction.
+#define QUERY_UPGRADE                                                                \
+	"BEGIN IMMEDIATE; ALTER TABLE kinds ADD COLUMN " QUERY_VALIDATION_COLUMN ";" \
+	"DROP VIEW queries;" QUERY_VIEW "PRAGMA user_version=2; COMMIT"

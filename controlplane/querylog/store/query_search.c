@@ -118,12 +118,15 @@ static int kind_fits(struct search *s, int64_t id, bool *fits)
 	struct memo *m = &s->kind[(uint64_t)id % MEMO_OTHERS];
 	if (m->id != id) {
 		const struct query_kind *k = &s->row.kind;
+		const struct query_filter *f = s->filter;
 		int rc = query_reader_kind(s->reader, id, &s->row.kind);
 		if (rc)
 			return rc;
-		*m = (struct memo){
-			id, strcmp(k->verdict, s->filter->verdict) == 0
-				    || (k->blocked && !strcmp(s->filter->verdict, "blocked"))};
+		const bool has_verdict = !f->verdict[0] || strcmp(k->verdict, f->verdict) == 0
+					 || (k->blocked && !strcmp(f->verdict, "blocked"));
+		const bool has_validation =
+			!f->validation[0] || strcmp(k->validation, f->validation) == 0;
+		*m = (struct memo){id, has_verdict && has_validation};
 	}
 	*fits = m->fits;
 	return 0;
@@ -134,7 +137,7 @@ static int row_fits(struct search *s, const struct query_raw *raw, bool *fits)
 	const struct query_filter *f = s->filter;
 	int rc = 0;
 	*fits = raw->time_us >= f->since_us && raw->time_us < f->until_us;
-	if (*fits && f->verdict[0])
+	if (*fits && (f->verdict[0] || f->validation[0]))
 		rc = kind_fits(s, raw->kind, fits);
 	if (rc == 0 && *fits && f->client[0])
 		rc = client_fits(s, raw->client, fits);

@@ -26,10 +26,11 @@ struct query_place { // of a row: its file and number; a part of 0: no place
 };
 
 struct query_filter {
-	char name[QUERY_NAME_TEXT_MAX]; // this one and all below it, whatever case; "": any
-	char client[QUERY_TEXT_MAX];    // address as text, or name, whatever case; "": any
-	char verdict[QUERY_TEXT_MAX];   // or "blocked": all that were; "": any
-	int64_t since_us, until_us;     // from, and up to but not including
+	char name[QUERY_NAME_TEXT_MAX];  // this one and all below it, whatever case; "": any
+	char client[QUERY_TEXT_MAX];     // address as text, or name, whatever case; "": any
+	char verdict[QUERY_TEXT_MAX];    // or "blocked": all that were; "": any
+	char validation[QUERY_TEXT_MAX]; // a word of querylog_validation_names; "": any
+	int64_t since_us, until_us;      // from, and up to but not including
 	bool newest_first;
 	unsigned rows, for_ms;
 	struct query_place after; // part 0: from the start

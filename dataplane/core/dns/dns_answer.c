@@ -31,7 +31,7 @@ static void answer_clear(struct dns_answer *out, enum dns_answer_kind kind, unsi
 	out->kind = kind;
 	out->rcode = (uint16_t)rcode;
 	out->truncated = false;
-	out->authenticated = false;
+	out->authenticated = out->insecure = false;
 	out->len = 0;
 	out->ttl_count = 0;
 	out->ancount = 0;

@@ -211,6 +211,7 @@ ATTR_INLINE bool l0_read_record_most(
 		.nscount = l0_nscount_of(b.count),
 		.rcode = l0_rcode_of(b.head),
 		.authenticated = l0_flags_of(b.head) & L0_RECORD_AUTHENTICATED,
+		.insecure = l0_insecure_of(b.head),
 		.sum = csum_fold(l0_sum_of(b.head, b.key, b.count, rest)),
 	};
 	return true;

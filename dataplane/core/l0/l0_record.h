@@ -55,7 +55,11 @@ struct l0_bounds {
 // words to read bit-fields, and then wait for the store.
 ATTR_INLINE uint64_t l0_created_of(uint64_t head)
 {
-	return head & ((UINT64_C(1) << 40) - 1);
+	return head & ((UINT64_C(1) << 39) - 1);
+}
+ATTR_INLINE bool l0_insecure_of(uint64_t head)
+{
+	return head >> 39 & 1;
 }
 ATTR_INLINE uint32_t l0_rcode_of(uint64_t head)
 {

@@ -161,7 +161,7 @@ static int put_check(const struct l0_put *put)
 		|| a->nscount > COUNT_MAX)
 		return -E2BIG;
 	if (put->key.name_len == 0 || put->key.qclass != DNS_CLASS_IN || a->arcount
-		|| put->created_ms >> 40 || a->rcode > RCODE_MAX)
+		|| put->created_ms >> 39 || a->rcode > RCODE_MAX)
 		return -EINVAL;
 	uint32_t end = 0; // of the TTL before
 	for (unsigned i = 0; i < a->ttl_count; i++) {
@@ -196,6 +196,7 @@ static struct l0_record record_of(const struct l0_put *put, uint16_t step)
 	const struct dns_answer_view *a = &put->answer;
 	return (struct l0_record){
 		.created_ms = put->created_ms,
+		.insecure = a->insecure,
 		.rcode = a->rcode,
 		.flags = put_flags(put),
 		.answer_len = a->len,

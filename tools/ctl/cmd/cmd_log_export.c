@@ -34,6 +34,7 @@ static const struct {
 	{"total_us", NUMBER},
 	{"query_len", NUMBER},
 	{"reply_len", NUMBER},
+	{"validation", TEXT},
 };
 
 // A cell that a spreadsheet would take for a formula gets an apostrophe in front: names belong to

@@ -75,8 +75,9 @@ static void rows_print(const struct log_pages *p, const struct json_node *list, 
 	static const struct cell_column columns[] = {{"time", "time_us", time_cell},
 		{"client", "client", client_cell}, {"name", "qname", cell_text},
 		{"type", "qtype", cell_text}, {"verdict", "verdict", cell_text},
-		{"list, upstream", "", by_cell}, {">rcode", "rcode", rcode_cell},
-		{">us", "total_us", cell_count}, {">queries", "weight", cell_count}};
+		{"validation", "validation", cell_text}, {"list, upstream", "", by_cell},
+		{">rcode", "rcode", rcode_cell}, {">us", "total_us", cell_count},
+		{">queries", "weight", cell_count}};
 	cell_rows_print(list, columns, ARRAY_LEN(columns));
 	if (!p->complete && json_length(list) < limit)
 		printf("search stopped after %d s; narrow it with --since and --until\n",

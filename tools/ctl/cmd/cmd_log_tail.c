@@ -47,7 +47,8 @@ static bool on_line(void *arg, const struct json_node *root)
 int cmd_log_tail(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->name}, {"client", c->client},
-		{"verdict", c->verdict}, {"group", c->group}, {NULL, NULL}};
+		{"verdict", c->verdict}, {"validation", c->validation}, {"group", c->group},
+		{NULL, NULL}};
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
 	return http_stream(c, "/log/tail", params, on_line, c);

@@ -31,6 +31,7 @@ enum {
 	CTL_OPT_LOAD = 16384,
 	CTL_OPT_STRICT = 32768,
 	CTL_OPT_CUMULATIVE = 65536,
+	CTL_OPT_VALIDATION = 131072,
 };
 
 struct ctl {
@@ -46,7 +47,7 @@ struct ctl {
 	const char *operand;                     // NAME or FILE, or NULL
 	const char *type;                        // what follows it, or --type, or NULL
 	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
-	const char *name, *verdict, *since, *until, *limit, *format, *output,
+	const char *name, *verdict, *validation, *since, *until, *limit, *format, *output,
 		*load; // of the options, or NULL
 
 	struct config *config;  // of ctl_open_config, else NULL

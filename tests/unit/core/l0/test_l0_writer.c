@@ -70,6 +70,7 @@ static void test_fields_and_restamp(void **)
 	p.put.answer.rcode = 3;
 	p.put.answer.nscount = 5;
 	p.put.answer.authenticated = true;
+	p.put.answer.insecure = true; // a bit of its own beside it
 	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
 	uint32_t first = 0, serial = 0;
 	for (int i = 0; i < 2; i++) {
@@ -88,7 +89,7 @@ static void test_fields_and_restamp(void **)
 		assert_int_equal(v.key_flags, L0_KEY_CD);
 		assert_int_equal(v.answer.rcode, 3);
 		assert_int_equal(v.answer.nscount, 5);
-		assert_true(v.answer.authenticated);
+		assert_true(v.answer.authenticated && v.answer.insecure);
 		assert_true(box_is_answer(&v, 9, &serial));
 		assert_int_equal(v.answer.sum, p.put.answer.sum);
 		assert_int_equal(l0_age_of(&v, 3499), L0_FRESH);

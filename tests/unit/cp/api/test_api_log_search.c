@@ -79,6 +79,8 @@ static void test_found(void **)
 	assert_reply("GET /log/search?limit=9&client=TV", 200, "{\"rows\":[],");
 	assert_reply(
 		"GET /log/search?limit=9&name=https://TEST./a,b", 200, "\"qtype\":\"TYPE65280\"");
+	assert_reply("GET /log/search?limit=9&validation=bogus", 200, "{\"rows\":[],");
+	assert_reply("GET /log/search?limit=9&validation=secure", 200, "\"validation\":\"secure\"");
 	assert_reply("GET /log/search?limit=9&verdict=resolved", 200, "{\"rows\":[");
 	assert_reply("GET /log/search?limit=9&verdict=unlogged", 200, "{\"rows\":[");
 	assert_reply("GET /log/search?limit=9&until=1", 200, "{\"rows\":[],");
@@ -137,6 +139,9 @@ static void test_refused(void **)
 		"client: \\\"' OR 1=1--\\\" is neither an IP address nor a name of `clients`");
 	assert_reply("GET /log/search?limit=9&verdict=blokced", 400,
 		"no verdict \\\"blokced\\\"; did you mean \\\"blocked\\\"?");
+	assert_reply("GET /log/search?limit=9&validation=bogos", 400,
+		"no validation \\\"bogos\\\"; did you mean \\\"bogus\\\"?");
+	assert_reply("GET /log/tail?validation=x", 400, "no validation");
 	assert_reply("GET /log/search?limit=9&verdict=x", 400, "no verdict \\\"x\\\"");
 	assert_reply(
 		"GET /log/search?limit=9&name=a.test,b.test", 400, "name: is more than one name");

@@ -51,6 +51,30 @@ static void test_miss_and_hit(void **)
 	assert_int_equal(row.upstream[0], 0);
 }
 
+static void reconfigure(void *)
+{
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+}
+
+// A server's AD that is trusted, of a miss and of a hit; and what nobody vouches for.
+static void test_validation(void **)
+{
+	rig.config.upstreams.server[0].trust_ad = rig.config.upstreams.server[1].trust_ad = true;
+	on_loop(reconfigure, NULL);
+	fake[0].sets_ad = fake[1].sets_ad = true;
+	assert_int_equal(ask_for("www.example"), FRONTEND_LATER);
+	expect_later(0, 1500);
+	assert_int_equal(row_watch_await(1).validation, QUERYLOG_SECURE);
+	assert_int_equal(ask_for("www.example"), FRONTEND_REPLY);
+	assert_int_equal(row_watch_await(2).validation, QUERYLOG_SECURE);
+	fake[0].sets_ad = fake[1].sets_ad = false;
+	assert_int_equal(ask_for("b.example"), FRONTEND_LATER);
+	expect_later(0, 1500);
+	assert_int_equal(row_watch_await(3).validation, QUERYLOG_NOT_VALIDATED);
+	assert_int_equal(ask_for("b.example"), FRONTEND_REPLY);
+	assert_int_equal(row_watch_await(4).validation, QUERYLOG_NOT_VALIDATED);
+}
+
 static void test_over_tls(void **)
 {
 	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 7};
@@ -133,6 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_miss_and_hit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_validation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_over_tls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_over_https, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_client_left, setup, teardown),

@@ -121,6 +121,7 @@ static void draw_row(struct querylog_rig *rig, struct querylog_batch *b)
 			: kind == 1 ? QUERYLOG_TIER_STALE
 			: kind == 2 ? QUERYLOG_TIER_RULES
 				    : QUERYLOG_TIER_UPSTREAM,
+		.validation = (uint8_t)(draw(rig) % QUERYLOG_VALIDATIONS),
 		.is_answered = true,
 		.is_blocked = kind == 2,
 	};

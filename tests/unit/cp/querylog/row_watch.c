@@ -20,6 +20,7 @@ static bool take(void *, const struct querylog_batch *b)
 		const struct querylog_row *row = &b->row[i];
 		last.tier = row->tier;
 		last.transport = row->transport;
+		last.validation = row->validation;
 		last.ede = row->ede;
 		last.rows++;
 		snprintf(last.qname, sizeof(last.qname), "%s", row->qname.at);

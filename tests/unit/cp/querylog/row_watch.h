@@ -8,7 +8,7 @@
 
 struct row_watch_row {
 	char qname[256], verdict[32], list[64], upstream[64];
-	unsigned tier, transport;
+	unsigned tier, transport, validation;
 	int ede;       // QUERYLOG_NO_EDE: none
 	uint64_t rows; // so many came, this one included
 };

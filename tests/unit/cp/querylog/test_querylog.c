@@ -161,6 +161,7 @@ static void test_a_record_becomes_a_row(void **)
 	ring_join(&r, q);
 	struct log_record resolved = plain;
 	resolved.upstream = 1;
+	resolved.rcode = (uint16_t)(0xc000 | LOG_VALIDATION_BOGUS << LOG_VALIDATION_SHIFT | 0xfff);
 	put(&r, &plain, "\3www\7example", 13);
 	put(&r, &resolved, "\3www\7example", 13);
 	resolved.upstream = 2; // nobody's
@@ -180,6 +181,9 @@ static void test_a_record_becomes_a_row(void **)
 	assert_int_equal(row->client_port, 5353);
 	assert_int_equal(row->qtype, 28);
 	assert_int_equal(row->rcode, 3);
+	assert_int_equal(row->validation, QUERYLOG_NOT_VALIDATED);
+	assert_int_equal(k.row[1].validation, QUERYLOG_BOGUS); // whatever the bits above it
+	assert_int_equal(k.row[1].rcode, 0xfff);
 	assert_int_equal(row->ede, 15);
 	assert_int_equal(row->dataplane_us, 12);
 	assert_int_equal(row->total_us, 12);

@@ -19,7 +19,8 @@ enum { ROWS = 8, CLIENT_MAX = 64, MESSAGE_MAX = 65535 };
 static struct {
 	_Atomic unsigned rows;
 	char client[ROWS][CLIENT_MAX];
-	uint16_t port[ROWS];
+	uint16_t port[ROWS], rcode[ROWS];
+	uint8_t validation[ROWS];
 	bool has_whole[ROWS];
 	struct querylog_whole whole[ROWS];
 	uint16_t query_len[ROWS], reply_len[ROWS];
@@ -49,6 +50,8 @@ static bool take(void *, const struct querylog_batch *b)
 			continue;
 		snprintf(kept.client[n], CLIENT_MAX, "%s", b->row[i].client.at);
 		kept.port[n] = b->row[i].client_port;
+		kept.rcode[n] = b->row[i].rcode;
+		kept.validation[n] = b->row[i].validation;
 		keep_whole(n, &b->row[i]);
 	}
 	return true;
@@ -219,6 +222,35 @@ static void test_no_messages_of_hidden_clients(void **)
 	expect_exchanges(LOG_DETAIL_MESSAGES, LOG_CLIENTS_HASHED, false);
 }
 
+// Of an answer's source; a query without a reply has none.
+static void test_validation(void **)
+{
+	static const uint8_t reply[DNS_HEADER_LEN] = {[3] = DNS_RCODE_SERVFAIL};
+	const struct return_path path = {.ip_version = 4};
+	struct querylog *q;
+	struct resolver_log *l = begin(&q);
+	for (uint8_t v = 0; v < LOG_VALIDATIONS; v++) {
+		const struct answer_source source = {
+			.kind = ANSWER_SERVFAIL, .list = LOG_NO_LIST, .validation = v};
+		struct resolver_logged what = logged();
+		resolver_log_answer(&what, &source);
+		what.upstream = LOG_NO_UPSTREAM;
+		resolver_log_rings(l, &path, &what);
+		what.reply = reply;
+		what.reply_len = sizeof(reply);
+		resolver_log_rings(l, &path, &what);
+	}
+	assert_int_equal(querylog_start(q), 0);
+	querylog_stop(q);
+	assert_int_equal(kept.rows, 2 * LOG_VALIDATIONS);
+	for (unsigned i = 0; i < 2 * LOG_VALIDATIONS; i++) {
+		assert_int_equal(kept.validation[i], i % 2 ? i / 2 : LOG_VALIDATION_NONE);
+		assert_int_equal(kept.rcode[i], i % 2 ? DNS_RCODE_SERVFAIL : 0);
+	}
+	querylog_close(q);
+	resolver_log_close(l);
+}
+
 // As many as there is room for, and no byte behind it.
 static void test_a_full_ring(void **)
 {
@@ -258,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_clients),
 		cmocka_unit_test(test_both_ends_and_messages),
 		cmocka_unit_test(test_no_messages_of_hidden_clients),
+		cmocka_unit_test(test_validation),
 		cmocka_unit_test(test_a_full_ring),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,7 +148,7 @@ static void test_layouts(void **)
 		"a234567890123456789012345678901x UInt8,"};
 	char text[256];
 	assert_int_equal(layout(clickhouse_layout_own, &l), 0);
-	assert_int_equal(l.count, 26);
+	assert_int_equal(l.count, 27);
 	assert_int_equal(layout(clickhouse_layout_first, &l), 0);
 	assert_int_equal(l.count, 26);
 	assert_string_equal(l.column[l.weight].name, "weight");

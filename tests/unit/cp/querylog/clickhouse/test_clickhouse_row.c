@@ -44,6 +44,7 @@ static struct querylog_row row_plain(void)
 		.reply_len = 56,
 		.transport = QUERYLOG_TCP,
 		.tier = QUERYLOG_TIER_RULES,
+		.validation = QUERYLOG_BOGUS,
 		.is_answered = true,
 		.is_blocked = true};
 }
@@ -51,9 +52,10 @@ static struct querylog_row row_plain(void)
 static size_t row_text_len(const struct querylog_row *row)
 {
 	return strlen(querylog_transport_names[row->transport])
-	       + strlen(querylog_tier_names[row->tier]) + row->qname.len + row->client.len
-	       + row->client_name.len + row->group.len + row->verdict.len + row->list.len
-	       + row->upstream.len;
+	       + strlen(querylog_tier_names[row->tier])
+	       + strlen(querylog_validation_names[row->validation]) + row->qname.len
+	       + row->client.len + row->client_name.len + row->group.len + row->verdict.len
+	       + row->list.len + row->upstream.len;
 }
 
 static void test_a_row_byte_by_byte(void **)
@@ -80,7 +82,9 @@ static void test_a_row_byte_by_byte(void **)
 	assert_true(n > (ssize_t)sizeof(expected) - 1);
 	assert_memory_equal(out, expected, sizeof(expected) - 1);
 	const char end[] = "\x01\x01\x03\x00\x0f\x00\x00\x00\x05\x00\x00\x00\x06\x00\x00\x00"
-			   "\x28\x00\x38\x00";
+			   "\x28\x00\x38\x00"
+			   "\x05"
+			   "bogus";
 	assert_memory_equal(out + n - (sizeof(end) - 1), end, sizeof(end) - 1);
 }
 
@@ -90,8 +94,8 @@ static void test_no_ede_is_minus_one(void **)
 	uint8_t out[ROW_MAX];
 	row.ede = QUERYLOG_NO_EDE;
 	ssize_t n = clickhouse_row_put(out, sizeof(out), "box", &chunk, &row);
-	assert_true(n > 16);
-	assert_memory_equal(out + n - 16, "\xff\xff\xff\xff", 4);
+	assert_true(n > 22);
+	assert_memory_equal(out + n - 22, "\xff\xff\xff\xff", 4);
 }
 
 static void test_a_long_name_has_a_length_of_two_bytes(void **)
@@ -123,7 +127,7 @@ static void test_no_byte_behind_what_a_row_may_take(void **)
 // Its length is that of its parts: a column left out or written twice would show.
 static void test_rows_of_every_kind(void **)
 {
-	enum { FIXED = 4 + 4 + 8 * 3 + 2 + 2 + 2 + 1 + 1 + 2 + 4 + 4 + 4 + 2 + 2, TEXTS = 10 };
+	enum { FIXED = 4 + 4 + 8 * 3 + 2 + 2 + 2 + 1 + 1 + 2 + 4 + 4 + 4 + 2 + 2, TEXTS = 11 };
 	struct querylog_rig rig;
 	querylog_rig_open(&rig, 7);
 	for (unsigned k = 0; k < 8; k++) {

@@ -122,7 +122,7 @@ static void test_a_line_of_words(void **)
 	char line[ROW_LINE_MAX];
 	size_t len = row_text_line(&row, line, sizeof(line));
 	const char *want = "2026-11-18T11:06:40.000123Z 192.0.2.7 5353 tcp a\\032b.example AAAA 1 "
-			   "blocked 3 15 rules ads - 12 13 40 100 3 my\\x20laptop -\n";
+			   "blocked 3 15 rules ads - 12 13 40 100 3 my\\x20laptop - none\n";
 	assert_int_equal(len, strlen(want));
 	assert_memory_equal(line, want, len);
 	for (size_t cap = 0; cap < len; cap++)

@@ -34,6 +34,7 @@ static struct querylog_row row_of(const char *name)
 		.is_blocked = by_answer,
 		.list = text(""),
 		.upstream = text(""),
+		.validation = QUERYLOG_INSECURE,
 		.weight = 1};
 }
 
@@ -69,6 +70,8 @@ static void test_filters(void **)
 	assert_true(comes(&(struct tail_filter){.group = "children"}, "a"));
 	assert_false(comes(&(struct tail_filter){.group = "guests"}, "a"));
 	assert_false(comes(&(struct tail_filter){.group = "children", .verdict = "blocked"}, "a"));
+	assert_true(comes(&(struct tail_filter){.validation = "insecure"}, "a"));
+	assert_false(comes(&(struct tail_filter){.validation = "secure"}, "a"));
 	by_answer = true;
 	assert_true(comes(&(struct tail_filter){.verdict = "blocked"}, "a"));
 	assert_true(comes(&(struct tail_filter){.verdict = "blocked_answer"}, "a"));
@@ -98,6 +101,8 @@ static void test_lines(void **)
 		text_check(o, "client_name", row->client_name);
 		text_check(o, "client_group", row->group);
 		text_check(o, "list", row->list);
+		assert_string_equal(json_string_value(json_object_get(o, "validation")),
+			querylog_validation_names[row->validation]);
 		assert_int_equal(json_integer_value(json_object_get(o, "time_us")), row->time_us);
 		assert_int_equal(json_integer_value(json_object_get(o, "weight")), row->weight);
 		assert_int_equal(json_is_true(json_object_get(o, "blocked")), row->is_blocked);

@@ -31,6 +31,7 @@ static inline struct querylog_row query_rows_row(int64_t hour, unsigned i)
 		.qtype = i == 2 ? 65280 : 28,
 		.ede = QUERYLOG_NO_EDE,
 		.tier = QUERYLOG_TIER_L0,
+		.validation = QUERYLOG_SECURE,
 		.client_version = i == 1 ? 6 : 4,
 		.is_answered = true};
 }

@@ -140,6 +140,7 @@ static struct querylog_row plain_row(int64_t time_us, const char *name, const ch
 		.client_version = 4,
 		.transport = QUERYLOG_TCP,
 		.tier = QUERYLOG_TIER_RULES,
+		.validation = QUERYLOG_SECURE,
 		.is_answered = true,
 		.is_blocked = true};
 }
@@ -172,6 +173,7 @@ static void test_every_column_comes_back(void **)
 	assert_string_equal(f->kind.upstream, "192.0.2.53");
 	assert_string_equal(f->kind.transport, querylog_transport_names[QUERYLOG_TCP]);
 	assert_string_equal(f->kind.tier, querylog_tier_names[QUERYLOG_TIER_RULES]);
+	assert_string_equal(f->kind.validation, "secure");
 	assert_int_equal(f->kind.qtype, 65535);
 	assert_int_equal(f->kind.rcode, 4095);
 	assert_int_equal(f->kind.ede, 15);
