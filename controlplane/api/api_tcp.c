@@ -85,8 +85,8 @@ static void on_report(void *arg, const struct frontends_status *frontends)
 	struct json_node *root = json_out_root(o);
 
 	now_out(o, root, s);
-	JSON_COUNTS(
-		o, root, s, accepted, refused_full, refused_client, refused_denied, accept_paused);
+	JSON_COUNTS(o, root, s, accepted, proxied, refused_full, refused_client, refused_denied,
+		accept_paused);
 	struct json_node *errors = json_out_object(o, root, "accept_errors");
 	for (unsigned i = 0; i < FRONTEND_TCP_ACCEPT_ERROR_COUNT; i++)
 		json_out_count(o, errors, frontend_tcp_accept_error_names[i], s->accept_errors[i]);

@@ -59,6 +59,7 @@ void files_need(const struct config *c, struct files_need *out)
 	uint64_t fixed = FILES_REST + (resolvers - 1) * FILES_RESOLVER
 			 + UPSTREAM_STREAMS_EACH * servers + (frontends - 1) * FILES_FRONTEND
 			 + (frontends > 1 ? frontends * FRONTEND_TCP_CLAIMS : 0)
+			 + (c->proxy_protocol.from_count ? frontends * FRONTEND_PROXY_WAITS : 0)
 			 + frontends * (2U + c->dot.enabled + c->doh.enabled)
 				   * (uint64_t)c->dataplane.address_count;
 	// The library has a socket for each of its queries.

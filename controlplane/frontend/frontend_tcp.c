@@ -157,6 +157,7 @@ int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 	t->set = set->tcp;
 	memcpy(t->serves, set->serves, sizeof(t->serves));
 	t->names = set->names;
+	t->balancers = set->balancers;
 	t->files = files;
 	t->turn_left = TCP_MESSAGES_A_TURN;
 	t->accepts_left = TCP_ACCEPTS_A_TURN;
@@ -165,6 +166,7 @@ int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 	TAILQ_INIT(&t->starved);
 	TAILQ_INIT(&t->ready);
 	TAILQ_INIT(&t->shaking);
+	TAILQ_INIT(&t->proxied);
 	event_assign(&t->resume, loop_base(loop), -1, 0, on_resume, t);
 	listeners_make(t, address, count < CONFIG_ADDRESSES_MAX ? count : CONFIG_ADDRESSES_MAX);
 	tcp_listen(t);
@@ -177,6 +179,7 @@ static void all_close(struct frontend_tcp *t)
 	struct frontend_conn *c;
 
 	tcp_listen_end(t);
+	tcp_proxied_end(t, true);
 	while ((c = TAILQ_FIRST(&t->by_use)))
 		conn_close(c, FRONTEND_TCP_END_stopped);
 }
@@ -207,9 +210,11 @@ void frontend_tcp_configure(struct frontend_tcp *t, const struct frontend_tcp_se
 	t->set = set->tcp;
 	memcpy(t->serves, set->serves, sizeof(t->serves));
 	t->names = set->names;
+	t->balancers = set->balancers;
 	t->serves[FRONTEND_TCP_CLEAR].port = clear;
 	doh_configure(t->doh, &set->doh);
 	tcp_listen(t);
+	tcp_proxied_end(t, false);
 	TAILQ_FOREACH (c, &t->by_use, by_use) {
 		if (!t->serves[c->kind].enabled) // each connection has its turn to end
 			c->turn_ms = 0;          // a look at how it reads is none

@@ -17,6 +17,10 @@
 // as TCP_STEP_COST messages of an iteration. Over TLS, a reply with an OPT is padded to a multiple
 // of 468 bytes (RFC 8467) once the client has sent the padding option.
 //
+// A connection from a balancer (proxy_protocol.from) begins with a header of PROXY protocol v2,
+// read before TLS (frontend_tcp_proxy.c). The client in it is then that of the connection, for all
+// of this. Without one the balancer is: of a health check.
+//
 // Bounds, all of them in weirctl tcp and of all frontends together (frontend_tcp_shared.h):
 // * No connections from clients that may not ask (access), unless access.denied is `refuse`; over
 //   TLS in no case, as a refusal would cost a handshake.
@@ -24,6 +28,8 @@
 //   that has stalled longest; without either the new one is refused. Where this frontend has no
 //   idle one, it asks the others (frontend_tcp_claim.c). Never more than the files that this
 //   process may open, less those that the resolver needs.
+// * FRONTEND_PROXY_WAITS of a frontend without their header yet, which are in no other bound, and
+//   none of them longer than tcp.query_timeout; one more closes the one that has waited longest.
 // * tcp.per_client from one address (IPv4) or /64 (IPv6), in the same way among that client's.
 // * tcp.pipelined questions without their answers in one connection, a quarter of tcp.queries in
 //   those of one address (or what one connection may, if that is more), divided by the frontends
@@ -64,6 +70,8 @@ struct frontend_tcp;
 	X(memory, "no memory left for TLS")                                \
 	X(idle, "no question for tcp.idle_timeout")                        \
 	X(slow_query, "a query not complete in tcp.query_timeout")         \
+	X(proxy, "no PROXY header, or a bad one, from a balancer")         \
+	X(slow_proxy, "PROXY header not complete in tcp.query_timeout")    \
 	X(handshake, "no TLS: the handshake failed")                       \
 	X(slow_handshake, "no TLS: not done in tcp.query_timeout")         \
 	X(slow_reader, "replies left unread")                              \
@@ -75,6 +83,7 @@ struct frontend_tcp;
 	X(evicted, "idle longest, when tcp.connections were open")         \
 	X(evicted_client, "idle longest, when its client had too many")    \
 	X(evicted_memory, "stalled longest, when tcp.buffer_kb was full")  \
+	X(evicted_proxy, "longest without its PROXY header of too many")   \
 	X(evicted_handshake, "shaking hands longest, when too many were")  \
 	X(stopped, "TCP turned off, or weir stops")
 
@@ -126,6 +135,7 @@ struct frontend_tcp_settings {
 		uint16_t port;
 	} serves[FRONTEND_TCP_KINDS];
 	struct doh_settings doh;
+	struct config_proxy_protocol balancers;
 	struct frontend_names names;
 };
 void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settings *out);
@@ -159,7 +169,8 @@ struct frontend_tcp_status {
 	unsigned pending, pending_max, pending_cap; // questions without their answers
 	uint64_t buffered, buffered_cap;            // bytes
 	unsigned idle_ms;                           // as of now
-	uint64_t accepted, refused_full, refused_client;
+	uint64_t accepted, proxied;                 // proxied: of the client that a balancer named
+	uint64_t refused_full, refused_client;
 	uint64_t refused_denied; // their client may not ask
 	uint64_t accept_paused;  // the kernel had no descriptor or memory for one more
 	uint64_t accept_errors[FRONTEND_TCP_ACCEPT_ERROR_COUNT];
@@ -188,7 +199,8 @@ struct frontend_tcp_engine {
 
 enum {
 	FRONTEND_TCP_FILES_ALL = 1 << 30,
-	FRONTEND_TCP_CLAIMS = 64, // connections that wait for room at another frontend
+	FRONTEND_TCP_CLAIMS = 64,   // connections that wait for room at another frontend
+	FRONTEND_PROXY_WAITS = 256, // connections that wait for their PROXY header
 };
 
 // Listens on each address for each kind that is on. `files`: how many connections there may be by

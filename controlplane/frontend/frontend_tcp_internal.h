@@ -29,6 +29,7 @@ enum {
 };
 
 TAILQ_HEAD(conn_list, frontend_conn);
+TAILQ_HEAD(tcp_proxied_list, tcp_proxied);
 
 struct tcp_listener {
 	struct frontend_tcp *tcp;
@@ -46,6 +47,9 @@ struct frontend_tcp {
 	struct frontend_tcp_port serves[FRONTEND_TCP_KINDS];
 	struct doh *doh; // of all connections over HTTPS
 	struct frontend_names names;
+	struct config_proxy_protocol balancers;
+	struct tcp_proxied_list proxied; // without their PROXY header yet, longest first
+	unsigned proxied_count;
 	unsigned files;
 	struct age_list ages;
 	struct growth growth; // of partial messages; its bytes are among `buffered`
@@ -85,6 +89,14 @@ bool tcp_evict(struct frontend_tcp *t, struct tcp_client *client, enum frontend_
 // Room for `n` bytes more in the buffers of `c`; false: it is the one that has to go.
 bool tcp_buffer_take(struct frontend_conn *c, size_t n);
 void tcp_buffer_give(struct frontend_conn *c, size_t n);
+
+// frontend_tcp_proxy.c
+// Takes the descriptor of a new connection. From a balancer its client is in its PROXY header.
+void tcp_arrive(struct frontend_tcp *t, int fd, const union client_address *peer,
+	enum frontend_tcp_kind kind);
+// Ends those without their header whose kind is off; `all`: each.
+void tcp_proxied_end(struct frontend_tcp *t, bool all);
+void tcp_proxied_tables(const struct frontend_tcp *t, struct table_registry *tables);
 
 // frontend_tcp_listen.c
 void tcp_listen(struct frontend_tcp *t); // where it does not yet

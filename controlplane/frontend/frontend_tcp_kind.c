@@ -34,7 +34,7 @@ const struct tcp_kind *tcp_kind_of(enum frontend_tcp_kind kind)
 
 void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settings *out)
 {
-	*out = (struct frontend_tcp_settings){.tcp = c->tcp};
+	*out = (struct frontend_tcp_settings){.tcp = c->tcp, .balancers = c->proxy_protocol};
 	out->serves[FRONTEND_TCP_CLEAR] = (struct frontend_tcp_port){c->tcp.enabled, FRONTEND_PORT};
 	out->serves[FRONTEND_TCP_DOT] = (struct frontend_tcp_port){c->dot.enabled, c->dot.port};
 	out->serves[FRONTEND_TCP_DOH] = (struct frontend_tcp_port){c->doh.enabled, c->doh.port};

@@ -118,7 +118,7 @@ static void on_accept(evutil_socket_t listener, short, void *arg)
 		socklen_t len = sizeof(peer);
 		int fd = accept4(listener, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			conn_open(t, fd, &peer, l->kind);
+			tcp_arrive(t, fd, &peer, l->kind);
 			continue;
 		}
 		int err = errno;

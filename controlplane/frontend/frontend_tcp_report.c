@@ -73,6 +73,7 @@ void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *ta
 			.has = TABLE_EVICTS});
 	doh_tables(t->doh, of_all(t, tcp_connections_cap(t)), tables);
 	tcp_claim_tables(t, tables);
+	tcp_proxied_tables(t, tables);
 }
 
 static void certificates_tell(struct frontend_tcp_shared *shared, struct frontend_tls_status *out)

@@ -75,6 +75,7 @@ static void tcp_sum(struct frontend_tcp_status *sum, const struct frontend_tcp_s
 	sum->pending_max = high_sum(sum->pending_max, one->pending_max, sum->pending_cap);
 	SUM(buffered);
 	SUM(accepted);
+	SUM(proxied);
 	SUM(refused_full);
 	SUM(refused_client);
 	SUM(refused_denied);

@@ -161,13 +161,14 @@ static bool raw_complete(struct config_raw *raw)
 	bool whole = RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
 		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
 		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(cookies)
-		     && RAW_COMPLETE(tls) && RAW_COMPLETE(dot) && RAW_COMPLETE(doh)
-		     && RAW_COMPLETE(dnssec) && RAW_COMPLETE(tcp) && RAW_COMPLETE(controlplane)
-		     && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis) && RAW_COMPLETE(local)
-		     && RAW_COMPLETE(query_log) && RAW_COMPLETE(identity) && RAW_COMPLETE(ipv6)
-		     && RAW_COMPLETE(metrics) && RAW_COMPLETE(blocking->update)
-		     && RAW_COMPLETE(query_log->store) && RAW_COMPLETE(query_log->clickhouse)
-		     && RAW_COMPLETE(query_log->requests) && RAW_COMPLETE(query_log->dnstap);
+		     && RAW_COMPLETE(proxy_protocol) && RAW_COMPLETE(tls) && RAW_COMPLETE(dot)
+		     && RAW_COMPLETE(doh) && RAW_COMPLETE(dnssec) && RAW_COMPLETE(tcp)
+		     && RAW_COMPLETE(controlplane) && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis)
+		     && RAW_COMPLETE(local) && RAW_COMPLETE(query_log) && RAW_COMPLETE(identity)
+		     && RAW_COMPLETE(ipv6) && RAW_COMPLETE(metrics)
+		     && RAW_COMPLETE(blocking->update) && RAW_COMPLETE(query_log->store)
+		     && RAW_COMPLETE(query_log->clickhouse) && RAW_COMPLETE(query_log->requests)
+		     && RAW_COMPLETE(query_log->dnstap);
 	if (whole) {
 		raw->blocking_update = raw->blocking->update;
 		raw->query_log_store = raw->query_log->store;

@@ -166,6 +166,11 @@ static const cyaml_schema_field_t raw_tls_fields[] = {
 
 RAW_PLAIN(dot, CONFIG_KEYS_DOT)
 RAW_PLAIN(doh, CONFIG_KEYS_DOH)
+
+static const cyaml_schema_field_t raw_proxy_protocol_fields[] = {
+	RAW_SEQUENCE(config_raw_proxy_protocol, from, &raw_text, CONFIG_BALANCERS_MAX),
+	CYAML_FIELD_END};
+
 RAW_PLAIN(controlplane, CONFIG_KEYS_CONTROLPLANE)
 RAW_PLAIN(fallback, CONFIG_KEYS_FALLBACK)
 RAW_PLAIN(identity, CONFIG_KEYS_IDENTITY)
@@ -219,20 +224,13 @@ static const cyaml_schema_field_t raw_block_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_record_fields[] = {
-	RAW_TEXT(config_raw_record, name),
-	RAW_TEXT(config_raw_record, type),
-	RAW_TEXT(config_raw_record, value),
-	RAW_TEXT(config_raw_record, ttl),
-	CYAML_FIELD_END,
-};
+static const cyaml_schema_field_t raw_record_fields[] = {RAW_TEXT(config_raw_record, name),
+	RAW_TEXT(config_raw_record, type), RAW_TEXT(config_raw_record, value),
+	RAW_TEXT(config_raw_record, ttl), CYAML_FIELD_END};
 RAW_ENTRY(record)
 
 static const cyaml_schema_field_t raw_zone_fields[] = {
-	RAW_TEXT(config_raw_zone, name),
-	RAW_TEXT(config_raw_zone, unknown),
-	CYAML_FIELD_END,
-};
+	RAW_TEXT(config_raw_zone, name), RAW_TEXT(config_raw_zone, unknown), CYAML_FIELD_END};
 RAW_ENTRY(zone)
 
 static const cyaml_schema_field_t raw_local_fields[] = {
@@ -329,6 +327,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(tls),
 	RAW_SECTION_FIELD(dot),
 	RAW_SECTION_FIELD(doh),
+	RAW_SECTION_FIELD(proxy_protocol),
 	RAW_SECTION_FIELD(controlplane),
 	RAW_SECTION_FIELD(fallback),
 	RAW_SECTION_FIELD(access),

@@ -142,6 +142,11 @@ struct config_raw_doh {
 	char *enabled, *port, *path;
 };
 
+struct config_raw_proxy_protocol {
+	char **from;
+	unsigned from_count;
+};
+
 struct config_raw_controlplane {
 	char *resolvers, *frontends;
 };
@@ -292,6 +297,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_tls *tls;
 	struct config_raw_dot *dot;
 	struct config_raw_doh *doh;
+	struct config_raw_proxy_protocol *proxy_protocol;
 	struct config_raw_controlplane *controlplane;
 	struct config_raw_fallback *fallback;
 	struct config_raw_access *access;

@@ -205,6 +205,12 @@ ATTR_MUST_CHECK int config_tls_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_tls_wipe(struct config *c);
 
+// The section `proxy_protocol`: balancers.
+
+// -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_proxy_protocol_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+
 // Relations between the values of a configuration, checked once every single one is good.
 
 // -EINVAL by config_refuse.

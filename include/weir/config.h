@@ -406,6 +406,7 @@ struct config {
 	struct config_tcp tcp;
 	struct config_tls tls;
 	struct config_dot dot, doh;
+	struct config_proxy_protocol proxy_protocol;
 	struct config_fallback fallback;
 	struct config_access access;
 	struct config_cookies cookies;

@@ -48,6 +48,14 @@ struct config_dot {
 	char *path; // of HTTPS: "/dns-query"
 };
 
+enum { CONFIG_BALANCERS_MAX = 64 };
+
+// Balancers that forward connections with a header of PROXY protocol v2 (frontend_proxy.h).
+struct config_proxy_protocol {
+	unsigned from_count;                          // 0: nobody does
+	struct ip_address from[CONFIG_BALANCERS_MAX]; // prefixes without host bits
+};
+
 // Whether the control plane answers UDP while no data plane runs (frontend_udp.h).
 enum fallback_udp { FALLBACK_AUTO, FALLBACK_ON, FALLBACK_OFF };
 

@@ -35,8 +35,9 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 * Durations are whole seconds unless the key says milliseconds; sizes are MiB. Numbers are plain
   decimals; the words for a switch are `true` and `false`. No anchors, aliases, tags or second
   documents; 4 MiB at most. An empty section or list counts as absent.
-* The sections `tcp`, `tls` and `dot` are in [config-tcp.md](config-tcp.md), `query_log` and those
-  below it in [config-query-log.md](config-query-log.md).
+* The sections `tcp`, `tls`, `dot`, `doh` and `proxy_protocol` are in
+  [config-tcp.md](config-tcp.md), `query_log` and those below it in
+  [config-query-log.md](config-query-log.md).
 """
 
 INTRO_LOG = """# The configuration file: query_log
@@ -46,7 +47,7 @@ the rules for the whole file. `tools/docs/config_md.py` writes this page from
 `dataplane/config/config_keys_log.h`: edit there.
 """
 
-INTRO_TCP = """# The configuration file: tcp, tls, dot
+INTRO_TCP = """# The configuration file: tcp, tls, dot, doh, proxy_protocol
 
 Look up a key of clients' connections here, in clear text and over TLS. [config.md](config.md) has
 the keys of the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes
@@ -67,6 +68,7 @@ SECTIONS = {
     "tls": "Certificates that weir shows to clients, and session tickets ([dot.md](../how-to/dot.md)).",
     "dot": "DNS over TLS on the service addresses (RFC 7858); see [dot.md](../how-to/dot.md).",
     "doh": "DNS over HTTPS on the service addresses (RFC 8484); see [doh.md](../how-to/doh.md).",
+    "proxy_protocol": "Balancers that say whose connection they forward ([balancer.md](../how-to/balancer.md)).",
     "fallback": "Service while no data plane runs; see [fallback.md](../explanation/fallback.md).",
     "access": "Clients that may ask, and how often ([access.md](../how-to/access.md)).",
     "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
@@ -195,6 +197,12 @@ LISTS = {
          "Absolute paths of PEM files: `cert` has the certificate and then its chain, `key` its private key. A client gets the first entry whose "
          "certificate has the server name that it asked for, itself or by a wildcard, else the first entry. weir reads the files at the start, at each "
          "reload, and within 5 s after they change; while new files are bad, weir goes on with what it has read before."),
+    ],
+    "proxy_protocol": [
+        ("from", "prefix", "`[]`", "CONFIG_BALANCERS_MAX", "live",
+         "Balancers. weir requires a header of PROXY protocol version 2 at the begin of each connection from them over TCP, TLS and HTTPS; the "
+         "client in it is the client for access, groups, limits and the query log. weir reads no header of others, nor over UDP. A change "
+         "applies to new connections."),
     ],
     "dnssec": [
         ("negative_anchors", "domain name", "`[]`", "CONFIG_NEGATIVE_MAX", "live",
@@ -391,7 +399,7 @@ def page(intro, sections):
 
 def pages():
     log = [name for name in SECTIONS if name.startswith("query_log")]
-    tcp = ["tcp", "tls", "dot", "doh"]
+    tcp = ["tcp", "tls", "dot", "doh", "proxy_protocol"]
     return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log + tcp]),
             "config-tcp.md": page(INTRO_TCP, tcp),
             "config-query-log.md": page(INTRO_LOG, log)}

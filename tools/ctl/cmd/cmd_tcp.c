@@ -9,6 +9,7 @@
 
 static const struct cell_counter counts[] = {
 	{"accepted", "connections accepted"},
+	{"proxied", "of these, of the client that a balancer named (PROXY protocol)"},
 	{"refused_full", "refused: tcp.connections are open, none of them idle"},
 	{"refused_client", "refused: their client has tcp.per_client, none of them idle"},
 	{"refused_denied", "refused: the client is not allowed (access)"},
@@ -26,6 +27,8 @@ static const struct cell_counter ends[] = {
 	{"memory", "no memory left for TLS"},
 	{"idle", "idle"},
 	{"slow_query", "a query took longer than tcp.query_timeout"},
+	{"proxy", "no PROXY header, or a bad one, from a balancer"},
+	{"slow_proxy", "the PROXY header took longer than tcp.query_timeout"},
 	{"handshake", "the TLS handshake failed"},
 	{"slow_handshake", "the TLS handshake took longer than tcp.query_timeout"},
 	{"slow_reader", "replies left unread"},
@@ -37,6 +40,7 @@ static const struct cell_counter ends[] = {
 	{"evicted", "longest idle, closed for a new connection"},
 	{"evicted_client", "longest idle of its client, closed for a new one"},
 	{"evicted_memory", "longest stalled, closed as tcp.buffer_kb was used up"},
+	{"evicted_proxy", "too many without their PROXY header, this one for longest"},
 	{"evicted_handshake", "too many in their TLS handshake, this one for longest"},
 	{"stopped", "TCP was turned off"},
 };

@@ -19,7 +19,8 @@ enum { PORT = 53053, PORT_DOT, PORT_DOH, LATER_MAX = 4096, ORDER_AT = DNS_HEADER
 struct config_tcp tcp_config;
 bool tcp_rig_dot, tcp_rig_doh;
 struct frontend_names tcp_rig_names;
-_Atomic unsigned tcp_rig_group;
+struct config_proxy_protocol tcp_rig_balancers;
+_Atomic unsigned tcp_rig_group, tcp_rig_host;
 static struct frontend_tcp_shared *shared;
 static struct loop *loop;
 static struct frontend_tcp *server;
@@ -59,6 +60,7 @@ static enum frontend_outcome engine_ask(struct frontend *, struct frontend_sessi
 {
 	assert_int_equal(client->any.sa_family, AF_INET);
 	tcp_rig_group = s->group;
+	tcp_rig_host = ntohl(client->v4.sin_addr.s_addr) - 0x7f000000;
 	asked++;
 	row = s == row_of ? row + 1 : 1;
 	row_of = s;
@@ -153,6 +155,7 @@ static struct frontend_tcp_settings settings(void)
 			{tcp_rig_doh, PORT_DOH}},
 		.doh = {"/dns-query", tcp_config.pipelined, 1000 * tcp_config.query_timeout_s,
 			TCP_WAIT_MS},
+		.balancers = tcp_rig_balancers,
 		.names = tcp_rig_names};
 }
 
@@ -221,7 +224,7 @@ static void on_status(void *out)
 	struct table_registry tables = {0};
 	frontend_tcp_status(server, out);
 	frontend_tcp_tables(server, &tables);
-	assert_int_equal(tables.count, 6);
+	assert_int_equal(tables.count, 7);
 }
 
 void tcp_rig_status(struct frontend_tcp_status *out)
@@ -282,6 +285,7 @@ int tcp_rig_each_start(void **)
 		.query_timeout_s = 60,
 		.buffer_kb = 4096};
 	tcp_rig_dot = tcp_rig_doh = false;
+	tcp_rig_balancers.from_count = 0;
 	return 0;
 }
 

@@ -25,6 +25,7 @@ enum {
 extern struct config_tcp tcp_config;  // in force at tcp_rig_start
 extern bool tcp_rig_dot, tcp_rig_doh; // in force then: what is served as well
 extern struct frontend_names tcp_rig_names;
+extern struct config_proxy_protocol tcp_rig_balancers; // in force then and at tcp_rig_configure
 // The certificates, before tcp_rig_start or later; takes the reference. NULL: none. Once for each
 // start, at least.
 void tcp_rig_certify(struct tls_server *server);
@@ -37,6 +38,7 @@ void tcp_rig_status(struct frontend_tcp_status *out);
 unsigned tcp_rig_asked(void);          // messages that the engine saw
 unsigned tcp_rig_row(void);            // most of them in a row from one connection
 extern _Atomic unsigned tcp_rig_group; // of the last one's session
+extern _Atomic unsigned tcp_rig_host;  // of the last one's client: 127.0.0.<host>
 void tcp_rig_hold(void);               // the loop waits
 void tcp_rig_go_on(void);
 // Those that wait, answered; the last that came first.

@@ -61,6 +61,19 @@ static void test_recursion(void **)
 	assert_int_equal(need.all - plain.all, RECURSOR_SOCKETS + RECURSOR_TCP + 1);
 }
 
+// Connections without their PROXY header are not among tcp.connections.
+static void test_balancers(void **)
+{
+	struct config c = base();
+	struct files_need plain, need;
+
+	files_need(&c, &plain);
+	c.proxy_protocol.from_count = 1;
+	files_need(&c, &need);
+	assert_int_equal(need.least - plain.least, FRONTEND_PROXY_WAITS);
+	assert_int_equal(need.all - plain.all, FRONTEND_PROXY_WAITS);
+}
+
 // Each group with servers of its own has a set, even of the same ones; zones share theirs.
 static void test_each_set_counts(void **)
 {
@@ -169,6 +182,7 @@ int main(void)
 		cmocka_unit_test(test_everyone_s_servers),
 		cmocka_unit_test(test_validation),
 		cmocka_unit_test(test_recursion),
+		cmocka_unit_test(test_balancers),
 		cmocka_unit_test(test_each_set_counts),
 		cmocka_unit_test(test_each_resolver_counts),
 		cmocka_unit_test(test_what_is_left_for_tcp),
