@@ -3,6 +3,7 @@
 
 #include "base/file_write.h"
 #include "base/net_public.h"
+#include "tls/tls.h"
 #include "transfer/axfr.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include <weir/clock.h>
 #include <weir/url.h>
 
-enum { TEXT_MAX = 65536, DNS_PORT = 53 };
+enum { TEXT_MAX = 65536, DNS_PORT = 53, TLS_PORT = 853 };
 static_assert((int)TEXT_MAX > (int)AXFR_LINE_MAX);
 
 struct work {
@@ -86,6 +87,25 @@ static int host_resolve(struct work *w, const struct url *u)
 	if (err)
 		return fail(w, err == -ECANCELED || err == -ETIMEDOUT ? err : -EIO, "%s", why);
 	return 0;
+}
+
+// Whom the server must be. Without a name of one the URL has its address.
+static int peer_take(struct work *w)
+{
+	char why[TLS_WHY_MAX] = "no memory";
+	const struct config_list_tls *t = w->request->tls;
+	if (!t)
+		return 0;
+	const struct tls_target target = {.name = t->name[0] ? t->name : NULL,
+		.address = w->address[0],
+		.ca_file = t->ca_file[0] ? t->ca_file : NULL,
+		.alpn = "dot",
+		.only_1_3 = true,
+		.pin_count = t->pin_count,
+		.pin = t->pin};
+	if (tls_peer_new(&w->axfr.peer, &target, why) == 0)
+		return 0;
+	return fail(w, -EKEYREJECTED, "authorities: %.140s", why);
 }
 
 static int address_ask(struct work *w, const struct ip_address *a, struct axfr_result *got)
@@ -172,11 +192,18 @@ int list_axfr(const struct list_fetch_request *request, struct list_fetch_result
 		|| dns_name_from_text(u.path + 1, u.path_len - 1, &w->axfr.zone) < 0) {
 		err = fail(w, -EPROTO, "not axfr://SERVER/ZONE");
 	} else {
-		w->axfr.server.port = u.port_len ? (uint16_t)strtoul(u.port, NULL, 10) : DNS_PORT;
-		err = host_resolve(w, &u);
+		w->axfr.server.port = u.port_len   ? (uint16_t)strtoul(u.port, NULL, 10)
+				      : u.axfr_tls ? TLS_PORT
+						   : DNS_PORT;
+		err = !u.axfr_tls == !request->tls
+			      ? host_resolve(w, &u)
+			      : fail(w, -EPROTO, "nothing says whom the server must be");
 	}
 	if (err == 0)
+		err = peer_take(w);
+	if (err == 0)
 		err = zone_take(w);
+	tls_peer_free(w->axfr.peer);
 	free(w);
 	return err;
 }

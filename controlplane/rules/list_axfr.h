@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A list of axfr://SERVER[:PORT]/ZONE: the zone by AXFR (transfer/axfr.h), as the file of a zone
-// that the list's parser reads (format rpz). list_fetch calls it, and says what holds for both:
-// which addresses may be connected to, the bounds, the result.
+// A list of axfr://SERVER[:PORT]/ZONE or axfr+tls://[NAME@]SERVER[:PORT]/ZONE: the zone by AXFR
+// (transfer/axfr.h), as the file of a zone that the list's parser reads (format rpz). list_fetch
+// calls it, and says what holds for both: which addresses may be connected to, the bounds, the
+// result.
 //
 // The serial of the zone's SOA takes the place of an ETag ("serial 2026112301", or "serial
 // 2026112301, signed by weir-key"): a zone of the same serial is not modified. With a key only a
 // copy counts that this key has signed: an older one, or one of another key, may be anybody's. It
 // is transferred again, whatever its serial. The SOA's timers are not used:
 // blocking.update says when a list is due. A host name's addresses are tried in turn until one can
-// be connected to. The file has no more than `max_bytes`, as the messages do. 140 KiB of heap while
-// it runs, and bootstrap.h's.
+// be connected to. Over TLS (RFC 9103) the server must prove what `tls` says, by tls/tls.h, with
+// TLS 1.3; the second connection of a fetch resumes the session of the first. The file has no more
+// than `max_bytes`, as the messages do. 140 KiB of heap while it runs, and bootstrap.h's.
 
 #include "list_fetch.h"
 

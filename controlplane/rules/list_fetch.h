@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One list by http or https, into a file; one of axfr:// by list_axfr.h, with the same bounds.
+// One list by http or https, into a file; one of axfr:// or axfr+tls:// by list_axfr.h, with the
+// same bounds.
 //
 // Every hop is a transfer of its own: the scheme is checked (never from https to http), the host's
 // addresses come from bootstrap.h, and the socket is opened only to an address that is public
@@ -27,6 +28,7 @@ enum {
 struct list_fetch_request {
 	const char *url;
 	const struct config_tsig_key *key; // of a transfer; NULL: none
+	const struct config_list_tls *tls; // of a transfer over TLS; else NULL
 	const char *etag, *last_modified;  // of the present copy; "": none
 	int fd;                            // takes the body from its start
 	uint64_t max_bytes;
@@ -46,8 +48,8 @@ struct list_fetch_result {
 };
 
 // 0: all of it is in the file, or it is not modified. -EFBIG, -ETIMEDOUT, -ECANCELED, -EACCES (a
-// refused address), -EKEYREJECTED (TSIG), -ELOOP, -EPROTO (a bad status, redirect or body), -EIO
-// (any other error of the network or the file); `why` never has user, password or query of a URL.
-// After an error the contents of the file are undefined.
+// refused address), -EKEYREJECTED (TSIG, or TLS of a transfer), -ELOOP, -EPROTO (a bad status,
+// redirect or body), -EIO (any other error of the network or the file); `why` never has user,
+// password or query of a URL. After an error the contents of the file are undefined.
 ATTR_MUST_CHECK int list_fetch(
 	const struct list_fetch_request *request, struct list_fetch_result *out);

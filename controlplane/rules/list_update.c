@@ -87,6 +87,7 @@ static int fetch(const struct list_update_options *o, struct list_update *l,
 	struct list_fetch_result fetched;
 	const struct list_fetch_request request = {.url = l->url,
 		.key = l->key,
+		.tls = l->tls,
 		.etag = l->force ? "" : before->etag,
 		.last_modified = l->force ? "" : before->last_modified,
 		.fd = fd,

@@ -148,6 +148,7 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 		s->update[i] = (struct list_update){.url = l->url,
 			.options = l->options,
 			.key = l->key,
+			.tls = l->tls,
 			.wanted = all || l->next_ms <= now_ms,
 			.force = force};
 	}

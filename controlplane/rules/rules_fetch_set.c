@@ -15,8 +15,10 @@ void fetch_set_free(struct fetch_set *s)
 {
 	if (!s)
 		return;
-	for (unsigned i = 0; i < s->count; i++)
+	for (unsigned i = 0; i < s->count; i++) {
 		FREE_AND_NULL(s->list[i].url);
+		FREE_AND_NULL(s->list[i].tls);
+	}
 	FREE_AND_NULL(s->list);
 	FREE_AND_NULL(s->update);
 	if (s->key)
@@ -130,7 +132,18 @@ bool fetch_keys_alike(const struct config_tsig_key *a, const struct config_tsig_
 static bool read_alike(const struct fetched *a, const struct fetched *b)
 {
 	const struct list_options *x = &a->options, *y = &b->options;
-	return x->role == y->role && x->format == y->format && x->force == y->force;
+	bool same_tls =
+		!a->tls == !b->tls && (!a->tls || memcmp(a->tls, b->tls, sizeof(*a->tls)) == 0);
+	return same_tls && x->role == y->role && x->format == y->format && x->force == y->force;
+}
+
+static bool owned_take(struct fetched *l, const struct config_list *from)
+{
+	l->url = strdup(from->url);
+	l->tls = from->tls ? malloc(sizeof(*l->tls)) : NULL;
+	if (l->tls)
+		memcpy(l->tls, from->tls, sizeof(*l->tls));
+	return l->url && !l->tls == !from->tls;
 }
 
 struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c,
@@ -160,12 +173,11 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 		const struct fetched *known = fetch_set_find(before, from->url);
 		if (known)
 			*l = *known;
-		l->url = strdup(from->url);
-		if (!l->url) {
+		s->count++;
+		if (!owned_take(l, from)) {
 			fetch_set_free(s);
 			return NULL;
 		}
-		s->count++;
 		l->key = from->tsig ? &s->key[from->tsig - 1] : NULL;
 		l->options = (struct list_options){
 			.role = from->allow ? LIST_ROLE_ALLOW : LIST_ROLE_BLOCK,

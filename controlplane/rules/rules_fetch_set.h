@@ -18,6 +18,7 @@ struct fetched { // one list
 	unsigned at; // in the status, last time
 	struct list_options options;
 	const struct config_tsig_key *key; // one of the set's; NULL: none
+	struct config_list_tls *tls;       // its own; NULL: none
 	bool stored;
 	uint64_t next_ms; // clock_mono_ms
 	uint64_t try_unix_s, good_unix_s;

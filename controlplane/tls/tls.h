@@ -73,6 +73,7 @@ struct tls_target {
 	struct ip_address address;
 	const char *ca_file; // PEM; NULL: the system's authorities
 	const char *alpn;    // "dot"
+	bool only_1_3;       // no TLS 1.2
 	unsigned pin_count;
 	const uint8_t (*pin)[CONFIG_PIN_LEN]; // SHA-256 of public keys (SPKI, RFC 7858 4.2)
 };

@@ -22,6 +22,7 @@ struct tls_peer {
 	struct ip_address address;
 	unsigned char alpn[32]; // with its length first
 	unsigned alpn_len, pin_count, sessions;
+	bool only_1_3;
 	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN];
 	struct ssl_session_st *session[TLS_SESSIONS_EACH]; // the latest one last
 	enum tls_failure verdict; // of a lent context; TLS_FAILURE_COUNT: good, or none yet

@@ -112,8 +112,7 @@ static struct tls_trust *trust_find(bool is_system, const struct file_seen *seen
 {
 	struct tls_trust *spare = NULL;
 
-	for (unsigned i = 0; i < TLS_TRUSTS_MAX; i++) {
-		struct tls_trust *t = &trusts.trust[i];
+	for (struct tls_trust *t = trusts.trust; t < trusts.trust + TLS_TRUSTS_MAX; t++) {
 		if (t->users == 0)
 			spare = spare ? spare : t;
 		else if (t->is_system == is_system && (is_system || file_seen_same(&t->seen, seen)))
@@ -176,6 +175,7 @@ int tls_peer_new(struct tls_peer **out, const struct tls_target *target, char wh
 	p->verdict = TLS_FAILURE_COUNT;
 	p->name = name;
 	p->address = target->address;
+	p->only_1_3 = target->only_1_3;
 	p->alpn_len = (unsigned)snprintf((char *)p->alpn, sizeof(p->alpn), "%c%.30s",
 		(int)strnlen(target->alpn, 30), target->alpn);
 	p->pin_count = target->pin_count < CONFIG_PINS_MAX ? target->pin_count : CONFIG_PINS_MAX;
@@ -212,7 +212,7 @@ bool tls_peer_same(const struct tls_peer *a, const struct tls_peer *b)
 	       && strcmp(a->name ? a->name : "", b->name ? b->name : "") == 0
 	       && a->address.version == b->address.version
 	       && memcmp(a->address.bytes, b->address.bytes, sizeof(a->address.bytes)) == 0
-	       && strcmp((const char *)a->alpn, (const char *)b->alpn) == 0;
+	       && a->only_1_3 == b->only_1_3 && memcmp(a->alpn, b->alpn, sizeof(a->alpn)) == 0;
 }
 
 unsigned tls_peer_sessions(const struct tls_peer *p)
@@ -279,12 +279,11 @@ static void session_drop(struct tls_peer *p, const SSL_SESSION *session)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < p->sessions; i++) {
+	for (unsigned i = 0; i < p->sessions; i++)
 		if (p->session[i] == session)
 			SSL_SESSION_free(p->session[i]);
 		else
 			p->session[kept++] = p->session[i];
-	}
 	p->sessions = kept;
 }
 
@@ -312,7 +311,9 @@ struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c)
 	if (!ssl)
 		return NULL;
 	// SSL_set_alpn_protos returns 0 for success.
-	if (!SSL_set_app_data(ssl, c) || (p->name && !SSL_set_tlsext_host_name(ssl, p->name))
+	if (!SSL_set_app_data(ssl, c)
+		|| !SSL_set_min_proto_version(ssl, p->only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION)
+		|| (p->name && !SSL_set_tlsext_host_name(ssl, p->name))
 		|| !tls_peer_expect(SSL_get0_param(ssl), p)
 		|| SSL_set_alpn_protos(ssl, p->alpn, p->alpn_len) != 0) {
 		SSL_free(ssl);

@@ -2,6 +2,7 @@
 #include "axfr.h"
 
 #include "base/rng.h"
+#include "tls/tls.h"
 #include "tsig.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct exchange {
 	struct axfr_result *result;
 	struct rng rng;
 	int fd;
+	struct tls_conn *tls; // NULL: in clear text
 	struct axfr_reader reader;
 	struct tsig tsig; // of the question, with a key
 	uint8_t msg[DNS_MESSAGE_MAX];
@@ -55,6 +57,40 @@ static int ready_wait(struct exchange *x, short events, unsigned within_ms)
 		x->result->connected ? "a byte" : "a connection");
 }
 
+// After -EAGAIN of a call for `events`, which with TLS may need the other direction.
+static int again_wait(struct exchange *x, short events)
+{
+	if (x->tls)
+		events = tls_conn_wants_write(x->tls) ? POLLOUT : POLLIN;
+	return ready_wait(x, events, x->request->idle_ms);
+}
+
+// In connect_ms, whatever the server sends meanwhile.
+static int tls_open(struct exchange *x)
+{
+	char why[TLS_WHY_MAX];
+	uint64_t until_ms = clock_mono_ms() + x->request->connect_ms;
+	if (tls_conn_connect(&x->tls, x->request->peer, x->fd) < 0)
+		return fail(x, -ENOMEM, "no memory for TLS");
+	int rc = tls_conn_handshake(x->tls);
+	while (rc == -EAGAIN) {
+		uint64_t now_ms = clock_mono_ms();
+		int err = now_ms < until_ms
+				  ? ready_wait(x, tls_conn_wants_write(x->tls) ? POLLOUT : POLLIN,
+					  (unsigned)(until_ms - now_ms))
+				  : -ETIMEDOUT;
+		if (err == -ETIMEDOUT)
+			return fail(x, err, "too slow: the TLS handshake was not done in time");
+		if (err < 0)
+			return err;
+		rc = tls_conn_handshake(x->tls);
+	}
+	if (rc == 1)
+		return 0;
+	(void)tls_conn_failure(x->tls, why);
+	return fail(x, -EKEYREJECTED, "TLS handshake failed: %.90s", why);
+}
+
 static int connection_open(struct exchange *x)
 {
 	struct sockaddr_storage to;
@@ -77,21 +113,40 @@ static int connection_open(struct exchange *x)
 	if (err)
 		return fail(x, -EIO, "cannot connect: %s", strerror(err));
 	x->result->connected = true;
-	return 0;
+	return x->request->peer ? tls_open(x) : 0;
+}
+
+// Bytes, -EAGAIN, or -errno.
+static ssize_t some_send(struct exchange *x, const uint8_t *from, size_t len)
+{
+	ssize_t n =
+		x->tls ? tls_conn_write(x->tls, from, len) : send(x->fd, from, len, MSG_NOSIGNAL);
+	if (x->tls || n >= 0)
+		return n;
+	return errno == EINTR ? -EAGAIN : -errno;
+}
+
+// The same, and 0: the server closed the connection.
+static ssize_t some_receive(struct exchange *x, uint8_t *to, size_t len)
+{
+	ssize_t n = x->tls ? tls_conn_read(x->tls, to, len) : recv(x->fd, to, len, 0);
+	if (x->tls || n >= 0)
+		return n;
+	return errno == EINTR ? -EAGAIN : -errno;
 }
 
 static int bytes_send(struct exchange *x, const uint8_t *from, size_t len)
 {
 	while (len > 0) {
-		ssize_t n = send(x->fd, from, len, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return fail(x, -EIO, "cannot send: %s", strerror(errno));
+		ssize_t n = some_send(x, from, len);
+		if (n < 0 && n != -EAGAIN)
+			return fail(x, -EIO, "cannot send: %s", strerror((int)-n));
 		if (n > 0) {
 			from += n;
 			len -= (size_t)n;
 			continue;
 		}
-		int err = ready_wait(x, POLLOUT, x->request->idle_ms);
+		int err = again_wait(x, POLLOUT);
 		if (err < 0)
 			return err;
 	}
@@ -101,17 +156,17 @@ static int bytes_send(struct exchange *x, const uint8_t *from, size_t len)
 static int bytes_receive(struct exchange *x, uint8_t *to, size_t len)
 {
 	while (len > 0) {
-		ssize_t n = recv(x->fd, to, len, 0);
+		ssize_t n = some_receive(x, to, len);
 		if (n == 0)
 			return fail(x, -EIO, "the server closed the connection before the end");
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return fail(x, -EIO, "cannot receive: %s", strerror(errno));
+		if (n < 0 && n != -EAGAIN)
+			return fail(x, -EIO, "cannot receive: %s", strerror((int)-n));
 		if (n > 0) {
 			to += n;
 			len -= (size_t)n;
 			continue;
 		}
-		int err = ready_wait(x, POLLIN, x->request->idle_ms);
+		int err = again_wait(x, POLLIN);
 		if (err < 0)
 			return err;
 	}
@@ -190,6 +245,8 @@ static int question_ask(struct exchange *x, uint16_t qtype)
 	if (err == 0)
 		err = messages_read(x, qtype);
 	tsig_end(&x->tsig);
+	tls_conn_close(x->tls);
+	x->tls = NULL;
 	if (x->fd >= 0)
 		close(x->fd);
 	x->fd = -1;

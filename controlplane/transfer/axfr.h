@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A zone from its server by AXFR over TCP (RFC 5936), as lines of a master file (axfr_read.h). With
-// a key the queries are signed, and so must be the replies (tsig.h); lines may come before the
-// message that verifies them.
+// A zone from its server by AXFR over TCP (RFC 5936) or TLS (RFC 9103), as lines of a master file
+// (axfr_read.h). With a key the queries are signed, and so must be the replies (tsig.h); lines may
+// come before the message that verifies them.
 //
 // With the serial of a present copy it first asks for the SOA, and the same serial ends the
 // exchange: the zone did not change. Each of the two questions has a connection of its own, as
 // servers may close one after a reply.
 //
-// Bounds: `connect_ms` to connect, `idle_ms` without a byte, `deadline_ms` for all, `max_bytes` of
-// messages. Blocks: for helper threads. It checks `stop` ten times a second. 70 KiB of heap
-// while it runs.
+// Bounds: `connect_ms` to connect, and as long for the handshake of TLS; `idle_ms` without a byte,
+// `deadline_ms` for all, `max_bytes` of messages. Blocks: for helper threads. It checks `stop` ten
+// times a second. 70 KiB of heap while it runs.
 
 #include "axfr_read.h"
 
@@ -24,6 +24,7 @@ struct axfr_request {
 	bool has_serial;
 	uint32_t serial;                   // of the present copy
 	const struct config_tsig_key *key; // NULL: nothing is signed
+	struct tls_peer *peer;             // whom the server must be (tls.h); NULL: in clear text
 	uint64_t max_bytes;
 	uint64_t deadline_ms; // clock_mono_ms
 	unsigned connect_ms, idle_ms;
@@ -33,7 +34,7 @@ struct axfr_request {
 };
 
 struct axfr_result {
-	bool connected; // false: the server was not reached
+	bool connected; // false: the server was not reached by TCP
 	bool unchanged;
 	uint32_t serial;
 	uint64_t bytes; // of all messages
@@ -41,6 +42,7 @@ struct axfr_result {
 };
 
 // 0: the zone is whole, or `unchanged`. -EFBIG, -ETIMEDOUT, -ECANCELED, -ENOMEM, what `text`
-// returned; -EPROTO and -EBADMSG of axfr_read, -EKEYREJECTED of tsig_take; -EIO: any other error of
+// returned; -EPROTO and -EBADMSG of axfr_read, -EKEYREJECTED of tsig_take, or a
+// handshake that failed; -EIO: any other error of
 // the network. `why` with all but those of `text`.
 ATTR_MUST_CHECK int axfr(const struct axfr_request *request, struct axfr_result *out);

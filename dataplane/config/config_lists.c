@@ -37,12 +37,12 @@ static int list_path_apply(
 	return 0;
 }
 
-// axfr://SERVER[:PORT]/ZONE, of a zone that is not the root.
+// axfr://SERVER[:PORT]/ZONE, of a zone that is not the root; over TLS with or without NAME@.
 static bool is_zone(const struct url *u)
 {
 	struct dns_name zone;
-	return !u->userinfo_len && !u->has_query && u->path[u->path_len] == '\0' && u->path_len > 1
-	       && (!u->port_len || strtoul(u->port, NULL, 10) - 1 < UINT16_MAX)
+	return (u->axfr_tls || !u->userinfo_len) && !u->has_query && u->path[u->path_len] == '\0'
+	       && u->path_len > 1 && (!u->port_len || strtoul(u->port, NULL, 10) - 1 < UINT16_MAX)
 	       && !memchr(u->path + 1, '/', u->path_len - 1)
 	       && dns_name_from_text(u->path + 1, u->path_len - 1, &zone) == 0 && zone.labels;
 }
@@ -67,9 +67,12 @@ static int list_place_apply(const struct config_doc *doc, const struct config_ra
 	}
 	struct url url;
 	if (url_parse_list(raw->url, &url) < 0)
-		return config_refuse(doc, key, "is not a URL with http, https, axfr or file");
+		return config_refuse(
+			doc, key, "is not a URL with http, https, axfr, axfr+tls or file");
 	if (url.axfr && !is_zone(&url))
-		return config_refuse(doc, key, "must be axfr://SERVER[:PORT]/ZONE");
+		return config_refuse(doc, key,
+			url.axfr_tls ? "must be axfr+tls://[NAME@]SERVER[:PORT]/ZONE"
+				     : "must be axfr://SERVER[:PORT]/ZONE");
 	return config_text_take(doc, key, raw->url, CONFIG_URL_MAX, &list->url);
 }
 
@@ -125,7 +128,7 @@ static int list_tsig_apply(
 	if (!text)
 		return 0;
 	if (!is_transferred(&b->lists[i]))
-		return config_refuse(doc, key, "is for lists with axfr://");
+		return config_refuse(doc, key, "is for lists with axfr:// or axfr+tls://");
 	b->lists[i].tsig = config_tsig_find(b, text);
 	return b->lists[i].tsig ? 0 : config_refuse(doc, key, "no key of blocking.tsig_keys");
 }
@@ -170,6 +173,8 @@ static int list_apply(const struct config_doc *doc, const struct config_raw_list
 		rc = list_format_apply(doc, raw->format, i, list);
 	if (rc == 0)
 		rc = list_tsig_apply(doc, raw->tsig, i, b);
+	if (rc == 0)
+		rc = config_list_tls_apply(doc, raw, i, list);
 	if (rc < 0)
 		return rc;
 
@@ -262,6 +267,7 @@ void config_lists_free(struct config *c)
 		FREE_AND_NULL(c->blocking.lists[i].name);
 		FREE_AND_NULL(c->blocking.lists[i].path);
 		FREE_AND_NULL(c->blocking.lists[i].url);
+		FREE_AND_NULL(c->blocking.lists[i].tls);
 	}
 	FREE_AND_NULL(c->blocking.lists);
 	config_tsig_free(&c->blocking);

@@ -17,7 +17,9 @@ struct config_raw_port {
 };
 
 struct config_raw_list {
-	char *name, *path, *url, *format, *allow, *force, *tsig;
+	char *name, *path, *url, *format, *allow, *force, *tsig, *ca_file;
+	char **pin;
+	unsigned pin_count;
 };
 
 struct config_raw_tsig_key {

@@ -20,6 +20,11 @@ ATTR_MUST_CHECK int config_net_apply(
 ATTR_MUST_CHECK int config_server_apply(const struct config_doc *doc,
 	const struct config_raw_server *raw, const char *list, const struct config *out,
 	struct config_upstream *servers, unsigned *count);
+// The name of a certificate, in lower case. False: it is none of a host's in ASCII.
+bool config_tls_name_take(const char *text, size_t len, char out[CONFIG_TLS_NAME_MAX + 1]);
+// Pins from text, CONFIG_PINS_MAX at most. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_pins_take(const struct config_doc *doc, const char *key,
+	char *const *text, unsigned count, uint8_t (*out)[CONFIG_PIN_LEN]);
 // Can this be the address of a server: a host's, not a service address, not one of `servers`?
 // -EINVAL.
 ATTR_MUST_CHECK int config_server_check(const struct config_doc *doc, const char *key,
@@ -102,6 +107,11 @@ void config_groups_free(struct config *c);
 ATTR_MUST_CHECK int config_lists_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_lists_free(struct config *c);
+
+// Whom the server of a list with axfr+tls must be: the name in its URL, `pin` and `ca_file`.
+// -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_list_tls_apply(const struct config_doc *doc,
+	const struct config_raw_list *raw, unsigned i, struct config_list *list);
 
 // `blocking.tsig_keys`. -EINVAL by config_refuse, -ENOMEM.
 ATTR_MUST_CHECK int config_tsig_apply(const struct config_doc *doc,

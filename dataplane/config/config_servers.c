@@ -41,8 +41,7 @@ int config_server_check(const struct config_doc *doc, const char *key, const str
 	return 0;
 }
 
-// The name of a certificate: a host's, in ASCII.
-static bool tls_name_take(const char *text, size_t len, char out[CONFIG_TLS_NAME_MAX + 1])
+bool config_tls_name_take(const char *text, size_t len, char out[CONFIG_TLS_NAME_MAX + 1])
 {
 	struct dns_name name;
 	if (len == 0 || len > CONFIG_TLS_NAME_MAX
@@ -80,7 +79,7 @@ static int secure_host(const struct config_doc *doc, const char *key, const char
 	uint16_t port, struct socket_address *a, struct config_upstream_tls *tls)
 {
 	const char *at = strchr(host, '@');
-	if (at && !tls_name_take(host, (size_t)(at - host), tls->name))
+	if (at && !config_tls_name_take(host, (size_t)(at - host), tls->name))
 		return config_refuse(doc, key,
 			"the name before \"@\" is not that of a host: "
 			"\"tls://dns.quad9.net@9.9.9.9\"");
@@ -134,6 +133,17 @@ static bool pin_parse(const char *text, uint8_t out[CONFIG_PIN_LEN])
 	return config_base64_read(text, strlen(text), out, CONFIG_PIN_LEN) == CONFIG_PIN_LEN;
 }
 
+int config_pins_take(const struct config_doc *doc, const char *key, char *const *text,
+	unsigned count, uint8_t (*out)[CONFIG_PIN_LEN])
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!text[i] || !pin_parse(text[i], out[i]))
+			return config_refuse(doc, key,
+				"is not the SHA-256 of a public key in base64: 44 characters, the "
+				"last one \"=\"");
+	return 0;
+}
+
 static int pins_apply(const struct config_doc *doc, const struct config_raw_server *raw,
 	const char *list, unsigned place, struct config_upstream_tls *tls)
 {
@@ -143,13 +153,8 @@ static int pins_apply(const struct config_doc *doc, const struct config_raw_serv
 		return config_refuse(doc, key,
 			"is for servers over TLS: \"tls://NAME@ADDRESS\", "
 			"\"https://NAME@ADDRESS/PATH\"");
-	for (unsigned i = 0; i < raw->pin_count; i++) {
-		if (!raw->pin[i] || !pin_parse(raw->pin[i], tls->pin[tls->pin_count++]))
-			return config_refuse(doc, key,
-				"is not the SHA-256 of a public key in base64: 44 characters, the "
-				"last one \"=\"");
-	}
-	return 0;
+	tls->pin_count = raw->pin_count;
+	return config_pins_take(doc, key, raw->pin, raw->pin_count, tls->pin);
 }
 
 static int name_apply(const struct config_doc *doc, const char *key, const char *text,

@@ -165,6 +165,14 @@ enum {
 	CONFIG_TSIG_PATH_MAX = 200,
 };
 
+// Whom the server of a zone transfer over TLS must be (RFC 9103).
+struct config_list_tls {
+	char name[CONFIG_TLS_NAME_MAX + 1];   // of its certificate, lower case; "": its address
+	char ca_file[CONFIG_CA_FILE_MAX + 1]; // absolute; "": the system's authorities
+	unsigned pin_count;
+	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN]; // SHA-256 of public keys
+};
+
 // A key of zone transfers (RFC 8945).
 struct config_tsig_key {
 	struct dns_name name;
@@ -178,12 +186,13 @@ struct config_list {
 	char *name;     // title, unique
 	char *path;     // absolute, or relative to the configuration file (made absolute by
 			// config_load); NULL: fetched from `url`
-	char *url;      // http, https or axfr (RPZ alone); NULL: a local file. May hold a password:
-			// shown by url_shown
+	char *url;      // http, https, axfr or axfr+tls (RPZ alone); NULL: a local file. May hold a
+			// password: shown by url_shown
 	uint8_t format; // enum list_format
 	bool allow;
 	bool force;   // takes single labels, top level domains and public suffixes too
 	uint8_t tsig; // number in tsig_keys, from 1, of the key of its transfer; 0: none
+	struct config_list_tls *tls; // of axfr+tls; else NULL
 };
 
 // Private addresses in answers to public names.

@@ -62,10 +62,13 @@ static void check_list(const struct config_list *l)
 	FUZZ_CHECK(l->name && l->name[0]);
 	FUZZ_CHECK(!l->path != !l->url);
 	FUZZ_CHECK(!l->path || l->path[0] == '/');
-	bool is_axfr = l->url && strncmp(l->url, "axfr://", 7) == 0;
+	bool is_tls = l->url && strncmp(l->url, "axfr+tls://", 11) == 0;
+	bool is_axfr = is_tls || (l->url && strncmp(l->url, "axfr://", 7) == 0);
 	FUZZ_CHECK(!l->url || is_axfr || strncmp(l->url, "http", 4) == 0);
 	FUZZ_CHECK(!is_axfr || l->format == LIST_FORMAT_RPZ);
 	FUZZ_CHECK(is_axfr || !l->tsig);
+	FUZZ_CHECK(is_tls == (l->tls != NULL));
+	FUZZ_CHECK(!is_tls || l->tls->pin_count <= CONFIG_PINS_MAX);
 }
 
 static void check_config(const struct config *c)

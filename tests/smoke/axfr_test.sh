@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # A policy zone as a list, transferred from NSD: what its records mean, a new serial, one that stays, and a server that
-# refuses, goes, and comes back; then by keys.
+# refuses, goes, and comes back; then by keys, and over TLS.
 . "$(dirname "$0")/_init.sh"
+dir=$tmp
+. "$(dirname "$0")/upstream_lib.sh"
 
 zone() { # zone SERIAL RECORDS: the policy zone, with a line that weir does not take
 	{
@@ -18,6 +20,10 @@ nsd_start() { # nsd_start ACCESS: NSD, which gives the zone to whom ACCESS says
 	cat >$tmp/nsd.conf <<-END
 		server:
 		  ip-address: 127.0.0.1@5353
+		  ip-address: 127.0.0.1@8853
+		  tls-port: 8853
+		  tls-service-key: "$tmp/server.key"
+		  tls-service-pem: "$tmp/server.pem"
 		  username: ""
 		  chroot: ""
 		  zonesdir: "$tmp"
@@ -52,8 +58,8 @@ nsd_answers() { kdig +short +timeout=1 +retry=0 @127.0.0.1 -p 5353 rpz.test SOA 
 nsd_stop() { kill $nsd; wait $nsd 2>/dev/null; }
 list() { weirctl --json blocklist status | jq -r ".lists[] | select(.name == \"rpz.test\") | $1"; }
 status_of() { rcode @$service "$1" A; }
-settings() { # settings MORE: the lab's configuration with the zone as a list
-	awk -v more="$1" '
+settings() { # settings MORE URL: the lab's configuration with the zone as a list
+	awk -v more="$1" -v url="${2-axfr://127.0.0.1:5353}" '
 		{ print }
 		/^blocking:/ {
 			print "  update: {allow_private: true, timeout: 20}"
@@ -61,10 +67,13 @@ settings() { # settings MORE: the lab's configuration with the zone as a list
 			print "    - {name: weir-key, secret_file: '$tmp'/secret}"
 			print "    - {name: long-key, algorithm: hmac-sha512, secret_file: '$tmp'/long}"
 		}
-		/^  lists:/ { print "    - {url: axfr://127.0.0.1:5353/rpz.test" more "}" }' $tmp/plain.yaml >$config
+		/^  lists:/ { print "    - {url: " url "/rpz.test" more "}" }' $tmp/plain.yaml >$config
 	taken_over weirctl config reload
 }
 
+authority ca 2>/dev/null
+authority other 2>/dev/null
+certificate server ca DNS:primary.example 2>/dev/null
 lab_up
 head -c 32 /dev/urandom | base64 -w 0 >$tmp/secret # not that of NSD
 echo "$long" >$tmp/long
@@ -148,6 +157,36 @@ check "NSD that wants the other key" nsd_start "127.0.0.1 long-key"
 check "of hmac-sha512" settings ", tsig: long-key"
 weirctl blocklist reload >$tmp/reload.out
 check "has the zone" eventually is longer.test NXDOMAIN
+nsd_stop
+zone 6 "secret.test CNAME .
+$(cat $tmp/many)"
+check "NSD over TLS" nsd_start "127.0.0.1 weir-key"
+check "a list by it" settings ", tsig: weir-key, ca_file: $tmp/ca.pem" axfr+tls://primary.example@127.0.0.1:8853
+check "is there" eventually is secret.test NXDOMAIN
+check "to its last record" eventually is host7999.many.test NXDOMAIN
+same "as the status shows it" axfr+tls://127.0.0.1:8853/rpz.test "$(list .url)"
+check "the same serial" weirctl blocklist reload
+same "is no error" false "$(list .failing)"
+zone 7 "wrong.test CNAME ."
+nsd_stop
+check "a new serial" nsd_start "127.0.0.1 weir-key"
+check "from another name" settings ", tsig: weir-key, ca_file: $tmp/ca.pem" axfr+tls://other.example@127.0.0.1:8853
+for_another() { list .fetch_error | grep -q "TLS handshake failed: the certificate is for another name"; }
+check "is refused" eventually for_another
+check "from an address" settings ", tsig: weir-key, ca_file: $tmp/ca.pem" axfr+tls://127.0.0.1:8853
+check "is refused" eventually for_another
+check "of another authority" settings ", tsig: weir-key, ca_file: $tmp/other.pem" \
+	axfr+tls://primary.example@127.0.0.1:8853
+untrusted() { list .fetch_error | grep -q "TLS handshake failed: .*issuer"; }
+check "is refused" eventually untrusted
+check "with another key" settings ", tsig: weir-key, ca_file: $tmp/ca.pem, pin: [\"$(pin_of other)\"]" \
+	axfr+tls://primary.example@127.0.0.1:8853
+pinned() { list .fetch_error | grep -q "TLS handshake failed: .*pin"; }
+check "is refused" eventually pinned
+same "nothing came of it" NOERROR "$(status_of wrong.test)"
+check "with its own key" settings ", tsig: weir-key, ca_file: $tmp/ca.pem, pin: [\"$(pin_of server)\"]" \
+	axfr+tls://primary.example@127.0.0.1:8853
+check "it comes" eventually is wrong.test NXDOMAIN
 same "no list fails" 0 "$(weirctl --json blocklist status | jq '.failing | length')"
 nsd_stop
 "$lab" down >/dev/null

@@ -38,13 +38,14 @@ static int authority_parse(const char *text, size_t len, struct url *u)
 int url_parse_list(const char *text, struct url *out)
 {
 	struct url u = {.https = strncmp(text, "https://", 8) == 0,
-		.axfr = strncmp(text, "axfr://", 7) == 0};
+		.axfr_tls = strncmp(text, "axfr+tls://", 11) == 0};
+	u.axfr = u.axfr_tls || strncmp(text, "axfr://", 7) == 0;
 	if (!u.https && !u.axfr && strncmp(text, "http://", 7) != 0)
 		return -EINVAL;
 	for (const char *p = text; *p; p++)
 		if (*p <= 0x20 || *p > 0x7e || strchr("\"<>\\^`{|}", *p))
 			return -EINVAL;
-	const char *authority = text + (u.https ? 8 : 7);
+	const char *authority = strstr(text, "://") + 3;
 	size_t len = strcspn(authority, "/?#");
 	if (authority_parse(authority, len, &u) < 0)
 		return -EINVAL;
@@ -71,9 +72,10 @@ char *url_shown(const char *text, char *out, size_t cap)
 		snprintf(out, cap, "?");
 	else
 		snprintf(out, cap, "%s://%.*s%s%.*s%.*s%s",
-			u.https  ? "https"
-			: u.axfr ? "axfr"
-				 : "http",
+			u.https      ? "https"
+			: u.axfr_tls ? "axfr+tls"
+			: u.axfr     ? "axfr"
+				     : "http",
 			(int)u.host_len, u.host, u.port_len ? ":" : "", (int)u.port_len, u.port,
 			(int)u.path_len, u.path, u.has_query ? "?..." : "");
 	return out;

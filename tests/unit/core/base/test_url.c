@@ -22,6 +22,7 @@ static void test_secrets_are_not_shown(void **)
 	shown("http://pa/ss@lists.example/", "http://pa/ss@lists.example/");
 	shown("axfr://user:pass@[fd53::1]:53/rpz.example?secret",
 		"axfr://[fd53::1]:53/rpz.example?...");
+	shown("axfr+tls://ns.example@[fd53::1]/rpz.example", "axfr+tls://[fd53::1]/rpz.example");
 	char out[12];
 	assert_string_equal(url_shown("http://lists.example/", out, sizeof(out)), "http://list");
 }
@@ -50,9 +51,14 @@ static void test_parts(void **)
 	assert_int_equal(u.path_len, 4);
 	assert_memory_equal(u.path, "/a/b", 4);
 	assert_int_equal(url_parse_list("axfr://h.example/rpz", &u), 0);
-	assert_true(u.axfr && !u.https);
+	assert_true(u.axfr && !u.https && !u.axfr_tls);
+	assert_int_equal(url_parse_list("axfr+tls://ns.example@h.example:853/rpz", &u), 0);
+	assert_true(u.axfr && !u.https && u.axfr_tls);
+	assert_memory_equal(u.host, "h.example", u.host_len);
+	assert_int_equal(u.userinfo_len, 10);
 	assert_int_equal(url_parse_list("http://h.example/rpz", &u), 0);
 	assert_false(u.axfr);
+	assert_int_equal(url_parse_list("http+tls://h.example/rpz", &u), -EINVAL);
 	assert_int_equal(url_parse_list("axfr:h.example/rpz", &u), -EINVAL);
 }
 

@@ -15,6 +15,7 @@ enum { MESSAGE_MAX = 16384, POLICIES = 200 };
 struct answer {
 	struct fake_axfr *f;
 	int fd;
+	struct tls_side *side; // NULL: in clear text
 	uint16_t id, qtype;
 	uint8_t bytes[2 + MESSAGE_MAX];
 	struct wr w;
@@ -91,7 +92,9 @@ static bool say(struct answer *a)
 		says = len - 2;
 	}
 	put_u16(a->bytes, (uint16_t)says);
-	while (sent < len) {
+	if (a->side)
+		tls_side_write(a->side, a->bytes, len);
+	while (!a->side && sent < len) {
 		ssize_t n = send(a->fd, a->bytes + sent, len - sent, MSG_NOSIGNAL);
 		if (n <= 0)
 			return false;
@@ -212,7 +215,7 @@ static void answer(struct answer *a)
 }
 
 // One query with its length in front, of which the fake wants id and type.
-static void serve(struct fake_axfr *f, int fd)
+static void serve(struct fake_axfr *f, int fd, struct tls_side *side)
 {
 	static struct answer a;
 	uint8_t query[1024];
@@ -221,16 +224,17 @@ static void serve(struct fake_axfr *f, int fd)
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		if (f->stop || len == sizeof(query))
 			return;
-		if (poll(&p, 1, 20) <= 0)
+		if (!side && poll(&p, 1, 20) <= 0)
 			continue;
-		ssize_t n = recv(fd, query + len, sizeof(query) - len, 0);
+		ssize_t n = side ? tls_side_read(side, query + len, sizeof(query) - len)
+				 : recv(fd, query + len, sizeof(query) - len, 0);
 		if (n <= 0)
 			return;
 		len += (size_t)n;
 	}
 	struct rd r = rd_init(query + 2, len - 2);
 	struct dns_name name;
-	a = (struct answer){.f = f, .fd = fd, .id = rd_u16(&r)};
+	a = (struct answer){.f = f, .fd = fd, .side = side, .id = rd_u16(&r)};
 	rd_skip(&r, 10);
 	if (dns_name_read(&r, &name) < 0)
 		return;
@@ -240,6 +244,19 @@ static void serve(struct fake_axfr *f, int fd)
 	f->wrong_asked += a.is_signed && !f->tsig.is_right;
 	if (rd_ok(&r))
 		answer(&a);
+}
+
+// The socket blocks: the client's deadlines end what hangs.
+static void serve_tls(struct fake_axfr *f, int fd)
+{
+	struct tls_side *side = tls_side_new(f->context, fd);
+	if (tls_side_turn(side)) {
+		f->dot += tls_side_alpn(side, "dot");
+		f->resumed += tls_side_resumed(side);
+		serve(f, fd, side);
+		tls_side_goodbye(side);
+	}
+	tls_side_free(side);
 }
 
 static void *run(void *arg)
@@ -252,7 +269,10 @@ static void *run(void *arg)
 		int fd = accept(f->fd, NULL, NULL);
 		if (fd < 0)
 			continue;
-		serve(f, fd);
+		if (f->context)
+			serve_tls(f, fd);
+		else
+			serve(f, fd, NULL);
 		shutdown(fd, SHUT_WR);
 		close(fd);
 	}

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A DNS server on 127.0.0.1 over TCP, in a thread of the test, one connection at a time, that
-// answers questions for the SOA and the transfer of rpz.test as `how` says.
+// A DNS server on 127.0.0.1 over TCP, or TLS with a `context`, in a thread of the test, one
+// connection at a time, that answers questions for the SOA and the transfer of rpz.test as `how`
+// says.
 
 #include "fake_tsig.h"
+#include "tests/unit/cp/tls/tls_rig.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,6 +48,8 @@ struct fake_axfr {
 	_Atomic unsigned soa_asked, axfr_asked, signed_asked, wrong_asked;
 	_Atomic enum fake_tsig_how sign; // replies to signed queries
 	struct fake_tsig tsig;           // of the thread's, but for the key
+	struct ssl_ctx_st *context;      // NULL: in clear text. Set while no one is connected
+	_Atomic unsigned dot, resumed;   // connections with ALPN "dot"; of a resumed session
 };
 
 void fake_axfr_start(struct fake_axfr *f);

@@ -1,88 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/rules/list_fetch.h"
-#include "fake_axfr.h"
-#include "tests/unit/cp/upstream/fake_upstream.h"
+#include "axfr_rig.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <weir/clock.h>
-
-static struct fake_axfr axfr;
-static struct fake_upstream dns;
-static struct socket_address server;
-static struct list_fetch_request request;
-static struct list_fetch_result result;
-static char body[8192];
-
-static int start(void **)
-{
-	fake_axfr_start(&axfr);
-	memset(&dns, 0, sizeof(dns));
-	dns.ttl_s = 60;
-	fake_upstream_start(&dns);
-	dns.address = 0x7f000001;
-	server = (struct socket_address){.ip = {4, 32, {127, 0, 0, 1}}, .port = dns.port};
-	request = (struct list_fetch_request){.etag = "",
-		.last_modified = "",
-		.max_bytes = 1 << 20,
-		.timeout_ms = 60000,
-		.low_speed_s = 60,
-		.allow_private = true,
-		.server_count = 1,
-		.servers = &server};
-	return 0;
-}
-
-static int stop(void **)
-{
-	fake_axfr_stop(&axfr);
-	fake_upstream_stop(&dns);
-	return 0;
-}
-
-static int fetch_at(const char *host, unsigned port)
-{
-	char url[256];
-	snprintf(url, sizeof(url), "axfr://%s:%u/rpz.test", host, port);
-	request.url = url;
-	request.fd = memfd_create("list", MFD_CLOEXEC);
-	assert_true(request.fd >= 0);
-	int err = list_fetch(&request, &result);
-	ssize_t n = pread(request.fd, body, sizeof(body) - 1, 0);
-	assert_true(n >= 0);
-	body[n] = '\0';
-	close(request.fd);
-	assert_true(!err == !result.why[0]);
-	return err;
-}
-
-static int fetch(enum fake_axfr_how how)
-{
-	axfr.how = how;
-	return fetch_at("127.0.0.1", axfr.port);
-}
-
-static const char whole[] =
-	"rpz.test. 60 IN SOA ns.rpz.test. admin.rpz.test. 7 3600 3600 3600 3600\n"
-	"rpz.test. 60 IN NS ns.rpz.test.\n"
-	"nx.example.rpz.test. 60 IN CNAME .\n"
-	"*.nx.example.rpz.test. 60 IN CNAME .\n"
-	"nodata.example.rpz.test. 60 IN CNAME *.\n"
-	"drop.example.rpz.test. 60 IN CNAME rpz-drop.\n"
-	"pass.example.rpz.test. 60 IN CNAME rpz-passthru.\n"
-	"away.example.rpz.test. 60 IN TYPE5 \\# 14 0461293b62076578616d706c6500\n"
-	"v4.example.rpz.test. 60 IN A 192.0.2.1\n"
-	"v6.example.rpz.test. 60 IN AAAA 2001:db8::1\n"
-	"text.example.rpz.test. 60 IN TXT \"a;\\\"(\\010\" \"b c\"\n"
-	"24.0.2.0.192.rpz-ip.rpz.test. 60 IN CNAME .\n"
-	"svcb.example.rpz.test. 60 IN TYPE65 \\# 3 000100\n"
-	"\\036origin\\010\\059\\040\\034.rpz.test. 60 IN CNAME .\n"
-	"broken.example.rpz.test. 60 IN TYPE1 \\# 3 78797a\n";
 
 static void test_a_zone_becomes_a_file(void **)
 {
@@ -92,7 +15,7 @@ static void test_a_zone_becomes_a_file(void **)
 	assert_int_equal(result.bytes, strlen(whole));
 	assert_true(result.wire_bytes > 400);
 	assert_false(result.not_modified);
-	assert_int_equal(axfr.soa_asked, 0);
+	assert_int_equal(primary.soa_asked, 0);
 	assert_int_equal(fetch(FAKE_AXFR_ONE_RECORD_EACH), 0);
 	assert_string_equal(body, whole);
 }
@@ -104,15 +27,15 @@ static void test_a_zone_of_the_same_serial_is_left_alone(void **)
 	assert_true(result.not_modified);
 	assert_string_equal(body, "");
 	assert_string_equal(result.etag, "serial 7");
-	assert_int_equal(axfr.soa_asked, 1);
-	assert_int_equal(axfr.axfr_asked, 0);
+	assert_int_equal(primary.soa_asked, 1);
+	assert_int_equal(primary.axfr_asked, 0);
 
-	axfr.serial = 6; // another one, not only a greater one
+	primary.serial = 6; // another one, not only a greater one
 	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
 	assert_false(result.not_modified);
 	assert_string_equal(result.etag, "serial 6");
-	assert_int_equal(axfr.soa_asked, 2);
-	assert_int_equal(axfr.axfr_asked, 1);
+	assert_int_equal(primary.soa_asked, 2);
+	assert_int_equal(primary.axfr_asked, 1);
 	request.etag = "";
 }
 
@@ -144,21 +67,8 @@ static void test_what_is_no_whole_zone_is_an_error(void **)
 		if (err != bad[k].err || !strstr(result.why, bad[k].why))
 			fail_msg("%u: %d, %s", bad[k].how, err, result.why);
 	}
-	assert_int_equal(axfr.soa_asked, 6);
+	assert_int_equal(primary.soa_asked, 6);
 	request.etag = "";
-}
-
-static void key_set(enum config_tsig_algorithm algorithm)
-{
-	static struct config_tsig_key key;
-	bool is_long = algorithm == CONFIG_TSIG_SHA512;
-	key = (struct config_tsig_key){.algorithm = (uint8_t)algorithm, .secret_len = 32};
-	assert_int_equal(dns_name_from_text("weir-key", 8, &key.name), 0);
-	for (unsigned i = 0; i < 32; i++)
-		key.secret[i] = axfr.tsig.secret[i] = (uint8_t)(i * 7);
-	axfr.tsig.algorithm = is_long ? "hmac-sha512" : "hmac-sha256";
-	axfr.tsig.digest = is_long ? "SHA512" : "SHA256";
-	request.key = &key;
 }
 
 static void test_a_signed_zone(void **)
@@ -166,7 +76,7 @@ static void test_a_signed_zone(void **)
 	static const enum fake_tsig_how how[] = {FAKE_TSIG_ALL, FAKE_TSIG_ENDS};
 	for (unsigned i = 0; i < 4; i++) {
 		key_set(i / 2 ? CONFIG_TSIG_SHA512 : CONFIG_TSIG_SHA256);
-		axfr.sign = how[i % 2];
+		primary.sign = how[i % 2];
 		assert_int_equal(fetch(FAKE_AXFR_ONE_RECORD_EACH), 0);
 		assert_string_equal(body, whole);
 		assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
@@ -176,9 +86,9 @@ static void test_a_signed_zone(void **)
 		assert_true(result.not_modified);
 		request.etag = "";
 	}
-	assert_int_equal(axfr.signed_asked, 12);
-	assert_int_equal(axfr.wrong_asked, 0);
-	axfr.sign = FAKE_TSIG_ALL;
+	assert_int_equal(primary.signed_asked, 12);
+	assert_int_equal(primary.wrong_asked, 0);
+	primary.sign = FAKE_TSIG_ALL;
 	assert_int_equal(fetch(FAKE_AXFR_MANY), 0);
 }
 
@@ -188,14 +98,14 @@ static void test_a_copy_that_the_key_has_not_signed(void **)
 	static const char *const etag[] = {"serial 7", "serial 7, signed by weir-key2",
 		"serial 7, signed by weir", "serial 7, signed by weir-key, signed by weir-key"};
 	key_set(CONFIG_TSIG_SHA256);
-	axfr.sign = FAKE_TSIG_ALL;
+	primary.sign = FAKE_TSIG_ALL;
 	for (unsigned i = 0; i < ARRAY_LEN(etag); i++) {
 		request.etag = etag[i];
 		assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
 		assert_false(result.not_modified);
 		assert_string_equal(result.etag, "serial 7, signed by weir-key");
 	}
-	assert_int_equal(axfr.soa_asked, 0);
+	assert_int_equal(primary.soa_asked, 0);
 	request.key = NULL;
 	request.etag = "serial 7, signed by weir-key"; // better than needed
 	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
@@ -228,12 +138,12 @@ static void test_what_is_not_signed_right_is_an_error(void **)
 	for (unsigned i = 0; i < 2 * ARRAY_LEN(bad); i++) {
 		unsigned k = i / 2;
 		key_set(i % 2 ? CONFIG_TSIG_SHA512 : CONFIG_TSIG_SHA256);
-		axfr.sign = bad[k].sign;
+		primary.sign = bad[k].sign;
 		int err = fetch(bad[k].how);
 		if (err != bad[k].err || !strstr(result.why, bad[k].why))
 			fail_msg("%u %u: %d, %s", bad[k].how, bad[k].sign, err, result.why);
 	}
-	assert_int_equal(axfr.wrong_asked, 0);
+	assert_int_equal(primary.wrong_asked, 0);
 }
 
 static void test_an_endless_zone_is_cut_off(void **)
@@ -274,24 +184,24 @@ static void test_where_it_may_connect(void **)
 {
 	assert_int_equal(fetch_at("127.0.0.1", 1), -EIO); // nobody listens
 	assert_string_equal(result.why, "cannot connect: Connection refused");
-	axfr.how = FAKE_AXFR_GOOD;
-	assert_int_equal(fetch_at("primary.example", axfr.port), 0);
+	primary.how = FAKE_AXFR_GOOD;
+	assert_int_equal(fetch_at("primary.example", primary.port), 0);
 	assert_string_equal(body, whole);
 	request.allow_private = false;
 	assert_int_equal(fetch(FAKE_AXFR_GOOD), -EACCES);
 	assert_string_equal(
 		result.why, "127.0.0.1 is not a public address (blocking.update.allow_private)");
-	assert_int_equal(fetch_at("primary.example", axfr.port), -EACCES);
-	assert_int_equal(axfr.axfr_asked, 1);
+	assert_int_equal(fetch_at("primary.example", primary.port), -EACCES);
+	assert_int_equal(primary.axfr_asked, 1);
 	request.allow_private = true;
 	request.server_count = 0;
-	assert_int_equal(fetch_at("primary.example", axfr.port), -ETIMEDOUT);
+	assert_int_equal(fetch_at("primary.example", primary.port), -ETIMEDOUT);
 	request.server_count = 1;
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, axfr_rig_start, axfr_rig_stop)
 	const struct CMUnitTest tests[] = {
 		TEST(a_zone_becomes_a_file),
 		TEST(a_zone_of_the_same_serial_is_left_alone),

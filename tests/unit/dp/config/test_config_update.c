@@ -49,6 +49,31 @@ static void test_lists_that_are_fetched(void **)
 	config_free(c);
 }
 
+static void test_a_zone_over_tls(void **)
+{
+	struct config *c = config_text_load(
+		MINIMAL "blocking:\n"
+			"  lists:\n"
+			"  - {url: 'axfr+tls://NS.Example@192.0.2.1/a.rpz', ca_file: /etc/ca.pem,\n"
+			"     pin: ['AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=']}\n"
+			"  - url: axfr+tls://[fd53::1]:8853/b.rpz\n"
+			"  - url: axfr+tls://192.0.2.1/c.rpz\n"
+			"  - url: axfr+tls://NS.example/d.rpz\n"
+			"  - url: axfr://NS.example/e.rpz\n");
+	const struct config_list *l = c->blocking.lists;
+	assert_string_equal(l[0].tls->name, "ns.example");
+	assert_string_equal(l[0].tls->ca_file, "/etc/ca.pem");
+	assert_int_equal(l[0].tls->pin_count, 1);
+	assert_int_equal(l[0].tls->pin[0][31], 31);
+	assert_int_equal(l[0].format, LIST_FORMAT_RPZ);
+	assert_string_equal(l[1].tls->name, "");
+	assert_string_equal(l[1].tls->ca_file, "");
+	assert_string_equal(l[2].tls->name, "");
+	assert_string_equal(l[3].tls->name, "ns.example");
+	assert_null(l[4].tls);
+	config_free(c);
+}
+
 // A configuration with a key whose file has this text.
 static char *with_key(const char *secret, const char *lists, char text[2048])
 {
@@ -100,7 +125,7 @@ static void test_bad_keys(void **)
 		{"AAECAwQFBgcICQoLDA0ODw==", "  - {url: 'axfr://h/z', tsig: other}",
 			"blocking.lists[0].tsig: no key of blocking.tsig_keys"},
 		{"AAECAwQFBgcICQoLDA0ODw==", "  - {url: 'http://h/z', tsig: weir-key}",
-			"blocking.lists[0].tsig: is for lists with axfr://"}};
+			"blocking.lists[0].tsig: is for lists with axfr:// or axfr+tls://"}};
 	char text[2048];
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		const char *path = with_key(bad[i].secret, bad[i].list, text);
@@ -121,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists_that_are_fetched),
+		cmocka_unit_test(test_a_zone_over_tls),
 		cmocka_unit_test(test_a_zone_with_a_key),
 		cmocka_unit_test(test_bad_keys),
 	};

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A fetch of the zone rpz.test from fake_axfr.h by list_fetch.h, and what came of it.
+
+#include "controlplane/rules/list_fetch.h"
+#include "fake_axfr.h"
+
+enum { AXFR_RIG_BODY = 8192 };
+
+extern struct fake_axfr primary;
+extern struct list_fetch_request request;
+extern struct list_fetch_result result;
+extern char body[AXFR_RIG_BODY];
+extern const char whole[]; // the zone as a file
+
+int axfr_rig_start(void **state); // of each test
+int axfr_rig_stop(void **state);
+
+// list_fetch of the zone, over TLS where the request says whom the server must be.
+int fetch_at(const char *host, unsigned port);
+int fetch(enum fake_axfr_how how);                  // from the fake
+void key_set(enum config_tsig_algorithm algorithm); // of the request and of the fake
