@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/clock.h>
@@ -139,7 +140,8 @@ void recursor_free(struct recursor *r)
 int recursor_configure(struct recursor *r, const struct recursor_settings *settings)
 {
 	struct library *library = NULL;
-	const bool is_same = r->library && settings->is_on && settings->hash == r->set.hash;
+	const bool is_same = r->library && settings->is_on && settings->hash == r->set.hash
+			     && memcmp(settings->range, r->set.range, sizeof(r->set.range)) == 0;
 	int rc = settings->is_on ? socket_open(r) : 0;
 
 	if (rc == 0 && settings->is_on && !is_same)

@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <weir/attr.h>
 #include <weir/config.h>
+#include <weir/hops.h>
 
 struct loop;
 struct recursor;
@@ -40,6 +41,8 @@ struct recursor_settings {
 	bool is_on;
 	const char *root_hints; // file of NS and address records; "": the library's
 	uint64_t hash;          // of its contents
+	unsigned range_count;   // of ports that workers take replies of upstream servers at
+	struct hops_range range[HOPS_RANGES_MAX];
 };
 
 ATTR_MUST_CHECK int recursor_new(

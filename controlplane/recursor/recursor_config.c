@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/local_ports.h"
 #include "recursor_internal.h"
 
 #include <errno.h>
@@ -21,6 +22,20 @@ static const char fixed[] =
 	"prefetch: no\nprefetch-key: no\nserve-expired: no\nrrset-roundrobin: no\n"
 	"minimal-responses: no\nroot-key-sentinel: no\n";
 
+// Ports of other programs, and those that workers listen at: the reply of a server that is also an
+// upstream server would not reach the library there.
+static void ports_write(FILE *f, const struct recursor_settings *s)
+{
+	struct local_ports reserved;
+
+	local_ports_load(&reserved);
+	for (unsigned i = 0; i < reserved.count; i++)
+		fprintf(f, "outgoing-port-avoid: %u-%u\n", reserved.range[i].first,
+			reserved.range[i].last);
+	for (unsigned i = 0; i < s->range_count; i++)
+		fprintf(f, "outgoing-port-avoid: %u-%u\n", s->range[i].first, s->range[i].last);
+}
+
 int recursor_config_write(
 	const struct recursor_settings *s, unsigned questions, char **out, size_t *len)
 {
@@ -31,6 +46,7 @@ int recursor_config_write(
 	fputs(fixed, f);
 	fprintf(f, "outgoing-range: %d\noutgoing-num-tcp: %d\nnum-queries-per-thread: %u\n",
 		RECURSOR_SOCKETS, RECURSOR_TCP, questions);
+	ports_write(f, s);
 	if (s->root_hints[0])
 		fprintf(f, "root-hints: \"%s\"\n", s->root_hints);
 	bool is_short = ferror(f);

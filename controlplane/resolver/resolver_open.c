@@ -9,6 +9,7 @@
 #include "resolver_refresh.h"
 #include "resolver_step.h"
 #include "resolvers.h"
+#include "route/route_board.h"
 
 #include <event2/event.h>
 
@@ -216,12 +217,13 @@ static void log_set(struct resolver *r, const struct config *config)
 int resolver_recursion_configure(struct recursor *recursor, const struct config *config)
 {
 	const struct config_upstreams *u = &config->upstreams;
-	const struct recursor_settings set = {
+	struct recursor_settings set = {
 		.is_on = u->mode != UPSTREAM_FORWARD,
 		.root_hints = u->root_hints ? u->root_hints : "",
 		.hash = u->root_hints_hash,
 	};
 
+	set.range_count = set.is_on ? route_board_ranges_of(config, set.range) : 0;
 	return recursor ? recursor_configure(recursor, &set) : 0;
 }
 

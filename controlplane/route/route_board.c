@@ -2,6 +2,7 @@
 #include "route_board.h"
 
 #include "base/table_registry.h"
+#include "route_look.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -100,6 +101,32 @@ unsigned route_board_ranges(struct hops_range range[HOPS_RANGES_MAX])
 	memcpy(range, shared.board.range, sizeof(shared.board.range));
 	pthread_mutex_unlock(&shared.lock);
 	return count;
+}
+
+// Is any server asked in clear text, but by recursion?
+static bool has_servers(const struct config *c)
+{
+	static struct route_board b; // under the lock
+
+	pthread_mutex_lock(&shared.lock);
+	route_board_fill(&b, c);
+	const bool has = b.count > 0;
+	pthread_mutex_unlock(&shared.lock);
+	return has;
+}
+
+unsigned route_board_ranges_of(const struct config *c, struct hops_range range[HOPS_RANGES_MAX])
+{
+	struct route_ports ports;
+
+	if (c->upstreams.via == UPSTREAM_VIA_KERNEL || !route_look_has_interface(&c->dataplane)
+		|| !has_servers(c))
+		return 0;
+	route_look_ports(&ports);
+	if (ports.count < ROUTE_PORTS_LEAST)
+		return 0;
+	memcpy(range, ports.range, sizeof(ports.range));
+	return ports.range_count;
 }
 
 void route_board_tables(struct table_registry *tables)

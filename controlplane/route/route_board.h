@@ -56,5 +56,9 @@ uint64_t route_board_turn(void);
 enum route_way route_board_way(const struct socket_address *server);
 unsigned route_board_ranges(struct hops_range range[HOPS_RANGES_MAX]);
 
+// The local ports at which workers take replies of servers, as the kernel has its own now; 0: with
+// this configuration there are none.
+unsigned route_board_ranges_of(const struct config *c, struct hops_range range[HOPS_RANGES_MAX]);
+
 struct table_registry;
 void route_board_tables(struct table_registry *tables);

@@ -145,6 +145,15 @@ static void test_one_server_of_all_resolvers(void **)
 	upstreams_free(other);
 }
 
+// Of a configuration with an exception interface.
+static bool takes_ports(struct config_upstreams upstreams)
+{
+	struct hops_range range[HOPS_RANGES_MAX];
+	const struct config config = {.upstreams = upstreams,
+		.dataplane = {.port_count = 1, .ports = {{.exception = (char[]){"weir0"}}}}};
+	return route_board_ranges_of(&config, range) > 0;
+}
+
 // No datagram to it leaves by a port of the data plane, so no route to it is looked for.
 static void test_on_no_board(void **)
 {
@@ -155,6 +164,12 @@ static void test_on_no_board(void **)
 	assert_int_equal(board.count, 1);
 	assert_int_equal(board.server[0].address.port, fake[0].port);
 	assert_int_equal(status(0).way, ROUTE_kernel);
+	assert_true(takes_ports(fx.config));
+	assert_false(takes_ports((struct config_upstreams){
+		.mode = UPSTREAM_RECURSIVE, .count = 1, .server[0] = fx.config.server[1]}));
+	struct config_upstreams kernel = fx.config;
+	kernel.via = UPSTREAM_VIA_KERNEL;
+	assert_false(takes_ports(kernel));
 	assert_int_equal(status(1).way, ROUTE_own);
 }
 

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the recursor makes of its settings and of a flush, with a double in the place of libunbound.
+
+#include "recursor_rig.h"
+
+#include <string.h>
+
+// By default the library would leave a name server that was silent alone for 15 minutes.
+static void test_silent_servers_come_back(void **)
+{
+	assert_non_null(strstr(library_double.config, "infra-host-ttl: 60\n"));
+	assert_non_null(strstr(library_double.config, "infra-keep-probing: yes\n"));
+}
+
+// Workers take replies of upstream servers to these.
+static void test_ports_of_workers_are_avoided(void **)
+{
+	struct recursor_settings shares = set;
+
+	assert_null(strstr(library_double.config, "61000-65535"));
+	shares.range_count = 2;
+	shares.range[0] = (struct hops_range){1024, 32767};
+	shares.range[1] = (struct hops_range){61000, 65535};
+	assert_int_equal(recursor_configure(r, &shares), 0);
+	assert_non_null(strstr(library_double.config, "outgoing-port-avoid: 1024-32767\n"
+						      "outgoing-port-avoid: 61000-65535\n"));
+	assert_int_equal(library_double.open, 1);
+}
+
+static void test_settings(void **)
+{
+	const struct recursor_settings other = {.is_on = true, .root_hints = "/x", .hash = 2},
+				       off = {.root_hints = ""};
+	const uint16_t port = recursor_address(r)->port;
+	struct socket_address any;
+
+	assert_true(port != 0 && recursor_address_any(&any));
+	assert_int_equal(any.port, port);
+	assert_null(strstr(library_double.config, "root-hints"));
+	send_now(0, query, sizeof(query));
+	assert_int_equal(recursor_configure(r, &set), 0); // nothing new
+	assert_int_equal(library_double.calls, 1);
+	assert_int_equal(recursor_configure(r, &other), 0);
+	expect_servfail(0);
+	assert_non_null(strstr(library_double.config, "root-hints: \"/x\""));
+	assert_int_equal(library_double.open, 1);
+	assert_int_equal(recursor_address(r)->port, port);
+	assert_int_equal(recursor_configure(r, &off), 0);
+	assert_int_equal(library_double.open, 0);
+	assert_int_equal(recursor_address(r)->port, 0);
+	assert_false(recursor_address_any(&any));
+	assert_int_equal(recursor_configure(r, &set), 0);
+	assert_true(recursor_address(r)->port != 0);
+}
+
+// Questions that run have their answers; later ones find empty caches.
+static void test_flush(void **)
+{
+	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};
+	uint8_t got[512];
+
+	send_now(0, query, sizeof(query));
+	assert_int_equal(recursor_flush(r), 0);
+	assert_int_equal(library_double.open, 2);
+	assert_int_equal(library_double.calls, 1);
+	send_now(1, query, sizeof(query));
+	assert_int_equal(library_double.calls, 2);
+	assert_ptr_not_equal(library_double.call[0].of, library_double.call[1].of);
+	library_double_answer(0, &a);
+	assert_int_equal(reply(0, got, sizeof(got)), sizeof(answer));
+	send_zone(2, 'x', ID); // the next query ends the old one
+	assert_int_equal(library_double.open, 1);
+	assert_int_equal(library_double.calls, 2);
+	assert_int_equal(recursor_flush(r), 0);
+	assert_int_equal(recursor_flush(r), 0); // the second one before they end
+	expect_servfail(1);
+	assert_int_equal(library_double.calls, 0);
+	assert_int_equal(library_double.open, 1);
+	assert_int_equal(now().questions, 0);
+}
+
+static void test_flush_while_off(void **)
+{
+	const struct recursor_settings off = {.root_hints = ""};
+
+	send_now(0, query, sizeof(query));
+	assert_int_equal(recursor_flush(r), 0);
+	assert_int_equal(recursor_configure(r, &off), 0);
+	expect_servfail(0);
+	assert_int_equal(recursor_flush(r), 0);
+	assert_int_equal(library_double.open, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, recursor_setup, recursor_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_silent_servers_come_back),
+		T(test_ports_of_workers_are_avoided),
+		T(test_settings),
+		T(test_flush),
+		T(test_flush_while_off),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
