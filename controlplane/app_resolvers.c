@@ -29,13 +29,18 @@ static int views_open(struct app *a, struct app_resolver *r, char why[APP_WHY_MA
 			RECURSOR_QUESTIONS_MAX / publisher_resolvers(a->publisher));
 	if (rc == 0)
 		rc = resolver_recursion_configure(r->recursor, c);
+	if (rc < 0) {
+		snprintf(why, APP_WHY_MAX, "recursion: %s",
+			rc == -EINVAL ? "libunbound does not take upstreams.root_hints"
+				      : strerror(-rc));
+		return rc;
+	}
 	const struct upstream_shared shared = {.loop = r->loop,
 		.book = a->book,
 		.port = r->port,
-		.recursion = rc == 0 ? recursor_address(r->recursor) : NULL};
-	if (rc == 0)
-		rc = views_new(&r->views, &shared, &c->upstreams,
-			&publisher_directory(a->publisher)->next_view);
+		.recursion = recursor_address(r->recursor)};
+	rc = views_new(
+		&r->views, &shared, &c->upstreams, &publisher_directory(a->publisher)->next_view);
 	if (rc == 0) {
 		upstreams_one_of(views_everyone(r->views)->upstreams, a->resolvers.count);
 		if (r == &a->resolver[0])

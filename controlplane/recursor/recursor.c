@@ -48,6 +48,12 @@ static int library_make(
 
 	if (rc == 0)
 		rc = library_open(out, loop_base(r->loop), config, len);
+	if (rc == 0)
+		rc = library_apply(*out);
+	if (rc < 0) {
+		library_close(*out);
+		*out = NULL;
+	}
 	free(config);
 	return rc;
 }

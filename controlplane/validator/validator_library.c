@@ -113,3 +113,13 @@ int library_ask(
 	}
 	return 0;
 }
+
+static void on_applied(void *, const struct library_answer *)
+{
+}
+
+// The library answers this name by itself (RFC 6761).
+int library_apply(struct library *l)
+{
+	return library_ask(l, "localhost", DNS_TYPE_A, on_applied, NULL);
+}

@@ -27,6 +27,8 @@ ATTR_MUST_CHECK int library_open(
 	struct library **out, struct event_base *base, const char *config, size_t len);
 // Calls back for each question that runs, with an rcode. Not within a callback.
 void library_close(struct library *l); // NULL is fine
+// Applies the settings, as the first question would: -ENOMEM, -EINVAL of such a file, say.
+ATTR_MUST_CHECK int library_apply(struct library *l);
 // `done` comes once, perhaps within; not on an error: -ENOMEM, -EBADMSG (no such name), -EINVAL (of
 // its settings, such as a file that cannot be read, as the first question shows). `name`: text.
 ATTR_MUST_CHECK int library_ask(

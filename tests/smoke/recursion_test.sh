@@ -35,6 +35,8 @@ same "over TCP" 192.0.2.3 "$(short +tcp a.b.deep.good.alpha A)"
 check "found by recursion" test "$(recursion answers)" -ge 6
 same "no query is left" 0 "$(recursion questions)"
 check "weirctl upstreams" grep -q recursion <(weirctl upstreams)
+check "weirctl upstream test" grep -qz 'UDP: NOERROR.*TCP: not sent: recursion' <(weirctl upstream test recursion)
+check "not by a port" grep -q part <(weirctl --json upstreams | jq '.upstreams[] | select(.name == "recursion").via_kernel_why')
 check "weirctl why" grep -q recursion <(weirctl why www.good.alpha)
 
 check "and validated" settings 'mode: recursive' true
@@ -67,6 +69,12 @@ same "does not" SERVFAIL "$(asks www.good.beta A | rcode_of)"
 check "a silent zone: SERVFAIL" test "$(asks fresh.wild.good.beta A | rcode_of)" = SERVFAIL
 same "others answer meanwhile" NXDOMAIN "$(asks www.delta A | rcode_of)"
 check "no question stays" eventually eval '[ "$(recursion questions)" = 0 ]'
+
+printf '. 60 NS a..b.\nns. 60 A 192.0.2.1\n' >$tmp/hints
+sed -i "s|root_hints: [^,]*|root_hints: $tmp/hints|" $config
+why=$(weirctl config reload 2>&1)
+same "hints that libunbound does not take: refused" 1 $?
+check "and said" grep -q 'libunbound does not take upstreams.root_hints' <<<"$why"
 
 check "forwarding again" settings 'servers: [{address: 127.0.0.1:5302, name: unbound}]' false
 check "no socket of recursion is left" test "$(weirctl --json upstreams | grep -c recursion)" = 0

@@ -33,6 +33,12 @@ void library_close(struct library *l)
 	library_double.open--;
 }
 
+int library_apply(struct library *l)
+{
+	assert_non_null(l);
+	return library_double.apply_error;
+}
+
 int library_ask(
 	struct library *l, const char *name, uint16_t qtype, library_answer_fn done, void *arg)
 {

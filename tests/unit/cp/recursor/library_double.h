@@ -13,6 +13,7 @@ struct library_double {
 	unsigned opened;      // ever
 	unsigned open, calls; // libraries; questions without an answer, the oldest first
 	int ask_error;        // what library_ask says
+	int apply_error;      // what library_apply says
 	char config[4096];    // of the latest one
 	struct {
 		const struct library *of;

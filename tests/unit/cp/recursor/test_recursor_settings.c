@@ -3,6 +3,7 @@
 
 #include "recursor_rig.h"
 
+#include <errno.h>
 #include <string.h>
 
 // By default the library would leave a name server that was silent alone for 15 minutes.
@@ -53,6 +54,22 @@ static void test_settings(void **)
 	assert_true(recursor_address(r)->port != 0);
 }
 
+// Of hints that the library does not take, before any question.
+static void test_bad_settings(void **)
+{
+	const struct recursor_settings other = {.is_on = true, .root_hints = "/x", .hash = 2};
+
+	send_now(0, query, sizeof(query));
+	library_double.apply_error = -EINVAL;
+	assert_int_equal(recursor_configure(r, &other), -EINVAL);
+	assert_int_equal(recursor_flush(r), -EINVAL);
+	assert_int_equal(library_double.open, 1);
+	assert_int_equal(library_double.calls, 1); // all goes on as it was
+	library_double.apply_error = 0;
+	assert_int_equal(recursor_configure(r, &set), 0);
+	assert_int_equal(library_double.calls, 1);
+}
+
 // Questions that run have their answers; later ones find empty caches.
 static void test_flush(void **)
 {
@@ -99,6 +116,7 @@ int main(void)
 		T(test_silent_servers_come_back),
 		T(test_ports_of_workers_are_avoided),
 		T(test_settings),
+		T(test_bad_settings),
 		T(test_flush),
 		T(test_flush_while_off),
 	};

@@ -2,6 +2,10 @@
 // The section `upstreams`: how a server is chosen and checked.
 
 #include "config_text.h"
+#include "tests/unit/folder.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 #define BEFORE                                          \
 	"dataplane:\n  ports:\n  - device: net_null0\n" \
@@ -205,6 +209,43 @@ static void test_recursion(void **)
 		"upstreams.root_hints: must be an absolute path");
 }
 
+// What libunbound would find out with the first question.
+static void test_root_hints(void **)
+{
+	static const struct {
+		const char *text, *why; // NULL: good
+	} hints[] = {
+		{". 3600000 NS ns1.host.\nns1.host. 3600000 A 192.0.2.1\n", NULL},
+		{"; private\n$TTL 60\n@ IN NS ns1.\n\tns NS2.\nns1. AaAa 2001:db8::1 ; v6\n"
+		 ". 60 IN SOA ns1. me. (\n  1 2\n  3 )\n",
+			NULL},
+		{"NS\n", "has no NS record of the root"},
+		{"example. NS ns1.\nns1. A 192.0.2.1\n", "has no NS record of the root"},
+		{"; . NS ns1.\nns1. A 192.0.2.1\n", "has no NS record of the root"},
+		{". NS ns1.\nns1. NS ns2.\n", "has no address"},
+		{". NS ns1.\nns1. A 192.0.2\n", "\"192.0.2\" is no address"},
+		{". NS ns1.\nns1. AAAA 192.0.2.1\n", "\"192.0.2.1\" is no address"},
+	};
+	char folder[FOLDER_MAX], path[FOLDER_MAX + 8], text[512];
+
+	assert_int_equal(folder_make(folder, "hints"), 0);
+	snprintf(path, sizeof(path), "%s/hints", folder);
+	snprintf(text, sizeof(text), BEFORE "  mode: recursive\n  root_hints: %s\n", path);
+	for (unsigned i = 0; i < ARRAY_LEN(hints); i++) {
+		FILE *f = fopen(path, "we");
+		assert_non_null(f);
+		assert_true(fputs(hints[i].text, f) >= 0);
+		assert_int_equal(fclose(f), 0);
+		if (hints[i].why)
+			config_text_refused(text, hints[i].why);
+		else
+			config_free(config_text_load(text));
+	}
+	assert_int_equal(truncate(path, 65536), 0);
+	config_text_refused(text, "has more than 65535 bytes");
+	assert_int_equal(folder_remove(folder, ""), 0);
+}
+
 static void test_refused(void **)
 {
 	static const struct {
@@ -276,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_over_https),
 		cmocka_unit_test(test_strict),
 		cmocka_unit_test(test_recursion),
+		cmocka_unit_test(test_root_hints),
 		cmocka_unit_test(test_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
