@@ -90,8 +90,9 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	look_arm(a, c);
 }
 
-// An image that the data plane does not activate is published again, under a new generation: the
-// file of the region may be damaged or gone, and a data plane that starts then answers no client.
+// Groups that could not be published are tried again. An image that the data plane does not
+// activate is published again, under a new generation: the file of the region may be damaged or
+// gone, and a data plane that starts then answers no client.
 static void on_again(evutil_socket_t, short, void *arg)
 {
 	struct app *a = arg;
@@ -102,6 +103,11 @@ static void on_again(evutil_socket_t, short, void *arg)
 	publish_status(a->publisher, &p);
 	if (!again_due(&g->lag_again, p.policy_lag_ms) || !g->image.head)
 		return;
+	if (g->fails) {
+		app_publish_config(a, a->current);
+		(void)!app_groups_publish(a, a->current);
+		return;
+	}
 	log_error("the data plane has not activated the groups of generation %" PRIu64
 		  " for %" PRIu64 " ms: publishing them again",
 		p.policy_generation, p.policy_lag_ms);
@@ -189,7 +195,9 @@ int app_groups_publish(struct app *a, const struct config *c)
 	if (same || rc < 0)
 		free(image.head);
 	resolvers_groups_published(&a->resolvers, rc == 0);
-	if (rc < 0) { // the next look tries again
+	a->groups.fails = rc < 0;
+	publish_policy_fails(a->publisher, rc < 0);
+	if (rc < 0) { // on_again tries again
 		log_error("groups not updated: %s; the previous groups stay active", why);
 		return rc;
 	}

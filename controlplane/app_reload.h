@@ -83,6 +83,7 @@ struct app_groups {                                  // as published last
 	struct event *look;         // when something can change by itself
 	struct event *again;        // is the image in force?
 	struct again lag_again;     // when it is published again
+	bool fails;                 // newer groups are not published
 };
 
 // One of the resolvers: what the process gives it, and its thread.
@@ -227,7 +228,7 @@ void app_group_now(void *app, unsigned group, struct group_now *out);
 int app_group_pause(void *app, const char *name, unsigned minutes);
 // Publishes the policy image of `c` unless it is what is current already; with the lists' numbers,
 // pauses and schedules as they are now, which goes for app_publish_config too. Service loop's
-// thread. What fails is logged, and the image before it stays.
+// thread. What fails is logged and tried again later, and the image before it stays.
 int app_groups_publish(struct app *a, const struct config *c);
 const struct policy_group *app_groups_current(void *app);
 // What the two say otherwise of names is flushed, in the background. Service loop's thread.

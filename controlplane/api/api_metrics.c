@@ -114,6 +114,8 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 	metrics_family(t, METRICS_GAUGE, "weir_policy_lag_seconds",
 		"How long workers have not activated the newest policy image; 0: they have.");
 	metrics_real(t, NULL, (double)p.policy_lag_ms * 1e-3);
+	metrics_one(t, METRICS_COUNTER, "weir_policy_failures_total",
+		"Attempts to publish a policy image that failed.", p.policy_failures);
 }
 
 static void http_out(struct metrics_text *t, const struct api *a)

@@ -164,7 +164,7 @@ static void generations_out(struct json_out *o, struct json_node *root, const st
 	json_out_text(o, n, "rule_image_where", where_text(p.rule_image_where));
 	JSON_COUNTS(o, n, &p, retired_waiting, refused_busy, workers_hung, workers_evicted,
 		evictions, resolvers, resolvers_hung, frontends, frontends_hung, rules_lag_ms,
-		policy_lag_ms, hops_lag_ms);
+		policy_lag_ms, hops_lag_ms, policy_failures);
 }
 
 static void rules_out(struct json_out *o, struct json_node *root, const struct api *a)

@@ -329,7 +329,7 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 		.frontends_hung = publish_frontends_hung(p),
 	};
 	pthread_mutex_lock(lock);
-	out->policy_generation = p->policy_generation;
+	publish_policy_status(p, out);
 	out->hops_generation = p->hops_generation;
 	if (p->rules) {
 		out->rule_image_generation = p->rules->generation;
@@ -344,7 +344,6 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 	out->workers_evicted = publish_workers_out(p);
 	out->evictions = p->evictions;
 	out->rules_lag_ms = p->rules_lag.ms;
-	out->policy_lag_ms = p->policy_lag.ms;
 	out->hops_lag_ms = p->hops_lag.ms;
 	pthread_mutex_unlock(lock);
 }

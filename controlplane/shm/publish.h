@@ -126,6 +126,9 @@ void publish_rules_discard(struct publisher *p, struct rule_image_region *r);
 // previous one stays.
 ATTR_MUST_CHECK int publish_policy(
 	struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX]);
+// Newer groups could not be published, or now are. While they are not, no worker can have activated
+// them: policy_lag_ms says for how long. Any thread.
+void publish_policy_fails(struct publisher *p, bool fails);
 // Publishes the servers and next hops of upstream queries (hops.h), in the same way.
 ATTR_MUST_CHECK int publish_hops(
 	struct publisher *p, const struct hops_image *image, char why[SHM_WHY_MAX]);
@@ -173,6 +176,7 @@ struct publish_status {
 	unsigned resolvers, resolvers_hung, frontends, frontends_hung;
 	// How long a running worker has not activated the newest image; 0: all have.
 	uint64_t rules_lag_ms, policy_lag_ms, hops_lag_ms;
+	uint64_t policy_failures; // attempts to publish groups
 };
 void publish_status(const struct publisher *p, struct publish_status *out); // any thread
 void publisher_tables(const struct publisher *p, struct table_registry *tables);

@@ -92,6 +92,8 @@ struct publisher {
 	struct publisher_worker of_worker[SHM_WORKERS_MAX];
 	uint64_t evict_ms, evictions; // the last look; how many there were
 	struct publish_lag rules_lag, policy_lag, hops_lag, l0_lag;
+	bool policy_fails; // the newest groups are not published
+	uint64_t policy_failures;
 	struct again l0_again;               // when to check its file
 	struct dns_cookie_terms cookies;     // as published last
 	struct dns_cookie_terms own_cookies; // secrets that were not configured
@@ -127,6 +129,7 @@ void publish_hops_reset(struct publisher *p);
 
 // The current rule image of the last life, if it is whole; else none is current.
 void publish_rules_recover(struct publisher *p);
-void publish_rules_retire(struct publisher *p);                     // with the lock held
-void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms); // under the lock
+void publish_rules_retire(struct publisher *p); // with the lock held
+void publish_policy_status(const struct publisher *p, struct publish_status *out); // under the lock
+void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms);                // under the lock
 void publish_rules_close(struct publisher *p);

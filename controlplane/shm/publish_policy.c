@@ -72,6 +72,21 @@ uint64_t publisher_policy_generation(struct publisher *p)
 	return generation;
 }
 
+void publish_policy_fails(struct publisher *p, bool fails)
+{
+	pthread_mutex_lock(&p->lock);
+	p->policy_fails = fails;
+	p->policy_failures += fails;
+	pthread_mutex_unlock(&p->lock);
+}
+
+void publish_policy_status(const struct publisher *p, struct publish_status *out)
+{
+	out->policy_generation = p->policy_generation;
+	out->policy_lag_ms = p->policy_lag.ms;
+	out->policy_failures = p->policy_failures;
+}
+
 int publish_policy(struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX], old_name[SHM_NAME_MAX];

@@ -169,7 +169,7 @@ void publish_rules_lag_watch(struct publisher *p, uint64_t now_ms)
 	const uint64_t newest_rules = p->rules ? p->rules->generation : 0;
 	const uint64_t newest_l0 = atomic_load(&p->dir->current[REGION_L0]) >> 1;
 	const unsigned out = publish_workers_out(p);
-	bool rules = false, policy = false, hops = false, l0 = false;
+	bool rules = false, policy = p->policy_fails, hops = false, l0 = false;
 
 	for (unsigned i = 0; i < p->worker_rings && p->workers_hung <= out; i++) {
 		const struct rings_dp_page *rings = p->rings[i];

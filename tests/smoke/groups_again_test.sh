@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Groups that are published again, as the data plane could not read them: the query log names them by that image.
+# Groups that are published again: as the data plane could not read them (the query log names them by that image), and as the control plane
+# could not write them.
 . "$(dirname "$0")/_init.sh"
 
 lab_up
@@ -35,5 +36,17 @@ check "data plane started" "$lab" start dataplane
 check "the groups are published again" eventually grep -q 'groups of generation .*: publishing them again' /run/weir/lab/controlplane.log
 check "are activated" eventually activated
 same "and in the log by their name" second "$(row_group)"
+
+image=$(region 'policy.*')
+next=${image%.*}.$((${image##*.} + 1))
+check "a folder where the next image is to be" mkdir "$next"
+same "the reload says what it lacks" groups "$(group third 198.18.0.0/26 2>&1 | grep -o 'except the groups' | cut -d ' ' -f 3)"
+lags() { weirctl status | grep 'GROUPS NOT ACTIVE'; }
+check "the status says so too" eventually lags
+same "the groups before stay" second "$(row_group)"
+check "the folder removed" rmdir "$next"
+keeps_up() { weirctl --json status | jq -e '.controlplane.generations | .policy_lag_ms == 0 and .policy_failures > 0'; }
+check "the groups are published by themselves" eventually keeps_up
+same "and in the log" third "$(row_group)"
 "$lab" down >/dev/null
 finish

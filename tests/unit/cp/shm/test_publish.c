@@ -238,6 +238,15 @@ static void test_a_worker_without_the_newest_groups(void **)
 	assert_true(publish_policy(p, "", SIZE_MAX, why) < 0);
 	assert_int_equal(publisher_policy_generation(p), s.policy_generation);
 	publisher_no_rings(p, 0);
+	// Groups that are not published cannot be active.
+	publish_policy_fails(p, true);
+	assert_int_equal(policy_lag(NOW_MS + 800), 0);
+	publish_policy_fails(p, true);
+	assert_int_equal(policy_lag(NOW_MS + 900), 100);
+	publish_policy_fails(p, false);
+	assert_int_equal(policy_lag(NOW_MS + 1000), 0);
+	publish_status(p, &s);
+	assert_int_equal(s.policy_failures, 2);
 }
 
 // A data plane starts when the file of the cache, which is mapped here, is gone or damaged: how a
