@@ -191,6 +191,9 @@ static int message_send(struct reload *r)
 		snprintf(r->why, sizeof(r->why), "no memory");
 		return -ENOMEM;
 	}
+	// Ports and addresses are those of the start, whatever the file says by now: records that
+	// name them (designated.h) do, too.
+	m->next->dataplane = r->app->started->dataplane;
 	r->step = "the resolvers and frontends";
 	int err = loop_call(r->app->loop, reload_resolvers, r);
 	if (err < 0)

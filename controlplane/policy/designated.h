@@ -6,8 +6,8 @@
 //
 // One record for each service that is on, all with `tls.name` as target. DNS over TLS comes first:
 // it costs less. A port is given where it is not the usual one; `dohpath` (RFC 9461) is the path of
-// `doh`. The hints are the service addresses, so a client need not resolve the name. Without
-// `tls.name` weir has no such record: clients could check no certificate. Pure functions.
+// `doh`. The hints are the service addresses of the start, so a client need not resolve the name.
+// Without `tls.name` weir has no such record: clients could check no certificate. Pure functions.
 
 #include <weir/config.h>
 

@@ -71,6 +71,7 @@ for way in +notcp +tcp "+https $secure"; do
 done
 same "another type" "" "$(short _dns.resolver.arpa A)"
 printf 'dot: {enabled: true, port: 8853}\n' >>"$(readlink -f $config)"
+sed -i 's|service_addresses: \[|&192.0.2.99, |' "$(readlink -f $config)" # served from the next start on
 check "and DNS over TLS on another port" taken_over weirctl config reload
 same "both" "$(printf '1 doh.test. alpn=dot port=8853 %s\n2 %s' "$hints" "$h2")" "$(svcb | sort)"
 same "over TLS" "$(svcb | sort)" "$(svcb +tls $secure -p 8853 | sort)"
