@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <weir/bytes.h>
 #include <weir/clock.h>
+#include <weir/dns_proto.h>
 
 enum {
 	TABLES_MAX_BYTES = 16384, // of HPACK, both ways, beside what a new connection has
@@ -57,8 +59,9 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 	case FRONTEND_NO_REPLY:
 		doh_conn_refuse(h->conn, q.id, DOH_403, now_ms);
 		return tcp_doh_gather(c, now_ms);
-	case FRONTEND_BROKEN:
-		doh_conn_refuse(h->conn, q.id, DOH_400, now_ms);
+	case FRONTEND_BROKEN: // a response, or from a client that may not ask any more
+		doh_conn_refuse(h->conn, q.id, get_u16(q.msg + 2) & DNS_FLAG_QR ? DOH_400 : DOH_403,
+			now_ms);
 		return tcp_doh_gather(c, now_ms);
 	}
 	return FRONTEND_TCP_END_error;

@@ -72,6 +72,8 @@ static enum frontend_outcome engine_ask(struct frontend *, struct frontend_sessi
 	switch (msg[ORDER_AT]) {
 	case TCP_NONE:
 		return FRONTEND_NO_REPLY;
+	case TCP_BROKEN:
+		return FRONTEND_BROKEN;
 	case TCP_LATER:
 	case TCP_LATER_BIG:
 	case TCP_LOST:

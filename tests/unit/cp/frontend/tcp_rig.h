@@ -13,6 +13,7 @@ enum {
 	TCP_BIG = 'b',   // at once, with TCP_BIG_LEN bytes
 	TCP_LATER_BIG = 'B',
 	TCP_NONE = 'n', // never
+	TCP_BROKEN = 'x',
 	TCP_LOST = 'L', // when the test says so, with no bytes
 	TCP_OPT = 'o',  // at once, with an OPT
 	TCP_BIG_LEN = 20000,

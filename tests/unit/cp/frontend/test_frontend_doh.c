@@ -98,8 +98,14 @@ static void test_questions_without_an_answer(void **)
 	struct dot d = doh_connect(NULL);
 	tls_side_write(d.side, text, http1_post(text, 1, TCP_NONE));
 	http1_is(d, 403, 0, 0);
+	tls_side_write(d.side, text, http1_post(text, 1, TCP_BROKEN));
+	http1_is(d, 403, 0, 0);
+	const size_t n = http1_post(text, 1, TCP_BROKEN);
+	text[n - DOH_QUERY + 2] |= 0x80; // a response
+	tls_side_write(d.side, text, n);
+	http1_is(d, 400, 0, 0);
 	tls_side_write(d.side, text, http1_post(text, 2, TCP_LOST));
-	tcp_rig_until_asked(2);
+	tcp_rig_until_asked(4);
 	tcp_rig_release();
 	http1_is(d, 503, 0, 0);
 	tls_side_write(d.side, text, http1_post(text, 3, TCP_ECHO));
