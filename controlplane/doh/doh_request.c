@@ -72,6 +72,10 @@ void doh_request_field(struct doh_request *r, const uint8_t *name, size_t name_l
 	} else if (text_is(name, name_len, "content-length")) {
 		r->has_length = true;
 		r->length = length_of(value, value_len);
+	} else if (text_is(name, name_len, "content-encoding")) {
+		r->is_coded |= !text_is(value, value_len, "identity");
+	} else if (text_is(name, name_len, "transfer-encoding")) {
+		r->is_coded |= !text_is(value, value_len, "chunked");
 	}
 }
 
@@ -141,6 +145,19 @@ static bool path_take(struct doh_request *r, const uint8_t *p, size_t n, const c
 	       == n;
 }
 
+// Scheme and authority in front of a path: who is meant is settled by the connection.
+static size_t origin_len(const uint8_t *p, size_t n)
+{
+	static const char scheme[] = "https://";
+	size_t at = sizeof(scheme) - 1;
+
+	if (n < at || !text_is(p, at, scheme))
+		return 0;
+	while (at < n && p[at] != '/' && p[at] != '?')
+		at++;
+	return at;
+}
+
 static enum doh_status settle(struct doh_request *r, struct doh_memory *m, const char *path)
 {
 	const uint8_t *p = r->path.p;
@@ -150,7 +167,8 @@ static enum doh_status settle(struct doh_request *r, struct doh_memory *m, const
 	if (!p)
 		return DOH_400;
 	const uint8_t *end = p + r->path.len;
-	const uint8_t *query = memchr(p, '?', r->path.len);
+	p += origin_len(p, r->path.len);
+	const uint8_t *query = memchr(p, '?', (size_t)(end - p));
 	const size_t path_len = (size_t)((query ? query : end) - p);
 	if (!path_take(r, p, path_len, path))
 		return DOH_404;
@@ -158,7 +176,7 @@ static enum doh_status settle(struct doh_request *r, struct doh_memory *m, const
 		return get_settle(r, m, query ? query + 1 : end, end);
 	if (r->method != DOH_METHOD_post)
 		return DOH_405;
-	if (!r->has_type)
+	if (!r->has_type || r->is_coded)
 		return DOH_415;
 	return r->has_length && r->length > DOH_MESSAGE_MAX ? DOH_413 : DOH_200;
 }

@@ -8,8 +8,9 @@
 // 4648 5): exactly one such parameter, no other character, no bits left over. POST has it as the
 // body, of type application/dns-message. Accept means nothing: there is one format to answer in
 // (RFC 9110 12.5.1 lets a server do so). A path is compared byte for byte, without undoing escapes.
-// Behind it may stand one more part, the name of a client (`/dns-query/kid`), of 1 to DOH_NAME_MAX
-// letters, digits, `-` and `_`: whether it is known is for others to say.
+// In front of it may stand https:// and any authority (RFC 9112 3.2.2), behind it one more part,
+// the name of a client (`/dns-query/kid`), of 1 to DOH_NAME_MAX letters, digits, `-` and `_`:
+// whether it is known is for others to say.
 
 #include "doh_memory.h"
 
@@ -18,6 +19,7 @@ struct doh_request {
 	bool is_head;      // its response has no body
 	bool has_type;     // content-type: application/dns-message
 	bool has_length;   // content-length
+	bool is_coded;     // its body is compressed, say
 	bool no_memory;    // the connection has to end
 	bool headers_over; // the status is settled but for the body's size
 	enum doh_status status;

@@ -88,6 +88,26 @@ static void test_any_piece_and_chunks(void **)
 	}
 }
 
+// As a client sends it to a proxy.
+static void test_a_whole_url_as_target(void **)
+{
+	static const char text[] = "GET https://dns.example" RIG_GET " HTTP/1.1\r\n" HOST
+				   "Content-Encoding: identity\r\n\r\n";
+
+	for (size_t piece = 1; piece < 40; piece++) {
+		struct rig r;
+		rig_open(&r, DOH_http1, false);
+		for (size_t at = 0; at < sizeof(text) - 1; at += piece) {
+			const size_t left = sizeof(text) - 1 - at;
+			(void)rig_put(&r, text + at, left < piece ? left : piece);
+		}
+		assert_int_equal(r.asked, 1);
+		rig_answer(&r, 0, 7);
+		check_answered(&r, "\r\n\r\n");
+		rig_close(&r);
+	}
+}
+
 static void test_a_pipelined_request_waits(void **)
 {
 	struct rig r;
@@ -130,6 +150,12 @@ static void test_refusals(void **)
 	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE "Content-Length: 3\r\n\r\nabc",
 		"HTTP/1.1 400 ", false);
 	refused("GET /dns-query?dns=AA= HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 400 ", false);
+	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE
+		"Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\nabcdefghijkl",
+		"HTTP/1.1 415 ", false);
+	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE
+		"Transfer-Encoding: gzip, chunked\r\n\r\nc\r\nabcdefghijkl\r\n0\r\n\r\n",
+		"HTTP/1.1 415 ", false);
 	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE "Content-Length: 65536\r\n\r\n",
 		"HTTP/1.1 413 ", true);
 	refused("GET " RIG_GET " HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ", true);
@@ -259,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_get_and_post_on_one_connection),
 		cmocka_unit_test(test_any_piece_and_chunks),
+		cmocka_unit_test(test_a_whole_url_as_target),
 		cmocka_unit_test(test_a_pipelined_request_waits),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_sizes_are_bounded),
