@@ -220,6 +220,8 @@ static bool is_idle(const struct doh_conn *c)
 
 size_t doh_conn_out(struct doh_conn *c, const uint8_t **p, uint64_t now_ms)
 {
+	if (c->end == DOH_END_memory) // nghttp2 takes no calls after a fatal error
+		return 0;
 	size_t n = c->version == DOH_http2 ? doh_h2_out(c, p, now_ms) : doh_http1_out(c, p);
 
 	if (n == 0 && c->parting && is_idle(c))

@@ -207,7 +207,7 @@ void doh_h2_respond(struct doh_stream *s, const struct doh_response *r)
 
 void doh_h2_consumed(struct doh_conn *c, size_t n)
 {
-	if (nghttp2_session_consume_connection(c->h2->session, n))
+	if (c->end != DOH_END_memory && nghttp2_session_consume_connection(c->h2->session, n))
 		doh_conn_fail(c, DOH_END_memory);
 }
 

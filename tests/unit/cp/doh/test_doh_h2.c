@@ -3,9 +3,31 @@
 
 #include "doh_rig.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 
 #define DNS "application/dns-message"
+
+static bool no_memory;
+static unsigned sends; // calls since
+
+// Stand before nghttp2's own.
+ssize_t nghttp2_session_mem_recv(nghttp2_session *session, const uint8_t *p, size_t n)
+{
+	ssize_t (*real)(nghttp2_session *, const uint8_t *, size_t);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "nghttp2_session_mem_recv");
+	return no_memory ? NGHTTP2_ERR_NOMEM : real(session, p, n);
+}
+
+ssize_t nghttp2_session_mem_send(nghttp2_session *session, const uint8_t **p)
+{
+	ssize_t (*real)(nghttp2_session *, const uint8_t **);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "nghttp2_session_mem_send");
+	sends += no_memory;
+	return real(session, p);
+}
 
 static void check_answer(const struct rig_response *a)
 {
@@ -196,6 +218,23 @@ static void test_a_client_that_leaves(void **)
 	rig_close(&r);
 }
 
+static void test_no_call_after_a_fatal_error(void **)
+{
+	struct rig r;
+
+	rig_open(&r, DOH_http2, true);
+	(void)rig_post(&r);
+	r.deaf = true;
+	rig_answer(&r, 0, 1);
+	r.deaf = false;
+	no_memory = true;
+	assert_int_equal(rig_put(&r, "x", 1), 0);
+	assert_int_equal(doh_conn_end(r.c), DOH_END_memory);
+	assert_int_equal(sends, 0);
+	no_memory = false;
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_requests_wait_for_the_owner),
 		cmocka_unit_test(test_parting_answers_what_was_asked),
 		cmocka_unit_test(test_a_client_that_leaves),
+		cmocka_unit_test(test_no_call_after_a_fatal_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
