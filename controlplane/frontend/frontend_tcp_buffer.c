@@ -171,3 +171,12 @@ void conn_out_drop(struct frontend_conn *c)
 		chunk_free_first(c);
 	c->out_len = 0;
 }
+
+enum frontend_tcp_end conn_cork_flush(struct frontend_conn *c)
+{
+	struct frontend_tcp *t = c->tcp;
+	const uint32_t n = t->cork_len;
+
+	t->cork_len = 0;
+	return n ? conn_out_put(c, t->cork, n) : FRONTEND_TCP_OPEN;
+}

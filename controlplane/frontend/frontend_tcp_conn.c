@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frontend_tcp_conn.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <weir/clock.h>

@@ -10,6 +10,8 @@
 
 #include "frontend_tcp_internal.h"
 
+#include <stddef.h>
+
 enum {
 	CONN_OUT_SOFT = 65536,  // unread replies from which on no question is read
 	CONN_OUT_MAX = 262144,  // unread replies at which the connection is closed
@@ -66,6 +68,12 @@ struct frontend_conn {
 	struct tcp_chunk *out, **out_end;
 	uint32_t out_len;
 };
+
+static inline struct frontend_conn *conn_of(struct frontend_session *s)
+{
+	return (struct frontend_conn *)(void *)((char *)s
+						- offsetof(struct frontend_conn, session));
+}
 
 // frontend_tcp_admit.c
 // Takes the descriptor; closes it when it must be refused.
@@ -140,7 +148,8 @@ uint8_t *conn_in_room(struct frontend_conn *c, size_t *room);
 void conn_in_drop(struct frontend_conn *c);
 // Sends as many of the bytes as the socket takes and keeps the rest.
 enum frontend_tcp_end conn_out_put(struct frontend_conn *c, const uint8_t *p, size_t n);
-enum frontend_tcp_end conn_out_flush(struct frontend_conn *c); // sends the kept bytes
+enum frontend_tcp_end conn_out_flush(struct frontend_conn *c);  // sends the kept bytes
+enum frontend_tcp_end conn_cork_flush(struct frontend_conn *c); // the same for tcp->cork, of `c`
 void conn_out_drop(struct frontend_conn *c);
 
 // frontend_tcp_tls.c. False: there is no certificate, or no memory.

@@ -20,12 +20,6 @@ enum {
 	TABLES_MAX_BYTES = 16384, // of HPACK, both ways, beside what a new connection has
 };
 
-static struct frontend_conn *conn_of(struct frontend_session *s)
-{
-	return (struct frontend_conn *)(void *)((char *)s
-						- offsetof(struct frontend_conn, session));
-}
-
 // By the name behind the path, else by that of the server.
 static unsigned group_of(const struct frontend_conn *c, const char *name)
 {

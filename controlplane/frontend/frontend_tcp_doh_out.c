@@ -5,15 +5,6 @@
 
 #include <string.h>
 
-static enum frontend_tcp_end cork_flush(struct frontend_conn *c)
-{
-	struct frontend_tcp *t = c->tcp;
-	const uint32_t n = t->cork_len;
-
-	t->cork_len = 0;
-	return n ? conn_out_put(c, t->cork, n) : FRONTEND_TCP_OPEN;
-}
-
 enum frontend_tcp_end tcp_doh_gather(struct frontend_conn *c, uint64_t now_ms)
 {
 	const struct frontend_doh *h = c->of_kind;
@@ -24,7 +15,7 @@ enum frontend_tcp_end tcp_doh_gather(struct frontend_conn *c, uint64_t now_ms)
 
 	while (end == FRONTEND_TCP_OPEN && (n = doh_conn_out(h->conn, &p, now_ms)) > 0) {
 		if (t->cork_len + n > sizeof(t->cork))
-			end = cork_flush(c);
+			end = conn_cork_flush(c);
 		memcpy(t->cork + t->cork_len, p, n);
 		t->cork_len += (uint32_t)n;
 	}
@@ -62,7 +53,7 @@ enum frontend_tcp_end tcp_doh_go_on(
 
 	if (end == FRONTEND_TCP_OPEN)
 		end = tcp_doh_gather(c, now_ms);
-	const enum frontend_tcp_end flushed = cork_flush(c);
+	const enum frontend_tcp_end flushed = conn_cork_flush(c);
 	if (end == FRONTEND_TCP_OPEN)
 		end = flushed;
 	if (end == FRONTEND_TCP_OPEN)
@@ -89,7 +80,7 @@ enum frontend_tcp_end tcp_doh_reply_put(
 
 	t->count.replies++;
 	if (t->cork_len + n > sizeof(t->cork))
-		end = cork_flush(c);
+		end = conn_cork_flush(c);
 	uint8_t *msg = t->cork + t->cork_len;
 	memcpy(msg, reply->msg, reply->len);
 	if (pad > 0)

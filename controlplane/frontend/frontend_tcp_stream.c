@@ -5,19 +5,9 @@
 #include "frontend_tcp_conn.h"
 #include "frontend_tcp_options.h"
 
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <weir/clock.h>
-
-static enum frontend_tcp_end cork_flush(struct frontend_conn *c)
-{
-	struct frontend_tcp *t = c->tcp;
-	uint32_t n = t->cork_len;
-
-	t->cork_len = 0;
-	return n ? conn_out_put(c, t->cork, n) : FRONTEND_TCP_OPEN;
-}
 
 static enum frontend_tcp_end conn_reply(struct frontend_conn *c, struct frontend_reply *reply)
 {
@@ -34,13 +24,13 @@ static enum frontend_tcp_end conn_reply(struct frontend_conn *c, struct frontend
 		return conn_out_put(c, frame, n);
 	enum frontend_tcp_end end = FRONTEND_TCP_OPEN;
 	if (t->cork_len + n + pad > sizeof(t->cork))
-		end = cork_flush(c);
+		end = conn_cork_flush(c);
 	uint8_t *at = t->cork + t->cork_len;
 	memcpy(at, frame, n);
 	if (pad > 0)
 		tcp_padding_put(at + 2, reply, pad);
 	t->cork_len += (uint32_t)n + pad;
-	return t->corked == c || end != FRONTEND_TCP_OPEN ? end : cork_flush(c);
+	return t->corked == c || end != FRONTEND_TCP_OPEN ? end : conn_cork_flush(c);
 }
 
 // There is a place among tcp.queries for it.
@@ -102,7 +92,7 @@ enum frontend_tcp_end conn_take(struct frontend_conn *c, const uint8_t *p, size_
 	t->corked = c;
 	enum frontend_tcp_end end = messages_take(c, p, len, &taken);
 	t->corked = NULL;
-	enum frontend_tcp_end flushed = cork_flush(c);
+	enum frontend_tcp_end flushed = conn_cork_flush(c);
 	if (end == FRONTEND_TCP_OPEN)
 		end = flushed;
 	if (taken)
@@ -125,12 +115,6 @@ enum frontend_tcp_end conn_take(struct frontend_conn *c, const uint8_t *p, size_
 enum frontend_tcp_end conn_take_held(struct frontend_conn *c)
 {
 	return conn_take(c, c->in, c->in_len);
-}
-
-static struct frontend_conn *conn_of(struct frontend_session *s)
-{
-	return (struct frontend_conn *)(void *)((char *)s
-						- offsetof(struct frontend_conn, session));
 }
 
 static void on_reply(struct frontend_session *s, const union client_address *,
