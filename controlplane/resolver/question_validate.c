@@ -68,6 +68,7 @@ void question_validators_configure(struct resolver *r, const struct config *conf
 	const uint64_t part[2] = {config->dnssec.hash, view_everyone_hash(config)};
 	const struct validator_settings set = {
 		.anchors = config->dnssec.anchors,
+		.keys = config->dnssec.keys,
 		.negative = config->dnssec.negative,
 		.negative_count = config->dnssec.negative_count,
 		.hash = contenthash(part, sizeof(part)),

@@ -78,7 +78,8 @@ struct validator_owner {
 };
 
 struct validator_settings {
-	const char *anchors; // file of DNSKEY or DS records
+	const char *anchors; // file of DNSKEY or DS records; unused with
+	const char *keys;    // DNSKEY records, a line each; NULL: none
 	const struct dns_name *negative;
 	unsigned negative_count; // negative trust anchors (RFC 7646)
 	uint64_t hash;           // of all that, and of the servers: another one retires contexts

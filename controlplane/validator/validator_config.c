@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 // Settings of the library that are the same for every context. Caches of answers are off
 // (forward-no-cache), so these sizes are what it takes at least. It waits for the socket of this
@@ -32,6 +33,17 @@ static const char fixed[] =
 	"local-zone: \"test.\" nodefault\nlocal-zone: \"invalid.\" nodefault\n"
 	"edns-client-string-opcode: 65001\n";
 
+static void anchors_write(FILE *f, const struct validator_settings *s)
+{
+	if (!s->keys)
+		fprintf(f, "trust-anchor-file: \"%s\"\n", s->anchors);
+	for (const char *key = s->keys; key && *key;) {
+		int len = (int)strcspn(key, "\n");
+		fprintf(f, "trust-anchor: \"%.*s\"\n", len, key);
+		key += len + (key[len] != '\0');
+	}
+}
+
 int validator_config_write(const struct validator_settings *s, uint16_t port,
 	const char token[VALIDATOR_TOKEN_LEN + 1], char **out, size_t *len)
 {
@@ -43,7 +55,7 @@ int validator_config_write(const struct validator_settings *s, uint16_t port,
 	fprintf(f, "outgoing-range: %d\nnum-queries-per-thread: %d\n", VALIDATOR_SOCKETS,
 		VALIDATOR_QUESTIONS_MAX);
 	fprintf(f, "edns-client-string: 127.0.0.1/32 %s\n", token);
-	fprintf(f, "trust-anchor-file: \"%s\"\n", s->anchors);
+	anchors_write(f, s);
 	for (unsigned i = 0; i < s->negative_count; i++)
 		fprintf(f, "domain-insecure: \"%s\"\n", dns_name_to_text(&s->negative[i], name));
 	fprintf(f,

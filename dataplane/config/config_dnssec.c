@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "config_anchors.h"
 #include "config_entries.h"
 #include "config_file.h"
 #include "config_sections.h"
@@ -16,14 +17,31 @@ static bool is_quotable(const char *text)
 	return !strpbrk(text, "\"\\\n\r");
 }
 
-// The same for the same names, whatever their order.
+// The same for the same names and keys, whatever their order.
 static uint64_t hash_of(const struct config_dnssec *d, const char *anchors, size_t len)
 {
-	uint64_t part[2] = {contenthash(anchors, len), 0};
+	uint64_t part[2] = {d->keys ? 0 : contenthash(anchors, len), 0};
+	for (const char *key = d->keys; key && *key;
+		key += strcspn(key, "\n") + 1) // each ends in one
+		part[0] += contenthash(key, strcspn(key, "\n"));
 	for (unsigned i = 0; i < d->negative_count; i++)
 		part[1] += contenthash(d->negative[i].wire, d->negative[i].len);
 	uint64_t hash = contenthash(part, sizeof(part));
 	return hash ? hash : 1;
+}
+
+// The valid keys of a file that another program keeps. Names and keys go into settings of the
+// validator, between quotes.
+static int keys_apply(const struct config_doc *doc, struct config_dnssec *d, const char *text)
+{
+	static const char key[] = "dnssec.anchors";
+	d->keys = malloc(strlen(text) + 1);
+	if (!d->keys)
+		return -ENOMEM;
+	int count = config_anchors_valid(text, d->keys);
+	if (count < 0 || strpbrk(d->keys, "\"\\\r"))
+		return config_refuse(doc, key, "has a line that no keeper of trust anchors writes");
+	return count ? 0 : config_refuse(doc, key, "has no valid key, only revoked or new ones");
 }
 
 static int anchors_apply(const struct config_doc *doc, struct config_dnssec *d)
@@ -42,6 +60,9 @@ static int anchors_apply(const struct config_doc *doc, struct config_dnssec *d)
 			"cannot be read: %s; the package dns-root-data has one", strerror(-len));
 	if (!strstr(text, "DNSKEY") && !strstr(text, "DS"))
 		return config_refuse(doc, key, "has no DNSKEY and no DS record");
+	int rc = config_anchors_are_kept(text) ? keys_apply(doc, d, text) : 0;
+	if (rc < 0)
+		return rc;
 	d->hash = hash_of(d, text, (size_t)len);
 	return 0;
 }
@@ -74,4 +95,5 @@ int config_dnssec_apply(
 void config_dnssec_free(struct config *c)
 {
 	FREE_AND_NULL(c->dnssec.negative);
+	FREE_AND_NULL(c->dnssec.keys);
 }

@@ -9,5 +9,6 @@
 		"the reason, and a secure one has AD for clients that ask with AD or DO. See "   \
 		"[dnssec.md](../how-to/dnssec.md).")                                             \
 	X(dnssec, anchors, anchors, TEXT, none, "/usr/share/dns/root.key", 1, 200, LIVE,         \
-		"Absolute path of the file of trust anchors: DNSKEY or DS records. The "         \
+		"Absolute path of the file of trust anchors: DNSKEY or DS records, or a file "   \
+		"that `unbound-anchor` keeps by RFC 5011, of which the valid keys count. The "   \
 		"default is of the package dns-root-data.")

@@ -355,6 +355,7 @@ enum { CONFIG_NEGATIVE_MAX = 64 };
 struct config_dnssec {
 	bool validate;
 	char *anchors; // absolute; readable where `validate` is on
+	char *keys;    // a line each, of a file that is kept by RFC 5011; NULL: `anchors` has them
 	unsigned negative_count;
 	struct dns_name *negative; // names at and below which nothing is validated
 	uint64_t hash;             // of all that, the anchors themselves included; 0: not validated

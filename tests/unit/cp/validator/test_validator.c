@@ -5,6 +5,7 @@
 #include "validator_rig.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
 
@@ -170,6 +171,24 @@ static void test_abandoned(void **)
 	assert_int_equal(fx.verdicts, 0);
 }
 
+// Keys in the settings: no file is read.
+static void test_keys(void **)
+{
+	char record[512], keys[512];
+	FILE *f = fopen(fx.anchors, "re");
+
+	assert_non_null(f);
+	assert_non_null(fgets(record, sizeof(record), f));
+	fclose(f);
+	record[strcspn(record, ";\n")] = '\0';
+	snprintf(keys, sizeof(keys), "other. IN DNSKEY 257 3 13 AAAA\n%.400s\n", record);
+	fx.set.anchors = "/nonexistent/anchors";
+	fx.set.keys = keys;
+	fx.set.hash = 5;
+	validators_configure(fx.v, &fx.set);
+	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
+}
+
 static void test_no_anchors(void **)
 {
 	struct validation *slot = NULL;
@@ -195,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_retired, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_retired_give_way, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_abandoned, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_keys, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_no_anchors, rig_setup, rig_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,63 @@ static void test_hash(void **)
 	assert_true(hash_with("validate: true") != none);
 }
 
+static void anchors_write(const char *text)
+{
+	int fd = open(anchors, O_WRONLY | O_TRUNC);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+#define KEPT_HEAD "; autotrust trust anchor file\n;;id: . 1\n;;query_interval: 43200\n"
+#define KEPT(tag, state, count)                                                            \
+	".\t3600\tIN\tDNSKEY\t257 3 13 key" #tag "== ;{id = " #tag " (ksk), size = 256b} " \
+	";;state=" #state " [ WORD ] ;;count=" #count " ;;lastchange=17 ;;Mon Nov 23\n"
+
+// Of a file that is kept by RFC 5011, valid keys alone: neither pending nor revoked ones.
+static void test_kept_file(void **)
+{
+	char text[1024];
+	snprintf(text, sizeof(text), MINIMAL "dnssec: {anchors: %s, validate: true}\n", anchors);
+	anchors_write(KEPT_HEAD KEPT(1, 2, 0) KEPT(2, 1, 1) KEPT(3, 3, 0) KEPT(4, 4, 0)
+			KEPT(5, 0, 0) KEPT(6, 5, 0));
+	struct config *c = config_text_load(text);
+	assert_string_equal(c->dnssec.keys, ". IN DNSKEY 257 3 13 key1==\n"
+					    ". IN DNSKEY 257 3 13 key3==\n");
+	config_free(c);
+	const uint64_t before = hash_with("validate: true");
+	anchors_write(KEPT_HEAD ";;last_success: 9\n" KEPT(3, 2, 7) KEPT(1, 3, 0) KEPT(2, 1, 2));
+	assert_true(hash_with("validate: true") == before); // the same keys, after a probe
+	anchors_write(KEPT_HEAD KEPT(3, 2, 7) KEPT(1, 3, 0) KEPT(2, 2, 2));
+	assert_true(hash_with("validate: true") != before);
+	anchors_write(". IN DS 1 13 2 00\n");
+	c = config_text_load(text);
+	assert_null(c->dnssec.keys);
+	config_free(c);
+}
+
+static void test_kept_file_refused(void **)
+{
+	static const char *const bad[] = {
+		KEPT(1, 2, 0) ". IN DNSKEY 257 3 13 key2==\n", // without a state
+		KEPT(1, 2, 0) ". IN DS 1 13 2 00 ;;state=2\n",
+		KEPT(1, 2, 0) ". CH DNSKEY 257 3 13 key2== ;;state=2\n",
+		KEPT(1, 2, 0) ". IN DNSKEY 257 3 13 ;;state=2\n",
+		KEPT(1, 2, 0) ". IN DNSKEY 257 3 13 key\"== ;;state=2\n",
+		KEPT(1, 2, 0) ". IN DNSKEY 257 3 13 key2== ;;state=",
+		". IN DNSKEY 257 3 13 key1== ;;id\n;;state=2 is of another line: . 9\n",
+	};
+	char text[1024];
+	snprintf(text, sizeof(text), MINIMAL "dnssec: {anchors: %s, validate: true}\n", anchors);
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		anchors_write(bad[i]);
+		config_text_refused(text, "dnssec.anchors: has a line that no keeper");
+	}
+	anchors_write(KEPT_HEAD KEPT(1, 1, 1) KEPT(2, 4, 0));
+	config_text_refused(text, "dnssec.anchors: has no valid key");
+	anchors_write(KEPT(1, 2, 0)); // cut off behind the state is no harm
+	config_free(config_text_load(text));
+}
+
 static void test_refused(void **)
 {
 	char text[1024];
@@ -96,6 +153,8 @@ int main(void)
 		cmocka_unit_test(test_off),
 		cmocka_unit_test(test_negative_anchors),
 		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_kept_file),
+		cmocka_unit_test(test_kept_file_refused),
 		cmocka_unit_test(test_refused),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
