@@ -432,7 +432,6 @@
 
 #include "config_doc.h"
 #include "config_keys_controlplane.h"
-#include "config_keys_dnssec.h"
 #include "config_keys_log.h"
 #include "config_keys_tcp.h"
 #include "config_keys_upstreams.h"

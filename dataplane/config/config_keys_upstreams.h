@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The keys of upstreams, and of answers made from theirs (`ipv6`), in the form that config_keys.h
-// explains.
+// The keys of upstreams, of answers made from theirs (`ipv6`) and of their validation, in the form
+// that config_keys.h explains.
 
 #define CONFIG_KEYS_UPSTREAMS(X)                                                                 \
 	X(upstreams, mode, mode, CHOICE, upstream_mode, "forward", 0, 0, LIVE,                   \
@@ -79,3 +79,13 @@
 		"records gets one for each of its A records (DNS64, RFC 6147). Empty: none.") \
 	X(ipv6, filter_aaaa, filter_aaaa, BOOL, none, "false", 0, 0, LIVE,                    \
 		"`true`: no name has AAAA records, so that clients use IPv4.")
+
+#define CONFIG_KEYS_DNSSEC(X)                                                                    \
+	X(dnssec, validate, validate, BOOL, none, "false", 0, 0, LIVE,                           \
+		"Whether weir validates what upstreams answer. A bogus answer is SERVFAIL with " \
+		"the reason, and a secure one has AD for clients that ask with AD or DO. See "   \
+		"[dnssec.md](../how-to/dnssec.md).")                                             \
+	X(dnssec, anchors, anchors, TEXT, none, "/usr/share/dns/root.key", 1, 200, LIVE,         \
+		"Absolute path of the file of trust anchors: DNSKEY or DS records, or a file "   \
+		"that `unbound-anchor` keeps by RFC 5011, of which the valid keys count. The "   \
+		"default is of the package dns-root-data.")
