@@ -95,6 +95,14 @@ static void on_pause(void *app)
 	app_publish_config(a, a->current);
 }
 
+// What changes with the rules, and what changes them.
+static int rules_watch(struct app *a)
+{
+	rules_on_published(a->rules, on_rules_published, a);
+	rules_on_pause(a->rules, on_pause, a);
+	return rules_notify(a->rules, a->notify);
+}
+
 static int services_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const struct config *c = a->started;
@@ -116,9 +124,9 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		snprintf(why, APP_WHY_MAX, "groups: %s", strerror(-rc));
 		return rc;
 	}
-	rules_on_published(a->rules, on_rules_published, a);
-	rules_on_pause(a->rules, on_pause, a);
-	rc = app_memory_open(a, why);
+	rc = rules_watch(a);
+	if (rc == 0)
+		rc = app_memory_open(a, why);
 	if (rc < 0)
 		return rc;
 	snprintf(a->socket_path, sizeof(a->socket_path), "%s/control.sock",
@@ -264,6 +272,7 @@ void app_close(struct app *a)
 		if (a->signals[i])
 			event_free(a->signals[i]);
 	loop_free(a->service);
+	list_notify_free(a->notify); // its call may have been in the loop
 	app_frontends_loops_free(a);
 	app_resolvers_loops_free(a);
 	app_memory_close(a);

@@ -117,7 +117,8 @@ static int one_open(struct app *a, unsigned i)
 		.loop = f->loop,
 		.resolvers = a->mesh,
 		.publisher = a->publisher,
-		.shared = a->frontends.shared};
+		.shared = a->frontends.shared,
+		.notify = a->notify};
 	int rc = frontend_open(&f->engine, &given, a->started);
 	if (rc == 0)
 		rc = frontend_udp_open(
@@ -128,7 +129,9 @@ static int one_open(struct app *a, unsigned i)
 int app_frontends_open(struct app *a, char why[APP_WHY_MAX])
 {
 	struct frontends *f = &a->frontends;
-	int rc = frontend_shared_new(&f->shared, publisher_frontends(a->publisher));
+	int rc = list_notify_new(&a->notify, a->service);
+	if (rc == 0)
+		rc = frontend_shared_new(&f->shared, publisher_frontends(a->publisher));
 
 	f->publisher = a->publisher;
 	f->count = publisher_frontends(a->publisher);

@@ -133,6 +133,7 @@ struct app {
 	struct routes *routes;     // to upstream servers
 	struct again routes_again; // when their image is published again
 	struct rules *rules;
+	struct list_notify *notify; // of rules and frontends
 	struct api *api;
 	struct querylog *log;
 	struct querylog_names *log_names; // as set last

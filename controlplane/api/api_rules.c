@@ -101,6 +101,8 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 	JSON_COUNTS(o, root, r, builds, unchanged, failed, coalesced, names, image_bytes,
 		bloom_bytes, table_bytes, sets, peak_bytes, build_ms, rested_ms);
 	json_out_count(o, root, "copies_bytes", r->kept_bytes);
+	struct json_node *notify = json_out_object(o, root, "notify");
+	JSON_COUNTS(o, notify, &r->notify, taken, soon, not_zone, not_server, not_signed);
 	json_out_count(o, root, "loaded_unix_s", r->loaded_unix_s);
 	api_rules_failing_out(o, root, r);
 	struct json_node *lists = json_out_array(o, root, "lists");

@@ -319,6 +319,7 @@ int frontend_open(
 	if (!f)
 		return -ENOMEM;
 	f->publisher = given->publisher;
+	f->notify = given->notify;
 	f->reply = f->reply_room + REPLY_HEADROOM;
 	frontend_policy_open(&f->policy);
 	f->free = f->oldest = f->newest = FRONTEND_NIL;

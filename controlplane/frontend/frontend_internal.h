@@ -60,6 +60,7 @@ struct frontend {
 	struct ring_mesh_end *resolvers;
 	struct publisher *publisher;
 	struct publisher_reader cache;
+	struct list_notify *notify; // NULL: NOTIFY is not implemented
 	struct event *beat;
 	struct frontend_settings set;
 	uint32_t turn; // of local records' addresses, from reply to reply
@@ -88,6 +89,11 @@ struct frontend {
 enum verdict frontend_settle(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint16_t *len);
+
+// Answers a NOTIFY (RFC 1996), of a message with another opcode than QUERY. VERDICT_miss: it is
+// none, or nobody here takes one.
+enum verdict frontend_notify(struct frontend *f, const union client_address *client,
+	const uint8_t *msg, size_t size, struct frontend_question *q, uint16_t *len);
 
 // The answer of the cache; VERDICT_miss: it has none that may be used.
 enum verdict frontend_look_up(

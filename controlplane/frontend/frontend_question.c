@@ -280,7 +280,10 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	if (status != DNS_QUERY_SHORT)
 		memcpy(f->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
 	q->limit = s->transport != FRONTEND_UDP ? DNS_MESSAGE_MAX : f->set.udp_reply_size;
-	v = settle_status(f, q, status, cookie, len);
+	v = status == DNS_QUERY_NOTIMP ? frontend_notify(f, client, msg, size, q, len)
+				       : VERDICT_miss;
+	if (v == VERDICT_miss)
+		v = settle_status(f, q, status, cookie, len);
 	if (v != VERDICT_miss)
 		return v;
 	q->policy = frontend_policy_of(&f->policy, q->group);

@@ -328,6 +328,11 @@ void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg
 	r->published_arg = arg;
 }
 
+int rules_notify(struct rules *r, struct list_notify *z)
+{
+	return rules_fetch_notify(r->fetch, z);
+}
+
 const struct rule_list_info *rules_lists(const struct rules *r, unsigned *count)
 {
 	*count = r->arena.base ? r->reader.list_count : 0;

@@ -20,6 +20,7 @@
 // <state_directory>/rules.state.
 
 #include "answer_policy/answer_policy.h"
+#include "list_notify.h"
 #include "lists/list_parse.h"
 #include "shm/publish.h"
 
@@ -70,6 +71,7 @@ struct rules_status {
 	uint64_t names, image_bytes, peak_bytes, build_ms; // of the current image
 	uint64_t rested_ms;                                // of build_ms (pace.h)
 	uint64_t bloom_bytes, table_bytes, sets;
+	struct list_notify_counts notify;
 	uint64_t kept_bytes; // of copies of lists, in the state directory
 	uint64_t loaded_unix_s;
 	bool from_disk;              // current image is the last good one, mapped at start
@@ -161,6 +163,9 @@ unsigned rules_failing(const struct rules_status *s);
 char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap);
 void rules_failing_log(const struct rules_status *s); // those of the latest build
 uint32_t rules_failing_id(void);
+
+// Takes NOTIFY for lists by transfer (list_notify.h), until the close. -ENOMEM.
+ATTR_MUST_CHECK int rules_notify(struct rules *r, struct list_notify *z);
 
 // Called on the service loop after each new image, as the numbers of lists may have changed.
 void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg);

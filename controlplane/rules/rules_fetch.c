@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_fetch.h"
 
+#include "list_notify.h"
 #include "rules.h"
 #include "rules_fetch_set.h"
 
@@ -32,6 +33,7 @@ struct rules_fetch {
 	struct event *timer;
 	struct rng rng;
 	struct fetch_set *set;
+	struct list_notify *notify; // NULL: none
 	struct fetch_round round;
 	pthread_t thread;
 	_Atomic bool stop;
@@ -61,13 +63,30 @@ static bool is_same(const struct fetch_set *s, const struct config *c)
 	       && fetch_set_has_keys(s, c); // which are in files of their own
 }
 
+static void on_notified(void *arg)
+{
+	struct rules_fetch *f = arg;
+	fetch_set_notice(f->set, f->notify);
+	plan(f);
+}
+
+int rules_fetch_notify(struct rules_fetch *f, struct list_notify *z)
+{
+	f->notify = z;
+	list_notify_on_due(z, on_notified, f);
+	return fetch_set_publish(f->set, z);
+}
+
 int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
 {
 	if (is_same(f->set, c))
 		return 0;
+	fetch_set_notice(f->set, f->notify); // whose numbers are this set's
 	struct fetch_set *s = fetch_set_new(f->set, c, f->state_directory, &f->rng);
-	if (!s)
+	if (!s || fetch_set_publish(s, f->notify) < 0) {
+		fetch_set_free(s);
 		return -ENOMEM;
+	}
 	set_drop(f->set, f->round.set);
 	f->set = s;
 	plan(f);
@@ -144,13 +163,15 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 	struct fetch_set *s = f->set;
 	uint64_t now_ms = clock_mono_ms();
 	for (unsigned i = 0; i < s->count; i++) {
-		const struct fetched *l = &s->list[i];
+		struct fetched *l = &s->list[i];
 		s->update[i] = (struct list_update){.url = l->url,
 			.options = l->options,
 			.key = l->key,
 			.tls = l->tls,
-			.wanted = all || l->next_ms <= now_ms,
+			.wanted = all || fetch_due_ms(l) <= now_ms,
 			.force = force};
+		if (s->update[i].wanted)
+			l->notified_ms = 0;
 	}
 	f->round = (struct fetch_round){.set = s, .by_hand = all, .force = force};
 	int rc = thread_start(&f->thread, "weir-lists", work, f);
@@ -161,19 +182,10 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 	return false;
 }
 
-static uint64_t next_due_ms(const struct rules_fetch *f)
-{
-	uint64_t next_ms = FETCH_NEVER;
-	for (unsigned i = 0; i < f->set->count; i++)
-		if (f->set->list[i].next_ms < next_ms)
-			next_ms = f->set->list[i].next_ms;
-	return next_ms;
-}
-
 // Starts what is due, or the timer until then.
 static void plan(struct rules_fetch *f)
 {
-	uint64_t now_ms = clock_mono_ms(), due_ms = next_due_ms(f);
+	uint64_t now_ms = clock_mono_ms(), due_ms = fetch_set_due_ms(f->set);
 	(void)event_del(f->timer);
 	if (f->round.set)
 		return;
@@ -250,12 +262,18 @@ void rules_fetch_free(struct rules_fetch *f)
 	if (!f)
 		return;
 	rules_fetch_stop(f);
+	list_notify_on_due(f->notify, NULL, NULL);
 	set_drop(f->round.set, f->set);
 	if (f->timer)
 		event_free(f->timer);
 	fetch_set_free(f->set);
 	FREE_AND_NULL(f->state_directory);
 	free(f);
+}
+
+void rules_fetch_notified(const struct rules_fetch *f, struct list_notify_counts *out)
+{
+	list_notify_counts(f->notify, out);
 }
 
 void rules_fetch_status(const struct rules_fetch *f, struct rules_fetch_status *out)

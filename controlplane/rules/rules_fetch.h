@@ -7,7 +7,8 @@
 // confirmed it, which the stored state counts through restarts; a missing one is due at once. After
 // a failure it is tried again in 10 s, and after twice the time each time up to an hour; after
 // FETCH_TRIES_MAX in a row as after a success; and at once when a setting changes that may have
-// caused the failure. On hold nothing is due. Functions are for the service loop's thread.
+// caused the failure; and when its server says by NOTIFY that the zone changed. On hold nothing is
+// due. Functions are for the service loop's thread.
 
 #include "base/loop.h"
 #include "list_update.h"
@@ -26,6 +27,13 @@ void rules_fetch_free(struct rules_fetch *f); // NULL is fine
 // Copies what it needs. The state of each URL stays. -ENOMEM: the previous configuration stays.
 ATTR_MUST_CHECK int rules_fetch_configure(struct rules_fetch *f, const struct config *c);
 void rules_fetch_hold(struct rules_fetch *f, bool held);
+
+// Takes NOTIFY for lists by transfer from now on. -ENOMEM. `z` outlives it.
+struct list_notify;
+struct list_notify_counts;
+ATTR_MUST_CHECK int rules_fetch_notify(struct rules_fetch *f, struct list_notify *z);
+
+void rules_fetch_notified(const struct rules_fetch *f, struct list_notify_counts *out);
 
 // Fetches every list, once the round that may be running is done. False: no list is fetched.
 bool rules_fetch_all(struct rules_fetch *f, bool force);

@@ -3,13 +3,16 @@
 
 #include "http/bootstrap.h"
 #include "list_axfr.h"
+#include "list_notify.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/config.h>
+#include <weir/url.h>
 
 void fetch_set_free(struct fetch_set *s)
 {
@@ -200,4 +203,58 @@ uint64_t fetch_retry_ms(struct rng *rng, const struct config_update *u, unsigned
 	uint64_t wait_s = (uint64_t)FETCH_RETRY_S << (failures - 1);
 	wait_s = wait_s < FETCH_RETRY_MAX_S ? wait_s : FETCH_RETRY_MAX_S;
 	return wait_s * 1000 + below(rng, wait_s * 250);
+}
+
+// A server by name may have any address: only one that is an address is known by it.
+static bool notify_of(const struct fetched *l, struct list_notify_entry *out)
+{
+	char host[SOCKET_ADDRESS_TEXT_MAX];
+	struct socket_address server;
+	struct url u;
+	if (url_parse_list(l->url, &u) < 0 || !u.axfr || u.host_len >= sizeof(host))
+		return false;
+	snprintf(host, sizeof(host), "%.*s", (int)u.host_len, u.host);
+	if (socket_address_parse(host, 1, &server) < 0
+		|| dns_name_from_text(u.path + 1, u.path_len - 1, &out->zone) < 0)
+		return false;
+	out->server = server.ip;
+	out->key = l->key;
+	return true;
+}
+
+int fetch_set_publish(const struct fetch_set *s, struct list_notify *z)
+{
+	struct list_notify_entry *entry = z ? calloc(s->count + 1, sizeof(*entry)) : NULL;
+	unsigned n = 0;
+	if (!entry)
+		return z ? -ENOMEM : 0;
+	for (unsigned i = 0; i < s->count; i++) {
+		entry[n].list = i;
+		n += notify_of(&s->list[i], &entry[n]);
+	}
+	int rc = list_notify_set(z, entry, n);
+	free(entry);
+	return rc;
+}
+
+void fetch_set_notice(struct fetch_set *s, struct list_notify *z)
+{
+	unsigned i;
+	uint64_t due_ms;
+	while (z && list_notify_next(z, &i, &due_ms))
+		s->list[i].notified_ms = due_ms;
+}
+
+uint64_t fetch_due_ms(const struct fetched *l)
+{
+	return l->notified_ms && l->notified_ms < l->next_ms ? l->notified_ms : l->next_ms;
+}
+
+uint64_t fetch_set_due_ms(const struct fetch_set *s)
+{
+	uint64_t first_ms = FETCH_NEVER;
+	for (unsigned i = 0; i < s->count; i++)
+		if (fetch_due_ms(&s->list[i]) < first_ms)
+			first_ms = fetch_due_ms(&s->list[i]);
+	return first_ms;
 }

@@ -20,7 +20,8 @@ struct fetched { // one list
 	const struct config_tsig_key *key; // one of the set's; NULL: none
 	struct config_list_tls *tls;       // its own; NULL: none
 	bool stored;
-	uint64_t next_ms; // clock_mono_ms
+	uint64_t next_ms;     // clock_mono_ms
+	uint64_t notified_ms; // due by a NOTIFY (list_notify.h); 0: none since its last fetch
 	uint64_t try_unix_s, good_unix_s;
 	unsigned http_status, failures;
 	char why[LIST_FETCH_WHY_MAX];
@@ -44,6 +45,12 @@ void fetch_set_free(struct fetch_set *s);                                   // N
 bool fetch_set_has_keys(const struct fetch_set *s, const struct config *c); // and no others
 struct fetched *fetch_set_find(struct fetch_set *s, const char *url);
 bool fetch_keys_alike(const struct config_tsig_key *a, const struct config_tsig_key *b); // or NULL
+// The lists for which a NOTIFY is taken, by their numbers. -ENOMEM. `z` NULL: none is.
+struct list_notify;
+ATTR_MUST_CHECK int fetch_set_publish(const struct fetch_set *s, struct list_notify *z);
+void fetch_set_notice(struct fetch_set *s, struct list_notify *z); // those that became due by one
+uint64_t fetch_due_ms(const struct fetched *l);
+uint64_t fetch_set_due_ms(const struct fetch_set *s); // of the first list
 // From now, of a list that is good.
 uint64_t fetch_interval_ms(struct rng *rng, const struct config_update *u);
 // How long to wait after the n-th failure in a row.

@@ -220,6 +220,7 @@ void rules_status(struct rules *r, struct rules_status *out)
 	out->pause_until_unix_s = r->kept.pause_until_unix_s;
 	out->pause_lifts_block_all = rules_pause_lifts_block_all(r);
 	rules_fetch_describe(r->fetch, r->list, r->status.list_count);
+	rules_fetch_notified(r->fetch, &out->notify);
 	out->lists = r->list;
 }
 

@@ -71,14 +71,13 @@ static bool fields_add(struct tsig *t, const struct record *r, bool is_whole)
 	return ok;
 }
 
-size_t tsig_begin(struct tsig *t, const struct config_tsig_key *key, uint8_t *msg, size_t len,
-	uint64_t now_unix_s)
+// Adds the code of the message, which is behind whatever the digest has by now.
+static size_t message_sign(struct tsig *t, uint8_t *msg, size_t len, uint64_t now_unix_s)
 {
+	const struct config_tsig_key *key = t->key;
 	const struct dns_name *algorithm = &algorithms[key->algorithm].name;
 	struct record r = {.fudge_s = TSIG_FUDGE_S, .other = msg};
 	struct wr w = wr_init(msg, len + TSIG_RECORD_MAX);
-	tls_start();
-	*t = (struct tsig){.key = key, .is_first = true};
 	put_u16(r.time, (uint16_t)(now_unix_s >> 32));
 	put_u32(r.time + 2, (uint32_t)now_unix_s);
 	bool ok = hmac_open(t) && tls_hmac_add(t->hmac, msg, len) && fields_add(t, &r, true);
@@ -102,6 +101,14 @@ size_t tsig_begin(struct tsig *t, const struct config_tsig_key *key, uint8_t *ms
 	wr_u32(&w, 0); // no error, no other data
 	put_u16(msg + 10, (uint16_t)(get_u16(msg + 10) + 1));
 	return wr_ok(&w) ? w.pos : 0;
+}
+
+size_t tsig_begin(struct tsig *t, const struct config_tsig_key *key, uint8_t *msg, size_t len,
+	uint64_t now_unix_s)
+{
+	tls_start();
+	*t = (struct tsig){.key = key, .is_first = true};
+	return message_sign(t, msg, len, now_unix_s);
 }
 
 static void name_skip(struct rd *msg)
@@ -163,16 +170,16 @@ static int record_read(const uint8_t *bytes, size_t len, struct record *out)
 	return rd_ok(&msg) && msg.pos - begins == data_len ? 1 : -EBADMSG;
 }
 
+static bool last_code_add(struct tsig *t)
+{
+	return hmac_open(t) && u16_add(t, (uint16_t)t->mac_len)
+	       && tls_hmac_add(t->hmac, t->mac, t->mac_len);
+}
+
 // The last code, then the messages since: they stand before the fields in the digest.
 static bool message_add(struct tsig *t, const uint8_t *msg, size_t len)
 {
-	bool begins = t->hmac == NULL;
-	if (!hmac_open(t))
-		return false;
-	if (begins
-		&& !(u16_add(t, (uint16_t)t->mac_len) && tls_hmac_add(t->hmac, t->mac, t->mac_len)))
-		return false;
-	return tls_hmac_add(t->hmac, msg, len);
+	return (t->hmac || last_code_add(t)) && tls_hmac_add(t->hmac, msg, len);
 }
 
 static bool signed_message_add(struct tsig *t, const uint8_t *msg, const struct record *r)
@@ -253,6 +260,31 @@ int tsig_take(struct tsig *t, const uint8_t *msg, size_t len, uint64_t now_unix_
 		return refuse(
 			t, -EKEYREJECTED, "the server refused the TSIG: %s", error_text(r.error));
 	return code_check(t, msg, &r, now_unix_s);
+}
+
+int tsig_take_query(struct tsig *t, const struct config_tsig_key *key, const uint8_t *msg,
+	size_t len, uint64_t now_unix_s)
+{
+	struct record r;
+	tls_start();
+	*t = (struct tsig){.key = key, .is_first = true};
+	int has = record_read(msg, len, &r);
+	if (has <= 0)
+		return refuse(t, has ? has : -EKEYREJECTED, "no TSIG, or a malformed one");
+	if (!dns_name_equal(&r.key, &key->name)
+		|| !dns_name_equal(&r.algorithm, &algorithms[key->algorithm].name))
+		return refuse(t, -EKEYREJECTED, "signed with another key");
+	if (!hmac_open(t)) // it covers no code before it
+		return refuse(t, -EKEYREJECTED, "no memory for TSIG");
+	return code_check(t, msg, &r, now_unix_s);
+}
+
+size_t tsig_sign_reply(struct tsig *t, uint8_t *msg, size_t len, uint64_t now_unix_s)
+{
+	if (last_code_add(t))
+		return message_sign(t, msg, len, now_unix_s);
+	tsig_end(t);
+	return 0;
 }
 
 bool tsig_is_closed(const struct tsig *t)

@@ -11,6 +11,9 @@
 // TSIG_FUDGE_S from ours. An unsigned reply of one message that says an error is let through: the
 // reader refuses it with the error's name.
 //
+// The other way round too: the query of a server that has the key (a NOTIFY), and its reply of one
+// message. There is no table of queries that were seen: one may come twice in TSIG_FUDGE_S.
+//
 // A value of its caller's. Takes OpenSSL's memory for one HMAC. One pass over each message.
 
 #include "tls/tls_hmac.h"
@@ -42,4 +45,10 @@ ATTR_MUST_CHECK size_t tsig_begin(struct tsig *t, const struct config_tsig_key *
 // The next message of the reply. 0: it is right so far; -EBADMSG, -EKEYREJECTED with `why`.
 ATTR_MUST_CHECK int tsig_take(struct tsig *t, const uint8_t *msg, size_t len, uint64_t now_unix_s);
 bool tsig_is_closed(const struct tsig *t); // the last message was signed
-void tsig_end(struct tsig *t);             // any number of times
+// Of the other side: 0: the query is signed right; -EBADMSG, -EKEYREJECTED with `why`.
+ATTR_MUST_CHECK int tsig_take_query(struct tsig *t, const struct config_tsig_key *key,
+	const uint8_t *msg, size_t len, uint64_t now_unix_s);
+// Signs the reply to it as tsig_begin does a query.
+ATTR_MUST_CHECK size_t tsig_sign_reply(
+	struct tsig *t, uint8_t *msg, size_t len, uint64_t now_unix_s);
+void tsig_end(struct tsig *t); // any number of times

@@ -75,6 +75,17 @@ static void list_notes_print(const struct json_node *l)
 		printf("\n");
 }
 
+// Only where a server has ever sent one.
+static void notify_print(const struct json_node *n)
+{
+	if (n
+		&& (json_count(n, "taken") || json_count(n, "not_zone")
+			|| json_count(n, "not_server") || json_count(n, "not_signed")))
+		say(n, "NOTIFY      {taken:n} taken, {soon:n} too soon; refused: {not_server:n} "
+		       "not "
+		       "from the server, {not_signed:n} not signed, {not_zone:n} of other zones\n");
+}
+
 static void pause_print(const struct json_node *root)
 {
 	uint64_t until = json_count(root, "pause_until_unix_s");
@@ -105,6 +116,7 @@ static void rules_print(const struct json_node *root)
 		"\nbuilds      {builds:n}, last took {build_ms:t}; {unchanged:n} unchanged, "
 		"{failed:n} failed\n"
 		"copies      {copies_bytes:b} of lists, for builds that cannot read the source\n");
+	notify_print(json_get(root, "notify"));
 	pause_print(root);
 	const struct json_node *lists = json_get(root, "lists");
 	lists_print(lists);

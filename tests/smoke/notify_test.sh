@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# NOTIFY from NSD, signed and not: the list has the new zone at once. From others, over TCP and through the port: refused.
+. "$(dirname "$0")/_init.sh"
+
+zone() { # zone SERIAL RECORD
+	printf '%s\n' '$ORIGIN rpz.test.' '$TTL 60' "@ SOA ns.rpz.test. admin.rpz.test. $1 3600 600 86400 60" \
+		'@ NS ns.rpz.test.' "$2" >$tmp/rpz.zone
+}
+nsd_start() { # nsd_start KEY
+	cat >$tmp/nsd.conf <<-END
+		server:
+		  ip-address: $service@5353
+		  username: ""
+		  chroot: ""
+		  zonesdir: "$tmp"
+		  database: ""
+		  pidfile: ""
+		  xfrdfile: "$tmp/xfrd"
+		  zonelistfile: "$tmp/zonelist"
+		  logfile: "$tmp/nsd.log"
+		  server-count: 1
+		remote-control:
+		  control-enable: no
+		key:
+		  name: weir-key
+		  algorithm: hmac-sha256
+		  secret: "$secret"
+		zone:
+		  name: rpz.test
+		  zonefile: rpz.zone
+		  notify: $service $1
+		  outgoing-interface: $service
+		  provide-xfr: 0.0.0.0/0 $1
+	END
+	nsd -d -c $tmp/nsd.conf &
+	nsd=$!
+	eventually nsd_answers
+}
+nsd_answers() { kdig +short +timeout=1 +retry=0 @$service -p 5353 rpz.test SOA | grep -q admin; }
+nsd_stop() { kill $nsd; wait $nsd 2>/dev/null; }
+is() { [ "$(rcode @$service "$1" A)" = "$2" ]; }
+count() { weirctl --json blocklist status | jq ".notify.$1"; }
+at_least() { [ "$(count "$1")" -ge "$2" ]; }
+settings() { # settings MORE: the lab's configuration with the zone as a list
+	awk -v more="$1" -v url="axfr://$service:5353/rpz.test" '
+		{ print }
+		/^blocking:/ {
+			print "  update: {allow_private: true, timeout: 20, interval: 0}"
+			print "  tsig_keys: [{name: weir-key, secret_file: '$tmp'/secret}]"
+		}
+		/^  lists:/ { print "    - {url: " url more "}" }
+		END { print "fallback: {udp: on}" }' $tmp/plain.yaml >$config
+}
+ask() { # ask WAY ZONE: a NOTIFY from the client; its response code
+	client $python - "$service" "$1" "$2" <<-'END'
+		import sys
+		import dns.message, dns.opcode, dns.query, dns.rcode
+		q = dns.message.make_query(sys.argv[3], "SOA")
+		q.set_opcode(dns.opcode.NOTIFY)
+		way = dns.query.tcp if sys.argv[2] == "tcp" else dns.query.udp
+		print(dns.rcode.to_text(way(q, sys.argv[1], timeout=5).rcode()))
+	END
+}
+secret=$(head -c 32 /dev/urandom | base64 -w 0)
+echo "$secret" >$tmp/secret
+
+lab_up
+cp $config $tmp/plain.yaml
+zone 1 "one.test CNAME ."
+check "NSD" nsd_start NOKEY
+settings ""
+check "restart" "$lab" stop controlplane
+check "with kernel sockets" "$lab" start controlplane
+check "a list" eventually is one.test NXDOMAIN
+same "from another address, over TCP" REFUSED "$(ask tcp rpz.test)"
+same "of another zone" NOTAUTH "$(ask tcp other.test)"
+same "through the port" NOTIMP "$(ask udp rpz.test)"
+same "counted" 1 "$(count not_server)"
+same "by name" 1 "$(count not_zone)"
+
+zone 2 "two.test CNAME ."
+nsd_stop
+check "a new zone" nsd_start NOKEY
+check "NOTIFY" eventually at_least taken 1
+check "it is there, without a reload" eventually is two.test NXDOMAIN
+check "as the status says" grep -q 'NOTIFY .* taken' <(weirctl blocklist status)
+
+nsd_stop
+settings ", tsig: weir-key"
+check "a key" taken_over weirctl config reload
+zone 3 "three.test CNAME ."
+was=$(count not_signed)
+check "NSD without it" nsd_start NOKEY
+check "is refused" eventually at_least not_signed $((was + 1))
+nsd_stop
+zone 4 "four.test CNAME ."
+: >$tmp/nsd.log
+check "NSD with it" nsd_start weir-key
+check "has the zone" eventually is four.test NXDOMAIN
+check "and NSD accepts the reply" test -z "$(grep -i 'notify.*\(error\|bad\|fail\)' $tmp/nsd.log)"
+nsd_stop
+"$lab" down >/dev/null
+finish

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Who may send a NOTIFY, and when the list is due then.
+
+#include "controlplane/base/loop.h"
+#include "controlplane/rules/list_notify.h"
+#include "tests/unit/unit.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+static struct loop *loop;
+static struct list_notify *notify;
+static struct config_tsig_key key;
+static unsigned calls, due[8];
+static uint64_t due_ms[8];
+
+static struct dns_name name_of(const char *text)
+{
+	struct dns_name name;
+	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	return name;
+}
+
+static void on_due(void *)
+{
+	unsigned list;
+	uint64_t at_ms;
+	calls++;
+	while (list_notify_next(notify, &list, &at_ms)) {
+		due[list]++;
+		due_ms[list] = at_ms;
+	}
+}
+
+static void entries_set(const struct config_tsig_key *of_signed)
+{
+	const struct list_notify_entry entry[] = {
+		{.zone = name_of("rpz.test"), .server = {4, 32, {192, 0, 2, 1}}, .list = 2},
+		{.zone = name_of("rpz.test"), .server = {6, 128, {0x20, 1, 0xd, 0xb8}}, .list = 3},
+		{.zone = name_of("signed.test"),
+			.server = {4, 32, {192, 0, 2, 1}},
+			.key = of_signed,
+			.list = 5}};
+	assert_int_equal(list_notify_set(notify, entry, ARRAY_LEN(entry)), 0);
+}
+
+static int start(void **)
+{
+	assert_int_equal(loop_new("service", &loop), 0);
+	assert_int_equal(list_notify_new(&notify, loop), 0);
+	assert_false(list_notify_any(notify));
+	list_notify_on_due(notify, on_due, NULL);
+	key = (struct config_tsig_key){.name = name_of("weir-key"), .secret_len = 32};
+	memset(key.secret, 7, 32);
+	entries_set(&key);
+	calls = 0;
+	memset(due, 0, sizeof(due));
+	return 0;
+}
+
+static int stop(void **)
+{
+	loop_free(loop);
+	list_notify_free(notify);
+	return 0;
+}
+
+static void turn(void)
+{
+	for (unsigned i = 0; i < 3; i++)
+		event_base_loop(loop_base(loop), EVLOOP_NONBLOCK);
+}
+
+static struct list_notify_reply reply;
+
+static enum list_notify_outcome take(uint8_t last, const char *zone)
+{
+	const struct ip_address from = {4, 32, {192, 0, 2, last}};
+	const struct dns_name name = name_of(zone);
+	return list_notify_take(notify, &from, &name, (const uint8_t[12]){0}, 12, &reply);
+}
+
+static void test_who_may_notify(void **)
+{
+	struct list_notify_counts n;
+	const struct ip_address v6 = {6, 128, {0x20, 1, 0xd, 0xb8}};
+	const struct dns_name rpz = name_of("RPZ.test");
+	assert_true(list_notify_any(notify));
+	assert_int_equal(take(1, "other.test"), LIST_NOTIFY_not_zone);
+	assert_int_equal(take(1, "a.rpz.test"), LIST_NOTIFY_not_zone);
+	assert_int_equal(take(2, "rpz.test"), LIST_NOTIFY_not_server);
+	assert_int_equal(take(1, "signed.test"), LIST_NOTIFY_not_signed);
+	turn();
+	assert_int_equal(calls, 0);
+	assert_int_equal(take(1, "rpz.test"), LIST_NOTIFY_taken);
+	assert_false(reply.is_signed);
+	turn();
+	assert_int_equal(due[2], 1);
+	assert_int_equal(due[3], 0);
+	assert_int_equal(list_notify_take(notify, &v6, &rpz, (const uint8_t[12]){0}, 12, &reply),
+		LIST_NOTIFY_taken);
+	turn();
+	assert_int_equal(due[3], 1);
+	assert_int_equal(due[5], 0);
+	list_notify_counts(notify, &n);
+	assert_int_equal(n.taken, 2);
+	assert_int_equal(n.soon, 0);
+	assert_int_equal(n.not_zone, 2);
+	assert_int_equal(n.not_server, 1);
+	assert_int_equal(n.not_signed, 1);
+}
+
+static void test_a_flood_is_one_question_in_ten_seconds(void **)
+{
+	const uint64_t from_ms = clock_mono_ms();
+	struct list_notify_counts n;
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_int_equal(take(1, "rpz.test"), i ? LIST_NOTIFY_soon : LIST_NOTIFY_taken);
+		if (i % 100 == 0)
+			turn();
+	}
+	// The first one, and one for all others.
+	assert_int_equal(calls, 2);
+	assert_int_equal(due[2], 2);
+	assert_in_range(due_ms[2], from_ms + 10000, clock_mono_ms() + 10000);
+	// A reload is no way round it, and loses none.
+	entries_set(&key);
+	assert_int_equal(take(1, "rpz.test"), LIST_NOTIFY_soon);
+	turn();
+	assert_int_equal(due[2], 2);
+	usleep(20100000);
+	assert_int_equal(take(1, "rpz.test"), LIST_NOTIFY_taken);
+	entries_set(&key);
+	turn();
+	assert_int_equal(due[2], 3);
+	list_notify_counts(notify, &n);
+	assert_int_equal(n.taken, 2);
+	assert_int_equal(n.soon, 1000);
+}
+
+static size_t query_make(uint8_t msg[512])
+{
+	static const uint8_t query[] = {0x12, 0x34, 0x24, 0, 0, 1, 0, 0, 0, 0, 0, 0, 6, 's', 'i',
+		'g', 'n', 'e', 'd', 4, 't', 'e', 's', 't', 0, 0, 6, 0, 1};
+	memcpy(msg, query, sizeof(query));
+	return sizeof(query);
+}
+
+static enum list_notify_outcome take_signed(const uint8_t *msg, size_t len)
+{
+	const struct ip_address from = {4, 32, {192, 0, 2, 1}};
+	const struct dns_name name = name_of("signed.test");
+	return list_notify_take(notify, &from, &name, msg, len, &reply);
+}
+
+static void test_a_signed_one(void **)
+{
+	uint8_t msg[512], answer[512];
+	struct tsig t;
+	const uint64_t now_s = (uint64_t)time(NULL);
+	size_t bare = query_make(msg), len = tsig_begin(&t, &key, msg, bare, now_s);
+	assert_true(len > bare);
+	assert_int_equal(take_signed(msg, len), LIST_NOTIFY_taken);
+	assert_true(reply.is_signed);
+	// The reply is one for the query's signer.
+	memcpy(answer, msg, bare);
+	answer[2] |= 0x80;
+	put_u16(answer + 10, 0);
+	size_t n = tsig_sign_reply(&reply.tsig, answer, bare, now_s);
+	assert_true(n > bare);
+	assert_int_equal(tsig_take(&t, answer, n, now_s), 0);
+	assert_true(tsig_is_closed(&t));
+
+	for (size_t i = 0; i < len; i++) { // a bit of any byte but the id, which is in the TSIG too
+		if (i < 2)
+			continue;
+		msg[i] ^= 1;
+		assert_int_equal(take_signed(msg, len), LIST_NOTIFY_not_signed);
+		msg[i] ^= 1;
+	}
+	assert_int_equal(take_signed(msg, len - 1), LIST_NOTIFY_not_signed);
+	len = tsig_begin(&t, &key, msg, query_make(msg), now_s - 400);
+	assert_int_equal(take_signed(msg, len), LIST_NOTIFY_not_signed);
+	struct config_tsig_key other = key;
+	other.secret[0]++;
+	len = tsig_begin(&t, &other, msg, query_make(msg), now_s);
+	assert_int_equal(take_signed(msg, len), LIST_NOTIFY_not_signed);
+	other = key;
+	other.name = name_of("other-key");
+	len = tsig_begin(&t, &other, msg, query_make(msg), now_s);
+	assert_int_equal(take_signed(msg, len), LIST_NOTIFY_not_signed);
+	assert_false(reply.is_signed);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, start, stop)
+	const struct CMUnitTest tests[] = {
+		TEST(who_may_notify),
+		TEST(a_flood_is_one_question_in_ten_seconds),
+		TEST(a_signed_one),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
