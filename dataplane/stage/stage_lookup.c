@@ -125,12 +125,10 @@ static __attribute__((noinline)) void note_group(
 {
 	for (unsigned i = first; i < end; i++) {
 		const uint64_t head = found[i - first].head;
-		if (b->pkt[i]->record == L0_NONE)
-			continue;
+		if (b->pkt[i]->record == L0_NONE || likely_(l0_is_not_validated(head)))
+			continue; // as a note begins
 		batch_note(b, b->pkt[i])->validation =
-			l0_flags_of(head) & L0_RECORD_AUTHENTICATED ? LOG_VALIDATION_SECURE
-			: l0_insecure_of(head)                      ? LOG_VALIDATION_INSECURE
-								    : LOG_VALIDATION_NONE;
+			l0_insecure_of(head) ? LOG_VALIDATION_INSECURE : LOG_VALIDATION_SECURE;
 	}
 }
 

@@ -61,6 +61,11 @@ ATTR_INLINE bool l0_insecure_of(uint64_t head)
 {
 	return head >> 39 & 1;
 }
+// Neither that nor authenticated.
+ATTR_INLINE bool l0_is_not_validated(uint64_t head)
+{
+	return !(head & (UINT64_C(1) << 39 | (uint64_t)L0_RECORD_AUTHENTICATED << 44));
+}
 ATTR_INLINE uint32_t l0_rcode_of(uint64_t head)
 {
 	return head >> 40 & 0xf;
