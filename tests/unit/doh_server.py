@@ -22,6 +22,7 @@ import h2.connection
 import h2.events
 
 folder = pathlib.Path(sys.argv[1])
+PATIENCE_S = 30
 lock = threading.Lock()
 connections = 0
 
@@ -117,8 +118,11 @@ class Connection:
         if path == "/reset":
             self.h2.reset_stream(stream, 2)
             return True
-        if path.endswith("?late"):
-            time.sleep(0.05)
+        if path.endswith("?late"):  # until the test says so
+            end = time.monotonic() + PATIENCE_S
+            while not (folder / "late").exists() and time.monotonic() < end:
+                time.sleep(0.002)
+            (folder / "late").unlink(missing_ok=True)
         reply = reply_to(path.split("?")[0], query)
         if not reply:
             return True

@@ -5,7 +5,9 @@
 #include "https_stream.h"
 #include "tests/unit/unit.h"
 
+#include <limits.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +21,15 @@ static bool none_is_left(const void *)
 	return https().queries == 0;
 }
 
+static void late_reply_comes(void)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/late", https_server.folder);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fclose(f), 0);
+}
+
 // Of a dropped query a reply is late; anything else is a failure alone.
 static void test_replies_that_are_late(void **)
 {
@@ -29,6 +40,7 @@ static void test_replies_that_are_late(void **)
 		const unsigned number = ask_more(1);
 		wait_for(is_sent, NULL);
 		upstream_ask_stop(&rig.ask[number]);
+		late_reply_comes();
 		wait_for(none_is_left, NULL);
 		assert_int_equal(https().late, 1);
 	}
