@@ -16,6 +16,10 @@ done
 check "the table over both is made" \
 	ch_sql 3 "CREATE TABLE weir.queries AS weir.queries_here ENGINE = Distributed(both, weir, queries_here, chunk)"
 ch_config 3
+says() { weirctl status | grep -q "$1"; }
+check "an older table: weir says what it lacks" eventually says 'without column validation: add it as String'
+for i in 3 4; do ch_sql $i "ALTER TABLE weir.queries_here ADD COLUMN validation String"; done
+ch_sql 3 "ALTER TABLE weir.queries ADD COLUMN validation String"
 check "the sink is up" eventually ch_is state up
 same "and knows what it has" true "$(ch_state distributed)"
 weight() { ch_sql $1 "SELECT sum(weight) FROM weir.queries_here WHERE qname LIKE '%$2'"; }

@@ -171,7 +171,8 @@ static void column_is(struct clickhouse_sql *q, unsigned i, const char *name, co
 			also, name, type, type);
 }
 
-// Columns that an older version did not have come behind the one that is before them here.
+// Columns that an older version did not have come behind the one that is before them here. Those of
+// a Distributed table are no use before the tables behind it have them, which weir does not know.
 static enum clickhouse_end columns_add(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
 {
@@ -184,6 +185,13 @@ static enum clickhouse_end columns_add(
 	for (unsigned i = 0; end == CLICKHOUSE_DONE && i < ARRAY_LEN(columns); i++) {
 		if (has_line(there, columns[i].name))
 			continue;
+		if (s->is_distributed) {
+			snprintf(out->why, sizeof(out->why),
+				"a Distributed table without column %s: add it as %s to the tables"
+				" behind it, then to it",
+				columns[i].name, columns[i].type);
+			return CLICKHOUSE_REFUSED;
+		}
 		q.len = 0;
 		clickhouse_sql_add(&q, "ALTER TABLE `%s`.`%s` ADD COLUMN `%s` ",
 			s->settings.database, s->settings.table, columns[i].name);

@@ -54,6 +54,21 @@ static void test_a_distributed_table_is_waited_for(void **)
 	assert_non_null(strstr(server.last_insert, "&insert_distributed_sync=1"));
 }
 
+// The tables behind it are not known: whose owner has to add the column there first.
+static void test_a_distributed_table_lacks_a_column(void **)
+{
+	server.is_distributed = server.lacks_column = true;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(is_failing));
+	assert_non_null(strstr(status.sender.why, "without column list: add it as String"));
+	assert_int_equal(server.alters, 0);
+	assert_int_equal(server.inserts, 0);
+	server.lacks_column = false;
+	assert_true(eventually(all_sent));
+	expect_each_once();
+}
+
 static bool is_tidy(void)
 {
 	return status.sender.dropped_partitions > 0;
@@ -305,6 +320,7 @@ int main(void)
 		CASE(test_rows_arrive),
 		CASE(test_a_newer_server_gets_zstd_and_a_token),
 		CASE(test_a_distributed_table_is_waited_for),
+		CASE(test_a_distributed_table_lacks_a_column),
 		CASE(test_the_schema_is_made_and_mended),
 		CASE(test_a_table_is_made_for_the_server),
 		CASE(test_chunks_end_with_their_hour),

@@ -76,7 +76,8 @@ static void live(const char *version, bool is_distributed)
 {
 	server.version = version;
 	server.on_statement = see;
-	server.lacks_database = server.lacks_column = server.has_other_ttl = true;
+	server.lacks_database = server.has_other_ttl = true;
+	server.lacks_column = !is_distributed; // as weir adds none there
 	server.is_distributed = is_distributed;
 	server.has_table = is_distributed;
 	server.dedups = !is_distributed;
