@@ -12,6 +12,7 @@ enum {
 	QUERY_MAX = 1024,
 	REPLY_MAX = 65507, // of a datagram over IPv4
 	A_TURN = 64,
+	ZONE_LEAST = 8, // questions of a zone, however few sockets are free
 };
 
 static struct recursion **chain_of(struct recursor *r, const struct sockaddr_in *peer)
@@ -33,17 +34,19 @@ static uint32_t zone_key(const struct recursor *r, const struct dns_name *name)
 	return (uint32_t)keyhash(&r->secret, name->wire + at, name->len - at) | 1u << 31;
 }
 
-// A zone may have as many as are free (Choudhury and Hahne 1998, dynamic thresholds), so that a
-// part stays free whatever the others have; and no more than half of the sockets, because each
-// question whose servers are silent holds one.
+// A zone may have as many as are free (Choudhury and Hahne 1998, dynamic thresholds), of the places
+// and of the sockets, because each question whose servers are silent holds a socket: a part stays
+// free whatever the others have.
 static bool zone_is_full(const struct recursor *r, uint32_t zone)
 {
-	const unsigned left = r->cap - r->count.questions;
-	unsigned n = 0;
+	const unsigned all = r->count.questions, left = r->cap - all;
+	unsigned sockets = all < RECURSOR_SOCKETS ? RECURSOR_SOCKETS - all : 0, n = 0;
 
+	if (sockets < ZONE_LEAST)
+		sockets = ZONE_LEAST;
 	for (unsigned i = 0; i < r->touched; i++)
 		n += r->zone[i] == zone;
-	return n >= left || n >= RECURSOR_SOCKETS / 2;
+	return n >= left || n >= sockets;
 }
 
 static struct recursion *question_new(

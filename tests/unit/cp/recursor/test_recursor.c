@@ -131,8 +131,12 @@ static void test_a_zone_has_half_of_the_sockets(void **)
 		send_zone(0, 'a', id);
 	assert_int_equal(library_double.calls, most);
 	assert_int_equal(now().refused, 1);
-	send_zone(0, 'b', 1000);
-	assert_int_equal(library_double.calls, most + 1);
+	for (uint16_t id = 0; id <= most / 2; id++)
+		send_zone(0, 'b', 1000 + id);
+	assert_int_equal(library_double.calls, most + most / 2);
+	assert_int_equal(now().refused, 2);
+	send_zone(0, 'c', 2000);
+	assert_int_equal(library_double.calls, most + most / 2 + 1);
 	assert_non_null(strstr(library_double.config, "outgoing-num-tcp: 64\n"));
 }
 
