@@ -148,8 +148,9 @@ int recursor_configure(struct recursor *r, const struct recursor_settings *setti
 	struct library *library = NULL;
 	const bool is_same = r->library && settings->is_on && settings->hash == r->set.hash
 			     && memcmp(settings->range, r->set.range, sizeof(r->set.range)) == 0;
+	if (strlen(settings->root_hints) > RECURSOR_PATH_MAX)
+		return -ENAMETOOLONG;
 	int rc = settings->is_on ? socket_open(r) : 0;
-
 	if (rc == 0 && settings->is_on && !is_same)
 		rc = library_make(r, settings, &library);
 	if (rc < 0) {
@@ -158,6 +159,7 @@ int recursor_configure(struct recursor *r, const struct recursor_settings *setti
 		return rc;
 	}
 	r->set = *settings;
+	r->set.root_hints = strcpy(r->root_hints, settings->root_hints);
 	if (is_same)
 		return 0;
 	library_close(r->old);
@@ -171,7 +173,7 @@ int recursor_configure(struct recursor *r, const struct recursor_settings *setti
 
 void recursor_old_end(struct recursor *r)
 {
-	if (r->old_questions > 0)
+	if (!r || r->old_questions > 0)
 		return;
 	library_close(r->old);
 	r->old = NULL;

@@ -15,7 +15,7 @@
 // the library empties its caches as a whole or not at all.
 //
 // Any program of this machine may ask the socket, as a name server of this machine. Bounds:
-// questions, and of these so many of each zone (zone_of.h) as are free and as half of the sockets;
+// questions, and of these so many of each zone (zone_of.h) as places and sockets are free;
 // one more is SERVFAIL. Sockets and TCP connections of the library: further queries wait. It ends
 // each question by itself, after a bounded number of queries; a query that is repeated meanwhile,
 // from the same port with the same id, asks nothing. A change of settings ends the questions that
@@ -33,13 +33,14 @@ struct table_registry;
 
 enum {
 	RECURSOR_QUESTIONS_MAX = 2048, // of all resolvers
+	RECURSOR_PATH_MAX = 200,       // bytes of root_hints
 	RECURSOR_SOCKETS = 512,        // of the library, each resolver
 	RECURSOR_TCP = 64,             // TCP connections of the library, each resolver
 };
 
 struct recursor_settings {
 	bool is_on;
-	const char *root_hints; // file of NS and address records; "": the library's
+	const char *root_hints; // file of NS and address records; "": the library's; copied
 	uint64_t hash;          // of its contents
 	unsigned range_count;   // of ports that workers take replies of upstream servers at
 	struct hops_range range[HOPS_RANGES_MAX];
@@ -48,7 +49,7 @@ struct recursor_settings {
 ATTR_MUST_CHECK int recursor_new(
 	struct recursor **out, struct loop *loop, unsigned questions); // off; -errno
 void recursor_free(struct recursor *r); // its questions get no answer; NULL is fine
-// `settings` are copied, but for the path, which outlives their use. Not within an answer.
+// Not within an answer.
 // -ENOMEM, -EINVAL (the library takes no such root hints), -errno of the socket: then it stays as
 // it was.
 ATTR_MUST_CHECK int recursor_configure(
@@ -56,6 +57,9 @@ ATTR_MUST_CHECK int recursor_configure(
 // Empties the library's caches. Questions that run go on with the old ones; where a second flush
 // comes before their end it is SERVFAIL. Not within an answer. -errno: nothing is emptied.
 ATTR_MUST_CHECK int recursor_flush(struct recursor *r);
+// Ends the library that was flushed, once its questions have ended: each second. Not within an
+// answer. NULL is fine.
+void recursor_old_end(struct recursor *r);
 // Where it can be asked; the port is 0 while it is off. It stays there until `r` is freed.
 const struct socket_address *recursor_address(const struct recursor *r);
 // Of a recursor of the process that is on. False: none is. Any thread.

@@ -32,8 +32,9 @@ struct recursion {
 struct recursor {
 	struct loop *loop;
 	struct recursor_settings set;
-	struct library *library; // NULL: off
-	struct library *old;     // of before a flush, for the questions that ran; NULL: none
+	char root_hints[RECURSOR_PATH_MAX + 1]; // of `set`
+	struct library *library;                // NULL: off
+	struct library *old; // of before a flush, for the questions that ran; NULL: none
 	unsigned old_questions;
 	int fd;
 	struct socket_address address;
@@ -46,8 +47,6 @@ struct recursor {
 	struct recursor_status count;
 };
 
-// Ends the library that was flushed, once its questions have ended. Not within an answer.
-void recursor_old_end(struct recursor *r);
 // recursor_question.c: the socket has queries.
 void recursor_readable(int fd, short what, void *recursor);
 // recursor_config.c: text of unbound.conf in *out, which the caller frees even on an error.

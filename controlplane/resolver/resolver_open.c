@@ -36,6 +36,7 @@ static void on_beat(evutil_socket_t, short, void *arg)
 		views_sweep(r->views, clock_mono_ms());
 	resolver_step_beat(r);
 	validators_beat(r->validators);
+	recursor_old_end(r->recursor);
 	if (r->port && upstream_port_beat(r->port))
 		(void)event_add(r->move, &(struct timeval){0});
 	refresh_run(r->refresh, clock_mono_ms());
@@ -231,8 +232,10 @@ int resolver_recursion_configure(struct recursor *recursor, const struct config 
 static int servers_configure(struct resolver *r, const struct config *config)
 {
 	const bool is_used = config->upstreams.mode != UPSTREAM_FORWARD;
-	int rc = is_used ? resolver_recursion_configure(r->recursor, config) : 0;
+	int rc = views_have_room(r->views, config);
 
+	if (rc == 0 && is_used)
+		rc = resolver_recursion_configure(r->recursor, config);
 	if (rc == 0)
 		rc = views_configure(r->views, config, clock_mono_ms());
 	return rc < 0 || is_used ? rc : resolver_recursion_configure(r->recursor, config);

@@ -152,8 +152,7 @@ static void room_count(struct views *v, uint64_t hash, struct room *r)
 	r->numbers += !number_known(v, hash);
 }
 
-// Is there room, and a number, for each new view?
-static int room_check(struct views *v, const struct config *c)
+int views_have_room(struct views *v, const struct config *c)
 {
 	struct room r = {0};
 	unsigned used = 0;
@@ -275,7 +274,7 @@ int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
 {
 	struct chosen chosen;
 	struct view_names everyone = {0};
-	int rc = room_check(v, c);
+	int rc = views_have_room(v, c);
 
 	if (rc == 0)
 		rc = view_names_make_everyone(v->forwards, c, &everyone);

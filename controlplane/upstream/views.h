@@ -71,6 +71,8 @@ void views_free(struct views *v); // NULL is fine; every ask must be stopped
 // before the first one; of the first resolver of this process before each one of another resolver.
 void views_recover(struct views *v, const struct policy_group *group, unsigned count);
 
+// Would views_configure find room, and a number, for each new view? -EBUSY, -ENOSPC.
+ATTR_MUST_CHECK int views_have_room(struct views *v, const struct config *config);
 // From now on the configuration's. -EBUSY: too many are leaving, come again later; -ENOSPC: no
 // number is left; -ENOMEM. Then nothing has changed.
 ATTR_MUST_CHECK int views_configure(struct views *v, const struct config *config, uint64_t now_ms);

@@ -54,6 +54,24 @@ static void test_settings(void **)
 	assert_true(recursor_address(r)->port != 0);
 }
 
+// The configuration goes with a reload that something else refuses.
+static void test_path_is_copied(void **)
+{
+	char path[] = "/hints";
+	const struct recursor_settings other = {.is_on = true, .root_hints = path, .hash = 3};
+
+	assert_int_equal(recursor_configure(r, &other), 0);
+	memset(path, 'x', sizeof(path) - 1);
+	assert_int_equal(recursor_flush(r), 0);
+	assert_non_null(strstr(library_double.config, "root-hints: \"/hints\""));
+	char far[RECURSOR_PATH_MAX + 2];
+	memset(far, 'x', sizeof(far) - 1);
+	far[sizeof(far) - 1] = '\0';
+	assert_int_equal(recursor_configure(
+				 r, &(struct recursor_settings){.is_on = true, .root_hints = far}),
+		-ENAMETOOLONG);
+}
+
 // Of hints that the library does not take, before any question.
 static void test_bad_settings(void **)
 {
@@ -116,6 +134,7 @@ int main(void)
 		T(test_silent_servers_come_back),
 		T(test_ports_of_workers_are_avoided),
 		T(test_settings),
+		T(test_path_is_copied),
 		T(test_bad_settings),
 		T(test_flush),
 		T(test_flush_while_off),
