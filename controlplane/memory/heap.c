@@ -51,6 +51,27 @@ static bool flag(const char *name)
 	return mallctl(name, &b, &len, NULL, 0) == 0 && b;
 }
 
+static uint64_t *counter(const char *name)
+{
+	uint64_t *at = NULL;
+	size_t len = sizeof(at);
+	return is_there() && mallctl(name, &at, &len, NULL, 0) == 0 ? at : NULL;
+}
+
+struct heap_thread heap_thread_read(void)
+{
+	static __thread const uint64_t *got, *given;
+
+	if (!got) {
+		static const uint64_t none;
+		got = counter("thread.allocatedp");
+		given = counter("thread.deallocatedp");
+		if (!got || !given)
+			got = given = &none;
+	}
+	return (struct heap_thread){*got, *given};
+}
+
 static void libc_read(struct heap_stats *out)
 {
 	struct mallinfo2 i = mallinfo2();

@@ -32,6 +32,13 @@ struct heap_stats {
 	uint64_t sample;            // bytes, of the running or next profile
 };
 
+// Usable bytes that this thread has got from the allocator and given back, ever; 0 without
+// jemalloc.
+struct heap_thread {
+	uint64_t got, given;
+};
+struct heap_thread heap_thread_read(void); // two loads, but for a thread's first call
+
 // One of the allocator's arenas: threads are spread over them, and memory that is free in one
 // serves no other.
 struct heap_arena {

@@ -216,4 +216,14 @@ void recursor_tables(const struct recursor *r, struct table_registry *tables)
 				.refused = r->count.refused,
 				.oldest_ms = table_age(age_since(&r->ages), clock_mono_ms()),
 				.has = TABLE_AGES | TABLE_REFUSES});
+	const struct library_memory m = library_memory(r->library);
+	table_register(tables, &(struct table_info){.name = "recursor_memory",
+				       .owner = "resolver loop",
+				       .eviction = "evict the entry that was used longest ago",
+				       .lifetime = "TTL of its records, a day at most",
+				       .kind = TABLE_CACHE,
+				       .cap = RECURSOR_MEMORY,
+				       .used = m.bytes,
+				       .bytes = m.bytes,
+				       .high = m.most});
 }

@@ -36,6 +36,7 @@ enum {
 	RECURSOR_PATH_MAX = 200,       // bytes of root_hints
 	RECURSOR_SOCKETS = 512,        // of the library, each resolver
 	RECURSOR_TCP = 64,             // TCP connections of the library, each resolver
+	RECURSOR_MEMORY = 40 << 20,    // more than caches and buffers of the library take: 26 MB
 };
 
 struct recursor_settings {

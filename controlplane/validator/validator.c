@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/loop.h"
-#include "base/table_registry.h"
 #include "validator_internal.h"
 #include "validator_library.h"
 
@@ -120,14 +119,6 @@ static struct validator_context *context_place(struct validators *v)
 	return idle && !(retired && retired->questions == 0) ? idle : retired;
 }
 
-static unsigned contexts_count(const struct validators *v)
-{
-	unsigned n = 0;
-	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++)
-		n += v->context[i].library != NULL;
-	return n;
-}
-
 static int context_of(struct validators *v, uint16_t view, struct validator_context **out)
 {
 	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++) {
@@ -149,7 +140,7 @@ static int context_of(struct validators *v, uint16_t view, struct validator_cont
 		v->count.broken++;
 		return rc;
 	}
-	unsigned contexts = contexts_count(v);
+	unsigned contexts = validator_contexts(v);
 	if (contexts > v->contexts_most)
 		v->contexts_most = contexts;
 	*out = c;
@@ -298,53 +289,4 @@ void validators_stop(struct validation **slot)
 	wheel_stop(&(*slot)->deadline);
 	(*slot)->slot = NULL;
 	*slot = NULL;
-}
-
-void validators_status(const struct validators *v, struct validators_status *out)
-{
-	*out = v->count;
-	out->contexts = contexts_count(v);
-}
-
-void validators_tables(const struct validators *v, struct table_registry *tables)
-{
-	uint64_t now_ms = clock_mono_ms();
-	struct validators_status s;
-
-	validators_status(v, &s);
-	table_register(tables, &(struct table_info){.name = "validations",
-				       .owner = "resolver loop",
-				       .eviction = "refuse: SERVFAIL",
-				       .lifetime = "until the library's verdict",
-				       TABLE_WORK_FOR(60000),
-				       .cap = v->question_cap,
-				       .used = s.questions,
-				       .bytes = v->question_cap * sizeof(struct validation),
-				       .high = v->questions_most,
-				       .refused = s.refused,
-				       .oldest_ms = table_age(age_since(&v->question_ages), now_ms),
-				       .has = TABLE_AGES | TABLE_REFUSES});
-	table_register(tables, &(struct table_info){.name = "validator_fetches",
-				       .owner = "resolver loop",
-				       .eviction = "refuse: SERVFAIL to the validator",
-				       .lifetime = "until a server's answer, or 4.5 s",
-				       TABLE_WORK_FOR(VALIDATOR_FETCH_MS + 1000),
-				       .cap = VALIDATOR_FETCHES,
-				       .used = s.fetching,
-				       .bytes = sizeof(struct validators),
-				       .high = v->fetches_most,
-				       .refused = s.fetches_refused,
-				       .oldest_ms = table_age(age_since(&v->fetch_ages), now_ms),
-				       .has = TABLE_AGES | TABLE_REFUSES});
-	table_register(tables, &(struct table_info){.name = "validator_contexts",
-				       .owner = "resolver loop",
-				       .eviction = "evict the context that was idle for longest",
-				       .lifetime = "until the settings change",
-				       .kind = TABLE_CACHE,
-				       .cap = VALIDATOR_CONTEXTS,
-				       .used = s.contexts,
-				       .high = v->contexts_most,
-				       .evicted = v->evicted,
-				       .descriptors = s.contexts,
-				       .has = TABLE_EVICTS});
 }

@@ -38,6 +38,7 @@ enum {
 	VALIDATOR_FETCHES = 512,
 	VALIDATOR_ZONE_FETCHES = VALIDATOR_FETCHES / 2, // of one registrable domain, alone
 	VALIDATOR_CONTEXTS = 8,                         // retired ones included
+	VALIDATOR_CONTEXT_MEMORY = 8 << 20,             // more than the library takes for one
 	VALIDATOR_SOCKETS = VALIDATOR_FETCHES,          // of the library, for each context
 	VALIDATOR_WHY_MAX = 128,                        // as long as EXTRA-TEXT of an EDE may be
 	VALIDATOR_FETCH_MS = 4500,

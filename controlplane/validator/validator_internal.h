@@ -3,7 +3,7 @@
 
 // What the files of the room share: validator.c (questions, contexts), validator_fetch.c (the
 // library's queries), validator_keys.c (those of them that no server answered), validator_config.c
-// and validator_reason.c.
+// validator_reason.c and validator_report.c (tables).
 
 #include "base/age_list.h"
 #include "base/rng.h"
@@ -84,6 +84,8 @@ struct validators {
 	struct validator_fetch fetch[VALIDATOR_FETCHES];
 };
 
+// validator_report.c: those that are open.
+unsigned validator_contexts(const struct validators *v);
 // validator_config.c: text of unbound.conf in *out, which the caller frees even on an error.
 // -ENOMEM.
 ATTR_MUST_CHECK int validator_config_write(const struct validator_settings *s, uint16_t port,

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "validator_library.h"
 
+#include "memory/heap_meter.h"
+
+#include <event2/event.h>
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -13,9 +17,126 @@
 #include <weir/dns_proto.h>
 
 struct library {
+	struct ub_event_base events; // first: the library has this address
+	struct event_base *base;
 	struct ub_ctx *ctx;
+	int64_t bytes, bytes_most;
 	bool is_ready; // the first question has applied the settings
 };
+
+// The library's memory is measured while its functions run: each call of them, and each of its
+// events, which is why these are made here.
+static void measured(struct library *l, const struct heap_meter *since)
+{
+	l->bytes += heap_meter_end(since, HEAP_LIBRARY_unbound);
+	if (l->bytes > l->bytes_most)
+		l->bytes_most = l->bytes;
+}
+
+struct library_event {
+	struct ub_event event; // first
+	struct library *library;
+	struct event *e;
+	void (*fn)(int fd, short what, void *arg);
+	void *arg;
+};
+static_assert(UB_EV_TIMEOUT == EV_TIMEOUT && UB_EV_READ == EV_READ && UB_EV_WRITE == EV_WRITE
+	      && UB_EV_PERSIST == EV_PERSIST);
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct library_event *e = arg;
+	struct library *l = e->library;
+
+	const struct heap_meter m = heap_meter_begin();
+	e->fn(fd, what, e->arg); // which may free the event
+	measured(l, &m);
+}
+
+static struct library_event *of_event(struct ub_event *e)
+{
+	return (struct library_event *)(void *)e;
+}
+
+// The library takes an event out of the loop before it changes it.
+static void event_change(struct library_event *e, int fd, short what)
+{
+	(void)event_assign(e->e, e->library->base, fd, what, on_event, e);
+}
+
+static void event_bits_add(struct ub_event *e, short what)
+{
+	struct event *x = of_event(e)->e;
+	event_change(of_event(e), event_get_fd(x), event_get_events(x) | what);
+}
+
+static void event_bits_remove(struct ub_event *e, short what)
+{
+	struct event *x = of_event(e)->e;
+	event_change(of_event(e), event_get_fd(x), event_get_events(x) & (short)~what);
+}
+
+static void event_fd_set(struct ub_event *e, int fd)
+{
+	event_change(of_event(e), fd, event_get_events(of_event(e)->e));
+}
+
+static void library_event_free(struct ub_event *e)
+{
+	if (!e)
+		return;
+	event_free(of_event(e)->e);
+	free(of_event(e));
+}
+
+static int library_event_add(struct ub_event *e, struct timeval *within)
+{
+	return event_add(of_event(e)->e, within);
+}
+
+static int library_event_remove(struct ub_event *e)
+{
+	return event_del(of_event(e)->e);
+}
+
+static int timer_add(struct ub_event *event, struct ub_event_base *,
+	void (*fn)(int fd, short what, void *arg), void *arg, struct timeval *within)
+{
+	struct library_event *e = of_event(event);
+
+	e->fn = fn;
+	e->arg = arg;
+	event_change(e, -1, EV_TIMEOUT);
+	return event_add(e->e, within);
+}
+
+static struct ub_event *library_event_new(struct ub_event_base *base, int fd, short what,
+	void (*fn)(int fd, short what, void *arg), void *arg)
+{
+	static struct ub_event_vmt calls = {.add_bits = event_bits_add,
+		.del_bits = event_bits_remove,
+		.set_fd = event_fd_set,
+		.free = library_event_free,
+		.add = library_event_add,
+		.del = library_event_remove,
+		.add_timer = timer_add,
+		.del_timer = library_event_remove};
+	struct library *l = (struct library *)(void *)base;
+	struct library_event *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	*e = (struct library_event){.event = {.magic = UB_EVENT_MAGIC, .vmt = &calls},
+		.library = l,
+		.fn = fn,
+		.arg = arg};
+	e->e = event_new(l->base, fd, what, on_event, e);
+	if (!e->e) {
+		free(e);
+		return NULL;
+	}
+	return &e->event;
+}
 
 // Of one question.
 struct call {
@@ -43,7 +164,9 @@ static void on_answer(void *arg, int rcode, void *packet, int len, int security,
 	void *to = call->arg;
 
 	free(call);
+	const struct heap_meter m = heap_meter_begin();
 	done(to, &answer);
+	heap_meter_skip(&m);
 }
 
 // The library takes settings as a file.
@@ -62,16 +185,21 @@ static int settings_read(struct ub_ctx *ctx, const char *config, size_t len)
 
 int library_open(struct library **out, struct event_base *base, const char *config, size_t len)
 {
+	static struct ub_event_base_vmt calls = {.new_event = library_event_new};
 	struct library *l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
+	l->events = (struct ub_event_base){.magic = UB_EVENT_MAGIC, .vmt = &calls};
+	l->base = base;
 	pthread_mutex_lock(&making);
-	l->ctx = ub_ctx_create_event(base);
+	const struct heap_meter m = heap_meter_begin();
+	l->ctx = ub_ctx_create_ub_event(&l->events);
 	int rc = l->ctx ? 0 : -ENOMEM;
 	if (rc == 0 && ub_ctx_debugout(l->ctx, NULL))
 		rc = -EINVAL;
 	if (rc == 0)
 		rc = settings_read(l->ctx, config, len);
+	measured(l, &m);
 	pthread_mutex_unlock(&making);
 	if (rc < 0) {
 		library_close(l);
@@ -86,8 +214,10 @@ void library_close(struct library *l)
 	if (!l)
 		return;
 	pthread_mutex_lock(&making);
+	const struct heap_meter m = heap_meter_begin();
 	if (l->ctx)
 		ub_ctx_delete(l->ctx);
+	measured(l, &m);
 	pthread_mutex_unlock(&making);
 	free(l);
 }
@@ -102,7 +232,9 @@ int library_ask(
 	const bool is_first = !l->is_ready;
 	if (is_first)
 		pthread_mutex_lock(&making);
+	const struct heap_meter m = heap_meter_begin();
 	int rc = ub_resolve_event(l->ctx, name, qtype, DNS_CLASS_IN, call, on_answer, NULL);
+	measured(l, &m);
 	if (is_first)
 		pthread_mutex_unlock(&making);
 	if (rc == 0)
@@ -122,4 +254,11 @@ static void on_applied(void *, const struct library_answer *)
 int library_apply(struct library *l)
 {
 	return library_ask(l, "localhost", DNS_TYPE_A, on_applied, NULL);
+}
+
+struct library_memory library_memory(const struct library *l)
+{
+	return !l || l->bytes < 0
+		       ? (struct library_memory){0}
+		       : (struct library_memory){(uint64_t)l->bytes, (uint64_t)l->bytes_most};
 }

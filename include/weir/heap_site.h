@@ -80,15 +80,25 @@ unsigned heap_large_blocks(struct heap_large out[HEAP_LARGE_MAX]);
 	X(jansson, 8)        \
 	X(hyperscan, 1) X(curl, 1) X(cyaml, 1) X(sqlite, 1) X(openssl, 256) X(nghttp2, 8)
 
+// One that lets us set none: what it has is measured around its calls (controlplane/memory's
+// heap_meter.h), in bytes without blocks.
+#define HEAP_MEASURED_LIST(X) X(unbound, 1)
+
 enum heap_library {
 #define X(name, each) HEAP_LIBRARY_##name,
-	HEAP_LIBRARY_LIST(X)
+	HEAP_LIBRARY_LIST(X) HEAP_MEASURED_LIST(X)
 #undef X
 		HEAP_LIBRARY_COUNT
 };
 
 // Of the blocks whose caller is not known.
 struct heap_site *heap_site_library(enum heap_library library);
+
+// Usable bytes that this thread has allocated and freed at sites, ever.
+struct heap_own {
+	uint64_t made, freed;
+};
+extern __thread struct heap_own heap_own_here;
 
 // Hooks for a library, set before it first allocates; heap_free takes the blocks back.
 #define X(name, each)                                   \

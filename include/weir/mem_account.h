@@ -24,7 +24,7 @@
 	X(images, "lists, rule images, names, policy and what builds them")                        \
 	X(worker_rings, "the rings between the processes")                                         \
 	X(resolver, "questions in flight, waiters, refresh, judging, flushing")                    \
-	X(upstream, "views, upstream servers and their sockets")                                   \
+	X(upstream, "views, upstream servers and their sockets, libunbound")                       \
 	X(redis, "L1: calls, connections, buffers")                                                \
 	X(query_log, "log records, rows, the query store, the top lists")                          \
 	X(export, "ClickHouse, live logs and webhooks")                                            \

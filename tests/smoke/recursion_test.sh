@@ -76,7 +76,12 @@ why=$(weirctl config reload 2>&1)
 same "hints that libunbound does not take: refused" 1 $?
 check "and said" grep -q 'libunbound does not take upstreams.root_hints' <<<"$why"
 
+memory() { weirctl --json mem accounts | jq -e "$1"; }
+check "its memory is in an account and in a table" memory '.alarm == false and .unexplained < 4e6 and
+	(.sites[] | select(.name == "unbound") | .bytes > 5e6) and (.tables[] | select(.name == "recursor_memory") | .used > 5e6 and .used < .cap)'
 check "forwarding again" settings 'servers: [{address: 127.0.0.1:5302, name: unbound}]' false
+check "nor memory" eventually memory '(.sites[] | select(.name == "unbound") | .bytes < 5e6) and
+	(.tables[] | select(.name == "recursor_memory") | .used == 0)'
 check "no socket of recursion is left" test "$(weirctl --json upstreams | grep -c recursion)" = 0
 sed -i "s|root_hints: [^,]*|root_hints: /nonexistent|" $config
 why=$(weirctl config check 2>&1)

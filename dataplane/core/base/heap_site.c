@@ -18,9 +18,11 @@ extern struct heap_site __stop_heap_site_list[] __attribute__((weak));
 
 static struct heap_site library_site[HEAP_LIBRARY_COUNT] = {
 #define X(name, each) [HEAP_LIBRARY_##name] = {.file = #name},
-	HEAP_LIBRARY_LIST(X)
+	HEAP_LIBRARY_LIST(X) HEAP_MEASURED_LIST(X)
 #undef X
 };
+
+__thread struct heap_own heap_own_here;
 
 struct heap_site *heap_site_library(enum heap_library library)
 {
@@ -82,6 +84,7 @@ void *heap_mark(struct heap_site *s, void *p, size_t usable)
 	atomic_fetch_add_explicit(&s->blocks, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->made, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->made_bytes, usable, memory_order_relaxed);
+	heap_own_here.made += usable;
 	if (usable >= HEAP_LARGE)
 		heap_large_add(p, usable, s);
 	return p;
@@ -108,6 +111,7 @@ static struct heap_site *settle_block(void *p, size_t usable)
 	memset(place, 0, MARK);
 	atomic_fetch_sub_explicit(&s->bytes, usable, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&s->blocks, 1, memory_order_relaxed);
+	heap_own_here.freed += usable;
 	if (usable >= HEAP_LARGE)
 		heap_large_remove(p);
 	return s;

@@ -27,7 +27,8 @@ static const struct {
 	{MEM_ACCOUNT_resolver,
 		"failures answer flush inflight kept question refresh resolver resolvers rewrite "
 		"rewrites waiters wheel"},
-	{MEM_ACCOUNT_upstream, "forward recursor route routes tls upstream validator view views"},
+	{MEM_ACCOUNT_upstream,
+		"forward recursor route routes tls unbound upstream validator view views"},
 	{MEM_ACCOUNT_redis, "l1 redis"},
 	{MEM_ACCOUNT_query_log, "log query querylog resolver_log sql tail top topk watch"},
 	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request sink_thread webhook"},

@@ -205,7 +205,7 @@ static void charge_questions(struct mem_plan *p, const struct config *c)
 			"validations validator_fetches validator_contexts bogus_names");
 	if (c->upstreams.mode != UPSTREAM_FORWARD)
 		charge(p, MEM_PLAN_CONTROLPLANE, "recursion", "upstreams.mode",
-			config_resolvers(c, NULL) * OF_RECURSOR, "recursions");
+			config_resolvers(c, NULL) * OF_RECURSOR, "recursions recursor_memory");
 	charge(p, MEM_PLAN_CONTROLPLANE, "upstream queries by port", "controlplane.resolvers",
 		(uint64_t)config_resolvers(c, NULL) * OF_UPSTREAM_PORTS, "upstream_ports");
 }

@@ -68,3 +68,8 @@ void library_double_answer(unsigned i, const struct library_answer *answer)
 		(library_double.calls - i) * sizeof(library_double.call[0]));
 	done(arg, answer);
 }
+
+struct library_memory library_memory(const struct library *l)
+{
+	return l ? library_double.memory : (struct library_memory){0};
+}

@@ -10,11 +10,12 @@
 enum { DOUBLE_CALLS = 512, DOUBLE_LIBRARIES = 4 };
 
 struct library_double {
-	unsigned opened;      // ever
-	unsigned open, calls; // libraries; questions without an answer, the oldest first
-	int ask_error;        // what library_ask says
-	int apply_error;      // what library_apply says
-	char config[4096];    // of the latest one
+	unsigned opened;              // ever
+	unsigned open, calls;         // libraries; questions without an answer, the oldest first
+	int ask_error;                // what library_ask says
+	int apply_error;              // what library_apply says
+	char config[4096];            // of the latest one
+	struct library_memory memory; // of each
 	struct {
 		const struct library *of;
 		char name[DNS_NAME_TEXT_MAX];

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Bytes of a library that lets us set no functions of its heap: what the allocator gives to a
+// thread, and gets back, while the library runs there, less what sites count (weir/heap_site.h).
+// So code of weir that the library calls, and libraries with hooks that it calls, count as always;
+// where weir's code may call other libraries without hooks, a section to skip is around it.
+// What it frees outside of its calls is missing; blocks are not counted.
+//
+// Any thread; the sections of one thread may lie within each other. A section costs some 10 ns.
+// Without jemalloc all is 0.
+
+#include "heap.h"
+
+#include <weir/heap_site.h>
+
+struct heap_meter {
+	struct heap_thread thread;
+	struct heap_own own;
+};
+
+// As the library is called.
+struct heap_meter heap_meter_begin(void);
+// As it returns. `library`: one of HEAP_MEASURED_LIST. The bytes that it has more than before.
+int64_t heap_meter_end(const struct heap_meter *m, enum heap_library library);
+// As weir's code returns to the library: nothing of that section is the library's.
+void heap_meter_skip(const struct heap_meter *m);
