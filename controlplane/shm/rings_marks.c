@@ -31,6 +31,30 @@ bool rings_map_marks(struct rings *rings)
 	return true;
 }
 
+void rings_end_marks(struct rings *rings)
+{
+	struct worker_rings *l = rings->owner;
+	struct region *ended = &l->ended_marks[rings->index];
+
+	if (!rings->marks.base)
+		return;
+	l0_writer_set_marks(l->l0, rings->index, NULL);
+	region_unmap(ended);
+	*ended = rings->marks;
+	rings->marks = (struct region){0};
+}
+
+void rings_release_marks(struct worker_rings *l, bool now)
+{
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
+		if (!l->ended_marks[i].base || (!now && l0_writer_reads_ended(l->l0, i)))
+			continue;
+		if (now)
+			l0_writer_forget_marks(l->l0, i);
+		region_unmap(&l->ended_marks[i]);
+	}
+}
+
 bool worker_rings_marked(const struct worker_rings *l, uint32_t record, uint8_t which)
 {
 	for (unsigned i = 0; i < l->count; i++) {

@@ -75,25 +75,21 @@ static void missing_tell(struct worker_rings *l, unsigned worker, const char *wh
 static void attach_missing(struct worker_rings *l)
 {
 	char why[SHM_WHY_MAX];
-	bool is_told = false, took_marks = false;
+	bool is_told = false;
 
 	if (!l->missing)
 		return;
 	l->missing = false;
 	for (unsigned i = 0; i < l->count; i++) {
 		struct rings *rings = &l->rings[i];
-		const bool had_marks = rings->marks.base != NULL;
 		if (!rings->region.base && rings_map_own(rings, l->incarnation, why) < 0) {
 			l->missing = true;
 			if (!is_told)
 				missing_tell(l, i, why);
 			is_told = true;
 		}
-		// Those of one worker in one beat: they are read as they are taken.
-		if (!rings->marks.base && (took_marks || !rings_map_marks(rings)))
+		if (!rings->marks.base && !rings_map_marks(rings))
 			l->missing = true;
-		else if (!had_marks)
-			took_marks = true;
 	}
 }
 
@@ -163,6 +159,7 @@ int worker_rings_attach(struct worker_rings *l, const struct link_hello *hello, 
 void worker_rings_beat(struct worker_rings *l)
 {
 	attach_missing(l);
+	rings_release_marks(l, false);
 	if (l->left)
 		l->left = !rings_left_take(l);
 	rings_drain_all(l);
@@ -178,7 +175,7 @@ void worker_rings_detach(struct worker_rings *l)
 	rings_deafen(l);
 	for (unsigned i = 0; i < l->count; i++) {
 		l->anomalies_before += l->rings[i].misses.anomalies + l->rings[i].answers.anomalies;
-		l0_writer_set_marks(l->l0, i, NULL);
+		rings_end_marks(&l->rings[i]);
 		rings_unmap(&l->rings[i]);
 	}
 	l->count = 0;
@@ -191,6 +188,7 @@ void worker_rings_free(struct worker_rings *l)
 	if (!l)
 		return;
 	worker_rings_detach(l);
+	rings_release_marks(l, true);
 	loop_set_watch(l->loop, &(struct loop_watch){0});
 	free(l);
 }

@@ -46,6 +46,8 @@ struct worker_rings {
 	uint64_t anomalies_before; // of worker rings that are gone
 	struct worker_rings_stats stats;
 	struct rings rings[SHM_WORKERS_MAX];
+	struct region
+		ended_marks[SHM_WORKERS_MAX]; // of workers that ended; mapped while L0 reads them
 };
 
 static inline const struct rings_dp_page *rings_dp(const struct region *r)
@@ -78,3 +80,7 @@ bool rings_activated(const struct worker_rings *l);
 
 // rings_marks.c: false: not made yet.
 bool rings_map_marks(struct rings *rings);
+// Their worker ends; they stay mapped until rings_release_marks finds that L0 has read them. `now`:
+// all are unmapped at once.
+void rings_end_marks(struct rings *rings);
+void rings_release_marks(struct worker_rings *l, bool now);

@@ -139,12 +139,15 @@ void l0_writer_heat_add(struct l0_writer *w, const struct l0_key *key, unsigned 
 // Gives retired units back once quiescent. Call once per loop turn; cheap when there is nothing.
 void l0_writer_reclaim(struct l0_writer *w);
 
-// The marks of worker n (NULL: none), `units` bytes; the writer only clears. Clears refresh marks
-// that are already set: the worker that set them is gone. Visits and hits in the marks that these
-// take the place of, which must still be mapped, are carried over; of one record's hits no more
-// than MARK_HITS_MAX for all workers that end between two sweeps. Reads the marks of its share, 0.1
-// ms per million units, some more for the visits.
+// The marks of worker n (NULL: it ended), `units` bytes; the writer only clears. Reads none of
+// them: two rounds of the sweep forget refresh marks that were set before, because nobody serves
+// those requests any more. The marks that these take the place of are the worker's ended ones until
+// the sweep has read their visits and hits in two rounds; older ended ones are forgotten at once.
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks);
+// True: the ended marks of worker n are read, and must stay mapped.
+bool l0_writer_reads_ended(const struct l0_writer *w, unsigned worker);
+// Reads no marks of worker n from here on.
+void l0_writer_forget_marks(struct l0_writer *w, unsigned worker);
 // Those that readers in the writers' own process have in common; all 0, and not read here: a look
 // at each would count pages as touched that are not.
 void l0_writer_set_own_marks(struct l0_writer *w, _Atomic uint8_t *marks);

@@ -41,7 +41,7 @@ bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark)
 {
 	if (*gathered_of(w, number) & mark)
 		return true;
-	for (unsigned n = 0; n < w->marks_count; n++) {
+	for (unsigned n = 0; n < w->places; n++) {
 		if (w->marks[n]
 			&& atomic_load_explicit(&w->marks[n][number], memory_order_relaxed) & mark)
 			return true;
@@ -59,7 +59,7 @@ static void clear(_Atomic uint8_t *mark, uint8_t bits)
 void l0_unmark(struct l0_writer *w, uint32_t number, uint8_t mark)
 {
 	*gathered_of(w, number) &= (uint8_t)~mark;
-	for (unsigned n = 0; n < w->marks_count; n++)
+	for (unsigned n = 0; n < w->places; n++)
 		if (w->marks[n])
 			clear(&w->marks[n][number], mark);
 }
@@ -67,7 +67,7 @@ void l0_unmark(struct l0_writer *w, uint32_t number, uint8_t mark)
 void l0_marks_prefetch(const struct l0_writer *w, uint32_t number)
 {
 	__builtin_prefetch(gathered_of(w, number));
-	for (unsigned n = 0; n < w->marks_count; n++)
+	for (unsigned n = 0; n < w->places; n++)
 		if (w->marks[n])
 			__builtin_prefetch(&w->marks[n][number]);
 }
@@ -82,7 +82,7 @@ uint32_t l0_hits_take(const struct l0_writer *w, uint32_t number)
 	uint8_t *own = gathered_of(w, number);
 	uint32_t hits = *own / MARK_HIT;
 	*own &= (uint8_t)~MARK_HITS;
-	for (unsigned n = 0; n < w->marks_count; n++) {
+	for (unsigned n = 0; n < w->places; n++) {
 		if (!w->marks[n])
 			continue;
 		_Atomic uint8_t *mark = &w->marks[n][number];
@@ -98,7 +98,7 @@ uint32_t l0_hits_take(const struct l0_writer *w, uint32_t number)
 uint32_t l0_hits_peek(const struct l0_writer *w, uint32_t number)
 {
 	uint32_t hits = *gathered_of(w, number) / MARK_HIT;
-	for (unsigned n = 0; n < w->marks_count; n++)
+	for (unsigned n = 0; n < w->places; n++)
 		if (w->marks[n])
 			hits += atomic_load_explicit(&w->marks[n][number], memory_order_relaxed)
 				/ MARK_HIT;
@@ -141,16 +141,20 @@ static void gather_mark(struct l0_writer *w, _Atomic uint8_t *mark, uint32_t uni
 		atomic_store_explicit(mark, (uint8_t)(has - taken), memory_order_relaxed);
 }
 
-// Of a worker that ended. Its successor reads the visits, and nobody the hits.
-static void inherit_mark(struct l0_writer *w, _Atomic uint8_t *mark, uint32_t unit)
-{
-	const uint8_t has = atomic_load_explicit(mark, memory_order_relaxed);
-	(void)add(w, unit, has & (MARK_HITS | MARK_VISITED));
-}
-
-static void forget_mark(struct l0_writer *, _Atomic uint8_t *mark, uint32_t)
+// Set before the worker's requests came here: nobody serves this one.
+static void gather_first_mark(struct l0_writer *w, _Atomic uint8_t *mark, uint32_t unit)
 {
 	clear(mark, MARK_REFRESH);
+	gather_mark(w, mark, unit);
+}
+
+// Its successor reads the visits there.
+static void gather_ended_mark(struct l0_writer *w, _Atomic uint8_t *mark, uint32_t unit)
+{
+	const uint8_t has = atomic_load_explicit(mark, memory_order_relaxed);
+	const uint8_t taken = add(w, unit, has & (MARK_HITS | MARK_VISITED));
+	if (taken)
+		atomic_store_explicit(mark, (uint8_t)(has - taken), memory_order_relaxed);
 }
 
 // Calls `fn` for the marks of the units [from, to) of the share that have a bit of `bits`. Most
@@ -192,39 +196,69 @@ void l0_gather(struct l0_writer *w)
 {
 	const uint32_t from = w->gathered.at, left = w->share.units - from;
 	const uint32_t to = from + (left < L0_GATHER_UNITS ? left : L0_GATHER_UNITS);
-	for (unsigned n = 0; n < w->marks_count; n++)
-		if (w->marks[n])
+	for (unsigned n = 0; n < w->places; n++) {
+		_Atomic uint8_t *marks = w->marks[n];
+		if (!marks)
+			continue;
+		if (n >= L0_PLACE_ENDED)
 			each_record_mark(
-				w, w->marks[n], from, to, MARK_HITS | MARK_REFRESH, gather_mark);
+				w, marks, from, to, MARK_HITS | MARK_VISITED, gather_ended_mark);
+		else if (w->rounds[n])
+			each_record_mark(
+				w, marks, from, to, MARK_HITS | MARK_REFRESH, gather_first_mark);
+		else
+			each_record_mark(w, marks, from, to, MARK_HITS | MARK_REFRESH, gather_mark);
+	}
 	w->gathered.at = to;
 }
 
-// Visits and hits of a worker that ended are kept. Its successor starts without marks, and the hand
-// would evict the most popular records before a client asks for them again. Requests that an
-// earlier control plane took with it into its death are forgotten: they would keep their records
-// from ever being asked for again.
+static void place_set(struct l0_writer *w, unsigned place, _Atomic uint8_t *marks, uint8_t rounds)
+{
+	w->marks[place] = marks;
+	w->rounds[place] = rounds;
+	if (place >= w->places)
+		w->places = place + 1;
+	while (w->places && !w->marks[w->places - 1])
+		w->places--;
+}
+
+void l0_gather_again(struct l0_writer *w)
+{
+	w->gathered.at = 0;
+	for (unsigned n = w->places; n-- > 0;)
+		if (w->rounds[n] && --w->rounds[n] == 0 && n >= L0_PLACE_ENDED)
+			place_set(w, n, NULL, 0);
+}
+
+// The present round may have passed some units. The one after it reads all of them.
+enum { ROUNDS = 2 };
+
+// The successor of a worker that ended starts without hits, and perhaps without visits: the hand
+// would evict the most popular records before a client asks for them again.
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks)
 {
-	const unsigned place = 1 + worker;
-	const uint32_t units = w->share.units;
-
 	if (worker >= SHM_WORKERS_MAX)
 		return;
-	if (w->marks[place] && w->marks[place] != marks)
-		each_record_mark(
-			w, w->marks[place], 0, units, MARK_HITS | MARK_VISITED, inherit_mark);
-	w->marks[place] = marks;
-	if (place >= w->marks_count)
-		w->marks_count = place + 1;
-	if (marks)
-		each_mark(w, marks, 0, units, MARK_REFRESH, forget_mark);
+	_Atomic uint8_t *had = w->marks[L0_PLACE_WORKERS + worker];
+	if (had && had != marks)
+		place_set(w, L0_PLACE_ENDED + worker, had, ROUNDS);
+	place_set(w, L0_PLACE_WORKERS + worker, marks, marks ? ROUNDS : 0);
+}
+
+bool l0_writer_reads_ended(const struct l0_writer *w, unsigned worker)
+{
+	return w->marks[L0_PLACE_ENDED + worker] != NULL;
+}
+
+void l0_writer_forget_marks(struct l0_writer *w, unsigned worker)
+{
+	place_set(w, L0_PLACE_WORKERS + worker, NULL, 0);
+	place_set(w, L0_PLACE_ENDED + worker, NULL, 0);
 }
 
 void l0_writer_set_own_marks(struct l0_writer *w, _Atomic uint8_t *marks)
 {
-	w->marks[0] = marks;
-	if (w->marks_count == 0)
-		w->marks_count = 1;
+	place_set(w, 0, marks, 0);
 }
 
 void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record)

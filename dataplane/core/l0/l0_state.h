@@ -22,6 +22,10 @@ enum {
 	L0_HAND_STEPS_MAX = 128, // of the SIEVE hand, by one put
 	L0_GATHER_UNITS = 2048,  // in one step of a sweep
 	L0_RESERVE_SHARE = 32,   // one unit in this many is kept free or retired
+	// Where marks come from: this process' readers, the workers, the workers that ended.
+	L0_PLACE_WORKERS = 1,
+	L0_PLACE_ENDED = L0_PLACE_WORKERS + SHM_WORKERS_MAX,
+	L0_PLACES_MAX = L0_PLACE_ENDED + SHM_WORKERS_MAX,
 	// Of a share: its reserve, a hold for the longest answer, and that answer. An eighth of 1
 	// MiB holds more.
 	L0_UNITS_MIN = 5 * L0_RECORD_UNITS_MAX,
@@ -54,11 +58,12 @@ struct l0_writer {
 	struct l0_heat heat;
 	struct l0_gathered gathered;
 	uint32_t reserve_units;
-	uint64_t sweep_oldest_ms; // of the round under way
-	uint64_t sweep_at;        // next bucket
-	unsigned marks_count;
-	_Atomic uint8_t *marks[1 + SHM_WORKERS_MAX]; // of this process' readers, of the workers
-	struct l0_writer_stats stats;                // the counters; sizes are filled in on request
+	uint64_t sweep_oldest_ms;              // of the round under way
+	uint64_t sweep_at;                     // next bucket
+	unsigned places;                       // up to the last of use
+	_Atomic uint8_t *marks[L0_PLACES_MAX]; // NULL: none
+	uint8_t rounds[L0_PLACES_MAX];         // of the sweep, until the place is settled
+	struct l0_writer_stats stats;          // the counters; sizes are filled in on request
 };
 
 static inline struct l0_bucket *l0_bucket_of(const struct l0_writer *w, uint32_t slot)
@@ -149,6 +154,8 @@ ATTR_MUST_CHECK int l0_gathered_init(struct l0_gathered *g, uint32_t units); // 
 void l0_gathered_destroy(struct l0_gathered *g);                             // safe on a zeroed one
 // Gathers the next L0_GATHER_UNITS units of this round.
 void l0_gather(struct l0_writer *w);
+// The round is over: the next one starts at the first unit.
+void l0_gather_again(struct l0_writer *w);
 // The record's hits, which are cleared, and whether a worker requested a refresh.
 uint32_t l0_gathered_take(struct l0_writer *w, uint32_t number, bool *requested);
 void l0_gathered_prefetch(const struct l0_writer *w, uint32_t number);

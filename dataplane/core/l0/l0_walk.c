@@ -122,7 +122,7 @@ bool l0_writer_sweep(struct l0_writer *w, const struct l0_sweep *s, uint64_t buc
 	bool done = to == w->share.buckets;
 	w->sweep_at = done ? 0 : to;
 	if (done) {
-		w->gathered.at = 0;
+		l0_gather_again(w);
 		w->stats.oldest_ms = w->sweep_oldest_ms;
 		w->sweep_oldest_ms = 0;
 	}

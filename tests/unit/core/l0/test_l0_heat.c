@@ -168,10 +168,19 @@ static void test_marks_of_a_dead_worker_are_carried(void **)
 	hit(&b, 7, 11);
 	uint8_t *old = b.marks;
 	(void)box_marks(&b, 2);
+	assert_int_equal(heat_of(&b, 7), 11 * L0_HEAT_ONE);
+	for (unsigned round = 0; round < 2; round++) {
+		assert_true(l0_writer_reads_ended(b.w, 2));
+		assert_int_equal(sweep(&b, 1000, 1).last.hits, round ? 0 : 11);
+	}
+	assert_false(l0_writer_reads_ended(b.w, 2));
 	free(old);
-	assert_int_equal(heat_of(&b, 7), 11 * L0_HEAT_ONE);
+	hit(&b, 7, 5);
 	l0_writer_set_marks(b.w, 2, NULL);
-	assert_int_equal(heat_of(&b, 7), 11 * L0_HEAT_ONE);
+	assert_true(l0_writer_reads_ended(b.w, 2));
+	l0_writer_forget_marks(b.w, 2);
+	assert_false(l0_writer_reads_ended(b.w, 2));
+	assert_int_equal(sweep(&b, 1000, 1).last.hits, 0);
 	box_close(&b);
 }
 
@@ -211,6 +220,8 @@ static void test_sweep_clears_requests_for_expired_records(void **)
 	assert_true(box_open(&b, 1 << 20, 2));
 	(void)box_marks(&b, 0);
 	must_put(&b, 7, 1000);
+	for (unsigned round = 0; round < 2; round++) // they forget what was requested before
+		(void)sweep(&b, 1000, 1);
 	b.marks[record_of(&b, 7)] = MARK_REFRESH | MARK_VISITED;
 	(void)sweep(&b, 1000 + HOUR_MS / 2 - 1, 1);
 	assert_int_equal(b.marks[record_of(&b, 7)], MARK_REFRESH | MARK_VISITED);

@@ -12,7 +12,7 @@ enum { WORKERS = 3, IDS = 64, NOW_MS = 1000, HARD_MS = 3600000, STEP_BUCKETS = 3
 struct crowd {
 	struct box b;
 	uint64_t seed;
-	_Atomic uint8_t *marks[WORKERS];
+	_Atomic uint8_t *marks[WORKERS], *spare[WORKERS];
 	uint32_t made[IDS], met[IDS]; // hits
 };
 
@@ -22,16 +22,19 @@ static void crowd_open(struct crowd *c)
 	assert_true(box_open(&c->b, ROOM, 2));
 	for (unsigned i = 0; i < WORKERS; i++) {
 		c->marks[i] = calloc(l0_writer_reader(c->b.w)->unit_count, 1);
-		assert_non_null(c->marks[i]);
+		c->spare[i] = calloc(l0_writer_reader(c->b.w)->unit_count, 1);
+		assert_true(c->marks[i] && c->spare[i]);
 		l0_writer_set_marks(c->b.w, i, c->marks[i]);
 	}
 }
 
 static void crowd_close(struct crowd *c)
 {
-	for (unsigned i = 0; i < WORKERS; i++)
-		free((void *)(uintptr_t)c->marks[i]);
 	box_close(&c->b);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		free((void *)(uintptr_t)c->marks[i]);
+		free((void *)(uintptr_t)c->spare[i]);
+	}
 }
 
 static uint32_t record_of(const struct crowd *c, uint32_t id)
@@ -179,6 +182,40 @@ static void test_a_visit_of_an_ended_worker_is_not_its_successors(void **)
 	crowd_close(&c);
 }
 
+// Requests that were made before the marks were taken have nobody who serves them; later ones do.
+static void test_requests_of_an_earlier_life_are_forgotten(void **)
+{
+	struct crowd c;
+	crowd_open(&c);
+	sweep(&c);
+	sweep(&c);
+	must_put(&c, 7);
+	const uint32_t number = record_of(&c, 7);
+	c.marks[0][number] = c.marks[1][number] = MARK_VISITED | MARK_REFRESH;
+	l0_writer_set_marks(c.b.w, 1, c.marks[1]);
+	sweep(&c);
+	assert_int_equal(c.marks[0][number], MARK_VISITED | MARK_REFRESH);
+	assert_int_equal(c.marks[1][number], MARK_VISITED);
+	sweep(&c);
+	c.marks[1][number] |= MARK_REFRESH;
+	sweep(&c);
+	assert_int_equal(c.marks[1][number], MARK_VISITED | MARK_REFRESH);
+	crowd_close(&c);
+}
+
+// A worker ends, and its successor has marks elsewhere. One that ends twice within two rounds would
+// lose hits.
+static void succeed(struct crowd *c, unsigned worker)
+{
+	if (l0_writer_reads_ended(c->b.w, worker))
+		return;
+	_Atomic uint8_t *ended = c->marks[worker];
+	c->marks[worker] = c->spare[worker];
+	c->spare[worker] = ended;
+	memset((void *)(uintptr_t)c->marks[worker], 0, l0_writer_reader(c->b.w)->unit_count);
+	l0_writer_set_marks(c->b.w, worker, c->marks[worker]);
+}
+
 static void random_step(struct crowd *c)
 {
 	const uint32_t id = rnd_below(&c->seed, IDS), what = rnd_below(&c->seed, 100);
@@ -196,10 +233,7 @@ static void random_step(struct crowd *c)
 		int rc = l0_writer_restamp(c->b.w, &key, 5);
 		assert_true(rc == 0 || rc == -ENOENT);
 	} else if (what < 71) {
-		l0_writer_set_marks(c->b.w, worker, NULL);
-		memset((void *)(uintptr_t)c->marks[worker], 0,
-			l0_writer_reader(c->b.w)->unit_count);
-		l0_writer_set_marks(c->b.w, worker, c->marks[worker]);
+		succeed(c, worker);
 	} else {
 		(void)sweep_step(c);
 	}
@@ -266,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_no_record_gets_the_hits_of_another),
 		cmocka_unit_test(test_the_hits_of_many_workers_add_up),
 		cmocka_unit_test(test_a_visit_of_an_ended_worker_is_not_its_successors),
+		cmocka_unit_test(test_requests_of_an_earlier_life_are_forgotten),
 		cmocka_unit_test(test_each_hit_counts_once),
 		cmocka_unit_test(test_hits_of_each_share),
 	};

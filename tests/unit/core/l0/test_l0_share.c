@@ -234,20 +234,7 @@ static void test_marks_of_the_own_share(void **)
 	uint8_t *bytes = malloc(units);
 	_Atomic uint8_t *marks = (_Atomic uint8_t *)bytes;
 	assert_non_null(bytes);
-	memset(bytes, MARK_REFRESH | MARK_VISITED, units);
 	l0_writer_set_marks(b.all[1], 0, marks);
-	for (uint32_t u = 0; u < units; u++)
-		assert_int_equal(
-			bytes[u], u < own->unit_first ? MARK_REFRESH | MARK_VISITED : MARK_VISITED);
-	// Few and far between, at every place of a word.
-	memset(bytes, MARK_VISITED, units);
-	for (uint32_t u = 0; u < units; u += 61)
-		bytes[u] |= MARK_REFRESH;
-	l0_writer_set_marks(b.all[1], 0, marks);
-	for (uint32_t u = 0; u < units; u++)
-		assert_int_equal(bytes[u], u < own->unit_first && u % 61 == 0
-						   ? MARK_REFRESH | MARK_VISITED
-						   : MARK_VISITED);
 	memset(bytes, MARK_REFRESH, units);
 	l0_writer_clear_refresh(b.all[1], own->unit_first - 1);
 	l0_writer_clear_refresh(b.all[1], own->unit_first);
