@@ -50,6 +50,7 @@ struct loop {
 	uint64_t window_us; // when this window for `turns` began
 	unsigned turns;     // begun in it
 	bool resting;
+	uint64_t rest_end_us;         // turns are counted without rest then
 	uint64_t cpu_read_us, cpu_us; // time and value of the last reading of the CPU clock
 	pthread_mutex_t lock;         // protects the fields below; held for a few stores only
 	struct loop_return *returns, **returns_end;
@@ -265,11 +266,15 @@ static void busy_note(struct loop *l)
 // Between two turns. A rest that a signal ends early is just shorter.
 static void rest(struct loop *l)
 {
+	if (!l->watch.begin)
+		return;
 	uint64_t now_us = clock_mono_us();
-
-	l->resting |= l->turns >= LOOP_REST_FROM;
+	if (!l->resting && l->turns >= LOOP_REST_FROM) {
+		l->resting = true;
+		l->rest_end_us = now_us + LOOP_REST_FOR_US;
+	}
 	if (now_us >= l->window_us + LOOP_REST_WINDOW_US) {
-		l->resting &= l->turns >= LOOP_REST_UNTIL;
+		l->resting &= l->turns >= LOOP_REST_UNTIL && now_us < l->rest_end_us;
 		l->window_us = now_us;
 		l->turns = 0;
 	}

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
@@ -279,6 +280,17 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 		event_add(t->event, &(struct timeval){0});
 }
 
+static bool on_quiet_begin(void *, bool)
+{
+	return false;
+}
+
+static void on_quiet(void *)
+{
+}
+
+static const struct loop_watch quiet = {.begin = on_quiet_begin, .look = on_quiet, .end = on_quiet};
+
 // Something to do in each turn: it is done in some thousand turns a second and not in a million. A
 // loop that the machine keeps from running looks idle for a while, so each window may begin again.
 static void test_a_busy_loop_rests(void **state)
@@ -286,6 +298,7 @@ static void test_a_busy_loop_rests(void **state)
 	struct turner t;
 	(void)state;
 	assert_int_equal(loop_new("test", &t.loop), 0);
+	loop_set_watch(t.loop, &quiet);
 	t.event = event_new(loop_base(t.loop), -1, 0, on_turn, &t);
 	t.count_from_us = clock_mono_us() + 2 * LOOP_REST_WINDOW_US;
 	t.until_us = t.count_from_us + 50000;
@@ -295,6 +308,57 @@ static void test_a_busy_loop_rests(void **state)
 	assert_in_range(t.turns, 1, (50000 / LOOP_REST_WINDOW_US + 2) * LOOP_REST_FROM);
 	event_free(t.event);
 	loop_free(t.loop);
+}
+
+// It knows no source that it could poll meanwhile, so a pause would only delay its events.
+static void test_a_busy_loop_without_a_watch_never_pauses(void **state)
+{
+	struct turner t;
+	struct rusage before, after;
+	(void)state;
+	assert_int_equal(loop_new("test", &t.loop), 0);
+	t.event = event_new(loop_base(t.loop), -1, 0, on_turn, &t);
+	t.count_from_us = t.turns = 0;
+	t.until_us = clock_mono_us() + 50000;
+	event_add(t.event, &(struct timeval){0});
+	assert_int_equal(getrusage(RUSAGE_THREAD, &before), 0);
+	assert_int_equal(loop_run(t.loop), 0);
+	assert_int_equal(getrusage(RUSAGE_THREAD, &after), 0);
+	assert_in_range(after.ru_nvcsw - before.ru_nvcsw, 0, t.turns / 8);
+	event_free(t.event);
+	loop_free(t.loop);
+}
+
+struct rester {
+	struct loop *loop;
+	uint64_t until_us;
+	unsigned changes; // between turns by time and turns by events
+	bool is_resting;
+};
+
+static bool on_rester_begin(void *arg, bool resting)
+{
+	struct rester *r = arg;
+	r->changes += resting != r->is_resting;
+	r->is_resting = resting;
+	if (r->changes < 3 && clock_mono_us() < r->until_us)
+		return true;
+	loop_stop(r->loop);
+	return false;
+}
+
+// It pauses, counts its turns without pauses for a while, and pauses again.
+static void test_pauses_are_earned_again(void **state)
+{
+	struct rester r = {.until_us = clock_mono_us() + 20000000};
+	(void)state;
+	assert_int_equal(loop_new("test", &r.loop), 0);
+	loop_set_watch(r.loop,
+		&(struct loop_watch){
+			.begin = on_rester_begin, .look = on_quiet, .end = on_quiet, .arg = &r});
+	assert_int_equal(loop_run(r.loop), 0);
+	assert_int_equal(r.changes, 3);
+	loop_free(r.loop);
 }
 
 static void test_quantiles_are_never_too_low(void **state)
@@ -416,6 +480,8 @@ int main(void)
 		cmocka_unit_test(test_a_blocking_call_shows_as_lag),
 		cmocka_unit_test(test_busy_is_work_and_not_waiting),
 		cmocka_unit_test(test_a_busy_loop_rests),
+		cmocka_unit_test(test_a_busy_loop_without_a_watch_never_pauses),
+		cmocka_unit_test(test_pauses_are_earned_again),
 		cmocka_unit_test(test_questions_of_ended_loops_are_answered),
 		cmocka_unit_test(test_new_descriptors_take_no_memory),
 		cmocka_unit_test(test_quantiles_are_never_too_low),
