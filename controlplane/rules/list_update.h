@@ -25,6 +25,7 @@ struct list_update {
 	const struct config_tsig_key *key; // of a transfer; NULL: none
 	const struct config_list_tls *tls; // of a transfer over TLS; else NULL
 	bool wanted;                       // ask for it
+	bool notified;                     // wanted for a NOTIFY alone
 	bool force;                        // even if it did not change, and take it if it is empty
 	_Atomic uint64_t since_ms;         // when its fetch began; 0: none runs. Any thread
 	// Output.

@@ -104,6 +104,9 @@ static void result_take(struct rules_fetch *f, const struct list_update *from)
 	l->stored = from->good_unix_s != 0;
 	memcpy(l->why, from->why, sizeof(l->why));
 	bool failed = from->outcome == LIST_UPDATE_FAILED;
+	// Anybody may forge an unsigned NOTIFY: it must not use up the tries of a list that fails.
+	if (failed && from->notified && l->failures)
+		return;
 	l->failures = failed ? l->failures + 1 : 0;
 	l->next_ms = after(
 		clock_mono_ms(), failed ? fetch_retry_ms(&f->rng, &f->set->settings, l->failures)
@@ -169,14 +172,17 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 			.key = l->key,
 			.tls = l->tls,
 			.wanted = all || fetch_due_ms(l) <= now_ms,
+			.notified = !all && l->next_ms > now_ms,
 			.force = force};
-		if (s->update[i].wanted)
-			l->notified_ms = 0;
 	}
 	f->round = (struct fetch_round){.set = s, .by_hand = all, .force = force};
 	int rc = thread_start(&f->thread, "weir-lists", work, f);
-	if (rc == 0)
+	if (rc == 0) {
+		for (unsigned i = 0; i < s->count; i++)
+			if (s->update[i].wanted)
+				s->list[i].notified_ms = 0;
 		return true;
+	}
 	log_warning("lists not fetched: no thread: %s", strerror(-rc));
 	f->round.set = NULL;
 	return false;

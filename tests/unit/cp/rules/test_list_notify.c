@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who may send a NOTIFY, and when the list is due then.
+// Senders from which a NOTIFY is taken, and when its list is due after it.
 
 #include "controlplane/base/loop.h"
 #include "controlplane/rules/list_notify.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Lists that are transferred, and get a key: what came unsigned counts for nothing.
+// Lists that are transferred. They get a key: what came unsigned counts for nothing. Their server
+// fails: a NOTIFY uses up none of their tries.
 
 #include "fake_axfr.h"
 #include "rules_rig.h"
@@ -120,6 +121,61 @@ static void test_a_key_while_it_is_fetched(void **)
 	close_rules();
 }
 
+static struct list_notify *notify;
+static unsigned failures;
+static uint64_t try_unix_s, next_unix_s;
+
+static void call_notify(void *)
+{
+	if (list_notify_new(&notify, env.service) < 0 || rules_notify(env.rules, notify) < 0)
+		abort();
+	atomic_fetch_add(&env.replies, 1);
+}
+
+static void call_status(void *)
+{
+	struct rules_status s;
+	rules_status(env.rules, &s);
+	for (unsigned i = 0; i < s.list_count; i++) {
+		if (!s.lists[i].url[0])
+			continue;
+		failures = s.lists[i].failures;
+		try_unix_s = s.lists[i].last_try_unix_s;
+		next_unix_s = s.lists[i].next_try_unix_s;
+	}
+	atomic_fetch_add(&env.replies, 1);
+}
+
+static void test_a_notify_takes_no_try(void **)
+{
+	const struct ip_address server = {4, 32, {127, 0, 0, 1}};
+	struct list_notify_reply reply;
+	struct dns_name zone;
+	assert_int_equal(dns_name_from_text("rpz.test", 8, &zone), 0);
+	open_with_zone();
+	on_service(call_notify, NULL, 1);
+	axfr.how = FAKE_AXFR_REFUSED;
+	reload(1, false);
+	on_service(call_status, NULL, 1);
+	assert_int_equal(failures, 1);
+	const unsigned asked = axfr.soa_asked;
+	const uint64_t first_unix_s = try_unix_s, planned_unix_s = next_unix_s;
+	sleep(2);
+	assert_int_equal(
+		list_notify_take(notify, &server, &zone, (const uint8_t[12]){0}, 12, &reply),
+		LIST_NOTIFY_taken);
+	until(&axfr.soa_asked, asked + 1);
+	for (unsigned i = 0; i < 500 && try_unix_s == first_unix_s; i++) {
+		usleep(10000);
+		on_service(call_status, NULL, 1);
+	}
+	assert_true(try_unix_s > first_unix_s);
+	assert_int_equal(failures, 1);
+	assert_in_range(next_unix_s, planned_unix_s - 1, planned_unix_s + 1);
+	close_rules();
+	list_notify_free(notify);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -127,6 +183,7 @@ int main(void)
 		TEST(test_a_key_by_reload),
 		TEST(test_a_key_by_restart),
 		TEST(test_a_key_while_it_is_fetched),
+		TEST(test_a_notify_takes_no_try),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
