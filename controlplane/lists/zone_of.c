@@ -64,3 +64,17 @@ struct zone_of zone_of(const struct dns_name *name)
 		zone = name->labels;
 	return (struct zone_of){.zone = start[zone], .suffix = start[suffix]};
 }
+
+uint32_t zone_key(const struct dns_name *name, const struct keyhash_secret *secret)
+{
+	const unsigned at = zone_of(name).zone;
+	return (uint32_t)keyhash(secret, name->wire + at, name->len - at) | 1u << 31;
+}
+
+unsigned zone_count(const uint32_t *keys, unsigned n, uint32_t key)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < n; i++)
+		count += keys[i] == key;
+	return count;
+}

@@ -7,6 +7,7 @@
 // the /16 or the IPv6 /32. Any thread; 45 to 150 ns, once the list is loaded (list_suffix_load).
 
 #include <weir/dns_name.h>
+#include <weir/keyhash.h>
 
 // Offsets into the name's wire form.
 struct zone_of {
@@ -15,3 +16,8 @@ struct zone_of {
 };
 
 struct zone_of zone_of(const struct dns_name *name);
+
+// The zone of a name as a number that none can foresee without the secret; never 0.
+uint32_t zone_key(const struct dns_name *name, const struct keyhash_secret *secret);
+// How many of the `n` keys are this one.
+unsigned zone_count(const uint32_t *keys, unsigned n, uint32_t key);

@@ -28,24 +28,17 @@ static bool is_asked(struct recursor *r, const struct sockaddr_in *peer, uint16_
 	return false;
 }
 
-static uint32_t zone_key(const struct recursor *r, const struct dns_name *name)
-{
-	const unsigned at = zone_of(name).zone;
-	return (uint32_t)keyhash(&r->secret, name->wire + at, name->len - at) | 1u << 31;
-}
-
 // A zone may have as many as are free (Choudhury and Hahne 1998, dynamic thresholds), of the places
 // and of the sockets, because each question whose servers are silent holds a socket: a part stays
 // free whatever the others have.
 static bool zone_is_full(const struct recursor *r, uint32_t zone)
 {
 	const unsigned all = r->count.questions, left = r->cap - all;
-	unsigned sockets = all < RECURSOR_SOCKETS ? RECURSOR_SOCKETS - all : 0, n = 0;
+	const unsigned n = zone_count(r->zone, r->touched, zone);
+	unsigned sockets = all < RECURSOR_SOCKETS ? RECURSOR_SOCKETS - all : 0;
 
 	if (sockets < ZONE_LEAST)
 		sockets = ZONE_LEAST;
-	for (unsigned i = 0; i < r->touched; i++)
-		n += r->zone[i] == zone;
 	return n >= left || n >= sockets;
 }
 
@@ -53,7 +46,7 @@ static struct recursion *question_new(
 	struct recursor *r, const struct sockaddr_in *peer, const struct dns_name *name)
 {
 	struct recursion *q = r->free, **chain = chain_of(r, peer);
-	const uint32_t zone = zone_key(r, name);
+	const uint32_t zone = zone_key(name, &r->secret);
 
 	if (zone_is_full(r, zone))
 		return NULL;
@@ -178,7 +171,6 @@ void recursor_readable(int fd, short, void *arg)
 {
 	struct recursor *r = arg;
 
-	recursor_old_end(r);
 	for (unsigned i = 0; i < A_TURN; i++) {
 		uint8_t msg[QUERY_MAX];
 		struct sockaddr_in peer = {0};

@@ -105,26 +105,16 @@ void validator_fetch_init(struct validators *v)
 	rng_bytes(&v->rng, v->secret.bytes, sizeof(v->secret.bytes));
 }
 
-static uint32_t zone_key(const struct validators *v, const struct dns_name *name)
-{
-	const unsigned at = zone_of(name).zone;
-	return (uint32_t)keyhash(&v->secret, name->wire + at, name->len - at) | 1u << 31;
-}
-
 // A zone may have as many as are free (Choudhury and Hahne 1998, dynamic thresholds): half of them
 // when it is alone, and a part stays free whatever the others have.
 static bool zone_is_full(const struct validators *v, uint32_t zone)
 {
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < v->fetch_touched; i++)
-		n += v->zone[i] == zone;
-	return n >= VALIDATOR_FETCHES - v->count.fetching;
+	return zone_count(v->zone, v->fetch_touched, zone) >= VALIDATOR_FETCHES - v->count.fetching;
 }
 
 static struct validator_fetch *fetch_new(struct validators *v, const struct dns_name *name)
 {
-	const uint32_t zone = zone_key(v, name);
+	const uint32_t zone = zone_key(name, &v->secret);
 	struct validator_fetch *f = v->fetch_free;
 
 	if (zone_is_full(v, zone))

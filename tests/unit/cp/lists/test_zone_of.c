@@ -53,12 +53,36 @@ static void test_a_name_of_127_labels(void **)
 	expect(text, "a.a", "a");
 }
 
+static uint32_t key_of(const char *text, const struct keyhash_secret *secret)
+{
+	struct dns_name name;
+	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	return zone_key(&name, secret);
+}
+
+static void test_keys_of_zones(void **)
+{
+	struct keyhash_secret secret, other;
+	memset(secret.bytes, 0x5a, sizeof(secret.bytes));
+	memset(other.bytes, 0xa7, sizeof(other.bytes));
+	const uint32_t victim = key_of("a.b.victim.co.uk", &secret), keys[] = {victim, 0, victim};
+
+	assert_int_equal(key_of("victim.co.uk", &secret), victim);
+	assert_int_not_equal(key_of("a.other.co.uk", &secret), victim);
+	assert_int_not_equal(key_of("victim.co.uk", &other), victim);
+	assert_int_not_equal(key_of(".", &secret), 0);
+	assert_int_equal(zone_count(keys, 3, victim), 2);
+	assert_int_equal(zone_count(keys, 2, victim), 1);
+	assert_int_equal(zone_count(keys, 0, victim), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_and_their_zones),
 		cmocka_unit_test(test_labels_within_a_label),
 		cmocka_unit_test(test_a_name_of_127_labels),
+		cmocka_unit_test(test_keys_of_zones),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
