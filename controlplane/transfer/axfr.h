@@ -42,7 +42,6 @@ struct axfr_result {
 };
 
 // 0: the zone is whole, or `unchanged`. -EFBIG, -ETIMEDOUT, -ECANCELED, -ENOMEM, what `text`
-// returned; -EPROTO and -EBADMSG of axfr_read, -EKEYREJECTED of tsig_take, or a
-// handshake that failed; -EIO: any other error of
-// the network. `why` with all but those of `text`.
+// returned; -EPROTO and -EBADMSG of axfr_read, -EKEYREJECTED of tsig_take or of a handshake; -EIO:
+// any other error of the network. `why` with all but those of `text`.
 ATTR_MUST_CHECK int axfr(const struct axfr_request *request, struct axfr_result *out);

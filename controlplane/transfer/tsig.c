@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/dns_name.h>
+#include <weir/dns_query.h>
 
 enum { BADSIG = 16, BADKEY = 17, BADTIME = 18, BADTRUNC = 22 };
 
@@ -111,15 +112,6 @@ size_t tsig_begin(struct tsig *t, const struct config_tsig_key *key, uint8_t *ms
 	return message_sign(t, msg, len, now_unix_s);
 }
 
-static void name_skip(struct rd *msg)
-{
-	uint8_t len;
-	while ((len = rd_u8(msg)) != 0 && len < 0xc0)
-		rd_skip(msg, len);
-	if (len)
-		rd_skip(msg, 1);
-}
-
 // Moves the cursor from the header to the last record. False: malformed, or without records.
 static bool last_record_find(struct rd *msg, uint16_t additional)
 {
@@ -127,11 +119,11 @@ static bool last_record_find(struct rd *msg, uint16_t additional)
 	unsigned questions = rd_u16(msg), records = rd_u16(msg) + rd_u16(msg) + additional;
 	rd_skip(msg, 2);
 	for (unsigned i = 0; i < questions && rd_ok(msg); i++) {
-		name_skip(msg);
+		dns_name_skip(msg);
 		rd_skip(msg, 4);
 	}
 	for (unsigned i = 0; i + 1 < records && rd_ok(msg); i++) {
-		name_skip(msg);
+		dns_name_skip(msg);
 		rd_skip(msg, 8);
 		rd_skip(msg, rd_u16(msg));
 	}
