@@ -186,39 +186,40 @@ bool api_param_group(const struct api *a, struct http_exchange *x, char out[QUER
 	return known;
 }
 
-bool api_param_validation(struct http_exchange *x, char out[QUERY_TEXT_MAX])
+static const char *validation_word(unsigned i)
 {
-	struct text_near near;
-	if (!api_param_text(x, "validation", out, QUERY_TEXT_MAX))
-		return false;
-	text_near_begin(&near, out);
-	for (unsigned i = 0; out[0] && i < QUERYLOG_VALIDATIONS; i++) {
-		if (strcmp(out, querylog_validation_names[i]) == 0)
-			return true;
-		text_near_try(&near, querylog_validation_names[i]);
-	}
-	if (out[0])
-		word_refuse(x, "validation", out, near.best);
-	return !out[0];
+	return i < QUERYLOG_VALIDATIONS ? querylog_validation_names[i] : NULL;
 }
 
-bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
+// Is `out` empty or one of the words, the last of which is before a NULL? Else it is refused.
+static bool word_take(struct http_exchange *x, const char *key, const char *out,
+	const char *(*word_at)(unsigned i))
 {
 	struct text_near near;
-	if (!api_param_text(x, "verdict", out, QUERY_TEXT_MAX))
-		return false;
-	if (strcmp(out, "servfail_crowd") == 0)
-		return true; // rows of an earlier version have this former name
+	const char *word;
+	if (!out[0])
+		return true;
 	text_near_begin(&near, out);
-	for (unsigned i = 0;; i++) {
-		const char *word = querylog_row_verdict(i);
-		if (!word)
-			break;
+	for (unsigned i = 0; (word = word_at(i)); i++) {
 		if (strcmp(out, word) == 0)
 			return true;
 		text_near_try(&near, word);
 	}
-	if (out[0])
-		word_refuse(x, "verdict", out, near.best);
-	return !out[0];
+	word_refuse(x, key, out, near.best);
+	return false;
+}
+
+bool api_param_validation(struct http_exchange *x, char out[QUERY_TEXT_MAX])
+{
+	return api_param_text(x, "validation", out, QUERY_TEXT_MAX)
+	       && word_take(x, "validation", out, validation_word);
+}
+
+bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
+{
+	if (!api_param_text(x, "verdict", out, QUERY_TEXT_MAX))
+		return false;
+	if (strcmp(out, "servfail_crowd") == 0)
+		return true; // rows of an earlier version have this former name
+	return word_take(x, "verdict", out, querylog_row_verdict);
 }
