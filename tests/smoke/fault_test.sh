@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Kill at every step with the real binaries: one of them is started with a fault point armed, dies there at its start or
 # under traffic, and is started again. No answer may be wrong, and all that was cached must still be there.
+# Two resolvers, which ask their upstream through the port.
 # usage: fault_test.sh [PROCESS:SITE...]     default: all but those of left_out. WEIR_BUILD: a build with fault points
+export WEIR_RESOLVERS=${WEIR_RESOLVERS:-2}
 export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl'
 . "$(dirname "$0")/_init.sh"
 
@@ -40,8 +42,8 @@ load() { client $python "$smoke_dir/rig/fault_load.py" $service "$@"; }
 
 list=$tmp/grows.list
 echo n0.listed.test >$list
-upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
+check "up" lab_by_port $tmp/up.log --list $list
+check "weir asks the upstream through the port" eventually by_port
 check "100 names are cached" load 1000 100 kept 30 all
 asked() { up_log | awk '{print $4}' | grep -c kept; }
 asked=$(asked)
@@ -93,5 +95,6 @@ for site in "${sites[@]}"; do
 	check "dies at $site" die "${site%:*}" "${site#*:}" $((round++))
 done
 same "nothing cached was asked again" "$asked" "$(asked)"
+check "weir asks the upstream through the port" eventually by_port
 "$lab" down >/dev/null
 finish

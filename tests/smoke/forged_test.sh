@@ -9,16 +9,29 @@ options 'seconds rate seed' "$@"
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
 load() { # load VERB WHAT
-	client env strict="${strict-}" $python "$smoke_dir/rig/forged_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
+	client env strict="${strict-}" ${apart:+taskset -c "$rest"} $python "$smoke_dir/rig/forged_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
 		"$seconds" "$rate" "$seed" "$@"
 }
+# A worker takes frames all the time, so it has a CPU of its own, as a box in service gives it. The times of clients are
+# measured beside it, on the other CPUs.
+cpus=($(taskset -cp $$ | sed 's/.*: //' | tr ',' '\n' | awk -F- '{ for (i = $1; i <= ($2 == "" ? $1 : $2); i++) print i }'))
+rest=$(IFS=,; echo "${cpus[*]:1}")
+worker_apart() {
+	local process comm
+	for process in $$ $(pid dataplane) $(pid controlplane) $(pgrep -P $$); do
+		taskset -acp "$rest" "$process" || return
+	done
+	comm=$(grep -l worker /proc/$(pid dataplane)/task/*/comm) && taskset -cp "${cpus[0]}" "$(cut -d/ -f5 <<<"$comm")"
+}
+apart=${strict:+${cpus[1]:+yes}}
 # A data plane whose second port plays it: DEVICE_ARGUMENTS. With the driver's infinite_rx each frame of the capture lies in a
 # packet buffer of its own.
 play() {
 	"$lab" stop dataplane
 	sed -i '/net_pcap/d; /of the captures/d' $config
 	sed -i "s|^  service_addresses:|    - device: \"net_pcap0,rx_pcap=$1\"\n      macs: [\"02:00:00:00:fe:53\"] # of the captures\n&|" $config
-	"$lab" start dataplane && client ip link set wt0 txqueuelen 10000 && eventually by_port
+	"$lab" start dataplane && client ip link set wt0 txqueuelen 10000 && eventually by_port || return
+	[ -z "$apart" ] || worker_apart
 }
 # Not through check, so that the line of JSON is seen.
 phase() { # phase NAME

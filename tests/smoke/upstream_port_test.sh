@@ -36,6 +36,48 @@ while True:
         if 53 in ports:
             print(packet[12:20].hex(), flush=True)
 PYTHON
+# A new name each 20 ms until SIGTERM, each from a port of its own, asked once and waited for up to 5 s: how many were asked,
+# answered, and answered with the address. What a socket would have had answered is lost where the last two differ from the first.
+cat >$tmp/asks.py <<'PYTHON'
+import selectors, signal, socket, struct, sys, time
+stopped, answers, wait = [], selectors.DefaultSelector(), {}
+asked = answered = right = 0
+signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+print("asking", flush=True)
+due = time.monotonic()
+while wait or not stopped:
+    now = time.monotonic()
+    if not stopped and now >= due:
+        due, asked = due + 0.02, asked + 1
+        labels = [f"a{asked}-{time.time_ns()}", "wild", "lab", "example"]
+        name = b"".join(bytes([len(label)]) + label.encode() for label in labels)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.sendto(struct.pack("!6H", asked & 65535, 0x100, 1, 0, 0, 0) + name + b"\0\0\1\0\1", (sys.argv[1], 53))
+        answers.register(sock, selectors.EVENT_READ)
+        wait[sock] = now + 5
+    ended = [key.fileobj for key, _ in answers.select(0.005)]
+    for sock in ended:
+        reply = sock.recv(2048)
+        answered, right = answered + 1, right + (reply[3] & 15 == 0 and reply.endswith(bytes([198, 18, 255, 99])))
+    for sock in ended + [sock for sock, end in wait.items() if end < now and sock not in ended]:
+        answers.unregister(sock)
+        sock.close()
+        del wait[sock]
+print(asked, answered, right)
+PYTHON
+asks() {
+	client $python $tmp/asks.py $service >$tmp/asks.log &
+	asking=$!
+	eventually grep -q asking $tmp/asks.log
+}
+# asks_end: $asked, $answered, $right
+asks_end() {
+	sleep 1
+	pkill -TERM -P $asking -f asks.py 2>/dev/null || kill -TERM $asking
+	wait $asking
+	read -r asked answered right < <(tail -n 1 $tmp/asks.log)
+}
+none_lost() { asks_end && [ "$asked" -ge 50 ] && [ "$asked" = "$right" ] || { echo "$asked asked, $answered answered, $right right"; return 1; }; }
 kernel_dns() { grep -c -v listening $tmp/kernel.log; }
 
 check "the server is asked through the port" eventually is via port
@@ -65,14 +107,18 @@ if [ "$how" = --xdp ]; then
 fi
 
 # Both are the same program, so no question has an answer now.
+asks
 check "the server is killed" "$lab" kill authority
 asked 2 >/dev/null 2>&1
 check "ICMP says so" test "$(resolver port_unreachable)" -ge 1
 check "it is started again" "$lab" start authority
 check "it is found" eventually is state up
+asks_end
+same "each of $asked questions meanwhile has an answer" "$asked" "$answered"
 same "names are resolved" 5 "$(asked 5)"
 
 # Another machine gets the address, and says so (as the first packet of the client does).
+asks
 check "its MAC changes" client ip link set wt0 address 02:00:c6:12:00:77
 check "the client says so" client ping -c 1 -W 5 $service
 client ping -c 1 -W 5 $service6 >/dev/null
@@ -81,6 +127,7 @@ check "the kernel has heard it" eventually neighbour
 before=$(resolver port_sent)
 same "names are resolved" 5 "$(asked 5)"
 check "through the port" test $(($(resolver port_sent) - before)) -ge 5
+check "no question was lost" none_lost
 
 # Another way to the server, which the kernel alone has.
 ip link add up0 type veth peer name up1 netns weir-client
@@ -89,6 +136,7 @@ ip link set up0 up
 client ip addr add 198.18.250.2/30 dev up1
 client ip link set up1 up
 client ip addr add $server/32 dev lo
+asks
 check "its route moves" ip route add $server/32 via 198.18.250.2
 check "followed" eventually is via kernel
 check "and said" grep -q "interface of weir's ports" <<<"$(of via_kernel_why)"
@@ -98,6 +146,7 @@ same "names are resolved" 5 "$(asked 5)"
 check "by sockets" test "$(resolver sockets_opened)" -gt "$opened"
 check "it moves back" ip route del $server/32
 check "followed" eventually is via port
+check "no question was lost" none_lost
 same "names are resolved" 5 "$(asked 5)"
 
 # A data plane that hangs with the query: a socket sends it again, on the way that there is by then.

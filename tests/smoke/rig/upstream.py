@@ -93,9 +93,15 @@ def serve_udp():
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
     sock.bind((ADDRESS, PORT))
 
+    def send(replies, addr):
+        for out in replies:
+            try:
+                sock.sendto(out, addr)
+            except OSError:  # the interface is away with its data plane
+                pass
+
     def one(msg, addr):
-        for out in answer(msg, "udp", addr):
-            sock.sendto(out, addr)
+        send(answer(msg, "udp", addr), addr)
 
     lagging = queue.SimpleQueue()
 
@@ -103,8 +109,7 @@ def serve_udp():
         while True:
             due, replies, addr = lagging.get()
             time.sleep(max(due - time.monotonic(), 0))
-            for out in replies:
-                sock.sendto(out, addr)
+            send(replies, addr)
 
     threading.Thread(target=in_turn, daemon=True).start()
     while True:
