@@ -145,7 +145,8 @@ static bool path_take(struct doh_request *r, const uint8_t *p, size_t n, const c
 	       == n;
 }
 
-// Scheme and authority in front of a path: who is meant is settled by the connection.
+// Length of the scheme and authority in front of a path, which are ignored: the certificate has
+// already shown the client whom it asks.
 static size_t origin_len(const uint8_t *p, size_t n)
 {
 	static const char scheme[] = "https://";

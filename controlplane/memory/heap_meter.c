@@ -6,8 +6,8 @@ struct heap_meter heap_meter_begin(void)
 	return (struct heap_meter){heap_thread_read(), heap_own_here};
 }
 
-// What was got and given since, but for what sites counted; a section around this one leaves it
-// out.
+// Allocated and freed in this section, without what sites counted. It is added to the sites' count,
+// so that a section around this one does not count it again.
 static struct heap_own rest(const struct heap_meter *m)
 {
 	const struct heap_thread now = heap_thread_read();

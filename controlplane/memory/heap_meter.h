@@ -5,7 +5,7 @@
 // thread, and gets back, while the library runs there, less what sites count (weir/heap_site.h).
 // So code of weir that the library calls, and libraries with hooks that it calls, count as always;
 // where weir's code may call other libraries without hooks, a section to skip is around it.
-// What it frees outside of its calls is missing; blocks are not counted.
+// Blocks that are freed outside of its calls stay in its account. Bytes are counted, not blocks.
 //
 // Any thread; the sections of one thread may lie within each other. A section costs some 10 ns.
 // Without jemalloc all is 0.

@@ -41,7 +41,7 @@ enum querylog_tier {
 	QUERYLOG_TIER_STALE,
 	QUERYLOG_TIERS
 };
-// What is known of an answer's signatures; the names of enum log_validation.
+// Result of the validation of an answer; its values are those of enum log_validation.
 enum querylog_validation {
 	QUERYLOG_NOT_VALIDATED, // or not known
 	QUERYLOG_SECURE,

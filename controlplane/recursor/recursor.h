@@ -50,9 +50,8 @@ struct recursor_settings {
 ATTR_MUST_CHECK int recursor_new(
 	struct recursor **out, struct loop *loop, unsigned questions); // off; -errno
 void recursor_free(struct recursor *r); // its questions get no answer; NULL is fine
-// Not within an answer.
-// -ENOMEM, -EINVAL (the library takes no such root hints), -errno of the socket: then it stays as
-// it was.
+// Not within an answer. -ENOMEM, -EINVAL (the library takes no such root hints), -errno of the
+// socket: then it stays as it was.
 ATTR_MUST_CHECK int recursor_configure(
 	struct recursor *r, const struct recursor_settings *settings);
 // Empties the library's caches. Questions that run go on with the old ones; where a second flush

@@ -42,7 +42,8 @@ void resolver_log_rings(
 // `service`: the queried address; without a port it is unknown.
 void resolver_log_client(struct resolver_log *l, const union client_address *client,
 	const union client_address *service, const struct resolver_logged *what);
-// What is known of the signatures of an answer with records.
+
+// Result of the validation of an answer with records.
 ATTR_INLINE enum log_validation resolver_log_validation(const struct dns_answer_view *a)
 {
 	return a->authenticated ? LOG_VALIDATION_SECURE

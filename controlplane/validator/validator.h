@@ -79,7 +79,7 @@ struct validator_owner {
 };
 
 struct validator_settings {
-	const char *anchors; // file of DNSKEY or DS records; unused with
+	const char *anchors; // file of DNSKEY or DS records; unused where there are `keys`
 	const char *keys;    // DNSKEY records, a line each; NULL: none
 	const struct dns_name *negative;
 	unsigned negative_count; // negative trust anchors (RFC 7646)

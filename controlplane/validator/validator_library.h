@@ -33,8 +33,8 @@ ATTR_MUST_CHECK int library_apply(struct library *l);
 // its settings, such as a file that cannot be read, as the first question shows). `name`: text.
 ATTR_MUST_CHECK int library_ask(
 	struct library *l, const char *name, uint16_t qtype, library_answer_fn done, void *arg);
-// What it holds of the heap, without its part of what all of them share, and the most that it ever
-// held. 0 without jemalloc.
+// Heap bytes of this context now and at most so far, without what all contexts share. 0 without
+// jemalloc.
 struct library_memory {
 	uint64_t bytes, most;
 };

@@ -13,7 +13,8 @@ unsigned validator_contexts(const struct validators *v)
 	return n;
 }
 
-// More than one may take is nobody's, so that a leak shows.
+// At most its bound is counted for each context: what it has above that appears in no account, so
+// that a leak is noticed.
 static uint64_t contexts_memory(const struct validators *v)
 {
 	uint64_t sum = 0;

@@ -80,8 +80,8 @@ unsigned heap_large_blocks(struct heap_large out[HEAP_LARGE_MAX]);
 	X(jansson, 8)        \
 	X(hyperscan, 1) X(curl, 1) X(cyaml, 1) X(sqlite, 1) X(openssl, 256) X(nghttp2, 8)
 
-// One that lets us set none: what it has is measured around its calls (controlplane/memory's
-// heap_meter.h), in bytes without blocks.
+// A library that lets us set none: its bytes, without blocks, are measured around its calls
+// (heap_meter.h of controlplane/memory).
 #define HEAP_MEASURED_LIST(X) X(unbound, 1)
 
 enum heap_library {

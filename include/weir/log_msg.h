@@ -35,8 +35,8 @@ enum {
 	LOG_TLS = 128, // with LOG_TCP DNS over TLS, alone DNS over HTTPS
 };
 
-// What is known of an answer's signatures. Not known, so NONE: answers that weir does not validate,
-// or that have records of its own (blocking, local CNAMEs, DNS64).
+// Result of the validation of an answer. NONE: weir did not validate it, or it has records of
+// weir's own (blocking, local CNAMEs, DNS64).
 enum log_validation {
 	LOG_VALIDATION_NONE,
 	LOG_VALIDATION_SECURE, // proven, or a trusted server says so

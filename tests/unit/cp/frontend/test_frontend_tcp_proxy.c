@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Connections from balancers: whose they are, and what ends those without a header.
+// Connections from load balancers: the client's address is that of the PROXY header, and a
+// connection without a header ends.
 
 #include "dot_rig.h"
 

@@ -24,7 +24,7 @@ int recursor_setup(void **state);
 int recursor_teardown(void **state);
 struct recursor_status now(void);
 int client_open(void); // connected to `r`
-// By client `i`. Loopback: what is sent is there.
+// Sent by client `i`. Over loopback it has arrived when the call returns.
 void send_now(unsigned i, const void *bytes, size_t len);
 void send_zone(unsigned i, char letter, uint16_t id); // with a zone of its own for each letter
 size_t reply(unsigned i, uint8_t *out, size_t cap);   // 0: none has come

@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static bool is_sent(const void *)
+static bool are_sent(const void *queries)
 {
-	return server_status().sent == 1;
+	return server_status().sent == *(const unsigned *)queries;
 }
 
 static bool none_is_left(const void *)
@@ -37,8 +37,8 @@ static void test_replies_that_are_late(void **)
 
 	for (unsigned i = 0; i < ARRAY_LEN(path); i++) {
 		https_is("dns.example", path[i]);
-		const unsigned number = ask_more(1);
-		wait_for(is_sent, NULL);
+		const unsigned number = ask_more(1), queries = i + 1;
+		wait_for(are_sent, &queries);
 		upstream_ask_stop(&rig.ask[number]);
 		late_reply_comes();
 		wait_for(none_is_left, NULL);
