@@ -125,6 +125,10 @@ static void finish_job(struct rules *r)
 	struct rules_job *j = r->job;
 	rules_job_settle(j);
 	rules_note_outcome(r, j);
+	if (j->outcome == RULES_PUBLISHED)
+		r->is_refused = false;
+	else if (j->busy && !j->again && !j->rollback)
+		r->is_refused = true;
 	r->job = NULL;
 	rules_job_free(j);
 	rules_tell(r, &r->waiting);

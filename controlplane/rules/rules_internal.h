@@ -46,6 +46,7 @@ struct rules {
 	struct event *again; // what could not be done at once is tried again
 	struct event *lag_timer;
 	struct again lag_again; // when the image is published again
+	bool is_refused;        // a new image, while two older ones waited for workers
 	const struct config *config;
 	char image_path[PATH_MAX], previous_path[PATH_MAX], state_path[PATH_MAX];
 

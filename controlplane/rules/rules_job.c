@@ -56,8 +56,7 @@ static int make_answer_policy(struct rules_job *j)
 {
 	int err = answer_policy_new(&j->answer_policy, &j->reader, j->policy.resolvers);
 	if (err)
-		fail(j, "cannot load the address and pattern rules of the image: %s",
-			strerror(-err));
+		fail(j, "cannot load the image's address and pattern rules: %s", strerror(-err));
 	else
 		answer_policy_follow(j->answer_policy, j->policy_before);
 	return err;
@@ -273,8 +272,9 @@ static void fail_publish(struct rules_job *j, int err)
 {
 	publish_rules_discard(j->publisher, j->region);
 	j->region = NULL;
+	j->busy = err == -EBUSY;
 	fail(j, "image not published: %s",
-		err == -EBUSY ? "a worker still uses old ones" : strerror(-err));
+		j->busy ? "a worker still uses old ones; weir tries again" : strerror(-err));
 }
 
 // `then` when that is done, with the job.
@@ -297,14 +297,14 @@ static void switch_image(void *arg)
 {
 	struct rules_job *j = arg;
 	int err = publish_rules_publish(j->publisher, j->region);
-	if (err) {
+	if (!err) {
+		j->region = NULL;
+		j->outcome = RULES_PUBLISHED;
+		switched(j);
+	} else {
 		fail_publish(j, err);
 		set_answer_policy(j, j->policy_before, switched);
-		return;
 	}
-	j->region = NULL;
-	j->outcome = RULES_PUBLISHED;
-	switched(j);
 }
 
 void rules_job_publish(void *arg)

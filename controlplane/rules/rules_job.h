@@ -69,6 +69,7 @@ struct rules_job {
 	// Output.
 	enum rules_outcome
 		outcome; // RULES_FAILED or RULES_UNCHANGED, or RULES_PUBLISHED in the end
+	bool busy;       // not published: two older images wait for workers
 	char error[256];
 	struct rule_arena arena; // empty unless there is a new image
 	struct rule_reader reader;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What starts a build: a reload by hand, a configuration that was read again, fetched lists. A rule
 // image that the data plane does not activate is published again, under a new generation: the file
-// of the region may be damaged or gone, and a data plane that starts then blocks nothing.
+// of the region may be damaged or gone, and a data plane that starts then blocks nothing. A new
+// image that was refused because older ones wait for workers is built again when there is room.
 #include "rules_internal.h"
 
 #include <event2/event.h>
@@ -124,6 +125,14 @@ static void look(struct rules *r, const struct publish_status *p)
 	publish_again(r);
 }
 
+// Nothing else would build it: its lists are fetched, and unchanged from then on.
+static void build_refused(struct rules *r, const struct publish_status *p)
+{
+	if (!r->is_refused || r->kept.held || p->retired_waiting >= AGAIN_OLD_MAX)
+		return;
+	r->is_refused = build_for(r, false, false, NULL, NULL) < 0;
+}
+
 static void on_lag_timer(evutil_socket_t, short, void *arg)
 {
 	struct rules *r = arg;
@@ -131,6 +140,8 @@ static void on_lag_timer(evutil_socket_t, short, void *arg)
 	publish_status(r->publisher, &p);
 	if (!r->job && r->arena.base && !r->start.waiting)
 		look(r, &p);
+	if (!r->job)
+		build_refused(r, &p);
 	watch(r);
 }
 

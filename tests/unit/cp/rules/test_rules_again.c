@@ -117,6 +117,26 @@ static void test_a_stored_image_settles_the_last_reload(void **)
 	end();
 }
 
+// Nor is it forgotten where the data plane activates the one in force.
+static void test_a_refused_image_is_built_again(void **)
+{
+	uint64_t refused = begin();
+	assert_true(generation_grows(refused, 10000));
+	assert_true(generation_grows(generation(), 10000));
+	write_list(0, "second.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_FAILED);
+	refused = generation();
+	atomic_store(&page.activated_rules, refused);
+	assert_true(generation_grows(refused, 20000));
+	assert_true(blocked("second.example"));
+	atomic_store(&page.activated_rules, generation());
+	assert_false(generation_grows(generation(), 2000));
+	rules_status(env.rules, &env.last);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	end();
+}
+
 static void call_rollback(void *)
 {
 	if (rules_rollback(env.rules, on_done, NULL))
@@ -156,6 +176,7 @@ int main(void)
 		RULES_CASE(test_the_image_is_published_again),
 		RULES_CASE(test_without_a_stored_image_it_is_built),
 		RULES_CASE(test_a_stored_image_settles_the_last_reload),
+		RULES_CASE(test_a_refused_image_is_built_again),
 		RULES_CASE(test_a_held_image_is_that_one_again),
 		RULES_CASE(test_not_for_ever),
 	};
