@@ -41,11 +41,6 @@ struct rules_fetch {
 	struct rules_fetch_status last;
 };
 
-static uint64_t after(uint64_t now_ms, uint64_t wait_ms)
-{
-	return wait_ms == FETCH_NEVER ? FETCH_NEVER : now_ms + wait_ms;
-}
-
 static void plan(struct rules_fetch *f);
 
 // Unless the other one, which is in force or of the round that runs, is this one.
@@ -108,9 +103,7 @@ static void result_take(struct rules_fetch *f, const struct list_update *from)
 	if (failed && from->notified && l->failures)
 		return;
 	l->failures = failed ? l->failures + 1 : 0;
-	l->next_ms = after(
-		clock_mono_ms(), failed ? fetch_retry_ms(&f->rng, &f->set->settings, l->failures)
-					: fetch_interval_ms(&f->rng, &f->set->settings));
+	fetch_plan_next(&f->rng, &f->set->settings, l);
 	if (!fetch_keys_alike(l->key, from->key))
 		l->next_ms = clock_mono_ms(); // a reload has given it another one meanwhile
 }

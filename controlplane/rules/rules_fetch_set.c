@@ -60,7 +60,7 @@ static uint64_t below(struct rng *rng, uint64_t bound)
 	return bound ? x % bound : 0;
 }
 
-uint64_t fetch_interval_ms(struct rng *rng, const struct config_update *u)
+static uint64_t interval_ms(struct rng *rng, const struct config_update *u)
 {
 	if (!u->interval_s)
 		return FETCH_NEVER;
@@ -75,20 +75,21 @@ static void list_begin(const char *state_directory, struct rng *rng, const struc
 	struct list_store_paths p;
 	struct list_stored s;
 	uint64_t now_ms = clock_mono_ms(), now_s = (uint64_t)time(NULL);
-	l->next_ms = now_ms;
+	l->next_ms = l->planned_ms = now_ms;
 	if (list_store_paths(&p, state_directory, l->url) || list_store_read(&p, false, &s))
 		return;
 	l->stored = true;
 	l->good_unix_s = s.good_unix_s;
 	if (l->key && !list_axfr_is_good(s.etag, l->key))
 		return;
-	uint64_t wait_ms = fetch_interval_ms(rng, u);
+	uint64_t wait_ms = interval_ms(rng, u);
 	// A date in the future is no date.
 	uint64_t age_ms = s.good_unix_s <= now_s ? (now_s - s.good_unix_s) * 1000 : FETCH_NEVER;
 	if (wait_ms == FETCH_NEVER)
 		l->next_ms = FETCH_NEVER;
 	else if (age_ms < wait_ms)
 		l->next_ms = now_ms + wait_ms - age_ms;
+	l->planned_ms = l->next_ms;
 }
 
 static void servers_take(struct fetch_set *s, const struct config *c)
@@ -196,13 +197,24 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 	return s;
 }
 
-uint64_t fetch_retry_ms(struct rng *rng, const struct config_update *u, unsigned failures)
+static uint64_t retry_ms(struct rng *rng, unsigned failures)
 {
-	if (failures >= FETCH_TRIES_MAX)
-		return fetch_interval_ms(rng, u);
 	uint64_t wait_s = (uint64_t)FETCH_RETRY_S << (failures - 1);
 	wait_s = wait_s < FETCH_RETRY_MAX_S ? wait_s : FETCH_RETRY_MAX_S;
 	return wait_s * 1000 + below(rng, wait_s * 250);
+}
+
+void fetch_plan_next(struct rng *rng, const struct config_update *u, struct fetched *l)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	if (l->failures > 0 && l->failures < FETCH_TRIES_MAX) {
+		l->next_ms = now_ms + retry_ms(rng, l->failures);
+		return;
+	}
+	const uint64_t wait_ms = interval_ms(rng, u);
+	if (l->failures == 0 || l->planned_ms <= now_ms)
+		l->planned_ms = wait_ms == FETCH_NEVER ? FETCH_NEVER : now_ms + wait_ms;
+	l->next_ms = l->planned_ms;
 }
 
 // A server by name may have any address: only one that is an address is known by it.

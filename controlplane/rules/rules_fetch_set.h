@@ -21,6 +21,7 @@ struct fetched { // one list
 	struct config_list_tls *tls;       // its own; NULL: none
 	bool stored;
 	uint64_t next_ms;     // clock_mono_ms
+	uint64_t planned_ms;  // the next by the interval
 	uint64_t notified_ms; // due by a NOTIFY (list_notify.h); 0: none since its last fetch
 	uint64_t try_unix_s, good_unix_s;
 	unsigned http_status, failures;
@@ -51,7 +52,6 @@ ATTR_MUST_CHECK int fetch_set_publish(const struct fetch_set *s, struct list_not
 void fetch_set_notice(struct fetch_set *s, struct list_notify *z); // those that became due by one
 uint64_t fetch_due_ms(const struct fetched *l);
 uint64_t fetch_set_due_ms(const struct fetch_set *s); // of the first list
-// From now, of a list that is good.
-uint64_t fetch_interval_ms(struct rng *rng, const struct config_update *u);
-// How long to wait after the n-th failure in a row.
-uint64_t fetch_retry_ms(struct rng *rng, const struct config_update *u, unsigned failures);
+// When to fetch it next, after a fetch. Failures that a NOTIFY began leave the next fetch by the
+// interval where it was planned.
+void fetch_plan_next(struct rng *rng, const struct config_update *u, struct fetched *l);
