@@ -55,15 +55,19 @@ static void on_sweep_step(evutil_socket_t, short, void *arg)
 		event_add(r->sweep_step, &(struct timeval){.tv_usec = STEP_PAUSE_US});
 }
 
+// A round of a very large cache goes on; the next one begins a sweep later.
+static void sweep_begin(struct resolver *r)
+{
+	if (event_pending(r->sweep_step, EV_TIMEOUT, NULL))
+		return;
+	refresh_sweep_begin(r->refresh, clock_mono_ms());
+	event_add(r->sweep_step, &(struct timeval){.tv_usec = STEP_PAUSE_US});
+}
+
 static void on_sweep(evutil_socket_t, short, void *arg)
 {
 	struct resolver *r = arg;
-
-	// A round of a very large cache goes on; the next one begins a sweep later.
-	if (!event_pending(r->sweep_step, EV_TIMEOUT, NULL)) {
-		refresh_sweep_begin(r->refresh, clock_mono_ms());
-		event_add(r->sweep_step, &(struct timeval){.tv_usec = STEP_PAUSE_US});
-	}
+	sweep_begin(r);
 	sweep_arm(r, 0);
 }
 
@@ -122,6 +126,13 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	return REFRESH_UNDER_WAY;
 }
 
+// Requests of an earlier life keep their records from being renewed until a sweep clears them.
+static void on_marks(void *arg)
+{
+	struct resolver *r = arg;
+	sweep_begin(r);
+}
+
 int resolver_refresh_open(struct resolver *r)
 {
 	const struct refresh_ops ops = {.start = on_start, .arg = r};
@@ -132,20 +143,24 @@ int resolver_refresh_open(struct resolver *r)
 		return rc;
 	r->sweep = event_new(base, -1, 0, on_sweep, r);
 	r->sweep_step = event_new(base, -1, 0, on_sweep_step, r);
-	return r->sweep && r->sweep_step ? 0 : -ENOMEM;
+	if (!r->sweep || !r->sweep_step)
+		return -ENOMEM;
+	worker_rings_on_marks(r->worker_rings, on_marks, r);
+	return 0;
 }
 
 void resolver_refresh_configure(struct resolver *r, const struct config *config)
 {
-	bool first = !event_pending(r->sweep, EV_TIMEOUT, NULL);
-
+	const bool first = !event_pending(r->sweep, EV_TIMEOUT, NULL);
+	const uint32_t interval_ms = refresh_policy(r->refresh)->sweep_interval_ms;
 	struct config_refresh c = config->refresh;
 
 	c.max_inflight = resolver_share(r, c.max_inflight);
 	c.max_batch = resolver_share(r, c.max_batch);
 	refresh_configure(r->refresh, &c, config->cache.client_ttl_cap_s,
 		resolver_share(r, config->limits.inflight));
-	sweep_arm(r, first ? host_jitter_ms() : 0);
+	if (first || refresh_policy(r->refresh)->sweep_interval_ms != interval_ms)
+		sweep_arm(r, first ? host_jitter_ms() : 0);
 }
 
 void resolver_refresh_close(struct resolver *r)

@@ -3,6 +3,8 @@
 // Marks of the workers, which the data plane makes once it has activated a cache.
 #include "worker_rings_internal.h"
 
+#include <weir/clock.h>
+
 // The data plane puts marks where it found room, so both places are tried.
 bool rings_map_marks(struct rings *rings)
 {
@@ -28,6 +30,7 @@ bool rings_map_marks(struct rings *rings)
 		return false;
 	}
 	l0_writer_set_marks(l->l0, rings->index, region_data(&rings->marks));
+	region_unmap(&l->ended_marks[rings->index]);
 	return true;
 }
 
@@ -38,21 +41,29 @@ void rings_end_marks(struct rings *rings)
 
 	if (!rings->marks.base)
 		return;
-	l0_writer_set_marks(l->l0, rings->index, NULL);
+	l0_writer_end_marks(l->l0, rings->index);
 	region_unmap(ended);
 	*ended = rings->marks;
 	rings->marks = (struct region){0};
+	l->marks_ended_ms = clock_mono_ms();
 }
 
 void rings_release_marks(struct worker_rings *l, bool now)
 {
+	const uint64_t start_us = clock_mono_us();
+
+	if (!l->marks_ended_ms
+		|| (!now && clock_mono_ms() < l->marks_ended_ms + RINGS_ENDED_MARKS_MS))
+		return;
 	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
-		if (!l->ended_marks[i].base || (!now && l0_writer_reads_ended(l->l0, i)))
+		if (!l->ended_marks[i].base)
 			continue;
-		if (now)
-			l0_writer_forget_marks(l->l0, i);
+		if (!now && clock_mono_us() >= start_us + RINGS_MARKS_US)
+			return;
+		l0_writer_forget_marks(l->l0, i);
 		region_unmap(&l->ended_marks[i]);
 	}
+	l->marks_ended_ms = 0;
 }
 
 bool worker_rings_marked(const struct worker_rings *l, uint32_t record, uint8_t which)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 
 int worker_rings_new(struct worker_rings **out, struct loop *loop, struct publisher *publisher,
@@ -32,6 +33,12 @@ void worker_rings_hear(struct worker_rings *l, worker_rings_heard_fn heard, void
 {
 	l->heard = heard;
 	l->heard_arg = arg;
+}
+
+void worker_rings_on_marks(struct worker_rings *l, worker_rings_marks_fn marked, void *arg)
+{
+	l->marked = marked;
+	l->marked_arg = arg;
 }
 
 uint64_t worker_rings_live(const struct worker_rings *l, uint64_t now_ms, unsigned dead_ms)
@@ -75,7 +82,8 @@ static void missing_tell(struct worker_rings *l, unsigned worker, const char *wh
 static void attach_missing(struct worker_rings *l)
 {
 	char why[SHM_WHY_MAX];
-	bool is_told = false;
+	bool is_told = false, is_marked = false;
+	const uint64_t end_us = clock_mono_us() + RINGS_MARKS_US;
 
 	if (!l->missing)
 		return;
@@ -88,9 +96,15 @@ static void attach_missing(struct worker_rings *l)
 				missing_tell(l, i, why);
 			is_told = true;
 		}
-		if (!rings->marks.base && !rings_map_marks(rings))
+		if (rings->marks.base)
+			continue;
+		if (clock_mono_us() < end_us && rings_map_marks(rings))
+			is_marked = true;
+		else
 			l->missing = true;
 	}
+	if (is_marked && l->marked)
+		l->marked(l->marked_arg);
 }
 
 static int attach_all(struct worker_rings *l, const struct link_hello *hello, const int *bells,

@@ -53,6 +53,10 @@ void worker_rings_free(struct worker_rings *l); // NULL is fine
 void worker_rings_serve(struct worker_rings *l, worker_rings_miss_fn miss, void *arg);
 // The same for what workers hear from upstreams; without it that is counted as foreign.
 void worker_rings_hear(struct worker_rings *l, worker_rings_heard_fn heard, void *arg);
+// `marked` after marks of workers were mapped. Refresh marks in them may be of requests that an
+// earlier control plane got.
+typedef void (*worker_rings_marks_fn)(void *arg);
+void worker_rings_on_marks(struct worker_rings *l, worker_rings_marks_fn marked, void *arg);
 
 struct querylog;
 void worker_rings_set_log(

@@ -11,6 +11,11 @@
 
 struct event;
 
+enum {
+	RINGS_ENDED_MARKS_MS = 2000,
+	RINGS_MARKS_US = 500, // to map, and to unmap, marks in one beat
+};
+
 struct rings { // of one worker, for one resolver
 	struct worker_rings *owner;
 	unsigned index;
@@ -34,6 +39,8 @@ struct worker_rings {
 	void *arg;
 	worker_rings_heard_fn heard; // NULL: that is foreign
 	void *heard_arg;
+	worker_rings_marks_fn marked; // NULL: nobody
+	void *marked_arg;
 	uint64_t incarnation; // of the data plane, 0: none
 	unsigned count;
 	bool missing;              // rings or marks that the data plane has not made yet
@@ -46,8 +53,8 @@ struct worker_rings {
 	uint64_t anomalies_before; // of worker rings that are gone
 	struct worker_rings_stats stats;
 	struct rings rings[SHM_WORKERS_MAX];
-	struct region
-		ended_marks[SHM_WORKERS_MAX]; // of workers that ended; mapped while L0 reads them
+	struct region ended_marks[SHM_WORKERS_MAX]; // of workers that ended
+	uint64_t marks_ended_ms;                    // 0: none
 };
 
 static inline const struct rings_dp_page *rings_dp(const struct region *r)
@@ -80,7 +87,8 @@ bool rings_activated(const struct worker_rings *l);
 
 // rings_marks.c: false: not made yet.
 bool rings_map_marks(struct rings *rings);
-// Their worker ends; they stay mapped until rings_release_marks finds that L0 has read them. `now`:
-// all are unmapped at once.
+// Their worker ends. They stay mapped for their visits until the successor's are mapped, and
+// RINGS_ENDED_MARKS_MS at most: where there is no room for two, the data plane then finds some.
+// `now`: at once, all of them.
 void rings_end_marks(struct rings *rings);
 void rings_release_marks(struct worker_rings *l, bool now);

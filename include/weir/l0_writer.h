@@ -139,13 +139,13 @@ void l0_writer_heat_add(struct l0_writer *w, const struct l0_key *key, unsigned 
 // Gives retired units back once quiescent. Call once per loop turn; cheap when there is nothing.
 void l0_writer_reclaim(struct l0_writer *w);
 
-// The marks of worker n (NULL: it ended), `units` bytes; the writer only clears. Reads none of
-// them: two rounds of the sweep forget refresh marks that were set before, because nobody serves
-// those requests any more. The marks that these take the place of are the worker's ended ones until
-// the sweep has read their visits and hits in two rounds; older ended ones are forgotten at once.
+// The marks of worker n, `units` bytes; the writer only clears. Reads none of them: the next two
+// rounds of the sweep clear refresh marks, because an earlier control plane got those requests.
+// Forgets ended marks of that worker.
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks);
-// True: the ended marks of worker n are read, and must stay mapped.
-bool l0_writer_reads_ended(const struct l0_writer *w, unsigned worker);
+// Worker n ended. Its visits count until marks of a successor are set or these are forgotten; its
+// hits since the last round are lost.
+void l0_writer_end_marks(struct l0_writer *w, unsigned worker);
 // Reads no marks of worker n from here on.
 void l0_writer_forget_marks(struct l0_writer *w, unsigned worker);
 // Those that readers in the writers' own process have in common; all 0, and not read here: a look

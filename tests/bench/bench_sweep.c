@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What the marks of many workers cost the resolver's loop, in CPU time: a sweep, all of it and its
-// longest step; how long a round takes on a loop that pauses 2 ms after each 0.3 ms of steps, as
-// the resolver's does; taking the marks of one worker when a data plane attaches; and keeping what
-// all workers' marks say when it ends. usage: bench_sweep [MIB [WORKERS]]
+// What a sweep of the marks of many workers costs the resolver's loop, in CPU time: all of it and
+// its longest step, and how long a round takes on a loop that pauses 2 ms after each 0.3 ms of
+// steps, as the resolver's does. usage: bench_sweep [MIB [WORKERS]]
 
 #include "tests/unit/core/l0/l0_fixture.h"
 
@@ -72,20 +71,11 @@ static struct swept sweep(struct box *b)
 	return s;
 }
 
-static uint64_t end_all(struct box *b, unsigned workers)
-{
-	uint64_t start_us = cpu_us();
-	for (unsigned i = 0; i < workers; i++)
-		l0_writer_set_marks(b->w, i, NULL);
-	return cpu_us() - start_us;
-}
-
 int main(int argc, char **argv)
 {
 	const uint64_t mib = argc > 1 ? strtoull(argv[1], NULL, 10) : MIB;
 	const unsigned workers = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : WORKERS;
 	_Atomic uint8_t *marks[SHM_WORKERS_MAX];
-	uint64_t attach_us = 0;
 	struct box b;
 	if (workers == 0 || workers > SHM_WORKERS_MAX || !box_open(&b, mib << 20, MEAN_UNITS))
 		return 1;
@@ -95,21 +85,14 @@ int main(int argc, char **argv)
 		if (!marks[i])
 			return 1;
 		marks_hit(marks[i], units, i);
-		uint64_t start_us = cpu_us();
 		l0_writer_set_marks(b.w, i, marks[i]);
-		uint64_t took_us = cpu_us() - start_us;
-		attach_us = took_us > attach_us ? took_us : attach_us;
 	}
 	const struct swept s = sweep(&b);
-	for (unsigned i = 0; i < workers; i++)
-		marks_hit(marks[i], units, i);
-	uint64_t end_us = end_all(&b, workers);
 	printf("%llu MiB, %u records, %u workers: sweep %llu ms, longest step %llu us; on a loop "
-	       "%.1f s, longest slice %llu us; attach of one worker %llu us, end of all %llu ms\n",
+	       "%.1f s, longest slice %llu us\n",
 		(unsigned long long)mib, entries, workers, (unsigned long long)s.all_us / 1000,
 		(unsigned long long)s.step_us, (double)(s.all_us + s.slices * PAUSE_US) / 1000000,
-		(unsigned long long)s.slice_us, (unsigned long long)attach_us,
-		(unsigned long long)end_us / 1000);
+		(unsigned long long)s.slice_us);
 	box_close(&b);
 	for (unsigned i = 0; i < workers; i++)
 		free((void *)(uintptr_t)marks[i]);

@@ -141,20 +141,12 @@ static void gather_mark(struct l0_writer *w, _Atomic uint8_t *mark, uint32_t uni
 		atomic_store_explicit(mark, (uint8_t)(has - taken), memory_order_relaxed);
 }
 
-// Set before the worker's requests came here: nobody serves this one.
+// A request that is older than these rounds came to an earlier control plane: nobody serves it. A
+// later one is sent once more.
 static void gather_first_mark(struct l0_writer *w, _Atomic uint8_t *mark, uint32_t unit)
 {
 	clear(mark, MARK_REFRESH);
 	gather_mark(w, mark, unit);
-}
-
-// Its successor reads the visits there.
-static void gather_ended_mark(struct l0_writer *w, _Atomic uint8_t *mark, uint32_t unit)
-{
-	const uint8_t has = atomic_load_explicit(mark, memory_order_relaxed);
-	const uint8_t taken = add(w, unit, has & (MARK_HITS | MARK_VISITED));
-	if (taken)
-		atomic_store_explicit(mark, (uint8_t)(has - taken), memory_order_relaxed);
 }
 
 // Calls `fn` for the marks of the units [from, to) of the share that have a bit of `bits`. Most
@@ -196,14 +188,11 @@ void l0_gather(struct l0_writer *w)
 {
 	const uint32_t from = w->gathered.at, left = w->share.units - from;
 	const uint32_t to = from + (left < L0_GATHER_UNITS ? left : L0_GATHER_UNITS);
-	for (unsigned n = 0; n < w->places; n++) {
+	for (unsigned n = 0; n < w->places && n < L0_PLACE_ENDED; n++) {
 		_Atomic uint8_t *marks = w->marks[n];
 		if (!marks)
 			continue;
-		if (n >= L0_PLACE_ENDED)
-			each_record_mark(
-				w, marks, from, to, MARK_HITS | MARK_VISITED, gather_ended_mark);
-		else if (w->rounds[n])
+		if (w->rounds[n])
 			each_record_mark(
 				w, marks, from, to, MARK_HITS | MARK_REFRESH, gather_first_mark);
 		else
@@ -212,10 +201,9 @@ void l0_gather(struct l0_writer *w)
 	w->gathered.at = to;
 }
 
-static void place_set(struct l0_writer *w, unsigned place, _Atomic uint8_t *marks, uint8_t rounds)
+static void place_set(struct l0_writer *w, unsigned place, _Atomic uint8_t *marks)
 {
 	w->marks[place] = marks;
-	w->rounds[place] = rounds;
 	if (place >= w->places)
 		w->places = place + 1;
 	while (w->places && !w->marks[w->places - 1])
@@ -225,40 +213,38 @@ static void place_set(struct l0_writer *w, unsigned place, _Atomic uint8_t *mark
 void l0_gather_again(struct l0_writer *w)
 {
 	w->gathered.at = 0;
-	for (unsigned n = w->places; n-- > 0;)
-		if (w->rounds[n] && --w->rounds[n] == 0 && n >= L0_PLACE_ENDED)
-			place_set(w, n, NULL, 0);
+	for (unsigned n = 0; n < L0_PLACE_ENDED; n++)
+		w->rounds[n] -= w->rounds[n] > 0;
 }
 
 // The present round may have passed some units. The one after it reads all of them.
 enum { ROUNDS = 2 };
 
-// The successor of a worker that ended starts without hits, and perhaps without visits: the hand
-// would evict the most popular records before a client asks for them again.
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks)
 {
 	if (worker >= SHM_WORKERS_MAX)
 		return;
-	_Atomic uint8_t *had = w->marks[L0_PLACE_WORKERS + worker];
-	if (had && had != marks)
-		place_set(w, L0_PLACE_ENDED + worker, had, ROUNDS);
-	place_set(w, L0_PLACE_WORKERS + worker, marks, marks ? ROUNDS : 0);
+	place_set(w, L0_PLACE_WORKERS + worker, marks);
+	place_set(w, L0_PLACE_ENDED + worker, NULL);
+	w->rounds[L0_PLACE_WORKERS + worker] = ROUNDS;
 }
 
-bool l0_writer_reads_ended(const struct l0_writer *w, unsigned worker)
+// Without its visits the hand would evict the most popular records until a successor has its marks.
+void l0_writer_end_marks(struct l0_writer *w, unsigned worker)
 {
-	return w->marks[L0_PLACE_ENDED + worker] != NULL;
+	place_set(w, L0_PLACE_ENDED + worker, w->marks[L0_PLACE_WORKERS + worker]);
+	place_set(w, L0_PLACE_WORKERS + worker, NULL);
 }
 
 void l0_writer_forget_marks(struct l0_writer *w, unsigned worker)
 {
-	place_set(w, L0_PLACE_WORKERS + worker, NULL, 0);
-	place_set(w, L0_PLACE_ENDED + worker, NULL, 0);
+	place_set(w, L0_PLACE_WORKERS + worker, NULL);
+	place_set(w, L0_PLACE_ENDED + worker, NULL);
 }
 
 void l0_writer_set_own_marks(struct l0_writer *w, _Atomic uint8_t *marks)
 {
-	place_set(w, 0, marks, 0);
+	place_set(w, 0, marks);
 }
 
 void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record)

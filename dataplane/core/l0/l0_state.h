@@ -38,7 +38,7 @@ enum {
 // worker.
 //
 // Hits: those that fit, up to MARK_HITS_MAX; the others stay in the workers' marks. Refresh: some
-// worker's mark has it, and keeps it. Visited: a worker that ended had it.
+// worker's mark has it, and keeps it.
 //
 // A byte is its record's: a put clears it with the marks, a replacement takes its hits over.
 struct l0_gathered {
@@ -62,7 +62,7 @@ struct l0_writer {
 	uint64_t sweep_at;                     // next bucket
 	unsigned places;                       // up to the last of use
 	_Atomic uint8_t *marks[L0_PLACES_MAX]; // NULL: none
-	uint8_t rounds[L0_PLACES_MAX];         // of the sweep, until the place is settled
+	uint8_t rounds[L0_PLACE_ENDED];        // of the sweep that still forget refresh marks
 	struct l0_writer_stats stats;          // the counters; sizes are filled in on request
 };
 

@@ -241,7 +241,7 @@ static void test_marks_of_the_own_share(void **)
 	l0_writer_clear_refresh(b.all[1], units);
 	assert_int_equal(bytes[own->unit_first - 1], MARK_REFRESH);
 	assert_int_equal(bytes[own->unit_first], 0);
-	l0_writer_set_marks(b.all[1], 0, NULL);
+	l0_writer_forget_marks(b.all[1], 0);
 	free(bytes);
 	box_close(&b);
 }

@@ -355,8 +355,7 @@ static void test_visits_outlive_their_worker(void **)
 		assert_true(box_get(l0_writer_reader(b.w), i, &v, &number));
 		marks[number] = MARK_VISITED;
 	}
-	l0_writer_set_marks(b.w, 0, NULL);
-	assert_true(l0_writer_reads_ended(b.w, 0));
+	l0_writer_end_marks(b.w, 0);
 	do {
 		(void)!box_put(&b, id++, 1, 40, 0, 1 << 20);
 		l0_writer_reclaim(b.w);

@@ -94,9 +94,8 @@ static void test_a_restart_serves_warm(void **state)
 
 // A worker rings with each burst until we are awake: more often than a socket holds. The next ring
 // must come all the same.
-static void test_a_bell_rung_too_often_is_emptied(void **state)
+static void test_a_bell_rung_too_often_is_emptied(void **)
 {
-	(void)state;
 	struct pollfd p = {.fd = dp.resolver_bell, .events = POLLOUT};
 	for (unsigned round = 0; round < 20; round++) {
 		for (unsigned i = 0; i < 2000; i++)
@@ -290,18 +289,21 @@ static uint32_t marks_left(const struct region *marks, uint32_t units)
 }
 
 // A refresh mark that nobody clears keeps its record from ever being renewed.
-static void test_no_refresh_mark_stays_behind(void **state)
+static void test_no_refresh_mark_stays_behind(void **)
 {
 	uint32_t units;
-	(void)state;
-	struct region marks = marks_make(&units);
 	ask("old.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
-	memset(region_data(&marks), MARK_REFRESH, units);
+	struct region marks = marks_make(&units);
+	for (unsigned i = 0; marks_left(&marks, units) == units; i++) { // of an earlier life
+		assert_true(i < 300);
+		usleep(10000);
+	}
 	const struct fake_miss late = {
 		.name = "old.example", .type = DNS_TYPE_A, .refresh = true, .age_ms = 2500};
-	// The first ones may come before the resolver has found the marks.
-	for (unsigned i = 0; i < 30 && marks_left(&marks, units) == units; i++) {
+	// That round of the sweep may clear some more.
+	for (unsigned i = 0; i < 30 && marks_left(&marks, units) != units - 1; i++) {
+		memset(region_data(&marks), MARK_REFRESH, units);
 		assert_true(fake_dataplane_ask(&dp, &late));
 		fake_dataplane_ring(&dp);
 		usleep(100000);

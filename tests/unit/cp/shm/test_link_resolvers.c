@@ -5,6 +5,8 @@
 
 #include "link_rig.h"
 
+#include <stdio.h>
+
 static void test_each_answers_on_its_own_rings(void **)
 {
 	fake_dataplane_grow(&dp);
@@ -111,6 +113,75 @@ static void test_an_evicted_worker_is_not_answered(void **)
 	ask_both();
 }
 
+// Marks of the first worker, as the data plane makes them once it has activated the cache.
+static void marks_make(void)
+{
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+	struct publish_status now;
+	struct region l0, marks;
+	bool fresh;
+	publisher_l0(publisher, &l0, &fresh);
+	publish_status(publisher, &now);
+	// One less than there are (struct l0_reader).
+	const uint64_t units = region_header_of(&l0)->geometry[1] - 1;
+	shm_name_marks(name, 0, now.l0_generation);
+	const struct region_spec spec = {
+		.name = name,
+		.kind = REGION_MARKS,
+		.generation = now.l0_generation,
+		.incarnation = dp.incarnation,
+		.data_size = units,
+		.geometry = {units},
+		.mode = 0600,
+	};
+	assert_int_equal(region_create(&paths, &spec, &marks, why), 0);
+	region_publish(&marks);
+	region_unmap(&marks);
+}
+
+// Mappings of marks in this process: of a file that is there, or of one that a later one replaced.
+static unsigned marks_mapped(bool are_replaced)
+{
+	char line[512];
+	unsigned n = 0;
+	FILE *f = fopen("/proc/self/maps", "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, "/marks.0.") && !strstr(line, "(deleted)") != are_replaced;
+	fclose(f);
+	return n;
+}
+
+static void wait_until_mapped(bool are_replaced, unsigned n)
+{
+	uint64_t end = clock_mono_ms() + WAIT_MS;
+	while (marks_mapped(are_replaced) != n) {
+		assert_true(clock_mono_ms() < end);
+		usleep(20000);
+	}
+}
+
+// Each resolver keeps those of an ended worker until a successor has its own, or for a while.
+static void test_marks_of_ended_workers_are_let_go(void **)
+{
+	fake_dataplane_grow(&dp);
+	marks_make();
+	link_now();
+	wait_until_mapped(false, RESOLVERS);
+	fake_dataplane_close(&dp);
+	fake_dataplane_open(&dp, &paths, WORKERS);
+	dp.resolver_bells = RESOLVERS;
+	fake_dataplane_grow(&dp);
+	marks_make();
+	link_now();
+	wait_until_mapped(false, RESOLVERS);
+	wait_until_mapped(true, 0);
+	ask_both();
+	fake_dataplane_close(&dp);
+	dp_open = false;
+	wait_until_mapped(false, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +193,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_an_evicted_worker_is_not_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_both_let_a_dead_one_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_marks_of_ended_workers_are_let_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_misses_for_one_that_is_gone_are_answered, setup_alone, teardown),
 	};
