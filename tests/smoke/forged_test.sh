@@ -18,10 +18,11 @@ cpus=($(taskset -cp $$ | sed 's/.*: //' | tr ',' '\n' | awk -F- '{ for (i = $1; 
 rest=$(IFS=,; echo "${cpus[*]:1}")
 worker_apart() {
 	local process comm
-	for process in $$ $(pid dataplane) $(pid controlplane) $(pgrep -P $$); do
+	for process in $(pgrep -P $$); do taskset -acp "$rest" "$process" 2>/dev/null; done # some end meanwhile
+	for process in $$ $(pid dataplane) $(pid controlplane); do
 		taskset -acp "$rest" "$process" || return
 	done
-	comm=$(grep -l worker /proc/$(pid dataplane)/task/*/comm) && taskset -cp "${cpus[0]}" "$(cut -d/ -f5 <<<"$comm")"
+	comm=$(grep -l worker /proc/$(pid dataplane)/task/*/comm | head -n 1) && taskset -cp "${cpus[0]}" "$(cut -d/ -f5 <<<"$comm")"
 }
 apart=${strict:+${cpus[1]:+yes}}
 # A data plane whose second port plays it: DEVICE_ARGUMENTS. With the driver's infinite_rx each frame of the capture lies in a

@@ -36,7 +36,7 @@ while True:
         if 53 in ports:
             print(packet[12:20].hex(), flush=True)
 PYTHON
-# A new name each 20 ms until SIGTERM, each from a port of its own, asked once and waited for up to 5 s: how many were asked,
+# A new name each 20 ms until SIGTERM, each from a port of its own, asked once and waited for up to 10 s: how many were asked,
 # answered, and answered with the address. What a socket would have had answered is lost where the last two differ from the first.
 cat >$tmp/asks.py <<'PYTHON'
 import selectors, signal, socket, struct, sys, time
@@ -54,7 +54,7 @@ while wait or not stopped:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.sendto(struct.pack("!6H", asked & 65535, 0x100, 1, 0, 0, 0) + name + b"\0\0\1\0\1", (sys.argv[1], 53))
         answers.register(sock, selectors.EVENT_READ)
-        wait[sock] = now + 5
+        wait[sock] = now + 10
     ended = [key.fileobj for key, _ in answers.select(0.005)]
     for sock in ended:
         reply = sock.recv(2048)
@@ -66,6 +66,7 @@ while wait or not stopped:
 print(asked, answered, right)
 PYTHON
 asks() {
+	: >$tmp/asks.log
 	client $python $tmp/asks.py $service >$tmp/asks.log &
 	asking=$!
 	eventually grep -q asking $tmp/asks.log
@@ -77,7 +78,12 @@ asks_end() {
 	wait $asking
 	read -r asked answered right < <(tail -n 1 $tmp/asks.log)
 }
-none_lost() { asks_end && [ "$asked" -ge 50 ] && [ "$asked" = "$right" ] || { echo "$asked asked, $answered answered, $right right"; return 1; }; }
+# none_lost [FEW]: that many may be
+none_lost() {
+	asks_end && [ "$asked" -ge 50 ] && [ $((asked - right)) -le "${1-0}" ] && return
+	echo "$asked asked, $answered answered, $right right"
+	return 1
+}
 kernel_dns() { grep -c -v listening $tmp/kernel.log; }
 
 check "the server is asked through the port" eventually is via port
@@ -127,7 +133,8 @@ check "the kernel has heard it" eventually neighbour
 before=$(resolver port_sent)
 same "names are resolved" 5 "$(asked 5)"
 check "through the port" test $(($(resolver port_sent) - before)) -ge 5
-check "no question was lost" none_lost
+# The client has that MAC too: answers in flight go to its old one, as those of a kernel socket would.
+check "no question was lost" none_lost 5
 
 # Another way to the server, which the kernel alone has.
 ip link add up0 type veth peer name up1 netns weir-client
