@@ -57,7 +57,7 @@ ATTR_MUST_CHECK int recursor_configure(
 // Empties the library's caches. Questions that run go on with the old ones; where a second flush
 // comes before their end it is SERVFAIL. Not within an answer. -errno: nothing is emptied.
 ATTR_MUST_CHECK int recursor_flush(struct recursor *r);
-// Ends the library that was flushed, once its questions have ended: each second. Not within an
+// Ends the library that was flushed, once its questions have ended: each 100 ms. Not within an
 // answer. NULL is fine.
 void recursor_old_end(struct recursor *r);
 // Where it can be asked; the port is 0 while it is off. It stays there until `r` is freed.
