@@ -18,9 +18,9 @@
 // any. TLS 1.2 and 1.3, no renegotiation, no compression. What comes of a resumed session is
 // checked again for its key and its last day.
 //
-// Authorities are loaded once for each file and shared by all threads. Without a file they are the
-// system's: /etc/ssl/certs, from which OpenSSL reads a certificate when a chain first ends at it (a
-// small file, read on the caller's thread).
+// Authorities are loaded once for each file and shared by all threads; a thread that loads one
+// holds up no other. Without a file they are the system's: /etc/ssl/certs, from which OpenSSL reads
+// a certificate when a chain first ends at it (a small file, read on the caller's thread).
 //
 // No function waits: a socket must be non-blocking. On a busy core a full handshake costs 0.9 ms of
 // CPU on this side, a resumed one 0.2 ms, and TLS adds 2 us to a query and its reply. An idle

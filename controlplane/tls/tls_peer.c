@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/file_seen.h"
 #include "tls_hmac.h"
 #include "tls_internal.h"
 
@@ -12,19 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
-
-// Authorities of one file in one state, in a context that connections are made from.
-struct tls_trust {
-	SSL_CTX *context;
-	unsigned users;
-	bool is_system; // else of the file
-	struct file_seen seen;
-};
-
-static struct {
-	pthread_mutex_t lock;
-	struct tls_trust trust[TLS_TRUSTS_MAX]; // `users` 0: free
-} trusts = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void *library_malloc(size_t n, const char *, int)
 {
@@ -83,7 +69,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-static SSL_CTX *context_new(const char *ca_file, char why[TLS_WHY_MAX])
+SSL_CTX *tls_client_context_new(const char *ca_file, char why[TLS_WHY_MAX])
 {
 	ERR_clear_error();
 	SSL_CTX *x = SSL_CTX_new(TLS_client_method());
@@ -107,56 +93,9 @@ static SSL_CTX *context_new(const char *ca_file, char why[TLS_WHY_MAX])
 	return NULL;
 }
 
-// One with the same file in the same state, or else a free one to be filled. NULL: full.
-static struct tls_trust *trust_find(bool is_system, const struct file_seen *seen)
+void tls_client_context_free(SSL_CTX *x)
 {
-	struct tls_trust *spare = NULL;
-
-	for (struct tls_trust *t = trusts.trust; t < trusts.trust + TLS_TRUSTS_MAX; t++) {
-		if (t->users == 0)
-			spare = spare ? spare : t;
-		else if (t->is_system == is_system && (is_system || file_seen_same(&t->seen, seen)))
-			return t;
-	}
-	return spare;
-}
-
-static int trust_take(struct tls_trust **out, const char *ca_file, char why[TLS_WHY_MAX])
-{
-	struct file_seen seen = {0};
-	int rc = 0;
-
-	if (ca_file)
-		seen = file_seen_now(ca_file);
-	pthread_mutex_lock(&trusts.lock);
-	struct tls_trust *t = trust_find(!ca_file, &seen);
-	if (!t) {
-		snprintf(why, TLS_WHY_MAX, "more than %d files of authorities", TLS_TRUSTS_MAX);
-		rc = -ENOMEM;
-	} else if (t->users == 0) {
-		SSL_CTX *context = context_new(ca_file, why);
-		if (context)
-			*t = (struct tls_trust){
-				.context = context, .is_system = !ca_file, .seen = seen};
-		else
-			rc = -EINVAL;
-	}
-	if (rc == 0) {
-		t->users++;
-		*out = t;
-	}
-	pthread_mutex_unlock(&trusts.lock);
-	return rc;
-}
-
-static void trust_give(struct tls_trust *t)
-{
-	pthread_mutex_lock(&trusts.lock);
-	if (--t->users == 0) {
-		SSL_CTX_free(t->context);
-		t->context = NULL;
-	}
-	pthread_mutex_unlock(&trusts.lock);
+	SSL_CTX_free(x);
 }
 
 int tls_peer_new(struct tls_peer **out, const struct tls_target *target, char why[TLS_WHY_MAX])
@@ -164,7 +103,7 @@ int tls_peer_new(struct tls_peer **out, const struct tls_target *target, char wh
 	tls_start();
 	struct tls_peer *p = calloc(1, sizeof(*p));
 	char *name = p && target->name ? strdup(target->name) : NULL;
-	int rc = p && (name || !target->name) ? trust_take(&p->trust, target->ca_file, why)
+	int rc = p && (name || !target->name) ? tls_trust_take(&p->trust, target->ca_file, why)
 					      : -ENOMEM;
 	if (rc < 0) {
 		free(name);
@@ -195,14 +134,14 @@ void tls_peer_free(struct tls_peer *p)
 	if (!p || --p->users > 0)
 		return;
 	tls_peer_forget(p);
-	trust_give(p->trust);
+	tls_trust_give(p->trust);
 	FREE_AND_NULL(p->name);
 	free(p);
 }
 
 SSL_CTX *tls_peer_context(const struct tls_peer *p)
 {
-	return p->trust->context;
+	return tls_trust_context(p->trust);
 }
 
 bool tls_peer_same(const struct tls_peer *a, const struct tls_peer *b)
@@ -306,7 +245,7 @@ void tls_peer_offered(struct tls_conn *c, enum tls_offer offer)
 
 struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c)
 {
-	SSL *ssl = SSL_new(p->trust->context);
+	SSL *ssl = SSL_new(tls_peer_context(p));
 
 	if (!ssl)
 		return NULL;

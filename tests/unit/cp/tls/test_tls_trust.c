@@ -5,8 +5,13 @@
 #include "tls_pair.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -219,6 +224,39 @@ static void test_authorities_that_are_none(void **)
 	t.peer = NULL;
 }
 
+static void *read_slowly(void *path)
+{
+	struct tls_target of = tls_pair_target;
+	struct tls_peer *peer;
+	char why[TLS_WHY_MAX];
+	of.ca_file = path;
+	assert_int_equal(tls_peer_new(&peer, &of, why), -EINVAL);
+	return NULL;
+}
+
+// Another thread gets its peer while the file, a FIFO, is being read.
+static void test_a_slow_file_of_authorities(void **)
+{
+	char path[] = "/tmp/weir-tls-XXXXXX", file[64];
+	pthread_t reader;
+	int fd = -1;
+	assert_non_null(mkdtemp(path));
+	snprintf(file, sizeof(file), "%s/ca", path);
+	assert_int_equal(mkfifo(file, 0600), 0);
+	alarm(60);
+	assert_int_equal(pthread_create(&reader, NULL, read_slowly, file), 0);
+	while ((fd = open(file, O_WRONLY | O_NONBLOCK)) < 0)
+		usleep(1000); // until the reader is there
+	peer_make(&tls_pair_target);
+	tls_peer_free(t.peer);
+	t.peer = NULL;
+	close(fd);
+	assert_int_equal(pthread_join(reader, NULL), 0);
+	alarm(0);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(path), 0);
+}
+
 // Nobody was there, or the connection ended in the handshake: of the sessions only what was sent is
 // used up.
 static void test_a_server_that_is_away(void **)
@@ -257,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_a_server_that_forgot),
 		cmocka_unit_test(test_a_server_that_is_away),
 		cmocka_unit_test(test_authorities_that_are_none),
+		cmocka_unit_test(test_a_slow_file_of_authorities),
 	};
 	return cmocka_run_group_tests(tests, tls_pair_start, tls_pair_stop);
 }
