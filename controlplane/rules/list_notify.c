@@ -90,7 +90,8 @@ int list_notify_set(struct list_notify *z, const struct list_notify_entry *entry
 		// A reload is no way round the distance.
 		for (unsigned k = 0; k < z->count; k++)
 			if (is_of(&z->entry[k], &e->zone, &e->server)) {
-				e->due_ms = z->entry[k].due_ms;
+				if (z->entry[k].due_ms > e->due_ms)
+					e->due_ms = z->entry[k].due_ms;
 				e->is_due |= z->entry[k].is_due;
 			}
 	}
@@ -142,36 +143,55 @@ static bool make_due(struct entry *e, uint64_t now_ms)
 	return e->due_ms == now_ms;
 }
 
-// 0: signed as the entry wants it.
-static int signature_check(
-	const struct entry *e, const uint8_t *msg, size_t len, struct list_notify_reply *reply)
+// What the sender hears when several lists have the zone.
+static enum list_notify_outcome better(enum list_notify_outcome a, enum list_notify_outcome b)
 {
-	if (!e->has_key)
-		return 0;
-	reply->key = e->key;
-	int err = tsig_take_query(&reply->tsig, &reply->key, msg, len, (uint64_t)time(NULL));
-	reply->is_signed = err == 0;
-	return err;
+	static const uint8_t rank[LIST_NOTIFY_OUTCOMES_COUNT] = {[LIST_NOTIFY_taken] = 4,
+		[LIST_NOTIFY_soon] = 3,
+		[LIST_NOTIFY_not_signed] = 2,
+		[LIST_NOTIFY_not_server] = 1};
+	return rank[b] > rank[a] ? b : a;
 }
 
+// Is it signed as the entry wants it? Of several keys that it is not signed by, the reply names the
+// error of the one that it claims.
+static bool is_for(
+	const struct entry *e, const uint8_t *msg, size_t len, struct list_notify_reply *reply)
+{
+	struct tsig t;
+	if (!e->has_key)
+		return true;
+	int err = tsig_take_query(&t, &e->key, msg, len, (uint64_t)time(NULL));
+	bool is_better = !reply->is_signed && (!reply->tsig.error || t.error != TSIG_BADKEY);
+	if (err == 0 || is_better) {
+		reply->key = e->key;
+		reply->tsig = t;
+		reply->tsig.key = &reply->key;
+		reply->is_signed = err == 0;
+	}
+	return err == 0;
+}
+
+// Makes all lists due that it is for.
 static enum list_notify_outcome take(struct list_notify *z, const struct ip_address *from,
 	const struct dns_name *zone, const uint8_t *msg, size_t len,
 	struct list_notify_reply *reply)
 {
 	enum list_notify_outcome outcome = LIST_NOTIFY_not_zone;
-	struct entry *e = NULL;
-	for (unsigned i = 0; i < z->count && !e; i++) {
-		if (is_of(&z->entry[i], zone, from))
-			e = &z->entry[i];
-		else if (dns_name_equal(&z->entry[i].zone, zone))
-			outcome = LIST_NOTIFY_not_server;
+	bool is_due = false;
+	for (unsigned i = 0; i < z->count; i++) {
+		struct entry *e = &z->entry[i];
+		enum list_notify_outcome of = LIST_NOTIFY_not_server;
+		if (!dns_name_equal(&e->zone, zone))
+			continue;
+		if (is_of(e, zone, from))
+			of = !is_for(e, msg, len, reply)    ? LIST_NOTIFY_not_signed
+			     : make_due(e, clock_mono_ms()) ? LIST_NOTIFY_taken
+							    : LIST_NOTIFY_soon;
+		is_due |= e->is_due;
+		outcome = better(outcome, of);
 	}
-	if (!e)
-		return outcome;
-	if (signature_check(e, msg, len, reply) < 0)
-		return LIST_NOTIFY_not_signed;
-	outcome = make_due(e, clock_mono_ms()) ? LIST_NOTIFY_taken : LIST_NOTIFY_soon;
-	if (e->is_due && !z->is_called) {
+	if (is_due && !z->is_called) {
 		z->is_called = true;
 		loop_call_back(z->service, &z->call, on_call, z);
 	}
@@ -183,6 +203,7 @@ enum list_notify_outcome list_notify_take(struct list_notify *z, const struct ip
 	struct list_notify_reply *reply)
 {
 	reply->is_signed = false;
+	reply->tsig = (struct tsig){0};
 	pthread_mutex_lock(&z->lock);
 	enum list_notify_outcome outcome = take(z, from, zone, msg, len, reply);
 	pthread_mutex_unlock(&z->lock);

@@ -5,17 +5,22 @@
 // list due.
 //
 // An entry is a list with the zone and the address of its server, and the key that the server must
-// sign with, if the list has one. A NOTIFY is taken from that address alone, for that zone. The
-// first one makes the list due at once; another one within LIST_NOTIFY_DISTANCE_S makes it due that
-// long after the first, as the zone may have changed since, and all others until then change
-// nothing. So a flood of them costs a look-up each, and one question for the SOA in ten seconds.
+// sign with, if the list has one. A NOTIFY is taken from that address alone, for that zone, by each
+// entry that has no key or the one that signed it. The first one makes the list due at once;
+// another one within LIST_NOTIFY_DISTANCE_S makes it due that long after the first, as the zone may
+// have changed since, and all others until then change nothing. So a flood of them costs a look-up
+// each, and one question for the SOA in ten seconds.
 //
 // Frontends call list_notify_take on their threads; the rest is for the service loop's thread. A
-// lock is held for a look-up among CONFIG_LISTS_MAX entries and one HMAC. Owned by the process,
-// which frees it when no frontend runs any more. 700 bytes for each entry.
+// lock is held for a look-up among CONFIG_LISTS_MAX entries and an HMAC for each of the zone and
+// the server that has the key's name. Owned by the process, which frees it when no frontend runs
+// any more. 700 bytes for each entry.
 
 #include "base/loop.h"
 #include "transfer/tsig.h"
+
+#include <weir/dns_query.h>
+#include <weir/shm_stats.h>
 
 enum { LIST_NOTIFY_DISTANCE_S = 10 };
 
@@ -49,9 +54,9 @@ struct list_notify_entry {
 
 // How to sign the reply.
 struct list_notify_reply {
-	bool is_signed;
+	bool is_signed;             // the query is, by this key
 	struct config_tsig_key key; // tsig.key
-	struct tsig tsig;
+	struct tsig tsig; // with an error (tsig_refuse_reply) if some key was wanted and none fits
 };
 
 struct list_notify;
@@ -73,6 +78,20 @@ bool list_notify_next(struct list_notify *z, unsigned *list, uint64_t *due_ms);
 enum list_notify_outcome list_notify_take(struct list_notify *z, const struct ip_address *from,
 	const struct dns_name *zone, const uint8_t *msg, size_t len,
 	struct list_notify_reply *reply);
+
+// A message with another opcode than QUERY.
+struct list_notify_message {
+	unsigned ip_version;
+	const uint8_t *client; // its address
+	const uint8_t *msg;
+	size_t len;
+	struct dns_query *query; // of it, without the transport's options afterwards
+};
+// Takes it, if it is a NOTIFY. VERDICT_miss: it is none, or nobody here takes one; VERDICT_local,
+// VERDICT_refused: the reply of *len bytes is in `reply`, which has room for DNS_MESSAGE_MAX and
+// begins with header and question of the message. *len 0: there was no memory for one. Any thread.
+enum verdict list_notify_answer(
+	struct list_notify *z, const struct list_notify_message *m, uint8_t *reply, uint16_t *len);
 // Are there entries at all? Any thread.
 bool list_notify_any(const struct list_notify *z);
 

@@ -10,8 +10,6 @@
 #include <weir/dns_name.h>
 #include <weir/dns_query.h>
 
-enum { BADSIG = 16, BADKEY = 17, BADTIME = 18, BADTRUNC = 22 };
-
 static const struct {
 	const char *digest;
 	struct dns_name name;
@@ -72,36 +70,55 @@ static bool fields_add(struct tsig *t, const struct record *r, bool is_whole)
 	return ok;
 }
 
-// Adds the code of the message, which is behind whatever the digest has by now.
-static size_t message_sign(struct tsig *t, uint8_t *msg, size_t len, uint64_t now_unix_s)
+static void time_put(uint8_t out[6], uint64_t unix_s)
 {
-	const struct config_tsig_key *key = t->key;
-	const struct dns_name *algorithm = &algorithms[key->algorithm].name;
-	struct record r = {.fudge_s = TSIG_FUDGE_S, .other = msg};
+	put_u16(out, (uint16_t)(unix_s >> 32));
+	put_u32(out + 2, (uint32_t)unix_s);
+}
+
+// The record behind the message. Its new length; 0: there is no room.
+static size_t record_append(uint8_t *msg, size_t len, const struct record *r)
+{
 	struct wr w = wr_init(msg, len + TSIG_RECORD_MAX);
-	put_u16(r.time, (uint16_t)(now_unix_s >> 32));
-	put_u32(r.time + 2, (uint32_t)now_unix_s);
-	bool ok = hmac_open(t) && tls_hmac_add(t->hmac, msg, len) && fields_add(t, &r, true);
-	t->mac_len = sizeof(t->mac);
-	ok = t->hmac && tls_hmac_end(t->hmac, ok ? t->mac : NULL, &t->mac_len);
-	t->hmac = NULL;
-	if (!ok)
-		return 0;
 	w.pos = len;
-	wr_bytes(&w, key->name.wire, key->name.len);
+	wr_bytes(&w, r->key.wire, r->key.len);
 	wr_u16(&w, DNS_TYPE_TSIG);
 	wr_u16(&w, DNS_CLASS_ANY);
 	wr_u32(&w, 0);
-	wr_u16(&w, (uint16_t)(algorithm->len + 16 + t->mac_len));
-	wr_bytes(&w, algorithm->wire, algorithm->len);
-	wr_bytes(&w, r.time, sizeof(r.time));
-	wr_u16(&w, r.fudge_s);
-	wr_u16(&w, (uint16_t)t->mac_len);
-	wr_bytes(&w, t->mac, t->mac_len);
+	wr_u16(&w, (uint16_t)(r->algorithm.len + 16 + r->mac_len + r->other_len));
+	wr_bytes(&w, r->algorithm.wire, r->algorithm.len);
+	wr_bytes(&w, r->time, sizeof(r->time));
+	wr_u16(&w, r->fudge_s);
+	wr_u16(&w, r->mac_len);
+	wr_bytes(&w, r->mac, r->mac_len);
 	wr_bytes(&w, msg, 2);
-	wr_u32(&w, 0); // no error, no other data
+	wr_u16(&w, r->error);
+	wr_u16(&w, r->other_len);
+	wr_bytes(&w, r->other, r->other_len);
 	put_u16(msg + 10, (uint16_t)(get_u16(msg + 10) + 1));
 	return wr_ok(&w) ? w.pos : 0;
+}
+
+// Adds the record *r with the code of the message, which is behind whatever the digest has by now.
+static size_t message_sign(struct tsig *t, uint8_t *msg, size_t len, struct record *r)
+{
+	r->key = t->key->name;
+	r->algorithm = algorithms[t->key->algorithm].name;
+	bool ok = hmac_open(t) && tls_hmac_add(t->hmac, msg, len) && fields_add(t, r, true);
+	t->mac_len = sizeof(t->mac);
+	ok = t->hmac && tls_hmac_end(t->hmac, ok ? t->mac : NULL, &t->mac_len);
+	t->hmac = NULL;
+	r->mac = t->mac;
+	r->mac_len = (uint16_t)t->mac_len;
+	return ok ? record_append(msg, len, r) : 0;
+}
+
+// Without an error.
+static size_t message_sign_good(struct tsig *t, uint8_t *msg, size_t len, uint64_t now_unix_s)
+{
+	struct record r = {.fudge_s = TSIG_FUDGE_S, .other = msg};
+	time_put(r.time, now_unix_s);
+	return message_sign(t, msg, len, &r);
 }
 
 size_t tsig_begin(struct tsig *t, const struct config_tsig_key *key, uint8_t *msg, size_t len,
@@ -109,7 +126,7 @@ size_t tsig_begin(struct tsig *t, const struct config_tsig_key *key, uint8_t *ms
 {
 	tls_start();
 	*t = (struct tsig){.key = key, .is_first = true};
-	return message_sign(t, msg, len, now_unix_s);
+	return message_sign_good(t, msg, len, now_unix_s);
 }
 
 // Moves the cursor from the header to the last record. False: malformed, or without records.
@@ -196,11 +213,11 @@ static bool codes_differ(const uint8_t *a, const uint8_t *b, size_t len)
 
 static const char *error_text(uint16_t error)
 {
-	return error == BADSIG     ? "BADSIG"
-	       : error == BADKEY   ? "BADKEY"
-	       : error == BADTIME  ? "BADTIME: do the clocks agree?"
-	       : error == BADTRUNC ? "BADTRUNC"
-				   : "an error of TSIG";
+	return error == TSIG_BADSIG     ? "BADSIG"
+	       : error == TSIG_BADKEY   ? "BADKEY"
+	       : error == TSIG_BADTIME  ? "BADTIME: do the clocks agree?"
+	       : error == TSIG_BADTRUNC ? "BADTRUNC"
+					: "an error of TSIG";
 }
 
 static int code_check(struct tsig *t, const uint8_t *msg, const struct record *r, uint64_t now_s)
@@ -213,16 +230,19 @@ static int code_check(struct tsig *t, const uint8_t *msg, const struct record *r
 	t->hmac = NULL;
 	if (!ok)
 		return refuse(t, -EKEYREJECTED, "no memory for TSIG");
+	t->error = r->mac_len < len ? TSIG_BADTRUNC : TSIG_BADSIG;
 	if (r->mac_len != len || codes_differ(r->mac, mac, len))
 		return refuse(t, -EKEYREJECTED, "the server's TSIG does not verify");
+	memcpy(t->mac, mac, len);
+	t->mac_len = len;
 	if (r->error)
 		return refuse(
 			t, -EKEYREJECTED, "the server refused the TSIG: %s", error_text(r->error));
+	t->error = TSIG_BADTIME;
 	if ((at_s > now_s ? at_s - now_s : now_s - at_s) > TSIG_FUDGE_S)
 		return refuse(t, -EKEYREJECTED,
 			"the server's TSIG is of another time: do the clocks agree?");
-	memcpy(t->mac, mac, len);
-	t->mac_len = len;
+	t->error = 0;
 	t->is_first = false;
 	t->not_signed = 0;
 	return 0;
@@ -263,6 +283,7 @@ int tsig_take_query(struct tsig *t, const struct config_tsig_key *key, const uin
 	int has = record_read(msg, len, &r);
 	if (has <= 0)
 		return refuse(t, has ? has : -EKEYREJECTED, "no TSIG, or a malformed one");
+	t->error = TSIG_BADKEY;
 	if (!dns_name_equal(&r.key, &key->name)
 		|| !dns_name_equal(&r.algorithm, &algorithms[key->algorithm].name))
 		return refuse(t, -EKEYREJECTED, "signed with another key");
@@ -274,7 +295,27 @@ int tsig_take_query(struct tsig *t, const struct config_tsig_key *key, const uin
 size_t tsig_sign_reply(struct tsig *t, uint8_t *msg, size_t len, uint64_t now_unix_s)
 {
 	if (last_code_add(t))
-		return message_sign(t, msg, len, now_unix_s);
+		return message_sign_good(t, msg, len, now_unix_s);
+	tsig_end(t);
+	return 0;
+}
+
+size_t tsig_refuse_reply(struct tsig *t, const uint8_t *query, size_t query_len, uint8_t *msg,
+	size_t len, uint64_t now_unix_s)
+{
+	struct record r; // key, algorithm and time are the query's
+	uint8_t now[6];
+	if (!t->error || record_read(query, query_len, &r) != 1)
+		return 0;
+	r.error = t->error;
+	r.mac_len = r.other_len = 0;
+	if (t->error != TSIG_BADTIME)
+		return record_append(msg, len, &r);
+	time_put(now, now_unix_s);
+	r.other = now;
+	r.other_len = sizeof(now);
+	if (last_code_add(t))
+		return message_sign(t, msg, len, &r);
 	tsig_end(t);
 	return 0;
 }

@@ -12,7 +12,9 @@
 // reader refuses it with the error's name.
 //
 // The other way round too: the query of a server that has the key (a NOTIFY), and its reply of one
-// message. There is no table of queries that were seen: one may come twice in TSIG_FUDGE_S.
+// message. There is no table of queries that were seen: one may come twice in TSIG_FUDGE_S. A query
+// that is not right gets a reply whose TSIG says why (RFC 8945 5.3.2): signed for BADTIME, which
+// has our time, unsigned for BADKEY, BADSIG and BADTRUNC.
 //
 // A value of its caller's. Takes OpenSSL's memory for one HMAC. One pass over each message.
 
@@ -25,13 +27,17 @@ enum {
 	TSIG_FUDGE_S = 300,
 	TSIG_UNSIGNED_MAX = 99,
 	TSIG_WHY_MAX = 96,
-	TSIG_RECORD_MAX = DNS_NAME_MAX + 10 + 16 + TLS_HMAC_MAX + 16,
+	TSIG_RECORD_MAX = 2 * DNS_NAME_MAX + 26,
 };
+
+// Error codes of TSIG (RFC 8945 3).
+enum { TSIG_BADSIG = 16, TSIG_BADKEY = 17, TSIG_BADTIME = 18, TSIG_BADTRUNC = 22 };
 
 struct tsig {
 	const struct config_tsig_key *key;
 	struct tls_hmac *hmac; // of the messages since the last signed one; NULL: none came
 	bool is_first;         // no signed message of the reply came
+	uint16_t error;        // of a query that was refused, for its reply; 0: it has no TSIG
 	unsigned not_signed;   // messages since the last signed one
 	size_t mac_len;        // of the last signed message, the query at first
 	uint8_t mac[TLS_HMAC_MAX];
@@ -51,4 +57,7 @@ ATTR_MUST_CHECK int tsig_take_query(struct tsig *t, const struct config_tsig_key
 // Signs the reply to it as tsig_begin does a query.
 ATTR_MUST_CHECK size_t tsig_sign_reply(
 	struct tsig *t, uint8_t *msg, size_t len, uint64_t now_unix_s);
+// The same for a query that was refused with an `error`: adds a TSIG that says so.
+ATTR_MUST_CHECK size_t tsig_refuse_reply(struct tsig *t, const uint8_t *query, size_t query_len,
+	uint8_t *msg, size_t len, uint64_t now_unix_s);
 void tsig_end(struct tsig *t); // any number of times

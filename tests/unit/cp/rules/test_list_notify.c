@@ -158,6 +158,105 @@ static enum list_notify_outcome take_signed(const uint8_t *msg, size_t len)
 	return list_notify_take(notify, &from, &name, msg, len, &reply);
 }
 
+static void test_two_lists_of_one_zone(void **)
+{
+	const struct ip_address server = {4, 32, {192, 0, 2, 1}};
+	struct config_tsig_key other = key;
+	uint8_t msg[512];
+	struct tsig t;
+	other.name = name_of("other-key");
+	const struct list_notify_entry entry[] = {
+		{.zone = name_of("signed.test"), .server = server, .list = 1},
+		{.zone = name_of("signed.test"), .server = server, .key = &other, .list = 2},
+		{.zone = name_of("signed.test"), .server = server, .key = &key, .list = 3},
+		{.zone = name_of("signed.test"), .server = server, .list = 4},
+		{.zone = name_of("signed.test"), .server = {4, 32, {192, 0, 2, 2}}, .list = 5}};
+	assert_int_equal(list_notify_set(notify, entry, ARRAY_LEN(entry)), 0);
+	assert_int_equal(take(1, "signed.test"), LIST_NOTIFY_taken);
+	assert_false(reply.is_signed);
+	turn();
+	for (unsigned i = 1; i <= 5; i++)
+		assert_int_equal(due[i], i == 1 || i == 4);
+	size_t len = tsig_begin(&t, &key, msg, query_make(msg), (uint64_t)time(NULL));
+	assert_int_equal(take_signed(msg, len), LIST_NOTIFY_taken); // for the one of the key
+	assert_true(reply.is_signed);
+	assert_true(dns_name_equal(&reply.tsig.key->name, &key.name));
+	turn();
+	for (unsigned i = 1; i <= 5; i++)
+		assert_int_equal(due[i], i == 1 || i == 4 ? 2 : i == 3);
+	assert_int_equal(take_signed(msg, len), LIST_NOTIFY_soon);
+}
+
+// The reply to a query that is refused, and its TSIG: behind 29 bytes of header and question.
+static size_t answer_refused(uint8_t *msg, size_t len, uint8_t out[2048])
+{
+	struct dns_query query;
+	const struct list_notify_message m = {.ip_version = 4,
+		.client = (const uint8_t[]){192, 0, 2, 1},
+		.msg = msg,
+		.len = len,
+		.query = &query};
+	uint16_t answer_len;
+	assert_int_equal(dns_query_parse(msg, len, &query), DNS_QUERY_NOTIMP);
+	memcpy(out, msg, DNS_HEADER_LEN + (size_t)query.question_len);
+	assert_int_equal(list_notify_answer(notify, &m, out, &answer_len), VERDICT_refused);
+	assert_int_equal(get_u16(out + 2) & DNS_FLAG_RCODE, 9);
+	assert_true(answer_len >= query_make((uint8_t[512]){0}));
+	return answer_len;
+}
+
+static void test_a_refusal_says_why(void **)
+{
+	static uint8_t msg[512], out[DNS_MESSAGE_MAX];
+	const uint64_t now_s = (uint64_t)time(NULL);
+	struct config_tsig_key other = key;
+	struct tsig t;
+	size_t bare = query_make(msg);
+	assert_int_equal(answer_refused(msg, bare, out), bare); // as the query has no TSIG
+	assert_int_equal(get_u16(out + 10), 0);
+
+	other.secret[0]++;
+	size_t n = answer_refused(msg, tsig_begin(&t, &other, msg, bare, now_s), out);
+	assert_int_equal(tsig_take(&t, out, n, now_s), -EKEYREJECTED);
+	assert_string_equal(t.why, "the server refused the TSIG: BADSIG");
+	assert_int_equal(get_u16(out + 10), 1);
+
+	other = key;
+	other.name = name_of("other-key");
+	query_make(msg);
+	n = answer_refused(msg, tsig_begin(&t, &other, msg, bare, now_s), out);
+	assert_int_equal(tsig_take(&t, out, n, now_s), -EKEYREJECTED); // of the key that it named
+	assert_string_equal(t.why, "the server refused the TSIG: BADKEY");
+
+	// A code that is cut short: 16 of its bytes behind the key's name and other fields.
+	query_make(msg);
+	size_t len = tsig_begin(&t, &key, msg, bare, now_s), mac = len - 6 - 32;
+	memmove(msg + mac + 16, msg + mac + 32, 6);
+	put_u16(msg + mac - 2, 16);
+	put_u16(msg + mac - 10 - 13 - 2, 13 + 16 + 16);
+	n = answer_refused(msg, len - 16, out);
+	assert_int_equal(tsig_take(&t, out, n, now_s), -EKEYREJECTED);
+	assert_string_equal(t.why, "the server refused the TSIG: BADTRUNC");
+
+	// Signed by the key that both have, with our time.
+	query_make(msg);
+	n = answer_refused(msg, tsig_begin(&t, &key, msg, bare, now_s - 400), out);
+	assert_int_equal(tsig_take(&t, out, n, now_s), -EKEYREJECTED);
+	assert_string_equal(t.why, "the server refused the TSIG: BADTIME: do the clocks agree?");
+	assert_int_equal(get_u16(out + n - 8), 6);
+	assert_in_range(get_u32(out + n - 4), now_s, now_s + 10);
+	out[n - 1] ^= 0x40; // is signed too
+	query_make(msg);
+	assert_true(tsig_begin(&t, &key, msg, bare, now_s - 400) > bare);
+	assert_int_equal(tsig_take(&t, out, n, now_s), -EKEYREJECTED);
+	assert_string_equal(t.why, "the server's TSIG does not verify");
+
+	// A malformed one is no TSIG.
+	query_make(msg);
+	len = tsig_begin(&t, &key, msg, bare, now_s);
+	assert_int_equal(answer_refused(msg, len - 1, out), bare);
+}
+
 static void test_a_signed_one(void **)
 {
 	uint8_t msg[512], answer[512];
@@ -203,7 +302,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(who_may_notify),
 		TEST(a_flood_is_one_question_in_ten_seconds),
+		TEST(two_lists_of_one_zone),
 		TEST(a_signed_one),
+		TEST(a_refusal_says_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
