@@ -4,6 +4,7 @@
 #include "base/file_write.h"
 #include "base/net_public.h"
 #include "tls/tls.h"
+#include "tls/tls_hmac.h"
 #include "transfer/axfr.h"
 
 #include <errno.h>
@@ -11,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/bytes.h>
 #include <weir/clock.h>
+#include <weir/keyhash.h>
 #include <weir/url.h>
 
 enum { TEXT_MAX = 65536, DNS_PORT = 53, TLS_PORT = 853 };
@@ -122,40 +125,76 @@ static int address_ask(struct work *w, const struct ip_address *a, struct axfr_r
 	return err && got->why[0] ? fail(w, err, "%s", got->why) : err;
 }
 
-static void etag_write(
-	const struct config_tsig_key *key, uint32_t serial, char out[LIST_FETCH_ETAG_MAX])
+// Another one for another algorithm or secret, of which it says nothing. 0: no memory.
+static unsigned long long key_number(const struct config_tsig_key *key)
 {
-	char name[DNS_NAME_TEXT_MAX] = "";
-	int n = snprintf(out, LIST_FETCH_ETAG_MAX, "serial %u%s%s", serial,
-		key ? ", signed by " : "", key ? dns_name_to_text(&key->name, name) : "");
-	if (n >= LIST_FETCH_ETAG_MAX) // of a part of a name there is no telling whose it is
+	static const char text[] = "the number of a key";
+	uint8_t code[TLS_HMAC_MAX];
+	size_t len = sizeof(code);
+	tls_start();
+	struct tls_hmac *h = tls_hmac_new("SHA256", key->secret, key->secret_len);
+	bool ok = h && tls_hmac_add(h, text, sizeof(text))
+		  && tls_hmac_add(h, &key->algorithm, sizeof(key->algorithm));
+	ok = h && tls_hmac_end(h, ok ? code : NULL, &len);
+	return ok ? (unsigned long long)get_u32(code) << 32 | get_u32(code + 4) : 0;
+}
+
+// Another one for another name, file of authorities or set of pins.
+static unsigned long long tls_number(const struct config_list_tls *t)
+{
+	struct contenthash_state h;
+	contenthash_begin(&h);
+	contenthash_update(&h, t->name, strlen(t->name) + 1);
+	contenthash_update(&h, t->ca_file, strlen(t->ca_file) + 1);
+	contenthash_update(&h, t->pin, t->pin_count * sizeof(t->pin[0]));
+	return contenthash_finish(&h);
+}
+
+// Which serial the copy has, and how it came. "" if that does not fit: of a part of a name there is
+// no telling whose it is.
+static void etag_write(const struct config_tsig_key *key, const struct config_list_tls *tls,
+	uint32_t serial, char out[LIST_FETCH_ETAG_MAX])
+{
+	char name[DNS_NAME_TEXT_MAX];
+	int n = snprintf(out, LIST_FETCH_ETAG_MAX, "serial %u", serial);
+	if (key)
+		n += snprintf(out + n, LIST_FETCH_ETAG_MAX - (size_t)n, ", signed by %s %016llx",
+			dns_name_to_text(&key->name, name), key_number(key));
+	if (tls && n < LIST_FETCH_ETAG_MAX)
+		n += snprintf(out + n, LIST_FETCH_ETAG_MAX - (size_t)n, ", from %016llx",
+			tls_number(tls));
+	if (n >= LIST_FETCH_ETAG_MAX)
 		out[0] = '\0';
 }
 
-static bool etag_read(const char *etag, const struct config_tsig_key *key, uint32_t *serial)
+static bool etag_read(const char *etag, const struct config_tsig_key *key,
+	const struct config_list_tls *tls, uint32_t *serial)
 {
 	static const char word[] = "serial ";
 	char same[LIST_FETCH_ETAG_MAX];
 	if (strncmp(etag, word, strlen(word)) != 0)
 		return false;
 	*serial = (uint32_t)strtoul(etag + strlen(word), NULL, 10);
-	if (!key)
+	if (!key && !tls)
 		return true;
-	etag_write(key, *serial, same);
+	etag_write(key, tls, *serial, same);
 	return strcmp(same, etag) == 0;
 }
 
-bool list_axfr_is_good(const char *etag, const struct config_tsig_key *key)
+bool list_axfr_is_good(
+	const char *etag, const struct config_tsig_key *key, const struct config_list_tls *tls)
 {
 	uint32_t serial;
-	return etag_read(etag, key, &serial);
+	return etag_read(etag, key, tls, &serial);
 }
 
 static int zone_take(struct work *w)
 {
 	struct axfr_result got = {0};
 	int err = -EIO;
-	w->axfr.has_serial = etag_read(w->request->etag, w->request->key, &w->axfr.serial);
+	w->axfr.has_serial =
+		etag_read(w->request->etag, w->request->key, w->request->tls, &w->axfr.serial);
+	w->axfr.only_serial = w->request->only_serial && w->axfr.has_serial;
 	for (unsigned i = 0; i < w->count && !got.connected && err != -ECANCELED; i++)
 		err = address_ask(w, &w->address[i], &got);
 	if (err == 0)
@@ -164,7 +203,7 @@ static int zone_take(struct work *w)
 		return err;
 	w->result->not_modified = got.unchanged;
 	w->result->why[0] = '\0'; // of an address that was tried before
-	etag_write(w->request->key, got.serial, w->result->etag);
+	etag_write(w->request->key, w->request->tls, got.serial, w->result->etag);
 	return 0;
 }
 

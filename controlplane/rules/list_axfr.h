@@ -7,9 +7,11 @@
 // result.
 //
 // The serial of the zone's SOA takes the place of an ETag ("serial 2026112301", or "serial
-// 2026112301, signed by weir-key"): a zone of the same serial is not modified. With a key only a
-// copy counts that this key has signed: an older one, or one of another key, may be anybody's. It
-// is transferred again, whatever its serial. The SOA's timers are not used:
+// 2026112301, signed by weir-key 0123456789abcdef, from fedcba9876543210"): a zone of the same
+// serial is not modified. With a key, and with a server that must prove who it is, only a copy
+// counts that was transferred with them: an older one, or one of another key, may be anybody's. It
+// is transferred again, whatever its serial. The numbers stand for the key with its secret (an HMAC
+// of fixed text) and for name, path of the authorities and pins. The SOA's timers are not used:
 // blocking.update says when a list is due. A host name's addresses are tried in turn until one can
 // be connected to. Over TLS (RFC 9103) the server must prove what `tls` says, by tls/tls.h, with
 // TLS 1.3; the second connection of a fetch resumes the session of the first. The file has no more
@@ -18,8 +20,10 @@
 #include "list_fetch.h"
 
 bool list_axfr_is(const char *url);
-// May a copy with this ETag be asked for by its serial alone? `key`: the list's; NULL: none.
-bool list_axfr_is_good(const char *etag, const struct config_tsig_key *key);
+// May a copy with this ETag be asked for by its serial alone? Key and server are the list's; NULL:
+// none.
+bool list_axfr_is_good(
+	const char *etag, const struct config_tsig_key *key, const struct config_list_tls *tls);
 
 ATTR_MUST_CHECK int list_axfr(
 	const struct list_fetch_request *request, struct list_fetch_result *out);

@@ -30,7 +30,8 @@ struct list_fetch_request {
 	const struct config_tsig_key *key; // of a transfer; NULL: none
 	const struct config_list_tls *tls; // of a transfer over TLS; else NULL
 	const char *etag, *last_modified;  // of the present copy; "": none
-	int fd;                            // takes the body from its start
+	bool only_serial; // of a transfer with an ETag: whether it changed, and no more
+	int fd;           // takes the body from its start
 	uint64_t max_bytes;
 	unsigned timeout_ms, low_speed_s, max_redirects;
 	bool allow_private;

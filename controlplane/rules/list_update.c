@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_update.h"
 
+#include "list_axfr.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -80,17 +82,15 @@ static int body_take(struct list_update *l, const struct list_store_paths *p, in
 	return 0;
 }
 
-static int fetch(const struct list_update_options *o, struct list_update *l,
-	const struct list_store_paths *p, int fd, struct list_stored *before)
+static struct list_fetch_request request_of(
+	const struct list_update_options *o, const struct list_update *l)
 {
-	char why[LIST_STORE_WHY_MAX];
-	struct list_fetch_result fetched;
-	const struct list_fetch_request request = {.url = l->url,
+	return (struct list_fetch_request){.url = l->url,
 		.key = l->key,
 		.tls = l->tls,
-		.etag = l->force ? "" : before->etag,
-		.last_modified = l->force ? "" : before->last_modified,
-		.fd = fd,
+		.etag = "",
+		.last_modified = "",
+		.fd = -1,
 		.max_bytes = (uint64_t)o->update->max_mb << 20,
 		.timeout_ms = o->update->timeout_s * 1000,
 		.low_speed_s = LIST_FETCH_LOW_SPEED_S,
@@ -99,6 +99,19 @@ static int fetch(const struct list_update_options *o, struct list_update *l,
 		.server_count = o->server_count,
 		.servers = o->servers,
 		.stop = o->stop};
+}
+
+static int fetch(const struct list_update_options *o, struct list_update *l,
+	const struct list_store_paths *p, int fd, struct list_stored *before)
+{
+	char why[LIST_STORE_WHY_MAX];
+	struct list_fetch_result fetched;
+	struct list_fetch_request request = request_of(o, l);
+	request.fd = fd;
+	if (!l->force) {
+		request.etag = before->etag;
+		request.last_modified = before->last_modified;
+	}
 	int err = list_fetch(&request, &fetched);
 	l->http_status = fetched.http_status;
 	if (err) {
@@ -115,35 +128,65 @@ static int fetch(const struct list_update_options *o, struct list_update *l,
 	return err;
 }
 
+// A server may send many of them: one costs a question for the serial. Only where another
+// one came is the copy read and written, and its state synced. 1: nothing changed; 0: ask for the
+// zone; -errno.
+static int serial_ask(const struct list_update_options *o, struct list_update *l,
+	const struct list_store_paths *p)
+{
+	struct list_stored before;
+	struct list_fetch_result fetched;
+	struct list_fetch_request request = request_of(o, l);
+	if (!l->notified || list_store_read(p, false, &before)
+		|| !list_axfr_is_good(before.etag, l->key, l->tls))
+		return 0;
+	l->good_unix_s = before.good_unix_s;
+	request.etag = before.etag;
+	request.only_serial = true;
+	int err = list_fetch(&request, &fetched);
+	if (err)
+		snprintf(l->why, sizeof(l->why), "%s", fetched.why);
+	else if (fetched.not_modified)
+		l->outcome = LIST_UPDATE_UNCHANGED;
+	return err ? err : fetched.not_modified;
+}
+
+static int zone_or_file_ask(const struct list_update_options *o, struct list_update *l,
+	const struct list_store_paths *p)
+{
+	struct list_stored before;
+	if (list_store_read(p, true, &before))
+		before = (struct list_stored){0};
+	l->good_unix_s = before.good_unix_s;
+	int fd = open(p->temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return refuse(l, -errno);
+	int err = fetch(o, l, p, fd, &before);
+	close(fd);
+	if (err || l->outcome != LIST_UPDATE_CHANGED)
+		(void)unlink(p->temporary);
+	return err;
+}
+
 static void update(const struct list_update_options *o, struct list_update *l)
 {
 	struct list_store_paths p;
-	struct list_stored before = {0};
 	char shown[SHOWN_MAX];
 	l->outcome = LIST_UPDATE_FAILED;
 	l->try_unix_s = (uint64_t)time(NULL);
-	int err = list_store_paths(&p, o->state_directory, l->url), fd = -1;
-	if (!err) {
-		if (list_store_read(&p, true, &before))
-			before = (struct list_stored){0};
-		l->good_unix_s = before.good_unix_s;
-		fd = open(p.temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-		err = fd < 0 ? -errno : 0;
-	}
-	if (err) {
+	int err = list_store_paths(&p, o->state_directory, l->url);
+	if (err)
 		refuse(l, err);
-	} else {
-		err = fetch(o, l, &p, fd, &before);
-		close(fd);
-		if (err || l->outcome != LIST_UPDATE_CHANGED)
-			(void)unlink(p.temporary);
-	}
-	if (!err)
+	else
+		err = serial_ask(o, l, &p);
+	if (err == 0)
+		err = zone_or_file_ask(o, l, &p);
+	if (err >= 0)
 		l->good_unix_s = l->try_unix_s;
 	else
 		l->outcome = LIST_UPDATE_FAILED;
 	url_shown(l->url, shown, sizeof(shown));
-	if (err)
+	if (err < 0)
 		log_warning("lists: %s: %s", shown, l->why);
 	else if (l->outcome == LIST_UPDATE_CHANGED)
 		log_info("lists: %s: %llu bytes", shown, (unsigned long long)l->bytes);

@@ -104,8 +104,8 @@ static void result_take(struct rules_fetch *f, const struct list_update *from)
 		return;
 	l->failures = failed ? l->failures + 1 : 0;
 	fetch_plan_next(&f->rng, &f->set->settings, l);
-	if (!fetch_keys_alike(l->key, from->key))
-		l->next_ms = clock_mono_ms(); // a reload has given it another one meanwhile
+	if (!fetch_proofs_alike(l->key, l->tls, from->key, from->tls))
+		l->next_ms = clock_mono_ms(); // a reload has given it others meanwhile
 }
 
 // Files of lists that left the configuration.

@@ -68,7 +68,7 @@ static uint64_t interval_ms(struct rng *rng, const struct config_update *u)
 }
 
 // Sets up a new list: its stored state says when it is due. A transfer that the list's key has not
-// signed is due at once.
+// signed, or that came from another server, is due at once.
 static void list_begin(const char *state_directory, struct rng *rng, const struct config_update *u,
 	struct fetched *l)
 {
@@ -80,7 +80,7 @@ static void list_begin(const char *state_directory, struct rng *rng, const struc
 		return;
 	l->stored = true;
 	l->good_unix_s = s.good_unix_s;
-	if (l->key && !list_axfr_is_good(s.etag, l->key))
+	if ((l->key || l->tls) && !list_axfr_is_good(s.etag, l->key, l->tls))
 		return;
 	uint64_t wait_ms = interval_ms(rng, u);
 	// A date in the future is no date.
@@ -128,17 +128,27 @@ static bool fetches_alike(const struct fetch_set *a, const struct fetch_set *b)
 	       && memcmp(a->server, b->server, sizeof(a->server)) == 0;
 }
 
-bool fetch_keys_alike(const struct config_tsig_key *a, const struct config_tsig_key *b)
+static bool tls_alike(const struct config_list_tls *a, const struct config_list_tls *b)
 {
-	return !a == !b && (!a || dns_name_equal(&a->name, &b->name));
+	return !a == !b && (!a || memcmp(a, b, sizeof(*a)) == 0);
+}
+
+bool fetch_proofs_alike(const struct config_tsig_key *a, const struct config_list_tls *a_tls,
+	const struct config_tsig_key *b, const struct config_list_tls *b_tls)
+{
+	bool same_key =
+		!a == !b
+		&& (!a
+			|| (dns_name_equal(&a->name, &b->name) && a->algorithm == b->algorithm
+				&& a->secret_len == b->secret_len
+				&& memcmp(a->secret, b->secret, a->secret_len) == 0));
+	return same_key && tls_alike(a_tls, b_tls);
 }
 
 static bool read_alike(const struct fetched *a, const struct fetched *b)
 {
 	const struct list_options *x = &a->options, *y = &b->options;
-	bool same_tls =
-		!a->tls == !b->tls && (!a->tls || memcmp(a->tls, b->tls, sizeof(*a->tls)) == 0);
-	return same_tls && x->role == y->role && x->format == y->format && x->force == y->force;
+	return x->role == y->role && x->format == y->format && x->force == y->force;
 }
 
 static bool owned_take(struct fetched *l, const struct config_list *from)
@@ -188,10 +198,11 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 			.format = from->format,
 			.force = from->force};
 		rule_title_make(l->title, from->name);
-		bool same_key = known && fetch_keys_alike(known->key, l->key);
-		if (!known || (same_key && !same_interval && !l->failures))
+		bool same_proof =
+			known && fetch_proofs_alike(known->key, known->tls, l->key, l->tls);
+		if (!known || (same_proof && !same_interval && !l->failures))
 			list_begin(state_directory, rng, &s->settings, l);
-		else if (!same_key || (l->failures && !(alike && read_alike(known, l))))
+		else if (!same_proof || (l->failures && !(alike && read_alike(known, l))))
 			l->next_ms = clock_mono_ms(); // the setting may be what was wrong
 	}
 	return s;

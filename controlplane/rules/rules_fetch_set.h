@@ -45,7 +45,9 @@ struct fetch_set *fetch_set_new(struct fetch_set *known, const struct config *c,
 void fetch_set_free(struct fetch_set *s);                                   // NULL is fine
 bool fetch_set_has_keys(const struct fetch_set *s, const struct config *c); // and no others
 struct fetched *fetch_set_find(struct fetch_set *s, const char *url);
-bool fetch_keys_alike(const struct config_tsig_key *a, const struct config_tsig_key *b); // or NULL
+// Would a transfer prove the same by the key and server of both? Each may be NULL.
+bool fetch_proofs_alike(const struct config_tsig_key *a, const struct config_list_tls *a_tls,
+	const struct config_tsig_key *b, const struct config_list_tls *b_tls);
 // The lists for which a NOTIFY is taken, by their numbers. -ENOMEM. `z` NULL: none is.
 struct list_notify;
 ATTR_MUST_CHECK int fetch_set_publish(const struct fetch_set *s, struct list_notify *z);

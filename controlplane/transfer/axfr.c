@@ -267,7 +267,7 @@ int axfr(const struct axfr_request *request, struct axfr_result *out)
 	x->reader.arg = request->arg;
 	int err = request->has_serial ? question_ask(x, DNS_TYPE_SOA) : 0;
 	out->unchanged = err == 0 && request->has_serial && x->reader.serial == request->serial;
-	if (err == 0 && !out->unchanged)
+	if (err == 0 && !out->unchanged && !request->only_serial)
 		err = question_ask(x, DNS_TYPE_AXFR);
 	out->serial = x->reader.serial;
 	explicit_bzero(&x->rng, sizeof(x->rng));

@@ -21,7 +21,7 @@
 struct axfr_request {
 	struct socket_address server;
 	struct dns_name zone;
-	bool has_serial;
+	bool has_serial, only_serial;      // only: whether it is the zone's, and no more
 	uint32_t serial;                   // of the present copy
 	const struct config_tsig_key *key; // NULL: nothing is signed
 	struct tls_peer *peer;             // whom the server must be (tls.h); NULL: in clear text

@@ -36,6 +36,13 @@ static void test_a_zone_of_the_same_serial_is_left_alone(void **)
 	assert_string_equal(result.etag, "serial 6");
 	assert_int_equal(primary.soa_asked, 2);
 	assert_int_equal(primary.axfr_asked, 1);
+
+	request.only_serial = true;
+	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
+	assert_false(result.not_modified);
+	assert_string_equal(body, "");
+	assert_int_equal(primary.axfr_asked, 1);
+	request.only_serial = false;
 	request.etag = "";
 }
 
@@ -80,10 +87,13 @@ static void test_a_signed_zone(void **)
 		assert_int_equal(fetch(FAKE_AXFR_ONE_RECORD_EACH), 0);
 		assert_string_equal(body, whole);
 		assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
-		request.etag = "serial 7, signed by weir-key";
-		assert_string_equal(result.etag, request.etag);
+		char etag[LIST_FETCH_ETAG_MAX];
+		request.etag = strcpy(etag, result.etag);
+		assert_memory_equal(etag, "serial 7, signed by weir-key ", 29);
+		assert_int_equal(strlen(etag), 29 + 16);
 		assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
 		assert_true(result.not_modified);
+		assert_string_equal(result.etag, etag);
 		request.etag = "";
 	}
 	assert_int_equal(primary.signed_asked, 12);
@@ -95,19 +105,32 @@ static void test_a_signed_zone(void **)
 // A serial says nothing of a copy that anyone may have made.
 static void test_a_copy_that_the_key_has_not_signed(void **)
 {
-	static const char *const etag[] = {"serial 7", "serial 7, signed by weir-key2",
-		"serial 7, signed by weir", "serial 7, signed by weir-key, signed by weir-key"};
+	static const char *const etag[] = {"serial 7", "serial 7, signed by weir-key",
+		"serial 7, signed by weir-key2 0123456789abcdef",
+		"serial 7, signed by weir-key 0123456789abcdef"};
+	char good[LIST_FETCH_ETAG_MAX];
 	key_set(CONFIG_TSIG_SHA256);
 	primary.sign = FAKE_TSIG_ALL;
 	for (unsigned i = 0; i < ARRAY_LEN(etag); i++) {
 		request.etag = etag[i];
 		assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
 		assert_false(result.not_modified);
-		assert_string_equal(result.etag, "serial 7, signed by weir-key");
+		strcpy(good, result.etag);
 	}
 	assert_int_equal(primary.soa_asked, 0);
-	request.key = NULL;
-	request.etag = "serial 7, signed by weir-key"; // better than needed
+	// Another secret, and another algorithm, of the same name.
+	struct config_tsig_key other = *request.key;
+	request.etag = good;
+	request.key = &other;
+	other.secret[0]++;
+	primary.tsig.secret[0]++;
+	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
+	assert_string_not_equal(result.etag, good);
+	key_set(CONFIG_TSIG_SHA512);
+	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
+	assert_string_not_equal(result.etag, good);
+	assert_int_equal(primary.soa_asked, 0);
+	request.key = NULL; // better than needed
 	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
 	assert_true(result.not_modified);
 	request.etag = "";

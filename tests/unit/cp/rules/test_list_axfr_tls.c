@@ -31,21 +31,47 @@ static void test_a_zone_over_tls(void **)
 	struct ssl_ctx_st *good = tls_rig_context(TLS_RIG_GOOD);
 	assert_int_equal(fetch_over_tls(good, "dns.example", tls_rig_ca), 0);
 	assert_string_equal(body, whole);
-	assert_string_equal(result.etag, "serial 7");
+	assert_memory_equal(result.etag, "serial 7, from ", 15);
 	assert_int_equal(primary.dot, 1);
 	// The address, with the name of the first of them.
 	assert_int_equal(fetch_over_tls(tls_rig_context(TLS_RIG_GOOD), "", tls_rig_ca), 0);
 	key_set(CONFIG_TSIG_SHA256);
 	primary.sign = FAKE_TSIG_ALL;
-	request.etag = "serial 6, signed by weir-key";
+	primary.serial = 6;
 	whom.pin_count = 1;
 	tls_rig_pin(TLS_RIG_GOOD, whom.pin[0]);
+	assert_int_equal(
+		fetch_over_tls(tls_rig_context(TLS_RIG_GOOD), "dns.example", tls_rig_ca), 0);
+	char etag[LIST_FETCH_ETAG_MAX];
+	request.etag = strcpy(etag, result.etag);
+	primary.serial = 7;
+	primary.dot = 2;
+	primary.signed_asked = 0;
 	assert_int_equal(
 		fetch_over_tls(tls_rig_context(TLS_RIG_GOOD), "dns.example", tls_rig_ca), 0);
 	assert_string_equal(body, whole);
 	assert_int_equal(primary.signed_asked, 2);
 	assert_int_equal(primary.dot, 4);
 	assert_int_equal(primary.resumed, 1); // the transfer's, behind the question for the SOA
+	request.etag = "";
+	whom.pin_count = 0;
+}
+
+// A serial says nothing of a copy that another server may have made.
+static void test_a_copy_from_another_server(void **)
+{
+	char etag[LIST_FETCH_ETAG_MAX];
+	request.etag = "serial 7";
+	for (unsigned i = 0; i < 4; i++) {
+		whom.pin_count = i / 2;
+		tls_rig_pin(TLS_RIG_GOOD, whom.pin[0]);
+		assert_int_equal(fetch_over_tls(tls_rig_context(TLS_RIG_GOOD),
+					 i ? "dns.example" : "", tls_rig_ca),
+			0);
+		assert_int_equal(result.not_modified, i == 3);
+		request.etag = strcpy(etag, result.etag);
+	}
+	assert_int_equal(primary.axfr_asked, 3);
 	request.etag = "";
 	whom.pin_count = 0;
 }
@@ -117,6 +143,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, axfr_rig_start, axfr_rig_stop)
 	const struct CMUnitTest tests[] = {
 		TEST(a_zone_over_tls),
+		TEST(a_copy_from_another_server),
 		TEST(a_server_that_is_not_whom_the_list_says),
 		TEST(a_handshake_has_an_end),
 	};

@@ -3,6 +3,7 @@
 // Lists that are transferred. They get a key: what came unsigned counts for nothing. Their server
 // fails: a NOTIFY uses up none of their tries.
 
+#include "controlplane/rules/list_store.h"
 #include "fake_axfr.h"
 #include "rules_rig.h"
 
@@ -104,6 +105,32 @@ static void test_a_key_by_restart(void **)
 	assert_int_equal(axfr.axfr_asked, 2);
 }
 
+static void secret_change(void)
+{
+	memset(key.secret, 't', 32);
+	memset(axfr.tsig.secret, 't', 32);
+}
+
+// A thief of the old one may have made the copy.
+static void test_another_secret_of_the_key(void **)
+{
+	env.list[1].tsig = 1;
+	open_with_zone();
+	secret_change();
+	configure();
+	until(&axfr.axfr_asked, 2);
+	reload(1, false);
+	assert_int_equal(axfr.axfr_asked, 2);
+	close_rules();
+	memset(key.secret, 's', 32);
+	memset(axfr.tsig.secret, 's', 32);
+	open_rules();
+	run();
+	until(&axfr.axfr_asked, 3);
+	close_rules();
+	assert_int_equal(axfr.wrong_asked, 0);
+}
+
 static void test_a_key_while_it_is_fetched(void **)
 {
 	open_with_zone();
@@ -148,8 +175,8 @@ static void call_status(void *)
 	atomic_fetch_add(&env.replies, 1);
 }
 
-// A NOTIFY, and the transfer after it, which the server refuses.
-static void notify_in_vain(void)
+// A NOTIFY, and the look at the server that it brings.
+static void notify_and_wait(void)
 {
 	const struct ip_address server = {4, 32, {127, 0, 0, 1}};
 	struct list_notify_reply reply;
@@ -187,7 +214,7 @@ static void close_with_notify(void)
 static void test_a_notify_in_vain_is_tried_again(void **)
 {
 	open_with_notify();
-	notify_in_vain();
+	notify_and_wait();
 	assert_int_equal(failures, 1);
 	assert_true(next_unix_s > 0);
 	close_with_notify();
@@ -206,10 +233,27 @@ static void test_a_notify_takes_no_try(void **)
 		reload(1, false);
 		on_service(call_status, NULL, 1);
 		planned_unix_s = next_unix_s;
-		notify_in_vain();
+		notify_and_wait();
 	} while (clock_mono_ms() > start_ms + 9000); // the machine was too slow
 	assert_int_equal(failures, 1);
 	assert_in_range(next_unix_s, planned_unix_s - 1, planned_unix_s + 1);
+	close_with_notify();
+}
+
+// One that changed nothing is a question for the SOA: the copy is not read and its state is not
+// written. One behind a change brings the zone.
+static void test_a_notify_of_an_unchanged_zone(void **)
+{
+	struct list_store_paths p;
+	struct stat before, after;
+	open_with_zone();
+	on_service(call_notify, NULL, 1);
+	assert_int_equal(list_store_paths(&p, env.state, url), 0);
+	assert_int_equal(stat(p.state, &before), 0);
+	notify_and_wait();
+	assert_int_equal(stat(p.state, &after), 0);
+	assert_int_equal(after.st_ino, before.st_ino); // each write makes another file
+	assert_int_equal(axfr.axfr_asked, 1);
 	close_with_notify();
 }
 
@@ -221,7 +265,9 @@ int main(void)
 		TEST(test_a_key_by_restart),
 		TEST(test_a_key_while_it_is_fetched),
 		TEST(test_a_notify_in_vain_is_tried_again),
+		TEST(test_another_secret_of_the_key),
 		TEST(test_a_notify_takes_no_try),
+		TEST(test_a_notify_of_an_unchanged_zone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
