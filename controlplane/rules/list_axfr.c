@@ -3,6 +3,7 @@
 
 #include "base/file_write.h"
 #include "base/net_public.h"
+#include "list_diff.h"
 #include "tls/tls.h"
 #include "tls/tls_hmac.h"
 #include "transfer/axfr.h"
@@ -12,18 +13,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
 #include <weir/keyhash.h>
+#include <weir/log.h>
 #include <weir/url.h>
 
-enum { TEXT_MAX = 65536, DNS_PORT = 53, TLS_PORT = 853 };
+enum { TEXT_MAX = 65536, DNS_PORT = 53, TLS_PORT = 853, SHOWN_MAX = 200 };
 static_assert((int)TEXT_MAX > (int)AXFR_LINE_MAX);
 
 struct work {
 	const struct list_fetch_request *request;
 	struct list_fetch_result *result;
 	struct axfr_request axfr;
+	struct list_diff *diff; // NULL: whole zones alone
 	unsigned count;
 	struct ip_address address[BOOTSTRAP_ADDRESSES_MAX];
 	size_t len; // of text that is not in the file yet
@@ -43,6 +47,12 @@ bool list_axfr_is(const char *url)
 {
 	struct url u;
 	return url_parse_list(url, &u) == 0 && u.axfr;
+}
+
+bool list_axfr_wants_copy(const char *url)
+{
+	struct url u;
+	return url_parse_list(url, &u) == 0 && u.axfr && u.ixfr;
 }
 
 static int text_flush(struct work *w)
@@ -65,6 +75,12 @@ static int on_text(void *arg, const char *line, size_t len)
 	memcpy(w->text + w->len, line, len);
 	w->len += len;
 	return 0;
+}
+
+static int on_change(void *arg, bool joins, const char *line, size_t len)
+{
+	struct work *w = arg;
+	return list_diff_change(w->diff, joins, line, len);
 }
 
 // The addresses of the URL's host.
@@ -121,7 +137,7 @@ static int address_ask(struct work *w, const struct ip_address *a, struct axfr_r
 			ip_address_text(a, false, text));
 	w->axfr.server.ip = *a;
 	int err = axfr(&w->axfr, got);
-	w->result->wire_bytes = got->bytes;
+	w->result->wire_bytes += got->bytes;
 	return err && got->why[0] ? fail(w, err, "%s", got->why) : err;
 }
 
@@ -188,22 +204,62 @@ bool list_axfr_is_good(
 	return etag_read(etag, key, tls, &serial);
 }
 
+static void whole_report(const struct work *w, const char *why)
+{
+	char shown[SHOWN_MAX];
+	log_info("lists: %s: whole zone in place of its differences: %s",
+		url_shown(w->request->url, shown, sizeof(shown)), why);
+}
+
+// Drops what was written to the file.
+static int file_empty(struct work *w)
+{
+	w->len = 0;
+	w->result->bytes = 0;
+	if (ftruncate(w->request->fd, 0) < 0 || lseek(w->request->fd, 0, SEEK_SET) < 0)
+		return fail(w, -EIO, "cannot write: %s", strerror(errno));
+	return 0;
+}
+
+// The new SOA is what is in w->text.
+static int difference_apply(struct work *w, const struct ip_address *from, struct axfr_result *got)
+{
+	int err = list_diff_apply(w->diff, w->request->copy, w->text, w->len, on_text, w);
+	w->result->changes = list_diff_changes(w->diff);
+	if (err == 0 || w->result->why[0])
+		return err;
+	whole_report(w, "they do not fit the stored file");
+	w->result->changes = 0;
+	w->axfr.has_serial = false;
+	err = file_empty(w);
+	return err ? err : address_ask(w, from, got);
+}
+
 static int zone_take(struct work *w)
 {
+	const struct list_fetch_request *request = w->request;
 	struct axfr_result got = {0};
+	unsigned i = 0;
 	int err = -EIO;
-	w->axfr.has_serial =
-		etag_read(w->request->etag, w->request->key, w->request->tls, &w->axfr.serial);
-	w->axfr.only_serial = w->request->only_serial && w->axfr.has_serial;
-	for (unsigned i = 0; i < w->count && !got.connected && err != -ECANCELED; i++)
+	w->axfr.has_serial = etag_read(request->etag, request->key, request->tls, &w->axfr.serial);
+	w->axfr.only_serial = request->only_serial && w->axfr.has_serial;
+	if (w->axfr.has_serial && request->copy >= 0 && list_axfr_wants_copy(request->url)
+		&& list_diff_new(&w->diff) == 0) // without memory for it the whole zone does
+		w->axfr.change = on_change;
+	for (; i < w->count && !got.connected && err != -ECANCELED; i++)
 		err = address_ask(w, &w->address[i], &got);
+	if (err == 0)
+		w->result->why[0] = '\0'; // of an address that was tried before
+	if (err == 0 && got.instead[0])
+		whole_report(w, got.instead);
+	if (err == 0 && got.is_difference)
+		err = difference_apply(w, &w->address[i - 1], &got);
 	if (err == 0)
 		err = text_flush(w);
 	if (err)
 		return err;
 	w->result->not_modified = got.unchanged;
-	w->result->why[0] = '\0'; // of an address that was tried before
-	etag_write(w->request->key, w->request->tls, got.serial, w->result->etag);
+	etag_write(request->key, request->tls, got.serial, w->result->etag);
 	return 0;
 }
 
@@ -229,7 +285,7 @@ int list_axfr(const struct list_fetch_request *request, struct list_fetch_result
 	int err = -EPROTO;
 	if (url_parse_list(request->url, &u) < 0 || u.path_len < 2
 		|| dns_name_from_text(u.path + 1, u.path_len - 1, &w->axfr.zone) < 0) {
-		err = fail(w, -EPROTO, "not axfr://SERVER/ZONE");
+		err = fail(w, -EPROTO, "not the URL of a zone");
 	} else {
 		w->axfr.server.port = u.port_len   ? (uint16_t)strtoul(u.port, NULL, 10)
 				      : u.axfr_tls ? TLS_PORT
@@ -243,6 +299,7 @@ int list_axfr(const struct list_fetch_request *request, struct list_fetch_result
 	if (err == 0)
 		err = zone_take(w);
 	tls_peer_free(w->axfr.peer);
+	list_diff_free(w->diff);
 	free(w);
 	return err;
 }

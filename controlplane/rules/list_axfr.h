@@ -6,6 +6,10 @@
 // calls it, and says what holds for both: which addresses may be connected to, the bounds, the
 // result.
 //
+// Of ixfr:// and ixfr+tls:// the differences since the present copy, by IXFR, applied to it
+// (list_diff.h); the whole zone where there is no such copy, and where the server has no
+// differences or the copy does not fit them. Both over TCP alone.
+//
 // The serial of the zone's SOA takes the place of an ETag ("serial 2026112301", or "serial
 // 2026112301, signed by weir-key 0123456789abcdef, from fedcba9876543210"): a zone of the same
 // serial is not modified. With a key, and with a server that must prove who it is, only a copy
@@ -20,6 +24,7 @@
 #include "list_fetch.h"
 
 bool list_axfr_is(const char *url);
+bool list_axfr_wants_copy(const char *url); // request->copy
 // May a copy with this ETag be asked for by its serial alone? Key and server are the list's; NULL:
 // none.
 bool list_axfr_is_good(

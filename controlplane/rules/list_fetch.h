@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One list by http or https, into a file; one of axfr:// or axfr+tls:// by list_axfr.h, with the
-// same bounds.
+// One list by http or https, into a file; one by zone transfer by list_axfr.h, with the same
+// bounds.
 //
 // Every hop is a transfer of its own: the scheme is checked (never from https to http), the host's
 // addresses come from bootstrap.h, and the socket is opened only to an address that is public
@@ -32,6 +32,7 @@ struct list_fetch_request {
 	const char *etag, *last_modified;  // of the present copy; "": none
 	bool only_serial; // of a transfer with an ETag: whether it changed, and no more
 	int fd;           // takes the body from its start
+	int copy;         // of a transfer by differences: the present copy, open; -1: none
 	uint64_t max_bytes;
 	unsigned timeout_ms, low_speed_s, max_redirects;
 	bool allow_private;
@@ -44,6 +45,7 @@ struct list_fetch_result {
 	unsigned http_status; // of the last hop; 0: there was no reply
 	bool not_modified;
 	uint64_t bytes, wire_bytes; // of the body, unpacked; as sent
+	uint64_t changes;           // lines that made the copy this body; 0: it came whole
 	char etag[LIST_FETCH_ETAG_MAX], last_modified[LIST_FETCH_DATE_MAX]; // "" where it lacks
 	char why[LIST_FETCH_WHY_MAX];                                       // of an error
 };

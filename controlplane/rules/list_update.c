@@ -91,6 +91,7 @@ static struct list_fetch_request request_of(
 		.etag = "",
 		.last_modified = "",
 		.fd = -1,
+		.copy = -1,
 		.max_bytes = (uint64_t)o->update->max_mb << 20,
 		.timeout_ms = o->update->timeout_s * 1000,
 		.low_speed_s = LIST_FETCH_LOW_SPEED_S,
@@ -112,8 +113,13 @@ static int fetch(const struct list_update_options *o, struct list_update *l,
 		request.etag = before->etag;
 		request.last_modified = before->last_modified;
 	}
+	if (before->good_unix_s && !l->force && list_axfr_wants_copy(l->url))
+		request.copy = open(p->list, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	int err = list_fetch(&request, &fetched);
+	if (request.copy >= 0)
+		close(request.copy);
 	l->http_status = fetched.http_status;
+	l->changes = fetched.changes;
 	if (err) {
 		snprintf(l->why, sizeof(l->why), "%s", fetched.why);
 		return err;
@@ -128,8 +134,8 @@ static int fetch(const struct list_update_options *o, struct list_update *l,
 	return err;
 }
 
-// A server may send many of them: one costs a question for the serial. Only where another
-// one came is the copy read and written, and its state synced. 1: nothing changed; 0: ask for the
+// A server may send many NOTIFY: each costs a question for the serial. The copy is read and
+// written, and its state is synced, only for another serial. 1: nothing changed; 0: ask for the
 // zone; -errno.
 static int serial_ask(const struct list_update_options *o, struct list_update *l,
 	const struct list_store_paths *p)
@@ -188,6 +194,9 @@ static void update(const struct list_update_options *o, struct list_update *l)
 	url_shown(l->url, shown, sizeof(shown));
 	if (err < 0)
 		log_warning("lists: %s: %s", shown, l->why);
+	else if (l->outcome == LIST_UPDATE_CHANGED && l->changes)
+		log_info("lists: %s: %llu bytes, by %llu changed lines", shown,
+			(unsigned long long)l->bytes, (unsigned long long)l->changes);
 	else if (l->outcome == LIST_UPDATE_CHANGED)
 		log_info("lists: %s: %llu bytes", shown, (unsigned long long)l->bytes);
 }

@@ -24,7 +24,9 @@ struct exchange {
 	struct rng rng;
 	int fd;
 	struct tls_conn *tls; // NULL: in clear text
-	struct axfr_reader reader;
+	uint64_t asked_bytes; // of all messages before this question's
+	bool has_text;        // `text` was called
+	struct ixfr_reader reader;
 	struct tsig tsig; // of the question, with a key
 	uint8_t msg[DNS_MESSAGE_MAX];
 };
@@ -175,10 +177,11 @@ static int bytes_receive(struct exchange *x, uint8_t *to, size_t len)
 
 static int query_send(struct exchange *x, uint16_t qtype)
 {
-	uint8_t query[2 + AXFR_QUERY_MAX + TSIG_RECORD_MAX];
+	uint8_t query[2 + IXFR_QUERY_MAX + TSIG_RECORD_MAX];
 	const struct config_tsig_key *key = x->request->key;
-	x->reader.id = rng_u16(&x->rng);
-	size_t len = axfr_query_write(&x->reader, qtype, query + 2);
+	x->reader.zone.id = rng_u16(&x->rng);
+	size_t len = qtype == DNS_TYPE_IXFR ? ixfr_query_write(&x->reader, query + 2)
+					    : axfr_query_write(&x->reader.zone, qtype, query + 2);
 	if (key)
 		len = tsig_begin(&x->tsig, key, query + 2, len, (uint64_t)time(NULL));
 	if (len == 0)
@@ -196,7 +199,7 @@ static int message_receive(struct exchange *x)
 		return err;
 	size_t len = get_u16(head);
 	x->result->bytes += sizeof(head) + len;
-	if (x->result->bytes > x->request->max_bytes)
+	if (x->result->bytes - x->asked_bytes > x->request->max_bytes)
 		return fail(x, -EFBIG, "larger than %llu MiB",
 			(unsigned long long)x->request->max_bytes >> 20);
 	// A server that always has bytes never lets ready_wait check stop and deadline.
@@ -217,6 +220,22 @@ static int message_verify(struct exchange *x, size_t len)
 	return err < 0 ? fail(x, err, "%s", x->tsig.why) : 0;
 }
 
+// 0: more must come; below: the error.
+static int message_read(struct exchange *x, uint16_t qtype, size_t len)
+{
+	struct axfr_reader *zone = &x->reader.zone;
+	if (qtype == DNS_TYPE_AXFR)
+		return axfr_read(zone, x->msg, len);
+	if (qtype == DNS_TYPE_SOA) {
+		int err = axfr_read_serial(zone, x->msg, len);
+		return err < 0 ? err : 1;
+	}
+	int got = ixfr_read(&x->reader, x->msg, len);
+	x->result->unchanged = got == IXFR_UNCHANGED;
+	x->result->is_difference = got == IXFR_DIFFERENCE;
+	return got;
+}
+
 static int messages_read(struct exchange *x, uint16_t qtype)
 {
 	int done = 0;
@@ -225,12 +244,9 @@ static int messages_read(struct exchange *x, uint16_t qtype)
 		int err = len < 0 ? len : message_verify(x, (size_t)len);
 		if (err < 0)
 			return err;
-		if (qtype == DNS_TYPE_AXFR)
-			done = axfr_read(&x->reader, x->msg, (size_t)len);
-		else if ((done = axfr_read_serial(&x->reader, x->msg, (size_t)len)) == 0)
-			done = 1;
+		done = message_read(x, qtype, (size_t)len);
 		if (done < 0)
-			return fail(x, done, "%s", x->reader.why);
+			return fail(x, done, "%s", x->reader.zone.why);
 	}
 	if (x->request->key && !tsig_is_closed(&x->tsig))
 		return fail(x, -EKEYREJECTED, "the server did not sign its last message");
@@ -239,6 +255,8 @@ static int messages_read(struct exchange *x, uint16_t qtype)
 
 static int question_ask(struct exchange *x, uint16_t qtype)
 {
+	x->asked_bytes = x->result->bytes;
+	x->reader.zone.begun = false;
 	int err = connection_open(x);
 	if (err == 0)
 		err = query_send(x, qtype);
@@ -253,6 +271,54 @@ static int question_ask(struct exchange *x, uint16_t qtype)
 	return err;
 }
 
+static int on_text(void *arg, const char *line, size_t len)
+{
+	struct exchange *x = arg;
+	x->has_text = true;
+	return x->request->text(x->request->arg, line, len);
+}
+
+static int on_change(void *arg, bool joins, const char *line, size_t len)
+{
+	struct exchange *x = arg;
+	return x->request->change(x->request->arg, joins, line, len);
+}
+
+// May the server send the whole zone where it sent no difference that is good? One that knows no
+// IXFR may close the connection.
+static bool is_worth_axfr(const struct exchange *x, int err)
+{
+	return !x->has_text
+	       && (err == -EPROTO || err == -EBADMSG || err == -ESTALE || err == -E2BIG
+		       || err == -ENOMEM || (err == -EIO && x->result->connected));
+}
+
+static int difference_ask(struct exchange *x)
+{
+	struct axfr_result *result = x->result;
+	x->reader.have = x->request->serial;
+	int err = question_ask(x, DNS_TYPE_IXFR);
+	if (!is_worth_axfr(x, err))
+		return err;
+	memcpy(result->instead, result->why, sizeof(result->instead));
+	result->why[0] = '\0';
+	return question_ask(x, DNS_TYPE_AXFR);
+}
+
+static int zone_ask(struct exchange *x)
+{
+	const struct axfr_request *request = x->request;
+	if (!request->has_serial)
+		return question_ask(x, DNS_TYPE_AXFR);
+	if (request->change && !request->only_serial)
+		return difference_ask(x);
+	int err = question_ask(x, DNS_TYPE_SOA);
+	x->result->unchanged = err == 0 && x->reader.zone.serial == request->serial;
+	if (err < 0 || x->result->unchanged || request->only_serial)
+		return err;
+	return question_ask(x, DNS_TYPE_AXFR);
+}
+
 int axfr(const struct axfr_request *request, struct axfr_result *out)
 {
 	*out = (struct axfr_result){0};
@@ -262,14 +328,12 @@ int axfr(const struct axfr_request *request, struct axfr_result *out)
 		return -ENOMEM;
 	}
 	*x = (struct exchange){.request = request, .result = out, .fd = -1};
-	x->reader.zone = request->zone;
-	x->reader.text = request->text;
-	x->reader.arg = request->arg;
-	int err = request->has_serial ? question_ask(x, DNS_TYPE_SOA) : 0;
-	out->unchanged = err == 0 && request->has_serial && x->reader.serial == request->serial;
-	if (err == 0 && !out->unchanged && !request->only_serial)
-		err = question_ask(x, DNS_TYPE_AXFR);
-	out->serial = x->reader.serial;
+	x->reader.zone.zone = request->zone;
+	x->reader.zone.text = on_text;
+	x->reader.zone.arg = x;
+	x->reader.change = on_change;
+	int err = zone_ask(x);
+	out->serial = x->reader.zone.serial;
 	explicit_bzero(&x->rng, sizeof(x->rng));
 	free(x);
 	return err;

@@ -6,14 +6,16 @@
 // come before the message that verifies them.
 //
 // With the serial of a present copy it first asks for the SOA, and the same serial ends the
-// exchange: the zone did not change. Each of the two questions has a connection of its own, as
-// servers may close one after a reply.
+// exchange: the zone did not change. With `change` it asks for the differences since that serial
+// instead, by IXFR (RFC 1995, ixfr_read.h), and for the whole zone if the server refuses, has an
+// older one, or sends differences that do not fit together. Each question has a connection of its
+// own, as servers may close one after a reply.
 //
 // Bounds: `connect_ms` to connect, and as long for the handshake of TLS; `idle_ms` without a byte,
-// `deadline_ms` for all, `max_bytes` of messages. Blocks: for helper threads. It checks `stop` ten
-// times a second. 70 KiB of heap while it runs.
+// `deadline_ms` for all, `max_bytes` of messages to a question. Blocks: for helper threads. It
+// checks `stop` ten times a second. 80 KiB of heap while it runs.
 
-#include "axfr_read.h"
+#include "ixfr_read.h"
 
 #include <stdatomic.h>
 #include <weir/config.h>
@@ -30,15 +32,20 @@ struct axfr_request {
 	unsigned connect_ms, idle_ms;
 	const _Atomic bool *stop;                             // may be NULL
 	int (*text)(void *arg, const char *line, size_t len); // not 0: ends the transfer with that
+	// A line of the copy that leaves, or one that joins it; NULL: whole zones alone. Not 0:
+	// weir asks for the whole zone.
+	int (*change)(void *arg, bool joins, const char *line, size_t len);
 	void *arg;
 };
 
 struct axfr_result {
 	bool connected; // false: the server was not reached by TCP
 	bool unchanged;
+	bool is_difference; // `change` has got it, and `text` the new SOA
 	uint32_t serial;
 	uint64_t bytes; // of all messages
 	char why[AXFR_WHY_MAX];
+	char instead[AXFR_WHY_MAX]; // why the whole zone was asked for after all; "": it was not
 };
 
 // 0: the zone is whole, or `unchanged`. -EFBIG, -ETIMEDOUT, -ECANCELED, -ENOMEM, what `text`

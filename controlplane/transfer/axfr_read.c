@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "axfr_read.h"
+#include "axfr_record.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int ATTR_PRINTF(3, 4) refuse(struct axfr_reader *r, int err, const char *fmt, ...)
+int axfr_refuse(struct axfr_reader *r, int err, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
@@ -29,28 +29,26 @@ uint16_t axfr_query_write(const struct axfr_reader *r, uint16_t qtype, uint8_t o
 	return (uint16_t)(type + 4 - out);
 }
 
-// The header, and the question, which may be missing (RFC 5936 2.2.1). The number of answers, or an
-// error.
-static int head_read(struct axfr_reader *r, struct rd *msg, uint16_t qtype)
+int axfr_head_read(struct axfr_reader *r, struct rd *msg, uint16_t qtype)
 {
 	uint16_t id = rd_u16(msg), flags = rd_u16(msg), questions = rd_u16(msg);
 	uint16_t answers = rd_u16(msg);
 	rd_skip(msg, 4);
 	if (!rd_ok(msg))
-		return refuse(r, -EBADMSG, "the server sent less than a DNS header");
+		return axfr_refuse(r, -EBADMSG, "the server sent less than a DNS header");
 	if (id != r->id || !(flags & DNS_FLAG_QR) || flags & DNS_FLAG_OPCODE)
-		return refuse(r, -EPROTO, "the server sent what is no reply to the query");
+		return axfr_refuse(r, -EPROTO, "the server sent what is no reply to the query");
 	if (flags & DNS_FLAG_RCODE)
-		return refuse(r, -EPROTO, "the server replied %s (%u)",
+		return axfr_refuse(r, -EPROTO, "the server replied %s (%u)",
 			dns_rcode_text(flags & DNS_FLAG_RCODE), flags & DNS_FLAG_RCODE);
 	if (flags & DNS_FLAG_TC || questions > 1)
-		return refuse(r, -EPROTO, "the server sent a truncated reply or an odd one");
+		return axfr_refuse(r, -EPROTO, "the server sent a truncated reply or an odd one");
 	if (questions) {
 		struct dns_name name;
 		if (dns_name_read_compressed(msg, &name, NULL) < 0
 			|| !dns_name_equal(&name, &r->zone) || rd_u16(msg) != qtype
 			|| rd_u16(msg) != DNS_CLASS_IN)
-			return refuse(r, -EPROTO, "the server replied to another question");
+			return axfr_refuse(r, -EPROTO, "the server replied to another question");
 	}
 	return answers;
 }
@@ -86,22 +84,24 @@ static bool is_plain(const struct rdata_record *r)
 }
 
 // The data as RFC 3597 writes it; without data where that is too long.
-static int unknown_write(char *at, size_t cap, const uint8_t *rdata, size_t len)
+static int unknown_write(char *at, size_t cap, const uint8_t *rdata, size_t len, bool *is_cut)
 {
 	int n = snprintf(at, cap, "\\# %zu", len);
-	if (2 * len + 1 >= cap - (size_t)n)
+	*is_cut = 2 * len + 1 >= cap - (size_t)n;
+	if (*is_cut)
 		return n;
 	for (size_t i = 0; i < len; i++)
 		n += sprintf(at + n, "%s%02x", i ? "" : " ", rdata[i]);
 	return n;
 }
 
-static int record_write(struct axfr_reader *r, const uint8_t *rdata, size_t len)
+size_t axfr_line_write(struct axfr_reader *r, const uint8_t *rdata, size_t len)
 {
 	const struct rdata_record *record = &r->record;
 	char type[DNS_TYPE_TEXT_MAX];
 	char *at = owner_write(&record->name, r->line), *end = r->line + sizeof(r->line) - 1;
 	bool plain = is_plain(record);
+	r->is_cut = false;
 	if (plain)
 		dns_type_text(record->type, type);
 	else
@@ -111,10 +111,10 @@ static int record_write(struct axfr_reader *r, const uint8_t *rdata, size_t len)
 	if (plain)
 		at = stpcpy(at, record->data);
 	else
-		at += unknown_write(at, (size_t)(end - at), rdata, len);
+		at += unknown_write(at, (size_t)(end - at), rdata, len, &r->is_cut);
 	*at++ = '\n';
 	r->records++;
-	return r->text(r->arg, r->line, (size_t)(at - r->line));
+	return (size_t)(at - r->line);
 }
 
 // The third word of the data, behind two names.
@@ -131,56 +131,56 @@ static bool serial_read(const struct rdata_record *record, uint32_t *out)
 	return true;
 }
 
-// The record at the cursor, with its data. 1: it is the zone's SOA, whose serial is *serial.
-static int record_read(
+int axfr_record_read(
 	struct axfr_reader *r, struct rd *msg, const uint8_t **rdata, size_t *len, uint32_t *serial)
 {
 	struct rd head = *msg;
 	struct dns_name name;
 	if (!rdata_record_read(msg, &r->record) || dns_name_read_compressed(&head, &name, NULL) < 0)
-		return refuse(r, -EBADMSG, "the server sent a malformed record");
+		return axfr_refuse(r, -EBADMSG, "the server sent a malformed record");
 	rd_skip(&head, 8);
 	*len = rd_u16(&head);
 	*rdata = rd_bytes(&head, *len);
 	if (r->record.rclass != DNS_CLASS_IN)
-		return refuse(
+		return axfr_refuse(
 			r, -EBADMSG, "the server sent a record of class %u", r->record.rclass);
 	if (r->record.type != DNS_TYPE_SOA || !dns_name_equal(&name, &r->zone))
 		return 0;
 	return serial_read(&r->record, serial)
 		       ? 1
-		       : refuse(r, -EBADMSG, "the server sent a malformed SOA");
+		       : axfr_refuse(r, -EBADMSG, "the server sent a malformed SOA");
 }
 
-static int soa_take(struct axfr_reader *r, uint32_t serial, bool is_last)
+int axfr_soa_take(struct axfr_reader *r, uint32_t serial, bool is_last)
 {
 	if (!is_last)
-		return refuse(r, -EBADMSG, "the server sent records behind the end of the zone");
-	return serial == r->serial
-		       ? 1
-		       : refuse(r, -EBADMSG, "the zone changed while it came: serial %u, then %u",
-			       r->serial, serial);
+		return axfr_refuse(
+			r, -EBADMSG, "the server sent records behind the end of the zone");
+	return serial == r->serial ? 1
+				   : axfr_refuse(r, -EBADMSG,
+					   "the zone changed while it came: serial %u, then %u",
+					   r->serial, serial);
 }
 
 int axfr_read(struct axfr_reader *r, const uint8_t *bytes, size_t msg_len)
 {
 	struct rd msg = rd_init(bytes, msg_len);
-	int answers = head_read(r, &msg, DNS_TYPE_AXFR);
+	int answers = axfr_head_read(r, &msg, DNS_TYPE_AXFR);
 	for (int i = 0; i < answers; i++) {
 		const uint8_t *rdata;
 		size_t len;
 		uint32_t serial;
-		int is_soa = record_read(r, &msg, &rdata, &len, &serial);
+		int is_soa = axfr_record_read(r, &msg, &rdata, &len, &serial);
 		if (is_soa < 0)
 			return is_soa;
 		if (is_soa && r->begun)
-			return soa_take(r, serial, i == answers - 1);
+			return axfr_soa_take(r, serial, i == answers - 1);
 		if (!is_soa && !r->begun)
-			return refuse(r, -EBADMSG, "the zone does not begin with its SOA");
+			return axfr_refuse(r, -EBADMSG, "the zone does not begin with its SOA");
 		if (is_soa)
 			r->serial = serial;
 		r->begun = true;
-		int err = record_write(r, rdata, len);
+		int err = r->text(r->arg, r->line, axfr_line_write(r, rdata, len));
 		if (err)
 			return err;
 	}
@@ -192,11 +192,11 @@ int axfr_read_serial(struct axfr_reader *r, const uint8_t *bytes, size_t msg_len
 	struct rd msg = rd_init(bytes, msg_len);
 	const uint8_t *rdata;
 	size_t len;
-	int answers = head_read(r, &msg, DNS_TYPE_SOA);
+	int answers = axfr_head_read(r, &msg, DNS_TYPE_SOA);
 	if (answers < 0)
 		return answers;
-	int is_soa = answers ? record_read(r, &msg, &rdata, &len, &r->serial) : 0;
+	int is_soa = answers ? axfr_record_read(r, &msg, &rdata, &len, &r->serial) : 0;
 	if (is_soa < 0)
 		return is_soa;
-	return is_soa ? 0 : refuse(r, -EPROTO, "the server has no SOA of the zone");
+	return is_soa ? 0 : axfr_refuse(r, -EPROTO, "the server has no SOA of the zone");
 }

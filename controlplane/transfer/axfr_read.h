@@ -30,6 +30,7 @@ struct axfr_reader {
 	uint32_t serial; // of it
 	uint64_t records;
 	struct rdata_record record;
+	bool is_cut; // the line has no data, which is too long
 	char line[AXFR_LINE_MAX];
 	char why[AXFR_WHY_MAX]; // of an error
 };

@@ -48,7 +48,7 @@ static int ca_file_apply(
 int config_list_tls_apply(const struct config_doc *doc, const struct config_raw_list *raw,
 	unsigned i, struct config_list *list)
 {
-	static const char only[] = "is for lists with axfr+tls://";
+	static const char only[] = "is for lists with axfr+tls:// or ixfr+tls://";
 	char key[CONFIG_PATH_MAX];
 	struct url url;
 	bool is_tls = list->url && url_parse_list(list->url, &url) == 0 && url.axfr_tls;

@@ -37,7 +37,8 @@ static int list_path_apply(
 	return 0;
 }
 
-// axfr://SERVER[:PORT]/ZONE, of a zone that is not the root; over TLS with or without NAME@.
+// axfr://SERVER[:PORT]/ZONE or ixfr, of a zone that is not the root; over TLS with or without
+// NAME@.
 static bool is_zone(const struct url *u)
 {
 	struct dns_name zone;
@@ -68,11 +69,12 @@ static int list_place_apply(const struct config_doc *doc, const struct config_ra
 	struct url url;
 	if (url_parse_list(raw->url, &url) < 0)
 		return config_refuse(
-			doc, key, "is not a URL with http, https, axfr, axfr+tls or file");
+			doc, key, "is not a URL with http, https, file, axfr, ixfr or these +tls");
 	if (url.axfr && !is_zone(&url))
 		return config_refuse(doc, key,
-			url.axfr_tls ? "must be axfr+tls://[NAME@]SERVER[:PORT]/ZONE"
-				     : "must be axfr://SERVER[:PORT]/ZONE");
+			url.axfr_tls ? "must be %s+tls://[NAME@]SERVER[:PORT]/ZONE"
+				     : "must be %s://SERVER[:PORT]/ZONE",
+			url.ixfr ? "ixfr" : "axfr");
 	return config_text_take(doc, key, raw->url, CONFIG_URL_MAX, &list->url);
 }
 
@@ -128,7 +130,7 @@ static int list_tsig_apply(
 	if (!text)
 		return 0;
 	if (!is_transferred(&b->lists[i]))
-		return config_refuse(doc, key, "is for lists with axfr:// or axfr+tls://");
+		return config_refuse(doc, key, "is for lists by zone transfer");
 	b->lists[i].tsig = config_tsig_find(b, text);
 	return b->lists[i].tsig ? 0 : config_refuse(doc, key, "no key of blocking.tsig_keys");
 }

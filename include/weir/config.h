@@ -186,13 +186,13 @@ struct config_list {
 	char *name;     // title, unique
 	char *path;     // absolute, or relative to the configuration file (made absolute by
 			// config_load); NULL: fetched from `url`
-	char *url;      // http, https, axfr or axfr+tls (RPZ alone); NULL: a local file. May hold a
-			// password: shown by url_shown
+	char *url;      // http, https, or a transfer of RPZ: axfr, ixfr, either with +tls; NULL: a
+			// local file. May hold a password: shown by url_shown
 	uint8_t format; // enum list_format
 	bool allow;
 	bool force;   // takes single labels, top level domains and public suffixes too
 	uint8_t tsig; // number in tsig_keys, from 1, of the key of its transfer; 0: none
-	struct config_list_tls *tls; // of axfr+tls; else NULL
+	struct config_list_tls *tls; // of a transfer over TLS; else NULL
 };
 
 // Private addresses in answers to public names.

@@ -62,8 +62,10 @@ static void check_list(const struct config_list *l)
 	FUZZ_CHECK(l->name && l->name[0]);
 	FUZZ_CHECK(!l->path != !l->url);
 	FUZZ_CHECK(!l->path || l->path[0] == '/');
-	bool is_tls = l->url && strncmp(l->url, "axfr+tls://", 11) == 0;
-	bool is_axfr = is_tls || (l->url && strncmp(l->url, "axfr://", 7) == 0);
+	const char *way = l->url ? l->url : "";
+	bool is_transfer = strncmp(way, "axfr", 4) == 0 || strncmp(way, "ixfr", 4) == 0;
+	bool is_tls = is_transfer && strncmp(way + 4, "+tls://", 7) == 0;
+	bool is_axfr = is_tls || (is_transfer && strncmp(way + 4, "://", 3) == 0);
 	FUZZ_CHECK(!l->url || is_axfr || strncmp(l->url, "http", 4) == 0);
 	FUZZ_CHECK(!is_axfr || l->format == LIST_FORMAT_RPZ);
 	FUZZ_CHECK(is_axfr || !l->tsig);

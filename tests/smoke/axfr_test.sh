@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # A policy zone as a list, transferred from NSD: what its records mean, a new serial, one that stays, and a server that
-# refuses, goes, and comes back; then by keys, and over TLS.
+# refuses, goes, and comes back; then by keys, and over TLS. From Knot DNS: differences.
 . "$(dirname "$0")/_init.sh"
 dir=$tmp
 . "$(dirname "$0")/upstream_lib.sh"
@@ -187,7 +187,72 @@ same "nothing came of it" NOERROR "$(status_of wrong.test)"
 check "with its own key" settings ", tsig: weir-key, ca_file: $tmp/ca.pem, pin: [\"$(pin_of server)\"]" \
 	axfr+tls://primary.example@127.0.0.1:8853
 check "it comes" eventually is wrong.test NXDOMAIN
-same "no list fails" 0 "$(weirctl --json blocklist status | jq '.failing | length')"
 nsd_stop
+
+knot() { # knot LOAD: Knot DNS, which takes the file of the zone as LOAD says
+	cat >$tmp/knot.conf <<-END
+		server:
+		  listen: 127.0.0.1@5454
+		  rundir: $tmp/knot
+		database:
+		  storage: $tmp/knot
+		key:
+		  - id: weir-key
+		    algorithm: hmac-sha256
+		    secret: "$secret"
+		acl:
+		  - id: weir
+		    address: 127.0.0.1
+		    key: weir-key
+		    action: transfer
+		zone:
+		  - domain: rpz.test
+		    file: $tmp/rpz.zone
+		    zonefile-load: $1
+		    acl: weir
+	END
+	knotd -c $tmp/knot.conf &
+	knot=$!
+	eventually knot_has 1
+}
+knot_has() { [ "$(kdig +short +timeout=1 +retry=0 @127.0.0.1 -p 5454 rpz.test SOA | wc -l)" = "$1" ]; }
+knot_reload() { knotc -b -s $tmp/knot/knot.sock -c $tmp/knot.conf zone-reload rpz.test; }
+logged() { grep -q "lists: ixfr://127.0.0.1:5454/rpz.test: $1" /run/weir/lab/controlplane.log; }
+mkdir $tmp/knot
+zone 10 "ten.test CNAME .
+$(cat $tmp/many)"
+check "Knot" knot difference
+check "a list by differences" settings ", tsig: weir-key" ixfr://127.0.0.1:5454
+check "is there" eventually is ten.test NXDOMAIN
+check "to its last record" eventually is host7999.many.test NXDOMAIN
+zone 11 "eleven.test CNAME .
+$(cat $tmp/many)"
+check "a new serial" knot_reload
+check "is fetched" weirctl blocklist reload
+check "by what changed" eventually logged "[0-9]* bytes, by 4 changed lines"
+check "what is new is there" eventually is eleven.test NXDOMAIN
+check "what left is not" eventually is ten.test NOERROR
+same "what stayed is" NXDOMAIN "$(status_of host7999.many.test)"
+for i in 12 13; do
+	zone $i "name$i.test CNAME .
+$(cat $tmp/many)"
+	knot_reload >/dev/null
+done
+check "two serials later" weirctl blocklist reload
+check "the same in a row" eventually logged "[0-9]* bytes, by 8 changed lines"
+check "the last is there" eventually is name13.test NXDOMAIN
+same "the one between is not" NOERROR "$(status_of name12.test)"
+check "the same serial" weirctl blocklist reload
+kill $knot
+wait $knot 2>/dev/null
+rm -r $tmp/knot
+mkdir $tmp/knot
+zone 14 "fourteen.test CNAME ."
+check "Knot that knows no history" knot whole
+check "the next reload" weirctl blocklist reload
+check "has the whole zone" eventually is fourteen.test NXDOMAIN
+same "nothing of before" NOERROR "$(status_of host7999.many.test)"
+kill $knot
+same "no list fails" 0 "$(weirctl --json blocklist status | jq '.failing | length')"
 "$lab" down >/dev/null
 finish

@@ -37,9 +37,11 @@ static int authority_parse(const char *text, size_t len, struct url *u)
 
 int url_parse_list(const char *text, struct url *out)
 {
-	struct url u = {.https = strncmp(text, "https://", 8) == 0,
-		.axfr_tls = strncmp(text, "axfr+tls://", 11) == 0};
-	u.axfr = u.axfr_tls || strncmp(text, "axfr://", 7) == 0;
+	struct url u = {
+		.https = strncmp(text, "https://", 8) == 0, .ixfr = strncmp(text, "ixfr", 4) == 0};
+	bool is_transfer = u.ixfr || strncmp(text, "axfr", 4) == 0;
+	u.axfr_tls = is_transfer && strncmp(text + 4, "+tls://", 7) == 0;
+	u.axfr = u.axfr_tls || (is_transfer && strncmp(text + 4, "://", 3) == 0);
 	if (!u.https && !u.axfr && strncmp(text, "http://", 7) != 0)
 		return -EINVAL;
 	for (const char *p = text; *p; p++)
@@ -73,7 +75,8 @@ char *url_shown(const char *text, char *out, size_t cap)
 	else
 		snprintf(out, cap, "%s://%.*s%s%.*s%.*s%s",
 			u.https      ? "https"
-			: u.axfr_tls ? "axfr+tls"
+			: u.axfr_tls ? u.ixfr ? "ixfr+tls" : "axfr+tls"
+			: u.ixfr     ? "ixfr"
 			: u.axfr     ? "axfr"
 				     : "http",
 			(int)u.host_len, u.host, u.port_len ? ":" : "", (int)u.port_len, u.port,

@@ -56,10 +56,20 @@ static void test_parts(void **)
 	assert_true(u.axfr && !u.https && u.axfr_tls);
 	assert_memory_equal(u.host, "h.example", u.host_len);
 	assert_int_equal(u.userinfo_len, 10);
+	assert_false(u.ixfr);
+	assert_int_equal(url_parse_list("ixfr://h.example/rpz", &u), 0);
+	assert_true(u.axfr && u.ixfr && !u.axfr_tls);
+	assert_memory_equal(u.path, "/rpz", 5);
+	assert_int_equal(url_parse_list("ixfr+tls://h.example/rpz", &u), 0);
+	assert_true(u.axfr && u.ixfr && u.axfr_tls);
+	assert_memory_equal(u.host, "h.example", u.host_len);
+	assert_int_equal(url_parse("ixfr://h.example/rpz", &u), -EINVAL);
 	assert_int_equal(url_parse_list("http://h.example/rpz", &u), 0);
 	assert_false(u.axfr);
 	assert_int_equal(url_parse_list("http+tls://h.example/rpz", &u), -EINVAL);
 	assert_int_equal(url_parse_list("axfr:h.example/rpz", &u), -EINVAL);
+	assert_int_equal(url_parse_list("ixfr", &u), -EINVAL);
+	assert_int_equal(url_parse_list("ixfr+http://h.example/rpz", &u), -EINVAL);
 }
 
 int main(void)

@@ -15,6 +15,7 @@ static struct socket_address server;
 struct list_fetch_request request;
 struct list_fetch_result result;
 char body[AXFR_RIG_BODY];
+bool by_ixfr;
 
 int axfr_rig_start(void **)
 {
@@ -26,6 +27,7 @@ int axfr_rig_start(void **)
 	server = (struct socket_address){.ip = {4, 32, {127, 0, 0, 1}}, .port = dns.port};
 	request = (struct list_fetch_request){.etag = "",
 		.last_modified = "",
+		.copy = -1,
 		.max_bytes = 1 << 20,
 		.timeout_ms = 60000,
 		.low_speed_s = 60,
@@ -45,8 +47,8 @@ int axfr_rig_stop(void **)
 int fetch_at(const char *host, unsigned port)
 {
 	char url[256];
-	snprintf(
-		url, sizeof(url), "axfr%s://%s:%u/rpz.test", request.tls ? "+tls" : "", host, port);
+	snprintf(url, sizeof(url), "%cxfr%s://%s:%u/rpz.test", by_ixfr ? 'i' : 'a',
+		request.tls ? "+tls" : "", host, port);
 	request.url = url;
 	request.fd = memfd_create("list", MFD_CLOEXEC);
 	assert_true(request.fd >= 0);

@@ -17,6 +17,8 @@ extern const char whole[]; // the zone as a file
 int axfr_rig_start(void **state); // of each test
 int axfr_rig_stop(void **state);
 
+extern bool by_ixfr; // by ixfr:// or ixfr+tls://; false at first
+
 // list_fetch of the zone, over TLS where the request says whom the server must be.
 int fetch_at(const char *host, unsigned port);
 int fetch(enum fake_axfr_how how);                  // from the fake

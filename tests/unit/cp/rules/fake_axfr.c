@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/dns_name.h>
@@ -187,12 +188,34 @@ static void say_transfer(struct answer *a)
 	(void)say(a);
 }
 
+static void say_difference(struct answer *a, const char *p)
+{
+	char word[64], owner[96];
+	int n = 0;
+	begin(a, p ? 0 : 4);
+	for (; p && sscanf(p, "%63s%n", word, &n) == 1; p += n) {
+		if (*word == '|') {
+			(void)say(a);
+			begin(a, 0);
+		} else if (*word >= '0' && *word <= '9') {
+			put_soa(a, (uint32_t)strtoul(word, NULL, 10));
+		} else {
+			snprintf(owner, sizeof(owner), "%s.example.rpz.test", word);
+			put_name(a, owner, DNS_TYPE_CNAME, ".");
+		}
+	}
+	a->is_last = true;
+	(void)say(a);
+}
+
 static void answer(struct answer *a)
 {
 	if (a->qtype == DNS_TYPE_SOA)
 		a->f->soa_asked++;
-	else
+	else if (a->qtype == DNS_TYPE_AXFR)
 		a->f->axfr_asked++;
+	else
+		a->f->ixfr_asked++;
 	for (unsigned i = 0; a->f->how == FAKE_AXFR_MUTE && i < 200 && !a->f->stop; i++)
 		usleep(50000);
 	enum fake_axfr_how how = a->f->how;
@@ -211,7 +234,10 @@ static void answer(struct answer *a)
 		(void)say(a);
 		return;
 	}
-	say_transfer(a);
+	if (a->qtype == DNS_TYPE_AXFR)
+		say_transfer(a);
+	else
+		say_difference(a, a->f->ixfr);
 }
 
 // One query with its length in front, of which the fake wants id and type.
@@ -239,6 +265,10 @@ static void serve(struct fake_axfr *f, int fd, struct tls_side *side)
 	if (dns_name_read(&r, &name) < 0)
 		return;
 	a.qtype = rd_u16(&r);
+	if (a.qtype == DNS_TYPE_IXFR) { // an SOA whose owner is a pointer and whose names are roots
+		rd_skip(&r, 2 + 12 + 2);
+		f->ixfr_serial = rd_u32(&r);
+	}
 	a.is_signed = f->tsig.digest && fake_tsig_query(&f->tsig, query + 2, len - 2);
 	f->signed_asked += a.is_signed;
 	f->wrong_asked += a.is_signed && !f->tsig.is_right;

@@ -3,7 +3,8 @@
 
 // A DNS server on 127.0.0.1 over TCP, or TLS with a `context`, in a thread of the test, one
 // connection at a time, that answers questions for the SOA and the transfer of rpz.test as `how`
-// says.
+// says, and those for differences as `ixfr` says: words of digits are SOAs of that serial, other
+// words are owners below example.rpz.test of CNAME records to the root, "|" ends a message.
 
 #include "fake_tsig.h"
 #include "tests/unit/cp/tls/tls_rig.h"
@@ -45,7 +46,9 @@ struct fake_axfr {
 	_Atomic bool stop;
 	_Atomic enum fake_axfr_how how;
 	_Atomic uint32_t serial;
-	_Atomic unsigned soa_asked, axfr_asked, signed_asked, wrong_asked;
+	const char *_Atomic ixfr; // NULL: NOTIMP
+	_Atomic unsigned soa_asked, axfr_asked, ixfr_asked, signed_asked, wrong_asked;
+	_Atomic uint32_t ixfr_serial;    // that the client said last
 	_Atomic enum fake_tsig_how sign; // replies to signed queries
 	struct fake_tsig tsig;           // of the thread's, but for the key
 	struct ssl_ctx_st *context;      // NULL: in clear text. Set while no one is connected

@@ -43,7 +43,7 @@ static void put_whole(const struct fake_tsig *t, struct wr *w, uint64_t at_s, ui
 	wr_u16(w, 0);
 }
 
-// Queries have one question and no record but the TSIG.
+// Queries have one question, one for differences an SOA of 34 bytes, and the TSIG.
 bool fake_tsig_query(struct fake_tsig *t, const uint8_t *msg, size_t len)
 {
 	static uint8_t digested[DIGESTED_MAX];
@@ -51,10 +51,10 @@ bool fake_tsig_query(struct fake_tsig *t, const uint8_t *msg, size_t len)
 	struct rd r = rd_init(msg, len);
 	struct dns_name name;
 	uint8_t mac[64];
-	rd_skip(&r, 10);
-	unsigned additional = rd_u16(&r);
+	rd_skip(&r, 8);
+	unsigned authority = rd_u16(&r), additional = rd_u16(&r);
 	assert_int_equal(dns_name_read(&r, &name), 0);
-	rd_skip(&r, 4);
+	rd_skip(&r, 4 + 34 * authority);
 	if (additional == 0)
 		return false;
 	wr_bytes(&w, msg, r.pos);

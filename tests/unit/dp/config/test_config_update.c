@@ -125,7 +125,7 @@ static void test_bad_keys(void **)
 		{"AAECAwQFBgcICQoLDA0ODw==", "  - {url: 'axfr://h/z', tsig: other}",
 			"blocking.lists[0].tsig: no key of blocking.tsig_keys"},
 		{"AAECAwQFBgcICQoLDA0ODw==", "  - {url: 'http://h/z', tsig: weir-key}",
-			"blocking.lists[0].tsig: is for lists with axfr:// or axfr+tls://"}};
+			"blocking.lists[0].tsig: is for lists by zone transfer"}};
 	char text[2048];
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		const char *path = with_key(bad[i].secret, bad[i].list, text);
