@@ -63,6 +63,8 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 	int rc = loop_new("service", &a->service);
 	if (rc == 0)
 		rc = signals_open(a);
+	if (rc == 0)
+		rc = list_notify_new(&a->notify, a->service);
 	snprintf(why, APP_WHY_MAX, "event loops: %s", strerror(-rc));
 	if (rc == 0)
 		rc = app_resolvers_open(a, why);

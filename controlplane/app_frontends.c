@@ -129,9 +129,7 @@ static int one_open(struct app *a, unsigned i)
 int app_frontends_open(struct app *a, char why[APP_WHY_MAX])
 {
 	struct frontends *f = &a->frontends;
-	int rc = list_notify_new(&a->notify, a->service);
-	if (rc == 0)
-		rc = frontend_shared_new(&f->shared, publisher_frontends(a->publisher));
+	int rc = frontend_shared_new(&f->shared, publisher_frontends(a->publisher));
 
 	f->publisher = a->publisher;
 	f->count = publisher_frontends(a->publisher);

@@ -78,7 +78,8 @@ static int one_open(struct app *a, unsigned i, char why[APP_WHY_MAX])
 		.views = r->views,
 		.frontends = a->mesh,
 		.port = r->port,
-		.recursor = r->recursor};
+		.recursor = r->recursor,
+		.notify = a->notify};
 	return resolver_open(&a->resolvers.one[i], &given, a->started, why);
 }
 

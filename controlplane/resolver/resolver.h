@@ -53,6 +53,7 @@ struct resolver_given {
 	struct ring_mesh *frontends; // resolver_client_mesh
 	struct upstream_port *port;  // of these views; NULL: sockets alone
 	struct recursor *recursor;   // a server of these views; NULL: none
+	struct list_notify *notify;  // takes NOTIFY that workers got; NULL: NOTIMP
 };
 ATTR_MUST_CHECK int resolver_open(struct resolver **out, const struct resolver_given *given,
 	const struct config *config, char why[SHM_WHY_MAX]);
@@ -121,7 +122,7 @@ struct resolver_status {
 	struct l0_writer_stats l0;
 	uint64_t l0_bytes, l0_private_bytes;
 	uint64_t client_questions; // of frontends, that their clients' L0 did not answer
-	uint64_t misses, coalesced, refreshes, bad_misses;
+	uint64_t misses, coalesced, refreshes, bad_misses, notifies;
 	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full, answer_evicted,
 		answers_truncated;
 	uint64_t refused_inflight, refused_waiters;

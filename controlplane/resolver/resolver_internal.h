@@ -109,6 +109,7 @@ struct resolver {
 	struct kept_queries kept_queries; // of waiters
 	struct traces *traces;
 	struct ring_mesh_end *clients; // to the frontends
+	struct list_notify *notify;    // NULL: NOTIFY is not implemented
 	// One reply, written from its header on for each waiter, and read before the next one's is.
 	uint8_t reply[DNS_MESSAGE_MAX];
 };

@@ -4,6 +4,7 @@
 #include "miss.h"
 #include "resolver_check.h"
 #include "resolver_store.h"
+#include "rules/list_notify.h"
 
 #include <string.h>
 #include <weir/clock.h>
@@ -246,11 +247,29 @@ static void miss_take(struct resolver *r, const struct miss *m, uint64_t now_ms)
 		traces_settle(r->traces, m->waiter.trace);
 }
 
+// NOTIFY over UDP (rules/list_notify.h), which a worker hands over as it came.
+static void notify_take(struct resolver *r, const struct msg_miss *m, const uint8_t *question)
+{
+	struct msg_answer head;
+
+	r->count.notifies++;
+	if (!list_notify_of_worker(r->notify, m, question, r->reply, &head)) {
+		r->count.bad_misses++;
+	} else if (head.dns_len > 0) {
+		(void)worker_rings_answer(r->worker_rings, &head, r->reply);
+		worker_rings_publish(r->worker_rings);
+	}
+}
+
 void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *question)
 {
 	struct resolver *r = resolver;
 	struct miss m;
 
+	if (unlikely_(msg->kind == MISS_NOTIFY)) {
+		notify_take(r, msg, question);
+		return;
+	}
 	r->count.misses++;
 	if (!miss_parse(r, msg, question, &m) || !m.view) {
 		r->count.bad_misses++;

@@ -150,6 +150,7 @@ int resolver_open(struct resolver **out, const struct resolver_given *given,
 	r->views = given->views;
 	r->port = given->port;
 	r->recursor = given->recursor;
+	r->notify = given->notify;
 	int rc = traces_new(&r->traces);
 	if (rc == 0)
 		rc = ring_mesh_open(&r->clients, given->frontends, CLIENT_RESOLVERS, r->index,

@@ -225,6 +225,7 @@ static void questions_sum(struct resolver_status *sum, const struct resolver_sta
 	SUM(misses);
 	SUM(coalesced);
 	SUM(refreshes);
+	SUM(notifies);
 	SUM(bad_misses);
 	SUM(answered);
 	SUM(answered_stale);

@@ -20,6 +20,7 @@
 #include "transfer/tsig.h"
 
 #include <weir/dns_query.h>
+#include <weir/shm_msg.h>
 #include <weir/shm_stats.h>
 
 enum { LIST_NOTIFY_DISTANCE_S = 10 };
@@ -92,6 +93,10 @@ struct list_notify_message {
 // begins with header and question of the message. *len 0: there was no memory for one. Any thread.
 enum verdict list_notify_answer(
 	struct list_notify *z, const struct list_notify_message *m, uint8_t *reply, uint16_t *len);
+// The same of a miss of the kind MISS_NOTIFY, whose numbers fit its length; `z` NULL: NOTIMP.
+// False: it is no NOTIFY. Else head->dns_len bytes, 0: no memory, are in `reply`. Any thread.
+ATTR_MUST_CHECK bool list_notify_of_worker(struct list_notify *z, const struct msg_miss *m,
+	const uint8_t *question, uint8_t *reply, struct msg_answer *head);
 // Are there entries at all? Any thread.
 bool list_notify_any(const struct list_notify *z);
 

@@ -45,3 +45,50 @@ enum verdict list_notify_answer(
 	explicit_bzero(&how, sizeof(how));
 	return is_taken ? VERDICT_local : VERDICT_refused;
 }
+
+// The ring is not trusted: the message goes through the same parser as in the data plane. The
+// cookie is the reply's, which the worker has made.
+static bool notify_parse(
+	const struct msg_miss *m, const uint8_t *question, struct list_notify_message *out)
+{
+	const uint8_t *cookie = question + m->question_len;
+	struct dns_query *q = out->query;
+
+	out->msg = cookie + (m->has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0);
+	out->len = m->whole_len;
+	out->client = m->path.client_ip;
+	out->ip_version = m->path.ip_version;
+	if (m->whole_len > MSG_WHOLE_MAX || (out->ip_version != 4 && out->ip_version != 6)
+		|| dns_query_parse(out->msg, out->len, q) != DNS_QUERY_NOTIMP
+		|| q->question_len != m->question_len || q->question_len == 0)
+		return false;
+	if (m->has_opt & DNS_OPT_COOKIE && q->cookie_len) {
+		q->has_opt |= DNS_OPT_COOKIE;
+		memcpy(q->cookie, cookie, DNS_COOKIE_LEN);
+	}
+	return true;
+}
+
+bool list_notify_of_worker(struct list_notify *z, const struct msg_miss *m, const uint8_t *question,
+	uint8_t *reply, struct msg_answer *head)
+{
+	struct dns_query q;
+	struct list_notify_message notify = {.query = &q};
+	uint16_t sum;
+
+	*head = (struct msg_answer){
+		.dp_incarnation = m->dp_incarnation,
+		.arrival_ms = m->arrival_ms,
+		.path = m->path,
+		.verdict = ANSWER_UPSTREAM,
+	};
+	if (!notify_parse(m, question, &notify))
+		return false;
+	memcpy(reply, notify.msg, DNS_HEADER_LEN + (size_t)q.question_len);
+	// The last such list may have gone since.
+	if (list_notify_answer(z, &notify, reply, &head->dns_len) == VERDICT_miss)
+		head->dns_len = dns_reply_rcode(
+			reply, MSG_DNS_MAX, &q, DNS_RCODE_NOTIMP, DNS_EDE_NONE, &sum);
+	head->sum = csum_partial(reply, head->dns_len);
+	return true;
+}

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <weir/config.h>
 #include <weir/shm_abi.h>
+#include <weir/url.h>
 
 static void address_take(struct dns_block *out, const struct ip_address *a)
 {
@@ -71,6 +72,16 @@ static uint8_t blocking_on(const struct config_blocking *b)
 	return !b->enabled ? BLOCKING_OFF : b->closed ? BLOCKING_CLOSED : BLOCKING_ON;
 }
 
+// Is there a list by transfer?
+static bool takes_notify(const struct config_blocking *b)
+{
+	struct url url;
+	bool takes = false;
+	for (unsigned i = 0; i < b->list_count; i++)
+		takes |= b->lists[i].url && url_parse_list(b->lists[i].url, &url) == 0 && url.axfr;
+	return takes;
+}
+
 void config_for_workers(const struct config *config, struct dp_config *out)
 {
 	*out = (struct dp_config){
@@ -83,6 +94,7 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 		.log_sample = config_log_sample(config),
 		.log_detail = config_log_detail(config),
 		.rotate = config->cache.rotate,
+		.takes_notify = takes_notify(&config->blocking),
 		.kernel_hundreds = kernel_hundreds(config->limits.kernel_frames),
 		.group_lists = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
 	};

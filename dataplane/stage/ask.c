@@ -15,9 +15,11 @@ static uint32_t arrival_more_us(const struct batch *b)
 	return us > b->now_ms * 1000 ? (uint32_t)(us - b->now_ms * 1000) : 0;
 }
 
-// For the query log, which records it together with the answer.
+// For the query log, which records it together with the answer; and for who verifies its TSIG.
 static uint16_t whole_len(const struct batch *b, const struct packet *p, uint8_t kind)
 {
+	if (unlikely_(kind == MISS_NOTIFY))
+		return p->dns_len;
 	return likely_(!b->logs) || kind != MISS_WAITER || p->dns_len > MSG_WHOLE_MAX
 			       || b->tables->config.log_detail != LOG_DETAIL_MESSAGES
 		       ? 0
@@ -73,6 +75,21 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind, uint32_t
 	memcpy((uint8_t *)(msg + 1) + p->q.question_len + cookie, packet_dns(p), whole);
 	static_assert(SHM_RESOLVERS_MAX <= 8 * sizeof(b->asked));
 	b->asked |= (uint8_t)(1u << resolver);
+	return true;
+}
+
+bool ask_notify(struct batch *b, struct packet *p)
+{
+	enum { OPCODE_NOTIFY = 4 };
+	const struct dns_query *q = &p->q;
+	if (likely_(!b->tables->config.takes_notify) || !b->control_alive
+		|| (q->flags & DNS_FLAG_OPCODE) != OPCODE_NOTIFY << 11 || !q->question_len
+		|| q->qtype != DNS_TYPE_SOA || q->qclass != DNS_CLASS_IN
+		|| p->dns_len > MSG_WHOLE_MAX)
+		return false;
+	p->hash = p->key_word = 0; // of no question: any resolver will do
+	bool goes = closed_pace_take(&b->w->notify, b->now_ms) && ask_control(b, p, MISS_NOTIFY, 0);
+	batch_drop(b, p, goes ? VERDICT_notify : VERDICT_drop_notify);
 	return true;
 }
 

@@ -17,6 +17,11 @@ unsigned ask_resolver(const struct batch *b, const struct packet *p);
 ATTR_MUST_CHECK bool ask_control(
 	struct batch *b, const struct packet *p, uint8_t kind, uint32_t ticket);
 
+// A NOTIFY for the control plane, with the message, so that its TSIG can be verified. At most
+// 1,000 a second of a worker go (closed_pace); others are dropped, as senders ask again. False: it
+// is none, or nobody takes it.
+ATTR_MUST_CHECK bool ask_notify(struct batch *b, struct packet *p);
+
 // The rings of `resolvers`, one bit each, on which something was put: makes it visible, and rings
 // for those that sleep: one system call for each, so after all packets are out.
 void ask_publish(struct worker *w, unsigned resolvers);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "ask.h"
 #include "cookie.h"
 #include "core/dns/dns_query_fast.h"
 #include "frame.h"
@@ -23,7 +24,8 @@ static bool settle_status(struct batch *b, struct packet *p, enum dns_query_stat
 		batch_drop(b, p, VERDICT_drop_dns_response);
 		return false;
 	case DNS_QUERY_NOTIMP:
-		reply_rcode(b, p, DNS_RCODE_NOTIMP, DNS_EDE_NONE, VERDICT_notimp);
+		if (!ask_notify(b, p))
+			reply_rcode(b, p, DNS_RCODE_NOTIMP, DNS_EDE_NONE, VERDICT_notimp);
 		return false;
 	case DNS_QUERY_BADVERS:
 		reply_rcode(b, p, DNS_RCODE_BADVERS, DNS_EDE_NONE, VERDICT_badvers);

@@ -179,6 +179,7 @@ struct worker {
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
 	struct fairness fairness;
 	struct closed_pace closed;
+	struct closed_pace notify;
 	struct exception exception;
 	struct kernel_flows kernel_flows;
 	uint64_t kernel_looked_tsc;           // when exception ports were read last

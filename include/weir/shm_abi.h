@@ -20,7 +20,7 @@
 // Raised with every change of any struct in this file, shm_msg.h, log_msg.h, watch_msg.h,
 // shm_stats.h, stats_tables.h, l0_table.h, policy.h, rule_image.h or hops.h.
 // Unequal versions refuse each other.
-#define SHM_ABI_VERSION 19
+#define SHM_ABI_VERSION 20
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {
@@ -89,7 +89,8 @@ struct dp_config {
 	struct dns_identity identity;      // texts of `identity`
 	uint64_t block_all_pause_until_ms; // as pause_until_ms, for groups with block_all
 	uint8_t log_detail;                // enum log_detail
-	uint8_t reserved[7];
+	uint8_t takes_notify;              // 1: NOTIFY goes to the control plane (MISS_NOTIFY)
+	uint8_t reserved[6];
 };
 static_assert(sizeof(struct dp_config) == 416);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);

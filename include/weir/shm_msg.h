@@ -49,6 +49,7 @@ static_assert(sizeof(struct return_path) == 60);
 enum {
 	MISS_WAITER = 1,  // a client waits for the answer
 	MISS_REFRESH = 2, // no client waits: renew the record
+	MISS_NOTIFY = 3,  // no question, but a NOTIFY (RFC 1996), which goes along whole
 };
 
 struct msg_miss {

@@ -24,6 +24,8 @@
 	X(identity, "answered with a TXT of class CHAOS (identity)")                   \
 	X(drop_rule, "dropped by a block rule")                                        \
 	X(miss, "handed to the control plane")                                         \
+	X(notify, "NOTIFY handed to the control plane")                                \
+	X(drop_notify, "dropped: NOTIFY over 1,000 a second, or miss ring full")       \
 	X(miss_duplicate, "dropped: enough clients already wait for that question")    \
 	X(servfail_ring_full, "SERVFAIL: miss ring full, no stale answer")             \
 	X(servfail_fairness, "SERVFAIL: the client already fills the miss ring")       \

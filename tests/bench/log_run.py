@@ -32,7 +32,7 @@ SERVER = "clickhouse-server"
 HTTP = 8123
 NAMES = 1000
 QUERIES = ("hit hit_stale blocked blocked_answer local any_minimal identity drop_rule miss miss_duplicate servfail_ring_full "
-           "servfail_fairness drop_ring_full servfail_no_control servfail_no_policy servfail_no_rules cookie_only badcookie formerr notimp badvers "
+           "servfail_fairness drop_ring_full notify drop_notify servfail_no_control servfail_no_policy servfail_no_rules cookie_only badcookie formerr notimp badvers "
            "refused refused_denied drop_denied drop_limited slip_limited").split()
 LADDER = (150000, 120000, 100000, 80000, 60000, 50000, 40000, 30000, 20000, 10000)
 SKIPPED, SETTLE_S, TURNS, TURN_S = 77, 180, 12, 2

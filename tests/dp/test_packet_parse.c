@@ -59,6 +59,79 @@ static void test_formerr(void **)
 	harness_end(h);
 }
 
+// A NOTIFY goes to the control plane with its TSIG and all, where some list takes one.
+static void test_notify(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	static uint8_t dns[WIRE_MAX], behind[MSG_WHOLE_MAX + 300];
+	struct wire_query q = {.name = "rpz.Example", .qtype = DNS_TYPE_SOA};
+	struct msg_miss m;
+	struct wire_reply r;
+	size_t len = wire_make_dns(&q, dns);
+	dns[2] = 0x20;
+	ask_dns(h, &q, dns, len, VERDICT_notimp, &r);
+	h->tables.config.takes_notify = 1;
+	for (unsigned i = 0; i < 4; i++) {
+		q.version = i & 1 ? 6 : 4;
+		h->w.port[0].has_exception = i & 2; // not by the kernel
+		memset(dns + len, 0x5a, 100);
+		ask_dns(h, &q, dns, len + 100, VERDICT_notify, NULL);
+		assert_int_not_equal(harness_miss(h, &m, behind), 0);
+		assert_int_equal(m.kind, MISS_NOTIFY);
+		assert_int_equal(m.whole_len, len + 100);
+		assert_int_equal(m.path.ip_version, q.version);
+		assert_memory_equal(behind + m.question_len, dns, len + 100);
+		assert_int_equal(harness_miss(h, &m, behind), 0);
+	}
+	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 0);
+	// Other opcodes, types and classes, two questions, a frame's worth of records, no one
+	// there.
+	q.version = 4;
+	dns[2] = 0x28;
+	ask_dns(h, &q, dns, len, VERDICT_notimp, &r);
+	dns[2] = 0x20;
+	dns[len - 3] = DNS_TYPE_A;
+	ask_dns(h, &q, dns, len, VERDICT_notimp, &r);
+	dns[len - 3] = DNS_TYPE_SOA;
+	dns[len - 1] = DNS_CLASS_CH;
+	ask_dns(h, &q, dns, len, VERDICT_notimp, &r);
+	dns[len - 1] = DNS_CLASS_IN;
+	wire_put16(dns + 4, 2);
+	ask_dns(h, &q, dns, len, VERDICT_notimp, &r);
+	wire_put16(dns + 4, 1);
+	h->w.control_alive = false;
+	ask_dns(h, &q, dns, len, VERDICT_notimp, &r);
+	h->w.control_alive = true;
+	assert_int_equal(harness_miss(h, &m, behind), 0);
+	harness_end(h);
+}
+
+// Of a flood a thousand a second go; the rest is dropped without a reply.
+static void test_a_flood_of_notify(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	static uint8_t dns[WIRE_MAX], behind[MSG_WHOLE_MAX + 300];
+	const struct wire_query q = {.name = "rpz.Example", .qtype = DNS_TYPE_SOA};
+	struct msg_miss m;
+	uint8_t frame[WIRE_MAX];
+	size_t len = wire_make_dns(&q, dns);
+	enum { FLOOD = 5000 };
+	dns[2] = 0x20;
+	h->tables.config.takes_notify = 1;
+	const uint64_t from_ms = h->w.now_ms;
+	for (unsigned i = 0; i < FLOOD; i++) {
+		harness_inject(h, frame, wire_make_udp(&q, dns, len, frame));
+		harness_turns(h);
+		(void)harness_miss(h, &m, behind);
+	}
+	const uint64_t took_ms = h->w.now_ms - from_ms + 1;
+	const uint64_t taken = harness_verdict(h, VERDICT_notify);
+	assert_in_range(taken, 1, took_ms + CLOSED_BURST + 1);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_notify), FLOOD - taken);
+	assert_int_equal(harness_waiting(h), 0);
+	harness_end(h);
+}
+
 static void test_notimp_and_badvers(void **)
 {
 	struct harness *h = harness_begin(NULL);
@@ -166,6 +239,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dropped),
 		cmocka_unit_test(test_formerr),
+		cmocka_unit_test(test_notify),
+		cmocka_unit_test(test_a_flood_of_notify),
 		cmocka_unit_test(test_notimp_and_badvers),
 		cmocka_unit_test(test_types_and_classes),
 		cmocka_unit_test(test_identity),

@@ -20,7 +20,8 @@ enum {
 	MODE_QUESTION = 4, // the rest is its question
 	MODE_COOKIE = 8,   // a sound one has a cookie
 	MODE_REFRESH = 16,
-	MODE_KINDS = 32,
+	MODE_NOTIFY = 32, // a sound one is a NOTIFY
+	MODE_KINDS = 64,
 	INPUT_MOST = 600,
 	QUERY_MOST = DNS_HEADER_LEN + INPUT_MOST + DNS_OPT_FIXED_LEN,
 };
@@ -30,7 +31,7 @@ static const char question[] = "\7example\4test\0\0\1\0"; // and the class's las
 static struct {
 	union {
 		struct msg_miss head;
-		uint8_t bytes[sizeof(struct msg_miss) + INPUT_MOST + DNS_COOKIE_LEN];
+		uint8_t bytes[sizeof(struct msg_miss) + INPUT_MOST + DNS_COOKIE_LEN + 64];
 	};
 	size_t len;
 } sent;
@@ -47,6 +48,17 @@ static void question_put(const uint8_t *bytes, size_t len)
 	memcpy(sent.bytes + sizeof(sent.head), bytes, len);
 	sent.head.question_len = (uint16_t)len;
 	sent.len = sizeof(sent.head) + len;
+}
+
+// Behind the question, and the cookie if there is one.
+static void notify_put(void)
+{
+	static const uint8_t notify[] = {0, 7, 0x20, 0, 0, 1, 0, 0, 0, 0, 0, 0, 7, 'e', 'x', 'a',
+		'm', 'p', 'l', 'e', 4, 't', 'e', 's', 't', 0, 0, 6, 0, 1};
+	sent.head.kind = MISS_NOTIFY;
+	sent.head.whole_len = sent.head.query_len = sizeof(notify);
+	memcpy(sent.bytes + sent.len, notify, sizeof(notify));
+	sent.len += sizeof(notify);
 }
 
 static void make(const uint8_t *data, size_t len)
@@ -73,6 +85,8 @@ static void make(const uint8_t *data, size_t len)
 	else
 		question_put((const uint8_t *)question, sizeof(question));
 	sent.len += mode & MODE_COOKIE ? DNS_COOKIE_LEN : 0;
+	if (mode & MODE_NOTIFY)
+		notify_put();
 	if (mode & MODE_QUESTION)
 		return;
 	size_t at = data[1] % sent.len, room = sent.len - at;
@@ -100,15 +114,28 @@ static size_t query_make(uint8_t query[QUERY_MOST])
 	return n + DNS_OPT_FIXED_LEN;
 }
 
+// A NOTIFY goes along as it came.
+static struct reply_oracle notify_oracle(void)
+{
+	const struct msg_miss *m = &sent.head;
+	size_t at =
+		sizeof(*m) + m->question_len + (m->has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0u);
+	FUZZ_CHECK(at + m->whole_len == sent.len);
+	return (struct reply_oracle){
+		.query = sent.bytes + at, .query_len = m->whole_len, .limit = DNS_MESSAGE_MAX};
+}
+
 static void answer_check(const struct msg_answer *a, const uint8_t *dns)
 {
 	uint8_t query[QUERY_MOST];
 	FUZZ_CHECK(a->dp_incarnation == box.dp.incarnation && a->verdict < ANSWER_KINDS);
 	FUZZ_CHECK(memcmp(&a->path, &sent.head.path, sizeof(a->path)) == 0);
 	FUZZ_CHECK(a->arrival_ms == sent.head.arrival_ms);
-	const struct reply_oracle o = {.query = query,
-		.query_len = query_make(query),
-		.limit = box.config.limits.udp_reply_size};
+	const bool is_notify = sent.head.kind == MISS_NOTIFY;
+	const struct reply_oracle o = is_notify ? notify_oracle()
+						: (struct reply_oracle){.query = query,
+							.query_len = query_make(query),
+							.limit = box.config.limits.udp_reply_size};
 	reply_oracle_check(&o, dns, a->dns_len);
 }
 
@@ -149,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fake_dataplane_ring(&box.dp);
 	box_settle();
 	const struct resolver_status after = box_status();
-	uint64_t misses = after.misses - before.misses,
+	uint64_t misses = after.misses - before.misses + after.notifies - before.notifies,
 		 foreign = after.foreign_messages - before.foreign_messages,
 		 bad = after.bad_misses - before.bad_misses, late = after.late - before.late,
 		 refreshes = after.refreshes - before.refreshes,

@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
 logged() { weirctl --json log status | jq ".$1"; }
-queries='^(hit|hit_stale|blocked|blocked_answer|local|any_minimal|identity|cookie_only|badcookie|drop_rule|miss|miss_duplicate|servfail_.*|drop_ring_full|formerr|notimp|badvers|refused|refused_denied|drop_denied|drop_limited|slip_limited)$'
+queries='^(hit|hit_stale|blocked|blocked_answer|local|any_minimal|identity|cookie_only|badcookie|drop_rule|miss|notify|drop_notify|miss_duplicate|servfail_.*|drop_ring_full|formerr|notimp|badvers|refused|refused_denied|drop_denied|drop_limited|slip_limited)$'
 sum='[to_entries[] | select(.key | test($q)) | .value] | add // 0'
 # Queries that the workers had, and the control plane itself.
 received() {

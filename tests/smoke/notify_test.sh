@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# NOTIFY from NSD, signed and not: the list has the new zone at once. From others, over TCP and through the port: refused.
+# NOTIFY from NSD, signed and not, by kernel sockets and through the port: the list has the new zone at once. From others:
+# refused.
 . "$(dirname "$0")/_init.sh"
 
 zone() { # zone SERIAL RECORD
 	printf '%s\n' '$ORIGIN rpz.test.' '$TTL 60' "@ SOA ns.rpz.test. admin.rpz.test. $1 3600 600 86400 60" \
 		'@ NS ns.rpz.test.' "$2" >$tmp/rpz.zone
 }
+at=$service where=() # NSD: its address, and in whose namespace it runs
 nsd_start() { # nsd_start KEY
 	cat >$tmp/nsd.conf <<-END
 		server:
-		  ip-address: $service@5353
+		  ip-address: $at@5353
 		  username: ""
 		  chroot: ""
 		  zonesdir: "$tmp"
@@ -30,27 +32,28 @@ nsd_start() { # nsd_start KEY
 		  name: rpz.test
 		  zonefile: rpz.zone
 		  notify: $service $1
-		  outgoing-interface: $service
+		  outgoing-interface: $at
 		  provide-xfr: 0.0.0.0/0 $1
 	END
-	nsd -d -c $tmp/nsd.conf &
+	"${where[@]}" nsd -d -c $tmp/nsd.conf &
 	nsd=$!
 	eventually nsd_answers
 }
-nsd_answers() { kdig +short +timeout=1 +retry=0 @$service -p 5353 rpz.test SOA | grep -q admin; }
+nsd_answers() { "${where[@]}" kdig +short +timeout=1 +retry=0 @$at -p 5353 rpz.test SOA | grep -q admin; }
 nsd_stop() { kill $nsd; wait $nsd 2>/dev/null; }
 is() { [ "$(rcode @$service "$1" A)" = "$2" ]; }
 count() { weirctl --json blocklist status | jq ".notify.$1"; }
 at_least() { [ "$(count "$1")" -ge "$2" ]; }
 settings() { # settings MORE: the lab's configuration with the zone as a list
-	awk -v more="$1" -v url="axfr://$service:5353/rpz.test" '
+	awk -v more="$1" -v url="axfr://$at:5353/rpz.test" '
 		{ print }
 		/^blocking:/ {
 			print "  update: {allow_private: true, timeout: 20, interval: 0}"
 			print "  tsig_keys: [{name: weir-key, secret_file: '$tmp'/secret}]"
 		}
 		/^  lists:/ { print "    - {url: " url more "}" }
-		END { print "fallback: {udp: on}" }' $tmp/plain.yaml >$config
+' $tmp/plain.yaml >$config
+	echo "fallback: {udp: ${fallback-on}}" >>$config
 }
 ask() { # ask WAY ZONE: a NOTIFY from the client; its response code
 	client $python - "$service" "$1" "$2" <<-'END'
@@ -75,9 +78,11 @@ check "with kernel sockets" "$lab" start controlplane
 check "a list" eventually is one.test NXDOMAIN
 same "from another address, over TCP" REFUSED "$(ask tcp rpz.test)"
 same "of another zone" NOTAUTH "$(ask tcp other.test)"
-same "through the port" NOTIMP "$(ask udp rpz.test)"
-same "counted" 1 "$(count not_server)"
-same "by name" 1 "$(count not_zone)"
+same "through the port" REFUSED "$(ask udp rpz.test)"
+same "of another zone" NOTAUTH "$(ask udp other.test)"
+same "counted" 2 "$(count not_server)"
+same "by name" 2 "$(count not_zone)"
+same "by the worker" 2 "$(dp verdict notify)"
 
 zone 2 "two.test CNAME ."
 nsd_stop
@@ -100,5 +105,25 @@ check "NSD with it" nsd_start weir-key
 check "has the zone" eventually is four.test NXDOMAIN
 check "and NSD accepts the reply" test -z "$(grep -i 'notify.*\(error\|bad\|fail\)' $tmp/nsd.log)"
 nsd_stop
+
+# NSD on the client's side: its messages come to a worker.
+at=198.18.0.2 where=("$lab" exec) fallback=off
+settings ", tsig: weir-key"
+zone 5 "five.test CNAME ."
+check "NSD at a client" nsd_start weir-key
+check "a list from it" taken_over weirctl config reload
+check "restart" "$lab" stop controlplane
+check "without kernel sockets" "$lab" start controlplane
+check "the list is there" eventually eval 'is five.test NXDOMAIN || { weirctl blocklist reload; false; }'
+nsd_stop
+was=$(count taken)
+zone 6 "six.test CNAME ."
+: >$tmp/nsd.log
+check "a new zone" nsd_start weir-key
+check "NOTIFY through the port" eventually at_least taken $((was + 1))
+check "brings it" eventually is six.test NXDOMAIN
+check "and NSD accepts the reply" test -z "$(grep -i 'notify.*\(error\|bad\|fail\)' $tmp/nsd.log)"
+nsd_stop
+same "without the key" NOTAUTH "$(ask udp rpz.test)"
 "$lab" down >/dev/null
 finish

@@ -15,6 +15,7 @@
 static const struct metrics_field of_resolver[] = {
 	TOTAL(misses, "Questions that were not in L0."),
 	TOTAL(coalesced, "Of these, questions that joined one in flight."),
+	TOTAL(notifies, "NOTIFY that workers handed over."),
 	TOTAL(refreshes, "Questions that refresh-ahead asked."),
 	TOTAL(bad_misses, "Messages of workers that held no question."),
 	TOTAL(answered, "Clients that the resolver answered from upstreams or a cache."),

@@ -13,7 +13,7 @@ static const enum verdict stats_misses[] = {VERDICT_miss, VERDICT_miss_duplicate
 static const enum verdict stats_others[] = {VERDICT_blocked, VERDICT_blocked_answer, VERDICT_local,
 	VERDICT_drop_rule, VERDICT_formerr, VERDICT_notimp, VERDICT_badvers, VERDICT_refused,
 	VERDICT_servfail_no_policy, VERDICT_servfail_no_rules, VERDICT_cookie_only,
-	VERDICT_badcookie};
+	VERDICT_badcookie, VERDICT_notify, VERDICT_drop_notify};
 
 static double hits_of(const double verdict[VERDICT_COUNT])
 {

@@ -296,6 +296,43 @@ static void test_a_signed_one(void **)
 	assert_false(reply.is_signed);
 }
 
+// As a worker hands one over: the question, a cookie, the message.
+static void test_one_from_a_worker(void **)
+{
+	static uint8_t behind[DNS_NAME_MAX + DNS_COOKIE_LEN + 600], out[DNS_MESSAGE_MAX];
+	struct msg_answer head;
+	struct tsig t;
+	uint8_t *whole = behind + 17 + DNS_COOKIE_LEN;
+	const uint64_t now_s = (uint64_t)time(NULL);
+	size_t bare = query_make(whole), len = tsig_begin(&t, &key, whole, bare, now_s);
+	struct msg_miss m = {.dp_incarnation = 9,
+		.path = {.ip_version = 4, .client_ip = {192, 0, 2, 1}, .worker = 3},
+		.kind = MISS_NOTIFY,
+		.has_opt = DNS_OPT_COOKIE,
+		.question_len = 17,
+		.whole_len = (uint16_t)len};
+	memcpy(behind, whole + DNS_HEADER_LEN, 17);
+	assert_true(list_notify_of_worker(notify, &m, behind, out, &head));
+	assert_int_equal(tsig_take(&t, out, head.dns_len, now_s), 0);
+	assert_int_equal(head.dp_incarnation, 9);
+	assert_memory_equal(&head.path, &m.path, sizeof(m.path));
+	assert_true(csum_agree(head.sum, csum_partial(out, head.dns_len)));
+	turn();
+	assert_int_equal(due[5], 1);
+	m.path.client_ip[3] = 2;
+	assert_true(list_notify_of_worker(notify, &m, behind, out, &head));
+	assert_int_equal(out[3] & DNS_FLAG_RCODE, DNS_RCODE_REFUSED);
+	assert_true(list_notify_of_worker(NULL, &m, behind, out, &head)); // or a list that left
+	assert_int_equal(out[3] & DNS_FLAG_RCODE, DNS_RCODE_NOTIMP);
+	m.path.ip_version = 5;
+	assert_false(list_notify_of_worker(notify, &m, behind, out, &head));
+	m.path.ip_version = 4;
+	whole[2] = 0; // opcode QUERY
+	assert_false(list_notify_of_worker(notify, &m, behind, out, &head));
+	m.whole_len = 0;
+	assert_false(list_notify_of_worker(notify, &m, behind, out, &head));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, start, stop)
@@ -305,6 +342,7 @@ int main(void)
 		TEST(two_lists_of_one_zone),
 		TEST(a_signed_one),
 		TEST(a_refusal_says_why),
+		TEST(one_from_a_worker),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

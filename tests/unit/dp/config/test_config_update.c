@@ -3,6 +3,8 @@
 
 #include "config_text.h"
 
+#include <weir/shm_abi.h>
+
 #define MINIMAL                                                                                \
 	"dataplane:\n  ports:\n  - device: net_null0\n  service_addresses: [198.18.0.53/24]\n" \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
@@ -142,6 +144,25 @@ static void test_bad_keys(void **)
 		"blocking.tsig_keys \"a\": algorithm");
 }
 
+static void test_who_takes_notify(void **)
+{
+	static const struct {
+		const char *list;
+		unsigned takes;
+	} given[] = {{"http://192.0.2.1/z", 0}, {"axfr://192.0.2.1/z", 1},
+		{"ixfr://192.0.2.1/z", 1}, {"axfr+tls://192.0.2.1/z", 1}, {"file:///z", 0}};
+	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+		char text[512];
+		struct dp_config workers;
+		snprintf(text, sizeof(text),
+			MINIMAL "blocking: {lists: [{path: /a}, {url: '%s'}]}\n", given[i].list);
+		struct config *c = config_text_load(text);
+		config_for_workers(c, &workers);
+		assert_int_equal(workers.takes_notify, given[i].takes);
+		config_free(c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_a_zone_over_tls),
 		cmocka_unit_test(test_a_zone_with_a_key),
 		cmocka_unit_test(test_bad_keys),
+		cmocka_unit_test(test_who_takes_notify),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
