@@ -27,21 +27,8 @@ struct tcp_proxied {
 	enum frontend_tcp_kind kind;
 	int fd;
 	uint16_t len, wanted; // bytes that are here, and up to where more are read
-	uint8_t bytes[FRONTEND_PROXY_MAX];
+	uint8_t bytes[PROXY_HEADER_MAX];
 };
-
-static bool is_balancer(const struct frontend_tcp *t, const union client_address *peer)
-{
-	const struct config_proxy_protocol *b = &t->balancers;
-	unsigned version;
-	const uint8_t *bytes = client_bytes(peer, &version);
-
-	for (unsigned i = 0; i < b->from_count; i++)
-		if (b->from[i].version == version
-			&& bits_same(b->from[i].bytes, bytes, b->from[i].prefix_len))
-			return true;
-	return false;
-}
 
 // All but its descriptor.
 static void proxied_free(struct tcp_proxied *p)
@@ -99,21 +86,23 @@ static bool proxied_receive(struct tcp_proxied *p)
 static void on_readable(evutil_socket_t, short, void *arg)
 {
 	struct tcp_proxied *p = arg;
-	struct frontend_proxy header;
+	struct proxy_header header;
+	union client_address named;
 
 	for (unsigned reads = 0; reads < 2 && proxied_receive(p); reads++) {
-		switch (frontend_proxy_read(p->bytes, p->len, &header)) {
-		case FRONTEND_PROXY_PART:
+		switch (proxy_header_read(p->bytes, p->len, &header)) {
+		case PROXY_HEADER_PART:
 			p->wanted = header.len;
 			break;
-		case FRONTEND_PROXY_BAD:
+		case PROXY_HEADER_BAD:
 			proxied_drop(p, FRONTEND_TCP_END_proxy);
 			return;
-		case FRONTEND_PROXY_SENDER:
+		case PROXY_HEADER_SENDER:
 			proxied_open(p, NULL);
 			return;
-		case FRONTEND_PROXY_CLIENT:
-			proxied_open(p, &header.client);
+		case PROXY_HEADER_CLIENT:
+			named = frontend_proxy_client(&header);
+			proxied_open(p, &named);
 			return;
 		}
 	}
@@ -135,7 +124,7 @@ static void proxied_begin(struct frontend_tcp *t, int fd, const union client_add
 	p->fd = fd;
 	p->peer = *peer;
 	p->kind = kind;
-	p->wanted = FRONTEND_PROXY_HEAD;
+	p->wanted = PROXY_HEADER_HEAD;
 	p->timer.fn = on_late;
 	p->timer.arg = p;
 	TAILQ_INSERT_TAIL(&t->proxied, p, by_age);
@@ -148,7 +137,7 @@ static void proxied_begin(struct frontend_tcp *t, int fd, const union client_add
 void tcp_arrive(struct frontend_tcp *t, int fd, const union client_address *peer,
 	enum frontend_tcp_kind kind)
 {
-	if (is_balancer(t, peer))
+	if (frontend_proxy_is_due(&t->balancers, peer))
 		proxied_begin(t, fd, peer, kind);
 	else
 		conn_open(t, fd, peer, kind);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/log.h>
-#include <weir/source_port.h>
+#include <weir/sender.h>
 
 struct udp_socket {
 	struct frontend_session session;

@@ -41,7 +41,7 @@ struct frontend_udp_status {
 	uint64_t alone; // of these, while no data plane was attached
 	uint64_t sent, send_full, send_errors;
 	uint64_t too_long;   // queries over FRONTEND_UDP_QUERY_MAX bytes
-	uint64_t bad_source; // from a port that no real client uses (source_port.h)
+	uint64_t bad_source; // from a port that no real client uses (sender.h)
 	uint64_t kernel_drops;
 };
 

@@ -11,7 +11,7 @@
 #include <rte_udp.h>
 
 #include <netinet/in.h>
-#include <weir/source_port.h>
+#include <weir/sender.h>
 
 // Frames that are not plain (net_fast.h). Each function below either settles the packet and returns
 // false, or leaves a whole UDP/53 query to a service address, with its offsets filled in, and

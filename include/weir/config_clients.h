@@ -50,7 +50,7 @@ struct config_dot {
 
 enum { CONFIG_BALANCERS_MAX = 64 };
 
-// Balancers that forward connections with a header of PROXY protocol v2 (frontend_proxy.h).
+// Balancers that forward connections and datagrams by PROXY protocol v2 (sender.h).
 struct config_proxy_protocol {
 	unsigned from_count;                          // 0: nobody does
 	struct ip_address from[CONFIG_BALANCERS_MAX]; // prefixes without host bits
