@@ -67,6 +67,7 @@ struct querylog_whole {
 	const uint8_t *query, *reply; // the row's query_len and reply_len bytes; NULL: left out
 	uint8_t service_bytes[16];    // the queried service address; IPv4 in the first 4
 	uint16_t service_port;        // 0: neither is known
+	uint8_t service_version;      // 6, or 4
 };
 
 struct querylog_row {

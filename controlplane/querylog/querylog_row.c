@@ -176,6 +176,7 @@ static const struct querylog_whole *whole_keep(
 	struct querylog_whole *to =
 		(void *)((at + WHOLE_ALIGN - 1) & ~(uintptr_t)(WHOLE_ALIGN - 1));
 	*to = (struct querylog_whole){.service_port = w->ends.service_port,
+		.service_version = w->ends.service_version == 6 ? 6 : 4,
 		.query = bytes_keep(b, w->query, r->query_len),
 		.reply = bytes_keep(b, w->reply, r->reply_len)};
 	memcpy(to->service_bytes, w->ends.service, sizeof(to->service_bytes));

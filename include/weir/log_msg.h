@@ -89,10 +89,11 @@ ATTR_INLINE uint8_t group_in_image(unsigned group, uint64_t policy_generation)
 enum { LOG_HAS_QUERY = 1, LOG_HAS_REPLY = 2 };
 
 struct log_whole {
-	uint8_t service[16];   // the queried service address; IPv4 in the first 4
-	uint16_t service_port; // 0: neither is known
-	uint8_t has;           // LOG_HAS_*
-	uint8_t reserved[5];
+	uint8_t service[16];     // the queried service address; IPv4 in the first 4
+	uint16_t service_port;   // 0: neither is known
+	uint8_t has;             // LOG_HAS_*
+	uint8_t service_version; // 4 or 6: behind a balancer not always that of the client
+	uint8_t reserved[4];
 };
 static_assert(sizeof(struct log_whole) == 24);
 

@@ -84,6 +84,23 @@ static size_t message(const struct querylog_row *row, bool is_reply, uint8_t out
 	return DNS_HEADER_LEN + name.len + 4u;
 }
 
+// In the client's family, which is that of the message: an IPv4 address is mapped into IPv6, and
+// one of IPv6 is left out where the client is of IPv4.
+static void service_put(struct wr *p, const struct querylog_whole *w, bool is_v6)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	uint8_t bytes[16];
+
+	if (w->service_version == 6 && !is_v6)
+		return;
+	memcpy(bytes, w->service_bytes, sizeof(bytes));
+	if (w->service_version != 6 && is_v6) {
+		memcpy(bytes, mapped, sizeof(mapped));
+		memcpy(bytes + sizeof(mapped), w->service_bytes, 4);
+	}
+	pb_field(p, MESSAGE_RESPONSE_ADDRESS, bytes, is_v6 ? 16 : 4);
+}
+
 static void ends(struct wr *p, const struct querylog_row *row)
 {
 	static const uint8_t none[16];
@@ -99,7 +116,7 @@ static void ends(struct wr *p, const struct querylog_row *row)
 	if (row->client_port)
 		pb_number(p, MESSAGE_QUERY_PORT, row->client_port);
 	if (w && w->service_port) {
-		pb_field(p, MESSAGE_RESPONSE_ADDRESS, w->service_bytes, len);
+		service_put(p, w, is_v6);
 		pb_number(p, MESSAGE_RESPONSE_PORT, w->service_port);
 	}
 }

@@ -17,6 +17,7 @@ void log_writer_whole_put(struct log_record *r, const struct log_parts *p)
 {
 	uint8_t *at = (uint8_t *)(r + 1) + r->name_len;
 	struct log_whole ends = {.service_port = p->service_port,
+		.service_version = (uint8_t)p->ip_version,
 		.has = (uint8_t)((p->query ? LOG_HAS_QUERY : 0) | (p->reply ? LOG_HAS_REPLY : 0))};
 	memcpy(ends.service, p->service, p->ip_version == 6 ? 16 : 4);
 	memcpy(at, &ends, sizeof(ends));

@@ -255,6 +255,7 @@ static void test_a_row_with_messages(void **)
 	struct querylog_whole whole = {.query = asked,
 		.reply = answer,
 		.service_bytes = {0xfd, 0x53, [15] = 0x53},
+		.service_version = 6,
 		.service_port = 53};
 	struct querylog_row row = answered_row(&whole);
 	memset(answer, 'r', sizeof(answer));
@@ -292,6 +293,32 @@ static void test_a_row_with_messages(void **)
 	assert_false(field_of(m.bytes, m.len, 10, &f));
 	assert_true(field_of(m.bytes, m.len, 14, &f));
 	assert_int_equal(f.len, DNS_HEADER_LEN + 13 + 4);
+}
+
+// A balancer may use the other family than the client that it names.
+static void test_a_service_of_another_family(void **)
+{
+	static const uint8_t mapped[16] = {[10] = 0xff, 0xff, 198, 18, 0, 53};
+	static uint8_t frame[DNSTAP_FRAME_MAX];
+	struct field f, m;
+	struct querylog_whole whole = {
+		.service_bytes = {198, 18, 0, 53}, .service_version = 4, .service_port = 53};
+	struct querylog_row row = answered_row(&whole);
+	size_t len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
+	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	assert_true(field_of(m.bytes, m.len, 2, &f) && f.value == 2);
+	assert_true(field_of(m.bytes, m.len, 5, &f) && f.len == 16);
+	assert_memory_equal(f.bytes, mapped, 16);
+	row.client_version = 4;
+	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
+	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	assert_true(field_of(m.bytes, m.len, 5, &f) && f.len == 4);
+	assert_memory_equal(f.bytes, whole.service_bytes, 4);
+	whole.service_version = 6;
+	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
+	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	assert_false(field_of(m.bytes, m.len, 5, &f));
+	assert_true(field_of(m.bytes, m.len, 7, &f) && f.value == 53);
 }
 
 static struct sink_status await_written(struct dnstap *d, uint64_t rows)
@@ -425,6 +452,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_a_row_as_a_message),
 		T(test_a_row_with_messages),
+		T(test_a_service_of_another_family),
 		T(test_rows_without_messages_are_counted),
 		T(test_every_row_arrives),
 		T(test_a_receiver_that_goes_and_comes),
