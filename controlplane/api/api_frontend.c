@@ -21,7 +21,7 @@ static void fallback_out(struct json_out *o, struct json_node *root, const struc
 	struct json_node *n = json_out_object(o, root, "fallback");
 	json_out_count(o, n, "addresses", u->sockets);
 	JSON_COUNTS(o, n, u, bound, received, alone, sent, send_full, send_errors, too_long,
-		bad_source, kernel_drops);
+		bad_source, proxied, bad_proxy, forwarded_full, kernel_drops);
 }
 
 // One for each frontend.

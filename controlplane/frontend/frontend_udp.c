@@ -2,12 +2,10 @@
 #include "frontend_udp.h"
 
 #include "base/loop.h"
-#include "frontend.h"
 #include "frontend_shared.h"
 #include "frontend_socket.h"
+#include "frontend_udp_internal.h"
 #include "shm/publish.h"
-
-#include <event2/event.h>
 
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -15,39 +13,6 @@
 #include <string.h>
 #include <weir/log.h>
 #include <weir/sender.h>
-
-struct udp_socket {
-	struct frontend_session session;
-	struct frontend_udp *owner;
-	struct ip_address address;
-	int fd;    // -1: not bound
-	int error; // the last error, as logged
-	struct event *readable;
-};
-
-struct outgoing {
-	int fd;
-	union client_address client;
-	struct iovec iov;
-	uint8_t msg[MSG_DNS_MAX];
-};
-
-struct frontend_udp {
-	struct publisher *publisher;
-	struct frontend *frontend;
-	struct loop *loop;
-	struct event *retry; // while some address is not bound
-	struct event *flush; // at the end of a turn that left replies
-	uint16_t port;
-	unsigned socket_count, out_count;
-	struct udp_socket socket[CONFIG_ADDRESSES_MAX];
-	struct frontend_udp_status status; // counters only
-	struct mmsghdr head[FRONTEND_UDP_BATCH];
-	struct iovec iov[FRONTEND_UDP_BATCH];
-	union client_address client[FRONTEND_UDP_BATCH];
-	uint8_t msg[FRONTEND_UDP_BATCH][FRONTEND_UDP_QUERY_MAX];
-	struct outgoing out[FRONTEND_UDP_BATCH];
-};
 
 static socklen_t client_len(const union client_address *c)
 {
@@ -94,49 +59,64 @@ static void on_flush(evutil_socket_t, short, void *arg)
 	flush(arg);
 }
 
-static void reply_put(struct frontend_udp *u, int fd, const union client_address *client,
+void udp_reply_put(struct frontend_udp *u, int fd, const union client_address *to,
 	const struct frontend_reply *reply)
 {
+	if (reply->len == 0 || reply->len > sizeof(u->out[0].msg))
+		return;
 	if (u->out_count == FRONTEND_UDP_BATCH)
 		flush(u);
 	struct outgoing *o = &u->out[u->out_count++];
 	o->fd = fd;
-	o->client = *client;
+	o->client = *to;
 	o->iov = (struct iovec){.iov_base = o->msg, .iov_len = reply->len};
 	memcpy(o->msg, reply->msg, reply->len);
+}
+
+void udp_reply_put_later(struct frontend_udp *u, int fd, const union client_address *to,
+	const struct frontend_reply *reply)
+{
+	if (u->out_count == 0)
+		event_active(u->flush, EV_TIMEOUT, 0);
+	udp_reply_put(u, fd, to, reply);
 }
 
 static void on_reply(struct frontend_session *s, const union client_address *client,
 	const struct frontend_reply *reply)
 {
-	struct udp_socket *socket = (struct udp_socket *)s; // its first member
-	struct frontend_udp *u = socket->owner;
+	const struct udp_socket *socket = (struct udp_socket *)s; // its first member
 
-	if (reply->len == 0 || reply->len > sizeof(u->out[0].msg))
-		return;
-	if (u->out_count == 0)
-		event_active(u->flush, EV_TIMEOUT, 0);
-	reply_put(u, socket->fd, client, reply);
+	udp_reply_put_later(socket->owner, socket->fd, client, reply);
+}
+
+void udp_query_ask(struct udp_socket *s, const struct udp_query *q)
+{
+	struct frontend_udp *u = s->owner;
+	struct frontend_reply reply;
+
+	if (frontend_ask(u->frontend, &s->session, q->sender, q->msg, q->len, &reply)
+		== FRONTEND_REPLY)
+		udp_reply_put(u, s->fd, q->sender, &reply);
 }
 
 static void query_take(struct udp_socket *s, unsigned i)
 {
 	struct frontend_udp *u = s->owner;
-	const union client_address *client = &u->client[i];
-	struct frontend_reply reply;
+	const struct udp_query q = {
+		.sender = &u->client[i], .msg = u->msg[i], .len = u->head[i].msg_len};
 
 	if (u->head[i].msg_hdr.msg_flags & MSG_TRUNC) {
 		u->status.too_long++;
 		return;
 	}
-	if (!source_port_fits(client_port(client))) {
+	if (!source_port_fits(client_port(q.sender))) {
 		u->status.bad_source++;
 		return;
 	}
-	enum frontend_outcome outcome = frontend_ask(
-		u->frontend, &s->session, client, u->msg[i], u->head[i].msg_len, &reply);
-	if (outcome == FRONTEND_REPLY && reply.len <= sizeof(u->out[0].msg))
-		reply_put(u, s->fd, client, &reply);
+	if (frontend_proxy_is_due(&u->balancers, q.sender))
+		udp_forwarded_take(s, &q);
+	else
+		udp_query_ask(s, &q);
 }
 
 static int batch_receive(struct frontend_udp *u, int fd)
@@ -263,6 +243,8 @@ int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,
 	u->loop = loop;
 	u->port = port;
 	u->socket_count = config->dataplane.address_count;
+	TAILQ_INIT(&u->forwarded);
+	frontend_udp_configure(u, config);
 	u->flush = event_new(loop_base(loop), -1, 0, on_flush, u);
 	u->retry = event_new(loop_base(loop), -1, 0, on_retry, u);
 	for (unsigned i = 0; i < u->socket_count; i++) {
@@ -289,10 +271,17 @@ int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,
 	return 0;
 }
 
+void frontend_udp_configure(struct frontend_udp *u, const struct config *config)
+{
+	if (u)
+		u->balancers = config->proxy_protocol;
+}
+
 void frontend_udp_close(struct frontend_udp *u)
 {
 	if (!u)
 		return;
+	udp_forwarded_end(u);
 	for (unsigned i = 0; i < u->socket_count; i++) {
 		struct udp_socket *s = &u->socket[i];
 		frontend_session_end(u->frontend, &s->session);
@@ -339,4 +328,5 @@ void frontend_udp_tables(const struct frontend_udp *u, struct table_registry *ta
 				       .refused = u ? u->status.send_full : 0,
 				       .has = TABLE_REFUSES,
 				       .bytes = u ? sizeof(*u) : 0});
+	udp_forwarded_tables(u, tables);
 }

@@ -12,11 +12,12 @@
 // port nothing is opened, unless fallback.udp is `on`.
 //
 // Each socket is bound to its address (IP_FREEBIND: it need not exist yet), so replies have the
-// right source. An address in use is tried again each FRONTEND_UDP_RETRY_S. At most
-// FRONTEND_UDP_BURST queries of a socket in an iteration of the loop; the kernel drops queries
-// beyond its queue, counted as kernel_drops. Replies that a socket does not accept at once are
-// dropped and counted: the client asks again. No path MTU is learnt (RFC 9715), so forged errors
-// cannot make replies smaller.
+// right source. A datagram from a balancer (proxy_protocol.from) begins with a PROXY header, whose
+// client counts in the place of the sender; without a right one it is dropped. An address in use is
+// tried again each FRONTEND_UDP_RETRY_S. At most FRONTEND_UDP_BURST queries of a socket in an
+// iteration of the loop; the kernel drops queries beyond its queue, counted as kernel_drops.
+// Replies that a socket does not accept at once are dropped and counted: the client asks again. No
+// path MTU is learnt (RFC 9715), so forged errors cannot make replies smaller.
 
 #include "base/table_registry.h"
 
@@ -32,6 +33,7 @@ enum {
 	FRONTEND_UDP_BURST = 256,
 	FRONTEND_UDP_QUERY_MAX = 4096,
 	FRONTEND_UDP_RETRY_S = 5,
+	FRONTEND_UDP_FORWARDED = 4096, // questions of clients that balancers named, without answer
 	FRONTEND_UDP_BUFFER = 1 << 20, // the kernel's, as far as net.core.rmem_max allows
 };
 
@@ -40,14 +42,19 @@ struct frontend_udp_status {
 	uint64_t received;
 	uint64_t alone; // of these, while no data plane was attached
 	uint64_t sent, send_full, send_errors;
-	uint64_t too_long;   // queries over FRONTEND_UDP_QUERY_MAX bytes
-	uint64_t bad_source; // from a port that no real client uses (sender.h)
+	uint64_t too_long;       // queries over FRONTEND_UDP_QUERY_MAX bytes
+	uint64_t bad_source;     // from a port that no real client uses (sender.h)
+	uint64_t proxied;        // of clients that a balancer named
+	uint64_t bad_proxy;      // without a PROXY header, or with a bad one, from a balancer
+	uint64_t forwarded_full; // of such clients, over FRONTEND_UDP_FORWARDED
 	uint64_t kernel_drops;
 };
 
 // *out is NULL where the fallback is off. `loop` is the frontend's. -ENOMEM.
 ATTR_MUST_CHECK int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,
 	struct publisher *publisher, struct loop *loop, const struct config *config, uint16_t port);
+// Takes the balancers of a new configuration. On the loop; NULL is fine.
+void frontend_udp_configure(struct frontend_udp *u, const struct config *config);
 void frontend_udp_close(struct frontend_udp *u); // NULL is fine; before the engine's end
 // Here NULL is fine too: all 0.
 void frontend_udp_status(const struct frontend_udp *u, struct frontend_udp_status *out);

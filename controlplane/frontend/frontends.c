@@ -123,6 +123,7 @@ static void part_work(void *arg)
 	const struct frontends_one *one = p->one;
 
 	frontend_configure(one->engine, c->config);
+	frontend_udp_configure(one->udp, c->config);
 	if (one->tcp) {
 		frontend_tcp_files(one->tcp, c->tcp_files);
 		struct frontend_tcp_settings set;

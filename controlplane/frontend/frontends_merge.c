@@ -51,6 +51,9 @@ static void udp_sum(struct frontend_udp_status *sum, const struct frontend_udp_s
 	SUM(send_errors);
 	SUM(too_long);
 	SUM(bad_source);
+	SUM(proxied);
+	SUM(bad_proxy);
+	SUM(forwarded_full);
 	SUM(kernel_drops);
 }
 

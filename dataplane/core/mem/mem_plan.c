@@ -23,10 +23,10 @@ enum {
 	MARK_OF_UNIT = 1,    // for each worker
 	OF_QUESTION = 1536,  // in flight, with its buckets
 	WAITERS = 65536,
-	OF_WAITER = 168,
+	OF_WAITER = 192,
 	KEPT_QUERIES = 8 << 20,
 	OF_CONNECTION = 1024,     // with its client
-	OF_PROXIED = 256 << 10,   // of a frontend: 256 that wait for a header of a balancer
+	OF_PROXIED = MIB,         // of a frontend: connections and queries that balancers forward
 	OF_TLS = 20 << 10,        // of a connection, by OpenSSL
 	OF_HTTP = 48 << 10,       // a session of HTTP/2 with both of its tables full
 	OF_RESOLVER = 4 * MIB,    // beside the first: its tables of fixed size, its stack
@@ -217,14 +217,14 @@ static void charge_clients(struct mem_plan *p, const struct config *c)
 			config_resolvers(c, NULL)
 				* (REDIS_FIXED + ((uint64_t)c->redis.buffer_kb << 11)),
 			"redis_calls redis_buffers l1_sample");
+	charge(p, MEM_PLAN_CONTROLPLANE, "from balancers", "proxy_protocol.from",
+		c->proxy_protocol.from_count ? (uint64_t)config_frontends(c, NULL) * OF_PROXIED : 0,
+		"tcp_proxied frontend_udp_proxied");
 	if (!config_has_streams(c))
 		return;
 	charge(p, MEM_PLAN_CONTROLPLANE, "connections", "tcp.connections",
 		(uint64_t)c->tcp.connections * OF_CONNECTION,
 		"tcp_connections tcp_clients tcp_claims");
-	charge(p, MEM_PLAN_CONTROLPLANE, "from balancers", "proxy_protocol.from",
-		c->proxy_protocol.from_count ? (uint64_t)config_frontends(c, NULL) * OF_PROXIED : 0,
-		"tcp_proxied");
 	charge(p, MEM_PLAN_CONTROLPLANE, "their TLS", "tls.certificates",
 		c->dot.enabled || c->doh.enabled ? (uint64_t)c->tcp.connections * OF_TLS : 0,
 		"tls_connections");

@@ -21,6 +21,9 @@ static void counters_add_and_the_worst_is_shown(void **)
 	sum.engine.of[FRONTEND_UDP].answers = 1, one.engine.of[FRONTEND_UDP].answers = 2;
 	sum.engine.pending = 3, one.engine.pending = 4;
 	sum.udp.received = 7, one.udp.received = 8;
+	sum.udp.proxied = 1, one.udp.proxied = 3;
+	sum.udp.bad_proxy = 2, one.udp.bad_proxy = 5;
+	one.udp.forwarded_full = 6;
 	sum.tcp.open = 20, one.tcp.open = 30;
 	sum.tcp.ended[FRONTEND_TCP_END_idle] = 1, one.tcp.ended[FRONTEND_TCP_END_idle] = 6;
 	sum.lag.p99_us = 40, one.lag.p99_us = 900;
@@ -30,6 +33,9 @@ static void counters_add_and_the_worst_is_shown(void **)
 	assert_int_equal(sum.engine.of[FRONTEND_UDP].answers, 3);
 	assert_int_equal(sum.engine.pending, 7);
 	assert_int_equal(sum.udp.received, 15);
+	assert_int_equal(sum.udp.proxied, 4);
+	assert_int_equal(sum.udp.bad_proxy, 7);
+	assert_int_equal(sum.udp.forwarded_full, 6);
 	assert_int_equal(sum.tcp.open, 50);
 	assert_int_equal(sum.tcp.ended[FRONTEND_TCP_END_idle], 7);
 	assert_int_equal(sum.lag.p99_us, 900);
