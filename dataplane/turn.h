@@ -83,7 +83,7 @@ ATTR_INLINE unsigned turn_run(
 	b.port = &w->port[port_index];
 	b.tx_count = b.kernel_count = b.drop_count = 0;
 	b.asked = 0;
-	b.proven = 0;
+	b.proven = b.proxied = 0;
 	const bool watching = laps == LAPS_ALL && w->watching;
 	b.logs = log_writer_is_on(&w->log) || watching;
 

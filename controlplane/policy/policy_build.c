@@ -148,6 +148,19 @@ static int assemble(struct policy_head *h, const struct v4_table *v4, const stru
 	return 0;
 }
 
+static_assert((int)CONFIG_BALANCERS_MAX <= (int)POLICY_BALANCERS_MAX);
+
+static void balancers_fill(struct policy_head *h, const struct config_proxy_protocol *c)
+{
+	h->balancer_count = (uint8_t)c->from_count;
+	for (unsigned i = 0; i < c->from_count; i++) {
+		struct policy_balancer *b = &h->balancer[i];
+		b->ip_version = c->from[i].version;
+		b->prefix_len = c->from[i].prefix_len;
+		memcpy(b->ip, c->from[i].bytes, b->ip_version == 4 ? 4 : sizeof(b->ip));
+	}
+}
+
 static void head_fill(
 	struct policy_head *h, const struct config *c, const struct policy_group *group)
 {
@@ -164,6 +177,7 @@ static void head_fill(
 	h->other_leaf = policy_leaf_other(c);
 	h->has_access = policy_leaves_access(c);
 	h->refuse = c->access.refuse;
+	balancers_fill(h, &c->proxy_protocol);
 	for (unsigned i = 0; i <= c->group_count; i++)
 		h->group[i] = group[i];
 	for (unsigned i = 0; i < c->group_count; i++)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Makes the policy image (policy.h) of a configuration's groups. Any thread; no state.
+// Makes the policy image (policy.h) of a configuration's groups, access and balancers. Any thread;
+// no state.
 //
 // Cost: 150 KiB and some milliseconds, and for IPv4 prefixes longer than 16 bits at most four
 // blocks of 32 bytes each, in a power of two: 1 MiB with 4,096 scattered addresses. With as many

@@ -66,7 +66,7 @@ struct waiter {
 	// query_len bytes as received, a copy for waiting clients; NULL: unknown.
 	const uint8_t *query;
 };
-static_assert(sizeof(struct waiter) == 168);
+static_assert(sizeof(struct waiter) == 192);
 
 struct question {
 	struct upstream_ask ask;

@@ -177,7 +177,8 @@ void resolver_log_rings(
 	struct resolver_log *l, const struct return_path *path, const struct resolver_logged *e)
 {
 	struct end client = {.version = path->ip_version, .port = ntohs(path->client_udp)};
-	struct end service = {.version = path->ip_version, .port = ntohs(path->service_udp)};
+	struct end service = {
+		.version = return_path_version(path), .port = ntohs(path->service_udp)};
 	memcpy(client.bytes, path->client_ip, sizeof(client.bytes));
 	memcpy(service.bytes, path->service_ip, sizeof(service.bytes));
 	record(l, &client, &service, e);

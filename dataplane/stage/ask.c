@@ -68,7 +68,11 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind, uint32_t
 		.whole_len = whole,
 		.trace = unlikely_(b->logs) && kind == MISS_WAITER ? watch_trace(b, p) : 0,
 	};
-	frame_return_path(p, (uint16_t)(b->port - w->port), (uint16_t)w->index, &msg->path);
+	const struct return_path *forwarded = batch_forwarded(b, p);
+	if (unlikely_(forwarded))
+		msg->path = *forwarded;
+	else
+		frame_return_path(p, (uint16_t)(b->port - w->port), (uint16_t)w->index, &msg->path);
 	frame_note_put(msg->path.note, (struct path_note){ticket, batch_is_proven(b, p)});
 	memcpy(msg + 1, packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
 	memcpy((uint8_t *)(msg + 1) + p->q.question_len, p->q.cookie, cookie);

@@ -14,6 +14,7 @@
 #include "state/worker.h"
 
 #include <weir/rule_probe.h>
+#include <weir/shm_msg.h>
 
 // Ordered so that a query of usual length touches few lines, because those of a whole batch with
 // its frames must stay in the first-level cache: all that every stage reads is in the first, the
@@ -85,6 +86,12 @@ struct batch_cookies {
 };
 static_assert((unsigned)DNS_COOKIE_MANY >= (unsigned)WORKER_BATCH);
 
+// A query that a balancer forwarded, while its frame is that of the client (stage_proxy.c).
+struct batch_proxied {
+	struct rte_mbuf *m;
+	struct return_path path; // of the balancer's frame, by way of it to the client
+};
+
 struct batch {
 	struct worker *w;
 	const struct worker_port *port;
@@ -99,7 +106,8 @@ struct batch {
 	bool logs;       // the query log is on: `note` is kept
 	bool log_lines;  // records went past the caches (query_record.h)
 	uint64_t start_tsc;
-	uint32_t proven; // by the place in `store`: over their limits, with a right cookie
+	uint32_t proven;  // by the place in `store`: over their limits, with a right cookie
+	uint32_t proxied; // the same: their client is one that a balancer named
 	unsigned count;
 	unsigned looked_home, looked_other; // of these (record_fast.h)
 	unsigned tx_count, kernel_count, drop_count;
@@ -111,6 +119,7 @@ struct batch {
 	struct packet store[WORKER_BATCH];
 	struct batch_note note[WORKER_BATCH]; // when `logs`
 	struct batch_cookies cookies;
+	struct batch_proxied forwarded[WORKER_BATCH]; // by the place in `store`, of `proxied` alone
 };
 
 // What rules may do to a batch that has its tables and its time.
@@ -130,6 +139,14 @@ ATTR_INLINE void batch_see_rules(struct batch *b)
 ATTR_INLINE bool batch_is_proven(const struct batch *b, const struct packet *p)
 {
 	return unlikely_(b->proven) && b->proven >> (p - b->store) & 1;
+}
+
+// Of a packet whose client a balancer named, else NULL.
+ATTR_INLINE const struct return_path *batch_forwarded(const struct batch *b, const struct packet *p)
+{
+	return unlikely_(b->proxied) && b->proxied >> (p - b->store) & 1
+		       ? &b->forwarded[p - b->store].path
+		       : NULL;
 }
 
 // The lists that apply to the packet's client, while nothing is off or paused.

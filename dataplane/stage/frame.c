@@ -68,7 +68,7 @@ void frame_return_path(
 unsigned frame_headers_len(const struct return_path *path)
 {
 	return FRAME_ETHER_LEN + (path->has_vlan ? FRAME_VLAN_LEN : 0)
-	       + (path->ip_version == 4 ? FRAME_IPV4_LEN : FRAME_IPV6_LEN) + FRAME_UDP_LEN;
+	       + (return_path_version(path) == 4 ? FRAME_IPV4_LEN : FRAME_IPV6_LEN) + FRAME_UDP_LEN;
 }
 
 static uint8_t *build_ether(uint8_t *out, const struct return_path *path)
@@ -81,28 +81,31 @@ static uint8_t *build_ether(uint8_t *out, const struct return_path *path)
 		put_u16(out + 2, path->vlan_tci);
 		out += FRAME_VLAN_LEN;
 	}
-	put_u16(out, path->ip_version == 4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+	put_u16(out, return_path_version(path) == 4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
 	return out + 2;
 }
 
 void frame_build(uint8_t *frame, const struct return_path *path, uint16_t dns_len, uint16_t dns_sum)
 {
+	const bool is_via = path->via.ip_version != 0;
+	const uint8_t *to = is_via ? path->via.ip : path->client_ip;
+	const uint16_t to_udp = is_via ? path->via.udp : path->client_udp;
 	uint8_t *ip = build_ether(frame, path);
 	uint16_t udp_len = (uint16_t)(FRAME_UDP_LEN + dns_len);
 	uint64_t addresses;
-	if (path->ip_version == 4) {
+	if (return_path_version(path) == 4) {
 		memcpy(ip + 12, path->service_ip, 4);
-		memcpy(ip + 16, path->client_ip, 4);
+		memcpy(ip + 16, to, 4);
 		addresses = csum_wide(ip + 12, 8);
 		frame_fast_ipv4_fill(ip, IPPROTO_UDP, udp_len, addresses);
 		ip += FRAME_IPV4_LEN;
 	} else {
 		memcpy(ip + 8, path->service_ip, 16);
-		memcpy(ip + 24, path->client_ip, 16);
+		memcpy(ip + 24, to, 16);
 		addresses = csum_wide(ip + 8, 32);
 		frame_fast_ipv6_fill(ip, IPPROTO_UDP, udp_len);
 		ip += FRAME_IPV6_LEN;
 	}
-	uint32_t ports = (uint32_t)path->client_udp << 16 | path->service_udp;
+	uint32_t ports = (uint32_t)to_udp << 16 | path->service_udp;
 	frame_fast_udp_fill(ip, ports, dns_len, addresses, csum_widen(dns_sum), path->zero_csum);
 }

@@ -31,7 +31,7 @@ void frame_turn_ip(struct packet *p, uint16_t payload_len);
 // Sets the length of the packet to its headers, up to l4, and `payload_len`.
 void frame_set_len(struct packet *p, uint16_t payload_len);
 
-// Writes the return path of this query, for the miss ring.
+// Writes the return path of this query, for the miss ring. It goes by no balancer.
 void frame_return_path(
 	const struct packet *p, uint16_t port, uint16_t worker, struct return_path *out);
 
@@ -57,7 +57,8 @@ ATTR_INLINE struct path_note frame_note_get(const uint8_t in[3])
 }
 
 // Bytes of headers in front of a message with that path, and the headers themselves, which end
-// where the message begins. The path must have been checked.
+// where the message begins: to the client, or to the balancer by which the path goes. The path must
+// have been checked.
 unsigned frame_headers_len(const struct return_path *path);
 void frame_build(
 	uint8_t *frame, const struct return_path *path, uint16_t dns_len, uint16_t dns_sum);

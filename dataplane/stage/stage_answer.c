@@ -41,16 +41,21 @@ static void count(struct worker *w, enum counter c)
 
 static bool path_is_sane(const struct worker *w, const struct return_path *path)
 {
+	// A reply goes to the balancer, if there is one, and then the client may be anyone.
+	const bool is_via = path->via.ip_version != 0;
+	const uint8_t *to = is_via ? path->via.ip : path->client_ip;
 	if (path->port >= w->port_count || path->has_vlan > 1 || path->zero_csum > 1
-		|| path->client_udp == 0 || path->service_udp != RTE_BE16(FRAME_DNS_PORT))
+		|| (is_via ? path->via.udp : path->client_udp) == 0
+		|| path->service_udp != RTE_BE16(FRAME_DNS_PORT)
+		|| (path->ip_version != 4 && path->ip_version != 6))
 		return false;
-	if (path->ip_version == 6)
+	if (return_path_version(path) == 6)
 		return !path->zero_csum && address_is_ours_ipv6(w->service, path->service_ip)
-		       && address_can_ask_ipv6(w->service, path->client_ip);
+		       && address_can_ask_ipv6(w->service, to);
 	rte_be32_t service, client;
 	memcpy(&service, path->service_ip, 4);
-	memcpy(&client, path->client_ip, 4);
-	return path->ip_version == 4 && address_is_ours_ipv4(w->service, service)
+	memcpy(&client, to, 4);
+	return return_path_version(path) == 4 && address_is_ours_ipv4(w->service, service)
 	       && address_can_ask_ipv4(w->service, client);
 }
 

@@ -13,9 +13,9 @@ static const uint64_t unlogged =
 	V(miss) | V(to_kernel) | V(arp_reply) | V(ndp_reply) | V(echo_reply) | V(drop_kernel_rate)
 	| V(drop_exception_full) | V(drop_not_ours) | V(drop_runt) | V(drop_ip_header)
 	| V(drop_ip_csum) | V(drop_udp_header) | V(drop_udp_csum) | V(drop_source_port)
-	| V(drop_fragment) | V(drop_source) | V(drop_mac) | V(drop_vlan) | V(drop_other_host)
-	| V(drop_dns_short) | V(drop_dns_response) | V(drop_chained) | V(reflected)
-	| V(upstream_reply) | V(upstream_reply_ring_full);
+	| V(drop_fragment) | V(drop_source) | V(drop_proxy) | V(drop_mac) | V(drop_vlan)
+	| V(drop_other_host) | V(drop_dns_short) | V(drop_dns_response) | V(drop_chained)
+	| V(reflected) | V(upstream_reply) | V(upstream_reply_ring_full);
 #undef V
 static_assert((int)VERDICT_COUNT <= 64);
 
@@ -223,7 +223,8 @@ static const uint8_t *query_of(const struct batch *b, unsigned i)
 									    : NULL;
 }
 
-// A reply has the service address in place of the query's source.
+// A reply has the service address in place of the query's source. The frame of a client that a
+// balancer named has none.
 static struct log_parts parts_of(const struct batch *b, unsigned i)
 {
 	enum { IPV4_FROM = 12, IPV4_TO = 16, IPV6_FROM = 8, IPV6_TO = 24 };
@@ -233,10 +234,15 @@ static struct log_parts parts_of(const struct batch *b, unsigned i)
 	struct log_parts parts = {.ip_version = p->ip_version,
 		.service_port = get_u16(frame + p->l4 + (n->is_answered ? 0 : 2)),
 		.query_len = p->dns_len};
-	if (p->ip_version == 4)
+	const struct return_path *forwarded = batch_forwarded(b, p);
+	if (unlikely_(forwarded)) {
+		parts.ip_version = return_path_version(forwarded);
+		parts.service = forwarded->service_ip;
+	} else if (p->ip_version == 4) {
 		parts.service = ip + (n->is_answered ? IPV4_FROM : IPV4_TO);
-	else
+	} else {
 		parts.service = ip + (n->is_answered ? IPV6_FROM : IPV6_TO);
+	}
 	if (b->tables->config.log_detail != LOG_DETAIL_MESSAGES)
 		return parts;
 	parts.query = query_of(b, i);

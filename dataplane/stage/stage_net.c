@@ -253,4 +253,6 @@ void stage_net(struct batch *b)
 			b->pkt[kept++] = p;
 	}
 	b->count = kept;
+	if (unlikely_(b->tables->has_balancers))
+		stage_proxy(b);
 }

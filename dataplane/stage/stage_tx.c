@@ -29,6 +29,8 @@ void stage_drop_replies(struct batch *b)
 
 void stage_tx(struct batch *b)
 {
+	if (unlikely_(b->proxied))
+		stage_proxy_return(b);
 	if (b->tx_count) {
 		send_to_clients(b->w, b->port, b->tx, b->tx_count);
 		b->tx_count = 0;

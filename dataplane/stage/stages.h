@@ -10,6 +10,11 @@ void stage_rx(struct batch *b);     // burst, one packet struct per frame, prefe
 void stage_screen(struct batch *b); // first part of stage_net, of ports that are screened
 void stage_net(
 	struct batch *b); // Ethernet, VLAN, IPv4/IPv6, UDP: settles all that is not UDP/53 to us
+// Only where some senders are balancers. Last part of stage_net: reads the headers of their
+// queries, whose frames become those of the clients that these name. First part of stage_tx, behind
+// all that notes the client: turns the replies to such into frames to the balancers.
+void stage_proxy(struct batch *b);
+void stage_proxy_return(struct batch *b);
 void stage_policy(struct batch *b); // group of the client, if there are groups
 void stage_parse(struct batch *b); // DNS query; FORMERR, NOTIMP, BADVERS, REFUSED; hashes, prefetch
 void stage_rules(struct batch *b); // answers what is blocked or local; the view of safe search

@@ -245,6 +245,7 @@ int tables_take_policy(struct tables_set *set, const struct tables_source *src, 
 	set->t.policy = reader;
 	set->t.has_groups = policy_has_groups(&reader);
 	set->t.has_access = reader.has_access;
+	set->t.has_balancers = reader.balancer_count > 0;
 	set->t.is_closed = false;
 	set->t.policy_generation = word_generation(word);
 	return 0;

@@ -40,12 +40,13 @@ enum { WORKER_PORTS_MAX = 2 * CONFIG_PORTS_MAX };
 
 struct worker_tables {
 	bool has_l0, has_rules;
-	bool has_groups; // policy_has_groups
-	bool has_access; // not everyone may ask as often as they like
-	bool is_closed;  // no policy image yet: no client may ask
+	bool has_groups;    // policy_has_groups
+	bool has_access;    // not everyone may ask as often as they like
+	bool has_balancers; // queries of some senders begin with a PROXY header (stage_proxy.c)
+	bool is_closed;     // no policy image yet: no client may ask
 	struct l0_reader l0;
 	struct rule_reader rules;
-	struct policy_reader policy; // when has_groups or has_access
+	struct policy_reader policy; // when has_groups, has_access or has_balancers
 	struct hops_reader hops;     // without servers until there is an image
 	struct dp_config config;     // defaults until the control plane has published one
 	_Atomic uint8_t *marks[SHM_WORKERS_MAX]; // one byte per L0 unit, each worker its own

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The policy image: whether a client may ask and how often, which group it is in, and what applies
-// to each group. This header is its layout (behind the first page of a REGION_POLICY region) and
-// the reader; the builder is controlplane/policy/policy_build.h.
+// The policy image: whether a client may ask and how often, which group it is in, what applies to
+// each group, and who is a balancer. This header is its layout (behind the first page of
+// a REGION_POLICY region) and the reader; the builder is controlplane/policy/policy_build.h.
 //
 // A lookup of an address returns its leaf: the number of its group and its class of access, in one
 // byte. Groups and access have prefixes of their own; the builder merges them, so that the longest
@@ -60,9 +60,10 @@ enum {
 	POLICY_V6_SLOTS_MAX = 1 << 14, // a pilot has 16 bits, and two less where keys are wide
 	POLICY_RATE_MAX = 10000000,
 	POLICY_BURST_MAX_S = 60,
+	POLICY_BALANCERS_MAX = 64,
 };
 #define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
-#define POLICY_VERSION 6
+#define POLICY_VERSION 7
 
 // The access of a client, in the upper bits of a leaf; the fourth value counts as the third.
 enum policy_access {
@@ -119,6 +120,11 @@ struct policy_v6_table {
 };
 static_assert(sizeof(struct policy_v6_table) == 40);
 
+struct policy_balancer { // a prefix; IPv4 in the first 4 bytes
+	uint8_t ip[16], ip_version, prefix_len, reserved[6];
+};
+static_assert(sizeof(struct policy_balancer) == 24);
+
 // Offsets are from the start of this struct.
 struct policy_head {
 	uint64_t magic;
@@ -134,13 +140,14 @@ struct policy_head {
 	uint8_t other_leaf; // of an address that no prefix covers
 	uint8_t has_access; // 1: not everyone is POLICY_ASK
 	uint8_t refuse;     // 1: POLICY_DENIED gets REFUSED; 0: nothing
-	uint8_t reserved[5];
+	uint8_t balancer_count, reserved[4];
 	struct policy_v6_table mac;                   // only if mac_count is not 0
 	struct policy_v6_table v6[POLICY_V6_LENGTHS]; // by length, ascending
 	struct policy_group group[POLICY_GROUPS_MAX];
 	uint8_t vlan[POLICY_VLANS]; // the group of each, 0: none
-	uint64_t body_sum;          // contenthash of all bytes after this struct
-	uint64_t head_sum;          // contenthash of this struct up to here
+	struct policy_balancer balancer[POLICY_BALANCERS_MAX];
+	uint64_t body_sum; // contenthash of all bytes after this struct
+	uint64_t head_sum; // contenthash of this struct up to here
 };
 static_assert(sizeof(struct policy_head) % 8 == 0);
 static_assert(offsetof(struct policy_head, mac) == 80);
@@ -172,12 +179,17 @@ struct policy_reader {
 	uint16_t v6_top[POLICY_V6_TOP];
 	struct policy_group group[POLICY_GROUPS_MAX]; // beyond group_count like group 0
 	uint8_t vlan[POLICY_VLANS];
+	unsigned balancer_count;
+	struct policy_balancer balancer[POLICY_BALANCERS_MAX];
 };
 
 // Checks magic, version, sums, offsets and sizes. `size` may be larger than the image (a region
 // ends with a page). -EPROTO with `why` filled in.
 ATTR_MUST_CHECK int policy_reader_init(
 	struct policy_reader *r, const void *image, size_t size, char why[128]);
+// Does each query from there begin with a PROXY header (proxy_protocol.from)? Compares all
+// prefixes.
+bool policy_is_balancer(const struct policy_reader *r, unsigned ip_version, const uint8_t *address);
 
 // Must a client's group be looked up? Not where group 0 is the only one: its settings are in struct
 // dp_config.

@@ -26,6 +26,16 @@ enum shm_msg_type {
 enum { MSG_WHOLE_MAX = 1472 }; // longest query that goes along with its miss
 enum { MSG_DNS_MAX = 4096 };   // longest DNS message that passes a ring; longer ones go as TC
 
+// The balancer that forwarded the query of a client, and to which the reply goes in the client's
+// place (PROXY protocol, stage_proxy.c). Network byte order.
+struct return_via {
+	uint16_t udp;
+	uint8_t ip_version; // 4 or 6; 0: no balancer, and all else is 0
+	uint8_t reserved;
+	uint8_t ip[16]; // IPv4 in the first 4 bytes, the rest 0
+};
+static_assert(sizeof(struct return_via) == 20);
+
 // Everything that is needed to send a reply to a client without its packet. Made by the data
 // plane, handed back unchanged by the control plane; addresses in network byte order.
 struct return_path {
@@ -33,8 +43,8 @@ struct return_path {
 	uint16_t worker;   // the worker that must send it
 	uint16_t vlan_tci; // when has_vlan
 	uint8_t has_vlan;
-	uint8_t ip_version; // 4 or 6
-	uint8_t client_mac[6];
+	uint8_t ip_version; // of the client, 4 or 6; of the service too, unless `via` has its own
+	uint8_t client_mac[6];  // of the frame: of the client, its router or the balancer
 	uint8_t service_mac[6]; // destination MAC of the query, source of the reply
 	uint16_t client_udp;    // network byte order
 	uint16_t service_udp;
@@ -42,9 +52,17 @@ struct return_path {
 	uint8_t service_ip[16];
 	uint8_t zero_csum; // IPv4 query came without UDP checksum
 	uint8_t note[3];   // the worker's own (frame.h)
+	struct return_via via;
 };
 static_assert(offsetof(struct return_path, note) == 57);
-static_assert(sizeof(struct return_path) == 60);
+static_assert(offsetof(struct return_path, via) == 60);
+static_assert(sizeof(struct return_path) == 80);
+
+// IP version of the frame that the query came in.
+ATTR_INLINE unsigned return_path_version(const struct return_path *p)
+{
+	return p->via.ip_version ? p->via.ip_version : p->ip_version;
+}
 
 enum {
 	MISS_WAITER = 1,  // a client waits for the answer
@@ -70,9 +88,10 @@ struct msg_miss {
 	uint32_t trace;           // its number for who watches (watch_msg.h); 0: it has none
 	uint16_t policy;    // generation, modulo 65536, of the policy image that `group` is of
 	uint16_t whole_len; // query_len, or 0: the query does not go along
+	uint32_t reserved;
 };
-static_assert(sizeof(struct msg_miss) == 104);
-static_assert(offsetof(struct msg_miss, policy) == 100);
+static_assert(sizeof(struct msg_miss) == 128);
+static_assert(offsetof(struct msg_miss, policy) == 120);
 
 struct msg_answer {
 	uint64_t dp_incarnation; // as in the miss; another life's answers are dropped
@@ -84,7 +103,7 @@ struct msg_answer {
 	uint8_t reserved;
 	uint16_t trace; // low half of msg_miss.trace for a watched query; else 0
 };
-static_assert(sizeof(struct msg_answer) == 88);
+static_assert(sizeof(struct msg_answer) == 104);
 
 enum answer_kind {
 	ANSWER_UPSTREAM = 0,

@@ -60,6 +60,7 @@
 	X(drop_source_port, "dropped: source port of a service that answers anything") \
 	X(drop_fragment, "dropped: first fragment of UDP to port 53")                  \
 	X(drop_source, "dropped: source address that no client can have")              \
+	X(drop_proxy, "dropped: no PROXY header, or a bad one, from a balancer")       \
 	X(drop_mac, "dropped: query to or from a group MAC address")                   \
 	X(drop_vlan, "dropped: VLAN that the port does not accept (ports[].vlans)")    \
 	X(drop_other_host, "dropped: sent to the MAC address of another host")         \
@@ -113,6 +114,7 @@
 	X(cookies_exempt, "queries over their limits with a right cookie")                         \
 	X(reply_truncated, "replies sent with TC")                                                 \
 	X(csum_absent, "IPv4 queries without UDP checksum")                                        \
+	X(proxied, "queries of clients that a balancer named (PROXY protocol)")                    \
 	X(batches, "receive bursts with packets")                                                  \
 	X(polls, "receive polls")                                                                  \
 	X(sleeps, "times the worker slept")                                                        \

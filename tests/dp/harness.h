@@ -45,8 +45,9 @@ struct harness {
 	struct l0_writer *l0;
 	uint8_t *l0_base;
 	_Atomic uint8_t *marks;
-	void *rules;  // struct rule_arena
-	void *policy; // the image in use
+	void *rules;                            // struct rule_arena
+	void *policy;                           // the image in use
+	struct config_proxy_protocol balancers; // from the next groups or access on
 	struct limiter *limiter;
 	unsigned pool_baseline;
 	bool strip_vlan;  // frames come as from a driver that takes tags off

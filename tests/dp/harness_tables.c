@@ -201,17 +201,18 @@ static void client_add(struct config_group *g, const char *text, size_t len)
 	assert_int_equal(ip_address_parse(one, &g->clients[g->client_count++]), 0);
 }
 
-static void policy_use(
-	struct harness *h, const struct config *config, const struct policy_group *group)
+static void policy_use(struct harness *h, struct config *config, const struct policy_group *group)
 {
 	struct policy_image image;
 	char why[128];
+	config->proxy_protocol = h->balancers;
 	assert_int_equal(policy_build(config, group, &image), 0);
 	assert_int_equal(policy_reader_init(&h->tables.policy, image.head, image.size, why), 0);
 	free(h->policy);
 	h->policy = image.head;
 	h->tables.has_groups = policy_has_groups(&h->tables.policy);
 	h->tables.has_access = h->tables.policy.has_access;
+	h->tables.has_balancers = h->tables.policy.balancer_count > 0;
 	h->tables.is_closed = false;
 }
 

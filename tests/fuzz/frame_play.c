@@ -6,8 +6,23 @@
 #include "reply_oracle.h"
 #include "tests/dp/servers_image.h"
 
+#include <arpa/inet.h>
+
 static struct harness *h;
 static struct hops_image image;
+static uint8_t balancer[2][16]; // over IPv4 and IPv6
+const uint8_t frame_play_signature[FRAME_PLAY_SIGNATURE] = "\r\n\r\n\0\r\nQUIT\n";
+
+static void balancers_use(void)
+{
+	static const char *const text[] = {FRAME_PLAY_BALANCER4, FRAME_PLAY_BALANCER6};
+	h->balancers.from_count = ARRAY_LEN(text);
+	for (unsigned i = 0; i < ARRAY_LEN(text); i++) {
+		FUZZ_CHECK(ip_address_parse(text[i], &h->balancers.from[i]) == 0);
+		FUZZ_CHECK(inet_pton(i ? AF_INET6 : AF_INET, text[i], balancer[i]) == 1);
+	}
+	harness_access(h, &(struct config_access){0});
+}
 
 struct harness *frame_play_begin(void)
 {
@@ -24,6 +39,7 @@ struct harness *frame_play_begin(void)
 	harness_put(h, &large);
 	harness_put(h, &old);
 	harness_block(h, listed, 1);
+	balancers_use();
 	h->tables.config.stale_mode = STALE_IMMEDIATE;
 	h->tables.config.cookies = (struct dns_cookie_terms){.is_on = 1, .count = 1};
 	strcpy(h->tables.config.identity.nsid, "box");
@@ -31,6 +47,20 @@ struct harness *frame_play_begin(void)
 	servers_image(&image);
 	servers_use(&h->tables.hops, &image);
 	return h;
+}
+
+// Bytes in front of the query, of which a worker has found them to be a header.
+static size_t header_len(const struct frame_udp *query)
+{
+	enum { HEAD = 16 };
+	const bool is_six = query->addresses_len == 32;
+	if (memcmp(query->addresses, balancer[is_six], is_six ? 16 : 4) != 0)
+		return 0;
+	FUZZ_CHECK(query->dns_len >= HEAD
+		   && memcmp(query->dns, frame_play_signature, FRAME_PLAY_SIGNATURE) == 0);
+	const size_t header = HEAD + (size_t)wire_u16(query->dns + HEAD - 2);
+	FUZZ_CHECK(header <= query->dns_len);
+	return header;
 }
 
 static void check_out(const uint8_t *frame, size_t len)
@@ -42,8 +72,9 @@ static void check_out(const uint8_t *frame, size_t len)
 		return;
 	FUZZ_CHECK(frame_oracle_read(frame, len, &query));
 	frame_oracle_check_ends(&query, &reply);
-	const struct reply_oracle o = {.query = query.dns,
-		.query_len = query.dns_len,
+	const size_t header = header_len(&query);
+	const struct reply_oracle o = {.query = query.dns + header,
+		.query_len = query.dns_len - header,
 		.limit = h->tables.config.udp_limit,
 		.any_rdata = true};
 	reply_oracle_check(&o, reply.dns, reply.dns_len);

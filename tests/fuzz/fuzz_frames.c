@@ -14,7 +14,8 @@ enum {
 	MODE_VLAN = 4,    // in a frame with a VLAN tag
 	MODE_SEALED = 8,  // a frame: its checksums are put right
 	MODE_CHAINED = 16,
-	MODE_SERVER = 32, // a message: an upstream server's
+	MODE_SERVER = 32,   // a message: an upstream server's
+	MODE_BALANCER = 64, // a message: a balancer's; sealed: behind the signature of a header
 };
 
 int LLVMFuzzerInitialize(int *, char ***)
@@ -47,14 +48,21 @@ static size_t make(uint8_t *frame, unsigned mode, const uint8_t *data, size_t le
 {
 	const bool server = mode & MODE_SERVER, v6 = mode & MODE_IPV6;
 	if (mode & MODE_MESSAGE) {
+		const bool balancer = mode & MODE_BALANCER;
 		const struct wire_query q = {.name = "",
 			.version = v6 ? 6 : 4,
 			.has_vlan = mode & MODE_VLAN,
-			.src = server ? v6 ? SERVER6 : SERVER4 : NULL,
+			.src = server     ? v6 ? SERVER6 : SERVER4
+			       : balancer ? v6 ? FRAME_PLAY_BALANCER6 : FRAME_PLAY_BALANCER4
+					  : NULL,
 			.dst = server ? v6 ? SOURCE6 : SOURCE4 : NULL,
 			.src_port = server ? SERVER_PORT : 0,
 			.dst_port = server ? LOCAL : 0};
-		return wire_make_udp(&q, data, len, frame);
+		uint8_t message[FRAME_PLAY_MOST + FRAME_PLAY_SIGNATURE];
+		const size_t at = balancer && mode & MODE_SEALED ? FRAME_PLAY_SIGNATURE : 0;
+		memcpy(message, frame_play_signature, at);
+		memcpy(message + at, data, len);
+		return wire_make_udp(&q, message, at + len, frame);
 	}
 	memcpy(frame, data, len);
 	if (mode & MODE_SEALED)

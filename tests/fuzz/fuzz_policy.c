@@ -65,6 +65,12 @@ static void seal(uint8_t *image, size_t len)
 	h.mac.length %= 130;
 	if (h.mac.length != 129)
 		h.mac.length = 8 * POLICY_MAC_LEN;
+	h.balancer_count %= POLICY_BALANCERS_MAX + 2;
+	for (unsigned i = 0; i < POLICY_BALANCERS_MAX; i++) {
+		struct policy_balancer *b = &h.balancer[i];
+		b->ip_version = b->ip_version & 1 ? 6 : 4;
+		b->prefix_len %= (b->ip_version == 4 ? 33 : 129) + (i == 0);
+	}
 	for (unsigned i = 0; i < POLICY_VLANS; i++)
 		h.vlan[i] %= h.group_count + (i == 0 || h.group_count == 0);
 	h.body_sum = contenthash(image + sizeof(h), len - sizeof(h));
@@ -80,6 +86,10 @@ static void ask(const struct policy_reader *r, const uint8_t *data, size_t len)
 			address[k] = (uint8_t)(len ? data[(i * 16 + k) % len] + i : i);
 		FUZZ_CHECK(policy_leaf_v4(r, address) < POLICY_LEAVES);
 		FUZZ_CHECK(policy_leaf_v6(r, address) < POLICY_LEAVES);
+		const bool any =
+			policy_is_balancer(r, 4, address) || policy_is_balancer(r, 6, address);
+		FUZZ_CHECK(
+			r->balancer_count <= POLICY_BALANCERS_MAX && (!any || r->balancer_count));
 		FUZZ_CHECK(policy_group_vlan(r, get_u16(address), 0) < r->group_count);
 		if (r->has_macs)
 			FUZZ_CHECK(policy_group_mac(r, address, 0) < POLICY_GROUPS_MAX);

@@ -68,7 +68,7 @@ SECTIONS = {
     "tls": "Certificates that weir shows to clients, and session tickets ([dot.md](../how-to/dot.md)).",
     "dot": "DNS over TLS on the service addresses (RFC 7858); see [dot.md](../how-to/dot.md).",
     "doh": "DNS over HTTPS on the service addresses (RFC 8484); see [doh.md](../how-to/doh.md).",
-    "proxy_protocol": "Balancers that say whose connection they forward ([balancer.md](../how-to/balancer.md)).",
+    "proxy_protocol": "Balancers that name the client of all that they forward ([balancer.md](../how-to/balancer.md)).",
     "fallback": "Service while no data plane runs; see [fallback.md](../explanation/fallback.md).",
     "access": "Clients that may ask, and how often ([access.md](../how-to/access.md)).",
     "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
@@ -202,9 +202,9 @@ LISTS = {
     ],
     "proxy_protocol": [
         ("from", "prefix", "`[]`", "CONFIG_BALANCERS_MAX", "live",
-         "Balancers. weir requires a header of PROXY protocol version 2 at the begin of each connection from them over TCP, TLS and HTTPS; the "
-         "client in it is the client for access, groups, limits and the query log. weir reads no header of others, nor over UDP. A change "
-         "applies to new connections."),
+         "Balancers. weir requires a header of PROXY protocol version 2 at the begin of each connection from them over TCP, TLS and HTTPS, and of "
+         "each datagram over UDP, and drops those without; the client in it is the client for access, groups, limits and the query log. weir "
+         "reads no header of others. A change applies to new connections and to the next datagrams."),
     ],
     "dnssec": [
         ("negative_anchors", "domain name", "`[]`", "CONFIG_NEGATIVE_MAX", "live",

@@ -45,6 +45,19 @@ static int head_check(const struct policy_head *h, size_t size, char why[128])
 	return 0;
 }
 
+static int balancers_check(const struct policy_head *h, char why[128])
+{
+	if (h->balancer_count > POLICY_BALANCERS_MAX)
+		return refuse(why, "policy image: too many balancers");
+	for (unsigned i = 0; i < h->balancer_count; i++) {
+		const struct policy_balancer *b = &h->balancer[i];
+		if ((b->ip_version != 4 && b->ip_version != 6)
+			|| b->prefix_len > (b->ip_version == 4 ? 32 : 128))
+			return refuse(why, "policy image: a balancer that is no prefix");
+	}
+	return 0;
+}
+
 static bool fits(uint64_t off, uint64_t bytes, unsigned align, uint64_t size)
 {
 	return off % align == 0 && off >= sizeof(struct policy_head) && off <= size
@@ -150,6 +163,8 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 	int rc = head_check(&h, size, why);
 	if (rc == 0)
 		rc = geometry_check(&h, why);
+	if (rc == 0)
+		rc = balancers_check(&h, why);
 	if (rc < 0)
 		return rc;
 	const uint8_t *base = image;
@@ -168,6 +183,8 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 	if (h.mac_count)
 		table_use(&r->mac, &h.mac, base);
 	v6_use(r, &h, base);
+	r->balancer_count = h.balancer_count;
+	memcpy(r->balancer, h.balancer, sizeof(r->balancer));
 	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++) {
 		r->group[i] = h.group[i < h.group_count ? i : 0];
 		r->has_block_all |= r->group[i].block_all != 0;
@@ -176,4 +193,14 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 	for (unsigned i = 0; i < POLICY_VLANS; i++)
 		r->has_vlans |= r->vlan[i] != 0;
 	return 0;
+}
+
+bool policy_is_balancer(const struct policy_reader *r, unsigned ip_version, const uint8_t *address)
+{
+	for (unsigned i = 0; i < r->balancer_count; i++) {
+		const struct policy_balancer *b = &r->balancer[i];
+		if (b->ip_version == ip_version && bits_same(b->ip, address, b->prefix_len))
+			return true;
+	}
+	return false;
 }

@@ -51,6 +51,7 @@ unsigned worker_turn_reflect(struct worker *w, unsigned port_index, struct stage
 	b.port = &w->port[port_index];
 	b.tx_count = b.kernel_count = b.drop_count = 0;
 	b.asked = 0;
+	b.proxied = 0;
 	b.logs = false;
 	uint64_t start_tsc = rte_rdtsc();
 	stage_rx(&b);

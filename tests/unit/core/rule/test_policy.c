@@ -269,6 +269,47 @@ static void test_damaged(void **)
 	free(w.image.head);
 }
 
+static bool is_balancer(const char *text)
+{
+	struct ip_address a;
+	assert_int_equal(ip_address_parse(text, &a), 0);
+	return policy_is_balancer(&w.reader, a.version, a.bytes);
+}
+
+static void test_balancers(void **)
+{
+	static const char *const from[] = {
+		"198.18.7.9", "10.0.0.0/8", "fd53::9", "fd54:0:0:ff00::/56"};
+	world_clear(1);
+	build();
+	assert_int_equal(w.reader.balancer_count, 0);
+	assert_false(is_balancer("198.18.7.9"));
+	free(w.image.head);
+	w.config.proxy_protocol.from_count = ARRAY_LEN(from);
+	for (unsigned i = 0; i < ARRAY_LEN(from); i++)
+		assert_int_equal(ip_address_parse(from[i], &w.config.proxy_protocol.from[i]), 0);
+	build();
+	assert_true(is_balancer("198.18.7.9") && is_balancer("10.255.0.1"));
+	assert_true(is_balancer("fd53::9") && is_balancer("fd54:0:0:ffff::1"));
+	assert_false(is_balancer("198.18.7.8") || is_balancer("11.0.0.1"));
+	assert_false(is_balancer("fd53::8") || is_balancer("fd54:0:0:fe00::1"));
+	assert_false(is_balancer("c612:709::")); // the first one's bytes
+	assert_false(w.reader.has_access);
+	w.image.head->balancer_count = POLICY_BALANCERS_MAX + 1;
+	seal(&w.image);
+	refused(w.image.size);
+	w.image.head->balancer_count = 1;
+	w.image.head->balancer[0].prefix_len = 33;
+	seal(&w.image);
+	refused(w.image.size);
+	w.image.head->balancer[0].prefix_len = 0;
+	w.image.head->balancer[0].ip_version = 5;
+	seal(&w.image);
+	refused(w.image.size);
+	free(w.image.head);
+	w.config.proxy_protocol.from_count = 0;
+}
+
 // A head whose sums fit, but whose numbers lie: each is refused.
 static void test_lies(void **)
 {
@@ -326,7 +367,7 @@ static void test_lies(void **)
 	LIE(mac.pilot_off, UINT64_MAX - 1);
 	LIE(vlan[0], 3);
 	LIE(vlan[POLICY_VLANS - 1], 255);
-	LIE(version, 7);
+	LIE(version, POLICY_VERSION + 1);
 	LIE(magic, 7);
 	LIE(size, 8);
 #undef LIE
@@ -396,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_vlans),
 		cmocka_unit_test(test_what_groups_have),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_balancers),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_scribbled),
 	};

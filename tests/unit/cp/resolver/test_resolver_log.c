@@ -165,6 +165,10 @@ static void log_exchanges(struct resolver_log *l)
 	what.reply = told;
 	what.reply_len = sizeof(told);
 	resolver_log_rings(l, &path, &what);
+	path.via.ip_version = 4; // the balancer asked over IPv4
+	memset(path.service_ip, 0, sizeof(path.service_ip));
+	assert_int_equal(inet_pton(AF_INET, "198.18.0.54", path.service_ip), 1);
+	resolver_log_rings(l, &path, &what);
 	const union client_address client = client_of("198.18.0.1", 5301),
 				   service = client_of("::ffff:198.18.0.53", 5353);
 	memset(longest[0], 'q', MESSAGE_MAX);
@@ -182,6 +186,7 @@ static void expect_service(unsigned n, const char *text, uint16_t port)
 	assert_true(kept.has_whole[n]);
 	assert_memory_equal(kept.whole[n].service_bytes, bytes, 16);
 	assert_int_equal(kept.whole[n].service_port, port);
+	assert_int_equal(kept.whole[n].service_version, strchr(text, ':') ? 6 : 4);
 }
 
 static void expect_exchanges(enum log_detail detail, enum log_clients anonymize, bool has_messages)
@@ -191,19 +196,20 @@ static void expect_exchanges(enum log_detail detail, enum log_clients anonymize,
 	log_exchanges(l);
 	assert_int_equal(querylog_start(q), 0);
 	querylog_stop(q);
-	assert_int_equal(kept.rows, 2);
+	assert_int_equal(kept.rows, 3);
 	expect_service(0, "2001:db8::53", 53);
-	expect_service(1, "198.18.0.53", 5353);
-	for (unsigned i = 0; i < 2; i++) {
+	expect_service(1, "198.18.0.54", 53);
+	expect_service(2, "198.18.0.53", 5353);
+	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(kept.whole[i].query != NULL, has_messages);
 		assert_int_equal(kept.whole[i].reply != NULL, has_messages);
 	}
 	if (has_messages) {
 		assert_string_equal(kept.query[0], "a query of a worker's rings'");
 		assert_string_equal(kept.reply[0], "what it got");
-		assert_int_equal(kept.query_len[1], MESSAGE_MAX);
-		assert_memory_equal(kept.query[1], longest[0], MESSAGE_MAX);
-		assert_memory_equal(kept.reply[1], longest[1], MESSAGE_MAX);
+		assert_int_equal(kept.query_len[2], MESSAGE_MAX);
+		assert_memory_equal(kept.query[2], longest[0], MESSAGE_MAX);
+		assert_memory_equal(kept.reply[2], longest[1], MESSAGE_MAX);
 	}
 	querylog_close(q);
 	resolver_log_close(l);

@@ -34,6 +34,8 @@ static int teardown(void **)
 	return folder_remove(source.paths.mem, dir);
 }
 
+static unsigned balancers; // in images that are made
+
 // An image of so many groups that holds 198.18.0.0/16 in the last, as generation `generation` in
 // the file of `name_generation`; `damage`: one byte is wrong.
 static void make(uint64_t name_generation, uint64_t generation, unsigned groups,
@@ -44,6 +46,8 @@ static void make(uint64_t name_generation, uint64_t generation, unsigned groups,
 	struct config_group list[4] = {0};
 	struct policy_group what[5] = {0};
 	struct config config = {.group_count = groups, .groups = list};
+	config.proxy_protocol.from_count = balancers;
+	config.proxy_protocol.from[0] = client;
 	struct policy_image image;
 	struct region r;
 	if (groups)
@@ -80,6 +84,20 @@ static unsigned group(void)
 {
 	static const uint8_t client[] = {198, 18, 7, 7};
 	return policy_leaf_v4(&set->t.policy, client);
+}
+
+static void test_balancers_come_and_go(void **)
+{
+	assert_false(set->t.has_balancers);
+	balancers = 1;
+	make(1, 1, 0, REGION_POLICY, false);
+	balancers = 0;
+	assert_int_equal(take(1), 0);
+	assert_true(set->t.has_balancers);
+	assert_false(set->t.has_groups || set->t.has_access);
+	make(2, 2, 0, REGION_POLICY, false);
+	assert_int_equal(take(2), 0);
+	assert_false(set->t.has_balancers);
 }
 
 static void test_come_change_and_go(void **)
@@ -152,7 +170,8 @@ static void test_closed_until_the_first(void **)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(test_come_change_and_go), T(test_refused),
-		T(test_cut_off_in_use), T(test_closed_until_the_first)};
+	const struct CMUnitTest tests[] = {T(test_come_change_and_go),
+		T(test_balancers_come_and_go), T(test_refused), T(test_cut_off_in_use),
+		T(test_closed_until_the_first)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
