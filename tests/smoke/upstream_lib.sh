@@ -1,15 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Sourced by upstream_tls_test.sh and upstream_https_test.sh: certificates in $dir, and the servers that weir asks.
+# Sourced by upstream_tls_test.sh and upstream_https_test.sh: certificates in $dir (certificates.sh), and the servers that weir asks.
 
-authority() { # authority NAME
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1 of this test" \
-		-keyout $dir/$1.key -out $dir/$1.pem -addext keyUsage=critical,keyCertSign
-}
-certificate() { # certificate FILE AUTHORITY NAMES
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=server \
-		-keyout $dir/$1.key -out $dir/$1.pem -CA $dir/$2.pem -CAkey $dir/$2.key \
-		-addext "subjectAltName=$3" -addext basicConstraints=critical,CA:FALSE
-}
+. "$smoke_dir/certificates.sh"
 pin_of() {
 	openssl x509 -in $dir/$1.pem -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64
 }
