@@ -4,6 +4,7 @@
 #include "controlplane/tls/tls.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
+#include "tls_issue.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -28,7 +29,6 @@ static struct {
 	char folder[FOLDER_MAX];
 	EVP_PKEY *ca_key, *stranger_key, *key, *other_key;
 	X509 *ca, *stranger, *certificate[TLS_RIG_KINDS];
-	long serial;
 } rig_;
 
 char tls_rig_ca[FOLDER_MAX + 16];
@@ -40,34 +40,15 @@ struct tls_side {
 	size_t held_len;
 };
 
-static void extension_add(X509 *x, X509 *issuer, int nid, const char *text)
-{
-	X509V3_CTX c;
-	X509V3_set_ctx(&c, issuer, x, NULL, NULL, 0);
-	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &c, nid, text);
-	assert_non_null(e);
-	assert_int_equal(X509_add_ext(x, e, -1), 1);
-	X509_EXTENSION_free(e);
-}
-
 static X509 *certificate_new(EVP_PKEY *key, const char *name, const char *alternative, long until_s,
 	X509 *issuer, EVP_PKEY *issuer_key)
 {
-	X509 *x = X509_new();
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), ++rig_.serial);
-	X509_gmtime_adj(X509_getm_notBefore(x), -30L * DAY_S);
-	X509_gmtime_adj(X509_getm_notAfter(x), until_s);
-	X509_set_pubkey(x, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
-		(const unsigned char *)name, -1, -1, 0);
-	X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x));
-	extension_add(x, issuer ? issuer : x, NID_basic_constraints,
-		issuer ? "critical,CA:FALSE" : "critical,CA:TRUE");
-	if (alternative)
-		extension_add(x, issuer, NID_subject_alt_name, alternative);
-	assert_true(X509_sign(x, issuer_key, EVP_sha256()) > 0);
-	return x;
+	return tls_issue(&(struct tls_issue){.key = key,
+		.common = name,
+		.alternative = alternative,
+		.until_s = until_s,
+		.issuer = issuer,
+		.issuer_key = issuer_key});
 }
 
 static void certificates_make(void)
@@ -219,6 +200,11 @@ struct tls_side *tls_side_client(int fd, int minor, const char *alpn)
 	if (alpn)
 		assert_int_equal(SSL_set_alpn_protos(s->ssl, wire, (unsigned)strlen(alpn)), 0);
 	return s;
+}
+
+struct ssl_st *tls_side_ssl(struct tls_side *s)
+{
+	return s->ssl;
 }
 
 void tls_side_wants(struct tls_side *s, const char *name)

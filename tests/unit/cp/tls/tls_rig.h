@@ -39,6 +39,7 @@ void tls_rig_files(enum tls_rig_kind kind, struct tls_rig_files *out);
 
 // What servers have in common; its tickets can be resumed with another side of the same context.
 struct ssl_ctx_st;
+struct ssl_st;
 struct ssl_ctx_st *tls_rig_context(enum tls_rig_kind kind);
 // Speaks TLS up to 1.2, or at most 1.1.
 struct ssl_ctx_st *tls_rig_context_1_2(enum tls_rig_kind kind);
@@ -49,6 +50,7 @@ struct tls_side;
 // The side of a client that trusts everyone and speaks TLS up to this minor version (1 to 3).
 // `alpn`: in wire form, or NULL.
 struct tls_side *tls_side_client(int fd, int minor, const char *alpn);
+struct ssl_st *tls_side_ssl(struct tls_side *s);
 void tls_side_wants(struct tls_side *s, const char *name);   // SNI, before the handshake
 struct tls_side *tls_side_new(struct ssl_ctx_st *x, int fd); // the socket stays the caller's
 void tls_side_free(struct tls_side *s);
