@@ -35,7 +35,7 @@ struct event;
 struct app_certificates {
 	struct tls_server *server; // NULL: none, `why` says why if there should be any
 	char why[TLS_WHY_MAX];
-	struct file_seen seen[2 * CONFIG_CERTIFICATES_MAX];
+	struct file_seen seen[2 * CONFIG_CERTIFICATES_MAX], seen_clients; // of tls.client_ca
 };
 
 // A configuration on its way to the resolvers and frontends and back. Their loops alone write and

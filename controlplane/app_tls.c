@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Certificates for TLS: read at the start, with each configuration that is read, and when their
-// files change, which is looked at every LOOK_MS. Bad files leave those in force as they are.
+// Certificates for TLS, and the authorities of clients' ones: read at the start, with each
+// configuration that is read, and when their files change, which is looked at every LOOK_MS. Bad
+// files leave those in force as they are.
 
 #include "app_reload.h"
 #include "frontend/frontend_tcp_shared.h"
@@ -21,6 +22,8 @@ static void files_see(const struct config_tls *c, struct app_certificates *out)
 		out->seen[2 * i] = file_seen_now(c->certificate[i].cert);
 		out->seen[2 * i + 1] = file_seen_now(c->certificate[i].key);
 	}
+	if (c->client_ca[0])
+		out->seen_clients = file_seen_now(c->client_ca);
 }
 
 // A later look compares with what cannot have changed unseen since.
@@ -33,6 +36,9 @@ static void files_settle(
 		seen[0] = file_seen_settled(&seen[0], one->cert, read_unix_s);
 		seen[1] = file_seen_settled(&seen[1], one->key, read_unix_s);
 	}
+	if (c->client_ca[0])
+		out->seen_clients =
+			file_seen_settled(&out->seen_clients, c->client_ca, read_unix_s);
 }
 
 void app_certificates_read(struct app *a, const struct config *c, struct app_certificates *out)
@@ -52,7 +58,9 @@ void app_certificates_read(struct app *a, const struct config *c, struct app_cer
 		.certificate = files,
 		.secret_count = t->secret_count,
 		.secret = t->secret,
-		.only_1_3 = t->only_1_3};
+		.only_1_3 = t->only_1_3,
+		.client_ca = t->client_ca[0] ? t->client_ca : NULL,
+		.client_required = t->client_required};
 	files_see(t, out);
 	// A file that is not there is looked for each time, and reported once.
 	if (t->count > 0 && tls_server_new(&out->server, &set, before, out->why) < 0
@@ -78,7 +86,7 @@ static bool files_same(const struct app *a)
 	for (unsigned i = 0; i < 2 * a->current->tls.count; i++)
 		if (!file_seen_same(&c->seen[i], &now.seen[i]))
 			return false;
-	return true;
+	return !a->current->tls.client_ca[0] || file_seen_same(&c->seen_clients, &now.seen_clients);
 }
 
 void app_certificates_look(struct app *a)

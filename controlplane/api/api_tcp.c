@@ -27,7 +27,7 @@ static void tls_out(struct json_out *o, struct json_node *root, const struct fro
 {
 	struct json_node *n = json_out_object(o, root, "tls");
 
-	JSON_COUNTS(o, n, s, open, shaking, shaking_max, handshakes, resumed);
+	JSON_COUNTS(o, n, s, open, shaking, shaking_max, handshakes, resumed, certified);
 	struct json_node *failed = json_out_object(o, n, "failed");
 	for (unsigned i = 0; i < TLS_REFUSAL_COUNT; i++)
 		json_out_count(o, failed, tls_refusal_names[i], s->failed[i]);

@@ -51,3 +51,11 @@ unsigned frontend_names_find_server(const struct frontend_names *n, const char *
 		       ? frontend_names_find(n, server, len)
 		       : 0;
 }
+
+unsigned frontend_names_find_certified(const struct frontend_names *n, const char *name)
+{
+	if (!name)
+		return 0;
+	return strchr(name, '.') ? frontend_names_find_server(n, name)
+				 : frontend_names_find(n, name, strlen(name));
+}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Groups of clients by the name that a client uses for this box (`client_names` of a group): the
-// label below `tls.name` that it wants a certificate for (SNI), or the last part of its path over
-// HTTPS.
+// Groups of clients by name (`client_names` of a group): the name in a client's certificate, which
+// is a label or stands below `tls.name`; or the name that a client uses for this box, the label
+// below `tls.name` that it wants a certificate for (SNI), or the last part of its path over HTTPS.
 //
 // A table of at most CONFIG_CLIENT_NAMES_MAX names in order, made of a configuration by its caller,
 // who owns it. Pure functions; a look-up compares some 8 names. Its group numbers are those of the
@@ -26,3 +26,5 @@ void frontend_names_of(const struct config *c, struct frontend_names *out);
 unsigned frontend_names_find(const struct frontend_names *n, const char *label, size_t len);
 // The same for the name of a server, whose first label counts; NULL is fine.
 unsigned frontend_names_find_server(const struct frontend_names *n, const char *server);
+// The same for the name in a client's certificate, which may be a label alone; NULL is fine.
+unsigned frontend_names_find_certified(const struct frontend_names *n, const char *name);

@@ -144,6 +144,7 @@ void frontend_tcp_settings_of(const struct config *c, struct frontend_tcp_settin
 struct frontend_tls_status {
 	unsigned open, shaking, shaking_max; // shaking: in their handshake
 	uint64_t handshakes, resumed;        // done; of these by a ticket
+	uint64_t certified;                  // of these, by a client with a good certificate
 	uint64_t failed[TLS_REFUSAL_COUNT];
 	// Of all frontends: the certificates in force, and what is wrong with newer files ("":
 	// nothing).

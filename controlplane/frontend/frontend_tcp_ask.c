@@ -104,11 +104,16 @@ void conn_question_give(struct frontend_conn *c)
 	share_give(&c->tcp->pending, c->tcp->set.queries, 1);
 }
 
-unsigned conn_group(const struct frontend_conn *c)
+unsigned conn_group(const struct frontend_conn *c, unsigned by_path)
 {
-	return c->tls && c->tcp->names.count
-		       ? frontend_names_find_server(&c->tcp->names, tls_conn_server_name(c->tls))
-		       : 0;
+	const struct frontend_names *n = &c->tcp->names;
+
+	if (!c->tls || n->count == 0)
+		return 0;
+	const unsigned certified = frontend_names_find_certified(n, tls_conn_client_name(c->tls));
+	if (certified || by_path)
+		return certified ? certified : by_path;
+	return frontend_names_find_server(n, tls_conn_server_name(c->tls));
 }
 
 enum frontend_outcome conn_ask(struct frontend_conn *c, struct frontend_session *s,

@@ -121,8 +121,9 @@ void conn_question_give(struct frontend_conn *c); // a place that is not needed
 // Asks a message that has a place; unless it is to be answered later, the place is given back.
 enum frontend_outcome conn_ask(struct frontend_conn *c, struct frontend_session *s,
 	const uint8_t *msg, size_t len, struct frontend_reply *out);
-// The group of the name by which the client calls this server; 0: none.
-unsigned conn_group(const struct frontend_conn *c);
+// The group of the name in the client's certificate, else that of its path (0: none), else that of
+// the name by which it calls this server; 0: none.
+unsigned conn_group(const struct frontend_conn *c, unsigned by_path);
 // After a later answer, whose place is given back, was sent with this result.
 void conn_answered(struct frontend_conn *c, enum frontend_tcp_end end);
 // Reads the received bytes; call it when `c` has its turn.

@@ -20,12 +20,6 @@ enum {
 	TABLES_MAX_BYTES = 16384, // of HPACK, both ways, beside what a new connection has
 };
 
-// By the name behind the path, else by that of the server.
-static unsigned group_of(const struct frontend_conn *c, const char *name)
-{
-	return name[0] ? frontend_names_find(&c->tcp->names, name, strlen(name)) : conn_group(c);
-}
-
 static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_ms)
 {
 	const struct frontend_doh *h = c->of_kind;
@@ -34,8 +28,9 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 
 	if (!doh_conn_next(h->conn, &q, now_ms))
 		return FRONTEND_TCP_OPEN;
-	c->session.group = (uint8_t)group_of(c, q.name);
-	if (q.name[0] && !c->session.group) {
+	const unsigned by_path = frontend_names_find(&c->tcp->names, q.name, strlen(q.name));
+	c->session.group = (uint8_t)conn_group(c, by_path);
+	if (q.name[0] && !by_path) {
 		conn_question_give(c);
 		c->tcp->turn_left--;
 		doh_conn_unknown(h->conn, q.id, now_ms);

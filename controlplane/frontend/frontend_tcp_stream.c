@@ -41,7 +41,7 @@ static enum frontend_tcp_end message_ask(struct frontend_conn *c, const uint8_t 
 	const unsigned options = tcp_options_of(msg, len);
 	c->keepalive = c->keepalive || (options & TCP_OPTION_KEEPALIVE);
 	c->pads = c->pads || (c->tls && (options & TCP_OPTION_PADDING));
-	c->session.group = (uint8_t)conn_group(c);
+	c->session.group = (uint8_t)conn_group(c, 0);
 	switch (conn_ask(c, &c->session, msg, len, &reply)) {
 	case FRONTEND_REPLY:
 		return conn_reply(c, &reply);

@@ -43,6 +43,7 @@ static enum frontend_tcp_end handshake_done(struct frontend_conn *c)
 	shaking_end(c);
 	s->handshakes++;
 	s->resumed += tls_conn_is_resumed(c->tls);
+	s->certified += tls_conn_is_certified(c->tls);
 	conn_touch(c, clock_mono_ms());
 	return c->speaks->begin ? c->speaks->begin(c) : FRONTEND_TCP_OPEN;
 }

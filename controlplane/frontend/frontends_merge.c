@@ -97,6 +97,7 @@ static void tcp_sum(struct frontend_tcp_status *sum, const struct frontend_tcp_s
 	SUM(tls.shaking_max);
 	SUM(tls.handshakes);
 	SUM(tls.resumed);
+	SUM(tls.certified);
 	for (unsigned i = 0; i < TLS_REFUSAL_COUNT; i++)
 		SUM(tls.failed[i]);
 	doh_status_add(&sum->doh, &one->doh);

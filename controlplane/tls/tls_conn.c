@@ -87,6 +87,7 @@ void tls_conn_close(struct tls_conn *c)
 	SSL_free(c->ssl);
 	tls_peer_free(c->peer);
 	tls_server_free(c->server);
+	FREE_AND_NULL(c->client_name);
 	free(c);
 }
 
@@ -165,8 +166,10 @@ int tls_conn_handshake(struct tls_conn *c)
 	if (rc == 1 && c->peer)
 		return certificate_check(c);
 	c->is_done = rc == 1;
-	if (c->is_done)
+	if (c->is_done) {
+		tls_clients_know(c);
 		return 1;
+	}
 	int result = result_of(c, rc);
 	if (c->server)
 		return tls_server_failed(c, result);
@@ -242,11 +245,6 @@ bool tls_conn_agreed(const struct tls_conn *c, const char *protocol)
 
 	SSL_get0_alpn_selected(c->ssl, &agreed, &len);
 	return len == strlen(protocol) && memcmp(agreed, protocol, len) == 0;
-}
-
-const char *tls_conn_server_name(const struct tls_conn *c)
-{
-	return SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
 }
 
 size_t tls_conn_memory(void)

@@ -2,7 +2,7 @@
 #pragma once
 
 // What tls_trust.c (authorities), tls_peer.c (peers, their sessions), tls_server.c (certificates,
-// tickets) and tls_conn.c (connections) share.
+// tickets), tls_clients.c (clients' certificates) and tls_conn.c (connections) share.
 
 #include "tls.h"
 #include "tls_server.h"
@@ -12,6 +12,7 @@ struct ssl_session_st;
 struct ssl_st;
 struct X509_VERIFY_PARAM_st;
 struct x509_st;
+struct x509_store_st;
 
 struct tls_trust;
 
@@ -29,7 +30,7 @@ struct tls_peer {
 	char why[TLS_WHY_MAX];    // of it
 };
 
-enum { TLS_DIGEST_LEN = 64 };
+enum { TLS_DIGEST_LEN = 64, TLS_MARK_LEN = 32 };
 
 struct tls_conn {
 	struct ssl_st *ssl;
@@ -39,6 +40,8 @@ struct tls_conn {
 	bool wants_write;
 	bool is_done;                   // the handshake, with a certificate that is good
 	bool is_over;                   // it may not even be told goodbye
+	bool is_certified;              // by a client's certificate that is good
+	char *client_name;              // in it; NULL: none
 	struct ssl_session_st *offered; // of TLS 1.3: taken from the peer; NULL: none
 	unsigned messages;              // after the handshake: tickets, changes of keys
 	enum tls_failure failure;
@@ -88,6 +91,25 @@ enum tls_failure tls_verdict_failure(long verdict, char why[TLS_WHY_MAX]);
 // A connection that shows the first certificate, until the client has named a server. NULL: no
 // memory.
 struct ssl_st *tls_server_connection(struct tls_server *s, struct tls_conn *c);
+// What OpenSSL says about a file, or else `fallback`.
+void tls_reason_tell(const char *path, const char *fallback, char why[TLS_WHY_MAX]);
+// A file that is none would be waited for.
+bool tls_file_is_there(const char *path, char why[TLS_WHY_MAX]);
+// Who vouches for clients' certificates, as a server asks for them.
+struct tls_clients {
+	struct x509_store_st *store; // NULL: weir asks for no certificate
+	bool required, has_lists;    // lists: of revoked certificates
+	uint8_t mark[TLS_MARK_LEN];  // of the contents of the file; tickets are good for this alone
+};
+// -ENOMEM; -EINVAL: the file is bad, `why` names it.
+ATTR_MUST_CHECK int tls_clients_load(
+	struct tls_clients *k, const char *file, bool required, char why[TLS_WHY_MAX]);
+void tls_clients_free(struct tls_clients *k);
+// Has the connections of a context ask for a certificate, if there are authorities. False: no
+// memory.
+bool tls_clients_ask(const struct tls_clients *k, struct ssl_ctx_st *x);
+// The handshake is done: keeps what the certificate says.
+void tls_clients_know(struct tls_conn *c);
 // HMAC-SHA-512 of the label, keyed by the secret.
 void tls_digest(
 	const uint8_t secret[TLS_SECRET_LEN], const uint8_t label[16], uint8_t out[TLS_DIGEST_LEN]);

@@ -23,6 +23,7 @@ enum { WHY_FILE = 100, TICKETS_A_HANDSHAKE = 1, IV_LEN = 16 };
 struct tls_server {
 	_Atomic unsigned users; // its owners, and connections
 	struct tls_tickets *tickets;
+	struct tls_clients clients;
 	unsigned count;
 	SSL_CTX *context[TLS_CERTIFICATES_MAX]; // one for each certificate
 	struct tls_certificate_about about[TLS_CERTIFICATES_MAX];
@@ -122,7 +123,7 @@ static int on_password(char *, int, int, void *)
 	return 0;
 }
 
-static void reason_tell(const char *path, const char *fallback, char why[TLS_WHY_MAX])
+void tls_reason_tell(const char *path, const char *fallback, char why[TLS_WHY_MAX])
 {
 	unsigned long error = ERR_peek_last_error();
 	const char *reason = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
@@ -132,7 +133,7 @@ static void reason_tell(const char *path, const char *fallback, char why[TLS_WHY
 }
 
 // A file that is none would be waited for.
-static bool file_is_there(const char *path, char why[TLS_WHY_MAX])
+bool tls_file_is_there(const char *path, char why[TLS_WHY_MAX])
 {
 	struct file_seen seen = file_seen_now(path);
 
@@ -145,10 +146,10 @@ static bool file_is_there(const char *path, char why[TLS_WHY_MAX])
 static bool pair_load(SSL_CTX *x, const struct tls_certificate_files *f, char why[TLS_WHY_MAX])
 {
 	ERR_clear_error();
-	if (!file_is_there(f->cert, why) || !file_is_there(f->key, why))
+	if (!tls_file_is_there(f->cert, why) || !tls_file_is_there(f->key, why))
 		return false;
 	if (SSL_CTX_use_certificate_chain_file(x, f->cert) != 1) {
-		reason_tell(f->cert, "no certificate in it", why);
+		tls_reason_tell(f->cert, "no certificate in it", why);
 		return false;
 	}
 	bool is_key = SSL_CTX_use_PrivateKey_file(x, f->key, SSL_FILETYPE_PEM) == 1;
@@ -157,16 +158,17 @@ static bool pair_load(SSL_CTX *x, const struct tls_certificate_files *f, char wh
 	if (is_key || ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
 		snprintf(why, TLS_WHY_MAX, "%.65s is not the key of %.65s", f->key, f->cert);
 	else
-		reason_tell(f->key, "no private key in it", why);
+		tls_reason_tell(f->key, "no private key in it", why);
 	return false;
 }
 
-static SSL_CTX *context_new(
+static SSL_CTX *context_new(const struct tls_clients *clients,
 	const struct tls_certificate_files *f, bool only_1_3, char why[TLS_WHY_MAX])
 {
 	SSL_CTX *x = SSL_CTX_new(TLS_server_method());
 
-	if (!x || !SSL_CTX_set_min_proto_version(x, only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION)) {
+	if (!x || !tls_clients_ask(clients, x)
+		|| !SSL_CTX_set_min_proto_version(x, only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION)) {
 		SSL_CTX_free(x);
 		snprintf(why, TLS_WHY_MAX, "no memory");
 		return NULL;
@@ -176,7 +178,6 @@ static SSL_CTX *context_new(
 	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(x, TICKETS_A_HANDSHAKE);
 	SSL_CTX_set_timeout(x, TLS_TICKET_PERIOD_S);
-	(void)SSL_CTX_set_session_id_context(x, (const unsigned char *)"weir", 4);
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
 	SSL_CTX_set_alpn_select_cb(x, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(x, on_name);
@@ -228,8 +229,10 @@ int tls_server_new(struct tls_server **out, const struct tls_server_settings *se
 		snprintf(why, TLS_WHY_MAX, "no memory");
 	else
 		s->users = 1;
+	if (rc == 0 && set->client_ca)
+		rc = tls_clients_load(&s->clients, set->client_ca, set->client_required, why);
 	for (unsigned i = 0; i < set->count && i < TLS_CERTIFICATES_MAX && rc == 0; i++) {
-		s->context[i] = context_new(&set->certificate[i], set->only_1_3, why);
+		s->context[i] = context_new(&s->clients, &set->certificate[i], set->only_1_3, why);
 		rc = s->context[i] ? 0 : -EINVAL;
 		if (rc < 0)
 			break;
@@ -261,6 +264,7 @@ void tls_server_free(struct tls_server *s)
 		return;
 	for (unsigned i = 0; i < s->count; i++)
 		SSL_CTX_free(s->context[i]);
+	tls_clients_free(&s->clients);
 	tls_tickets_free(s->tickets);
 	free(s);
 }
@@ -283,62 +287,4 @@ struct ssl_st *tls_server_connection(struct tls_server *s, struct tls_conn *c)
 		return ssl;
 	SSL_free(ssl);
 	return NULL;
-}
-
-// What OpenSSL's error says about a client.
-static enum tls_refusal refusal_of(unsigned long error)
-{
-	switch (ERR_GET_REASON(error)) {
-	case SSL_R_UNSUPPORTED_PROTOCOL:
-	case SSL_R_VERSION_TOO_LOW:
-	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-		return TLS_REFUSED_version;
-	case SSL_R_NO_SHARED_CIPHER:
-	case SSL_R_NO_SUITABLE_KEY_SHARE:
-	case SSL_R_NO_SHARED_GROUPS:
-	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
-	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
-		return TLS_REFUSED_cipher;
-	case SSL_R_NO_APPLICATION_PROTOCOL:
-		return TLS_REFUSED_protocol;
-	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
-	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
-	case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
-	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
-		return TLS_REFUSED_distrust;
-	case SSL_R_WRONG_VERSION_NUMBER:
-	case SSL_R_HTTP_REQUEST:
-	case SSL_R_HTTPS_PROXY_REQUEST:
-	case SSL_R_UNEXPECTED_MESSAGE:
-	case SSL_R_PACKET_LENGTH_TOO_LONG:
-	case SSL_R_RECORD_LENGTH_MISMATCH:
-	case SSL_R_BAD_RECORD_TYPE:
-	case SSL_R_LENGTH_MISMATCH:
-		return TLS_REFUSED_not_tls;
-	default:
-		return TLS_REFUSED_other;
-	}
-}
-
-static int refuse(struct tls_conn *c, enum tls_refusal refusal, const char *why)
-{
-	c->refusal = refusal;
-	return tls_conn_fail(c, TLS_FAILURE_handshake, why);
-}
-
-int tls_server_failed(struct tls_conn *c, int result)
-{
-	unsigned long error = ERR_peek_last_error();
-	const char *reason = ERR_reason_error_string(error);
-
-	if (result == -EAGAIN)
-		return BIO_number_read(SSL_get_rbio(c->ssl)) > TLS_HELLO_MAX
-			       ? refuse(c, TLS_REFUSED_other, "too many bytes")
-			       : -EAGAIN;
-	if (result == -EPROTO || result == -ENOMEM)
-		return refuse(c, result == -ENOMEM ? TLS_REFUSED_memory : refusal_of(error),
-			reason ? reason : "no TLS");
-	return refuse(c, TLS_REFUSED_ended, "the client ended the connection");
 }

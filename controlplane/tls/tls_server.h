@@ -10,16 +10,25 @@
 // certificate is shown to a client that names no server (SNI) or one that no certificate is for;
 // otherwise the first that has the name itself, then the first that has it by a wildcard.
 //
-// TLS 1.2 and 1.3; no renegotiation, no compression, no early data (0-RTT), no client certificates,
-// no table of sessions: a session is in the ticket that the client has. A ticket is good for
+// With `client_ca` weir asks for a client's certificate, which must be for clients and which the
+// authorities in that file must vouch for. It gives the client a name: its first alternative name
+// of a host; where it has none, its common name, as most tools make them. Any other certificate,
+// and none, leaves the client without a name, or with `client_required` ends the handshake. Lists
+// of revoked certificates (CRL) in the file count; then each authority that signs clients'
+// certificates needs one that is not outdated.
+//
+// TLS 1.2 and 1.3; no renegotiation, no compression, no early data (0-RTT), no table of sessions: a
+// session is in the ticket that the client has, with the client's certificate. It ends with that
+// certificate, and when other authorities, lists or rules are loaded. A ticket is good for
 // TLS_TICKET_PERIOD_S. Its key makes tickets for one such period, and is kept for one more.
 // Without secrets they are random and this process's own. With secrets they are made of these and
 // the time, so boxes with the same secrets and clocks within a period resume each other's sessions.
 //
 // Bounds: TLS_CERTIFICATES_MAX; TLS_HELLO_MAX bytes from a client before its handshake is done;
-// TLS_MESSAGES_MAX messages of TLS itself after it. Deadlines are the caller's. Nothing waits but
-// tls_server_new, which reads files: some ms. A full handshake costs 0.2 ms of CPU with an ECDSA
-// key and 1 ms with RSA 2048, a resumed one 0.1 ms.
+// TLS_MESSAGES_MAX messages of TLS itself after it; of a client's chain TLS_CLIENT_BYTES_MAX, with
+// at most TLS_CLIENT_CHAIN_MAX authorities between; a longer one ends the handshake. Deadlines are
+// the caller's. Nothing waits but tls_server_new, which reads files: some ms. A full handshake
+// costs 0.2 ms of CPU with an ECDSA key and 1 ms with RSA 2048, a resumed one 0.1 ms.
 
 #include "tls.h"
 
@@ -33,20 +42,26 @@ enum {
 	TLS_TICKET_PERIOD_S = 8 * 3600,
 	TLS_HELLO_MAX = 192 * 1024,
 	TLS_NAMES_MAX = 128,
+	TLS_CLIENT_AUTHORITIES_MAX = 32, // their names are sent in each handshake
+	TLS_CLIENT_CHAIN_MAX = 3,
+	TLS_CLIENT_BYTES_MAX = 6 * 1024,
+	TLS_CLIENT_UNKNOWN_MAX = 2 * 1024, // of a chain that no authority vouches for
 };
 
 // Why a client's handshake failed, or never began. X(name, text); the last two are for the caller
 // to count.
-#define TLS_REFUSALS(X)                                                   \
-	X(ended, "the client ended the connection")                       \
-	X(not_tls, "what the client sent is not TLS")                     \
-	X(version, "the client speaks no version of TLS that is allowed") \
-	X(cipher, "no cipher, group or signature in common")              \
-	X(protocol, "the client wants another protocol (ALPN)")           \
-	X(distrust, "the client does not accept the certificate")         \
-	X(memory, "no memory left for TLS")                               \
-	X(other, "another error")                                         \
-	X(late, "not done in tcp.query_timeout")                          \
+#define TLS_REFUSALS(X)                                                                    \
+	X(ended, "the client ended the connection")                                        \
+	X(not_tls, "what the client sent is not TLS")                                      \
+	X(version, "the client speaks no version of TLS that is allowed")                  \
+	X(cipher, "no cipher, group or signature in common")                               \
+	X(protocol, "the client wants another protocol (ALPN)")                            \
+	X(distrust, "the client does not accept the certificate")                          \
+	X(no_certificate, "the client shows no certificate, and must")                     \
+	X(certificate, "the client's certificate is expired, not trusted, or not its own") \
+	X(memory, "no memory left for TLS")                                                \
+	X(other, "another error")                                                          \
+	X(late, "not done in tcp.query_timeout")                                           \
 	X(evicted, "closed to make room for another connection")
 
 enum tls_refusal {
@@ -67,6 +82,8 @@ struct tls_server_settings {
 	unsigned secret_count; // to TLS_SECRETS_MAX; 0: keys of tickets are random
 	const uint8_t (*secret)[TLS_SECRET_LEN];
 	bool only_1_3;
+	const char *client_ca; // PEM: who vouches for clients; NULL: weir asks for no certificate
+	bool client_required;  // the handshake fails without a good certificate
 };
 
 // `before`: whose random ticket keys go on; NULL: none. -ENOMEM; -EINVAL: a file is bad, `why`
@@ -94,6 +111,10 @@ enum tls_refusal tls_conn_refusal(const struct tls_conn *c, char why[TLS_WHY_MAX
 // After the handshake: the name that the client wants a certificate for (SNI), of any bytes but 0.
 // NULL: it names no server. Good until the next call for this connection.
 const char *tls_conn_server_name(const struct tls_conn *c);
+// After the handshake: has the client shown a good certificate, in it or in that of its session?
+bool tls_conn_is_certified(const struct tls_conn *c);
+// The name in that certificate, the name of a host or a label. NULL: none.
+const char *tls_conn_client_name(const struct tls_conn *c);
 // After the handshake: did both sides agree on this protocol, "h2" say?
 bool tls_conn_agreed(const struct tls_conn *c, const char *protocol);
 size_t tls_conn_memory(void); // of one, but for what OpenSSL takes for it

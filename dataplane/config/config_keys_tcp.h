@@ -48,7 +48,15 @@
 		"sessions. The first makes tickets, all are accepted. weir reads it with the " \
 		"configuration. Empty: random keys.")                                          \
 	X(tls, min_version, only_1_3, CHOICE, tls_version, "1.2", 0, 0, LIVE,                  \
-		"Lowest version of TLS that weir accepts from clients: `1.2` or `1.3`.")
+		"Lowest version of TLS that weir accepts from clients: `1.2` or `1.3`.")       \
+	X(tls, client_ca, client_ca, TEXT, none, "", 0, 200, LIVE,                             \
+		"Absolute path of a PEM file with 1 to 32 authorities. weir asks clients for " \
+		"a certificate, and one that these vouch for names the client for "            \
+		"`groups.client_names`. Lists of revoked certificates (CRL) may stand in the " \
+		"file. Empty: weir asks for none.")                                            \
+	X(tls, client_required, client_required, BOOL, none, "false", 0, 0, LIVE,              \
+		"Whether the handshake fails without a good certificate of the client. It "    \
+		"needs `tls.client_ca`.")
 
 #define CONFIG_KEYS_DOT(X)                                                                        \
 	X(dot, enabled, enabled, BOOL, none, "false", 0, 0, LIVE,                                 \

@@ -131,7 +131,7 @@ struct config_raw_certificate {
 };
 
 struct config_raw_tls {
-	char *name, *tickets_file, *min_version;
+	char *name, *tickets_file, *min_version, *client_ca, *client_required;
 	struct config_raw_certificate *certificates;
 	unsigned certificates_count;
 };

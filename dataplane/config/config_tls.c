@@ -104,11 +104,21 @@ static int name_take(const struct config_doc *doc, char *name)
 	return 0;
 }
 
+static int clients_check(const struct config_doc *doc, const struct config_tls *t)
+{
+	if (t->client_ca[0] && t->client_ca[0] != '/')
+		return config_refuse(doc, "tls.client_ca", "must be an absolute path");
+	return t->client_required && !t->client_ca[0]
+		       ? config_refuse(doc, "tls.client_required", "needs tls.client_ca")
+		       : 0;
+}
+
 int config_tls_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	int rc = certificates_take(doc, raw->tls, &out->tls);
 	rc = config_worse(rc, name_take(doc, out->tls.name));
 	rc = config_worse(rc, tickets_take(doc, &out->tls));
+	rc = config_worse(rc, clients_check(doc, &out->tls));
 	if (out->dot.enabled && out->tls.count == 0)
 		rc = config_worse(
 			rc, config_refuse(doc, "dot.enabled",

@@ -33,6 +33,8 @@ struct config_tls {
 	bool only_1_3;         // not 1.2
 	char *name;            // what clients call this box, in lower case; "": not known
 	char *tickets_file;    // absolute or ""; its secrets are in `secret`
+	char *client_ca;       // absolute or "": weir asks clients for none
+	bool client_required;  // false; if true there is client_ca
 	unsigned secret_count; // 0: random keys
 	uint8_t secret[CONFIG_TICKET_SECRETS_MAX][CONFIG_TICKET_SECRET_LEN]; // never printed
 	unsigned count;

@@ -91,6 +91,56 @@ same "a path that no group has" 404 "$(status "${get/dns-query/dns-query/nobody}
 same "over UDP nothing changes" 198.18.200.1 "$(short $name A)"
 same "weirctl groups" kid "$(weirctl --json groups | jq -r '.groups[] | select(.name == "kids").client_names[0]')"
 
+# Groups by certificate, before any name that the client uses; live.
+. "$smoke_dir/certificates.sh"
+dir=$tmp
+check "clients' certificates" eval 'authority clients && authority stranger && certificate kid clients DNS:kid &&
+	certificate unknown stranger DNS:kid && expired_certificate late clients kid'
+sed -i "s|^groups: \[|&{name: guests, client_names: [guest]}, |
+	s|^tls:|&\n  client_ca: $tmp/clients.pem|" "$(readlink -f $config)"
+check "authorities for clients" taken_over weirctl config reload
+shows() { named "+tls-certfile=$tmp/$1.pem" "+tls-keyfile=$tmp/$1.key" "${@:2}"; }
+tls() { weirctl --json tcp | jq -r ".tls.$1"; }
+same "the group over TLS" NXDOMAIN "$(shows kid -p 8853 +tls +tls-hostname=doh.test)"
+same "before the server's name" NXDOMAIN "$(shows kid -p 8853 +tls +tls-hostname=guest.doh.test)"
+same "none shown" NOERROR "$(named -p 8853 +tls +tls-hostname=doh.test)"
+same "a stranger's" NOERROR "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)"
+same "an expired one" NOERROR "$(shows late -p 8853 +tls +tls-hostname=doh.test)"
+rcode() { https "$@" -o $tmp/reply && od -An -tx1 -j3 -N1 $tmp/reply | tr -d ' '; } # the byte that has it
+same "over HTTPS, before the path" 83 "$(rcode --cert $tmp/kid.pem --key $tmp/kid.key "${get/dns-query/dns-query/guest}")"
+same "without one the path" 80 "$(rcode "${get/dns-query/dns-query/guest}")"
+counted() { [ "$(tls "$1")" -ge "$2" ]; }
+check "counted" counted certified 3
+s_client() { client timeout 10 openssl s_client -connect $service:8853 "$@" 2>&1; }
+kept() { s_client -sess_in $tmp/session </dev/null | grep -q '^Reused'; } # and shows none
+s_client -cert $tmp/kid.pem -key $tmp/kid.key -sess_out $tmp/session -ign_eof </dev/null >/dev/null & session=$!
+eventually test -s $tmp/session
+kill $session 2>/dev/null
+certified=$(tls certified)
+check "a session is resumed" kept
+check "with the certificate in it" counted certified $((certified + 1))
+cp $tmp/stranger.pem $tmp/clients.pem
+others() { [ "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)" = NXDOMAIN ]; }
+check "other authorities are seen without a reload" eventually others
+same "the former ones do not count" NOERROR "$(shows kid -p 8853 +tls +tls-hostname=doh.test)"
+check "nor do sessions of their time" eval '! kept'
+sed -i "s|^  client_ca: .*|&\n  client_required: true|" "$(readlink -f $config)"
+check "required" taken_over weirctl config reload
+same "with one" NXDOMAIN "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)"
+check "none: an alert" eval 's_client -ign_eof </dev/null | grep -q "alert certificate required"'
+check "counted" counted failed.no_certificate 1
+check "another authority's: an alert" eval 's_client -cert $tmp/kid.pem -key $tmp/kid.key -ign_eof </dev/null | grep -qi "alert unknown ca"'
+check "counted as that" counted failed.certificate 1
+check "and over HTTPS" eval '! https -o /dev/null "$get"'
+check "weirctl tcp says so" eval 'weirctl tcp | grep -q "the client shows no certificate"'
+echo rubbish >$tmp/clients.pem
+check "config check reads the file" eval 'weirctl config check 2>&1 | grep -q "tls.client_ca: $tmp/clients.pem"'
+check "a bad one changes nothing" eventually eval 'weirctl tcp | grep -q "certificates NOT replaced: $tmp/clients.pem"'
+same "as one sees" NXDOMAIN "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)"
+sed -i '/^  client_/d' "$(readlink -f $config)"
+check "not asked for any more" taken_over weirctl config reload
+same "no group by it" NOERROR "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)"
+
 load() { client timeout 120 $python "$smoke_dir/rig/doh_load.py" "$@"; }
 check "a hundred at once, out of order" load many
 check "requests in a row by HTTP/1.1" load http1

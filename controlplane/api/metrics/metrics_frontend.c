@@ -87,6 +87,8 @@ static const struct metrics_field of_tls[] = {
 	TLS(METRICS_GAUGE, open, "connections", "Connections of clients over TLS."),
 	TLS(METRICS_COUNTER, handshakes, "handshakes_total", "TLS handshakes of clients."),
 	TLS(METRICS_COUNTER, resumed, "resumed_total", "Of these, sessions resumed by a ticket."),
+	TLS(METRICS_COUNTER, certified, "certified_total",
+		"TLS handshakes of clients with a certificate that tls.client_ca vouches for."),
 };
 
 static void metrics_tls(struct metrics_text *t, const struct frontend_tls_status *s)

@@ -25,14 +25,15 @@ enum {
 	WAITERS = 65536,
 	OF_WAITER = 192,
 	KEPT_QUERIES = 8 << 20,
-	OF_CONNECTION = 1024,     // with its client
-	OF_PROXIED = MIB,         // of a frontend: connections and queries that balancers forward
-	OF_TLS = 20 << 10,        // of a connection, by OpenSSL
-	OF_HTTP = 48 << 10,       // a session of HTTP/2 with both of its tables full
-	OF_RESOLVER = 4 * MIB,    // beside the first: its tables of fixed size, its stack
-	OF_RECURSOR = 48 * MIB,   // of a resolver: caches, questions in progress, sockets
-	OF_VALIDATORS = 16 * MIB, // of a resolver: caches of keys, sockets
-	VALIDATIONS = 2048,       // in progress, in all
+	OF_CONNECTION = 1024,      // with its client
+	OF_PROXIED = MIB,          // of a frontend: connections and queries that balancers forward
+	OF_TLS = 20 << 10,         // of a connection, by OpenSSL
+	OF_CERTIFICATE = 16 << 10, // a chain that a client has shown
+	OF_HTTP = 48 << 10,        // a session of HTTP/2 with both of its tables full
+	OF_RESOLVER = 4 * MIB,     // beside the first: its tables of fixed size, its stack
+	OF_RECURSOR = 48 * MIB,    // of a resolver: caches, questions in progress, sockets
+	OF_VALIDATORS = 16 * MIB,  // of a resolver: caches of keys, sockets
+	VALIDATIONS = 2048,        // in progress, in all
 	OF_VALIDATION = 24 << 10,
 	OF_FRONTEND = 6 * MIB, // the same: places for questions, rate limits, log ring, buffers
 	SOCKETS = 65536,       // of a set of servers
@@ -227,6 +228,9 @@ static void charge_clients(struct mem_plan *p, const struct config *c)
 		"tcp_connections tcp_clients tcp_claims");
 	charge(p, MEM_PLAN_CONTROLPLANE, "their TLS", "tls.certificates",
 		c->dot.enabled || c->doh.enabled ? (uint64_t)c->tcp.connections * OF_TLS : 0,
+		"tls_connections");
+	charge(p, MEM_PLAN_CONTROLPLANE, "their certificates", "tls.client_ca",
+		c->tls.client_ca[0] ? (uint64_t)c->tcp.connections * OF_CERTIFICATE : 0,
 		"tls_connections");
 	charge(p, MEM_PLAN_CONTROLPLANE, "their HTTP", "doh.enabled",
 		c->doh.enabled ? (uint64_t)c->tcp.connections * OF_HTTP : 0, "doh_connections");

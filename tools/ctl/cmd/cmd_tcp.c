@@ -48,6 +48,7 @@ static const struct cell_counter ends[] = {
 static const struct cell_counter tls_counts[] = {
 	{"handshakes", "TLS handshakes done"},
 	{"resumed", "of these, sessions resumed"},
+	{"certified", "of these, clients with a good certificate"},
 };
 
 static const struct cell_counter refusals[] = {
@@ -57,6 +58,8 @@ static const struct cell_counter refusals[] = {
 	{"cipher", "no cipher, group or signature in common"},
 	{"protocol", "the client wants another protocol (ALPN)"},
 	{"distrust", "the client does not accept the certificate"},
+	{"no_certificate", "the client shows no certificate, and must"},
+	{"certificate", "the client's certificate is expired, not trusted, or not its own"},
 	{"memory", "no memory left for TLS"},
 	{"other", "another error"},
 	{"late", "not done in tcp.query_timeout"},

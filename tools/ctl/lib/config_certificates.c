@@ -68,3 +68,13 @@ const char *config_certificate_wrong(const char *cert, const char *key, bool *is
 	ERR_clear_error();
 	return why;
 }
+
+const char *config_authorities_wrong(const char *path)
+{
+	const char *why;
+
+	errno = 0;
+	X509_free(certificate_read(path, &why));
+	ERR_clear_error();
+	return why;
+}

@@ -8,3 +8,5 @@
 
 // NULL: they can; else why not, and whether the file of the key is to blame.
 const char *config_certificate_wrong(const char *cert, const char *key, bool *is_of_key);
+// The same for a file of authorities.
+const char *config_authorities_wrong(const char *path);

@@ -92,6 +92,14 @@ static void certificate_prove(
 			is_of_key ? key : cert, why);
 }
 
+static void authorities_prove(const char *path, struct config_errors *e)
+{
+	const char *why = path[0] ? config_authorities_wrong(path) : NULL;
+
+	if (why)
+		add(e, "config: tls.client_ca: %s: %s", path, why);
+}
+
 void config_prove(const struct config *c, struct config_errors *e)
 {
 	const struct config_dataplane *d = &c->dataplane;
@@ -108,4 +116,5 @@ void config_prove(const struct config *c, struct config_errors *e)
 			device_prove(i, d->ports[i].device, e);
 	for (unsigned i = 0; i < c->tls.count; i++)
 		certificate_prove(i, c->tls.certificate[i].cert, c->tls.certificate[i].key, e);
+	authorities_prove(c->tls.client_ca, e);
 }

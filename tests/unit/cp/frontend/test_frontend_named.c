@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The group of a client by the name that it uses: the server's name in its handshake, over TLS and
-// HTTPS, and the end of its path.
+// The group of a client by its certificate, or by the name that it uses: the server's name in its
+// handshake, over TLS and HTTPS, and the end of its path.
 
 #include "dot_rig.h"
+#include "tests/unit/cp/tls/tls_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,8 @@ static void names_set(void)
 	frontend_names_of(&c, &tcp_rig_names);
 }
 
-static struct dot connect_as(enum frontend_tcp_kind kind, const char *server, int minor)
+static struct dot connect_with(
+	enum frontend_tcp_kind kind, const char *server, int minor, enum tls_client_kind shows)
 {
 	const int fd = tcp_connect_kind(kind, 1);
 	const struct dot d = {
@@ -32,8 +34,14 @@ static struct dot connect_as(enum frontend_tcp_kind kind, const char *server, in
 
 	if (server)
 		tls_side_wants(d.side, server);
+	tls_client_shows(d.side, shows);
 	assert_true(tls_side_turn(d.side));
 	return d;
+}
+
+static struct dot connect_as(enum frontend_tcp_kind kind, const char *server, int minor)
+{
+	return connect_with(kind, server, minor, TLS_CLIENT_NONE);
 }
 
 static void test_server_names(void **)
@@ -116,11 +124,106 @@ static void test_paths(void **)
 	dot_close(d);
 }
 
+static void server_asks(bool required)
+{
+	struct tls_rig_files files;
+	char why[TLS_WHY_MAX];
+	struct tls_server *server = NULL;
+	tls_rig_files(TLS_RIG_GOOD, &files);
+	const struct tls_certificate_files given = {files.cert, files.key};
+	const struct tls_server_settings set = {.count = 1,
+		.certificate = &given,
+		.client_ca = tls_client_ca(TLS_CLIENT_CA_ONE),
+		.client_required = required};
+	assert_int_equal(tls_server_new(&server, &set, NULL, why), 0);
+	tcp_rig_certify(server);
+}
+
+// A certificate that no group knows leaves it to the name that the client uses.
+static void test_certificates(void **)
+{
+	static const struct {
+		enum tls_client_kind shows;
+		unsigned group;
+	} rows[] = {{TLS_CLIENT_NAMED, KIDS}, {TLS_CLIENT_BELOW, KIDS}, {TLS_CLIENT_COMMON, KIDS},
+		{TLS_CLIENT_TALK, GUESTS}, {TLS_CLIENT_STRANGER, GUESTS},
+		{TLS_CLIENT_NONE, GUESTS}};
+
+	names_set();
+	tcp_rig_dot = true;
+	server_asks(false);
+	tcp_rig_start();
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		struct dot d = connect_with(
+			FRONTEND_TCP_DOT, "guest.dns.example", 2 + (int)i % 2, rows[i].shows);
+		dot_ask(d, 1, TCP_ECHO);
+		dot_reply_is(d, 1, DOT_SHORTEST);
+		assert_int_equal(tcp_rig_group, rows[i].group);
+		dot_close(d);
+	}
+	tcp_rig_until(tls.handshakes, ARRAY_LEN(rows));
+	tcp_rig_until(tls.certified, 4);
+}
+
+static void test_certificates_before_paths(void **)
+{
+	names_set();
+	tcp_rig_doh = true;
+	server_asks(false);
+	tcp_rig_start();
+	struct dot d = connect_with(FRONTEND_TCP_DOH, "guest.dns.example", 3, TLS_CLIENT_NAMED);
+	assert_int_equal(post(d, "/dns-query"), 200);
+	assert_int_equal(tcp_rig_group, KIDS);
+	assert_int_equal(post(d, "/dns-query/guest"), 200);
+	assert_int_equal(tcp_rig_group, KIDS);
+	assert_int_equal(post(d, "/dns-query/nobody"), 404);
+	dot_close(d);
+}
+
+static void test_certificates_are_required(void **)
+{
+	names_set();
+	tcp_rig_dot = true;
+	server_asks(true);
+	tcp_rig_start();
+	struct dot d = connect_with(FRONTEND_TCP_DOT, NULL, 3, TLS_CLIENT_NAMED);
+	dot_ask(d, 1, TCP_ECHO);
+	dot_reply_is(d, 1, DOT_SHORTEST);
+	assert_int_equal(tcp_rig_group, KIDS);
+	dot_close(d);
+	const unsigned asked = tcp_rig_asked();
+	for (unsigned i = 0; i < 2; i++) { // with TLS 1.3 the client's handshake is done before
+		d = connect_with(FRONTEND_TCP_DOT, "kid.dns.example", 3,
+			i ? TLS_CLIENT_EXPIRED : TLS_CLIENT_NONE);
+		dot_ask(d, 1, TCP_ECHO);
+		assert_true(tls_side_failed(d.side));
+		dot_close(d);
+	}
+	tcp_rig_until(tls.failed[TLS_REFUSED_no_certificate], 1);
+	tcp_rig_until(tls.failed[TLS_REFUSED_certificate], 1);
+	tcp_rig_until(tls.certified, 1);
+	assert_int_equal(tcp_rig_asked(), asked);
+}
+
+static int start(void **state)
+{
+	const int rc = dot_group_start(state);
+	tls_client_start();
+	return rc;
+}
+
+static int stop(void **state)
+{
+	tls_client_stop();
+	return dot_group_stop(state);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		TEST(test_server_names), TEST(test_another_configuration), TEST(test_paths)};
-	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
+	const struct CMUnitTest tests[] = {TEST(test_server_names),
+		TEST(test_another_configuration), TEST(test_paths), TEST(test_certificates),
+		TEST(test_certificates_before_paths), TEST(test_certificates_are_required)};
+	return cmocka_run_group_tests(tests, start, stop);
 }

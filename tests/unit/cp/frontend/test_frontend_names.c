@@ -60,6 +60,18 @@ static void test_servers(void **)
 	config.tls.name = server;
 }
 
+// A label, or a name below that of the server.
+static void test_certified(void **)
+{
+	frontend_names_of(&config, &names);
+	assert_int_equal(frontend_names_find_certified(&names, "Kid"), 1);
+	assert_int_equal(frontend_names_find_certified(&names, "guest.dns.example"), 3);
+	assert_int_equal(frontend_names_find_certified(&names, "nobody"), 0);
+	assert_int_equal(frontend_names_find_certified(&names, "kid.other.example"), 0);
+	assert_int_equal(frontend_names_find_certified(&names, "kid."), 0);
+	assert_int_equal(frontend_names_find_certified(&names, NULL), 0);
+}
+
 // The table has room for what a configuration may have.
 static void test_full(void **)
 {
@@ -85,6 +97,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_servers),
+		cmocka_unit_test(test_certified),
 		cmocka_unit_test(test_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,8 @@ static void test_defaults(void **)
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->tls.count, 0);
 	assert_false(c->tls.only_1_3);
+	assert_string_equal(c->tls.client_ca, "");
+	assert_false(c->tls.client_required);
 	assert_false(c->dot.enabled);
 	assert_int_equal(c->dot.port, 853);
 	config_free(c);
@@ -46,6 +48,21 @@ static void test_name(void **)
 	config_text_refused(MINIMAL "tls: {name: a..example}\n", "tls.name: is not the name");
 	config_text_refused(MINIMAL "tls: {name: a b}\n", "tls.name: is not the name");
 	config_text_refused(MINIMAL "tls: {name: .}\n", "tls.name: is not the name");
+}
+
+static void test_clients(void **)
+{
+	struct config *c = config_text_load(MINIMAL "tls: {client_ca: /a/ca.pem}\n");
+	assert_string_equal(c->tls.client_ca, "/a/ca.pem");
+	assert_false(c->tls.client_required);
+	config_free(c);
+	c = config_text_load(MINIMAL "tls: {client_ca: /a/ca.pem, client_required: true}\n");
+	assert_true(c->tls.client_required);
+	config_free(c);
+	config_text_refused(
+		MINIMAL "tls: {client_ca: ca.pem}\n", "tls.client_ca: must be an absolute path");
+	config_text_refused(MINIMAL "tls: {client_required: true}\n",
+		"tls.client_required: needs tls.client_ca");
 }
 
 static void test_refused(void **)
@@ -112,6 +129,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_certificates),
 		cmocka_unit_test(test_name),
+		cmocka_unit_test(test_clients),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_own_port_is_no_upstream),
 		cmocka_unit_test(test_tickets_file),

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Clients' certificates: who is known by which name, who is refused, and what a ticket keeps.
+#include "tests/unit/unit.h"
+#include "tls_accept.h"
+#include "tls_client.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+static time_t later; // seconds
+
+// In place of the C library's, for OpenSSL too.
+time_t time(time_t *out)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += later;
+	if (out)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
+
+// In place of t.server, whose ticket keys go on.
+static void server_asks(const char *ca, bool required)
+{
+	struct tls_rig_files files[2];
+	struct tls_certificate_files given[2];
+	const enum tls_rig_kind kinds[] = {TLS_RIG_GOOD, TLS_RIG_WRONG};
+	for (unsigned i = 0; i < 2; i++) {
+		tls_rig_files(kinds[i], &files[i]);
+		given[i] = (struct tls_certificate_files){files[i].cert, files[i].key};
+	}
+	const struct tls_server_settings set = {
+		.count = 2, .certificate = given, .client_ca = ca, .client_required = required};
+	struct tls_server *before = t.server;
+	assert_int_equal(tls_server_new(&t.server, &set, before, t.why), 0);
+	tls_server_free(before);
+}
+
+static void asks(enum tls_client_ca ca, bool required)
+{
+	server_asks(tls_client_ca(ca), required);
+}
+
+struct meeting {
+	enum tls_client_kind kind;
+	int minor;
+	const char *wants;              // SNI
+	struct ssl_session_st *session; // that it offers
+	struct tls_side *side;
+};
+
+// What weir's side comes to.
+static int meet(struct meeting *m)
+{
+	int rc = -EAGAIN;
+	accept_one();
+	m->side = tls_side_client(t.fd[0], m->minor, NULL);
+	tls_client_shows(m->side, m->kind);
+	if (m->wants)
+		tls_side_wants(m->side, m->wants);
+	if (m->session)
+		tls_client_resumes(m->side, m->session);
+	for (unsigned i = 0; i < 10 && rc == -EAGAIN; i++) {
+		(void)tls_side_turn(m->side);
+		rc = tls_conn_handshake(t.conn);
+	}
+	return rc;
+}
+
+static void part(struct meeting *m)
+{
+	tls_side_free(m->side);
+	close_both();
+}
+
+// By both versions of TLS.
+static void name_is(enum tls_client_kind kind, bool is_certified, const char *name)
+{
+	for (int minor = 2; minor <= 3; minor++) {
+		struct meeting m = {.kind = kind, .minor = minor};
+		assert_int_equal(meet(&m), 1);
+		assert_int_equal(tls_conn_is_certified(t.conn), is_certified);
+		const char *known = tls_conn_client_name(t.conn);
+		if (name)
+			assert_string_equal(known, name);
+		else
+			assert_null(known);
+		part(&m);
+	}
+}
+
+static void refused(enum tls_client_kind kind, enum tls_refusal refusal)
+{
+	for (int minor = 2; minor <= 3; minor++) {
+		struct meeting m = {.kind = kind, .minor = minor};
+		assert_int_equal(meet(&m), -EPROTO);
+		assert_int_equal(tls_conn_refusal(t.conn, t.why), refusal);
+		assert_null(tls_conn_client_name(t.conn));
+		assert_false(tls_conn_is_certified(t.conn));
+		assert_true(tls_side_failed(m.side));
+		part(&m);
+	}
+}
+
+static void test_names(void **)
+{
+	for (unsigned required = 0; required < 2; required++) {
+		asks(TLS_CLIENT_CA_ONE, required);
+		name_is(TLS_CLIENT_NAMED, true, "kid");
+		name_is(TLS_CLIENT_BELOW, true, "kid.dns.example");
+		name_is(TLS_CLIENT_COMMON, true, "kid");
+		name_is(TLS_CLIENT_MAIL, true, "kid");
+		name_is(TLS_CLIENT_TWO, true, NULL);
+		name_is(TLS_CLIENT_WILD, true, NULL);
+		name_is(TLS_CLIENT_TALK, true, NULL);
+	}
+	end();
+}
+
+static void test_certificates_that_say_nothing(void **)
+{
+	static const enum tls_client_kind kinds[] = {
+		TLS_CLIENT_NONE, TLS_CLIENT_EXPIRED, TLS_CLIENT_STRANGER, TLS_CLIENT_SERVING};
+	asks(TLS_CLIENT_CA_ONE, false);
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
+		name_is(kinds[i], false, NULL);
+	asks(TLS_CLIENT_CA_ONE, true);
+	refused(TLS_CLIENT_NONE, TLS_REFUSED_no_certificate);
+	for (unsigned i = 1; i < ARRAY_LEN(kinds); i++)
+		refused(kinds[i], TLS_REFUSED_certificate);
+	end();
+}
+
+static void test_without_authorities(void **)
+{
+	server_asks(NULL, false);
+	name_is(TLS_CLIENT_NAMED, false, NULL);
+	end();
+}
+
+static void test_long_chains(void **)
+{
+	for (unsigned required = 0; required < 2; required++) {
+		asks(TLS_CLIENT_CA_ONE, required);
+		refused(TLS_CLIENT_LONG, TLS_REFUSED_other);
+		name_is(TLS_CLIENT_CHAIN_3, true, "kid");
+		refused(TLS_CLIENT_CHAIN_4, TLS_REFUSED_certificate);
+		name_is(TLS_CLIENT_LARGE, true, "kid");
+		refused(TLS_CLIENT_LARGE_STRANGER, TLS_REFUSED_certificate);
+	}
+	end();
+}
+
+static void test_revoked(void **)
+{
+	asks(TLS_CLIENT_CA_ONE, true);
+	name_is(TLS_CLIENT_REVOKED, true, "kid");
+	asks(TLS_CLIENT_CA_LISTS, true);
+	refused(TLS_CLIENT_REVOKED, TLS_REFUSED_certificate);
+	name_is(TLS_CLIENT_NAMED, true, "kid");
+	asks(TLS_CLIENT_CA_OLD_LISTS, true); // nobody can say who is revoked
+	refused(TLS_CLIENT_NAMED, TLS_REFUSED_certificate);
+	end();
+}
+
+// With the certificate that the client's SNI chooses.
+static void test_another_certificate_of_ours(void **)
+{
+	asks(TLS_CLIENT_CA_ONE, true);
+	for (int minor = 2; minor <= 3; minor++) {
+		struct meeting m = {TLS_CLIENT_NAMED, minor, .wants = "other.example"};
+		assert_int_equal(meet(&m), 1);
+		assert_string_equal(tls_conn_client_name(t.conn), "kid");
+		part(&m);
+		m = (struct meeting){TLS_CLIENT_NONE, minor, .wants = "other.example"};
+		assert_int_equal(meet(&m), -EPROTO);
+		part(&m);
+	}
+	end();
+}
+
+// A session of a client with this certificate.
+static struct ssl_session_st *session_of(enum tls_client_kind kind, int minor)
+{
+	struct meeting m = {.kind = kind, .minor = minor};
+	char byte;
+	assert_int_equal(meet(&m), 1);
+	for (unsigned i = 0; i < 3; i++) // the ticket
+		(void)tls_side_read(m.side, &byte, 1);
+	struct ssl_session_st *session = tls_client_session(m.side);
+	tls_side_goodbye(m.side); // or its end makes the session a broken one
+	part(&m);
+	return session;
+}
+
+// The client offers the session and has no certificate any more.
+static void comes_back(struct ssl_session_st *session, int minor, bool is_resumed, const char *name)
+{
+	struct meeting m = {.kind = TLS_CLIENT_NONE, .minor = minor, .session = session};
+	assert_int_equal(meet(&m), 1);
+	assert_int_equal(tls_conn_is_resumed(t.conn), is_resumed);
+	assert_int_equal(tls_conn_is_certified(t.conn), name != NULL);
+	if (name)
+		assert_string_equal(tls_conn_client_name(t.conn), name);
+	else
+		assert_null(tls_conn_client_name(t.conn));
+	part(&m);
+}
+
+static void test_a_ticket_keeps_the_name(void **)
+{
+	for (int minor = 2; minor <= 3; minor++) {
+		asks(TLS_CLIENT_CA_ONE, minor == 3);
+		comes_back(session_of(TLS_CLIENT_NAMED, minor), minor, true, "kid");
+		asks(TLS_CLIENT_CA_ONE, false);
+		comes_back(session_of(TLS_CLIENT_STRANGER, minor), minor, true, NULL);
+		comes_back(session_of(TLS_CLIENT_NONE, minor), minor, true, NULL);
+	}
+	end();
+}
+
+static void test_a_ticket_ends_with_its_authorities(void **)
+{
+	static const enum tls_client_ca others[] = {
+		TLS_CLIENT_CA_STRANGER, TLS_CLIENT_CA_BOTH, TLS_CLIENT_CA_LISTS};
+	for (int minor = 2; minor <= 3; minor++) {
+		for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
+			asks(TLS_CLIENT_CA_ONE, false);
+			struct ssl_session_st *session = session_of(TLS_CLIENT_NAMED, minor);
+			asks(others[i], false);
+			comes_back(session, minor, false, NULL);
+		}
+		asks(TLS_CLIENT_CA_ONE, false);
+		struct ssl_session_st *session = session_of(TLS_CLIENT_NAMED, minor);
+		server_asks(NULL, false);
+		comes_back(session, minor, false, NULL);
+	}
+	end();
+}
+
+// One that was made while clients could do without a certificate.
+static void test_a_ticket_is_no_way_in(void **)
+{
+	for (int minor = 2; minor <= 3; minor++) {
+		asks(TLS_CLIENT_CA_ONE, false);
+		struct meeting m = {.kind = TLS_CLIENT_NONE,
+			.minor = minor,
+			.session = session_of(TLS_CLIENT_NONE, minor)};
+		asks(TLS_CLIENT_CA_ONE, true);
+		assert_int_equal(meet(&m), -EPROTO);
+		assert_int_equal(tls_conn_refusal(t.conn, t.why), TLS_REFUSED_no_certificate);
+		part(&m);
+	}
+	end();
+}
+
+static void test_a_ticket_ends_with_its_certificate(void **)
+{
+	for (int minor = 2; minor <= 3; minor++) {
+		asks(TLS_CLIENT_CA_ONE, false);
+		struct ssl_session_st *session = session_of(TLS_CLIENT_BRIEF, minor);
+		later = 700;
+		comes_back(session, minor, false, NULL);
+		later = 0;
+	}
+	end();
+}
+
+static void bad_file(const char *ca, const char *why)
+{
+	struct tls_rig_files files;
+	tls_rig_files(TLS_RIG_GOOD, &files);
+	const struct tls_certificate_files given = {files.cert, files.key};
+	const struct tls_server_settings set = {.count = 1, .certificate = &given, .client_ca = ca};
+	assert_int_equal(tls_server_new(&t.server, &set, NULL, t.why), -EINVAL);
+	if (!strstr(t.why, why))
+		fail_msg("\"%s\" does not say \"%s\"", t.why, why);
+}
+
+static void test_bad_files(void **)
+{
+	struct tls_rig_files files;
+	tls_rig_files(TLS_RIG_GOOD, &files);
+	bad_file("/nowhere/ca.pem", "/nowhere/ca.pem: no such file");
+	bad_file("/dev/zero", "/dev/zero: no such file");
+	bad_file(files.key, files.key);
+	bad_file(tls_client_ca(TLS_CLIENT_CA_33), "has 33 authorities, 1 to 32 are possible");
+	asks(TLS_CLIENT_CA_32, false);
+	name_is(TLS_CLIENT_NAMED, false, NULL);
+	end();
+}
+
+static int start(void **state)
+{
+	int rc = tls_accept_start(state);
+	tls_client_start();
+	return rc;
+}
+
+static int stop(void **state)
+{
+	tls_client_stop();
+	return tls_accept_stop(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_certificates_that_say_nothing),
+		cmocka_unit_test(test_without_authorities),
+		cmocka_unit_test(test_long_chains),
+		cmocka_unit_test(test_revoked),
+		cmocka_unit_test(test_another_certificate_of_ours),
+		cmocka_unit_test(test_a_ticket_keeps_the_name),
+		cmocka_unit_test(test_a_ticket_ends_with_its_authorities),
+		cmocka_unit_test(test_a_ticket_is_no_way_in),
+		cmocka_unit_test(test_a_ticket_ends_with_its_certificate),
+		cmocka_unit_test(test_bad_files),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}
