@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # What the RFCs ask, test by test, of the real binaries in one start, with two frontends. One alone: conformance_test.sh rfc6891
-# Others: WEIR_FRONTENDS=1 WEIR_RESOLVERS=2
+# Others: WEIR_FRONTENDS=1 WEIR_RESOLVERS=2; over TLS and HTTPS: --over tls,https (run.py)
 export WEIR_FRONTENDS=${WEIR_FRONTENDS:-2}
 . "$(dirname "${BASH_SOURCE[0]}")/../smoke/_init.sh"
 
@@ -14,7 +14,10 @@ eventually upstream_listens 5308
 echo blocked.example >$tmp/blocked.list
 echo 3 >/proc/sys/net/ipv4/tcp_fastopen # of weir's namespace
 echo 1024-9999,60000 >/proc/sys/net/ipv4/ip_local_reserved_ports
-check "up" "$lab" up --upstream 127.0.0.1:5301 --list $tmp/blocked.list
+encrypted=
+[[ " $*" == *" --over"* ]] && encrypted=--dot
+check "up" "$lab" up $encrypted --upstream 127.0.0.1:5301 --list $tmp/blocked.list
+[ -z "$encrypted" ] || echo 'doh: {enabled: true}' >>$config
 $python -c 'import sys; sys.path.insert(0, sys.argv[1]); import harness; harness.configure_lab()' "$here"
 check "the configuration for the tests" taken_over weirctl config reload
 pids=$(cat /run/weir/lab/*.pid)

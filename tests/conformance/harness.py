@@ -8,6 +8,10 @@
 	@case(ways=[UDP4])                      once (UDP, TCP: over both families)
 	@case(alone=True)                       with nothing else beside it: changes the configuration, counts, waits
 	@case(resolvers=1)                      what two resolvers do twice: left out where WEIR_RESOLVERS says so many
+	@case(ways=TCP, over=TLS)               of the encrypted transports with TLS alone; over=CLEAR: with none
+
+What a test does over TCP it also does over TLS and HTTPS, in a run with --over (run.py). `over` is for a test that itself
+writes lengths, which HTTPS has not, or that is about TCP.
 
 Every reply that a Way receives goes through `judge` (oracle.py) before the test sees it.
 """
@@ -15,6 +19,7 @@ import json
 import os
 import pathlib
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -27,6 +32,7 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
+import encrypted
 from oracle import judge
 
 SERVICE = {socket.AF_INET: "198.18.0.53", socket.AF_INET6: "fd53::53"}
@@ -41,13 +47,14 @@ UDP4, TCP4 = ("udp", socket.AF_INET), ("tcp", socket.AF_INET)
 UDP6, TCP6 = ("udp", socket.AF_INET6), ("tcp", socket.AF_INET6)
 UDP, TCP = [UDP4, UDP6], [TCP4, TCP6]
 EVERY = UDP + TCP
+CLEAR, TLS, ENCRYPTED = (), ("dot",), ("dot", "doh")
 cases = []
 
 
-def case(function=None, *, ways=EVERY, alone=False, resolvers=RESOLVERS):
+def case(function=None, *, ways=EVERY, alone=False, resolvers=RESOLVERS, over=ENCRYPTED):
     def register(test):
         if RESOLVERS <= resolvers:
-            cases.append((test, ways, alone))
+            cases.append((test, ways, alone, over))
         return test
     return register(function) if function else register
 
@@ -96,7 +103,7 @@ class Way:
         return f"{first}.n{self.names}-{self.title}-{self.number}.{zone}"
 
     def address(self):
-        return (SERVICE[self.family], 53)
+        return (SERVICE[self.family], encrypted.PORTS.get(self.proto, 53))
 
     def socket(self, source=None):
         kind = socket.SOCK_DGRAM if self.proto == "udp" else socket.SOCK_STREAM
@@ -105,10 +112,21 @@ class Way:
         if source:
             sock.bind((source, 0))
         sock.connect(self.address())
+        if self.proto in encrypted.PORTS:
+            return encrypted.connection(self.proto, sock, gets=self.family == socket.AF_INET6)
         return sock
 
-    def send(self, sock, wire):
-        sock.sendall(wire if self.proto == "udp" else struct.pack("!H", len(wire)) + wire)
+    def send(self, sock, *wires):
+        """Together, if there are several."""
+        if self.proto == "doh":
+            for wire in wires:
+                sock.ask(wire)
+            sock.flush()
+        elif self.proto == "udp":
+            for wire in wires:
+                sock.sendall(wire)
+        else:
+            sock.sendall(b"".join(struct.pack("!H", len(wire)) + wire for wire in wires))
 
     def receive(self, sock, seconds=PATIENCE):
         """The next message, or None at the end of time or of the connection."""
@@ -116,9 +134,11 @@ class Way:
         try:
             if self.proto == "udp":
                 return sock.recv(65535)
+            if self.proto == "doh":
+                return sock.reply()
             head = exactly(sock, 2)
             return head and exactly(sock, struct.unpack("!H", head)[0])
-        except (socket.timeout, ConnectionError):
+        except (socket.timeout, ConnectionError, ssl.SSLError):
             return None
 
     def exchange(self, wire, seconds=PATIENCE, source=None):

@@ -2,11 +2,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs the conformance tests in the client namespace: all, or those whose name contains a word given.
 
+	run.py [--over WAYS] [--beside] [WORD...]
+	--over tls,https    over TLS and HTTPS what each test does over TCP; tls4, https6: by one family
+	--beside            but for tests that run alone, which change the configuration and wait
+
 Prints "ok" or "not ok" and a name for each, and "N passed, N failed" at the end.
 """
+import argparse
 import concurrent.futures
 import importlib
 import pathlib
+import socket
 import sys
 import threading
 import time
@@ -64,14 +70,37 @@ def report(name, result, text, seconds, totals):
         print("".join(f"  | {line}\n" for line in text.strip().splitlines()[-12:]), end="", flush=True)
 
 
+def ways_over(text):
+    """[("dot", AF_INET)] of "tls4"."""
+    kinds, families = {"tls": "dot", "https": "doh"}, {"4": [socket.AF_INET], "6": [socket.AF_INET6]}
+    ways = []
+    for word in text.split(","):
+        kind = word.rstrip("46")
+        if kind not in kinds or word[len(kind):] not in ("", "4", "6"):
+            raise argparse.ArgumentTypeError(f"{word} is none of tls, https, with 4 or 6 behind it or nothing")
+        ways += [(kinds[kind], family) for family in families.get(word[len(kind):], [socket.AF_INET, socket.AF_INET6])]
+    return ways
+
+
+def ways_of(ways, over, asked):
+    """Of a test, which names its ways in clear text."""
+    if not asked:
+        return ways
+    return [(proto, family) for proto, family in asked if proto in over and ("tcp", family) in ways]
+
+
 def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--over", type=ways_over, default=[])
+    arguments.add_argument("--beside", action="store_true")
+    arguments.add_argument("words", nargs="*")
+    given = arguments.parse_args()
     for path in sorted(pathlib.Path(__file__).parent.glob("test_*.py")):
         importlib.import_module(path.stem)
-    run.numbers = {test.__name__: i for i, (test, _, _) in enumerate(harness.cases)}
+    run.numbers = {test.__name__: i for i, (test, *_) in enumerate(harness.cases)}
     assert len(run.numbers) == len(harness.cases), "two tests of one name"
-    wanted = sys.argv[1:]
-    chosen = [(test, way, alone) for test, ways, alone in harness.cases for way in ways
-              if not wanted or any(word in test.__name__ for word in wanted)]
+    chosen = [(test, way, alone) for test, ways, alone, over in harness.cases for way in ways_of(ways, over, given.over)
+              if not (alone and given.beside) and (not given.words or any(word in test.__name__ for word in given.words))]
     totals, began = {"ok": 0, "not ok": 0}, time.monotonic()
     stalls.start()
 

@@ -9,7 +9,7 @@ import time
 
 import dns.name
 
-from harness import CONFIG, TCP6, UDP, UDP4, Way, asked, case, configured, eventually, sections, weirctl
+from harness import CLEAR, CONFIG, TCP6, UDP, UDP4, Way, asked, case, configured, eventually, sections, weirctl
 from zoo import GRAVE, ZOO, believed, sent
 
 BLOCKED, FILTERED, PROHIBITED = 15, 17, 18
@@ -247,7 +247,7 @@ def rfc8914_3_the_extended_error_goes_before_data_does(way):
         assert reply.msg.answer and reply.ede() == [STALE] and not reply.has("TC")
 
 
-@case(alone=True)
+@case(alone=True, over=CLEAR)  # over TLS a refusal would cost a handshake
 def rfc8914_4_19_prohibited(way):
     with configured(access="access: {allow: [192.0.2.1], unlimited: [private], denied: refuse}"):
         reply = way.ask(way.fresh("a"), edns=True)
