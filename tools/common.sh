@@ -47,8 +47,8 @@ packages_install() {
 	packages_apt "$missing" || die "apt-get failed"
 	# A name server that came along must not take port 53 at the next boot.
 	local name
-	for name in nsd dnsdist haproxy unbound knot; do
-		case " $missing " in *" $name "*) systemctl disable --now $name >/dev/null 2>&1 || true ;; esac
+	for name in nsd dnsdist haproxy unbound knot bind9:named knot-resolver:kresd.target knot-resolver:kres-cache-gc; do
+		case " $missing " in *" ${name%:*} "*) systemctl disable --now "${name#*:}" >/dev/null 2>&1 || true ;; esac
 	done
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Sourced by upstream_tls_test.sh and upstream_https_test.sh: certificates in $dir (certificates.sh), and the servers that weir asks.
+# Sourced by the tests of upstreams over TLS and HTTPS: certificates in $dir (certificates.sh), and the servers that weir asks.
 
 . "$smoke_dir/certificates.sh"
 pin_of() {
