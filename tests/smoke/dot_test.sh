@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # DNS over TLS for clients: kdig, openssl s_client and dnsperf against the lab, certificates by name and replaced under a
-# live connection, bad files, sessions, and 2,000 idle connections whose memory comes back.
+# live connection, bad files, sessions, and 2,000 idle connections whose memory comes back, and 1,000 slow ones.
+# More: WEIR_TLS_IDLE=10000 WEIR_TLS_SLOW=5000
 . "$(dirname "$0")/_init.sh"
 
 lab_up --dot
@@ -33,10 +34,10 @@ check "another protocol is refused" eval '! tls_client -alpn h2 | grep -q "New, 
 check "renegotiation too" eval 'tls_client -tls1_2 | grep -q "Secure Renegotiation IS supported"
 	! printf "R\n" | client timeout 10 openssl s_client -tls1_2 -connect $service:853 2>&1 | grep -q "^read R BLOCK"
 	printf "R\n" | client timeout 10 openssl s_client -tls1_2 -connect $service:853 2>&1 | grep -qi "no renegotiation"'
-check "no early data" eval 'tls_client -tls1_3 | grep -q "Max Early Data: 0\|Early data was not sent"'
 tls_client -tls1_3 -sess_out $tmp/session -ign_eof >/dev/null & session=$!
 eventually test -s $tmp/session
 kill $session 2>/dev/null
+check "no ticket allows early data" eval 'openssl sess_id -in $tmp/session -noout -text | grep -q "Max Early Data: 0$"'
 check "a session is resumed" eval 'tls_client -sess_in $tmp/session | grep -q "^Reused"'
 check "and counted" at_least resumed 1
 client $python -c "
@@ -92,11 +93,12 @@ check "who is silent may stay" weirctl config reload
 memory() { awk '/^(RssAnon|RssShmem)/ { n += $2 } END { print n }' /proc/"$(pid controlplane)"/status; }
 eventually_twice() { eventually "$@" || eventually "$@"; } # so many handshakes on a busy machine
 before=$(memory)
-client $python "$smoke_dir/rig/dot_live.py" idle 2000 >$tmp/idle <$tmp/ask & idle=$!
+many=${WEIR_TLS_IDLE:-2000} slow=${WEIR_TLS_SLOW:-1000}
+client $python "$smoke_dir/rig/dot_live.py" idle $many >$tmp/idle <$tmp/ask & idle=$!
 exec 7>$tmp/ask
-check "2,000 idle connections" eventually_twice grep -q "^open 2000" $tmp/idle
+check "$many idle connections" eventually_twice grep -q "^open $many" $tmp/idle
 during=$(memory)
-echo "# memory: $(((during - before) * 1024 / 2000)) bytes a connection"
+echo "# memory: $(((during - before) * 1024 / many)) bytes a connection"
 check "a cached name meanwhile" [ "$(dot +short @$service ok-3000.cached.test A)" = 198.18.200.1 ]
 exec 7>&-
 wait $idle
@@ -104,6 +106,16 @@ none() { [ "$(tls_count open) $(tls_count shaking)" = "0 0" ]; }
 check "none is left" eventually none
 given_back() { [ $(($(memory) - before)) -lt $(((during - before) / 2 + 4096)) ]; }
 check "their memory is back" eventually given_back
+sed -i '/idle_timeout/d' $config
+check "silence ends connections again" weirctl config reload
+client $python "$smoke_dir/rig/dot_live.py" slow $slow >$tmp/slow <$tmp/ask & idle=$!
+exec 7>$tmp/ask
+check "$slow slow ones, half of them in their handshake" eventually_twice grep -q "^open $slow" $tmp/slow
+check "a cached name meanwhile" [ "$(dot +short @$service ok-3000.cached.test A)" = 198.18.200.1 ]
+check "they are ended, though nobody closes them" eventually none
+check "as late, or for others" test "$(($(tls_count failed.late) + $(tls_count failed.evicted)))" -ge $((slow / 2))
+exec 7>&-
+wait $idle
 
 seq 1000 | sed 's/.*/ok-3000.cached.test A/' >$tmp/names
 check "dnsperf -m dot" eval 'client dnsperf -m dot -s $service -d $tmp/names -c 10 -l 2 >$tmp/perf && grep -q "Queries lost: *0 " $tmp/perf'

@@ -3,6 +3,7 @@
 // and others.
 
 #include "dot_rig.h"
+#include "tests/unit/cp/tls/tls_client.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -168,6 +169,28 @@ static void test_garbage_for_a_hello(void **)
 	assert_int_equal(tcp_rig_asked(), 0);
 }
 
+// An onlooker could send it again. The client asks once more, and has one answer.
+static void test_early_data_is_no_question(void **)
+{
+	uint8_t frame[2 + DOT_SHORTEST];
+	dot_start();
+	struct dot d = dot_connect(1);
+	dot_ask(d, 1, TCP_ECHO);
+	dot_reply_is(d, 1, DOT_SHORTEST); // the ticket comes before
+	struct ssl_session_st *session = tls_client_session(d.side);
+	tls_side_goodbye(d.side);
+	dot_close(d);
+	const int fd = tcp_connect_dot(1);
+	d = (struct dot){fd, tls_side_client(fd, 3, "\3dot")};
+	const size_t len = tcp_message(frame, 2, TCP_ECHO, DOT_SHORTEST);
+	assert_false(tls_client_early(d.side, session, frame, len));
+	dot_ask(d, 3, TCP_ECHO);
+	dot_reply_is(d, 3, DOT_SHORTEST);
+	tcp_rig_until(tls.resumed, 1);
+	assert_int_equal(tcp_rig_asked(), 2);
+	dot_close(d);
+}
+
 // The one that began it first makes room, and no other is harmed.
 static void test_too_many_handshakes(void **)
 {
@@ -295,6 +318,7 @@ int main(void)
 		TEST(test_padding),
 		TEST(test_half_open_handshakes),
 		TEST(test_garbage_for_a_hello),
+		TEST(test_early_data_is_no_question),
 		TEST(test_too_many_handshakes),
 		TEST(test_another_certificate),
 		TEST(test_no_certificate),

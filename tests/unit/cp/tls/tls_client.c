@@ -200,3 +200,17 @@ void tls_client_resumes(struct tls_side *s, struct ssl_session_st *session)
 	assert_int_equal(SSL_set_session(tls_side_ssl(s), session), 1);
 	SSL_SESSION_free(session);
 }
+
+bool tls_client_early(
+	struct tls_side *s, struct ssl_session_st *session, const void *bytes, size_t len)
+{
+	SSL *ssl = tls_side_ssl(s);
+	size_t n = 0;
+
+	assert_int_equal(SSL_SESSION_set_max_early_data(session, (uint32_t)len), 1);
+	tls_client_resumes(s, session);
+	assert_int_equal(SSL_write_early_data(ssl, bytes, len, &n), 1);
+	assert_int_equal(n, len);
+	assert_true(tls_side_turn(s));
+	return SSL_get_early_data_status(ssl) == SSL_EARLY_DATA_ACCEPTED;
+}

@@ -48,3 +48,7 @@ void tls_client_shows(struct tls_side *s, enum tls_client_kind kind);
 struct ssl_session_st;
 struct ssl_session_st *tls_client_session(struct tls_side *s);
 void tls_client_resumes(struct tls_side *s, struct ssl_session_st *session); // frees it
+// The same as the client of a server that allowed early data (0-RTT): the bytes go with the hello.
+// Over a socket that blocks; whether the server has taken them.
+bool tls_client_early(
+	struct tls_side *s, struct ssl_session_st *session, const void *bytes, size_t len);
