@@ -168,11 +168,11 @@ KINDS = "good", "bad", "alone"
 
 
 def cookies_counted(way):
-    """Of the data plane's clients over UDP, of the control plane's over TCP."""
+    """Of the data plane's clients over UDP, of the control plane's over all else."""
     stats = json.loads(weirctl("--json", "stats", "--interval", "0"))
     if way.proto == "udp":
         return {kind: sum(worker["counters"]["cookies_" + kind] for worker in stats["dataplane"]["workers"]) for kind in KINDS}
-    return {kind: stats["controlplane"]["frontend"]["tcp"]["cookies_" + kind] for kind in KINDS}
+    return {kind: stats["controlplane"]["frontend"][way.proto]["cookies_" + kind] for kind in KINDS}
 
 
 @case(alone=True)
