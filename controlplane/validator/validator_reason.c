@@ -21,6 +21,8 @@ int validator_reason_ede(const char *why)
 		{"lookup of DNSKEY", DNS_EDE_DNSKEY_MISSING},
 		{"signatures from unknown keys", DNS_EDE_DNSKEY_MISSING},
 		{"no keys have a DS", DNS_EDE_DNSKEY_MISSING},
+		{"DS hash mismatches key", DNS_EDE_DNSKEY_MISSING},
+		{"dnskey without ZSK flag", DNS_EDE_NO_ZONE_KEY_BIT},
 		{"no signatures", DNS_EDE_RRSIGS_MISSING},
 		{"signature missing", DNS_EDE_RRSIGS_MISSING},
 		{"lack of signatures", DNS_EDE_RRSIGS_MISSING},

@@ -27,6 +27,7 @@ const char *why_ede_text(int ede)
 		[DNS_EDE_SIGNATURE_NOT_YET_VALID] = "Signature Not Yet Valid",
 		[DNS_EDE_DNSKEY_MISSING] = "DNSKEY Missing",
 		[DNS_EDE_RRSIGS_MISSING] = "RRSIGs Missing",
+		[DNS_EDE_NO_ZONE_KEY_BIT] = "No Zone Key Bit Set",
 		[DNS_EDE_NSEC_MISSING] = "NSEC Missing",
 		[DNS_EDE_BLOCKED] = "Blocked",
 		[DNS_EDE_FILTERED] = "Filtered"};
