@@ -39,22 +39,16 @@ const struct socket_address *recursor_address(const struct recursor *r)
 	return &r->address;
 }
 
-static int library_make(
-	const struct recursor *r, const struct recursor_settings *settings, struct library **out)
+static int library_make(const struct recursor *r, const char *text, struct library **out)
 {
-	char *config = NULL;
-	size_t len = 0;
-	int rc = recursor_config_write(settings, r->cap, &config, &len);
+	int rc = library_open(out, loop_base(r->loop), text, strlen(text));
 
-	if (rc == 0)
-		rc = library_open(out, loop_base(r->loop), config, len);
 	if (rc == 0)
 		rc = library_apply(*out);
 	if (rc < 0) {
 		library_close(*out);
 		*out = NULL;
 	}
-	free(config);
 	return rc;
 }
 
@@ -140,32 +134,38 @@ void recursor_free(struct recursor *r)
 	socket_close(r);
 	FREE_AND_NULL(r->zone);
 	FREE_AND_NULL(r->question);
+	FREE_AND_NULL(r->text);
 	free(r);
 }
 
 int recursor_configure(struct recursor *r, const struct recursor_settings *settings)
 {
 	struct library *library = NULL;
-	const bool is_same = r->library && settings->is_on && settings->hash == r->set.hash
-			     && memcmp(settings->range, r->set.range, sizeof(r->set.range)) == 0;
-	if (strlen(settings->root_hints) > RECURSOR_PATH_MAX)
-		return -ENAMETOOLONG;
+	char *text = NULL;
+	const bool is_same = r->library && settings->is_on && settings->hash == r->hash
+			     && memcmp(settings->range, r->range, sizeof(r->range)) == 0;
+	if (is_same)
+		return 0;
 	int rc = settings->is_on ? socket_open(r) : 0;
-	if (rc == 0 && settings->is_on && !is_same)
-		rc = library_make(r, settings, &library);
+	if (rc == 0 && settings->is_on)
+		rc = recursor_config_write(settings, r->cap, &text);
+	if (rc == 0 && settings->is_on)
+		rc = library_make(r, text, &library);
 	if (rc < 0) {
+		free(text);
 		if (!r->library)
 			socket_close(r);
 		return rc;
 	}
-	r->set = *settings;
-	r->set.root_hints = strcpy(r->root_hints, settings->root_hints);
-	if (is_same)
-		return 0;
+	r->hash = settings->hash;
+	memcpy(r->range, settings->range, sizeof(r->range));
+	FREE_AND_NULL(r->text);
+	r->text = text;
 	library_close(r->old);
 	r->old = NULL;
 	library_close(r->library);
 	r->library = library;
+	r->is_empty = true;
 	if (!settings->is_on)
 		socket_close(r);
 	return 0;
@@ -182,13 +182,14 @@ void recursor_old_end(struct recursor *r)
 int recursor_flush(struct recursor *r)
 {
 	struct library *made = NULL;
-	int rc = r->library ? library_make(r, &r->set, &made) : 0;
+	int rc = r->library && !r->is_empty ? library_make(r, r->text, &made) : 0;
 
 	if (rc < 0 || !made)
 		return rc;
 	library_close(r->old); // which ends its questions
 	r->old = r->library;
 	r->library = made;
+	r->is_empty = true;
 	for (unsigned i = 0; i < r->touched; i++)
 		r->question[i].is_old = r->zone[i] != 0;
 	r->old_questions = r->count.questions;

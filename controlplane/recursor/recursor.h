@@ -6,8 +6,13 @@
 //
 // Each resolver has a recursor: libunbound on the resolver's event loop, and a socket on 127.0.0.1
 // that answers queries by it. For the upstreams (upstream/upstream.h) that socket is a server like
-// any other: `upstreams.mode` puts it into everyone's list. Its answers are not validated here; the
-// validator (validator/validator.h) asks it for keys as it asks any server.
+// any other: `upstreams.mode` puts it into everyone's list. The verdict on its answers is the
+// validator's (validator/validator.h), which asks it for keys as it asks any server.
+//
+// With `validates` the library validates too, in permissive mode: it gives bogus answers as well,
+// for the validator to say why, and for queries with CD. It does so for three things that it
+// otherwise cannot do: it answers from NSEC records that it has proven (RFC 8198; not from NSEC3),
+// asks another server of the zone after a bogus answer, and keeps a bogus answer for a minute only.
 //
 // The library asks with QNAME minimisation (RFC 9156), over UDP and TCP, from random ports. It
 // keeps delegations, the addresses of name servers and answers in caches of a fixed size. A renewal
@@ -21,6 +26,8 @@
 // from the same port with the same id, asks nothing. A change of settings ends the questions that
 // run: SERVFAIL.
 
+#include "validator/validator.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/attr.h>
@@ -33,7 +40,6 @@ struct table_registry;
 
 enum {
 	RECURSOR_QUESTIONS_MAX = 2048, // of all resolvers
-	RECURSOR_PATH_MAX = 200,       // bytes of root_hints
 	RECURSOR_SOCKETS = 512,        // of the library, each resolver
 	RECURSOR_TCP = 64,             // TCP connections of the library, each resolver
 	RECURSOR_MEMORY = 40 << 20,    // more than caches and buffers of the library take: 26 MB
@@ -41,17 +47,19 @@ enum {
 
 struct recursor_settings {
 	bool is_on;
-	const char *root_hints; // file of NS and address records; "": the library's; copied
-	uint64_t hash;          // of its contents
-	unsigned range_count;   // of ports that workers take replies of upstream servers at
+	const char *root_hints; // file of NS and address records; "": the library's
+	bool validates;         // by `trusted`
+	struct validator_settings trusted;
+	uint64_t hash;        // of the contents of all that: another one makes a new library
+	unsigned range_count; // of ports that workers take replies of upstream servers at
 	struct hops_range range[HOPS_RANGES_MAX];
 };
 
 ATTR_MUST_CHECK int recursor_new(
 	struct recursor **out, struct loop *loop, unsigned questions); // off; -errno
 void recursor_free(struct recursor *r); // its questions get no answer; NULL is fine
-// Not within an answer. -ENOMEM, -EINVAL (the library takes no such root hints), -errno of the
-// socket: then it stays as it was.
+// Not within an answer. `settings` are not kept. -ENOMEM, -EINVAL (the library takes no such root
+// hints), -errno of the socket: then it stays as it was.
 ATTR_MUST_CHECK int recursor_configure(
 	struct recursor *r, const struct recursor_settings *settings);
 // Empties the library's caches. Questions that run go on with the old ones; where a second flush

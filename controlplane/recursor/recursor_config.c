@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/local_ports.h"
 #include "recursor_internal.h"
+#include "validator/validator_anchors.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,15 +13,20 @@
 static const char fixed[] =
 	"server:\n"
 	"verbosity: 0\nuse-syslog: no\nchroot: \"\"\nusername: \"\"\ndirectory: \"\"\n"
-	"module-config: \"iterator\"\n"
 	"edns-buffer-size: 1232\nmsg-cache-size: 4m\nmsg-cache-slabs: 1\n"
-	"rrset-cache-size: 8m\nrrset-cache-slabs: 1\nkey-cache-size: 16k\nkey-cache-slabs: 1\n"
-	"neg-cache-size: 16k\ninfra-cache-numhosts: 4096\ninfra-cache-slabs: 1\n"
+	"rrset-cache-size: 8m\nrrset-cache-slabs: 1\nkey-cache-slabs: 1\n"
+	"infra-cache-numhosts: 4096\ninfra-cache-slabs: 1\n"
 	"infra-host-ttl: 60\ninfra-keep-probing: yes\n"
 	"cache-max-ttl: 86400\ncache-max-negative-ttl: 3600\n"
 	"qname-minimisation: yes\nharden-glue: yes\nuse-caps-for-id: no\n"
 	"prefetch: no\nprefetch-key: no\nserve-expired: no\nrrset-roundrobin: no\n"
 	"minimal-responses: no\nroot-key-sentinel: no\n";
+
+static const char without_validation[] =
+	"module-config: \"iterator\"\nkey-cache-size: 16k\nneg-cache-size: 16k\n";
+static const char with_validation[] =
+	"module-config: \"validator iterator\"\nkey-cache-size: 1m\nneg-cache-size: 1m\n"
+	"val-permissive-mode: yes\naggressive-nsec: yes\ntrust-anchor-signaling: no\n";
 
 // Ports of other programs, and those that workers listen at: the reply of a server that is also an
 // upstream server would not reach the library there.
@@ -36,10 +42,10 @@ static void ports_write(FILE *f, const struct recursor_settings *s)
 		fprintf(f, "outgoing-port-avoid: %u-%u\n", s->range[i].first, s->range[i].last);
 }
 
-int recursor_config_write(
-	const struct recursor_settings *s, unsigned questions, char **out, size_t *len)
+int recursor_config_write(const struct recursor_settings *s, unsigned questions, char **out)
 {
-	FILE *f = open_memstream(out, len);
+	size_t len;
+	FILE *f = open_memstream(out, &len);
 
 	if (!f)
 		return -ENOMEM;
@@ -47,6 +53,9 @@ int recursor_config_write(
 	fprintf(f, "outgoing-range: %d\noutgoing-num-tcp: %d\nnum-queries-per-thread: %u\n",
 		RECURSOR_SOCKETS, RECURSOR_TCP, questions);
 	ports_write(f, s);
+	fputs(s->validates ? with_validation : without_validation, f);
+	if (s->validates)
+		validator_anchors_write(f, &s->trusted);
 	if (s->root_hints[0])
 		fprintf(f, "root-hints: \"%s\"\n", s->root_hints);
 	bool is_short = ferror(f);

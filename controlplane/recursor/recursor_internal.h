@@ -31,10 +31,12 @@ struct recursion {
 
 struct recursor {
 	struct loop *loop;
-	struct recursor_settings set;
-	char root_hints[RECURSOR_PATH_MAX + 1]; // of `set`
-	struct library *library;                // NULL: off
-	struct library *old; // of before a flush, for the questions that ran; NULL: none
+	char *text;    // the library's settings; NULL: off
+	uint64_t hash; // of the settings
+	struct hops_range range[HOPS_RANGES_MAX];
+	struct library *library; // NULL: off
+	bool is_empty;           // it had no question yet
+	struct library *old;     // of before a flush, for the questions that ran; NULL: none
 	unsigned old_questions;
 	int fd;
 	struct socket_address address;
@@ -52,4 +54,4 @@ void recursor_readable(int fd, short what, void *recursor);
 // recursor_config.c: text of unbound.conf in *out, which the caller frees even on an error.
 // -ENOMEM.
 ATTR_MUST_CHECK int recursor_config_write(
-	const struct recursor_settings *s, unsigned questions, char **out, size_t *len);
+	const struct recursor_settings *s, unsigned questions, char **out);

@@ -160,6 +160,7 @@ static void question_ask(struct recursor *r, const struct sockaddr_in *peer, con
 	q->question_len = query->question_len;
 	memcpy(q->question, question, query->question_len);
 	dns_name_to_text(&query->name, text);
+	r->is_empty = false;
 	if (library_ask(r->library, text, query->qtype, on_answer, q) == 0)
 		return;
 	r->count.broken++;

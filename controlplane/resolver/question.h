@@ -93,6 +93,7 @@ bool question_may_have_ad(const struct question *q); // its answers: validated, 
 void question_validate(struct question *q);
 ATTR_MUST_CHECK int question_validators_open(struct resolver *r);
 void question_validators_configure(struct resolver *r, const struct config *config);
+struct validator_settings question_trusted(const struct config_dnssec *d); // points into *d
 
 bool question_l1_drop(void *resolver, const struct l1_key_parts *key); // l1_drop_fn
 

@@ -62,17 +62,24 @@ int question_validators_open(struct resolver *r)
 		&r->validators, r->loop, resolver_share(r, VALIDATOR_QUESTIONS_MAX), &owner);
 }
 
+struct validator_settings question_trusted(const struct config_dnssec *d)
+{
+	return (struct validator_settings){
+		.anchors = d->anchors,
+		.keys = d->keys,
+		.negative = d->negative,
+		.negative_count = d->negative_count,
+		.hash = d->hash,
+	};
+}
+
 // Other servers have other answers above a name, too.
 void question_validators_configure(struct resolver *r, const struct config *config)
 {
 	const uint64_t part[2] = {config->dnssec.hash, view_everyone_hash(config)};
-	const struct validator_settings set = {
-		.anchors = config->dnssec.anchors,
-		.keys = config->dnssec.keys,
-		.negative = config->dnssec.negative,
-		.negative_count = config->dnssec.negative_count,
-		.hash = contenthash(part, sizeof(part)),
-	};
+	struct validator_settings set = question_trusted(&config->dnssec);
+
+	set.hash = contenthash(part, sizeof(part));
 
 	validators_configure(r->validators, &set);
 	r->set.validates = config->dnssec.validate;

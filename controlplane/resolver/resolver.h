@@ -270,6 +270,7 @@ struct cache_flushed {
 	unsigned hung; // resolvers that flush their part when they are back (resolvers.h)
 };
 typedef void (*resolver_flush_fn)(void *arg, int err, const struct cache_flushed *f);
-// `tells_others`: with word to other boxes; not of what is this box's own.
+// `tells_others`: with word to other boxes, and of the recursor's caches too; not of what is this
+// box's own.
 ATTR_MUST_CHECK int resolver_cache_flush(struct resolver *r, const struct flush *what,
 	bool tells_others, struct loop *reply_to, resolver_flush_fn done, void *arg);

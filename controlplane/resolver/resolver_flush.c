@@ -142,11 +142,13 @@ static void job_publish(struct flush_job *j)
 	j->publishing = redis_send(l1_redis(j->resolver->l1), &c, 1, PUBLISH_MS, on_published, j);
 }
 
-// Else the names would come back from there. After a message of another box, which anybody may have
-// sent, they may.
-static void recursion_flush(struct resolver *r, const struct flush *what)
+// Else the names would come back from there: the library has no call to forget one name. After a
+// message of another box, which anybody may have sent, they may; names whose answer is local data
+// never come from there.
+static void recursion_flush(struct resolver *r, const struct flush_job *j)
 {
-	int rc = r->recursor && what->kind == FLUSH_ALL ? recursor_flush(r->recursor) : 0;
+	const bool is_due = j->what.kind == FLUSH_ALL || j->tells_others;
+	int rc = r->recursor && is_due ? recursor_flush(r->recursor) : 0;
 
 	if (rc < 0)
 		log_warning("recursion: cache not emptied by the flush: %s", strerror(-rc));
@@ -175,7 +177,7 @@ static void job_begin(void *arg)
 	// keep a failing name hammering them.
 	failures_clear_all(r->failures);
 	bogus_names_clear_all(&r->bogus_names);
-	recursion_flush(r, &j->what);
+	recursion_flush(r, j);
 	j->walking = true;
 	if (r->index > 0 || redis_is_off(l1_redis(r->l1))) {
 		j->got.l1_end = L1_FLUSH_OFF;

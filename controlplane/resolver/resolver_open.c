@@ -219,10 +219,14 @@ static void log_set(struct resolver *r, const struct config *config)
 int resolver_recursion_configure(struct recursor *recursor, const struct config *config)
 {
 	const struct config_upstreams *u = &config->upstreams;
+	const struct config_dnssec *d = &config->dnssec;
+	const uint64_t part[2] = {u->root_hints_hash, d->hash};
 	struct recursor_settings set = {
 		.is_on = u->mode != UPSTREAM_FORWARD,
 		.root_hints = u->root_hints ? u->root_hints : "",
-		.hash = u->root_hints_hash,
+		.validates = d->validate,
+		.trusted = question_trusted(d),
+		.hash = contenthash(part, sizeof(part)),
 	};
 
 	set.range_count = set.is_on ? route_board_ranges_of(config, set.range) : 0;

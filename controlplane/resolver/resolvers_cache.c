@@ -205,7 +205,7 @@ int resolvers_cache_flush(struct resolvers *all, const struct flush *what, bool 
 	for (unsigned i = 0; i < all->count; i++) {
 		struct gather_part *p = &c->gather.part[i];
 		int rc = resolver_cache_flush(
-			all->one[i], what, tells_others && i == 0, reply_to, on_flushed, p);
+			all->one[i], what, tells_others, reply_to, on_flushed, p);
 		if (rc == 0)
 			continue;
 		if (i == 0) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "validator_anchors.h"
 #include "validator_internal.h"
 
 #include <errno.h>
@@ -33,8 +34,10 @@ static const char fixed[] =
 	"local-zone: \"test.\" nodefault\nlocal-zone: \"invalid.\" nodefault\n"
 	"edns-client-string-opcode: 65001\n";
 
-static void anchors_write(FILE *f, const struct validator_settings *s)
+void validator_anchors_write(FILE *f, const struct validator_settings *s)
 {
+	char name[DNS_NAME_TEXT_MAX];
+
 	if (!s->keys)
 		fprintf(f, "trust-anchor-file: \"%s\"\n", s->anchors);
 	for (const char *key = s->keys; key && *key;) {
@@ -42,22 +45,21 @@ static void anchors_write(FILE *f, const struct validator_settings *s)
 		fprintf(f, "trust-anchor: \"%.*s\"\n", len, key);
 		key += len + (key[len] != '\0');
 	}
+	for (unsigned i = 0; i < s->negative_count; i++)
+		fprintf(f, "domain-insecure: \"%s\"\n", dns_name_to_text(&s->negative[i], name));
 }
 
 int validator_config_write(const struct validator_settings *s, uint16_t port,
 	const char token[VALIDATOR_TOKEN_LEN + 1], char **out, size_t *len)
 {
 	FILE *f = open_memstream(out, len);
-	char name[DNS_NAME_TEXT_MAX];
 	if (!f)
 		return -ENOMEM;
 	fputs(fixed, f);
 	fprintf(f, "outgoing-range: %d\nnum-queries-per-thread: %d\n", VALIDATOR_SOCKETS,
 		VALIDATOR_QUESTIONS_MAX);
 	fprintf(f, "edns-client-string: 127.0.0.1/32 %s\n", token);
-	anchors_write(f, s);
-	for (unsigned i = 0; i < s->negative_count; i++)
-		fprintf(f, "domain-insecure: \"%s\"\n", dns_name_to_text(&s->negative[i], name));
+	validator_anchors_write(f, s);
 	fprintf(f,
 		"forward-zone:\nname: \".\"\nforward-addr: 127.0.0.1@%u\nforward-no-cache: yes\n",
 		port);

@@ -55,21 +55,47 @@ static void test_settings(void **)
 }
 
 // The configuration goes with a reload that something else refuses.
-static void test_path_is_copied(void **)
+static void test_settings_are_copied(void **)
 {
-	char path[] = "/hints";
-	const struct recursor_settings other = {.is_on = true, .root_hints = path, .hash = 3};
+	char path[] = "/hints", anchors[] = "/anchors";
+	struct dns_name negative;
+	const struct recursor_settings other = {.is_on = true,
+		.root_hints = path,
+		.validates = true,
+		.trusted = {.anchors = anchors, .negative = &negative, .negative_count = 1},
+		.hash = 3};
 
+	assert_int_equal(dns_name_from_text("corp.example", 12, &negative), 0);
 	assert_int_equal(recursor_configure(r, &other), 0);
 	memset(path, 'x', sizeof(path) - 1);
+	memset(anchors, 'x', sizeof(anchors) - 1);
+	memset(&negative, 0, sizeof(negative));
+	send_now(0, query, sizeof(query));
 	assert_int_equal(recursor_flush(r), 0);
 	assert_non_null(strstr(library_double.config, "root-hints: \"/hints\""));
-	char far[RECURSOR_PATH_MAX + 2];
-	memset(far, 'x', sizeof(far) - 1);
-	far[sizeof(far) - 1] = '\0';
-	assert_int_equal(recursor_configure(
-				 r, &(struct recursor_settings){.is_on = true, .root_hints = far}),
-		-ENAMETOOLONG);
+	assert_non_null(strstr(library_double.config, "trust-anchor-file: \"/anchors\""));
+	assert_non_null(strstr(library_double.config, "domain-insecure: \"corp.example\""));
+}
+
+// It answers from NSEC records that it has proven (RFC 8198), and gives bogus answers too.
+static void test_validating(void **)
+{
+	const struct recursor_settings other = {.is_on = true,
+		.root_hints = "",
+		.validates = true,
+		.trusted = {.anchors = "/a", .keys = ". DNSKEY 1\n. DNSKEY 2\n"},
+		.hash = 4};
+
+	assert_non_null(strstr(library_double.config, "module-config: \"iterator\"\n"));
+	assert_null(strstr(library_double.config, "trust-anchor"));
+	assert_int_equal(recursor_configure(r, &other), 0);
+	assert_non_null(strstr(library_double.config, "module-config: \"validator iterator\"\n"));
+	assert_non_null(strstr(library_double.config, "aggressive-nsec: yes\n"));
+	assert_non_null(strstr(library_double.config, "val-permissive-mode: yes\n"));
+	assert_non_null(strstr(library_double.config,
+		"trust-anchor: \". DNSKEY 1\"\ntrust-anchor: \". DNSKEY 2\"\n"));
+	assert_null(strstr(library_double.config, "/a"));
+	assert_int_equal(library_double.open, 1);
 }
 
 // Of hints that the library does not take, before any question.
@@ -108,11 +134,15 @@ static void test_flush(void **)
 	assert_int_equal(library_double.open, 1);
 	assert_int_equal(library_double.calls, 2);
 	assert_int_equal(recursor_flush(r), 0);
-	assert_int_equal(recursor_flush(r), 0); // the second one before they end
+	assert_int_equal(recursor_flush(r), 0); // its caches are empty
+	assert_int_equal(library_double.opened, 3);
+	assert_int_equal(library_double.calls, 2);
+	send_zone(3, 'y', ID);
+	assert_int_equal(recursor_flush(r), 0); // before those of the first one end
 	expect_servfail(1);
-	assert_int_equal(library_double.calls, 0);
-	assert_int_equal(library_double.open, 1);
-	assert_int_equal(now().questions, 0);
+	assert_int_equal(library_double.calls, 1);
+	assert_int_equal(library_double.open, 2);
+	assert_int_equal(now().questions, 1);
 }
 
 static void test_flush_while_off(void **)
@@ -135,7 +165,8 @@ int main(void)
 		T(test_silent_servers_come_back),
 		T(test_ports_of_workers_are_avoided),
 		T(test_settings),
-		T(test_path_is_copied),
+		T(test_settings_are_copied),
+		T(test_validating),
 		T(test_bad_settings),
 		T(test_flush),
 		T(test_flush_while_off),
