@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A private Internet of some 270 signed zones, right ones and ones that are broken in every way: rcode, AD and records of
+# weir's answers, as a validating forwarder and from the root, are those of unbound and BIND, and Extended DNS Errors are those
+# meant. Then what recursion makes of proven NSEC records (RFC 8198), and of a flush.
+SMOKE_TIMEOUT=${SMOKE_TIMEOUT:-600}
+. "$(dirname "$0")/_init.sh"
+. "$smoke_dir/rig/internet.sh"
+
+ask() { $python "$smoke_dir/rig/internet_ask.py" "$@"; }
+check "zones" $python "$smoke_dir/rig/internet_make.py" $zones
+check "their servers" servers_start 7
+check "more than 200 zones" test "$(cat $zones/ns[1-5].list | wc -l)" -gt 200
+check "more than 2,000 questions" test "$(wc -l <$zones/questions)" -gt 2000
+check "BIND" named_start 5303
+ask 127.0.0.1 5303 128 <$zones/questions >$zones/bind & # it waits, mostly
+asks_bind=$!
+check "unbound" unbound_start 5302 "validator iterator"
+check "unbound without validation" unbound_start 5304 iterator
+lab_up
+cp $config $tmp/plain.yaml
+settings() { # settings UPSTREAMS
+	{
+		sed '/^upstreams:/,/^[^ ]/{/^upstreams:/d;/^ /d}' $tmp/plain.yaml
+		echo "upstreams: {root_hints: $zones/hints, $1}"
+		echo "dnssec: {anchors: $zones/anchor, validate: true}"
+	} >$config
+	taken_over weirctl config reload
+}
+# compared FILE: asks again for what differs, as a busy machine may make a resolver give up.
+compared() {
+	local turn
+	for turn in 1 2 3; do
+		$python "$smoke_dir/rig/internet_judge.py" $zones/unbound $zones/bind "$1" >$zones/differ && return
+		[ $turn = 3 ] || again_from 127.0.0.1 5302 $zones/unbound && again_from 127.0.0.1 5303 $zones/bind && again_from weir 53 "$1"
+	done
+	return 1
+}
+again_from() { # again_from ADDRESS PORT FILE: replaces the lines of FILE
+	local address=$1 in=
+	[ $address != weir ] || { address=$service in=client; }
+	$in $python "$smoke_dir/rig/internet_ask.py" $address "$2" <$zones/differ >$zones/new &&
+		awk -F '\t' 'NR == FNR { new[$1] = $0; next } { print $1 in new ? new[$1] : $0 }' $zones/new "$3" >$zones/merged && mv $zones/merged "$3"
+}
+# intended FILE: the broken zones with another error than the one that is meant
+intended() {
+	awk -F '\t' 'NR == FNR { split($1, part, " "); meant[part[1] " " part[2]] = part[3] " " part[4]; next }
+		$1 in meant { got = $2 == "SERVFAIL" ? "bogus " $4 : ($3 == "AD" ? "secure -" : "insecure -")
+			if (got !~ "^" meant[$1] "$") print $1 ": " got ", meant: " meant[$1] }' $zones/intended "$1"
+}
+ask 127.0.0.1 5302 <$zones/questions >$zones/unbound
+check "a validating forwarder" settings "servers: [{address: 127.0.0.1:5304, name: unbound}]"
+client $python "$smoke_dir/rig/internet_ask.py" $service 53 <$zones/questions >$zones/forward
+check "from the root" settings "mode: recursive"
+client $python "$smoke_dir/rig/internet_ask.py" $service 53 <$zones/questions >$zones/recursive
+wait $asks_bind
+for mode in forward recursive; do
+	check "$mode: answers and verdicts of unbound and BIND" compared $zones/$mode
+	same "$mode: the errors meant" "" "$(intended $zones/$mode)"
+	check "$mode: some secure" test "$(grep -c $'\tAD\t' $zones/$mode)" -gt 800
+	check "$mode: some bogus" test "$(grep -c SERVFAIL $zones/$mode)" -gt 500
+	check "$mode: some insecure" test "$(grep -c $'NOERROR\t-' $zones/$mode)" -gt 300
+done
+
+# Random names below a signed zone: once their NSEC records are proven nothing leaves for its server.
+names() { for i in $(seq "$1"); do echo "r$RANDOM-$i.$2 A"; done; } # names COUNT ZONE
+nxdomains() { # nxdomains COUNT ZONE: answers of weir to so many random names
+	names "$1" "$2" | client $python "$smoke_dir/rig/internet_ask.py" $service 53 | grep -c $'NXDOMAIN\tAD'
+}
+asked() { echo $(($(server_queries 3) + $(server_queries 4))); }
+same "random names" 100 "$(nxdomains 100 ok14.alpha.)"
+before=$(asked)
+same "more of them" 100 "$(nxdomains 100 ok14.alpha.)"
+check "come from what is proven" test $(($(asked) - before)) -lt 10
+
+# A zone of which one server is right, and another one is not.
+for i in 0 1 2 3 4 5 6 7; do echo "w$i.half.alpha. A"; done |
+	client $python "$smoke_dir/rig/internet_ask.py" $service 53 >$tmp/half
+same "a wrong server beside a right one" 8 "$(grep -c $'NOERROR\tAD\t.* A 192\.0\.2\.1 ' $tmp/half)"
+
+# Zones that make work: the control plane's CPU time for a question is bounded, and others have their answers meanwhile.
+load() { client $python "$smoke_dir/rig/internet_load.py" $service www.ok13.gamma. plain.gamma. 3 "$@" >$tmp/load.json; }
+cpu_ms() { awk '{ print ($14 + $15) * 10 }' /proc/$(pid controlplane)/stat; }
+load_has() { jq -e "$1" $tmp/load.json || { cat $tmp/load.json && return 1; }; }
+for attack in "" keytrap hashes chain dnames nxns; do
+	before=$(cpu_ms)
+	load ${attack:+$attack 30}
+	spent=$(($(cpu_ms) - before))
+	echo "${attack:-quiet}: $(cat $tmp/load.json), $spent ms of CPU"
+	check "${attack:-quiet}: cached names" load_has '.cached_ms < 50'
+	check "${attack:-quiet}: others" load_has '.miss_ms < 1000'
+	[ -z "$attack" ] || check "$attack: work of a question" load_has "$spent < .attacks * 40 and .answers * 10 >= .attacks * 9"
+done
+
+# The next answer to a name that was flushed is its server's.
+address_of() { kdig +short +timeout=2 @198.18.210.3 www.plain.alpha A; kdig +short +timeout=2 @198.18.210.4 www.plain.alpha A; }
+same "a name" 192.0.2.1 "$(short www.plain.alpha A)"
+sed -i 's/^\(www\.plain\.alpha\. .* A \)192\.0\.2\.1$/\1192.0.2.8/' $zones/plain.alpha.zone
+for i in 3 4; do nsd-control -c $zones/nsd.$i.conf reload >/dev/null; done
+check "its address changes" eventually eval '[ "$(address_of)" = 192.0.2.8 ]'
+check "a flush of it" weirctl cache flush www.plain.alpha
+same "gives the other address" 192.0.2.8 "$(short www.plain.alpha A)"
+internet_stop
+finish

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# A private Internet of some 270 zones on name servers of their own (NSD), and resolvers that know its root: unbound, BIND and
+# an unbound that does not validate. Sourced by internet_test.sh and internet_attack_test.sh.
+
+zones=$tmp/internet
+mkdir $zones
+started=()
+
+# servers_start N: servers 1 to N, each on port 53 of 198.18.210.N
+servers_start() {
+	local i
+	for ((i = 1; i <= $1; i++)); do server_start $i || return; done
+	for ((i = 1; i <= $1; i++)); do eventually server_answers $i || return; done
+}
+server_start() {
+	local name file
+	ip addr add 198.18.210.$1/32 dev lo || return
+	{
+		cat <<-END
+			server:
+			  ip-address: 198.18.210.$1
+			  username: ""
+			  chroot: ""
+			  zonesdir: "$zones"
+			  database: ""
+			  pidfile: ""
+			  xfrdfile: "$zones/xfrd.$1"
+			  zonelistfile: "$zones/zones.$1"
+			  logfile: "$zones/nsd.$1.log"
+			  server-count: 1
+			  rrl-ratelimit: 0
+			remote-control:
+			  control-enable: yes
+			  control-interface: $zones/nsd.$1.socket
+		END
+		while read -r name file; do printf 'zone:\n  name: "%s"\n  zonefile: "%s"\n' "$name" "$file"; done <$zones/ns$1.list
+	} >$zones/nsd.$1.conf
+	nsd -d -c $zones/nsd.$1.conf &
+	started+=($!)
+}
+server_answers() { # the last of its zones
+	[ "$(kdig +timeout=1 +retry=0 +norec @198.18.210.$1 "$(tail -n 1 $zones/ns$1.list | cut -d' ' -f1)" SOA | rcode_of)" = NOERROR ]
+}
+server_queries() { nsd-control -c $zones/nsd.$1.conf stats_noreset | sed -n 's/^num.queries=//p'; }
+
+# unbound_start PORT MODULES
+unbound_start() {
+	cat >$zones/unbound.$1.conf <<-END
+		server:
+		  interface: 127.0.0.1@$1
+		  directory: $zones
+		  chroot: ""
+		  username: ""
+		  pidfile: ""
+		  use-syslog: no
+		  do-daemonize: no
+		  do-ip6: no
+		  logfile: $zones/unbound.$1.log
+		  access-control: 127.0.0.0/8 allow
+		  module-config: "$2"
+		  trust-anchor-file: "$zones/anchor"
+		  root-hints: "$zones/hints"
+		  minimal-responses: no
+		  aggressive-nsec: no
+		  ede: yes
+		remote-control:
+		  control-enable: no
+	END
+	unbound -c $zones/unbound.$1.conf 2>>$zones/unbound.$1.err &
+	started+=($!)
+	eventually resolver_answers $1
+}
+# named_start PORT
+named_start() {
+	local key
+	key=$(sed 's/.*DNSKEY \([0-9]*\) \([0-9]*\) \([0-9]*\) \(.*\)/\1 \2 \3 "\4"/; s/ \([^"]\)/ \1/g' $zones/anchor)
+	cat >$zones/named.conf <<-END
+		options {
+			directory "$zones";
+			listen-on port $1 { 127.0.0.1; };
+			listen-on-v6 { none; };
+			pid-file none;
+			session-keyfile none;
+			managed-keys-directory "$zones";
+			recursion yes;
+			resolver-query-timeout 3000; // for the keys of a broken zone BIND waits so long
+			allow-query { any; };
+			dnssec-validation yes;
+			empty-zones-enable no;
+			minimal-responses no;
+			minimal-any no;
+			synth-from-dnssec no;
+		};
+		controls { };
+		logging { channel file { file "$zones/named.log"; severity info; }; category default { file; }; };
+		trust-anchors { . static-key $key; };
+		zone "." { type hint; file "$zones/hints"; };
+	END
+	named -f -4 -n 1 -c $zones/named.conf 2>$zones/named.err &
+	started+=($!)
+	eventually resolver_answers $1
+}
+resolver_answers() { [ "$(kdig +timeout=2 +retry=0 @127.0.0.1 -p $1 plain. SOA | rcode_of)" = NOERROR ]; }
+internet_stop() { kill "${started[@]}"; wait "${started[@]}" 2>/dev/null; }
