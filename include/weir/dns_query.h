@@ -49,7 +49,9 @@ enum dns_query_opt {
 	DNS_OPT_PLAIN = 1,
 	DNS_OPT_COOKIE = 2, // dns_query.cookie
 	DNS_OPT_NSID = 4,   // dns_query.nsid
-	DNS_OPT_ALL = 7,
+	DNS_OPT_ALL = 7,    // that a reply may have
+	// Not of the reply: nothing of the client's address is to be sent on (RFC 7871 7.1.2).
+	DNS_OPT_HIDES_SUBNET = 8,
 };
 
 struct dns_query {
@@ -135,4 +137,20 @@ static inline const uint8_t *dns_options_find(struct rd *r, unsigned records, si
 		}
 	}
 	return NULL;
+}
+
+// Those of a whole message.
+static inline const uint8_t *dns_reply_options(const uint8_t *msg, size_t msg_len, size_t *len)
+{
+	struct rd r = rd_init(msg, msg_len);
+
+	rd_skip(&r, 4);
+	unsigned questions = rd_u16(&r), records = rd_u16(&r);
+	records += rd_u16(&r);
+	records += rd_u16(&r);
+	for (; questions && rd_ok(&r); questions--) {
+		dns_name_skip(&r);
+		rd_skip(&r, 4);
+	}
+	return dns_options_find(&r, records, len);
 }

@@ -68,7 +68,15 @@ static void cookie_take(struct dns_query *out, const uint8_t *bytes, size_t len)
 		memcpy(out->cookie, bytes, len < DNS_COOKIE_LEN ? len : DNS_COOKIE_LEN);
 }
 
-// Of the options only a cookie and NSID are for us; the others are counted.
+// A client's subnet (RFC 7871 6) is not taken from its query, but none is sent on for a client that
+// says a source prefix length of 0. A malformed option says nothing.
+static bool subnet_hides(const uint8_t *bytes, size_t len)
+{
+	enum { SOURCE_AT = 2, LEN_MIN = 4 };
+	return len >= LEN_MIN && bytes[SOURCE_AT] == 0;
+}
+
+// Of the options only a cookie, NSID and the wish for privacy are for us; the others are counted.
 static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out)
 {
 	struct rd r = rd_init(rdata, len);
@@ -80,6 +88,8 @@ static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out
 		const uint8_t *bytes = rd_bytes(&r, option_len);
 		if (bytes && code == DNS_EDNS_OPTION_COOKIE)
 			cookie_take(out, bytes, option_len);
+		if (bytes && code == DNS_EDNS_OPTION_SUBNET && subnet_hides(bytes, option_len))
+			out->has_opt |= DNS_OPT_HIDES_SUBNET;
 		out->asks_nsid |= code == DNS_EDNS_OPTION_NSID; // whatever it holds (RFC 5001 2.1)
 	}
 	return rd_ok(&r);

@@ -83,6 +83,31 @@ static void test_opt(void **)
 	assert_false(q.dnssec_ok);
 }
 
+// RFC 7871 7.1.2; a malformed option, or a subnet, says nothing.
+static void test_wish_to_hide_the_subnet(void **)
+{
+	static const struct {
+		const char *option;
+		size_t len;
+		bool hides;
+	} one[] = {
+		{"\0\x08\0\4\0\1\0\0", 8, true},
+		{"\0\x08\0\4\0\2\0\0", 8, true},
+		{"\0\x08\0\7\0\1\x18\0\xc0\0\2", 11, false},
+		{"\0\x08\0\3\0\1\0", 7, false},
+		{"\0\x08\0\0", 4, false},
+	};
+	uint8_t buf[512];
+	struct dns_query q;
+	for (unsigned i = 0; i < ARRAY_LEN(one); i++) {
+		struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
+		opt_put(&w, 1232, 0, one[i].option, one[i].len);
+		assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
+		assert_int_equal(
+			q.has_opt, DNS_OPT_PLAIN | (one[i].hides ? DNS_OPT_HIDES_SUBNET : 0));
+	}
+}
+
 static void test_badvers(void **)
 {
 	uint8_t buf[512];
@@ -381,6 +406,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_opt),
+		cmocka_unit_test(test_wish_to_hide_the_subnet),
 		cmocka_unit_test(test_badvers),
 		cmocka_unit_test(test_other_additional_records),
 		cmocka_unit_test(test_opt_is_found_in_what_is_malformed),
