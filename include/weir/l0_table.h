@@ -38,7 +38,9 @@ struct l0_bucket {
 };
 static_assert(sizeof(struct l0_bucket) == 64);
 
-enum { L0_KEY_DO = 1, L0_KEY_CD = 2 };
+// L0_KEY_SUBNET: the answer is for the clients of one subnet (RFC 7871), and the name has a label
+// in front that says which. Keys of workers have no such flag, so resolvers alone find it.
+enum { L0_KEY_DO = 1, L0_KEY_CD = 2, L0_KEY_SUBNET = 4 };
 
 // Followed by: name (name_len bytes, lower case, wire form), a table of TTL offsets (uint16_t each,
 // at an even offset; left out where L0_RECORD_EVEN), answer (answer_len bytes), and a struct
@@ -141,7 +143,15 @@ ATTR_MUST_CHECK int l0_plan(uint64_t bytes, unsigned mean_units, unsigned resolv
 // Checks the region's geometry against its size. -EPROTO if they disagree.
 ATTR_MUST_CHECK int l0_reader_init(struct l0_reader *r, const uint8_t *base, size_t size);
 
-// Fills in the hash; the others are the caller's.
+// Bytes of the label that names a subnet; 0: the name has none. Within the name, whatever it holds.
+ATTR_INLINE unsigned l0_subnet_len(uint8_t flags, const uint8_t *name, uint8_t name_len)
+{
+	const unsigned len = flags & L0_KEY_SUBNET && name_len ? 1u + name[0] : 0;
+	return len < name_len ? len : 0;
+}
+
+// Fills in the hash; the others are the caller's. With L0_KEY_SUBNET its part is that of the key
+// without it, so a resolver owns all answers to the questions that it gets.
 void l0_key_hash(const struct l0_reader *r, struct l0_key *key);
 void l0_key_of_query(const struct l0_reader *r, const struct dns_query *q, uint16_t view,
 	struct l0_key *key); // key->name points into q

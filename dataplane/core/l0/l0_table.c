@@ -109,7 +109,16 @@ void l0_share_of(const struct l0_reader *r, unsigned index, struct l0_share *out
 
 void l0_key_hash(const struct l0_reader *r, struct l0_key *key)
 {
+	const unsigned label = l0_subnet_len(key->flags, key->name, key->name_len);
 	key->hash = l0_read_hash(r, key);
+	if (likely_(label == 0))
+		return;
+	struct l0_key whole = *key;
+	whole.name += label;
+	whole.name_len = (uint8_t)(whole.name_len - label);
+	whole.flags &= (uint8_t)~L0_KEY_SUBNET;
+	const uint64_t part = (uint64_t)(L0_PARTS - 1) << r->part_shift;
+	key->hash = (key->hash & ~part) | (l0_read_hash(r, &whole) & part);
 }
 
 void l0_key_of_query(

@@ -56,12 +56,14 @@ struct flush {
 	bool subtree;
 };
 
-// Names in records are lower-case wire form, checked when they came in.
+// Names in records are lower-case wire form, checked when they came in. The label of a subnet is
+// no part of the name.
 static bool flush_doomed(const struct l0_record *p, const void *arg)
 {
 	const struct flush *f = arg;
-	const uint8_t *wire = l0_name_of(p);
-	uint8_t len = p->name_len;
+	const unsigned label = l0_subnet_len(p->key_flags, l0_name_of(p), p->name_len);
+	const uint8_t *wire = l0_name_of(p) + label;
+	unsigned len = p->name_len - label;
 	if (len < f->name->len || (!f->subtree && len != f->name->len))
 		return false;
 	// The tail counts only where a label begins.

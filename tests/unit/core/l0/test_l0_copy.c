@@ -96,6 +96,50 @@ static void test_a_smaller_table_takes_the_fresh_first(void **)
 	fresh_first(4);
 }
 
+// The key of an answer for one subnet: the first label of the name says which, and the resolver is
+// that of the rest.
+static struct l0_key subnet_key(const struct l0_reader *r, uint32_t id, struct box_name *n)
+{
+	struct l0_key key = box_key(r, id, n), whole = key;
+	whole.name += 1 + n->wire[0];
+	whole.name_len -= 1 + n->wire[0];
+	l0_key_hash(r, &whole);
+	key.flags = L0_KEY_SUBNET;
+	l0_key_hash(r, &key);
+	assert_int_equal(l0_resolver_of(r, key.hash), l0_resolver_of(r, whole.hash));
+	return key;
+}
+
+static void test_answers_for_subnets_follow_their_resolver(void **)
+{
+	enum { N = 100 };
+	struct box a, b;
+	assert_true(box_open_for(&a, 1 << 20, 3, 2) && box_open_for(&b, 2 << 20, 3, 8));
+	for (uint32_t id = 0; id < N; id++) {
+		struct box_put p;
+		box_put_fill(l0_writer_reader(a.w), &p, id, 7, 40, 1000, LONG_MS);
+		p.put.key = subnet_key(l0_writer_reader(a.w), id, &p.name);
+		assert_int_equal(l0_writer_put(box_writer(&a, p.put.key.hash), &p.put), 0);
+	}
+	struct l0_copy c = copy_all(&a, &b, 100);
+	assert_int_equal(c.copied, N);
+	for (uint32_t id = 0; id < N; id++) {
+		const struct l0_reader *r = l0_writer_reader(b.w);
+		struct box_name n;
+		struct l0_view v;
+		uint64_t anomalies = 0;
+		uint32_t number, serial;
+		struct l0_key key = subnet_key(r, id, &n);
+		number = l0_find(r, &key, l0_candidate(r, key.hash), &anomalies);
+		assert_true(number != L0_NONE && l0_record_read(r, number, &v));
+		assert_true(box_is_answer(&v, id, &serial) && serial == 7);
+		assert_false(box_get(r, id, &v, &number)); // as workers look
+	}
+	audit(&b);
+	box_close(&a);
+	box_close(&b);
+}
+
 // Random bytes all over the old table: whatever is copied is a whole answer.
 static void test_a_scribbled_table(void **)
 {
@@ -130,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_live_records_with_their_times),
 		cmocka_unit_test(test_a_smaller_table_takes_the_fresh_first),
+		cmocka_unit_test(test_answers_for_subnets_follow_their_resolver),
 		cmocka_unit_test(test_a_scribbled_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
