@@ -82,6 +82,7 @@ void forward_pick(struct config_upstreams *servers, const struct config_pick *pi
 		servers->policy = pick->policy;
 	if (pick->race)
 		servers->race = pick->race;
+	servers->subnet = pick->subnet;
 }
 
 void forwards_configure(struct forwards *f, const struct config_upstreams *how)
@@ -185,6 +186,13 @@ char *forward_servers_text(
 	return out;
 }
 
+char *forward_subnet_text(const struct config_subnet *subnet, char *out)
+{
+	return subnet->ipv4 || subnet->ipv6
+		       ? out + sprintf(out, "subnet %u %u\n", subnet->ipv4, subnet->ipv6)
+		       : out;
+}
+
 enum { ZONE_TEXT_MAX = DNS_NAME_TEXT_MAX + CONFIG_UPSTREAMS_MAX * FORWARD_SERVER_TEXT_MAX + 64 };
 
 uint64_t forward_zone_hash(const struct config_forward_zone *zone)
@@ -192,6 +200,7 @@ uint64_t forward_zone_hash(const struct config_forward_zone *zone)
 	char text[ZONE_TEXT_MAX], name[DNS_NAME_TEXT_MAX];
 	char *p = text + sprintf(text, "weir zone 1\n%s\n", dns_name_to_text(&zone->name, name));
 	p = forward_servers_text(zone->servers, zone->server_count, true, p);
+	p = forward_subnet_text(&zone->pick.subnet, p);
 	uint64_t hash = contenthash(text, (size_t)(p - text));
 	return hash ? hash : 1;
 }
@@ -204,6 +213,7 @@ uint64_t forward_servers_hash(const struct config_forward_zone *zone)
 		p += sprintf(p, "policy %u\n", (unsigned)zone->pick.policy);
 	if (zone->pick.race)
 		p += sprintf(p, "race %u\n", zone->pick.race);
+	p = forward_subnet_text(&zone->pick.subnet, p);
 	return contenthash(text, (size_t)(p - text));
 }
 

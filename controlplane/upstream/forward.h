@@ -67,6 +67,10 @@ void forwards_totals(const struct forwards *f, struct upstream_totals *out);
 // `out`, which takes count * FORWARD_SERVER_TEXT_MAX bytes.
 char *forward_servers_text(
 	const struct config_upstream *servers, unsigned count, bool sorted, char *out);
+// What they get of a client's address, as their answers depend on it: at most
+// FORWARD_SUBNET_TEXT_MAX bytes; nothing where they get none.
+enum { FORWARD_SUBNET_TEXT_MAX = 16 };
+char *forward_subnet_text(const struct config_subnet *subnet, char *out);
 // Applies what a zone or group says itself.
 void forward_pick(struct config_upstreams *servers, const struct config_pick *pick);
 // Zones for which it is the same share a set.

@@ -56,6 +56,7 @@ static void activate_new_list(struct upstream_ask *a)
 		return;
 	a->generation = u->generation;
 	a->failed = a->tcp_wanted = a->tcp_tried = a->truncated = a->plain = a->no_option = 0;
+	a->no_subnet = 0;
 	memset(a->sends_to, 0, sizeof(a->sends_to));
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
 		struct upstream_leg *leg = &a->leg[i];
@@ -263,6 +264,17 @@ static void on_wait_over(void *arg)
 	wait_end(a, upstream_leg_aside_take(a));
 }
 
+// Cut once more: these servers may get fewer bits than the question has.
+static struct ip_address subnet_for(const struct upstreams *u, const struct ip_address *client)
+{
+	const uint8_t *address = client->prefix_len ? client->bytes : NULL;
+	struct ip_address out = upstreams_subnet(u, client->version, address);
+
+	if (out.version && out.prefix_len > client->prefix_len)
+		out.prefix_len = client->prefix_len;
+	return out;
+}
+
 void upstream_ask_start(
 	struct upstreams *u, struct upstream_ask *a, const struct upstream_request *request)
 {
@@ -284,6 +296,8 @@ void upstream_ask_start(
 		.timer = {.fn = on_wait_over, .arg = a},
 	};
 	memcpy(a->question, request->question, request->question_len);
+	if (request->subnet)
+		a->subnet = subnet_for(u, request->subnet);
 	upstream_ask_next(a);
 }
 

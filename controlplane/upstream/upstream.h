@@ -33,6 +33,13 @@
 // sent once more with their OPT and without the option. Where that helped as often, the option is
 // left out as long; each connection counts once. It says nothing of UDP or of EDNS.
 //
+// With `client_subnet_*` a query has the client's subnet (upstream_subnet.h), over UDP, TCP, TLS
+// and HTTPS alike; not one to recursion, none of weir's own, and none without an OPT. A reply whose
+// option does not fit that of the query is ignored while waiting goes on (RFC 7871 7.3). FORMERR,
+// NOTIMP or REFUSED may be the option's fault: the server gets the query once more with its OPT and
+// without the option, and only then without the OPT. Where that helped UPSTREAM_STRIKES times, the
+// server does not get the option for the next UPSTREAM_PLAIN_MS.
+//
 // Order: by the policy (upstream_choose.h), servers in back-off last, each at most
 // UPSTREAM_SENDS_EACH times by UDP (in back-off once) and once by TCP (twice where an OPT was
 // turned down), at most max_sends in all whatever the cause. After each send the ask waits
@@ -84,6 +91,7 @@
 #include "upstream_https.h"
 #include "upstream_socket.h"
 #include "upstream_streams.h"
+#include "upstream_subnet.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -102,7 +110,8 @@ enum {
 	UPSTREAM_TCP_MS = 1000,
 	UPSTREAM_TCP_LEAST_MS = 500,
 	UPSTREAM_QUESTION_MAX = DNS_NAME_MAX + 4,
-	UPSTREAM_QUERY_MAX = 2 + DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX + DNS_OPT_FIXED_LEN,
+	UPSTREAM_QUERY_MAX = 2 + DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX + DNS_OPT_FIXED_LEN
+			     + UPSTREAM_SUBNET_MAX,
 };
 
 struct upstream_port;
@@ -128,6 +137,7 @@ struct upstream_leg {
 	bool aside;    // nobody waits for it as long as the other one of the race runs
 	bool mixed_case; // letter case is random, by coin
 	bool edns;       // with an OPT
+	bool subnet;     // with the client's subnet
 	bool asks_ad;    // with AD, as its server's is trusted
 	bool no_option;  // over TCP: not with the keepalive option
 	bool option;     // it had it
@@ -159,6 +169,7 @@ struct upstream_ask {
 	uint32_t truncated;             // bits: TC is why TCP is tried
 	uint32_t plain;                 // bits: without an OPT, for the rest of this ask
 	uint32_t no_option; // bits: without the keepalive option, for the rest of this ask
+	uint32_t no_subnet; // bits: without the client's subnet, for the rest of this ask
 	unsigned sends;
 	bool case_off; // for the rest of this ask
 	bool stay_udp; // TCP was no way out of a wrong id: ignore them from now on
@@ -167,9 +178,12 @@ struct upstream_ask {
 	bool is_check; // no client's: counted apart
 	unsigned only; // 1 more than the place of the one server to ask; 0: any
 	uint16_t question_len;
-	uint16_t answered_by; // number in `book` of the server that sent the callback's reply
-	bool trusts_ad;       // that server's AD (config_upstream)
-	uint64_t replied_ms;  // when that reply came
+	uint16_t answered_by;     // number in `book` of the server that sent the callback's reply
+	bool trusts_ad;           // that server's AD (config_upstream)
+	uint64_t replied_ms;      // when that reply came
+	int scope;                // of that reply, or UPSTREAM_NO_SCOPE (upstream_subnet.h)
+	bool is_unproven;         // it came by UDP, to an ask with a subnet, and has none
+	struct ip_address subnet; // that servers get; version 0: none
 	uint64_t deadline_ms;
 	uint8_t question[UPSTREAM_QUESTION_MAX]; // lower case
 };
@@ -219,6 +233,7 @@ struct upstream_request {
 	const uint8_t *question; // lower case: name, type and class; copied
 	uint16_t question_len;
 	bool cd, dnssec_ok;
+	const struct ip_address *subnet; // of the client; NULL: none is sent
 	bool is_check;        // one query, which counts as the server's check; the reply ends it
 	bool by_tcp;          // of a check: not by UDP
 	unsigned only;        // 1 more than the place of the one server to ask; 0: any
@@ -229,6 +244,11 @@ void upstream_ask_start(
 void upstream_ask_stop(struct upstream_ask *a); // no callback; a stopped one is fine
 
 bool upstreams_trust_ad(const struct upstreams *u); // of any server
+// What its servers get of a client's address, of 4 or 16 bytes by the version; NULL: nothing of it,
+// but a source prefix length of 0. Version 0: no option at all, also where none of them takes it,
+// so that its clients' questions are one.
+struct ip_address upstreams_subnet(
+	const struct upstreams *u, unsigned version, const uint8_t *address);
 
 // What an ask waits for.
 enum upstream_step {
@@ -277,6 +297,8 @@ struct upstream_status {
 	unsigned tcp_limit;    // queries that it takes on each; 0: not known to end them
 	bool mixed_case;       // 0x20 is in use
 	bool edns;             // its queries have an OPT
+	bool sends_subnet;     // and the client's subnet, of so many bits
+	struct config_subnet subnet;
 	uint32_t srtt_us;
 	uint32_t down_for_ms; // back-off still to run
 	uint64_t sent_port;   // of `sent`, through the port
@@ -313,6 +335,8 @@ void upstreams_try_stop(struct upstreams *u); // as a change of the list does
 struct upstream_totals {
 	// `sent`: by UDP when the kernel took the datagram, over TCP when it took the last byte.
 	uint64_t sent, replies, mismatched;
+	// Queries with a client's subnet; replies dropped because theirs is another one.
+	uint64_t subnet_sent, subnet_mismatched;
 	uint64_t tcp_again;       // queries given to a second connection
 	unsigned sets, sets_down; // sets of servers; of these without one that is up
 	struct upstream_sockets_stats sockets;

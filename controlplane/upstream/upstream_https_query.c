@@ -211,7 +211,9 @@ static bool room_make(struct upstream_https *h)
 static size_t query_write(struct upstream_https_query *q)
 {
 	size_t len = upstream_leg_query(q->leg, q->query, UPSTREAM_QUERY_MAX);
-	return len > 0 && q->leg->edns ? upstream_padding_add(q->query, len, 0) : len;
+	return len > 0 && q->leg->edns
+		       ? upstream_padding_add(q->query, len, upstream_leg_options(q->leg))
+		       : len;
 }
 
 static void high_note(struct upstreams *u)

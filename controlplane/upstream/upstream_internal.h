@@ -46,8 +46,8 @@ struct upstream {
 	uint32_t srtt_us, latency_us;
 	uint64_t times_us, shared_us; // when they were last brought up to date; told to `health`
 	struct took took;
-	// OPT; over TCP the keepalive option; letter case as it was sent.
-	struct upstream_lack no_edns, no_option, no_case;
+	// OPT; over TCP the keepalive option; letter case as it was sent; the client's subnet.
+	struct upstream_lack no_edns, no_option, no_case, no_subnet;
 	unsigned wait_shift; // waits double with each query, sent once, that was not answered
 	unsigned under_way;  // open legs
 	uint64_t answered_us;
@@ -72,6 +72,7 @@ struct upstreams {
 	enum upstream_policy policy;
 	enum upstream_check_mode check;
 	unsigned race;
+	struct config_subnet subnet;
 	struct upstream_turn turn;
 	struct upstream server[CONFIG_UPSTREAMS_MAX];
 	struct upstream_sockets *sockets;
@@ -203,10 +204,12 @@ void upstream_leg_init(struct upstream_leg *leg, struct upstream_ask *a, unsigne
 	bool mixed_case, uint64_t now_ms);
 // Its query as it goes out. Bytes, or 0.
 uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t cap);
+unsigned upstream_leg_options(const struct upstream_leg *leg); // bytes of options in its OPT
 bool upstream_leg_matches(
 	const struct upstream_leg *leg, const uint8_t *msg, size_t len, bool exact_case);
 void upstream_leg_count_bad(struct upstream_leg *leg); // a reply that is not believed
-// Is it what a server says that does not know EDNS, to a query with an OPT?
+// Is it what a server says that does not know EDNS, or does not take a client's subnet, to a query
+// that has it?
 bool upstream_leg_is_too_old(const struct upstream_leg *leg, const uint8_t *msg, size_t len);
 // The same as a header alone, from servers that cannot even find the question's end (RFC 8906).
 bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t *msg, size_t len);
@@ -251,6 +254,6 @@ void upstream_wait_over(struct upstream_leg *leg);
 void upstream_refused(struct upstream_leg *leg); // ICMP port unreachable; the ask may be gone
 // For the reply to what has a connection after a wait, or another one than before.
 void upstream_tcp_wait(struct upstream_leg *leg, unsigned longest_ms);
-void upstream_go_plain(struct upstream_leg *leg); // the same server without an OPT
+void upstream_go_plain(struct upstream_leg *leg); // the same server without subnet, or OPT
 bool upstream_can_tcp(const struct upstream_leg *leg);
 void upstream_go_tcp(struct upstream_leg *leg, bool truncated);

@@ -7,9 +7,9 @@
 
 enum { OPTION_KEEPALIVE = 11, TOLD_LEN = 2, OPTION_HEAD_LEN = 4 };
 
-size_t upstream_keepalive_ask(uint8_t *msg, size_t len)
+size_t upstream_keepalive_ask(uint8_t *msg, size_t len, unsigned options)
 {
-	put_u16(msg + len - 2, UPSTREAM_KEEPALIVE_LEN); // RDLENGTH
+	put_u16(msg + len - options - 2, (uint16_t)(options + UPSTREAM_KEEPALIVE_LEN)); // RDLENGTH
 	put_u16(msg + len, OPTION_KEEPALIVE);
 	put_u16(msg + len + 2, 0);
 	return len + UPSTREAM_KEEPALIVE_LEN;
@@ -33,16 +33,6 @@ static bool option_find(const uint8_t *rdata, size_t len, uint16_t *units)
 
 bool upstream_keepalive_told(const uint8_t *msg, size_t len, uint16_t *units)
 {
-	struct rd r = rd_init(msg, len);
-
-	rd_skip(&r, 4);
-	unsigned questions = rd_u16(&r), records = rd_u16(&r);
-	records += rd_u16(&r);
-	records += rd_u16(&r);
-	for (; questions && rd_ok(&r); questions--) {
-		dns_name_skip(&r);
-		rd_skip(&r, 4);
-	}
-	const uint8_t *rdata = dns_options_find(&r, records, &len);
+	const uint8_t *rdata = dns_reply_options(msg, len, &len);
 	return rdata && option_find(rdata, len, units);
 }

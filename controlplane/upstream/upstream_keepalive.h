@@ -10,7 +10,8 @@
 
 enum { UPSTREAM_KEEPALIVE_LEN = 4 }; // of the option in a query
 
-// `msg` ends with an OPT without options, behind which there is room. The new length.
-size_t upstream_keepalive_ask(uint8_t *msg, size_t len);
+// `msg` ends with an OPT that has options of `options` bytes, behind which there is room. The new
+// length.
+size_t upstream_keepalive_ask(uint8_t *msg, size_t len, unsigned options);
 // Does the reply say how long? In units of 100 ms; 0: not at all.
 bool upstream_keepalive_told(const uint8_t *msg, size_t len, uint16_t *units);

@@ -65,6 +65,8 @@ void upstream_leg_init(struct upstream_leg *leg, struct upstream_ask *a, unsigne
 		.ask = a,
 		.mixed_case = mixed_case,
 		.edns = !plain,
+		.subnet = a->subnet.version && !plain && !s->config.is_recursion
+			  && !(a->no_subnet >> server & 1) && s->no_subnet.until_ms <= now_ms,
 		.asks_ad = s->config.trust_ad,
 		.no_option = (a->no_option >> server & 1) || s->no_option.until_ms > now_ms,
 		.id = rng_u16(&u->rng),
@@ -137,10 +139,19 @@ uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t
 		dns_query_write(out, cap, leg->id, spelled, a->question_len, a->cd, a->dnssec_ok);
 	if (len && leg->asks_ad)
 		put_u16(out + 2, get_u16(out + 2) | DNS_FLAG_AD); // RFC 6840 5.7
+	if (len && leg->subnet && len + (size_t)UPSTREAM_SUBNET_MAX <= cap) {
+		a->owner->totals.subnet_sent++;
+		return (uint16_t)upstream_subnet_add(out, len, &a->subnet);
+	}
 	if (len == 0 || leg->edns)
 		return len;
 	put_u16(out + ARCOUNT_OFF, 0);
 	return len - DNS_OPT_FIXED_LEN; // the OPT is the last of it
+}
+
+unsigned upstream_leg_options(const struct upstream_leg *leg)
+{
+	return leg->subnet ? upstream_subnet_len(&leg->ask->subnet) : 0;
 }
 
 bool upstream_leg_matches(
@@ -166,7 +177,8 @@ bool upstream_leg_is_too_old(const struct upstream_leg *leg, const uint8_t *msg,
 	if (!leg->edns || len < DNS_HEADER_LEN)
 		return false;
 	unsigned rcode = get_u16(msg + 2) & DNS_FLAG_RCODE;
-	return rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP;
+	return rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP
+	       || (leg->subnet && rcode == DNS_RCODE_REFUSED);
 }
 
 bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t *msg, size_t len)

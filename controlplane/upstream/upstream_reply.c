@@ -28,6 +28,55 @@ static void leg_done(struct upstream_leg *leg)
 		upstream_ask_next(a);
 }
 
+// What the reply says of the client's subnet. False: it is for another one.
+static bool subnet_take(struct upstream_leg *leg, const uint8_t *msg, size_t len)
+{
+	struct upstream_ask *a = leg->ask;
+	const struct upstream *s = upstream_leg_server(leg);
+
+	a->scope = UPSTREAM_NO_SCOPE;
+	if (leg->subnet && !upstream_subnet_scope(msg, len, &a->subnet, &a->scope)) {
+		a->owner->totals.subnet_mismatched++;
+		upstream_leg_count_bad(leg);
+		return false;
+	}
+	a->is_unproven = !leg->tcp && a->subnet.version && a->scope == UPSTREAM_NO_SCOPE
+			 && !(s && s->config.is_recursion);
+	return true;
+}
+
+// How a query was sent, of what its leg and ask no longer say once its reply is taken.
+struct manner {
+	bool edns, option, subnet, mixed_case;        // with these
+	bool without_option, without_subnet, plainly; // once more, without
+};
+
+static struct manner manner_of(const struct upstream_leg *leg, const struct upstream *s)
+{
+	const struct upstream_ask *a = leg->ask;
+	const bool without = s && (a->no_option >> leg->server & 1);
+
+	return (struct manner){
+		.edns = leg->edns,
+		.option = leg->option,
+		.subnet = leg->subnet,
+		.mixed_case = leg->mixed_case,
+		.without_option = without && leg->tcp,
+		.without_subnet = s && leg->edns && (a->no_subnet >> leg->server & 1),
+		.plainly = s && !without && (a->plain >> leg->server & 1),
+	};
+}
+
+// An answer that is used tells what the server takes.
+static void lacks_learn(struct upstream *s, const struct manner *m, uint64_t now_ms)
+{
+	upstream_server_lack(s, &s->no_edns, m->edns, m->plainly, now_ms);
+	upstream_server_lack(s, &s->no_option, m->option, m->without_option, now_ms);
+	upstream_server_lack(s, &s->no_subnet, m->subnet, m->without_subnet, now_ms);
+	if (m->mixed_case && s->no_case.until_ms)
+		s->no_case = (struct upstream_lack){0};
+}
+
 enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size_t len)
 {
 	struct upstream_ask *a = leg->ask;
@@ -36,11 +85,11 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	bool udp = !leg->tcp;
 	uint64_t now_us = clock_mono_us(), took_us = now_us - leg->first_sent_us;
 	uint64_t rtt_us = (udp || leg->measures) && leg->sends == 1 ? took_us + !took_us : 0;
-	bool edns = leg->edns, option = leg->option, mixed_case = leg->mixed_case;
+	const struct manner manner = manner_of(leg, s);
 	bool is_check = a->is_check;
-	bool without = s && (a->no_option >> leg->server & 1);
-	bool plainly = s && !without && (a->plain >> leg->server & 1);
 
+	if (!subnet_take(leg, msg, len))
+		return UPSTREAM_IGNORED;
 	memcpy(msg + DNS_HEADER_LEN, a->question, a->question_len);
 	// A repeated query may be answered twice.
 	leg->answered = leg->sends == 1;
@@ -64,13 +113,8 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	if (s)
 		upstream_server_count(s, rtt_us, take == UPSTREAM_FAILED);
 	if (take == UPSTREAM_TAKEN) { // ask and leg are gone
-		if (s) {
-			upstream_server_lack(s, &s->no_edns, edns, plainly, now_us / 1000);
-			upstream_server_lack(
-				s, &s->no_option, option, without && !udp, now_us / 1000);
-			if (mixed_case && s->no_case.until_ms)
-				s->no_case = (struct upstream_lack){0};
-		}
+		if (s)
+			lacks_learn(s, &manner, now_us / 1000);
 		return take;
 	}
 	a->any_reply = true;
@@ -88,17 +132,19 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	return take;
 }
 
-// Not counted as one of the server's sends: its refusal does not concern the question. Over TCP the
-// cause may be the keepalive option, which is in the OPT.
+// Not counted as one of the server's sends: its refusal does not concern the question. The cause
+// may be the client's subnet, which goes first. Over TCP the cause may be the keepalive option,
+// which is in the OPT.
 void upstream_go_plain(struct upstream_leg *leg)
 {
 	struct upstream_ask *a = leg->ask;
 	uint32_t bit = upstream_leg_server(leg) ? 1u << leg->server : 0;
 
-	upstream_note(a, TRACE_without_edns, upstream_leg_index(leg), 0, 0);
+	upstream_note(a, leg->subnet ? TRACE_without_subnet : TRACE_without_edns,
+		upstream_leg_index(leg), 0, 0);
 	a->any_reply = true;
-	a->plain |= bit;
-	if (leg->option)
+	*(leg->subnet ? &a->no_subnet : &a->plain) |= bit;
+	if (leg->option && !leg->subnet)
 		a->no_option |= bit;
 	if (bit && (!leg->tcp || leg->is_tls))
 		a->sends_to[leg->server] -= a->sends_to[leg->server] > 0;

@@ -125,9 +125,10 @@ void upstream_server_lack(
 		return;
 	if (l->strikes == UPSTREAM_STRIKES)
 		log_info("upstream %s does not %s", s->name,
-			l == &s->no_edns   ? "know EDNS"
-			: l == &s->no_case ? "keep the letter case of names"
-					   : "take edns-tcp-keepalive");
+			l == &s->no_edns     ? "know EDNS"
+			: l == &s->no_case   ? "keep the letter case of names"
+			: l == &s->no_subnet ? "take a client's subnet"
+					     : "take edns-tcp-keepalive");
 	l->until_ms = now_ms + UPSTREAM_PLAIN_MS;
 }
 

@@ -149,6 +149,7 @@ void upstreams_configure(struct upstreams *u, const struct config_upstreams *con
 	u->backoff_s = config->backoff_s;
 	u->policy = config->policy;
 	u->race = config->race;
+	u->subnet = config->subnet;
 	u->check = config->check;
 	memset(&u->turn, 0, sizeof(u->turn));
 	for (unsigned i = 0; i < u->count; i++) {
@@ -217,6 +218,32 @@ bool upstreams_trust_ad(const struct upstreams *u)
 	return any;
 }
 
+static bool takes_subnet(const struct upstream *s, uint64_t now_ms)
+{
+	return s->no_edns.until_ms <= now_ms && s->no_subnet.until_ms <= now_ms
+	       && !s->config.is_recursion;
+}
+
+static bool any_takes_subnet(const struct upstreams *u)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	bool any = false;
+	for (unsigned i = 0; i < u->count; i++)
+		any |= takes_subnet(&u->server[i], now_ms);
+	return any;
+}
+
+struct ip_address upstreams_subnet(
+	const struct upstreams *u, unsigned version, const uint8_t *address)
+{
+	static const uint8_t none[16];
+	const unsigned bits = version == 6 ? u->subnet.ipv6 : u->subnet.ipv4;
+
+	if ((!u->subnet.ipv4 && !u->subnet.ipv6) || !any_takes_subnet(u))
+		return (struct ip_address){0};
+	return upstream_subnet_cut(version, address ? address : none, address ? bits : 0);
+}
+
 unsigned upstreams_drain(struct upstreams *u, const char *server, bool is_drained)
 {
 	unsigned found = 0;
@@ -276,6 +303,8 @@ unsigned upstreams_status(
 			.case_changed = s->case_changed,
 			.mixed_case = upstream_server_mixes_case(s, now),
 			.edns = s->no_edns.until_ms <= now,
+			.sends_subnet = (u->subnet.ipv4 || u->subnet.ipv6) && takes_subnet(s, now),
+			.subnet = u->subnet,
 			.tcp_opened = s->tcp_opened,
 			.tcp_open = upstream_streams_to(u->streams, &s->address)
 				    + upstream_https_open(s->tls.https),

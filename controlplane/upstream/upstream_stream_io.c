@@ -29,14 +29,16 @@ static size_t query_write(
 {
 	uint8_t *msg = out + LENGTH_LEN;
 	size_t len = upstream_leg_query(leg, msg, UPSTREAM_QUERY_MAX);
+	unsigned options = upstream_leg_options(leg);
 
 	leg->option = len && leg->edns && !leg->no_option && !s->asked;
 	if (leg->option) {
 		s->asked = true;
-		len = upstream_keepalive_ask(msg, len);
+		len = upstream_keepalive_ask(msg, len, options);
+		options += UPSTREAM_KEEPALIVE_LEN;
 	}
 	if (len && s->tls && leg->edns)
-		len = upstream_padding_add(msg, len, leg->option ? UPSTREAM_KEEPALIVE_LEN : 0);
+		len = upstream_padding_add(msg, len, options);
 	put_u16(out, (uint16_t)len);
 	return len ? len + LENGTH_LEN : 0;
 }

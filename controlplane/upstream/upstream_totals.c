@@ -47,6 +47,8 @@ void upstream_totals_add(struct upstream_totals *sum, const struct upstream_tota
 	sum->sent += t->sent;
 	sum->replies += t->replies;
 	sum->mismatched += t->mismatched;
+	sum->subnet_sent += t->subnet_sent;
+	sum->subnet_mismatched += t->subnet_mismatched;
 	sum->tcp_again += t->tcp_again;
 	sum->sets += t->sets;
 	sum->sets_down += t->sets_down;

@@ -100,6 +100,7 @@ uint64_t view_definition_hash(const struct view_definition *d)
 
 	p = is_own ? forward_servers_text(d->group->upstreams, d->group->upstream_count, true, p)
 		   : forward_servers_text(all->server, all->count, true, p);
+	p = forward_subnet_text(is_own ? &d->group->pick.subnet : &all->subnet, p);
 	if (!is_own && all->mode != UPSTREAM_FORWARD && all->root_hints_hash)
 		p += sprintf(p, "root: %016llx\n", (unsigned long long)all->root_hints_hash);
 	if (d->group) {

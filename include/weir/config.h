@@ -340,6 +340,8 @@ struct config_pick {
 	bool has_policy;
 	enum upstream_policy policy;
 	unsigned race; // 0: not given
+	// Of the servers in any case: that of `upstreams` where a list does not say it.
+	struct config_subnet subnet;
 };
 
 struct config_forward_zone {
@@ -442,7 +444,8 @@ struct config {
 unsigned config_resolvers(const struct config *c, const cpu_set_t *cpus);
 // Frontends, in the same way: `auto` is one for each four of these CPUs, up to EPOCH_OWN_MAX.
 unsigned config_frontends(const struct config *c, const cpu_set_t *cpus);
-bool config_has_streams(const struct config *c); // serves TCP, in clear text or encrypted
+bool config_sends_subnet(const struct config *c); // of clients, to any upstream server
+bool config_has_streams(const struct config *c);  // serves TCP, in clear text or encrypted
 
 uint32_t config_log_sample(const struct config *c); // 0: the query log is off
 uint8_t config_log_detail(const struct config *c);  // enum log_detail (shm_abi.h)

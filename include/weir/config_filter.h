@@ -154,6 +154,12 @@ enum upstream_mode {
 	UPSTREAM_RECURSIVE,     // recursion is the only server
 };
 
+// Bits of a client's address that servers get with its questions (RFC 7871). Both 0: they get none,
+// and no option; one of both: clients of that version have none of their bits sent.
+struct config_subnet {
+	uint8_t ipv4, ipv6;
+};
+
 struct config_upstreams {
 	unsigned count; // with recursion
 	struct config_upstream server[CONFIG_UPSTREAMS_MAX];
@@ -164,6 +170,7 @@ struct config_upstreams {
 	unsigned max_sends;        // 6
 	enum upstream_policy policy;
 	unsigned race; // servers asked at one time, 1
+	struct config_subnet subnet;
 	enum upstream_check_mode check;
 	unsigned check_interval_s;  // 1
 	char *check_text;           // "."; below as a name

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "fake_upstream.h"
+#include "fake_subnet.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -15,21 +15,16 @@
 
 enum { GARBAGE_COUNT = 200, MSG_MAX = 32768, PUT_OFF_MAX = 64, PUT_OFF_LEN = 320 };
 
-static size_t question_end(const uint8_t *q, size_t len)
-{
-	size_t i = DNS_HEADER_LEN;
-	while (i < len && q[i] != 0)
-		i += q[i] + 1u;
-	return i + 5 <= len ? i + 5 : 0;
-}
-
 // `alias`: NULL: the address is that of the name asked.
-static void records_make(struct wr *w, const struct fake_upstream *f, const uint8_t *alias)
+static void records_make(struct wr *w, const struct fake_upstream *f, const uint8_t *alias,
+	const uint8_t *subnet, size_t subnet_size)
 {
 	uint32_t address = f->address ? f->address : 0xc0000201;
 	unsigned addresses = f->addresses ? f->addresses : 1;
 	size_t owner = 12;
 
+	if (subnet)
+		address = 0xc6120000 | (subnet_size > 6 ? (uint32_t)subnet[6] << 8 : 0) | subnet[2];
 	if (alias) {
 		wr_u16(w, 0xc00c);
 		wr_u16(w, DNS_TYPE_CNAME);
@@ -65,11 +60,16 @@ static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t
 	wr_u16(&w, 1);
 	const uint8_t *alias = f->mode == FAKE_ALIAS ? f->alias : NULL;
 	unsigned addresses = f->addresses ? f->addresses : 1;
+	size_t size = 0;
+	const uint8_t *subnet = f->scope_more ? subnet_of(q, len, &size) : NULL;
 	wr_u16(&w, (uint16_t)(ttl_s < 0 ? 0 : addresses + (alias != NULL)));
-	wr_u32(&w, 0);
+	wr_u16(&w, 0);
+	wr_u16(&w, subnet != NULL);
 	wr_bytes(&w, q + DNS_HEADER_LEN, end - DNS_HEADER_LEN);
 	if (ttl_s >= 0)
-		records_make(&w, f, alias);
+		records_make(&w, f, alias, subnet, size);
+	if (subnet)
+		subnet_make(&w, f, subnet, size);
 	assert(wr_ok(&w));
 	return w.pos;
 }
@@ -101,7 +101,12 @@ static size_t reply_for(struct fake_upstream *f, const uint8_t *q, size_t len, u
 	enum fake_mode mode = (enum fake_mode)f->mode;
 	if ((mode == FAKE_NO_EDNS || mode == FAKE_NO_EDNS_HEADER) && get_u16(q + 10) == 0)
 		mode = FAKE_ANSWER;
+	size_t size;
+	const bool refuses = mode == FAKE_NO_SUBNET || mode == FAKE_SUBNET_REFUSED;
+	if (refuses && !subnet_of(q, len, &size))
+		mode = FAKE_ANSWER;
 	switch (mode) {
+	case FAKE_NO_SUBNET:
 	case FAKE_NO_EDNS:
 		return reply_make(f, q, len, DNS_RCODE_FORMERR, -1, out);
 	case FAKE_NO_EDNS_HEADER:
@@ -113,6 +118,7 @@ static size_t reply_for(struct fake_upstream *f, const uint8_t *q, size_t len, u
 		return 0;
 	case FAKE_SERVFAIL:
 		return reply_make(f, q, len, DNS_RCODE_SERVFAIL, -1, out);
+	case FAKE_SUBNET_REFUSED:
 	case FAKE_REFUSED:
 		return reply_make(f, q, len, DNS_RCODE_REFUSED, -1, out);
 	case FAKE_NO_NAME:
@@ -187,6 +193,7 @@ static void remember(struct fake_upstream *f, const struct peer *p, const uint8_
 	}
 	f->cd_queries += (get_u16(q + 2) & DNS_FLAG_CD) != 0;
 	f->ad_queries += (get_u16(q + 2) & DNS_FLAG_AD) != 0;
+	subnet_remember(f, q, len);
 	f->udp_queries++;
 }
 

@@ -24,10 +24,12 @@ enum fake_mode {
 	FAKE_BAD_BODY,       // UDP: a reply whose records do not parse before the right one
 	FAKE_NO_EDNS,        // FORMERR to what has an OPT
 	FAKE_NO_EDNS_HEADER, // UDP: the same, as a header alone
+	FAKE_NO_SUBNET,      // FORMERR to what has a client's subnet
+	FAKE_SUBNET_REFUSED, // REFUSED to it
 	FAKE_ALIAS,          // a CNAME to `alias`, and the address of that
 };
 
-enum { FAKE_SEEN_MAX = 4096 };
+enum { FAKE_SEEN_MAX = 4096, FAKE_SUBNET_MAX = 20 };
 
 struct fake_upstream {
 	int udp_fd, tcp_fd;
@@ -39,12 +41,20 @@ struct fake_upstream {
 	_Atomic(const uint8_t *) alias;     // wire form; bytes that stay as they are
 	_Atomic(const char *) silent_below; // UDP: names that end so get no reply; NULL: none
 	_Atomic unsigned lost;              // UDP: so many further queries get no reply
+	// Of replies to what has a client's subnet: 1 more than its scope, 0: without that option;
+	// its bits changed by these, byte by byte. Such a reply has the address 198.18.X.Y, X being
+	// the third byte of the client's and Y the source prefix length.
+	_Atomic unsigned scope_more;
+	_Atomic(const uint8_t *) subnet_change;
 	_Atomic bool sets_ad;               // in each reply
 	_Atomic bool held;                  // UDP: replies wait until it is not
 	_Atomic int delay_ms, tcp_delay_ms; // of each reply; by TCP one connection at a time
 	_Atomic bool stop, refuse_tcp;      // refuse_tcp: closes TCP connections at once
 	_Atomic unsigned udp_queries, tcp_queries;
 	_Atomic unsigned cd_queries, ad_queries; // of those by UDP, with that bit
+	_Atomic unsigned subnet_queries;         // with the option
+	_Atomic unsigned subnet_len;             // of it in the last query; 0: it had none
+	uint8_t subnet[FAKE_SUBNET_MAX];
 	// Of the first queries: what an off-path attacker would have to guess.
 	uint16_t id[FAKE_SEEN_MAX], source_port[FAKE_SEEN_MAX];
 	uint64_t upper[FAKE_SEEN_MAX]; // its bytes in upper case, as bits modulo 64

@@ -32,6 +32,7 @@ static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, s
 		return UPSTREAM_FAILED;
 	if (answer.len >= 4)
 		memcpy(fx.first, answer.bytes + answer.len - 4, 4);
+	fx.scope = a->scope;
 	fx.replies++;
 	upstream_ask_stop(a);
 	event_base_loopbreak(loop_base(fx.loop));
@@ -112,6 +113,7 @@ void ask_start(unsigned life_ms)
 	const struct upstream_request request = {.callbacks = &callbacks,
 		.question = question,
 		.question_len = 17,
+		.subnet = fx.request_subnet,
 		.deadline_ms = fx.start_ms + life_ms};
 	upstream_ask_start(fx.up, &fx.ask, &request);
 }

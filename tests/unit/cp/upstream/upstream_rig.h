@@ -18,7 +18,9 @@ struct upstream_fixture {
 	unsigned replies, ended;
 	enum upstream_end why;
 	uint64_t start_ms, took_ms;
-	uint8_t first[4]; // RDATA of the answer
+	uint8_t first[4];                        // RDATA of the answer
+	const struct ip_address *request_subnet; // of the next ones; NULL: none
+	int scope;                               // of the answer
 };
 
 extern struct upstream_fixture fx;
