@@ -32,12 +32,14 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 {
 	static const char *const heats[] = {
 		[REFRESH_COLD] = "cold", [REFRESH_WARM] = "warm", [REFRESH_HOT] = "hot"};
-	char type[DNS_TYPE_TEXT_MAX];
+	char type[DNS_TYPE_TEXT_MAX], subnet[SOCKET_ADDRESS_TEXT_MAX];
 	struct json_node *n = json_out_object(o, list, NULL);
 	json_out_text(o, n, "tier", e->in_l1 ? "L1" : "L0");
 	json_out_text(o, n, "type", dns_type_text(e->qtype, type));
 	json_out_count(o, n, "class", e->qclass);
 	json_out_count(o, n, "view", e->view);
+	if (e->subnet.version)
+		json_out_text(o, n, "subnet", ip_address_text(&e->subnet, true, subnet));
 	json_out_bool(o, n, "do", e->key_flags & L0_KEY_DO);
 	json_out_bool(o, n, "cd", e->key_flags & L0_KEY_CD);
 	json_out_text(o, n, "rcode", dns_rcode_text(e->rcode));

@@ -89,6 +89,7 @@ static void resolver_out(
 	json_out_count(o, n, "upstream_strays", s->sockets.strays);
 	JSON_COUNTS_AS(o, n, "upstream_port_", &s->port, sent, replies, unreachable, strays,
 		refused, dead, unsent, full, open);
+	JSON_COUNTS(o, n, s, subnet_sent, subnet_mismatched, subnet_answers, subnet_hits);
 	JSON_COUNTS(o, n, s, mismatched, stored, not_stored, rewritten, refused_rewrites, forwarded,
 		dns64, filtered_aaaa, inflight, inflight_max, inflight_cap, waiters, waiter_cap,
 		ring_anomalies, foreign_messages);

@@ -133,6 +133,9 @@ static void row_out(struct json_out *o, struct json_node *list, const struct api
 		tls_out(o, n, s);
 	if (s->is_https)
 		https_out(o, n, s);
+	json_out_bool(o, n, "sends_client_subnet", s->sends_subnet);
+	json_out_count(o, n, "client_subnet_ipv4", s->subnet.ipv4);
+	json_out_count(o, n, "client_subnet_ipv6", s->subnet.ipv6);
 	histogram_out(o, n, &s->took);
 }
 

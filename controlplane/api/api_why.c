@@ -129,7 +129,7 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 	why_check(w);
 	w->view = w->safe && c->policy.safe_view ? c->policy.safe_view : c->policy.view;
 	if (look)
-		why_cached(w, look);
+		why_cached(w, look, c->asked.has_address ? &c->asked.address : NULL);
 	for (unsigned i = 1; i < w->names; i++)
 		why_read_name(w, i, image);
 	why_read_addresses(w, image);

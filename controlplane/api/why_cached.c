@@ -2,6 +2,7 @@
 #include "why_cached.h"
 
 #include "answer_policy/answer_records.h"
+#include "upstream/upstream_subnet.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,17 +48,49 @@ static void bogus_read(struct why *w, const struct cache_look *look)
 	}
 }
 
-void why_cached(struct why *w, const struct cache_look *look)
+enum { RANK_NONE = -1, RANK_STALE, RANK_STALE_SCOPED, RANK_FRESH_SCOPED = 256, RANK_FRESH = 512 };
+
+// Workers find a fresh answer for everyone first; then the longest scope counts, fresh ones before
+// stale ones.
+static int entry_rank(
+	const struct why *w, const struct cache_entry *e, const struct ip_address *client)
 {
+	const bool is_fresh = e->soft_left_ms > 0;
+
+	if (e->in_l1 || e->view != w->view || e->qclass != DNS_CLASS_IN || e->qtype != w->qtype
+		|| e->hard_left_ms <= 0)
+		return RANK_NONE;
+	if (!e->subnet.version)
+		return is_fresh ? RANK_FRESH : RANK_STALE;
+	if (!client || client->version != e->subnet.version || e->subnet.prefix_len == 0)
+		return RANK_NONE;
+	const struct ip_address cut =
+		upstream_subnet_cut(client->version, client->bytes, e->subnet.prefix_len);
+	if (memcmp(cut.bytes, e->subnet.bytes, sizeof(cut.bytes)) != 0)
+		return RANK_NONE;
+	return (is_fresh ? RANK_FRESH_SCOPED : RANK_STALE_SCOPED) + e->subnet.prefix_len;
+}
+
+void why_cached(struct why *w, const struct cache_look *look, const struct ip_address *client)
+{
+	const struct cache_entry *found = NULL;
+	int best = RANK_NONE;
+
 	w->cache = WHY_CACHE_NOTHING;
+	w->subnet[0] = '\0';
 	for (unsigned i = 0; i < look->count; i++) {
-		const struct cache_entry *e = &look->entry[i];
-		if (e->in_l1 || e->view != w->view || e->qclass != DNS_CLASS_IN
-			|| e->qtype != w->qtype || e->hard_left_ms <= 0)
+		const int rank = entry_rank(w, &look->entry[i], client);
+		if (rank <= best)
 			continue;
-		w->cache = WHY_CACHE_FOUND;
-		answer_read(w, e);
+		best = rank;
+		found = &look->entry[i];
+	}
+	if (!found) {
+		bogus_read(w, look);
 		return;
 	}
-	bogus_read(w, look);
+	w->cache = WHY_CACHE_FOUND;
+	if (found->subnet.version)
+		ip_address_text(&found->subnet, true, w->subnet);
+	answer_read(w, found);
 }

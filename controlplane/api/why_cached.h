@@ -3,9 +3,10 @@
 
 // Adds the names of CNAMEs and the addresses of the cached answer to the explanation, or why the
 // latest answer was bogus. Only of L0 in the view of the client's question; truncated records are
-// left out. Pure.
+// left out. Of answers for subnets (upstream/subnet_key.h) that of the client, in the resolver's
+// order. `client`: its address; NULL: none was named, so it has no subnet. Pure.
 
 #include "answer_policy/why/why.h"
 #include "resolver/resolvers.h"
 
-void why_cached(struct why *w, const struct cache_look *look);
+void why_cached(struct why *w, const struct cache_look *look, const struct ip_address *client);

@@ -80,18 +80,31 @@ uint32_t inflight_client(const struct inflight *f, unsigned ip_version, const ui
 	return share_key(&f->secret, who, 1 + len);
 }
 
-static bool same_key(const struct question *q, const struct l0_key *key)
+static const struct ip_address no_subnet;
+
+static bool same_key(
+	const struct question *q, const struct l0_key *key, const struct ip_address *subnet)
 {
-	return q->hash == key->hash && q->view == key->view && q->key_flags == key->flags
-	       && q->query.qtype == key->qtype && q->query.qclass == key->qclass
-	       && q->query.name.len == key->name_len
+	return memcmp(&q->subnet, subnet, sizeof(*subnet)) == 0 && q->hash == key->hash
+	       && q->view == key->view && q->key_flags == key->flags && q->query.qtype == key->qtype
+	       && q->query.qclass == key->qclass && q->query.name.len == key->name_len
 	       && memcmp(q->query.name.wire, key->name, key->name_len) == 0;
 }
 
-struct question *inflight_find(struct inflight *f, const struct l0_key *key)
+// Questions of one name and many subnets lie in many chains.
+static uint32_t spread_of(
+	const struct inflight *f, const struct l0_key *key, const struct ip_address *subnet)
 {
-	uint32_t i = f->bucket[key->hash & f->bucket_mask];
-	while (i != NIL && !same_key(&f->question[i], key))
+	const uint64_t more = subnet->version ? keyhash(&f->secret, subnet, sizeof(*subnet)) : 0;
+	return (uint32_t)(key->hash ^ more) & f->bucket_mask;
+}
+
+struct question *inflight_find(
+	struct inflight *f, const struct l0_key *key, const struct ip_address *subnet)
+{
+	const struct ip_address *of = subnet ? subnet : &no_subnet;
+	uint32_t i = f->bucket[spread_of(f, key, of)];
+	while (i != NIL && !same_key(&f->question[i], key, of))
 		i = f->question[i].chain;
 	return i == NIL ? NULL : &f->question[i];
 }
@@ -118,7 +131,8 @@ static enum bound zone_room(
 }
 
 enum bound inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_query *query,
-	uint64_t servers, bool is_refresh, uint64_t now_ms, struct question **out)
+	const struct ip_address *subnet, uint64_t servers, bool is_refresh, uint64_t now_ms,
+	struct question **out)
 {
 	const struct dns_name *name = &query->name;
 	const struct zone_of of = zone_of(name);
@@ -147,14 +161,18 @@ enum bound inflight_add(struct inflight *f, const struct l0_key *key, const stru
 	q->hash = key->hash;
 	q->view = key->view;
 	q->key_flags = key->flags;
+	q->subnet = subnet ? *subnet : no_subnet;
+	q->spread = spread_of(f, key, &q->subnet);
 	q->first_waiter = q->last_waiter = NIL;
 	q->live = true;
 	q->zone = zone;
 	q->suffix = suffix;
 	sketch_add(f->zones, SHARE_BITS, zone);
 	sketch_add(f->zones, SHARE_BITS, suffix);
-	q->chain = f->bucket[key->hash & f->bucket_mask];
-	f->bucket[key->hash & f->bucket_mask] = i;
+	if (q->subnet.version)
+		sketch_add(f->subnets, SHARE_BITS, (uint32_t)q->hash);
+	q->chain = f->bucket[q->spread];
+	f->bucket[q->spread] = i;
 	age_add_at(&f->ages, &q->age, now_ms);
 	if (++f->questions > f->questions_max)
 		f->questions_max = f->questions;
@@ -162,11 +180,16 @@ enum bound inflight_add(struct inflight *f, const struct l0_key *key, const stru
 	return BOUND_none;
 }
 
+bool inflight_has_others(struct inflight *f, const struct question *q)
+{
+	return q->subnet.version && sketch_count(f->subnets, SHARE_BITS, (uint32_t)q->hash) > 1;
+}
+
 void inflight_remove(struct inflight *f, struct question *q)
 {
 	struct waiter dropped;
 	uint32_t i = (uint32_t)(q - f->question);
-	uint32_t *link = &f->bucket[q->hash & f->bucket_mask];
+	uint32_t *link = &f->bucket[q->spread];
 
 	while (inflight_take_waiter(f, q, &dropped))
 		inflight_waiter_end(f, &dropped);
@@ -175,6 +198,8 @@ void inflight_remove(struct inflight *f, struct question *q)
 	*link = q->chain;
 	sketch_remove(f->zones, SHARE_BITS, q->zone);
 	sketch_remove(f->zones, SHARE_BITS, q->suffix);
+	if (q->subnet.version)
+		sketch_remove(f->subnets, SHARE_BITS, (uint32_t)q->hash);
 	age_remove(&f->ages, &q->age);
 	q->live = false;
 	q->chain = f->question_free;

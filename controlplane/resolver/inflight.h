@@ -3,10 +3,12 @@
 
 // Questions being resolved and the clients that wait for them. Resolver loop's thread only.
 //
-// One question per L0 key for any number of clients (reliability row 4). Questions come from a
-// fixed array, found through a hash table of chains; a waiter is an address and some scalars, from
-// a fixed pool, in a list per question, oldest first. Both refuse when full; nothing grows. A
-// waiter keeps its spelling of the question as one bit per byte: upper case or not.
+// One question per L0 key for any number of clients (reliability row 4), and per subnet of these
+// where servers get it (upstream_subnet.h). A flood from many subnets for one name has a question
+// for each, and meets the limit of its zone. Questions come from a fixed array, found through a
+// hash table of chains; a waiter is an address and some scalars, from a fixed pool, in a list per
+// question, oldest first. Both refuse when full; nothing grows. A waiter keeps its spelling of the
+// question as one bit per byte: upper case or not.
 //
 // Shares (weir/sketch.h) keep one client or zone from taking all. A zone's questions (zone_of.h)
 // have a limit for each set of servers that weir asks for them: the names of a company's domain
@@ -89,6 +91,10 @@ struct question {
 	uint64_t locked_until_ms; // this box's lock as the refresher; 0: none
 	uint16_t view;
 	uint8_t key_flags;
+	// Of its clients, with as many bits as servers may get; version 0: none. Then the answer's.
+	struct ip_address subnet;
+	bool is_scoped; // the answer is for the first `scope` bits of it alone
+	uint8_t scope;
 	uint16_t hits;                   // clients that asked
 	struct refresh_request *request; // it renews a record ahead of time; NULL: clients asked
 	uint8_t stage;                   // the resolver's: which deadline comes next
@@ -96,7 +102,8 @@ struct question {
 	// inflight.c's
 	struct age_link age;
 	bool live;
-	uint32_t chain; // next in the hash chain, or next free one
+	uint32_t spread; // its place among the chains
+	uint32_t chain;  // next in the hash chain, or next free one
 	uint32_t first_waiter, last_waiter, waiters;
 	uint32_t zone, suffix; // keys of the crowds it is in
 };
@@ -139,13 +146,17 @@ uint32_t inflight_client(const struct inflight *f, unsigned ip_version, const ui
 // Those without the limit of a zone or a client. Empty in a new one.
 struct exempt *inflight_exempt(struct inflight *f);
 
-struct question *inflight_find(struct inflight *f, const struct l0_key *key);
+// `subnet` of either: NULL: none.
+struct question *inflight_find(
+	struct inflight *f, const struct l0_key *key, const struct ip_address *subnet);
 // A new one, all zero but its key (hash, query, view, key_flags), in *out; else the bound that it
 // met, BOUND_inflight, BOUND_zone or BOUND_suffix. The last two do not hold for `is_refresh`, as
 // renewals have a bound of their own. `servers`: a hash of those that will be asked.
 ATTR_MUST_CHECK enum bound inflight_add(struct inflight *f, const struct l0_key *key,
-	const struct dns_query *query, uint64_t servers, bool is_refresh, uint64_t now_ms,
-	struct question **out);
+	const struct dns_query *query, const struct ip_address *subnet, uint64_t servers,
+	bool is_refresh, uint64_t now_ms, struct question **out);
+// Are there questions of the same key for other subnets? Sometimes also where there are none.
+bool inflight_has_others(struct inflight *f, const struct question *q);
 void inflight_remove(struct inflight *f, struct question *q); // drops waiters that are left
 
 enum { INFLIGHT_FEW = 4 };

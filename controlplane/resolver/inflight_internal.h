@@ -25,4 +25,5 @@ struct inflight {
 	struct keyhash_secret secret;
 	// Sketches of questions by zone, suffixes included, and of waiters by client.
 	uint32_t zones[2 << SHARE_BITS], clients[2 << SHARE_BITS];
+	uint32_t subnets[2 << SHARE_BITS]; // questions that have one, by their key without it
 };

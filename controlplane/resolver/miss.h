@@ -13,6 +13,8 @@ struct miss {
 	struct l0_key key;
 	struct waiter waiter;
 	struct view *view;
+	struct ip_address
+		subnet; // of the client, that servers of the question get; version 0: none
 	const uint8_t *client_ip; // 4 or 16 bytes by the version, during the call
 	unsigned ip_version;
 	bool refresh;

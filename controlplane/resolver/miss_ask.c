@@ -112,13 +112,16 @@ static void miss_begin(
 {
 	struct question *q;
 	const uint64_t servers = question_l1_hash(r, m->view, &m->query.name, m->query.qtype);
-	enum bound met = inflight_add(r->inflight, &m->key, &m->query, servers, false, now_ms, &q);
+	enum bound met = inflight_add(
+		r->inflight, &m->key, &m->query, &m->subnet, servers, false, now_ms, &q);
 
 	if (met != BOUND_none) {
 		miss_over(r, m, stale, met);
 		return;
 	}
 	miss_note(r, m, TRACE_began, 0);
+	if (m->subnet.version)
+		miss_note(r, m, TRACE_subnet, m->subnet.prefix_len);
 	q->owner = r;
 	q->def = m->view;
 	q->born_ms = m->waiter.arrival_ms < now_ms ? m->waiter.arrival_ms : now_ms;
@@ -134,7 +137,7 @@ static void miss_begin(
 void miss_ask(
 	struct resolver *r, const struct miss *m, const struct l0_view *stale, uint64_t now_ms)
 {
-	struct question *q = inflight_find(r->inflight, &m->key);
+	struct question *q = inflight_find(r->inflight, &m->key, &m->subnet);
 
 	if (q)
 		miss_join(r, m, stale, q);

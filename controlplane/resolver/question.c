@@ -72,6 +72,7 @@ void question_ask(struct question *q)
 		.question_len = (uint16_t)(n + 4),
 		.cd = q->key_flags & L0_KEY_CD,
 		.dnssec_ok = q->key_flags & L0_KEY_DO,
+		.subnet = q->subnet.version ? &q->subnet : NULL,
 		.deadline_ms = q->born_ms + QUESTION_LIFE_MS,
 	};
 	upstream_ask_start(
@@ -162,7 +163,7 @@ void question_take(
 	failures_clear(r->failures, q->hash);
 	bogus_names_clear(&r->bogus_names, q->hash);
 	answer_take(q, answer, keep, reply->by, reply->at_ms);
-	if (keep)
+	if (keep && !q->is_scoped) // boxes that share L1 have other clients
 		question_l1_store(
 			q, answer, reply->msg, reply->len); // all waiters have been served
 	question_finish(q, REFRESH_DONE);
@@ -171,6 +172,25 @@ void question_take(
 static struct question *of_ask(struct upstream_ask *a)
 {
 	return (struct question *)(void *)((char *)a - offsetof(struct question, ask));
+}
+
+// Questions of one name for many subnets are many chances for a forged reply (RebirthDay,
+// CVE-2025-5994). One with a subnet fits a single one of them, as that is compared. One without
+// fits all, so while there are others it only moves the question to TCP, where it cannot be forged.
+
+// For whom the answer is. One made of two replies (DNS64) is for whom both are. The scope 0 of a
+// reply to a client that hides its address says nothing of the others (RFC 7871 7.3.1).
+static void scope_take(struct question *q, const struct upstream_ask *ask)
+{
+	struct resolver *r = q->owner;
+
+	if (ask->scope == UPSTREAM_NO_SCOPE || (ask->scope == 0 && ask->subnet.prefix_len > 0))
+		return;
+	r->count.subnet_answers += !q->is_scoped;
+	q->is_scoped = true;
+	if (ask->scope > q->scope)
+		q->scope = (uint8_t)ask->scope;
+	question_note(q, TRACE_scope, q->scope);
 }
 
 enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg, size_t len)
@@ -195,6 +215,11 @@ enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg
 		question_note(q, TRACE_failed, get_u16(msg + 2) & DNS_FLAG_RCODE);
 		return UPSTREAM_FAILED;
 	}
+	if (ask->is_unproven && inflight_has_others(r->inflight, q)) {
+		question_note(q, TRACE_subnet_missing, 0);
+		return UPSTREAM_TRUNCATED;
+	}
+	scope_take(q, ask);
 	if (question_dns64(q, msg, len, &answer))
 		return UPSTREAM_TAKEN;
 	// Where weir validates, a question that comes here has CD.

@@ -40,6 +40,12 @@ enum direction {
 // are none. question_direct_end lets them go.
 enum direction question_direct(struct question *q);
 void question_direct_end(struct question *q);
+// What the servers of such a question get of its client's address, of 4 or 16 bytes by the version;
+// NULL: the client hides it. Version 0: they get no option.
+struct ip_address question_subnet(const struct resolver *r, const struct view *view,
+	const struct dns_query *query, unsigned version, const uint8_t *address);
+bool question_sends_subnet(
+	const struct resolver *r, const struct view *view, const struct dns_query *query);
 // Of the same, DNS64.
 uint16_t question_asked_type(const struct question *q); // A in place of AAAA
 // The reply to A as one to AAAA, in `made`, where weir asked for A; else `msg` itself. *len 0: it

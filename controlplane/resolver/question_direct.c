@@ -35,14 +35,14 @@ static struct rewrite *rewrite_keep(struct resolver *r, const struct rewrite *w)
 }
 
 // The host of a search engine that a name stands for in a safe view, as one more CNAME.
-static int safe_follow(const struct question *q, struct rewrite *w)
+static int safe_follow(const struct view *view, const struct dns_query *query, struct rewrite *w)
 {
-	const struct dns_name *name = w->count ? &w->alias[w->count - 1].target : &q->query.name;
+	const struct dns_name *name = w->count ? &w->alias[w->count - 1].target : &query->name;
 	struct dns_name target;
 	const char *text = NULL;
 
-	if (q->def->is_safe && safe_search_has_type(q->query.qtype))
-		text = safe_search_target(name, &q->def->safe);
+	if (view->is_safe && safe_search_has_type(query->qtype))
+		text = safe_search_target(name, &view->safe);
 	if (!text)
 		return 0;
 	if (dns_name_from_text(text, strlen(text), &target) < 0)
@@ -51,14 +51,48 @@ static int safe_follow(const struct question *q, struct rewrite *w)
 }
 
 // With DNS64 the name of an address in its prefix stands for that of an IPv4 address.
-static int reverse_follow(const struct question *q, struct rewrite *w)
+static int reverse_follow(const struct view *view, const struct dns_query *query, struct rewrite *w)
 {
 	struct dns_name target;
 
-	if (q->query.qtype != DNS_TYPE_PTR || !q->def->ipv6.dns64.version || w->count
-		|| !aaaa_reverse(&q->def->ipv6.dns64, &q->query.name, &target))
+	if (query->qtype != DNS_TYPE_PTR || !view->ipv6.dns64.version || w->count
+		|| !aaaa_reverse(&view->ipv6.dns64, &query->name, &target))
 		return 0;
 	return rewrite_add(w, target.wire, target.len, AAAA_TTL_MAX_S);
+}
+
+// The names that weir asks for in place of the question's.
+static int follow(const struct resolver *r, const struct view *view, const struct dns_query *query,
+	struct rewrite *w)
+{
+	return views_rewrite(r->views, view, &query->name, w) < 0 || safe_follow(view, query, w) < 0
+			       || reverse_follow(view, query, w) < 0
+		       ? -EINVAL
+		       : 0;
+}
+
+static const struct upstreams *servers_of(
+	const struct resolver *r, const struct view *view, const struct dns_query *query)
+{
+	struct rewrite w;
+
+	if (follow(r, view, query, &w) < 0)
+		return view->upstreams;
+	const struct dns_name *asked = w.count ? &w.alias[w.count - 1].target : &query->name;
+	const struct forward_zone *zone = question_zone(r, view, asked, query->qtype);
+	return zone ? zone->set->upstreams : view->upstreams;
+}
+
+struct ip_address question_subnet(const struct resolver *r, const struct view *view,
+	const struct dns_query *query, unsigned version, const uint8_t *address)
+{
+	return upstreams_subnet(servers_of(r, view, query), version, address);
+}
+
+bool question_sends_subnet(
+	const struct resolver *r, const struct view *view, const struct dns_query *query)
+{
+	return r->set.sends_subnet && question_subnet(r, view, query, 4, NULL).version;
 }
 
 enum direction question_direct(struct question *q)
@@ -66,8 +100,7 @@ enum direction question_direct(struct question *q)
 	struct resolver *r = q->owner;
 	struct rewrite w;
 
-	if (views_rewrite(r->views, q->def, &q->query.name, &w) < 0 || safe_follow(q, &w) < 0
-		|| reverse_follow(q, &w) < 0)
+	if (follow(r, q->def, &q->query, &w) < 0)
 		return DIRECT_REFUSE;
 	if (w.count > 0) {
 		q->rewrite = rewrite_keep(r, &w);

@@ -26,10 +26,11 @@ bool question_stale_serve(struct question *q)
 	struct resolver *r = q->owner;
 	const struct l0_key key = inflight_key(q);
 	struct answer_match finding;
+	struct subnet_key at;
 	struct l0_view v;
 	uint64_t now_ms = clock_mono_ms();
 
-	if (!store_find(r, &key, &v) || !store_usable(&v, now_ms)) {
+	if (!store_find_for(r, &key, &q->subnet, &at, &v) || !store_usable(&v, now_ms)) {
 		question_note(q, TRACE_stale_none, 0);
 		return false;
 	}
@@ -37,7 +38,7 @@ bool question_stale_serve(struct question *q)
 	resolver_check_record(r, &v, &finding);
 	struct resolver_answer a = resolver_answer_stale_record(r, &v, &finding);
 	resolver_answer_all(r, q, &a);
-	store_restamp(r, &key);
+	store_restamp(r, &at.key);
 	return true;
 }
 

@@ -76,9 +76,10 @@ static struct l0_key key_of(const struct refresh *f, const struct l0_view *v)
 	return key;
 }
 
-static bool is_root(const struct l0_view *v)
+// An answer for one subnet: a renewal has no client whose subnet it could send.
+static bool is_never(const struct l0_view *v)
 {
-	return v->name_len == 1;
+	return v->name_len == 1 || v->key_flags & L0_KEY_SUBNET;
 }
 
 static uint32_t find(struct refresh *f, const struct l0_key *key, struct l0_view *v)
@@ -120,7 +121,7 @@ static void consider(struct refresh *f, const struct l0_key *key, uint64_t now_m
 	struct l0_view v;
 	uint32_t record = find(f, key, &v);
 
-	if (record == L0_NONE || is_root(&v) || l0_age_of(&v, now_ms) == L0_HARD_EXPIRED)
+	if (record == L0_NONE || is_never(&v) || l0_age_of(&v, now_ms) == L0_HARD_EXPIRED)
 		return;
 	const struct refresh_record r = record_of(&v, l0_writer_heat(f->l0, key));
 	uint32_t due =
@@ -168,7 +169,7 @@ static void on_swept(void *arg, const struct l0_swept *s)
 	struct refresh *f = arg;
 	struct l0_view v;
 
-	if (!l0_record_read(l0_writer_reader(f->l0), s->record, &v) || is_root(&v))
+	if (!l0_record_read(l0_writer_reader(f->l0), s->record, &v) || is_never(&v))
 		return;
 	const struct refresh_record r = record_of(&v, s->heat);
 	uint32_t stale = hits_after(f, &v, s->hits);
@@ -218,7 +219,7 @@ static bool still_due(struct refresh *f, const struct refresh_planned *e, uint64
 {
 	struct l0_view now;
 
-	if (!l0_record_read(l0_writer_reader(f->l0), e->record, v) || is_root(v))
+	if (!l0_record_read(l0_writer_reader(f->l0), e->record, v) || is_never(v))
 		return false;
 	*key = key_of(f, v);
 	if ((uint32_t)key->hash != e->hash_low || find(f, key, &now) != e->record)

@@ -139,6 +139,9 @@ struct resolver_status {
 	uint64_t dns64;                       // of AAAA without an answer, asked for A
 	uint64_t filtered_aaaa;               // answered without AAAA, by ipv6.filter_aaaa
 	uint64_t forwarded;                   // asked of a zone's servers
+	// Client subnets (subnet_key.h): queries that had one; replies dropped as theirs is
+	// another; answers that are for one alone; clients that got such a one from L0.
+	uint64_t subnet_sent, subnet_mismatched, subnet_answers, subnet_hits;
 	uint32_t inflight, inflight_max, waiters, inflight_cap, waiter_cap;
 	uint64_t ring_anomalies, foreign_messages;
 	uint64_t link_up; // data plane connected
@@ -223,6 +226,7 @@ void resolver_pending(const struct resolver *r, unsigned limit, struct pending_q
 struct cache_entry {
 	bool in_l1;
 	uint16_t qtype, qclass, view;
+	struct ip_address subnet; // it is for these clients alone; version 0: for everyone
 	uint8_t key_flags, rcode;
 	uint16_t ancount, nscount, arcount;
 	uint32_t units;

@@ -97,11 +97,12 @@ static void entry_heat(
 	const struct refresh_record record = {.soft_ms = v->soft_ms,
 		.auth_ttl_s = v->auth_ttl_s,
 		.heat = l0_writer_heat(r->l0, &key)};
-	uint32_t due = refresh_swept_ms(policy, &record);
+	const bool is_renewed = !(v->key_flags & L0_KEY_SUBNET);
+	uint32_t due = is_renewed ? refresh_swept_ms(policy, &record) : REFRESH_NEVER;
 
 	e->hits_per_minute = refresh_rate(policy, record.heat);
 	e->heat = refresh_heat_of(policy, &record);
-	e->inflight = inflight_find(r->inflight, &key) != NULL;
+	e->inflight = inflight_find(r->inflight, &key, NULL) != NULL;
 	e->held_back = refresh_held_back(r->refresh, key.hash, now_ms);
 	e->refresh_left_ms = due == REFRESH_NEVER ? INT64_MAX : (int64_t)due - (int64_t)e->age_ms;
 }
@@ -125,6 +126,7 @@ static void entry_fill(struct walk *w, const struct l0_view *v, uint32_t record,
 		.visited = worker_rings_marked(r->worker_rings, record, MARK_VISITED),
 		.refresh_asked = worker_rings_marked(r->worker_rings, record, MARK_REFRESH),
 	};
+	(void)subnet_of_record(v, &e->subnet);
 	entry_heat(e, v, r, now_ms);
 	entry_message(e, &w->name, &v->answer, (uint32_t)(age_ms / 1000));
 }
@@ -134,8 +136,11 @@ static bool look_at(struct walk *w, uint32_t record, uint64_t now_ms)
 	struct resolver *r = w->resolver;
 	struct l0_view v;
 
-	if (!l0_record_read(l0_writer_reader(r->l0), record, &v) || v.name_len != w->name.len
-		|| memcmp(v.name, w->name.wire, v.name_len) != 0
+	if (!l0_record_read(l0_writer_reader(r->l0), record, &v))
+		return false;
+	const unsigned label = l0_subnet_len(v.key_flags, v.name, v.name_len);
+	if (v.name_len - label != w->name.len
+		|| memcmp(v.name + label, w->name.wire, w->name.len) != 0
 		|| (w->qtype && w->qtype != v.qtype))
 		return false;
 	entry_fill(w, &v, record, now_ms);

@@ -82,7 +82,9 @@ struct recheck {
 static void record_check(struct resolver *r, const struct l0_view *v, void *)
 {
 	struct answer_policy_count *count = &r->count.answer_policy;
-	struct rd rd = rd_init(v->name, v->name_len);
+	const unsigned label = l0_subnet_len(v->key_flags, v->name, v->name_len);
+	struct rd rd = rd_init(v->name + label, v->name_len - label);
+	uint8_t wire[DNS_NAME_MAX]; // of the key: writing may move the record
 	struct dns_name name;
 	struct l0_key key;
 	struct rule_set mask;
@@ -99,7 +101,8 @@ static void record_check(struct resolver *r, const struct l0_view *v, void *)
 	if (r->answer_policy)
 		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER + r->index, &name,
 			v->qtype, &v->answer, in ? &in->ipv6.dns64 : NULL, &finding);
-	key.name = name.wire;
+	memcpy(wire, v->name, v->name_len);
+	key.name = wire;
 	if (!answer_match_mask(&finding, &mask)) {
 		count->rechecked_deleted += l0_writer_delete(r->l0, &key);
 		return;

@@ -27,6 +27,7 @@
 #include "refresh.h"
 #include "resolver.h"
 #include "resolver_client.h"
+#include "upstream/subnet_key.h"
 
 #include <weir/dns_answer.h>
 #include <weir/dns_identity.h>
@@ -62,7 +63,8 @@ struct resolver_settings {
 	uint32_t stale_ttl_s, client_ttl_cap_s;
 	bool any_minimal, rotate;
 	bool validates;
-	uint64_t dnssec; // config_dnssec.hash
+	bool sends_subnet; // of clients, to some server
+	uint64_t dnssec;   // config_dnssec.hash
 	unsigned waiters;
 	uint32_t answer_deadline_ms;
 	uint16_t udp_reply_size;
@@ -98,6 +100,7 @@ struct resolver {
 	unsigned rewrites, rewrites_most; // questions that have one
 	struct age_list rewrite_ages;
 	const struct answer_policy *answer_policy; // NULL: there is none yet
+	struct subnet_lengths subnets;             // of answers in L0
 	struct recheck *recheck;
 	struct steps *steps;
 	struct walk *walk[RESOLVER_WALKS_MAX]; // looks under way

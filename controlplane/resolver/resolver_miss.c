@@ -2,6 +2,7 @@
 
 #include "base/leak_demo.h"
 #include "miss.h"
+#include "question.h"
 #include "resolver_check.h"
 #include "resolver_store.h"
 #include "rules/list_notify.h"
@@ -58,6 +59,10 @@ static bool miss_parse(
 	};
 	memcpy(out->waiter.cookie, question + m->question_len, cookie_len);
 	out->view = views_find(r->views, m->view);
+	out->subnet = (struct ip_address){0};
+	if (unlikely_(r->set.sends_subnet) && out->view && !out->refresh)
+		out->subnet = question_subnet(r, out->view, &out->query, m->path.ip_version,
+			m->has_opt & DNS_OPT_HIDES_SUBNET ? NULL : m->path.client_ip);
 	inflight_keep_case(&out->waiter, question, out->query.name.len);
 	return true;
 }
@@ -76,6 +81,13 @@ static trace_handle miss_trace(struct resolver *r, const struct msg_miss *m,
 	return resolver_trace_start(r, &t, q);
 }
 
+static uint32_t subnet_bits(const struct l0_view *v)
+{
+	struct ip_address subnet;
+	(void)subnet_of_record(v, &subnet);
+	return subnet.prefix_len;
+}
+
 // Filled, or stamped as stale, since the worker or the frontend looked: true when that settles the
 // miss.
 static bool miss_cached(struct resolver *r, const struct miss *m, const struct l0_view *v,
@@ -85,6 +97,8 @@ static bool miss_cached(struct resolver *r, const struct miss *m, const struct l
 	enum l0_age age = l0_age_of(v, now_ms);
 	struct resolver_answer a;
 
+	if (v->key_flags & L0_KEY_SUBNET)
+		miss_note(r, m, TRACE_l0_scoped, subnet_bits(v));
 	if (age == L0_FRESH) {
 		miss_note(r, m, TRACE_l0_hit, (uint32_t)(age_ms / 1000));
 		a = resolver_answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
@@ -183,19 +197,27 @@ static bool miss_blocked(struct resolver *r, const struct miss *m)
 	return true;
 }
 
+// Answered by L0. Workers see no scoped record, so its visits are this one's to count.
+static void hit_count(struct resolver *r, const struct l0_key *key)
+{
+	l0_writer_heat_add(r->l0, key, 1);
+	r->count.subnet_hits += (key->flags & L0_KEY_SUBNET) != 0;
+}
+
 // A question that is not blocked by its name.
 static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	struct answer_match finding;
+	struct subnet_key at;
 	struct l0_view v;
 
 	if (miss_blocked(r, m))
 		return;
-	bool found = !m->view->no_cache && store_find(r, &m->key, &v);
+	bool found = !m->view->no_cache && store_find_for(r, &m->key, &m->subnet, &at, &v);
 	if (found)
 		resolver_check_record(r, &v, &finding);
 	if (found && miss_cached(r, m, &v, &finding, now_ms)) {
-		l0_writer_heat_add(r->l0, &m->key, 1);
+		hit_count(r, &at.key);
 		return;
 	}
 	if (miss_no_name(r, m, now_ms)) {
@@ -204,7 +226,7 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 	}
 	miss_note(r, m, TRACE_l0_miss, 0);
 	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
-	if (stale)
+	if (stale && !(v.key_flags & L0_KEY_SUBNET))
 		refresh_missed(r->refresh, &m->key, stale, now_ms);
 	const bool failed = failures_recent(r->failures, m->key.hash, now_ms);
 	if (failed || r->is_off) {

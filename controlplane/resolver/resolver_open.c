@@ -79,6 +79,7 @@ static void settings_take(struct resolver *r, const struct config *c)
 		.stale_ttl_s = c->cache.stale_ttl_s,
 		.any_minimal = c->access.any_minimal,
 		.rotate = c->cache.rotate,
+		.sends_subnet = config_sends_subnet(c),
 		.client_ttl_cap_s = c->cache.client_ttl_cap_s,
 		.waiters = c->limits.waiters,
 		.answer_deadline_ms = c->limits.answer_deadline_ms,

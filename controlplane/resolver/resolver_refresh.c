@@ -4,6 +4,7 @@
 
 #include "base/leak_demo.h"
 #include "question.h"
+#include "resolver_store.h"
 
 #include <event2/event.h>
 
@@ -88,6 +89,20 @@ static bool query_of(const struct refresh_request *q, struct dns_query *out)
 	return true;
 }
 
+// A renewal has no client, so it sends no subnet, and its answer is not the one that clients would
+// get where servers make it by their subnet. A record that is fresh is not replaced by it: when it
+// has expired, clients ask again with their subnets. One that has expired and is served stale
+// meanwhile
+// (`stale: immediate`) is renewed.
+static bool is_early(struct resolver *r, const struct view *view, const struct dns_query *query,
+	const struct l0_key *key, uint64_t now_ms)
+{
+	struct l0_view v;
+
+	return question_sends_subnet(r, view, query) && store_find(r, key, &v)
+	       && l0_age_of(&v, now_ms) == L0_FRESH;
+}
+
 // One question for each key: the in-flight table is the lock.
 static enum refresh_started on_start(void *arg, struct refresh_request *request)
 {
@@ -111,11 +126,14 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 		.view = request->view,
 	};
 	// A client's question that failed a moment ago is as good as one that is under way.
-	if (inflight_find(r->inflight, &key) || failures_recent(r->failures, key.hash, now_ms))
+	if (inflight_find(r->inflight, &key, NULL)
+		|| failures_recent(r->failures, key.hash, now_ms))
+		return REFRESH_IS_ASKED;
+	if (is_early(r, view, &query, &key, now_ms))
 		return REFRESH_IS_ASKED;
 	struct question *q;
 	const uint64_t servers = question_l1_hash(r, view, &query.name, query.qtype);
-	if (inflight_add(r->inflight, &key, &query, servers, true, now_ms, &q) != BOUND_none)
+	if (inflight_add(r->inflight, &key, &query, NULL, servers, true, now_ms, &q) != BOUND_none)
 		return REFRESH_NO_ROOM;
 	q->owner = r;
 	q->def = view;

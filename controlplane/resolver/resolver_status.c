@@ -45,6 +45,21 @@ bool resolver_hangs(const struct resolver *r)
 	return publisher_resolver_hangs(r->publisher, r->index);
 }
 
+static void upstream_take(const struct upstream_totals *t, struct resolver_status *s)
+{
+	s->upstream_sent = t->sent;
+	s->upstream_replies = t->replies;
+	s->mismatched = t->mismatched;
+	s->subnet_sent = t->subnet_sent;
+	s->subnet_mismatched = t->subnet_mismatched;
+	s->upstream_tcp_again = t->tcp_again;
+	s->upstream_sets = t->sets;
+	s->upstream_sets_down = t->sets_down;
+	s->streams = t->streams;
+	s->https = t->https;
+	s->sockets = t->sockets;
+}
+
 void resolver_status(struct resolver *r, struct resolver_status *s)
 {
 	struct inflight_stats inflight;
@@ -86,18 +101,10 @@ void resolver_status(struct resolver *r, struct resolver_status *s)
 	loop_lag_now(r->loop, &s->lag_ever);
 	s->loop_busy_us = loop_busy_minute_us(r->loop);
 	views_totals(r->views, &upstream);
-	s->upstream_sent = upstream.sent;
-	s->upstream_replies = upstream.replies;
-	s->mismatched = upstream.mismatched;
-	s->upstream_tcp_again = upstream.tcp_again;
-	s->upstream_sets = upstream.sets;
-	s->upstream_sets_down = upstream.sets_down;
-	s->streams = upstream.streams;
-	s->https = upstream.https;
+	upstream_take(&upstream, s);
 	l1_status(r->l1, &s->l1);
 	if (r->l1_sweep)
 		l1_sweep_status(r->l1_sweep, &s->l1_sweep);
-	s->sockets = upstream.sockets;
 	if (r->port)
 		upstream_port_stats(r->port, &s->port);
 	s->upstream_count = upstreams_status(views_everyone(r->views)->upstreams, s->upstream);

@@ -19,12 +19,34 @@ static bool is_given(
 	return q->waiters > 0 && now_ms - created_ms < UINT64_C(1000) * a->ttl_s;
 }
 
+// The key of its answer. False: it has none.
+static bool key_of(const struct resolver *r, const struct question *q, struct subnet_key *out)
+{
+	const struct l0_key whole = inflight_key(q);
+
+	out->key = whole;
+	return !q->is_scoped
+	       || subnet_key_make(l0_writer_reader(r->l0), &whole, &q->subnet, q->scope, out);
+}
+
+// A scoped answer takes the place of the one for everyone. The other way round workers find the one
+// for everyone first.
+static void scoped_stored(struct resolver *r, const struct question *q)
+{
+	const struct l0_key whole = inflight_key(q);
+
+	subnet_lengths_add(&r->subnets, &q->subnet, q->scope);
+	(void)l0_writer_delete(r->l0, &whole);
+}
+
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
 	const struct answer_match *finding, uint64_t created_ms, uint64_t now_ms)
 {
 	struct rule_set mask;
+	struct subnet_key where;
+	const bool has_key = key_of(r, q, &where);
 	struct l0_put put = {
-		.key = inflight_key(q),
+		.key = where.key,
 		.answer = dns_answer_view_of(a),
 		.created_ms = created_ms,
 		.auth_ttl_s = a->auth_ttl_s,
@@ -35,11 +57,13 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
 	put.refresh_ms = refresh_told_ms(refresh_policy(r->refresh), put.soft_ms, a->auth_ttl_s);
-	bool may_keep = resolver_check_mask(r, finding, &mask) && a->ttl_s > 0;
+	bool may_keep = resolver_check_mask(r, finding, &mask) && a->ttl_s > 0 && has_key;
 	int rc = may_keep ? l0_writer_put(r->l0, &put) : -EINVAL;
 	if (rc == 0) {
 		r->count.stored++;
 		resolver_trace_note(r, q->trace, TRACE_l0_stored, a->ttl_s);
+		if (q->is_scoped)
+			scoped_stored(r, q);
 		refresh_stored(r->refresh, &put.key, put.refresh_ms, now_ms);
 		return;
 	}
@@ -57,6 +81,36 @@ bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *ou
 	uint32_t record = l0_find(l0, key, l0_candidate(l0, key->hash), &r->record_anomalies);
 
 	return record != L0_NONE && l0_record_read(l0, record, out);
+}
+
+// The one for the longest part of the subnet.
+static bool scoped_find(struct resolver *r, const struct l0_key *key,
+	const struct ip_address *subnet, struct subnet_key *found, struct l0_view *out)
+{
+	const struct l0_reader *l0 = l0_writer_reader(r->l0);
+	int bits = subnet_lengths_next(&r->subnets, subnet, subnet->prefix_len);
+
+	for (; bits >= 0; bits = subnet_lengths_next(&r->subnets, subnet, bits - 1))
+		if (subnet_key_make(l0, key, subnet, (unsigned)bits, found)
+			&& store_find(r, &found->key, out) && store_usable(out, clock_mono_ms()))
+			return true;
+	return false;
+}
+
+bool store_find_for(struct resolver *r, const struct l0_key *key, const struct ip_address *subnet,
+	struct subnet_key *found, struct l0_view *out)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	const bool is_scoped = subnet->version && scoped_find(r, key, subnet, found, out);
+	struct l0_view whole;
+
+	if (is_scoped && l0_age_of(out, now_ms) == L0_FRESH)
+		return true;
+	if (!store_find(r, key, &whole) || (is_scoped && l0_age_of(&whole, now_ms) != L0_FRESH))
+		return is_scoped;
+	found->key = *key;
+	*out = whole;
+	return true;
 }
 
 void store_look_ahead(const struct l0_reader *l0, uint64_t bucket)

@@ -17,6 +17,11 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 	const struct answer_match *finding, uint64_t created_ms, uint64_t now_ms);
 // The record of a key, whatever its age; false: none.
 bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *out);
+// The record for a client of that subnet (subnet_key.h; version 0: none), whatever its age: the
+// fresh one for the longest part of it, or the fresh one for everyone, or a stale one in the same
+// order. *found: its key, good as long as `key`.
+bool store_find_for(struct resolver *r, const struct l0_key *key, const struct ip_address *subnet,
+	struct subnet_key *found, struct l0_view *out);
 // May be served although it is past its soft expiry?
 bool store_usable(const struct l0_view *v, uint64_t now_ms);
 // Fetches the records of a bucket, for walks: each is a line that is in no cache.

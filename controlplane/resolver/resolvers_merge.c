@@ -252,6 +252,10 @@ static void questions_sum(struct resolver_status *sum, const struct resolver_sta
 	SUM(rewritten);
 	SUM(refused_rewrites);
 	SUM(forwarded);
+	SUM(subnet_sent);
+	SUM(subnet_mismatched);
+	SUM(subnet_answers);
+	SUM(subnet_hits);
 	SUM(dns64);
 	SUM(filtered_aaaa);
 	SUM(inflight);

@@ -150,6 +150,41 @@ static int rule_lists_check(const struct config_doc *doc, const struct config *c
 	return 0;
 }
 
+static bool sends_subnet(const struct config_subnet *s)
+{
+	return s->ipv4 || s->ipv6;
+}
+
+static bool zones_send_subnet(const struct config_forward_zone *zones, unsigned count)
+{
+	bool any = false;
+	for (unsigned i = 0; i < count; i++)
+		any |= sends_subnet(&zones[i].pick.subnet);
+	return any;
+}
+
+bool config_sends_subnet(const struct config *c)
+{
+	bool any = sends_subnet(&c->upstreams.subnet)
+		   || zones_send_subnet(c->forwards, c->forward_count);
+	for (unsigned i = 0; i < c->group_count; i++) {
+		const struct config_group *g = &c->groups[i];
+		any |= g->upstream_count > 0 && sends_subnet(&g->pick.subnet);
+		any |= zones_send_subnet(g->forwards, g->forward_count);
+	}
+	return any;
+}
+
+// The validator asks for many questions at once, and has no client.
+static int subnet_check(const struct config_doc *doc, const struct config *c)
+{
+	if (!c->dnssec.validate || !config_sends_subnet(c))
+		return 0;
+	return config_refuse(doc, "dnssec.validate",
+		"weir validates answers without a client, so no server would get "
+		"`client_subnet_ipv4` or `client_subnet_ipv6`: leave out one of both");
+}
+
 int config_check(const struct config_doc *doc, const struct config *c)
 {
 	int rc = runtime_check(doc, &c->runtime);
@@ -163,5 +198,7 @@ int config_check(const struct config_doc *doc, const struct config *c)
 		rc = rule_lists_check(doc, c);
 	if (rc == 0)
 		rc = authorities_check(doc, &c->upstreams);
+	if (rc == 0)
+		rc = subnet_check(doc, c);
 	return rc;
 }

@@ -38,7 +38,9 @@ static int servers_apply(const struct config_doc *doc, const char *item,
 		if (rc < 0)
 			return rc;
 	}
-	int rc = config_pick_apply(doc, item, "", raw->policy, raw->race, &z->pick);
+	const struct config_raw_pick pick = {
+		raw->policy, raw->race, raw->client_subnet_ipv4, raw->client_subnet_ipv6};
+	int rc = config_pick_apply(doc, item, "", &pick, &c->upstreams, &z->pick);
 	if (rc == 0)
 		rc = trust_apply(doc, item, raw, z);
 	if (rc < 0)
@@ -88,7 +90,9 @@ static int list_apply(const struct config_doc *doc, const char *list,
 static bool same_servers(const struct config_forward_zone *a, const struct config_forward_zone *b)
 {
 	bool same = a->server_count == b->server_count && a->pick.has_policy == b->pick.has_policy
-		    && a->pick.policy == b->pick.policy && a->pick.race == b->pick.race;
+		    && a->pick.policy == b->pick.policy && a->pick.race == b->pick.race
+		    && a->pick.subnet.ipv4 == b->pick.subnet.ipv4
+		    && a->pick.subnet.ipv6 == b->pick.subnet.ipv6;
 	for (unsigned i = 0; same && i < a->server_count; i++) {
 		const struct socket_address *x = &a->servers[i].address,
 					    *y = &b->servers[i].address;

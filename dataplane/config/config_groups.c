@@ -82,25 +82,28 @@ static int useless_check(const struct config_doc *doc, const char *owner,
 
 // Servers of everyone are picked as everyone's are.
 static int pick_apply(const struct config_doc *doc, const struct config_raw_group *raw,
-	unsigned group, struct config_pick *out)
+	unsigned group, const struct config *c, struct config_pick *out)
 {
-	const char *given = raw->upstream_policy ? "upstream_policy"
-			    : raw->upstream_race ? "upstream_race"
-						 : NULL;
+	const struct config_raw_pick pick = {raw->upstream_policy, raw->upstream_race,
+		raw->upstream_client_subnet_ipv4, raw->upstream_client_subnet_ipv6};
+	const char *given = pick.policy        ? "upstream_policy"
+			    : pick.race        ? "upstream_race"
+			    : pick.subnet_ipv4 ? "upstream_client_subnet_ipv4"
+			    : pick.subnet_ipv6 ? "upstream_client_subnet_ipv6"
+					       : NULL;
 	char owner[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	config_item_key(owner, "groups", group, NULL);
 	if (given && raw->upstreams_count == 0)
 		return config_refuse(doc, config_sub_key(key, owner, given),
 			"does nothing in a group without `upstreams`");
-	return config_pick_apply(
-		doc, owner, "upstream_", raw->upstream_policy, raw->upstream_race, out);
+	return config_pick_apply(doc, owner, "upstream_", &pick, &c->upstreams, out);
 }
 
 static int upstreams_apply(const struct config_doc *doc, const struct config_raw_group *raw,
 	unsigned group, const struct config *c, struct config_group *g)
 {
 	char list[CONFIG_PATH_MAX];
-	int rc = pick_apply(doc, raw, group, &g->pick);
+	int rc = pick_apply(doc, raw, group, c, &g->pick);
 	if (rc < 0 || raw->upstreams_count == 0)
 		return rc;
 	g->upstreams = calloc(raw->upstreams_count, sizeof(*g->upstreams));

@@ -26,6 +26,13 @@
 	X(upstreams, race, race, NUMBER, none, "1", 1, 2, LIVE,                                  \
 		"Servers that weir asks at one time; the first good reply counts. `2` costs "    \
 		"a second query for each question.")                                             \
+	X(upstreams, client_subnet_ipv4, subnet.ipv4, NUMBER, none, "0", 0, 32, LIVE,            \
+		"Bits of an IPv4 client's address that weir sends to servers with its "          \
+		"questions (EDNS Client Subnet, RFC 7871), so that answers suit the client's "   \
+		"network; 24 is usual. `0`: none. See "                                          \
+		"[client-subnet.md](../how-to/client-subnet.md).")                               \
+	X(upstreams, client_subnet_ipv6, subnet.ipv6, NUMBER, none, "0", 0, 128, LIVE,           \
+		"The same of an IPv6 client's; 56 is usual.")                                    \
 	X(upstreams, check, check, CHOICE, upstream_check, "down", 0, 0, LIVE,                   \
 		"Servers that weir sends a query of its own, to see whether they answer: "       \
 		"those that left one unanswered (`down`), `all`, or none (`off`).")              \

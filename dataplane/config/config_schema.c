@@ -278,6 +278,8 @@ static const cyaml_schema_field_t raw_forward_fields[] = {
 	RAW_TEXT(config_raw_forward, policy),
 	RAW_TEXT(config_raw_forward, race),
 	RAW_TEXT(config_raw_forward, trust_ad),
+	RAW_TEXT(config_raw_forward, client_subnet_ipv4),
+	RAW_TEXT(config_raw_forward, client_subnet_ipv6),
 	RAW_SEQUENCE(config_raw_forward, servers, &raw_text, CONFIG_UPSTREAMS_MAX),
 	CYAML_FIELD_END,
 };
@@ -290,6 +292,8 @@ static const cyaml_schema_field_t raw_group_fields[] = {
 	RAW_TEXT(config_raw_group, inherit),
 	RAW_TEXT(config_raw_group, upstream_policy),
 	RAW_TEXT(config_raw_group, upstream_race),
+	RAW_TEXT(config_raw_group, upstream_client_subnet_ipv4),
+	RAW_TEXT(config_raw_group, upstream_client_subnet_ipv6),
 	RAW_TEXT(config_raw_group, dns64),
 	RAW_TEXT(config_raw_group, filter_aaaa),
 	RAW_SEQUENCE(config_raw_group, clients, &raw_text, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),

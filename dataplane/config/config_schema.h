@@ -108,7 +108,8 @@ struct config_raw_blocking {
 
 struct config_raw_upstreams {
 	char *first_timeout_ms, *max_sends, *policy, *race, *check, *check_interval, *check_name,
-		*check_type, *via, *backoff, *strict, *ca_file, *mode, *root_hints;
+		*check_type, *via, *backoff, *strict, *ca_file, *mode, *root_hints,
+		*client_subnet_ipv4, *client_subnet_ipv6;
 	struct config_raw_server *servers;
 	char **source;
 	unsigned servers_count, source_count;
@@ -226,14 +227,14 @@ struct config_raw_local {
 };
 
 struct config_raw_forward {
-	char *name, *policy, *race, *trust_ad;
+	char *name, *policy, *race, *trust_ad, *client_subnet_ipv4, *client_subnet_ipv6;
 	char **servers;
 	unsigned servers_count;
 };
 
 struct config_raw_group {
 	char *name, *disable_cache, *blocking, *inherit, *dns64, *filter_aaaa, *upstream_policy,
-		*upstream_race;
+		*upstream_race, *upstream_client_subnet_ipv4, *upstream_client_subnet_ipv6;
 	char **allow, **deny;
 	unsigned allow_count, deny_count;
 	struct config_raw_block *block;

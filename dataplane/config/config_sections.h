@@ -36,10 +36,14 @@ ATTR_MUST_CHECK int config_servers_strict(const struct config_doc *doc, const ch
 // Recursion into the list, as the mode says; after all other servers.
 ATTR_MUST_CHECK int config_recursion_apply(
 	const struct config_doc *doc, struct config_upstreams *u);
-// `policy` and `race` of a list of servers, NULL: not given; `owner`: "groups[3]"; `prefix`: of
-// both keys. -EINVAL.
+// What a list of servers says itself, NULL: not given. -EINVAL.
+struct config_raw_pick {
+	const char *policy, *race, *subnet_ipv4, *subnet_ipv6;
+};
+// `owner`: "groups[3]"; `prefix`: of the keys; `upstreams`: they have what is not given.
 ATTR_MUST_CHECK int config_pick_apply(const struct config_doc *doc, const char *owner,
-	const char *prefix, const char *policy, const char *race, struct config_pick *out);
+	const char *prefix, const struct config_raw_pick *raw,
+	const struct config_upstreams *upstreams, struct config_pick *out);
 void config_net_free(struct config *c);
 // Can a host have it? Not the unspecified address, multicast, IPv4 broadcast.
 bool config_address_is_host(const struct ip_address *a);

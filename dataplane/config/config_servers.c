@@ -218,24 +218,47 @@ int config_servers_strict(const struct config_doc *doc, const char *list, const 
 	return 0;
 }
 
+// A number of a key of the list; not given: *value stays.
+static int pick_number(const struct config_doc *doc, const char *owner, const char *prefix,
+	const char *name, const char *text, int64_t least, int64_t most, int64_t *value)
+{
+	char of[64], key[CONFIG_PATH_MAX];
+	if (!text)
+		return 0;
+	snprintf(of, sizeof(of), "%s%s", prefix, name);
+	return config_number_parse(doc, config_sub_key(key, owner, of), text, least, most, value);
+}
+
+static int subnet_apply(const struct config_doc *doc, const char *owner, const char *prefix,
+	const struct config_raw_pick *raw, struct config_subnet *out)
+{
+	int64_t ipv4 = out->ipv4, ipv6 = out->ipv6;
+	int rc = pick_number(
+		doc, owner, prefix, "client_subnet_ipv4", raw->subnet_ipv4, 0, 32, &ipv4);
+	if (rc == 0)
+		rc = pick_number(
+			doc, owner, prefix, "client_subnet_ipv6", raw->subnet_ipv6, 0, 128, &ipv6);
+	*out = (struct config_subnet){.ipv4 = (uint8_t)ipv4, .ipv6 = (uint8_t)ipv6};
+	return rc;
+}
+
 int config_pick_apply(const struct config_doc *doc, const char *owner, const char *prefix,
-	const char *policy, const char *race, struct config_pick *out)
+	const struct config_raw_pick *raw, const struct config_upstreams *upstreams,
+	struct config_pick *out)
 {
 	char of[32], key[CONFIG_PATH_MAX];
-	int64_t value = 0;
+	int64_t value = 0, race = 0;
 	int rc = 0;
-	if (policy) {
+	if (raw->policy) {
 		snprintf(of, sizeof(of), "%spolicy", prefix);
-		rc = config_choice_parse(
-			doc, config_sub_key(key, owner, of), "upstream_policy", policy, &value);
+		rc = config_choice_parse(doc, config_sub_key(key, owner, of), "upstream_policy",
+			raw->policy, &value);
 		out->policy = (enum upstream_policy)value;
 		out->has_policy = true;
 	}
-	if (rc == 0 && race) {
-		snprintf(of, sizeof(of), "%srace", prefix);
-		rc = config_number_parse(
-			doc, config_sub_key(key, owner, of), race, 1, RACE_MAX, &value);
-		out->race = (unsigned)value;
-	}
-	return rc;
+	if (rc == 0)
+		rc = pick_number(doc, owner, prefix, "race", raw->race, 1, RACE_MAX, &race);
+	out->race = (unsigned)race;
+	out->subnet = upstreams->subnet;
+	return rc < 0 ? rc : subnet_apply(doc, owner, prefix, raw, &out->subnet);
 }

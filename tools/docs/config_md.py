@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""docs/reference/config.md, config-tcp.md and config-query-log.md from the tables that the configuration library itself is built of.
+"""docs/reference/config.md, config-tcp.md, config-upstreams.md and config-query-log.md from the tables that the configuration library itself is built of.
 
 usage: config_md.py SOURCE_ROOT [--check]     writes the files, or fails if one is not current
 """
@@ -36,7 +36,8 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
   decimals; the words for a switch are `true` and `false`. No anchors, aliases, tags or second
   documents; 4 MiB at most. An empty section or list counts as absent.
 * The sections `tcp`, `tls`, `dot`, `doh` and `proxy_protocol` are in
-  [config-tcp.md](config-tcp.md), `query_log` and those below it in
+  [config-tcp.md](config-tcp.md), `upstreams`, `forward_zones`, `dnssec` and `ipv6` in
+  [config-upstreams.md](config-upstreams.md), `query_log` and those below it in
   [config-query-log.md](config-query-log.md).
 """
 
@@ -52,6 +53,13 @@ INTRO_TCP = """# The configuration file: tcp, tls, dot, doh, proxy_protocol
 Look up a key of clients' connections here, in clear text and over TLS. [config.md](config.md) has
 the keys of the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes
 this page from `dataplane/config/config_keys_tcp.h`: edit there.
+"""
+
+INTRO_UPSTREAMS = """# The configuration file: upstreams, forward_zones, dnssec, ipv6
+
+Look up a key of the servers that weir asks here, and of what it makes of their answers.
+[config.md](config.md) has the keys of the other sections, and the rules for the whole file.
+`tools/docs/config_md.py` writes this page from `dataplane/config/config_keys_upstreams.h`: edit there.
 """
 
 SECTIONS = {
@@ -255,10 +263,12 @@ LISTS = {
          "special-use name at or above it."),
         ("servers", "IP address, with or without port, `tls://NAME@ADDRESS` or `https://NAME@ADDRESS/PATH`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "Servers of the zone, used like `upstreams.servers`. weir asks no other server when they fail. At most "
-         "{CONFIG_FORWARD_SETS_MAX} different lists; one with another `policy`, `race` or `trust_ad` counts as another."),
+         "{CONFIG_FORWARD_SETS_MAX} different lists; one with another `policy`, `race`, `trust_ad` or client subnet counts as another."),
         ("policy", "as `upstreams.policy`", "`upstreams.policy`", None, "live", "Which of the zone's servers weir asks first."),
         ("race", "1 to 2", "`upstreams.race`", None, "live", "Servers of the zone that weir asks at one time."),
         ("trust_ad", "`true`, `false`", "`false`", None, "live", "Whether weir passes on the AD of the zone's servers, as `trust_ad` of `upstreams.servers` says."),
+        ("client_subnet_ipv4", "0 to 32", "`upstreams.client_subnet_ipv4`", None, "live", "Bits of an IPv4 client's address that the zone's servers get."),
+        ("client_subnet_ipv6", "0 to 128", "`upstreams.client_subnet_ipv6`", None, "live", "The same of an IPv6 client's."),
     ],
     "groups": [
         ("local_records", "as in `local.records`", "`[]`", "CONFIG_RECORDS_MAX", "live",
@@ -292,6 +302,9 @@ LISTS = {
         ("upstream_policy", "as `upstreams.policy`", "`upstreams.policy`", None, "live",
          "Which of the group's `upstreams` weir asks first. Groups with the same servers have the one of the later group."),
         ("upstream_race", "1 to 2", "`upstreams.race`", None, "live", "Servers of the group's `upstreams` that weir asks at one time."),
+        ("upstream_client_subnet_ipv4", "0 to 32", "`upstreams.client_subnet_ipv4`", None, "live",
+         "Bits of an IPv4 client's address that the group's `upstreams` get."),
+        ("upstream_client_subnet_ipv6", "0 to 128", "`upstreams.client_subnet_ipv6`", None, "live", "The same of an IPv6 client's."),
         ("dns64", "IPv6 prefix, `off`", "`ipv6.dns64`", None, "live", "As `ipv6.dns64`, for this group."),
         ("filter_aaaa", "`true`, `false`", "`ipv6.filter_aaaa`", None, "live", "As `ipv6.filter_aaaa`, for this group."),
         ("disable_cache", "`true`, `false`", "`false`", None, "live",
@@ -323,7 +336,7 @@ def literals(text):
 
 def keys():
     text = joined(tables())
-    row = re.compile(r'X\((\w+), (\w+), (\w+), (TEXT|NUMBER|BOOL|CHOICE), (\w+), "([^"]*)", (\d+), (\d+), '
+    row = re.compile(r'X\((\w+), (\w+), ([\w.]+), (TEXT|NUMBER|BOOL|CHOICE), (\w+), "([^"]*)", (\d+), (\d+), '
                      r'(LIVE|RESTART),\s*((?:"(?:[^"\\]|\\.)*"\s*)+)\)')
     return [m.groups() for m in row.finditer(text)]
 
@@ -402,7 +415,9 @@ def page(intro, sections):
 def pages():
     log = [name for name in SECTIONS if name.startswith("query_log")]
     tcp = ["tcp", "tls", "dot", "doh", "proxy_protocol"]
-    return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log + tcp]),
+    upstreams = ["upstreams", "forward_zones", "dnssec", "ipv6"]
+    return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log + tcp + upstreams]),
+            "config-upstreams.md": page(INTRO_UPSTREAMS, upstreams),
             "config-tcp.md": page(INTRO_TCP, tcp),
             "config-query-log.md": page(INTRO_LOG, log)}
 
@@ -413,7 +428,7 @@ def main():
     schema = (config / "config_schema.c").read_text()
     wanted = re.findall(r"RAW_(?:TEXT|SEQUENCE)\(\s*config_raw_\w+,\s*(\w+)", schema)
     missing = [key for key in wanted if f"{key}`" not in text and f"`{key}" not in text]
-    count = len(re.findall(r"^\s*X\(\w+, \w+, \w+, [A-Z]+,", tables(), re.M))
+    count = len(re.findall(r"^\s*X\(\w+, \w+, [\w.]+, [A-Z]+,", tables(), re.M))
     if missing or count != len(keys()):
         sys.exit(f"config_md.py: not described: {missing}; {len(keys())} of {count} keys understood")
     wrong = list(faults())

@@ -167,7 +167,8 @@ struct why {
 
 	// Found in the cache, and where the answer comes from.
 	enum why_cache cache;
-	struct why_bogus bogus; // with WHY_CACHE_NOTHING alone
+	char subnet[WHY_WORD_MAX]; // whose clients' answer alone it is; "": everyone's
+	struct why_bogus bogus;    // with WHY_CACHE_NOTHING alone
 	uint16_t view;
 	char zone[WHY_TEXT_MAX], upstreams[WHY_TEXT_MAX];
 	char local[WHY_TEXT_MAX]; // what local data says, from the configuration; "": nothing

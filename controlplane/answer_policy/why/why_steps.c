@@ -247,7 +247,8 @@ static void answer_step(struct why *w)
 	}
 	if (w->verdict == WHY_ALLOWED)
 		text = "not checked, as the name is allowed";
-	step(w, WHY_STAGE_ANSWER, false, "%s", text);
+	step(w, WHY_STAGE_ANSWER, false, "%s%s%s", text, *w->subnet ? "; for clients of " : "",
+		w->subnet);
 }
 
 static void resolved_steps(struct why *w)

@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A scripted upstream: answers by the first label of the name, and writes down every query.
 
-usage: upstream.py PORT LOGFILE [ADDRESS]        one line a query: time proto id name type
+usage: upstream.py PORT LOGFILE [ADDRESS]        one line a query: time proto id name type [SUBNET]
 
 ADDRESS is 127.0.0.1 if absent.
 A name's first label is WORD[-TTL]; words: ok (A 198.18.200.1), serial (A with a counter in it), slow (ok after
 1 s), wait (ok after 0.25 s), lag (ok after 0.3 s over UDP, for a thousand a second), dead (never), fail (SERVFAIL),
 nx (NXDOMAIN with SOA), empty (NODATA), v4 (NODATA for AAAA), tc (TC over UDP, ok over TCP), lie (first a wrong id and a wrong question, then ok), big (20 TXT strings), huge (60 over TCP, TC over UDP),
-n<NUMBER> (A 198.19.x.y from the number), cname_a_b (a CNAME to a.b, and its A 198.18.200.1), ip_10_0_0_1 (that A). In the log, bytes of a name that
-are not printing characters are "?". A file LOGFILE.down silences it.
+near (A 198.18.X.Y where X is the last byte of the client's subnet that came and Y its source prefix length; ok
+without one), n<NUMBER> (A 198.19.x.y from the number), cname_a_b (a CNAME to a.b, and its A 198.18.200.1), ip_10_0_0_1 (that A). In the log, bytes of a name that
+are not printing characters are "?". A file LOGFILE.down silences it. SUBNET is that of the query (RFC 7871), as 198.18.0.0/24. Replies to such queries have the
+scope /SOURCE for near, /0 for others.
 """
 import os
 import queue
@@ -36,6 +38,29 @@ def parse(msg):
     return labels, qtype, msg[12:at + 5]
 
 
+def subnet(msg, question):
+    """(family, source prefix length, address bytes) of the query's option, or None."""
+    at = 12 + len(question) + 11
+    while struct.unpack("!H", msg[10:12])[0] and at + 4 <= len(msg):
+        code, size = struct.unpack("!HH", msg[at:at + 4])
+        if code == 8:
+            family, source, _ = struct.unpack("!HBB", msg[at + 4:at + 8])
+            return family, source, msg[at + 8:at + 4 + size]
+        at += 4 + size
+    return None
+
+
+def subnet_text(found):
+    family, source, data = found
+    return f" {socket.inet_ntop({1: socket.AF_INET, 2: socket.AF_INET6}[family], data + bytes((4 if family == 1 else 16) - len(data)))}/{source}"
+
+
+def with_scope(out, found, scope):
+    family, source, data = found
+    option = struct.pack("!HHHBB", 8, 4 + len(data), family, source, scope) + data
+    return out[:10] + struct.pack("!H", 1) + out[12:] + b"\0" + struct.pack("!HHIH", 41, 1232, 0, len(option)) + option
+
+
 def reply(msg, question, rcode=0, answers=(), authority=(), flags=0x8180):
     head = struct.pack("!6H", struct.unpack("!H", msg[:2])[0], flags | rcode, 1, len(answers), len(authority), 0)
     return head + question + b"".join(answers) + b"".join(authority)
@@ -46,9 +71,17 @@ def rr(owner, rtype, ttl, rdata):
 
 
 def answer(msg, proto, addr):
+    labels, _, question = parse(msg)
+    found = subnet(msg, question)
+    out = answer_of(msg, proto, found)
+    near = labels and labels[0].lower().partition("-")[0] == "near"
+    return [with_scope(one, found, found[1] if near else 0) for one in out] if found else out
+
+
+def answer_of(msg, proto, found):
     global serial
     labels, qtype, question = parse(msg)
-    LOG.write(f"{time.monotonic():.6f} {proto} {struct.unpack('!H', msg[:2])[0]} {'.'.join(labels)} {qtype}\n")
+    LOG.write(f"{time.monotonic():.6f} {proto} {struct.unpack('!H', msg[:2])[0]} {'.'.join(labels)} {qtype}{subnet_text(found) if found else ''}\n")
     word, _, ttl = labels[0].lower().partition("-") if labels else ("ok", "", "")
     ttl = int(ttl) if ttl.isdigit() else 300
     own = b"\xc0\x0c"
@@ -70,6 +103,8 @@ def answer(msg, proto, addr):
     if word == "serial":
         serial += 1
         rdata = bytes([198, 18, serial >> 8 & 255, serial & 255])
+    elif word == "near" and found:
+        rdata = bytes([198, 18, found[2][-1] if found[2] else 0, found[1]])
     elif word[:1] == "n" and word[1:].isdigit():
         rdata = bytes([198, 19, int(word[1:]) >> 8 & 255, int(word[1:]) & 255])
     else:

@@ -45,6 +45,8 @@ static void entry_print(const struct json_node *e)
 	say_if(e, "do", " DO");
 	say_if(e, "cd", " CD");
 	say_if(e, "view", " view {view:u}");
+	if (*json_text(e, "subnet"))
+		say(e, " for {subnet}");
 	say(e, "  {age_ms:t} old");
 	left_print("expires", json_signed(e, "soft_left_ms"));
 	left_print("removed", json_signed(e, "hard_left_ms"));

@@ -70,6 +70,18 @@ static void tls_print(const struct json_node *rows)
 	}
 }
 
+// Of servers that get, or refuse, a client's subnet.
+static void subnets_print(const struct json_node *rows)
+{
+	for (size_t i = 0; i < json_length(rows); i++) {
+		const struct json_node *row = json_at(rows, i);
+		if (json_flag(row, "sends_client_subnet"))
+			say(row, "{name}: gets the subnet of clients: {client_subnet_ipv4:u} bits "
+				 "of "
+				 "IPv4, {client_subnet_ipv6:u} bits of IPv6\n");
+	}
+}
+
 static void upstreams_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"for", "set", cell_text},
@@ -83,6 +95,7 @@ static void upstreams_print(const struct json_node *root)
 
 	cell_rows_print(json_get(root, "upstreams"), columns, ARRAY_LEN(columns));
 	tls_print(json_get(root, "upstreams"));
+	subnets_print(json_get(root, "upstreams"));
 	say_if(root, "left_out", "and {left_out:n} more\n");
 }
 

@@ -33,7 +33,7 @@ static inline struct question *add(
 	struct inflight *f, const struct l0_key *key, const struct dns_query *q)
 {
 	struct question *out = NULL;
-	(void)!inflight_add(f, key, q, 0, false, clock_mono_ms(), &out);
+	(void)!inflight_add(f, key, q, NULL, 0, false, clock_mono_ms(), &out);
 	return out;
 }
 

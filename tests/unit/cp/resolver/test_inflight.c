@@ -13,18 +13,30 @@ static void test_full_key_is_compared(void **state)
 			 b = query_of("b.example", DNS_TYPE_A);
 	struct l0_key key = key_of(&a, 7);
 	struct question *q = add(f, &key, &a);
-	assert_ptr_equal(inflight_find(f, &key), q);
+	assert_ptr_equal(inflight_find(f, &key, NULL), q);
 	struct l0_key other = key_of(&b, 7); // same hash, other name
-	assert_null(inflight_find(f, &other));
+	assert_null(inflight_find(f, &other, NULL));
 	other = key;
 	other.qtype = DNS_TYPE_AAAA;
-	assert_null(inflight_find(f, &other));
+	assert_null(inflight_find(f, &other, NULL));
 	other = key;
 	other.flags = L0_KEY_DO;
-	assert_null(inflight_find(f, &other));
+	assert_null(inflight_find(f, &other, NULL));
 	other = key;
 	other.view = 1;
-	assert_null(inflight_find(f, &other));
+	assert_null(inflight_find(f, &other, NULL));
+	struct ip_address subnet = {.version = 4, .prefix_len = 24, .bytes = {192, 0, 2}};
+	struct question *of;
+	assert_null(inflight_find(f, &key, &subnet));
+	assert_int_equal(
+		inflight_add(f, &key, &a, &subnet, 0, false, clock_mono_ms(), &of), BOUND_none);
+	assert_ptr_equal(inflight_find(f, &key, &subnet), of);
+	assert_ptr_equal(inflight_find(f, &key, NULL), q);
+	inflight_remove(f, q);
+	subnet.prefix_len = 25;
+	assert_null(inflight_find(f, &key, &subnet));
+	subnet.prefix_len = 24;
+	assert_ptr_equal(inflight_find(f, &key, &subnet), of);
 	inflight_free(f);
 }
 
@@ -38,7 +50,7 @@ static void test_questions_are_capped_and_come_back(void **state)
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < 8; i++) {
 			struct l0_key key = key_of(&query, i * 64 + round); // all in few chains
-			assert_null(inflight_find(f, &key));
+			assert_null(inflight_find(f, &key, NULL));
 			q[i] = add(f, &key, &query);
 			assert_non_null(q[i]);
 		}

@@ -17,7 +17,7 @@ static unsigned fill_of(
 		struct dns_query query = query_of(text, DNS_TYPE_A);
 		struct l0_key key = key_of(&query, serial * UINT64_C(0x9e3779b97f4a7c15));
 		struct question *q;
-		*why = inflight_add(f, &key, &query, servers, false, clock_mono_ms(), &q);
+		*why = inflight_add(f, &key, &query, NULL, servers, false, clock_mono_ms(), &q);
 		if (*why != BOUND_none)
 			return n;
 	}
@@ -47,7 +47,7 @@ static void test_a_zone_has_its_share(void **)
 	struct dns_query query = query_of("hot.victim.co.uk", DNS_TYPE_A);
 	struct l0_key key = key_of(&query, 1);
 	struct question *q;
-	assert_int_equal(inflight_add(f, &key, &query, 0, true, clock_mono_ms(), &q), 0);
+	assert_int_equal(inflight_add(f, &key, &query, NULL, 0, true, clock_mono_ms(), &q), 0);
 	// What ends makes room.
 	while ((q = inflight_younger(f, NULL)))
 		inflight_remove(f, q);

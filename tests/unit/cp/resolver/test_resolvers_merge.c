@@ -31,6 +31,7 @@ static void counters_add_and_the_worst_is_shown(void **)
 	sum.l1.lookups = 1000, one.l1.lookups = 1;
 	sum.refused_suffix = 3, one.refused_suffix = 5;
 	sum.unlimited_zone = 7, one.unlimited_zone = 11;
+	sum.subnet_hits = 3, one.subnet_hits = 4;
 	sum.unlimited_client = 13, one.unlimited_client = 17;
 	sum.client_questions = 19, one.client_questions = 23;
 	resolvers_merge_status(&sum, &one);
@@ -48,6 +49,7 @@ static void counters_add_and_the_worst_is_shown(void **)
 	assert_int_equal(sum.l1.lookups, 1001);
 	assert_int_equal(sum.refused_suffix, 8);
 	assert_int_equal(sum.unlimited_zone, 18);
+	assert_int_equal(sum.subnet_hits, 7);
 	assert_int_equal(sum.unlimited_client, 30);
 	assert_int_equal(sum.client_questions, 42);
 }

@@ -151,7 +151,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 		.id = m->id,
 		.flags = DNS_FLAG_RD | (m->cd ? DNS_FLAG_CD : 0) | (m->ad ? DNS_FLAG_AD : 0),
 		.udp_size = 1232,
-		.has_opt = m->has_opt,
+		.has_opt = m->hides ? DNS_OPT_PLAIN | DNS_OPT_HIDES_SUBNET : m->has_opt,
 		.view = m->view,
 		.group = m->group,
 		.policy = m->policy,

@@ -57,6 +57,7 @@ struct fake_miss {
 	uint8_t group;
 	uint16_t policy; // generation of the policy image that the group is of; 0: the newest
 	bool has_opt, refresh, cd, ad;
+	bool hides;             // with an OPT that says so: its address
 	uint64_t age_ms;        // since its arrival
 	uint32_t client;        // its IPv4 address
 	const uint8_t *client6; // its IPv6 address in place of that; NULL: none

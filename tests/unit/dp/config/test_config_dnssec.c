@@ -107,6 +107,17 @@ static void test_kept_file(void **)
 	config_free(c);
 }
 
+// The validator asks without a client.
+static void test_no_client_subnets(void **)
+{
+	char text[1024];
+	anchors_write(KEPT_HEAD KEPT(1, 2, 0));
+	snprintf(text, sizeof(text),
+		MINIMAL "  client_subnet_ipv4: 24\ndnssec: {anchors: %s, validate: true}\n",
+		anchors);
+	config_text_refused(text, "dnssec.validate: weir validates answers without a client");
+}
+
 static void test_kept_file_refused(void **)
 {
 	static const char *const bad[] = {
@@ -153,6 +164,7 @@ int main(void)
 		cmocka_unit_test(test_off),
 		cmocka_unit_test(test_negative_anchors),
 		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_no_client_subnets),
 		cmocka_unit_test(test_kept_file),
 		cmocka_unit_test(test_kept_file_refused),
 		cmocka_unit_test(test_refused),

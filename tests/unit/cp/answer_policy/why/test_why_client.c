@@ -290,7 +290,7 @@ static struct why *cached(uint16_t view, size_t len)
 	memcpy(e.answer, message, len);
 	assert_int_equal(why_new(&name, 65, &w), 0);
 	w->view = view;
-	why_cached(w, &look);
+	why_cached(w, &look, NULL);
 	return w;
 }
 
@@ -325,7 +325,7 @@ static void test_bogus(void **)
 			{.qtype = 1, .view = 3, .ede = 9, .age_ms = 1, .why = "other type"}}};
 	assert_int_equal(why_new(&name, 65, &w), 0);
 	w->view = 3;
-	why_cached(w, &look);
+	why_cached(w, &look, NULL);
 	assert_true(w->bogus.is_known);
 	assert_int_equal(w->bogus.ede, 7);
 	assert_int_equal(w->bogus.age_s, 2);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which of several cached answers an explanation is about.
+
+#include "controlplane/api/why_cached.h"
+#include "tests/unit/cp/lists/rule_fixture.h"
+
+// Of the answers for subnets that of the client's longest one, unless there is one for everyone.
+static void test_cached_by_subnet(void **)
+{
+	static struct cache_entry e[3];
+	struct dns_name name = fixture_name("a");
+	struct ip_address who;
+	struct why *w;
+	struct cache_look look = {.count = 2, .entry = e};
+	for (unsigned i = 0; i < 3; i++)
+		e[i] = (struct cache_entry){
+			.qtype = 1, .qclass = 1, .soft_left_ms = 1000, .hard_left_ms = 1000};
+	assert_int_equal(ip_address_parse("192.0.0.0/16", &e[0].subnet), 0);
+	assert_int_equal(ip_address_parse("192.0.2.0/24", &e[1].subnet), 0);
+	assert_int_equal(ip_address_parse("192.0.2.7", &who), 0);
+	assert_int_equal(why_new(&name, 1, &w), 0);
+	why_cached(w, &look, &who);
+	assert_int_equal(w->cache, WHY_CACHE_FOUND);
+	assert_string_equal(w->subnet, "192.0.2.0/24");
+	why_cached(w, &look, NULL);
+	assert_int_equal(w->cache, WHY_CACHE_NOTHING);
+	who.bytes[2] = 3;
+	why_cached(w, &look, &who);
+	assert_string_equal(w->subnet, "192.0.0.0/16");
+	e[0].soft_left_ms = -1;
+	e[1].subnet.bytes[2] = 3;
+	e[1].soft_left_ms = -1;
+	look.count = 3;
+	why_cached(w, &look, &who);
+	assert_string_equal(w->subnet, "");
+	who.bytes[0] = 193;
+	look.count = 2;
+	why_cached(w, &look, &who);
+	assert_int_equal(w->cache, WHY_CACHE_NOTHING);
+	why_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cached_by_subnet),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Clients' subnets (RFC 7871) in the resolver: what is one question, who gets which cached answer.
+
+#include "subnet_rig.h"
+
+static void test_each_subnet_has_its_answer(void **)
+{
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	asks("www.example", "198.51.100.9", ANSWER_CACHED, 100);
+	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
+	asks("www.example", "198.51.101.8", ANSWER_CACHED, 101);
+	asks("www.example", "198.51.100.8", ANSWER_CACHED, 100);
+	assert_int_equal(fake[0].udp_queries, 2);
+	const struct resolver_status s = status();
+	assert_int_equal(s.subnet_sent, 2);
+	assert_int_equal(s.subnet_answers, 2);
+	assert_int_equal(s.subnet_hits, 3);
+	assert_int_equal(s.l0.entries, 2);
+}
+
+static void test_scope_0_is_for_everyone(void **)
+{
+	fake[0].scope_more = 1;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	asks("www.example", "203.0.113.7", ANSWER_CACHED, 100);
+	from((struct fake_miss){.name = "www.example", .hides = true}, "203.0.113.7");
+	expect(ANSWER_CACHED, 100, 24);
+	assert_int_equal(status().subnet_answers, 0);
+}
+
+static void test_a_reply_without_the_option_is_for_everyone(void **)
+{
+	fake[0].scope_more = 0;
+	from((struct fake_miss){.name = "www.example"}, "198.51.100.7");
+	expect_answer(3000, id, 0, ANSWER_UPSTREAM);
+	from((struct fake_miss){.name = "www.example"}, "203.0.113.7");
+	expect_answer(3000, id, 0, ANSWER_CACHED);
+}
+
+// 7.3.1: the longest one that fits decides; and one for 198.51.0.0/16 is not for the rest.
+static void test_the_longest_scope_counts(void **)
+{
+	fake[0].scope_more = 1 + 16;
+	asks("www.example", "198.51.1.1", ANSWER_UPSTREAM, 1);
+	asks("www.example", "198.51.2.1", ANSWER_CACHED, 1);
+	asks("www.example", "198.52.3.1", ANSWER_UPSTREAM, 3);
+	fake[0].scope_more = 1 + 24;
+	asks("other.example", "198.51.2.1", ANSWER_UPSTREAM, 2);
+	fake[0].scope_more = 1 + 16;
+	asks("other.example", "198.51.1.1", ANSWER_UPSTREAM, 1);
+	asks("other.example", "198.51.2.1", ANSWER_CACHED, 2);
+	asks("other.example", "198.51.4.1", ANSWER_CACHED, 1);
+}
+
+static void test_a_scope_over_the_source_is_the_source(void **)
+{
+	fake[0].scope_more = 1 + 32;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	asks("www.example", "198.51.100.8", ANSWER_CACHED, 100);
+	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
+}
+
+// 7.1.2, 7.3.1: nothing of its address leaves, and its answer is for such clients alone.
+static void test_a_client_that_hides(void **)
+{
+	const struct fake_miss m = {.name = "www.example", .hides = true};
+	fake[0].scope_more = 1;
+	from(m, "198.51.100.7");
+	expect(ANSWER_UPSTREAM, 0, 0);
+	assert_int_equal(fake[0].subnet_len, 4);
+	assert_memory_equal(fake[0].subnet, "\0\1\0\0", 4);
+	from(m, "203.0.113.7");
+	expect(ANSWER_CACHED, 0, 0);
+	fake[0].scope_more = 1 + 24;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	from(m, "198.51.100.7");
+	expect(ANSWER_CACHED, 0, 0);
+}
+
+static void test_versions_are_apart(void **)
+{
+	static const uint8_t six[16] = {0x20, 1, 0xd, 0xb8, 0, 1, 2, 3, 4};
+	fake[0].scope_more = 1 + 48;
+	struct fake_miss m = {.name = "www.example", .type = DNS_TYPE_A, .client6 = six};
+	m.id = ++id;
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+	expect(ANSWER_UPSTREAM, 0xd, 56);
+	m.id = ++id;
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+	expect(ANSWER_CACHED, 0xd, 56);
+	asks("www.example", "32.1.13.184", ANSWER_UPSTREAM, 13); // as its first bytes
+}
+
+// In flight: one question for each subnet, one for all its clients.
+static void test_questions_are_joined_by_subnet(void **)
+{
+	fake[0].held = true;
+	from((struct fake_miss){.name = "www.example"}, "198.51.100.7");
+	from((struct fake_miss){.name = "www.example"}, "198.51.100.8");
+	from((struct fake_miss){.name = "www.example"}, "198.51.101.7");
+	from((struct fake_miss){.name = "www.example", .hides = true}, "198.51.100.9");
+	for (unsigned i = 0; i < 5000 && status().misses < 4; i++)
+		usleep(1000);
+	assert_int_equal(status().inflight, 3);
+	assert_int_equal(status().coalesced, 1);
+	fake[0].held = false;
+	unsigned of[2] = {0}, hidden = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(fake_dataplane_answer(&dp, &got, 20000));
+		const uint8_t *address = address_of_answer();
+		assert_non_null(address);
+		hidden += address[3] == 0;
+		of[0] += address[2] == 100;
+		of[1] += address[2] == 101;
+	}
+	assert_int_equal(of[0], 2);
+	assert_int_equal(of[1], 1);
+	assert_int_equal(hidden, 1);
+}
+
+// An answer for one subnet takes the place of that for everyone: workers must not go on with it.
+static void test_scoped_replaces_everyones(void **)
+{
+	fake[0].scope_more = 1;
+	fake[0].ttl_s = 1;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	assert_int_equal(status().l0.entries, 1);
+	usleep(1100 * 1000);
+	fake[0].scope_more = 1 + 24;
+	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
+	assert_int_equal(status().l0.entries, 1);
+	asks("www.example", "198.51.102.7", ANSWER_UPSTREAM, 102);
+}
+
+// No server answers: the stale answer of the subnet, and of no other one.
+static void test_stale_by_subnet(void **)
+{
+	fake[0].ttl_s = 1;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	usleep(1100 * 1000);
+	fake[0].mode = FAKE_SERVFAIL;
+	from((struct fake_miss){.name = "www.example"}, "198.51.101.7");
+	expect_answer(3000, id, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	from((struct fake_miss){.name = "www.example"}, "198.51.100.9");
+	expect(ANSWER_STALE, 100, 24);
+}
+
+static struct config_forward_zone zone;
+static struct config_upstream zone_server;
+
+static void test_by_zone(void **)
+{
+	zone_server = (struct config_upstream){.address = rig.config.upstreams.server[0].address};
+	zone = (struct config_forward_zone){.server_count = 1, .servers = &zone_server};
+	assert_int_equal(dns_name_from_text("corp.example", 12, &zone.name), 0);
+	rig.config.forwards = &zone;
+	rig.config.forward_count = 1;
+	on_loop(reconfigure, NULL);
+	from((struct fake_miss){.name = "a.corp.example"}, "198.51.100.7");
+	expect_answer(3000, id, 0, ANSWER_UPSTREAM);
+	assert_int_equal(fake[0].subnet_queries, 0);
+	zone.pick.subnet.ipv4 = 16;
+	rig.config.upstreams.subnet = (struct config_subnet){0};
+	on_loop(reconfigure, NULL);
+	from((struct fake_miss){.name = "b.corp.example"}, "198.51.100.7");
+	expect(ANSWER_UPSTREAM, 0, 16);
+	from((struct fake_miss){.name = "www.example"}, "198.51.100.7");
+	expect_answer(3000, id, 0, ANSWER_UPSTREAM);
+	assert_int_equal(fake[0].subnet_len, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SUBNET_TEST(test_each_subnet_has_its_answer),
+		SUBNET_TEST(test_scope_0_is_for_everyone),
+		SUBNET_TEST(test_a_reply_without_the_option_is_for_everyone),
+		SUBNET_TEST(test_the_longest_scope_counts),
+		SUBNET_TEST(test_a_scope_over_the_source_is_the_source),
+		SUBNET_TEST(test_a_client_that_hides),
+		SUBNET_TEST(test_versions_are_apart),
+		SUBNET_TEST(test_questions_are_joined_by_subnet),
+		SUBNET_TEST(test_scoped_replaces_everyones),
+		SUBNET_TEST(test_stale_by_subnet),
+		SUBNET_TEST(test_by_zone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

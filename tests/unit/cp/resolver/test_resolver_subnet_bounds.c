@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Clients' subnets (RFC 7871) in the resolver: the keys of their answers, how these are shown and
+// flushed, and what forged ones meet.
+
+#include "controlplane/upstream/subnet_key.h"
+#include "subnet_rig.h"
+
+static void test_keys(void **)
+{
+	static const uint8_t www[] = "\3www\7example", long_name[255] = {63};
+	const struct ip_address all = {
+		.version = 6, .prefix_len = 128, .bytes = {0x20, 1, 0xd, 0xb8, 0xab, 0xcd}};
+	struct l0_key whole = {.name = www, .name_len = sizeof(www), .qtype = 1, .qclass = 1};
+	struct l0_reader l0 = {.bucket_mask = 4095, .part_shift = 6, .resolvers = 4};
+	struct subnet_key key;
+	struct ip_address back;
+	assert_int_equal(keyhash_secret_make(&l0.secret), 0);
+	l0_key_hash(&l0, &whole);
+	for (unsigned bits = 0; bits <= 128; bits++) {
+		assert_true(subnet_key_make(&l0, &whole, &all, bits, &key));
+		assert_int_equal(
+			l0_resolver_of(&l0, key.key.hash), l0_resolver_of(&l0, whole.hash));
+		const struct l0_view v = {.name = key.key.name,
+			.name_len = key.key.name_len,
+			.key_flags = key.key.flags};
+		assert_true(subnet_of_record(&v, &back));
+		assert_int_equal(back.version, 6);
+		assert_int_equal(back.prefix_len, bits);
+	}
+	assert_memory_equal(back.bytes, all.bytes, 16);
+	whole.name = long_name;
+	whole.name_len = 255;
+	assert_false(subnet_key_make(&l0, &whole, &all, 8, &key));
+}
+
+// A reply that names no subnet would fit any of them: while there are several, TCP decides.
+static void test_replies_without_the_subnet_are_proven_by_tcp(void **)
+{
+	fake[0].scope_more = 0;
+	from((struct fake_miss){.name = "alone.example"}, "198.51.100.7");
+	expect_answer(3000, id, 0, ANSWER_UPSTREAM);
+	assert_int_equal(fake[0].tcp_queries, 0);
+	fake[0].held = true;
+	from((struct fake_miss){.name = "www.example"}, "198.51.100.7");
+	from((struct fake_miss){.name = "www.example"}, "198.51.101.7");
+	for (unsigned i = 0; i < 5000 && status().inflight < 2; i++)
+		usleep(1000);
+	fake[0].held = false;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(fake_dataplane_answer(&dp, &got, 20000));
+		assert_int_equal(got.head.verdict, ANSWER_UPSTREAM);
+	}
+	assert_true(fake[0].tcp_queries > 0);
+}
+
+struct look_wait {
+	_Atomic bool there;
+	unsigned count;
+	struct cache_entry entry[4];
+};
+
+static void on_looked(void *arg, int err, const struct cache_look *look)
+{
+	struct look_wait *w = arg;
+	assert_int_equal(err, 0);
+	w->count = look->count;
+	for (unsigned i = 0; i < look->count && i < 4; i++)
+		w->entry[i] = look->entry[i];
+	w->there = true;
+}
+
+static const struct look_wait *look(const char *text)
+{
+	static struct look_wait w;
+	struct dns_name name;
+	memset(&w, 0, sizeof(w));
+	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, &w), 0);
+	for (unsigned i = 0; i < 5000 && !w.there; i++)
+		usleep(1000);
+	assert_true(w.there);
+	return &w;
+}
+
+struct flush_wait {
+	_Atomic bool there;
+	struct cache_flushed got;
+};
+
+static void on_flushed(void *arg, int err, const struct cache_flushed *f)
+{
+	struct flush_wait *w = arg;
+	assert_int_equal(err, 0);
+	w->got = *f;
+	w->there = true;
+}
+
+static uint64_t flush(enum flush_kind kind, const char *text)
+{
+	static struct flush_wait w;
+	struct flush what = {.kind = kind};
+	w.there = false;
+	assert_int_equal(dns_name_from_text(text, strlen(text), &what.name), 0);
+	assert_int_equal(
+		resolver_cache_flush(rig.resolver, &what, false, rig.loop, on_flushed, &w), 0);
+	for (unsigned i = 0; i < 5000 && !w.there; i++)
+		usleep(1000);
+	assert_true(w.there);
+	return w.got.l0;
+}
+
+static void test_shown_and_flushed_by_name(void **)
+{
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
+	asks("a.www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
+	const struct look_wait *w = look("www.example");
+	assert_int_equal(w->count, 2);
+	char text[SOCKET_ADDRESS_TEXT_MAX], other[SOCKET_ADDRESS_TEXT_MAX];
+	ip_address_text(&w->entry[0].subnet, true, text);
+	ip_address_text(&w->entry[1].subnet, true, other);
+	assert_true(strcmp(text, other) != 0);
+	assert_true(strcmp(text, "198.51.100.0/24") == 0 || strcmp(other, "198.51.100.0/24") == 0);
+	assert_int_equal(flush(FLUSH_NAME, "www.example"), 2);
+	assert_int_equal(look("a.www.example")->count, 1);
+	assert_int_equal(flush(FLUSH_BELOW, "example"), 1);
+}
+
+// A flood of questions from forged subnets meets the share of their zone, as one of many names
+// does.
+static void test_a_flood_of_subnets_meets_the_bound_of_the_zone(void **)
+{
+	enum { ZONE = 16, ASKED = 200 };
+	rig.config.limits.zone_inflight = ZONE;
+	on_loop(reconfigure, NULL);
+	fake[0].held = true;
+	for (unsigned i = 0; i < ASKED; i++) {
+		char client[32];
+		snprintf(client, sizeof(client), "203.0.%u.1", i);
+		from((struct fake_miss){.name = "www.example"}, client);
+	}
+	for (unsigned i = 0; i < 5000 && status().misses < ASKED; i++)
+		usleep(1000);
+	assert_int_equal(status().inflight, ZONE);
+	assert_int_equal(status().refused_zone, ASKED - ZONE);
+	for (unsigned i = 0; i < ASKED - ZONE; i++)
+		assert_true(fake_dataplane_answer(&dp, &got, 20000));
+	// Another zone's clients find room.
+	from((struct fake_miss){.name = "www.other-example"}, "198.51.100.7");
+	for (unsigned i = 0; i < 5000 && status().inflight < ZONE + 1; i++)
+		usleep(1000);
+	assert_int_equal(status().inflight, ZONE + 1);
+	fake[0].held = false;
+	for (unsigned i = 0; i < ZONE + 1; i++)
+		assert_true(fake_dataplane_answer(&dp, &got, 20000));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_keys),
+		SUBNET_TEST(test_shown_and_flushed_by_name),
+		SUBNET_TEST(test_a_flood_of_subnets_meets_the_bound_of_the_zone),
+		SUBNET_TEST(test_replies_without_the_subnet_are_proven_by_tcp),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
