@@ -17,6 +17,7 @@ whatever the word, but for these:
   signed          with AD, and RRSIGs where DO asks for them;  any: several types for ANY
   signednx, signednodata, signedwild  with SOA or answer, and for DO the NSEC and RRSIGs that prove it; provenx: for all
   turns-TTL       another address each time;  gone-TTL: an address for a second, then no such name
+  scope-N         with that scope in the client's subnet, where the query has one;  scopeless: without the option
   wait-MS         late;  dead: never;  flaky-N: the first N queries of that name get no answer
   upper           every owner in upper case;  name: the rdata has names in mixed case
 """
@@ -63,9 +64,14 @@ class Log:
             entry.update(name=question.name.to_text(), type=dns.rdatatype.to_text(question.rdtype), qclass=question.rdclass)
         if query.edns >= 0:
             entry["edns"] = {"version": query.edns, "size": query.payload, "do": bool(query.ednsflags & dns.flags.DO),
-                             "flags": query.ednsflags & 0xffff, "options": [int(option.otype) for option in query.options]}
+                             "flags": query.ednsflags & 0xffff, "options": [int(option.otype) for option in query.options],
+                             "subnet": [f"{o.address}/{o.srclen}/{o.scopelen}" for o in subnets(query)]}
         with lock:
             self.file.write(json.dumps(entry) + "\n")
+
+
+def subnets(query):
+    return [option for option in query.options if isinstance(option, dns.edns.ECSOption)]
 
 
 def rrset(owner, rdtype, ttl, *texts):
@@ -188,6 +194,8 @@ def answer(query):
         reply.answer = with_aliases(owner, rdtype, word, numbers) or []
         if not reply.answer:
             negative(reply, owner, [], dns.rcode.NOERROR)
+        for o in subnets(query) if word == "scope" else []:
+            reply.use_edns(0, 0, 1232, options=[dns.edns.ECSOption(o.address, o.srclen, numbers[0])])
         if word == "signed":
             reply.flags |= dns.flags.AD
             if query.ednsflags & dns.flags.DO:
