@@ -90,9 +90,10 @@ struct app_groups {                                  // as published last
 struct app_resolver {
 	struct app *app;
 	struct loop *loop;
-	struct views *views;        // its loop alone uses them
-	struct upstream_port *port; // of these views
-	struct recursor *recursor;  // and a server of theirs
+	struct views *views;              // its loop alone uses them
+	struct upstream_port *port;       // of these views
+	struct recursor *recursor;        // and a server of theirs
+	struct upstream_lookups *lookups; // the first one's
 	pthread_t thread;
 	bool has_thread;
 };

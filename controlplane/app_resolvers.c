@@ -39,6 +39,14 @@ static int views_open(struct app *a, struct app_resolver *r, char why[APP_WHY_MA
 		.book = a->book,
 		.port = r->port,
 		.recursion = recursor_address(r->recursor)};
+	if (r == &a->resolver[0])
+		rc = upstream_lookups_new(&r->lookups, &shared);
+	if (rc == 0 && r->lookups)
+		upstream_lookups_configure(r->lookups, c);
+	if (rc < 0) {
+		snprintf(why, APP_WHY_MAX, "host names of upstreams: %s", strerror(-rc));
+		return rc;
+	}
 	rc = views_new(
 		&r->views, &shared, &c->upstreams, &publisher_directory(a->publisher)->next_view);
 	if (rc == 0) {
@@ -79,7 +87,8 @@ static int one_open(struct app *a, unsigned i, char why[APP_WHY_MAX])
 		.frontends = a->mesh,
 		.port = r->port,
 		.recursor = r->recursor,
-		.notify = a->notify};
+		.notify = a->notify,
+		.lookups = r->lookups};
 	return resolver_open(&a->resolvers.one[i], &given, a->started, why);
 }
 
@@ -164,6 +173,7 @@ void app_resolvers_close(struct app *a)
 	for (unsigned i = a->resolvers.count; i-- > 0;)
 		resolver_close(a->resolvers.one[i]);
 	for (unsigned i = 0; i < RESOLVERS_MAX; i++) {
+		upstream_lookups_free(a->resolver[i].lookups);
 		views_free(a->resolver[i].views);
 		recursor_free(a->resolver[i].recursor);
 		upstream_port_free(a->resolver[i].port);

@@ -210,6 +210,7 @@ static void metrics_reply(const struct api_look *l)
 	metrics_resolver(&t, l->resolver);
 	metrics_answers(&t, l->resolver);
 	metrics_upstreams(&t, l->resolver);
+	metrics_hosts(&t);
 	metrics_cache(&t, l->resolver);
 	metrics_frontends(&t, &l->frontends);
 	service_out(&t, l);

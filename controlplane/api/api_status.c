@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints that say how the control plane is: status and stats.
 
+#include "api_hosts.h"
 #include "api_rules.h"
 #include "api_tables.h"
 
@@ -23,6 +24,7 @@ static void upstreams_out(
 		json_out_text(o, n, "name", u->name);
 		json_out_text(o, n, "address", u->address);
 		json_out_bool(o, n, "up", u->up);
+		json_out_bool(o, n, "no_address", u->is_nowhere);
 		json_out_bool(o, n, "suspect", u->suspect);
 		json_out_bool(o, n, "drained", u->drained);
 		JSON_COUNTS(o, n, u, sent, answered, timeouts, bad_replies, tcp_retries, tcp_opened,
@@ -217,6 +219,7 @@ static void status_reply(const struct api_look *l)
 		if ((*p)->status)
 			(*p)->status(o, root, l);
 	upstreams_out(o, root, s);
+	api_hosts_out(o, root);
 	http_reply(l->exchange, 200, json_out_finish(o));
 }
 

@@ -2,6 +2,7 @@
 // GET /upstreams: every server of every set; POST /upstream/drain, /upstream/undrain: out of use
 // and back; POST /upstream/test: what a server replies to a query.
 
+#include "api_hosts.h"
 #include "api_param.h"
 #include "base/rdata_text.h"
 #include "resolver/resolvers.h"
@@ -23,7 +24,11 @@ struct upstreams_look {
 
 static const char *state_text(const struct upstream_status *s)
 {
-	return s->drained ? "drained" : !s->up ? "down" : s->suspect ? "suspect" : "up";
+	return s->drained      ? "drained"
+	       : s->is_nowhere ? "no address"
+	       : !s->up        ? "down"
+	       : s->suspect    ? "suspect"
+			       : "up";
 }
 
 // Whose questions go to the set.
@@ -155,6 +160,7 @@ static void on_upstreams(void *arg, const struct resolvers_upstreams *u)
 	for (unsigned i = 0; i < u->count; i++)
 		row_out(o, list, l->api, &u->row[i]);
 	json_out_count(o, root, "left_out", u->left_out);
+	api_hosts_out(o, root);
 	look_end(l, o);
 }
 

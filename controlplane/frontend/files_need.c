@@ -19,10 +19,11 @@ struct seen {
 	uint64_t hash[CONFIG_FORWARD_ZONES_MAX];
 };
 
-static void need_servers(struct files_need *out, unsigned count)
+static void need_servers(
+	struct files_need *out, const struct config_upstream *server, unsigned count)
 {
 	out->sets++;
-	out->servers += count;
+	out->servers += config_servers_most(server, count);
 }
 
 static void need_zones(struct files_need *out, struct seen *seen,
@@ -36,7 +37,7 @@ static void need_zones(struct files_need *out, struct seen *seen,
 		if (k < seen->count)
 			continue;
 		seen->hash[seen->count++] = hash;
-		need_servers(out, zone[i].server_count);
+		need_servers(out, zone[i].servers, zone[i].server_count);
 	}
 }
 
@@ -45,12 +46,12 @@ void files_need(const struct config *c, struct files_need *out)
 	struct seen seen = {0};
 
 	*out = (struct files_need){0};
-	need_servers(out, c->upstreams.count);
+	need_servers(out, c->upstreams.server, c->upstreams.count);
 	need_zones(out, &seen, c->forwards, c->forward_count);
 	for (unsigned i = 0; i < c->group_count; i++) {
 		const struct config_group *g = &c->groups[i];
 		if (g->upstream_count)
-			need_servers(out, g->upstream_count);
+			need_servers(out, g->upstreams, g->upstream_count);
 		need_zones(out, &seen, g->forwards, g->forward_count);
 	}
 	// Each resolver has sockets and connections of its own; the questions are divided.

@@ -192,9 +192,12 @@ unsigned bootstrap_servers(const struct config *c, struct socket_address out[CON
 		const struct config_upstream *s = &c->upstreams.server[i];
 		if (s->is_recursion)
 			n += recursor_address_any(&out[n]);
-		else if (!s->tls.is_on)
+		else if (!s->tls.is_on && !s->host[0])
 			out[n++] = s->address;
 	}
+	for (unsigned i = 0; n == 0 && i < c->upstreams.bootstrap_count; i++)
+		out[i] = c->upstreams.bootstrap[i];
+	n = n ? n : c->upstreams.bootstrap_count;
 	return n;
 }
 

@@ -29,7 +29,7 @@ struct bootstrap {
 };
 
 // The servers for that: `blocking.update.bootstrap`, or else the servers of `upstreams` in clear
-// text. How many there are.
+// text that have an address, or else `upstreams.bootstrap`. How many there are.
 unsigned bootstrap_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX]);
 
 // IPv4 addresses, then IPv6 addresses. 0: *count is at least 1; -ENOENT: the host has none;

@@ -27,6 +27,7 @@
 #include "recursor/recursor.h"
 #include "refresh.h"
 #include "shm/link.h"
+#include "upstream/upstream_lookup.h"
 #include "upstream/upstream_port.h"
 #include "upstream/views.h"
 #include "validator/validator.h"
@@ -54,6 +55,7 @@ struct resolver_given {
 	struct upstream_port *port;  // of these views; NULL: sockets alone
 	struct recursor *recursor;   // a server of these views; NULL: none
 	struct list_notify *notify;  // takes NOTIFY that workers got; NULL: NOTIMP
+	struct upstream_lookups *lookups; // of host names of servers; NULL: not the first resolver
 };
 ATTR_MUST_CHECK int resolver_open(struct resolver **out, const struct resolver_given *given,
 	const struct config *config, char why[SHM_WHY_MAX]);

@@ -83,6 +83,8 @@ struct resolver {
 	struct views *views;                 // with the upstreams
 	struct upstream_port *port;          // theirs; NULL: none
 	struct recursor *recursor;           // a server of theirs; NULL: none
+	struct upstream_lookups *lookups;    // NULL: not the first resolver
+	uint64_t hosts_turn;                 // of the board, that its views have the addresses of
 	unsigned port_worker;                // the next query through the port goes to this one
 	struct upstream_callbacks callbacks; // of every question
 	struct l1 *l1;

@@ -9,6 +9,7 @@
 #include "resolver_refresh.h"
 #include "resolver_step.h"
 #include "resolvers.h"
+#include "route/host_board.h"
 #include "route/route_board.h"
 
 #include <event2/event.h>
@@ -29,11 +30,22 @@ static void on_move(evutil_socket_t, short, void *arg)
 		(void)event_add(r->move, &(struct timeval){0});
 }
 
+static void hosts_follow(struct resolver *r)
+{
+	const uint64_t turn = host_board_turn();
+
+	if (r->hosts_turn == turn)
+		return;
+	r->hosts_turn = turn;
+	views_follow_hosts(r->views);
+}
+
 static void on_beat(evutil_socket_t, short, void *arg)
 {
 	struct resolver *r = arg;
 	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
 		views_sweep(r->views, clock_mono_ms());
+	hosts_follow(r);
 	resolver_step_beat(r);
 	validators_beat(r->validators);
 	recursor_old_end(r->recursor);
@@ -152,6 +164,7 @@ int resolver_open(struct resolver **out, const struct resolver_given *given,
 	r->port = given->port;
 	r->recursor = given->recursor;
 	r->notify = given->notify;
+	r->lookups = given->lookups;
 	int rc = traces_new(&r->traces);
 	if (rc == 0)
 		rc = ring_mesh_open(&r->clients, given->frontends, CLIENT_RESOLVERS, r->index,
@@ -257,6 +270,8 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 		resolver_flush_everyone(
 			r, view_everyone_hash(config), views_turn(r->views) == turn);
 	resolver_flush_whole(r);
+	if (r->lookups)
+		upstream_lookups_configure(r->lookups, config);
 	settings_take(r, config);
 	question_validators_configure(r, config);
 	r->is_off = config->resolver_off;

@@ -174,8 +174,11 @@ static void upstreams_sum(struct resolver_status *sum, const struct resolver_sta
 	SUM(upstream_replies);
 	SUM(mismatched);
 	SUM(upstream_tcp_again);
-	for (unsigned i = 0; i < sum->upstream_count && i < one->upstream_count; i++)
-		resolvers_merge_upstream(&sum->upstream[i], &one->upstream[i]);
+	// By address: a resolver may have the new addresses of a host name before another one.
+	for (unsigned i = 0; i < sum->upstream_count; i++)
+		for (unsigned k = 0; k < one->upstream_count; k++)
+			if (strcmp(sum->upstream[i].address, one->upstream[k].address) == 0)
+				resolvers_merge_upstream(&sum->upstream[i], &one->upstream[k]);
 }
 
 static void loops_sum(struct resolver_status *sum, const struct resolver_status *one)

@@ -2,6 +2,7 @@
 #include "route_board.h"
 
 #include "base/table_registry.h"
+#include "host_board.h"
 #include "route_look.h"
 
 #include <pthread.h>
@@ -42,11 +43,27 @@ static void server_add(struct route_board *b, const struct socket_address *addre
 	memcpy(s->address.ip.bytes, address->ip.bytes, address->ip.version == 4 ? 4 : 16);
 }
 
+// At the addresses that it has by now.
+static void host_add(struct route_board *b, const struct config_upstream *server)
+{
+	struct host_state h;
+
+	(void)host_board_get(server, &h);
+	for (unsigned i = 0; i < h.count; i++)
+		server_add(b,
+			&(struct socket_address){.ip = h.address[i], .port = server->address.port});
+}
+
 static void servers_add(struct route_board *b, const struct config_upstream *server, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++)
-		if (!server[i].tls.is_on && !server[i].is_recursion) // no datagram leaves for those
+	for (unsigned i = 0; i < count; i++) {
+		if (server[i].tls.is_on || server[i].is_recursion) // no datagram leaves for those
+			continue;
+		if (server[i].host[0])
+			host_add(b, &server[i]);
+		else
 			server_add(b, &server[i].address);
+	}
 }
 
 static void zones_add(struct route_board *b, const struct config_forward_zone *zone, unsigned count)
@@ -55,7 +72,7 @@ static void zones_add(struct route_board *b, const struct config_forward_zone *z
 		servers_add(b, zone[i].servers, zone[i].server_count);
 }
 
-void route_board_fill(struct route_board *b, const struct config *c)
+static void board_fill(struct route_board *b, const struct config *c)
 {
 	memset(b, 0, sizeof(*b));
 	servers_add(b, c->upstreams.server, c->upstreams.count);
@@ -64,6 +81,16 @@ void route_board_fill(struct route_board *b, const struct config *c)
 		servers_add(b, c->groups[i].upstreams, c->groups[i].upstream_count);
 		zones_add(b, c->groups[i].forwards, c->groups[i].forward_count);
 	}
+}
+
+void route_board_follow(struct route_board *b, const struct config *c, uint64_t *turn)
+{
+	const uint64_t now = host_board_turn();
+
+	if (*turn == now)
+		return;
+	*turn = now;
+	board_fill(b, c);
 }
 
 void route_board_put(const struct route_board *b)
@@ -109,7 +136,7 @@ static bool has_servers(const struct config *c)
 	static struct route_board b; // under the lock
 
 	pthread_mutex_lock(&shared.lock);
-	route_board_fill(&b, c);
+	board_fill(&b, c);
 	const bool has = b.count > 0;
 	pthread_mutex_unlock(&shared.lock);
 	return has;

@@ -47,8 +47,10 @@ struct route_board {
 	} server[HOPS_SERVERS_MAX];
 };
 
-// Each server of the configuration once, those of groups and zones too; ways and ports are zeros.
-void route_board_fill(struct route_board *b, const struct config *c);
+// Each server of the configuration once, those of groups and zones too, at the addresses that host
+// names have (host_board.h); ways and ports are zeros. Unless `turn` is that of these addresses,
+// which it gets: then nothing is done.
+void route_board_follow(struct route_board *b, const struct config *c, uint64_t *turn);
 void route_board_put(const struct route_board *b); // the service loop alone
 // Changes with each route_board_put. Any thread, as the rest.
 uint64_t route_board_turn(void);

@@ -28,6 +28,8 @@ struct routes {
 	const struct config_dataplane *dp;
 	unsigned resolvers;
 	struct routes_calls calls;
+	const struct config *config; // until the next routes_configure
+	uint64_t hosts_turn;         // that `board` has the addresses of
 	enum upstream_via via;
 	struct ip_address source_v4, source_v6; // configured; version 0: the kernel's choice
 	bool lost_source; // source_v6 is no address of this machine, as of this look
@@ -173,6 +175,7 @@ static void look(struct routes *r)
 	struct hops_image image;
 
 	r->looked_ms = clock_mono_ms();
+	route_board_follow(&r->board, r->config, &r->hosts_turn);
 	all_look(r, &r->board, &image);
 	if (route_past_keep(&r->past, &image, r->looked_ms) || r->unpublished
 		|| r->calls.again(r->calls.arg)) {
@@ -300,7 +303,8 @@ int routes_configure(struct routes *r, const struct config *c)
 
 	r->via = c->upstreams.via;
 	sources_take(r, &c->upstreams);
-	route_board_fill(&r->board, c);
+	r->config = c;
+	r->hosts_turn = UINT64_MAX;
 	if (wanted && r->kernel.fd < 0)
 		rc = watch_begin(r);
 	else if (!wanted && r->kernel.fd >= 0)

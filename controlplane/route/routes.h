@@ -37,6 +37,7 @@ struct routes_calls {
 ATTR_MUST_CHECK int routes_open(struct routes **out, struct loop *loop,
 	const struct config_dataplane *dp, unsigned resolvers, const struct routes_calls *calls);
 void routes_close(struct routes *r); // NULL is fine
-// The servers of this configuration from now on; looks at once. -errno: rtnetlink cannot be opened,
-// and no server is asked through the port.
+// The servers of this configuration from now on, which outlives the next call; those given by a
+// host name as soon as their addresses are known. Looks at once. -errno: rtnetlink cannot be
+// opened, and no server is asked through the port.
 ATTR_MUST_CHECK int routes_configure(struct routes *r, const struct config *c);

@@ -130,14 +130,19 @@ void forwards_totals(const struct forwards *f, struct upstream_totals *out)
 	}
 }
 
-struct placed_address {
+struct placed_server {
 	struct socket_address address;
+	const char *host;
 	unsigned place;
 };
 
+// Those with an address of their own come first.
 static int by_address(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct socket_address));
+	const struct placed_server *x = a, *y = b;
+	int by_host = strcmp(x->host, y->host);
+
+	return by_host ? by_host : memcmp(&x->address, &y->address, sizeof(x->address));
 }
 
 static int by_pin(const void *a, const void *b)
@@ -162,25 +167,27 @@ static char *pins_text(const struct config_upstream_tls *tls, char *out)
 char *forward_servers_text(
 	const struct config_upstream *servers, unsigned count, bool sorted, char *out)
 {
-	struct placed_address server[CONFIG_UPSTREAMS_MAX];
-	char one[SOCKET_ADDRESS_TEXT_MAX];
+	struct placed_server server[CONFIG_UPSTREAMS_MAX];
+	char one[CONFIG_HOST_TEXT_MAX];
 
 	memset(server, 0, sizeof(server)); // padding is compared too
 	for (unsigned i = 0; i < count; i++) {
 		server[i].address.ip = servers[i].address.ip;
 		server[i].address.port = servers[i].address.port;
+		server[i].host = servers[i].host;
 		server[i].place = i;
 	}
 	if (sorted)
 		qsort(server, count, sizeof(server[0]), by_address);
 	for (unsigned i = 0; i < count; i++) {
-		const struct config_upstream_tls *tls = &servers[server[i].place].tls;
+		const struct config_upstream *c = &servers[server[i].place];
+		const struct config_upstream_tls *tls = &c->tls;
 		const char *scheme = tls->path[0] ? "https://" : tls->is_on ? "tls://" : "";
-		out += sprintf(out, "%s%s%s%s%s", scheme, tls->is_on ? tls->name : "",
-			tls->is_on ? "@" : "", socket_address_text(&server[i].address, one),
-			tls->path);
+		const bool has_both = tls->is_on && !c->host[0];
+		out += sprintf(out, "%s%s%s%s%s", scheme, has_both ? tls->name : "",
+			has_both ? "@" : "", config_server_text(c, one), tls->path);
 		out = tls->is_on ? pins_text(tls, out) : out;
-		out = servers[server[i].place].trust_ad ? stpcpy(out, " ad") : out;
+		out = c->trust_ad ? stpcpy(out, " ad") : out;
 		*out++ = '\n';
 	}
 	return out;
@@ -238,10 +245,10 @@ static int set_make(struct forwards *f, const struct config_forward_zone *zone, 
 	struct config_upstreams *c = &s->config;
 	*c = f->how;
 	c->count = zone->server_count;
-	for (unsigned i = 0; i < c->count; i++)
-		c->server[i] = (struct config_upstream){.address = zone->servers[i].address,
-			.tls = zone->servers[i].tls,
-			.trust_ad = zone->servers[i].trust_ad};
+	for (unsigned i = 0; i < c->count; i++) {
+		c->server[i] = zone->servers[i];
+		c->server[i].name = NULL;
+	}
 	s->pick = zone->pick;
 	forward_pick(c, &s->pick);
 	int rc = upstreams_new(&s->upstreams, &f->shared, c);

@@ -61,10 +61,11 @@ unsigned forwards_count(const struct forwards *f);
 size_t forwards_memory(void); // without the sets' own
 void forwards_totals(const struct forwards *f, struct upstream_totals *out);
 
-// The servers' addresses, a line each, as given or in the order of their bytes; with the name and
-// the pins (in the order of their bytes) of a server over TLS, as nobody else may have made its
-// answers, and with a mark of one whose AD is trusted, as its answers are kept with it. The end of
-// `out`, which takes count * FORWARD_SERVER_TEXT_MAX bytes.
+// The servers' addresses, or the host names that they are given by, whatever addresses these have:
+// a line each, as given or in the order of their bytes; with the name and the pins (in the order of
+// their bytes) of a server over TLS, as nobody else may have made its answers, and with a mark of
+// one whose AD is trusted, as its answers are kept with it. The end of `out`, which takes count *
+// FORWARD_SERVER_TEXT_MAX bytes.
 char *forward_servers_text(
 	const struct config_upstream *servers, unsigned count, bool sorted, char *out);
 // What they get of a client's address, as their answers depend on it: at most

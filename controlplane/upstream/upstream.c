@@ -5,6 +5,9 @@
 #include <weir/clock.h>
 #include <weir/log_msg.h>
 
+// How long a question waits before it looks again for the first address of a host name.
+enum { NAME_WAIT_MS = 100 };
+
 static void wait_end(struct upstream_ask *a, struct upstream_leg *aside);
 static void on_wait_over(void *arg);
 
@@ -15,12 +18,20 @@ static int pick_tcp(const struct upstream_ask *a)
 								 : -1;
 }
 
+// A server of the list has no address yet, and no other one has replied: there may be one in time.
+static bool waits_for_name(const struct upstream_ask *a)
+{
+	return a->owner->unknown > 0 && !a->only && !a->any_reply
+	       && a->sends < upstream_sends_max(a);
+}
+
 // Starts the wait for the query just sent, or, without one, until the deadline.
 void upstream_ask_wait(
 	struct upstream_ask *a, struct upstream_leg *current, unsigned longest_ms, uint64_t now_ms)
 {
 	uint64_t left_ms = a->deadline_ms > now_ms ? a->deadline_ms - now_ms : 0;
-	bool last = !upstream_pick_left(a, UPSTREAM_SENDS_EACH, -1, now_ms) && pick_tcp(a) < 0;
+	bool last = !upstream_pick_left(a, UPSTREAM_SENDS_EACH, -1, now_ms) && pick_tcp(a) < 0
+		    && !waits_for_name(a);
 	uint64_t wait_ms = last || longest_ms > left_ms ? left_ms : longest_ms;
 
 	a->current = current;
@@ -195,8 +206,9 @@ void upstream_ask_next(struct upstream_ask *a)
 		if (now_ms >= a->deadline_ms)
 			break;
 		int tcp = pick_tcp(a), i = tcp >= 0 ? tcp : upstream_pick(a, now_us);
-		if (i < 0 && upstream_leg_any(a)) {
-			upstream_ask_wait(a, NULL, UINT32_MAX, now_ms);
+		if (i < 0 && (upstream_leg_any(a) || waits_for_name(a))) {
+			upstream_ask_wait(
+				a, NULL, waits_for_name(a) ? NAME_WAIT_MS : UINT32_MAX, now_ms);
 			return;
 		}
 		if (i < 0)
@@ -246,8 +258,9 @@ static void wait_end(struct upstream_ask *a, struct upstream_leg *aside)
 {
 	struct upstream_leg *leg = a->current;
 
-	upstream_note(a, TRACE_timed_out, leg ? upstream_leg_index(leg) : -1, 0,
-		leg ? clock_mono_us() - leg->last_sent_us : 0);
+	if (leg || !waits_for_name(a))
+		upstream_note(a, TRACE_timed_out, leg ? upstream_leg_index(leg) : -1, 0,
+			leg ? clock_mono_us() - leg->last_sent_us : 0);
 	if (leg)
 		upstream_wait_over(leg);
 	if (aside)

@@ -77,6 +77,10 @@
 // is up. A server that answers checks and leaves UPSTREAM_DOWN_AFTER questions in a row unanswered
 // is down for backoff_s.
 //
+// A server may be given by a host name: then each of its addresses is a server (upstream_hosts.h).
+// While no address of a name is known, a question that has had no reply and has no other server
+// left waits for one, until its deadline.
+//
 // A leg of UDP has a socket, or leaves through a port of the data plane (upstream_port.h).
 //
 // Sockets: one for each leg while it is open, from those that upstream_socket.h keeps ready, and
@@ -225,6 +229,9 @@ ATTR_MUST_CHECK int upstreams_new(struct upstreams **out, const struct upstream_
 void upstreams_free(struct upstreams *u); // NULL is fine; every ask must be stopped
 // It is one of so many sets: its sockets opened ahead are so much fewer where files are short.
 void upstreams_one_of(struct upstreams *u, unsigned sets);
+// Servers given by a host name get the addresses that it has by now (upstream_hosts.h). Not from a
+// callback.
+void upstreams_follow_hosts(struct upstreams *u);
 // Servers that stay keep what is known of them. Asks that run go on with the new list.
 void upstreams_configure(struct upstreams *u, const struct config_upstreams *config);
 
@@ -283,7 +290,8 @@ struct upstream_status {
 	char tls_about[TLS_ABOUT_MAX];     // version and cipher of the latest one
 	char tls_why[TLS_WHY_MAX];         // of the latest one's failure; "": it was done
 	bool up;
-	bool suspect; // up, but left a query unanswered
+	bool is_nowhere; // given by a host name without an address
+	bool suspect;    // up, but left a query unanswered
 	bool drained;
 	uint16_t share;                 // of the last hundreds of queries of the set, in 65535ths
 	uint64_t set_sent;              // queries of the set ever

@@ -105,6 +105,8 @@ static bool is_due(const struct upstream_checks *c, unsigned server, uint64_t no
 	struct upstream_health *h = c->owner->server[server].health;
 	uint64_t at_ms = upstream_health_get(h, check_at_ms);
 
+	if (c->owner->server[server].is_nowhere)
+		return false;
 	if (c->mode != UPSTREAM_CHECK_ALL && upstream_health_get(h, silent) == 0)
 		return false;
 	return now_ms >= at_ms

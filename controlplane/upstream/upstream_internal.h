@@ -3,13 +3,14 @@
 
 // What upstream.c (the order of things), upstream_reply.c (what follows a reply), upstream_pick.c
 // (the next server), upstream_server.c (what is known of one), upstream_set.c (the list of them),
-// upstream_check.c, upstream_leg.c (one query), upstream_port.c (queries without a socket) and
-// upstream_tcp.c share.
+// upstream_report.c (their state), upstream_check.c, upstream_leg.c (one query), upstream_port.c
+// (queries without a socket) and upstream_tcp.c share.
 
 #include "route/route_board.h"
 #include "upstream.h"
 #include "upstream_choose.h"
 #include "upstream_health.h"
+#include "upstream_hosts.h"
 #include "upstream_limit.h"
 
 #include <event2/event.h>
@@ -53,6 +54,7 @@ struct upstream {
 	uint64_t answered_us;
 	struct upstream_limit tcp_limit;
 	bool is_tls, is_https; // over HTTPS it is over TLS too
+	bool is_nowhere;       // given by a host name without an address: no question goes there
 	struct upstream_tls tls;
 	struct upstream_https_counts https;
 	uint64_t way_turn; // of the board (route_board.h), that `way` is of
@@ -75,6 +77,8 @@ struct upstreams {
 	struct config_subnet subnet;
 	struct upstream_turn turn;
 	struct upstream server[CONFIG_UPSTREAMS_MAX];
+	struct upstream_named *named; // NULL: no server is given by a host name
+	unsigned unknown;             // host names of which no address is known yet
 	struct upstream_sockets *sockets;
 	struct upstream_streams *streams;
 	struct upstream_https *https;            // the first one of its servers
@@ -100,7 +104,9 @@ ATTR_INLINE void upstream_note(
 	a->callbacks->note(a, &e);
 }
 
-bool upstream_server_is(const struct upstream *s, const char *text); // by name or address
+// By its name, or by its address.
+bool upstream_server_is_called(const struct upstream *s, const char *text);
+bool upstream_server_is_at(const struct upstream *s, const char *text);
 // The way to it as the board has it now.
 enum route_way upstream_server_way(struct upstream *s);
 // A query has left, whoever still waits for its reply. NULL: its server has left the list.
@@ -117,6 +123,7 @@ bool upstream_server_down(const struct upstreams *u, const struct upstream *s, u
 // It may be down: asked after all others.
 bool upstream_server_avoid(const struct upstreams *u, const struct upstream *s, uint64_t now_ms);
 bool upstream_server_mixes_case(const struct upstream *s, uint64_t now_ms);
+bool upstream_takes_subnet(const struct upstream *s, uint64_t now_ms); // a client's (RFC 7871)
 // The state of a server for a new query; the caller adds what depends on the question.
 struct upstream_known upstream_server_known(
 	const struct upstreams *u, struct upstream *s, uint64_t now_us);

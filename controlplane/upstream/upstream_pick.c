@@ -12,7 +12,7 @@ static bool is_drained(const struct upstream *s)
 static bool has_others(const struct upstreams *u)
 {
 	for (unsigned i = 0; i < u->count; i++)
-		if (!is_drained(&u->server[i]))
+		if (!u->server[i].is_nowhere && !is_drained(&u->server[i]))
 			return true;
 	return false;
 }
@@ -24,6 +24,8 @@ static bool may_have(const struct upstream_ask *a, unsigned i, uint64_t now_ms)
 			: s->is_tls                               ? UPSTREAM_TLS_EACH
 								  : UPSTREAM_SENDS_EACH;
 
+	if (s->is_nowhere)
+		return false;
 	if (a->only ? a->only != i + 1 : is_drained(s) && has_others(a->owner))
 		return false;
 	return !(a->failed >> i & 1) && a->sends_to[i] < most;

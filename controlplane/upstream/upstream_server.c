@@ -210,6 +210,12 @@ bool upstream_server_avoid(const struct upstreams *u, const struct upstream *s, 
 	       || upstream_server_down(u, s, now_ms);
 }
 
+bool upstream_takes_subnet(const struct upstream *s, uint64_t now_ms)
+{
+	return s->no_edns.until_ms <= now_ms && s->no_subnet.until_ms <= now_ms
+	       && !s->config.is_recursion;
+}
+
 bool upstream_server_mixes_case(const struct upstream *s, uint64_t now_ms)
 {
 	return s->no_case.until_ms <= now_ms;

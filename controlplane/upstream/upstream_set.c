@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A set of servers: its life, its list, and what it says of itself.
+// A set of servers: its life and its list.
 
+#include "route/host_board.h"
 #include "upstream_internal.h"
 #include "upstream_port.h"
 
@@ -9,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
-
-enum { DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443 };
 
 static socklen_t peer_of(const struct socket_address *a, union upstream_peer *out)
 {
@@ -26,55 +25,17 @@ static socklen_t peer_of(const struct socket_address *a, union upstream_peer *ou
 static void server_set(struct upstreams *u, struct upstream *s, const struct config_upstream *c,
 	const char *ca_file)
 {
+	char text[CONFIG_HOST_TEXT_MAX];
+
 	memset(s, 0, sizeof(*s));
 	s->config = *c;
-	if (c->name && c->name[0])
-		snprintf(s->name, sizeof(s->name), "%s", c->name);
-	else
-		socket_address_text(&c->address, s->name);
+	s->is_nowhere = upstream_hosts_is_nowhere(c);
+	snprintf(s->name, sizeof(s->name), "%s",
+		c->name && c->name[0] ? c->name : config_server_text(c, text));
 	s->config.name = NULL;
 	s->address_len =
 		peer_of(c->is_recursion && u->recursion ? u->recursion : &c->address, &s->address);
 	upstream_tls_open(u, s, ca_file);
-}
-
-static const char *scheme_of(const struct upstream *s)
-{
-	return s->is_https ? "https://" : s->is_tls ? "tls://" : "";
-}
-
-// The address of "tls://NAME@ADDRESS" and "https://NAME@ADDRESS/PATH", or the text itself.
-static void address_cut(
-	const struct upstream *s, const char *text, char out[SOCKET_ADDRESS_TEXT_MAX])
-{
-	const char *scheme = scheme_of(s);
-	const char *host =
-		strncmp(text, scheme, strlen(scheme)) == 0 ? text + strlen(scheme) : text;
-	const char *at = s->is_tls ? strchr(host, '@') : NULL;
-
-	snprintf(out, SOCKET_ADDRESS_TEXT_MAX, "%s", at ? at + 1 : host);
-	out[s->is_https ? strcspn(out, "/") : strlen(out)] = '\0';
-}
-
-bool upstream_server_is(const struct upstream *s, const char *text)
-{
-	char host[SOCKET_ADDRESS_TEXT_MAX];
-	struct socket_address a;
-	union upstream_peer peer, own;
-
-	if (strcmp(s->name, text) == 0)
-		return true;
-	address_cut(s, text, host);
-	if (socket_address_parse(host,
-		    s->is_https ? HTTPS_PORT
-		    : s->is_tls ? TLS_PORT
-				: DNS_PORT,
-		    &a)
-		< 0)
-		return false;
-	peer_of(&a, &peer);
-	peer_of(&s->config.address, &own);
-	return upstream_same_address(&peer, &own);
 }
 
 static void sockets_configure(struct upstreams *u)
@@ -97,9 +58,10 @@ static void server_continue(struct upstream *s, struct upstream *old, unsigned c
 {
 	const struct upstream fresh = *s;
 	union upstream_peer configured;
+	struct host_state host;
 
-	for (unsigned k = 0; k < count; k++) {
-		if (!upstream_same_address(&old[k].address, &s->address))
+	for (unsigned k = 0; k < count && !s->is_nowhere; k++) {
+		if (old[k].is_nowhere || !upstream_same_address(&old[k].address, &s->address))
 			continue;
 		*s = old[k];
 		s->config = fresh.config;
@@ -111,13 +73,15 @@ static void server_continue(struct upstream *s, struct upstream *old, unsigned c
 		upstream_tls_continue(s, &old[k].tls);
 		break;
 	}
-	if (!s->is_recorded) {
+	if (!s->is_recorded && !s->is_nowhere) {
 		peer_of(&s->config.address, &configured);
 		s->health = upstream_health_take(&configured);
 		s->is_recorded = s->health != NULL;
 	}
 	if (!s->is_recorded)
 		s->health = &s->own;
+	if (s->config.host[0] && host_board_get(&s->config, &host) && host.is_drained)
+		upstream_health_set(s->health, is_drained, true);
 }
 
 static void servers_release(struct upstream *server, unsigned count)
@@ -129,7 +93,9 @@ static void servers_release(struct upstream *server, unsigned count)
 	}
 }
 
-void upstreams_configure(struct upstreams *u, const struct config_upstreams *config)
+// The servers of a configuration whose host names have the addresses of `list`.
+static void list_take(struct upstreams *u, const struct config_upstreams *config,
+	const struct upstream_list *list)
 {
 	upstream_sockets_uses(u->sockets, config->socket_uses);
 	upstream_streams_uses(u->streams, config->socket_uses);
@@ -143,7 +109,8 @@ void upstreams_configure(struct upstreams *u, const struct config_upstreams *con
 	else
 		servers_release(u->server, u->count);
 	u->generation++;
-	u->count = config->count < CONFIG_UPSTREAMS_MAX ? config->count : CONFIG_UPSTREAMS_MAX;
+	u->count = list->count;
+	u->unknown = list->unknown;
 	u->first_timeout_ms = config->first_timeout_ms;
 	u->max_sends = config->max_sends;
 	u->backoff_s = config->backoff_s;
@@ -154,7 +121,7 @@ void upstreams_configure(struct upstreams *u, const struct config_upstreams *con
 	memset(&u->turn, 0, sizeof(u->turn));
 	for (unsigned i = 0; i < u->count; i++) {
 		struct upstream *s = &u->server[i];
-		server_set(u, s, &config->server[i], config->ca_file);
+		server_set(u, s, &list->server[i], config->ca_file);
 		server_continue(s, old, old_count);
 		s->number = upstream_book_number(u->book, s->name);
 	}
@@ -163,6 +130,47 @@ void upstreams_configure(struct upstreams *u, const struct config_upstreams *con
 	free(old);
 	sockets_configure(u);
 	upstream_checks_configure(u->checks, config);
+}
+
+void upstreams_configure(struct upstreams *u, const struct config_upstreams *config)
+{
+	const uint64_t turn = host_board_turn();
+	struct upstream_list list;
+
+	FREE_AND_NULL(u->named);
+	u->named = upstream_named_new(config);
+	if (u->named)
+		u->named->turn = turn;
+	upstream_hosts_expand(config, &list);
+	list_take(u, config, &list);
+}
+
+static bool same_places(const struct upstreams *u, const struct upstream_list *list)
+{
+	bool same = u->count == list->count && u->unknown == list->unknown;
+
+	for (unsigned i = 0; same && i < list->count; i++) {
+		const struct config_upstream *a = &u->server[i].config, *b = &list->server[i];
+		same = a->address.port == b->address.port && strcmp(a->host, b->host) == 0
+		       && a->address.ip.version == b->address.ip.version
+		       && memcmp(a->address.ip.bytes, b->address.ip.bytes,
+				  sizeof(a->address.ip.bytes))
+				  == 0;
+	}
+	return same;
+}
+
+void upstreams_follow_hosts(struct upstreams *u)
+{
+	const uint64_t turn = host_board_turn();
+	struct upstream_list list;
+
+	if (!u->named || u->named->turn == turn)
+		return;
+	u->named->turn = turn;
+	upstream_hosts_expand(&u->named->config, &list);
+	if (!same_places(u, &list))
+		list_take(u, &u->named->config, &list);
 }
 
 void upstreams_one_of(struct upstreams *u, unsigned sets)
@@ -206,6 +214,7 @@ void upstreams_free(struct upstreams *u)
 	upstream_sockets_free(u->sockets);
 	upstream_streams_free(u->streams);
 	servers_release(u->server, u->count);
+	FREE_AND_NULL(u->named);
 	upstream_https_end(u);
 	free(u);
 }
@@ -218,18 +227,12 @@ bool upstreams_trust_ad(const struct upstreams *u)
 	return any;
 }
 
-static bool takes_subnet(const struct upstream *s, uint64_t now_ms)
-{
-	return s->no_edns.until_ms <= now_ms && s->no_subnet.until_ms <= now_ms
-	       && !s->config.is_recursion;
-}
-
 static bool any_takes_subnet(const struct upstreams *u)
 {
 	const uint64_t now_ms = clock_mono_ms();
 	bool any = false;
 	for (unsigned i = 0; i < u->count; i++)
-		any |= takes_subnet(&u->server[i], now_ms);
+		any |= upstream_takes_subnet(&u->server[i], now_ms);
 	return any;
 }
 
@@ -242,101 +245,4 @@ struct ip_address upstreams_subnet(
 	if ((!u->subnet.ipv4 && !u->subnet.ipv6) || !any_takes_subnet(u))
 		return (struct ip_address){0};
 	return upstream_subnet_cut(version, address ? address : none, address ? bits : 0);
-}
-
-unsigned upstreams_drain(struct upstreams *u, const char *server, bool is_drained)
-{
-	unsigned found = 0;
-
-	for (unsigned i = 0; i < u->count; i++) {
-		if (!upstream_server_is(&u->server[i], server))
-			continue;
-		upstream_health_set(u->server[i].health, is_drained, is_drained);
-		found++;
-	}
-	return found;
-}
-
-static uint64_t shares_sum(const struct upstreams *u)
-{
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < u->count; i++)
-		sum += u->server[i].share;
-	return sum ? sum : 1;
-}
-
-static void address_text(const struct upstream *s, char out[UPSTREAM_ADDRESS_TEXT_MAX])
-{
-	const char *name = s->config.tls.name;
-	char text[SOCKET_ADDRESS_TEXT_MAX];
-
-	if (s->config.is_recursion) { // its address is its resolver's own affair
-		snprintf(out, UPSTREAM_ADDRESS_TEXT_MAX, "recursion");
-		return;
-	}
-	socket_address_text(&s->config.address, text);
-	snprintf(out, UPSTREAM_ADDRESS_TEXT_MAX, "%s%s%s%s%s", scheme_of(s), name, *name ? "@" : "",
-		text, s->config.tls.path);
-}
-
-unsigned upstreams_status(
-	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX])
-{
-	uint64_t now = clock_mono_ms();
-
-	for (unsigned i = 0; i < u->count; i++) {
-		const struct upstream *s = &u->server[i];
-		const struct upstream_health *h = s->health;
-		bool down = upstream_server_down(u, s, now);
-		uint64_t until_ms = u->check == UPSTREAM_CHECK_OFF && down
-					    ? upstream_health_get(h, down_until_ms)
-					    : now;
-		out[i] = (struct upstream_status){
-			.up = !down,
-			.sent = s->sent,
-			.answered = s->answered,
-			.timeouts = s->timeouts,
-			.bad_replies = s->bad_replies,
-			.tcp_retries = s->tcp_retries,
-			.send_errors = s->send_errors,
-			.failures = s->failures,
-			.case_changed = s->case_changed,
-			.mixed_case = upstream_server_mixes_case(s, now),
-			.edns = s->no_edns.until_ms <= now,
-			.sends_subnet = (u->subnet.ipv4 || u->subnet.ipv6) && takes_subnet(s, now),
-			.subnet = u->subnet,
-			.tcp_opened = s->tcp_opened,
-			.tcp_open = upstream_streams_to(u->streams, &s->address)
-				    + upstream_https_open(s->tls.https),
-			.tcp_limit = upstream_limit_known(&s->tcp_limit, now),
-			.refused = s->refused,
-			.srtt_us = s->srtt_us,
-			.took = s->took,
-			.down_for_ms = (uint32_t)(until_ms - now),
-			.drained = upstream_health_get(h, is_drained),
-			.share = (uint16_t)(s->share * UINT64_C(65535) / shares_sum(u)),
-			.set_sent = u->totals.sent,
-			.suspect = !down && upstream_server_avoid(u, s, now),
-			.checks = upstream_health_get(h, checks),
-			.checks_failed = upstream_health_get(h, checks_failed),
-			.sent_port = s->sent_port,
-			.way = s->config.is_recursion
-				       ? ROUTE_own
-				       : (uint16_t)route_board_way(&s->config.address),
-			.is_tls = s->is_tls,
-			.is_https = s->is_https,
-			.https = s->https,
-			.tls_about_ms = s->tls.about_ms,
-			.tls_why_ms = s->tls.why_ms,
-			.tls_handshakes = s->tls.handshakes,
-			.tls_resumed = s->tls.resumed,
-			.tls_sessions = s->tls.peer ? tls_peer_sessions(s->tls.peer) : 0,
-		};
-		memcpy(out[i].name, s->name, sizeof(out[i].name));
-		memcpy(out[i].tls_failed, s->tls.failed, sizeof(out[i].tls_failed));
-		memcpy(out[i].tls_about, s->tls.about, sizeof(out[i].tls_about));
-		memcpy(out[i].tls_why, s->tls.why, sizeof(out[i].tls_why));
-		address_text(s, out[i].address);
-	}
-	return u->count;
 }

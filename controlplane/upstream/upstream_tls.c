@@ -28,6 +28,8 @@ void upstream_tls_open(struct upstreams *u, struct upstream *s, const char *ca_f
 		return;
 	s->is_tls = true;
 	s->is_https = t->path[0];
+	if (s->is_nowhere)
+		return;
 	if (tls_peer_new(&s->tls.peer, &target, s->tls.why) == 0) {
 		if (s->is_https)
 			s->tls.https = upstream_https_new(u, &s->config, s->tls.peer);

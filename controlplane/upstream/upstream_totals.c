@@ -12,7 +12,7 @@ void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
 
 	*out = u->totals;
 	for (unsigned i = 0; i < u->count; i++)
-		up += !upstream_server_down(u, &u->server[i], now);
+		up += !u->server[i].is_nowhere && !upstream_server_down(u, &u->server[i], now);
 	out->sets = 1;
 	out->sets_down = u->count > 0 && up == 0;
 	upstream_sockets_stats(u->sockets, &out->sockets);

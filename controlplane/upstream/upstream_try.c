@@ -2,6 +2,7 @@
 // A server tried by the operator: a query by UDP and then one over TCP, but for recursion. Ends
 // with the list of servers or with the set at the latest.
 
+#include "route/host_board.h"
 #include "upstream_internal.h"
 
 #include <errno.h>
@@ -106,14 +107,34 @@ static void try_begin(struct upstream_try *t)
 	upstream_ask_start(t->owner, &t->ask, &request);
 }
 
+// Its host name has no address.
+static void nowhere_tried(const struct upstream *s, upstream_tried_fn done, void *arg)
+{
+	struct upstream_tried tried[UPSTREAM_TRANSPORTS] = {0};
+	struct host_state h;
+
+	(void)host_board_get(&s->config, &h);
+	for (unsigned i = 0; i < UPSTREAM_TRANSPORTS; i++)
+		snprintf(tried[i].why, TLS_WHY_MAX, "the host name has no address%s%s",
+			h.why[0] ? ": " : " yet", h.why);
+	tried[1].is_tls = s->is_tls;
+	tried[1].is_https = s->is_https;
+	done(arg, 0, tried);
+}
+
 int upstreams_try(struct upstreams *u, const char *server, upstream_tried_fn done, void *arg)
 {
 	unsigned i = 0;
 
-	while (i < u->count && !upstream_server_is(&u->server[i], server))
+	while (i < u->count && !upstream_server_is_called(&u->server[i], server)
+		&& !upstream_server_is_at(&u->server[i], server))
 		i++;
 	if (i == u->count)
 		return -ENOENT;
+	if (u->server[i].is_nowhere) {
+		nowhere_tried(&u->server[i], done, arg);
+		return 0;
+	}
 	if (u->trial)
 		return -EBUSY;
 	struct upstream_try *t = calloc(1, sizeof(*t));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "views.h"
 
+#include "route/host_board.h"
 #include "route/route_board.h"
 #include "upstream_health.h"
 #include "upstream_port.h"
@@ -495,4 +496,5 @@ void views_shared_tables(const struct views *v, struct table_registry *tables)
 		upstream_book_tables(v->shared.book, tables);
 	upstream_health_tables(tables);
 	route_board_tables(tables);
+	host_board_tables(tables);
 }

@@ -77,6 +77,8 @@ ATTR_MUST_CHECK int views_have_room(struct views *v, const struct config *config
 // number is left; -ENOMEM. Then nothing has changed.
 ATTR_MUST_CHECK int views_configure(struct views *v, const struct config *config, uint64_t now_ms);
 void views_sweep(struct views *v, uint64_t now_ms); // ends removed views
+// All sets of servers get the present addresses of host names. For changes of host_board_turn.
+void views_follow_hosts(struct views *v);
 
 struct view *views_find(struct views *v, unsigned number); // NULL: no such view
 // Whatever view has that place, below VIEWS_MAX; NULL: none. For walks over all of them.

@@ -49,3 +49,19 @@ void views_sets(struct views *v, void (*take)(void *arg, const struct views_set 
 	for (unsigned g = 1; g <= CONFIG_GROUPS_MAX; g++)
 		zones_take(&w, views_of_group(v, g - 1)->names.zones, g);
 }
+
+static void set_follow(void *arg, const struct views_set *set)
+{
+	(void)arg;
+	upstreams_follow_hosts(set->upstreams);
+}
+
+void views_follow_hosts(struct views *v)
+{
+	for (unsigned i = 0; i < VIEWS_MAX; i++) {
+		const struct view *one = views_at(v, i);
+		if (one)
+			upstreams_follow_hosts(one->upstreams);
+	}
+	views_sets(v, set_follow, NULL); // those of zones
+}

@@ -200,5 +200,7 @@ int config_check(const struct config_doc *doc, const struct config *c)
 		rc = authorities_check(doc, &c->upstreams);
 	if (rc == 0)
 		rc = subnet_check(doc, c);
+	if (rc == 0)
+		rc = config_hosts_check(doc, c);
 	return rc;
 }

@@ -99,6 +99,7 @@ static bool same_servers(const struct config_forward_zone *a, const struct confi
 		same = x->port == y->port && x->ip.version == y->ip.version
 		       && memcmp(x->ip.bytes, y->ip.bytes, sizeof(x->ip.bytes)) == 0
 		       && a->servers[i].tls.is_on == b->servers[i].tls.is_on
+		       && strcmp(a->servers[i].host, b->servers[i].host) == 0
 		       && strcmp(a->servers[i].tls.name, b->servers[i].tls.name) == 0
 		       && strcmp(a->servers[i].tls.path, b->servers[i].tls.path) == 0;
 	}

@@ -281,3 +281,15 @@ void config_lists_free(struct config *c)
 	config_rebinding_free(&b->rebinding);
 	config_filter_free(&b->filter);
 }
+
+int config_update_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	struct config_update *u = &out->blocking.update;
+	if (u->interval_s && u->interval_s < CONFIG_UPDATE_INTERVAL_MIN_S)
+		return config_refuse(doc, "blocking.update.interval", "must be 0 or at least %d",
+			CONFIG_UPDATE_INTERVAL_MIN_S);
+	return config_bootstrap_apply(doc, "blocking.update.bootstrap",
+		raw->blocking_update->bootstrap, raw->blocking_update->bootstrap_count, out,
+		u->bootstrap, &u->bootstrap_count);
+}

@@ -256,8 +256,9 @@ static int servers_apply(
 	struct config_upstreams *u = &out->upstreams;
 	if (dns_name_from_text(u->check_text, strlen(u->check_text), &u->check_name) < 0)
 		return config_refuse(doc, "upstreams.check_name", "is not a domain name");
-	int rc = 0;
-	for (unsigned i = 0; i < raw->servers_count; i++) {
+	int rc = config_bootstrap_apply(doc, "upstreams.bootstrap", raw->bootstrap,
+		raw->bootstrap_count, out, u->bootstrap, &u->bootstrap_count);
+	for (unsigned i = 0; rc == 0 && i < raw->servers_count; i++) {
 		rc = config_server_apply(doc, &raw->servers[i], "upstreams.servers", out,
 			out->upstreams.server, &out->upstreams.count);
 		if (rc < 0)

@@ -137,6 +137,7 @@ static const cyaml_schema_field_t raw_upstreams_fields[] = {
 	CONFIG_KEYS_UPSTREAMS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_upstreams, servers, &raw_server, CONFIG_UPSTREAMS_MAX),
 	RAW_SEQUENCE(config_raw_upstreams, source, &raw_text, CONFIG_SOURCES_MAX),
+	RAW_SEQUENCE(config_raw_upstreams, bootstrap, &raw_text, CONFIG_BOOTSTRAP_MAX),
 	CYAML_FIELD_END,
 };
 

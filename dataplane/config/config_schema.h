@@ -111,8 +111,8 @@ struct config_raw_upstreams {
 		*check_type, *via, *backoff, *strict, *ca_file, *mode, *root_hints,
 		*client_subnet_ipv4, *client_subnet_ipv6;
 	struct config_raw_server *servers;
-	char **source;
-	unsigned servers_count, source_count;
+	char **source, **bootstrap;
+	unsigned servers_count, source_count, bootstrap_count;
 };
 
 struct config_raw_limits {

@@ -30,6 +30,19 @@ ATTR_MUST_CHECK int config_pins_take(const struct config_doc *doc, const char *k
 ATTR_MUST_CHECK int config_server_check(const struct config_doc *doc, const char *key,
 	const struct config *out, const struct config_upstream *servers, unsigned count,
 	const struct socket_address *a);
+// A list of DNS servers by their addresses, of a key: each the address of a host, none of this
+// service, none twice. -EINVAL.
+ATTR_MUST_CHECK int config_bootstrap_apply(const struct config_doc *doc, const char *list,
+	char *const *text, unsigned text_count, const struct config *out,
+	struct socket_address *servers, unsigned *count);
+// "dns.quad9.net", "dns.quad9.net:853": a host name, not an address. False: it is none.
+bool config_host_take(const char *text, uint16_t port, struct config_upstream *s);
+// Can the server be resolved, and is it none of `servers`? -EINVAL.
+ATTR_MUST_CHECK int config_host_check(const struct config_doc *doc, const char *key,
+	const struct config *out, const struct config_upstream *servers, unsigned count,
+	const struct config_upstream *s);
+// At most CONFIG_HOSTS_MAX of them, those of groups and zones included. -EINVAL.
+ATTR_MUST_CHECK int config_hosts_check(const struct config_doc *doc, const struct config *c);
 // With `upstreams.strict` no server of the list may be asked in clear text. -EINVAL.
 ATTR_MUST_CHECK int config_servers_strict(const struct config_doc *doc, const char *list,
 	const struct config *c, const struct config_upstream *servers, unsigned count);
@@ -45,8 +58,6 @@ ATTR_MUST_CHECK int config_pick_apply(const struct config_doc *doc, const char *
 	const char *prefix, const struct config_raw_pick *raw,
 	const struct config_upstreams *upstreams, struct config_pick *out);
 void config_net_free(struct config *c);
-// Can a host have it? Not the unspecified address, multicast, IPv4 broadcast.
-bool config_address_is_host(const struct ip_address *a);
 bool config_address_equal(const struct ip_address *a, const struct ip_address *b);
 
 // VLANs: those of which a port takes frames, and those whose clients are in a group.

@@ -15,23 +15,12 @@ enum { DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443, RACE_MAX = 2 };
 
 static const char tls_scheme[] = "tls://", https_scheme[] = "https://";
 
-// weir serves it itself.
-static bool is_own(const struct config *c, const struct socket_address *a)
-{
-	if (a->port != DNS_PORT && !(c->dot.enabled && a->port == c->dot.port))
-		return false;
-	for (unsigned i = 0; i < c->dataplane.address_count; i++)
-		if (config_address_equal(&c->dataplane.addresses[i], &a->ip))
-			return true;
-	return false;
-}
-
 int config_server_check(const struct config_doc *doc, const char *key, const struct config *out,
 	const struct config_upstream *servers, unsigned count, const struct socket_address *a)
 {
 	if (!config_address_is_host(&a->ip))
 		return config_refuse(doc, key, "no host can have this address");
-	if (is_own(out, a))
+	if (config_address_is_own(out, a))
 		return config_refuse(doc, key, "is an address of this service: queries would loop");
 	for (unsigned i = 0; i < count; i++) {
 		const struct socket_address *other = &servers[i].address;
@@ -74,29 +63,35 @@ static bool begins(const char *text, const char *scheme)
 	return strncasecmp(text, scheme, strlen(scheme)) == 0;
 }
 
-// "dns.quad9.net@9.9.9.9:853", "9.9.9.9".
+// "dns.quad9.net@9.9.9.9:853", "dns.quad9.net:853", "9.9.9.9".
 static int secure_host(const struct config_doc *doc, const char *key, const char *host,
-	uint16_t port, struct socket_address *a, struct config_upstream_tls *tls)
+	uint16_t port, struct config_upstream *s)
 {
+	struct config_upstream_tls *tls = &s->tls;
 	const char *at = strchr(host, '@');
 	if (at && !config_tls_name_take(host, (size_t)(at - host), tls->name))
 		return config_refuse(doc, key,
 			"the name before \"@\" is not that of a host: "
 			"\"tls://dns.quad9.net@9.9.9.9\"");
-	if (socket_address_parse(at ? at + 1 : host, port, a) == 0)
+	if (socket_address_parse(at ? at + 1 : host, port, &s->address) == 0)
 		return 0;
+	if (!at && config_host_take(host, port, s)) {
+		memcpy(tls->name, s->host, sizeof(tls->name));
+		return 0;
+	}
 	return config_refuse(doc, key,
-		"needs an IP address, with or without port: \"tls://dns.quad9.net@9.9.9.9\", "
-		"\"tls://[2620:fe::fe]:853\", \"https://dns.quad9.net@9.9.9.9/dns-query\"");
+		"needs an IP address or a host name, with or without port: "
+		"\"tls://dns.quad9.net@9.9.9.9\", \"tls://[2620:fe::fe]:853\", "
+		"\"https://dns.quad9.net/dns-query\"");
 }
 
 // "https://dns.quad9.net@9.9.9.9:443/dns-query".
-static int https_address(const struct config_doc *doc, const char *key, const char *text,
-	struct socket_address *a, struct config_upstream_tls *tls)
+static int https_address(
+	const struct config_doc *doc, const char *key, const char *text, struct config_upstream *s)
 {
 	char host[CONFIG_TLS_NAME_MAX + SOCKET_ADDRESS_TEXT_MAX];
 	size_t len = strcspn(text, "/");
-	if (!path_take(text + len, tls->path))
+	if (!path_take(text + len, s->tls.path))
 		return config_refuse(doc, key,
 			"needs the path of the server, without a query: "
 			"\"https://dns.quad9.net@9.9.9.9/dns-query\"");
@@ -104,27 +99,29 @@ static int https_address(const struct config_doc *doc, const char *key, const ch
 		return config_refuse(doc, key, "the name before \"@\" is not that of a host");
 	memcpy(host, text, len);
 	host[len] = '\0';
-	return secure_host(doc, key, host, HTTPS_PORT, a, tls);
+	return secure_host(doc, key, host, HTTPS_PORT, s);
 }
 
-// "9.9.9.9", "tls://9.9.9.9", "tls://dns.quad9.net@9.9.9.9:853", or an URL of HTTPS.
-static int server_address(const struct config_doc *doc, const char *key, const char *text,
-	struct socket_address *a, struct config_upstream_tls *tls)
+// "9.9.9.9", "tls://9.9.9.9", "tls://dns.quad9.net@9.9.9.9:853", an URL of HTTPS; a host name in
+// place of an address.
+static int server_address(
+	const struct config_doc *doc, const char *key, const char *text, struct config_upstream *s)
 {
-	tls->is_on = begins(text, tls_scheme) || begins(text, https_scheme);
+	s->tls.is_on = begins(text, tls_scheme) || begins(text, https_scheme);
 	if (begins(text, tls_scheme))
-		return secure_host(doc, key, text + strlen(tls_scheme), TLS_PORT, a, tls);
-	if (tls->is_on)
-		return https_address(doc, key, text + strlen(https_scheme), a, tls);
+		return secure_host(doc, key, text + strlen(tls_scheme), TLS_PORT, s);
+	if (s->tls.is_on)
+		return https_address(doc, key, text + strlen(https_scheme), s);
 	if (strstr(text, "://"))
 		return config_refuse(doc, key,
 			"no such protocol: \"tls://NAME@ADDRESS\", "
 			"\"https://NAME@ADDRESS/PATH\", or an address alone for UDP and TCP");
-	if (socket_address_parse(text, DNS_PORT, a) == 0)
+	if (socket_address_parse(text, DNS_PORT, &s->address) == 0
+		|| config_host_take(text, DNS_PORT, s))
 		return 0;
 	return config_refuse(doc, key,
 		"is not an IP address, with or without port (\"9.9.9.9\", \"9.9.9.9:53\", "
-		"\"[2620:fe::fe]:53\"), \"tls://NAME@ADDRESS\" or "
+		"\"[2620:fe::fe]:53\"), a host name, \"tls://NAME@ADDRESS\" or "
 		"\"https://NAME@ADDRESS/PATH\"");
 }
 
@@ -174,14 +171,15 @@ int config_server_apply(const struct config_doc *doc, const struct config_raw_se
 	const char *list, const struct config *out, struct config_upstream *servers,
 	unsigned *count)
 {
-	char key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
+	char key[CONFIG_PATH_MAX], text[CONFIG_HOST_TEXT_MAX];
 	struct config_upstream s = {.weight = 1};
 	config_item_key(key, list, *count, "address");
 	if (!raw->address)
 		return config_refuse(doc, key, "has no value");
-	int rc = server_address(doc, key, raw->address, &s.address, &s.tls);
+	int rc = server_address(doc, key, raw->address, &s);
 	if (rc == 0)
-		rc = config_server_check(doc, key, out, servers, *count, &s.address);
+		rc = s.host[0] ? config_host_check(doc, key, out, servers, *count, &s)
+			       : config_server_check(doc, key, out, servers, *count, &s.address);
 	if (rc == 0)
 		rc = pins_apply(doc, raw, list, *count, &s.tls);
 	if (rc < 0)
@@ -199,8 +197,9 @@ int config_server_apply(const struct config_doc *doc, const struct config_raw_se
 	if (rc < 0)
 		return rc;
 	config_item_key(key, list, *count, "name");
-	rc = name_apply(doc, key, raw->name ? raw->name : socket_address_text(&s.address, text),
-		servers, *count, &s.name);
+	config_server_text(&s, text);
+	text[CONFIG_TITLE_MAX] = '\0';
+	rc = name_apply(doc, key, raw->name ? raw->name : text, servers, *count, &s.name);
 	if (rc == 0)
 		servers[(*count)++] = s;
 	return rc;

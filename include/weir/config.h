@@ -461,6 +461,19 @@ struct config_ipv6 config_group_ipv6(const struct config *c, const struct config
 #define CONFIG_EVERYONE "everyone"                               // no group can be called so
 const char *config_group_name(const struct config_group *group); // CONFIG_EVERYONE of NULL
 
+// Can a host have it? Not the unspecified address, multicast, IPv4 broadcast.
+bool config_address_is_host(const struct ip_address *a);
+// weir serves DNS there itself: queries to it would loop.
+bool config_address_is_own(const struct config *c, const struct socket_address *a);
+// The servers that are given by a host name, one for each name and port, in the order of the file;
+// the number of them, of which the first CONFIG_HOSTS_MAX are in `out`.
+unsigned config_hosts(const struct config *c, const struct config_upstream *out[CONFIG_HOSTS_MAX]);
+// How many servers a list may have in use: a host name may have several addresses.
+unsigned config_servers_most(const struct config_upstream *server, unsigned count);
+enum { CONFIG_HOST_TEXT_MAX = CONFIG_TLS_NAME_MAX + 8 };
+// "9.9.9.9:53", "dns.quad9.net:853".
+char *config_server_text(const struct config_upstream *s, char out[CONFIG_HOST_TEXT_MAX]);
+
 // For statistics: the client with the longest prefix that has this address; with this MAC. NULL:
 // none. Linear in the configured clients.
 // By its name, whatever the letter case. NULL: there is none of that name.

@@ -74,7 +74,14 @@ struct config_filter {
 	struct config_schedules schedules;
 };
 
-enum { CONFIG_UPSTREAMS_MAX = 16, CONFIG_SOURCES_MAX = 2, CONFIG_WEIGHT_MAX = 100 };
+enum {
+	CONFIG_UPSTREAMS_MAX = 16,
+	CONFIG_SOURCES_MAX = 2,
+	CONFIG_WEIGHT_MAX = 100,
+	CONFIG_BOOTSTRAP_MAX = 8,
+	CONFIG_HOSTS_MAX = 64,     // host names with their ports, of all lists of servers together
+	CONFIG_HOST_ADDRESSES = 4, // of each family that weir uses of one host name
+};
 
 struct ip_address {
 	uint8_t version;    // 4 or 6
@@ -119,6 +126,9 @@ struct config_upstream_tls {
 
 struct config_upstream {
 	char *name; // text of the address unless given
+	// Its addresses are those of this name, in lower case, and `address` has the port alone;
+	// "": `address` is its own.
+	char host[CONFIG_TLS_NAME_MAX + 1];
 	struct socket_address address;
 	unsigned weight; // 1 to CONFIG_WEIGHT_MAX; 1 unless given
 	bool trust_ad;   // what it says is proven is proven
@@ -184,6 +194,8 @@ struct config_upstreams {
 	// kernel's choice.
 	unsigned source_count;
 	struct ip_address source[CONFIG_SOURCES_MAX];
+	unsigned bootstrap_count; // 0: no server is given by a host name
+	struct socket_address bootstrap[CONFIG_BOOTSTRAP_MAX]; // servers that resolve these
 	// By a toggle (controlplane/memory/toggles.h): 0: UPSTREAM_SOCKET_USES of a socket,
 	// UPSTREAM_STREAM_USES of a connection; UINT32_MAX: without end.
 	uint32_t socket_uses;

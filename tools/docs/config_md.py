@@ -168,19 +168,26 @@ LISTS = {
     "blocking_update": [
         ("bootstrap", "IP address, with or without port", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
          "Name servers that resolve the host names of URLs, in clear text; port 53 by default. Not an address of this "
-         "service. The default leaves out servers over TLS and HTTPS."),
+         "service. The default leaves out servers over TLS and HTTPS and those given by a host name; where none is left, "
+         "it is `upstreams.bootstrap`."),
     ],
     "upstreams": [
         ("servers", "`address`, `name`, `weight`, `pin`, `trust_ad`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "`address`: `9.9.9.9`, `127.0.0.1:5301`, `[2620:fe::fe]:53`; port 53 by default. Over TLS: "
          "`tls://dns.quad9.net@9.9.9.9`, or `tls://9.9.9.9` where the certificate is for the address; port 853 by default "
          "([upstreams.md](../how-to/upstreams.md#over-tls)). Over HTTPS: `https://dns.quad9.net@9.9.9.9/dns-query`, or with an "
-         "address alone; port 443 by default ([upstreams.md](../how-to/upstreams.md#over-https)). `name`: for statistics; by "
+         "address alone; port 443 by default ([upstreams.md](../how-to/upstreams.md#over-https)). A host name in place of the "
+         "address (`dns.example.net`, `tls://dns.quad9.net:853`, `https://dns.quad9.net/dns-query`) needs `bootstrap` "
+         "([server-names.md](../how-to/server-names.md)). `name`: for statistics; by "
          "default the address. Not an address of this service. `weight`: 1 to 100, by default 1; a policy other than "
          "`failover` gives the server that many times the share. `pin`: list of SHA-256 of public keys (SPKI) in base64, "
          "one of which the server's certificate must have; at most {CONFIG_PINS_MAX}, over TLS and HTTPS alone. `trust_ad: true`: "
          "weir passes on the server's AD where `dnssec.validate` is off ([dnssec.md](../how-to/dnssec.md#a-server-that-validates)); by "
          "default `false`."),
+        ("bootstrap", "IP address, with or without port", "`[]`", "CONFIG_BOOTSTRAP_MAX", "live",
+         "Name servers that resolve the host names of servers, in clear text; port 53 by default. Not an address of this "
+         "service. Required where a server of `upstreams`, of a group or of a forward zone is given by a host name "
+         "([server-names.md](../how-to/server-names.md))."),
         ("source", "IP address", "the kernel's choice", "CONFIG_SOURCES_MAX", "live",
          "Source addresses of queries through the port, one of each version at most: addresses of this machine. Without one weir "
          "takes the address that the kernel chooses for the first server of that version."),

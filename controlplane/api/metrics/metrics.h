@@ -32,6 +32,7 @@ void metrics_groups(struct metrics_text *t, const struct stats_copy *s, const st
 void metrics_resolver(struct metrics_text *t, const struct resolver_status *s);
 void metrics_answers(struct metrics_text *t, const struct resolver_status *s); // times
 void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s);
+void metrics_hosts(struct metrics_text *t); // host names of servers; none: nothing
 void metrics_cache(struct metrics_text *t, const struct resolver_status *s); // L0, L1, Redis
 void metrics_frontends(struct metrics_text *t, const struct frontends_status *s);
 void metrics_doh(struct metrics_text *t, const struct doh_status_now *s); // of these

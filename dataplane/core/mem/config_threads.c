@@ -31,3 +31,12 @@ bool config_has_streams(const struct config *c)
 {
 	return c->tcp.enabled || c->dot.enabled || c->doh.enabled;
 }
+
+unsigned config_servers_most(const struct config_upstream *server, unsigned count)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		most += server[i].host[0] ? 2 * CONFIG_HOST_ADDRESSES : 1;
+	return most < CONFIG_UPSTREAMS_MAX ? most : CONFIG_UPSTREAMS_MAX;
+}

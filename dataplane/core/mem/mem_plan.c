@@ -81,18 +81,20 @@ static uint64_t sockets_of(const struct config *c, unsigned servers)
 	return OF_SERVERS + (most < SOCKETS ? most : SOCKETS) * OF_SOCKET;
 }
 
+static uint64_t set_of(const struct config_upstream *server, unsigned count)
+{
+	return OF_SERVERS + (uint64_t)config_servers_most(server, count) * SOCKETS_IDLE * OF_SOCKET;
+}
+
 // Of one resolver: each has sockets and sets of its own.
 static uint64_t upstreams_of(const struct config *c)
 {
-	uint64_t sum = sockets_of(c, c->upstreams.count);
+	uint64_t sum = sockets_of(c, config_servers_most(c->upstreams.server, c->upstreams.count));
 	for (unsigned i = 0; i < c->forward_count; i++)
-		sum += OF_SERVERS
-		       + (uint64_t)c->forwards[i].server_count * SOCKETS_IDLE * OF_SOCKET;
+		sum += set_of(c->forwards[i].servers, c->forwards[i].server_count);
 	for (unsigned i = 0; i < c->group_count; i++)
-		sum += c->groups[i].upstream_count ? OF_SERVERS
-							     + (uint64_t)c->groups[i].upstream_count
-								       * SOCKETS_IDLE * OF_SOCKET
-						   : 0;
+		if (c->groups[i].upstream_count)
+			sum += set_of(c->groups[i].upstreams, c->groups[i].upstream_count);
 	return sum;
 }
 
@@ -100,8 +102,8 @@ static unsigned https_count(const struct config_upstream *server, unsigned count
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < count; i++)
-		n += server[i].tls.path[0] != '\0';
-	return n;
+		n += server[i].tls.path[0] ? config_servers_most(&server[i], 1) : 0;
+	return n < CONFIG_UPSTREAMS_MAX ? n : CONFIG_UPSTREAMS_MAX;
 }
 
 // Servers over HTTPS, in each set of their own.
@@ -261,7 +263,8 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 		"log_recent profile_stacks why_explanations why_searches trace http_clients");
 	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED,
 		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "
-		"flush_queue rewrites upstream_names upstream_health upstream_routes views "
+		"flush_queue rewrites upstream_names upstream_health upstream_routes "
+		"upstream_hosts views "
 		"frontend_pending "
 		"frontend_neighbours frontend_limits "
 		"frontend_udp");

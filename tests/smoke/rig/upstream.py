@@ -9,7 +9,7 @@ A name's first label is WORD[-TTL]; words: ok (A 198.18.200.1), serial (A with a
 1 s), wait (ok after 0.25 s), lag (ok after 0.3 s over UDP, for a thousand a second), dead (never), fail (SERVFAIL),
 nx (NXDOMAIN with SOA), empty (NODATA), v4 (NODATA for AAAA), tc (TC over UDP, ok over TCP), lie (first a wrong id and a wrong question, then ok), big (20 TXT strings), huge (60 over TCP, TC over UDP),
 near (A 198.18.X.Y where X is the last byte of the client's subnet that came and Y its source prefix length; ok
-without one), n<NUMBER> (A 198.19.x.y from the number), cname_a_b (a CNAME to a.b, and its A 198.18.200.1), ip_10_0_0_1 (that A). In the log, bytes of a name that
+without one), n<NUMBER> (A 198.19.x.y from the number), cname_a_b (a CNAME to a.b, and its A 198.18.200.1), ip_10_0_0_1 (that A), moves (the A in the file LOGFILE.moves; no AAAA). In the log, bytes of a name that
 are not printing characters are "?". A file LOGFILE.down silences it. SUBNET is that of the query (RFC 7871), as 198.18.0.0/24. Replies to such queries have the
 scope /SOURCE for near, /0 for others.
 """
@@ -95,7 +95,10 @@ def answer_of(msg, proto, found):
         return [reply(msg, question, 3, authority=[soa])]
     if word in ("tc", "huge") and proto == "udp":
         return [reply(msg, question, flags=0x8380)]
-    if word == "empty" or (word == "v4" and qtype == 28) or qtype not in (1, 16, 28):
+    if word == "moves" and qtype == 1:
+        with open(sys.argv[2] + ".moves") as file:
+            return [reply(msg, question, answers=[rr(own, 1, ttl, socket.inet_aton(line)) for line in file.read().split()])]
+    if word == "empty" or word == "moves" or (word == "v4" and qtype == 28) or qtype not in (1, 16, 28):
         return [reply(msg, question, authority=[soa])]
     if qtype == 16 or word == "big":
         text = [rr(own, 16, ttl, bytes([200]) + b"x" * 199 + bytes([65 + i])) for i in range(60)]

@@ -199,6 +199,7 @@ static void control_print(const struct view *v)
 	view_print_groups(v, json_get(root, "groups"));
 	upstreams_note(root);
 	view_print_upstreams(json_get(root, "upstreams"));
+	view_print_hosts(json_get(root, "hosts"));
 }
 
 int cmd_status(struct ctl *c)

@@ -4,6 +4,7 @@
 #include "lib/cell.h"
 #include "lib/say.h"
 #include "lib/show.h"
+#include "lib/view.h"
 
 #include <stdio.h>
 
@@ -96,6 +97,7 @@ static void upstreams_print(const struct json_node *root)
 	cell_rows_print(json_get(root, "upstreams"), columns, ARRAY_LEN(columns));
 	tls_print(json_get(root, "upstreams"));
 	subnets_print(json_get(root, "upstreams"));
+	view_print_hosts(json_get(root, "hosts"));
 	say_if(root, "left_out", "and {left_out:n} more\n");
 }
 

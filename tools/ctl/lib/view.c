@@ -142,6 +142,8 @@ static void state_cell(struct table *t, const struct json_node *u, const char *k
 	else if (json_flag(u, key))
 		table_cell(t, "%s%s", json_flag(u, "suspect") ? "suspect" : "up",
 			json_flag(u, "edns_off") ? ", no EDNS" : "");
+	else if (json_flag(u, "no_address"))
+		table_cell(t, "no address");
 	else if (json_count(u, "down_for_ms") == 0)
 		table_cell(t, "down");
 	else
@@ -162,6 +164,34 @@ void view_print_upstreams(const struct json_node *upstreams)
 		{">srtt", "srtt_us", srtt_cell}};
 	printf("\n");
 	cell_rows_print(upstreams, columns, ARRAY_LEN(columns));
+}
+
+static void host_print(const struct json_node *h)
+{
+	const struct json_node *addresses = json_get(h, "addresses");
+	char shown[SHM_WHY_MAX];
+
+	if (!json_flag(h, "resolved")) {
+		say(h, "{host}: NAME NOT RESOLVED, since {since_s:s}");
+	} else {
+		say(h, "{host}: ");
+		for (size_t i = 0; i < json_length(addresses); i++)
+			printf("%s%s", i ? ", " : "",
+				term_text(json_item_text(addresses, i), shown, sizeof(shown)));
+		say(h, ", resolved {resolved_s:s} ago");
+	}
+	say(h, ", next lookup in {next_s:s}; {lookups:n} lookups, {failures:n} failed");
+	say_if(h, "error", " (the latest: {error})");
+	say_if(h, "refused", "; {refused:n} addresses refused: weir's own, or no host's");
+	say_if(h, "left_out", "; {left_out:n} addresses too many");
+	say_if(h, "unreachable", "; {unreachable:n} addresses without a route");
+	printf("\n");
+}
+
+void view_print_hosts(const struct json_node *hosts)
+{
+	for (size_t i = 0; i < json_length(hosts); i++)
+		host_print(json_at(hosts, i));
 }
 
 void view_print_groups(const struct view *v, const struct json_node *groups)

@@ -38,3 +38,4 @@ void view_print_clickhouse(const struct json_node *clickhouse); // of ClickHouse
 // What came of each query on a socket of the control plane.
 void view_print_frontend(const struct json_node *front);
 void view_print_upstreams(const struct json_node *upstreams);
+void view_print_hosts(const struct json_node *hosts); // host names of servers; may be none

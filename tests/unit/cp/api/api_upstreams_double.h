@@ -4,10 +4,12 @@
 // The upstream servers that the control API lists, drains and tries in its test.
 
 #include "controlplane/resolver/resolvers.h"
+#include "controlplane/route/host_board.h"
 #include "controlplane/route/route_board.h"
 #include "tests/unit/cp/http/http_client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 int resolvers_upstreams(struct resolvers *, struct loop *,
@@ -60,6 +62,28 @@ int resolvers_try(struct resolvers *, const char *server, struct loop *,
 	return 0;
 }
 
+// A server given by a host name.
+static inline void hosts_double_check(void)
+{
+	const struct config_upstream s = {.host = "dns.example", .address.port = 853}, *one = &s;
+	struct host_state h;
+
+	host_board_configure(&one, 1, 1);
+	assert_reply("GET /upstreams", 200,
+		"\"hosts\":[{\"host\":\"dns.example:853\",\"resolved\":false,\"addresses\":[],"
+		"\"drained\":false,");
+	assert_true(host_board_get(&s, &h));
+	h.count = 1;
+	h.failures = 3;
+	snprintf(h.why, sizeof(h.why), "no bootstrap server answers");
+	assert_int_equal(ip_address_parse("192.0.2.7", &h.address[0]), 0);
+	host_board_put(&h);
+	assert_reply("GET /upstreams", 200, "\"resolved\":true,\"addresses\":[\"192.0.2.7\"],");
+	assert_reply("GET /upstreams", 200, "\"failures\":3,");
+	assert_reply("GET /upstreams", 200, "\"error\":\"no bootstrap server answers\"}]}");
+	host_board_configure(NULL, 0, 0);
+}
+
 static inline void upstreams_double_check(void)
 {
 	assert_reply("GET /upstreams", 200,
@@ -76,7 +100,8 @@ static inline void upstreams_double_check(void)
 		"{\"set\":\"zone corp.example\",\"name\":\"zone's\",\"address\":\"\",\"state\":"
 		"\"down\"");
 	assert_reply("GET /upstreams", 200, "\"state\":\"drained\"");
-	assert_reply("GET /upstreams", 200, "\"left_out\":2}");
+	assert_reply("GET /upstreams", 200, "\"left_out\":2,\"hosts\":[]}");
+	hosts_double_check();
 	assert_reply("POST /upstream/drain?server=near", 200,
 		"{\"server\":\"near\",\"drained\":true,\"sets\":3}");
 	assert_reply("POST /upstream/undrain?server=near", 200,

@@ -337,11 +337,11 @@ static void test_every_table_is_registered(void **)
 	static const char *const expected[] = {"l0", "rule_image", "l0_marks", "inflight",
 		"waiters", "inflight_bounds", "kept_queries", "upstream_tcp", "upstream_https",
 		"upstream_tcp_queue", "upstream_sockets", "upstream_ports", "views", "forward_sets",
-		"upstream_names", "upstream_health", "upstream_routes", "rewrites", "validations",
-		"validator_fetches", "validator_contexts", "failures", "bogus_names", "l1_lookups",
-		"redis_calls", "redis_buffers", "l1_sample", "answer_patterns", "answer_prefixes",
-		"refresh_plan", "refresh_requests", "refresh_backoff", "refresh_minutes",
-		"flush_log", "flush_queue", "trace"};
+		"upstream_names", "upstream_health", "upstream_routes", "upstream_hosts",
+		"rewrites", "validations", "validator_fetches", "validator_contexts", "failures",
+		"bogus_names", "l1_lookups", "redis_calls", "redis_buffers", "l1_sample",
+		"answer_patterns", "answer_prefixes", "refresh_plan", "refresh_requests",
+		"refresh_backoff", "refresh_minutes", "flush_log", "flush_queue", "trace"};
 	struct resolver_status s = status();
 	assert_int_equal(s.tables.count, ARRAY_LEN(expected));
 	for (unsigned i = 0; i < ARRAY_LEN(expected); i++) {

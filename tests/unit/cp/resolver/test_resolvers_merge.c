@@ -119,15 +119,24 @@ static void the_latest_exchange_is_shown(void **)
 
 static void a_server_is_the_same_for_all(void **)
 {
-	sum.upstream_count = one.upstream_count = 2;
+	sum.upstream_count = 2;
+	one.upstream_count = 3; // it has one more address of a host name by now, in front
 	for (unsigned i = 0; i < 2; i++)
-		sum.upstream[i].up = one.upstream[i].up = true;
-	one.upstream[1].up = false;
-	sum.upstream[0].sent = 5, one.upstream[0].sent = 6;
-	sum.upstream[1].srtt_us = 900, one.upstream[1].srtt_us = 1000;
+		sum.upstream[i].up = one.upstream[i + 1].up = true;
+	snprintf(one.upstream[0].address, sizeof(one.upstream[0].address), "192.0.2.9:53");
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(sum.upstream[i].address, sizeof(sum.upstream[i].address), "192.0.2.%u:53",
+			i);
+		snprintf(one.upstream[i + 1].address, sizeof(one.upstream[i].address),
+			"192.0.2.%u:53", i);
+	}
+	one.upstream[0].sent = 1000;
+	one.upstream[2].up = false;
+	sum.upstream[0].sent = 5, one.upstream[1].sent = 6;
+	sum.upstream[1].srtt_us = 900, one.upstream[2].srtt_us = 1000;
 	// A resolver of 100 queries sent all of them to the first server, one of 300 none.
 	sum.upstream[0].share = 65535, sum.upstream[0].set_sent = 100;
-	one.upstream[0].share = 0, one.upstream[0].set_sent = 300;
+	one.upstream[1].share = 0, one.upstream[1].set_sent = 300;
 	resolvers_merge_status(&sum, &one);
 	assert_int_equal(sum.upstream_count, 2);
 	assert_int_equal(sum.upstream[0].sent, 11);

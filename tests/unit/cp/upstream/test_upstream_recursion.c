@@ -160,7 +160,8 @@ static void test_on_no_board(void **)
 	static struct route_board board;
 	use_servers(2);
 	const struct config config = {.upstreams = fx.config};
-	route_board_fill(&board, &config);
+	uint64_t turn = UINT64_MAX;
+	route_board_follow(&board, &config, &turn);
 	assert_int_equal(board.count, 1);
 	assert_int_equal(board.server[0].address.port, fake[0].port);
 	assert_int_equal(status(0).way, ROUTE_kernel);

@@ -128,7 +128,8 @@
 {PORTS ADDRESSES "  mbufs: 200000\n" SERVERS, "1:1: dataplane.memory_mb: must be at least 512"},
 
 // Upstreams.
-{PORTS ADDRESSES "upstreams:\n  servers:\n  - address: dns.example\n", "7:5: upstreams.servers[0].address: is not an IP address"},
+{PORTS ADDRESSES "upstreams:\n  servers:\n  - address: dns.example\n", "7:5: upstreams.servers[0].address: is a host name"},
+{PORTS ADDRESSES "upstreams:\n  servers:\n  - address: 9.9.9\n", "7:5: upstreams.servers[0].address: is not an IP address"},
 {PORTS ADDRESSES "upstreams:\n  servers:\n  - name: x\n", "7:5: upstreams.servers \"x\": address: has no value"},
 {PORTS ADDRESSES "upstreams:\n  servers:\n  - address: 224.0.0.1\n", "7:5: upstreams.servers[0].address: no host can have"},
 {PORTS ADDRESSES "upstreams:\n  servers:\n  - address: 198.18.0.53\n", "7:5: upstreams.servers[0].address: is an address of this service"},
@@ -224,5 +225,5 @@
 {MINIMAL "groups: [{name: a, clients: [192.0.2.0/24], filter_aaaa: 1}]\n", "8:45: groups \"a\": filter_aaaa: must be true or false"},
 {MINIMAL "groups: [{name: a, clients: [192.0.2.0/24], disable_cache: 1}]\n", "8:45: groups \"a\": disable_cache: must be true or false"},
 {MINIMAL "groups: [{name: a, clients: [192.0.2.0/24], lists: [b]}]\n", "8:53: groups \"a\": lists[0]: list \"b\" is not defined"},
-{MINIMAL "groups: [{name: a, clients: [192.0.2.0/24], upstreams: [{address: x}]}]\n", "8:58: groups \"a\": upstreams[0].address: is not an IP address"},
+{MINIMAL "groups: [{name: a, clients: [192.0.2.0/24], upstreams: [{address: 9.9.9}]}]\n", "8:58: groups \"a\": upstreams[0].address: is not an IP address"},
 {MINIMAL "groups: [{name: a, clients: [192.0.2.0/24], upstreams: [{address: 192.0.2.9}, {address: '192.0.2.9:53'}]}]\n", "8:80: groups \"a\": upstreams[1].address: given twice"},

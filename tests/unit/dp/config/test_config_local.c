@@ -130,7 +130,7 @@ static void test_refused(void **)
 		{"forward_zones: [{servers: [1.1.1.1]}]\n",
 			"3:17: forward_zones[0].name: has no value"},
 		{"forward_zones: [{name: a, servers: [x]}]\n",
-			"3:37: forward_zones \"a\": servers[0].address: is not"},
+			"3:37: forward_zones \"a\": servers[0].address: is a host"},
 		{"forward_zones: [{name: a, servers: [198.18.0.53]}]\n",
 			"3:37: forward_zones \"a\": servers[0].address: is an address of this "
 			"service"},

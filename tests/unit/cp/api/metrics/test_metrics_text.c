@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "metrics_full.h"
+#include "route/host_board.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -81,6 +82,26 @@ static void test_full(void **)
 	assert_int_equal(text.data[text.len], '\0');
 }
 
+// Host names of servers: families only where there are any.
+static void test_hosts(void **)
+{
+	const struct config_upstream s = {.host = "dns.example", .address.port = 853}, *one = &s;
+	struct host_state h;
+	metrics_hosts(&text);
+	assert_null(text.data);
+	host_board_configure(&one, 1, 1);
+	assert_true(host_board_get(&s, &h));
+	h.count = 2;
+	h.refused = 5;
+	host_board_put(&h);
+	metrics_hosts(&text);
+	host_board_configure(NULL, 0, 0);
+	assert_non_null(
+		strstr(text.data, "weir_upstream_host_addresses{host=\"dns.example:853\"} 2\n"));
+	assert_non_null(strstr(
+		text.data, "weir_upstream_host_refused_total{host=\"dns.example:853\"} 5\n"));
+}
+
 static void test_memory(void **)
 {
 	struct mem_reading none = {0}, r = {.process = {.rss = 1}, .unexplained = 3};
@@ -157,6 +178,7 @@ int main(void)
 		cmocka_unit_test_setup(test_label_too_long, fresh),
 		cmocka_unit_test_setup(test_histogram, fresh),
 		cmocka_unit_test_setup(test_full, fresh),
+		cmocka_unit_test_setup(test_hosts, fresh),
 		cmocka_unit_test_setup(test_memory, fresh),
 		cmocka_unit_test_setup(test_aliases, fresh),
 		cmocka_unit_test_setup_teardown(test_most, fresh, fresh),

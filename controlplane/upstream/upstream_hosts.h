@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Servers of a set that are given by a host name: the list as it is configured, and the servers
+// that it stands for while the names have their present addresses (route/host_board.h). Resolver
+// loop's thread.
+//
+// Each address of a name is a server of its own, at the place of the name in the list, with the
+// name's weight. A name has at least one place as long as it has an address; the places that the
+// list has left (CONFIG_UPSTREAMS_MAX in all) go to the further addresses of all names in turn. An
+// address that another server of the list has, with the same port, is left out. A name without an
+// address is a server to which no question goes.
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/config.h>
+
+// Those of a set with host names; NULL: it has none.
+struct upstream_named {
+	struct config_upstreams config; // with the names and the file below
+	char name[CONFIG_UPSTREAMS_MAX][64];
+	char ca_file[CONFIG_CA_FILE_MAX + 1];
+	uint64_t turn; // of the board, that the set has the addresses of
+};
+
+// A copy of the list, where it has host names. NULL: it has none, or there is no memory (logged).
+struct upstream_named *upstream_named_new(const struct config_upstreams *config);
+
+struct upstream_list {
+	unsigned count;
+	unsigned unknown; // names of which no address is known yet
+	struct config_upstream
+		server[CONFIG_UPSTREAMS_MAX]; // ip.version 0: the name has no address
+};
+void upstream_hosts_expand(const struct config_upstreams *config, struct upstream_list *out);
+// By a host name, of which there is no address.
+static inline bool upstream_hosts_is_nowhere(const struct config_upstream *s)
+{
+	return s->host[0] && s->address.ip.version == 0;
+}
+// Does the text name the server by its host: "dns.quad9.net", "tls://dns.quad9.net:853"?
+bool upstream_hosts_is(const struct config_upstream *s, const char *text);

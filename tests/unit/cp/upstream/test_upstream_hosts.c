@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a set makes of the addresses of its servers' host names.
+
+#include "host_rig.h"
+#include "upstream/upstream_hosts.h"
+
+#include <unistd.h>
+
+// The set takes the list of `config`.
+static void set_configure(void)
+{
+	fx.config.count = config.upstreams.count;
+	memcpy(fx.config.server, config.upstreams.server, sizeof(fx.config.server));
+	upstreams_configure(fx.up, &fx.config);
+}
+
+// Questions wait for the first address, and go there.
+static void test_question_waits(void **)
+{
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	upstream_lookups_configure(lookups, &config);
+	set_configure();
+	assert_true(status(0).is_nowhere && !status(0).up);
+	char text[CONFIG_HOST_TEXT_MAX];
+	snprintf(text, sizeof(text), "dns.example:%u", fake[2].port);
+	assert_string_equal(status(0).address, text);
+	assert_int_equal(totals().sets_down, 1);
+	ask_start(3000);
+	assert_int_equal(fx.ended, 0);
+	fake[0].mode = fake[1].mode = FAKE_ANSWER;
+	while (state_of(0).count == 0)
+		turn();
+	assert_int_equal(fx.replies, 0);
+	upstreams_follow_hosts(fx.up);
+	ask_finish();
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[2].udp_queries, 1);
+	assert_false(status(0).is_nowhere);
+	assert_true(status(0).up);
+}
+
+// Not longer than their deadline, and not at all where another server answers.
+static void test_question_ends(void **)
+{
+	set_configure();
+	host_board_configure(NULL, 0, 0);
+	ask(250);
+	assert_int_equal(fx.ended, 1);
+	assert_in_range(fx.took_ms, 240, 800);
+	fx.config.count = 2;
+	assert_int_equal(
+		socket_address_parse("127.0.0.1", fake[3].port, &fx.config.server[1].address), 0);
+	fx.config.server[1].host[0] = '\0';
+	upstreams_configure(fx.up, &fx.config);
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_in_range(fx.took_ms, 0, 200);
+	// A failure is an answer: the question does not wait for the name.
+	fake[3].mode = FAKE_SERVFAIL;
+	ask(2000);
+	assert_int_equal(fx.ended, 1);
+	assert_in_range(fx.took_ms, 0, 1000);
+}
+
+static void put_addresses(unsigned server, const char *const *text, unsigned count)
+{
+	struct host_state h = state_of(server);
+	h.count = count;
+	memset(h.address, 0, sizeof(h.address));
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(ip_address_parse(text[i], &h.address[i]), 0);
+	host_board_put(&h);
+}
+
+static void board_configure(void)
+{
+	const struct config_upstream *hosts[CONFIG_HOSTS_MAX];
+	unsigned count = config_hosts(&config, hosts);
+	host_board_configure(hosts, count, 1);
+}
+
+// Addresses change: a query in flight ends at the old one, and what is known of an address that
+// stays is kept.
+static void test_change(void **)
+{
+	static const char *const old[] = {"127.0.0.1", "127.0.0.2"}, *const new[] = {"127.0.0.2"};
+	board_configure();
+	put_addresses(0, old, 2);
+	set_configure();
+	assert_int_equal(fx.up ? status(1).is_nowhere : 1, 0);
+	fake[2].held = true;
+	ask_start(3000);
+	while (fake[2].udp_queries == 0)
+		usleep(1000);
+	put_addresses(0, new, 1);
+	upstreams_follow_hosts(fx.up);
+	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
+	assert_int_equal(upstreams_status(fx.up, s), 1);
+	fake[2].held = false;
+	ask_finish();
+	assert_int_equal(fx.replies, 1);
+	// Drained by its name: so is the address that it has next.
+	assert_int_equal(upstreams_drain(fx.up, "dns.example", true), 1);
+	put_addresses(0, old, 1);
+	upstreams_follow_hosts(fx.up);
+	assert_true(status(0).drained);
+	assert_int_equal(upstreams_drain(fx.up, "dns.example", false), 1);
+	assert_false(status(0).drained);
+}
+
+static void on_tried(void *arg, int err, const struct upstream_tried tried[UPSTREAM_TRANSPORTS])
+{
+	assert_int_equal(err, 0);
+	assert_false(tried[0].is_sent || tried[1].is_sent);
+	assert_string_equal(tried[0].why, "the host name has no address yet");
+	*(bool *)arg = true;
+}
+
+static void test_try(void **)
+{
+	bool is_tried = false;
+	board_configure();
+	set_configure();
+	assert_int_equal(upstreams_try(fx.up, "dns.example", on_tried, &is_tried), 0);
+	assert_true(is_tried);
+}
+
+// 16 servers at most: each name has one, the rest is shared; no address twice.
+static void test_expand(void **)
+{
+	static const char *const many[] = {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4",
+		"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4"};
+	static const char *const other[] = {"192.0.2.4", "192.0.2.9"};
+	struct upstream_list list;
+	config.upstreams.count = 5;
+	config.upstreams.server[0] = by_name("a.example", 53);
+	config.upstreams.server[1] = by_name("b.example", 5353);
+	config.upstreams.server[2] = by_name("c.example", 53);
+	config.upstreams.server[3] = by_name("d.example", 53);
+	config.upstreams.server[4] = (struct config_upstream){.weight = 1};
+	assert_int_equal(
+		socket_address_parse("192.0.2.9", 53, &config.upstreams.server[4].address), 0);
+	board_configure();
+	put_addresses(0, many, 8);
+	put_addresses(1, many, 8);
+	put_addresses(2, other, 2); // both are others' already
+	upstream_hosts_expand(&config.upstreams, &list);
+	assert_int_equal(list.count, CONFIG_UPSTREAMS_MAX);
+	assert_int_equal(list.unknown, 1);
+	unsigned of[4] = {0};
+	for (unsigned i = 0; i < list.count - 1; i++) {
+		const struct config_upstream *s = &list.server[i];
+		of[s->host[0] - 'a']++;
+		assert_int_equal(upstream_hosts_is_nowhere(s), s->host[0] >= 'c');
+		assert_int_equal(s->address.port, s->host[0] == 'b' ? 5353 : 53);
+	}
+	assert_int_equal(of[0], 7);
+	assert_int_equal(of[1], 6);
+	assert_int_equal(of[2] + of[3], 2);
+	assert_address(&list.server[0].address.ip, "192.0.2.1");
+	assert_address(&list.server[15].address.ip, "192.0.2.9");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, host_setup, host_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_question_waits),
+		TEST(test_question_ends),
+		TEST(test_change),
+		TEST(test_try),
+		TEST(test_expand),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
