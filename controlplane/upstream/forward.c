@@ -141,7 +141,6 @@ static int by_address(const void *a, const void *b)
 {
 	const struct placed_server *x = a, *y = b;
 	int by_host = strcmp(x->host, y->host);
-
 	return by_host ? by_host : memcmp(&x->address, &y->address, sizeof(x->address));
 }
 

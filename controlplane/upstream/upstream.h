@@ -33,12 +33,7 @@
 // sent once more with their OPT and without the option. Where that helped as often, the option is
 // left out as long; each connection counts once. It says nothing of UDP or of EDNS.
 //
-// With `client_subnet_*` a query has the client's subnet (upstream_subnet.h), over UDP, TCP, TLS
-// and HTTPS alike; not one to recursion, none of weir's own, and none without an OPT. A reply whose
-// option does not fit that of the query is ignored while waiting goes on (RFC 7871 7.3). FORMERR,
-// NOTIMP or REFUSED may be the option's fault: the server gets the query once more with its OPT and
-// without the option, and only then without the OPT. Where that helped UPSTREAM_STRIKES times, the
-// server does not get the option for the next UPSTREAM_PLAIN_MS.
+// With `client_subnet_*` a query has the client's subnet (upstream_subnet.h).
 //
 // Order: by the policy (upstream_choose.h), servers in back-off last, each at most
 // UPSTREAM_SENDS_EACH times by UDP (in back-off once) and once by TCP (twice where an OPT was
@@ -82,7 +77,6 @@
 // left waits for one, until its deadline.
 //
 // A leg of UDP has a socket, or leaves through a port of the data plane (upstream_port.h).
-//
 // Sockets: one for each leg while it is open, from those that upstream_socket.h keeps ready, and
 // the connections of upstream_streams.h. Without one to be had (EMFILE) the send has failed: it is
 // counted, and the next server is tried.

@@ -6,7 +6,7 @@
 
 #include "upstream_https.h"
 #include "upstream_internal.h"
-#include "upstream_padding.h"
+#include "upstream_options.h"
 
 enum {
 	UPSTREAM_HTTPS_SOCKETS = 8,

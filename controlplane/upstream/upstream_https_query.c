@@ -212,7 +212,7 @@ static size_t query_write(struct upstream_https_query *q)
 {
 	size_t len = upstream_leg_query(q->leg, q->query, UPSTREAM_QUERY_MAX);
 	return len > 0 && q->leg->edns
-		       ? upstream_padding_add(q->query, len, upstream_leg_options(q->leg))
+		       ? upstream_options_pad(q->query, len, upstream_leg_options(q->leg))
 		       : len;
 }
 

@@ -2,8 +2,7 @@
 // The bytes on a connection: queries out, replies in.
 
 #include "upstream_internal.h"
-#include "upstream_keepalive.h"
-#include "upstream_padding.h"
+#include "upstream_options.h"
 
 #include <event2/event.h>
 
@@ -34,11 +33,11 @@ static size_t query_write(
 	leg->option = len && leg->edns && !leg->no_option && !s->asked;
 	if (leg->option) {
 		s->asked = true;
-		len = upstream_keepalive_ask(msg, len, options);
+		len = upstream_options_keep(msg, len, options);
 		options += UPSTREAM_KEEPALIVE_LEN;
 	}
 	if (len && s->tls && leg->edns)
-		len = upstream_padding_add(msg, len, options);
+		len = upstream_options_pad(msg, len, options);
 	put_u16(out, (uint16_t)len);
 	return len ? len + LENGTH_LEN : 0;
 }
@@ -204,7 +203,7 @@ static void keepalive_take(struct upstream_stream *s, const uint8_t *msg, size_t
 {
 	uint16_t units;
 
-	if (!s->asked || !upstream_keepalive_told(msg, len, &units))
+	if (!s->asked || !upstream_options_kept(msg, len, &units))
 		return;
 	uint64_t told_ms = units * UINT64_C(100);
 	if (told_ms > UPSTREAM_STREAM_TOLD_MS)

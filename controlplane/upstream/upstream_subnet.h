@@ -5,6 +5,13 @@
 // option of a query made of it, and the option of a reply read. No state; a reply of any content is
 // walked once, never past its end.
 //
+// Queries have it over UDP, TCP, TLS and HTTPS alike; not those to recursion, none of weir's own,
+// and none without an OPT. A reply whose option does not fit that of the query is ignored while
+// waiting goes on (RFC 7871 7.3). FORMERR, NOTIMP or REFUSED may be the option's fault: the server
+// gets the query once more with its OPT and without the option, and only then without the OPT.
+// Where that helped UPSTREAM_STRIKES times, it does not get the option for the next
+// UPSTREAM_PLAIN_MS.
+//
 // A subnet is a struct ip_address whose `prefix_len` is the source prefix length and whose further
 // bits are 0, so equal subnets have equal bytes; version 0: none. The source prefix length 0 is a
 // subnet too: it says that the server is to use no address, weir's neither (7.1.2).

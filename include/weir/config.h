@@ -339,9 +339,8 @@ struct config_local {
 struct config_pick {
 	bool has_policy;
 	enum upstream_policy policy;
-	unsigned race; // 0: not given
-	// Of the servers in any case: that of `upstreams` where a list does not say it.
-	struct config_subnet subnet;
+	unsigned race;               // 0: not given
+	struct config_subnet subnet; // that of `upstreams` where the list does not say it
 };
 
 struct config_forward_zone {
@@ -461,8 +460,7 @@ struct config_ipv6 config_group_ipv6(const struct config *c, const struct config
 #define CONFIG_EVERYONE "everyone"                               // no group can be called so
 const char *config_group_name(const struct config_group *group); // CONFIG_EVERYONE of NULL
 
-// Can a host have it? Not the unspecified address, multicast, IPv4 broadcast.
-bool config_address_is_host(const struct ip_address *a);
+bool config_address_is_host(const struct ip_address *a); // not multicast, broadcast, unspecified
 // weir serves DNS there itself: queries to it would loop.
 bool config_address_is_own(const struct config *c, const struct socket_address *a);
 // The servers that are given by a host name, one for each name and port, in the order of the file;
@@ -474,9 +472,8 @@ enum { CONFIG_HOST_TEXT_MAX = CONFIG_TLS_NAME_MAX + 8 };
 // "9.9.9.9:53", "dns.quad9.net:853".
 char *config_server_text(const struct config_upstream *s, char out[CONFIG_HOST_TEXT_MAX]);
 
-// For statistics: the client with the longest prefix that has this address; with this MAC. NULL:
-// none. Linear in the configured clients.
-// By its name, whatever the letter case. NULL: there is none of that name.
+// For statistics, linear: the client of that name, whatever the letter case; with the longest
+// prefix that has this address; with this MAC. NULL: none.
 const struct config_client *config_client_by_name(const struct config *c, const char *name);
 const struct config_client *config_client_by_address(
 	const struct config *c, const struct ip_address *address);

@@ -276,9 +276,8 @@ struct stats_port { // written by the main lcore each second
 };
 static_assert(sizeof(struct stats_port) == 192);
 
-// A kind of error or warning of the data plane (log_recent.h), copied by the main lcore each second
-// when there was one. `sequence` is odd while it is written; a reader takes an even one that is the
-// same before and after.
+// A kind of error or warning of the data plane (log_recent.h), by the main lcore each second.
+// `sequence` is odd while it is written, and a reader takes what had an even one before and after.
 enum { STATS_ERRORS_MAX = 16, STATS_ERROR_TEXT = 200 };
 struct stats_error {
 	uint32_t id, level;
@@ -292,8 +291,7 @@ struct stats_errors {
 	struct stats_error error[STATS_ERRORS_MAX]; // newest first
 };
 
-// Mappings and descriptors of the data plane by kind (mem_account.h), by the main lcore: a look
-// each ten seconds, a step of it in each turn of its loop.
+// Mappings and descriptors of the data plane by kind (mem_account.h), by the main lcore each 10 s.
 enum { STATS_MAPS_MAX = 8, STATS_FDS_MAX = 16, STATS_REGIONS_MAX = 9 };
 struct stats_deleted { // struct mem_deleted
 	_Atomic uint64_t files, bytes, stale, stale_bytes, behind;

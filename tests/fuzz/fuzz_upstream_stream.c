@@ -8,7 +8,7 @@
 // that connections stall and are left, and idle ones end. Time passes in no other way.
 
 #include "controlplane/upstream/upstream_internal.h"
-#include "controlplane/upstream/upstream_keepalive.h"
+#include "controlplane/upstream/upstream_options.h"
 #include "fuzz.h"
 
 #include <event2/event.h>
@@ -203,7 +203,7 @@ static void rest_check(bool ended_under_one)
 static void told_check(const uint8_t *msg, size_t len)
 {
 	uint16_t units;
-	if (!upstream_keepalive_told(msg, len, &units))
+	if (!upstream_options_kept(msg, len, &units))
 		return;
 	const uint8_t option[] = {0, 11, 0, 2, (uint8_t)(units >> 8), (uint8_t)units};
 	FUZZ_CHECK(memmem(msg, len, option, sizeof(option)));
