@@ -23,7 +23,10 @@ static void forwarded_free(struct udp_forwarded *f)
 	frontend_session_end(u->frontend, &f->session);
 	TAILQ_REMOVE(&u->forwarded, f, entry);
 	u->forwarded_count--;
-	free(f);
+	if (u->forwarded_spare)
+		free(f);
+	else
+		u->forwarded_spare = f;
 }
 
 static void on_reply(struct frontend_session *s, const union client_address *,
@@ -35,13 +38,15 @@ static void on_reply(struct frontend_session *s, const union client_address *,
 	forwarded_free(f);
 }
 
-// NULL: too many wait.
+// One that no question has: most answers come at once, and the next question takes it too. NULL: no
+// memory.
 static struct udp_forwarded *forwarded_new(struct udp_socket *s, const union client_address *sender)
 {
 	struct frontend_udp *u = s->owner;
-	struct udp_forwarded *f =
-		u->forwarded_count < FRONTEND_UDP_FORWARDED ? calloc(1, sizeof(*f)) : NULL;
+	struct udp_forwarded *f = u->forwarded_spare;
 
+	if (!f)
+		f = u->forwarded_spare = calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
 	f->session.reply = on_reply;
@@ -51,9 +56,20 @@ static struct udp_forwarded *forwarded_new(struct udp_socket *s, const union cli
 	f->balancer = *sender;
 	f->since_ms = clock_mono_ms();
 	frontend_session_begin(&f->session);
+	return f;
+}
+
+// Its question waits. Too many do: nobody hears of this one's answer, and the client asks again.
+static void forwarded_keep(struct frontend_udp *u, struct udp_forwarded *f)
+{
+	if (u->forwarded_count == FRONTEND_UDP_FORWARDED) {
+		u->status.forwarded_full++;
+		frontend_session_end(u->frontend, &f->session);
+		return;
+	}
+	u->forwarded_spare = NULL;
 	TAILQ_INSERT_TAIL(&u->forwarded, f, entry);
 	u->forwarded_count++;
-	return f;
 }
 
 static void ask_for(
@@ -67,12 +83,16 @@ static void ask_for(
 		u->status.forwarded_full++;
 		return;
 	}
-	enum frontend_outcome outcome =
-		frontend_ask(u->frontend, &f->session, client, q->msg, q->len, &reply);
-	if (outcome == FRONTEND_REPLY)
+	switch (frontend_ask(u->frontend, &f->session, client, q->msg, q->len, &reply)) {
+	case FRONTEND_REPLY:
 		udp_reply_put(u, s->fd, q->sender, &reply);
-	if (outcome != FRONTEND_LATER)
-		forwarded_free(f);
+		break;
+	case FRONTEND_LATER:
+		forwarded_keep(u, f);
+		break;
+	default:
+		break;
+	}
 }
 
 void udp_forwarded_take(struct udp_socket *s, const struct udp_query *q)
@@ -110,6 +130,7 @@ void udp_forwarded_end(struct frontend_udp *u)
 		next = TAILQ_NEXT(f, entry);
 		forwarded_free(f);
 	}
+	FREE_AND_NULL(u->forwarded_spare);
 }
 
 void udp_forwarded_tables(const struct frontend_udp *u, struct table_registry *tables)
@@ -124,7 +145,9 @@ void udp_forwarded_tables(const struct frontend_udp *u, struct table_registry *t
 			TABLE_WORK_FOR(FRONTEND_LIFE_MS + 1000),
 			.cap = FRONTEND_UDP_FORWARDED,
 			.used = u ? u->forwarded_count : 0,
-			.bytes = u ? u->forwarded_count * sizeof(struct udp_forwarded) : 0,
+			.bytes = u ? (u->forwarded_count + (u->forwarded_spare != NULL))
+						 * sizeof(struct udp_forwarded)
+				   : 0,
 			.refused = u ? u->status.forwarded_full : 0,
 			.oldest_ms = table_age(oldest ? oldest->since_ms : 0, clock_mono_ms()),
 			.has = TABLE_AGES | TABLE_REFUSES});
