@@ -285,12 +285,13 @@ static int on_change(void *arg, bool joins, const char *line, size_t len)
 }
 
 // May the server send the whole zone where it sent no difference that is good? One that knows no
-// IXFR may close the connection.
+// IXFR may close the connection, or say nothing. Differences may be larger than the zone.
 static bool is_worth_axfr(const struct exchange *x, int err)
 {
 	return !x->has_text
 	       && (err == -EPROTO || err == -EBADMSG || err == -ESTALE || err == -E2BIG
-		       || err == -ENOMEM || (err == -EIO && x->result->connected));
+		       || err == -EFBIG || err == -ENOMEM
+		       || ((err == -EIO || err == -ETIMEDOUT) && x->result->connected));
 }
 
 static int difference_ask(struct exchange *x)
