@@ -102,8 +102,12 @@ static void result_take(struct rules_fetch *f, const struct list_update *from)
 	// Anybody may forge an unsigned NOTIFY: it must not use up the tries of a list that fails.
 	if (failed && from->notified && l->failures)
 		return;
+	// Nor may it keep off the planned fetch, which reads the stored copy.
+	const bool is_look =
+		from->notified && from->outcome == LIST_UPDATE_UNCHANGED && !l->failures;
 	l->failures = failed ? l->failures + 1 : 0;
-	fetch_plan_next(&f->rng, &f->set->settings, l);
+	if (!is_look)
+		fetch_plan_next(&f->rng, &f->set->settings, l);
 	if (!fetch_proofs_alike(l->key, l->tls, from->key, from->tls))
 		l->next_ms = clock_mono_ms(); // a reload has given it others meanwhile
 }

@@ -223,9 +223,11 @@ static void test_a_notify_in_vain_is_tried_again(void **)
 // The list's own next try is 10 s after the first one.
 static void test_a_notify_takes_no_try(void **)
 {
-	uint64_t start_ms, planned_unix_s;
+	uint64_t start_ms = 0, planned_unix_s = 0;
 	open_with_notify();
-	do {
+	while (clock_mono_ms() > start_ms + 9000) { // else the machine was too slow
+		if (start_ms)
+			sleep(LIST_NOTIFY_DISTANCE_S + 1);
 		start_ms = clock_mono_ms();
 		axfr.how = FAKE_AXFR_GOOD;
 		reload(1, false);
@@ -234,7 +236,7 @@ static void test_a_notify_takes_no_try(void **)
 		on_service(call_status, NULL, 1);
 		planned_unix_s = next_unix_s;
 		notify_and_wait();
-	} while (clock_mono_ms() > start_ms + 9000); // the machine was too slow
+	}
 	assert_int_equal(failures, 1);
 	assert_in_range(next_unix_s, planned_unix_s - 1, planned_unix_s + 1);
 	close_with_notify();
