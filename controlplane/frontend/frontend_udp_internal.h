@@ -45,7 +45,7 @@ struct frontend_udp {
 	struct udp_forwarded_list forwarded; // questions that wait for the resolver
 	unsigned forwarded_count;
 	struct udp_forwarded *forwarded_spare; // NULL: none; not in the count
-	struct frontend_udp_status status; // counters only
+	struct frontend_udp_status status;     // counters only
 	struct mmsghdr head[FRONTEND_UDP_BATCH];
 	struct iovec iov[FRONTEND_UDP_BATCH];
 	union client_address client[FRONTEND_UDP_BATCH];

@@ -37,6 +37,19 @@ enum {
 	FIRST_BYTE_6 = 0x60
 };
 
+// Structs of headers are read at even addresses: the message behind a header of odd length moves by
+// a byte. The length by which it then lies behind its PROXY header's begin.
+static uint16_t message_align(struct packet *p, uint16_t len)
+{
+	if (len % 2 == 0)
+		return len;
+	uint8_t *message = packet_dns(p) + len;
+	memmove(message - 1, message, p->dns_len - len);
+	rte_pktmbuf_trim(p->m, 1);
+	p->dns_len--;
+	return len - 1;
+}
+
 // Drops the first `len` bytes of the message, and moves the headers up to it.
 static void strip(struct packet *p, uint16_t len)
 {
@@ -49,12 +62,12 @@ static void strip(struct packet *p, uint16_t len)
 
 // New headers in front of the message, which begins behind its PROXY header: of a query of that
 // client. Only what later stages read of a frame is in them.
-static void make_clients(
-	struct packet *p, const struct proxy_header *h, const struct return_path *path)
+static void make_clients(struct packet *p, const struct proxy_header *h, uint16_t len,
+	const struct return_path *path)
 {
 	const unsigned ip_len = h->ip_version == 4 ? FRAME_IPV4_LEN : FRAME_IPV6_LEN;
 	const unsigned l4 = FRAME_ETHER_LEN + ip_len, dns = l4 + FRAME_UDP_LEN;
-	uint8_t *frame = (uint8_t *)rte_pktmbuf_adj(p->m, (uint16_t)(p->dns + h->len - dns));
+	uint8_t *frame = (uint8_t *)rte_pktmbuf_adj(p->m, (uint16_t)(p->dns + len - dns));
 	uint8_t *ip = frame + FRAME_ETHER_LEN;
 	memset(frame, 0, dns);
 	memcpy(frame, path->service_mac, RTE_ETHER_ADDR_LEN);
@@ -73,7 +86,7 @@ static void make_clients(
 	put_u16(ip + ip_len + 2, FRAME_DNS_PORT);
 	packet_set_shape(p, packet_shape(h->ip_version, false, FRAME_ETHER_LEN, l4));
 	p->dns = (uint16_t)dns;
-	p->dns_len -= h->len;
+	p->dns_len -= len;
 	p->rest_sum = 0;
 }
 
@@ -88,7 +101,7 @@ static void forward(struct batch *b, struct packet *p, const struct proxy_header
 	path->ip_version = h->ip_version;
 	path->client_udp = rte_cpu_to_be_16(h->port);
 	memcpy(path->client_ip, h->ip, sizeof(path->client_ip));
-	make_clients(p, h, path);
+	make_clients(p, h, message_align(p, h->len), path);
 	b->proxied |= UINT32_C(1) << (p - b->store);
 	batch_count(b, COUNTER_proxied, 1);
 }
@@ -102,7 +115,7 @@ static bool unwrap(struct batch *b, struct packet *p)
 		forward(b, p, &h);
 		return true;
 	case PROXY_HEADER_SENDER:
-		strip(p, h.len);
+		strip(p, message_align(p, h.len));
 		return true;
 	case PROXY_HEADER_PART:
 	case PROXY_HEADER_BAD:
