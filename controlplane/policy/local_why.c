@@ -149,11 +149,11 @@ const struct config_forward_zone *local_why_forward(const struct config *c,
 static void forward_tell(
 	struct local_why *w, const struct config_forward_zone *z, const struct config_group *of)
 {
-	char name[DNS_NAME_TEXT_MAX], servers[256] = "", one[SOCKET_ADDRESS_TEXT_MAX];
+	char name[DNS_NAME_TEXT_MAX], servers[256] = "", one[CONFIG_HOST_TEXT_MAX];
 	size_t n = 0;
 	for (unsigned i = 0; i < z->server_count && n < sizeof(servers) - 1; i++)
 		n += (size_t)snprintf(servers + n, sizeof(servers) - n, "%s%s", i ? ", " : "",
-			socket_address_text(&z->servers[i].address, one));
+			config_server_text(&z->servers[i], one));
 	tell(w, LOCAL_WHY_FORWARD, of, "forwarding zone %.300s: asks %s",
 		dns_name_to_text(&z->name, name), servers);
 }

@@ -18,7 +18,7 @@ static struct local_why why;
 
 static const char text[] =
 	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
-	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
+	"upstreams: {servers: [{address: 9.9.9.9}], bootstrap: [9.9.9.9]}\n"
 	"local:\n"
 	"  hosts_files: [hosts]\n"
 	"  zones: [{name: lan}, {name: free.lan, unknown: forward}]\n"
@@ -30,6 +30,7 @@ static const char text[] =
 	"forward_zones:\n"
 	"- {name: corp.example, servers: [10.0.0.1, '10.0.0.2:5353']}\n"
 	"- {name: 10.in-addr.arpa, servers: [10.0.0.3]}\n"
+	"- {name: hosted.example, servers: [ns.corp.example, 10.0.0.5]}\n"
 	"groups:\n"
 	"- name: kids\n"
 	"  clients: [192.0.2.0/24]\n"
@@ -97,6 +98,7 @@ static void test_steps(void **)
 	expect(kids, "a.corp.example", DNS_TYPE_A,
 		"forwarding zone corp.example: asks 10.0.0.4:53");
 	assert_string_equal(why.step[0].group, "kids");
+	expect(NULL, "a.hosted.example", DNS_TYPE_A, "asks ns.corp.example:53, 10.0.0.5:53");
 	expect(NULL, "none.lan", DNS_TYPE_A, "local zone lan: has no such name");
 	expect(NULL, "x.free.lan", DNS_TYPE_A, "");
 	expect(NULL, "a.onion", DNS_TYPE_A, "special-use name onion (RFC 7686)");
