@@ -80,7 +80,7 @@ void host_board_put(const struct host_state *state)
 	struct host_state *h = find(state->host, state->port, shared.count);
 	if (h) {
 		const bool is_drained = h->is_drained;
-		changes = !host_state_same(h, state);
+		changes = !host_state_same(h, state) || !h->why[0] != !state->why[0];
 		*h = *state;
 		h->is_drained = is_drained;
 	}

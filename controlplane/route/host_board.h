@@ -39,7 +39,8 @@ void host_board_configure(
 	const struct config_upstream *const *hosts, unsigned count, uint64_t now_ms);
 // The state of a name after a lookup, but `is_drained`. A name that is not on the board is ignored.
 void host_board_put(const struct host_state *state);
-// Changes with each change of addresses. Any thread, as the rest.
+// Changes with each change of addresses, and when lookups begin to fail or no longer do. Any
+// thread, as the rest.
 uint64_t host_board_turn(void);
 // The state of a name; all zeros but name and port if it is not on the board. False then.
 bool host_board_get(const struct config_upstream *s, struct host_state *out);

@@ -18,7 +18,8 @@ static int pick_tcp(const struct upstream_ask *a)
 								 : -1;
 }
 
-// A server of the list has no address yet, and no other one has replied: there may be one in time.
+// The first lookup of a server of the list has not ended, and no other one has replied: there may
+// be an address in time.
 static bool waits_for_name(const struct upstream_ask *a)
 {
 	return a->owner->unknown > 0 && !a->only && !a->any_reply

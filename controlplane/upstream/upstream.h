@@ -73,8 +73,8 @@
 // is down for backoff_s.
 //
 // A server may be given by a host name: then each of its addresses is a server (upstream_hosts.h).
-// While no address of a name is known, a question that has had no reply and has no other server
-// left waits for one, until its deadline.
+// Until the first lookup of a name has ended, a question that has had no reply and has no other
+// server left waits for it, within its deadline.
 //
 // A leg of UDP has a socket, or leaves through a port of the data plane (upstream_port.h).
 // Sockets: one for each leg while it is open, from those that upstream_socket.h keeps ready, and

@@ -67,7 +67,7 @@ static void name_add(const struct config_upstreams *c, unsigned owner, struct pl
 	struct host_state h;
 
 	(void)host_board_get(s, &h);
-	out->unknown += h.count == 0;
+	out->unknown += h.count == 0 && !h.why[0];
 	for (unsigned i = 0; i < h.count; i++) {
 		const struct socket_address a = {.ip = h.address[i], .port = s->address.port};
 		if (is_taken(c, p, &a))

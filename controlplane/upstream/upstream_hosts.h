@@ -28,7 +28,7 @@ struct upstream_named *upstream_named_new(const struct config_upstreams *config)
 
 struct upstream_list {
 	unsigned count;
-	unsigned unknown; // names of which no address is known yet
+	unsigned unknown; // names without an address of which no lookup has ended yet
 	struct config_upstream
 		server[CONFIG_UPSTREAMS_MAX]; // ip.version 0: the name has no address
 };

@@ -78,7 +78,7 @@ struct upstreams {
 	struct upstream_turn turn;
 	struct upstream server[CONFIG_UPSTREAMS_MAX];
 	struct upstream_named *named; // NULL: no server is given by a host name
-	unsigned unknown;             // host names of which no address is known yet
+	unsigned unknown;             // host names of which no lookup has ended yet
 	struct upstream_sockets *sockets;
 	struct upstream_streams *streams;
 	struct upstream_https *https;            // the first one of its servers

@@ -79,6 +79,36 @@ static void board_configure(void)
 	host_board_configure(hosts, count, 1);
 }
 
+static void put_failure(unsigned server, const char *why)
+{
+	struct host_state h = state_of(server);
+	snprintf(h.why, sizeof(h.why), "%s", why);
+	host_board_put(&h);
+	upstreams_follow_hosts(fx.up);
+}
+
+// No question waits for a name whose first lookup has failed, those that wait already included.
+static void test_lookup_fails(void **)
+{
+	board_configure();
+	set_configure();
+	ask_start(3000);
+	assert_int_equal(fx.ended, 0);
+	put_failure(0, "it has no address");
+	ask_finish();
+	assert_int_equal(fx.ended, 1);
+	assert_in_range(fx.took_ms, 0, 1000);
+	ask(3000);
+	assert_int_equal(fx.ended, 1);
+	assert_in_range(fx.took_ms, 0, 100);
+	// Until it has an address.
+	static const char *const found[] = {"127.0.0.1"};
+	put_addresses(0, found, 1);
+	put_failure(0, "");
+	ask(3000);
+	assert_int_equal(fx.replies, 1);
+}
+
 // Addresses change: a query in flight ends at the old one, and what is known of an address that
 // stays is kept.
 static void test_change(void **)
@@ -167,6 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_question_waits),
 		TEST(test_question_ends),
+		TEST(test_lookup_fails),
 		TEST(test_change),
 		TEST(test_try),
 		TEST(test_expand),
