@@ -120,11 +120,17 @@ bool host_board_at(unsigned i, struct host_state *out)
 
 void host_board_drain(const struct config_upstream *s, bool is_drained)
 {
+	bool changes = false;
+
 	pthread_mutex_lock(&shared.lock);
 	struct host_state *h = find(s->host, s->address.port, shared.count);
-	if (h)
+	if (h) {
+		changes = h->is_drained != is_drained;
 		h->is_drained = is_drained;
+	}
 	pthread_mutex_unlock(&shared.lock);
+	if (changes)
+		atomic_fetch_add_explicit(&shared.turn, 1, memory_order_release);
 }
 
 void host_board_tables(struct table_registry *tables)

@@ -4,9 +4,9 @@
 // The addresses of servers that are given by a host name, as the latest lookup has found them. One
 // for the process, static: CONFIG_HOSTS_MAX names, each with its port.
 //
-// Threads: the first resolver's loop writes it (upstream/upstream_lookup.h). Any thread reads:
-// host_board_turn is one relaxed load; the others take a lock, and are for changes of addresses and
-// for status.
+// Threads: the first resolver's loop writes it (upstream/upstream_lookup.h, drains). Any thread
+// reads: host_board_turn is one load (acquire: who sees a new turn reads the state it stands for);
+// the others take a lock, and are for changes of addresses and for status.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,13 +39,15 @@ void host_board_configure(
 	const struct config_upstream *const *hosts, unsigned count, uint64_t now_ms);
 // The state of a name after a lookup, but `is_drained`. A name that is not on the board is ignored.
 void host_board_put(const struct host_state *state);
-// Changes with each change of addresses, and when lookups begin to fail or no longer do. Any
-// thread, as the rest.
+// Changes with each change of addresses, with drains, and when lookups begin to fail or no longer
+// do. Any thread, as the rest.
 uint64_t host_board_turn(void);
 // The state of a name; all zeros but name and port if it is not on the board. False then.
 bool host_board_get(const struct config_upstream *s, struct host_state *out);
 // Of the `i`th name; false: there are no more.
 bool host_board_at(unsigned i, struct host_state *out);
+// Drains the name, with the addresses that it gets later, or ends that. Sets of servers follow the
+// turn (upstreams_follow_hosts).
 void host_board_drain(const struct config_upstream *s, bool is_drained);
 
 struct table_registry;

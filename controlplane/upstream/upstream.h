@@ -310,8 +310,8 @@ struct upstream_status {
 unsigned upstreams_status(
 	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX]);
 
-// Takes the servers with the name or address out of use, or back, in all sets that have them; how
-// many there are in this one. Outlives changes of the list that leave the server in it.
+// Takes servers by name or address out of use, or back, in all sets that have them; how many are in
+// this one. Outlives changes of the list. A host name is all its addresses (host_board_drain).
 unsigned upstreams_drain(struct upstreams *u, const char *server, bool is_drained);
 
 // The reply of a server to one query.

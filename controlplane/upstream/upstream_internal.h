@@ -55,6 +55,7 @@ struct upstream {
 	struct upstream_limit tcp_limit;
 	bool is_tls, is_https; // over HTTPS it is over TLS too
 	bool is_nowhere;       // given by a host name without an address: no question goes there
+	bool host_drained;     // by its host name, as the board has it (host_board.h)
 	struct upstream_tls tls;
 	struct upstream_https_counts https;
 	uint64_t way_turn; // of the board (route_board.h), that `way` is of
@@ -107,6 +108,12 @@ ATTR_INLINE void upstream_note(
 // By its name, or by its address.
 bool upstream_server_is_called(const struct upstream *s, const char *text);
 bool upstream_server_is_at(const struct upstream *s, const char *text);
+// By the operator: its address, or its host name, whichever address that has.
+static inline bool upstream_is_drained(const struct upstream *s)
+{
+	return s->host_drained || upstream_health_get(s->health, is_drained);
+}
+void upstreams_drained_read(struct upstreams *u); // of host names, from the board
 // The way to it as the board has it now.
 enum route_way upstream_server_way(struct upstream *s);
 // A query has left, whoever still waits for its reply. NULL: its server has left the list.

@@ -3,16 +3,11 @@
 
 #include "upstream_internal.h"
 
-static bool is_drained(const struct upstream *s)
-{
-	return upstream_health_get(s->health, is_drained);
-}
-
 // Were all of them, questions would fail: then it means nothing.
 static bool has_others(const struct upstreams *u)
 {
 	for (unsigned i = 0; i < u->count; i++)
-		if (!u->server[i].is_nowhere && !is_drained(&u->server[i]))
+		if (!u->server[i].is_nowhere && !upstream_is_drained(&u->server[i]))
 			return true;
 	return false;
 }
@@ -26,7 +21,7 @@ static bool may_have(const struct upstream_ask *a, unsigned i, uint64_t now_ms)
 
 	if (s->is_nowhere)
 		return false;
-	if (a->only ? a->only != i + 1 : is_drained(s) && has_others(a->owner))
+	if (a->only ? a->only != i + 1 : upstream_is_drained(s) && has_others(a->owner))
 		return false;
 	return !(a->failed >> i & 1) && a->sends_to[i] < most;
 }

@@ -56,14 +56,20 @@ unsigned upstreams_drain(struct upstreams *u, const char *server, bool is_draine
 	unsigned found = 0;
 
 	for (unsigned i = 0; i < u->count; i++) {
-		const bool is_called = upstream_server_is_called(&u->server[i], server);
-		if (!is_called && !upstream_server_is_at(&u->server[i], server))
+		struct upstream *s = &u->server[i];
+		const bool is_called = upstream_server_is_called(s, server);
+		const bool by_host = is_called && s->config.host[0];
+		if (!is_called && !upstream_server_is_at(s, server))
 			continue;
-		if (is_called && u->server[i].config.host[0])
-			host_board_drain(&u->server[i].config, is_drained);
-		upstream_health_set(u->server[i].health, is_drained, is_drained);
+		// An address that is taken back ends the drain of its name. The record may be that
+		// of servers by address too, which a drain by name does not concern.
+		if (s->config.host[0] && (by_host || !is_drained))
+			host_board_drain(&s->config, is_drained);
+		if (!by_host || !is_drained)
+			upstream_health_set(s->health, is_drained, is_drained);
 		found++;
 	}
+	upstreams_drained_read(u);
 	return found;
 }
 
@@ -130,7 +136,7 @@ unsigned upstreams_status(
 			.srtt_us = s->srtt_us,
 			.took = s->took,
 			.down_for_ms = (uint32_t)(until_ms - now),
-			.drained = upstream_health_get(h, is_drained),
+			.drained = upstream_is_drained(s),
 			.share = (uint16_t)(s->share * UINT64_C(65535) / shares_sum(u)),
 			.set_sent = u->totals.sent,
 			.suspect = !down && upstream_server_avoid(u, s, now),

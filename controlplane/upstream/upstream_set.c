@@ -58,7 +58,6 @@ static void server_continue(struct upstream *s, struct upstream *old, unsigned c
 {
 	const struct upstream fresh = *s;
 	union upstream_peer configured;
-	struct host_state host;
 
 	for (unsigned k = 0; k < count && !s->is_nowhere; k++) {
 		if (old[k].is_nowhere || !upstream_same_address(&old[k].address, &s->address))
@@ -80,8 +79,6 @@ static void server_continue(struct upstream *s, struct upstream *old, unsigned c
 	}
 	if (!s->is_recorded)
 		s->health = &s->own;
-	if (s->config.host[0] && host_board_get(&s->config, &host) && host.is_drained)
-		upstream_health_set(s->health, is_drained, true);
 }
 
 static void servers_release(struct upstream *server, unsigned count)
@@ -90,6 +87,17 @@ static void servers_release(struct upstream *server, unsigned count)
 		upstream_tls_close(&server[i]);
 		if (server[i].is_recorded)
 			upstream_health_give(server[i].health);
+	}
+}
+
+void upstreams_drained_read(struct upstreams *u)
+{
+	struct host_state h;
+
+	for (unsigned i = 0; i < u->count; i++) {
+		struct upstream *s = &u->server[i];
+		s->host_drained =
+			s->config.host[0] && host_board_get(&s->config, &h) && h.is_drained;
 	}
 }
 
@@ -128,6 +136,7 @@ static void list_take(struct upstreams *u, const struct config_upstreams *config
 	if (old)
 		servers_release(old, old_count);
 	free(old);
+	upstreams_drained_read(u);
 	sockets_configure(u);
 	upstream_checks_configure(u->checks, config);
 }
@@ -171,6 +180,8 @@ void upstreams_follow_hosts(struct upstreams *u)
 	upstream_hosts_expand(&u->named->config, &list);
 	if (!same_places(u, &list))
 		list_take(u, &u->named->config, &list);
+	else
+		upstreams_drained_read(u);
 }
 
 void upstreams_one_of(struct upstreams *u, unsigned sets)

@@ -73,6 +73,10 @@ check "are two servers" eventually eval '[ "$(of tls .address | wc -l)" = 2 ]'
 check "drained by name" weirctl upstream drain tls
 same "both" "drained drained" "$(of tls .state | xargs)"
 check "and back" weirctl upstream undrain tls
+check "drained again" weirctl upstream drain moves.test
+check "and back by an address" weirctl upstream undrain tls://moves.test@127.0.0.1:853
+check "a reload" look_again 'address: tls://moves.test, name: tls'
+same "drains none" "up up" "$(of tls .state | xargs)"
 check "in /metrics" grep -q '^weir_upstream_host_addresses{host="moves.test:853"} 2' <<<"$(weirctl metrics)"
 check "for a person" grep -q '^moves.test:853: 127.0.0.1, 127.0.0.2, resolved .* ago, next lookup in ' <<<"$(weirctl upstreams)"
 

@@ -138,6 +138,54 @@ static void test_change(void **)
 	assert_false(status(0).drained);
 }
 
+static struct upstreams *set_new(const struct config_upstreams *c)
+{
+	struct upstreams *u;
+	assert_int_equal(upstreams_new(&u, &(struct upstream_shared){.loop = fx.loop}, c), 0);
+	return u;
+}
+
+static bool drained_in(const struct upstreams *u)
+{
+	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
+	assert_int_equal(upstreams_status(u, s), 1);
+	return s[0].drained;
+}
+
+// By the name: that of other sets as well, but not what has its address; and back by either.
+static void test_drain(void **)
+{
+	static const char *const found[] = {"127.0.0.1"};
+	board_configure();
+	put_addresses(0, found, 1);
+	set_configure();
+	struct config_upstreams plain = fx.config;
+	plain.server[0].host[0] = '\0';
+	assert_int_equal(
+		socket_address_parse("127.0.0.1", fake[2].port, &plain.server[0].address), 0);
+	struct upstreams *same = set_new(&fx.config), *by_address = set_new(&plain);
+	assert_int_equal(upstreams_drain(fx.up, "dns.example", true), 1);
+	upstreams_follow_hosts(same);
+	upstreams_follow_hosts(by_address);
+	assert_true(drained_in(fx.up) && drained_in(same) && !drained_in(by_address));
+	// By the address, as status shows it.
+	char address[UPSTREAM_ADDRESS_TEXT_MAX];
+	memcpy(address, status(0).address, sizeof(address));
+	assert_int_equal(upstreams_drain(fx.up, address, false), 1);
+	assert_false(drained_in(fx.up));
+	set_configure();
+	upstreams_follow_hosts(same);
+	assert_false(drained_in(fx.up) || drained_in(same));
+	// An address is drained wherever it is, and the name takes it back.
+	assert_int_equal(upstreams_drain(fx.up, address, true), 1);
+	assert_true(drained_in(fx.up) && drained_in(same) && drained_in(by_address));
+	assert_false(state_of(0).is_drained);
+	assert_int_equal(upstreams_drain(fx.up, "dns.example", false), 1);
+	assert_false(drained_in(fx.up) || drained_in(same) || drained_in(by_address));
+	upstreams_free(same);
+	upstreams_free(by_address);
+}
+
 static void on_tried(void *arg, int err, const struct upstream_tried tried[UPSTREAM_TRANSPORTS])
 {
 	assert_int_equal(err, 0);
@@ -199,6 +247,7 @@ int main(void)
 		TEST(test_question_ends),
 		TEST(test_lookup_fails),
 		TEST(test_change),
+		TEST(test_drain),
 		TEST(test_try),
 		TEST(test_expand),
 	};
