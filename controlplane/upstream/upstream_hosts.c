@@ -78,6 +78,26 @@ static void name_add(const struct config_upstreams *c, unsigned owner, struct pl
 	}
 }
 
+// A name all of whose addresses are those of names before it gets one that such a name can spare.
+static void name_take(const struct config_upstreams *c, unsigned owner, struct places *p)
+{
+	const struct config_upstream *s = &c->server[owner];
+	struct host_state h;
+
+	(void)host_board_get(s, &h);
+	for (unsigned k = p->count; k-- > 0 && p->has[owner] == 0;) {
+		for (unsigned i = 0; i < h.count && p->has[owner] == 0; i++) {
+			const struct socket_address a = {
+				.ip = h.address[i], .port = s->address.port};
+			if (p->has[p->one[k].owner] < 2 || !same_address(&p->one[k].address, &a))
+				continue;
+			p->has[p->one[k].owner]--;
+			p->one[k].owner = owner;
+			p->has[owner]++;
+		}
+	}
+}
+
 // Each has one place already, whether or not it has an address for it.
 static void places_share(struct places *p, unsigned count)
 {
@@ -123,6 +143,9 @@ void upstream_hosts_expand(const struct config_upstreams *config, struct upstrea
 	for (unsigned i = 0; i < config->count; i++)
 		if (config->server[i].host[0])
 			name_add(config, i, &p, out);
+	for (unsigned i = 0; i < config->count; i++)
+		if (config->server[i].host[0] && p.has[i] == 0)
+			name_take(config, i, &p);
 	places_share(&p, config->count);
 	list_fill(config, &p, out);
 }

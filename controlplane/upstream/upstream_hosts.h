@@ -8,8 +8,9 @@
 // Each address of a name is a server of its own, at the place of the name in the list, with the
 // name's weight. A name has at least one place as long as it has an address; the places that the
 // list has left (CONFIG_UPSTREAMS_MAX in all) go to the further addresses of all names in turn. An
-// address that another server of the list has, with the same port, is left out. A name without an
-// address is a server to which no question goes.
+// address that another server of the list has, with the same port, is left out; a name that would
+// have none so gets one of a name that has more. A name without an address is a server to which no
+// question goes.
 
 #include <stdbool.h>
 #include <stdint.h>

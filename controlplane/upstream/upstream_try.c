@@ -107,7 +107,7 @@ static void try_begin(struct upstream_try *t)
 	upstream_ask_start(t->owner, &t->ask, &request);
 }
 
-// Its host name has no address.
+// Its host name has no address, or none that is left for it.
 static void nowhere_tried(const struct upstream *s, upstream_tried_fn done, void *arg)
 {
 	struct upstream_tried tried[UPSTREAM_TRANSPORTS] = {0};
@@ -115,8 +115,12 @@ static void nowhere_tried(const struct upstream *s, upstream_tried_fn done, void
 
 	(void)host_board_get(&s->config, &h);
 	for (unsigned i = 0; i < UPSTREAM_TRANSPORTS; i++)
-		snprintf(tried[i].why, TLS_WHY_MAX, "the host name has no address%s%s",
-			h.why[0] ? ": " : " yet", h.why);
+		if (h.count > 0)
+			snprintf(tried[i].why, TLS_WHY_MAX,
+				"other servers of the list have the addresses of the host name");
+		else
+			snprintf(tried[i].why, TLS_WHY_MAX, "the host name has no address%s%s",
+				h.why[0] ? ": " : " yet", h.why);
 	tried[1].is_tls = s->is_tls;
 	tried[1].is_https = s->is_https;
 	done(arg, 0, tried);

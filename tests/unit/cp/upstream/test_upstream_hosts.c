@@ -190,17 +190,31 @@ static void on_tried(void *arg, int err, const struct upstream_tried tried[UPSTR
 {
 	assert_int_equal(err, 0);
 	assert_false(tried[0].is_sent || tried[1].is_sent);
-	assert_string_equal(tried[0].why, "the host name has no address yet");
-	*(bool *)arg = true;
+	memcpy(arg, tried[0].why, TLS_WHY_MAX);
 }
 
 static void test_try(void **)
 {
-	bool is_tried = false;
+	static const char *const found[] = {"127.0.0.1"};
+	char why[TLS_WHY_MAX] = "";
 	board_configure();
 	set_configure();
-	assert_int_equal(upstreams_try(fx.up, "dns.example", on_tried, &is_tried), 0);
-	assert_true(is_tried);
+	assert_int_equal(upstreams_try(fx.up, "dns.example", on_tried, why), 0);
+	assert_string_equal(why, "the host name has no address yet");
+	put_failure(0, "it has no address");
+	assert_int_equal(upstreams_try(fx.up, "dns.example", on_tried, why), 0);
+	assert_string_equal(why, "the host name has no address: it has no address");
+	// The only address is another server's.
+	config.upstreams.server[1] = config.upstreams.server[0];
+	config.upstreams.server[1].host[0] = '\0';
+	assert_int_equal(socket_address_parse(
+				 "127.0.0.1", fake[2].port, &config.upstreams.server[1].address),
+		0);
+	config.upstreams.count = 2;
+	put_addresses(0, found, 1);
+	set_configure();
+	assert_int_equal(upstreams_try(fx.up, "dns.example", on_tried, why), 0);
+	assert_string_equal(why, "other servers of the list have the addresses of the host name");
 }
 
 // 16 servers at most: each name has one, the rest is shared; no address twice.
@@ -221,7 +235,7 @@ static void test_expand(void **)
 	board_configure();
 	put_addresses(0, many, 8);
 	put_addresses(1, many, 8);
-	put_addresses(2, other, 2); // both are others' already
+	put_addresses(2, other, 2); // both are others' already, of which one can spare its own
 	upstream_hosts_expand(&config.upstreams, &list);
 	assert_int_equal(list.count, CONFIG_UPSTREAMS_MAX);
 	assert_int_equal(list.unknown, 1);
@@ -229,7 +243,7 @@ static void test_expand(void **)
 	for (unsigned i = 0; i < list.count - 1; i++) {
 		const struct config_upstream *s = &list.server[i];
 		of[s->host[0] - 'a']++;
-		assert_int_equal(upstream_hosts_is_nowhere(s), s->host[0] >= 'c');
+		assert_int_equal(upstream_hosts_is_nowhere(s), s->host[0] == 'd');
 		assert_int_equal(s->address.port, s->host[0] == 'b' ? 5353 : 53);
 	}
 	assert_int_equal(of[0], 7);
@@ -237,6 +251,43 @@ static void test_expand(void **)
 	assert_int_equal(of[2] + of[3], 2);
 	assert_address(&list.server[0].address.ip, "192.0.2.1");
 	assert_address(&list.server[15].address.ip, "192.0.2.9");
+}
+
+// A name whose addresses are all those of names before it gets one that they can spare.
+static void test_expand_shared(void **)
+{
+	static const char *const many[] = {"192.0.2.1", "192.0.2.2", "2001:db8::1"};
+	struct upstream_list list;
+	config.upstreams.count = 3;
+	config.upstreams.server[0] = by_name("a.example", 853);
+	config.upstreams.server[1] = by_name("b.example", 853);
+	config.upstreams.server[2] = by_name("c.example", 853);
+	board_configure();
+	put_addresses(0, many, 3);
+	put_addresses(1, many, 2);
+	put_addresses(2, many, 1);
+	upstream_hosts_expand(&config.upstreams, &list);
+	assert_int_equal(list.count, 3);
+	static const char *const of[] = {"2001:db8::1", "192.0.2.2", "192.0.2.1"};
+	for (unsigned i = 0; i < 3; i++) {
+		assert_string_equal(list.server[i].host, config.upstreams.server[i].host);
+		assert_address(&list.server[i].address.ip, of[i]);
+	}
+	// Two addresses are not enough for three names; a server's own one is never given away.
+	put_addresses(0, many, 2);
+	upstream_hosts_expand(&config.upstreams, &list);
+	assert_int_equal(list.count, 3);
+	assert_false(upstream_hosts_is_nowhere(&list.server[0]));
+	assert_false(upstream_hosts_is_nowhere(&list.server[1]));
+	assert_true(upstream_hosts_is_nowhere(&list.server[2]));
+	assert_int_equal(list.unknown, 0);
+	config.upstreams.server[2] = (struct config_upstream){.weight = 1};
+	assert_int_equal(
+		socket_address_parse("192.0.2.2", 853, &config.upstreams.server[2].address), 0);
+	upstream_hosts_expand(&config.upstreams, &list);
+	assert_int_equal(list.count, 3);
+	assert_false(upstream_hosts_is_nowhere(&list.server[0]));
+	assert_true(upstream_hosts_is_nowhere(&list.server[1]));
 }
 
 int main(void)
@@ -250,6 +301,7 @@ int main(void)
 		TEST(test_drain),
 		TEST(test_try),
 		TEST(test_expand),
+		TEST(test_expand_shared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
