@@ -54,10 +54,16 @@ static void host_add(struct route_board *b, const struct config_upstream *server
 			&(struct socket_address){.ip = h.address[i], .port = server->address.port});
 }
 
+// Of others no datagram leaves.
+static bool is_clear(const struct config_upstream *s)
+{
+	return !s->tls.is_on && !s->is_recursion;
+}
+
 static void servers_add(struct route_board *b, const struct config_upstream *server, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		if (server[i].tls.is_on || server[i].is_recursion) // no datagram leaves for those
+		if (!is_clear(&server[i]))
 			continue;
 		if (server[i].host[0])
 			host_add(b, &server[i]);
@@ -130,16 +136,33 @@ unsigned route_board_ranges(struct hops_range range[HOPS_RANGES_MAX])
 	return count;
 }
 
-// Is any server asked in clear text, but by recursion?
+static bool has_clear(const struct config_upstream *server, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (is_clear(&server[i]))
+			return true;
+	return false;
+}
+
+static bool has_clear_zone(const struct config_forward_zone *zone, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (has_clear(zone[i].servers, zone[i].server_count))
+			return true;
+	return false;
+}
+
+// Is any server asked in clear text, but by recursion? Whatever addresses names have by now.
 static bool has_servers(const struct config *c)
 {
-	static struct route_board b; // under the lock
-
-	pthread_mutex_lock(&shared.lock);
-	board_fill(&b, c);
-	const bool has = b.count > 0;
-	pthread_mutex_unlock(&shared.lock);
-	return has;
+	if (has_clear(c->upstreams.server, c->upstreams.count)
+		|| has_clear_zone(c->forwards, c->forward_count))
+		return true;
+	for (unsigned i = 0; i < c->group_count; i++)
+		if (has_clear(c->groups[i].upstreams, c->groups[i].upstream_count)
+			|| has_clear_zone(c->groups[i].forwards, c->groups[i].forward_count))
+			return true;
+	return false;
 }
 
 unsigned route_board_ranges_of(const struct config *c, struct hops_range range[HOPS_RANGES_MAX])

@@ -59,7 +59,7 @@ enum route_way route_board_way(const struct socket_address *server);
 unsigned route_board_ranges(struct hops_range range[HOPS_RANGES_MAX]);
 
 // The local ports at which workers take replies of servers, as the kernel has its own now; 0: with
-// this configuration there are none.
+// this configuration there are none. Host names count before they have an address.
 unsigned route_board_ranges_of(const struct config *c, struct hops_range range[HOPS_RANGES_MAX]);
 
 struct table_registry;

@@ -134,6 +134,36 @@ static void test_by_the_kernel(void **)
 	config.dataplane.ports[1].exception[0] = 's';
 }
 
+// The resolver keeps off the ports of workers, whether or not a name has an address by now.
+static void test_ranges(void **)
+{
+	struct hops_range range[HOPS_RANGES_MAX];
+	struct config_upstream *s = &config.upstreams.server[0];
+	need();
+	config.upstreams.count = 1;
+	*s = (struct config_upstream){.host = "dns.example", .address = {.port = 53}};
+	const unsigned count = route_board_ranges_of(&config, range);
+	assert_true(count > 0);
+	s->tls.is_on = true;
+	assert_int_equal(route_board_ranges_of(&config, range), 0);
+	struct config_upstream own = {.host = "ns.example", .address = {.port = 53}};
+	struct config_forward_zone zone = {.servers = &own, .server_count = 1};
+	config.forwards = &zone;
+	config.forward_count = 1;
+	assert_int_equal(route_board_ranges_of(&config, range), count);
+	own.is_recursion = true;
+	assert_int_equal(route_board_ranges_of(&config, range), 0);
+	struct config_group group = {.upstreams = &own, .upstream_count = 1};
+	config.groups = &group;
+	config.group_count = 1;
+	assert_int_equal(route_board_ranges_of(&config, range), 0);
+	own.is_recursion = false;
+	config.forward_count = 0;
+	assert_int_equal(route_board_ranges_of(&config, range), count);
+	config.upstreams.via = UPSTREAM_VIA_KERNEL;
+	assert_int_equal(route_board_ranges_of(&config, range), 0);
+}
+
 // The port shares an interface with the kernel, and has no exception.
 static void test_xdp(void **)
 {
@@ -216,6 +246,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_source_that_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_servers_of_groups_and_zones, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_by_the_kernel, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_xdp, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changes_are_followed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
