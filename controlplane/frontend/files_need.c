@@ -41,6 +41,19 @@ static void need_zones(struct files_need *out, struct seen *seen,
 	}
 }
 
+// Questions for addresses of host names, which the first resolver asks.
+static unsigned need_lookups(const struct config *c, struct files_need *out)
+{
+	const struct config_upstream *hosts[CONFIG_HOSTS_MAX];
+	const unsigned count = config_hosts(c, hosts);
+
+	if (count > 0) {
+		out->sets++;
+		out->servers += c->upstreams.bootstrap_count;
+	}
+	return 2 * count; // of A and AAAA
+}
+
 void files_need(const struct config *c, struct files_need *out)
 {
 	struct seen seen = {0};
@@ -55,9 +68,10 @@ void files_need(const struct config *c, struct files_need *out)
 		need_zones(out, &seen, g->forwards, g->forward_count);
 	}
 	// Each resolver has sockets and connections of its own; the questions are divided.
-	const uint64_t resolvers = config_resolvers(c, NULL), servers = resolvers * out->servers,
-		       frontends = config_frontends(c, NULL);
-	uint64_t fixed = FILES_REST + (resolvers - 1) * FILES_RESOLVER
+	const uint64_t resolvers = config_resolvers(c, NULL), frontends = config_frontends(c, NULL),
+		       others = (resolvers - 1) * out->servers, lookups = need_lookups(c, out),
+		       servers = others + out->servers;
+	uint64_t fixed = FILES_REST + lookups + (resolvers - 1) * FILES_RESOLVER
 			 + UPSTREAM_STREAMS_EACH * servers + (frontends - 1) * FILES_FRONTEND
 			 + (frontends > 1 ? frontends * FRONTEND_TCP_CLAIMS : 0)
 			 + (c->proxy_protocol.from_count ? frontends * FRONTEND_PROXY_WAITS : 0)
@@ -71,7 +85,7 @@ void files_need(const struct config *c, struct files_need *out)
 	out->least = fixed + c->limits.inflight;
 	// A question may have tries at so many servers at one time, each with a socket of its own.
 	out->all = fixed + (uint64_t)c->limits.inflight * UPSTREAM_LEGS
-		   + servers * UPSTREAM_SOCKETS_AHEAD;
+		   + lookups * (UPSTREAM_LEGS - 1) + servers * UPSTREAM_SOCKETS_AHEAD;
 }
 
 unsigned files_for_questions(const struct config *c, const struct files_need *need, uint64_t limit)

@@ -3,7 +3,8 @@
 
 // How many files (sockets, mostly) a configuration makes this process open. Each set of servers has
 // connections and sockets opened ahead of its own: everyone's, a group's, a forwarded zone's; zones
-// with the same servers share one. Any thread; costs a hash of each zone's servers.
+// with the same servers share one; the bootstrap servers are one, of the first resolver. Any
+// thread; costs a hash of each zone's servers.
 
 #include <weir/config.h>
 

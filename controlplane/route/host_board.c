@@ -11,6 +11,7 @@
 static struct {
 	pthread_mutex_t lock;
 	_Atomic uint64_t turn;
+	size_t bytes; // of the lookups
 	unsigned count;
 	struct host_state host[CONFIG_HOSTS_MAX];
 } shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -133,10 +134,18 @@ void host_board_drain(const struct config_upstream *s, bool is_drained)
 		atomic_fetch_add_explicit(&shared.turn, 1, memory_order_release);
 }
 
+void host_board_memory(size_t bytes)
+{
+	pthread_mutex_lock(&shared.lock);
+	shared.bytes = bytes;
+	pthread_mutex_unlock(&shared.lock);
+}
+
 void host_board_tables(struct table_registry *tables)
 {
 	pthread_mutex_lock(&shared.lock);
 	unsigned used = shared.count;
+	size_t bytes = shared.bytes;
 	pthread_mutex_unlock(&shared.lock);
 	table_register(tables, &(struct table_info){.name = "upstream_hosts",
 				       .owner = "first resolver loop",
@@ -144,5 +153,6 @@ void host_board_tables(struct table_registry *tables)
 				       .lifetime = "life of the name in the configuration",
 				       .kind = TABLE_FIXED,
 				       .cap = CONFIG_HOSTS_MAX,
-				       .used = used});
+				       .used = used,
+				       .bytes = bytes});
 }

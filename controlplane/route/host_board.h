@@ -9,6 +9,7 @@
 // the others take a lock, and are for changes of addresses and for status.
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
 #include <weir/config.h>
@@ -50,5 +51,7 @@ bool host_board_at(unsigned i, struct host_state *out);
 // turn (upstreams_follow_hosts).
 void host_board_drain(const struct config_upstream *s, bool is_drained);
 
+// What the lookups of the names hold, for the memory accounts.
+void host_board_memory(size_t bytes);
 struct table_registry;
 void host_board_tables(struct table_registry *tables);

@@ -17,6 +17,9 @@
 
 enum { AGAIN_FIRST_MS = 1000, QUERIES_MAX = 16, BACKOFF_S = 30, FAMILIES = 2 };
 
+// Shares the files with as many sets as a group's servers do (views.c).
+enum { SETS_BESIDE = 1 + 2 * CONFIG_GROUPS_MAX };
+
 struct lookup;
 
 // `ask` comes first: an ask of a lookup is one of these.
@@ -261,10 +264,14 @@ static int bootstrap_configure(struct upstream_lookups *l)
 
 	for (unsigned i = 0; i < b.count; i++)
 		b.server[i] = (struct config_upstream){.address = c->bootstrap[i], .weight = 1};
-	if (!l->bootstrap)
-		return upstreams_new(&l->bootstrap, &l->shared, &b);
-	upstreams_configure(l->bootstrap, &b);
-	return 0;
+	if (l->bootstrap) {
+		upstreams_configure(l->bootstrap, &b);
+		return 0;
+	}
+	int rc = upstreams_new(&l->bootstrap, &l->shared, &b);
+	if (rc == 0)
+		upstreams_one_of(l->bootstrap, SETS_BESIDE);
+	return rc;
 }
 
 static void lookup_init(
@@ -292,6 +299,7 @@ void upstream_lookups_configure(struct upstream_lookups *l, const struct config 
 	int rc = 0;
 
 	lookups_end(l);
+	host_board_memory(sizeof(*l));
 	l->config = config;
 	host_board_configure(hosts, count, now_ms);
 	if (count == 0) {
@@ -306,6 +314,7 @@ void upstream_lookups_configure(struct upstream_lookups *l, const struct config 
 			  "configuration later");
 		return;
 	}
+	host_board_memory(sizeof(*l) + count * sizeof(*l->one));
 	for (unsigned i = 0; i < count; i++)
 		lookup_init(l, hosts[i], now_ms);
 	timer_arm(l);
@@ -333,6 +342,7 @@ void upstream_lookups_free(struct upstream_lookups *l)
 	if (!l)
 		return;
 	lookups_end(l);
+	host_board_memory(0);
 	upstreams_free(l->bootstrap);
 	event_free(l->timer);
 	free(l);

@@ -41,6 +41,8 @@ enum {
 	LEGS = 4,              // of a question: one socket each
 	OF_SOCKET = 256,
 	OF_SERVERS = 80 << 10,      // a set of them
+	OF_LOOKUPS = 96 << 10,      // of their host names: the reply being read
+	OF_LOOKUP = 12 << 10,       // of a name: A and AAAA
 	FRONTEND_ANSWERS = 2 * MIB, // ring of each resolver to each, of one alone twice
 	FRONTEND_MISSES = MIB,      // of each to each resolver
 	OF_HTTPS = 7 * MIB,         // of a server and resolver: 200 queries in flight, connections
@@ -96,6 +98,18 @@ static uint64_t upstreams_of(const struct config *c)
 		if (c->groups[i].upstream_count)
 			sum += set_of(c->groups[i].upstreams, c->groups[i].upstream_count);
 	return sum;
+}
+
+// The bootstrap servers are a set of the first resolver's.
+static uint64_t lookups_of(const struct config *c)
+{
+	const struct config_upstream *hosts[CONFIG_HOSTS_MAX];
+	const uint64_t count = config_hosts(c, hosts);
+
+	if (count == 0)
+		return 0;
+	return OF_SERVERS + (uint64_t)c->upstreams.bootstrap_count * SOCKETS_IDLE * OF_SOCKET
+	       + OF_LOOKUPS + count * OF_LOOKUP;
 }
 
 static unsigned https_count(const struct config_upstream *server, unsigned count)
@@ -195,6 +209,8 @@ static void charge_questions(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_CONTROLPLANE, "upstream sockets", "upstreams, limits.inflight",
 		config_resolvers(c, NULL) * upstreams_of(c),
 		"upstream_sockets upstream_tcp upstream_tcp_queue forward_sets");
+	charge(p, MEM_PLAN_CONTROLPLANE, "upstream host names", "upstreams.bootstrap",
+		lookups_of(c), "upstream_hosts");
 	charge(p, MEM_PLAN_CONTROLPLANE, "upstream queries over HTTPS", "upstreams",
 		config_resolvers(c, NULL) * (uint64_t)https_of(c) * OF_HTTPS, "upstream_https");
 	charge(p, MEM_PLAN_CONTROLPLANE, "more resolvers", "controlplane.resolvers",
@@ -264,8 +280,7 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED,
 		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "
 		"flush_queue rewrites upstream_names upstream_health upstream_routes "
-		"upstream_hosts views "
-		"frontend_pending "
+		"views frontend_pending "
 		"frontend_neighbours frontend_limits "
 		"frontend_udp");
 	charge_dataplane(p, c);

@@ -9,12 +9,12 @@
 #include <weir/mem_plan.h>
 #include <weir/shm_region.h>
 
-#define HEAD                                   \
+#define NET                                    \
 	"dataplane:\n"                         \
 	"  ports: [{device: net_null0}]\n"     \
 	"  service_addresses: [198.18.0.53]\n" \
-	"  worker_lcores: [1]\n"               \
-	"upstreams: {servers: [{address: 198.18.0.1}]}\n"
+	"  worker_lcores: [1]\n"
+#define HEAD NET "upstreams: {servers: [{address: 198.18.0.1}]}\n"
 
 static struct mem_plan plan_of(const char *text)
 {
@@ -71,6 +71,20 @@ static void each_frontend_is_billed(void **)
 	assert_null(line_of(&one, "more frontends"));
 	assert_int_equal(line_of(&three, "more frontends")->bytes, 2 * 6 << 20);
 	assert_int_equal(line_of(&three, "rings of frontends")->bytes, 3 * (4 + 1) << 20);
+}
+
+// Where there are names, once for all resolvers.
+static void host_names_are_billed(void **)
+{
+#define NAMES \
+	"controlplane: {resolvers: 4}\nupstreams: {bootstrap: [198.18.0.2, 198.18.0.3], servers: "
+	struct mem_plan none = plan_of(NET NAMES "[{address: 198.18.0.1}]}\n");
+	struct mem_plan one = plan_of(NET NAMES "[{address: a.example}]}\n");
+	struct mem_plan two = plan_of(NET NAMES "[{address: a.example}, {address: b.example}]}\n");
+	assert_null(line_of(&none, "upstream host names"));
+	const uint64_t bytes = line_of(&one, "upstream host names")->bytes;
+	assert_in_range(bytes, 2 * 2048 * 256, 2 * 2048 * 256 + (256 << 10));
+	assert_in_range(line_of(&two, "upstream host names")->bytes - bytes, 10 << 10, 16 << 10);
 }
 
 // A box of 512 MiB runs the defaults (docs/reference/memory.md has the measure), from huge pages it
@@ -203,6 +217,7 @@ int main(void)
 		cmocka_unit_test(the_bill_follows_the_settings),
 		cmocka_unit_test(each_resolver_is_billed),
 		cmocka_unit_test(each_frontend_is_billed),
+		cmocka_unit_test(host_names_are_billed),
 		cmocka_unit_test(the_defaults_fit_in_half_a_gibibyte),
 		cmocka_unit_test(images_are_billed_by_what_is_on_the_disk),
 		cmocka_unit_test(what_has_no_room_does_not_start),

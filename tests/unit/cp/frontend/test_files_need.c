@@ -99,6 +99,30 @@ static void test_each_set_counts(void **)
 	assert_int_equal(need.all - one.all, 11 * (UPSTREAM_STREAMS_EACH + UPSTREAM_SOCKETS_AHEAD));
 }
 
+// Bootstrap servers are the first resolver's, and asked only where there are names.
+static void test_host_names(void **)
+{
+	struct config c = base();
+	struct files_need plain, need;
+
+	c.controlplane.resolvers = 4;
+	c.upstreams.bootstrap_count = 3;
+	files_need(&c, &plain);
+	assert_int_equal(plain.sets, 1);
+	struct config_upstream named[3] = {{.host = "a.example", .address.port = 53},
+		{.host = "b.example", .address.port = 53}, {.address = server[0].address}};
+	struct config_group group = {.upstream_count = 3, .upstreams = named};
+	c.groups = &group;
+	c.group_count = 1;
+	files_need(&c, &need);
+	assert_int_equal(need.sets, 3);
+	assert_int_equal(need.servers - plain.servers, CONFIG_UPSTREAMS_MAX + 3);
+	const uint64_t more = 4 * CONFIG_UPSTREAMS_MAX + 3;
+	assert_int_equal(need.least - plain.least, 4 + more * UPSTREAM_STREAMS_EACH);
+	assert_int_equal(need.all - plain.all,
+		4 * UPSTREAM_LEGS + more * (UPSTREAM_STREAMS_EACH + UPSTREAM_SOCKETS_AHEAD));
+}
+
 // Sockets and connections are each resolver's; the questions are divided.
 static void test_each_resolver_counts(void **)
 {
@@ -184,6 +208,7 @@ int main(void)
 		cmocka_unit_test(test_recursion),
 		cmocka_unit_test(test_balancers),
 		cmocka_unit_test(test_each_set_counts),
+		cmocka_unit_test(test_host_names),
 		cmocka_unit_test(test_each_resolver_counts),
 		cmocka_unit_test(test_what_is_left_for_tcp),
 		cmocka_unit_test(test_questions_that_fit),

@@ -32,6 +32,36 @@ static void test_lookup(void **)
 	assert_in_range(h.next_ms - h.resolved_ms, 262500, 262500);
 }
 
+static uint64_t bytes_registered(void)
+{
+	struct table_registry r = {0};
+	host_board_tables(&r);
+	assert_int_equal(r.count, 1);
+	return r.table[0].bytes;
+}
+
+// The accounts know what lookups hold.
+static void test_memory(void **)
+{
+	assert_int_equal(bytes_registered(), 0);
+	config.upstreams.count = 2;
+	config.upstreams.server[1] = by_name("other.example", 53);
+	upstream_lookups_configure(lookups, &config);
+	const uint64_t two = bytes_registered();
+	config.upstreams.count = 1;
+	upstream_lookups_configure(lookups, &config);
+	const uint64_t one = bytes_registered();
+	config.upstreams.count = 0;
+	upstream_lookups_configure(lookups, &config);
+	assert_int_equal(two - one, one - bytes_registered());
+	// As mem_plan.c has it.
+	assert_in_range(two - one, 4 << 10, 12 << 10);
+	assert_in_range(bytes_registered(), 32 << 10, 96 << 10);
+	upstream_lookups_free(lookups);
+	lookups = NULL;
+	assert_int_equal(bytes_registered(), 0);
+}
+
 static void test_ttl_limits(void **)
 {
 	fake[0].ttl_s = 0;
@@ -178,6 +208,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, host_setup, host_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_lookup),
+		TEST(test_memory),
 		TEST(test_ttl_limits),
 		TEST(test_second_bootstrap),
 		TEST(test_failure_keeps),
