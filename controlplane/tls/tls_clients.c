@@ -111,17 +111,12 @@ static bool is_within(X509_STORE_CTX *x, int certificates, int bytes)
 	return true;
 }
 
-static int on_required(X509_STORE_CTX *x, void *)
+// Any other certificate ends the handshake before the client's signature is checked: OpenSSL would
+// keep a stranger's certificate and compute with its key.
+static int on_chain(X509_STORE_CTX *x, void *)
 {
 	return is_within(x, 1 + TLS_CLIENT_CHAIN_MAX, TLS_CLIENT_BYTES_MAX)
 	       && X509_verify_cert(x) > 0;
-}
-
-// OpenSSL's own verdict stays where tls_clients_know finds it.
-static int on_optional(X509_STORE_CTX *x, void *arg)
-{
-	return on_required(x, arg)
-	       || is_within(x, 1 + TLS_CLIENT_CHAIN_MAX, TLS_CLIENT_UNKNOWN_MAX);
 }
 
 // A session lasts no longer than the certificate in it: then the client shows one again.
@@ -157,7 +152,7 @@ bool tls_clients_ask(const struct tls_clients *k, SSL_CTX *x)
 		x, SSL_VERIFY_PEER | (k->required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
 	SSL_CTX_set_verify_depth(x, TLS_CLIENT_CHAIN_MAX);
 	SSL_CTX_set_max_cert_list(x, TLS_CLIENT_BYTES_MAX);
-	SSL_CTX_set_cert_verify_callback(x, k->required ? on_required : on_optional, NULL);
+	SSL_CTX_set_cert_verify_callback(x, on_chain, NULL);
 	if (k->has_lists)
 		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(x), X509_V_FLAG_CRL_CHECK);
 	return SSL_CTX_set_session_ticket_cb(x, NULL, on_session, NULL) == 1

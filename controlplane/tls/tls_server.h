@@ -12,10 +12,10 @@
 //
 // With `client_ca` weir asks for a client's certificate, which must be for clients and which the
 // authorities in that file must vouch for. It gives the client a name: its first alternative name
-// of a host; where it has none, its common name, as most tools make them. Any other certificate,
-// and none, leaves the client without a name, or with `client_required` ends the handshake. Lists
-// of revoked certificates (CRL) in the file count; then each authority that signs clients'
-// certificates needs one that is not outdated.
+// of a host; where it has none, its common name, as most tools make them. Any other certificate
+// ends the handshake. A client that shows none has no name; with `client_required` its handshake
+// ends too. Lists of revoked certificates (CRL) in the file count; then each authority that signs
+// clients' certificates needs one that is not outdated.
 //
 // TLS 1.2 and 1.3; no renegotiation, no compression, no early data (0-RTT), no table of sessions: a
 // session is in the ticket that the client has, with the client's certificate. It ends with that
@@ -45,7 +45,6 @@ enum {
 	TLS_CLIENT_AUTHORITIES_MAX = 32, // their names are sent in each handshake
 	TLS_CLIENT_CHAIN_MAX = 3,
 	TLS_CLIENT_BYTES_MAX = 6 * 1024,
-	TLS_CLIENT_UNKNOWN_MAX = 2 * 1024, // of a chain that no authority vouches for
 };
 
 // Why a client's handshake failed, or never began. X(name, text); the last two are for the caller
@@ -83,7 +82,7 @@ struct tls_server_settings {
 	const uint8_t (*secret)[TLS_SECRET_LEN];
 	bool only_1_3;
 	const char *client_ca; // PEM: who vouches for clients; NULL: weir asks for no certificate
-	bool client_required;  // the handshake fails without a good certificate
+	bool client_required;  // the handshake fails without a certificate
 };
 
 // `before`: whose random ticket keys go on; NULL: none. -ENOMEM; -EINVAL: a file is bad, `why`

@@ -52,11 +52,12 @@
 	X(tls, client_ca, client_ca, TEXT, none, "", 0, 200, LIVE,                             \
 		"Absolute path of a PEM file with 1 to 32 authorities. weir asks clients for " \
 		"a certificate, and one that these vouch for names the client for "            \
-		"`groups.client_names`. Lists of revoked certificates (CRL) may stand in the " \
-		"file. Empty: weir asks for none.")                                            \
+		"`groups.client_names`. Any other certificate ends the handshake. Lists of "   \
+		"revoked certificates (CRL) may stand in the file. Empty: weir asks for "      \
+		"none.")                                                                       \
 	X(tls, client_required, client_required, BOOL, none, "false", 0, 0, LIVE,              \
-		"Whether the handshake fails without a good certificate of the client. It "    \
-		"needs `tls.client_ca`.")
+		"Whether the handshake of a client that shows no certificate fails. It needs " \
+		"`tls.client_ca`.")
 
 #define CONFIG_KEYS_DOT(X)                                                                        \
 	X(dot, enabled, enabled, BOOL, none, "false", 0, 0, LIVE,                                 \

@@ -104,13 +104,15 @@ tls() { weirctl --json tcp | jq -r ".tls.$1"; }
 same "the group over TLS" NXDOMAIN "$(shows kid -p 8853 +tls +tls-hostname=doh.test)"
 same "before the server's name" NXDOMAIN "$(shows kid -p 8853 +tls +tls-hostname=guest.doh.test)"
 same "none shown" NOERROR "$(named -p 8853 +tls +tls-hostname=doh.test)"
-same "a stranger's" NOERROR "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)"
-same "an expired one" NOERROR "$(shows late -p 8853 +tls +tls-hostname=doh.test)"
+same "another authority's, which kdig does not show" NOERROR "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)"
+check "curl does" eval '! https --cert $tmp/unknown.pem --key $tmp/unknown.key -o /dev/null "$get"'
+same "an expired one: no answer" "" "$(shows late -p 8853 +tls +tls-hostname=doh.test)"
 rcode() { https "$@" -o $tmp/reply && od -An -tx1 -j3 -N1 $tmp/reply | tr -d ' '; } # the byte that has it
 same "over HTTPS, before the path" 83 "$(rcode --cert $tmp/kid.pem --key $tmp/kid.key "${get/dns-query/dns-query/guest}")"
 same "without one the path" 80 "$(rcode "${get/dns-query/dns-query/guest}")"
 counted() { [ "$(tls "$1")" -ge "$2" ]; }
 check "counted" counted certified 3
+check "the bad ones too" counted failed.certificate 2
 s_client() { client timeout 10 openssl s_client -connect $service:8853 "$@" 2>&1; }
 kept() { s_client -sess_in $tmp/session </dev/null | grep -q '^Reused'; } # and shows none
 s_client -cert $tmp/kid.pem -key $tmp/kid.key -sess_out $tmp/session -ign_eof </dev/null >/dev/null & session=$!
@@ -126,11 +128,12 @@ same "the former ones do not count" NOERROR "$(shows kid -p 8853 +tls +tls-hostn
 check "nor do sessions of their time" eval '! kept'
 sed -i "s|^  client_ca: .*|&\n  client_required: true|" "$(readlink -f $config)"
 check "required" taken_over weirctl config reload
+refused=$(tls failed.certificate)
 same "with one" NXDOMAIN "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)"
 check "none: an alert" eval 's_client -ign_eof </dev/null | grep -q "alert certificate required"'
 check "counted" counted failed.no_certificate 1
 check "another authority's: an alert" eval 's_client -cert $tmp/kid.pem -key $tmp/kid.key -ign_eof </dev/null | grep -qi "alert unknown ca"'
-check "counted as that" counted failed.certificate 1
+check "counted as that" counted failed.certificate $((refused + 1))
 check "and over HTTPS" eval '! https -o /dev/null "$get"'
 check "weirctl tcp says so" eval 'weirctl tcp | grep -q "the client shows no certificate"'
 echo rubbish >$tmp/clients.pem

@@ -21,7 +21,7 @@ enum tls_client_kind {
 	TLS_CLIENT_BRIEF,    // for ten minutes
 	TLS_CLIENT_REVOKED,  // by TLS_CLIENT_CA_LISTS
 	TLS_CLIENT_LONG,     // with more bytes of chain than weir takes
-	TLS_CLIENT_LARGE,    // of more bytes than weir takes of strangers
+	TLS_CLIENT_LARGE,    // of 6 KB
 	TLS_CLIENT_LARGE_STRANGER,
 	TLS_CLIENT_CHAIN_3, // three authorities between
 	TLS_CLIENT_CHAIN_4,
