@@ -26,7 +26,9 @@
 //
 // Bounds: TLS_CERTIFICATES_MAX; TLS_HELLO_MAX bytes from a client before its handshake is done;
 // TLS_MESSAGES_MAX messages of TLS itself after it; of a client's chain TLS_CLIENT_BYTES_MAX, with
-// at most TLS_CLIENT_CHAIN_MAX authorities between; a longer one ends the handshake. Deadlines are
+// at most TLS_CLIENT_CHAIN_MAX authorities between, and TLS_CLIENT_ELEMENTS_MAX in each
+// certificate; a larger one ends the handshake, and so does one with points of lists (CRL) relative
+// to its issuer. A connection keeps the client's own certificate: 5 KiB, 56 at most. Deadlines are
 // the caller's. Nothing waits but tls_server_new, which reads files: some ms. A full handshake
 // costs 0.2 ms of CPU with an ECDSA key and 1 ms with RSA 2048, a resumed one 0.1 ms.
 
@@ -45,6 +47,7 @@ enum {
 	TLS_CLIENT_AUTHORITIES_MAX = 32, // their names are sent in each handshake
 	TLS_CLIENT_CHAIN_MAX = 3,
 	TLS_CLIENT_BYTES_MAX = 6 * 1024,
+	TLS_CLIENT_ELEMENTS_MAX = 256, // of ASN.1 in each certificate of a client's chain
 };
 
 // Why a client's handshake failed, or never began. X(name, text); the last two are for the caller

@@ -28,7 +28,7 @@ enum {
 	OF_CONNECTION = 1024,      // with its client
 	OF_PROXIED = MIB,          // of a frontend: connections and queries that balancers forward
 	OF_TLS = 20 << 10,         // of a connection, by OpenSSL
-	OF_CERTIFICATE = 16 << 10, // a chain that a client has shown
+	OF_CERTIFICATE = 56 << 10, // that a client has shown; see test_tls_kept.c
 	OF_HTTP = 48 << 10,        // a session of HTTP/2 with both of its tables full
 	OF_RESOLVER = 4 * MIB,     // beside the first: its tables of fixed size, its stack
 	OF_RECURSOR = 48 * MIB,    // of a resolver: caches, questions in progress, sockets

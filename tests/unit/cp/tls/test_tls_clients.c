@@ -156,8 +156,12 @@ static void test_long_chains(void **)
 		refused(TLS_CLIENT_LONG, TLS_REFUSED_other);
 		name_is(TLS_CLIENT_CHAIN_3, true, "kid");
 		refused(TLS_CLIENT_CHAIN_4, TLS_REFUSED_certificate);
+		name_is(TLS_CLIENT_SIMPLE, true, "kid");
+		refused(TLS_CLIENT_COMPLEX, TLS_REFUSED_certificate);
+		name_is(TLS_CLIENT_WITH_SIMPLE, true, "kid");
+		refused(TLS_CLIENT_WITH_COMPLEX, TLS_REFUSED_certificate);
 		name_is(TLS_CLIENT_LARGE, true, "kid");
-		refused(TLS_CLIENT_LARGE_STRANGER, TLS_REFUSED_certificate);
+		refused(TLS_CLIENT_RELATIVE, TLS_REFUSED_certificate);
 	}
 	end();
 }

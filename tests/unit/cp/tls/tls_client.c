@@ -12,7 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { DAY_S = 86400, MANY = 33, CHAIN = 40, NAMES = 800, BETWEEN = 4, PATH_LEN = FOLDER_MAX + 16 };
+enum { DAY_S = 86400, MANY = 33, CHAIN = 40, BETWEEN = 4, PATH_LEN = FOLDER_MAX + 16 };
+// Of alternative names. The certificate around them has 38 elements, their list is one more.
+enum { NAMES = 256 - 38 - 1, LONG_NAME = 5000, BYTES_MAX = 6000 };
 
 static struct {
 	char folder[FOLDER_MAX], path[TLS_CLIENT_CA_KINDS][PATH_LEN];
@@ -38,10 +40,26 @@ static X509 *authority(const char *common, EVP_PKEY *key)
 		.key = key, .common = common, .until_s = 30L * DAY_S, .issuer_key = key});
 }
 
+// Alternative names: kid, one of `len` bytes, and empty ones, `count` in all.
+static const char *names_of(unsigned count, unsigned len)
+{
+	static char text[sizeof("DER") + 3 * BYTES_MAX];
+	const unsigned bytes = 5 + 4 + len + 2 * (count - 2);
+	char *p = text;
+
+	assert_true(bytes + 4 < BYTES_MAX);
+	p += sprintf(p, "DER:30:82:%02x:%02x:82:03:6b:69:64:82:82:%02x:%02x", bytes >> 8,
+		bytes & 255, len >> 8, len & 255);
+	for (unsigned i = 0; i < len; i++)
+		p += sprintf(p, ":61");
+	for (unsigned i = 2; i < count; i++)
+		p += sprintf(p, ":82:00");
+	return text;
+}
+
 static void certificates_make(void)
 {
-	static const char kid[] = "DNS:kid", user[] = "clientAuth", one[] = ",DNS:a";
-	static char large[sizeof(kid) + NAMES * sizeof(one)];
+	static const char kid[] = "DNS:kid", user[] = "clientAuth";
 	const long later = 3L * DAY_S;
 	X509 **x = rig_.certificate;
 
@@ -62,11 +80,15 @@ static void certificates_make(void)
 	x[TLS_CLIENT_BRIEF] = by(true, "x", kid, NULL, 600);
 	x[TLS_CLIENT_REVOKED] = by(true, "x", kid, NULL, later);
 	x[TLS_CLIENT_LONG] = by(true, "x", kid, NULL, later);
-	strcpy(large, kid);
-	for (unsigned i = 0; i < NAMES; i++)
-		memcpy(large + strlen(kid) + i * strlen(one), one, sizeof(one));
-	x[TLS_CLIENT_LARGE] = by(true, "x", large, NULL, later);
-	x[TLS_CLIENT_LARGE_STRANGER] = by(false, "x", large, NULL, later);
+	x[TLS_CLIENT_SIMPLE] = by(true, "x", names_of(NAMES, 300), NULL, later);
+	x[TLS_CLIENT_COMPLEX] = by(true, "x", names_of(NAMES + 1, 300), NULL, later);
+	x[TLS_CLIENT_LARGE] = by(true, "x", names_of(NAMES, LONG_NAME), NULL, later);
+	x[TLS_CLIENT_WITH_SIMPLE] = by(true, "x", kid, NULL, later);
+	x[TLS_CLIENT_WITH_COMPLEX] = by(true, "x", kid, NULL, later);
+	x[TLS_CLIENT_RELATIVE] = by(true, "x", kid, NULL, later);
+	tls_issue_extend(x[TLS_CLIENT_RELATIVE], rig_.ca, NID_crl_distribution_points,
+		"DER:30:06:30:04:a0:02:a1:00");
+	assert_true(X509_sign(x[TLS_CLIENT_RELATIVE], rig_.ca_key, EVP_sha256()) > 0);
 }
 
 // Each vouches for the next one.
@@ -184,6 +206,8 @@ void tls_client_shows(struct tls_side *s, enum tls_client_kind kind)
 	assert_int_equal(SSL_use_PrivateKey(ssl, rig_.key), 1);
 	for (unsigned i = 0; kind == TLS_CLIENT_LONG && i < CHAIN; i++)
 		assert_int_equal(SSL_add1_chain_cert(ssl, rig_.ca), 1);
+	if (kind == TLS_CLIENT_WITH_SIMPLE || kind == TLS_CLIENT_WITH_COMPLEX)
+		assert_int_equal(SSL_add1_chain_cert(ssl, rig_.certificate[kind - 2]), 1);
 	const unsigned between =
 		kind < TLS_CLIENT_CHAIN_3 ? 0 : kind - TLS_CLIENT_CHAIN_3 + BETWEEN - 1;
 	for (unsigned i = between; i-- > 0;)

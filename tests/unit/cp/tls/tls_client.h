@@ -8,22 +8,26 @@
 
 enum tls_client_kind {
 	TLS_CLIENT_NONE,
-	TLS_CLIENT_NAMED,    // alternative name kid, common name guest
-	TLS_CLIENT_BELOW,    // alternative names kid.dns.example and guest.dns.example
-	TLS_CLIENT_COMMON,   // common name kid, for clients alone
-	TLS_CLIENT_MAIL,     // the same, and an alternative name that is no host
-	TLS_CLIENT_TWO,      // two common names
-	TLS_CLIENT_WILD,     // alternative name *.dns.example, common name kid
-	TLS_CLIENT_TALK,     // common name "Kid's phone"
-	TLS_CLIENT_EXPIRED,  // since yesterday; this and the rest: alternative name kid
-	TLS_CLIENT_STRANGER, // of an authority that nobody knows
-	TLS_CLIENT_SERVING,  // for servers alone
-	TLS_CLIENT_BRIEF,    // for ten minutes
-	TLS_CLIENT_REVOKED,  // by TLS_CLIENT_CA_LISTS
-	TLS_CLIENT_LONG,     // with more bytes of chain than weir takes
-	TLS_CLIENT_LARGE,    // of 6 KB
-	TLS_CLIENT_LARGE_STRANGER,
-	TLS_CLIENT_CHAIN_3, // three authorities between
+	TLS_CLIENT_NAMED,        // alternative name kid, common name guest
+	TLS_CLIENT_BELOW,        // alternative names kid.dns.example and guest.dns.example
+	TLS_CLIENT_COMMON,       // common name kid, for clients alone
+	TLS_CLIENT_MAIL,         // the same, and an alternative name that is no host
+	TLS_CLIENT_TWO,          // two common names
+	TLS_CLIENT_WILD,         // alternative name *.dns.example, common name kid
+	TLS_CLIENT_TALK,         // common name "Kid's phone"
+	TLS_CLIENT_EXPIRED,      // since yesterday; this and the rest: alternative name kid
+	TLS_CLIENT_STRANGER,     // of an authority that nobody knows
+	TLS_CLIENT_SERVING,      // for servers alone
+	TLS_CLIENT_BRIEF,        // for ten minutes
+	TLS_CLIENT_REVOKED,      // by TLS_CLIENT_CA_LISTS
+	TLS_CLIENT_LONG,         // with more bytes of chain than weir takes
+	TLS_CLIENT_SIMPLE,       // with as many elements as weir takes
+	TLS_CLIENT_COMPLEX,      // one more
+	TLS_CLIENT_WITH_SIMPLE,  // and that one in its chain, although it has signed nothing
+	TLS_CLIENT_WITH_COMPLEX, // the other one
+	TLS_CLIENT_LARGE,        // with as many elements and about as many bytes as weir takes
+	TLS_CLIENT_RELATIVE,     // with a point of lists relative to its issuer
+	TLS_CLIENT_CHAIN_3,      // three authorities between
 	TLS_CLIENT_CHAIN_4,
 	TLS_CLIENT_KINDS,
 };

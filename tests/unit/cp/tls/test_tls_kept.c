@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What a connection keeps of the certificates that its client has shown, in bytes of the heap.
+#include "tests/unit/unit.h"
+#include "tls_accept.h"
+#include "tls_client.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <unistd.h>
+#include <weir/config.h>
+#include <weir/mem_plan.h>
+
+enum { CONNECTIONS = 16, SLACK = 2048 };
+
+static void server_asks(void)
+{
+	struct tls_rig_files files;
+	tls_rig_files(TLS_RIG_GOOD, &files);
+	const struct tls_certificate_files given = {files.cert, files.key};
+	const struct tls_server_settings set = {
+		.count = 1, .certificate = &given, .client_ca = tls_client_ca(TLS_CLIENT_CA_ONE)};
+	assert_int_equal(tls_server_new(&t.server, &set, NULL, t.why), 0);
+}
+
+// The client's side of it is gone.
+static struct tls_conn *one(enum tls_client_kind kind, int minor, int *fd)
+{
+	int rc = -EAGAIN;
+	accept_one();
+	struct tls_side *side = tls_side_client(t.fd[0], minor, NULL);
+	tls_client_shows(side, kind);
+	for (unsigned i = 0; i < 10 && rc == -EAGAIN; i++) {
+		(void)tls_side_turn(side);
+		rc = tls_conn_handshake(t.conn);
+	}
+	assert_int_equal(rc, 1);
+	assert_int_equal(tls_conn_is_certified(t.conn), kind != TLS_CLIENT_NONE);
+	tls_side_free(side);
+	close(t.fd[0]);
+	*fd = t.fd[1];
+	return t.conn;
+}
+
+static size_t bytes_of_one(enum tls_client_kind kind, int minor)
+{
+	struct tls_conn *c[CONNECTIONS];
+	int fd[CONNECTIONS];
+	const size_t before = mallinfo2().uordblks;
+
+	for (unsigned i = 0; i < CONNECTIONS; i++)
+		c[i] = one(kind, minor, &fd[i]);
+	const size_t after = mallinfo2().uordblks;
+	for (unsigned i = 0; i < CONNECTIONS; i++) {
+		tls_conn_close(c[i]);
+		close(fd[i]);
+	}
+	return (after - before) / CONNECTIONS;
+}
+
+// Beside what a connection takes without.
+static size_t bytes_of(enum tls_client_kind kind, int minor)
+{
+	(void)bytes_of_one(kind, minor); // what OpenSSL keeps for the process
+	const size_t with = bytes_of_one(kind, minor),
+		     without = bytes_of_one(TLS_CLIENT_NONE, minor);
+	print_message("# TLS 1.%d, certificate %d: %zd bytes\n", minor, (int)kind,
+		(ssize_t)(with - without));
+	assert_true(with > without);
+	return with - without;
+}
+
+static size_t planned(void)
+{
+	static char there[] = "/a/ca.pem";
+	struct config c = {.tls = {.client_ca = there}, .dot.enabled = true, .tcp.connections = 1};
+	struct mem_plan p;
+
+	mem_plan_make(&p, &c);
+	for (unsigned i = 0; i < p.count; i++)
+		if (strcmp(p.line[i].what, "their certificates") == 0)
+			return p.line[i].bytes;
+	fail();
+	return 0;
+}
+
+static void test_the_plan(void **)
+{
+	static const enum tls_client_kind kinds[] = {
+		TLS_CLIENT_NAMED, TLS_CLIENT_CHAIN_3, TLS_CLIENT_SIMPLE, TLS_CLIENT_LARGE};
+	server_asks();
+	for (int minor = 2; minor <= 3; minor++)
+		for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
+			assert_true(bytes_of(kinds[i], minor) <= planned());
+	end();
+}
+
+// Of the others in a chain nothing is kept, whether they vouch for it or not.
+static void test_the_clients_own_alone(void **)
+{
+	server_asks();
+	for (int minor = 2; minor <= 3; minor++) {
+		const size_t own = bytes_of(TLS_CLIENT_NAMED, minor);
+		assert_true(bytes_of(TLS_CLIENT_WITH_SIMPLE, minor) < own + SLACK);
+		assert_true(bytes_of(TLS_CLIENT_CHAIN_3, minor) < own + SLACK);
+	}
+	end();
+}
+
+static int start(void **state)
+{
+	int rc = tls_accept_start(state);
+	tls_client_start();
+	return rc;
+}
+
+static int stop(void **state)
+{
+	tls_client_stop();
+	return tls_accept_stop(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_plan),
+		cmocka_unit_test(test_the_clients_own_alone),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}
