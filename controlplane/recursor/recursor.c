@@ -144,12 +144,10 @@ int recursor_configure(struct recursor *r, const struct recursor_settings *setti
 	char *text = NULL;
 	const bool is_same = r->library && settings->is_on && settings->hash == r->hash
 			     && memcmp(settings->range, r->range, sizeof(r->range)) == 0;
-	if (is_same)
-		return 0;
 	int rc = settings->is_on ? socket_open(r) : 0;
 	if (rc == 0 && settings->is_on)
 		rc = recursor_config_write(settings, r->cap, &text);
-	if (rc == 0 && settings->is_on)
+	if (rc == 0 && settings->is_on && !is_same)
 		rc = library_make(r, text, &library);
 	if (rc < 0) {
 		free(text);
@@ -157,10 +155,13 @@ int recursor_configure(struct recursor *r, const struct recursor_settings *setti
 			socket_close(r);
 		return rc;
 	}
-	r->hash = settings->hash;
-	memcpy(r->range, settings->range, sizeof(r->range));
+	// Files of the same contents may have other names, which the next flush reads.
 	FREE_AND_NULL(r->text);
 	r->text = text;
+	if (is_same)
+		return 0;
+	r->hash = settings->hash;
+	memcpy(r->range, settings->range, sizeof(r->range));
 	library_close(r->old);
 	r->old = NULL;
 	library_close(r->library);

@@ -77,6 +77,23 @@ static void test_settings_are_copied(void **)
 	assert_non_null(strstr(library_double.config, "domain-insecure: \"corp.example\""));
 }
 
+// The hash is of contents, and a flush reads the files again.
+static void test_a_file_that_moved(void **)
+{
+	struct recursor_settings other = {.is_on = true, .root_hints = "/before", .hash = 5};
+
+	assert_int_equal(recursor_configure(r, &other), 0);
+	send_now(0, query, sizeof(query));
+	const unsigned opened = library_double.opened;
+	other.root_hints = "/behind";
+	assert_int_equal(recursor_configure(r, &other), 0);
+	assert_int_equal(library_double.opened, opened);
+	assert_int_equal(library_double.calls, 1);
+	assert_int_equal(recursor_flush(r), 0);
+	assert_int_equal(library_double.opened, opened + 1);
+	assert_non_null(strstr(library_double.config, "root-hints: \"/behind\""));
+}
+
 // It answers from NSEC records that it has proven (RFC 8198), and gives bogus answers too.
 static void test_validating(void **)
 {
@@ -166,6 +183,7 @@ int main(void)
 		T(test_ports_of_workers_are_avoided),
 		T(test_settings),
 		T(test_settings_are_copied),
+		T(test_a_file_that_moved),
 		T(test_validating),
 		T(test_bad_settings),
 		T(test_flush),
