@@ -11,7 +11,6 @@
 #include <event2/event.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
@@ -205,65 +204,12 @@ int resolver_cache_flush(struct resolver *r, const struct flush *what, bool tell
 	return loop_ask(r->loop, j);
 }
 
-// The end of one resolver's walk over its part, on its way to the first one's loop.
-struct walked {
-	struct resolvers *all;
-	struct publisher *publisher;
-	uint32_t turn;
-	uint64_t removed;
-};
-
-static _Atomic uint64_t *filled_by(struct publisher *p)
-{
-	return &publisher_directory(p)->filled_by;
-}
-
-// The first resolver's loop. A walk of an earlier change counts no more.
-static void part_walked(const struct walked *w)
-{
-	struct resolvers_fill *fill = &w->all->fill;
-
-	if (w->turn != fill->turn)
-		return;
-	fill->removed += w->removed;
-	if (--fill->left > 0)
-		return;
-	atomic_store(filled_by(w->publisher), fill->everyone);
-	if (fill->removed > 0)
-		log_info("upstreams or forwarding changed: %" PRIu64 " cached answers removed",
-			fill->removed);
-}
-
-static void on_walked(void *arg)
-{
-	part_walked(arg);
-	free(arg);
-}
-
-static bool walked_send(const struct resolver *r, const struct walked *w)
-{
-	struct walked *sent = malloc(sizeof(*sent));
-
-	if (!sent)
-		return false;
-	*sent = *w;
-	if (loop_call(r->all->one[0]->loop, on_walked, sent) == 0)
-		return true;
-	free(sent);
-	return false;
-}
-
 // If the first resolver's mailbox is full, or memory short, its part counts later.
 static void whole_end(struct flushes *f)
 {
-	const struct resolver *r = f->resolver;
-	const struct walked w = {r->all, r->publisher, f->turn, f->removed_whole};
-
-	f->is_walked = r->index > 0 && !walked_send(r, &w);
+	f->is_walked = !resolvers_part_emptied(f->resolver, f->turn, f->removed_whole);
 	if (f->is_walked)
 		step_arm(f->whole, WALKED_AGAIN_MS);
-	else if (r->index == 0)
-		part_walked(&w);
 }
 
 static void on_whole_step(evutil_socket_t, short, void *arg)
@@ -299,25 +245,6 @@ void resolver_flush_whole(struct resolver *r)
 		whole_end(f);
 	else
 		step_arm(f->whole, 0);
-}
-
-// A control plane that dies during the walks leaves 0, so the next one begins them again.
-void resolver_flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers)
-{
-	struct resolvers_fill *fill = &r->all->fill;
-	_Atomic uint64_t *filled = filled_by(r->publisher);
-
-	fill->everyone = everyone;
-	if (same_servers && fill->left > 0)
-		return;
-	if (same_servers) {
-		atomic_store(filled, everyone);
-	} else if (atomic_load(filled) != everyone) {
-		atomic_store(filled, 0);
-		fill->left = r->all->count;
-		fill->removed = 0;
-		fill->turn++;
-	}
 }
 
 static void on_others_step(evutil_socket_t, short, void *arg)

@@ -9,12 +9,7 @@
 ATTR_MUST_CHECK int resolver_flush_open(struct resolver *r);
 void resolver_flush_close(struct resolver *r);     // before L1
 void resolver_flush_configure(struct resolver *r); // behind l1_configure: the channel
-// Of the first resolver, before resolver_flush_whole of any. `everyone`: view_everyone_hash of the
-// configuration. Says that L0 is to be emptied in the background if it was filled under another
-// hash, but not with `same_servers`: app_flush_changes then removes what zones and CNAMEs say
-// differently. L0 counts as filled under the new hash once all have emptied their parts.
-void resolver_flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers);
-void resolver_flush_whole(struct resolver *r); // empties this one's part, if that was said
+void resolver_flush_whole(struct resolver *r); // empties its part, if resolvers_empty_all says so
 void resolver_flush_status(const struct resolver *r, struct flush_status *out);
 void resolver_flush_tables(const struct resolver *r, struct table_registry *tables);
 // Was the name flushed since (counted)?

@@ -132,7 +132,7 @@ static int parts_open(struct resolver *r, const struct config *config)
 	if (rc == 0)
 		rc = resolver_step_open(r);
 	if (rc == 0 && r->index == 0)
-		resolver_flush_everyone(r, view_everyone_hash(config), false);
+		resolvers_empty_all(r, view_everyone_hash(config), false);
 	if (rc == 0)
 		resolver_flush_whole(r);
 	if (rc == 0)
@@ -267,8 +267,7 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 	if (rc < 0)
 		return rc;
 	if (r->index == 0)
-		resolver_flush_everyone(
-			r, view_everyone_hash(config), views_turn(r->views) == turn);
+		resolvers_empty_all(r, view_everyone_hash(config), views_turn(r->views) == turn);
 	resolver_flush_whole(r);
 	if (r->lookups)
 		upstream_lookups_configure(r->lookups, config);

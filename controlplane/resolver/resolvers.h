@@ -35,7 +35,7 @@ struct resolvers_change {
 	} part[RESOLVERS_MAX];
 };
 
-// The emptying of L0 when everyone's servers are others. resolver_flush.c's; the first one's loop
+// The emptying of L0 when everyone's servers are others. resolvers_set.c's; the first one's loop
 // writes it, the others read `turn` during a change.
 struct resolvers_fill {
 	uint64_t everyone; // hash of what it is filled under from then on
@@ -147,3 +147,13 @@ struct resolvers_tried {
 };
 ATTR_MUST_CHECK int resolvers_try(struct resolvers *all, const char *server, struct loop *reply_to,
 	void (*done)(void *arg, const struct resolvers_tried *t), void *arg);
+
+// Of the first resolver, before resolver_flush_whole of any. `everyone`: view_everyone_hash of the
+// configuration. Says that L0 is to be emptied in the background if it was filled under another
+// hash, but not with `same_servers`: app_flush_changes then removes what zones and CNAMEs say
+// differently. L0 counts as filled under the new hash once all have emptied their parts.
+void resolvers_empty_all(struct resolver *r, uint64_t everyone, bool same_servers);
+// This one's part is empty, for change `turn` of resolvers_fill. On its loop. False: the first
+// one's mailbox is full or memory short; again later.
+ATTR_MUST_CHECK bool resolvers_part_emptied(
+	const struct resolver *r, uint32_t turn, uint64_t removed);

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the process gives all resolvers (resolvers.h): the answer policy, a watch, the log.
+// What the process gives all resolvers (resolvers.h): the answer policy, a watch, the log; and
+// whose parts of L0 are empty after a change of everyone's servers.
+#include "resolver_internal.h"
 #include "resolvers.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 
 enum { FOLLOW_AGAIN_MS = 100 };
 
@@ -173,4 +178,81 @@ void resolvers_groups_published(struct resolvers *all, bool published)
 {
 	for (unsigned i = 0; i < all->count; i++)
 		resolver_groups_published(all->one[i], published);
+}
+
+// The end of one resolver's walk over its part, on its way to the first one's loop.
+struct walked {
+	struct resolvers *all;
+	struct publisher *publisher;
+	uint32_t turn;
+	uint64_t removed;
+};
+
+static _Atomic uint64_t *filled_by(struct publisher *p)
+{
+	return &publisher_directory(p)->filled_by;
+}
+
+// The first resolver's loop. A walk of an earlier change counts no more.
+static void part_walked(const struct walked *w)
+{
+	struct resolvers_fill *fill = &w->all->fill;
+
+	if (w->turn != fill->turn)
+		return;
+	fill->removed += w->removed;
+	if (--fill->left > 0)
+		return;
+	atomic_store(filled_by(w->publisher), fill->everyone);
+	if (fill->removed > 0)
+		log_info("upstreams or forwarding changed: %" PRIu64 " cached answers removed",
+			fill->removed);
+}
+
+static void on_walked(void *arg)
+{
+	part_walked(arg);
+	free(arg);
+}
+
+static bool walked_send(const struct resolver *r, const struct walked *w)
+{
+	struct walked *sent = malloc(sizeof(*sent));
+
+	if (!sent)
+		return false;
+	*sent = *w;
+	if (loop_call(r->all->one[0]->loop, on_walked, sent) == 0)
+		return true;
+	free(sent);
+	return false;
+}
+
+bool resolvers_part_emptied(const struct resolver *r, uint32_t turn, uint64_t removed)
+{
+	const struct walked w = {r->all, r->publisher, turn, removed};
+
+	if (r->index > 0)
+		return walked_send(r, &w);
+	part_walked(&w);
+	return true;
+}
+
+// A control plane that dies during the walks leaves 0, so the next one begins them again.
+void resolvers_empty_all(struct resolver *r, uint64_t everyone, bool same_servers)
+{
+	struct resolvers_fill *fill = &r->all->fill;
+	_Atomic uint64_t *filled = filled_by(r->publisher);
+
+	fill->everyone = everyone;
+	if (same_servers && fill->left > 0)
+		return;
+	if (same_servers) {
+		atomic_store(filled, everyone);
+	} else if (atomic_load(filled) != everyone) {
+		atomic_store(filled, 0);
+		fill->left = r->all->count;
+		fill->removed = 0;
+		fill->turn++;
+	}
 }
