@@ -154,7 +154,7 @@ static void serve_cache_flush(struct api *a, struct http_exchange *x)
 	struct flush what;
 	if (!flush_take(x, &what))
 		return;
-	http_defer(x, API_FLUSH_MS);
+	http_defer(x, API_CACHE_FLUSH_MS); // RECURSOR_DRAIN_MS and L1_FLUSH_MAX_MS
 	int rc = resolvers_cache_flush(
 		a->deps.resolvers, &what, true, a->deps.service, on_flushed, x);
 	if (rc < 0)

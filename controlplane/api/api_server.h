@@ -37,7 +37,13 @@ struct api {
 	struct api_listener listener;
 };
 
-enum { API_DUMP_SPACE_MS = 2000, API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
+enum {
+	API_DUMP_SPACE_MS = 2000,
+	API_SHORT_MS = 2000,
+	API_FLUSH_MS = 10000,
+	API_CACHE_FLUSH_MS = 15000,
+	API_BUILD_MS = 120000
+};
 
 enum api_endpoint_flags {
 	API_GET = 0,       // changes nothing

@@ -183,12 +183,19 @@ void recursor_old_end(struct recursor *r)
 int recursor_flush(struct recursor *r)
 {
 	struct library *made = NULL;
-	int rc = r->library && !r->is_empty ? library_make(r, r->text, &made) : 0;
+	const uint64_t now_ms = clock_mono_ms();
 
-	if (rc < 0 || !made)
+	recursor_old_end(r);
+	if (!r->library || r->is_empty)
+		return 0;
+	if (r->old && now_ms < r->old_until_ms)
+		return -EAGAIN;
+	int rc = library_make(r, r->text, &made);
+	if (rc < 0)
 		return rc;
 	library_close(r->old); // which ends its questions
 	r->old = r->library;
+	r->old_until_ms = now_ms + RECURSOR_DRAIN_MS;
 	r->library = made;
 	r->is_empty = true;
 	for (unsigned i = 0; i < r->touched; i++)

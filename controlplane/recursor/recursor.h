@@ -43,6 +43,7 @@ enum {
 	RECURSOR_SOCKETS = 512,        // of the library, each resolver
 	RECURSOR_TCP = 64,             // TCP connections of the library, each resolver
 	RECURSOR_MEMORY = 40 << 20,    // more than caches and buffers of the library take: 26 MB
+	RECURSOR_DRAIN_MS = 5000,      // of questions after a flush: their clients wait no longer
 };
 
 struct recursor_settings {
@@ -62,8 +63,10 @@ void recursor_free(struct recursor *r); // its questions get no answer; NULL is 
 // hints), -errno of the socket: then it stays as it was.
 ATTR_MUST_CHECK int recursor_configure(
 	struct recursor *r, const struct recursor_settings *settings);
-// Empties the library's caches. Questions that run go on with the old ones; where a second flush
-// comes before their end it is SERVFAIL. Not within an answer. -errno: nothing is emptied.
+// Empties the library's caches. Questions that run go on with the old ones. Not within an answer.
+// -EAGAIN: questions of before the last flush still run, so nothing is emptied; the caller tries
+// again. After RECURSOR_DRAIN_MS these questions are SERVFAIL, and the caches are emptied. Another
+// -errno: nothing is emptied.
 ATTR_MUST_CHECK int recursor_flush(struct recursor *r);
 // Ends the library that was flushed, once its questions have ended: each 100 ms. Not within an
 // answer. NULL is fine.

@@ -38,6 +38,7 @@ struct recursor {
 	bool is_empty;           // it had no question yet
 	struct library *old;     // of before a flush, for the questions that ran; NULL: none
 	unsigned old_questions;
+	uint64_t old_until_ms; // then a flush may end it with its questions
 	int fd;
 	struct socket_address address;
 	struct event *readable;

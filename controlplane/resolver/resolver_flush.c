@@ -33,6 +33,7 @@ struct flush_job { // requested on this box
 	struct flush what;
 	uint64_t cursor;
 	struct l1_flush *l1;
+	bool waits; // for questions of before an earlier flush, in the recursor
 	bool walking, publishing, abandoned;
 	bool tells_others;
 	resolver_flush_fn done;
@@ -143,14 +144,49 @@ static void job_publish(struct flush_job *j)
 
 // Else the names would come back from there: the library has no call to forget one name. After a
 // message of another box, which anybody may have sent, they may; names whose answer is local data
-// never come from there.
-static void recursion_flush(struct resolver *r, const struct flush_job *j)
+// never come from there. False: not yet.
+static bool recursion_flush(const struct flush_job *j)
 {
+	const struct resolver *r = j->resolver;
 	const bool is_due = j->what.kind == FLUSH_ALL || j->tells_others;
 	int rc = r->recursor && is_due ? recursor_flush(r->recursor) : 0;
 
-	if (rc < 0)
+	if (rc < 0 && rc != -EAGAIN)
 		log_warning("recursion: cache not emptied by the flush: %s", strerror(-rc));
+	return rc != -EAGAIN;
+}
+
+// L0 and L1 after the recursor's caches: what these answer until then is not stored.
+static void job_run(struct flush_job *j)
+{
+	struct resolver *r = j->resolver;
+
+	j->waits = !recursion_flush(j);
+	if (j->waits)
+		return;
+	flush_log_add(&r->flushes->log, &j->what, clock_mono_ms());
+	// After a flush weir asks the upstreams again; not for other boxes' flushes, which could
+	// keep a failing name hammering them.
+	failures_clear_all(r->failures);
+	bogus_names_clear_all(&r->bogus_names);
+	if (r->index > 0 || redis_is_off(l1_redis(r->l1))) {
+		j->got.l1_end = L1_FLUSH_OFF;
+	} else {
+		if (j->tells_others)
+			job_publish(j);
+		j->l1 = l1_flush_start(r->loop, r->l1, &j->what, on_l1_flushed, j);
+		j->got.l1_end = L1_FLUSH_AWAY; // until it says better
+	}
+	on_job_step(-1, EV_TIMEOUT, j);
+}
+
+void resolver_flush_beat(struct resolver *r)
+{
+	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++) {
+		struct flush_job *j = r->flushes->job[i];
+		if (j && j->waits)
+			job_run(j);
+	}
 }
 
 static void job_begin(void *arg)
@@ -171,22 +207,8 @@ static void job_begin(void *arg)
 	}
 	f->job[i] = j;
 	f->count.asked++;
-	flush_log_add(&f->log, &j->what, clock_mono_ms());
-	// After a flush weir asks the upstreams again; not for other boxes' flushes, which could
-	// keep a failing name hammering them.
-	failures_clear_all(r->failures);
-	bogus_names_clear_all(&r->bogus_names);
-	recursion_flush(r, j);
 	j->walking = true;
-	if (r->index > 0 || redis_is_off(l1_redis(r->l1))) {
-		j->got.l1_end = L1_FLUSH_OFF;
-	} else {
-		if (j->tells_others)
-			job_publish(j);
-		j->l1 = l1_flush_start(r->loop, r->l1, &j->what, on_l1_flushed, j);
-		j->got.l1_end = L1_FLUSH_AWAY; // until it says better
-	}
-	on_job_step(-1, EV_TIMEOUT, j);
+	job_run(j);
 }
 
 int resolver_cache_flush(struct resolver *r, const struct flush *what, bool tells_others,
@@ -325,10 +347,20 @@ static void on_gap(void *arg)
 	f->count.subscribed++;
 }
 
+// Until its flush begins the recursor may answer from its old caches.
+static bool flush_waits(const struct flushes *f, const struct dns_name *name)
+{
+	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++)
+		if (f->job[i] && f->job[i]->waits && flush_fits(&f->job[i]->what, name))
+			return true;
+	return false;
+}
+
 bool resolver_flush_covers(
 	struct resolver *r, const struct dns_name *name, uint64_t since_ms, uint64_t now_ms)
 {
-	bool covers = flush_log_covers(&r->flushes->log, name, since_ms, now_ms);
+	const struct flushes *f = r->flushes;
+	bool covers = flush_log_covers(&f->log, name, since_ms, now_ms) || flush_waits(f, name);
 	r->flushes->count.kept_out += covers;
 	return covers;
 }

@@ -49,6 +49,7 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	resolver_step_beat(r);
 	validators_beat(r->validators);
 	recursor_old_end(r->recursor);
+	resolver_flush_beat(r);
 	if (r->port && upstream_port_beat(r->port))
 		(void)event_add(r->move, &(struct timeval){0});
 	refresh_run(r->refresh, clock_mono_ms());

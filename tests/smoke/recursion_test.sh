@@ -57,8 +57,26 @@ same "which answers" 198.18.200.1 "$(short ok.first.example A)"
 kill $upstream
 check "and dies: recursion answers" eventually eval '[ "$(short inside.nsec3.alpha A | tail -1)" = 192.0.2.1 ]'
 
-# A level that is gone: SERVFAIL in time, no question left, and answers again afterwards.
 check "recursive again" settings 'mode: recursive' false
+# Two flushes while the servers of a question are slow: it has its answer.
+leaves() { kill -"$1" $(pgrep -f "$zones/nsd.198.18.210.3"); }
+check "a flush" weirctl cache flush a.delta
+leaves STOP
+asks slow.wild.good.beta A >$tmp/slow &
+slow=$!
+check "a question waits for its servers" eventually eval '[ "$(recursion questions)" -ge 1 ]'
+check "a flush meanwhile" weirctl cache flush b.delta
+same "other names" NXDOMAIN "$(asks c.delta A | rcode_of)"
+weirctl cache flush d.delta >/dev/null &
+flush=$!
+sleep 0.5
+check "a second flush waits" kill -0 $flush
+leaves CONT
+check "and ends" wait $flush
+wait $slow
+same "that question has its answer" NOERROR "$(rcode_of <$tmp/slow)"
+
+# A level that is gone: SERVFAIL in time, no question left, and answers again afterwards.
 same "a name that libunbound keeps" 192.0.2.1 "$(short www.good.beta A)"
 kill "${internet[2]}"
 wait "${internet[2]}" 2>/dev/null

@@ -132,7 +132,8 @@ int cmd_cache_flush(struct ctl *c)
 			  : c->below ? "1"
 				     : "0"},
 		{NULL, NULL}};
-	struct json_doc *doc = http_call_or_fail(c, true, "/cache/flush", params, HTTP_FLUSH_MS);
+	struct json_doc *doc =
+		http_call_or_fail(c, true, "/cache/flush", params, HTTP_CACHE_FLUSH_MS);
 	if (!doc)
 		return CTL_FAILED;
 	const char *l1 = json_text(json_doc_root(doc), "l1");

@@ -13,6 +13,7 @@ enum {
 	HTTP_LOOK_MS = 1500, // status and stats: who does not answer in that time is called hung
 	HTTP_SHORT_MS = 4000,
 	HTTP_FLUSH_MS = 12000,
+	HTTP_CACHE_FLUSH_MS = 17000,
 	HTTP_BUILD_MS = 125000,
 	HTTP_WHY_MAX = 256,
 };

@@ -2,6 +2,7 @@
 // What the recursor makes of its settings and of a flush, with a double in the place of libunbound.
 
 #include "recursor_rig.h"
+#include "tests/unit/clock_shift.h"
 
 #include <errno.h>
 #include <string.h>
@@ -154,9 +155,44 @@ static void test_flush(void **)
 	assert_int_equal(recursor_flush(r), 0); // its caches are empty
 	assert_int_equal(library_double.opened, 3);
 	assert_int_equal(library_double.calls, 2);
-	send_zone(3, 'y', ID);
-	assert_int_equal(recursor_flush(r), 0); // before those of the first one end
-	expect_servfail(1);
+}
+
+// Questions of before a flush keep its library for a while, whatever flushes come meanwhile.
+static void test_flushes_one_after_the_other(void **)
+{
+	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};
+	uint8_t got[512];
+
+	send_now(0, query, sizeof(query));
+	send_zone(1, 'x', ID);
+	assert_int_equal(recursor_flush(r), 0);
+	send_zone(2, 'y', ID);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(recursor_flush(r), -EAGAIN);
+	recursor_old_end(r);
+	assert_int_equal(library_double.opened, 2);
+	assert_int_equal(library_double.calls, 3);
+	library_double_answer(0, &a);
+	assert_int_equal(reply(0, got, sizeof(got)), sizeof(answer));
+	assert_int_equal(recursor_flush(r), -EAGAIN); // one still runs
+	library_double_answer(0, &a);
+	assert_int_equal(reply(1, got, sizeof(got)), sizeof(answer));
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(recursor_flush(r), 0); // all of them are one
+	assert_int_equal(library_double.opened, 3);
+	assert_int_equal(library_double.open, 2);
+	assert_int_equal(now().questions, 1);
+	send_now(0, query, sizeof(query));
+	clock_ahead_by_ms(RECURSOR_DRAIN_MS - 1000);
+	assert_int_equal(recursor_flush(r), -EAGAIN);
+	clock_ahead_by_ms(RECURSOR_DRAIN_MS);
+	library_double.apply_error = -EINVAL;
+	assert_int_equal(recursor_flush(r), -EINVAL); // and ends none
+	assert_int_equal(library_double.calls, 2);
+	library_double.apply_error = 0;
+	assert_int_equal(recursor_flush(r), 0);
+	assert_int_equal(reply(2, got, sizeof(got)), sizeof(query));
+	assert_int_equal(get_u16(got + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
 	assert_int_equal(library_double.calls, 1);
 	assert_int_equal(library_double.open, 2);
 	assert_int_equal(now().questions, 1);
@@ -187,6 +223,7 @@ int main(void)
 		T(test_validating),
 		T(test_bad_settings),
 		T(test_flush),
+		T(test_flushes_one_after_the_other),
 		T(test_flush_while_off),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
