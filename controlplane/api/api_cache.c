@@ -127,6 +127,7 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 	json_out_count(o, root, "l1_removed", f->l1);
 	json_out_text(o, root, "l1", ends[f->l1_end]);
 	json_out_bool(o, root, "boxes_told", f->told);
+	json_out_bool(o, root, "recursion_failed", f->recursion_failed);
 	json_out_count(o, root, "resolvers_hung", f->hung);
 	http_reply(arg, 200, json_out_finish(o));
 }

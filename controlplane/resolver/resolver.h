@@ -272,8 +272,9 @@ ATTR_MUST_CHECK int resolver_cache_get(struct resolver *r, const struct dns_name
 struct cache_flushed {
 	uint64_t l0, l1; // answers removed
 	enum l1_flush_end l1_end;
-	bool told;     // Redis took the message to other boxes
-	unsigned hung; // resolvers that flush their part when they are back (resolvers.h)
+	bool told;             // Redis took the message to other boxes
+	bool recursion_failed; // a recursor's caches are not emptied
+	unsigned hung;         // resolvers that flush their part when they are back (resolvers.h)
 };
 typedef void (*resolver_flush_fn)(void *arg, int err, const struct cache_flushed *f);
 // `tells_others`: with word to other boxes, and of the recursor's caches too; not of what is this

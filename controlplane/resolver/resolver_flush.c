@@ -145,13 +145,14 @@ static void job_publish(struct flush_job *j)
 // Else the names would come back from there: the library has no call to forget one name. After a
 // message of another box, which anybody may have sent, they may; names whose answer is local data
 // never come from there. False: not yet.
-static bool recursion_flush(const struct flush_job *j)
+static bool recursion_flush(struct flush_job *j)
 {
 	const struct resolver *r = j->resolver;
 	const bool is_due = j->what.kind == FLUSH_ALL || j->tells_others;
 	int rc = r->recursor && is_due ? recursor_flush(r->recursor) : 0;
 
-	if (rc < 0 && rc != -EAGAIN)
+	j->got.recursion_failed = rc < 0 && rc != -EAGAIN;
+	if (j->got.recursion_failed)
 		log_warning("recursion: cache not emptied by the flush: %s", strerror(-rc));
 	return rc != -EAGAIN;
 }

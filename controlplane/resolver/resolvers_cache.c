@@ -185,10 +185,12 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 	struct gather_part *p = arg;
 	struct flush_call *c = (struct flush_call *)p->gather;
 	const uint64_t l0 = c->sum.l0;
+	const bool failed = c->sum.recursion_failed || f->recursion_failed;
 
 	if (p->resolver == 0)
 		c->sum = *f;
 	c->sum.l0 = l0 + f->l0;
+	c->sum.recursion_failed = failed;
 	part_back(p, err);
 }
 

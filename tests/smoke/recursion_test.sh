@@ -76,6 +76,19 @@ check "and ends" wait $flush
 wait $slow
 same "that question has its answer" NOERROR "$(rcode_of <$tmp/slow)"
 
+# Hints that move, with the same contents; then they are gone.
+mv $zones/hints $tmp/moved
+sed -i "s|root_hints: [^,]*|root_hints: $tmp/moved|" $config
+check "hints of another name" taken_over weirctl config reload
+same "a name" 192.0.2.1 "$(short www.good.alpha A)"
+check "a flush with them" weirctl cache flush a.delta
+same "the name again" 192.0.2.1 "$(short inside.nsec3.alpha A | tail -1)"
+mv $tmp/moved $zones/hints
+flushed=$(weirctl cache flush a.delta)
+same "a flush without them fails" 1 $?
+check "and says so" grep -q 'recursion: its caches are NOT emptied' <<<"$flushed"
+check "recursive as before" settings 'mode: recursive' false
+
 # A level that is gone: SERVFAIL in time, no question left, and answers again afterwards.
 same "a name that libunbound keeps" 192.0.2.1 "$(short www.good.beta A)"
 kill "${internet[2]}"

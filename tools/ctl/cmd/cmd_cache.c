@@ -138,7 +138,8 @@ int cmd_cache_flush(struct ctl *c)
 		return CTL_FAILED;
 	const char *l1 = json_text(json_doc_root(doc), "l1");
 	bool whole = (strcmp(l1, "done") == 0 || strcmp(l1, "off") == 0)
-		     && json_count(json_doc_root(doc), "resolvers_hung") == 0;
+		     && json_count(json_doc_root(doc), "resolvers_hung") == 0
+		     && !json_flag(json_doc_root(doc), "recursion_failed");
 	if (c->json) {
 		json_doc_print(doc);
 	} else {
@@ -146,6 +147,9 @@ int cmd_cache_flush(struct ctl *c)
 		say_if(json_doc_root(doc), "resolvers_hung",
 			"{resolvers_hung:u} resolvers hang: their part of L0 is flushed when they "
 			"are back\n");
+		say_if(json_doc_root(doc), "recursion_failed",
+			"recursion: its caches are NOT emptied: see the log of the control "
+			"plane\n");
 	}
 	json_doc_free(doc);
 	return whole ? CTL_OK : CTL_FAILED;

@@ -93,7 +93,7 @@ static void answer_run(struct answer *a)
 		a->report(a->arg, &r);
 	} else {
 		const struct cache_flushed f = {
-			1 + a->what.kind, a->what.name.len, L1_FLUSH_PARTLY, true, 1};
+			1 + a->what.kind, a->what.name.len, L1_FLUSH_PARTLY, true, true, 1};
 		a->flushed(a->arg, 0, &f);
 	}
 }
@@ -176,7 +176,7 @@ static void test_endpoints(void **)
 	assert_reply("GET /cache/stats", 200, "\"refused\":4,");
 	assert_reply("POST /cache/flush?name=a.example", 200,
 		"{\"l0_removed\":1,\"l1_removed\":11,\"l1\":\"partly\",\"boxes_told\":true,"
-		"\"resolvers_hung\":1}");
+		"\"recursion_failed\":true,\"resolvers_hung\":1}");
 	assert_reply("POST /cache/flush?name=a.example&below=1", 200, "{\"l0_removed\":2,");
 	assert_reply("POST /cache/flush?all=1", 200, "{\"l0_removed\":3,\"l1_removed\":1,");
 	assert_reply("GET /cache?name=a.example", 200, "\"heat\":\"cold\"");
