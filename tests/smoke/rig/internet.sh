@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # A private Internet of some 270 zones on name servers of their own (NSD), and resolvers that know its root: unbound, BIND and
-# an unbound that does not validate. Sourced by internet_test.sh and internet_attack_test.sh.
+# an unbound that does not validate. Sourced by internet_test.sh and internet_load_test.sh.
 
 zones=$tmp/internet
 mkdir $zones
 started=()
 
-# servers_start N: servers 1 to N, each on port 53 of 198.18.210.N
+# servers_start N...: these servers, each on port 53 of 198.18.210.N
 servers_start() {
 	local i
-	for ((i = 1; i <= $1; i++)); do server_start $i || return; done
-	for ((i = 1; i <= $1; i++)); do eventually server_answers $i || return; done
+	for i; do server_start $i || return; done
+	for i; do eventually server_answers $i || return; done
 }
 server_start() {
 	local name file
@@ -102,3 +102,12 @@ named_start() {
 }
 resolver_answers() { [ "$(kdig +timeout=2 +retry=0 @127.0.0.1 -p $1 plain. SOA | rcode_of)" = NOERROR ]; }
 internet_stop() { kill "${started[@]}"; wait "${started[@]}" 2>/dev/null; }
+# With the lab's configuration in $tmp/plain.yaml.
+settings() { # settings UPSTREAMS
+	{
+		sed '/^upstreams:/,/^[^ ]/{/^upstreams:/d;/^ /d}' $tmp/plain.yaml
+		echo "upstreams: {root_hints: $zones/hints, $1}"
+		echo "dnssec: {anchors: $zones/anchor, validate: true}"
+	} >$config
+	taken_over weirctl config reload
+}

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Makes a private Internet of signed zones: zone files, a list of zones for each server, root hints, the trust anchor, the
-questions about it, and what is intended of them. usage: internet_make.py FOLDER"""
+questions about it, and what is intended of them. With `load` the zones that make work, and few beside them.
+usage: internet_make.py FOLDER [load]"""
 import sys
 
 import internet_evil
@@ -100,6 +101,12 @@ def below(net):
             tweak if (name, rdtype) == (z.origin, "DS") else other(name, rdtype))
 
 
+def few(net):
+    net.leaf("ok13", net.tld["gamma."], 13)
+    net.leaf("plain", net.tld["gamma."], None)
+    net.leaf("ok14", net.tld["alpha."], 14)
+
+
 def half(net):
     """A zone on two servers, of which one has wrong addresses."""
     tld = net.tld["alpha."]
@@ -132,9 +139,12 @@ def questions(net):
 def main():
     folder = sys.argv[1]
     net = Internet()
-    right(net)
-    kinds(net)
-    below(net)
+    if sys.argv[2:] == ["load"]:
+        few(net)
+    else:
+        right(net)
+        kinds(net)
+        below(net)
     internet_evil.add(net)
     half(net)
     for name, z in net.tld.items():
