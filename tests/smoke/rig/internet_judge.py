@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Compares answers of internet_ask.py: rcode, AD and records of weir with those of unbound and BIND. Prints a line for each
-question that differs and is not in a table here, and exits with 1 if there is one. usage: internet_judge.py UNBOUND BIND WEIR"""
+question that differs and is not in a table here, and exits with 1 if there is one; with 2 if asking again cannot make it right:
+unbound and BIND have answers, and weir one whose AD or records neither has. usage: internet_judge.py UNBOUND BIND WEIR"""
 import re
 import sys
 
@@ -41,6 +42,13 @@ def is_right(question, unbound, bind, weir):
     return weir == unbound == bind
 
 
+def is_final(unbound, bind, weir):
+    others = (unbound, bind)
+    if any(rcode in ("SERVFAIL", "no answer") for rcode, _, _ in others):
+        return False
+    return any(weir[i] not in ("", "-") and all(weir[i] != other[i] for other in others) for i in (1, 2))
+
+
 def main():
     unbound, bind, weir = (read(path) for path in sys.argv[1:4])
     wrong = [q for q in unbound if not is_right(q, unbound[q], bind[q], weir[q])]
@@ -48,7 +56,8 @@ def main():
         print(q)
         for name, answers in (("unbound", unbound), ("BIND", bind), ("weir", weir)):
             print(f"  {name}: {' '.join(answers[q])[:300]}", file=sys.stderr)
-    sys.exit(1 if wrong else 0)
+    final = any(is_final(unbound[q], bind[q], weir[q]) for q in wrong)
+    sys.exit(2 if final else 1 if wrong else 0)
 
 
 main()
