@@ -12,6 +12,7 @@ check "zones" $python "$smoke_dir/rig/internet_make.py" $zones
 check "their servers" servers_start 1 2 3 4 5 6 7
 check "more than 200 zones" test "$(cat $zones/ns[1-5].list | wc -l)" -gt 200
 check "more than 2,000 questions" test "$(wc -l <$zones/questions)" -gt 2000
+check "errors meant for more than 100" test "$(wc -l <$zones/intended)" -gt 100
 check "BIND" named_start 5303
 ask 127.0.0.1 5303 128 <$zones/questions >$zones/bind & # it waits, mostly
 asks_bind=$!
@@ -45,6 +46,11 @@ intended() {
 		$1 in meant { got = $2 == "SERVFAIL" ? "bogus " $4 : ($3 == "AD" ? "secure -" : "insecure -")
 			if (got !~ "^" meant[$1] "$") print $1 ": " got ", meant: " meant[$1] }' $zones/intended "$1"
 }
+# timeouts_again FILE: on a busy machine a broken zone's error may be 22 or 23, of a server that was too slow.
+timeouts_again() {
+	intended "$1" | sed 's/: .*//' >$zones/other
+	lines_of $zones/other '$2 == "no answer" || $4 ~ /(^|,)2[23](,|$)/' "$1" | again_from weir 53 "$1"
+}
 ask 127.0.0.1 5302 <$zones/questions >$zones/unbound
 check "a validating forwarder" settings "servers: [{address: 127.0.0.1:5304, name: unbound}]"
 client $python "$smoke_dir/rig/internet_ask.py" $service 53 <$zones/questions >$zones/forward
@@ -53,6 +59,7 @@ client $python "$smoke_dir/rig/internet_ask.py" $service 53 <$zones/questions >$
 wait $asks_bind
 for mode in forward recursive; do
 	check "$mode: answers and verdicts of unbound and BIND" compared $zones/$mode
+	timeouts_again $zones/$mode
 	same "$mode: the errors meant" "" "$(intended $zones/$mode)"
 	check "$mode: some secure" test "$(grep -c $'\tAD\t' $zones/$mode)" -gt 800
 	check "$mode: some bogus" test "$(grep -c SERVFAIL $zones/$mode)" -gt 500
