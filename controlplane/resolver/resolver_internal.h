@@ -63,8 +63,9 @@ struct resolver_settings {
 	uint32_t stale_ttl_s, client_ttl_cap_s;
 	bool any_minimal, rotate;
 	bool validates;
-	bool sends_subnet; // of clients, to some server
-	uint64_t dnssec;   // config_dnssec.hash
+	bool sends_subnet;    // of clients, to some server
+	bool stale_immediate; // workers serve expired records at once
+	uint64_t dnssec;      // config_dnssec.hash
 	unsigned waiters;
 	uint32_t answer_deadline_ms;
 	uint16_t udp_reply_size;

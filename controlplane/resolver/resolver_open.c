@@ -93,6 +93,7 @@ static void settings_take(struct resolver *r, const struct config *c)
 		.any_minimal = c->access.any_minimal,
 		.rotate = c->cache.rotate,
 		.sends_subnet = config_sends_subnet(c),
+		.stale_immediate = c->cache.stale_immediate,
 		.client_ttl_cap_s = c->cache.client_ttl_cap_s,
 		.waiters = c->limits.waiters,
 		.answer_deadline_ms = c->limits.answer_deadline_ms,

@@ -89,18 +89,16 @@ static bool query_of(const struct refresh_request *q, struct dns_query *out)
 	return true;
 }
 
-// A renewal has no client, so it sends no subnet, and its answer is not the one that clients would
-// get where servers make it by their subnet. A record that is fresh is not replaced by it: when it
-// has expired, clients ask again with their subnets. One that has expired and is served stale
-// meanwhile
-// (`stale: immediate`) is renewed.
-static bool is_early(struct resolver *r, const struct view *view, const struct dns_query *query,
-	const struct l0_key *key, uint64_t now_ms)
+// A renewal has no client, so it sends no subnet, and its answer would be for weir's own network.
+// Clients whose servers get subnets therefore ask again themselves once the record has expired.
+// Where workers serve expired records at once (`stale: immediate`) clients would not, so the record
+// is deleted: the next client's question is a miss.
+static void leave_to_clients(struct resolver *r, const struct l0_key *key, uint64_t now_ms)
 {
 	struct l0_view v;
 
-	return question_sends_subnet(r, view, query) && store_find(r, key, &v)
-	       && l0_age_of(&v, now_ms) == L0_FRESH;
+	if (r->set.stale_immediate && store_find(r, key, &v) && l0_age_of(&v, now_ms) != L0_FRESH)
+		(void)l0_writer_delete(r->l0, key);
 }
 
 // One question for each key: the in-flight table is the lock.
@@ -129,8 +127,10 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	if (inflight_find(r->inflight, &key, NULL)
 		|| failures_recent(r->failures, key.hash, now_ms))
 		return REFRESH_IS_ASKED;
-	if (is_early(r, view, &query, &key, now_ms))
+	if (question_sends_subnet(r, view, &query)) {
+		leave_to_clients(r, &key, now_ms);
 		return REFRESH_IS_ASKED;
+	}
 	struct question *q;
 	const uint64_t servers = question_l1_hash(r, view, &query.name, query.qtype);
 	if (inflight_add(r->inflight, &key, &query, NULL, servers, true, now_ms, &q) != BOUND_none)

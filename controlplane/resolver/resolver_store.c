@@ -56,7 +56,10 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 	};
 
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
-	put.refresh_ms = refresh_told_ms(refresh_policy(r->refresh), put.soft_ms, a->auth_ttl_s);
+	// What is not renewed ahead of time (resolver_refresh.c) is not requested ahead of time.
+	put.refresh_ms = q->subnet.version ? put.soft_ms
+					   : refresh_told_ms(refresh_policy(r->refresh),
+						   put.soft_ms, a->auth_ttl_s);
 	bool may_keep = resolver_check_mask(r, finding, &mask) && a->ttl_s > 0 && has_key;
 	int rc = may_keep ? l0_writer_put(r->l0, &put) : -EINVAL;
 	if (rc == 0) {

@@ -156,6 +156,37 @@ static void test_a_flood_of_subnets_meets_the_bound_of_the_zone(void **)
 		assert_true(fake_dataplane_answer(&dp, &got, 20000));
 }
 
+// A worker asks to renew an expired answer for everyone, and the resolver has taken that.
+static void renewal_asked(void)
+{
+	fake[0].scope_more = 1;
+	fake[0].ttl_s = 1;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	usleep(1100 * 1000);
+	from((struct fake_miss){.name = "www.example", .refresh = true}, "198.51.100.7");
+	for (unsigned i = 0; i < 5000 && status().refreshes < 1; i++)
+		usleep(1000);
+	assert_int_equal(status().refreshes, 1);
+	assert_int_equal(status().inflight, 0);
+	assert_int_equal(fake[0].udp_queries, 1);
+}
+
+// A renewal has no client: its answer would be for weir's own network.
+static void test_nothing_is_renewed(void **)
+{
+	renewal_asked();
+	assert_int_equal(status().l0.entries, 1);
+	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
+}
+
+static void test_expired_for_everyone_is_deleted_where_workers_serve_it(void **)
+{
+	rig.config.cache.stale_immediate = true;
+	on_loop(reconfigure, NULL);
+	renewal_asked();
+	assert_int_equal(status().l0.entries, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +194,8 @@ int main(void)
 		SUBNET_TEST(test_shown_and_flushed_by_name),
 		SUBNET_TEST(test_a_flood_of_subnets_meets_the_bound_of_the_zone),
 		SUBNET_TEST(test_replies_without_the_subnet_are_proven_by_tcp),
+		SUBNET_TEST(test_nothing_is_renewed),
+		SUBNET_TEST(test_expired_for_everyone_is_deleted_where_workers_serve_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
