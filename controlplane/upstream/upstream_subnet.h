@@ -11,6 +11,8 @@
 // gets the query once more with its OPT and without the option, and only then without the OPT.
 // Where that helped UPSTREAM_STRIKES times, it does not get the option for the next
 // UPSTREAM_PLAIN_MS.
+// The answer to a query without the option is for weir's own network: of an ask that has a subnet
+// it counts as one whose scope is all bits of that.
 //
 // A subnet is a struct ip_address whose `prefix_len` is the source prefix length and whose further
 // bits are 0, so equal subnets have equal bytes; version 0: none. The source prefix length 0 is a

@@ -38,6 +38,18 @@ static void test_a_reply_without_the_option_is_for_everyone(void **)
 	expect_answer(3000, id, 0, ANSWER_CACHED);
 }
 
+// A server that got no subnet answers for weir's own network.
+static void test_a_query_without_the_option_is_for_its_client(void **)
+{
+	fake[0].mode = FAKE_SUBNET_REFUSED;
+	for (unsigned i = 0; i < 2; i++) {
+		from((struct fake_miss){.name = "www.example"}, i ? "203.0.113.7" : "198.51.100.7");
+		expect_answer(3000, id, 0, ANSWER_UPSTREAM);
+	}
+	from((struct fake_miss){.name = "www.example"}, "198.51.100.8");
+	expect_answer(3000, id, 0, ANSWER_CACHED);
+}
+
 // 7.3.1: the longest one that fits decides; and one for 198.51.0.0/16 is not for the rest.
 static void test_the_longest_scope_counts(void **)
 {
@@ -178,6 +190,7 @@ int main(void)
 		SUBNET_TEST(test_each_subnet_has_its_answer),
 		SUBNET_TEST(test_scope_0_is_for_everyone),
 		SUBNET_TEST(test_a_reply_without_the_option_is_for_everyone),
+		SUBNET_TEST(test_a_query_without_the_option_is_for_its_client),
 		SUBNET_TEST(test_the_longest_scope_counts),
 		SUBNET_TEST(test_a_scope_over_the_source_is_the_source),
 		SUBNET_TEST(test_a_client_that_hides),
