@@ -167,7 +167,7 @@ struct upstream_ask {
 	uint32_t truncated;             // bits: TC is why TCP is tried
 	uint32_t plain;                 // bits: without an OPT, for the rest of this ask
 	uint32_t no_option; // bits: without the keepalive option, for the rest of this ask
-	uint32_t no_subnet; // bits: without the client's subnet, for the rest of this ask
+	uint32_t no_subnet, subnet_refused; // bits: without the subnet; of these, after REFUSED
 	unsigned sends;
 	bool case_off; // for the rest of this ask
 	bool stay_udp; // TCP was no way out of a wrong id: ignore them from now on

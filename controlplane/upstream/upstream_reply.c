@@ -65,7 +65,8 @@ static struct manner manner_of(const struct upstream_leg *leg, const struct upst
 		.subnet = leg->subnet,
 		.mixed_case = leg->mixed_case,
 		.without_option = without && leg->tcp,
-		.without_subnet = s && leg->edns && (a->no_subnet >> leg->server & 1),
+		.without_subnet =
+			s && leg->edns && ((a->no_subnet & ~a->subnet_refused) >> leg->server & 1),
 		.plainly = s && !without && (a->plain >> leg->server & 1),
 	};
 }
@@ -126,6 +127,9 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 		return take;
 	}
 	if (upstream_leg_is_too_old(leg, msg, len)) {
+		// REFUSED may be for this name or client alone: no word on the option.
+		if (s && (get_u16(msg + 2) & DNS_FLAG_RCODE) == DNS_RCODE_REFUSED)
+			a->subnet_refused |= 1u << leg->server;
 		upstream_go_plain(leg);
 		return take;
 	}

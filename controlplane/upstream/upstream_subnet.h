@@ -9,8 +9,9 @@
 // and none without an OPT. A reply whose option does not fit that of the query is ignored while
 // waiting goes on (RFC 7871 7.3). FORMERR, NOTIMP or REFUSED may be the option's fault: the server
 // gets the query once more with its OPT and without the option, and only then without the OPT.
-// Where that helped UPSTREAM_STRIKES times, it does not get the option for the next
-// UPSTREAM_PLAIN_MS.
+// Where that helped UPSTREAM_STRIKES times after FORMERR or NOTIMP, it does not get the option for
+// the next UPSTREAM_PLAIN_MS. REFUSED may be for that name or that client alone, and is not
+// counted.
 // The answer to a query without the option is for weir's own network: of an ask that has a subnet
 // it counts as one whose scope is all bits of that.
 //

@@ -160,10 +160,10 @@ static void test_a_reply_for_another_subnet_is_dropped(void **)
 	assert_int_equal(status(0).answered, 0);
 }
 
-static void refuses(int mode)
+static void test_formerr_to_it(void **)
 {
 	use(1, 24, 0);
-	fake[0].mode = mode;
+	fake[0].mode = FAKE_NO_SUBNET;
 	for (unsigned i = 1; i <= UPSTREAM_STRIKES; i++) {
 		assert_true(status(0).sends_subnet);
 		ask_for(4, ipv4, 24);
@@ -176,14 +176,18 @@ static void refuses(int mode)
 	assert_int_equal(fake[0].udp_queries, 2 * UPSTREAM_STRIKES + 1);
 }
 
-static void test_formerr_to_it(void **)
-{
-	refuses(FAKE_NO_SUBNET);
-}
-
+// It may be for this name or client alone, so the next one has the option again.
 static void test_refused_because_of_it(void **)
 {
-	refuses(FAKE_SUBNET_REFUSED);
+	use(1, 24, 0);
+	fake[0].mode = FAKE_SUBNET_REFUSED;
+	for (unsigned i = 1; i <= UPSTREAM_STRIKES + 1; i++) {
+		ask_for(4, ipv4, 24);
+		assert_int_equal(fake[0].udp_queries, 2 * i);
+		assert_int_equal(fake[0].subnet_queries, i);
+		assert_int_equal(fx.scope, 24);
+	}
+	assert_true(status(0).sends_subnet);
 }
 
 static void test_servers_without_edns_get_none(void **)
