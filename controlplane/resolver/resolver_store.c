@@ -86,18 +86,28 @@ bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *ou
 	return record != L0_NONE && l0_record_read(l0, record, out);
 }
 
-// The one for the longest part of the subnet.
+static bool scoped_at(struct resolver *r, const struct l0_key *key, const struct ip_address *subnet,
+	int bits, struct subnet_key *found, struct l0_view *out)
+{
+	return subnet_key_make(l0_writer_reader(r->l0), key, subnet, (unsigned)bits, found)
+	       && store_find(r, &found->key, out) && store_usable(out, clock_mono_ms());
+}
+
+// The fresh one for the longest part of the subnet, or else the stale one in the same order.
 static bool scoped_find(struct resolver *r, const struct l0_key *key,
 	const struct ip_address *subnet, struct subnet_key *found, struct l0_view *out)
 {
-	const struct l0_reader *l0 = l0_writer_reader(r->l0);
-	int bits = subnet_lengths_next(&r->subnets, subnet, subnet->prefix_len);
+	int bits = subnet_lengths_next(&r->subnets, subnet, subnet->prefix_len), stale = -1;
 
-	for (; bits >= 0; bits = subnet_lengths_next(&r->subnets, subnet, bits - 1))
-		if (subnet_key_make(l0, key, subnet, (unsigned)bits, found)
-			&& store_find(r, &found->key, out) && store_usable(out, clock_mono_ms()))
+	for (; bits >= 0; bits = subnet_lengths_next(&r->subnets, subnet, bits - 1)) {
+		if (!scoped_at(r, key, subnet, bits, found, out))
+			continue;
+		if (l0_age_of(out, clock_mono_ms()) == L0_FRESH)
 			return true;
-	return false;
+		if (stale < 0)
+			stale = bits;
+	}
+	return stale >= 0 && scoped_at(r, key, subnet, stale, found, out);
 }
 
 bool store_find_for(struct resolver *r, const struct l0_key *key, const struct ip_address *subnet,

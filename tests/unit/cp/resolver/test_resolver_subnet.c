@@ -65,6 +65,18 @@ static void test_the_longest_scope_counts(void **)
 	asks("other.example", "198.51.4.1", ANSWER_CACHED, 1);
 }
 
+// The stale answer of a longer scope does not hide the fresh one of a shorter scope.
+static void test_fresh_goes_before_stale(void **)
+{
+	fake[0].ttl_s = 1;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	usleep(1100 * 1000);
+	fake[0].scope_more = 1 + 16;
+	fake[0].ttl_s = 300;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	asks("www.example", "198.51.100.7", ANSWER_CACHED, 100);
+}
+
 static void test_a_scope_over_the_source_is_the_source(void **)
 {
 	fake[0].scope_more = 1 + 32;
@@ -192,6 +204,7 @@ int main(void)
 		SUBNET_TEST(test_a_reply_without_the_option_is_for_everyone),
 		SUBNET_TEST(test_a_query_without_the_option_is_for_its_client),
 		SUBNET_TEST(test_the_longest_scope_counts),
+		SUBNET_TEST(test_fresh_goes_before_stale),
 		SUBNET_TEST(test_a_scope_over_the_source_is_the_source),
 		SUBNET_TEST(test_a_client_that_hides),
 		SUBNET_TEST(test_versions_are_apart),
