@@ -13,6 +13,19 @@
 
 enum { MORE_US_MAX = 100000 }; // a slow clock's tick is a twentieth of it
 
+// What servers get of the client's address. A client that lets fewer bits be sent than they would
+// get is one that hides it: so its answer is not for others, who let theirs be sent.
+static struct ip_address miss_subnet(const struct resolver *r, const struct msg_miss *m,
+	const struct view *view, const struct dns_query *query)
+{
+	const struct ip_address all =
+		question_subnet(r, view, query, m->path.ip_version, m->path.client_ip);
+
+	return dns_opt_allows_subnet(m->has_opt, all.prefix_len)
+		       ? all
+		       : question_subnet(r, view, query, m->path.ip_version, NULL);
+}
+
 // The ring is not trusted: the question goes through the same parser as in the data plane.
 static bool miss_parse(
 	struct resolver *r, const struct msg_miss *m, const uint8_t *question, struct miss *out)
@@ -61,8 +74,7 @@ static bool miss_parse(
 	out->view = views_find(r->views, m->view);
 	out->subnet = (struct ip_address){0};
 	if (unlikely_(r->set.sends_subnet) && out->view && !out->refresh)
-		out->subnet = question_subnet(r, out->view, &out->query, m->path.ip_version,
-			m->has_opt & DNS_OPT_HIDES_SUBNET ? NULL : m->path.client_ip);
+		out->subnet = miss_subnet(r, m, out->view, &out->query);
 	inflight_keep_case(&out->waiter, question, out->query.name.len);
 	return true;
 }

@@ -52,7 +52,17 @@ enum dns_query_opt {
 	DNS_OPT_ALL = 7,    // that a reply may have
 	// Not of the reply: nothing of the client's address is to be sent on (RFC 7871 7.1.2).
 	DNS_OPT_HIDES_SUBNET = 8,
+	// The upper four bits, not of the reply: 1 to 15 whole bytes of it are all that may be sent
+	// on; 0: that option sets no bound.
+	DNS_OPT_SUBNET_SHIFT = 4,
 };
+
+// May so many bits of the client's address be sent on?
+ATTR_INLINE bool dns_opt_allows_subnet(uint8_t has_opt, unsigned bits)
+{
+	const unsigned bytes = has_opt >> DNS_OPT_SUBNET_SHIFT;
+	return !(has_opt & DNS_OPT_HIDES_SUBNET) && (!bytes || bits <= 8 * bytes);
+}
 
 struct dns_query {
 	uint16_t id;

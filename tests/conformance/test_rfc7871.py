@@ -33,6 +33,13 @@ def rfc7871_7_1_2_a_client_with_source_0_has_nothing_of_its_address_sent(way):
     assert sent(name) == ["::/0/0" if way.family == socket.AF_INET6 else "0.0.0.0/0/0"], asked(name)
 
 
+@case(ways=[UDP4, TCP4, UDP6])
+def rfc7871_7_1_2_no_more_bits_than_the_client_says(way):
+    name = way.fresh("scope-0", ZONE)
+    way.ask(name, options=[option(8, bytes((0, 1, 16, 0, 192, 0)))])
+    assert sent(name) == ["::/0/0" if way.family == socket.AF_INET6 else "0.0.0.0/0/0"], asked(name)
+
+
 @case(ways=[UDP4])
 def rfc7871_7_3_1_an_answer_to_source_0_is_for_source_0(way):
     name = way.fresh("scope-0", ZONE)

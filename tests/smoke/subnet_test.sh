@@ -38,7 +38,8 @@ same "without a question" $before "$(asked ' ok.b.test 1 ')"
 same "a client that hides its address has another one" 198.18.0.0 "$(from 4 near.a.test A +subnet=0.0.0.0/0)"
 check "of which the server saw nothing" grep -qE ' near.a.test 1 0.0.0.0/0$' <<<"$(up_log)"
 check "no subnet of weir's own" test "$(asked ' 198.18.0.53/')" = 0
-same "a client's own option counts for nothing" 198.18.2.32 "$(from 2 near.a.test A +subnet=192.0.2.0/24)"
+same "a client's own option counts for nothing" 198.18.2.32 "$(from 2 near.a.test A +subnet=192.0.2.9/32)"
+same "one that says fewer bits hides it" 198.18.0.0 "$(from 2 near.a.test A +subnet=192.0.2.0/24)"
 same "over TCP as well" 198.18.3.32 "$(from 3 near.a.test A +tcp)"
 check "counted" test "$(stat subnet_sent)" -ge 4 -a "$(stat subnet_answers)" -ge 3 -a "$(stat subnet_hits)" -ge 3
 

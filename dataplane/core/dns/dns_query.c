@@ -68,12 +68,20 @@ static void cookie_take(struct dns_query *out, const uint8_t *bytes, size_t len)
 		memcpy(out->cookie, bytes, len < DNS_COOKIE_LEN ? len : DNS_COOKIE_LEN);
 }
 
-// A client's subnet (RFC 7871 6) is not taken from its query, but none is sent on for a client that
-// says a source prefix length of 0. A malformed option says nothing.
-static bool subnet_hides(const uint8_t *bytes, size_t len)
+// A client's subnet (RFC 7871 6) is not taken from its query, but no more bits of its address are
+// sent on than the source prefix length that it says, in whole bytes. The shortest one counts, and
+// a malformed option says nothing.
+static void subnet_take(struct dns_query *out, const uint8_t *bytes, size_t len)
 {
-	enum { SOURCE_AT = 2, LEN_MIN = 4 };
-	return len >= LEN_MIN && bytes[SOURCE_AT] == 0;
+	enum { SOURCE_AT = 2, LEN_MIN = 4, UNBOUNDED = 16 };
+	const unsigned before = out->has_opt >> DNS_OPT_SUBNET_SHIFT;
+	const unsigned source = len >= LEN_MIN ? bytes[SOURCE_AT] / 8u : UNBOUNDED;
+
+	if (source == 0)
+		out->has_opt |= DNS_OPT_HIDES_SUBNET;
+	else if (source < UNBOUNDED && (!before || source < before))
+		out->has_opt = (uint8_t)((out->has_opt & (DNS_OPT_ALL | DNS_OPT_HIDES_SUBNET))
+					 | source << DNS_OPT_SUBNET_SHIFT);
 }
 
 // Of the options only a cookie, NSID and the wish for privacy are for us; the others are counted.
@@ -88,8 +96,8 @@ static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out
 		const uint8_t *bytes = rd_bytes(&r, option_len);
 		if (bytes && code == DNS_EDNS_OPTION_COOKIE)
 			cookie_take(out, bytes, option_len);
-		if (bytes && code == DNS_EDNS_OPTION_SUBNET && subnet_hides(bytes, option_len))
-			out->has_opt |= DNS_OPT_HIDES_SUBNET;
+		if (bytes && code == DNS_EDNS_OPTION_SUBNET)
+			subnet_take(out, bytes, option_len);
 		out->asks_nsid |= code == DNS_EDNS_OPTION_NSID; // whatever it holds (RFC 5001 2.1)
 	}
 	return rd_ok(&r);

@@ -83,19 +83,26 @@ static void test_opt(void **)
 	assert_false(q.dnssec_ok);
 }
 
-// RFC 7871 7.1.2; a malformed option, or a subnet, says nothing.
+// RFC 7871 7.1.1, 7.1.2: in whole bytes, the shortest one; a malformed option says nothing.
 static void test_wish_to_hide_the_subnet(void **)
 {
 	static const struct {
 		const char *option;
 		size_t len;
-		bool hides;
+		uint8_t has_opt;
 	} one[] = {
-		{"\0\x08\0\4\0\1\0\0", 8, true},
-		{"\0\x08\0\4\0\2\0\0", 8, true},
-		{"\0\x08\0\7\0\1\x18\0\xc0\0\2", 11, false},
-		{"\0\x08\0\3\0\1\0", 7, false},
-		{"\0\x08\0\0", 4, false},
+		{"\0\x08\0\4\0\1\0\0", 8, DNS_OPT_HIDES_SUBNET},
+		{"\0\x08\0\4\0\2\0\0", 8, DNS_OPT_HIDES_SUBNET},
+		{"\0\x08\0\5\0\1\7\0\xc0", 9, DNS_OPT_HIDES_SUBNET},
+		{"\0\x08\0\7\0\1\x18\0\xc0\0\2", 11, 3 << DNS_OPT_SUBNET_SHIFT},
+		{"\0\x08\0\7\0\1\x17\0\xc0\0\2", 11, 2 << DNS_OPT_SUBNET_SHIFT},
+		{"\0\x08\0\4\0\2\x7f\0", 8, 15 << DNS_OPT_SUBNET_SHIFT},
+		{"\0\x08\0\4\0\2\x80\0", 8, 0},
+		{"\0\x08\0\4\0\2\xff\0", 8, 0},
+		{"\0\x08\0\4\0\1\x20\0\0\x08\0\4\0\1\x10\0", 16, 2 << DNS_OPT_SUBNET_SHIFT},
+		{"\0\x08\0\4\0\1\x10\0\0\x08\0\4\0\1\x20\0", 16, 2 << DNS_OPT_SUBNET_SHIFT},
+		{"\0\x08\0\3\0\1\0", 7, 0},
+		{"\0\x08\0\0", 4, 0},
 	};
 	uint8_t buf[512];
 	struct dns_query q;
@@ -103,9 +110,12 @@ static void test_wish_to_hide_the_subnet(void **)
 		struct wr w = query_begin(buf, sizeof(buf), DNS_FLAG_RD, 1);
 		opt_put(&w, 1232, 0, one[i].option, one[i].len);
 		assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
-		assert_int_equal(
-			q.has_opt, DNS_OPT_PLAIN | (one[i].hides ? DNS_OPT_HIDES_SUBNET : 0));
+		assert_int_equal(q.has_opt, DNS_OPT_PLAIN | one[i].has_opt);
 	}
+	assert_true(dns_opt_allows_subnet(DNS_OPT_PLAIN, 128));
+	assert_false(dns_opt_allows_subnet(DNS_OPT_PLAIN | DNS_OPT_HIDES_SUBNET, 1));
+	assert_true(dns_opt_allows_subnet(3 << DNS_OPT_SUBNET_SHIFT, 24));
+	assert_false(dns_opt_allows_subnet(3 << DNS_OPT_SUBNET_SHIFT, 25));
 }
 
 static void test_badvers(void **)

@@ -4,6 +4,8 @@
 
 #include "subnet_rig.h"
 
+#include <weir/dns_query.h>
+
 static void test_each_subnet_has_its_answer(void **)
 {
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
@@ -100,6 +102,20 @@ static void test_a_client_that_hides(void **)
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
 	from(m, "198.51.100.7");
 	expect(ANSWER_CACHED, 0, 0);
+}
+
+// 7.1.2: weir never sends more bits than the client says, and fewer would be for others too.
+static void test_a_client_that_shows_less(void **)
+{
+	const struct fake_miss m = {
+		.name = "www.example", .has_opt = DNS_OPT_PLAIN | 2 << DNS_OPT_SUBNET_SHIFT};
+	from(m, "198.51.100.7");
+	expect(ANSWER_UPSTREAM, 0, 0);
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	from((struct fake_miss){.name = "www.example",
+		     .has_opt = DNS_OPT_PLAIN | 3 << DNS_OPT_SUBNET_SHIFT},
+		"198.51.100.7");
+	expect(ANSWER_CACHED, 100, 24);
 }
 
 static void test_versions_are_apart(void **)
@@ -207,6 +223,7 @@ int main(void)
 		SUBNET_TEST(test_fresh_goes_before_stale),
 		SUBNET_TEST(test_a_scope_over_the_source_is_the_source),
 		SUBNET_TEST(test_a_client_that_hides),
+		SUBNET_TEST(test_a_client_that_shows_less),
 		SUBNET_TEST(test_versions_are_apart),
 		SUBNET_TEST(test_questions_are_joined_by_subnet),
 		SUBNET_TEST(test_scoped_replaces_everyones),

@@ -56,7 +56,8 @@ struct fake_miss {
 	uint16_t view;
 	uint8_t group;
 	uint16_t policy; // generation of the policy image that the group is of; 0: the newest
-	bool has_opt, refresh, cd, ad;
+	uint8_t has_opt; // of enum dns_query_opt
+	bool refresh, cd, ad;
 	bool hides;             // with an OPT that says so: its address
 	uint64_t age_ms;        // since its arrival
 	uint32_t client;        // its IPv4 address
