@@ -29,14 +29,16 @@ static bool key_of(const struct resolver *r, const struct question *q, struct su
 	       || subnet_key_make(l0_writer_reader(r->l0), &whole, &q->subnet, q->scope, out);
 }
 
-// A scoped answer takes the place of the one for everyone. The other way round workers find the one
-// for everyone first.
+// A scoped answer takes the place of the one for everyone; not one for clients that hide their
+// address, which says nothing of the others. The other way round workers find the one for everyone
+// first.
 static void scoped_stored(struct resolver *r, const struct question *q)
 {
 	const struct l0_key whole = inflight_key(q);
 
 	subnet_lengths_add(&r->subnets, &q->subnet, q->scope);
-	(void)l0_writer_delete(r->l0, &whole);
+	if (q->subnet.prefix_len > 0)
+		(void)l0_writer_delete(r->l0, &whole);
 }
 
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,

@@ -19,8 +19,9 @@
 // had since this process began: a hash and a line of the table each, and most servers use few.
 // After a restart it finds older answers once another one of that length has come.
 //
-// A scoped answer deletes the one for everyone: otherwise workers would go on serving that while it
-// is stale. An answer for everyone leaves the scoped ones; it is found first, by workers.
+// A scoped answer deletes the one for everyone, unless it is for source prefix length 0: otherwise
+// workers would go on serving that while it is stale. An answer for everyone leaves the scoped
+// ones; it is found first, by workers.
 
 #include <weir/config.h>
 #include <weir/l0_table.h>

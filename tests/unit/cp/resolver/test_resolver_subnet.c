@@ -175,6 +175,19 @@ static void test_scoped_replaces_everyones(void **)
 	asks("www.example", "198.51.102.7", ANSWER_UPSTREAM, 102);
 }
 
+// Not one for a client that hides its address: then a stale one for everyone is left to them.
+static void test_hidden_leaves_everyones(void **)
+{
+	fake[0].scope_more = 1;
+	fake[0].ttl_s = 1;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	usleep(1100 * 1000);
+	from((struct fake_miss){.name = "www.example", .hides = true}, "198.51.101.7");
+	expect(ANSWER_UPSTREAM, 0, 0);
+	fake[0].mode = FAKE_SERVFAIL;
+	asks("www.example", "198.51.102.7", ANSWER_STALE, 100);
+}
+
 // No server answers: the stale answer of the subnet, and of no other one.
 static void test_stale_by_subnet(void **)
 {
@@ -227,6 +240,7 @@ int main(void)
 		SUBNET_TEST(test_versions_are_apart),
 		SUBNET_TEST(test_questions_are_joined_by_subnet),
 		SUBNET_TEST(test_scoped_replaces_everyones),
+		SUBNET_TEST(test_hidden_leaves_everyones),
 		SUBNET_TEST(test_stale_by_subnet),
 		SUBNET_TEST(test_by_zone),
 	};
