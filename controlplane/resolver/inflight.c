@@ -91,12 +91,16 @@ static bool same_key(
 	       && memcmp(q->query.name.wire, key->name, key->name_len) == 0;
 }
 
+uint64_t inflight_hash(const struct inflight *f, uint64_t hash, const struct ip_address *subnet)
+{
+	return subnet->version ? hash ^ keyhash(&f->secret, subnet, sizeof(*subnet)) : hash;
+}
+
 // Questions of one name and many subnets lie in many chains.
 static uint32_t spread_of(
 	const struct inflight *f, const struct l0_key *key, const struct ip_address *subnet)
 {
-	const uint64_t more = subnet->version ? keyhash(&f->secret, subnet, sizeof(*subnet)) : 0;
-	return (uint32_t)(key->hash ^ more) & f->bucket_mask;
+	return (uint32_t)inflight_hash(f, key->hash, subnet) & f->bucket_mask;
 }
 
 struct question *inflight_find(

@@ -171,6 +171,8 @@ uint64_t inflight_oldest(const struct inflight *f, const struct question *q);
 bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out);
 void inflight_waiter_end(struct inflight *f, struct waiter *w);
 
+// Of a key's hash and a subnet, version 0: none: what a question's failures are known by.
+uint64_t inflight_hash(const struct inflight *f, uint64_t hash, const struct ip_address *subnet);
 struct l0_key inflight_key(const struct question *q); // its name is that of the question
 // The next younger question, from the oldest (NULL) on; NULL: no more.
 struct question *inflight_younger(const struct inflight *f, const struct question *q);

@@ -52,6 +52,12 @@ void question_finish(struct question *q, enum refresh_end end)
 	inflight_remove(r->inflight, q);
 }
 
+void question_failure_add(const struct question *q, uint64_t now_ms)
+{
+	const struct resolver *r = q->owner;
+	failures_add(r->failures, inflight_hash(r->inflight, q->hash, &q->subnet), now_ms);
+}
+
 void question_ask(struct question *q)
 {
 	uint8_t wire[UPSTREAM_QUESTION_MAX];
@@ -160,7 +166,7 @@ void question_take(
 	bool keep = !q->def->no_cache && views_same_servers(r->views, q->def, q->turn)
 		    && !question_is_flushed(q, q->born_ms, reply->at_ms);
 
-	failures_clear(r->failures, q->hash);
+	failures_clear(r->failures, inflight_hash(r->inflight, q->hash, &q->subnet));
 	bogus_names_clear(&r->bogus_names, q->hash);
 	answer_take(q, answer, keep, reply->by, reply->at_ms);
 	if (keep && !q->is_scoped) // boxes that share L1 have other clients
@@ -239,9 +245,7 @@ void question_failed(struct upstream_ask *ask, enum upstream_end why)
 
 void question_unanswered(struct question *q, int ede)
 {
-	struct resolver *r = q->owner;
-
-	failures_add(r->failures, q->hash, clock_mono_ms());
+	question_failure_add(q, clock_mono_ms());
 	question_note(q, TRACE_upstreams_failed, 0);
 	if (question_stale_serve(q))
 		question_finish(q, REFRESH_FAILED);

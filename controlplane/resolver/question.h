@@ -20,7 +20,8 @@ enum question_stage {
 // It may end within. Of a new one with key, owner, view and time of birth.
 void question_start(struct question *q, uint64_t now_ms);
 void question_finish(struct question *q, enum refresh_end end);
-void question_ask(struct question *q); // the upstreams
+void question_failure_add(const struct question *q, uint64_t now_ms); // of its subnet alone
+void question_ask(struct question *q);                                // the upstreams
 // Every waiter gets it, and the question ends.
 void question_answered(struct question *q, const struct resolver_answer *answer);
 const struct dns_name *question_asked(const struct question *q); // the name that is

@@ -93,7 +93,7 @@ static void on_timer(void *arg)
 	question_note(q, TRACE_left_waiting, 0);
 	// A late reply would fill the cache, but waiting clients need its place.
 	if (inflight_is_crowded(r->inflight)) {
-		failures_add(r->failures, q->hash, now_ms);
+		question_failure_add(q, now_ms);
 		r->count.cut_short++;
 		question_finish(q, REFRESH_FAILED);
 	}

@@ -240,11 +240,12 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
 	if (stale && !(v.key_flags & L0_KEY_SUBNET))
 		refresh_missed(r->refresh, &m->key, stale, now_ms);
-	const bool failed = failures_recent(r->failures, m->key.hash, now_ms);
+	const uint64_t hash = inflight_hash(r->inflight, m->key.hash, &m->subnet);
+	const bool failed = failures_recent(r->failures, hash, now_ms);
 	if (failed || r->is_off) {
 		r->count.failed_recently += failed;
 		miss_note(r, m, failed ? TRACE_failed_recently : TRACE_resolver_off, 0);
-		const int bogus = failed ? failures_bogus(r->failures, m->key.hash) : DNS_EDE_NONE;
+		const int bogus = failed ? failures_bogus(r->failures, hash) : DNS_EDE_NONE;
 		const struct resolver_answer refusal =
 			bogus == DNS_EDE_NONE ? resolver_answer_servfail(DNS_EDE_CACHED_ERROR)
 					      : resolver_answer_bogus(bogus);

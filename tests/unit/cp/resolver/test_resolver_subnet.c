@@ -201,6 +201,20 @@ static void test_stale_by_subnet(void **)
 	expect(ANSWER_STALE, 100, 24);
 }
 
+// A failure for one subnet says nothing of the others.
+static void test_failures_by_subnet(void **)
+{
+	fake[0].mode = FAKE_SERVFAIL;
+	from((struct fake_miss){.name = "www.example"}, "198.51.101.7");
+	expect_answer(3000, id, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	const unsigned sent = fake[0].udp_queries;
+	from((struct fake_miss){.name = "www.example"}, "198.51.101.8");
+	expect_answer(3000, id, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	assert_int_equal(fake[0].udp_queries, sent);
+	fake[0].mode = FAKE_ANSWER;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+}
+
 static struct config_forward_zone zone;
 static struct config_upstream zone_server;
 
@@ -242,6 +256,7 @@ int main(void)
 		SUBNET_TEST(test_scoped_replaces_everyones),
 		SUBNET_TEST(test_hidden_leaves_everyones),
 		SUBNET_TEST(test_stale_by_subnet),
+		SUBNET_TEST(test_failures_by_subnet),
 		SUBNET_TEST(test_by_zone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
