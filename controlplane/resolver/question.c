@@ -184,6 +184,16 @@ static struct question *of_ask(struct upstream_ask *a)
 // CVE-2025-5994). One with a subnet fits a single one of them, as that is compared. One without
 // fits all, so while there are others it only moves the question to TCP, where it cannot be forged.
 
+// In steps, as a lookup goes through all lengths in use (subnet_key.h): rounded up, so it is for
+// fewer clients than the server says.
+static unsigned scope_kept(const struct upstream_ask *ask)
+{
+	enum { STEP = 4 };
+	const unsigned up = ((unsigned)ask->scope + STEP - 1) / STEP * STEP;
+
+	return up < ask->subnet.prefix_len ? up : ask->subnet.prefix_len;
+}
+
 // For whom the answer is. One made of two replies (DNS64) is for whom both are. The scope 0 of a
 // reply to a client that hides its address says nothing of the others (RFC 7871 7.3.1).
 static void scope_take(struct question *q, const struct upstream_ask *ask)
@@ -194,8 +204,9 @@ static void scope_take(struct question *q, const struct upstream_ask *ask)
 		return;
 	r->count.subnet_answers += !q->is_scoped;
 	q->is_scoped = true;
-	if (ask->scope > q->scope)
-		q->scope = (uint8_t)ask->scope;
+	const unsigned scope = scope_kept(ask);
+	if (scope > q->scope)
+		q->scope = (uint8_t)scope;
 	question_note(q, TRACE_scope, q->scope);
 }
 

@@ -16,7 +16,8 @@
 // evicts answers that were used once before those that clients ask for again.
 //
 // A lookup goes from the longest scope to the shortest (7.3.1), through the lengths that answers
-// had since this process began: a hash and a line of the table each, and most servers use few.
+// had since this process began: a hash and a line of the table each. Lengths are multiples of 4 or
+// the bits that servers get: at most 8 for IPv4, and 16 for 64 bits of IPv6, beside odd bits.
 // After a restart it finds older answers once another one of that length has come.
 //
 // A scoped answer deletes the one for everyone, unless it is for source prefix length 0: otherwise

@@ -79,6 +79,19 @@ static void test_fresh_goes_before_stale(void **)
 	asks("www.example", "198.51.100.7", ANSWER_CACHED, 100);
 }
 
+// Up to a multiple of 4, so that a lookup has few lengths to try: /17 is kept for a /20.
+static void test_a_scope_is_rounded_up(void **)
+{
+	fake[0].scope_more = 1 + 17;
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	asks("www.example", "198.51.111.7", ANSWER_CACHED, 100);
+	asks("www.example", "198.51.112.7", ANSWER_UPSTREAM, 112);
+	fake[0].scope_more = 1 + 23;
+	asks("other.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	asks("other.example", "198.51.100.8", ANSWER_CACHED, 100);
+	asks("other.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
+}
+
 static void test_a_scope_over_the_source_is_the_source(void **)
 {
 	fake[0].scope_more = 1 + 32;
@@ -248,6 +261,7 @@ int main(void)
 		SUBNET_TEST(test_a_query_without_the_option_is_for_its_client),
 		SUBNET_TEST(test_the_longest_scope_counts),
 		SUBNET_TEST(test_fresh_goes_before_stale),
+		SUBNET_TEST(test_a_scope_is_rounded_up),
 		SUBNET_TEST(test_a_scope_over_the_source_is_the_source),
 		SUBNET_TEST(test_a_client_that_hides),
 		SUBNET_TEST(test_a_client_that_shows_less),
