@@ -88,6 +88,7 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 	struct json_node *list = json_out_array(o, root, "entries");
 	for (unsigned i = 0; i < look->count && i < 2 * CACHE_GET_MAX; i++)
 		entry_out(o, list, &look->entry[i]);
+	json_out_count(o, root, "entries_left_out", look->left_out);
 	l1_out(o, root, look);
 	json_out_count(o, root, "resolvers_hung", look->hung);
 	http_reply(arg, 200, json_out_finish(o));

@@ -253,6 +253,7 @@ enum { CACHE_BOGUS_MAX = 16 };
 
 struct cache_look {
 	unsigned count;
+	unsigned left_out; // further ones, for which there was no room
 	const struct cache_entry *entry;
 	unsigned l1_asked, l1_lost, l1_bad; // keys; lost: no reply; bad: deleted, as no answer
 	const uint16_t *l1_types;           // which keys: of these, with DO, CD, both and neither

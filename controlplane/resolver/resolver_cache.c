@@ -131,20 +131,21 @@ static void entry_fill(struct walk *w, const struct l0_view *v, uint32_t record,
 	entry_message(e, &w->name, &v->answer, (uint32_t)(age_ms / 1000));
 }
 
-static bool look_at(struct walk *w, uint32_t record, uint64_t now_ms)
+static void look_at(struct walk *w, uint32_t record, uint64_t now_ms)
 {
-	struct resolver *r = w->resolver;
 	struct l0_view v;
 
-	if (!l0_record_read(l0_writer_reader(r->l0), record, &v))
-		return false;
+	if (!l0_record_read(l0_writer_reader(w->resolver->l0), record, &v))
+		return;
 	const unsigned label = l0_subnet_len(v.key_flags, v.name, v.name_len);
 	if (v.name_len - label != w->name.len
 		|| memcmp(v.name + label, w->name.wire, w->name.len) != 0
 		|| (w->qtype && w->qtype != v.qtype))
-		return false;
-	entry_fill(w, &v, record, now_ms);
-	return w->look.count == CACHE_GET_MAX;
+		return;
+	if (w->look.count < CACHE_GET_MAX)
+		entry_fill(w, &v, record, now_ms);
+	else
+		w->look.left_out++;
 }
 
 static void look_step(struct walk *w)
@@ -152,19 +153,17 @@ static void look_step(struct walk *w)
 	const struct l0_reader *l0 = l0_writer_reader(w->resolver->l0);
 	const struct l0_share *share = l0_writer_share(w->resolver->l0);
 	uint64_t end = w->cursor + WALK_STEP_BUCKETS, now_ms = clock_mono_ms();
-	bool full = false;
 
 	if (end > share->buckets)
 		end = share->buckets;
-	for (; w->cursor < end && !full; w->cursor++) {
-		uint64_t bucket = share->bucket_first + w->cursor;
-		const struct l0_bucket *b = &l0->buckets[bucket];
-		store_look_ahead(l0, bucket + 2);
-		for (unsigned i = 0; i < L0_BUCKET_SLOTS && !full; i++)
+	for (; w->cursor < end; w->cursor++) {
+		const struct l0_bucket *b = &l0->buckets[share->bucket_first + w->cursor];
+		store_look_ahead(l0, share->bucket_first + w->cursor + 2);
+		for (unsigned i = 0; i < L0_BUCKET_SLOTS; i++)
 			if (atomic_load(&b->tag[i]) != 0)
-				full = look_at(w, atomic_load(&b->record[i]), now_ms);
+				look_at(w, atomic_load(&b->record[i]), now_ms);
 	}
-	if (full || w->cursor == share->buckets)
+	if (w->cursor == share->buckets)
 		w->cursor = 0;
 }
 
@@ -183,6 +182,7 @@ static bool value_fill(struct walk *w, const struct l1_ask *ask, const struct l1
 	if (dns_answer_read(v->msg, v->len, &q, &r->set.ttl.limits, &a) != 0 || a.truncated
 		|| a.kind == DNS_ANSWER_FAILURE)
 		return false;
+	w->look.left_out += w->look.count == ARRAY_LEN(w->entry);
 	if (w->look.count == ARRAY_LEN(w->entry))
 		return true;
 	w->look.count++;

@@ -98,6 +98,7 @@ struct look_call {
 	resolver_look_fn done;
 	void *arg;
 	unsigned l0, l1; // entries of each tier
+	unsigned left_out;
 	unsigned bogus_count;
 	struct bogus_found bogus[CACHE_BOGUS_MAX];
 	struct cache_look look;
@@ -111,6 +112,7 @@ static void look_end(void *block, unsigned hung)
 	memmove(&c->entry[c->l0], &c->entry[CACHE_GET_MAX], c->l1 * sizeof(c->entry[0]));
 	c->look.count = c->l0 + c->l1;
 	c->look.entry = c->entry;
+	c->look.left_out = c->left_out;
 	c->look.hung = hung;
 	c->look.bogus_count = c->bogus_count;
 	memcpy(c->look.bogus, c->bogus, sizeof(c->bogus));
@@ -125,7 +127,10 @@ static void look_take(struct look_call *c, const struct cache_look *look)
 			c->entry[CACHE_GET_MAX + c->l1++] = *e;
 		else if (!e->in_l1 && c->l0 < CACHE_GET_MAX)
 			c->entry[c->l0++] = *e;
+		else
+			c->left_out++;
 	}
+	c->left_out += look->left_out;
 	for (unsigned i = 0; i < look->bogus_count && c->bogus_count < CACHE_BOGUS_MAX; i++)
 		c->bogus[c->bogus_count++] = look->bogus[i];
 	if (look->l1_types)

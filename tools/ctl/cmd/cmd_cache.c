@@ -93,6 +93,8 @@ int cmd_cache_get(struct ctl *c)
 			entry_print(json_at(entries, i));
 		if (count == 0)
 			printf("no cached records of that name\n");
+		say_if(json_doc_root(doc), "entries_left_out",
+			"{entries_left_out:u} further answers are not shown\n");
 		l1_print(json_get(json_doc_root(doc), "l1"));
 		say_if(json_doc_root(doc), "resolvers_hung",
 			"{resolvers_hung:u} resolvers hang: their part of L0 is not shown\n");

@@ -77,6 +77,7 @@ static void answer_run(struct answer *a)
 		memcpy(e.answer, message, sizeof(message));
 		e.qtype = a->qtype ? a->qtype : 1;
 		const struct cache_look look = {.count = 1,
+			.left_out = 3,
 			.entry = &e,
 			.l1_asked = 8,
 			.l1_views = 2,
@@ -170,8 +171,8 @@ static void test_endpoints(void **)
 	assert_reply("GET /cache?name=a.example&type=aaaa", 200, "\"type\":\"AAAA\"");
 	assert_reply("GET /cache?name=a.example&type=TYPE65280", 200, "\"type\":\"TYPE65280\"");
 	assert_reply("GET /cache?name=a.example", 200,
-		"\"l1\":{\"asked\":8,\"views\":2,\"lost\":2,\"bad\":0,\"types\":[\"A\","
-		"\"TYPE65280\"]}");
+		"\"entries_left_out\":3,\"l1\":{\"asked\":8,\"views\":2,\"lost\":2,"
+		"\"bad\":0,\"types\":[\"A\",\"TYPE65280\"]}");
 	assert_reply("GET /cache/stats", 200, "\"l0\":{\"entries\":0,");
 	assert_reply("GET /cache/stats", 200, "\"refused\":4,");
 	assert_reply("POST /cache/flush?name=a.example", 200,

@@ -56,7 +56,7 @@ static void test_replies_without_the_subnet_are_proven_by_tcp(void **)
 
 struct look_wait {
 	_Atomic bool there;
-	unsigned count;
+	unsigned count, left_out;
 	struct cache_entry entry[4];
 };
 
@@ -65,6 +65,7 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 	struct look_wait *w = arg;
 	assert_int_equal(err, 0);
 	w->count = look->count;
+	w->left_out = look->left_out;
 	for (unsigned i = 0; i < look->count && i < 4; i++)
 		w->entry[i] = look->entry[i];
 	w->there = true;
@@ -125,6 +126,17 @@ static void test_shown_and_flushed_by_name(void **)
 	assert_int_equal(flush(FLUSH_NAME, "www.example"), 2);
 	assert_int_equal(look("a.www.example")->count, 1);
 	assert_int_equal(flush(FLUSH_BELOW, "example"), 1);
+}
+
+static void test_a_look_says_what_it_leaves_out(void **)
+{
+	for (unsigned i = 0; i < CACHE_GET_MAX + 3; i++) {
+		char client[32];
+		snprintf(client, sizeof(client), "203.0.%u.1", i);
+		asks("www.example", client, ANSWER_UPSTREAM, i);
+	}
+	assert_int_equal(look("www.example")->count, CACHE_GET_MAX);
+	assert_int_equal(look("www.example")->left_out, 3);
 }
 
 // A flood of questions from forged subnets meets the share of their zone, as one of many names
@@ -192,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		SUBNET_TEST(test_shown_and_flushed_by_name),
+		SUBNET_TEST(test_a_look_says_what_it_leaves_out),
 		SUBNET_TEST(test_a_flood_of_subnets_meets_the_bound_of_the_zone),
 		SUBNET_TEST(test_replies_without_the_subnet_are_proven_by_tcp),
 		SUBNET_TEST(test_nothing_is_renewed),
