@@ -30,21 +30,21 @@ void inflight_stats(const struct inflight *f, struct inflight_stats *out)
 void inflight_tables(const struct inflight *f, struct table_registry *tables)
 {
 	uint64_t now_ms = clock_mono_ms();
-	table_register(
-		tables, &(struct table_info){.name = "inflight",
-				.owner = "resolver loop",
-				.eviction = "refuse: stale answer or SERVFAIL",
-				.lifetime = "5 s",
-				TABLE_WORK_FOR(5000),
-				.cap = f->limit.questions,
-				.used = f->questions,
-				.bytes = f->question_touched * sizeof(*f->question)
-					 + (f->bucket_mask + 1) * sizeof(*f->bucket)
-					 + sizeof(f->zones) + sizeof(f->clients),
-				.high = f->questions_max,
-				.refused = f->refused.full + f->refused.zone + f->refused.suffix,
-				.oldest_ms = table_age(age_since(&f->ages), now_ms),
-				.has = TABLE_AGES | TABLE_REFUSES | TABLE_RESERVED});
+	table_register(tables,
+		&(struct table_info){.name = "inflight",
+			.owner = "resolver loop",
+			.eviction = "refuse: stale answer or SERVFAIL",
+			.lifetime = "5 s",
+			TABLE_WORK_FOR(5000),
+			.cap = f->limit.questions,
+			.used = f->questions,
+			.bytes = f->question_touched * sizeof(*f->question)
+				 + (f->bucket_mask + 1) * sizeof(*f->bucket) + sizeof(f->zones)
+				 + sizeof(f->clients) + sizeof(f->subnets),
+			.high = f->questions_max,
+			.refused = f->refused.full + f->refused.zone + f->refused.suffix,
+			.oldest_ms = table_age(age_since(&f->ages), now_ms),
+			.has = TABLE_AGES | TABLE_REFUSES | TABLE_RESERVED});
 	table_register(tables, &(struct table_info){.name = "waiters",
 				       .owner = "resolver loop",
 				       .eviction = "refuse: drop or SERVFAIL",
