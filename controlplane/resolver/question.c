@@ -183,6 +183,7 @@ static struct question *of_ask(struct upstream_ask *a)
 // Questions of one name for many subnets are many chances for a forged reply (RebirthDay,
 // CVE-2025-5994). One with a subnet fits a single one of them, as that is compared. One without
 // fits all, so while there are others it only moves the question to TCP, where it cannot be forged.
+// What counts is the subnet of the question: its servers may be ones that get none by now.
 
 // In steps, as a lookup goes through all lengths in use (subnet_key.h): rounded up, so it is for
 // fewer clients than the server says.

@@ -180,7 +180,7 @@ struct upstream_ask {
 	bool trusts_ad;           // that server's AD (config_upstream)
 	uint64_t replied_ms;      // when that reply came
 	int scope;                // of that reply, or UPSTREAM_NO_SCOPE (upstream_subnet.h)
-	bool is_unproven;         // it came by UDP, to an ask with a subnet, and has none
+	bool is_unproven;         // it came by UDP, and has no subnet
 	struct ip_address subnet; // that servers get; version 0: none
 	uint64_t deadline_ms;
 	uint8_t question[UPSTREAM_QUESTION_MAX]; // lower case

@@ -40,8 +40,8 @@ static bool subnet_take(struct upstream_leg *leg, const uint8_t *msg, size_t len
 		upstream_leg_count_bad(leg);
 		return false;
 	}
-	a->is_unproven = !leg->tcp && a->subnet.version && a->scope == UPSTREAM_NO_SCOPE
-			 && !(s && s->config.is_recursion);
+	a->is_unproven =
+		!leg->tcp && a->scope == UPSTREAM_NO_SCOPE && !(s && s->config.is_recursion);
 	// To a query without the option: for weir's own network, so for no other client.
 	if (!leg->subnet && a->subnet.version)
 		a->scope = a->subnet.prefix_len;

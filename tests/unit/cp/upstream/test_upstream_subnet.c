@@ -133,6 +133,7 @@ static void test_servers_get_their_bits_at_most(void **)
 	assert_int_equal(fake[0].subnet_len, 6);
 	assert_memory_equal(fake[0].subnet, "\0\1\x10\0\xc0\0", 6);
 	assert_int_equal(fx.scope, 16);
+	assert_false(fx.is_unproven);
 	ask_for(6, ipv6, 56); // of none
 	assert_memory_equal(fake[0].subnet, "\0\2\0\0", 4);
 	ask_for(4, ipv4, 0); // hidden
@@ -141,6 +142,7 @@ static void test_servers_get_their_bits_at_most(void **)
 	ask_for(4, ipv4, 24);
 	assert_int_equal(fake[0].subnet_len, 0);
 	assert_int_equal(fx.scope, UPSTREAM_NO_SCOPE);
+	assert_true(fx.is_unproven); // also where the set has ceased to send any
 	use(1, 24, 56);
 	fx.request_subnet = NULL;
 	ask(2000);
@@ -207,6 +209,7 @@ static void test_over_tcp_with_the_other_options(void **)
 	ask_for(4, ipv4, 24);
 	assert_int_equal(fake[0].tcp_queries, 1);
 	assert_int_equal(fx.scope, 24);
+	assert_false(fx.is_unproven);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)

@@ -33,6 +33,7 @@ static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, s
 	if (answer.len >= 4)
 		memcpy(fx.first, answer.bytes + answer.len - 4, 4);
 	fx.scope = a->scope;
+	fx.is_unproven = a->is_unproven;
 	fx.replies++;
 	upstream_ask_stop(a);
 	event_base_loopbreak(loop_base(fx.loop));

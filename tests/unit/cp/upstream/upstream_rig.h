@@ -21,6 +21,7 @@ struct upstream_fixture {
 	uint8_t first[4];                        // RDATA of the answer
 	const struct ip_address *request_subnet; // of the next ones; NULL: none
 	int scope;                               // of the answer
+	bool is_unproven;                        // the answer
 };
 
 extern struct upstream_fixture fx;
