@@ -75,8 +75,7 @@ static void test_differences_in_a_row(void **)
 	is_copy(20, NULL, "b.example.rpz.test. 60 IN CNAME .\nd.example.rpz.test. 60 IN CNAME .\n");
 	// In messages, cut anywhere.
 	assert_int_equal(fetch_since(9, "9 | 7 | nx | | 8 | a b | 8 | a | 9 c | | 9"), 0);
-	is_copy(9, NX,
-		"b.example.rpz.test. 60 IN CNAME .\nc.example.rpz.test. 60 IN CNAME .\n");
+	is_copy(9, NX, "b.example.rpz.test. 60 IN CNAME .\nc.example.rpz.test. 60 IN CNAME .\n");
 	assert_int_equal(primary.axfr_asked, 0);
 }
 
