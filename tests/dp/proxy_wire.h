@@ -9,10 +9,11 @@
 
 enum { HEADER_MAX = 600, LOCAL = 0x20, PROXY = 0x21 };
 
-#define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
-#define CLIENT4   "203.0.113.7"
-#define CLIENT6   "2001:db8::7"
-#define KID       "203.0.113.66"
+#define SIGNATURE     "\r\n\r\n\0\r\nQUIT\n"
+#define CLIENT4       "203.0.113.7"
+#define CLIENT6       "2001:db8::7"
+#define CLIENT_MAPPED "::ffff:" CLIENT4
+#define KID           "203.0.113.66"
 
 struct header {
 	size_t len;

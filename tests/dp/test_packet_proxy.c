@@ -7,7 +7,7 @@
 // Frames of each kind around each client, with headers up to the longest.
 static void test_hits(void **)
 {
-	static const char *const clients[] = {CLIENT4, CLIENT6, "::ffff:" CLIENT4, "127.0.0.1"};
+	static const char *const clients[] = {CLIENT4, CLIENT6, CLIENT_MAPPED, "127.0.0.1"};
 	static const size_t tlvs[] = {0, 3, 480};
 	struct harness *h = begin();
 	unsigned asked = 0;
