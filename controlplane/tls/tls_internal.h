@@ -2,7 +2,8 @@
 #pragma once
 
 // What tls_trust.c (authorities), tls_peer.c (peers, their sessions), tls_server.c (certificates,
-// tickets), tls_clients.c (clients' certificates) and tls_conn.c (connections) share.
+// tickets), tls_clients.c (clients' certificates), tls_chain.c (bounds of chains) and tls_conn.c
+// (connections) share.
 
 #include "tls.h"
 #include "tls_server.h"
@@ -12,6 +13,7 @@ struct ssl_session_st;
 struct ssl_st;
 struct X509_VERIFY_PARAM_st;
 struct x509_st;
+struct x509_store_ctx_st;
 struct x509_store_st;
 
 struct tls_trust;
@@ -58,6 +60,16 @@ struct ssl_ctx_st *tls_trust_context(const struct tls_trust *t); // of a connect
 // Reads them. NULL: `why`.
 struct ssl_ctx_st *tls_client_context_new(const char *ca_file, char why[TLS_WHY_MAX]);
 void tls_client_context_free(struct ssl_ctx_st *x); // NULL is fine
+
+// Bounds of a chain that the other side shows, before OpenSSL decodes its extensions: bytes in DER,
+// authorities between, ASN.1 elements of each certificate. A chain with CRL distribution points
+// that are relative to the issuer never fits. False: the error is set.
+struct tls_chain_bounds {
+	int bytes, authorities;
+	unsigned elements;
+};
+bool tls_chain_fits(struct x509_store_ctx_st *x, const struct tls_chain_bounds *b);
+bool tls_peer_chain_fits(struct x509_store_ctx_st *x); // of a server
 
 // Ends the connection. -EPROTO.
 int tls_conn_fail(struct tls_conn *c, enum tls_failure failure, const char *why);

@@ -145,6 +145,18 @@ static void test_too_long_a_chain(void **)
 	end();
 }
 
+// One of an authority that weir trusts; without these points it is good.
+static void test_points_relative_to_the_issuer(void **)
+{
+	t.context = tls_rig_context(TLS_RIG_RELATIVE);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(handshake(), -EPROTO);
+	assert_non_null(strstr(t.why, "certificate chain too long"));
+	close_both();
+	end();
+}
+
 // A few are kept, more are read all the same, and too many end the connection.
 static void test_a_flood_of_tickets(void **)
 {
@@ -254,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_no_renegotiation),
 		cmocka_unit_test(test_bytes_behind_those_read),
 		cmocka_unit_test(test_too_long_a_chain),
+		cmocka_unit_test(test_points_relative_to_the_issuer),
 		cmocka_unit_test(test_a_flood_of_tickets),
 		cmocka_unit_test(test_a_flood_of_tickets_on_a_lent_connection),
 		cmocka_unit_test(test_a_server_that_reads_nothing),

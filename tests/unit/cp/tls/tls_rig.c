@@ -77,6 +77,11 @@ static void certificates_make(void)
 		certificate_new(rig_.key, "dns.example", NULL, 3L * DAY_S, rig_.ca, rig_.ca_key);
 	x[TLS_RIG_WILD] = certificate_new(
 		rig_.other_key, "server", "DNS:*.kids.example", 3L * DAY_S, rig_.ca, rig_.ca_key);
+	x[TLS_RIG_RELATIVE] =
+		certificate_new(rig_.key, "server", names, 3L * DAY_S, rig_.ca, rig_.ca_key);
+	tls_issue_extend(x[TLS_RIG_RELATIVE], rig_.ca, NID_crl_distribution_points,
+		"DER:30:06:30:04:a0:02:a1:00");
+	assert_true(X509_sign(x[TLS_RIG_RELATIVE], rig_.ca_key, EVP_sha256()) > 0);
 }
 
 void tls_rig_start(void)

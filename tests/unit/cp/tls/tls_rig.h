@@ -20,6 +20,7 @@ enum tls_rig_kind {
 	TLS_RIG_LONG,      // with a chain of 400 certificates
 	TLS_RIG_COMMON,    // its common name is dns.example; no alternative name
 	TLS_RIG_WILD,      // for *.kids.example, with the other key
+	TLS_RIG_RELATIVE,  // for dns.example, with CRL distribution points relative to the issuer
 	TLS_RIG_KINDS,
 };
 
