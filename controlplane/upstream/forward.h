@@ -68,8 +68,8 @@ void forwards_totals(const struct forwards *f, struct upstream_totals *out);
 // FORWARD_SERVER_TEXT_MAX bytes.
 char *forward_servers_text(
 	const struct config_upstream *servers, unsigned count, bool sorted, char *out);
-// What they get of a client's address, as their answers depend on it: at most
-// FORWARD_SUBNET_TEXT_MAX bytes; nothing where they get none.
+// The bits of a client's address that servers get, because answers depend on them: at most
+// FORWARD_SUBNET_TEXT_MAX bytes of text, none where servers get no address.
 enum { FORWARD_SUBNET_TEXT_MAX = 16 };
 char *forward_subnet_text(const struct config_subnet *subnet, char *out);
 // Applies what a zone or group says itself.

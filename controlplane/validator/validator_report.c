@@ -13,8 +13,8 @@ unsigned validator_contexts(const struct validators *v)
 	return n;
 }
 
-// At most its bound is counted for each context: what it has above that appears in no account, so
-// that a leak is noticed.
+// Counts at most the bound of each context. Memory above the bound appears in no account, so the
+// meter notices a leak.
 static uint64_t contexts_memory(const struct validators *v)
 {
 	uint64_t sum = 0;

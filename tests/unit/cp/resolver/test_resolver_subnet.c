@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Clients' subnets (RFC 7871) in the resolver: what is one question, who gets which cached answer.
+// Clients' subnets (RFC 7871) in the resolver: which questions are one, and which clients get a
+// cached answer.
 
 #include "subnet_rig.h"
 

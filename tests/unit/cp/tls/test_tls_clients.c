@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Clients' certificates: who is known by which name, who is refused, and what a ticket keeps.
+// Clients' certificates: the name that each gives, the refused ones, and the contents of a ticket.
 #include "tests/unit/unit.h"
 #include "tls_accept.h"
 #include "tls_client.h"
